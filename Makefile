@@ -1,0 +1,42 @@
+# Two commands do everything on a fresh machine: `make demo` and `make test`.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help demo test check fuzz bench-speed models clean
+
+help:
+	@echo "make demo    the story of the 3 MB that became 60 MB, on a virtual board"
+	@echo "make test    all tests that need no board and no vendor toolkit"
+	@echo "make check   ruff, mypy --strict, import contracts"
+	@echo "make fuzz    100,000 mutated .rknn files against the reader (long)"
+	@echo "make bench-speed   our speed against scp, ssh, rknncli: ratios in one run"
+
+$(STAMP): pyproject.toml
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV) || \
+	  { echo "python3 -m venv failed; on Debian: apt install python3-venv"; exit 1; }
+	@echo "setting up $(VENV) (once; about a minute) ..."
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[dev]'
+	@touch $@
+
+demo: $(STAMP)
+	@$(BIN)/bench demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not fuzz and not toolkit" $(ARGS)
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fuzz: $(STAMP)
+	$(BIN)/python -m pytest -m fuzz --timeout 0 tests/host
+
+bench-speed: $(STAMP)
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf $(VENV) .venv-* .pytest_cache .mypy_cache .ruff_cache .hypothesis

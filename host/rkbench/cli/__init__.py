@@ -1,0 +1,58 @@
+"""The `bench` command. `main` is the only place that turns errors into words and exit codes.
+
+Command modules import nothing heavy at their top: `bench --help` must answer at once. What a command
+needs it imports inside, when it runs.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import typer
+
+from rkbench.cli.app import app
+from rkbench.errors import BenchError
+
+__all__ = ["app", "main"]
+
+INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run `bench` and exit: 0 fine, 1 failed, 2 usage, 3 a gate was crossed, 130 interrupted."""
+    try:
+        status = app(standalone_mode=False)
+    except BenchError as error:
+        _explain(error)
+        sys.exit(error.exit_code)
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        # `bench history | head`: the reader left; nothing more to say, and no traceback at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(0)
+    except Exception as error:
+        sys.exit(_usage(error))
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _explain(error: BenchError) -> None:
+    print(f"bench: {error.message}", file=sys.stderr)
+    for line in error.hint.splitlines():
+        print(f"  → {line}", file=sys.stderr)
+
+
+def _usage(error: Exception) -> int:
+    """Show typer's own errors (a wrong option, `typer.Exit`); everything else is a bug and is raised."""
+    if isinstance(error, typer.Exit):
+        return error.exit_code
+    if isinstance(error, typer.Abort):
+        return INTERRUPTED
+    show = getattr(error, "show", None)
+    code = getattr(error, "exit_code", None)
+    if callable(show) and isinstance(code, int):
+        show(file=sys.stderr)
+        return code
+    raise error

@@ -1,0 +1,19 @@
+"""The table of commands: one module each, registered here by name."""
+
+from __future__ import annotations
+
+import typer
+
+app = typer.Typer(
+    name="bench",
+    help="Benchmark RKNN models on RK3568/RK3588 boards, and explain every byte of a .rknn file.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def options() -> None:
+    """Benchmark RKNN models on RK3568/RK3588 boards, and explain every byte of a .rknn file."""

@@ -1,0 +1,94 @@
+"""The exceptions of the host, in one picture.
+
+BenchError                  a failure that a user can act on: message, hint, exit code
+├── UsageError              the command line or a file named on it is wrong           (exit 2)
+├── ModelError              a model file cannot be read; names offset and field
+├── GoldenError             a golden does not fit its model
+├── InventoryError          bench.toml is wrong, or names no such board
+├── ConnectError            no SSH session with the board
+│   ├── HostKeyError        the board's host key is unknown or has changed
+│   └── AuthenticationError no key was accepted
+├── ConnectionLostError     a session ended or fell silent in the middle
+├── BoardError              the board answered, but cannot do the job
+│   ├── BoardBusyError      another push holds the board
+│   └── NoSpaceError        the board's cache does not have the room
+├── ProtocolError           the agent said something that is no message of ours
+└── StoreError              the result store cannot be read or written
+
+Everything else is a bug and keeps its traceback.
+"""
+
+from __future__ import annotations
+
+
+class BenchError(Exception):
+    """An expected failure: `message` names the thing, `hint` names the next step.
+
+    `cli.main` prints both and exits with `exit_code`; nobody else prints them.
+    """
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(BenchError):
+    """The command line, or a file that it names, is wrong."""
+
+    exit_code = 2
+
+
+class ModelError(BenchError):
+    """A model file cannot be read: `offset` is the byte, `field` the name of what stands there."""
+
+    def __init__(self, message: str, *, hint: str = "", offset: int | None = None, field: str = "") -> None:
+        super().__init__(message, hint=hint)
+        self.offset = offset
+        self.field = field
+
+
+class GoldenError(BenchError):
+    """A golden does not fit its model; the message shows both sides."""
+
+
+class InventoryError(BenchError):
+    """The inventory is wrong, or has no such board."""
+
+
+class ConnectError(BenchError):
+    """No SSH session with the board came about."""
+
+
+class HostKeyError(ConnectError):
+    """The board's host key is unknown, or is not the recorded one."""
+
+
+class AuthenticationError(ConnectError):
+    """The board accepted none of the keys."""
+
+
+class ConnectionLostError(BenchError):
+    """A session broke off or fell silent; what had been measured before it is kept."""
+
+
+class BoardError(BenchError):
+    """The board answered, but cannot do the job as it is."""
+
+
+class BoardBusyError(BoardError):
+    """Another push holds the board."""
+
+
+class NoSpaceError(BoardError):
+    """The board's cache folder has no room for the file."""
+
+
+class ProtocolError(BenchError):
+    """The agent said something that is no message of this protocol."""
+
+
+class StoreError(BenchError):
+    """The result store cannot be read or written."""

@@ -1,0 +1,72 @@
+"""Numbers with their units, as people read them: the only module that makes `12.3 ms` of a value.
+
+Sizes are decimal (1 MB = 1,000,000 B), as in the file sizes that Rockchip's tools and the issue
+reports quote. An unknown value is shown as an en dash, never as 0.
+"""
+
+from __future__ import annotations
+
+UNKNOWN = "–"
+
+
+def format_bytes(value: float | None) -> str:
+    """Return `value` bytes as `999 B`, `12.3 kB`, `63.3 MB`; the sign of a difference is kept."""
+    if value is None:
+        return UNKNOWN
+    size = abs(value)
+    sign = "-" if value < 0 else ""
+    if size < 1000:
+        return f"{sign}{size:.0f} B"
+    for unit in ("kB", "MB", "GB"):
+        size /= 1000
+        if size < 999.5 or unit == "GB":
+            return f"{sign}{_three_digits(size)} {unit}"
+    raise AssertionError("unreachable")
+
+
+def format_seconds(value: float | None) -> str:
+    """Return a duration as `850 ns`, `12.3 µs`, `4.56 ms`, `7.89 s` or `3 min 20 s`."""
+    if value is None:
+        return UNKNOWN
+    sign, size = ("-" if value < 0 else ""), abs(value)
+    if size >= 120:
+        return f"{sign}{int(size // 60)} min {int(size % 60)} s"
+    for limit, factor, unit in ((9.995e-7, 1e9, "ns"), (9.995e-4, 1e6, "µs"), (0.9995, 1e3, "ms")):
+        if size < limit:
+            return f"{sign}{_three_digits(size * factor)} {unit}"
+    return f"{sign}{_three_digits(size)} s"
+
+
+def format_hertz(value: float | None) -> str:
+    """Return a clock as `600 MHz` or `1.01 GHz`."""
+    if value is None:
+        return UNKNOWN
+    if value < 999.5e6:
+        return f"{_three_digits(value / 1e6)} MHz"
+    return f"{_three_digits(value / 1e9)} GHz"
+
+
+def format_rate(value: float | None) -> str:
+    """Return a throughput as `123 /s`."""
+    return UNKNOWN if value is None else f"{_three_digits(value)} /s"
+
+
+def format_celsius(value: float | None) -> str:
+    """Return a temperature as `45.3 °C`."""
+    return UNKNOWN if value is None else f"{value:.1f} °C"
+
+
+def format_ratio(value: float | None) -> str:
+    """Return a ratio of 0 to 1 as `12 %`."""
+    return UNKNOWN if value is None else f"{value * 100:.0f} %"
+
+
+def format_difference(value: float | None) -> str:
+    """Return a relative difference (0.123 = 12.3 % more) as `+12.3 %`."""
+    return UNKNOWN if value is None else f"{value * 100:+.1f} %"
+
+
+def _three_digits(value: float) -> str:
+    if value >= 99.95:
+        return f"{value:.0f}"
+    return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
