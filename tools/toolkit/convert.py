@@ -1,0 +1,241 @@
+"""Convert one ONNX model with rknn-toolkit2, and ask its simulator; run by the toolkit environment's Python.
+
+    .venv-toolkit/bin/python tools/toolkit/convert.py JOB.json     (or the job's JSON on stdin)
+
+The job, one JSON object (paths are files on this machine):
+  onnx        the model                                                  (required)
+  target      rk3588 | rk3568 | ...                                      (required)
+  dtype       fp16 | int8                                                (default fp16)
+  output      where the .rknn goes; absent: it is built, measured and dropped
+  dataset     calibration of int8: a list of cases, each one .npy path or a list of them, one an input,
+              shaped as the ONNX input; absent: `samples` random cases from `seed`
+  seed, samples   of the random calibration, standard normal values      (default 0 and 8)
+  config      more keywords of `rknn.config`, e.g. {"single_core_mode": true}
+  hybrid      {layer name: "float16"}: these stay float in an int8 model
+  input_shapes  {input name: shape}; absent: the ONNX's own, symbolic dimensions as 1
+  inputs      an .npz for the simulator: `inputs/NAME` or `NAME`, (cases, *shape as fed: 4-D is NHWC)
+  outputs     where the simulator's answers go (a replay): `outputs/NAME` (cases, *shape), `digests`, `source`
+  log         where the toolkit's verbose log goes
+
+The answer is one JSON line on stdout, everything that the toolkit prints goes to stderr:
+  {"ok": true, "size_bytes", "duration_s": {"load", "build", "export", "simulate"}, "toolkit_version",
+   "peak_rss_bytes", "output_names"} or {"ok": false, "stage", "error"}, exit code 1.
+Success is judged by return codes and exceptions: each good build logs `E RKNN: Unkown op target: 0`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import resource
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+
+Job = dict[str, Any]
+Inputs = dict[str, tuple[list[int], str]]  # shape and numpy dtype by name
+ELEMENT = {
+    1: "float32",
+    2: "uint8",
+    3: "int8",
+    6: "int32",
+    7: "int64",
+    9: "bool",
+    10: "float16",
+    11: "float64",
+}
+
+
+class StageError(Exception):
+    """The toolkit refused; `stage` says where."""
+
+    def __init__(self, stage: str, text: str) -> None:
+        super().__init__(text)
+        self.stage = stage
+
+
+class Stages:
+    """Names and times the steps, so that a failure says where it happened."""
+
+    def __init__(self) -> None:
+        self.duration_s: dict[str, float] = {}
+
+    @contextmanager
+    def step(self, stage: str) -> Iterator[None]:
+        """Time a step in seconds; what fails inside becomes a StageError of it."""
+        start = time.perf_counter()
+        try:
+            yield
+        except StageError:
+            raise
+        except Exception as error:  # the toolkit raises ValueError, TypeError, RuntimeError, ...
+            raise StageError(stage, f"{type(error).__name__}: {error}") from error
+        self.duration_s[stage] = round(time.perf_counter() - start, 3)
+
+
+def convert(job: Job, folder: Path) -> dict[str, Any]:
+    """Build the job's model in `folder` (the working directory); return the answer, or raise StageError."""
+    stages = Stages()
+    with ExitStack() as opened:
+        with stages.step("load"):
+            inputs = model_inputs(job)
+            rknn = open_toolkit(job, opened)
+            check("load", rknn.config(target_platform=job["target"], **job.get("config", {})))
+            shapes = [shape for shape, _ in inputs.values()]
+            check("load", rknn.load_onnx(model=job["onnx"], inputs=list(inputs), input_size_list=shapes))
+        with stages.step("build"):
+            rknn = build(rknn, job, inputs, folder, opened)
+        with stages.step("export"):
+            check("export", rknn.export_rknn("model.rknn"))
+        answer: dict[str, Any] = {"ok": True, "size_bytes": (folder / "model.rknn").stat().st_size}
+        if "outputs" in job:
+            with stages.step("simulate"):
+                answer["output_names"] = simulate(rknn, job, list(inputs))
+    if "output" in job:
+        replace_file(folder / "model.rknn", Path(job["output"]))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    facts = {"toolkit_version": version("rknn-toolkit2"), "peak_rss_bytes": peak}
+    return {**answer, "duration_s": stages.duration_s, **facts}
+
+
+def open_toolkit(job: Job, opened: ExitStack) -> Any:
+    """Return a toolkit session that is released when `opened` closes."""
+    from rknn.api import RKNN  # type: ignore[import-not-found] # only the toolkit's environment has it
+
+    rknn = RKNN(verbose=bool(job.get("log")), verbose_file=job.get("log"))
+    opened.callback(rknn.release)
+    return rknn
+
+
+def model_inputs(job: Job) -> Inputs:
+    """Return shape and numpy dtype of each real input; a symbolic dimension counts as 1."""
+    graph = onnx.load(job["onnx"], load_external_data=False).graph
+    weights = {tensor.name for tensor in graph.initializer}
+    found = {}
+    for value in graph.input:
+        if value.name in weights:
+            continue
+        kind = value.type.tensor_type
+        shape = [dim.dim_value or 1 for dim in kind.shape.dim]
+        found[value.name] = (
+            job.get("input_shapes", {}).get(value.name, shape),
+            onnx.helper.tensor_dtype_to_np_dtype(kind.elem_type).name,
+        )
+    return found
+
+
+def build(rknn: Any, job: Job, inputs: Inputs, folder: Path, opened: ExitStack) -> Any:
+    """Build fp16, int8, or int8 with the `hybrid` layers in float; return the session with the result."""
+    if job.get("dtype", "fp16") == "fp16":
+        check("build", rknn.build(do_quantization=False))
+        return rknn
+    dataset = write_dataset(job, inputs, folder)
+    if not job.get("hybrid"):
+        check("build", rknn.build(do_quantization=True, dataset=dataset))
+        return rknn
+    check("build", rknn.hybrid_quantization_step1(dataset=dataset))
+    (model,), (data,) = folder.glob("*.model"), folder.glob("*.data")
+    (table,) = folder.glob("*.quantization.cfg")
+    layers = "".join(f"\n    {name}: {dtype}" for name, dtype in job["hybrid"].items())
+    text = table.read_text().replace("custom_quantize_layers: {}", f"custom_quantize_layers:{layers}", 1)
+    if layers not in text:
+        raise StageError("build", f"no empty custom_quantize_layers in {table.name}")
+    table.write_text(text)
+    second = open_toolkit(job, opened)  # step 2 refuses a session that has loaded a model
+    check("build", second.hybrid_quantization_step2(model.name, data.name, table.name))
+    return second
+
+
+def write_dataset(job: Job, inputs: Inputs, folder: Path) -> str:
+    """Write the list of calibration cases that the toolkit reads; return its path."""
+    cases = job.get("dataset")
+    if cases is None:
+        random = np.random.default_rng(job.get("seed", 0))
+        cases = []
+        for number in range(job.get("samples", 8)):
+            paths = [str(folder / f"case{number}_{index}.npy") for index in range(len(inputs))]
+            for path, (shape, dtype) in zip(paths, inputs.values(), strict=True):
+                np.save(path, random.standard_normal(shape).astype(dtype))
+            cases.append(paths)
+    lines = [case if isinstance(case, str) else " ".join(case) for case in cases]
+    (folder / "dataset.txt").write_text("\n".join(lines) + "\n")
+    return str(folder / "dataset.txt")
+
+
+def simulate(rknn: Any, job: Job, names: list[str]) -> list[str]:
+    """Run the vendor's simulator on every case of `inputs`; write `outputs`; return the output names."""
+    check("simulate", rknn.init_runtime())
+    with np.load(job["inputs"]) as archive:
+        fed = [archive[f"inputs/{name}" if f"inputs/{name}" in archive else name] for name in names]
+    output_names = [value.name for value in onnx.load(job["onnx"], load_external_data=False).graph.output]
+    digests, answers = [], []
+    for case in zip(*fed, strict=True):
+        arrays = [np.ascontiguousarray(array) for array in case]
+        digests.append(hashlib.sha256(b"".join(array.tobytes() for array in arrays)).hexdigest())
+        result = rknn.inference(inputs=arrays)
+        if result is None:
+            raise StageError("simulate", "the simulator returned nothing")
+        answers.append(result)
+    members: dict[str, Any] = {
+        f"outputs/{name}": np.stack([answer[index] for answer in answers])
+        for index, name in enumerate(output_names)
+    }
+    members["digests"] = np.array(digests, dtype="<U64")
+    members["source"] = np.array(f"rknn-toolkit2 {version('rknn-toolkit2')} simulator")
+    part = Path("outputs.npz")
+    np.savez_compressed(part, **members)
+    replace_file(part, Path(job["outputs"]))
+    return output_names
+
+
+def check(stage: str, code: object) -> None:
+    """Raise StageError unless a toolkit call returned 0 (or nothing)."""
+    if code not in (0, None):
+        raise StageError(stage, f"the toolkit returned {code}; its own words are on stderr")
+
+
+def replace_file(source: Path, target: Path) -> None:
+    """Put a finished file in its place in one step."""
+    part = target.with_name(target.name + ".part")
+    shutil.copyfile(source, part)
+    part.replace(target)
+
+
+def absolute(job: Job) -> Job:
+    """Make the job's paths absolute: the toolkit works in a temporary directory."""
+    files = [key for key in ("onnx", "output", "inputs", "outputs", "log") if key in job]
+    found: Job = {**job, **{key: str(Path(job[key]).resolve()) for key in files}}
+    if job.get("dataset") is not None:
+        rows = [[case] if isinstance(case, str) else case for case in job["dataset"]]
+        found["dataset"] = [[str(Path(path).resolve()) for path in row] for row in rows]
+    return found
+
+
+def main() -> int:
+    """Read the job, answer on the real stdout; everything else that is printed goes to stderr."""
+    answer_fd = os.dup(1)
+    os.dup2(2, 1)
+    job = absolute(json.loads(Path(sys.argv[1]).read_text() if len(sys.argv) > 1 else sys.stdin.read()))
+    with tempfile.TemporaryDirectory(prefix="rkbench-toolkit-") as folder:
+        os.chdir(folder)
+        try:
+            answer = convert(job, Path(folder))
+        except StageError as error:
+            answer = {"ok": False, "stage": error.stage, "error": str(error)}
+        os.chdir("/")
+    os.write(answer_fd, json.dumps(answer).encode() + b"\n")
+    return 0 if answer["ok"] else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
