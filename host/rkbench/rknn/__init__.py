@@ -1,0 +1,21 @@
+"""Read .rknn files: graph, tensors, and where every byte sits. No vendor code, no board.
+
+>>> from rkbench.rknn import open_model
+>>> with open_model("model.rknn") as model:
+...     print(model.file.target, model.sections.total == model.file.size_bytes)
+"""
+
+from rkbench.rknn.model import Buffer, FileInfo, Graph, Memory, Node, RknnModel, Sections, Tensor
+from rkbench.rknn.reader import open_model
+
+__all__ = [
+    "Buffer",
+    "FileInfo",
+    "Graph",
+    "Memory",
+    "Node",
+    "RknnModel",
+    "Sections",
+    "Tensor",
+    "open_model",
+]

@@ -1,0 +1,86 @@
+"""The nouns of a diagnosis: a cause owns bytes of the file, says why they are there and how to be rid of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Bytes that a cause takes: of one section, of one layer (`layer` is a node index; None: of no layer)."""
+
+    section: str
+    layer: int | None
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class Fix:
+    """One thing to do. `kind` says where: `command`, `config`, `toolkit`, `network` or `nothing`."""
+
+    kind: str
+    action: str
+    """What to do, in words."""
+    snippet: str = ""
+    """The exact command or `rknn.config` line; "" where the network has to change."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What one rule found, before the ledger has settled how many bytes it gets."""
+
+    code: str
+    title: str
+    because: str
+    """The clause of the one-sentence answer; `{bytes}` and `{share}` are filled in."""
+    explanation: str
+    layers: tuple[str, ...]
+    claims: tuple[Claim, ...]
+    evidence: tuple[str, ...]
+    fixes: tuple[Fix, ...]
+    not_helping: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Cause:
+    """Why some bytes of this file are there, and what cures it."""
+
+    code: str
+    title: str
+    layers: tuple[str, ...]
+    """Names of the layers in the file that it concerns, in execution order."""
+    bytes: int
+    """Bytes of the file that it owns: what the file would be smaller by, without the cause."""
+    share: float
+    """Of the file, 0 to 1."""
+    sections: dict[str, int]
+    """The same bytes by section."""
+    because: str
+    explanation: str
+    evidence: tuple[str, ...]
+    """Facts of this file, with numbers."""
+    fix: tuple[Fix, ...]
+    not_helping: tuple[str, ...]
+    neighbours: tuple[str, ...]
+    """`what feeds it → layer → what it feeds`, for its biggest layers."""
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Every byte of a file in one cause or in `ordinary_bytes`; the causes by bytes, biggest first."""
+
+    verdict: str
+    """`healthy`, `bloated` (a cause owns the excess), or `unreadable` (no graph to attribute to)."""
+    sentence: str
+    """The answer in one sentence with numbers."""
+    causes: tuple[Cause, ...]
+    ordinary_bytes: int
+    ordinary: dict[str, int]
+    """What is left to no cause, by section; sums to `ordinary_bytes`."""
+    owners: dict[int, str]
+    """Node index to the code of the cause that owns most of its bytes; only layers with a cause."""
+
+    @property
+    def excess_bytes(self) -> int:
+        """Bytes that causes own."""
+        return sum(cause.bytes for cause in self.causes)

@@ -1,0 +1,245 @@
+"""The nouns of a .rknn file: what `open_model` returns. All sizes in bytes; None means "the file does not say"."""
+
+from __future__ import annotations
+
+import hashlib
+import mmap
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+TaskCounts = tuple[int, ...]
+"""NPU tasks of a node: (1-core, 2-core c0, 2-core c1, 3-core c0, 3-core c1, 3-core c2).
+
+Empty where the file does not say (containers 1 and 2). SoCs with one NPU core have the first number only;
+zeros for three cores on an rk3588 mean that the compiler kept the layer on fewer."""
+
+
+@dataclass(frozen=True)
+class FileInfo:
+    """What the file says about itself; "" where it says nothing."""
+
+    path: Path
+    size_bytes: int
+    container_version: int
+    """Low byte of the version word: 1, 2, 4 or 6."""
+    mini: bool
+    """Payload of RV1103/RV1106 and of `mini_rknn=True` (version word 0x1004)."""
+    target: str
+    """SoC that the file names, such as `rk3588`; family binaries name one of the family."""
+    toolkit_version: str
+    compiler_version: str
+    framework: str
+    framework_layout: int
+    """Number of the source framework's tensor layout; 2 in every ONNX conversion seen."""
+    npu_generation: str
+    """`RKNPU lite` (rk3566/rk3568), `RKNPU v2` (rk3588), `RKNPU t4`, `RKNPU f2`, `RKNPU f3`."""
+    custom_string: str
+    inference_type: str
+    """`static_shape` or `dynamic_shape`; "" in old containers."""
+    description: str
+    """Root field 3: since toolkit 1.3 the repr of a Python dict with mean, std and ranges per input and output."""
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hex digest of the file; read once, on first use, in pieces (not through the map)."""
+        digest = hashlib.sha256()
+        with self.path.open("rb", buffering=0) as stream:
+            while piece := stream.read(1 << 18):
+                digest.update(piece)
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Sections:
+    """Every byte of the file in exactly one section: the sum is the size of the file."""
+
+    header: int = 0
+    structure: int = 0
+    """Everything of the payload that is no buffer: graph, names, quantization, relocation lists, alignment."""
+    weights: int = 0
+    cpu_constants: int = 0
+    lookup_tables: int = 0
+    kind7: int = 0
+    """Register commands and tasks of containers 1 to 4: several buffers for each operator."""
+    compiler_constants: int = 0
+    register_commands: int = 0
+    tasks: int = 0
+    json: int = 0
+    """The JSON at the end, its 8-byte length included."""
+    trailing: int = 0
+
+    @property
+    def total(self) -> int:
+        """The sum of all sections."""
+        return sum(vars(self).values())
+
+
+@dataclass(frozen=True)
+class Memory:
+    """NPU memory that loading the model takes (what RKNN_QUERY_MEM_SIZE reports); None if the file does not say."""
+
+    weight_bytes: int | None
+    internal_bytes: int | None
+    compiler_constant_bytes: int | None
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """One tensor: an activation, an input or output, a constant, or a block of NPU commands."""
+
+    index: int
+    """Index in `RknnModel.tensors`."""
+    graph: int
+    name: str
+    dtype: str
+    """`INT8`, `FLOAT16`, ...; "" where the file leaves it out (compressed weights)."""
+    kind: str
+    """One of `KINDS`."""
+    layout: str
+    """`NC1HWC2`, `WEIGHT_BLOCKS`, or "" for a plain layout."""
+    native_shape: tuple[int, ...]
+    """Shape as the NPU stores it; of weights, one to four blocks of six numbers."""
+    shape: tuple[int, ...]
+    """Shape in the source model: NCHW for four dimensions."""
+    scale: tuple[float, ...]
+    zero_point: tuple[int, ...]
+    minimum: tuple[float, ...]
+    maximum: tuple[float, ...]
+    quantization_method: str
+    quantization_type: str
+    size_bytes: int
+    """Bytes in NPU memory."""
+    arena_offset: int
+    """Offset in the internal-memory arena; of meaning for inputs, outputs and activations."""
+    buffer_index: int
+    """Index in `RknnModel.buffers`; 0 is the empty buffer."""
+    buffer_bytes: int
+    """Bytes in the file."""
+
+
+@dataclass(frozen=True)
+class Node:
+    """One operator of the compiled graph, in execution order."""
+
+    index: int
+    """Index in `RknnModel.nodes`."""
+    graph: int
+    name: str
+    type: str
+    target: str
+    """`NPU`, `CPU`, or `TARGET_n` for a number not seen yet."""
+    inputs: tuple[int, ...]
+    """Indices in `RknnModel.tensors`."""
+    outputs: tuple[int, ...]
+    task_counts: TaskCounts
+
+
+@dataclass(frozen=True)
+class Graph:
+    """One graph; models with dynamic inputs hold one for each shape."""
+
+    index: int
+    tensors: tuple[Tensor, ...]
+    nodes: tuple[Node, ...]
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+
+
+@dataclass(frozen=True)
+class Buffer:
+    """A run of bytes in the file that tensors refer to."""
+
+    offset: int
+    """Offset in the file."""
+    size_bytes: int
+
+
+@dataclass(frozen=True)
+class RknnModel:
+    """An opened .rknn file. It stays mapped until `close()` or the end of a `with` block."""
+
+    file: FileInfo
+    sections: Sections
+    memory: Memory
+    graphs: tuple[Graph, ...]
+    buffers: tuple[Buffer, ...]
+    task_count: int
+    """NPU task records in the file, over all core modes and graphs."""
+    mapping: mmap.mmap = field(repr=False, compare=False)
+
+    @property
+    def inputs(self) -> tuple[Tensor, ...]:
+        """Inputs of the first graph, in the order in which they are fed."""
+        return self.graphs[0].inputs if self.graphs else ()
+
+    @property
+    def outputs(self) -> tuple[Tensor, ...]:
+        """Outputs of the first graph."""
+        return self.graphs[0].outputs if self.graphs else ()
+
+    @cached_property
+    def tensors(self) -> tuple[Tensor, ...]:
+        """Tensors of all graphs; `tensors[i].index == i`."""
+        return tuple(tensor for graph in self.graphs for tensor in graph.tensors)
+
+    @cached_property
+    def nodes(self) -> tuple[Node, ...]:
+        """Nodes of all graphs; `nodes[i].index == i`."""
+        return tuple(node for graph in self.graphs for node in graph.nodes)
+
+    def read_buffer(self, index: int) -> memoryview:
+        """Return the bytes of a buffer without copying them; release the view before `close()`."""
+        buffer = self.buffers[index]
+        return memoryview(self.mapping)[buffer.offset : buffer.offset + buffer.size_bytes]
+
+    def close(self) -> None:
+        """Unmap the file."""
+        self.mapping.close()
+
+    def __enter__(self) -> RknnModel:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+KINDS = {
+    0: "null",
+    1: "input",
+    2: "output",
+    3: "activation",
+    4: "weight",
+    5: "cpu_constant",
+    6: "lookup_table",
+    7: "command",
+    8: "compiler_constant",
+    9: "register_commands",
+    10: "tasks",
+}
+"""Tensor kinds by their number in the file. The names are ours; the file has numbers only."""
+
+SECTION_OF_KIND = {
+    "weight": "weights",
+    "cpu_constant": "cpu_constants",
+    "lookup_table": "lookup_tables",
+    "command": "kind7",
+    "compiler_constant": "compiler_constants",
+    "register_commands": "register_commands",
+    "tasks": "tasks",
+}
+
+DTYPES = {
+    1: "FLOAT32",
+    2: "UINT8",
+    3: "INT8",
+    5: "INT16",
+    6: "INT32",
+    7: "INT64",
+    10: "FLOAT16",
+    13: "OPAQUE",
+    16: "BFLOAT16",
+}
+LAYOUTS = {64: "NC1HWC2", 65: "WEIGHT_BLOCKS"}
+TARGETS = {0: "CPU", 2: "NPU"}
+TASK_BYTES = 40

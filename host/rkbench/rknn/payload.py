@@ -1,0 +1,171 @@
+"""From the FlatBuffer of a payload to graphs and buffers. Slot numbers are those of the compiler's schema.
+
+The numbers of the slots were found by measurement on ~700 files; netron's `rknn.fbs` names some of them.
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass
+
+from rkbench.rknn.flatbuffer import FlatBuffer, Table
+from rkbench.rknn.model import DTYPES, KINDS, LAYOUTS, TARGETS, Buffer, Graph, Memory, Node, Tensor
+
+
+@dataclass(frozen=True)
+class Payload:
+    """What the FlatBuffer holds."""
+
+    npu_generation: str
+    description: str
+    compiler_version: str
+    target: str
+    framework: str
+    framework_layout: int
+    custom_string: str
+    inference_type: str
+    memory: Memory | None
+    buffers: tuple[Buffer, ...]
+    graphs: tuple[Graph, ...]
+
+
+def read_payload(flat: FlatBuffer) -> Payload:
+    """Return all of the FlatBuffer but the bytes of its buffers; raises ModelError on a damaged one."""
+    root = flat.root("model")
+    buffers = _read_buffers(flat, root)
+    return Payload(
+        npu_generation=root.string(1, "model.npu_generation"),
+        description=root.string(3, "model.description"),
+        compiler_version=root.string(7, "model.compiler_version"),
+        target=root.string(8, "model.target"),
+        framework=root.string(9, "model.framework"),
+        framework_layout=root.u8(10, "model.framework_layout"),
+        custom_string=root.string(11, "model.custom_string"),
+        inference_type=root.string(16, "model.inference_type"),
+        memory=_read_memory(flat, root),
+        buffers=buffers,
+        graphs=_read_graphs(root, buffers),
+    )
+
+
+def _read_memory(flat: FlatBuffer, root: Table) -> Memory | None:
+    position = root.at(19)
+    if not position:
+        return None
+    table = flat.table(flat.follow(position, "model.memory"), "model.memory")
+    return Memory(
+        weight_bytes=table.u64(0, "memory.weight"),
+        internal_bytes=table.u64(1, "memory.internal"),
+        compiler_constant_bytes=table.u64(2, "memory.compiler_constant"),
+    )
+
+
+def _read_buffers(flat: FlatBuffer, root: Table) -> tuple[Buffer, ...]:
+    wide = bool(root.at(20))
+    tables = root.tables(20 if wide else 4, "model.buffers")
+    return tuple(_read_buffer(flat, table, wide) for table in tables)
+
+
+def _read_buffer(flat: FlatBuffer, table: Table, wide: bool) -> Buffer:
+    """Containers 1 to 4 hold 32-bit offsets, container 6 64-bit ones to a vector with a 32-bit count."""
+    position = table.at(0)
+    if not position:
+        return Buffer(flat.base, 0)
+    if not wide:
+        start, count = flat.vector(position, 1, "buffer.data")
+        return Buffer(flat.base + start, count)
+    if position + 8 > flat.size:
+        flat.fail(position, "buffer.data", "lies outside the model")
+    start = position + struct.unpack_from("<Q", flat.view, position)[0]
+    if start + 4 > flat.size:
+        flat.fail(position, "buffer.data", "points past the end of the model")
+    count = struct.unpack_from("<I", flat.view, start)[0]
+    if start + 4 + count > flat.size:
+        flat.fail(start, "buffer.data", f"claims {count} bytes, past the end of the model")
+    return Buffer(flat.base + start + 4, count)
+
+
+def _read_graphs(root: Table, buffers: tuple[Buffer, ...]) -> tuple[Graph, ...]:
+    graphs: list[Graph] = []
+    tensor_base = node_base = 0
+    for index, table in enumerate(root.tables(2, "model.graphs")):
+        graph = _read_graph(table, index, tensor_base, node_base, buffers)
+        graphs.append(graph)
+        tensor_base += len(graph.tensors)
+        node_base += len(graph.nodes)
+    return tuple(graphs)
+
+
+def _read_graph(
+    table: Table, index: int, tensor_base: int, node_base: int, buffers: tuple[Buffer, ...]
+) -> Graph:
+    tensors = tuple(
+        _read_tensor(item, tensor_base + i, index, buffers)
+        for i, item in enumerate(table.tables(0, "graph.tensors"))
+    )
+    nodes = tuple(
+        _read_node(item, node_base + i, index, tensor_base, len(tensors))
+        for i, item in enumerate(table.tables(1, "graph.nodes"))
+    )
+    return Graph(
+        index=index,
+        tensors=tensors,
+        nodes=nodes,
+        inputs=tuple(tensors[i] for i in _tensor_indices(table, 2, "graph.inputs", len(tensors))),
+        outputs=tuple(tensors[i] for i in _tensor_indices(table, 3, "graph.outputs", len(tensors))),
+    )
+
+
+def _tensor_indices(table: Table, slot: int, field: str, count: int) -> tuple[int, ...]:
+    indices = table.numbers(slot, "i", field)
+    if indices and not (min(indices) >= 0 and max(indices) < count):
+        table.buffer.fail(table.at(slot), field, f"names a tensor outside 0 to {count - 1}")
+    return indices
+
+
+def _read_tensor(table: Table, index: int, graph: int, buffers: tuple[Buffer, ...]) -> Tensor:
+    dtype, layout, kind = (
+        table.u8(0, "tensor.dtype"),
+        table.u8(1, "tensor.layout"),
+        table.u8(2, "tensor.kind"),
+    )
+    buffer_index = table.u32(18, "tensor.buffer")
+    if buffer_index and buffer_index >= len(buffers):
+        table.buffer.fail(table.at(18), "tensor.buffer", f"is {buffer_index} of {len(buffers)} buffers")
+    return Tensor(
+        index=index,
+        graph=graph,
+        name=table.string(5, "tensor.name"),
+        dtype=DTYPES.get(dtype, f"DTYPE_{dtype}" if dtype else ""),
+        kind=KINDS.get(kind, f"kind_{kind}"),
+        layout=LAYOUTS.get(layout, f"LAYOUT_{layout}" if layout else ""),
+        native_shape=table.numbers(3, "i", "tensor.native_shape"),
+        shape=table.numbers(4, "i", "tensor.shape"),
+        scale=table.floats(10, "tensor.scale"),
+        zero_point=table.numbers(11, "i", "tensor.zero_point"),
+        minimum=table.floats(8, "tensor.minimum"),
+        maximum=table.floats(9, "tensor.maximum"),
+        quantization_method=table.string(6, "tensor.quantization_method"),
+        quantization_type=table.string(7, "tensor.quantization_type"),
+        size_bytes=table.u32(12, "tensor.size"),
+        arena_offset=table.u32(13, "tensor.arena_offset"),
+        buffer_index=buffer_index,
+        buffer_bytes=buffers[buffer_index].size_bytes if buffer_index else 0,
+    )
+
+
+def _read_node(table: Table, index: int, graph: int, tensor_base: int, tensor_count: int) -> Node:
+    target = table.u8(3, "node.target")
+    inputs = _tensor_indices(table, 4, "node.inputs", tensor_count)
+    outputs = _tensor_indices(table, 5, "node.outputs", tensor_count)
+    counts = table.numbers(10, "i", "node.task_counts")
+    return Node(
+        index=index,
+        graph=graph,
+        name=table.string(2, "node.name"),
+        type=table.string(1, "node.type"),
+        target=TARGETS.get(target, f"TARGET_{target}"),
+        inputs=tuple(tensor_base + i for i in inputs),
+        outputs=tuple(tensor_base + i for i in outputs),
+        task_counts=(counts + (0,) * 6)[:6] if counts else (),
+    )

@@ -1,0 +1,111 @@
+"""`open_model`: from a path to an RknnModel whose sections sum to the size of the file."""
+
+from __future__ import annotations
+
+import mmap
+import os
+from pathlib import Path
+from typing import Any
+
+from rkbench.errors import ModelError
+from rkbench.rknn.container import Container, read_container, read_json
+from rkbench.rknn.flatbuffer import FlatBuffer
+from rkbench.rknn.model import SECTION_OF_KIND, TASK_BYTES, FileInfo, Graph, Memory, RknnModel, Sections
+from rkbench.rknn.payload import Payload, read_payload
+
+BUDGET_BASE_BYTES = 20_000_000
+
+
+def open_model(path: str | os.PathLike[str]) -> RknnModel:
+    """Return the model in the file at `path`, mapped, not copied.
+
+    Raises ModelError (with `offset` and `field`) that says what the file is, where it is no readable .rknn.
+    """
+    file_path = Path(path)
+    mapping = _map(file_path)
+    try:
+        return _read(file_path, mapping)
+    except BaseException:
+        mapping.close()
+        raise
+
+
+def _map(path: Path) -> mmap.mmap:
+    try:
+        with path.open("rb") as stream:
+            return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    except ValueError as error:
+        raise ModelError(f"{path} is empty", hint="copy the file again", offset=0, field="file") from error
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}", offset=0, field="file") from error
+
+
+def _read(path: Path, mapping: mmap.mmap) -> RknnModel:
+    with memoryview(mapping) as view:
+        container = read_container(view)
+        document = read_json(view, container)
+        start, end = container.payload_offset, container.payload_offset + container.payload_bytes
+        with view[start:end] as payload_view:
+            payload = read_payload(FlatBuffer(payload_view, start, 2 * len(view) + BUDGET_BASE_BYTES))
+    sections = _sections(container, payload)
+    return RknnModel(
+        file=_file_info(path, len(mapping), container, document, payload),
+        sections=sections,
+        memory=payload.memory or _memory_of_old_container(payload.graphs),
+        graphs=payload.graphs,
+        buffers=payload.buffers,
+        task_count=sections.tasks // TASK_BYTES,
+        mapping=mapping,
+    )
+
+
+def _file_info(
+    path: Path, size_bytes: int, container: Container, document: dict[str, Any], payload: Payload
+) -> FileInfo:
+    targets = document.get("target_platform")
+    target = payload.target or (str(targets[0]) if isinstance(targets, list) and targets else "")
+    return FileInfo(
+        path=path,
+        size_bytes=size_bytes,
+        container_version=container.version,
+        mini=container.mini,
+        target=target,
+        toolkit_version=str(document.get("version", "")),
+        compiler_version=payload.compiler_version,
+        framework=payload.framework,
+        framework_layout=payload.framework_layout,
+        npu_generation=payload.npu_generation,
+        custom_string=payload.custom_string,
+        inference_type=payload.inference_type,
+        description=payload.description,
+    )
+
+
+def _sections(container: Container, payload: Payload) -> Sections:
+    sizes = dict.fromkeys(SECTION_OF_KIND.values(), 0)
+    seen: set[int] = set()
+    for graph in payload.graphs:
+        for tensor in graph.tensors:
+            buffer = payload.buffers[tensor.buffer_index] if tensor.buffer_index else None
+            section = SECTION_OF_KIND.get(tensor.kind)
+            if buffer and buffer.size_bytes and section and buffer.offset not in seen:
+                seen.add(buffer.offset)
+                sizes[section] += buffer.size_bytes
+    return Sections(
+        header=container.payload_offset,
+        structure=container.payload_bytes - sum(sizes.values()),
+        json=container.json_bytes,
+        trailing=container.trailing_bytes,
+        **sizes,
+    )
+
+
+def _memory_of_old_container(graphs: tuple[Graph, ...]) -> Memory:
+    """Containers 1 and 2 state no sizes; the arena ends where its last tensor ends."""
+    ends = [
+        tensor.arena_offset + tensor.size_bytes
+        for graph in graphs
+        for tensor in graph.tensors
+        if tensor.kind in ("input", "output", "activation")
+    ]
+    return Memory(weight_bytes=None, internal_bytes=max(ends, default=None), compiler_constant_bytes=None)
