@@ -1,0 +1,173 @@
+"""What to doubt about a result, and what to do about it: one small rule each, over the result alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from rkbench.results.model import SUSPECT, VALID, Caveat, RunResult
+from rkbench.stats.summary import P99_MINIMUM_COUNT, is_bimodal, variation
+from rkbench.units import format_celsius, format_hertz, format_ratio
+
+#: As trtexec warns: a coefficient of variation above this makes a mean doubtful.
+MAXIMUM_VARIATION = 0.025
+#: Fewer timed iterations than this are no basis for a percentile.
+MINIMUM_ITERATIONS = 30
+#: The vendor's kernels throttle from 75 to 85 degrees Celsius on; the passive trip point differs by board.
+HOT_CELSIUS = 80.0
+#: NPU load of others, just before the run, that already disturbs it.
+MAXIMUM_LOAD_BEFORE = 0.05
+#: A wall clock before 2020 was never set: the board has no battery-backed clock and no network time.
+CLOCK_SET_UNIX_NS = 1_577_836_800_000_000_000
+
+#: Caveats that say what is not known; they cast no doubt on what is.
+INFORMATIVE = frozenset({"simulated", "no_golden", "p99_unknown", "board_clock"})
+
+Rule = Callable[[RunResult, Sequence[int]], Iterator[Caveat]]
+
+
+def caveats_of(run: RunResult, durations_ns: Sequence[int]) -> tuple[Caveat, ...]:
+    """Return every doubt about `run`, whose timed latencies are `durations_ns`."""
+    return tuple(caveat for rule in _RULES for caveat in rule(run, durations_ns))
+
+
+def verdict_of(caveats: Sequence[Caveat]) -> str:
+    """Return VALID, or SUSPECT where a caveat casts doubt on a number."""
+    return VALID if all(caveat.code in INFORMATIVE for caveat in caveats) else SUSPECT
+
+
+def _simulated(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    if run.simulated:
+        yield Caveat(
+            "simulated",
+            "a virtual board ran this: latency and sensors are not a real NPU's",
+            "repeat it on a board: --board NAME",
+        )
+
+
+def _governor(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    for part, governor, path in (
+        ("NPU", run.board.npu_governor, "the NPU's devfreq folder"),
+        ("DDR", run.board.ddr_governor, "/sys/class/devfreq/dmc"),
+    ):
+        if governor not in (None, "performance", "userspace"):
+            yield Caveat(
+                "governor",
+                f"{part} governor is {governor}: the clock may follow the load",
+                f"as root on the board: echo performance > {path}/governor",
+            )
+
+
+def _clocks(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    for sensor in run.readings.sensors if run.readings else ():
+        if sensor.name in ("npu_clock_hz", "ddr_clock_hz") and sensor.min != sensor.max:
+            part = sensor.name[:3].upper()
+            yield Caveat(
+                "clock_changed",
+                f"{part} clock moved between {format_hertz(sensor.min)} and {format_hertz(sensor.max)}",
+                "set the performance governor, or compare only runs at one clock",
+            )
+
+
+def _throttling(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    sensors = {sensor.name: sensor for sensor in run.readings.sensors} if run.readings else {}
+    heat = [sensor for name, sensor in sensors.items() if name.startswith("temperature_celsius")]
+    hottest = max(heat, key=lambda sensor: sensor.max, default=None)
+    if hottest is None or hottest.max < HOT_CELSIUS:
+        return
+    clock = sensors.get("npu_clock_hz")
+    fell = clock is not None and clock.last < clock.max
+    zone = hottest.name.partition("[")[2].rstrip("]")
+    yield Caveat(
+        "throttling",
+        f"{zone} reached {format_celsius(hottest.max)}" + (", and the NPU clock fell" if fell else ""),
+        "cool the board, or let it rest between runs",
+    )
+
+
+def _variation(_: RunResult, durations_ns: Sequence[int]) -> Iterator[Caveat]:
+    ratio = variation(durations_ns)
+    if is_bimodal(durations_ns):
+        yield Caveat(
+            "bimodal",
+            "latencies fall into two heaps: their mean and p50 describe neither",
+            "look at bench export --raw; pin clocks and cores (--cores 0)",
+        )
+    elif ratio is not None and ratio > MAXIMUM_VARIATION:
+        yield Caveat(
+            "variation",
+            f"latencies vary by {ratio * 100:.1f} % (stddev/mean; above 2.5 % is doubtful)",
+            "pin the clocks, stop other load, measure longer (--duration 30)",
+        )
+
+
+def _iterations(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    count = run.latency.count if run.latency else 0
+    if 0 < count < MINIMUM_ITERATIONS:
+        yield Caveat("too_few_iterations", f"only {count} timed iterations", "measure more: --iterations 100")
+    elif 0 < count < P99_MINIMUM_COUNT:
+        yield Caveat("p99_unknown", f"p99 needs 100 iterations, there are {count}", "--iterations 100")
+
+
+def _load_before(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    before = run.readings.npu_load_ratio_before if run.readings else None
+    if before is not None and before > MAXIMUM_LOAD_BEFORE:
+        yield Caveat(
+            "npu_busy",
+            f"the NPU was {format_ratio(before)} busy before the run: somebody else uses it",
+            "find who on the board (rknn processes), or wait",
+        )
+
+
+def _outputs(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    for output in run.outputs:
+        if output.nan_count or output.inf_count:
+            yield Caveat(
+                "not_finite",
+                f"output {output.name!r} holds {output.nan_count} NaN and {output.inf_count} infinite values",
+                "fp16 overflows above 65504: quantize, or scale the layer before it",
+            )
+        if output.constant:
+            yield Caveat(
+                "constant_output",
+                f"output {output.name!r} has one value only, whatever the input",
+                "check input layout and quantization: its numbers mean nothing",
+            )
+        if output.deterministic is False:
+            yield Caveat(
+                "nondeterministic",
+                f"output {output.name!r} differs when the same input is fed twice",
+                "check driver and runtime versions; try --cores 0",
+            )
+
+
+def _golden(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    if run.plan.golden_sha256 is None:
+        yield Caveat(
+            "no_golden",
+            "no golden given: the outputs were not checked",
+            "--golden FILE.npz, or --onnx MODEL.onnx",
+        )
+
+
+def _board_clock(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    clock = run.board.clock_unix_ns
+    if clock is not None and clock < CLOCK_SET_UNIX_NS:
+        yield Caveat(
+            "board_clock",
+            "the board's clock was never set; times here are the host's",
+            "on the board: timedatectl set-ntp true",
+        )
+
+
+_RULES: tuple[Rule, ...] = (
+    _simulated,
+    _governor,
+    _clocks,
+    _throttling,
+    _variation,
+    _iterations,
+    _load_before,
+    _outputs,
+    _golden,
+    _board_clock,
+)

@@ -1,0 +1,154 @@
+"""Protocol messages of a push, folded into one result per run: no clock, disk or network.
+
+A `Collector` takes every message of a plan, in order, and yields the result of a run whenever asked:
+after its `Finished` or `Failed`, or early, when the line was cut or the user pressed Ctrl-C.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from rkbench_agent.protocol import (
+    Failed,
+    Finished,
+    Latencies,
+    LoadMemory,
+    Log,
+    Message,
+    OutputCheck,
+    OutputError,
+    Reading,
+)
+
+from rkbench.results import parts
+from rkbench.results.caveats import caveats_of, verdict_of
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.model import SUSPECT, Caveat, Failure, RunResult
+
+LOG_TAIL_LINES = 20
+
+
+@dataclass(frozen=True)
+class Collected:
+    """One run: its result, and the raw latencies and sensor readings that it was made of."""
+
+    run: RunResult
+    latencies: RawLatencies
+    readings: tuple[Reading, ...]
+
+
+@dataclass
+class _Run:
+    header: RunResult
+    latencies: RawLatencies = field(default_factory=RawLatencies)
+    memory: list[LoadMemory] = field(default_factory=list)
+    errors: list[OutputError] = field(default_factory=list)
+    checks: list[OutputCheck] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    end: Finished | Failed | None = None
+
+
+class Collector:
+    """Folds messages. `headers` are what is known of each run before it starts, in plan order."""
+
+    def __init__(self, headers: Iterable[RunResult]) -> None:
+        self._runs = {header.id: _Run(header) for header in headers}
+        self._readings: list[Reading] = []
+        self._readings_before = 0
+        self._started = False
+
+    def add(self, message: Message) -> str | None:
+        """Take one message; returns the id of the run that it ended, if it ended one."""
+        if isinstance(message, Reading):
+            self._readings.append(message)
+            self._readings_before += not self._started
+            return None
+        run = self._runs.get(getattr(message, "run", None) or "")
+        if run is None:
+            return None
+        self._started = True
+        _fold(run, message)
+        if isinstance(message, (Finished, Failed)):
+            run.end = message
+            return run.header.id
+        return None
+
+    def unfinished(self) -> list[str]:
+        """Return the ids of the runs that neither finished nor failed, in plan order."""
+        return [name for name, run in self._runs.items() if run.end is None]
+
+    def result(self, run_id: str, failure: Failure | None = None) -> Collected:
+        """Return what run `run_id` yielded so far; `failure` says why it ended where the agent did not."""
+        run = self._runs[run_id]
+        if isinstance(run.end, Failed):
+            failure = _failure(run.end)
+        if failure is not None and not failure.log_tail:
+            failure = replace(failure, log_tail=tuple(run.log[-LOG_TAIL_LINES:]))
+        readings = self._readings_of(run)
+        before = self._readings[: self._readings_before]
+        provenance = run.end.provenance if isinstance(run.end, Finished) else {}
+        simulated = run.header.simulated
+        result = replace(
+            run.header,
+            partial=failure is not None,
+            provenance=parts.provenance(provenance, simulated, run, readings),
+            load=parts.load(run.memory),
+            latency=parts.latency(run.latencies),
+            throughput_per_s=run.latencies.throughput_per_s(),
+            outputs=parts.outputs(run.errors, run.checks),
+            readings=parts.readings(readings, before),
+            failure=failure,
+        )
+        found = caveats_of(result, run.latencies.timed()) + _agent_caveats(run.end)
+        verdict = SUSPECT if failure is not None else verdict_of(found)
+        return Collected(replace(result, caveats=found, verdict=verdict), run.latencies, tuple(readings))
+
+    def _readings_of(self, run: _Run) -> list[Reading]:
+        """Return the readings taken while `run` was timed, and the last one before; else all."""
+        window = run.latencies.window_ns()
+        if window is None:
+            return list(self._readings)
+        first, last = window
+        earlier = [reading for reading in self._readings if reading.time_ns < first]
+        inside = [reading for reading in self._readings if first <= reading.time_ns <= last]
+        return inside if len(inside) > 1 else earlier[-1:] + inside
+
+
+def failure_of_connection(message: str, advice: str) -> Failure:
+    """Return the failure of a run that ended because the line to the board did."""
+    return Failure(stage="connection", reason="cancelled", message=message, advice=advice)
+
+
+def _fold(run: _Run, message: Message) -> None:
+    if isinstance(message, Latencies):
+        run.latencies.append(message)
+    elif isinstance(message, LoadMemory):
+        run.memory.append(message)
+    elif isinstance(message, OutputError):
+        run.errors.append(message)
+    elif isinstance(message, OutputCheck):
+        run.checks.append(message)
+    elif isinstance(message, Log):
+        run.log.append(message.text)
+
+
+def _failure(failed: Failed) -> Failure:
+    return Failure(
+        stage=failed.stage,
+        reason=failed.reason,
+        message=failed.message,
+        advice=failed.advice,
+        signal=failed.signal,
+        exit_code=failed.exit_code,
+        log_tail=tuple(failed.log_tail),
+    )
+
+
+def _agent_caveats(end: Finished | Failed | None) -> tuple[Caveat, ...]:
+    if not isinstance(end, Finished):
+        return ()
+    return tuple(
+        Caveat(item.get("code", "agent"), item.get("message", ""), item.get("advice", ""))
+        for item in end.caveats
+    )

@@ -1,0 +1,83 @@
+"""The schema of the store, and the steps from each older version to the next.
+
+A store carries its version in SQLite's `user_version`. Steps are never edited once released: a new
+schema is a new step at the end.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+from rkbench.errors import StoreError
+
+#: `PRAGMA application_id`: "rkbe".
+APPLICATION_ID = 0x726B6265
+
+STEPS: tuple[tuple[str, ...], ...] = (
+    # version 1: runs and their raw latencies
+    (
+        """CREATE TABLE runs (
+            id TEXT PRIMARY KEY, push TEXT NOT NULL, started_at TEXT NOT NULL, board TEXT NOT NULL,
+            soc TEXT, model TEXT NOT NULL, sha256 TEXT NOT NULL, simulated INTEGER NOT NULL,
+            failed INTEGER NOT NULL, document TEXT NOT NULL)""",
+        """CREATE TABLE latencies (
+            run TEXT PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE,
+            start_ns BLOB, duration_ns BLOB, block BLOB, warmup BLOB,
+            set_inputs_ns BLOB, run_ns BLOB, get_outputs_ns BLOB)""",
+        f"PRAGMA application_id = {APPLICATION_ID}",
+    ),
+    # version 2: sensor readings, partial runs, and indexes for `bench history`
+    (
+        "ALTER TABLE runs ADD COLUMN partial INTEGER NOT NULL DEFAULT 0",
+        """CREATE TABLE readings (
+            run TEXT PRIMARY KEY REFERENCES runs (id) ON DELETE CASCADE, document BLOB NOT NULL)""",
+        "CREATE INDEX runs_by_time ON runs (started_at)",
+        "CREATE INDEX runs_by_model ON runs (model, board)",
+    ),
+)
+
+VERSION = len(STEPS)
+
+
+def migrate(db: sqlite3.Connection, path: Path) -> None:
+    """Bring the store to `VERSION`, all steps in one transaction.
+
+    Raises StoreError for a store of a newer rkbench, or a database that is none of ours.
+    """
+    if _version(db) == VERSION and _application(db) == APPLICATION_ID:
+        return
+    db.execute("BEGIN IMMEDIATE")
+    try:
+        _check(db, path)
+        for step in STEPS[_version(db) :]:
+            for statement in step:
+                db.execute(statement)
+        db.execute(f"PRAGMA user_version = {VERSION}")
+        db.execute("COMMIT")
+    except BaseException:
+        if db.in_transaction:
+            db.execute("ROLLBACK")
+        raise
+
+
+def _check(db: sqlite3.Connection, path: Path) -> None:
+    version = _version(db)
+    empty = db.execute("SELECT count(*) FROM sqlite_master").fetchone()[0] == 0
+    if _application(db) != APPLICATION_ID and not (version == 0 and empty):
+        raise StoreError(
+            f"{path} is a database, but no result store of rkbench", hint="choose another file: --store FILE"
+        )
+    if version > VERSION:
+        raise StoreError(
+            f"result store {path} has version {version}; this rkbench knows up to {VERSION}",
+            hint="update rkbench, or choose another file: --store FILE",
+        )
+
+
+def _version(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA user_version").fetchone()[0])
+
+
+def _application(db: sqlite3.Connection) -> int:
+    return int(db.execute("PRAGMA application_id").fetchone()[0])

@@ -1,0 +1,290 @@
+"""The result of one run and its parts: what the JSON of `rkbench/1` holds, field for field.
+
+Every dataclass here is frozen and serialised by its field names (`serialize.py`); the JSON Schema in
+`schema/` lists the same names, and a test keeps the two together. Unknown is None, never 0. Durations
+end in `_s`, sizes in `_bytes`; a run on a virtual board has `simulated` set, and `provenance` says of
+each group of numbers where it comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+SCHEMA = "rkbench/1"
+
+VALID = "VALID"
+SUSPECT = "SUSPECT"
+
+#: How percentiles are taken, stated beside every latency summary (Hyndman and Fan, definition 7).
+PERCENTILE_METHOD = "linear"
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where each group of numbers comes from.
+
+    One of measured, vendor_simulator, modelled, from_file, predicted; None where there is no number.
+    """
+
+    load: str | None = None
+    process_memory: str | None = None
+    latency: str | None = None
+    outputs: str | None = None
+    readings: str | None = None
+
+
+@dataclass(frozen=True)
+class Board:
+    """The board as it was before the run. `clock_unix_ns` is its own wall clock (it may be 1970)."""
+
+    name: str
+    soc: str | None = None
+    board_model: str | None = None
+    kernel: str | None = None
+    driver_version: str | None = None
+    runtime: str | None = None
+    runtime_version: str | None = None
+    lite_version: str | None = None
+    numpy_version: str | None = None
+    python_version: str | None = None
+    agent_version: str | None = None
+    agent_digest: str | None = None
+    npu_cores: int | None = None
+    npu_governor: str | None = None
+    npu_clock_hz: int | None = None
+    npu_max_clock_hz: int | None = None
+    ddr_governor: str | None = None
+    ddr_clock_hz: int | None = None
+    cpu_governors: Mapping[str, str] | None = None
+    cpu_count: int | None = None
+    memory_total_bytes: int | None = None
+    memory_available_bytes: int | None = None
+    is_root: bool | None = None
+    boot_id: str | None = None
+    clock_unix_ns: int | None = None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One deployable file, as its own header describes it."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+    target: str | None = None
+    npu_generation: str | None = None
+    container_version: int | None = None
+    toolkit_version: str | None = None
+    compiler_version: str | None = None
+    framework: str | None = None
+
+
+@dataclass(frozen=True)
+class PlanRecord:
+    """Under what orders the run was made. `golden_sha256` is the digest of what was pushed."""
+
+    scenario: str
+    runtime: str
+    core_mask: str
+    warmup_iterations: int
+    min_iterations: int
+    min_duration_s: float
+    max_duration_s: float
+    block_iterations: int
+    interleave: bool
+    variants_in_push: int
+    golden_sha256: str | None = None
+    replay_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class LoadPhase:
+    """Memory at the end of one phase; `duration_s` is how long the phase took."""
+
+    name: str
+    duration_s: float | None = None
+    rss_bytes: int | None = None
+    pss_bytes: int | None = None
+    peak_rss_bytes: int | None = None
+    memory_available_bytes: int | None = None
+    dma_buf_bytes: int | None = None
+    npu_weight_bytes: int | None = None
+    npu_internal_bytes: int | None = None
+    npu_total_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Load:
+    """What loading the model took.
+
+    `duration_s`: reading the file and initialising the runtime, together. `rss_delta_bytes`: the
+    worker in steady state against before. `system_delta_bytes`: by how much MemAvailable of the board
+    fell. `npu_total_bytes`: what the runtime allocated for the NPU.
+    """
+
+    duration_s: float | None = None
+    rss_delta_bytes: int | None = None
+    peak_rss_bytes: int | None = None
+    npu_weight_bytes: int | None = None
+    npu_internal_bytes: int | None = None
+    npu_total_bytes: int | None = None
+    dma_buf_bytes: int | None = None
+    system_delta_bytes: int | None = None
+    phases: tuple[LoadPhase, ...] = ()
+
+
+@dataclass(frozen=True)
+class LatencySummary:
+    """A summary of latencies; `p99_s` is None below 100 iterations, `stddev_s` below two."""
+
+    count: int
+    min_s: float
+    mean_s: float
+    p50_s: float
+    p90_s: float
+    p99_s: float | None
+    max_s: float
+    stddev_s: float | None
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The stages of the call, where the runtime tells them apart."""
+
+    set_inputs: LatencySummary | None = None
+    run: LatencySummary | None = None
+    get_outputs: LatencySummary | None = None
+
+
+@dataclass(frozen=True)
+class Latency(LatencySummary):
+    """The summary of the whole call, warm-up left out, with its stages."""
+
+    percentile_method: str = PERCENTILE_METHOD
+    warmup_count: int = 0
+    block_count: int = 0
+    stages: Stages = Stages()
+
+
+@dataclass(frozen=True)
+class OutputCase:
+    """The error of one output on one golden case; the words are those of `OutputError`."""
+
+    case: int
+    cosine: float | None = None
+    max_abs_error: float | None = None
+    mean_abs_error: float | None = None
+    mse: float | None = None
+    snr_db: float | None = None
+    top1_agreement: bool | None = None
+    top5_agreement: bool | None = None
+    nan_count: int = 0
+    inf_count: int = 0
+
+
+@dataclass(frozen=True)
+class Output:
+    """The error of one output over all golden cases: the worst cosine, SNR and maximum; means else.
+
+    Agreements are the share of cases (0 to 1), None where the output is no class vector. A case whose
+    figure is unknown is left out of that figure.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...] = ()
+    dtype: str | None = None
+    case_count: int = 0
+    cosine: float | None = None
+    cosine_mean: float | None = None
+    max_abs_error: float | None = None
+    mean_abs_error: float | None = None
+    mse: float | None = None
+    snr_db: float | None = None
+    top1_agreement: float | None = None
+    top5_agreement: float | None = None
+    nan_count: int = 0
+    inf_count: int = 0
+    deterministic: bool | None = None
+    constant: bool | None = None
+    per_case: tuple[OutputCase, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """One sensor over the run, in the unit that its name ends with."""
+
+    name: str
+    count: int
+    first: float
+    min: float
+    mean: float
+    max: float
+    last: float
+
+
+@dataclass(frozen=True)
+class Readings:
+    """The board's sensors while the run was timed, and the NPU load just before the first run."""
+
+    count: int
+    npu_load_ratio_before: float | None = None
+    sensors: tuple[Sensor, ...] = ()
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What the push of this model's bytes took; `cached` means that the board had them."""
+
+    model_bytes: int
+    sent_bytes: int
+    cached: bool
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Caveat:
+    """A doubt about a good result, with what to do about it."""
+
+    code: str
+    message: str
+    advice: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run ended early; `stage` and `reason` are of STAGES and REASONS in the protocol."""
+
+    stage: str
+    reason: str
+    message: str
+    advice: str = ""
+    signal: str | None = None
+    exit_code: int | None = None
+    log_tail: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One variant on one board, once. `partial`: it ended early, and these numbers are what it got."""
+
+    id: str
+    push: str
+    started_at: str
+    rkbench_version: str
+    simulated: bool
+    partial: bool
+    verdict: str
+    provenance: Provenance
+    board: Board
+    variant: Variant
+    plan: PlanRecord
+    load: Load | None = None
+    latency: Latency | None = None
+    throughput_per_s: float | None = None
+    outputs: tuple[Output, ...] = ()
+    readings: Readings | None = None
+    transfer: Transfer | None = None
+    caveats: tuple[Caveat, ...] = ()
+    failure: Failure | None = None

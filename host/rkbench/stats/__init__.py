@@ -1,0 +1,1 @@
+"""Statistics: plain data in, plain data out; no clock, disk, network or terminal."""

@@ -1,0 +1,1 @@
+"""Variants: the deployable files that are compared, their pre-flight and their goldens."""
