@@ -1,0 +1,177 @@
+"""Goldens: the inputs and expected outputs that every variant is held against.
+
+A user's golden is an .npz with members `inputs/NAME` and `outputs/NAME` (the folders may be missing), NCHW
+or NHWC, with or without the batch axis. `prepare_golden` turns it into the board's form for one model:
+inputs (N, *shape as fed; 4-D is NHWC), outputs (N, *shape as returned) as float32, in a local cache, one
+case in memory at a time. How members are found and read is in `golden_match`.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from rkbench.errors import GoldenError
+from rkbench.rknn import RknnModel, Tensor
+from rkbench.variants.golden_match import Fit, Kind, Match, Member, Wanted, is_number, match
+from rkbench.variants.npz import Array, NpzReader, NpzWriter
+
+__all__ = ["PreparedGolden", "find_replay", "prepare", "prepare_golden", "read_metadata"]
+
+METADATA = "metadata"
+#: Changes whenever the board's form changes, so that an older cache is not taken for it.
+FORM = "rkbench-golden-board/1"
+CACHE_LIMIT_BYTES = 10_000_000_000
+
+
+@dataclass(frozen=True)
+class PreparedGolden:
+    """A golden in the board's form. `notes` tell what was decided or converted on the way."""
+
+    path: Path
+    cases: int
+    notes: tuple[str, ...]
+
+
+def prepare_golden(path: Path, model: RknnModel) -> Path:
+    """Return the golden at `path` in the board's form for `model`; raises GoldenError."""
+    return prepare(path, model).path
+
+
+def prepare(path: Path, model: RknnModel, cache: Path | None = None) -> PreparedGolden:
+    """Return the golden at `path` in the board's form for `model`, made now or found in the cache.
+
+    Raises GoldenError, with both sides, when the file is no golden or does not fit.
+    """
+    sides = f"golden {path} does not fit {model.file.path.name}"
+    with NpzReader(path) as source:
+        found = match(wanted_of(model), members_of(source), layout_of(source), sides=sides)
+        folder = cache or cache_folder()
+        target = folder / f"{_cache_key(path, found)}.npz"
+        if not target.exists():
+            _make_folder(folder)
+            write_golden(source, found, target)
+            _evict(folder, keep=target)
+    os.utime(target)
+    return PreparedGolden(target, found.cases, found.notes)
+
+
+def find_replay(model: Path) -> Path | None:
+    """Return the replay beside a model (`MODEL.replay.npz`: recorded outputs), or None."""
+    beside = model.with_suffix(".replay.npz")
+    return beside if beside.is_file() else None
+
+
+def read_metadata(path: Path) -> dict[str, object]:
+    """Return what a golden says of its own making; {} where it says nothing."""
+    with NpzReader(path) as source:
+        return _metadata(source)
+
+
+def wanted_of(model: RknnModel) -> list[Wanted]:
+    """Return the inputs, then the outputs of a model; 4-D inputs are fed NHWC."""
+    sides: tuple[tuple[Kind, tuple[Tensor, ...]], ...] = (
+        ("inputs", model.inputs),
+        ("outputs", model.outputs),
+    )
+    return [
+        Wanted(
+            kind, tensor.name, tensor.shape, tensor.dtype.lower(), kind == "inputs" and len(tensor.shape) == 4
+        )
+        for kind, tensors in sides
+        for tensor in tensors
+    ]
+
+
+def members_of(source: NpzReader) -> list[Member]:
+    """Return the arrays of a golden that hold numbers."""
+    return [
+        Member(key, header.shape, header.dtype.name)
+        for key, header in source.headers.items()
+        if key != METADATA and is_number(header.dtype)
+    ]
+
+
+def layout_of(source: NpzReader) -> str:
+    """Return the layout of 4-D arrays that the golden's metadata names, or ""."""
+    return str(_metadata(source).get("layout", ""))
+
+
+def write_golden(source: NpzReader, found: Match, target: Path) -> None:
+    """Write the matched members of `source` to `target` in their final form, case by case."""
+    with NpzWriter(target) as writer:
+        for fit in found.fits:
+            dtype = np.dtype(fit.dtype)
+            name = f"{fit.wanted.kind}/{fit.wanted.name}"
+            writer.add(name, (found.cases, *fit.wanted.final_shape), dtype, cases_of(source, fit))
+
+
+def cases_of(source: NpzReader, fit: Fit) -> Iterator[Array]:
+    """Yield the cases of one member as the model's tensor: shape, order of axes and dtype."""
+    for part in source.chunks(fit.member.key, fit.cases):
+        case = part.reshape(fit.source_shape)
+        if fit.permutation is not None:
+            case = case.transpose(fit.permutation)
+        yield np.ascontiguousarray(case, np.dtype(fit.dtype))
+
+
+def cache_folder() -> Path:
+    """Return the folder of prepared goldens: `$XDG_CACHE_HOME` or `~/.cache`, then rkbench/host/goldens."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "rkbench/host/goldens"
+
+
+def _metadata(source: NpzReader) -> dict[str, object]:
+    header = source.headers.get(METADATA)
+    if header is None or header.dtype.kind != "U" or header.shape:
+        return {}
+    try:
+        value = json.loads(str(source.whole(METADATA)))
+    except ValueError:
+        return {}  # somebody else's member of that name
+    return value if isinstance(value, dict) else {}
+
+
+def _cache_key(path: Path, found: Match) -> str:
+    """Return a digest of the source's bytes and of all that is done to them."""
+    digest = hashlib.sha256(FORM.encode())
+    with path.open("rb") as file:
+        while piece := file.read(1 << 20):
+            digest.update(piece)
+    for fit in found.fits:
+        done = (
+            fit.wanted.kind,
+            fit.wanted.name,
+            fit.wanted.final_shape,
+            fit.member.key,
+            fit.permutation,
+            fit.dtype,
+        )
+        digest.update(repr((done, fit.cases)).encode())
+    return digest.hexdigest()
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        text = f"no folder for prepared goldens: {folder}: {error.strerror}"
+        raise GoldenError(text, hint="set XDG_CACHE_HOME to a folder that can be written") from error
+
+
+def _evict(folder: Path, keep: Path) -> None:
+    """Delete the goldens unused for longest while the folder is over its limit."""
+    entries = sorted(((entry.stat(), entry) for entry in folder.glob("*.npz")), key=lambda e: e[0].st_mtime)
+    total = sum(stat.st_size for stat, _ in entries)
+    for stat, entry in entries:
+        if total <= CACHE_LIMIT_BYTES:
+            return
+        if entry != keep:
+            entry.unlink()
+            total -= stat.st_size

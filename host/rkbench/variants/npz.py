@@ -1,0 +1,181 @@
+"""Reading and writing .npz archives one case at a time: a golden may be larger than the memory.
+
+An .npz is a zip of .npy files. `numpy.load` takes a whole member into memory; here a member is read and
+written along its first axis. Archives are written stored and without dates, so that equal contents are
+equal bytes and the board's cache knows them again.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import zipfile
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+from numpy.lib import format as npy
+from numpy.typing import NDArray
+
+from rkbench.errors import GoldenError
+
+Array = NDArray[Any]
+_EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold
+
+
+@dataclass(frozen=True)
+class Header:
+    """What an .npy says of itself before its data."""
+
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any]
+    fortran_order: bool
+
+
+class NpzReader:
+    """An open .npz: `headers` by member name (without `.npy`), `chunks` of one member.
+
+    Raises GoldenError when the file is no archive of plain arrays.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            self._zip = zipfile.ZipFile(path)
+        except (OSError, zipfile.BadZipFile) as error:
+            raise GoldenError(f"{path}: {_what_it_is(path, error)}", hint=_HINT) from error
+        try:
+            self.headers = {
+                info.filename[:-4]: self._header(info.filename)
+                for info in self._zip.infolist()
+                if info.filename.endswith(".npy")
+            }
+        except BaseException:
+            self._zip.close()
+            raise
+
+    def __enter__(self) -> NpzReader:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._zip.close()
+
+    def _header(self, member: str) -> Header:
+        try:
+            with self._zip.open(member) as stream:
+                header = _read_header(cast(BinaryIO, stream))
+        except (ValueError, EOFError, OSError, zipfile.BadZipFile, NotImplementedError) as error:
+            raise GoldenError(
+                f"{self.path}: member {member!r} is no readable array: {error}", hint=_HINT
+            ) from error
+        if header.dtype.hasobject or header.dtype.fields is not None:
+            text = f"{self.path}: member {member!r} holds {header.dtype}, not plain numbers"
+            raise GoldenError(text, hint="save numeric arrays; pickled objects are never loaded")
+        return header
+
+    def chunks(self, name: str, count: int) -> Iterator[Array]:
+        """Yield the member in `count` equal parts along its first axis, one in memory at a time.
+
+        A Fortran-ordered member cannot be cut so and is read whole.
+        """
+        header = self.headers[name]
+        part = (header.shape[0] // count, *header.shape[1:]) if header.shape else ()
+        try:
+            if header.fortran_order:
+                yield from np.split(self.whole(name), count)
+                return
+            with self._zip.open(f"{name}.npy") as stream:
+                _read_header(cast(BinaryIO, stream))
+                size = int(np.prod(part, dtype=np.int64)) * header.dtype.itemsize
+                for _ in range(count):
+                    data = _read_exactly(cast(BinaryIO, stream), size)
+                    yield np.frombuffer(data, header.dtype).reshape(part)
+        except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+            text = f"{self.path}: member {name!r} is damaged or cut short: {error}"
+            raise GoldenError(text, hint="make or copy the file again") from error
+
+    def whole(self, name: str) -> Array:
+        """Return a member as one array."""
+        with self._zip.open(f"{name}.npy") as stream:
+            return cast(Array, npy.read_array(stream, allow_pickle=False))
+
+
+class NpzWriter:
+    """Writes an .npz beside its final place and moves it there when the `with` block ends well."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
+        self._zip = zipfile.ZipFile(self._part, "w", zipfile.ZIP_STORED)
+
+    def __enter__(self) -> NpzWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._zip.close()
+        if kind is None:
+            self._part.replace(self.path)
+        else:
+            self._part.unlink()
+
+    def add(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], parts: Iterable[Array]) -> None:
+        """Write one member of `shape` from consecutive parts."""
+        head = io.BytesIO()
+        fields = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
+        npy.write_array_header_1_0(head, fields)
+        with self._zip.open(zipfile.ZipInfo(f"{name}.npy", _EPOCH), "w", force_zip64=True) as stream:
+            stream.write(head.getvalue())
+            for part in parts:
+                stream.write(np.ascontiguousarray(part, dtype).tobytes())
+
+    def add_text(self, name: str, text: str) -> None:
+        """Write a text as an array without dimensions."""
+        array = np.array(text)
+        self.add(name, (), array.dtype, [array])
+
+
+_HINT = "a golden is an .npz as numpy.savez writes it, with members inputs/NAME and outputs/NAME"
+
+
+def _read_header(stream: BinaryIO) -> Header:
+    version = npy.read_magic(stream)
+    if version == (1, 0):
+        return _as_header(npy.read_array_header_1_0(stream))
+    if version == (2, 0):
+        return _as_header(npy.read_array_header_2_0(stream))
+    raise ValueError(f"an .npy of version {version[0]}.{version[1]}")
+
+
+def _as_header(fields: tuple[Any, ...]) -> Header:
+    shape, fortran_order, dtype = fields
+    return Header(tuple(int(size) for size in shape), dtype, bool(fortran_order) and len(shape) > 1)
+
+
+def _read_exactly(stream: BinaryIO, size: int) -> bytes:
+    data = stream.read(size)
+    if len(data) != size:
+        raise EOFError(f"{len(data)} bytes where {size} should be")
+    return data
+
+
+def _what_it_is(path: Path, error: Exception) -> str:
+    if isinstance(error, OSError):
+        return f"cannot be read: {error.strerror or error}"
+    with path.open("rb") as file:
+        head = file.read(64)
+    if not head:
+        return "is empty"
+    if head.startswith(b"\x93NUMPY"):
+        return "is one .npy array, not an .npz archive"
+    if head.startswith(b"version https://git-lfs"):
+        return "is a Git LFS pointer, not the file itself (git lfs pull)"
+    if head.startswith(b"PK"):
+        return f"is a damaged or cut-off archive ({error})"
+    return "is no .npz archive"

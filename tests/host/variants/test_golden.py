@@ -1,0 +1,217 @@
+"""A user's golden becomes the board's form, or an error that shows both sides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rkbench.errors import GoldenError
+from rkbench.variants.golden import cases_of, find_replay, layout_of, members_of, write_golden
+from rkbench.variants.golden_match import Match, Wanted, count_cases, match
+from rkbench.variants.npz import NpzReader, NpzWriter
+
+IMAGE = Wanted("inputs", "x", (1, 2, 2, 3), "float16", nhwc=True)
+CUBE = Wanted("inputs", "x", (1, 2, 2, 2), "float16", nhwc=True)
+LOGITS = Wanted("outputs", "y", (1, 3), "float32")
+
+
+def save(path: Path, **members: object) -> Path:
+    np.savez(path, **{name.replace("__", "/"): value for name, value in members.items()})  # type: ignore[arg-type]
+    return path
+
+
+def matched(path: Path, *wanted: Wanted) -> Match:
+    with NpzReader(path) as source:
+        return match(
+            wanted, members_of(source), layout_of(source), sides=f"golden {path.name} does not fit m.rknn"
+        )
+
+
+def prepared(path: Path, *wanted: Wanted) -> dict[str, np.ndarray]:
+    target = path.with_name("board.npz")
+    with NpzReader(path) as source:
+        write_golden(source, match(wanted, members_of(source), layout_of(source)), target)
+    with np.load(target) as archive:
+        return dict(archive)
+
+
+def test_an_nchw_golden_without_batch_axis_is_fed_nhwc_with_it(tmp_path: Path) -> None:
+    images = np.arange(24, dtype=np.float32).reshape(2, 2, 2, 3)
+    path = save(tmp_path / "g.npz", x=images, y=np.zeros((2, 3), np.float32))
+    board = prepared(path, IMAGE, LOGITS)
+    assert sorted(board) == ["inputs/x", "outputs/y"]
+    assert board["inputs/x"].shape == (2, 1, 2, 3, 2)
+    assert board["inputs/x"][0].ravel().tolist() == [0, 6, 1, 7, 2, 8, 3, 9, 4, 10, 5, 11]
+    assert board["outputs/y"].shape == (2, 1, 3)
+
+
+def test_an_nhwc_golden_keeps_its_bytes(tmp_path: Path) -> None:
+    images = np.arange(24, dtype=np.uint8).reshape(2, 1, 2, 3, 2)
+    path = save(tmp_path / "g.npz", inputs__x=images, outputs__y=np.zeros((2, 1, 3), np.float64))
+    board = prepared(path, IMAGE, LOGITS)
+    assert board["inputs/x"].dtype == np.uint8
+    assert board["inputs/x"].tobytes() == images.tobytes()
+    assert board["outputs/y"].dtype == np.float32
+
+
+def test_an_output_in_nhwc_is_turned_to_the_models_nchw(tmp_path: Path) -> None:
+    output = Wanted("outputs", "map", (1, 2, 2, 3), "float32")
+    path = save(tmp_path / "g.npz", map=np.arange(12, dtype=np.float32).reshape(1, 2, 3, 2))
+    assert prepared(path, output)["outputs/map"].ravel().tolist() == [0, 2, 4, 6, 8, 10, 1, 3, 5, 7, 9, 11]
+
+
+def test_where_both_layouts_fit_the_models_own_is_taken_and_said(tmp_path: Path) -> None:
+    path = save(tmp_path / "g.npz", x=np.arange(8, dtype=np.float32).reshape(1, 2, 2, 2))
+    found = matched(path, CUBE)
+    assert found.fits[0].layout == "NCHW"
+    assert found.notes == ("x: NCHW and NHWC both fit; taken as NCHW, the model's own layout",)
+
+
+def test_where_both_layouts_fit_the_files_other_inputs_decide(tmp_path: Path) -> None:
+    other = Wanted("inputs", "z", (1, 2, 2, 3), "float16", nhwc=True)
+    path = save(tmp_path / "g.npz", x=np.zeros((1, 2, 2, 2)), z=np.zeros((1, 2, 3, 2)))
+    found = matched(path, CUBE, other)
+    assert [fit.layout for fit in found.fits] == ["NHWC", "NHWC"]
+    assert "x: NCHW and NHWC both fit; taken as NHWC, like the file's other tensors" in found.notes
+
+
+def test_where_both_layouts_fit_the_metadata_decides(tmp_path: Path) -> None:
+    path = save(
+        tmp_path / "g.npz", x=np.zeros((1, 2, 2, 2), np.float32), metadata=np.array('{"layout": "NHWC"}')
+    )
+    assert matched(path, CUBE).fits[0].layout == "NHWC"
+    assert matched(path, CUBE).notes == ()
+
+
+def test_one_channel_is_the_same_in_both_layouts(tmp_path: Path) -> None:
+    grey = Wanted("inputs", "x", (1, 1, 32, 32), "float16", nhwc=True)
+    path = save(tmp_path / "g.npz", x=np.zeros((5, 32, 32), np.float32))
+    assert matched(path, grey).notes == ()
+    assert prepared(path, grey)["inputs/x"].shape == (5, 1, 32, 32, 1)
+
+
+def test_other_names_are_matched_by_the_only_shape_that_fits(tmp_path: Path) -> None:
+    path = save(
+        tmp_path / "g.npz", image=np.zeros((4, 2, 2, 3), np.float32), probs=np.zeros((4, 3), np.float32)
+    )
+    found = matched(path, IMAGE, LOGITS)
+    assert [fit.member.key for fit in found.fits] == ["image", "probs"]
+    assert found.notes == (
+        "image is taken for input 'x': the only one that fits",
+        "probs is taken for output 'y': the only one that fits",
+    )
+
+
+def test_two_outputs_of_one_shape_need_names(tmp_path: Path) -> None:
+    twins = [Wanted("outputs", name, (1, 3), "float32") for name in ("left", "right")]
+    path = save(tmp_path / "g.npz", a=np.zeros((4, 3), np.float32), b=np.zeros((4, 3), np.float32))
+    with pytest.raises(GoldenError) as caught:
+        matched(path, *twins)
+    assert "no member is named 'left', and the shapes do not tell which it is (a, b)" in caught.value.message
+    assert caught.value.hint == "name the member outputs/left"
+
+
+def test_a_mismatch_shows_both_sides(tmp_path: Path) -> None:
+    path = save(tmp_path / "g.npz", x=np.zeros((4, 9, 9, 3), np.float32), y=np.zeros((4, 3), np.float32))
+    with pytest.raises(GoldenError) as caught:
+        matched(path, IMAGE, LOGITS)
+    assert caught.value.message == (
+        "golden g.npz does not fit m.rknn: x [4, 9, 9, 3] is no case of input 'x'\n"
+        "  the model wants: input x [1, 2, 2, 3] float16; output y [1, 3] float32\n"
+        "  the golden has:  x [4, 9, 9, 3] float32; y [4, 3] float32"
+    )
+    assert caught.value.hint == (
+        "save N cases of 1x2x2x3 (NCHW) or NHWC as inputs/x, or make one: bench golden MODEL.onnx"
+    )
+
+
+def test_different_numbers_of_cases_are_named(tmp_path: Path) -> None:
+    path = save(tmp_path / "g.npz", x=np.zeros((4, 2, 2, 3), np.float32), y=np.zeros((5, 3), np.float32))
+    with pytest.raises(GoldenError, match="the numbers of cases differ: x has 4, y has 5"):
+        matched(path, IMAGE, LOGITS)
+
+
+def test_float64_inputs_become_float32_and_it_is_said(tmp_path: Path) -> None:
+    path = save(
+        tmp_path / "g.npz", x=np.zeros((4, 2, 2, 3)), y=np.zeros((4, 3), np.float32), labels=np.zeros(4)
+    )
+    assert matched(path, IMAGE, LOGITS).notes == ("not used: labels", "x: float64 becomes float32")
+
+
+@pytest.mark.parametrize(
+    ("shape", "tensor", "cases"),
+    [
+        ((64, 1, 3, 4), (1, 3, 4), 64),
+        ((64, 3, 4), (1, 3, 4), 64),
+        ((3, 4), (1, 3, 4), 1),
+        ((8, 3), (4, 3), 2),
+        ((9, 3), (4, 3), 0),
+        ((64, 10), (1, 10, 1, 1), 64),
+        ((5,), (), 5),
+        ((0, 3), (1, 3), 0),
+    ],
+)
+def test_cases_are_counted_with_and_without_batch_axis(
+    shape: tuple[int, ...], tensor: tuple[int, ...], cases: int
+) -> None:
+    assert count_cases(shape, tensor) == cases
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "is empty"),
+        (b"\x93NUMPY\x01\x00", "is one .npy array, not an .npz archive"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "is a Git LFS pointer"),
+        (b"PK\x03\x04 cut", "is a damaged or cut-off archive"),
+        (b"hello", "is no .npz archive"),
+    ],
+)
+def test_what_is_no_golden_is_named(tmp_path: Path, content: bytes, message: str) -> None:
+    path = tmp_path / "g.npz"
+    path.write_bytes(content)
+    with pytest.raises(GoldenError, match=message):
+        NpzReader(path)
+
+
+def test_pickled_objects_are_refused(tmp_path: Path) -> None:
+    path = save(tmp_path / "g.npz", x=np.array([{}], dtype=object))
+    with pytest.raises(GoldenError, match="holds object, not plain numbers"):
+        NpzReader(path)
+
+
+def test_fortran_order_is_read_right(tmp_path: Path) -> None:
+    values = np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3))
+    path = save(tmp_path / "g.npz", y=values)
+    assert prepared(path, LOGITS)["outputs/y"].tolist() == [[[0, 1, 2]], [[3, 4, 5]]]
+
+
+def test_one_case_is_in_memory_at_a_time(tmp_path: Path) -> None:
+    path = save(tmp_path / "g.npz", y=np.arange(6, dtype=np.float32).reshape(2, 3))
+    with NpzReader(path) as source:
+        found = match([LOGITS], members_of(source))
+        cases = cases_of(source, found.fits[0])
+        assert next(cases).tolist() == [[0, 1, 2]]
+        assert next(cases).nbytes == 12
+        cases.close()  # type: ignore[attr-defined]
+
+
+def test_equal_contents_are_equal_bytes(tmp_path: Path) -> None:
+    for name in ("a.npz", "b.npz"):
+        with NpzWriter(tmp_path / name) as writer:
+            writer.add("inputs/x", (2,), np.dtype("float32"), [np.ones(2, np.float32)])
+    assert (tmp_path / "a.npz").read_bytes() == (tmp_path / "b.npz").read_bytes()
+
+
+def test_a_failed_write_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError), NpzWriter(tmp_path / "a.npz"):
+        raise RuntimeError
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_replay_is_found_beside_its_model(tmp_path: Path) -> None:
+    model = tmp_path / "m.fp16.rknn"
+    assert find_replay(model) is None
+    (tmp_path / "m.fp16.replay.npz").touch()
+    assert find_replay(model) == tmp_path / "m.fp16.replay.npz"
