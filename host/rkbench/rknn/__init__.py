@@ -5,11 +5,22 @@
 ...     print(model.file.target, model.sections.total == model.file.size_bytes)
 """
 
-from rkbench.rknn.model import Buffer, FileInfo, Graph, Memory, Node, RknnModel, Sections, Tensor
+from rkbench.rknn.model import (
+    Buffer,
+    Convolution,
+    FileInfo,
+    Graph,
+    Memory,
+    Node,
+    RknnModel,
+    Sections,
+    Tensor,
+)
 from rkbench.rknn.reader import open_model
 
 __all__ = [
     "Buffer",
+    "Convolution",
     "FileInfo",
     "Graph",
     "Memory",

@@ -119,6 +119,18 @@ class Tensor:
 
 
 @dataclass(frozen=True)
+class Convolution:
+    """Attributes of a convolution as the compiler runs it; what is absent in the file is 1, or 0 for pads."""
+
+    kernel: tuple[int, ...]
+    strides: tuple[int, ...]
+    dilations: tuple[int, ...]
+    pads: tuple[int, ...]
+    groups: int
+    """Channels of a depthwise convolution; 1 of a dense one, also of one that was grouped in the ONNX."""
+
+
+@dataclass(frozen=True)
 class Node:
     """One operator of the compiled graph, in execution order."""
 
@@ -133,6 +145,8 @@ class Node:
     """Indices in `RknnModel.tensors`."""
     outputs: tuple[int, ...]
     task_counts: TaskCounts
+    convolution: Convolution | None = None
+    """Attributes of a convolution; None for every other type."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,18 @@ import struct
 from dataclasses import dataclass
 
 from rkbench.rknn.flatbuffer import FlatBuffer, Table
-from rkbench.rknn.model import DTYPES, KINDS, LAYOUTS, TARGETS, Buffer, Graph, Memory, Node, Tensor
+from rkbench.rknn.model import (
+    DTYPES,
+    KINDS,
+    LAYOUTS,
+    TARGETS,
+    Buffer,
+    Convolution,
+    Graph,
+    Memory,
+    Node,
+    Tensor,
+)
 
 
 @dataclass(frozen=True)
@@ -168,4 +179,23 @@ def _read_node(table: Table, index: int, graph: int, tensor_base: int, tensor_co
         inputs=tuple(tensor_base + i for i in inputs),
         outputs=tuple(tensor_base + i for i in outputs),
         task_counts=(counts + (0,) * 6)[:6] if counts else (),
+        convolution=_read_convolution(table),
+    )
+
+
+CONVOLUTION_OPTIONS = 1
+
+
+def _read_convolution(table: Table) -> Convolution | None:
+    """Return the options of a convolution: a union, its type in slot 7 (1 = convolution), its table in slot 8."""
+    if table.u8(7, "node.options_type") != CONVOLUTION_OPTIONS or not table.at(8):
+        return None
+    flat = table.buffer
+    options = flat.table(flat.follow(table.at(8), "node.options"), "node.options")
+    return Convolution(
+        kernel=options.numbers(3, "i", "convolution.kernel"),
+        strides=options.numbers(5, "i", "convolution.strides"),
+        dilations=options.numbers(1, "i", "convolution.dilations"),
+        pads=options.numbers(4, "i", "convolution.pads"),
+        groups=options.u32(2, "convolution.groups") or 1,
     )
