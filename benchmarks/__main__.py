@@ -1,0 +1,32 @@
+"""Run the benchmarks and print their ratios as a table; exit 1 if a limit is not kept."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+
+from benchmarks.ratio import Ratio
+
+MODULES = ("overhead", "startup", "inspect_file", "push_cost", "transfer")
+
+
+def main() -> int:
+    """Run the modules named on the command line, or all."""
+    ratios: list[Ratio] = []
+    for name in sys.argv[1:] or MODULES:
+        print(f"{name} ...", file=sys.stderr, flush=True)
+        ratios += importlib.import_module(f"benchmarks.{name}").run()
+    width = max(len(ratio.name) for ratio in ratios)
+    print(f"{'benchmark':<{width}}  {'ours':>12}  {'theirs':>12}  {'ratio':>9}  {'limit':>9}")
+    for ratio in ratios:
+        sign = "<=" if ratio.at_most else ">="
+        suffix = f" {ratio.unit}" if ratio.absolute else "x"
+        print(
+            f"{ratio.name:<{width}}  {ratio.ours:>9.4g} {ratio.unit:<2}  {ratio.theirs:>9.4g} {ratio.unit:<2}"
+            f"  {ratio.value:>8.3g}{suffix}  {sign} {ratio.limit:g}{suffix}  {'ok' if ratio.holds else 'MISSED'}"
+        )
+    return 0 if all(ratio.holds for ratio in ratios) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
