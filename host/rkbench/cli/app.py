@@ -17,3 +17,6 @@ app = typer.Typer(
 @app.callback()
 def options() -> None:
     """Benchmark RKNN models on RK3568/RK3588 boards, and explain every byte of a .rknn file."""
+
+
+from rkbench.cli import golden as _golden  # noqa: E402, F401 (registers its command)

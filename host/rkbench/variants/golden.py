@@ -9,9 +9,7 @@ case in memory at a time. How members are found and read is in `golden_match`.
 from __future__ import annotations
 
 import hashlib
-import json
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,12 +17,21 @@ import numpy as np
 
 from rkbench.errors import GoldenError
 from rkbench.rknn import RknnModel, Tensor
-from rkbench.variants.golden_match import Fit, Kind, Match, Member, Wanted, is_number, match
-from rkbench.variants.npz import Array, NpzReader, NpzWriter
+from rkbench.variants.golden_file import cases_of, layout_of, members_of, read_metadata
+from rkbench.variants.golden_match import Kind, Match, Wanted, match
+from rkbench.variants.golden_onnx import golden_from_onnx, make_golden
+from rkbench.variants.npz import NpzReader, NpzWriter
 
-__all__ = ["PreparedGolden", "find_replay", "prepare", "prepare_golden", "read_metadata"]
+__all__ = [
+    "PreparedGolden",
+    "find_replay",
+    "golden_from_onnx",
+    "make_golden",
+    "prepare",
+    "prepare_golden",
+    "read_metadata",
+]
 
-METADATA = "metadata"
 #: Changes whenever the board's form changes, so that an older cache is not taken for it.
 FORM = "rkbench-golden-board/1"
 CACHE_LIMIT_BYTES = 10_000_000_000
@@ -68,12 +75,6 @@ def find_replay(model: Path) -> Path | None:
     return beside if beside.is_file() else None
 
 
-def read_metadata(path: Path) -> dict[str, object]:
-    """Return what a golden says of its own making; {} where it says nothing."""
-    with NpzReader(path) as source:
-        return _metadata(source)
-
-
 def wanted_of(model: RknnModel) -> list[Wanted]:
     """Return the inputs, then the outputs of a model; 4-D inputs are fed NHWC."""
     sides: tuple[tuple[Kind, tuple[Tensor, ...]], ...] = (
@@ -89,20 +90,6 @@ def wanted_of(model: RknnModel) -> list[Wanted]:
     ]
 
 
-def members_of(source: NpzReader) -> list[Member]:
-    """Return the arrays of a golden that hold numbers."""
-    return [
-        Member(key, header.shape, header.dtype.name)
-        for key, header in source.headers.items()
-        if key != METADATA and is_number(header.dtype)
-    ]
-
-
-def layout_of(source: NpzReader) -> str:
-    """Return the layout of 4-D arrays that the golden's metadata names, or ""."""
-    return str(_metadata(source).get("layout", ""))
-
-
 def write_golden(source: NpzReader, found: Match, target: Path) -> None:
     """Write the matched members of `source` to `target` in their final form, case by case."""
     with NpzWriter(target) as writer:
@@ -112,30 +99,10 @@ def write_golden(source: NpzReader, found: Match, target: Path) -> None:
             writer.add(name, (found.cases, *fit.wanted.final_shape), dtype, cases_of(source, fit))
 
 
-def cases_of(source: NpzReader, fit: Fit) -> Iterator[Array]:
-    """Yield the cases of one member as the model's tensor: shape, order of axes and dtype."""
-    for part in source.chunks(fit.member.key, fit.cases):
-        case = part.reshape(fit.source_shape)
-        if fit.permutation is not None:
-            case = case.transpose(fit.permutation)
-        yield np.ascontiguousarray(case, np.dtype(fit.dtype))
-
-
 def cache_folder() -> Path:
     """Return the folder of prepared goldens: `$XDG_CACHE_HOME` or `~/.cache`, then rkbench/host/goldens."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
     return Path(base).expanduser() / "rkbench/host/goldens"
-
-
-def _metadata(source: NpzReader) -> dict[str, object]:
-    header = source.headers.get(METADATA)
-    if header is None or header.dtype.kind != "U" or header.shape:
-        return {}
-    try:
-        value = json.loads(str(source.whole(METADATA)))
-    except ValueError:
-        return {}  # somebody else's member of that name
-    return value if isinstance(value, dict) else {}
 
 
 def _cache_key(path: Path, found: Match) -> str:

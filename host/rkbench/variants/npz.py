@@ -1,7 +1,7 @@
 """Reading and writing .npz archives one case at a time: a golden may be larger than the memory.
 
 An .npz is a zip of .npy files. `numpy.load` takes a whole member into memory; here a member is read and
-written along its first axis. Archives are written stored and without dates, so that equal contents are
+written along its first axis. Archives are written without dates, so that equal contents are
 equal bytes and the board's cache knows them again.
 """
 
@@ -102,16 +102,17 @@ class NpzReader:
     def whole(self, name: str) -> Array:
         """Return a member as one array."""
         with self._zip.open(f"{name}.npy") as stream:
-            return cast(Array, npy.read_array(stream, allow_pickle=False))
+            return npy.read_array(stream, allow_pickle=False)
 
 
 class NpzWriter:
     """Writes an .npz beside its final place and moves it there when the `with` block ends well."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, compress: bool = False) -> None:
         self.path = path
+        self._method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
         self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        self._zip = zipfile.ZipFile(self._part, "w", zipfile.ZIP_STORED)
+        self._zip = zipfile.ZipFile(self._part, "w")
 
     def __enter__(self) -> NpzWriter:
         return self
@@ -130,7 +131,9 @@ class NpzWriter:
         head = io.BytesIO()
         fields = {"descr": npy.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
         npy.write_array_header_1_0(head, fields)
-        with self._zip.open(zipfile.ZipInfo(f"{name}.npy", _EPOCH), "w", force_zip64=True) as stream:
+        info = zipfile.ZipInfo(f"{name}.npy", _EPOCH)
+        info.compress_type = self._method
+        with self._zip.open(info, "w", force_zip64=True) as stream:
             stream.write(head.getvalue())
             for part in parts:
                 stream.write(np.ascontiguousarray(part, dtype).tobytes())

@@ -7,7 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rkbench.errors import GoldenError
-from rkbench.variants.golden import cases_of, find_replay, layout_of, members_of, write_golden
+from rkbench.variants.golden import find_replay, write_golden
+from rkbench.variants.golden_file import cases_of, layout_of, members_of
 from rkbench.variants.golden_match import Match, Wanted, count_cases, match
 from rkbench.variants.npz import NpzReader, NpzWriter
 
@@ -194,7 +195,7 @@ def test_one_case_is_in_memory_at_a_time(tmp_path: Path) -> None:
         cases = cases_of(source, found.fits[0])
         assert next(cases).tolist() == [[0, 1, 2]]
         assert next(cases).nbytes == 12
-        cases.close()  # type: ignore[attr-defined]
+        cases.close()
 
 
 def test_equal_contents_are_equal_bytes(tmp_path: Path) -> None:

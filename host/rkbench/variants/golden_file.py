@@ -1,0 +1,55 @@
+"""What a golden file holds: its arrays, what it says of its own making, its cases one by one."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Generator
+from pathlib import Path
+
+import numpy as np
+
+from rkbench.variants.golden_match import Fit, Member, is_number
+from rkbench.variants.npz import Array, NpzReader
+
+METADATA = "metadata"
+
+
+def members_of(source: NpzReader) -> list[Member]:
+    """Return the arrays of a golden that hold numbers."""
+    return [
+        Member(key, header.shape, header.dtype.name)
+        for key, header in source.headers.items()
+        if key != METADATA and is_number(header.dtype)
+    ]
+
+
+def layout_of(source: NpzReader) -> str:
+    """Return the layout of 4-D arrays that the golden's metadata names, or ""."""
+    return str(metadata_of(source).get("layout", ""))
+
+
+def cases_of(source: NpzReader, fit: Fit) -> Generator[Array, None, None]:
+    """Yield the cases of one member as the model's tensor: shape, order of axes and dtype."""
+    for part in source.chunks(fit.member.key, fit.cases):
+        case = part.reshape(fit.source_shape)
+        if fit.permutation is not None:
+            case = case.transpose(fit.permutation)
+        yield np.ascontiguousarray(case, np.dtype(fit.dtype))
+
+
+def metadata_of(source: NpzReader) -> dict[str, object]:
+    """Return the golden's `metadata` member, a JSON object; {} where there is none."""
+    header = source.headers.get(METADATA)
+    if header is None or header.dtype.kind != "U" or header.shape:
+        return {}
+    try:
+        value = json.loads(str(source.whole(METADATA)))
+    except ValueError:
+        return {}  # somebody else's member of that name
+    return value if isinstance(value, dict) else {}
+
+
+def read_metadata(path: Path) -> dict[str, object]:
+    """Return what a golden says of its own making; {} where it says nothing."""
+    with NpzReader(path) as source:
+        return metadata_of(source)

@@ -1,0 +1,100 @@
+"""Goldens by onnxruntime: from files, from nothing, and when they are made again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+from rkbench.errors import GoldenError, ModelError
+from rkbench.variants.golden import read_metadata
+from rkbench.variants.golden_onnx import describe, golden_from_onnx, make_golden
+
+
+@pytest.fixture
+def doubler(tmp_path: Path) -> Path:
+    """An ONNX that adds `x` [batch, 2] to itself."""
+    node = helper.make_node("Add", ["x", "x"], ["y"])
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["batch", 2]) for name in "xy"]
+    graph = helper.make_graph([node], "doubler", values[:1], values[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)])
+    model.ir_version = 8
+    path = tmp_path / "doubler.onnx"
+    onnx.save(model, str(path))
+    return path
+
+
+def test_expected_outputs_are_those_of_onnxruntime(doubler: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "in.npz", x=np.array([[1, 2], [3, 4]], np.float32))
+    out = make_golden(doubler, tmp_path / "in.npz", tmp_path / "out.npz")
+    with np.load(out) as archive:
+        assert archive["inputs/x"].tolist() == [[[1, 2]], [[3, 4]]]
+        assert archive["outputs/y"].tolist() == [[[2, 4]], [[6, 8]]]
+
+
+def test_a_folder_of_npy_is_one_case_a_file_in_the_order_of_names(doubler: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "cases"
+    folder.mkdir()
+    np.save(folder / "b.npy", np.array([3, 4], np.float32))
+    np.save(folder / "a.npy", np.array([[1, 2]], np.float32))
+    out = make_golden(doubler, folder, tmp_path / "out.npz")
+    with np.load(out) as archive:
+        assert archive["outputs/y"].tolist() == [[[2, 4]], [[6, 8]]]
+
+
+def test_random_inputs_are_seeded_and_said_to_be_random(doubler: Path, tmp_path: Path) -> None:
+    first = make_golden(doubler, None, tmp_path / "a.npz", cases=3, seed=7)
+    second = make_golden(doubler, None, tmp_path / "b.npz", cases=3, seed=7)
+    assert first.read_bytes() == second.read_bytes()
+    known = read_metadata(first)
+    assert (known["cases"], known["seed"]) == (3, 7)
+    assert str(known["inputs"]).startswith("random: standard normal")
+    assert "a.npz: 3 cases, random inputs (seed 7), outputs by onnxruntime" in describe(first)
+
+
+def test_cases_limits_what_is_read(doubler: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "in.npz", x=np.zeros((5, 2), np.float32))
+    assert read_metadata(make_golden(doubler, tmp_path / "in.npz", tmp_path / "o.npz", cases=2))["cases"] == 2
+
+
+def test_the_golden_beside_the_model_is_used_again_until_something_changes(
+    doubler: Path, tmp_path: Path
+) -> None:
+    golden = golden_from_onnx(doubler, None)
+    assert golden == tmp_path / "doubler.golden.npz"
+    inode = golden.stat().st_ino
+    assert golden_from_onnx(doubler, None).stat().st_ino == inode
+    np.savez(tmp_path / "in.npz", x=np.zeros((5, 2), np.float32))
+    golden_from_onnx(doubler, tmp_path / "in.npz")
+    assert read_metadata(golden)["cases"] == 5
+
+
+def test_a_golden_of_the_users_own_is_never_replaced(doubler: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "doubler.golden.npz", x=np.zeros(2))
+    with pytest.raises(GoldenError, match="is in the way: it is not a golden that bench made"):
+        golden_from_onnx(doubler, None)
+
+
+def test_inputs_that_do_not_fit_show_both_sides(doubler: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "in.npz", x=np.zeros((5, 3), np.float32))
+    with pytest.raises(GoldenError) as caught:
+        make_golden(doubler, tmp_path / "in.npz", tmp_path / "out.npz")
+    assert "the model wants: input x [1, 2] float32" in caught.value.message
+    assert "the golden has:  x [5, 3] float32" in caught.value.message
+    assert not (tmp_path / "out.npz").exists()
+
+
+def test_an_empty_folder_is_named(doubler: Path, tmp_path: Path) -> None:
+    (tmp_path / "none").mkdir()
+    with pytest.raises(GoldenError, match=r"no \.npy or \.npz file in it"):
+        make_golden(doubler, tmp_path / "none", tmp_path / "out.npz")
+
+
+def test_what_is_no_onnx_is_named(tmp_path: Path) -> None:
+    (tmp_path / "m.onnx").write_bytes(b"noise")
+    with pytest.raises(ModelError, match="onnxruntime cannot load it"):
+        make_golden(tmp_path / "m.onnx", None, tmp_path / "out.npz")
+    with pytest.raises(GoldenError, match="no such file"):
+        make_golden(tmp_path / "absent.onnx", None, tmp_path / "out.npz")
