@@ -1,0 +1,297 @@
+"""Carries out one plan: every variant alone, then, if several, all of them in turns.
+
+Load memory is measured with one worker alone on the board. Timed iterations of several variants take
+turns block by block (A B B A) with all workers resident where memory allows; where it does not, each
+block has a fresh worker that loads and warms up again.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+from typing import Any, Callable, Dict, Iterator, List, Optional
+
+from rkbench_agent import protocol
+from rkbench_agent.child import Child
+from rkbench_agent.death import RunFailedError
+from rkbench_agent.link import HostLink
+from rkbench_agent.log_scan import find_caveats
+from rkbench_agent.loop import Loop
+from rkbench_agent.memory import memory_available_bytes
+from rkbench_agent.protocol import Failed, Finished, LoadMemory, Plan, Progress, RunSpec
+from rkbench_agent.schedule import BlockSize, next_block, turns
+from rkbench_agent.storage import Cache, StorageError
+
+#: Resident workers may take this part of what is available; the rest is the system's.
+RESIDENT_MEMORY_RATIO = 0.8
+_LOAD_MEMORY = b'{"type":"LoadMemory"'
+
+
+class CancelledError(Exception):
+    """The host cancelled the plan."""
+
+
+@dataclass(frozen=True)
+class Board:
+    """What a plan runs on."""
+
+    root: Path
+    soc: Optional[str]
+    simulated: bool
+    cache: Cache
+
+
+@dataclass
+class RunState:
+    """How far one run is."""
+
+    spec: RunSpec
+    iterations: int = 0
+    duration_ns: int = 0
+    block: int = 0
+    need_bytes: Optional[int] = None
+    over: bool = False
+    provenance: Dict[str, Optional[str]] = field(default_factory=dict)
+    caveats: Dict[str, Dict[str, str]] = field(default_factory=dict)
+
+    def add_caveats(self, caveats: List[Dict[str, str]]) -> None:
+        """Keep each doubt once."""
+        for caveat in caveats:
+            self.caveats.setdefault(caveat["code"], caveat)
+
+
+class Conductor:
+    """Runs the variants of one plan; everything that they yield goes to the host's line."""
+
+    def __init__(
+        self, plan: Plan, board: Board, link: HostLink, loop: Loop, sample: Callable[[], None]
+    ) -> None:
+        self._plan = plan
+        self._board = board
+        self._link = link
+        self._loop = loop
+        self._sample = sample
+        self._states = [RunState(RunSpec.from_wire(value)) for value in plan.runs]
+        self._children: Dict[str, Child] = {}
+        self._clock_ns = 0
+
+    def run(self) -> None:
+        """Carry the plan out. Raises CancelledError and HostGoneError; no worker is left then."""
+        in_turns = self._plan.interleave and len(self._states) > 1
+        try:
+            for state in self._states:
+                self._guarded(state, partial(self._alone, state, not in_turns))
+            if in_turns:
+                self._take_turns()
+        except CancelledError:
+            for state in self._unfinished():
+                message = "cancelled by the host"
+                self._link.send(Failed(state.spec.run, "inference", "cancelled", message))
+            raise
+        finally:
+            for child in list(self._children.values()):
+                child.stop()
+
+    def _guarded(self, state: RunState, action: Callable[[], None]) -> None:
+        """Do `action`; where the run fails, say so and go on with the others."""
+        try:
+            action()
+        except RunFailedError as error:
+            state.over = True
+            self._link.send(error.failed)
+        finally:
+            if state.over:
+                self._stop(state)
+
+    # -- one run alone
+
+    def _alone(self, state: RunState, timed: bool) -> None:
+        self._sample()
+        self._open(state, report=True)
+        child = self._children[state.spec.run]
+        if state.spec.golden:
+            child.request(do="golden")
+        if timed:
+            self._warm_up(state)
+            for size in self._blocks(state):
+                self._time_block(state, size)
+        self._release(state)
+        self._sample()
+        if timed:
+            self._finish(state)
+
+    def _blocks(self, state: RunState) -> Iterator[BlockSize]:
+        size = next_block(self._plan, state.iterations, state.duration_ns)
+        while size is not None:
+            yield size
+            size = next_block(self._plan, state.iterations, state.duration_ns)
+
+    # -- several runs in turns
+
+    def _take_turns(self) -> None:
+        resident = self._fit_together()
+        if resident:
+            for state in self._unfinished():
+                self._guarded(state, partial(self._make_ready, state))
+        round_number = 0
+        while self._unfinished():
+            by_name = {state.spec.run: state for state in self._unfinished()}
+            for run in turns(list(by_name), round_number):
+                state = by_name[run]
+                self._guarded(state, partial(self._take_turn, state, resident))
+            round_number += 1
+
+    def _take_turn(self, state: RunState, resident: bool) -> None:
+        size = next_block(self._plan, state.iterations, state.duration_ns)
+        if size is not None:
+            if not resident:
+                self._make_ready(state)
+            self._time_block(state, size)
+            if not resident:
+                self._release(state)
+        if next_block(self._plan, state.iterations, state.duration_ns) is None:
+            if state.spec.run in self._children:
+                self._release(state)
+            self._finish(state)
+
+    def _make_ready(self, state: RunState) -> None:
+        self._open(state, report=False)
+        self._warm_up(state)
+
+    def _fit_together(self) -> bool:
+        available = memory_available_bytes(self._board.root)
+        needs = [state.need_bytes for state in self._unfinished()]
+        if available is None or any(need is None for need in needs):
+            return False
+        return sum(need or 0 for need in needs) <= RESIDENT_MEMORY_RATIO * available
+
+    def _unfinished(self) -> List[RunState]:
+        return [state for state in self._states if not state.over]
+
+    # -- steps
+
+    def _open(self, state: RunState, report: bool) -> None:
+        spec = state.spec
+        paths = self._paths(spec)
+        memory = _NeededMemory()
+
+        def forward(line: bytes) -> None:
+            if line.startswith(_LOAD_MEMORY):
+                memory.add(line)
+            self._link.forward(line)
+
+        child = Child(spec.run, self._plan, self._loop, forward, self._link.send, self._board.root)
+        self._children[spec.run] = child
+        answer = child.request(
+            do="open",
+            spec=spec.to_wire(),
+            runtime=self._plan.runtime,
+            core_mask=self._plan.core_mask,
+            sys_root=str(self._board.root),
+            soc=self._board.soc,
+            simulated=self._board.simulated,
+            behaviour_path=os.environ.get("RKBENCH_VIRTUAL_BEHAVIOUR") or None,
+            clock_ns=self._clock_ns,
+            report=report,
+            **paths,
+        )
+        self._clock_ns = max(self._clock_ns, answer["clock_ns"])
+        state.provenance = answer["provenance"]
+        if report:
+            state.need_bytes = memory.need_bytes()
+
+    def _paths(self, spec: RunSpec) -> Dict[str, Optional[str]]:
+        paths: Dict[str, Optional[str]] = {}
+        for name, digest in (("model", spec.model), ("golden", spec.golden), ("replay", spec.replay)):
+            paths[name + "_path"] = None
+            if digest is None:
+                continue
+            try:
+                there = self._board.cache.have([digest])
+            except StorageError as error:
+                raise self._absent(spec, str(error)) from error
+            if not there:
+                raise self._absent(spec, f"the {name} {digest[:12]} is not in the board's cache")
+            paths[name + "_path"] = str(self._board.cache.path(digest))
+        return paths
+
+    def _absent(self, spec: RunSpec, message: str) -> RunFailedError:
+        return RunFailedError(Failed(spec.run, "start", "bad_input", message, "upload it before the plan"))
+
+    def _warm_up(self, state: RunState) -> None:
+        if self._plan.warmup_iterations > 0:
+            self._request_block(state, BlockSize(self._plan.warmup_iterations, 0), warmup=True)
+
+    def _time_block(self, state: RunState, size: BlockSize) -> None:
+        answer = self._request_block(state, size, warmup=False)
+        state.block += 1
+        state.iterations += answer["iterations"]
+        state.duration_ns += answer["total_ns"]
+        self._tell_progress(state)
+
+    def _request_block(self, state: RunState, size: BlockSize, warmup: bool) -> Dict[str, Any]:
+        answer = self._children[state.spec.run].request(
+            do="block",
+            block=state.block,
+            iterations=size.iterations,
+            limit_ns=size.limit_ns,
+            warmup=warmup,
+            clock_ns=self._clock_ns,
+        )
+        self._clock_ns = max(self._clock_ns, answer["clock_ns"])
+        return answer
+
+    def _tell_progress(self, state: RunState) -> None:
+        run, plan = state.spec.run, self._plan
+        by_count = state.iterations / max(1, plan.min_iterations)
+        by_time = state.duration_ns / max(1.0, plan.min_duration_s * 1e9)
+        if by_count <= by_time or plan.min_duration_s <= 0:
+            self._link.send(Progress(run, "inference", state.iterations, plan.min_iterations, "iterations"))
+        else:
+            seconds = state.duration_ns / 1e9
+            self._link.send(Progress(run, "inference", seconds, plan.min_duration_s, "seconds"))
+
+    def _release(self, state: RunState) -> None:
+        child = self._children[state.spec.run]
+        answer = child.request(do="release")
+        state.provenance = answer["provenance"]
+        state.add_caveats(answer["caveats"] + find_caveats(child.printed.doubtful()))
+        self._stop(state)
+
+    def _stop(self, state: RunState) -> None:
+        child = self._children.pop(state.spec.run, None)
+        if child is not None:
+            child.stop()
+
+    def _finish(self, state: RunState) -> None:
+        state.over = True
+        provenance = dict(state.provenance)
+        if not state.spec.golden:
+            provenance["outputs"] = None
+        self._link.send(Finished(state.spec.run, state.iterations, provenance, list(state.caveats.values())))
+
+
+class _NeededMemory:
+    """What a resident worker needs, from its own load memory."""
+
+    def __init__(self) -> None:
+        self._needs: List[int] = []
+        self._available: List[int] = []
+
+    def add(self, line: bytes) -> None:
+        message = protocol.decode(line)
+        assert isinstance(message, LoadMemory)
+        npu = message.dma_buf_bytes or message.npu_total_bytes or 0
+        if message.rss_bytes is not None:
+            self._needs.append(message.rss_bytes + npu)
+        if message.memory_available_bytes is not None:
+            self._available.append(message.memory_available_bytes)
+
+    def need_bytes(self) -> Optional[int]:
+        """Return the larger of the process's own figure and what the board lost; None if both are unknown."""
+        needs = list(self._needs)
+        if self._available:
+            needs.append(self._available[0] - min(self._available))
+        return max(needs) if needs else None

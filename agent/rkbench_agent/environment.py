@@ -1,0 +1,141 @@
+"""What the board is: read once, before a plan. Whatever cannot be read is None."""
+
+from __future__ import annotations
+
+import getpass
+import mmap
+import os
+import platform
+import re
+import time
+from pathlib import Path
+from typing import List, Optional, Sequence
+
+from rkbench_agent.memory import meminfo
+from rkbench_agent.protocol import Environment
+from rkbench_agent.system_files import find_devfreq, read_governors, read_int, read_text
+
+NPU_CORES = {"rk3588": 3, "rk3576": 2, "rk3562": 1, "rk3566": 1, "rk3568": 1}
+LIBRARY_FOLDERS = ("usr/lib", "usr/lib64", "usr/lib/aarch64-linux-gnu", "usr/local/lib")
+#: Names in the device tree that mean the same NPU and the same target_platform.
+_SAME_SOC = {"rk3588s": "rk3588"}
+_LIBRARY_VERSION = re.compile(rb"librknnrt version: (\d+(?:\.\d+)+)")
+_DRIVER_VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
+
+
+def read_environment(root: Path, runtime: Optional[str]) -> Environment:
+    """Return the state of the board under `root`; `runtime` is what a plan names, if there is one.
+
+    Everything on a board with an injected root or with the virtual runtime is simulated.
+    """
+    compatible = read_compatible(root)
+    soc = find_soc(compatible)
+    library = find_library(root)
+    npu, ddr = find_devfreq(root, "npu"), find_devfreq(root, "dmc")
+    memory = meminfo(root)
+    real = root == Path("/")
+    return Environment(
+        soc=soc,
+        board_model=read_text(root / "proc/device-tree/model"),
+        compatible=compatible or None,
+        kernel=_kernel(root),
+        architecture=platform.machine() if real else _architecture(root),
+        driver_version=_driver_version(root),
+        runtime=runtime,
+        runtime_version=read_library_version(library) if library else None,
+        runtime_path=str(library) if library else None,
+        lite_version=_package_version(("rknn-toolkit-lite2", "rknn_toolkit_lite2")),
+        numpy_version=_package_version(("numpy",)),
+        psutil_version=_package_version(("psutil",)),
+        python_version=platform.python_version(),
+        npu_cores=NPU_CORES.get(soc or ""),
+        npu_governor=read_text(npu / "governor") if npu else None,
+        npu_clock_hz=read_int(npu / "cur_freq") if npu else None,
+        npu_max_clock_hz=read_int(npu / "max_freq") if npu else None,
+        ddr_governor=read_text(ddr / "governor") if ddr else None,
+        ddr_clock_hz=read_int(ddr / "cur_freq") if ddr else None,
+        cpu_governors=read_governors(root),
+        cpu_count=os.cpu_count() if real else _cpu_count(root),
+        memory_total_bytes=memory.get("MemTotal"),
+        memory_available_bytes=memory.get("MemAvailable"),
+        user=_user(),
+        is_root=os.geteuid() == 0,
+        unix_ns=time.time_ns(),
+        boot_id=read_text(root / "proc/sys/kernel/random/boot_id"),
+        simulated=not real or runtime == "virtual",
+    )
+
+
+def read_compatible(root: Path) -> List[str]:
+    """Return the entries of the device tree's `compatible`."""
+    text = read_text(root / "proc/device-tree/compatible")
+    return [entry for entry in (text or "").split("\0") if entry]
+
+
+def find_soc(compatible: Sequence[str]) -> Optional[str]:
+    """Return the Rockchip SoC that the device tree names, as target_platform spells it."""
+    for entry in compatible:
+        vendor, _, name = entry.partition(",")
+        if vendor == "rockchip" and re.match(r"r[kv]\d+", name):
+            return _SAME_SOC.get(name, name)
+    return None
+
+
+def find_library(root: Path) -> Optional[Path]:
+    """Return the first librknnrt.so where RKNNLite's loader looks for it."""
+    for folder in LIBRARY_FOLDERS:
+        path = root / folder / "librknnrt.so"
+        if path.is_file():
+            return path
+    return None
+
+
+def read_library_version(path: Path) -> Optional[str]:
+    """Return the version that the text inside a librknnrt.so states, or None."""
+    try:
+        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            found = _LIBRARY_VERSION.search(data)
+            return found.group(1).decode("ascii") if found else None
+    except (OSError, ValueError):
+        return None
+
+
+def _kernel(root: Path) -> Optional[str]:
+    text = read_text(root / "proc/version") or ""
+    found = re.match(r"Linux version (\S+)", text)
+    return found.group(1) if found else None
+
+
+def _architecture(root: Path) -> Optional[str]:
+    return "aarch64" if "aarch64" in (read_text(root / "proc/version") or "") else None
+
+
+def _driver_version(root: Path) -> Optional[str]:
+    for name in ("sys/module/rknpu/version", "sys/kernel/debug/rknpu/version", "proc/rknpu/version"):
+        found = _DRIVER_VERSION.search(read_text(root / name) or "")
+        if found:
+            return found.group(1)
+    return None
+
+
+def _package_version(names: Sequence[str]) -> Optional[str]:
+    from importlib import metadata
+
+    for name in names:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _cpu_count(root: Path) -> Optional[int]:
+    folders = list((root / "sys/devices/system/cpu").glob("cpu[0-9]*"))
+    return len(folders) or None
+
+
+def _user() -> Optional[str]:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a uid without an entry in passwd
+        return None

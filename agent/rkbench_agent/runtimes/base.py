@@ -1,0 +1,123 @@
+"""What a worker asks of a runtime, and how a runtime says that it cannot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Protocol, Sequence, Tuple
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Array = NDArray[np.generic]
+
+
+class RuntimeFailureError(Exception):
+    """The runtime cannot go on. `reason` is a word of `protocol.REASONS`."""
+
+    def __init__(self, message: str, *, reason: str = "runtime_error", advice: str = "") -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason
+        self.advice = advice
+
+
+@dataclass(frozen=True)
+class StageTimes:
+    """How long the parts of the last inference took, in nanoseconds; None where not told."""
+
+    set_inputs_ns: Optional[int] = None
+    run_ns: Optional[int] = None
+    get_outputs_ns: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class NpuMemory:
+    """What the runtime says of the NPU's memory, in bytes; None where it does not."""
+
+    weight_bytes: Optional[int] = None
+    internal_bytes: Optional[int] = None
+    total_bytes: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a runtime is given: one variant, the board that it is on, and what the user asked for.
+
+    `inputs` and `outputs` are the tensor dicts of `RunSpec`. `soc` is None where the board does not
+    say. `behaviour_path` is the virtual runtime's behaviour file; `clock_ns` is where its clock starts.
+    """
+
+    name: str
+    model_path: str
+    size_bytes: int
+    inputs: Sequence[Dict[str, Any]]
+    outputs: Sequence[Dict[str, Any]]
+    core_mask: str = "auto"
+    soc: Optional[str] = None
+    replay_path: Optional[str] = None
+    figures: Dict[str, Optional[int]] = field(default_factory=dict)
+    behaviour_path: Optional[str] = None
+    clock_ns: int = 0
+
+
+class Runtime(Protocol):
+    """Runs one model. Calls come in this order: read, initialise, (feed, infer...)..., release.
+
+    Every method may raise RuntimeFailureError.
+    """
+
+    #: True where outputs are replayed, so that equal outputs prove nothing.
+    replays: bool
+
+    def clock_ns(self) -> int:
+        """Return the time of the clock that iterations are timed with (CLOCK_MONOTONIC, or virtual)."""
+        ...
+
+    def provenance(self) -> Dict[str, Optional[str]]:
+        """Return where each kind of number comes from."""
+        ...
+
+    def enter(self, stage: str) -> None:
+        """Learn that `stage` (one of `protocol.STAGES`) begins."""
+        ...
+
+    def read(self) -> None:
+        """Bring the file into memory."""
+        ...
+
+    def initialise(self) -> None:
+        """Load the model onto the NPU."""
+        ...
+
+    def feed(self, inputs: List[Array]) -> None:
+        """Set what the next inferences are given, in the model's order of inputs."""
+        ...
+
+    def infer(self) -> object:
+        """Run once: the timed call. None means that the runtime failed."""
+        ...
+
+    def outputs(self, result: Any) -> Optional[List[Array]]:
+        """Return the output tensors of what `infer` returned; None if nothing is known of them."""
+        ...
+
+    def stage_times(self) -> StageTimes:
+        """Return the parts of the last inference."""
+        ...
+
+    def npu_memory(self) -> NpuMemory:
+        """Return what the loaded model takes on the NPU."""
+        ...
+
+    def caveats(self) -> List[Tuple[str, str, str]]:
+        """Return (code, message, advice) of every doubt so far."""
+        ...
+
+    def skip_to(self, clock_ns: int) -> None:
+        """Let a virtual clock stand at `clock_ns` or later; a real clock does that by itself."""
+        ...
+
+    def release(self) -> None:
+        """Give everything back."""
+        ...

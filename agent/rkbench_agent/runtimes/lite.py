@@ -1,0 +1,153 @@
+"""RKNNLite, the vendor's Python runtime, with what it does not say handled.
+
+It raises nothing: errors are -1 or None and text on stderr, which the supervisor captures. A failed
+rknn_run is not reported at all: `inference` returns stale outputs, and only `log_scan` sees the line
+that librknnrt printed. All loading happens in `init_runtime`, which must not be given a target on the
+board itself. A list as `data_format` is changed in place by the call, so a str is passed.
+"""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+
+from rkbench_agent.runtimes.base import NpuMemory, RuntimeFailureError, Setting, StageTimes
+
+if TYPE_CHECKING:
+    from rkbench_agent.runtimes.base import Array
+
+#: Core masks by SoC; elsewhere RKNNLite refuses any mask, and there is one core.
+CORE_MASKS: Dict[str, Dict[str, int]] = {
+    "rk3588": {"auto": 0, "0": 1, "1": 2, "2": 4, "0-1": 3, "all": 7},
+    "rk3576": {"auto": 0, "0": 1, "1": 2, "0-1": 3, "all": 3},
+}
+SINGLE_CORE_SOCS = ("rk3562", "rk3566", "rk3568")
+
+
+class LiteRuntime:
+    """Implements `base.Runtime` with rknnlite.api.RKNNLite."""
+
+    replays = False
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self.clock_ns = time.perf_counter_ns
+        self._caveats: List[Tuple[str, str, str]] = []
+        self._mask = self._core_mask()
+        self._lite: Any = _new_lite()
+        self._inputs: List[Array] = []
+        self._data_format: Optional[str] = None
+        self._run_perf: Any = None
+
+    def provenance(self) -> Dict[str, Optional[str]]:
+        """Return where each kind of number comes from: all of them were measured here."""
+        kinds = ("load", "load_duration", "process_memory", "latency", "outputs", "readings")
+        return dict.fromkeys(kinds, "measured")
+
+    def enter(self, stage: str) -> None:
+        """Nothing depends on the stage."""
+
+    def read(self) -> None:
+        """Bring the file into memory; RKNNLite does not look at it yet."""
+        if self._lite.load_rknn(self._setting.model_path) != 0:
+            raise RuntimeFailureError("RKNNLite.load_rknn could not read the model")
+
+    def initialise(self) -> None:
+        """Load the model onto the NPU."""
+        code = self._lite.init_runtime(core_mask=self._mask) if self._mask else self._lite.init_runtime()
+        if code != 0:
+            raise RuntimeFailureError(f"RKNNLite.init_runtime returned {code}")
+
+    def feed(self, inputs: List[Array]) -> None:
+        """Set the inputs; four-dimensional ones are NHWC."""
+        self._inputs = inputs
+        self._data_format = "nhwc" if all(array.ndim == 4 for array in inputs) else None
+
+    def infer(self) -> object:
+        """Run once; None if RKNNLite reports an error."""
+        result: object = self._lite.inference(inputs=self._inputs, data_format=self._data_format)
+        return result
+
+    def outputs(self, result: Any) -> Optional[List[Array]]:
+        """Return the outputs as RKNNLite gave them (float32)."""
+        return list(result)
+
+    def stage_times(self) -> StageTimes:
+        """Return what librknnrt says of its last run; the other parts cannot be told apart."""
+        if self._run_perf is None:
+            self._run_perf = self._find_run_perf()
+        return StageTimes(run_ns=self._run_perf() if self._run_perf else None)
+
+    def npu_memory(self) -> NpuMemory:
+        """RKNNLite does not tell; the supervisor's dma-buf figure stands for it."""
+        return NpuMemory()
+
+    def caveats(self) -> List[Tuple[str, str, str]]:
+        """Return the doubts so far."""
+        return list(self._caveats)
+
+    def skip_to(self, clock_ns: int) -> None:
+        """A real clock goes by itself."""
+
+    def release(self) -> None:
+        """Give the NPU back."""
+        self._lite.release()
+        self._lite = None
+
+    def _core_mask(self) -> int:
+        soc, name = self._setting.soc or "", self._setting.core_mask
+        if soc in SINGLE_CORE_SOCS:
+            if name not in ("auto", "0"):
+                self._caveats.append(
+                    (
+                        "core_mask_ignored",
+                        f"{soc} has one NPU core: --cores {name} was not applied",
+                        "leave --cores away on this board",
+                    )
+                )
+            return 0
+        masks = CORE_MASKS.get(soc, CORE_MASKS["rk3588"])
+        if name not in masks:
+            raise RuntimeFailureError(
+                f"no core mask {name!r} on {soc or 'this board'}",
+                reason="bad_input",
+                advice=f"one of {', '.join(sorted(masks))}",
+            )
+        return masks[name]
+
+    def _find_run_perf(self) -> Any:
+        """Return a function that yields the NPU's run time in ns, or False if there is none that works."""
+        query = getattr(getattr(self._lite, "rknn_runtime", None), "get_run_perf", None)
+        if query is None:
+            return False
+
+        def run_ns() -> Optional[int]:
+            return _microseconds_to_ns(query())
+
+        try:
+            return run_ns if run_ns() is not None else False
+        except Exception:  # private and compiled: whatever it raises, it does not work here
+            return False
+
+
+def _microseconds_to_ns(value: Any) -> Optional[int]:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
+        return None
+    return int(value * 1000)
+
+
+def _new_lite() -> Any:
+    try:
+        from rknnlite.api import RKNNLite
+    except ImportError as error:
+        missing = error.name or "rknnlite"
+        raise RuntimeFailureError(
+            f"cannot import RKNNLite: {error}",
+            reason="missing",
+            advice=(
+                "pip install rknn-toolkit-lite2 in the Python that the board's entry names"
+                if missing.startswith("rknnlite")
+                else f"pip install {missing} in the Python that the board's entry names"
+            ),
+        ) from error
+    return RKNNLite()

@@ -1,0 +1,49 @@
+"""Recorded outputs: what the vendor's simulator returned for an input, found by the input's digest.
+
+The digest is SHA-256 over the C-contiguous bytes of the inputs as fed, in the model's order.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
+
+from rkbench_agent.npz import NpzError, NpzFile
+from rkbench_agent.runtimes.base import RuntimeFailureError
+
+if TYPE_CHECKING:
+    from rkbench_agent.runtimes.base import Array
+
+
+def input_digest(inputs: Sequence[Array]) -> str:
+    """Return the digest under which the outputs for `inputs` are recorded."""
+    digest = hashlib.sha256()
+    for array in inputs:
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+class Replay:
+    """The recorded outputs of one variant; raises RuntimeFailureError(bad_input) if they do not fit."""
+
+    def __init__(self, path: str, outputs: Sequence[Dict[str, Any]]) -> None:
+        self._names = ["outputs/" + str(tensor["name"]) for tensor in outputs]
+        try:
+            self._file = NpzFile(path)
+            digests = self._file.whole("digests")
+            self._index = {str(digest): index for index, digest in enumerate(digests.tolist())}
+            for name in self._names:
+                self._file.header(name)
+        except NpzError as error:
+            raise RuntimeFailureError(f"replay: {error}", reason="bad_input") from error
+
+    def outputs(self, inputs: Sequence[Array]) -> Optional[List[Array]]:
+        """Return the recorded outputs, or None if these inputs were not recorded."""
+        index = self._index.get(input_digest(inputs))
+        if index is None:
+            return None
+        return [self._file.row(name, index) for name in self._names]
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close()

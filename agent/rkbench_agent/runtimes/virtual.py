@@ -1,0 +1,217 @@
+"""A runtime without an NPU: it checks the file, replays recorded outputs, and models the latency.
+
+Nothing that it says was measured on a board, and each number says so: memory is what the file itself
+states (`from_file`), outputs are what the vendor's simulator returned (`vendor_simulator`), or nothing
+where an input was not recorded; latencies come from `latency_model` on a clock of its own, so that
+nobody waits for them. A behaviour file (`behaviour`) makes it misbehave.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+
+import numpy as np
+
+from rkbench_agent import libc
+from rkbench_agent.runtimes.base import NpuMemory, RuntimeFailureError, Setting, StageTimes
+from rkbench_agent.runtimes.behaviour import read_behaviour
+from rkbench_agent.runtimes.container import ContainerError, check_platform, read_container
+from rkbench_agent.runtimes.latency_model import LatencyModel, Work
+from rkbench_agent.runtimes.replay import Replay
+
+if TYPE_CHECKING:
+    from rkbench_agent.runtimes.base import Array
+
+READ_BYTES_PER_S = 200e6
+LOAD_OVERHEAD_NS = 20_000_000
+LOAD_BYTES_PER_S = 1e9
+SUBMIT_FAILED = "E RKNN: [00:00:00.000] failed to submit!, op id: 0, op name: , flags: 0x5, int status: 0"
+
+NO_MEMORY = (
+    "E RKNN: [00:00:00.000] failed to allocate handle, ret: -1, errno: 12, errstr: Cannot allocate memory"
+)
+
+
+class VirtualRuntime:
+    """Implements `base.Runtime`."""
+
+    replays = True
+
+    def __init__(self, setting: Setting) -> None:
+        self._setting = setting
+        self._behaviour = read_behaviour(setting.behaviour_path, setting.name)
+        seed = self._behaviour.get("seed")
+        self._seed = zlib.crc32(setting.name.encode("utf-8")) if seed is None else int(seed)
+        self._latency = LatencyModel(setting.soc, _work(setting), self._behaviour, self._seed)
+        self._noise = np.random.RandomState(self._seed & 0x7FFFFFFF)
+        self._now_ns = max(setting.clock_ns, time.monotonic_ns())
+        self._stage, self._iteration, self._total = "load", 0, 0
+        self._data: Optional[bytes] = None
+        self._replay: Optional[Replay] = None
+        self._inputs: List[Array] = []
+        self._run_ns = 0
+        self._unrecorded = False
+
+    def clock_ns(self) -> int:
+        """Return the virtual time: it starts with the real monotonic clock and moves only by running."""
+        return self._now_ns
+
+    def skip_to(self, clock_ns: int) -> None:
+        """Let the virtual clock stand at `clock_ns` or later."""
+        self._now_ns = max(self._now_ns, clock_ns)
+
+    def provenance(self) -> Dict[str, Optional[str]]:
+        """Return where each kind of number comes from."""
+        return {
+            "load": "from_file",
+            "load_duration": "modelled",
+            "process_memory": "measured",
+            "latency": "modelled",
+            "outputs": "vendor_simulator" if self._replay else None,
+            "readings": "from_file",
+        }
+
+    def enter(self, stage: str) -> None:
+        """Count iterations anew, and do what the behaviour file has for this stage."""
+        self._stage, self._iteration = stage, 0
+        if stage in ("load", "release"):
+            self._misbehave()
+
+    def read(self) -> None:
+        """Read the file, as RKNNLite.load_rknn does."""
+        self._data = Path(self._setting.model_path).read_bytes()
+        self._now_ns += int(len(self._data) / READ_BYTES_PER_S * 1e9)
+
+    def initialise(self) -> None:
+        """Check the file as librknnrt would, and open the recorded outputs."""
+        try:
+            check_platform(read_container(self._data or b""), self._setting.soc)
+        except ContainerError as error:
+            libc.print_line(f"E RKNN: [00:00:00.000] {error}", "stderr")
+            libc.print_line("E RKNN: [00:00:00.000] rknn_init, load model failed!", "stderr")
+            message = "RKNN init failed. error code: RKNN_ERR_MODEL_INVALID"
+            raise RuntimeFailureError(message) from error
+        if self._setting.replay_path:
+            self._replay = Replay(self._setting.replay_path, self._setting.outputs)
+        load_s = self._behaviour.get("load_s")
+        modelled_ns = LOAD_OVERHEAD_NS + int(_memory_bytes(self._setting) / LOAD_BYTES_PER_S * 1e9)
+        self._now_ns += modelled_ns if load_s is None else int(float(load_s) * 1e9)
+
+    def feed(self, inputs: List[Array]) -> None:
+        """Set the inputs of the next inferences."""
+        self._inputs = inputs
+
+    def infer(self) -> object:
+        """Let modelled time pass."""
+        self._misbehave()
+        self._run_ns = self._latency.next_run_ns(self._total)
+        self._now_ns += self._latency.set_inputs_ns + self._run_ns + self._latency.get_outputs_ns
+        self._iteration += 1
+        self._total += 1
+        return self
+
+    def outputs(self, result: Any) -> Optional[List[Array]]:
+        """Return the recorded outputs of the inputs that were fed, or None if there are none."""
+        del result
+        found = self._replay.outputs(self._inputs) if self._replay else None
+        if found is None:
+            self._unrecorded = True
+            return None
+        return [self._spoilt(array) for array in found]
+
+    def stage_times(self) -> StageTimes:
+        """Return the modelled parts of the last inference."""
+        return StageTimes(self._latency.set_inputs_ns, self._run_ns, self._latency.get_outputs_ns)
+
+    def npu_memory(self) -> NpuMemory:
+        """Return the figures that the file states; the total only where both are known."""
+        weight = self._setting.figures.get("npu_weight_bytes")
+        internal = self._setting.figures.get("npu_internal_bytes")
+        total = None if weight is None or internal is None else weight + internal
+        return NpuMemory(weight, internal, total)
+
+    def caveats(self) -> List[Tuple[str, str, str]]:
+        """Return the doubts: outputs that nobody recorded."""
+        if not self._unrecorded:
+            return []
+        return [
+            (
+                "outputs_not_recorded",
+                "the virtual board has no recorded outputs for some inputs: they were not compared",
+                "record them with the variant (MODEL.replay.npz), or run on a board",
+            )
+        ]
+
+    def release(self) -> None:
+        """Give the file's bytes back."""
+        self._data = None
+        if self._replay:
+            self._replay.close()
+
+    def _spoilt(self, array: Array) -> Array:
+        kind = self._behaviour.get("outputs")
+        if self._behaviour.get("nondeterministic"):
+            return np.asarray(array + self._noise.standard_normal(array.shape).astype(array.dtype))
+        if kind == "wrong":
+            return np.ascontiguousarray(array[..., ::-1] * -1)
+        if kind == "constant":
+            return np.full_like(array, 0.5)
+        if kind == "nan":
+            return np.full_like(array, np.nan)
+        return array
+
+    def _misbehave(self) -> None:
+        for event in ("log", "swallowed", "out_of_memory", "fail", "hang", "crash", "exit"):
+            for entry in self._behaviour.at(event, self._stage, self._iteration):
+                getattr(self, "_" + event)(entry)
+
+    def _log(self, entry: Dict[str, Any]) -> None:
+        libc.print_line(str(entry.get("text", "")), str(entry.get("stream", "stdout")))
+
+    def _swallowed(self, entry: Dict[str, Any]) -> None:
+        del entry
+        libc.print_line(SUBMIT_FAILED, "stderr")
+
+    def _out_of_memory(self, entry: Dict[str, Any]) -> None:
+        del entry
+        libc.print_line(NO_MEMORY, "stderr")
+        raise RuntimeFailureError("RKNN init failed. error code: RKNN_ERR_MALLOC_FAIL")
+
+    def _fail(self, entry: Dict[str, Any]) -> None:
+        raise RuntimeFailureError(str(entry.get("message", "the runtime returned an error")))
+
+    def _hang(self, entry: Dict[str, Any]) -> None:
+        del entry
+        while True:
+            time.sleep(3600)
+
+    def _crash(self, entry: Dict[str, Any]) -> None:
+        os.kill(os.getpid(), getattr(signal, str(entry.get("signal", "SIGSEGV"))))
+
+    def _exit(self, entry: Dict[str, Any]) -> None:
+        os._exit(int(entry.get("code", 1)))
+
+
+def _memory_bytes(setting: Setting) -> int:
+    weight = setting.figures.get("npu_weight_bytes")
+    internal = setting.figures.get("npu_internal_bytes")
+    return setting.size_bytes if weight is None or internal is None else weight + internal
+
+
+def _work(setting: Setting) -> Work:
+    tasks = setting.figures.get("npu_tasks")
+    return Work(
+        _memory_bytes(setting), tasks or 0, _tensor_bytes(setting.inputs), _tensor_bytes(setting.outputs)
+    )
+
+
+def _tensor_bytes(tensors: Any) -> int:
+    total = 0
+    for tensor in tensors:
+        total += int(np.prod(tensor["shape"], dtype=np.int64)) * np.dtype(tensor["dtype"]).itemsize
+    return total

@@ -1,0 +1,247 @@
+"""The supervisor: talks to the host on stdin and stdout, and carries out one plan at a time.
+
+Standard library only: numpy and the vendor's runtime live in the workers. It ends when the host's
+line is closed, silent, or stuck; no worker outlives it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Deque, List, Optional
+
+from rkbench_agent import __version__, protocol
+from rkbench_agent.child import package_root
+from rkbench_agent.conduct import Board, CancelledError, Conductor
+from rkbench_agent.environment import read_environment
+from rkbench_agent.link import HostGoneError, HostLink
+from rkbench_agent.lock import BoardLock, Holder
+from rkbench_agent.loop import Loop
+from rkbench_agent.protocol import Beat, Cancel, Done, Have, Hello, Locked, Message, Plan, Refused, Want
+from rkbench_agent.sensors import Sensors
+from rkbench_agent.storage import DEFAULT_CACHE, Cache, StorageError
+
+LOCKED_INTERVAL_S = 1.0
+FAREWELL_S = 1.0
+CORE_MASKS = ("auto", "0", "1", "2", "0-1", "all")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment variables say."""
+
+    root: Path
+    silence_limit_s: float
+    beat_interval_s: float
+
+    @classmethod
+    def from_environ(cls) -> Settings:
+        """Read the RKBENCH_* variables."""
+        return cls(
+            Path(os.environ.get("RKBENCH_SYS_ROOT") or "/"),
+            float(os.environ.get("RKBENCH_SILENCE_LIMIT_S") or protocol.SILENCE_LIMIT_S),
+            float(os.environ.get("RKBENCH_BEAT_INTERVAL_S") or protocol.BEAT_INTERVAL_S),
+        )
+
+
+def main(args: List[str]) -> int:
+    """Serve one host on stdin and stdout; `args` may name the cache folder."""
+    in_fd, out_fd = _take_standard_streams()
+    settings = Settings.from_environ()
+    link = HostLink(in_fd, out_fd, settings.silence_limit_s)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, _leave)
+    code = 0
+    try:
+        Supervisor(link, settings, Cache(args[0] if args else _default_cache())).serve()
+    except HostGoneError as error:
+        sys.stderr.write(f"rkbench-agent: {error}\n")
+    link.close(FAREWELL_S)
+    # The writer thread may hang in a write to a host that does not read: do not wait for it.
+    sys.stderr.flush()
+    os._exit(code)
+
+
+class Supervisor:
+    """Answers the host until it goes away."""
+
+    def __init__(self, link: HostLink, settings: Settings, cache: Cache) -> None:
+        self._link = link
+        self._settings = settings
+        self._cache = cache
+        self._loop = Loop(link.check)
+        self._plans: Deque[Plan] = deque()
+        self._busy = False
+        link.on_message = self._on_message
+
+    def serve(self) -> None:
+        """Say hello, then do what the host asks; ends with HostGoneError."""
+        self._hello()
+        self._send_environment(None)
+        self._loop.watch(self._link.in_fd, self._link.receive)
+        self._loop.start(self._settings.beat_interval_s, lambda: self._link.send(Beat()))
+        while True:
+            self._loop.turn(self._settings.beat_interval_s)
+            while self._plans:
+                self._run_plan(self._plans.popleft())
+
+    def _hello(self) -> None:
+        version = sys.version.split()[0]
+        self._link.send(
+            Hello(
+                protocol.MAGIC,
+                protocol.PROTOCOL,
+                _own_digest(),
+                __version__,
+                version,
+                os.getpid(),
+                time.time_ns(),
+            )
+        )
+
+    def _send_environment(self, runtime: Optional[str]) -> protocol.Environment:
+        environment = read_environment(self._settings.root, runtime)
+        self._link.send(environment)
+        return environment
+
+    def _on_message(self, message: Message) -> None:
+        if isinstance(message, Want):
+            self._answer(message)
+        elif isinstance(message, Cancel):
+            if self._busy:
+                raise CancelledError
+            self._link.send(Done())
+        elif isinstance(message, Plan):
+            if self._busy:
+                self._link.send(Refused("busy", "a plan is running on this line", "wait for its Done"))
+            else:
+                self._plans.append(message)
+
+    def _answer(self, want: Want) -> None:
+        try:
+            have = self._cache.have(want.digests)
+            partial = self._cache.partial_sizes(want.digests)
+        except StorageError as error:
+            self._link.log(f"cache: {error}")
+            have, partial = [], {}
+        free = self._cache.free_bytes(want.digests)
+        self._link.send(Have(have, partial, free, str(self._cache.folder)))
+
+    def _run_plan(self, plan: Plan) -> None:
+        lock = BoardLock(self._cache.lock_file)
+        self._busy = True
+        try:
+            self._conduct(plan, lock)
+        except CancelledError:
+            self._link.log("cancelled by the host")
+        finally:
+            self._busy = False
+            lock.release()
+        self._link.send(Done())
+
+    def _conduct(self, plan: Plan, lock: BoardLock) -> None:
+        problem = find_problem(plan)
+        if problem:
+            self._link.send(Refused("bad_input", problem))
+            return
+        if not self._take(lock, plan):
+            return
+        environment = self._send_environment(plan.runtime)
+        board = Board(self._settings.root, environment.soc, environment.simulated, self._cache)
+        sensors = Sensors(self._settings.root)
+
+        def sample() -> None:
+            self._link.send(sensors.sample())
+
+        timer = self._loop.start(plan.reading_interval_s, sample) if plan.reading_interval_s > 0 else None
+        try:
+            Conductor(plan, board, self._link, self._loop, sample).run()
+        finally:
+            if timer is not None:
+                self._loop.stop(timer)
+
+    def _take(self, lock: BoardLock, plan: Plan) -> bool:
+        """Take the board, waiting as long as the plan says; False once it was refused."""
+        deadline = time.monotonic() + plan.lock_wait_s
+        while True:
+            try:
+                holder = lock.acquire(plan.owner)
+            except OSError as error:
+                message = f"cannot lock the board: {error}"
+                self._link.send(Refused("bad_input", message, "the cache folder must be writable"))
+                return False
+            if holder is None:
+                return True
+            remaining_s = deadline - time.monotonic()
+            if remaining_s <= 0:
+                self._link.send(_busy(holder))
+                return False
+            self._link.send(Locked(holder.owner, holder.since_unix_ns, remaining_s))
+            self._wait(min(LOCKED_INTERVAL_S, remaining_s))
+
+    def _wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._loop.turn(max(0.0, end - time.monotonic()))
+
+
+def find_problem(plan: Plan) -> Optional[str]:
+    """Return why a plan makes no sense, or None."""
+    try:
+        names = [protocol.RunSpec.from_wire(value).run for value in plan.runs]
+    except (protocol.WireError, TypeError, AttributeError) as error:
+        return f"a run of the plan is wrong: {error}"
+    if not names:
+        return "the plan has no runs"
+    if len(set(names)) != len(names):
+        return f"two runs of the plan have one name: {', '.join(names)}"
+    if plan.core_mask not in CORE_MASKS:
+        return f"no core mask {plan.core_mask!r}: one of {', '.join(CORE_MASKS)}"
+    if plan.block_iterations < 1:
+        return "block_iterations must be at least 1"
+    return None
+
+
+def _busy(holder: Holder) -> Refused:
+    since = ""
+    if holder.since_unix_ns is not None:
+        since = time.strftime(" since %Y-%m-%d %H:%M:%S UTC", time.gmtime(holder.since_unix_ns / 1e9))
+    message = f"the board is held by {holder.owner}{since}"
+    return Refused("busy", message, "try again later, or wait for it with --wait")
+
+
+def _take_standard_streams() -> Any:
+    """Return descriptors of the host's line; fds 0 and 1 are led elsewhere, so that nobody else uses it."""
+    in_fd, out_fd = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    return in_fd, out_fd
+
+
+def _leave(number: int, frame: Any) -> None:
+    del frame
+    raise HostGoneError(f"signal {number}")
+
+
+def _default_cache() -> str:
+    """Return the cache folder that this zipapp lies in, else the usual one."""
+    archive = Path(package_root())
+    if archive.is_file() and archive.parent.name == "agents":
+        return str(archive.parent.parent)
+    return DEFAULT_CACHE
+
+
+def _own_digest() -> str:
+    """Return the SHA-256 of the running zipapp; empty when the package runs from a folder."""
+    try:
+        return hashlib.sha256(Path(package_root()).read_bytes()).hexdigest()
+    except IsADirectoryError:
+        return ""

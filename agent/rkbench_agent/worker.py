@@ -1,0 +1,297 @@
+"""The worker: one process per variant. It loads the model, and does what the supervisor asks.
+
+Commands and answers are lines of JSON on two descriptors of their own; fds 1 and 2 belong to the
+vendor's library and are captured by the supervisor. Answers:
+
+    {"type": ...}       a message for the host, already encoded
+    {"stage": NAME}     a stage begins; the supervisor's time limit starts anew
+    {"mark": N}         what stands before is only true if the log up to mark N shows no failure
+    {"done": {...}}     the command is carried out
+    {"failed": {...}}   it is not: message, reason, advice
+
+At a mark the same N is written to fds 1 and 2, so that the supervisor knows when it has seen every
+line that was printed before.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import mmap
+import os
+import resource
+import struct
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
+
+from rkbench_agent import libc, protocol
+from rkbench_agent.measure import measure
+from rkbench_agent.memory import dma_buf_bytes, memory_available_bytes, process_memory
+from rkbench_agent.protocol import Latencies, LoadMemory, Message, RunSpec
+from rkbench_agent.runtimes.base import Runtime, RuntimeFailureError, Setting, StageTimes
+
+if TYPE_CHECKING:
+    from rkbench_agent.measure import Block
+
+MARK = "\x1erkbench-mark %s %d"
+#: So many inferences, first one included, before memory counts as steady.
+STEADY_INFERENCES = 3
+BATCH_ITERATIONS = 500
+
+
+def main(args: List[str]) -> int:
+    """Run the worker: args are the parent's pid, the command, answer and counter descriptors, a nonce."""
+    parent_pid, commands_fd, answers_fd, counter_fd = (int(arg) for arg in args[:4])
+    libc.die_with_parent(parent_pid)
+    _make_expendable()
+    libc.make_stdio_line_buffered()
+    answers = Answers(answers_fd, args[4])
+    counter = Counter(counter_fd)
+    with os.fdopen(commands_fd, "rb", buffering=0) as commands:
+        worker: Optional[Worker] = None
+        for line in iter(commands.readline, b""):
+            command = json.loads(line.decode("utf-8"))
+            try:
+                if command["do"] == "open":
+                    worker = Worker(command, answers, counter)
+                    result = worker.open()
+                else:
+                    assert worker is not None, "the first command is open"
+                    result = worker.do(command)
+            except RuntimeFailureError as error:
+                answers.fail(error)
+                continue
+            except MemoryError as error:
+                answers.fail(RuntimeFailureError(f"no memory: {error}", reason="out_of_memory"))
+                continue
+            answers.mark()
+            answers.control(done=result)
+    return 0
+
+
+class Counter:
+    """A number that the supervisor sees without being told: how many inferences are done."""
+
+    def __init__(self, fd: int) -> None:
+        self._map = mmap.mmap(fd, 8)
+        self._count = 0
+
+    def increment(self) -> None:
+        """Count one inference."""
+        self._count += 1
+        struct.pack_into("q", self._map, 0, self._count)
+
+
+class Answers:
+    """The line to the supervisor."""
+
+    def __init__(self, fd: int, nonce: str) -> None:
+        self._file = os.fdopen(fd, "wb")
+        self._nonce = nonce
+        self._marks = 0
+
+    def send(self, message: Message) -> None:
+        """Send a message for the host; it leaves with the next mark at the latest."""
+        self._file.write(protocol.encode(message))
+
+    def control(self, **value: Any) -> None:
+        """Send a line for the supervisor, at once."""
+        self._file.write(json.dumps(value).encode("utf-8") + b"\n")
+        self._file.flush()
+
+    def mark(self) -> None:
+        """Ask the supervisor to look at the log before it believes what was sent."""
+        self._marks += 1
+        libc.flush_stdio()
+        text = (MARK % (self._nonce, self._marks) + "\n").encode("ascii")
+        for fd in (1, 2):
+            os.write(fd, text)
+        self.control(mark=self._marks)
+
+    def fail(self, error: RuntimeFailureError) -> None:
+        """Say that the command failed; all lines that tell why are seen before."""
+        self.mark()
+        self.control(failed={"message": error.message, "reason": error.reason, "advice": error.advice})
+
+
+class Worker:
+    """One variant, loaded and run."""
+
+    def __init__(self, command: Dict[str, Any], answers: Answers, counter: Counter) -> None:
+        self._spec = RunSpec.from_wire(command["spec"])
+        self._command = command
+        self._answers = answers
+        self._counter = counter
+        self._root = Path(command["sys_root"])
+        self._runtime: Runtime
+        self._inputs: List[Any] = []
+        self._current = "start"
+
+    def do(self, command: Dict[str, Any]) -> Dict[str, Any]:
+        """Carry out one command after `open`."""
+        actions: Dict[str, Callable[[Dict[str, Any]], Dict[str, Any]]] = {
+            "golden": self._golden,
+            "block": self._block,
+            "release": self._release,
+        }
+        return actions[command["do"]](command)
+
+    def open(self) -> Dict[str, Any]:
+        """Load the model phase by phase and run it until memory is steady."""
+        self._stage("load")
+        self._runtime = _new_runtime(self._command["runtime"], self._setting())
+        self._runtime.enter("load")
+        self._phase("before", None)
+        self._phase("model_read", self._timed(self._runtime.read))
+        self._phase("runtime_initialised", self._timed(self._runtime.initialise))
+        self._inputs = self._first_inputs()
+        self._runtime.feed(self._inputs)
+        self._stage("first_inference")
+        self._phase("first_inference", self._timed(self._infer))
+        for _ in range(STEADY_INFERENCES - 1):
+            self._infer()
+        self._phase("steady", None)
+        return {"provenance": self._runtime.provenance(), "clock_ns": self._runtime.clock_ns()}
+
+    def _stage(self, name: str) -> None:
+        self._current = name
+        self._answers.control(stage=name)
+        if name != "load":
+            self._runtime.enter(name)
+
+    def _setting(self) -> Setting:
+        spec, command = self._spec, self._command
+        return Setting(
+            spec.name,
+            command["model_path"],
+            spec.size_bytes,
+            spec.inputs,
+            spec.outputs,
+            command["core_mask"],
+            command["soc"],
+            command["replay_path"],
+            spec.figures,
+            command["behaviour_path"],
+            command["clock_ns"],
+        )
+
+    def _timed(self, action: Callable[[], None]) -> int:
+        start_ns = self._runtime.clock_ns()
+        action()
+        return self._runtime.clock_ns() - start_ns
+
+    def _infer(self) -> None:
+        if self._runtime.infer() is None:
+            raise RuntimeFailureError("the runtime returned no outputs")
+        self._counter.increment()
+
+    def _phase(self, phase: str, duration_ns: Optional[int]) -> None:
+        if not self._command["report"]:
+            self._answers.mark()
+            return
+        gc.collect()
+        npu = self._runtime.npu_memory() if phase not in ("before", "model_read") else None
+        simulated = self._command["simulated"]
+        self._answers.send(
+            LoadMemory(
+                self._spec.run,
+                phase,
+                duration_ns,
+                **process_memory(),
+                memory_available_bytes=None if simulated else memory_available_bytes(self._root),
+                dma_buf_bytes=None if simulated else dma_buf_bytes(),
+                npu_weight_bytes=npu.weight_bytes if npu else None,
+                npu_internal_bytes=npu.internal_bytes if npu else None,
+                npu_total_bytes=npu.total_bytes if npu else None,
+            )
+        )
+        self._answers.mark()
+
+    def _first_inputs(self) -> List[Any]:
+        from rkbench_agent import cases
+
+        return cases.first_inputs(self._spec, self._command["golden_path"])
+
+    def _golden(self, command: Dict[str, Any]) -> Dict[str, Any]:
+        del command
+        from rkbench_agent import cases
+
+        self._stage("golden")
+        cases.compare(self._spec, self._command["golden_path"], self._runtime, self._answers, self._counter)
+        self._runtime.feed(self._inputs)
+        return {}
+
+    def _block(self, command: Dict[str, Any]) -> Dict[str, Any]:
+        warmup = bool(command["warmup"])
+        stage = "warmup" if warmup else "inference"
+        if stage != self._current:
+            self._stage(stage)
+        self._runtime.skip_to(command["clock_ns"])
+        block = measure(
+            self._runtime, command["iterations"], limit_ns=command["limit_ns"], beat=self._counter.increment
+        )
+        self._send_latencies(block, command["block"], warmup)
+        return {"iterations": block.count, "total_ns": block.total_ns, "clock_ns": self._runtime.clock_ns()}
+
+    def _send_latencies(self, block: Block, number: int, warmup: bool) -> None:
+        for start in range(0, block.count, BATCH_ITERATIONS):
+            part = slice(start, min(start + BATCH_ITERATIONS, block.count))
+            stages = [stage or StageTimes() for stage in block.stages[part]]
+            self._answers.send(
+                Latencies(
+                    self._spec.run,
+                    number,
+                    warmup,
+                    list(block.start_ns[part]),
+                    list(block.duration_ns[part]),
+                    _known([stage.set_inputs_ns for stage in stages]),
+                    _known([stage.run_ns for stage in stages]),
+                    _known([stage.get_outputs_ns for stage in stages]),
+                )
+            )
+
+    def _release(self, command: Dict[str, Any]) -> Dict[str, Any]:
+        del command
+        self._stage("release")
+        caveats = self._runtime.caveats()
+        duration_ns = self._timed(self._runtime.release)
+        self._phase("released", duration_ns)
+        return {
+            "caveats": [dict(zip(("code", "message", "advice"), caveat)) for caveat in caveats],
+            "provenance": self._runtime.provenance(),
+        }
+
+
+def _known(values: List[Optional[int]]) -> Optional[List[int]]:
+    known = [value for value in values if value is not None]
+    return known if known and len(known) == len(values) else None
+
+
+def _new_runtime(name: str, setting: Setting) -> Runtime:
+    try:
+        import numpy  # noqa: F401  # every runtime needs it: say so before anything else fails
+    except ImportError as error:
+        raise RuntimeFailureError(
+            f"cannot import numpy: {error}",
+            reason="missing",
+            advice="pip install numpy in the Python that the board's entry names",
+        ) from error
+    if name == "lite":
+        from rkbench_agent.runtimes.lite import LiteRuntime
+
+        return LiteRuntime(setting)
+    if name == "virtual":
+        from rkbench_agent.runtimes.virtual import VirtualRuntime
+
+        return VirtualRuntime(setting)
+    raise RuntimeFailureError(f"no runtime {name!r}", reason="bad_input", advice="lite or virtual")
+
+
+def _make_expendable() -> None:
+    """Let the kernel kill this process first when memory runs out, and leave no core file behind."""
+    try:
+        with Path("/proc/self/oom_score_adj").open("w") as file:
+            file.write("1000")
+    except OSError as error:
+        os.write(2, f"rkbench: oom_score_adj: {error}\n".encode())
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
