@@ -1,0 +1,1 @@
+"""The demo: the story of the 3 MB that became 60 MB, small, on a virtual board."""

@@ -1,0 +1,175 @@
+"""Make the demo's files again: `python tools/demo_models/build.py` (about 4 minutes, mostly training).
+
+Three environments, made when missing: the project's own (this one), `.venv-demo-train` with torch, and
+`.venv-toolkit` with rknn-toolkit2. Equal runs on equal CPUs give equal files but for the 1-2 kB of
+uninitialised bytes that the toolkit leaves in every .rknn; `--onnx FILE` skips the training.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+import onnxruntime
+import regroup
+from rkbench.variants.golden_onnx import make_golden
+
+HERE = Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+DATA = ROOT / "host/rkbench/demo/data"
+TARGET = "rk3588"
+GOLDEN_CASES = 64
+CALIBRATION_IMAGES = 64
+TRAINING = ("torch==2.13.0", "numpy==2.4.6", "scikit-learn==1.9.1", "onnx==1.23.2", "onnxruntime==1.32.0")
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One file of the demo: its name, the ONNX it is made from, its dtype."""
+
+    name: str
+    source: str
+    dtype: str
+
+
+VARIANTS = (
+    Variant("digits.fp16", "digits.onnx", "fp16"),
+    Variant("digits.int8", "digits.onnx", "int8"),
+    Variant("digits.regrouped.fp16", "digits.regrouped.onnx", "fp16"),
+    Variant("digits.regrouped.int8", "digits.regrouped.onnx", "int8"),
+)
+
+
+def main() -> None:
+    """Build everything in a temporary folder, then replace the package data."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--onnx", type=Path, help="the trained digits.onnx; the training is skipped")
+    options = parser.parse_args()
+    toolkit = last_line([sys.executable, str(ROOT / "tools/toolkit/setup.py")])
+    trainer = training_python()
+    with tempfile.TemporaryDirectory(prefix="rkbench-demo-") as name:
+        folder = Path(name)
+        facts = train(folder, trainer, options.onnx)
+        facts["labels"] = write_images(folder, trainer)
+        write_regrouped(folder)
+        make_golden(
+            folder / "digits.onnx",
+            folder / "held_out.npz",
+            folder / "golden.npz",
+            GOLDEN_CASES,
+            0,
+            compress=True,
+        )
+        facts["variants"] = [convert(folder, variant, toolkit) for variant in VARIANTS]
+        publish(folder, facts)
+
+
+def train(folder: Path, trainer: str, ready: Path | None) -> dict[str, Any]:
+    """Put digits.onnx in `folder`; return what is known of its training."""
+    if ready is not None:
+        shutil.copy(ready, folder / "digits.onnx")
+        return dict(json.loads(ready.with_suffix(".json").read_text()))
+    answer = json.loads(last_line([trainer, str(HERE / "train.py"), str(folder / "digits.onnx")]))
+    return dict(answer)
+
+
+def write_images(folder: Path, trainer: str) -> list[int]:
+    """Write the golden's images and the calibration's; return the labels of the golden's."""
+    return list(json.loads(last_line([trainer, str(HERE / "images.py"), str(folder)])))
+
+
+def write_regrouped(folder: Path) -> None:
+    """Write digits.regrouped.onnx, where each grouped convolution has 16 channels per group."""
+    onnx.save(regroup.regrouped(onnx.load(folder / "digits.onnx")), str(folder / "digits.regrouped.onnx"))
+
+
+def convert(folder: Path, variant: Variant, toolkit: str) -> dict[str, Any]:
+    """Build one variant and record the simulator's outputs on the golden's inputs."""
+    job: dict[str, Any] = {
+        "onnx": str(folder / variant.source),
+        "target": TARGET,
+        "dtype": variant.dtype,
+        "output": str(folder / f"{variant.name}.rknn"),
+        "inputs": str(folder / "fed.npz"),
+        "outputs": str(folder / f"{variant.name}.replay.npz"),
+    }
+    if variant.dtype == "int8":
+        job["dataset"] = [[str(path)] for path in sorted((folder / "calibration").glob("*.npy"))]
+    job_file = folder / "job.json"
+    job_file.write_text(json.dumps(job))
+    answer = json.loads(last_line([toolkit, str(ROOT / "tools/toolkit/convert.py"), str(job_file)]))
+    if not answer["ok"]:
+        raise SystemExit(f"{variant.name}: {answer['stage']}: {answer['error']}")
+    return {"name": variant.name, "dtype": variant.dtype, "source": variant.source, **answer}
+
+
+def publish(folder: Path, facts: dict[str, Any]) -> None:
+    """Copy the products into the package and describe them in SOURCE.md and demo.json."""
+    DATA.mkdir(parents=True, exist_ok=True)
+    names = ["digits.onnx", "digits.regrouped.onnx", "golden.npz"]
+    names += [f"{variant.name}{end}" for variant in VARIANTS for end in (".rknn", ".replay.npz")]
+    for name in names:
+        shutil.copy(folder / name, DATA / name)
+    (DATA / "SOURCE.md").write_text(source_text(names, facts))
+
+
+def source_text(names: list[str], facts: dict[str, Any]) -> str:
+    """Return SOURCE.md: how the files were made, by what versions, and their digests."""
+    toolkit, accuracy = facts["variants"][0]["toolkit_version"], facts["held_out_accuracy"]
+    lines = [(HERE / "SOURCE.head.md").read_text().rstrip(), "", "| made with | |", "|---|---|"]
+    lines += [
+        f"| training | torch {facts['torch']}, numpy {facts['numpy']}, seed fixed |",
+        f"| accuracy on {facts['held_out_images']} held-out digits | {100 * accuracy:.1f} % |",
+        f"| expected outputs | onnxruntime {onnxruntime.__version__} |",
+        f"| conversion and replays | rknn-toolkit2 {toolkit} for {TARGET}, its simulator |",
+        f"| calibration of int8 | {CALIBRATION_IMAGES} training digits |",
+        "",
+        "| variant | top-1 against the labels (simulator) | cosine against the ONNX |",
+        "|---|---|---|",
+    ]
+    lines += [quality_row(variant, facts["labels"]) for variant in VARIANTS]
+    lines += ["", "| file | bytes | SHA-256 |", "|---|---|---|"]
+    for name in names:
+        content = (DATA / name).read_bytes()
+        lines.append(f"| {name} | {len(content)} | {hashlib.sha256(content).hexdigest()} |")
+    return "\n".join(lines) + "\n"
+
+
+def quality_row(variant: Variant, labels: list[int]) -> str:
+    """Return how good a variant's recorded outputs are: computed here, from the files as they are."""
+    with np.load(DATA / f"{variant.name}.replay.npz") as replay, np.load(DATA / "golden.npz") as golden:
+        got = replay["outputs/logits"].reshape(GOLDEN_CASES, -1).astype(np.float64)
+        expected = golden["outputs/logits"].reshape(GOLDEN_CASES, -1).astype(np.float64)
+    cosine = (got * expected).sum(1) / np.linalg.norm(got, axis=1) / np.linalg.norm(expected, axis=1)
+    right = int((got.argmax(1) == np.array(labels)).sum())
+    closeness = f"{cosine.mean():.6f} mean, {cosine.min():.6f} lowest"
+    return f"| {variant.name} | {right} of {GOLDEN_CASES} | {closeness} |"
+
+
+def training_python() -> str:
+    """Return the Python of the training environment, made when missing (200 MB, about a minute)."""
+    python = ROOT / ".venv-demo-train/bin/python"
+    if not python.exists():
+        subprocess.run([sys.executable, "-m", "venv", str(python.parent.parent)], check=True)
+        subprocess.run([str(python), "-m", "pip", "install", "--quiet", *TRAINING], check=True)
+    return str(python)
+
+
+def last_line(command: list[str]) -> str:
+    """Run a command, its chatter going to stderr, and return the last line of its output."""
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
+    return result.stdout.strip().splitlines()[-1]
+
+
+if __name__ == "__main__":
+    main()
