@@ -9,11 +9,10 @@ from typing import Any
 
 from rkbench.errors import ModelError
 from rkbench.rknn.flatbuffer import HINT
+from rkbench.rknn.identify import JSON_LIMIT_BYTES, MINI_FLAG
 
 SHORT_HEADER_BYTES = 24
 LONG_HEADER_BYTES = 64
-MINI_FLAG = 0x1000
-READABLE = (1, 2, 4, 6)
 
 
 @dataclass(frozen=True)
@@ -58,6 +57,8 @@ def read_container(view: memoryview) -> Container:
 def read_json(view: memoryview, container: Container) -> dict[str, Any]:
     """Return the JSON of the container; raises ModelError where it is none."""
     start = container.payload_offset + container.payload_bytes + 8
+    if container.json_bytes > JSON_LIMIT_BYTES:
+        raise _damaged(f"claims {container.json_bytes} bytes; real ones hold 1 to 30 kB", start, "json")
     text = bytes(view[start : start + container.json_bytes - 8])
     try:
         document = json.loads(text)

@@ -1,4 +1,7 @@
-"""The nouns of a .rknn file: what `open_model` returns. All sizes in bytes; None means "the file does not say"."""
+"""The nouns of a .rknn file: what `open_model` returns.
+
+All sizes are in bytes; None, "" or () means that the file does not say.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +41,7 @@ class FileInfo:
     inference_type: str
     """`static_shape` or `dynamic_shape`; "" in old containers."""
     description: str
-    """Root field 3: since toolkit 1.3 the repr of a Python dict with mean, std and ranges per input and output."""
+    """Root field 3: since toolkit 1.3 the repr of a Python dict: mean, std, ranges per input and output."""
 
     @cached_property
     def sha256(self) -> str:
@@ -56,7 +59,7 @@ class Sections:
 
     header: int = 0
     structure: int = 0
-    """Everything of the payload that is no buffer: graph, names, quantization, relocation lists, alignment."""
+    """The payload without its buffers: graph, names, quantization, relocation lists, alignment."""
     weights: int = 0
     cpu_constants: int = 0
     lookup_tables: int = 0
@@ -77,14 +80,17 @@ class Sections:
 
 @dataclass(frozen=True)
 class Memory:
-    """NPU memory that loading the model takes (what RKNN_QUERY_MEM_SIZE reports); None if the file does not say."""
+    """NPU memory that loading the model takes (what RKNN_QUERY_MEM_SIZE reports).
+
+    None where the file does not say: containers 1 and 2 state only what their arena shows.
+    """
 
     weight_bytes: int | None
     internal_bytes: int | None
     compiler_constant_bytes: int | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Tensor:
     """One tensor: an activation, an input or output, a constant, or a block of NPU commands."""
 
@@ -118,7 +124,7 @@ class Tensor:
     """Bytes in the file."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Convolution:
     """Attributes of a convolution as the compiler runs it; what is absent in the file is 1, or 0 for pads."""
 
@@ -130,7 +136,7 @@ class Convolution:
     """Channels of a depthwise convolution; 1 of a dense one, also of one that was grouped in the ONNX."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Node:
     """One operator of the compiled graph, in execution order."""
 
@@ -144,9 +150,64 @@ class Node:
     inputs: tuple[int, ...]
     """Indices in `RknnModel.tensors`."""
     outputs: tuple[int, ...]
+    commands: tuple[int, ...]
+    """Tensors of kind `command`, one for each NPU task; containers 1 to 4 only."""
     task_counts: TaskCounts
     convolution: Convolution | None = None
     """Attributes of a convolution; None for every other type."""
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """A node with the bytes that it owns. Shared constants belong to the first layer that reads them."""
+
+    index: int
+    """Index in `RknnModel.layers` and of the same node in `RknnModel.nodes`."""
+    graph: int
+    name: str
+    type: str
+    dtype: str
+    """What it computes in: dtype of its weights, else of what it reads, else of what it writes."""
+    target: str
+    onnx_node: str | None
+    """Name of the node of the source model, as far as `names.py` can tell."""
+    rewrite: str | None
+    """What the compiler made of that node, such as `pool_to_conv`; None: nothing that the name tells."""
+    weight_bytes: int
+    cpu_constant_bytes: int
+    lookup_table_bytes: int
+    kind7_bytes: int
+    compiler_constant_bytes: int
+    register_command_bytes: int
+    task_bytes: int
+    task_counts: TaskCounts
+    register_command_bytes_by_core: tuple[int, ...]
+    """Register commands in the order of TaskCounts."""
+    input_shapes: tuple[tuple[int, ...], ...]
+    """Shapes of the activations that it reads (NCHW), without constants."""
+    input_dtypes: tuple[str, ...]
+    output_shapes: tuple[tuple[int, ...], ...]
+    output_dtypes: tuple[str, ...]
+    fed_by: tuple[int, ...]
+    """Layers whose outputs it reads."""
+    feeds: tuple[int, ...]
+
+    def sections(self) -> dict[str, int]:
+        """Return its bytes by the names of `Sections`."""
+        return {
+            "weights": self.weight_bytes,
+            "cpu_constants": self.cpu_constant_bytes,
+            "lookup_tables": self.lookup_table_bytes,
+            "kind7": self.kind7_bytes,
+            "compiler_constants": self.compiler_constant_bytes,
+            "register_commands": self.register_command_bytes,
+            "tasks": self.task_bytes,
+        }
+
+    @property
+    def size_bytes(self) -> int:
+        """All bytes that it owns."""
+        return sum(self.sections().values())
 
 
 @dataclass(frozen=True)
@@ -160,7 +221,7 @@ class Graph:
     outputs: tuple[Tensor, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Buffer:
     """A run of bytes in the file that tensors refer to."""
 
@@ -202,9 +263,27 @@ class RknnModel:
         """Nodes of all graphs; `nodes[i].index == i`."""
         return tuple(node for graph in self.graphs for node in graph.nodes)
 
-    def read_buffer(self, index: int) -> memoryview:
-        """Return the bytes of a buffer without copying them; release the view before `close()`."""
-        buffer = self.buffers[index]
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """One layer for each node, with the bytes that it owns; made on first use, before `close()`."""
+        from rkbench.rknn.layers import make_layers
+
+        return make_layers(self)
+
+    @cached_property
+    def unattributed(self) -> Sections:
+        """What of each section belongs to no layer; with the layers it sums to `sections`."""
+        from rkbench.rknn.layers import unattributed
+
+        return unattributed(self)
+
+    def read_weights(self, buffer_index: int) -> memoryview:
+        """Return the bytes of a constant tensor, as it is packed for the NPU, without copying."""
+        return self.read_buffer(buffer_index)
+
+    def read_buffer(self, buffer_index: int) -> memoryview:
+        """Return the bytes of a buffer of any kind without copying; release the view before `close()`."""
+        buffer = self.buffers[buffer_index]
         return memoryview(self.mapping)[buffer.offset : buffer.offset + buffer.size_bytes]
 
     def close(self) -> None:

@@ -6,6 +6,7 @@ The numbers of the slots were found by measurement on ~700 files; netron's `rknn
 from __future__ import annotations
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rkbench.rknn.flatbuffer import FlatBuffer, Table
@@ -40,8 +41,12 @@ class Payload:
     graphs: tuple[Graph, ...]
 
 
-def read_payload(flat: FlatBuffer) -> Payload:
-    """Return all of the FlatBuffer but the bytes of its buffers; raises ModelError on a damaged one."""
+def read_payload(view: memoryview, base: int, budget_bytes: int) -> Payload:
+    """Return all of the payload at byte `base` of its file but the bytes of its buffers.
+
+    `budget_bytes` bounds what may be decoded; raises ModelError on a damaged payload.
+    """
+    flat = FlatBuffer(view, base, budget_bytes)
     root = flat.root("model")
     buffers = _read_buffers(flat, root)
     return Payload(
@@ -55,7 +60,7 @@ def read_payload(flat: FlatBuffer) -> Payload:
         inference_type=root.string(16, "model.inference_type"),
         memory=_read_memory(flat, root),
         buffers=buffers,
-        graphs=_read_graphs(root, buffers),
+        graphs=read_graphs(root, lambda table, i, graph: _read_tensor(table, i, graph, buffers)),
     )
 
 
@@ -74,7 +79,18 @@ def _read_memory(flat: FlatBuffer, root: Table) -> Memory | None:
 def _read_buffers(flat: FlatBuffer, root: Table) -> tuple[Buffer, ...]:
     wide = bool(root.at(20))
     tables = root.tables(20 if wide else 4, "model.buffers")
-    return tuple(_read_buffer(flat, table, wide) for table in tables)
+    buffers = tuple(_read_buffer(flat, table, wide) for table in tables)
+    refuse_overlaps(flat, buffers)
+    return buffers
+
+
+def refuse_overlaps(flat: FlatBuffer, buffers: tuple[Buffer, ...]) -> None:
+    """Raise ModelError where two buffers overlap without being the same: no byte may count twice."""
+    end = 0
+    for offset, size_bytes in sorted({(item.offset, item.size_bytes) for item in buffers if item.size_bytes}):
+        if offset < end:
+            flat.fail(offset - flat.base, "buffer.data", "overlaps another buffer")
+        end = offset + size_bytes
 
 
 def _read_buffer(flat: FlatBuffer, table: Table, wide: bool) -> Buffer:
@@ -96,23 +112,24 @@ def _read_buffer(flat: FlatBuffer, table: Table, wide: bool) -> Buffer:
     return Buffer(flat.base + start + 4, count)
 
 
-def _read_graphs(root: Table, buffers: tuple[Buffer, ...]) -> tuple[Graph, ...]:
+ReadTensor = Callable[[Table, int, int], Tensor]
+
+
+def read_graphs(root: Table, read_tensor: ReadTensor) -> tuple[Graph, ...]:
+    """Return the graphs of root slot 2; `read_tensor(table, index, graph)` makes each tensor."""
     graphs: list[Graph] = []
     tensor_base = node_base = 0
     for index, table in enumerate(root.tables(2, "model.graphs")):
-        graph = _read_graph(table, index, tensor_base, node_base, buffers)
+        graph = _read_graph(table, index, tensor_base, node_base, read_tensor)
         graphs.append(graph)
         tensor_base += len(graph.tensors)
         node_base += len(graph.nodes)
     return tuple(graphs)
 
 
-def _read_graph(
-    table: Table, index: int, tensor_base: int, node_base: int, buffers: tuple[Buffer, ...]
-) -> Graph:
+def _read_graph(table: Table, index: int, tensor_base: int, node_base: int, read_tensor: ReadTensor) -> Graph:
     tensors = tuple(
-        _read_tensor(item, tensor_base + i, index, buffers)
-        for i, item in enumerate(table.tables(0, "graph.tensors"))
+        read_tensor(item, tensor_base + i, index) for i, item in enumerate(table.tables(0, "graph.tensors"))
     )
     nodes = tuple(
         _read_node(item, node_base + i, index, tensor_base, len(tensors))
@@ -134,22 +151,29 @@ def _tensor_indices(table: Table, slot: int, field: str, count: int) -> tuple[in
     return indices
 
 
-def _read_tensor(table: Table, index: int, graph: int, buffers: tuple[Buffer, ...]) -> Tensor:
-    dtype, layout, kind = (
-        table.u8(0, "tensor.dtype"),
-        table.u8(1, "tensor.layout"),
-        table.u8(2, "tensor.kind"),
+def tensor_kind(table: Table) -> tuple[str, str, str]:
+    """Return dtype, layout and kind: slots 0 to 2 of a tensor in every container."""
+    dtype, layout = table.u8(0, "tensor.dtype"), table.u8(1, "tensor.layout")
+    kind = table.u8(2, "tensor.kind")
+    return (
+        DTYPES.get(dtype, f"DTYPE_{dtype}" if dtype else ""),
+        LAYOUTS.get(layout, f"LAYOUT_{layout}" if layout else ""),
+        KINDS.get(kind, f"kind_{kind}"),
     )
+
+
+def _read_tensor(table: Table, index: int, graph: int, buffers: tuple[Buffer, ...]) -> Tensor:
     buffer_index = table.u32(18, "tensor.buffer")
     if buffer_index and buffer_index >= len(buffers):
         table.buffer.fail(table.at(18), "tensor.buffer", f"is {buffer_index} of {len(buffers)} buffers")
+    dtype, layout, kind = tensor_kind(table)
     return Tensor(
         index=index,
         graph=graph,
         name=table.string(5, "tensor.name"),
-        dtype=DTYPES.get(dtype, f"DTYPE_{dtype}" if dtype else ""),
-        kind=KINDS.get(kind, f"kind_{kind}"),
-        layout=LAYOUTS.get(layout, f"LAYOUT_{layout}" if layout else ""),
+        dtype=dtype,
+        kind=kind,
+        layout=layout,
         native_shape=table.numbers(3, "i", "tensor.native_shape"),
         shape=table.numbers(4, "i", "tensor.shape"),
         scale=table.floats(10, "tensor.scale"),
@@ -170,6 +194,7 @@ def _read_node(table: Table, index: int, graph: int, tensor_base: int, tensor_co
     inputs = _tensor_indices(table, 4, "node.inputs", tensor_count)
     outputs = _tensor_indices(table, 5, "node.outputs", tensor_count)
     counts = table.numbers(10, "i", "node.task_counts")
+    commands = _command_tensors(table, tensor_count)
     return Node(
         index=index,
         graph=graph,
@@ -178,6 +203,7 @@ def _read_node(table: Table, index: int, graph: int, tensor_base: int, tensor_co
         target=TARGETS.get(target, f"TARGET_{target}"),
         inputs=tuple(tensor_base + i for i in inputs),
         outputs=tuple(tensor_base + i for i in outputs),
+        commands=tuple(tensor_base + i for i in commands),
         task_counts=(counts + (0,) * 6)[:6] if counts else (),
         convolution=_read_convolution(table),
     )
@@ -187,7 +213,7 @@ CONVOLUTION_OPTIONS = 1
 
 
 def _read_convolution(table: Table) -> Convolution | None:
-    """Return the options of a convolution: a union, its type in slot 7 (1 = convolution), its table in slot 8."""
+    """Return the options of a convolution: a union, type (1 = convolution) in slot 7, table in slot 8."""
     if table.u8(7, "node.options_type") != CONVOLUTION_OPTIONS or not table.at(8):
         return None
     flat = table.buffer
@@ -199,3 +225,11 @@ def _read_convolution(table: Table) -> Convolution | None:
         pads=options.numbers(4, "i", "convolution.pads"),
         groups=options.u32(2, "convolution.groups") or 1,
     )
+
+
+def _command_tensors(table: Table, tensor_count: int) -> tuple[int, ...]:
+    """Return the tensors that slot 6 names, one for each NPU task (containers 1 and 2)."""
+    indices = tuple(task.u32(0, "task.tensor") for task in table.tables(6, "node.tasks"))
+    if indices and max(indices) >= tensor_count:
+        table.buffer.fail(table.at(6), "node.tasks", f"names a tensor outside 0 to {tensor_count - 1}")
+    return indices

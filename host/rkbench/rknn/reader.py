@@ -7,9 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
-from rkbench.errors import ModelError
 from rkbench.rknn.container import Container, read_container, read_json
-from rkbench.rknn.flatbuffer import FlatBuffer
+from rkbench.rknn.identify import identify, unreadable
+from rkbench.rknn.layers import sections_of_buffers
+from rkbench.rknn.mini import read_mini_payload
 from rkbench.rknn.model import SECTION_OF_KIND, TASK_BYTES, FileInfo, Graph, Memory, RknnModel, Sections
 from rkbench.rknn.payload import Payload, read_payload
 
@@ -19,7 +20,8 @@ BUDGET_BASE_BYTES = 20_000_000
 def open_model(path: str | os.PathLike[str]) -> RknnModel:
     """Return the model in the file at `path`, mapped, not copied.
 
-    Raises ModelError (with `offset` and `field`) that says what the file is, where it is no readable .rknn.
+    The file must not shrink while it is open. Raises ModelError (with `offset` and `field`) that says
+    what the file is, where it is no readable .rknn.
     """
     file_path = Path(path)
     mapping = _map(file_path)
@@ -31,13 +33,14 @@ def open_model(path: str | os.PathLike[str]) -> RknnModel:
 
 
 def _map(path: Path) -> mmap.mmap:
+    identity = identify(path)
+    if not identity.readable:
+        raise identity.error(path)
     try:
         with path.open("rb") as stream:
             return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
-    except ValueError as error:
-        raise ModelError(f"{path} is empty", hint="copy the file again", offset=0, field="file") from error
     except OSError as error:
-        raise ModelError(f"{path}: {error.strerror or error}", offset=0, field="file") from error
+        raise unreadable(path, error) from error
 
 
 def _read(path: Path, mapping: mmap.mmap) -> RknnModel:
@@ -45,16 +48,17 @@ def _read(path: Path, mapping: mmap.mmap) -> RknnModel:
         container = read_container(view)
         document = read_json(view, container)
         start, end = container.payload_offset, container.payload_offset + container.payload_bytes
+        budget_bytes = 2 * len(view) + BUDGET_BASE_BYTES
         with view[start:end] as payload_view:
-            payload = read_payload(FlatBuffer(payload_view, start, 2 * len(view) + BUDGET_BASE_BYTES))
-    sections = _sections(container, payload)
+            read = read_mini_payload if container.mini else read_payload
+            payload = read(payload_view, start, budget_bytes)
     return RknnModel(
         file=_file_info(path, len(mapping), container, document, payload),
-        sections=sections,
+        sections=_sections(container, payload),
         memory=payload.memory or _memory_of_old_container(payload.graphs),
         graphs=payload.graphs,
         buffers=payload.buffers,
-        task_count=sections.tasks // TASK_BYTES,
+        task_count=_task_count(payload.graphs),
         mapping=mapping,
     )
 
@@ -83,14 +87,9 @@ def _file_info(
 
 def _sections(container: Container, payload: Payload) -> Sections:
     sizes = dict.fromkeys(SECTION_OF_KIND.values(), 0)
-    seen: set[int] = set()
-    for graph in payload.graphs:
-        for tensor in graph.tensors:
-            buffer = payload.buffers[tensor.buffer_index] if tensor.buffer_index else None
-            section = SECTION_OF_KIND.get(tensor.kind)
-            if buffer and buffer.size_bytes and section and buffer.offset not in seen:
-                seen.add(buffer.offset)
-                sizes[section] += buffer.size_bytes
+    size_at = {buffer.offset: buffer.size_bytes for buffer in payload.buffers if buffer.size_bytes}
+    for offset, section in sections_of_buffers(payload.graphs, payload.buffers).items():
+        sizes[section] += size_at[offset]
     return Sections(
         header=container.payload_offset,
         structure=container.payload_bytes - sum(sizes.values()),
@@ -98,6 +97,11 @@ def _sections(container: Container, payload: Payload) -> Sections:
         trailing=container.trailing_bytes,
         **sizes,
     )
+
+
+def _task_count(graphs: tuple[Graph, ...]) -> int:
+    records = sum(t.buffer_bytes for graph in graphs for t in graph.tensors if t.kind == "tasks")
+    return records // TASK_BYTES + sum(len(node.commands) for graph in graphs for node in graph.nodes)
 
 
 def _memory_of_old_container(graphs: tuple[Graph, ...]) -> Memory:

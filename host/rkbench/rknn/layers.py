@@ -1,0 +1,208 @@
+"""Give the bytes of a file to its layers: constants, commands and tasks, each byte once."""
+
+from __future__ import annotations
+
+import struct
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from rkbench.rknn.model import (
+    SECTION_OF_KIND,
+    TASK_BYTES,
+    Buffer,
+    Graph,
+    Layer,
+    Node,
+    RknnModel,
+    Sections,
+    Tensor,
+)
+from rkbench.rknn.names import Origin, origin_of
+
+_TASK = struct.Struct("<8IQ")
+_BIAS_DTYPES = ("INT32", "INT64", "FLOAT32", "OPAQUE", "")
+
+
+@dataclass
+class Share:
+    """What one node owns, while it is being counted; sizes in bytes."""
+
+    sections: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    commands_by_core: list[int] = field(default_factory=lambda: [0] * 6)
+    tasks: int = 0
+
+
+def sections_of_buffers(graphs: Iterable[Graph], buffers: tuple[Buffer, ...]) -> dict[int, str]:
+    """Return the section of every buffer that a tensor names, by its offset in the file.
+
+    A buffer that several tensors share counts once, for the first of them.
+    """
+    sections: dict[int, str] = {}
+    for graph in graphs:
+        for tensor in graph.tensors:
+            section = SECTION_OF_KIND.get(tensor.kind)
+            if section and tensor.buffer_bytes:
+                sections.setdefault(buffers[tensor.buffer_index].offset, section)
+    return sections
+
+
+def make_layers(model: RknnModel) -> tuple[Layer, ...]:
+    """Return one layer for each node of `model`, in the order of `model.nodes`."""
+    shares = [Share() for _ in model.nodes]
+    _share_constants(model, shares)
+    for graph in model.graphs:
+        if graph.nodes:
+            _share_commands(model, graph, shares[graph.nodes[0].index :])
+    producers, consumers = _neighbours(model)
+    origins = _origins(model, consumers)
+    return tuple(
+        _layer(model, node, shares[node.index], origins[node.index], producers, consumers)
+        for node in model.nodes
+    )
+
+
+def unattributed(model: RknnModel) -> Sections:
+    """Return what of each section belongs to no layer; layers and this sum to `model.sections`."""
+    rest = dict(vars(model.sections))
+    for layer in model.layers:
+        for section, size_bytes in layer.sections().items():
+            rest[section] -= size_bytes
+    return replace(model.sections, **rest)
+
+
+def _share_constants(model: RknnModel, shares: list[Share]) -> None:
+    """Give each constant to the first node that reads it."""
+    sections = sections_of_buffers(model.graphs, model.buffers)
+    for node in model.nodes:
+        for index in (*node.inputs, *node.commands):
+            tensor = model.tensors[index]
+            if not tensor.buffer_bytes:
+                continue
+            section = sections.get(model.buffers[tensor.buffer_index].offset, "")
+            if section and section not in ("register_commands", "tasks"):
+                shares[node.index].sections[section] += tensor.buffer_bytes
+                del sections[model.buffers[tensor.buffer_index].offset]
+
+
+def _share_commands(model: RknnModel, graph: Graph, shares: list[Share]) -> None:
+    """Give tasks and register commands to the nodes of `graph`, whose shares begin `shares`.
+
+    A task's commands reach from its address to the next higher address of any task of the graph.
+    """
+    for commands, tasks in zip(_of_kind(graph, "register_commands"), _of_kind(graph, "tasks"), strict=False):
+        owners = _owners(model, tasks, len(graph.nodes), shares)
+        addresses = sorted(address for address in owners if address < commands.buffer_bytes)
+        for start, end in zip(addresses, [*addresses[1:], commands.buffer_bytes], strict=False):
+            node, core = owners[start]
+            shares[node].sections["register_commands"] += end - start
+            shares[node].commands_by_core[core] += end - start
+
+
+def _of_kind(graph: Graph, kind: str) -> list[Tensor]:
+    return [tensor for tensor in graph.tensors if tensor.kind == kind]
+
+
+def _owners(
+    model: RknnModel, tasks: Tensor, node_count: int, shares: list[Share]
+) -> dict[int, tuple[int, int]]:
+    """Count the task records and return address -> (node, index in TaskCounts) of the first that names it."""
+    owners: dict[int, tuple[int, int]] = {}
+    with model.read_weights(tasks.buffer_index) as view:
+        whole = len(view) // TASK_BYTES * TASK_BYTES
+        for record in _TASK.iter_unpack(view[:whole]):
+            node, address = record[1], record[8]
+            if node >= node_count:
+                continue
+            share = shares[node]
+            counts = model.nodes[model.graphs[tasks.graph].nodes[0].index + node].task_counts
+            owners.setdefault(address, (node, _core_of(share.tasks, counts)))
+            share.tasks += 1
+            share.sections["tasks"] += TASK_BYTES
+    return owners
+
+
+def _core_of(position: int, counts: tuple[int, ...]) -> int:
+    """Return which of the six counts the task at `position` of its node belongs to."""
+    for core, count in enumerate(counts):
+        if position < count:
+            return core
+        position -= count
+    return 0
+
+
+Links = dict[int, tuple[int, ...]]
+
+
+def _neighbours(model: RknnModel) -> tuple[Links, Links]:
+    """Return who feeds whom: node -> nodes whose outputs it reads, and the reverse."""
+    maker = {tensor: node.index for node in model.nodes for tensor in node.outputs}
+    fed_by: Links = {}
+    feeds: dict[int, dict[int, None]] = defaultdict(dict)
+    for node in model.nodes:
+        sources = dict.fromkeys(maker[tensor] for tensor in node.inputs if tensor in maker)
+        fed_by[node.index] = tuple(sources)
+        for source in sources:
+            feeds[source][node.index] = None
+    return fed_by, {node: tuple(readers) for node, readers in feeds.items()}
+
+
+def _origins(model: RknnModel, feeds: Links) -> list[Origin]:
+    """Return the origin of every node; what belongs to a rewritten neighbour takes its source."""
+    origins = [origin_of(node.name, node.type) for node in model.nodes]
+    parted = {o.onnx_node: o.rewrite for o in origins if o.rewrite in ("group", "dense_tile")}
+    for node in model.nodes:
+        origin = origins[node.index]
+        if origin.rewrite == "padding" and feeds.get(node.index):
+            origins[node.index] = replace(origin, onnx_node=origins[feeds[node.index][0]].onnx_node)
+        elif node.type in ("Split", "Concat") and origin.onnx_node in parted:
+            origins[node.index] = replace(origin, rewrite=parted[origin.onnx_node])
+    return origins
+
+
+def _layer(
+    model: RknnModel, node: Node, share: Share, origin: Origin, producers: Links, consumers: Links
+) -> Layer:
+    inputs = [model.tensors[i] for i in node.inputs]
+    data = [t for t in inputs if t.kind in ("input", "activation", "output") and "_exSecondary" not in t.name]
+    outputs = [model.tensors[i] for i in node.outputs]
+    sizes = share.sections
+    return Layer(
+        index=node.index,
+        graph=node.graph,
+        name=node.name,
+        type=node.type,
+        dtype=_dtype(inputs, outputs),
+        target=node.target,
+        onnx_node=origin.onnx_node,
+        rewrite=origin.rewrite,
+        weight_bytes=sizes["weights"],
+        cpu_constant_bytes=sizes["cpu_constants"],
+        lookup_table_bytes=sizes["lookup_tables"],
+        kind7_bytes=sizes["kind7"],
+        compiler_constant_bytes=sizes["compiler_constants"],
+        register_command_bytes=sizes["register_commands"],
+        task_bytes=sizes["tasks"],
+        task_counts=_task_counts(node, share),
+        register_command_bytes_by_core=tuple(share.commands_by_core),
+        input_shapes=tuple(t.shape for t in data),
+        input_dtypes=tuple(t.dtype for t in data),
+        output_shapes=tuple(t.shape for t in outputs),
+        output_dtypes=tuple(t.dtype for t in outputs),
+        fed_by=producers.get(node.index, ()),
+        feeds=consumers.get(node.index, ()),
+    )
+
+
+def _task_counts(node: Node, share: Share) -> tuple[int, ...]:
+    """Return the node's own counts; mini files leave them 0 and have records for one core only."""
+    if share.tasks and not any(node.task_counts):
+        return (share.tasks, 0, 0, 0, 0, 0)
+    return node.task_counts
+
+
+def _dtype(inputs: list[Tensor], outputs: list[Tensor]) -> str:
+    """Return what the layer computes in: the dtype of its weights, else of what it reads, else writes."""
+    weights = [t.dtype for t in inputs if t.kind == "weight" and t.dtype not in _BIAS_DTYPES]
+    data = [t.dtype for t in inputs if t.kind in ("input", "activation", "output")]
+    return next((dtype for dtype in [*weights, *data, *(t.dtype for t in outputs)] if dtype), "")
