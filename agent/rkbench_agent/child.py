@@ -69,6 +69,11 @@ class Child:
         self.printed = worker_log.WorkerLog(run, log)
         self._spawn()
 
+    @property
+    def stage(self) -> str:
+        """The stage that the worker is in."""
+        return self._stage
+
     def request(self, **command: Any) -> Dict[str, Any]:
         """Have the worker carry out a command; return its answer."""
         self._answer = None
@@ -90,7 +95,11 @@ class Child:
                 os.killpg(self._process.pid, signal.SIGKILL)
             except ProcessLookupError:
                 pass
-            self._process.wait()
+            try:
+                self._process.wait(GRACE_S)
+            except subprocess.TimeoutExpired:
+                # It sits in the driver and cannot be killed; it dies when the driver lets it go.
+                pass
         self._close()
 
     def _spawn(self) -> None:

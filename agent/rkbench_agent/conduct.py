@@ -87,8 +87,9 @@ class Conductor:
                 self._take_turns()
         except CancelledError:
             for state in self._unfinished():
-                message = "cancelled by the host"
-                self._link.send(Failed(state.spec.run, "inference", "cancelled", message))
+                child = self._children.get(state.spec.run)
+                stage = child.stage if child else "start"
+                self._link.send(Failed(state.spec.run, stage, "cancelled", "cancelled by the host"))
             raise
         finally:
             for child in list(self._children.values()):
