@@ -52,6 +52,8 @@ class Target:
     """The compiler stores a list of register commands for each number of cores: 1, 2 and 3 on the rk3588."""
     layouts: dict[Dtype, WeightLayout]
     """Empty for a SoC whose layout nobody has measured."""
+    fixed_constant_bytes: int = 0
+    """Constants of every file: two buffers of 1,024 bytes named `tempMC...` on the rk3588."""
 
 
 _LITE: dict[Dtype, WeightLayout] = {
@@ -76,7 +78,7 @@ TARGETS: dict[str, Target] = {
     for target in (
         Target("rk3566", "RKNPU lite", 1, _LITE),
         Target("rk3568", "RKNPU lite", 1, _LITE),
-        Target("rk3588", "RKNPU v2", 3, _V2),
+        Target("rk3588", "RKNPU v2", 3, _V2, 2048),
         Target("rk3562", "RKNPU t4", 1, _T4),
         Target("rk3576", "RKNPU f2", 2, _F2),
         Target("rv1126b", "RKNPU f3", 1, _F2),
@@ -111,8 +113,8 @@ def becomes_dense(
 ) -> bool | None:
     """Return whether a grouped convolution (more than one group, more than one channel each) is made dense.
 
-    Right in 80 of 80 conversions (C=480, 20 group sizes, rk3588 and rk3568, fp16 and int8), 1-D and
-    transposed convolutions too. None where A is not known.
+    Right in 80 of 80 conversions (C=480, 20 group sizes, rk3588 and rk3568, fp16 and int8), 1-D
+    convolutions too. Transposed ones are always kept. None where A is not known.
     """
     alignment = kept_group_alignment(target, dtype, toolkit_version)
     return None if alignment is None else channels_per_group % alignment != 0
@@ -140,7 +142,7 @@ def depthwise_weight_bytes(channels: int, kernel_area: int, layout: WeightLayout
 
 
 def bias_bytes(output_channels: int, layout: WeightLayout, *, depthwise: bool = False) -> int:
-    """Return the bytes of a convolution's bias; the compiler adds a bias of zeros where there is none."""
+    """Return the bytes of a convolution's bias; in int8 the compiler adds one where there is none."""
     multiple = layout.depthwise_block if depthwise else layout.bias_multiple
     return -(-output_channels // multiple) * multiple * layout.bias_bytes_per_channel
 

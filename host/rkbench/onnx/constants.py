@@ -1,0 +1,56 @@
+"""Which values of a graph the converter computes once and stores: constants, given or folded."""
+
+from __future__ import annotations
+
+import math
+
+import onnx_ir as ir
+
+from rkbench.onnx.model import FLOATS, static_shape
+
+RANDOM = frozenset({"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial"})
+
+
+def constant_values(graph: ir.Graph) -> set[ir.Value]:
+    """Return every value that does not depend on an input: initializers and what nodes make of them.
+
+    Nodes are taken in the order of the graph, which ONNX requires to be topological. Initializers that are
+    listed as inputs too (`keep_initializers_as_inputs`) are constants: the converter freezes them.
+    """
+    constants = set(graph.initializers.values())
+    for node in graph:
+        if _is_folded(node, constants):
+            constants.update(node.outputs)
+    return constants
+
+
+def _is_folded(node: ir.Node, constants: set[ir.Value]) -> bool:
+    if node.op_type in RANDOM or any(attribute.type in _GRAPHS for attribute in node.attributes.values()):
+        return False
+    if node.op_type in ("Shape", "Size"):
+        return static_shape(node.inputs[0]) is not None
+    return all(value is None or value in constants for value in node.inputs)
+
+
+_GRAPHS = (ir.AttributeType.GRAPH, ir.AttributeType.GRAPHS)
+
+
+def is_generated(value: ir.Value) -> bool:
+    """Return whether a constant is computed by nodes: the ONNX holds less of it than the .rknn will.
+
+    Dequantized weights are stored weights, not generated ones.
+    """
+    producer = value.producer()
+    return producer is not None and producer.op_type not in (
+        "Constant",
+        "DequantizeLinear",
+        "Identity",
+        "Cast",
+    )
+
+
+def float_elements(value: ir.Value) -> int:
+    """Return the elements of a float constant; 0 if it is no float, or its shape is not known."""
+    shape = static_shape(value)
+    dtype = value.const_value.dtype if value.const_value is not None else value.dtype
+    return math.prod(shape) if shape is not None and dtype in FLOATS else 0

@@ -1,0 +1,164 @@
+"""A light reading of an ONNX: graph, shapes, element counts. External weights are not read."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from dataclasses import dataclass
+from os import PathLike
+from pathlib import Path
+
+import onnx_ir as ir
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # protobuf has no stubs
+from onnx_ir.passes.common import ShapeInferencePass
+
+from rkbench.errors import ModelError
+
+FLOATS = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE})
+QUANTIZERS = frozenset({"QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger", "QLinearMatMul"})
+LARGEST_PROTOBUF_BYTES = 2**31 - 1
+
+
+@dataclass(frozen=True)
+class OnnxFile:
+    """An ONNX that was read, with inferred shapes."""
+
+    path: Path
+    size_bytes: int
+    """Of the .onnx itself."""
+    external_bytes: int
+    """Of the weights that it keeps in other files, by its own account; 0 if it keeps none there."""
+    missing_files: tuple[str, ...]
+    """External files that are not there or too short: prediction works without them, `bench fix` does not."""
+    model: ir.Model
+    elements: dict[str, int]
+    """Elements of the stored weights by dtype, such as {"FLOAT": 830000, "INT64": 12}."""
+    notes: tuple[str, ...]
+    """What was assumed, one sentence each."""
+
+    @property
+    def graph(self) -> ir.Graph:
+        """The main graph."""
+        return self.model.graph
+
+    @property
+    def float_elements(self) -> int:
+        """Elements of all stored float weights: the number to compare a .rknn with, not the file's bytes."""
+        return sum(count for dtype, count in self.elements.items() if ir.DataType[dtype] in FLOATS)
+
+    @property
+    def is_quantized(self) -> bool:
+        """Whether the graph itself quantizes (QDQ or QLinear nodes)."""
+        return any(node.op_type in QUANTIZERS for node in self.graph)
+
+
+def open_onnx(path: str | PathLike[str]) -> OnnxFile:
+    """Read an ONNX and infer its shapes; symbolic input dimensions count as 1, and a note says so.
+
+    Raises ModelError if the file is no ONNX, or cannot be read.
+    """
+    path = Path(path)
+    model = _load(path)
+    notes = _fix_input_shapes(model.graph)
+    notes += _infer_shapes(model)
+    external, missing = _external_files(path, model.graph)
+    if missing:
+        notes.append(f"external weights are missing: {', '.join(missing)}; counted by their declared shapes")
+    elements: Counter[str] = Counter()
+    for value in model.graph.initializers.values():
+        if value.const_value is not None:
+            elements[value.const_value.dtype.name] += value.const_value.size
+    for node in model.graph:
+        tensor = node.attributes.get("value") if node.op_type == "Constant" else None
+        if tensor is not None and tensor.type == ir.AttributeType.TENSOR:
+            elements[tensor.as_tensor().dtype.name] += tensor.as_tensor().size
+    size = path.stat().st_size
+    return OnnxFile(path, size, external, tuple(missing), model, dict(elements), tuple(notes))
+
+
+def _load(path: Path) -> ir.Model:
+    try:
+        size = path.stat().st_size
+        if size > LARGEST_PROTOBUF_BYTES:
+            raise ModelError(
+                f"{path}: {size} bytes, and an ONNX holds at most {LARGEST_PROTOBUF_BYTES}",
+                hint="save it with external data: onnx.save(model, path, save_as_external_data=True)",
+            )
+        model = ir.load(path)
+    except OSError as error:
+        raise ModelError(f"{path}: {error.strerror or error}", hint="check the path") from error
+    except (DecodeError, ValueError, TypeError, KeyError) as error:
+        raise ModelError(
+            f"{path} is no readable ONNX: {error}", hint="check the file, export it again"
+        ) from error
+    if len(model.graph) == 0:
+        raise ModelError(f"{path} holds no node: not an ONNX, or an empty one", hint="export it again")
+    return model
+
+
+def _fix_input_shapes(graph: ir.Graph) -> list[str]:
+    """Set every symbolic dimension of an input to 1; return a note for each input that had one."""
+    notes = []
+    for value in graph.inputs:
+        if value.shape is None or value.is_initializer():
+            continue
+        names = [str(dim) for dim in value.shape if not isinstance(dim, int)]
+        if names:
+            value.shape = ir.Shape(dim if isinstance(dim, int) and dim > 0 else 1 for dim in value.shape)
+            notes.append(f"input {value.name}: dimensions {', '.join(names)} counted as 1")
+    return notes
+
+
+def _infer_shapes(model: ir.Model) -> list[str]:
+    """Infer shapes in place; return a note if that failed (weights are predicted all the same)."""
+    logger = logging.getLogger("onnx_ir.passes.common.shape_inference")
+    catcher = _Catcher()
+    logger.addHandler(catcher)
+    propagate, logger.propagate = logger.propagate, False
+    try:
+        ShapeInferencePass(check_type=False, strict_mode=True, data_prop=True)(model)
+    finally:
+        logger.removeHandler(catcher)
+        logger.propagate = propagate
+    return [f"shapes could not all be inferred: {text}" for text in catcher.messages]
+
+
+class _Catcher(logging.Handler):
+    """Keeps what the shape inference logs: it reports failure in no other way."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.messages: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Keep the first line of the reason."""
+        error = record.exc_info[1] if record.exc_info else None
+        self.messages.append(str(error or record.getMessage()).splitlines()[0][:200])
+
+
+def _external_files(path: Path, graph: ir.Graph) -> tuple[int, list[str]]:
+    """Return the external bytes that the graph speaks of and the names of files without them."""
+    total, ends = 0, dict[str, int]()
+    for value in graph.initializers.values():
+        tensor = value.const_value
+        if isinstance(tensor, ir.ExternalTensor):
+            total += tensor.nbytes
+            name = str(tensor.location)
+            ends[name] = max(ends.get(name, 0), (tensor.offset or 0) + tensor.nbytes)
+    sizes = {name: _size(path.parent / name) for name in ends}
+    return total, [name for name, end in ends.items() if sizes[name] < end]
+
+
+def _size(path: Path) -> int:
+    return path.stat().st_size if path.is_file() else -1
+
+
+def static_shape(value: ir.Value | None) -> tuple[int, ...] | None:
+    """Return a value's shape if every dimension is known, else None."""
+    if value is None:
+        return None
+    shape = value.const_value.shape if value.const_value is not None else value.shape
+    if shape is None:
+        return None
+    dims = [dim for dim in shape if isinstance(dim, int)]
+    return tuple(dims) if len(dims) == len(shape) else None

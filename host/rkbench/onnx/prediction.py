@@ -1,0 +1,113 @@
+"""What the prediction returns: plain data with its JSON form."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from rkbench.rknn.targets import Dtype
+
+FOLDED = "folded constants"
+SHUFFLE = "channel shuffle, made a dense 1x1"
+POOLING = "pooling, made depthwise convolutions"
+DILATED = "dilated, commands blow up"
+RECURRENT = "recurrent, commands blow up"
+RESIZE = "resize"
+OTHER = "other constants"
+
+
+@dataclass(frozen=True)
+class NodePrediction:
+    """What one ONNX node will own in the .rknn. Sizes in bytes."""
+
+    name: str
+    type: str
+    becomes: str
+    """What the compiler makes of it, such as `grouped, made dense` or `ordinary`."""
+    weight_bytes: int
+    """Constants in the file at the asked dtype: weights and bias with their padding."""
+    needed_bytes: int
+    """What its stored weights take at that dtype without padding, zeros and bias."""
+    weight_bytes_fp16: int
+    weight_bytes_int8: int
+    command_bytes: int | None
+    """Register commands, tasks and structure: a rough estimate. None where none can be made."""
+    note: str
+    """Why, in one sentence; "" for what is ordinary."""
+
+    @property
+    def smaller_dtype(self) -> Dtype | None:
+        """The dtype whose constants are smaller; None if they are equal."""
+        if self.weight_bytes_fp16 == self.weight_bytes_int8:
+            return None
+        return "fp16" if self.weight_bytes_fp16 < self.weight_bytes_int8 else "int8"
+
+    @property
+    def excess_bytes(self) -> int:
+        """Constants beyond what its weights need."""
+        return max(self.weight_bytes - self.needed_bytes, 0)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {**asdict(self), "smaller_dtype": self.smaller_dtype}
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What an ONNX will become on one target at one dtype. Predicted: nothing was converted. In bytes."""
+
+    target: str
+    dtype: Dtype
+    toolkit_version: str | None
+    """None means the newest."""
+    onnx_bytes: int
+    """Of the ONNX, external data included."""
+    elements: dict[str, int]
+    """Elements of the stored weights by ONNX dtype."""
+    nodes: tuple[NodePrediction, ...]
+    weight_bytes: int
+    """All constants in the .rknn: exact to a few percent."""
+    needed_weight_bytes: int
+    """What the stored weights take at this dtype without padding and zeros."""
+    command_bytes: int
+    """Register commands, tasks, structure and headers: a rough estimate."""
+    weight_bytes_fp16: int
+    weight_bytes_int8: int
+    command_bytes_fp16: int
+    command_bytes_int8: int
+    notes: tuple[str, ...]
+
+    @property
+    def file_bytes(self) -> int:
+        """The whole file: `weight_bytes`, which is good, plus `command_bytes`, which is rough."""
+        return self.weight_bytes + self.command_bytes
+
+    @property
+    def ratio(self) -> float | None:
+        """Constants of the file against what the stored weights need; None for a network without weights."""
+        return self.weight_bytes / self.needed_weight_bytes if self.needed_weight_bytes else None
+
+    @property
+    def smaller_dtype(self) -> Dtype:
+        """The dtype with the smaller predicted file."""
+        fp16 = self.weight_bytes_fp16 + self.command_bytes_fp16
+        int8 = self.weight_bytes_int8 + self.command_bytes_int8
+        return "fp16" if fp16 < int8 else "int8"
+
+    @property
+    def bloated(self) -> tuple[NodePrediction, ...]:
+        """The nodes with something to say, the largest excess first."""
+        told = [node for node in self.nodes if node.note]
+        return tuple(sorted(told, key=lambda node: -node.excess_bytes))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values, with `provenance` = predicted."""
+        nodes = [node.to_json() for node in self.nodes]
+        derived = {
+            "file_bytes": self.file_bytes,
+            "file_bytes_is_estimate": True,
+            "ratio": self.ratio,
+            "smaller_dtype": self.smaller_dtype,
+            "provenance": "predicted",
+        }
+        return {**vars(self), "nodes": nodes, "notes": list(self.notes), **derived}

@@ -1,0 +1,70 @@
+"""Small patterns of an ONNX graph that the compiler rewrites: pooling to one pixel, channel shuffle."""
+
+from __future__ import annotations
+
+import math
+
+import onnx_ir as ir
+
+from rkbench.onnx.model import static_shape
+
+LARGEST_POOL = 7
+
+
+def pooled_size(node: ir.Node) -> tuple[int, int] | None:
+    """Return height and width if the node pools a whole 4-D map to one pixel, else None."""
+    shape = static_shape(node.inputs[0])
+    if shape is None or len(shape) != 4:
+        return None
+    if node.op_type == "ReduceMean":
+        axes = _axes(node)
+        if {axis % 4 for axis in axes} != {2, 3}:
+            return None
+    return shape[2], shape[3]
+
+
+def _axes(node: ir.Node) -> tuple[int, ...]:
+    if "axes" in node.attributes:
+        return tuple(node.attributes["axes"].as_ints())
+    value = node.inputs[1] if len(node.inputs) > 1 else None
+    if value is None or value.const_value is None:
+        return ()
+    return tuple(int(axis) for axis in value.const_value.numpy().ravel())
+
+
+def pooling_kernels(size: tuple[int, int]) -> list[int]:
+    """Return the kernel areas of the depthwise cascade that replaces a global pool.
+
+    Kernels are 7 wide (or what is left) and step by 7: 28 is 7 then 4, 56 is 7, 7 and 2, 10 is 7 and 2.
+    Measured on 11 sizes from 7 to 56 pixels.
+    """
+    areas, sides = [], list(size)
+    while max(sides) > 1:
+        areas.append(math.prod(min(side, LARGEST_POOL) for side in sides))
+        sides = [math.ceil(side / LARGEST_POOL) for side in sides]
+    return areas
+
+
+def is_channel_shuffle(node: ir.Node) -> bool:
+    """Return whether a Reshape ends reshape (N,g,c,H,W) - transpose (0,2,1,3,4) - reshape (N,g*c,H,W)."""
+    transpose = _producer(node, "Transpose")
+    first = _producer(transpose, "Reshape")
+    if transpose is None or first is None:
+        return False
+    before, after = static_shape(first.inputs[0]), static_shape(node.outputs[0])
+    order = tuple(transpose.attributes.get_ints("perm", ()))
+    middle = static_shape(first.outputs[0])
+    return (
+        before is not None
+        and before == after
+        and len(before) == 4
+        and order == (0, 2, 1, 3, 4)
+        and middle is not None
+        and middle[1] * middle[2] == before[1]
+    )
+
+
+def _producer(node: ir.Node | None, op_type: str) -> ir.Node | None:
+    value = node.inputs[0] if node is not None and node.inputs else None
+    producer = value.producer() if value is not None else None
+    return producer if producer is not None and producer.op_type == op_type else None
