@@ -1,0 +1,1 @@
+"""Boards: where they are (inventory), how to reach them (SSH), how files get there, and virtual ones."""

@@ -1,0 +1,105 @@
+"""Host keys: which are on record, and what it means when a board shows another one.
+
+Read are OpenSSH's own files and the project's, which `bench boards add` writes. Nothing is ever
+accepted or recorded by itself. Lines with markers (@cert-authority, @revoked) are not supported.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+
+from rkbench.errors import HostKeyError
+
+SYSTEM_KNOWN_HOSTS = (Path("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts"))
+
+
+@dataclass(frozen=True)
+class RecordedKey:
+    """A key on record for a host, and the file that says so."""
+
+    key: paramiko.PKey
+    file: Path
+
+
+def host_name(host: str, port: int) -> str:
+    """Return the name under which known-hosts files list `host`."""
+    return host if port == 22 else f"[{host}]:{port}"
+
+
+def recorded_keys(host: str, port: int, files: Iterable[Path]) -> tuple[RecordedKey, ...]:
+    """Return the keys that `files` have for the host; files that are not there are skipped."""
+    name = host_name(host, port)
+    found = []
+    for file in files:
+        path = file.expanduser()
+        if not path.is_file():
+            continue
+        known = paramiko.HostKeys(str(path)).lookup(name)
+        found += [RecordedKey(key, path) for key in known.values()] if known else []
+    return tuple(found)
+
+
+def key_algorithms(recorded: Iterable[RecordedKey], offered: Iterable[str]) -> tuple[str, ...]:
+    """Return those of the `offered` signature algorithms that fit a recorded key.
+
+    Asking for these only keeps a server with several keys from showing one that is not on record.
+    """
+    types = {entry.key.get_name() for entry in recorded}
+    return tuple(name for name in offered if ("ssh-rsa" if name.startswith("rsa-sha2") else name) in types)
+
+
+def check_host_key(
+    key: paramiko.PKey, recorded: tuple[RecordedKey, ...], *, board: str, address: str, host: str, port: int
+) -> None:
+    """Raise HostKeyError unless `key` is on record."""
+    if any(entry.key.asbytes() == key.asbytes() for entry in recorded):
+        return
+    if not recorded:
+        raise HostKeyError(
+            f"board {board!r}: the host key of {host}:{port} is unknown ({_described(key)})",
+            hint=f"compare the fingerprint with the board's own (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub "
+            f"there), then: bench boards add {_new_name(board)} {address}",
+        )
+    entry = next((item for item in recorded if item.key.get_name() == key.get_name()), recorded[0])
+    raise HostKeyError(
+        f"board {board!r}: the host key of {host}:{port} has CHANGED: it shows {_described(key)}, "
+        f"on record in {entry.file} is {_described(entry.key)}",
+        hint="if the board was set up anew, remove the old key and add the board again:\n"
+        f"ssh-keygen -R '{host_name(host, port)}' -f {entry.file}\n"
+        f"bench boards add {_new_name(board)} {address}\n"
+        "if not, somebody may be answering in its place: do not go on",
+    )
+
+
+def record_host_key(file: Path, host: str, port: int, key: paramiko.PKey) -> None:
+    """Put `key` on record in `file` in place of what it had for the host; other lines stay as they are."""
+    name = host_name(host, port)
+    lines = file.read_text().splitlines() if file.exists() else []
+    lines = [line for line in lines if line.split(" ")[0] != name]
+    lines.append(f"{name} {key.get_name()} {key.get_base64()}")
+    file.parent.mkdir(parents=True, exist_ok=True)
+    partial = file.with_name(f"{file.name}.{os.getpid()}")
+    partial.write_text("\n".join(lines) + "\n")
+    partial.replace(file)
+
+
+def forget_host_key(file: Path, host: str, port: int) -> None:
+    """Remove what `file` has on record for the host."""
+    if not file.exists():
+        return
+    name = host_name(host, port)
+    lines = [line for line in file.read_text().splitlines() if line.split(" ")[0] != name]
+    file.write_text("".join(f"{line}\n" for line in lines))
+
+
+def _described(key: paramiko.PKey) -> str:
+    return f"{key.get_name()} {key.fingerprint}"
+
+
+def _new_name(board: str) -> str:
+    return board if board.replace("-", "").replace("_", "").isalnum() else "NAME"

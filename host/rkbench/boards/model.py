@@ -1,0 +1,45 @@
+"""A board as the host knows it before it has talked to it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+#: The SoCs that the project knows; RK3566 is an RK3568 and RK3588S an RK3588 as far as the NPU goes.
+SOCS = ("rk3566", "rk3568", "rk3588", "rk3588s")
+DEFAULT_CACHE = "~/.cache/rkbench"
+
+
+@dataclass(frozen=True)
+class Board:
+    """One board: how to reach it and what to use there.
+
+    `port` and `user` are None where ssh_config, or else the usual default, decides. `become` is put
+    before every command (`sudo -n`). `cache_dir` is a path on the board; `~` is the home there.
+    `known_hosts_files` are read besides OpenSSH's own. `behaviour` is a file for the virtual runtime,
+    `home` the folder that a virtual board's user lives in (None: a temporary one).
+    """
+
+    name: str
+    host: str
+    port: int | None = None
+    user: str | None = None
+    soc: str | None = None
+    tags: tuple[str, ...] = ()
+    python: str = "python3"
+    become: str = ""
+    cache_dir: str = DEFAULT_CACHE
+    cache_limit_bytes: int = 4_000_000_000
+    runtime: str = "lite"
+    identity_files: tuple[Path, ...] = ()
+    known_hosts_files: tuple[Path, ...] = ()
+    simulated: bool = False
+    behaviour: Path | None = None
+    home: Path | None = None
+
+    @property
+    def address(self) -> str:
+        """`user@host:port` as far as known, for messages."""
+        user = f"{self.user}@" if self.user else ""
+        port = f":{self.port}" if self.port else ""
+        return f"{user}{self.host}{port}"

@@ -1,0 +1,91 @@
+"""Where a connection really goes: the board's own fields over ~/.ssh/config over the defaults."""
+
+from __future__ import annotations
+
+import getpass
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+
+from rkbench.boards.model import Board
+from rkbench.errors import ConnectError
+
+SSH_CONFIG_FILES = (Path("~/.ssh/config"), Path("/etc/ssh/ssh_config"))
+DEFAULT_KEYS = tuple(Path(f"~/.ssh/id_{kind}") for kind in ("ed25519", "ecdsa", "rsa"))
+
+
+@dataclass(frozen=True)
+class Target:
+    """The end of one SSH connection. `key_name` is what known-hosts files are asked for."""
+
+    host: str
+    port: int
+    user: str
+    key_name: str
+    identity_files: tuple[Path, ...]
+    use_agent: bool
+    jumps: tuple[str, ...]
+    proxy_command: str | None
+    known_hosts_files: tuple[Path, ...]
+
+
+def resolve_target(board: Board, config_files: tuple[Path, ...] = SSH_CONFIG_FILES) -> Target:
+    """Return the target of `board`; raises ConnectError where an ssh_config cannot be read."""
+    options = {} if board.simulated else _lookup(board, config_files)
+    host = str(options.get("hostname", board.host))
+    named = tuple(Path(name).expanduser() for name in options.get("identityfile", []))
+    keys = board.identity_files + named or DEFAULT_KEYS
+    jump = options.get("proxyjump", "none")
+    command = options.get("proxycommand", "none")
+    return Target(
+        host=host,
+        port=board.port or int(options.get("port", 22)),
+        user=board.user or options.get("user") or getpass.getuser(),
+        key_name=options.get("hostkeyalias", host),
+        identity_files=tuple(path.expanduser() for path in keys),
+        use_agent=not board.simulated and str(options.get("identitiesonly", "no")).lower() != "yes",
+        jumps=() if jump == "none" else tuple(part.strip() for part in jump.split(",")),
+        proxy_command=None if command in (None, "none") else command,
+        known_hosts_files=board.known_hosts_files
+        + tuple(Path(name) for name in options.get("userknownhostsfile", "").split()),
+    )
+
+
+def parse_address(text: str) -> tuple[str | None, str, int | None]:
+    """Return user, host and port of `[user@]host[:port]` (IPv6: `[::1]:22`); raises ValueError."""
+    user, at, rest = text.rpartition("@")
+    if rest.startswith("["):
+        host, bracket, tail = rest[1:].partition("]")
+        if not bracket or (tail and not tail.startswith(":")):
+            raise ValueError(f"{text!r} is no address")
+        port = tail[1:]
+    else:
+        host, _, port = rest.partition(":") if rest.count(":") == 1 else (rest, "", "")
+    if not host or (at and not user) or any(mark in host for mark in " \t/") or host.startswith("-"):
+        raise ValueError(f"{text!r} is no address")
+    if port and not (port.isdigit() and 0 < int(port) < 65536):
+        raise ValueError(f"{port!r} is no port")
+    return user or None, host, int(port) if port else None
+
+
+def _lookup(board: Board, files: tuple[Path, ...]) -> paramiko.SSHConfigDict:
+    config = paramiko.SSHConfig()
+    for file in files:
+        path = file.expanduser()
+        if not path.is_file():
+            continue
+        try:
+            with path.open() as stream:
+                config.parse(stream)
+        except (paramiko.ConfigParseError, OSError, UnicodeDecodeError) as error:
+            raise ConnectError(
+                f"{path} cannot be read: {error}", hint="ssh -G HOST checks the file"
+            ) from error
+    try:
+        return config.lookup(board.host)
+    except (paramiko.SSHException, ImportError) as error:
+        raise ConnectError(
+            f"board {board.name!r}: ssh_config has something for {board.host} that is not supported: {error}",
+            hint="`Match exec` is not supported; name host, port and user in bench.toml instead",
+        ) from error

@@ -1,0 +1,113 @@
+"""One command on a virtual board: a subprocess whose three streams are an SSH channel."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import BinaryIO
+
+import paramiko
+
+CHUNK_BYTES = 64 * 1024
+#: So long a command may take to end by itself once its channel is closed.
+GRACE_S = 10.0
+POLL_S = 0.05
+
+
+def run_command(channel: paramiko.Channel, command: str, environment: Mapping[str, str], home: Path) -> None:
+    """Run `command` as sshd does: /bin/sh, streams piped with flow control, then the exit status.
+
+    When the channel closes first, the command sees the end of its stdin; what of its process group is
+    left after GRACE_S is killed.
+    """
+    process = subprocess.Popen(
+        ["/bin/sh", "-c", command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=dict(environment),
+        cwd=home,
+        start_new_session=True,
+        bufsize=0,
+    )
+    assert process.stdin and process.stdout and process.stderr
+    _thread(_feed, channel, process.stdin)
+    pumps = [
+        _thread(_drain, process.stdout, channel.sendall),
+        _thread(_drain, process.stderr, channel.sendall_stderr),
+    ]
+    _await_end(process, pumps, channel)
+    status = process.wait()
+    try:
+        channel.send_exit_status(status if status >= 0 else 128 - status)
+    except (OSError, EOFError, paramiko.SSHException):
+        pass  # nobody is there to be told
+    channel.close()
+
+
+def _await_end(
+    process: subprocess.Popen[bytes], pumps: list[threading.Thread], channel: paramiko.Channel
+) -> None:
+    """Return when the command is over; kill what is left of it GRACE_S after the channel closed."""
+    deadline = None
+    while True:
+        for pump in pumps:
+            pump.join(POLL_S)
+        if not any(pump.is_alive() for pump in pumps) and _ended(process):
+            return
+        if channel.closed and deadline is None:
+            deadline = time.monotonic() + GRACE_S
+        if deadline is not None and time.monotonic() > deadline:
+            _kill(process)
+
+
+def _ended(process: subprocess.Popen[bytes]) -> bool:
+    try:
+        process.wait(POLL_S)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
+
+
+def _kill(process: subprocess.Popen[bytes]) -> None:
+    try:
+        os.killpg(process.pid, signal.SIGKILL)
+    except ProcessLookupError:
+        pass  # ended by itself meanwhile
+
+
+def _feed(channel: paramiko.Channel, stdin: BinaryIO) -> None:
+    """Write what comes over the channel to the command, and its end too."""
+    with stdin:
+        try:
+            while data := channel.recv(CHUNK_BYTES):
+                _write_all(stdin, data)
+        except OSError:
+            return  # the command reads no more, or the channel is gone: it is told by the closed pipe
+
+
+def _write_all(stream: BinaryIO, data: bytes) -> None:
+    view = memoryview(data)
+    while view:
+        view = view[stream.write(view) :]
+
+
+def _drain(stream: BinaryIO, send: Callable[[bytes], object]) -> None:
+    """Send what the command prints; once nobody takes it, close the pipe, so that the command notices."""
+    with stream:
+        while data := stream.read(CHUNK_BYTES):
+            try:
+                send(data)
+            except (OSError, EOFError):
+                return
+
+
+def _thread(target: Callable[..., None], *arguments: object) -> threading.Thread:
+    thread = threading.Thread(target=target, args=arguments, daemon=True)
+    thread.start()
+    return thread

@@ -1,0 +1,165 @@
+"""One conversation with one board: start the agent, send files, run a plan, leave nothing behind."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TypeVar
+
+from rkbench_agent.protocol import (
+    BEAT_INTERVAL_S,
+    SILENCE_LIMIT_S,
+    Beat,
+    Cancel,
+    Done,
+    Environment,
+    Have,
+    Hello,
+    Log,
+    Message,
+    Plan,
+    Want,
+)
+
+from rkbench.boards.agent_link import AgentLink
+from rkbench.boards.boot import boot_command, build_agent
+from rkbench.boards.model import Board
+from rkbench.boards.ssh import CONNECT_TIMEOUT_S, Connection, connect
+from rkbench.boards.ssh_auth import Ask
+from rkbench.boards.upload import LocalFile, OnProgress, Transfer, check_room, send_file
+from rkbench.boards.virtual import start_if_virtual
+from rkbench.errors import ConnectionLostError, ProtocolError
+
+Answer = TypeVar("Answer", Environment, Have)
+#: So long the agent may take to end its workers and itself when it is told to.
+FAREWELL_S = 10.0
+
+
+class Session:
+    """A running agent on a board. Made by `open_session`; use it in a `with`."""
+
+    def __init__(self, board: Board, connection: Connection, link: AgentLink, silence_limit_s: float) -> None:
+        self.board = board
+        self._connection = connection
+        self._link = link
+        self._silence_limit_s = silence_limit_s
+        self._running = False
+        self.logs: list[Log] = []
+        self.hello: Hello = link.hello
+        self.environment: Environment = self._receive(Environment)
+
+    def upload(self, paths: Sequence[Path], on_progress: OnProgress | None = None) -> list[Transfer]:
+        """Have the files on the board, sending what its cache lacks; one Transfer each, in order.
+
+        Raises NoSpaceError before anything is sent, and what `upload.send_file` raises.
+        """
+        files = [LocalFile.read(path) for path in paths]
+        digests = list(dict.fromkeys(file.digest for file in files))
+        self._link.send(Want(digests))
+        have = self._receive(Have)
+        present = set(have.digests)
+        missing = {file.digest: file for file in files if file.digest not in present}
+        check_room(self.board.name, list(missing.values()), have.partial, have.free_bytes)
+        transfers = []
+        for file in files:
+            if file.digest in present:
+                transfers.append(Transfer(file.digest, file.size_bytes, 0, True, 0.0))
+                continue
+            transfers.append(self._send_file(file, have.partial.get(file.digest, 0), digests, on_progress))
+            present.add(file.digest)
+        return transfers
+
+    def run(self, plan: Plan) -> Iterator[Message]:
+        """Run `plan` and yield what the agent says, until it is done; beats are left out.
+
+        When the caller stops early, or is interrupted, the plan is cancelled. Raises
+        ConnectionLostError where the link breaks off or falls silent, ProtocolError on nonsense.
+        """
+        self._running = True
+        self._link.send(plan)
+        try:
+            while self._running:
+                message = self._link.next()
+                if isinstance(message, Done):
+                    self._running = False
+                elif not isinstance(message, Beat):
+                    yield message
+        finally:
+            if self._running and self._link.is_alive:
+                self.cancel()
+
+    def cancel(self) -> None:
+        """Tell the agent to stop, and wait until it has; raises ConnectionLostError."""
+        self._link.send(Cancel())
+        deadline = time.monotonic() + FAREWELL_S
+        while self._running and time.monotonic() < deadline:
+            if isinstance(self._link.next(), Done):
+                self._running = False
+
+    def close(self) -> None:
+        """End the agent and the connection; nothing stays running on the board."""
+        self._link.close(FAREWELL_S)
+        self._connection.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _send_file(
+        self, file: LocalFile, offset: int, keep: Sequence[str], on_progress: OnProgress | None
+    ) -> Transfer:
+        try:
+            return send_file(
+                self._connection,
+                file,
+                offset=offset,
+                keep=keep,
+                silence_limit_s=self._silence_limit_s,
+                on_progress=on_progress,
+            )
+        except ConnectionLostError:
+            self._link.abort()
+            raise
+
+    def _receive(self, kind: type[Answer]) -> Answer:
+        """Return the next message of `kind`; log lines before it are kept in `logs`."""
+        while True:
+            message = self._link.next()
+            if isinstance(message, kind):
+                return message
+            if isinstance(message, Log):
+                self.logs.append(message)
+            elif not isinstance(message, Beat):
+                name = type(message).__name__
+                raise ProtocolError(f"board {self.board.name!r}: the agent sent {name} out of turn")
+
+
+def open_session(
+    board: Board,
+    *,
+    silence_limit_s: float = SILENCE_LIMIT_S,
+    beat_interval_s: float = BEAT_INTERVAL_S,
+    connect_timeout_s: float = CONNECT_TIMEOUT_S,
+    ask: Ask | None = None,
+) -> Session:
+    """Log in to `board` (a virtual one is started first) and start the agent there.
+
+    Raises ConnectError and its kin, and BoardError where the agent cannot start: no Python, one that
+    is too old, a home that cannot be written, no space.
+    """
+    board = start_if_virtual(board)
+    with ExitStack() as resources:
+        connection = resources.enter_context(connect(board, timeout_s=connect_timeout_s, ask=ask))
+        agent = build_agent()
+        command = boot_command(board, agent, "serve", board.cache_dir)
+        link = AgentLink(board, connection, connection.exec(command), silence_limit_s)
+        resources.callback(link.abort)
+        link.start(agent, beat_interval_s)
+        session = Session(board, connection, link, silence_limit_s)
+        resources.pop_all()
+        return session
+    raise AssertionError("unreachable")

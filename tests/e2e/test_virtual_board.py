@@ -1,0 +1,54 @@
+"""A session with the virtual board: the whole way, in this process, with the real agent."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from rkbench.boards.model import Board
+from rkbench.boards.virtual import VirtualBoard
+from rkbench.session import open_session
+
+INCOMPRESSIBLE = b"".join(hashlib.sha256(bytes([i % 256, i // 256])).digest() for i in range(40_000))
+
+
+@pytest.fixture
+def virtual() -> Iterator[VirtualBoard]:
+    with VirtualBoard(Board(name="virtual", host="virtual", soc="rk3588", simulated=True)) as board:
+        yield board
+
+
+def test_the_agent_says_what_the_virtual_board_is(virtual: VirtualBoard) -> None:
+    with open_session(virtual.board) as session:
+        assert session.hello.magic == "rkbench-agent"
+        assert session.environment.soc == "rk3588"
+        assert session.environment.simulated is True
+
+
+def test_what_is_on_the_board_is_not_sent_again(virtual: VirtualBoard, tmp_path: Path) -> None:
+    (tmp_path / "m.rknn").write_bytes(INCOMPRESSIBLE)
+    with open_session(virtual.board) as session:
+        first = session.upload([tmp_path / "m.rknn"])[0]
+    with open_session(virtual.board) as session:
+        second = session.upload([tmp_path / "m.rknn"])[0]
+    assert (first.model_bytes, first.sent_bytes, first.cached, first.codec) == (
+        1280000,
+        1280000,
+        False,
+        "stored",
+    )
+    assert (second.sent_bytes, second.cached) == (0, True)
+    stored = virtual.home / ".cache/rkbench/objects" / hashlib.sha256(INCOMPRESSIBLE).hexdigest()
+    assert stored.read_bytes() == INCOMPRESSIBLE
+
+
+def test_zeros_are_sent_compressed(virtual: VirtualBoard, tmp_path: Path) -> None:
+    (tmp_path / "bloated.rknn").write_bytes(bytes(5_000_000))
+    with open_session(virtual.board) as session:
+        transfer = session.upload([tmp_path / "bloated.rknn"])[0]
+    assert transfer.codec == "zlib"
+    assert transfer.sent_bytes < 50_000
+    stored = virtual.home / ".cache/rkbench/objects" / transfer.sha256
+    assert stored.read_bytes() == bytes(5_000_000)
