@@ -10,16 +10,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
 from rkbench.errors import GoldenError
 from rkbench.rknn import RknnModel, Tensor
-from rkbench.variants.golden_file import cases_of, layout_of, members_of, read_metadata
+from rkbench.variants.golden_file import cases_of, domain_of, layout_of, members_of, read_metadata
 from rkbench.variants.golden_match import Kind, Match, Wanted, match
 from rkbench.variants.golden_onnx import golden_from_onnx, make_golden
+from rkbench.variants.normalisation import Normalisation, normalisations
 from rkbench.variants.npz import NpzReader, NpzWriter
 
 __all__ = [
@@ -59,6 +61,7 @@ def prepare(path: Path, model: RknnModel, cache: Path | None = None) -> Prepared
     sides = f"golden {path} does not fit {model.file.path.name}"
     with NpzReader(path) as source:
         found = match(wanted_of(model), members_of(source), layout_of(source), sides=sides)
+        found = with_normalisation(found, normalisations(model), domain_of(source))
         folder = cache or cache_folder()
         target = folder / f"{_cache_key(path, found)}.npz"
         if not target.exists():
@@ -88,6 +91,20 @@ def wanted_of(model: RknnModel) -> list[Wanted]:
         for kind, tensors in sides
         for tensor in tensors
     ]
+
+
+def with_normalisation(found: Match, known: Mapping[str, Normalisation], domain: str) -> Match:
+    """Return `found` with what must be done, or said, about inputs that the model normalises itself."""
+    fits, notes = [], list(found.notes)
+    for fit in found.fits:
+        each = known.get(fit.wanted.name) if fit.wanted.kind == "inputs" else None
+        if each is not None and domain == "onnx":
+            fit = replace(fit, undo=each, dtype="float32")
+            notes.append(f"{fit.member.key}: the model normalises it ({each}); turned back to x * std + mean")
+        elif each is not None:
+            notes.append(f"{fit.member.key}: the model normalises it ({each}); taken as raw values")
+        fits.append(fit)
+    return replace(found, fits=tuple(fits), notes=tuple(notes))
 
 
 def write_golden(source: NpzReader, found: Match, target: Path) -> None:

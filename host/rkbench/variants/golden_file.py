@@ -34,7 +34,14 @@ def cases_of(source: NpzReader, fit: Fit) -> Generator[Array, None, None]:
         case = part.reshape(fit.source_shape)
         if fit.permutation is not None:
             case = case.transpose(fit.permutation)
+        if fit.undo is not None:
+            case = fit.undo.undone(case, channel_axis=-1 if fit.wanted.nhwc else 1)
         yield np.ascontiguousarray(case, np.dtype(fit.dtype))
+
+
+def domain_of(source: NpzReader) -> str:
+    """Return whose inputs the golden holds: `onnx`, or "" where it does not say (as the board is fed)."""
+    return str(metadata_of(source).get("inputs_domain", ""))
 
 
 def metadata_of(source: NpzReader) -> dict[str, object]:

@@ -17,6 +17,7 @@ from typing import Literal
 import numpy as np
 
 from rkbench.errors import GoldenError
+from rkbench.variants.normalisation import Normalisation
 
 Shape = tuple[int, ...]
 Kind = Literal["inputs", "outputs"]
@@ -67,7 +68,10 @@ class Member:
 
 @dataclass(frozen=True)
 class Fit:
-    """How a member becomes a tensor: cut into `cases`, reshaped, its axes permuted (None: as they are)."""
+    """How a member becomes a tensor: cut into `cases`, reshaped, its axes permuted (None: as they are).
+
+    `undo` is a normalisation of the model's that the golden's inputs have behind them already.
+    """
 
     wanted: Wanted
     member: Member
@@ -76,6 +80,7 @@ class Fit:
     source_shape: Shape
     permutation: tuple[int, ...] | None
     dtype: str
+    undo: Normalisation | None = None
 
 
 @dataclass(frozen=True)
@@ -184,12 +189,15 @@ def _choose(fits: list[Fit], layout: str, clear: set[str]) -> tuple[Fit, str]:
 
 def _fits(tensor: Wanted, member: Member) -> list[Fit]:
     """Return the ways in which `member` can be `tensor`; two only where their bytes would differ."""
-    found: list[Fit] = []
-    for layout, shape, permutation in _layouts(tensor):
-        cases = count_cases(member.shape, shape)
-        if cases:
-            dtype = _fed_dtype(tensor, member.dtype)
-            found.append(Fit(tensor, member, cases, layout, shape, permutation, dtype))
+    dtype = _fed_dtype(tensor, member.dtype)
+    for count in (count_cases, count_cases_loosely):
+        found = [
+            Fit(tensor, member, cases, layout, shape, permutation, dtype)
+            for layout, shape, permutation in _layouts(tensor)
+            if (cases := count(member.shape, shape))
+        ]
+        if found:
+            break
     if len(found) == 2 and not _order_matters(tensor.shape):
         return [replace(found[0], layout=PLAIN)]
     return found
@@ -207,18 +215,18 @@ def _layouts(tensor: Wanted) -> list[tuple[str, Shape, tuple[int, ...] | None]]:
 def count_cases(shape: Shape, tensor: Shape) -> int:
     """Return how many cases of `tensor` an array of `shape` holds; 0 where it is none.
 
-    Taken are (N, *tensor), (N * batch, *tensor without its batch), one case without the batch axis of 1,
-    and shapes that differ from these only by axes of length 1.
+    Taken are (N, *tensor), (N * batch, *tensor without its batch), one case without the batch axis of 1.
     """
     if shape[1:] == tensor and shape:
         return shape[0]
     if tensor and len(shape) == len(tensor) and shape[1:] == tensor[1:] and shape[0] % tensor[0] == 0:
         return shape[0] // tensor[0]
-    if tensor[:1] == (1,) and shape == tensor[1:]:
-        return 1
-    if shape and _squeezed(shape[1:]) == _squeezed(tensor):
-        return shape[0]
-    return 0
+    return 1 if tensor[:1] == (1,) and shape == tensor[1:] else 0
+
+
+def count_cases_loosely(shape: Shape, tensor: Shape) -> int:
+    """Return the cases of an array whose shape differs from (N, *tensor) only by axes of length 1."""
+    return shape[0] if shape and _squeezed(shape[1:]) == _squeezed(tensor) else 0
 
 
 def _fed_dtype(tensor: Wanted, dtype: str) -> str:

@@ -78,6 +78,7 @@ def make_golden(
     metadata = {
         "schema": SCHEMA,
         "layout": NCHW,
+        "inputs_domain": "onnx",
         "source": "onnxruntime",
         "onnxruntime_version": _version(),
         "onnx": onnx.name,

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rkbench.errors import GoldenError
-from rkbench.variants.golden import find_replay, write_golden
+from rkbench.variants.golden import find_replay, with_normalisation, write_golden
 from rkbench.variants.golden_file import cases_of, layout_of, members_of
 from rkbench.variants.golden_match import Match, Wanted, count_cases, match
+from rkbench.variants.normalisation import Normalisation
 from rkbench.variants.npz import NpzReader, NpzWriter
 
 IMAGE = Wanted("inputs", "x", (1, 2, 2, 3), "float16", nhwc=True)
@@ -148,7 +149,7 @@ def test_float64_inputs_become_float32_and_it_is_said(tmp_path: Path) -> None:
         ((3, 4), (1, 3, 4), 1),
         ((8, 3), (4, 3), 2),
         ((9, 3), (4, 3), 0),
-        ((64, 10), (1, 10, 1, 1), 64),
+        ((64, 10), (1, 10, 1, 1), 0),
         ((5,), (), 5),
         ((0, 3), (1, 3), 0),
     ],
@@ -157,6 +158,18 @@ def test_cases_are_counted_with_and_without_batch_axis(
     shape: tuple[int, ...], tensor: tuple[int, ...], cases: int
 ) -> None:
     assert count_cases(shape, tensor) == cases
+
+
+def test_axes_of_length_1_may_be_missing(tmp_path: Path) -> None:
+    scores = Wanted("outputs", "y", (1, 3, 1, 1), "float32")
+    path = save(tmp_path / "g.npz", y=np.arange(6, dtype=np.float32).reshape(2, 3))
+    assert prepared(path, scores)["outputs/y"].shape == (2, 1, 3, 1, 1)
+
+
+def test_an_exact_shape_beats_one_with_axes_left_out(tmp_path: Path) -> None:
+    tensor = Wanted("inputs", "x", (1, 2, 1, 2), "float16", nhwc=True)
+    path = save(tmp_path / "g.npz", x=np.zeros((1, 2, 1, 2), np.float32))
+    assert (matched(path, tensor).fits[0].layout, matched(path, tensor).notes) == ("NCHW", ())
 
 
 @pytest.mark.parametrize(
@@ -180,6 +193,29 @@ def test_pickled_objects_are_refused(tmp_path: Path) -> None:
     path = save(tmp_path / "g.npz", x=np.array([{}], dtype=object))
     with pytest.raises(GoldenError, match="holds object, not plain numbers"):
         NpzReader(path)
+
+
+MEAN_AND_STD = Normalisation(mean=(10.0, 20.0), std=(2.0, 4.0))
+
+
+def test_inputs_from_the_onnx_are_turned_back_to_what_the_model_normalises(tmp_path: Path) -> None:
+    path = save(tmp_path / "g.npz", x=np.ones((1, 2, 1, 2), np.float32))
+    tensor = Wanted("inputs", "x", (1, 2, 1, 2), "int8", nhwc=True)
+    found = with_normalisation(matched(path, tensor), {"x": MEAN_AND_STD}, "onnx")
+    assert found.notes == (
+        "x: the model normalises it (mean 10, 20, std 2, 4); turned back to x * std + mean",
+    )
+    with NpzReader(path) as source:
+        write_golden(source, found, tmp_path / "board.npz")
+    with np.load(tmp_path / "board.npz") as board:
+        assert board["inputs/x"].ravel().tolist() == [12, 24, 12, 24]
+
+
+def test_a_users_own_inputs_are_taken_as_raw_values_and_that_is_said(tmp_path: Path) -> None:
+    path = save(tmp_path / "g.npz", x=np.ones((1, 2, 2, 3), np.uint8))
+    found = with_normalisation(matched(path, IMAGE), {"x": MEAN_AND_STD}, "")
+    assert (found.fits[0].undo, found.fits[0].dtype) == (None, "uint8")
+    assert found.notes == ("x: the model normalises it (mean 10, 20, std 2, 4); taken as raw values",)
 
 
 def test_fortran_order_is_read_right(tmp_path: Path) -> None:
