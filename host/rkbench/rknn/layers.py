@@ -21,6 +21,9 @@ from rkbench.rknn.model import (
 from rkbench.rknn.names import Origin, origin_of
 
 _TASK = struct.Struct("<8IQ")
+CONSTANT_SECTIONS = ("weights", "cpu_constants", "lookup_tables", "kind7", "compiler_constants")
+LONGEST_NAME = 512
+"""Longer names are not taken apart: real ones have some hundred characters at most."""
 _BIAS_DTYPES = ("INT32", "INT64", "FLOAT32", "OPAQUE", "")
 
 
@@ -30,7 +33,7 @@ class Share:
 
     sections: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     commands_by_core: list[int] = field(default_factory=lambda: [0] * 6)
-    tasks: int = 0
+    task_counts: tuple[int, ...] = ()
 
 
 def sections_of_buffers(graphs: Iterable[Graph], buffers: tuple[Buffer, ...]) -> dict[int, str]:
@@ -72,17 +75,40 @@ def unattributed(model: RknnModel) -> Sections:
 
 
 def _share_constants(model: RknnModel, shares: list[Share]) -> None:
-    """Give each constant to the first node that reads it."""
-    sections = sections_of_buffers(model.graphs, model.buffers)
+    """Give each constant to the first node that reads it, else to the node that its name speaks of."""
+    unclaimed = sections_of_buffers(model.graphs, model.buffers)
     for node in model.nodes:
         for index in (*node.inputs, *node.commands):
-            tensor = model.tensors[index]
-            if not tensor.buffer_bytes:
-                continue
-            section = sections.get(model.buffers[tensor.buffer_index].offset, "")
-            if section and section not in ("register_commands", "tasks"):
-                shares[node.index].sections[section] += tensor.buffer_bytes
-                del sections[model.buffers[tensor.buffer_index].offset]
+            _claim(model, model.tensors[index], shares[node.index], unclaimed)
+    for graph in model.graphs:
+        made_by = {model.tensors[i].name: node.index for node in graph.nodes for i in node.outputs}
+        for tensor in graph.tensors:
+            owner = _named_owner(tensor, graph, made_by)
+            if owner is not None:
+                _claim(model, tensor, shares[owner], unclaimed)
+
+
+def _claim(model: RknnModel, tensor: Tensor, share: Share, unclaimed: dict[int, str]) -> None:
+    offset = model.buffers[tensor.buffer_index].offset
+    if tensor.buffer_bytes and unclaimed.get(offset) in CONSTANT_SECTIONS:
+        share.sections[unclaimed.pop(offset)] += tensor.buffer_bytes
+
+
+def _named_owner(tensor: Tensor, graph: Graph, made_by: dict[str, int]) -> int | None:
+    """Return the node of a constant that no node reads.
+
+    Lookup tables bear the name of an activation (`HardSwish`) and serve every layer of that type; inner
+    constants of fused operators (`MatMul_39_sdpa_softmax_...`) begin with the name of the node's output.
+    """
+    if not tensor.buffer_bytes or len(tensor.name) > LONGEST_NAME:
+        return None
+    if tensor.kind == "lookup_table":
+        return next((n.index for n in graph.nodes if tensor.name and n.type.endswith(tensor.name)), None)
+    name = tensor.name
+    while name := name.rpartition("_")[0]:
+        if name in made_by:
+            return made_by[name]
+    return None
 
 
 def _share_commands(model: RknnModel, graph: Graph, shares: list[Share]) -> None:
@@ -91,7 +117,7 @@ def _share_commands(model: RknnModel, graph: Graph, shares: list[Share]) -> None
     A task's commands reach from its address to the next higher address of any task of the graph.
     """
     for commands, tasks in zip(_of_kind(graph, "register_commands"), _of_kind(graph, "tasks"), strict=False):
-        owners = _owners(model, tasks, len(graph.nodes), shares)
+        owners = _count_tasks(model, graph, tasks, shares)
         addresses = sorted(address for address in owners if address < commands.buffer_bytes)
         for start, end in zip(addresses, [*addresses[1:], commands.buffer_bytes], strict=False):
             node, core = owners[start]
@@ -100,35 +126,42 @@ def _share_commands(model: RknnModel, graph: Graph, shares: list[Share]) -> None
 
 
 def _of_kind(graph: Graph, kind: str) -> list[Tensor]:
-    return [tensor for tensor in graph.tensors if tensor.kind == kind]
+    return [tensor for tensor in graph.tensors if tensor.kind == kind and tensor.buffer_bytes]
 
 
-def _owners(
-    model: RknnModel, tasks: Tensor, node_count: int, shares: list[Share]
+def _count_tasks(
+    model: RknnModel, graph: Graph, tasks: Tensor, shares: list[Share]
 ) -> dict[int, tuple[int, int]]:
-    """Count the task records and return address -> (node, index in TaskCounts) of the first that names it."""
-    owners: dict[int, tuple[int, int]] = {}
-    with model.read_weights(tasks.buffer_index) as view:
+    """Give the records to their nodes; return address -> (node, place in TaskCounts) of its first task."""
+    by_node: dict[int, list[int]] = defaultdict(list)
+    with model.read_buffer(tasks.buffer_index) as view:
         whole = len(view) // TASK_BYTES * TASK_BYTES
         for record in _TASK.iter_unpack(view[:whole]):
-            node, address = record[1], record[8]
-            if node >= node_count:
-                continue
-            share = shares[node]
-            counts = model.nodes[model.graphs[tasks.graph].nodes[0].index + node].task_counts
-            owners.setdefault(address, (node, _core_of(share.tasks, counts)))
-            share.tasks += 1
-            share.sections["tasks"] += TASK_BYTES
+            by_node[record[1]].append(record[8])
+    owners: dict[int, tuple[int, int]] = {}
+    for node, addresses in by_node.items():
+        if node >= len(graph.nodes):
+            continue
+        share = shares[node]
+        share.sections["tasks"] += len(addresses) * TASK_BYTES
+        share.task_counts = _count_by_core(graph.nodes[node], len(addresses))
+        cores = (core for core, count in enumerate(share.task_counts) for _ in range(count))
+        for address, core in zip(addresses, cores, strict=False):
+            owners.setdefault(address, (node, core))
     return owners
 
 
-def _core_of(position: int, counts: tuple[int, ...]) -> int:
-    """Return which of the six counts the task at `position` of its node belongs to."""
-    for core, count in enumerate(counts):
-        if position < count:
-            return core
-        position -= count
-    return 0
+def _count_by_core(node: Node, records: int) -> tuple[int, ...]:
+    """Return the six counts so that they sum to `records`.
+
+    A node's own first count leaves out the task that uploads a lookup table; mini files, and SoCs with
+    one core, count no other mode.
+    """
+    counts = node.task_counts or (0,) * 6
+    missing = records - sum(counts)
+    if missing < 0 or min(counts) < 0:
+        return (records, 0, 0, 0, 0, 0)
+    return (counts[0] + missing, *counts[1:])
 
 
 Links = dict[int, tuple[int, ...]]
@@ -183,7 +216,7 @@ def _layer(
         compiler_constant_bytes=sizes["compiler_constants"],
         register_command_bytes=sizes["register_commands"],
         task_bytes=sizes["tasks"],
-        task_counts=_task_counts(node, share),
+        task_counts=share.task_counts or node.task_counts,
         register_command_bytes_by_core=tuple(share.commands_by_core),
         input_shapes=tuple(t.shape for t in data),
         input_dtypes=tuple(t.dtype for t in data),
@@ -192,13 +225,6 @@ def _layer(
         fed_by=producers.get(node.index, ()),
         feeds=consumers.get(node.index, ()),
     )
-
-
-def _task_counts(node: Node, share: Share) -> tuple[int, ...]:
-    """Return the node's own counts; mini files leave them 0 and have records for one core only."""
-    if share.tasks and not any(node.task_counts):
-        return (share.tasks, 0, 0, 0, 0, 0)
-    return node.task_counts
 
 
 def _dtype(inputs: list[Tensor], outputs: list[Tensor]) -> str:

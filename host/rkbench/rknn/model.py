@@ -181,6 +181,7 @@ class Layer:
     register_command_bytes: int
     task_bytes: int
     task_counts: TaskCounts
+    """As the task records say; a node's own counts leave out the upload of a lookup table."""
     register_command_bytes_by_core: tuple[int, ...]
     """Register commands in the order of TaskCounts."""
     input_shapes: tuple[tuple[int, ...], ...]

@@ -42,6 +42,8 @@ _REWRITES = (
     (re.compile(r"((_mm|_sdpa)?([_-](tp|rs|sw)))+$|_exSecondary\w*$"), "layout"),
 )
 _PASS_MARK = re.compile(r"#\d+$")
+TAIL = 100
+"""Characters at the end of a name that may tell of a rewrite."""
 _WITHOUT_SOURCE = ("InputOperator", "OutputOperator")
 
 
@@ -60,12 +62,13 @@ def origin_of(name: str, node_type: str) -> Origin:
     prefix = _TYPE_PREFIX.match(name)
     base = name[prefix.end() :] if prefix else name
     base = base.removesuffix("_" + node_type)
+    tail = max(0, len(base) - TAIL)
     for pattern, rewrite in _REWRITES:
-        found = pattern.search(base)
+        found = pattern.search(base, tail)
         if found:
             source = _PASS_MARK.sub("", base[: found.start()])
             return Origin(None if rewrite == "dtype_conversion" else source or None, rewrite)
-    if _PASS_MARK.search(base):
+    if _PASS_MARK.search(base, tail):
         rewritten = node_type.startswith("Conv")
         return Origin(_PASS_MARK.sub("", base) or None, "matmul_to_conv" if rewritten else None)
     return Origin(base or None, None)
