@@ -21,9 +21,10 @@ def main() -> int:
     for ratio in ratios:
         sign = "<=" if ratio.at_most else ">="
         suffix = f" {ratio.unit}" if ratio.absolute else "x"
+        verdict = "ok" if ratio.holds else "MISSED"
         print(
             f"{ratio.name:<{width}}  {ratio.ours:>9.4g} {ratio.unit:<2}  {ratio.theirs:>9.4g} {ratio.unit:<2}"
-            f"  {ratio.value:>8.3g}{suffix}  {sign} {ratio.limit:g}{suffix}  {'ok' if ratio.holds else 'MISSED'}"
+            f"  {ratio.value:>8.3g}{suffix}  {sign} {ratio.limit:g}{suffix}  {verdict}"
         )
     return 0 if all(ratio.holds for ratio in ratios) else 1
 

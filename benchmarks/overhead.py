@@ -6,9 +6,10 @@ import statistics
 import time
 from array import array
 
-from benchmarks.ratio import Ratio
 from rkbench_agent.measure import measure
 from rkbench_agent.runtimes.base import StageTimes
+
+from benchmarks.ratio import Ratio
 
 ITERATIONS = 20_000
 
