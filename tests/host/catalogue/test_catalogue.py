@@ -1,0 +1,99 @@
+"""The failure catalogue: every row finds its own text, and healthy logs find nothing."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rkbench.catalogue import SCOPES, Row, is_harmless, match, rows
+
+LOGS = Path(__file__).parents[2] / "data/logs"
+MATCHABLE = [row for row in rows() if row.is_matchable and row.severity != "harmless"]
+HARMLESS = [row for row in rows() if row.severity == "harmless"]
+
+
+def name(row: Row) -> str:
+    return f"row {row.number}"
+
+
+@pytest.mark.parametrize("row", MATCHABLE, ids=name)
+def test_a_row_is_the_first_diagnosis_of_its_own_text(row: Row) -> None:
+    first = match(row.example, scopes=SCOPES)[0]
+    assert (first.number, first.advice, first.severity) == (row.number, row.advice, row.severity)
+
+
+@pytest.mark.parametrize("row", HARMLESS, ids=name)
+def test_a_harmless_row_is_no_diagnosis(row: Row) -> None:
+    assert all(is_harmless(line) for line in row.example)
+    assert match(row.example, scopes=SCOPES) == []
+
+
+def test_the_whole_list_of_58_is_there_and_more() -> None:
+    assert [row.number for row in rows()] == list(range(1, 68))
+    assert [row.number for row in rows() if not row.is_matchable] == [30, 35, 37]
+    assert [row.number for row in HARMLESS] == [46, 47]
+
+
+def test_rows_of_other_chips_and_runtimes_are_kept_apart() -> None:
+    assert [row.number for row in rows() if row.scope != "rk35xx"] == [12, 15, 20, 55, 56, 57]
+    assert match(["incompatible model version: 1", "invalid rknn llm model magic"]) == []
+    assert [found.number for found in match(["incompatible model version: 1"], scopes=["rv11xx"])] == [12]
+
+
+@pytest.mark.parametrize("row", rows(), ids=name)
+def test_every_row_says_cause_advice_and_source(row: Row) -> None:
+    assert row.cause
+    assert row.advice
+    assert row.source
+    assert bool(row.example) is row.is_matchable
+
+
+@pytest.mark.parametrize(
+    ("log", "numbers"),
+    [
+        ("healthy_rk3588_runtime_2.3.2.log", []),
+        ("healthy_t2_rk3588_runtime_1.5.2.log", [63]),  # a doubt: model 2.5.0 on runtime 1.5.2
+        ("healthy_t2_rk3568_runtime_1.5.2.log", [63]),
+    ],
+)
+def test_a_healthy_log_shows_no_failure(log: str, numbers: list[int]) -> None:
+    lines = (LOGS / log).read_text().splitlines()
+    found = match(lines, scopes=SCOPES)
+    assert any("INPUT_DYNAMIC_RANGE" in line for line in lines)
+    assert [item.number for item in found] == numbers
+    assert [item for item in found if item.severity != "warning"] == []
+
+
+def test_the_generic_tail_never_wins_over_the_cause() -> None:
+    log = [
+        "E RKNN: [07:52:01.145] rknn_init, load model failed!",
+        "E RKNN: [07:52:01.148] parseRKNN: rknn model is too small!",
+    ]
+    assert [found.number for found in match(log)] == [8]
+
+
+def test_the_generic_tail_alone_is_better_than_nothing() -> None:
+    assert [found.number for found in match(["rknn_init, load model failed!"])] == [11]
+
+
+@pytest.mark.parametrize(
+    "line", ["Exception: RKNN init failed. error code: RKNN_ERR_FAIL", "rknn_run fail! ret=-1", "ret = -6"]
+)
+def test_a_return_code_alone_is_no_diagnosis(line: str) -> None:
+    assert match([line]) == []
+
+
+def test_the_worst_comes_first_and_warnings_last() -> None:
+    log = [
+        "W RKNN: RKNN Model version: 2.5.0 not match with rknn runtime version: 1.5.2",
+        "E RKNN: failed to check rknpu hardware version: 0x46495245",
+        "E RKNN: This rknn model is for RK3568, but current platform is RK3588",
+        "E RKNN: Import rknn model failed!",
+        "E RKNN: rknn_init, load model failed!",
+    ]
+    assert [found.number for found in match(log)] == [59, 16, 63]
+
+
+def test_a_diagnosis_carries_the_line_that_it_is_about() -> None:
+    found = match(["hello", "  OSError: /usr/lib/librknnrt.so: invalid ELF header\n"])
+    assert [item.line for item in found] == ["OSError: /usr/lib/librknnrt.so: invalid ELF header"]
