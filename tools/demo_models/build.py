@@ -22,7 +22,8 @@ import numpy as np
 import onnx
 import onnxruntime
 import regroup
-from rkbench.variants.golden_onnx import make_golden
+from rkbench.rknn import open_model
+from rkbench.variants.golden import make_golden, prepare
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -62,15 +63,9 @@ def main() -> None:
         facts = train(folder, trainer, options.onnx)
         facts["labels"] = write_images(folder, trainer)
         write_regrouped(folder)
-        make_golden(
-            folder / "digits.onnx",
-            folder / "held_out.npz",
-            folder / "golden.npz",
-            GOLDEN_CASES,
-            0,
-            compress=True,
-        )
+        make_golden(folder / "digits.onnx", folder / "held_out.npz", folder / "onnx.npz", GOLDEN_CASES)
         facts["variants"] = [convert(folder, variant, toolkit) for variant in VARIANTS]
+        write_golden(folder)
         publish(folder, facts)
 
 
@@ -111,6 +106,12 @@ def convert(folder: Path, variant: Variant, toolkit: str) -> dict[str, Any]:
     if not answer["ok"]:
         raise SystemExit(f"{variant.name}: {answer['stage']}: {answer['error']}")
     return {"name": variant.name, "dtype": variant.dtype, "source": variant.source, **answer}
+
+
+def write_golden(folder: Path) -> None:
+    """Write golden.npz in the board's form, so that the demo need not convert and cache it."""
+    with open_model(folder / f"{VARIANTS[0].name}.rknn") as model:
+        shutil.copy(prepare(folder / "onnx.npz", model, folder / "cache").path, folder / "golden.npz")
 
 
 def publish(folder: Path, facts: dict[str, Any]) -> None:

@@ -9,6 +9,7 @@ case in memory at a time. How members are found and read is in `golden_match`.
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -18,8 +19,16 @@ import numpy as np
 
 from rkbench.errors import GoldenError
 from rkbench.rknn import RknnModel, Tensor
-from rkbench.variants.golden_file import cases_of, domain_of, layout_of, members_of, read_metadata
-from rkbench.variants.golden_match import Kind, Match, Wanted, match
+from rkbench.variants.golden_file import (
+    METADATA,
+    cases_of,
+    domain_of,
+    layout_of,
+    members_of,
+    metadata_of,
+    read_metadata,
+)
+from rkbench.variants.golden_match import NHWC, Kind, Match, Wanted, match
 from rkbench.variants.golden_onnx import golden_from_onnx, make_golden
 from rkbench.variants.normalisation import Normalisation, normalisations
 from rkbench.variants.npz import NpzReader, NpzWriter
@@ -35,7 +44,7 @@ __all__ = [
 ]
 
 #: Changes whenever the board's form changes, so that an older cache is not taken for it.
-FORM = "rkbench-golden-board/1"
+FORM = "rkbench-golden-board/2"
 CACHE_LIMIT_BYTES = 10_000_000_000
 
 
@@ -62,6 +71,8 @@ def prepare(path: Path, model: RknnModel, cache: Path | None = None) -> Prepared
     with NpzReader(path) as source:
         found = match(wanted_of(model), members_of(source), layout_of(source), sides=sides)
         found = with_normalisation(found, normalisations(model), domain_of(source))
+        if is_board_form(source, found):
+            return PreparedGolden(path, found.cases, found.notes)
         folder = cache or cache_folder()
         target = folder / f"{_cache_key(path, found)}.npz"
         if not target.exists():
@@ -107,13 +118,33 @@ def with_normalisation(found: Match, known: Mapping[str, Normalisation], domain:
     return replace(found, fits=tuple(fits), notes=tuple(notes))
 
 
+def is_board_form(source: NpzReader, found: Match) -> bool:
+    """Return whether the file needs no change: it is then pushed as it is, and not copied."""
+    keys = {f"{fit.wanted.kind}/{fit.wanted.name}" for fit in found.fits}
+    return set(source.headers) - {METADATA} == keys and all(
+        fit.member.key == f"{fit.wanted.kind}/{fit.wanted.name}"
+        and fit.member.shape == (found.cases, *fit.wanted.final_shape)
+        and fit.member.dtype == fit.dtype
+        and fit.permutation is None
+        and fit.undo is None
+        and not source.headers[fit.member.key].fortran_order
+        for fit in found.fits
+    )
+
+
 def write_golden(source: NpzReader, found: Match, target: Path) -> None:
-    """Write the matched members of `source` to `target` in their final form, case by case."""
+    """Write the matched members of `source` to `target` in their final form, case by case.
+
+    What the golden says of its own making goes along.
+    """
     with NpzWriter(target) as writer:
         for fit in found.fits:
             dtype = np.dtype(fit.dtype)
             name = f"{fit.wanted.kind}/{fit.wanted.name}"
             writer.add(name, (found.cases, *fit.wanted.final_shape), dtype, cases_of(source, fit))
+        if origin := metadata_of(source):
+            told = {**origin, "layout": NHWC, "inputs_domain": "board"}
+            writer.add_text(METADATA, json.dumps(told))
 
 
 def cache_folder() -> Path:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rkbench.errors import GoldenError
-from rkbench.variants.golden import find_replay, with_normalisation, write_golden
+from rkbench.variants.golden import find_replay, is_board_form, with_normalisation, write_golden
 from rkbench.variants.golden_file import cases_of, layout_of, members_of
 from rkbench.variants.golden_match import Match, Wanted, count_cases, match
 from rkbench.variants.normalisation import Normalisation
@@ -216,6 +217,25 @@ def test_a_users_own_inputs_are_taken_as_raw_values_and_that_is_said(tmp_path: P
     found = with_normalisation(matched(path, IMAGE), {"x": MEAN_AND_STD}, "")
     assert (found.fits[0].undo, found.fits[0].dtype) == (None, "uint8")
     assert found.notes == ("x: the model normalises it (mean 10, 20, std 2, 4); taken as raw values",)
+
+
+def test_what_is_in_the_boards_form_already_is_pushed_as_it_is(tmp_path: Path) -> None:
+    path = save(tmp_path / "g.npz", inputs__x=np.zeros((4, 1, 2, 3, 2), np.float32))
+    with NpzReader(path) as source:
+        assert is_board_form(source, matched(path, IMAGE))
+    path = save(tmp_path / "g.npz", inputs__x=np.zeros((4, 2, 3, 2), np.float32))
+    with NpzReader(path) as source:
+        assert not is_board_form(source, matched(path, IMAGE))
+
+
+def test_what_the_golden_says_of_its_making_goes_along(tmp_path: Path) -> None:
+    told = np.array('{"layout": "NCHW", "source": "onnxruntime"}')
+    board = prepared(save(tmp_path / "g.npz", x=np.zeros((1, 2, 2, 3)), metadata=told), IMAGE)
+    assert json.loads(str(board["metadata"])) == {
+        "layout": "NHWC",
+        "source": "onnxruntime",
+        "inputs_domain": "board",
+    }
 
 
 def test_fortran_order_is_read_right(tmp_path: Path) -> None:
