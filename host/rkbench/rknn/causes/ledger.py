@@ -1,4 +1,4 @@
-"""Who owns which byte: claims are paid from what is left, so that the sum is the file's size by construction."""
+"""Who owns which byte: claims are paid from what is left, so the sum is the file's size by construction."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The nouns of a diagnosis: a cause owns bytes of the file, says why they are there and how to be rid of them."""
+"""The nouns of a diagnosis: a cause owns bytes, says why they are there and how to be rid of them."""
 
 from __future__ import annotations
 

@@ -1,80 +1,65 @@
-"""The file as the rules see it: layers, the bytes that each one owns, and what feeds what."""
+"""The file as the rules see it: layers with their tensors, and what of the structure each one takes."""
 
 from __future__ import annotations
 
 import re
-import struct
 from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 
 from rkbench.rknn.causes.ledger import Ledger
-from rkbench.rknn.model import TASK_BYTES, Node, RknnModel, Tensor
+from rkbench.rknn.causes.zeros import ELEMENT_BYTES, Groups, find_groups
+from rkbench.rknn.model import Layer, Node, RknnModel, Tensor
 
-CONSTANT_KINDS = ("weight", "cpu_constant", "lookup_table", "command", "compiler_constant")
+CONSTANT_SECTIONS = ("weights", "cpu_constants", "compiler_constants")
+COMMAND_SECTIONS = ("register_commands", "tasks", "structure", "kind7")
 SECTION_OF = {
     "weight": "weights",
     "cpu_constant": "cpu_constants",
     "lookup_table": "lookup_tables",
-    "command": "kind7",
     "compiler_constant": "compiler_constants",
 }
-ELEMENT_BYTES = {
-    "FLOAT32": 4,
-    "FLOAT16": 2,
-    "BFLOAT16": 2,
-    "INT8": 1,
-    "UINT8": 1,
-    "INT16": 2,
-    "INT32": 4,
-    "INT64": 8,
-}
-COMMAND_SECTIONS = ("register_commands", "tasks", "structure", "kind7")
+INTEGERS = ("INT8", "UINT8", "INT16")
 
-# Structure bytes of a file, fitted on 28 files of four SoC x dtype (within 12 % on all but one, 22 %):
-# 2.0 kB + 290 a tensor + 410 a node + 10 a task + 53 a kB of commands (relocation entries). Only the
-# proportions are used: the structure bytes that a file really has are shared out by them.
-STRUCTURE_BASE, STRUCTURE_TENSOR, STRUCTURE_NODE, STRUCTURE_TASK, STRUCTURE_COMMAND = (
-    2036,
-    290,
-    410,
-    10,
-    0.0526,
-)
+# Structure bytes, fitted on 28 files of four SoC x dtype (within 12 %, one 22 %): 2.0 kB + 290 a tensor
+# + 410 a node + 10 a task + 53 a kB of commands (relocation entries); and 213 for each task that reads a
+# model input (it is listed once more, for zero-copy inputs). Only the proportions are used: the structure
+# bytes that a file really has are shared out by them; what exceeds the fit beyond STRUCTURE_MARGIN is
+# metadata, of no layer.
+STRUCTURE_BASE = 2036
+STRUCTURE_TENSOR = 290
+STRUCTURE_NODE = 410
+STRUCTURE_TASK = 10
+STRUCTURE_COMMAND = 0.0526
+STRUCTURE_INPUT_TASK = 213
+STRUCTURE_MARGIN = 1.4
 
+_KEPT_GROUP = re.compile(r"_group_\d+$")
 _FUSED = re.compile(r"_(?:Conv|BatchNormalization|Add|Mul)[A-Z]\w*$")
 
 
 @dataclass(frozen=True)
-class Layer:
-    """One node of the graph with the bytes that are there because of it."""
+class Site:
+    """One layer with its node and tensors: where in the file a cause can sit."""
 
+    layer: Layer
     node: Node
     inputs: tuple[Tensor, ...]
     outputs: tuple[Tensor, ...]
     constants: tuple[Tensor, ...]
-    """Constants whose buffer this layer is the first to use."""
-    commands: tuple[int, int, int]
-    """Bytes of register commands that the lists for 1, 2 and 3 cores were the first to need."""
-    tasks: tuple[int, int, int]
-    """NPU task records in the same three lists."""
+    """Constants whose bytes in the file count for this layer, the first that reads them."""
 
     @property
     def index(self) -> int:
-        """The node's index."""
-        return self.node.index
+        """The index of the layer, of its node, and in `Subject.sites`."""
+        return self.layer.index
 
-    @property
-    def name(self) -> str:
-        """The name without the type that the compiler puts before it: `Conv_19#1_tile0_ConvAdd`."""
-        return self.node.name.split(":", 1)[-1]
-
-    @property
+    @cached_property
     def base(self) -> str:
-        """The name without what fusion appended: `Conv_19#1_tile0`."""
-        return _FUSED.sub("", self.name)
+        """The name without type and fusion: `Conv_19#1_tile0` of `Conv:Conv_19#1_tile0_ConvAdd`."""
+        return _FUSED.sub("", self.layer.name.split(":", 1)[-1])
 
-    @property
+    @cached_property
     def kernel(self) -> Tensor | None:
         """The weight tensor with four dimensions, or None."""
         for tensor in self.inputs:
@@ -83,22 +68,52 @@ class Layer:
         return None
 
     @property
-    def dtype(self) -> str:
-        """The dtype of its first output, which is the one that it computes in."""
-        return self.outputs[0].dtype if self.outputs else (self.inputs[0].dtype if self.inputs else "")
-
-    @property
     def is_convolution(self) -> bool:
         """Whether it is a convolution, transposed ones left aside."""
         return self.node.type.startswith("Conv") and not self.node.type.startswith("ConvTranspose")
 
+    @property
+    def dilation(self) -> int:
+        """The larger dilation of a convolution; 1 of anything else."""
+        return max(self.node.convolution.dilations, default=1) if self.node.convolution else 1
+
+    @property
+    def tasks(self) -> tuple[int, int, int]:
+        """NPU tasks in the lists for 1, 2 and 3 cores."""
+        return _by_list(self.layer.task_counts)
+
+    @property
+    def commands(self) -> tuple[int, int, int]:
+        """Bytes of register commands that the lists for 1, 2 and 3 cores were the first to need."""
+        return _by_list(self.layer.register_command_bytes_by_core)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the first output, () where it has none."""
+        return self.outputs[0].shape if self.outputs else ()
+
+
+@dataclass(frozen=True)
+class DenseGroups:
+    """A grouped convolution of the source model whose kernel is stored dense, in one part or several."""
+
+    name: str
+    """Its name in the source model: `Conv_19`."""
+    parts: tuple[Site, ...]
+    """The layers that hold the kernel, by input channel."""
+    kernels: tuple[Tensor, ...]
+    groups: Groups
+    stored_bytes: int
+    needed_bytes: int
+    """Bytes of the weights that are no filler: outputs x channels per group x kernel x element."""
+
 
 @dataclass(frozen=True)
 class Subject:
-    """A model with its layers; `layers[i].index == i`."""
+    """A model with its sites; `sites[i].index == i`."""
 
     model: RknnModel
-    layers: tuple[Layer, ...]
+    sites: tuple[Site, ...]
 
     @property
     def size_bytes(self) -> int:
@@ -107,137 +122,109 @@ class Subject:
 
     @cached_property
     def dtype(self) -> str:
-        """`int8` if any layer computes in INT8 (or another integer), else `fp16`."""
-        integers = {"INT8", "UINT8", "INT16"}
-        return "int8" if any(layer.dtype in integers for layer in self.layers) else "fp16"
+        """`int8` if any layer computes in an integer, else `fp16`."""
+        return "int8" if any(site.layer.dtype in INTEGERS for site in self.sites) else "fp16"
 
     @cached_property
-    def producers(self) -> dict[int, int]:
-        """Tensor index to the index of the node that makes it."""
-        return {tensor: layer.index for layer in self.layers for tensor in layer.node.outputs}
+    def dense_groups(self) -> tuple[DenseGroups, ...]:
+        """Convolutions that were grouped in the source model and are stored dense, in execution order."""
+        found = (_dense_groups(self.model, parts) for parts in _by_source(self.sites))
+        return tuple(dense for dense in found if dense)
 
     @cached_property
-    def consumers(self) -> dict[int, tuple[int, ...]]:
-        """Tensor index to the indices of the nodes that read it."""
-        found: dict[int, list[int]] = defaultdict(list)
-        for layer in self.layers:
-            for tensor in layer.node.inputs:
-                found[tensor].append(layer.index)
-        return {tensor: tuple(nodes) for tensor, nodes in found.items()}
+    def weights_removed(self) -> bool:
+        """Whether most weight tensors have no bytes in the file (`remove_weight=True`)."""
+        first = [site for site in self.sites if site.layer.graph == 0]
+        kernels = [site.kernel for site in first if site.kernel and site.kernel.kind == "weight"]
+        return len(kernels) > 0 and 2 * sum(kernel.buffer_bytes == 0 for kernel in kernels) > len(kernels)
 
-    def before(self, layer: Layer) -> tuple[Layer, ...]:
-        """Return the layers that feed `layer`."""
-        nodes = [self.producers[tensor] for tensor in layer.node.inputs if tensor in self.producers]
-        return tuple(self.layers[index] for index in dict.fromkeys(nodes))
+    def before(self, site: Site) -> tuple[Site, ...]:
+        """Return the sites that feed `site`."""
+        return tuple(self.sites[index] for index in site.layer.fed_by)
 
-    def after(self, layer: Layer) -> tuple[Layer, ...]:
-        """Return the layers that `layer` feeds."""
-        nodes = [index for tensor in layer.node.outputs for index in self.consumers.get(tensor, ())]
-        return tuple(self.layers[index] for index in dict.fromkeys(nodes))
+    def after(self, site: Site) -> tuple[Site, ...]:
+        """Return the sites that `site` feeds."""
+        return tuple(self.sites[index] for index in site.layer.feeds)
+
+    @cached_property
+    def usual_structure_bytes(self) -> int:
+        """Structure bytes of an ordinary file with these layers, by the fit above."""
+        return STRUCTURE_BASE + int(sum(_structure_weight(site) for site in self.sites))
+
+    @cached_property
+    def structure_bytes(self) -> tuple[int, ...]:
+        """Structure bytes of each site: an estimate, shared out by proportion."""
+        shared = min(self.model.sections.structure, int(STRUCTURE_MARGIN * self.usual_structure_bytes))
+        return tuple(
+            int(shared * _structure_weight(site) / self.usual_structure_bytes) for site in self.sites
+        )
 
     def ledger(self) -> Ledger:
-        """Return every byte of the file by section and layer; structure is shared out by proportion."""
-        sections = dict(vars(self.model.sections))
-        keys: dict[tuple[str, int | None], int] = {}
-        for layer in self.layers:
-            for tensor in layer.constants:
-                key = (SECTION_OF[tensor.kind], layer.index)
-                keys[key] = keys.get(key, 0) + tensor.buffer_bytes
-            keys["register_commands", layer.index] = sum(layer.commands)
-            keys["tasks", layer.index] = sum(layer.tasks) * TASK_BYTES
-        for index, size in _share_structure(self.layers, sections["structure"]).items():
-            keys["structure", index] = size
-        owned: dict[str, int] = defaultdict(int)
-        for (section, _), size in keys.items():
-            owned[section] += size
-        keys.update({(section, None): size - owned[section] for section, size in sections.items()})
+        """Return every byte of the file by section and layer."""
+        keys: dict[tuple[str, int | None], int] = {
+            (section, None): size for section, size in vars(self.model.unattributed).items()
+        }
+        for site, structure in zip(self.sites, self.structure_bytes, strict=True):
+            keys.update({(section, site.index): size for section, size in site.layer.sections().items()})
+            keys["structure", site.index] = structure
+            keys["structure", None] -= structure
         return Ledger(keys)
 
 
+def runs_on_cpu(site: Site) -> bool:
+    """Return whether a layer computes on the CPU; reshapes that move nothing are not counted."""
+    renames = ("InputOperator", "OutputOperator", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
+    return site.node.target == "CPU" and site.node.type not in renames
+
+
 def read_subject(model: RknnModel) -> Subject:
-    """Return the layers of a model, each constant and each run of commands with the first layer that uses it."""
-    commands, tasks = _commands_by_node(model)
+    """Return a model with its layers and their tensors side by side; before the model is closed."""
     seen: set[int] = set()
-    layers = []
-    for node in model.nodes:
+    sites = []
+    for layer, node in zip(model.layers, model.nodes, strict=True):
         inputs = tuple(model.tensors[index] for index in node.inputs)
         own = []
         for tensor in inputs:
-            buffer = model.buffers[tensor.buffer_index] if tensor.buffer_index else None
-            if buffer and tensor.kind in CONSTANT_KINDS and buffer.size_bytes and buffer.offset not in seen:
-                seen.add(buffer.offset)
+            offset = model.buffers[tensor.buffer_index].offset if tensor.buffer_index else 0
+            if tensor.kind in SECTION_OF and tensor.buffer_bytes and offset not in seen:
+                seen.add(offset)
                 own.append(tensor)
-        layers.append(
-            Layer(
-                node,
-                inputs,
-                tuple(model.tensors[index] for index in node.outputs),
-                tuple(own),
-                commands.get(node.index, (0, 0, 0)),
-                tasks.get(node.index, (0, 0, 0)),
-            )
-        )
-    return Subject(model, tuple(layers))
+        outputs = tuple(model.tensors[index] for index in node.outputs)
+        sites.append(Site(layer, node, inputs, outputs, tuple(own)))
+    return Subject(model, tuple(sites))
 
 
-Triples = dict[int, tuple[int, int, int]]
+def _by_list(six: tuple[int, ...]) -> tuple[int, int, int]:
+    return sum(six[:1]), sum(six[1:3]), sum(six[3:])
 
 
-def _commands_by_node(model: RknnModel) -> tuple[Triples, Triples]:
-    """Return bytes of commands and numbers of tasks by node, split into the lists for 1, 2 and 3 cores."""
-    sizes: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
-    counts: dict[int, list[int]] = defaultdict(lambda: [0, 0, 0])
-    for graph in model.graphs:
-        records = _task_records(model, graph.index)
-        ends = _command_ends(model, graph.index, records)
-        totals = [0] * 6
-        for node in graph.nodes:
-            for position, count in enumerate(node.task_counts):
-                totals[position] += count
-        lists = [0] * totals[0] + [1] * (totals[1] + totals[2]) + [2] * sum(totals[3:])
-        for position, (operator, address) in enumerate(records):
-            if operator >= len(graph.nodes):
-                continue
-            index = graph.nodes[operator].index
-            cores = lists[position] if position < len(lists) else 0
-            counts[index][cores] += 1
-            sizes[index][cores] += ends.pop(address, address) - address
-    return _triples(sizes), _triples(counts)
+def _by_source(sites: tuple[Site, ...]) -> list[list[Site]]:
+    """Return the convolutions with a kernel by graph and source, the parts of a split one in order."""
+    parts: dict[tuple[int, str], list[tuple[int, Site]]] = defaultdict(list)
+    for site in sites:
+        if site.is_convolution and site.kernel and not _KEPT_GROUP.search(site.base):
+            source, _, tile = site.base.partition("_tile")
+            number = int(tile) if tile.isdecimal() and len(tile) < 6 else 0
+            parts[site.layer.graph, source].append((number, site))
+    return [[site for _, site in sorted(part, key=lambda pair: pair[0])] for part in parts.values()]
 
 
-def _triples(values: dict[int, list[int]]) -> Triples:
-    return {index: (one, two, three) for index, (one, two, three) in values.items()}
+def _dense_groups(model: RknnModel, parts: list[Site]) -> DenseGroups | None:
+    kernels = tuple(part.kernel for part in parts if part.kernel)
+    groups = find_groups(model, kernels)
+    if groups is None:
+        return None
+    outputs, _, height, width = kernels[0].shape
+    needed = outputs * groups.channels * height * width * ELEMENT_BYTES[kernels[0].dtype]
+    stored = sum(kernel.buffer_bytes for kernel in kernels)
+    name = parts[0].layer.onnx_node or parts[0].base
+    return DenseGroups(name, tuple(parts), kernels, groups, stored, needed)
 
 
-def _task_records(model: RknnModel, graph: int) -> list[tuple[int, int]]:
-    """Return (operator, address of its commands) of every task record of a graph (struct rknpu_task)."""
-    records: list[tuple[int, int]] = []
-    for tensor in model.graphs[graph].tensors:
-        if tensor.kind == "tasks" and tensor.buffer_bytes:
-            with model.read_buffer(tensor.buffer_index) as view:
-                usable = len(view) // TASK_BYTES * TASK_BYTES
-                records += [
-                    (row[1], row[8]) for row in struct.iter_unpack("<8IQ", view[:usable].tobytes())
-                ]
-    return records
-
-
-def _command_ends(model: RknnModel, graph: int, records: list[tuple[int, int]]) -> dict[int, int]:
-    """Return where each run of commands ends: runs lie one behind the other, tasks may share one."""
-    total = sum(
-        tensor.buffer_bytes for tensor in model.graphs[graph].tensors if tensor.kind == "register_commands"
-    )
-    starts = sorted({address for _, address in records if address < total})
-    return dict(zip(starts, [*starts[1:], total], strict=True))
-
-
-def _share_structure(layers: tuple[Layer, ...], structure_bytes: int) -> dict[int, int]:
-    weights = {layer.index: _structure_weight(layer) for layer in layers}
-    whole = STRUCTURE_BASE + sum(weights.values())
-    return {index: int(structure_bytes * weight / whole) for index, weight in weights.items()}
-
-
-def _structure_weight(layer: Layer) -> float:
-    tensors = len(layer.outputs) + len(layer.constants)
-    commands = STRUCTURE_TASK * sum(layer.tasks) + STRUCTURE_COMMAND * sum(layer.commands)
-    return STRUCTURE_NODE + STRUCTURE_TENSOR * tensors + commands
+def _structure_weight(site: Site) -> float:
+    tensors = len(site.outputs) + len(site.constants)
+    tasks = sum(site.tasks)
+    reads_input = any(tensor.kind == "input" for tensor in site.inputs)
+    per_task = STRUCTURE_TASK + STRUCTURE_INPUT_TASK * reads_input
+    commands = STRUCTURE_COMMAND * site.layer.register_command_bytes
+    return STRUCTURE_NODE + STRUCTURE_TENSOR * tensors + per_task * tasks + commands

@@ -1,0 +1,35 @@
+"""How a diagnosis puts numbers and names into words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+NOT_ACCEPTED = (
+    "quantize_input_nodes=True: rejected by rknn-toolkit2 2.x (`is not support!`)",
+    "quantized_dtype='asymmetric_quantized-u8': rejected by 2.x (`Invalid quantized_dtype`)",
+)
+
+
+def count(number: int, noun: str) -> str:
+    """Return `1 layer`, `13 layers`."""
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
+def listing(items: Sequence[str], most: int = 3) -> str:
+    """Return `a, b, c and 10 more`."""
+    shown = list(items[:most])
+    if len(items) > most:
+        return f"{', '.join(shown)} and {len(items) - most} more"
+    if len(shown) > 1:
+        return f"{', '.join(shown[:-1])} and {shown[-1]}"
+    return shown[0] if shown else ""
+
+
+def percent(share: float) -> str:
+    """Return a share of 0 to 1 as `96 %`, small ones as `0.4 %`."""
+    return f"{share * 100:.0f} %" if share >= 0.0995 or share == 0 else f"{share * 100:.1f} %"
+
+
+def dims(shape: Iterable[int]) -> str:
+    """Return a shape as `1x64x112x112`."""
+    return "x".join(str(size) for size in shape)

@@ -1,0 +1,173 @@
+"""The pattern of zeros in stored weights, from a few sampled rows: was this dense kernel a grouped one?
+
+A dense kernel that was made from a grouped convolution is block-diagonal: output channel o reads only the
+input channels of its own group. The rest is filler, 0 in fp16; in int8 the filler is the channel's zero
+point, so it is whatever value most of the row has. A row is one output channel; a few dozen are enough to
+tell, and the 60 MB of a bloated file stay on disk.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import prod
+
+from rkbench.rknn.model import RknnModel, Tensor
+
+ELEMENT_BYTES = {
+    "FLOAT32": 4,
+    "FLOAT16": 2,
+    "BFLOAT16": 2,
+    "INT8": 1,
+    "UINT8": 1,
+    "INT16": 2,
+    "INT32": 4,
+    "INT64": 8,
+}
+
+ROWS = 24
+KERNEL_POINTS = 3
+
+
+@dataclass(frozen=True)
+class Groups:
+    """The grouped convolution that a dense kernel was made from."""
+
+    count: int
+    channels: int
+    """Input channels per group; 1 for a depthwise convolution."""
+    outputs: int
+    """Output channels per group; of a depthwise convolution its channel multiplier."""
+    sampled: int
+    """Rows that were looked at, all of which fit."""
+
+
+def find_groups(model: RknnModel, kernels: Sequence[Tensor]) -> Groups | None:
+    """Return the groups of a kernel that is stored in parts by input channel, in order; None if it has none.
+
+    Every sampled row must lie in the block of its own group, and at least half of the groups' channels must
+    be filler, else the kernel is taken for a dense one.
+    """
+    if not kernels or any(not _is_packed(kernel) for kernel in kernels):
+        return None
+    outputs = kernels[0].shape[0]
+    inputs = sum(kernel.shape[1] for kernel in kernels)
+    spans = {}
+    for channel in _spread(outputs, ROWS):
+        span = _span(model, kernels, channel)
+        if span is None:
+            continue
+        if 2 * (span[1] - span[0] + 1) > inputs:
+            return None
+        spans[channel] = span
+    return _fit(spans, inputs, outputs)
+
+
+def single_input_share(model: RknnModel, kernel: Tensor) -> float:
+    """Return the share of sampled output channels that read one input channel: 1.0 in a permutation."""
+    if not _is_packed(kernel):
+        return 0.0
+    channels = _spread(kernel.shape[0], ROWS)
+    spans = [_span(model, (kernel,), channel) for channel in channels]
+    return sum(span is not None and span[0] == span[1] for span in spans) / len(channels)
+
+
+def _is_packed(kernel: Tensor) -> bool:
+    """Return whether the native shape is one of packed weights, and describes all of the buffer."""
+    blocks, width = kernel.native_shape, ELEMENT_BYTES.get(kernel.dtype, 0)
+    if len(kernel.shape) != 4 or kernel.shape[0] < 2 or kernel.shape[1] < 1 or not kernel.buffer_bytes:
+        return False
+    if not width or not blocks or len(blocks) % 6 or min(blocks) < 0:
+        return False
+    parts = [blocks[i : i + 6] for i in range(0, len(blocks), 6)]
+    return sum(prod(part) for part in parts) * width == kernel.buffer_bytes
+
+
+def _spread(count: int, samples: int) -> list[int]:
+    """Return up to `samples` indices below `count`, first and last among them."""
+    if count <= samples:
+        return list(range(count))
+    return [index * (count - 1) // (samples - 1) for index in range(samples)]
+
+
+def _fit(spans: dict[int, tuple[int, int]], inputs: int, outputs: int) -> Groups | None:
+    """Return the smallest groups that hold every span in the block of its own output channel."""
+    if len(spans) < min(ROWS, outputs) // 2 or len(spans) < 2:
+        return None
+    widest = max(last - first + 1 for first, last in spans.values())
+    for channels in range(widest, inputs // 2 + 1):
+        count = inputs // channels
+        if inputs % channels or outputs % count:
+            continue
+        each = outputs // count
+        if all(first // channels == last // channels == row // each for row, (first, last) in spans.items()):
+            return Groups(count, channels, each, len(spans))
+    return None
+
+
+def _span(model: RknnModel, kernels: Sequence[Tensor], channel: int) -> tuple[int, int] | None:
+    """Return (first, last) input channel that output channel `channel` reads; None if it reads nothing."""
+    found: list[int] = []
+    base = 0
+    for kernel in kernels:
+        found += (base + index for index in _read_channels(model, kernel, channel))
+        base += kernel.shape[1]
+    return (min(found), max(found)) if found else None
+
+
+def _read_channels(model: RknnModel, kernel: Tensor, channel: int) -> list[int]:
+    """Return the input channels whose weight differs from the row's filler, at a few kernel positions."""
+    with model.read_buffer(kernel.buffer_index) as view:
+        runs = _runs(kernel, channel, len(view))
+        width = ELEMENT_BYTES[kernel.dtype]
+        elements = [
+            (first + i, bytes(view[start + i * width : start + (i + 1) * width]))
+            for first, start, count in runs
+            for i in range(count)
+        ]
+    if not elements:
+        return []
+    filler, seen = Counter(value for _, value in elements).most_common(1)[0]
+    if 2 * seen < len(elements):
+        return list(range(kernel.shape[1]))
+    return sorted({index for index, value in elements if value != filler and index < kernel.shape[1]})
+
+
+def _runs(kernel: Tensor, channel: int, limit: int) -> list[tuple[int, int, int]]:
+    """Return (input channel, byte offset, elements) of the runs that hold an output channel's weights.
+
+    The native shape is a list of parts [outer Cout, outer Cin, kh, kw, inner Cout, inner Cin]; parts with the
+    same output blocking hold the main input channels and their tail, and lie interleaved by output block.
+    """
+    parts = [kernel.native_shape[i : i + 6] for i in range(0, len(kernel.native_shape), 6)]
+    width = ELEMENT_BYTES[kernel.dtype]
+    offset = first_output = 0
+    while parts:
+        blocks, inner = parts[0][0], parts[0][4]
+        same = [part for part in parts if (part[0], part[4]) == (blocks, inner)]
+        parts = [part for part in parts if (part[0], part[4]) != (blocks, inner)]
+        block_bytes = sum(part[1] * part[2] * part[3] * inner * part[5] for part in same) * width
+        if first_output <= channel < first_output + blocks * inner:
+            block, row = divmod(channel - first_output, inner)
+            return _runs_of_block(same, offset + block * block_bytes, row, width, limit)
+        offset += blocks * block_bytes
+        first_output += blocks * inner
+    return []
+
+
+def _runs_of_block(
+    parts: list[tuple[int, ...]], offset: int, row: int, width: int, limit: int
+) -> list[tuple[int, int, int]]:
+    runs = []
+    first_input = 0
+    for _, outer, height, width_, inner_out, inner_in in parts:
+        area = height * width_
+        for block in range(outer):
+            for point in _spread(area, KERNEL_POINTS):
+                start = offset + ((block * area + point) * inner_out + row) * inner_in * width
+                if start + inner_in * width <= limit:
+                    runs.append((first_input + block * inner_in, start, inner_in))
+        offset += outer * area * inner_out * inner_in * width
+        first_input += outer * inner_in
+    return runs
