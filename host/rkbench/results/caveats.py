@@ -45,16 +45,23 @@ def _simulated(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
 
 
 def _governor(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
-    for part, governor, path in (
-        ("NPU", run.board.npu_governor, "the NPU's devfreq folder"),
-        ("DDR", run.board.ddr_governor, "/sys/class/devfreq/dmc"),
-    ):
-        if governor not in (None, "performance", "userspace"):
-            yield Caveat(
-                "governor",
-                f"{part} governor is {governor}: the clock may follow the load",
-                f"as root on the board: echo performance > {path}/governor",
-            )
+    npu = "fde40000.npu" if (run.board.soc or "").startswith("rk356") else "fdab0000.npu"
+    free = [
+        (part, governor, folder)
+        for part, governor, folder in (
+            ("NPU", run.board.npu_governor, npu),
+            ("DDR", run.board.ddr_governor, "dmc"),
+        )
+        if governor not in (None, "performance", "userspace")
+    ]
+    if free:
+        told = " and ".join(f"{part} governor {governor}" for part, governor, _ in free)
+        folders = " ".join(folder for _, _, folder in free)
+        yield Caveat(
+            "governor",
+            f"{told}: clocks may follow the load",
+            f"as root there: for d in {folders}; do echo performance > /sys/class/devfreq/$d/governor; done",
+        )
 
 
 def _clocks(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from rkbench_agent.protocol import (
+    Environment,
     Failed,
     Finished,
     Latencies,
@@ -23,6 +24,7 @@ from rkbench_agent.protocol import (
 
 from rkbench.results import parts
 from rkbench.results.caveats import caveats_of, verdict_of
+from rkbench.results.environment import update_record
 from rkbench.results.latencies import RawLatencies
 from rkbench.results.model import SUSPECT, Caveat, Failure, RunResult
 
@@ -64,15 +66,17 @@ class Collector:
             self._readings.append(message)
             self._readings_before += not self._started
             return None
-        run = self._runs.get(getattr(message, "run", None) or "")
-        if run is None:
+        if isinstance(message, Environment):
+            for run in self._runs.values():
+                run.header = replace(run.header, board=update_record(run.header.board, message))
+            return None
+        folded = self._runs.get(getattr(message, "run", None) or "")
+        if folded is None:
             return None
         self._started = True
-        _fold(run, message)
-        if isinstance(message, (Finished, Failed)):
-            run.end = message
-            return run.header.id
-        return None
+        running = folded.end is None
+        _fold(folded, message)
+        return folded.header.id if running and folded.end is not None else None
 
     def unfinished(self) -> list[str]:
         """Return the ids of the runs that neither finished nor failed, in plan order."""
@@ -115,11 +119,6 @@ class Collector:
         return inside if len(inside) > 1 else earlier[-1:] + inside
 
 
-def failure_of_connection(message: str, advice: str) -> Failure:
-    """Return the failure of a run that ended because the line to the board did."""
-    return Failure(stage="connection", reason="cancelled", message=message, advice=advice)
-
-
 def _fold(run: _Run, message: Message) -> None:
     if isinstance(message, Latencies):
         run.latencies.append(message)
@@ -131,6 +130,8 @@ def _fold(run: _Run, message: Message) -> None:
         run.checks.append(message)
     elif isinstance(message, Log):
         run.log.append(message.text)
+    elif isinstance(message, (Finished, Failed)):
+        run.end = message
 
 
 def _failure(failed: Failed) -> Failure:

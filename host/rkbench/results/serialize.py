@@ -37,7 +37,7 @@ def from_json(cls: type[T], value: Any) -> T:
     """
     if not isinstance(value, dict):
         raise StoreError(f"{cls.__name__}: an object was expected, not {type(value).__name__}")
-    hints = _hints(cls)
+    hints = _hints(typing.cast(Any, cls))
     known = {name: _convert(hints[name], item) for name, item in value.items() if name in hints}
     try:
         return cls(**known)

@@ -1,0 +1,10 @@
+"""Several variants on one board: check, push, run, save each as it ends, compare.
+
+`run_campaign` is the whole job; it prints nothing. What was measured before a cut line or Ctrl-C is
+stored as a partial run.
+"""
+
+from rkbench.campaign.order import SINGLE_STREAM, Order
+from rkbench.campaign.run import Outcome, Session, compare_collected, run_campaign
+
+__all__ = ["SINGLE_STREAM", "Order", "Outcome", "Session", "compare_collected", "run_campaign"]

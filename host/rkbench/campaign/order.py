@@ -1,0 +1,54 @@
+"""What the user wants run, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from rkbench.errors import UsageError
+
+SINGLE_STREAM = "single_stream"
+CORE_MASKS = ("auto", "0", "1", "2", "0-1", "all")
+
+
+@dataclass(frozen=True)
+class Order:
+    """The models, in the order of the columns, and how to run them.
+
+    `runtime` None means the board's own. `baseline` is a variant's name; None: the first that ran.
+    `wait_s` is how long to wait where another push holds the board.
+    """
+
+    models: tuple[Path, ...]
+    golden: Path | None = None
+    runtime: str | None = None
+    core_mask: str = "auto"
+    iterations: int = 100
+    duration_s: float = 3.0
+    warmup: int = 5
+    baseline: str | None = None
+    force: bool = False
+    wait_s: float = 0.0
+    interleave: bool = True
+    scenario: str = SINGLE_STREAM
+
+
+def check_order(order: Order) -> None:
+    """Raise UsageError for what no board can do."""
+    if not order.models:
+        raise UsageError("no model given", hint="bench push MODEL.rknn --board NAME")
+    if order.scenario != SINGLE_STREAM:
+        raise UsageError(
+            f"scenario {order.scenario!r} is not there yet: only {SINGLE_STREAM}",
+            hint="leave --scenario away",
+        )
+    if order.core_mask not in CORE_MASKS:
+        raise UsageError(f"no core mask {order.core_mask!r}", hint=f"one of {', '.join(CORE_MASKS)}")
+    for name, value, least in (
+        ("--iterations", order.iterations, 1),
+        ("--warmup", order.warmup, 0),
+        ("--duration", order.duration_s, 0),
+        ("--wait", order.wait_s, 0),
+    ):
+        if value < least:
+            raise UsageError(f"{name} {value:g}: must be {least} or more")

@@ -1,0 +1,131 @@
+"""What goes to the agent, and what is known of each run before it starts."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import random
+import socket
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+
+from rkbench_agent.protocol import Environment, Hello, Plan, RunSpec
+
+from rkbench import __version__
+from rkbench.boards.model import Board
+from rkbench.campaign.order import Order
+from rkbench.results.environment import board_record
+from rkbench.results.model import VALID, PlanRecord, Provenance, RunResult, Transfer
+from rkbench.variants.variant import PreparedVariant
+
+BLOCK_ITERATIONS = 50
+#: Crockford's base 32 in lower case: sortable, and without i, l, o, u.
+_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
+#: 2025-01-01, so that eight digits of milliseconds last until 2059.
+_EPOCH_MS = 1_735_689_600_000
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where and when a push runs."""
+
+    board: Board
+    hello: Hello
+    environment: Environment
+    push: str
+    unix_s: float
+
+
+def new_push_id(unix_s: float, source: random.Random) -> str:
+    """Return an id of nine characters that sorts by time: milliseconds, and one random character."""
+    value = max(0, int(unix_s * 1000) - _EPOCH_MS)
+    digits = "".join(_DIGITS[value >> (5 * place) & 31] for place in range(7, -1, -1))
+    return digits + source.choice(_DIGITS)
+
+
+def runtime_of(order: Order, board: Board) -> str:
+    """Return the runtime that the plan names."""
+    return order.runtime or board.runtime
+
+
+def make_headers(
+    order: Order, place: Place, variants: Sequence[PreparedVariant], transfers: Sequence[Transfer]
+) -> list[RunResult]:
+    """Return what is known of each run before it starts, in the order of the variants."""
+    started = datetime.fromtimestamp(place.unix_s, timezone.utc).isoformat(timespec="milliseconds")
+    return [
+        RunResult(
+            id=f"{place.push}-{number:02d}",
+            push=place.push,
+            started_at=started,
+            rkbench_version=__version__,
+            simulated=place.board.simulated or place.environment.simulated,
+            partial=False,
+            verdict=VALID,
+            provenance=Provenance(),
+            board=board_record(place.board.name, place.hello, place.environment),
+            variant=variant.description,
+            plan=_record(order, place.board, variant, len(variants)),
+            transfer=transfer,
+        )
+        for number, (variant, transfer) in enumerate(zip(variants, transfers, strict=True), 1)
+    ]
+
+
+def make_plan(
+    order: Order, board: Board, headers: Sequence[RunResult], variants: Sequence[PreparedVariant]
+) -> Plan:
+    """Return the plan that the agent carries out."""
+    return Plan(
+        runs=[_spec(header, variant).to_wire() for header, variant in zip(headers, variants, strict=True)],
+        runtime=runtime_of(order, board),
+        core_mask=order.core_mask,
+        warmup_iterations=order.warmup,
+        min_iterations=order.iterations,
+        min_duration_s=order.duration_s,
+        block_iterations=BLOCK_ITERATIONS,
+        interleave=order.interleave,
+        lock_wait_s=order.wait_s,
+        owner=owner(),
+    )
+
+
+def owner(name_of: Callable[[], str] = getpass.getuser) -> str:
+    """Return who holds the board, for others to read: user, computer and process."""
+    try:
+        name = name_of()
+    except (OSError, KeyError):
+        name = str(os.getuid())
+    return f"{name}@{socket.gethostname()} (process {os.getpid()})"
+
+
+def _spec(header: RunResult, variant: PreparedVariant) -> RunSpec:
+    return RunSpec(
+        run=header.id,
+        name=variant.description.name,
+        model=variant.model.sha256,
+        size_bytes=variant.model.size_bytes,
+        inputs=list(variant.inputs),
+        outputs=list(variant.outputs),
+        golden=variant.golden.sha256 if variant.golden else None,
+        replay=variant.replay.sha256 if variant.replay else None,
+        figures=dict(variant.figures),
+    )
+
+
+def _record(order: Order, board: Board, variant: PreparedVariant, count: int) -> PlanRecord:
+    return PlanRecord(
+        scenario=order.scenario,
+        runtime=runtime_of(order, board),
+        core_mask=order.core_mask,
+        warmup_iterations=order.warmup,
+        min_iterations=order.iterations,
+        min_duration_s=order.duration_s,
+        max_duration_s=0.0,
+        block_iterations=BLOCK_ITERATIONS,
+        interleave=order.interleave,
+        variants_in_push=count,
+        golden_sha256=variant.golden.sha256 if variant.golden else None,
+        replay_sha256=variant.replay.sha256 if variant.replay else None,
+    )

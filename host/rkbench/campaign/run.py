@@ -1,0 +1,244 @@
+"""Drives a campaign: messages in, runs into the store, events out."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from rkbench_agent.protocol import Environment, Hello, Locked, Log, Message, Plan, Progress, Refused
+
+from rkbench.boards.model import Board
+from rkbench.campaign.order import Order, check_order
+from rkbench.campaign.plan import Place, make_headers, make_plan, new_push_id
+from rkbench.errors import (
+    BoardBusyError,
+    BoardError,
+    ConnectionLostError,
+    ProtocolError,
+    StoreError,
+    UsageError,
+)
+from rkbench.results.collect import Collected, Collector
+from rkbench.results.comparison import Comparison, compare_runs
+from rkbench.results.events import Ended, Listener, Measuring, Note, Sending, Step, Waiting, ignore
+from rkbench.results.model import Failure, RunResult, Transfer
+from rkbench.results.store import Store
+from rkbench.results.verdict import verdict_sentence
+from rkbench.variants.preflight import check_soc
+from rkbench.variants.variant import PreparedVariant, prepare_variants
+
+UploadProgress = Callable[[Path, int, int], None]
+
+
+class FileTransfer(Protocol):
+    """What it took to have one file on the board."""
+
+    @property
+    def model_bytes(self) -> int:
+        """Its size."""
+
+    @property
+    def sent_bytes(self) -> int:
+        """What went over the line; 0 where the board had it."""
+
+    @property
+    def cached(self) -> bool:
+        """Whether the board had it."""
+
+    @property
+    def duration_s(self) -> float:
+        """How long it took."""
+
+
+class Session(Protocol):
+    """What a campaign needs of a conversation with a board."""
+
+    @property
+    def hello(self) -> Hello:
+        """The agent's first message."""
+
+    @property
+    def environment(self) -> Environment:
+        """What the board is."""
+
+    def upload(self, paths: Sequence[Path], on_progress: UploadProgress) -> Sequence[FileTransfer]:
+        """Bring files into the board's cache; `on_progress` gets the file, its bytes there, its size."""
+
+    def run(self, plan: Plan) -> Iterator[Message]:
+        """Yield the messages of a plan until it is done; raises ConnectionLostError."""
+
+    def cancel(self) -> None:
+        """End the running plan."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a campaign yielded. `interrupted`: Ctrl-C ended it; `store_error`: a run could not be saved."""
+
+    collected: tuple[Collected, ...]
+    comparison: Comparison
+    interrupted: bool = False
+    store_error: StoreError | None = None
+
+    @property
+    def runs(self) -> tuple[RunResult, ...]:
+        """The results, in the order of the models."""
+        return tuple(item.run for item in self.collected)
+
+    @property
+    def failed(self) -> bool:
+        """Whether a run ended early."""
+        return any(run.failure is not None for run in self.runs)
+
+
+def run_campaign(
+    order: Order,
+    board: Board,
+    connect: Callable[[], AbstractContextManager[Session]],
+    store: Store,
+    listener: Listener = ignore,
+    *,
+    unix_s: Callable[[], float] = time.time,
+    source: random.Random | None = None,
+) -> Outcome:
+    """Push and run the models of `order` on `board`, and return what they yielded.
+
+    Raises BenchErrors for what stops it before anything was measured; what fails later is in the runs.
+    """
+    check_order(order)
+    listener(Step(f"checking {_count(len(order.models), 'model')}"))
+    variants = prepare_variants(order.models, golden=order.golden, soc=board.soc, force=order.force)
+    _check_baseline(order, variants)
+    listener(Step(f"connecting to {board.name}"))
+    with connect() as session:
+        for variant in variants:
+            note = check_soc(variant.npu, session.environment.soc or board.soc, force=order.force)
+            if note:
+                listener(Note(note))
+        transfers = _upload(session, variants, listener)
+        push = new_push_id(unix_s(), source or random.SystemRandom())
+        place = Place(board, session.hello, session.environment, push, unix_s())
+        headers = make_headers(order, place, variants, transfers)
+        plan = make_plan(order, board, headers, variants)
+        return _Runner(order.baseline, store, listener, headers).run(session, plan)
+
+
+def compare_collected(collected: Sequence[Collected], baseline: str | None = None) -> Comparison:
+    """Return the comparison of runs; `baseline` is a variant's name, None the first that did not fail."""
+    runs = [item.run for item in collected]
+    base = next((run.id for run in runs if run.variant.name == baseline), None)
+    latencies = {item.run.id: item.latencies for item in collected}
+    return compare_runs(runs, latencies, verdict_sentence, base)
+
+
+class _Runner:
+    def __init__(
+        self, baseline: str | None, store: Store, listener: Listener, headers: Sequence[RunResult]
+    ) -> None:
+        self._baseline = baseline
+        self._store = store
+        self._listener = listener
+        self._names = {header.id: header.variant.name for header in headers}
+        self._collector = Collector(headers)
+        self._ended: dict[str, Collected] = {}
+        self._store_error: StoreError | None = None
+
+    def run(self, session: Session, plan: Plan) -> Outcome:
+        """Run the plan; whatever ends it, what was measured is saved."""
+        self._listener(Step(f"measuring {_count(len(plan.runs), 'variant')}"))
+        try:
+            for message in session.run(plan):
+                self._take(message)
+            self._end_rest(_UNANSWERED)
+        except (ConnectionLostError, ProtocolError) as error:
+            self._end_rest(_cut(error))
+        except KeyboardInterrupt:
+            with contextlib.suppress(ConnectionLostError):
+                session.cancel()
+            self._end_rest(_INTERRUPTED)
+            return self._outcome(interrupted=True)
+        return self._outcome(interrupted=False)
+
+    def _take(self, message: Message) -> None:
+        if isinstance(message, Refused):
+            raise _refusal(message)
+        if isinstance(message, Locked):
+            self._listener(Waiting(message.owner, message.remaining_s))
+        elif isinstance(message, Progress):
+            name = self._names.get(message.run, message.run)
+            self._listener(Measuring(name, message.stage, message.done, message.total, message.unit))
+        elif isinstance(message, Log) and message.run is None:
+            self._listener(Note(f"agent: {message.text}"))
+        ended = self._collector.add(message)
+        if ended is not None:
+            self._save(self._collector.result(ended))
+
+    def _end_rest(self, failure: Failure) -> None:
+        """Save every run that is not saved yet; those that have not ended with why they did not."""
+        unfinished = self._collector.unfinished()
+        for run_id in self._names:
+            if run_id not in self._ended:
+                self._save(self._collector.result(run_id, failure if run_id in unfinished else None))
+
+    def _save(self, collected: Collected) -> None:
+        """Save one run. A store that refuses must not cost what is still to be measured: told at the end."""
+        try:
+            self._store.save(collected)
+        except StoreError as error:
+            self._store_error = error
+            self._listener(Note(f"not saved: {error.message}"))
+        self._ended[collected.run.id] = collected
+        self._listener(Ended(collected.run))
+
+    def _outcome(self, *, interrupted: bool) -> Outcome:
+        collected = tuple(self._ended[run_id] for run_id in self._names)
+        comparison = compare_collected(collected, self._baseline)
+        return Outcome(collected, comparison, interrupted, self._store_error)
+
+
+def _check_baseline(order: Order, variants: Sequence[PreparedVariant]) -> None:
+    names = [variant.description.name for variant in variants]
+    if order.baseline is not None and order.baseline not in names:
+        raise UsageError(f"no variant {order.baseline!r} for --baseline", hint=f"one of {', '.join(names)}")
+
+
+def _upload(session: Session, variants: Sequence[PreparedVariant], listener: Listener) -> list[Transfer]:
+    """Bring all files to the board; returns the transfers of the models, in order."""
+    files = {file.sha256: file.path for variant in variants for file in variant.files}
+    labels = {file.path: file.label for variant in variants for file in variant.files}
+    listener(Step(f"looking which of {_count(len(files), 'file')} the board lacks"))
+
+    def tell(path: Path, sent: int, total: int) -> None:
+        listener(Sending(labels.get(path, path.name), sent, total))
+
+    transfers = dict(zip(files, session.upload(list(files.values()), tell), strict=True))
+    models = [transfers[variant.model.sha256] for variant in variants]
+    return [Transfer(item.model_bytes, item.sent_bytes, item.cached, item.duration_s) for item in models]
+
+
+def _refusal(refused: Refused) -> BoardError:
+    kind = BoardBusyError if refused.reason == "busy" else BoardError
+    return kind(refused.message, hint=refused.advice)
+
+
+def _cut(error: ConnectionLostError | ProtocolError) -> Failure:
+    advice = error.hint or "check power and network, then push again: what the board has is not sent again"
+    return Failure("connection", "cancelled", error.message, advice)
+
+
+_UNANSWERED = Failure(
+    "connection", "cancelled", "the agent ended the plan without a word on this run", "push it again"
+)
+_INTERRUPTED = Failure(
+    "connection", "cancelled", "interrupted by Ctrl-C; what was measured before it is kept", "push it again"
+)
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"

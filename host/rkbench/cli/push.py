@@ -1,0 +1,38 @@
+"""`bench push`: variants to a board, and back with their numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rkbench.cli.app import app
+
+
+@app.command()
+def push(
+    models: Annotated[list[Path], typer.Argument(help="The .rknn files; the first is the baseline.")],
+    board: Annotated[str, typer.Option(help="NAME, SoC, user@host[:port] or virtual[:rk3588|rk3568].")],
+    golden: Annotated[Path | None, typer.Option(help="Inputs and expected outputs, .npz.")] = None,
+    onnx: Annotated[Path | None, typer.Option(help="Compute the golden from this ONNX.")] = None,
+    inputs: Annotated[Path | None, typer.Option(help="Inputs for --onnx: .npz or a folder.")] = None,
+    runtime: Annotated[str | None, typer.Option(help="lite or virtual; default: the board's.")] = None,
+    cores: Annotated[str, typer.Option(help="auto, 0, 1, 2, 0-1 or all.")] = "auto",
+    iterations: Annotated[int, typer.Option(help="At least so many timed iterations ...")] = 100,
+    duration: Annotated[float, typer.Option(help="... and so many seconds of them.")] = 3.0,
+    warmup: Annotated[int, typer.Option(help="Iterations that are not timed.")] = 5,
+    scenario: Annotated[str, typer.Option(help="single_stream.")] = "single_stream",
+    baseline: Annotated[str | None, typer.Option(help="The variant to compare with.")] = None,
+    interleave: Annotated[bool, typer.Option("--interleave/--no-interleave", help="In turns.")] = True,
+    json_file: Annotated[str | None, typer.Option("--json", help="Write JSON to FILE, or - .")] = None,
+    csv_file: Annotated[str | None, typer.Option("--csv", help="Write CSV to FILE, or - .")] = None,
+    force: Annotated[bool, typer.Option(help="Send a model of another SoC all the same.")] = False,
+    wait: Annotated[float, typer.Option(help="Seconds to wait for a board in use.")] = 0.0,
+    store: Annotated[Path | None, typer.Option(help="The result store.")] = None,
+    inventory: Annotated[Path | None, typer.Option(help="The inventory, bench.toml.")] = None,
+) -> int:
+    """Push variants to a board, run them there, and compare."""
+    from rkbench.cli.pushing import Wishes, push_and_show
+
+    return push_and_show(Wishes(**locals()))

@@ -1,0 +1,81 @@
+"""What the file itself says against pushing it, found before anything is sent.
+
+`open_variant` names what is no usable model; `check_soc` names a model of another NPU generation. Both
+read headers only, through the reader of `rkbench.rknn`: a file of noise costs no memory.
+"""
+
+from __future__ import annotations
+
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from rkbench.errors import ModelError, UsageError
+from rkbench.rknn import RknnModel, open_model
+from rkbench.rknn.targets import TARGETS
+
+#: SoCs sold under names of their own, by the name that the toolkit knows.
+_FAMILY = (
+    (("rk3588", "rk3583", "rk3582"), "rk3588"),
+    (("rk3566", "rk3567", "rk3568"), "rk3568"),
+    (("rk3562",), "rk3562"),
+    (("rk3576",), "rk3576"),
+)
+
+
+def open_variant(path: Path) -> RknnModel:
+    """Return the opened model at `path`; the caller closes it.
+
+    Raises UsageError for a missing file or a folder, ModelError for what is no model that an
+    RK3568/RK3588 can run, with what it is instead.
+    """
+    try:
+        kind = path.stat().st_mode
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror}", hint="name an .rknn file") from error
+    if not stat.S_ISREG(kind):
+        what = "a folder" if stat.S_ISDIR(kind) else "no regular file"
+        raise UsageError(f"{path}: {what}", hint="name an .rknn file")
+    return open_model(path)
+
+
+def npu_generation(soc: str | None) -> str | None:
+    """Return the NPU generation of a SoC name, as .rknn files spell it; None for one we do not know."""
+    name = (soc or "").lower()
+    for prefixes, known in _FAMILY:
+        if name.startswith(prefixes):
+            return TARGETS[known].generation
+    target = TARGETS.get(name)
+    return target.generation if target and target.generation else None
+
+
+@dataclass(frozen=True)
+class Compiled:
+    """For which NPU the file of this name says that it was compiled; "" where it does not say."""
+
+    file_name: str
+    target: str
+    npu_generation: str
+
+
+def compiled_for(model: RknnModel) -> Compiled:
+    """Return for which NPU the header of `model` says that it was compiled."""
+    return Compiled(model.file.path.name, model.file.target, model.file.npu_generation)
+
+
+def check_soc(compiled: Compiled, soc: str | None, *, force: bool = False) -> str | None:
+    """Raise ModelError where a model was compiled for another NPU generation than that of `soc`.
+
+    With `force` return that as a note instead; None where nothing speaks against it. The SoC that a
+    file names can lie, so what counts is the generation.
+    """
+    wanted = npu_generation(soc)
+    if not compiled.npu_generation or wanted is None or compiled.npu_generation == wanted:
+        return None
+    text = (
+        f"{compiled.file_name} is compiled for {compiled.target or 'another SoC'} "
+        f"({compiled.npu_generation}), the board is an {soc} ({wanted})"
+    )
+    if force:
+        return f"{text}; sent all the same (--force)"
+    raise ModelError(text, hint=f"convert it with target_platform='{soc}', or overrule the header: --force")

@@ -1,0 +1,131 @@
+"""A variant, ready to be pushed: its file, what its header says, its golden and its replay."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rkbench.results.model import Variant
+from rkbench.rknn import RknnModel, Tensor
+from rkbench.variants.golden import find_replay, prepare_golden
+from rkbench.variants.preflight import Compiled, check_soc, compiled_for, open_variant
+
+
+@dataclass(frozen=True)
+class BlobFile:
+    """A file that the board needs, under its digest; `label` is what the user knows it by."""
+
+    path: Path
+    sha256: str
+    size_bytes: int
+    label: str
+
+
+@dataclass(frozen=True)
+class PreparedVariant:
+    """What a plan needs to know of one variant. `golden` and `replay` are None where there is none."""
+
+    model: BlobFile
+    description: Variant
+    inputs: tuple[dict[str, Any], ...]
+    outputs: tuple[dict[str, Any], ...]
+    figures: dict[str, int | None]
+    golden: BlobFile | None
+    replay: BlobFile | None
+    npu: Compiled
+
+    @property
+    def files(self) -> tuple[BlobFile, ...]:
+        """Return the files that the board must have."""
+        return tuple(file for file in (self.model, self.golden, self.replay) if file is not None)
+
+
+def prepare_variants(
+    paths: Sequence[Path], *, golden: Path | None = None, soc: str | None = None, force: bool = False
+) -> tuple[PreparedVariant, ...]:
+    """Return the variants of `paths`, checked against `soc` and matched with `golden`.
+
+    Raises UsageError, ModelError or GoldenError at the first file that cannot be pushed.
+    """
+    names = _names(paths)
+    return tuple(_prepare(path, name, golden, soc, force) for path, name in zip(paths, names, strict=True))
+
+
+def blob(path: Path, sha256: str | None = None, label: str = "") -> BlobFile:
+    """Return `path` with its digest, which is read from the file where it is not given."""
+    return BlobFile(path, sha256 or _digest(path), path.stat().st_size, label or path.name)
+
+
+def _prepare(path: Path, name: str, golden: Path | None, soc: str | None, force: bool) -> PreparedVariant:
+    with open_variant(path) as model:
+        npu = compiled_for(model)
+        check_soc(npu, soc, force=force)
+        replay = find_replay(path)
+        return PreparedVariant(
+            model=blob(path, model.file.sha256),
+            description=_describe(model, name),
+            inputs=tuple(_spec(tensor, fed=True) for tensor in model.inputs),
+            outputs=tuple(_spec(tensor, fed=False) for tensor in model.outputs),
+            figures=_figures(model),
+            golden=blob(prepare_golden(golden, model), label=golden.name) if golden else None,
+            replay=blob(replay) if replay else None,
+            npu=npu,
+        )
+
+
+def _describe(model: RknnModel, name: str) -> Variant:
+    file = model.file
+    return Variant(
+        name=name,
+        sha256=file.sha256,
+        size_bytes=file.size_bytes,
+        target=file.target or None,
+        npu_generation=file.npu_generation or None,
+        container_version=file.container_version,
+        toolkit_version=file.toolkit_version or None,
+        compiler_version=file.compiler_version or None,
+        framework=file.framework or None,
+    )
+
+
+def _spec(tensor: Tensor, *, fed: bool) -> dict[str, Any]:
+    """Return the tensor as it is fed (4-D: NHWC) or returned (the model's own shape, float32)."""
+    shape = list(tensor.shape)
+    nhwc = fed and len(shape) == 4
+    if nhwc:
+        shape = [shape[0], shape[2], shape[3], shape[1]]
+    return {
+        "name": tensor.name,
+        "shape": shape,
+        "dtype": tensor.dtype.lower() if fed else "float32",
+        "layout": "NHWC" if nhwc else "",
+    }
+
+
+def _figures(model: RknnModel) -> dict[str, int | None]:
+    return {
+        "size_bytes": model.file.size_bytes,
+        "npu_weight_bytes": model.memory.weight_bytes,
+        "npu_internal_bytes": model.memory.internal_bytes,
+        "npu_tasks": model.task_count,
+    }
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """Return a name for each file: its stem, with its folder or a number in front where stems repeat."""
+    for name_of in (lambda path: path.stem, lambda path: f"{path.absolute().parent.name}/{path.stem}"):
+        names = [name_of(path) for path in paths]
+        if len(set(names)) == len(names):
+            return names
+    return [f"{number}-{path.stem}" for number, path in enumerate(paths, 1)]
+
+
+def _digest(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb", buffering=0) as stream:
+        while piece := stream.read(1 << 20):
+            digest.update(piece)
+    return digest.hexdigest()

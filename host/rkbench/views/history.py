@@ -1,0 +1,55 @@
+"""Stored runs as a list, the newest first."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from typing import TextIO
+
+from rkbench.results.model import RunResult
+from rkbench.units import UNKNOWN, format_bytes, format_seconds
+from rkbench.views.console import make_console
+from rkbench.views.side_by_side import MARK
+
+
+def show_history(runs: Sequence[RunResult], out: TextIO | None = None) -> None:
+    """Print one line a run: id, time, board, variant, size, p50 and verdict."""
+    from rich.table import Table
+    from rich.text import Text
+
+    console = make_console(out or sys.stdout)
+    if not runs:
+        console.print("no runs stored yet: bench push MODEL.rknn --board virtual")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for title, right in _COLUMNS:
+        table.add_column(title, justify="right" if right else "left", overflow="fold", no_wrap=not right)
+    for run in runs:
+        table.add_row(*(Text(cell) for cell in _cells(run)))
+    console.print(table)
+    if any(run.simulated for run in runs):
+        console.print(Text(f"{MARK} simulated by a virtual board", style="yellow"))
+
+
+_COLUMNS = (
+    ("run", False),
+    ("started (UTC)", False),
+    ("board", False),
+    ("variant", False),
+    ("size", True),
+    ("p50", True),
+    ("verdict", False),
+)
+
+
+def _cells(run: RunResult) -> tuple[str, ...]:
+    p50 = format_seconds(run.latency.p50_s) if run.latency else UNKNOWN
+    return (
+        run.id,
+        run.started_at[:16].replace("T", " "),
+        run.board.name,
+        run.variant.name,
+        format_bytes(run.variant.size_bytes),
+        f"{MARK}{p50}" if run.simulated and run.latency else p50,
+        f"FAILED {run.failure.stage}" if run.failure else run.verdict,
+    )

@@ -1,0 +1,67 @@
+"""Where results go: a file, written whole or not at all, or stdout for `-`."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from rkbench.errors import UsageError
+
+STDOUT = "-"
+
+
+@contextlib.contextmanager
+def open_output(target: str) -> Iterator[TextIO]:
+    """Yield a text file for `target`; the file appears under its name once it is complete.
+
+    Raises UsageError where it cannot be written.
+    """
+    if target == STDOUT:
+        yield sys.stdout
+        return
+    path = Path(target)
+    if path.exists() and not path.is_file():  # a pipe or a device: /dev/null, >(command)
+        with _explained(path), path.open("w", encoding="utf-8") as out:
+            yield out
+        return
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with _explained(path):
+        try:
+            with part.open("w", encoding="utf-8", newline="") as out:
+                yield out
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def write_text(target: str, text: str) -> None:
+    """Write `text` to `target`, whole or not at all; raises UsageError."""
+    with open_output(target) as out:
+        out.write(text)
+
+
+def check_output(target: str) -> None:
+    """Raise UsageError now where `target` could not be written after an hour of measuring."""
+    path = Path(target)
+    if target == STDOUT:
+        return
+    if path.is_dir():
+        raise UsageError(f"{target}: a folder", hint="name a file in it")
+    if not path.parent.is_dir():
+        raise UsageError(f"{target}: no folder {path.parent}", hint="make it first")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise UsageError(f"{target}: no permission to write", hint="choose another file")
+
+
+@contextlib.contextmanager
+def _explained(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise UsageError(f"{path}: {error.strerror or error}", hint="choose another file") from error
