@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 #: The SoCs that the project knows; RK3566 is an RK3568 and RK3588S an RK3588 as far as the NPU goes.
@@ -43,3 +43,13 @@ class Board:
         user = f"{self.user}@" if self.user else ""
         port = f":{self.port}" if self.port else ""
         return f"{user}{self.host}{port}"
+
+    def to_json(self) -> dict[str, object]:
+        """Return what the inventory says of the board, as JSON values."""
+        plain: dict[str, object] = {}
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, tuple):
+                value = [str(item) for item in value]
+            plain[field.name] = str(value) if isinstance(value, Path) else value
+        return plain

@@ -22,3 +22,6 @@ def options() -> None:
 from rkbench.cli import golden as _golden  # noqa: E402, F401 (registers its command)
 from rkbench.cli import push as _push  # noqa: E402, F401 (registers its command)
 from rkbench.cli import runs as _runs  # noqa: E402, F401 (registers its commands)
+from rkbench.cli.boards import boards_app  # noqa: E402
+
+app.add_typer(boards_app, name="boards")

@@ -1,0 +1,86 @@
+"""Taking a board into the inventory: its address, and the host key that a person has looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import paramiko
+
+from rkbench.boards import inventory
+from rkbench.boards.host_keys import forget_host_key, record_host_key
+from rkbench.boards.model import Board
+from rkbench.boards.ssh import fetch_host_key
+from rkbench.boards.ssh_config import Target, parse_address, resolve_target
+from rkbench.errors import HostKeyError, UsageError
+
+#: Asked with a question; True means yes.
+Confirm = Callable[[str], bool]
+
+
+@dataclass(frozen=True)
+class Enrolment:
+    """What `enrol` did: the board, its host key's fingerprint, and the file that the board is in."""
+
+    board: Board
+    fingerprint: str
+    path: Path
+
+
+def board_at(name: str, address: str, **fields: object) -> Board:
+    """Return the board `name` at `[user@]host[:port]`, or a virtual one; raises UsageError."""
+    if not name or not all(mark.isalnum() or mark in "-_." for mark in name):
+        raise UsageError(f"{name!r} is no name for a board", hint="letters, digits, - _ .")
+    if address == inventory.VIRTUAL:
+        return Board(name=name, host=address, simulated=True, **{**fields, "runtime": "virtual"})  # type: ignore[arg-type]  # typer has checked them
+    try:
+        user, host, port = parse_address(address)
+    except ValueError as error:
+        raise UsageError(
+            str(error), hint="USER@HOST or USER@HOST:PORT, or an alias of ~/.ssh/config"
+        ) from error
+    return Board(name=name, host=host, port=port, user=user, **fields)  # type: ignore[arg-type]  # as above
+
+
+def enrol(board: Board, path: Path, *, fingerprint: str | None, confirm: Confirm) -> Enrolment:
+    """Fetch the host key, have it confirmed, and record key and board.
+
+    A given `fingerprint` (`SHA256:...`) is compared, else `confirm` is asked. Raises HostKeyError where
+    they do not agree, ConnectError where the board is not reached.
+    """
+    if board.simulated:
+        inventory.add_board(path, board)
+        return Enrolment(board, "none: its keys are thrown away", path)
+    target, key = fetch_host_key(board)
+    _check(board, target, key, fingerprint, confirm)
+    record_host_key(inventory.known_hosts_of(path), target.key_name, target.port, key)
+    inventory.add_board(path, board)
+    return Enrolment(board, key.fingerprint, path)
+
+
+def dismiss(name: str, path: Path) -> Board:
+    """Take the board out of the inventory, and its key off the record where no other board has it."""
+    board = inventory.remove_board(path, name)
+    if not board.simulated:
+        target = resolve_target(board)
+        others = [
+            resolve_target(other) for other in inventory.load_inventory(path).boards if not other.simulated
+        ]
+        if not any((other.key_name, other.port) == (target.key_name, target.port) for other in others):
+            forget_host_key(inventory.known_hosts_of(path), target.key_name, target.port)
+    return board
+
+
+def _check(
+    board: Board, target: Target, key: paramiko.PKey, fingerprint: str | None, confirm: Confirm
+) -> None:
+    shown = f"{target.host}:{target.port} shows the host key {key.get_name()} {key.fingerprint}"
+    if fingerprint is not None:
+        if fingerprint != key.fingerprint:
+            raise HostKeyError(
+                f"board {board.name!r}: {shown}, expected was {fingerprint}",
+                hint="is it the right machine? its own: ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub",
+            )
+    elif not confirm(f"{shown}\nIs that the board's own (ssh-keygen -lf /etc/ssh/ssh_host_*_key.pub there)?"):
+        raise HostKeyError(f"board {board.name!r} was not added: its host key was not confirmed")

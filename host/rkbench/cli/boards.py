@@ -1,0 +1,92 @@
+"""`bench boards`: the inventory."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+boards_app = typer.Typer(help="The boards that you have: add, list, remove.", no_args_is_help=True)
+
+InventoryOption = Annotated[
+    Path | None, typer.Option("--inventory", help="The bench.toml to use.", show_default=False)
+]
+
+
+@boards_app.command("add")
+def add(
+    name: Annotated[str, typer.Argument(help="What to call the board.")],
+    address: Annotated[
+        str, typer.Argument(help="USER@HOST[:PORT], an alias of ~/.ssh/config, or `virtual`.")
+    ],
+    soc: Annotated[str | None, typer.Option(help="rk3588, rk3568, ...")] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A word that --board can name; repeatable.")] = None,
+    python: Annotated[
+        str, typer.Option(help="Python on the board; where RKNNLite is installed.")
+    ] = "python3",
+    become: Annotated[str, typer.Option(help="Put before every command, as `sudo -n`.")] = "",
+    cache: Annotated[str | None, typer.Option(help="Cache folder on the board.", show_default=False)] = None,
+    fingerprint: Annotated[str | None, typer.Option(help="SHA256:... that the host key must have.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Take the host key as it is.")] = False,
+    inventory: InventoryOption = None,
+) -> None:
+    """Add a board: shows the fingerprint of its host key, and records it once you have agreed."""
+    from rkbench.boards.enrol import board_at, enrol
+    from rkbench.boards.inventory import find_inventory
+    from rkbench.boards.model import DEFAULT_CACHE
+
+    tags, cache_dir = tuple(tag or ()), cache or DEFAULT_CACHE
+    board = board_at(name, address, soc=soc, tags=tags, python=python, become=become, cache_dir=cache_dir)
+    done = enrol(
+        board,
+        find_inventory(inventory),
+        fingerprint=fingerprint,
+        confirm=(lambda _: True) if yes else _confirm,
+    )
+    typer.echo(f"{name} is in {done.path}; host key {done.fingerprint}")
+
+
+@boards_app.command("list")
+def list_boards(
+    inventory: InventoryOption = None,
+    as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
+) -> None:
+    """List the boards of the inventory."""
+    import json
+
+    from rkbench.boards.inventory import find_inventory, load_inventory
+
+    found = load_inventory(find_inventory(inventory))
+    if as_json:
+        typer.echo(json.dumps([board.to_json() for board in found.boards], indent=2))
+        return
+    for board in found.boards:
+        typer.echo(f"{board.name:16} {board.soc or '–':8} {board.address:28} {' '.join(board.tags)}".rstrip())
+    if not found.boards:
+        typer.echo(f"no boards in {found.path}; add one: bench boards add NAME USER@HOST", err=True)
+
+
+@boards_app.command("remove")
+def remove(
+    name: Annotated[str, typer.Argument(help="The board to forget.")], inventory: InventoryOption = None
+) -> None:
+    """Remove a board, and its host key, from the inventory."""
+    from rkbench.boards.enrol import dismiss
+    from rkbench.boards.inventory import find_inventory
+
+    path = find_inventory(inventory)
+    dismiss(name, path)
+    typer.echo(f"{name} is no longer in {path}")
+
+
+def _confirm(question: str) -> bool:
+    """Ask on the terminal; raises UsageError where there is none."""
+    import sys
+
+    from rkbench.errors import UsageError
+
+    if not sys.stdin.isatty():
+        hint = "in a script: --fingerprint SHA256:... (or --yes, where the network is trusted)"
+        raise UsageError(f"{question} Nobody is here to be asked.", hint=hint)
+    return typer.confirm(question, err=True)
