@@ -141,7 +141,7 @@ def _accumulate(actual: Array, expected: Array) -> _Sums:
 
 
 def _figures(sums: _Sums, count: int) -> Dict[str, Any]:
-    norms = math.sqrt(sums.actual) * math.sqrt(sums.expected)
+    norms = _geometric_mean(sums.actual, sums.expected)
     signal_and_noise = sums.expected > 0 and sums.square_error > 0
     return {
         "cosine": max(-1.0, min(1.0, sums.dot / norms)) if norms > 0 else None,
@@ -150,6 +150,12 @@ def _figures(sums: _Sums, count: int) -> Dict[str, Any]:
         "mse": sums.square_error / count,
         "snr_db": 10.0 * math.log10(sums.expected / sums.square_error) if signal_and_noise else None,
     }
+
+
+def _geometric_mean(left: float, right: float) -> float:
+    """Return sqrt(left right), exact where both are equal, and safe from overflow and underflow."""
+    product = left * right
+    return math.sqrt(product) if 0.0 < product < math.inf else math.sqrt(left) * math.sqrt(right)
 
 
 def _is_class_vector(array: Array) -> bool:
@@ -162,9 +168,14 @@ def _agreement(actual: Array, expected: Array) -> Dict[str, Any]:
     best = int(expected.argmax())
     agreement: Dict[str, Any] = {"top1_agreement": int(actual.argmax()) == best}
     if actual.size >= TOP5_MIN_CLASSES:
-        largest = np.argsort(-actual.astype(np.float64), kind="stable")[:5]
-        agreement["top5_agreement"] = best in largest.tolist()
+        agreement["top5_agreement"] = _rank(actual, best) < 5
     return agreement
+
+
+def _rank(values: Array, index: int) -> int:
+    """Return how many values come before the one at `index`, by size and then by place."""
+    value = values[index]
+    return int(np.count_nonzero(values > value)) + int(np.count_nonzero(values[:index] == value))
 
 
 def _digest(arrays: Sequence[Array]) -> bytes:

@@ -76,7 +76,7 @@ def find_soc(compatible: Sequence[str]) -> Optional[str]:
     """Return the Rockchip SoC that the device tree names, as target_platform spells it."""
     for entry in compatible:
         vendor, _, name = entry.partition(",")
-        if vendor == "rockchip" and re.match(r"r[kv]\d+", name):
+        if vendor == "rockchip" and re.match(r"r[kv]\d+[a-z]*\Z", name):
             return _SAME_SOC.get(name, name)
     return None
 

@@ -19,6 +19,8 @@ import numpy as np
 if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
 
+CHUNK_BYTES = 1 << 18
+
 
 class NpzError(Exception):
     """The file is no .npz that can be read row by row; the text says why."""
@@ -89,7 +91,7 @@ class NpzFile:
         stream = self._streams[name]
         data = bytearray(header.row_bytes)
         try:
-            stream.seek(header.offset + index * header.row_bytes)
+            _go_to(stream, header.offset + index * header.row_bytes)
             count = _read_fully(stream, data)
         except (OSError, zipfile.BadZipFile, zlib.error, EOFError) as error:
             raise NpzError(f"{name}: damaged at row {index}: {error}") from error
@@ -101,7 +103,7 @@ class NpzFile:
         """Return a whole member: for the small ones."""
         header = self.header(name)
         stream = self._streams[name]
-        stream.seek(header.offset)
+        _go_to(stream, header.offset)
         data = bytearray(header.row_bytes * (header.shape[0] if header.shape else 1))
         if _read_fully(stream, data) != len(data):
             raise NpzError(f"{name} is cut off")
@@ -145,10 +147,19 @@ def _parse_header(text: bytes, name: str, offset: int) -> Header:
     return Header(tuple(shape), dtype, offset)
 
 
+def _go_to(stream: IO[bytes], offset: int) -> None:
+    """Move to a position by reading on, in small pieces: ZipExtFile.seek takes 16 MB at a time."""
+    if offset < stream.tell():
+        stream.seek(0)
+    while stream.tell() < offset:
+        if not stream.read(min(offset - stream.tell(), CHUNK_BYTES)):
+            return
+
+
 def _read_fully(stream: IO[bytes], data: bytearray) -> int:
     view, done = memoryview(data), 0
     while done < len(view):
-        chunk = stream.read(min(len(view) - done, 1 << 20))
+        chunk = stream.read(min(len(view) - done, CHUNK_BYTES))
         if not chunk:
             break
         view[done : done + len(chunk)] = chunk

@@ -21,9 +21,7 @@ from rkbench_agent.protocol import Message, Plan, RunSpec
 TREES = Path(__file__).parents[1] / "data" / "boards"
 AGENT = Path(__file__).parents[2] / "agent"
 DEADLINE_S = 30.0
-_START = (
-    "import sys; sys.path[0] = sys.argv.pop(1); from rkbench_agent.__main__ import main; sys.exit(main())"
-)
+START = "import sys; sys.path[0] = sys.argv.pop(1); from rkbench_agent.__main__ import main; sys.exit(main())"
 
 M = TypeVar("M")
 
@@ -112,7 +110,7 @@ class AgentProcess:
     def __init__(self, bench: Bench, environ: dict[str, str], archive: Path | None = None) -> None:
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
         kept.update({"RKBENCH_SYS_ROOT": str(bench.root), **environ})
-        program = [str(archive)] if archive else ["-c", _START, str(AGENT)]
+        program = [str(archive)] if archive else ["-c", START, str(AGENT)]
         self.process = subprocess.Popen(
             [sys.executable, *program, "serve", str(bench.cache)],
             stdin=subprocess.PIPE,
