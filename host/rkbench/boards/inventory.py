@@ -106,7 +106,8 @@ def resolve_board(name: str, inventory: Path | None = None) -> Board:
 def candidates(name: str, inventory: Inventory) -> tuple[Board, ...]:
     """Return the boards that `name` can mean, in the order to try: never none.
 
-    A name of the inventory, else a SoC or tag, else `virtual[:SOC]` or `user@host[:port]`. Raises InventoryError.
+    A name of the inventory, else a SoC or tag, else `virtual[:SOC]` or `user@host[:port]`.
+    Raises InventoryError.
     """
     named = tuple(board for board in inventory.boards if board.name == name)
     fitting = named or tuple(board for board in inventory.boards if name == board.soc or name in board.tags)

@@ -1,11 +1,13 @@
 """The recorded /sys, /proc and /dev trees of real boards, which virtual boards show to the agent.
 
-A wheel cannot hold links, and some links of sysfs lead back to where they stand, which traps everything
-that walks the package. So the links are listed in `<soc>.links` and made when a tree is copied out.
+A wheel holds no links: a folder that several names lead to stands there once, under any of them. And
+some links of sysfs lead back to where they stand, which traps whatever walks the package. So the links
+are listed in `<soc>.links`, and made when a tree is copied out.
 """
 
 from __future__ import annotations
 
+import os
 import shutil
 from pathlib import Path
 
@@ -28,9 +30,12 @@ def copy_tree(soc: str, target: Path) -> None:
 
     shutil.copytree(source, target, ignore=leave_out)
     for name, to in links.items():
-        path = target / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.symlink_to(to)
+        if (source / name).is_dir() and not (source / name).is_symlink():
+            real = Path(os.path.normpath((target / name).parent / to))
+            shutil.copytree(source / name, real, ignore=leave_out, dirs_exist_ok=True)
+    for name, to in links.items():
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        (target / name).symlink_to(to)
 
 
 def recorded_links(soc: str) -> dict[str, str]:
