@@ -33,6 +33,7 @@ def push(
     inventory: Annotated[Path | None, typer.Option(help="The inventory, bench.toml.")] = None,
 ) -> int:
     """Push variants to a board, run them there, and compare."""
+    wishes = dict(locals())
     from rkbench.cli.pushing import Wishes, push_and_show
 
-    return push_and_show(Wishes(**locals()))
+    return push_and_show(Wishes(**wishes))

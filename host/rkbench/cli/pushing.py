@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-from rkbench.boards.inventory import resolve_board
-from rkbench.campaign import Order, run_campaign
-from rkbench.errors import UsageError
+from rkbench.boards.inventory import candidates, find_inventory, load_inventory
+from rkbench.boards.model import Board
+from rkbench.campaign import Order, Outcome, run_campaign
+from rkbench.errors import BoardBusyError, ConnectError, UsageError
+from rkbench.results.events import Listener, Note
 from rkbench.results.store import Store, default_path
 from rkbench.session import open_session
 from rkbench.views.output import STDOUT, check_output
@@ -44,16 +48,26 @@ class Wishes:
 def push_and_show(wishes: Wishes) -> int:
     """Push, run, show; returns the exit code. What was measured is shown before an error is raised."""
     _check(wishes)
-    board = resolve_board(wishes.board, wishes.inventory)
+    boards = candidates(wishes.board, load_inventory(find_inventory(wishes.inventory)))
     order = make_order(wishes)
     with Store(wishes.store or default_path()) as store, make_progress(sys.stderr) as progress:
-        outcome = run_campaign(order, board, lambda: open_session(board), store, progress)
+        outcome = run_on_first(order, boards, store, progress)
     show_push(outcome.runs, outcome.comparison, json_file=wishes.json_file, csv_file=wishes.csv_file)
     if outcome.interrupted:
         raise KeyboardInterrupt
     if outcome.store_error is not None:
         raise outcome.store_error
     return 1 if outcome.failed else 0
+
+
+def run_on_first(order: Order, boards: Sequence[Board], store: Store, listener: Listener) -> Outcome:
+    """Run `order` on the first of `boards` that answers and is free; the last one's error is raised."""
+    for board in boards[:-1]:
+        try:
+            return run_campaign(order, board, partial(open_session, board), store, listener)
+        except (ConnectError, BoardBusyError) as error:
+            listener(Note(f"{error.message}; trying the next board"))
+    return run_campaign(order, boards[-1], partial(open_session, boards[-1]), store, listener)
 
 
 def make_order(wishes: Wishes) -> Order:

@@ -25,6 +25,7 @@ class Provenance:
     """Where each group of numbers comes from.
 
     One of measured, vendor_simulator, modelled, from_file, predicted; None where there is no number.
+    `load` speaks of the memory of the NPU; how long loading took has the source of the latency.
     """
 
     load: str | None = None

@@ -23,7 +23,7 @@ from rkbench.results.model import (
 )
 from rkbench.stats.summary import summarize
 
-NS = 1e-9
+NS_PER_S = 1e9
 
 
 class _Measured(Protocol):
@@ -94,13 +94,13 @@ def _load_duration_s(phases: Mapping[str, LoadMemory]) -> float | None:
         return None
     if read is None or read.duration_ns is None:
         return None
-    return (read.duration_ns + initialised.duration_ns) * NS
+    return (read.duration_ns + initialised.duration_ns) / NS_PER_S
 
 
 def _phase(item: LoadMemory) -> LoadPhase:
     return LoadPhase(
         name=item.phase,
-        duration_s=None if item.duration_ns is None else item.duration_ns * NS,
+        duration_s=None if item.duration_ns is None else item.duration_ns / NS_PER_S,
         rss_bytes=item.rss_bytes,
         pss_bytes=item.pss_bytes,
         peak_rss_bytes=item.peak_rss_bytes,
@@ -135,13 +135,13 @@ def _summary(durations_ns: Sequence[int]) -> LatencySummary | None:
         return None
     return LatencySummary(
         count=ns.count,
-        min_s=ns.min * NS,
-        mean_s=ns.mean * NS,
-        p50_s=ns.p50 * NS,
-        p90_s=ns.p90 * NS,
-        p99_s=None if ns.p99 is None else ns.p99 * NS,
-        max_s=ns.max * NS,
-        stddev_s=None if ns.stddev is None else ns.stddev * NS,
+        min_s=ns.min / NS_PER_S,
+        mean_s=ns.mean / NS_PER_S,
+        p50_s=ns.p50 / NS_PER_S,
+        p90_s=ns.p90 / NS_PER_S,
+        p99_s=None if ns.p99 is None else ns.p99 / NS_PER_S,
+        max_s=ns.max / NS_PER_S,
+        stddev_s=None if ns.stddev is None else ns.stddev / NS_PER_S,
     )
 
 

@@ -122,9 +122,11 @@ def _table(runs: Sequence[RunResult], rows: Sequence[Row], comparison: Compariso
     beside = label + sum(value + difference + GAP + 1 for value, difference in wide) <= width
     table = Table(box=None, padding=(0, 0, 0, GAP), pad_edge=False, collapse_padding=True)
     table.add_column("", no_wrap=True)
-    for run, (value, difference) in zip(runs, wide, strict=True):
-        size = value + (difference + 1 if difference else 0) if beside else max(value, difference)
-        size = max(size, MINIMUM_WIDTH)
+    sizes = [
+        value + (difference + 1 if difference else 0) if beside else max(value, difference)
+        for value, difference in wide
+    ]
+    for run, size in zip(runs, _grown(runs, sizes, width - label), strict=True):
         table.add_column(_header(run, comparison, size), justify="right", no_wrap=not beside, min_width=size)
     for row in rows:
         if row.gap_above:
@@ -141,6 +143,17 @@ def _header(run: RunResult, comparison: Comparison, width: int) -> Text:
     if run.id == comparison.baseline:
         header.append("\nbaseline", style="dim")
     return header
+
+
+def _grown(runs: Sequence[RunResult], sizes: Sequence[int], room: int) -> list[int]:
+    """Return the columns' widths, grown towards their names as far as the room allows."""
+    grown = [max(size, MINIMUM_WIDTH) for size in sizes]
+    spare = room - sum(size + GAP for size in grown)
+    for index, run in enumerate(runs):
+        more = max(0, min(spare, len(run.variant.name) - grown[index]))
+        grown[index] += more
+        spare -= more
+    return grown
 
 
 def split_name(name: str, width: int) -> list[str]:

@@ -94,9 +94,9 @@ def legend(runs: Sequence[RunResult]) -> str:
 
 
 _GROUPS = (
-    ("load", "load time and NPU memory"),
+    ("load", "NPU memory"),
     ("process_memory", "process memory"),
-    ("latency", "latency"),
+    ("latency", "load time and latency"),
     ("outputs", "outputs"),
     ("readings", "sensors"),
 )
@@ -110,7 +110,7 @@ _SOURCES = {
 
 _LINES = (
     _Line("file size", "size_bytes", "", lambda run: format_bytes(run.variant.size_bytes)),
-    _Line("load time", "load_duration_s", "load", lambda run: _load(run, "duration_s", format_seconds)),
+    _Line("load time", "load_duration_s", "latency", lambda run: _load(run, "duration_s", format_seconds)),
     _Line(
         "NPU memory", "load_npu_total_bytes", "load", lambda run: _load(run, "npu_total_bytes", format_bytes)
     ),
