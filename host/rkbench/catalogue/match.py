@@ -23,15 +23,14 @@ class Diagnosis:
 def match(lines: Iterable[str], scopes: Sequence[str] = (RK35XX,)) -> list[Diagnosis]:
     """Return what `lines` (captured output and kernel log) say, the worst and most telling first.
 
-    One line has one diagnosis, and one row appears once. A generic tail such as "load model failed!"
-    is left out where anything says why; harmless lines say nothing. An empty list means that no known
+    One line has one diagnosis, and one row appears once. Where a line says why, those that only say what
+    failed are left out, and a generic tail such as "load model failed!" goes before both; warnings stay.
+    Harmless lines say nothing. An empty list means that no known
     message is among them: a return code alone is never a diagnosis.
     """
     telling = [line for line in lines if not is_harmless(line)]
     found = [(row, line) for row in _by_weight(scopes) for line in _first_fit(row, telling)]
-    kept = _one_a_line(found)
-    if any(row.rank != "tail" and row.severity == "fatal" for row, _ in kept):
-        kept = [(row, line) for row, line in kept if row.rank != "tail"]
+    kept = _most_telling(_one_a_line(found))
     return [
         Diagnosis(row.number, row.severity, row.cause, row.advice, row.source, line) for row, line in kept
     ]
@@ -65,3 +64,10 @@ def _one_a_line(found: Sequence[tuple[Row, str]]) -> list[tuple[Row, str]]:
         if all(line != other for _, other in kept):
             kept.append((row, line))
     return kept
+
+
+def _most_telling(found: Sequence[tuple[Row, str]]) -> list[tuple[Row, str]]:
+    """Return the warnings, and of the failures those of the best rank that there is."""
+    ranks = [RANKS.index(row.rank) for row, _ in found if row.severity != "warning"]
+    best = RANKS[min(ranks, default=0)]
+    return [(row, line) for row, line in found if row.severity == "warning" or row.rank == best]

@@ -91,7 +91,14 @@ def test_the_worst_comes_first_and_warnings_last() -> None:
         "E RKNN: Import rknn model failed!",
         "E RKNN: rknn_init, load model failed!",
     ]
-    assert [found.number for found in match(log)] == [59, 16, 63]
+    assert [found.number for found in match(log)] == [59, 63]
+
+
+def test_what_only_says_what_failed_goes_before_what_says_why() -> None:
+    size = "E RKNN: failed to malloc npu memory!, size: 59187712, flags: 0x2"
+    kernel = "cma: cma_alloc: reserved: alloc failed, req-size: 1560 pages, ret: -12"
+    assert [found.number for found in match([size])] == [24]
+    assert [found.number for found in match([size, kernel])] == [27]
 
 
 def test_a_diagnosis_carries_the_line_that_it_is_about() -> None:
