@@ -24,15 +24,13 @@ INTEGERS = ("INT8", "UINT8", "INT16")
 # Structure bytes, fitted on 28 files of four SoC x dtype (within 12 %, one 22 %): 2.0 kB + 290 a tensor
 # + 410 a node + 10 a task + 53 a kB of commands (relocation entries); and 213 for each task that reads a
 # model input (it is listed once more, for zero-copy inputs). Only the proportions are used: the structure
-# bytes that a file really has are shared out by them; what exceeds the fit beyond STRUCTURE_MARGIN is
-# metadata, of no layer.
+# bytes that a file really has, less the text that describes its inputs, are shared out by them.
 STRUCTURE_BASE = 2036
 STRUCTURE_TENSOR = 290
 STRUCTURE_NODE = 410
 STRUCTURE_TASK = 10
 STRUCTURE_COMMAND = 0.0526
 STRUCTURE_INPUT_TASK = 213
-STRUCTURE_MARGIN = 1.4
 
 _KEPT_GROUP = re.compile(r"_group_\d+$")
 _FUSED = re.compile(r"_(?:Conv|BatchNormalization|Add|Mul)[A-Z]\w*$")
@@ -147,17 +145,19 @@ class Subject:
         return tuple(self.sites[index] for index in site.layer.feeds)
 
     @cached_property
-    def usual_structure_bytes(self) -> int:
-        """Structure bytes of an ordinary file with these layers, by the fit above."""
-        return STRUCTURE_BASE + int(sum(_structure_weight(site) for site in self.sites))
+    def description_bytes(self) -> int:
+        """Bytes of the text that describes inputs and outputs: mean, std and ranges of every channel."""
+        return len(self.model.file.description.encode("utf-8", "replace"))
 
     @cached_property
     def structure_bytes(self) -> tuple[int, ...]:
         """Structure bytes of each site: an estimate, shared out by proportion."""
-        shared = min(self.model.sections.structure, int(STRUCTURE_MARGIN * self.usual_structure_bytes))
-        return tuple(
-            int(shared * _structure_weight(site) / self.usual_structure_bytes) for site in self.sites
-        )
+        weights = [_structure_weight(site) for site in self.sites]
+        attached = sum(len(site.outputs) + len(site.constants) for site in self.sites)
+        loose = STRUCTURE_TENSOR * max(0, len(self.model.tensors) - attached)
+        whole = STRUCTURE_BASE + loose + sum(weights)
+        shared = max(0, self.model.sections.structure - self.description_bytes)
+        return tuple(int(shared * weight / whole) for weight in weights)
 
     def ledger(self) -> Ledger:
         """Return every byte of the file by section and layer."""

@@ -7,13 +7,14 @@ from math import prod
 
 from rkbench.rknn.causes.ledger import Ledger
 from rkbench.rknn.causes.nouns import Claim, Finding, Fix
-from rkbench.rknn.causes.subject import COMMAND_SECTIONS, STRUCTURE_MARGIN, Site, Subject
+from rkbench.rknn.causes.subject import COMMAND_SECTIONS, Site, Subject
 from rkbench.rknn.causes.wording import count, listing
 from rkbench.rknn.causes.zeros import ELEMENT_BYTES
 from rkbench.units import format_bytes
 
 INT8_NAME = re.compile(r"(?<![a-z0-9])(int8|i8|w8a8|quant\w*)(?![a-z0-9])", re.IGNORECASE)
 ORDINARY_JSON_BYTES = 4096
+ORDINARY_TEXT_BYTES = 2048
 
 
 def float_layers(subject: Subject, ledger: Ledger) -> Finding | None:
@@ -130,9 +131,7 @@ def lookup_tables(subject: Subject, ledger: Ledger) -> Finding | None:
 
 def metadata(subject: Subject, ledger: Ledger) -> Finding | None:
     """Text and vectors that describe inputs: one mean and std per channel, long names, the JSON."""
-    usual = subject.usual_structure_bytes
-    beyond = subject.model.sections.structure - int(STRUCTURE_MARGIN * usual)
-    extra = min(max(0, beyond), ledger.left("structure", None))
+    extra = max(0, subject.description_bytes - ORDINARY_TEXT_BYTES)
     json = max(0, ledger.left("json", None) - ORDINARY_JSON_BYTES)
     trailing = ledger.left("trailing", None)
     if extra + json + trailing == 0:
@@ -153,9 +152,8 @@ def metadata(subject: Subject, ledger: Ledger) -> Finding | None:
             Claim("trailing", None, trailing),
         ),
         evidence=(
-            f"structure {format_bytes(subject.model.sections.structure)} where {len(subject.sites)} "
-            f"layers take "
-            f"about {format_bytes(usual)}; description {format_bytes(len(subject.model.file.description))}",
+            f"text of {format_bytes(subject.description_bytes)} in the structure, JSON of "
+            f"{format_bytes(subject.model.sections.json)}, {format_bytes(trailing)} after the JSON",
         ),
         fixes=(
             Fix(

@@ -8,6 +8,7 @@ tell, and the 60 MB of a bloated file stay on disk.
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,8 +27,8 @@ ELEMENT_BYTES = {
     "INT64": 8,
 }
 
-ROWS = 24
-KERNEL_POINTS = 3
+ROWS = 12
+KERNEL_POINTS = 2
 
 
 @dataclass(frozen=True)
@@ -108,66 +109,79 @@ def _fit(spans: dict[int, tuple[int, int]], inputs: int, outputs: int) -> Groups
 
 def _span(model: RknnModel, kernels: Sequence[Tensor], channel: int) -> tuple[int, int] | None:
     """Return (first, last) input channel that output channel `channel` reads; None if it reads nothing."""
-    found: list[int] = []
+    first = last = -1
     base = 0
     for kernel in kernels:
-        found += (base + index for index in _read_channels(model, kernel, channel))
+        found = _read_channels(model, kernel, channel)
+        if found:
+            first = base + found[0] if first < 0 else first
+            last = base + found[-1]
         base += kernel.shape[1]
-    return (min(found), max(found)) if found else None
+    return (first, last) if first >= 0 else None
 
 
 def _read_channels(model: RknnModel, kernel: Tensor, channel: int) -> list[int]:
-    """Return the input channels whose weight differs from the row's filler, at a few kernel positions."""
-    with model.read_buffer(kernel.buffer_index) as view:
-        runs = _runs(kernel, channel, len(view))
-        width = ELEMENT_BYTES[kernel.dtype]
-        elements = [
-            (first + i, bytes(view[start + i * width : start + (i + 1) * width]))
-            for first, start, count in runs
-            for i in range(count)
-        ]
-    if not elements:
-        return []
-    filler, seen = Counter(value for _, value in elements).most_common(1)[0]
-    if 2 * seen < len(elements):
+    """Return the input channels whose weight differs from the row's filler, at a few kernel positions.
+
+    The block is read from the file, not over the map: pages of a map stay in the process's memory.
+    """
+    width = ELEMENT_BYTES[kernel.dtype]
+    offset, size, parts, row = _block_of(kernel, channel, width)
+    block = model.read_piece(kernel.buffer_index, offset, size)
+    runs = [(first, block[start : start + inner * width]) for first, start, inner in _runs(parts, row, width)]
+    filler, share = _filler(b"".join(data for _, data in runs), width)
+    if share < 0.5:
         return list(range(kernel.shape[1]))
-    return sorted({index for index, value in elements if value != filler and index < kernel.shape[1]})
+    found = set()
+    for first, data in runs:
+        if data != filler * (len(data) // width):
+            elements = (data[i : i + width] for i in range(0, len(data), width))
+            found.update(first + i for i, element in enumerate(elements) if element != filler)
+    return sorted(index for index in found if index < kernel.shape[1])
 
 
-def _runs(kernel: Tensor, channel: int, limit: int) -> list[tuple[int, int, int]]:
-    """Return (input channel, byte offset, elements) of the runs that hold an output channel's weights.
+def _filler(row: bytes, width: int) -> tuple[bytes, float]:
+    """Return the most frequent element of a row, and its share of the row."""
+    code = {1: "B", 2: "H", 4: "I", 8: "Q"}[width]
+    counts = Counter(memoryview(row).cast(code))
+    value, seen = counts.most_common(1)[0]
+    return value.to_bytes(width, sys.byteorder), seen * width / len(row)
+
+
+Part = tuple[int, ...]
+
+
+def _block_of(kernel: Tensor, channel: int, width: int) -> tuple[int, int, list[Part], int]:
+    """Return (offset, bytes) of the output block that holds a channel, its parts, and the row in it.
 
     The native shape is a list of parts [outer Cout, outer Cin, kh, kw, inner Cout, inner Cin]; parts with the
     same output blocking hold the main input channels and their tail, and lie interleaved by output block.
     """
     parts = [kernel.native_shape[i : i + 6] for i in range(0, len(kernel.native_shape), 6)]
-    width = ELEMENT_BYTES[kernel.dtype]
     offset = first_output = 0
     while parts:
         blocks, inner = parts[0][0], parts[0][4]
         same = [part for part in parts if (part[0], part[4]) == (blocks, inner)]
         parts = [part for part in parts if (part[0], part[4]) != (blocks, inner)]
-        block_bytes = sum(part[1] * part[2] * part[3] * inner * part[5] for part in same) * width
-        if first_output <= channel < first_output + blocks * inner:
-            block, row = divmod(channel - first_output, inner)
-            return _runs_of_block(same, offset + block * block_bytes, row, width, limit)
-        offset += blocks * block_bytes
+        size = sum(prod(part[1:]) for part in same) * width
+        if channel < first_output + blocks * inner or not parts:
+            block, row = divmod(channel - first_output, max(inner, 1))
+            return offset + block * size, size, same, row
+        offset += blocks * size
         first_output += blocks * inner
-    return []
+    raise AssertionError("a packed kernel has parts")
 
 
-def _runs_of_block(
-    parts: list[tuple[int, ...]], offset: int, row: int, width: int, limit: int
-) -> list[tuple[int, int, int]]:
+def _runs(parts: list[Part], row: int, width: int) -> list[tuple[int, int, int]]:
+    """Return (input channel, byte offset in the block, elements) of the runs that hold one row."""
     runs = []
-    first_input = 0
-    for _, outer, height, width_, inner_out, inner_in in parts:
-        area = height * width_
+    offset = first_input = 0
+    for _, outer, height, kernel_width, inner_out, inner_in in parts:
+        area = height * kernel_width
         for block in range(outer):
             for point in _spread(area, KERNEL_POINTS):
                 start = offset + ((block * area + point) * inner_out + row) * inner_in * width
-                if start + inner_in * width <= limit:
-                    runs.append((first_input + block * inner_in, start, inner_in))
+                runs.append((first_input + block * inner_in, start, inner_in))
         offset += outer * area * inner_out * inner_in * width
         first_input += outer * inner_in
     return runs
