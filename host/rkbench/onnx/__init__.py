@@ -20,14 +20,17 @@ except ImportError as error:
         hint="pip install 'rkbench[onnx]'",
     ) from error
 
+from rkbench.onnx.fix import FixReport, fix_file
 from rkbench.onnx.model import OnnxFile, open_onnx
 from rkbench.onnx.predict import predict, predict_file
 from rkbench.onnx.prediction import NodePrediction, Prediction
 
 __all__ = [
+    "FixReport",
     "NodePrediction",
     "OnnxFile",
     "Prediction",
+    "fix_file",
     "open_onnx",
     "predict",
     "predict_file",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -17,6 +18,9 @@ from rkbench.errors import ModelError
 FLOATS = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE})
 QUANTIZERS = frozenset({"QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger", "QLinearMatMul"})
 LARGEST_PROTOBUF_BYTES = 2**31 - 1
+
+
+Declared = tuple[ir.TypeProtocol | None, tuple[int | str | None, ...] | None]
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,8 @@ class OnnxFile:
     """Elements of the stored weights by dtype, such as {"FLOAT": 830000, "INT64": 12}."""
     notes: tuple[str, ...]
     """What was assumed, one sentence each."""
+    declared: dict[str, Declared]
+    """Type and shape of every value as the file declares them: no symbol fixed, nothing inferred."""
 
     @property
     def graph(self) -> ir.Graph:
@@ -59,6 +65,7 @@ def open_onnx(path: str | PathLike[str]) -> OnnxFile:
     """
     path = Path(path)
     model = _load(path)
+    declared = {value.name or "": _declaration(value) for value in _values(model.graph)}
     notes = _fix_input_shapes(model.graph)
     notes += _infer_shapes(model)
     external, missing = _external_files(path, model.graph)
@@ -73,7 +80,27 @@ def open_onnx(path: str | PathLike[str]) -> OnnxFile:
         if tensor is not None and tensor.type == ir.AttributeType.TENSOR:
             elements[tensor.as_tensor().dtype.name] += tensor.as_tensor().size
     size = path.stat().st_size
-    return OnnxFile(path, size, external, tuple(missing), model, dict(elements), tuple(notes))
+    return OnnxFile(path, size, external, tuple(missing), model, dict(elements), tuple(notes), declared)
+
+
+def restore_declarations(network: OnnxFile) -> None:
+    """Undo what reading did to types and shapes, so that a file written from it declares the same."""
+    for value in _values(network.graph):
+        declared_type, shape = network.declared.get(value.name or "", (None, None))
+        value.type = declared_type
+        value.shape = None if shape is None else ir.Shape(shape)
+
+
+def _values(graph: ir.Graph) -> Iterator[ir.Value]:
+    yield from (value for value in graph.inputs if not value.is_initializer())
+    for node in graph:
+        yield from node.outputs
+
+
+def _declaration(value: ir.Value) -> Declared:
+    shape = value.shape
+    dims = None if shape is None else tuple(d if isinstance(d, int) else d.value for d in shape)
+    return value.type, dims
 
 
 def _load(path: Path) -> ir.Model:
@@ -115,11 +142,16 @@ def _infer_shapes(model: ir.Model) -> list[str]:
     catcher = _Catcher()
     logger.addHandler(catcher)
     propagate, logger.propagate = logger.propagate, False
+    initializers = list(model.graph.initializers.values())
     try:
         ShapeInferencePass(check_type=False, strict_mode=True, data_prop=True)(model)
     finally:
         logger.removeHandler(catcher)
         logger.propagate = propagate
+    # The inference takes large initializers out and puts them back at the end: restore their order.
+    model.graph.initializers.clear()
+    for value in initializers:
+        model.graph.register_initializer(value)
     return [f"shapes could not all be inferred: {text}" for text in catcher.messages]
 
 

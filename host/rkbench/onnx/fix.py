@@ -1,0 +1,188 @@
+"""`bench fix`: apply the rewrites that pay, prove that nothing changed, write the result."""
+
+from __future__ import annotations
+
+import tempfile
+from dataclasses import asdict, dataclass
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import onnx_ir as ir
+
+from rkbench.errors import ModelError, UsageError
+from rkbench.onnx import convolution as conv
+from rkbench.onnx.convolution import convolution_of
+from rkbench.onnx.model import OnnxFile, open_onnx, restore_declarations
+from rkbench.onnx.predict import check_target, predict
+from rkbench.onnx.prediction import Prediction
+from rkbench.onnx.rewrites import ALL
+from rkbench.onnx.rewrites.proposal import Proposal, Site, constant_array
+from rkbench.onnx.verify import Verification, verify
+from rkbench.rknn import targets
+from rkbench.rknn.targets import Dtype
+
+# A change must save this much, or the estimate of the commands could be all that it saves.
+LEAST_SAVED_BYTES = 4096
+LEAST_SAVED_RATIO = 0.1
+
+
+@dataclass(frozen=True)
+class Change:
+    """One node that was changed. Sizes are predicted, in bytes, commands included."""
+
+    node: str
+    rewrite: str
+    description: str
+    before_bytes: int
+    after_bytes: int
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """A node that would profit and could not be changed."""
+
+    node: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class FixReport:
+    """What `bench fix` did. `written` None means that there was nothing to fix and nothing was written."""
+
+    path: Path
+    written: Path | None
+    changes: tuple[Change, ...]
+    skipped: tuple[Skipped, ...]
+    before: Prediction
+    after: Prediction
+    """Equal to `before` where nothing changed."""
+    verification: Verification | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values (schema `rkbench-fix/1`); sizes are predicted, in bytes."""
+        return {
+            "schema": "rkbench-fix/1",
+            "path": str(self.path),
+            "written": str(self.written) if self.written else None,
+            "target": self.before.target,
+            "dtype": self.before.dtype,
+            "changes": [asdict(change) for change in self.changes],
+            "skipped": [asdict(skip) for skip in self.skipped],
+            "before": _sizes(self.before),
+            "after": _sizes(self.after),
+            "verification": self.verification.to_json() if self.verification else None,
+        }
+
+
+def _sizes(prediction: Prediction) -> dict[str, Any]:
+    names = ("file_bytes", "weight_bytes", "needed_weight_bytes", "command_bytes")
+    return {"provenance": "predicted", **{name: getattr(prediction, name) for name in names}}
+
+
+def fix_file(
+    path: str | PathLike[str],
+    target: str,
+    dtype: Dtype,
+    output: str | PathLike[str],
+    *,
+    inputs: str | PathLike[str] | None = None,
+    force: bool = False,
+    toolkit_version: str | None = None,
+) -> FixReport:
+    """Rewrite what bloats an ONNX on `target` at `dtype`, verify the result, write it to `output`.
+
+    Writes nothing if no change pays. Raises UsageError for an output that may not be written, ModelError if
+    the file cannot be read, or its results would change, or they cannot be verified.
+    """
+    path, output = Path(path), Path(output)
+    check_target(target, dtype)
+    _check_output(path, output, force=force)
+    network = open_onnx(path)
+    before = predict(network, target, dtype, toolkit_version)
+    if targets.kept_group_alignment(target, dtype, toolkit_version) is None:
+        raise UsageError(
+            f"{target}: nobody has measured what its compiler keeps", hint="use rk3568 or rk3588"
+        )
+    site = Site(network.graph, target, dtype, toolkit_version)
+    skipped = tuple(_skipped(network, site))
+    proposals = [] if network.is_quantized else _best_proposals(site)
+    if not proposals:
+        return FixReport(path, None, (), skipped, before, before, None)
+    if network.missing_files:
+        missing = ", ".join(network.missing_files)
+        raise ModelError(f"{path}: its weights are not here: {missing}", hint=f"put them beside {path.name}")
+    for proposal in proposals:
+        proposal.apply()
+    changes = tuple(_change(proposal) for proposal in proposals)
+    verification = _write_verified(network, output, Path(inputs) if inputs else None)
+    after = predict(open_onnx(output), target, dtype, toolkit_version)
+    return FixReport(path, output, changes, skipped, before, after, verification)
+
+
+def _check_output(path: Path, output: Path, *, force: bool) -> None:
+    if output.exists() and path.exists() and output.samefile(path):
+        raise UsageError(f"{output} is the input; it is never overwritten", hint="name another file with -o")
+    if output.exists() and not force:
+        raise UsageError(f"{output} exists", hint="--force overwrites it")
+    if not output.parent.is_dir():
+        raise UsageError(f"{output.parent} is no folder", hint="make it, or name another file with -o")
+
+
+def _best_proposals(site: Site) -> list[Proposal]:
+    """Return the best proposal of every node for which one pays."""
+    best = []
+    for node in site.graph:
+        offered = [proposal for propose in ALL if (proposal := propose(node, site)) is not None]
+        if offered:
+            chosen = min(offered, key=lambda proposal: proposal.after_bytes)
+            if _pays(chosen):
+                best.append(chosen)
+    return best
+
+
+def _pays(proposal: Proposal) -> bool:
+    saved = proposal.before_bytes - proposal.after_bytes
+    return saved >= LEAST_SAVED_BYTES and saved >= LEAST_SAVED_RATIO * proposal.before_bytes
+
+
+def _skipped(network: OnnxFile, site: Site) -> list[Skipped]:
+    """Return the convolutions that become dense and that no rewrite may touch, with the reason."""
+    found = []
+    for node in network.graph:
+        geometry = convolution_of(node) if node.op_type == "Conv" else None
+        if geometry is None:
+            continue
+        becomes = conv.fate(geometry, site.target, site.dtype, site.toolkit_version)
+        if becomes not in (conv.DENSE, conv.MULTIPLIER):
+            continue
+        if network.is_quantized:
+            found.append(Skipped(node.name or "", "the graph is quantized already (QDQ): fix the float one"))
+        elif constant_array(node.inputs[1]) is None:
+            found.append(Skipped(node.name or "", "its weights are computed by nodes, not stored"))
+    return found
+
+
+def _change(proposal: Proposal) -> Change:
+    names = ("node", "rewrite", "description", "before_bytes", "after_bytes")
+    return Change(**{name: getattr(proposal, name) for name in names})
+
+
+def _write_verified(network: OnnxFile, output: Path, inputs: Path | None) -> Verification:
+    """Save beside the output, verify, and only then put it in place; nothing is left behind otherwise."""
+    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as folder:
+        draft = Path(folder) / output.name
+        external = f"{output.name}.data" if network.external_bytes else None
+        restore_declarations(network)
+        ir.save(network.model, draft, external_data=external)
+        verification = verify(network.path, draft, inputs)
+        if not verification.is_equal:
+            raise ModelError(
+                f"the rewritten network differs by {verification.relative_difference:.2g} relative, "
+                f"more than {verification.tolerance:g}: not written",
+                hint="please report it with the model: a rewrite should be exact",
+            )
+        if external:
+            (Path(folder) / external).replace(output.parent / external)
+        draft.replace(output)
+    return verification

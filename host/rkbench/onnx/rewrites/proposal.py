@@ -1,0 +1,91 @@
+"""What a rewrite proposes, and what all rewrites need to know and do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from rkbench.onnx import commands
+from rkbench.onnx import convolution as conv
+from rkbench.onnx.convolution import Convolution
+from rkbench.rknn.targets import Dtype
+
+
+@dataclass(frozen=True)
+class Site:
+    """The graph that may change and what it is changed for."""
+
+    graph: ir.Graph
+    target: str
+    dtype: Dtype
+    toolkit_version: str | None
+
+    def predicted_bytes(self, convolution: Convolution) -> int:
+        """Return constants and estimated commands of one convolution, in bytes."""
+        asked = (self.target, self.dtype, self.toolkit_version)
+        return conv.constant_bytes(convolution, *asked) + commands.convolution_bytes(convolution, *asked)
+
+
+@dataclass(frozen=True)
+class Proposal:
+    """A change to one node. Sizes are predicted, in bytes."""
+
+    node: str
+    rewrite: str
+    description: str
+    before_bytes: int
+    after_bytes: int
+    apply: Callable[[], None]
+
+
+Propose = Callable[[ir.Node, Site], Proposal | None]
+
+
+def constant_array(value: ir.Value | None) -> np.ndarray | None:
+    """Return the data of a stored constant; None for a value that nodes compute."""
+    tensor = ir.convenience.get_const_tensor(value) if value is not None else None
+    return None if tensor is None else tensor.numpy()
+
+
+def replace_constant(node: ir.Node, index: int, array: np.ndarray, graph: ir.Graph) -> None:
+    """Give one input of a node new constant data; others that share the old constant keep it.
+
+    The constant's name is kept where this node was its only user, else the new one gets a name of its own.
+    """
+    old = node.inputs[index]
+    assert old is not None
+    if old.is_initializer() and len(old.uses()) == 1 and not old.is_graph_input():
+        old.const_value, old.shape = (
+            ir.tensor(np.ascontiguousarray(array), name=old.name),
+            ir.Shape(array.shape),
+        )
+        return
+    name = free_name(graph, f"{old.name}_for_{node.name or node.outputs[0].name}")
+    new = new_constant(name, array)
+    graph.register_initializer(new)
+    node.replace_input_with(index, new)
+    producer = old.producer()
+    if producer is not None and not old.uses() and not old.is_graph_output():
+        graph.remove(producer, safe=True)
+
+
+def new_constant(name: str, array: np.ndarray) -> ir.Value:
+    """Return an initializer to be; the caller registers it."""
+    tensor = ir.tensor(np.ascontiguousarray(array), name=name)
+    return ir.Value(
+        name=name, type=ir.TensorType(tensor.dtype), shape=ir.Shape(array.shape), const_value=tensor
+    )
+
+
+def free_name(graph: ir.Graph, wanted: str) -> str:
+    """Return `wanted`, with a number behind it if a value or node of the graph is called so."""
+    taken = {value.name for node in graph for value in node.outputs} | set(graph.initializers)
+    taken |= {value.name for value in graph.inputs} | {node.name for node in graph}
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}_{number}"
+    return name

@@ -1,0 +1,67 @@
+"""Merge neighbouring groups of a convolution into block-diagonal ones that the compiler keeps grouped.
+
+Exact: a merged group computes the same sums plus products with stored zeros. Which size is best is a trade of
+zeros (they grow with the group) against commands (each group that stays costs a convolution of its own).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx_ir as ir
+
+from rkbench.onnx import convolution as conv
+from rkbench.onnx.convolution import Convolution, convolution_of
+from rkbench.onnx.rewrites.proposal import Proposal, Site, constant_array, replace_constant
+
+NAME = "regroup"
+
+
+def propose(node: ir.Node, site: Site) -> Proposal | None:
+    """Propose the group size with the smallest predicted file; None if the convolution has none to offer.
+
+    A convolution that is kept grouped already may still be better off with fewer, larger groups.
+    """
+    geometry = convolution_of(node) if node.op_type == "Conv" else None
+    if geometry is None or geometry.groups == 1 or constant_array(node.inputs[1]) is None:
+        return None
+    if conv.fate(geometry, site.target, site.dtype, site.toolkit_version) == conv.DEPTHWISE:
+        return None
+    best = min(_candidates(geometry), key=lambda factor: site.predicted_bytes(geometry.regrouped(factor)))
+    after = geometry.regrouped(best)
+    return Proposal(
+        node=node.name or "",
+        rewrite=NAME,
+        description=(
+            f"{geometry.groups} groups of {geometry.channels_per_group} channels -> "
+            f"{after.groups} of {after.channels_per_group}"
+        ),
+        before_bytes=site.predicted_bytes(geometry),
+        after_bytes=site.predicted_bytes(after),
+        apply=lambda: apply(node, best, site.graph),
+    )
+
+
+def _candidates(geometry: Convolution) -> list[int]:
+    """Return every number of groups that can be merged, 1 (no change) first; all of them is a dense one."""
+    return [factor for factor in range(1, geometry.groups + 1) if geometry.groups % factor == 0]
+
+
+def apply(node: ir.Node, factor: int, graph: ir.Graph) -> None:
+    """Merge `factor` groups of a Conv node, in place."""
+    weights = constant_array(node.inputs[1])
+    if weights is None or factor == 1:
+        return
+    groups = node.attributes.get_int("group", 1)
+    replace_constant(node, 1, block_diagonal(weights, groups, factor), graph)
+    node.attributes["group"] = ir.AttrInt64("group", groups // factor)
+
+
+def block_diagonal(weights: np.ndarray, groups: int, factor: int) -> np.ndarray:
+    """Return weights (out, in / groups, *kernel) for `groups / factor` groups, zeros where none were."""
+    outputs, inputs, *kernel = weights.shape
+    per_group = outputs // groups
+    merged = np.zeros((outputs, inputs * factor, *kernel), weights.dtype)
+    for output in range(outputs):
+        place = (output // per_group) % factor
+        merged[output, place * inputs : (place + 1) * inputs] = weights[output]
+    return merged

@@ -1,0 +1,172 @@
+"""Proof that a rewritten ONNX computes what the original did: onnxruntime runs both on the same inputs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from rkbench.errors import ModelError, UsageError
+
+TOLERANCE = 1e-3
+SEED = 20240607
+
+Arrays = dict[str, np.ndarray]
+
+# Three kinds of numbers that networks are fed: normalised images, images of 0 to 1, raw images of 0 to 255.
+RANGES: dict[str, Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]] = {
+    "normal, mean 0, deviation 1": lambda random, shape: random.standard_normal(shape),
+    "uniform, 0 to 1": lambda random, shape: random.random(shape),
+    "uniform, 0 to 255": lambda random, shape: random.random(shape) * 255,
+}
+DTYPES = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(int8)": "int8",
+    "tensor(uint8)": "uint8",
+    "tensor(bool)": "bool",
+}
+
+
+@dataclass(frozen=True)
+class Verification:
+    """How far the rewritten network is from the original, at most, over all cases and outputs."""
+
+    relative_difference: float
+    """Largest absolute difference of an output tensor over that tensor's largest absolute value."""
+    tolerance: float
+    seed: int
+    cases: tuple[str, ...]
+    """What was fed, in words."""
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether the difference stays below the tolerance (infinite if NaN or shapes differ)."""
+        return self.relative_difference < self.tolerance
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON values."""
+        return {**asdict(self), "is_equal": self.is_equal}
+
+
+def verify(original: Path, rewritten: Path, inputs: Path | None = None) -> Verification:
+    """Run both networks on seeded random inputs of three ranges, and on the cases of an `inputs` .npz.
+
+    Raises ModelError where onnxruntime cannot run one of them, UsageError for inputs that do not fit.
+    """
+    first, second = _session(original), _session(rewritten)
+    worst, told = 0.0, []
+    for description, feeds in _cases(first, inputs):
+        difference = _difference(_run(first, feeds, original), _run(second, feeds, rewritten))
+        worst = max(worst, difference)
+        told.append(description)
+    return Verification(worst, TOLERANCE, SEED, tuple(told))
+
+
+def _session(path: Path) -> Any:
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 4
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's exceptions share no base but Exception
+        raise _cannot_run(path, error) from error
+
+
+def _run(session: Any, feeds: Arrays, path: Path) -> list[np.ndarray]:
+    try:
+        outputs: list[np.ndarray] = session.run(None, feeds)
+    except Exception as error:  # as above
+        raise _cannot_run(path, error) from error
+    return outputs
+
+
+def _cannot_run(path: Path, error: Exception) -> ModelError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return ModelError(
+        f"onnxruntime cannot run {path}: {reason}",
+        hint="a change that cannot be verified is not written; check the model with onnx.checker",
+    )
+
+
+def _cases(session: Any, inputs: Path | None) -> Iterator[tuple[str, Arrays]]:
+    random = np.random.default_rng(SEED)
+    wanted = {value.name: (_shape(value.shape), DTYPES.get(value.type)) for value in session.get_inputs()}
+    for name, (_, dtype) in wanted.items():
+        if dtype is None:
+            raise ModelError(
+                f"input {name} is of a type that random numbers cannot fill", hint="use another model"
+            )
+    for description, draw in RANGES.items():
+        yield (
+            description,
+            {name: _cast(draw(random, shape), dtype) for name, (shape, dtype) in wanted.items()},
+        )
+    if inputs is not None:
+        cases = _read_cases(inputs, {name: shape for name, (shape, _) in wanted.items()})
+        for number, case in enumerate(cases):
+            yield (
+                f"{inputs.name}, case {number}",
+                {name: _cast(case[name], wanted[name][1]) for name in wanted},
+            )
+
+
+def _cast(array: np.ndarray, dtype: str | None) -> np.ndarray:
+    """Bring random or given numbers to the input's type; a bool is what is positive."""
+    return array > 0 if dtype == "bool" else array.astype(dtype or "float32")
+
+
+def _shape(dims: list[int | str | None]) -> tuple[int, ...]:
+    return tuple(dim if isinstance(dim, int) and dim > 0 else 1 for dim in dims)
+
+
+def _read_cases(path: Path, shapes: dict[str, tuple[int, ...]]) -> list[Arrays]:
+    """Return the cases of an .npz with members `NAME` or `inputs/NAME`: one case, or (cases, *shape)."""
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            members = {name.removeprefix("inputs/"): archive[name] for name in archive.files}
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path}: {error}", hint="--inputs takes an .npz that numpy.savez wrote") from error
+    missing = sorted(set(shapes) - set(members))
+    if missing:
+        found = ", ".join(members) or "nothing"
+        raise UsageError(f"{path} has no member {missing[0]!r}; it has {found}", hint="name it as the input")
+    stacks = {name: _stack(members[name], shape, name, path) for name, shape in shapes.items()}
+    count = min(len(stack) for stack in stacks.values())
+    return [{name: stack[number] for name, stack in stacks.items()} for number in range(count)]
+
+
+def _stack(array: np.ndarray, shape: tuple[int, ...], name: str, path: Path) -> np.ndarray:
+    """Return (cases, *shape): given so, or one case, or without the batch axis, or NHWC for a 4-D input."""
+    if array.shape == shape:
+        return array[np.newaxis]
+    if array.shape[1:] == shape:
+        return array
+    if shape[:1] == (1,) and array.shape[1:] == shape[1:]:
+        return array[:, np.newaxis]
+    if len(shape) == 4 and array.shape[1:] == (shape[0], *shape[2:], shape[1]):
+        return np.moveaxis(array, -1, 2)
+    raise UsageError(f"{path}: {name} is {array.shape}, the model wants {shape}", hint="(cases, *shape) fits")
+
+
+def _difference(expected: list[np.ndarray], found: list[np.ndarray]) -> float:
+    """Return the largest relative difference; infinite where shapes or NaNs differ."""
+    worst = 0.0
+    for one, other in zip(expected, found, strict=True):
+        if one.shape != other.shape or one.dtype.kind not in "fiub":
+            return float("inf")
+        a, b = one.astype("float64"), other.astype("float64")
+        if not np.array_equal(np.isfinite(a), np.isfinite(b)):
+            return float("inf")
+        a, b = np.nan_to_num(a, posinf=0, neginf=0), np.nan_to_num(b, posinf=0, neginf=0)
+        scale = float(np.max(np.abs(a), initial=0.0))
+        gap = float(np.max(np.abs(a - b), initial=0.0))
+        worst = max(worst, gap / scale if scale else (float("inf") if gap else 0.0))
+    return worst
