@@ -19,6 +19,7 @@ def options() -> None:
     """Benchmark RKNN models on RK3568/RK3588 boards, and explain every byte of a .rknn file."""
 
 
+from rkbench.cli import demo as _demo  # noqa: E402, F401 (registers its command)
 from rkbench.cli import golden as _golden  # noqa: E402, F401 (registers its command)
 from rkbench.cli import push as _push  # noqa: E402, F401 (registers its command)
 from rkbench.cli import runs as _runs  # noqa: E402, F401 (registers its commands)

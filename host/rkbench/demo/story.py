@@ -1,0 +1,152 @@
+"""What the demo tells, as plain text and cells: pure functions of the files' facts and the runs.
+
+No figure of the story is written here: sizes come from the files, errors and provenance from the runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from rkbench.results.comparison import highest_error, lowest_cosine, lowest_top1
+from rkbench.results.model import RunResult
+from rkbench.units import UNKNOWN, format_bytes, format_difference, format_seconds
+from rkbench.views.side_by_side import MARK
+
+#: Where a number comes from, in words, by the run's provenance.
+SOURCES = {
+    "measured": "measured",
+    "vendor_simulator": "the vendor's simulator",
+    "modelled": f"{MARK} simulated: a model, no NPU",
+    "from_file": "the file's own figures",
+    "predicted": "predicted",
+}
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known before anything runs: sizes in bytes, and inspect's answer about the first file."""
+
+    onnx_name: str
+    onnx_bytes: int
+    first_name: str
+    first_bytes: int
+    target: str
+    because: str
+    case_count: int
+
+
+@dataclass(frozen=True)
+class Line:
+    """One line of the demo's table: a label, a cell for each variant, where the numbers come from."""
+
+    label: str
+    cells: tuple[str, ...]
+    source: str
+
+
+def opening(facts: Facts) -> tuple[str, ...]:
+    """Return the story's first paragraphs."""
+    times = ratio(facts.first_bytes, facts.onnx_bytes)
+    return (
+        f"A classifier of digits, {facts.onnx_name}, is {format_bytes(facts.onnx_bytes)}."
+        f" Converted for {facts.target} it became {format_bytes(facts.first_bytes)}: {times} as much.",
+        f"Why? {facts.because}",
+        "The cure keeps the network as it is and merges neighbouring groups, 4 into 1, before the conversion."
+        f" Which variant to ship? All four go to a virtual board, with {facts.case_count} held-out digits:",
+    )
+
+
+def table(runs: Sequence[RunResult], onnx_bytes: int) -> tuple[Line, ...]:
+    """Return the one table of the demo; a run that failed has unknown cells."""
+
+    def line(label: str, text: Callable[[RunResult], str], source: str) -> Line:
+        return Line(label, tuple(text(run) for run in runs), source)
+
+    return (
+        line("file size", lambda run: format_bytes(run.variant.size_bytes), "the file"),
+        line("against the ONNX", lambda run: ratio(run.variant.size_bytes, onnx_bytes), "the files"),
+        line("NPU memory to load", lambda run: format_bytes(npu_bytes(run)), source_of(runs, "load")),
+        line("lowest cosine", _cosine, source_of(runs, "outputs")),
+        line("max. logit error", _error, source_of(runs, "outputs")),
+        line("top-1 as the ONNX", _top1, source_of(runs, "outputs")),
+        line("latency p50", _latency, source_of(runs, "latency")),
+    )
+
+
+def source_of(runs: Sequence[RunResult], group: str) -> str:
+    """Return in words where a group of numbers comes from, all sources if the runs differ."""
+    found = {getattr(run.provenance, group) for run in runs} - {None}
+    return ", ".join(sorted(SOURCES.get(source, source) for source in found)) or UNKNOWN
+
+
+def choose(runs: Sequence[RunResult]) -> RunResult | None:
+    """Return the variant to ship: of those that agree with the ONNX most often, the smallest file.
+
+    None where no run has told its top-1 agreement. Latency has no say: here it is only modelled.
+    """
+    known = [(run, top1) for run in runs if run.failure is None and (top1 := lowest_top1(run)) is not None]
+    if not known:
+        return None
+    best = max(top1 for _, top1 in known)
+    return min((run for run, top1 in known if top1 == best), key=lambda run: run.variant.size_bytes)
+
+
+def verdict(runs: Sequence[RunResult]) -> str:
+    """Return which variant to ship, and why, in one sentence."""
+    chosen = choose(runs)
+    if chosen is None:
+        return "No variant can be named: no run was completed with its outputs compared."
+    first = runs[0]
+    size, before = chosen.variant.size_bytes, first.variant.size_bytes
+    parts = [
+        f"{format_bytes(size)} instead of {format_bytes(before)} ({format_difference(size / before - 1)})"
+    ]
+    if npu_bytes(chosen) is not None and npu_bytes(first) is not None:
+        parts.append(
+            f"{format_bytes(npu_bytes(chosen))} of NPU memory instead of {format_bytes(npu_bytes(first))}"
+        )
+    parts.append(f"the same class as the ONNX on {_top1(chosen)} digits")
+    return f"Ship {chosen.variant.name}: {', '.join(parts)}{_doubt(chosen, first)}."
+
+
+def npu_bytes(run: RunResult) -> int | None:
+    """Return what loading takes of the NPU's memory, in bytes; None if unknown."""
+    return run.load.npu_total_bytes if run.load else None
+
+
+def ratio(size: int, reference: int) -> str:
+    """Return how many times `reference` the size is, as `22.4×`."""
+    return f"{size / reference:.1f}×"
+
+
+def _doubt(chosen: RunResult, first: RunResult) -> str:
+    if chosen.provenance.latency != "modelled" or chosen.latency is None or first.latency is None:
+        return ""
+    return (
+        f"; but its latency is only modelled here ({_latency(chosen)} against {_latency(first)}),"
+        " so let your own board decide that"
+    )
+
+
+def _cosine(run: RunResult) -> str:
+    value = lowest_cosine(run)
+    return UNKNOWN if value is None else f"{value:.5f}"
+
+
+def _error(run: RunResult) -> str:
+    value = highest_error(run)
+    return UNKNOWN if value is None else f"{value:.3g}"
+
+
+def _top1(run: RunResult) -> str:
+    value = lowest_top1(run)
+    if value is None:
+        return UNKNOWN
+    count = run.outputs[0].case_count
+    return f"{round(value * count)} of {count}"
+
+
+def _latency(run: RunResult) -> str:
+    mark = MARK if run.simulated else ""
+    return f"{mark}{format_seconds(run.latency.p50_s)}" if run.latency else UNKNOWN
