@@ -20,6 +20,7 @@ def options() -> None:
 
 
 from rkbench.cli import demo as _demo  # noqa: E402, F401 (registers its command)
+from rkbench.cli import fix as _fix  # noqa: E402, F401 (registers its command)
 from rkbench.cli import golden as _golden  # noqa: E402, F401 (registers its command)
 from rkbench.cli import push as _push  # noqa: E402, F401 (registers its command)
 from rkbench.cli import runs as _runs  # noqa: E402, F401 (registers its commands)

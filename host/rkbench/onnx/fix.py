@@ -20,7 +20,6 @@ from rkbench.onnx.rewrites import ALL
 from rkbench.onnx.rewrites.proposal import Proposal, Site, constant_array
 from rkbench.onnx.verify import Verification, verify
 from rkbench.rknn import targets
-from rkbench.rknn.targets import Dtype
 
 # A change must save this much, or the estimate of the commands could be all that it saves.
 LEAST_SAVED_BYTES = 4096
@@ -83,7 +82,7 @@ def _sizes(prediction: Prediction) -> dict[str, Any]:
 def fix_file(
     path: str | PathLike[str],
     target: str,
-    dtype: Dtype,
+    dtype: str,
     output: str | PathLike[str],
     *,
     inputs: str | PathLike[str] | None = None,
@@ -96,15 +95,15 @@ def fix_file(
     the file cannot be read, or its results would change, or they cannot be verified.
     """
     path, output = Path(path), Path(output)
-    check_target(target, dtype)
+    known = check_target(target, dtype)
     _check_output(path, output, force=force)
     network = open_onnx(path)
-    before = predict(network, target, dtype, toolkit_version)
-    if targets.kept_group_alignment(target, dtype, toolkit_version) is None:
+    before = predict(network, target, known, toolkit_version)
+    if targets.kept_group_alignment(target, known, toolkit_version) is None:
         raise UsageError(
             f"{target}: nobody has measured what its compiler keeps", hint="use rk3568 or rk3588"
         )
-    site = Site(network.graph, target, dtype, toolkit_version)
+    site = Site(network.graph, target, known, toolkit_version)
     skipped = tuple(_skipped(network, site))
     proposals = [] if network.is_quantized else _best_proposals(site)
     if not proposals:
@@ -116,7 +115,7 @@ def fix_file(
         proposal.apply()
     changes = tuple(_change(proposal) for proposal in proposals)
     verification = _write_verified(network, output, Path(inputs) if inputs else None)
-    after = predict(open_onnx(output), target, dtype, toolkit_version)
+    after = predict(open_onnx(output), target, known, toolkit_version)
     return FixReport(path, output, changes, skipped, before, after, verification)
 
 

@@ -71,18 +71,18 @@ Rule = Callable[[ir.Node, Context, Dtype], Share | None]
 
 
 def predict_file(
-    path: str | PathLike[str], target: str, dtype: Dtype, toolkit_version: str | None = None
+    path: str | PathLike[str], target: str, dtype: str, toolkit_version: str | None = None
 ) -> Prediction:
     """Predict what converting an ONNX file for `target` at `dtype` will give; None is the newest toolkit.
 
     Raises ModelError for a file that is no ONNX, UsageError for an unknown target or dtype.
     """
-    return predict(open_onnx(path), target, dtype, toolkit_version)
+    known = check_target(target, dtype)
+    return predict(open_onnx(path), target, known, toolkit_version)
 
 
 def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str | None = None) -> Prediction:
-    """Predict for an ONNX that is open already."""
-    check_target(target, dtype)
+    """Predict for an ONNX that is open already; raises KeyError for a target that is not in TARGETS."""
     context = _context(network, target, toolkit_version)
     nodes = _predict_nodes(network, context, dtype)
     shares = {each: [share for _, share in _shares(network, context, each)] for each in DTYPES}
@@ -108,12 +108,14 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
     )
 
 
-def check_target(target: str, dtype: str) -> None:
-    """Raise UsageError unless the target and the dtype are ones that we know."""
+def check_target(target: str, dtype: str) -> Dtype:
+    """Return the dtype; raise UsageError unless it and the target are ones that we know."""
     if target not in targets.TARGETS:
         raise UsageError(f"unknown target {target!r}", hint=f"known: {', '.join(targets.TARGETS)}")
-    if dtype not in DTYPES:
-        raise UsageError(f"unknown dtype {dtype!r}", hint=f"known: {', '.join(DTYPES)}")
+    for known in DTYPES:
+        if dtype == known:
+            return known
+    raise UsageError(f"unknown dtype {dtype!r}", hint=f"known: {', '.join(DTYPES)}")
 
 
 def _context(network: OnnxFile, target: str, toolkit_version: str | None) -> Context:

@@ -1,0 +1,29 @@
+"""`bench fix`: rewrite an ONNX so that its .rknn does not bloat."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rkbench.cli.app import app
+
+
+@app.command()
+def fix(
+    model: Annotated[Path, typer.Argument(help="The ONNX.")],
+    target: Annotated[str, typer.Option(help="The SoC that it will be converted for, such as rk3588.")],
+    output: Annotated[Path, typer.Option("-o", "--output", help="The ONNX to write.")],
+    dtype: Annotated[str, typer.Option(help="fp16 or int8, as it will be converted.")] = "fp16",
+    inputs: Annotated[Path | None, typer.Option(help="Verify on this .npz too, not just on random.")] = None,
+    toolkit: Annotated[str | None, typer.Option(help="rknn-toolkit2 version; default: newest.")] = None,
+    json_file: Annotated[str | None, typer.Option("--json", help="Write JSON to FILE, or - .")] = None,
+    force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False,
+) -> None:
+    """Regroup what the compiler would make dense; verified against the original, or not written."""
+    from rkbench.onnx import fix_file
+    from rkbench.views.fix import show_fix
+
+    report = fix_file(model, target, dtype, output, inputs=inputs, force=force, toolkit_version=toolkit)
+    show_fix(report, json_file)

@@ -1,0 +1,45 @@
+"""`bench fix` in words."""
+
+from __future__ import annotations
+
+import json
+import sys
+
+from rkbench.onnx import FixReport
+from rkbench.units import format_bytes
+from rkbench.views.output import STDOUT, write_text
+
+
+def show_fix(report: FixReport, json_file: str | None = None) -> None:
+    """Print the report; with `-` stdout holds its JSON and nothing else."""
+    if json_file is not None:
+        write_text(json_file, json.dumps(report.to_json(), indent=2) + "\n")
+    if json_file != STDOUT:
+        sys.stdout.write("\n".join(describe_fix(report)) + "\n")
+
+
+def describe_fix(report: FixReport) -> list[str]:
+    """Return the lines that tell what was changed, what it saves and how it was proved."""
+    target = f"{report.before.target} {report.before.dtype}"
+    lines = [f"skipped {skip.node}: {skip.reason}" for skip in report.skipped]
+    lines += [f"note: {note}" for note in report.before.notes]
+    if report.written is None or report.verification is None:
+        return [
+            *lines,
+            f"nothing to fix for {target}: no change would make the .rknn smaller; nothing written",
+        ]
+    for change in report.changes:
+        sizes = f"{format_bytes(change.before_bytes)} -> {format_bytes(change.after_bytes)}"
+        lines.append(f"{change.node}: {change.description} ({change.rewrite}; predicted {sizes})")
+    before, after = report.before, report.after
+    checked = report.verification
+    lines += [
+        f"predicted .rknn for {target}: {format_bytes(before.file_bytes)} -> {format_bytes(after.file_bytes)}"
+        f" (weights {format_bytes(before.weight_bytes)} -> {format_bytes(after.weight_bytes)},"
+        f" commands and structure, a rough estimate, {format_bytes(before.command_bytes)}"
+        f" -> {format_bytes(after.command_bytes)})",
+        f"verified with onnxruntime: relative difference {checked.relative_difference:.1e},"
+        f" tolerance {checked.tolerance:g}; inputs, seed {checked.seed}: {'; '.join(checked.cases)}",
+        f"wrote {report.written}",
+    ]
+    return lines
