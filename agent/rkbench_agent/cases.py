@@ -13,7 +13,7 @@ from rkbench_agent.protocol import Progress, RunSpec
 from rkbench_agent.runtimes.base import Runtime, RuntimeFailureError
 
 if TYPE_CHECKING:
-    from rkbench_agent.worker import Answers, Counter
+    from rkbench_agent.answers import Answers, Counter
 
 SEED = 20240229
 

@@ -118,6 +118,12 @@ class Child:
                 pass_fds=passed,
                 start_new_session=True,
             )
+        except OSError as error:
+            os.close(commands_write)
+            os.close(answers_read)
+            self._counter.close()
+            message = f"cannot start a worker: {error}"
+            raise RunFailedError(Failed(self.run, "start", "crash", message)) from error
         finally:
             for fd in passed:
                 os.close(fd)

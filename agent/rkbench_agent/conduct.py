@@ -8,21 +8,19 @@ block has a fresh worker that loads and warms up again.
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
 from functools import partial
-from pathlib import Path
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
-from rkbench_agent import protocol
 from rkbench_agent.child import Child
 from rkbench_agent.death import RunFailedError
 from rkbench_agent.link import HostLink
 from rkbench_agent.log_scan import find_caveats
 from rkbench_agent.loop import Loop
 from rkbench_agent.memory import memory_available_bytes
-from rkbench_agent.protocol import Failed, Finished, LoadMemory, Plan, Progress, RunSpec
+from rkbench_agent.protocol import Failed, Finished, Plan, Progress, RunSpec
+from rkbench_agent.run_state import Board, NeededMemory, RunState
 from rkbench_agent.schedule import BlockSize, next_block, turns
-from rkbench_agent.storage import Cache, StorageError
+from rkbench_agent.storage import StorageError
 
 #: Resident workers may take this part of what is available; the rest is the system's.
 RESIDENT_MEMORY_RATIO = 0.8
@@ -31,35 +29,6 @@ _LOAD_MEMORY = b'{"type":"LoadMemory"'
 
 class CancelledError(Exception):
     """The host cancelled the plan."""
-
-
-@dataclass(frozen=True)
-class Board:
-    """What a plan runs on."""
-
-    root: Path
-    soc: Optional[str]
-    simulated: bool
-    cache: Cache
-
-
-@dataclass
-class RunState:
-    """How far one run is."""
-
-    spec: RunSpec
-    iterations: int = 0
-    duration_ns: int = 0
-    block: int = 0
-    need_bytes: Optional[int] = None
-    over: bool = False
-    provenance: Dict[str, Optional[str]] = field(default_factory=dict)
-    caveats: Dict[str, Dict[str, str]] = field(default_factory=dict)
-
-    def add_caveats(self, caveats: List[Dict[str, str]]) -> None:
-        """Keep each doubt once."""
-        for caveat in caveats:
-            self.caveats.setdefault(caveat["code"], caveat)
 
 
 class Conductor:
@@ -176,7 +145,7 @@ class Conductor:
     def _open(self, state: RunState, report: bool) -> None:
         spec = state.spec
         paths = self._paths(spec)
-        memory = _NeededMemory()
+        memory = NeededMemory()
 
         def forward(line: bytes) -> None:
             if line.startswith(_LOAD_MEMORY):
@@ -272,27 +241,3 @@ class Conductor:
         if not state.spec.golden:
             provenance["outputs"] = None
         self._link.send(Finished(state.spec.run, state.iterations, provenance, list(state.caveats.values())))
-
-
-class _NeededMemory:
-    """What a resident worker needs, from its own load memory."""
-
-    def __init__(self) -> None:
-        self._needs: List[int] = []
-        self._available: List[int] = []
-
-    def add(self, line: bytes) -> None:
-        message = protocol.decode(line)
-        assert isinstance(message, LoadMemory)
-        npu = message.dma_buf_bytes or message.npu_total_bytes or 0
-        if message.rss_bytes is not None:
-            self._needs.append(message.rss_bytes + npu)
-        if message.memory_available_bytes is not None:
-            self._available.append(message.memory_available_bytes)
-
-    def need_bytes(self) -> Optional[int]:
-        """Return the larger of the process's own figure and what the board lost; None if both are unknown."""
-        needs = list(self._needs)
-        if self._available:
-            needs.append(self._available[0] - min(self._available))
-        return max(needs) if needs else None

@@ -18,12 +18,13 @@ from typing import Any, Deque, List, Optional
 
 from rkbench_agent import __version__, protocol
 from rkbench_agent.child import package_root
-from rkbench_agent.conduct import Board, CancelledError, Conductor
+from rkbench_agent.conduct import CancelledError, Conductor
 from rkbench_agent.environment import read_environment
 from rkbench_agent.link import HostGoneError, HostLink
 from rkbench_agent.lock import BoardLock, Holder
 from rkbench_agent.loop import Loop
 from rkbench_agent.protocol import Beat, Cancel, Done, Have, Hello, Locked, Message, Plan, Refused, Want
+from rkbench_agent.run_state import Board
 from rkbench_agent.sensors import Sensors
 from rkbench_agent.storage import DEFAULT_CACHE, Cache, StorageError
 
@@ -75,9 +76,10 @@ class Supervisor:
         self._link = link
         self._settings = settings
         self._cache = cache
-        self._loop = Loop(link.check)
+        self._loop = Loop(self._check)
         self._plans: Deque[Plan] = deque()
         self._busy = False
+        self._cancelled = False
         link.on_message = self._on_message
 
     def serve(self) -> None:
@@ -114,14 +116,22 @@ class Supervisor:
         if isinstance(message, Want):
             self._answer(message)
         elif isinstance(message, Cancel):
-            if self._busy:
-                raise CancelledError
-            self._link.send(Done())
+            self._cancelled = self._busy
+            # One Done per plan: a Cancel that crosses the plan's own Done on the line gets none.
+            for _ in self._plans:
+                self._link.send(Done())
+            self._plans.clear()
         elif isinstance(message, Plan):
             if self._busy:
                 self._link.send(Refused("busy", "a plan is running on this line", "wait for its Done"))
             else:
                 self._plans.append(message)
+
+    def _check(self) -> None:
+        self._link.check()
+        if self._cancelled:
+            self._cancelled = False
+            raise CancelledError
 
     def _answer(self, want: Want) -> None:
         try:
@@ -141,7 +151,7 @@ class Supervisor:
         except CancelledError:
             self._link.log("cancelled by the host")
         finally:
-            self._busy = False
+            self._busy = self._cancelled = False
             lock.release()
         self._link.send(Done())
 

@@ -1,39 +1,28 @@
 """The worker: one process per variant. It loads the model, and does what the supervisor asks.
 
-Commands and answers are lines of JSON on two descriptors of their own; fds 1 and 2 belong to the
-vendor's library and are captured by the supervisor. Answers:
-
-    {"type": ...}       a message for the host, already encoded
-    {"stage": NAME}     a stage begins; the supervisor's time limit starts anew
-    {"mark": N}         what stands before is only true if the log up to mark N shows no failure
-    {"done": {...}}     the command is carried out
-    {"failed": {...}}   it is not: message, reason, advice
-
-At a mark the same N is written to fds 1 and 2, so that the supervisor knows when it has seen every
-line that was printed before.
+Commands are lines of JSON; `answers` says what goes back. Fds 1 and 2 belong to the vendor's library
+and are captured by the supervisor.
 """
 
 from __future__ import annotations
 
 import gc
 import json
-import mmap
 import os
 import resource
-import struct
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 
-from rkbench_agent import libc, protocol
+from rkbench_agent import libc
+from rkbench_agent.answers import Answers, Counter
 from rkbench_agent.measure import measure
 from rkbench_agent.memory import dma_buf_bytes, memory_available_bytes, process_memory
-from rkbench_agent.protocol import Latencies, LoadMemory, Message, RunSpec
+from rkbench_agent.protocol import Latencies, LoadMemory, RunSpec
 from rkbench_agent.runtimes.base import Runtime, RuntimeFailureError, Setting, StageTimes
 
 if TYPE_CHECKING:
     from rkbench_agent.measure import Block
 
-MARK = "\x1erkbench-mark %s %d"
 #: So many inferences, first one included, before memory counts as steady.
 STEADY_INFERENCES = 3
 BATCH_ITERATIONS = 500
@@ -67,51 +56,6 @@ def main(args: List[str]) -> int:
             answers.mark()
             answers.control(done=result)
     return 0
-
-
-class Counter:
-    """A number that the supervisor sees without being told: how many inferences are done."""
-
-    def __init__(self, fd: int) -> None:
-        self._map = mmap.mmap(fd, 8)
-        self._count = 0
-
-    def increment(self) -> None:
-        """Count one inference."""
-        self._count += 1
-        struct.pack_into("q", self._map, 0, self._count)
-
-
-class Answers:
-    """The line to the supervisor."""
-
-    def __init__(self, fd: int, nonce: str) -> None:
-        self._file = os.fdopen(fd, "wb")
-        self._nonce = nonce
-        self._marks = 0
-
-    def send(self, message: Message) -> None:
-        """Send a message for the host; it leaves with the next mark at the latest."""
-        self._file.write(protocol.encode(message))
-
-    def control(self, **value: Any) -> None:
-        """Send a line for the supervisor, at once."""
-        self._file.write(json.dumps(value).encode("utf-8") + b"\n")
-        self._file.flush()
-
-    def mark(self) -> None:
-        """Ask the supervisor to look at the log before it believes what was sent."""
-        self._marks += 1
-        libc.flush_stdio()
-        text = (MARK % (self._nonce, self._marks) + "\n").encode("ascii")
-        for fd in (1, 2):
-            os.write(fd, text)
-        self.control(mark=self._marks)
-
-    def fail(self, error: RuntimeFailureError) -> None:
-        """Say that the command failed; all lines that tell why are seen before."""
-        self.mark()
-        self.control(failed={"message": error.message, "reason": error.reason, "advice": error.advice})
 
 
 class Worker:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Callable
 
-from agent_bench import AgentProcess, Bench, of_kind
+from agent_bench import TREES, AgentProcess, Bench, of_kind
 from rkbench_agent import protocol
 from rkbench_agent.protocol import (
+    Cancel,
     Done,
     Environment,
     Failed,
@@ -17,6 +20,7 @@ from rkbench_agent.protocol import (
     LoadMemory,
     OutputCheck,
     OutputError,
+    Progress,
     Reading,
     Refused,
     Want,
@@ -95,3 +99,128 @@ def test_a_model_that_is_not_in_the_cache_fails_and_the_next_variant_runs(start:
 def test_a_plan_without_runs_is_refused(start: Start, bench: Bench) -> None:
     messages = start().run(bench.plan())
     assert of_kind(messages, Refused)[0].reason == "bad_input"
+
+
+def small_board(bench: Bench, tmp_path: Path, available_kb: int) -> None:
+    """Put the bench on an rk3588 with little memory."""
+    bench.root = tmp_path / "small"
+    shutil.copytree(TREES / "rk3588", bench.root, symlinks=True)
+    (bench.root / "proc/meminfo").write_text(f"MemTotal: 2000000 kB\nMemAvailable: {available_kb} kB\n")
+
+
+def test_variants_that_do_not_fit_together_load_and_warm_up_for_every_block(
+    start: Start, bench: Bench, tmp_path: Path
+) -> None:
+    small_board(bench, tmp_path, available_kb=20_000)
+    messages = start().run(
+        bench.plan(bench.spec("a"), bench.spec("b"), block_iterations=50, warmup_iterations=3)
+    )
+    assert of_kind(messages, Failed) == []
+    batches = [(batch.run, batch.block, batch.warmup) for batch in of_kind(messages, Latencies)]
+    assert batches == [
+        ("a", 0, True),
+        ("a", 0, False),
+        ("b", 0, True),
+        ("b", 0, False),
+        ("b", 1, True),
+        ("b", 1, False),
+        ("a", 1, True),
+        ("a", 1, False),
+    ]
+    phases = [memory.phase for memory in of_kind(messages, LoadMemory, "a")]
+    assert tuple(phases) == protocol.PHASES
+
+
+def test_a_run_that_fails_in_its_turn_leaves_the_others_going(start: Start, bench: Bench) -> None:
+    crash = {"stage": "inference", "iteration": 60, "signal": "SIGSEGV"}
+    agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=bench.behaviour(per_model={"b": {"crash": crash}}))
+    runs = [bench.spec("a"), bench.spec("b"), bench.spec("c")]
+    messages = agent.run(bench.plan(*runs, block_iterations=25))
+    order = "".join(batch.run for batch in of_kind(messages, Latencies) if not batch.warmup)
+    assert order == "abc" + "cba" + "ac" + "ca"
+    assert [(failed.run, failed.signal) for failed in of_kind(messages, Failed)] == [("b", "SIGSEGV")]
+    assert sorted(message.run for message in of_kind(messages, Finished)) == ["a", "c"]
+
+
+def test_blocks_of_all_variants_follow_one_another_on_the_virtual_clock(start: Start, bench: Bench) -> None:
+    messages = start().run(bench.plan(bench.spec("a"), bench.spec("b"), block_iterations=25))
+    batches = [batch for batch in of_kind(messages, Latencies) if not batch.warmup]
+    starts = [start_ns for batch in batches for start_ns in batch.start_ns]
+    assert len(starts) == 200
+    assert starts == sorted(starts)
+
+
+def test_virtual_time_counts_for_the_least_duration(start: Start, bench: Bench) -> None:
+    path = bench.behaviour(latency={"distribution": "constant", "median_ms": 100.0})
+    agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=path)
+    messages = agent.run(bench.plan(bench.spec("a"), min_iterations=10, min_duration_s=60.0))
+    (finished,) = of_kind(messages, Finished)
+    assert finished.iterations == 600
+    progress = of_kind(messages, Progress)[-1]
+    assert (progress.stage, progress.total, progress.unit) == ("inference", 60.0, "seconds")
+
+
+def test_the_longest_duration_ends_a_run_within_a_block(start: Start, bench: Bench) -> None:
+    path = bench.behaviour(latency={"distribution": "constant", "median_ms": 100.0})
+    agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=path)
+    messages = agent.run(bench.plan(bench.spec("a"), min_iterations=1000, max_duration_s=2.0))
+    assert of_kind(messages, Finished)[0].iterations == 20
+
+
+def test_a_virtual_run_has_stages_that_sum_to_the_call(start: Start, bench: Bench) -> None:
+    messages = start().run(bench.plan(bench.spec("a"), min_iterations=10))
+    batch = of_kind(messages, Latencies)[-1]
+    assert batch.set_inputs_ns and batch.run_ns and batch.get_outputs_ns
+    sums = [sum(parts) for parts in zip(batch.set_inputs_ns, batch.run_ns, batch.get_outputs_ns)]
+    assert sums == batch.duration_ns
+
+
+def test_outputs_that_nobody_recorded_are_not_invented(start: Start, bench: Bench) -> None:
+    messages = start().run(bench.plan(bench.spec("a", golden=bench.golden(4), replay=bench.replay(2))))
+    assert {error.case for error in of_kind(messages, OutputError)} == {0, 1}
+    messages = start().run(bench.plan(bench.spec("a", golden=bench.golden(4))))
+    assert of_kind(messages, OutputError) == []
+    assert of_kind(messages, OutputCheck) == []
+    (finished,) = of_kind(messages, Finished)
+    assert [caveat["code"] for caveat in finished.caveats] == ["outputs_not_recorded"]
+    assert finished.provenance["outputs"] is None
+
+
+def test_wrong_constant_and_nan_outputs_are_seen(start: Start, bench: Bench) -> None:
+    path = bench.behaviour(
+        per_model={name: {"outputs": name} for name in ("wrong", "constant", "nan")},
+    )
+    agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=path)
+    parts = {"golden": bench.golden(), "replay": bench.replay()}
+    runs = [bench.spec(name, **parts) for name in ("wrong", "constant", "nan", "good")]
+    messages = agent.run(bench.plan(*runs, min_iterations=10))
+    constant = {check.run: check.constant for check in of_kind(messages, OutputCheck)}
+    assert constant == {"wrong": False, "constant": True, "nan": True, "good": False}
+    assert [error.nan_count for error in of_kind(messages, OutputError, "nan")] == [10, 10, 10, 10]
+    assert {error.max_abs_error for error in of_kind(messages, OutputError, "good")} == {0.0}
+    assert min(error.max_abs_error or 0.0 for error in of_kind(messages, OutputError, "wrong")) > 1.0
+
+
+def test_a_cancel_without_a_plan_gets_no_done(start: Start, bench: Bench) -> None:
+    agent = start()
+    agent.send(Cancel())
+    messages = agent.run(bench.plan(bench.spec("a")))
+    assert len(of_kind(messages, Done)) == 1
+    assert len(of_kind(messages, Finished)) == 1
+
+
+def test_a_cancel_that_comes_with_its_plan_ends_it(start: Start, bench: Bench) -> None:
+    agent = start()
+    agent.until(Environment)
+    assert agent.process.stdin is not None
+    plan = bench.plan(bench.spec("a"))
+    agent.process.stdin.write(protocol.encode(plan) + protocol.encode(Cancel()))
+    agent.until(Done)
+    assert agent.children() == []
+
+
+def test_a_slow_load_takes_virtual_time_only(start: Start, bench: Bench) -> None:
+    agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=bench.behaviour(load_s=90.0))
+    messages = agent.run(bench.plan(bench.spec("a"), min_iterations=1))
+    durations = {memory.phase: memory.duration_ns for memory in of_kind(messages, LoadMemory)}
+    assert durations["runtime_initialised"] == 90_000_000_000

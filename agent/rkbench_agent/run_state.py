@@ -1,0 +1,65 @@
+"""What the conductor of a plan knows: the board, and how far each run is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Dict, List, Optional
+
+from rkbench_agent import protocol
+from rkbench_agent.protocol import LoadMemory, RunSpec
+from rkbench_agent.storage import Cache
+
+
+@dataclass(frozen=True)
+class Board:
+    """What a plan runs on."""
+
+    root: Path
+    soc: Optional[str]
+    simulated: bool
+    cache: Cache
+
+
+@dataclass
+class RunState:
+    """How far one run is."""
+
+    spec: RunSpec
+    iterations: int = 0
+    duration_ns: int = 0
+    block: int = 0
+    need_bytes: Optional[int] = None
+    over: bool = False
+    provenance: Dict[str, Optional[str]] = field(default_factory=dict)
+    caveats: Dict[str, Dict[str, str]] = field(default_factory=dict)
+
+    def add_caveats(self, caveats: List[Dict[str, str]]) -> None:
+        """Keep each doubt once."""
+        for caveat in caveats:
+            self.caveats.setdefault(caveat["code"], caveat)
+
+
+class NeededMemory:
+    """What a resident worker needs, from its own load memory."""
+
+    def __init__(self) -> None:
+        self._needs: List[int] = []
+        self._available: List[int] = []
+
+    def add(self, line: bytes) -> None:
+        """Take an encoded LoadMemory into account."""
+        message = protocol.decode(line)
+        assert isinstance(message, LoadMemory)
+        npu = message.dma_buf_bytes or message.npu_total_bytes or 0
+        if message.rss_bytes is not None:
+            self._needs.append(message.rss_bytes + npu)
+        if message.memory_available_bytes is not None:
+            self._available.append(message.memory_available_bytes)
+
+    def need_bytes(self) -> Optional[int]:
+        """Return the larger of the process's own figure and what the board lost; None if both are unknown."""
+        needs = list(self._needs)
+        if self._available:
+            needs.append(self._available[0] - min(self._available))
+        return max(needs) if needs else None
