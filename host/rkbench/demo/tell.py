@@ -127,7 +127,7 @@ def _only_steps(listener: Listener) -> Listener:
 
 
 def _print_opening(facts: story.Facts, console: Console) -> None:
-    console.print("The 3 MB that became 60 MB, small\n", style="bold")
+    console.print("The 3 MB that became 60 MB, in small\n", style="bold")
     for paragraph in story.opening(facts):
         console.print(f"{paragraph}\n")
 
@@ -166,13 +166,12 @@ def next_commands(data: Path, kept: Path | None) -> tuple[tuple[str, str], ...]:
     """Return three commands that work as they stand, each with what it shows."""
     where = _short(data)
     names = list(VARIANTS)
-    pair = f"{where}/{names[0]}.rknn {where}/{names[-1]}.rknn"
     store = f" --store {_short(kept)}" if kept else ""
     inspect = f"bench inspect {where}/{names[0]}.rknn --onnx {where}/{ONNX}"
-    push = f"bench push {pair} --board virtual --golden {where}/{GOLDEN}{store}"
+    push = f"bench push {where}/*.rknn --board virtual --golden {where}/{GOLDEN}{store}"
     return (
         (inspect, "every byte of the file, its causes and their cure"),
-        (push, "two of the variants in full; with --board user@address on your own NPU"),
+        (push, "the four in full; with --board user@address on your own NPU"),
         ("bench boards add desk user@address", "your own board: shows its host key, installs nothing"),
     )
 
