@@ -5,11 +5,13 @@
 ...     print(model.file.target, model.sections.total == model.file.size_bytes)
 """
 
+from rkbench.rknn.identify import Identity, describe, identify
 from rkbench.rknn.model import (
     Buffer,
     Convolution,
     FileInfo,
     Graph,
+    Layer,
     Memory,
     Node,
     RknnModel,

@@ -24,6 +24,8 @@ _TASK = struct.Struct("<8IQ")
 CONSTANT_SECTIONS = ("weights", "cpu_constants", "lookup_tables", "kind7", "compiler_constants")
 LONGEST_NAME = 512
 """Longer names are not taken apart: real ones have some hundred characters at most."""
+MOST_TABLES = 64
+"""More lookup tables than this are not matched to layers: the runtime knows about ten activations."""
 _BIAS_DTYPES = ("INT32", "INT64", "FLOAT32", "OPAQUE", "")
 
 
@@ -82,8 +84,10 @@ def _share_constants(model: RknnModel, shares: list[Share]) -> None:
             _claim(model, model.tensors[index], shares[node.index], unclaimed)
     for graph in model.graphs:
         made_by = {model.tensors[i].name: node.index for node in graph.nodes for i in node.outputs}
+        tables = _table_owners(graph)
         for tensor in graph.tensors:
-            owner = _named_owner(tensor, graph, made_by)
+            owners = tables if tensor.kind == "lookup_table" else made_by
+            owner = _named_owner(tensor, owners)
             if owner is not None:
                 _claim(model, tensor, shares[owner], unclaimed)
 
@@ -94,21 +98,32 @@ def _claim(model: RknnModel, tensor: Tensor, share: Share, unclaimed: dict[int, 
         share.sections[unclaimed.pop(offset)] += tensor.buffer_bytes
 
 
-def _named_owner(tensor: Tensor, graph: Graph, made_by: dict[str, int]) -> int | None:
-    """Return the node of a constant that no node reads.
+def _table_owners(graph: Graph) -> dict[str, int]:
+    """Return the first node that each lookup table serves.
 
-    Lookup tables bear the name of an activation (`HardSwish`) and serve every layer of that type; inner
-    constants of fused operators (`MatMul_39_sdpa_softmax_...`) begin with the name of the node's output.
+    A table bears the name of an activation; it serves the layers whose type ends with it (`ConvHardSwish`),
+    but not where another table's longer name fits (`Sigmoid` does not serve `ConvHardSigmoid`).
     """
-    if not tensor.buffer_bytes or len(tensor.name) > LONGEST_NAME:
-        return None
-    if tensor.kind == "lookup_table":
-        return next((n.index for n in graph.nodes if tensor.name and n.type.endswith(tensor.name)), None)
+    names = sorted((t.name for t in graph.tensors if t.kind == "lookup_table" and t.name), key=len)
+    owners: dict[str, int] = {}
+    for node in graph.nodes[::-1] if len(names) <= MOST_TABLES else ():
+        fitting = [name for name in names if node.type.endswith(name)]
+        if fitting:
+            owners[fitting[-1]] = node.index
+    return owners
+
+
+def _named_owner(tensor: Tensor, owners: dict[str, int]) -> int | None:
+    """Return the node of a constant that no node reads: by its name, or what its name begins with.
+
+    Inner constants of fused operators (`MatMul_39_sdpa_softmax_...`) begin with the node's output's name.
+    """
     name = tensor.name
-    while name := name.rpartition("_")[0]:
-        if name in made_by:
-            return made_by[name]
-    return None
+    if not tensor.buffer_bytes or len(name) > LONGEST_NAME:
+        return None
+    while name and name not in owners:
+        name = name.rpartition("_")[0]
+    return owners.get(name) if name else None
 
 
 def _share_commands(model: RknnModel, graph: Graph, shares: list[Share]) -> None:
@@ -216,7 +231,7 @@ def _layer(
         compiler_constant_bytes=sizes["compiler_constants"],
         register_command_bytes=sizes["register_commands"],
         task_bytes=sizes["tasks"],
-        task_counts=share.task_counts or node.task_counts,
+        task_counts=_task_counts(node, share),
         register_command_bytes_by_core=tuple(share.commands_by_core),
         input_shapes=tuple(t.shape for t in data),
         input_dtypes=tuple(t.dtype for t in data),
@@ -225,6 +240,12 @@ def _layer(
         fed_by=producers.get(node.index, ()),
         feeds=consumers.get(node.index, ()),
     )
+
+
+def _task_counts(node: Node, share: Share) -> tuple[int, ...]:
+    if node.commands:
+        return (len(node.commands), 0, 0, 0, 0, 0)
+    return share.task_counts or node.task_counts
 
 
 def _dtype(inputs: list[Tensor], outputs: list[Tensor]) -> str:
