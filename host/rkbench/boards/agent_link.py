@@ -11,7 +11,7 @@ from rkbench_agent.protocol import MAGIC, PROTOCOL, Beat, Hello, Message, WireEr
 
 from rkbench.boards.boot import BOOT_MARK, AgentZip
 from rkbench.boards.model import Board
-from rkbench.boards.ssh import Connection
+from rkbench.boards.ssh import Connection, close_channel
 from rkbench.errors import BenchError, BoardError, ConnectionLostError, NoSpaceError, ProtocolError
 
 CHUNK_BYTES = 256 * 1024
@@ -89,7 +89,7 @@ class AgentLink:
     def abort(self) -> None:
         """Close the channel without a word; the agent ends by itself."""
         self._over.set()
-        self._channel.close()
+        close_channel(self._channel)
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()

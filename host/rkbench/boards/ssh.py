@@ -68,6 +68,14 @@ class Connection:
         self.close()
 
 
+def close_channel(channel: paramiko.Channel) -> None:
+    """Close `channel`; where the connection is gone already there is nobody to be told."""
+    try:
+        channel.close()
+    except (OSError, EOFError, paramiko.SSHException):
+        pass
+
+
 def connect(board: Board, *, timeout_s: float = CONNECT_TIMEOUT_S, ask: Ask | None = None) -> Connection:
     """Log in to `board`; raises ConnectError, HostKeyError or AuthenticationError.
 

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import paramiko
 
 from rkbench.boards.boot import boot_command, build_agent
-from rkbench.boards.ssh import Connection
+from rkbench.boards.ssh import Connection, close_channel
 from rkbench.errors import (
     BenchError,
     BoardBusyError,
@@ -171,7 +171,7 @@ class _Sender:
             except (OSError, EOFError, paramiko.SSHException) as error:
                 raise self._lost(error) from error
             finally:
-                channel.close()
+                close_channel(channel)
 
     def _send(self, channel: paramiko.Channel, stream: BinaryIO, offset: int) -> None:
         """Send the rest of `stream`; returns early where the board has closed its end (it says why)."""

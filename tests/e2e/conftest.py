@@ -1,0 +1,69 @@
+"""Boards for the tests: a real sshd on loopback, and links to it that can be broken."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from relay import Relay
+from sshd import SSHD, Sshd
+
+#: Short limits for the tests of stalls; both sides get them.
+SILENCE_LIMIT_S = 2.0
+BEAT_INTERVAL_S = 0.3
+
+
+@pytest.fixture
+def start_sshd(tmp_path: Path) -> Iterator[Callable[..., Sshd]]:
+    """Start real OpenSSH servers; stopped after the test, which fails if a login left a process."""
+    if not Path(SSHD).exists():
+        pytest.skip(f"{SSHD} is not installed (Debian: openssh-server)")
+    with ExitStack() as running:
+        count = 0
+
+        def start(**options: Any) -> Sshd:
+            nonlocal count
+            count += 1
+            limits = {
+                "RKBENCH_SILENCE_LIMIT_S": f"{SILENCE_LIMIT_S}",
+                "RKBENCH_BEAT_INTERVAL_S": f"{BEAT_INTERVAL_S}",
+            }
+            environment = {**limits, **options.pop("environment", {})}
+            server = Sshd(tmp_path / f"sshd{count}", environment=environment, **options)
+            running.callback(server.close)
+            running.callback(server.await_no_processes)
+            return server
+
+        yield start
+
+
+@pytest.fixture
+def sshd(start_sshd: Callable[..., Sshd]) -> Sshd:
+    """One real OpenSSH server."""
+    return start_sshd()
+
+
+@pytest.fixture
+def relay(sshd: Sshd) -> Iterator[Relay]:
+    """A link to `sshd` that can be stalled and cut."""
+    with Relay(sshd.port) as link:
+        yield link
+
+
+@pytest.fixture
+def tmpfs(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for 24 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
+    if os.getuid() != 0 or subprocess.run(command, capture_output=True).returncode != 0:
+        pytest.skip("a small file system can only be mounted by root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)

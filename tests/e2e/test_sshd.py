@@ -1,0 +1,147 @@
+"""The same conversation with a real OpenSSH server."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rkbench.boards.ssh import connect
+from rkbench.errors import AuthenticationError, BoardError, HostKeyError
+from rkbench.session import open_session
+from sshd import Sshd
+
+INCOMPRESSIBLE = b"".join(hashlib.sha256(bytes([i % 256, i // 256])).digest() for i in range(40_000))
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    code = "from rkbench.cli import main; main()"
+    command = [sys.executable, "-c", code, *arguments]
+    return subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL)
+
+
+def test_a_second_session_sends_no_model_bytes(sshd: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "m.rknn").write_bytes(INCOMPRESSIBLE)
+    with open_session(sshd.board) as session:
+        first = session.upload([tmp_path / "m.rknn"])[0]
+    with open_session(sshd.board) as session:
+        second = session.upload([tmp_path / "m.rknn"])[0]
+    assert (first.sent_bytes, first.cached) == (1280000, False)
+    assert (second.sent_bytes, second.cached) == (0, True)
+    assert sshd.objects == [hashlib.sha256(INCOMPRESSIBLE).hexdigest()]
+    assert sshd.partials == {}
+
+
+def test_closing_a_session_leaves_no_process(sshd: Sshd) -> None:
+    with open_session(sshd.board):
+        assert len(sshd.processes()) > 0
+    sshd.await_no_processes()
+    assert sshd.processes() == []
+
+
+def test_what_a_login_prints_is_skipped(start_sshd: Callable[..., Sshd], tmp_path: Path) -> None:
+    greeting = 'ForceCommand echo "Welcome to {the} board"; eval "$SSH_ORIGINAL_COMMAND"'
+    server = start_sshd(more=greeting)
+    (tmp_path / "m.rknn").write_bytes(b"model")
+    with open_session(server.board) as session:
+        assert session.hello.magic == "rkbench-agent"
+        assert session.upload([tmp_path / "m.rknn"])[0].cached is False
+
+
+def test_an_unknown_host_key_is_refused_and_boards_add_cures_it(sshd: Sshd, tmp_path: Path) -> None:
+    inventory = tmp_path / "bench.toml"
+    stranger = replace(sshd.board, known_hosts_files=(tmp_path / "bench.known_hosts",))
+    with pytest.raises(HostKeyError, match="unknown") as refusal:
+        connect(stranger)
+    assert sshd.fingerprint() in refusal.value.message
+    assert "bench boards add bench-board" in refusal.value.hint
+
+    address = f"{stranger.user}@127.0.0.1:{sshd.port}"
+    options = ["--fingerprint", sshd.fingerprint(), "--inventory", str(inventory)]
+    added = bench("boards", "add", "bench-board", address, *options)
+    assert (added.returncode, added.stderr) == (0, "")
+    connect(stranger).close()
+
+
+def test_boards_add_refuses_another_fingerprint_and_records_nothing(sshd: Sshd, tmp_path: Path) -> None:
+    address = f"root@127.0.0.1:{sshd.port}"
+    wrong = "SHA256:" + "A" * 43
+    inventory = str(tmp_path / "bench.toml")
+    added = bench("boards", "add", "rock", address, "--fingerprint", wrong, "--inventory", inventory)
+    assert added.returncode == 1
+    assert sshd.fingerprint() in added.stderr
+    assert list(tmp_path.glob("bench.*")) == []
+
+
+def test_boards_add_without_a_terminal_asks_for_the_fingerprint(sshd: Sshd, tmp_path: Path) -> None:
+    inventory = str(tmp_path / "bench.toml")
+    added = bench("boards", "add", "rock", f"root@127.0.0.1:{sshd.port}", "--inventory", inventory)
+    assert added.returncode == 2
+    assert "--fingerprint" in added.stderr
+
+
+def test_a_changed_host_key_shows_both_fingerprints(start_sshd: Callable[..., Sshd]) -> None:
+    old, new = start_sshd(), start_sshd()
+    words = (old.folder / "host_ed25519.pub").read_text().split()[:2]
+    (new.folder / "known_hosts").write_text(f"[127.0.0.1]:{new.port} {' '.join(words)}\n")
+    with pytest.raises(HostKeyError, match="CHANGED") as refusal:
+        connect(new.board)
+    assert old.fingerprint() in refusal.value.message
+    assert new.fingerprint() in refusal.value.message
+    assert "ssh-keygen -R" in refusal.value.hint
+
+
+def test_a_server_with_several_keys_is_asked_for_the_recorded_one(start_sshd: Callable[..., Sshd]) -> None:
+    server = start_sshd(key_types=("rsa", "ecdsa", "ed25519"))
+    connection = connect(server.board)
+    key = connection._transport.get_remote_server_key()
+    connection.close()
+    assert key.fingerprint == server.fingerprint("rsa")
+
+
+def test_a_key_that_the_board_does_not_know_is_refused(sshd: Sshd, start_sshd: Callable[..., Sshd]) -> None:
+    other = start_sshd()
+    with pytest.raises(AuthenticationError, match="accepted no key") as refusal:
+        connect(replace(sshd.board, identity_files=(other.client_key,)))
+    assert "ssh-copy-id" in refusal.value.hint
+
+
+def test_a_board_without_python_says_so(sshd: Sshd) -> None:
+    with pytest.raises(BoardError, match=r"no Python there: '/opt/no such/python3'") as refusal:
+        open_session(replace(sshd.board, python="/opt/no such/python3"))
+    assert "--python" in refusal.value.hint
+
+
+@pytest.mark.parametrize("version", ["2.7.18", "3.6.15"])
+def test_a_python_that_is_too_old_says_so(sshd: Sshd, version: str) -> None:
+    python = Path(f"/root/.pyenv/versions/{version}/bin/python")
+    if not python.exists():
+        pytest.skip(f"{python} is not there")
+    with pytest.raises(BoardError, match=r"Python \d\.\d; the agent needs Python 3\.8"):
+        open_session(replace(sshd.board, python=str(python)))
+
+
+def test_an_agent_that_dies_at_its_start_is_quoted(sshd: Sshd, tmp_path: Path) -> None:
+    python = tmp_path / "python3"
+    python.write_text("#!/bin/sh\necho 'libpython3.so: cannot open shared object' >&2\nexit 5\n")
+    python.chmod(0o755)
+    with pytest.raises(BoardError, match="exit status 5") as refusal:
+        open_session(replace(sshd.board, python=str(python)))
+    assert "libpython3.so: cannot open shared object" in refusal.value.hint
+
+
+def test_a_home_that_cannot_be_written_is_named(sshd: Sshd) -> None:
+    with pytest.raises(BoardError, match=r"cannot be written: /proc/rkbench") as refusal:
+        open_session(replace(sshd.board, cache_dir="/proc/rkbench"))
+    assert "cache_dir" in refusal.value.hint
+
+
+def test_python_can_lie_in_the_home(sshd: Sshd) -> None:
+    (sshd.home / "my venv").mkdir()
+    (sshd.home / "my venv/python").symlink_to(sys.executable)
+    with open_session(replace(sshd.board, python="~/my venv/python")) as session:
+        assert session.hello.python_version == sys.version.split()[0]

@@ -1,0 +1,173 @@
+"""Uploads that go wrong: cut, stalled, killed, no room; what is left, and how the next one goes on."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from conftest import BEAT_INTERVAL_S, SILENCE_LIMIT_S
+from relay import Relay
+from rkbench.boards.model import Board
+from rkbench.errors import ConnectionLostError, NoSpaceError
+from rkbench.session import Session, open_session
+from sshd import Sshd
+
+SIZE = 16 * 1024 * 1024
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A file that does not compress."""
+    path = tmp_path / "m.rknn"
+    path.write_bytes(hashlib.shake_128(b"model").digest(SIZE))
+    return path
+
+
+def short_session(board: Board) -> Session:
+    return open_session(board, silence_limit_s=SILENCE_LIMIT_S, beat_interval_s=BEAT_INTERVAL_S)
+
+
+def digest_of(model: Path) -> str:
+    return hashlib.sha256(model.read_bytes()).hexdigest()
+
+
+def test_an_upload_that_was_cut_goes_on_where_it_stopped(sshd: Sshd, relay: Relay, model: Path) -> None:
+    board = sshd.through(relay.port)
+    with short_session(board) as session:
+        relay.cut_after(SIZE // 2)
+        with pytest.raises(ConnectionLostError, match="broke off"):
+            session.upload([model])
+    sshd.await_no_processes()
+    partial = sshd.partials[f"{digest_of(model)}.part"]
+    assert SIZE // 4 < partial < SIZE
+    assert sshd.objects == []
+
+    with short_session(board) as session:
+        again = session.upload([model])[0]
+    assert again.resumed_bytes == partial
+    assert again.sent_bytes == SIZE - partial
+    assert (sshd.objects, sshd.partials) == ([digest_of(model)], {})
+
+
+def test_an_upload_that_stalls_is_noticed_on_both_sides(sshd: Sshd, relay: Relay, model: Path) -> None:
+    board = sshd.through(relay.port)
+    with short_session(board) as session:
+        relay.stall_after(SIZE // 2)
+        with pytest.raises(ConnectionLostError):
+            session.upload([model])
+    sshd.await_no_processes()  # by its own limit: the link is still stalled
+    partial = sshd.partials[f"{digest_of(model)}.part"]
+    assert SIZE // 4 < partial < SIZE
+
+    relay.resume()
+    with short_session(board) as session:
+        again = session.upload([model])[0]
+    assert again.sent_bytes == SIZE - partial
+    assert sshd.objects == [digest_of(model)]
+
+
+def test_a_damaged_partial_is_sent_anew(sshd: Sshd, relay: Relay, model: Path) -> None:
+    board = sshd.through(relay.port)
+    with short_session(board) as session:
+        relay.cut_after(SIZE // 2)
+        with pytest.raises(ConnectionLostError):
+            session.upload([model])
+    sshd.await_no_processes()
+    path = sshd.home / ".cache/rkbench/incoming" / f"{digest_of(model)}.part"
+    with path.open("r+b") as partial:
+        partial.write(b"damage")
+
+    with short_session(board) as session:
+        again = session.upload([model])[0]
+    assert (again.resumed_bytes, again.sent_bytes) == (0, SIZE)
+    assert sshd.objects == [digest_of(model)]
+
+
+def test_a_killed_client_leaves_no_process_and_nothing_unverified(
+    sshd: Sshd, relay: Relay, model: Path, tmp_path: Path
+) -> None:
+    board = sshd.through(relay.port)
+    script = (
+        "import sys; from pathlib import Path; from rkbench.boards.model import Board\n"
+        "from rkbench.session import open_session\n"
+        "host, port, user, key, known, model = sys.argv[1:]\n"
+        "board = Board(name='b', host=host, port=int(port), user=user, identity_files=(Path(key),),\n"
+        "              known_hosts_files=(Path(known),))\n"
+        "with open_session(board) as session:\n"
+        "    session.upload([Path(model)], lambda *progress: print(progress, flush=True))\n"
+    )
+    relay.stall_after(SIZE // 2)
+    arguments = [board.host, str(board.port), str(board.user), str(sshd.client_key)]
+    arguments += [str(board.known_hosts_files[0]), str(model)]
+    command = [sys.executable, "-c", script, *arguments]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as client:
+        assert client.stdout is not None
+        assert client.stdout.readline() != ""  # it is in the middle of the upload
+        client.send_signal(signal.SIGKILL)
+    relay.cut()
+    relay.resume()
+    sshd.await_no_processes()
+    assert sshd.objects == []
+
+
+def test_a_link_that_falls_silent_ends_the_session_and_the_agent(sshd: Sshd, relay: Relay) -> None:
+    with short_session(sshd.through(relay.port)) as session:
+        relay.stall()
+        with pytest.raises(ConnectionLostError, match="nothing heard for 2 s"):
+            session.upload([Path(__file__)])
+        sshd.await_no_processes()
+    assert sshd.processes() == []
+
+
+def test_beats_keep_an_idle_session_alive(sshd: Sshd) -> None:
+    with open_session(sshd.board, silence_limit_s=1.0, beat_interval_s=0.2) as session:
+        answers = [session.upload([Path(__file__)])[0].cached]
+        session._link._over.wait(2 * SILENCE_LIMIT_S)  # idle for longer than either side's limit
+        answers.append(session.upload([Path(__file__)])[0].cached)
+    assert answers == [False, True]
+
+
+def test_no_space_is_told_with_numbers_before_anything_is_sent(
+    start_sshd: Callable[..., Sshd], model: Path, tmpfs: Path
+) -> None:
+    server = start_sshd(home=tmpfs)
+    with open_session(server.board) as session, pytest.raises(NoSpaceError) as refusal:
+        session.upload([model])
+    assert "16.8 MB are to be sent" in refusal.value.message
+    assert server.partials == {}
+
+
+def test_a_quota_that_ends_in_the_middle_is_no_space(start_sshd: Callable[..., Sshd], model: Path) -> None:
+    limit = 'ForceCommand ulimit -f 4096; eval "$SSH_ORIGINAL_COMMAND"'  # in KiB or half KiB, by the shell
+    server = start_sshd(more=limit)
+    with open_session(server.board) as session, pytest.raises(NoSpaceError):
+        session.upload([model])
+    server.await_no_processes()
+    assert (server.objects, server.partials) == ([], {})
+
+
+def test_two_models_of_equal_content_are_sent_once(sshd: Sshd, model: Path, tmp_path: Path) -> None:
+    twin = tmp_path / "twin.rknn"
+    twin.write_bytes(model.read_bytes())
+    with open_session(sshd.board) as session:
+        first, second = session.upload([model, twin])
+    assert (first.sent_bytes, second.sent_bytes, second.cached) == (SIZE, 0, True)
+
+
+def test_the_least_recently_used_model_makes_room(sshd: Sshd, tmp_path: Path) -> None:
+    board = replace(sshd.board, cache_limit_bytes=2500)
+    names = []
+    for letter in "abc":
+        path = tmp_path / letter
+        path.write_bytes(letter.encode() * 1000)
+        names.append(hashlib.sha256(path.read_bytes()).hexdigest())
+    with open_session(board) as session:
+        for letter in "abc":
+            session.upload([tmp_path / letter])
+    assert sshd.objects == sorted(names[1:])
