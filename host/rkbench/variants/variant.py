@@ -10,7 +10,7 @@ from typing import Any
 
 from rkbench.results.model import Variant
 from rkbench.rknn import RknnModel, Tensor
-from rkbench.variants.golden import find_replay, prepare_golden
+from rkbench.variants.golden import find_replay, prepare
 from rkbench.variants.preflight import Compiled, check_soc, compiled_for, open_variant
 
 
@@ -36,6 +36,8 @@ class PreparedVariant:
     golden: BlobFile | None
     replay: BlobFile | None
     npu: Compiled
+    golden_notes: tuple[str, ...] = ()
+    """What was decided or converted to make the golden fit."""
 
     @property
     def files(self) -> tuple[BlobFile, ...]:
@@ -64,15 +66,17 @@ def _prepare(path: Path, name: str, golden: Path | None, soc: str | None, force:
         npu = compiled_for(model)
         check_soc(npu, soc, force=force)
         replay = find_replay(path)
+        fitted = prepare(golden, model) if golden else None
         return PreparedVariant(
             model=blob(path, model.file.sha256),
             description=_describe(model, name),
             inputs=tuple(_spec(tensor, fed=True) for tensor in model.inputs),
             outputs=tuple(_spec(tensor, fed=False) for tensor in model.outputs),
             figures=_figures(model),
-            golden=blob(prepare_golden(golden, model), label=golden.name) if golden else None,
+            golden=blob(fitted.path, label=golden.name) if fitted and golden else None,
             replay=blob(replay) if replay else None,
             npu=npu,
+            golden_notes=fitted.notes if fitted else (),
         )
 
 
