@@ -3,7 +3,8 @@
     put SHA256 SIZE OFFSET CODEC CACHE LIMIT_BYTES [PREFIX_SHA256|- [KEEP_SHA256...]]
 
 stdin carries the file from byte OFFSET on: as it is (CODEC `stored`) or as one zlib stream (`zlib`).
-The answer is one line of JSON on stdout: `{"ok": true, "cached": bool, "note": ...}` or
+The line `ready` on stdout says that the bytes are welcome: a host that resumes waits for it. The answer
+is one line of JSON: `{"ok": true, "cached": bool, "note": ...}` or
 `{"error": KIND, "message": ..., "received": N, ...}` with the kinds of `storage.StorageError`.
 """
 
@@ -56,6 +57,7 @@ def _put(args: List[str], silence_limit_s: float) -> Dict[str, Any]:
         digest,
         numbers[0],
         lambda count: read_or_stall(0, count, silence_limit_s),
+        _say_ready,
         offset=numbers[1],
         codec=codec,
         prefix_digest=prefix,
@@ -73,6 +75,7 @@ def store(
     digest: str,
     size_bytes: int,
     read: Callable[[int], bytes],
+    on_ready: Callable[[], None] = lambda: None,
     *,
     offset: int = 0,
     codec: str = "stored",
@@ -84,7 +87,7 @@ def store(
 
     `read(n)` yields at most n bytes and b"" at the end: the file from `offset` on, as a zlib stream
     if `codec` says so. `prefix_digest` is the SHA-256 of the first `offset` bytes, which the partial
-    must have. Objects of `keep` are not evicted. Raises StorageError.
+    must have. `on_ready` is called before the first read. Objects of `keep` are not evicted. Raises StorageError.
     """
     if cache.have([digest]):
         return False
@@ -95,6 +98,7 @@ def store(
             _lock(partial, path, digest)
             hasher = _resume(partial, digest, offset, prefix_digest)
             cache.make_room(size_bytes - offset, limit_bytes, [digest, *keep])
+            on_ready()
             _receive(partial, hasher, _decoded(read, codec), offset, size_bytes)
             _complete(partial, hasher, path, cache.path(digest))
     except OSError as error:
@@ -110,6 +114,11 @@ def read_or_stall(descriptor: int, count: int, silence_limit_s: float) -> bytes:
     if not ready:
         raise StorageError("stalled", f"nothing came for {silence_limit_s:g} s")
     return os.read(descriptor, count)
+
+
+def _say_ready() -> None:
+    sys.stdout.write("ready\n")
+    sys.stdout.flush()
 
 
 def _lock(partial: BinaryIO, path: Path, digest: str) -> None:

@@ -28,6 +28,7 @@ PasswordAuthentication no
 KbdInteractiveAuthentication no
 PermitRootLogin yes
 MaxStartups 100
+Subsystem sftp internal-sftp
 SetEnv {environment}
 {more}
 """

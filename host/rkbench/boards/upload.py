@@ -165,9 +165,11 @@ class _Sender:
             channel = self._connection.exec(boot_command(board, build_agent(), *arguments))
             try:
                 channel.settimeout(self._silence_limit_s)
-                self._send(channel, stream, offset)
+                head = _read_until_ready(channel) if offset else b"ready"
+                if b"ready" in head.splitlines():
+                    self._send(channel, stream, offset)
                 channel.settimeout(max(SYNC_LIMIT_S, self._silence_limit_s))
-                return _reply(channel, board.name)
+                return _reply(channel, board.name, head)
             except (OSError, EOFError, paramiko.SSHException) as error:
                 raise self._lost(error) from error
             finally:
@@ -216,9 +218,19 @@ def _encoded(stream: BinaryIO, codec: str) -> Iterator[tuple[int, bytes]]:
     yield taken, packer.flush()
 
 
-def _reply(channel: paramiko.Channel, board: str) -> dict[str, Any]:
-    """Return the answer of `put`: the last line that is a JSON object."""
+def _read_until_ready(channel: paramiko.Channel) -> bytes:
+    """Return what `put` prints up to `ready`, or all that it prints when it refuses."""
     received = b""
+    while b"ready" not in received.splitlines():
+        data = channel.recv(65536)
+        if not data:
+            break
+        received += data
+    return received
+
+
+def _reply(channel: paramiko.Channel, board: str, received: bytes) -> dict[str, Any]:
+    """Return the answer of `put` that follows `received`: the last line that is a JSON object."""
     while data := channel.recv(65536):
         received += data
     for line in reversed(received.splitlines()):
