@@ -21,7 +21,7 @@ SEED = 20240229
 def first_inputs(spec: RunSpec, golden_path: Optional[str]) -> List[Any]:
     """Return the inputs for timing: the first golden case, or seeded noise where there is none."""
     if golden_path is None:
-        return [_noise(tensor) for tensor in spec.inputs]
+        return _noise(spec, SEED)
     try:
         with NpzFile(golden_path) as file:
             return Golden(file, spec.inputs, spec.outputs).case(0).inputs
@@ -46,7 +46,26 @@ def compare(spec: RunSpec, golden_path: str, runtime: Runtime, answers: Answers,
                 answers.mark()
     except (NpzError, ShapeMismatchError) as error:
         raise _does_not_fit(error) from error
-    for check in watch.checks(spec.run, [str(tensor["name"]) for tensor in spec.outputs]):
+    _send_checks(spec, watch, answers)
+
+
+def probe(spec: RunSpec, runtime: Runtime, answers: Answers, counter: Counter) -> None:
+    """Where there is no golden, see with noise whether outputs repeat, and depend on the input."""
+    watch = OutputWatch()
+    for seed in (SEED, SEED + 1):
+        inputs = _noise(spec, seed)
+        outputs = _run(runtime, inputs, counter)
+        if outputs is None:
+            return
+        watch.add(inputs, outputs)
+        if seed == SEED and not runtime.replays:
+            watch.repeat(outputs, _run(runtime, inputs, counter) or [])
+    _send_checks(spec, watch, answers)
+
+
+def _send_checks(spec: RunSpec, watch: OutputWatch, answers: Answers) -> None:
+    names = [str(tensor["name"]) for tensor in spec.outputs]
+    for check in watch.checks(spec.run, names):
         answers.send(check)
 
 
@@ -69,13 +88,17 @@ def _send_errors(spec: RunSpec, case: Any, outputs: List[Any], answers: Answers)
         answers.send(output_error(spec.run, case.index, index, name, outputs[index], expected))
 
 
-def _noise(tensor: Any) -> Any:
-    random = np.random.RandomState(SEED)
-    dtype = np.dtype(tensor["dtype"])
-    if dtype.kind == "f":
-        return random.random_sample(tensor["shape"]).astype(dtype)
-    low = -128 if dtype.kind == "i" else 0
-    return random.randint(low, low + 256, tensor["shape"]).astype(dtype)
+def _noise(spec: RunSpec, seed: int) -> List[Any]:
+    random = np.random.RandomState(seed)
+    arrays = []
+    for tensor in spec.inputs:
+        dtype = np.dtype(tensor["dtype"])
+        if dtype.kind == "f":
+            arrays.append(random.random_sample(tensor["shape"]).astype(dtype))
+        else:
+            low = -128 if dtype.kind == "i" else 0
+            arrays.append(random.randint(low, low + 256, tensor["shape"]).astype(dtype))
+    return arrays
 
 
 def _does_not_fit(error: Exception) -> RuntimeFailureError:

@@ -81,8 +81,7 @@ class Conductor:
         self._sample()
         self._open(state, report=True)
         child = self._children[state.spec.run]
-        if state.spec.golden:
-            child.request(do="golden")
+        child.request(do="golden")
         if timed:
             self._warm_up(state)
             for size in self._blocks(state):

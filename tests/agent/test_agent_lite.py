@@ -60,6 +60,14 @@ def test_a_run_on_rknnlite_is_measured_in_every_kind(start: Start, bench: Bench)
     assert {memory.npu_total_bytes for memory in of_kind(messages, LoadMemory)} == {None}
 
 
+def test_without_a_golden_the_outputs_are_still_watched(start: Start, bench: Bench) -> None:
+    agent = start(PYTHONPATH=STANDIN)
+    messages = agent.run(bench.plan(bench.spec("a"), runtime="lite", min_iterations=5))
+    assert of_kind(messages, OutputError) == []
+    assert of_kind(messages, OutputCheck) == [OutputCheck("a", 0, "/head/y", True, False)]
+    assert of_kind(messages, Finished)[0].provenance["outputs"] is None
+
+
 def test_the_format_is_a_str_so_that_no_call_spoils_the_next(start: Start, bench: Bench) -> None:
     run_lite(start, bench, {"min_iterations": 10})
     assert {call["data_format"] for call in calls(bench, "inference")} == {"nhwc"}
