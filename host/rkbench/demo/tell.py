@@ -34,8 +34,8 @@ ONNX = "digits.onnx"
 GOLDEN = "golden.npz"
 #: The variants, in the order of the columns, each with the two lines of its heading.
 VARIANTS = {
-    "digits.fp16": ("as converted", "fp16"),
-    "digits.int8": ("as converted", "int8"),
+    "digits.fp16": ("converted", "fp16"),
+    "digits.int8": ("converted", "int8"),
     "digits.regrouped.fp16": ("regrouped", "fp16"),
     "digits.regrouped.int8": ("regrouped", "int8"),
 }
@@ -149,17 +149,23 @@ def _print_end(outcome: Outcome, facts: story.Facts, data: Path, console: Consol
 
 
 def _print_table(lines: Sequence[story.Line], names: Sequence[str], chosen: str, console: Console) -> None:
+    """Print the table; where the line is too short for the sources, they stand below it."""
     from rich.table import Table
 
+    headings = [VARIANTS[name] for name in names]
+    beside = story.width(lines, headings) <= console.width
     table = Table(box=None, padding=(0, 0, 0, 2), pad_edge=False, header_style="bold")
-    table.add_column("")
-    for name in names:
+    table.add_column("", no_wrap=True, min_width=max(len(line.label) for line in lines))
+    for name, heading in zip(names, headings, strict=True):
         style = "green" if name == chosen else ""
-        table.add_column("\n".join(VARIANTS[name]), justify="right", no_wrap=True, style=style)
-    table.add_column("\nfrom", style="dim", no_wrap=True)
+        table.add_column("\n".join(heading), justify="right", no_wrap=True, style=style)
+    if beside:
+        table.add_column("\nfrom", style="dim", no_wrap=True)
     for line in lines:
-        table.add_row(line.label, *line.cells, line.source)
+        table.add_row(line.label, *line.cells, *([line.source] if beside else []))
     console.print(table)
+    if not beside:
+        console.print(f"\n{story.sources(lines)}", style="dim")
 
 
 def next_commands(data: Path, kept: Path | None) -> tuple[tuple[str, str], ...]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rkbench.demo.story import Facts, choose, opening, source_of, table, verdict
+from rkbench.demo.story import Facts, Line, choose, opening, source_of, sources, table, verdict, width
 from rkbench.results.model import (
     Board,
     Failure,
@@ -99,3 +99,13 @@ def test_the_opening_takes_its_figures_from_the_files() -> None:
     assert "m.onnx, is 1.00 MB. Converted for rk3588 it became 15.5 MB: 15.5× as much." in text
     assert "Why? It is so." in text
     assert "with 8 held-out digits" in text
+
+
+def test_the_sources_fit_into_one_sentence_where_the_line_is_short() -> None:
+    lines = (
+        Line("size", ("1 B",), "the file"),
+        Line("ratio", ("2×",), "the file"),
+        Line("p50", ("≈3 s",), "a model"),
+    )
+    assert sources(lines) == "size, ratio: the file; p50: a model."
+    assert width(lines, [("converted", "fp16")]) == 5 + (9 + 2) + (8 + 2)
