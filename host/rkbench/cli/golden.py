@@ -25,7 +25,7 @@ def golden(
     ] = None,
 ) -> None:
     """Compute expected outputs with onnxruntime, for `bench push --golden`."""
-    from rkbench.variants.golden_onnx import describe, make_golden
+    from rkbench.variants.golden_onnx import beside, describe, make_golden
 
-    path = make_golden(onnx, inputs, out or onnx.with_suffix(".golden.npz"), cases, seed)
+    path = make_golden(onnx, inputs, out or beside(onnx), cases, seed)
     typer.echo(describe(path))

@@ -40,18 +40,27 @@ Case = dict[str, Array]
 def golden_from_onnx(onnx: Path, inputs: Path | None) -> Path:
     """Return the golden beside `onnx`, computed now unless it is there and was made of the same things.
 
-    Raises GoldenError, also when a file of that name is not ours to replace.
+    Raises what `beside` and `make_golden` raise.
     """
-    out = onnx.with_suffix(".golden.npz")
+    out = beside(onnx)
     if not out.exists():
         return make_golden(onnx, inputs, out)
     known = read_metadata(out)
-    if known.get("schema") != SCHEMA:
-        text = f"{out} is in the way: it is not a golden that bench made"
-        raise GoldenError(text, hint=f"use it with --golden {out}, or rename it")
     made_of = (known.get("onnx_sha256"), known.get("inputs_sha256"), known.get("seed"))
     wanted = (_digest(onnx), _inputs_digest(inputs), None if inputs else RANDOM_SEED)
     return out if made_of == wanted else make_golden(onnx, inputs, out)
+
+
+def beside(onnx: Path) -> Path:
+    """Return where the golden of `onnx` stands: MODEL.golden.npz.
+
+    Raises GoldenError where a file of that name is not ours to replace.
+    """
+    out = onnx.with_suffix(".golden.npz")
+    if out.exists() and read_metadata(out).get("schema") != SCHEMA:
+        text = f"{out} is in the way: it is not a golden that bench made"
+        raise GoldenError(text, hint=f"use it with --golden {out}, or rename it")
+    return out
 
 
 def make_golden(
