@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
@@ -17,7 +18,7 @@ from rkbench.onnx.model import OnnxFile, open_onnx, restore_declarations
 from rkbench.onnx.predict import check_target, predict
 from rkbench.onnx.prediction import Prediction
 from rkbench.onnx.rewrites import ALL
-from rkbench.onnx.rewrites.proposal import Proposal, Site, constant_array
+from rkbench.onnx.rewrites.proposal import Proposal, Propose, Site, is_stored
 from rkbench.onnx.verify import Verification, verify
 from rkbench.rknn import targets
 
@@ -88,6 +89,7 @@ def fix_file(
     inputs: str | PathLike[str] | None = None,
     force: bool = False,
     toolkit_version: str | None = None,
+    rewrites: Sequence[Propose] = ALL,
 ) -> FixReport:
     """Rewrite what bloats an ONNX on `target` at `dtype`, verify the result, write it to `output`.
 
@@ -105,7 +107,7 @@ def fix_file(
         )
     site = Site(network.graph, target, known, toolkit_version)
     skipped = tuple(_skipped(network, site))
-    proposals = [] if network.is_quantized else _best_proposals(site)
+    proposals = [] if network.is_quantized else _best_proposals(site, rewrites)
     if not proposals:
         return FixReport(path, None, (), skipped, before, before, None)
     if network.missing_files:
@@ -128,11 +130,11 @@ def _check_output(path: Path, output: Path, *, force: bool) -> None:
         raise UsageError(f"{output.parent} is no folder", hint="make it, or name another file with -o")
 
 
-def _best_proposals(site: Site) -> list[Proposal]:
+def _best_proposals(site: Site, rewrites: Sequence[Propose]) -> list[Proposal]:
     """Return the best proposal of every node for which one pays."""
     best = []
     for node in site.graph:
-        offered = [proposal for propose in ALL if (proposal := propose(node, site)) is not None]
+        offered = [proposal for propose in rewrites if (proposal := propose(node, site)) is not None]
         if offered:
             chosen = min(offered, key=lambda proposal: proposal.after_bytes)
             if _pays(chosen):
@@ -157,7 +159,7 @@ def _skipped(network: OnnxFile, site: Site) -> list[Skipped]:
             continue
         if network.is_quantized:
             found.append(Skipped(node.name or "", "the graph is quantized already (QDQ): fix the float one"))
-        elif constant_array(node.inputs[1]) is None:
+        elif not is_stored(node.inputs[1]):
             found.append(Skipped(node.name or "", "its weights are computed by nodes, not stored"))
     return found
 

@@ -37,7 +37,7 @@ from rkbench.rknn.targets import DTYPES, ELEMENT_BYTES, Dtype
 FUSED = {
     *("Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Elu", "Mish"),
     *("BatchNormalization", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast"),
-    *("Transpose", "QuantizeLinear", "DequantizeLinear", "Softplus"),
+    *("Transpose", "Softplus"),
 }
 
 
@@ -262,6 +262,11 @@ def _resize(_node: ir.Node, context: Context, _dtype: Dtype) -> Share | None:
     return Share(RESIZE, 0, 0, commands.other_bytes(context.target))
 
 
+def _scale(_node: ir.Node, _context: Context, _dtype: Dtype) -> Share | None:
+    """Scales and zero points of a QDQ graph become attributes of the tensors."""
+    return None
+
+
 def _other(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     """Any other layer: its float constants are stored element by element, its commands are one layer's."""
     values = context.constant_inputs(node)
@@ -290,4 +295,6 @@ RULES: dict[str, Rule] = {
     "RNN": _recurrent,
     "Resize": _resize,
     "Upsample": _resize,
+    "QuantizeLinear": _scale,
+    "DequantizeLinear": _scale,
 }

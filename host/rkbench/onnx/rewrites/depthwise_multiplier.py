@@ -22,6 +22,7 @@ from rkbench.onnx.rewrites.proposal import (
     Site,
     constant_array,
     free_name,
+    is_stored,
     new_constant,
     replace_constant,
 )
@@ -51,7 +52,7 @@ def propose(node: ir.Node, site: Site) -> Proposal | None:
         return None
     constants = [value for value in node.inputs[1:] if value is not None]
     edits = carried_edits(node.outputs[0], geometry.output_channels)
-    if edits is None or any(constant_array(value) is None for value in constants):
+    if edits is None or not all(is_stored(value) for value in constants):
         return None
     channels, factor = geometry.input_channels, geometry.output_channels // geometry.input_channels
     plain = Convolution(**{**vars(geometry), "output_channels": channels})
@@ -100,7 +101,7 @@ def _edits_of(node: ir.Node, index: int, channels: int) -> list[Edit] | None:
 def _convolution_edits(node: ir.Node, channels: int) -> list[Edit] | None:
     """An ordinary convolution takes the order into its weights; a plain depthwise one hands it on."""
     geometry = convolution_of(node)
-    if geometry is None or constant_array(node.inputs[1]) is None:
+    if geometry is None or not is_stored(node.inputs[1]):
         return None
     if geometry.groups == 1:
         return [Edit(node, 1, 1)]
@@ -116,7 +117,7 @@ def _product_edits(node: ir.Node) -> list[Edit] | None:
     maps, matrix = static_shape(node.inputs[0]), static_shape(node.inputs[1])
     if maps is None or len(maps) != 2 or matrix is None or len(matrix) != 2:
         return None
-    if constant_array(node.inputs[1]) is None or node.attributes.get_int("transA", 0) != 0:
+    if not is_stored(node.inputs[1]) or node.attributes.get_int("transA", 0) != 0:
         return None
     return [Edit(node, 1, node.attributes.get_int("transB", 0))]
 
@@ -132,7 +133,7 @@ def _drops_single_pixels(node: ir.Node) -> bool:
 def _binary_edits(node: ir.Node, other: int, channels: int) -> list[Edit] | None:
     """A constant operand of one element has no order; one with a channel axis follows it there."""
     shape, map_shape = static_shape(node.inputs[other]), static_shape(node.outputs[0])
-    if shape is None or map_shape is None or constant_array(node.inputs[other]) is None:
+    if shape is None or map_shape is None or not is_stored(node.inputs[other]):
         return None
     if int(np.prod(shape)) == 1:
         return []
@@ -141,7 +142,7 @@ def _binary_edits(node: ir.Node, other: int, channels: int) -> list[Edit] | None
 
 
 def _are_constant(edits: list[Edit]) -> bool:
-    return all(constant_array(edit.node.inputs[edit.index]) is not None for edit in edits)
+    return all(is_stored(edit.node.inputs[edit.index]) for edit in edits)
 
 
 def apply(node: ir.Node, factor: int, edits: list[Edit], graph: ir.Graph) -> None:

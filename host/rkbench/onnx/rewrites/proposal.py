@@ -44,6 +44,11 @@ class Proposal:
 Propose = Callable[[ir.Node, Site], Proposal | None]
 
 
+def is_stored(value: ir.Value | None) -> bool:
+    """Return whether a value is a stored constant; its data is not read."""
+    return value is not None and ir.convenience.get_const_tensor(value) is not None
+
+
 def constant_array(value: ir.Value | None) -> np.ndarray | None:
     """Return the data of a stored constant; None for a value that nodes compute."""
     tensor = ir.convenience.get_const_tensor(value) if value is not None else None

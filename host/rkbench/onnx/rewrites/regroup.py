@@ -11,7 +11,7 @@ import onnx_ir as ir
 
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution, convolution_of
-from rkbench.onnx.rewrites.proposal import Proposal, Site, constant_array, replace_constant
+from rkbench.onnx.rewrites.proposal import Proposal, Site, constant_array, is_stored, replace_constant
 
 NAME = "regroup"
 
@@ -22,7 +22,7 @@ def propose(node: ir.Node, site: Site) -> Proposal | None:
     A convolution that is kept grouped already may still be better off with fewer, larger groups.
     """
     geometry = convolution_of(node) if node.op_type == "Conv" else None
-    if geometry is None or geometry.groups == 1 or constant_array(node.inputs[1]) is None:
+    if geometry is None or geometry.groups == 1 or not is_stored(node.inputs[1]):
         return None
     if conv.fate(geometry, site.target, site.dtype, site.toolkit_version) == conv.DEPTHWISE:
         return None

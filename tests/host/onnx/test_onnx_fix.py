@@ -1,0 +1,174 @@
+"""`bench fix` as a whole: what it writes, what it refuses, what it says."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnx_ir as ir
+import pytest
+from onnx_networks import Network, grouped
+from rkbench.errors import ModelError, UsageError
+from rkbench.onnx import fix_file
+from rkbench.onnx.rewrites.proposal import Proposal, Site, constant_array, replace_constant
+from rkbench.onnx.verify import verify
+
+BLOAT = "bloat3M_groupconv_cpg4.onnx"
+
+
+def bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user would."""
+    command = [sys.executable, "-c", "from rkbench.cli import main; main()", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("target", "dtype", "predicted_bytes"),
+    [
+        ("rk3588", "fp16", 8_124_136),
+        ("rk3588", "int8", 5_741_656),
+        ("rk3568", "fp16", 4_557_808),
+        ("rk3568", "int8", 3_070_160),
+    ],
+)
+def test_the_bloated_network_shrinks_and_computes_the_same(
+    data: Path, tmp_path: Path, target: str, dtype: str, predicted_bytes: int
+) -> None:
+    report = fix_file(data / "models" / BLOAT, target, dtype, tmp_path / "fixed.onnx")
+    assert len(report.changes) == 13
+    assert report.verification is not None
+    assert report.verification.relative_difference < 1e-3
+    assert report.after.file_bytes == predicted_bytes
+
+
+def test_a_network_without_grouped_convolutions_is_left_alone(tmp_path: Path) -> None:
+    path = Network(1, 4, 8, 8).conv(4, 16).save(tmp_path / "plain.onnx")
+    found = bench("fix", path, "--target", "rk3588", "-o", tmp_path / "out.onnx")
+    assert (found.returncode, found.stderr) == (0, "")
+    assert found.stdout == (
+        "nothing to fix for rk3588 fp16: no change would make the .rknn smaller; nothing written\n"
+    )
+    assert [entry.name for entry in tmp_path.iterdir()] == ["plain.onnx"]
+
+
+def test_the_command_tells_what_it_did(tmp_path: Path) -> None:
+    path = grouped(256, 4).save(tmp_path / "model.onnx")
+    found = bench("fix", path, "--target", "rk3568", "--dtype", "int8", "-o", tmp_path / "out.onnx")
+    lines = found.stdout.splitlines()
+    assert lines[0].startswith("target: 64 groups of 4 channels -> 16 of 16 (regroup; predicted ")
+    assert lines[1].startswith("predicted .rknn for rk3568 int8: ")
+    assert "tolerance 0.001; inputs, seed 20240607: normal, mean 0, deviation 1;" in lines[2]
+    assert lines[3] == f"wrote {tmp_path / 'out.onnx'}"
+
+
+def test_json_on_stdout_stands_alone(tmp_path: Path) -> None:
+    path = grouped(256, 4).save(tmp_path / "model.onnx")
+    found = bench("fix", path, "--target", "rk3588", "-o", tmp_path / "out.onnx", "--json", "-")
+    report = json.loads(found.stdout)
+    assert report["schema"] == "rkbench-fix/1"
+    assert report["changes"][0]["rewrite"] == "regroup"
+    assert report["verification"]["is_equal"] is True
+
+
+def test_the_input_is_never_overwritten(tmp_path: Path) -> None:
+    path = grouped(256, 4).save(tmp_path / "model.onnx")
+    with pytest.raises(UsageError, match="is the input"):
+        fix_file(path, "rk3588", "fp16", tmp_path / "." / "model.onnx", force=True)
+
+
+def test_another_file_is_overwritten_only_with_force(tmp_path: Path) -> None:
+    path = grouped(256, 4).save(tmp_path / "model.onnx")
+    other = tmp_path / "other.onnx"
+    other.write_text("mine")
+    with pytest.raises(UsageError, match="exists"):
+        fix_file(path, "rk3588", "fp16", other)
+    assert other.read_text() == "mine"
+    fix_file(path, "rk3588", "fp16", other, force=True)
+    onnx.checker.check_model(onnx.load(other), full_check=True)
+
+
+def spoil(node: ir.Node, site: Site) -> Proposal | None:
+    """A rewrite that lies: it scales the weights."""
+    if node.name != "target":
+        return None
+    weights = constant_array(node.inputs[1])
+    assert weights is not None
+
+    def apply() -> None:
+        replace_constant(node, 1, weights * 1.01, site.graph)
+
+    return Proposal("target", "spoil", "scales the weights", 1_000_000, 1, apply)
+
+
+def test_a_rewrite_that_changes_results_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
+    path = grouped(256, 4).save(tmp_path / "model.onnx")
+    with pytest.raises(ModelError, match=r"differs by 0\.01 relative, more than 0\.001: not written"):
+        fix_file(path, "rk3588", "fp16", tmp_path / "out.onnx", rewrites=[spoil])
+    assert [entry.name for entry in tmp_path.iterdir()] == ["model.onnx"]
+
+
+def test_external_weights_stay_external(tmp_path: Path) -> None:
+    model = onnx.load(grouped(256, 4).save(tmp_path / "whole.onnx"))
+    onnx.save(model, tmp_path / "model.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    (tmp_path / "out").mkdir()
+    fix_file(tmp_path / "model.onnx", "rk3588", "fp16", tmp_path / "out" / "fixed.onnx")
+    assert sorted(entry.name for entry in (tmp_path / "out").iterdir()) == ["fixed.onnx", "fixed.onnx.data"]
+    assert verify(tmp_path / "whole.onnx", tmp_path / "out" / "fixed.onnx").is_equal
+
+
+def test_missing_external_weights_are_named(tmp_path: Path) -> None:
+    model = onnx.load(grouped(256, 4).save(tmp_path / "whole.onnx"))
+    onnx.save(model, tmp_path / "model.onnx", save_as_external_data=True, location="w.bin", size_threshold=0)
+    (tmp_path / "w.bin").unlink()
+    with pytest.raises(ModelError, match=r"its weights are not here: w\.bin"):
+        fix_file(tmp_path / "model.onnx", "rk3588", "fp16", tmp_path / "out.onnx")
+
+
+def test_a_target_that_nobody_measured_is_refused(tmp_path: Path) -> None:
+    path = grouped(256, 4).save(tmp_path / "model.onnx")
+    with pytest.raises(UsageError, match="nobody has measured"):
+        fix_file(path, "rv1106", "int8", tmp_path / "out.onnx")
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "cases"),
+    [
+        ("x", (1, 4, 8, 8), 1),
+        ("inputs/x", (3, 1, 4, 8, 8), 3),
+        ("x", (2, 4, 8, 8), 2),
+        ("inputs/x", (2, 1, 8, 8, 4), 2),
+    ],
+)
+def test_given_inputs_are_cases_of_their_own(
+    tmp_path: Path, name: str, shape: tuple[int, ...], cases: int
+) -> None:
+    path = grouped(64, 4).save(tmp_path / "model.onnx")
+    np.savez(tmp_path / "given.npz", **{name: np.ones(shape, "float32")})
+    told = verify(path, path, tmp_path / "given.npz").cases
+    assert told[3:] == tuple(f"given.npz, case {number}" for number in range(cases))
+
+
+@pytest.mark.parametrize(
+    ("name", "shape", "words"),
+    [("y", (1, 4, 8, 8), "has no member 'x'; it has y"), ("x", (1, 4, 9, 9), "the model wants")],
+)
+def test_inputs_that_do_not_fit_are_refused(
+    tmp_path: Path, name: str, shape: tuple[int, ...], words: str
+) -> None:
+    path = grouped(64, 4).save(tmp_path / "model.onnx")
+    np.savez(tmp_path / "given.npz", **{name: np.ones(shape, "float32")})
+    with pytest.raises(UsageError, match=words):
+        verify(path, path, tmp_path / "given.npz")
+
+
+def test_a_network_that_onnxruntime_cannot_run_is_refused(tmp_path: Path) -> None:
+    path = grouped(64, 4).save(tmp_path / "model.onnx")
+    model = onnx.load(path)
+    model.graph.node[1].op_type = "NoSuchLayer"
+    onnx.save(model, tmp_path / "broken.onnx")
+    with pytest.raises(ModelError, match="onnxruntime cannot run"):
+        verify(path, tmp_path / "broken.onnx")
