@@ -115,8 +115,8 @@ def run_campaign(
     listener(Step(f"checking {_count(len(order.models), 'model')}"))
     variants = prepare_variants(order.models, golden=order.golden, soc=board.soc, force=order.force)
     _check_baseline(order, variants)
-    for note in dict.fromkeys(note for variant in variants for note in variant.golden_notes):
-        listener(Note(f"golden: {note}"))
+    for told in dict.fromkeys(told for variant in variants for told in variant.golden_notes):
+        listener(Note(f"golden: {told}"))
     listener(Step(f"connecting to {board.name}"))
     with connect() as session:
         for variant in variants:
