@@ -3,8 +3,8 @@
     put SHA256 SIZE OFFSET CODEC CACHE LIMIT_BYTES [PREFIX_SHA256|- [KEEP_SHA256...]]
 
 stdin carries the file from byte OFFSET on: as it is (CODEC `stored`) or as one zlib stream (`zlib`).
-The line `ready` on stdout says that the bytes are welcome: a host that resumes waits for it. The answer
-is one line of JSON: `{"ok": true, "cached": bool, "note": ...}` or
+The line `rkbench-put ready` on stdout says that the bytes are welcome; a host that resumes waits for
+it. The answer is one line of JSON: `{"ok": true, "cached": bool, "note": ...}` or
 `{"error": KIND, "message": ..., "received": N, ...}` with the kinds of `storage.StorageError`.
 """
 
@@ -87,7 +87,8 @@ def store(
 
     `read(n)` yields at most n bytes and b"" at the end: the file from `offset` on, as a zlib stream
     if `codec` says so. `prefix_digest` is the SHA-256 of the first `offset` bytes, which the partial
-    must have. `on_ready` is called before the first read. Objects of `keep` are not evicted. Raises StorageError.
+    must have. `on_ready` is called before the first read. Objects of `keep` are
+    not evicted. Raises StorageError.
     """
     if cache.have([digest]):
         return False
@@ -117,7 +118,7 @@ def read_or_stall(descriptor: int, count: int, silence_limit_s: float) -> bytes:
 
 
 def _say_ready() -> None:
-    sys.stdout.write("ready\n")
+    sys.stdout.write("rkbench-put ready\n")
     sys.stdout.flush()
 
 

@@ -37,6 +37,8 @@ SAMPLE_BYTES = 32 * 1024
 #: After the last byte the board still syncs to its disk: a slow SD card takes its time.
 SYNC_LIMIT_S = 180.0
 BUSY_RETRY_S = 0.5
+#: What `put` prints when it has looked at its partial and wants the rest.
+READY = b"rkbench-put ready"
 
 #: Called with the file, the bytes of it that the board has, and its size.
 OnProgress = Callable[[Path, int, int], None]
@@ -165,8 +167,8 @@ class _Sender:
             channel = self._connection.exec(boot_command(board, build_agent(), *arguments))
             try:
                 channel.settimeout(self._silence_limit_s)
-                head = _read_until_ready(channel) if offset else b"ready"
-                if b"ready" in head.splitlines():
+                head = _read_until_ready(channel) if offset else READY
+                if READY in head.splitlines():
                     self._send(channel, stream, offset)
                 channel.settimeout(max(SYNC_LIMIT_S, self._silence_limit_s))
                 return _reply(channel, board.name, head)
@@ -221,7 +223,7 @@ def _encoded(stream: BinaryIO, codec: str) -> Iterator[tuple[int, bytes]]:
 def _read_until_ready(channel: paramiko.Channel) -> bytes:
     """Return what `put` prints up to `ready`, or all that it prints when it refuses."""
     received = b""
-    while b"ready" not in received.splitlines():
+    while READY not in received.splitlines():
         data = channel.recv(65536)
         if not data:
             break

@@ -1,0 +1,64 @@
+"""Host keys on record."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import paramiko
+import pytest
+from rkbench.boards.host_keys import (
+    check_host_key,
+    forget_host_key,
+    key_algorithms,
+    record_host_key,
+    recorded_keys,
+)
+from rkbench.boards.virtual import _new_key
+from rkbench.errors import HostKeyError
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> paramiko.PKey:
+    return _new_key(tmp_path / "key")
+
+
+def test_a_recorded_key_is_found_again_under_host_and_port(tmp_path: Path, key: paramiko.PKey) -> None:
+    file = tmp_path / "known_hosts"
+    record_host_key(file, "rock", 22, key)
+    record_host_key(file, "rock", 2222, key)
+    assert [line.split()[0] for line in file.read_text().splitlines()] == ["rock", "[rock]:2222"]
+    (found,) = recorded_keys("rock", 2222, [file, tmp_path / "missing"])
+    assert found.key.fingerprint == key.fingerprint
+    assert recorded_keys("rock", 23, [file]) == ()
+
+
+def test_hashed_names_are_found(tmp_path: Path, key: paramiko.PKey) -> None:
+    name = paramiko.HostKeys.hash_host("rock")
+    (tmp_path / "known_hosts").write_text(f"{name} {key.get_name()} {key.get_base64()}\n")
+    assert len(recorded_keys("rock", 22, [tmp_path / "known_hosts"])) == 1
+
+
+def test_a_new_key_replaces_the_old_one_and_leaves_other_lines(tmp_path: Path, key: paramiko.PKey) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text("# by hand\nother ssh-ed25519 AAAA\n")
+    record_host_key(file, "rock", 22, _new_key(tmp_path / "old"))
+    record_host_key(file, "rock", 22, key)
+    (found,) = recorded_keys("rock", 22, [file])
+    assert found.key.fingerprint == key.fingerprint
+    forget_host_key(file, "rock", 22)
+    assert file.read_text() == "# by hand\nother ssh-ed25519 AAAA\n"
+
+
+def test_only_algorithms_of_recorded_keys_are_asked_for(tmp_path: Path, key: paramiko.PKey) -> None:
+    record_host_key(tmp_path / "k", "rock", 22, key)
+    recorded = recorded_keys("rock", 22, [tmp_path / "k"])
+    assert key_algorithms(recorded, ("rsa-sha2-512", "ssh-ed25519")) == ("ssh-ed25519",)
+
+
+def test_a_key_in_any_file_is_enough(tmp_path: Path, key: paramiko.PKey) -> None:
+    record_host_key(tmp_path / "a", "rock", 22, _new_key(tmp_path / "old"))
+    record_host_key(tmp_path / "b", "rock", 22, key)
+    recorded = recorded_keys("rock", 22, [tmp_path / "a", tmp_path / "b"])
+    check_host_key(key, recorded, board="b", address="rock", host="rock", port=22)
+    with pytest.raises(HostKeyError, match="CHANGED"):
+        check_host_key(key, recorded[:1], board="b", address="rock", host="rock", port=22)

@@ -1,0 +1,84 @@
+"""Where a connection goes: ssh_config, jump hosts, addresses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rkbench.boards.model import Board
+from rkbench.boards.ssh_config import parse_address, resolve_target
+from rkbench.errors import ConnectError
+
+CONFIG = """\
+Host rock
+    HostName 10.0.0.5
+    User radxa
+    Port 2222
+    IdentityFile ~/keys/lab
+    IdentitiesOnly yes
+    ProxyJump hop@gate:2200, inner
+Host odd
+    ProxyCommand nc %h %p
+    HostKeyAlias lab-odd
+Host *
+    User everyone
+"""
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> tuple[Path, ...]:
+    (tmp_path / "config").write_text(CONFIG)
+    return (tmp_path / "config",)
+
+
+def test_an_alias_stands_for_what_ssh_config_says(config: tuple[Path, ...]) -> None:
+    target = resolve_target(Board(name="b", host="rock"), config)
+    assert (target.host, target.port, target.user) == ("10.0.0.5", 2222, "radxa")
+    assert target.identity_files == (Path("~/keys/lab").expanduser(),)
+    assert target.use_agent is False
+    assert target.jumps == ("hop@gate:2200", "inner")
+
+
+def test_the_board_overrides_ssh_config(config: tuple[Path, ...]) -> None:
+    board = Board(name="b", host="rock", port=22, user="root", identity_files=(Path("/k"),))
+    target = resolve_target(board, config)
+    assert (target.port, target.user, target.identity_files[0]) == (22, "root", Path("/k"))
+
+
+def test_a_proxy_command_gets_host_and_port(config: tuple[Path, ...]) -> None:
+    target = resolve_target(Board(name="b", host="odd"), config)
+    assert (target.proxy_command, target.key_name, target.user) == ("nc odd 22", "lab-odd", "everyone")
+
+
+def test_a_virtual_board_does_not_look_into_ssh_config(config: tuple[Path, ...]) -> None:
+    board = Board(name="v", host="rock", port=1, user="virtual", simulated=True)
+    assert resolve_target(board, config).host == "rock"
+
+
+def test_a_broken_ssh_config_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("Host\x00\nnonsense without sense =\n!!\n")
+    with pytest.raises(ConnectError, match="config cannot be read"):
+        resolve_target(Board(name="b", host="h"), (tmp_path / "config",))
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("host", (None, "host", None)),
+        ("root@host", ("root", "host", None)),
+        ("root@10.0.0.1:2222", ("root", "10.0.0.1", 2222)),
+        ("root@[::1]:22", ("root", "::1", 22)),
+        ("fe80::1", (None, "fe80::1", None)),
+        ("a@b@host", ("a@b", "host", None)),
+    ],
+)
+def test_addresses(text: str, parts: tuple[str | None, str, int | None]) -> None:
+    assert parse_address(text) == parts
+
+
+@pytest.mark.parametrize(
+    "text", ["", "@host", "root@", "host:0", "host:x", "ho st", "-oProxy", "[::1", "[::1]22"]
+)
+def test_what_is_no_address(text: str) -> None:
+    with pytest.raises(ValueError):
+        parse_address(text)
