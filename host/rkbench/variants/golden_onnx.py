@@ -10,16 +10,16 @@ import hashlib
 import json
 import tempfile
 from collections.abc import Iterator
-from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rkbench.errors import GoldenError, ModelError
-from rkbench.variants.golden_file import METADATA, cases_of, layout_of, members_of, read_metadata
-from rkbench.variants.golden_match import NCHW, Wanted, match
-from rkbench.variants.npz import Array, NpzReader, NpzWriter
+from rkbench.variants.golden_file import METADATA, read_metadata
+from rkbench.variants.golden_inputs import Case, cases_from, input_files, random_cases
+from rkbench.variants.golden_match import NCHW, Wanted
+from rkbench.variants.npz import Array, NpzWriter
 
 SCHEMA = "rkbench-golden/1"
 RANDOM_CASES = 16
@@ -34,7 +34,6 @@ _DTYPES = {
     "tensor(int64)": "int64",
     "tensor(bool)": "bool",
 }
-Case = dict[str, Array]
 
 
 def golden_from_onnx(onnx: Path, inputs: Path | None) -> Path:
@@ -82,7 +81,9 @@ def make_golden(
     wanted = [_wanted(node) for node in session.get_inputs()]
     names = [node.name for node in session.get_outputs()]
     source = (
-        _random(wanted, seed, cases or RANDOM_CASES) if inputs is None else _from_files(inputs, wanted, cases)
+        random_cases(wanted, seed, cases or RANDOM_CASES)
+        if inputs is None
+        else cases_from(inputs, wanted, cases)
     )
     metadata = {
         "schema": SCHEMA,
@@ -96,11 +97,11 @@ def make_golden(
         "inputs_sha256": _inputs_digest(inputs),
         "seed": None if inputs else seed,
     }
-    with tempfile.TemporaryDirectory(prefix=".golden-", dir=out.parent) as folder:
+    with _folder_in(out.parent) as folder:
         spools = _Spools(Path(folder))
         for case in source:
             spools.add({f"inputs/{name}": value for name, value in case.items()})
-            answers = session.run(names, case)
+            answers = _run(session, names, case)
             spools.add({f"outputs/{name}": value for name, value in zip(names, answers, strict=True)})
         spools.write(out, metadata, compress)
     return out
@@ -114,6 +115,26 @@ def describe(golden: Path) -> str:
     seed = known.get("seed")
     inputs = f"inputs from {known.get('inputs')}" if seed is None else f"random inputs (seed {seed})"
     return f"{golden}: {cases}, {inputs}, outputs by onnxruntime {known.get('onnxruntime_version')}"
+
+
+def _folder_in(parent: Path) -> tempfile.TemporaryDirectory[str]:
+    try:
+        return tempfile.TemporaryDirectory(prefix=".golden-", dir=parent)
+    except OSError as error:
+        text = f"{parent}: the golden cannot be written there: {error.strerror}"
+        raise GoldenError(
+            text, hint="bench golden MODEL.onnx -o FILE.npz, then bench push --golden FILE.npz"
+        ) from error
+
+
+def _run(session: Any, names: list[str], case: Case) -> list[Array]:
+    try:
+        return list(session.run(names, case))
+    except Exception as error:  # onnxruntime raises a class per status code, all direct children of Exception
+        text = f"onnxruntime cannot run it on these inputs: {str(error).strip().splitlines()[0]}"
+        raise GoldenError(
+            text, hint="give inputs that the model was made for: --inputs FILE.npz or DIR"
+        ) from error
 
 
 class _Spools:
@@ -187,82 +208,12 @@ def _wanted(node: Any) -> Wanted:
     return Wanted("inputs", node.name, tuple(size or 1 for size in shape), _DTYPES[node.type])
 
 
-def _random(wanted: list[Wanted], seed: int, cases: int) -> Iterator[Case]:
-    generator = np.random.default_rng(seed)
-    for _ in range(cases):
-        yield {tensor.name: _random_array(generator, tensor) for tensor in wanted}
-
-
-def _random_array(generator: np.random.Generator, tensor: Wanted) -> Array:
-    if tensor.dtype.startswith("float"):
-        return generator.standard_normal(tensor.shape).astype(tensor.dtype)
-    limit = 256 if tensor.dtype == "uint8" else 2
-    return generator.integers(0, limit, tensor.shape).astype(tensor.dtype)
-
-
-def _from_files(inputs: Path, wanted: list[Wanted], cases: int | None) -> Iterator[Case]:
-    count = 0
-    for path in _input_files(inputs):
-        for case in _from_file(path, wanted):
-            if count == cases:
-                return
-            count += 1
-            yield case
-
-
-def _input_files(inputs: Path) -> list[Path]:
-    if not inputs.exists():
-        raise GoldenError(
-            f"{inputs}: no such file or folder", hint="give an .npz, or a folder of .npy or .npz files"
-        )
-    if not inputs.is_dir():
-        return [inputs]
-    files = sorted(path for path in inputs.iterdir() if path.suffix in (".npy", ".npz"))
-    if not files:
-        raise GoldenError(
-            f"{inputs}: no .npy or .npz file in it", hint="save one case a file, or an .npz of all"
-        )
-    return files
-
-
-def _from_file(path: Path, wanted: list[Wanted]) -> Iterator[Case]:
-    if path.suffix == ".npy":
-        yield from _from_npy(path, wanted)
-        return
-    with NpzReader(path) as source, ExitStack() as stack:
-        found = match(
-            wanted, members_of(source), layout_of(source), sides=f"inputs {path} do not fit the ONNX"
-        )
-        streams = [stack.enter_context(closing(cases_of(source, fit))) for fit in found.fits]
-        for arrays in zip(*streams, strict=True):
-            yield {
-                fit.wanted.name: array.astype(fit.wanted.dtype, copy=False)
-                for fit, array in zip(found.fits, arrays, strict=True)
-            }
-
-
-def _from_npy(path: Path, wanted: list[Wanted]) -> Iterator[Case]:
-    if len(wanted) != 1:
-        names = ", ".join(tensor.name for tensor in wanted)
-        raise GoldenError(
-            f"{path}: one array for {len(wanted)} inputs ({names})", hint="save an .npz with these names"
-        )
-    with tempfile.TemporaryDirectory(prefix="rkbench-npy-") as folder:
-        archive = Path(folder) / path.with_suffix(".npz").name
-        try:
-            array = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise GoldenError(f"{path}: no readable .npy: {error}", hint="save it with numpy.save") from error
-        np.savez(archive, **{wanted[0].name: array})
-        yield from _from_file(archive, wanted)
-
-
 def _inputs_digest(inputs: Path | None) -> str | None:
     """Return a digest of the input files' names and bytes; None for random inputs."""
     if inputs is None:
         return None
     whole = hashlib.sha256()
-    for path in _input_files(inputs):
+    for path in input_files(inputs):
         whole.update(f"{path.name} {_digest(path)}\n".encode())
     return whole.hexdigest()
 

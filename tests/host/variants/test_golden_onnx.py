@@ -98,3 +98,25 @@ def test_what_is_no_onnx_is_named(tmp_path: Path) -> None:
         make_golden(tmp_path / "m.onnx", None, tmp_path / "out.npz")
     with pytest.raises(GoldenError, match="no such file"):
         make_golden(tmp_path / "absent.onnx", None, tmp_path / "out.npz")
+
+
+def test_a_folder_that_is_not_there_is_named(doubler: Path, tmp_path: Path) -> None:
+    with pytest.raises(GoldenError, match="the golden cannot be written there: No such file or directory"):
+        make_golden(doubler, None, tmp_path / "absent" / "out.npz")
+
+
+def test_inputs_that_the_model_cannot_run_on_are_named(tmp_path: Path) -> None:
+    """Random indices of 0 or 1 do not fit a table of one row."""
+    table = helper.make_tensor("table", TensorProto.FLOAT, [1, 1], [1.0])
+    values = [
+        helper.make_tensor_value_info("ids", TensorProto.INT64, [8]),
+        helper.make_tensor_value_info("y", TensorProto.FLOAT, [8, 1]),
+    ]
+    node = helper.make_node("Gather", ["table", "ids"], ["y"])
+    graph = helper.make_graph([node], "lookup", values[:1], values[1:], [table])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 14)])
+    model.ir_version = 8
+    onnx.save(model, str(tmp_path / "lookup.onnx"))
+    with pytest.raises(GoldenError, match="onnxruntime cannot run it on these inputs"):
+        make_golden(tmp_path / "lookup.onnx", None, tmp_path / "out.npz")
+    assert not (tmp_path / "out.npz").exists()

@@ -1,0 +1,90 @@
+"""Inputs for a golden: from the user's files, or seeded and random."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+import numpy as np
+
+from rkbench.errors import GoldenError
+from rkbench.variants.golden_file import cases_of, layout_of, members_of
+from rkbench.variants.golden_match import Wanted, match
+from rkbench.variants.npz import Array, NpzReader
+
+Case = dict[str, Array]
+
+
+def random_cases(wanted: list[Wanted], seed: int, cases: int) -> Iterator[Case]:
+    """Yield cases from `seed`: floats standard normal, bytes 0 to 255, other whole numbers 0 or 1."""
+    generator = np.random.default_rng(seed)
+    for _ in range(cases):
+        yield {tensor.name: _random_array(generator, tensor) for tensor in wanted}
+
+
+def _random_array(generator: np.random.Generator, tensor: Wanted) -> Array:
+    if tensor.dtype.startswith("float"):
+        return generator.standard_normal(tensor.shape).astype(tensor.dtype)
+    limit = 256 if tensor.dtype == "uint8" else 2
+    return generator.integers(0, limit, tensor.shape).astype(tensor.dtype)
+
+
+def cases_from(inputs: Path, wanted: list[Wanted], cases: int | None) -> Iterator[Case]:
+    """Yield the cases of an .npz or of a folder of .npy and .npz, at most `cases`; raises GoldenError."""
+    count = 0
+    for path in input_files(inputs):
+        for case in _from_file(path, wanted):
+            if count == cases:
+                return
+            count += 1
+            yield case
+
+
+def input_files(inputs: Path) -> list[Path]:
+    """Return the files that `inputs` names, in the order of their names; raises GoldenError."""
+    if not inputs.exists():
+        raise GoldenError(
+            f"{inputs}: no such file or folder", hint="give an .npz, or a folder of .npy or .npz files"
+        )
+    if not inputs.is_dir():
+        return [inputs]
+    files = sorted(path for path in inputs.iterdir() if path.suffix in (".npy", ".npz"))
+    if not files:
+        raise GoldenError(
+            f"{inputs}: no .npy or .npz file in it", hint="save one case a file, or an .npz of all"
+        )
+    return files
+
+
+def _from_file(path: Path, wanted: list[Wanted]) -> Iterator[Case]:
+    if path.suffix == ".npy":
+        yield from _from_npy(path, wanted)
+        return
+    with NpzReader(path) as source, ExitStack() as stack:
+        found = match(
+            wanted, members_of(source), layout_of(source), sides=f"inputs {path} do not fit the ONNX"
+        )
+        streams = [stack.enter_context(closing(cases_of(source, fit))) for fit in found.fits]
+        for arrays in zip(*streams, strict=True):
+            yield {
+                fit.wanted.name: array.astype(fit.wanted.dtype, copy=False)
+                for fit, array in zip(found.fits, arrays, strict=True)
+            }
+
+
+def _from_npy(path: Path, wanted: list[Wanted]) -> Iterator[Case]:
+    if len(wanted) != 1:
+        names = ", ".join(tensor.name for tensor in wanted)
+        raise GoldenError(
+            f"{path}: one array for {len(wanted)} inputs ({names})", hint="save an .npz with these names"
+        )
+    with tempfile.TemporaryDirectory(prefix="rkbench-npy-") as folder:
+        archive = Path(folder) / path.with_suffix(".npz").name
+        try:
+            array = np.load(path, allow_pickle=False)
+        except (OSError, ValueError) as error:
+            raise GoldenError(f"{path}: no readable .npy: {error}", hint="save it with numpy.save") from error
+        np.savez(archive, **{wanted[0].name: array})
+        yield from _from_file(archive, wanted)
