@@ -194,7 +194,8 @@ class Latencies:
     """A batch of timed iterations, in order; all lists have one length.
 
     `duration_ns` is the whole call. Stages are None where the runtime does not tell them apart;
-    `run_ns` is then the runtime's own figure of the NPU run where it gives one.
+    `run_ns` is then the runtime's own figure of the NPU run where it gives one; `device_ns` is that
+    figure beside a `run_ns` that is the wall clock of the call (`capi`).
     """
 
     run: str
@@ -205,6 +206,7 @@ class Latencies:
     set_inputs_ns: Optional[List[int]] = None
     run_ns: Optional[List[int]] = None
     get_outputs_ns: Optional[List[int]] = None
+    device_ns: Optional[List[int]] = None
 
 
 @dataclass(frozen=True)

@@ -24,11 +24,15 @@ class RuntimeFailureError(Exception):
 
 @dataclass(frozen=True)
 class StageTimes:
-    """How long the parts of the last inference took, in nanoseconds; None where not told."""
+    """How long the parts of the last inference took, in nanoseconds; None where not told.
+
+    `device_ns` is the runtime's own figure of the NPU's time, where `run_ns` is the wall clock of its call.
+    """
 
     set_inputs_ns: Optional[int] = None
     run_ns: Optional[int] = None
     get_outputs_ns: Optional[int] = None
+    device_ns: Optional[int] = None
 
 
 @dataclass(frozen=True)
