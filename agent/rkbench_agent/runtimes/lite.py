@@ -12,16 +12,10 @@ import time
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
 from rkbench_agent.runtimes.base import NpuMemory, RuntimeFailureError, Setting, StageTimes
+from rkbench_agent.runtimes.cores import choose_core_mask
 
 if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
-
-#: Core masks by SoC; elsewhere RKNNLite refuses any mask, and there is one core.
-CORE_MASKS: Dict[str, Dict[str, int]] = {
-    "rk3588": {"auto": 0, "0": 1, "1": 2, "2": 4, "0-1": 3, "all": 7},
-    "rk3576": {"auto": 0, "0": 1, "1": 2, "0-1": 3, "all": 3},
-}
-SINGLE_CORE_SOCS = ("rk3562", "rk3566", "rk3568")
 
 
 class LiteRuntime:
@@ -32,8 +26,7 @@ class LiteRuntime:
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
         self.clock_ns = time.perf_counter_ns
-        self._caveats: List[Tuple[str, str, str]] = []
-        self._mask = self._core_mask()
+        self._mask, self._caveats = choose_core_mask(setting)
         self._lite: Any = _new_lite()
         self._inputs: List[Array] = []
         self._data_format: Optional[str] = None
@@ -94,27 +87,6 @@ class LiteRuntime:
         self._lite.release()
         self._lite = None
 
-    def _core_mask(self) -> int:
-        soc, name = self._setting.soc or "", self._setting.core_mask
-        if soc in SINGLE_CORE_SOCS:
-            if name not in ("auto", "0"):
-                self._caveats.append(
-                    (
-                        "core_mask_ignored",
-                        f"{soc} has one NPU core: --cores {name} was not applied",
-                        "leave --cores away on this board",
-                    )
-                )
-            return 0
-        masks = CORE_MASKS.get(soc, CORE_MASKS["rk3588"])
-        if name not in masks:
-            raise RuntimeFailureError(
-                f"no core mask {name!r} on {soc or 'this board'}",
-                reason="bad_input",
-                advice=f"one of {', '.join(sorted(masks))}",
-            )
-        return masks[name]
-
     def _find_run_perf(self) -> Any:
         """Return a function that yields the NPU's run time in ns, or False if there is none that works."""
         query = getattr(getattr(self._lite, "rknn_runtime", None), "get_run_perf", None)
@@ -131,6 +103,9 @@ class LiteRuntime:
 
 
 def _microseconds_to_ns(value: Any) -> Optional[int]:
+    """Return nanoseconds, or None for what is no positive number. RKNNLite 2.5.0 gives text: "1234"."""
+    if isinstance(value, str) and value.strip().isdigit():
+        value = int(value)
     if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
         return None
     return int(value * 1000)
