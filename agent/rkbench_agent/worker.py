@@ -195,6 +195,7 @@ class Worker:
                     _known([stage.set_inputs_ns for stage in stages]),
                     _known([stage.run_ns for stage in stages]),
                     _known([stage.get_outputs_ns for stage in stages]),
+                    _known([stage.device_ns for stage in stages]),
                 )
             )
 
@@ -232,7 +233,12 @@ def _new_runtime(name: str, setting: Setting) -> Runtime:
         from rkbench_agent.runtimes.virtual import VirtualRuntime
 
         return VirtualRuntime(setting)
-    raise RuntimeFailureError(f"no runtime {name!r}", reason="bad_input", advice="lite or virtual")
+    if name in ("capi", "capi-zero-copy"):
+        from rkbench_agent.runtimes.capi import CapiRuntime
+
+        return CapiRuntime(setting, zero_copy=name == "capi-zero-copy")
+    advice = "lite, capi, capi-zero-copy or virtual"
+    raise RuntimeFailureError(f"no runtime {name!r}", reason="bad_input", advice=advice)
 
 
 def _make_expendable() -> None:
