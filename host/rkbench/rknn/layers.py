@@ -7,9 +7,8 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from rkbench.rknn.codes import SECTION_OF_KIND, TASK_BYTES
 from rkbench.rknn.model import (
-    SECTION_OF_KIND,
-    TASK_BYTES,
     Buffer,
     Graph,
     Layer,
@@ -24,6 +23,7 @@ _TASK = struct.Struct("<8IQ")
 CONSTANT_SECTIONS = ("weights", "cpu_constants", "lookup_tables", "kind7", "compiler_constants")
 LONGEST_NAME = 512
 """Longer names are not taken apart: real ones have some hundred characters at most."""
+PARTED = ("group", "dense_tile")
 MOST_TABLES = 64
 """More lookup tables than this are not matched to layers: the runtime knows about ten activations."""
 _BIAS_DTYPES = ("INT32", "INT64", "FLOAT32", "OPAQUE", "")
@@ -196,15 +196,22 @@ def _neighbours(model: RknnModel) -> tuple[Links, Links]:
 
 
 def _origins(model: RknnModel, feeds: Links) -> list[Origin]:
-    """Return the origin of every node; what belongs to a rewritten neighbour takes its source."""
+    """Return the origin of every node; what was made for a rewritten neighbour takes that one's.
+
+    `Pad:Relu_6_pad` and `Split:Relu_6_split` bear the name of the tensor that they read, but were made for
+    the convolution that they feed; `Split:Conv_7` and `Concat:Conv_7` stand around the parts of Conv_7.
+    """
     origins = [origin_of(node.name, node.type) for node in model.nodes]
-    parted = {o.onnx_node: o.rewrite for o in origins if o.rewrite in ("group", "dense_tile")}
+    parts = {o.onnx_node: o.rewrite for o in origins if o.rewrite in PARTED}
     for node in model.nodes:
         origin = origins[node.index]
-        if origin.rewrite == "padding" and feeds.get(node.index):
-            origins[node.index] = replace(origin, onnx_node=origins[feeds[node.index][0]].onnx_node)
-        elif node.type in ("Split", "Concat") and origin.onnx_node in parted:
-            origins[node.index] = replace(origin, rewrite=parted[origin.onnx_node])
+        fed = [origins[i] for i in feeds.get(node.index, ())]
+        if origin.rewrite == "padding" and fed:
+            origins[node.index] = replace(origin, onnx_node=fed[0].onnx_node)
+        elif origin.rewrite == "split" and fed and fed[0].rewrite in PARTED:
+            origins[node.index] = fed[0]
+        elif node.type in ("Split", "Concat") and origin.onnx_node in parts:
+            origins[node.index] = replace(origin, rewrite=parts[origin.onnx_node])
     return origins
 
 

@@ -5,7 +5,6 @@ All sizes are in bytes; None, "" or () means that the file does not say.
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -46,6 +45,8 @@ class FileInfo:
     @cached_property
     def sha256(self) -> str:
         """Hex digest of the file; read once, on first use, in pieces (not through the map)."""
+        import hashlib  # not at the top: OpenSSL costs milliseconds that `push` and a refusal need not pay
+
         digest = hashlib.sha256()
         with self.path.open("rb", buffering=0) as stream:
             while piece := stream.read(1 << 18):
@@ -307,44 +308,3 @@ class RknnModel:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-KINDS = {
-    0: "null",
-    1: "input",
-    2: "output",
-    3: "activation",
-    4: "weight",
-    5: "cpu_constant",
-    6: "lookup_table",
-    7: "command",
-    8: "compiler_constant",
-    9: "register_commands",
-    10: "tasks",
-}
-"""Tensor kinds by their number in the file. The names are ours; the file has numbers only."""
-
-SECTION_OF_KIND = {
-    "weight": "weights",
-    "cpu_constant": "cpu_constants",
-    "lookup_table": "lookup_tables",
-    "command": "kind7",
-    "compiler_constant": "compiler_constants",
-    "register_commands": "register_commands",
-    "tasks": "tasks",
-}
-
-DTYPES = {
-    1: "FLOAT32",
-    2: "UINT8",
-    3: "INT8",
-    5: "INT16",
-    6: "INT32",
-    7: "INT64",
-    10: "FLOAT16",
-    13: "OPAQUE",
-    16: "BFLOAT16",
-}
-LAYOUTS = {64: "NC1HWC2", 65: "WEIGHT_BLOCKS"}
-TARGETS = {0: "CPU", 2: "NPU"}
-TASK_BYTES = 40

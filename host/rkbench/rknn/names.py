@@ -15,6 +15,7 @@ appended                  rewrite                    meaning
 ``_2ln``                  ``layer_norm``             a chain of operators fused to one
 ``_2sdpa``                ``attention``              a chain of operators fused to one
 ``_pad``                  ``padding``                padding split off the conv that follows
+``_split``                ``split``                  channels parted for the convs that follow
 ``__cvt_int8_float16``    ``dtype_conversion``       between int8 and float layers
 ``_mm`` ``_rs`` ``_tp``   ``layout``                 reshape and transpose around a rewritten operator
 ``_ConvAddRelu``          (none)                     the layer's own type, when operators are fused
@@ -38,6 +39,7 @@ _REWRITES = (
     (re.compile(r"_2ln$"), "layer_norm"),
     (re.compile(r"_2sdpa$"), "attention"),
     (re.compile(r"_pad$"), "padding"),
+    (re.compile(r"_split$"), "split"),
     (re.compile(r"__cvt_\w+$"), "dtype_conversion"),
     (re.compile(r"((_mm|_sdpa)?([_-](tp|rs|sw)))+$|_exSecondary\w*$"), "layout"),
 )

@@ -9,12 +9,9 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rkbench.rknn.codes import DTYPES, KINDS, LAYOUTS, TARGETS
 from rkbench.rknn.flatbuffer import FlatBuffer, Table
 from rkbench.rknn.model import (
-    DTYPES,
-    KINDS,
-    LAYOUTS,
-    TARGETS,
     Buffer,
     Convolution,
     Graph,

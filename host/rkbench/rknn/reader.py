@@ -7,11 +7,12 @@ import os
 from pathlib import Path
 from typing import Any
 
+from rkbench.rknn.codes import SECTION_OF_KIND, TASK_BYTES
 from rkbench.rknn.container import Container, read_container, read_json
 from rkbench.rknn.identify import identify, unreadable
 from rkbench.rknn.layers import sections_of_buffers
 from rkbench.rknn.mini import read_mini_payload
-from rkbench.rknn.model import SECTION_OF_KIND, TASK_BYTES, FileInfo, Graph, Memory, RknnModel, Sections
+from rkbench.rknn.model import FileInfo, Graph, Memory, RknnModel, Sections
 from rkbench.rknn.payload import Payload, read_payload
 
 BUDGET_BASE_BYTES = 20_000_000

@@ -23,6 +23,8 @@ from rkbench.rknn.names import Origin, origin_of
         ("exNorm:ReduceMean_1_2ln", "exNorm", "ReduceMean_1", "layer_norm"),
         ("exSDPAttention:MatMul_39_2sdpa", "exSDPAttention", "MatMul_39", "attention"),
         ("Pad:Relu_6_pad", "Pad", "Relu_6", "padding"),
+        ("Split:Relu_16_split", "Split", "Relu_16", "split"),
+        ("Conv:Conv_19#1_tile3_ConvAddRelu", "ConvAddRelu", "Conv_19", "dense_tile"),
         ("exDataConvert:Relu_68__cvt_int8_float16", "exDataConvert", None, "dtype_conversion"),
         ("Reshape:Gemm_81_mm_tp_rs", "Reshape", "Gemm_81", "layout"),
         ("Reshape:onnx::MatMul_1_rs", "Reshape", "onnx::MatMul_1", "layout"),

@@ -249,3 +249,15 @@ def test_weights_are_read_in_place() -> None:
 def test_a_file_without_graph_has_no_inputs() -> None:
     with opened(write_model(FileSpec(graphs=()))) as model:
         assert (model.inputs, model.outputs, model.layers) == ((), (), ())
+
+
+def test_the_tiles_of_a_convolution_made_dense_and_their_split_name_it() -> None:
+    tensors = tuple(TensorSpec(name) for name in ("x", "a", "b", "ya", "y"))
+    nodes = (
+        NodeSpec("Split:Relu_1_split", "Split", 2, (0,), (1, 2)),
+        NodeSpec("Conv:Conv_2#1_tile0", "Conv", 2, (1,), (3,)),
+        NodeSpec("Conv:Conv_2#1_tile1_ConvAdd", "ConvAdd", 2, (2, 3), (4,)),
+    )
+    with opened(write_model(FileSpec((GraphSpec(tensors, nodes),)))) as model:
+        assert {(layer.onnx_node, layer.rewrite) for layer in model.layers} == {("Conv_2", "dense_tile")}
+        assert [layer.fed_by for layer in model.layers] == [(), (0,), (0, 1)]
