@@ -116,7 +116,7 @@ class Collector:
         first, last = window
         earlier = [reading for reading in self._readings if reading.time_ns < first]
         inside = [reading for reading in self._readings if first <= reading.time_ns <= last]
-        return inside if len(inside) > 1 else earlier[-1:] + inside
+        return inside if len(inside) > 1 else earlier[-1:] + inside or list(self._readings)
 
 
 def _fold(run: _Run, message: Message) -> None:

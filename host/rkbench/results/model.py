@@ -25,10 +25,11 @@ class Provenance:
     """Where each group of numbers comes from.
 
     One of measured, vendor_simulator, modelled, from_file, predicted; None where there is no number.
-    `load` speaks of the memory of the NPU; how long loading took has the source of the latency.
+    `load` speaks of the memory of the NPU.
     """
 
     load: str | None = None
+    load_duration: str | None = None
     process_memory: str | None = None
     latency: str | None = None
     outputs: str | None = None

@@ -44,6 +44,7 @@ def provenance(
         told = _SIMULATED if simulated else _MEASURED
     return Provenance(
         load=told.get("load") if run.memory else None,
+        load_duration=told.get("load_duration") if run.memory else None,
         process_memory=told.get("process_memory") if run.memory else None,
         latency=told.get("latency") if run.latencies.duration_ns else None,
         outputs=told.get("outputs") if run.errors else None,
@@ -51,9 +52,12 @@ def provenance(
     )
 
 
-_MEASURED = dict.fromkeys(("load", "process_memory", "latency", "outputs", "readings"), "measured")
+_MEASURED = dict.fromkeys(
+    ("load", "load_duration", "process_memory", "latency", "outputs", "readings"), "measured"
+)
 _SIMULATED = {
     "load": "from_file",
+    "load_duration": "modelled",
     "process_memory": "measured",
     "latency": "modelled",
     "readings": "from_file",

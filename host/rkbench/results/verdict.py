@@ -37,7 +37,7 @@ def _alone(run: RunResult) -> str:
         parts.append(f"{format_bytes(run.load.npu_total_bytes)} of NPU memory")
     if run.latency:
         parts.append(f"p50 {format_seconds(run.latency.p50_s)}{_mark(run)}")
-    parts.append(_accuracy(run))
+    parts.append(_words(run))
     return f"{run.variant.name}: {', '.join(parts)}."
 
 
@@ -56,7 +56,7 @@ def _compared(base: RunResult, candidates: Sequence[RunResult], comparison: Comp
     named = [run for run in candidates if run.id in praise]
     if not named:
         tail = f"{latency}; " if latency else ""
-        return f"{base.variant.name} is not beaten in size or memory: {tail}{_accuracy(base)}."
+        return f"{base.variant.name} is not beaten in size or memory: {tail}{_words(base)}."
     claims = [
         f"{run.variant.name} is {_listed(praise[run.id])}"
         + (
@@ -72,11 +72,17 @@ def _compared(base: RunResult, candidates: Sequence[RunResult], comparison: Comp
 
 
 def _accuracies(runs: Sequence[RunResult]) -> str:
-    """Return what the outputs of the runs are worth: once where it is the same."""
-    told = {run.variant.name: _accuracy(run) for run in runs}
-    if len(set(told.values())) == 1:
-        return f"{told[runs[0].variant.name]} in all of them" if len(runs) > 1 else _accuracy(runs[0])
-    return ", ".join(f"{words} in {name}" for name, words in told.items())
+    """Return what the outputs of the runs are worth: once where it is the same, the kind said once."""
+    named: dict[tuple[str, str], list[str]] = {}
+    for run in runs:
+        named.setdefault(_accuracy(run), []).append(run.variant.name)
+    if len(named) == 1:
+        return f"{_words(runs[0])} in all of them"
+    told, last = [], ""
+    for (kind, value), names in named.items():
+        told.append(f"{value if kind == last else f'{kind} {value}'.strip()} in {_listed(names)}")
+        last = kind
+    return ", ".join(told)
 
 
 def _best(base: RunResult, candidates: Sequence[RunResult], metric: Metric) -> tuple[RunResult, float] | None:
@@ -104,13 +110,18 @@ def _latency(
     return f"no difference in latency for the better{_mark(base)}", None
 
 
-def _accuracy(run: RunResult) -> str:
+def _words(run: RunResult) -> str:
+    return " ".join(_accuracy(run)).strip()
+
+
+def _accuracy(run: RunResult) -> tuple[str, str]:
+    """Return the kind of figure that says most of the outputs, and the figure."""
     top1, cosine, error = lowest_top1(run), lowest_cosine(run), highest_error(run)
     if top1 is not None:
-        return f"top-1 agreement {top1 * 100:.1f} %"
+        return "top-1 agreement", f"{top1 * 100:.1f} %"
     if cosine is not None:
-        return f"cosine >= {cosine:.5f}"
-    return "outputs not checked" if error is None else f"max. error {error:.3g}"
+        return "lowest cosine", f"{cosine:.5f}"
+    return ("max. error", f"{error:.3g}") if error is not None else ("", "outputs not checked")
 
 
 def _metric(comparison: Comparison, name: str) -> Metric:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
@@ -89,7 +90,8 @@ def _print_head(runs: Sequence[RunResult], console: Console) -> None:
     sent = [run.transfer for run in runs if run.transfer]
     if sent:
         total, over = sum(item.model_bytes for item in sent), sum(item.sent_bytes for item in sent)
-        text = f"{format_bytes(total)} of models, {format_bytes(over)} on the line"
+        how = f"{format_bytes(over)} on the line" if over else "all of them on the board before"
+        text = f"{format_bytes(total)} of models, {how}"
         _paragraph(console, "sent   ", text, style="", space=False)
 
 
@@ -232,6 +234,10 @@ def _paragraph(console: Console, lead: str, text: str, *, style: str, space: boo
         return
     if space:
         console.print()
-    for index, line in enumerate(Text(text).wrap(console, max(20, console.width - len(lead)))):
+    lines = textwrap.wrap(
+        text.replace(" %", "\N{NO-BREAK SPACE}%"), max(20, console.width - len(lead)), break_on_hyphens=False
+    )
+    for index, line in enumerate(lines):
         margin = lead if index == 0 else " " * len(lead)
-        console.print(Text(margin, style="dim") + Text(line.plain.rstrip(), style=style))
+        shown = line.replace("\N{NO-BREAK SPACE}", " ")
+        console.print(Text(margin, style="dim") + Text(shown, style=style), soft_wrap=True)

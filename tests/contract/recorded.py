@@ -1,0 +1,71 @@
+"""A session that plays a recording back: what the campaign's tests run against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rkbench.boards.upload import Transfer
+from rkbench_agent.protocol import Environment, Hello, Message, Plan, decode
+
+RECORDINGS = Path(__file__).parent / "recordings"
+DEMO = Path(__file__).parents[2] / "host/rkbench/demo/data"
+#: The time and the seed of the ids that the recordings hold.
+UNIX_S, SEED = 1_790_000_000.0, 1
+FIRST, SECOND = "1jjjdw008-01", "1jjjdw008-02"
+MODELS = (DEMO / "digits.regrouped.fp16.rknn", DEMO / "digits.regrouped.int8.rknn")
+
+
+def read_recording(name: str) -> list[Message]:
+    """Return all messages of a recording."""
+    return [decode(line) for line in (RECORDINGS / f"{name}.jsonl").read_bytes().splitlines()]
+
+
+class RecordedSession:
+    """Plays messages back; `error`, where given, is raised after `count` of them."""
+
+    def __init__(
+        self, messages: Sequence[Message], count: int | None = None, error: BaseException | None = None
+    ) -> None:
+        hello, environment, *self._stream = messages
+        assert isinstance(hello, Hello)
+        assert isinstance(environment, Environment)
+        self.hello: Hello = hello
+        self.environment: Environment = environment
+        self._count = count
+        self._error = error
+        self.plans: list[Plan] = []
+        self.uploaded: list[Path] = []
+        self.cancelled = False
+
+    def upload(self, paths: Sequence[Path], on_progress: Callable[[Path, int, int], None]) -> list[Transfer]:
+        """Pretend that the board lacked every file."""
+        self.uploaded += paths
+        transfers = []
+        for path in paths:
+            size = path.stat().st_size
+            on_progress(path, size, size)
+            transfers.append(Transfer("", size, size, False, 0.5))
+        return transfers
+
+    def run(self, plan: Plan) -> Iterator[Message]:
+        """Yield the recorded stream, as far as it shall go."""
+        self.plans.append(plan)
+        yield from self._stream[: self._count]
+        if self._error is not None:
+            raise self._error
+
+    def cancel(self) -> None:
+        """Note that it was called."""
+        self.cancelled = True
+
+
+def connecting(session: RecordedSession) -> Callable[[], contextmanager[RecordedSession]]:  # type: ignore[valid-type]
+    """Return what `run_campaign` takes for its `connect`."""
+
+    @contextmanager
+    def connect() -> Iterator[RecordedSession]:
+        yield session
+
+    return connect

@@ -1,0 +1,122 @@
+"""What `--json` writes is what the schema says, for every way a run can end."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from typing import Any
+
+import jsonschema
+import pytest
+from recorded import FIRST, SECOND, read_recording
+from rkbench.campaign import compare_collected
+from rkbench.results import comparison, model
+from rkbench.results.collect import Collector
+from rkbench.results.environment import board_record
+from rkbench.results.model import Failure, PlanRecord, Provenance, RunResult, Transfer, Variant
+from rkbench.results.serialize import dump_run, from_json, load_run, to_json
+from rkbench.views.json_view import SCHEMA_FILE, push_document
+from rkbench_agent.protocol import Environment, Hello
+
+SCHEMA: dict[str, Any] = json.loads(SCHEMA_FILE.read_text())
+VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
+
+
+def header(run_id: str, name: str, hello: Hello, environment: Environment) -> RunResult:
+    return RunResult(
+        id=run_id,
+        push=run_id[:9],
+        started_at="2026-11-23T14:00:00.000+00:00",
+        rkbench_version="0.1.0",
+        simulated=True,
+        partial=False,
+        verdict="VALID",
+        provenance=Provenance(),
+        board=board_record("virtual", hello, environment),
+        variant=Variant(name, "0" * 64, 1000, target="rk3588"),
+        plan=PlanRecord("single_stream", "virtual", "auto", 5, 100, 0.0, 0.0, 50, True, 2),
+        transfer=Transfer(1000, 0, True, 0.0),
+    )
+
+
+def document(name: str, count: int | None = None) -> dict[str, Any]:
+    hello, environment, *stream = read_recording(name)
+    assert isinstance(hello, Hello)
+    assert isinstance(environment, Environment)
+    headers = [header(FIRST, "a", hello, environment), header(SECOND, "b", hello, environment)]
+    collector = Collector(headers)
+    for message in stream[:count]:
+        collector.add(message)
+    cut = Failure("connection", "cancelled", "the line broke off")
+    unfinished = collector.unfinished()
+    collected = [collector.result(run.id, cut if run.id in unfinished else None) for run in headers]
+    return push_document([item.run for item in collected], compare_collected(collected))
+
+
+def test_the_schema_is_a_schema() -> None:
+    jsonschema.Draft202012Validator.check_schema(SCHEMA)
+    assert SCHEMA["properties"]["schema"] == {"const": "rkbench/1"}
+
+
+@pytest.mark.parametrize("name", ["two_variants", "crash", "constant"])
+@pytest.mark.parametrize("count", [0, 1, 5, 12, 20, 40, None])
+def test_a_recording_cut_anywhere_yields_valid_json(name: str, count: int | None) -> None:
+    text = json.dumps(document(name, count), allow_nan=False)
+    VALIDATOR.validate(json.loads(text))
+
+
+def test_the_schema_refuses_what_it_does_not_know() -> None:
+    push = document("crash")
+    push["runs"][0]["variant"]["color"] = "red"
+    with pytest.raises(jsonschema.ValidationError, match="'color' was unexpected"):
+        VALIDATOR.validate(push)
+
+
+def _parts(module: Any) -> list[type]:
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type) and dataclasses.is_dataclass(value) and value.__module__ == module.__name__
+    ]
+
+
+@pytest.mark.parametrize("part", _parts(model) + _parts(comparison), ids=lambda part: part.__name__)
+def test_the_schema_has_the_fields_of_the_dataclass(part: type) -> None:
+    names = [field.name for field in dataclasses.fields(part)]
+    assert SCHEMA["$defs"][part.__name__]["required"] == names
+    assert list(SCHEMA["$defs"][part.__name__]["properties"]) == names
+    assert SCHEMA["$defs"][part.__name__]["additionalProperties"] is False
+
+
+def test_a_run_survives_json() -> None:
+    run = from_json(RunResult, document("two_variants")["runs"][0])
+    assert load_run(dump_run(run)) == run
+    assert to_json(run) == document("two_variants")["runs"][0]
+
+
+def test_the_numbers_are_those_of_the_recording() -> None:
+    push = document("two_variants")
+    first, second = push["runs"]
+    assert first["load"]["npu_weight_bytes"] == 669824
+    assert first["load"]["npu_internal_bytes"] == 190464
+    assert second["load"]["npu_total_bytes"] == 476480
+    assert (first["latency"]["count"], first["latency"]["warmup_count"]) == (300, 5)
+    assert first["latency"]["block_count"] == 6
+    assert first["outputs"][0]["case_count"] == 2
+    assert first["outputs"][0]["cosine"] == 0.9999998836107287
+    assert first["outputs"][0]["max_abs_error"] == 0.004983425140380859
+    assert first["outputs"][0]["top1_agreement"] == 1.0
+    assert first["provenance"] == {
+        "load": "from_file",
+        "load_duration": "modelled",
+        "process_memory": "measured",
+        "latency": "modelled",
+        "outputs": "vendor_simulator",
+        "readings": "from_file",
+    }
+
+
+def test_constant_outputs_and_a_flapping_clock_are_caveats() -> None:
+    codes = [caveat["code"] for caveat in document("constant")["runs"][0]["caveats"]]
+    assert "constant_output" in codes
+    assert "bimodal" in codes

@@ -1,0 +1,65 @@
+"""Summaries against values worked out by hand (and by numpy, as literals)."""
+
+from __future__ import annotations
+
+import pytest
+from rkbench.stats.summary import is_bimodal, median, percentile, summarize, variation
+
+
+def test_a_summary_has_the_values_of_the_textbook() -> None:
+    summary = summarize([4, 1, 3, 2])
+    assert summary is not None
+    assert (summary.count, summary.min, summary.max, summary.mean) == (4, 1, 4, 2.5)
+    assert summary.p50 == 2.5
+    assert summary.p90 == pytest.approx(3.7)
+    assert summary.stddev == pytest.approx(1.2909944487358056)
+
+
+def test_nothing_has_no_summary() -> None:
+    assert summarize([]) is None
+
+
+def test_one_value_has_no_deviation() -> None:
+    summary = summarize([7])
+    assert summary is not None
+    assert (summary.p50, summary.p90, summary.stddev) == (7, 7, None)
+
+
+@pytest.mark.parametrize(("count", "p99"), [(99, None), (100, 99.01)])
+def test_p99_needs_a_hundred_values(count: int, p99: float | None) -> None:
+    summary = summarize(range(1, count + 1))
+    assert summary is not None
+    assert summary.p99 == (None if p99 is None else pytest.approx(p99))
+
+
+@pytest.mark.parametrize(("percent", "value"), [(0, 10), (25, 17.5), (50, 25), (90, 37), (100, 40)])
+def test_percentiles_interpolate_linearly(percent: float, value: float) -> None:
+    assert percentile([10, 20, 30, 40], percent) == pytest.approx(value)
+
+
+def test_the_median_sorts() -> None:
+    assert median([9, 1, 5]) == 5
+
+
+def test_variation_is_deviation_over_mean() -> None:
+    assert variation([90, 110]) == pytest.approx(0.1414213562373095)
+    assert variation([5]) is None
+    assert variation([0, 0]) is None
+
+
+def test_two_heaps_are_bimodal() -> None:
+    assert is_bimodal([100 + i % 3 for i in range(60)] + [150 + i % 3 for i in range(40)])
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [100 + i % 7 for i in range(100)],  # one heap
+        [100 + i % 3 for i in range(95)] + [300] * 5,  # a tail of a twentieth
+        [100] * 50 + [101] * 50,  # two heaps one percent apart
+        [100] * 5 + [200] * 5,  # too few to say
+        [100] * 100,
+    ],
+)
+def test_what_is_not_bimodal(values: list[int]) -> None:
+    assert not is_bimodal(values)

@@ -1,0 +1,96 @@
+"""The push on a terminal, letter for letter (`*.txt` beside this file), and at any width."""
+
+from __future__ import annotations
+
+import re
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rkbench.views.console import make_console, print_push, split_name
+from rkbench.views.history import show_history
+from rkbench.views.side_by_side import difference_text
+from view_runs import Terminal, story
+
+HERE = Path(__file__).parent
+
+
+def shown(width: int, simulated: bool = True, out: StringIO | None = None) -> str:
+    runs, comparison = story(simulated)
+    out = out or StringIO()
+    print_push(runs, comparison, make_console(out, width))
+    return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "simulated"),
+    [("push_100", 100, True), ("push_80", 80, True), ("push_80_board", 80, False), ("push_60", 60, True)],
+)
+def test_the_view_is_as_drawn(name: str, width: int, simulated: bool) -> None:
+    assert shown(width, simulated) == (HERE / f"{name}.txt").read_text()
+
+
+@pytest.mark.parametrize("width", [50, 60, 72, 80, 100, 120, 200])
+def test_no_line_is_wider_than_the_terminal(width: int) -> None:
+    assert max(map(len, shown(width).splitlines())) <= width
+
+
+def test_every_simulated_number_is_marked() -> None:
+    """In the table all numbers of a simulated run but the file size, which is the file's own."""
+    table = shown(100).split("\n\n", 1)[1].split("\nverdict")[0]
+    for line in table.splitlines():
+        label, cells = line[:14], line[14:]
+        if label.startswith(("load", "NPU", "process", "latency p", "through", "lowest", "max", "top")):
+            values = re.findall(r"(?<![-+\d.])[≈]?\d[\d.]*(?= (?:ms|MB|kB|/s)| *$| +[-+≈\d])", cells)
+            assert [value for value in values if not value.startswith("≈") and "." in value] == []
+    assert shown(100).count("≈") == 31
+    assert "≈" not in shown(100, simulated=False)
+
+
+def test_colours_are_left_out_where_nobody_wants_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    assert "\x1b[" in shown(100, out=Terminal())
+    monkeypatch.setenv("NO_COLOR", "1")
+    assert "\x1b[3" not in shown(100, out=Terminal())
+
+
+def test_what_others_wrote_is_no_markup() -> None:
+    assert "[bold]invalid[/bold]" in shown(100)
+
+
+@pytest.mark.parametrize(
+    ("name", "width", "lines"),
+    [
+        ("digits.regrouped.fp16", 17, ["digits.regrouped.", "fp16"]),
+        ("short", 9, ["short"]),
+        ("averyveryverylongname", 9, ["averyvery", "verylongn", "ame"]),
+        ("a_b-c/d", 4, ["a_b-", "c/d"]),
+    ],
+)
+def test_long_names_break_where_they_can(name: str, width: int, lines: list[str]) -> None:
+    assert split_name(name, width) == lines
+
+
+@pytest.mark.parametrize(
+    ("percent", "text"),
+    [(None, ""), (0.0, "+0.0 %"), (-12.34, "-12.3 %"), (123.4, "+123 %"), (1900.0, "20×")],
+)
+def test_differences_are_short(percent: float | None, text: str) -> None:
+    assert difference_text(percent) == text
+
+
+def test_the_history_is_a_list() -> None:
+    out = StringIO()
+    show_history(story()[0][:1] + story()[0][3:], out)
+    assert [line.rstrip() for line in out.getvalue().splitlines()] == [
+        "run           started (UTC)     board  variant                   size       p50  verdict",
+        "1qmv0w0v1-01  2026-11-23 14:00  desk   digits.fp16            14.6 MB  ≈2.26 ms  SUSPECT",
+        "1qmv0w0v1-04  2026-11-23 14:00  desk   digits.regrouped.fp16  2.01 MB         –  FAILED load",
+        "≈ simulated by a virtual board",
+    ]
+
+
+def test_an_empty_history_says_what_to_do() -> None:
+    out = StringIO()
+    show_history([], out)
+    assert out.getvalue() == "no runs stored yet: bench push MODEL.rknn --board virtual\n"
