@@ -64,6 +64,7 @@ def _put(args: List[str], silence_limit_s: float) -> Dict[str, Any]:
         limit_bytes=numbers[2],
         keep=args[7:],
     )
+    cache.purge()
     note = None
     if file_system(cache.folder) == "tmpfs":
         note = f"{cache.folder} is in memory (tmpfs): cached models take the RAM that is being measured"

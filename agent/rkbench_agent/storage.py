@@ -72,14 +72,15 @@ class Cache:
         """Return those of `digests` that are complete, and mark them as used now."""
         found = []
         for digest in digests:
-            try:
-                os.utime(str(self.path(digest)))
-            except FileNotFoundError:
+            path = self.path(digest)
+            if not path.is_file():
                 continue
+            found.append(digest)
+            try:
+                os.utime(str(path))
             except OSError as error:
                 if error.errno not in _READ_ONLY:
                     raise
-            found.append(digest)
         return found
 
     def partial_sizes(self, digests: Iterable[str]) -> Dict[str, int]:
