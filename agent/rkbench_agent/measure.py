@@ -45,7 +45,6 @@ def measure(
     """
     block = new_block(iterations)
     enabled = gc.isenabled()
-    gc.collect()
     gc.disable()
     try:
         _fill(runtime, block, iterations, limit_ns, beat)

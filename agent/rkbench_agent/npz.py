@@ -112,7 +112,7 @@ class NpzFile:
     def _open(self, name: str) -> None:
         try:
             stream = self._zip.open(name + ".npy")
-        except (KeyError, zipfile.BadZipFile, NotImplementedError) as error:
+        except (KeyError, RuntimeError, zipfile.BadZipFile) as error:  # RuntimeError: encrypted, or a codec
             raise NpzError(f"no member {name}: {error}") from error
         self._streams[name] = stream
         try:
@@ -140,6 +140,8 @@ def _parse_header(text: bytes, name: str, offset: int) -> Header:
         shape, fortran, dtype = value["shape"], value["fortran_order"], np.dtype(value["descr"])
     except (ValueError, SyntaxError, KeyError, TypeError) as error:
         raise NpzError(f"{name} has no .npy header: {error}") from error
+    if not isinstance(shape, tuple) or not all(isinstance(length, int) and length >= 0 for length in shape):
+        raise NpzError(f"{name} has the shape {shape!r}")
     if dtype.hasobject:
         raise NpzError(f"{name} holds pickled Python objects; save plain numbers")
     if fortran and len(shape) > 1:

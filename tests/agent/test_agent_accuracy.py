@@ -180,6 +180,7 @@ def npy(array: Any, **header: Any) -> bytes:
     [
         (npy(np.zeros((2, 3)), fortran_order=True), "Fortran order"),
         (npy(np.zeros((2, 3)), descr="|O"), "pickled"),
+        (npy(np.zeros((2, 3)), shape=(2, -3)), r"has the shape \(2, -3\)"),
         (npy(np.zeros((2, 3)), shape=(9, 3)), "ends in row 8"),
         (b"\x93NUMPY\x01\x00\xff", "cut off in its header"),
         (b"\x93NUMPY\x01\x00\x04\x00{{{{", "no .npy header"),

@@ -122,6 +122,8 @@ def test_what_was_measured_before_a_failure_is_sent(start: Start, bench: Bench) 
         (model_bytes()[:-20], "exportDataSize large then model size"),
         (model_bytes()[:500], "exportDataSize large then model size"),
         (model_bytes(version=9), "Invalid RKNN model version 9"),
+        (model_bytes(platform="RK1808"), "This rknn model is for RK1808"),
+        (model_bytes(version=0x1004), "Invalid RKNN model version 4100"),
         (model_bytes(platform="rk3568"), "This rknn model is for RK3568, but current platform is RK3588"),
     ],
 )

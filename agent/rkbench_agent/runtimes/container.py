@@ -54,11 +54,12 @@ def read_container(data: bytes) -> Container:
 
 
 def check_platform(container: Container, soc: Optional[str]) -> None:
-    """Raise ContainerError if the file is for another NPU generation; unknown names pass."""
+    """Raise ContainerError if the file names another NPU generation; a board without a name takes all."""
     ours = GENERATIONS.get(soc or "")
-    theirs = GENERATIONS.get((container.platform or "").lower())
-    if ours and theirs and ours != theirs:
-        model, board = str(container.platform).upper(), str(soc).upper()
+    if ours is None or container.platform is None:
+        return
+    if GENERATIONS.get(container.platform.lower()) != ours:
+        model, board = container.platform.upper(), str(soc).upper()
         raise ContainerError(f"This rknn model is for {model}, but current platform is {board}")
 
 
