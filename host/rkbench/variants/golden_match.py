@@ -124,8 +124,12 @@ def _pair(
     pairs: dict[Wanted, Member] = {}
     for tensor in wanted:
         member = _by_name(tensor, members)
-        if member is not None:
-            pairs[tensor] = member
+        if member is None:
+            continue
+        if not _fits(tensor, member):
+            what = f"{tensor.kind[:-1]} {tensor.name!r}"
+            raise GoldenError(f"{member.key} {list(member.shape)} is no case of {what}")
+        pairs[tensor] = member
     notes = []
     taken = set(pairs.values())
     for tensor, member in _by_shape(
@@ -159,13 +163,7 @@ def _by_shape(wanted: Sequence[Wanted], members: Sequence[Member]) -> list[tuple
 
 def _settle(pairs: Sequence[tuple[Wanted, Member]], layout: str) -> tuple[list[Fit], list[str]]:
     """Choose one fit for each pair; what the rule had to decide is told."""
-    choices: list[list[Fit]] = []
-    for tensor, member in pairs:
-        fits = _fits(tensor, member)
-        if not fits:
-            text = f"{member.key} {list(member.shape)} is no case of {tensor.kind[:-1]} {tensor.name!r}"
-            raise GoldenError(text)
-        choices.append(fits)
+    choices = [_fits(tensor, member) for tensor, member in pairs]
     clear = {fits[0].layout for fits in choices if len(fits) == 1} - {PLAIN}
     settled, notes = [], []
     for fits in choices:
