@@ -13,7 +13,7 @@ from typing import List, Optional, Sequence
 
 from rkbench_agent.memory import meminfo
 from rkbench_agent.protocol import Environment
-from rkbench_agent.system_files import find_devfreq, read_governors, read_int, read_text
+from rkbench_agent.system_files import find_devfreq, read_ddr_clock, read_governors, read_int, read_text
 
 NPU_CORES = {"rk3588": 3, "rk3576": 2, "rk3562": 1, "rk3566": 1, "rk3568": 1}
 LIBRARY_FOLDERS = ("usr/lib", "usr/lib64", "usr/lib/aarch64-linux-gnu", "usr/local/lib")
@@ -53,7 +53,7 @@ def read_environment(root: Path, runtime: Optional[str]) -> Environment:
         npu_clock_hz=read_int(npu / "cur_freq") if npu else None,
         npu_max_clock_hz=read_int(npu / "max_freq") if npu else None,
         ddr_governor=read_text(ddr / "governor") if ddr else None,
-        ddr_clock_hz=read_int(ddr / "cur_freq") if ddr else None,
+        ddr_clock_hz=read_ddr_clock(root),
         cpu_governors=read_governors(root),
         cpu_count=os.cpu_count() if real else _cpu_count(root),
         memory_total_bytes=memory.get("MemTotal"),

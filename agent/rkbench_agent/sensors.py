@@ -12,7 +12,7 @@ from typing import Dict, List, Optional, Tuple
 
 from rkbench_agent.memory import meminfo
 from rkbench_agent.protocol import Reading
-from rkbench_agent.system_files import find_devfreq, read_governors, read_int, read_text
+from rkbench_agent.system_files import find_devfreq, read_ddr_clock, read_governors, read_int, read_text
 
 _CORE_LOAD = re.compile(r"Core\d+:\s*(\d*)\s*%")
 _NPU_LOAD = re.compile(r"NPU load:\s*(\d+)\s*%")
@@ -37,7 +37,7 @@ class Sensors:
             npu_load_ratio=npu_load(self._root) or _loads(self._npu),
             npu_clock_hz=_clock(self._npu),
             npu_governor=_governor(self._npu),
-            ddr_clock_hz=_clock(self._ddr),
+            ddr_clock_hz=read_ddr_clock(self._root),
             ddr_governor=_governor(self._ddr),
             ddr_load_ratio=_load(self._ddr),
             cpu_clock_hz=cpu_clocks(self._root),

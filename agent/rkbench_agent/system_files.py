@@ -44,3 +44,15 @@ def read_governors(root: Path) -> Optional[Dict[str, str]]:
         if governor:
             governors[policy.name] = governor
     return governors or None
+
+
+def read_ddr_clock(root: Path) -> Optional[int]:
+    """Return the memory's clock in hertz: of devfreq, else of the clock tree (debugfs, root only)."""
+    devfreq = find_devfreq(root, "dmc")
+    if devfreq is not None:
+        return read_int(devfreq / "cur_freq")
+    for name in ("scmi_clk_ddr", "clk_scmi_ddr"):
+        clock_hz = read_int(root / "sys/kernel/debug/clk" / name / "clk_rate")
+        if clock_hz is not None:
+            return clock_hz
+    return None

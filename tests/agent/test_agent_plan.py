@@ -201,6 +201,12 @@ def test_wrong_constant_and_nan_outputs_are_seen(start: Start, bench: Bench) -> 
     assert min(error.max_abs_error or 0.0 for error in of_kind(messages, OutputError, "wrong")) > 1.0
 
 
+def test_outputs_that_differ_for_equal_inputs_are_seen(start: Start, bench: Bench) -> None:
+    agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=bench.behaviour(nondeterministic=True))
+    messages = agent.run(bench.plan(bench.spec("a", golden=bench.golden(), replay=bench.replay())))
+    assert of_kind(messages, OutputCheck) == [OutputCheck("a", 0, "/head/y", False, False)]
+
+
 def test_a_cancel_without_a_plan_gets_no_done(start: Start, bench: Bench) -> None:
     agent = start()
     agent.send(Cancel())

@@ -75,6 +75,13 @@ def test_without_root_the_npu_load_comes_from_devfreq(tree: Path) -> None:
     assert Sensors(tree).sample().npu_load_ratio == [0.37]
 
 
+def test_without_devfreq_the_memory_clock_comes_from_the_clock_tree(tree: Path) -> None:
+    (tree / "sys/class/devfreq/dmc").unlink()
+    (tree / "sys/kernel/debug/clk/scmi_clk_ddr/clk_rate").write_text("1560000000\n")
+    assert Sensors(tree).sample().ddr_clock_hz == 1_560_000_000
+    assert read_environment(tree, None).ddr_clock_hz == 1_560_000_000
+
+
 def test_the_world_readable_load_of_proc_comes_first(tree: Path) -> None:
     (tree / "proc/rknpu").mkdir()
     (tree / "proc/rknpu/load").write_text("NPU load:  Core0: 12%, Core1:   %, Core2: 100%,\n")

@@ -40,8 +40,6 @@ NO_MEMORY = (
 class VirtualRuntime:
     """Implements `base.Runtime`."""
 
-    replays = True
-
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
         self._behaviour = read_behaviour(setting.behaviour_path, setting.name)
@@ -56,6 +54,8 @@ class VirtualRuntime:
         self._inputs: List[Array] = []
         self._run_ns = 0
         self._unrecorded = False
+        #: Replayed outputs are always equal, so nothing follows from it; injected noise is noise.
+        self.replays = not self._behaviour.get("nondeterministic")
 
     def clock_ns(self) -> int:
         """Return the virtual time: it starts with the real monotonic clock and moves only by running."""
