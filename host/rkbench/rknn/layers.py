@@ -55,10 +55,11 @@ def sections_of_buffers(graphs: Iterable[Graph], buffers: tuple[Buffer, ...]) ->
 def make_layers(model: RknnModel) -> tuple[Layer, ...]:
     """Return one layer for each node of `model`, in the order of `model.nodes`."""
     shares = [Share() for _ in model.nodes]
-    _share_constants(model, shares)
+    unclaimed = sections_of_buffers(model.graphs, model.buffers)
+    _share_constants(model, shares, unclaimed)
     for graph in model.graphs:
         if graph.nodes:
-            _share_commands(model, graph, shares[graph.nodes[0].index :])
+            _share_commands(model, graph, shares[graph.nodes[0].index :], unclaimed)
     producers, consumers = _neighbours(model)
     origins = _origins(model, consumers)
     return tuple(
@@ -76,9 +77,8 @@ def unattributed(model: RknnModel) -> Sections:
     return replace(model.sections, **rest)
 
 
-def _share_constants(model: RknnModel, shares: list[Share]) -> None:
+def _share_constants(model: RknnModel, shares: list[Share], unclaimed: dict[int, str]) -> None:
     """Give each constant to the first node that reads it, else to the node that its name speaks of."""
-    unclaimed = sections_of_buffers(model.graphs, model.buffers)
     for node in model.nodes:
         for index in (*node.inputs, *node.commands):
             _claim(model, model.tensors[index], shares[node.index], unclaimed)
@@ -126,12 +126,13 @@ def _named_owner(tensor: Tensor, owners: dict[str, int]) -> int | None:
     return owners.get(name) if name else None
 
 
-def _share_commands(model: RknnModel, graph: Graph, shares: list[Share]) -> None:
+def _share_commands(model: RknnModel, graph: Graph, shares: list[Share], unclaimed: dict[int, str]) -> None:
     """Give tasks and register commands to the nodes of `graph`, whose shares begin `shares`.
 
     A task's commands reach from its address to the next higher address of any task of the graph.
     """
-    for commands, tasks in zip(_of_kind(graph, "register_commands"), _of_kind(graph, "tasks"), strict=False):
+    all_commands = _take(model, graph, "register_commands", unclaimed)
+    for commands, tasks in zip(all_commands, _take(model, graph, "tasks", unclaimed), strict=False):
         owners = _count_tasks(model, graph, tasks, shares)
         addresses = sorted(address for address in owners if address < commands.buffer_bytes)
         for start, end in zip(addresses, [*addresses[1:], commands.buffer_bytes], strict=False):
@@ -140,8 +141,15 @@ def _share_commands(model: RknnModel, graph: Graph, shares: list[Share]) -> None
             shares[node].commands_by_core[core] += end - start
 
 
-def _of_kind(graph: Graph, kind: str) -> list[Tensor]:
-    return [tensor for tensor in graph.tensors if tensor.kind == kind and tensor.buffer_bytes]
+def _take(model: RknnModel, graph: Graph, kind: str, unclaimed: dict[int, str]) -> list[Tensor]:
+    """Return the tensors of `kind` (named like its section) whose buffers count in it, each buffer once."""
+    taken = []
+    for tensor in graph.tensors:
+        offset = model.buffers[tensor.buffer_index].offset if tensor.buffer_bytes else -1
+        if tensor.kind == kind and unclaimed.get(offset) == kind:
+            del unclaimed[offset]
+            taken.append(tensor)
+    return taken
 
 
 def _count_tasks(

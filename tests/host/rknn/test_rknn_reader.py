@@ -261,3 +261,16 @@ def test_the_tiles_of_a_convolution_made_dense_and_their_split_name_it() -> None
     with opened(write_model(FileSpec((GraphSpec(tensors, nodes),)))) as model:
         assert {(layer.onnx_node, layer.rewrite) for layer in model.layers} == {("Conv_2", "dense_tile")}
         assert [layer.fed_by for layer in model.layers] == [(), (0,), (0, 1)]
+
+
+def test_tasks_in_a_buffer_that_counts_as_weights_are_not_counted_again() -> None:
+    """Found by the fuzzer: two tensors of different kinds name one buffer."""
+    tensors = (
+        TensorSpec("null", "null", ""),
+        TensorSpec("w", "weight", data=write_tasks([(0, 0)])),
+        TensorSpec("regcmd", "register_commands", "OPAQUE", data=b"c" * 8),
+        TensorSpec("task", "tasks", "OPAQUE", same_buffer_as=1),
+    )
+    with opened(write_model(FileSpec((GraphSpec(tensors, (NodeSpec("Conv:a"),)),)))) as model:
+        assert (model.sections.weights, model.sections.tasks) == (40, 0)
+        assert (model.layers[0].task_bytes, model.unattributed.weights) == (0, 40)
