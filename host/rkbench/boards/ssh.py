@@ -8,6 +8,7 @@ import socket
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from types import TracebackType
 
 import paramiko
@@ -142,29 +143,31 @@ def _stream(
         resources.callback(line.close)
         expect_banner(line.sock, board.name, f"{target.host}:{target.port}", timeout_s)
         return line.sock
-    connection = resources.enter_context(connect(_jump(board, target), timeout_s=timeout_s, ask=ask))
+    *before, last = target.jumps
+    jump = _jump_host(board, last)
+    hop = resolve_target(jump)
+    hop = replace(hop, jumps=tuple(before) or hop.jumps)
+    transport = _handshake(jump, hop, timeout_s, resources, ask)
+    authenticate(transport, hop, jump.name, ask)
     try:
-        return connection._transport.open_channel(
+        return transport.open_channel(
             "direct-tcpip", (target.host, target.port), ("127.0.0.1", 0), timeout=timeout_s
         )
     except paramiko.SSHException as error:
         raise ConnectError(
-            f"board {board.name!r}: {target.jumps[-1]} cannot reach {target.host}:{target.port}: {error}",
+            f"board {board.name!r}: {last} cannot reach {target.host}:{target.port}: {error}",
             hint="try from there: nc -vz HOST PORT; AllowTcpForwarding must be on",
         ) from error
 
 
-def _jump(board: Board, target: Target) -> Board:
-    """Return the last jump host as a board; the jumps before it are its own, by ssh_config."""
-    *before, last = target.jumps
-    if before:
-        raise ConnectError(
-            f"board {board.name!r}: several jump hosts ({', '.join(target.jumps)}) are not supported",
-            hint=f"give {last} its own ProxyJump in ~/.ssh/config and name only {last} here",
-        )
-    user, host, port = parse_address(last)
+def _jump_host(board: Board, address: str) -> Board:
+    """Return a jump host as a board, to be resolved through ssh_config like any other."""
+    try:
+        user, host, port = parse_address(address)
+    except ValueError as error:
+        raise ConnectError(f"board {board.name!r}: ProxyJump {address!r}: {error}") from error
     return Board(
-        name=f"{board.name} (jump host {last})",
+        name=f"{board.name} (jump host {host})",
         host=host,
         port=port,
         user=user,

@@ -69,7 +69,8 @@ def _load(path: Path, ask: Ask | None) -> paramiko.PKey:
     except (paramiko.PasswordRequiredException, TypeError) as error:
         if ask is None:
             raise paramiko.PasswordRequiredException("needs a passphrase (ssh-add it)") from error
-        return paramiko.PKey.from_path(path, ask(f"passphrase of {path}: "))
+        secret = ask(f"passphrase of {path}: ").encode()
+        return paramiko.PKey.from_path(path, secret)  # type: ignore[arg-type]  # the stub says str: wrong
 
 
 def _password(transport: paramiko.Transport, target: Target, ask: Ask) -> bool:

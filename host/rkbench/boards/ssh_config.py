@@ -40,8 +40,8 @@ def resolve_target(board: Board, config_files: tuple[Path, ...] = SSH_CONFIG_FIL
     command = options.get("proxycommand", "none")
     return Target(
         host=host,
-        port=board.port or int(options.get("port", 22)),
-        user=board.user or options.get("user") or getpass.getuser(),
+        port=int(options.get("port", board.port or 22)),
+        user=options.get("user") or board.user or getpass.getuser(),
         key_name=options.get("hostkeyalias", host),
         identity_files=tuple(path.expanduser() for path in keys),
         use_agent=not board.simulated and str(options.get("identitiesonly", "no")).lower() != "yes",
@@ -70,7 +70,10 @@ def parse_address(text: str) -> tuple[str | None, str, int | None]:
 
 
 def _lookup(board: Board, files: tuple[Path, ...]) -> paramiko.SSHConfigDict:
-    config = paramiko.SSHConfig()
+    # First wins, as in OpenSSH: what the board names stands before what the files say.
+    own = {"Port": board.port, "User": board.user}
+    lines = [f"  {name} {value}" for name, value in own.items() if value is not None]
+    config = paramiko.SSHConfig.from_text("\n".join(["Host *", *lines]) + "\n")
     for file in files:
         path = file.expanduser()
         if not path.is_file():

@@ -1,0 +1,190 @@
+"""Every way not to reach a board: each has one clear line and a next step."""
+
+from __future__ import annotations
+
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rkbench.boards.model import Board
+from rkbench.boards.ssh import connect
+from rkbench.errors import AuthenticationError, ConnectError, HostKeyError
+from rkbench.session import open_session
+from sshd import Sshd, free_port
+
+LIMIT_S = 1.0
+
+
+@contextmanager
+def server_that_says(words: bytes | None) -> Iterator[int]:
+    """A port that greets with `words` (None: nothing, and stays open) and is no SSH server."""
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as clients:
+
+        def serve() -> None:
+            client, _ = listener.accept()
+            clients.enter_context(client)
+            if words is not None:
+                client.sendall(words)
+                client.shutdown(socket.SHUT_RDWR)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        yield listener.getsockname()[1]
+        thread.join()
+
+
+@contextmanager
+def full_backlog() -> Iterator[int]:
+    """A port on which no connection comes about: packets are dropped, as a firewall does."""
+    with socket.socket() as listener, ExitStack() as fillers:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        for _ in range(4):
+            filler = fillers.enter_context(socket.socket())
+            filler.setblocking(False)
+            filler.connect_ex(listener.getsockname())
+        yield listener.getsockname()[1]
+
+
+def refused(board: Board) -> ConnectError:
+    with pytest.raises(ConnectError) as error:
+        connect(board, timeout_s=LIMIT_S)
+    assert error.value.hint != ""
+    return error.value
+
+
+def at(port: int) -> Board:
+    return Board(name="rock", host="127.0.0.1", port=port, user="root")
+
+
+def test_no_such_host() -> None:
+    assert "no such host: board.invalid" in refused(Board(name="rock", host="board.invalid")).message
+
+
+def test_a_refused_connection() -> None:
+    port = free_port()
+    assert f"127.0.0.1:{port} refuses the connection" in refused(at(port)).message
+
+
+def test_a_host_that_does_not_answer() -> None:
+    with full_backlog() as port:
+        assert f"no answer from 127.0.0.1:{port} within 1 s" in refused(at(port)).message
+
+
+def test_a_port_that_says_nothing() -> None:
+    with server_that_says(None) as port:
+        assert "says nothing for 1 s" in refused(at(port)).message
+
+
+def test_a_port_that_closes_at_once() -> None:
+    with server_that_says(b"") as port:
+        assert "closed the connection at once" in refused(at(port)).message
+
+
+def test_a_port_that_is_no_ssh_server() -> None:
+    with server_that_says(b"220 ftp.example ready\r\n") as port:
+        assert "is no SSH server; it said b'220 ftp.example ready" in refused(at(port)).message
+
+
+def test_a_handshake_that_breaks_off() -> None:
+    with server_that_says(b"SSH-2.0-broken\r\n") as port:
+        assert "the SSH handshake with" in refused(at(port)).message
+
+
+def test_a_missing_proxy_command() -> None:
+    config = "Host rock\n  ProxyCommand /no/such/proxy %h\n"
+    with ssh_config(config):
+        message = refused(Board(name="r", host="rock")).message
+    assert "ProxyCommand '/no/such/proxy rock' does not start" in message
+
+
+@contextmanager
+def ssh_config(text: str) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as files:
+        home = Path(files.enter_context(tempfile.TemporaryDirectory()))
+        (home / ".ssh").mkdir()
+        (home / ".ssh/config").write_text(text)
+        patch.setenv("HOME", str(home))
+        yield
+
+
+def test_no_key_at_all(sshd: Sshd) -> None:
+    with ssh_config(""), pytest.raises(AuthenticationError, match="no key found"):
+        connect(replace(sshd.board, identity_files=()))
+
+
+def test_a_key_that_is_no_key_is_named(sshd: Sshd, tmp_path: Path) -> None:
+    (tmp_path / "id").write_text("this is no key")
+    with ssh_config(""), pytest.raises(AuthenticationError, match=str(tmp_path / "id")):
+        connect(replace(sshd.board, identity_files=(tmp_path / "id",)))
+
+
+def test_a_passphrase_is_asked_for_only_where_somebody_can_type(sshd: Sshd) -> None:
+    command = ["ssh-keygen", "-q", "-p", "-N", "secret", "-f", str(sshd.client_key)]
+    subprocess.run(command, check=True)
+    with ssh_config(""):
+        with pytest.raises(AuthenticationError, match="passphrase"):
+            connect(sshd.board)
+        connect(sshd.board, ask=lambda _: "secret").close()
+
+
+def test_a_jump_host_of_ssh_config_is_used(start_sshd: Callable[..., Sshd]) -> None:
+    gate, board = start_sshd(), start_sshd()
+    known = (gate.folder / "known_hosts").read_text() + (board.folder / "known_hosts").read_text()
+    (board.folder / "known_hosts").write_text(known)
+    gate_keys, board_keys = gate.folder / "authorized_keys", (board.folder / "client.pub").read_text()
+    gate_keys.write_text(board_keys)
+    config = f"Host inner\n HostName 127.0.0.1\n ProxyJump {board.board.user}@127.0.0.1:{gate.port}\n"
+    with ssh_config(config), open_session(replace(board.board, host="inner")) as session:
+        assert session.hello.magic == "rkbench-agent"
+    assert "Accepted publickey" in (gate.folder / "log").read_text()
+
+
+def test_several_jump_hosts_are_gone_through_in_order(start_sshd: Callable[..., Sshd]) -> None:
+    hosts = [start_sshd() for _ in range(3)]
+    board = hosts[-1]
+    known = "".join((host.folder / "known_hosts").read_text() for host in hosts)
+    (board.folder / "known_hosts").write_text(known)
+    for gate in hosts[:-1]:
+        (gate.folder / "authorized_keys").write_text((board.folder / "client.pub").read_text())
+    jumps = ",".join(f"{gate.board.user}@127.0.0.1:{gate.port}" for gate in hosts[:-1])
+    config = f"Host inner\n HostName 127.0.0.1\n ProxyJump {jumps}\n"
+    with ssh_config(config), open_session(replace(board.board, host="inner")) as session:
+        assert session.hello.magic == "rkbench-agent"
+    for gate in hosts[:-1]:
+        assert "Accepted publickey" in (gate.folder / "log").read_text()
+
+
+def test_a_jump_host_with_an_unknown_key_is_refused(start_sshd: Callable[..., Sshd]) -> None:
+    gate, board = start_sshd(), start_sshd()
+    config = f"Host inner\n HostName 127.0.0.1\n ProxyJump 127.0.0.1:{gate.port}\n"
+    with ssh_config(config), pytest.raises(HostKeyError, match=r"jump host 127\.0\.0\.1"):
+        connect(replace(board.board, host="inner"))
+
+
+def test_a_proxy_command_carries_the_connection(sshd: Sshd, tmp_path: Path) -> None:
+    relay = tmp_path / "relay.py"
+    relay.write_text(PROXY)
+    config = f"Host inner\n HostName 127.0.0.1\n ProxyCommand {sys.executable} {relay} %h %p\n"
+    with ssh_config(config), open_session(replace(sshd.board, host="inner")) as session:
+        assert session.environment.simulated is False
+
+
+PROXY = """\
+import os, socket, sys, threading
+sock = socket.create_connection((sys.argv[1], int(sys.argv[2])))
+def up():
+    while data := os.read(0, 65536):
+        sock.sendall(data)
+    sock.shutdown(socket.SHUT_WR)
+threading.Thread(target=up, daemon=True).start()
+while data := sock.recv(65536):
+    os.write(1, data)
+"""
