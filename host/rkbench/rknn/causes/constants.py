@@ -24,8 +24,21 @@ _POOL = re.compile(r"(pool|gavg|mean)", re.IGNORECASE)
 
 
 def is_pooling(site: Site) -> bool:
-    """Return whether the layer is a convolution that the compiler made from a pooling or a mean."""
-    return site.is_convolution and bool(_STAGE.search(site.base)) and bool(_POOL.search(site.base))
+    """Return whether the layer is a convolution that the compiler made from a pooling or a mean.
+
+    Either its own name tells, or that of its kernel: learned kernels never end in `_i1`.
+    """
+    if not site.is_convolution:
+        return False
+    kernel = site.kernel.name if site.kernel and site.kernel.name.endswith("_i1") else ""
+    return bool(_POOL.search(kernel)) or bool(_STAGE.search(site.base) and _POOL.search(site.base))
+
+
+def pooling_source(site: Site) -> str:
+    """Return the name of the pooling or mean that a convolution was made from."""
+    if _STAGE.search(site.base):
+        return _STAGE.sub("", site.base).removesuffix("_gavg")
+    return re.sub(r"(#\d+)?_i1$", "", site.kernel.name) if site.kernel else site.base
 
 
 def is_gather(site: Site) -> bool:
@@ -40,7 +53,7 @@ def pooling(subject: Subject, ledger: Ledger) -> Finding | None:
         return None
     sources: dict[str, list[Site]] = defaultdict(list)
     for site in layers:
-        sources[_STAGE.sub("", site.base)].append(site)
+        sources[pooling_source(site)].append(site)
     further = [site.index for stages in sources.values() for site in stages[1:]]
     claims = ledger.everything((site.index for site in layers), CONSTANT_SECTIONS)
     claims += ledger.everything(further, COMMAND_SECTIONS)
@@ -184,10 +197,7 @@ def compiler_constants(subject: Subject, ledger: Ledger) -> Finding | None:
             f"{tensor.name} {dims(tensor.shape)}: {format_bytes(tensor.buffer_bytes)}"
             for tensor in largest[:3]
         ),
-        fixes=(
-            Fix("network", "see which node the constant is named after; a Concat of channels that are no "
-                "multiple of the NPU's block becomes such a convolution: make the channels a multiple of 16"),
-        ),
+        fixes=_invention_fixes(largest[0]),
     )  # fmt: skip
 
 
@@ -214,3 +224,15 @@ def _kernel(site: Site) -> str:
 def _shape_of(site: Site) -> str:
     kernel = site.kernel
     return f"{dims(kernel.shape)}, {format_bytes(kernel.buffer_bytes)}" if kernel else "?"
+
+
+def _invention_fixes(largest: Tensor) -> tuple[Fix, ...]:
+    """Concat to Conv can be avoided; what LayerNorm, attention, recurrence and Resize need cannot."""
+    if "concat" not in largest.name.lower():
+        return (Fix("nothing", "the rewritten operators need them"),)
+    return (
+        Fix(
+            "network",
+            "make the channels of every part of the Concat a multiple of 16: it needs no convolution then",
+        ),
+    )

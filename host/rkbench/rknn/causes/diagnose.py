@@ -71,6 +71,7 @@ def find_causes(model: RknnModel, subject: Subject | None = None) -> Diagnosis:
     return Diagnosis(
         verdict="bloated" if lead else "healthy",
         sentence=_sentence(subject, lead),
+        lead=lead.code if lead else None,
         causes=tuple(causes),
         ordinary_bytes=sum(ledger.rest().values()),
         ordinary=ledger.rest(),

@@ -43,7 +43,7 @@ def grouped_convolution_dense(subject: Subject, ledger: Ledger) -> Finding | Non
         ),
         explanation=(
             "The compiler keeps a convolution grouped only when its input channels per group fit the NPU's "
-            f"channel blocks; else it writes the whole Cout x Cin kernel, block-diagonal. {rule}".strip()
+            "channel blocks; else it writes the whole Cout x Cin kernel, block-diagonal."
         ),
         layers=tuple(item.name for item in dense),
         claims=claims,

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from rkbench.rknn.causes.ledger import Ledger
 from rkbench.rknn.causes.nouns import Claim, Finding, Fix
 from rkbench.rknn.causes.subject import COMMAND_SECTIONS, Site, Subject
-from rkbench.rknn.causes.wording import count, dims, listing
-from rkbench.rknn.model import TASK_BYTES
+from rkbench.rknn.causes.wording import QUANTIZE, count, dims, listing
+from rkbench.rknn.codes import TASK_BYTES
 from rkbench.units import format_bytes
 
 # One NPU task of a convolution takes up to 1,152 B of commands (1,088 on rk3588): what an ordinary layer
@@ -111,7 +111,7 @@ def large_maps(subject: Subject, ledger: Ledger) -> Finding | None:
         ),
         fixes=(
             Fix("network", "a smaller input, or an earlier stride"),
-            Fix("config", "int8 halves the maps and about halves the tasks", "do_quantization=True"),
+            Fix("config", "int8 halves the maps and about halves the tasks", QUANTIZE),
         ),
     )
 
@@ -168,13 +168,14 @@ def _relocations(ledger: Ledger, site: Site, share: float) -> int:
 
 
 def single_core(saved_bytes: int) -> tuple[Fix, ...]:
+    """Return the fix that stores the command list for one core only; none where there is no other list."""
     if not saved_bytes:
         return ()
     return (
         Fix(
             "config",
-            f"store the list for one core only: saves {format_bytes(saved_bytes)} of commands; "
-            "the model then runs on one NPU core (rk3588 only)",
+            f"store the commands for one core only (rk3588): saves {format_bytes(saved_bytes)}; the "
+            "model then runs on one NPU core",
             "rknn.config(target_platform='rk3588', single_core_mode=True)",
         ),
     )

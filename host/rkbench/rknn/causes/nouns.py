@@ -70,9 +70,11 @@ class Diagnosis:
     """Every byte of a file in one cause or in `ordinary_bytes`; the causes by bytes, biggest first."""
 
     verdict: str
-    """`healthy`, `bloated` (a cause owns the excess), or `unreadable` (no graph to attribute to)."""
+    """`healthy`, or `bloated` where a cause owns a notable part of the file."""
     sentence: str
     """The answer in one sentence with numbers."""
+    lead: str | None
+    """Code of the cause that is the answer; None in a healthy file."""
     causes: tuple[Cause, ...]
     ordinary_bytes: int
     ordinary: dict[str, int]

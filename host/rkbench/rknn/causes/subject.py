@@ -177,6 +177,19 @@ def runs_on_cpu(site: Site) -> bool:
     return site.node.target == "CPU" and site.node.type not in renames
 
 
+def float_reason(subject: Subject, site: Site) -> str:
+    """Return why a layer of an int8 model is likely to be float."""
+    if site.node.type == "exDataConvert":
+        return "the conversion between float and int8 layers itself"
+    if any(before.node.type == "exDataConvert" for before in subject.before(site)):
+        return (
+            "a conversion to float stands before it: named in custom_quantize_layers or chosen by auto_hybrid"
+        )
+    if any(before.layer.dtype == "FLOAT16" for before in subject.before(site)):
+        return "it follows a float layer"
+    return "no conversion before it: the compiler has no int8 form of it"
+
+
 def read_subject(model: RknnModel) -> Subject:
     """Return a model with its layers and their tensors side by side; before the model is closed."""
     seen: set[int] = set()

@@ -7,8 +7,8 @@ from math import prod
 
 from rkbench.rknn.causes.ledger import Ledger
 from rkbench.rknn.causes.nouns import Claim, Finding, Fix
-from rkbench.rknn.causes.subject import COMMAND_SECTIONS, Site, Subject
-from rkbench.rknn.causes.wording import count, listing
+from rkbench.rknn.causes.subject import COMMAND_SECTIONS, Site, Subject, float_reason
+from rkbench.rknn.causes.wording import QUANTIZE, count, listing
 from rkbench.rknn.causes.zeros import ELEMENT_BYTES
 from rkbench.units import format_bytes
 
@@ -39,13 +39,13 @@ def float_layers(subject: Subject, ledger: Ledger) -> Finding | None:
         claims=claims,
         evidence=(
             f"kernels of {format_bytes(stored)} in FLOAT16, {format_bytes(stored / 2)} in INT8",
-            *(f"{site.base}: {_reason(subject, site)}" for site in layers[:6]),
+            *(f"{site.base}: {float_reason(subject, site)}" for site in layers[:6]),
         ),
         fixes=(
-            Fix("config", "leave these layers out of custom_quantize_layers (or raise nothing with "
-            "auto_hybrid); "
-                "check the output error before and after", "bench push BOTH.rknn --golden FILE.npz "
-                "--board BOARD"),
+            Fix("config", "take these layers out of the hybrid configuration, or convert without "
+            "auto_hybrid; "
+                "then compare the output error: bench push BOTH --golden FILE.npz --board BOARD",
+                "custom_quantize_layers: {}"),
         ),
         not_helping=("hybrid quantization as a way to shrink: every float layer makes the file larger",),
     )  # fmt: skip
@@ -71,7 +71,7 @@ def float_file(subject: Subject, _ledger: Ledger) -> Finding | None:
             Fix(
                 "config",
                 "quantize with a calibration list",
-                "rknn.build(do_quantization=True, dataset='dataset.txt')",
+                QUANTIZE,
             ),
         ),
     )
@@ -171,14 +171,3 @@ def _half_of_kernels(layers: list[Site]) -> tuple[Claim, ...]:
         for site in layers
         if site.kernel
     )  # fmt: skip
-
-
-def _reason(subject: Subject, site: Site) -> str:
-    """Return why a layer is likely to be float."""
-    if any(before.node.type == "exDataConvert" for before in subject.before(site)):
-        return (
-            "a conversion to float stands before it: named in custom_quantize_layers or chosen by auto_hybrid"
-        )
-    if any(before.layer.dtype == "FLOAT16" for before in subject.before(site)):
-        return "it follows a float layer"
-    return "no conversion before it: the compiler has no int8 form of it"

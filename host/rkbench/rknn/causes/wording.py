@@ -9,6 +9,8 @@ NOT_ACCEPTED = (
     "quantized_dtype='asymmetric_quantized-u8': rejected by 2.x (`Invalid quantized_dtype`)",
 )
 
+QUANTIZE = "rknn.build(do_quantization=True, dataset='dataset.txt')"
+
 
 def count(number: int, noun: str) -> str:
     """Return `1 layer`, `13 layers`."""
@@ -26,7 +28,9 @@ def listing(items: Sequence[str], most: int = 3) -> str:
 
 
 def percent(share: float) -> str:
-    """Return a share of 0 to 1 as `96 %`, small ones as `0.4 %`."""
+    """Return a share of 0 to 1 as `96 %`, small ones as `0.4 %`, the least as `<0.1 %`."""
+    if 0 < share < 0.0005:
+        return "<0.1 %"
     return f"{share * 100:.0f} %" if share >= 0.0995 or share == 0 else f"{share * 100:.1f} %"
 
 

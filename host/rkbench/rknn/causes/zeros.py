@@ -9,6 +9,7 @@ tell, and the 60 MB of a bloated file stay on disk.
 from __future__ import annotations
 
 import sys
+from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -132,7 +133,7 @@ def _read_channels(model: RknnModel, kernel: Tensor, channel: int) -> list[int]:
     filler, share = _filler(b"".join(data for _, data in runs), width)
     if share < 0.5:
         return list(range(kernel.shape[1]))
-    found = set()
+    found: set[int] = set()
     for first, data in runs:
         if data != filler * (len(data) // width):
             elements = (data[i : i + width] for i in range(0, len(data), width))
@@ -142,9 +143,8 @@ def _read_channels(model: RknnModel, kernel: Tensor, channel: int) -> list[int]:
 
 def _filler(row: bytes, width: int) -> tuple[bytes, float]:
     """Return the most frequent element of a row, and its share of the row."""
-    code = {1: "B", 2: "H", 4: "I", 8: "Q"}[width]
-    counts = Counter(memoryview(row).cast(code))
-    value, seen = counts.most_common(1)[0]
+    elements: array[int] = array({1: "B", 2: "H", 4: "I", 8: "Q"}[width], row)
+    value, seen = Counter(elements).most_common(1)[0]
     return value.to_bytes(width, sys.byteorder), seen * width / len(row)
 
 

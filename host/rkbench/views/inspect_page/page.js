@@ -1,0 +1,145 @@
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("data").textContent);
+  const UNITS = ["kB", "MB", "GB"];
+  const bytes = (n) => {
+    if (n === null || n === undefined) return "–";
+    if (Math.abs(n) < 1000) return n + " B";
+    let size = Math.abs(n), unit = "";
+    for (unit of UNITS) { size /= 1000; if (size < 999.5 || unit === "GB") break; }
+    return (n < 0 ? "-" : "") + (size >= 99.95 ? size.toFixed(0) : size >= 9.995 ? size.toFixed(1) : size.toFixed(2)) + " " + unit;
+  };
+  const el = (tag, props, ...children) => {
+    const node = Object.assign(document.createElement(tag), props || {});
+    node.append(...children);
+    return node;
+  };
+  const PARTS = [
+    ["weights", "weight_bytes", "--weights"], ["compiler's constants", "compiler_constant_bytes", "--constants"],
+    ["CPU constants", "cpu_constant_bytes", "--constants"], ["lookup tables", "lookup_table_bytes", "--constants"],
+    ["register commands", "register_command_bytes", "--commands"], ["tasks", "task_bytes", "--commands"],
+    ["commands and tasks", "kind7_bytes", "--commands"], ["structure", "structure_bytes", "--structure"],
+  ];
+  const SECTION = {
+    weight_bytes: "weights", compiler_constant_bytes: "compiler_constants", cpu_constant_bytes: "cpu_constants",
+    lookup_table_bytes: "lookup_tables", register_command_bytes: "register_commands", task_bytes: "tasks",
+    kind7_bytes: "kind7", structure_bytes: "structure",
+  };
+  const total = data.file.size_bytes;
+
+  // Icicle: the file, its sections, and in each section the layers by size; a click zooms into a section.
+  const icicle = document.getElementById("icicle"), hint = document.getElementById("hint");
+  const lead = data.verdict === "bloated" && data.lead_cause;
+  const ROWS = { 3: [0, 16, 46, 100], 2: [0, 24, 100] };
+  const tree = () => {
+    const groups = [];
+    for (const [title, key, colour] of PARTS) {
+      const size = data.sections[SECTION[key]];
+      if (!size) continue;
+      const children = data.layers.filter((l) => l[key] > 0).map((l) => (
+        { title: l.name, size: l[key], colour: lead && l.cause === lead ? "--accent" : colour, layer: l }));
+      children.sort((a, b) => b.size - a.size);
+      const rest = size - children.reduce((sum, c) => sum + c.size, 0);
+      if (rest > 0) children.push({ title: "of no layer", size: rest, colour: "--other" });
+      groups.push({ title, size, colour, children });
+    }
+    const small = data.sections.header + data.sections.json + data.sections.trailing;
+    if (small) groups.push({ title: "header and JSON", size: small, colour: "--other", children: [] });
+    return { title: data.file.name, size: total, colour: "--other", children: groups };
+  };
+  const root = tree();
+  let zoom = root;
+  const box = (node, left, width, row, rows) => {
+    const share = (node.size / total * 100).toFixed(node.size / total < 0.01 ? 2 : 1) + " %";
+    const text = node.title + "  " + bytes(node.size) + "  " + share;
+    const button = el("button", { type: "button", textContent: width > 24 ? text : "", title: text });
+    Object.assign(button.style, { left: left + "px", width: Math.max(width, 1) + "px", top: ROWS[rows][row] + "%",
+      height: ROWS[rows][row + 1] - ROWS[rows][row] + "%", background: `var(${node.colour})` });
+    button.setAttribute("aria-label", text);
+    button.onmouseenter = button.onfocus = () => { hint.textContent = text + describe(node.layer); };
+    button.onclick = () => {
+      if (node.layer) search(node.layer.name);
+      else if (node.children && node.children.length) { zoom = node === zoom ? root : node; draw(); }
+    };
+    icicle.append(button);
+  };
+  // Boxes too thin to see are drawn as one, so that a row always fills its width.
+  const row = (nodes, left, width, level, levels) => {
+    const thin = nodes.filter((n) => n.size / zoom.size * width < 3);
+    for (const node of nodes.filter((n) => n.size / zoom.size * width >= 3)) {
+      const w = node.size / zoom.size * width;
+      box(node, left, w, level, levels);
+      left += w;
+    }
+    const size = thin.reduce((sum, n) => sum + n.size, 0);
+    const title = `${thin.length.toLocaleString("en")} small layers`;
+    if (size) box(thin.length === 1 ? thin[0] : { title, size, colour: thin[0].colour }, left, size / zoom.size * width, level, levels);
+  };
+  const describe = (layer) => !layer ? "" : ` — ${layer.type}, ${layer.dtype || "no dtype"}, ${layer.target}` +
+    (layer.cause ? `; most of it: ${titleOf(layer.cause)}` : "");
+  const titleOf = (code) => (data.causes.find((c) => c.code === code) || { title: code }).title;
+  const draw = () => {
+    icicle.replaceChildren();
+    const width = icicle.clientWidth, levels = zoom === root ? 3 : 2;
+    box(zoom, 0, width, 0, levels);
+    let left = 0;
+    for (const group of zoom.children) {
+      const w = group.size / zoom.size * width;
+      if (levels === 3) {
+        box(group, left, w, 1, levels);
+        row(group.children, left, width, 2, levels);
+      }
+      left += w;
+    }
+    if (levels === 2) row(zoom.children, 0, width, 1, levels);
+    hint.textContent = zoom === root
+      ? "Every byte by section and layer" + (lead ? `; in red: ${titleOf(lead)}` : "") + ". Click a section to zoom in, a layer to find it below."
+      : "Click the top bar to zoom out, a layer to find it in the table.";
+  };
+  window.addEventListener("resize", draw);
+  draw();
+
+  // Layer table: filtered by words and cause, sorted by a click on a heading.
+  const COLUMNS = [
+    ["layer", (l) => (l.graph ? `[${l.graph}] ` : "") + l.name.replace(/^[A-Za-z]\w*:/, ""), "name"], ["type", (l) => l.type, "wide"], ["computes in", (l) => l.dtype || "–", ""],
+    ["runs on", (l) => l.target, "wide"], ["bytes", (l) => l.total_bytes, "n"],
+    ["constants", (l) => l.weight_bytes + l.cpu_constant_bytes + l.compiler_constant_bytes + l.lookup_table_bytes, "n"],
+    ["commands", (l) => l.register_command_bytes + l.task_bytes + l.kind7_bytes, "n"],
+    ["tasks", (l) => l.task_counts.reduce((a, b) => a + b, 0), "n wide count"],
+    ["source node", (l) => l.onnx_node || "–", "wide"], ["cause", (l) => l.cause ? titleOf(l.cause) : "–", "wide"],
+  ];
+  const head = document.getElementById("head"), body = document.getElementById("rows");
+  const words = document.getElementById("words"), pick = document.getElementById("pick"), found = document.getElementById("found");
+  let by = 4, down = true;
+  for (const cause of data.causes) pick.append(el("option", { value: cause.code, textContent: cause.title }));
+  COLUMNS.forEach(([title, , kind], index) => {
+    const button = el("button", { type: "button", textContent: title });
+    button.onclick = () => { down = index === by ? !down : COLUMNS[index][2].startsWith("n "); by = index; fill(); };
+    head.append(el("th", { className: kind, scope: "col" }, button));
+  });
+  const fill = () => {
+    const needles = words.value.toLowerCase().split(/\s+/).filter(Boolean);
+    const rows = data.layers.filter((l) => {
+      const text = [l.name, l.type, l.dtype, l.target, l.onnx_node, l.rewrite].join(" ").toLowerCase();
+      return needles.every((n) => text.includes(n)) && (!pick.value || l.cause === pick.value);
+    });
+    const key = COLUMNS[by][1];
+    rows.sort((a, b) => { const x = key(a), y = key(b); return (x < y ? -1 : x > y ? 1 : 0) * (down ? -1 : 1); });
+    [...head.children].forEach((th, i) => th.setAttribute("aria-sort", i !== by ? "none" : down ? "descending" : "ascending"));
+    body.replaceChildren(...rows.slice(0, 2000).map((l) => el("tr", { className: l.target === "CPU" && l.total_bytes ? "cpu" : "" },
+      ...COLUMNS.map(([, value, kind]) => {
+        const v = value(l);
+        return el("td", { className: kind, textContent: kind.startsWith("n") && kind !== "name"
+          ? (kind.includes("count") ? v.toLocaleString("en") : bytes(v)) : v });
+      }))));
+    const sum = rows.reduce((s, l) => s + l.total_bytes, 0);
+    found.textContent = `${rows.length.toLocaleString("en")} of ${data.layers.length.toLocaleString("en")} layers, ${bytes(sum)}` +
+      (rows.length > 2000 ? " (first 2,000 shown)" : "");
+    found.dataset.bytes = sum;
+    found.dataset.layers = rows.length;
+  };
+  const search = (text) => { words.value = text; pick.value = ""; fill(); words.scrollIntoView({ behavior: "smooth", block: "center" }); };
+  words.oninput = pick.onchange = fill;
+  fill();
+  document.body.dataset.ready = "yes";
+})();
