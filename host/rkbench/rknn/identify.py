@@ -95,7 +95,7 @@ def identify_bytes(head: bytes, size_bytes: int) -> Identity:
     if head[:4] == b"RKNN":
         return _container(head, size_bytes)
     for pattern, identity in _SIGNATURES:
-        if pattern.match(head):
+        if re.match(pattern, head, re.DOTALL | re.IGNORECASE):
             return identity
     return Identity("unknown", f"no .rknn file (it begins with {head[:8]!r})", _CONVERT)
 
@@ -107,7 +107,7 @@ def _container(head: bytes, size_bytes: int) -> Identity:
         )
     word, payload_bytes = struct.unpack_from("<QQ", head, 8)
     payload = head[64:] if word & 0xFF > 1 and payload_bytes else head[24:]
-    details = {"container": f"{word:#x}"}
+    details = {"container": f"{word & 0xFFFF:#x}"}
     if word & MINI_FLAG:
         return Identity("rknn-mini", "a mini .rknn file (RV1103/RV1106 payload)", details=details)
     if payload[4:8] == b"RKNN":
@@ -135,7 +135,7 @@ def _flat_container(version: int, details: dict[str, str]) -> Identity:
             "version",
             details,
         )
-    return Identity("rknn", f"a .rknn file (container {version})", details=details)
+    return Identity("rknn", "a .rknn file", details=details)
 
 
 def _rknn1(kind: str, how: str, details: dict[str, str]) -> Identity:
@@ -174,8 +174,8 @@ def _json_details(stream: Any, head: bytes) -> dict[str, str]:
     return {name: str(value) for name, value in found.items() if value != ""}
 
 
-def _signature(pattern: bytes, kind: str, description: str, hint: str) -> tuple[re.Pattern[bytes], Identity]:
-    return re.compile(pattern, re.DOTALL | re.IGNORECASE), Identity(kind, description, hint)
+def _signature(pattern: bytes, kind: str, description: str, hint: str) -> tuple[bytes, Identity]:
+    return pattern, Identity(kind, description, hint)
 
 
 _SIGNATURES = (

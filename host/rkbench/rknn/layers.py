@@ -59,7 +59,8 @@ def make_layers(model: RknnModel) -> tuple[Layer, ...]:
     _share_constants(model, shares, unclaimed)
     for graph in model.graphs:
         if graph.nodes:
-            _share_commands(model, graph, shares[graph.nodes[0].index :], unclaimed)
+            first = graph.nodes[0].index
+            _share_commands(model, graph, shares[first : first + len(graph.nodes)], unclaimed)
     producers, consumers = _neighbours(model)
     origins = _origins(model, consumers)
     return tuple(
@@ -127,7 +128,7 @@ def _named_owner(tensor: Tensor, owners: dict[str, int]) -> int | None:
 
 
 def _share_commands(model: RknnModel, graph: Graph, shares: list[Share], unclaimed: dict[int, str]) -> None:
-    """Give tasks and register commands to the nodes of `graph`, whose shares begin `shares`.
+    """Give tasks and register commands to the nodes of `graph`, whose shares `shares` are.
 
     A task's commands reach from its address to the next higher address of any task of the graph.
     """

@@ -29,21 +29,21 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-_TYPE_PREFIX = re.compile(r"[A-Za-z]\w*:(?!:)")
+_TYPE_PREFIX = r"[A-Za-z]\w*:(?!:)"
 _REWRITES = (
-    (re.compile(r"-gather_2conv\d*$"), "gather_to_conv"),
-    (re.compile(r"_2gemm(_2conv\d*)?$"), "matmul_to_conv"),
-    (re.compile(r"(_gavg)?_2conv\d*$"), "pool_to_conv"),
-    (re.compile(r"#\d+_tile\d+$"), "dense_tile"),
-    (re.compile(r"_group_\d+$"), "group"),
-    (re.compile(r"_2ln$"), "layer_norm"),
-    (re.compile(r"_2sdpa$"), "attention"),
-    (re.compile(r"_pad$"), "padding"),
-    (re.compile(r"_split$"), "split"),
-    (re.compile(r"__cvt_\w+$"), "dtype_conversion"),
-    (re.compile(r"((_mm|_sdpa)?([_-](tp|rs|sw)))+$|_exSecondary\w*$"), "layout"),
+    (r"-gather_2conv\d*$", "gather_to_conv"),
+    (r"_2gemm(_2conv\d*)?$", "matmul_to_conv"),
+    (r"(_gavg)?_2conv\d*$", "pool_to_conv"),
+    (r"#\d+_tile\d+$", "dense_tile"),
+    (r"_group_\d+$", "group"),
+    (r"_2ln$", "layer_norm"),
+    (r"_2sdpa$", "attention"),
+    (r"_pad$", "padding"),
+    (r"_split$", "split"),
+    (r"__cvt_\w+$", "dtype_conversion"),
+    (r"((_mm|_sdpa)?([_-](tp|rs|sw)))+$|_exSecondary\w*$", "layout"),
 )
-_PASS_MARK = re.compile(r"#\d+$")
+_PASS_MARK = r"#\d+$"
 TAIL = 100
 """Characters at the end of a name that may tell of a rewrite."""
 _WITHOUT_SOURCE = ("InputOperator", "OutputOperator")
@@ -61,16 +61,21 @@ def origin_of(name: str, node_type: str) -> Origin:
     """Return the source node and the rewrite that `name` tells of, for a layer of `node_type`."""
     if node_type in _WITHOUT_SOURCE:
         return Origin(None, None)
-    prefix = _TYPE_PREFIX.match(name)
-    base = name[prefix.end() :] if prefix else name
-    base = base.removesuffix("_" + node_type)
-    tail = max(0, len(base) - TAIL)
+    prefix = re.match(_TYPE_PREFIX, name)
+    base = (name[prefix.end() :] if prefix else name).removesuffix("_" + node_type)
+    tail = base[-TAIL:]
+    cut = len(base) - len(tail)
     for pattern, rewrite in _REWRITES:
-        found = pattern.search(base, tail)
+        found = re.search(pattern, tail)
         if found:
-            source = _PASS_MARK.sub("", base[: found.start()])
+            source = _without_mark(base[: cut + found.start()])
             return Origin(None if rewrite == "dtype_conversion" else source or None, rewrite)
-    if _PASS_MARK.search(base, tail):
-        rewritten = node_type.startswith("Conv")
-        return Origin(_PASS_MARK.sub("", base) or None, "matmul_to_conv" if rewritten else None)
-    return Origin(base or None, None)
+    source = _without_mark(base)
+    rewritten = source != base and node_type.startswith("Conv")
+    return Origin(source or None, "matmul_to_conv" if rewritten else None)
+
+
+def _without_mark(name: str) -> str:
+    """Return `name` without the mark of a compiler pass, such as `#2`."""
+    found = re.search(_PASS_MARK, name[-TAIL:])
+    return name[: found.start() - len(name[-TAIL:])] if found else name

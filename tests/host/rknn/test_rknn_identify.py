@@ -81,7 +81,7 @@ def test_a_readable_file_is_described_too(tmp_path: Path) -> None:
     path = tmp_path / "model.rknn"
     path.write_bytes(write_model(small_spec()))
     assert identify(path).readable
-    assert describe(path) == "a .rknn file (container 6) (container 0x6)"
+    assert describe(path) == "a .rknn file (container 0x6)"
 
 
 @pytest.mark.parametrize("name", ["chshuffle6", "dw_dilated", "dwm_c512_m2", "g1_c512_cpg4"])
