@@ -15,11 +15,15 @@ from rkbench_agent.protocol import Failed, Finished, Latencies, LoadMemory, Log,
 Start = Callable[..., AgentProcess]
 
 
-def run_two(start: Start, bench: Bench, **behaviour: Any) -> Tuple[Failed, List[Message]]:
+def run_two(
+    start: Start, bench: Bench, limit_s: float = 20.0, **behaviour: Any
+) -> Tuple[Failed, List[Message]]:
     """Run the variants `bad`, which has the behaviour, and `good`; return how `bad` failed."""
     agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=bench.behaviour(per_model={"bad": behaviour}))
     runs = [bench.spec("bad", golden=bench.golden(), replay=bench.replay()), bench.spec("good")]
-    plan = bench.plan(*runs, inference_timeout_s=0.5, first_inference_timeout_s=0.5, load_timeout_s=20.0)
+    plan = bench.plan(
+        *runs, inference_timeout_s=limit_s, first_inference_timeout_s=limit_s, load_timeout_s=20.0
+    )
     messages = agent.run(plan)
     assert [message.run for message in of_kind(messages, Finished)] == ["good"]
     (failed,) = of_kind(messages, Failed)
@@ -49,9 +53,9 @@ def test_the_last_words_before_a_segfault_arrive(start: Start, bench: Bench) -> 
 
 @pytest.mark.parametrize("stage", ["first_inference", "golden", "inference"])
 def test_a_hang_is_killed_after_the_limit_of_its_stage(start: Start, bench: Bench, stage: str) -> None:
-    failed, _ = run_two(start, bench, hang={"stage": stage, "iteration": 1})
+    failed, _ = run_two(start, bench, limit_s=1.5, hang={"stage": stage, "iteration": 1})
     assert (failed.stage, failed.reason, failed.signal) == (stage, "hang", "SIGKILL")
-    assert failed.message == f"nothing happened for 0.5 s during {stage}: the worker was killed"
+    assert failed.message == f"nothing happened for 1.5 s during {stage}: the worker was killed"
 
 
 def test_a_hang_while_loading_is_killed_after_the_limit_of_loading(start: Start, bench: Bench) -> None:

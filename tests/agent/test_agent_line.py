@@ -50,9 +50,16 @@ def test_the_end_of_the_hosts_stream_ends_everything(start: Start, bench: Bench)
 
 def test_a_silent_host_ends_everything(start: Start, bench: Bench) -> None:
     bad = {"log": [{"stage": "load", "text": "hanging"}], "hang": {"stage": "load"}}
-    agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=bench.behaviour(**bad), RKBENCH_SILENCE_LIMIT_S="3")
+    agent = start(
+        RKBENCH_VIRTUAL_BEHAVIOUR=bench.behaviour(**bad),
+        RKBENCH_SILENCE_LIMIT_S="2",
+        RKBENCH_BEAT_INTERVAL_S="0.1",
+    )
     agent.send(bench.plan(bench.spec("a")))
-    agent.until(Log, lambda log: log.text == "hanging")
+    message = agent.receive()
+    while not (isinstance(message, Log) and message.text == "hanging"):
+        agent.send(Beat())
+        message = agent.receive()
     workers = agent.children()
     assert agent.wait() == 0
     wait_until_gone(workers)
