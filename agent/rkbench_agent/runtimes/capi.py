@@ -16,7 +16,7 @@ from rkbench_agent.environment import find_library
 from rkbench_agent.runtimes import rknn_abi as abi
 from rkbench_agent.runtimes.base import NpuMemory, RuntimeFailureError, Setting, StageTimes
 from rkbench_agent.runtimes.cores import choose_core_mask
-from rkbench_agent.runtimes.rknn_context import Context, TensorInfo, Versions, describe
+from rkbench_agent.runtimes.rknn_context import DEFAULT_FLAGS, Context, TensorInfo, Versions, describe
 from rkbench_agent.runtimes.rknn_io import CopiedIo, SharedIo
 
 if TYPE_CHECKING:
@@ -60,10 +60,8 @@ class CapiRuntime:
 
     def initialise(self) -> None:
         """Load the model onto the NPU; the file's bytes are let go of then."""
-        self._context = Context.load(self._library, self._model)
+        self._context = Context.load(self._library, self._model, self._mask)
         self._model = b""
-        if self._mask:
-            self._context.set_core_mask(self._mask)
         inputs, outputs = self._context.attributes()
         make_io = SharedIo if self._zero_copy else CopiedIo
         self._io = make_io(self._library, self._context, inputs, outputs)
@@ -112,10 +110,8 @@ class CapiRuntime:
         context is gone afterwards; the clean one has not been touched.
         """
         model = Path(self._setting.model_path).read_bytes()
-        context = Context.load(self._library, model, abi.FLAG_PRIORITY_MEDIUM | abi.FLAG_COLLECT_PERF)
+        context = Context.load(self._library, model, self._mask, DEFAULT_FLAGS | abi.FLAG_COLLECT_PERF)
         try:
-            if self._mask:
-                context.set_core_mask(self._mask)
             io = CopiedIo(self._library, context, *context.attributes())
             io.feed(self._fed)
             for _ in range(PROFILED_WARMUPS + 1):

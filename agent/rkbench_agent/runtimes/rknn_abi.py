@@ -214,6 +214,7 @@ _CALLS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "rknn_run": (c_int, (_HANDLE, c_void_p)),
     "rknn_outputs_get": (c_int, (_HANDLE, c_uint32, POINTER(Output), c_void_p)),
     "rknn_outputs_release": (c_int, (_HANDLE, c_uint32, POINTER(Output))),
+    "rknn_set_input_shapes": (c_int, (_HANDLE, c_uint32, POINTER(TensorAttr))),
     "rknn_create_mem": (POINTER(TensorMem), (_HANDLE, c_uint32)),
     "rknn_destroy_mem": (c_int, (_HANDLE, POINTER(TensorMem))),
     "rknn_set_io_mem": (c_int, (_HANDLE, POINTER(TensorMem), POINTER(TensorAttr))),
@@ -222,6 +223,7 @@ _CALLS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
 OPTIONAL = (
     "rknn_dup_context",
     "rknn_set_core_mask",
+    "rknn_set_input_shapes",
     "rknn_create_mem",
     "rknn_destroy_mem",
     "rknn_set_io_mem",

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import ctypes
+import struct
 from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
 from rkbench_agent.runtimes import rknn_abi as abi
 from rkbench_agent.runtimes.base import NpuMemory, RuntimeFailureError
+
+DEFAULT_FLAGS = abi.FLAG_PRIORITY_MEDIUM
+#: The inference type of a file with dynamic shapes, as its FlatBuffer holds it: length, text, 0.
+DYNAMIC = struct.pack("<I", 13) + b"dynamic_shape\0"
 
 
 @dataclass(frozen=True)
@@ -48,11 +53,19 @@ class Context:
         self.handle = handle
 
     @classmethod
-    def load(cls, library: Any, model: bytes, flags: int = abi.FLAG_PRIORITY_MEDIUM) -> Context:
-        """Load a model from its file's bytes, which the runtime needs no longer afterwards."""
+    def load(cls, library: Any, model: bytes, core_mask: int = 0, flags: int = DEFAULT_FLAGS) -> Context:
+        """Load a model from its file's bytes, which the runtime needs no longer afterwards.
+
+        A `core_mask` of 0 leaves the choice of cores to the driver.
+        """
         handle = ctypes.c_uint64(0)
         check("rknn_init", library.rknn_init(ctypes.byref(handle), model, len(model), flags, None))
-        return cls(library, handle.value)
+        context = cls(library, handle.value)
+        if core_mask:
+            context.set_core_mask(core_mask)
+        if DYNAMIC in model:
+            context.choose_shapes()
+        return context
 
     def duplicate(self) -> Context:
         """Return another context of the same model; the weights are in memory once."""
@@ -74,6 +87,12 @@ class Context:
         if not hasattr(self._library, "rknn_set_core_mask"):
             raise RuntimeFailureError("this librknnrt has no rknn_set_core_mask", advice="use --cores auto")
         check("rknn_set_core_mask", self._library.rknn_set_core_mask(self.handle, mask))
+
+    def choose_shapes(self) -> None:
+        """Have a model with dynamic shapes use those of its attributes: librknnrt aborts without."""
+        inputs, _ = self.attributes()
+        array = (abi.TensorAttr * len(inputs))(*inputs)
+        check("rknn_set_input_shapes", self._library.rknn_set_input_shapes(self.handle, len(inputs), array))
 
     def versions(self) -> Versions:
         """Return the versions of runtime and driver."""
@@ -133,15 +152,19 @@ def check(call: str, code: int) -> None:
 
 
 def describe(attr: abi.TensorAttr) -> TensorInfo:
-    """Return a tensor's attributes as plain data."""
-    is_quantised = attr.qnt_type != 0
+    """Return a tensor's attributes as plain data.
+
+    A float tensor is not quantised, though librknnrt 1.5.2 calls it affine with scale 1.
+    """
+    dtype = abi.TYPES.get(attr.type, str(attr.type))
+    is_quantised = attr.qnt_type != 0 and "float" not in dtype
     return TensorInfo(
         index=attr.index,
         name=abi.text_of(attr.name),
         shape=tuple(attr.dims[: attr.n_dims]),
-        dtype=abi.TYPES.get(attr.type, str(attr.type)),
+        dtype=dtype,
         layout=abi.LAYOUTS.get(attr.fmt, str(attr.fmt)),
-        quantisation=abi.QUANTISATIONS.get(attr.qnt_type, str(attr.qnt_type)),
+        quantisation=abi.QUANTISATIONS.get(attr.qnt_type, str(attr.qnt_type)) if is_quantised else "none",
         scale=attr.scale if is_quantised else None,
         zero_point=attr.zp if is_quantised else None,
         element_count=attr.n_elems,

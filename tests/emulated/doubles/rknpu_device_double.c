@@ -44,6 +44,7 @@ enum {
     DRM_GET_UNIQUE = 0x01,
     DRM_SET_VERSION = 0x07,
     DRM_GEM_CLOSE = 0x09,
+    DRM_GEM_FLINK = 0x0a,
     DRM_GET_CAP = 0x0c,
     DRM_PRIME_HANDLE_TO_FD = 0x2d,
     RKNPU_ACTION = 0x40,
@@ -282,6 +283,7 @@ API int ioctl(int fd, unsigned long request, ...) {
     case DRM_GET_CAP:
     case DRM_GEM_CLOSE:
     case RKNPU_MEM_SYNC: return 0;
+    case DRM_GEM_FLINK: ((uint32_t *)argument)[1] = *(uint32_t *)argument; return 0; /* name = handle */
     case DRM_PRIME_HANDLE_TO_FD: return export_buffer(argument);
     case RKNPU_ACTION: return action(argument);
     case RKNPU_SUBMIT: return submit(argument);
