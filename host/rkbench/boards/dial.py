@@ -12,6 +12,10 @@ from rkbench.boards.ssh_config import Target
 from rkbench.errors import ConnectError
 
 
+#: So much may wait in the kernel that TCP has not sent yet.
+UNSENT_BYTES = 128 * 1024
+
+
 @dataclass(frozen=True)
 class Line:
     """A stream to the server, and what to close after it."""
@@ -50,6 +54,9 @@ def dial(target: Target, board: str, timeout_s: float) -> Line:
         ) from error
     sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        # An upload over a slow link must not queue megabytes before the next beat of the agent's channel.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
     return Line(sock, sock.close)
 
 
