@@ -4,11 +4,12 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test check fuzz bench-speed models clean
+.PHONY: help demo test test-toolkit check fuzz bench-speed models clean
 
 help:
 	@echo "make demo    the story of the 3 MB that became 60 MB, on a virtual board"
 	@echo "make test    all tests that need no board and no vendor toolkit"
+	@echo "make test-toolkit   conversions with the real rknn-toolkit2, in its own environment (630 MB)"
 	@echo "make check   ruff, mypy --strict, import contracts"
 	@echo "make fuzz    100,000 mutated .rknn files against the reader (long)"
 	@echo "make bench-speed   our speed against scp, ssh, rknncli: ratios in one run"
@@ -25,6 +26,10 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not fuzz and not toolkit" $(ARGS)
+
+test-toolkit: $(STAMP)
+	$(PYTHON) tools/toolkit/setup.py
+	$(BIN)/python -m pytest -m toolkit --timeout 600 tests/toolkit $(ARGS)
 
 check: $(STAMP)
 	$(BIN)/ruff check .

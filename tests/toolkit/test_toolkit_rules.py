@@ -1,0 +1,69 @@
+"""The rules of `rkbench.rknn.targets`, asked of the compiler again."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from onnx_networks import grouped
+from rkbench.onnx import predict_file
+from rkbench.rknn import open_model
+from rkbench.rknn.targets import Dtype
+from toolkit_jobs import ROOT, Convert, run_job
+
+CHANNELS_PER_GROUP = (3, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48)
+DENSE_ELEMENTS = 480 * 480 * 9
+KEPT: dict[tuple[str, Dtype], set[int]] = {
+    ("rk3588", "fp16"): {8, 16, 24, 32, 40, 48},
+    ("rk3588", "int8"): {16, 32, 48},
+    ("rk3568", "fp16"): {8, 12, 16, 20, 24, 32, 40, 48},
+    ("rk3568", "int8"): {8, 16, 24, 32, 40, 48},
+}
+BLOAT = "bloat3M_groupconv_cpg4.onnx"
+
+
+def weights_of(path: Path) -> int:
+    """Return the weights of a .rknn, in bytes.
+
+    Not the compiler's own constants: a 4-channel int8 input has 5 kB of them that turn its layout, and no
+    layer of the ONNX can be told to own them.
+    """
+    with open_model(path) as model:
+        return model.sections.weights
+
+
+@pytest.mark.parametrize(("target", "dtype"), KEPT)
+def test_the_compiler_keeps_the_multiples_that_we_say(
+    tmp_path: Path, convert: Convert, target: str, dtype: Dtype
+) -> None:
+    kept = set()
+    dense_bytes = DENSE_ELEMENTS * (2 if dtype == "fp16" else 1)
+    for per_group in CHANNELS_PER_GROUP:
+        path = grouped(480, per_group).save(tmp_path / f"cpg{per_group}.onnx")
+        constants = weights_of(convert(path, target, dtype)["output"])
+        predicted = predict_file(path, target, dtype).weight_bytes
+        assert abs(predicted - constants) <= 0.03 * constants, f"{per_group} channels per group"
+        if constants < dense_bytes:
+            kept.add(per_group)
+    assert kept == KEPT[target, dtype]
+
+
+@pytest.mark.parametrize(
+    ("target", "dtype"), [("rk3588", "fp16"), ("rk3588", "int8"), ("rk3568", "int8"), ("rk3568", "fp16")]
+)
+def test_the_bloated_network_is_predicted_within_3_percent(
+    data: Path, convert: Convert, target: str, dtype: Dtype
+) -> None:
+    path = data / "models" / BLOAT
+    answer = convert(path, target, dtype)
+    prediction = predict_file(path, target, dtype)
+    real = weights_of(answer["output"])
+    assert abs(prediction.weight_bytes - real) <= 0.03 * real
+    assert abs(prediction.file_bytes - answer["size_bytes"]) <= 0.03 * answer["size_bytes"]
+
+
+def test_toolkit_2_3_0_makes_four_channels_dense_on_rk3568_fp16(tmp_path: Path) -> None:
+    path = grouped(480, 4).save(tmp_path / "cpg4.onnx")
+    job = {"onnx": str(path), "target": "rk3568", "dtype": "fp16"}
+    answer = run_job(ROOT / ".venv-toolkit-2.3.0/bin/python", job)
+    assert answer["size_bytes"] > DENSE_ELEMENTS * 2
