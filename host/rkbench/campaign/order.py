@@ -16,7 +16,8 @@ class Order:
     """The models, in the order of the columns, and how to run them.
 
     `runtime` None means the board's own. `baseline` is a variant's name; None: the first that ran.
-    `wait_s` is how long to wait where another push holds the board.
+    `wait_s` is how long to wait where another push holds the board; `limits_s` how long loading, the
+    first inference and every further one may take before they count as a hang.
     """
 
     models: tuple[Path, ...]
@@ -31,6 +32,7 @@ class Order:
     wait_s: float = 0.0
     interleave: bool = True
     scenario: str = SINGLE_STREAM
+    limits_s: tuple[float, float, float] = (120.0, 60.0, 30.0)
 
 
 def check_order(order: Order) -> None:

@@ -20,6 +20,7 @@ from rkbench.results.model import VALID, PlanRecord, Provenance, RunResult, Tran
 from rkbench.variants.variant import PreparedVariant
 
 BLOCK_ITERATIONS = 50
+VIRTUAL_RUNTIME = "virtual"
 #: Crockford's base 32 in lower case: sortable, and without i, l, o, u.
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 #: 2025-01-01, so that eight digits of milliseconds last until 2059.
@@ -49,6 +50,12 @@ def runtime_of(order: Order, board: Board) -> str:
     return order.runtime or board.runtime
 
 
+def is_simulated(order: Order, place: Place) -> bool:
+    """Return whether no real NPU runs this: the board is virtual, or the runtime that it is told to use."""
+    runtime = runtime_of(order, place.board)
+    return place.board.simulated or place.environment.simulated or runtime == VIRTUAL_RUNTIME
+
+
 def make_headers(
     order: Order, place: Place, variants: Sequence[PreparedVariant], transfers: Sequence[Transfer]
 ) -> list[RunResult]:
@@ -60,7 +67,7 @@ def make_headers(
             push=place.push,
             started_at=started,
             rkbench_version=__version__,
-            simulated=place.board.simulated or place.environment.simulated,
+            simulated=is_simulated(order, place),
             partial=False,
             verdict=VALID,
             provenance=Provenance(),
@@ -77,6 +84,7 @@ def make_plan(
     order: Order, board: Board, headers: Sequence[RunResult], variants: Sequence[PreparedVariant]
 ) -> Plan:
     """Return the plan that the agent carries out."""
+    load_s, first_s, inference_s = order.limits_s
     return Plan(
         runs=[_spec(header, variant).to_wire() for header, variant in zip(headers, variants, strict=True)],
         runtime=runtime_of(order, board),
@@ -86,6 +94,9 @@ def make_plan(
         min_duration_s=order.duration_s,
         block_iterations=BLOCK_ITERATIONS,
         interleave=order.interleave,
+        load_timeout_s=load_s,
+        first_inference_timeout_s=first_s,
+        inference_timeout_s=inference_s,
         lock_wait_s=order.wait_s,
         owner=owner(),
     )

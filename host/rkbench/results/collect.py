@@ -68,7 +68,9 @@ class Collector:
             return None
         if isinstance(message, Environment):
             for run in self._runs.values():
-                run.header = replace(run.header, board=update_record(run.header.board, message))
+                board = update_record(run.header.board, message)
+                simulated = run.header.simulated or message.simulated
+                run.header = replace(run.header, board=board, simulated=simulated)
             return None
         folded = self._runs.get(getattr(message, "run", None) or "")
         if folded is None:

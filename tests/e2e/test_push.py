@@ -1,0 +1,348 @@
+"""`bench push` end to end: the whole job on a virtual board, and every fault while it measures.
+
+The boards are the built-in virtual one, and a real OpenSSH server with the virtual runtime behind it. A
+run that a fault shall meet is made long on the virtual clock, so that no test sleeps and hopes.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+from conftest import BEAT_INTERVAL_S, SILENCE_LIMIT_S
+from relay import Relay
+from rkbench.campaign import Order, Outcome, run_campaign
+from rkbench.results.events import Event, Measuring
+from rkbench.results.store import Store
+from rkbench.session import open_session
+from rkbench.views.json_view import SCHEMA_FILE
+from rkbench_agent import protocol
+from sshd import Sshd
+
+DEMO = Path(__file__).parents[2] / "host/rkbench/demo/data"
+TREE = Path(__file__).parents[1] / "data/boards/rk3588"
+FP16, INT8 = DEMO / "digits.regrouped.fp16.rknn", DEMO / "digits.regrouped.int8.rknn"
+GOLDEN = DEMO / "golden.npz"
+#: Seconds on the virtual clock: minutes of real time, unless something ends it.
+LONG = "36000"
+#: What `bench` expects of an agent; the tests of broken lines have shorter ones.
+USUAL_LIMITS = {
+    "RKBENCH_SILENCE_LIMIT_S": f"{protocol.SILENCE_LIMIT_S}",
+    "RKBENCH_BEAT_INTERVAL_S": f"{protocol.BEAT_INTERVAL_S}",
+}
+SHORT_LIMITS = {
+    "RKBENCH_SILENCE_LIMIT_S": f"{SILENCE_LIMIT_S}",
+    "RKBENCH_BEAT_INTERVAL_S": f"{BEAT_INTERVAL_S}",
+}
+
+
+class Bench:
+    """Runs `bench` as users do, with a store, a home and an inventory of its own."""
+
+    def __init__(self, folder: Path) -> None:
+        self.store = folder / "results.sqlite"
+        self.inventory = folder / "bench.toml"
+        self._environment = {
+            **os.environ,
+            "RKBENCH_STORE": str(self.store),
+            "XDG_CACHE_HOME": str(folder / "cache"),
+            "RKBENCH_INVENTORY": str(self.inventory),
+        }
+        self._started: list[subprocess.Popen[str]] = []
+
+    def start(self, *arguments: object) -> subprocess.Popen[str]:
+        """Start it; `close` ends what still runs."""
+        command = [sys.executable, "-u", "-c", "from rkbench.cli import main; main()", *map(str, arguments)]
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, env=self._environment, stdout=pipe, stderr=pipe, text=True)
+        self._started.append(process)
+        return process
+
+    def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+        """Run it to its end."""
+        process = self.start(*arguments)
+        out, err = process.communicate(timeout=100)
+        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+
+    def know(self, server: Sshd, name: str = "rock") -> str:
+        """Write the board into the inventory, its host key beside it; returns its name."""
+        board = server.board
+        self.inventory.write_text(
+            f'[boards.{name}]\nhost = "{board.host}"\nport = {board.port}\nuser = "{board.user}"\n'
+            f'python = "{sys.executable}"\nruntime = "virtual"\nidentity_files = ["{server.client_key}"]\n'
+        )
+        known_hosts = self.inventory.with_name("bench.known_hosts")
+        known_hosts.write_text((server.folder / "known_hosts").read_text())
+        return name
+
+    def close(self) -> None:
+        """End what still runs."""
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+            process.communicate()
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    runner = Bench(tmp_path)
+    yield runner
+    runner.close()
+
+
+@pytest.fixture
+def start_board(start_sshd: Callable[..., Sshd]) -> Callable[..., Sshd]:
+    """Start a real sshd whose agent finds a recorded rk3588 and, if given, a behaviour."""
+
+    def start(tmp_path: Path, behaviour: dict[str, Any] | None = None, **environment: str) -> Sshd:
+        words = {"RKBENCH_SYS_ROOT": str(TREE), **USUAL_LIMITS, **environment}
+        if behaviour is not None:
+            path = tmp_path / "behaviour.json"
+            path.write_text(json.dumps(behaviour))
+            words["RKBENCH_VIRTUAL_BEHAVIOUR"] = str(path)
+        server = start_sshd(environment=words)
+        server.board = replace(server.board, runtime="virtual", python=sys.executable)
+        return server
+
+    return start
+
+
+def await_line(process: subprocess.Popen[str], words: str) -> str:
+    """Return the first line on stderr that holds `words`; fails where the process ends without."""
+    assert process.stderr is not None
+    seen = []
+    for line in process.stderr:
+        seen.append(line)
+        if words in line:
+            return line
+    raise AssertionError(f"no {words!r} in: {''.join(seen)}")
+
+
+def read_push(path: Path) -> dict[str, Any]:
+    """Return a JSON file that is valid against the schema."""
+    value: dict[str, Any] = json.loads(path.read_text())
+    jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text())).validate(value)
+    return value
+
+
+# -- the job --------------------------------------------------------------------------------------
+
+
+def test_two_variants_come_back_with_every_number_and_its_source(bench: Bench, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    done = bench.run("push", FP16, INT8, "--board", "virtual", "--golden", GOLDEN, "--json", out)
+    assert done.returncode == 0, done.stderr
+    push = read_push(out)
+    assert [run["simulated"] for run in push["runs"]] == [True, True]
+    for run in push["runs"]:
+        assert run["provenance"] == {
+            "load": "from_file",
+            "load_duration": "modelled",
+            "process_memory": "measured",
+            "latency": "modelled",
+            "outputs": "vendor_simulator",
+            "readings": "from_file",
+        }
+        assert run["latency"]["count"] >= 100
+        assert [(output["name"], len(output["per_case"])) for output in run["outputs"]] == [("logits", 64)]
+        assert run["transfer"]["cached"] is False
+    assert [run["load"]["npu_total_bytes"] for run in push["runs"]] == [860288, 476480]
+    assert "≈ simulated on board virtual (rk3588)" in done.stdout
+    assert push["comparison"]["verdict"] in " ".join(done.stdout.split())
+
+
+def test_the_store_has_every_latency(bench: Bench) -> None:
+    bench.run("push", FP16, "--board", "virtual", "--iterations", "120", "--duration", "0")
+    raw = bench.run("export", "last", "--raw")
+    rows = list(csv.DictReader(io.StringIO(raw.stdout)))
+    assert [row["warmup"] for row in rows].count("0") == 120
+    assert [row["warmup"] for row in rows].count("1") == 5
+    assert all(int(row["duration_ns"]) > 0 and row["simulated"] == "1" for row in rows)
+    table = list(csv.DictReader(io.StringIO(bench.run("export").stdout)))
+    assert [(row["variant"], row["iterations"]) for row in table] == [("digits.regrouped.fp16", "120")]
+
+
+def test_json_to_stdout_is_json_alone_and_show_tells_the_same(bench: Bench) -> None:
+    arguments = ("--board", "virtual:rk3588", "--iterations", "100", "--duration", "0", "--json", "-")
+    done = bench.run("push", FP16, INT8, *arguments)
+    assert json.loads(done.stdout)["schema"] == "rkbench/1"
+    assert "measuring 2 variants ..." in done.stderr
+    again = bench.run("show", "last", "--json", "-")
+    assert json.loads(again.stdout) == json.loads(done.stdout)
+    first = json.loads(done.stdout)["runs"][0]["id"]
+    assert json.loads(bench.run("show", first, "--json", "-").stdout)["runs"][0]["id"] == first
+    assert first in bench.run("history", "--model", "digits.regrouped.fp16").stdout
+
+
+def test_the_same_push_over_a_real_sshd_sends_the_models_once(
+    bench: Bench, start_board: Callable[..., Sshd], tmp_path: Path
+) -> None:
+    name = bench.know(start_board(tmp_path))
+    arguments = ("--board", name, "--golden", GOLDEN, "--iterations", "100", "--duration", "0")
+    for number, sent in ((1, [True, True]), (2, [False, False])):
+        out = tmp_path / f"{number}.json"
+        done = bench.run("push", FP16, INT8, *arguments, "--json", out)
+        assert done.returncode == 0, done.stderr
+        runs = read_push(out)["runs"]
+        assert [run["transfer"]["sent_bytes"] > 0 for run in runs] == sent
+        assert [run["simulated"] for run in runs] == [True, True]
+        assert [run["outputs"][0]["case_count"] for run in runs] == [64, 64]
+
+
+def test_a_golden_that_does_not_fit_shows_both_sides(bench: Bench, tmp_path: Path) -> None:
+    import numpy as np
+
+    np.savez(tmp_path / "g.npz", image=np.zeros((2, 7, 7), np.float32), logits=np.zeros((2, 10), np.float32))
+    done = bench.run("push", FP16, "--board", "virtual", "--golden", tmp_path / "g.npz")
+    assert done.returncode == 1
+    assert "does not fit" in done.stderr
+    assert "7, 7" in done.stderr
+    assert "32, 32" in done.stderr
+
+
+# -- workers that die -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "stage", "reason"),
+    [
+        ({"crash": {"stage": "inference", "iteration": 60, "signal": "SIGSEGV"}}, "inference", "crash"),
+        ({"crash": {"stage": "load", "signal": "SIGABRT"}}, "load", "crash"),
+        ({"out_of_memory": {"stage": "load"}}, "load", "out_of_memory"),
+        ({"fail": {"stage": "first_inference", "message": "no"}}, "first_inference", "runtime_error"),
+    ],
+)
+def test_a_worker_that_dies_costs_one_column(
+    bench: Bench,
+    start_board: Callable[..., Sshd],
+    tmp_path: Path,
+    behaviour: dict[str, Any],
+    stage: str,
+    reason: str,
+) -> None:
+    server = start_board(tmp_path, {"per_model": {"digits.regrouped.int8": behaviour}})
+    out = tmp_path / "out.json"
+    arguments = ("--iterations", "100", "--duration", "0", "--json", out)
+    done = bench.run("push", FP16, INT8, "--board", bench.know(server), *arguments)
+    good, bad = read_push(out)["runs"]
+    assert (done.returncode, good["failure"], good["latency"]["count"]) == (1, None, 100)
+    assert (bad["failure"]["stage"], bad["failure"]["reason"], bad["partial"]) == (stage, reason, True)
+    assert f"✗  digits.regrouped.int8 failed in {stage.replace('_', ' ')}" in done.stdout
+
+
+def test_a_hang_ends_by_its_limit(start_board: Callable[..., Sshd], tmp_path: Path) -> None:
+    server = start_board(tmp_path, {"hang": {"stage": "inference", "iteration": 10}})
+    with Store(tmp_path / "s.sqlite") as store:
+        order = Order((FP16,), duration_s=0.0, limits_s=(20.0, 20.0, 1.0))
+        outcome = run_campaign(order, server.board, partial(open_session, server.board), store)
+    (run,) = outcome.runs
+    assert run.failure is not None
+    assert (run.failure.stage, run.failure.reason) == ("inference", "hang")
+
+
+# -- lines that break -----------------------------------------------------------------------------
+
+
+def push_through(server: Sshd, relay: Relay, store: Store, fault: Callable[[], None]) -> Outcome:
+    """Push through a relay; `fault` is done once, when the timed iterations have begun."""
+    board = server.through(relay.port)
+    faults = [fault]
+
+    def listen(event: Event) -> None:
+        if isinstance(event, Measuring) and event.stage == "inference" and faults:
+            faults.pop()()
+
+    connect = partial(open_session, board, silence_limit_s=SILENCE_LIMIT_S, beat_interval_s=BEAT_INTERVAL_S)
+    return run_campaign(Order((FP16, INT8), duration_s=float(LONG)), board, connect, store, listen)
+
+
+@pytest.mark.parametrize("fault", ["cut", "stall"])
+def test_a_line_that_breaks_while_measuring_leaves_what_was_measured(
+    start_board: Callable[..., Sshd], tmp_path: Path, fault: str
+) -> None:
+    server = start_board(tmp_path, **SHORT_LIMITS)
+    with Relay(server.port) as relay, Store(tmp_path / "s.sqlite") as store:
+        outcome = push_through(server, relay, store, getattr(relay, fault))
+        stored = store.find("last")
+        assert stored == list(outcome.runs)
+        assert [(run.partial, run.failure and run.failure.stage) for run in stored] == [
+            (True, "connection"),
+            (True, "connection"),
+        ]
+        assert stored[0].latency is not None
+        assert stored[0].latency.count >= 50
+        assert len(store.latencies(stored[0].id).timed()) == stored[0].latency.count
+        server.await_no_processes()
+
+
+def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing_running(
+    bench: Bench, start_board: Callable[..., Sshd], tmp_path: Path
+) -> None:
+    server = start_board(tmp_path)
+    process = bench.start("push", FP16, "--board", bench.know(server), "--duration", LONG)
+    await_line(process, "inference")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted by Ctrl-C; what was measured before it is kept" in out
+    assert "Traceback" not in err
+    server.await_no_processes()
+    with Store(bench.store) as store:
+        (run,) = store.find("last")
+    assert run.partial
+    assert run.latency is not None
+    assert run.latency.count >= 50
+
+
+# -- boards in use, boards without a clock --------------------------------------------------------
+
+
+def test_the_second_push_is_told_who_holds_the_board_or_waits(
+    bench: Bench, start_board: Callable[..., Sshd], tmp_path: Path
+) -> None:
+    name = bench.know(start_board(tmp_path))
+    first = bench.start("push", FP16, "--board", name, "--duration", LONG)
+    await_line(first, "inference")
+    refused = bench.run("push", FP16, "--board", name)
+    assert refused.returncode == 1
+    assert f"(process {first.pid})" in refused.stderr
+    assert "--wait" in refused.stderr
+
+    second = bench.start("push", FP16, "--board", name, "--duration", "0", "--wait", "90")
+    assert f"(process {first.pid})" in await_line(second, "the board is held by")
+    first.send_signal(signal.SIGINT)
+    _, err = second.communicate(timeout=90)
+    assert second.returncode == 0, err
+
+
+def test_a_board_whose_clock_was_never_set_is_a_caveat(
+    bench: Bench, start_board: Callable[..., Sshd], tmp_path: Path
+) -> None:
+    site = tmp_path / "site"
+    site.mkdir()
+    (site / "sitecustomize.py").write_text(
+        "import time\nnow = time.time\ntime.time = lambda: now() % 86400\n"
+        "time.time_ns = lambda: int(time.time() * 1e9)\n"
+    )
+    server = start_board(tmp_path, PYTHONPATH=str(site))
+    out = tmp_path / "out.json"
+    arguments = ("--iterations", "100", "--duration", "0", "--json", out)
+    done = bench.run("push", FP16, "--board", bench.know(server), *arguments)
+    assert done.returncode == 0, done.stderr
+    (run,) = read_push(out)["runs"]
+    assert "board_clock" in [caveat["code"] for caveat in run["caveats"]]
+    assert run["board"]["clock_unix_ns"] < 86_400_000_000_000
+    assert run["started_at"] > "2020"
+    assert "the board's clock was never set" in done.stdout

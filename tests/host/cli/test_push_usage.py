@@ -1,0 +1,109 @@
+"""The command line of push, show, history and export: every mistake is one line, exit code 2, and a hint."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+DEMO = Path(__file__).parents[3] / "host/rkbench/demo/data"
+MODEL = str(DEMO / "digits.regrouped.int8.rknn")
+
+
+def bench(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    environment = {**os.environ, "RKBENCH_STORE": str(tmp_path / "results.sqlite"), "HOME": str(tmp_path)}
+    command = [sys.executable, "-c", "from rkbench.cli import main; main()", *arguments]
+    return subprocess.run(
+        command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "Missing argument"),
+        ([MODEL], "Missing option"),
+        ([MODEL, "--board", "virtual", "--scenario", "server"], "scenario 'server' is not there yet"),
+        ([MODEL, "--board", "virtual", "--cores", "9"], "no core mask '9'"),
+        ([MODEL, "--board", "virtual", "--iterations", "0"], "--iterations 0: must be 1 or more"),
+        ([MODEL, "--board", "virtual", "--golden", "g.npz", "--onnx", "m.onnx"], "both name the expected"),
+        ([MODEL, "--board", "virtual", "--inputs", "g.npz"], "--inputs needs --onnx"),
+        ([MODEL, "--board", "virtual", "--json", "-", "--csv", "-"], "cannot both have stdout"),
+        ([MODEL, "--board", "virtual", "--json", "no/such/out.json"], "no folder no/such"),
+        (["none.rknn", "--board", "virtual"], "none.rknn: No such file or directory"),
+        ([".", "--board", "virtual"], ".: a folder"),
+        ([MODEL, "--board", "virtual", "--baseline", "other"], "no variant 'other' for --baseline"),
+    ],
+)
+def test_a_mistake_is_named_and_exits_with_2(tmp_path: Path, arguments: list[str], words: str) -> None:
+    result = bench(tmp_path, "push", *arguments)
+    assert words in result.stderr
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "Traceback" not in result.stderr
+
+
+def noise(path: Path) -> None:
+    """Make a file of 200 MB that takes no room: zeros behind a kilobyte of noise."""
+    path.write_bytes(bytes((index * 37 + 11) % 251 for index in range(1024)))
+    with path.open("r+b") as file:
+        file.truncate(200_000_000)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "empty"),
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 123\n", "LFS"),
+        (b"<!DOCTYPE html><html><body>404</body></html>", "web page"),
+        (b"CYPTRKNN" + bytes(100), "encrypted"),
+        (None, "is no .rknn file"),
+        ("cut", "the file is damaged or was cut off"),
+    ],
+)
+def test_what_is_no_model_is_named_before_anything_is_sent(
+    tmp_path: Path, content: bytes | str | None, words: str
+) -> None:
+    path = tmp_path / "noise.rknn"
+    if content is None:
+        noise(path)
+    elif content == "cut":
+        path.write_bytes(Path(MODEL).read_bytes()[:500_000])
+    else:
+        assert isinstance(content, bytes)
+        path.write_bytes(content)
+    result = bench(tmp_path, "push", str(path), "--board", "virtual")
+    assert words.lower() in result.stderr.lower()
+    assert result.returncode == 1
+    assert "connecting" not in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_a_board_that_nobody_knows_is_named(tmp_path: Path) -> None:
+    result = bench(tmp_path, "push", MODEL, "--board", "nobody")
+    assert "nobody" in result.stderr
+    assert result.returncode == 1
+
+
+def test_the_wrong_soc_is_named_before_connecting(tmp_path: Path) -> None:
+    result = bench(tmp_path, "push", MODEL, "--board", "virtual:rk3568")
+    assert "compiled for rk3588 (RKNPU v2), the board is an rk3568 (RKNPU lite)" in result.stderr
+    assert "--force" in result.stderr
+    assert result.returncode == 1
+    assert "connecting" not in result.stderr
+
+
+def test_an_empty_store_says_what_to_do(tmp_path: Path) -> None:
+    assert bench(tmp_path, "history").stdout == "no runs stored yet: bench push MODEL.rknn --board virtual\n"
+    result = bench(tmp_path, "show", "last")
+    assert (result.returncode, result.stdout) == (2, "")
+    assert "no run 'last'" in result.stderr
+
+
+def test_a_store_that_is_no_store_is_named(tmp_path: Path) -> None:
+    (tmp_path / "results.sqlite").write_text("not a database, whatever its name says" * 10)
+    result = bench(tmp_path, "history")
+    assert result.returncode == 1
+    assert "file is not a database" in result.stderr
