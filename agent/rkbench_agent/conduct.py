@@ -100,10 +100,7 @@ class Conductor:
     # -- several runs in turns
 
     def _take_turns(self) -> None:
-        resident = self._fit_together()
-        if resident:
-            for state in self._unfinished():
-                self._guarded(state, partial(self._make_ready, state))
+        resident = self._fit_together() and self._load_together()
         round_number = 0
         while self._unfinished():
             by_name = {state.spec.run: state for state in self._unfinished()}
@@ -128,6 +125,21 @@ class Conductor:
     def _make_ready(self, state: RunState) -> None:
         self._open(state, report=False)
         self._warm_up(state)
+
+    def _load_together(self) -> bool:
+        """Load all runs beside each other; False, with none loaded, where one of them does not go so.
+
+        Each of them ran alone before: what fails now fails for the company, so the run is not over.
+        """
+        try:
+            for state in self._unfinished():
+                self._make_ready(state)
+        except RunFailedError as error:
+            self._link.log(f"not all variants load together, so every block loads anew: {error}")
+            for state in self._unfinished():
+                self._stop(state)
+            return False
+        return True
 
     def _fit_together(self) -> bool:
         available = memory_available_bytes(self._board.root)

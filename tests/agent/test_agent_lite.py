@@ -176,3 +176,16 @@ def test_without_numpy_the_advice_is_to_install_it(start: Start, bench: Bench, t
     assert (failed.stage, failed.reason) == ("load", "missing")
     assert failed.message == "cannot import numpy: No module named 'numpy'"
     assert failed.advice.startswith("pip install numpy")
+
+
+def test_variants_that_do_not_load_together_load_for_every_block(start: Start, bench: Bench) -> None:
+    agent = start(PYTHONPATH=STANDIN, STANDIN_ALONE=str(bench.folder / "npu"))
+    plan = bench.plan(
+        bench.spec("a"), bench.spec("b"), runtime="lite", min_iterations=20, block_iterations=10
+    )
+    messages = agent.run(plan)
+    assert of_kind(messages, Failed) == []
+    timed = "".join(batch.run for batch in of_kind(messages, Latencies) if not batch.warmup)
+    assert timed == "abba"
+    told = [log.text for log in of_kind(messages, Log) if log.stream == "agent"]
+    assert len(told) == 1 and "failed to malloc npu memory" in told[0]

@@ -4,12 +4,13 @@ A "model" is any bytes. What it yields: output 0 is float32 [1, 10], the i-th va
 inputs plus i. The environment makes it misbehave: STANDIN_SOC (rk3588), STANDIN_INIT (0, or an error
 name), STANDIN_FAIL_RUN (the n-th run fails in the NPU, from 1), STANDIN_NONE (the n-th call is an error
 of RKNNLite), STANDIN_CALLS (a file that gets a line of JSON per call), STANDIN_RUN_PERF (microseconds,
-`raise`, or `absent`).
+`raise`, or `absent`), STANDIN_ALONE (a file: the NPU has the memory for one process at a time).
 """
 
 from __future__ import annotations
 
 import ctypes
+import fcntl
 import json
 import os
 import sys
@@ -103,6 +104,11 @@ class RKNNLite:
         if core_mask not in _MASKS:
             _error("E Catch exception when set npu core mode.")
             return -1
+        if not self._take_memory():
+            _c_print(
+                "stderr", "E RKNN: [00:07:52.145] failed to malloc npu memory!, size: 59187712, flags: 0x2"
+            )
+            return -1
         failure = os.environ.get("STANDIN_INIT")
         if failure:
             _c_print("stderr", "E RKNN: [00:07:52.145] " + os.environ.get("STANDIN_INIT_LINE", "no"))
@@ -113,6 +119,16 @@ class RKNNLite:
         if os.environ.get("STANDIN_RUN_PERF") != "absent":
             self.rknn_runtime = _Runtime()
         return 0
+
+    def _take_memory(self) -> bool:
+        path = os.environ.get("STANDIN_ALONE")
+        if path:
+            self._memory = os.open(path, os.O_RDWR | os.O_CREAT)
+            try:
+                fcntl.flock(self._memory, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                return False
+        return True
 
     def inference(
         self,
