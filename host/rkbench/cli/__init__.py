@@ -8,10 +8,9 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import Any
 
-import typer
-
-from rkbench.cli.app import app
+from rkbench.cli.quick import inspect_arguments, inspect_plain
 from rkbench.errors import BenchError
 
 __all__ = ["app", "main"]
@@ -19,10 +18,19 @@ __all__ = ["app", "main"]
 INTERRUPTED = 130
 
 
+def __getattr__(name: str) -> Any:
+    """Import the table of commands, and typer with it, when it is asked for."""
+    if name != "app":
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from rkbench.cli.app import app
+
+    return app
+
+
 def main() -> None:
     """Run `bench` and exit: 0 fine, 1 failed, 2 usage, 3 a gate was crossed, 130 interrupted."""
     try:
-        status = app(standalone_mode=False)
+        status = _run(sys.argv[1:])
     except BenchError as error:
         _explain(error)
         sys.exit(error.exit_code)
@@ -38,6 +46,16 @@ def main() -> None:
     sys.exit(status if isinstance(status, int) else 0)
 
 
+def _run(arguments: list[str]) -> object:
+    plain = inspect_arguments(arguments)
+    if plain is not None:
+        inspect_plain(plain)
+        return None
+    from rkbench.cli.app import app
+
+    return app(standalone_mode=False)
+
+
 def _explain(error: BenchError) -> None:
     print(f"bench: {error.message}", file=sys.stderr)
     for line in error.hint.splitlines():
@@ -46,6 +64,8 @@ def _explain(error: BenchError) -> None:
 
 def _usage(error: Exception) -> int:
     """Show typer's own errors (a wrong option, `typer.Exit`); everything else is a bug and is raised."""
+    import typer
+
     if isinstance(error, typer.Exit):
         return error.exit_code
     if isinstance(error, typer.Abort):

@@ -27,5 +27,5 @@ def inspect(
     """Say where every byte of a .rknn is, why it is there, and what cures it."""
     from rkbench.views.inspect import Request, inspect_file, show
 
-    request = Request(model, onnx, target, dtype, diff)
+    request = Request(model, onnx, target, dtype, diff, digest=bool(json or html))
     show(inspect_file(request), json_to=json, html_to=html, layers=layers, myths=myths)

@@ -288,17 +288,6 @@ class RknnModel:
         buffer = self.buffers[buffer_index]
         return memoryview(self.mapping)[buffer.offset : buffer.offset + buffer.size_bytes]
 
-    def read_piece(self, buffer_index: int, offset: int, size_bytes: int) -> bytes:
-        """Return a copy of a part of a buffer, read from the file: it leaves no pages of the map in memory.
-
-        What lies past the end of the buffer is left out.
-        """
-        buffer = self.buffers[buffer_index]
-        start = min(offset, buffer.size_bytes)
-        with self.file.path.open("rb", buffering=0) as stream:
-            stream.seek(buffer.offset + start)
-            return stream.read(max(0, min(size_bytes, buffer.size_bytes - start)))
-
     def close(self) -> None:
         """Unmap the file."""
         self.mapping.close()

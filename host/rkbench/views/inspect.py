@@ -32,6 +32,8 @@ class Request:
     target: str | None = None
     dtype: str | None = None
     other: Path | None = None
+    digest: bool = True
+    """Whether the document states the file's SHA-256; a terminal does not show it."""
 
 
 def inspect_file(request: Request) -> dict[str, Any]:
@@ -41,7 +43,7 @@ def inspect_file(request: Request) -> dict[str, Any]:
     with open_model(request.model) as model:
         inspection = inspect_model(model)
         diff = _compare(model, inspection, request.other) if request.other else None
-        return inspect_document(inspection, _beside_onnx(request, inspection), diff)
+        return inspect_document(inspection, _beside_onnx(request, inspection), diff, digest=request.digest)
 
 
 def show(

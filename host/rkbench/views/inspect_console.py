@@ -114,7 +114,6 @@ def _facts(document: Document, width: int, style: Style) -> str:
         f"container {file['container_version']}{' (mini)' if file['mini'] else ''}",
         f"{len(document['layers']):,} layers",
         f"{file['task_count']:,} NPU tasks",
-        f"sha256 {file['sha256'][:12]}",
     ]
     facts += [f"input {_port(tensor)}" for tensor in document["inputs"]]
     facts += [f"output {_port(tensor)}" for tensor in document["outputs"]]

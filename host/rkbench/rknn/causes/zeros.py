@@ -13,6 +13,7 @@ from array import array
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from io import FileIO
 from math import prod
 
 from rkbench.rknn.model import RknnModel, Tensor
@@ -28,7 +29,7 @@ ELEMENT_BYTES = {
     "INT64": 8,
 }
 
-ROWS = 12
+ROWS = 10
 KERNEL_POINTS = 2
 
 
@@ -56,13 +57,14 @@ def find_groups(model: RknnModel, kernels: Sequence[Tensor]) -> Groups | None:
     outputs = kernels[0].shape[0]
     inputs = sum(kernel.shape[1] for kernel in kernels)
     spans = {}
-    for channel in _spread(outputs, ROWS):
-        span = _span(model, kernels, channel)
-        if span is None:
-            continue
-        if 2 * (span[1] - span[0] + 1) > inputs:
-            return None
-        spans[channel] = span
+    with model.file.path.open("rb", buffering=0) as stream:
+        for channel in _spread(outputs, ROWS):
+            span = _span(stream, model, kernels, channel)
+            if span is None:
+                continue
+            if 2 * (span[1] - span[0] + 1) > inputs:
+                return None
+            spans[channel] = span
     return _fit(spans, inputs, outputs)
 
 
@@ -71,7 +73,8 @@ def single_input_share(model: RknnModel, kernel: Tensor) -> float:
     if not _is_packed(kernel):
         return 0.0
     channels = _spread(kernel.shape[0], ROWS)
-    spans = [_span(model, (kernel,), channel) for channel in channels]
+    with model.file.path.open("rb", buffering=0) as stream:
+        spans = [_span(stream, model, (kernel,), channel) for channel in channels]
     return sum(span is not None and span[0] == span[1] for span in spans) / len(channels)
 
 
@@ -108,12 +111,14 @@ def _fit(spans: dict[int, tuple[int, int]], inputs: int, outputs: int) -> Groups
     return None
 
 
-def _span(model: RknnModel, kernels: Sequence[Tensor], channel: int) -> tuple[int, int] | None:
+def _span(
+    stream: FileIO, model: RknnModel, kernels: Sequence[Tensor], channel: int
+) -> tuple[int, int] | None:
     """Return (first, last) input channel that output channel `channel` reads; None if it reads nothing."""
     first = last = -1
     base = 0
     for kernel in kernels:
-        found = _read_channels(model, kernel, channel)
+        found = _read_channels(stream, model, kernel, channel)
         if found:
             first = base + found[0] if first < 0 else first
             last = base + found[-1]
@@ -121,14 +126,15 @@ def _span(model: RknnModel, kernels: Sequence[Tensor], channel: int) -> tuple[in
     return (first, last) if first >= 0 else None
 
 
-def _read_channels(model: RknnModel, kernel: Tensor, channel: int) -> list[int]:
+def _read_channels(stream: FileIO, model: RknnModel, kernel: Tensor, channel: int) -> list[int]:
     """Return the input channels whose weight differs from the row's filler, at a few kernel positions.
 
     The block is read from the file, not over the map: pages of a map stay in the process's memory.
     """
     width = ELEMENT_BYTES[kernel.dtype]
     offset, size, parts, row = _block_of(kernel, channel, width)
-    block = model.read_piece(kernel.buffer_index, offset, size)
+    stream.seek(model.buffers[kernel.buffer_index].offset + offset)
+    block = stream.read(size)
     runs = [(first, block[start : start + inner * width]) for first, start, inner in _runs(parts, row, width)]
     filler, share = _filler(b"".join(data for _, data in runs), width)
     if share < 0.5:

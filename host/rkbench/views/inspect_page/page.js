@@ -26,6 +26,7 @@
     kind7_bytes: "kind7", structure_bytes: "structure",
   };
   const total = data.file.size_bytes;
+  const plain = (l) => (l.graph ? `[${l.graph}] ` : "") + l.name.replace(/^[A-Za-z]\w*:(?!:)/, "");
 
   // Icicle: the file, its sections, and in each section the layers by size; a click zooms into a section.
   const icicle = document.getElementById("icicle"), hint = document.getElementById("hint");
@@ -37,7 +38,7 @@
       const size = data.sections[SECTION[key]];
       if (!size) continue;
       const children = data.layers.filter((l) => l[key] > 0).map((l) => (
-        { title: l.name, size: l[key], colour: lead && l.cause === lead ? "--accent" : colour, layer: l }));
+        { title: plain(l), size: l[key], colour: lead && l.cause === lead ? "--hot" : colour, layer: l }));
       children.sort((a, b) => b.size - a.size);
       const rest = size - children.reduce((sum, c) => sum + c.size, 0);
       if (rest > 0) children.push({ title: "of no layer", size: rest, colour: "--other" });
@@ -101,7 +102,7 @@
 
   // Layer table: filtered by words and cause, sorted by a click on a heading.
   const COLUMNS = [
-    ["layer", (l) => (l.graph ? `[${l.graph}] ` : "") + l.name.replace(/^[A-Za-z]\w*:/, ""), "name"], ["type", (l) => l.type, "wide"], ["computes in", (l) => l.dtype || "–", ""],
+    ["layer", plain, "name"], ["type", (l) => l.type, "wide"], ["computes in", (l) => l.dtype || "–", ""],
     ["runs on", (l) => l.target, "wide"], ["bytes", (l) => l.total_bytes, "n"],
     ["constants", (l) => l.weight_bytes + l.cpu_constant_bytes + l.compiler_constant_bytes + l.lookup_table_bytes, "n"],
     ["commands", (l) => l.register_command_bytes + l.task_bytes + l.kind7_bytes, "n"],

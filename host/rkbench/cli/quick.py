@@ -1,0 +1,54 @@
+"""`bench inspect` without typer, for the plain forms of its command line.
+
+typer imports pydantic as soon as a command has a parameter: 0.1 s before a byte of the file is read, more
+than the whole inspection takes. Whatever is unusual here (help, a wrong option, a missing value) is left to
+typer, which explains it; a test holds the two to the same arguments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+VALUES = ("--onnx", "--target", "--dtype", "--diff", "--json", "--html", "--layers")
+FLAGS = ("--myths",)
+
+
+def inspect_arguments(arguments: Sequence[str]) -> dict[str, str] | None:
+    """Return the arguments of `bench inspect` by name, or None where typer has to look at them."""
+    if not arguments or arguments[0] != "inspect":
+        return None
+    found: dict[str, str] = {}
+    rest = iter(arguments[1:])
+    for argument in rest:
+        name, equals, value = argument.partition("=")
+        if argument in FLAGS:
+            found[argument[2:]] = "yes"
+        elif name in VALUES:
+            given = value if equals else next(rest, None)
+            if given is None or (given.startswith("-") and given != "-"):
+                return None
+            found[name[2:]] = given
+        elif argument.startswith("-") or "model" in found:
+            return None
+        else:
+            found["model"] = argument
+    return found if "model" in found else None
+
+
+def inspect_plain(arguments: dict[str, str]) -> None:
+    """Inspect as `rkbench.cli.inspect` does."""
+    from rkbench.views.inspect import Request, inspect_file, show
+
+    onnx, diff = arguments.get("onnx"), arguments.get("diff")
+    json, html = arguments.get("json"), arguments.get("html")
+    request = Request(
+        model=Path(arguments["model"]),
+        onnx=Path(onnx) if onnx is not None else None,
+        target=arguments.get("target"),
+        dtype=arguments.get("dtype"),
+        other=Path(diff) if diff is not None else None,
+        digest=bool(json or html),
+    )
+    layers = arguments.get("layers", "10")
+    show(inspect_file(request), json_to=json, html_to=html, layers=layers, myths="myths" in arguments)
