@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from os import PathLike
 from pathlib import Path
@@ -64,10 +65,17 @@ def open_onnx(path: str | PathLike[str]) -> OnnxFile:
     Raises ModelError if the file is no ONNX, or cannot be read.
     """
     path = Path(path)
-    model = _load(path)
-    declared = {value.name or "": _declaration(value) for value in _values(model.graph)}
-    notes = _fix_input_shapes(model.graph)
-    notes += _infer_shapes(model)
+    try:
+        with _logged() as complaints:
+            model = _load(path)
+            declared = {value.name or "": _declaration(value) for value in _values(model.graph)}
+            notes = _fix_input_shapes(model.graph)
+            _infer_shapes(model)
+    except (DecodeError, ValueError, TypeError, KeyError, RuntimeError) as error:
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        hint = "check the file, export it again"
+        raise ModelError(f"{path} is no readable ONNX: {reason}", hint=hint) from error
+    notes += [f"the graph is not sound: {text}" for text in dict.fromkeys(complaints)]
     external, missing = _external_files(path, model.graph)
     if missing:
         notes.append(f"external weights are missing: {', '.join(missing)}; counted by their declared shapes")
@@ -114,10 +122,6 @@ def _load(path: Path) -> ir.Model:
         model = ir.load(path)
     except OSError as error:
         raise ModelError(f"{path}: {error.strerror or error}", hint="check the path") from error
-    except (DecodeError, ValueError, TypeError, KeyError) as error:
-        raise ModelError(
-            f"{path} is no readable ONNX: {error}", hint="check the file, export it again"
-        ) from error
     if len(model.graph) == 0:
         raise ModelError(f"{path} holds no node: not an ONNX, or an empty one", hint="export it again")
     return model
@@ -136,34 +140,39 @@ def _fix_input_shapes(graph: ir.Graph) -> list[str]:
     return notes
 
 
-def _infer_shapes(model: ir.Model) -> list[str]:
-    """Infer shapes in place; return a note if that failed (weights are predicted all the same)."""
-    logger = logging.getLogger("onnx_ir.passes.common.shape_inference")
-    catcher = _Catcher()
-    logger.addHandler(catcher)
-    propagate, logger.propagate = logger.propagate, False
+def _infer_shapes(model: ir.Model) -> None:
+    """Infer shapes in place. What fails is logged only: weights are predicted all the same."""
     initializers = list(model.graph.initializers.values())
-    try:
-        ShapeInferencePass(check_type=False, strict_mode=True, data_prop=True)(model)
-    finally:
-        logger.removeHandler(catcher)
-        logger.propagate = propagate
+    ShapeInferencePass(check_type=False, strict_mode=True, data_prop=True)(model)
     # The inference takes large initializers out and puts them back at the end: restore their order.
     model.graph.initializers.clear()
     for value in initializers:
         model.graph.register_initializer(value)
-    return [f"shapes could not all be inferred: {text}" for text in catcher.messages]
+
+
+@contextmanager
+def _logged() -> Iterator[list[str]]:
+    """Collect what onnx-ir has to complain about: it logs that, and would print it on stderr."""
+    logger = logging.getLogger("onnx_ir")
+    catcher = _Catcher()
+    logger.addHandler(catcher)
+    propagate, logger.propagate = logger.propagate, False
+    try:
+        yield catcher.messages
+    finally:
+        logger.removeHandler(catcher)
+        logger.propagate = propagate
 
 
 class _Catcher(logging.Handler):
-    """Keeps what the shape inference logs: it reports failure in no other way."""
+    """Keeps the first line of every warning."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
         self.messages: list[str] = []
 
     def emit(self, record: logging.LogRecord) -> None:
-        """Keep the first line of the reason."""
+        """Keep the exception's words where there is one: the rest is advice to programmers."""
         error = record.exc_info[1] if record.exc_info else None
         self.messages.append(str(error or record.getMessage()).splitlines()[0][:200])
 

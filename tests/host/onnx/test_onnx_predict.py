@@ -201,3 +201,22 @@ def test_the_missing_extra_is_named_with_its_pip_command(monkeypatch: pytest.Mon
     with pytest.raises(UsageError) as caught:
         __import__("rkbench.onnx")
     assert caught.value.hint == "pip install 'rkbench[onnx]'"
+
+
+def test_a_damaged_onnx_is_predicted_or_refused_but_never_crashes(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    whole = grouped(16, 4).save(tmp_path / "whole.onnx").read_bytes()
+    random = np.random.default_rng(5)
+    refused = 0
+    for _ in range(200):
+        damaged = bytearray(whole)
+        for place in random.integers(0, len(damaged), size=3):
+            damaged[place] = random.integers(0, 256)
+        (tmp_path / "damaged.onnx").write_bytes(damaged)
+        try:
+            predict_file(tmp_path / "damaged.onnx", "rk3588", "fp16")
+        except ModelError:
+            refused += 1
+    assert 0 < refused < 200
+    assert capfd.readouterr().err == ""
