@@ -91,7 +91,9 @@ class Session:
                 self.cancel()
 
     def cancel(self) -> None:
-        """Tell the agent to stop, and wait until it has; raises ConnectionLostError."""
+        """Stop the plan that runs, if any, and wait until it has; raises ConnectionLostError."""
+        if not self._running:
+            return
         self._link.send(Cancel())
         deadline = time.monotonic() + FAREWELL_S
         while self._running and time.monotonic() < deadline:

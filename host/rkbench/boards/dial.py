@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from rkbench.boards.ssh_config import Target
 from rkbench.errors import ConnectError
 
-
 #: So much may wait in the kernel that TCP has not sent yet.
 UNSENT_BYTES = 128 * 1024
 

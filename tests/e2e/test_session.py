@@ -1,0 +1,135 @@
+"""Running plans in a session: to the end, cancelled, interrupted, and with an agent that is killed."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import signal
+import struct
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rkbench.boards.model import Board
+from rkbench.boards.virtual import VirtualBoard
+from rkbench.errors import BoardError, ConnectionLostError, InventoryError
+from rkbench.session import Session, open_session
+from rkbench_agent.protocol import Beat, Done, Finished, Latencies, Plan, Progress, RunSpec
+from sshd import Sshd
+
+#: Never reached: only a cancel or a fault ends such a plan.
+ENDLESS = 1_000_000_000
+
+
+def model_bytes() -> bytes:
+    """Return the smallest file that has the outside of an .rknn for the RK3588."""
+    payload = bytes(1000)
+    header = b"RKNN" + struct.pack("<IQQ", 0, 6, len(payload)) + bytes(40)
+    text = json.dumps({"target_platform": ["rk3588"], "version": "2.5.0"}).encode()
+    return header + payload + struct.pack("<Q", len(text)) + text
+
+
+@pytest.fixture
+def sshd(start_sshd: Callable[..., Sshd], data: Path) -> Sshd:
+    """A real server whose agents see the tree of an RK3588."""
+    return start_sshd(environment={"RKBENCH_SYS_ROOT": str((data / "boards/rk3588").resolve())})
+
+
+@pytest.fixture
+def board(sshd: Sshd) -> Board:
+    return replace(sshd.board, runtime="virtual", python=sys.executable)
+
+
+def plan_for(session: Session, folder: Path, min_iterations: int) -> Plan:
+    model = folder / "m.rknn"
+    model.write_bytes(model_bytes())
+    (transfer,) = session.upload([model])
+    assert transfer.sha256 == hashlib.sha256(model_bytes()).hexdigest()
+    inputs = [{"name": "x", "shape": [1, 4, 4, 3], "dtype": "uint8", "layout": "NHWC"}]
+    outputs = [{"name": "y", "shape": [1, 10], "dtype": "float32", "layout": None}]
+    figures: dict[str, int | None] = {"npu_weight_bytes": 1000, "npu_internal_bytes": 1000, "npu_tasks": 10}
+    spec = RunSpec("a", "m", transfer.sha256, transfer.model_bytes, inputs, outputs, figures=figures)
+    limits = {"min_iterations": min_iterations, "min_duration_s": 0.0}
+    return Plan([spec.to_wire()], runtime="virtual", **limits)  # type: ignore[arg-type]  # numbers both
+
+
+def test_a_plan_runs_to_its_end_and_beats_stay_out(board: Board, tmp_path: Path) -> None:
+    with open_session(board) as session:
+        messages = list(session.run(plan_for(session, tmp_path, 120)))
+    assert [message for message in messages if isinstance(message, (Beat, Done))] == []
+    (finished,) = [message for message in messages if isinstance(message, Finished)]
+    assert finished.iterations >= 120
+    timed = [item for item in messages if isinstance(item, Latencies) and not item.warmup]
+    assert sum(len(item.duration_ns) for item in timed) == finished.iterations
+
+
+def test_leaving_the_loop_cancels_and_the_session_goes_on(board: Board, tmp_path: Path) -> None:
+    with open_session(board) as session:
+        running = session.run(plan_for(session, tmp_path, ENDLESS))
+        for message in running:
+            if isinstance(message, Latencies):
+                break
+        running.close()  # type: ignore[attr-defined]  # it is a generator
+        messages = list(session.run(plan_for(session, tmp_path, 100)))
+    assert any(isinstance(message, Finished) for message in messages)
+
+
+def test_an_interrupt_inside_the_loop_cancels_and_goes_on_upwards(
+    sshd: Sshd, board: Board, tmp_path: Path
+) -> None:
+    with pytest.raises(KeyboardInterrupt), open_session(board) as session:
+        for message in session.run(plan_for(session, tmp_path, ENDLESS)):
+            if isinstance(message, (Latencies, Progress)):
+                raise KeyboardInterrupt
+    sshd.await_no_processes()
+    assert sshd.processes() == []
+
+
+def test_a_killed_supervisor_is_told_and_leaves_no_worker(sshd: Sshd, board: Board, tmp_path: Path) -> None:
+    with open_session(board) as session, pytest.raises(ConnectionLostError) as lost:
+        for message in session.run(plan_for(session, tmp_path, ENDLESS)):
+            if isinstance(message, Latencies):
+                os.kill(session.hello.pid, signal.SIGKILL)
+    assert "bench-board" in lost.value.message
+    sshd.await_no_processes()
+
+
+def test_a_virtual_board_has_a_tree_of_its_soc(tmp_path: Path) -> None:
+    virtual = Board(name="v", host="virtual", soc="rk3568", simulated=True, home=tmp_path)
+    with VirtualBoard(virtual) as server, open_session(server.board) as session:
+        assert (session.environment.soc, session.environment.npu_cores) == ("rk3568", 1)
+    assert (tmp_path / ".cache/rkbench/agents").is_dir()
+
+
+def test_a_virtual_board_of_another_soc_does_not_exist() -> None:
+    with pytest.raises(InventoryError, match="no virtual board 'rk9999'"):
+        VirtualBoard(Board(name="v", host="virtual", soc="rk9999", simulated=True))
+
+
+def test_an_unwritable_home_of_a_virtual_board_is_named(tmp_path: Path) -> None:
+    virtual = Board(name="v", host="virtual", simulated=True, cache_dir="/proc/rkbench")
+    with VirtualBoard(virtual) as server, pytest.raises(BoardError, match="cannot be written"):
+        open_session(server.board)
+
+
+def test_closing_a_virtual_board_ends_what_runs_there(tmp_path: Path) -> None:
+    virtual = Board(name="v", host="virtual", simulated=True)
+    with VirtualBoard(virtual) as server:
+        session = open_session(server.board)
+        pid = session.hello.pid
+    with pytest.raises(ConnectionLostError):
+        session.upload([Path(__file__)])
+    session.close()
+    assert not server.folder.exists()
+    assert not _runs(pid)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
