@@ -32,6 +32,7 @@ from rkbench.variants.golden_match import NHWC, Kind, Match, Wanted, match
 from rkbench.variants.golden_onnx import golden_from_onnx, make_golden
 from rkbench.variants.normalisation import Normalisation, normalisations
 from rkbench.variants.npz import NpzReader, NpzWriter
+from rkbench.variants.replay import find_replay
 
 __all__ = [
     "PreparedGolden",
@@ -81,12 +82,6 @@ def prepare(path: Path, model: RknnModel, cache: Path | None = None) -> Prepared
             _evict(folder, keep=target)
     os.utime(target)
     return PreparedGolden(target, found.cases, found.notes)
-
-
-def find_replay(model: Path) -> Path | None:
-    """Return the replay beside a model (`MODEL.replay.npz`: recorded outputs), or None."""
-    beside = model.with_suffix(".replay.npz")
-    return beside if beside.is_file() else None
 
 
 def wanted_of(model: RknnModel) -> list[Wanted]:

@@ -6,12 +6,15 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rkbench.results.model import Variant
 from rkbench.rknn import RknnModel, Tensor
-from rkbench.variants.golden import find_replay, prepare
 from rkbench.variants.preflight import Compiled, check_soc, compiled_for, open_variant
+from rkbench.variants.replay import find_replay
+
+if TYPE_CHECKING:
+    from rkbench.variants.golden import PreparedGolden
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,7 @@ def _prepare(path: Path, name: str, golden: Path | None, soc: str | None, force:
         npu = compiled_for(model)
         check_soc(npu, soc, force=force)
         replay = find_replay(path)
-        fitted = prepare(golden, model) if golden else None
+        fitted = _fit(golden, model) if golden else None
         return PreparedVariant(
             model=blob(path, model.file.sha256),
             description=_describe(model, name),
@@ -78,6 +81,12 @@ def _prepare(path: Path, name: str, golden: Path | None, soc: str | None, force:
             npu=npu,
             golden_notes=fitted.notes if fitted else (),
         )
+
+
+def _fit(golden: Path, model: RknnModel) -> PreparedGolden:
+    from rkbench.variants.golden import prepare  # numpy: a tenth of a second that a push without needs not
+
+    return prepare(golden, model)
 
 
 def _describe(model: RknnModel, name: str) -> Variant:
