@@ -51,6 +51,8 @@ def print_push(runs: Sequence[RunResult], comparison: Comparison, console: Conso
     if not runs:
         return
     numbers = number_caveats(runs)
+    if console.is_terminal:
+        console.print()
     _print_head(runs, console)
     rows = table_rows(runs, comparison, numbers)
     for part in _parts(runs, rows, console.width):

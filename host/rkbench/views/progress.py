@@ -75,12 +75,12 @@ class BarProgress:
 
     def _bar(self, name: str, stage: str, done: float, total: float, detail: str) -> None:
         """Move the bar of `name`; a new stage starts it afresh, so that its ETA is that stage's."""
-        if self._stages.get(name) != stage and name in self._tasks:
-            self._progress.remove_task(self._tasks.pop(name))
-        self._stages[name] = stage
         if name not in self._tasks:
             self._tasks[name] = self._progress.add_task(name, total=total, detail=detail)
         task = self._tasks[name]
+        if self._stages.get(name, stage) != stage:
+            self._progress.reset(task)
+        self._stages[name] = stage
         self._progress.update(task, completed=min(done, total), total=total, detail=detail)
         if stage == "sending" and done >= total:
             self._progress.remove_task(self._tasks.pop(name))
@@ -129,6 +129,6 @@ _LINES: dict[type, Callable[..., tuple[str, str]]] = {
 
 
 def _amount(event: Measuring) -> str:
-    if event.unit == "s":
+    if event.unit in ("s", "seconds"):
         return f"{event.done:.1f} of {event.total:g} s"
     return f"{event.done:g} of {event.total:g} {event.unit}"
