@@ -39,7 +39,7 @@ def read_container(view: memoryview) -> Container:
     if json_offset + 8 > len(view):
         missing = json_offset + 8 - len(view)
         raise _damaged(
-            f"the payload of {payload_bytes} bytes ends {missing} bytes past the file's end",
+            f"the file is cut off: the payload of {payload_bytes} bytes ends {missing} bytes past its end",
             16,
             "payload_size",
         )
@@ -47,7 +47,7 @@ def read_container(view: memoryview) -> Container:
     trailing = len(view) - json_offset - 8 - json_bytes
     if trailing < 0:
         raise _damaged(
-            f"the JSON of {json_bytes} bytes ends {-trailing} bytes past the file's end",
+            f"the file is cut off: the JSON of {json_bytes} bytes ends {-trailing} bytes past its end",
             json_offset,
             "json_size",
         )

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from rkbench.rknn.model import Layer, RknnModel, Sections, Tensor
 
 _PIECE = 1 << 18
+_TEMPORARY = ("tempMC", "fenceConv")
 _CONTENT_KINDS = ("weight", "cpu_constant", "lookup_table", "compiler_constant", "command")
 
 
@@ -129,7 +130,7 @@ def _constants(model: RknnModel) -> dict[Key, Tensor]:
     constants = [
         tensor
         for tensor in model.tensors
-        if tensor.kind in _CONTENT_KINDS and tensor.buffer_bytes and not tensor.name.startswith("tempMC")
+        if tensor.kind in _CONTENT_KINDS and tensor.buffer_bytes and not tensor.name.startswith(_TEMPORARY)
     ]
     return dict(zip(_keys((t.graph, t.name) for t in constants), constants, strict=True))
 

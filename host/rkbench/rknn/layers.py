@@ -23,6 +23,7 @@ _TASK = struct.Struct("<8IQ")
 CONSTANT_SECTIONS = ("weights", "cpu_constants", "lookup_tables", "kind7", "compiler_constants")
 LONGEST_NAME = 512
 """Longer names are not taken apart: real ones have some hundred characters at most."""
+RECURRENT = ("exLSTM", "exGRU")
 PARTED = ("group", "dense_tile")
 MOST_TABLES = 64
 """More lookup tables than this are not matched to layers: the runtime knows about ten activations."""
@@ -84,10 +85,10 @@ def _share_constants(model: RknnModel, shares: list[Share], unclaimed: dict[int,
         for index in (*node.inputs, *node.commands):
             _claim(model, model.tensors[index], shares[node.index], unclaimed)
     for graph in model.graphs:
-        made_by = {model.tensors[i].name: node.index for node in graph.nodes for i in node.outputs}
+        named = _names_of_nodes(model, graph)
         tables = _table_owners(graph)
         for tensor in graph.tensors:
-            owners = tables if tensor.kind == "lookup_table" else made_by
+            owners = tables if tensor.kind == "lookup_table" else named
             owner = _named_owner(tensor, owners)
             if owner is not None:
                 _claim(model, tensor, shares[owner], unclaimed)
@@ -99,15 +100,28 @@ def _claim(model: RknnModel, tensor: Tensor, share: Share, unclaimed: dict[int, 
         share.sections[unclaimed.pop(offset)] += tensor.buffer_bytes
 
 
+def _names_of_nodes(model: RknnModel, graph: Graph) -> dict[str, int]:
+    """Return tensor name -> node: the node that writes the tensor, else the first that reads it."""
+    named: dict[str, int] = {}
+    for node in graph.nodes:
+        for index in node.inputs:
+            named.setdefault(model.tensors[index].name, node.index)
+    named.update((model.tensors[i].name, node.index) for node in graph.nodes for i in node.outputs)
+    return named
+
+
 def _table_owners(graph: Graph) -> dict[str, int]:
     """Return the first node that each lookup table serves.
 
     A table bears the name of an activation; it serves the layers whose type ends with it (`ConvHardSwish`),
-    but not where another table's longer name fits (`Sigmoid` does not serve `ConvHardSigmoid`).
+    but not where another table's longer name fits (`Sigmoid` does not serve `ConvHardSigmoid`). The tables
+    of recurrent layers are called `sigmoid` and `tanh`.
     """
     names = sorted((t.name for t in graph.tensors if t.kind == "lookup_table" and t.name), key=len)
     owners: dict[str, int] = {}
     for node in graph.nodes[::-1] if len(names) <= MOST_TABLES else ():
+        if node.type in RECURRENT:
+            owners.update({"sigmoid": node.index, "tanh": node.index})
         fitting = [name for name in names if node.type.endswith(name)]
         if fitting:
             owners[fitting[-1]] = node.index
@@ -117,7 +131,8 @@ def _table_owners(graph: Graph) -> dict[str, int]:
 def _named_owner(tensor: Tensor, owners: dict[str, int]) -> int | None:
     """Return the node of a constant that no node reads: by its name, or what its name begins with.
 
-    Inner constants of fused operators (`MatMul_39_sdpa_softmax_...`) begin with the node's output's name.
+    Inner constants of fused operators (`MatMul_39_sdpa_softmax_...`) begin with the name of the node's
+    output, scales of weights (`w1_w4a16_weight`) with that of the weight.
     """
     name = tensor.name
     if not tensor.buffer_bytes or len(name) > LONGEST_NAME:

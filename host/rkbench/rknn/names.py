@@ -11,6 +11,7 @@ appended                  rewrite                    meaning
 ``-gather_2conv``         ``gather_to_conv``         channel shuffle or gather as a dense 1x1 conv
 ``_2gemm_2conv`` ``#2``   ``matmul_to_conv``         Gemm or MatMul as a 1x1 conv
 ``#1_tile0``              ``dense_tile``             grouped conv made dense, one tile of it
+``#1_branch0``            ``dense_tile``             the same on rk3576
 ``_group_0``              ``group``                  grouped conv kept grouped, one group of it
 ``_2ln``                  ``layer_norm``             a chain of operators fused to one
 ``_2sdpa``                ``attention``              a chain of operators fused to one
@@ -34,14 +35,14 @@ _REWRITES = (
     (r"-gather_2conv\d*$", "gather_to_conv"),
     (r"_2gemm(_2conv\d*)?$", "matmul_to_conv"),
     (r"(_gavg)?_2conv\d*$", "pool_to_conv"),
-    (r"#\d+_tile\d+$", "dense_tile"),
+    (r"#\d+_(tile|branch)\d+$", "dense_tile"),
     (r"_group_\d+$", "group"),
     (r"_2ln$", "layer_norm"),
     (r"_2sdpa$", "attention"),
     (r"_pad$", "padding"),
     (r"_split$", "split"),
     (r"__cvt_\w+$", "dtype_conversion"),
-    (r"((_mm|_sdpa)?([_-](tp|rs|sw)))+$|_exSecondary\w*$", "layout"),
+    (r"((_mm|_sdpa)?([_-]2?(tp|rs|sw)))+$|_exSecondary\w*$", "layout"),
 )
 _PASS_MARK = r"#\d+$"
 TAIL = 100

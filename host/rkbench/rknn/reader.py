@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from rkbench.errors import ModelError
 from rkbench.rknn.codes import SECTION_OF_KIND, TASK_BYTES
 from rkbench.rknn.container import Container, read_container, read_json
 from rkbench.rknn.identify import identify, unreadable
@@ -28,6 +29,10 @@ def open_model(path: str | os.PathLike[str]) -> RknnModel:
     mapping = _map(file_path)
     try:
         return _read(file_path, mapping)
+    except ModelError as error:
+        mapping.close()
+        message = f"{file_path}: {error.message}"
+        raise ModelError(message, hint=error.hint, offset=error.offset, field=error.field) from error
     except BaseException:
         mapping.close()
         raise

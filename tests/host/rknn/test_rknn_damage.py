@@ -54,7 +54,20 @@ def test_a_real_file_cut_at_every_64_bytes_is_refused(tmp_path: Path) -> None:
             open_model(path)
         assert caught.value.field in ("json_size", "payload_size", "header", "payload", "file")
         assert caught.value.offset is not None
+        assert str(path) in caught.value.message
     assert len(steps) == 4194
+
+
+def test_a_download_that_stopped_is_said_to_be_cut_off(tmp_path: Path) -> None:
+    path = tmp_path / "half.rknn"
+    path.write_bytes((MODELS / "mb_gap7_rk3588_i8.rknn").read_bytes()[:300_000])
+    with pytest.raises(ModelError) as caught:
+        open_model(path)
+    assert caught.value.message == (
+        f"{path}: payload_size at byte 16: the file is cut off: "
+        "the payload of 628736 bytes ends 328808 bytes past its end"
+    )
+    assert "copy or convert it again" in caught.value.hint
 
 
 @pytest.mark.parametrize("version", [1, 2, 4, 6, 0x1004], ids=hex)

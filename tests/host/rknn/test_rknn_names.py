@@ -19,6 +19,8 @@ from rkbench.rknn.names import Origin, origin_of
         ("Conv:fc_2gemm_2conv", "Conv", "fc", "matmul_to_conv"),
         ("exMatMul:/MatMul#1", "exMatMul", "/MatMul", None),
         ("Conv:Conv_12#1_tile0", "Conv", "Conv_12", "dense_tile"),
+        ("Conv:target#1_branch0_ConvAdd", "ConvAdd", "target", "dense_tile"),
+        ("Reshape:Squeeze_6_2rs", "Reshape", "Squeeze_6", "layout"),
         ("Conv:Conv_7_group_127", "Conv", "Conv_7", "group"),
         ("exNorm:ReduceMean_1_2ln", "exNorm", "ReduceMean_1", "layer_norm"),
         ("exSDPAttention:MatMul_39_2sdpa", "exSDPAttention", "MatMul_39", "attention"),

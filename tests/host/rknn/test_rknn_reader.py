@@ -274,3 +274,26 @@ def test_tasks_in_a_buffer_that_counts_as_weights_are_not_counted_again() -> Non
     with opened(write_model(FileSpec((GraphSpec(tensors, (NodeSpec("Conv:a"),)),)))) as model:
         assert (model.sections.weights, model.sections.tasks) == (40, 0)
         assert (model.layers[0].task_bytes, model.unattributed.weights) == (0, 40)
+
+
+def test_constants_that_no_node_reads_go_to_the_node_that_their_name_speaks_of() -> None:
+    tensors = (
+        TensorSpec("null", "null", ""),
+        TensorSpec("w", "weight", data=b"w" * 64),
+        TensorSpec("y"),
+        TensorSpec("y_softmax_weight", "compiler_constant", data=b"s" * 32),
+        TensorSpec("w_w4a16_weight", "compiler_constant", data=b"q" * 16),
+        TensorSpec("tanh", "lookup_table", "OPAQUE", data=b"t" * 8),
+        TensorSpec("Sigmoid", "lookup_table", "OPAQUE", data=b"u" * 4),
+        TensorSpec("HardSigmoid", "lookup_table", "OPAQUE", data=b"v" * 2),
+        TensorSpec("tempMC11_input", "weight", data=b"z" * 128),
+    )
+    nodes = (
+        NodeSpec("Conv:a", "ConvHardSigmoid", inputs=(1,), outputs=(2,)),
+        NodeSpec("exGRU:g", "exGRU"),
+        NodeSpec("Sigmoid:s", "Sigmoid"),
+    )
+    with opened(write_model(FileSpec((GraphSpec(tensors, nodes),)))) as model:
+        assert [layer.compiler_constant_bytes for layer in model.layers] == [48, 0, 0]
+        assert [layer.lookup_table_bytes for layer in model.layers] == [2, 8, 4]
+        assert (model.layers[0].weight_bytes, model.unattributed.weights) == (64, 128)
