@@ -26,7 +26,7 @@ from rkbench_agent.protocol import (
 from rkbench.boards.agent_link import AgentLink
 from rkbench.boards.boot import boot_command, build_agent
 from rkbench.boards.model import Board
-from rkbench.boards.ssh import CONNECT_TIMEOUT_S, Connection, connect
+from rkbench.boards.ssh import CONNECT_TIMEOUT_S, Connection, connect, terminal_ask
 from rkbench.boards.ssh_auth import Ask
 from rkbench.boards.upload import LocalFile, OnProgress, Transfer, check_room, send_file
 from rkbench.boards.virtual import start_if_virtual
@@ -150,10 +150,12 @@ def open_session(
 ) -> Session:
     """Log in to `board` (a virtual one is started first) and start the agent there.
 
+    `ask` types in a passphrase or password; None asks on the terminal, where there is one.
     Raises ConnectError and its kin, and BoardError where the agent cannot start: no Python, one that
     is too old, a home that cannot be written, no space.
     """
     board = start_if_virtual(board)
+    ask = ask or terminal_ask()
     with ExitStack() as resources:
         connection = resources.enter_context(connect(board, timeout_s=connect_timeout_s, ask=ask))
         agent = build_agent()

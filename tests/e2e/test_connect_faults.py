@@ -12,9 +12,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 
+import paramiko
 import pytest
+from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL
+from rkbench.boards.host_keys import record_host_key
 from rkbench.boards.model import Board
 from rkbench.boards.ssh import connect
+from rkbench.boards.virtual import _new_key
 from rkbench.errors import AuthenticationError, ConnectError, HostKeyError
 from rkbench.session import open_session
 from sshd import Sshd, free_port
@@ -32,7 +36,7 @@ def server_that_says(words: bytes | None) -> Iterator[int]:
             clients.enter_context(client)
             if words is not None:
                 client.sendall(words)
-                client.shutdown(socket.SHUT_RDWR)
+                client.close()
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -133,6 +137,46 @@ def test_a_passphrase_is_asked_for_only_where_somebody_can_type(sshd: Sshd) -> N
         with pytest.raises(AuthenticationError, match="passphrase"):
             connect(sshd.board)
         connect(sshd.board, ask=lambda _: "secret").close()
+
+
+class _PasswordServer(paramiko.ServerInterface):
+    def get_allowed_auths(self, username: str) -> str:
+        return "password,publickey"
+
+    def check_auth_password(self, username: str, password: str) -> int:
+        return AUTH_SUCCESSFUL if password == "right" else AUTH_FAILED
+
+
+@pytest.mark.parametrize("typed", ["right", "wrong", ""])
+def test_a_password_is_only_ever_typed_in(tmp_path: Path, typed: str) -> None:
+    key = _new_key(tmp_path / "host_key")
+    asked: list[str] = []
+
+    def ask(question: str) -> str:
+        asked.append(question)
+        return typed
+
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as open_:
+        port = listener.getsockname()[1]
+        record_host_key(tmp_path / "known", "127.0.0.1", port, key)
+
+        def serve() -> None:
+            transport = paramiko.Transport(listener.accept()[0])
+            open_.callback(transport.close)
+            transport.add_server_key(key)
+            transport.start_server(event=threading.Event(), server=_PasswordServer())
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        board = replace(at(port), known_hosts_files=(tmp_path / "known",))
+        with ssh_config(""):
+            if typed == "right":
+                connect(board, ask=ask).close()
+            else:
+                with pytest.raises(AuthenticationError):
+                    connect(board, ask=ask)
+        thread.join()
+    assert asked == ["password of root@127.0.0.1: "]
 
 
 def test_a_jump_host_of_ssh_config_is_used(start_sshd: Callable[..., Sshd]) -> None:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rkbench.boards.ssh import connect
-from rkbench.errors import AuthenticationError, BoardError, HostKeyError
+from rkbench.errors import AuthenticationError, BoardError, HostKeyError, NoSpaceError
 from rkbench.session import open_session
 from sshd import Sshd
 
@@ -95,6 +95,14 @@ def test_a_changed_host_key_shows_both_fingerprints(start_sshd: Callable[..., Ss
     assert "ssh-keygen -R" in refusal.value.hint
 
 
+def test_a_server_without_a_key_of_the_recorded_type_is_told(start_sshd: Callable[..., Sshd]) -> None:
+    old, new = start_sshd(), start_sshd(key_types=("rsa",))
+    words = (old.folder / "host_ed25519.pub").read_text().split()[:2]
+    (new.folder / "known_hosts").write_text(f"[127.0.0.1]:{new.port} {' '.join(words)}\n")
+    with pytest.raises(HostKeyError, match="no longer has a host key of the recorded type"):
+        connect(new.board)
+
+
 def test_a_server_with_several_keys_is_asked_for_the_recorded_one(start_sshd: Callable[..., Sshd]) -> None:
     server = start_sshd(key_types=("rsa", "ecdsa", "ed25519"))
     connection = connect(server.board)
@@ -116,13 +124,37 @@ def test_a_board_without_python_says_so(sshd: Sshd) -> None:
     assert "--python" in refusal.value.hint
 
 
-@pytest.mark.parametrize("version", ["2.7.18", "3.6.15"])
-def test_a_python_that_is_too_old_says_so(sshd: Sshd, version: str) -> None:
-    python = Path(f"/root/.pyenv/versions/{version}/bin/python")
-    if not python.exists():
-        pytest.skip(f"{python} is not there")
-    with pytest.raises(BoardError, match=r"Python \d\.\d; the agent needs Python 3\.8"):
-        open_session(replace(sshd.board, python=str(python)))
+def old_pythons(folder: Path) -> Iterator[Path]:
+    """Pythons below 3.8 that are found here, and a stand-in that answers as one."""
+    for version in ("2.7", "3.6", "3.7"):
+        yield from sorted((Path.home() / ".pyenv/versions").glob(f"{version}.*/bin/python"))[:1]
+    answer = f"rkbench-boot error python_too_old {folder}/python is Python 3.5"
+    (folder / "python").write_text(f"#!/bin/sh\necho '{answer}'\nexit 3\n")
+    (folder / "python").chmod(0o755)
+    yield folder / "python"
+
+
+def test_a_python_that_is_too_old_says_so(sshd: Sshd, tmp_path: Path) -> None:
+    for python in old_pythons(tmp_path):
+        with pytest.raises(BoardError, match=r"Python \d\.\d; the agent needs Python 3\.8"):
+            open_session(replace(sshd.board, python=str(python)))
+
+
+def test_a_disk_without_room_for_the_agent_is_named(start_sshd: Callable[..., Sshd]) -> None:
+    server = start_sshd(more='ForceCommand ulimit -f 0; eval "$SSH_ORIGINAL_COMMAND"')
+    with pytest.raises(NoSpaceError, match="no space for the agent"):
+        open_session(server.board)
+    assert [path for path in server.home.rglob("*") if path.is_file()] == []
+
+
+def test_every_command_goes_through_become(sshd: Sshd, tmp_path: Path) -> None:
+    tracer = tmp_path / "become"
+    tracer.write_text(f'#!/bin/sh\necho "$#" >> {tmp_path}/used\nshift\nexec "$@"\n')
+    tracer.chmod(0o755)
+    (tmp_path / "m.rknn").write_bytes(b"model")
+    with open_session(replace(sshd.board, become=f"{tracer} -n")) as session:
+        session.upload([tmp_path / "m.rknn"])
+    assert len((tmp_path / "used").read_text().split()) == 2
 
 
 def test_an_agent_that_dies_at_its_start_is_quoted(sshd: Sshd, tmp_path: Path) -> None:

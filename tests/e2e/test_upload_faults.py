@@ -6,7 +6,9 @@ import hashlib
 import signal
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -150,6 +152,22 @@ def test_a_quota_that_ends_in_the_middle_is_no_space(start_sshd: Callable[..., S
         session.upload([model])
     server.await_no_processes()
     assert (server.objects, server.partials) == ([], {})
+
+
+def test_two_sessions_that_send_one_file_at_once_do_not_mix(sshd: Sshd, model: Path) -> None:
+    with Relay(sshd.port, rate_bytes_per_s=SIZE / 2) as slow_link, ThreadPoolExecutor(1) as threads:
+        started = threading.Event()
+
+        def send_slowly() -> int:
+            with open_session(sshd.through(slow_link.port)) as session:
+                return session.upload([model], lambda *_: started.set())[0].sent_bytes
+
+        sent = threads.submit(send_slowly)
+        assert started.wait(30)
+        with open_session(sshd.board) as session:
+            session.upload([model])
+        assert sent.result() == SIZE
+    assert (sshd.objects, sshd.partials) == ([digest_of(model)], {})
 
 
 def test_two_models_of_equal_content_are_sent_once(sshd: Sshd, model: Path, tmp_path: Path) -> None:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import paramiko
+from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
+from paramiko.pkey import UnknownKeyType
 
 from rkbench.errors import HostKeyError
 
@@ -32,15 +34,22 @@ def host_name(host: str, port: int) -> str:
 
 
 def recorded_keys(host: str, port: int, files: Iterable[Path]) -> tuple[RecordedKey, ...]:
-    """Return the keys that `files` have for the host; files that are not there are skipped."""
+    """Return the keys that `files` have for the host; files that are not there are skipped.
+
+    Raises HostKeyError where one cannot be read.
+    """
     name = host_name(host, port)
     found = []
     for file in files:
         path = file.expanduser()
-        if not path.is_file():
+        try:
+            lines = path.read_text(errors="replace").splitlines()
+        except FileNotFoundError:
             continue
-        known = paramiko.HostKeys(str(path)).lookup(name)
-        found += [RecordedKey(key, path) for key in known.values()] if known else []
+        except OSError as error:
+            raise HostKeyError(f"{path} cannot be read: {error.strerror}") from error
+        keys = (_key_for(name, line.strip()) for line in lines)
+        found += [RecordedKey(key, path) for key in keys if key is not None]
     return tuple(found)
 
 
@@ -95,6 +104,25 @@ def forget_host_key(file: Path, host: str, port: int) -> None:
     name = host_name(host, port)
     lines = [line for line in file.read_text().splitlines() if line.split(" ")[0] != name]
     file.write_text("".join(f"{line}\n" for line in lines))
+
+
+def _key_for(name: str, line: str) -> paramiko.PKey | None:
+    """Return the key of a known-hosts line if it is for `name`; a line that is damaged is for nobody.
+
+    (paramiko.HostKeys.load raises on some damaged lines, and hides all but one key of a type.)
+    """
+    if not line or line[0] in "#@":
+        return None
+    try:
+        entry = HostKeyEntry.from_line(line)
+    except (paramiko.SSHException, InvalidHostKey, UnknownKeyType, ValueError):
+        return None
+    if entry is None or entry.hostnames is None or entry.key is None:
+        return None
+    known = paramiko.HostKeys()
+    for listed in entry.hostnames:
+        known.add(listed, entry.key.get_name(), entry.key)
+    return entry.key if known.check(name, entry.key) else None
 
 
 def _described(key: paramiko.PKey) -> str:

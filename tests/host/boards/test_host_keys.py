@@ -55,6 +55,30 @@ def test_only_algorithms_of_recorded_keys_are_asked_for(tmp_path: Path, key: par
     assert key_algorithms(recorded, ("rsa-sha2-512", "ssh-ed25519")) == ("ssh-ed25519",)
 
 
+def test_several_keys_of_one_type_are_all_on_record(tmp_path: Path, key: paramiko.PKey) -> None:
+    other = _new_key(tmp_path / "other")
+    lines = [f"a,rock {item.get_name()} {item.get_base64()} comment\n" for item in (other, key)]
+    (tmp_path / "k").write_text("".join(lines))
+    recorded = recorded_keys("rock", 22, [tmp_path / "k"])
+    assert [entry.key.fingerprint for entry in recorded] == [other.fingerprint, key.fingerprint]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "rock ssh-ed25519 !!!",
+        "rock",
+        "rock ssh-ed25519 AAAA",
+        "rock ssh-new AAAAC3Nz",
+        "@revoked rock x y",
+        "\xff",
+    ],
+)
+def test_a_damaged_line_is_skipped(tmp_path: Path, key: paramiko.PKey, line: str) -> None:
+    (tmp_path / "k").write_text(f"{line}\nrock {key.get_name()} {key.get_base64()}\n", encoding="latin-1")
+    assert len(recorded_keys("rock", 22, [tmp_path / "k"])) == 1
+
+
 def test_a_key_in_any_file_is_enough(tmp_path: Path, key: paramiko.PKey) -> None:
     record_host_key(tmp_path / "a", "rock", 22, _new_key(tmp_path / "old"))
     record_host_key(tmp_path / "b", "rock", 22, key)
