@@ -346,3 +346,41 @@ def test_a_board_whose_clock_was_never_set_is_a_caveat(
     assert run["board"]["clock_unix_ns"] < 86_400_000_000_000
     assert run["started_at"] > "2020"
     assert "the board's clock was never set" in done.stdout
+
+
+# -- kill -9 --------------------------------------------------------------------------------------
+
+
+def agent_processes(server: Sshd) -> tuple[int, list[int]]:
+    """Return the supervisor's id and those of its workers."""
+    parents = {}
+    for pid in server.processes():
+        fields = (Path("/proc") / str(pid) / "stat").read_text().rpartition(")")[2].split()
+        parents[pid] = int(fields[1])
+    (supervisor,) = [pid for pid in parents if list(parents.values()).count(pid)]
+    return supervisor, [pid for pid, parent in parents.items() if parent == supervisor]
+
+
+@pytest.mark.parametrize("victim", ["worker", "supervisor", "client"])
+def test_whoever_is_killed_leaves_nothing_running_and_the_board_free(
+    bench: Bench, start_board: Callable[..., Sshd], tmp_path: Path, victim: str
+) -> None:
+    server = start_board(tmp_path)
+    name = bench.know(server)
+    process = bench.start("push", FP16, "--board", name, "--duration", LONG)
+    await_line(process, "inference")
+    supervisor, workers = agent_processes(server)
+    os.kill({"worker": workers[0], "supervisor": supervisor, "client": process.pid}[victim], signal.SIGKILL)
+    process.communicate(timeout=60)
+    assert process.returncode == {"worker": 1, "supervisor": 1, "client": -signal.SIGKILL}[victim]
+    server.await_no_processes()
+    assert server.partials == {}
+
+    again = bench.run("push", FP16, "--board", name, "--iterations", "100", "--duration", "0")
+    assert again.returncode == 0, again.stderr
+    with Store(bench.store) as store:
+        newest, *older = store.history()
+    assert newest.failure is None
+    stages = {"worker": ["inference"], "supervisor": ["connection"], "client": []}
+    assert [run.failure and run.failure.stage for run in older] == stages[victim]
+    assert all(run.latency is not None and run.latency.count >= 50 for run in older)

@@ -123,8 +123,16 @@ def _figures(model: RknnModel) -> dict[str, int | None]:
         "size_bytes": model.file.size_bytes,
         "npu_weight_bytes": model.memory.weight_bytes,
         "npu_internal_bytes": model.memory.internal_bytes,
-        "npu_tasks": model.task_count,
+        "npu_tasks": _tasks_of_one_run(model),
     }
+
+
+def _tasks_of_one_run(model: RknnModel) -> int:
+    """Return the tasks that an inference on one core runs: the file holds lists for 2 and 3 cores besides."""
+    counts = (
+        [node.task_counts[0] for node in model.graphs[0].nodes if node.task_counts] if model.graphs else []
+    )
+    return sum(counts) or model.task_count
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
