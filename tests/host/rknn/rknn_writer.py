@@ -155,6 +155,8 @@ class TensorSpec:
     scale: tuple[float, ...] = ()
     zero_point: tuple[int, ...] = ()
     same_buffer_as: int | None = None
+    native_shape: tuple[int, ...] = ()
+    """As stored for the NPU; () is the plain shape."""
 
 
 @dataclass(frozen=True)
@@ -261,7 +263,7 @@ def _tensor(tensor: TensorSpec, numbers: dict[int, int], scale_slot: int) -> Tab
     slots: dict[int, Value] = {
         0: Scalar("B", DTYPE_NUMBERS[tensor.dtype]),
         2: Scalar("B", KIND_NUMBERS[tensor.kind]),
-        3: Vector("i", tensor.shape),
+        3: Vector("i", tensor.native_shape or tensor.shape),
         4: Vector("i", tensor.shape),
         5: tensor.name,
         scale_slot: Vector("f", tensor.scale),

@@ -1,0 +1,141 @@
+"""Make the small samples of the cause rules: networks of one idea each, converted by rknn-toolkit2 2.5.0.
+
+    .venv/bin/python tests/data/models/make_small_samples.py
+
+Needs the toolkit environment (`python3 tools/toolkit/setup.py`). Weights come from a fixed seed; two builds
+differ in 1-2 kB of uninitialised bytes, never in size.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper
+
+HERE = Path(__file__).parent
+ROOT = HERE.parents[2]
+CONVERT = (ROOT / ".venv-toolkit/bin/python", ROOT / "tools/toolkit/convert.py")
+
+
+class Network:
+    """A chain of operators with random weights; `current` is the last tensor."""
+
+    def __init__(self, shape: list[int]) -> None:
+        self.shape = shape
+        self.nodes: list[onnx.NodeProto] = []
+        self.weights: list[onnx.TensorProto] = []
+        self.current = "x"
+        self.rng = np.random.default_rng(7)
+
+    def weight(self, *shape: int) -> str:
+        """Add a weight of standard normal values."""
+        return self.constant(self.rng.standard_normal(shape).astype("float32"))
+
+    def constant(self, values: np.ndarray) -> str:
+        """Add a constant."""
+        name = f"w_{len(self.weights)}"
+        self.weights.append(numpy_helper.from_array(values, name))
+        return name
+
+    def add(self, kind: str, *inputs: str, outputs: int = 1, **attributes: object) -> None:
+        """Add an operator that reads the current tensor first."""
+        names = [f"{kind}_{len(self.nodes)}", *(f"{kind}_{len(self.nodes)}_{i}" for i in range(1, outputs))]
+        node = helper.make_node(kind, [self.current, *inputs], names, name=names[0], **attributes)
+        self.nodes.append(node)
+        self.current = names[0]
+
+    def convolve(self, inputs: int, outputs: int, kernel: int = 3, groups: int = 1) -> None:
+        """Add a convolution with bias and ReLU that keeps the size of the map."""
+        weights = self.weight(outputs, inputs // groups, kernel, kernel)
+        pads = [kernel // 2] * 4
+        self.add("Conv", weights, self.weight(outputs), pads=pads, kernel_shape=[kernel] * 2, group=groups)
+        self.add("Relu")
+
+    def save(self, path: Path) -> None:
+        """Write the ONNX."""
+        graph = helper.make_graph(
+            self.nodes,
+            "small",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, self.shape)],
+            [helper.make_tensor_value_info(self.current, TensorProto.FLOAT, None)],
+            self.weights,
+        )
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+        onnx.save(onnx.shape_inference.infer_shapes(model), path)
+
+
+def multiplier() -> Network:
+    """A depthwise convolution with two filters per channel."""
+    network = Network([1, 64, 14, 14])
+    network.convolve(64, 128, groups=64)
+    return network
+
+
+def grouped() -> Network:
+    """Two grouped convolutions of 4 channels per group, and a dense one."""
+    network = Network([1, 64, 14, 14])
+    network.convolve(64, 64, groups=16)
+    network.convolve(64, 64, groups=16)
+    network.convolve(64, 64, 1)
+    return network
+
+
+def recurrent() -> Network:
+    """A GRU of 16 states over 8 steps."""
+    network = Network([8, 1, 16])
+    network.add(
+        "GRU", network.weight(1, 48, 16), network.weight(1, 48, 16), network.weight(1, 96),
+        outputs=2, hidden_size=16, linear_before_reset=1,
+    )  # fmt: skip
+    network.add("Squeeze", network.constant(np.array([1])))
+    return network
+
+
+def resized() -> Network:
+    """A bilinear resize by 8."""
+    network = Network([1, 16, 16, 16])
+    network.convolve(16, 16, 1)
+    scales = network.constant(np.array([1, 1, 8, 8], dtype="float32"))
+    network.add("Resize", "", scales, mode="linear", coordinate_transformation_mode="half_pixel")
+    network.convolve(16, 4, 1)
+    return network
+
+
+def on_cpu() -> Network:
+    """An Erf, which the NPU does not have, between two convolutions."""
+    network = Network([1, 64, 14, 14])
+    network.convolve(64, 64)
+    network.add("Erf")
+    network.convolve(64, 64)
+    return network
+
+
+SAMPLES = (
+    (multiplier, "rk3588", "int8", "dwm_c64_m2_rk3588_i8"),
+    (grouped, "rk3588", "fp16", "grouped_c64_g16_rk3588_fp"),
+    (grouped, "rk3568", "int8", "grouped_c64_g16_rk3568_i8"),
+    (recurrent, "rk3588", "fp16", "gru_h16_rk3588_fp"),
+    (resized, "rk3588", "int8", "resize8_c16_rk3588_i8"),
+    (on_cpu, "rk3588", "int8", "erf_rk3588_i8"),
+)
+
+
+def main() -> None:
+    """Convert all samples into the folder of this script."""
+    with tempfile.TemporaryDirectory() as folder:
+        for network, target, dtype, name in SAMPLES:
+            source = Path(folder) / f"{network.__name__}.onnx"
+            network().save(source)
+            output = str(HERE / f"{name}.rknn")
+            job = {"onnx": str(source), "target": target, "dtype": dtype, "output": output}
+            done = subprocess.run(CONVERT, input=json.dumps(job), text=True, capture_output=True, check=True)
+            print(name, json.loads(done.stdout)["size_bytes"])
+
+
+if __name__ == "__main__":
+    main()
