@@ -11,11 +11,7 @@ from typing import Any
 
 import pytest
 from relay import Relay
-from sshd import SSHD, Sshd
-
-#: Short limits for the tests of stalls; both sides get them.
-SILENCE_LIMIT_S = 2.0
-BEAT_INTERVAL_S = 0.3
+from sshd import BEAT_INTERVAL_S, SILENCE_LIMIT_S, SSHD, Sshd
 
 
 @pytest.fixture

@@ -16,6 +16,9 @@ from rkbench.boards.model import Board
 
 SSHD = "/usr/sbin/sshd"
 START_LIMIT_S = 20.0
+#: Short limits for the tests of stalls; both sides get them.
+SILENCE_LIMIT_S = 2.0
+BEAT_INTERVAL_S = 0.3
 CONFIG = """\
 Port {port}
 ListenAddress 127.0.0.1

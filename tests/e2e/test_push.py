@@ -21,7 +21,6 @@ from typing import Any
 
 import jsonschema
 import pytest
-from conftest import BEAT_INTERVAL_S, SILENCE_LIMIT_S
 from relay import Relay
 from rkbench.campaign import Order, Outcome, run_campaign
 from rkbench.results.events import Event, Measuring
@@ -29,7 +28,7 @@ from rkbench.results.store import Store
 from rkbench.session import open_session
 from rkbench.views.json_view import SCHEMA_FILE
 from rkbench_agent import protocol
-from sshd import Sshd
+from sshd import BEAT_INTERVAL_S, SILENCE_LIMIT_S, Sshd
 
 DEMO = Path(__file__).parents[2] / "host/rkbench/demo/data"
 TREE = Path(__file__).parents[1] / "data/boards/rk3588"

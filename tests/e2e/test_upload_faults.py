@@ -13,12 +13,11 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import BEAT_INTERVAL_S, SILENCE_LIMIT_S
 from relay import Relay
 from rkbench.boards.model import Board
 from rkbench.errors import ConnectionLostError, NoSpaceError
 from rkbench.session import Session, open_session
-from sshd import Sshd
+from sshd import BEAT_INTERVAL_S, SILENCE_LIMIT_S, Sshd
 
 SIZE = 16 * 1024 * 1024
 
