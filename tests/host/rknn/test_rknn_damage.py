@@ -8,19 +8,15 @@ import struct
 from pathlib import Path
 
 import pytest
+from flat_writer import FlatWriter, Scalar, Table, Value, Vector
 from rkbench.errors import ModelError
 from rkbench.rknn import open_model
 from rknn_writer import (
     MODELS,
     FileSpec,
-    FlatWriter,
     GraphSpec,
     NodeSpec,
-    Scalar,
-    Table,
     TensorSpec,
-    Value,
-    Vector,
     opened,
     small_spec,
     write_container,
