@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from rkbench.stats.summary import median, percentile
 
@@ -22,6 +23,7 @@ TOO_FEW = "too few iterations"
 METHOD = "bootstrap of block medians, 95 %"
 
 MINIMUM_UNITS = 6
+MAXIMUM_UNITS = 200
 SEGMENT_ITERATIONS = 10
 RESAMPLES = 2000
 SEED = 3588
@@ -77,8 +79,14 @@ def _units(blocks: Sequence[Sequence[float]]) -> list[float]:
     """Return the medians of the blocks, or of segments of them where the blocks are few."""
     filled = [block for block in blocks if len(block) > 0]
     if len(filled) >= MINIMUM_UNITS:
-        return [median(block) for block in filled]
+        return [median(list(chain.from_iterable(group))) for group in _grouped(filled)]
     return [median(segment) for block in filled for segment in _segments(block)]
+
+
+def _grouped(blocks: Sequence[Sequence[float]]) -> list[Sequence[Sequence[float]]]:
+    """Join neighbouring blocks so that at most `MAXIMUM_UNITS` groups are left: more say no more."""
+    size = -(-len(blocks) // MAXIMUM_UNITS)
+    return [blocks[start : start + size] for start in range(0, len(blocks), size)]
 
 
 def _segments(block: Sequence[float]) -> list[Sequence[float]]:

@@ -12,15 +12,7 @@ from pathlib import Path
 
 from rkbench.errors import ModelError, UsageError
 from rkbench.rknn import RknnModel, open_model
-from rkbench.rknn.targets import TARGETS
-
-#: SoCs sold under names of their own, by the name that the toolkit knows.
-_FAMILY = (
-    (("rk3588", "rk3583", "rk3582"), "rk3588"),
-    (("rk3566", "rk3567", "rk3568"), "rk3568"),
-    (("rk3562",), "rk3562"),
-    (("rk3576",), "rk3576"),
-)
+from rkbench.rknn.targets import npu_generation
 
 
 def open_variant(path: Path) -> RknnModel:
@@ -43,16 +35,6 @@ def open_variant(path: Path) -> RknnModel:
             raise
         message = f"{path}: {error.message}"
         raise ModelError(message, hint=error.hint, offset=error.offset, field=error.field) from error
-
-
-def npu_generation(soc: str | None) -> str | None:
-    """Return the NPU generation of a SoC name, as .rknn files spell it; None for one we do not know."""
-    name = (soc or "").lower()
-    for prefixes, known in _FAMILY:
-        if name.startswith(prefixes):
-            return TARGETS[known].generation
-    target = TARGETS.get(name)
-    return target.generation if target and target.generation else None
 
 
 @dataclass(frozen=True)

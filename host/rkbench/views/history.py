@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from typing import TextIO
+from typing import Literal, TextIO
 
 from rkbench.results.model import RunResult
 from rkbench.units import UNKNOWN, format_bytes, format_seconds
@@ -23,7 +23,8 @@ def show_history(runs: Sequence[RunResult], out: TextIO | None = None) -> None:
         return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for title, right in _COLUMNS:
-        table.add_column(title, justify="right" if right else "left", overflow="fold", no_wrap=not right)
+        justify: Literal["left", "right"] = "right" if right else "left"
+        table.add_column(title, justify=justify, overflow="fold", no_wrap=title != "variant")
     for run in runs:
         table.add_row(*(Text(cell) for cell in _cells(run)))
     console.print(table)

@@ -88,7 +88,9 @@ class BarProgress:
 
 def make_progress(out: TextIO) -> PlainProgress | BarProgress:
     """Return bars where `out` is a terminal that can move its cursor, else plain lines."""
-    return BarProgress(out) if make_console(out).is_interactive else PlainProgress(out)
+    if not out.isatty() or not make_console(out).is_interactive:
+        return PlainProgress(out)
+    return BarProgress(out)
 
 
 def _line(event: Event) -> tuple[str, str]:

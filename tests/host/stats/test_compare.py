@@ -47,6 +47,12 @@ def test_few_blocks_are_cut_into_segments() -> None:
     assert compare_latencies(blocks(1000, count=2), blocks(500, count=2, seed=2)).judgement == "faster"
 
 
+def test_thousands_of_blocks_are_joined_with_their_neighbours() -> None:
+    found = compare_latencies(blocks(1000, count=3000, size=4), blocks(950, count=3000, size=4, seed=2))
+    assert found.judgement == "faster"
+    assert found.difference_percent == pytest.approx(-5, abs=0.1)
+
+
 def test_too_few_iterations_are_called_so() -> None:
     found = compare_latencies(blocks(1000, count=1, size=50), blocks(500, count=1, size=50))
     assert found == LatencyDifference("too few iterations", None, None, None)

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 from rkbench.errors import ModelError, UsageError
-from rkbench.variants.preflight import Compiled, check_soc, npu_generation, open_variant
+from rkbench.rknn.targets import npu_generation
+from rkbench.variants.preflight import Compiled, check_soc, open_variant
 from rkbench.variants.variant import prepare_variants
 
 DATA = Path(__file__).parents[2] / "data"

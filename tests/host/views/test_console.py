@@ -79,7 +79,19 @@ def test_differences_are_short(percent: float | None, text: str) -> None:
     assert difference_text(percent) == text
 
 
-def test_the_history_is_a_list() -> None:
+def test_a_narrow_history_folds_the_names_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    out = StringIO()
+    show_history(story()[0][3:], out)
+    assert [line.rstrip() for line in out.getvalue().splitlines()][:3] == [
+        "run           started (UTC)     board  variant            size  p50  verdict",
+        "1qmv0w0v1-04  2026-11-23 14:00  desk   digits.regroup  2.01 MB    –  FAILED load",
+        "                                       ed.fp16",
+    ]
+
+
+def test_the_history_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "100")
     out = StringIO()
     show_history(story()[0][:1] + story()[0][3:], out)
     assert [line.rstrip() for line in out.getvalue().splitlines()] == [
