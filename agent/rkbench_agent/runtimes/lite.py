@@ -11,8 +11,10 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
 
+from rkbench_agent.runtimes import rknn_abi
 from rkbench_agent.runtimes.base import NpuMemory, RuntimeFailureError, Setting, StageTimes
 from rkbench_agent.runtimes.cores import choose_core_mask
+from rkbench_agent.runtimes.rknn_context import Context
 
 if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
@@ -72,8 +74,17 @@ class LiteRuntime:
         return StageTimes(run_ns=self._run_perf() if self._run_perf else None)
 
     def npu_memory(self) -> NpuMemory:
-        """RKNNLite does not tell; the supervisor's dma-buf figure stands for it."""
-        return NpuMemory()
+        """Return what librknnrt says of the model's memory; None where it cannot be asked.
+
+        RKNNLite has no call for it, but its runtime object shows library and handle (`_private_context`).
+        """
+        context = self._private_context()
+        if context is None:
+            return NpuMemory()
+        try:
+            return context.memory()
+        except RuntimeFailureError:  # an old librknnrt: then it is unknown
+            return NpuMemory()
 
     def caveats(self) -> List[Tuple[str, str, str]]:
         """Return the doubts so far."""
@@ -86,6 +97,23 @@ class LiteRuntime:
         """Give the NPU back."""
         self._lite.release()
         self._lite = None
+
+    def _private_context(self) -> Optional[Context]:
+        """Return RKNNLite's own context, seen in 2.5.0 as `rknn_runtime.lib` and `.context`.
+
+        Not of a model with dynamic shapes: librknnrt 1.5.2 aborts when asked before its shapes are set.
+        """
+        runtime = getattr(self._lite, "rknn_runtime", None)
+        path = getattr(getattr(runtime, "lib", None), "_name", None)
+        handle = getattr(runtime, "context", None)
+        if not isinstance(path, str) or not isinstance(handle, int) or not handle:
+            return None
+        if getattr(runtime, "is_dynamic_shape", True):
+            return None
+        try:
+            return Context(rknn_abi.open_library(path), handle)
+        except (OSError, AttributeError):  # no library of the kind we know: then it is unknown
+            return None
 
     def _find_run_perf(self) -> Any:
         """Return a function that yields the NPU's run time in ns, or False if there is none that works."""
