@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 from typing import List, Optional, Sequence
 
+from rkbench_agent.inspection import inspect_board
 from rkbench_agent.memory import meminfo
 from rkbench_agent.protocol import Environment
 from rkbench_agent.system_files import find_devfreq, read_ddr_clock, read_governors, read_int, read_text
@@ -23,9 +24,10 @@ _LIBRARY_VERSION = re.compile(rb"librknnrt version: (\d+(?:\.\d+)+)")
 _DRIVER_VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
 
 
-def read_environment(root: Path, runtime: Optional[str]) -> Environment:
+def read_environment(root: Path, runtime: Optional[str], cache: Optional[Path] = None) -> Environment:
     """Return the state of the board under `root`; `runtime` is what a plan names, if there is one.
 
+    `cache` is the folder whose room the doctor asks for.
     Everything on a board with an injected root or with the virtual runtime is simulated.
     """
     compatible = read_compatible(root)
@@ -63,6 +65,7 @@ def read_environment(root: Path, runtime: Optional[str]) -> Environment:
         unix_ns=time.time_ns(),
         boot_id=read_text(root / "proc/sys/kernel/random/boot_id"),
         simulated=not real or runtime == "virtual",
+        **inspect_board(root, cache),
     )
 
 

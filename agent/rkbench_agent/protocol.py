@@ -137,6 +137,21 @@ class Environment:
     unix_ns: Optional[int] = None
     boot_id: Optional[str] = None
     simulated: bool = False
+    #: What only the doctor asks for: see inspection.py, which says what the dicts hold.
+    libraries: Optional[List[Dict[str, Any]]] = None
+    elf_machine: Optional[str] = None
+    device_nodes: Optional[List[Dict[str, Any]]] = None
+    npu_driver: Optional[str] = None
+    iommu: Optional[bool] = None
+    cma_total_bytes: Optional[int] = None
+    cma_free_bytes: Optional[int] = None
+    governor_files: Optional[List[Dict[str, Any]]] = None
+    sensors: Optional[Dict[str, bool]] = None
+    kernel_log_readable: Optional[bool] = None
+    cache_dir: Optional[str] = None
+    cache_free_bytes: Optional[int] = None
+    groups: Optional[List[str]] = None
+    container_lacks: Optional[List[str]] = None
 
 
 @dataclass(frozen=True)

@@ -108,7 +108,7 @@ class Supervisor:
         )
 
     def _send_environment(self, runtime: Optional[str]) -> protocol.Environment:
-        environment = read_environment(self._settings.root, runtime)
+        environment = read_environment(self._settings.root, runtime, self._cache.folder)
         self._link.send(environment)
         return environment
 
