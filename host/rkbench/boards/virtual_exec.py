@@ -45,9 +45,9 @@ def run_command(channel: paramiko.Channel, command: str, environment: Mapping[st
     status = process.wait()
     try:
         channel.send_exit_status(status if status >= 0 else 128 - status)
+        channel.close()
     except (OSError, EOFError, paramiko.SSHException):
         pass  # nobody is there to be told
-    channel.close()
 
 
 def _await_end(
