@@ -47,6 +47,28 @@ def add(
     typer.echo(f"{name} is in {done.path}; host key {done.fingerprint}")
 
 
+@boards_app.command("check")
+def check(
+    name: Annotated[str, typer.Argument(help="NAME, SoC, user@host[:port] or virtual[:rk3588|rk3568].")],
+    models: Annotated[list[Path] | None, typer.Argument(help="Models that shall run there.")] = None,
+    runtime: Annotated[str | None, typer.Option(help="lite, capi or virtual; default: the board's.")] = None,
+    json_file: Annotated[str | None, typer.Option("--json", help="Write JSON to FILE, or - .")] = None,
+    inventory: InventoryOption = None,
+) -> int:
+    """Say what a board lacks for running models, and how to get it; exit 1 where something fails."""
+    from functools import partial
+
+    from rkbench.boards.inventory import resolve_board
+    from rkbench.campaign.check import examine
+    from rkbench.session import open_session
+    from rkbench.views.doctor import show_examination
+
+    board = resolve_board(name, inventory)
+    found = examine(board, models or [], partial(open_session, board), runtime=runtime)
+    show_examination(found.board, found.checks, json_file)
+    return 1 if found.verdict == "fail" else 0
+
+
 @boards_app.command("list")
 def list_boards(
     inventory: InventoryOption = None,

@@ -87,6 +87,15 @@ TARGETS: dict[str, Target] = {
     )
 }
 
+#: SoCs sold under names of their own, by the name that the toolkit knows.
+FAMILIES = (
+    (("rk3588", "rk3583", "rk3582"), "rk3588"),
+    (("rk3566", "rk3567", "rk3568"), "rk3568"),
+    (("rk3562",), "rk3562"),
+    (("rk3576",), "rk3576"),
+)
+
+
 # Toolkits before this one made every grouped convolution of rk3566/rk3568 fp16 dense that is no multiple of 8
 # (measured: 2.3.0 has 4, 12 and 20 channels dense, 2.3.2 keeps them; 2.3.1 was never on PyPI).
 LITE_FP16_KEEPS_FOUR_SINCE = (2, 3, 2)
@@ -165,3 +174,13 @@ def parse_version(text: str | None) -> tuple[int, ...] | None:
     """Return the leading numbers of a toolkit version: "2.3.0" and "2.3.0+8b1f" are (2, 3, 0)."""
     found = re.match(r"\d+(?:\.\d+)*", text or "")
     return tuple(int(part) for part in found.group().split(".")) if found else None
+
+
+def npu_generation(soc: str | None) -> str | None:
+    """Return the NPU generation of a SoC name, as .rknn files spell it; None for one we do not know."""
+    name = (soc or "").lower()
+    for prefixes, known in FAMILIES:
+        if name.startswith(prefixes):
+            return TARGETS[known].generation
+    target = TARGETS.get(name)
+    return target.generation if target and target.generation else None

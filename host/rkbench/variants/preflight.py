@@ -12,6 +12,7 @@ from pathlib import Path
 
 from rkbench.errors import ModelError, UsageError
 from rkbench.rknn import RknnModel, open_model
+from rkbench.rknn.compatibility import ModelFacts
 from rkbench.rknn.targets import npu_generation
 
 
@@ -49,6 +50,19 @@ class Compiled:
 def compiled_for(model: RknnModel) -> Compiled:
     """Return for which NPU the header of `model` says that it was compiled."""
     return Compiled(model.file.path.name, model.file.target, model.file.npu_generation)
+
+
+def model_facts(model: RknnModel) -> ModelFacts:
+    """Return what counts of a model for whether a board can run it."""
+    file = model.file
+    return ModelFacts(
+        file.path.name,
+        file.container_version,
+        file.mini,
+        file.target,
+        file.npu_generation,
+        file.toolkit_version,
+    )
 
 
 def check_soc(compiled: Compiled, soc: str | None, *, force: bool = False) -> str | None:

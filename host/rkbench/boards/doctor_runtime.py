@@ -1,0 +1,122 @@
+"""The doctor on what runs models: librknnrt, RKNNLite, Python and its packages, container traps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from rkbench_agent.protocol import Environment
+
+from rkbench.catalogue.check import FAIL, OK, WARN, Check
+from rkbench.rknn.compatibility import RUNTIME_SOURCE
+
+LITE, CAPI, VIRTUAL = "lite", "capi", "virtual"
+LIBRARY = "/usr/lib/librknnrt.so"
+#: What stands in place of the library, in words.
+KINDS = {
+    "truncated": "cut short",
+    "git_lfs_pointer": "a Git LFS pointer, not the library",
+    "html": "a web page, not the library",
+    "static_archive": "a static archive",
+    "zip": "a zip archive",
+    "gzip": "a gzip archive",
+    "empty": "empty",
+    "unreadable": "not readable",
+    "unknown": "no ELF file",
+}
+
+
+def runtime_checks(environment: Environment, runtime: str) -> Iterator[Check]:
+    """Return the verdicts on what `runtime` needs."""
+    if runtime == VIRTUAL:
+        found = "virtual: models NPU times and replays outputs; no librknnrt is needed"
+        yield Check("runtime", OK, "runtime", found)
+    else:
+        yield from _container(environment)
+        yield from _libraries(environment)
+        yield from _lite(environment, runtime)
+    yield from _python(environment, runtime)
+
+
+def _libraries(environment: Environment) -> Iterator[Check]:
+    libraries = environment.libraries or []
+    if not libraries:
+        found = "no librknnrt.so in /usr/lib or any other usual folder"
+        yield Check("runtime", FAIL, "librknnrt", found, _install())
+        return
+    unfit = {library["path"]: _why_unfit(library, environment.elf_machine) for library in libraries}
+    fit = [library for library in libraries if unfit[library["path"]] is None]
+    for library in libraries:
+        why = unfit[library["path"]]
+        if why is not None:
+            found = f"{library['path']} is {why}: loading it ends in `invalid ELF header` or the like"
+            verdict = WARN if fit and library["path"] != LIBRARY else FAIL
+            yield Check("runtime_file", verdict, "librknnrt", found, _install())
+    versions = sorted({str(library.get("version") or "of unknown version") for library in fit})
+    places = ", ".join(f"{library.get('version') or '?'} in {library['path']}" for library in fit)
+    if len(versions) > 1:
+        found = f"several versions: {places}; which one is loaded depends on who loads it"
+        fix = f"keep one: RKNNLite loads {LIBRARY}"
+        yield Check("runtime", WARN, "librknnrt", found, fix)
+    elif fit:
+        yield Check("runtime", OK, "librknnrt", places)
+
+
+def _why_unfit(library: dict[str, Any], machine: str | None) -> str | None:
+    kind = str(library.get("kind"))
+    if kind != "elf":
+        return KINDS.get(kind, kind)
+    theirs = library.get("machine")
+    if machine and theirs and theirs != machine:
+        return f"built for {theirs}, this Python runs on {machine}"
+    return None
+
+
+def _lite(environment: Environment, runtime: str) -> Iterator[Check]:
+    if environment.lite_version:
+        yield Check("lite", OK, "rknn-toolkit-lite2", environment.lite_version)
+    elif runtime == LITE:
+        found = f"not installed for this Python ({environment.python_version or '?'})"
+        fix = (
+            "python3 -m pip install rknn-toolkit-lite2 (aarch64, Python 3.7 to 3.12); or name the Python that"
+            " has it: bench boards add ... --python ~/venv/bin/python; or go without it: --runtime capi"
+        )
+        yield Check("lite", FAIL, "rknn-toolkit-lite2", found, fix)
+    else:
+        yield Check("lite", OK, "rknn-toolkit-lite2", "not installed; the C API does without")
+
+
+def _python(environment: Environment, runtime: str) -> Iterator[Check]:
+    yield Check("python", OK, "Python", environment.python_version or "of unknown version")
+    needed = {"numpy": environment.numpy_version}
+    if runtime == LITE:
+        needed["psutil"] = environment.psutil_version
+    for name, version in needed.items():
+        if version:
+            yield Check(name, OK, name, version)
+        else:
+            fix = f"python3 -m pip install {name} (or: apt-get install -y python3-{name})"
+            yield Check(name, FAIL, name, "not installed for this Python", fix)
+
+
+def _container(environment: Environment) -> Iterator[Check]:
+    """RKNNLite looks for three paths as soon as there is a /.dockerenv, whatever it is for."""
+    lacks = environment.container_lacks
+    if lacks is None:
+        return
+    if not lacks:
+        yield Check("container", OK, "container", "/.dockerenv; all that RKNNLite demands there is mounted")
+        return
+    mounts = {
+        "/dev/dri/renderD129": "--device /dev/dri",
+        "/proc/device-tree/compatible": "-v /proc/device-tree:/proc/device-tree:ro",
+        LIBRARY: f"-v {LIBRARY}:{LIBRARY}:ro",
+    }
+    options = " ".join(mounts[path] for path in lacks if path in mounts)
+    found = f"/.dockerenv is there, so RKNNLite demands {' and '.join(lacks)}, which is missing"
+    fix = f"start the container with {options}; no container at all? rm /.dockerenv; or --runtime capi"
+    yield Check("container", FAIL, "container", found, fix)
+
+
+def _install() -> str:
+    return f"get librknnrt.so of your toolkit's version from {RUNTIME_SOURCE} and put it at {LIBRARY}"
