@@ -21,6 +21,7 @@ from pathlib import Path
 from rkbench.errors import BenchError, ModelError
 from rkbench.rknn import open_model
 from rkbench.rknn.diff import diff_models
+from rkbench.rknn.inspection import inspect_model
 from rkbench.rknn.structure import structure_parts
 from rknn_writer import MODELS, small_spec, write_model
 
@@ -32,6 +33,10 @@ REAL = (
     "mb_gap7_rk3588_i8",
     "hybrid_some_rk3588",
     "opt_mini_rknn_True_rk3588_fp",
+    "grouped_c64_g16_rk3588_fp",
+    "grouped_c64_g16_rk3568_i8",
+    "gru_h16_rk3588_fp",
+    "dyn3_rk3588_fp",
 )
 VERSIONS = (1, 2, 4, 6, 0x1004)
 NUMBERS = (0, 1, 2, 0x7F, 0xFF, 0x7FFF, 0xFFFF, 0x10000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFE, 0xFFFFFFFF)
@@ -140,6 +145,8 @@ def check(path: Path) -> str:
             assert min(vars(model.unattributed).values()) >= 0
             structure_parts(model)
             diff_models(model, model)
+            diagnosis = inspect_model(model).diagnosis
+            assert diagnosis.ordinary_bytes + diagnosis.excess_bytes == model.file.size_bytes
             return "read"
     except ModelError as error:
         assert error.offset is not None, error
