@@ -27,6 +27,10 @@ for node in null zero full random urandom tty; do
   touch "$root/dev/$node"
   mount --bind "/dev/$node" "$root/dev/$node"
 done
+# The NPU's render node is a file: the device double serves the card, which librknnrt 1.5.2 looks for.
+cp -r "$tree/dev/dri" "$root/dev/"
+rm -f "$root/dev/dri/"card* "$root/dev/dri/by-path/"*-card
+chmod 660 "$root/dev/dri/"renderD*
 
 # /proc is the kernel's own; the recorded files lie over those of this machine. /proc/device-tree cannot
 # be made there: QEMU_LD_PREFIX=/overlay shows it to every emulated program (open and stat, not access).
