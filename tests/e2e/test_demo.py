@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rkbench.cli import app
+from rkbench.cli.app import app
 
 VARIANTS = ["digits.fp16", "digits.int8", "digits.regrouped.fp16", "digits.regrouped.int8"]
 pytestmark = pytest.mark.xdist_group("demo")  # one demo run serves most tests

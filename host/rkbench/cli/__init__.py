@@ -8,23 +8,13 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import Any
 
 from rkbench.cli.quick import inspect_arguments, inspect_plain
 from rkbench.errors import BenchError
 
-__all__ = ["app", "main"]
+__all__ = ["main"]
 
 INTERRUPTED = 130
-
-
-def __getattr__(name: str) -> Any:
-    """Import the table of commands, and typer with it, when it is asked for."""
-    if name != "app":
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from rkbench.cli.app import app
-
-    return app
 
 
 def main() -> None:

@@ -23,7 +23,9 @@ def render_diff(diff: dict[str, Any], width: int, style: Style) -> str:
         lines.append(f"  {SECTION_TITLES.get(name, name):<24}{_signed(change):>10}")
     room = width - 2 - 10 - 10 - 22
     for layer in sorted(diff["layers"], key=_layer_size)[:MOST]:
-        dtypes = f"{layer['before_dtype'] or UNKNOWN} → {layer['after_dtype'] or UNKNOWN}"
+        dtypes = layer["before_dtype"] or UNKNOWN
+        if layer["after_dtype"] != layer["before_dtype"]:
+            dtypes += f" → {layer['after_dtype'] or UNKNOWN}"
         lines.append(
             f"  {shorten(layer['name'], room - 1):<{room}}{format_bytes(layer['before_bytes']):>10}"
             f"{format_bytes(layer['after_bytes']):>10}{dtypes:>22}"

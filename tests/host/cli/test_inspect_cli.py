@@ -1,0 +1,141 @@
+"""bench inspect as a process: first line, exit codes, and that its short cut past typer changes nothing."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from rkbench.cli.app import app
+from rkbench.cli.quick import inspect_arguments, inspect_plain
+from rkbench.views import inspect as inspect_view
+
+MODELS = Path(__file__).parents[2] / "data" / "models"
+HEALTHY = str(MODELS / "mb_gap7_rk3588_i8.rknn")
+
+
+def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-c", "from rkbench.cli import main; main()", "inspect", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_the_first_line_is_the_answer() -> None:
+    done = bench(HEALTHY)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.splitlines()[0].startswith(
+        "mb_gap7_rk3588_i8.rknn (rk3588 int8) is healthy: of its 630 kB"
+    )
+
+
+def test_json_on_stdout_is_nothing_but_json() -> None:
+    done = bench(HEALTHY, "--json", "-")
+    document = json.loads(done.stdout)
+    assert (document["schema"], document["verdict"]) == ("rkbench-inspect/1", "healthy")
+    assert len(document["file"]["sha256"]) == 64
+
+
+def test_files_are_written_where_asked(tmp_path: Path) -> None:
+    page, data = tmp_path / "page.html", tmp_path / "data.json"
+    done = bench(HEALTHY, "--html", str(page), f"--json={data}", "--myths", "--layers", "all")
+    assert done.returncode == 0
+    assert page.read_text().startswith("<!doctype html>")
+    assert json.loads(data.read_text())["file"]["size_bytes"] == 629_831
+    assert "Popular suspects, in this file" in done.stdout
+    assert "Layers by size\n" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n", "Git LFS pointer"),
+        (b"CYPTRKNN" + bytes(64), "encrypted"),
+        (b"<!DOCTYPE html><html></html>", "web page"),
+        (b"RKNN" + bytes(12), "cut off"),
+        (b"", "empty"),
+    ],
+)
+def test_what_cannot_be_read_is_named(content: bytes, words: str, tmp_path: Path) -> None:
+    path = tmp_path / "model.rknn"
+    path.write_bytes(content)
+    done = bench(str(path))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        ([], "Missing argument"),
+        (["a.rknn", "b.rknn"], "unexpected extra argument"),
+        ([HEALTHY, "--nope"], "No such option"),
+        ([HEALTHY, "--json"], "requires an argument"),
+        ([HEALTHY, "--layers", "many"], "--layers many: no number"),
+        ([HEALTHY, "--html", "no/such/page.html"], "no folder no/such"),
+        ([str(MODELS / "dw_dilated.onnx"), "--target", "rk9999"], "unknown target 'rk9999'"),
+        ([str(MODELS / "dw_dilated.onnx"), "--diff", HEALTHY], "--diff and --onnx need a .rknn"),
+    ],
+)
+def test_a_wrong_command_line_is_explained(arguments: list[str], words: str) -> None:
+    done = bench(*arguments)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
+    made: list[tuple[Any, Any]] = []
+    monkeypatch.setattr(inspect_view, "inspect_file", lambda request: request)
+    monkeypatch.setattr(inspect_view, "show", lambda request, **options: made.append((request, options)))
+    return made
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["m.rknn"],
+        ["m.rknn", "--onnx", "m.onnx", "--json", "-", "--myths"],
+        ["--html=page.html", "m.rknn", "--layers", "all", "--diff=o.rknn"],
+        ["m.onnx", "--target", "rk3568", "--dtype", "int8"],
+    ],
+)
+def test_the_short_cut_and_typer_call_the_same(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    made = calls(monkeypatch)
+    plain = inspect_arguments(["inspect", *arguments])
+    assert plain is not None
+    inspect_plain(plain)
+    app(["inspect", *arguments], standalone_mode=False)
+    assert len(made) == 2
+    assert made[0] == made[1]
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["push", "m.rknn"],
+        ["inspect"],
+        ["inspect", "--help"],
+        ["inspect", "m.rknn", "--json"],
+        ["inspect", "m.rknn", "--json", "--myths"],
+        ["inspect", "m.rknn", "o.rknn"],
+        ["inspect", "-x", "m.rknn"],
+    ],
+)
+def test_what_is_not_plain_is_left_to_typer(arguments: list[str]) -> None:
+    assert inspect_arguments(arguments) is None
+
+
+def test_a_plain_inspection_imports_neither_typer_nor_numpy() -> None:
+    code = (
+        "import sys; sys.argv = ['bench', 'inspect', sys.argv[1]]; from rkbench.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'typer', 'numpy', 'rich', 'pydantic', 'onnx', 'paramiko'} & set(sys.modules)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, HEALTHY], capture_output=True, text=True, timeout=60, check=True
+    )
+    assert done.stdout.splitlines()[-1] == "[]"

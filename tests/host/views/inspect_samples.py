@@ -1,0 +1,42 @@
+"""Documents for the tests of the inspect views: from samples, and one whose names are hostile."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rkbench.rknn import RknnModel, open_model
+from rkbench.rknn.inspection import inspect_model
+from rkbench.views.inspect_document import inspect_document
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "rknn"))
+
+from rknn_writer import FileSpec, GraphSpec, NodeSpec, TensorSpec, opened, write_model
+
+MODELS = Path(__file__).parents[2] / "data" / "models"
+HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>\x1b[31m\"'&"
+
+
+def sample_document(name: str) -> dict[str, Any]:
+    """Return the document of a sample."""
+    with open_model(MODELS / f"{name}.rknn") as model:
+        return inspect_document(inspect_model(model))
+
+
+@contextmanager
+def hostile_model() -> Iterator[RknnModel]:
+    """Open a file whose every name tries to break out of the page or the terminal."""
+    tensors = (
+        TensorSpec(HOSTILE, kind="input", shape=(1, 32, 4, 4)),
+        TensorSpec("w", kind="weight", shape=(32, 32, 1, 1), data=bytes(range(256)) * 8),
+        TensorSpec(HOSTILE, kind="compiler_constant", shape=(64, 64), data=b"constant" * 1000),
+        TensorSpec(HOSTILE, kind="output", shape=(1, 32, 4, 4)),
+    )
+    nodes = (NodeSpec("Conv:" + HOSTILE, HOSTILE, 2, (0, 1, 2), (3,), (1, 0, 0, 0, 0, 0)),)
+    document: dict[str, object] = {"version": HOSTILE, "target_platform": [HOSTILE]}
+    spec = FileSpec((GraphSpec(tensors, nodes, (0,), (3,)),), target=HOSTILE, document=document)
+    with opened(write_model(spec)) as model:
+        yield model
