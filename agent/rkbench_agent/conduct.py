@@ -8,16 +8,18 @@ block has a fresh worker that loads and warms up again.
 from __future__ import annotations
 
 import os
+import time
 from functools import partial
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from rkbench_agent.child import Child
 from rkbench_agent.death import RunFailedError
+from rkbench_agent.kernel_log import KernelLog
 from rkbench_agent.link import HostLink
 from rkbench_agent.log_scan import find_caveats
 from rkbench_agent.loop import Loop
 from rkbench_agent.memory import memory_available_bytes
-from rkbench_agent.protocol import Failed, Finished, Plan, Progress, RunSpec
+from rkbench_agent.protocol import Failed, Finished, Log, Plan, Progress, RunSpec
 from rkbench_agent.run_state import Board, NeededMemory, RunState
 from rkbench_agent.schedule import BlockSize, next_block, turns
 from rkbench_agent.storage import StorageError
@@ -65,13 +67,17 @@ class Conductor:
                 child.stop()
 
     def _guarded(self, state: RunState, action: Callable[[], None]) -> None:
-        """Do `action`; where the run fails, say so and go on with the others."""
+        """Do `action`; where the run fails, say so and what the kernel said, and go on with the others."""
+        kernel = KernelLog(self._board.root)
         try:
             action()
         except RunFailedError as error:
             state.over = True
+            for text in kernel.lines():
+                self._link.send(Log(state.spec.run, "kernel", text, time.monotonic_ns()))
             self._link.send(error.failed)
         finally:
+            kernel.close()
             if state.over:
                 self._stop(state)
 

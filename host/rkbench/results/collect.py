@@ -24,6 +24,7 @@ from rkbench_agent.protocol import (
 
 from rkbench.results import parts
 from rkbench.results.caveats import caveats_of, verdict_of
+from rkbench.results.diagnosis import diagnosed, log_caveats
 from rkbench.results.environment import update_record
 from rkbench.results.latencies import RawLatencies
 from rkbench.results.model import SUSPECT, Caveat, Failure, RunResult
@@ -91,6 +92,8 @@ class Collector:
             failure = _failure(run.end)
         if failure is not None and not failure.log_tail:
             failure = replace(failure, log_tail=tuple(run.log[-LOG_TAIL_LINES:]))
+        if failure is not None:
+            failure = diagnosed(failure, run.log)
         readings = self._readings_of(run)
         before = self._readings[: self._readings_before]
         provenance = run.end.provenance if isinstance(run.end, Finished) else {}
@@ -107,6 +110,8 @@ class Collector:
             failure=failure,
         )
         found = caveats_of(result, run.latencies.timed()) + _agent_caveats(run.end)
+        if isinstance(run.end, Finished):
+            found += log_caveats(run.log, found)
         verdict = SUSPECT if failure is not None else verdict_of(found)
         return Collected(replace(result, caveats=found, verdict=verdict), run.latencies, tuple(readings))
 

@@ -255,8 +255,26 @@ class Caveat:
 
 
 @dataclass(frozen=True)
+class Diagnosis:
+    """What a known message means: `number` is its row of the failure catalogue.
+
+    `number` is None where it was the doctor who found the reason; `line` is then what he found.
+    """
+
+    number: int | None
+    severity: str
+    cause: str
+    advice: str
+    source: str
+    line: str
+
+
+@dataclass(frozen=True)
 class Failure:
-    """Why a run ended early; `stage` and `reason` are of STAGES and REASONS in the protocol."""
+    """Why a run ended early; `stage` and `reason` are of STAGES and REASONS in the protocol.
+
+    `diagnoses` are what the logs of the run and of the kernel meanwhile say, the most telling first.
+    """
 
     stage: str
     reason: str
@@ -265,6 +283,7 @@ class Failure:
     signal: str | None = None
     exit_code: int | None = None
     log_tail: tuple[str, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
 
 
 @dataclass(frozen=True)

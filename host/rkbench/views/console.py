@@ -224,7 +224,11 @@ def _print_failure(name: str, failure: Failure, console: Console) -> None:
     _paragraph(console, "   ", failure.message, style="", space=False)
     for line in failure.log_tail[-LOG_LINES:]:
         _paragraph(console, "   │ ", line, style="dim", space=False)
-    if failure.advice:
+    for diagnosis in failure.diagnoses:
+        row = f" (catalogue {diagnosis.number})" if diagnosis.number else ""
+        _paragraph(console, "   = ", f"{diagnosis.cause}{row}", style="bold", space=False)
+        _paragraph(console, "   → ", diagnosis.advice, style="", space=False)
+    if failure.advice and not failure.diagnoses:
         _paragraph(console, "   → ", failure.advice, style="", space=False)
 
 
