@@ -20,9 +20,11 @@ from rkbench_agent import __version__, protocol
 from rkbench_agent.child import package_root
 from rkbench_agent.conduct import CancelledError, Conductor
 from rkbench_agent.environment import read_environment
+from rkbench_agent.guard import is_left, settle
 from rkbench_agent.link import HostGoneError, HostLink
 from rkbench_agent.lock import BoardLock, Holder
 from rkbench_agent.loop import Loop
+from rkbench_agent.pinning import Pin
 from rkbench_agent.protocol import Beat, Cancel, Done, Have, Hello, Locked, Message, Plan, Refused, Want
 from rkbench_agent.run_state import Board
 from rkbench_agent.sensors import Sensors
@@ -162,19 +164,51 @@ class Supervisor:
             return
         if not self._take(lock, plan):
             return
-        environment = self._send_environment(plan.runtime)
-        board = Board(self._settings.root, environment.soc, environment.simulated, self._cache)
-        sensors = Sensors(self._settings.root)
-
-        def sample() -> None:
-            self._link.send(sensors.sample())
-
-        timer = self._loop.start(plan.reading_interval_s, sample) if plan.reading_interval_s > 0 else None
+        self._settle()
+        pin = self._pin(plan) if plan.pin else None
         try:
-            Conductor(plan, board, self._link, self._loop, sample).run()
+            self._measure(plan, pin)
+        finally:
+            if pin is not None:
+                self._link.send(pin.end())
+
+    def _measure(self, plan: Plan, pin: Optional[Pin]) -> None:
+        environment = self._send_environment(plan.runtime)
+        board = Board(self._settings.root, environment, self._cache, pin)
+        sensors = Sensors(self._settings.root)
+        conductor = Conductor(plan, board, self._link, self._loop, sensors)
+        interval_s = plan.reading_interval_s
+        timer = self._loop.start(interval_s, conductor.sample) if interval_s > 0 else None
+        try:
+            conductor.run()
         finally:
             if timer is not None:
                 self._loop.stop(timer)
+
+    def _pin(self, plan: Plan) -> Pin:
+        """Hold the clocks; whatever goes wrong is in the pin's caveats, and the plan runs all the same."""
+        settings = self._settings
+        pin = Pin(
+            self._loop, self._cache.folder, settings.root, settings.silence_limit_s, settings.beat_interval_s
+        )
+        try:
+            self._link.send(pin.start(plan.npu_clock_hz))
+        except BaseException:
+            pin.end()
+            raise
+        return pin
+
+    def _settle(self) -> None:
+        """Give back what a guard that was killed left pinned, and wait for one that still restores."""
+        if not is_left(self._cache.folder):
+            return
+        try:
+            failed = settle(self._cache.folder, self._settings.root)
+        except OSError as error:
+            self._link.log(f"the clocks of an earlier push: {error}")
+            return
+        told = f"; not: {', '.join(failed)}" if failed else ""
+        self._link.log(f"restored the clocks that an earlier push had left pinned{told}")
 
     def _take(self, lock: BoardLock, plan: Plan) -> bool:
         """Take the board, waiting as long as the plan says; False once it was refused."""
@@ -242,16 +276,20 @@ def _leave(number: int, frame: Any) -> None:
 
 
 def _default_cache() -> str:
-    """Return the cache folder that this zipapp lies in, else the usual one."""
-    archive = Path(package_root())
-    if archive.is_file() and archive.parent.name == "agents":
-        return str(archive.parent.parent)
-    return DEFAULT_CACHE
+    """Return the cache folder that this agent lies in, else the usual one."""
+    agents = _archive().parent
+    return str(agents.parent) if agents.name == "agents" else DEFAULT_CACHE
 
 
 def _own_digest() -> str:
-    """Return the SHA-256 of the running zipapp; empty when the package runs from a folder."""
+    """Return the SHA-256 of the zipapp that runs; empty when the package runs from a source folder."""
     try:
-        return hashlib.sha256(Path(package_root()).read_bytes()).hexdigest()
-    except IsADirectoryError:
+        return hashlib.sha256(_archive().read_bytes()).hexdigest()
+    except OSError:
         return ""
+
+
+def _archive() -> Path:
+    """Return the zipapp that this package was imported from, or that lies beside its unpacked folder."""
+    root = Path(package_root())
+    return root if root.is_file() else root.with_name(root.name + ".pyz")

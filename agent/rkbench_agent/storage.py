@@ -1,6 +1,6 @@
 """The cache folder of the board: complete, verified files by SHA-256, and how they come in.
 
-    CACHE/agents/<sha256>.pyz   the agents that were pushed
+    CACHE/agents/<sha256>.pyz   the agents that were pushed; <sha256>/ is one unpacked
     CACHE/objects/<sha256>      complete, verified files: models, goldens, replays
     CACHE/incoming/<sha256>.part  what has arrived of a file; resumed, or deleted after a day
     CACHE/lock                  held by the running supervisor
@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, NoReturn, Optional
@@ -117,6 +118,11 @@ class Cache:
         agents = sorted(_files(self.agents), key=_modified, reverse=True)
         for path in agents[AGENTS_KEPT:]:
             unlink(path)
+        kept = {path.stem for path in agents[:AGENTS_KEPT]}
+        for path in _folders(self.agents):
+            # A name with a dot is what a broken start left of its unpacking.
+            if path.name not in kept and now - _modified(path) > STALE_PARTIAL_S:
+                shutil.rmtree(str(path), ignore_errors=True)
 
     def make_room(self, size_bytes: int, limit_bytes: int = 0, keep: Iterable[str] = ()) -> List[str]:
         """Delete the least recently used objects until `size_bytes` fit; return their digests.
@@ -204,6 +210,13 @@ def _disk_free_bytes(folder: Path) -> int:
 def _files(folder: Path) -> List[Path]:
     try:
         return [path for path in folder.iterdir() if path.is_file()]
+    except OSError:
+        return []
+
+
+def _folders(folder: Path) -> List[Path]:
+    try:
+        return [path for path in folder.iterdir() if path.is_dir()]
     except OSError:
         return []
 

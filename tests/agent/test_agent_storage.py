@@ -175,9 +175,19 @@ def test_old_partials_and_old_agents_are_purged(tmp_path: Path) -> None:
         path = cache.agents / f"{number}.pyz"
         path.write_bytes(b"")
         os.utime(str(path), (number, number))
+    for name in ("0", "5", "5.1234"):
+        folder = cache.agents / name
+        (folder / "rkbench_agent").mkdir(parents=True)
+        os.utime(str(folder), (number, number))
     cache.purge()
     assert [path.name for path in cache.incoming.iterdir()] == ["0" * 64 + ".part"]
-    assert sorted(path.name for path in cache.agents.iterdir()) == ["2.pyz", "3.pyz", "4.pyz", "5.pyz"]
+    assert sorted(path.name for path in cache.agents.iterdir()) == [
+        "2.pyz",
+        "3.pyz",
+        "4.pyz",
+        "5",
+        "5.pyz",
+    ]
 
 
 @pytest.mark.parametrize("digest", ["../../etc/passwd", "abc", "A" * 64, DIGEST + "\n"])

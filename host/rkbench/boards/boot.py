@@ -2,6 +2,9 @@
 
 The script travels as an argument of the first command, so nothing has to be there but Python. It
 speaks lines that start with `rkbench-boot`: `need` (send me the zipapp) or `error KIND TEXT`.
+
+The verified zipapp is unpacked once beside itself: Python keeps the compiled modules of a folder, but
+compiles those of a zip anew in every process, which takes longer than the rest of a start on a board.
 """
 
 from __future__ import annotations
@@ -74,8 +77,20 @@ else:
         os.utime(path)
     except OSError:
         pass
-sys.argv[:] = [path] + sys.argv[4:]
-runpy.run_path(path, run_name="__main__")
+def unpack():
+    import shutil, zipfile
+    partial = "%s.%d" % (folder, os.getpid())
+    try:
+        zipfile.ZipFile(path).extractall(partial)
+        os.rename(partial, folder)
+    except OSError:
+        shutil.rmtree(partial, ignore_errors=True)
+folder = path[:-4]
+if not os.path.isdir(folder):
+    unpack()
+place = folder if os.path.isdir(folder) else path
+sys.argv[:] = [place] + sys.argv[4:]
+runpy.run_path(place, run_name="__main__")
 """
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -80,7 +81,15 @@ def test_the_script_asks_for_the_zipapp_once(tmp_path: Path, echo: AgentZip) -> 
     second = boot(tmp_path, echo, b"")
     assert first.stdout == b"rkbench-boot need\n['one', 'two']\n"
     assert second.stdout == b"['one', 'two']\n"
-    assert [path.name for path in (tmp_path / "agents").iterdir()] == [f"{echo.digest}.pyz"]
+    names = sorted(path.name for path in (tmp_path / "agents").iterdir())
+    assert names == [echo.digest, f"{echo.digest}.pyz"]
+
+
+def test_an_agent_that_cannot_be_unpacked_runs_from_its_zip(tmp_path: Path, echo: AgentZip) -> None:
+    boot(tmp_path, echo, echo.data)
+    shutil.rmtree(tmp_path / "agents" / echo.digest)
+    (tmp_path / "agents" / echo.digest).write_text("in the way")
+    assert boot(tmp_path, echo, b"").stdout == b"['one', 'two']\n"
 
 
 @pytest.mark.parametrize("sent", [b"", b"too short"])
