@@ -1,0 +1,79 @@
+"""The reference case, converted for real: 3.3 MB that become 63, 32 and 31 MB, and 7 MB."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rkbench.onnx import predict_file
+from rkbench.rknn import open_model
+from rkbench.rknn.causes import Cause, Diagnosis, find_causes
+from toolkit_jobs import Convert
+
+BLOCKS = ("Conv_19", "Conv_32", "Conv_45", "Conv_58", "Conv_71", "Conv_84", "Conv_97")
+BLOCKS += ("Conv_110", "Conv_123", "Conv_136", "Conv_149", "Conv_162", "Conv_175")
+# Elements of the ONNX's weights: what any file needs at 2 or 1 bytes each.
+ELEMENTS = 832_500
+
+
+def diagnose(path: Path) -> Diagnosis:
+    with open_model(path) as model:
+        return find_causes(model)
+
+
+def cause(diagnosis: Diagnosis, code: str) -> Cause:
+    return next(cause for cause in diagnosis.causes if cause.code == code)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(
+    ("target", "dtype", "size_bytes", "element_bytes"),
+    [
+        ("rk3588", "fp16", 63_317_358, 2),
+        ("rk3588", "int8", 32_026_952, 1),
+        ("rk3568", "int8", 31_485_384, 1),
+    ],
+)
+def test_the_grouped_cause_owns_the_excess_and_names_every_layer(
+    target: str, dtype: str, size_bytes: int, element_bytes: int, data: Path, convert: Convert
+) -> None:
+    onnx = data / "models" / "bloat3M_groupconv_cpg4.onnx"
+    answer = convert(onnx, target, dtype)
+    assert answer["size_bytes"] == size_bytes
+    with open_model(answer["output"]) as model:
+        sections, diagnosis = model.sections, find_causes(model)
+    dense = cause(diagnosis, "grouped_conv_dense")
+    assert (diagnosis.lead, dense.layers) == ("grouped_conv_dense", BLOCKS)
+    excess = size_bytes - ELEMENTS * element_bytes
+    assert dense.bytes >= 0.95 * excess
+    predicted = predict_file(onnx, target, dtype).weight_bytes
+    constants = sections.weights + sections.compiler_constants + sections.cpu_constants
+    assert abs(predicted - constants) <= 0.03 * constants
+
+
+@pytest.mark.timeout(300)
+def test_groups_that_the_rk3568_keeps_in_fp16_are_called_what_they_are(data: Path, convert: Convert) -> None:
+    answer = convert(data / "models" / "bloat3M_groupconv_cpg4.onnx", "rk3568", "fp16")
+    diagnosis = diagnose(answer["output"])
+    assert "grouped_conv_dense" not in [cause.code for cause in diagnosis.causes]
+    kept = cause(diagnosis, "groups_kept_apart")
+    assert (diagnosis.lead, kept.layers) == ("groups_kept_apart", BLOCKS)
+    assert set(kept.sections) == {"register_commands", "tasks", "structure"}
+    assert kept.bytes > 0.95 * (answer["size_bytes"] - 2 * ELEMENTS - 500_000)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize(("target", "dtype"), [("rk3588", "fp16"), ("rk3588", "int8"), ("rk3568", "fp16")])
+def test_a_depthwise_multiplier_is_named(target: str, dtype: str, data: Path, convert: Convert) -> None:
+    diagnosis = diagnose(convert(data / "models" / "dwm_c512_m2.onnx", target, dtype)["output"])
+    dense = cause(diagnosis, "depthwise_multiplier")
+    assert (diagnosis.lead, dense.layers) == ("depthwise_multiplier", ("Conv_6",))
+    assert dense.share > 0.96
+
+
+@pytest.mark.timeout(300)
+def test_one_core_list_cures_the_dilated_network(data: Path, convert: Convert) -> None:
+    onnx = data / "models" / "dw_dilated.onnx"
+    answer = convert(onnx, "rk3588", "fp16", config={"single_core_mode": True})
+    assert answer["size_bytes"] == 90_540
+    assert "core_lists" not in [cause.code for cause in diagnose(answer["output"]).causes]
