@@ -35,6 +35,25 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX runs_by_time ON runs (started_at)",
         "CREATE INDEX runs_by_model ON runs (model, board)",
     ),
+    # version 3: nights, their cells (a variant on a board by a plan) and gates, and accepted baselines
+    (
+        """CREATE TABLE nights (
+            id TEXT PRIMARY KEY, suite TEXT NOT NULL, fingerprint TEXT NOT NULL, started_unix_s REAL NOT NULL,
+            ended_unix_s REAL, document TEXT NOT NULL)""",
+        """CREATE TABLE cells (
+            night TEXT NOT NULL REFERENCES nights (id) ON DELETE CASCADE, position INTEGER NOT NULL,
+            document TEXT NOT NULL, PRIMARY KEY (night, position)) WITHOUT ROWID""",
+        """CREATE TABLE gates (
+            night TEXT NOT NULL REFERENCES nights (id) ON DELETE CASCADE, suite TEXT NOT NULL,
+            model TEXT NOT NULL, variant TEXT NOT NULL, board TEXT NOT NULL, plan TEXT NOT NULL,
+            gate TEXT NOT NULL, state TEXT NOT NULL, simulated INTEGER NOT NULL, measured_unix_s REAL,
+            PRIMARY KEY (night, variant, board, plan, gate)) WITHOUT ROWID""",
+        """CREATE TABLE baselines (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, suite TEXT NOT NULL, variant TEXT NOT NULL,
+            board TEXT NOT NULL, plan TEXT NOT NULL, simulated INTEGER NOT NULL, run TEXT NOT NULL,
+            night TEXT NOT NULL, accepted_unix_s REAL NOT NULL, note TEXT NOT NULL)""",
+        "CREATE INDEX nights_by_suite ON nights (suite, started_unix_s)",
+    ),
 )
 
 VERSION = len(STEPS)

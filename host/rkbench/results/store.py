@@ -16,6 +16,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
+from typing import Any
 
 from rkbench_agent.protocol import Reading
 
@@ -69,31 +70,46 @@ class Store:
 
     def save(self, collected: Collected) -> None:
         """Write one run with its raw latencies and readings, or nothing of it."""
-        run = collected.run
+        with self.transaction() as db:
+            self.insert(db, collected)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Yield the database inside one transaction, for the tables of other modules; all or nothing."""
         with _explained(self.path), self._transaction():
-            self._db.execute(
-                "INSERT INTO runs (id, push, started_at, board, soc, model, sha256, simulated, partial,"
-                " failed, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-                (
-                    run.id,
-                    run.push,
-                    run.started_at,
-                    run.board.name,
-                    run.board.soc,
-                    run.variant.name,
-                    run.variant.sha256,
-                    run.simulated,
-                    run.partial,
-                    run.failure is not None,
-                    dump_run(run),
-                ),
-            )
-            self._db.execute(
-                f"INSERT INTO latencies (run, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)})",
-                (run.id, *(_pack(getattr(collected.latencies, name)) for name in COLUMNS)),
-            )
-            readings = json.dumps([vars(reading) for reading in collected.readings]).encode()
-            self._db.execute("INSERT INTO readings VALUES (?, ?)", (run.id, zlib.compress(readings)))
+            yield self._db
+
+    def query(self, sql: str, values: tuple[object, ...] = ()) -> list[tuple[Any, ...]]:
+        """Return the rows of a query, for the tables of other modules."""
+        with _explained(self.path):
+            return self._db.execute(sql, values).fetchall()
+
+    def insert(self, db: sqlite3.Connection, collected: Collected) -> None:
+        """Write one run inside a `transaction`."""
+        run = collected.run
+        db.execute(
+            "INSERT INTO runs (id, push, started_at, board, soc, model, sha256, simulated, partial,"
+            " failed, document) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                run.id,
+                run.push,
+                run.started_at,
+                run.board.name,
+                run.board.soc,
+                run.variant.name,
+                run.variant.sha256,
+                run.simulated,
+                run.partial,
+                run.failure is not None,
+                dump_run(run),
+            ),
+        )
+        db.execute(
+            f"INSERT INTO latencies (run, {', '.join(COLUMNS)}) VALUES (?{', ?' * len(COLUMNS)})",
+            (run.id, *(_pack(getattr(collected.latencies, name)) for name in COLUMNS)),
+        )
+        readings = json.dumps([vars(reading) for reading in collected.readings]).encode()
+        db.execute("INSERT INTO readings VALUES (?, ?)", (run.id, zlib.compress(readings)))
 
     def run(self, prefix: str) -> RunResult:
         """Return the one run whose id starts with `prefix`; UsageError names the choice otherwise."""
