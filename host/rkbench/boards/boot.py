@@ -18,6 +18,7 @@ from functools import cache
 from pathlib import Path
 
 from rkbench.boards.model import Board
+from rkbench.boards.slim import slim
 
 BOOT_MARK = "rkbench-boot "
 #: The oldest time that a zip can hold; the same for every file, so that equal sources give equal bytes.
@@ -112,7 +113,7 @@ def build_agent() -> AgentZip:
 
     folder = Path(rkbench_agent.__file__).parent
     names = [path.relative_to(folder.parent) for path in folder.rglob("*.py")]
-    sources = {name.as_posix(): (folder.parent / name).read_bytes() for name in names}
+    sources = {name.as_posix(): slim((folder.parent / name).read_text("utf-8")).encode() for name in names}
     sources["__main__.py"] = _MAIN.encode()
     data = pack(
         sources,
