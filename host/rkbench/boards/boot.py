@@ -111,15 +111,21 @@ def build_agent() -> AgentZip:
     """
     import rkbench_agent
 
-    folder = Path(rkbench_agent.__file__).parent
-    names = [path.relative_to(folder.parent) for path in folder.rglob("*.py")]
-    sources = {name.as_posix(): slim((folder.parent / name).read_text("utf-8")).encode() for name in names}
+    texts = python_sources(Path(rkbench_agent.__file__).parent)
+    # The exporter is a zipapp of its own: exporter_zip.py.
+    sources = {name: slim(text).encode() for name, text in texts.items() if "/exporter/" not in name}
     sources["__main__.py"] = _MAIN.encode()
     data = pack(
         sources,
         f"rkbench agent {rkbench_agent.__version__}: runs RKNN models for `bench push`; safe to delete",
     )
     return AgentZip(hashlib.sha256(data).hexdigest(), data)
+
+
+def python_sources(folder: Path) -> dict[str, str]:
+    """Return every Python file of the package in `folder`: path from the folder's parent -> text."""
+    names = [path.relative_to(folder.parent) for path in folder.rglob("*.py")]
+    return {name.as_posix(): (folder.parent / name).read_text("utf-8") for name in names}
 
 
 def pack(sources: dict[str, bytes], title: str) -> bytes:
