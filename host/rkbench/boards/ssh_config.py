@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import getpass
+import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import paramiko
+import paramiko.config
 
 from rkbench.boards.model import Board
 from rkbench.errors import ConnectError
@@ -86,9 +88,14 @@ def _lookup(board: Board, files: tuple[Path, ...]) -> paramiko.SSHConfigDict:
                 f"{path} cannot be read: {error}", hint="ssh -G HOST checks the file"
             ) from error
     try:
-        return config.lookup(board.host)
+        try:
+            return config.lookup(board.host)
+        except ImportError:
+            # `Match exec`: see rkbench.boards
+            vars(paramiko.config)["invoke"] = importlib.import_module("invoke")
+            return config.lookup(board.host)
     except (paramiko.SSHException, ImportError) as error:
         raise ConnectError(
             f"board {board.name!r}: ssh_config has something for {board.host} that is not supported: {error}",
-            hint="`Match exec` is not supported; name host, port and user in bench.toml instead",
+            hint="name host, port and user in bench.toml instead",
         ) from error

@@ -55,6 +55,13 @@ def test_a_virtual_board_does_not_look_into_ssh_config(config: tuple[Path, ...])
     assert resolve_target(board, config).host == "rock"
 
 
+def test_match_exec_is_asked(tmp_path: Path) -> None:
+    lines = ["Match host rock exec true", "  User yes", "Match host rock exec false", "  Port 77", ""]
+    (tmp_path / "config").write_text("\n".join(lines))
+    target = resolve_target(Board(name="b", host="rock"), (tmp_path / "config",))
+    assert (target.user, target.port) == ("yes", 22)
+
+
 def test_a_broken_ssh_config_is_named(tmp_path: Path) -> None:
     (tmp_path / "config").write_text("Host\x00\nnonsense without sense =\n!!\n")
     with pytest.raises(ConnectError, match="config cannot be read"):
