@@ -6,6 +6,7 @@ needs it imports inside, when it runs.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 
@@ -39,6 +40,7 @@ def main() -> None:
 def _run(arguments: list[str]) -> object:
     plain = inspect_arguments(arguments)
     if plain is not None:
+        gc.disable()  # the process ends with the inspection: nothing it makes has to be collected
         inspect_plain(plain)
         return None
     from rkbench.cli.app import app

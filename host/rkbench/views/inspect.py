@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 DEFAULT_TARGET = "rk3588"
 DEFAULT_DTYPE = "fp16"
-FALLBACK_WIDTH = (100, 24)
+FALLBACK_WIDTH = 100
 
 
 @dataclass(frozen=True)
@@ -63,9 +63,20 @@ def show(
 
         write_text(html_to, render_html(document))
     if STDOUT not in (json_to, html_to):
-        width = shutil.get_terminal_size(FALLBACK_WIDTH).columns
+        width = _terminal_width()
         colour = wants_colour(sys.stdout.isatty())
         print(render_console(document, width, layers=most, myths=myths, colour=colour), end="")
+
+
+def _terminal_width() -> int:
+    """Return COLUMNS, else the width of the terminal, else a fallback. (shutil is slow to import.)"""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or FALLBACK_WIDTH
+    except (OSError, ValueError):
+        return FALLBACK_WIDTH
 
 
 def _layer_limit(text: str) -> int | None:

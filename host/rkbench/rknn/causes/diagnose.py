@@ -75,7 +75,7 @@ def find_causes(model: RknnModel, subject: Subject | None = None) -> Diagnosis:
         causes=tuple(causes),
         ordinary_bytes=sum(ledger.rest().values()),
         ordinary=ledger.rest(),
-        owners=_owners(paid_to),
+        owners=_owners(subject, paid_to),
     )
 
 
@@ -121,13 +121,19 @@ def _neighbourhood(subject: Subject, site: Site) -> str:
     return f"{before} → {site.base} → {after}"
 
 
-def _owners(paid_to: list[tuple[str, Claim]]) -> dict[int, str]:
+def _owners(subject: Subject, paid_to: list[tuple[str, Claim]]) -> dict[int, str]:
+    """Return the cause that owns most of each layer, where it owns a third of it at least."""
     shares: dict[int, dict[str, int]] = {}
     for code, claim in paid_to:
         if claim.layer is not None:
             by_code = shares.setdefault(claim.layer, {})
             by_code[code] = by_code.get(code, 0) + claim.size_bytes
-    return {site: max(by_code, key=lambda code: by_code[code]) for site, by_code in shares.items()}
+    owners = {}
+    for index, by_code in shares.items():
+        code = max(by_code, key=lambda code: by_code[code])
+        if 3 * by_code[code] >= subject.sites[index].layer.size_bytes + subject.structure_bytes[index]:
+            owners[index] = code
+    return owners
 
 
 def _lead(causes: list[Cause]) -> Cause | None:

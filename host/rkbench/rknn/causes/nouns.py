@@ -80,7 +80,7 @@ class Diagnosis:
     ordinary: dict[str, int]
     """What is left to no cause, by section; sums to `ordinary_bytes`."""
     owners: dict[int, str]
-    """Node index to the code of the cause that owns most of its bytes; only layers with a cause."""
+    """Node index to the code of the cause that owns most of it, a third of its bytes at least."""
 
     @property
     def excess_bytes(self) -> int:

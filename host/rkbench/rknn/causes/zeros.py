@@ -29,7 +29,7 @@ ELEMENT_BYTES = {
     "INT64": 8,
 }
 
-ROWS = 10
+ROWS = 8
 KERNEL_POINTS = 2
 
 
