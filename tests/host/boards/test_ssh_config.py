@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,8 @@ def test_a_virtual_board_does_not_look_into_ssh_config(config: tuple[Path, ...])
     assert resolve_target(board, config).host == "rock"
 
 
-def test_match_exec_is_asked(tmp_path: Path) -> None:
+def test_match_exec_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO())  # the command may read it; pytest's refuses
     lines = ["Match host rock exec true", "  User yes", "Match host rock exec false", "  Port 77", ""]
     (tmp_path / "config").write_text("\n".join(lines))
     target = resolve_target(Board(name="b", host="rock"), (tmp_path / "config",))
