@@ -5,19 +5,31 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
 from rkbench_agent.protocol import Environment, Hello
 
-from rkbench.boards.doctor import diagnose, undiagnosed
+from rkbench.boards.doctor import VIRTUAL, diagnose, undiagnosed
 from rkbench.boards.model import Board
-from rkbench.catalogue.check import FAIL, OK, Check, worst
+from rkbench.catalogue.check import FAIL, OK, WARN, Check, worst
 from rkbench.errors import BenchError, ModelError, UsageError
+from rkbench.results.model import Caveat
 from rkbench.rknn.compatibility import BoardFacts, ModelFacts, check_model
 from rkbench.rknn.targets import npu_generation
 from rkbench.variants.preflight import model_facts, open_variant
+
+#: Warnings that say how the numbers are to be read, with the codes that they have as caveats.
+DOUBTS = {
+    "driver": "driver_old",
+    "runtime": "runtime_ambiguous",
+    "sensors": "sensors_missing",
+    "model_toolkit": "runtime_version_mismatch",
+    "model_container": "container_untried",
+}
+#: What caveats of the result itself, or the check of the SoC, say already.
+KNOWN = ("governors", "clock", "model_npu")
 
 
 class Reached(Protocol):
@@ -72,6 +84,59 @@ def examine(
     return Examination(
         board, (started, *checks, *(check for group in of_models for check in group)), environment
     )
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What the doctor says before a push: `notes` to tell, `caveats` by the model's file name ("": all).
+
+    `fails` are the checks of the board that failed: the reason of a run that fails without a word.
+    """
+
+    notes: tuple[str, ...]
+    caveats: dict[str, tuple[Caveat, ...]]
+    fails: tuple[Check, ...]
+
+    def of(self, file_name: str) -> tuple[Caveat, ...]:
+        """Return the caveats of a model: the board's and its own."""
+        return self.caveats.get("", ()) + self.caveats.get(file_name, ())
+
+
+def before_push(
+    environment: Environment, board: Board, runtime: str, models: Sequence[ModelFacts], *, force: bool
+) -> Findings:
+    """Return what is to be said before a push, from what the agent has told anyway: no further round trip.
+
+    Raises ModelError for a model that cannot run on the board, unless `force`.
+    """
+    checks = diagnose(environment, runtime)
+    here = board_facts(environment, board)
+    if runtime == VIRTUAL:
+        here = replace(here, runtime_version=None, driver_version=None)
+    checks += tuple(check for model in models for check in check_model(model, here))
+    for check in checks:
+        if check.model and check.verdict == FAIL and not force:
+            raise ModelError(f"{check.model}: {check.subject} {check.found}", hint=check.fix)
+    caveats: dict[str, tuple[Caveat, ...]] = {}
+    for check in checks:
+        if check.verdict == WARN and check.code in DOUBTS:
+            code, text = DOUBTS[check.code], f"{check.subject}: {check.found}"
+            caveats[check.model] = (*caveats.get(check.model, ()), Caveat(code, text, check.fix))
+    told = [check for check in checks if _is_told(check)]
+    fails = tuple(check for check in checks if check.verdict == FAIL and not check.model)
+    return Findings(tuple(map(_note, told)), caveats, fails)
+
+
+def _is_told(check: Check) -> bool:
+    return check.code not in KNOWN and (
+        check.verdict == FAIL or (check.verdict == WARN and check.code not in DOUBTS)
+    )
+
+
+def _note(check: Check) -> str:
+    about = f"{check.model}: " if check.model else ""
+    fix = f" → {check.fix.splitlines()[0]}" if check.fix else ""
+    return f"{check.verdict}: {about}{check.subject}: {check.found}{fix}"
 
 
 def board_facts(environment: Environment, board: Board) -> BoardFacts:

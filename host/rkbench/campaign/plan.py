@@ -16,7 +16,7 @@ from rkbench import __version__
 from rkbench.boards.model import Board
 from rkbench.campaign.order import Order
 from rkbench.results.environment import board_record
-from rkbench.results.model import VALID, PlanRecord, Provenance, RunResult, Transfer
+from rkbench.results.model import VALID, Caveat, PlanRecord, Provenance, RunResult, Transfer
 from rkbench.variants.variant import PreparedVariant
 
 BLOCK_ITERATIONS = 50
@@ -57,9 +57,13 @@ def is_simulated(order: Order, place: Place) -> bool:
 
 
 def make_headers(
-    order: Order, place: Place, variants: Sequence[PreparedVariant], transfers: Sequence[Transfer]
+    order: Order,
+    place: Place,
+    variants: Sequence[PreparedVariant],
+    transfers: Sequence[Transfer],
+    doubts: Sequence[tuple[Caveat, ...]],
 ) -> list[RunResult]:
-    """Return what is known of each run before it starts, in the order of the variants."""
+    """Return what is known of each run before it starts, in the order of the variants; `doubts` of each."""
     started = datetime.fromtimestamp(place.unix_s, timezone.utc).isoformat(timespec="milliseconds")
     return [
         RunResult(
@@ -75,8 +79,11 @@ def make_headers(
             variant=variant.description,
             plan=_record(order, place.board, variant, len(variants)),
             transfer=transfer,
+            caveats=caveats,
         )
-        for number, (variant, transfer) in enumerate(zip(variants, transfers, strict=True), 1)
+        for number, (variant, transfer, caveats) in enumerate(
+            zip(variants, transfers, doubts, strict=True), 1
+        )
     ]
 
 

@@ -14,8 +14,11 @@ from typing import Protocol
 from rkbench_agent.protocol import Environment, Hello, Locked, Log, Message, Plan, Progress, Refused
 
 from rkbench.boards.model import Board
+from rkbench.campaign.aftermath import add_doctor, describe_cut
+from rkbench.campaign.check import Findings, before_push
 from rkbench.campaign.order import Order, check_order
-from rkbench.campaign.plan import Place, make_headers, make_plan, new_push_id
+from rkbench.campaign.plan import Place, make_headers, make_plan, new_push_id, runtime_of
+from rkbench.catalogue.check import Check
 from rkbench.errors import (
     BoardBusyError,
     BoardError,
@@ -119,16 +122,15 @@ def run_campaign(
         listener(Note(f"golden: {told}"))
     listener(Step(f"connecting to {board.name}"))
     with connect() as session:
-        for variant in variants:
-            note = check_soc(variant.npu, session.environment.soc or board.soc, force=order.force)
-            if note:
-                listener(Note(note))
+        findings = _check_board(order, board, session.environment, variants, listener)
         transfers = _upload(session, variants, listener)
         push = new_push_id(unix_s(), source or random.SystemRandom())
         place = Place(board, session.hello, session.environment, push, unix_s())
-        headers = make_headers(order, place, variants, transfers)
+        doubts = [findings.of(variant.facts.name) for variant in variants]
+        headers = make_headers(order, place, variants, transfers, doubts)
         plan = make_plan(order, board, headers, variants)
-        return _Runner(order.baseline, store, listener, headers).run(session, plan)
+        after = _After(session.environment.boot_id, connect, findings.fails)
+        return _Runner(order.baseline, store, listener, headers, after).run(session, plan)
 
 
 def compare_collected(collected: Sequence[Collected], baseline: str | None = None) -> Comparison:
@@ -139,10 +141,25 @@ def compare_collected(collected: Sequence[Collected], baseline: str | None = Non
     return compare_runs(runs, latencies, verdict_sentence, base)
 
 
+@dataclass(frozen=True)
+class _After:
+    """What is needed to explain a failure: see `aftermath`."""
+
+    boot_id: str | None
+    connect: Callable[[], AbstractContextManager[Session]]
+    fails: Sequence[Check]
+
+
 class _Runner:
     def __init__(
-        self, baseline: str | None, store: Store, listener: Listener, headers: Sequence[RunResult]
+        self,
+        baseline: str | None,
+        store: Store,
+        listener: Listener,
+        headers: Sequence[RunResult],
+        after: _After,
     ) -> None:
+        self._after = after
         self._baseline = baseline
         self._store = store
         self._listener = listener
@@ -159,7 +176,7 @@ class _Runner:
                 self._take(message)
             self._end_rest(_UNANSWERED)
         except (ConnectionLostError, ProtocolError) as error:
-            self._end_rest(_cut(error))
+            self._end_rest(describe_cut(error, self._after.boot_id, self._after.connect))
         except KeyboardInterrupt:
             with contextlib.suppress(ConnectionLostError):
                 session.cancel()
@@ -190,6 +207,7 @@ class _Runner:
 
     def _save(self, collected: Collected) -> None:
         """Save one run. A store that refuses must not cost what is still to be measured: told at the end."""
+        collected = add_doctor(collected, self._after.fails)
         try:
             self._store.save(collected)
         except StoreError as error:
@@ -210,6 +228,25 @@ def _check_baseline(order: Order, variants: Sequence[PreparedVariant]) -> None:
         raise UsageError(f"no variant {order.baseline!r} for --baseline", hint=f"one of {', '.join(names)}")
 
 
+def _check_board(
+    order: Order,
+    board: Board,
+    environment: Environment,
+    variants: Sequence[PreparedVariant],
+    listener: Listener,
+) -> Findings:
+    """Tell what speaks against the board; raises ModelError for a model that cannot run on it."""
+    for variant in variants:
+        note = check_soc(variant.npu, environment.soc or board.soc, force=order.force)
+        if note:
+            listener(Note(note))
+    facts = [variant.facts for variant in variants]
+    findings = before_push(environment, board, runtime_of(order, board), facts, force=order.force)
+    for note in findings.notes:
+        listener(Note(note))
+    return findings
+
+
 def _upload(session: Session, variants: Sequence[PreparedVariant], listener: Listener) -> list[Transfer]:
     """Bring all files to the board; returns the transfers of the models, in order."""
     files = {file.sha256: file.path for variant in variants for file in variant.files}
@@ -227,11 +264,6 @@ def _upload(session: Session, variants: Sequence[PreparedVariant], listener: Lis
 def _refusal(refused: Refused) -> BoardError:
     kind = BoardBusyError if refused.reason == "busy" else BoardError
     return kind(refused.message, hint=refused.advice)
-
-
-def _cut(error: ConnectionLostError | ProtocolError) -> Failure:
-    advice = error.hint or "check power and network, then push again: what the board has is not sent again"
-    return Failure("connection", "cancelled", error.message, advice)
 
 
 _UNANSWERED = Failure(

@@ -20,7 +20,7 @@ MAXIMUM_LOAD_BEFORE = 0.05
 CLOCK_SET_UNIX_NS = 1_577_836_800_000_000_000
 
 #: Caveats that say what is not known; they cast no doubt on what is.
-INFORMATIVE = frozenset({"simulated", "no_golden", "p99_unknown", "board_clock"})
+INFORMATIVE = frozenset({"simulated", "no_golden", "p99_unknown", "board_clock", "sensors_missing"})
 
 Rule = Callable[[RunResult, Sequence[int]], Iterator[Caveat]]
 

@@ -28,6 +28,7 @@ from rkbench.results.diagnosis import diagnosed, log_caveats
 from rkbench.results.environment import update_record
 from rkbench.results.latencies import RawLatencies
 from rkbench.results.model import SUSPECT, Caveat, Failure, RunResult
+from rkbench.results.plausibility import implausible, reference_of
 
 LOG_TAIL_LINES = 20
 
@@ -109,11 +110,15 @@ class Collector:
             readings=parts.readings(readings, before),
             failure=failure,
         )
-        found = caveats_of(result, run.latencies.timed()) + _agent_caveats(run.end)
-        if isinstance(run.end, Finished):
-            found += log_caveats(run.log, found)
+        found = _all_caveats(run, result)
+        reference = reference_of(result)
+        found += tuple(implausible(replace(result, caveats=found), reference))
         verdict = SUSPECT if failure is not None else verdict_of(found)
-        return Collected(replace(result, caveats=found, verdict=verdict), run.latencies, tuple(readings))
+        return Collected(
+            replace(result, reference=reference, caveats=found, verdict=verdict),
+            run.latencies,
+            tuple(readings),
+        )
 
     def _readings_of(self, run: _Run) -> list[Reading]:
         """Return the readings taken while `run` was timed, and the last one before; else all."""
@@ -151,6 +156,14 @@ def _failure(failed: Failed) -> Failure:
         exit_code=failed.exit_code,
         log_tail=tuple(failed.log_tail),
     )
+
+
+def _all_caveats(run: _Run, result: RunResult) -> tuple[Caveat, ...]:
+    """Return what is known before the run, what the result shows, and what the agent and the log say."""
+    found = run.header.caveats + caveats_of(result, run.latencies.timed())
+    known = {caveat.code for caveat in run.header.caveats}
+    found += tuple(caveat for caveat in _agent_caveats(run.end) if caveat.code not in known)
+    return found + (log_caveats(run.log, found) if isinstance(run.end, Finished) else ())
 
 
 def _agent_caveats(end: Finished | Failed | None) -> tuple[Caveat, ...]:

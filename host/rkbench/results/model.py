@@ -69,7 +69,7 @@ class Board:
 
 @dataclass(frozen=True)
 class Variant:
-    """One deployable file, as its own header describes it."""
+    """One deployable file, as its own header describes it; shapes are the source model's (NCHW)."""
 
     name: str
     sha256: str
@@ -80,6 +80,8 @@ class Variant:
     toolkit_version: str | None = None
     compiler_version: str | None = None
     framework: str | None = None
+    input_shapes: tuple[tuple[int, ...], ...] = ()
+    input_dtypes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -255,6 +257,21 @@ class Caveat:
 
 
 @dataclass(frozen=True)
+class Reference:
+    """How the rate stands to the vendor's published one: `ratio` is measured / published.
+
+    `stage` says what was measured: `run` (rknn_run alone, as published) or the whole `call`.
+    """
+
+    model: str
+    source: str
+    rate_per_s: float
+    stage: str
+    measured_per_s: float
+    ratio: float
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """What a known message means: `number` is its row of the failure catalogue.
 
@@ -304,6 +321,7 @@ class RunResult:
     load: Load | None = None
     latency: Latency | None = None
     throughput_per_s: float | None = None
+    reference: Reference | None = None
     outputs: tuple[Output, ...] = ()
     readings: Readings | None = None
     transfer: Transfer | None = None

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from rkbench.results.model import Variant
 from rkbench.rknn import RknnModel, Tensor
-from rkbench.variants.preflight import Compiled, check_soc, compiled_for, open_variant
+from rkbench.rknn.compatibility import ModelFacts
+from rkbench.variants.preflight import Compiled, check_soc, compiled_for, model_facts, open_variant
 from rkbench.variants.replay import find_replay
 
 if TYPE_CHECKING:
@@ -39,6 +40,7 @@ class PreparedVariant:
     golden: BlobFile | None
     replay: BlobFile | None
     npu: Compiled
+    facts: ModelFacts
     golden_notes: tuple[str, ...] = ()
     """What was decided or converted to make the golden fit."""
 
@@ -79,6 +81,7 @@ def _prepare(path: Path, name: str, golden: Path | None, soc: str | None, force:
             golden=blob(fitted.path, label=golden.name) if fitted and golden else None,
             replay=blob(replay) if replay else None,
             npu=npu,
+            facts=model_facts(model),
             golden_notes=fitted.notes if fitted else (),
         )
 
@@ -101,6 +104,8 @@ def _describe(model: RknnModel, name: str) -> Variant:
         toolkit_version=file.toolkit_version or None,
         compiler_version=file.compiler_version or None,
         framework=file.framework or None,
+        input_shapes=tuple(tuple(tensor.shape) for tensor in model.inputs),
+        input_dtypes=tuple(tensor.dtype for tensor in model.inputs),
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rkbench.results.comparison import Comparison, highest_error, lowest_cosine, lowest_top1
 from rkbench.results.model import Caveat, RunResult
-from rkbench.units import UNKNOWN, format_bytes, format_rate, format_seconds
+from rkbench.units import UNKNOWN, format_bytes, format_rate, format_ratio, format_seconds
 
 #: Stands before every number that no real board measured.
 MARK = "≈"
@@ -127,13 +127,14 @@ _LINES = (
     _Line("latency p90", "latency_p90_s", "latency", lambda run: _latency(run, "p90_s")),
     _Line("latency p99", "latency_p99_s", "latency", lambda run: _latency(run, "p99_s")),
     _Line("throughput", "throughput_per_s", "latency", lambda run: format_rate(run.throughput_per_s)),
+    _Line("Rockchip's rate", "throughput_per_s", "latency", lambda run: _reference(run), False),
     _Line(
         "lowest cosine", "cosine", "outputs", lambda run: _number(lowest_cosine(run), "{:.5f}"), False, True
     ),
     _Line("max. error", "max_abs_error", "outputs", lambda run: _number(highest_error(run), "{:.3g}")),
     _Line("top-1 agrees", "top1_agreement", "outputs", lambda run: _percent(lowest_top1(run)), False),
 )
-_JUDGEMENT_AT = 8
+_JUDGEMENT_AT = 9
 
 
 def _row(line: _Line, runs: Sequence[RunResult], comparison: Comparison) -> Row:
@@ -179,6 +180,13 @@ def _load(run: RunResult, name: str, text: Callable[[float | None], str]) -> str
 
 def _latency(run: RunResult, name: str) -> str:
     return format_seconds(getattr(run.latency, name) if run.latency else None)
+
+
+def _reference(run: RunResult) -> str:
+    """Return the share of Rockchip's own figure, with what of the call it means."""
+    if run.reference is None:
+        return UNKNOWN
+    return f"{format_ratio(run.reference.ratio)} of {format_rate(run.reference.rate_per_s)}"
 
 
 def _number(value: float | None, pattern: str) -> str:
