@@ -17,7 +17,9 @@ def push(
     golden: Annotated[Path | None, typer.Option(help="Inputs and expected outputs, .npz.")] = None,
     onnx: Annotated[Path | None, typer.Option(help="Compute the golden from this ONNX.")] = None,
     inputs: Annotated[Path | None, typer.Option(help="Inputs for --onnx: .npz or a folder.")] = None,
-    runtime: Annotated[str | None, typer.Option(help="lite or virtual; default: the board's.")] = None,
+    runtime: Annotated[
+        str | None, typer.Option(help="lite, capi, capi-zero-copy or virtual; default: the board's.")
+    ] = None,
     cores: Annotated[str, typer.Option(help="auto, 0, 1, 2, 0-1 or all.")] = "auto",
     iterations: Annotated[int, typer.Option(help="At least so many timed iterations ...")] = 100,
     duration: Annotated[float, typer.Option(help="... and so many seconds of them.")] = 3.0,
