@@ -56,6 +56,8 @@ def test_a_virtual_board_does_not_look_into_ssh_config(config: tuple[Path, ...])
     assert resolve_target(board, config).host == "rock"
 
 
+# invoke leaves its pipes to the garbage collector.
+@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 def test_match_exec_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO())  # the command may read it; pytest's refuses
     lines = ["Match host rock exec true", "  User yes", "Match host rock exec false", "  Port 77", ""]
