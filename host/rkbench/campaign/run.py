@@ -31,7 +31,6 @@ from rkbench.results.collect import Collected, Collector
 from rkbench.results.comparison import Comparison, compare_runs
 from rkbench.results.events import Ended, Listener, Measuring, Note, Sending, Step, Waiting, ignore
 from rkbench.results.model import Failure, RunResult, Transfer
-from rkbench.results.store import Store
 from rkbench.results.verdict import verdict_sentence
 from rkbench.variants.preflight import check_soc
 from rkbench.variants.variant import PreparedVariant, prepare_variants
@@ -80,6 +79,13 @@ class Session(Protocol):
         """End the running plan."""
 
 
+class Saver(Protocol):
+    """Where runs go as they end: a store, or what writes them to one later."""
+
+    def save(self, collected: Collected) -> None:
+        """Take one run; raises StoreError."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """What a campaign yielded. `interrupted`: Ctrl-C ended it; `store_error`: a run could not be saved."""
@@ -104,7 +110,7 @@ def run_campaign(
     order: Order,
     board: Board,
     connect: Callable[[], AbstractContextManager[Session]],
-    store: Store,
+    store: Saver,
     listener: Listener = ignore,
     *,
     unix_s: Callable[[], float] = time.time,
@@ -154,7 +160,7 @@ class _Runner:
     def __init__(
         self,
         baseline: str | None,
-        store: Store,
+        store: Saver,
         listener: Listener,
         headers: Sequence[RunResult],
         after: _After,
