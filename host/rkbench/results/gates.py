@@ -34,4 +34,7 @@ def latest_gates(store: Store) -> list[GateState]:
         " (SELECT max(rowid) FROM nights WHERE suite = n.suite AND ended_unix_s IS NOT NULL))"
         " ORDER BY suite, variant, board, plan, gate"
     )
-    return [GateState(*words, bool(simulated), unix_s) for *words, simulated, unix_s in rows]
+    return [
+        GateState(suite, model, variant, board, plan, gate, state, bool(simulated), unix_s)
+        for suite, model, variant, board, plan, gate, state, simulated, unix_s in rows
+    ]

@@ -75,12 +75,16 @@ def compare_latencies(
     return LatencyDifference(_judge(difference, low, high), difference, low, high)
 
 
-def _units(blocks: Sequence[Sequence[float]]) -> list[float]:
-    """Return the medians of the blocks, or of segments of them where the blocks are few."""
+def resampling_units(blocks: Sequence[Sequence[float]]) -> list[list[float]]:
+    """Return what is drawn anew as a whole: the blocks, or segments of them where the blocks are few."""
     filled = [block for block in blocks if len(block) > 0]
     if len(filled) >= MINIMUM_UNITS:
-        return [median(list(chain.from_iterable(group))) for group in _grouped(filled)]
-    return [median(segment) for block in filled for segment in _segments(block)]
+        return [list(chain.from_iterable(group)) for group in _grouped(filled)]
+    return [list(segment) for block in filled for segment in _segments(block)]
+
+
+def _units(blocks: Sequence[Sequence[float]]) -> list[float]:
+    return [median(unit) for unit in resampling_units(blocks)]
 
 
 def _grouped(blocks: Sequence[Sequence[float]]) -> list[Sequence[Sequence[float]]]:

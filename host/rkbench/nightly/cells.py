@@ -1,0 +1,121 @@
+"""The cells of a night: every model on every board that fits, by every plan."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rkbench.boards.inventory import Inventory, candidates
+from rkbench.boards.model import Board
+from rkbench.errors import UsageError
+from rkbench.nightly.suite import Entry, NightPlan, Suite
+from rkbench.rknn.targets import npu_generation
+from rkbench.stats.gates import Gate
+from rkbench.variants.preflight import open_variant
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One variant on one board by one plan. `position` is its place in the night."""
+
+    position: int
+    model: str
+    file: Path
+    sha256: str
+    golden: Path | None
+    board: Board
+    plan: NightPlan
+    gates: tuple[Gate, ...]
+
+    @property
+    def variant(self) -> str:
+        """The file's stem, as in a push."""
+        return self.file.stem
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells the cells of a night apart."""
+        return (self.variant, self.board.name, self.plan.name)
+
+
+@dataclass(frozen=True)
+class _File:
+    path: Path
+    sha256: str
+    generation: str
+    target: str
+
+
+def make_cells(suite: Suite, inventory: Inventory) -> tuple[Cell, ...]:
+    """Return the cells of `suite`, model by model.
+
+    A board of another NPU generation is left out; a model that no board is left for, and two cells of one
+    name, are UsageErrors. Raises InventoryError for unknown boards, ModelError for what is no model.
+    """
+    cells: list[Cell] = []
+    seen: dict[tuple[str, str, str], Path] = {}
+    for entry in suite.entries:
+        boards = _boards(entry, inventory)
+        for file in map(_read, entry.files):
+            for board, plan in _fitting(suite, entry, file, boards):
+                cell = Cell(
+                    len(cells),
+                    entry.name or file.path.stem,
+                    file.path,
+                    file.sha256,
+                    entry.golden,
+                    board,
+                    plan,
+                    entry.gates,
+                )
+                other = seen.setdefault(cell.key, file.path)
+                if other is not file.path:
+                    raise UsageError(
+                        f"{suite.path}: {other} and {file.path} are both {cell.variant} on {board.name}",
+                        hint="give the files different names, the entries different boards or plans",
+                    )
+                cells.append(cell)
+    return tuple(cells)
+
+
+def fingerprint(suite: Suite, cells: Sequence[Cell]) -> str:
+    """Return what a night must agree in to be resumed: the suite, its boards, its models and goldens."""
+    digest = hashlib.sha256(suite.text.encode())
+    for cell in cells:
+        golden = hashlib.sha256(cell.golden.read_bytes()).hexdigest() if cell.golden else ""
+        digest.update("\0".join((*cell.key, cell.sha256, golden)).encode())
+    return digest.hexdigest()
+
+
+def _boards(entry: Entry, inventory: Inventory) -> list[Board]:
+    """Return every board that any word of the entry means, each once."""
+    found = {board.name: board for word in entry.boards for board in candidates(word, inventory)}
+    return list(found.values())
+
+
+def _fitting(
+    suite: Suite, entry: Entry, file: _File, boards: Sequence[Board]
+) -> Iterator[tuple[Board, NightPlan]]:
+    fitting = [board for board in boards if _fits(file, board)]
+    if not fitting:
+        there = ", ".join(f"{board.name} ({board.soc})" for board in boards)
+        raise UsageError(
+            f"{suite.path}: no board fits {file.path.name} ({file.target or file.generation}): {there}",
+            hint="name a board of its SoC, or leave the model out",
+        )
+    for board in fitting:
+        for plan in entry.plans:
+            yield board, plan
+
+
+def _fits(file: _File, board: Board) -> bool:
+    wanted = npu_generation(board.soc)
+    return wanted is None or not file.generation or file.generation == wanted
+
+
+def _read(path: Path) -> _File:
+    with open_variant(path) as model:
+        file = model.file
+        return _File(path, file.sha256, file.npu_generation or "", file.target or "")

@@ -1,0 +1,58 @@
+"""One nightly at a time for a store: a lock that the kernel takes back when its holder dies."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rkbench.errors import BenchError, StoreError
+
+
+class NightlyBusyError(BenchError):
+    """Another nightly runs with the same store."""
+
+
+@contextmanager
+def run_lock(store: Path, suite: str, owner: str) -> Iterator[None]:
+    """Hold the lock beside `store`. Raises NightlyBusyError, which says who has it since when."""
+    path = store.with_name(f"{store.name}.nightly.lock")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}", hint="choose another place: --store FILE") from error
+    try:
+        _take(fd, path)
+        os.ftruncate(fd, 0)
+        os.pwrite(fd, json.dumps({"owner": owner, "suite": suite, "since": _now()}).encode(), 0)
+        yield
+        os.ftruncate(fd, 0)
+    finally:
+        os.close(fd)
+
+
+def _take(fd: int, path: Path) -> None:
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        message = f"another nightly is running: {_holder(fd)}"
+        raise NightlyBusyError(
+            message, hint=f"wait for its end, or choose another --store (lock: {path})"
+        ) from error
+
+
+def _holder(fd: int) -> str:
+    try:
+        value = json.loads(os.pread(fd, 4096, 0))
+        return f"{value['suite']} of {value['owner']}, since {value['since']}"
+    except (ValueError, KeyError, TypeError):
+        return "it has just begun"  # and is writing its name
+
+
+def _now() -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime())

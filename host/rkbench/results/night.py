@@ -1,0 +1,120 @@
+"""A night: what a suite said of every variant on every board, as plain data (schema `rkbench-nightly/1`)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rkbench.stats.gates import FAIL, NOT_MEASURED, Judgement, worst
+
+SCHEMA = "rkbench-nightly/1"
+GREEN, FAILED, RED = 0, 1, 3
+
+
+@dataclass(frozen=True)
+class GateResult:
+    """What one gate said. `measurements` holds two where a failure was measured again; `unit` is the base
+    unit of the values ("" for ratios and plain numbers)."""
+
+    gate: str
+    quantity: str
+    unit: str
+    state: str
+    measurements: tuple[Judgement, ...]
+    detail: str = ""
+
+    @property
+    def last(self) -> Judgement:
+        """The measurement that the state follows from."""
+        return self.measurements[-1]
+
+
+@dataclass(frozen=True)
+class Change:
+    """What is not as it was when the baseline ran. `environment`: of the board, not of the model."""
+
+    name: str
+    baseline: str | None
+    value: str | None
+    environment: bool
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Why a cell has no good run: not a number, but something that broke, or that was not there."""
+
+    message: str
+    hint: str = ""
+
+
+@dataclass(frozen=True)
+class CellResult:
+    """One variant on one board by one plan. `runs` are the ids of all its runs, the judged one last but for
+    a second measurement; `baseline` is the run that it was held against. `duration_s` is wall time."""
+
+    model: str
+    variant: str
+    board: str
+    plan: str
+    simulated: bool = False
+    runs: tuple[str, ...] = ()
+    baseline: str | None = None
+    measured_unix_s: float | None = None
+    duration_s: float | None = None
+    retried: str = ""
+    p50_s: float | None = None
+    gates: tuple[GateResult, ...] = ()
+    changes: tuple[Change, ...] = ()
+    fault: Fault | None = None
+
+    @property
+    def key(self) -> tuple[str, str, str]:
+        """What tells the cells of a night apart."""
+        return (self.variant, self.board, self.plan)
+
+    @property
+    def state(self) -> str:
+        """The worst of its gates; a fault counts as not measured."""
+        states = [gate.state for gate in self.gates]
+        return worst([*states, NOT_MEASURED] if self.fault else states)
+
+
+@dataclass(frozen=True)
+class BoardReport:
+    """A board of the night, as the pre-flight found it; `fault` is why it cannot take part."""
+
+    name: str
+    soc: str | None = None
+    simulated: bool = False
+    runtime_version: str | None = None
+    driver_version: str | None = None
+    kernel: str | None = None
+    fault: Fault | None = None
+
+
+@dataclass(frozen=True)
+class Night:
+    """A night of a suite. `ended_unix_s` is None while it runs, or after the host died."""
+
+    id: str
+    suite: str
+    fingerprint: str
+    started_unix_s: float
+    ended_unix_s: float | None = None
+    resumed: int = 0
+    interrupted: bool = False
+    boards: tuple[BoardReport, ...] = ()
+    cells: tuple[CellResult, ...] = ()
+    problems: tuple[str, ...] = ()
+
+    @property
+    def exit_code(self) -> int:
+        """3: a gate was crossed; 1: something failed or was not measured; 0: neither."""
+        states = {cell.state for cell in self.cells}
+        if FAIL in states:
+            return RED
+        return FAILED if NOT_MEASURED in states or self.problems or self.interrupted else GREEN
+
+    @property
+    def simulated(self) -> bool:
+        """Whether any number of it comes from a virtual board."""
+        return any(cell.simulated for cell in self.cells)
