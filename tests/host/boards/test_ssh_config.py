@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import io
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -56,14 +57,22 @@ def test_a_virtual_board_does_not_look_into_ssh_config(config: tuple[Path, ...])
     assert resolve_target(board, config).host == "rock"
 
 
-# invoke leaves its pipes to the garbage collector.
-@pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
-def test_match_exec_is_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.stdin", io.StringIO())  # the command may read it; pytest's refuses
+ASK = """
+import sys
+from pathlib import Path
+from rkbench.boards.model import Board
+from rkbench.boards.ssh_config import resolve_target
+target = resolve_target(Board(name="b", host="rock"), (Path(sys.argv[1]),))
+print(target.user, target.port)
+"""
+
+
+def test_match_exec_is_asked(tmp_path: Path) -> None:
     lines = ["Match host rock exec true", "  User yes", "Match host rock exec false", "  Port 77", ""]
     (tmp_path / "config").write_text("\n".join(lines))
-    target = resolve_target(Board(name="b", host="rock"), (tmp_path / "config",))
-    assert (target.user, target.port) == ("yes", 22)
+    command = [sys.executable, "-c", ASK, str(tmp_path / "config")]
+    ended = subprocess.run(command, check=True, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    assert ended.stdout == "yes 22\n"
 
 
 def test_a_broken_ssh_config_is_named(tmp_path: Path) -> None:
