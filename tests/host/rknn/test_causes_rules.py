@@ -128,3 +128,8 @@ def test_old_containers_and_synthetic_files_are_diagnosed() -> None:
 def test_a_file_without_a_graph_is_diagnosed_too() -> None:
     with opened(write_model(FileSpec(()))) as model:
         assert find_causes(model).verdict == "healthy"
+
+
+def test_no_saving_is_promised_where_the_lists_cannot_be_told_apart() -> None:
+    cause = cause_of("gru_h16_rk3588_fp", "recurrent_commands")
+    assert [fix.snippet for fix in cause.fix if "single_core_mode" in fix.snippet] == []

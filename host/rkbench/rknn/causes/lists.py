@@ -47,7 +47,7 @@ def dynamic_shapes(subject: Subject, ledger: Ledger) -> Finding | None:
 
 def core_lists(subject: Subject, ledger: Ledger) -> Finding | None:
     """SoCs with several NPU cores get a command list for 1, 2 and 3 cores."""
-    layers = [site for site in subject.sites if sum(site.tasks[1:])]
+    layers = [site for site in subject.sites if sum(site.tasks[1:]) and site.lists_known]
     claims: list[Claim] = []
     for site in layers:
         share = sum(site.tasks[1:]) / max(sum(site.tasks), 1)
@@ -61,7 +61,7 @@ def core_lists(subject: Subject, ledger: Ledger) -> Finding | None:
         )
     if not claims:
         return None
-    saved = sum(sum(site.commands[1:]) for site in layers)
+    saved = further_bytes(layers)
     largest = max(layers, key=command_bytes)
     return Finding(
         code="core_lists",
@@ -165,6 +165,11 @@ def _relocations(ledger: Ledger, site: Site, share: float) -> int:
     """Return the structure bytes of a layer's further lists: about 5 % of their commands are relocations."""
     further = sum(site.commands[1:]) * 0.05
     return min(int(further), int(ledger.left("structure", site.index) * share))
+
+
+def further_bytes(sites: Iterable[Site]) -> int:
+    """Return the bytes of commands that only the lists for 2 and 3 cores need."""
+    return sum(sum(site.commands[1:]) for site in sites if site.lists_known)
 
 
 def single_core(saved_bytes: int) -> tuple[Fix, ...]:

@@ -9,6 +9,7 @@ from functools import cached_property
 
 from rkbench.rknn.causes.ledger import Ledger
 from rkbench.rknn.causes.zeros import ELEMENT_BYTES, Groups, find_groups
+from rkbench.rknn.codes import TASK_BYTES
 from rkbench.rknn.model import Layer, Node, RknnModel, Tensor
 
 CONSTANT_SECTIONS = ("weights", "cpu_constants", "compiler_constants")
@@ -84,6 +85,11 @@ class Site:
     def commands(self) -> tuple[int, int, int]:
         """Bytes of register commands that the lists for 1, 2 and 3 cores were the first to need."""
         return _by_list(self.layer.register_command_bytes_by_core)
+
+    @property
+    def lists_known(self) -> bool:
+        """Whether its task records are those of its six counts; of GRU and LSTM the counts say fewer."""
+        return self.layer.task_bytes == TASK_BYTES * sum(self.layer.task_counts)
 
     @property
     def output_shape(self) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from rkbench.rknn.causes.ledger import Ledger
-from rkbench.rknn.causes.lists import beyond_plain, command_bytes, single_core
+from rkbench.rknn.causes.lists import beyond_plain, command_bytes, further_bytes, single_core
 from rkbench.rknn.causes.nouns import Finding, Fix
 from rkbench.rknn.causes.subject import COMMAND_SECTIONS, Subject
 from rkbench.rknn.causes.wording import QUANTIZE, count, dims, listing
@@ -27,7 +27,7 @@ def dilation(subject: Subject, ledger: Ledger) -> Finding | None:
     if not claims:
         return None
     worst = max(layers, key=command_bytes)
-    lists = sum(sum(site.commands[1:]) for site in layers)
+    lists = further_bytes(layers)
     return Finding(
         code="dilation_commands",
         title="dilated convolutions cut into many NPU tasks",
@@ -105,7 +105,7 @@ def recurrence(subject: Subject, ledger: Ledger) -> Finding | None:
                 "network",
                 "convert with a shorter sequence and call the model once per chunk, feeding the state",
             ),
-            *single_core(sum(sum(site.commands[1:]) for site in layers)),
+            *single_core(further_bytes(layers)),
             Fix(
                 "network",
                 "replace the recurrence by convolutions over time, or run it on the CPU outside the NPU",
@@ -140,7 +140,7 @@ def resize(subject: Subject, ledger: Ledger) -> Finding | None:
         fixes=(
             Fix("network", "mode='nearest' or factors of 2, several in a row, instead of one large factor"),
             Fix("network", "resize after the channels are reduced, or outside the model"),
-            *single_core(sum(sum(site.commands[1:]) for site in layers)),
+            *single_core(further_bytes(layers)),
         ),
     )
 
