@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 SCHEMA = "rkbench-inspect/1"
 SCHEMA_FILE = Path(__file__).parent / "schema" / "rkbench-inspect-1.schema.json"
+PLACEHOLDER = "MODEL.onnx"
+"""What a command says where the ONNX is not known; `--onnx` puts its path there."""
 SMALL_BOARD_BYTES = 2_000_000_000
 """Memory of the small boards that people deploy to, in bytes."""
 
@@ -36,6 +39,7 @@ def inspect_document(
     Without `digest` the file is not hashed and `sha256` is null: hashing costs more than the rest.
     """
     diagnosis = inspection.diagnosis
+    name = shlex.quote(str(onnx.path)) if onnx else PLACEHOLDER
     document: Document = {
         "schema": SCHEMA,
         "sentence": onnx.sentence if onnx and onnx.sentence else diagnosis.sentence,
@@ -48,9 +52,9 @@ def inspect_document(
         "outputs": [_tensor(tensor) for tensor in inspection.outputs],
         "layers": _layers(inspection),
         "unattributed": _unattributed(inspection),
-        "causes": [_cause(cause) for cause in diagnosis.causes],
+        "causes": [_cause(cause, name) for cause in diagnosis.causes],
         "ordinary": {"bytes": diagnosis.ordinary_bytes, "sections": diagnosis.ordinary},
-        "answers": _answers(inspection.answers),
+        "answers": _answers(inspection.answers, name),
         "myths": [asdict(myth) for myth in inspection.myths],
         "onnx": onnx.to_json() if onnx else None,
         "diff": diff.to_json() if diff else None,
@@ -173,7 +177,7 @@ def _unattributed(inspection: Inspection) -> Document:
     return rest
 
 
-def _cause(cause: Cause) -> Document:
+def _cause(cause: Cause, onnx: str) -> Document:
     return {
         "code": cause.code,
         "title": cause.title,
@@ -184,13 +188,14 @@ def _cause(cause: Cause) -> Document:
         "because": cause.because,
         "explanation": cause.explanation,
         "evidence": list(cause.evidence),
-        "fix": [asdict(fix) for fix in cause.fix],
+        "fix": [{**asdict(fix), "snippet": fix.snippet.replace(PLACEHOLDER, onnx)} for fix in cause.fix],
         "not_helping": list(cause.not_helping),
         "neighbours": list(cause.neighbours),
     }
 
 
-def _answers(answers: Answers) -> Document:
+def _answers(answers: Answers, onnx: str) -> Document:
+    steps = [step.replace(PLACEHOLDER, onnx) for step in answers.change]
     pooling = [{**asdict(item), "kernel": list(item.kernel)} for item in answers.pooling]
     return {
         "convolutions_from_pooling": {"answer": answers.pooling_answer, "convolutions": pooling},
@@ -200,7 +205,10 @@ def _answers(answers: Answers) -> Document:
             "cpu": _elsewhere(answers.cpu_layers),
         },
         "why_this_big": {"answer": answers.why_answer, "causes": list(answers.why)},
-        "what_to_change": {"answer": answers.change_answer, "steps": list(answers.change)},
+        "what_to_change": {
+            "answer": answers.change_answer.replace(PLACEHOLDER, onnx),
+            "steps": steps,
+        },
     }
 
 

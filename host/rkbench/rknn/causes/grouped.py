@@ -49,7 +49,7 @@ def grouped_convolution_dense(subject: Subject, ledger: Ledger) -> Finding | Non
         claims=claims,
         evidence=(
             f"kernels of {format_bytes(stored)} where the groups need {format_bytes(needed)} "
-            f"({stored / max(needed, 1):.0f}x): {1 - needed / stored:.1%} is filler",
+            f"({stored / max(needed, 1):.0f}x): {(1 - needed / stored) * 100:.1f} % is filler",
             *_patterns(dense),
             *((f"{rule}: {_failing(sizes, alignment)}",) if alignment else ()),
         ),
