@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-toolkit check fuzz bench-speed models clean
+.PHONY: help demo test test-toolkit check fuzz pin-trials bench-speed models clean
 
 help:
 	@echo "make demo    the story of the 3 MB that became 60 MB, on a virtual board"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-toolkit   conversions with the real rknn-toolkit2, in its own environment (630 MB)"
 	@echo "make check   ruff, mypy --strict, import contracts"
 	@echo "make fuzz    100,000 mutated .rknn files against the reader (long)"
+	@echo "make pin-trials   kill -9 at 100 random moments: the clocks are given back each time"
 	@echo "make bench-speed   our speed against scp, ssh, rknncli: ratios in one run"
 
 $(STAMP): pyproject.toml
@@ -39,6 +40,9 @@ check: $(STAMP)
 
 fuzz: $(STAMP)
 	$(BIN)/python -m pytest -m fuzz --timeout 0 tests/host
+
+pin-trials: $(STAMP)
+	RKBENCH_PIN_TRIALS=100 $(BIN)/python -m pytest tests/agent/test_agent_pinning.py -k random_moments --timeout 600
 
 bench-speed: $(STAMP)
 	$(BIN)/python -m benchmarks

@@ -1,4 +1,4 @@
-"""Entry point of the agent: `serve [CACHE]`, `put ...`, `worker ...` (internal), `version`."""
+"""Entry point of the agent: `serve [CACHE]`, `put ...`, `version`; internal: `worker`, `guard`."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ def main(argv: Optional[List[str]] = None) -> int:
         from rkbench_agent import worker
 
         return worker.main(args)
+    if name == "guard":
+        from rkbench_agent import guard
+
+        return guard.main(args)
     if name == "version":
         from rkbench_agent import __version__
 

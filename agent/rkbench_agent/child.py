@@ -26,9 +26,7 @@ TICK_S = 0.05
 #: How long to wait for the last words of a dead worker, and for a worker to leave by itself.
 GRACE_S = 2.0
 #: Works alike for a zipapp and for a folder: the root is the only entry that is needed on the path.
-_START = (
-    "import sys; sys.path[0] = sys.argv.pop(1); from rkbench_agent.__main__ import main; sys.exit(main())"
-)
+START = "import sys; sys.path[0] = sys.argv.pop(1); from rkbench_agent.__main__ import main; sys.exit(main())"
 
 
 def package_root() -> str:
@@ -64,6 +62,8 @@ class Child:
         self._stage = self._judged_stage = "start"
         self._moved_at = time.monotonic()
         self._count = 0
+        #: Called when inferences have been counted since it was last looked, while a request runs.
+        self.on_move: Optional[Callable[[], None]] = None
         self._open = False
         self._oom_kills = oom_kills(root)
         self.printed = worker_log.WorkerLog(run, log)
@@ -78,6 +78,7 @@ class Child:
         """Have the worker carry out a command; return its answer."""
         self._answer = None
         self._moved_at = time.monotonic()
+        self._count = self._inferences()
         try:
             self._commands.write(json.dumps(command).encode("utf-8") + b"\n")
         except BrokenPipeError:
@@ -111,7 +112,7 @@ class Child:
         arguments = [str(number) for number in (os.getpid(), *passed)]
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _START, package_root(), "worker", *arguments, self.printed.nonce],
+                [sys.executable, "-c", START, package_root(), "worker", *arguments, self.printed.nonce],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -200,10 +201,11 @@ class Child:
             self._check_time()
 
     def _check_time(self) -> None:
-        (count,) = struct.unpack_from("q", self._counter)
-        now = time.monotonic()
+        count, now = self._inferences(), time.monotonic()
         if count != self._count:
             self._count, self._moved_at = count, now
+            if self.on_move is not None:
+                self.on_move()
         limit_s = self._limit_s()
         if now - self._moved_at <= limit_s:
             return
@@ -220,6 +222,10 @@ class Child:
                 log_tail=self.printed.tail(),
             )
         )
+
+    def _inferences(self) -> int:
+        count: int = struct.unpack_from("q", self._counter)[0]
+        return count
 
     def _limit_s(self) -> float:
         if self._stage in ("start", "load"):

@@ -14,18 +14,24 @@ from typing import Any, Callable, Dict, Iterator, List, Optional
 
 from rkbench_agent.child import Child
 from rkbench_agent.death import RunFailedError
+from rkbench_agent.fit import Room, judge_fit
 from rkbench_agent.kernel_log import KernelLog
 from rkbench_agent.link import HostLink
 from rkbench_agent.log_scan import find_caveats
 from rkbench_agent.loop import Loop
-from rkbench_agent.memory import memory_available_bytes
+from rkbench_agent.memory import meminfo, memory_available_bytes
 from rkbench_agent.protocol import Failed, Finished, Log, Plan, Progress, RunSpec
+from rkbench_agent.readiness import Readiness
 from rkbench_agent.run_state import Board, NeededMemory, RunState
 from rkbench_agent.schedule import BlockSize, next_block, turns
+from rkbench_agent.sensors import Sensors
 from rkbench_agent.storage import StorageError
 
 #: Resident workers may take this part of what is available; the rest is the system's.
 RESIDENT_MEMORY_RATIO = 0.8
+#: So many samples of the sensors lie inside the timed part of a run at least, if it lasts 0.1 s.
+MINIMUM_READINGS = 2
+_FIT_ADVICE = "free memory, make the model smaller, or try it all the same: --force"
 _LOAD_MEMORY = b'{"type":"LoadMemory"'
 
 
@@ -36,14 +42,13 @@ class CancelledError(Exception):
 class Conductor:
     """Runs the variants of one plan; everything that they yield goes to the host's line."""
 
-    def __init__(
-        self, plan: Plan, board: Board, link: HostLink, loop: Loop, sample: Callable[[], None]
-    ) -> None:
+    def __init__(self, plan: Plan, board: Board, link: HostLink, loop: Loop, sensors: Sensors) -> None:
         self._plan = plan
         self._board = board
         self._link = link
         self._loop = loop
-        self._sample = sample
+        self._sensors = sensors
+        self._readiness = Readiness(plan, board.root, loop, link.send)
         self._states = [RunState(RunSpec.from_wire(value)) for value in plan.runs]
         self._children: Dict[str, Child] = {}
         self._clock_ns = 0
@@ -66,6 +71,14 @@ class Conductor:
             for child in list(self._children.values()):
                 child.stop()
 
+    def sample(self) -> None:
+        """Read the sensors once, and tell the host."""
+        self._sample_at(max(time.monotonic_ns(), self._clock_ns))
+
+    def _sample_at(self, time_ns: int) -> None:
+        self._link.send(self._sensors.sample(time_ns))
+        self._clock_ns = max(self._clock_ns, time_ns)
+
     def _guarded(self, state: RunState, action: Callable[[], None]) -> None:
         """Do `action`; where the run fails, say so and what the kernel said, and go on with the others."""
         kernel = KernelLog(self._board.root)
@@ -84,7 +97,9 @@ class Conductor:
     # -- one run alone
 
     def _alone(self, state: RunState, timed: bool) -> None:
-        self._sample()
+        state.add_caveats(self._readiness.calm() + self._readiness.cool(state.spec.run))
+        self._check_fit(state)
+        self.sample()
         self._open(state, report=True)
         child = self._children[state.spec.run]
         child.request(do="golden")
@@ -93,9 +108,21 @@ class Conductor:
             for size in self._blocks(state):
                 self._time_block(state, size)
         self._release(state)
-        self._sample()
+        self.sample()
         if timed:
             self._finish(state)
+
+    def _check_fit(self, state: RunState) -> None:
+        environment = self._board.environment
+        memory = meminfo(self._board.root)
+        room = Room(memory.get("MemAvailable"), memory.get("CmaFree"), environment.iommu)
+        doubt = judge_fit(state.spec, room)
+        if doubt is None:
+            return
+        if doubt.hopeless and not self._plan.force:
+            raise RunFailedError(Failed(state.spec.run, "load", "out_of_memory", doubt.message, _FIT_ADVICE))
+        caveat = {"code": "memory_tight", "message": doubt.message, "advice": "free memory before measuring"}
+        state.add_caveats([caveat])
 
     def _blocks(self, state: RunState) -> Iterator[BlockSize]:
         size = next_block(self._plan, state.iterations, state.duration_ns)
@@ -106,6 +133,10 @@ class Conductor:
     # -- several runs in turns
 
     def _take_turns(self) -> None:
+        for state in self._unfinished()[:1]:
+            caveats = self._readiness.cool(state.spec.run)
+            for other in self._unfinished():
+                other.add_caveats(caveats)
         resident = self._fit_together() and self._load_together()
         round_number = 0
         while self._unfinished():
@@ -175,10 +206,11 @@ class Conductor:
             do="open",
             spec=spec.to_wire(),
             runtime=self._plan.runtime,
-            core_mask=self._plan.core_mask,
+            core_mask=spec.core_mask or self._plan.core_mask,
             sys_root=str(self._board.root),
-            soc=self._board.soc,
-            simulated=self._board.simulated,
+            soc=self._board.environment.soc,
+            simulated=self._board.environment.simulated,
+            cpus=self._board.big_cpus,
             behaviour_path=os.environ.get("RKBENCH_VIRTUAL_BEHAVIOUR") or None,
             clock_ns=self._clock_ns,
             report=report,
@@ -212,14 +244,23 @@ class Conductor:
             self._request_block(state, BlockSize(self._plan.warmup_iterations, 0), warmup=True)
 
     def _time_block(self, state: RunState, size: BlockSize) -> None:
+        # On a virtual clock a block takes no time: samples at its two edges count as inside.
+        virtual = state.provenance.get("latency") == "modelled" and state.readings_inside < MINIMUM_READINGS
+        if virtual:
+            self.sample()
         answer = self._request_block(state, size, warmup=False)
+        if virtual:
+            self._sample_at(answer["clock_ns"])
+            state.readings_inside += MINIMUM_READINGS
         state.block += 1
         state.iterations += answer["iterations"]
         state.duration_ns += answer["total_ns"]
         self._tell_progress(state)
 
     def _request_block(self, state: RunState, size: BlockSize, warmup: bool) -> Dict[str, Any]:
-        answer = self._children[state.spec.run].request(
+        child = self._children[state.spec.run]
+        child.on_move = None if warmup else partial(self._sample_inside, state)
+        answer = child.request(
             do="block",
             block=state.block,
             iterations=size.iterations,
@@ -229,6 +270,12 @@ class Conductor:
         )
         self._clock_ns = max(self._clock_ns, answer["clock_ns"])
         return answer
+
+    def _sample_inside(self, state: RunState) -> None:
+        """Sample while a block runs, until enough samples lie inside: the timer misses a short one."""
+        if state.readings_inside < MINIMUM_READINGS:
+            state.readings_inside += 1
+            self.sample()
 
     def _tell_progress(self, state: RunState) -> None:
         run, plan = state.spec.run, self._plan
@@ -254,6 +301,8 @@ class Conductor:
 
     def _finish(self, state: RunState) -> None:
         state.over = True
+        if self._board.pin is not None:
+            state.add_caveats(self._board.pin.caveats())
         provenance = dict(state.provenance)
         if not state.spec.golden:
             provenance["outputs"] = None

@@ -77,6 +77,20 @@ class Plan:
     inference_timeout_s: float = 30.0
     lock_wait_s: float = 0.0
     owner: str = ""
+    #: Hold the clocks still, the NPU at `npu_clock_hz` (None: its highest), the worker on the big cores.
+    pin: bool = False
+    npu_clock_hz: Optional[int] = None
+    #: Wait before each run until every thermal zone is below; at most `cool_limit_s`.
+    cool_below_celsius: Optional[float] = None
+    cool_limit_s: float = 300.0
+    #: Wait at most so long before each run while others load CPU or NPU; 0: do not look.
+    calm_limit_s: float = 0.0
+    #: Load and release so many times in a worker of its own, after the clean run; 0: not at all.
+    load_cycles: int = 0
+    #: Collect the time of each layer in a worker of its own, after the clean run.
+    profile: bool = False
+    #: Load also what will not fit into the board's memory.
+    force: bool = False
 
 
 @dataclass(frozen=True)
@@ -171,6 +185,23 @@ class Locked:
     owner: str
     since_unix_ns: Optional[int]
     remaining_s: float
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What was set for the measuring; sent once it is, and again when it was given back.
+
+    `settings` maps paths of sysfs to what was written there. `big_cpus` are the CPUs that workers are
+    placed on. `restored` is None as long as it is pinned. Without `pinned`, nothing was changed: `message`
+    says why, `command` what would have set it.
+    """
+
+    pinned: bool
+    settings: Dict[str, str] = field(default_factory=dict)
+    big_cpus: List[int] = field(default_factory=list)
+    message: str = ""
+    command: str = ""
+    restored: Optional[bool] = None
 
 
 @dataclass(frozen=True)
@@ -338,8 +369,7 @@ class RunSpec:
 
     `inputs` and `outputs` are dicts {name, shape, dtype, layout} as the runtime wants and yields them
     (NHWC for four-dimensional inputs). `golden` and `replay` are digests in the cache. `figures` are
-    what the host read in the file (npu_weight_bytes, npu_internal_bytes, npu_tasks, size_bytes); only
-    the virtual runtime uses them.
+    what the host read in the file (npu_weight_bytes, npu_internal_bytes, npu_tasks): what it will need.
     """
 
     run: str
@@ -351,6 +381,8 @@ class RunSpec:
     golden: Optional[str] = None
     replay: Optional[str] = None
     figures: Dict[str, Optional[int]] = field(default_factory=dict)
+    #: The cores of this run, where they are not the plan's.
+    core_mask: Optional[str] = None
 
     @classmethod
     def from_wire(cls, value: Dict[str, Any]) -> RunSpec:
@@ -372,6 +404,7 @@ Message = Union[
     Environment,
     Have,
     Locked,
+    Conditions,
     Progress,
     Reading,
     Latencies,

@@ -7,18 +7,24 @@ from pathlib import Path
 from typing import Dict, List, Optional
 
 from rkbench_agent import protocol
-from rkbench_agent.protocol import LoadMemory, RunSpec
+from rkbench_agent.pinning import Pin
+from rkbench_agent.protocol import Environment, LoadMemory, RunSpec
 from rkbench_agent.storage import Cache
 
 
 @dataclass(frozen=True)
 class Board:
-    """What a plan runs on."""
+    """What a plan runs on; `pin` is None where nobody asked for pinned clocks."""
 
     root: Path
-    soc: Optional[str]
-    simulated: bool
+    environment: Environment
     cache: Cache
+    pin: Optional[Pin] = None
+
+    @property
+    def big_cpus(self) -> List[int]:
+        """Return the CPUs to place workers on; empty: all of them."""
+        return self.pin.conditions.big_cpus if self.pin is not None else []
 
 
 @dataclass
@@ -29,6 +35,7 @@ class RunState:
     iterations: int = 0
     duration_ns: int = 0
     block: int = 0
+    readings_inside: int = 0
     need_bytes: Optional[int] = None
     over: bool = False
     provenance: Dict[str, Optional[str]] = field(default_factory=dict)

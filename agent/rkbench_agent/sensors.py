@@ -27,13 +27,13 @@ class Sensors:
         self._npu = find_devfreq(root, "npu")
         self._gpu = find_devfreq(root, "gpu")
         self._ddr = find_devfreq(root, "dmc")
-        self._cpu_times = _cpu_times(root)
+        self._cpu_times = cpu_times(root)
 
-    def sample(self) -> Reading:
-        """Return one sample."""
+    def sample(self, time_ns: Optional[int] = None) -> Reading:
+        """Return one sample; `time_ns` is its time where a virtual clock runs, None now."""
         memory = meminfo(self._root)
         return Reading(
-            time_ns=time.monotonic_ns(),
+            time_ns=time.monotonic_ns() if time_ns is None else time_ns,
             npu_load_ratio=npu_load(self._root) or _loads(self._npu),
             npu_clock_hz=_clock(self._npu),
             npu_governor=_governor(self._npu),
@@ -50,11 +50,8 @@ class Sensors:
         )
 
     def _cpu_load(self) -> Optional[float]:
-        before, now = self._cpu_times, _cpu_times(self._root)
-        self._cpu_times = now
-        if before is None or now is None or now[1] <= before[1]:
-            return None
-        return max(0.0, min(1.0, (now[0] - before[0]) / (now[1] - before[1])))
+        before, self._cpu_times = self._cpu_times, cpu_times(self._root)
+        return busy_ratio(before, self._cpu_times)
 
 
 def npu_load(root: Path) -> Optional[List[float]]:
@@ -120,7 +117,14 @@ def _loads(devfreq: Optional[Path]) -> Optional[List[float]]:
     return None if load is None else [load]
 
 
-def _cpu_times(root: Path) -> Optional[Tuple[int, int]]:
+def busy_ratio(before: Optional[Tuple[int, int]], now: Optional[Tuple[int, int]]) -> Optional[float]:
+    """Return the load between two `cpu_times`, 0 to 1; None where nothing is known or no tick went by."""
+    if before is None or now is None or now[1] <= before[1]:
+        return None
+    return max(0.0, min(1.0, (now[0] - before[0]) / (now[1] - before[1])))
+
+
+def cpu_times(root: Path) -> Optional[Tuple[int, int]]:
     """Return (busy, all) ticks of all CPUs together since boot."""
     line = (read_text(root / "proc/stat") or "").split("\n", 1)[0].split()
     if len(line) < 6 or line[0] != "cpu" or not all(field.isdigit() for field in line[1:]):

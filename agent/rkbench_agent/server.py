@@ -20,7 +20,7 @@ from rkbench_agent import __version__, protocol
 from rkbench_agent.child import package_root
 from rkbench_agent.conduct import CancelledError, Conductor
 from rkbench_agent.environment import read_environment
-from rkbench_agent.guard import is_left, settle
+from rkbench_agent.guard import LOCK_WAIT_S, is_left, settle
 from rkbench_agent.link import HostGoneError, HostLink
 from rkbench_agent.lock import BoardLock, Holder
 from rkbench_agent.loop import Loop
@@ -87,6 +87,7 @@ class Supervisor:
     def serve(self) -> None:
         """Say hello, then do what the host asks; ends with HostGoneError."""
         self._hello()
+        self._settle(0.0)
         self._send_environment(None)
         self._loop.watch(self._link.in_fd, self._link.receive)
         self._loop.start(self._settings.beat_interval_s, lambda: self._link.send(Beat()))
@@ -164,7 +165,7 @@ class Supervisor:
             return
         if not self._take(lock, plan):
             return
-        self._settle()
+        self._settle(LOCK_WAIT_S)
         pin = self._pin(plan) if plan.pin else None
         try:
             self._measure(plan, pin)
@@ -198,17 +199,22 @@ class Supervisor:
             raise
         return pin
 
-    def _settle(self) -> None:
+    def _settle(self, wait_s: float) -> None:
         """Give back what a guard that was killed left pinned, and wait for one that still restores."""
         if not is_left(self._cache.folder):
             return
         try:
-            failed = settle(self._cache.folder, self._settings.root)
+            failed = settle(self._cache.folder, self._settings.root, wait_s)
+        except TimeoutError as error:
+            if wait_s:
+                self._link.log(f"the clocks of an earlier push: {error}")
+            return
         except OSError as error:
             self._link.log(f"the clocks of an earlier push: {error}")
             return
-        told = f"; not: {', '.join(failed)}" if failed else ""
-        self._link.log(f"restored the clocks that an earlier push had left pinned{told}")
+        if failed is not None:
+            told = f"; not: {', '.join(failed)}" if failed else ""
+            self._link.log(f"restored the clocks that an earlier push had left pinned{told}")
 
     def _take(self, lock: BoardLock, plan: Plan) -> bool:
         """Take the board, waiting as long as the plan says; False once it was refused."""

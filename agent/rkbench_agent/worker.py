@@ -11,7 +11,7 @@ import json
 import os
 import resource
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional, Tuple
 
 from rkbench_agent import libc
 from rkbench_agent.answers import Answers, Counter
@@ -70,6 +70,7 @@ class Worker:
         self._runtime: Runtime
         self._inputs: List[Any] = []
         self._current = "start"
+        self._doubts: List[Tuple[str, str, str]] = []
 
     def do(self, command: Dict[str, Any]) -> Dict[str, Any]:
         """Carry out one command after `open`."""
@@ -83,6 +84,7 @@ class Worker:
     def open(self) -> Dict[str, Any]:
         """Load the model phase by phase and run it until memory is steady."""
         self._stage("load")
+        self._place()
         self._runtime = _new_runtime(self._command["runtime"], self._setting())
         self._runtime.enter("load")
         self._phase("before", None)
@@ -96,6 +98,18 @@ class Worker:
             self._infer()
         self._phase("steady", None)
         return {"provenance": self._runtime.provenance(), "clock_ns": self._runtime.clock_ns()}
+
+    def _place(self) -> None:
+        """Stay on the CPUs that the supervisor names; the runtime's threads inherit it."""
+        wanted = set(self._command["cpus"])
+        if not wanted:
+            return
+        try:
+            os.sched_setaffinity(0, wanted)
+        except OSError as error:
+            told = ", ".join(str(cpu) for cpu in sorted(wanted))
+            text = f"the worker could not be placed on the big cores (CPU {told}): {error.strerror}"
+            self._doubts.append(("not_on_big_cores", text, "look at cpusets and isolated CPUs of the board"))
 
     def _stage(self, name: str) -> None:
         self._current = name
@@ -205,6 +219,7 @@ class Worker:
         caveats = self._runtime.caveats()
         duration_ns = self._timed(self._runtime.release)
         self._phase("released", duration_ns)
+        caveats += self._doubts
         return {
             "caveats": [dict(zip(("code", "message", "advice"), caveat)) for caveat in caveats],
             "provenance": self._runtime.provenance(),
