@@ -41,3 +41,10 @@ def test_a_stopped_board_leaves_no_process_and_no_registration(emulated_board: B
     running = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
     assert state not in running
     assert Path("/proc/mounts").read_text() == before
+
+
+def test_a_board_switches_itself_off_when_the_tests_are_gone(emulated_board: BoardFactory) -> None:
+    board = emulated_board("rk3588", tier="T1", env={"RKBENCH_TEST": "to be left alone"})
+    assert board.process.stdin is not None
+    board.process.stdin.close()  # as the kernel does for a process that is killed
+    assert board.process.wait(timeout=30) is not None
