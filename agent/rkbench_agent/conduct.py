@@ -12,6 +12,7 @@ import time
 from functools import partial
 from typing import Any, Callable, Dict, Iterator, List, Optional
 
+from rkbench_agent.beside import Beside
 from rkbench_agent.child import Child
 from rkbench_agent.death import RunFailedError
 from rkbench_agent.fit import Room, judge_fit
@@ -49,6 +50,7 @@ class Conductor:
         self._loop = loop
         self._sensors = sensors
         self._readiness = Readiness(plan, board.root, loop, link.send)
+        self._beside = Beside(plan, self._start_beside, self._stop, link.send)
         self._states = [RunState(RunSpec.from_wire(value)) for value in plan.runs]
         self._children: Dict[str, Child] = {}
         self._clock_ns = 0
@@ -109,6 +111,7 @@ class Conductor:
                 self._time_block(state, size)
         self._release(state)
         self.sample()
+        self._beside.run(state)
         if timed:
             self._finish(state)
 
@@ -191,8 +194,6 @@ class Conductor:
     # -- steps
 
     def _open(self, state: RunState, report: bool) -> None:
-        spec = state.spec
-        paths = self._paths(spec)
         memory = NeededMemory()
 
         def forward(line: bytes) -> None:
@@ -200,26 +201,41 @@ class Conductor:
                 memory.add(line)
             self._link.forward(line)
 
-        child = Child(spec.run, self._plan, self._loop, forward, self._link.send, self._board.root)
-        self._children[spec.run] = child
-        answer = child.request(
-            do="open",
-            spec=spec.to_wire(),
-            runtime=self._plan.runtime,
-            core_mask=spec.core_mask or self._plan.core_mask,
-            sys_root=str(self._board.root),
-            soc=self._board.environment.soc,
-            simulated=self._board.environment.simulated,
-            cpus=self._board.big_cpus,
-            behaviour_path=os.environ.get("RKBENCH_VIRTUAL_BEHAVIOUR") or None,
-            clock_ns=self._clock_ns,
-            report=report,
-            **paths,
-        )
+        child = self._new_child(state, forward)
+        answer = child.request(**self._first_command(state, self._plan.runtime, do="open", report=report))
         self._clock_ns = max(self._clock_ns, answer["clock_ns"])
         state.provenance = answer["provenance"]
         if report:
             state.need_bytes = memory.need_bytes()
+
+    def _start_beside(self, state: RunState, runtime: str, command: Dict[str, Any]) -> Child:
+        child = self._new_child(state, self._link.forward)
+        child.request(**self._first_command(state, runtime, **command))
+        return child
+
+    def _new_child(self, state: RunState, forward: Callable[[bytes], None]) -> Child:
+        run = state.spec.run
+        child = Child(run, self._plan, self._loop, forward, self._link.send, self._board.root)
+        self._children[run] = child
+        return child
+
+    def _first_command(self, state: RunState, runtime: str, **more: Any) -> Dict[str, Any]:
+        """Return the command that makes a worker load the run's model."""
+        spec, environment = state.spec, self._board.environment
+        command = dict(
+            spec=spec.to_wire(),
+            runtime=runtime,
+            core_mask=spec.core_mask or self._plan.core_mask,
+            sys_root=str(self._board.root),
+            soc=environment.soc,
+            simulated=environment.simulated,
+            cpus=self._board.big_cpus,
+            behaviour_path=os.environ.get("RKBENCH_VIRTUAL_BEHAVIOUR") or None,
+            clock_ns=self._clock_ns,
+            report=False,
+            **self._paths(spec),
+        )
+        return {**command, **more}
 
     def _paths(self, spec: RunSpec) -> Dict[str, Optional[str]]:
         paths: Dict[str, Optional[str]] = {}

@@ -273,6 +273,32 @@ class LoadMemory:
 
 
 @dataclass(frozen=True)
+class LoadCycle:
+    """One load and release in a worker that does nothing else; memory is of after the release.
+
+    `duration_ns` is reading the file and initialising; one inference lies between it and the release.
+    """
+
+    run: str
+    cycle: int
+    duration_ns: int
+    release_ns: int
+    rss_bytes: Optional[int] = None
+    pss_bytes: Optional[int] = None
+    dma_buf_bytes: Optional[int] = None
+    memory_available_bytes: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The runtime's own table of the time of each layer, as it prints it, from a run of its own."""
+
+    run: str
+    runtime: str
+    text: str
+
+
+@dataclass(frozen=True)
 class OutputError:
     """How far one output of one golden case is from what was expected.
 
@@ -409,6 +435,8 @@ Message = Union[
     Reading,
     Latencies,
     LoadMemory,
+    LoadCycle,
+    Profile,
     OutputError,
     OutputCheck,
     Log,

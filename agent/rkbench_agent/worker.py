@@ -17,7 +17,7 @@ from rkbench_agent import libc
 from rkbench_agent.answers import Answers, Counter
 from rkbench_agent.measure import measure
 from rkbench_agent.memory import dma_buf_bytes, memory_available_bytes, process_memory
-from rkbench_agent.protocol import Latencies, LoadMemory, RunSpec
+from rkbench_agent.protocol import Latencies, LoadMemory, Profile, RunSpec
 from rkbench_agent.runtimes.base import Runtime, RuntimeFailureError, Setting, StageTimes
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def main(args: List[str]) -> int:
                 if command["do"] == "open":
                     worker = Worker(command, answers, counter)
                     result = worker.open()
+                elif command["do"] == "cycles":
+                    result = Worker(command, answers, counter).cycle()
                 else:
                     assert worker is not None, "the first command is open"
                     result = worker.do(command)
@@ -77,6 +79,7 @@ class Worker:
         actions: Dict[str, Callable[[Dict[str, Any]], Dict[str, Any]]] = {
             "golden": self._golden,
             "block": self._block,
+            "profile": self._profile,
             "release": self._release,
         }
         return actions[command["do"]](command)
@@ -98,6 +101,38 @@ class Worker:
             self._infer()
         self._phase("steady", None)
         return {"provenance": self._runtime.provenance(), "clock_ns": self._runtime.clock_ns()}
+
+    def cycle(self) -> Dict[str, Any]:
+        """Load and release as often as the command says, instead of `open`."""
+        from rkbench_agent.cycles import run_cycles
+
+        self._place()
+        inputs: List[Any] = []
+
+        def prepare(runtime: Runtime) -> None:
+            if not inputs:
+                inputs.extend(self._first_inputs())
+            runtime.feed(inputs)
+
+        run_cycles(
+            self._spec.run,
+            self._command["count"],
+            lambda: _new_runtime(self._command["runtime"], self._setting()),
+            prepare,
+            self._answers,
+            self._root,
+            self._command["simulated"],
+        )
+        return {}
+
+    def _profile(self, command: Dict[str, Any]) -> Dict[str, Any]:
+        del command
+        profile: Optional[Callable[[], str]] = getattr(self._runtime, "profile", None)
+        if profile is None:
+            name = self._command["runtime"]
+            raise RuntimeFailureError(f"the runtime {name} does not tell the time of each layer")
+        self._answers.send(Profile(self._spec.run, self._command["runtime"], profile()))
+        return {}
 
     def _place(self) -> None:
         """Stay on the CPUs that the supervisor names; the runtime's threads inherit it."""

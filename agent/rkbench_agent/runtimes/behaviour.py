@@ -10,6 +10,8 @@ JSON; `RKBENCH_VIRTUAL_BEHAVIOUR` names the file. Every key is optional, unknown
     flapping        {"factor": 1.5, "period_iterations": 40}: every other period is `factor` slower,
                     as by a clock that flaps between two steps
     throttling      {"after_iterations": 500, "factor": 1.8}: slower from that iteration on
+    leak_bytes      int: so many bytes stay behind in the process with every load
+    profile         path of a table of layers, as a runtime would print it
     load_s          float: what initialising takes, on the virtual clock
     hang            AT: sleeps until it is killed
     crash           AT + {"signal": "SIGSEGV"}: the process sends itself the signal
@@ -36,6 +38,7 @@ from rkbench_agent.runtimes.base import RuntimeFailureError
 KEYS = frozenset(
     (
         *("seed", "latency", "flapping", "throttling", "load_s", "outputs", "nondeterministic", "per_model"),
+        *("leak_bytes", "profile"),
         *("hang", "crash", "exit", "fail", "out_of_memory", "swallowed", "log"),
     )
 )

@@ -21,6 +21,7 @@ from rkbench_agent import libc
 from rkbench_agent.runtimes.base import NpuMemory, RuntimeFailureError, Setting, StageTimes
 from rkbench_agent.runtimes.behaviour import read_behaviour
 from rkbench_agent.runtimes.container import ContainerError, check_platform, read_container
+from rkbench_agent.runtimes.cores import choose_core_mask
 from rkbench_agent.runtimes.latency_model import LatencyModel, Work
 from rkbench_agent.runtimes.replay import Replay
 
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 READ_BYTES_PER_S = 200e6
 LOAD_OVERHEAD_NS = 20_000_000
 LOAD_BYTES_PER_S = 1e9
+#: What the behaviour file says that every load leaves behind in the process.
+_leaked: List[bytes] = []
 SUBMIT_FAILED = "E RKNN: [00:00:00.000] failed to submit!, op id: 0, op name: , flags: 0x5, int status: 0"
 
 NO_MEMORY = (
@@ -47,6 +50,7 @@ class VirtualRuntime:
         self._seed = zlib.crc32(setting.name.encode("utf-8")) if seed is None else int(seed)
         self._latency = LatencyModel(setting.soc, _work(setting), self._behaviour, self._seed)
         self._noise = np.random.RandomState(self._seed & 0x7FFFFFFF)
+        self._mask, self._core_caveats = choose_core_mask(setting)
         self._now_ns = max(setting.clock_ns, time.monotonic_ns())
         self._stage, self._iteration, self._total = "load", 0, 0
         self._data: Optional[bytes] = None
@@ -98,6 +102,7 @@ class VirtualRuntime:
             raise RuntimeFailureError(message) from error
         if self._setting.replay_path:
             self._replay = Replay(self._setting.replay_path, self._setting.outputs)
+        _leaked.append(b"\x01" * int(self._behaviour.get("leak_bytes") or 0))
         load_s = self._behaviour.get("load_s")
         modelled_ns = LOAD_OVERHEAD_NS + int(_memory_bytes(self._setting) / LOAD_BYTES_PER_S * 1e9)
         self._now_ns += modelled_ns if load_s is None else int(float(load_s) * 1e9)
@@ -135,16 +140,28 @@ class VirtualRuntime:
         total = None if weight is None or internal is None else weight + internal
         return NpuMemory(weight, internal, total)
 
+    def profile(self) -> str:
+        """Return the table of layers that the behaviour file names; there is no model of layers."""
+        path = self._behaviour.get("profile")
+        if path is None:
+            raise RuntimeFailureError("the virtual runtime has no model of single layers")
+        return Path(str(path)).read_text()
+
     def caveats(self) -> List[Tuple[str, str, str]]:
-        """Return the doubts: outputs that nobody recorded."""
+        """Return the doubts: cores that are not there or not modelled, outputs that nobody recorded."""
+        doubts = list(self._core_caveats)
+        if self._mask not in (0, 1):
+            text = f"the virtual runtime models one core: --cores {self._setting.core_mask} changes nothing"
+            doubts.append(("cores_not_modelled", text, "measure core masks on a board"))
         if not self._unrecorded:
-            return []
+            return doubts
         return [
+            *doubts,
             (
                 "outputs_not_recorded",
                 "the virtual board has no recorded outputs for some inputs: they were not compared",
                 "record them with the variant (MODEL.replay.npz), or run on a board",
-            )
+            ),
         ]
 
     def release(self) -> None:
