@@ -45,6 +45,7 @@ KEYS: dict[str, type] = {
     "identity_files": list,
     "behaviour": str,
     "home": str,
+    "exporter_port": int,
 }
 
 

@@ -23,8 +23,10 @@ from rkbench.cli import demo as _demo  # noqa: E402, F401 (registers its command
 from rkbench.cli import fix as _fix  # noqa: E402, F401 (registers its command)
 from rkbench.cli import golden as _golden  # noqa: E402, F401 (registers its command)
 from rkbench.cli import inspect as _inspect  # noqa: E402, F401 (registers its command)
+from rkbench.cli import nightly as _nightly  # noqa: E402, F401 (registers its commands)
 from rkbench.cli import push as _push  # noqa: E402, F401 (registers its command)
 from rkbench.cli import runs as _runs  # noqa: E402, F401 (registers its commands)
+from rkbench.cli import serve as _serve  # noqa: E402, F401 (registers its command)
 from rkbench.cli.boards import boards_app  # noqa: E402
 
 app.add_typer(boards_app, name="boards")

@@ -1,0 +1,91 @@
+"""http_sd: the boards of the inventory as scrape targets, read again whenever the file changes."""
+
+from __future__ import annotations
+
+import logging
+import re
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
+
+from rkbench.boards.inventory import load_inventory
+from rkbench.boards.model import Board
+from rkbench.boards.ssh_config import resolve_target
+from rkbench.errors import BenchError
+
+_log = logging.getLogger("rkbench.serve")
+
+
+class Targets(Collector):
+    """The boards of the inventory at `path`. A broken edit changes nothing but `rkbench_inventory_up`."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._lock = threading.Lock()
+        self._signature: object = None
+        self._targets: list[dict[str, object]] = []
+        self._is_up = True
+
+    def targets(self) -> list[dict[str, object]]:
+        """Return the target groups in the form that http_sd_config takes."""
+        with self._lock:
+            self._refresh()
+            return self._targets
+
+    def collect(self) -> Iterable[Metric]:
+        """Return how the inventory is."""
+        count = len(self.targets())
+        text = "1 while the inventory can be read; at 0 the boards of before are kept."
+        yield GaugeMetricFamily("rkbench_inventory_up", text, value=int(self._is_up))
+        yield GaugeMetricFamily("rkbench_inventory_boards", "Boards of the inventory.", value=count)
+
+    def _refresh(self) -> None:
+        signature = _signature(self._path)
+        if signature == self._signature:
+            return
+        self._signature = signature
+        try:
+            self._targets = [target_group(board) for board in load_inventory(self._path).boards]
+        except BenchError as error:
+            self._is_up = False
+            _log.warning("the boards stay as they were: %s", error.message)
+            return
+        self._is_up = True
+        _log.info("%d boards in %s", len(self._targets), self._path)
+
+
+def target_group(board: Board) -> dict[str, object]:
+    """Return one board as a target group. Its tags are one label, `,a,b,`, and a label each.
+
+    Raises BenchError where ssh_config cannot be read.
+    """
+    host = "127.0.0.1" if board.simulated else resolve_target(board).host
+    address = f"[{host}]" if ":" in host else host
+    labels = {
+        "board": board.name,
+        "soc": board.soc or "",
+        "runtime": board.runtime,
+        "simulated": str(board.simulated).lower(),
+        "tags": f",{','.join(board.tags)}," if board.tags else "",
+        **{f"tag_{_label(tag)}": "true" for tag in board.tags},
+    }
+    return {
+        "targets": [f"{address}:{board.exporter_port}"],
+        "labels": {f"__meta_rkbench_{name}": value for name, value in labels.items() if value},
+    }
+
+
+def _label(tag: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9_]", "_", tag)
+
+
+def _signature(path: Path) -> object:
+    try:
+        status = path.stat()
+    except OSError as error:
+        return error.errno
+    return (status.st_mtime_ns, status.st_size, status.st_ino)

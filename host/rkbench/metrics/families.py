@@ -1,0 +1,183 @@
+"""Turns results into Prometheus metrics: plain data in, metric families out. Unknown is absent, never 0."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, InfoMetricFamily
+from prometheus_client.metrics_core import Metric, SummaryMetricFamily
+
+from rkbench.results.latest import ResultKey
+from rkbench.results.model import SUSPECT, VALID, LatencySummary, RunResult
+
+KEY_LABELS = ("model", "variant", "board", "runtime", "core_mask", "scenario", "simulated")
+_QUANTILES = (("0.5", "p50_s"), ("0.9", "p90_s"), ("0.99", "p99_s"))
+_MEMORY_KINDS = (
+    *("rss_delta", "peak_rss", "npu_weight", "npu_internal", "npu_total", "dma_buf", "system_delta"),
+)
+_OUTPUT_METRICS = (
+    ("rkbench_output_cosine_similarity", "cosine", "Cosine of output and golden, worst case, -1 to 1."),
+    ("rkbench_output_max_abs_error", "max_abs_error", "Greatest absolute error of an output."),
+    ("rkbench_output_mean_abs_error", "mean_abs_error", "Mean absolute error of an output."),
+    ("rkbench_output_mean_squared_error", "mse", "Mean squared error of an output."),
+    ("rkbench_output_snr_decibels", "snr_db", "Signal to noise ratio of an output, worst case."),
+    ("rkbench_output_top1_agreement_ratio", "top1_agreement", "Share of cases with the golden's class."),
+    ("rkbench_output_nan_values", "nan_count", "NaNs in an output."),
+    ("rkbench_output_infinite_values", "inf_count", "Infinities in an output."),
+)
+
+
+@dataclass(frozen=True)
+class Exported:
+    """The latest result of a key: its last run, its last success, and that one's latencies in buckets."""
+
+    key: ResultKey
+    last: RunResult
+    success: RunResult | None = None
+    buckets: Sequence[tuple[str, float]] = ()
+
+    @property
+    def series_count(self) -> int:
+        """How many series the result has."""
+        alone = ResultFamilies()
+        alone.add(self)
+        return alone.series_count
+
+
+class ResultFamilies:
+    """Collects the series of results; `metrics` returns the families that have any."""
+
+    def __init__(self) -> None:
+        self._families: dict[str, Metric] = {}
+        self.series_count = 0
+
+    def metrics(self) -> list[Metric]:
+        """Return the families, in the order in which they came up."""
+        return list(self._families.values())
+
+    def add(self, result: Exported) -> None:
+        """Add all series of one result."""
+        before = sum(len(family.samples) for family in self._families.values())
+        labels = key_labels(result.key)
+        self._add_history(result, labels)
+        self._add_judgement(result.last, labels)
+        if result.success is not None:
+            self._add_measurements(result.success, result.buckets, labels)
+        self.series_count += sum(len(family.samples) for family in self._families.values()) - before
+
+    def _add_history(self, result: Exported, labels: Sequence[str]) -> None:
+        name = "rkbench_last_run_timestamp_seconds"
+        self._gauge(name, "When the newest run started.", labels, _unix_s(result.last))
+        failed = int(result.last.failure is not None or result.last.partial)
+        self._gauge("rkbench_last_run_failed", "1 if the newest run failed or ended early.", labels, failed)
+        if result.success is not None:
+            text = "When the newest successful run started."
+            self._gauge("rkbench_last_success_timestamp_seconds", text, labels, _unix_s(result.success))
+
+    def _add_judgement(self, run: RunResult, labels: Sequence[str]) -> None:
+        text = "1 for the verdict on the newest run: VALID, or SUSPECT where its caveats are grave."
+        for verdict in (VALID, SUSPECT):
+            value = int(run.verdict == verdict)
+            self._gauge("rkbench_result_verdict", text, labels, value, {"verdict": verdict})
+        name = "rkbench_result_caveats"
+        self._gauge(name, "Number of caveats of the newest run.", labels, len(run.caveats))
+        for code in sorted({caveat.code for caveat in run.caveats}):
+            text = "1 for every kind of caveat that the newest run has."
+            self._gauge("rkbench_result_caveat", text, labels, 1, {"code": code})
+
+    def _add_measurements(
+        self, run: RunResult, buckets: Sequence[tuple[str, float]], labels: Sequence[str]
+    ) -> None:
+        self._add_info(run, labels)
+        text = "Size of the model's file."
+        self._gauge("rkbench_model_file_bytes", text, labels, run.variant.size_bytes)
+        if run.latency is not None:
+            self._add_latency(run.latency, buckets, labels)
+        text = "Inferences per second, gaps between calls included."
+        self._gauge("rkbench_throughput_inferences_per_second", text, labels, run.throughput_per_s)
+        if run.load is not None:
+            text = "Reading the model and initialising the runtime."
+            self._gauge("rkbench_load_duration_seconds", text, labels, run.load.duration_s)
+            for kind in _MEMORY_KINDS:
+                text, value = "Memory that loading the model took.", getattr(run.load, f"{kind}_bytes")
+                self._gauge("rkbench_load_memory_bytes", text, labels, value, {"kind": kind})
+        for output in run.outputs:
+            for name, field, text in _OUTPUT_METRICS:
+                self._gauge(name, text, labels, getattr(output, field), {"output": output.name})
+
+    def _add_info(self, run: RunResult, labels: Sequence[str]) -> None:
+        board, variant = run.board, run.variant
+        values = {
+            "run": run.id,
+            "sha256": variant.sha256,
+            "toolkit_version": variant.toolkit_version,
+            "soc": board.soc,
+            "driver_version": board.driver_version,
+            "runtime_version": board.runtime_version,
+            "kernel": board.kernel,
+            "agent_version": board.agent_version,
+        }
+        family = self._families.setdefault(
+            "rkbench_result",
+            InfoMetricFamily(
+                "rkbench_result", "Run, file and versions behind the numbers.", labels=KEY_LABELS
+            ),
+        )
+        assert isinstance(family, InfoMetricFamily)
+        family.add_metric(labels, {name: value for name, value in values.items() if value})
+
+    def _add_latency(
+        self, latency: LatencySummary, buckets: Sequence[tuple[str, float]], labels: Sequence[str]
+    ) -> None:
+        name = "rkbench_latency_seconds"
+        text = "Latency of one inference in the newest successful run."
+        summary = self._families.setdefault(name, SummaryMetricFamily(name, text, labels=KEY_LABELS))
+        pairs = dict(zip(KEY_LABELS, labels, strict=True))
+        for quantile, field in _QUANTILES:
+            value = getattr(latency, field)
+            if value is not None:
+                summary.add_sample(name, {**pairs, "quantile": quantile}, value)
+        summary.add_sample(f"{name}_count", pairs, latency.count)
+        summary.add_sample(f"{name}_sum", pairs, latency.mean_s * latency.count)
+        if buckets:
+            name = "rkbench_latency_distribution_seconds"
+            text = "Latencies of the newest successful run, in fixed buckets."
+            family = self._families.setdefault(
+                name, GaugeHistogramMetricFamily(name, text, labels=KEY_LABELS)
+            )
+            assert isinstance(family, GaugeHistogramMetricFamily)
+            family.add_metric(labels, list(buckets), latency.mean_s * latency.count)
+
+    def _gauge(
+        self,
+        name: str,
+        text: str,
+        labels: Sequence[str],
+        value: float | None,
+        more: Mapping[str, str] | None = None,
+    ) -> None:
+        if value is None:
+            return
+        family = self._families.get(name)
+        if family is None:
+            names = (*KEY_LABELS, *(more or ()))
+            family = self._families[name] = GaugeMetricFamily(name, text, labels=names)
+        assert isinstance(family, GaugeMetricFamily)
+        family.add_metric((*labels, *(more or {}).values()), value)
+
+
+def key_labels(key: ResultKey) -> tuple[str, ...]:
+    """Return the values of KEY_LABELS: the model is the variant's name up to its first dot."""
+    simulated = str(key.simulated).lower()
+    model = key.variant.partition(".")[0]
+    return (model, key.variant, key.board, key.runtime, key.core_mask, key.scenario, simulated)
+
+
+def _unix_s(run: RunResult) -> float | None:
+    """Return when the run started; None where the store holds no time that can be read."""
+    try:
+        return datetime.fromisoformat(run.started_at).timestamp()
+    except ValueError:
+        return None

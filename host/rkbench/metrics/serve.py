@@ -1,0 +1,62 @@
+"""`bench serve`: results and targets for Prometheus, until it is told to stop."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+from pathlib import Path
+from types import FrameType
+
+from rkbench.boards.inventory import find_inventory
+from rkbench.errors import UsageError
+from rkbench.metrics.discovery import Targets
+from rkbench.metrics.results import DEFAULT_MAX_SERIES, StoreCollector
+from rkbench.metrics.web import App, MetricsServer
+from rkbench.results.store import default_path
+
+DEFAULT_LISTEN = "127.0.0.1:9955"
+
+
+def make_server(
+    listen: str = DEFAULT_LISTEN,
+    *,
+    store: Path | None = None,
+    inventory: Path | None = None,
+    simulated: bool = False,
+    max_series: int = DEFAULT_MAX_SERIES,
+) -> MetricsServer:
+    """Return a server that listens, and answers once it is run. Raises UsageError."""
+    results = StoreCollector(store or default_path(), simulated=simulated, max_series=max_series)
+    return MetricsServer(parse_listen(listen), App(results, Targets(find_inventory(inventory))))
+
+
+def serve(
+    listen: str,
+    *,
+    store: Path | None = None,
+    inventory: Path | None = None,
+    simulated: bool = False,
+    max_series: int = DEFAULT_MAX_SERIES,
+) -> None:
+    """Answer Prometheus until SIGTERM or Ctrl-C. Raises UsageError."""
+    logging.basicConfig(level=logging.INFO, format="bench serve: %(message)s", stream=sys.stderr)
+    server = make_server(listen, store=store, inventory=inventory, simulated=simulated, max_series=max_series)
+    signal.signal(signal.SIGTERM, _leave)
+    host, port = listen.rpartition(":")[0], server.server_port
+    logging.getLogger("rkbench.serve").info("http://%s:%d/metrics and /sd", host or "0.0.0.0", port)
+    with server:
+        server.serve_forever(poll_interval=3600)
+
+
+def parse_listen(text: str) -> tuple[str, int]:
+    """Return host and port of `HOST:PORT`, `[IPV6]:PORT` or `:PORT` (every address). Raises UsageError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise UsageError(f"--listen {text!r} is no address", hint="HOST:PORT, as 127.0.0.1:9955")
+    return host.strip("[]") or "0.0.0.0", int(port)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    del number, frame
+    sys.exit(0)

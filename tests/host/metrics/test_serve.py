@@ -1,0 +1,201 @@
+"""`bench serve` over HTTP: targets, readiness, slow clients, a port that is taken."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import threading
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+from made_runs import collected, make_run
+from metrics_values import parse
+from rkbench.errors import UsageError
+from rkbench.metrics.serve import make_server, parse_listen
+from rkbench.metrics.web import MetricsServer
+from rkbench.results.store import Store
+
+INVENTORY = """\
+[boards.desk]
+host = "192.168.1.20"
+soc = "rk3588"
+tags = ["lab", "top shelf"]
+
+[boards."v6 and 模型"]
+host = "fe80::1"
+exporter_port = 9999
+
+[boards.virtual]
+host = "virtual"
+"""
+
+
+def test_every_board_is_a_target_with_its_tags(serve: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "bench.toml").write_text(INVENTORY)
+    desk, other, virtual = json.loads(get(serve() + "/sd")[1])
+    assert desk == {
+        "targets": ["192.168.1.20:9954"],
+        "labels": {
+            "__meta_rkbench_board": "desk",
+            "__meta_rkbench_soc": "rk3588",
+            "__meta_rkbench_runtime": "lite",
+            "__meta_rkbench_simulated": "false",
+            "__meta_rkbench_tags": ",lab,top shelf,",
+            "__meta_rkbench_tag_lab": "true",
+            "__meta_rkbench_tag_top_shelf": "true",
+        },
+    }
+    assert other["targets"] == ["[fe80::1]:9999"]
+    assert other["labels"]["__meta_rkbench_board"] == "v6 and 模型"
+    assert virtual["targets"] == ["127.0.0.1:9954"]
+    assert virtual["labels"]["__meta_rkbench_simulated"] == "true"
+
+
+def test_an_edited_inventory_is_read_again_and_a_broken_edit_keeps_the_boards(
+    serve: Callable[..., str], tmp_path: Path
+) -> None:
+    path = tmp_path / "bench.toml"
+    url = serve()
+    assert json.loads(get(url + "/sd")[1]) == []
+    path.write_text(INVENTORY)
+    assert len(json.loads(get(url + "/sd")[1])) == 3
+    assert metrics(url)["rkbench_inventory_up"] == 1
+    path.write_text(INVENTORY + "[boards.broken")
+    assert len(json.loads(get(url + "/sd")[1])) == 3
+    assert metrics(url)["rkbench_inventory_up"] == 0
+    path.write_text('[boards.one]\nhost = "a"\n')
+    assert json.loads(get(url + "/sd")[1])[0]["targets"] == ["a:9954"]
+    assert metrics(url)["rkbench_inventory_up"] == 1
+
+
+def test_ready_says_what_is_missing(serve: Callable[..., str], tmp_path: Path) -> None:
+    url = serve()
+    status, text = get(url + "/-/ready")
+    assert (status, text.splitlines()) == (
+        503,
+        [
+            f"not ready: no result store at {tmp_path / 'store'}: No such file or directory",
+            "push something first (bench push), or name it: --store FILE",
+        ],
+    )
+    assert get(url + "/-/healthy") == (200, "rkbench is healthy\n")
+    save(tmp_path)
+    assert get(url + "/-/ready") == (200, "rkbench is ready\n")
+    holder = sqlite3.connect(tmp_path / "store", isolation_level=None)
+    holder.execute("PRAGMA locking_mode = EXCLUSIVE")
+    holder.execute("BEGIN EXCLUSIVE")
+    locked = get(url + "/-/ready")
+    holder.close()
+    assert locked[0] == 503
+    assert "database is locked" in locked[1]
+
+
+def test_a_client_that_says_nothing_holds_up_nobody(serve: Callable[..., str], tmp_path: Path) -> None:
+    save(tmp_path)
+    url = serve()
+    port = int(url.rpartition(":")[2])
+    with ExitStack() as clients:
+        for _ in range(20):
+            silent = clients.enter_context(socket.create_connection(("127.0.0.1", port)))
+            silent.sendall(b"GET /metrics HTTP/1.0\r\n")  # and never the end of it
+        assert metrics(url)["rkbench_results"] == 1
+
+
+def test_both_formats_are_told_apart_by_what_the_client_accepts(
+    serve: Callable[..., str], tmp_path: Path
+) -> None:
+    save(tmp_path)
+    url = serve()
+    assert get(url + "/metrics", "application/openmetrics-text")[1].endswith("# EOF\n")
+    assert "# EOF" not in get(url + "/metrics")[1]
+    assert get(url + "/no/such/page")[0] == 404
+
+
+def test_a_port_that_is_taken_is_named(serve: Callable[..., str]) -> None:
+    port = serve().rpartition(":")[2]
+    with pytest.raises(UsageError, match=f"127.0.0.1 port {port}: Address already in use") as error:
+        make_server(f"127.0.0.1:{port}")
+    assert "another bench serve" in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("text", "address"),
+    [("127.0.0.1:9955", ("127.0.0.1", 9955)), ("[::1]:80", ("::1", 80)), (":1", ("0.0.0.0", 1))],
+)
+def test_addresses_are_read(text: str, address: tuple[str, int]) -> None:
+    assert parse_listen(text) == address
+
+
+@pytest.mark.parametrize("text", ["", "9955", "host", "host:port", "host:99999"])
+def test_nonsense_is_no_address(text: str) -> None:
+    with pytest.raises(UsageError, match="is no address"):
+        parse_listen(text)
+
+
+def test_the_command_serves_on_loopback_until_it_is_told_to_stop(tmp_path: Path) -> None:
+    save(tmp_path)
+    code = "from rkbench.cli import main; main()"
+    options = ["--listen", "127.0.0.1:0", "--store", str(tmp_path / "store")]
+    command = [sys.executable, "-c", code, "serve", *options, "--inventory", str(tmp_path / "bench.toml")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        line = process.stderr.readline()
+        url = line.split()[2].removesuffix("/metrics")
+        assert url.startswith("http://127.0.0.1:")
+        assert metrics(url)["rkbench_results"] == 1
+        os.kill(process.pid, signal.SIGTERM)
+        said = f"bench serve: 0 boards in {tmp_path / 'bench.toml'}\n"
+        assert (process.wait(30), process.stderr.read()) == (0, said)
+
+
+@pytest.fixture
+def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
+    """Run servers on free ports in this process; each call returns a URL."""
+    with ExitStack() as running:
+
+        def start(**options: Any) -> str:
+            paths = {"store": tmp_path / "store", "inventory": tmp_path / "bench.toml"}
+            server = make_server("127.0.0.1:0", **{**paths, **options})
+            thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+            thread.start()
+            running.callback(stop, server, thread)
+            return f"http://127.0.0.1:{server.server_port}"
+
+        yield start
+
+
+def stop(server: MetricsServer, thread: threading.Thread) -> None:
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def save(folder: Path) -> None:
+    with Store(folder / "store") as store:
+        store.save(collected(make_run()))
+
+
+def metrics(url: str) -> dict[str, float]:
+    return parse(get(url + "/metrics", "application/openmetrics-text")[1])
+
+
+def get(url: str, accept: str = "*/*") -> tuple[int, str]:
+    """Return status and text of a page."""
+    try:
+        with urllib.request.urlopen(
+            urllib.request.Request(url, headers={"Accept": accept}), timeout=60
+        ) as page:
+            return page.status, page.read().decode()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read().decode()
