@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from rkbench.stats.gates import FAIL, NOT_MEASURED, Judgement, worst
@@ -49,7 +50,8 @@ class Fault:
 @dataclass(frozen=True)
 class CellResult:
     """One variant on one board by one plan. `runs` are the ids of all its runs, the judged one last but for
-    a second measurement; `baseline` is the run that it was held against. `duration_s` is wall time."""
+    a second measurement; `baseline` is the run that it was held against. `duration_s` is wall time,
+    `retried` why it was begun anew, `caveats` the codes of the run's doubts."""
 
     model: str
     variant: str
@@ -62,6 +64,7 @@ class CellResult:
     duration_s: float | None = None
     retried: str = ""
     p50_s: float | None = None
+    caveats: tuple[str, ...] = ()
     gates: tuple[GateResult, ...] = ()
     changes: tuple[Change, ...] = ()
     fault: Fault | None = None
@@ -118,3 +121,23 @@ class Night:
     def simulated(self) -> bool:
         """Whether any number of it comes from a virtual board."""
         return any(cell.simulated for cell in self.cells)
+
+
+@dataclass(frozen=True)
+class Told:
+    """Something to know about a board (None: about the night) while it runs."""
+
+    board: str | None
+    text: str
+
+
+@dataclass(frozen=True)
+class CellEnded:
+    """A cell is finished: the `done`-th of `total`."""
+
+    cell: CellResult
+    done: int
+    total: int
+
+
+NightListener = Callable[["Told | CellEnded"], None]

@@ -59,8 +59,13 @@ QUANTITIES: dict[str, Quantity] = {
     "snr": Quantity(_DECIBEL, higher_is_better=True),
     "max error": Quantity(_PLAIN),
 }
-#: Extremes of a run and its rate: nothing that an interval can be given for.
-_NOT_RELATIVE = {"min": "p50", "max": "p99", "throughput": "mean"}
+#: Extremes of a run, its rate, its one load: nothing that an interval can be given for.
+_NOT_RELATIVE = {
+    "min": "p50 within {}%",
+    "max": "p99 within {}%",
+    "throughput": "mean within {}%",
+    "load time": "load time <= 500ms",
+}
 _ABSOLUTE = re.compile(
     r"(?P<name>[^<>=≤≥]+?)\s*(?P<sign><=|>=|≤|≥|<|>)\s*(?P<number>[\d.]+(?:e-?\d+)?)(?P<unit>.*)"
 )
@@ -187,7 +192,7 @@ def _relative(text: str, name: str, number: str) -> Gate:
     if quantity in _NOT_RELATIVE:
         raise UsageError(
             f"gate {text!r}: {quantity} scatters too much to be held against a baseline",
-            hint=f"{_NOT_RELATIVE[quantity]} within {number}%",
+            hint=_NOT_RELATIVE[quantity].format(number),
         )
     return Gate(text, quantity, within_percent=_number(text, number))
 

@@ -1,0 +1,42 @@
+"""Accept the runs of a night as the baselines of those to come."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+from rkbench.errors import UsageError
+from rkbench.results.night import CellResult
+from rkbench.results.night_store import Baseline, accept, find_night
+from rkbench.results.store import Store
+
+
+def accept_night(
+    store: Store, name: str, note: str, unix_s: Callable[[], float] = time.time
+) -> tuple[list[Baseline], list[str]]:
+    """Make every good run of the night `name` (or that one run, where a run is named) a baseline.
+
+    Returns them, and why cells were left out. Raises UsageError where nothing is left to accept.
+    """
+    night = find_night(store, name)
+    key = name.lower()
+    named = [cell for cell in night.cells if any(run.startswith(key) for run in cell.runs)]
+    now_s = unix_s()
+    accepted, left = [], []
+    for cell in named or night.cells:
+        if cell.fault is not None:
+            left.append(f"{cell.variant} on {cell.board} ({cell.plan}): {cell.fault.message}")
+            continue
+        accepted.append(
+            Baseline(night.suite, *cell.key, cell.simulated, _run(store, cell, key), night.id, now_s, note)
+        )
+    if not accepted:
+        raise UsageError(f"{night.id} has no good run to accept", hint="; ".join(left))
+    accept(store, accepted)
+    return accepted, left
+
+
+def _run(store: Store, cell: CellResult, key: str) -> str:
+    """Return the run of the cell that was named, else the latest that came to its end."""
+    good = [run for run in cell.runs if store.run(run).failure is None]
+    return next((run for run in good if run.startswith(key)), good[-1])

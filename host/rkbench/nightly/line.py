@@ -1,0 +1,134 @@
+"""One board of a night: a conversation that is kept from cell to cell, and opened anew after a fault."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
+from threading import Event as Flag
+
+from rkbench.boards.model import Board
+from rkbench.campaign import Order, Session, run_campaign
+from rkbench.errors import (
+    AuthenticationError,
+    BenchError,
+    BoardBusyError,
+    BoardError,
+    ConnectError,
+    ConnectionLostError,
+    HostKeyError,
+    NoSpaceError,
+    ProtocolError,
+)
+from rkbench.nightly.cells import Cell
+from rkbench.results.collect import Collected
+from rkbench.results.events import Event, Note, Waiting
+from rkbench.results.night import Fault, NightListener, Told
+
+Connect = Callable[[Board], AbstractContextManager[Session]]
+_TRIED_AGAIN = (ConnectError, ConnectionLostError, ProtocolError, BoardError)
+_OF_NO_USE = (HostKeyError, AuthenticationError, BoardBusyError, NoSpaceError)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """One try at a cell: its run as far as it came (None: no plan began), and what broke, if something did.
+
+    `infrastructure`: link, board or agent broke, not the model.
+    """
+
+    collected: Collected | None
+    fault: Fault | None = None
+    infrastructure: bool = False
+
+
+class BoardLine:
+    """Runs cells on one board, one after the other. `stop` ends a run that is under way."""
+
+    def __init__(
+        self, board: Board, connect: Connect, listener: NightListener, stop: Flag, unix_s: Callable[[], float]
+    ) -> None:
+        self.board = board
+        self._connect = connect
+        self._listener = listener
+        self._stop = stop
+        self._unix_s = unix_s
+        self._open = ExitStack()
+        self._session: Session | None = None
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """Yield the conversation that is open, or a new one; an error inside ends it."""
+        if self._session is None:
+            self._session = self._open.enter_context(self._connect(self.board))
+        try:
+            yield self._session
+        except BaseException:
+            self.close()
+            raise
+
+    def close(self) -> None:
+        """End the conversation, if there is one."""
+        self._session = None
+        self._open.close()
+
+    def attempt(self, cell: Cell) -> Attempt:
+        """Run a cell once. Raises KeyboardInterrupt once `stop` is set."""
+        saved: list[Collected] = []
+        try:
+            outcome = run_campaign(
+                _order(cell), self.board, self.session, _Kept(saved), self._tell(), unix_s=self._unix_s
+            )
+        except BenchError as error:
+            again = isinstance(error, _TRIED_AGAIN) and not isinstance(error, _OF_NO_USE)
+            return Attempt(None, Fault(error.message, error.hint), infrastructure=again)
+        if outcome.interrupted:
+            raise KeyboardInterrupt
+        collected = outcome.collected[0]
+        failure = collected.run.failure
+        if failure is None:
+            return Attempt(collected)
+        broken = failure.stage == "connection"
+        if broken:
+            self.close()
+        fault = Fault(f"failed in {failure.stage}: {failure.message}", failure.advice)
+        return Attempt(collected, fault, infrastructure=broken)
+
+    def _tell(self) -> Callable[[Event], None]:
+        """Return a listener that passes on what matters, and interrupts the run once `stop` is set."""
+        interrupted = False
+
+        def tell(event: Event) -> None:
+            nonlocal interrupted
+            if self._stop.is_set() and not interrupted:
+                interrupted = True
+                raise KeyboardInterrupt
+            if isinstance(event, Waiting):
+                self._listener(Told(self.board.name, f"held by {event.owner}; waiting for it"))
+            elif isinstance(event, Note):
+                self._listener(Told(self.board.name, event.text))
+
+        return tell
+
+
+class _Kept:
+    def __init__(self, kept: list[Collected]) -> None:
+        self._kept = kept
+
+    def save(self, collected: Collected) -> None:
+        """Take one run: it is written together with its cell."""
+        self._kept.append(collected)
+
+
+def _order(cell: Cell) -> Order:
+    plan = cell.plan
+    return Order(
+        models=(cell.file,),
+        golden=cell.golden,
+        runtime=plan.runtime,
+        core_mask=plan.cores,
+        iterations=plan.iterations,
+        duration_s=plan.duration_s,
+        warmup=plan.warmup,
+        wait_s=plan.wait_s,
+    )

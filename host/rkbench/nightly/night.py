@@ -1,0 +1,328 @@
+"""A night: all boards at once, one variant at a time on each, every cell in the store as it ends."""
+
+from __future__ import annotations
+
+import queue
+import random
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+
+from rkbench.boards.model import Board
+from rkbench.campaign.plan import new_push_id
+from rkbench.errors import BenchError, StoreError, UsageError
+from rkbench.nightly.cells import Cell
+from rkbench.nightly.judge import Reference
+from rkbench.nightly.line import BoardLine, Connect
+from rkbench.nightly.measure import RETRY_PAUSE_S, CellMeasurer, Measured, not_measured
+from rkbench.results.night import BoardReport, CellEnded, CellResult, Fault, Night, NightListener, Told
+from rkbench.results.night_store import (
+    baselines,
+    begin_night,
+    positions,
+    save_cell,
+    save_night,
+    unfinished_night,
+)
+from rkbench.results.store import Store
+from rkbench.units import format_seconds
+
+RESUME, FRESH = "resume", "fresh"
+#: A board thread that is told to stop ends its run on the board first.
+FAREWELL_S = 30.0
+
+
+@dataclass(frozen=True)
+class Terms:
+    """How a night is run. `start`: RESUME, FRESH, or "" to go on with a night of this very suite that its
+    host did not end. `budget_s` None: no limit; cells that began are finished."""
+
+    start: str = ""
+    budget_s: float | None = None
+    retry_pause_s: float = RETRY_PAUSE_S
+
+
+@dataclass
+class _Work:
+    """What the threads of the boards share with the main one."""
+
+    stop: threading.Event = field(default_factory=threading.Event)
+    said: queue.SimpleQueue[Told | Measured | Exception | Board] = field(default_factory=queue.SimpleQueue)
+    deadline: float | None = None
+
+
+class Ticker:
+    """A wall clock that never gives the same millisecond twice, so that ids made of it differ."""
+
+    def __init__(self, unix_s: Callable[[], float] = time.time) -> None:
+        self._unix_s = unix_s
+        self._given_ms: set[int] = set()
+        self._lock = threading.Lock()
+
+    def __call__(self) -> float:
+        with self._lock:
+            now_ms = int(self._unix_s() * 1000)
+            while now_ms in self._given_ms:
+                now_ms += 1
+            self._given_ms.add(now_ms)
+            return (now_ms + 0.5) / 1000
+
+
+def run_night(
+    name: str,
+    fingerprint: str,
+    cells: Sequence[Cell],
+    store: Store,
+    connect: Connect,
+    listener: NightListener,
+    terms: Terms = Terms(),
+    *,
+    unix_s: Callable[[], float] = time.time,
+) -> Night:
+    """Run the cells that a night of suite `name` still lacks, and return the night.
+
+    Raises UsageError where there is nothing to resume, StoreError where the night cannot be begun. What
+    goes wrong later is in the night. After Ctrl-C the night is `interrupted`, and can be resumed.
+    """
+    night = _begin(name, fingerprint, store, terms, Ticker(unix_s))
+    return _Runner(night, cells, store, connect, listener, terms, Ticker(unix_s)).run()
+
+
+def _begin(name: str, fingerprint: str, store: Store, terms: Terms, unix_s: Callable[[], float]) -> Night:
+    """Return the night to go on with, or a new one, written into the store."""
+    open_night = unfinished_night(store, name, fingerprint) if terms.start != FRESH else None
+    if open_night is not None:
+        return replace(open_night, resumed=open_night.resumed + 1, interrupted=False, problems=())
+    if terms.start == RESUME:
+        raise UsageError(
+            f"no night of {name!r} to resume: the last one came to its end, or suite or models have changed",
+            hint="leave --resume away",
+        )
+    now_s = unix_s()
+    night = Night(f"night-{new_push_id(now_s, random.SystemRandom())}", name, fingerprint, now_s)
+    begin_night(store, night)
+    return night
+
+
+class _Runner:
+    def __init__(
+        self,
+        night: Night,
+        cells: Sequence[Cell],
+        store: Store,
+        connect: Connect,
+        listener: NightListener,
+        terms: Terms,
+        unix_s: Callable[[], float],
+    ) -> None:
+        self._night = night
+        self._cells = cells
+        self._store = store
+        self._listener = listener
+        self._terms = terms
+        self._unix_s = unix_s
+        done = positions(store, night.id)
+        self._todo = [cell for cell in cells if cell.position not in done]
+        earlier = {cell.key: cell for cell in night.cells}
+        self._results: dict[int, CellResult] = {
+            cell.position: earlier[cell.key] for cell in cells if cell.position in done
+        }
+        self._unsaved: list[Measured] = []
+        self._work = _Work()
+        self._lines = [
+            BoardLine(board, connect, self._hear, self._work.stop, unix_s) for board in self._boards()
+        ]
+
+    def run(self) -> Night:
+        """Check the boards, run the cells, and end the night."""
+        if self._results:
+            told = (
+                f"going on with {self._night.id}: {len(self._results)} of {len(self._cells)} cells are done"
+            )
+            self._listener(Told(None, told))
+        if self._terms.budget_s is not None:
+            self._work.deadline = time.monotonic() + self._terms.budget_s
+        interrupted = False
+        try:
+            self._night = replace(self._night, boards=self._preflight())
+            references = load_references(self._store, self._night.suite, self._listener)
+            self._measure(references)
+        except KeyboardInterrupt:
+            interrupted = True
+        finally:
+            self._work.stop.set()
+        return self._end(interrupted)
+
+    def _hear(self, said: Told | CellEnded) -> None:
+        """Take what a board's thread has to tell; the main thread passes it on."""
+        if isinstance(said, Told):
+            self._work.said.put(said)
+
+    def _boards(self) -> list[Board]:
+        return list({cell.board.name: cell.board for cell in self._todo}.values())
+
+    # -- pre-flight
+
+    def _preflight(self) -> tuple[BoardReport, ...]:
+        """Connect to all boards at once; returns what they are, or why they cannot take part."""
+        reports: dict[str, BoardReport] = {}
+
+        def check(line: BoardLine) -> None:
+            reports[line.board.name] = _report(line)
+
+        threads = [_started(check, line, name=f"check {line.board.name}") for line in self._lines]
+        for thread in threads:
+            thread.join()
+        for report in reports.values():
+            if report.fault:
+                self._listener(Told(report.name, f"takes no part: {report.fault.message}"))
+        earlier = {report.name: report for report in self._night.boards}
+        return tuple(
+            {**earlier, **{line.board.name: reports[line.board.name] for line in self._lines}}.values()
+        )
+
+    # -- measuring
+
+    def _measure(self, references: dict[tuple[str, str, str], tuple[Reference, ...]]) -> None:
+        faults = {report.name: report.fault for report in self._night.boards}
+        running = 0
+        for line in self._lines:
+            mine = [cell for cell in self._todo if cell.board.name == line.board.name]
+            fault = faults.get(line.board.name)
+            if fault is not None:
+                for cell in mine:
+                    self._take(not_measured(cell, fault))
+                continue
+            measurer = CellMeasurer(
+                line, references, self._work.stop, self._unix_s, self._terms.retry_pause_s
+            )
+            _started(self._run_board, line, measurer, mine, name=f"night {line.board.name}")
+            running += 1
+        while running:
+            said = self._work.said.get()
+            if isinstance(said, Board):
+                running -= 1
+            elif isinstance(said, Exception):
+                raise said
+            elif isinstance(said, Measured):
+                self._take(said)
+            else:
+                self._listener(said)
+
+    def _run_board(self, line: BoardLine, measurer: CellMeasurer, cells: Sequence[Cell]) -> None:
+        """Run the cells of one board; a thread's body."""
+        try:
+            for cell in cells:
+                if self._work.stop.is_set():
+                    break
+                self._work.said.put(self._one(measurer, cell))
+        except KeyboardInterrupt:
+            pass  # told to stop
+        except Exception as error:  # a bug: the main thread raises it
+            self._work.said.put(error)
+        finally:
+            line.close()
+            self._work.said.put(line.board)
+
+    def _one(self, measurer: CellMeasurer, cell: Cell) -> Measured:
+        if self._work.deadline is not None and time.monotonic() >= self._work.deadline:
+            budget = format_seconds(self._terms.budget_s)
+            fault = Fault(f"the time budget of {budget} was used up", "give it more: --time-budget")
+            return not_measured(cell, fault)
+        return measurer.measure(cell)
+
+    def _take(self, measured: Measured) -> None:
+        """Save a cell and tell of it. A store that refuses must not cost the rest of the night."""
+        self._results[measured.cell.position] = measured.result
+        try:
+            self._save(measured)
+        except StoreError as error:
+            self._unsaved.append(measured)
+            self._listener(Told(None, f"not saved, tried again at the end: {error.message}"))
+        self._listener(CellEnded(measured.result, len(self._results), len(self._cells)))
+
+    def _save(self, measured: Measured) -> None:
+        save_cell(self._store, self._night, measured.cell.position, measured.result, measured.runs)
+
+    # -- the end
+
+    def _end(self, interrupted: bool) -> Night:
+        """Write what could not be written before, and that the night is over; return it whole."""
+        if interrupted:
+            self._drain()
+        for line in self._lines:
+            line.close()
+        problems = self._save_rest()
+        over = not interrupted and len(self._results) == len(self._cells) and not problems
+        night = replace(
+            self._night,
+            ended_unix_s=self._unix_s() if over else None,
+            interrupted=interrupted,
+            problems=problems,
+        )
+        try:
+            save_night(self._store, night)
+        except StoreError as error:
+            night = replace(night, ended_unix_s=None, problems=(*problems, f"not saved: {error.message}"))
+        return replace(night, cells=tuple(self._results[key] for key in sorted(self._results)))
+
+    def _drain(self) -> None:
+        """Give the boards the time to end their runs, and keep the cells that were finished meanwhile."""
+        deadline = time.monotonic() + FAREWELL_S
+        for thread in threading.enumerate():
+            if thread.name.startswith(("night ", "check ")):
+                thread.join(max(0.0, deadline - time.monotonic()))
+        while not self._work.said.empty():
+            said = self._work.said.get()
+            if isinstance(said, Measured):
+                self._take(said)
+
+    def _save_rest(self) -> tuple[str, ...]:
+        problems = []
+        for measured in self._unsaved:
+            try:
+                self._save(measured)
+            except StoreError as error:
+                problems.append(f"{' '.join(measured.result.key)}: not saved: {error.message}")
+        return tuple(problems)
+
+
+def load_references(
+    store: Store, suite: str, listener: NightListener
+) -> dict[tuple[str, str, str], tuple[Reference, ...]]:
+    """Return the accepted baselines of `suite` with their raw latencies, by variant, board and plan."""
+    found: dict[tuple[str, str, str], tuple[Reference, ...]] = {}
+    for baseline in baselines(store, suite):
+        try:
+            run = store.run(baseline.run)
+        except UsageError:
+            listener(Told(None, f"the baseline {baseline.run} is no longer in the store"))
+            continue
+        key = (baseline.variant, baseline.board, baseline.plan)
+        reference = Reference(run, store.latencies(run.id).timed_blocks())
+        found[key] = (*found.get(key, ()), reference)
+    return found
+
+
+def _report(line: BoardLine) -> BoardReport:
+    board = line.board
+    try:
+        with line.session() as session:
+            there = session.environment
+    except BenchError as error:
+        return BoardReport(board.name, board.soc, board.simulated, fault=Fault(error.message, error.hint))
+    return BoardReport(
+        board.name,
+        there.soc or board.soc,
+        there.simulated or board.simulated,
+        there.runtime_version,
+        there.driver_version,
+        there.kernel,
+    )
+
+
+def _started(target: Callable[..., None], *arguments: object, name: str) -> threading.Thread:
+    thread = threading.Thread(target=target, args=arguments, name=name, daemon=True)
+    thread.start()
+    return thread
