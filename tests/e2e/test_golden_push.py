@@ -39,7 +39,12 @@ def test_names_layout_and_dtype_of_the_users_own_are_fitted_and_said(tmp_path: P
     assert result.returncode == 0, result.stderr
     assert "golden: picture is taken for input 'image': the only one that fits" in result.stderr
     assert "golden: picture: float64 becomes float32" in result.stderr
-    output = json.loads((tmp_path / "out.json").read_text())["runs"][0]["outputs"][0]
+    run = json.loads((tmp_path / "out.json").read_text())["runs"][0]
+    assert [caveat["message"] for caveat in run["caveats"] if caveat["code"] == "golden_assumed"] == [
+        "golden: picture is taken for input 'image': the only one that fits",
+        "golden: scores is taken for output 'logits': the only one that fits",
+    ]
+    output = run["outputs"][0]
     assert (output["case_count"], output["top1_agreement"]) == (64, 1.0)
     assert output["cosine"] == pytest.approx(0.999647, abs=1e-6)
 

@@ -27,6 +27,7 @@ from rkbench.errors import (
     StoreError,
     UsageError,
 )
+from rkbench.results.caveats import golden_caveats
 from rkbench.results.collect import Collected, Collector
 from rkbench.results.comparison import Comparison, compare_runs
 from rkbench.results.events import Ended, Listener, Measuring, Note, Sending, Step, Waiting, ignore
@@ -132,7 +133,10 @@ def run_campaign(
         transfers = _upload(session, variants, listener)
         push = new_push_id(unix_s(), source or random.SystemRandom())
         place = Place(board, session.hello, session.environment, push, unix_s())
-        doubts = [findings.of(variant.facts.name) for variant in variants]
+        doubts = [
+            (*findings.of(variant.facts.name), *golden_caveats(variant.golden_assumptions))
+            for variant in variants
+        ]
         headers = make_headers(order, place, variants, transfers, doubts)
         plan = make_plan(order, board, headers, variants)
         after = _After(session.environment.boot_id, connect, findings.fails)

@@ -20,7 +20,9 @@ MAXIMUM_LOAD_BEFORE = 0.05
 CLOCK_SET_UNIX_NS = 1_577_836_800_000_000_000
 
 #: Caveats that say what is not known; they cast no doubt on what is.
-INFORMATIVE = frozenset({"simulated", "no_golden", "p99_unknown", "board_clock", "sensors_missing"})
+INFORMATIVE = frozenset(
+    {"simulated", "no_golden", "golden_assumed", "p99_unknown", "board_clock", "sensors_missing"}
+)
 
 Rule = Callable[[RunResult, Sequence[int]], Iterator[Caveat]]
 
@@ -28,6 +30,19 @@ Rule = Callable[[RunResult, Sequence[int]], Iterator[Caveat]]
 def caveats_of(run: RunResult, durations_ns: Sequence[int]) -> tuple[Caveat, ...]:
     """Return every doubt about `run`, whose timed latencies are `durations_ns`."""
     return tuple(caveat for rule in _RULES for caveat in rule(run, durations_ns))
+
+
+def golden_caveats(assumptions: Sequence[str]) -> tuple[Caveat, ...]:
+    """Return what was assumed to make a golden fit, one caveat each."""
+    return tuple(
+        Caveat(
+            "golden_assumed",
+            f"golden: {assumed}",
+            "if that is wrong, so is the output error: name the members inputs/NAME and outputs/NAME as the"
+            " model does, or let bench golden MODEL.onnx make it",
+        )
+        for assumed in assumptions
+    )
 
 
 def verdict_of(caveats: Sequence[Caveat]) -> str:

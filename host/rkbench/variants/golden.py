@@ -51,11 +51,15 @@ CACHE_LIMIT_BYTES = 10_000_000_000
 
 @dataclass(frozen=True)
 class PreparedGolden:
-    """A golden in the board's form. `notes` tell what was decided or converted on the way."""
+    """A golden in the board's form. `notes` tell what was decided or converted on the way.
+
+    `assumptions` are those of the notes that could be wrong.
+    """
 
     path: Path
     cases: int
     notes: tuple[str, ...]
+    assumptions: tuple[str, ...] = ()
 
 
 def prepare_golden(path: Path, model: RknnModel) -> Path:
@@ -73,7 +77,7 @@ def prepare(path: Path, model: RknnModel, cache: Path | None = None) -> Prepared
         found = match(wanted_of(model), members_of(source), layout_of(source), sides=sides)
         found = with_normalisation(found, normalisations(model), domain_of(source))
         if is_board_form(source, found):
-            return PreparedGolden(path, found.cases, found.notes)
+            return PreparedGolden(path, found.cases, found.notes, found.assumptions)
         folder = cache or cache_folder()
         target = folder / f"{_cache_key(path, found)}.npz"
         if not target.exists():
@@ -81,7 +85,7 @@ def prepare(path: Path, model: RknnModel, cache: Path | None = None) -> Prepared
             write_golden(source, found, target)
             _evict(folder, keep=target)
     os.utime(target)
-    return PreparedGolden(target, found.cases, found.notes)
+    return PreparedGolden(target, found.cases, found.notes, found.assumptions)
 
 
 def wanted_of(model: RknnModel) -> list[Wanted]:
@@ -100,8 +104,11 @@ def wanted_of(model: RknnModel) -> list[Wanted]:
 
 
 def with_normalisation(found: Match, known: Mapping[str, Normalisation], domain: str) -> Match:
-    """Return `found` with what must be done, or said, about inputs that the model normalises itself."""
-    fits, notes = [], list(found.notes)
+    """Return `found` with what must be done, or said, about inputs that the model normalises itself.
+
+    Bytes can only be raw values; floats of unknown domain are assumed to be.
+    """
+    fits, notes, assumptions = [], list(found.notes), list(found.assumptions)
     for fit in found.fits:
         each = known.get(fit.wanted.name) if fit.wanted.kind == "inputs" else None
         if each is not None and domain == "onnx":
@@ -109,8 +116,10 @@ def with_normalisation(found: Match, known: Mapping[str, Normalisation], domain:
             notes.append(f"{fit.member.key}: the model normalises it ({each}); turned back to x * std + mean")
         elif each is not None:
             notes.append(f"{fit.member.key}: the model normalises it ({each}); taken as raw values")
+            if fit.member.dtype.startswith("float"):
+                assumptions.append(notes[-1])
         fits.append(fit)
-    return replace(found, fits=tuple(fits), notes=tuple(notes))
+    return replace(found, fits=tuple(fits), notes=tuple(notes), assumptions=tuple(assumptions))
 
 
 def is_board_form(source: NpzReader, found: Match) -> bool:

@@ -85,11 +85,15 @@ class Fit:
 
 @dataclass(frozen=True)
 class Match:
-    """All fits, in the model's order, inputs first; `notes` say what had to be decided or was changed."""
+    """All fits, in the model's order, inputs first; `notes` say what had to be decided or was changed.
+
+    `assumptions` are those notes that the file does not bear out: if wrong, the errors mean nothing.
+    """
 
     fits: tuple[Fit, ...]
     cases: int
     notes: tuple[str, ...]
+    assumptions: tuple[str, ...] = ()
 
 
 def match(wanted: Sequence[Wanted], members: Sequence[Member], layout: str = "", *, sides: str = "") -> Match:
@@ -107,6 +111,7 @@ def match(wanted: Sequence[Wanted], members: Sequence[Member], layout: str = "",
         raise GoldenError(text, hint=error.hint or _advice(wanted)) from error
     used = {fit.member.key for fit in fits}
     unused = [member.key for member in members if member.key not in used]
+    assumptions = (*notes, *layout_notes)
     if unused:
         notes.append(f"not used: {', '.join(unused)}")
     notes += layout_notes + [
@@ -114,7 +119,7 @@ def match(wanted: Sequence[Wanted], members: Sequence[Member], layout: str = "",
         for fit in fits
         if fit.dtype != fit.member.dtype
     ]
-    return Match(tuple(fits), cases, tuple(notes))
+    return Match(tuple(fits), cases, tuple(notes), assumptions)
 
 
 def _pair(

@@ -43,6 +43,8 @@ class PreparedVariant:
     facts: ModelFacts
     golden_notes: tuple[str, ...] = ()
     """What was decided or converted to make the golden fit."""
+    golden_assumptions: tuple[str, ...] = ()
+    """Those of the notes that could be wrong."""
 
     @property
     def files(self) -> tuple[BlobFile, ...]:
@@ -83,6 +85,7 @@ def _prepare(path: Path, name: str, golden: Path | None, soc: str | None, force:
             npu=npu,
             facts=model_facts(model),
             golden_notes=fitted.notes if fitted else (),
+            golden_assumptions=fitted.assumptions if fitted else (),
         )
 
 

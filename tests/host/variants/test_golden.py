@@ -217,6 +217,20 @@ def test_a_users_own_inputs_are_taken_as_raw_values_and_that_is_said(tmp_path: P
     found = with_normalisation(matched(path, IMAGE), {"x": MEAN_AND_STD}, "")
     assert (found.fits[0].undo, found.fits[0].dtype) == (None, "uint8")
     assert found.notes == ("x: the model normalises it (mean 10, 20, std 2, 4); taken as raw values",)
+    assert found.assumptions == ()
+
+
+def test_that_floats_are_raw_values_is_only_assumed(tmp_path: Path) -> None:
+    path = save(tmp_path / "g.npz", x=np.ones((1, 2, 2, 3), np.float32))
+    found = with_normalisation(matched(path, IMAGE), {"x": MEAN_AND_STD}, "")
+    assert found.assumptions == ("x: the model normalises it (mean 10, 20, std 2, 4); taken as raw values",)
+
+
+def test_a_guessed_layout_is_an_assumption_and_a_conversion_is_none(tmp_path: Path) -> None:
+    path = save(tmp_path / "g.npz", x=np.zeros((5, 2, 2, 2)), labels=np.zeros(5))
+    assert matched(path, CUBE).assumptions == (
+        "x: NCHW and NHWC both fit; taken as NCHW, the model's own layout",
+    )
 
 
 def test_what_is_in_the_boards_form_already_is_pushed_as_it_is(tmp_path: Path) -> None:
