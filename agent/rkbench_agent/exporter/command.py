@@ -4,23 +4,28 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import json
 import logging
 import os
 import signal
 import sys
 from pathlib import Path
-from typing import Any, List, Optional, Tuple
+from typing import Any, Dict, List, Optional
 
 from prometheus_client.registry import CollectorRegistry
 
 from rkbench_agent import __version__
 from rkbench_agent.child import package_root
 from rkbench_agent.exporter.collector import BoardCollector, board_groups
+from rkbench_agent.exporter.install import Installation
 from rkbench_agent.exporter.rounds import Rounds
-from rkbench_agent.exporter.web import ExporterServer, ListenError, metrics_app
+from rkbench_agent.exporter.service import ServiceError
+from rkbench_agent.exporter.web import ExporterServer, ListenError, metrics_app, parse_listen
 from rkbench_agent.storage import DEFAULT_CACHE
 
 DEFAULT_LISTEN = "0.0.0.0:9954"
+#: The line of `install` and `uninstall` that the host reads: JSON.
+RESULT_MARK = "rkbench-exporter-result "
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -30,11 +35,26 @@ def main(arguments: Optional[List[str]] = None) -> int:
     if options.command == "version":
         print(identity())
         return 0
+    if options.command in ("install", "uninstall"):
+        print(RESULT_MARK + json.dumps(_change(options)), flush=True)
+        return 0
     try:
         return serve(options)
     except ListenError as error:
         print(f"rkbench-exporter: {error}", file=sys.stderr)
         return 1
+
+
+def _change(options: argparse.Namespace) -> Dict[str, Any]:
+    """Install or uninstall; return what was done, or why not, for the host to read."""
+    root = Path(os.environ.get("RKBENCH_SYS_ROOT") or "/")
+    installation = Installation(Path(options.cache).expanduser(), root, Path(package_root()), own_digest())
+    try:
+        if options.command == "uninstall":
+            return installation.uninstall()
+        return installation.install(options.listen, debugfs=options.debugfs)
+    except (ServiceError, ListenError, OSError) as error:
+        return {"error": str(error)}
 
 
 def serve(options: argparse.Namespace) -> int:
@@ -54,24 +74,18 @@ def serve(options: argparse.Namespace) -> int:
     return 0
 
 
-def parse_listen(text: str) -> Tuple[str, int]:
-    """Return host and port of `HOST:PORT`, `[IPV6]:PORT` or `:PORT`; raises ListenError."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
-        raise ListenError(f"no address: {text!r}; HOST:PORT or [IPV6]:PORT")
-    return host.strip("[]") or "0.0.0.0", int(port)
-
-
 def identity() -> str:
     """Return name, version and digest of this exporter, in one line."""
     return f"rkbench-exporter {__version__} {own_digest() or 'from-source'}"
 
 
 def own_digest() -> str:
-    """Return the SHA-256 of the running zipapp; empty when the package runs from a folder."""
+    """Return the SHA-256 of the running zipapp, also where it was unpacked beside itself; else empty."""
+    place = Path(package_root())
+    archive = place.with_name(place.name + ".pyz") if place.is_dir() else place
     try:
-        return hashlib.sha256(Path(package_root()).read_bytes()).hexdigest()
-    except IsADirectoryError:
+        return hashlib.sha256(archive.read_bytes()).hexdigest()
+    except OSError:
         return ""
 
 
@@ -80,9 +94,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("version", help="tell version and digest")
     serving = commands.add_parser("serve", help="answer Prometheus")
-    serving.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT")
-    serving.add_argument("--cache", default=DEFAULT_CACHE, help="cache folder of the rkbench agent")
     serving.add_argument("--detach", action="store_true", help="leave the session that started it")
+    installing = commands.add_parser("install", help="keep it running on this board")
+    installing.add_argument("--debugfs", action="store_true", help="let it read debugfs (as root)")
+    for command in (serving, installing):
+        command.add_argument("--listen", default=DEFAULT_LISTEN, metavar="HOST:PORT")
+    for command in (serving, installing, commands.add_parser("uninstall", help="leave nothing of it")):
+        command.add_argument("--cache", default=DEFAULT_CACHE, help="cache folder of the rkbench agent")
     return parser
 
 

@@ -79,6 +79,25 @@ class ExporterServer(ThreadingMixIn, WSGIServer):
             _log.error("client %s", client_address, exc_info=True)
 
 
+def can_listen(host: str, port: int) -> bool:
+    """Tell whether the address is free."""
+    with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as trial:
+        trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            trial.bind((host, port))
+        except OSError:
+            return False
+    return True
+
+
+def parse_listen(text: str) -> Tuple[str, int]:
+    """Return host and port of `HOST:PORT`, `[IPV6]:PORT` or `:PORT`; raises ListenError."""
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isdigit() or int(port) > 65535:
+        raise ListenError(f"no address: {text!r}; HOST:PORT or [IPV6]:PORT")
+    return host.strip("[]") or "0.0.0.0", int(port)
+
+
 def metrics_app(registry: CollectorRegistry, identity: str) -> Callable[..., Iterable[bytes]]:
     """Return the WSGI application: /metrics, and `identity` at /-/healthy."""
 

@@ -49,7 +49,7 @@ class AgentLink:
             if line.startswith(BOOT_MARK + "need"):
                 self._write_all(agent.data)
             elif line.startswith(BOOT_MARK + "error "):
-                raise self._boot_error(line[len(BOOT_MARK) + 6 :])
+                raise boot_error(self._board, line[len(BOOT_MARK) + 6 :])
             elif MAGIC in line:
                 self.hello = self._check_hello(line, agent)
                 break
@@ -186,26 +186,6 @@ class AgentLink:
             )
         return hello
 
-    def _boot_error(self, text: str) -> BenchError:
-        kind, _, message = text.strip().partition(" ")
-        name = self._board.name
-        if kind == "python_too_old":
-            return BoardError(
-                f"board {name!r}: {message}; the agent needs Python 3.8 or newer",
-                hint=f"name a newer one: bench boards add {name} ... --python /path/to/python3",
-            )
-        if kind == "no_space":
-            return NoSpaceError(
-                f"board {name!r}: no space for the agent: {message}",
-                hint="free some space there, or name a folder on a larger disk: cache_dir in bench.toml",
-            )
-        if kind == "read_only":
-            return BoardError(
-                f"board {name!r}: the cache folder cannot be written: {message}",
-                hint="name a folder that can: cache_dir in bench.toml (bench boards add ... --cache DIR)",
-            )
-        return BoardError(f"board {name!r}: the agent did not start: {message}", hint="push again")
-
     def _ended(self) -> BenchError:
         """Return what it means that the channel has closed."""
         self._channel.status_event.wait(1.0)
@@ -230,3 +210,25 @@ class AgentLink:
             if said
             else "it said nothing; was it killed? see dmesg on the board",
         )
+
+
+def boot_error(board: Board, text: str) -> BenchError:
+    """Return what it means that the boot script said `rkbench-boot error TEXT`."""
+    kind, _, message = text.strip().partition(" ")
+    name = board.name
+    if kind == "python_too_old":
+        return BoardError(
+            f"board {name!r}: {message}; the agent needs Python 3.8 or newer",
+            hint=f"name a newer one: bench boards add {name} ... --python /path/to/python3",
+        )
+    if kind == "no_space":
+        return NoSpaceError(
+            f"board {name!r}: no space for the agent: {message}",
+            hint="free some space there, or name a folder on a larger disk: cache_dir in bench.toml",
+        )
+    if kind == "read_only":
+        return BoardError(
+            f"board {name!r}: the cache folder cannot be written: {message}",
+            hint="name a folder that can: cache_dir in bench.toml (bench boards add ... --cache DIR)",
+        )
+    return BoardError(f"board {name!r}: the agent did not start: {message}", hint="push again")

@@ -12,7 +12,6 @@ from importlib import metadata
 from pathlib import Path
 
 from rkbench.boards.boot import AgentZip, pack, python_sources
-from rkbench.boards.slim import slim
 from rkbench.errors import BoardError
 
 #: The last release for Python 3.8; pyproject.toml demands it.
@@ -39,13 +38,9 @@ def build_exporter() -> AgentZip:
         )
     ours = python_sources(Path(rkbench_agent.__file__).parent)
     theirs = python_sources(Path(prometheus_client.__file__).parent)
-    sources = {name: slim(text).encode() for name, text in ours.items()}
-    sources.update((name, text.encode()) for name, text in theirs.items() if not _is_left_out(name))
+    kept = {name: text for name, text in theirs.items() if not any(part in name for part in _LEFT_OUT)}
+    sources = {name: text.encode() for name, text in {**ours, **kept}.items()}
     sources["__main__.py"] = _MAIN.encode()
     title = f"rkbench exporter {rkbench_agent.__version__}: this board for Prometheus"
     data = pack(sources, title)
     return AgentZip(hashlib.sha256(data).hexdigest(), data)
-
-
-def _is_left_out(name: str) -> bool:
-    return any(part in name for part in _LEFT_OUT)

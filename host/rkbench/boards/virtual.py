@@ -63,8 +63,8 @@ class VirtualBoard:
         self.folder = Path(tempfile.mkdtemp(prefix="rkbench-virtual-"))
         self.home = board.home or self.folder / "home"
         self.home.mkdir(parents=True, exist_ok=True)
-        copy_tree(soc, self.folder / "tree")
-        self._environment = _environment(self.folder / "tree", self.home, board.behaviour, environment)
+        tree = _tree(soc, board.home, self.folder)
+        self._environment = _environment(tree, self.home, board.behaviour, environment)
         self._transports: list[paramiko.Transport] = []
         self._host_key = _new_key(self.folder / "host_key")
         self._client_key = _new_key(self.folder / "client_key")
@@ -141,6 +141,16 @@ class _Server(paramiko.ServerInterface):
         arguments = (channel, command.decode(), self._environment, self._home)
         threading.Thread(target=run_command, args=arguments, name="virtual exec", daemon=True).start()
         return True
+
+
+def _tree(soc: str, home: Path | None, folder: Path) -> Path:
+    """Return a copy of the recorded tree: beside a home that stays (an exporter may live there), it stays."""
+    tree = home.with_name(f"{home.name}.{soc}.tree") if home else folder / "tree"
+    if not tree.exists():
+        partial = tree.with_name(f"{tree.name}.{os.getpid()}")
+        copy_tree(soc, partial)
+        partial.rename(tree)
+    return tree
 
 
 def _environment(

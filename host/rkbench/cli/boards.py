@@ -102,6 +102,25 @@ def remove(
     typer.echo(f"{name} is no longer in {path}")
 
 
+@boards_app.command("install-exporter")
+def install_exporter(
+    name: Annotated[str, typer.Argument(help="A board of the inventory, or USER@HOST[:PORT].")],
+    port: Annotated[int | None, typer.Option(help="Where it listens (default 9954).")] = None,
+    debugfs: Annotated[
+        bool, typer.Option("--debugfs", help="Let it read debugfs too, where it runs as root.")
+    ] = False,
+    uninstall: Annotated[bool, typer.Option("--uninstall", help="Take it off; nothing is left.")] = False,
+    inventory: InventoryOption = None,
+) -> None:
+    """Keep an exporter for Prometheus running on a board; again: nothing changes."""
+    from rkbench.boards.exporter_command import install, remove
+
+    if uninstall:
+        typer.echo(remove(name, inventory))
+        return
+    typer.echo(install(name, inventory, port=port, debugfs=debugfs))
+
+
 def _confirm(question: str) -> bool:
     """Ask on the terminal; raises UsageError where there is none."""
     import sys
