@@ -1,0 +1,140 @@
+"""Suites: what is wrong in one is named, with its place and with what was meant."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+from rkbench.boards.inventory import load_inventory
+from rkbench.errors import BenchError, UsageError
+from rkbench.nightly.cells import fingerprint, make_cells
+from rkbench.nightly.suite import NightPlan, load_suite
+
+DEMO = Path(__file__).parents[3] / "host/rkbench/demo/data"
+INVENTORY = """
+[boards.a]
+host = "virtual"
+soc = "rk3588"
+tags = ["shelf"]
+[boards.b]
+host = "virtual"
+soc = "rk3568"
+tags = ["shelf"]
+[boards.c]
+host = "virtual"
+soc = "rk3588"
+"""
+SUITE = """
+boards = ["shelf"]
+gates = ["p50 within 5%"]
+[[models]]
+files = "models/*.rknn"
+gates = ["size <= 10MB"]
+"""
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> Path:
+    """A folder with two models of the RK3588 and an inventory of three boards."""
+    (tmp_path / "models").mkdir()
+    for name in ("digits.int8.rknn", "digits.fp16.rknn"):
+        shutil.copy(DEMO / name, tmp_path / "models" / name)
+    (tmp_path / "bench.toml").write_text(INVENTORY)
+    return tmp_path
+
+
+def cells(lab: Path, text: str) -> list[tuple[str, str, str]]:
+    (lab / "suite.toml").write_text(text)
+    made = make_cells(load_suite(lab / "suite.toml"), load_inventory(lab / "bench.toml"))
+    return [cell.key for cell in made]
+
+
+def refused(lab: Path, text: str) -> str:
+    with pytest.raises(BenchError) as caught:
+        cells(lab, text)
+    return f"{caught.value.message} | {caught.value.hint}"
+
+
+def test_a_tag_means_every_board_that_the_model_fits(lab: Path) -> None:
+    assert cells(lab, SUITE) == [("digits.fp16", "a", "default"), ("digits.int8", "a", "default")]
+    by_soc = cells(lab, SUITE.replace('"shelf"', '"rk3588", "a"'))
+    assert by_soc == [(name, board, "default") for name in ("digits.fp16", "digits.int8") for board in "ac"]
+
+
+def test_every_plan_is_a_cell_of_its_own(lab: Path) -> None:
+    plans = "[plans.quick]\niterations = 100\nduration = 0\n[plans.core0]\ncores = '0'\nwait = 5\n"
+    (lab / "suite.toml").write_text(SUITE + plans)
+    entry = load_suite(lab / "suite.toml").entries[0]
+    assert entry.plans == (
+        NightPlan("quick", iterations=100, duration_s=0),
+        NightPlan("core0", cores="0", wait_s=5),
+    )
+    assert [gate.text for gate in entry.gates] == ["p50 within 5%", "size <= 10MB"]
+    assert len(cells(lab, SUITE + plans)) == 4
+
+
+def test_a_pattern_may_be_absolute(lab: Path) -> None:
+    found = cells(lab, SUITE.replace("models/*.rknn", f"{DEMO}/digits.int8.rknn"))
+    assert found == [("digits.int8", "a", "default")]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("boards =", "bords =", "key 'bords' is unknown | did you mean boards?"),
+        ("files =", "file =", "[[models]] 1: key 'file' is unknown | did you mean files?"),
+        ("files =", "zzz =", "known: name, files, golden, boards, plans, gates"),
+        ("[[models]]", "[plans.x]\niteration = 3\n[[models]]", "did you mean iterations"),
+        ("[[models]]", "[plans.x]\ncores = '7'\n[[models]]", "no core mask '7'"),
+        ("[[models]]", "[plans.x]\niterations = 0\n[[models]]", "iterations = 0 is too small"),
+        (
+            "[[models]]",
+            "[plans.x]\niterations = '9'\n[[models]]",
+            "iterations must be a whole number, not '9'",
+        ),
+        ("[[models]]", "[plans.x]\niterations = 59\n[[models]]", "too few for 'p50 within 5%'"),
+        ("[[models]]", "[plans.x]\n[[models]]\nplans = ['y']", "plan 'y' is unknown | known: x"),
+        ("p50 within", "p51 within", "'p51' is nothing that is measured | did you mean p50"),
+        ("p50 within 5%", "p99 <= 12", "12 of what?"),
+        ("models/*.rknn", "models/*.rkn", "no model fits 'models/*.rkn'"),
+        ("models/*.rknn", "models", "no model fits 'models'"),
+        ('"shelf"', '"shelve"', "no board 'shelve' | did you mean shelf?"),
+        ('"shelf"', '"b"', "no board fits digits.fp16.rknn (rk3588): b (rk3568)"),
+        ('["shelf"]', "[]", "names no board"),
+        ('["shelf"]', '"shelf"', "boards must be a list, not 'shelf'"),
+        ('["shelf"]', "[3]", "boards must be a list of strings"),
+        ("[[models]]", "[models]", "models must be a list"),
+        ("[[models]]", "[[models]]\ngolden = 'no.npz'", "no golden"),
+        ("[[models]]", "= 3\n[[models]]", "cannot be read"),
+        ("[[models]]\nfiles", "[[models]]\nfiles = 'models/digits.fp16.rknn'\n[[models]]\nfiles", "are both"),
+    ],
+)
+def test_what_is_wrong_is_named(lab: Path, old: str, new: str, words: str) -> None:
+    assert old in SUITE
+    assert words in refused(lab, SUITE.replace(old, new, 1))
+
+
+def test_a_suite_without_gates_or_models_guards_nothing(lab: Path) -> None:
+    assert "has no gates" in refused(lab, 'boards = ["a"]\n[[models]]\nfiles = "models/*.rknn"')
+    assert "has no models" in refused(lab, 'boards = ["a"]\ngates = ["size <= 1MB"]')
+    with pytest.raises(UsageError, match=r"no suite .*gone\.toml"):
+        load_suite(lab / "gone.toml")
+
+
+def test_a_night_is_resumed_only_with_the_same_suite_models_and_goldens(lab: Path) -> None:
+    (lab / "golden.npz").write_bytes(b"one")
+
+    def digest(text: str = SUITE) -> str:
+        (lab / "suite.toml").write_text(text.replace("[[models]]", "[[models]]\ngolden = 'golden.npz'"))
+        suite = load_suite(lab / "suite.toml")
+        return fingerprint(suite, make_cells(suite, load_inventory(lab / "bench.toml")))
+
+    first = digest()
+    assert digest() == first
+    assert digest(SUITE.replace("5%", "6%")) != first
+    (lab / "golden.npz").write_bytes(b"two")
+    second = digest()
+    assert second != first
+    shutil.copy(DEMO / "digits.regrouped.int8.rknn", lab / "models/digits.int8.rknn")
+    assert digest() not in (first, second)
