@@ -29,7 +29,7 @@ def push(
     interleave: Annotated[bool, typer.Option("--interleave/--no-interleave", help="In turns.")] = True,
     json_file: Annotated[str | None, typer.Option("--json", help="Write JSON to FILE, or - .")] = None,
     csv_file: Annotated[str | None, typer.Option("--csv", help="Write CSV to FILE, or - .")] = None,
-    force: Annotated[bool, typer.Option(help="Send a model of another SoC all the same.")] = False,
+    force: Annotated[bool, typer.Option(help="Send a model that the board cannot load, all the same.")] = False,
     wait: Annotated[float, typer.Option(help="Seconds to wait for a board in use.")] = 0.0,
     store: Annotated[Path | None, typer.Option(help="The result store.")] = None,
     inventory: Annotated[Path | None, typer.Option(help="The inventory, bench.toml.")] = None,

@@ -101,7 +101,8 @@ static struct {
 } buffers[MAX_BUFFERS];
 
 static int is_card(const char *path) { return path && strcmp(path, CARD) == 0; }
-static int in_dri(const char *path) { return path && strncmp(path, "/dev/dri/", 9) == 0; }
+/* The render node is left to the board: librknnrt 1.5.2 does not look at it. */
+static int is_other_card(const char *path) { return path && strncmp(path, "/dev/dri/card", 13) == 0; }
 
 /* Is this descriptor the device? By inode: numbers are reused after a close. */
 static int is_device(int fd) {
@@ -133,7 +134,7 @@ static int open_card(void) {
         va_end(arguments);                                                                                \
         if (is_card(path))                                                                                \
             return open_card();                                                                           \
-        if (in_dri(path)) {                                                                               \
+        if (is_other_card(path)) {                                                                        \
             errno = ENOENT;                                                                               \
             return -1;                                                                                    \
         }                                                                                                 \
@@ -162,7 +163,7 @@ API int __xstat(int version, const char *path, struct stat *answer) {
 
 API int __xmknod(int version, const char *path, mode_t mode, dev_t *device) {
     (void)version;
-    if (!in_dri(path))
+    if (!is_other_card(path))
         return mknodat(AT_FDCWD, path, mode, *device);
     errno = EPERM;
     return -1;
@@ -170,7 +171,7 @@ API int __xmknod(int version, const char *path, mode_t mode, dev_t *device) {
 
 API int remove(const char *path) {
     static int (*original)(const char *);
-    if (in_dri(path))
+    if (is_other_card(path))
         return 0;
     if (!original)
         original = (int (*)(const char *))dlsym(RTLD_NEXT, "remove");

@@ -1,0 +1,69 @@
+"""`bench boards check` as users run it: on the virtual board, on a bare host, as JSON."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import jsonschema
+import pytest
+from rkbench.views import doctor
+from sshd import Sshd
+from test_push import FP16, Bench
+
+SCHEMA = Path(doctor.__file__).parent / "schema/rkbench-check-1.schema.json"
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> Iterator[Bench]:
+    runner = Bench(tmp_path)
+    yield runner
+    runner.close()
+
+
+def test_the_virtual_board_passes_and_says_what_it_is(bench: Bench) -> None:
+    done = bench.run("boards", "check", "virtual", FP16)
+    assert (done.returncode, done.stderr) == (0, "")
+    lines = done.stdout.splitlines()
+    assert lines[0] == "board virtual (virtual: no NPU involved)"
+    assert lines[-1] == "ready: nothing stands in the way of bench push"
+    assert {line[:4].strip() for line in lines[1:-1]} - {"ok", ""} == {"mode"}
+    assert "3 NPU cores (RKNPU v2)" in " ".join(done.stdout.split())
+
+
+def test_a_model_of_another_npu_fails_there(bench: Bench) -> None:
+    done = bench.run("boards", "check", "virtual:rk3568", FP16)
+    assert done.returncode == 1
+    words = " ".join(done.stdout.split())
+    assert "compiled for rk3588 (RKNPU v2), the board is an rk3568 (RKNPU lite)" in words
+    assert "→ convert it with target_platform='rk3568'" in words
+
+
+def test_a_bare_host_is_told_what_it_lacks_and_the_json_is_what_the_schema_says(
+    bench: Bench, start_sshd: Callable[..., Sshd], tmp_path: Path
+) -> None:
+    name = bench.know(start_sshd())
+    done = bench.run("boards", "check", name, "--runtime", "lite", "--json", "-")
+    assert done.returncode == 1
+    found = json.loads(done.stdout)
+    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(found)
+    verdicts = {check["code"]: check["verdict"] for check in found["checks"]}
+    assert (verdicts["agent"], verdicts["soc"], verdicts["driver"], verdicts["lite"]) == (
+        "ok",
+        "fail",
+        "fail",
+        "fail",
+    )
+    fixes = {check["code"]: check["fix"] for check in found["checks"]}
+    assert "pip install rknn-toolkit-lite2" in fixes["lite"]
+    assert "/usr/lib/librknnrt.so" in fixes["runtime"]
+
+
+def test_a_board_that_nobody_reaches_is_a_verdict_and_no_traceback(bench: Bench, sshd: Sshd) -> None:
+    name = bench.know(sshd)
+    sshd.close()
+    done = bench.run("boards", "check", name)
+    assert done.returncode == 1
+    assert done.stdout.splitlines()[1].startswith("fail  SSH  ")
+    assert done.stderr == ""
