@@ -78,6 +78,12 @@ def lowest_top1(run: RunResult) -> float | None:
     return min((o.top1_agreement for o in run.outputs if o.top1_agreement is not None), default=None)
 
 
+def device_p50_s(run: RunResult) -> float | None:
+    """Return the median of the NPU's own time, in seconds; None where the runtime does not tell it."""
+    device = run.latency.stages.device if run.latency else None
+    return device.p50_s if device else None
+
+
 _Value = Callable[[RunResult], "float | None"]
 
 #: name, unit, higher is better, value
@@ -89,6 +95,7 @@ METRICS: tuple[tuple[str, str, bool, _Value], ...] = (
     ("latency_p50_s", "s", False, lambda run: run.latency.p50_s if run.latency else None),
     ("latency_p90_s", "s", False, lambda run: run.latency.p90_s if run.latency else None),
     ("latency_p99_s", "s", False, lambda run: run.latency.p99_s if run.latency else None),
+    ("latency_device_p50_s", "s", False, device_p50_s),
     ("throughput_per_s", "1/s", True, lambda run: run.throughput_per_s),
     ("cosine", "1", True, lowest_cosine),
     ("max_abs_error", "output unit", False, highest_error),

@@ -17,7 +17,8 @@ def _int64() -> array[int]:
 class RawLatencies:
     """Columns of equal length, one entry an iteration, in order.
 
-    The stage columns are empty where the runtime does not tell the stages apart.
+    The stage columns are empty where the runtime does not tell the stages apart; `device_ns`, the
+    runtime's own figure of the NPU's time within `run_ns`, where it gives none.
     """
 
     start_ns: array[int] = field(default_factory=_int64)
@@ -27,6 +28,7 @@ class RawLatencies:
     set_inputs_ns: array[int] = field(default_factory=_int64)
     run_ns: array[int] = field(default_factory=_int64)
     get_outputs_ns: array[int] = field(default_factory=_int64)
+    device_ns: array[int] = field(default_factory=_int64)
 
     def append(self, batch: Latencies) -> None:
         """Take over one batch; a stage that any batch lacks is dropped for the whole run."""
@@ -86,4 +88,4 @@ class RawLatencies:
             yield {name: column[index] if column else None for name, column in vars(self).items()}
 
 
-STAGES = ("set_inputs", "run", "get_outputs")
+STAGES = ("set_inputs", "run", "get_outputs", "device")

@@ -54,6 +54,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
             night TEXT NOT NULL, accepted_unix_s REAL NOT NULL, note TEXT NOT NULL)""",
         "CREATE INDEX nights_by_suite ON nights (suite, started_unix_s)",
     ),
+    # version 4: the NPU's own time of each iteration, where the runtime tells
+    ("ALTER TABLE latencies ADD COLUMN device_ns BLOB",),
 )
 
 VERSION = len(STEPS)

@@ -154,11 +154,15 @@ class LatencySummary:
 
 @dataclass(frozen=True)
 class Stages:
-    """The stages of the call, where the runtime tells them apart."""
+    """The stages of the call, where the runtime tells them apart.
+
+    `device` is the runtime's own figure of the NPU's time; it lies within `run`.
+    """
 
     set_inputs: LatencySummary | None = None
     run: LatencySummary | None = None
     get_outputs: LatencySummary | None = None
+    device: LatencySummary | None = None
 
 
 @dataclass(frozen=True)

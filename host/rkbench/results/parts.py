@@ -129,6 +129,7 @@ def latency(raw: RawLatencies) -> Latency | None:
             set_inputs=_summary(raw.timed("set_inputs_ns")),
             run=_summary(raw.timed("run_ns")),
             get_outputs=_summary(raw.timed("get_outputs_ns")),
+            device=_summary(raw.timed("device_ns")),
         ),
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from rkbench.results.comparison import Comparison, highest_error, lowest_cosine, lowest_top1
+from rkbench.results.comparison import Comparison, device_p50_s, highest_error, lowest_cosine, lowest_top1
 from rkbench.results.model import Caveat, RunResult
 from rkbench.units import UNKNOWN, format_bytes, format_rate, format_ratio, format_seconds
 
@@ -126,6 +126,7 @@ _LINES = (
     _Line("latency p50", "latency_p50_s", "latency", lambda run: _latency(run, "p50_s"), gap_above=True),
     _Line("latency p90", "latency_p90_s", "latency", lambda run: _latency(run, "p90_s")),
     _Line("latency p99", "latency_p99_s", "latency", lambda run: _latency(run, "p99_s")),
+    _Line("NPU's own p50", "latency_device_p50_s", "latency", lambda run: format_seconds(device_p50_s(run))),
     _Line("throughput", "throughput_per_s", "latency", lambda run: format_rate(run.throughput_per_s)),
     _Line("Rockchip's rate", "throughput_per_s", "latency", lambda run: _reference(run), False),
     _Line(
@@ -134,7 +135,7 @@ _LINES = (
     _Line("max. error", "max_abs_error", "outputs", lambda run: _number(highest_error(run), "{:.3g}")),
     _Line("top-1 agrees", "top1_agreement", "outputs", lambda run: _percent(lowest_top1(run)), False),
 )
-_JUDGEMENT_AT = 9
+_JUDGEMENT_AT = 10
 
 
 def _row(line: _Line, runs: Sequence[RunResult], comparison: Comparison) -> Row:

@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 from made_runs import collected, make_run
 from rkbench.errors import StoreError, UsageError
+from rkbench.results.collect import Collected
 from rkbench.results.latencies import RawLatencies
 from rkbench.results.migrations import APPLICATION_ID, STEPS
+from rkbench.results.parts import latency
 from rkbench.results.serialize import dump_run
 from rkbench.results.store import Store, default_path
+from rkbench_agent.protocol import Latencies
 
 
 @pytest.fixture
@@ -40,6 +43,19 @@ def test_stages_that_are_unknown_stay_unknown(path: Path) -> None:
     assert len(raw.duration_ns) == 401
     assert list(raw.set_inputs_ns) == []
     assert next(raw.rows())["set_inputs_ns"] is None
+
+
+def test_the_npus_own_time_is_kept_summarised_and_comes_back(path: Path) -> None:
+    run = make_run()
+    raw = RawLatencies()
+    raw.append(Latencies("r", 0, False, [0, 9], [5000, 7000], None, [4000, 6000], None, [3000, 5000]))
+    with Store(path) as store:
+        store.save(Collected(run, raw, ()))
+        rows = list(store.latencies(run.id).rows())
+    assert [(row["run_ns"], row["device_ns"]) for row in rows] == [(4000, 3000), (6000, 5000)]
+    summary = latency(raw)
+    assert summary is not None and summary.stages.device is not None
+    assert (summary.stages.device.count, summary.stages.device.p50_s) == (2, 4e-6)
 
 
 def test_latencies_take_little_room(path: Path) -> None:
@@ -172,7 +188,7 @@ def test_a_store_of_a_newer_rkbench_is_left_alone(path: Path) -> None:
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(StoreError, match=r"has version 99; this rkbench knows up to 3"):
+    with pytest.raises(StoreError, match=r"has version 99; this rkbench knows up to 4"):
         Store(path)
 
 
@@ -195,7 +211,7 @@ def test_a_store_of_version_1_is_brought_forward(path: Path) -> None:
         assert store.readings(run.id) == []
         store.save(collected(make_run(2)))
     db = sqlite3.connect(path)
-    assert db.execute("PRAGMA user_version").fetchone() == (3,)
+    assert db.execute("PRAGMA user_version").fetchone() == (4,)
     assert db.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
     assert db.execute("SELECT partial FROM runs").fetchall() == [(0,), (0,)]
     db.close()

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
 import pytest
+from rkbench.campaign import compare_collected
+from rkbench.results.collect import Collected
+from rkbench.results.latencies import RawLatencies
 from rkbench.views.console import make_console, print_push, split_name
 from rkbench.views.history import show_history
 from rkbench.views.side_by_side import difference_text
@@ -106,3 +110,18 @@ def test_an_empty_history_says_what_to_do() -> None:
     out = StringIO()
     show_history([], out)
     assert out.getvalue() == "no runs stored yet: bench push MODEL.rknn --board virtual\n"
+
+
+def test_the_npus_own_time_has_a_row_where_it_is_known() -> None:
+    runs, _ = story(simulated=False)
+    assert "NPU's own p50" not in shown(100, simulated=False)
+    latency = runs[0].latency
+    assert latency is not None
+    stages = replace(latency.stages, device=replace(latency, p50_s=0.0017))
+    runs = [replace(runs[0], latency=replace(latency, stages=stages)), *runs[1:]]
+    out = StringIO()
+    print_push(
+        runs, compare_collected([Collected(run, RawLatencies(), ()) for run in runs]), make_console(out, 100)
+    )
+    line = next(line for line in out.getvalue().splitlines() if line.startswith("NPU's own p50"))
+    assert line.split()[3:5] == ["1.70", "ms"]
