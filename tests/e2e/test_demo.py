@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from rkbench.cli.app import app
 
@@ -48,6 +49,14 @@ def test_the_first_variant_is_more_than_15_times_its_onnx(told: dict[str, Any]) 
     assert list(told["demo"]["size_ratios"]) == VARIANTS
     assert told["demo"]["size_ratios"]["digits.fp16"] > 15
     assert told["demo"]["size_ratios"]["digits.regrouped.fp16"] < 4
+
+
+def test_its_json_is_valid_against_the_schema_of_a_push(told: dict[str, Any]) -> None:
+    schema = json.loads(
+        (files("rkbench.results") / "schema" / "rkbench-1.schema.json").read_text(encoding="utf-8")
+    )
+    jsonschema.Draft202012Validator(schema).validate(told)
+    assert set(told["demo"]) == set(schema["$defs"]["Demo"]["properties"])
 
 
 def test_inspect_names_the_cause(told: dict[str, Any]) -> None:
