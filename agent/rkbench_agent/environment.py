@@ -8,6 +8,7 @@ import os
 import platform
 import re
 import time
+from functools import lru_cache
 from pathlib import Path
 from typing import List, Optional, Sequence
 
@@ -96,7 +97,17 @@ def find_library(root: Path) -> Optional[Path]:
 def read_library_version(path: Path) -> Optional[str]:
     """Return the version that the text inside a librknnrt.so states, or None."""
     try:
-        with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        return _library_version(str(path), path.stat().st_mtime_ns)
+    except OSError:
+        return None
+
+
+@lru_cache(maxsize=8)
+def _library_version(path: str, changed_ns: int) -> Optional[str]:
+    """Look through the whole library, megabytes that a small board reads slowly: once for each change."""
+    del changed_ns
+    try:
+        with Path(path).open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             found = _LIBRARY_VERSION.search(data)
             return found.group(1).decode("ascii") if found else None
     except (OSError, ValueError):

@@ -1,5 +1,6 @@
 """What the doctor asks of a board beside its environment. Nothing is changed; unknown is None.
 
+modules         {rknnlite, numpy, psutil, ruamel: whether this Python could import it}
 libraries       every librknnrt.so: {path, kind, machine, version, size_bytes}; `kind` is of elf.py
 device_nodes    of the NPU: {path, kind, mode, owner, group, openable}; kind is drm_render, drm_card, rknpu
                 or accel; `openable` is whether the present user could open it for reading and writing
@@ -11,10 +12,12 @@ container_lacks paths that RKNNLite demands where /.dockerenv exists, and that a
 from __future__ import annotations
 
 import grp
+import importlib.util
 import os
 import pwd
 import shutil
 import sys
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -29,6 +32,8 @@ LIBRARY_FOLDERS = (
     *("usr/lib", "usr/lib64", "usr/lib/aarch64-linux-gnu", "usr/local/lib", "lib", "lib64"),
     *("usr/lib/arm-linux-gnueabihf", "usr/local/lib64", "vendor/lib64", "oem/usr/lib", "opt/lib"),
 )
+#: What RKNNLite imports; it may lie on the path without a version that pip would know.
+MODULES = ("rknnlite", "numpy", "psutil", "ruamel")
 #: RKNNLite looks for these as soon as there is a /.dockerenv.
 CONTAINER_NEEDS = ("dev/dri/renderD129", "proc/device-tree/compatible", "usr/lib/librknnrt.so")
 
@@ -39,6 +44,7 @@ def inspect_board(root: Path, cache_folder: Optional[Path]) -> Dict[str, Any]:
     kernel = _kernel_lines(root, from_boot=bool(nodes))
     memory = meminfo(root)
     return {
+        "modules": {name: _is_there(name) for name in MODULES},
         "libraries": [describe_library(root, path) for path in find_libraries(root)],
         "elf_machine": _elf_machine(root),
         "device_nodes": [_describe_node(root, kind, path) for kind, path in nodes],
@@ -131,6 +137,7 @@ def _npu_driver(root: Path) -> Optional[str]:
     return "rocket" if (root / "sys/module/rocket").exists() or "DRIVER=rocket" in accel else None
 
 
+@lru_cache(maxsize=8)  # what the driver said when it came up stays true, and the log is long
 def _kernel_lines(root: Path, from_boot: bool) -> Optional[List[str]]:
     log = KernelLog(root, from_boot)
     try:
@@ -192,6 +199,13 @@ def _elf_machine(root: Path) -> Optional[str]:
     if root != Path("/"):
         return "aarch64" if "aarch64" in (read_text(root / "proc/version") or "") else None
     return identify_library(Path(sys.executable))[1] if sys.executable else None
+
+
+def _is_there(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):
+        return False
 
 
 def _groups() -> List[str]:

@@ -152,6 +152,7 @@ class Environment:
     boot_id: Optional[str] = None
     simulated: bool = False
     #: What only the doctor asks for: see inspection.py, which says what the dicts hold.
+    modules: Optional[Dict[str, bool]] = None
     libraries: Optional[List[Dict[str, Any]]] = None
     elf_machine: Optional[str] = None
     device_nodes: Optional[List[Dict[str, Any]]] = None

@@ -10,7 +10,8 @@ from rkbench_agent.protocol import Environment
 from rkbench.catalogue.check import FAIL, OK, WARN, Check
 from rkbench.rknn.compatibility import RUNTIME_SOURCE
 
-LITE, CAPI, VIRTUAL = "lite", "capi", "virtual"
+LITE, VIRTUAL = "lite", "virtual"
+UNKNOWN_VERSION = "installed"
 LIBRARY = "/usr/lib/librknnrt.so"
 #: What stands in place of the library, in words.
 KINDS = {
@@ -73,30 +74,34 @@ def _why_unfit(library: dict[str, Any], machine: str | None) -> str | None:
 
 
 def _lite(environment: Environment, runtime: str) -> Iterator[Check]:
-    if environment.lite_version:
-        yield Check("lite", OK, "rknn-toolkit-lite2", environment.lite_version)
+    subject, there = "rknn-toolkit-lite2", (environment.modules or {}).get("rknnlite", False)
+    if environment.lite_version or there:
+        yield Check("lite", OK, subject, environment.lite_version or UNKNOWN_VERSION)
     elif runtime == LITE:
         found = f"not installed for this Python ({environment.python_version or '?'})"
         fix = (
             "python3 -m pip install rknn-toolkit-lite2 (aarch64, Python 3.7 to 3.12); or name the Python that"
             " has it: bench boards add ... --python ~/venv/bin/python; or go without it: --runtime capi"
         )
-        yield Check("lite", FAIL, "rknn-toolkit-lite2", found, fix)
+        yield Check("lite", FAIL, subject, found, fix)
     else:
-        yield Check("lite", OK, "rknn-toolkit-lite2", "not installed; the C API does without")
+        yield Check("lite", OK, subject, "not installed; the C API does without")
 
 
 def _python(environment: Environment, runtime: str) -> Iterator[Check]:
     yield Check("python", OK, "Python", environment.python_version or "of unknown version")
-    needed = {"numpy": environment.numpy_version}
+    modules = environment.modules or {}
+    needed = {"numpy": environment.numpy_version or modules.get("numpy")}
     if runtime == LITE:
-        needed["psutil"] = environment.psutil_version
+        needed["psutil"] = environment.psutil_version or modules.get("psutil")
+        needed["ruamel.yaml"] = modules.get("ruamel", True)
     for name, version in needed.items():
+        code = name.partition(".")[0]
         if version:
-            yield Check(name, OK, name, version)
+            yield Check(code, OK, name, version if isinstance(version, str) else UNKNOWN_VERSION)
         else:
             fix = f"python3 -m pip install {name} (or: apt-get install -y python3-{name})"
-            yield Check(name, FAIL, name, "not installed for this Python", fix)
+            yield Check(code, FAIL, name, "not installed for this Python", fix)
 
 
 def _container(environment: Environment) -> Iterator[Check]:

@@ -20,7 +20,17 @@ def push(
     runtime: Annotated[
         str | None, typer.Option(help="lite, capi, capi-zero-copy or virtual; default: the board's.")
     ] = None,
-    cores: Annotated[str, typer.Option(help="auto, 0, 1, 2, 0-1 or all.")] = "auto",
+    cores: Annotated[str, typer.Option(help="auto, 0, 1, 2, 0-1, all, or sweep: one run each.")] = "auto",
+    pin: Annotated[
+        bool, typer.Option("--pin", help="Hold NPU, CPU and DDR clocks still, given back after.")
+    ] = False,
+    npu_clock: Annotated[str | None, typer.Option(help="Pin the NPU at this clock, as 600MHz.")] = None,
+    cool_below: Annotated[float | None, typer.Option(help="Wait until below so many Celsius.")] = None,
+    cool_limit: Annotated[float, typer.Option(help="... for so many seconds at most.")] = 300.0,
+    load_cycles: Annotated[int, typer.Option(help="Load and release so many times, to see leaks.")] = 0,
+    profile: Annotated[
+        bool, typer.Option("--profile", help="Time of each layer, from a run of its own.")
+    ] = False,
     iterations: Annotated[int, typer.Option(help="At least so many timed iterations ...")] = 100,
     duration: Annotated[float, typer.Option(help="... and so many seconds of them.")] = 3.0,
     warmup: Annotated[int, typer.Option(help="Iterations that are not timed.")] = 5,
@@ -29,7 +39,7 @@ def push(
     interleave: Annotated[bool, typer.Option("--interleave/--no-interleave", help="In turns.")] = True,
     json_file: Annotated[str | None, typer.Option("--json", help="Write JSON to FILE, or - .")] = None,
     csv_file: Annotated[str | None, typer.Option("--csv", help="Write CSV to FILE, or - .")] = None,
-    force: Annotated[bool, typer.Option(help="Send a model that the board cannot load, all the same.")] = False,
+    force: Annotated[bool, typer.Option(help="Send what the board cannot load, all the same.")] = False,
     wait: Annotated[float, typer.Option(help="Seconds to wait for a board in use.")] = 0.0,
     store: Annotated[Path | None, typer.Option(help="The result store.")] = None,
     inventory: Annotated[Path | None, typer.Option(help="The inventory, bench.toml.")] = None,

@@ -52,6 +52,7 @@ HEALTHY = Environment(
     user="root",
     is_root=True,
     unix_ns=NOW_NS,
+    modules={"rknnlite": True, "numpy": True, "psutil": True, "ruamel": True},
     libraries=[LIBRARY],
     elf_machine="aarch64",
     device_nodes=[RENDER, CARD],
@@ -78,7 +79,7 @@ def test_a_healthy_board_passes_every_check() -> None:
     checks = diagnose(HEALTHY, "lite", NOW_NS)
     assert [check.code for check in checks if check.verdict != "ok"] == []
     assert [check.code for check in checks] == [
-        *("soc", "driver", "device_node", "runtime", "lite", "python", "numpy", "psutil"),
+        *("soc", "driver", "device_node", "runtime", "lite", "python", "numpy", "psutil", "ruamel"),
         *("iommu", "governors", "sensors", "rights", "kernel_log", "free_space", "clock"),
     ]
 
@@ -141,9 +142,10 @@ def test_a_healthy_board_passes_every_check() -> None:
             "2.3.2 in /usr/lib/librknnrt.so, 1.5.2 in /usr/lib64/librknnrt.so",
             "keep one",
         ),
-        ("lite", {"lite_version": None}, "fail", "not installed", "pip install rknn-toolkit-lite2"),
-        ("numpy", {"numpy_version": None}, "fail", "not installed", "pip install numpy"),
-        ("psutil", {"psutil_version": None}, "fail", "not installed", "pip install psutil"),
+        ("lite", {"lite_version": None, "modules": {}}, "fail", "not installed", "pip install rknn-toolkit"),
+        ("numpy", {"numpy_version": None, "modules": {}}, "fail", "not installed", "pip install numpy"),
+        ("psutil", {"psutil_version": None, "modules": None}, "fail", "not installed", "pip install psutil"),
+        ("ruamel", {"modules": {"ruamel": False}}, "fail", "not installed", "pip install ruamel.yaml"),
         (
             "container",
             {"container_lacks": ["/dev/dri/renderD129", "/proc/device-tree/compatible"]},
@@ -215,8 +217,16 @@ def test_a_broken_library_beside_a_good_one_is_a_warning_where_rknnlite_does_not
     assert find("runtime_file", libraries=[moved, {**LIBRARY, "kind": "empty"}]).verdict == "fail"
 
 
+def test_a_package_without_a_version_is_there_all_the_same() -> None:
+    checks = diagnose(replace(HEALTHY, lite_version=None, numpy_version=None), "lite", NOW_NS)
+    assert worst(checks) == "ok"
+    assert next(check.found for check in checks if check.code == "lite") == "installed"
+
+
 def test_the_c_api_does_without_rknnlite() -> None:
-    checks = diagnose(replace(HEALTHY, lite_version=None, psutil_version=None), "capi", NOW_NS)
+    checks = diagnose(
+        replace(HEALTHY, lite_version=None, psutil_version=None, modules={"numpy": True}), "capi", NOW_NS
+    )
     assert worst(checks) == "ok"
 
 
