@@ -1,0 +1,143 @@
+"""`bench nightly` end to end on virtual boards: nights that are green, red, cut short, and killed."""
+
+from __future__ import annotations
+
+import random
+import signal
+import time
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from night_lab import BOARDS, GATES, MODELS, NightLab
+from rkbench.nightly.lock import run_lock
+
+CELLS = len(MODELS) * len(BOARDS)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> NightLab:
+    return NightLab(tmp_path)
+
+
+def failures(lab: NightLab) -> dict[str, str]:
+    """Return the failed test cases of the JUnit file, board and gate against what they say."""
+    suite = ElementTree.parse(lab.folder / "night.xml").getroot()[0]
+    cases = suite.findall("testcase")
+    assert len(cases) == int(suite.attrib["tests"]) == CELLS * len(GATES)
+    found = {}
+    for case in cases:
+        for element in case.findall("failure"):
+            found[f"{case.attrib['classname']} {case.attrib['name']}"] = element.attrib["message"]
+    assert len(found) == int(suite.attrib["failures"])
+    return found
+
+
+def test_a_baseline_a_green_night_and_a_red_one_that_names_both_regressions(lab: NightLab) -> None:
+    done, night = lab.night()
+    assert done.returncode == 1, done.stderr
+    assert "no baseline yet: bench baseline accept last" in done.stdout
+    accepted = lab.run("baseline", "accept", "last", "--note", "first night")
+    assert accepted.returncode == 0, accepted.stderr
+    assert accepted.stdout.count("\n") == CELLS
+    listed = lab.run("baseline", "list").stdout
+    assert listed.count(" default ") == CELLS
+
+    for number, board in enumerate(BOARDS):
+        lab.behave(board, seed=10 + number)
+    done, night = lab.night()
+    assert done.returncode == 0, done.stdout
+    assert night["headline"] == "GREEN: lab, all 20 gates kept (simulated by virtual boards)"
+    assert failures(lab) == {}
+
+    slow, wrong = {"seed": 20, "latency": {"factor": 1.1}}, {"seed": 21, "outputs": "wrong"}
+    lab.behave("left", per_model={MODELS[0]: slow})
+    lab.behave("right", per_model={MODELS[1]: wrong})
+    done, night = lab.night()
+    assert done.returncode == 3
+    found = failures(lab)
+    assert list(found) == [
+        "lab.left.default digits.regrouped.fp16: p50 within 5%",
+        "lab.right.default digits.regrouped.int8: cosine >= 0.999",
+    ]
+    markdown = (lab.folder / "night.md").read_text()
+    crossed = markdown.split("### Gates crossed")[1].split("\n\n")[1].splitlines()
+    assert len(crossed) == 2
+    assert "digits.regrouped.fp16 on left: p50 within 5%: +9." in crossed[0]
+    assert "; again +9." in crossed[0]
+    assert "changed since the baseline: nothing that is recorded" in crossed[0]
+    assert "digits.regrouped.int8 on right: cosine >= 0.999" in crossed[1].replace("\\", "")
+    states = {gate["state"] for cell in night["cells"] for gate in cell["gates"]}
+    assert states == {"pass", "fail"}
+    slow_gate = night["cells"][0]["gates"][0]
+    assert [len(slow_gate["measurements"]), slow_gate["detail"]] == [2, "measured twice"]
+    assert len(night["cells"][0]["runs"]) == 2
+    assert {run for cell in night["cells"] for run in cell["runs"]} <= {
+        run for (run,) in lab.rows("SELECT id FROM runs")
+    }
+
+
+def assert_nothing_lost_or_doubled(lab: NightLab) -> None:
+    """Every run belongs to one cell, every cell of a night is there once, and so is every gate."""
+    lost = lab.rows(
+        "SELECT id FROM runs WHERE id NOT IN (SELECT value FROM cells, json_each(cells.document, '$.runs'))"
+    )
+    assert lost == []
+    named = lab.rows("SELECT value FROM cells, json_each(cells.document, '$.runs')")
+    assert len(named) == len(set(named)) == lab.rows("SELECT count(*) FROM runs")[0][0]
+    for night, ended in lab.rows("SELECT id, ended_unix_s FROM nights"):
+        keys = lab.rows(
+            "SELECT document ->> '$.variant', document ->> '$.board' FROM cells"
+            f" WHERE night = '{night}' ORDER BY position"
+        )
+        assert len(keys) == len(set(keys))
+        gates = lab.rows(f"SELECT count(*) FROM gates WHERE night = '{night}'")[0][0]
+        assert gates == len(GATES) * len(keys)
+        if ended is not None:
+            assert sorted(keys) == sorted((model, board) for model in MODELS for board in BOARDS)
+
+
+@pytest.mark.timeout(300)
+def test_a_host_killed_at_twenty_moments_goes_on_where_it_was(lab: NightLab) -> None:
+    began = time.monotonic()
+    assert lab.run("nightly", lab.suite).returncode == 1
+    whole_s = time.monotonic() - began
+    moments = random.Random(3588)
+    killed = 0
+    while killed < 20:
+        process = lab.start("nightly", lab.suite)
+        try:
+            process.wait(moments.uniform(0.3, 1.0) * whole_s)
+        except Exception:
+            process.send_signal(signal.SIGKILL)
+            killed += 1
+        process.communicate()
+    done = lab.run("nightly", lab.suite)
+    assert done.returncode == 1, done.stderr
+    assert_nothing_lost_or_doubled(lab)
+    unfinished = "SELECT count(*) FROM nights WHERE ended_unix_s IS NULL"
+    assert lab.rows(unfinished) == [(0,)]
+
+
+def test_ctrl_c_ends_a_night_that_goes_on_later(lab: NightLab) -> None:
+    process = lab.start("nightly", lab.suite)
+    assert process.stderr is not None
+    assert process.stderr.readline().startswith("[1/4]")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert "interrupted, " in out
+    again = lab.run("nightly", lab.suite, "--resume")
+    assert again.returncode == 1
+    assert "going on with night-" in again.stderr
+    assert_nothing_lost_or_doubled(lab)
+    assert lab.run("nightly", lab.suite, "--resume").returncode == 2
+
+
+def test_a_second_nightly_is_told_who_runs_the_first(lab: NightLab) -> None:
+    with run_lock(lab.store, "lab", "ann@desk (process 7)"):
+        done = lab.run("nightly", lab.suite)
+    assert done.returncode == 1
+    assert "another nightly is running: lab of ann@desk (process 7), since 2" in done.stderr
+    assert lab.run("nightly", lab.suite).returncode == 1
+    assert len(lab.rows("SELECT id FROM nights")) == 1
