@@ -122,7 +122,7 @@ def test_what_was_measured_before_a_failure_is_sent(start: Start, bench: Bench) 
     ("data", "text"),
     [
         (b"", "parseRKNN: invalid RKNN_MAGIC!"),
-        (os.urandom(4096), "parseRKNN: invalid RKNN_MAGIC!"),
+        (bytes(range(255, 0, -1)) * 16, "parseRKNN: invalid RKNN_MAGIC!"),
         (model_bytes()[:-20], "exportDataSize large then model size"),
         (model_bytes()[:500], "exportDataSize large then model size"),
         (model_bytes(version=9), "Invalid RKNN model version 9"),
@@ -130,6 +130,7 @@ def test_what_was_measured_before_a_failure_is_sent(start: Start, bench: Bench) 
         (model_bytes(version=0x1004), "Invalid RKNN model version 4100"),
         (model_bytes(platform="rk3568"), "This rknn model is for RK3568, but current platform is RK3588"),
     ],
+    ids=["empty", "noise", "cut", "cut short", "version 9", "RK1808", "mini", "rk3568"],
 )
 def test_a_file_that_no_runtime_would_take_fails_while_loading(
     start: Start, bench: Bench, data: bytes, text: str

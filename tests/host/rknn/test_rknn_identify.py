@@ -25,7 +25,7 @@ REFUSED = {
     "html": (b"\n<!DOCTYPE html><html><body>404</body></html>", "web page"),
     "json-sidecar": (b'{"name": "rknn", "nodes": [], "network_platform": 1}', "JSON part of a .rknn"),
     "json": (b'{"error": "no such file"}', "JSON text"),
-    "gzip": (gzip.compress(b"model"), "gzip-compressed"),
+    "gzip": (gzip.compress(b"model", mtime=0), "gzip-compressed"),
     "compressed": (b"\xfd7zXZ\0" + bytes(32), "compressed file"),
     "zip": (b"PK\x03\x04" + bytes(32), "ZIP archive"),
     "elf": (b"\x7fELF" + bytes(64), "ELF program"),
