@@ -1,0 +1,335 @@
+"""Nights through what can happen to them: boards that go, a full disk, a locked store, a clock that jumps."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from night_lab import BOARDS, MODELS, NightLab
+from rkbench.boards.inventory import load_inventory
+from rkbench.boards.model import Board
+from rkbench.campaign import Session
+from rkbench.errors import ConnectError, ConnectionLostError
+from rkbench.nightly.accept import accept_night
+from rkbench.nightly.cells import fingerprint, make_cells
+from rkbench.nightly.night import Terms, run_night
+from rkbench.nightly.suite import load_suite
+from rkbench.results.gates import latest_gates
+from rkbench.results.night import CellEnded, Night, NightListener, Told
+from rkbench.results.night_store import find_night
+from rkbench.results.store import Store
+from rkbench.session import open_session
+from rkbench_agent.protocol import Environment, Hello, Message, Plan
+
+CELLS = len(MODELS) * len(BOARDS)
+QUICK = Terms(retry_pause_s=0.0)
+
+
+@pytest.fixture
+def lab(tmp_path: Path) -> NightLab:
+    return NightLab(tmp_path)
+
+
+@pytest.fixture
+def store(lab: NightLab) -> Iterator[Store]:
+    with Store(lab.store, busy_timeout_s=0.05) as opened:
+        yield opened
+
+
+def run(
+    lab: NightLab,
+    store: Store,
+    listener: NightListener = lambda _: None,
+    connect: Callable[[Board], AbstractContextManager[Session]] = open_session,
+    terms: Terms = QUICK,
+    **options: Any,
+) -> Night:
+    """Run a night of the lab's suite in this process."""
+    suite = load_suite(lab.suite)
+    cells = make_cells(suite, load_inventory(lab.inventory))
+    return run_night(suite.name, fingerprint(suite, cells), cells, store, connect, listener, terms, **options)
+
+
+def states(night: Night) -> dict[tuple[str, str], str]:
+    return {(cell.variant, cell.board): cell.state for cell in night.cells}
+
+
+ALL_GREEN = {(model, board): "pass" for model in MODELS for board in BOARDS}
+
+
+def first_night(lab: NightLab, store: Store) -> None:
+    """Run a night and accept it."""
+    assert run(lab, store).exit_code == 1
+    accept_night(store, "last", "first")
+
+
+def test_twenty_nights_with_a_percent_between_them_are_green(lab: NightLab, store: Store) -> None:
+    noise = random.Random(20)
+    first_night(lab, store)
+    found = []
+    for number in range(20):
+        for board in BOARDS:
+            factor = noise.gauss(1.0, 0.01)
+            lab.behave(board, seed=noise.randrange(1 << 30), latency={"factor": factor})
+        night = run(lab, store)
+        found.append(night.exit_code)
+        assert states(night) == ALL_GREEN, number
+    assert found == [0] * 20
+    assert {gate.state for gate in latest_gates(store)} == {"pass"}
+    assert len(latest_gates(store)) == CELLS * 5
+
+
+def test_one_night_of_slowness_that_goes_is_not_red(lab: NightLab, store: Store) -> None:
+    """Slow while it is measured, and not when it is measured again: both are kept, and it passes."""
+    first_night(lab, store)
+    lab.behave("left", latency={"factor": 1.2})
+
+    def connect(board: Board) -> AbstractContextManager[Session]:
+        return _Watched(open_session(board), after_plan=partial(lab.behave, "left"))
+
+    night = run(lab, store, connect=connect)
+    assert night.exit_code == 0
+    again = [gate for cell in night.cells for gate in cell.gates if len(gate.measurements) == 2]
+    assert [gate.gate for gate in again] == ["p50 within 5%"]
+    assert [found.state for found in again[0].measurements] == ["fail", "pass"]
+    assert again[0].detail == "beyond it once, not when measured again"
+
+
+class _Watched:
+    """A session that calls back around every plan."""
+
+    def __init__(
+        self,
+        session: Any,
+        *,
+        before_plan: Callable[[], None] = lambda: None,
+        after_plan: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._session = session
+        self._before_plan = before_plan
+        self._after_plan = after_plan
+        self.upload = session.upload
+        self.cancel = session.cancel
+
+    @property
+    def hello(self) -> Hello:
+        hello: Hello = self._session.hello
+        return hello
+
+    @property
+    def environment(self) -> Environment:
+        environment: Environment = self._session.environment
+        return environment
+
+    def run(self, plan: Plan) -> Iterator[Message]:
+        self._before_plan()
+        yield from self._session.run(plan)
+        self._after_plan()
+
+    def __enter__(self) -> _Watched:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._session.close()
+
+
+class _Flaky:
+    """Connects to boards; the link of `left` breaks with every plan from `breaks_from` to `breaks_until`."""
+
+    def __init__(self, breaks_from: int, breaks_until: int, *, and_stays_away: bool = False) -> None:
+        self._breaks = range(breaks_from, breaks_until + 1)
+        self._stays_away = and_stays_away
+        self._plans = 0
+        self.connections = 0
+
+    def __call__(self, board: Board) -> AbstractContextManager[Session]:
+        if board.name != "left":
+            return open_session(board)
+        self.connections += 1
+        if self._stays_away and self._plans >= self._breaks.start:
+            raise ConnectError("board 'left': no SSH answer", hint="check power and network")
+        return _Watched(open_session(board), before_plan=self._break)
+
+    def _break(self) -> None:
+        self._plans += 1
+        if self._plans in self._breaks:
+            raise ConnectionLostError("board 'left': the connection broke off", hint="check the cable")
+
+
+def test_a_link_that_breaks_once_is_tried_again(lab: NightLab, store: Store) -> None:
+    first_night(lab, store)
+    connect = _Flaky(1, 1)
+    night = run(lab, store, connect=connect)
+    assert night.exit_code == 0
+    assert states(night) == ALL_GREEN
+    cell = next(cell for cell in night.cells if cell.board == "left")
+    assert cell.retried == "failed in connection: board 'left': the connection broke off"
+    assert len(cell.runs) == 2
+    assert store.run(cell.runs[0]).partial
+    assert connect.connections == 2
+
+
+def test_a_board_that_goes_for_good_costs_only_its_own_cells(lab: NightLab, store: Store) -> None:
+    first_night(lab, store)
+    connect = _Flaky(2, 99, and_stays_away=True)
+    night = run(lab, store, connect=connect)
+    assert night.exit_code == 1
+    assert states(night) == {**ALL_GREEN, (MODELS[1], "left"): "not measured"}
+    gone = next(cell for cell in night.cells if cell.state == "not measured")
+    assert gone.fault is not None
+    assert gone.fault.message == "board 'left': no SSH answer"
+    assert {gate.state for gate in gone.gates} == {"not measured"}
+    assert connect.connections == 2
+
+
+def test_a_board_that_is_not_there_is_told_before_anything_is_measured(lab: NightLab, store: Store) -> None:
+    events: list[Any] = []
+    night = run(lab, store, events.append, _Flaky(0, 0, and_stays_away=True))
+    assert isinstance(events[0], Told)
+    assert events[0].text == "takes no part: board 'left': no SSH answer"
+    assert {key: state for key, state in states(night).items() if key[1] == "left"} == {
+        (model, "left"): "not measured" for model in MODELS
+    }
+    assert [board.fault is None for board in night.boards] == [False, True]
+
+
+def test_a_crash_of_the_model_is_a_result_and_not_tried_again(lab: NightLab, store: Store) -> None:
+    lab.behave("left", per_model={MODELS[0]: {"crash": {"stage": "inference", "signal": "SIGSEGV"}}})
+    night = run(lab, store)
+    cell = night.cells[0]
+    assert (cell.retried, len(cell.runs)) == ("", 1)
+    assert cell.fault is not None
+    assert "SIGSEGV" in cell.fault.message
+    assert [found.fault is None for found in night.cells] == [False, True, True, True]
+
+
+def test_nan_in_the_outputs_crosses_an_output_gate(lab: NightLab, store: Store) -> None:
+    lab.behave("left", per_model={MODELS[0]: {"outputs": "nan"}})
+    night = run(lab, store)
+    assert night.exit_code == 3
+    crossed = [(cell.key, gate.gate) for cell in night.cells for gate in cell.gates if gate.state == "fail"]
+    assert crossed == [((MODELS[0], "left", "default"), "cosine >= 0.999")]
+
+
+def on_first_cell(action: Callable[[], None]) -> NightListener:
+    """Return a listener that does `action` when the first cell has ended."""
+    seen: list[CellEnded] = []
+
+    def listen(event: Told | CellEnded) -> None:
+        if isinstance(event, CellEnded):
+            seen.append(event)
+            if len(seen) == 1:
+                action()
+
+    return listen
+
+
+def test_a_locked_store_costs_nothing_if_it_opens_before_the_end(lab: NightLab, store: Store) -> None:
+    other = sqlite3.connect(lab.store, isolation_level=None)
+    heard: list[str] = []
+    lock = on_first_cell(lambda: other.execute("BEGIN IMMEDIATE") and None)
+
+    def listen(event: Told | CellEnded) -> None:
+        lock(event)
+        if isinstance(event, Told) and "not saved, tried again at the end" in event.text:
+            heard.append(event.text)
+        if isinstance(event, CellEnded) and event.done == CELLS:
+            other.execute("ROLLBACK")
+
+    night = run(lab, store, listen)
+    other.close()
+    assert len(heard) == CELLS - 1
+    assert night.problems == ()
+    assert find_night(store, "last").cells == night.cells
+
+
+def test_a_store_that_stays_locked_is_not_green_and_the_night_goes_on_later(
+    lab: NightLab, store: Store
+) -> None:
+    first_night(lab, store)
+    other = sqlite3.connect(lab.store, isolation_level=None)
+    night = run(lab, store, on_first_cell(lambda: other.execute("BEGIN IMMEDIATE") and None))
+    other.execute("ROLLBACK")
+    other.close()
+    assert states(night) == ALL_GREEN
+    assert night.exit_code == 1
+    assert len(night.problems) == CELLS
+    assert "database is locked" in night.problems[0]
+    again = run(lab, store)
+    assert (again.id, again.resumed, again.exit_code) == (night.id, 1, 0)
+    assert find_night(store, "last").cells == again.cells
+
+
+def test_a_full_disk_loses_no_verdict_of_the_night(lab: NightLab, tmpfs: Path) -> None:
+    filler = tmpfs / "filler"
+
+    def fill() -> None:
+        with filler.open("wb", buffering=0) as out, pytest.raises(OSError, match="No space left"):
+            while True:
+                out.write(bytes(4096))
+
+    with Store(tmpfs / "results.sqlite") as store:
+        night = run(lab, store, on_first_cell(fill))
+        assert len(night.cells) == CELLS
+        assert {cell.fault for cell in night.cells} == {None}
+        assert any("full" in problem for problem in night.problems)
+        assert night.exit_code == 1
+        filler.unlink()
+        again = run(lab, store)
+        assert (again.id, again.problems, len(again.cells)) == (night.id, (), CELLS)
+        assert find_night(store, "last").cells == again.cells
+
+
+@pytest.mark.parametrize("jump_s", [-86400.0, 86400.0 * 400])
+def test_a_clock_that_jumps_changes_no_verdict(lab: NightLab, store: Store, jump_s: float) -> None:
+    first_night(lab, store)
+    calls = 0
+
+    def clock() -> float:
+        nonlocal calls
+        calls += 1
+        return 1_800_000_000.0 + calls + (jump_s if calls > 3 else 0.0)
+
+    night = run(lab, store, unix_s=clock)
+    assert (night.exit_code, states(night)) == (0, ALL_GREEN)
+    assert find_night(store, "last").id == night.id
+    assert {gate.state for gate in latest_gates(store)} == {"pass"}
+    assert all(cell.duration_s is not None and cell.duration_s >= 0 for cell in night.cells)
+
+
+def test_a_time_budget_begins_nothing_more_and_is_not_green(lab: NightLab, store: Store) -> None:
+    first_night(lab, store)
+    night = run(lab, store, terms=Terms(budget_s=0.0))
+    assert night.exit_code == 1
+    assert set(states(night).values()) == {"not measured"}
+    assert night.cells[0].fault is not None
+    assert "the time budget of 0" in night.cells[0].fault.message
+    assert night.ended_unix_s is not None
+
+
+def test_a_new_kernel_is_told_beside_the_verdict(lab: NightLab, store: Store) -> None:
+    first_night(lab, store)
+    with store.transaction() as db:
+        db.execute("UPDATE runs SET document = json_set(document, '$.board.kernel', '5.10.0-old')")
+    night = run(lab, store)
+    assert (night.exit_code, states(night)) == (0, ALL_GREEN)
+    changes = {(change.name, change.baseline, change.environment) for change in night.cells[0].changes}
+    assert changes == {("kernel", "5.10.0-old", True)}
+
+
+def test_simulated_runs_are_never_held_against_a_real_baseline(lab: NightLab, store: Store) -> None:
+    first_night(lab, store)
+    with store.transaction() as db:
+        db.execute("UPDATE baselines SET simulated = 0")
+        db.execute("UPDATE runs SET document = json_set(document, '$.simulated', json('false'))")
+    night = run(lab, store)
+    assert night.exit_code == 1
+    assert {gate.detail for cell in night.cells for gate in cell.gates if gate.state != "pass"} == {
+        "no baseline yet: bench baseline accept last"
+    }
