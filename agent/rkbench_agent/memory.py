@@ -36,7 +36,9 @@ def meminfo(root: Path) -> Dict[str, int]:
 def dma_buf_bytes(process: Path = Path("/proc/self")) -> Optional[int]:
     """Return the bytes of all dma-bufs that a process has open, each counted once.
 
-    None where /proc does not show descriptors, or a kernel too old to tell a buffer's size.
+    None where /proc does not show descriptors, for a kernel too old to tell a buffer's size, and where
+    no descriptor is a dma-buf. The vendor's DRM driver hands one out for every buffer, but others (a
+    /dev/rknpu on a DMA heap) need not, and a runtime may close them: none seen is no proof of none used.
     """
     sizes: Dict[str, int] = {}
     try:
@@ -50,7 +52,7 @@ def dma_buf_bytes(process: Path = Path("/proc/self")) -> Optional[int]:
         if not info.get("size", "").isdigit():
             return None
         sizes[info.get("ino", "fd " + descriptor)] = int(info["size"])
-    return sum(sizes.values())
+    return sum(sizes.values()) if sizes else None
 
 
 def _is_dma_buf(descriptor: Path) -> bool:
