@@ -1,4 +1,8 @@
-"""One push at a time on a board: a lock that the kernel takes back when its holder dies."""
+"""One push at a time on a board: a lock that the kernel takes back when its holder dies.
+
+The lock of a cache folder is one user's. Several users of one board see each other by a second file, in
+the folder that the system keeps for such locks.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +10,13 @@ import errno
 import fcntl
 import json
 import os
+import stat
 import time
 from pathlib import Path
-from typing import Any, Dict, NamedTuple, Optional
+from typing import Any, Dict, List, NamedTuple, Optional
+
+WIDE_NAME = "rkbench-board.lock"
+OWNER_LIMIT = 200
 
 
 class Holder(NamedTuple):
@@ -18,17 +26,58 @@ class Holder(NamedTuple):
     since_unix_ns: Optional[int]
 
 
-class BoardLock:
-    """A file under flock; its content says who holds it. The file itself stays."""
+def wide_lock_file(root: Path) -> Optional[Path]:
+    """Return the lock that all users of the board under `root` share; None where no folder is for that.
 
-    def __init__(self, path: Path) -> None:
+    Only a sticky folder will do: in another, anybody could put a file of his own in its place.
+    """
+    for folder in (root / "run/lock", root / "tmp"):
+        try:
+            mode = folder.lstat().st_mode
+        except OSError:
+            continue
+        if stat.S_ISDIR(mode) and mode & stat.S_ISVTX and mode & stat.S_IWOTH:
+            return folder / WIDE_NAME
+    return None
+
+
+class BoardLock:
+    """Files under flock; their content says who holds them. The files themselves stay.
+
+    `wide` is the lock beyond this user's `path`, see `wide_lock_file`. Where it cannot be opened,
+    `path` alone counts and `doubt` says so.
+    """
+
+    def __init__(self, path: Path, wide: Optional[Path] = None) -> None:
         self._path = path
-        self._fd: Optional[int] = None
+        self._wide = wide
+        self._fds: List[int] = []
+        self.doubt: Optional[str] = None
 
     def acquire(self, owner: str) -> Optional[Holder]:
-        """Take the lock and return None, or return who holds it. Raises OSError."""
+        """Take the locks and return None, or return who holds one of them. Raises OSError."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        fd = os.open(str(self._path), os.O_RDWR | os.O_CREAT, 0o600)
+        holder = self._take(os.open(str(self._path), os.O_RDWR | os.O_CREAT, 0o600), owner)
+        if holder is not None or self._wide is None:
+            return holder
+        try:
+            fd = _open_wide(self._wide)
+        except OSError as error:
+            self.doubt = f"other users of the board are not seen: {error}"
+            return None
+        holder = self._take(fd, owner)
+        if holder is not None:
+            self.release()
+        return holder
+
+    def release(self) -> None:
+        """Give the locks back, if they are held."""
+        while self._fds:
+            fd = self._fds.pop()
+            os.ftruncate(fd, 0)
+            os.close(fd)
+
+    def _take(self, fd: int, owner: str) -> Optional[Holder]:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -40,21 +89,38 @@ class BoardLock:
         content = {"owner": owner, "since_unix_ns": time.time_ns(), "pid": os.getpid()}
         os.ftruncate(fd, 0)
         os.pwrite(fd, json.dumps(content).encode("utf-8"), 0)
-        self._fd = fd
+        self._fds.append(fd)
         return None
 
-    def release(self) -> None:
-        """Give the lock back, if it is held."""
-        if self._fd is not None:
-            os.ftruncate(self._fd, 0)
-            os.close(self._fd)
-            self._fd = None
+
+def _open_wide(path: Path) -> int:
+    """Return a descriptor of a file that users share, made where it is missing; raises OSError.
+
+    It lies where anybody may write, so it must be a plain file of one name: no symbolic link leads the
+    write elsewhere, no pipe holds it up. A kernel that protects such folders (fs.protected_regular)
+    refuses O_CREAT for a file that is somebody else's, hence two steps.
+    """
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        fd = os.open(str(path), flags)
+    except FileNotFoundError:
+        try:
+            fd = os.open(str(path), flags | os.O_CREAT | os.O_EXCL, 0o666)
+            os.fchmod(fd, 0o666)  # whatever the umask
+        except FileExistsError:
+            fd = os.open(str(path), flags)  # another push was just faster
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return fd
 
 
 def _read_holder(fd: int) -> Holder:
     try:
         value: Dict[str, Any] = json.loads(os.pread(fd, 4096, 0).decode("utf-8"))
-        return Holder(str(value["owner"]), int(value["since_unix_ns"]))
+        owner = "".join(letter for letter in str(value["owner"]) if letter.isprintable())
+        return Holder(owner[:OWNER_LIMIT], int(value["since_unix_ns"]))
     except (OSError, ValueError, KeyError, TypeError):
         # The holder is just writing it, or is an older agent.
         return Holder("unknown", None)

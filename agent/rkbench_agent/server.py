@@ -22,7 +22,7 @@ from rkbench_agent.conduct import CancelledError, Conductor
 from rkbench_agent.environment import read_environment
 from rkbench_agent.guard import LOCK_WAIT_S, is_left, settle
 from rkbench_agent.link import HostGoneError, HostLink
-from rkbench_agent.lock import BoardLock, Holder
+from rkbench_agent.lock import BoardLock, Holder, wide_lock_file
 from rkbench_agent.loop import Loop
 from rkbench_agent.pinning import Pin
 from rkbench_agent.protocol import Beat, Cancel, Done, Have, Hello, Locked, Message, Plan, Refused, Want
@@ -147,7 +147,7 @@ class Supervisor:
         self._link.send(Have(have, partial, free, str(self._cache.folder)))
 
     def _run_plan(self, plan: Plan) -> None:
-        lock = BoardLock(self._cache.lock_file)
+        lock = BoardLock(self._cache.lock_file, wide_lock_file(self._settings.root))
         self._busy = True
         try:
             self._conduct(plan, lock)
@@ -227,6 +227,8 @@ class Supervisor:
                 self._link.send(Refused("bad_input", message, "the cache folder must be writable"))
                 return False
             if holder is None:
+                if lock.doubt is not None:
+                    self._link.log(lock.doubt)
                 return True
             remaining_s = deadline - time.monotonic()
             if remaining_s <= 0:

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
 import pytest
-from rkbench_agent.lock import BoardLock
 from rkbench_agent.log_scan import find_cause, find_caveats, find_run_failure
 from rkbench_agent.measure import measure
 from rkbench_agent.protocol import Plan
@@ -171,22 +170,3 @@ def test_doubts_in_the_log_become_caveats_once() -> None:
     line = "W RKNN: This model has not multicore config, fallback single core"
     assert [caveat["code"] for caveat in find_caveats([line, line])] == ["single_core_fallback"]
     assert find_caveats(["I RKNN: fine"]) == []
-
-
-def test_a_lock_names_its_holder_and_is_free_after_release(tmp_path: Path) -> None:
-    first, second = BoardLock(tmp_path / "cache/lock"), BoardLock(tmp_path / "cache/lock")
-    assert first.acquire("ann") is None
-    holder = second.acquire("bob")
-    assert holder is not None and holder.owner == "ann" and holder.since_unix_ns is not None
-    first.release()
-    assert second.acquire("bob") is None
-    second.release()
-    assert (tmp_path / "cache/lock").read_bytes() == b""
-
-
-def test_a_holder_that_is_just_writing_its_name_is_unknown(tmp_path: Path) -> None:
-    first, second = BoardLock(tmp_path / "lock"), BoardLock(tmp_path / "lock")
-    assert first.acquire("ann") is None
-    (tmp_path / "lock").write_text('{"own')
-    assert second.acquire("bob") == ("unknown", None)
-    first.release()
