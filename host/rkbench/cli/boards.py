@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-boards_app = typer.Typer(help="The boards that you have: add, list, remove.", no_args_is_help=True)
+boards_app = typer.Typer(help="The boards that you have: add, check, list, remove.", no_args_is_help=True)
 
 InventoryOption = Annotated[
     Path | None, typer.Option("--inventory", help="The bench.toml to use.", show_default=False)

@@ -1,0 +1,80 @@
+"""What the doctor says before a push: notes, caveats, refusals; silence where all is well."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from recorded import read_recording
+from rkbench.boards.model import Board
+from rkbench.campaign.check import Findings, before_push
+from rkbench.errors import ModelError
+from rkbench.rknn.compatibility import ModelFacts
+from rkbench_agent.protocol import Environment
+
+BOARD = Board("rock", "10.0.0.2", soc="rk3588")
+LIBRARY = {"path": "/usr/lib/librknnrt.so", "kind": "elf", "machine": "aarch64", "version": "2.3.2"}
+NODE = {"path": "/dev/dri/renderD129", "kind": "drm_render", "mode": "0660", "owner": "root"}
+HEALTHY = Environment(
+    soc="rk3588",
+    driver_version="0.9.8",
+    npu_driver="rknpu",
+    runtime_version="2.3.2",
+    lite_version="2.3.2",
+    numpy_version="2.2.6",
+    psutil_version="7.2.2",
+    libraries=[LIBRARY],
+    elf_machine="aarch64",
+    device_nodes=[{**NODE, "group": "render", "openable": True}],
+)
+MODEL = ModelFacts("m.rknn", 6, False, "rk3588", "RKNPU v2", "2.3.2")
+
+
+def look(model: ModelFacts = MODEL, *, force: bool = False, **changes: Any) -> Findings:
+    return before_push(replace(HEALTHY, **changes), BOARD, "lite", [model], force=force)
+
+
+def test_of_a_healthy_board_there_is_nothing_to_say() -> None:
+    assert look() == Findings((), {}, ())
+
+
+def test_what_fails_is_told_with_its_cure_and_kept_for_the_failure() -> None:
+    found = look(libraries=[])
+    assert [check.code for check in found.fails] == ["runtime"]
+    assert found.notes[0].startswith(
+        "fail: librknnrt: no librknnrt.so in /usr/lib or any other usual folder → "
+    )
+    assert found.of("m.rknn") == ()
+
+
+def test_what_says_how_to_read_the_numbers_is_a_caveat_and_no_note() -> None:
+    found = look(replace(MODEL, toolkit_version="2.5.0"), sensors={"npu_load": False, "npu_clock": True})
+    assert found.notes == ()
+    assert [caveat.code for caveat in found.of("m.rknn")] == ["sensors_missing", "runtime_version_mismatch"]
+    assert [caveat.code for caveat in found.of("other.rknn")] == ["sensors_missing"]
+
+
+def test_what_caveats_say_already_is_not_said_twice() -> None:
+    governor = {"part": "NPU", "path": "/sys/g", "governor": "rknpu_ondemand", "settable": False}
+    assert look(governor_files=[governor], unix_ns=0) == Findings((), {}, ())
+
+
+def test_a_model_that_cannot_run_stops_the_push_unless_forced() -> None:
+    with pytest.raises(ModelError, match=r"m\.rknn: container version 6 needs librknnrt 1\.5\.2") as refusal:
+        look(runtime_version="1.4.0")
+    assert "install librknnrt.so 2.3.2 or newer" in refusal.value.hint
+    found = look(runtime_version="1.4.0", force=True)
+    assert [note.partition(" version")[0] for note in found.notes] == ["fail: m.rknn: container:"]
+
+
+def test_the_virtual_runtime_is_not_held_against_a_library_that_it_does_not_use() -> None:
+    old = replace(HEALTHY, runtime_version="1.4.0")
+    assert before_push(old, BOARD, "virtual", [MODEL], force=False) == Findings((), {}, ())
+
+
+def test_the_recorded_boards_are_healthy() -> None:
+    for name in ("two_variants", "crash", "constant"):
+        environment = read_recording(name)[1]
+        assert isinstance(environment, Environment)
+        assert before_push(environment, BOARD, "virtual", [MODEL], force=False).notes == ()

@@ -1,0 +1,79 @@
+"""What the vendor's librknnrt says when a board is broken, and which row of the catalogue it is."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+
+import pytest
+from emulated_board import BoardFactory, EmulatedBoard
+from rkbench.boards.model import Board
+from rkbench.campaign import Order, run_campaign
+from rkbench.results.model import RunResult
+from rkbench.results.store import Store
+from rkbench.session import open_session
+from test_push_emulated import told
+
+pytestmark = [pytest.mark.emulated, pytest.mark.xdist_group("T2"), pytest.mark.timeout(240)]
+MODEL, OF_RK3568 = "mb_gap7_rk3588_i8.rknn", "q_compress_weight_True_rk3568.rknn"
+
+
+@pytest.fixture(scope="session")
+def broken_board(emulated_board: BoardFactory) -> EmulatedBoard:
+    """T2, to be broken by each test anew."""
+    return emulated_board("rk3588", tier="T2", env={"RKBENCH_TEST": "faults"})
+
+
+def push(board: EmulatedBoard, model: Path, folder: Path, runtime: str) -> RunResult:
+    """Push one model; a model of another SoC too."""
+    target = Board(
+        "emulated",
+        board.host,
+        board.port,
+        board.user,
+        runtime=runtime,
+        identity_files=(board.key_file,),
+        known_hosts_files=(board.known_hosts,),
+    )
+    order = Order((model,), iterations=5, duration_s=0.0, warmup=1, force=True)
+    with Store(folder / "results.sqlite") as store:
+        return run_campaign(order, target, partial(open_session, target), store).runs[0]
+
+
+@pytest.mark.parametrize(
+    ("runtime", "model", "settings", "number", "advice"),
+    [
+        ("capi", MODEL, {"OPEN_ERRNO": "13"}, 13, "groups render and video"),
+        ("capi", MODEL, {"DRIVER_CODE": "402"}, 18, "rknpu"),
+        ("capi", OF_RK3568, {}, 59, "target_platform"),
+        ("capi", MODEL, {"MEMORY_LIMIT_BYTES": "100000"}, 21, "smaller model"),
+        ("lite", MODEL, {"SUBMIT_ERRNO": "22"}, 31, "Update driver and toolkit"),
+    ],
+)
+def test_what_the_real_runtime_says_is_in_the_catalogue(
+    broken_board: EmulatedBoard,
+    models: Path,
+    tmp_path: Path,
+    runtime: str,
+    model: str,
+    settings: dict[str, str],
+    number: int,
+    advice: str,
+) -> None:
+    with told(broken_board, **settings):
+        run = push(broken_board, models / model, tmp_path, runtime)
+    assert run.failure is not None
+    fatal = [item for item in run.failure.diagnoses if item.severity == "fatal"]
+    assert [item.number for item in fatal][:1] == [number], run.failure
+    assert advice in fatal[0].advice
+
+
+def test_an_old_driver_that_the_runtime_puts_up_with_is_a_caveat(
+    broken_board: EmulatedBoard, models: Path, tmp_path: Path
+) -> None:
+    with told(broken_board, DRIVER_CODE="802"):
+        run = push(broken_board, models / MODEL, tmp_path, "lite")
+    assert run.failure is None
+    codes = [caveat.code for caveat in run.caveats]
+    assert codes.count("driver_old") == 1
+    assert codes.count("runtime_version_mismatch") == 1
