@@ -85,6 +85,7 @@ class FileSpec:
         default_factory=lambda: {"version": "2.5.0", "target_platform": ["rk3588"]}
     )
     trailing: bytes = b""
+    description: str = "{'attrs': {}}"
 
 
 def write_model(spec: FileSpec) -> bytes:
@@ -109,7 +110,7 @@ def _payload(spec: FileSpec) -> bytes:
         0: Scalar("i", 6 if wide else 1),
         1: "RKNPU v2",
         2: graphs,
-        3: "{'attrs': {}}",
+        3: spec.description,
         7: "2.5.0(compiler version: 2.5.0)",
         8: spec.target,
         9: "ONNX",
@@ -197,7 +198,7 @@ def _mini_payload(spec: FileSpec) -> bytes:
             0: Scalar("i", 6),
             1: "RKNPU v2",
             2: [_graph_table(graph, tensors, 6)],
-            3: "{'attrs': {}}",
+            3: spec.description,
             5: "2.5.0(compiler version: 2.5.0)",
             6: spec.target,
             7: "ONNX",

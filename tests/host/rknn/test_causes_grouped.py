@@ -118,6 +118,12 @@ def test_what_does_not_help_is_said() -> None:
     found = cause(diagnose(MODELS / "grouped_c64_g16_rk3588_fp.rknn"), "grouped_conv_dense")
     assert any("asymmetric_quantized-u8" in line and "rejected" in line for line in found.not_helping)
     assert any("quantize_input_nodes" in line and "rejected" in line for line in found.not_helping)
+    assert any("hybrid quantization" in line and "62.2 MB" in line for line in found.not_helping)
+
+
+def test_float16_is_offered_where_it_keeps_the_groups_and_only_for_the_whole_model() -> None:
+    found = cause(diagnose(MODELS / "grouped_c64_g16_rk3568_i8.rknn"), "grouped_conv_dense")
+    assert [fix.snippet for fix in found.fix if fix.kind == "config"] == ["rknn.build(do_quantization=False)"]
     assert any("compress_weight" in line for line in found.not_helping)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from hashlib import sha256
 from pathlib import Path
 
+import pytest
 from rkbench.rknn import open_model
-from rkbench.rknn.causes import Cause, Diagnosis, find_causes
+from rkbench.rknn.causes import Cause, Diagnosis, find_causes, read_subject
 from rknn_writer import (
     MODELS,
     FileSpec,
@@ -116,6 +117,60 @@ def test_bytes_behind_the_json_are_metadata() -> None:
     with opened(write_model(tail)) as model:
         diagnosis = find_causes(model)
     assert (diagnosis.causes[0].code, diagnosis.causes[0].bytes) == ("metadata", 50_000)
+    assert "stand behind the end of the model" in diagnosis.sentence
+    assert [fix.action for fix in diagnosis.causes[0].fix] == [
+        "copy or convert the file again: no converter writes bytes there"
+    ]
+
+
+def test_an_input_described_channel_by_channel_is_metadata() -> None:
+    tensors = (
+        TensorSpec("x", kind="input", shape=(1, 2048, 2048)),
+        TensorSpec("y", kind="output", shape=(1, 2048, 2048)),
+    )
+    graph = GraphSpec(tensors, (NodeSpec("Relu:Relu_0", "Relu", 2, (0,), (1,)),), (0,), (1,))
+    described = "'mean': [" + "0.0, " * 2047 + "0.0]"
+    with opened(write_model(FileSpec((graph,), description=described))) as model:
+        diagnosis = find_causes(model)
+        described_bytes = read_subject(model).description_bytes
+    assert (diagnosis.lead, described_bytes) == ("metadata", 10_248 + 12 * 2_048)
+    assert "an input has 2,048 channels, each with mean and std" in diagnosis.sentence
+    assert "channels on axis 1" in diagnosis.causes[0].fix[0].action
+
+
+@pytest.mark.parametrize(
+    ("name", "lead"), [("net_int8", "float_file"), ("w8a8-net", "float_file"), ("net", None)]
+)
+def test_float_weights_where_the_name_says_int8_are_half_too_large(
+    name: str, lead: str | None, tmp_path: Path
+) -> None:
+    path = tmp_path / f"{name}.rknn"
+    weights = b"".join(sha256(str(index).encode()).digest() for index in range(2 * 2048))
+    tensors = (
+        TensorSpec("x", kind="input", shape=(1, 256, 4, 4)),
+        TensorSpec("w", kind="weight", shape=(256, 256, 1, 1), data=weights),
+        TensorSpec("y", kind="output", shape=(1, 256, 4, 4)),
+    )
+    nodes = (NodeSpec("Conv:Conv_0", "Conv", 2, (0, 1), (2,)),)
+    path.write_bytes(write_model(FileSpec((GraphSpec(tensors, nodes, (0,), (2,)),))))
+    diagnosis = diagnose(path)
+    assert diagnosis.lead == lead
+    assert [cause.bytes for cause in diagnosis.causes if cause.code == "float_file"] == (
+        [65_536] if lead else []
+    )
+
+
+def test_a_single_input_channel_is_padded_eightfold() -> None:
+    tensors = (
+        TensorSpec("x", kind="input", shape=(1, 1, 32, 32)),
+        TensorSpec("w", kind="weight", shape=(256, 1, 7, 7), data=bytes(range(1, 197)) * 1024),
+        TensorSpec("y", kind="output", shape=(1, 256, 26, 26)),
+    )
+    nodes = (NodeSpec("Conv:Conv_0", "Conv", 2, (0, 1), (2,)),)
+    with opened(write_model(FileSpec((GraphSpec(tensors, nodes, (0,), (2,)),)))) as model:
+        diagnosis = find_causes(model)
+    assert (diagnosis.lead, diagnosis.causes[0].bytes) == ("padding", 256 * 7 * 7 * (8 - 1) * 2)
+    assert diagnosis.causes[0].evidence == ("1 layer padded, the worst Conv_0 by 8.00x",)
 
 
 def test_old_containers_and_synthetic_files_are_diagnosed() -> None:

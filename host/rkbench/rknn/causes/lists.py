@@ -15,6 +15,7 @@ from rkbench.units import format_bytes
 # needs per list. Measured on every file at hand.
 PLAIN_TASK_BYTES = 1152
 MANY_SMALL_SHARE = 0.4
+SMALL_LAYER_BYTES = 4096
 
 
 def dynamic_shapes(subject: Subject, ledger: Ledger) -> Finding | None:
@@ -88,11 +89,12 @@ def core_lists(subject: Subject, ledger: Ledger) -> Finding | None:
 
 def large_maps(subject: Subject, ledger: Ledger) -> Finding | None:
     """Feature maps that do not fit the on-chip buffer are cut into several tasks per layer."""
-    layers = [site for site in subject.sites if site.tasks[0] > 1 and site.is_convolution]
+    layers = [site for site in subject.sites if site.tasks[0] > 1 and site.outputs]
     claims = beyond_plain(ledger, layers)
     if not claims:
         return None
     largest = max(layers, key=command_bytes)
+    quantized = Fix("config", "int8 halves the maps and about halves the tasks", QUANTIZE)
     return Finding(
         code="large_maps",
         title="large feature maps cut into several tasks per layer",
@@ -111,7 +113,7 @@ def large_maps(subject: Subject, ledger: Ledger) -> Finding | None:
         ),
         fixes=(
             Fix("network", "a smaller input, or an earlier stride"),
-            Fix("config", "int8 halves the maps and about halves the tasks", QUANTIZE),
+            *((quantized,) if subject.dtype != "int8" else ()),
         ),
     )
 
@@ -122,6 +124,8 @@ def many_small_layers(subject: Subject, ledger: Ledger) -> Finding | None:
     claims = ledger.everything((site.index for site in layers), COMMAND_SECTIONS)
     total = sum(claim.size_bytes for claim in claims)
     if len(layers) < 2 or total < MANY_SMALL_SHARE * subject.size_bytes:
+        return None
+    if total > SMALL_LAYER_BYTES * len(layers):
         return None
     weights = subject.model.sections.weights
     return Finding(

@@ -136,15 +136,14 @@ def metadata(subject: Subject, ledger: Ledger) -> Finding | None:
     trailing = ledger.left("trailing", None)
     if extra + json + trailing == 0:
         return None
-    channels = max((tensor.shape[1] for tensor in subject.model.inputs if len(tensor.shape) > 1), default=0)
+    behind = f", {format_bytes(trailing)} after the JSON" if trailing else ""
     return Finding(
         code="metadata",
         title="text and tables that describe the model",
-        because=f"metadata takes {{bytes}} ({{share}}); an input has {channels:,} channels, each with "
-        f"mean and std",
+        because=_what_describes(subject, extra, json, trailing),
         explanation="Per-channel mean and std are stored as text and as vectors; an input whose channel "
         "axis is "
-        "mistaken (a sequence of 2048) gets thousands of them.",
+        "mistaken (a sequence of 2048) gets thousands of them. Bytes after the JSON are read by nobody.",
         layers=(),
         claims=(
             Claim("structure", None, extra),
@@ -152,16 +151,26 @@ def metadata(subject: Subject, ledger: Ledger) -> Finding | None:
             Claim("trailing", None, trailing),
         ),
         evidence=(
-            f"text of {format_bytes(subject.description_bytes)} in the structure, JSON of "
-            f"{format_bytes(subject.model.sections.json)}, {format_bytes(trailing)} after the JSON",
+            f"text and vectors of {format_bytes(subject.description_bytes)} in the structure, JSON of "
+            f"{format_bytes(subject.model.sections.json)}{behind}",
         ),
-        fixes=(
-            Fix(
-                "network",
-                "give the input four dimensions with the channels on axis 1 (NCHW), or few channels",
-            ),
-        ),
+        fixes=_description_fixes(extra + json, trailing),
     )
+
+
+def _what_describes(subject: Subject, extra: int, json: int, trailing: int) -> str:
+    if trailing > extra + json:
+        return "{bytes} ({share}) stand behind the end of the model, where nothing reads them"
+    channels = max((tensor.shape[1] for tensor in subject.model.inputs if len(tensor.shape) > 1), default=0)
+    return f"metadata takes {{bytes}} ({{share}}); an input has {channels:,} channels, each with mean and std"
+
+
+def _description_fixes(described: int, trailing: int) -> tuple[Fix, ...]:
+    axis = Fix(
+        "network", "give the input four dimensions with the channels on axis 1 (NCHW), or few channels"
+    )
+    tail = Fix("network", "copy or convert the file again: no converter writes bytes there")
+    return (*((axis,) if described else ()), *((tail,) if trailing else ()))
 
 
 def _half_of_kernels(layers: list[Site]) -> tuple[Claim, ...]:
