@@ -6,6 +6,10 @@ reports quote. An unknown value is shown as an en dash, never as 0.
 
 from __future__ import annotations
 
+import re
+
+from rkbench.errors import UsageError
+
 UNKNOWN = "–"
 
 
@@ -44,6 +48,15 @@ def format_hertz(value: float | None) -> str:
     if value < 999.5e6:
         return f"{_three_digits(value / 1e6)} MHz"
     return f"{_three_digits(value / 1e9)} GHz"
+
+
+def parse_hertz(text: str) -> int:
+    """Return the hertz of `600MHz`, `1 GHz` or `600000000`; raises UsageError for anything else."""
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*(GHz|MHz|kHz|Hz)?", text.strip(), re.IGNORECASE)
+    if found is None:
+        raise UsageError(f"{text!r} is no clock", hint="write it as 600MHz or 1GHz")
+    factor = {"ghz": 1e9, "mhz": 1e6, "khz": 1e3, "hz": 1.0}[(found.group(2) or "Hz").lower()]
+    return round(float(found.group(1)) * factor)
 
 
 def format_rate(value: float | None) -> str:

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from recorded import FIRST, SECOND, read_recording
 from rkbench.campaign import compare_collected
-from rkbench.results import comparison, model
+from rkbench.results import beside, comparison, model
 from rkbench.results.collect import Collector
 from rkbench.results.environment import board_record
 from rkbench.results.model import Failure, PlanRecord, Provenance, RunResult, Transfer, Variant
@@ -80,7 +80,7 @@ def _parts(module: Any) -> list[type]:
     ]
 
 
-@pytest.mark.parametrize("part", _parts(model) + _parts(comparison), ids=lambda part: part.__name__)
+@pytest.mark.parametrize("part", _parts(model) + _parts(comparison) + _parts(beside), ids=lambda part: part.__name__)
 def test_the_schema_has_the_fields_of_the_dataclass(part: type) -> None:
     names = [field.name for field in dataclasses.fields(part)]
     assert SCHEMA["$defs"][part.__name__]["required"] == names

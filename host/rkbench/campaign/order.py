@@ -8,7 +8,25 @@ from pathlib import Path
 from rkbench.errors import UsageError
 
 SINGLE_STREAM = "single_stream"
-CORE_MASKS = ("auto", "0", "1", "2", "0-1", "all")
+#: Every mask that the board has, one run each.
+SWEEP = "sweep"
+CORE_MASKS = ("auto", "0", "1", "2", "0-1", "all", SWEEP)
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """How the board shall be while it measures.
+
+    `pin`: clocks held still, the NPU's at `npu_clock_hz` (None: its highest). `cool_below_celsius`: waits
+    before each run until it is cooler, at most `cool_limit_s`. `calm_limit_s`: waits so long at most
+    while others load the board; 0 does not look.
+    """
+
+    pin: bool = False
+    npu_clock_hz: int | None = None
+    cool_below_celsius: float | None = None
+    cool_limit_s: float = 300.0
+    calm_limit_s: float = 5.0
 
 
 @dataclass(frozen=True)
@@ -33,6 +51,9 @@ class Order:
     interleave: bool = True
     scenario: str = SINGLE_STREAM
     limits_s: tuple[float, float, float] = (120.0, 60.0, 30.0)
+    conditions: Conditions = Conditions()
+    load_cycles: int = 0
+    profile: bool = False
 
 
 def check_order(order: Order) -> None:
@@ -51,6 +72,8 @@ def check_order(order: Order) -> None:
         ("--warmup", order.warmup, 0),
         ("--duration", order.duration_s, 0),
         ("--wait", order.wait_s, 0),
+        ("--load-cycles", order.load_cycles, 0),
+        ("--cool-limit", order.conditions.cool_limit_s, 0),
     ):
         if value < least:
             raise UsageError(f"{name} {value:g}: must be {least} or more")

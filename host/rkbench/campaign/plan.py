@@ -62,8 +62,15 @@ def make_headers(
     variants: Sequence[PreparedVariant],
     transfers: Sequence[Transfer],
     doubts: Sequence[tuple[Caveat, ...]],
+    masks: Sequence[str] = (),
 ) -> list[RunResult]:
-    """Return what is known of each run before it starts, in the order of the variants; `doubts` of each."""
+    """Return what is known of each run before it starts, in the order of the variants; `doubts` of each.
+
+    With `masks` each variant has a run for each of them.
+    """
+    masks = masks or (order.core_mask,)
+    described = zip(variants, transfers, doubts, strict=True)
+    runs = [(*item, mask) for item in described for mask in masks]
     started = datetime.fromtimestamp(place.unix_s, timezone.utc).isoformat(timespec="milliseconds")
     return [
         RunResult(
@@ -77,25 +84,25 @@ def make_headers(
             provenance=Provenance(),
             board=board_record(place.board.name, place.hello, place.environment),
             variant=variant.description,
-            plan=_record(order, place.board, variant, len(variants)),
+            plan=_record(order, place.board, variant, mask, len(runs)),
             transfer=transfer,
             caveats=caveats,
         )
-        for number, (variant, transfer, caveats) in enumerate(
-            zip(variants, transfers, doubts, strict=True), 1
-        )
+        for number, (variant, transfer, caveats, mask) in enumerate(runs, 1)
     ]
 
 
 def make_plan(
     order: Order, board: Board, headers: Sequence[RunResult], variants: Sequence[PreparedVariant]
 ) -> Plan:
-    """Return the plan that the agent carries out."""
+    """Return the plan that the agent carries out; the headers' runs are of `variants`, in equal parts."""
     load_s, first_s, inference_s = order.limits_s
+    each = len(headers) // len(variants)
+    wanted = order.conditions
     return Plan(
-        runs=[_spec(header, variant).to_wire() for header, variant in zip(headers, variants, strict=True)],
+        runs=[_spec(header, variants[index // each]).to_wire() for index, header in enumerate(headers)],
         runtime=runtime_of(order, board),
-        core_mask=order.core_mask,
+        core_mask=headers[0].plan.core_mask,
         warmup_iterations=order.warmup,
         min_iterations=order.iterations,
         min_duration_s=order.duration_s,
@@ -106,6 +113,14 @@ def make_plan(
         inference_timeout_s=inference_s,
         lock_wait_s=order.wait_s,
         owner=owner(),
+        pin=wanted.pin,
+        npu_clock_hz=wanted.npu_clock_hz,
+        cool_below_celsius=wanted.cool_below_celsius,
+        cool_limit_s=wanted.cool_limit_s,
+        calm_limit_s=wanted.calm_limit_s,
+        load_cycles=order.load_cycles,
+        profile=order.profile,
+        force=order.force,
     )
 
 
@@ -129,14 +144,15 @@ def _spec(header: RunResult, variant: PreparedVariant) -> RunSpec:
         golden=variant.golden.sha256 if variant.golden else None,
         replay=variant.replay.sha256 if variant.replay else None,
         figures=dict(variant.figures),
+        core_mask=header.plan.core_mask,
     )
 
 
-def _record(order: Order, board: Board, variant: PreparedVariant, count: int) -> PlanRecord:
+def _record(order: Order, board: Board, variant: PreparedVariant, mask: str, count: int) -> PlanRecord:
     return PlanRecord(
         scenario=order.scenario,
         runtime=runtime_of(order, board),
-        core_mask=order.core_mask,
+        core_mask=mask,
         warmup_iterations=order.warmup,
         min_iterations=order.iterations,
         min_duration_s=order.duration_s,
@@ -146,4 +162,9 @@ def _record(order: Order, board: Board, variant: PreparedVariant, count: int) ->
         variants_in_push=count,
         golden_sha256=variant.golden.sha256 if variant.golden else None,
         replay_sha256=variant.replay.sha256 if variant.replay else None,
+        pin=order.conditions.pin,
+        npu_clock_hz=order.conditions.npu_clock_hz,
+        cool_below_celsius=order.conditions.cool_below_celsius,
+        load_cycles=order.load_cycles,
+        profile=order.profile,
     )

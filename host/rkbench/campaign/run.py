@@ -5,17 +5,29 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from rkbench_agent.protocol import Environment, Hello, Locked, Log, Message, Plan, Progress, Refused
+from rkbench_agent.protocol import (
+    Conditions,
+    Environment,
+    Hello,
+    Locked,
+    Log,
+    Message,
+    Plan,
+    Progress,
+    Refused,
+)
 
 from rkbench.boards.model import Board
 from rkbench.campaign.aftermath import add_doctor, describe_cut
+from rkbench.campaign.beside import describe_conditions, event_names, name_layers
 from rkbench.campaign.check import Findings, before_push
+from rkbench.campaign.cores import core_masks
 from rkbench.campaign.order import Order, check_order
 from rkbench.campaign.plan import Place, make_headers, make_plan, new_push_id, runtime_of
 from rkbench.catalogue.check import Check
@@ -137,9 +149,11 @@ def run_campaign(
             (*findings.of(variant.facts.name), *golden_caveats(variant.golden_assumptions))
             for variant in variants
         ]
-        headers = make_headers(order, place, variants, transfers, doubts)
+        masks = core_masks(order, session.environment, listener)
+        headers = make_headers(order, place, variants, transfers, doubts, masks)
         plan = make_plan(order, board, headers, variants)
-        after = _After(session.environment.boot_id, connect, findings.fails)
+        models = {variant.model.sha256: variant.model.path for variant in variants}
+        after = _After(session.environment.boot_id, connect, findings.fails, models)
         return _Runner(order.baseline, store, listener, headers, after).run(session, plan)
 
 
@@ -153,11 +167,12 @@ def compare_collected(collected: Sequence[Collected], baseline: str | None = Non
 
 @dataclass(frozen=True)
 class _After:
-    """What is needed to explain a failure: see `aftermath`."""
+    """What is needed once a run has ended: to explain a failure (see `aftermath`), to name its layers."""
 
     boot_id: str | None
     connect: Callable[[], AbstractContextManager[Session]]
     fails: Sequence[Check]
+    models: Mapping[str, Path]
 
 
 class _Runner:
@@ -173,14 +188,15 @@ class _Runner:
         self._baseline = baseline
         self._store = store
         self._listener = listener
-        self._names = {header.id: header.variant.name for header in headers}
+        self._names = event_names(headers)
         self._collector = Collector(headers)
         self._ended: dict[str, Collected] = {}
         self._store_error: StoreError | None = None
 
     def run(self, session: Session, plan: Plan) -> Outcome:
         """Run the plan; whatever ends it, what was measured is saved."""
-        self._listener(Step(f"measuring {_count(len(plan.runs), 'variant')}"))
+        noun = "variant" if len(set(self._names.values())) == len(self._after.models) else "run"
+        self._listener(Step(f"measuring {_count(len(plan.runs), noun)}"))
         try:
             for message in session.run(plan):
                 self._take(message)
@@ -202,6 +218,8 @@ class _Runner:
         elif isinstance(message, Progress):
             name = self._names.get(message.run, message.run)
             self._listener(Measuring(name, message.stage, message.done, message.total, message.unit))
+        elif isinstance(message, Conditions):
+            self._listener(Note(describe_conditions(message)))
         elif isinstance(message, Log) and message.run is None:
             self._listener(Note(f"agent: {message.text}"))
         ended = self._collector.add(message)
@@ -217,7 +235,7 @@ class _Runner:
 
     def _save(self, collected: Collected) -> None:
         """Save one run. A store that refuses must not cost what is still to be measured: told at the end."""
-        collected = add_doctor(collected, self._after.fails)
+        collected = name_layers(add_doctor(collected, self._after.fails), self._after.models)
         try:
             self._store.save(collected)
         except StoreError as error:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gc
 import os
+import re
 import sys
 
 from rkbench.cli.quick import inspect_arguments, inspect_plain
@@ -45,7 +46,21 @@ def _run(arguments: list[str]) -> object:
         return None
     from rkbench.cli.app import app
 
-    return app(standalone_mode=False)
+    return app(part_pin(arguments), standalone_mode=False)
+
+
+def part_pin(arguments: list[str]) -> list[str]:
+    """Return the arguments with `--pin 600MHz` as `--pin --npu-clock 600MHz`, which typer can read."""
+    parted: list[str] = []
+    for argument in arguments:
+        name, equals, value = argument.partition("=")
+        if name == "--pin" and equals:
+            parted += ["--pin", "--npu-clock", value]
+        elif parted[-1:] == ["--pin"] and re.fullmatch(r"\d+(\.\d+)?[GMk]?Hz", argument, re.IGNORECASE):
+            parted += ["--npu-clock", argument]
+        else:
+            parted.append(argument)
+    return parted
 
 
 def _explain(error: BenchError) -> None:

@@ -10,11 +10,12 @@ from pathlib import Path
 
 from rkbench.boards.inventory import candidates, find_inventory, load_inventory
 from rkbench.boards.model import Board
-from rkbench.campaign import Order, Outcome, run_campaign
+from rkbench.campaign import Conditions, Order, Outcome, run_campaign
 from rkbench.errors import BoardBusyError, ConnectError, UsageError
 from rkbench.results.events import Listener, Note
 from rkbench.results.store import Store, default_path
 from rkbench.session import open_session
+from rkbench.units import parse_hertz
 from rkbench.views.output import STDOUT, check_output
 from rkbench.views.progress import make_progress
 from rkbench.views.show import show_push
@@ -43,6 +44,12 @@ class Wishes:
     wait: float
     store: Path | None
     inventory: Path | None
+    pin: bool = False
+    npu_clock: str | None = None
+    cool_below: float | None = None
+    cool_limit: float = 300.0
+    load_cycles: int = 0
+    profile: bool = False
 
 
 def push_and_show(wishes: Wishes) -> int:
@@ -90,6 +97,14 @@ def make_order(wishes: Wishes) -> Order:
         wait_s=wishes.wait,
         interleave=wishes.interleave,
         scenario=wishes.scenario,
+        conditions=Conditions(
+            pin=wishes.pin or wishes.npu_clock is not None,
+            npu_clock_hz=None if wishes.npu_clock is None else parse_hertz(wishes.npu_clock),
+            cool_below_celsius=wishes.cool_below,
+            cool_limit_s=wishes.cool_limit,
+        ),
+        load_cycles=wishes.load_cycles,
+        profile=wishes.profile,
     )
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from rkbench.results.model import SUSPECT, VALID, Caveat, RunResult
+from rkbench.stats.slope import RISES
 from rkbench.stats.summary import P99_MINIMUM_COUNT, is_bimodal, variation
-from rkbench.units import format_celsius, format_hertz, format_ratio
+from rkbench.units import format_bytes, format_celsius, format_hertz, format_ratio
 
 #: As trtexec warns: a coefficient of variation above this makes a mean doubtful.
 MAXIMUM_VARIATION = 0.025
@@ -21,7 +22,15 @@ CLOCK_SET_UNIX_NS = 1_577_836_800_000_000_000
 
 #: Caveats that say what is not known; they cast no doubt on what is.
 INFORMATIVE = frozenset(
-    {"simulated", "no_golden", "golden_assumed", "p99_unknown", "board_clock", "sensors_missing"}
+    {
+        "simulated",
+        "no_golden",
+        "golden_assumed",
+        "p99_unknown",
+        "board_clock",
+        "sensors_missing",
+        "few_readings",
+    }
 )
 
 Rule = Callable[[RunResult, Sequence[int]], Iterator[Caveat]]
@@ -60,6 +69,8 @@ def _simulated(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
 
 
 def _governor(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    if run.conditions is not None and run.conditions.pinned:
+        return  # perhaps by both limits, which leaves the governor as it was
     npu = "fde40000.npu" if (run.board.soc or "").startswith("rk356") else "fdab0000.npu"
     free = [
         (part, governor, folder)
@@ -75,7 +86,8 @@ def _governor(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
         yield Caveat(
             "governor",
             f"{told}: clocks may follow the load",
-            f"as root there: for d in {folders}; do echo performance > /sys/class/devfreq/$d/governor; done",
+            f"--pin; or as root there: for d in {folders}; do"
+            " echo performance > /sys/class/devfreq/$d/governor; done",
         )
 
 
@@ -86,7 +98,7 @@ def _clocks(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
             yield Caveat(
                 "clock_changed",
                 f"{part} clock moved between {format_hertz(sensor.min)} and {format_hertz(sensor.max)}",
-                "set the performance governor, or compare only runs at one clock",
+                "hold the clocks still: --pin; or compare only runs at one clock",
             )
 
 
@@ -162,6 +174,28 @@ def _outputs(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
             )
 
 
+def _leak(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    for leak in run.load.cycles.leaks if run.load and run.load.cycles else ():
+        if leak.judgement == RISES:
+            what = "NPU buffers" if leak.memory == "dma_buf" else "process memory"
+            bounds = f"95 %: {format_bytes(leak.low_bytes)} to {format_bytes(leak.high_bytes)}"
+            yield Caveat(
+                "memory_leak",
+                f"{what} grows by {format_bytes(leak.bytes_per_cycle)} with every load ({bounds})",
+                "load once and keep the model; try another librknnrt",
+            )
+
+
+def _readings(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    inside = run.readings.inside_count if run.readings else None
+    if run.latency is not None and inside is not None and inside < 2:
+        yield Caveat(
+            "few_readings",
+            "the timed part was too short to sample clocks and temperatures twice inside it",
+            "measure longer: --duration 3",
+        )
+
+
 def _golden(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
     if run.plan.golden_sha256 is None:
         yield Caveat(
@@ -189,6 +223,8 @@ _RULES: tuple[Rule, ...] = (
     _variation,
     _iterations,
     _load_before,
+    _leak,
+    _readings,
     _outputs,
     _golden,
     _board_clock,

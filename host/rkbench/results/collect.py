@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
+from rkbench_agent.protocol import Conditions as Pinned
 from rkbench_agent.protocol import (
     Environment,
     Failed,
     Finished,
     Latencies,
+    LoadCycle,
     LoadMemory,
     Log,
     Message,
@@ -21,14 +23,17 @@ from rkbench_agent.protocol import (
     OutputError,
     Reading,
 )
+from rkbench_agent.protocol import Profile as ProfileText
 
 from rkbench.results import parts
+from rkbench.results.beside import Conditions
 from rkbench.results.caveats import caveats_of, verdict_of
 from rkbench.results.diagnosis import diagnosed, log_caveats
 from rkbench.results.environment import update_record
 from rkbench.results.latencies import RawLatencies
 from rkbench.results.model import SUSPECT, Caveat, Failure, RunResult
 from rkbench.results.plausibility import implausible, reference_of
+from rkbench.results.profile import read_profile
 
 LOG_TAIL_LINES = 20
 
@@ -47,6 +52,8 @@ class _Run:
     header: RunResult
     latencies: RawLatencies = field(default_factory=RawLatencies)
     memory: list[LoadMemory] = field(default_factory=list)
+    cycles: list[LoadCycle] = field(default_factory=list)
+    profile: ProfileText | None = None
     errors: list[OutputError] = field(default_factory=list)
     checks: list[OutputCheck] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
@@ -60,6 +67,7 @@ class Collector:
         self._runs = {header.id: _Run(header) for header in headers}
         self._readings: list[Reading] = []
         self._readings_before = 0
+        self._conditions: Conditions | None = None
         self._started = False
 
     def add(self, message: Message) -> str | None:
@@ -67,6 +75,9 @@ class Collector:
         if isinstance(message, Reading):
             self._readings.append(message)
             self._readings_before += not self._started
+            return None
+        if isinstance(message, Pinned):
+            self._conditions = _conditions(message)
             return None
         if isinstance(message, Environment):
             for run in self._runs.values():
@@ -95,7 +106,7 @@ class Collector:
             failure = replace(failure, log_tail=tuple(run.log[-LOG_TAIL_LINES:]))
         if failure is not None:
             failure = diagnosed(failure, run.log)
-        readings = self._readings_of(run)
+        inside, readings = parts.split_readings(self._readings, run.latencies)
         before = self._readings[: self._readings_before]
         provenance = run.end.provenance if isinstance(run.end, Finished) else {}
         simulated = run.header.simulated
@@ -103,11 +114,13 @@ class Collector:
             run.header,
             partial=failure is not None,
             provenance=parts.provenance(provenance, simulated, run, readings),
-            load=parts.load(run.memory),
+            load=parts.load(run.memory, run.cycles),
             latency=parts.latency(run.latencies),
             throughput_per_s=run.latencies.throughput_per_s(),
             outputs=parts.outputs(run.errors, run.checks),
-            readings=parts.readings(readings, before),
+            readings=parts.readings(inside, readings, before),
+            conditions=self._conditions,
+            profile=read_profile(run.profile.runtime, run.profile.text) if run.profile else None,
             failure=failure,
         )
         found = _all_caveats(run, result)
@@ -120,15 +133,9 @@ class Collector:
             tuple(readings),
         )
 
-    def _readings_of(self, run: _Run) -> list[Reading]:
-        """Return the readings taken while `run` was timed, and the last one before; else all."""
-        window = run.latencies.window_ns()
-        if window is None:
-            return list(self._readings)
-        first, last = window
-        earlier = [reading for reading in self._readings if reading.time_ns < first]
-        inside = [reading for reading in self._readings if first <= reading.time_ns <= last]
-        return inside if len(inside) > 1 else earlier[-1:] + inside or list(self._readings)
+
+def _conditions(message: Pinned) -> Conditions:
+    return Conditions(message.pinned, dict(message.settings), tuple(message.big_cpus), message.message)
 
 
 def _fold(run: _Run, message: Message) -> None:
@@ -136,6 +143,10 @@ def _fold(run: _Run, message: Message) -> None:
         run.latencies.append(message)
     elif isinstance(message, LoadMemory):
         run.memory.append(message)
+    elif isinstance(message, LoadCycle):
+        run.cycles.append(message)
+    elif isinstance(message, ProfileText):
+        run.profile = message
     elif isinstance(message, OutputError):
         run.errors.append(message)
     elif isinstance(message, OutputCheck):
@@ -162,7 +173,11 @@ def _all_caveats(run: _Run, result: RunResult) -> tuple[Caveat, ...]:
     """Return what is known before the run, what the result shows, and what the agent and the log say."""
     found = run.header.caveats + caveats_of(result, run.latencies.timed())
     known = {caveat.code for caveat in run.header.caveats}
-    found += tuple(caveat for caveat in _agent_caveats(run.end) if caveat.code not in known)
+    told = _agent_caveats(run.end)
+    if any(caveat.code == "background_load" for caveat in told):
+        # It says the same, and how long it was waited for.
+        found = tuple(caveat for caveat in found if caveat.code != "npu_busy")
+    found += tuple(caveat for caveat in told if caveat.code not in known)
     return found + (log_caveats(run.log, found) if isinstance(run.end, Finished) else ())
 
 

@@ -68,18 +68,20 @@ class RawLatencies:
         ]
         return (min(start for start, _ in ends), max(end for _, end in ends)) if ends else None
 
+    def block_windows_ns(self) -> list[tuple[int, int]]:
+        """Return when the first iteration of each timed block began and its last one ended."""
+        windows: dict[int, tuple[int, int]] = {}
+        columns = zip(self.start_ns, self.duration_ns, self.block, self.warmup, strict=True)
+        for start, duration, block, warmup in columns:
+            if not warmup:
+                first, _ = windows.get(block, (start, 0))
+                windows[block] = (first, start + duration)
+        return list(windows.values())
+
     def throughput_per_s(self) -> float | None:
         """Return timed iterations per second inside the blocks, gaps between calls included."""
-        spans: dict[int, tuple[int, int]] = {}
-        count = 0
-        for start, duration, block, warmup in zip(
-            self.start_ns, self.duration_ns, self.block, self.warmup, strict=True
-        ):
-            if not warmup:
-                first, _ = spans.get(block, (start, 0))
-                spans[block] = (first, start + duration)
-                count += 1
-        total_ns = sum(end - first for first, end in spans.values())
+        count = len(self.warmup) - sum(self.warmup)
+        total_ns = sum(end - first for first, end in self.block_windows_ns())
         return count * 1e9 / total_ns if total_ns > 0 else None
 
     def rows(self) -> Iterator[dict[str, int | None]]:

@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rkbench.results.beside import Conditions, LoadCycles, Profile
+
 SCHEMA = "rkbench/1"
 
 VALID = "VALID"
@@ -100,6 +102,11 @@ class PlanRecord:
     variants_in_push: int
     golden_sha256: str | None = None
     replay_sha256: str | None = None
+    pin: bool = False
+    npu_clock_hz: int | None = None
+    cool_below_celsius: float | None = None
+    load_cycles: int = 0
+    profile: bool = False
 
 
 @dataclass(frozen=True)
@@ -124,7 +131,8 @@ class Load:
 
     `duration_s`: reading the file and initialising the runtime, together. `rss_delta_bytes`: the
     worker in steady state against before. `system_delta_bytes`: by how much MemAvailable of the board
-    fell. `npu_total_bytes`: what the runtime allocated for the NPU.
+    fell. `npu_total_bytes`: what the runtime allocated for the NPU. `file_copy_bytes`: by how much the
+    process grew while it only read the file, a copy that RKNNLite keeps beside the NPU's memory.
     """
 
     duration_s: float | None = None
@@ -135,7 +143,9 @@ class Load:
     npu_total_bytes: int | None = None
     dma_buf_bytes: int | None = None
     system_delta_bytes: int | None = None
+    file_copy_bytes: int | None = None
     phases: tuple[LoadPhase, ...] = ()
+    cycles: LoadCycles | None = None
 
 
 @dataclass(frozen=True)
@@ -234,11 +244,16 @@ class Sensor:
 
 @dataclass(frozen=True)
 class Readings:
-    """The board's sensors while the run was timed, and the NPU load just before the first run."""
+    """The board's sensors while the run was timed, and the NPU load just before the first run.
+
+    `inside_count` of the `count` samples were taken while a timed block ran. Where it is 0, the sensors
+    are of the samples around.
+    """
 
     count: int
     npu_load_ratio_before: float | None = None
     sensors: tuple[Sensor, ...] = ()
+    inside_count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -329,5 +344,7 @@ class RunResult:
     outputs: tuple[Output, ...] = ()
     readings: Readings | None = None
     transfer: Transfer | None = None
+    conditions: Conditions | None = None
+    profile: Profile | None = None
     caveats: tuple[Caveat, ...] = ()
     failure: Failure | None = None

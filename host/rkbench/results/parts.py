@@ -6,8 +6,9 @@ import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
-from rkbench_agent.protocol import LoadMemory, OutputCheck, OutputError, Reading
+from rkbench_agent.protocol import LoadCycle, LoadMemory, OutputCheck, OutputError, Reading
 
+from rkbench.results.cycles import load_cycles
 from rkbench.results.latencies import RawLatencies
 from rkbench.results.model import (
     Latency,
@@ -64,7 +65,7 @@ _SIMULATED = {
 }
 
 
-def load(memory: Sequence[LoadMemory]) -> Load | None:
+def load(memory: Sequence[LoadMemory], cycles: Sequence[LoadCycle] = ()) -> Load | None:
     """Return what loading took; None where no phase was reported."""
     if not memory:
         return None
@@ -84,7 +85,9 @@ def load(memory: Sequence[LoadMemory]) -> Load | None:
         npu_total_bytes=_last(p.npu_total_bytes for p in loaded),
         dma_buf_bytes=max((p.dma_buf_bytes for p in loaded if p.dma_buf_bytes is not None), default=None),
         system_delta_bytes=_minus(_of(before, "memory_available_bytes"), lowest),
+        file_copy_bytes=_minus(_of(phases.get("model_read"), "rss_bytes"), _of(before, "rss_bytes")),
         phases=tuple(_phase(item) for item in memory),
+        cycles=load_cycles(cycles),
     )
 
 
@@ -201,18 +204,41 @@ def _case(error: OutputError) -> OutputCase:
     )
 
 
-def readings(inside: Sequence[Reading], before: Sequence[Reading]) -> Readings | None:
-    """Return the summary of every sensor that was read inside; None without readings."""
-    if not inside and not before:
+def split_readings(
+    all_readings: Sequence[Reading], latencies: RawLatencies
+) -> tuple[list[Reading], list[Reading]]:
+    """Return the samples taken while a timed block ran, and those to keep: of the whole timed part.
+
+    Where too few lie in the timed part, the last one before is kept too, and without any all of them.
+    """
+    window, blocks = latencies.window_ns(), latencies.block_windows_ns()
+    if window is None:
+        return [], list(all_readings)
+    first, last = window
+    around = [reading for reading in all_readings if first <= reading.time_ns <= last]
+    inside = [item for item in around if any(start <= item.time_ns <= end for start, end in blocks)]
+    if len(around) < 2:
+        earlier = [reading for reading in all_readings if reading.time_ns < first]
+        around = earlier[-1:] + around or list(all_readings)
+    return inside, around
+
+
+def readings(
+    inside: Sequence[Reading], around: Sequence[Reading], before: Sequence[Reading]
+) -> Readings | None:
+    """Return the summary of every sensor that was read inside, else around; None without readings."""
+    taken = inside or around
+    if not taken and not before:
         return None
     series: dict[str, list[float]] = {}
-    for reading in inside:
+    for reading in taken:
         for name, value in _sensors(reading):
             series.setdefault(name, []).append(value)
     loads = [value for item in before for value in item.npu_load_ratio or ()]
     return Readings(
-        count=len(inside),
+        count=len(taken),
         npu_load_ratio_before=max(loads, default=None),
+        inside_count=len(inside),
         sensors=tuple(_sensor(name, values) for name, values in sorted(series.items())),
     )
 

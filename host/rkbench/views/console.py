@@ -8,13 +8,16 @@ import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from rkbench.results.beside import pinned_text
 from rkbench.results.comparison import Comparison
 from rkbench.results.model import Board, Caveat, Failure, RunResult
 from rkbench.units import UNKNOWN, format_bytes, format_hertz, format_seconds
+from rkbench.views.beside import aligned_sweep, cycles_text, is_sweep, profile_lines
 from rkbench.views.side_by_side import (
     BAD,
     EVEN,
     GOOD,
+    MARK,
     Cell,
     Row,
     legend,
@@ -54,10 +57,11 @@ def print_push(runs: Sequence[RunResult], comparison: Comparison, console: Conso
     if console.is_terminal:
         console.print()
     _print_head(runs, console)
-    rows = table_rows(runs, comparison, numbers)
-    for part in _parts(runs, rows, console.width):
-        console.print()
-        console.print(_table([runs[index] for index in part], _only(rows, part), comparison, console.width))
+    if is_sweep(runs):
+        _lines(console, aligned_sweep(runs, MARK))
+    else:
+        _print_table(runs, comparison, numbers, console)
+    _print_beside(runs, console)
     _print_notes(runs, comparison, numbers, console)
     for run in runs:
         if run.failure is not None:
@@ -85,16 +89,49 @@ def _print_head(runs: Sequence[RunResult], console: Console) -> None:
     turns = " in turns" if plan.interleave and len(runs) > 1 else ""
     how = (
         f"{first.push} · {len(runs)} variant{'s' * (len(runs) > 1)}{turns} · at least {plan.min_iterations}"
-        f" iterations and {format_seconds(plan.min_duration_s)} each · cores {plan.core_mask}"
+        f" iterations and {format_seconds(plan.min_duration_s)} each · cores "
+        + ", ".join(dict.fromkeys(run.plan.core_mask for run in runs))
     )
     _paragraph(console, "board  ", describe_board(first.board), style="", space=False)
     _paragraph(console, "push   ", how, style="", space=False)
-    sent = [run.transfer for run in runs if run.transfer]
+    if first.conditions is not None and first.conditions.pinned:
+        cpus = ", ".join(str(cpu) for cpu in first.conditions.big_cpus)
+        told = "clocks held still by " + pinned_text(first.conditions.settings)
+        worker = f" · worker on CPU {cpus}" if cpus else ""
+        _paragraph(console, "pinned ", told + worker, style="", space=False)
+    sent = list({run.variant.name: run.transfer for run in runs if run.transfer}.values())
     if sent:
         total, over = sum(item.model_bytes for item in sent), sum(item.sent_bytes for item in sent)
         how = f"{format_bytes(over)} on the line" if over else "all of them on the board before"
         text = f"{format_bytes(total)} of models, {how}"
         _paragraph(console, "sent   ", text, style="", space=False)
+
+
+def _print_table(
+    runs: Sequence[RunResult], comparison: Comparison, numbers: Mapping[Caveat, int], console: Console
+) -> None:
+    rows = table_rows(runs, comparison, numbers)
+    for part in _parts(runs, rows, console.width):
+        console.print()
+        console.print(_table([runs[index] for index in part], _only(rows, part), comparison, console.width))
+
+
+def _print_beside(runs: Sequence[RunResult], console: Console) -> None:
+    for run in runs:
+        if run.load is not None and run.load.cycles is not None:
+            _paragraph(console, "", cycles_text(run.variant.name, run.load.cycles), style="")
+    for run in runs:
+        if run.profile is not None:
+            _lines(console, profile_lines(run.variant.name, run.profile))
+
+
+def _lines(console: Console, lines: Sequence[str]) -> None:
+    """Print lines of a table as they are, the first as its head."""
+    from rich.text import Text
+
+    console.print()
+    for index, line in enumerate(lines):
+        console.print(Text(line, style="" if index else "bold"), soft_wrap=True)
 
 
 def _parts(runs: Sequence[RunResult], rows: Sequence[Row], width: int) -> list[list[int]]:
@@ -211,6 +248,8 @@ def _print_notes(
             text = f"{names[refusal.run]} is not compared: {'; '.join(refusal.reasons)}"
             _paragraph(console, "", text, style="yellow")
     for condition in comparison.conditions:
+        if condition.name == "core_mask" and is_sweep(runs):
+            continue  # the table is about nothing else
         text = (
             f"{names[condition.run]}: {condition.name} is {condition.value or UNKNOWN}, "
             f"the baseline's {condition.baseline or UNKNOWN}"

@@ -7,11 +7,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, TextIO
 
 from rkbench.results.events import Ended, Event, Measuring, Note, Sending, Step, Waiting
-from rkbench.units import format_bytes, format_seconds
+from rkbench.units import format_bytes, format_celsius, format_seconds
 from rkbench.views.console import make_console
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
+
+
+CELSIUS = "celsius"
 
 
 class PlainProgress:
@@ -67,7 +70,9 @@ class BarProgress:
             self._bar(event.name, "sending", event.sent_bytes, event.total_bytes, detail)
         elif isinstance(event, Measuring):
             detail = f"{event.stage.replace('_', ' ')}, {_amount(event)}"
-            self._bar(event.name, event.stage, event.done, event.total, detail)
+            # A temperature that falls is no progress from nothing to all.
+            done = 0.0 if event.unit == CELSIUS else event.done
+            self._bar(event.name, event.stage, done, event.total, detail)
         else:
             self._progress.console.print(_line(event)[1], style="dim" if isinstance(event, Step) else "")
             if isinstance(event, Ended) and event.run.variant.name in self._tasks:
@@ -107,8 +112,10 @@ def _sending(event: Sending) -> tuple[str, str]:
 
 
 def _measuring(event: Measuring) -> tuple[str, str]:
-    quarter = int(event.done * 4 / event.total) * 25 if event.total else 100
     stage = event.stage.replace("_", " ")
+    if event.unit == CELSIUS:
+        return f"measure {event.name}", f"  {event.name}: {stage}, {_amount(event)}"
+    quarter = int(event.done * 4 / event.total) * 25 if event.total else 100
     return f"measure {event.name}", f"  {event.name}: {stage} {min(quarter, 100)} %"
 
 
@@ -117,7 +124,8 @@ def _ended(event: Ended) -> tuple[str, str]:
     if run.failure is not None:
         return run.id, f"  {run.variant.name}: failed in {run.failure.stage}: {run.failure.message}"
     p50 = f", p50 {format_seconds(run.latency.p50_s)}" if run.latency else ""
-    return run.id, f"  {run.variant.name}: done{p50}{' (simulated)' if run.simulated else ''}"
+    cores = f", cores {run.plan.core_mask}" if run.plan.core_mask != "auto" else ""
+    return run.id, f"  {run.variant.name}{cores}: done{p50}{' (simulated)' if run.simulated else ''}"
 
 
 _LINES: dict[type, Callable[..., tuple[str, str]]] = {
@@ -133,4 +141,6 @@ _LINES: dict[type, Callable[..., tuple[str, str]]] = {
 def _amount(event: Measuring) -> str:
     if event.unit in ("s", "seconds"):
         return f"{event.done:.1f} of {event.total:g} s"
+    if event.unit == CELSIUS:
+        return f"{format_celsius(event.done)}, waiting for less than {format_celsius(event.total)}"
     return f"{event.done:g} of {event.total:g} {event.unit}"

@@ -7,7 +7,15 @@ from dataclasses import dataclass
 
 from rkbench.results.comparison import Comparison, device_p50_s, highest_error, lowest_cosine, lowest_top1
 from rkbench.results.model import Caveat, RunResult
-from rkbench.units import UNKNOWN, format_bytes, format_rate, format_ratio, format_seconds
+from rkbench.units import (
+    UNKNOWN,
+    format_bytes,
+    format_celsius,
+    format_hertz,
+    format_rate,
+    format_ratio,
+    format_seconds,
+)
 
 #: Stands before every number that no real board measured.
 MARK = "≈"
@@ -52,11 +60,37 @@ def table_rows(runs: Sequence[RunResult], comparison: Comparison, numbers: Mappi
     """Return the lines of the table for `runs`, in the order given; empty lines are left out."""
     rows = [_row(line, runs, comparison) for line in _LINES]
     rows.insert(_JUDGEMENT_AT, _judgements(runs, comparison))
+    rows += [clocks_row("NPU clock", "npu_clock_hz", runs), clocks_row("DDR clock", "ddr_clock_hz", runs)]
+    rows.append(heat_row(runs))
     rows = [row for row in rows if any(cell.value not in ("", UNKNOWN) for cell in row.cells)]
     rows.append(Row("verdict", tuple(_verdict(run) for run in runs), gap_above=True))
     if numbers:
         rows.append(Row("caveats", tuple(Cell(_numbers(run, numbers)) for run in runs)))
     return rows
+
+
+def clocks_row(label: str, sensor: str, runs: Sequence[RunResult]) -> Row:
+    """Return the lowest and highest value of a clock while each run was timed."""
+    return Row(label, tuple(Cell(_clocks(run, sensor)) for run in runs), gap_above=label == "NPU clock")
+
+
+def heat_row(runs: Sequence[RunResult]) -> Row:
+    """Return the highest temperature of any zone while each run was timed."""
+    cells = []
+    for run in runs:
+        sensors = run.readings.sensors if run.readings else ()
+        heat = [sensor.max for sensor in sensors if sensor.name.startswith("temperature_celsius")]
+        mark = MARK if run.simulated and heat else ""
+        cells.append(Cell(mark + format_celsius(max(heat)) if heat else UNKNOWN))
+    return Row("hottest", tuple(cells))
+
+
+def _clocks(run: RunResult, name: str) -> str:
+    found = next((item for item in run.readings.sensors if item.name == name), None) if run.readings else None
+    if found is None:
+        return UNKNOWN
+    low, high = format_hertz(found.min), format_hertz(found.max)
+    return (MARK if run.simulated else "") + (high if low == high else f"{low} … {high}")
 
 
 def number_caveats(runs: Sequence[RunResult]) -> dict[Caveat, int]:
@@ -123,6 +157,13 @@ _LINES = (
         "process_memory",
         lambda run: _load(run, "rss_delta_bytes", format_bytes),
     ),
+    _Line(
+        "… of it the file",
+        "load_rss_delta_bytes",
+        "process_memory",
+        lambda run: _load(run, "file_copy_bytes", format_bytes),
+        False,
+    ),
     _Line("latency p50", "latency_p50_s", "latency", lambda run: _latency(run, "p50_s"), gap_above=True),
     _Line("latency p90", "latency_p90_s", "latency", lambda run: _latency(run, "p90_s")),
     _Line("latency p99", "latency_p99_s", "latency", lambda run: _latency(run, "p99_s")),
@@ -135,7 +176,7 @@ _LINES = (
     _Line("max. error", "max_abs_error", "outputs", lambda run: _number(highest_error(run), "{:.3g}")),
     _Line("top-1 agrees", "top1_agreement", "outputs", lambda run: _percent(lowest_top1(run)), False),
 )
-_JUDGEMENT_AT = 10
+_JUDGEMENT_AT = 11
 
 
 def _row(line: _Line, runs: Sequence[RunResult], comparison: Comparison) -> Row:

@@ -1,0 +1,107 @@
+"""Parts of a result that stand beside its clean numbers: conditions, load cycles, time of each layer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rkbench.units import format_hertz
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What was held still while it was measured; None in a result where nobody asked for it.
+
+    `settings` maps files of sysfs to what was written there; without `pinned` it is empty and `message`
+    says why. `big_cpus` are the CPUs that the worker was placed on.
+    """
+
+    pinned: bool
+    settings: Mapping[str, str]
+    big_cpus: tuple[int, ...] = ()
+    message: str = ""
+
+
+@dataclass(frozen=True)
+class LoadCycle:
+    """One load and release; memory is the worker's after the release."""
+
+    duration_s: float
+    release_s: float
+    rss_bytes: int | None = None
+    pss_bytes: int | None = None
+    dma_buf_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Leak:
+    """By how much memory grows with every cycle, in bytes, after the first; bounds of 95 %.
+
+    `memory` is what was looked at: pss (the process's own share), rss, or dma_buf (the NPU's buffers).
+    """
+
+    memory: str
+    judgement: str
+    bytes_per_cycle: float | None
+    low_bytes: float | None
+    high_bytes: float | None
+    method: str
+
+
+@dataclass(frozen=True)
+class LoadCycles:
+    """Loads and releases of one model, again and again in one worker that does nothing else.
+
+    `first_s` is its first load, `warm_s` the median of the others (None where there are none).
+    """
+
+    count: int
+    first_s: float
+    warm_s: float | None
+    leaks: tuple[Leak, ...]
+    cycles: tuple[LoadCycle, ...]
+
+
+@dataclass(frozen=True)
+class LayerTime:
+    """One layer, as the runtime's own table has it.
+
+    `unit` is NPU, CPU or GPU; `share` is of the sum of all layers, 0 to 1. `node` is the index of the
+    node of that name in the .rknn, None where it has none; `onnx_node` the source node it comes from.
+    Counts of cycles and bytes are None where the table has no such column.
+    """
+
+    number: int
+    name: str
+    op: str
+    unit: str
+    dtype: str
+    duration_s: float
+    share: float
+    ddr_cycles: int | None = None
+    npu_cycles: int | None = None
+    moved_bytes: int | None = None
+    node: int | None = None
+    onnx_node: str | None = None
+
+
+@dataclass(frozen=True)
+class Profile:
+    """The time of each layer, from a run of its own that collecting it made slower.
+
+    `text` is what the runtime printed; `layers` is empty where that has a form that is not known.
+    """
+
+    runtime: str
+    layers: tuple[LayerTime, ...]
+    total_s: float | None
+    text: str
+
+
+def pinned_text(settings: Mapping[str, str]) -> str:
+    """Return in words what was written to the files of sysfs: governors, and clocks with their unit."""
+    words = (
+        format_hertz(int(value) * (1000 if "/cpufreq/" in path else 1)) if value.isdigit() else value
+        for path, value in settings.items()
+    )
+    return ", ".join(dict.fromkeys(words))

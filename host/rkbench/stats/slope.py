@@ -1,0 +1,58 @@
+"""Does a series rise? The median of all pairwise slopes (Theil 1950, Sen 1968) with its 95 % interval.
+
+Single jumps and outliers, which an allocator has, move it little. The interval is Sen's: the order
+statistics of the pairwise slopes that Kendall's S leaves, by its normal approximation.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rkbench.stats.summary import median
+
+RISES = "rises"
+NO_RISE = "no rise"
+TOO_FEW = "too few values"
+
+#: How it is found, stated in the result.
+METHOD = "Theil-Sen slope, Sen's interval of 95 %"
+MINIMUM_COUNT = 8
+#: The normal quantile of a two-sided 95 %.
+_QUANTILE = 1.959963984540054
+
+
+@dataclass(frozen=True)
+class Slope:
+    """By how much a value grows from one step to the next; all None where there are too few values."""
+
+    judgement: str
+    per_step: float | None
+    low: float | None
+    high: float | None
+    method: str = METHOD
+
+
+def find_slope(values: Sequence[float]) -> Slope:
+    """Return the slope of `values`, one a step. It rises where the whole interval is above zero."""
+    count = len(values)
+    if count < MINIMUM_COUNT:
+        return Slope(TOO_FEW, None, None, None)
+    slopes = sorted(
+        (values[later] - values[earlier]) / (later - earlier)
+        for earlier in range(count)
+        for later in range(earlier + 1, count)
+    )
+    spread = _QUANTILE * math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+    low = _at_rank(slopes, (len(slopes) - spread) / 2)
+    high = _at_rank(slopes, (len(slopes) + spread) / 2 + 1)
+    return Slope(RISES if low > 0 else NO_RISE, median(slopes), low, high)
+
+
+def _at_rank(ordered: Sequence[float], rank: float) -> float:
+    """Return the value at a rank that counts from 1, linearly between the two next to it."""
+    position = min(max(rank - 1, 0.0), len(ordered) - 1.0)
+    below = math.floor(position)
+    above = min(below + 1, len(ordered) - 1)
+    return ordered[below] + (ordered[above] - ordered[below]) * (position - below)
