@@ -28,7 +28,7 @@ _DRIVER_VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
 def read_environment(root: Path, runtime: Optional[str], cache: Optional[Path] = None) -> Environment:
     """Return the state of the board under `root`; `runtime` is what a plan names, if there is one.
 
-    `cache` is the folder whose room the doctor asks for.
+    `cache` is the folder whose room the doctor asks for; without it the board is not inspected for him.
     Everything on a board with an injected root or with the virtual runtime is simulated.
     """
     compatible = read_compatible(root)
@@ -66,7 +66,7 @@ def read_environment(root: Path, runtime: Optional[str], cache: Optional[Path] =
         unix_ns=time.time_ns(),
         boot_id=read_text(root / "proc/sys/kernel/random/boot_id"),
         simulated=not real or runtime == "virtual",
-        **inspect_board(root, cache),
+        **(inspect_board(root, cache) if cache is not None else {}),
     )
 
 

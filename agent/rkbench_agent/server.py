@@ -111,7 +111,7 @@ class Supervisor:
         )
 
     def _send_environment(self, runtime: Optional[str]) -> protocol.Environment:
-        environment = read_environment(self._settings.root, runtime, self._cache.folder)
+        environment = read_environment(self._settings.root, runtime, None if self._busy else self._cache.folder)
         self._link.send(environment)
         return environment
 
