@@ -13,17 +13,22 @@ import os
 import stat
 import time
 from pathlib import Path
-from typing import Any, Dict, List, NamedTuple, Optional
+from typing import Any, Dict, Iterable, List, NamedTuple, Optional
 
 WIDE_NAME = "rkbench-board.lock"
 OWNER_LIMIT = 200
 
 
 class Holder(NamedTuple):
-    """Who holds the board, as far as the lock file tells."""
+    """Who holds the board and what for, as far as the lock file tells.
+
+    `until_unix_ns` is renewed with every beat; one that has passed belongs to an agent that hangs.
+    """
 
     owner: str
     since_unix_ns: Optional[int]
+    reason: str = ""
+    until_unix_ns: Optional[int] = None
 
 
 def wide_lock_file(root: Path) -> Optional[Path]:
@@ -52,12 +57,20 @@ class BoardLock:
         self._path = path
         self._wide = wide
         self._fds: List[int] = []
+        self._content: Dict[str, Any] = {}
         self.doubt: Optional[str] = None
 
-    def acquire(self, owner: str) -> Optional[Holder]:
-        """Take the locks and return None, or return who holds one of them. Raises OSError."""
+    def acquire(self, owner: str, reason: str = "", lasting_s: float = 0.0) -> Optional[Holder]:
+        """Take the locks for `lasting_s`, and return None, or return who holds one. Raises OSError."""
         self._path.parent.mkdir(parents=True, exist_ok=True)
-        holder = self._take(os.open(str(self._path), os.O_RDWR | os.O_CREAT, 0o600), owner)
+        self._content = {
+            "owner": owner,
+            "reason": reason,
+            "since_unix_ns": time.time_ns(),
+            "pid": os.getpid(),
+        }
+        self._last(lasting_s)
+        holder = self._take(os.open(str(self._path), os.O_RDWR | os.O_CREAT, 0o600))
         if holder is not None or self._wide is None:
             return holder
         try:
@@ -65,10 +78,19 @@ class BoardLock:
         except OSError as error:
             self.doubt = f"other users of the board are not seen: {error}"
             return None
-        holder = self._take(fd, owner)
+        holder = self._take(fd)
         if holder is not None:
             self.release()
         return holder
+
+    def renew(self, lasting_s: float) -> None:
+        """Say that the holder is alive, for `lasting_s` more; a disk that is full by now changes nothing."""
+        self._last(lasting_s)
+        for fd in self._fds:
+            try:
+                self._write(fd)
+            except OSError:
+                pass  # the lock itself is the kernel's
 
     def release(self) -> None:
         """Give the locks back, if they are held."""
@@ -77,7 +99,7 @@ class BoardLock:
             os.ftruncate(fd, 0)
             os.close(fd)
 
-    def _take(self, fd: int, owner: str) -> Optional[Holder]:
+    def _take(self, fd: int) -> Optional[Holder]:
         try:
             fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -86,11 +108,44 @@ class BoardLock:
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise
             return holder
-        content = {"owner": owner, "since_unix_ns": time.time_ns(), "pid": os.getpid()}
-        os.ftruncate(fd, 0)
-        os.pwrite(fd, json.dumps(content).encode("utf-8"), 0)
+        self._write(fd)
         self._fds.append(fd)
         return None
+
+    def _last(self, lasting_s: float) -> None:
+        self._content["until_unix_ns"] = time.time_ns() + int(lasting_s * 1e9)
+
+    def _write(self, fd: int) -> None:
+        """Write the content over the old one, which has its length while the holder is the same."""
+        data = json.dumps(self._content).encode("utf-8")
+        os.pwrite(fd, data, 0)
+        os.ftruncate(fd, len(data))
+
+
+def read_holder(paths: Iterable[Optional[Path]]) -> Optional[Holder]:
+    """Return who holds a board, without touching its locks; None where nobody does.
+
+    A file that names a process which is no more was left by one that was killed: its lock is free.
+    """
+    for path in paths:
+        try:
+            value = json.loads(path.read_bytes().decode("utf-8")) if path else {}
+            alive = bool(value) and _is_alive(int(value["pid"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if alive:
+            return _holder(value)
+    return None
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True
 
 
 def _open_wide(path: Path) -> int:
@@ -118,9 +173,21 @@ def _open_wide(path: Path) -> int:
 
 def _read_holder(fd: int) -> Holder:
     try:
-        value: Dict[str, Any] = json.loads(os.pread(fd, 4096, 0).decode("utf-8"))
-        owner = "".join(letter for letter in str(value["owner"]) if letter.isprintable())
-        return Holder(owner[:OWNER_LIMIT], int(value["since_unix_ns"]))
+        return _holder(json.loads(os.pread(fd, 4096, 0).decode("utf-8")))
     except (OSError, ValueError, KeyError, TypeError):
         # The holder is just writing it, or is an older agent.
         return Holder("unknown", None)
+
+
+def _holder(value: Dict[str, Any]) -> Holder:
+    until = value.get("until_unix_ns")
+    return Holder(
+        _printable(str(value["owner"])),
+        int(value["since_unix_ns"]),
+        _printable(str(value.get("reason") or "")),
+        None if until is None else int(until),
+    )
+
+
+def _printable(text: str) -> str:
+    return "".join(letter for letter in text if letter.isprintable())[:OWNER_LIMIT]

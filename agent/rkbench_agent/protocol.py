@@ -77,6 +77,8 @@ class Plan:
     inference_timeout_s: float = 30.0
     lock_wait_s: float = 0.0
     owner: str = ""
+    #: What the board is held for, for others to read.
+    reason: str = ""
     #: Hold the clocks still, the NPU at `npu_clock_hz` (None: its highest), the worker on the big cores.
     pin: bool = False
     npu_clock_hz: Optional[int] = None
@@ -167,6 +169,8 @@ class Environment:
     cache_free_bytes: Optional[int] = None
     groups: Optional[List[str]] = None
     container_lacks: Optional[List[str]] = None
+    #: Who runs a plan: owner, reason, since_unix_ns and until_unix_ns; None where nobody does.
+    holder: Optional[Dict[str, Any]] = None
 
 
 @dataclass(frozen=True)
@@ -186,6 +190,7 @@ class Locked:
     owner: str
     since_unix_ns: Optional[int]
     remaining_s: float
+    reason: str = ""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import signal
 import sys
 import time
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Deque, List, Optional
 
@@ -22,7 +22,7 @@ from rkbench_agent.conduct import CancelledError, Conductor
 from rkbench_agent.environment import read_environment
 from rkbench_agent.guard import LOCK_WAIT_S, is_left, settle
 from rkbench_agent.link import HostGoneError, HostLink
-from rkbench_agent.lock import BoardLock, Holder, wide_lock_file
+from rkbench_agent.lock import BoardLock, Holder, read_holder, wide_lock_file
 from rkbench_agent.loop import Loop
 from rkbench_agent.pinning import Pin
 from rkbench_agent.protocol import Beat, Cancel, Done, Have, Hello, Locked, Message, Plan, Refused, Want
@@ -112,6 +112,9 @@ class Supervisor:
 
     def _send_environment(self, runtime: Optional[str]) -> protocol.Environment:
         environment = read_environment(self._settings.root, runtime, None if self._busy else self._cache.folder)
+        if not self._busy:
+            held = read_holder((self._cache.lock_file, wide_lock_file(self._settings.root)))
+            environment = replace(environment, holder=held._asdict() if held else None)
         self._link.send(environment)
         return environment
 
@@ -165,13 +168,18 @@ class Supervisor:
             return
         if not self._take(lock, plan):
             return
-        self._settle(LOCK_WAIT_S)
-        pin = self._pin(plan) if plan.pin else None
+        limit_s = self._settings.silence_limit_s
+        renewing = self._loop.start(self._settings.beat_interval_s, lambda: lock.renew(limit_s))
         try:
-            self._measure(plan, pin)
+            self._settle(LOCK_WAIT_S)
+            pin = self._pin(plan) if plan.pin else None
+            try:
+                self._measure(plan, pin)
+            finally:
+                if pin is not None:
+                    self._link.send(pin.end())
         finally:
-            if pin is not None:
-                self._link.send(pin.end())
+            self._loop.stop(renewing)
 
     def _measure(self, plan: Plan, pin: Optional[Pin]) -> None:
         environment = self._send_environment(plan.runtime)
@@ -221,7 +229,7 @@ class Supervisor:
         deadline = time.monotonic() + plan.lock_wait_s
         while True:
             try:
-                holder = lock.acquire(plan.owner)
+                holder = lock.acquire(plan.owner, plan.reason, self._settings.silence_limit_s)
             except OSError as error:
                 message = f"cannot lock the board: {error}"
                 self._link.send(Refused("bad_input", message, "the cache folder must be writable"))
@@ -234,7 +242,7 @@ class Supervisor:
             if remaining_s <= 0:
                 self._link.send(_busy(holder))
                 return False
-            self._link.send(Locked(holder.owner, holder.since_unix_ns, remaining_s))
+            self._link.send(Locked(holder.owner, holder.since_unix_ns, remaining_s, holder.reason))
             self._wait(min(LOCKED_INTERVAL_S, remaining_s))
 
     def _wait(self, seconds: float) -> None:
@@ -264,7 +272,10 @@ def _busy(holder: Holder) -> Refused:
     since = ""
     if holder.since_unix_ns is not None:
         since = time.strftime(" since %Y-%m-%d %H:%M:%S UTC", time.gmtime(holder.since_unix_ns / 1e9))
-    message = f"the board is held by {holder.owner}{since}"
+    what = f", for {holder.reason}" if holder.reason else ""
+    late = holder.until_unix_ns is not None and holder.until_unix_ns < time.time_ns()
+    hangs = "; its agent hangs, or the clock has jumped" if late else ""
+    message = f"the board is held by {holder.owner}{since}{what}{hangs}"
     return Refused("busy", message, "try again later, or wait for it with --wait")
 
 

@@ -11,7 +11,19 @@ from typing import Callable, List
 import pytest
 from agent_bench import AgentProcess, Bench, of_kind, wait_until_gone
 from rkbench_agent.link import HostGoneError, LineBuffer, Outbox
-from rkbench_agent.protocol import Beat, Cancel, Done, Failed, Finished, Latencies, Locked, Log, Plan, Refused
+from rkbench_agent.protocol import (
+    Beat,
+    Cancel,
+    Done,
+    Environment,
+    Failed,
+    Finished,
+    Latencies,
+    Locked,
+    Log,
+    Plan,
+    Refused,
+)
 
 Start = Callable[..., AgentProcess]
 
@@ -149,16 +161,56 @@ def test_a_second_push_is_refused_with_the_name_of_the_first(start: Start, bench
 
 def test_a_second_push_waits_until_the_first_is_over(start: Start, bench: Bench) -> None:
     first = start(RKBENCH_VIRTUAL_BEHAVIOUR=bench.behaviour(hang={"stage": "inference"}))
-    first.send(bench.plan(bench.spec("a"), owner="ann@desk"))
+    first.send(bench.plan(bench.spec("a"), owner="ann@desk", reason="nightly lab"))
     first.until(Latencies)
     second = start()
     second.send(bench.plan(bench.spec("a"), owner="bob", lock_wait_s=60.0))
     locked = second.until(Locked)
-    assert locked.owner == "ann@desk"
+    assert (locked.owner, locked.reason) == ("ann@desk", "nightly lab")
     assert locked.since_unix_ns is not None
     assert json.loads((bench.cache / "lock").read_text())["pid"] == first.process.pid
     first.send(Cancel())
     assert second.until(Finished).run == "a"
+
+
+def test_who_holds_the_board_is_told_at_once_and_what_for(start: Start, bench: Bench) -> None:
+    assert start().until(Environment).holder is None
+    first = start(RKBENCH_VIRTUAL_BEHAVIOUR=bench.behaviour(hang={"stage": "inference"}))
+    first.send(bench.plan(bench.spec("a"), owner="ann@desk", reason="nightly lab"))
+    first.until(Latencies)
+    holder = start().until(Environment).holder
+    assert holder is not None
+    assert (holder["owner"], holder["reason"]) == ("ann@desk", "nightly lab")
+    assert holder["until_unix_ns"] > holder["since_unix_ns"]
+
+
+def test_a_lock_is_kept_alive_with_every_beat(start: Start, bench: Bench) -> None:
+    def until_unix_ns() -> int:
+        until: int = json.loads((bench.cache / "lock").read_text())["until_unix_ns"]
+        return until
+
+    behaviour = bench.behaviour(hang={"stage": "inference"})
+    agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=behaviour, RKBENCH_BEAT_INTERVAL_S="0.05")
+    agent.send(bench.plan(bench.spec("a"), owner="ann@desk"))
+    agent.until(Latencies)
+    first = until_unix_ns()
+    for _ in range(2):
+        agent.send(Beat())
+        agent.until(Beat)
+    assert until_unix_ns() > first
+
+
+def test_the_lock_of_an_agent_that_was_killed_is_free(start: Start, bench: Bench) -> None:
+    dead = start(RKBENCH_VIRTUAL_BEHAVIOUR=bench.behaviour(hang={"stage": "inference"}))
+    dead.send(bench.plan(bench.spec("a"), owner="ann@desk"))
+    dead.until(Latencies)
+    dead.process.kill()
+    dead.process.wait()
+    assert json.loads((bench.cache / "lock").read_text())["owner"] == "ann@desk"
+    heir = start()
+    assert heir.until(Environment).holder is None
+    messages = heir.run(bench.plan(bench.spec("a"), owner="bob"))
+    assert of_kind(messages, Finished)[0].run == "a"
 
 
 def test_a_plan_during_a_plan_is_refused_and_the_first_goes_on(start: Start, bench: Bench) -> None:
