@@ -111,7 +111,8 @@ class Supervisor:
         )
 
     def _send_environment(self, runtime: Optional[str]) -> protocol.Environment:
-        environment = read_environment(self._settings.root, runtime, None if self._busy else self._cache.folder)
+        cache = None if self._busy else self._cache.folder
+        environment = read_environment(self._settings.root, runtime, cache)
         if not self._busy:
             held = read_holder((self._cache.lock_file, wide_lock_file(self._settings.root)))
             environment = replace(environment, holder=held._asdict() if held else None)
