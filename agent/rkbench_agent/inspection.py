@@ -146,6 +146,11 @@ def _kernel_lines(root: Path, from_boot: bool) -> Optional[List[str]]:
         log.close()
 
 
+def has_iommu(root: Path) -> Optional[bool]:
+    """Return whether the NPU's memory goes through an IOMMU, else it comes from CMA; None where unknown."""
+    return _iommu(root, _kernel_lines(root, from_boot=True))
+
+
 def _iommu(root: Path, kernel: Optional[List[str]]) -> Optional[bool]:
     """Return whether the NPU's memory goes through an IOMMU: the driver's own word, else sysfs."""
     for line in reversed(kernel or []):
