@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.ratio import Ratio
 
-MODULES = ("overhead", "startup", "inspect_file", "push_cost", "transfer")
+MODULES = ("overhead", "startup", "inspect_file", "push_cost", "transfer", "scrape")
 
 
 def main() -> int:
