@@ -36,6 +36,7 @@ def system_checks(environment: Environment, runtime: str, host_unix_ns: int | No
     yield from _sensors(environment)
     if runtime != VIRTUAL:
         yield from _rights(environment)
+    yield from _holder(environment)
     yield from _space(environment)
     yield from _clock(environment, host_unix_ns)
 
@@ -71,11 +72,14 @@ def _governors(environment: Environment) -> Iterator[Check]:
         yield Check("governors", OK, "governors", f"{told}: clocks are fixed")
     elif closed:
         paths = " ".join(str(file["path"]) for file in free)
-        fix = f"for f in {paths}; do echo performance | sudo tee $f; done; or log in as root"
+        fix = (
+            'become = "sudo -n" in bench.toml (or log in as root), then: bench push --pin; by hand:'
+            f" for f in {paths}; do echo performance | sudo tee $f; done"
+        )
         found = f"{told}: clocks follow the load, and {environment.user or 'the user'} may not set them"
         yield Check("governors", WARN, "governors", found, fix)
     else:
-        yield Check("governors", OK, "governors", f"{told}; may be set")
+        yield Check("governors", OK, "governors", f"{told}; may be set: bench push --pin")
 
 
 def _sensors(environment: Environment) -> Iterator[Check]:
@@ -105,6 +109,18 @@ def _rights(environment: Environment) -> Iterator[Check]:
         found = "readable" if log else "not readable: what the driver says of a failure will be missing"
         fix = "" if log else "sudo sysctl kernel.dmesg_restrict=0"
         yield Check("kernel_log", OK, "kernel log", found, fix)
+
+
+def _holder(environment: Environment) -> Iterator[Check]:
+    """Say who runs a plan now: others have to wait, which breaks nothing."""
+    held = environment.holder
+    if held is None:
+        return
+    since, reason = held.get("since_unix_ns"), held.get("reason")
+    told = f"held by {held.get('owner') or 'somebody'}" + (f" ({reason})" if reason else "")
+    if since is not None:
+        told += time.strftime(" since %Y-%m-%d %H:%M:%S UTC", time.gmtime(since / 1e9))
+    yield Check("holder", WARN, "in use", told, "wait for it: bench push --wait SECONDS")
 
 
 def _space(environment: Environment) -> Iterator[Check]:

@@ -29,7 +29,7 @@ DOUBTS = {
     "model_container": "container_untried",
 }
 #: What caveats of the result itself, or the check of the SoC, say already.
-KNOWN = ("governors", "clock", "model_npu")
+KNOWN = ("governors", "clock", "holder", "model_npu")
 
 
 class Reached(Protocol):

@@ -102,23 +102,23 @@ def implausible(run: RunResult, reference: Reference | None) -> Iterator[Caveat]
 
 
 def _slow(run: RunResult, reference: Reference) -> Iterator[str]:
-    board = run.board
+    board, pinned = run.board, run.conditions is not None and run.conditions.pinned
     clock, top = _mean(run, "npu_clock_hz") or board.npu_clock_hz, board.npu_max_clock_hz
     if clock and top and clock < _FULL_CLOCK_RATIO * top:
-        yield f"the NPU ran at {format_hertz(clock)} of {format_hertz(top)}: pin it (performance governor)"
+        yield f"the NPU ran at {format_hertz(clock)} of {format_hertz(top)}: hold it still with --pin"
     elif not clock:
-        yield "the NPU's clock is not known: log in as root, and pin it (performance governor)"
-    elif board.npu_governor not in ("performance", None):
-        yield f"the NPU governor {board.npu_governor} lets the clock fall between readings: pin it"
+        yield "the NPU's clock is not known: log in as root, and hold it still with --pin"
+    elif not pinned and board.npu_governor not in ("performance", None):
+        yield f"the NPU governor {board.npu_governor} lets the clock fall between readings: --pin"
     if reference.stage == "call":
         yield "the figure is of rknn_run alone, and this is the whole call with its Python: --runtime capi"
-    if board.ddr_governor not in ("performance", "userspace"):
+    if not pinned and board.ddr_governor not in ("performance", "userspace"):
         told = (
             f"the DDR governor is {board.ddr_governor}"
             if board.ddr_governor
             else "the DDR clock is not known"
         )
-        yield f"{told}, and most layers wait for memory: set it to performance"
+        yield f"{told}, and most layers wait for memory: --pin"
     if any(caveat.code == "single_core_fallback" for caveat in run.caveats) or run.plan.core_mask not in (
         "auto",
         "0",

@@ -174,6 +174,13 @@ def test_a_healthy_board_passes_every_check() -> None:
             "temperatures; not readable: NPU load",
             "mount -t debugfs",
         ),
+        (
+            "holder",
+            {"holder": {"owner": "ann@desk", "reason": "nightly", "since_unix_ns": NOW_NS}},
+            "warn",
+            "held by ann@desk (nightly) since 2026-11-18 11:06:40 UTC",
+            "--wait",
+        ),
         ("free_space", {"cache_free_bytes": 300_000_000}, "warn", "300 MB", "cache_dir"),
         ("free_space", {"cache_free_bytes": 3_000_000}, "fail", "3.00 MB", "cache_dir"),
         ("clock", {"unix_ns": 5_000_000_000}, "warn", "1970-01-01", "timedatectl set-ntp true"),
