@@ -35,7 +35,8 @@ class Order:
 
     `runtime` None means the board's own. `baseline` is a variant's name; None: the first that ran.
     `wait_s` is how long to wait where another push holds the board; `limits_s` how long loading, the
-    first inference and every further one may take before they count as a hang.
+    first inference and every further one may take before they count as a hang. `reason` tells others what
+    the board is held for.
     """
 
     models: tuple[Path, ...]
@@ -54,6 +55,7 @@ class Order:
     conditions: Conditions = Conditions()
     load_cycles: int = 0
     profile: bool = False
+    reason: str = ""
 
 
 def check_order(order: Order) -> None:

@@ -113,6 +113,7 @@ def make_plan(
         inference_timeout_s=inference_s,
         lock_wait_s=order.wait_s,
         owner=owner(),
+        reason=order.reason,
         pin=wanted.pin,
         npu_clock_hz=wanted.npu_clock_hz,
         cool_below_celsius=wanted.cool_below_celsius,

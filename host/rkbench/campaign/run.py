@@ -214,7 +214,8 @@ class _Runner:
         if isinstance(message, Refused):
             raise _refusal(message)
         if isinstance(message, Locked):
-            self._listener(Waiting(message.owner, message.remaining_s))
+            who = f"{message.owner} for {message.reason}" if message.reason else message.owner
+            self._listener(Waiting(who, message.remaining_s))
         elif isinstance(message, Progress):
             name = self._names.get(message.run, message.run)
             self._listener(Measuring(name, message.stage, message.done, message.total, message.unit))

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from rkbench.boards.model import Board
 
 boards_app = typer.Typer(help="The boards that you have: add, check, list, remove.", no_args_is_help=True)
 
@@ -72,21 +75,43 @@ def check(
 @boards_app.command("list")
 def list_boards(
     inventory: InventoryOption = None,
+    status: Annotated[bool, typer.Option("--status", help="Ask each board whether it is free.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
 ) -> None:
-    """List the boards of the inventory."""
+    """List the boards of the inventory; with --status, who holds them (that means to connect to each)."""
     import json
 
     from rkbench.boards.inventory import find_inventory, load_inventory
+    from rkbench.views.boards import board_line
 
     found = load_inventory(find_inventory(inventory))
-    if as_json:
+    if status:
+        _list_status(found.boards, as_json)
+    elif as_json:
         typer.echo(json.dumps([board.to_json() for board in found.boards], indent=2))
-        return
-    for board in found.boards:
-        typer.echo(f"{board.name:16} {board.soc or '–':8} {board.address:28} {' '.join(board.tags)}".rstrip())
-    if not found.boards:
+    else:
+        for board in found.boards:
+            typer.echo(board_line(board.name, board.soc, board.address, board.tags))
+    if not found.boards and not as_json:
         typer.echo(f"no boards in {found.path}; add one: bench boards add NAME USER@HOST", err=True)
+
+
+def _list_status(boards: tuple[Board, ...], as_json: bool) -> None:
+    """Ask the boards, and show what they say."""
+    import json
+
+    from rkbench.campaign.status import ask_boards
+    from rkbench.session import open_session
+    from rkbench.views.boards import board_line, status_words
+
+    found = ask_boards(boards, open_session)
+    if as_json:
+        typer.echo(json.dumps([state.to_json() for state in found], indent=2))
+        return
+    for state in found:
+        board = state.board
+        words = status_words(state.fault, state.owner, state.reason, state.since_unix_s)
+        typer.echo(board_line(board.name, board.soc, board.address, board.tags, words))
 
 
 @boards_app.command("remove")

@@ -9,6 +9,7 @@ from threading import Event as Flag
 
 from rkbench.boards.model import Board
 from rkbench.campaign import Order, Session, run_campaign
+from rkbench.campaign.order import Conditions
 from rkbench.errors import (
     AuthenticationError,
     BenchError,
@@ -43,12 +44,20 @@ class Attempt:
 
 
 class BoardLine:
-    """Runs cells on one board, one after the other. `stop` ends a run that is under way."""
+    """Runs cells on one board, one after the other. `stop` ends a run that is under way; `reason` is what
+    others read who find the board held."""
 
     def __init__(
-        self, board: Board, connect: Connect, listener: NightListener, stop: Flag, unix_s: Callable[[], float]
+        self,
+        board: Board,
+        connect: Connect,
+        listener: NightListener,
+        stop: Flag,
+        unix_s: Callable[[], float],
+        reason: str = "",
     ) -> None:
         self.board = board
+        self._reason = reason
         self._connect = connect
         self._listener = listener
         self._stop = stop
@@ -77,7 +86,12 @@ class BoardLine:
         saved: list[Collected] = []
         try:
             outcome = run_campaign(
-                _order(cell), self.board, self.session, _Kept(saved), self._tell(), unix_s=self._unix_s
+                _order(cell, self._reason),
+                self.board,
+                self.session,
+                _Kept(saved),
+                self._tell(),
+                unix_s=self._unix_s,
             )
         except BenchError as error:
             again = isinstance(error, _TRIED_AGAIN) and not isinstance(error, _OF_NO_USE)
@@ -120,7 +134,7 @@ class _Kept:
         self._kept.append(collected)
 
 
-def _order(cell: Cell) -> Order:
+def _order(cell: Cell, reason: str) -> Order:
     plan = cell.plan
     return Order(
         models=(cell.file,),
@@ -131,4 +145,6 @@ def _order(cell: Cell) -> Order:
         duration_s=plan.duration_s,
         warmup=plan.warmup,
         wait_s=plan.wait_s,
+        conditions=Conditions(pin=plan.pin, cool_below_celsius=plan.cool_below_celsius),
+        reason=reason,
     )

@@ -131,7 +131,8 @@ class _Runner:
         self._unsaved: list[Measured] = []
         self._work = _Work()
         self._lines = [
-            BoardLine(board, connect, self._hear, self._work.stop, unix_s) for board in self._boards()
+            BoardLine(board, connect, self._hear, self._work.stop, unix_s, f"nightly {night.suite}")
+            for board in self._boards()
         ]
 
     def run(self) -> Night:

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rkbench.campaign.order import CORE_MASKS
+from rkbench.campaign.order import CORE_MASKS, SWEEP
 from rkbench.errors import UsageError
 from rkbench.stats.compare import MINIMUM_UNITS, SEGMENT_ITERATIONS
 from rkbench.stats.gates import Gate, parse_gate
@@ -55,6 +55,8 @@ PLAN_KEYS: dict[str, type | tuple[type, ...]] = {
     "cores": str,
     "runtime": str,
     "wait": (int, float),
+    "pin": bool,
+    "cool_below": (int, float),
 }
 _KINDS: dict[type | tuple[type, ...], str] = {
     str: "a string",
@@ -63,6 +65,7 @@ _KINDS: dict[type | tuple[type, ...], str] = {
     dict: "a table",
     (str, list): "a string or a list",
     (int, float): "a number",
+    bool: "true or false",
 }
 #: Fewer iterations cannot tell a relative latency.
 LEAST_ITERATIONS = MINIMUM_UNITS * SEGMENT_ITERATIONS
@@ -70,7 +73,10 @@ LEAST_ITERATIONS = MINIMUM_UNITS * SEGMENT_ITERATIONS
 
 @dataclass(frozen=True)
 class NightPlan:
-    """How to run a model: at least so many iterations and seconds of them; `wait_s` for a held board."""
+    """How to run a model: at least so many iterations and seconds of them; `wait_s` for a held board.
+
+    `pin` holds the clocks still; `cool_below_celsius` waits before each run until the board is cooler.
+    """
 
     name: str = "default"
     iterations: int = 300
@@ -79,6 +85,8 @@ class NightPlan:
     cores: str = "auto"
     runtime: str | None = None
     wait_s: float = 600.0
+    pin: bool = False
+    cool_below_celsius: float | None = None
 
 
 @dataclass(frozen=True)
@@ -174,8 +182,8 @@ class _Reader:
         for key in ("iterations", "duration", "warmup", "wait"):
             if key in table and table[key] < (1 if key == "iterations" else 0):
                 raise self._error(f"{place}: {key} = {table[key]} is too small")
-        if plan.cores not in CORE_MASKS:
-            raise self._error(f"{place}: no core mask {plan.cores!r}", f"one of {', '.join(CORE_MASKS)}")
+        if plan.cores not in CORES:
+            raise self._error(f"{place}: no core mask {plan.cores!r}", f"one of {', '.join(CORES)}")
         return plan
 
     def _gates(self, place: str, given: Sequence[Any], plans: Sequence[NightPlan]) -> tuple[Gate, ...]:
@@ -205,7 +213,7 @@ class _Reader:
         for key, value in table.items():
             if key not in keys:
                 raise self._unknown(f"{place}: key", key, keys)
-            if not isinstance(value, keys[key]) or isinstance(value, bool):
+            if not isinstance(value, keys[key]) or isinstance(value, bool) != (keys[key] is bool):
                 raise self._error(f"{place}: {key} must be {_KINDS[keys[key]]}, not {value!r}")
 
     def _beside(self, text: str) -> Path:
@@ -220,7 +228,9 @@ class _Reader:
         return UsageError(f"{self._path}: {text}", hint=hint)
 
 
-_FIELDS = {"duration": "duration_s", "wait": "wait_s"}
+_FIELDS = {"duration": "duration_s", "wait": "wait_s", "cool_below": "cool_below_celsius"}
+#: A sweep is several runs, and a cell is one.
+CORES = tuple(mask for mask in CORE_MASKS if mask != SWEEP)
 
 
 def _expand(folder: Path, pattern: str) -> list[Path]:

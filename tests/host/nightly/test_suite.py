@@ -63,12 +63,14 @@ def test_a_tag_means_every_board_that_the_model_fits(lab: Path) -> None:
 
 
 def test_every_plan_is_a_cell_of_its_own(lab: Path) -> None:
-    plans = "[plans.quick]\niterations = 100\nduration = 0\n[plans.core0]\ncores = '0'\nwait = 5\n"
+    plans = (
+        "[plans.quick]\niterations = 100\nduration = 0\n[plans.core0]\ncores = '0'\nwait = 5\npin = true\n"
+    )
     (lab / "suite.toml").write_text(SUITE + plans)
     entry = load_suite(lab / "suite.toml").entries[0]
     assert entry.plans == (
         NightPlan("quick", iterations=100, duration_s=0),
-        NightPlan("core0", cores="0", wait_s=5),
+        NightPlan("core0", cores="0", wait_s=5, pin=True),
     )
     assert [gate.text for gate in entry.gates] == ["p50 within 5%", "size <= 10MB"]
     assert len(cells(lab, SUITE + plans)) == 4
@@ -87,6 +89,9 @@ def test_a_pattern_may_be_absolute(lab: Path) -> None:
         ("files =", "zzz =", "known: name, files, golden, boards, plans, gates"),
         ("[[models]]", "[plans.x]\niteration = 3\n[[models]]", "did you mean iterations"),
         ("[[models]]", "[plans.x]\ncores = '7'\n[[models]]", "no core mask '7'"),
+        ("[[models]]", "[plans.x]\ncores = 'sweep'\n[[models]]", "no core mask 'sweep'"),
+        ("[[models]]", "[plans.x]\npin = 1\n[[models]]", "pin must be true or false, not 1"),
+        ("[[models]]", "[plans.x]\nwarmup = true\n[[models]]", "warmup must be a whole number, not True"),
         ("[[models]]", "[plans.x]\niterations = 0\n[[models]]", "iterations = 0 is too small"),
         (
             "[[models]]",

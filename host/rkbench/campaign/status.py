@@ -1,0 +1,59 @@
+"""How the boards are just now: which answer, and who holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+
+from rkbench.boards.model import Board
+from rkbench.campaign.check import Reached
+from rkbench.errors import BenchError
+
+#: Connecting is waiting: more at once than there are cores.
+AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class BoardStatus:
+    """A board as it answered. `fault` is why it did not; `owner`, `reason` and the times (of the board's
+    own clock) are those of its holder, None where it is free."""
+
+    board: Board
+    fault: str | None = None
+    owner: str | None = None
+    reason: str | None = None
+    since_unix_s: float | None = None
+    until_unix_s: float | None = None
+
+    def to_json(self) -> dict[str, object]:
+        """Return what was found, as JSON values, under the keys of the board's own."""
+        found = {key: value for key, value in vars(self).items() if key != "board"}
+        return {**self.board.to_json(), "status": found}
+
+
+def ask_boards(
+    boards: Sequence[Board], connect: Callable[[Board], AbstractContextManager[Reached]]
+) -> list[BoardStatus]:
+    """Connect to all boards at once; returns how each is, in order."""
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        return list(pool.map(lambda board: _ask(board, connect), boards))
+
+
+def _ask(board: Board, connect: Callable[[Board], AbstractContextManager[Reached]]) -> BoardStatus:
+    try:
+        with connect(board) as session:
+            holder = session.environment.holder
+    except BenchError as error:
+        return BoardStatus(board, fault=error.message)
+    if holder is None:
+        return BoardStatus(board)
+    since, until = holder.get("since_unix_ns"), holder.get("until_unix_ns")
+    return BoardStatus(
+        board,
+        owner=str(holder.get("owner")),
+        reason=str(holder.get("reason") or "") or None,
+        since_unix_s=since / 1e9 if since else None,
+        until_unix_s=until / 1e9 if until else None,
+    )
