@@ -113,6 +113,8 @@ def _declaration(value: ir.Value) -> Declared:
 
 def _load(path: Path) -> ir.Model:
     try:
+        if path.exists() and not path.is_file():  # a pipe would be waited for, a device read for ever
+            raise ModelError(f"{path} is no regular file", hint="check the path")
         size = path.stat().st_size
         if size > LARGEST_PROTOBUF_BYTES:
             raise ModelError(

@@ -26,6 +26,7 @@ from rkbench.onnx.prediction import (
     RECURRENT,
     RESIZE,
     SHUFFLE,
+    UNMEASURED,
     NodePrediction,
     Prediction,
 )
@@ -182,7 +183,8 @@ def _convolution(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     share = _projected(geometry, context, dtype)
     if is_generated(weight):
         note = f"its weights are computed by nodes ({weight.name}): the ONNX does not store them"
-        share = Share(share.becomes, share.weights, 0, share.commands, share.note or note)
+        becomes = FOLDED if share.becomes == conv.ORDINARY else share.becomes
+        share = Share(becomes, share.weights, 0, share.commands, share.note or note)
     if context.owners[weight] is not node:
         return Share(share.becomes, 0, 0, share.commands, "")
     return share
@@ -199,6 +201,9 @@ def _projected(geometry: Convolution, context: Context, dtype: Dtype) -> Share:
     if wide and targets.TARGETS[target].npu_cores > 1:
         kernel = f"dilation {max(geometry.dilations)} makes a kernel {geometry.dilated_extent} pixels wide"
         return Share(DILATED, weights, needed, None, f"{kernel}: 0.1 to 8 MB of commands were seen")
+    if becomes == conv.KEPT and targets.kept_group_alignment(target, dtype, version) is None:
+        note = f"nobody has measured whether {target} keeps {geometry.groups} groups; counted as kept"
+        return Share(UNMEASURED, weights, needed, size, note)
     return Share(becomes, weights, needed, size, note)
 
 

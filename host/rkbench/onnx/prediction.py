@@ -13,6 +13,7 @@ POOLING = "pooling, made depthwise convolutions"
 DILATED = "dilated, commands blow up"
 RECURRENT = "recurrent, commands blow up"
 RESIZE = "resize"
+UNMEASURED = "grouped, kept or not"
 OTHER = "other constants"
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -129,11 +131,17 @@ def _shape(dims: list[int | str | None]) -> tuple[int, ...]:
 
 def _read_cases(path: Path, shapes: dict[str, tuple[int, ...]]) -> list[Arrays]:
     """Return the cases of an .npz with members `NAME` or `inputs/NAME`: one case, or (cases, *shape)."""
+    hint = "--inputs takes an .npz that numpy.savez wrote"
+    if path.exists() and not path.is_file():  # a pipe would be waited for
+        raise UsageError(f"{path} is no regular file", hint=hint)
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        with path.open("rb") as stream:  # numpy leaves a file open that turns out to be no archive
+            archive = np.load(stream, allow_pickle=False)
+            if isinstance(archive, np.ndarray):
+                raise UsageError(f"{path} is a single array (.npy)", hint=hint)
             members = {name.removeprefix("inputs/"): archive[name] for name in archive.files}
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path}: {error}", hint="--inputs takes an .npz that numpy.savez wrote") from error
+    except (OSError, ValueError, EOFError, BadZipFile, zlib.error) as error:
+        raise UsageError(f"{path}: {error}", hint=hint) from error
     missing = sorted(set(shapes) - set(members))
     if missing:
         found = ", ".join(members) or "nothing"

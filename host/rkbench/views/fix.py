@@ -42,4 +42,15 @@ def describe_fix(report: FixReport) -> list[str]:
         f" tolerance {checked.tolerance:g}; inputs, seed {checked.seed}: {'; '.join(checked.cases)}",
         f"wrote {report.written}",
     ]
-    return lines
+    return lines + _larger(report)
+
+
+def _larger(report: FixReport) -> list[str]:
+    """Block-diagonal kernels carry zeros: the ONNX grows while the .rknn shrinks."""
+    before, after = report.before.onnx_bytes, report.after.onnx_bytes
+    if after <= before:
+        return []
+    return [
+        f"the ONNX itself grows, {format_bytes(before)} -> {format_bytes(after)}: its kernels now hold the "
+        "zeros between merged groups; only the .rknn goes to the board"
+    ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from rkbench.units import format_bytes
-from rkbench.views.inspect_console import Style, heading, shorten, wrap
+from rkbench.views.inspect_console import Style, clean, heading, shorten, wrap
 
 TOP_NODES = 12
 
@@ -25,6 +25,10 @@ def render_onnx(onnx: dict[str, Any], width: int, style: Style) -> str:
     lines.append(wrap(_prediction(prediction), width, "  "))
     lines += _nodes(onnx, width, style)
     lines += [wrap(note, width, "    ", "  · ") for note in prediction["notes"]]
+    if onnx["file_bytes"] is None:  # beside a file, its causes say what to do
+        for command in onnx["fix"]:
+            lines += ["  fix  → rewrite the ONNX before it is converted, where that makes the .rknn smaller"]
+            lines.append(f"         {style.accent}{clean(command)}{style.end}")
     return "\n".join(lines)
 
 
@@ -47,17 +51,19 @@ def _prediction(prediction: dict[str, Any]) -> str:
 def _nodes(onnx: dict[str, Any], width: int, style: Style) -> list[str]:
     nodes = sorted(onnx["nodes"], key=lambda node: -max(node["file_bytes"] or 0, node["predicted_bytes"]))
     told = [node for node in nodes if node["note"]] or nodes
-    room = width - 2 - 9 - 11 - 9 - 9
-    lines = [
-        f"{style.dim}  {'node':<{room}}{'needs':>9}{'predicted':>11}{'in file':>9}{'smaller':>9}{style.end}"
-    ]
+    if not told:
+        return []
+    in_file = onnx["file_bytes"] is not None
+    room = width - 2 - 9 - 11 - (9 if in_file else 0) - 9
+    head = f"{'needs':>9}{'predicted':>11}{'  in file' if in_file else ''}{'smaller':>9}"
+    lines = [f"{style.dim}  {'node':<{room}}{head}{style.end}"]
     for node in told[:TOP_NODES]:
         title = shorten(f"{node['name']} ({node['becomes']})", room - 1)
+        stored = f"{format_bytes(node['file_bytes']):>9}" if in_file else ""
         lines.append(
-            f"  "
-            f"{title:<{room}}{format_bytes(node['needed_bytes']):>9}{format_bytes(node['predicted_bytes']):>11}"
-            f"{format_bytes(node['file_bytes']):>9}{node['smaller_dtype'] or 'same':>9}"
+            f"  {title:<{room}}{format_bytes(node['needed_bytes']):>9}"
+            f"{format_bytes(node['predicted_bytes']):>11}{stored}{node['smaller_dtype'] or 'same':>9}"
         )
     if len(told) > TOP_NODES:
-        lines.append(f"  and {len(told) - TOP_NODES} more nodes (all of them: --json)")
+        lines.append(f"  and {len(told) - TOP_NODES} more (all nodes: --json)")
     return lines

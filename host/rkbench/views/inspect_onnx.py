@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from rkbench.onnx.prediction import NodePrediction, Prediction
-from rkbench.rknn.causes.wording import count, listing
 from rkbench.rknn.inspection import Inspection
 from rkbench.units import format_bytes
+from rkbench.views.inspect_prediction import fix_commands, predicted_sentence
 
 ARTEFACT_RATIO = 1.5
 HALF_TYPES = ("FLOAT16", "BFLOAT16", "INT8", "UINT8", "FLOAT8E4M3FN")
@@ -64,6 +64,7 @@ class OnnxView:
             "ratio_to_needed": self.ratio_to_needed,
             "nodes": [{**asdict(node), "layers": list(node.layers)} for node in self.nodes],
             "prediction": self.prediction.to_json(),
+            "fix": list(fix_commands(self.path, self.prediction)),
         }
 
 
@@ -94,7 +95,7 @@ def predict_view(path: Path, prediction: Prediction) -> OnnxView:
         )
         for node in prediction.nodes
     )
-    return OnnxView(path, prediction, nodes, None, _predicted_sentence(path, prediction))
+    return OnnxView(path, prediction, nodes, None, predicted_sentence(path, prediction))
 
 
 def _node(inspection: Inspection, node: NodePrediction, layers: list[int]) -> NodeBytes:
@@ -129,22 +130,4 @@ def _artefact(inspection: Inspection, path: Path, prediction: Prediction) -> str
         f"but nothing "
         f"is unusual: {path.name} ({format_bytes(onnx_bytes)}) {why}; its constants take "
         f"{format_bytes(prediction.weight_bytes)} at {prediction.dtype}."
-    )
-
-
-def _predicted_sentence(path: Path, prediction: Prediction) -> str:
-    size = format_bytes(prediction.file_bytes)
-    head = (
-        f"{path.name} ({format_bytes(prediction.onnx_bytes)}) will become about {size} for "
-        f"{prediction.target} "
-        f"{prediction.dtype} (predicted)"
-    )
-    worst = [node for node in prediction.bloated if node.excess_bytes > 0.02 * prediction.weight_bytes]
-    if not worst:
-        return f"{head}: {format_bytes(prediction.needed_weight_bytes)} of weights, nothing blows up."
-    excess = sum(node.excess_bytes for node in worst)
-    names = listing([node.name for node in worst])
-    return (
-        f"{head}: {count(len(worst), 'node')} ({names}) {'takes' if len(worst) == 1 else 'take'} "
-        f"{format_bytes(excess)} more than the weights need: {worst[0].becomes}."
     )

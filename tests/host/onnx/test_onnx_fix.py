@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -63,6 +64,8 @@ def test_the_command_tells_what_it_did(tmp_path: Path) -> None:
     assert lines[1].startswith("predicted .rknn for rk3568 int8: ")
     assert "tolerance 0.001; inputs, seed 20240607: normal, mean 0, deviation 1;" in lines[2]
     assert lines[3] == f"wrote {tmp_path / 'out.onnx'}"
+    assert lines[4].startswith("the ONNX itself grows, 43.5 kB -> 154 kB: ")
+    assert lines[4].endswith("only the .rknn goes to the board")
 
 
 def test_json_on_stdout_stands_alone(tmp_path: Path) -> None:
@@ -163,6 +166,29 @@ def test_inputs_that_do_not_fit_are_refused(
     np.savez(tmp_path / "given.npz", **{name: np.ones(shape, "float32")})
     with pytest.raises(UsageError, match=words):
         verify(path, path, tmp_path / "given.npz")
+
+
+@pytest.mark.parametrize(
+    ("kind", "words"),
+    [
+        ("pipe", "no regular file"),
+        ("npy", "a single array"),
+        ("zip", "BadZip|not a zip"),
+        ("empty", "No data"),
+    ],
+)
+def test_inputs_that_are_no_archive_are_refused(tmp_path: Path, kind: str, words: str) -> None:
+    path = grouped(64, 4).save(tmp_path / "model.onnx")
+    given = tmp_path / "given"
+    if kind == "pipe":
+        os.mkfifo(given)
+    elif kind == "npy":
+        with given.open("wb") as stream:
+            np.save(stream, np.ones(3))
+    else:
+        given.write_bytes(b"PK\x03\x04 cut off" if kind == "zip" else b"")
+    with pytest.raises(UsageError, match=words):
+        verify(path, path, given)
 
 
 def test_a_network_that_onnxruntime_cannot_run_is_refused(tmp_path: Path) -> None:
