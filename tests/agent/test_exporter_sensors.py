@@ -100,7 +100,7 @@ def test_a_read_that_hangs_is_left_behind_and_not_tried_again_while_it_hangs(tre
         release.wait(60)
         return []
 
-    good = Group("memory", board_groups(tree)[6].read)
+    good = Group("memory", board_groups(tree, tree)[6].read)
     rounds = Rounds(tree, [Group("stuck", hang), good], limit_s=0.05)
     first, second = rounds.read(), rounds.read()
     assert [len(outcome["stuck"].faults) for outcome in (first, second)] == [1, 1]
@@ -114,7 +114,7 @@ def test_a_read_that_hangs_is_left_behind_and_not_tried_again_while_it_hangs(tre
 
 def test_readings_are_kept_for_a_second(tree: Path) -> None:
     now = [100.0]
-    collector = BoardCollector(Rounds(tree, board_groups(tree)), clock=lambda: now[0])
+    collector = BoardCollector(Rounds(tree, board_groups(tree, tree)), clock=lambda: now[0])
     assert values_of(collector)["rkbench_npu_clock_hertz"] == 1e9
     (tree / NPU / "cur_freq").write_text("300000000")
     now[0] += 0.9
@@ -127,18 +127,30 @@ def test_a_running_benchmark_is_told_while_its_lock_is_held(tmp_path: Path) -> N
     lock = BoardLock(tmp_path / "lock")
     assert lock.acquire('eve "\\" at\nthe désk') is None
     files = Files(tmp_path)
-    running, info, since = Benchmark(tmp_path / "lock")(files)
+    running, info, since = Benchmark([tmp_path / "lock"])(files)
     assert running.samples[0].value == 1
     assert info.samples[0].labels["owner"] == 'eve "\\" at\nthe désk'
     written = json.loads((tmp_path / "lock").read_text())["since_unix_ns"]
     assert since.samples[0].value == written / 1e9
     lock.release()
-    assert [metric.samples[0].value for metric in Benchmark(tmp_path / "lock")(files)] == [0]
+    assert [metric.samples[0].value for metric in Benchmark([tmp_path / "lock"])(files)] == [0]
+
+
+def test_a_benchmark_of_another_user_is_told_by_the_lock_of_all(tree: Path, tmp_path: Path) -> None:
+    (tree / "run/lock").mkdir(parents=True)
+    (tree / "run/lock").chmod(0o1777)
+    lock = BoardLock(tmp_path / "elsewhere" / "lock", tree / "run/lock/rkbench-board.lock")
+    assert lock.acquire("eve", "nightly") is None
+    values = scrape(tree)
+    lock.release()
+    assert values['rkbench_benchmark_info{owner="eve",what="nightly"}'] == 1
+    assert values["rkbench_benchmark_running"] == 1
+    assert scrape(tree)["rkbench_benchmark_running"] == 0
 
 
 def test_a_lock_file_whose_owner_was_killed_is_no_benchmark(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text('{"owner": "eve", "since_unix_ns": 1, "pid": 1}')
-    assert [metric.samples[0].value for metric in Benchmark(tmp_path / "lock")(Files(tmp_path))] == [0]
+    assert [metric.samples[0].value for metric in Benchmark([tmp_path / "lock"])(Files(tmp_path))] == [0]
 
 
 @pytest.fixture
@@ -160,7 +172,7 @@ def tree(tmp_path: Path) -> Path:
 
 def scrape(root: Path) -> Dict[str, float]:
     """Return one scrape as the official OpenMetrics parser reads it: `name{labels}` -> value."""
-    return values_of(BoardCollector(Rounds(root, board_groups(root / "no-cache"))))
+    return values_of(BoardCollector(Rounds(root, board_groups(root, root / "no-cache"))))
 
 
 def values_of(collector: BoardCollector) -> Dict[str, float]:

@@ -6,13 +6,14 @@ import json
 import re
 import time
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional, Sequence
 
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from rkbench_agent.environment import read_environment
 from rkbench_agent.exporter.files import Files
+from rkbench_agent.lock import OWNER_LIMIT
 
 #: What the board is changes with a boot or an upgrade: no need to look at every scrape.
 ENVIRONMENT_AGE_S = 3600.0
@@ -106,10 +107,13 @@ class BoardInfo:
 
 
 class Benchmark:
-    """Who benchmarks on the board, by the lock file of the agents' cache; the lock itself is not touched."""
+    """Who benchmarks on the board, by the agents' lock files; the locks themselves are not touched.
 
-    def __init__(self, lock_file: Path, locks: Path = Path("/proc/locks")) -> None:
-        self._lock_file = lock_file
+    `lock_files`: of this user's cache, and the one that all users of the board share.
+    """
+
+    def __init__(self, lock_files: Sequence[Path], locks: Path = Path("/proc/locks")) -> None:
+        self._lock_files = tuple(lock_files)
         self._locks = locks
 
     def __call__(self, files: Files) -> List[Metric]:
@@ -119,7 +123,10 @@ class Benchmark:
         )
         if not holder:
             return [running]
-        labels = {"owner": str(holder.get("owner", "unknown")), "what": str(holder.get("reason") or "")}
+        labels = {
+            "owner": str(holder.get("owner", "unknown"))[:OWNER_LIMIT],
+            "what": str(holder.get("reason") or "")[:OWNER_LIMIT],
+        }
         metrics: List[Metric] = [
             running,
             InfoMetricFamily("rkbench_benchmark", "Who holds the board, and for what.", value=labels),
@@ -131,26 +138,34 @@ class Benchmark:
         return metrics
 
     def _holder(self, files: Files) -> Optional[Dict[str, Any]]:
-        """Return what the holder wrote; None while nobody holds the lock, {} while it says nothing."""
-        text = files.text(self._lock_file)
-        if text is None or not self._is_held(files):
-            return None
-        if not text:
-            return {}
-        try:
-            holder = json.loads(text)
-        except ValueError:
-            holder = None
-        if not isinstance(holder, dict):
-            files.fault(self._lock_file, "not the JSON of a lock")
-            return {}
-        return holder
+        """Return what the holder wrote; None while nobody holds a lock, {} while it says nothing."""
+        for lock_file in self._lock_files:
+            if self._is_held(lock_file, files):
+                return _content(lock_file, files)
+        return None
 
-    def _is_held(self, files: Files) -> bool:
+    def _is_held(self, lock_file: Path, files: Files) -> bool:
         """Tell of the kernel's table whether the file is locked: a try to lock it could disturb a push."""
-        inode = str(self._lock_file.stat().st_ino)
+        try:
+            inode = str(lock_file.stat().st_ino)
+        except OSError:
+            return False
         for line in (files.text(self._locks) or "").splitlines():
             fields = line.split()
             if len(fields) > 5 and fields[1] == "FLOCK" and fields[5].rsplit(":", 1)[-1] == inode:
                 return True
         return False
+
+
+def _content(lock_file: Path, files: Files) -> Dict[str, Any]:
+    text = files.text(lock_file)
+    if not text:
+        return {}
+    try:
+        holder = json.loads(text)
+    except ValueError:
+        holder = None
+    if isinstance(holder, dict):
+        return holder
+    files.fault(lock_file, "not the JSON of a lock")
+    return {}

@@ -15,14 +15,17 @@ from prometheus_client.registry import Collector
 from rkbench_agent import __version__
 from rkbench_agent.exporter import board, npu
 from rkbench_agent.exporter.rounds import Group, Outcome, Rounds
+from rkbench_agent.lock import wide_lock_file
 
 #: Readings are kept for so long: however many scrape, the board is not read more often.
 MIN_AGE_S = 1.0
 _log = logging.getLogger("rkbench-exporter")
 
 
-def board_groups(cache: Path) -> Tuple[Group, ...]:
-    """Return the sensor groups of a board whose agents have their cache in `cache`."""
+def board_groups(root: Path, cache: Path) -> Tuple[Group, ...]:
+    """Return the sensor groups of the board under `root`, whose agents have their cache in `cache`."""
+    wide = wide_lock_file(root)
+    lock_files = [cache / "lock", *([wide] if wide else [])]
     return (
         Group("npu_load", npu.npu_load),
         Group("npu_clock", npu.npu_clock),
@@ -33,7 +36,7 @@ def board_groups(cache: Path) -> Tuple[Group, ...]:
         Group("memory", board.memory),
         Group("dma_buf", board.dma_bufs),
         Group("info", board.BoardInfo()),
-        Group("benchmark", board.Benchmark(cache / "lock")),
+        Group("benchmark", board.Benchmark(lock_files)),
     )
 
 

@@ -62,7 +62,7 @@ def serve(options: argparse.Namespace) -> int:
     root = Path(os.environ.get("RKBENCH_SYS_ROOT") or "/")
     cache = Path(options.cache).expanduser()
     registry = CollectorRegistry(auto_describe=False)
-    registry.register(BoardCollector(Rounds(root, board_groups(cache)), own_digest()[:12]))
+    registry.register(BoardCollector(Rounds(root, board_groups(root, cache)), own_digest()[:12]))
     server = ExporterServer(parse_listen(options.listen), metrics_app(registry, identity()))
     if options.detach:
         _leave_terminal()
