@@ -16,6 +16,7 @@ from rkbench_agent.beside import Beside
 from rkbench_agent.child import Child
 from rkbench_agent.death import RunFailedError
 from rkbench_agent.fit import Room, judge_fit
+from rkbench_agent.inspection import has_iommu
 from rkbench_agent.kernel_log import KernelLog
 from rkbench_agent.link import HostLink
 from rkbench_agent.log_scan import find_caveats
@@ -116,9 +117,8 @@ class Conductor:
             self._finish(state)
 
     def _check_fit(self, state: RunState) -> None:
-        environment = self._board.environment
         memory = meminfo(self._board.root)
-        room = Room(memory.get("MemAvailable"), memory.get("CmaFree"), environment.iommu)
+        room = Room(memory.get("MemAvailable"), memory.get("CmaFree"), has_iommu(self._board.root))
         doubt = judge_fit(state.spec, room)
         if doubt is None:
             return

@@ -97,8 +97,9 @@ def _cycles(before: dict[str, str]) -> tuple[int | None, int | None]:
     if _CYCLES in before:
         ddr, npu, _ = (int(part) for part in before[_CYCLES].split("/"))
         return ddr, npu
-    if "DDR Cycles" in before and "NPU Cycles" in before:
-        return int(before["DDR Cycles"]), int(before["NPU Cycles"])
+    for ddr, npu in (("DDR Cycles", "NPU Cycles"), ("DDRCycles", "NPUCycles")):
+        if ddr in before and npu in before:
+            return int(before[ddr]), int(before[npu])
     return None, None
 
 
