@@ -17,10 +17,12 @@ import json
 from dataclasses import dataclass, field
 from typing import Any, Dict, List, Optional, Type, Union
 
+from rkbench_agent import limits
+
 PROTOCOL = 1
 MAGIC = "rkbench-agent"
-BEAT_INTERVAL_S = 5.0
-SILENCE_LIMIT_S = 15.0
+BEAT_INTERVAL_S = limits.BEAT_INTERVAL_S
+SILENCE_LIMIT_S = limits.SILENCE_LIMIT_S
 
 #: Phases of load memory, in order.
 PHASES = ("before", "model_read", "runtime_initialised", "first_inference", "steady", "released")

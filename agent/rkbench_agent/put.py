@@ -21,7 +21,7 @@ import zlib
 from pathlib import Path
 from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List
 
-from rkbench_agent.protocol import SILENCE_LIMIT_S
+from rkbench_agent.limits import SILENCE_LIMIT_S
 from rkbench_agent.storage import DISK_FULL, Cache, StorageError, file_system, raise_storage, unlink
 
 CHUNK_BYTES = 1 << 20

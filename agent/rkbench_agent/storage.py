@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 import os
 import re
-import shutil
 import time
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, NoReturn, Optional
@@ -122,7 +121,9 @@ class Cache:
         for path in _folders(self.agents):
             # A name with a dot is what a broken start left of its unpacking.
             if path.name not in kept and now - _modified(path) > STALE_PARTIAL_S:
-                shutil.rmtree(str(path), ignore_errors=True)
+                from shutil import rmtree  # rare, and slow to import: it brings all compressions
+
+                rmtree(str(path), ignore_errors=True)
 
     def make_room(self, size_bytes: int, limit_bytes: int = 0, keep: Iterable[str] = ()) -> List[str]:
         """Delete the least recently used objects until `size_bytes` fit; return their digests.

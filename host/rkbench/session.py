@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
@@ -156,8 +157,11 @@ def open_session(
     """
     board = start_if_virtual(board)
     ask = ask or terminal_ask()
+    packing = threading.Thread(target=build_agent, daemon=True)
+    packing.start()  # while the board is waited for
     with ExitStack() as resources:
         connection = resources.enter_context(connect(board, timeout_s=connect_timeout_s, ask=ask))
+        packing.join()
         agent = build_agent()
         command = boot_command(board, agent, "serve", board.cache_dir)
         link = AgentLink(board, connection, connection.exec(command), silence_limit_s)

@@ -143,8 +143,12 @@ def pack(sources: dict[str, bytes], title: str) -> bytes:
 
 
 def boot_command(board: Board, agent: AgentZip, *arguments: str) -> str:
-    """Return the shell command that runs the agent with `arguments`, fetching it where it is missing."""
-    words = ["-c", BOOT, agent.digest, str(len(agent.data)), board.cache_dir, *arguments]
+    """Return the shell command that runs the agent with `arguments`, fetching it where it is missing.
+
+    `put` needs no installed packages: without them (-S) Python starts sooner.
+    """
+    options = ["-S"] if arguments[:1] == ("put",) else []
+    words = [*options, "-c", BOOT, agent.digest, str(len(agent.data)), board.cache_dir, *arguments]
     return f"exec {_interpreter(board)} {shlex.join(words)}"
 
 
