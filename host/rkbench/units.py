@@ -13,6 +13,11 @@ from rkbench.errors import UsageError
 UNKNOWN = "–"
 
 
+def printable(text: str) -> str:
+    """Return text without control characters: names come from files, and a terminal obeys escapes."""
+    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
+
+
 def format_bytes(value: float | None) -> str:
     """Return `value` bytes as `999 B`, `12.3 kB`, `63.3 MB`; the sign of a difference is kept."""
     if value is None:

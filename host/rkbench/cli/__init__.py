@@ -6,13 +6,16 @@ needs it imports inside, when it runs.
 
 from __future__ import annotations
 
+import errno
 import gc
 import os
 import re
 import sys
+from io import TextIOWrapper
 
 from rkbench.cli.quick import inspect_arguments, inspect_plain
 from rkbench.errors import BenchError
+from rkbench.units import printable
 
 __all__ = ["main"]
 
@@ -21,8 +24,10 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run `bench` and exit: 0 fine, 1 failed, 2 usage, 3 a gate was crossed, 130 interrupted."""
+    _write_what_can_be_encoded()
     try:
         status = _run(sys.argv[1:])
+        sys.stdout.flush()
     except BenchError as error:
         _explain(error)
         sys.exit(error.exit_code)
@@ -33,6 +38,12 @@ def main() -> None:
         # `bench history | head`: the reader left; nothing more to say, and no traceback at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        print(f"bench: cannot write: {error.strerror}", file=sys.stderr)
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
     except Exception as error:
         sys.exit(_usage(error))
     sys.exit(status if isinstance(status, int) else 0)
@@ -64,9 +75,17 @@ def part_pin(arguments: list[str]) -> list[str]:
 
 
 def _explain(error: BenchError) -> None:
-    print(f"bench: {error.message}", file=sys.stderr)
+    for number, line in enumerate(error.message.split("\n")):
+        print(f"{'' if number else 'bench: '}{printable(line)}", file=sys.stderr)
     for line in error.hint.splitlines():
-        print(f"  → {line}", file=sys.stderr)
+        print(f"  → {printable(line)}", file=sys.stderr)
+
+
+def _write_what_can_be_encoded() -> None:
+    """Let what a terminal cannot show be `?`, and names that are no UTF-8 be escapes, instead of an error."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace" if stream.encoding == "utf-8" else "replace")
 
 
 def _usage(error: Exception) -> int:

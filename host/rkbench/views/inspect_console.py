@@ -7,7 +7,7 @@ import textwrap
 from collections.abc import Iterator
 from typing import Any
 
-from rkbench.units import UNKNOWN, format_bytes
+from rkbench.units import UNKNOWN, format_bytes, printable
 from rkbench.views.inspect_words import QUESTIONS, SECTION_TITLES, answer_details, fit, layer_title, percent
 
 Document = dict[str, Any]
@@ -67,7 +67,7 @@ def render_console(
 def wrap(text: str, width: int, indent: str = "", first: str | None = None) -> str:
     """Return text filled to `width`; names longer than a line are broken, control characters made visible."""
     return textwrap.fill(
-        clean(text),
+        printable(text),
         width,
         initial_indent=indent if first is None else first,
         subsequent_indent=indent,
@@ -75,14 +75,9 @@ def wrap(text: str, width: int, indent: str = "", first: str | None = None) -> s
     )
 
 
-def clean(text: str) -> str:
-    """Return text without control characters: names come from the file, a terminal obeys escapes."""
-    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
-
-
 def shorten(text: str, width: int) -> str:
     """Return a name that fits `width`, its middle left out."""
-    text = clean(text)
+    text = printable(text)
     if len(text) <= width:
         return text
     left = (width - 1) // 2
@@ -103,7 +98,7 @@ def bar(share: float, width: int) -> str:
 
 def _sentence(document: Document, style: Style) -> str:
     """Return the answer as one line, whatever the width: scripts read the first line."""
-    return f"{style.bold}{clean(document['sentence'])}{style.end}"
+    return f"{style.bold}{printable(document['sentence'])}{style.end}"
 
 
 def _facts(document: Document, width: int, style: Style) -> str:
@@ -188,7 +183,7 @@ def _cause(number: int, cause: Document, width: int, style: Style) -> Iterator[s
     for fix in cause["fix"]:
         yield wrap(fix["action"], width, "          ", "   fix  → ")
         if fix["snippet"]:
-            yield f"          {style.accent}{clean(fix['snippet'])}{style.end}"
+            yield f"          {style.accent}{printable(fix['snippet'])}{style.end}"
     for line in cause["not_helping"]:
         yield wrap(line, width, "          ", "   no help: ")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rkbench.units import UNKNOWN, format_bytes
+from rkbench.units import UNKNOWN, format_bytes, printable
 from rkbench.views.inspect_console import Style, heading, shorten, wrap
 from rkbench.views.inspect_words import SECTION_TITLES
 
@@ -13,7 +13,7 @@ MOST = 20
 
 def render_diff(diff: dict[str, Any], width: int, style: Style) -> str:
     """Return what the other file has more or less, in what order of size."""
-    lines = [heading(f"Against {diff['other']}", style), wrap(diff["sentence"], width, "  ")]
+    lines = [heading(printable(f"Against {diff['other']}"), style), wrap(diff["sentence"], width, "  ")]
     for cause in diff["causes"]:
         sizes = f"{format_bytes(cause['before_bytes'])} → {format_bytes(cause['after_bytes'])}"
         lines.append(wrap(f"{cause['title']}: {sizes}", width, "    ", "  "))

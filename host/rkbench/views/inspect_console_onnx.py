@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rkbench.units import format_bytes
-from rkbench.views.inspect_console import Style, clean, heading, shorten, wrap
+from rkbench.units import format_bytes, printable
+from rkbench.views.inspect_console import Style, heading, shorten, wrap
 
 TOP_NODES = 12
 
@@ -28,7 +28,7 @@ def render_onnx(onnx: dict[str, Any], width: int, style: Style) -> str:
     if onnx["file_bytes"] is None:  # beside a file, its causes say what to do
         for command in onnx["fix"]:
             lines += ["  fix  → rewrite the ONNX before it is converted, where that makes the .rknn smaller"]
-            lines.append(f"         {style.accent}{clean(command)}{style.end}")
+            lines.append(f"         {style.accent}{printable(command)}{style.end}")
     return "\n".join(lines)
 
 

@@ -12,6 +12,8 @@ from typing import TextIO
 from rkbench.errors import UsageError
 
 STDOUT = "-"
+ESCAPE = "backslashreplace"
+"""A file name that is no UTF-8 is written as `\\udcff`, which JSON reads back as the same name."""
 
 
 @contextlib.contextmanager
@@ -25,13 +27,13 @@ def open_output(target: str) -> Iterator[TextIO]:
         return
     path = Path(target)
     if path.exists() and not path.is_file():  # a pipe or a device: /dev/null, >(command)
-        with _explained(path), path.open("w", encoding="utf-8") as out:
+        with _explained(path), path.open("w", encoding="utf-8", errors=ESCAPE) as out:
             yield out
         return
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     with _explained(path):
         try:
-            with part.open("w", encoding="utf-8", newline="") as out:
+            with part.open("w", encoding="utf-8", errors=ESCAPE, newline="") as out:
                 yield out
             part.replace(path)
         finally:

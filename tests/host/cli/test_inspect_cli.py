@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -84,6 +85,41 @@ def test_a_wrong_command_line_is_explained(arguments: list[str], words: str) -> 
     assert done.returncode == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_no_name_reaches_the_terminal_as_an_escape(tmp_path: Path) -> None:
+    path = tmp_path / "x\x1b[31m.rknn"
+    path.write_bytes(Path(HEALTHY).read_bytes())
+    found, missing = bench(HEALTHY, "--diff", str(path)), bench(str(path) + "\x1b]0;title\x07")
+    assert (found.returncode, missing.returncode) == (0, 1)
+    assert "\x1b" not in found.stdout + found.stderr + missing.stdout + missing.stderr
+    assert "Against " in found.stdout
+    assert "x\\x1b[31m.rknn" in missing.stderr
+
+
+def test_a_name_that_is_no_utf8_is_written_escaped(tmp_path: Path) -> None:
+    path = os.fsdecode(os.fsencode(tmp_path) + b"/m\xff.rknn")
+    Path(path).write_bytes(Path(HEALTHY).read_bytes())
+    done = bench(path, "--html", str(tmp_path / "page.html"), "--json", "-")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["file"]["path"] == path
+    assert "m\\udcff.rknn" in (tmp_path / "page.html").read_text()
+
+
+def test_a_terminal_without_utf8_gets_question_marks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}.items():
+        monkeypatch.setenv(name, value)
+    done = bench(HEALTHY)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "rk3588 int8 ? toolkit 2.5.0" in done.stdout
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
+def test_a_full_disk_is_said_and_no_traceback() -> None:
+    command = [sys.executable, "-c", "from rkbench.cli import main; main()", "inspect", HEALTHY]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (1, "bench: cannot write: No space left on device\n")
 
 
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from inspect_samples import hostile_model, sample_document
 from rkbench.rknn.inspection import inspect_model
-from rkbench.views.inspect_console import bar, clean, render_console, shorten, wants_colour
+from rkbench.units import printable
+from rkbench.views.inspect_console import bar, render_console, shorten, wants_colour
 from rkbench.views.inspect_document import inspect_document
 
 NAMES = ("dw_dilated_rk3588_fp", "hybrid_some_rk3588", "dyn3_rk3588_fp", "g1_c512_cpg4_rk3568_fp")
@@ -87,4 +88,4 @@ def test_colour_is_for_terminals_and_can_be_refused(monkeypatch: pytest.MonkeyPa
 def test_bars_and_names_keep_their_width() -> None:
     assert (bar(0.5, 10), bar(0.0, 10), bar(2.0, 3), bar(0.05, 10)) == ("█████", "", "███", "▌")
     assert shorten("a_very_long_layer_name", 10) == "a_ve…_name"
-    assert clean("a\x1b[31m\n") == "a\\x1b[31m\\n"
+    assert printable("a\x1b[31m\n") == "a\\x1b[31m\\n"
