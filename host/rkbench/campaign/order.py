@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -77,5 +78,7 @@ def check_order(order: Order) -> None:
         ("--load-cycles", order.load_cycles, 0),
         ("--cool-limit", order.conditions.cool_limit_s, 0),
     ):
+        if not math.isfinite(value):
+            raise UsageError(f"{name} {value:g}: must be a finite number")
         if value < least:
             raise UsageError(f"{name} {value:g}: must be {least} or more")

@@ -29,6 +29,8 @@ def bench(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         ([MODEL, "--board", "virtual", "--scenario", "server"], "scenario 'server' is not there yet"),
         ([MODEL, "--board", "virtual", "--cores", "9"], "no core mask '9'"),
         ([MODEL, "--board", "virtual", "--iterations", "0"], "--iterations 0: must be 1 or more"),
+        ([MODEL, "--board", "virtual", "--duration", "nan"], "--duration nan: must be a finite number"),
+        ([MODEL, "--board", "virtual", "--wait", "inf"], "--wait inf: must be a finite number"),
         ([MODEL, "--board", "virtual", "--golden", "g.npz", "--onnx", "m.onnx"], "both name the expected"),
         ([MODEL, "--board", "virtual", "--inputs", "g.npz"], "--inputs needs --onnx"),
         ([MODEL, "--board", "virtual", "--json", "-", "--csv", "-"], "cannot both have stdout"),
