@@ -10,7 +10,7 @@ import gc
 from pathlib import Path
 from typing import TYPE_CHECKING, Callable
 
-from rkbench_agent.memory import dma_buf_bytes, memory_available_bytes, process_memory
+from rkbench_agent.memory import dma_buf_bytes, memory_available_bytes, resident_bytes
 from rkbench_agent.protocol import LoadCycle
 from rkbench_agent.runtimes.base import RuntimeFailureError
 
@@ -45,15 +45,13 @@ def run_cycles(
         released_ns = runtime.clock_ns()
         del runtime
         gc.collect()
-        memory = process_memory()
         answers.send(
             LoadCycle(
                 run,
                 cycle,
                 loaded_ns - start_ns,
                 released_ns - infered_ns,
-                memory["rss_bytes"],
-                memory["pss_bytes"],
+                resident_bytes(),
                 None if simulated else dma_buf_bytes(),
                 None if simulated else memory_available_bytes(root),
             )

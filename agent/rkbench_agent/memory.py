@@ -23,6 +23,15 @@ def process_memory(process: Path = Path("/proc/self")) -> Dict[str, Optional[int
     }
 
 
+def resident_bytes(process: Path = Path("/proc/self")) -> Optional[int]:
+    """Return the resident memory of a process, counted page by page where the kernel does that.
+
+    VmRSS is kept by thread before Linux 6.2 and lags behind by up to 64 pages of each.
+    """
+    rollup = _kilobytes(read_text(process / "smaps_rollup"))
+    return rollup.get("Rss") or _kilobytes(read_text(process / "status")).get("VmRSS")
+
+
 def memory_available_bytes(root: Path) -> Optional[int]:
     """Return MemAvailable of the board under `root`."""
     return meminfo(root).get("MemAvailable")

@@ -112,7 +112,10 @@ class Beat:
 
 @dataclass(frozen=True)
 class Hello:
-    """The first line: who speaks. `digest` is the SHA-256 of the running zipapp."""
+    """The first line: who speaks. `digest` is the SHA-256 of the running zipapp.
+
+    `silence_limit_s` is how long this agent waits for a word: the host beats well within it.
+    """
 
     magic: str
     protocol: int
@@ -121,6 +124,7 @@ class Hello:
     python_version: str
     pid: int
     unix_ns: int
+    silence_limit_s: float = SILENCE_LIMIT_S
 
 
 @dataclass(frozen=True)
@@ -292,7 +296,6 @@ class LoadCycle:
     duration_ns: int
     release_ns: int
     rss_bytes: Optional[int] = None
-    pss_bytes: Optional[int] = None
     dma_buf_bytes: Optional[int] = None
     memory_available_bytes: Optional[int] = None
 

@@ -29,7 +29,6 @@ class LoadCycle:
     duration_s: float
     release_s: float
     rss_bytes: int | None = None
-    pss_bytes: int | None = None
     dma_buf_bytes: int | None = None
 
 
@@ -37,7 +36,7 @@ class LoadCycle:
 class Leak:
     """By how much memory grows with every cycle, in bytes, after the first; bounds of 95 %.
 
-    `memory` is what was looked at: pss (the process's own share), rss, or dma_buf (the NPU's buffers).
+    `memory` is what was looked at: rss (of the process) or dma_buf (the NPU's buffers).
     """
 
     memory: str

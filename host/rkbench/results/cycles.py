@@ -11,9 +11,8 @@ from rkbench.stats.slope import find_slope
 from rkbench.stats.summary import median
 
 NS_PER_S = 1e9
-#: Kernels before 6.2 keep rss per thread and lag behind by up to 64 pages; pss is counted when it is read.
-_PROCESS = ("pss_bytes", "rss_bytes")
-_NPU = "dma_buf_bytes"
+#: Not the proportional share (pss): it moves with every other process that maps the same libraries.
+_LOOKED_AT = ("rss_bytes", "dma_buf_bytes")
 
 
 def load_cycles(messages: Sequence[CycleMessage]) -> LoadCycles | None:
@@ -36,9 +35,8 @@ def _leaks(messages: Sequence[CycleMessage]) -> Iterator[Leak]:
 
     The first cycle is left out: what a library keeps from its first use is no leak.
     """
-    process = next((name for name in _PROCESS if _known(messages, name)), None)
-    for name in (process, _NPU):
-        if name is not None and _known(messages, name):
+    for name in _LOOKED_AT:
+        if _known(messages, name):
             slope = find_slope([float(getattr(message, name)) for message in messages])
             memory = name.removesuffix("_bytes")
             yield Leak(memory, slope.judgement, slope.per_step, slope.low, slope.high, slope.method)
@@ -53,6 +51,5 @@ def _cycle(message: CycleMessage) -> LoadCycle:
         duration_s=message.duration_ns / NS_PER_S,
         release_s=message.release_ns / NS_PER_S,
         rss_bytes=message.rss_bytes,
-        pss_bytes=message.pss_bytes,
         dma_buf_bytes=message.dma_buf_bytes,
     )

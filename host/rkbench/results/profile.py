@@ -18,6 +18,7 @@ _LOG_PREFIX = re.compile(r"^[DIWE] RKNN: (\[[^\]]*\] ?)?")
 _COLUMN = re.compile(r"(?:DDR|NPU|Total|Max|Task|Lut|Regcmd) (?:Cycles|Number|Size)|\S+")
 _FIRST = ["ID", "OpType", "DataType", "Target"]
 _TIME, _NAME, _MOVED, _CYCLES = "Time(us)", "FullName", "RW(KB)", "Cycles(DDR/NPU/Total)"
+_APART = (("DDR Cycles", "NPU Cycles"), ("DDRCycles", "NPUCycles"))
 UNITS = ("NPU", "CPU", "GPU")
 
 
@@ -97,9 +98,9 @@ def _cycles(before: dict[str, str]) -> tuple[int | None, int | None]:
     if _CYCLES in before:
         ddr, npu, _ = (int(part) for part in before[_CYCLES].split("/"))
         return ddr, npu
-    for ddr, npu in (("DDR Cycles", "NPU Cycles"), ("DDRCycles", "NPUCycles")):
-        if ddr in before and npu in before:
-            return int(before[ddr]), int(before[npu])
+    for names in _APART:
+        if all(name in before for name in names):
+            return int(before[names[0]]), int(before[names[1]])
     return None, None
 
 

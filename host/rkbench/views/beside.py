@@ -89,7 +89,7 @@ def _gain(base: RunResult, run: RunResult) -> str:
 
 
 def _leak_text(leak: Leak) -> str:
-    what = "NPU buffers" if leak.memory == "dma_buf" else f"process memory ({leak.memory})"
+    what = "NPU buffers" if leak.memory == "dma_buf" else "process memory"
     if leak.bytes_per_cycle is None:
         return f"{what}: too few cycles to say whether it leaks"
     bounds = f"95 %: {format_bytes(leak.low_bytes)} to {format_bytes(leak.high_bytes)}"

@@ -28,7 +28,7 @@ def collect(*messages: protocol.Message) -> Collected:
 
 def cycles(held: list[int], npu: int | None = None) -> list[LoadCycle]:
     return [
-        LoadCycle(RUN, index, 20_000_000 if index else 50_000_000, 1_000_000, None, size, npu)
+        LoadCycle(RUN, index, 20_000_000 if index else 50_000_000, 1_000_000, size, npu)
         for index, size in enumerate(held)
     ]
 
@@ -44,7 +44,7 @@ def test_memory_that_does_not_come_back_is_a_leak_with_its_bounds() -> None:
     found = load_cycles(cycles([5_000_000, *(9_000_000 + 4096 * index for index in range(12))], npu=0))
     assert found is not None
     process, npu = found.leaks
-    assert (process.memory, process.judgement, process.bytes_per_cycle) == ("pss", "rises", 4096.0)
+    assert (process.memory, process.judgement, process.bytes_per_cycle) == ("rss", "rises", 4096.0)
     assert (process.low_bytes, process.high_bytes) == (4096.0, 4096.0)
     assert (npu.memory, npu.judgement, npu.bytes_per_cycle) == ("dma_buf", "no rise", 0.0)
 

@@ -41,20 +41,20 @@ def test_variants_on_equal_cores_are_no_sweep() -> None:
 
 
 def test_load_cycles_are_told_in_one_sentence() -> None:
-    leak = Leak("pss", "rises", 4096.0, 4000.0, 4200.0, "")
+    leak = Leak("rss", "rises", 4096.0, 4000.0, 4200.0, "")
     clean = Leak("dma_buf", "no rise", 0.0, -1.0, 1.0, "")
     assert cycles_text("fp16", LoadCycles(20, 0.05, 0.02, (leak, clean), ())) == (
         "fp16: loaded and released 20 times in one worker of its own: "
         "first load 50.0 ms, then 20.0 ms (median); "
-        "process memory (pss): 4.10 kB a cycle (95 %: 4.00 kB to 4.20 kB), it leaks; "
+        "process memory: 4.10 kB a cycle (95 %: 4.00 kB to 4.20 kB), it leaks; "
         "NPU buffers: 0 B a cycle (95 %: -1 B to 1 B), no leak seen"
     )
 
 
 def test_few_cycles_say_nothing_of_leaks() -> None:
-    leak = Leak("pss", "too few values", None, None, None, "")
+    leak = Leak("rss", "too few values", None, None, None, "")
     text = cycles_text("fp16", LoadCycles(3, 0.05, 0.02, (leak,), ()))
-    assert text.endswith("process memory (pss): too few cycles to say whether it leaks")
+    assert text.endswith("process memory: too few cycles to say whether it leaks")
 
 
 def test_the_slowest_layers_come_first_with_their_units() -> None:
