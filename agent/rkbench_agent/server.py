@@ -107,6 +107,7 @@ class Supervisor:
                 version,
                 os.getpid(),
                 time.time_ns(),
+                self._settings.silence_limit_s,
             )
         )
 

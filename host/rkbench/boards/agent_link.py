@@ -19,6 +19,9 @@ STDERR_LINES = 20
 #: A board that boots from a slow SD card takes its time to start Python.
 START_LIMIT_S = 60.0
 
+#: An agent with a shorter limit than usual hears so many beats within it.
+BEATS_IN_SILENCE = 3
+
 
 class AgentLink:
     """A channel in which an agent runs, or is about to."""
@@ -55,7 +58,7 @@ class AgentLink:
                 break
         self._channel.settimeout(self._silence_limit_s)
         self._run_thread(self._read_messages)
-        self._run_thread(self._beat, beat_interval_s)
+        self._run_thread(self._beat, min(beat_interval_s, self.hello.silence_limit_s / BEATS_IN_SILENCE))
 
     @property
     def is_alive(self) -> bool:
