@@ -7,7 +7,7 @@ import sys
 
 from benchmarks.ratio import Ratio
 
-MODULES = ("overhead", "startup", "inspect_file", "push_cost", "transfer", "scrape")
+MODULES = ("overhead", "startup", "inspect_file", "push_cost", "transfer", "scrape", "nightly_load")
 
 
 def main() -> int:

@@ -51,6 +51,20 @@ from rkbench.variants.variant import PreparedVariant, prepare_variants
 UploadProgress = Callable[[Path, int, int], None]
 
 
+class Prepare(Protocol):
+    """What makes variants of files, as `prepare_variants` does."""
+
+    def __call__(
+        self,
+        paths: Sequence[Path],
+        *,
+        golden: Path | None = None,
+        soc: str | None = None,
+        force: bool = False,
+    ) -> tuple[PreparedVariant, ...]:
+        """Return the variants; raises UsageError, ModelError or GoldenError."""
+
+
 class FileTransfer(Protocol):
     """What it took to have one file on the board."""
 
@@ -128,14 +142,16 @@ def run_campaign(
     *,
     unix_s: Callable[[], float] = time.time,
     source: random.Random | None = None,
+    prepare: Prepare = prepare_variants,
 ) -> Outcome:
     """Push and run the models of `order` on `board`, and return what they yielded.
 
+    `prepare` reads the models; who runs many campaigns with the same ones may give one that remembers.
     Raises BenchErrors for what stops it before anything was measured; what fails later is in the runs.
     """
     check_order(order)
     listener(Step(f"checking {_count(len(order.models), 'model')}"))
-    variants = prepare_variants(order.models, golden=order.golden, soc=board.soc, force=order.force)
+    variants = prepare(order.models, golden=order.golden, soc=board.soc, force=order.force)
     _check_baseline(order, variants)
     for told in dict.fromkeys(told for variant in variants for told in variant.golden_notes):
         listener(Note(f"golden: {told}"))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event as Flag
 
 from rkbench.boards.model import Board
@@ -25,8 +27,10 @@ from rkbench.nightly.cells import Cell
 from rkbench.results.collect import Collected
 from rkbench.results.events import Event, Note, Waiting
 from rkbench.results.night import Fault, NightListener, Told
+from rkbench.variants.variant import PreparedVariant, prepare_variants
 
 Connect = Callable[[Board], AbstractContextManager[Session]]
+_Wanted = tuple[tuple[Path, ...], "Path | None", "str | None", bool]
 _TRIED_AGAIN = (ConnectError, ConnectionLostError, ProtocolError, BoardError)
 _OF_NO_USE = (HostKeyError, AuthenticationError, BoardBusyError, NoSpaceError)
 
@@ -43,6 +47,29 @@ class Attempt:
     infrastructure: bool = False
 
 
+class Variants:
+    """Prepares every model once for all boards: a hash, a header and a golden made to fit."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._prepared: dict[_Wanted, tuple[PreparedVariant, ...]] = {}
+
+    def __call__(
+        self,
+        paths: Sequence[Path],
+        *,
+        golden: Path | None = None,
+        soc: str | None = None,
+        force: bool = False,
+    ) -> tuple[PreparedVariant, ...]:
+        """Return the variants as `prepare_variants` does, and raise what it raises."""
+        key = (tuple(paths), golden, soc, force)
+        with self._lock:
+            if key not in self._prepared:
+                self._prepared[key] = prepare_variants(paths, golden=golden, soc=soc, force=force)
+            return self._prepared[key]
+
+
 class BoardLine:
     """Runs cells on one board, one after the other. `stop` ends a run that is under way; `reason` is what
     others read who find the board held."""
@@ -55,9 +82,11 @@ class BoardLine:
         stop: Flag,
         unix_s: Callable[[], float],
         reason: str = "",
+        variants: Variants | None = None,
     ) -> None:
         self.board = board
         self._reason = reason
+        self._variants = variants or Variants()
         self._connect = connect
         self._listener = listener
         self._stop = stop
@@ -81,6 +110,25 @@ class BoardLine:
         self._session = None
         self._open.close()
 
+    def send(self, cells: Sequence[Cell]) -> None:
+        """Have the files of all cells on the board before anything is measured, while no link is timed.
+
+        What is wrong with a single model is its cell's affair; where there is no room for all models at
+        once, each is sent when it is due.
+        """
+        files: dict[str, Path] = {}
+        for cell in cells:
+            try:
+                (variant,) = self._variants((cell.file,), golden=cell.golden, soc=self.board.soc)
+            except BenchError:
+                continue
+            files.update({file.sha256: file.path for file in variant.files})
+        with self.session() as session:
+            try:
+                session.upload(list(files.values()), lambda *_: None)
+            except NoSpaceError as error:
+                self._listener(Told(self.board.name, f"not all models at once: {error.message}"))
+
     def attempt(self, cell: Cell) -> Attempt:
         """Run a cell once. Raises KeyboardInterrupt once `stop` is set."""
         saved: list[Collected] = []
@@ -92,6 +140,7 @@ class BoardLine:
                 _Kept(saved),
                 self._tell(),
                 unix_s=self._unix_s,
+                prepare=self._variants,
             )
         except BenchError as error:
             again = isinstance(error, _TRIED_AGAIN) and not isinstance(error, _OF_NO_USE)

@@ -14,7 +14,7 @@ from rkbench.campaign.plan import new_push_id
 from rkbench.errors import BenchError, StoreError, UsageError
 from rkbench.nightly.cells import Cell
 from rkbench.nightly.judge import Reference
-from rkbench.nightly.line import BoardLine, Connect
+from rkbench.nightly.line import BoardLine, Connect, Variants
 from rkbench.nightly.measure import RETRY_PAUSE_S, CellMeasurer, Measured, not_measured
 from rkbench.results.night import BoardReport, CellEnded, CellResult, Fault, Night, NightListener, Told
 from rkbench.results.night_store import (
@@ -130,8 +130,9 @@ class _Runner:
         }
         self._unsaved: list[Measured] = []
         self._work = _Work()
+        variants = Variants()
         self._lines = [
-            BoardLine(board, connect, self._hear, self._work.stop, unix_s, f"nightly {night.suite}")
+            BoardLine(board, connect, self._hear, self._work.stop, unix_s, f"nightly {night.suite}", variants)
             for board in self._boards()
         ]
 
@@ -163,14 +164,17 @@ class _Runner:
     def _boards(self) -> list[Board]:
         return list({cell.board.name: cell.board for cell in self._todo}.values())
 
+    def _cells_of(self, line: BoardLine) -> list[Cell]:
+        return [cell for cell in self._todo if cell.board.name == line.board.name]
+
     # -- pre-flight
 
     def _preflight(self) -> tuple[BoardReport, ...]:
-        """Connect to all boards at once; returns what they are, or why they cannot take part."""
+        """Connect to all boards at once and send the models; returns what the boards are, or their faults."""
         reports: dict[str, BoardReport] = {}
 
         def check(line: BoardLine) -> None:
-            reports[line.board.name] = _report(line)
+            reports[line.board.name] = _report(line, self._cells_of(line))
 
         threads = [_started(check, line, name=f"check {line.board.name}") for line in self._lines]
         for thread in threads:
@@ -189,7 +193,7 @@ class _Runner:
         faults = {report.name: report.fault for report in self._night.boards}
         running = 0
         for line in self._lines:
-            mine = [cell for cell in self._todo if cell.board.name == line.board.name]
+            mine = self._cells_of(line)
             fault = faults.get(line.board.name)
             if fault is not None:
                 for cell in mine:
@@ -306,11 +310,12 @@ def load_references(
     return found
 
 
-def _report(line: BoardLine) -> BoardReport:
+def _report(line: BoardLine, cells: Sequence[Cell]) -> BoardReport:
     board = line.board
     try:
         with line.session() as session:
             there = session.environment
+        line.send(cells)
     except BenchError as error:
         return BoardReport(board.name, board.soc, board.simulated, fault=Fault(error.message, error.hint))
     return BoardReport(
