@@ -40,6 +40,8 @@ def format_seconds(value: float | None) -> str:
     sign, size = ("-" if value < 0 else ""), abs(value)
     if size >= 120:
         return f"{sign}{int(size // 60)} min {int(size % 60)} s"
+    if not size:
+        return "0 s"
     for limit, factor, unit in ((9.995e-7, 1e9, "ns"), (9.995e-4, 1e6, "µs"), (0.9995, 1e3, "ms")):
         if size < limit:
             return f"{sign}{_three_digits(size * factor)} {unit}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from rkbench.campaign import Order, Outcome, run_campaign
 from rkbench.errors import BoardBusyError, ConnectionLostError, ModelError, StoreError, UsageError
 from rkbench.results.collect import Collected
 from rkbench.results.events import Ended, Event, Note, Sending, Waiting
+from rkbench.results.model import Transfer
 from rkbench.results.store import Store
 from rkbench_agent.protocol import Latencies, Locked, Refused
 
@@ -189,3 +191,29 @@ def test_the_named_baseline_is_the_one(store: Store) -> None:
 def test_an_order_that_makes_no_sense_is_refused(store: Store, order: Order, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         run(RecordedSession(read_recording("two_variants")), store, order)
+
+
+def test_a_file_that_is_named_twice_was_sent_once(store: Store) -> None:
+    order = replace(ORDER, models=(MODELS[0], MODELS[0]))
+    outcome, _ = run(RecordedSession(read_recording("two_variants")), store, order)
+    size = MODELS[0].stat().st_size
+    assert [run.transfer for run in outcome.runs] == [
+        Transfer(size, size, False, 0.5),
+        Transfer(size, 0, True, 0.0),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [(b"new\nline\x1b[2J.rknn", "new\\nline\\x1b[2J"), (b"gr\xfc\xdfe.rknn", "gr\\udcfc\\udcdfe")],
+)
+def test_any_name_of_a_file_can_be_stored_and_shown(
+    store: Store, tmp_path: Path, name: bytes, shown: str
+) -> None:
+    odd = tmp_path / os.fsdecode(name)
+    odd.symlink_to(MODELS[0].resolve())
+    outcome, _ = run(
+        RecordedSession(read_recording("two_variants")), store, replace(ORDER, models=(odd, MODELS[1]))
+    )
+    assert outcome.runs[0].variant.name == shown
+    assert store.run(outcome.runs[0].id).variant.name == shown

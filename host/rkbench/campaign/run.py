@@ -293,7 +293,10 @@ def _check_board(
 
 
 def _upload(session: Session, variants: Sequence[PreparedVariant], listener: Listener) -> list[Transfer]:
-    """Bring all files to the board; returns the transfers of the models, in order."""
+    """Bring all files to the board; returns the transfers of the models, in order.
+
+    A file that several variants share was sent for the first of them.
+    """
     files = {file.sha256: file.path for variant in variants for file in variant.files}
     labels = {file.path: file.label for variant in variants for file in variant.files}
     listener(Step(f"looking which of {_count(len(files), 'file')} the board lacks"))
@@ -302,8 +305,14 @@ def _upload(session: Session, variants: Sequence[PreparedVariant], listener: Lis
         listener(Sending(labels.get(path, path.name), sent, total))
 
     transfers = dict(zip(files, session.upload(list(files.values()), tell), strict=True))
-    models = [transfers[variant.model.sha256] for variant in variants]
-    return [Transfer(item.model_bytes, item.sent_bytes, item.cached, item.duration_s) for item in models]
+    found: dict[str, Transfer] = {}
+    models = []
+    for digest in (variant.model.sha256 for variant in variants):
+        item = transfers[digest]
+        again = digest in found
+        found[digest] = Transfer(item.model_bytes, item.sent_bytes, item.cached, item.duration_s)
+        models.append(Transfer(item.model_bytes, 0, True, 0.0) if again else found[digest])
+    return models
 
 
 def _refusal(refused: Refused) -> BoardError:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from rkbench.results.model import Variant
 from rkbench.rknn import RknnModel, Tensor
 from rkbench.rknn.compatibility import ModelFacts
+from rkbench.units import printable
 from rkbench.variants.preflight import Compiled, check_soc, compiled_for, model_facts, open_variant
 from rkbench.variants.replay import find_replay
 
@@ -65,7 +66,7 @@ def prepare_variants(
 
 def blob(path: Path, sha256: str | None = None, label: str = "") -> BlobFile:
     """Return `path` with its digest, which is read from the file where it is not given."""
-    return BlobFile(path, sha256 or _digest(path), path.stat().st_size, label or path.name)
+    return BlobFile(path, sha256 or _digest(path), path.stat().st_size, printable(label or path.name))
 
 
 def _prepare(path: Path, name: str, golden: Path | None, soc: str | None, force: bool) -> PreparedVariant:
@@ -144,12 +145,15 @@ def _tasks_of_one_run(model: RknnModel) -> int:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """Return a name for each file: its stem, with its folder or a number in front where stems repeat."""
+    """Return a name for each file: its stem, with its folder or a number in front where stems repeat.
+
+    Control characters, and bytes that are no UTF-8, are escaped: names go to terminals, JSON and the store.
+    """
     for name_of in (lambda path: path.stem, lambda path: f"{path.absolute().parent.name}/{path.stem}"):
-        names = [name_of(path) for path in paths]
+        names = [printable(name_of(path)) for path in paths]
         if len(set(names)) == len(names):
             return names
-    return [f"{number}-{path.stem}" for number, path in enumerate(paths, 1)]
+    return [f"{number}-{printable(path.stem)}" for number, path in enumerate(paths, 1)]
 
 
 def _digest(path: Path) -> str:

@@ -11,6 +11,7 @@ import pytest
 from rkbench.campaign import compare_collected
 from rkbench.results.collect import Collected
 from rkbench.results.latencies import RawLatencies
+from rkbench.units import format_seconds
 from rkbench.views.console import make_console, print_push, split_name
 from rkbench.views.history import show_history
 from rkbench.views.side_by_side import difference_text
@@ -125,3 +126,7 @@ def test_the_npus_own_time_has_a_row_where_it_is_known() -> None:
     )
     line = next(line for line in out.getvalue().splitlines() if line.startswith("NPU's own p50"))
     assert line.split()[3:5] == ["1.70", "ms"]
+
+
+def test_no_time_at_all_is_not_told_in_nanoseconds() -> None:
+    assert (format_seconds(0.0), format_seconds(8.5e-7)) == ("0 s", "850 ns")
