@@ -223,26 +223,37 @@ def _onnx(onnx: Document | None) -> str:
     if onnx is None:
         return ""
     prediction = onnx["prediction"]
-    rows = sorted(onnx["nodes"], key=lambda node: -max(node["file_bytes"] or 0, node["predicted_bytes"]))
-    cells = "".join(
-        f"<tr><td class=name>{_text(node['name'])}</td><td class=wide>{_text(node['type'])}</td>"
-        f"<td>{_text(node['becomes'])}</td><td class=n>{format_bytes(node['needed_bytes'])}</td>"
-        f"<td class=n>{format_bytes(node['predicted_bytes'])}</td><td "
-        f"class=n>{format_bytes(node['file_bytes'])}</td></tr>"
-        for node in rows[:500]
-    )
+    commands = onnx["fix"] if onnx["file_bytes"] is None else []  # beside a file, its causes say what to do
+    action = "rewrite the ONNX before it is converted, where that makes the .rknn smaller"
     return (
         f"<h2>ONNX node by node</h2>\n<p>{_text(Path(onnx['path']).name)}: "
-        f"{format_bytes(prediction['onnx_bytes'])}; its "
-        f"weights need {format_bytes(prediction['needed_weight_bytes'])} at {_text(prediction['dtype'])}. "
-        f"Predicted for "
+        f"{format_bytes(prediction['onnx_bytes'])}; its weights need "
+        f"{format_bytes(prediction['needed_weight_bytes'])} at {_text(prediction['dtype'])}. Predicted for "
         f"{_text(prediction['target'])}: constants {format_bytes(prediction['weight_bytes'])}, commands "
-        f"and structure "
-        f"about {format_bytes(prediction['command_bytes'])}.</p>\n<div "
-        f"class=scroll><table><thead><tr><th>node</th>"
-        "<th class=wide>type</th><th>becomes</th><th class=n>needs</th><th class=n>predicted</th><th "
-        "class=n>in file</th>"
-        f"</tr></thead><tbody>{cells}</tbody></table></div>"
+        f"and structure about {format_bytes(prediction['command_bytes'])}; the smaller dtype is "
+        f"{_text(prediction['smaller_dtype'])}.</p>\n"
+        + "".join(_fix({"action": action, "snippet": command}) for command in commands)
+        + _list(prediction["notes"])
+        + _onnx_table(onnx)
+    )
+
+
+def _onnx_table(onnx: Document) -> str:
+    nodes = sorted(onnx["nodes"], key=lambda node: -max(node["file_bytes"] or 0, node["predicted_bytes"]))
+    numbers = ["needs", "predicted", *(["in file"] if onnx["file_bytes"] is not None else []), "smaller"]
+    heads = "<th>node</th><th class=wide>type</th><th>becomes</th>"
+    heads += "".join(f"<th class=n>{name}</th>" for name in numbers)
+    rows = "".join(_onnx_row(node, onnx["file_bytes"] is not None) for node in nodes[:500])
+    return f"<div class=scroll><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+
+
+def _onnx_row(node: Document, in_file: bool) -> str:
+    sizes = [node["needed_bytes"], node["predicted_bytes"], *([node["file_bytes"]] if in_file else [])]
+    cells = "".join(f"<td class=n>{format_bytes(size)}</td>" for size in sizes)
+    note = f' title="{_text(node["note"])}"' if node["note"] else ""
+    return (
+        f"<tr{note}><td class=name>{_text(node['name'])}</td><td class=wide>{_text(node['type'])}</td>"
+        f"<td>{_text(node['becomes'])}</td>{cells}<td class=n>{node['smaller_dtype'] or 'same'}</td></tr>"
     )
 
 

@@ -136,9 +136,12 @@ def test_nothing_in_a_name_ends_the_data_or_the_markup() -> None:
 def test_a_prediction_has_a_page_too(tmp_path: Path) -> None:
     request = Request(MODELS / "dwm_c512_m2.onnx", target="rk3588", dtype="fp16")
     document: dict[str, Any] = inspect_file(request)
-    page = Page(render_html(document))
+    text = render_html(document)
+    page = Page(text)
     assert page.text["sentence"] == document["sentence"]
     assert sum(tag == "tr" for tag, _ in page.elements) == len(document["onnx"]["nodes"]) + 1
+    assert f"<pre>{document['onnx']['fix'][0]}</pre>" in text
+    assert "in file</th>" not in text
 
 
 def test_a_comparison_is_on_the_page() -> None:
