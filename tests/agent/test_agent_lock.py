@@ -85,7 +85,7 @@ def test_a_holder_that_is_just_writing_its_name_is_unknown(tmp_path: Path) -> No
     first, second = BoardLock(tmp_path / "lock"), BoardLock(tmp_path / "lock")
     assert first.acquire("ann") is None
     (tmp_path / "lock").write_text('{"own')
-    assert second.acquire("bob") == ("unknown", None)
+    assert second.acquire("bob") == ("unknown", None, "", None)
     first.release()
 
 
