@@ -10,6 +10,9 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jsonschema
+from rkbench.views.nightly import SCHEMA_FILE
+
 DEMO = Path(__file__).parents[2] / "host/rkbench/demo/data"
 MODELS = ("digits.regrouped.fp16", "digits.regrouped.int8")
 BOARDS = ("left", "right")
@@ -69,7 +72,10 @@ class NightLab:
         json_file = self.folder / "night.json"
         files = ("--junit", self.folder / "night.xml", "--markdown", self.folder / "night.md")
         done = self.run("nightly", self.suite, "--json", json_file, *files)
-        return done, json.loads(json_file.read_text())
+        night = json.loads(json_file.read_text())
+        jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text())).validate(night)
+        assert night["exit_code"] == done.returncode
+        return done, night
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Return the rows of a query on the store."""
