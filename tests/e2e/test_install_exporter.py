@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import socket
 import subprocess
@@ -13,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
+from rkbench.boards.boot import AgentZip
 from rkbench.boards.exporter_install import install_exporter, uninstall_exporter
 from rkbench.boards.exporter_zip import build_exporter
 from rkbench.boards.inventory import add_board, load_inventory
@@ -22,7 +24,7 @@ from rkbench.boards.virtual import VirtualBoard
 from rkbench.errors import BoardError
 from sshd import Sshd, free_port
 
-OLD_PYTHON = Path.home() / ".pyenv/versions/3.8.18/bin/python"
+OLD_PYTHONS = sorted((Path.home() / ".pyenv/versions").glob("3.8.*/bin/python"))
 SYSTEMCTL = """\
 #!/bin/sh
 # Stands in for systemctl: starts and stops what ExecStart says, and writes down what it was told.
@@ -76,6 +78,22 @@ def test_a_second_installation_changes_nothing(board: Board) -> None:
     assert scrape_pid(board) == pid
 
 
+def test_another_version_takes_its_place(
+    board: Board, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = files(tmp_path)
+    install_exporter(board)
+    pid = scrape_pid(board)
+    other = build_exporter().data + b"a comment in the archive"
+    newer = AgentZip(hashlib.sha256(other).hexdigest(), other)
+    monkeypatch.setattr("rkbench.boards.exporter_install.build_exporter", lambda: newer)
+    done = install_exporter(board)
+    assert (done.changed, done.digest) == (True, newer.digest)
+    assert scrape_pid(board) != pid
+    uninstall_exporter(board)
+    assert files(tmp_path) == before
+
+
 def test_another_port_moves_it(board: Board) -> None:
     install_exporter(board)
     moved = replace(board, exporter_port=free_port())
@@ -101,9 +119,9 @@ def test_a_port_that_is_taken_is_told_and_nothing_is_left(board: Board, tmp_path
 
 
 def test_it_runs_on_the_oldest_python_of_boards(board: Board) -> None:
-    if not OLD_PYTHON.exists():
-        pytest.skip(f"no Python 3.8 at {OLD_PYTHON}")
-    install_exporter(replace(board, python=str(OLD_PYTHON)))
+    if not OLD_PYTHONS:
+        pytest.skip("no Python 3.8 in ~/.pyenv")
+    install_exporter(replace(board, python=str(OLD_PYTHONS[0])))
     assert scrape(board.exporter_port)["rkbench_npu_clock_hertz"] == 1e9
 
 

@@ -55,6 +55,8 @@ def _change(options: argparse.Namespace) -> Dict[str, Any]:
         return installation.install(options.listen, debugfs=options.debugfs)
     except (ServiceError, ListenError, OSError) as error:
         return {"error": str(error)}
+    finally:
+        installation.tidy()
 
 
 def serve(options: argparse.Namespace) -> int:

@@ -68,13 +68,16 @@ class Installation:
         """Stop the exporter and delete all that it has; return what was there."""
         before = self._read_record()
         self._remove(before)
-        for path in (_file_of(self._archive), self._archive):
-            if path.parent == self._cache / "agents":
-                shutil.rmtree(str(path), ignore_errors=True) if path.is_dir() else _unlink(path)
+        return {"was_installed": before is not None, "version": (before or {}).get("version")}
+
+    def tidy(self) -> None:
+        """Delete what the host sent to run this, and folders that are empty by now."""
+        if self._archive.parent == self._cache / "agents":
+            _unlink(_file_of(self._archive))
+            shutil.rmtree(str(self._archive), ignore_errors=True)
         for folder in (self._cache / "agents", self._cache):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
-        return {"was_installed": before is not None, "version": (before or {}).get("version")}
 
     def _start(self, service: Service, wanted: Dict[str, Any], listen: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,8 @@ from prometheus_client.metrics_core import Metric
 
 from rkbench_agent.exporter.files import Files
 
-READ_LIMIT_S = 1.0
+#: For each group; the first reading of what the board is may take a second on a slow one.
+READ_LIMIT_S = 2.0
 _log = logging.getLogger("rkbench-exporter")
 
 

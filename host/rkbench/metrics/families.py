@@ -10,7 +10,7 @@ from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric, SummaryMetricFamily
 
 from rkbench.results.latest import ResultKey
-from rkbench.results.model import SUSPECT, VALID, LatencySummary, RunResult
+from rkbench.results.model import SUSPECT, VALID, LatencySummary, Output, RunResult
 
 KEY_LABELS = ("model", "variant", "board", "runtime", "core_mask", "scenario", "simulated")
 _QUANTILES = (("0.5", "p50_s"), ("0.9", "p90_s"), ("0.99", "p99_s"))
@@ -103,9 +103,9 @@ class ResultFamilies:
             for kind in _MEMORY_KINDS:
                 text, value = "Memory that loading the model took.", getattr(run.load, f"{kind}_bytes")
                 self._gauge("rkbench_load_memory_bytes", text, labels, value, {"kind": kind})
-        for output in run.outputs:
+        for output, label in zip(run.outputs, _output_labels(run.outputs), strict=True):
             for name, field, text in _OUTPUT_METRICS:
-                self._gauge(name, text, labels, getattr(output, field), {"output": output.name})
+                self._gauge(name, text, labels, getattr(output, field), {"output": label})
 
     def _add_info(self, run: RunResult, labels: Sequence[str]) -> None:
         board, variant = run.board, run.variant
@@ -173,6 +173,14 @@ def key_labels(key: ResultKey) -> tuple[str, ...]:
     simulated = str(key.simulated).lower()
     model = key.variant.partition(".")[0]
     return (model, key.variant, key.board, key.runtime, key.core_mask, key.scenario, simulated)
+
+
+def _output_labels(outputs: Sequence[Output]) -> list[str]:
+    """Return the outputs' names; with the number where a model gives none, or one twice."""
+    names = [output.name for output in outputs]
+    return [
+        name if name and names.count(name) == 1 else f"{name}#{index}" for index, name in enumerate(names)
+    ]
 
 
 def _unix_s(run: RunResult) -> float | None:

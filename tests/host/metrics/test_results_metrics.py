@@ -13,7 +13,7 @@ from metrics_values import values_of
 from rkbench.metrics.histogram import cumulative_buckets
 from rkbench.metrics.results import StoreCollector
 from rkbench.results.collect import Collected
-from rkbench.results.model import Caveat, Failure, Variant
+from rkbench.results.model import Caveat, Failure, Output, Variant
 from rkbench.results.store import Store
 
 KEY = (
@@ -106,6 +106,15 @@ def test_labels_with_quotes_newlines_and_utf8_come_through(tmp_path: Path) -> No
     save(tmp_path, replace(item, run=replace(item.run, variant=Variant(name, "f" * 64, 7))))
     values = values_of(StoreCollector(tmp_path / "store"))
     assert values[named(values, "rkbench_model_file_bytes", f'variant="{name}"')] == 7
+
+
+def test_outputs_of_one_name_are_told_apart(tmp_path: Path) -> None:
+    outputs = tuple(Output(index, name, cosine=0.5 + index / 10) for index, name in enumerate(("y", "y", "")))
+    save(tmp_path, run(outputs=outputs))
+    values = values_of(StoreCollector(tmp_path / "store"))
+    cosines = {key: value for key, value in values.items() if key.startswith("rkbench_output_cosine")}
+    assert sorted(cosines.values()) == [0.5, 0.6, 0.7]
+    assert named(values, "rkbench_output_cosine_similarity", 'output="#2"') != ""
 
 
 def test_the_limit_keeps_the_newest_and_warns(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
