@@ -63,5 +63,5 @@ def test_a_stray_dockerenv_is_seen(emulated_board: BoardFactory) -> None:
     found = look(board, "root")
     container = next(check for check in found.checks if check.code == "container")
     assert container.verdict == "fail"
-    assert "RKNNLite demands /dev/dri/renderD129, which is missing" in container.found
+    assert "RKNNLite demands what is missing: /dev/dri/renderD129" in container.found
     assert "--device /dev/dri" in container.fix

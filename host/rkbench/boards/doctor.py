@@ -118,7 +118,7 @@ def _nodes(environment: Environment, runtime: str) -> Iterator[Check]:
     if not nodes:
         found = "none: /dev/dri has no node of the NPU, and there is no /dev/rknpu"
         fix = ""
-        if environment.container_lacks is not None:
+        if environment.container_lacks is not None and environment.architecture in (None, "aarch64"):
             fix = "start the container with --device /dev/dri (or --privileged)"
         elif environment.npu_driver == "rknpu":
             fix = "dmesg | grep -i rknpu tells why the driver made none"

@@ -92,7 +92,9 @@ def _python(environment: Environment, runtime: str) -> Iterator[Check]:
     yield Check("python", OK, "Python", environment.python_version or "of unknown version")
     modules = environment.modules or {}
     needed = {"numpy": environment.numpy_version or modules.get("numpy")}
-    if runtime == LITE:
+    if runtime == LITE and (
+        environment.lite_version or modules.get("rknnlite")
+    ):  # else pip brings them along
         needed["psutil"] = environment.psutil_version or modules.get("psutil")
         needed["ruamel.yaml"] = modules.get("ruamel", True)
     for name, version in needed.items():
@@ -107,7 +109,7 @@ def _python(environment: Environment, runtime: str) -> Iterator[Check]:
 def _container(environment: Environment) -> Iterator[Check]:
     """RKNNLite looks for three paths as soon as there is a /.dockerenv, whatever it is for."""
     lacks = environment.container_lacks
-    if lacks is None:
+    if lacks is None or environment.architecture not in (None, "aarch64"):
         return
     if not lacks:
         yield Check("container", OK, "container", "/.dockerenv; all that RKNNLite demands there is mounted")
@@ -118,7 +120,7 @@ def _container(environment: Environment) -> Iterator[Check]:
         LIBRARY: f"-v {LIBRARY}:{LIBRARY}:ro",
     }
     options = " ".join(mounts[path] for path in lacks if path in mounts)
-    found = f"/.dockerenv is there, so RKNNLite demands {' and '.join(lacks)}, which is missing"
+    found = f"/.dockerenv is there, so RKNNLite demands what is missing: {', '.join(lacks)}"
     fix = f"start the container with {options}; no container at all? rm /.dockerenv; or --runtime capi"
     yield Check("container", FAIL, "container", found, fix)
 
