@@ -286,13 +286,15 @@ def test_a_line_that_breaks_while_measuring_leaves_what_was_measured(
         server.await_no_processes()
 
 
+@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing_running(
-    bench: Bench, start_board: Callable[..., Sshd], tmp_path: Path
+    bench: Bench, start_board: Callable[..., Sshd], tmp_path: Path, how: signal.Signals
 ) -> None:
+    """So do a cancelled CI job and a closed terminal."""
     server = start_board(tmp_path)
     process = bench.start("push", FP16, "--board", bench.know(server), "--duration", LONG)
     await_line(process, "inference")
-    process.send_signal(signal.SIGINT)
+    process.send_signal(how)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted by Ctrl-C; what was measured before it is kept" in out

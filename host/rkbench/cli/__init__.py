@@ -10,6 +10,7 @@ import errno
 import gc
 import os
 import re
+import signal
 import sys
 from io import TextIOWrapper
 
@@ -24,14 +25,18 @@ INTERRUPTED = 130
 
 def main() -> None:
     """Run `bench` and exit: 0 fine, 1 failed, 2 usage, 3 a gate was crossed, 130 interrupted."""
+    _open_standard_streams()
     _write_what_can_be_encoded()
     try:
+        _end_by_unwinding()
         status = _run(sys.argv[1:])
         sys.stdout.flush()
     except BenchError as error:
         _explain(error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
+        # What is left is to clean up (a virtual board's folder): an impatient Ctrl-C must not stop that.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
         print("interrupted", file=sys.stderr)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
@@ -47,6 +52,28 @@ def main() -> None:
     except Exception as error:
         sys.exit(_usage(error))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _end_by_unwinding() -> None:
+    """Let a cancelled CI job (SIGTERM) or a closed terminal (SIGHUP) end like Ctrl-C: nothing is lost.
+
+    What ignores them already (`nohup`) goes on doing so.
+    """
+
+    def end(number: int, _: object) -> None:
+        signal.signal(number, signal.SIG_DFL)  # a second one means it
+        raise KeyboardInterrupt
+
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        if signal.getsignal(number) == signal.SIG_DFL:
+            signal.signal(number, end)
+
+
+def _open_standard_streams() -> None:
+    """Give a stream that was closed (`>&-`) to the null device: else a socket would take its place."""
+    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
+        if getattr(sys, name) is None:
+            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
 
 
 def _run(arguments: list[str]) -> object:

@@ -109,3 +109,10 @@ def test_a_store_that_is_no_store_is_named(tmp_path: Path) -> None:
     result = bench(tmp_path, "history")
     assert result.returncode == 1
     assert "file is not a database" in result.stderr
+
+
+def test_streams_that_are_closed_cost_nothing(tmp_path: Path) -> None:
+    environment = {**os.environ, "RKBENCH_STORE": str(tmp_path / "results.sqlite"), "HOME": str(tmp_path)}
+    command = "\"$0\" -c 'from rkbench.cli import main; main()' boards list <&- >&- 2>&-"
+    result = subprocess.run(["sh", "-c", command, sys.executable], env=environment, cwd=tmp_path, check=False)
+    assert result.returncode == 0
