@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
-from rkbench.results.night import SCHEMA, CellEnded, CellResult, Night, Told
+from rkbench.results.night import GREEN, RED, SCHEMA, CellEnded, CellResult, Night, Told
 from rkbench.results.night_store import Baseline
 from rkbench.results.serialize import to_json
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
@@ -21,6 +21,8 @@ from rkbench.views.nightly_words import (
     gate_line,
     gates_in,
     headline,
+    printable,
+    retries,
     where,
 )
 from rkbench.views.output import STDOUT, write_text
@@ -45,7 +47,7 @@ class NightProgress:
             text = f"  {f'{event.board}: ' if event.board else ''}{event.text}"
         if text not in self._told:
             self._told.add(text)
-            print(text, file=self._out, flush=True)
+            print(printable(text), file=self._out, flush=True)
 
 
 def night_document(night: Night) -> dict[str, Any]:
@@ -99,16 +101,26 @@ def print_night(night: Night, out: TextIO) -> None:
     if night.simulated:
         console.print(Text(f"{MARK} {SIMULATED}", "yellow"))
     console.print()
+    for line, style in [*_lines(night), (headline(night), STYLES[_worst(night)])]:
+        console.print(Text(printable(line), style), soft_wrap=not console.is_terminal)
+
+
+def _lines(night: Night) -> Iterator[tuple[str, str]]:
+    """Yield a line with its style for everything that is not green; one line each, for those who grep."""
     for state, title in ((FAIL, "crossed"), (NOT_MEASURED, "not measured"), (CANNOT_TELL, "undecided")):
         for cell, gate in gates_in(night, state):
             if not cell.fault:
-                console.print(Text(f"{title}: {gate_line(cell, gate)}", STYLES[state]), soft_wrap=True)
+                yield f"{title}: {gate_line(cell, gate)}", STYLES[state]
     for line in faults(night):
-        console.print(Text(f"failed: {line}", STYLES[NOT_MEASURED]), soft_wrap=True)
+        yield f"failed: {line}", STYLES[NOT_MEASURED]
+    for line in retries(night):
+        yield f"begun anew: {line}", "yellow"
     for board, words in environment_changes(night):
-        console.print(Text(f"environment changed on {board}: {words}", "yellow"), soft_wrap=True)
-    worst = FAIL if night.exit_code == 3 else NOT_MEASURED if night.exit_code else PASS
-    console.print(Text(headline(night), STYLES[worst]), soft_wrap=True)
+        yield f"environment changed on {board}: {words}", "yellow"
+
+
+def _worst(night: Night) -> str:
+    return {GREEN: PASS, RED: FAIL}.get(night.exit_code, NOT_MEASURED)
 
 
 def print_baselines(baselines: Sequence[Baseline], out: TextIO) -> None:

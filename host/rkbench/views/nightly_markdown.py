@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from rkbench.results.night import CellResult, GateResult, Night
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
 from rkbench.units import UNKNOWN, format_seconds
-from rkbench.views.nightly_words import environment_changes, faults, gate_line, gates_in, headline
+from rkbench.views.nightly_words import environment_changes, faults, gate_line, gates_in, headline, retries
 
 WORDS = {PASS: "pass", FAIL: "**FAIL**", CANNOT_TELL: "can't tell", NOT_MEASURED: "**not measured**"}
 
@@ -18,6 +18,7 @@ def render_markdown(night: Night) -> str:
     parts = [f"## {_escape(headline(night))}", f"{night.id}, began {utc(night.started_unix_s)}"]
     parts += _section("Gates crossed", [gate_line(*pair) for pair in gates_in(night, FAIL)])
     parts += _section("Failed", faults(night))
+    parts += _section("Begun anew once", retries(night))
     broken = {cell.key for cell in night.cells if cell.fault}
     parts += _section(
         "Not measured",

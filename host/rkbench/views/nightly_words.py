@@ -12,6 +12,11 @@ from rkbench.units import UNKNOWN, format_bytes, format_seconds
 SIMULATED = "simulated by virtual boards"
 
 
+def printable(text: str) -> str:
+    """Return `text` on one line and without control characters: a board's words move no cursor."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
 def headline(night: Night) -> str:
     """Return the night in one line: RED, NOT GREEN or GREEN, and why."""
     counts = {state: count(night, state) for state in (FAIL, NOT_MEASURED, CANNOT_TELL, PASS)}
@@ -99,13 +104,19 @@ def environment_changes(night: Night) -> list[tuple[str, str]]:
 
 def faults(night: Night) -> list[str]:
     """Return what broke, one line each: boards, cells, the store."""
-    lines = [f"board {board.name}: {board.fault.message}" for board in night.boards if board.fault]
+    lines = [f"{board.name} took no part: {board.fault.message}" for board in night.boards if board.fault]
     told = {board.fault.message for board in night.boards if board.fault}
-    for cell in night.cells:
-        if cell.fault and cell.fault.message not in told:
-            again = f" (begun anew once, after: {cell.retried})" if cell.retried else ""
-            lines.append(f"{where(cell)}: {cell.fault.message}{again}")
+    lines += [
+        f"{where(cell)}: {cell.fault.message}"
+        for cell in night.cells
+        if cell.fault and cell.fault.message not in told
+    ]
     return [*lines, *night.problems]
+
+
+def retries(night: Night) -> list[str]:
+    """Return which cells were begun anew because link, board or agent broke, one line each."""
+    return [f"{where(cell)}, after: {cell.retried}" for cell in night.cells if cell.retried]
 
 
 def _since(cell: CellResult) -> str:

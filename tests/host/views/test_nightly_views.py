@@ -1,0 +1,122 @@
+"""A night in words, Markdown, JUnit and on a terminal: nothing of it breaks a format, or looks green."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import replace
+from xml.etree import ElementTree
+
+from rkbench.results.night import BoardReport, CellResult, Change, Fault, GateResult, Night
+from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, Judgement
+from rkbench.views.junit import render_junit
+from rkbench.views.nightly import night_document, print_night
+from rkbench.views.nightly_markdown import render_markdown
+from rkbench.views.nightly_words import gate_line, headline
+
+SLOW = GateResult(
+    "p50 within 5%",
+    "p50",
+    "s",
+    FAIL,
+    (
+        Judgement(FAIL, 0.00451, 0.0041, 10.0, 9.6, 10.4),
+        Judgement(FAIL, 0.0045, 0.0041, 9.8, 9.4, 10.1),
+    ),
+    "measured twice",
+)
+KEPT = GateResult("size <= 10MB", "size", "B", PASS, (Judgement(PASS, 2_009_389.0),))
+BROKEN = GateResult("cosine >= 0.999", "cosine", "", FAIL, (Judgement(FAIL, 0.31, 0.99998, -69.0),))
+NAN = GateResult("cosine >= 0.999", "cosine", "", FAIL, (Judgement(FAIL, float("nan")),))
+VAGUE = GateResult(
+    "p50 within 5%", "p50", "s", CANNOT_TELL, (Judgement(CANNOT_TELL, 0.004, 0.004),), "too few"
+)
+CELL = CellResult(
+    "digits", "digits.fp16", "rock", "default", gates=(SLOW, KEPT), baseline="b-01", p50_s=0.0045
+)
+GONE = CellResult(
+    "digits",
+    "digits.int8",
+    "shelf",
+    "default",
+    gates=(GateResult("size <= 10MB", "size", "B", NOT_MEASURED, (Judgement(NOT_MEASURED, detail="gone"),)),),
+    fault=Fault("board 'shelf': no SSH answer\x1b[31m", "check power | network"),
+)
+NIGHT = Night("night-1", "lab", "f", 1_796_000_000.0, 1_796_000_100.0, cells=(CELL, GONE))
+
+
+def test_a_regression_is_one_line_with_what_where_how_much_how_sure_and_what_changed() -> None:
+    changed = (Change("runtime", "2.3.0", "2.3.2", True), Change("model", "aaa", "bbb", False))
+    assert gate_line(replace(CELL, changes=changed), SLOW) == (
+        "digits.fp16 on rock: p50 within 5%: +10.0 % (95 %: +9.6 to +10.4 %), 4.10 ms → 4.51 ms; "
+        "again +9.8 % (95 %: +9.4 to +10.1 %), 4.10 ms → 4.50 ms (measured twice); "
+        "changed since the baseline: runtime 2.3.0 → 2.3.2, model aaa → bbb"
+    )
+    assert gate_line(CELL, BROKEN) == (
+        "digits.fp16 on rock: cosine >= 0.999: 0.99998 → 0.31; "
+        "changed since the baseline: nothing that is recorded"
+    )
+    assert gate_line(replace(CELL, baseline=None), NAN) == "digits.fp16 on rock: cosine >= 0.999: NaN"
+
+
+def test_the_headline_says_why_a_night_is_not_green() -> None:
+    assert headline(NIGHT) == "RED: lab, 1 crossed, 1 not measured of 3 gates"
+    assert headline(replace(NIGHT, cells=(GONE,))) == "NOT GREEN: lab, 1 not measured of 1 gates"
+    vague = replace(NIGHT, cells=(replace(CELL, gates=(VAGUE, KEPT)),))
+    assert headline(vague) == "GREEN: lab, 1 undecided of 2 gates"
+    kept = replace(NIGHT, cells=(replace(CELL, gates=(KEPT,), simulated=True),))
+    assert headline(kept) == "GREEN: lab, all 1 gates kept (simulated by virtual boards)"
+
+
+def test_only_a_green_night_that_was_saved_ends_with_zero() -> None:
+    kept = replace(NIGHT, cells=(replace(CELL, gates=(KEPT,)),))
+    assert [NIGHT.exit_code, replace(NIGHT, cells=(GONE,)).exit_code, kept.exit_code] == [3, 1, 0]
+    assert replace(kept, problems=("rock: not saved",)).exit_code == 1
+    assert replace(kept, interrupted=True).exit_code == 1
+
+
+def test_junit_has_a_case_for_every_gate_and_stays_xml() -> None:
+    nasty = replace(CELL, variant='a"<&\x00]]>é', gates=(SLOW, KEPT, VAGUE))
+    suite = ElementTree.fromstring(render_junit(replace(NIGHT, cells=(nasty, GONE))).encode())[0]
+    cases = suite.findall("testcase")
+    assert [case.attrib["name"] for case in cases] == [
+        'a"<&�]]>é: p50 within 5%',
+        'a"<&�]]>é: size <= 10MB',
+        'a"<&�]]>é: p50 within 5%',
+        "digits.int8: size <= 10MB",
+    ]
+    assert [[child.tag for child in case] for case in cases] == [["failure"], [], ["skipped"], ["error"]]
+    counts = {name: suite.attrib[name] for name in ("tests", "failures", "errors", "skipped")}
+    assert counts == {"tests": "4", "failures": "1", "errors": "1", "skipped": "1"}
+    assert "check power | network" in (cases[3][0].text or "")
+
+
+def test_markdown_escapes_what_would_break_its_table() -> None:
+    board = BoardReport("shelf|2", fault=Fault("no `answer`\nat all"))
+    nasty = replace(CELL, board="shelf|2", variant="a_b*c")
+    text = render_markdown(replace(NIGHT, cells=(nasty,), boards=(board,)))
+    assert "| a\\_b\\*c | shelf\\|2 | **FAIL** (1 of 2 kept) | 4.50 ms |" in text
+    assert "- shelf\\|2 took no part: no \\`answer\\` at all" in text
+
+
+def test_what_was_passed_the_second_time_or_begun_anew_is_told() -> None:
+    twice = replace(SLOW, state=PASS, detail="beyond it once, not when measured again")
+    cell = replace(CELL, gates=(twice,), retried="the connection broke off")
+    text = render_markdown(replace(NIGHT, cells=(cell,)))
+    assert "### Crossed once, not when measured again\n\n- digits.fp16 on rock: p50 within 5%" in text
+    assert "### Begun anew once\n\n- digits.fp16 on rock, after: the connection broke off" in text
+
+
+def test_the_terminal_shows_every_line_whole_and_no_control_characters() -> None:
+    out = io.StringIO()
+    print_night(NIGHT, out)
+    lines = out.getvalue().splitlines()
+    assert sum(line.startswith("crossed: digits.fp16 on rock: p50 within 5%") for line in lines) == 1
+    assert lines[-1] == "RED: lab, 1 crossed, 1 not measured of 3 gates"
+    assert "\x1b" not in out.getvalue()
+
+
+def test_the_json_has_null_for_nan_and_the_exit_code() -> None:
+    document = night_document(replace(NIGHT, cells=(replace(CELL, gates=(NAN,)),)))
+    assert document["exit_code"] == 3
+    assert document["cells"][0]["gates"][0]["measurements"][0]["value"] is None
+    assert document["cells"][0]["state"] == "fail"
