@@ -25,6 +25,7 @@ from rkbench_agent.link import HostGoneError, HostLink
 from rkbench_agent.lock import BoardLock, Holder, read_holder, wide_lock_file
 from rkbench_agent.loop import Loop
 from rkbench_agent.pinning import Pin
+from rkbench_agent.plan_check import find_problem
 from rkbench_agent.protocol import Beat, Cancel, Done, Have, Hello, Locked, Message, Plan, Refused, Want
 from rkbench_agent.run_state import Board
 from rkbench_agent.sensors import Sensors
@@ -32,7 +33,6 @@ from rkbench_agent.storage import DEFAULT_CACHE, Cache, StorageError
 
 LOCKED_INTERVAL_S = 1.0
 FAREWELL_S = 1.0
-CORE_MASKS = ("auto", "0", "1", "2", "0-1", "all")
 
 
 @dataclass(frozen=True)
@@ -251,23 +251,6 @@ class Supervisor:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self._loop.turn(max(0.0, end - time.monotonic()))
-
-
-def find_problem(plan: Plan) -> Optional[str]:
-    """Return why a plan makes no sense, or None."""
-    try:
-        names = [protocol.RunSpec.from_wire(value).run for value in plan.runs]
-    except (protocol.WireError, TypeError, AttributeError) as error:
-        return f"a run of the plan is wrong: {error}"
-    if not names:
-        return "the plan has no runs"
-    if len(set(names)) != len(names):
-        return f"two runs of the plan have one name: {', '.join(names)}"
-    if plan.core_mask not in CORE_MASKS:
-        return f"no core mask {plan.core_mask!r}: one of {', '.join(CORE_MASKS)}"
-    if plan.block_iterations < 1:
-        return "block_iterations must be at least 1"
-    return None
 
 
 def _busy(holder: Holder) -> Refused:
