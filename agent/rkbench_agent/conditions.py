@@ -156,7 +156,7 @@ def apply(root: Path, steps: Sequence[Step], remember: Callable[[Sequence[Write]
 
 
 def restore(root: Path, settings: Sequence[Write]) -> List[str]:
-    """Write back what differs; return the paths that could not be brought back. A file that is gone is none."""
+    """Write back what differs; return what could not be brought back. A file that is gone is none."""
     for _ in range(RESTORE_ROUNDS):
         different = [write for write in settings if read_text(root / write.path) not in (None, write.value)]
         if not different:

@@ -80,7 +80,10 @@ def _parts(module: Any) -> list[type]:
     ]
 
 
-@pytest.mark.parametrize("part", _parts(model) + _parts(comparison) + _parts(beside), ids=lambda part: part.__name__)
+PARTS = _parts(model) + _parts(comparison) + _parts(beside)
+
+
+@pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
 def test_the_schema_has_the_fields_of_the_dataclass(part: type) -> None:
     names = [field.name for field in dataclasses.fields(part)]
     assert SCHEMA["$defs"][part.__name__]["required"] == names
