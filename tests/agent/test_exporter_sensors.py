@@ -112,6 +112,19 @@ def test_a_read_that_hangs_is_left_behind_and_not_tried_again_while_it_hangs(tre
     assert rounds.read()["stuck"].faults == []
 
 
+def test_a_file_that_hangs_blinds_its_group_alone(tree: Path) -> None:
+    for name in ("cur_freq", "max_freq"):
+        path = tree / NPU / name
+        path.unlink()
+        os.mkfifo(str(path))  # nobody ever writes to it
+    collector = BoardCollector(Rounds(tree, board_groups(tree, tree), limit_s=0.5))
+    values = values_of(collector)
+    assert blind(values) == ["npu_clock"]
+    assert values['rkbench_npu_load_ratio{core="0"}'] == 0.0
+    for name in ("cur_freq", "max_freq"):
+        os.close(os.open(str(tree / NPU / name), os.O_RDWR | os.O_NONBLOCK))  # sets the reader free
+
+
 def test_readings_are_kept_for_a_second(tree: Path) -> None:
     now = [100.0]
     collector = BoardCollector(Rounds(tree, board_groups(tree, tree)), clock=lambda: now[0])

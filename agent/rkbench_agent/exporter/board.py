@@ -11,12 +11,11 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from rkbench_agent.environment import read_environment
+from rkbench_agent.environment import find_library, find_soc, read_compatible, read_library_version
 from rkbench_agent.exporter.files import Files
 from rkbench_agent.lock import OWNER_LIMIT
 
-#: What the board is changes with a boot or an upgrade: no need to look at every scrape.
-ENVIRONMENT_AGE_S = 3600.0
+LIBRARY_AGE_S = 3600.0
 _MEMINFO = re.compile(r"^(\w+):\s*(\d+) kB$", re.MULTILINE)
 _BUFFERS = re.compile(r"^Total (\d+) objects, (\d+) bytes$", re.MULTILINE)
 _MEMORY = (
@@ -25,13 +24,13 @@ _MEMORY = (
     ("CmaTotal", "rkbench_cma_total_bytes", "Contiguous memory that the kernel keeps for devices."),
     ("CmaFree", "rkbench_cma_free_bytes", "Contiguous memory that is free."),
 )
-_INFO = (
-    ("soc", "soc"),
-    ("board_model", "model"),
-    ("kernel", "kernel"),
-    ("architecture", "architecture"),
-    ("driver_version", "driver_version"),
-    ("runtime_version", "runtime_version"),
+_KERNEL = re.compile(r"Linux version (\S+)")
+_VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
+#: Where the driver tells its version, and whether only root may look there.
+_DRIVER = (
+    ("sys/module/rknpu/version", False),
+    ("proc/rknpu/version", False),
+    ("sys/kernel/debug/rknpu/version", True),
 )
 
 
@@ -86,24 +85,45 @@ def dma_bufs(files: Files) -> List[Metric]:
 
 
 class BoardInfo:
-    """What the board is: read at the first scrape, and again when an hour has passed."""
+    """What the board is. The runtime's library, some megabytes, is looked at once an hour."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._read_at = 0.0
-        self._labels: Optional[Dict[str, str]] = None
+        self._read_at: Optional[float] = None
+        self._runtime_version: Optional[str] = None
 
     def __call__(self, files: Files) -> List[Metric]:
+        root = files.root
+        soc = find_soc(read_compatible(root))
+        if soc is None:
+            files.fault(root / "proc/device-tree/compatible", "no Rockchip SoC")
+        kernel = _KERNEL.match(files.text(root / "proc/version") or "")
+        values = {
+            "soc": soc,
+            "model": files.text(root / "proc/device-tree/model"),
+            "kernel": kernel.group(1) if kernel else None,
+            "driver_version": _driver_version(files),
+            "runtime_version": self._find_runtime_version(root),
+            "simulated": "false" if root == Path("/") else "true",
+        }
+        labels = {name: value for name, value in values.items() if value}
+        return [InfoMetricFamily("rkbench_board", "What the board is.", value=labels)]
+
+    def _find_runtime_version(self, root: Path) -> Optional[str]:
         now = self._clock()
-        if self._labels is None or now - self._read_at >= ENVIRONMENT_AGE_S:
-            environment = read_environment(files.root, None)
-            values = ((label, getattr(environment, name)) for name, label in _INFO)
-            self._labels = {label: str(value) for label, value in values if value is not None}
-            self._labels["simulated"] = str(environment.simulated).lower()
+        if self._read_at is None or now - self._read_at >= LIBRARY_AGE_S:
+            library = find_library(root)
+            self._runtime_version = read_library_version(library) if library else None
             self._read_at = now
-        if "soc" not in self._labels:
-            files.fault(files.root / "proc/device-tree/compatible", "no Rockchip SoC")
-        return [InfoMetricFamily("rkbench_board", "What the board is.", value=self._labels)]
+        return self._runtime_version
+
+
+def _driver_version(files: Files) -> Optional[str]:
+    for name, is_root_only in _DRIVER:
+        found = _VERSION.search(files.text(files.root / name, is_root_only=is_root_only) or "")
+        if found:
+            return found.group(1)
+    return None
 
 
 class Benchmark:
