@@ -134,6 +134,20 @@ def test_ctrl_c_ends_a_night_that_goes_on_later(lab: NightLab) -> None:
     assert lab.run("nightly", lab.suite, "--resume").returncode == 2
 
 
+def test_ctrl_c_does_not_wait_for_a_model_that_hangs(lab: NightLab) -> None:
+    lab.behave("left", hang={"stage": "inference"})
+    process = lab.start("nightly", lab.suite)
+    assert process.stderr is not None
+    assert [process.stderr.readline()[:5] for _ in MODELS] == ["[1/4]", "[2/4]"]
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == 130, err
+    assert lab.rows("SELECT document ->> '$.board' FROM cells") == [("right",)] * 2
+    lab.behave("left")
+    assert lab.run("nightly", lab.suite, "--resume").returncode == 1
+    assert_nothing_lost_or_doubled(lab)
+
+
 def test_a_second_nightly_is_told_who_runs_the_first(lab: NightLab) -> None:
     with run_lock(lab.store, "lab", "ann@desk (process 7)"):
         done = lab.run("nightly", lab.suite)

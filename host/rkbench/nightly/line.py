@@ -143,6 +143,7 @@ class BoardLine:
                 prepare=self._variants,
             )
         except BenchError as error:
+            self._leave_if_stopped()
             again = isinstance(error, _TRIED_AGAIN) and not isinstance(error, _OF_NO_USE)
             return Attempt(None, Fault(error.message, error.hint), infrastructure=again)
         if outcome.interrupted:
@@ -151,11 +152,17 @@ class BoardLine:
         failure = collected.run.failure
         if failure is None:
             return Attempt(collected)
+        self._leave_if_stopped()
         broken = failure.stage == "connection"
         if broken:
             self.close()
         fault = Fault(f"failed in {failure.stage}: {failure.message}", failure.advice)
         return Attempt(collected, fault, infrastructure=broken)
+
+    def _leave_if_stopped(self) -> None:
+        """Raise KeyboardInterrupt where a run broke because the night was told to stop: it is no result."""
+        if self._stop.is_set():
+            raise KeyboardInterrupt
 
     def _tell(self) -> Callable[[Event], None]:
         """Return a listener that passes on what matters, and interrupts the run once `stop` is set."""

@@ -29,8 +29,9 @@ from rkbench.results.store import Store
 from rkbench.units import format_seconds
 
 RESUME, FRESH = "resume", "fresh"
-#: A board thread that is told to stop ends its run on the board first.
-FAREWELL_S = 30.0
+#: A board's thread that is told to stop does so at the next word of its board, else when its line is closed.
+PATIENCE_S = 3.0
+FAREWELL_S = 15.0
 
 
 @dataclass(frozen=True)
@@ -129,6 +130,7 @@ class _Runner:
             cell.position: earlier[cell.key] for cell in cells if cell.position in done
         }
         self._unsaved: list[Measured] = []
+        self._threads: list[threading.Thread] = []
         self._work = _Work()
         variants = Variants()
         self._lines = [
@@ -176,9 +178,10 @@ class _Runner:
         def check(line: BoardLine) -> None:
             reports[line.board.name] = _report(line, self._cells_of(line))
 
-        threads = [_started(check, line, name=f"check {line.board.name}") for line in self._lines]
-        for thread in threads:
+        self._threads = [_started(check, line, name=f"check {line.board.name}") for line in self._lines]
+        for thread in self._threads:
             thread.join()
+        self._threads.clear()
         for report in reports.values():
             if report.fault:
                 self._listener(Told(report.name, f"takes no part: {report.fault.message}"))
@@ -202,7 +205,8 @@ class _Runner:
             measurer = CellMeasurer(
                 line, references, self._work.stop, self._unix_s, self._terms.retry_pause_s
             )
-            _started(self._run_board, line, measurer, mine, name=f"night {line.board.name}")
+            name = f"night {line.board.name}"
+            self._threads.append(_started(self._run_board, line, measurer, mine, name=name))
             running += 1
         while running:
             said = self._work.said.get()
@@ -256,8 +260,6 @@ class _Runner:
         """Write what could not be written before, and that the night is over; return it whole."""
         if interrupted:
             self._drain()
-        for line in self._lines:
-            line.close()
         problems = self._save_rest()
         over = not interrupted and len(self._results) == len(self._cells) and not problems
         night = replace(
@@ -273,15 +275,23 @@ class _Runner:
         return replace(night, cells=tuple(self._results[key] for key in sorted(self._results)))
 
     def _drain(self) -> None:
-        """Give the boards the time to end their runs, and keep the cells that were finished meanwhile."""
-        deadline = time.monotonic() + FAREWELL_S
-        for thread in threading.enumerate():
-            if thread.name.startswith(("night ", "check ")):
-                thread.join(max(0.0, deadline - time.monotonic()))
+        """Give the boards the time to end their runs, and keep the cells that were finished meanwhile.
+
+        A run that says nothing for a while is not waited for: its line is closed, and its agent ends it.
+        """
+        self._join(PATIENCE_S)
+        for line in self._lines:
+            line.close()
+        self._join(FAREWELL_S)
         while not self._work.said.empty():
             said = self._work.said.get()
             if isinstance(said, Measured):
                 self._take(said)
+
+    def _join(self, limit_s: float) -> None:
+        deadline = time.monotonic() + limit_s
+        for thread in self._threads:
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _save_rest(self) -> tuple[str, ...]:
         problems = []
