@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import runpy
+import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
@@ -26,3 +28,22 @@ def test_every_file_that_it_names_is_there() -> None:
     named = set(re.findall(r"(?:deploy|tools)/[\w./-]*\w", TEXT))
     assert len(named) > 5
     assert [name for name in named if not (ROOT / name).exists()] == []
+
+
+def test_every_command_that_it_names_exists() -> None:
+    blocks = re.findall(r"^```\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
+    lines = [line for block in blocks for line in block.splitlines()]
+    commands = {
+        " ".join(re.findall(r"^bench( boards)? ([\w-]+)", line)[0]).strip()
+        for line in lines
+        if line.startswith("bench ")
+    }
+    assert commands == {"boards add", "boards install-exporter", "serve"}
+    for command in sorted(commands):
+        done = subprocess.run(
+            [sys.executable, "-c", "from rkbench.cli import main; main()", *command.split(), "--help"],
+            capture_output=True,
+            text=True,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert "Usage: " in done.stdout
