@@ -51,14 +51,21 @@ class Session:
         self.hello: Hello = link.hello
         self.environment: Environment = self._receive(Environment)
 
-    def upload(self, paths: Sequence[Path], on_progress: OnProgress | None = None) -> list[Transfer]:
+    def upload(
+        self,
+        paths: Sequence[Path],
+        on_progress: OnProgress | None = None,
+        digests: Sequence[str | None] | None = None,
+    ) -> list[Transfer]:
         """Have the files on the board, sending what its cache lacks; one Transfer each, in order.
 
+        `digests` are the SHA-256 of the files as far as they are known already, in hex; the board verifies.
         Raises NoSpaceError before anything is sent, and what `upload.send_file` raises.
         """
-        files = [LocalFile.read(path) for path in paths]
-        digests = list(dict.fromkeys(file.digest for file in files))
-        self._link.send(Want(digests))
+        known = digests or [None] * len(paths)
+        files = [LocalFile.read(path, digest) for path, digest in zip(paths, known, strict=True)]
+        wanted = list(dict.fromkeys(file.digest for file in files))
+        self._link.send(Want(wanted))
         have = self._receive(Have)
         present = set(have.digests)
         missing = {file.digest: file for file in files if file.digest not in present}
@@ -68,7 +75,7 @@ class Session:
             if file.digest in present:
                 transfers.append(Transfer(file.digest, file.size_bytes, 0, True, 0.0))
                 continue
-            transfers.append(self._send_file(file, have.partial.get(file.digest, 0), digests, on_progress))
+            transfers.append(self._send_file(file, have.partial.get(file.digest, 0), wanted, on_progress))
             present.add(file.digest)
         return transfers
 

@@ -36,9 +36,11 @@ class RecordingSession:
         self.environment: Environment = session.environment
         lines += [encode(self.hello), encode(self.environment)]
 
-    def upload(self, paths: Sequence[Path], on_progress: OnProgress) -> list[Transfer]:
+    def upload(
+        self, paths: Sequence[Path], on_progress: OnProgress, digests: Sequence[str]
+    ) -> list[Transfer]:
         """Upload for real."""
-        return self._session.upload(paths, on_progress)
+        return self._session.upload(paths, on_progress, digests)
 
     def run(self, plan: Plan) -> Iterator[Message]:
         """Run for real, and keep what is said."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -39,8 +40,11 @@ class RecordedSession:
         self.uploaded: list[Path] = []
         self.cancelled = False
 
-    def upload(self, paths: Sequence[Path], on_progress: Callable[[Path, int, int], None]) -> list[Transfer]:
+    def upload(
+        self, paths: Sequence[Path], on_progress: Callable[[Path, int, int], None], digests: Sequence[str]
+    ) -> list[Transfer]:
         """Pretend that the board lacked every file."""
+        assert digests == [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
         self.uploaded += paths
         transfers = []
         for path in paths:

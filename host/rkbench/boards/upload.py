@@ -53,9 +53,11 @@ class LocalFile:
     size_bytes: int
 
     @classmethod
-    def read(cls, path: Path) -> LocalFile:
-        """Hash the file; raises UsageError where it cannot be read."""
+    def read(cls, path: Path, digest: str | None = None) -> LocalFile:
+        """Hash the file, unless its `digest` is known; raises UsageError where it cannot be read."""
         try:
+            if digest is not None:
+                return cls(path, digest, path.stat().st_size)
             with path.open("rb") as stream:
                 hasher = hashlib.sha256()
                 size = _hash_bytes(stream, hasher, None)

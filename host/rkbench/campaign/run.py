@@ -96,8 +96,13 @@ class Session(Protocol):
     def environment(self) -> Environment:
         """What the board is."""
 
-    def upload(self, paths: Sequence[Path], on_progress: UploadProgress) -> Sequence[FileTransfer]:
-        """Bring files into the board's cache; `on_progress` gets the file, its bytes there, its size."""
+    def upload(
+        self, paths: Sequence[Path], on_progress: UploadProgress, digests: Sequence[str]
+    ) -> Sequence[FileTransfer]:
+        """Bring files, whose SHA-256 are `digests`, into the board's cache.
+
+        `on_progress` gets the file, its bytes there, its size.
+        """
 
     def run(self, plan: Plan) -> Iterator[Message]:
         """Yield the messages of a plan until it is done; raises ConnectionLostError."""
@@ -304,7 +309,7 @@ def _upload(session: Session, variants: Sequence[PreparedVariant], listener: Lis
     def tell(path: Path, sent: int, total: int) -> None:
         listener(Sending(labels.get(path, path.name), sent, total))
 
-    transfers = dict(zip(files, session.upload(list(files.values()), tell), strict=True))
+    transfers = dict(zip(files, session.upload(list(files.values()), tell, list(files)), strict=True))
     found: dict[str, Transfer] = {}
     models = []
     for digest in (variant.model.sha256 for variant in variants):

@@ -125,7 +125,7 @@ class BoardLine:
             files.update({file.sha256: file.path for file in variant.files})
         with self.session() as session:
             try:
-                session.upload(list(files.values()), lambda *_: None)
+                session.upload(list(files.values()), lambda *_: None, list(files))
             except NoSpaceError as error:
                 self._listener(Told(self.board.name, f"not all models at once: {error.message}"))
 
