@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
 import pytest
 from rkbench.rknn import open_model
 from rkbench.rknn.causes import Cause, Diagnosis, find_causes, read_subject
+from rkbench.rknn.causes.lists import core_lists
 from rknn_writer import (
     MODELS,
     FileSpec,
@@ -71,6 +73,15 @@ def test_the_core_lists_of_an_ordinary_network_are_listed_but_are_no_bloat() -> 
     assert (diagnosis.verdict, diagnosis.lead, lists.code) == ("healthy", None, "core_lists")
     assert lists.evidence == ("commands for 1 core 25.6 kB, added for 2 cores 44.0 kB, for 3 cores 63.0 kB",)
     assert lists.sections["register_commands"] == 132_608 - 25_600
+
+
+def test_a_layer_without_outputs_has_core_lists_too() -> None:
+    with open_model(MODELS / "mb_gap7_rk3588_i8.rknn") as model:
+        subject = read_subject(model)
+        bare = replace(subject, sites=tuple(replace(site, outputs=()) for site in subject.sites))
+        finding = core_lists(bare, subject.ledger())
+    assert finding is not None
+    assert finding.because.endswith("a single core needs, most for Conv_3 ()")
 
 
 def test_pooling_owns_its_constants_only() -> None:

@@ -27,6 +27,7 @@ def test_mutated_files_are_read_exactly_or_refused(first: int, tmp_path: Path) -
 
 
 @pytest.mark.fuzz
+@pytest.mark.timeout(0)
 @pytest.mark.parametrize("part", range(LONG_PARTS))
 def test_a_hundred_thousand_mutated_files_are_read_exactly_or_refused(part: int, tmp_path: Path) -> None:
     count = LONG_RUN // LONG_PARTS

@@ -176,13 +176,13 @@ def compiler_constants(subject: Subject, ledger: Ledger) -> Finding | None:
         for index in everywhere
         if ledger.left("compiler_constants", index)
     )
-    if not claims:
-        return None
     tensors = [
         tensor
         for tensor in subject.model.tensors
         if tensor.kind == "compiler_constant" and tensor.buffer_bytes
     ]
+    if not claims or not tensors:
+        return None
     largest = sorted(tensors, key=lambda tensor: tensor.buffer_bytes, reverse=True)
     return Finding(
         code="compiler_constants",

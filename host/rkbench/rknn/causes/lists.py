@@ -70,7 +70,7 @@ def core_lists(subject: Subject, ledger: Ledger) -> Finding | None:
         because=(
             "the command lists for 2 and 3 NPU cores take {bytes} ({share}) beside the one that a "
             "single core "
-            f"needs, most for {largest.base} ({dims(largest.outputs[0].shape)})"
+            f"needs, most for {largest.base} ({dims(largest.output_shape)})"
         ),
         explanation="The compiler stores the register commands three times: for 1, 2 and 3 cores. They grow "
         "with the size of the feature maps, not with the weights.",
@@ -89,7 +89,7 @@ def core_lists(subject: Subject, ledger: Ledger) -> Finding | None:
 
 def large_maps(subject: Subject, ledger: Ledger) -> Finding | None:
     """Feature maps that do not fit the on-chip buffer are cut into several tasks per layer."""
-    layers = [site for site in subject.sites if site.tasks[0] > 1 and site.outputs]
+    layers = [site for site in subject.sites if site.tasks[0] > 1]
     claims = beyond_plain(ledger, layers)
     if not claims:
         return None
@@ -101,14 +101,14 @@ def large_maps(subject: Subject, ledger: Ledger) -> Finding | None:
         because=(
             f"{count(len(layers), 'layer')} with large maps {'is' if len(layers) == 1 else 'are'} cut into "
             f"several tasks: {{bytes}} ({{share}}) of commands, most for {largest.base} "
-            f"({dims(largest.outputs[0].shape)}, {largest.tasks[0]} tasks on 1 core)"
+            f"({dims(largest.output_shape)}, {largest.tasks[0]} tasks on 1 core)"
         ),
         explanation="A map that does not fit the NPU's buffer is worked through in stripes, each with "
         "its commands.",
         layers=tuple(site.base for site in sorted(layers, key=command_bytes, reverse=True)[:10]),
         claims=claims,
         evidence=tuple(
-            f"{site.base}: {dims(site.outputs[0].shape)}, {site.tasks[0]} tasks on 1 core"
+            f"{site.base}: {dims(site.output_shape)}, {site.tasks[0]} tasks on 1 core"
             for site in sorted(layers, key=command_bytes, reverse=True)[:4]
         ),
         fixes=(

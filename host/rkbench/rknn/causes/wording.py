@@ -9,6 +9,8 @@ NOT_ACCEPTED = (
     "quantized_dtype='asymmetric_quantized-u8': rejected by 2.x (`Invalid quantized_dtype`)",
 )
 
+LONGEST_NAME = 120
+
 QUANTIZE = "rknn.build(do_quantization=True, dataset='dataset.txt')"
 
 
@@ -18,8 +20,8 @@ def count(number: int, noun: str) -> str:
 
 
 def listing(items: Sequence[str], most: int = 3) -> str:
-    """Return `a, b, c and 10 more`."""
-    shown = list(items[:most])
+    """Return `a, b, c and 10 more`; of a name longer than LONGEST_NAME only both ends."""
+    shown = [item if len(item) <= LONGEST_NAME else f"{item[:50]}…{item[-50:]}" for item in items[:most]]
     if len(items) > most:
         return f"{', '.join(shown)} and {len(items) - most} more"
     if len(shown) > 1:
