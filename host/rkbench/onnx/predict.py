@@ -83,7 +83,11 @@ def predict_file(
 
 
 def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str | None = None) -> Prediction:
-    """Predict for an ONNX that is open already; raises KeyError for a target that is not in TARGETS."""
+    """Predict for an ONNX that is open already; raises KeyError for a target that is not in TARGETS.
+
+    A graph that is quantized already becomes int8, whatever is asked.
+    """
+    dtype = "int8" if network.is_quantized else dtype
     context = _context(network, target, toolkit_version)
     nodes = _predict_nodes(network, context, dtype)
     shares = {each: [share for _, share in _shares(network, context, each)] for each in DTYPES}
@@ -129,7 +133,7 @@ def _context(network: OnnxFile, target: str, toolkit_version: str | None) -> Con
 
 
 def _shares(network: OnnxFile, context: Context, dtype: Dtype) -> list[tuple[ir.Node, Share]]:
-    """Return the share of every node that is not folded away; a QDQ graph is INT8 whatever is asked."""
+    """Return the share of every node that is not folded away; a QDQ graph is INT8 at either dtype."""
     effective: Dtype = "int8" if network.is_quantized else dtype
     found = []
     for node in network.graph:

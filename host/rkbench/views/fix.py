@@ -6,7 +6,7 @@ import json
 import sys
 
 from rkbench.onnx import FixReport
-from rkbench.units import format_bytes
+from rkbench.units import format_bytes, printable
 from rkbench.views.output import STDOUT, write_text
 
 
@@ -15,7 +15,7 @@ def show_fix(report: FixReport, json_file: str | None = None) -> None:
     if json_file is not None:
         write_text(json_file, json.dumps(report.to_json(), indent=2) + "\n")
     if json_file != STDOUT:
-        sys.stdout.write("\n".join(describe_fix(report)) + "\n")
+        sys.stdout.write("".join(f"{printable(line)}\n" for line in describe_fix(report)))
 
 
 def describe_fix(report: FixReport) -> list[str]:
