@@ -100,7 +100,7 @@ class Prometheus:
         config = folder / "deploy"
         shutil.copytree(DEPLOY, config, ignore=shutil.ignore_patterns("__pycache__"))
         text = (config / "prometheus.yml").read_text().replace("127.0.0.1:9955", f"127.0.0.1:{serve_port}")
-        text = re.sub(r"(interval|timeout): \d+s", r"\1: 2s", text)
+        text = re.sub(r"(interval|timeout): \d+s", r"\1: 3s", text)
         (config / "prometheus.yml").write_text(text)
         alerts = config / "rules/alerts.yml"
         alerts.write_text(re.sub(r"for: \d+m", "for: 0s", alerts.read_text()))

@@ -202,8 +202,11 @@ def scrape(port: int) -> dict[str, float]:
 
 def scrape_pid(board: Board) -> int:
     """Return the process that serves the board's exporter port, by the file it was started from."""
-    for entry in Path("/proc").iterdir():
-        words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
+    for entry in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (entry / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue  # ended meanwhile
         if f"0.0.0.0:{board.exporter_port}".encode() in words and b"serve" in words:
             return int(entry.name)
     raise AssertionError("no exporter runs")
