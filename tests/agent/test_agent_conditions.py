@@ -21,6 +21,7 @@ from rkbench_agent.protocol import (
     Message,
     Profile,
     Progress,
+    Reading,
     RunSpec,
 )
 from rkbench_agent.run_state import RunState
@@ -230,3 +231,19 @@ def test_an_rk3568_is_never_given_a_mask(bench: Bench, start: Callable[..., Agen
     found = caveats_of(messages)
     assert found["core_mask_ignored"] == "rk3568 has one NPU core: --cores 0-1 was not applied"
     assert "cores_not_modelled" not in found
+
+
+# -- readings on a real clock
+
+
+def test_two_samples_lie_inside_a_timed_part_that_the_timer_would_miss(
+    bench: Bench, start: Callable[..., AgentProcess]
+) -> None:
+    """One block of half a second with RKNNLite's stand-in; the timer samples once a minute."""
+    agent = start(PYTHONPATH=str(Path(__file__).parent / "standin"))
+    limits = {"min_iterations": 10**6, "block_iterations": 10**6, "max_duration_s": 0.5}
+    messages = agent.run(bench.plan(bench.spec(), runtime="lite", reading_interval_s=60.0, **limits))
+    timed = [batch for batch in of_kind(messages, Latencies) if not batch.warmup]
+    first, last = timed[0].start_ns[0], timed[-1].start_ns[-1]
+    inside = [reading for reading in of_kind(messages, Reading) if first <= reading.time_ns <= last]
+    assert len(inside) == 2
