@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
+import signal
 import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -25,7 +28,7 @@ from rkbench.results.night import CellEnded, Night, NightListener, Told
 from rkbench.results.night_store import find_night
 from rkbench.results.store import Store
 from rkbench.session import open_session
-from rkbench_agent.protocol import Environment, Hello, Message, Plan
+from rkbench_agent.protocol import Environment, Hello, Latencies, Message, Plan
 
 CELLS = len(MODELS) * len(BOARDS)
 QUICK = Terms(retry_pause_s=0.0)
@@ -69,6 +72,7 @@ def first_night(lab: NightLab, store: Store) -> None:
     accept_night(store, "last", "first")
 
 
+@pytest.mark.timeout(300)
 def test_twenty_nights_with_a_percent_between_them_are_green(lab: NightLab, store: Store) -> None:
     noise = random.Random(20)
     first_night(lab, store)
@@ -110,10 +114,12 @@ class _Watched:
         *,
         before_plan: Callable[[], None] = lambda: None,
         after_plan: Callable[[], None] = lambda: None,
+        on_message: Callable[[Message], None] = lambda _: None,
     ) -> None:
         self._session = session
         self._before_plan = before_plan
         self._after_plan = after_plan
+        self._on_message = on_message
         self.upload = session.upload
         self.cancel = session.cancel
 
@@ -129,7 +135,9 @@ class _Watched:
 
     def run(self, plan: Plan) -> Iterator[Message]:
         self._before_plan()
-        yield from self._session.run(plan)
+        for message in self._session.run(plan):
+            self._on_message(message)
+            yield message
         self._after_plan()
 
     def __enter__(self) -> _Watched:
@@ -173,6 +181,31 @@ def test_a_link_that_breaks_once_is_tried_again(lab: NightLab, store: Store) -> 
     assert len(cell.runs) == 2
     assert store.run(cell.runs[0]).partial
     assert connect.connections == 2
+
+
+def test_an_agent_that_is_killed_in_a_run_is_started_again(lab: NightLab, store: Store) -> None:
+    first_night(lab, store)
+    lab.inventory.write_text(
+        lab.inventory.read_text().replace("[boards.left]", f'[boards.left]\nhome = "{lab.folder}/home"')
+    )
+    lab.behave("left", hang={"stage": "inference"})
+    killed = []
+
+    def kill(message: Message) -> None:
+        if isinstance(message, Latencies) and not killed:  # of the warm-up: now it hangs
+            lab.behave("left")
+            killed.append(json.loads((lab.folder / "home/.cache/rkbench/lock").read_text())["pid"])
+            os.kill(killed[0], signal.SIGKILL)
+
+    def connect(board: Board) -> AbstractContextManager[Session]:
+        session = open_session(board)
+        return _Watched(session, on_message=kill) if board.name == "left" else session
+
+    night = run(lab, store, connect=connect)
+    assert (night.exit_code, states(night)) == (0, ALL_GREEN)
+    retried = [cell for cell in night.cells if cell.retried]
+    assert [(cell.board, len(cell.runs)) for cell in retried] == [("left", 2)]
+    assert "failed in connection: board 'left'" in retried[0].retried
 
 
 def test_a_board_that_goes_for_good_costs_only_its_own_cells(lab: NightLab, store: Store) -> None:

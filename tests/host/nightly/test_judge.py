@@ -1,0 +1,202 @@
+"""Judging a run: the figure each gate takes, what may be held against what, and what changed since."""
+
+from __future__ import annotations
+
+import random
+import sys
+from array import array
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from rkbench.errors import UsageError
+from rkbench.nightly.accept import accept_night
+from rkbench.nightly.judge import Reference, changes, confirmed, judge, to_confirm, unmeasured
+from rkbench.nightly.lock import NightlyBusyError, run_lock
+from rkbench.nightly.night import Ticker, load_references
+from rkbench.results.collect import Collected
+from rkbench.results.gates import latest_gates
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.model import RunResult
+from rkbench.results.night import CellResult, Fault, Night
+from rkbench.results.night_store import baselines, begin_night, load_night, save_cell, save_night
+from rkbench.results.store import Store
+from rkbench.stats.gates import FAIL, NOT_MEASURED, PASS, parse_gate
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "results"))
+from made_runs import make_run
+
+
+def latencies(factor: float = 1.0, seed: int = 1) -> RawLatencies:
+    """Return 300 iterations of about 2 ms in blocks of 50."""
+    source = random.Random(seed)
+    durations = array("q", (int(factor * 2e6 * (1 + 0.01 * abs(source.gauss(0, 1)))) for _ in range(300)))
+    zeros = array("q", bytes(8 * 300))
+    return RawLatencies(zeros, durations, array("q", (number // 50 for number in range(300))), zeros[:])
+
+
+def made(run: RunResult | None = None, factor: float = 1.0, seed: int = 1) -> Collected:
+    return Collected(run or make_run(), latencies(factor, seed), ())
+
+
+def reference(run: RunResult | None = None) -> Reference:
+    return Reference(run or make_run(), latencies().timed_blocks())
+
+
+@pytest.mark.parametrize(
+    ("gate", "value"),
+    [
+        ("p50 <= 1s", 0.00226),
+        ("size <= 1GB", 14_580_397.0),
+        ("load memory <= 1GB", 14_584_128.0),
+        ("load rss <= 1GB", 15_298_560.0),
+        ("load time <= 1s", 0.107),
+        ("throughput >= 1/s", 443.0),
+        ("cosine >= 0.5", 0.99999),
+        ("top-1 >= 50%", 1.0),
+        ("max error <= 1", 0.00804),
+    ],
+)
+def test_every_gate_takes_its_own_figure(gate: str, value: float) -> None:
+    (found,) = judge([parse_gate(gate)], made(), None)
+    assert (found.state, found.last.value) == (PASS, value)
+
+
+def test_what_a_run_has_not_is_not_measured() -> None:
+    gates = [
+        parse_gate(text) for text in ("cosine >= 0.9", "load memory <= 1GB", "top-5 >= 10%", "snr >= 1dB")
+    ]
+    bare = replace(make_run(), outputs=(), load=None)
+    assert [found.state for found in judge(gates, made(bare), None)] == [NOT_MEASURED] * 4
+
+
+def test_outputs_with_nan_cross_every_gate_on_outputs() -> None:
+    run = make_run()
+    spoilt = replace(run, outputs=(replace(run.outputs[0], nan_count=3),))
+    gates = [
+        parse_gate(text) for text in ("cosine >= 0.9", "top-1 >= 10%", "max error <= 1", "cosine within 1%")
+    ]
+    assert [found.state for found in judge(gates, made(spoilt), reference())] == [FAIL] * 4
+
+
+def test_without_a_baseline_a_relative_gate_is_not_measured() -> None:
+    (found,) = judge([parse_gate("p50 within 5%")], made(), None)
+    assert (found.state, found.detail) == (NOT_MEASURED, "no baseline yet: bench baseline accept last")
+
+
+@pytest.mark.parametrize(
+    ("base", "words"),
+    [
+        (replace(make_run(), simulated=True), "simulated differs: False, baseline True"),
+        (
+            replace(make_run(), plan=replace(make_run().plan, core_mask="all")),
+            "core mask differs: auto, baseline all",
+        ),
+        (
+            replace(make_run(), plan=replace(make_run().plan, runtime="capi")),
+            "runtime differs: lite, baseline capi",
+        ),
+    ],
+)
+def test_a_baseline_of_other_conditions_is_none(base: RunResult, words: str) -> None:
+    relative, budget = judge(
+        [parse_gate("p50 within 5%"), parse_gate("size <= 1GB")], made(), reference(base)
+    )
+    assert (relative.state, budget.state) == (NOT_MEASURED, PASS)
+    assert words in relative.detail
+
+
+def test_what_changed_is_named_and_the_environment_apart() -> None:
+    run = make_run()
+    base = replace(
+        run, board=replace(run.board, kernel="5.10"), variant=replace(run.variant, sha256="f" * 64)
+    )
+    now = replace(run, board=replace(run.board, kernel="6.1"))
+    found = [(item.name, item.baseline, item.value, item.environment) for item in changes(now, base)]
+    assert found == [
+        ("model", "f" * 12, run.variant.sha256[:12], False),
+        ("kernel", "5.10", "6.1", True),
+    ]
+
+
+def test_a_slow_run_is_red_only_when_the_second_is_slow_too() -> None:
+    gates = [parse_gate("p50 within 5%"), parse_gate("size <= 1MB")]
+    slow = judge(gates, made(factor=1.1), reference())
+    assert [found.state for found in slow] == [FAIL, FAIL]
+    assert to_confirm(gates, slow)
+    assert not to_confirm(gates, judge(gates, made(seed=2), reference()))
+    again = confirmed(gates, slow, judge(gates, made(factor=1.1, seed=3), reference()))
+    assert [(found.state, len(found.measurements)) for found in again] == [(FAIL, 2), (FAIL, 1)]
+    gone = confirmed(gates, slow, judge(gates, made(seed=3), reference()))
+    assert [(found.state, len(found.measurements)) for found in gone] == [(PASS, 2), (FAIL, 1)]
+    broken = confirmed(gates, slow, unmeasured(gates, "the cable"))
+    assert (broken[0].state, broken[0].detail) == (
+        NOT_MEASURED,
+        "beyond it once, and could not be measured again: the cable",
+    )
+
+
+def saved_night(store: Store, number: int, *, ended: bool = True) -> Night:
+    """Store a night with one good cell and one that failed."""
+    night = Night(f"night-{number}", "lab", "f", 1000.0 * number)
+    begin_night(store, night)
+    gates = [parse_gate("size <= 1GB")]
+    run = make_run(number, push=f"push{number}")
+    good = CellResult(
+        "m", "fp16", "desk", "p", runs=(run.id,), measured_unix_s=1.0, gates=judge(gates, made(run), None)
+    )
+    bad = CellResult("m", "int8", "desk", "p", gates=unmeasured(gates, "gone"), fault=Fault("gone"))
+    save_cell(store, night, 0, good, [made(run)])
+    save_cell(store, night, 1, bad, [])
+    save_night(store, replace(night, ended_unix_s=2000.0 if ended else None))
+    return load_night(store, night.id)
+
+
+def test_a_night_comes_back_as_it_was_saved(tmp_path: Path) -> None:
+    with Store(tmp_path / "store") as store:
+        night = saved_night(store, 1)
+        assert [cell.state for cell in night.cells] == [PASS, NOT_MEASURED]
+        assert night.cells[0].gates[0].last.value == 14_580_397.0
+        assert night.ended_unix_s == 2000.0
+
+
+def test_only_the_last_night_that_ended_tells_its_gates(tmp_path: Path) -> None:
+    with Store(tmp_path / "store") as store:
+        saved_night(store, 1)
+        saved_night(store, 2, ended=False)
+        found = [(gate.variant, gate.state, gate.measured_unix_s) for gate in latest_gates(store)]
+    assert found == [("fp16", PASS, 1.0), ("int8", NOT_MEASURED, None)]
+
+
+def test_baselines_are_the_last_accepted_and_leave_out_what_failed(tmp_path: Path) -> None:
+    with Store(tmp_path / "store") as store:
+        saved_night(store, 1)
+        saved_night(store, 2)
+        accepted, left = accept_night(store, "night-1", "first", lambda: 5.0)
+        assert [item.run for item in accepted] == ["push1-01"]
+        assert left == ["int8 on desk (p): gone"]
+        accept_night(store, "push2-02", "second", lambda: 6.0)
+        assert [(item.run, item.note) for item in baselines(store, "lab")] == [("push2-02", "second")]
+        found = load_references(store, "lab", lambda _: None)
+        assert found["fp16", "desk", "p"][0].run.id == "push2-02"
+        assert baselines(store, "other") == []
+        for name in ("nothing", "night", ""):
+            with pytest.raises(UsageError):
+                accept_night(store, name, "")
+
+
+def test_the_run_lock_names_its_holder_and_is_free_afterwards(tmp_path: Path) -> None:
+    store = tmp_path / "deep" / "results.sqlite"
+    with (
+        run_lock(store, "lab", "ann"),
+        pytest.raises(NightlyBusyError, match="lab of ann, since 2"),
+        run_lock(store, "lab", "bob"),
+    ):
+        pass
+    with run_lock(store, "lab", "bob"):
+        pass
+
+
+def test_two_ids_never_have_one_millisecond() -> None:
+    tick = Ticker(lambda: 1000.0)
+    assert [int(tick() * 1000) for _ in range(3)] == [1_000_000, 1_000_001, 1_000_002]
