@@ -22,7 +22,7 @@ def push(
     ] = None,
     cores: Annotated[str, typer.Option(help="auto, 0, 1, 2, 0-1, all, or sweep: one run each.")] = "auto",
     pin: Annotated[
-        bool, typer.Option("--pin", help="Hold NPU, CPU and DDR clocks still, given back after.")
+        bool, typer.Option("--pin", help="Hold NPU, CPU and DDR clocks still (--pin 600MHz: NPU).")
     ] = False,
     npu_clock: Annotated[str | None, typer.Option(help="Pin the NPU at this clock, as 600MHz.")] = None,
     cool_below: Annotated[float | None, typer.Option(help="Wait until below so many Celsius.")] = None,
