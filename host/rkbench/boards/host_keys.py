@@ -44,10 +44,13 @@ def recorded_keys(host: str, port: int, files: Iterable[Path]) -> tuple[Recorded
         path = file.expanduser()
         try:
             lines = path.read_text(errors="replace").splitlines()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):  # the latter where HOME is /dev/null
             continue
         except OSError as error:
-            raise HostKeyError(f"{path} cannot be read: {error.strerror}") from error
+            raise HostKeyError(
+                f"{path} cannot be read: {error.strerror}",
+                hint=f"as you: ls -l {path}; ssh must read it, too",
+            ) from error
         keys = (_key_for(name, line.strip()) for line in lines)
         found += [RecordedKey(key, path) for key in keys if key is not None]
     return tuple(found)

@@ -215,10 +215,12 @@ def _plain(value: Any) -> Any:
 def _read(path: Path) -> tomlkit.TOMLDocument:
     try:
         return tomlkit.parse(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):  # the latter where HOME is /dev/null
         return tomlkit.document()
     except (OSError, UnicodeDecodeError, tomlkit.exceptions.ParseError) as error:
-        raise InventoryError(f"{path} cannot be read: {error}") from error
+        raise InventoryError(
+            f"{path} cannot be read: {error}", hint="mend it, or name another: --inventory FILE"
+        ) from error
 
 
 def _write(path: Path, document: tomlkit.TOMLDocument) -> None:

@@ -86,3 +86,8 @@ def test_a_key_in_any_file_is_enough(tmp_path: Path, key: paramiko.PKey) -> None
     check_host_key(key, recorded, board="b", address="rock", host="rock", port=22)
     with pytest.raises(HostKeyError, match="CHANGED"):
         check_host_key(key, recorded[:1], board="b", address="rock", host="rock", port=22)
+
+
+def test_a_home_that_is_no_folder_has_no_keys_on_record() -> None:
+    """Services and containers set HOME to /dev/null."""
+    assert recorded_keys("desk", 22, [Path("/dev/null/.ssh/known_hosts")]) == ()

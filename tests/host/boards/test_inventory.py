@@ -106,7 +106,7 @@ def test_a_name_that_means_nothing_shows_what_was_meant(path: Path) -> None:
         ('pyton = "x"', "'rock5b': key 'pyton' is unknown", "did you mean python"),
         ('port = "22"', "port must be a whole number, not '22'", ""),
         ("port = true", "port must be a whole number, not True", ""),
-        ("tags = [1", "cannot be read", ""),
+        ("tags = [1", "cannot be read", "--inventory FILE"),
     ],
 )
 def test_a_wrong_key_is_named(tmp_path: Path, line: str, message: str, hint: str) -> None:
