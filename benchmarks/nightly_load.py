@@ -22,8 +22,9 @@ from typing import Any
 
 from rkbench.boards.inventory import load_inventory
 from rkbench.boards.model import Board
+from rkbench.nightly.begin import Terms
 from rkbench.nightly.cells import fingerprint, make_cells
-from rkbench.nightly.night import Terms, run_night
+from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
 from rkbench.results.night import Night
 from rkbench.results.store import Store

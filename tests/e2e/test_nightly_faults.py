@@ -20,8 +20,9 @@ from rkbench.boards.model import Board
 from rkbench.campaign import Session
 from rkbench.errors import ConnectError, ConnectionLostError
 from rkbench.nightly.accept import accept_night
+from rkbench.nightly.begin import RESUME, Terms
 from rkbench.nightly.cells import fingerprint, make_cells
-from rkbench.nightly.night import Terms, run_night
+from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
 from rkbench.results.gates import latest_gates
 from rkbench.results.night import CellEnded, Night, NightListener, Told
@@ -366,3 +367,19 @@ def test_simulated_runs_are_never_held_against_a_real_baseline(lab: NightLab, st
     assert {gate.detail for cell in night.cells for gate in cell.gates if gate.state != "pass"} == {
         "no baseline yet: bench baseline accept last"
     }
+
+
+def test_a_night_of_yesterday_is_not_gone_on_with_unless_told_to(lab: NightLab, store: Store) -> None:
+    def die() -> None:
+        raise SystemExit("the host died")
+
+    with pytest.raises(SystemExit):
+        run(lab, store, on_first_cell(die), unix_s=lambda: 1_800_000_000.0)
+    (died,) = (row[0] for row in store.query("SELECT id FROM nights"))
+    later_s = 1_800_000_000.0 + 13 * 3600
+    fresh = run(lab, store, unix_s=lambda: later_s)
+    assert (fresh.id != died, fresh.resumed, len(fresh.cells)) == (True, 0, CELLS)
+    with store.transaction() as db:
+        db.execute("DELETE FROM nights WHERE id = ?", (fresh.id,))
+    resumed = run(lab, store, unix_s=lambda: later_s, terms=Terms(RESUME, retry_pause_s=0.0))
+    assert (resumed.id, resumed.resumed, len(resumed.cells)) == (died, 1, CELLS)

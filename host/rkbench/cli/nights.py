@@ -10,9 +10,10 @@ from rkbench.boards.inventory import find_inventory, load_inventory
 from rkbench.campaign.plan import owner
 from rkbench.errors import UsageError
 from rkbench.nightly.accept import accept_night
+from rkbench.nightly.begin import FRESH, RESUME, Terms
 from rkbench.nightly.cells import fingerprint, make_cells
 from rkbench.nightly.lock import run_lock
-from rkbench.nightly.night import FRESH, RESUME, Terms, run_night
+from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
 from rkbench.results.store import Store, default_path
 from rkbench.session import open_session

@@ -3,45 +3,30 @@
 from __future__ import annotations
 
 import queue
-import random
 import threading
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from rkbench.boards.model import Board
-from rkbench.campaign.plan import new_push_id
-from rkbench.errors import BenchError, StoreError, UsageError
+from rkbench.errors import BenchError, StoreError
+from rkbench.nightly.begin import Terms, Ticker, begin, load_references
 from rkbench.nightly.cells import Cell
 from rkbench.nightly.judge import Reference
 from rkbench.nightly.line import BoardLine, Connect, Variants
-from rkbench.nightly.measure import RETRY_PAUSE_S, CellMeasurer, Measured, not_measured
+from rkbench.nightly.measure import CellMeasurer, Measured, not_measured
 from rkbench.results.night import BoardReport, CellEnded, CellResult, Fault, Night, NightListener, Told
 from rkbench.results.night_store import (
-    baselines,
-    begin_night,
     positions,
     save_cell,
     save_night,
-    unfinished_night,
 )
 from rkbench.results.store import Store
 from rkbench.units import format_seconds
 
-RESUME, FRESH = "resume", "fresh"
 #: A board's thread that is told to stop does so at the next word of its board, else when its line is closed.
 PATIENCE_S = 3.0
 FAREWELL_S = 15.0
-
-
-@dataclass(frozen=True)
-class Terms:
-    """How a night is run. `start`: RESUME, FRESH, or "" to go on with a night of this very suite that its
-    host did not end. `budget_s` None: no limit; cells that began are finished."""
-
-    start: str = ""
-    budget_s: float | None = None
-    retry_pause_s: float = RETRY_PAUSE_S
 
 
 @dataclass
@@ -53,23 +38,6 @@ class _Work:
     deadline: float | None = None
 
 
-class Ticker:
-    """A wall clock that never gives the same millisecond twice, so that ids made of it differ."""
-
-    def __init__(self, unix_s: Callable[[], float] = time.time) -> None:
-        self._unix_s = unix_s
-        self._given_ms: set[int] = set()
-        self._lock = threading.Lock()
-
-    def __call__(self) -> float:
-        with self._lock:
-            now_ms = int(self._unix_s() * 1000)
-            while now_ms in self._given_ms:
-                now_ms += 1
-            self._given_ms.add(now_ms)
-            return (now_ms + 0.5) / 1000
-
-
 def run_night(
     name: str,
     fingerprint: str,
@@ -77,7 +45,7 @@ def run_night(
     store: Store,
     connect: Connect,
     listener: NightListener,
-    terms: Terms = Terms(),
+    terms: Terms,
     *,
     unix_s: Callable[[], float] = time.time,
 ) -> Night:
@@ -86,24 +54,8 @@ def run_night(
     Raises UsageError where there is nothing to resume, StoreError where the night cannot be begun. What
     goes wrong later is in the night. After Ctrl-C the night is `interrupted`, and can be resumed.
     """
-    night = _begin(name, fingerprint, store, terms, Ticker(unix_s))
+    night = begin(name, fingerprint, store, terms, Ticker(unix_s))
     return _Runner(night, cells, store, connect, listener, terms, Ticker(unix_s)).run()
-
-
-def _begin(name: str, fingerprint: str, store: Store, terms: Terms, unix_s: Callable[[], float]) -> Night:
-    """Return the night to go on with, or a new one, written into the store."""
-    open_night = unfinished_night(store, name, fingerprint) if terms.start != FRESH else None
-    if open_night is not None:
-        return replace(open_night, resumed=open_night.resumed + 1, interrupted=False, problems=())
-    if terms.start == RESUME:
-        raise UsageError(
-            f"no night of {name!r} to resume: the last one came to its end, or suite or models have changed",
-            hint="leave --resume away",
-        )
-    now_s = unix_s()
-    night = Night(f"night-{new_push_id(now_s, random.SystemRandom())}", name, fingerprint, now_s)
-    begin_night(store, night)
-    return night
 
 
 class _Runner:
@@ -301,23 +253,6 @@ class _Runner:
             except StoreError as error:
                 problems.append(f"{' '.join(measured.result.key)}: not saved: {error.message}")
         return tuple(problems)
-
-
-def load_references(
-    store: Store, suite: str, listener: NightListener
-) -> dict[tuple[str, str, str], tuple[Reference, ...]]:
-    """Return the accepted baselines of `suite` with their raw latencies, by variant, board and plan."""
-    found: dict[tuple[str, str, str], tuple[Reference, ...]] = {}
-    for baseline in baselines(store, suite):
-        try:
-            run = store.run(baseline.run)
-        except UsageError:
-            listener(Told(None, f"the baseline {baseline.run} is no longer in the store"))
-            continue
-        key = (baseline.variant, baseline.board, baseline.plan)
-        reference = Reference(run, store.latencies(run.id).timed_blocks())
-        found[key] = (*found.get(key, ()), reference)
-    return found
 
 
 def _report(line: BoardLine, cells: Sequence[Cell]) -> BoardReport:

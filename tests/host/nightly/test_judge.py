@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from rkbench.errors import UsageError
 from rkbench.nightly.accept import accept_night
+from rkbench.nightly.begin import Ticker, load_references
 from rkbench.nightly.judge import Reference, changes, confirmed, judge, to_confirm, unmeasured
 from rkbench.nightly.lock import NightlyBusyError, run_lock
-from rkbench.nightly.night import Ticker, load_references
 from rkbench.results.collect import Collected
 from rkbench.results.gates import latest_gates
 from rkbench.results.latencies import RawLatencies
