@@ -86,6 +86,12 @@ def test_a_kernel_whose_blocks_do_not_fit_its_bytes_is_left_alone() -> None:
     assert groups_of(packed(lambda output, column: 0)[:-2]) is None
 
 
+def test_channels_that_the_buffer_cannot_hold_are_not_counted_out() -> None:
+    with opened(model_with(packed(lambda output, column: 0x3C00 + column))) as model:
+        (kernel,) = (tensor for tensor in model.tensors if tensor.kind == "weight")
+        assert find_groups(model, [replace(kernel, shape=(32, 2**40, 1, 1))]) is None
+
+
 def test_filler_in_int8_is_the_zero_point_of_the_channel_not_zero() -> None:
     diagnosis = diagnose(MODELS / "grouped_c64_g16_rk3568_i8.rknn")
     assert cause(diagnosis, "grouped_conv_dense").layers == ("Conv_0", "Conv_2")
