@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import onnx
 import pytest
 from rkbench.onnx import predict_file
 from rkbench.rknn import open_model
@@ -37,8 +38,8 @@ def cause(diagnosis: Diagnosis, code: str) -> Cause:
 def test_the_grouped_cause_owns_the_excess_and_names_every_layer(
     target: str, dtype: str, size_bytes: int, element_bytes: int, data: Path, convert: Convert
 ) -> None:
-    onnx = data / "models" / "bloat3M_groupconv_cpg4.onnx"
-    answer = convert(onnx, target, dtype)
+    path = data / "models" / "bloat3M_groupconv_cpg4.onnx"
+    answer = convert(path, target, dtype)
     assert answer["size_bytes"] == size_bytes
     with open_model(answer["output"]) as model:
         sections, diagnosis = model.sections, find_causes(model)
@@ -46,7 +47,7 @@ def test_the_grouped_cause_owns_the_excess_and_names_every_layer(
     assert (diagnosis.lead, dense.layers) == ("grouped_conv_dense", BLOCKS)
     excess = size_bytes - ELEMENTS * element_bytes
     assert dense.bytes >= 0.95 * excess
-    predicted = predict_file(onnx, target, dtype).weight_bytes
+    predicted = predict_file(path, target, dtype).weight_bytes
     constants = sections.weights + sections.compiler_constants + sections.cpu_constants
     assert abs(predicted - constants) <= 0.03 * constants
 
@@ -73,7 +74,31 @@ def test_a_depthwise_multiplier_is_named(target: str, dtype: str, data: Path, co
 
 @pytest.mark.timeout(300)
 def test_one_core_list_cures_the_dilated_network(data: Path, convert: Convert) -> None:
-    onnx = data / "models" / "dw_dilated.onnx"
-    answer = convert(onnx, "rk3588", "fp16", config={"single_core_mode": True})
+    path = data / "models" / "dw_dilated.onnx"
+    answer = convert(path, "rk3588", "fp16", config={"single_core_mode": True})
     assert answer["size_bytes"] == 90_540
     assert "core_lists" not in [cause.code for cause in diagnose(answer["output"]).causes]
+
+
+@pytest.mark.timeout(300)
+def test_float16_by_hybrid_quantization_keeps_dense_groups_dense(data: Path, convert: Convert) -> None:
+    path = data / "models" / "bloat3M_groupconv_cpg4.onnx"
+    answer = convert(path, "rk3568", "int8", hybrid=dict.fromkeys(BLOCKS, "float16"))
+    assert answer["size_bytes"] == 62_205_768
+    assert cause(diagnose(answer["output"]), "grouped_conv_dense").layers == BLOCKS
+
+
+def test_mean_and_std_of_every_channel_are_metadata(tmp_path: Path, convert: Convert) -> None:
+    shape = [1, 1024, 64]
+    node = onnx.helper.make_node("Relu", ["x"], ["y"], name="Relu_0")
+    ports = [onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape) for name in "xy"]
+    graph = onnx.helper.make_graph([node], "sequence", ports[:1], ports[1:])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)], ir_version=8)
+    path = tmp_path / "sequence.onnx"
+    onnx.save(model, path)
+    config = {"mean_values": [[0.25] * 1024], "std_values": [[2.0] * 1024]}
+    plain, described = convert(path, "rk3588", "fp16"), convert(path, "rk3588", "fp16", config=config)
+    grown = described["size_bytes"] - plain["size_bytes"]
+    diagnosis = diagnose(described["output"])
+    assert (diagnosis.lead, grown) == ("metadata", 23_488)
+    assert abs(cause(diagnosis, "metadata").bytes - grown) <= 2_048

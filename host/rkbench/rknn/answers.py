@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 
 from rkbench.rknn.causes.constants import is_pooling, pooling_source
 from rkbench.rknn.causes.nouns import Diagnosis
@@ -105,10 +106,10 @@ def _pooling_answer(subject: Subject, pooling: tuple[PoolingConvolution, ...]) -
         return "None: no convolution of this file was made from a GlobalAveragePool or ReduceMean."
     total = sum(item.bytes for item in pooling)
     sources = len({item.source for item in pooling})
-    widest = max(max(item.kernel, default=1) for item in pooling)
+    widest = "x".join(map(str, max((item.kernel for item in pooling), key=prod)))
     return (
         f"{count(len(pooling), 'convolution')}, from {count(sources, 'pooling layer')}: kernels up to "
-        f"{widest}x{widest}, together {format_bytes(total)} ({percent(total / subject.size_bytes)} of "
+        f"{widest}, together {format_bytes(total)} ({percent(total / subject.size_bytes)} of "
         f"the file)."
     )
 

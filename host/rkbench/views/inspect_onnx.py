@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -70,13 +71,20 @@ class OnnxView:
 
 def compare_with_onnx(inspection: Inspection, path: Path, prediction: Prediction) -> OnnxView:
     """Return the ONNX node by node beside the file that it became."""
+    names = {node.name for node in prediction.nodes}
     by_node: dict[str, list[int]] = defaultdict(list)
     for layer in inspection.layers:
         if layer.onnx_node:
-            by_node[layer.onnx_node].append(layer.index)
+            by_node[source_node(layer.onnx_node, names)].append(layer.index)
     nodes = tuple(_node(inspection, node, by_node.get(node.name, [])) for node in prediction.nodes)
     size = inspection.file.size_bytes
     return OnnxView(path, prediction, nodes, size, _artefact(inspection, path, prediction))
+
+
+def source_node(name: str, names: set[str]) -> str:
+    """Return the node of the ONNX that a layer came from; only its names tell whether a tile is meant."""
+    whole = re.sub(r"_tile\d+$", "", name)
+    return whole if name not in names and whole in names else name
 
 
 def predict_view(path: Path, prediction: Prediction) -> OnnxView:

@@ -12,6 +12,7 @@ from jsonschema import Draft202012Validator
 from rkbench.rknn.inspection import inspect_model
 from rkbench.views.inspect import Request, inspect_file
 from rkbench.views.inspect_document import SCHEMA_FILE, inspect_document, render_json
+from rkbench.views.inspect_onnx import source_node
 
 VALIDATOR = Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
 NAMES = sorted(path.stem for path in MODELS.glob("*.rknn"))
@@ -85,6 +86,21 @@ def test_an_onnx_beside_the_file_is_mapped_node_by_node() -> None:
     conv = next(node for node in onnx["nodes"] if node["name"] == "Conv_8")
     assert conv["layers"] == ["Pad:Relu_6_pad", "Conv:Conv_8"]
     assert conv["file_bytes"] > 1_500_000
+
+
+@pytest.mark.parametrize(
+    ("layer", "names", "node"),
+    [
+        ("Conv_0_tile1", {"Conv_0"}, "Conv_0"),
+        ("Conv_0_tile1", {"Conv_0", "Conv_0_tile1"}, "Conv_0_tile1"),
+        ("Conv_0_tile1", {"other"}, "Conv_0_tile1"),
+        ("Conv_0", {"Conv_0"}, "Conv_0"),
+    ],
+)
+def test_a_tile_belongs_to_its_node_unless_a_node_is_called_so(
+    layer: str, names: set[str], node: str
+) -> None:
+    assert source_node(layer, names) == node
 
 
 def test_an_onnx_alone_is_predicted() -> None:
