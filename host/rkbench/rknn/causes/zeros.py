@@ -85,7 +85,7 @@ def _is_packed(kernel: Tensor) -> bool:
         return False
     if not width or not blocks or len(blocks) % 6 or min(blocks) < 0:
         return False
-    if max(kernel.shape[:2]) * width > kernel.buffer_bytes:  # an absurd claim: the buffer has no such channels
+    if max(kernel.shape[:2]) * width > kernel.buffer_bytes:  # a claim that no such buffer can hold
         return False
     parts = [blocks[i : i + 6] for i in range(0, len(blocks), 6)]
     return sum(prod(part) for part in parts) * width == kernel.buffer_bytes
