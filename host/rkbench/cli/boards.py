@@ -10,10 +10,13 @@ import typer
 if TYPE_CHECKING:
     from rkbench.boards.model import Board
 
-boards_app = typer.Typer(help="The boards that you have: add, check, list, remove.", no_args_is_help=True)
+boards_app = typer.Typer(help="The boards that you have: add, check, list.", no_args_is_help=True)
 
 InventoryOption = Annotated[
-    Path | None, typer.Option("--inventory", help="The bench.toml to use.", show_default=False)
+    Path | None,
+    typer.Option(
+        "--inventory", help="The bench.toml to use; how it is found: README.md.", show_default=False
+    ),
 ]
 
 
@@ -34,7 +37,7 @@ def add(
     yes: Annotated[bool, typer.Option("--yes", help="Take the host key as it is.")] = False,
     inventory: InventoryOption = None,
 ) -> None:
-    """Add a board: shows the fingerprint of its host key, and records it once you have agreed."""
+    """Add a board, once you have agreed to its host key."""
     from rkbench.boards.enrol import board_at, enrol
     from rkbench.boards.inventory import find_inventory
     from rkbench.boards.model import DEFAULT_CACHE
@@ -58,7 +61,10 @@ def check(
     json_file: Annotated[str | None, typer.Option("--json", help="Write JSON to FILE, or - .")] = None,
     inventory: InventoryOption = None,
 ) -> int:
-    """Say what a board lacks for running models, and how to get it; exit 1 where something fails."""
+    """Say what a board lacks for running models, and the cure.
+
+    Exit 1 where something fails.
+    """
     from functools import partial
 
     from rkbench.boards.inventory import resolve_board
@@ -75,10 +81,12 @@ def check(
 @boards_app.command("list")
 def list_boards(
     inventory: InventoryOption = None,
-    status: Annotated[bool, typer.Option("--status", help="Ask each board whether it is free.")] = False,
+    status: Annotated[
+        bool, typer.Option("--status", help="Connect to each board and ask whether it is free.")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
 ) -> None:
-    """List the boards of the inventory; with --status, who holds them (that means to connect to each)."""
+    """List the boards; with --status, who holds them."""
     import json
 
     from rkbench.boards.inventory import find_inventory, load_inventory
@@ -118,7 +126,7 @@ def _list_status(boards: tuple[Board, ...], as_json: bool) -> None:
 def remove(
     name: Annotated[str, typer.Argument(help="The board to forget.")], inventory: InventoryOption = None
 ) -> None:
-    """Remove a board, and its host key, from the inventory."""
+    """Remove a board and its host key from the inventory."""
     from rkbench.boards.enrol import dismiss
     from rkbench.boards.inventory import find_inventory
 
@@ -137,7 +145,10 @@ def install_exporter(
     uninstall: Annotated[bool, typer.Option("--uninstall", help="Take it off; nothing is left.")] = False,
     inventory: InventoryOption = None,
 ) -> None:
-    """Keep an exporter for Prometheus running on a board; again: nothing changes."""
+    """Keep an exporter for Prometheus running on a board.
+
+    A second time it changes nothing; an exporter of another version is replaced.
+    """
     from rkbench.boards.exporter_command import install, remove
 
     if uninstall:

@@ -15,7 +15,7 @@ def demo(
     json_file: Annotated[str | None, typer.Option("--json", help="Write JSON to FILE, or - .")] = None,
     store: Annotated[Path | None, typer.Option(help="Keep the runs in this result store.")] = None,
 ) -> int:
-    """The story of the 3 MB that became 60 MB, in under a minute, with no hardware."""
+    """The story of the 3 MB that became 60 MB, without hardware."""
     from rkbench.demo.tell import tell
 
     return tell(store, json_file)

@@ -21,7 +21,10 @@ def fix(
     json_file: Annotated[str | None, typer.Option("--json", help="Write JSON to FILE, or - .")] = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False,
 ) -> None:
-    """Regroup what the compiler would make dense; verified against the original, or not written."""
+    """Rewrite an ONNX so that its .rknn does not bloat.
+
+    The result is verified against the original with onnxruntime, and not written if it differs.
+    """
     from rkbench.onnx import fix_file
     from rkbench.views.fix import show_fix
 

@@ -12,19 +12,19 @@ from rkbench.cli.app import app
 
 @app.command()
 def golden(
-    onnx: Annotated[Path, typer.Argument(help="the ONNX that the variants were converted from")],
+    onnx: Annotated[Path, typer.Argument(help="The ONNX that the variants were converted from.")],
     inputs: Annotated[
-        Path | None, typer.Option(help=".npz, or folder of .npy/.npz; else seeded random")
+        Path | None, typer.Option(help="A .npz, or a folder of .npy or .npz; default: random.")
     ] = None,
     cases: Annotated[
-        int | None, typer.Option(min=1, help="how many cases; default all, or 16 random")
+        int | None, typer.Option(min=1, help="How many; default: all, or 16 random ones.")
     ] = None,
-    seed: Annotated[int, typer.Option(help="of random inputs")] = 0,
+    seed: Annotated[int, typer.Option(help="Of the random inputs.")] = 0,
     out: Annotated[
-        Path | None, typer.Option("-o", "--out", help="default: MODEL.golden.npz beside it")
+        Path | None, typer.Option("-o", "--out", help="Default: MODEL.golden.npz beside the ONNX.")
     ] = None,
 ) -> None:
-    """Compute expected outputs with onnxruntime, for `bench push --golden`."""
+    """Compute expected outputs with onnxruntime, for push --golden."""
     from rkbench.variants.golden_onnx import beside, describe, make_golden
 
     path = make_golden(onnx, inputs, out or beside(onnx), cases, seed)

@@ -12,19 +12,19 @@ from rkbench.cli.app import app
 
 @app.command()
 def inspect(
-    model: Annotated[Path, typer.Argument(help="a .rknn, or an .onnx to predict before conversion")],
-    onnx: Annotated[Path | None, typer.Option(help="the ONNX that the .rknn was converted from")] = None,
+    model: Annotated[Path, typer.Argument(help="A .rknn, or an .onnx to predict before conversion.")],
+    onnx: Annotated[Path | None, typer.Option(help="The ONNX that the .rknn was converted from.")] = None,
     target: Annotated[
-        str | None, typer.Option(help="SoC to predict for; default the file's, or rk3588")
+        str | None, typer.Option(help="SoC to predict for; default: the file's, or rk3588.")
     ] = None,
-    dtype: Annotated[str | None, typer.Option(help="fp16 or int8; default the file's, or fp16")] = None,
-    diff: Annotated[Path | None, typer.Option(help="another .rknn to compare with")] = None,
-    json: Annotated[str | None, typer.Option(help="write JSON to a file, - for stdout")] = None,
-    html: Annotated[str | None, typer.Option(help="write one self-contained page")] = None,
-    myths: Annotated[bool, typer.Option("--myths", help="judge the popular suspects in this file")] = False,
-    layers: Annotated[str, typer.Option(help="how many layers to list, or all")] = "10",
+    dtype: Annotated[str | None, typer.Option(help="fp16 or int8; default: the file's, or fp16.")] = None,
+    diff: Annotated[Path | None, typer.Option(help="Another .rknn to compare with.")] = None,
+    json: Annotated[str | None, typer.Option(help="Write JSON to FILE, or - .")] = None,
+    html: Annotated[str | None, typer.Option(help="Write one self-contained page to FILE.")] = None,
+    myths: Annotated[bool, typer.Option("--myths", help="Judge the popular suspects in this file.")] = False,
+    layers: Annotated[str, typer.Option(help="How many layers to list, or all.")] = "10",
 ) -> None:
-    """Say where every byte of a .rknn is, why it is there, and what cures it."""
+    """Say where every byte of a .rknn is, why, and what cures it."""
     from rkbench.views.inspect import Request, inspect_file, show
 
     request = Request(model, onnx, target, dtype, diff, digest=bool(json or html))

@@ -33,9 +33,11 @@ def nightly(
         ),
     ] = None,
     store: Annotated[Path | None, _STORE] = None,
-    inventory: Annotated[Path | None, typer.Option(help="The inventory, bench.toml.")] = None,
+    inventory: Annotated[
+        Path | None, typer.Option(help="The bench.toml to use; how it is found: README.md.")
+    ] = None,
 ) -> int:
-    """Run a suite on all its boards: exit 0 green, 3 a gate was crossed, 1 something was not measured."""
+    """Run a suite on all boards: exit 0 green, 3 red, 1 not measured."""
     wishes = dict(locals())
     from rkbench.cli.nights import NightWishes, run_and_show
 

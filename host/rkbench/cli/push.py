@@ -25,7 +25,9 @@ def push(
         bool, typer.Option("--pin", help="Hold NPU, CPU and DDR clocks still (--pin 600MHz: NPU).")
     ] = False,
     npu_clock: Annotated[str | None, typer.Option(help="Pin the NPU at this clock, as 600MHz.")] = None,
-    cool_below: Annotated[float | None, typer.Option(help="Wait until below so many Celsius.")] = None,
+    cool_below: Annotated[
+        float | None, typer.Option(help="Wait until the board is below so many °C.")
+    ] = None,
     cool_limit: Annotated[float, typer.Option(help="... for so many seconds at most.")] = 300.0,
     load_cycles: Annotated[int, typer.Option(help="Load and release so many times, to see leaks.")] = 0,
     profile: Annotated[
@@ -34,15 +36,26 @@ def push(
     iterations: Annotated[int, typer.Option(help="At least so many timed iterations ...")] = 100,
     duration: Annotated[float, typer.Option(help="... and so many seconds of them.")] = 3.0,
     warmup: Annotated[int, typer.Option(help="Iterations that are not timed.")] = 5,
-    scenario: Annotated[str, typer.Option(help="single_stream.")] = "single_stream",
+    scenario: Annotated[
+        str, typer.Option(help="The only one so far: one inference after the other.")
+    ] = "single_stream",
     baseline: Annotated[str | None, typer.Option(help="The variant to compare with.")] = None,
-    interleave: Annotated[bool, typer.Option("--interleave/--no-interleave", help="In turns.")] = True,
+    interleave: Annotated[
+        bool,
+        typer.Option(
+            "--interleave/--no-interleave", help="Measure variants in turns, or one after the other."
+        ),
+    ] = True,
     json_file: Annotated[str | None, typer.Option("--json", help="Write JSON to FILE, or - .")] = None,
     csv_file: Annotated[str | None, typer.Option("--csv", help="Write CSV to FILE, or - .")] = None,
     force: Annotated[bool, typer.Option(help="Send what the board cannot load, all the same.")] = False,
     wait: Annotated[float, typer.Option(help="Seconds to wait for a board in use.")] = 0.0,
-    store: Annotated[Path | None, typer.Option(help="The result store.")] = None,
-    inventory: Annotated[Path | None, typer.Option(help="The inventory, bench.toml.")] = None,
+    store: Annotated[
+        Path | None, typer.Option(help="The result store (default: $RKBENCH_STORE, else your data folder).")
+    ] = None,
+    inventory: Annotated[
+        Path | None, typer.Option(help="The bench.toml to use; how it is found: README.md.")
+    ] = None,
 ) -> int:
     """Push variants to a board, run them there, and compare."""
     wishes = dict(locals())

@@ -14,10 +14,14 @@ from rkbench.cli.app import app
 def serve(
     listen: Annotated[str, typer.Option(help="HOST:PORT; loopback unless you say so.")] = "127.0.0.1:9955",
     store: Annotated[
-        Path | None, typer.Option("--store", help="The result store (default: $RKBENCH_STORE).")
+        Path | None,
+        typer.Option("--store", help="The result store (default: $RKBENCH_STORE, else your data folder)."),
     ] = None,
     inventory: Annotated[
-        Path | None, typer.Option("--inventory", help="The bench.toml to use.", show_default=False)
+        Path | None,
+        typer.Option(
+            "--inventory", help="The bench.toml to use; how it is found: README.md.", show_default=False
+        ),
     ] = None,
     simulated: Annotated[bool, typer.Option("--simulated", help="Results of virtual boards too.")] = False,
     max_series: Annotated[int, typer.Option(min=1, help="At most so many series of results.")] = 50_000,
