@@ -233,6 +233,10 @@ def _cell(cell: Cell, value: int, difference: int, *, beside: bool) -> Text:
     return text.append(cell.difference.rjust(difference), style=style)
 
 
+def _with_advice(caveat: Caveat) -> str:
+    return f"{caveat.message} → {caveat.advice}" if caveat.advice else caveat.message
+
+
 def _print_notes(
     runs: Sequence[RunResult], comparison: Comparison, numbers: Mapping[Caveat, int], console: Console
 ) -> None:
@@ -240,9 +244,7 @@ def _print_notes(
     if legend(runs):
         _paragraph(console, "", legend(runs), style="yellow")
     for index, (caveat, number) in enumerate(numbers.items()):
-        _paragraph(
-            console, f"{number:>2}  ", f"{caveat.message} → {caveat.advice}", style="", space=index == 0
-        )
+        _paragraph(console, f"{number:>2}  ", _with_advice(caveat), style="", space=index == 0)
     for refusal in comparison.refused:
         if not all("ended early" in reason for reason in refusal.reasons):
             text = f"{names[refusal.run]} is not compared: {'; '.join(refusal.reasons)}"

@@ -11,6 +11,7 @@ import pytest
 from rkbench.campaign import compare_collected
 from rkbench.results.collect import Collected
 from rkbench.results.latencies import RawLatencies
+from rkbench.results.model import Caveat
 from rkbench.units import format_seconds
 from rkbench.views.console import make_console, print_push, split_name
 from rkbench.views.history import show_history
@@ -130,3 +131,11 @@ def test_the_npus_own_time_has_a_row_where_it_is_known() -> None:
 
 def test_no_time_at_all_is_not_told_in_nanoseconds() -> None:
     assert (format_seconds(0.0), format_seconds(8.5e-7)) == ("0 s", "850 ns")
+
+
+def test_a_caveat_without_advice_points_nowhere() -> None:
+    runs, _ = story(simulated=False)
+    bare = replace(runs[0], caveats=(Caveat("sensors", "sensors: none", ""),))
+    out = StringIO()
+    print_push([bare], compare_collected([Collected(bare, RawLatencies(), ())]), make_console(out, 100))
+    assert "  sensors: none\n" in out.getvalue()
