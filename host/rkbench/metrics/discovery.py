@@ -55,7 +55,8 @@ class Targets(Collector):
             _log.warning("the boards stay as they were: %s", error.message)
             return
         self._is_up = True
-        _log.info("%d boards in %s", len(self._targets), self._path)
+        number = len(self._targets)
+        _log.info("%d board%s in %s", number, "" if number == 1 else "s", self._path)
 
 
 def target_group(board: Board) -> dict[str, object]:
