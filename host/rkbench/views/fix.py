@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 
 from rkbench.onnx import FixReport
 from rkbench.units import format_bytes, printable
+from rkbench.views.inspect_console import wrap
 from rkbench.views.output import STDOUT, write_text
 
 
@@ -15,7 +17,11 @@ def show_fix(report: FixReport, json_file: str | None = None) -> None:
     if json_file is not None:
         write_text(json_file, json.dumps(report.to_json(), indent=2) + "\n")
     if json_file != STDOUT:
-        sys.stdout.write("".join(f"{printable(line)}\n" for line in describe_fix(report)))
+        lines = [printable(line) for line in describe_fix(report)]
+        if sys.stdout.isatty():  # elsewhere a line stays a line: scripts read them
+            width = shutil.get_terminal_size().columns
+            lines = [wrap(line, width, "  ", "") for line in lines]
+        sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
 def describe_fix(report: FixReport) -> list[str]:

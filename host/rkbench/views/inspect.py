@@ -64,8 +64,9 @@ def show(
         write_text(html_to, render_html(document))
     if STDOUT not in (json_to, html_to):
         width = _terminal_width()
-        colour = wants_colour(sys.stdout.isatty())
-        print(render_console(document, width, layers=most, myths=myths, colour=colour), end="")
+        terminal = sys.stdout.isatty()
+        colour = wants_colour(terminal)
+        print(render_console(document, width, layers=most, myths=myths, colour=colour, fold=terminal), end="")
 
 
 def _terminal_width() -> int:

@@ -37,11 +37,15 @@ def render_console(
     layers: int | None = TOP_LAYERS,
     myths: bool = False,
     colour: bool = False,
+    fold: bool = False,
 ) -> str:
-    """Return the view as text of at most `width` columns; `layers` None shows all of them."""
+    """Return the view as text of at most `width` columns; `layers` None shows all of them.
+
+    The first line, the answer, is that long only where `fold` asks for it.
+    """
     style = Style(colour)
     width = max(width, NARROWEST)
-    parts = [_sentence(document, style)]
+    parts = [_sentence(document, width if fold else None, style)]
     if document["file"]:
         parts += [
             _facts(document, width, style),
@@ -96,9 +100,10 @@ def bar(share: float, width: int) -> str:
     return "█" * full + (EIGHTHS[rest] if rest else "")
 
 
-def _sentence(document: Document, style: Style) -> str:
-    """Return the answer as one line, whatever the width: scripts read the first line."""
-    return f"{style.bold}{printable(document['sentence'])}{style.end}"
+def _sentence(document: Document, width: int | None, style: Style) -> str:
+    """Return the answer, as one line where no width is given: scripts read the first line."""
+    text = printable(document["sentence"])
+    return f"{style.bold}{text if width is None else wrap(text, width)}{style.end}"
 
 
 def _facts(document: Document, width: int, style: Style) -> str:

@@ -89,3 +89,13 @@ def test_bars_and_names_keep_their_width() -> None:
     assert (bar(0.5, 10), bar(0.0, 10), bar(2.0, 3), bar(0.05, 10)) == ("█████", "", "███", "▌")
     assert shorten("a_very_long_layer_name", 10) == "a_ve…_name"
     assert printable("a\x1b[31m\n") == "a\\x1b[31m\\n"
+
+
+def test_the_answer_is_one_line_for_scripts_and_folded_for_a_terminal() -> None:
+    document = sample_document("grouped_c64_g16_rk3588_fp")
+    sentence = document["sentence"]
+    assert render_console(document, 60).splitlines()[0] == sentence
+    folded = render_console(document, 60, fold=True).split("\n\n")[0].splitlines()
+    assert " ".join(folded) == sentence
+    assert len(folded) > 1
+    assert max(map(len, folded)) <= 60
