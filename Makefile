@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-toolkit check fuzz pin-trials bench-speed models clean
+.PHONY: help demo test test-agent-38 test-toolkit check fuzz pin-trials bench-speed models clean
 
 help:
 	@echo "make demo    the story of the 3 MB that became 60 MB, on a virtual board"
 	@echo "make test    all tests that need no board and no vendor toolkit"
 	@echo "make test-toolkit   conversions with the real rknn-toolkit2, in its own environment (630 MB)"
+	@echo "make test-agent-38   the agent's tests on Python 3.8 alone"
 	@echo "make check   ruff, mypy --strict, import contracts"
 	@echo "make fuzz    100,000 mutated .rknn files against the reader (long)"
 	@echo "make pin-trials   kill -9 at 100 random moments: the clocks are given back each time"
@@ -27,6 +28,24 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not fuzz and not toolkit" $(ARGS)
+	@$(if $(ARGS),true,$(MAKE) --no-print-directory test-agent-38)
+
+# The agent's floor: its tests on Python 3.8, part of `make test` where that interpreter is found.
+PYTHON38 := $(firstword $(wildcard $(HOME)/.pyenv/versions/3.8.*/bin/python) $(shell command -v /usr/bin/python3.8))
+VENV38 := .venv-py38
+
+test-agent-38: $(if $(PYTHON38),$(VENV38)/.installed)
+ifeq ($(PYTHON38),)
+	@echo "no Python 3.8 here: the agent's tests on it are left out"
+else
+	$(VENV38)/bin/python -m pytest -n 2 -q tests/agent
+endif
+
+$(VENV38)/.installed: Makefile
+	@test -x $(VENV38)/bin/python || $(PYTHON38) -m venv $(VENV38)
+	@$(VENV38)/bin/python -m pip install --quiet --disable-pip-version-check \
+	  numpy psutil pytest pytest-timeout pytest-xdist hypothesis prometheus-client==0.21.1
+	@touch $@
 
 test-toolkit: $(STAMP)
 	$(PYTHON) tools/toolkit/setup.py
