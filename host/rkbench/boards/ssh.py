@@ -22,6 +22,8 @@ from rkbench.boards.ssh_config import Target, parse_address, resolve_target
 from rkbench.errors import ConnectError, ConnectionLostError, HostKeyError
 
 CONNECT_TIMEOUT_S = 10.0
+EXEC_ATTEMPTS = 4
+EXEC_RETRY_S = 0.1
 KEEPALIVE_S = 5
 #: Fastest first: with AES instructions GCM needs half the time of CTR and HMAC.
 CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
@@ -36,16 +38,26 @@ class Connection:
         self._resources = resources
 
     def exec(self, command: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> paramiko.Channel:
-        """Start `command` and return its channel; raises ConnectionLostError."""
-        try:
-            channel = self._transport.open_session(timeout=timeout_s)
-            channel.exec_command(command)
-        except (paramiko.SSHException, EOFError, OSError) as error:
-            raise ConnectionLostError(
-                f"board {self.board.name!r}: no command can be started: {error or 'connection closed'}",
-                hint="check the board and the network, then push again: what was sent is not sent twice",
-            ) from error
-        return channel
+        """Start `command` and return its channel; raises ConnectionLostError.
+
+        A server that refuses one command on a living connection is asked again: a dropbear on a busy
+        machine did so now and then, right after it had closed another channel.
+        """
+        attempt = 1
+        while True:
+            try:
+                channel = self._transport.open_session(timeout=timeout_s)
+                channel.exec_command(command)
+                return channel
+            except (paramiko.SSHException, EOFError, OSError) as error:
+                if attempt < EXEC_ATTEMPTS and self.is_alive:
+                    time.sleep(EXEC_RETRY_S * attempt)
+                    attempt += 1
+                    continue
+                raise ConnectionLostError(
+                    f"board {self.board.name!r}: no command can be started: {error or 'connection closed'}",
+                    hint="check the board and the network, then push again: what was sent is not sent twice",
+                ) from error
 
     @property
     def is_alive(self) -> bool:
