@@ -15,6 +15,8 @@ MAXIMUM_VARIATION = 0.025
 MINIMUM_ITERATIONS = 30
 #: The vendor's kernels throttle from 75 to 85 degrees Celsius on; the passive trip point differs by board.
 HOT_CELSIUS = 80.0
+#: Firmware rounds a clock to what its PLL can do; more than this is another clock.
+PIN_TOLERANCE_RATIO = 0.03
 #: NPU load of others, just before the run, that already disturbs it.
 MAXIMUM_LOAD_BEFORE = 0.05
 #: A wall clock before 2020 was never set: the board has no battery-backed clock and no network time.
@@ -89,6 +91,26 @@ def _governor(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
             f"--pin; or as root there: for d in {folders}; do"
             " echo performance > /sys/class/devfreq/$d/governor; done",
         )
+
+
+def _pin(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    """A clock that was asked for and written, but is not what the board then ran at."""
+    settings = run.conditions.settings if run.conditions is not None and run.conditions.pinned else {}
+    sensors = {sensor.name: sensor for sensor in run.readings.sensors} if run.readings else {}
+    for part, folder in (("npu", ".npu/"), ("ddr", "/dmc/")):
+        wanted = next(
+            (int(value) for path, value in settings.items() if folder in path and value.isdigit()), None
+        )
+        clock = sensors.get(f"{part}_clock_hz")
+        if wanted is None or clock is None:
+            continue
+        if max(abs(clock.min - wanted), abs(clock.max - wanted)) > PIN_TOLERANCE_RATIO * wanted:
+            yield Caveat(
+                "pin_without_effect",
+                f"{part.upper()} clock pinned to {format_hertz(wanted)}, but it read"
+                f" {format_hertz(clock.min)} to {format_hertz(clock.max)}",
+                "the driver or firmware does not follow: pin a clock that its available_frequencies list",
+            )
 
 
 def _clocks(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
@@ -218,6 +240,7 @@ def _board_clock(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
 _RULES: tuple[Rule, ...] = (
     _simulated,
     _governor,
+    _pin,
     _clocks,
     _throttling,
     _variation,

@@ -97,7 +97,8 @@ def _print_head(runs: Sequence[RunResult], console: Console) -> None:
     if first.conditions is not None and first.conditions.pinned:
         cpus = ", ".join(str(cpu) for cpu in first.conditions.big_cpus)
         told = "clocks held still by " + pinned_text(first.conditions.settings)
-        worker = f" · worker on CPU {cpus}" if cpus else ""
+        refused = any(caveat.code == "not_on_big_cores" for run in runs for caveat in run.caveats)
+        worker = f" · worker on CPU {cpus}" if cpus and not refused else ""
         _paragraph(console, "pinned ", told + worker, style="", space=False)
     sent = list({run.variant.name: run.transfer for run in runs if run.transfer}.values())
     if sent:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 from made_runs import make_latency, make_run
+from rkbench.results.beside import Conditions
 from rkbench.results.caveats import caveats_of, verdict_of
 from rkbench.results.model import Caveat, Readings, RunResult, Sensor
 
@@ -50,6 +51,18 @@ def test_a_clean_run_has_no_caveat() -> None:
 )
 def test_each_doubt_is_named_alone(run: RunResult, code: str) -> None:
     assert codes(run) == [code]
+
+
+NPU_MAX = "sys/class/devfreq/fdab0000.npu/max_freq"
+
+
+@pytest.mark.parametrize(
+    ("clock_hz", "raised"),
+    [(1e9, ["pin_without_effect"]), (6e8, []), (5.94e8, []), (3e8, ["pin_without_effect"])],
+)
+def test_a_pinned_clock_that_the_board_does_not_run_at_is_told(clock_hz: float, raised: list[str]) -> None:
+    run = with_sensor("npu_clock_hz", clock_hz, clock_hz, clock_hz, clock_hz)
+    assert codes(replace(run, conditions=Conditions(True, {NPU_MAX: "600000000"}))) == raised
 
 
 def test_noisy_latencies_vary() -> None:
