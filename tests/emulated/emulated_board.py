@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from double_build import build_device_double, build_runtime_double, has_compiler
-from rootfs import QEMU, REAL_RUNTIME, SITE, ensure_rootfs
+from rootfs import QEMU, REAL_RUNTIME, SITE, debian_mirror, ensure_rootfs
 
 TREES = Path(__file__).parents[2] / "host/rkbench/boards/trees"
 TOOLS = ("unshare", "mount", "chroot", "ssh", "ssh-keygen", "apt-get", "dpkg")
@@ -40,6 +40,8 @@ def missing_tools() -> str:
         return "gcc-aarch64-linux-gnu is not installed"
     if absent:
         return f"not installed: {', '.join(absent)}"
+    if debian_mirror() is None:
+        return "the sources of apt name no Debian mirror"
     # A trial in the namespaces that a board needs: root for the id maps, Linux 6.7 for binfmt_misc.
     trial = ["unshare", "-Ur", "-mpf", "sh", "-c"]
     done = subprocess.run(

@@ -115,7 +115,7 @@ def _download_packages(folder: Path) -> list[Path]:
     (folder / "status").touch()
     _copy_machine_settings(folder / "parts")
     (folder / "sources/debian.sources").write_text(
-        f"Types: deb\nURIs: {_debian_mirror()}\nSuites: {SUITE}\nComponents: main\n"
+        f"Types: deb\nURIs: {debian_mirror()}\nSuites: {SUITE}\nComponents: main\n"
         "Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg\n"
     )
     config = folder / "apt.conf"
@@ -138,15 +138,15 @@ def _copy_machine_settings(parts: Path) -> None:
             shutil.copy(path, parts)
 
 
-def _debian_mirror() -> str:
-    """Return the Debian mirror that this machine uses, or the public one."""
+def debian_mirror() -> str | None:
+    """Return the Debian mirror that this machine's apt uses; None where its sources name none."""
     sources = [Path("/etc/apt/sources.list"), *Path("/etc/apt/sources.list.d").glob("*.sources")]
     for path in sources:
         text = path.read_text() if path.is_file() else ""
         found = re.search(r"^(?:URIs:|deb (?:\[.*?\] )?)\s*(https?://\S+/debian/?)\s", text, re.MULTILINE)
         if found:
             return found[1]
-    return "http://mirror.invalid/debian"
+    return None
 
 
 def _install_wheels(root: Path, scratch: Path) -> None:
