@@ -26,10 +26,11 @@ from rkbench.nightly.begin import Terms
 from rkbench.nightly.cells import fingerprint, make_cells
 from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
-from rkbench.results.night import Night
-from rkbench.results.store import Store
+from rkbench.runs.night import Night
 from rkbench.session import Session, open_session
-from rkbench_agent.protocol import Message, Plan
+from rkbench.store.sqlite import Store
+from rkbench_agent.wire.messages import Message
+from rkbench_agent.wire.plan import Plan
 
 from benchmarks.ratio import Ratio
 

@@ -1,4 +1,4 @@
-"""What the timed region adds to a bare call: measure() with a null runtime."""
+"""What the timed region adds to a bare call: run_block() with a null runtime."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ import statistics
 import time
 from array import array
 
-from rkbench_agent.measure import measure
 from rkbench_agent.runtimes.base import StageTimes
+from rkbench_agent.scenarios.single_stream import run_block
 
 from benchmarks.ratio import Ratio
 
@@ -39,7 +39,7 @@ def run() -> list[Ratio]:
     for i in range(ITERATIONS):
         infer()
         bare[i] = -clock_ns() + clock_ns()
-    block = measure(runtime, ITERATIONS)  # type: ignore[arg-type]  # only what measure needs
+    block = run_block(runtime, ITERATIONS)  # type: ignore[arg-type]  # only what measure needs
     ours = statistics.median(block.duration_ns) / 1e3
     clock = statistics.median(bare) / 1e3
     return [Ratio("timed region over two bare clock reads (p50)", ours, clock, "µs", 1.0, absolute=True)]

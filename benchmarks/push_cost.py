@@ -28,7 +28,7 @@ def run() -> list[Ratio]:
     """Return the ratio of wall times."""
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        trees = ROOT / "host/rkbench/boards/trees/rk3588"
+        trees = ROOT / "host/rkbench/boards/virtual/trees/rk3588"
         server = Sshd(folder / "sshd", environment={"RKBENCH_SYS_ROOT": str(trees)})
         try:
             return [_measure(server, folder)]

@@ -19,10 +19,10 @@ from dataclasses import replace
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge, generate_latest
-from rkbench.boards.exporter_zip import build_exporter
-from rkbench.boards.trees import copy_tree
+from rkbench.boards.exporter.zipapp import build_exporter
+from rkbench.boards.virtual.trees import copy_tree
 from rkbench.metrics.results import StoreCollector
-from rkbench.results.store import Store
+from rkbench.store.sqlite import Store
 
 from benchmarks.ratio import Ratio, interleaved_seconds
 

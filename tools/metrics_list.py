@@ -17,20 +17,20 @@ from pathlib import Path
 from prometheus_client.metrics_core import Metric
 from rkbench.boards.inventory import add_board
 from rkbench.boards.model import Board
-from rkbench.boards.trees import copy_tree
+from rkbench.boards.virtual.trees import copy_tree
 from rkbench.metrics.discovery import Targets
 from rkbench.metrics.families import KEY_LABELS
 from rkbench.metrics.results import StoreCollector
 from rkbench.metrics.web import HostCollector
-from rkbench.results.collect import Collected
-from rkbench.results.model import Caveat, Load, Output
-from rkbench.results.night import CellResult, GateResult, Night
-from rkbench.results.night_store import begin_night, save_cell, save_night
-from rkbench.results.store import Store
+from rkbench.runs.collect import Collected
+from rkbench.runs.model import Caveat, Load, Output
+from rkbench.runs.night import CellResult, GateResult, Night
 from rkbench.stats.gates import PASS, Judgement
+from rkbench.store.nights import begin_night, save_cell, save_night
+from rkbench.store.sqlite import Store
 from rkbench_agent.exporter.collector import BoardCollector, board_groups
 from rkbench_agent.exporter.rounds import Rounds
-from rkbench_agent.lock import BoardLock
+from rkbench_agent.line.lock import BoardLock
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs/prometheus.md"

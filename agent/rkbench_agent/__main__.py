@@ -10,19 +10,19 @@ def main(argv: Optional[List[str]] = None) -> int:
     """Run one sub-command; return the exit code."""
     name, *args = (sys.argv[1:] if argv is None else argv) or [""]
     if name == "serve":
-        from rkbench_agent import server
+        from rkbench_agent.line import server
 
         return server.main(args)
     if name == "put":
-        from rkbench_agent import put
+        from rkbench_agent.line import put
 
         return put.main(args)
     if name == "worker":
-        from rkbench_agent import worker
+        from rkbench_agent.run import worker
 
         return worker.main(args)
     if name == "guard":
-        from rkbench_agent import guard
+        from rkbench_agent.board import guard
 
         return guard.main(args)
     if name == "version":

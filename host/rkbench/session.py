@@ -9,28 +9,18 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import TypeVar
 
-from rkbench_agent.protocol import (
-    BEAT_INTERVAL_S,
-    SILENCE_LIMIT_S,
-    Beat,
-    Cancel,
-    Done,
-    Environment,
-    Have,
-    Hello,
-    Log,
-    Message,
-    Plan,
-    Want,
-)
+from rkbench_agent.wire.board import Environment
+from rkbench_agent.wire.messages import Beat, Cancel, Done, Have, Hello, Log, Message, Want
+from rkbench_agent.wire.plan import Plan
+from rkbench_agent.wire.words import BEAT_INTERVAL_S, SILENCE_LIMIT_S
 
-from rkbench.boards.agent_link import AgentLink
-from rkbench.boards.boot import boot_command, build_agent
+from rkbench.boards.agent.boot import boot_command, build_agent
+from rkbench.boards.agent.link import AgentLink
+from rkbench.boards.agent.upload import LocalFile, OnProgress, Transfer, check_room, send_file
 from rkbench.boards.model import Board
-from rkbench.boards.ssh import CONNECT_TIMEOUT_S, Connection, connect, terminal_ask
-from rkbench.boards.ssh_auth import Ask
-from rkbench.boards.upload import LocalFile, OnProgress, Transfer, check_room, send_file
-from rkbench.boards.virtual import start_if_virtual
+from rkbench.boards.ssh.auth import Ask
+from rkbench.boards.ssh.connection import CONNECT_TIMEOUT_S, Connection, connect, terminal_ask
+from rkbench.boards.virtual.board import start_if_virtual
 from rkbench.errors import ConnectionLostError, ProtocolError
 
 Answer = TypeVar("Answer", Environment, Have)

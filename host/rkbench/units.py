@@ -10,6 +10,8 @@ import re
 
 from rkbench.errors import UsageError
 
+#: Stands before every number that no real board measured.
+MARK = "≈"
 UNKNOWN = "–"
 
 

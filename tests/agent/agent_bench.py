@@ -11,12 +11,14 @@ import struct
 import subprocess
 import sys
 import time
+from dataclasses import fields
 from pathlib import Path
 from typing import Any, Callable, TypeVar
 
 import numpy as np
-from rkbench_agent import protocol
-from rkbench_agent.protocol import Message, Plan, RunSpec
+from rkbench_agent.wire import codec
+from rkbench_agent.wire.messages import Done, Message
+from rkbench_agent.wire.plan import FileFigures, Plan, RunSettings, RunSpec, TensorSpec
 
 TREES = Path(__file__).parents[1] / "data" / "boards"
 AGENT = Path(__file__).parents[2] / "agent"
@@ -24,9 +26,10 @@ DEADLINE_S = 30.0
 START = "import sys; sys.path[0] = sys.argv.pop(1); from rkbench_agent.__main__ import main; sys.exit(main())"
 
 M = TypeVar("M")
+PLAN_FIELDS = {field.name for field in fields(Plan)} - {"runs", "settings"}
 
-INPUTS: list[dict[str, Any]] = [{"name": "x", "shape": [1, 4, 4, 3], "dtype": "uint8", "layout": "NHWC"}]
-OUTPUTS: list[dict[str, Any]] = [{"name": "/head/y", "shape": [1, 10], "dtype": "float32", "layout": None}]
+INPUTS = [TensorSpec("x", [1, 4, 4, 3], "uint8", "NHWC")]
+OUTPUTS = [TensorSpec("/head/y", [1, 10], "float32")]
 
 
 def model_bytes(platform: str = "rk3588", version: int = 6, payload: bytes = b"\0" * 1000) -> bytes:
@@ -76,7 +79,7 @@ class Bench:
         digests = np.array([hashlib.sha256(case.tobytes()).hexdigest() for case in inputs])
         return self.put_npz(digests=digests, source="test", outputs____head__y=outputs + np.float32(shift))
 
-    def spec(self, run: str = "a", data: bytes | None = None, **values: Any) -> dict[str, Any]:
+    def spec(self, run: str = "a", data: bytes | None = None, **values: Any) -> RunSpec:
         """Return a RunSpec as it stands in a plan."""
         data = model_bytes() if data is None else data
         given: dict[str, Any] = {
@@ -86,16 +89,16 @@ class Bench:
             "size_bytes": len(data),
             "inputs": INPUTS,
             "outputs": OUTPUTS,
-            "figures": {"npu_weight_bytes": 1_200_000, "npu_internal_bytes": 300_000, "npu_tasks": 10},
+            "figures": FileFigures(1_200_000, 300_000, 10),
         }
         given.update(values)
-        return RunSpec(**given).to_wire()
+        return RunSpec(**given)
 
-    def plan(self, *runs: dict[str, Any], **values: Any) -> Plan:
-        """Return a quick plan on the virtual runtime."""
-        given: dict[str, Any] = {"runtime": "virtual", "min_iterations": 100, "min_duration_s": 0.0}
-        given.update(values)
-        return Plan(list(runs), **given)
+    def plan(self, *runs: RunSpec, **values: Any) -> Plan:
+        """Return a quick plan on the virtual runtime; `values` are of its settings, or of the plan."""
+        of_plan = {name: values.pop(name) for name in list(values) if name in PLAN_FIELDS}
+        given: dict[str, Any] = {"runtime": "virtual", "min_iterations": 100, "min_duration_s": 0.0, **values}
+        return Plan(list(runs), RunSettings(**given), **of_plan)
 
     def behaviour(self, **values: Any) -> str:
         """Write a behaviour file; return its path."""
@@ -124,7 +127,7 @@ class AgentProcess:
     def send(self, message: Message) -> None:
         """Send one message."""
         assert self.process.stdin is not None
-        self.process.stdin.write(protocol.encode(message))
+        self.process.stdin.write(codec.encode(message))
 
     def receive(self) -> Message | None:
         """Return the next message, or None at the end of the stream."""
@@ -134,7 +137,7 @@ class AgentProcess:
                 return None
             self._pending += data
         line, _, self._pending = self._pending.partition(b"\n")
-        return protocol.decode(line)
+        return codec.decode(line)
 
     def until(self, kind: type[M], found: Callable[[Any], bool] = lambda message: True) -> M:
         """Return the next message of a kind that fits; the others are dropped."""
@@ -148,7 +151,7 @@ class AgentProcess:
         """Send a plan; return all messages up to Done."""
         self.send(plan)
         messages: list[Message] = []
-        while not messages or not isinstance(messages[-1], protocol.Done):
+        while not messages or not isinstance(messages[-1], Done):
             message = self.receive()
             assert message is not None, f"the agent ended: {self.errors()}"
             messages.append(message)

@@ -12,11 +12,13 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rkbench_agent.accuracy import OutputWatch, ShapeMismatchError, output_error
-from rkbench_agent.golden import Golden
-from rkbench_agent.npz import NpzError, NpzFile
-from rkbench_agent.protocol import OutputCheck, OutputError
+from rkbench_agent.errors import NpzError, ShapeMismatchError
+from rkbench_agent.run.accuracy import OutputWatch, output_error
+from rkbench_agent.run.golden import Golden
+from rkbench_agent.runtimes.npz import NpzFile
 from rkbench_agent.runtimes.replay import Replay, input_digest
+from rkbench_agent.wire.messages import OutputCheck, OutputError
+from rkbench_agent.wire.plan import TensorSpec
 
 
 def error_of(actual: Any, expected: Any) -> OutputError:
@@ -214,8 +216,8 @@ def test_a_file_that_is_no_zip_is_an_error(tmp_path: Path, content: bytes) -> No
         NpzFile(str(path))
 
 
-TENSORS = [{"name": "x", "shape": [1, 2], "dtype": "float32"}]
-OUTPUTS = [{"name": "y", "shape": [1, 3]}, {"name": "z", "shape": [1]}]
+TENSORS = [TensorSpec("x", [1, 2], "float32")]
+OUTPUTS = [TensorSpec("y", [1, 3], "float32"), TensorSpec("z", [1], "float32")]
 
 
 def test_a_golden_yields_its_cases_with_the_outputs_that_it_has(tmp_path: Path) -> None:
@@ -256,7 +258,7 @@ def test_recorded_outputs_are_found_by_the_digest_of_their_inputs(tmp_path: Path
         digests=np.array(["0" * 64, input_digest([known])]),
         outputs__y=np.array([[[0.0]], [[7.0]]], np.float32),
     )
-    replay = Replay(path, [{"name": "y"}])
+    replay = Replay(path, [TensorSpec("y", [1, 10], "float32")])
     found = replay.outputs([known])
     assert found is not None and found[0].tolist() == [[7.0]]
     assert replay.outputs([unknown]) is None

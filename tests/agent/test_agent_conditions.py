@@ -8,26 +8,26 @@ from typing import Any, Callable, Dict, List
 
 import pytest
 from agent_bench import TREES, AgentProcess, Bench, model_bytes, of_kind
-from rkbench_agent.beside import Beside
-from rkbench_agent.child import Child
-from rkbench_agent.death import RunFailedError
-from rkbench_agent.fit import Doubt, Room, judge_fit
-from rkbench_agent.protocol import (
+from rkbench_agent.board.sensors import busy_ratio
+from rkbench_agent.errors import RunFailedError
+from rkbench_agent.run.child import Child
+from rkbench_agent.run.extras import Extras
+from rkbench_agent.run.fit import Doubt, Room, judge_fit
+from rkbench_agent.run.state import RunState
+from rkbench_agent.wire.board import Reading
+from rkbench_agent.wire.messages import (
     Failed,
     Finished,
     Latencies,
     LoadCycle,
     LoadMemory,
     Message,
-    Profile,
+    ProfileText,
     Progress,
-    Reading,
-    RunSpec,
 )
-from rkbench_agent.run_state import RunState
-from rkbench_agent.sensors import busy_ratio
+from rkbench_agent.wire.plan import FileFigures, RunSettings, RunSpec
 
-FIGURES = {"npu_weight_bytes": 60_000_000, "npu_internal_bytes": 20_000_000}
+FIGURES = FileFigures(60_000_000, 20_000_000)
 
 
 @pytest.fixture
@@ -42,10 +42,10 @@ def board(bench: Bench, tmp_path: Path) -> Bench:
 def caveats_of(messages: List[Message]) -> Dict[str, str]:
     """Return code and message of the only run's caveats."""
     (finished,) = of_kind(messages, Finished)
-    return {caveat["code"]: caveat["message"] for caveat in finished.caveats}
+    return {caveat.code: caveat.message for caveat in finished.caveats}
 
 
-def spec_of(size_bytes: int, figures: Dict[str, Any]) -> RunSpec:
+def spec_of(size_bytes: int, figures: FileFigures) -> RunSpec:
     return RunSpec("a", "a", "0" * 64, size_bytes, [], [], figures=figures)
 
 
@@ -67,7 +67,7 @@ def test_a_hot_board_is_waited_for_until_it_is_cool(board: Bench, start: Callabl
     seen = agent.until(Progress)
     assert (seen.stage, seen.done, seen.total, seen.unit) == ("cooling", 71.5, 50.0, "celsius")
     (zone / "temp").write_text("48000\n")
-    codes = [caveat["code"] for caveat in agent.until(Finished).caveats]
+    codes = [caveat.code for caveat in agent.until(Finished).caveats]
     assert name == "soc-thermal"
     assert "not_cool" not in codes
 
@@ -183,10 +183,10 @@ def test_load_cycles_that_fail_cost_a_caveat_and_not_the_run(bench: Bench) -> No
     def start_nothing(state: RunState, runtime: str, command: Dict[str, Any]) -> Child:
         raise RunFailedError(Failed("a", "load", "crash", "the worker was killed by SIGSEGV during load"))
 
-    state = RunState(spec_of(1, {}))
-    plan = bench.plan(bench.spec(), load_cycles=2)
-    Beside(plan, start_nothing, lambda state: None, lambda progress: None).run(state)
-    assert state.caveats["load_cycles_failed"]["message"] == (
+    state = RunState(spec_of(1, FileFigures()))
+    settings = RunSettings(load_cycles=2)
+    Extras("virtual", settings, start_nothing, lambda state: None, lambda progress: None).run(state)
+    assert state.caveats["load_cycles_failed"].message == (
         "the load cycles ended early: the worker was killed by SIGSEGV during load"
     )
 
@@ -196,7 +196,7 @@ def test_the_profile_is_the_runtimes_own_text(bench: Bench, start: Callable[...,
     table.write_text("ID OpType Time(us)\n1 Conv 12\n")
     behaviour = bench.behaviour(profile=str(table))
     messages = start(RKBENCH_VIRTUAL_BEHAVIOUR=behaviour).run(bench.plan(bench.spec(), profile=True))
-    (profile,) = of_kind(messages, Profile)
+    (profile,) = of_kind(messages, ProfileText)
     assert (profile.runtime, profile.text) == ("virtual", "ID OpType Time(us)\n1 Conv 12\n")
     last_latency = max(index for index, item in enumerate(messages) if isinstance(item, Latencies))
     assert messages.index(profile) > last_latency
@@ -220,7 +220,7 @@ def test_each_run_of_a_plan_may_have_cores_of_its_own(
 ) -> None:
     plan = bench.plan(bench.spec("a", core_mask="0"), bench.spec("b", core_mask="0-1"))
     finished = {item.run: item for item in of_kind(start().run(plan), Finished)}
-    codes = {run: [caveat["code"] for caveat in item.caveats] for run, item in finished.items()}
+    codes = {run: [caveat.code for caveat in item.caveats] for run, item in finished.items()}
     assert codes == {"a": ["outputs_not_recorded"], "b": ["cores_not_modelled", "outputs_not_recorded"]}
 
 

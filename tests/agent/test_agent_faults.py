@@ -10,7 +10,9 @@ from typing import Any, Callable, List, Tuple
 
 import pytest
 from agent_bench import AgentProcess, Bench, is_alive, model_bytes, of_kind, wait_until_gone
-from rkbench_agent.protocol import Failed, Finished, Latencies, LoadMemory, Log, Message, OutputError, RunSpec
+from rkbench_agent.wire.codec import decode, encode
+from rkbench_agent.wire.messages import Failed, Finished, Latencies, LoadMemory, Log, Message, OutputError
+from rkbench_agent.wire.plan import Plan, RunSpec, TensorSpec
 
 Start = Callable[..., AgentProcess]
 
@@ -181,7 +183,7 @@ def test_a_worker_is_the_first_to_be_killed_for_memory_and_leaves_no_core(start:
 
 
 def test_a_golden_that_does_not_fit_shows_both_sides(start: Start, bench: Bench) -> None:
-    tensors = [{"name": "x", "shape": [1, 8, 8, 3], "dtype": "uint8", "layout": "NHWC"}]
+    tensors = [TensorSpec("x", [1, 8, 8, 3], "uint8", "NHWC")]
     messages = start().run(bench.plan(bench.spec("a", golden=bench.golden(), inputs=tensors)))
     (failed,) = of_kind(messages, Failed)
     assert failed.reason == "bad_input"
@@ -189,13 +191,13 @@ def test_a_golden_that_does_not_fit_shows_both_sides(start: Start, bench: Bench)
 
 
 def test_a_bug_in_the_worker_shows_its_traceback(start: Start, bench: Bench) -> None:
-    messages = start().run(bench.plan(bench.spec("a", inputs=[{"name": "x"}])))
+    messages = start().run(bench.plan(bench.spec("a", inputs=[TensorSpec("x", [1, 4, 4, 3], "no dtype")])))
     (failed,) = of_kind(messages, Failed)
     assert (failed.reason, failed.exit_code) == ("crash", 1)
-    assert "KeyError" in failed.message
+    assert "TypeError" in failed.message
 
 
 def test_the_spec_of_a_run_survives_the_wire() -> None:
     spec = RunSpec("a", "a", "0" * 64, 1, [], [])
-    assert RunSpec.from_wire(spec.to_wire()) == spec
+    assert decode(encode(Plan([spec]))) == Plan([spec])
     assert sys.version_info >= (3, 8)

@@ -10,11 +10,12 @@ from typing import Any, Callable, Dict, Optional
 
 import pytest
 from agent_bench import TREES, AgentProcess, Bench, of_kind
-from rkbench_agent.elf import identify_library
-from rkbench_agent.environment import read_environment
-from rkbench_agent.inspection import inspect_board, may_open
-from rkbench_agent.kernel_log import KernelLog
-from rkbench_agent.protocol import Failed, LoadMemory, Log
+from rkbench_agent.board.elf import identify_library
+from rkbench_agent.board.environment import read_environment
+from rkbench_agent.board.inspection import inspect_board, may_open
+from rkbench_agent.board.kernel_log import KernelLog
+from rkbench_agent.wire.board import GovernorFile, Library
+from rkbench_agent.wire.messages import Failed, LoadMemory, Log
 
 Start = Callable[..., AgentProcess]
 
@@ -77,29 +78,17 @@ def test_every_librknnrt_is_found_once_with_its_version(tree: Path) -> None:
     put(tree, "usr/lib64/librknnrt.so", b"<html>")
     (tree / "lib").symlink_to("usr/lib")
     assert inspect_board(tree, None)["libraries"] == [
-        {
-            "path": "/usr/lib/librknnrt.so",
-            "kind": "elf",
-            "machine": "aarch64",
-            "version": "2.3.2",
-            "size_bytes": 200 + len(text),
-        },
-        {
-            "path": "/usr/lib64/librknnrt.so",
-            "kind": "html",
-            "machine": None,
-            "version": None,
-            "size_bytes": 6,
-        },
+        Library("/usr/lib/librknnrt.so", "elf", "aarch64", "2.3.2", 200 + len(text)),
+        Library("/usr/lib64/librknnrt.so", "html", None, None, 6),
     ]
 
 
 def test_the_nodes_of_the_npu_are_found_by_their_path_on_the_bus(tree: Path) -> None:
     (tree / "dev/dri/renderD129").chmod(0o660)
-    nodes: Dict[str, Any] = {node["path"]: node for node in inspect_board(tree, None)["device_nodes"]}
+    nodes: Dict[str, Any] = {node.path: node for node in inspect_board(tree, None)["device_nodes"]}
     assert sorted(nodes) == ["/dev/dri/card1", "/dev/dri/renderD129"]
     render = nodes["/dev/dri/renderD129"]
-    assert (render["kind"], render["mode"], render["openable"]) == ("drm_render", "0660", True)
+    assert (render.kind, render.mode, render.openable) == ("drm_render", "0660", True)
 
 
 def test_without_links_by_path_the_driver_in_sysfs_names_the_nodes(tree: Path) -> None:
@@ -107,7 +96,7 @@ def test_without_links_by_path_the_driver_in_sysfs_names_the_nodes(tree: Path) -
     for name in ("card1", "renderD129"):  # links that lead back to where they stand are in no recorded tree
         folder = tree / "sys/devices/platform/fdab0000.npu/drm" / name
         (folder / "device").symlink_to("../../../fdab0000.npu")
-    assert [node["path"] for node in inspect_board(tree, None)["device_nodes"]] == [
+    assert [node.path for node in inspect_board(tree, None)["device_nodes"]] == [
         "/dev/dri/card1",
         "/dev/dri/renderD129",
     ]
@@ -124,9 +113,7 @@ def test_rocket_is_told_from_rknpu(tmp_path: Path) -> None:
     put(tmp_path, "sys/class/accel/accel0/device/uevent", b"DRIVER=rocket\n")
     found = inspect_board(tmp_path, None)
     assert found["npu_driver"] == "rocket"
-    assert [(node["path"], node["kind"]) for node in found["device_nodes"]] == [
-        ("/dev/accel/accel0", "accel")
-    ]
+    assert [(node.path, node.kind) for node in found["device_nodes"]] == [("/dev/accel/accel0", "accel")]
 
 
 def test_what_rknnlite_demands_in_a_container_is_listed(tree: Path) -> None:
@@ -154,14 +141,11 @@ def test_without_a_kernel_log_nothing_is_said_of_it(tree: Path) -> None:
 
 
 def test_governors_are_listed_with_whether_they_can_be_set(tree: Path) -> None:
-    files = {file["part"]: file for file in inspect_board(tree, None)["governor_files"]}
+    files = {file.part: file for file in inspect_board(tree, None)["governor_files"]}
     assert sorted(files) == ["CPU", "DDR", "NPU"]
-    assert files["NPU"] == {
-        "part": "NPU",
-        "path": "/sys/class/devfreq/fdab0000.npu/governor",
-        "governor": "rknpu_ondemand",
-        "settable": True,
-    }
+    assert files["NPU"] == GovernorFile(
+        "NPU", "/sys/class/devfreq/fdab0000.npu/governor", "rknpu_ondemand", True
+    )
 
 
 def test_what_cannot_be_opened_cannot_be_set(tmp_path: Path) -> None:

@@ -10,20 +10,11 @@ from typing import Callable, List
 
 import pytest
 from agent_bench import AgentProcess, Bench, of_kind, wait_until_gone
-from rkbench_agent.link import HostGoneError, LineBuffer, Outbox
-from rkbench_agent.protocol import (
-    Beat,
-    Cancel,
-    Done,
-    Environment,
-    Failed,
-    Finished,
-    Latencies,
-    Locked,
-    Log,
-    Plan,
-    Refused,
-)
+from rkbench_agent.errors import HostGoneError
+from rkbench_agent.line.link import LineBuffer, Outbox
+from rkbench_agent.wire.board import Environment
+from rkbench_agent.wire.messages import Beat, Cancel, Done, Failed, Finished, Latencies, Locked, Log, Refused
+from rkbench_agent.wire.plan import Plan
 
 Start = Callable[..., AgentProcess]
 
@@ -180,8 +171,8 @@ def test_who_holds_the_board_is_told_at_once_and_what_for(start: Start, bench: B
     first.until(Latencies)
     holder = start().until(Environment).holder
     assert holder is not None
-    assert (holder["owner"], holder["reason"]) == ("ann@desk", "nightly lab")
-    assert holder["until_unix_ns"] > holder["since_unix_ns"]
+    assert (holder.owner, holder.reason) == ("ann@desk", "nightly lab")
+    assert holder.until_unix_ns > holder.since_unix_ns
 
 
 def test_a_lock_is_kept_alive_with_every_beat(start: Start, bench: Bench) -> None:

@@ -9,8 +9,8 @@ from typing import Any, Callable, Dict, List
 import numpy as np
 import pytest
 from agent_bench import TREES, AgentProcess, Bench, golden_arrays, of_kind
-from rkbench_agent.protocol import (
-    Environment,
+from rkbench_agent.wire.board import Environment
+from rkbench_agent.wire.messages import (
     Failed,
     Finished,
     Latencies,
@@ -46,7 +46,7 @@ def test_a_run_on_rknnlite_is_measured_in_every_kind(start: Start, bench: Bench)
     assert of_kind(messages, Failed) == []
     (finished,) = of_kind(messages, Finished)
     assert finished.iterations == 60
-    assert set(finished.provenance.values()) == {"measured"}
+    assert set(vars(finished.provenance).values()) == {"measured"}
     errors = of_kind(messages, OutputError)
     assert [(error.case, error.max_abs_error, error.top1_agreement) for error in errors] == [
         (0, 0.0, True),
@@ -65,7 +65,7 @@ def test_without_a_golden_the_outputs_are_still_watched(start: Start, bench: Ben
     messages = agent.run(bench.plan(bench.spec("a"), runtime="lite", min_iterations=5))
     assert of_kind(messages, OutputError) == []
     assert of_kind(messages, OutputCheck) == [OutputCheck("a", 0, "/head/y", True, False)]
-    assert of_kind(messages, Finished)[0].provenance["outputs"] is None
+    assert of_kind(messages, Finished)[0].provenance.outputs is None
 
 
 def test_the_format_is_a_str_so_that_no_call_spoils_the_next(start: Start, bench: Bench) -> None:
@@ -94,7 +94,7 @@ def test_a_board_of_one_core_is_never_given_a_mask(start: Start, bench: Bench) -
     messages = run_lite(start, bench, {"min_iterations": 1, "core_mask": "all"}, STANDIN_SOC="rk3568")
     assert [call["core_mask"] for call in calls(bench, "init_runtime")] == [0]
     (finished,) = of_kind(messages, Finished)
-    assert [caveat["code"] for caveat in finished.caveats] == ["core_mask_ignored"]
+    assert [caveat.code for caveat in finished.caveats] == ["core_mask_ignored"]
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import pytest
 from agent_bench import TREES, AgentProcess, Bench, of_kind
-from rkbench_agent.lock import BoardLock, wide_lock_file
-from rkbench_agent.protocol import Latencies, Refused
+from rkbench_agent.line.lock import BoardLock, wide_lock_file
+from rkbench_agent.wire.board import Holder
+from rkbench_agent.wire.messages import Latencies, Refused
 
 
 def test_a_lock_names_its_holder_and_is_free_after_release(tmp_path: Path) -> None:
@@ -85,7 +86,7 @@ def test_a_holder_that_is_just_writing_its_name_is_unknown(tmp_path: Path) -> No
     first, second = BoardLock(tmp_path / "lock"), BoardLock(tmp_path / "lock")
     assert first.acquire("ann") is None
     (tmp_path / "lock").write_text('{"own')
-    assert second.acquire("bob") == ("unknown", None, "", None)
+    assert second.acquire("bob") == Holder("unknown")
     first.release()
 
 

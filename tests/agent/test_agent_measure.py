@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any, Iterator, List, Optional
 
 import pytest
-from rkbench_agent.log_scan import find_cause, find_caveats, find_run_failure
-from rkbench_agent.measure import measure
-from rkbench_agent.protocol import Plan
-from rkbench_agent.runtimes.base import RuntimeFailureError, StageTimes
+from rkbench_agent.errors import RuntimeFailureError
+from rkbench_agent.run.log_scan import find_cause, find_caveats, find_run_failure
+from rkbench_agent.run.schedule import BlockSize, next_block, turns
+from rkbench_agent.runtimes.base import StageTimes
 from rkbench_agent.runtimes.behaviour import Behaviour, read_behaviour
 from rkbench_agent.runtimes.latency_model import LatencyModel, Work
-from rkbench_agent.schedule import BlockSize, next_block, turns
+from rkbench_agent.scenarios.single_stream import run_block
+from rkbench_agent.wire.plan import RunSettings
 
 
 class NullRuntime:
@@ -43,7 +44,7 @@ class NullRuntime:
 def test_only_the_inference_is_timed() -> None:
     beats: List[int] = []
     runtime = NullRuntime([0, 5, 10, 17])
-    block = measure(runtime, 2, beat=lambda: beats.append(1))
+    block = run_block(runtime, 2, beat=lambda: beats.append(1))
     assert (list(block.start_ns), list(block.duration_ns), block.count) == ([0, 10], [5, 7], 2)
     assert block.stages == [StageTimes(run_ns=1), StageTimes(run_ns=1)]
     assert (block.total_ns, beats, runtime.collecting) == (12, [1, 1], False)
@@ -51,13 +52,13 @@ def test_only_the_inference_is_timed() -> None:
 
 
 def test_a_block_ends_at_its_limit() -> None:
-    block = measure(NullRuntime([0, 5, 10, 17, 20, 99]), 3, limit_ns=12)
+    block = run_block(NullRuntime([0, 5, 10, 17, 20, 99]), 3, limit_ns=12)
     assert (block.count, block.total_ns) == (2, 12)
 
 
 def test_a_runtime_that_returns_nothing_fails_and_the_collector_is_on_again() -> None:
     with pytest.raises(RuntimeFailureError, match="no outputs"):
-        measure(NullRuntime([0, 5], result=None), 1)
+        run_block(NullRuntime([0, 5], result=None), 1)
     assert gc.isenabled()
 
 
@@ -82,7 +83,7 @@ def test_a_runtime_that_returns_nothing_fails_and_the_collector_is_on_again() ->
     ],
 )
 def test_the_next_block_is_what_is_missing(plan: Any, done: int, done_ms: int, block: Any) -> None:
-    assert next_block(Plan([], block_iterations=50, **plan), done, done_ms * 1_000_000) == block
+    assert next_block(RunSettings(block_iterations=50, **plan), done, done_ms * 1_000_000) == block
 
 
 def test_runs_take_turns_so_that_a_drift_hits_all_alike() -> None:
@@ -168,5 +169,5 @@ def test_the_telling_line_is_the_cause_not_the_tail() -> None:
 
 def test_doubts_in_the_log_become_caveats_once() -> None:
     line = "W RKNN: This model has not multicore config, fallback single core"
-    assert [caveat["code"] for caveat in find_caveats([line, line])] == ["single_core_fallback"]
+    assert [caveat.code for caveat in find_caveats([line, line])] == ["single_core_fallback"]
     assert find_caveats(["I RKNN: fine"]) == []

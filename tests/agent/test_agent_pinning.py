@@ -12,10 +12,12 @@ from typing import Callable, Dict, List
 
 import pytest
 from agent_bench import TREES, AgentProcess, Bench, of_kind, wait_until_gone
-from rkbench_agent import conditions
-from rkbench_agent.conditions import Domain, PinRefusedError, Write, apply, big_cpus, plan_pin, read_domains
-from rkbench_agent.guard import STATE
-from rkbench_agent.protocol import Cancel, Conditions, Environment, Finished, Latencies, Log, Reading
+from rkbench_agent.board import conditions
+from rkbench_agent.board.conditions import Domain, Write, apply, big_cpus, plan_pin, read_domains
+from rkbench_agent.board.guard import STATE
+from rkbench_agent.errors import PinRefusedError
+from rkbench_agent.wire.board import Environment, Pinning, Reading
+from rkbench_agent.wire.messages import Cancel, Finished, Latencies, Log
 
 NPU = "sys/class/devfreq/fdab0000.npu"
 DDR = "sys/class/devfreq/dmc"
@@ -146,7 +148,7 @@ def test_clocks_are_pinned_while_it_measures_and_given_back(
 ) -> None:
     before = clocks(board.root)
     messages = start().run(board.plan(board.spec(), pin=True))
-    pinned, given_back = of_kind(messages, Conditions)
+    pinned, given_back = of_kind(messages, Pinning)
     assert (pinned.pinned, pinned.settings, pinned.restored) == (True, PERFORMANCE, None)
     assert pinned.big_cpus == [4, 5, 6, 7]
     assert (given_back.restored, given_back.message) == (True, "")
@@ -163,7 +165,7 @@ def test_a_given_npu_clock_is_held_by_both_limits_where_there_is_no_userspace_fi
 ) -> None:
     before = clocks(board.root)
     messages = start().run(board.plan(board.spec(), pin=True, npu_clock_hz=600_000_000))
-    settings = of_kind(messages, Conditions)[0].settings
+    settings = of_kind(messages, Pinning)[0].settings
     assert settings[f"{NPU}/min_freq"] == settings[f"{NPU}/max_freq"] == "600000000"
     assert settings[f"{DDR}/governor"] == "performance"
     assert clocks(board.root) == before
@@ -178,12 +180,12 @@ def test_a_refused_write_leaves_nothing_half_pinned_and_names_the_command(
         path.symlink_to("/proc/sys/kernel/ostype")  # can be read, and not even root can write it
     before = clocks(board.root)
     messages = start().run(board.plan(board.spec(), pin=True))
-    (told, _) = of_kind(messages, Conditions)
+    (told, _) = of_kind(messages, Pinning)
     assert (told.pinned, told.settings) == (False, {})
     refused = f"CPU policy6: cannot write performance to /{CPU}/policy6/scaling_governor: "
     assert told.message.startswith(refused)
-    caveats = {caveat["code"]: caveat for caveat in of_kind(messages, Finished)[0].caveats}
-    assert "echo performance > /sys/class/devfreq/fdab0000.npu/governor" in caveats["not_pinned"]["advice"]
+    caveats = {caveat.code: caveat for caveat in of_kind(messages, Finished)[0].caveats}
+    assert "echo performance > /sys/class/devfreq/fdab0000.npu/governor" in caveats["not_pinned"].advice
     assert of_kind(messages, Environment)[-1].npu_governor == "rknpu_ondemand"
     assert clocks(board.root) == before
     assert not (board.cache / STATE).exists()
@@ -195,10 +197,10 @@ def test_clocks_are_given_back_when_the_host_cancels(
     before = clocks(board.root)
     agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=board.behaviour(hang={"stage": "inference"}))
     agent.send(board.plan(board.spec(), pin=True))
-    assert agent.until(Conditions).pinned
+    assert agent.until(Pinning).pinned
     assert clocks(board.root) != before
     agent.send(Cancel())
-    assert agent.until(Conditions).restored is True
+    assert agent.until(Pinning).restored is True
     assert clocks(board.root) == before
 
 
@@ -206,7 +208,7 @@ def test_clocks_are_given_back_when_the_line_is_cut(board: Bench, start: Callabl
     before = clocks(board.root)
     agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=board.behaviour(hang={"stage": "inference"}))
     agent.send(board.plan(board.spec(), pin=True))
-    assert agent.until(Conditions).pinned
+    assert agent.until(Pinning).pinned
     assert agent.process.stdin is not None
     agent.process.stdin.close()
     assert agent.wait() == 0
@@ -219,7 +221,7 @@ def test_clocks_are_given_back_when_the_line_stalls(board: Bench, start: Callabl
     behaviour = board.behaviour(hang={"stage": "inference"})
     agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=behaviour, RKBENCH_SILENCE_LIMIT_S="1.0")
     agent.send(board.plan(board.spec(), pin=True))
-    assert agent.until(Conditions).pinned
+    assert agent.until(Pinning).pinned
     assert agent.wait() == 0  # it heard nothing more from us, and we have not closed the line
     wait_until_gone(guards_of(board))
     assert clocks(board.root) == before
@@ -232,7 +234,7 @@ def test_clocks_are_given_back_when_the_supervisor_hangs(
     behaviour = board.behaviour(hang={"stage": "inference"})
     agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=behaviour, RKBENCH_SILENCE_LIMIT_S="0.5")
     agent.send(board.plan(board.spec(), pin=True))
-    assert agent.until(Conditions).pinned
+    assert agent.until(Pinning).pinned
     agent.process.send_signal(signal.SIGSTOP)
     wait_until_gone(guards_of(board))
     assert clocks(board.root) == before
@@ -245,7 +247,7 @@ def test_a_guard_that_is_told_to_end_gives_back_first(
     before = clocks(board.root)
     agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=board.behaviour(hang={"stage": "inference"}))
     agent.send(board.plan(board.spec(), pin=True))
-    assert agent.until(Conditions).pinned
+    assert agent.until(Pinning).pinned
     (guard,) = guards_of(board)
     os.kill(guard, number)
     wait_until_gone([guard])
@@ -258,7 +260,7 @@ def test_what_a_killed_guard_left_is_given_back_by_the_next_start(
     before = clocks(board.root)
     agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=board.behaviour(hang={"stage": "inference"}))
     agent.send(board.plan(board.spec(), pin=True))
-    assert agent.until(Conditions).pinned
+    assert agent.until(Pinning).pinned
     for pid in guards_of(board):
         os.kill(pid, signal.SIGKILL)
     kill_all(agent)
@@ -275,12 +277,12 @@ def test_a_guard_that_is_killed_meanwhile_is_a_caveat_and_leaves_nothing(
     behaviour = board.behaviour(crash={"stage": "inference"}, per_model={"b": {"crash": None}})
     agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=behaviour)
     agent.send(board.plan(board.spec("a"), board.spec("b"), pin=True))
-    assert agent.until(Conditions).pinned
+    assert agent.until(Pinning).pinned
     for pid in guards_of(board):
         os.kill(pid, signal.SIGKILL)
-    codes = [caveat["code"] for caveat in agent.until(Finished).caveats]
+    codes = [caveat.code for caveat in agent.until(Finished).caveats]
     assert "pin_lost" in codes
-    assert agent.until(Conditions).restored is True
+    assert agent.until(Pinning).restored is True
     assert clocks(board.root) == before
 
 
@@ -292,7 +294,7 @@ def test_what_was_pinned_before_a_reboot_is_not_written_again(
     boot_id.write_text("first\n")
     agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=board.behaviour(hang={"stage": "inference"}))
     agent.send(board.plan(board.spec(), pin=True))
-    assert agent.until(Conditions).pinned
+    assert agent.until(Pinning).pinned
     for pid in guards_of(board):
         os.kill(pid, signal.SIGKILL)
     kill_all(agent)
@@ -315,7 +317,7 @@ def test_governors_are_given_back_after_kill_9_at_random_moments(
         agent.until(Environment)
         agent.send(plan)
         if source.random() < 0.75:  # else at a moment before anything is pinned, or while it is
-            agent.until(Conditions)
+            agent.until(Pinning)
             seen_pinned += 1
         moment_s = source.uniform(0.0, 0.3)
         select.select([], [], [], moment_s)

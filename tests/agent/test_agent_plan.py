@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Callable
 
 from agent_bench import TREES, AgentProcess, Bench, of_kind
-from rkbench_agent import protocol
-from rkbench_agent.protocol import (
+from rkbench_agent.wire import codec, words
+from rkbench_agent.wire.board import Environment, Reading
+from rkbench_agent.wire.messages import (
     Cancel,
     Done,
-    Environment,
     Failed,
     Finished,
     Have,
@@ -21,7 +21,6 @@ from rkbench_agent.protocol import (
     OutputCheck,
     OutputError,
     Progress,
-    Reading,
     Refused,
     Want,
 )
@@ -33,7 +32,7 @@ def test_the_first_messages_say_who_speaks_and_what_the_board_is(start: Start) -
     agent = start()
     hello, environment = agent.receive(), agent.receive()
     assert isinstance(hello, Hello)
-    assert (hello.magic, hello.protocol, hello.pid) == ("rkbench-agent", 1, agent.process.pid)
+    assert (hello.magic, hello.protocol, hello.pid) == ("rkbench-agent", 2, agent.process.pid)
     assert isinstance(environment, Environment)
     assert (environment.soc, environment.driver_version, environment.simulated) == ("rk3588", "0.9.8", True)
 
@@ -53,7 +52,7 @@ def test_one_variant_is_loaded_compared_and_timed(start: Start, bench: Bench) ->
     messages = start().run(bench.plan(spec, warmup_iterations=5, block_iterations=40))
 
     assert of_kind(messages, Failed) == []
-    assert tuple(message.phase for message in of_kind(messages, LoadMemory)) == protocol.PHASES
+    assert tuple(message.phase for message in of_kind(messages, LoadMemory)) == words.PHASES
     assert of_kind(messages, LoadMemory)[2].npu_total_bytes == 1_500_000
     assert [error.case for error in of_kind(messages, OutputError)] == [0, 1, 2, 3]
     assert {round(error.max_abs_error or 0.0, 5) for error in of_kind(messages, OutputError)} == {0.5}
@@ -69,8 +68,8 @@ def test_one_variant_is_loaded_compared_and_timed(start: Start, bench: Bench) ->
     assert of_kind(messages, Reading)[0].ddr_clock_hz == 528_000_000
     (finished,) = of_kind(messages, Finished)
     assert finished.iterations == 100
-    assert finished.provenance["latency"] == "modelled"
-    assert finished.provenance["outputs"] == "vendor_simulator"
+    assert finished.provenance.latency == "modelled"
+    assert finished.provenance.outputs == "vendor_simulator"
     assert isinstance(messages[-1], Done)
 
 
@@ -128,7 +127,7 @@ def test_variants_that_do_not_fit_together_load_and_warm_up_for_every_block(
         ("a", 1, False),
     ]
     phases = [memory.phase for memory in of_kind(messages, LoadMemory, "a")]
-    assert tuple(phases) == protocol.PHASES
+    assert tuple(phases) == words.PHASES
 
 
 def test_a_run_that_fails_in_its_turn_leaves_the_others_going(start: Start, bench: Bench) -> None:
@@ -182,8 +181,8 @@ def test_outputs_that_nobody_recorded_are_not_invented(start: Start, bench: Benc
     assert of_kind(messages, OutputError) == []
     assert of_kind(messages, OutputCheck) == []
     (finished,) = of_kind(messages, Finished)
-    assert [caveat["code"] for caveat in finished.caveats] == ["outputs_not_recorded"]
-    assert finished.provenance["outputs"] is None
+    assert [caveat.code for caveat in finished.caveats] == ["outputs_not_recorded"]
+    assert finished.provenance.outputs is None
 
 
 def test_wrong_constant_and_nan_outputs_are_seen(start: Start, bench: Bench) -> None:
@@ -220,7 +219,7 @@ def test_a_cancel_that_comes_with_its_plan_ends_it(start: Start, bench: Bench) -
     agent.until(Environment)
     assert agent.process.stdin is not None
     plan = bench.plan(bench.spec("a"))
-    agent.process.stdin.write(protocol.encode(plan) + protocol.encode(Cancel()))
+    agent.process.stdin.write(codec.encode(plan) + codec.encode(Cancel()))
     agent.until(Done)
     assert agent.children() == []
 

@@ -8,9 +8,14 @@ from pathlib import Path
 
 import pytest
 from agent_bench import TREES
-from rkbench_agent.environment import find_library, find_soc, read_environment, read_library_version
-from rkbench_agent.memory import dma_buf_bytes, memory_available_bytes, process_memory
-from rkbench_agent.sensors import Sensors, parse_npu_load
+from rkbench_agent.board.environment import (
+    find_library,
+    find_soc_name,
+    read_environment,
+    read_library_version,
+)
+from rkbench_agent.board.memory import dma_buf_bytes, memory_available_bytes, process_memory
+from rkbench_agent.board.sensors import Sensors, parse_npu_load
 
 
 @pytest.fixture
@@ -158,7 +163,7 @@ def test_the_environment_of_a_real_root_is_not_simulated_unless_the_runtime_is()
     ],
 )
 def test_the_soc_of_a_device_tree(compatible: list, soc: object) -> None:  # type: ignore[type-arg]
-    assert find_soc(compatible) == soc
+    assert find_soc_name(compatible) == soc
 
 
 @pytest.mark.parametrize("folder", ["usr/lib", "usr/lib64", "usr/lib/aarch64-linux-gnu", "usr/local/lib"])

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 import pytest
-from rkbench_agent.put import store
-from rkbench_agent.storage import AGENTS_KEPT, Cache, StorageError, file_system
+from rkbench_agent.errors import StorageError
+from rkbench_agent.line.put import store
+from rkbench_agent.line.storage import AGENTS_KEPT, Cache, file_system
 
 AGENT = Path(__file__).parents[2] / "agent"
 DATA = hashlib.shake_128(b"model").digest(3 << 20)

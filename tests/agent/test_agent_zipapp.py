@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from agent_bench import AGENT, START, AgentProcess, Bench, of_kind
 from rkbench_agent import __version__
-from rkbench_agent.protocol import Failed, Finished, Hello
+from rkbench_agent.wire.messages import Failed, Finished, Hello
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_the_zipapp_is_small_even_with_its_docstrings(archive: Path) -> None:
 
 def test_the_cache_is_where_the_zipapp_lies(bench: Bench, archive: Path) -> None:
     code = (
-        "import sys; sys.path[0] = sys.argv[1]; from rkbench_agent import server; "
+        "import sys; sys.path[0] = sys.argv[1]; from rkbench_agent.line import server; "
         "print(server._default_cache())"
     )
     result = subprocess.run([sys.executable, "-c", code, str(archive)], stdout=subprocess.PIPE, check=True)
@@ -73,7 +73,7 @@ def run_main(archive: Path, *args: str) -> subprocess.CompletedProcess[bytes]:
 
 def test_the_supervisor_imports_neither_numpy_nor_psutil() -> None:
     code = (
-        "import sys; sys.path[0] = sys.argv[1]; import rkbench_agent.server; "
+        "import sys; sys.path[0] = sys.argv[1]; import rkbench_agent.line.server; "
         "print(sorted({'numpy', 'psutil', 'rknnlite'} & set(sys.modules)))"
     )
     result = subprocess.run([sys.executable, "-c", code, str(AGENT)], stdout=subprocess.PIPE, check=True)

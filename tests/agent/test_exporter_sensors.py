@@ -20,9 +20,9 @@ from rkbench_agent.exporter.board import Benchmark
 from rkbench_agent.exporter.collector import BoardCollector, board_groups
 from rkbench_agent.exporter.files import Files
 from rkbench_agent.exporter.rounds import Group, Rounds
-from rkbench_agent.lock import BoardLock
+from rkbench_agent.line.lock import BoardLock
 
-TREES = Path(__file__).parents[2] / "host/rkbench/boards/trees"
+TREES = Path(__file__).parents[2] / "host/rkbench/boards/virtual/trees"
 NPU = "sys/devices/platform/fdab0000.npu/devfreq/fdab0000.npu"
 
 

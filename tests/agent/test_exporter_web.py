@@ -16,9 +16,10 @@ import pytest
 
 pytest.importorskip("prometheus_client")
 
+from rkbench_agent.errors import ListenError
 from rkbench_agent.exporter import web
 from rkbench_agent.exporter.command import identity
-from rkbench_agent.exporter.web import ListenError, parse_listen
+from rkbench_agent.exporter.web import parse_listen
 
 AGENT = Path(__file__).parents[2] / "agent"
 CODE = (

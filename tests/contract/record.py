@@ -12,12 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rkbench.boards.agent.upload import OnProgress, Transfer
 from rkbench.boards.model import Board
-from rkbench.boards.upload import OnProgress, Transfer
-from rkbench.campaign import Order, run_campaign
-from rkbench.results.store import Store
+from rkbench.campaign import PushOptions, run_campaign
 from rkbench.session import Session, open_session
-from rkbench_agent.protocol import Environment, Hello, Message, Plan, encode
+from rkbench.store.sqlite import Store
+from rkbench_agent.wire.board import Environment
+from rkbench_agent.wire.codec import encode
+from rkbench_agent.wire.messages import Hello, Message
+from rkbench_agent.wire.plan import Plan, RunSettings
 
 HERE = Path(__file__).parent / "recordings"
 DEMO = Path(__file__).parents[2] / "host/rkbench/demo/data"
@@ -68,11 +71,10 @@ def record(name: str, models: Sequence[str], iterations: int, behaviour: dict[st
             with open_session(board) as session:
                 yield RecordingSession(session, lines)
 
-        order = Order(
+        order = PushOptions(
             tuple(DEMO / f"{model}.rknn" for model in models),
+            RunSettings(min_iterations=iterations, min_duration_s=0.0),
             golden=golden,
-            iterations=iterations,
-            duration_s=0.0,
         )
         with Store(here / "results.sqlite") as store:
             run_campaign(order, board, connect, store, unix_s=lambda: UNIX_S, source=random.Random(SEED))

@@ -7,8 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rkbench.boards.upload import Transfer
-from rkbench_agent.protocol import Environment, Hello, Message, Plan, decode
+from rkbench.boards.agent.upload import Transfer
+from rkbench_agent.wire.board import Environment
+from rkbench_agent.wire.codec import decode
+from rkbench_agent.wire.messages import Hello, Message
+from rkbench_agent.wire.plan import Plan
 
 RECORDINGS = Path(__file__).parent / "recordings"
 DEMO = Path(__file__).parents[2] / "host/rkbench/demo/data"

@@ -11,11 +11,11 @@ from rkbench.boards.model import Board
 from rkbench.campaign.check import Findings, before_push
 from rkbench.errors import ModelError
 from rkbench.rknn.compatibility import ModelFacts
-from rkbench_agent.protocol import Environment
+from rkbench_agent.wire.board import DeviceNode, Environment, GovernorFile, Library
 
 BOARD = Board("rock", "10.0.0.2", soc="rk3588")
-LIBRARY = {"path": "/usr/lib/librknnrt.so", "kind": "elf", "machine": "aarch64", "version": "2.3.2"}
-NODE = {"path": "/dev/dri/renderD129", "kind": "drm_render", "mode": "0660", "owner": "root"}
+LIBRARY = Library("/usr/lib/librknnrt.so", "elf", "aarch64", "2.3.2")
+NODE = DeviceNode("/dev/dri/renderD129", "drm_render", "0660", "root", "render", openable=True)
 HEALTHY = Environment(
     soc="rk3588",
     driver_version="0.9.8",
@@ -26,7 +26,7 @@ HEALTHY = Environment(
     psutil_version="7.2.2",
     libraries=[LIBRARY],
     elf_machine="aarch64",
-    device_nodes=[{**NODE, "group": "render", "openable": True}],
+    device_nodes=[NODE],
 )
 MODEL = ModelFacts("m.rknn", 6, False, "rk3588", "RKNPU v2", "2.3.2")
 
@@ -56,7 +56,7 @@ def test_what_says_how_to_read_the_numbers_is_a_caveat_and_no_note() -> None:
 
 
 def test_what_caveats_say_already_is_not_said_twice() -> None:
-    governor = {"part": "NPU", "path": "/sys/g", "governor": "rknpu_ondemand", "settable": False}
+    governor = GovernorFile("NPU", "/sys/g", "rknpu_ondemand", settable=False)
     assert look(governor_files=[governor], unix_ns=0) == Findings((), {}, ())
 
 

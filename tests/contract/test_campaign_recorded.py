@@ -6,24 +6,26 @@ import os
 import random
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from recorded import FIRST, MODELS, SECOND, SEED, UNIX_S, RecordedSession, connecting, read_recording
 from rkbench.boards.model import Board
-from rkbench.campaign import Order, Outcome, run_campaign
+from rkbench.campaign import Outcome, PushOptions, run_campaign
 from rkbench.errors import BoardBusyError, ConnectionLostError, ModelError, StoreError, UsageError
-from rkbench.results.collect import Collected
-from rkbench.results.events import Ended, Event, Note, Sending, Waiting
-from rkbench.results.model import Transfer
-from rkbench.results.store import Store
-from rkbench_agent.protocol import Latencies, Locked, Refused
+from rkbench.runs.collect import Collected
+from rkbench.runs.events import Ended, Event, Note, Sending, Waiting
+from rkbench.runs.model import Transfer
+from rkbench.store.sqlite import Store
+from rkbench_agent.wire.messages import Latencies, Locked, Refused
+from rkbench_agent.wire.plan import RunSettings
 
 BOARD = Board("virtual", "", soc="rk3588", simulated=True, runtime="virtual")
-ORDER = Order(MODELS, duration_s=0.0, iterations=300)
+ORDER = PushOptions(MODELS, RunSettings(min_duration_s=0.0, min_iterations=300))
 
 
 def run(
-    session: RecordedSession, store: Store, order: Order = ORDER, board: Board = BOARD
+    session: RecordedSession, store: Store, order: PushOptions = ORDER, board: Board = BOARD
 ) -> tuple[Outcome, list[Event]]:
     events: list[Event] = []
     outcome = run_campaign(
@@ -55,12 +57,16 @@ def test_every_run_is_stored_with_its_latencies(store: Store) -> None:
 
 def test_the_plan_names_models_and_cores(store: Store) -> None:
     session = RecordedSession(read_recording("two_variants"))
-    run(session, store, replace(ORDER, core_mask="0-1", warmup=7, wait_s=60.0))
+    run(session, store, replace(with_settings(core_mask="0-1", warmup_iterations=7), wait_s=60.0))
     plan = session.plans[0]
-    assert [spec["name"] for spec in plan.runs] == ["digits.regrouped.fp16", "digits.regrouped.int8"]
-    assert [spec["inputs"][0]["shape"] for spec in plan.runs] == [[1, 32, 32, 1], [1, 32, 32, 1]]
-    assert (plan.core_mask, plan.warmup_iterations, plan.min_iterations) == ("0-1", 7, 300)
-    assert (plan.lock_wait_s, plan.runtime) == (60.0, "virtual")
+    assert [spec.name for spec in plan.runs] == ["digits.regrouped.fp16", "digits.regrouped.int8"]
+    assert [spec.inputs[0].shape for spec in plan.runs] == [[1, 32, 32, 1], [1, 32, 32, 1]]
+    assert (plan.settings.core_mask, plan.settings.warmup_iterations, plan.settings.min_iterations) == (
+        "0-1",
+        7,
+        300,
+    )
+    assert (plan.lock_wait_s, plan.settings.runtime) == (60.0, "virtual")
 
 
 def test_a_crash_costs_only_its_own_run(store: Store) -> None:
@@ -178,17 +184,21 @@ def test_the_named_baseline_is_the_one(store: Store) -> None:
     assert outcome.comparison.baseline == SECOND
 
 
+def with_settings(**values: Any) -> PushOptions:
+    return replace(ORDER, settings=replace(ORDER.settings, **values))
+
+
 @pytest.mark.parametrize(
     ("order", "words"),
     [
-        (replace(ORDER, scenario="server"), "scenario 'server' is not there yet: only single_stream"),
-        (replace(ORDER, core_mask="3"), "no core mask '3'"),
-        (replace(ORDER, iterations=0), "--iterations 0: must be 1 or more"),
+        (with_settings(scenario="server"), "scenario 'server' is not there: single_stream"),
+        (with_settings(core_mask="3"), "no core mask '3'"),
+        (with_settings(min_iterations=0), "--iterations 0: must be 1 or more"),
         (replace(ORDER, baseline="nobody"), "no variant 'nobody' for --baseline"),
         (replace(ORDER, models=()), "no model given"),
     ],
 )
-def test_an_order_that_makes_no_sense_is_refused(store: Store, order: Order, words: str) -> None:
+def test_an_order_that_makes_no_sense_is_refused(store: Store, order: PushOptions, words: str) -> None:
     with pytest.raises(UsageError, match=words):
         run(RecordedSession(read_recording("two_variants")), store, order)
 

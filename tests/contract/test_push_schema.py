@@ -10,13 +10,14 @@ import jsonschema
 import pytest
 from recorded import FIRST, SECOND, read_recording
 from rkbench.campaign import compare_collected
-from rkbench.results import beside, comparison, model
-from rkbench.results.collect import Collector
-from rkbench.results.environment import board_record
-from rkbench.results.model import Failure, PlanRecord, Provenance, RunResult, Transfer, Variant
-from rkbench.results.serialize import dump_run, from_json, load_run, to_json
-from rkbench.views.json_view import SCHEMA_FILE, push_document
-from rkbench_agent.protocol import Environment, Hello
+from rkbench.runs import comparison, extras, model
+from rkbench.runs.collect import Collector
+from rkbench.runs.environment import board_record
+from rkbench.runs.model import Failure, PlanRecord, RunResult, Transfer, Variant
+from rkbench.runs.serialize import dump_run, from_json, load_run, to_json
+from rkbench.views.push.json import SCHEMA_FILE, push_document
+from rkbench_agent.wire.board import Environment
+from rkbench_agent.wire.messages import Hello, Provenance
 
 SCHEMA: dict[str, Any] = json.loads(SCHEMA_FILE.read_text())
 VALIDATOR = jsonschema.Draft202012Validator(SCHEMA)
@@ -34,7 +35,7 @@ def header(run_id: str, name: str, hello: Hello, environment: Environment) -> Ru
         provenance=Provenance(),
         board=board_record("virtual", hello, environment),
         variant=Variant(name, "0" * 64, 1000, target="rk3588"),
-        plan=PlanRecord("single_stream", "virtual", "auto", 5, 100, 0.0, 0.0, 50, True, 2),
+        plan=PlanRecord(runtime="virtual", min_duration_s=0.0, variants_in_push=2),
         transfer=Transfer(1000, 0, True, 0.0),
     )
 
@@ -80,7 +81,7 @@ def _parts(module: Any) -> list[type]:
     ]
 
 
-PARTS = _parts(model) + _parts(comparison) + _parts(beside)
+PARTS = _parts(model) + _parts(comparison) + _parts(extras)
 
 
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)

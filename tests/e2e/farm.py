@@ -17,10 +17,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from rkbench.boards.exporter_install import install_exporter, uninstall_exporter
+from rkbench.boards.exporter.installation import install_exporter, uninstall_exporter
 from rkbench.boards.inventory import add_board
 from rkbench.boards.model import Board
-from rkbench.boards.virtual import VirtualBoard
+from rkbench.boards.virtual.board import VirtualBoard
 from sshd import free_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy"

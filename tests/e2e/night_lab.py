@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import jsonschema
-from rkbench.views.nightly import SCHEMA_FILE
+from rkbench.views.nightly.console import SCHEMA_FILE
 
 DEMO = Path(__file__).parents[2] / "host/rkbench/demo/data"
 MODELS = ("digits.regrouped.fp16", "digits.regrouped.int8")

@@ -18,16 +18,16 @@ from typing import Any
 
 import pytest
 from rkbench.boards.model import Board
-from rkbench.boards.trees import copy_tree
-from rkbench.boards.virtual import VirtualBoard
-from rkbench.campaign import Order, Outcome, run_campaign
+from rkbench.boards.virtual.board import VirtualBoard
+from rkbench.boards.virtual.trees import copy_tree
+from rkbench.campaign import Outcome, PushOptions, run_campaign
 from rkbench.campaign.check import examine
 from rkbench.errors import ConnectionLostError, ModelError
-from rkbench.results.events import Event, Measuring, Note
-from rkbench.results.model import Diagnosis, Failure, RunResult
-from rkbench.results.store import Store
+from rkbench.runs.events import Event, Measuring, Note
+from rkbench.runs.model import Diagnosis, Failure, RunResult
 from rkbench.session import Session, open_session
-from rkbench_agent import protocol
+from rkbench.store.sqlite import Store
+from rkbench_agent.wire.plan import RunSettings
 from sshd import Sshd
 
 DEMO = Path(__file__).parents[2] / "host/rkbench/demo/data"
@@ -52,8 +52,8 @@ def start_board(start_sshd: Callable[..., Sshd], tmp_path: Path) -> StartBoard:
         copy_tree(soc, root)
         tree(root)
         words = {"RKBENCH_SYS_ROOT": str(root), "PYTHONPATH": str(STANDIN), "STANDIN_SOC": soc}
-        words["RKBENCH_SILENCE_LIMIT_S"] = f"{protocol.SILENCE_LIMIT_S}"  # the host has its usual one, too
-        words["RKBENCH_BEAT_INTERVAL_S"] = f"{protocol.BEAT_INTERVAL_S}"
+        words["RKBENCH_SILENCE_LIMIT_S"] = f"{words.SILENCE_LIMIT_S}"  # the host has its usual one, too
+        words["RKBENCH_BEAT_INTERVAL_S"] = f"{words.BEAT_INTERVAL_S}"
         if behaviour is not None:
             (tmp_path / "behaviour.json").write_text(json.dumps(behaviour))
             words["RKBENCH_VIRTUAL_BEHAVIOUR"] = str(tmp_path / "behaviour.json")
@@ -66,7 +66,7 @@ def start_board(start_sshd: Callable[..., Sshd], tmp_path: Path) -> StartBoard:
 
 def push(board: Board, folder: Path, *models: Path, notes: list[str] | None = None, **order: Any) -> Outcome:
     """Push models to a board; `notes` gets what the user is told meanwhile."""
-    wishes = Order(models or (MODEL,), **{"iterations": 20, "duration_s": 0.0, **order})
+    wishes = PushOptions(models or (MODEL,), **{"iterations": 20, "duration_s": 0.0, **order})
 
     def listen(event: Event) -> None:
         if isinstance(event, Note) and notes is not None:
@@ -183,7 +183,16 @@ def test_a_segfault_in_an_inference_keeps_what_was_measured(start_board: StartBo
 def test_a_hang_is_explained_by_the_kernel(start_board: StartBoard, tmp_path: Path) -> None:
     behaviour = {"hang": {"stage": "inference", "iteration": 60}}
     board = start_board(runtime="virtual", behaviour=behaviour, tree=lambda root: (root / "dev/kmsg").touch())
-    order = Order((MODEL,), iterations=100, duration_s=0.0, limits_s=(60.0, 60.0, 3.0))
+    order = PushOptions(
+        (MODEL,),
+        RunSettings(
+            min_iterations=100,
+            min_duration_s=0.0,
+            load_timeout_s=60.0,
+            first_inference_timeout_s=60.0,
+            inference_timeout_s=3.0,
+        ),
+    )
 
     def listen(event: Event) -> None:
         if isinstance(event, Measuring) and event.stage == "inference":
@@ -289,7 +298,7 @@ def cut_and(change: Callable[[Path], object], folder: Path) -> RunResult:
                     transport.close()
                 change(boot)
 
-        order = Order((MODEL,), iterations=5000, duration_s=0.0)
+        order = PushOptions((MODEL,), RunSettings(min_iterations=5000, min_duration_s=0.0))
         with Store(folder / "results.sqlite") as store:
             return run_campaign(order, virtual.board, connect, store, listen).runs[0]
 

@@ -8,11 +8,11 @@ from pathlib import Path
 
 import jsonschema
 import pytest
-from rkbench.views import doctor
+from rkbench.schema import SCHEMAS
 from sshd import Sshd
 from test_push import FP16, Bench
 
-SCHEMA = Path(doctor.__file__).parent / "schema/rkbench-check-1.schema.json"
+SCHEMA = SCHEMAS / "rkbench-check-1.schema.json"
 
 
 @pytest.fixture

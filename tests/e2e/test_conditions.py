@@ -9,16 +9,17 @@ from typing import Any
 import jsonschema
 import pytest
 from rkbench.boards.inventory import candidates, load_inventory
-from rkbench.boards.virtual import VirtualBoard
-from rkbench.campaign import Conditions, Order, Outcome, run_campaign
-from rkbench.campaign.order import SWEEP
+from rkbench.boards.virtual.board import VirtualBoard
+from rkbench.campaign import Outcome, PushOptions, run_campaign
+from rkbench.campaign.settings import SWEEP
 from rkbench.cli import part_pin
 from rkbench.errors import BenchError, UsageError
-from rkbench.results.events import Event, Measuring, Note
-from rkbench.results.store import Store
+from rkbench.runs.events import Event, Measuring, Note
 from rkbench.session import open_session
+from rkbench.store.sqlite import Store
 from rkbench.units import parse_hertz
-from rkbench.views.json_view import SCHEMA_FILE, push_document
+from rkbench.views.push.json import SCHEMA_FILE, push_document
+from rkbench_agent.wire.plan import RunSettings
 
 DATA = Path(__file__).parents[1] / "data"
 RK3588 = DATA / "models/mb_gap7_rk3588_i8.rknn"
@@ -40,7 +41,7 @@ class Pushed:
         self.stored = store.history()
 
 
-def push(folder: Path, soc: str, order: Order, **behaviour: Any) -> Pushed:
+def push(folder: Path, soc: str, order: PushOptions, **behaviour: Any) -> Pushed:
     """Push on a virtual board that misbehaves as told; what it yields must fit the schema."""
     inventory = folder / "bench.toml"
     lines = ["[boards.v]", 'host = "virtual"', f'soc = "{soc}"']
@@ -63,8 +64,8 @@ def push(folder: Path, soc: str, order: Order, **behaviour: Any) -> Pushed:
 
 
 def test_a_push_with_pinned_clocks_says_so_and_gives_them_back(tmp_path: Path) -> None:
-    wanted = Conditions(pin=True, npu_clock_hz=600_000_000)
-    pushed = push(tmp_path, "rk3588", Order((RK3588,), duration_s=0.0, conditions=wanted))
+    wanted = {"pin": True, "npu_clock_hz": 600_000_000}
+    pushed = push(tmp_path, "rk3588", PushOptions((RK3588,), RunSettings(min_duration_s=0.0, **wanted)))
     (run,) = pushed.runs
     assert run.conditions is not None and run.conditions.pinned
     assert run.conditions.settings["sys/class/devfreq/fdab0000.npu/max_freq"] == "600000000"
@@ -80,8 +81,8 @@ def test_a_push_with_pinned_clocks_says_so_and_gives_them_back(tmp_path: Path) -
 
 
 def test_a_clock_that_the_board_lacks_leaves_it_unpinned_with_a_caveat(tmp_path: Path) -> None:
-    wanted = Conditions(pin=True, npu_clock_hz=650_000_000)
-    pushed = push(tmp_path, "rk3588", Order((RK3588,), duration_s=0.0, conditions=wanted))
+    wanted = {"pin": True, "npu_clock_hz": 650_000_000}
+    pushed = push(tmp_path, "rk3588", PushOptions((RK3588,), RunSettings(min_duration_s=0.0, **wanted)))
     (run,) = pushed.runs
     assert run.conditions is not None and not run.conditions.pinned
     caveat = next(item for item in run.caveats if item.code == "not_pinned")
@@ -90,7 +91,9 @@ def test_a_clock_that_the_board_lacks_leaves_it_unpinned_with_a_caveat(tmp_path:
 
 
 def test_a_sweep_runs_every_mask_of_three_cores_in_turns(tmp_path: Path) -> None:
-    pushed = push(tmp_path, "rk3588", Order((RK3588,), duration_s=0.0, core_mask=SWEEP))
+    pushed = push(
+        tmp_path, "rk3588", PushOptions((RK3588,), RunSettings(min_duration_s=0.0, core_mask=SWEEP))
+    )
     assert [run.plan.core_mask for run in pushed.runs] == ["auto", "0", "1", "2", "0-1", "all"]
     assert pushed.outcome.comparison.baseline == pushed.runs[0].id
     assert all(run.latency is not None and run.latency.count == 100 for run in pushed.runs)
@@ -98,13 +101,15 @@ def test_a_sweep_runs_every_mask_of_three_cores_in_turns(tmp_path: Path) -> None
 
 
 def test_a_sweep_on_one_core_says_so_and_asks_for_no_mask(tmp_path: Path) -> None:
-    pushed = push(tmp_path, "rk3568", Order((RK3568,), duration_s=0.0, core_mask=SWEEP))
+    pushed = push(
+        tmp_path, "rk3568", PushOptions((RK3568,), RunSettings(min_duration_s=0.0, core_mask=SWEEP))
+    )
     assert [run.plan.core_mask for run in pushed.runs] == ["auto"]
     assert "--cores sweep: rk3568 has one NPU core, so there is only auto to run" in pushed.notes
 
 
 def test_cycles_and_layers_are_in_the_result_of_the_clean_run(tmp_path: Path) -> None:
-    order = Order((RK3588,), duration_s=0.0, load_cycles=12, profile=True)
+    order = PushOptions((RK3588,), RunSettings(min_duration_s=0.0, load_cycles=12, profile=True))
     pushed = push(tmp_path, "rk3588", order, profile=str(TABLE), leak_bytes=200_000)
     (run,) = pushed.runs
     assert run.load is not None and run.load.cycles is not None
@@ -119,8 +124,8 @@ def test_cycles_and_layers_are_in_the_result_of_the_clean_run(tmp_path: Path) ->
 
 
 def test_a_push_that_waits_for_a_cool_board_tells_how_warm_it_is(tmp_path: Path) -> None:
-    wanted = Conditions(cool_below_celsius=40.0, cool_limit_s=0.2)
-    pushed = push(tmp_path, "rk3588", Order((RK3588,), duration_s=0.0, conditions=wanted))
+    wanted = {"cool_below_celsius": 40.0, "cool_limit_s": 0.2}
+    pushed = push(tmp_path, "rk3588", PushOptions((RK3588,), RunSettings(min_duration_s=0.0, **wanted)))
     assert "cooling" in pushed.stages
     assert "not_cool" in [caveat.code for caveat in pushed.runs[0].caveats]
 

@@ -52,9 +52,7 @@ def test_the_first_variant_is_more_than_15_times_its_onnx(told: dict[str, Any]) 
 
 
 def test_its_json_is_valid_against_the_schema_of_a_push(told: dict[str, Any]) -> None:
-    schema = json.loads(
-        (files("rkbench.results") / "schema" / "rkbench-1.schema.json").read_text(encoding="utf-8")
-    )
+    schema = json.loads((files("rkbench.schema") / "rkbench-1.schema.json").read_text(encoding="utf-8"))
     jsonschema.Draft202012Validator(schema).validate(told)
     assert set(told["demo"]) == set(schema["$defs"]["Demo"]["properties"])
 
@@ -114,7 +112,7 @@ def test_the_story_is_told_on_stdout_and_kept_in_a_store_that_is_named(tmp_path:
 
 
 def test_what_it_says_to_try_next_exists() -> None:
-    from rkbench.demo.tell import next_commands
+    from rkbench.views.demo import next_commands
 
     data = Path(str(files("rkbench.demo") / "data"))
     groups = {group.name for group in app.registered_groups}

@@ -14,13 +14,13 @@ from pathlib import Path
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
-from rkbench.boards.boot import AgentZip
-from rkbench.boards.exporter_install import install_exporter, uninstall_exporter
-from rkbench.boards.exporter_zip import build_exporter
+from rkbench.boards.agent.boot import AgentZip
+from rkbench.boards.exporter.installation import install_exporter, uninstall_exporter
+from rkbench.boards.exporter.zipapp import build_exporter
 from rkbench.boards.inventory import add_board, load_inventory
 from rkbench.boards.model import Board
-from rkbench.boards.trees import copy_tree
-from rkbench.boards.virtual import VirtualBoard
+from rkbench.boards.virtual.board import VirtualBoard
+from rkbench.boards.virtual.trees import copy_tree
 from rkbench.errors import BoardError
 from sshd import Sshd, free_port
 
@@ -86,7 +86,7 @@ def test_another_version_takes_its_place(
     pid = scrape_pid(board)
     other = build_exporter().data + b"a comment in the archive"
     newer = AgentZip(hashlib.sha256(other).hexdigest(), other)
-    monkeypatch.setattr("rkbench.boards.exporter_install.build_exporter", lambda: newer)
+    monkeypatch.setattr("rkbench.boards.exporter.installation.build_exporter", lambda: newer)
     done = install_exporter(board)
     assert (done.changed, done.digest) == (True, newer.digest)
     assert scrape_pid(board) != pid

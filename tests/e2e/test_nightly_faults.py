@@ -24,12 +24,14 @@ from rkbench.nightly.begin import RESUME, Terms
 from rkbench.nightly.cells import fingerprint, make_cells
 from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
-from rkbench.results.gates import latest_gates
-from rkbench.results.night import CellEnded, Night, NightListener, Told
-from rkbench.results.night_store import find_night
-from rkbench.results.store import Store
+from rkbench.runs.night import CellEnded, Night, NightListener, Told
 from rkbench.session import open_session
-from rkbench_agent.protocol import Environment, Hello, Latencies, Message, Plan
+from rkbench.store.gates import latest_gates
+from rkbench.store.nights import find_night
+from rkbench.store.sqlite import Store
+from rkbench_agent.wire.board import Environment
+from rkbench_agent.wire.messages import Hello, Latencies, Message
+from rkbench_agent.wire.plan import Plan
 
 CELLS = len(MODELS) * len(BOARDS)
 QUICK = Terms(retry_pause_s=0.0)

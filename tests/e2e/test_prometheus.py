@@ -18,16 +18,16 @@ from typing import Any
 import pytest
 from farm import DEPLOY, Farm, Prometheus, Serve, get, metric_names, poll
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
-from rkbench.boards.exporter_install import uninstall_exporter
-from rkbench.results.model import Board, Variant
-from rkbench.results.night import CellResult, GateResult, Night
-from rkbench.results.night_store import begin_night, save_cell, save_night
-from rkbench.results.store import Store
+from rkbench.boards.exporter.installation import uninstall_exporter
+from rkbench.runs.model import Board, Variant
+from rkbench.runs.night import CellResult, GateResult, Night
 from rkbench.stats.gates import FAIL, NOT_MEASURED, PASS, Judgement
-from rkbench_agent.lock import BoardLock
+from rkbench.store.nights import begin_night, save_cell, save_night
+from rkbench.store.sqlite import Store
+from rkbench_agent.line.lock import BoardLock
 from sshd import free_port
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "host/results"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "host"))
 
 from made_runs import collected, make_run
 

@@ -22,12 +22,13 @@ from typing import Any
 import jsonschema
 import pytest
 from relay import Relay
-from rkbench.campaign import Order, Outcome, run_campaign
-from rkbench.results.events import Event, Measuring
-from rkbench.results.store import Store
+from rkbench.campaign import Outcome, PushOptions, run_campaign
+from rkbench.runs.events import Event, Measuring
 from rkbench.session import open_session
-from rkbench.views.json_view import SCHEMA_FILE
-from rkbench_agent import protocol
+from rkbench.store.sqlite import Store
+from rkbench.views.push.json import SCHEMA_FILE
+from rkbench_agent.wire import words
+from rkbench_agent.wire.plan import RunSettings
 from sshd import BEAT_INTERVAL_S, SILENCE_LIMIT_S, Sshd
 
 DEMO = Path(__file__).parents[2] / "host/rkbench/demo/data"
@@ -38,8 +39,8 @@ GOLDEN = DEMO / "golden.npz"
 LONG = "36000"
 #: What `bench` expects of an agent; the tests of broken lines have shorter ones.
 USUAL_LIMITS = {
-    "RKBENCH_SILENCE_LIMIT_S": f"{protocol.SILENCE_LIMIT_S}",
-    "RKBENCH_BEAT_INTERVAL_S": f"{protocol.BEAT_INTERVAL_S}",
+    "RKBENCH_SILENCE_LIMIT_S": f"{words.SILENCE_LIMIT_S}",
+    "RKBENCH_BEAT_INTERVAL_S": f"{words.BEAT_INTERVAL_S}",
 }
 SHORT_LIMITS = {
     "RKBENCH_SILENCE_LIMIT_S": f"{SILENCE_LIMIT_S}",
@@ -244,7 +245,15 @@ def test_a_worker_that_dies_costs_one_column(
 def test_a_hang_ends_by_its_limit(start_board: Callable[..., Sshd], tmp_path: Path) -> None:
     server = start_board(tmp_path, {"hang": {"stage": "inference", "iteration": 10}})
     with Store(tmp_path / "s.sqlite") as store:
-        order = Order((FP16,), duration_s=0.0, limits_s=(20.0, 20.0, 1.0))
+        order = PushOptions(
+            (FP16,),
+            RunSettings(
+                min_duration_s=0.0,
+                load_timeout_s=20.0,
+                first_inference_timeout_s=20.0,
+                inference_timeout_s=1.0,
+            ),
+        )
         outcome = run_campaign(order, server.board, partial(open_session, server.board), store)
     (run,) = outcome.runs
     assert run.failure is not None
@@ -264,7 +273,9 @@ def push_through(server: Sshd, relay: Relay, store: Store, fault: Callable[[], N
             faults.pop()()
 
     connect = partial(open_session, board, silence_limit_s=SILENCE_LIMIT_S, beat_interval_s=BEAT_INTERVAL_S)
-    return run_campaign(Order((FP16, INT8), duration_s=float(LONG)), board, connect, store, listen)
+    return run_campaign(
+        PushOptions((FP16, INT8), RunSettings(min_duration_s=float(LONG))), board, connect, store, listen
+    )
 
 
 @pytest.mark.parametrize("fault", ["cut", "stall"])

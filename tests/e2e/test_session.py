@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 from rkbench.boards.model import Board
-from rkbench.boards.virtual import VirtualBoard
+from rkbench.boards.virtual.board import VirtualBoard
 from rkbench.errors import BoardError, ConnectionLostError, InventoryError
 from rkbench.session import Session, open_session
-from rkbench_agent.protocol import Beat, Done, Finished, Latencies, Plan, Progress, RunSpec
+from rkbench_agent.wire.messages import Beat, Done, Finished, Latencies, Progress
+from rkbench_agent.wire.plan import Plan, RunSpec
 from sshd import Sshd
 
 #: Never reached: only a cancel or a fault ends such a plan.

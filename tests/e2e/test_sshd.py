@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rkbench.boards.ssh import connect
+from rkbench.boards.ssh.connection import connect
 from rkbench.errors import AuthenticationError, BoardError, HostKeyError, NoSpaceError
 from rkbench.session import open_session
 from sshd import Sshd

@@ -9,7 +9,7 @@ from pathlib import Path
 import paramiko
 import pytest
 from rkbench.boards.model import Board
-from rkbench.boards.virtual import VirtualBoard, _Server
+from rkbench.boards.virtual.board import VirtualBoard, _Server
 from rkbench.session import open_session
 
 INCOMPRESSIBLE = b"".join(hashlib.sha256(bytes([i % 256, i // 256])).digest() for i in range(40_000))

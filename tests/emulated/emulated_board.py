@@ -20,7 +20,7 @@ from typing import IO, Protocol
 from double_build import build_device_double, build_runtime_double, has_compiler
 from rootfs import QEMU, REAL_RUNTIME, SITE, debian_mirror, ensure_rootfs
 
-TREES = Path(__file__).parents[2] / "host/rkbench/boards/trees"
+TREES = Path(__file__).parents[2] / "host/rkbench/boards/virtual/trees"
 TOOLS = ("unshare", "mount", "chroot", "ssh", "ssh-keygen", "apt-get", "dpkg")
 HW_IDS = {"rk3588": "0x46495245", "rk3568": "0"}
 START_LIMIT_S = 30.0

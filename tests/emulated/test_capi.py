@@ -12,11 +12,13 @@ from typing import Any
 import numpy as np
 import pytest
 from double_build import build_runtime_double, has_compiler
+from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes import rknn_abi as abi
-from rkbench_agent.runtimes.base import NpuMemory, RuntimeFailureError, Setting
+from rkbench_agent.runtimes.base import NpuMemory, Setting
 from rkbench_agent.runtimes.capi import CapiRuntime
 from rkbench_agent.runtimes.rknn_context import TensorInfo, Versions
 from rkbench_agent.runtimes.rknn_io import _write_rows
+from rkbench_agent.wire.plan import RunSpec
 
 ROOT = Path(__file__).parents[2]
 TWO_IN = "a:1x2x2x1:int8:nhwc:0.5:-2;b:1x3:float32"
@@ -42,7 +44,7 @@ class Fixture:
 
     def setting(self, **changes: Any) -> Setting:
         values: dict[str, Any] = {"soc": "rk3588", **changes}
-        return Setting("m", str(self.model), 64, [], [], **values)
+        return Setting(RunSpec("m", "m", "", 64, [], []), str(self.model), **values)
 
     def runtime(self, *, zero_copy: bool = False, **changes: Any) -> CapiRuntime:
         runtime = CapiRuntime(self.setting(**changes), zero_copy=zero_copy)
@@ -290,8 +292,10 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from rkbench_agent.runtimes.base import Setting
 from rkbench_agent.runtimes.capi import CapiRuntime
+from rkbench_agent.wire.plan import RunSpec
 print("numpy" in sys.modules)
-runtime = CapiRuntime(Setting("m", sys.argv[2], 64, [], [], soc="rk3588"), zero_copy=sys.argv[3] == "1")
+spec = RunSpec("m", "m", "", 64, [], [])
+runtime = CapiRuntime(Setting(spec, sys.argv[2], soc="rk3588"), zero_copy=sys.argv[3] == "1")
 runtime.read()
 runtime.initialise()
 print(runtime.npu_memory().weight_bytes, "numpy" in sys.modules)

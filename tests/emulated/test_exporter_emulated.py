@@ -9,7 +9,7 @@ import urllib.request
 import pytest
 from emulated_board import BoardFactory, EmulatedBoard
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
-from rkbench.boards.exporter_install import install_exporter, uninstall_exporter
+from rkbench.boards.exporter.installation import install_exporter, uninstall_exporter
 from rkbench.boards.model import Board
 
 pytestmark = [pytest.mark.emulated, pytest.mark.xdist_group("T1")]

@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 from emulated_board import BoardFactory, EmulatedBoard
 from rkbench.boards.model import Board
-from rkbench.campaign import Order, run_campaign
-from rkbench.results.model import RunResult
-from rkbench.results.store import Store
+from rkbench.campaign import PushOptions, run_campaign
+from rkbench.runs.model import RunResult
 from rkbench.session import open_session
+from rkbench.store.sqlite import Store
+from rkbench_agent.wire.plan import RunSettings
 from test_push_emulated import told
 
 pytestmark = [pytest.mark.emulated, pytest.mark.xdist_group("T2"), pytest.mark.timeout(240)]
@@ -35,7 +36,9 @@ def push(board: EmulatedBoard, model: Path, folder: Path, runtime: str) -> RunRe
         identity_files=(board.key_file,),
         known_hosts_files=(board.known_hosts,),
     )
-    order = Order((model,), iterations=5, duration_s=0.0, warmup=1, force=True)
+    order = PushOptions(
+        (model,), RunSettings(min_iterations=5, min_duration_s=0.0, warmup_iterations=1), force=True
+    )
     with Store(folder / "results.sqlite") as store:
         return run_campaign(order, target, partial(open_session, target), store).runs[0]
 

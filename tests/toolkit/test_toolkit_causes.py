@@ -6,9 +6,9 @@ from pathlib import Path
 
 import onnx
 import pytest
+from rkbench.inspect.causes import Cause, Diagnosis, find_causes
 from rkbench.onnx import predict_file
 from rkbench.rknn import open_model
-from rkbench.rknn.causes import Cause, Diagnosis, find_causes
 from toolkit_jobs import Convert
 
 BLOCKS = ("Conv_19", "Conv_32", "Conv_45", "Conv_58", "Conv_71", "Conv_84", "Conv_97")

@@ -11,9 +11,10 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from rkbench_agent.environment import find_library, find_soc, read_compatible, read_library_version
+from rkbench_agent.board.environment import find_soc_name, read_compatible
+from rkbench_agent.board.libraries import find_library, read_library_version
 from rkbench_agent.exporter.files import Files
-from rkbench_agent.lock import OWNER_LIMIT
+from rkbench_agent.line.lock import OWNER_LIMIT
 
 LIBRARY_AGE_S = 3600.0
 _MEMINFO = re.compile(r"^(\w+):\s*(\d+) kB$", re.MULTILINE)
@@ -94,7 +95,7 @@ class BoardInfo:
 
     def __call__(self, files: Files) -> List[Metric]:
         root = files.root
-        soc = find_soc(read_compatible(root))
+        soc = find_soc_name(read_compatible(root))
         if soc is None:
             files.fault(root / "proc/device-tree/compatible", "no Rockchip SoC")
         kernel = _KERNEL.match(files.text(root / "proc/version") or "")

@@ -15,7 +15,7 @@ from prometheus_client.registry import Collector
 from rkbench_agent import __version__
 from rkbench_agent.exporter import board, npu
 from rkbench_agent.exporter.rounds import Group, Outcome, Rounds
-from rkbench_agent.lock import wide_lock_file
+from rkbench_agent.line.lock import wide_lock_file
 
 #: Readings are kept for so long: however many scrape, the board is not read more often.
 MIN_AGE_S = 1.0

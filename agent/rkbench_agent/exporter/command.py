@@ -15,17 +15,15 @@ from typing import Any, Dict, List, Optional
 from prometheus_client.registry import CollectorRegistry
 
 from rkbench_agent import __version__
-from rkbench_agent.child import package_root
+from rkbench_agent.errors import ListenError, ServiceError
 from rkbench_agent.exporter.collector import BoardCollector, board_groups
 from rkbench_agent.exporter.install import Installation
 from rkbench_agent.exporter.rounds import Rounds
-from rkbench_agent.exporter.service import ServiceError
-from rkbench_agent.exporter.web import ExporterServer, ListenError, metrics_app, parse_listen
-from rkbench_agent.storage import DEFAULT_CACHE
+from rkbench_agent.exporter.web import ExporterServer, metrics_app, parse_listen
+from rkbench_agent.processes import package_root
+from rkbench_agent.wire.words import DEFAULT_CACHE, DEFAULT_EXPORTER_PORT, EXPORTER_MARK
 
-DEFAULT_LISTEN = "0.0.0.0:9954"
-#: The line of `install` and `uninstall` that the host reads: JSON.
-RESULT_MARK = "rkbench-exporter-result "
+DEFAULT_LISTEN = f"0.0.0.0:{DEFAULT_EXPORTER_PORT}"
 
 
 def main(arguments: Optional[List[str]] = None) -> int:
@@ -36,7 +34,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
         print(identity())
         return 0
     if options.command in ("install", "uninstall"):
-        print(RESULT_MARK + json.dumps(_change(options)), flush=True)
+        print(EXPORTER_MARK + json.dumps(_change(options)), flush=True)
         return 0
     try:
         return serve(options)

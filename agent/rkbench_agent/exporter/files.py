@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 from typing import List, Optional
 
-from rkbench_agent.system_files import LIMIT_BYTES
+from rkbench_agent.board.system_files import LIMIT_BYTES
 
 #: What a driver answers while its sensor sleeps: no reading, and no fault either.
 _ASLEEP = (errno.EAGAIN,)

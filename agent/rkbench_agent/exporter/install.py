@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any, Dict, Optional
 
 from rkbench_agent import __version__
-from rkbench_agent.exporter.service import Service, ServiceError, choose_service, service_of
+from rkbench_agent.errors import ServiceError
+from rkbench_agent.exporter.service import Service, choose_service, service_of
 from rkbench_agent.exporter.units import NAME
 from rkbench_agent.exporter.web import can_listen, parse_listen
 

@@ -8,9 +8,9 @@ from typing import List, Optional, Tuple
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from rkbench_agent.board.sensors import parse_npu_load
+from rkbench_agent.board.system_files import find_devfreq, read_ddr_clock
 from rkbench_agent.exporter.files import Files
-from rkbench_agent.sensors import parse_npu_load
-from rkbench_agent.system_files import find_devfreq, read_ddr_clock
 
 _DEVFREQ_LOAD = re.compile(r"(\d+)@\d+Hz\Z")
 

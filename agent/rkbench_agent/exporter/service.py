@@ -10,13 +10,10 @@ import time
 from pathlib import Path
 from typing import Dict, List, Optional
 
+from rkbench_agent.errors import ServiceError
 from rkbench_agent.exporter.units import NAME, script, unit
 
 STOP_LIMIT_S = 10.0
-
-
-class ServiceError(Exception):
-    """The exporter cannot be kept running; the message says why."""
 
 
 class Service:

@@ -13,13 +13,11 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import CollectorRegistry
 
+from rkbench_agent.errors import ListenError
+
 CLIENT_LIMIT_S = 10.0
 MAX_CLIENTS = 32
 _log = logging.getLogger("rkbench-exporter")
-
-
-class ListenError(Exception):
-    """The address cannot be listened on; the message says why."""
 
 
 class _Handler(WSGIRequestHandler):

@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Protocol, Sequence, Tuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, List, Optional, Protocol
+
+from rkbench_agent.wire.caveats import Caveat
+from rkbench_agent.wire.messages import Provenance
+from rkbench_agent.wire.plan import RunSpec
+from rkbench_agent.wire.words import AUTO
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
     Array = NDArray[np.generic]
-
-
-class RuntimeFailureError(Exception):
-    """The runtime cannot go on. `reason` is a word of `protocol.REASONS`."""
-
-    def __init__(self, message: str, *, reason: str = "runtime_error", advice: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.reason = reason
-        self.advice = advice
 
 
 @dataclass(frozen=True)
@@ -48,19 +43,15 @@ class NpuMemory:
 class Setting:
     """What a runtime is given: one variant, the board that it is on, and what the user asked for.
 
-    `inputs` and `outputs` are the tensor dicts of `RunSpec`. `soc` is None where the board does not
-    say. `behaviour_path` is the virtual runtime's behaviour file; `clock_ns` is where its clock starts.
+    `soc` is None where the board does not say. `behaviour_path` is the virtual runtime's behaviour file;
+    `clock_ns` is where its clock starts.
     """
 
-    name: str
+    spec: RunSpec
     model_path: str
-    size_bytes: int
-    inputs: Sequence[Dict[str, Any]]
-    outputs: Sequence[Dict[str, Any]]
-    core_mask: str = "auto"
+    core_mask: str = AUTO
     soc: Optional[str] = None
     replay_path: Optional[str] = None
-    figures: Dict[str, Optional[int]] = field(default_factory=dict)
     behaviour_path: Optional[str] = None
     clock_ns: int = 0
 
@@ -78,7 +69,7 @@ class Runtime(Protocol):
         """Return the time of the clock that iterations are timed with (CLOCK_MONOTONIC, or virtual)."""
         ...
 
-    def provenance(self) -> Dict[str, Optional[str]]:
+    def provenance(self) -> Provenance:
         """Return where each kind of number comes from."""
         ...
 
@@ -114,8 +105,8 @@ class Runtime(Protocol):
         """Return what the loaded model takes on the NPU."""
         ...
 
-    def caveats(self) -> List[Tuple[str, str, str]]:
-        """Return (code, message, advice) of every doubt so far."""
+    def caveats(self) -> List[Caveat]:
+        """Return every doubt so far."""
         ...
 
     def skip_to(self, clock_ns: int) -> None:

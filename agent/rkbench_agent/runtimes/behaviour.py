@@ -33,7 +33,7 @@ import json
 from pathlib import Path
 from typing import Any, Dict, List, Optional
 
-from rkbench_agent.runtimes.base import RuntimeFailureError
+from rkbench_agent.errors import RuntimeFailureError
 
 KEYS = frozenset(
     (

@@ -10,14 +10,18 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
-from rkbench_agent.environment import find_library
+from rkbench_agent.board.libraries import find_library
+from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes import rknn_abi as abi
-from rkbench_agent.runtimes.base import NpuMemory, RuntimeFailureError, Setting, StageTimes
+from rkbench_agent.runtimes.base import NpuMemory, Setting, StageTimes
 from rkbench_agent.runtimes.cores import choose_core_mask
 from rkbench_agent.runtimes.rknn_context import DEFAULT_FLAGS, Context, TensorInfo, Versions, describe
 from rkbench_agent.runtimes.rknn_io import CopiedIo, SharedIo
+from rkbench_agent.wire.caveats import Caveat
+from rkbench_agent.wire.messages import ALL_MEASURED, Provenance
+from rkbench_agent.wire.words import CAPI_ZERO_COPY
 
 if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
@@ -25,6 +29,11 @@ if TYPE_CHECKING:
 #: Names a librknnrt.so to load instead of the installed one, to try another version without root.
 LIBRARY_VARIABLE = "RKBENCH_LIBRKNNRT"
 PROFILED_WARMUPS = 2
+
+
+def new_runtime(setting: Setting, name: str) -> CapiRuntime:
+    """Return the runtime of the registry's entry `name`."""
+    return CapiRuntime(setting, zero_copy=name == CAPI_ZERO_COPY)
 
 
 class CapiRuntime:
@@ -43,10 +52,9 @@ class CapiRuntime:
         self._io: Any = None
         self._fed: List[Array] = []
 
-    def provenance(self) -> Dict[str, Optional[str]]:
+    def provenance(self) -> Provenance:
         """Return where each kind of number comes from: all of them were measured here."""
-        kinds = ("load", "load_duration", "process_memory", "latency", "outputs", "readings")
-        return dict.fromkeys(kinds, "measured")
+        return ALL_MEASURED
 
     def enter(self, stage: str) -> None:
         """Nothing depends on the stage."""
@@ -120,7 +128,7 @@ class CapiRuntime:
         finally:
             context.destroy()
 
-    def caveats(self) -> List[Tuple[str, str, str]]:
+    def caveats(self) -> List[Caveat]:
         """Return the doubts so far."""
         return list(self._caveats)
 

@@ -10,6 +10,8 @@ import struct
 from dataclasses import dataclass
 from typing import Optional, Tuple
 
+from rkbench_agent.errors import ContainerError
+
 #: NPU generation of a SoC: models are exchangeable within one.
 GENERATIONS = {
     "rk3566": "RKNPU lite",
@@ -20,10 +22,6 @@ GENERATIONS = {
     "rv1126b": "RKNPU f3",
 }
 SUPPORTED_VERSIONS = (1, 2, 3, 4, 5, 6)
-
-
-class ContainerError(Exception):
-    """The file is nothing that the runtime could run; the text is as librknnrt would print it."""
 
 
 @dataclass(frozen=True)

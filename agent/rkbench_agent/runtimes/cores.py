@@ -2,30 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Dict, List, Tuple
+from typing import List, Tuple
 
-from rkbench_agent.runtimes.base import RuntimeFailureError, Setting
-
-#: Core masks by SoC; elsewhere the runtime refuses any mask, and there is one core.
-CORE_MASKS: Dict[str, Dict[str, int]] = {
-    "rk3588": {"auto": 0, "0": 1, "1": 2, "2": 4, "0-1": 3, "all": 7},
-    "rk3576": {"auto": 0, "0": 1, "1": 2, "0-1": 3, "all": 3},
-}
-SINGLE_CORE_SOCS = ("rk3562", "rk3566", "rk3568")
+from rkbench_agent.errors import RuntimeFailureError
+from rkbench_agent.runtimes.base import Setting
+from rkbench_agent.wire.caveats import Caveat, caveat
+from rkbench_agent.wire.socs import SOCS, find_soc
+from rkbench_agent.wire.words import AUTO
 
 
-def choose_core_mask(setting: Setting) -> Tuple[int, List[Tuple[str, str, str]]]:
+def choose_core_mask(setting: Setting) -> Tuple[int, List[Caveat]]:
     """Return the mask (0: none is to be set) and caveats; raises RuntimeFailureError for a wrong name."""
-    soc, name = setting.soc or "", setting.core_mask
-    if soc in SINGLE_CORE_SOCS:
-        if name in ("auto", "0"):
+    soc, name = find_soc(setting.soc), setting.core_mask
+    if soc is not None and soc.npu_cores == 1:
+        if name in (AUTO, "0"):
             return 0, []
-        text = f"{soc} has one NPU core: --cores {name} was not applied"
-        return 0, [("core_mask_ignored", text, "leave --cores away on this board")]
-    masks = CORE_MASKS.get(soc, CORE_MASKS["rk3588"])
+        text = f"{soc.name} has one NPU core: --cores {name} was not applied"
+        return 0, [caveat("core_mask_ignored", text, "leave --cores away on this board")]
+    masks = (soc or SOCS["rk3588"]).core_masks
     if name not in masks:
         raise RuntimeFailureError(
-            f"no core mask {name!r} on {soc or 'this board'}",
+            f"no core mask {name!r} on {setting.soc or 'this board'}",
             reason="bad_input",
             advice=f"one of {', '.join(sorted(masks))}",
         )

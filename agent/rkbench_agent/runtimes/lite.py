@@ -9,15 +9,24 @@ board itself. A list as `data_format` is changed in place by the call, so a str 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, List, Optional
 
+from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes import rknn_abi
-from rkbench_agent.runtimes.base import NpuMemory, RuntimeFailureError, Setting, StageTimes
+from rkbench_agent.runtimes.base import NpuMemory, Setting, StageTimes
 from rkbench_agent.runtimes.cores import choose_core_mask
 from rkbench_agent.runtimes.rknn_context import Context
+from rkbench_agent.wire.caveats import Caveat
+from rkbench_agent.wire.messages import ALL_MEASURED, Provenance
 
 if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
+
+
+def new_runtime(setting: Setting, name: str) -> LiteRuntime:
+    """Return the runtime of the registry's entry `name`."""
+    del name
+    return LiteRuntime(setting)
 
 
 class LiteRuntime:
@@ -34,10 +43,9 @@ class LiteRuntime:
         self._data_format: Optional[str] = None
         self._run_perf: Any = None
 
-    def provenance(self) -> Dict[str, Optional[str]]:
+    def provenance(self) -> Provenance:
         """Return where each kind of number comes from: all of them were measured here."""
-        kinds = ("load", "load_duration", "process_memory", "latency", "outputs", "readings")
-        return dict.fromkeys(kinds, "measured")
+        return ALL_MEASURED
 
     def enter(self, stage: str) -> None:
         """Nothing depends on the stage."""
@@ -86,7 +94,7 @@ class LiteRuntime:
         except RuntimeFailureError:  # an old librknnrt: then it is unknown
             return NpuMemory()
 
-    def caveats(self) -> List[Tuple[str, str, str]]:
+    def caveats(self) -> List[Caveat]:
         """Return the doubts so far."""
         return list(self._caveats)
 

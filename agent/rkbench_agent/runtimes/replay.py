@@ -6,10 +6,11 @@ The digest is SHA-256 over the C-contiguous bytes of the inputs as fed, in the m
 from __future__ import annotations
 
 import hashlib
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
+from typing import TYPE_CHECKING, List, Optional, Sequence
 
-from rkbench_agent.npz import NpzError, NpzFile
-from rkbench_agent.runtimes.base import RuntimeFailureError
+from rkbench_agent.errors import NpzError, RuntimeFailureError
+from rkbench_agent.runtimes.npz import NpzFile
+from rkbench_agent.wire.plan import TensorSpec
 
 if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
@@ -26,8 +27,8 @@ def input_digest(inputs: Sequence[Array]) -> str:
 class Replay:
     """The recorded outputs of one variant; raises RuntimeFailureError(bad_input) if they do not fit."""
 
-    def __init__(self, path: str, outputs: Sequence[Dict[str, Any]]) -> None:
-        self._names = ["outputs/" + str(tensor["name"]) for tensor in outputs]
+    def __init__(self, path: str, outputs: Sequence[TensorSpec]) -> None:
+        self._names = ["outputs/" + tensor.name for tensor in outputs]
         try:
             self._file = NpzFile(path)
             digests = self._file.whole("digests")

@@ -7,8 +7,9 @@ import struct
 from dataclasses import dataclass
 from typing import Any, List, Optional, Tuple
 
+from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes import rknn_abi as abi
-from rkbench_agent.runtimes.base import NpuMemory, RuntimeFailureError
+from rkbench_agent.runtimes.base import NpuMemory
 
 DEFAULT_FLAGS = abi.FLAG_PRIORITY_MEDIUM
 #: The inference type of a file with dynamic shapes, as its FlatBuffer holds it: length, text, 0.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import ctypes
 from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple
 
+from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes import rknn_abi as abi
-from rkbench_agent.runtimes.base import RuntimeFailureError
 from rkbench_agent.runtimes.rknn_context import Context, check
 
 if TYPE_CHECKING:

@@ -13,17 +13,22 @@ import signal
 import time
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Tuple
+from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
 import numpy as np
 
 from rkbench_agent import libc
-from rkbench_agent.runtimes.base import NpuMemory, RuntimeFailureError, Setting, StageTimes
+from rkbench_agent.errors import ContainerError, RuntimeFailureError
+from rkbench_agent.runtimes.base import NpuMemory, Setting, StageTimes
 from rkbench_agent.runtimes.behaviour import read_behaviour
-from rkbench_agent.runtimes.container import ContainerError, check_platform, read_container
+from rkbench_agent.runtimes.container import check_platform, read_container
 from rkbench_agent.runtimes.cores import choose_core_mask
 from rkbench_agent.runtimes.latency_model import LatencyModel, Work
 from rkbench_agent.runtimes.replay import Replay
+from rkbench_agent.wire.caveats import Caveat, caveat
+from rkbench_agent.wire.messages import Provenance
+from rkbench_agent.wire.plan import TensorSpec
+from rkbench_agent.wire.words import FROM_FILE, MEASURED, MODELLED, VENDOR_SIMULATOR
 
 if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
@@ -40,14 +45,20 @@ NO_MEMORY = (
 )
 
 
+def new_runtime(setting: Setting, name: str) -> VirtualRuntime:
+    """Return the runtime of the registry's entry `name`."""
+    del name
+    return VirtualRuntime(setting)
+
+
 class VirtualRuntime:
     """Implements `base.Runtime`."""
 
     def __init__(self, setting: Setting) -> None:
         self._setting = setting
-        self._behaviour = read_behaviour(setting.behaviour_path, setting.name)
+        self._behaviour = read_behaviour(setting.behaviour_path, setting.spec.name)
         seed = self._behaviour.get("seed")
-        self._seed = zlib.crc32(setting.name.encode("utf-8")) if seed is None else int(seed)
+        self._seed = zlib.crc32(setting.spec.name.encode("utf-8")) if seed is None else int(seed)
         self._latency = LatencyModel(setting.soc, _work(setting), self._behaviour, self._seed)
         self._noise = np.random.RandomState(self._seed & 0x7FFFFFFF)
         self._mask, self._core_caveats = choose_core_mask(setting)
@@ -69,16 +80,16 @@ class VirtualRuntime:
         """Let the virtual clock stand at `clock_ns` or later."""
         self._now_ns = max(self._now_ns, clock_ns)
 
-    def provenance(self) -> Dict[str, Optional[str]]:
+    def provenance(self) -> Provenance:
         """Return where each kind of number comes from."""
-        return {
-            "load": "from_file",
-            "load_duration": "modelled",
-            "process_memory": "measured",
-            "latency": "modelled",
-            "outputs": "vendor_simulator" if self._replay else None,
-            "readings": "from_file",
-        }
+        return Provenance(
+            load=FROM_FILE,
+            load_duration=MODELLED,
+            process_memory=MEASURED,
+            latency=MODELLED,
+            outputs=VENDOR_SIMULATOR if self._replay else None,
+            readings=FROM_FILE,
+        )
 
     def enter(self, stage: str) -> None:
         """Count iterations anew, and do what the behaviour file has for this stage."""
@@ -101,7 +112,7 @@ class VirtualRuntime:
             message = "RKNN init failed. error code: RKNN_ERR_MODEL_INVALID"
             raise RuntimeFailureError(message) from error
         if self._setting.replay_path:
-            self._replay = Replay(self._setting.replay_path, self._setting.outputs)
+            self._replay = Replay(self._setting.replay_path, self._setting.spec.outputs)
         _leaked.append(b"\x01" * int(self._behaviour.get("leak_bytes") or 0))
         load_s = self._behaviour.get("load_s")
         modelled_ns = LOAD_OVERHEAD_NS + int(_memory_bytes(self._setting) / LOAD_BYTES_PER_S * 1e9)
@@ -135,8 +146,8 @@ class VirtualRuntime:
 
     def npu_memory(self) -> NpuMemory:
         """Return the figures that the file states; the total only where both are known."""
-        weight = self._setting.figures.get("npu_weight_bytes")
-        internal = self._setting.figures.get("npu_internal_bytes")
+        weight = self._setting.spec.figures.npu_weight_bytes
+        internal = self._setting.spec.figures.npu_internal_bytes
         total = None if weight is None or internal is None else weight + internal
         return NpuMemory(weight, internal, total)
 
@@ -147,17 +158,17 @@ class VirtualRuntime:
             raise RuntimeFailureError("the virtual runtime has no model of single layers")
         return Path(str(path)).read_text()
 
-    def caveats(self) -> List[Tuple[str, str, str]]:
+    def caveats(self) -> List[Caveat]:
         """Return the doubts: cores that are not there or not modelled, outputs that nobody recorded."""
         doubts = list(self._core_caveats)
         if self._mask not in (0, 1):
             text = f"the virtual runtime models one core: --cores {self._setting.core_mask} changes nothing"
-            doubts.append(("cores_not_modelled", text, "measure core masks on a board"))
+            doubts.append(caveat("cores_not_modelled", text, "measure core masks on a board"))
         if not self._unrecorded:
             return doubts
         return [
             *doubts,
-            (
+            caveat(
                 "outputs_not_recorded",
                 "the virtual board has no recorded outputs for some inputs: they were not compared",
                 "record them with the variant (MODEL.replay.npz), or run on a board",
@@ -215,20 +226,18 @@ class VirtualRuntime:
 
 
 def _memory_bytes(setting: Setting) -> int:
-    weight = setting.figures.get("npu_weight_bytes")
-    internal = setting.figures.get("npu_internal_bytes")
-    return setting.size_bytes if weight is None or internal is None else weight + internal
+    weight, internal = setting.spec.figures.npu_weight_bytes, setting.spec.figures.npu_internal_bytes
+    return setting.spec.size_bytes if weight is None or internal is None else weight + internal
 
 
 def _work(setting: Setting) -> Work:
-    tasks = setting.figures.get("npu_tasks")
-    return Work(
-        _memory_bytes(setting), tasks or 0, _tensor_bytes(setting.inputs), _tensor_bytes(setting.outputs)
-    )
+    spec = setting.spec
+    tasks = spec.figures.npu_tasks or 0
+    return Work(_memory_bytes(setting), tasks, _tensor_bytes(spec.inputs), _tensor_bytes(spec.outputs))
 
 
-def _tensor_bytes(tensors: Any) -> int:
+def _tensor_bytes(tensors: Sequence[TensorSpec]) -> int:
     total = 0
     for tensor in tensors:
-        total += int(np.prod(tensor["shape"], dtype=np.int64)) * np.dtype(tensor["dtype"]).itemsize
+        total += int(np.prod(tensor.shape, dtype=np.int64)) * np.dtype(tensor.dtype).itemsize
     return total

@@ -9,10 +9,10 @@ from pathlib import Path
 import paramiko
 
 from rkbench.boards import inventory
-from rkbench.boards.host_keys import forget_host_key, record_host_key
 from rkbench.boards.model import Board
-from rkbench.boards.ssh import fetch_host_key
-from rkbench.boards.ssh_config import Target, parse_address, resolve_target
+from rkbench.boards.ssh.config import Target, parse_address, resolve_target
+from rkbench.boards.ssh.connection import fetch_host_key
+from rkbench.boards.ssh.host_keys import forget_host_key, record_host_key
 from rkbench.errors import HostKeyError, UsageError
 
 #: Asked with a question; True means yes.

@@ -23,7 +23,7 @@ import tomlkit
 import tomlkit.exceptions
 
 from rkbench.boards.model import Board
-from rkbench.boards.ssh_config import parse_address
+from rkbench.boards.ssh.config import parse_address
 from rkbench.errors import InventoryError
 
 FILE_NAME = "bench.toml"

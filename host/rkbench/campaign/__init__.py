@@ -4,7 +4,7 @@
 stored as a partial run.
 """
 
-from rkbench.campaign.order import SINGLE_STREAM, Conditions, Order
 from rkbench.campaign.run import Outcome, Session, compare_collected, run_campaign
+from rkbench.campaign.settings import PushOptions
 
-__all__ = ["SINGLE_STREAM", "Conditions", "Order", "Outcome", "Session", "compare_collected", "run_campaign"]
+__all__ = ["Outcome", "PushOptions", "Session", "compare_collected", "run_campaign"]

@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
-from rkbench_agent.protocol import Environment, Hello
+from rkbench_agent.wire.board import Environment
+from rkbench_agent.wire.caveats import Caveat, caveat
+from rkbench_agent.wire.messages import Hello
 
-from rkbench.boards.doctor import VIRTUAL, diagnose, undiagnosed
+from rkbench.boards.doctor.diagnosis import VIRTUAL, diagnose, undiagnosed
 from rkbench.boards.model import Board
 from rkbench.catalogue.check import FAIL, OK, WARN, Check, worst
 from rkbench.errors import BenchError, ModelError, UsageError
-from rkbench.results.model import Caveat
 from rkbench.rknn.compatibility import BoardFacts, ModelFacts, check_model
 from rkbench.rknn.targets import npu_generation
 from rkbench.variants.preflight import model_facts, open_variant
@@ -121,7 +122,7 @@ def before_push(
     for check in checks:
         if check.verdict == WARN and check.code in DOUBTS:
             code, text = DOUBTS[check.code], f"{check.subject}: {check.found}"
-            caveats[check.model] = (*caveats.get(check.model, ()), Caveat(code, text, check.fix))
+            caveats[check.model] = (*caveats.get(check.model, ()), caveat(code, text, check.fix))
     told = [check for check in checks if _is_told(check)]
     fails = tuple(check for check in checks if check.verdict == FAIL and not check.model)
     return Findings(tuple(map(_note, told)), caveats, fails)

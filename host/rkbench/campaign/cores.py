@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
-from rkbench_agent.protocol import Environment
+from rkbench_agent.wire.board import Environment
+from rkbench_agent.wire.plan import RunSettings
+from rkbench_agent.wire.socs import find_soc
+from rkbench_agent.wire.words import AUTO
 
-from rkbench.campaign.order import SWEEP, Order
-from rkbench.results.events import Listener, Note
-
-AUTO = "auto"
-#: By the number of cores; a board that does not tell is asked for no mask.
-MASKS = {3: (AUTO, "0", "1", "2", "0-1", "all"), 2: (AUTO, "0", "1", "all"), 1: (AUTO,)}
+from rkbench.campaign.settings import SWEEP
+from rkbench.runs.events import Listener, Note
 
 
-def core_masks(order: Order, environment: Environment, listener: Listener) -> tuple[str, ...]:
+def core_masks(settings: RunSettings, environment: Environment, listener: Listener) -> tuple[str, ...]:
     """Return the masks to run each variant with, the baseline first; says where a sweep has only one."""
-    if order.core_mask != SWEEP:
-        return (order.core_mask,)
-    masks = MASKS.get(environment.npu_cores or 1, (AUTO,))
+    if settings.core_mask != SWEEP:
+        return (settings.core_mask,)
+    soc = find_soc(environment.soc)
+    # Two names of one mask (0-1 and all, of two cores) are one run.
+    by_value = {value: name for name, value in soc.core_masks.items()} if soc else {}
+    masks = tuple(by_value.values()) or (AUTO,)
     if len(masks) == 1:
         board = environment.soc or "this board"
         cores = "has one NPU core" if environment.npu_cores == 1 else "does not tell its NPU cores"

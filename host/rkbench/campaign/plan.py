@@ -7,20 +7,22 @@ import os
 import random
 import socket
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 
-from rkbench_agent.protocol import Environment, Hello, Plan, RunSpec
+from rkbench_agent.wire.board import Environment
+from rkbench_agent.wire.caveats import Caveat
+from rkbench_agent.wire.messages import Hello, Provenance
+from rkbench_agent.wire.plan import Plan, RunSettings, RunSpec
+from rkbench_agent.wire.words import VIRTUAL
 
 from rkbench import __version__
 from rkbench.boards.model import Board
-from rkbench.campaign.order import Order
-from rkbench.results.environment import board_record
-from rkbench.results.model import VALID, Caveat, PlanRecord, Provenance, RunResult, Transfer
+from rkbench.campaign.settings import PushOptions
+from rkbench.runs.environment import board_record
+from rkbench.runs.model import VALID, PlanRecord, RunResult, Transfer
 from rkbench.variants.variant import PreparedVariant
 
-BLOCK_ITERATIONS = 50
-VIRTUAL_RUNTIME = "virtual"
 #: Crockford's base 32 in lower case: sortable, and without i, l, o, u.
 _DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 #: 2025-01-01, so that eight digits of milliseconds last until 2059.
@@ -45,19 +47,19 @@ def new_push_id(unix_s: float, source: random.Random) -> str:
     return digits + source.choice(_DIGITS)
 
 
-def runtime_of(order: Order, board: Board) -> str:
+def runtime_of(settings: RunSettings, board: Board) -> str:
     """Return the runtime that the plan names."""
-    return order.runtime or board.runtime
+    return settings.runtime or board.runtime
 
 
-def is_simulated(order: Order, place: Place) -> bool:
+def is_simulated(settings: RunSettings, place: Place) -> bool:
     """Return whether no real NPU runs this: the board is virtual, or the runtime that it is told to use."""
-    runtime = runtime_of(order, place.board)
-    return place.board.simulated or place.environment.simulated or runtime == VIRTUAL_RUNTIME
+    runtime = runtime_of(settings, place.board)
+    return place.board.simulated or place.environment.simulated or runtime == VIRTUAL
 
 
 def make_headers(
-    order: Order,
+    settings: RunSettings,
     place: Place,
     variants: Sequence[PreparedVariant],
     transfers: Sequence[Transfer],
@@ -68,7 +70,7 @@ def make_headers(
 
     With `masks` each variant has a run for each of them.
     """
-    masks = masks or (order.core_mask,)
+    masks = masks or (settings.core_mask,)
     described = zip(variants, transfers, doubts, strict=True)
     runs = [(*item, mask) for item in described for mask in masks]
     started = datetime.fromtimestamp(place.unix_s, timezone.utc).isoformat(timespec="milliseconds")
@@ -78,13 +80,13 @@ def make_headers(
             push=place.push,
             started_at=started,
             rkbench_version=__version__,
-            simulated=is_simulated(order, place),
+            simulated=is_simulated(settings, place),
             partial=False,
             verdict=VALID,
             provenance=Provenance(),
             board=board_record(place.board.name, place.hello, place.environment),
             variant=variant.description,
-            plan=_record(order, place.board, variant, mask, len(runs)),
+            plan=_record(settings, place.board, variant, mask, len(runs)),
             transfer=transfer,
             caveats=caveats,
         )
@@ -93,35 +95,20 @@ def make_headers(
 
 
 def make_plan(
-    order: Order, board: Board, headers: Sequence[RunResult], variants: Sequence[PreparedVariant]
+    options: PushOptions, board: Board, headers: Sequence[RunResult], variants: Sequence[PreparedVariant]
 ) -> Plan:
     """Return the plan that the agent carries out; the headers' runs are of `variants`, in equal parts."""
-    load_s, first_s, inference_s = order.limits_s
     each = len(headers) // len(variants)
-    wanted = order.conditions
+    settings = replace(
+        options.settings, runtime=runtime_of(options.settings, board), core_mask=headers[0].plan.core_mask
+    )
     return Plan(
-        runs=[_spec(header, variants[index // each]).to_wire() for index, header in enumerate(headers)],
-        runtime=runtime_of(order, board),
-        core_mask=headers[0].plan.core_mask,
-        warmup_iterations=order.warmup,
-        min_iterations=order.iterations,
-        min_duration_s=order.duration_s,
-        block_iterations=BLOCK_ITERATIONS,
-        interleave=order.interleave,
-        load_timeout_s=load_s,
-        first_inference_timeout_s=first_s,
-        inference_timeout_s=inference_s,
-        lock_wait_s=order.wait_s,
+        runs=[_spec(header, variants[index // each]) for index, header in enumerate(headers)],
+        settings=settings,
+        lock_wait_s=options.wait_s,
         owner=owner(),
-        reason=order.reason,
-        pin=wanted.pin,
-        npu_clock_hz=wanted.npu_clock_hz,
-        cool_below_celsius=wanted.cool_below_celsius,
-        cool_limit_s=wanted.cool_limit_s,
-        calm_limit_s=wanted.calm_limit_s,
-        load_cycles=order.load_cycles,
-        profile=order.profile,
-        force=order.force,
+        reason=options.reason,
+        force=options.force,
     )
 
 
@@ -144,28 +131,18 @@ def _spec(header: RunResult, variant: PreparedVariant) -> RunSpec:
         outputs=list(variant.outputs),
         golden=variant.golden.sha256 if variant.golden else None,
         replay=variant.replay.sha256 if variant.replay else None,
-        figures=dict(variant.figures),
+        figures=variant.figures,
         core_mask=header.plan.core_mask,
     )
 
 
-def _record(order: Order, board: Board, variant: PreparedVariant, mask: str, count: int) -> PlanRecord:
+def _record(
+    settings: RunSettings, board: Board, variant: PreparedVariant, mask: str, count: int
+) -> PlanRecord:
+    asked = replace(settings, runtime=runtime_of(settings, board), core_mask=mask)
     return PlanRecord(
-        scenario=order.scenario,
-        runtime=runtime_of(order, board),
-        core_mask=mask,
-        warmup_iterations=order.warmup,
-        min_iterations=order.iterations,
-        min_duration_s=order.duration_s,
-        max_duration_s=0.0,
-        block_iterations=BLOCK_ITERATIONS,
-        interleave=order.interleave,
+        **vars(asked),
         variants_in_push=count,
         golden_sha256=variant.golden.sha256 if variant.golden else None,
         replay_sha256=variant.replay.sha256 if variant.replay else None,
-        pin=order.conditions.pin,
-        npu_clock_hz=order.conditions.npu_clock_hz,
-        cool_below_celsius=order.conditions.cool_below_celsius,
-        load_cycles=order.load_cycles,
-        profile=order.profile,
     )

@@ -11,25 +11,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from rkbench_agent.protocol import (
-    Conditions,
-    Environment,
-    Hello,
-    Locked,
-    Log,
-    Message,
-    Plan,
-    Progress,
-    Refused,
-)
+from rkbench_agent.wire.board import Environment, Pinning
+from rkbench_agent.wire.messages import Hello, Locked, Log, Message, Progress, Refused
+from rkbench_agent.wire.plan import Plan
 
 from rkbench.boards.model import Board
-from rkbench.campaign.aftermath import add_doctor, describe_cut
-from rkbench.campaign.beside import describe_conditions, event_names, name_layers
 from rkbench.campaign.check import Findings, before_push
 from rkbench.campaign.cores import core_masks
-from rkbench.campaign.order import Order, check_order
+from rkbench.campaign.describe import describe_conditions, event_names, name_layers
+from rkbench.campaign.failure import add_doctor, describe_cut
 from rkbench.campaign.plan import Place, make_headers, make_plan, new_push_id, runtime_of
+from rkbench.campaign.settings import PushOptions, check_push
 from rkbench.catalogue.check import Check
 from rkbench.errors import (
     BoardBusyError,
@@ -39,12 +31,12 @@ from rkbench.errors import (
     StoreError,
     UsageError,
 )
-from rkbench.results.caveats import golden_caveats
-from rkbench.results.collect import Collected, Collector
-from rkbench.results.comparison import Comparison, compare_runs
-from rkbench.results.events import Ended, Listener, Measuring, Note, Sending, Step, Waiting, ignore
-from rkbench.results.model import Failure, RunResult, Transfer
-from rkbench.results.verdict import verdict_sentence
+from rkbench.runs.caveats import golden_caveats
+from rkbench.runs.collect import Collected, Collector
+from rkbench.runs.comparison import Comparison, compare_runs
+from rkbench.runs.events import Ended, Listener, Measuring, Note, Sending, Step, Waiting, ignore
+from rkbench.runs.model import Failure, RunResult, Transfer
+from rkbench.runs.verdict import verdict_sentence
 from rkbench.variants.preflight import check_soc
 from rkbench.variants.variant import PreparedVariant, prepare_variants
 
@@ -129,7 +121,7 @@ class Outcome:
 
     @property
     def runs(self) -> tuple[RunResult, ...]:
-        """The results, in the order of the models."""
+        """The results, in the options of the models."""
         return tuple(item.run for item in self.collected)
 
     @property
@@ -139,7 +131,7 @@ class Outcome:
 
 
 def run_campaign(
-    order: Order,
+    options: PushOptions,
     board: Board,
     connect: Callable[[], AbstractContextManager[Session]],
     store: Saver,
@@ -149,20 +141,20 @@ def run_campaign(
     source: random.Random | None = None,
     prepare: Prepare = prepare_variants,
 ) -> Outcome:
-    """Push and run the models of `order` on `board`, and return what they yielded.
+    """Push and run the models of `options` on `board`, and return what they yielded.
 
     `prepare` reads the models; who runs many campaigns with the same ones may give one that remembers.
     Raises BenchErrors for what stops it before anything was measured; what fails later is in the runs.
     """
-    check_order(order)
-    listener(Step(f"checking {_count(len(order.models), 'model')}"))
-    variants = prepare(order.models, golden=order.golden, soc=board.soc, force=order.force)
-    _check_baseline(order, variants)
+    check_push(options)
+    listener(Step(f"checking {_count(len(options.models), 'model')}"))
+    variants = prepare(options.models, golden=options.golden, soc=board.soc, force=options.force)
+    _check_baseline(options, variants)
     for told in dict.fromkeys(told for variant in variants for told in variant.golden_notes):
         listener(Note(f"golden: {told}"))
     listener(Step(f"connecting to {board.name}"))
     with connect() as session:
-        findings = _check_board(order, board, session.environment, variants, listener)
+        findings = _check_board(options, board, session.environment, variants, listener)
         transfers = _upload(session, variants, listener)
         push = new_push_id(unix_s(), source or random.SystemRandom())
         place = Place(board, session.hello, session.environment, push, unix_s())
@@ -170,12 +162,12 @@ def run_campaign(
             (*findings.of(variant.facts.name), *golden_caveats(variant.golden_assumptions))
             for variant in variants
         ]
-        masks = core_masks(order, session.environment, listener)
-        headers = make_headers(order, place, variants, transfers, doubts, masks)
-        plan = make_plan(order, board, headers, variants)
+        masks = core_masks(options.settings, session.environment, listener)
+        headers = make_headers(options.settings, place, variants, transfers, doubts, masks)
+        plan = make_plan(options, board, headers, variants)
         models = {variant.model.sha256: variant.model.path for variant in variants}
         after = _After(session.environment.boot_id, connect, findings.fails, models)
-        return _Runner(order.baseline, store, listener, headers, after).run(session, plan)
+        return _Runner(options.baseline, store, listener, headers, after).run(session, plan)
 
 
 def compare_collected(collected: Sequence[Collected], baseline: str | None = None) -> Comparison:
@@ -240,7 +232,7 @@ class _Runner:
         elif isinstance(message, Progress):
             name = self._names.get(message.run, message.run)
             self._listener(Measuring(name, message.stage, message.done, message.total, message.unit))
-        elif isinstance(message, Conditions):
+        elif isinstance(message, Pinning):
             self._listener(Note(describe_conditions(message)))
         elif isinstance(message, Log) and message.run is None:
             self._listener(Note(f"agent: {message.text}"))
@@ -272,14 +264,14 @@ class _Runner:
         return Outcome(collected, comparison, interrupted, self._store_error)
 
 
-def _check_baseline(order: Order, variants: Sequence[PreparedVariant]) -> None:
+def _check_baseline(options: PushOptions, variants: Sequence[PreparedVariant]) -> None:
     names = [variant.description.name for variant in variants]
-    if order.baseline is not None and order.baseline not in names:
-        raise UsageError(f"no variant {order.baseline!r} for --baseline", hint=f"one of {', '.join(names)}")
+    if options.baseline is not None and options.baseline not in names:
+        raise UsageError(f"no variant {options.baseline!r} for --baseline", hint=f"one of {', '.join(names)}")
 
 
 def _check_board(
-    order: Order,
+    options: PushOptions,
     board: Board,
     environment: Environment,
     variants: Sequence[PreparedVariant],
@@ -287,18 +279,20 @@ def _check_board(
 ) -> Findings:
     """Tell what speaks against the board; raises ModelError for a model that cannot run on it."""
     for variant in variants:
-        note = check_soc(variant.npu, environment.soc or board.soc, force=order.force)
+        note = check_soc(variant.npu, environment.soc or board.soc, force=options.force)
         if note:
             listener(Note(note))
     facts = [variant.facts for variant in variants]
-    findings = before_push(environment, board, runtime_of(order, board), facts, force=order.force)
+    findings = before_push(
+        environment, board, runtime_of(options.settings, board), facts, force=options.force
+    )
     for note in findings.notes:
         listener(Note(note))
     return findings
 
 
 def _upload(session: Session, variants: Sequence[PreparedVariant], listener: Listener) -> list[Transfer]:
-    """Bring all files to the board; returns the transfers of the models, in order.
+    """Bring all files to the board; returns the transfers of the models, in options.
 
     A file that several variants share was sent for the first of them.
     """

@@ -49,11 +49,11 @@ def _ask(board: Board, connect: Callable[[Board], AbstractContextManager[Reached
         return BoardStatus(board, fault=error.message)
     if holder is None:
         return BoardStatus(board)
-    since, until = holder.get("since_unix_ns"), holder.get("until_unix_ns")
+    since, until = holder.since_unix_ns, holder.until_unix_ns
     return BoardStatus(
         board,
-        owner=str(holder.get("owner")),
-        reason=str(holder.get("reason") or "") or None,
+        owner=holder.owner,
+        reason=holder.reason or None,
         since_unix_s=since / 1e9 if since else None,
         until_unix_s=until / 1e9 if until else None,
     )

@@ -149,7 +149,7 @@ def install_exporter(
 
     A second time it changes nothing; an exporter of another version is replaced.
     """
-    from rkbench.boards.exporter_command import install, remove
+    from rkbench.boards.exporter.command import install, remove
 
     if uninstall:
         typer.echo(remove(name, inventory))

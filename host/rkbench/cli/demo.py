@@ -16,6 +16,6 @@ def demo(
     store: Annotated[Path | None, typer.Option(help="Keep the runs in this result store.")] = None,
 ) -> int:
     """The story of the 3 MB that became 60 MB, without hardware."""
-    from rkbench.demo.tell import tell
+    from rkbench.views.demo import tell
 
     return tell(store, json_file)

@@ -61,9 +61,9 @@ def list_baselines(store: Annotated[Path | None, _STORE] = None) -> None:
     """List the baselines in force."""
     import sys
 
-    from rkbench.results.night_store import baselines
-    from rkbench.results.store import Store, default_path
-    from rkbench.views.nightly import print_baselines
+    from rkbench.store.nights import baselines
+    from rkbench.store.sqlite import Store, default_path
+    from rkbench.views.nightly.console import print_baselines
 
     with Store(store or default_path()) as opened:
         print_baselines(baselines(opened), sys.stdout)

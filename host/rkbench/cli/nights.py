@@ -15,9 +15,9 @@ from rkbench.nightly.cells import fingerprint, make_cells
 from rkbench.nightly.lock import run_lock
 from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
-from rkbench.results.store import Store, default_path
 from rkbench.session import open_session
-from rkbench.views.nightly import NightProgress, show_night
+from rkbench.store.sqlite import Store, default_path
+from rkbench.views.nightly.console import NightProgress, show_night
 from rkbench.views.output import STDOUT, check_output
 
 

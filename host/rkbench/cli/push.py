@@ -58,7 +58,17 @@ def push(
     ] = None,
 ) -> int:
     """Push variants to a board, run them there, and compare."""
-    wishes = dict(locals())
-    from rkbench.cli.pushing import Wishes, push_and_show
+    given = dict(locals())
+    from rkbench.campaign.settings import PushOptions, settings_of
+    from rkbench.cli.pushing import Expected, push_and_show
 
-    return push_and_show(Wishes(**wishes))
+    options = PushOptions(tuple(models), settings_of(given), golden, baseline, force, wait)
+    return push_and_show(
+        options,
+        board,
+        expected=Expected(onnx, inputs),
+        json_file=json_file,
+        csv_file=csv_file,
+        store=store,
+        inventory=inventory,
+    )

@@ -38,7 +38,7 @@ def inspect_arguments(arguments: Sequence[str]) -> dict[str, str] | None:
 
 def inspect_plain(arguments: dict[str, str]) -> None:
     """Inspect as `rkbench.cli.inspect` does."""
-    from rkbench.views.inspect import Request, inspect_file, show
+    from rkbench.views.inspect.show import Request, inspect_file, show
 
     onnx, diff = arguments.get("onnx"), arguments.get("diff")
     json, html = arguments.get("json"), arguments.get("html")

@@ -21,7 +21,7 @@ def show(
 ) -> None:
     """Show stored runs: all variants of a push side by side."""
     from rkbench.campaign.stored import load_collected
-    from rkbench.views.show import show_push
+    from rkbench.views.push.show import show_push
 
     collected, comparison = load_collected(store, run, baseline)
     show_push([item.run for item in collected], comparison, json_file=json_file)
@@ -35,7 +35,7 @@ def history(
     store: Annotated[Path | None, _STORE] = None,
 ) -> None:
     """List stored runs, the newest first."""
-    from rkbench.results.store import Store, default_path
+    from rkbench.store.sqlite import Store, default_path
     from rkbench.views.history import show_history
 
     with Store(store or default_path()) as opened:
@@ -50,6 +50,6 @@ def export(
     store: Annotated[Path | None, _STORE] = None,
 ) -> None:
     """Write stored runs, or their raw latencies, as CSV."""
-    from rkbench.campaign.stored import export_csv
+    from rkbench.cli.exporting import export_csv
 
     export_csv(store, runs or [], csv_file, raw=raw)

@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rkbench.results.comparison import highest_error, lowest_cosine, lowest_top1
-from rkbench.results.model import RunResult
-from rkbench.units import UNKNOWN, format_bytes, format_difference, format_seconds
-from rkbench.views.side_by_side import MARK
+from rkbench.runs.comparison import highest_error, lowest_cosine, lowest_top1
+from rkbench.runs.model import RunResult
+from rkbench.units import MARK, UNKNOWN, format_bytes, format_difference, format_seconds
 
 #: Where a number comes from, in words, by the run's provenance.
 SOURCES = {

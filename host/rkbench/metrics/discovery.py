@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from rkbench.boards.inventory import load_inventory
 from rkbench.boards.model import Board
-from rkbench.boards.ssh_config import resolve_target
+from rkbench.boards.ssh.config import resolve_target
 from rkbench.errors import BenchError
 
 _log = logging.getLogger("rkbench.serve")

@@ -9,8 +9,8 @@ from datetime import datetime
 from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric, SummaryMetricFamily
 
-from rkbench.results.latest import ResultKey
-from rkbench.results.model import SUSPECT, VALID, LatencySummary, Output, RunResult
+from rkbench.runs.model import SUSPECT, VALID, LatencySummary, Output, RunResult
+from rkbench.store.latest import ResultKey
 
 KEY_LABELS = ("model", "variant", "board", "runtime", "core_mask", "scenario", "simulated")
 _QUANTILES = (("0.5", "p50_s"), ("0.9", "p90_s"), ("0.99", "p99_s"))

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
-from rkbench.results.gates import GateState
 from rkbench.stats.gates import STATES
+from rkbench.store.gates import GateState
 
 _LABELS = ("suite", "model", "variant", "board", "plan", "gate", "simulated")
 

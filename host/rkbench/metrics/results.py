@@ -16,9 +16,9 @@ from rkbench.errors import StoreError
 from rkbench.metrics.families import Exported, ResultFamilies
 from rkbench.metrics.gates import gate_families
 from rkbench.metrics.histogram import cumulative_buckets
-from rkbench.results.gates import GateState, latest_gates
-from rkbench.results.latest import Latest, ResultKey, latest_runs, newest_position
-from rkbench.results.store import Store
+from rkbench.store.gates import GateState, latest_gates
+from rkbench.store.latest import Latest, ResultKey, latest_runs, newest_position
+from rkbench.store.sqlite import Store
 
 #: A scrape does not wait longer than this for a store that somebody else holds.
 BUSY_TIMEOUT_S = 0.5

@@ -13,7 +13,7 @@ from rkbench.errors import UsageError
 from rkbench.metrics.discovery import Targets
 from rkbench.metrics.results import DEFAULT_MAX_SERIES, StoreCollector
 from rkbench.metrics.web import App, MetricsServer
-from rkbench.results.store import default_path
+from rkbench.store.sqlite import default_path
 
 DEFAULT_LISTEN = "127.0.0.1:9955"
 

@@ -6,9 +6,9 @@ import time
 from collections.abc import Callable
 
 from rkbench.errors import UsageError
-from rkbench.results.night import CellResult
-from rkbench.results.night_store import Baseline, accept, find_night
-from rkbench.results.store import Store
+from rkbench.runs.night import CellResult
+from rkbench.store.nights import Baseline, accept, find_night
+from rkbench.store.sqlite import Store
 
 
 def accept_night(

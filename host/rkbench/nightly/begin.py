@@ -12,9 +12,9 @@ from rkbench.campaign.plan import new_push_id
 from rkbench.errors import UsageError
 from rkbench.nightly.judge import Reference
 from rkbench.nightly.measure import RETRY_PAUSE_S
-from rkbench.results.night import Night, NightListener, Told
-from rkbench.results.night_store import baselines, begin_night, unfinished_night
-from rkbench.results.store import Store
+from rkbench.runs.night import Night, NightListener, Told
+from rkbench.store.nights import baselines, begin_night, unfinished_night
+from rkbench.store.sqlite import Store
 
 RESUME, FRESH = "resume", "fresh"
 #: What was measured longer ago belongs to another night; `RESUME` goes on with it all the same.

@@ -6,10 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rkbench.results.collect import Collected
-from rkbench.results.comparison import highest_error, lowest_cosine, lowest_top1, refusals
-from rkbench.results.model import Output, RunResult
-from rkbench.results.night import Change, GateResult
+from rkbench.runs.collect import Collected
+from rkbench.runs.comparison import highest_error, lowest_cosine, lowest_top1, refusals
+from rkbench.runs.model import Output, RunResult
+from rkbench.runs.night import Change, GateResult
 from rkbench.stats.gates import (
     FAIL,
     NOT_MEASURED,

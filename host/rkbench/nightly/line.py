@@ -10,8 +10,7 @@ from pathlib import Path
 from threading import Event as Flag
 
 from rkbench.boards.model import Board
-from rkbench.campaign import Order, Session, run_campaign
-from rkbench.campaign.order import Conditions
+from rkbench.campaign import PushOptions, Session, run_campaign
 from rkbench.errors import (
     AuthenticationError,
     BenchError,
@@ -24,9 +23,9 @@ from rkbench.errors import (
     ProtocolError,
 )
 from rkbench.nightly.cells import Cell
-from rkbench.results.collect import Collected
-from rkbench.results.events import Event, Note, Waiting
-from rkbench.results.night import Fault, NightListener, Told
+from rkbench.runs.collect import Collected
+from rkbench.runs.events import Event, Note, Waiting
+from rkbench.runs.night import Fault, NightListener, Told
 from rkbench.variants.variant import PreparedVariant, prepare_variants
 
 Connect = Callable[[Board], AbstractContextManager[Session]]
@@ -134,7 +133,7 @@ class BoardLine:
         saved: list[Collected] = []
         try:
             outcome = run_campaign(
-                _order(cell, self._reason),
+                _options(cell, self._reason),
                 self.board,
                 self.session,
                 _Kept(saved),
@@ -190,17 +189,6 @@ class _Kept:
         self._kept.append(collected)
 
 
-def _order(cell: Cell, reason: str) -> Order:
+def _options(cell: Cell, reason: str) -> PushOptions:
     plan = cell.plan
-    return Order(
-        models=(cell.file,),
-        golden=cell.golden,
-        runtime=plan.runtime,
-        core_mask=plan.cores,
-        iterations=plan.iterations,
-        duration_s=plan.duration_s,
-        warmup=plan.warmup,
-        wait_s=plan.wait_s,
-        conditions=Conditions(pin=plan.pin, cool_below_celsius=plan.cool_below_celsius),
-        reason=reason,
-    )
+    return PushOptions((cell.file,), plan.settings, cell.golden, wait_s=plan.wait_s, reason=reason)

@@ -10,8 +10,8 @@ from threading import Event as Flag
 from rkbench.nightly.cells import Cell
 from rkbench.nightly.judge import Reference, changes, confirmed, judge, to_confirm, unmeasured
 from rkbench.nightly.line import Attempt, BoardLine
-from rkbench.results.collect import Collected
-from rkbench.results.night import CellResult, Fault, GateResult
+from rkbench.runs.collect import Collected
+from rkbench.runs.night import CellResult, Fault, GateResult
 
 #: A board that crashed needs a while to come back.
 RETRY_PAUSE_S = 5.0

@@ -15,13 +15,9 @@ from rkbench.nightly.cells import Cell
 from rkbench.nightly.judge import Reference
 from rkbench.nightly.line import BoardLine, Connect, Variants
 from rkbench.nightly.measure import CellMeasurer, Measured, not_measured
-from rkbench.results.night import BoardReport, CellEnded, CellResult, Fault, Night, NightListener, Told
-from rkbench.results.night_store import (
-    positions,
-    save_cell,
-    save_night,
-)
-from rkbench.results.store import Store
+from rkbench.runs.night import BoardReport, CellEnded, CellResult, Fault, Night, NightListener, Told
+from rkbench.store.nights import positions, save_cell, save_night
+from rkbench.store.sqlite import Store
 from rkbench.units import format_seconds
 
 #: A board's thread that is told to stop does so at the next word of its board, else when its line is closed.

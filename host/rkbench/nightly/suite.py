@@ -21,9 +21,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
-from rkbench.campaign.order import CORE_MASKS, SWEEP
+from rkbench_agent.wire.plan import RunSettings
+
+from rkbench.campaign.settings import check_settings, setting_words, settings_of
 from rkbench.errors import UsageError
 from rkbench.stats.compare import MINIMUM_UNITS, SEGMENT_ITERATIONS
 from rkbench.stats.gates import Gate, parse_gate
@@ -32,6 +34,17 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+
+def _setting_kinds() -> dict[str, type | tuple[type, ...]]:
+    """Return which TOML types each setting may have, by the word that people write for it."""
+    hints = get_type_hints(RunSettings)
+    kinds: dict[str, type | tuple[type, ...]] = {}
+    for word, name in setting_words().items():
+        kind = next(arg for arg in (*get_args(hints[name]), hints[name]) if isinstance(arg, type))
+        kinds[word] = (int, float) if kind is float else kind
+    return {**kinds, "npu_clock": (int, str)}
+
 
 TOP_KEYS: dict[str, type | tuple[type, ...]] = {
     "name": str,
@@ -48,16 +61,8 @@ MODEL_KEYS: dict[str, type | tuple[type, ...]] = {
     "plans": list,
     "gates": list,
 }
-PLAN_KEYS: dict[str, type | tuple[type, ...]] = {
-    "iterations": int,
-    "duration": (int, float),
-    "warmup": int,
-    "cores": str,
-    "runtime": str,
-    "wait": (int, float),
-    "pin": bool,
-    "cool_below": (int, float),
-}
+#: Settings of a plan by the words of the command line; `wait` for a held board.
+PLAN_KEYS: dict[str, type | tuple[type, ...]] = {**_setting_kinds(), "wait": (int, float)}
 _KINDS: dict[type | tuple[type, ...], str] = {
     str: "a string",
     int: "a whole number",
@@ -66,27 +71,23 @@ _KINDS: dict[type | tuple[type, ...], str] = {
     (str, list): "a string or a list",
     (int, float): "a number",
     bool: "true or false",
+    (int, str): "a clock, as '600MHz'",
 }
 #: Fewer iterations cannot tell a relative latency.
 LEAST_ITERATIONS = MINIMUM_UNITS * SEGMENT_ITERATIONS
 
 
+#: Where a night's defaults differ from a push's: many runs, and nobody waits for a single one.
+NIGHTLY = RunSettings(min_iterations=300, min_duration_s=1.0, warmup_iterations=10)
+
+
 @dataclass(frozen=True)
 class NightPlan:
-    """How to run a model: at least so many iterations and seconds of them; `wait_s` for a held board.
-
-    `pin` holds the clocks still; `cool_below_celsius` waits before each run until the board is cooler.
-    """
+    """How to run a model; `wait_s` for a board that is held."""
 
     name: str = "default"
-    iterations: int = 300
-    duration_s: float = 1.0
-    warmup: int = 10
-    cores: str = "auto"
-    runtime: str | None = None
+    settings: RunSettings = NIGHTLY
     wait_s: float = 600.0
-    pin: bool = False
-    cool_below_celsius: float | None = None
 
 
 @dataclass(frozen=True)
@@ -177,14 +178,14 @@ class _Reader:
     def _plan(self, name: str, table: Any) -> NightPlan:
         place = f"[plans.{name}]"
         self._check(place, table, PLAN_KEYS)
-        values = {_FIELDS.get(key, key): value for key, value in table.items()}
-        plan = NightPlan(name, **values)
-        for key in ("iterations", "duration", "warmup", "wait"):
-            if key in table and table[key] < (1 if key == "iterations" else 0):
-                raise self._error(f"{place}: {key} = {table[key]} is too small")
-        if plan.cores not in CORES:
-            raise self._error(f"{place}: no core mask {plan.cores!r}", f"one of {', '.join(CORES)}")
-        return plan
+        if table.get("wait", 0) < 0:
+            raise self._error(f"{place}: wait {table['wait']:g}: must be 0 or more")
+        try:
+            settings = settings_of(table, NIGHTLY)
+            check_settings(settings)
+        except UsageError as error:
+            raise self._error(f"{place}: {error.message.removeprefix('--')}", error.hint) from error
+        return NightPlan(name, settings, table.get("wait", NightPlan.wait_s))
 
     def _gates(self, place: str, given: Sequence[Any], plans: Sequence[NightPlan]) -> tuple[Gate, ...]:
         try:
@@ -195,10 +196,11 @@ class _Reader:
             raise self._error(f"{place} has no gates", 'gates = ["p50 within 5%"], here or at the top')
         for gate in gates.values():
             least = 100 if gate.quantity == "p99" else LEAST_ITERATIONS if gate.is_relative_latency else 1
-            short = next((plan for plan in plans if plan.iterations < least), None)
+            short = next((plan for plan in plans if plan.settings.min_iterations < least), None)
             if short is not None:
                 hint = f"give it {least} or more: iterations = {least}"
-                message = f"plan {short.name!r} has {short.iterations} iterations: too few for {gate.text!r}"
+                count = short.settings.min_iterations
+                message = f"plan {short.name!r} has {count} iterations: too few for {gate.text!r}"
                 raise self._error(f"{place}: {message}", hint)
         return tuple(gates.values())
 
@@ -226,11 +228,6 @@ class _Reader:
 
     def _error(self, text: str, hint: str = "") -> UsageError:
         return UsageError(f"{self._path}: {text}", hint=hint)
-
-
-_FIELDS = {"duration": "duration_s", "wait": "wait_s", "cool_below": "cool_below_celsius"}
-#: A sweep is several runs, and a cell is one.
-CORES = tuple(mask for mask in CORE_MASKS if mask != SWEEP)
 
 
 def _expand(folder: Path, pattern: str) -> list[Path]:

@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from rkbench.results.model import Variant
+from rkbench_agent.wire.plan import FileFigures, TensorSpec
+
 from rkbench.rknn import RknnModel, Tensor
 from rkbench.rknn.compatibility import ModelFacts
+from rkbench.runs.model import Variant
 from rkbench.units import printable
 from rkbench.variants.preflight import Compiled, check_soc, compiled_for, model_facts, open_variant
 from rkbench.variants.replay import find_replay
@@ -35,9 +37,9 @@ class PreparedVariant:
 
     model: BlobFile
     description: Variant
-    inputs: tuple[dict[str, Any], ...]
-    outputs: tuple[dict[str, Any], ...]
-    figures: dict[str, int | None]
+    inputs: tuple[TensorSpec, ...]
+    outputs: tuple[TensorSpec, ...]
+    figures: FileFigures
     golden: BlobFile | None
     replay: BlobFile | None
     npu: Compiled
@@ -113,27 +115,18 @@ def _describe(model: RknnModel, name: str) -> Variant:
     )
 
 
-def _spec(tensor: Tensor, *, fed: bool) -> dict[str, Any]:
+def _spec(tensor: Tensor, *, fed: bool) -> TensorSpec:
     """Return the tensor as it is fed (4-D: NHWC) or returned (the model's own shape, float32)."""
     shape = list(tensor.shape)
     nhwc = fed and len(shape) == 4
     if nhwc:
         shape = [shape[0], shape[2], shape[3], shape[1]]
-    return {
-        "name": tensor.name,
-        "shape": shape,
-        "dtype": tensor.dtype.lower() if fed else "float32",
-        "layout": "NHWC" if nhwc else "",
-    }
+    dtype = tensor.dtype.lower() if fed else "float32"
+    return TensorSpec(tensor.name, shape, dtype, "NHWC" if nhwc else None)
 
 
-def _figures(model: RknnModel) -> dict[str, int | None]:
-    return {
-        "size_bytes": model.file.size_bytes,
-        "npu_weight_bytes": model.memory.weight_bytes,
-        "npu_internal_bytes": model.memory.internal_bytes,
-        "npu_tasks": _tasks_of_one_run(model),
-    }
+def _figures(model: RknnModel) -> FileFigures:
+    return FileFigures(model.memory.weight_bytes, model.memory.internal_bytes, _tasks_of_one_run(model))
 
 
 def _tasks_of_one_run(model: RknnModel) -> int:

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from rkbench.boards.model import Board
 from rkbench.catalogue.check import FAIL, OK, WARN, Check, worst
-from rkbench.results.serialize import to_json
-from rkbench.views.console import make_console
+from rkbench.runs.serialize import to_json
 from rkbench.views.output import STDOUT, write_text
+from rkbench.views.push.console import make_console
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -6,10 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import Literal, TextIO
 
-from rkbench.results.model import RunResult
-from rkbench.units import UNKNOWN, format_bytes, format_seconds
-from rkbench.views.console import make_console
-from rkbench.views.side_by_side import MARK
+from rkbench.runs.model import RunResult
+from rkbench.units import MARK, UNKNOWN, format_bytes, format_seconds
+from rkbench.views.push.console import make_console
 
 
 def show_history(runs: Sequence[RunResult], out: TextIO | None = None) -> None:

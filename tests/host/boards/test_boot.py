@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rkbench.boards.boot import BOOT, AgentZip, boot_command, build_agent, pack
+from rkbench.boards.agent.boot import BOOT, AgentZip, boot_command, build_agent, pack
 from rkbench.boards.model import Board
 
 BOARD = Board(name="b", host="h")
@@ -25,7 +25,7 @@ def test_the_zipapp_is_small_says_what_it_is_and_holds_only_python() -> None:
     names = zipfile.ZipFile(io.BytesIO(agent.data)).namelist()
     assert names == sorted(names)
     assert {Path(name).suffix for name in names} == {".py"}
-    assert "rkbench_agent/protocol.py" in names
+    assert "rkbench_agent/wire/codec.py" in names
     assert agent.digest == hashlib.sha256(agent.data).hexdigest()
 
 
@@ -45,7 +45,8 @@ def test_a_wheel_holds_the_same_agent_and_the_same_trees(tmp_path: Path) -> None
         wheel.extractall(tmp_path / "site")
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]); from pathlib import Path\n"
-        "from rkbench.boards.trees import copy_tree; from rkbench.boards.boot import build_agent\n"
+        "from rkbench.boards.virtual.trees import copy_tree\n"
+        "from rkbench.boards.agent.boot import build_agent\n"
         "copy_tree('rk3588', Path(sys.argv[1]) / 'tree'); print(build_agent().digest)\n"
     )
     shown = subprocess.run(

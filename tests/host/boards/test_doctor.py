@@ -6,34 +6,18 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from rkbench.boards.doctor import diagnose, undiagnosed
+from rkbench.boards.doctor.diagnosis import diagnose, undiagnosed
 from rkbench.catalogue.check import Check, worst
 from rkbench.errors import AuthenticationError, BoardError, ConnectError, HostKeyError, NoSpaceError
-from rkbench_agent.protocol import Environment
+from rkbench_agent.wire.board import DeviceNode, Environment, GovernorFile, Holder, Library
 
 NOW_NS = 1_795_000_000_000_000_000
-LIBRARY: dict[str, Any] = {
-    "path": "/usr/lib/librknnrt.so",
-    "kind": "elf",
-    "machine": "aarch64",
-    "version": "2.3.2",
-    "size_bytes": 7_000_000,
-}
-RENDER: dict[str, Any] = {
-    "path": "/dev/dri/renderD129",
-    "kind": "drm_render",
-    "mode": "0660",
-    "owner": "root",
-    "group": "render",
-    "openable": True,
-}
-CARD: dict[str, Any] = {**RENDER, "path": "/dev/dri/card1", "kind": "drm_card", "group": "video"}
-NPU_GOVERNOR: dict[str, Any] = {
-    "part": "NPU",
-    "path": "/sys/class/devfreq/fdab0000.npu/governor",
-    "governor": "rknpu_ondemand",
-    "settable": True,
-}
+LIBRARY = Library("/usr/lib/librknnrt.so", "elf", "aarch64", "2.3.2", 7_000_000)
+RENDER = DeviceNode("/dev/dri/renderD129", "drm_render", "0660", "root", "render", openable=True)
+CARD = replace(RENDER, path="/dev/dri/card1", kind="drm_card", group="video")
+NPU_GOVERNOR = GovernorFile(
+    "NPU", "/sys/class/devfreq/fdab0000.npu/governor", "rknpu_ondemand", settable=True
+)
 #: A board in the best of health.
 HEALTHY = Environment(
     soc="rk3588",
@@ -101,21 +85,24 @@ def test_a_healthy_board_passes_every_check() -> None:
         ),
         (
             "permission",
-            {"device_nodes": [{**RENDER, "openable": False}, {**CARD, "openable": False}], "user": "rock"},
+            {
+                "device_nodes": [replace(RENDER, openable=False), replace(CARD, openable=False)],
+                "user": "rock",
+            },
             "fail",
             "rock may not open /dev/dri/renderD129 and /dev/dri/card1",
             "sudo usermod -aG render,video rock",
         ),
         (
             "permission",
-            {"device_nodes": [RENDER, {**CARD, "openable": False}], "user": "rock"},
+            {"device_nodes": [RENDER, replace(CARD, openable=False)], "user": "rock"},
             "warn",
             "rock may not open /dev/dri/card1",
             "sudo usermod -aG video rock",
         ),
         (
             "permission",
-            {"device_nodes": [{**RENDER, "group": "root", "openable": False}], "user": "rock"},
+            {"device_nodes": [replace(RENDER, group="root", openable=False)], "user": "rock"},
             "fail",
             "0660 root:root",
             "/etc/udev/rules.d/",
@@ -123,21 +110,21 @@ def test_a_healthy_board_passes_every_check() -> None:
         ("runtime", {"libraries": []}, "fail", "no librknnrt.so", "put it at /usr/lib/librknnrt.so"),
         (
             "runtime_file",
-            {"libraries": [{**LIBRARY, "kind": "html", "machine": None}]},
+            {"libraries": [replace(LIBRARY, kind="html", machine=None)]},
             "fail",
             "a web page, not the library",
             "put it at /usr/lib/librknnrt.so",
         ),
         (
             "runtime_file",
-            {"libraries": [{**LIBRARY, "machine": "arm"}]},
+            {"libraries": [replace(LIBRARY, machine="arm")]},
             "fail",
             "built for arm, this Python runs on aarch64",
             "put it at /usr/lib/librknnrt.so",
         ),
         (
             "runtime",
-            {"libraries": [LIBRARY, {**LIBRARY, "path": "/usr/lib64/librknnrt.so", "version": "1.5.2"}]},
+            {"libraries": [LIBRARY, replace(LIBRARY, path="/usr/lib64/librknnrt.so", version="1.5.2")]},
             "warn",
             "2.3.2 in /usr/lib/librknnrt.so, 1.5.2 in /usr/lib64/librknnrt.so",
             "keep one",
@@ -162,7 +149,7 @@ def test_a_healthy_board_passes_every_check() -> None:
         ),
         (
             "governors",
-            {"governor_files": [{**NPU_GOVERNOR, "settable": False}], "user": "rock"},
+            {"governor_files": [replace(NPU_GOVERNOR, settable=False)], "user": "rock"},
             "warn",
             "rock may not set them",
             "echo performance | sudo tee $f",
@@ -176,7 +163,7 @@ def test_a_healthy_board_passes_every_check() -> None:
         ),
         (
             "holder",
-            {"holder": {"owner": "ann@desk", "reason": "nightly", "since_unix_ns": NOW_NS}},
+            {"holder": Holder("ann@desk", NOW_NS, "nightly")},
             "warn",
             "held by ann@desk (nightly) since 2026-11-18 11:06:40 UTC",
             "--wait",
@@ -218,10 +205,10 @@ def test_every_lack_has_its_verdict_and_its_cure(
 
 
 def test_a_broken_library_beside_a_good_one_is_a_warning_where_rknnlite_does_not_load_it() -> None:
-    broken = {**LIBRARY, "path": "/usr/local/lib/librknnrt.so", "kind": "empty"}
+    broken = replace(LIBRARY, path="/usr/local/lib/librknnrt.so", kind="empty")
     assert find("runtime_file", libraries=[LIBRARY, broken]).verdict == "warn"
-    moved = {**LIBRARY, "path": "/usr/lib64/librknnrt.so"}
-    assert find("runtime_file", libraries=[moved, {**LIBRARY, "kind": "empty"}]).verdict == "fail"
+    moved = replace(LIBRARY, path="/usr/lib64/librknnrt.so")
+    assert find("runtime_file", libraries=[moved, replace(LIBRARY, kind="empty")]).verdict == "fail"
 
 
 def test_a_package_without_a_version_is_there_all_the_same() -> None:

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import paramiko
 import pytest
-from rkbench.boards.host_keys import (
+from rkbench.boards.ssh.host_keys import (
     check_host_key,
     forget_host_key,
     key_algorithms,
     record_host_key,
     recorded_keys,
 )
-from rkbench.boards.virtual import _new_key
+from rkbench.boards.virtual.board import _new_key
 from rkbench.errors import HostKeyError
 
 

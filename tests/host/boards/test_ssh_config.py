@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from rkbench.boards.model import Board
-from rkbench.boards.ssh_config import parse_address, resolve_target
+from rkbench.boards.ssh.config import parse_address, resolve_target
 from rkbench.errors import ConnectError
 
 CONFIG = """\
@@ -61,7 +61,7 @@ ASK = """
 import sys
 from pathlib import Path
 from rkbench.boards.model import Board
-from rkbench.boards.ssh_config import resolve_target
+from rkbench.boards.ssh.config import resolve_target
 target = resolve_target(Board(name="b", host="rock"), (Path(sys.argv[1]),))
 print(target.user, target.port)
 """

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rkbench.boards.trees import TREES, copy_tree, recorded_links, recorded_socs
+from rkbench.boards.virtual.trees import TREES, copy_tree, recorded_links, recorded_socs
 
 
 def test_there_is_a_tree_of_both_socs() -> None:

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from rkbench.cli.app import app
 from rkbench.cli.quick import inspect_arguments, inspect_plain
-from rkbench.views import inspect as inspect_view
+from rkbench.views.inspect import show as inspect_view
 
 MODELS = Path(__file__).parents[2] / "data" / "models"
 HEALTHY = str(MODELS / "mb_gap7_rk3588_i8.rknn")

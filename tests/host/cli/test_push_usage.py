@@ -26,7 +26,7 @@ def bench(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     [
         ([], "Missing argument"),
         ([MODEL], "Missing option"),
-        ([MODEL, "--board", "virtual", "--scenario", "server"], "scenario 'server' is not there yet"),
+        ([MODEL, "--board", "virtual", "--scenario", "server"], "scenario 'server' is not there"),
         ([MODEL, "--board", "virtual", "--cores", "9"], "no core mask '9'"),
         ([MODEL, "--board", "virtual", "--iterations", "0"], "--iterations 0: must be 1 or more"),
         ([MODEL, "--board", "virtual", "--duration", "nan"], "--duration nan: must be a finite number"),

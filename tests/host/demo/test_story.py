@@ -3,19 +3,10 @@
 from __future__ import annotations
 
 from rkbench.demo.story import Facts, Line, choose, opening, source_of, sources, table, verdict, width
-from rkbench.results.model import (
-    Board,
-    Failure,
-    Latency,
-    Load,
-    Output,
-    PlanRecord,
-    Provenance,
-    RunResult,
-    Variant,
-)
+from rkbench.runs.model import Board, Failure, Latency, Load, Output, PlanRecord, RunResult, Variant
+from rkbench_agent.wire.messages import Provenance
 
-PLAN = PlanRecord("single_stream", "virtual", "auto", 5, 100, 1.0, 0.0, 50, True, 2)
+PLAN = PlanRecord(runtime="virtual", min_duration_s=1.0, variants_in_push=2)
 BROKEN = Failure("load", "crash", "the worker died")
 
 

@@ -12,9 +12,10 @@ from made_runs import collected, make_run
 from metrics_values import values_of
 from rkbench.metrics.histogram import cumulative_buckets
 from rkbench.metrics.results import StoreCollector
-from rkbench.results.collect import Collected
-from rkbench.results.model import Caveat, Failure, Output, Variant
-from rkbench.results.store import Store
+from rkbench.runs.collect import Collected
+from rkbench.runs.model import Failure, Output, Variant
+from rkbench.store.sqlite import Store
+from rkbench_agent.wire.caveats import Caveat
 
 KEY = (
     'board="desk",core_mask="auto",model="digits",runtime="lite",scenario="single_stream",'

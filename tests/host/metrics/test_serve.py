@@ -23,7 +23,7 @@ from metrics_values import parse
 from rkbench.errors import UsageError
 from rkbench.metrics.serve import make_server, parse_listen
 from rkbench.metrics.web import MetricsServer
-from rkbench.results.store import Store
+from rkbench.store.sqlite import Store
 
 INVENTORY = """\
 [boards.desk]

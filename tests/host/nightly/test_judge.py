@@ -3,28 +3,25 @@
 from __future__ import annotations
 
 import random
-import sys
 from array import array
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from made_runs import make_run
 from rkbench.errors import UsageError
 from rkbench.nightly.accept import accept_night
 from rkbench.nightly.begin import Ticker, load_references
 from rkbench.nightly.judge import Reference, changes, confirmed, judge, to_confirm, unmeasured
 from rkbench.nightly.lock import NightlyBusyError, run_lock
-from rkbench.results.collect import Collected
-from rkbench.results.gates import latest_gates
-from rkbench.results.latencies import RawLatencies
-from rkbench.results.model import RunResult
-from rkbench.results.night import CellResult, Fault, Night
-from rkbench.results.night_store import baselines, begin_night, load_night, save_cell, save_night
-from rkbench.results.store import Store
+from rkbench.runs.collect import Collected
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.model import RunResult
+from rkbench.runs.night import CellResult, Fault, Night
 from rkbench.stats.gates import FAIL, NOT_MEASURED, PASS, parse_gate
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "results"))
-from made_runs import make_run
+from rkbench.store.gates import latest_gates
+from rkbench.store.nights import baselines, begin_night, load_night, save_cell, save_night
+from rkbench.store.sqlite import Store
 
 
 def latencies(factor: float = 1.0, seed: int = 1) -> RawLatencies:

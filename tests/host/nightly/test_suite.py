@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rkbench.boards.inventory import load_inventory
 from rkbench.errors import BenchError, UsageError
 from rkbench.nightly.cells import fingerprint, make_cells
-from rkbench.nightly.suite import NightPlan, load_suite
+from rkbench.nightly.suite import NIGHTLY, NightPlan, load_suite
 
 DEMO = Path(__file__).parents[3] / "host/rkbench/demo/data"
 INVENTORY = """
@@ -69,8 +70,8 @@ def test_every_plan_is_a_cell_of_its_own(lab: Path) -> None:
     (lab / "suite.toml").write_text(SUITE + plans)
     entry = load_suite(lab / "suite.toml").entries[0]
     assert entry.plans == (
-        NightPlan("quick", iterations=100, duration_s=0),
-        NightPlan("core0", cores="0", wait_s=5, pin=True),
+        NightPlan("quick", replace(NIGHTLY, min_iterations=100, min_duration_s=0)),
+        NightPlan("core0", replace(NIGHTLY, core_mask="0", pin=True), wait_s=5),
     )
     assert [gate.text for gate in entry.gates] == ["p50 within 5%", "size <= 10MB"]
     assert len(cells(lab, SUITE + plans)) == 4
@@ -92,7 +93,7 @@ def test_a_pattern_may_be_absolute(lab: Path) -> None:
         ("[[models]]", "[plans.x]\ncores = 'sweep'\n[[models]]", "no core mask 'sweep'"),
         ("[[models]]", "[plans.x]\npin = 1\n[[models]]", "pin must be true or false, not 1"),
         ("[[models]]", "[plans.x]\nwarmup = true\n[[models]]", "warmup must be a whole number, not True"),
-        ("[[models]]", "[plans.x]\niterations = 0\n[[models]]", "iterations = 0 is too small"),
+        ("[[models]]", "[plans.x]\niterations = 0\n[[models]]", "iterations 0: must be 1 or more"),
         (
             "[[models]]",
             "[plans.x]\niterations = '9'\n[[models]]",

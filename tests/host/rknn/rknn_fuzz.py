@@ -19,10 +19,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rkbench.errors import BenchError, ModelError
+from rkbench.inspect.diff import diff_models
+from rkbench.inspect.inspection import inspect_model
 from rkbench.rknn import open_model
-from rkbench.rknn.diff import diff_models
-from rkbench.rknn.inspection import inspect_model
 from rkbench.rknn.structure import structure_parts
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
 from rknn_writer import MODELS, small_spec, write_model
 
 CPU_LIMIT_S = 1.0

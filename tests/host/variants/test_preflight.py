@@ -10,6 +10,7 @@ from rkbench.errors import ModelError, UsageError
 from rkbench.rknn.targets import npu_generation
 from rkbench.variants.preflight import Compiled, check_soc, open_variant
 from rkbench.variants.variant import prepare_variants
+from rkbench_agent.wire.plan import TensorSpec
 
 DATA = Path(__file__).parents[2] / "data"
 DEMO = Path(__file__).parents[3] / "host/rkbench/demo/data"
@@ -93,10 +94,10 @@ def test_variants_of_one_name_are_told_apart(tmp_path: Path) -> None:
 
 def test_a_variant_is_described_by_its_header() -> None:
     (variant,) = prepare_variants([DEMO / "digits.regrouped.int8.rknn"], soc="rk3588")
-    assert variant.inputs == ({"name": "image", "shape": [1, 32, 32, 1], "dtype": "int8", "layout": "NHWC"},)
-    assert variant.outputs[0]["shape"] == [1, 10]
+    assert variant.inputs == (TensorSpec("image", [1, 32, 32, 1], "int8", "NHWC"),)
+    assert variant.outputs[0].shape == [1, 10]
     assert variant.description.toolkit_version == "2.5.0"
-    assert (variant.figures["npu_weight_bytes"], variant.figures["npu_internal_bytes"]) == (369984, 106496)
+    assert (variant.figures.npu_weight_bytes, variant.figures.npu_internal_bytes) == (369984, 106496)
     assert [file.label for file in variant.files] == [
         "digits.regrouped.int8.rknn",
         "digits.regrouped.int8.replay.npz",
@@ -106,4 +107,4 @@ def test_a_variant_is_described_by_its_header() -> None:
 def test_the_tasks_of_an_inference_are_those_of_one_core() -> None:
     (variant,) = prepare_variants([DATA / "models" / "mb_gap7_rk3588_i8.rknn"])
     # The file holds 138 tasks: the lists for two and three cores stand beside that for one.
-    assert variant.figures["npu_tasks"] == 24
+    assert variant.figures.npu_tasks == 24

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from rkbench.inspect.inspection import inspect_model
 from rkbench.rknn import RknnModel, open_model
-from rkbench.rknn.inspection import inspect_model
-from rkbench.views.inspect_document import inspect_document
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "rknn"))
-
+from rkbench.views.inspect.document import inspect_document
 from rknn_writer import FileSpec, GraphSpec, NodeSpec, TensorSpec, opened, write_model
 
 MODELS = Path(__file__).parents[2] / "data" / "models"

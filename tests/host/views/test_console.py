@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 from rkbench.campaign import compare_collected
-from rkbench.results.collect import Collected
-from rkbench.results.latencies import RawLatencies
-from rkbench.results.model import Caveat
+from rkbench.runs.collect import Collected
+from rkbench.runs.latencies import RawLatencies
 from rkbench.units import format_seconds
-from rkbench.views.console import make_console, print_push, split_name
 from rkbench.views.history import show_history
-from rkbench.views.side_by_side import difference_text
+from rkbench.views.push.console import make_console, print_push, split_name
+from rkbench.views.push.table import difference_text
+from rkbench_agent.wire.caveats import Caveat
 from view_runs import Terminal, story
 
 HERE = Path(__file__).parent

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 from rkbench.errors import UsageError
-from rkbench.views.csv_view import write_latencies, write_runs
 from rkbench.views.output import check_output, open_output, write_text
+from rkbench.views.push.csv import write_latencies, write_runs
 from view_runs import collected, make_run, story
 
 

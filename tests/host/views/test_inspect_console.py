@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from inspect_samples import hostile_model, sample_document
-from rkbench.rknn.inspection import inspect_model
+from rkbench.inspect.inspection import inspect_model
 from rkbench.units import printable
-from rkbench.views.inspect_console import bar, render_console, shorten, wants_colour
-from rkbench.views.inspect_document import inspect_document
+from rkbench.views.inspect.console import bar, render_console, shorten, wants_colour
+from rkbench.views.inspect.document import inspect_document
 
 NAMES = ("dw_dilated_rk3588_fp", "hybrid_some_rk3588", "dyn3_rk3588_fp", "g1_c512_cpg4_rk3568_fp")
 

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from inspect_samples import MODELS, hostile_model, sample_document
 from jsonschema import Draft202012Validator
-from rkbench.rknn.inspection import inspect_model
-from rkbench.views.inspect import Request, inspect_file
-from rkbench.views.inspect_document import SCHEMA_FILE, inspect_document, render_json
-from rkbench.views.inspect_onnx import source_node
+from rkbench.inspect.inspection import inspect_model
+from rkbench.views.inspect.document import SCHEMA_FILE, inspect_document, render_json
+from rkbench.views.inspect.onnx import source_node
+from rkbench.views.inspect.show import Request, inspect_file
 
 VALIDATOR = Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
 NAMES = sorted(path.stem for path in MODELS.glob("*.rknn"))

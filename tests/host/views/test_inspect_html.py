@@ -12,10 +12,10 @@ from typing import Any
 
 import pytest
 from inspect_samples import MODELS, hostile_model, sample_document
-from rkbench.rknn.inspection import inspect_model
-from rkbench.views.inspect import Request, inspect_file
-from rkbench.views.inspect_document import inspect_document
-from rkbench.views.inspect_html import render_html
+from rkbench.inspect.inspection import inspect_model
+from rkbench.views.inspect.document import inspect_document
+from rkbench.views.inspect.html import render_html
+from rkbench.views.inspect.show import Request, inspect_file
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 

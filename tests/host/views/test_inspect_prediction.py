@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from inspect_samples import MODELS
 from rkbench.errors import ModelError
-from rkbench.views.inspect import Request, inspect_file
-from rkbench.views.inspect_console import render_console
+from rkbench.views.inspect.console import render_console
+from rkbench.views.inspect.show import Request, inspect_file
 
 BLOAT = MODELS / "bloat3M_groupconv_cpg4.onnx"
 

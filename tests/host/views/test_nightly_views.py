@@ -6,12 +6,12 @@ import io
 from dataclasses import replace
 from xml.etree import ElementTree
 
-from rkbench.results.night import BoardReport, CellResult, Change, Fault, GateResult, Night
+from rkbench.runs.night import BoardReport, CellResult, Change, Fault, GateResult, Night
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, Judgement
-from rkbench.views.junit import render_junit
-from rkbench.views.nightly import night_document, print_night
-from rkbench.views.nightly_markdown import render_markdown
-from rkbench.views.nightly_words import gate_line, headline
+from rkbench.views.nightly.console import night_document, print_night
+from rkbench.views.nightly.junit import render_junit
+from rkbench.views.nightly.markdown import render_markdown
+from rkbench.views.nightly.words import gate_line, headline
 
 SLOW = GateResult(
     "p50 within 5%",

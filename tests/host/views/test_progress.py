@@ -5,8 +5,8 @@ from __future__ import annotations
 from io import StringIO
 
 import pytest
-from rkbench.results.events import Ended, Event, Measuring, Note, Sending, Step, Waiting
-from rkbench.views.progress import BarProgress, PlainProgress, make_progress
+from rkbench.runs.events import Ended, Event, Measuring, Note, Sending, Step, Waiting
+from rkbench.views.push.progress import BarProgress, PlainProgress, make_progress
 from view_runs import Terminal, story
 
 EVENTS: list[Event] = [

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from io import StringIO
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parents[1] / "results"))
 
 from made_runs import collected, make_latency, make_run
 from rkbench.campaign import compare_collected
-from rkbench.results.comparison import Comparison
-from rkbench.results.model import Caveat, Failure, Load, Provenance, RunResult
+from rkbench.runs.comparison import Comparison
+from rkbench.runs.model import Failure, Load, RunResult
+from rkbench_agent.wire.caveats import Caveat
+from rkbench_agent.wire.messages import Provenance
 
 SIMULATED = Provenance("from_file", "modelled", "measured", "modelled", "vendor_simulator", "from_file")
 GOVERNOR = Caveat("governor", "NPU governor ondemand: clocks may follow the load", "set performance")

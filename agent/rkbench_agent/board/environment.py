@@ -1,0 +1,123 @@
+"""What the board is: read once, before a plan. Whatever cannot be read is None."""
+
+from __future__ import annotations
+
+import getpass
+import os
+import platform
+import re
+import time
+from pathlib import Path
+from typing import List, Optional, Sequence
+
+from rkbench_agent.board.inspection import inspect_board
+from rkbench_agent.board.libraries import find_library, read_library_version
+from rkbench_agent.board.memory import meminfo
+from rkbench_agent.board.system_files import find_devfreq, read_ddr_clock, read_governors, read_int, read_text
+from rkbench_agent.wire.board import Environment
+from rkbench_agent.wire.socs import SAME_NPU, find_soc
+from rkbench_agent.wire.words import VIRTUAL
+
+_DRIVER_VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
+
+
+def read_environment(root: Path, runtime: Optional[str], cache: Optional[Path] = None) -> Environment:
+    """Return the state of the board under `root`; `runtime` is what a plan names, if there is one.
+
+    `cache` is the folder whose room the doctor asks for; without it the board is not inspected for him.
+    Everything on a board with an injected root or with the virtual runtime is simulated.
+    """
+    compatible = read_compatible(root)
+    soc = find_soc_name(compatible)
+    library = find_library(root)
+    known = find_soc(soc)
+    npu, ddr = find_devfreq(root, "npu"), find_devfreq(root, "dmc")
+    memory = meminfo(root)
+    real = root == Path("/")
+    return Environment(
+        soc=soc,
+        board_model=read_text(root / "proc/device-tree/model"),
+        compatible=compatible or None,
+        kernel=_kernel(root),
+        architecture=platform.machine() if real else _architecture(root),
+        driver_version=_driver_version(root),
+        runtime=runtime,
+        runtime_version=read_library_version(library) if library else None,
+        runtime_path=str(library) if library else None,
+        lite_version=_package_version(("rknn-toolkit-lite2", "rknn_toolkit_lite2")),
+        numpy_version=_package_version(("numpy",)),
+        psutil_version=_package_version(("psutil",)),
+        python_version=platform.python_version(),
+        npu_cores=known.npu_cores if known else None,
+        npu_governor=read_text(npu / "governor") if npu else None,
+        npu_clock_hz=read_int(npu / "cur_freq") if npu else None,
+        npu_max_clock_hz=read_int(npu / "max_freq") if npu else None,
+        ddr_governor=read_text(ddr / "governor") if ddr else None,
+        ddr_clock_hz=read_ddr_clock(root),
+        cpu_governors=read_governors(root),
+        cpu_count=os.cpu_count() if real else _cpu_count(root),
+        memory_total_bytes=memory.get("MemTotal"),
+        memory_available_bytes=memory.get("MemAvailable"),
+        user=_user(),
+        is_root=os.geteuid() == 0,
+        unix_ns=time.time_ns(),
+        boot_id=read_text(root / "proc/sys/kernel/random/boot_id"),
+        simulated=not real or runtime == VIRTUAL,
+        **(inspect_board(root, cache) if cache is not None else {}),
+    )
+
+
+def read_compatible(root: Path) -> List[str]:
+    """Return the entries of the device tree's `compatible`."""
+    text = read_text(root / "proc/device-tree/compatible")
+    return [entry for entry in (text or "").split("\0") if entry]
+
+
+def find_soc_name(compatible: Sequence[str]) -> Optional[str]:
+    """Return the Rockchip SoC that the device tree names, as target_platform spells it."""
+    for entry in compatible:
+        vendor, _, name = entry.partition(",")
+        if vendor == "rockchip" and re.match(r"r[kv]\d+[a-z]*\Z", name):
+            return SAME_NPU.get(name, name)
+    return None
+
+
+def _kernel(root: Path) -> Optional[str]:
+    text = read_text(root / "proc/version") or ""
+    found = re.match(r"Linux version (\S+)", text)
+    return found.group(1) if found else None
+
+
+def _architecture(root: Path) -> Optional[str]:
+    return "aarch64" if "aarch64" in (read_text(root / "proc/version") or "") else None
+
+
+def _driver_version(root: Path) -> Optional[str]:
+    for name in ("sys/module/rknpu/version", "sys/kernel/debug/rknpu/version", "proc/rknpu/version"):
+        found = _DRIVER_VERSION.search(read_text(root / name) or "")
+        if found:
+            return found.group(1)
+    return None
+
+
+def _package_version(names: Sequence[str]) -> Optional[str]:
+    from importlib import metadata
+
+    for name in names:
+        try:
+            return metadata.version(name)
+        except metadata.PackageNotFoundError:
+            continue
+    return None
+
+
+def _cpu_count(root: Path) -> Optional[int]:
+    folders = list((root / "sys/devices/system/cpu").glob("cpu[0-9]*"))
+    return len(folders) or None
+
+
+def _user() -> Optional[str]:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a uid without an entry in passwd
+        return None

@@ -1,0 +1,89 @@
+"""What this process and this board take of memory; unknown is None."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Dict, Optional
+
+from rkbench_agent.board.system_files import read_text
+
+#: How a descriptor of a dma-buf reads, newest kernels first.
+_DMA_BUF_LINKS = ("/dmabuf:", "anon_inode:dmabuf", "/dma_buf:")
+
+
+def process_memory(process: Path = Path("/proc/self")) -> Dict[str, Optional[int]]:
+    """Return `rss_bytes`, `pss_bytes` and `peak_rss_bytes` of a process."""
+    status = _kilobytes(read_text(process / "status"))
+    rollup = _kilobytes(read_text(process / "smaps_rollup"))
+    return {
+        "rss_bytes": status.get("VmRSS"),
+        "pss_bytes": rollup.get("Pss"),
+        "peak_rss_bytes": status.get("VmHWM"),
+    }
+
+
+def resident_bytes(process: Path = Path("/proc/self")) -> Optional[int]:
+    """Return the resident memory of a process, counted page by page where the kernel does that.
+
+    VmRSS is kept by thread before Linux 6.2 and lags behind by up to 64 pages of each.
+    """
+    rollup = _kilobytes(read_text(process / "smaps_rollup"))
+    return rollup.get("Rss") or _kilobytes(read_text(process / "status")).get("VmRSS")
+
+
+def memory_available_bytes(root: Path) -> Optional[int]:
+    """Return MemAvailable of the board under `root`."""
+    return meminfo(root).get("MemAvailable")
+
+
+def meminfo(root: Path) -> Dict[str, int]:
+    """Return /proc/meminfo of the board under `root`, in bytes."""
+    return _kilobytes(read_text(root / "proc/meminfo"))
+
+
+def dma_buf_bytes(process: Path = Path("/proc/self")) -> Optional[int]:
+    """Return the bytes of all dma-bufs that a process has open, each counted once.
+
+    None where /proc does not show descriptors, for a kernel too old to tell a buffer's size, and where
+    no descriptor is a dma-buf. The vendor's DRM driver hands one out for every buffer, but others (a
+    /dev/rknpu on a DMA heap) need not, and a runtime may close them: none seen is no proof of none used.
+    """
+    sizes: Dict[str, int] = {}
+    try:
+        descriptors = sorted(path.name for path in (process / "fd").iterdir())
+    except OSError:
+        return None
+    for descriptor in descriptors:
+        info = _fields(read_text(process / "fdinfo" / descriptor))
+        if "exp_name" not in info and not _is_dma_buf(process / "fd" / descriptor):
+            continue
+        if not info.get("size", "").isdigit():
+            return None
+        sizes[info.get("ino", "fd " + descriptor)] = int(info["size"])
+    return sum(sizes.values()) if sizes else None
+
+
+def _is_dma_buf(descriptor: Path) -> bool:
+    try:
+        return os.readlink(descriptor).startswith(_DMA_BUF_LINKS)  # noqa: PTH115  # Path.readlink is new in 3.9
+    except OSError:
+        return False
+
+
+def _fields(text: Optional[str]) -> Dict[str, str]:
+    fields = {}
+    for line in (text or "").splitlines():
+        name, colon, value = line.partition(":")
+        if colon:
+            fields[name.strip()] = value.strip()
+    return fields
+
+
+def _kilobytes(text: Optional[str]) -> Dict[str, int]:
+    values = {}
+    for name, value in _fields(text).items():
+        parts = value.split()
+        if len(parts) == 2 and parts[1] == "kB" and parts[0].isdigit():
+            values[name] = int(parts[0]) * 1024
+    return values

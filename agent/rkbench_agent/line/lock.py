@@ -1,0 +1,183 @@
+"""One push at a time on a board: a lock that the kernel takes back when its holder dies.
+
+The lock of a cache folder is one user's. Several users of one board see each other by a second file, in
+the folder that the system keeps for such locks.
+"""
+
+from __future__ import annotations
+
+import errno
+import fcntl
+import json
+import os
+import stat
+import time
+from pathlib import Path
+from typing import Any, Dict, Iterable, List, Optional
+
+from rkbench_agent.wire.board import Holder
+
+WIDE_NAME = "rkbench-board.lock"
+OWNER_LIMIT = 200
+
+
+def wide_lock_file(root: Path) -> Optional[Path]:
+    """Return the lock that all users of the board under `root` share; None where no folder is for that.
+
+    Only a sticky folder will do: in another, anybody could put a file of his own in its place.
+    """
+    for folder in (root / "run/lock", root / "tmp"):
+        try:
+            mode = folder.lstat().st_mode
+        except OSError:
+            continue
+        if stat.S_ISDIR(mode) and mode & stat.S_ISVTX and mode & stat.S_IWOTH:
+            return folder / WIDE_NAME
+    return None
+
+
+class BoardLock:
+    """Files under flock; their content says who holds them. The files themselves stay.
+
+    `wide` is the lock beyond this user's `path`, see `wide_lock_file`. Where it cannot be opened,
+    `path` alone counts and `doubt` says so.
+    """
+
+    def __init__(self, path: Path, wide: Optional[Path] = None) -> None:
+        self._path = path
+        self._wide = wide
+        self._fds: List[int] = []
+        self._content: Dict[str, Any] = {}
+        self.doubt: Optional[str] = None
+
+    def acquire(self, owner: str, reason: str = "", lasting_s: float = 0.0) -> Optional[Holder]:
+        """Take the locks for `lasting_s`, and return None, or return who holds one. Raises OSError."""
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._content = {
+            "owner": owner,
+            "reason": reason,
+            "since_unix_ns": time.time_ns(),
+            "pid": os.getpid(),
+        }
+        self._last(lasting_s)
+        holder = self._take(os.open(str(self._path), os.O_RDWR | os.O_CREAT, 0o600))
+        if holder is not None or self._wide is None:
+            return holder
+        try:
+            fd = _open_wide(self._wide)
+        except OSError as error:
+            self.doubt = f"other users of the board are not seen: {error}"
+            return None
+        holder = self._take(fd)
+        if holder is not None:
+            self.release()
+        return holder
+
+    def renew(self, lasting_s: float) -> None:
+        """Say that the holder is alive, for `lasting_s` more; a disk that is full by now changes nothing."""
+        self._last(lasting_s)
+        for fd in self._fds:
+            try:
+                self._write(fd)
+            except OSError:
+                pass  # the lock itself is the kernel's
+
+    def release(self) -> None:
+        """Give the locks back, if they are held."""
+        while self._fds:
+            fd = self._fds.pop()
+            os.ftruncate(fd, 0)
+            os.close(fd)
+
+    def _take(self, fd: int) -> Optional[Holder]:
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = _read_holder(fd)
+            os.close(fd)
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+            return holder
+        self._write(fd)
+        self._fds.append(fd)
+        return None
+
+    def _last(self, lasting_s: float) -> None:
+        self._content["until_unix_ns"] = time.time_ns() + int(lasting_s * 1e9)
+
+    def _write(self, fd: int) -> None:
+        """Write the content over the old one, which has its length while the holder is the same."""
+        data = json.dumps(self._content).encode("utf-8")
+        os.pwrite(fd, data, 0)
+        os.ftruncate(fd, len(data))
+
+
+def read_holder(paths: Iterable[Optional[Path]]) -> Optional[Holder]:
+    """Return who holds a board, without touching its locks; None where nobody does.
+
+    A file that names a process which is no more was left by one that was killed: its lock is free.
+    """
+    for path in paths:
+        try:
+            value = json.loads(path.read_bytes().decode("utf-8")) if path else {}
+            alive = bool(value) and _is_alive(int(value["pid"]))
+        except (OSError, ValueError, KeyError, TypeError):
+            continue
+        if alive:
+            return _holder(value)
+    return None
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        pass  # another user's
+    return True
+
+
+def _open_wide(path: Path) -> int:
+    """Return a descriptor of a file that users share, made where it is missing; raises OSError.
+
+    It lies where anybody may write, so it must be a plain file of one name: no symbolic link leads the
+    write elsewhere, no pipe holds it up. A kernel that protects such folders (fs.protected_regular)
+    refuses O_CREAT for a file that is somebody else's, hence two steps.
+    """
+    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
+    try:
+        fd = os.open(str(path), flags)
+    except FileNotFoundError:
+        try:
+            fd = os.open(str(path), flags | os.O_CREAT | os.O_EXCL, 0o666)
+            os.fchmod(fd, 0o666)  # whatever the umask
+        except FileExistsError:
+            fd = os.open(str(path), flags)  # another push was just faster
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return fd
+
+
+def _read_holder(fd: int) -> Holder:
+    try:
+        return _holder(json.loads(os.pread(fd, 4096, 0).decode("utf-8")))
+    except (OSError, ValueError, KeyError, TypeError):
+        # The holder is just writing it, or is an older agent.
+        return Holder("unknown")
+
+
+def _holder(value: Dict[str, Any]) -> Holder:
+    until = value.get("until_unix_ns")
+    return Holder(
+        _printable(str(value["owner"])),
+        int(value["since_unix_ns"]),
+        _printable(str(value.get("reason") or "")),
+        None if until is None else int(until),
+    )
+
+
+def _printable(text: str) -> str:
+    return "".join(letter for letter in text if letter.isprintable())[:OWNER_LIMIT]

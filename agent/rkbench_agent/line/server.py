@@ -1,0 +1,322 @@
+"""The supervisor: talks to the host on stdin and stdout, and carries out one plan at a time.
+
+Standard library only: numpy and the vendor's runtime live in the workers. It ends when the host's
+line is closed, silent, or stuck; no worker outlives it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import signal
+import sys
+import time
+from collections import deque
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Deque, List, Optional
+
+from rkbench_agent import __version__
+from rkbench_agent.board.environment import read_environment
+from rkbench_agent.board.guard import LOCK_WAIT_S, is_left, settle
+from rkbench_agent.board.pinning import Pin
+from rkbench_agent.board.sensors import Sensors
+from rkbench_agent.errors import CancelledError, HostGoneError, StorageError
+from rkbench_agent.line.link import HostLink
+from rkbench_agent.line.lock import BoardLock, read_holder, wide_lock_file
+from rkbench_agent.line.storage import Cache
+from rkbench_agent.loop import Loop
+from rkbench_agent.processes import package_root
+from rkbench_agent.run.conduct import Conductor
+from rkbench_agent.run.plan_check import find_problem
+from rkbench_agent.run.state import PlanBoard
+from rkbench_agent.wire import words
+from rkbench_agent.wire.board import Environment, Holder
+from rkbench_agent.wire.messages import (
+    Beat,
+    Cancel,
+    Done,
+    Enough,
+    Have,
+    Hello,
+    Locked,
+    Message,
+    Refused,
+    Want,
+)
+from rkbench_agent.wire.plan import Plan
+from rkbench_agent.wire.words import BUSY, DEFAULT_CACHE
+
+LOCKED_INTERVAL_S = 1.0
+FAREWELL_S = 1.0
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the environment variables say."""
+
+    root: Path
+    silence_limit_s: float
+    beat_interval_s: float
+
+    @classmethod
+    def from_environ(cls) -> Settings:
+        """Read the RKBENCH_* variables."""
+        return cls(
+            Path(os.environ.get("RKBENCH_SYS_ROOT") or "/"),
+            float(os.environ.get("RKBENCH_SILENCE_LIMIT_S") or words.SILENCE_LIMIT_S),
+            float(os.environ.get("RKBENCH_BEAT_INTERVAL_S") or words.BEAT_INTERVAL_S),
+        )
+
+
+def main(args: List[str]) -> int:
+    """Serve one host on stdin and stdout; `args` may name the cache folder."""
+    in_fd, out_fd = _take_standard_streams()
+    settings = Settings.from_environ()
+    link = HostLink(in_fd, out_fd, settings.silence_limit_s)
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        signal.signal(number, _leave)
+    code = 0
+    try:
+        Supervisor(link, settings, Cache(args[0] if args else _default_cache())).serve()
+    except HostGoneError as error:
+        sys.stderr.write(f"rkbench-agent: {error}\n")
+    link.close(FAREWELL_S)
+    # The writer thread may hang in a write to a host that does not read: do not wait for it.
+    sys.stderr.flush()
+    os._exit(code)
+
+
+class Supervisor:
+    """Answers the host until it goes away."""
+
+    def __init__(self, link: HostLink, settings: Settings, cache: Cache) -> None:
+        self._link = link
+        self._settings = settings
+        self._cache = cache
+        self._loop = Loop(self._check)
+        self._plans: Deque[Plan] = deque()
+        self._busy = False
+        self._cancelled = False
+        self._conductor: Optional[Conductor] = None
+        link.on_message = self._on_message
+
+    def serve(self) -> None:
+        """Say hello, then do what the host asks; ends with HostGoneError."""
+        self._hello()
+        self._settle(0.0)
+        self._send_environment(None)
+        self._loop.watch(self._link.in_fd, self._link.receive)
+        self._loop.start(self._settings.beat_interval_s, lambda: self._link.send(Beat()))
+        while True:
+            self._loop.turn(self._settings.beat_interval_s)
+            while self._plans:
+                self._run_plan(self._plans.popleft())
+
+    def _hello(self) -> None:
+        version = sys.version.split()[0]
+        self._link.send(
+            Hello(
+                words.MAGIC,
+                words.PROTOCOL,
+                _own_digest(),
+                __version__,
+                version,
+                os.getpid(),
+                time.time_ns(),
+                self._settings.silence_limit_s,
+            )
+        )
+
+    def _send_environment(self, runtime: Optional[str]) -> Environment:
+        cache = None if self._busy else self._cache.folder
+        environment = read_environment(self._settings.root, runtime, cache)
+        if not self._busy:
+            held = read_holder((self._cache.lock_file, wide_lock_file(self._settings.root)))
+            environment = replace(environment, holder=held)
+        self._link.send(environment)
+        return environment
+
+    def _on_message(self, message: Message) -> None:
+        if isinstance(message, Want):
+            self._answer(message)
+        elif isinstance(message, Enough):
+            # One that crosses the end of its plan on the line has nothing to end any more.
+            if self._conductor is not None:
+                self._conductor.end_timing(message.run)
+        elif isinstance(message, Cancel):
+            self._cancelled = self._busy
+            # One Done per plan: a Cancel that crosses the plan's own Done on the line gets none.
+            for _ in self._plans:
+                self._link.send(Done())
+            self._plans.clear()
+        elif isinstance(message, Plan):
+            if self._busy:
+                self._link.send(Refused(BUSY, "a plan is running on this line", "wait for its Done"))
+            else:
+                self._plans.append(message)
+
+    def _check(self) -> None:
+        self._link.check()
+        if self._cancelled:
+            self._cancelled = False
+            raise CancelledError
+
+    def _answer(self, want: Want) -> None:
+        try:
+            have = self._cache.have(want.digests)
+            partial = self._cache.partial_sizes(want.digests)
+        except StorageError as error:
+            self._link.log(f"cache: {error}")
+            have, partial = [], {}
+        free = self._cache.free_bytes(want.digests)
+        self._link.send(Have(have, partial, free, str(self._cache.folder)))
+
+    def _run_plan(self, plan: Plan) -> None:
+        lock = BoardLock(self._cache.lock_file, wide_lock_file(self._settings.root))
+        self._busy = True
+        try:
+            self._conduct(plan, lock)
+        except CancelledError:
+            self._link.log("cancelled by the host")
+        finally:
+            self._busy = self._cancelled = False
+            lock.release()
+        self._link.send(Done())
+
+    def _conduct(self, plan: Plan, lock: BoardLock) -> None:
+        problem = find_problem(plan)
+        if problem:
+            self._link.send(Refused("bad_input", problem))
+            return
+        if not self._take(lock, plan):
+            return
+        limit_s = self._settings.silence_limit_s
+        renewing = self._loop.start(self._settings.beat_interval_s, lambda: lock.renew(limit_s))
+        try:
+            self._settle(LOCK_WAIT_S)
+            pin = self._pin(plan) if plan.settings.pin else None
+            try:
+                self._measure(plan, pin)
+            finally:
+                if pin is not None:
+                    self._link.send(pin.end())
+        finally:
+            self._loop.stop(renewing)
+
+    def _measure(self, plan: Plan, pin: Optional[Pin]) -> None:
+        environment = self._send_environment(plan.settings.runtime)
+        board = PlanBoard(self._settings.root, environment, self._cache.locate, pin)
+        sensors = Sensors(self._settings.root)
+        conductor = Conductor(plan, board, self._link, self._loop, sensors)
+        interval_s = plan.reading_interval_s
+        self._conductor = conductor
+        timer = self._loop.start(interval_s, conductor.sample) if interval_s > 0 else None
+        try:
+            conductor.run()
+        finally:
+            self._conductor = None
+            if timer is not None:
+                self._loop.stop(timer)
+
+    def _pin(self, plan: Plan) -> Pin:
+        """Hold the clocks; whatever goes wrong is in the pin's caveats, and the plan runs all the same."""
+        settings = self._settings
+        pin = Pin(
+            self._loop, self._cache.folder, settings.root, settings.silence_limit_s, settings.beat_interval_s
+        )
+        try:
+            self._link.send(pin.start(plan.settings.npu_clock_hz))
+        except BaseException:
+            pin.end()
+            raise
+        return pin
+
+    def _settle(self, wait_s: float) -> None:
+        """Give back what a guard that was killed left pinned, and wait for one that still restores."""
+        if not is_left(self._cache.folder):
+            return
+        try:
+            failed = settle(self._cache.folder, self._settings.root, wait_s)
+        except TimeoutError as error:
+            if wait_s:
+                self._link.log(f"the clocks of an earlier push: {error}")
+            return
+        except OSError as error:
+            self._link.log(f"the clocks of an earlier push: {error}")
+            return
+        if failed is not None:
+            told = f"; not: {', '.join(failed)}" if failed else ""
+            self._link.log(f"restored the clocks that an earlier push had left pinned{told}")
+
+    def _take(self, lock: BoardLock, plan: Plan) -> bool:
+        """Take the board, waiting as long as the plan says; False once it was refused."""
+        deadline = time.monotonic() + plan.lock_wait_s
+        while True:
+            try:
+                holder = lock.acquire(plan.owner, plan.reason, self._settings.silence_limit_s)
+            except OSError as error:
+                message = f"cannot lock the board: {error}"
+                self._link.send(Refused("bad_input", message, "the cache folder must be writable"))
+                return False
+            if holder is None:
+                if lock.doubt is not None:
+                    self._link.log(lock.doubt)
+                return True
+            remaining_s = deadline - time.monotonic()
+            if remaining_s <= 0:
+                self._link.send(_busy(holder))
+                return False
+            self._link.send(Locked(holder.owner, holder.since_unix_ns, remaining_s, holder.reason))
+            self._wait(min(LOCKED_INTERVAL_S, remaining_s))
+
+    def _wait(self, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        while time.monotonic() < end:
+            self._loop.turn(max(0.0, end - time.monotonic()))
+
+
+def _busy(holder: Holder) -> Refused:
+    since = ""
+    if holder.since_unix_ns is not None:
+        since = time.strftime(" since %Y-%m-%d %H:%M:%S UTC", time.gmtime(holder.since_unix_ns / 1e9))
+    what = f", for {holder.reason}" if holder.reason else ""
+    late = holder.until_unix_ns is not None and holder.until_unix_ns < time.time_ns()
+    hangs = "; its agent hangs, or the clock has jumped" if late else ""
+    message = f"the board is held by {holder.owner}{since}{what}{hangs}"
+    return Refused(BUSY, message, "try again later, or wait for it with --wait")
+
+
+def _take_standard_streams() -> Any:
+    """Return descriptors of the host's line; fds 0 and 1 are led elsewhere, so that nobody else uses it."""
+    in_fd, out_fd = os.dup(0), os.dup(1)
+    null = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(null, 0)
+    os.close(null)
+    os.dup2(2, 1)
+    return in_fd, out_fd
+
+
+def _leave(number: int, frame: Any) -> None:
+    del frame
+    raise HostGoneError(f"signal {number}")
+
+
+def _default_cache() -> str:
+    """Return the cache folder that this agent lies in, else the usual one."""
+    agents = _archive().parent
+    return str(agents.parent) if agents.name == "agents" else DEFAULT_CACHE
+
+
+def _own_digest() -> str:
+    """Return the SHA-256 of the zipapp that runs; empty when the package runs from a source folder."""
+    try:
+        return hashlib.sha256(_archive().read_bytes()).hexdigest()
+    except OSError:
+        return ""
+
+
+def _archive() -> Path:
+    """Return the zipapp that this package was imported from, or that lies beside its unpacked folder."""
+    root = Path(package_root())
+    return root if root.is_file() else root.with_name(root.name + ".pyz")

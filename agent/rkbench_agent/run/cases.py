@@ -1,0 +1,109 @@
+"""What a worker does with golden cases: feed them, compare the outputs, look for constant outputs."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, List, Optional
+
+import numpy as np
+
+from rkbench_agent.errors import NpzError, RuntimeFailureError, ShapeMismatchError
+from rkbench_agent.run.accuracy import OutputWatch, output_error
+from rkbench_agent.run.golden import Golden
+from rkbench_agent.runtimes.base import Runtime
+from rkbench_agent.runtimes.npz import NpzFile
+from rkbench_agent.wire.messages import Progress
+from rkbench_agent.wire.plan import RunSpec
+
+if TYPE_CHECKING:
+    from rkbench_agent.run.answers import Answers, Counter
+
+SEED = 20240229
+
+
+def first_inputs(spec: RunSpec, golden_path: Optional[str]) -> List[Any]:
+    """Return the inputs for timing: the first golden case, or seeded noise where there is none."""
+    if golden_path is None:
+        return _noise(spec, SEED)
+    try:
+        with NpzFile(golden_path) as file:
+            return Golden(file, spec.inputs, spec.outputs).case(0).inputs
+    except NpzError as error:
+        raise _does_not_fit(error) from error
+
+
+def compare(spec: RunSpec, golden_path: str, runtime: Runtime, answers: Answers, counter: Counter) -> None:
+    """Run all golden cases, one in memory at a time, and send an OutputError per case and output."""
+    watch = OutputWatch()
+    try:
+        with NpzFile(golden_path) as file:
+            golden = Golden(file, spec.inputs, spec.outputs)
+            for case in golden.cases():
+                outputs = _run(runtime, case.inputs, counter)
+                if outputs is not None:
+                    _send_errors(spec, case, outputs, answers)
+                    watch.add(case.inputs, outputs)
+                    if case.index == 0 and not runtime.replays:
+                        watch.repeat(outputs, _run(runtime, case.inputs, counter) or [])
+                answers.send(Progress(spec.run, "golden", case.index + 1, golden.count, "cases"))
+                answers.mark()
+    except (NpzError, ShapeMismatchError) as error:
+        raise _does_not_fit(error) from error
+    _send_checks(spec, watch, answers)
+
+
+def probe(spec: RunSpec, runtime: Runtime, answers: Answers, counter: Counter) -> None:
+    """Where there is no golden, see with noise whether outputs repeat, and depend on the input."""
+    watch = OutputWatch()
+    for seed in (SEED, SEED + 1):
+        inputs = _noise(spec, seed)
+        outputs = _run(runtime, inputs, counter)
+        if outputs is None:
+            return
+        watch.add(inputs, outputs)
+        if seed == SEED and not runtime.replays:
+            watch.repeat(outputs, _run(runtime, inputs, counter) or [])
+    _send_checks(spec, watch, answers)
+
+
+def _send_checks(spec: RunSpec, watch: OutputWatch, answers: Answers) -> None:
+    names = [tensor.name for tensor in spec.outputs]
+    for check in watch.checks(spec.run, names):
+        answers.send(check)
+
+
+def _run(runtime: Runtime, inputs: List[Any], counter: Counter) -> Optional[List[Any]]:
+    runtime.feed(inputs)
+    result = runtime.infer()
+    if result is None:
+        raise RuntimeFailureError("the runtime returned no outputs")
+    counter.increment()
+    return runtime.outputs(result)
+
+
+def _send_errors(spec: RunSpec, case: Any, outputs: List[Any], answers: Answers) -> None:
+    if len(outputs) != len(spec.outputs):
+        raise ShapeMismatchError(
+            f"the runtime returned {len(outputs)} outputs, the file has {len(spec.outputs)}"
+        )
+    for index, expected in case.expected.items():
+        name = spec.outputs[index].name
+        answers.send(output_error(spec.run, case.index, index, name, outputs[index], expected))
+
+
+def _noise(spec: RunSpec, seed: int) -> List[Any]:
+    random = np.random.RandomState(seed)
+    arrays = []
+    for tensor in spec.inputs:
+        dtype = np.dtype(tensor.dtype)
+        if dtype.kind == "f":
+            arrays.append(random.random_sample(tensor.shape).astype(dtype))
+        else:
+            low = -128 if dtype.kind == "i" else 0
+            arrays.append(random.randint(low, low + 256, tensor.shape).astype(dtype))
+    return arrays
+
+
+def _does_not_fit(error: Exception) -> RuntimeFailureError:
+    return RuntimeFailureError(
+        str(error), reason="bad_input", advice="make the golden anew for this model: bench golden"
+    )

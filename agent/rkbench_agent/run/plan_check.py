@@ -1,0 +1,27 @@
+"""Does a plan make sense? Asked before the board is touched."""
+
+from __future__ import annotations
+
+from typing import Optional
+
+from rkbench_agent.wire.plan import Plan
+from rkbench_agent.wire.words import CORE_MASKS, SCENARIOS
+
+
+def find_problem(plan: Plan) -> Optional[str]:
+    """Return why a plan makes no sense, or None."""
+    names = [spec.run for spec in plan.runs]
+    if not names:
+        return "the plan has no runs"
+    if len(set(names)) != len(names):
+        return f"two runs of the plan have one name: {', '.join(names)}"
+    for mask in [plan.settings.core_mask, *(spec.core_mask for spec in plan.runs if spec.core_mask)]:
+        if mask not in CORE_MASKS:
+            return f"no core mask {mask!r}: one of {', '.join(CORE_MASKS)}"
+    if plan.settings.runtime is None:
+        return "the plan names no runtime"
+    if plan.settings.scenario not in SCENARIOS:
+        return f"no scenario {plan.settings.scenario!r}: one of {', '.join(SCENARIOS)}"
+    if plan.settings.block_iterations < 1:
+        return "block_iterations must be at least 1"
+    return None

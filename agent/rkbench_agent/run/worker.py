@@ -1,0 +1,278 @@
+"""The worker: one process per variant. It loads the model, and does what the supervisor asks.
+
+Commands are lines of JSON; `answers` says what goes back. Fds 1 and 2 belong to the vendor's library
+and are captured by the supervisor.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import resource
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
+
+from rkbench_agent import libc
+from rkbench_agent.board.memory import dma_buf_bytes, memory_available_bytes, process_memory
+from rkbench_agent.errors import RuntimeFailureError
+from rkbench_agent.run.answers import Answers, Counter
+from rkbench_agent.runtimes.base import Runtime, Setting, StageTimes
+from rkbench_agent.runtimes.registry import new_runtime
+from rkbench_agent.scenarios import find_scenario
+from rkbench_agent.wire.caveats import Caveat, caveat
+from rkbench_agent.wire.codec import build
+from rkbench_agent.wire.messages import Latencies, LoadMemory, ProfileText
+from rkbench_agent.wire.plan import RunSpec
+
+if TYPE_CHECKING:
+    from rkbench_agent.scenarios.base import Block
+
+#: So many inferences, first one included, before memory counts as steady.
+STEADY_INFERENCES = 3
+BATCH_ITERATIONS = 500
+
+
+def main(args: List[str]) -> int:
+    """Run the worker: args are the parent's pid, the command, answer and counter descriptors, a nonce."""
+    parent_pid, commands_fd, answers_fd, counter_fd = (int(arg) for arg in args[:4])
+    libc.die_with_parent(parent_pid)
+    _make_expendable()
+    libc.make_stdio_line_buffered()
+    answers = Answers(answers_fd, args[4])
+    counter = Counter(counter_fd)
+    with os.fdopen(commands_fd, "rb", buffering=0) as commands:
+        worker: Optional[Worker] = None
+        for line in iter(commands.readline, b""):
+            command = json.loads(line.decode("utf-8"))
+            try:
+                if command["do"] == "open":
+                    worker = Worker(command, answers, counter)
+                    result = worker.open()
+                elif command["do"] == "cycles":
+                    result = Worker(command, answers, counter).cycle()
+                else:
+                    assert worker is not None, "the first command is open"
+                    result = worker.do(command)
+            except RuntimeFailureError as error:
+                answers.fail(error)
+                continue
+            except MemoryError as error:
+                answers.fail(RuntimeFailureError(f"no memory: {error}", reason="out_of_memory"))
+                continue
+            answers.mark()
+            answers.control(done=result)
+    return 0
+
+
+class Worker:
+    """One variant, loaded and run."""
+
+    def __init__(self, command: Dict[str, Any], answers: Answers, counter: Counter) -> None:
+        self._spec = build(RunSpec, command["spec"])
+        self._command = command
+        self._answers = answers
+        self._counter = counter
+        self._root = Path(command["sys_root"])
+        self._runtime: Runtime
+        self._inputs: List[Any] = []
+        self._current = "start"
+        self._doubts: List[Caveat] = []
+
+    def do(self, command: Dict[str, Any]) -> Dict[str, Any]:
+        """Carry out one command after `open`."""
+        actions: Dict[str, Callable[[Dict[str, Any]], Dict[str, Any]]] = {
+            "golden": self._golden,
+            "block": self._block,
+            "profile": self._profile,
+            "release": self._release,
+        }
+        return actions[command["do"]](command)
+
+    def open(self) -> Dict[str, Any]:
+        """Load the model phase by phase and run it until memory is steady."""
+        self._stage("load")
+        self._place()
+        self._runtime = new_runtime(self._command["runtime"], self._setting())
+        self._runtime.enter("load")
+        self._phase("before", None)
+        self._phase("model_read", self._timed(self._runtime.read))
+        self._phase("runtime_initialised", self._timed(self._runtime.initialise))
+        self._inputs = self._first_inputs()
+        self._runtime.feed(self._inputs)
+        self._stage("first_inference")
+        self._phase("first_inference", self._timed(self._infer))
+        for _ in range(STEADY_INFERENCES - 1):
+            self._infer()
+        self._phase("steady", None)
+        return {"provenance": self._runtime.provenance(), "clock_ns": self._runtime.clock_ns()}
+
+    def cycle(self) -> Dict[str, Any]:
+        """Load and release as often as the command says, instead of `open`."""
+        from rkbench_agent.run.cycles import run_cycles
+
+        self._place()
+        inputs: List[Any] = []
+
+        def prepare(runtime: Runtime) -> None:
+            if not inputs:
+                inputs.extend(self._first_inputs())
+            runtime.feed(inputs)
+
+        run_cycles(
+            self._spec.run,
+            self._command["count"],
+            lambda: new_runtime(self._command["runtime"], self._setting()),
+            prepare,
+            self._answers,
+            self._root,
+            self._command["simulated"],
+        )
+        return {}
+
+    def _profile(self, command: Dict[str, Any]) -> Dict[str, Any]:
+        del command
+        profile: Optional[Callable[[], str]] = getattr(self._runtime, "profile", None)
+        if profile is None:
+            name = self._command["runtime"]
+            raise RuntimeFailureError(f"the runtime {name} does not tell the time of each layer")
+        self._answers.send(ProfileText(self._spec.run, self._command["runtime"], profile()))
+        return {}
+
+    def _place(self) -> None:
+        """Stay on the CPUs that the supervisor names; the runtime's threads inherit it."""
+        wanted = set(self._command["cpus"])
+        if not wanted:
+            return
+        try:
+            os.sched_setaffinity(0, wanted)
+        except OSError as error:
+            told = ", ".join(str(cpu) for cpu in sorted(wanted))
+            text = f"the worker could not be placed on the big cores (CPU {told}): {error.strerror}"
+            advice = "look at cpusets and isolated CPUs of the board"
+            self._doubts.append(caveat("not_on_big_cores", text, advice))
+
+    def _stage(self, name: str) -> None:
+        self._current = name
+        self._answers.control(stage=name)
+        if name != "load":
+            self._runtime.enter(name)
+
+    def _setting(self) -> Setting:
+        spec, command = self._spec, self._command
+        return Setting(
+            spec,
+            command["model_path"],
+            command["core_mask"],
+            command["soc"],
+            command["replay_path"],
+            command["behaviour_path"],
+            command["clock_ns"],
+        )
+
+    def _timed(self, action: Callable[[], None]) -> int:
+        start_ns = self._runtime.clock_ns()
+        action()
+        return self._runtime.clock_ns() - start_ns
+
+    def _infer(self) -> None:
+        if self._runtime.infer() is None:
+            raise RuntimeFailureError("the runtime returned no outputs")
+        self._counter.increment()
+
+    def _phase(self, phase: str, duration_ns: Optional[int]) -> None:
+        if not self._command["report"]:
+            self._answers.mark()
+            return
+        gc.collect()
+        npu = self._runtime.npu_memory() if phase not in ("before", "model_read") else None
+        simulated = self._command["simulated"]
+        self._answers.send(
+            LoadMemory(
+                self._spec.run,
+                phase,
+                duration_ns,
+                **process_memory(),
+                memory_available_bytes=None if simulated else memory_available_bytes(self._root),
+                dma_buf_bytes=None if simulated else dma_buf_bytes(),
+                npu_weight_bytes=npu.weight_bytes if npu else None,
+                npu_internal_bytes=npu.internal_bytes if npu else None,
+                npu_total_bytes=npu.total_bytes if npu else None,
+            )
+        )
+        self._answers.mark()
+
+    def _first_inputs(self) -> List[Any]:
+        from rkbench_agent.run import cases
+
+        return cases.first_inputs(self._spec, self._command["golden_path"])
+
+    def _golden(self, command: Dict[str, Any]) -> Dict[str, Any]:
+        del command
+        from rkbench_agent.run import cases
+
+        self._stage("golden")
+        path = self._command["golden_path"]
+        if path is None:
+            cases.probe(self._spec, self._runtime, self._answers, self._counter)
+        else:
+            cases.compare(self._spec, path, self._runtime, self._answers, self._counter)
+        self._runtime.feed(self._inputs)
+        return {}
+
+    def _block(self, command: Dict[str, Any]) -> Dict[str, Any]:
+        warmup = bool(command["warmup"])
+        stage = "warmup" if warmup else "inference"
+        if stage != self._current:
+            self._stage(stage)
+        self._runtime.skip_to(command["clock_ns"])
+        block = find_scenario(command["scenario"]).run_block(
+            self._runtime, command["iterations"], limit_ns=command["limit_ns"], beat=self._counter.increment
+        )
+        self._send_latencies(block, command["block"], warmup)
+        return {"iterations": block.count, "total_ns": block.total_ns, "clock_ns": self._runtime.clock_ns()}
+
+    def _send_latencies(self, block: Block, number: int, warmup: bool) -> None:
+        for start in range(0, block.count, BATCH_ITERATIONS):
+            part = slice(start, min(start + BATCH_ITERATIONS, block.count))
+            stages = [stage or StageTimes() for stage in block.stages[part]]
+            self._answers.send(
+                Latencies(
+                    self._spec.run,
+                    number,
+                    warmup,
+                    list(block.start_ns[part]),
+                    list(block.duration_ns[part]),
+                    _known([stage.set_inputs_ns for stage in stages]),
+                    _known([stage.run_ns for stage in stages]),
+                    _known([stage.get_outputs_ns for stage in stages]),
+                    _known([stage.device_ns for stage in stages]),
+                )
+            )
+
+    def _release(self, command: Dict[str, Any]) -> Dict[str, Any]:
+        del command
+        self._stage("release")
+        caveats = self._runtime.caveats()
+        duration_ns = self._timed(self._runtime.release)
+        self._phase("released", duration_ns)
+        return {
+            "caveats": caveats + self._doubts,
+            "provenance": self._runtime.provenance(),
+        }
+
+
+def _known(values: List[Optional[int]]) -> Optional[List[int]]:
+    known = [value for value in values if value is not None]
+    return known if known and len(known) == len(values) else None
+
+
+def _make_expendable() -> None:
+    """Let the kernel kill this process first when memory runs out, and leave no core file behind."""
+    try:
+        with Path("/proc/self/oom_score_adj").open("w") as file:
+            file.write("1000")
+    except OSError as error:
+        os.write(2, f"rkbench: oom_score_adj: {error}\n".encode())
+    # 0 still feeds a core dump to systemd-coredump or apport; 1 is the kernel's word for "not even that".
+    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))

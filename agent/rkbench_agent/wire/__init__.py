@@ -1,0 +1,1 @@
+"""All that host and agent both know: the messages, their words, and how a message becomes a line."""

@@ -1,0 +1,73 @@
+"""Doubts about a good result: their codes, and what each means for the verdict, for both ends."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+#: Says what is not known; casts no doubt on what is.
+INFORMATION = "information"
+#: Casts doubt on a number of the run.
+DOUBT = "doubt"
+
+#: Every caveat's code. The failure catalogue adds `catalogue_N` for its row N.
+WEIGHTS = {
+    # what the agent knows
+    "background_load": DOUBT,
+    "core_mask_ignored": DOUBT,
+    "core_mask_replaced": DOUBT,
+    "cores_not_modelled": DOUBT,
+    "driver_old": DOUBT,
+    "load_cycles_failed": DOUBT,
+    "memory_tight": DOUBT,
+    "not_cool": DOUBT,
+    "not_on_big_cores": DOUBT,
+    "not_pinned": DOUBT,
+    "outputs_not_recorded": DOUBT,
+    "pin_lost": DOUBT,
+    "profile_failed": DOUBT,
+    "runtime_version_mismatch": DOUBT,
+    "single_core_fallback": DOUBT,
+    "temperature_unknown": DOUBT,
+    # what the host sees in the result, in the golden, in the board
+    "bimodal": DOUBT,
+    "board_clock": INFORMATION,
+    "clock_changed": DOUBT,
+    "constant_output": DOUBT,
+    "container_untried": DOUBT,
+    "few_readings": INFORMATION,
+    "golden_assumed": INFORMATION,
+    "governor": DOUBT,
+    "implausible_rate": DOUBT,
+    "memory_leak": DOUBT,
+    "no_golden": INFORMATION,
+    "nondeterministic": DOUBT,
+    "not_finite": DOUBT,
+    "npu_busy": DOUBT,
+    "p99_unknown": INFORMATION,
+    "pin_without_effect": DOUBT,
+    "runtime_ambiguous": DOUBT,
+    "sensors_missing": INFORMATION,
+    "simulated": INFORMATION,
+    "throttling": DOUBT,
+    "too_few_iterations": DOUBT,
+    "variation": DOUBT,
+}
+
+
+@dataclass(frozen=True)
+class Caveat:
+    """A doubt about a good result, with what to do about it.
+
+    `weight` says what it means for the verdict: whoever makes the caveat decides, so that a code which the
+    other end does not know yet keeps its meaning.
+    """
+
+    code: str
+    message: str
+    advice: str = ""
+    weight: str = DOUBT
+
+
+def caveat(code: str, message: str, advice: str = "") -> Caveat:
+    """Return the caveat of a code in WEIGHTS; raises KeyError for one that is not there, which is a bug."""
+    return Caveat(code, message, advice, WEIGHTS[code])

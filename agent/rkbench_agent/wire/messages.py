@@ -1,0 +1,294 @@
+"""The messages between host and agent: flat dataclasses.
+
+Times are integers in nanoseconds; `*_ns` instants are of the board's CLOCK_MONOTONIC, except `unix_ns`.
+Unknown is None, never 0. Fields that come later have defaults: a decoder ignores what it does not know, so
+that host and agent of neighbouring versions still talk.
+
+The agent's first line is a `Hello` that carries `MAGIC`; whatever a login shell prints before it is
+skipped. Then the host asks (`Want`, `Plan`, `Cancel`) and both sides send a `Beat` every
+`BEAT_INTERVAL_S`; a side that hears nothing for `SILENCE_LIMIT_S` takes the other for dead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Dict, List, Optional, Union
+
+from rkbench_agent.wire.board import Environment, Pinning, Reading
+from rkbench_agent.wire.caveats import Caveat
+from rkbench_agent.wire.plan import Plan
+from rkbench_agent.wire.words import MEASURED, SILENCE_LIMIT_S
+
+# -- host to agent --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Want:
+    """Which of these digests (SHA-256, hex) are in the cache? Answered by `Have`."""
+
+    digests: List[str]
+
+
+@dataclass(frozen=True)
+class Enough:
+    """Enough is known of a run: its timed part ends with the block that is under way."""
+
+    run: str
+
+
+@dataclass(frozen=True)
+class Cancel:
+    """Stop, clean up, and end with `Done`."""
+
+
+@dataclass(frozen=True)
+class Beat:
+    """I am alive (both directions)."""
+
+
+# -- agent to host --------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Hello:
+    """The first line: who speaks. `digest` is the SHA-256 of the running zipapp.
+
+    `silence_limit_s` is how long this agent waits for a word: the host beats well within it.
+    """
+
+    magic: str
+    protocol: int
+    digest: str
+    agent_version: str
+    python_version: str
+    pid: int
+    unix_ns: int
+    silence_limit_s: float = SILENCE_LIMIT_S
+
+
+@dataclass(frozen=True)
+class Have:
+    """Answer to `Want`: digests that are complete, bytes received of partial ones, and the room."""
+
+    digests: List[str]
+    partial: Dict[str, int]
+    free_bytes: int
+    cache_dir: str
+
+
+@dataclass(frozen=True)
+class Locked:
+    """Another push holds the board; the agent goes on waiting for `remaining_s` seconds."""
+
+    owner: str
+    since_unix_ns: Optional[int]
+    remaining_s: float
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """Where a run stands: `done` of `total` (iterations, cases or seconds, as `unit` says)."""
+
+    run: str
+    stage: str
+    done: float
+    total: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Latencies:
+    """A batch of timed iterations, in order; all lists have one length.
+
+    `duration_ns` is the whole call. Stages are None where the runtime does not tell them apart;
+    `run_ns` is then the runtime's own figure of the NPU run where it gives one; `device_ns` is that
+    figure beside a `run_ns` that is the wall clock of the call (`capi`).
+    """
+
+    run: str
+    block: int
+    warmup: bool
+    start_ns: List[int]
+    duration_ns: List[int]
+    set_inputs_ns: Optional[List[int]] = None
+    run_ns: Optional[List[int]] = None
+    get_outputs_ns: Optional[List[int]] = None
+    device_ns: Optional[List[int]] = None
+
+
+@dataclass(frozen=True)
+class LoadMemory:
+    """Memory at the end of one phase (see PHASES); `duration_ns` is how long the phase took."""
+
+    run: str
+    phase: str
+    duration_ns: Optional[int] = None
+    rss_bytes: Optional[int] = None
+    pss_bytes: Optional[int] = None
+    peak_rss_bytes: Optional[int] = None
+    memory_available_bytes: Optional[int] = None
+    dma_buf_bytes: Optional[int] = None
+    npu_weight_bytes: Optional[int] = None
+    npu_internal_bytes: Optional[int] = None
+    npu_total_bytes: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class LoadCycle:
+    """One load and release in a worker that does nothing else; memory is of after the release.
+
+    `duration_ns` is reading the file and initialising; one inference lies between it and the release.
+    """
+
+    run: str
+    cycle: int
+    duration_ns: int
+    release_ns: int
+    rss_bytes: Optional[int] = None
+    dma_buf_bytes: Optional[int] = None
+    memory_available_bytes: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class ProfileText:
+    """The runtime's own table of the time of each layer, as it prints it, from a run of its own."""
+
+    run: str
+    runtime: str
+    text: str
+
+
+@dataclass(frozen=True)
+class OutputError:
+    """How far one output of one golden case is from what was expected.
+
+    `cosine` is None where a norm is zero or a value is not finite; `snr_db` is None where the error
+    is exactly zero (see `max_abs_error`) or not finite. `top1_agreement`/`top5_agreement` are None
+    where the output is no class vector.
+    """
+
+    run: str
+    case: int
+    output: int
+    name: str
+    shape: List[int]
+    dtype: str
+    cosine: Optional[float] = None
+    max_abs_error: Optional[float] = None
+    mean_abs_error: Optional[float] = None
+    mse: Optional[float] = None
+    snr_db: Optional[float] = None
+    top1_agreement: Optional[bool] = None
+    top5_agreement: Optional[bool] = None
+    nan_count: int = 0
+    inf_count: int = 0
+
+
+@dataclass(frozen=True)
+class OutputCheck:
+    """What all cases together say of one output: same input twice gave the same bytes; all values equal."""
+
+    run: str
+    output: int
+    name: str
+    deterministic: Optional[bool] = None
+    constant: Optional[bool] = None
+
+
+@dataclass(frozen=True)
+class Log:
+    """A line that the worker (`run`) or the agent itself (None) printed.
+
+    `stream` is stdout, stderr, agent or kernel.
+    """
+
+    run: Optional[str]
+    stream: str
+    text: str
+    time_ns: int
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Where each group of numbers comes from; None where there is no number.
+
+    One of the words of `words.py`: measured, vendor_simulator, modelled, from_file, predicted. `load` speaks
+    of the memory of the NPU.
+    """
+
+    load: Optional[str] = None
+    load_duration: Optional[str] = None
+    process_memory: Optional[str] = None
+    latency: Optional[str] = None
+    outputs: Optional[str] = None
+    readings: Optional[str] = None
+
+
+#: What a real board yields.
+ALL_MEASURED = Provenance(MEASURED, MEASURED, MEASURED, MEASURED, MEASURED, MEASURED)
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A run is complete."""
+
+    run: str
+    iterations: int
+    provenance: Provenance
+    caveats: List[Caveat] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Failed:
+    """A run ended early; what it had measured has been sent before."""
+
+    run: str
+    stage: str
+    reason: str
+    message: str
+    advice: str = ""
+    signal: Optional[str] = None
+    exit_code: Optional[int] = None
+    log_tail: List[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Refused:
+    """The plan as a whole cannot run: `reason` as in REASONS, or `busy`."""
+
+    reason: str
+    message: str
+    advice: str = ""
+
+
+@dataclass(frozen=True)
+class Done:
+    """The plan is over, all workers are gone, the lock is released."""
+
+
+Message = Union[
+    Want,
+    Plan,
+    Enough,
+    Cancel,
+    Beat,
+    Hello,
+    Environment,
+    Have,
+    Locked,
+    Pinning,
+    Progress,
+    Reading,
+    Latencies,
+    LoadMemory,
+    LoadCycle,
+    ProfileText,
+    OutputError,
+    OutputCheck,
+    Log,
+    Finished,
+    Failed,
+    Refused,
+    Done,
+]

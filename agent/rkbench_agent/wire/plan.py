@@ -1,0 +1,104 @@
+"""What a run is asked to do, and the plan that goes to the agent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import List, Optional
+
+from rkbench_agent.wire.words import AUTO, SINGLE_STREAM
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What a run is asked to do. The defaults of every setting stand here and nowhere else.
+
+    A block is `block_iterations` timed iterations; with `interleave` the runs of a push take turns block by
+    block in the order A B B A. A run is over when it has at least `min_iterations` *and* `min_duration_s` of
+    timed iterations, or `max_duration_s` (0: no limit).
+    """
+
+    scenario: str = SINGLE_STREAM
+    #: None: the board's own. The plan that goes out names one.
+    runtime: Optional[str] = None
+    core_mask: str = AUTO
+    warmup_iterations: int = 5
+    min_iterations: int = 100
+    min_duration_s: float = 3.0
+    max_duration_s: float = 0.0
+    block_iterations: int = 50
+    interleave: bool = True
+    #: How long loading, the first inference and every further one may take before they count as a hang.
+    load_timeout_s: float = 120.0
+    first_inference_timeout_s: float = 60.0
+    inference_timeout_s: float = 30.0
+    #: Hold the clocks still, the NPU at `npu_clock_hz` (None: its highest), the worker on the big cores.
+    pin: bool = False
+    npu_clock_hz: Optional[int] = None
+    #: Wait before each run until every thermal zone is below; at most `cool_limit_s`.
+    cool_below_celsius: Optional[float] = None
+    cool_limit_s: float = 300.0
+    #: Wait at most so long before each run while others load CPU or NPU; 0: do not look.
+    calm_limit_s: float = 5.0
+    #: Load and release so many times in a worker of its own, after the clean run; 0: not at all.
+    load_cycles: int = 0
+    #: Collect the time of each layer in a worker of its own, after the clean run.
+    profile: bool = False
+
+
+@dataclass(frozen=True)
+class TensorSpec:
+    """One input as the runtime wants it, or one output as it yields it.
+
+    `dtype` is numpy's name; `layout` is NHWC or NCHW for four-dimensional tensors, else None.
+    """
+
+    name: str
+    shape: List[int]
+    dtype: str
+    layout: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class FileFigures:
+    """What a file says of what it will need on the NPU: bytes of weights and of internal tensors, tasks."""
+
+    npu_weight_bytes: Optional[int] = None
+    npu_internal_bytes: Optional[int] = None
+    npu_tasks: Optional[int] = None
+
+
+@dataclass(frozen=True)
+class RunSpec:
+    """One variant in a plan. `model`, `golden` and `replay` are digests in the cache.
+
+    `core_mask` holds the cores of this run, where they are not the plan's.
+    """
+
+    run: str
+    name: str
+    model: str
+    size_bytes: int
+    inputs: List[TensorSpec]
+    outputs: List[TensorSpec]
+    golden: Optional[str] = None
+    replay: Optional[str] = None
+    figures: FileFigures = FileFigures()
+    core_mask: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run and how; answered by the stream that ends with `Done`.
+
+    The agent goes on until the host says `Enough` of a run, or to the end that `settings` state.
+    `owner` and `reason` say who holds the board and what for.
+    """
+
+    runs: List[RunSpec]
+    settings: RunSettings = field(default_factory=RunSettings)
+    reading_interval_s: float = 0.5
+    lock_wait_s: float = 0.0
+    owner: str = ""
+    reason: str = ""
+    #: Load also what will not fit into the board's memory.
+    force: bool = False

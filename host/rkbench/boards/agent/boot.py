@@ -1,0 +1,162 @@
+"""What starts the agent on a board: the zipapp, and the short script that fetches and runs it.
+
+The script travels as an argument of the first command, so nothing has to be there but Python. It
+speaks lines that start with `rkbench-boot`: `need` (send me the zipapp) or `error KIND TEXT`.
+
+The verified zipapp is unpacked once beside itself: Python keeps the compiled modules of a folder, but
+compiles those of a zip anew in every process, which takes longer than the rest of a start on a board.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import shlex
+import zipfile
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from rkbench.boards.agent.docstrings import slim
+from rkbench.boards.model import Board
+
+BOOT_MARK = "rkbench-boot "
+#: The oldest time that a zip can hold; the same for every file, so that equal sources give equal bytes.
+EPOCH = (1980, 1, 1, 0, 0, 0)
+
+_MAIN = "import sys\nfrom rkbench_agent.__main__ import main\n\nsys.exit(main())\n"
+
+#: Valid for Python 2.7 too, which has to answer that it is too old. No single quotes: it is shell-quoted.
+BOOT = r"""
+import sys
+sys.path[:] = [entry for entry in sys.path if entry]
+def fail(kind, text):
+    sys.stdout.write("rkbench-boot error %s %s\n" % (kind, text))
+    sys.stdout.flush()
+    sys.exit(3)
+if sys.version_info < (3, 8):
+    fail("python_too_old", "%s is Python %d.%d" % ((sys.executable,) + tuple(sys.version_info[:2])))
+import errno, hashlib, os, runpy
+digest, size, cache = sys.argv[1], int(sys.argv[2]), os.path.expanduser(sys.argv[3])
+path = os.path.join(cache, "agents", digest + ".pyz")
+def intact():
+    try:
+        with open(path, "rb") as stream:
+            return hashlib.sha256(stream.read()).hexdigest() == digest
+    except OSError:
+        return False
+def fetch():
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    partial = "%s.%d" % (path, os.getpid())
+    with open(partial, "wb") as stream:
+        try:
+            sys.stdout.write("rkbench-boot need\n")
+            sys.stdout.flush()
+            data = b""
+            while len(data) < size:
+                chunk = os.read(0, size - len(data))
+                if not chunk:
+                    fail("cut", "the agent did not arrive")
+                data += chunk
+            if hashlib.sha256(data).hexdigest() != digest:
+                fail("damaged", "the agent arrived damaged")
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+            os.rename(partial, path)
+        finally:
+            if os.path.exists(partial):
+                os.unlink(partial)
+if not intact():
+    try:
+        fetch()
+    except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+        fail("no_space" if full else "read_only", "%s: %s" % (cache, error.strerror))
+else:
+    try:
+        os.utime(path)
+    except OSError:
+        pass
+def unpack():
+    import shutil, zipfile
+    partial = "%s.%d" % (folder, os.getpid())
+    try:
+        zipfile.ZipFile(path).extractall(partial)
+        os.rename(partial, folder)
+    except OSError:
+        shutil.rmtree(partial, ignore_errors=True)
+folder = path[:-4]
+if not os.path.isdir(folder):
+    unpack()
+place = folder if os.path.isdir(folder) else path
+sys.argv[:] = [place] + sys.argv[4:]
+runpy.run_path(place, run_name="__main__")
+"""
+
+
+@dataclass(frozen=True)
+class AgentZip:
+    """The agent as one file: `data`, and its SHA-256 in hex, which is its name on the board."""
+
+    digest: str
+    data: bytes
+
+
+@cache
+def build_agent() -> AgentZip:
+    """Return the installed agent as a zipapp; equal sources give equal bytes, however installed.
+
+    (Deflate differs between zlib and zlib-ng: hosts whose Pythons differ there push two digests.)
+    """
+    import rkbench_agent
+
+    texts = python_sources(Path(rkbench_agent.__file__).parent)
+    # The exporter is a zipapp of its own: exporter_zip.py.
+    sources = {name: slim(text).encode() for name, text in texts.items() if "/exporter/" not in name}
+    sources["__main__.py"] = _MAIN.encode()
+    data = pack(
+        sources,
+        f"rkbench agent {rkbench_agent.__version__}: runs RKNN models for `bench push`; safe to delete",
+    )
+    return AgentZip(hashlib.sha256(data).hexdigest(), data)
+
+
+def python_sources(folder: Path) -> dict[str, str]:
+    """Return every Python file of the package in `folder`: path from the folder's parent -> text."""
+    names = [path.relative_to(folder.parent) for path in folder.rglob("*.py")]
+    return {name.as_posix(): (folder.parent / name).read_text("utf-8") for name in names}
+
+
+def pack(sources: dict[str, bytes], title: str) -> bytes:
+    """Return a zipapp of `sources` (path in the archive: content) that says in its head what it is."""
+    stream = io.BytesIO()
+    stream.write(f"#!/usr/bin/env python3\n# {title}\n".encode())
+    with zipfile.ZipFile(stream, "a", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name in sorted(sources):
+            info = zipfile.ZipInfo(name, EPOCH)
+            info.external_attr = 0o100644 << 16
+            info.create_system = 3
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, sources[name], compresslevel=9)
+    return stream.getvalue()
+
+
+def boot_command(board: Board, agent: AgentZip, *arguments: str) -> str:
+    """Return the shell command that runs the agent with `arguments`, fetching it where it is missing.
+
+    `put` needs no installed packages: without them (-S) Python starts sooner.
+    """
+    options = ["-S"] if arguments[:1] == ("put",) else []
+    words = [*options, "-c", BOOT, agent.digest, str(len(agent.data)), board.cache_dir, *arguments]
+    return f"exec {_interpreter(board)} {shlex.join(words)}"
+
+
+def _interpreter(board: Board) -> str:
+    become = shlex.join(shlex.split(board.become))
+    return f"{become} {_with_home(board.python)}".strip()
+
+
+def _with_home(path: str) -> str:
+    """Quote `path` for the board's shell, but let it put the home folder for a leading `~/`."""
+    return f'"$HOME"/{shlex.quote(path[2:])}' if path.startswith("~/") else shlex.quote(path)

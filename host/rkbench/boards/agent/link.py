@@ -1,0 +1,239 @@
+"""The line to a running agent: its start, messages both ways, beats, and the judgement that it is dead."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections import deque
+
+import paramiko
+from rkbench_agent.wire.codec import WireError, decode, encode
+from rkbench_agent.wire.messages import Beat, Hello, Message
+from rkbench_agent.wire.words import MAGIC, PROTOCOL
+
+from rkbench.boards.agent.boot import BOOT_MARK, AgentZip
+from rkbench.boards.model import Board
+from rkbench.boards.ssh.connection import Connection, close_channel
+from rkbench.errors import BenchError, BoardError, ConnectionLostError, NoSpaceError, ProtocolError
+
+CHUNK_BYTES = 256 * 1024
+STDERR_LINES = 20
+#: A board that boots from a slow SD card takes its time to start Python.
+START_LIMIT_S = 60.0
+
+#: An agent with a shorter limit than usual hears so many beats within it.
+BEATS_IN_SILENCE = 3
+
+
+class AgentLink:
+    """A channel in which an agent runs, or is about to."""
+
+    hello: Hello
+
+    def __init__(
+        self, board: Board, connection: Connection, channel: paramiko.Channel, silence_limit_s: float
+    ) -> None:
+        self._board = board
+        self._connection = connection
+        self._channel = channel
+        self._silence_limit_s = silence_limit_s
+        self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
+        self._incoming: queue.SimpleQueue[Message | BenchError] = queue.SimpleQueue()
+        self._error: BenchError | None = None
+        self._write = threading.Lock()
+        self._over = threading.Event()
+        self._threads: list[threading.Thread] = []
+        self._buffer = b""
+        self._run_thread(self._read_stderr)
+
+    def start(self, agent: AgentZip, beat_interval_s: float) -> None:
+        """See the agent through its start, up to its Hello; raises BoardError and its kin."""
+        self._channel.settimeout(max(START_LIMIT_S, self._silence_limit_s))
+        while True:
+            line = self._start_line()
+            if line.startswith(BOOT_MARK + "need"):
+                self._write_all(agent.data)
+            elif line.startswith(BOOT_MARK + "error "):
+                raise boot_error(self._board, line[len(BOOT_MARK) + 6 :])
+            elif MAGIC in line:
+                self.hello = self._check_hello(line, agent)
+                break
+        self._channel.settimeout(self._silence_limit_s)
+        self._run_thread(self._read_messages)
+        self._run_thread(self._beat, min(beat_interval_s, self.hello.silence_limit_s / BEATS_IN_SILENCE))
+
+    @property
+    def is_alive(self) -> bool:
+        """False once the agent is known to be gone."""
+        return self._error is None and not self._over.is_set()
+
+    def send(self, message: Message) -> None:
+        """Send `message`; raises ConnectionLostError."""
+        self._write_all(encode(message))
+
+    def next(self) -> Message:
+        """Return the next message, waiting for it; raises ConnectionLostError or ProtocolError."""
+        if self._error is None:
+            item = self._incoming.get()
+            if not isinstance(item, BenchError):
+                return item
+            self._error = item
+        raise self._error
+
+    def close(self, farewell_s: float) -> None:
+        """Close the agent's stdin, which ends it, and wait for that; then close the channel."""
+        self._over.set()
+        if self._connection.is_alive:
+            try:
+                self._channel.shutdown_write()
+                self._channel.status_event.wait(farewell_s)
+            except (OSError, EOFError, paramiko.SSHException):
+                pass  # it has ended before
+        self.abort()
+
+    def abort(self) -> None:
+        """Close the channel without a word; the agent ends by itself."""
+        self._over.set()
+        close_channel(self._channel)
+        for thread in self._threads:
+            if thread is not threading.current_thread():
+                thread.join()
+
+    # -- threads ----------------------------------------------------------------------------------
+
+    def _read_messages(self) -> None:
+        """Put what the agent says into the queue, at last the error that ended it."""
+        try:
+            while not self._over.is_set():
+                self._put_lines(self._receive())
+        except BenchError as error:
+            self._incoming.put(error)
+            if isinstance(error, ConnectionLostError) and not self._over.is_set():
+                self._connection.abort()
+
+    def _put_lines(self, data: bytes) -> None:
+        *lines, self._buffer = (self._buffer + data).split(b"\n")
+        for line in lines:
+            try:
+                self._incoming.put(decode(line))
+            except WireError as error:
+                raise ProtocolError(
+                    f"board {self._board.name!r}: the agent said something that is no message: {error}",
+                    hint="push again; if it comes back, report it",
+                ) from error
+
+    def _receive(self) -> bytes:
+        try:
+            data = self._channel.recv(CHUNK_BYTES)
+        except TimeoutError as error:
+            raise ConnectionLostError(
+                f"board {self._board.name!r}: nothing heard for {self._silence_limit_s:g} s",
+                hint="check power, cable and network; the agent there ends by itself and cleans up",
+            ) from error
+        if data:
+            return data
+        raise self._ended()
+
+    def _read_stderr(self) -> None:
+        rest = b""
+        while True:
+            try:
+                data = self._channel.recv_stderr(CHUNK_BYTES)
+            except TimeoutError:
+                continue
+            if not data:
+                break
+            *lines, rest = (rest + data).split(b"\n")
+            self._stderr.extend(line.decode("utf-8", "replace") for line in lines)
+        if rest:
+            self._stderr.append(rest.decode("utf-8", "replace"))
+
+    def _beat(self, interval_s: float) -> None:
+        while not self._over.wait(interval_s):
+            try:
+                self.send(Beat())
+            except ConnectionLostError:
+                return  # the reader finds out why, and says so
+
+    # -- parts ------------------------------------------------------------------------------------
+
+    def _run_thread(self, target: object, *arguments: object) -> None:
+        assert callable(target)
+        thread = threading.Thread(target=target, args=arguments, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _write_all(self, data: bytes) -> None:
+        try:
+            with self._write:
+                self._channel.sendall(data)
+        except (OSError, EOFError, paramiko.SSHException) as error:
+            raise ConnectionLostError(
+                f"board {self._board.name!r}: the connection to the agent is gone ({error or 'closed'})",
+                hint="check board and network, then push again",
+            ) from error
+
+    def _start_line(self) -> str:
+        while b"\n" not in self._buffer:
+            self._buffer += self._receive()
+        line, _, self._buffer = self._buffer.partition(b"\n")
+        return line.decode("utf-8", "replace")
+
+    def _check_hello(self, line: str, agent: AgentZip) -> Hello:
+        try:
+            hello = decode(line[line.index("{") :].encode())
+        except (WireError, ValueError) as error:
+            raise ProtocolError(f"board {self._board.name!r}: no hello: {line[:80]!r}") from error
+        if not isinstance(hello, Hello) or hello.protocol != PROTOCOL or hello.digest != agent.digest:
+            raise ProtocolError(
+                f"board {self._board.name!r}: the agent there is not the one that was sent: {line[:200]}",
+                hint=f"delete {self._board.cache_dir}/agents on the board, then push again",
+            )
+        return hello
+
+    def _ended(self) -> BenchError:
+        """Return what it means that the channel has closed."""
+        self._channel.status_event.wait(1.0)
+        status = self._channel.exit_status if self._channel.exit_status_ready() else None
+        name, started = self._board.name, hasattr(self, "hello")
+        self._threads[0].join(1.0)
+        said = "\n".join(line for line in self._stderr if line.strip())
+        if not started and status in (126, 127):
+            return BoardError(
+                f"board {name!r}: no Python there: {self._board.python!r} cannot be run ({said or status})",
+                hint="install python3 (3.8 or newer) there, or name it: bench boards add ... --python PATH",
+            )
+        if status is None or status == -1:
+            return ConnectionLostError(
+                f"board {name!r}: the connection broke off",
+                hint="check power, cable and network, then push again",
+            )
+        when = "while it ran" if started else "at its start"
+        return (ConnectionLostError if started else BoardError)(
+            f"board {name!r}: the agent ended {when} with exit status {status}",
+            hint=f"its last words:\n{said}"
+            if said
+            else "it said nothing; was it killed? see dmesg on the board",
+        )
+
+
+def boot_error(board: Board, text: str) -> BenchError:
+    """Return what it means that the boot script said `rkbench-boot error TEXT`."""
+    kind, _, message = text.strip().partition(" ")
+    name = board.name
+    if kind == "python_too_old":
+        return BoardError(
+            f"board {name!r}: {message}; the agent needs Python 3.8 or newer",
+            hint=f"name a newer one: bench boards add {name} ... --python /path/to/python3",
+        )
+    if kind == "no_space":
+        return NoSpaceError(
+            f"board {name!r}: no space for the agent: {message}",
+            hint="free some space there, or name a folder on a larger disk: cache_dir in bench.toml",
+        )
+    if kind == "read_only":
+        return BoardError(
+            f"board {name!r}: the cache folder cannot be written: {message}",
+            hint="name a folder that can: cache_dir in bench.toml (bench boards add ... --cache DIR)",
+        )
+    return BoardError(f"board {name!r}: the agent did not start: {message}", hint="push again")

@@ -1,0 +1,292 @@
+"""Sending files to a board's cache: each under its SHA-256, only what is missing, compressed if it pays.
+
+The receiving end is the agent's `put` command, in an SSH channel of its own.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import paramiko
+
+from rkbench.boards.agent.boot import boot_command, build_agent
+from rkbench.boards.ssh.connection import Connection, close_channel
+from rkbench.errors import (
+    BenchError,
+    BoardBusyError,
+    BoardError,
+    ConnectionLostError,
+    NoSpaceError,
+    ProtocolError,
+    UsageError,
+)
+from rkbench.units import format_bytes
+
+CHUNK_BYTES = 256 * 1024
+#: Where samples shrink to less than this, zlib level 1 is faster than the wire even on Gigabit Ethernet.
+PAYS_RATIO = 0.7
+SAMPLES = 16
+SAMPLE_BYTES = 32 * 1024
+#: After the last byte the board still syncs to its disk: a slow SD card takes its time.
+SYNC_LIMIT_S = 180.0
+BUSY_RETRY_S = 0.5
+#: What `put` prints when it has looked at its partial and wants the rest.
+READY = b"rkbench-put ready"
+
+#: Called with the file, the bytes of it that the board has, and its size.
+OnProgress = Callable[[Path, int, int], None]
+
+
+@dataclass(frozen=True)
+class LocalFile:
+    """A file to send, with its SHA-256 in hex and its size."""
+
+    path: Path
+    digest: str
+    size_bytes: int
+
+    @classmethod
+    def read(cls, path: Path, digest: str | None = None) -> LocalFile:
+        """Hash the file, unless its `digest` is known; raises UsageError where it cannot be read."""
+        try:
+            if digest is not None:
+                return cls(path, digest, path.stat().st_size)
+            with path.open("rb") as stream:
+                hasher = hashlib.sha256()
+                size = _hash_bytes(stream, hasher, None)
+        except OSError as error:
+            raise UsageError(f"{path} cannot be read: {error.strerror}") from error
+        return cls(path, hasher.hexdigest(), size)
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What it took to have one file on the board. `sent_bytes` went over the wire (0 when cached)."""
+
+    sha256: str
+    model_bytes: int
+    sent_bytes: int
+    cached: bool
+    duration_s: float
+    resumed_bytes: int = 0
+    codec: str | None = None
+    note: str | None = None
+
+
+def choose_codec(path: Path) -> str:
+    """Return `zlib` where samples spread over the file shrink enough, else `stored`."""
+    size = path.stat().st_size
+    plain = packed = 0
+    with path.open("rb") as stream:
+        for index in range(SAMPLES):
+            stream.seek(index * max(0, size - SAMPLE_BYTES) // max(1, SAMPLES - 1))
+            sample = stream.read(SAMPLE_BYTES)
+            plain += len(sample)
+            packed += len(zlib.compress(sample, 1))
+    return "zlib" if packed < plain * PAYS_RATIO else "stored"
+
+
+def check_room(board: str, files: Sequence[LocalFile], partial: dict[str, int], free_bytes: int) -> None:
+    """Raise NoSpaceError unless `files` fit into the `free_bytes` of the board's cache."""
+    needed = sum(max(0, file.size_bytes - partial.get(file.digest, 0)) for file in files)
+    if needed > free_bytes:
+        raise _no_space(board, needed, free_bytes)
+
+
+def send_file(
+    connection: Connection,
+    file: LocalFile,
+    *,
+    offset: int = 0,
+    keep: Sequence[str] = (),
+    silence_limit_s: float = 15.0,
+    on_progress: OnProgress | None = None,
+) -> Transfer:
+    """Send `file` from `offset` on (what the board has of it already) and have it verified there.
+
+    Raises NoSpaceError, BoardBusyError, BoardError, or ConnectionLostError where the link broke off or
+    nothing moved for `silence_limit_s`; the board then keeps what it got.
+    """
+    start = time.monotonic()
+    sender = _Sender(connection, file, tuple(keep), silence_limit_s, on_progress)
+    offset = offset if offset <= file.size_bytes else 0
+    while True:
+        reply = sender.attempt(offset)
+        if reply.get("error") == "prefix":
+            offset = 0
+        elif reply.get("error") == "busy" and time.monotonic() - start < silence_limit_s:
+            time.sleep(BUSY_RETRY_S)
+        else:
+            break
+    if "ok" not in reply:
+        raise _refusal(connection.board.name, file, reply)
+    return Transfer(
+        file.digest,
+        file.size_bytes,
+        sender.sent_bytes,
+        bool(reply.get("cached")),
+        time.monotonic() - start,
+        offset,
+        sender.codec,
+        reply.get("note"),
+    )
+
+
+class _Sender:
+    """Attempts to send one file; counts what went over the wire."""
+
+    def __init__(
+        self,
+        connection: Connection,
+        file: LocalFile,
+        keep: tuple[str, ...],
+        silence_limit_s: float,
+        on_progress: OnProgress | None,
+    ) -> None:
+        self._connection = connection
+        self._file = file
+        self._keep = keep
+        self._silence_limit_s = silence_limit_s
+        self._on_progress = on_progress
+        self.codec = choose_codec(file.path)
+        self.sent_bytes = 0
+
+    def attempt(self, offset: int) -> dict[str, Any]:
+        """Run `put` once and return its reply."""
+        board = self._connection.board
+        with self._file.path.open("rb") as stream:
+            prefix = hashlib.sha256()
+            _hash_bytes(stream, prefix, offset)
+            arguments = ["put", self._file.digest, str(self._file.size_bytes), str(offset), self.codec]
+            arguments += [board.cache_dir, str(board.cache_limit_bytes), prefix.hexdigest(), *self._keep]
+            channel = self._connection.exec(boot_command(board, build_agent(), *arguments))
+            try:
+                channel.settimeout(self._silence_limit_s)
+                head = _read_until_ready(channel) if offset else READY
+                if READY in head.splitlines():
+                    self._send(channel, stream, offset)
+                channel.settimeout(max(SYNC_LIMIT_S, self._silence_limit_s))
+                return _reply(channel, board.name, head)
+            except (OSError, EOFError, paramiko.SSHException) as error:
+                raise self._lost(error) from error
+            finally:
+                close_channel(channel)
+
+    def _send(self, channel: paramiko.Channel, stream: BinaryIO, offset: int) -> None:
+        """Send the rest of `stream`; returns early where the board has closed its end (it says why)."""
+        done = offset
+        for taken, data in _encoded(stream, self.codec):
+            try:
+                channel.sendall(data)
+            except TimeoutError:
+                raise
+            except OSError:
+                if not self._connection.is_alive:
+                    raise
+                return
+            self.sent_bytes += len(data)
+            done += taken
+            if self._on_progress is not None:
+                self._on_progress(self._file.path, done, self._file.size_bytes)
+        channel.shutdown_write()
+
+    def _lost(self, error: Exception) -> ConnectionLostError:
+        name, file = self._connection.board.name, self._file
+        what = "stopped moving" if isinstance(error, TimeoutError) else "broke off"
+        return ConnectionLostError(
+            f"board {name!r}: the upload of {file.path.name} {what} after {format_bytes(self.sent_bytes)}",
+            hint="check board and network, then push again: it goes on where it stopped",
+        )
+
+
+def _encoded(stream: BinaryIO, codec: str) -> Iterator[tuple[int, bytes]]:
+    """Yield the rest of `stream` in pieces: how many of its bytes a piece stands for, and the piece."""
+    if codec == "stored":
+        while data := stream.read(CHUNK_BYTES):
+            yield len(data), data
+        return
+    packer = zlib.compressobj(1)
+    taken = 0
+    while data := stream.read(CHUNK_BYTES):
+        taken += len(data)
+        if piece := packer.compress(data):
+            yield taken, piece
+            taken = 0
+    yield taken, packer.flush()
+
+
+def _read_until_ready(channel: paramiko.Channel) -> bytes:
+    """Return what `put` prints up to `ready`, or all that it prints when it refuses."""
+    received = b""
+    while READY not in received.splitlines():
+        data = channel.recv(65536)
+        if not data:
+            break
+        received += data
+    return received
+
+
+def _reply(channel: paramiko.Channel, board: str, received: bytes) -> dict[str, Any]:
+    """Return the answer of `put` that follows `received`: the last line that is a JSON object."""
+    while data := channel.recv(65536):
+        received += data
+    for line in reversed(received.splitlines()):
+        if line.startswith(b"rkbench-boot error "):
+            kind, _, text = line.decode("utf-8", "replace")[19:].partition(" ")
+            return {"error": kind, "message": text}
+        if line.startswith(b"{"):
+            try:
+                value = json.loads(line)
+            except ValueError as error:
+                raise ProtocolError(f"board {board!r}: `put` answered {line[:80]!r}") from error
+            if isinstance(value, dict):
+                return value
+    raise ConnectionLostError(
+        f"board {board!r}: the upload ended without an answer (exit status {channel.exit_status})",
+        hint="push again: it goes on where it stopped",
+    )
+
+
+def _refusal(board: str, file: LocalFile, reply: dict[str, Any]) -> BenchError:
+    kind, text = str(reply.get("error")), str(reply.get("message", ""))
+    if kind == "no_space":
+        return _no_space(board, reply.get("needed_bytes"), reply.get("free_bytes"))
+    if kind == "busy":
+        return BoardBusyError(f"board {board!r}: {text}", hint="wait for the other push to end")
+    if kind in ("cut", "stalled"):
+        return ConnectionLostError(
+            f"board {board!r}: the upload of {file.path.name} broke off: {text}",
+            hint="push again: it goes on where it stopped",
+        )
+    hints = {
+        "read_only": "name a folder that can be written: cache_dir in bench.toml",
+        "damaged": f"was {file.path.name} changed meanwhile? if not, suspect the board's disk or memory",
+    }
+    return BoardError(f"board {board!r}: {file.path.name}: {text}", hint=hints.get(kind, ""))
+
+
+def _no_space(board: str, needed_bytes: int | None, free_bytes: int | None) -> NoSpaceError:
+    return NoSpaceError(
+        f"board {board!r}: the cache has room for {format_bytes(free_bytes)}, "
+        f"{format_bytes(needed_bytes)} are to be sent",
+        hint="free some space on the board, or name a folder on a larger disk: cache_dir in bench.toml",
+    )
+
+
+def _hash_bytes(stream: BinaryIO, hasher: Any, limit: int | None) -> int:
+    """Feed `hasher` with the next `limit` bytes of `stream` (None: all); return how many there were."""
+    done = 0
+    while limit is None or done < limit:
+        data = stream.read(1 << 20 if limit is None else min(1 << 20, limit - done))
+        if not data:
+            break
+        hasher.update(data)
+        done += len(data)
+    return done

@@ -1,0 +1,142 @@
+"""What a board lacks for running models, or for running them well, and how to get it: pure.
+
+`diagnose` judges what the agent read (`protocol.Environment`); where the agent could not even start,
+`undiagnosed` says what is known instead. Every check has a stable code; a fix is a command for the board.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rkbench_agent.wire.board import Environment
+
+from rkbench.boards.doctor.runtime import runtime_checks
+from rkbench.boards.doctor.system import system_checks
+from rkbench.catalogue.check import FAIL, OK, WARN, Check
+from rkbench.errors import AuthenticationError, BenchError, ConnectError, HostKeyError, NoSpaceError
+from rkbench.rknn.targets import npu_generation
+
+#: The runtime of boards that have no NPU.
+VIRTUAL = "virtual"
+#: SoCs that the project was made for; the others of their NPU family run the same models.
+MEASURED_SOCS = ("rk3566", "rk3568", "rk3588")
+
+
+def diagnose(environment: Environment, runtime: str, host_unix_ns: int | None = None) -> tuple[Check, ...]:
+    """Return the verdicts on a board that shall run models with `runtime` (lite, capi or virtual).
+
+    `host_unix_ns` is the host's clock when `environment` arrived; None leaves the skew unjudged.
+    """
+    return tuple(
+        check
+        for checks in (
+            _soc(environment, runtime),
+            _driver(environment, runtime),
+            _nodes(environment, runtime),
+            runtime_checks(environment, runtime),
+            system_checks(environment, runtime, host_unix_ns),
+        )
+        for check in checks
+    )
+
+
+def undiagnosed(error: BenchError) -> tuple[Check, ...]:
+    """Return what is known of a board on which no agent could start, from the error that said so."""
+    if isinstance(error, ConnectError):
+        kinds = ((HostKeyError, "host_key"), (AuthenticationError, "login"))
+        code = next((code for kind, code in kinds if isinstance(error, kind)), "ssh")
+        return (Check(code, FAIL, "SSH", error.message, error.hint),)
+    reached = Check("ssh", OK, "SSH", "a session came about")
+    if isinstance(error, NoSpaceError):
+        return (reached, Check("free_space", FAIL, "free space", error.message, error.hint))
+    if "Python" not in error.message:
+        return (reached, Check("agent", FAIL, "agent", error.message, error.hint))
+    fix = "on the board: apt-get install -y python3 (3.8 or newer)"
+    return (reached, Check("python", FAIL, "Python", error.message, "\n".join((fix, error.hint)).strip()))
+
+
+def is_npu_board(environment: Environment) -> bool:
+    """Return whether the board could have an NPU at all: its SoC is known, or a driver shows one."""
+    return npu_generation(environment.soc) is not None or environment.npu_driver is not None
+
+
+def _soc(environment: Environment, runtime: str) -> Iterator[Check]:
+    kernel = f"Linux {environment.kernel or 'of unknown version'} on {environment.architecture or '?'}"
+    model = environment.board_model
+    told = ", ".join(part for part in (environment.soc, model, kernel) if part)
+    known = npu_generation(environment.soc) is not None
+    if known:
+        cores = environment.npu_cores
+        count = f"{cores} NPU core{'' if cores == 1 else 's'}" if cores else "unknown number of NPU cores"
+        yield Check("soc", OK, "SoC", f"{told}; {count} ({npu_generation(environment.soc)})")
+    elif runtime == VIRTUAL:
+        yield Check("soc", WARN, "SoC", f"{told}: the virtual runtime takes models of every SoC here")
+    elif environment.soc:
+        found = f"{told}: no SoC whose NPU this program knows"
+        yield Check("soc", WARN, "SoC", found, "models must be converted for this very SoC")
+    elif environment.compatible:
+        found = f"{told}: the device tree names no Rockchip SoC ({', '.join(environment.compatible)})"
+        yield Check("soc", FAIL, "SoC", found, "use a board with an RK3566, RK3568 or RK3588")
+    else:
+        found = f"{told}: no device tree, so no Rockchip board that RKNNLite would recognise"
+        fix = (
+            "use a board with an RK3566, RK3568 or RK3588; in a container on one, add"
+            " -v /proc/device-tree:/proc/device-tree:ro. No board at hand: --board virtual"
+        )
+        yield Check("soc", FAIL, "SoC", found, fix)
+
+
+def _driver(environment: Environment, runtime: str) -> Iterator[Check]:
+    if runtime == VIRTUAL:
+        return
+    if environment.npu_driver == "rocket":
+        found = "mainline's rocket drives the NPU; librknnrt speaks to the vendor's rknpu only"
+        fix = "boot the vendor's kernel (5.10 or 6.1 with CONFIG_ROCKCHIP_RKNPU)"
+        yield Check("driver", FAIL, "NPU driver", found, fix)
+    elif environment.driver_version:
+        from rkbench.rknn.compatibility import check_driver
+
+        judged = check_driver(environment.runtime_version, environment.driver_version)
+        yield judged or Check("driver", OK, "NPU driver", f"rknpu {environment.driver_version}")
+    elif environment.npu_driver == "rknpu":
+        found = "rknpu is there; its version cannot be read"
+        fix = "as root: cat /sys/kernel/debug/rknpu/version (mount -t debugfs none /sys/kernel/debug)"
+        yield Check("driver", OK if environment.is_root is False else WARN, "NPU driver", found, fix)
+    else:
+        fix = (
+            "modprobe rknpu; if there is no such module, boot the vendor's kernel (CONFIG_ROCKCHIP_RKNPU=y,"
+            " and the npu node enabled in the device tree)"
+        )
+        fix = fix if is_npu_board(environment) else ""
+        yield Check("driver", FAIL, "NPU driver", "no rknpu driver in the kernel", fix)
+
+
+def _nodes(environment: Environment, runtime: str) -> Iterator[Check]:
+    nodes = [node for node in environment.device_nodes or [] if node.kind != "accel"]
+    if runtime == VIRTUAL:
+        return
+    if not nodes:
+        found = "none: /dev/dri has no node of the NPU, and there is no /dev/rknpu"
+        fix = ""
+        if environment.container_lacks is not None and environment.architecture in (None, "aarch64"):
+            fix = "start the container with --device /dev/dri (or --privileged)"
+        elif environment.npu_driver == "rknpu":
+            fix = "dmesg | grep -i rknpu tells why the driver made none"
+        yield Check("device_node", FAIL, "device node", found, fix)
+        return
+    told = ", ".join(f"{node.path} ({node.mode} {node.owner}:{node.group})" for node in nodes)
+    closed = [node for node in nodes if not node.openable]
+    user = environment.user or "the user"
+    if not closed:
+        yield Check("device_node", OK, "device node", f"{told}; {user} may open it")
+        return
+    groups = ",".join(sorted({str(node.group) for node in closed} - {"root"}))
+    fix = (
+        f"sudo usermod -aG {groups} {user}, then log in anew"
+        if groups
+        else 'an udev rule: echo \'SUBSYSTEM=="drm", KERNEL=="renderD*|card*", GROUP="render", MODE="0660"\''
+        f" | sudo tee /etc/udev/rules.d/99-npu.rules; sudo usermod -aG render {user}; reboot"
+    )
+    which = " and ".join(str(node.path) for node in closed)
+    verdict = FAIL if len(closed) == len(nodes) else WARN
+    yield Check("permission", verdict, "device node", f"{told}; {user} may not open {which}", fix)

@@ -1,0 +1,1 @@
+"""The exporter of a board: its zipapp, and how it is installed and removed."""

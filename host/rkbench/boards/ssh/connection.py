@@ -1,0 +1,229 @@
+"""One SSH connection to a board: strict host keys, own keys, commands in channels of their own."""
+
+from __future__ import annotations
+
+import getpass
+import logging
+import socket
+import sys
+import time
+from contextlib import ExitStack, suppress
+from dataclasses import replace
+from types import TracebackType
+
+import paramiko
+from paramiko.ssh_exception import IncompatiblePeer
+
+from rkbench.boards.model import Board
+from rkbench.boards.ssh import host_keys
+from rkbench.boards.ssh.auth import Ask, authenticate
+from rkbench.boards.ssh.config import Target, parse_address, resolve_target
+from rkbench.boards.ssh.dial import dial, expect_banner
+from rkbench.errors import ConnectError, ConnectionLostError, HostKeyError
+
+CONNECT_TIMEOUT_S = 10.0
+EXEC_ATTEMPTS = 4
+EXEC_RETRY_S = 0.1
+KEEPALIVE_S = 5
+#: Fastest first: with AES instructions GCM needs half the time of CTR and HMAC.
+CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
+
+
+class Connection:
+    """A logged-in SSH connection; `exec` starts a command on the board."""
+
+    def __init__(self, board: Board, transport: paramiko.Transport, resources: ExitStack) -> None:
+        self.board = board
+        self._transport = transport
+        self._resources = resources
+
+    def exec(self, command: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> paramiko.Channel:
+        """Start `command` and return its channel; raises ConnectionLostError.
+
+        A server that refuses one command on a living connection is asked again: a dropbear on a busy
+        machine did so now and then, right after it had closed another channel.
+        """
+        attempt = 1
+        while True:
+            try:
+                channel = self._transport.open_session(timeout=timeout_s)
+                channel.exec_command(command)
+                return channel
+            except (paramiko.SSHException, EOFError, OSError) as error:
+                if attempt < EXEC_ATTEMPTS and self.is_alive:
+                    time.sleep(EXEC_RETRY_S * attempt)
+                    attempt += 1
+                    continue
+                raise ConnectionLostError(
+                    f"board {self.board.name!r}: no command can be started: {error or 'connection closed'}",
+                    hint="check the board and the network, then push again: what was sent is not sent twice",
+                ) from error
+
+    @property
+    def is_alive(self) -> bool:
+        """False once the connection is known to be gone."""
+        return self._transport.is_active()
+
+    def abort(self) -> None:
+        """Cut the connection, so that whoever waits for it in another thread is set free."""
+        self._transport.close()
+
+    def close(self) -> None:
+        """Close the connection and what carries it."""
+        self._resources.close()
+
+    def __enter__(self) -> Connection:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def close_channel(channel: paramiko.Channel) -> None:
+    """Close `channel`; where the connection is gone already there is nobody to be told."""
+    try:
+        channel.close()
+    except (OSError, EOFError, paramiko.SSHException):
+        pass
+
+
+def connect(board: Board, *, timeout_s: float = CONNECT_TIMEOUT_S, ask: Ask | None = None) -> Connection:
+    """Log in to `board`; raises ConnectError, HostKeyError or AuthenticationError.
+
+    `ask` lets the user type in a passphrase or password (see `terminal_ask`); nothing is stored.
+    """
+    with ExitStack() as resources:
+        target = resolve_target(board)
+        transport = _handshake(board, target, timeout_s, resources, ask)
+        authenticate(transport, target, board.name, ask)
+        transport.set_keepalive(KEEPALIVE_S)
+        return Connection(board, transport, resources.pop_all())
+    raise AssertionError("unreachable")
+
+
+def fetch_host_key(board: Board, *, timeout_s: float = CONNECT_TIMEOUT_S) -> tuple[Target, paramiko.PKey]:
+    """Return where `board` is and the host key that it shows, unverified; nothing is sent to it."""
+    with ExitStack() as resources:
+        target = resolve_target(board)
+        transport = _handshake(board, target, timeout_s, resources, terminal_ask(), verify=False)
+        return target, transport.get_remote_server_key()
+    raise AssertionError("unreachable")
+
+
+def terminal_ask() -> Ask | None:
+    """Return a function that asks for a secret on the terminal; None where there is none."""
+    return getpass.getpass if sys.stdin is not None and sys.stdin.isatty() else None
+
+
+def _handshake(
+    board: Board,
+    target: Target,
+    timeout_s: float,
+    resources: ExitStack,
+    ask: Ask | None,
+    *,
+    verify: bool = True,
+) -> paramiko.Transport:
+    """Return a transport whose server has shown a host key on record; not logged in yet."""
+    logging.getLogger("paramiko").addHandler(logging.NullHandler())
+    place = f"{target.host}:{target.port}"
+    transport = paramiko.Transport(_stream(board, target, timeout_s, resources, ask))
+    resources.callback(_close, transport)
+    options = transport.get_security_options()
+    options.ciphers = CIPHERS + tuple(name for name in options.ciphers if name not in CIPHERS)
+    files = (*host_keys.SYSTEM_KNOWN_HOSTS, *target.known_hosts_files)
+    recorded = host_keys.recorded_keys(target.key_name, target.port, files) if verify else ()
+    if recorded:
+        options.key_types = host_keys.key_algorithms(recorded, options.key_types) or options.key_types
+    _start(transport, board, place, timeout_s)
+    if verify:
+        key = transport.get_remote_server_key()
+        host_keys.check_host_key(
+            key, recorded, board=board.name, address=board.address, host=target.key_name, port=target.port
+        )
+    return transport
+
+
+def _stream(
+    board: Board, target: Target, timeout_s: float, resources: ExitStack, ask: Ask | None
+) -> socket.socket | paramiko.Channel:
+    """Return the stream to the server: through the jump hosts, or straight."""
+    if not target.jumps:
+        line = dial(target, board.name, timeout_s)
+        resources.callback(line.close)
+        expect_banner(line.sock, board.name, f"{target.host}:{target.port}", timeout_s)
+        return line.sock
+    *before, last = target.jumps
+    jump = _jump_host(board, last)
+    hop = resolve_target(jump)
+    hop = replace(hop, jumps=tuple(before) or hop.jumps)
+    transport = _handshake(jump, hop, timeout_s, resources, ask)
+    authenticate(transport, hop, jump.name, ask)
+    try:
+        return transport.open_channel(
+            "direct-tcpip", (target.host, target.port), ("127.0.0.1", 0), timeout=timeout_s
+        )
+    except paramiko.SSHException as error:
+        raise ConnectError(
+            f"board {board.name!r}: {last} cannot reach {target.host}:{target.port}: {error}",
+            hint="try from there: nc -vz HOST PORT; AllowTcpForwarding must be on",
+        ) from error
+
+
+def _jump_host(board: Board, address: str) -> Board:
+    """Return a jump host as a board, to be resolved through ssh_config like any other."""
+    try:
+        user, host, port = parse_address(address)
+    except ValueError as error:
+        raise ConnectError(f"board {board.name!r}: ProxyJump {address!r}: {error}") from error
+    return Board(
+        name=f"{board.name} (jump host {host})",
+        host=host,
+        port=port,
+        user=user,
+        identity_files=board.identity_files,
+        known_hosts_files=board.known_hosts_files,
+    )
+
+
+def _start(transport: paramiko.Transport, board: Board, place: str, timeout_s: float) -> None:
+    transport.banner_timeout = timeout_s
+    try:
+        transport.start_client(timeout=timeout_s)
+        done = transport.initial_kex_done
+    except IncompatiblePeer as error:
+        if "host key" in str(error):
+            raise HostKeyError(
+                f"board {board.name!r}: {place} no longer has a host key of the recorded type",
+                hint=f"if the board was set up anew: bench boards remove {board.name}, then add it again",
+            ) from error
+        raise ConnectError(
+            f"board {board.name!r}: {place} and this host have no algorithm in common: {error}",
+            hint="the board's SSH server is too old or restricted; see ssh -v",
+        ) from error
+    except (paramiko.SSHException, EOFError, OSError) as error:
+        raise ConnectError(
+            f"board {board.name!r}: the SSH handshake with {place} failed: {error or 'connection closed'}",
+            hint="see what `ssh -v` says",
+        ) from error
+    if not done:
+        raise ConnectError(
+            f"board {board.name!r}: {place} did not finish the SSH handshake within {timeout_s:g} s",
+            hint="the link or the board is stalled: check both, then try again",
+        )
+
+
+def _close(transport: paramiko.Transport) -> None:
+    """Close, and wait for paramiko's thread, so that nothing of it outlives the connection.
+
+    The thread looks only every 0.1 s whether it is wanted still; the end of its stream it sees at once.
+    """
+    if hasattr(transport.sock, "shutdown"):  # a ProxyCommand has none
+        with suppress(OSError, EOFError):  # the other end was faster
+            transport.sock.shutdown(socket.SHUT_RDWR)
+    transport.close()
+    deadline = time.monotonic() + 5
+    while transport.is_alive() and time.monotonic() < deadline:
+        transport.join(0.05)

@@ -1,0 +1,112 @@
+"""Getting a byte stream to an SSH server, or an error that says which step of the way failed."""
+
+from __future__ import annotations
+
+import shlex
+import socket
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rkbench.boards.ssh.config import Target
+from rkbench.errors import ConnectError
+
+#: So much may wait in the kernel that TCP has not sent yet.
+UNSENT_BYTES = 128 * 1024
+
+
+@dataclass(frozen=True)
+class Line:
+    """A stream to the server, and what to close after it."""
+
+    sock: socket.socket
+    close: Callable[[], None]
+
+
+def dial(target: Target, board: str, timeout_s: float) -> Line:
+    """Open a TCP connection (TCP_NODELAY), or start the ProxyCommand; raises ConnectError."""
+    if target.proxy_command:
+        return _run_proxy(target.proxy_command, board)
+    place = f"{target.host}:{target.port}"
+    try:
+        sock = socket.create_connection((target.host, target.port), timeout=timeout_s)
+    except socket.gaierror as error:
+        raise ConnectError(
+            f"board {board!r}: no such host: {target.host} ({error.strerror})",
+            hint="check the name in bench.toml, ~/.ssh/config and DNS; an IP address works too",
+        ) from error
+    except TimeoutError as error:
+        raise ConnectError(
+            f"board {board!r}: no answer from {place} within {timeout_s:g} s",
+            hint="check power, cable and address (ping it); a firewall may drop the packets",
+        ) from error
+    except ConnectionRefusedError as error:
+        raise ConnectError(
+            f"board {board!r}: {place} refuses the connection",
+            hint="the board is up, but no SSH server listens on that port\n"
+            "start it (systemctl start ssh), or name the right port",
+        ) from error
+    except OSError as error:
+        raise ConnectError(
+            f"board {board!r}: {place} is unreachable: {error.strerror or error}",
+            hint="check network and address (ping it)",
+        ) from error
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_NOTSENT_LOWAT"):
+        # An upload over a slow link must not queue megabytes before the next beat of the agent's channel.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NOTSENT_LOWAT, UNSENT_BYTES)
+    return Line(sock, sock.close)
+
+
+def expect_banner(sock: socket.socket, board: str, place: str, timeout_s: float) -> None:
+    """Look at the first bytes without taking them: is this an SSH server? Raises ConnectError."""
+    sock.settimeout(timeout_s)
+    try:
+        head = sock.recv(256, socket.MSG_PEEK)
+    except TimeoutError as error:
+        raise ConnectError(
+            f"board {board!r}: {place} takes the connection but says nothing for {timeout_s:g} s",
+            hint="is this the SSH port? a board that hangs looks like this too: power-cycle it",
+        ) from error
+    except OSError as error:
+        raise _closed(board, place) from error
+    if not head:
+        raise _closed(board, place)
+    if not head.startswith(b"SSH-") and b"\nSSH-" not in head:
+        raise ConnectError(
+            f"board {board!r}: {place} is no SSH server; it said {head[:60]!r}",
+            hint="check the port",
+        )
+
+
+def _closed(board: str, place: str) -> ConnectError:
+    return ConnectError(
+        f"board {board!r}: {place} closed the connection at once",
+        hint="its SSH server may be overloaded (MaxStartups), still starting, or forbid this address",
+    )
+
+
+def _run_proxy(command: str, board: str) -> Line:
+    ours, theirs = socket.socketpair()
+    try:
+        process = subprocess.Popen(shlex.split(command), stdin=theirs.fileno(), stdout=theirs.fileno())
+    except (OSError, ValueError) as error:
+        ours.close()
+        raise ConnectError(
+            f"board {board!r}: ProxyCommand {command!r} does not start: {error}",
+            hint="check it in ~/.ssh/config",
+        ) from error
+    finally:
+        theirs.close()
+
+    def close() -> None:
+        ours.close()
+        process.terminate()
+        try:
+            process.wait(timeout=3)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    return Line(ours, close)

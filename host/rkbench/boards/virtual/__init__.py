@@ -1,0 +1,1 @@
+"""Virtual boards: a real SSH server over a recorded tree."""

@@ -1,0 +1,46 @@
+"""What a campaign does with what stands beside the clean numbers: conditions, sweeps, profiles."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rkbench_agent.wire.board import Pinning
+
+from rkbench.rknn import open_model
+from rkbench.runs.collect import Collected
+from rkbench.runs.extras import pinned_text
+from rkbench.runs.model import RunResult
+from rkbench.runs.profile import map_layers
+
+
+def event_names(headers: Sequence[RunResult]) -> dict[str, str]:
+    """Return by run id what progress calls it: its variant, with its cores where those differ."""
+    several = len({header.plan.core_mask for header in headers}) > 1
+    return {
+        header.id: f"{header.variant.name}, cores {header.plan.core_mask}" if several else header.variant.name
+        for header in headers
+    }
+
+
+def describe_conditions(told: Pinning) -> str:
+    """Return what the agent says of the clocks, in words."""
+    if not told.pinned:
+        return f"the clocks are not pinned: {told.message}"
+    if told.restored is None:
+        return f"clocks held still by {pinned_text(told.settings)}; they are given back afterwards"
+    if told.restored:
+        return "clocks given back" + (f" ({told.message})" if told.message else "")
+    return f"the clocks were NOT all given back: {told.message}; the next push tries again"
+
+
+def name_layers(collected: Collected, models: Mapping[str, Path]) -> Collected:
+    """Return `collected` with the layers of its profile mapped to the nodes of its .rknn (by digest)."""
+    run = collected.run
+    path = models.get(run.variant.sha256)
+    if run.profile is None or not run.profile.layers or path is None:
+        return collected
+    with open_model(path) as model:
+        names = [node.name for node in model.nodes]
+    return replace(collected, run=replace(run, profile=map_layers(run.profile, names)))

@@ -1,0 +1,66 @@
+"""After a push was cut off or failed: what can still be found out, and put into the failure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+from rkbench.campaign.check import Reached
+from rkbench.catalogue.check import Check
+from rkbench.errors import BenchError, ConnectionLostError, ProtocolError
+from rkbench.runs.collect import Collected
+from rkbench.runs.model import Diagnosis, Failure
+
+#: In these stages a run fails for what the board lacks.
+_EARLY = ("start", "load")
+
+
+def describe_cut(
+    error: ConnectionLostError | ProtocolError,
+    boot_id: str | None,
+    connect: Callable[[], AbstractContextManager[Reached]],
+) -> Failure:
+    """Return why the runs ended: the link's error, and whether the board rebooted (one new login)."""
+    advice = error.hint or "check power and network, then push again: what the board has is not sent again"
+    told, more = _ask_again(boot_id, connect) if isinstance(error, ConnectionLostError) else ("", "")
+    return Failure("connection", "cancelled", error.message + told, more or advice)
+
+
+def _ask_again(
+    boot_id: str | None, connect: Callable[[], AbstractContextManager[Reached]]
+) -> tuple[str, str]:
+    """Return what to add to the message, and the advice where it is known better now."""
+    if boot_id is None:
+        return "", ""
+    try:
+        with connect() as session:
+            now = session.environment.boot_id
+    except BenchError:
+        return "; the board does not answer now: it may be off, or on its way up again", ""
+    if now is None:
+        return "; the board answers again", ""
+    if now == boot_id:
+        return "; the board answers again and has not rebooted: the network or the agent was cut off", ""
+    advice = (
+        "what was measured before it is kept; why it rebooted: journalctl -k -b -1 there (or a serial"
+        " console); often the power supply, heat, or an over-clocked NPU"
+    )
+    return "; the board has REBOOTED meanwhile (its boot id changed)", advice
+
+
+def add_doctor(collected: Collected, fails: Sequence[Check]) -> Collected:
+    """Return a run that failed early without a known message, with what the doctor had against the board."""
+    failure = collected.run.failure
+    if failure is None or failure.stage not in _EARLY or not fails or failure.reason == "cancelled":
+        return collected
+    if any(diagnosis.severity != "warning" for diagnosis in failure.diagnoses):
+        return collected
+    found = tuple(
+        Diagnosis(
+            None, "fatal", f"{check.subject}: {check.found}", check.fix, "bench boards check", check.found
+        )
+        for check in fails
+    )
+    failure = replace(failure, diagnoses=(*found, *failure.diagnoses))
+    return replace(collected, run=replace(collected.run, failure=failure))

@@ -1,0 +1,98 @@
+"""What the user wants run, and how: the settings of a run, as people write them; options of a push."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+
+from rkbench_agent.wire.plan import RunSettings
+from rkbench_agent.wire.words import CORE_MASKS, RUNTIMES, SCENARIOS
+
+from rkbench.errors import UsageError
+from rkbench.units import parse_hertz
+
+#: Every mask that the board has, one run each.
+SWEEP = "sweep"
+#: Settings whose word on the command line and in a suite is not their own name.
+SPELLED = {
+    "cores": "core_mask",
+    "iterations": "min_iterations",
+    "duration": "min_duration_s",
+    "warmup": "warmup_iterations",
+    "cool_below": "cool_below_celsius",
+    "cool_limit": "cool_limit_s",
+    "npu_clock": "npu_clock_hz",
+}
+#: Numbers that must be more than 0; all others may be 0.
+AT_LEAST_ONE = ("min_iterations", "block_iterations")
+
+
+@dataclass(frozen=True)
+class PushOptions:
+    """The models of a push, in the order of the columns, and how to run them.
+
+    `settings.core_mask` may be `sweep`. `baseline` is a variant's name; None: the first that ran. `wait_s` is
+    how long to wait where another push holds the board; `reason` tells others what it is held for.
+    """
+
+    models: tuple[Path, ...]
+    settings: RunSettings = field(default_factory=RunSettings)
+    golden: Path | None = None
+    baseline: str | None = None
+    force: bool = False
+    wait_s: float = 0.0
+    reason: str = ""
+
+
+def settings_of(given: Mapping[str, object], base: RunSettings | None = None) -> RunSettings:
+    """Return `base` with those of `given` that are settings, by the words that people write; None keeps.
+
+    `npu_clock` may be text (600MHz), and pins. Raises UsageError for a clock that cannot be read.
+    """
+    known = {SPELLED.get(word, word): value for word, value in given.items() if value is not None}
+    names = {item.name for item in fields(RunSettings)}
+    values = {name: value for name, value in known.items() if name in names}
+    clock = values.get("npu_clock_hz")
+    if clock is not None:
+        values.update(pin=True, npu_clock_hz=parse_hertz(clock) if isinstance(clock, str) else clock)
+    return replace(base or RunSettings(), **values)  # type: ignore[arg-type]  # typed where they were read
+
+
+def setting_words() -> dict[str, str]:
+    """Return the word that people write for each setting: word -> name of the field."""
+    spelled = {name: word for word, name in SPELLED.items()}
+    return {spelled.get(item.name, item.name): item.name for item in fields(RunSettings)}
+
+
+def check_push(options: PushOptions) -> None:
+    """Raise UsageError for what no board can do."""
+    if not options.models:
+        raise UsageError("no model given", hint="bench push MODEL.rknn --board NAME")
+    check_settings(options.settings, (*CORE_MASKS, SWEEP))
+    _check_number("--wait", options.wait_s, 0)
+
+
+def check_settings(settings: RunSettings, core_masks: tuple[str, ...] = CORE_MASKS) -> None:
+    """Raise UsageError for a setting that no board can have; it names the option."""
+    if settings.scenario not in SCENARIOS:
+        raise UsageError(
+            f"scenario {settings.scenario!r} is not there: {', '.join(SCENARIOS)}",
+            hint="leave --scenario away",
+        )
+    if settings.core_mask not in core_masks:
+        raise UsageError(f"no core mask {settings.core_mask!r}", hint=f"one of {', '.join(core_masks)}")
+    if settings.runtime is not None and settings.runtime not in RUNTIMES:
+        raise UsageError(f"no runtime {settings.runtime!r}", hint=f"one of {', '.join(RUNTIMES)}")
+    for word, name in setting_words().items():
+        value = getattr(settings, name)
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and name != "cool_below_celsius":
+            _check_number(f"--{word.replace('_', '-')}", value, 1 if name in AT_LEAST_ONE else 0)
+
+
+def _check_number(option: str, value: float, least: int) -> None:
+    if not math.isfinite(value):
+        raise UsageError(f"{option} {value:g}: must be a finite number")
+    if value < least:
+        raise UsageError(f"{option} {value:g}: must be {least} or more")

@@ -1,0 +1,169 @@
+"""The four questions of everyone whose .rknn grew, answered from the file itself."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import prod
+
+from rkbench.inspect.causes.constants import is_pooling, pooling_source
+from rkbench.inspect.causes.nouns import Diagnosis
+from rkbench.inspect.causes.subject import CONSTANT_SECTIONS, Site, Subject, float_reason, runs_on_cpu
+from rkbench.inspect.causes.wording import count, listing, percent
+from rkbench.units import format_bytes
+
+# Why an operator is left to the CPU: the operator list of rknn-toolkit2 2.3.2 and conversions with 2.5.0.
+CPU_REASONS = {
+    "Transpose": "a transpose of more than 8,192 positions (H x W), or of an order that the NPU cannot do",
+    "Softmax": "a softmax over an axis or a size that the NPU cannot do",
+    "Resize": "a resize mode or factor that the NPU cannot do",
+    "Gather": "an index per element; the NPU gathers whole channels only",
+    "MatMul": "a matrix product of two activations beyond the NPU's limits",
+    "Cast": "a change of type outside the NPU's data path",
+}
+NO_NPU_OPERATOR = "the NPU has no such operator"
+RENAMING = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
+
+
+@dataclass(frozen=True)
+class PoolingConvolution:
+    """One convolution that was made from an average pooling."""
+
+    name: str
+    source: str
+    """The pooling or mean of the source model that it was made from."""
+    kernel: tuple[int, ...]
+    channels: int
+    bytes: int
+    """Its constants in the file."""
+
+
+@dataclass(frozen=True)
+class LayerElsewhere:
+    """One layer that is float in a quantized model, or that runs on the CPU."""
+
+    name: str
+    type: str
+    bytes: int
+    """Its constants in the file."""
+    reason: str
+    """Likely, not certain: the file does not say why."""
+
+
+@dataclass(frozen=True)
+class Answers:
+    """The four answers: a sentence each, with the layers and steps behind it."""
+
+    pooling_answer: str
+    pooling: tuple[PoolingConvolution, ...]
+    precision_answer: str
+    float_layers: tuple[LayerElsewhere, ...]
+    """Empty in an all-float model: there every layer is float."""
+    cpu_layers: tuple[LayerElsewhere, ...]
+    why_answer: str
+    why: tuple[str, ...]
+    """The causes as sentences, the largest first."""
+    change_answer: str
+    change: tuple[str, ...]
+    """What to do, the best first: commands, config lines, changes to the network."""
+
+
+def answer(subject: Subject, diagnosis: Diagnosis) -> Answers:
+    """Return the four answers for a file; before the model is closed."""
+    pooling = tuple(_pooling(site) for site in subject.sites if is_pooling(site))
+    floats = _float_layers(subject)
+    on_cpu = tuple(_elsewhere(site, _cpu_reason(site)) for site in subject.sites if runs_on_cpu(site))
+    change = _change(diagnosis)
+    return Answers(
+        pooling_answer=_pooling_answer(subject, pooling),
+        pooling=pooling,
+        precision_answer=_precision_answer(subject, floats, on_cpu),
+        float_layers=floats,
+        cpu_layers=on_cpu,
+        why_answer=diagnosis.sentence,
+        why=tuple(
+            f"{cause.title}: {format_bytes(cause.bytes)} ({percent(cause.share)})"
+            for cause in diagnosis.causes
+        ),
+        change_answer=_change_answer(diagnosis, change),
+        change=change,
+    )
+
+
+def _pooling(site: Site) -> PoolingConvolution:
+    convolution, kernel = site.node.convolution, site.kernel
+    window = convolution.kernel if convolution else (kernel.shape[2:] if kernel else ())
+    channels = kernel.shape[1] if kernel else (site.output_shape[1] if len(site.output_shape) > 1 else 0)
+    return PoolingConvolution(site.base, pooling_source(site), window, channels, _constants(site))
+
+
+def _constants(site: Site) -> int:
+    sections = site.layer.sections()
+    return sum(sections[name] for name in CONSTANT_SECTIONS)
+
+
+def _pooling_answer(subject: Subject, pooling: tuple[PoolingConvolution, ...]) -> str:
+    if not pooling:
+        return "None: no convolution of this file was made from a GlobalAveragePool or ReduceMean."
+    total = sum(item.bytes for item in pooling)
+    sources = len({item.source for item in pooling})
+    widest = "x".join(map(str, max((item.kernel for item in pooling), key=prod)))
+    return (
+        f"{count(len(pooling), 'convolution')}, from {count(sources, 'pooling layer')}: kernels up to "
+        f"{widest}, together {format_bytes(total)} ({percent(total / subject.size_bytes)} of "
+        f"the file)."
+    )
+
+
+def _float_layers(subject: Subject) -> tuple[LayerElsewhere, ...]:
+    if subject.dtype != "int8":
+        return ()
+    moving = (*RENAMING, "InputOperator", "OutputOperator", "exDataConvert")
+    computing = [site for site in subject.sites if site.node.type not in moving]
+    return tuple(
+        _elsewhere(site, float_reason(subject, site))
+        for site in computing
+        if site.layer.dtype.startswith(("FLOAT", "BFLOAT"))
+    )
+
+
+def _cpu_reason(site: Site) -> str:
+    return CPU_REASONS.get(site.node.type, NO_NPU_OPERATOR)
+
+
+def _elsewhere(site: Site, reason: str) -> LayerElsewhere:
+    return LayerElsewhere(site.base, site.node.type, _constants(site), reason)
+
+
+def _precision_answer(
+    subject: Subject, floats: tuple[LayerElsewhere, ...], on_cpu: tuple[LayerElsewhere, ...]
+) -> str:
+    if subject.dtype != "int8":
+        precision = "This is a float model: no layer is quantized."
+    elif floats:
+        names = listing([item.name for item in floats], 4)
+        size = format_bytes(sum(item.bytes for item in floats))
+        precision = f"{count(len(floats), 'layer')} stayed float: {names} ({size} of constants)."
+    else:
+        precision = "Every layer that computes is quantized; none stayed float."
+    if not on_cpu:
+        return f"{precision} No layer that computes runs on the CPU."
+    kinds = listing(sorted({item.type for item in on_cpu}), 4)
+    names = listing([item.name for item in on_cpu], 4)
+    return f"{precision} {count(len(on_cpu), 'layer')} on the CPU ({kinds}): {names}."
+
+
+def _change(diagnosis: Diagnosis) -> tuple[str, ...]:
+    """Return the steps of all causes, the largest cause first; one command or line once."""
+    steps: dict[str, str] = {}
+    for cause in diagnosis.causes:
+        for fix in cause.fix:
+            if fix.kind != "nothing":
+                text = f"{fix.snippet}  ({fix.action})" if fix.snippet else fix.action
+                steps.setdefault(fix.snippet or fix.action, text)
+    return tuple(steps.values())
+
+
+def _change_answer(diagnosis: Diagnosis, change: tuple[str, ...]) -> str:
+    if diagnosis.verdict == "healthy":
+        return "Nothing has to change." + (" What would still save bytes is listed." if change else "")
+    return change[0] if change else "Nothing is known that cures it."

@@ -1,0 +1,243 @@
+"""Grouped and depthwise convolutions: made dense, or run as one small convolution per group."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+from rkbench.inspect.causes.ledger import Ledger
+from rkbench.inspect.causes.nouns import Claim, Finding, Fix
+from rkbench.inspect.causes.subject import COMMAND_SECTIONS, DenseGroups, Site, Subject
+from rkbench.inspect.causes.wording import NOT_ACCEPTED, count, listing
+from rkbench.rknn.targets import Dtype, kept_group_alignment
+from rkbench.units import format_bytes
+
+NO_HELP = (
+    "compress_weight, model_pruning, optimization_level 0 to 2: the same byte count (measured)",
+    "single_core_mode: 64.4 of 64.9 MB stay (measured)",
+    "splitting the convolution into one per group by hand: made dense or slow all the same",
+    "float16 for these layers only, by hybrid quantization: they are dense before it applies; 31.5 -> "
+    "62.2 MB for rk3568 on the reference case (measured)",
+    *NOT_ACCEPTED,
+)
+_GROUP = re.compile(r"^(?P<source>.+)_group_\d+$")
+
+
+def grouped_convolution_dense(subject: Subject, ledger: Ledger) -> Finding | None:
+    """Grouped convolutions whose channels per group do not fit the NPU are stored as dense kernels."""
+    dense = [item for item in subject.dense_groups if item.groups.channels > 1]
+    if not dense:
+        return None
+    sizes = sorted({item.groups.channels for item in dense})
+    alignment = _alignment(subject)
+    rule = (
+        f"{_target(subject)} keeps groups whose channels are a multiple of {alignment}" if alignment else ""
+    )
+    claims = _claims(subject, ledger, dense)
+    stored, needed = _stored(dense), _needed(dense)
+    return Finding(
+        code="grouped_conv_dense",
+        title="grouped convolutions stored as dense ones",
+        because=(
+            f"{count(len(dense), 'grouped convolution')} ({_sizes(sizes)} channels per group) "
+            f"{'is' if len(dense) == 1 else 'are'} stored dense: {{bytes}} ({{share}}) is filler and "
+            f"its commands"
+        ),
+        explanation=(
+            "The compiler keeps a convolution grouped only when its input channels per group fit the NPU's "
+            "channel blocks; else it writes the whole Cout x Cin kernel, block-diagonal."
+        ),
+        layers=tuple(item.name for item in dense),
+        claims=claims,
+        evidence=(
+            f"kernels of {format_bytes(stored)} where the groups need {format_bytes(needed)} "
+            f"({stored / max(needed, 1):.0f}x): {(1 - needed / stored) * 100:.1f} % is filler",
+            *_patterns(dense),
+            *((f"{rule}: {_failing(sizes, alignment)}",) if alignment else ()),
+        ),
+        fixes=_fixes(subject, dense, alignment),
+        not_helping=NO_HELP,
+    )
+
+
+def depthwise_multiplier(subject: Subject, ledger: Ledger) -> Finding | None:
+    """Depthwise convolutions with several filters per channel are always stored dense."""
+    dense = [item for item in subject.dense_groups if item.groups.channels == 1]
+    if not dense:
+        return None
+    stored, needed = _stored(dense), _needed(dense)
+    multipliers = sorted({item.groups.outputs for item in dense})
+    return Finding(
+        code="depthwise_multiplier",
+        title="depthwise convolutions with a channel multiplier stored as dense ones",
+        because=(
+            f"{count(len(dense), 'depthwise convolution')} with channel multiplier {_sizes(multipliers)} "
+            f"{'is' if len(dense) == 1 else 'are'} stored dense: {{bytes}} ({{share}}) is filler and "
+            f"its commands"
+        ),
+        explanation=(
+            "groups = C with Cout = m x C and m > 1 is no depthwise convolution to the NPU: "
+            "the compiler writes a dense Cout x C kernel. Plain depthwise (m = 1) is stored as it is."
+        ),
+        layers=tuple(item.name for item in dense),
+        claims=_claims(subject, ledger, dense),
+        evidence=(
+            f"kernels of {format_bytes(stored)} where {format_bytes(needed)} are needed "
+            f"({stored / max(needed, 1):.0f}x)",
+            *_patterns(dense),
+        ),
+        fixes=(
+            _fix_command(subject, "splits each into m plain depthwise convolutions, verified by onnxruntime"),
+            Fix(
+                "network", "use depthwise convolutions with as many outputs as inputs, then a 1x1 convolution"
+            ),
+        ),
+        not_helping=NO_HELP,
+    )
+
+
+def groups_kept_apart(subject: Subject, ledger: Ledger) -> Finding | None:
+    """Grouped convolutions that stay grouped run as Split + one convolution per group: commands for each."""
+    by_source: dict[str, list[Site]] = defaultdict(list)
+    for site in subject.sites:
+        found = _GROUP.match(site.base)
+        if site.is_convolution and found:
+            by_source[found["source"]].append(site)
+    if not by_source:
+        return None
+    extra: list[int] = []
+    for groups in by_source.values():
+        extra += [site.index for site in groups[1:]]
+        extra += _around(subject, groups)
+    total = sum(len(groups) for groups in by_source.values())
+    commands = sum(ledger.left("register_commands", index) for index in extra)
+    return Finding(
+        code="groups_kept_apart",
+        title="grouped convolutions run as one convolution per group",
+        because=(
+            f"{count(len(by_source), 'grouped convolution')} {'runs' if len(by_source) == 1 else 'run'} "
+            f"as {total:,} "
+            "small ones: {bytes} ({share}) is their NPU commands and structure"
+        ),
+        explanation=(
+            "These groups are kept (their kernels are not padded with zeros), but the NPU has no grouped "
+            "convolution: each group is a layer with commands, tasks, tensors and names of its own."
+        ),
+        layers=tuple(by_source),
+        claims=ledger.everything(dict.fromkeys(extra), COMMAND_SECTIONS),
+        evidence=(
+            f"{total} group layers of {format_bytes(commands / max(len(extra), 1))} commands each, "
+            f"{len(extra) - total + len(by_source)} Split and Concat layers around them",
+            *(f"{name}: {len(groups)} groups" for name, groups in list(by_source.items())[:4]),
+        ),
+        fixes=(
+            _fix_command(subject, "merges neighbouring groups where the file gets smaller by it"),
+            Fix("network", "train with fewer, wider groups"),
+        ),
+        not_helping=("regrouping below the NPU's alignment: the kernels become dense", *NOT_ACCEPTED),
+    )
+
+
+def _claims(subject: Subject, ledger: Ledger, dense: list[DenseGroups]) -> tuple[Claim, ...]:
+    """Filler of every kernel; of split ones also the further parts and the Split before them."""
+    claims: list[Claim] = []
+    for item in dense:
+        filler = 1 - item.needed_bytes / item.stored_bytes
+        for part in item.parts:
+            kernel = part.kernel
+            section = "weights" if kernel and kernel.kind == "weight" else "compiler_constants"
+            claims.append(Claim(section, part.index, int((kernel.buffer_bytes if kernel else 0) * filler)))
+        more = [part.index for part in item.parts[1:]]
+        if len(item.parts) > 1:
+            more += [site.index for site in subject.before(item.parts[0]) if site.node.type == "Split"]
+        claims += ledger.everything(more, COMMAND_SECTIONS)
+    return tuple(claims)
+
+
+def _around(subject: Subject, groups: list[Site]) -> list[int]:
+    before = {site.index for group in groups for site in subject.before(group) if site.node.type == "Split"}
+    after = {site.index for group in groups for site in subject.after(group) if site.node.type == "Concat"}
+    return sorted(before | after)
+
+
+def _stored(dense: list[DenseGroups]) -> int:
+    return sum(item.stored_bytes for item in dense)
+
+
+def _needed(dense: list[DenseGroups]) -> int:
+    return sum(item.needed_bytes for item in dense)
+
+
+def _sizes(sizes: list[int]) -> str:
+    return listing([str(size) for size in sizes], 4)
+
+
+def _patterns(dense: list[DenseGroups]) -> list[str]:
+    """The first layers with what was seen in their weights."""
+    lines = []
+    for item in dense[:3]:
+        kernels = [part.kernel for part in item.parts if part.kernel]
+        outputs, inputs = kernels[0].shape[0], sum(kernel.shape[1] for kernel in kernels)
+        parts = f" in {len(kernels)} parts" if len(kernels) > 1 else ""
+        lines.append(
+            f"{item.name}: [{outputs}, {inputs}, {kernels[0].shape[2]}, {kernels[0].shape[3]}] "
+            f"stored{parts}; "
+            f"{item.groups.sampled} of {item.groups.sampled} sampled output channels read only their "
+            f"own group "
+            f"of {item.groups.channels} ({item.groups.count} groups)"
+        )
+    return lines
+
+
+def _target(subject: Subject) -> str:
+    return f"{subject.model.file.target} {subject.dtype}"
+
+
+def _dtype(subject: Subject) -> Dtype:
+    return "int8" if subject.dtype == "int8" else "fp16"
+
+
+def _alignment(subject: Subject) -> int | None:
+    file = subject.model.file
+    return kept_group_alignment(file.target, _dtype(subject), file.toolkit_version)
+
+
+def _failing(sizes: list[int], alignment: int) -> str:
+    return listing([f"{size} % {alignment} = {size % alignment}" for size in sizes], 4)
+
+
+def _fix_command(subject: Subject, effect: str) -> Fix:
+    target = subject.model.file.target or "rk3588"
+    command = f"bench fix MODEL.onnx --target {target} --dtype {subject.dtype} -o FIXED.onnx"
+    return Fix("command", f"rewrite the ONNX, then convert it again: {effect}", command)
+
+
+def _fixes(subject: Subject, dense: list[DenseGroups], alignment: int | None) -> tuple[Fix, ...]:
+    fixes = [
+        _fix_command(
+            subject,
+            "merges neighbouring groups into block-diagonal ones that the NPU keeps (exact: max difference "
+            "6.1e-5 on values up to 262; 63.3 -> 8.8 MB on the reference case)",
+        )
+    ]
+    file = subject.model.file
+    newest = kept_group_alignment(file.target, _dtype(subject))
+    if alignment and newest and newest < alignment and _all_fit(dense, newest):
+        fixes.append(
+            Fix("toolkit", f"these groups stay grouped with a newer toolkit than {file.toolkit_version}",
+                "pip install 'rknn-toolkit2>=2.3.2'")
+        )  # fmt: skip
+    half = kept_group_alignment(file.target, "fp16")
+    if subject.dtype == "int8" and half and _all_fit(dense, half):
+        fixes.append(
+            Fix("config", "or convert the whole model in float16: these groups fit there and stay grouped "
+                "(31.5 -> 7.03 MB for rk3568 on the reference case)",
+                "rknn.build(do_quantization=False)")
+        )  # fmt: skip
+    if alignment:
+        fixes.append(Fix("network", f"train with channels per group that are a multiple of {alignment}"))
+    return tuple(fixes)
+
+
+def _all_fit(dense: list[DenseGroups], alignment: int) -> bool:
+    return all(item.groups.channels % alignment == 0 for item in dense)

@@ -1,0 +1,256 @@
+"""The file as the rules see it: layers with their tensors, and what of the structure each one takes."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from dataclasses import dataclass
+from functools import cached_property
+
+from rkbench.inspect.causes.ledger import Ledger
+from rkbench.inspect.causes.zeros import ELEMENT_BYTES, Groups, find_groups
+from rkbench.rknn.codes import TASK_BYTES
+from rkbench.rknn.model import Layer, Node, RknnModel, Tensor
+
+CONSTANT_SECTIONS = ("weights", "cpu_constants", "compiler_constants")
+COMMAND_SECTIONS = ("register_commands", "tasks", "structure", "kind7")
+SECTION_OF = {
+    "weight": "weights",
+    "cpu_constant": "cpu_constants",
+    "lookup_table": "lookup_tables",
+    "compiler_constant": "compiler_constants",
+}
+INTEGERS = ("INT8", "UINT8", "INT16")
+
+# Structure bytes, fitted on 28 files of four SoC x dtype (within 12 %, one 22 %): 2.0 kB + 290 a tensor
+# + 410 a node + 10 a task + 53 a kB of commands (relocation entries); and 213 for each task that reads a
+# model input (it is listed once more, for zero-copy inputs). Only the proportions are used: the structure
+# bytes that a file really has, less the text that describes its inputs, are shared out by them.
+STRUCTURE_BASE = 2036
+STRUCTURE_TENSOR = 290
+STRUCTURE_NODE = 410
+STRUCTURE_TASK = 10
+STRUCTURE_COMMAND = 0.0526
+STRUCTURE_INPUT_TASK = 213
+
+MEAN_AND_STD_BYTES = 12
+_MEANS = re.compile(r"'mean': \[([^\]]*,[^\]]*)\]")
+_KEPT_GROUP = re.compile(r"_group_\d+$")
+_FUSED = re.compile(r"_(?:Conv|BatchNormalization|Add|Mul)[A-Z]\w*$")
+
+
+@dataclass(frozen=True)
+class Site:
+    """One layer with its node and tensors: where in the file a cause can sit."""
+
+    layer: Layer
+    node: Node
+    inputs: tuple[Tensor, ...]
+    outputs: tuple[Tensor, ...]
+    constants: tuple[Tensor, ...]
+    """Constants whose bytes in the file count for this layer, the first that reads them."""
+
+    @property
+    def index(self) -> int:
+        """The index of the layer, of its node, and in `Subject.sites`."""
+        return self.layer.index
+
+    @cached_property
+    def base(self) -> str:
+        """The name without type and fusion: `Conv_19#1_tile0` of `Conv:Conv_19#1_tile0_ConvAdd`."""
+        return _FUSED.sub("", self.layer.name.split(":", 1)[-1])
+
+    @cached_property
+    def kernel(self) -> Tensor | None:
+        """The weight tensor with four dimensions, or None."""
+        for tensor in self.inputs:
+            if tensor.kind in ("weight", "compiler_constant") and len(tensor.shape) == 4:
+                return tensor
+        return None
+
+    @property
+    def is_convolution(self) -> bool:
+        """Whether it is a convolution, transposed ones left aside."""
+        return self.node.type.startswith("Conv") and not self.node.type.startswith("ConvTranspose")
+
+    @property
+    def dilation(self) -> int:
+        """The larger dilation of a convolution; 1 of anything else."""
+        return max(self.node.convolution.dilations, default=1) if self.node.convolution else 1
+
+    @property
+    def tasks(self) -> tuple[int, int, int]:
+        """NPU tasks in the lists for 1, 2 and 3 cores."""
+        return _by_list(self.layer.task_counts)
+
+    @property
+    def commands(self) -> tuple[int, int, int]:
+        """Bytes of register commands that the lists for 1, 2 and 3 cores were the first to need."""
+        return _by_list(self.layer.register_command_bytes_by_core)
+
+    @property
+    def lists_known(self) -> bool:
+        """Whether its task records are those of its six counts; of GRU and LSTM the counts say fewer."""
+        return self.layer.task_bytes == TASK_BYTES * sum(self.layer.task_counts)
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of the first output, () where it has none."""
+        return self.outputs[0].shape if self.outputs else ()
+
+
+@dataclass(frozen=True)
+class DenseGroups:
+    """A grouped convolution of the source model whose kernel is stored dense, in one part or several."""
+
+    name: str
+    """Its name in the source model: `Conv_19`."""
+    parts: tuple[Site, ...]
+    """The layers that hold the kernel, by input channel."""
+    kernels: tuple[Tensor, ...]
+    groups: Groups
+    stored_bytes: int
+    needed_bytes: int
+    """Bytes of the weights that are no filler: outputs x channels per group x kernel x element."""
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A model with its sites; `sites[i].index == i`."""
+
+    model: RknnModel
+    sites: tuple[Site, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the file."""
+        return self.model.file.size_bytes
+
+    @cached_property
+    def dtype(self) -> str:
+        """`int8` if any layer computes in an integer, else `fp16`."""
+        return "int8" if any(site.layer.dtype in INTEGERS for site in self.sites) else "fp16"
+
+    @cached_property
+    def dense_groups(self) -> tuple[DenseGroups, ...]:
+        """Convolutions that were grouped in the source model and are stored dense, in execution order."""
+        found = (_dense_groups(self.model, parts) for parts in _by_source(self.sites))
+        return tuple(dense for dense in found if dense)
+
+    @cached_property
+    def weights_removed(self) -> bool:
+        """Whether most weight tensors have no bytes in the file (`remove_weight=True`)."""
+        first = [site for site in self.sites if site.layer.graph == 0]
+        kernels = [site.kernel for site in first if site.kernel and site.kernel.kind == "weight"]
+        return len(kernels) > 0 and 2 * sum(kernel.buffer_bytes == 0 for kernel in kernels) > len(kernels)
+
+    def before(self, site: Site) -> tuple[Site, ...]:
+        """Return the sites that feed `site`."""
+        return tuple(self.sites[index] for index in site.layer.fed_by)
+
+    def after(self, site: Site) -> tuple[Site, ...]:
+        """Return the sites that `site` feeds."""
+        return tuple(self.sites[index] for index in site.layer.feeds)
+
+    @cached_property
+    def description_bytes(self) -> int:
+        """Bytes that describe inputs and outputs: text with mean, std and ranges, and the same as vectors.
+
+        The vectors take 12 bytes a channel (measured: 512, 1,024 and 2,048 channels, fp16 and int8).
+        """
+        text = self.model.file.description
+        listed = sum(len(means.split(",")) for means in _MEANS.findall(text))
+        return len(text.encode("utf-8", "replace")) + MEAN_AND_STD_BYTES * listed
+
+    @cached_property
+    def structure_bytes(self) -> tuple[int, ...]:
+        """Structure bytes of each site: an estimate, shared out by proportion."""
+        weights = [_structure_weight(site) for site in self.sites]
+        attached = sum(len(site.outputs) + len(site.constants) for site in self.sites)
+        loose = STRUCTURE_TENSOR * max(0, len(self.model.tensors) - attached)
+        whole = STRUCTURE_BASE + loose + sum(weights)
+        shared = max(0, self.model.sections.structure - self.description_bytes)
+        return tuple(int(shared * weight / whole) for weight in weights)
+
+    def ledger(self) -> Ledger:
+        """Return every byte of the file by section and layer."""
+        keys: dict[tuple[str, int | None], int] = {
+            (section, None): size for section, size in vars(self.model.unattributed).items()
+        }
+        for site, structure in zip(self.sites, self.structure_bytes, strict=True):
+            keys.update({(section, site.index): size for section, size in site.layer.sections().items()})
+            keys["structure", site.index] = structure
+            keys["structure", None] -= structure
+        return Ledger(keys)
+
+
+def runs_on_cpu(site: Site) -> bool:
+    """Return whether a layer computes on the CPU; reshapes that move nothing are not counted."""
+    renames = ("InputOperator", "OutputOperator", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
+    return site.node.target == "CPU" and site.node.type not in renames
+
+
+def float_reason(subject: Subject, site: Site) -> str:
+    """Return why a layer of an int8 model is likely to be float."""
+    if site.node.type == "exDataConvert":
+        return "the conversion between float and int8 layers itself"
+    if any(before.node.type == "exDataConvert" for before in subject.before(site)):
+        return (
+            "a conversion to float stands before it: named in custom_quantize_layers or chosen by auto_hybrid"
+        )
+    if any(before.layer.dtype == "FLOAT16" for before in subject.before(site)):
+        return "it follows a float layer"
+    return "no conversion before it: the compiler has no int8 form of it"
+
+
+def read_subject(model: RknnModel) -> Subject:
+    """Return a model with its layers and their tensors side by side; before the model is closed."""
+    seen: set[int] = set()
+    sites = []
+    for layer, node in zip(model.layers, model.nodes, strict=True):
+        inputs = tuple(model.tensors[index] for index in node.inputs)
+        own = []
+        for tensor in inputs:
+            offset = model.buffers[tensor.buffer_index].offset if tensor.buffer_index else 0
+            if tensor.kind in SECTION_OF and tensor.buffer_bytes and offset not in seen:
+                seen.add(offset)
+                own.append(tensor)
+        outputs = tuple(model.tensors[index] for index in node.outputs)
+        sites.append(Site(layer, node, inputs, outputs, tuple(own)))
+    return Subject(model, tuple(sites))
+
+
+def _by_list(six: tuple[int, ...]) -> tuple[int, int, int]:
+    return sum(six[:1]), sum(six[1:3]), sum(six[3:])
+
+
+def _by_source(sites: tuple[Site, ...]) -> list[list[Site]]:
+    """Return the convolutions with a kernel by graph and source, the parts of a split one in order."""
+    parts: dict[tuple[int, str], list[tuple[int, Site]]] = defaultdict(list)
+    for site in sites:
+        if site.is_convolution and site.kernel and not _KEPT_GROUP.search(site.base):
+            source, _, tile = site.base.partition("_tile")
+            number = int(tile) if tile.isdecimal() and len(tile) < 6 else 0
+            parts[site.layer.graph, source].append((number, site))
+    return [[site for _, site in sorted(part, key=lambda pair: pair[0])] for part in parts.values()]
+
+
+def _dense_groups(model: RknnModel, parts: list[Site]) -> DenseGroups | None:
+    kernels = tuple(part.kernel for part in parts if part.kernel)
+    groups = find_groups(model, kernels)
+    if groups is None:
+        return None
+    outputs, _, height, width = kernels[0].shape
+    needed = outputs * groups.channels * height * width * ELEMENT_BYTES[kernels[0].dtype]
+    stored = sum(kernel.buffer_bytes for kernel in kernels)
+    name = parts[0].layer.onnx_node or parts[0].base
+    return DenseGroups(name, tuple(parts), kernels, groups, stored, needed)
+
+
+def _structure_weight(site: Site) -> float:
+    tensors = len(site.outputs) + len(site.constants)
+    tasks = sum(site.tasks)
+    reads_input = any(tensor.kind == "input" for tensor in site.inputs)
+    per_task = STRUCTURE_TASK + STRUCTURE_INPUT_TASK * reads_input
+    commands = STRUCTURE_COMMAND * site.layer.register_command_bytes
+    return STRUCTURE_NODE + STRUCTURE_TENSOR * tensors + per_task * tasks + commands

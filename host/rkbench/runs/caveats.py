@@ -1,0 +1,243 @@
+"""What to doubt about a result, and what to do about it: one small rule each, over the result alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from rkbench_agent.wire.caveats import INFORMATION, Caveat, caveat
+
+from rkbench.runs.model import SUSPECT, VALID, RunResult
+from rkbench.stats.slope import RISES
+from rkbench.stats.summary import P99_MINIMUM_COUNT, is_bimodal, variation
+from rkbench.units import format_bytes, format_celsius, format_hertz, format_ratio
+
+#: As trtexec warns: a coefficient of variation above this makes a mean doubtful.
+MAXIMUM_VARIATION = 0.025
+#: Fewer timed iterations than this are no basis for a percentile.
+MINIMUM_ITERATIONS = 30
+#: The vendor's kernels throttle from 75 to 85 degrees Celsius on; the passive trip point differs by board.
+HOT_CELSIUS = 80.0
+#: Firmware rounds a clock to what its PLL can do; more than this is another clock.
+PIN_TOLERANCE_RATIO = 0.03
+#: NPU load of others, just before the run, that already disturbs it.
+MAXIMUM_LOAD_BEFORE = 0.05
+#: A wall clock before 2020 was never set: the board has no battery-backed clock and no network time.
+CLOCK_SET_UNIX_NS = 1_577_836_800_000_000_000
+
+Rule = Callable[[RunResult, Sequence[int]], Iterator[Caveat]]
+
+
+def caveats_of(run: RunResult, durations_ns: Sequence[int]) -> tuple[Caveat, ...]:
+    """Return every doubt about `run`, whose timed latencies are `durations_ns`."""
+    return tuple(found for rule in _RULES for found in rule(run, durations_ns))
+
+
+def golden_caveats(assumptions: Sequence[str]) -> tuple[Caveat, ...]:
+    """Return what was assumed to make a golden fit, one caveat each."""
+    return tuple(
+        caveat(
+            "golden_assumed",
+            f"golden: {assumed}",
+            "if that is wrong, so is the output error: name the members inputs/NAME and outputs/NAME as the"
+            " model does, or let bench golden MODEL.onnx make it",
+        )
+        for assumed in assumptions
+    )
+
+
+def verdict_of(caveats: Sequence[Caveat]) -> str:
+    """Return VALID, or SUSPECT where a caveat casts doubt on a number."""
+    return VALID if all(item.weight == INFORMATION for item in caveats) else SUSPECT
+
+
+def _simulated(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    if run.simulated:
+        yield caveat(
+            "simulated",
+            "a virtual board ran this: latency and sensors are not a real NPU's",
+            "repeat it on a board: --board NAME",
+        )
+
+
+def _governor(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    if run.conditions is not None and run.conditions.pinned:
+        return  # perhaps by both limits, which leaves the governor as it was
+    npu = "fde40000.npu" if (run.board.soc or "").startswith("rk356") else "fdab0000.npu"
+    free = [
+        (part, governor, folder)
+        for part, governor, folder in (
+            ("NPU", run.board.npu_governor, npu),
+            ("DDR", run.board.ddr_governor, "dmc"),
+        )
+        if governor not in (None, "performance", "userspace")
+    ]
+    if free:
+        told = " and ".join(f"{part} governor {governor}" for part, governor, _ in free)
+        folders = " ".join(folder for _, _, folder in free)
+        yield caveat(
+            "governor",
+            f"{told}: clocks may follow the load",
+            f"--pin; or as root there: for d in {folders}; do"
+            " echo performance > /sys/class/devfreq/$d/governor; done",
+        )
+
+
+def _pin(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    """A clock that was asked for and written, but is not what the board then ran at."""
+    settings = run.conditions.settings if run.conditions is not None and run.conditions.pinned else {}
+    sensors = {sensor.name: sensor for sensor in run.readings.sensors} if run.readings else {}
+    for part, folder in (("npu", ".npu/"), ("ddr", "/dmc/")):
+        wanted = next(
+            (int(value) for path, value in settings.items() if folder in path and value.isdigit()), None
+        )
+        clock = sensors.get(f"{part}_clock_hz")
+        if wanted is None or clock is None:
+            continue
+        if max(abs(clock.min - wanted), abs(clock.max - wanted)) > PIN_TOLERANCE_RATIO * wanted:
+            yield caveat(
+                "pin_without_effect",
+                f"{part.upper()} clock pinned to {format_hertz(wanted)}, but it read"
+                f" {format_hertz(clock.min)} to {format_hertz(clock.max)}",
+                "the driver or firmware does not follow: pin a clock that its available_frequencies list",
+            )
+
+
+def _clocks(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    for sensor in run.readings.sensors if run.readings else ():
+        if sensor.name in ("npu_clock_hz", "ddr_clock_hz") and sensor.min != sensor.max:
+            part = sensor.name[:3].upper()
+            yield caveat(
+                "clock_changed",
+                f"{part} clock moved between {format_hertz(sensor.min)} and {format_hertz(sensor.max)}",
+                "hold the clocks still: --pin; or compare only runs at one clock",
+            )
+
+
+def _throttling(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    sensors = {sensor.name: sensor for sensor in run.readings.sensors} if run.readings else {}
+    heat = [sensor for name, sensor in sensors.items() if name.startswith("temperature_celsius")]
+    hottest = max(heat, key=lambda sensor: sensor.max, default=None)
+    if hottest is None or hottest.max < HOT_CELSIUS:
+        return
+    clock = sensors.get("npu_clock_hz")
+    fell = clock is not None and clock.last < clock.max
+    zone = hottest.name.partition("[")[2].rstrip("]")
+    yield caveat(
+        "throttling",
+        f"{zone} reached {format_celsius(hottest.max)}" + (", and the NPU clock fell" if fell else ""),
+        "cool the board, or let it rest between runs",
+    )
+
+
+def _variation(_: RunResult, durations_ns: Sequence[int]) -> Iterator[Caveat]:
+    ratio = variation(durations_ns)
+    if is_bimodal(durations_ns):
+        yield caveat(
+            "bimodal",
+            "latencies fall into two heaps: their mean and p50 describe neither",
+            "look at bench export --raw; pin clocks and cores (--cores 0)",
+        )
+    elif ratio is not None and ratio > MAXIMUM_VARIATION:
+        yield caveat(
+            "variation",
+            f"latencies vary by {ratio * 100:.1f} % (stddev/mean; above 2.5 % is doubtful)",
+            "pin the clocks, stop other load, measure longer (--duration 30)",
+        )
+
+
+def _iterations(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    count = run.latency.count if run.latency else 0
+    if 0 < count < MINIMUM_ITERATIONS:
+        yield caveat("too_few_iterations", f"only {count} timed iterations", "measure more: --iterations 100")
+    elif 0 < count < P99_MINIMUM_COUNT:
+        yield caveat("p99_unknown", f"p99 needs 100 iterations, there are {count}", "--iterations 100")
+
+
+def _load_before(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    before = run.readings.npu_load_ratio_before if run.readings else None
+    if before is not None and before > MAXIMUM_LOAD_BEFORE:
+        yield caveat(
+            "npu_busy",
+            f"the NPU was {format_ratio(before)} busy before the run: somebody else uses it",
+            "find who on the board (rknn processes), or wait",
+        )
+
+
+def _outputs(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    for output in run.outputs:
+        if output.nan_count or output.inf_count:
+            yield caveat(
+                "not_finite",
+                f"output {output.name!r} holds {output.nan_count} NaN and {output.inf_count} infinite values",
+                "fp16 overflows above 65504: quantize, or scale the layer before it",
+            )
+        if output.constant:
+            yield caveat(
+                "constant_output",
+                f"output {output.name!r} has one value only, whatever the input",
+                "check input layout and quantization: its numbers mean nothing",
+            )
+        if output.deterministic is False:
+            yield caveat(
+                "nondeterministic",
+                f"output {output.name!r} differs when the same input is fed twice",
+                "check driver and runtime versions; try --cores 0",
+            )
+
+
+def _leak(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    for leak in run.load.cycles.leaks if run.load and run.load.cycles else ():
+        if leak.judgement == RISES:
+            what = "NPU buffers" if leak.memory == "dma_buf" else "process memory"
+            bounds = f"95 %: {format_bytes(leak.low_bytes)} to {format_bytes(leak.high_bytes)}"
+            yield caveat(
+                "memory_leak",
+                f"{what} grows by {format_bytes(leak.bytes_per_cycle)} with every load ({bounds})",
+                "load once and keep the model; try another librknnrt",
+            )
+
+
+def _readings(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    inside = run.readings.inside_count if run.readings else None
+    if run.latency is not None and inside is not None and inside < 2:
+        yield caveat(
+            "few_readings",
+            "the timed part was too short to sample clocks and temperatures twice inside it",
+            "measure longer: --duration 3",
+        )
+
+
+def _golden(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    if run.plan.golden_sha256 is None:
+        yield caveat(
+            "no_golden",
+            "no golden given: the outputs were not checked",
+            "--golden FILE.npz, or --onnx MODEL.onnx",
+        )
+
+
+def _board_clock(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    clock = run.board.clock_unix_ns
+    if clock is not None and clock < CLOCK_SET_UNIX_NS:
+        yield caveat(
+            "board_clock",
+            "the board's clock was never set; times here are the host's",
+            "on the board: timedatectl set-ntp true",
+        )
+
+
+_RULES: tuple[Rule, ...] = (
+    _simulated,
+    _governor,
+    _pin,
+    _clocks,
+    _throttling,
+    _variation,
+    _iterations,
+    _load_before,
+    _leak,
+    _readings,
+    _outputs,
+    _golden,
+    _board_clock,
+)

@@ -1,0 +1,187 @@
+"""Protocol messages of a push, folded into one result per run: no clock, disk or network.
+
+A `Collector` takes every message of a plan, in order, and yields the result of a run whenever asked:
+after its `Finished` or `Failed`, or early, when the line was cut or the user pressed Ctrl-C.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
+
+from rkbench_agent.wire.board import Environment, Reading
+from rkbench_agent.wire.board import Pinning as Pinned
+from rkbench_agent.wire.caveats import Caveat
+from rkbench_agent.wire.messages import (
+    Failed,
+    Finished,
+    Latencies,
+    LoadCycle,
+    LoadMemory,
+    Log,
+    Message,
+    OutputCheck,
+    OutputError,
+    ProfileText,
+)
+
+from rkbench.runs import parts
+from rkbench.runs.caveats import caveats_of, verdict_of
+from rkbench.runs.diagnosis import diagnosed, log_caveats
+from rkbench.runs.environment import update_record
+from rkbench.runs.extras import Conditions
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.model import SUSPECT, Failure, RunResult
+from rkbench.runs.plausibility import implausible, reference_of
+from rkbench.runs.profile import read_profile
+
+LOG_TAIL_LINES = 20
+
+
+@dataclass(frozen=True)
+class Collected:
+    """One run: its result, and the raw latencies and sensor readings that it was made of."""
+
+    run: RunResult
+    latencies: RawLatencies
+    readings: tuple[Reading, ...]
+
+
+@dataclass
+class _Run:
+    header: RunResult
+    latencies: RawLatencies = field(default_factory=RawLatencies)
+    memory: list[LoadMemory] = field(default_factory=list)
+    cycles: list[LoadCycle] = field(default_factory=list)
+    profile: ProfileText | None = None
+    errors: list[OutputError] = field(default_factory=list)
+    checks: list[OutputCheck] = field(default_factory=list)
+    log: list[str] = field(default_factory=list)
+    end: Finished | Failed | None = None
+
+
+class Collector:
+    """Folds messages. `headers` are what is known of each run before it starts, in plan order."""
+
+    def __init__(self, headers: Iterable[RunResult]) -> None:
+        self._runs = {header.id: _Run(header) for header in headers}
+        self._readings: list[Reading] = []
+        self._readings_before = 0
+        self._conditions: Conditions | None = None
+        self._started = False
+
+    def add(self, message: Message) -> str | None:
+        """Take one message; returns the id of the run that it ended, if it ended one."""
+        if isinstance(message, Reading):
+            self._readings.append(message)
+            self._readings_before += not self._started
+            return None
+        if isinstance(message, Pinned):
+            self._conditions = _conditions(message)
+            return None
+        if isinstance(message, Environment):
+            for run in self._runs.values():
+                board = update_record(run.header.board, message)
+                simulated = run.header.simulated or message.simulated
+                run.header = replace(run.header, board=board, simulated=simulated)
+            return None
+        folded = self._runs.get(getattr(message, "run", None) or "")
+        if folded is None:
+            return None
+        self._started = True
+        running = folded.end is None
+        _fold(folded, message)
+        return folded.header.id if running and folded.end is not None else None
+
+    def unfinished(self) -> list[str]:
+        """Return the ids of the runs that neither finished nor failed, in plan order."""
+        return [name for name, run in self._runs.items() if run.end is None]
+
+    def result(self, run_id: str, failure: Failure | None = None) -> Collected:
+        """Return what run `run_id` yielded so far; `failure` says why it ended where the agent did not."""
+        run = self._runs[run_id]
+        if isinstance(run.end, Failed):
+            failure = _failure(run.end)
+        if failure is not None and not failure.log_tail:
+            failure = replace(failure, log_tail=tuple(run.log[-LOG_TAIL_LINES:]))
+        if failure is not None:
+            failure = diagnosed(failure, run.log)
+        inside, readings = parts.split_readings(self._readings, run.latencies)
+        before = self._readings[: self._readings_before]
+        provenance = run.end.provenance if isinstance(run.end, Finished) else None
+        simulated = run.header.simulated
+        result = replace(
+            run.header,
+            partial=failure is not None,
+            provenance=parts.provenance(provenance, simulated, run, readings),
+            load=parts.load(run.memory, run.cycles),
+            latency=parts.latency(run.latencies),
+            throughput_per_s=run.latencies.throughput_per_s(),
+            outputs=parts.outputs(run.errors, run.checks),
+            readings=parts.readings(inside, readings, before),
+            conditions=self._conditions,
+            profile=read_profile(run.profile.runtime, run.profile.text) if run.profile else None,
+            failure=failure,
+        )
+        found = _all_caveats(run, result)
+        reference = reference_of(result)
+        found += tuple(implausible(replace(result, caveats=found), reference))
+        verdict = SUSPECT if failure is not None else verdict_of(found)
+        return Collected(
+            replace(result, reference=reference, caveats=found, verdict=verdict),
+            run.latencies,
+            tuple(readings),
+        )
+
+
+def _conditions(message: Pinned) -> Conditions:
+    return Conditions(message.pinned, dict(message.settings), tuple(message.big_cpus), message.message)
+
+
+def _fold(run: _Run, message: Message) -> None:
+    if isinstance(message, Latencies):
+        run.latencies.append(message)
+    elif isinstance(message, LoadMemory):
+        run.memory.append(message)
+    elif isinstance(message, LoadCycle):
+        run.cycles.append(message)
+    elif isinstance(message, ProfileText):
+        run.profile = message
+    elif isinstance(message, OutputError):
+        run.errors.append(message)
+    elif isinstance(message, OutputCheck):
+        run.checks.append(message)
+    elif isinstance(message, Log):
+        run.log.append(message.text)
+    elif isinstance(message, (Finished, Failed)):
+        run.end = message
+
+
+def _failure(failed: Failed) -> Failure:
+    return Failure(
+        stage=failed.stage,
+        reason=failed.reason,
+        message=failed.message,
+        advice=failed.advice,
+        signal=failed.signal,
+        exit_code=failed.exit_code,
+        log_tail=tuple(failed.log_tail),
+    )
+
+
+def _all_caveats(run: _Run, result: RunResult) -> tuple[Caveat, ...]:
+    """Return what is known before the run, what the result shows, and what the agent and the log say."""
+    found = run.header.caveats + caveats_of(result, run.latencies.timed())
+    known = {caveat.code for caveat in run.header.caveats}
+    told = _agent_caveats(run.end)
+    if any(caveat.code == "background_load" for caveat in told):
+        # It says the same, and how long it was waited for.
+        found = tuple(caveat for caveat in found if caveat.code != "npu_busy")
+    found += tuple(caveat for caveat in told if caveat.code not in known)
+    return found + (log_caveats(run.log, found) if isinstance(run.end, Finished) else ())
+
+
+def _agent_caveats(end: Finished | Failed | None) -> tuple[Caveat, ...]:
+    if not isinstance(end, Finished):
+        return ()
+    return tuple(end.caveats)

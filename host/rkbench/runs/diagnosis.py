@@ -1,0 +1,45 @@
+"""What the captured logs say of a run, through the failure catalogue: diagnoses and doubts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rkbench_agent.wire.caveats import Caveat
+
+from rkbench.catalogue import is_harmless, match
+from rkbench.runs.model import Diagnosis, Failure
+
+#: Rows that the agent reports as caveats itself, with the codes that it gives them.
+_AGENT_CODES = {
+    19: "driver_old",
+    43: "single_core_fallback",
+    45: "core_mask_replaced",
+    63: "runtime_version_mismatch",
+}
+
+
+def diagnosed(failure: Failure, log: Sequence[str]) -> Failure:
+    """Return `failure` with what its log, its last lines and its own message mean; the best advice stays.
+
+    Harmless lines are no part of what it shows. A return code alone yields no diagnosis.
+    """
+    lines = [*log, *failure.log_tail, *failure.message.splitlines()]
+    found = tuple(
+        Diagnosis(item.number, item.severity, item.cause, item.advice, item.source, item.line)
+        for item in match(dict.fromkeys(lines))
+    )
+    telling = tuple(line for line in failure.log_tail if not is_harmless(line))
+    advice = failure.advice or next((item.advice for item in found if item.severity != "warning"), "")
+    return replace(failure, diagnoses=found, log_tail=telling, advice=advice)
+
+
+def log_caveats(log: Sequence[str], told: Sequence[Caveat]) -> tuple[Caveat, ...]:
+    """Return the doubts that the log of a finished run raises and that are not among those `told`."""
+    known = {caveat.code for caveat in told}
+    found = []
+    for item in match(dict.fromkeys(log)):
+        code = _AGENT_CODES.get(item.number, f"catalogue_{item.number}")
+        if item.severity != "fatal" and code not in known:
+            found.append(Caveat(code, item.cause, item.advice))
+    return tuple(found)

@@ -1,0 +1,315 @@
+"""The result of one run and its parts: what the JSON of `rkbench/1` holds, field for field.
+
+Every dataclass here is frozen and serialised by its field names (`serialize.py`); the JSON Schema in
+`schema/` lists the same names, and a test keeps the two together. Unknown is None, never 0. Durations
+end in `_s`, sizes in `_bytes`; a run on a virtual board has `simulated` set, and `provenance` says of
+each group of numbers where it comes from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rkbench_agent.wire.caveats import Caveat
+from rkbench_agent.wire.messages import Provenance
+from rkbench_agent.wire.plan import RunSettings
+
+from rkbench.runs.extras import Conditions, LoadCycles, Profile
+
+SCHEMA = "rkbench/1"
+
+VALID = "VALID"
+SUSPECT = "SUSPECT"
+
+#: How percentiles are taken, stated beside every latency summary (Hyndman and Fan, definition 7).
+PERCENTILE_METHOD = "linear"
+
+
+@dataclass(frozen=True)
+class Board:
+    """The board as it was before the run. `clock_unix_ns` is its own wall clock (it may be 1970)."""
+
+    name: str
+    soc: str | None = None
+    board_model: str | None = None
+    kernel: str | None = None
+    driver_version: str | None = None
+    runtime: str | None = None
+    runtime_version: str | None = None
+    lite_version: str | None = None
+    numpy_version: str | None = None
+    python_version: str | None = None
+    agent_version: str | None = None
+    agent_digest: str | None = None
+    npu_cores: int | None = None
+    npu_governor: str | None = None
+    npu_clock_hz: int | None = None
+    npu_max_clock_hz: int | None = None
+    ddr_governor: str | None = None
+    ddr_clock_hz: int | None = None
+    cpu_governors: Mapping[str, str] | None = None
+    cpu_count: int | None = None
+    memory_total_bytes: int | None = None
+    memory_available_bytes: int | None = None
+    is_root: bool | None = None
+    boot_id: str | None = None
+    clock_unix_ns: int | None = None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One deployable file, as its own header describes it; shapes are the source model's (NCHW)."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+    target: str | None = None
+    npu_generation: str | None = None
+    container_version: int | None = None
+    toolkit_version: str | None = None
+    compiler_version: str | None = None
+    framework: str | None = None
+    input_shapes: tuple[tuple[int, ...], ...] = ()
+    input_dtypes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlanRecord(RunSettings):
+    """Under what settings the run was made. `golden_sha256` is the digest of what was pushed."""
+
+    variants_in_push: int = 1
+    golden_sha256: str | None = None
+    replay_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class LoadPhase:
+    """Memory at the end of one phase; `duration_s` is how long the phase took."""
+
+    name: str
+    duration_s: float | None = None
+    rss_bytes: int | None = None
+    pss_bytes: int | None = None
+    peak_rss_bytes: int | None = None
+    memory_available_bytes: int | None = None
+    dma_buf_bytes: int | None = None
+    npu_weight_bytes: int | None = None
+    npu_internal_bytes: int | None = None
+    npu_total_bytes: int | None = None
+
+
+@dataclass(frozen=True)
+class Load:
+    """What loading the model took.
+
+    `duration_s`: reading the file and initialising the runtime, together. `rss_delta_bytes`: the
+    worker in steady state against before. `system_delta_bytes`: by how much MemAvailable of the board
+    fell. `npu_total_bytes`: what the runtime allocated for the NPU. `file_copy_bytes`: by how much the
+    process grew while it only read the file, a copy that RKNNLite keeps beside the NPU's memory.
+    """
+
+    duration_s: float | None = None
+    rss_delta_bytes: int | None = None
+    peak_rss_bytes: int | None = None
+    npu_weight_bytes: int | None = None
+    npu_internal_bytes: int | None = None
+    npu_total_bytes: int | None = None
+    dma_buf_bytes: int | None = None
+    system_delta_bytes: int | None = None
+    file_copy_bytes: int | None = None
+    phases: tuple[LoadPhase, ...] = ()
+    cycles: LoadCycles | None = None
+
+
+@dataclass(frozen=True)
+class LatencySummary:
+    """A summary of latencies; `p99_s` is None below 100 iterations, `stddev_s` below two."""
+
+    count: int
+    min_s: float
+    mean_s: float
+    p50_s: float
+    p90_s: float
+    p99_s: float | None
+    max_s: float
+    stddev_s: float | None
+
+
+@dataclass(frozen=True)
+class Stages:
+    """The stages of the call, where the runtime tells them apart.
+
+    `device` is the runtime's own figure of the NPU's time; it lies within `run`.
+    """
+
+    set_inputs: LatencySummary | None = None
+    run: LatencySummary | None = None
+    get_outputs: LatencySummary | None = None
+    device: LatencySummary | None = None
+
+
+@dataclass(frozen=True)
+class Latency(LatencySummary):
+    """The summary of the whole call, warm-up left out, with its stages."""
+
+    percentile_method: str = PERCENTILE_METHOD
+    warmup_count: int = 0
+    block_count: int = 0
+    stages: Stages = Stages()
+
+
+@dataclass(frozen=True)
+class OutputCase:
+    """The error of one output on one golden case; the words are those of `OutputError`."""
+
+    case: int
+    cosine: float | None = None
+    max_abs_error: float | None = None
+    mean_abs_error: float | None = None
+    mse: float | None = None
+    snr_db: float | None = None
+    top1_agreement: bool | None = None
+    top5_agreement: bool | None = None
+    nan_count: int = 0
+    inf_count: int = 0
+
+
+@dataclass(frozen=True)
+class Output:
+    """The error of one output over all golden cases: the worst cosine, SNR and maximum; means else.
+
+    Agreements are the share of cases (0 to 1), None where the output is no class vector. A case whose
+    figure is unknown is left out of that figure.
+    """
+
+    index: int
+    name: str
+    shape: tuple[int, ...] = ()
+    dtype: str | None = None
+    case_count: int = 0
+    cosine: float | None = None
+    cosine_mean: float | None = None
+    max_abs_error: float | None = None
+    mean_abs_error: float | None = None
+    mse: float | None = None
+    snr_db: float | None = None
+    top1_agreement: float | None = None
+    top5_agreement: float | None = None
+    nan_count: int = 0
+    inf_count: int = 0
+    deterministic: bool | None = None
+    constant: bool | None = None
+    per_case: tuple[OutputCase, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sensor:
+    """One sensor over the run, in the unit that its name ends with."""
+
+    name: str
+    count: int
+    first: float
+    min: float
+    mean: float
+    max: float
+    last: float
+
+
+@dataclass(frozen=True)
+class Readings:
+    """The board's sensors while the run was timed, and the NPU load just before the first run.
+
+    `inside_count` of the `count` samples were taken while a timed block ran. Where it is 0, the sensors
+    are of the samples around.
+    """
+
+    count: int
+    npu_load_ratio_before: float | None = None
+    sensors: tuple[Sensor, ...] = ()
+    inside_count: int | None = None
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """What the push of this model's bytes took; `cached` means that the board had them."""
+
+    model_bytes: int
+    sent_bytes: int
+    cached: bool
+    duration_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Reference:
+    """How the rate stands to the vendor's published one: `ratio` is measured / published.
+
+    `stage` says what was measured: `run` (rknn_run alone, as published) or the whole `call`.
+    """
+
+    model: str
+    source: str
+    rate_per_s: float
+    stage: str
+    measured_per_s: float
+    ratio: float
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """What a known message means: `number` is its row of the failure catalogue.
+
+    `number` is None where it was the doctor who found the reason; `line` is then what he found.
+    """
+
+    number: int | None
+    severity: str
+    cause: str
+    advice: str
+    source: str
+    line: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Why a run ended early; `stage` and `reason` are of STAGES and REASONS in the protocol.
+
+    `diagnoses` are what the logs of the run and of the kernel meanwhile say, the most telling first.
+    """
+
+    stage: str
+    reason: str
+    message: str
+    advice: str = ""
+    signal: str | None = None
+    exit_code: int | None = None
+    log_tail: tuple[str, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """One variant on one board, once. `partial`: it ended early, and these numbers are what it got."""
+
+    id: str
+    push: str
+    started_at: str
+    rkbench_version: str
+    simulated: bool
+    partial: bool
+    verdict: str
+    provenance: Provenance
+    board: Board
+    variant: Variant
+    plan: PlanRecord
+    load: Load | None = None
+    latency: Latency | None = None
+    throughput_per_s: float | None = None
+    reference: Reference | None = None
+    outputs: tuple[Output, ...] = ()
+    readings: Readings | None = None
+    transfer: Transfer | None = None
+    conditions: Conditions | None = None
+    profile: Profile | None = None
+    caveats: tuple[Caveat, ...] = ()
+    failure: Failure | None = None

@@ -1,0 +1,297 @@
+"""The parts of a result, each made from the messages that speak of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
+
+from rkbench_agent.wire.board import Reading
+from rkbench_agent.wire.messages import (
+    ALL_MEASURED,
+    LoadCycle,
+    LoadMemory,
+    OutputCheck,
+    OutputError,
+    Provenance,
+)
+from rkbench_agent.wire.words import FROM_FILE, MEASURED, MODELLED
+
+from rkbench.runs.cycles import load_cycles
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.model import (
+    Latency,
+    LatencySummary,
+    Load,
+    LoadPhase,
+    Output,
+    OutputCase,
+    Readings,
+    Sensor,
+    Stages,
+)
+from rkbench.stats.summary import summarize
+
+NS_PER_S = 1e9
+
+
+class _Measured(Protocol):
+    latencies: RawLatencies
+    memory: list[LoadMemory]
+    errors: list[OutputError]
+
+
+def provenance(
+    told: Provenance | None, simulated: bool, run: _Measured, readings: Sequence[Reading]
+) -> Provenance:
+    """Return where the numbers come from: as the agent told, and None where there is no number.
+
+    A run that ended early was told nothing: on a real board its numbers were measured; on a virtual
+    one only what the virtual runtime always does is known, so the source of its outputs stays None.
+    """
+    if told is None:
+        told = _SIMULATED if simulated else ALL_MEASURED
+    return Provenance(
+        load=told.load if run.memory else None,
+        load_duration=told.load_duration if run.memory else None,
+        process_memory=told.process_memory if run.memory else None,
+        latency=told.latency if run.latencies.duration_ns else None,
+        outputs=told.outputs if run.errors else None,
+        readings=told.readings if readings else None,
+    )
+
+
+#: What the virtual runtime always does.
+_SIMULATED = Provenance(
+    load=FROM_FILE,
+    load_duration=MODELLED,
+    process_memory=MEASURED,
+    latency=MODELLED,
+    readings=FROM_FILE,
+)
+
+
+def load(memory: Sequence[LoadMemory], cycles: Sequence[LoadCycle] = ()) -> Load | None:
+    """Return what loading took; None where no phase was reported."""
+    if not memory:
+        return None
+    phases = {item.phase: item for item in memory}
+    before = phases.get("before")
+    loaded = [phases[name] for name in _LOADED if name in phases]
+    steady = loaded[-1] if loaded else None
+    lowest = min(
+        (p.memory_available_bytes for p in loaded if p.memory_available_bytes is not None), default=None
+    )
+    return Load(
+        duration_s=_load_duration_s(phases),
+        rss_delta_bytes=_minus(_of(steady, "rss_bytes"), _of(before, "rss_bytes")),
+        peak_rss_bytes=max((p.peak_rss_bytes for p in memory if p.peak_rss_bytes is not None), default=None),
+        npu_weight_bytes=_last(p.npu_weight_bytes for p in loaded),
+        npu_internal_bytes=_last(p.npu_internal_bytes for p in loaded),
+        npu_total_bytes=_last(p.npu_total_bytes for p in loaded),
+        dma_buf_bytes=max((p.dma_buf_bytes for p in loaded if p.dma_buf_bytes is not None), default=None),
+        system_delta_bytes=_minus(_of(before, "memory_available_bytes"), lowest),
+        file_copy_bytes=_minus(_of(phases.get("model_read"), "rss_bytes"), _of(before, "rss_bytes")),
+        phases=tuple(_phase(item) for item in memory),
+        cycles=load_cycles(cycles),
+    )
+
+
+_LOADED = ("runtime_initialised", "first_inference", "steady")
+
+
+def _load_duration_s(phases: Mapping[str, LoadMemory]) -> float | None:
+    """Return the seconds of reading the file and initialising the runtime; None unless both are known."""
+    read, initialised = phases.get("model_read"), phases.get("runtime_initialised")
+    if initialised is None or initialised.duration_ns is None:
+        return None
+    if read is None or read.duration_ns is None:
+        return None
+    return (read.duration_ns + initialised.duration_ns) / NS_PER_S
+
+
+def _phase(item: LoadMemory) -> LoadPhase:
+    return LoadPhase(
+        name=item.phase,
+        duration_s=None if item.duration_ns is None else item.duration_ns / NS_PER_S,
+        rss_bytes=item.rss_bytes,
+        pss_bytes=item.pss_bytes,
+        peak_rss_bytes=item.peak_rss_bytes,
+        memory_available_bytes=item.memory_available_bytes,
+        dma_buf_bytes=item.dma_buf_bytes,
+        npu_weight_bytes=item.npu_weight_bytes,
+        npu_internal_bytes=item.npu_internal_bytes,
+        npu_total_bytes=item.npu_total_bytes,
+    )
+
+
+def latency(raw: RawLatencies) -> Latency | None:
+    """Return the summary of the timed iterations in seconds; None without any."""
+    whole = _summary(raw.timed())
+    if whole is None:
+        return None
+    return Latency(
+        **vars(whole),
+        warmup_count=sum(raw.warmup),
+        block_count=len(raw.timed_blocks()),
+        stages=Stages(
+            set_inputs=_summary(raw.timed("set_inputs_ns")),
+            run=_summary(raw.timed("run_ns")),
+            get_outputs=_summary(raw.timed("get_outputs_ns")),
+            device=_summary(raw.timed("device_ns")),
+        ),
+    )
+
+
+def _summary(durations_ns: Sequence[int]) -> LatencySummary | None:
+    ns = summarize(durations_ns)
+    if ns is None:
+        return None
+    return LatencySummary(
+        count=ns.count,
+        min_s=ns.min / NS_PER_S,
+        mean_s=ns.mean / NS_PER_S,
+        p50_s=ns.p50 / NS_PER_S,
+        p90_s=ns.p90 / NS_PER_S,
+        p99_s=None if ns.p99 is None else ns.p99 / NS_PER_S,
+        max_s=ns.max / NS_PER_S,
+        stddev_s=None if ns.stddev is None else ns.stddev / NS_PER_S,
+    )
+
+
+def outputs(errors: Sequence[OutputError], checks: Sequence[OutputCheck]) -> tuple[Output, ...]:
+    """Return one entry per output of the model, in its order."""
+    by_output: dict[int, list[OutputError]] = {}
+    for error in errors:
+        by_output.setdefault(error.output, []).append(error)
+    checked = {check.output: check for check in checks}
+    return tuple(
+        _output(index, by_output.get(index, []), checked.get(index))
+        for index in sorted({*by_output, *checked})
+    )
+
+
+def _output(index: int, cases: Sequence[OutputError], check: OutputCheck | None) -> Output:
+    first = cases[0] if cases else None
+    return Output(
+        index=index,
+        name=first.name if first else check.name if check else "",
+        shape=tuple(first.shape) if first else (),
+        dtype=first.dtype if first else None,
+        case_count=len(cases),
+        cosine=_over(min, (case.cosine for case in cases)),
+        cosine_mean=_over(_mean, (case.cosine for case in cases)),
+        max_abs_error=_over(max, (case.max_abs_error for case in cases)),
+        mean_abs_error=_over(_mean, (case.mean_abs_error for case in cases)),
+        mse=_over(_mean, (case.mse for case in cases)),
+        snr_db=_over(min, (case.snr_db for case in cases)),
+        top1_agreement=_over(_mean, (case.top1_agreement for case in cases)),
+        top5_agreement=_over(_mean, (case.top5_agreement for case in cases)),
+        nan_count=sum(case.nan_count for case in cases),
+        inf_count=sum(case.inf_count for case in cases),
+        deterministic=check.deterministic if check else None,
+        constant=check.constant if check else None,
+        per_case=tuple(_case(case) for case in cases),
+    )
+
+
+def _case(error: OutputError) -> OutputCase:
+    return OutputCase(
+        case=error.case,
+        cosine=error.cosine,
+        max_abs_error=error.max_abs_error,
+        mean_abs_error=error.mean_abs_error,
+        mse=error.mse,
+        snr_db=error.snr_db,
+        top1_agreement=error.top1_agreement,
+        top5_agreement=error.top5_agreement,
+        nan_count=error.nan_count,
+        inf_count=error.inf_count,
+    )
+
+
+def split_readings(
+    all_readings: Sequence[Reading], latencies: RawLatencies
+) -> tuple[list[Reading], list[Reading]]:
+    """Return the samples taken while a timed block ran, and those to keep: of the whole timed part.
+
+    Where too few lie in the timed part, the last one before is kept too, and without any all of them.
+    """
+    window, blocks = latencies.window_ns(), latencies.block_windows_ns()
+    if window is None:
+        return [], list(all_readings)
+    first, last = window
+    around = [reading for reading in all_readings if first <= reading.time_ns <= last]
+    inside = [item for item in around if any(start <= item.time_ns <= end for start, end in blocks)]
+    if len(around) < 2:
+        earlier = [reading for reading in all_readings if reading.time_ns < first]
+        around = earlier[-1:] + around or list(all_readings)
+    return inside, around
+
+
+def readings(
+    inside: Sequence[Reading], around: Sequence[Reading], before: Sequence[Reading]
+) -> Readings | None:
+    """Return the summary of every sensor that was read inside, else around; None without readings."""
+    taken = inside or around
+    if not taken and not before:
+        return None
+    series: dict[str, list[float]] = {}
+    for reading in taken:
+        for name, value in _sensors(reading):
+            series.setdefault(name, []).append(value)
+    loads = [value for item in before for value in item.npu_load_ratio or ()]
+    return Readings(
+        count=len(taken),
+        npu_load_ratio_before=max(loads, default=None),
+        inside_count=len(inside),
+        sensors=tuple(_sensor(name, values) for name, values in sorted(series.items())),
+    )
+
+
+def _sensors(reading: Reading) -> Iterable[tuple[str, float]]:
+    """Yield name and value of every number in `reading`, parts named as `name[part]`."""
+    for name, value in vars(reading).items():
+        if name == "time_ns" or value is None or isinstance(value, str):
+            continue
+        if isinstance(value, Mapping):
+            pairs = [(f"{name}[{part}]", item) for part, item in value.items()]
+        elif isinstance(value, list):
+            pairs = [(f"{name}[{index}]", item) for index, item in enumerate(value)]
+        else:
+            pairs = [(name, value)]
+        yield from ((key, float(item)) for key, item in pairs if isinstance(item, (int, float)))
+
+
+def _sensor(name: str, values: Sequence[float]) -> Sensor:
+    return Sensor(
+        name=name,
+        count=len(values),
+        first=values[0],
+        min=min(values),
+        mean=_mean(values),
+        max=max(values),
+        last=values[-1],
+    )
+
+
+def _over(function: Callable[[list[float]], float], values: Iterable[float | None]) -> float | None:
+    known = [float(value) for value in values if value is not None]
+    return function(known) if known else None
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _of(item: LoadMemory | None, name: str) -> int | None:
+    return None if item is None else getattr(item, name)
+
+
+def _minus(left: int | None, right: int | None) -> int | None:
+    return None if left is None or right is None else left - right
+
+
+def _last(values: Iterable[int | None]) -> int | None:
+    known = [value for value in values if value is not None]
+    return known[-1] if known else None

@@ -1,0 +1,130 @@
+"""The verdict of a push in one sentence, from its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rkbench.runs.comparison import Comparison, Metric, highest_error, lowest_cosine, lowest_top1
+from rkbench.runs.model import RunResult
+from rkbench.stats.compare import FASTER, SLOWER, TOO_FEW
+from rkbench.units import format_bytes, format_seconds
+
+
+def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
+    """Return what the runs prove, in one sentence."""
+    good = [run for run in runs if run.failure is None]
+    failed = [run.variant.name for run in runs if run.failure is not None]
+    if not good:
+        return f"No run was completed: {_listed(failed)} failed."
+    refused = {refusal.run for refusal in comparison.refused}
+    candidates = [run for run in good if run.id != comparison.baseline and run.id not in refused]
+    base = next((run for run in good if run.id == comparison.baseline), None)
+    sentence = (
+        _alone(base or good[0]) if base is None or not candidates else _compared(base, candidates, comparison)
+    )
+    return f"{sentence}{f' {_listed(failed)} failed.' if failed else ''}"
+
+
+def _alone(run: RunResult) -> str:
+    parts = [format_bytes(run.variant.size_bytes)]
+    if run.load and run.load.npu_total_bytes is not None:
+        parts.append(f"{format_bytes(run.load.npu_total_bytes)} of NPU memory")
+    if run.latency:
+        parts.append(f"p50 {format_seconds(run.latency.p50_s)}{_mark(run)}")
+    parts.append(_words(run))
+    return f"{run.variant.name}: {', '.join(parts)}."
+
+
+def _compared(base: RunResult, candidates: Sequence[RunResult], comparison: Comparison) -> str:
+    """Say who is smallest, lightest and fastest, and what the outputs of the ones named are worth."""
+    praise: dict[str, list[str]] = {}
+    for words, metric_name in (("smallest", "size_bytes"), ("lightest to load", "load_npu_total_bytes")):
+        best = _best(base, candidates, _metric(comparison, metric_name))
+        if best:
+            run, percent = best
+            praise.setdefault(run.id, []).append(f"the {words} ({percent:+.1f} %)")
+    latency, fastest = _latency(base, candidates, comparison)
+    if fastest:
+        praise.setdefault(fastest.id, []).append(latency)
+    slower = {test.run: test for test in comparison.latency_tests if test.judgement == SLOWER}
+    named = [run for run in candidates if run.id in praise]
+    if not named:
+        tail = f"{latency}; " if latency else ""
+        return f"{base.variant.name} is not beaten in size or memory: {tail}{_words(base)}."
+    claims = [
+        f"{run.variant.name} is {_listed(praise[run.id])}"
+        + (
+            f", but slower ({slower[run.id].difference_percent:+.1f} %{_mark(run)})"
+            if run.id in slower
+            else ""
+        )
+        for run in named
+    ]
+    if latency and not fastest and not (slower.keys() & praise.keys()):
+        claims.append(latency)
+    return f"Against {base.variant.name}: {'; '.join(claims)}; {_accuracies([base, *named])}."
+
+
+def _accuracies(runs: Sequence[RunResult]) -> str:
+    """Return what the outputs of the runs are worth: once where it is the same, the kind said once."""
+    named: dict[tuple[str, str], list[str]] = {}
+    for run in runs:
+        named.setdefault(_accuracy(run), []).append(run.variant.name)
+    if len(named) == 1:
+        return f"{_words(runs[0])} in all of them"
+    told, last = [], ""
+    for (kind, value), names in named.items():
+        told.append(f"{value if kind == last else f'{kind} {value}'.strip()} in {_listed(names)}")
+        last = kind
+    return ", ".join(told)
+
+
+def _best(base: RunResult, candidates: Sequence[RunResult], metric: Metric) -> tuple[RunResult, float] | None:
+    """Return the candidate with the lowest value, if it lies more than one percent below the baseline."""
+    known = [(percent, run) for run in candidates if (percent := metric.differences.get(run.id)) is not None]
+    if not known:
+        return None
+    percent, run = min(known, key=lambda pair: pair[0])
+    return (run, percent) if percent < -1 and run.id != base.id else None
+
+
+def _latency(
+    base: RunResult, candidates: Sequence[RunResult], comparison: Comparison
+) -> tuple[str, RunResult | None]:
+    tests = {test.run: test for test in comparison.latency_tests}
+    faster = [run for run in candidates if tests[run.id].judgement == FASTER]
+    if faster:
+        best = min(faster, key=lambda run: tests[run.id].difference_percent or 0.0)
+        return f"the fastest ({tests[best.id].difference_percent:+.1f} %{_mark(best)})", best
+    words = {tests[run.id].judgement for run in candidates}
+    if words == {TOO_FEW}:
+        return "too few iterations to compare latency", None
+    if words == {SLOWER}:
+        return f"{base.variant.name} is the fastest{_mark(base)}", None
+    return f"no difference in latency for the better{_mark(base)}", None
+
+
+def _words(run: RunResult) -> str:
+    return " ".join(_accuracy(run)).strip()
+
+
+def _accuracy(run: RunResult) -> tuple[str, str]:
+    """Return the kind of figure that says most of the outputs, and the figure."""
+    top1, cosine, error = lowest_top1(run), lowest_cosine(run), highest_error(run)
+    if top1 is not None:
+        return "top-1 agreement", f"{top1 * 100:.1f} %"
+    if cosine is not None:
+        return "lowest cosine", f"{cosine:.5f}"
+    return ("max. error", f"{error:.3g}") if error is not None else ("", "outputs not checked")
+
+
+def _metric(comparison: Comparison, name: str) -> Metric:
+    return next(metric for metric in comparison.metrics if metric.name == name)
+
+
+def _mark(run: RunResult) -> str:
+    return ", simulated" if run.simulated else ""
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""

@@ -1,0 +1,1 @@
+"""Where runs, nights and baselines are kept."""

@@ -1,0 +1,1 @@
+"""An inspection, shown: terminal, JSON, page."""

@@ -1,0 +1,81 @@
+"""What a prediction says in one sentence, and the command that would change it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from rkbench.inspect.causes.wording import count, listing
+from rkbench.onnx.convolution import DENSE, KEPT, MULTIPLIER
+from rkbench.onnx.prediction import UNMEASURED, NodePrediction, Prediction
+from rkbench.rknn.targets import kept_group_alignment
+from rkbench.units import format_bytes
+
+NOTABLE_SHARE = 0.02
+"""A node is named from this share of the constants, or of the whole predicted file, on."""
+
+
+def predicted_sentence(path: Path, prediction: Prediction) -> str:
+    """Return the answer about an ONNX alone: what it will become, and which nodes make it large."""
+    found = [_weights(prediction), _commands(prediction), _uncounted(prediction), _unmeasured(prediction)]
+    told = "; ".join(text for text in found if text)
+    about = "at least" if _uncounted(prediction) or _unmeasured(prediction) else "about"
+    needed = format_bytes(prediction.needed_weight_bytes)
+    return (
+        f"{path.name} ({format_bytes(prediction.onnx_bytes)}) will become {about} "
+        f"{format_bytes(prediction.file_bytes)} for {prediction.target} {prediction.dtype} (predicted): "
+        f"{told or f'{needed} of weights, nothing blows up'}."
+    )
+
+
+def fix_commands(path: Path, prediction: Prediction) -> tuple[str, ...]:
+    """Return the command that rewrites the network; none where it has no grouped convolution that costs."""
+    curable = [node for node in prediction.bloated if node.becomes in (DENSE, MULTIPLIER, KEPT)]
+    if not curable:
+        return ()
+    asked = f"--target {prediction.target} --dtype {prediction.dtype}"
+    return (f"bench fix {shlex.quote(str(path))} {asked} -o {shlex.quote(f'{path.stem}.fixed.onnx')}",)
+
+
+def _weights(prediction: Prediction) -> str:
+    worst = [
+        node for node in prediction.bloated if node.excess_bytes > NOTABLE_SHARE * prediction.weight_bytes
+    ]
+    if not worst:
+        return ""
+    excess = format_bytes(sum(node.excess_bytes for node in worst))
+    return f"{_names(worst)} {_take(worst)} {excess} more than the weights need: {worst[0].becomes}"
+
+
+def _commands(prediction: Prediction) -> str:
+    """Groups that are kept cost no weights; each is a layer with commands of its own."""
+    least = NOTABLE_SHARE * prediction.file_bytes
+    kept = [node for node in prediction.bloated if node.becomes == KEPT and (node.command_bytes or 0) > least]
+    if not kept:
+        return ""
+    size = format_bytes(sum(node.command_bytes or 0 for node in kept))
+    return f"{_names(kept)} {_take(kept)} about {size} of commands: kept grouped, one convolution per group"
+
+
+def _uncounted(prediction: Prediction) -> str:
+    unknown = [node for node in prediction.nodes if node.command_bytes is None]
+    if not unknown:
+        return ""
+    reasons = "; ".join(dict.fromkeys(node.becomes for node in unknown))
+    return f"the commands of {_names(unknown)} come on top and nobody can predict them ({reasons})"
+
+
+def _unmeasured(prediction: Prediction) -> str:
+    if kept_group_alignment(prediction.target, prediction.dtype) is not None:
+        return ""
+    if not any(node.becomes == UNMEASURED for node in prediction.nodes):
+        return ""
+    return f"{prediction.target}: which grouped convolutions it makes dense has not been measured"
+
+
+def _names(nodes: list[NodePrediction]) -> str:
+    return f"{count(len(nodes), 'node')} ({listing([node.name for node in nodes])})"
+
+
+def _take(nodes: list[NodePrediction]) -> str:
+    return "takes" if len(nodes) == 1 else "take"

@@ -1,0 +1,1 @@
+"""A night, shown: terminal, Markdown, JUnit, JSON."""

@@ -1,0 +1,163 @@
+"""A night to where the user wants it: terminal, JSON, JUnit, Markdown; and its progress."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from typing import Any, TextIO
+
+from rkbench.runs.night import GREEN, RED, SCHEMA, CellEnded, CellResult, Night, Told
+from rkbench.runs.serialize import to_json
+from rkbench.schema import SCHEMAS
+from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
+from rkbench.store.nights import Baseline
+from rkbench.units import MARK, UNKNOWN, format_seconds
+from rkbench.views.nightly.words import (
+    SIMULATED,
+    environment_changes,
+    faults,
+    gate_line,
+    gates_in,
+    headline,
+    printable,
+    retries,
+    where,
+)
+from rkbench.views.output import STDOUT, write_text
+from rkbench.views.push.console import make_console
+
+SCHEMA_FILE = SCHEMAS / "rkbench-nightly-1.schema.json"
+STYLES = {PASS: "green", FAIL: "bold red", CANNOT_TELL: "yellow", NOT_MEASURED: "red"}
+
+
+class NightProgress:
+    """One line for every cell that ends, and what is to be known meanwhile; never a line twice."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._told: set[str] = set()
+
+    def __call__(self, event: Told | CellEnded) -> None:
+        """Show one event."""
+        if isinstance(event, CellEnded):
+            text = f"[{event.done}/{event.total}] {_cell_words(event.cell)}"
+        else:
+            text = f"  {f'{event.board}: ' if event.board else ''}{event.text}"
+        if text not in self._told:
+            self._told.add(text)
+            print(printable(text), file=self._out, flush=True)
+
+
+def night_document(night: Night) -> dict[str, Any]:
+    """Return `night` as one JSON value of schema `rkbench-nightly/1`; unknown is null."""
+    states = [{**to_json(cell), "state": cell.state} for cell in night.cells]
+    document: dict[str, Any] = to_json(night)
+    return {
+        "schema": SCHEMA,
+        "exit_code": night.exit_code,
+        "headline": headline(night),
+        **document,
+        "cells": states,
+    }
+
+
+def show_night(
+    night: Night, *, junit_file: str | None, markdown_file: str | None, json_file: str | None
+) -> None:
+    """Write the files, and the summary on stdout unless a format has it."""
+    from rkbench.views.nightly.junit import render_junit
+    from rkbench.views.nightly.markdown import render_markdown
+
+    if junit_file is not None:
+        write_text(junit_file, render_junit(night))
+    if markdown_file is not None:
+        write_text(markdown_file, render_markdown(night))
+    if json_file is not None:
+        text = json.dumps(night_document(night), indent=2, allow_nan=False, ensure_ascii=False)
+        write_text(json_file, text + "\n")
+    if STDOUT not in (junit_file, markdown_file, json_file):
+        print_night(night, sys.stdout)
+
+
+def print_night(night: Night, out: TextIO) -> None:
+    """Print the night: a table, then one line for everything that is not green."""
+    from rich.table import Table
+    from rich.text import Text
+
+    console = make_console(out)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for title in ("model", "board", "plan", "gates", "p50"):
+        table.add_column(title, justify="right" if title == "p50" else "left", overflow="fold")
+    for cell in night.cells:
+        style = STYLES[cell.state]
+        mark = f" {MARK}" if cell.simulated else ""
+        p50 = UNKNOWN if cell.p50_s is None else f"{format_seconds(cell.p50_s)}{mark}"
+        table.add_row(
+            Text(cell.variant), Text(cell.board), Text(cell.plan), Text(_gate_words(cell), style), Text(p50)
+        )
+    console.print(table)
+    if night.simulated:
+        console.print(Text(f"{MARK} {SIMULATED}", "yellow"))
+    console.print()
+    for line, style in [*_lines(night), (headline(night), STYLES[_worst(night)])]:
+        console.print(Text(printable(line), style), soft_wrap=not console.is_terminal)
+
+
+def _lines(night: Night) -> Iterator[tuple[str, str]]:
+    """Yield a line with its style for everything that is not green; one line each, for those who grep."""
+    for state, title in ((FAIL, "crossed"), (NOT_MEASURED, "not measured"), (CANNOT_TELL, "undecided")):
+        for cell, gate in gates_in(night, state):
+            if not cell.fault:
+                yield f"{title}: {gate_line(cell, gate)}", STYLES[state]
+    for line in faults(night):
+        yield f"failed: {line}", STYLES[NOT_MEASURED]
+    for line in retries(night):
+        yield f"begun anew: {line}", "yellow"
+    for board, words in environment_changes(night):
+        yield f"environment changed on {board}: {words}", "yellow"
+
+
+def _worst(night: Night) -> str:
+    return {GREEN: PASS, RED: FAIL}.get(night.exit_code, NOT_MEASURED)
+
+
+def print_baselines(baselines: Sequence[Baseline], out: TextIO) -> None:
+    """Print the baselines in force, one line each."""
+    from rich.table import Table
+    from rich.text import Text
+
+    from rkbench.views.nightly.markdown import utc
+
+    console = make_console(out)
+    if not baselines:
+        console.print("no baselines yet: bench nightly SUITE.toml, then bench baseline accept last")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for title in ("suite", "model", "board", "plan", "run", "accepted", "note"):
+        table.add_column(title, overflow="fold", no_wrap=title not in ("model", "note"))
+    for item in baselines:
+        note = f"{item.note}{' (simulated)' if item.simulated else ''}".strip()
+        cells = (item.suite, item.variant, item.board, item.plan, item.run, utc(item.accepted_unix_s), note)
+        table.add_row(*map(Text, cells))
+    console.print(table)
+
+
+def _cell_words(cell: CellResult) -> str:
+    if cell.fault:
+        return f"{where(cell)}: {cell.fault.message}"
+    p50 = (
+        f", p50 {format_seconds(cell.p50_s)}{' (simulated)' if cell.simulated else ''}" if cell.p50_s else ""
+    )
+    return f"{where(cell)}: {_gate_words(cell)}{p50}"
+
+
+def _gate_words(cell: CellResult) -> str:
+    if cell.fault:
+        return NOT_MEASURED
+    counts = [
+        f"{number} {words}"
+        for state, words in ((FAIL, "crossed"), (NOT_MEASURED, "not measured"), (CANNOT_TELL, "undecided"))
+        if (number := sum(gate.state == state for gate in cell.gates))
+    ]
+    return ", ".join(counts) or f"pass ({len(cell.gates)})"

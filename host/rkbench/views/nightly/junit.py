@@ -1,0 +1,71 @@
+"""A night as JUnit XML: a test case for every model, board and gate.
+
+A crossed gate is a failure, one that was not measured an error, an undecided one is skipped; CI systems
+show the first two red.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime, timezone
+from xml.etree import ElementTree
+
+from rkbench.runs.night import CellResult, GateResult, Night
+from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED
+from rkbench.views.nightly.words import count, gate_line
+
+#: What XML 1.0 cannot hold, not even escaped.
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+_DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
+_TAGS = {FAIL: "failure", NOT_MEASURED: "error", CANNOT_TELL: "skipped"}
+
+
+def render_junit(night: Night) -> str:
+    """Return `night` as one test suite."""
+    total = sum(len(cell.gates) for cell in night.cells)
+    started = datetime.fromtimestamp(night.started_unix_s, timezone.utc).isoformat(timespec="seconds")
+    figures = {
+        "name": _clean(night.suite),
+        "tests": str(total),
+        "failures": str(count(night, FAIL)),
+        "errors": str(count(night, NOT_MEASURED)),
+        "skipped": str(count(night, CANNOT_TELL)),
+        "time": f"{sum(cell.duration_s or 0.0 for cell in night.cells):.3f}",
+    }
+    root = ElementTree.Element("testsuites", figures)
+    suite = ElementTree.SubElement(root, "testsuite", {**figures, "timestamp": started})
+    properties = ElementTree.SubElement(suite, "properties")
+    for name, value in (("night", night.id), ("simulated", str(night.simulated).lower())):
+        ElementTree.SubElement(properties, "property", {"name": name, "value": value})
+    for cell in night.cells:
+        for gate in cell.gates:
+            suite.append(_case(night, cell, gate))
+    ElementTree.indent(root)
+    return f"{_DECLARATION}{ElementTree.tostring(root, encoding='unicode')}\n"
+
+
+def _case(night: Night, cell: CellResult, gate: GateResult) -> ElementTree.Element:
+    """Return one test case; the time of a cell stands at its first gate, so that the sum is right."""
+    first = gate is cell.gates[0]
+    place = f"{night.suite}.{cell.board}.{cell.plan}"
+    case = ElementTree.Element(
+        "testcase",
+        {
+            "classname": _clean(place),
+            "name": _clean(f"{cell.variant}: {gate.gate}"),
+            "time": f"{(cell.duration_s or 0.0) if first else 0.0:.3f}",
+        },
+    )
+    tag = _TAGS.get(gate.state)
+    if tag is not None:
+        line = _clean(gate_line(cell, gate))
+        element = ElementTree.SubElement(case, tag, {"message": line})
+        if tag != "skipped":
+            element.set("type", gate.state)
+            hint = cell.fault.hint if cell.fault else ""
+            element.text = _clean(f"{line}\n{hint}".strip())
+    return case
+
+
+def _clean(text: str) -> str:
+    return _FORBIDDEN.sub("�", text)

@@ -1,0 +1,79 @@
+"""A night as Markdown: for a merge request, a chat, a mail."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timezone
+
+from rkbench.runs.night import CellResult, GateResult, Night
+from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
+from rkbench.units import UNKNOWN, format_seconds
+from rkbench.views.nightly.words import environment_changes, faults, gate_line, gates_in, headline, retries
+
+WORDS = {PASS: "pass", FAIL: "**FAIL**", CANNOT_TELL: "can't tell", NOT_MEASURED: "**not measured**"}
+
+
+def render_markdown(night: Night) -> str:
+    """Return the summary of `night`."""
+    parts = [f"## {_escape(headline(night))}", f"{night.id}, began {utc(night.started_unix_s)}"]
+    parts += _section("Gates crossed", [gate_line(*pair) for pair in gates_in(night, FAIL)])
+    parts += _section("Failed", faults(night))
+    parts += _section("Begun anew once", retries(night))
+    broken = {cell.key for cell in night.cells if cell.fault}
+    parts += _section(
+        "Not measured",
+        [gate_line(cell, gate) for cell, gate in gates_in(night, NOT_MEASURED) if cell.key not in broken],
+    )
+    parts += _section("Undecided", [gate_line(*pair) for pair in gates_in(night, CANNOT_TELL)])
+    parts += _section(
+        "Crossed once, not when measured again", [gate_line(*pair) for pair in _passed_second(night)]
+    )
+    changed = [f"{board}: {words}" for board, words in environment_changes(night)]
+    parts += _section("Environment changed since the baseline", changed)
+    parts.append(_table(night))
+    return "\n\n".join(parts) + "\n"
+
+
+def utc(unix_s: float) -> str:
+    """Return a time as `2026-01-31 02:00:00 UTC`."""
+    return datetime.fromtimestamp(unix_s, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _section(title: str, lines: Sequence[str]) -> list[str]:
+    return [f"### {title}", "\n".join(f"- {_escape(line)}" for line in lines)] if lines else []
+
+
+def _passed_second(night: Night) -> list[tuple[CellResult, GateResult]]:
+    return [pair for pair in gates_in(night, PASS) if len(pair[1].measurements) > 1]
+
+
+def _table(night: Night) -> str:
+    plans = len({cell.plan for cell in night.cells}) > 1
+    rows = [
+        "| model | board |" + (" plan |" if plans else "") + " gates | p50 |",
+        "|---|---|" + ("---|" if plans else "") + "---|---:|",
+    ]
+    for cell in night.cells:
+        plan = f" {_escape(cell.plan)} |" if plans else ""
+        rows.append(
+            f"| {_escape(cell.variant)} | {_escape(cell.board)} |{plan} {_gates(cell)} | {_p50(cell)} |"
+        )
+    return "\n".join(rows)
+
+
+def _gates(cell: CellResult) -> str:
+    kept = sum(gate.state == PASS for gate in cell.gates)
+    return f"{WORDS[cell.state]} ({kept} of {len(cell.gates)} kept)"
+
+
+def _p50(cell: CellResult) -> str:
+    if cell.p50_s is None:
+        return UNKNOWN
+    return format_seconds(cell.p50_s) + (" (simulated)" if cell.simulated else "")
+
+
+def _escape(text: str) -> str:
+    """Return `text` so that Markdown shows it as it is, on one line."""
+    for sign in "\\`*_|<[]":
+        text = text.replace(sign, f"\\{sign}")
+    return " ".join(text.split())

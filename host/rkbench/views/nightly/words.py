@@ -1,0 +1,126 @@
+"""A night in words: what console, Markdown and JUnit say alike."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+from rkbench.runs.night import FAILED, GREEN, CellResult, Change, GateResult, Night
+from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, Judgement
+from rkbench.units import UNKNOWN, format_bytes, format_seconds
+
+SIMULATED = "simulated by virtual boards"
+
+
+def printable(text: str) -> str:
+    """Return `text` on one line and without control characters: a board's words move no cursor."""
+    return "".join(letter if letter.isprintable() else " " for letter in text)
+
+
+def headline(night: Night) -> str:
+    """Return the night in one line: RED, NOT GREEN or GREEN, and why."""
+    counts = {state: count(night, state) for state in (FAIL, NOT_MEASURED, CANNOT_TELL, PASS)}
+    total = sum(counts.values())
+    parts = [
+        f"{number} {words}"
+        for number, words in (
+            (counts[FAIL], "crossed"),
+            (counts[NOT_MEASURED], "not measured"),
+            (counts[CANNOT_TELL], "undecided"),
+        )
+        if number
+    ]
+    color = {GREEN: "GREEN", FAILED: "NOT GREEN"}.get(night.exit_code, "RED")
+    rest = f"{', '.join(parts)} of {total} gates" if parts else f"all {total} gates kept"
+    broken = "interrupted, " if night.interrupted else ""
+    mark = f" ({SIMULATED})" if night.simulated else ""
+    return f"{color}: {night.suite}, {broken}{rest}{mark}"
+
+
+def count(night: Night, state: str) -> int:
+    """Return how many gates of the night are in `state`."""
+    return sum(gate.state == state for cell in night.cells for gate in cell.gates)
+
+
+def gates_in(night: Night, state: str) -> Iterable[tuple[CellResult, GateResult]]:
+    """Yield the gates of the night that are in `state`, with their cells."""
+    return ((cell, gate) for cell in night.cells for gate in cell.gates if gate.state == state)
+
+
+def where(cell: CellResult) -> str:
+    """Return what was measured, and where."""
+    plan = "" if cell.plan == "default" else f", plan {cell.plan}"
+    return f"{cell.variant} on {cell.board}{plan}"
+
+
+def gate_line(cell: CellResult, gate: GateResult) -> str:
+    """Return one gate in one line: what, where, how much, how sure, what changed since the baseline."""
+    told = "; again ".join(amount(gate, judgement) for judgement in gate.measurements)
+    detail = f" ({gate.detail})" if gate.detail and gate.detail not in told else ""
+    return f"{where(cell)}: {gate.gate}: {told}{detail}{_since(cell)}"
+
+
+def amount(gate: GateResult, judgement: Judgement) -> str:
+    """Return how much, and how sure: the difference with its interval, and the values."""
+    value, base = (format_value(gate, item) for item in (judgement.value, judgement.baseline))
+    if judgement.value is None:
+        return judgement.detail or NOT_MEASURED
+    values = value if judgement.baseline is None else f"{base} → {value}"
+    if judgement.difference_percent is None or (not gate.unit and "within" not in gate.gate):
+        return values
+    sure = ""
+    if judgement.low_percent is not None and judgement.high_percent is not None:
+        sure = f" (95 %: {judgement.low_percent:+.1f} to {judgement.high_percent:+.1f} %)"
+    return f"{judgement.difference_percent:+.1f} %{sure}, {values}"
+
+
+def format_value(gate: GateResult, value: float | None) -> str:
+    """Return a value of the gate's quantity with its unit."""
+    if value is None or math.isnan(value):
+        return UNKNOWN if value is None else "NaN"
+    if gate.unit == "s":
+        return format_seconds(value)
+    if gate.unit == "B":
+        return format_bytes(value)
+    if gate.quantity.startswith("top-"):
+        return f"{value * 100:.1f} %"
+    return f"{value:.5g}{gate.unit and ' '}{gate.unit}"
+
+
+def change_words(changes: Iterable[Change]) -> str:
+    """Return what changed, as `runtime 2.3.0 → 2.3.2, kernel 5.10 → 6.1`."""
+    return ", ".join(f"{item.name} {item.baseline or UNKNOWN} → {item.value or UNKNOWN}" for item in changes)
+
+
+def environment_changes(night: Night) -> list[tuple[str, str]]:
+    """Return every change of a board's environment, once per board: (board, words)."""
+    found: dict[tuple[str, str], None] = {}
+    for cell in night.cells:
+        words = change_words(item for item in cell.changes if item.environment)
+        if words:
+            found[cell.board, words] = None
+    return list(found)
+
+
+def faults(night: Night) -> list[str]:
+    """Return what broke, one line each: boards, cells, the store."""
+    lines = [f"{board.name} took no part: {board.fault.message}" for board in night.boards if board.fault]
+    told = {board.fault.message for board in night.boards if board.fault}
+    lines += [
+        f"{where(cell)}: {cell.fault.message}"
+        for cell in night.cells
+        if cell.fault and cell.fault.message not in told
+    ]
+    return [*lines, *night.problems]
+
+
+def retries(night: Night) -> list[str]:
+    """Return which cells were begun anew because link, board or agent broke, one line each."""
+    return [f"{where(cell)}, after: {cell.retried}" for cell in night.cells if cell.retried]
+
+
+def _since(cell: CellResult) -> str:
+    if cell.baseline is None:
+        return ""
+    words = change_words(cell.changes)
+    return f"; changed since the baseline: {words or 'nothing that is recorded'}"

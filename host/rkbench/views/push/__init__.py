@@ -1,0 +1,1 @@
+"""A push, shown: terminal, JSON, CSV, progress."""

@@ -1,0 +1,70 @@
+"""Runs and raw latencies as CSV: one header line, units in the names, unknown is empty."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TextIO
+
+from rkbench.runs.comparison import METRICS
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.model import RunResult
+
+_Row = dict[str, object]
+
+
+def write_runs(runs: Sequence[RunResult], out: TextIO) -> None:
+    """Write one line a run: who, where, every metric, and how it ended."""
+    _write((_row(run) for run in runs), out)
+
+
+def write_latencies(raw: Iterable[tuple[RunResult, RawLatencies]], out: TextIO) -> None:
+    """Write one line an iteration of every run, warm-up included and marked (1)."""
+    _write(_raw_rows(raw), out)
+
+
+def _row(run: RunResult) -> _Row:
+    return {
+        "run": run.id,
+        "started_at": run.started_at,
+        "board": run.board.name,
+        "soc": run.board.soc,
+        "runtime": run.board.runtime,
+        "runtime_version": run.board.runtime_version,
+        "driver_version": run.board.driver_version,
+        "simulated": int(run.simulated),
+        "partial": int(run.partial),
+        "verdict": run.verdict,
+        "variant": run.variant.name,
+        "sha256": run.variant.sha256,
+        "core_mask": run.plan.core_mask,
+        "iterations": run.latency.count if run.latency else None,
+        **{name: value(run) for name, _, _, value in METRICS},
+        "load_provenance": run.provenance.load,
+        "latency_provenance": run.provenance.latency,
+        "outputs_provenance": run.provenance.outputs,
+        "caveats": " ".join(caveat.code for caveat in run.caveats),
+        "failure_stage": run.failure.stage if run.failure else None,
+        "failure": run.failure.message if run.failure else None,
+    }
+
+
+def _raw_rows(raw: Iterable[tuple[RunResult, RawLatencies]]) -> Iterator[_Row]:
+    for run, latencies in raw:
+        for iteration, row in enumerate(latencies.rows()):
+            yield {
+                "run": run.id,
+                "variant": run.variant.name,
+                "simulated": int(run.simulated),
+                "iteration": iteration,
+                **row,
+            }
+
+
+def _write(rows: Iterable[_Row], out: TextIO) -> None:
+    writer: csv.DictWriter[str] | None = None
+    for row in rows:
+        if writer is None:
+            writer = csv.DictWriter(out, list(row), lineterminator="\n")
+            writer.writeheader()
+        writer.writerow(row)

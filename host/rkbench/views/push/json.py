@@ -1,0 +1,24 @@
+"""A push as the JSON of schema `rkbench/1`."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from typing import Any
+
+from rkbench.runs.comparison import Comparison
+from rkbench.runs.model import SCHEMA, RunResult
+from rkbench.runs.serialize import to_json
+from rkbench.schema import SCHEMAS
+
+SCHEMA_FILE = SCHEMAS / "rkbench-1.schema.json"
+
+
+def push_document(runs: Sequence[RunResult], comparison: Comparison) -> dict[str, Any]:
+    """Return runs and their comparison as one JSON value; unknown is null, NaN never occurs."""
+    return {"schema": SCHEMA, "runs": to_json(tuple(runs)), "comparison": to_json(comparison)}
+
+
+def render_json(runs: Sequence[RunResult], comparison: Comparison) -> str:
+    """Return the document as text, indented, with a newline at its end."""
+    return json.dumps(push_document(runs, comparison), indent=2, allow_nan=False, ensure_ascii=False) + "\n"

@@ -1,0 +1,95 @@
+"""Results made by hand for the tests of stores, caveats, comparisons and views."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+from rkbench.runs.collect import Collected
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.model import (
+    Board,
+    Latency,
+    Load,
+    Output,
+    PlanRecord,
+    Readings,
+    RunResult,
+    Sensor,
+    Stages,
+    Transfer,
+    Variant,
+)
+from rkbench_agent.wire.board import Reading
+from rkbench_agent.wire.messages import Latencies, Provenance
+
+MEASURED = Provenance("measured", "measured", "measured", "measured", "measured", "measured")
+
+
+def make_run(number: int = 1, name: str = "fp16", push: str = "1qmv0w0v1", **changes: Any) -> RunResult:
+    """Return a valid run on a real board that no caveat applies to; `changes` replace its fields."""
+    run = RunResult(
+        id=f"{push}-{number:02d}",
+        push=push,
+        started_at="2026-11-23T14:00:00.000+00:00",
+        rkbench_version="0.1.0",
+        simulated=False,
+        partial=False,
+        verdict="VALID",
+        provenance=MEASURED,
+        board=Board(
+            "desk",
+            soc="rk3588",
+            driver_version="0.9.8",
+            runtime="lite",
+            runtime_version="2.3.2",
+            npu_governor="performance",
+            ddr_governor="performance",
+            npu_clock_hz=1_000_000_000,
+            clock_unix_ns=1_795_000_000_000_000_000,
+        ),
+        variant=Variant(name, f"{number:064x}", 14_580_397, target="rk3588"),
+        plan=PlanRecord(runtime="lite", golden_sha256="a" * 64),
+        load=Load(duration_s=0.107, rss_delta_bytes=15_298_560, npu_total_bytes=14_584_128),
+        latency=make_latency(0.00226),
+        throughput_per_s=443.0,
+        outputs=(Output(0, "logits", (1, 10), "float32", 64, 0.99999, 0.99999, 0.00804, top1_agreement=1.0),),
+        readings=Readings(6, 0.0, (Sensor("npu_clock_hz", 6, 1e9, 1e9, 1e9, 1e9, 1e9),)),
+        transfer=Transfer(14_580_397, 0, True, 0.0),
+    )
+    return replace(run, **changes)
+
+
+def make_latency(p50_s: float, count: int = 1000) -> Latency:
+    """Return a narrow latency summary around `p50_s`."""
+    return Latency(
+        count,
+        p50_s * 0.99,
+        p50_s,
+        p50_s,
+        p50_s * 1.01,
+        p50_s * 1.02 if count >= 100 else None,
+        p50_s * 1.05,
+        p50_s * 0.005,
+        warmup_count=5,
+        block_count=count // 50,
+        stages=Stages(),
+    )
+
+
+def make_latencies(duration_ns: int, blocks: int = 8, size: int = 50) -> RawLatencies:
+    """Return `blocks` blocks of iterations, each 0.1 % longer or shorter than `duration_ns`."""
+    raw = RawLatencies()
+    raw.append(Latencies("r", 0, True, [0], [duration_ns * 2]))
+    clock = 10 * duration_ns
+    for block in range(blocks):
+        durations = [duration_ns + duration_ns // 1000 * (index % 3 - 1) for index in range(size)]
+        starts = [clock + index * 2 * duration_ns for index in range(size)]
+        raw.append(Latencies("r", block, False, starts, durations))
+        clock = starts[-1] + 2 * duration_ns
+    return raw
+
+
+def collected(run: RunResult, duration_ns: int = 2_260_000) -> Collected:
+    """Return `run` with latencies and one reading."""
+    return Collected(run, make_latencies(duration_ns), (Reading(5, npu_load_ratio=[0.5, 0.0, 0.0]),))

@@ -1,0 +1,102 @@
+"""Every doubt has its rule: one result that raises it, and a clean one that raises none."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from made_runs import make_latency, make_run
+from rkbench.runs.caveats import caveats_of, verdict_of
+from rkbench.runs.extras import Conditions
+from rkbench.runs.model import Readings, RunResult, Sensor
+from rkbench_agent.wire.caveats import DOUBT, INFORMATION, Caveat, caveat
+
+STEADY = [1000 + index % 5 for index in range(100)]
+GOOD = make_run()
+OUTPUT = GOOD.outputs[0]
+
+
+def codes(run: RunResult, durations: list[int] = STEADY) -> list[str]:
+    return [caveat.code for caveat in caveats_of(run, durations)]
+
+
+def with_sensor(name: str, first: float, low: float, high: float, last: float) -> RunResult:
+    sensor = Sensor(name, 3, first, low, (low + high) / 2, high, last)
+    return replace(GOOD, readings=Readings(3, 0.0, (sensor,)))
+
+
+def test_a_clean_run_has_no_caveat() -> None:
+    assert codes(GOOD) == []
+    assert verdict_of(()) == "VALID"
+
+
+@pytest.mark.parametrize(
+    ("run", "code"),
+    [
+        (replace(GOOD, simulated=True), "simulated"),
+        (replace(GOOD, board=replace(GOOD.board, npu_governor="rknpu_ondemand")), "governor"),
+        (replace(GOOD, board=replace(GOOD.board, ddr_governor="dmc_ondemand")), "governor"),
+        (with_sensor("npu_clock_hz", 1e9, 6e8, 1e9, 6e8), "clock_changed"),
+        (with_sensor("ddr_clock_hz", 5.28e8, 5.28e8, 2.112e9, 2.112e9), "clock_changed"),
+        (with_sensor("temperature_celsius[npu-thermal]", 70, 70, 86.5, 86.5), "throttling"),
+        (replace(GOOD, latency=make_latency(0.002, 12)), "too_few_iterations"),
+        (replace(GOOD, latency=make_latency(0.002, 60)), "p99_unknown"),
+        (replace(GOOD, readings=Readings(3, 0.4)), "npu_busy"),
+        (replace(GOOD, outputs=(replace(OUTPUT, nan_count=3),)), "not_finite"),
+        (replace(GOOD, outputs=(replace(OUTPUT, inf_count=1),)), "not_finite"),
+        (replace(GOOD, outputs=(replace(OUTPUT, constant=True),)), "constant_output"),
+        (replace(GOOD, outputs=(replace(OUTPUT, deterministic=False),)), "nondeterministic"),
+        (replace(GOOD, plan=replace(GOOD.plan, golden_sha256=None)), "no_golden"),
+        (replace(GOOD, board=replace(GOOD.board, clock_unix_ns=12_000_000_000)), "board_clock"),
+    ],
+)
+def test_each_doubt_is_named_alone(run: RunResult, code: str) -> None:
+    assert codes(run) == [code]
+
+
+NPU_MAX = "sys/class/devfreq/fdab0000.npu/max_freq"
+
+
+@pytest.mark.parametrize(
+    ("clock_hz", "raised"),
+    [(1e9, ["pin_without_effect"]), (6e8, []), (5.94e8, []), (3e8, ["pin_without_effect"])],
+)
+def test_a_pinned_clock_that_the_board_does_not_run_at_is_told(clock_hz: float, raised: list[str]) -> None:
+    run = with_sensor("npu_clock_hz", clock_hz, clock_hz, clock_hz, clock_hz)
+    assert codes(replace(run, conditions=Conditions(True, {NPU_MAX: "600000000"}))) == raised
+
+
+def test_noisy_latencies_vary() -> None:
+    noisy = [1000 + 60 * (index % 7 - 3) for index in range(100)]
+    assert codes(GOOD, noisy) == ["variation"]
+
+
+def test_two_heaps_are_bimodal_and_not_merely_noisy() -> None:
+    assert codes(
+        GOOD, [1000 + index % 3 for index in range(50)] + [1500 + index % 3 for index in range(50)]
+    ) == ["bimodal"]
+
+
+def test_the_advice_names_the_boards_own_folder() -> None:
+    board = replace(GOOD.board, soc="rk3568", npu_governor="simple_ondemand")
+    (caveat,) = caveats_of(replace(GOOD, board=board), STEADY)
+    assert caveat.message == "NPU governor simple_ondemand: clocks may follow the load"
+    assert "for d in fde40000.npu; do echo performance" in caveat.advice
+
+
+@pytest.mark.parametrize(
+    ("code", "verdict"),
+    [("simulated", "VALID"), ("no_golden", "VALID"), ("governor", "SUSPECT")],
+)
+def test_only_a_doubt_about_a_number_makes_a_run_suspect(code: str, verdict: str) -> None:
+    assert verdict_of([caveat(code, "")]) == verdict
+
+
+def test_a_code_that_this_version_does_not_know_keeps_the_weight_that_it_came_with() -> None:
+    assert verdict_of([Caveat("of a newer agent", "", weight=INFORMATION)]) == "VALID"
+    assert verdict_of([Caveat("of a newer agent", "", weight=DOUBT)]) == "SUSPECT"
+
+
+def test_a_code_that_is_not_in_the_table_is_a_bug() -> None:
+    with pytest.raises(KeyError):
+        caveat("no such code", "")
