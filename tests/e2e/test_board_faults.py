@@ -22,12 +22,14 @@ from rkbench.boards.virtual.board import VirtualBoard
 from rkbench.boards.virtual.trees import copy_tree
 from rkbench.campaign import Outcome, PushOptions, run_campaign
 from rkbench.campaign.check import examine
+from rkbench.campaign.settings import settings_of
 from rkbench.errors import ConnectionLostError, ModelError
 from rkbench.runs.events import Event, Measuring, Note
 from rkbench.runs.model import Diagnosis, Failure, RunResult
 from rkbench.session import Session, open_session
 from rkbench.store.sqlite import Store
 from rkbench_agent.wire.plan import RunSettings
+from rkbench_agent.wire.words import BEAT_INTERVAL_S, SILENCE_LIMIT_S
 from sshd import Sshd
 
 DEMO = Path(__file__).parents[2] / "host/rkbench/demo/data"
@@ -52,8 +54,8 @@ def start_board(start_sshd: Callable[..., Sshd], tmp_path: Path) -> StartBoard:
         copy_tree(soc, root)
         tree(root)
         words = {"RKBENCH_SYS_ROOT": str(root), "PYTHONPATH": str(STANDIN), "STANDIN_SOC": soc}
-        words["RKBENCH_SILENCE_LIMIT_S"] = f"{words.SILENCE_LIMIT_S}"  # the host has its usual one, too
-        words["RKBENCH_BEAT_INTERVAL_S"] = f"{words.BEAT_INTERVAL_S}"
+        words["RKBENCH_SILENCE_LIMIT_S"] = f"{SILENCE_LIMIT_S}"  # the host has its usual one, too
+        words["RKBENCH_BEAT_INTERVAL_S"] = f"{BEAT_INTERVAL_S}"
         if behaviour is not None:
             (tmp_path / "behaviour.json").write_text(json.dumps(behaviour))
             words["RKBENCH_VIRTUAL_BEHAVIOUR"] = str(tmp_path / "behaviour.json")
@@ -66,7 +68,8 @@ def start_board(start_sshd: Callable[..., Sshd], tmp_path: Path) -> StartBoard:
 
 def push(board: Board, folder: Path, *models: Path, notes: list[str] | None = None, **order: Any) -> Outcome:
     """Push models to a board; `notes` gets what the user is told meanwhile."""
-    wishes = PushOptions(models or (MODEL,), **{"iterations": 20, "duration_s": 0.0, **order})
+    settings = settings_of({"iterations": 20, "duration": 0.0, **order})
+    wishes = PushOptions(models or (MODEL,), settings, force=bool(order.get("force")))
 
     def listen(event: Event) -> None:
         if isinstance(event, Note) and notes is not None:

@@ -18,7 +18,7 @@ from rkbench.boards.virtual.board import VirtualBoard
 from rkbench.errors import BoardError, ConnectionLostError, InventoryError
 from rkbench.session import Session, open_session
 from rkbench_agent.wire.messages import Beat, Done, Finished, Latencies, Progress
-from rkbench_agent.wire.plan import Plan, RunSpec
+from rkbench_agent.wire.plan import FileFigures, Plan, RunSettings, RunSpec, TensorSpec
 from sshd import Sshd
 
 #: Never reached: only a cancel or a fault ends such a plan.
@@ -49,12 +49,12 @@ def plan_for(session: Session, folder: Path, min_iterations: int) -> Plan:
     model.write_bytes(model_bytes())
     (transfer,) = session.upload([model])
     assert transfer.sha256 == hashlib.sha256(model_bytes()).hexdigest()
-    inputs = [{"name": "x", "shape": [1, 4, 4, 3], "dtype": "uint8", "layout": "NHWC"}]
-    outputs = [{"name": "y", "shape": [1, 10], "dtype": "float32", "layout": None}]
-    figures: dict[str, int | None] = {"npu_weight_bytes": 1000, "npu_internal_bytes": 1000, "npu_tasks": 10}
+    inputs = [TensorSpec("x", [1, 4, 4, 3], "uint8", "NHWC")]
+    outputs = [TensorSpec("y", [1, 10], "float32")]
+    figures = FileFigures(1000, 1000, 10)
     spec = RunSpec("a", "m", transfer.sha256, transfer.model_bytes, inputs, outputs, figures=figures)
-    limits = {"min_iterations": min_iterations, "min_duration_s": 0.0}
-    return Plan([spec.to_wire()], runtime="virtual", **limits)  # type: ignore[arg-type]  # numbers both
+    settings = RunSettings(runtime="virtual", min_iterations=min_iterations, min_duration_s=0.0)
+    return Plan([spec], settings)
 
 
 def test_a_plan_runs_to_its_end_and_beats_stay_out(board: Board, tmp_path: Path) -> None:
