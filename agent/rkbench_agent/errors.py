@@ -20,6 +20,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from rkbench_agent.wire.words import RUNTIME_ERROR
+
 if TYPE_CHECKING:
     from rkbench_agent.wire.messages import Failed
 
@@ -74,7 +76,7 @@ class PinRefusedError(AgentError):
 class RuntimeFailureError(AgentError):
     """The runtime cannot go on. `reason` is a word of `wire.words.REASONS`."""
 
-    def __init__(self, message: str, *, reason: str = "runtime_error", advice: str = "") -> None:
+    def __init__(self, message: str, *, reason: str = RUNTIME_ERROR, advice: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.reason = reason

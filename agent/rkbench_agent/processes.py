@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 #: Works alike for a zipapp and for a folder: the root is the only entry that is needed on the path.
-START = "import sys; sys.path[0] = sys.argv.pop(1); from rkbench_agent.__main__ import main; sys.exit(main())"
+START_CODE = (
+    "import sys; sys.path[0] = sys.argv.pop(1); from rkbench_agent.__main__ import main; sys.exit(main())"
+)
 
 
 def package_root() -> str:

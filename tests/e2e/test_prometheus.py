@@ -19,7 +19,7 @@ import pytest
 from farm import DEPLOY, Farm, Prometheus, Serve, get, metric_names, poll
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from rkbench.boards.exporter.installation import uninstall_exporter
-from rkbench.runs.model import Board, Variant
+from rkbench.runs.model import BoardRecord, Variant
 from rkbench.runs.night import CellResult, GateResult, Night
 from rkbench.stats.gates import FAIL, NOT_MEASURED, PASS, Judgement
 from rkbench.store.nights import begin_night, save_cell, save_night
@@ -215,7 +215,7 @@ def fill(path: Path) -> None:
             days = 3 if number == 39 else 0
             started = datetime.fromtimestamp(now.timestamp() - days * 86400, timezone.utc).isoformat()
             item = collected(make_run(number + 1, started_at=started))
-            board = Board(
+            board = BoardRecord(
                 "desk", soc="rk3588", driver_version="0.9.8", runtime="lite", runtime_version="2.3.2"
             )
             store.save(replace(item, run=replace(item.run, variant=variant, board=board)))

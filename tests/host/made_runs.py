@@ -8,7 +8,7 @@ from typing import Any
 from rkbench.runs.collect import Collected
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import (
-    Board,
+    BoardRecord,
     Latency,
     Load,
     Output,
@@ -37,7 +37,7 @@ def make_run(number: int = 1, name: str = "fp16", push: str = "1qmv0w0v1", **cha
         partial=False,
         verdict="VALID",
         provenance=MEASURED,
-        board=Board(
+        board=BoardRecord(
             "desk",
             soc="rk3588",
             driver_version="0.9.8",

@@ -60,7 +60,7 @@ class Domain:
 
 
 @dataclass(frozen=True)
-class Step:
+class PinStep:
     """How to hold one domain still: alternatives, the best first."""
 
     part: str
@@ -100,7 +100,7 @@ def big_cpus(domains: Sequence[Domain]) -> List[int]:
     return sorted(cpu for p in policies if max(p.clocks) >= BIG_RATIO * best for cpu in p.cpus)
 
 
-def plan_pin(domains: Sequence[Domain], npu_clock_hz: Optional[int] = None) -> List[Step]:
+def plan_pin(domains: Sequence[Domain], npu_clock_hz: Optional[int] = None) -> List[PinStep]:
     """Return how to hold every domain at its highest clock, the NPU at `npu_clock_hz` if given.
 
     Raises PinRefusedError where the board has no NPU clock, or not that one.
@@ -114,7 +114,7 @@ def plan_pin(domains: Sequence[Domain], npu_clock_hz: Optional[int] = None) -> L
     return [_step(domain, npu_clock_hz if domain is npu else None) for domain in domains]
 
 
-def command_of(steps: Sequence[Step]) -> str:
+def command_of(steps: Sequence[PinStep]) -> str:
     """Return the shell command that does by hand what the first alternatives do."""
     writes = [write for step in steps for write in step.alternatives[0]]
     return "sudo sh -c '" + "; ".join(f"echo {value} > /{path}" for path, value in writes) + "'"
@@ -125,7 +125,7 @@ def is_ours(path: str) -> bool:
     return _OURS.fullmatch(path) is not None and ".." not in path
 
 
-def apply(root: Path, steps: Sequence[Step], remember: Callable[[Sequence[Write]], None]) -> List[Write]:
+def apply(root: Path, steps: Sequence[PinStep], remember: Callable[[Sequence[Write]], None]) -> List[Write]:
     """Set every domain and return what was written; `remember` gets the old values before each write.
 
     Raises PinRefusedError at the first domain that takes none of its alternatives; the caller then
@@ -158,7 +158,7 @@ def restore(root: Path, settings: Sequence[Write]) -> List[str]:
     return [write.path for write, problem in zip(different, problems) if problem is not None]
 
 
-def _step(domain: Domain, clock: Optional[int]) -> Step:
+def _step(domain: Domain, clock: Optional[int]) -> PinStep:
     alternatives: List[Tuple[Write, ...]] = []
     if clock is None and PERFORMANCE in domain.governors:
         alternatives.append((Write(domain.path("governor"), PERFORMANCE),))
@@ -170,7 +170,7 @@ def _step(domain: Domain, clock: Optional[int]) -> Step:
         alternatives.append(tuple(_limits(domain, target)))
     if not alternatives:
         alternatives.append((Write(domain.path("governor"), PERFORMANCE),))
-    return Step(domain.part, tuple(alternatives))
+    return PinStep(domain.part, tuple(alternatives))
 
 
 def _limits(domain: Domain, clock: int) -> Iterator[Write]:

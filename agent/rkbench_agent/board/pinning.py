@@ -13,7 +13,7 @@ from typing import IO, Any, Callable, Dict, List, Optional
 
 from rkbench_agent.board.guard import LOCK_WAIT_S, settle
 from rkbench_agent.loop import Loop, Timer
-from rkbench_agent.processes import START, package_root
+from rkbench_agent.processes import START_CODE, package_root
 from rkbench_agent.wire.board import Pinning
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.lines import LineBuffer
@@ -46,7 +46,7 @@ class Pin:
         arguments = [str(self._cache), str(self._root), str(npu_clock_hz or 0), str(self._limit_s)]
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", START, package_root(), "guard", *arguments],
+                [sys.executable, "-c", START_CODE, package_root(), "guard", *arguments],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,

@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from rkbench_agent import __version__
 from rkbench_agent.exporter import board, npu
-from rkbench_agent.exporter.rounds import Group, Outcome, Rounds
+from rkbench_agent.exporter.rounds import Group, GroupOutcome, Rounds
 from rkbench_agent.line.lock import wide_lock_file
 
 #: Readings are kept for so long: however many scrape, the board is not read more often.
@@ -63,7 +63,7 @@ class BoardCollector(Collector):
                 self._tell(outcomes)
             return [*self._metrics, *self._own()]
 
-    def _tell(self, outcomes: Dict[str, Outcome]) -> None:
+    def _tell(self, outcomes: Dict[str, GroupOutcome]) -> None:
         """Write to the log which faults have come and which have gone."""
         for name, outcome in outcomes.items():
             if outcome.faults != self._faults.get(name, []):
@@ -83,7 +83,7 @@ class BoardCollector(Collector):
         ]
 
 
-def _merged(outcomes: Dict[str, Outcome]) -> List[Metric]:
+def _merged(outcomes: Dict[str, GroupOutcome]) -> List[Metric]:
     """Return the metrics of all groups; families that several groups share (governors) become one."""
     families: Dict[str, Metric] = {}
     for outcome in outcomes.values():
@@ -95,7 +95,7 @@ def _merged(outcomes: Dict[str, Outcome]) -> List[Metric]:
     return list(families.values())
 
 
-def _success(outcomes: Dict[str, Outcome]) -> Metric:
+def _success(outcomes: Dict[str, GroupOutcome]) -> Metric:
     metric = GaugeMetricFamily(
         "rkbench_sensor_success",
         "1 where all sensors of a group could be read; absent where the board has none of them.",

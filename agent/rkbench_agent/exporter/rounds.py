@@ -26,7 +26,7 @@ class Group:
     read: Callable[[Files], List[Metric]]
 
 
-class Outcome(NamedTuple):
+class GroupOutcome(NamedTuple):
     """What one group gave, and what was wrong with it."""
 
     metrics: List[Metric]
@@ -42,7 +42,7 @@ class Rounds:
         self._limit_s = limit_s
         self._stuck: Dict[str, _Lane] = {}
 
-    def read(self) -> Dict[str, Outcome]:
+    def read(self) -> Dict[str, GroupOutcome]:
         """Return the outcome of every group. One that still hangs is not read again."""
         self._stuck = {name: lane for name, lane in self._stuck.items() if lane.is_alive()}
         outcomes = {name: _hangs(self._limit_s) for name in self._stuck}
@@ -51,7 +51,7 @@ class Rounds:
             rest = self._run_lane(rest, outcomes)
         return outcomes
 
-    def _run_lane(self, groups: Tuple[Group, ...], outcomes: Dict[str, Outcome]) -> Tuple[Group, ...]:
+    def _run_lane(self, groups: Tuple[Group, ...], outcomes: Dict[str, GroupOutcome]) -> Tuple[Group, ...]:
         """Read `groups` in a thread; return those that are left when it hangs."""
         lane = _Lane(self._root, groups)
         lane.start()
@@ -74,7 +74,7 @@ class _Lane(threading.Thread):
         self._root = root
         self._todo = groups
         self.abandoned = False
-        self.outcomes: queue.SimpleQueue[Outcome] = queue.SimpleQueue()
+        self.outcomes: queue.SimpleQueue[GroupOutcome] = queue.SimpleQueue()
 
     def run(self) -> None:
         for group in self._todo:
@@ -83,13 +83,13 @@ class _Lane(threading.Thread):
             self.outcomes.put(_read(group, Files(self._root)))
 
 
-def _read(group: Group, files: Files) -> Outcome:
+def _read(group: Group, files: Files) -> GroupOutcome:
     try:
-        return Outcome(group.read(files), files.faults)
+        return GroupOutcome(group.read(files), files.faults)
     except Exception:  # a bug in one group: said in the log, and the other sensors are still exported
         _log.exception("group %s", group.name)
-        return Outcome([], [*files.faults, "an error of the exporter: see its log"])
+        return GroupOutcome([], [*files.faults, "an error of the exporter: see its log"])
 
 
-def _hangs(limit_s: float) -> Outcome:
-    return Outcome([], [f"a read hangs for more than {limit_s:g} s"])
+def _hangs(limit_s: float) -> GroupOutcome:
+    return GroupOutcome([], [f"a read hangs for more than {limit_s:g} s"])

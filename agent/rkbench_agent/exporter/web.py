@@ -20,7 +20,7 @@ MAX_CLIENTS = 32
 _log = logging.getLogger("rkbench-exporter")
 
 
-class _Handler(WSGIRequestHandler):
+class _QuietHandler(WSGIRequestHandler):
     timeout = CLIENT_LIMIT_S
 
     def log_message(self, format: str, *args: Any) -> None:
@@ -37,7 +37,7 @@ class ExporterServer(ThreadingMixIn, WSGIServer):
         self._free = threading.BoundedSemaphore(MAX_CLIENTS)
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         try:
-            super().__init__(address, _Handler)
+            super().__init__(address, _QuietHandler)
         except OSError as error:
             raise ListenError(
                 f"cannot listen on {address[0]} port {address[1]}: {error.strerror}; choose another"

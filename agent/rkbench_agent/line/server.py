@@ -45,7 +45,7 @@ from rkbench_agent.wire.messages import (
     Want,
 )
 from rkbench_agent.wire.plan import Plan
-from rkbench_agent.wire.words import BUSY, DEFAULT_CACHE
+from rkbench_agent.wire.words import BAD_INPUT, BUSY, DEFAULT_CACHE
 
 LOCKED_INTERVAL_S = 1.0
 FAREWELL_S = 1.0
@@ -187,7 +187,7 @@ class Supervisor:
     def _conduct(self, plan: Plan, lock: BoardLock) -> None:
         problem = find_problem(plan)
         if problem:
-            self._link.send(Refused("bad_input", problem))
+            self._link.send(Refused(BAD_INPUT, problem))
             return
         if not self._take(lock, plan):
             return
@@ -257,7 +257,7 @@ class Supervisor:
                 holder = lock.acquire(plan.owner, plan.reason, self._settings.silence_limit_s)
             except OSError as error:
                 message = f"cannot lock the board: {error}"
-                self._link.send(Refused("bad_input", message, "the cache folder must be writable"))
+                self._link.send(Refused(BAD_INPUT, message, "the cache folder must be writable"))
                 return False
             if holder is None:
                 if lock.doubt is not None:

@@ -38,7 +38,7 @@ class Counter:
         struct.pack_into("q", self._map, 0, self._count)
 
 
-class Answers:
+class AnswerStream:
     """The line to the supervisor."""
 
     def __init__(self, fd: int, nonce: str) -> None:

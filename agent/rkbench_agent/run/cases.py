@@ -13,9 +13,10 @@ from rkbench_agent.runtimes.base import Runtime
 from rkbench_agent.runtimes.npz import NpzFile
 from rkbench_agent.wire.messages import Progress
 from rkbench_agent.wire.plan import RunSpec
+from rkbench_agent.wire.words import BAD_INPUT, GOLDEN
 
 if TYPE_CHECKING:
-    from rkbench_agent.run.answers import Answers, Counter
+    from rkbench_agent.run.answers import AnswerStream, Counter
 
 SEED = 20240229
 
@@ -31,7 +32,9 @@ def first_inputs(spec: RunSpec, golden_path: Optional[str]) -> List[Any]:
         raise _does_not_fit(error) from error
 
 
-def compare(spec: RunSpec, golden_path: str, runtime: Runtime, answers: Answers, counter: Counter) -> None:
+def compare(
+    spec: RunSpec, golden_path: str, runtime: Runtime, answers: AnswerStream, counter: Counter
+) -> None:
     """Run all golden cases, one in memory at a time, and send an OutputError per case and output."""
     watch = OutputWatch()
     try:
@@ -44,14 +47,14 @@ def compare(spec: RunSpec, golden_path: str, runtime: Runtime, answers: Answers,
                     watch.add(case.inputs, outputs)
                     if case.index == 0 and not runtime.replays:
                         watch.repeat(outputs, _run(runtime, case.inputs, counter) or [])
-                answers.send(Progress(spec.run, "golden", case.index + 1, golden.count, "cases"))
+                answers.send(Progress(spec.run, GOLDEN, case.index + 1, golden.count, "cases"))
                 answers.mark()
     except (NpzError, ShapeMismatchError) as error:
         raise _does_not_fit(error) from error
     _send_checks(spec, watch, answers)
 
 
-def probe(spec: RunSpec, runtime: Runtime, answers: Answers, counter: Counter) -> None:
+def probe(spec: RunSpec, runtime: Runtime, answers: AnswerStream, counter: Counter) -> None:
     """Where there is no golden, see with noise whether outputs repeat, and depend on the input."""
     watch = OutputWatch()
     for seed in (SEED, SEED + 1):
@@ -65,7 +68,7 @@ def probe(spec: RunSpec, runtime: Runtime, answers: Answers, counter: Counter) -
     _send_checks(spec, watch, answers)
 
 
-def _send_checks(spec: RunSpec, watch: OutputWatch, answers: Answers) -> None:
+def _send_checks(spec: RunSpec, watch: OutputWatch, answers: AnswerStream) -> None:
     names = [tensor.name for tensor in spec.outputs]
     for check in watch.checks(spec.run, names):
         answers.send(check)
@@ -80,7 +83,7 @@ def _run(runtime: Runtime, inputs: List[Any], counter: Counter) -> Optional[List
     return runtime.outputs(result)
 
 
-def _send_errors(spec: RunSpec, case: Any, outputs: List[Any], answers: Answers) -> None:
+def _send_errors(spec: RunSpec, case: Any, outputs: List[Any], answers: AnswerStream) -> None:
     if len(outputs) != len(spec.outputs):
         raise ShapeMismatchError(
             f"the runtime returned {len(outputs)} outputs, the file has {len(spec.outputs)}"
@@ -105,5 +108,5 @@ def _noise(spec: RunSpec, seed: int) -> List[Any]:
 
 def _does_not_fit(error: Exception) -> RuntimeFailureError:
     return RuntimeFailureError(
-        str(error), reason="bad_input", advice="make the golden anew for this model: bench golden"
+        str(error), reason=BAD_INPUT, advice="make the golden anew for this model: bench golden"
     )

@@ -17,7 +17,7 @@ from typing import Any, Callable, Deque, Dict, List, Optional, Tuple
 
 from rkbench_agent.errors import RunFailedError
 from rkbench_agent.loop import Loop
-from rkbench_agent.processes import START, package_root
+from rkbench_agent.processes import START_CODE, package_root
 from rkbench_agent.run import worker_log
 from rkbench_agent.run.death import describe_death, describe_failure, oom_kills
 from rkbench_agent.run.log_scan import find_run_failure
@@ -25,6 +25,7 @@ from rkbench_agent.wire.codec import to_line
 from rkbench_agent.wire.lines import LineBuffer
 from rkbench_agent.wire.messages import Failed, Log
 from rkbench_agent.wire.plan import RunSettings
+from rkbench_agent.wire.words import CRASH, FIRST_INFERENCE, HANG, LOAD, RUNTIME_ERROR, START
 
 TICK_S = 0.05
 #: How long to wait for the last words of a dead worker, and for a worker to leave by itself.
@@ -56,7 +57,7 @@ class Child:
         self._held: Deque[Tuple[str, Any]] = deque()
         self._batch: List[bytes] = []
         self._answer: Optional[Dict[str, Any]] = None
-        self._stage = self._judged_stage = "start"
+        self._stage = self._judged_stage = START
         self._moved_at = time.monotonic()
         self._count = 0
         #: Called when inferences have been counted since it was last looked, while a request runs.
@@ -109,7 +110,7 @@ class Child:
         arguments = [str(number) for number in (os.getpid(), *passed)]
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", START, package_root(), "worker", *arguments, self.printed.nonce],
+                [sys.executable, "-c", START_CODE, package_root(), "worker", *arguments, self.printed.nonce],
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.PIPE,
@@ -121,7 +122,7 @@ class Child:
             os.close(answers_read)
             self._counter.close()
             message = f"cannot start a worker: {error}"
-            raise RunFailedError(Failed(self.run, "start", "crash", message)) from error
+            raise RunFailedError(Failed(self.run, START, CRASH, message)) from error
         finally:
             for fd in passed:
                 os.close(fd)
@@ -173,14 +174,14 @@ class Child:
     def _judge(self, lines: List[str]) -> None:
         """Let the batch go if the lines printed meanwhile hide no failure of the NPU."""
         failure = find_run_failure(lines)
-        if failure is not None and self._judged_stage not in ("start", "load"):
+        if failure is not None and self._judged_stage not in (START, LOAD):
             message = "the NPU failed, and RKNNLite returned stale outputs"
             self._fail(
                 describe_failure(
                     self.run,
                     self._judged_stage,
                     f"{message}: {failure}",
-                    "runtime_error",
+                    RUNTIME_ERROR,
                     "",
                     self.printed.tail(),
                 )
@@ -212,7 +213,7 @@ class Child:
             Failed(
                 self.run,
                 self._stage,
-                "hang",
+                HANG,
                 message,
                 "look at dmesg of the board; raise the limit if the model is that slow",
                 "SIGKILL",
@@ -225,9 +226,9 @@ class Child:
         return count
 
     def _limit_s(self) -> float:
-        if self._stage in ("start", "load"):
+        if self._stage in (START, LOAD):
             return self._settings.load_timeout_s
-        if self._stage == "first_inference":
+        if self._stage == FIRST_INFERENCE:
             return self._settings.first_inference_timeout_s
         return self._settings.inference_timeout_s
 

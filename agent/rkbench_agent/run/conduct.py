@@ -30,7 +30,16 @@ from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.codec import build
 from rkbench_agent.wire.messages import Failed, Finished, Log, Progress, Provenance
 from rkbench_agent.wire.plan import Plan, RunSpec
-from rkbench_agent.wire.words import LITE, MODELLED
+from rkbench_agent.wire.words import (
+    BAD_INPUT,
+    CANCELLED,
+    INFERENCE,
+    LITE,
+    LOAD,
+    MODELLED,
+    OUT_OF_MEMORY,
+    START,
+)
 
 #: Resident workers may take this part of what is available; the rest is the system's.
 RESIDENT_MEMORY_RATIO = 0.8
@@ -69,8 +78,8 @@ class Conductor:
         except CancelledError:
             for state in self._unfinished():
                 child = self._children.get(state.spec.run)
-                stage = child.stage if child else "start"
-                self._host.send(Failed(state.spec.run, stage, "cancelled", "cancelled by the host"))
+                stage = child.stage if child else START
+                self._host.send(Failed(state.spec.run, stage, CANCELLED, "cancelled by the host"))
             raise
         finally:
             for child in list(self._children.values()):
@@ -130,7 +139,7 @@ class Conductor:
         if doubt is None:
             return
         if doubt.hopeless and not self._plan.force:
-            raise RunFailedError(Failed(state.spec.run, "load", "out_of_memory", doubt.message, _FIT_ADVICE))
+            raise RunFailedError(Failed(state.spec.run, LOAD, OUT_OF_MEMORY, doubt.message, _FIT_ADVICE))
         state.add_caveats([caveat("memory_tight", doubt.message, "free memory before measuring")])
 
     def _blocks(self, state: RunState) -> Iterator[BlockSize]:
@@ -267,7 +276,7 @@ class Conductor:
         return paths
 
     def _absent(self, spec: RunSpec, message: str) -> RunFailedError:
-        return RunFailedError(Failed(spec.run, "start", "bad_input", message, "upload it before the plan"))
+        return RunFailedError(Failed(spec.run, START, BAD_INPUT, message, "upload it before the plan"))
 
     def _warm_up(self, state: RunState) -> None:
         if self._settings.warmup_iterations > 0:
@@ -313,12 +322,10 @@ class Conductor:
         by_count = state.iterations / max(1, settings.min_iterations)
         by_time = state.duration_ns / max(1.0, settings.min_duration_s * 1e9)
         if by_count <= by_time or settings.min_duration_s <= 0:
-            self._host.send(
-                Progress(run, "inference", state.iterations, settings.min_iterations, "iterations")
-            )
+            self._host.send(Progress(run, INFERENCE, state.iterations, settings.min_iterations, "iterations"))
         else:
             seconds = state.duration_ns / 1e9
-            self._host.send(Progress(run, "inference", seconds, settings.min_duration_s, "seconds"))
+            self._host.send(Progress(run, INFERENCE, seconds, settings.min_duration_s, "seconds"))
 
     def _release(self, state: RunState) -> None:
         child = self._children[state.spec.run]

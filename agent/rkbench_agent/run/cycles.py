@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Callable
 from rkbench_agent.board.memory import dma_buf_bytes, memory_available_bytes, resident_bytes
 from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.wire.messages import LoadCycle
+from rkbench_agent.wire.words import LOAD
 
 if TYPE_CHECKING:
-    from rkbench_agent.run.answers import Answers
+    from rkbench_agent.run.answers import AnswerStream
     from rkbench_agent.runtimes.base import Runtime
 
 
@@ -24,15 +25,15 @@ def run_cycles(
     count: int,
     new_runtime: Callable[[], Runtime],
     prepare: Callable[[Runtime], None],
-    answers: Answers,
+    answers: AnswerStream,
     root: Path,
     simulated: bool,
 ) -> None:
     """Send one LoadCycle for each of `count` cycles. `prepare` feeds a loaded runtime its inputs."""
     for cycle in range(count):
-        answers.control(stage="load")
+        answers.control(stage=LOAD)
         runtime = new_runtime()
-        runtime.enter("load")
+        runtime.enter(LOAD)
         start_ns = runtime.clock_ns()
         runtime.read()
         runtime.initialise()

@@ -9,6 +9,7 @@ from typing import List, Optional
 from rkbench_agent.board.system_files import read_text
 from rkbench_agent.run.log_scan import find_cause
 from rkbench_agent.wire.messages import Failed
+from rkbench_agent.wire.words import CRASH, OUT_OF_MEMORY, RUNTIME_ERROR
 
 _OOM_ADVICE = "the model does not fit into the board's memory: free some, or push fewer variants at once"
 
@@ -30,16 +31,16 @@ def describe_death(
     said = f": {cause.line}" if cause.line else ""
     if code >= 0:
         message = f"the worker left with exit code {code} during {stage}{said}"
-        return Failed(run, stage, "crash", message, cause.advice, exit_code=code, log_tail=log_tail)
+        return Failed(run, stage, CRASH, message, cause.advice, exit_code=code, log_tail=log_tail)
     name = signal_name(-code)
     if name == "SIGKILL" and oom_before is not None and oom_after is not None and oom_after > oom_before:
         message = f"the kernel killed the worker for memory during {stage}"
-        return Failed(run, stage, "out_of_memory", message, _OOM_ADVICE, name, log_tail=log_tail)
+        return Failed(run, stage, OUT_OF_MEMORY, message, _OOM_ADVICE, name, log_tail=log_tail)
     advice = cause.advice
     if name == "SIGKILL":
         advice = "somebody killed it, or the kernel for memory: look at dmesg"
     message = f"the worker was killed by {name} during {stage}{said}"
-    return Failed(run, stage, "crash", message, advice, name, log_tail=log_tail)
+    return Failed(run, stage, CRASH, message, advice, name, log_tail=log_tail)
 
 
 def describe_failure(
@@ -47,7 +48,7 @@ def describe_failure(
 ) -> Failed:
     """Return what a worker said of its failure, with what the runtime's log adds."""
     cause = find_cause(log_tail)
-    if reason == "runtime_error" and cause.line:
+    if reason == RUNTIME_ERROR and cause.line:
         if cause.line not in message:
             message = f"{message}: {cause.line}"
         reason = cause.reason or reason

@@ -6,6 +6,7 @@ import re
 from typing import List, NamedTuple, Optional, Sequence, Tuple
 
 from rkbench_agent.wire.caveats import Caveat, caveat
+from rkbench_agent.wire.words import MISSING, OUT_OF_MEMORY
 
 #: rknn_run failed, and RKNNLite returned stale outputs as if nothing had happened.
 _RUN_FAILED = re.compile(
@@ -21,7 +22,7 @@ _TELLING = (
 )
 
 
-class Cause(NamedTuple):
+class LogCause(NamedTuple):
     """Why a run failed, in the words of the log: `reason` is a word of protocol.REASONS, or None."""
 
     reason: Optional[str]
@@ -32,22 +33,22 @@ class Cause(NamedTuple):
 _CAUSES: Tuple[Tuple[str, Optional[str], str], ...] = (
     (
         r"errno: 12\b|Cannot allocate memory|failed to malloc|ERR_MALLOC_FAIL",
-        "out_of_memory",
+        OUT_OF_MEMORY,
         "the model does not fit: free memory, reserve more CMA, or make the model smaller",
     ),
     (
         r"Can not find dynamic library|librknnrt\.so: cannot open",
-        "missing",
+        MISSING,
         "put librknnrt.so of the toolkit's version into /usr/lib",
     ),
     (
         r"failed to open rknpu module|failed to open rknn device",
-        "missing",
+        MISSING,
         "no NPU driver or no permission: load rknpu, or add the user to the groups render and video",
     ),
     (
         r"Please specify the target in init_runtime",
-        "missing",
+        MISSING,
         "the SoC is not recognised: /proc/device-tree/compatible must be readable",
     ),
     (
@@ -126,15 +127,15 @@ def find_caveats(lines: Sequence[str]) -> List[Caveat]:
     return found
 
 
-def find_cause(lines: Sequence[str]) -> Cause:
+def find_cause(lines: Sequence[str]) -> LogCause:
     """Return what the lines say of why it failed."""
     spoken = [line for line in lines if not _HARMLESS.search(line)]
     for pattern, reason, advice in _CAUSES:
         for line in spoken:
             if re.search(pattern, line):
-                return Cause(reason, line.strip(), advice)
+                return LogCause(reason, line.strip(), advice)
     for telling in _TELLING:
         for line in reversed(spoken):
             if telling.search(line.strip()):
-                return Cause(None, line.strip(), "")
-    return Cause(None, None, "")
+                return LogCause(None, line.strip(), "")
+    return LogCause(None, None, "")

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
 from rkbench_agent import libc
 from rkbench_agent.board.memory import dma_buf_bytes, memory_available_bytes, process_memory
 from rkbench_agent.errors import RuntimeFailureError
-from rkbench_agent.run.answers import Answers, Counter
+from rkbench_agent.run.answers import AnswerStream, Counter
 from rkbench_agent.runtimes.base import Runtime, Setting, StageTimes
 from rkbench_agent.runtimes.registry import new_runtime
 from rkbench_agent.scenarios import find_scenario
@@ -24,6 +24,21 @@ from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.codec import build
 from rkbench_agent.wire.messages import Latencies, LoadMemory, ProfileText
 from rkbench_agent.wire.plan import RunSpec
+from rkbench_agent.wire.words import (
+    BEFORE,
+    FIRST_INFERENCE,
+    GOLDEN,
+    INFERENCE,
+    LOAD,
+    MODEL_READ,
+    OUT_OF_MEMORY,
+    RELEASE,
+    RELEASED,
+    RUNTIME_INITIALISED,
+    START,
+    STEADY,
+    WARMUP,
+)
 
 if TYPE_CHECKING:
     from rkbench_agent.scenarios.base import Block
@@ -39,7 +54,7 @@ def main(args: List[str]) -> int:
     libc.die_with_parent(parent_pid)
     _make_expendable()
     libc.make_stdio_line_buffered()
-    answers = Answers(answers_fd, args[4])
+    answers = AnswerStream(answers_fd, args[4])
     counter = Counter(counter_fd)
     with os.fdopen(commands_fd, "rb", buffering=0) as commands:
         worker: Optional[Worker] = None
@@ -58,7 +73,7 @@ def main(args: List[str]) -> int:
                 answers.fail(error)
                 continue
             except MemoryError as error:
-                answers.fail(RuntimeFailureError(f"no memory: {error}", reason="out_of_memory"))
+                answers.fail(RuntimeFailureError(f"no memory: {error}", reason=OUT_OF_MEMORY))
                 continue
             answers.mark()
             answers.control(done=result)
@@ -68,7 +83,7 @@ def main(args: List[str]) -> int:
 class Worker:
     """One variant, loaded and run."""
 
-    def __init__(self, command: Dict[str, Any], answers: Answers, counter: Counter) -> None:
+    def __init__(self, command: Dict[str, Any], answers: AnswerStream, counter: Counter) -> None:
         self._spec = build(RunSpec, command["spec"])
         self._command = command
         self._answers = answers
@@ -76,7 +91,7 @@ class Worker:
         self._root = Path(command["sys_root"])
         self._runtime: Runtime
         self._inputs: List[Any] = []
-        self._current = "start"
+        self._current = START
         self._doubts: List[Caveat] = []
 
     def do(self, command: Dict[str, Any]) -> Dict[str, Any]:
@@ -91,20 +106,20 @@ class Worker:
 
     def open(self) -> Dict[str, Any]:
         """Load the model phase by phase and run it until memory is steady."""
-        self._stage("load")
+        self._stage(LOAD)
         self._place()
         self._runtime = new_runtime(self._command["runtime"], self._setting())
-        self._runtime.enter("load")
-        self._phase("before", None)
-        self._phase("model_read", self._timed(self._runtime.read))
-        self._phase("runtime_initialised", self._timed(self._runtime.initialise))
+        self._runtime.enter(LOAD)
+        self._phase(BEFORE, None)
+        self._phase(MODEL_READ, self._timed(self._runtime.read))
+        self._phase(RUNTIME_INITIALISED, self._timed(self._runtime.initialise))
         self._inputs = self._first_inputs()
         self._runtime.feed(self._inputs)
-        self._stage("first_inference")
-        self._phase("first_inference", self._timed(self._infer))
+        self._stage(FIRST_INFERENCE)
+        self._phase(FIRST_INFERENCE, self._timed(self._infer))
         for _ in range(STEADY_INFERENCES - 1):
             self._infer()
-        self._phase("steady", None)
+        self._phase(STEADY, None)
         return {"provenance": self._runtime.provenance(), "clock_ns": self._runtime.clock_ns()}
 
     def cycle(self) -> Dict[str, Any]:
@@ -155,7 +170,7 @@ class Worker:
     def _stage(self, name: str) -> None:
         self._current = name
         self._answers.control(stage=name)
-        if name != "load":
+        if name != LOAD:
             self._runtime.enter(name)
 
     def _setting(self) -> Setting:
@@ -185,7 +200,7 @@ class Worker:
             self._answers.mark()
             return
         gc.collect()
-        npu = self._runtime.npu_memory() if phase not in ("before", "model_read") else None
+        npu = self._runtime.npu_memory() if phase not in (BEFORE, MODEL_READ) else None
         simulated = self._command["simulated"]
         self._answers.send(
             LoadMemory(
@@ -211,7 +226,7 @@ class Worker:
         del command
         from rkbench_agent.run import cases
 
-        self._stage("golden")
+        self._stage(GOLDEN)
         path = self._command["golden_path"]
         if path is None:
             cases.probe(self._spec, self._runtime, self._answers, self._counter)
@@ -222,7 +237,7 @@ class Worker:
 
     def _block(self, command: Dict[str, Any]) -> Dict[str, Any]:
         warmup = bool(command["warmup"])
-        stage = "warmup" if warmup else "inference"
+        stage = WARMUP if warmup else INFERENCE
         if stage != self._current:
             self._stage(stage)
         self._runtime.skip_to(command["clock_ns"])
@@ -252,10 +267,10 @@ class Worker:
 
     def _release(self, command: Dict[str, Any]) -> Dict[str, Any]:
         del command
-        self._stage("release")
+        self._stage(RELEASE)
         caveats = self._runtime.caveats()
         duration_ns = self._timed(self._runtime.release)
-        self._phase("released", duration_ns)
+        self._phase(RELEASED, duration_ns)
         return {
             "caveats": caveats + self._doubts,
             "provenance": self._runtime.provenance(),

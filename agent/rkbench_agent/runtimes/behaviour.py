@@ -34,6 +34,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from rkbench_agent.errors import RuntimeFailureError
+from rkbench_agent.wire.words import BAD_INPUT
 
 KEYS = frozenset(
     (
@@ -68,13 +69,13 @@ def read_behaviour(path: Optional[str], name: str) -> Behaviour:
     try:
         values = json.loads(Path(path).read_bytes().decode("utf-8"))
     except (OSError, ValueError) as error:
-        raise RuntimeFailureError(f"behaviour file: {error}", reason="bad_input") from error
+        raise RuntimeFailureError(f"behaviour file: {error}", reason=BAD_INPUT) from error
     values = dict(values, **values.get("per_model", {}).get(name, {}))
     unknown = sorted(set(values) - KEYS)
     if unknown:
         raise RuntimeFailureError(
             f"behaviour file {path}: unknown key {', '.join(unknown)}",
-            reason="bad_input",
+            reason=BAD_INPUT,
             advice=f"the keys are {', '.join(sorted(KEYS))}",
         )
     return Behaviour(values)

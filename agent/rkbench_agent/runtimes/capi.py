@@ -17,11 +17,11 @@ from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes import rknn_abi as abi
 from rkbench_agent.runtimes.base import NpuMemory, Setting, StageTimes
 from rkbench_agent.runtimes.cores import choose_core_mask
-from rkbench_agent.runtimes.rknn_context import DEFAULT_FLAGS, Context, TensorInfo, Versions, describe
+from rkbench_agent.runtimes.rknn_context import DEFAULT_FLAGS, RknnContext, TensorInfo, Versions, describe
 from rkbench_agent.runtimes.rknn_io import CopiedIo, SharedIo
 from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import ALL_MEASURED, Provenance
-from rkbench_agent.wire.words import CAPI_ZERO_COPY
+from rkbench_agent.wire.words import CAPI_ZERO_COPY, MISSING
 
 if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
@@ -48,7 +48,7 @@ class CapiRuntime:
         self._mask, self._caveats = choose_core_mask(setting)
         self._library = load_library()
         self._model = b""
-        self._context: Optional[Context] = None
+        self._context: Optional[RknnContext] = None
         self._io: Any = None
         self._fed: List[Array] = []
 
@@ -68,7 +68,7 @@ class CapiRuntime:
 
     def initialise(self) -> None:
         """Load the model onto the NPU; the file's bytes are let go of then."""
-        self._context = Context.load(self._library, self._model, self._mask)
+        self._context = RknnContext.load(self._library, self._model, self._mask)
         self._model = b""
         inputs, outputs = self._context.attributes()
         make_io = SharedIo if self._zero_copy else CopiedIo
@@ -118,7 +118,7 @@ class CapiRuntime:
         context is gone afterwards; the clean one has not been touched.
         """
         model = Path(self._setting.model_path).read_bytes()
-        context = Context.load(self._library, model, self._mask, DEFAULT_FLAGS | abi.FLAG_COLLECT_PERF)
+        context = RknnContext.load(self._library, model, self._mask, DEFAULT_FLAGS | abi.FLAG_COLLECT_PERF)
         try:
             io = CopiedIo(self._library, context, *context.attributes())
             io.feed(self._fed)
@@ -142,7 +142,7 @@ class CapiRuntime:
             self._context.destroy()
         self._context = None
 
-    def _loaded(self) -> Context:
+    def _loaded(self) -> RknnContext:
         if self._context is None:
             raise RuntimeFailureError("no model is loaded")
         return self._context
@@ -157,6 +157,6 @@ def load_library() -> Any:
     except (OSError, AttributeError) as error:
         raise RuntimeFailureError(
             f"cannot load librknnrt: {error}",
-            reason="missing",
+            reason=MISSING,
             advice=f"put librknnrt.so of the toolkit's version into /usr/lib, or set {LIBRARY_VARIABLE}",
         ) from error

@@ -25,7 +25,7 @@ SUPPORTED_VERSIONS = (1, 2, 3, 4, 5, 6)
 
 
 @dataclass(frozen=True)
-class Container:
+class ContainerHead:
     """What the outside of a file says."""
 
     version: int
@@ -33,7 +33,7 @@ class Container:
     toolkit_version: Optional[str]
 
 
-def read_container(data: bytes) -> Container:
+def read_container(data: bytes) -> ContainerHead:
     """Return what the header and the trailing JSON of a whole file say; raises ContainerError."""
     if data[:4] != b"RKNN":
         raise ContainerError("parseRKNN: invalid RKNN_MAGIC!")
@@ -48,10 +48,10 @@ def read_container(data: bytes) -> Container:
             f"parseRKNN: exportDataSize large then model size: {payload_size} vs {len(data)}!"
         )
     platform, toolkit = _described(data, start + payload_size)
-    return Container(version, platform, toolkit)
+    return ContainerHead(version, platform, toolkit)
 
 
-def check_platform(container: Container, soc: Optional[str]) -> None:
+def check_platform(container: ContainerHead, soc: Optional[str]) -> None:
     """Raise ContainerError if the file names another NPU generation; a board without a name takes all."""
     ours = GENERATIONS.get(soc or "")
     if ours is None or container.platform is None:

@@ -8,7 +8,7 @@ from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes.base import Setting
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.socs import SOCS, find_soc
-from rkbench_agent.wire.words import AUTO
+from rkbench_agent.wire.words import AUTO, BAD_INPUT
 
 
 def choose_core_mask(setting: Setting) -> Tuple[int, List[Caveat]]:
@@ -23,7 +23,7 @@ def choose_core_mask(setting: Setting) -> Tuple[int, List[Caveat]]:
     if name not in masks:
         raise RuntimeFailureError(
             f"no core mask {name!r} on {setting.soc or 'this board'}",
-            reason="bad_input",
+            reason=BAD_INPUT,
             advice=f"one of {', '.join(sorted(masks))}",
         )
     return masks[name], []

@@ -15,9 +15,10 @@ from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes import rknn_abi
 from rkbench_agent.runtimes.base import NpuMemory, Setting, StageTimes
 from rkbench_agent.runtimes.cores import choose_core_mask
-from rkbench_agent.runtimes.rknn_context import Context
+from rkbench_agent.runtimes.rknn_context import RknnContext
 from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import ALL_MEASURED, Provenance
+from rkbench_agent.wire.words import MISSING
 
 if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
@@ -106,7 +107,7 @@ class LiteRuntime:
         self._lite.release()
         self._lite = None
 
-    def _private_context(self) -> Optional[Context]:
+    def _private_context(self) -> Optional[RknnContext]:
         """Return RKNNLite's own context, seen in 2.5.0 as `rknn_runtime.lib` and `.context`.
 
         Not of a model with dynamic shapes: librknnrt 1.5.2 aborts when asked before its shapes are set.
@@ -119,7 +120,7 @@ class LiteRuntime:
         if getattr(runtime, "is_dynamic_shape", True):
             return None
         try:
-            return Context(rknn_abi.open_library(path), handle)
+            return RknnContext(rknn_abi.open_library(path), handle)
         except (OSError, AttributeError):  # no library of the kind we know: then it is unknown
             return None
 
@@ -154,7 +155,7 @@ def _new_lite() -> Any:
         missing = error.name or "rknnlite"
         raise RuntimeFailureError(
             f"cannot import RKNNLite: {error}",
-            reason="missing",
+            reason=MISSING,
             advice=(
                 "pip install rknn-toolkit-lite2 in the Python that the board's entry names"
                 if missing.startswith("rknnlite")

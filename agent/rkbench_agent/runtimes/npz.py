@@ -25,7 +25,7 @@ CHUNK_BYTES = 1 << 18
 
 
 @dataclass(frozen=True)
-class Header:
+class ArrayHead:
     """What an .npy says of itself; `offset` is where its values begin."""
 
     shape: Tuple[int, ...]
@@ -51,7 +51,7 @@ class NpzFile:
         except (OSError, zipfile.BadZipFile) as error:
             raise NpzError(f"no .npz file: {error}") from error
         self._streams: Dict[str, IO[bytes]] = {}
-        self._headers: Dict[str, Header] = {}
+        self._headers: Dict[str, ArrayHead] = {}
 
     def __enter__(self) -> NpzFile:
         return self
@@ -75,7 +75,7 @@ class NpzFile:
         names = [name[:-4] for name in self._zip.namelist() if name.endswith(".npy")]
         return [name[len(prefix) :] for name in names if name.startswith(prefix)]
 
-    def header(self, name: str) -> Header:
+    def header(self, name: str) -> ArrayHead:
         """Return the header of a member; raises NpzError."""
         if name not in self._headers:
             self._open(name)
@@ -119,7 +119,7 @@ class NpzFile:
             raise NpzError(f"{name}: damaged: {error}") from error
 
 
-def _read_header(stream: IO[bytes], name: str) -> Header:
+def _read_header(stream: IO[bytes], name: str) -> ArrayHead:
     start = stream.read(8)
     if start[:6] != b"\x93NUMPY":
         raise NpzError(f"{name} is no .npy")
@@ -132,7 +132,7 @@ def _read_header(stream: IO[bytes], name: str) -> Header:
     return _parse_header(stream.read(min(length, 1 << 16)), name, offset)
 
 
-def _parse_header(text: bytes, name: str, offset: int) -> Header:
+def _parse_header(text: bytes, name: str, offset: int) -> ArrayHead:
     try:
         value = ast.literal_eval(text.decode("latin-1").strip())
         shape, fortran, dtype = value["shape"], value["fortran_order"], np.dtype(value["descr"])
@@ -144,7 +144,7 @@ def _parse_header(text: bytes, name: str, offset: int) -> Header:
         raise NpzError(f"{name} holds pickled Python objects; save plain numbers")
     if fortran and len(shape) > 1:
         raise NpzError(f"{name} is in Fortran order; save numpy.ascontiguousarray of it")
-    return Header(tuple(shape), dtype, offset)
+    return ArrayHead(tuple(shape), dtype, offset)
 
 
 def _go_to(stream: IO[bytes], offset: int) -> None:

@@ -6,7 +6,7 @@ from typing import Dict, NamedTuple, Optional
 
 from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes.base import Runtime, Setting
-from rkbench_agent.wire.words import CAPI, CAPI_ZERO_COPY, LITE, RUNTIMES, VIRTUAL
+from rkbench_agent.wire.words import BAD_INPUT, CAPI, CAPI_ZERO_COPY, LITE, MISSING, RUNTIMES, VIRTUAL
 
 
 class RuntimeEntry(NamedTuple):
@@ -34,14 +34,14 @@ def new_runtime(name: str, setting: Setting) -> Runtime:
     except ImportError as error:
         raise RuntimeFailureError(
             f"cannot import numpy: {error}",
-            reason="missing",
+            reason=MISSING,
             advice="pip install numpy in the Python that the board's entry names",
         ) from error
     entry = REGISTRY.get(name)
     if entry is None:
         *others, last = RUNTIMES
         advice = f"{', '.join(others)} or {last}"
-        raise RuntimeFailureError(f"no runtime {name!r}", reason="bad_input", advice=advice)
+        raise RuntimeFailureError(f"no runtime {name!r}", reason=BAD_INPUT, advice=advice)
     from importlib import import_module
 
     runtime: Runtime = import_module(f"rkbench_agent.runtimes.{entry.module}").new_runtime(setting, name)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, List, Optional, Sequence
 from rkbench_agent.errors import NpzError, RuntimeFailureError
 from rkbench_agent.runtimes.npz import NpzFile
 from rkbench_agent.wire.plan import TensorSpec
+from rkbench_agent.wire.words import BAD_INPUT
 
 if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
@@ -36,7 +37,7 @@ class Replay:
             for name in self._names:
                 self._file.header(name)
         except NpzError as error:
-            raise RuntimeFailureError(f"replay: {error}", reason="bad_input") from error
+            raise RuntimeFailureError(f"replay: {error}", reason=BAD_INPUT) from error
 
     def outputs(self, inputs: Sequence[Array]) -> Optional[List[Array]]:
         """Return the recorded outputs, or None if these inputs were not recorded."""

@@ -150,7 +150,7 @@ class CustomString(Structure):
     _fields_ = [("string", c_char * 1024)]
 
 
-class Input(Structure):
+class InputStruct(Structure):
     """One input of rknn_inputs_set."""
 
     _fields_ = [
@@ -163,7 +163,7 @@ class Input(Structure):
     ]
 
 
-class Output(Structure):
+class OutputStruct(Structure):
     """One output of rknn_outputs_get."""
 
     _fields_ = [
@@ -198,8 +198,8 @@ STRUCTS: Dict[str, Any] = {
     "rknn_perf_run": PerfRun,
     "rknn_perf_detail": PerfDetail,
     "rknn_custom_string": CustomString,
-    "rknn_input": Input,
-    "rknn_output": Output,
+    "rknn_input": InputStruct,
+    "rknn_output": OutputStruct,
     "rknn_tensor_mem": TensorMem,
 }
 _HANDLE = c_uint64
@@ -210,10 +210,10 @@ _CALLS: Dict[str, Tuple[Any, Tuple[Any, ...]]] = {
     "rknn_destroy": (c_int, (_HANDLE,)),
     "rknn_query": (c_int, (_HANDLE, c_int, c_void_p, c_uint32)),
     "rknn_set_core_mask": (c_int, (_HANDLE, c_int)),
-    "rknn_inputs_set": (c_int, (_HANDLE, c_uint32, POINTER(Input))),
+    "rknn_inputs_set": (c_int, (_HANDLE, c_uint32, POINTER(InputStruct))),
     "rknn_run": (c_int, (_HANDLE, c_void_p)),
-    "rknn_outputs_get": (c_int, (_HANDLE, c_uint32, POINTER(Output), c_void_p)),
-    "rknn_outputs_release": (c_int, (_HANDLE, c_uint32, POINTER(Output))),
+    "rknn_outputs_get": (c_int, (_HANDLE, c_uint32, POINTER(OutputStruct), c_void_p)),
+    "rknn_outputs_release": (c_int, (_HANDLE, c_uint32, POINTER(OutputStruct))),
     "rknn_set_input_shapes": (c_int, (_HANDLE, c_uint32, POINTER(TensorAttr))),
     "rknn_create_mem": (POINTER(TensorMem), (_HANDLE, c_uint32)),
     "rknn_destroy_mem": (c_int, (_HANDLE, POINTER(TensorMem))),

@@ -10,6 +10,7 @@ from typing import Any, List, Optional, Tuple
 from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes import rknn_abi as abi
 from rkbench_agent.runtimes.base import NpuMemory
+from rkbench_agent.wire.words import OUT_OF_MEMORY, RUNTIME_ERROR
 
 DEFAULT_FLAGS = abi.FLAG_PRIORITY_MEDIUM
 #: The inference type of a file with dynamic shapes, as its FlatBuffer holds it: length, text, 0.
@@ -46,7 +47,7 @@ class Versions:
     driver: str
 
 
-class Context:
+class RknnContext:
     """A context of librknnrt. Calls that the runtime refuses raise RuntimeFailureError with its code."""
 
     def __init__(self, library: Any, handle: int) -> None:
@@ -54,7 +55,7 @@ class Context:
         self.handle = handle
 
     @classmethod
-    def load(cls, library: Any, model: bytes, core_mask: int = 0, flags: int = DEFAULT_FLAGS) -> Context:
+    def load(cls, library: Any, model: bytes, core_mask: int = 0, flags: int = DEFAULT_FLAGS) -> RknnContext:
         """Load a model from its file's bytes, which the runtime needs no longer afterwards.
 
         A `core_mask` of 0 leaves the choice of cores to the driver.
@@ -68,14 +69,14 @@ class Context:
             context.choose_shapes()
         return context
 
-    def duplicate(self) -> Context:
+    def duplicate(self) -> RknnContext:
         """Return another context of the same model; the weights are in memory once."""
         if not hasattr(self._library, "rknn_dup_context"):
             raise RuntimeFailureError("this librknnrt has no rknn_dup_context", advice="use 1.3 or later")
         source, copy = ctypes.c_uint64(self.handle), ctypes.c_uint64(0)
         code = self._library.rknn_dup_context(ctypes.byref(source), ctypes.byref(copy))
         check("rknn_dup_context", code)
-        return Context(self._library, copy.value)
+        return RknnContext(self._library, copy.value)
 
     def destroy(self) -> None:
         """Give the NPU's memory back. The context cannot be used any more; a second call does nothing."""
@@ -148,7 +149,7 @@ class Context:
 def check(call: str, code: int) -> None:
     """Raise RuntimeFailureError where a call returned an error."""
     if code != 0:
-        reason = "out_of_memory" if code == -4 else "runtime_error"
+        reason = OUT_OF_MEMORY if code == -4 else RUNTIME_ERROR
         raise RuntimeFailureError(f"{call} returned {abi.error_name(code)} ({code})", reason=reason)
 
 

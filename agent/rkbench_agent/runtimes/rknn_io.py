@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Callable, List, Optional, Sequence, Tuple
 
 from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes import rknn_abi as abi
-from rkbench_agent.runtimes.rknn_context import Context, check
+from rkbench_agent.runtimes.rknn_context import RknnContext, check
+from rkbench_agent.wire.words import BAD_INPUT, OUT_OF_MEMORY
 
 if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
@@ -22,14 +23,14 @@ class CopiedIo:
     def __init__(
         self,
         library: Any,
-        context: Context,
+        context: RknnContext,
         inputs: Sequence[abi.TensorAttr],
         outputs: Sequence[abi.TensorAttr],
     ) -> None:
         self._library, self._context = library, context
         self._attributes, self._output_attributes = inputs, outputs
-        self._inputs = (abi.Input * len(inputs))()
-        self._outputs = (abi.Output * len(outputs))()
+        self._inputs = (abi.InputStruct * len(inputs))()
+        self._outputs = (abi.OutputStruct * len(outputs))()
         self._buffers = [ctypes.create_string_buffer(4 * attr.n_elems) for attr in outputs]
         for index, (output, buffer) in enumerate(zip(self._outputs, self._buffers)):
             output.want_float = output.is_prealloc = 1
@@ -85,7 +86,7 @@ class SharedIo:
     def __init__(
         self,
         library: Any,
-        context: Context,
+        context: RknnContext,
         inputs: Sequence[abi.TensorAttr],
         outputs: Sequence[abi.TensorAttr],
     ) -> None:
@@ -112,7 +113,7 @@ class SharedIo:
                 text = (
                     f"{abi.text_of(attr.name)} was bound as {abi.TYPES[bound_type]}, now it is {array.dtype}"
                 )
-                raise RuntimeFailureError(text, reason="bad_input")
+                raise RuntimeFailureError(text, reason=BAD_INPUT)
             _write_rows(memory.contents, array, attr)
 
     def infer(self, clock_ns: Callable[[], int]) -> object:
@@ -159,7 +160,7 @@ class SharedIo:
     def _bind(self, attr: abi.TensorAttr, size_bytes: int) -> Any:
         memory = self._library.rknn_create_mem(self._context.handle, size_bytes)
         if not memory:
-            raise RuntimeFailureError(f"rknn_create_mem gave no {size_bytes} bytes", reason="out_of_memory")
+            raise RuntimeFailureError(f"rknn_create_mem gave no {size_bytes} bytes", reason=OUT_OF_MEMORY)
         self._memories.append(memory)
         code = self._library.rknn_set_io_mem(self._context.handle, memory, ctypes.byref(attr))
         check(f"rknn_set_io_mem of {abi.text_of(attr.name)}", code)
@@ -183,13 +184,13 @@ _ELEMENT_BYTES = {
 def _check_count(inputs: Sequence[Array], attributes: Sequence[abi.TensorAttr]) -> None:
     if len(inputs) != len(attributes):
         text = f"the model has {len(attributes)} inputs, {len(inputs)} were given"
-        raise RuntimeFailureError(text, reason="bad_input")
+        raise RuntimeFailureError(text, reason=BAD_INPUT)
 
 
 def _type_number(array: Array) -> int:
     name = str(array.dtype)
     if name not in _ELEMENT_BYTES:
-        raise RuntimeFailureError(f"an input of type {name} cannot be fed", reason="bad_input")
+        raise RuntimeFailureError(f"an input of type {name} cannot be fed", reason=BAD_INPUT)
     return abi.TYPE_NUMBERS[name]
 
 

@@ -28,7 +28,7 @@ from rkbench_agent.runtimes.replay import Replay
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.messages import Provenance
 from rkbench_agent.wire.plan import TensorSpec
-from rkbench_agent.wire.words import FROM_FILE, MEASURED, MODELLED, VENDOR_SIMULATOR
+from rkbench_agent.wire.words import FROM_FILE, LOAD, MEASURED, MODELLED, RELEASE, VENDOR_SIMULATOR
 
 if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
@@ -63,7 +63,7 @@ class VirtualRuntime:
         self._noise = np.random.RandomState(self._seed & 0x7FFFFFFF)
         self._mask, self._core_caveats = choose_core_mask(setting)
         self._now_ns = max(setting.clock_ns, time.monotonic_ns())
-        self._stage, self._iteration, self._total = "load", 0, 0
+        self._stage, self._iteration, self._total = LOAD, 0, 0
         self._data: Optional[bytes] = None
         self._replay: Optional[Replay] = None
         self._inputs: List[Array] = []
@@ -94,7 +94,7 @@ class VirtualRuntime:
     def enter(self, stage: str) -> None:
         """Count iterations anew, and do what the behaviour file has for this stage."""
         self._stage, self._iteration = stage, 0
-        if stage in ("load", "release"):
+        if stage in (LOAD, RELEASE):
             self._misbehave()
 
     def read(self) -> None:

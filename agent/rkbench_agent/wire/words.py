@@ -17,20 +17,21 @@ SILENCE_LIMIT_S = 15.0
 DEFAULT_CACHE = "~/.cache/rkbench"
 DEFAULT_EXPORTER_PORT = 9954
 
-#: Phases of load memory, in order.
-PHASES = ("before", "model_read", "runtime_initialised", "first_inference", "steady", "released")
-#: Stages in which a run can fail.
-STAGES = ("start", "load", "first_inference", "golden", "warmup", "inference", "release", "connection")
-#: Words for why a run failed.
-REASONS = (
-    "runtime_error",  # the runtime refused or returned an error
-    "crash",  # the worker died by a signal or an unexpected exit
-    "hang",  # a stage took longer than its limit
-    "out_of_memory",  # the kernel killed the worker for memory, or an allocation failed
-    "missing",  # Python, numpy, rknnlite or librknnrt is not there
-    "bad_input",  # the golden or the plan does not fit
-    "cancelled",  # the host said so, or its end of the line is gone
-)
+#: Phases of load memory, and stages in which a run can fail; the first inference is both.
+BEFORE, MODEL_READ, RUNTIME_INITIALISED = "before", "model_read", "runtime_initialised"
+FIRST_INFERENCE, STEADY, RELEASED = "first_inference", "steady", "released"
+START, LOAD, GOLDEN, WARMUP, INFERENCE = "start", "load", "golden", "warmup", "inference"
+RELEASE, CONNECTION = "release", "connection"
+#: In order.
+PHASES = (BEFORE, MODEL_READ, RUNTIME_INITIALISED, FIRST_INFERENCE, STEADY, RELEASED)
+STAGES = (START, LOAD, FIRST_INFERENCE, GOLDEN, WARMUP, INFERENCE, RELEASE, CONNECTION)
+#: Words for why a run failed: the runtime refused or returned an error; the worker died by a signal or an
+#: unexpected exit; a stage took longer than its limit; the kernel killed the worker for memory, or an
+#: allocation failed; Python, numpy, rknnlite or librknnrt is not there; the golden or the plan does not fit;
+#: the host said so, or its end of the line is gone.
+RUNTIME_ERROR, CRASH, HANG, OUT_OF_MEMORY = "runtime_error", "crash", "hang", "out_of_memory"
+MISSING, BAD_INPUT, CANCELLED = "missing", "bad_input", "cancelled"
+REASONS = (RUNTIME_ERROR, CRASH, HANG, OUT_OF_MEMORY, MISSING, BAD_INPUT, CANCELLED)
 #: Why a plan as a whole is refused, besides REASONS: another push holds the board.
 BUSY = "busy"
 

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
+from rkbench_agent.wire.words import CANCELLED, CONNECTION, LOAD, START
+
 from rkbench.campaign.check import Reached
 from rkbench.catalogue.check import Check
 from rkbench.errors import BenchError, ConnectionLostError, ProtocolError
@@ -13,7 +15,7 @@ from rkbench.runs.collect import Collected
 from rkbench.runs.model import Diagnosis, Failure
 
 #: In these stages a run fails for what the board lacks.
-_EARLY = ("start", "load")
+_EARLY = (START, LOAD)
 
 
 def describe_cut(
@@ -24,7 +26,7 @@ def describe_cut(
     """Return why the runs ended: the link's error, and whether the board rebooted (one new login)."""
     advice = error.hint or "check power and network, then push again: what the board has is not sent again"
     told, more = _ask_again(boot_id, connect) if isinstance(error, ConnectionLostError) else ("", "")
-    return Failure("connection", "cancelled", error.message + told, more or advice)
+    return Failure(CONNECTION, CANCELLED, error.message + told, more or advice)
 
 
 def _ask_again(
@@ -52,7 +54,7 @@ def _ask_again(
 def add_doctor(collected: Collected, fails: Sequence[Check]) -> Collected:
     """Return a run that failed early without a known message, with what the doctor had against the board."""
     failure = collected.run.failure
-    if failure is None or failure.stage not in _EARLY or not fails or failure.reason == "cancelled":
+    if failure is None or failure.stage not in _EARLY or not fails or failure.reason == CANCELLED:
         return collected
     if any(diagnosis.severity != "warning" for diagnosis in failure.diagnoses):
         return collected

@@ -14,6 +14,7 @@ from typing import Protocol
 from rkbench_agent.wire.board import Environment, Pinning
 from rkbench_agent.wire.messages import Hello, Locked, Log, Message, Progress, Refused
 from rkbench_agent.wire.plan import Plan
+from rkbench_agent.wire.words import BUSY, CANCELLED, CONNECTION
 
 from rkbench.boards.model import Board
 from rkbench.campaign.check import Findings, before_push
@@ -315,15 +316,15 @@ def _upload(session: Session, variants: Sequence[PreparedVariant], listener: Lis
 
 
 def _refusal(refused: Refused) -> BoardError:
-    kind = BoardBusyError if refused.reason == "busy" else BoardError
+    kind = BoardBusyError if refused.reason == BUSY else BoardError
     return kind(refused.message, hint=refused.advice)
 
 
 _UNANSWERED = Failure(
-    "connection", "cancelled", "the agent ended the plan without a word on this run", "push it again"
+    CONNECTION, CANCELLED, "the agent ended the plan without a word on this run", "push it again"
 )
 _INTERRUPTED = Failure(
-    "connection", "cancelled", "interrupted by Ctrl-C; what was measured before it is kept", "push it again"
+    CONNECTION, CANCELLED, "interrupted by Ctrl-C; what was measured before it is kept", "push it again"
 )
 
 

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event as Flag
 
+from rkbench_agent.wire.words import CONNECTION
+
 from rkbench.boards.model import Board
 from rkbench.campaign import PushOptions, Session, run_campaign
 from rkbench.errors import (
@@ -152,7 +154,7 @@ class BoardLine:
         if failure is None:
             return Attempt(collected)
         self._leave_if_stopped()
-        broken = failure.stage == "connection"
+        broken = failure.stage == CONNECTION
         if broken:
             self.close()
         fault = Fault(f"failed in {failure.stage}: {failure.message}", failure.advice)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rkbench_agent.wire.messages import LoadCycle as CycleMessage
+from rkbench_agent.wire.messages import LoadCycle
 
-from rkbench.runs.extras import Leak, LoadCycle, LoadCycles
+from rkbench.runs.extras import Leak, LoadCycleRecord, LoadCycles
 from rkbench.stats.slope import find_slope
 from rkbench.stats.summary import median
 
@@ -15,7 +15,7 @@ NS_PER_S = 1e9
 _LOOKED_AT = ("rss_bytes", "dma_buf_bytes")
 
 
-def load_cycles(messages: Sequence[CycleMessage]) -> LoadCycles | None:
+def load_cycles(messages: Sequence[LoadCycle]) -> LoadCycles | None:
     """Return the cycles with what they say; None without any."""
     if not messages:
         return None
@@ -30,7 +30,7 @@ def load_cycles(messages: Sequence[CycleMessage]) -> LoadCycles | None:
     )
 
 
-def _leaks(messages: Sequence[CycleMessage]) -> Iterator[Leak]:
+def _leaks(messages: Sequence[LoadCycle]) -> Iterator[Leak]:
     """Yield one entry for the process and one for the NPU's buffers, where they are known throughout.
 
     The first cycle is left out: what a library keeps from its first use is no leak.
@@ -42,12 +42,12 @@ def _leaks(messages: Sequence[CycleMessage]) -> Iterator[Leak]:
             yield Leak(memory, slope.judgement, slope.per_step, slope.low, slope.high, slope.method)
 
 
-def _known(messages: Sequence[CycleMessage], name: str) -> bool:
+def _known(messages: Sequence[LoadCycle], name: str) -> bool:
     return bool(messages) and all(getattr(message, name) is not None for message in messages)
 
 
-def _cycle(message: CycleMessage) -> LoadCycle:
-    return LoadCycle(
+def _cycle(message: LoadCycle) -> LoadCycleRecord:
+    return LoadCycleRecord(
         duration_s=message.duration_ns / NS_PER_S,
         release_s=message.release_ns / NS_PER_S,
         rss_bytes=message.rss_bytes,

@@ -23,7 +23,7 @@ class Conditions:
 
 
 @dataclass(frozen=True)
-class LoadCycle:
+class LoadCycleRecord:
     """One load and release; memory is the worker's after the release."""
 
     duration_s: float
@@ -58,7 +58,7 @@ class LoadCycles:
     first_s: float
     warm_s: float | None
     leaks: tuple[Leak, ...]
-    cycles: tuple[LoadCycle, ...]
+    cycles: tuple[LoadCycleRecord, ...]
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ PERCENTILE_METHOD = "linear"
 
 
 @dataclass(frozen=True)
-class Board:
+class BoardRecord:
     """The board as it was before the run. `clock_unix_ns` is its own wall clock (it may be 1970)."""
 
     name: str
@@ -299,7 +299,7 @@ class RunResult:
     partial: bool
     verdict: str
     provenance: Provenance
-    board: Board
+    board: BoardRecord
     variant: Variant
     plan: PlanRecord
     load: Load | None = None

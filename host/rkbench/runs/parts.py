@@ -15,7 +15,16 @@ from rkbench_agent.wire.messages import (
     OutputError,
     Provenance,
 )
-from rkbench_agent.wire.words import FROM_FILE, MEASURED, MODELLED
+from rkbench_agent.wire.words import (
+    BEFORE,
+    FIRST_INFERENCE,
+    FROM_FILE,
+    MEASURED,
+    MODEL_READ,
+    MODELLED,
+    RUNTIME_INITIALISED,
+    STEADY,
+)
 
 from rkbench.runs.cycles import load_cycles
 from rkbench.runs.latencies import RawLatencies
@@ -76,7 +85,7 @@ def load(memory: Sequence[LoadMemory], cycles: Sequence[LoadCycle] = ()) -> Load
     if not memory:
         return None
     phases = {item.phase: item for item in memory}
-    before = phases.get("before")
+    before = phases.get(BEFORE)
     loaded = [phases[name] for name in _LOADED if name in phases]
     steady = loaded[-1] if loaded else None
     lowest = min(
@@ -91,18 +100,18 @@ def load(memory: Sequence[LoadMemory], cycles: Sequence[LoadCycle] = ()) -> Load
         npu_total_bytes=_last(p.npu_total_bytes for p in loaded),
         dma_buf_bytes=max((p.dma_buf_bytes for p in loaded if p.dma_buf_bytes is not None), default=None),
         system_delta_bytes=_minus(_of(before, "memory_available_bytes"), lowest),
-        file_copy_bytes=_minus(_of(phases.get("model_read"), "rss_bytes"), _of(before, "rss_bytes")),
+        file_copy_bytes=_minus(_of(phases.get(MODEL_READ), "rss_bytes"), _of(before, "rss_bytes")),
         phases=tuple(_phase(item) for item in memory),
         cycles=load_cycles(cycles),
     )
 
 
-_LOADED = ("runtime_initialised", "first_inference", "steady")
+_LOADED = (RUNTIME_INITIALISED, FIRST_INFERENCE, STEADY)
 
 
 def _load_duration_s(phases: Mapping[str, LoadMemory]) -> float | None:
     """Return the seconds of reading the file and initialising the runtime; None unless both are known."""
-    read, initialised = phases.get("model_read"), phases.get("runtime_initialised")
+    read, initialised = phases.get(MODEL_READ), phases.get(RUNTIME_INITIALISED)
     if initialised is None or initialised.duration_ns is None:
         return None
     if read is None or read.duration_ns is None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rkbench.demo.story import Facts, Line, choose, opening, source_of, sources, table, verdict, width
-from rkbench.runs.model import Board, Failure, Latency, Load, Output, PlanRecord, RunResult, Variant
+from rkbench.runs.model import BoardRecord, Failure, Latency, Load, Output, PlanRecord, RunResult, Variant
 from rkbench_agent.wire.messages import Provenance
 
 PLAN = PlanRecord(runtime="virtual", min_duration_s=1.0, variants_in_push=2)
@@ -30,7 +30,7 @@ def run(
         partial=False,
         verdict="VALID",
         provenance=Provenance(load="from_file", latency=latency, outputs="vendor_simulator"),
-        board=Board("virtual"),
+        board=BoardRecord("virtual"),
         variant=Variant(name, "00", size),
         plan=PLAN,
         load=Load(npu_total_bytes=size // 2),

@@ -12,7 +12,7 @@ from rkbench_agent.wire.caveats import Caveat
 
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.extras import pinned_text
-from rkbench.runs.model import Board, Failure, RunResult
+from rkbench.runs.model import BoardRecord, Failure, RunResult
 from rkbench.units import MARK, UNKNOWN, format_bytes, format_hertz, format_seconds
 from rkbench.views.push.extras import aligned_sweep, cycles_text, is_sweep, profile_lines
 from rkbench.views.push.table import (
@@ -70,7 +70,7 @@ def print_push(runs: Sequence[RunResult], comparison: Comparison, console: Conso
     _paragraph(console, "", comparison.verdict, style="bold")
 
 
-def describe_board(board: Board) -> str:
+def describe_board(board: BoardRecord) -> str:
     """Return the board in one line: name, SoC, versions, clock and governor, as far as known."""
     npu = board.npu_clock_hz and f"NPU {format_hertz(board.npu_clock_hz)}"
     governor = board.npu_governor and f"({board.npu_governor})"
