@@ -9,7 +9,8 @@ from pathlib import Path
 import paramiko
 import pytest
 from rkbench.boards.model import Board
-from rkbench.boards.virtual.board import VirtualBoard, _Server
+from rkbench.boards.ssh.server import CommandServer
+from rkbench.boards.virtual.board import VirtualBoard
 from rkbench.session import open_session
 
 INCOMPRESSIBLE = b"".join(hashlib.sha256(bytes([i % 256, i // 256])).digest() for i in range(40_000))
@@ -58,15 +59,15 @@ def test_zeros_are_sent_compressed(virtual: VirtualBoard, tmp_path: Path) -> Non
 def test_a_server_that_refuses_a_command_once_is_asked_again(
     virtual: VirtualBoard, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    start, refused = _Server.check_channel_exec_request, []
+    start, refused = CommandServer.check_channel_exec_request, []
 
-    def refuse_first(server: _Server, channel: paramiko.Channel, command: bytes) -> bool:
+    def refuse_first(server: CommandServer, channel: paramiko.Channel, command: bytes) -> bool:
         if not refused:
             refused.append(command)
             return False
         return start(server, channel, command)
 
-    monkeypatch.setattr(_Server, "check_channel_exec_request", refuse_first)
+    monkeypatch.setattr(CommandServer, "check_channel_exec_request", refuse_first)
     with open_session(virtual.board) as session:
         assert session.environment.soc == "rk3588"
     assert len(refused) == 1

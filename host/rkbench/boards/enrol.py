@@ -6,13 +6,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-import paramiko
-
 from rkbench.boards import inventory
+from rkbench.boards.address import parse_address
 from rkbench.boards.model import Board
-from rkbench.boards.ssh.config import Target, parse_address, resolve_target
+from rkbench.boards.ssh.config import Target, resolve_target
 from rkbench.boards.ssh.connection import fetch_host_key
-from rkbench.boards.ssh.host_keys import forget_host_key, record_host_key
+from rkbench.boards.ssh.host_keys import HostKey, forget_host_key, record_host_key
 from rkbench.errors import HostKeyError, UsageError
 
 #: Asked with a question; True means yes.
@@ -72,9 +71,7 @@ def dismiss(name: str, path: Path) -> Board:
     return board
 
 
-def _check(
-    board: Board, target: Target, key: paramiko.PKey, fingerprint: str | None, confirm: Confirm
-) -> None:
+def _check(board: Board, target: Target, key: HostKey, fingerprint: str | None, confirm: Confirm) -> None:
     shown = f"{target.host}:{target.port} shows the host key {key.get_name()} {key.fingerprint}"
     if fingerprint is not None:
         if fingerprint != key.fingerprint:

@@ -22,8 +22,8 @@ from typing import Any
 import tomlkit
 import tomlkit.exceptions
 
+from rkbench.boards.address import parse_address
 from rkbench.boards.model import Board
-from rkbench.boards.ssh.config import parse_address
 from rkbench.errors import InventoryError
 
 FILE_NAME = "bench.toml"

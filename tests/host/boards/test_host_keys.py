@@ -13,7 +13,7 @@ from rkbench.boards.ssh.host_keys import (
     record_host_key,
     recorded_keys,
 )
-from rkbench.boards.virtual.board import _new_key
+from rkbench.boards.ssh.server import _new_key
 from rkbench.errors import HostKeyError
 
 

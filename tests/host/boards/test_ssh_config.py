@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from rkbench.boards.address import parse_address
 from rkbench.boards.model import Board
-from rkbench.boards.ssh.config import parse_address, resolve_target
+from rkbench.boards.ssh.config import resolve_target
 from rkbench.errors import ConnectError
 
 CONFIG = """\

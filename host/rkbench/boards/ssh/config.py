@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import getpass
-import importlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import paramiko
-import paramiko.config
 
 from rkbench.boards.model import Board
 from rkbench.errors import ConnectError
@@ -54,23 +52,6 @@ def resolve_target(board: Board, config_files: tuple[Path, ...] = SSH_CONFIG_FIL
     )
 
 
-def parse_address(text: str) -> tuple[str | None, str, int | None]:
-    """Return user, host and port of `[user@]host[:port]` (IPv6: `[::1]:22`); raises ValueError."""
-    user, at, rest = text.rpartition("@")
-    if rest.startswith("["):
-        host, bracket, tail = rest[1:].partition("]")
-        if not bracket or (tail and not tail.startswith(":")):
-            raise ValueError(f"{text!r} is no address")
-        port = tail[1:]
-    else:
-        host, _, port = rest.partition(":") if rest.count(":") == 1 else (rest, "", "")
-    if not host or (at and not user) or any(mark in host for mark in " \t/") or host.startswith("-"):
-        raise ValueError(f"{text!r} is no address")
-    if port and not (port.isdigit() and 0 < int(port) < 65536):
-        raise ValueError(f"{port!r} is no port")
-    return user or None, host, int(port) if port else None
-
-
 def _lookup(board: Board, files: tuple[Path, ...]) -> paramiko.SSHConfigDict:
     # First wins, as in OpenSSH: what the board names stands before what the files say.
     own = {"Port": board.port, "User": board.user}
@@ -88,12 +69,7 @@ def _lookup(board: Board, files: tuple[Path, ...]) -> paramiko.SSHConfigDict:
                 f"{path} cannot be read: {error}", hint="ssh -G HOST checks the file"
             ) from error
     try:
-        try:
-            return config.lookup(board.host)
-        except ImportError:
-            # `Match exec`: see rkbench.boards
-            vars(paramiko.config)["invoke"] = importlib.import_module("invoke")
-            return config.lookup(board.host)
+        return config.lookup(board.host)
     except (paramiko.SSHException, ImportError) as error:
         raise ConnectError(
             f"board {board.name!r}: ssh_config has something for {board.host} that is not supported: {error}",

@@ -14,10 +14,11 @@ from types import TracebackType
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
 
+from rkbench.boards.address import parse_address
 from rkbench.boards.model import Board
 from rkbench.boards.ssh import host_keys
 from rkbench.boards.ssh.auth import Ask, authenticate
-from rkbench.boards.ssh.config import Target, parse_address, resolve_target
+from rkbench.boards.ssh.config import Target, resolve_target
 from rkbench.boards.ssh.dial import dial, expect_banner
 from rkbench.errors import ConnectError, ConnectionLostError, HostKeyError
 

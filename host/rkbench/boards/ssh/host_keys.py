@@ -17,6 +17,8 @@ from paramiko.pkey import UnknownKeyType
 
 from rkbench.errors import HostKeyError
 
+#: The public key by which a server is known.
+HostKey = paramiko.PKey
 SYSTEM_KNOWN_HOSTS = (Path("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts"))
 
 
@@ -24,7 +26,7 @@ SYSTEM_KNOWN_HOSTS = (Path("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts
 class RecordedKey:
     """A key on record for a host, and the file that says so."""
 
-    key: paramiko.PKey
+    key: HostKey
     file: Path
 
 
@@ -66,7 +68,7 @@ def key_algorithms(recorded: Iterable[RecordedKey], offered: Iterable[str]) -> t
 
 
 def check_host_key(
-    key: paramiko.PKey, recorded: tuple[RecordedKey, ...], *, board: str, address: str, host: str, port: int
+    key: HostKey, recorded: tuple[RecordedKey, ...], *, board: str, address: str, host: str, port: int
 ) -> None:
     """Raise HostKeyError unless `key` is on record."""
     if any(entry.key.asbytes() == key.asbytes() for entry in recorded):
@@ -88,7 +90,7 @@ def check_host_key(
     )
 
 
-def record_host_key(file: Path, host: str, port: int, key: paramiko.PKey) -> None:
+def record_host_key(file: Path, host: str, port: int, key: HostKey) -> None:
     """Put `key` on record in `file` in place of what it had for the host; other lines stay as they are."""
     name = host_name(host, port)
     lines = file.read_text().splitlines() if file.exists() else []
@@ -109,7 +111,7 @@ def forget_host_key(file: Path, host: str, port: int) -> None:
     file.write_text("".join(f"{line}\n" for line in lines))
 
 
-def _key_for(name: str, line: str) -> paramiko.PKey | None:
+def _key_for(name: str, line: str) -> HostKey | None:
     """Return the key of a known-hosts line if it is for `name`; a line that is damaged is for nobody.
 
     (paramiko.HostKeys.load raises on some damaged lines, and hides all but one key of a type.)
@@ -128,7 +130,7 @@ def _key_for(name: str, line: str) -> paramiko.PKey | None:
     return entry.key if known.check(name, entry.key) else None
 
 
-def _described(key: paramiko.PKey) -> str:
+def _described(key: HostKey) -> str:
     return f"{key.get_name()} {key.fingerprint}"
 
 

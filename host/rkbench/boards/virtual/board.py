@@ -8,30 +8,16 @@ and the plan names the runtime `virtual`. Everything it yields is simulated, and
 from __future__ import annotations
 
 import atexit
-import io
 import os
 import shutil
-import socket
 import sys
 import tempfile
-import threading
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-import paramiko
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from paramiko.common import (
-    AUTH_FAILED,
-    AUTH_SUCCESSFUL,
-    OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED,
-    OPEN_SUCCEEDED,
-)
-
 from rkbench.boards.model import Board
-from rkbench.boards.ssh.host_keys import record_host_key
-from rkbench.boards.virtual.commands import run_command
+from rkbench.boards.ssh.server import HOST, SshServer
 from rkbench.boards.virtual.trees import copy_tree, recorded_socs
 from rkbench.errors import InventoryError
 
@@ -64,37 +50,24 @@ class VirtualBoard:
         self.home = board.home or self.folder / "home"
         self.home.mkdir(parents=True, exist_ok=True)
         tree = _tree(soc, board.home, self.folder)
-        self._environment = _environment(tree, self.home, board.behaviour, environment)
-        self._transports: list[paramiko.Transport] = []
-        self._host_key = _new_key(self.folder / "host_key")
-        self._client_key = _new_key(self.folder / "client_key")
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        port = self._listener.getsockname()[1]
-        record_host_key(self.folder / "known_hosts", "127.0.0.1", port, self._host_key)
+        self._server = SshServer(
+            self.folder, USER, self.home, _environment(tree, self.home, board.behaviour, environment)
+        )
         self.board = replace(
             board,
-            host="127.0.0.1",
-            port=port,
+            host=HOST,
+            port=self._server.port,
             user=USER,
             soc=soc,
             python=sys.executable if board.python == "python3" else board.python,
             runtime="virtual",
-            identity_files=(self.folder / "client_key",),
-            known_hosts_files=(self.folder / "known_hosts",),
+            identity_files=(self._server.client_key_file,),
+            known_hosts_files=(self._server.known_hosts_file,),
         )
-        self._thread = threading.Thread(target=self._accept, name="virtual board", daemon=True)
-        self._thread.start()
 
     def close(self) -> None:
         """Stop the server, end what runs, and delete its folder."""
-        try:
-            self._listener.shutdown(socket.SHUT_RDWR)
-        except OSError:
-            pass  # closed before
-        self._listener.close()
-        self._thread.join()
-        for transport in self._transports:
-            transport.close()
+        self._server.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def __enter__(self) -> VirtualBoard:
@@ -102,45 +75,6 @@ class VirtualBoard:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            transport = paramiko.Transport(client)
-            transport.add_server_key(self._host_key)
-            self._transports = [old for old in self._transports if old.is_active()] + [transport]
-            server = _Server(self._client_key, self._environment, self.home)
-            transport.start_server(event=threading.Event(), server=server)
-
-
-class _Server(paramiko.ServerInterface):
-    """Lets in one key, and runs commands."""
-
-    def __init__(self, client_key: paramiko.PKey, environment: Mapping[str, str], home: Path) -> None:
-        self._client_key = client_key
-        self._environment = environment
-        self._home = home
-
-    def get_allowed_auths(self, username: str) -> str:
-        del username
-        return "publickey"
-
-    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
-        known = username == USER and key.asbytes() == self._client_key.asbytes()
-        return AUTH_SUCCESSFUL if known else AUTH_FAILED
-
-    def check_channel_request(self, kind: str, chanid: int) -> int:
-        del chanid
-        return OPEN_SUCCEEDED if kind == "session" else OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
-
-    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        arguments = (channel, command.decode(), self._environment, self._home)
-        threading.Thread(target=run_command, args=arguments, name="virtual exec", daemon=True).start()
-        return True
 
 
 def _tree(soc: str, home: Path | None, folder: Path) -> Path:
@@ -163,12 +97,3 @@ def _environment(
     if behaviour is not None:
         found["RKBENCH_VIRTUAL_BEHAVIOUR"] = str(behaviour.resolve())
     return {**found, **(more or {})}
-
-
-def _new_key(path: Path) -> paramiko.PKey:
-    """Make an Ed25519 key, write it to `path` for its owner only, and return it."""
-    private = Ed25519PrivateKey.generate()
-    text = private.private_bytes(Encoding.PEM, PrivateFormat.OpenSSH, NoEncryption()).decode()
-    path.touch(mode=0o600)
-    path.write_text(text)
-    return paramiko.Ed25519Key.from_private_key(io.StringIO(text))
