@@ -7,6 +7,8 @@ reports quote. An unknown value is shown as an en dash, never as 0.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
 from rkbench.errors import UsageError
 
@@ -92,3 +94,45 @@ def _three_digits(value: float) -> str:
     if value >= 99.95:
         return f"{value:.0f}"
     return f"{value:.1f}" if value >= 9.995 else f"{value:.2f}"
+
+
+@dataclass(frozen=True)
+class Unit:
+    """The unit of a measure: its name, how people may write it, and how a value is shown.
+
+    `spellings` are factors to the unit in which values are kept. `is_ratio`: a value from 0 to 1 that is
+    written in percent. `in_percent`: whether a difference in percent says something of two values.
+    """
+
+    name: str
+    spellings: Mapping[str, float]
+    text: Callable[[float | None], str]
+    is_ratio: bool = False
+    in_percent: bool = True
+
+    @property
+    def base(self) -> str:
+        """How the unit in which values are kept is written; "" for plain numbers."""
+        return next(spelling for spelling, factor in self.spellings.items() if factor == 1.0)
+
+
+def _pattern(pattern: str) -> Callable[[float | None], str]:
+    return lambda value: UNKNOWN if value is None else pattern.format(value)
+
+
+SECONDS = Unit("s", {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}, format_seconds)
+_DECIMAL = {"B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9}
+BYTES = Unit("B", {**_DECIMAL, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}, format_bytes)
+PER_SECOND = Unit("1/s", {"/s": 1.0, "1/s": 1.0, "fps": 1.0}, format_rate)
+RATIO = Unit(
+    "1",
+    {"": 1.0, "%": 0.01},
+    lambda value: UNKNOWN if value is None else f"{value * 100:.1f} %",
+    is_ratio=True,
+    in_percent=False,
+)
+SIMILARITY = Unit("1", {"": 1.0}, _pattern("{:.5f}"), in_percent=False)
+COUNT = Unit("1", {"": 1.0}, _pattern("{:.0f}"))
+DECIBELS = Unit("dB", {"dB": 1.0}, _pattern("{:.1f} dB"), in_percent=False)
+#: Whatever the model's output means.
+OUTPUT_UNIT = Unit("output unit", {"": 1.0}, _pattern("{:.3g}"))

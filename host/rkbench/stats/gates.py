@@ -18,7 +18,7 @@ from typing import Any
 
 from rkbench.errors import UsageError
 from rkbench.stats.compare import difference_percent
-from rkbench.stats.tails import latency_interval
+from rkbench.stats.tails import Statistic, latency_interval
 
 PASS = "pass"
 FAIL = "fail"
@@ -164,7 +164,7 @@ def judge_latency(
     base, value = values
     if value is None or not candidate:
         return Judgement(NOT_MEASURED, value, base, detail=f"no {gate.quantity} was measured")
-    interval = latency_interval(gate.quantity, baseline, candidate)
+    interval = latency_interval(Statistic(gate.quantity), baseline, candidate)
     if interval is None:
         return Judgement(CANNOT_TELL, value, base, detail="too few iterations: give the plan more")
     assert gate.within_percent is not None

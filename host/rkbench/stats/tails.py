@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from itertools import chain
 
 from rkbench.stats.compare import (
@@ -22,7 +23,18 @@ from rkbench.stats.summary import P99_MINIMUM_COUNT, percentile
 
 #: Fewer than for p50: each sorts all iterations.
 TAIL_RESAMPLES = 400
-_PERCENT = {"p90": 90.0, "p99": 99.0}
+
+
+class Statistic(Enum):
+    """A figure of a run's latencies that an interval can be given for."""
+
+    MEAN = "mean"
+    P50 = "p50"
+    P90 = "p90"
+    P99 = "p99"
+
+
+_PERCENT = {Statistic.P90: 90.0, Statistic.P99: 99.0}
 
 
 @dataclass(frozen=True)
@@ -35,10 +47,10 @@ class Interval:
 
 
 def latency_interval(
-    quantity: str, baseline: Sequence[Sequence[float]], candidate: Sequence[Sequence[float]]
+    statistic: Statistic, baseline: Sequence[Sequence[float]], candidate: Sequence[Sequence[float]]
 ) -> Interval | None:
-    """Return the interval of `quantity` (p50, mean, p90, p99); None where there are too few iterations."""
-    if quantity == "p50":
+    """Return the interval of `statistic`; None where there are too few iterations."""
+    if statistic is Statistic.P50:
         found = compare_latencies(baseline, candidate)
         if found.difference_percent is None or found.low_percent is None or found.high_percent is None:
             return None
@@ -46,32 +58,32 @@ def latency_interval(
     bases, candidates = resampling_units(baseline), resampling_units(candidate)
     if min(len(bases), len(candidates)) < MINIMUM_UNITS:
         return None
-    if quantity == "p99" and min(_count(bases), _count(candidates)) < P99_MINIMUM_COUNT:
+    if statistic is Statistic.P99 and min(_count(bases), _count(candidates)) < P99_MINIMUM_COUNT:
         return None
-    return _resampled(quantity, bases, candidates)
+    return _resampled(statistic, bases, candidates)
 
 
 def _resampled(
-    quantity: str, bases: Sequence[Sequence[float]], candidates: Sequence[Sequence[float]]
+    statistic: Statistic, bases: Sequence[Sequence[float]], candidates: Sequence[Sequence[float]]
 ) -> Interval:
     source = random.Random(SEED)
-    count = RESAMPLES if quantity == "mean" else TAIL_RESAMPLES
-    if quantity == "mean":
+    count = RESAMPLES if statistic is Statistic.MEAN else TAIL_RESAMPLES
+    if statistic is Statistic.MEAN:
         bases, candidates = [[_mean(unit)] for unit in bases], [[_mean(unit)] for unit in candidates]
     ratios = sorted(
         _above(
-            _figure(quantity, source.choices(bases, k=len(bases))),
-            _figure(quantity, source.choices(candidates, k=len(candidates))),
+            _figure(statistic, source.choices(bases, k=len(bases))),
+            _figure(statistic, source.choices(candidates, k=len(candidates))),
         )
         for _ in range(count)
     )
-    difference = _above(_figure(quantity, bases), _figure(quantity, candidates))
+    difference = _above(_figure(statistic, bases), _figure(statistic, candidates))
     return Interval(difference, percentile(ratios, 2.5), percentile(ratios, 97.5))
 
 
-def _figure(quantity: str, units: Sequence[Sequence[float]]) -> float:
+def _figure(statistic: Statistic, units: Sequence[Sequence[float]]) -> float:
     pooled = list(chain.from_iterable(units))
-    return _mean(pooled) if quantity == "mean" else percentile(sorted(pooled), _PERCENT[quantity])
+    return _mean(pooled) if statistic is Statistic.MEAN else percentile(sorted(pooled), _PERCENT[statistic])
 
 
 def _above(baseline: float, candidate: float) -> float:

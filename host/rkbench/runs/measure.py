@@ -1,0 +1,69 @@
+"""What a measure is: one number of a run, with all that is said about it. The table is `measures.py`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from rkbench_agent.wire.messages import Provenance
+
+from rkbench.runs.model import Output, RunResult
+from rkbench.stats.tails import Statistic
+from rkbench.units import Unit
+
+
+class Group(Enum):
+    """Numbers that share a source; the value is their field of `Provenance` (the file has none)."""
+
+    FILE = ""
+    LOAD_DURATION = "load_duration"
+    NPU_MEMORY = "load"
+    PROCESS_MEMORY = "process_memory"
+    LATENCY = "latency"
+    OUTPUTS = "outputs"
+    READINGS = "readings"
+
+    def source(self, provenance: Provenance) -> str | None:
+        """Return where the numbers of a run come from; None where it has none, or for the file."""
+        found: str | None = getattr(provenance, self.value) if self.value else None
+        return found
+
+
+@dataclass(frozen=True)
+class Family:
+    """Where Prometheus finds a measure: the metric, its help, and labels that tell its series apart."""
+
+    name: str
+    help: str
+    labels: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One number of a run. `name` is its key in JSON and CSV and its column in the history.
+
+    `value` is None where the run has no such number; `per_output` gives it for each output, and `value` is
+    then the worst of them. `label` heads its line on the console, `gate` is the word that gates use; "" is no
+    line, no gate. `statistic` lets a gate hold it against a baseline by its interval; `instead` says what to
+    write where it scatters too much for that. `family` is where Prometheus has it. `shown` replaces the
+    unit's text. `compared`: JSON, CSV and console hold it against the baseline.
+    """
+
+    name: str
+    unit: Unit
+    group: Group
+    value: Callable[[RunResult], float | None]
+    higher_is_better: bool = False
+    label: str = ""
+    gate: str = ""
+    statistic: Statistic | None = None
+    instead: str = ""
+    family: Family | None = None
+    per_output: Callable[[Output], float | None] | None = None
+    compared: bool = False
+    shown: Callable[[RunResult], str] | None = None
+
+    def text(self, run: RunResult) -> str:
+        """Return the value as people read it, with its unit."""
+        return self.shown(run) if self.shown else self.unit.text(self.value(run))

@@ -1,0 +1,262 @@
+"""The table of measures: every number of a run that is compared, gated, exported or kept, declared once.
+
+A new measure is one entry of `MEASURES`. Console, JSON, CSV, Prometheus, gates and history read the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rkbench.runs.measure import Family, Group, Measure
+from rkbench.runs.model import Latency, Load, Output, RunResult
+from rkbench.stats.tails import Statistic
+from rkbench.units import (
+    BYTES,
+    COUNT,
+    DECIBELS,
+    OUTPUT_UNIT,
+    PER_SECOND,
+    RATIO,
+    SECONDS,
+    SIMILARITY,
+    UNKNOWN,
+    Unit,
+    format_rate,
+    format_ratio,
+)
+
+_Value = Callable[[RunResult], "float | None"]
+
+
+def _load(value: Callable[[Load], float | None]) -> _Value:
+    return lambda run: value(run.load) if run.load else None
+
+
+def _latency(value: Callable[[Latency], float | None]) -> _Value:
+    return lambda run: value(run.latency) if run.latency else None
+
+
+def _worst(value: Callable[[Output], float | None], *, higher_is_better: bool) -> _Value:
+    """Return what gives the worst known value of a run's outputs."""
+
+    def of_run(run: RunResult) -> float | None:
+        known = [found for output in run.outputs if (found := value(output)) is not None]
+        return (min(known) if higher_is_better else max(known)) if known else None
+
+    return of_run
+
+
+def _device_p50_s(latency: Latency) -> float | None:
+    return latency.stages.device.p50_s if latency.stages.device else None
+
+
+def _reference_text(run: RunResult) -> str:
+    """Return the share of Rockchip's own figure, and that figure."""
+    found = run.reference
+    return f"{format_ratio(found.ratio)} of {format_rate(found.rate_per_s)}" if found else UNKNOWN
+
+
+def _of_memory(
+    kind: str, group: Group, value: Callable[[Load], float | None], label: str = "", gate: str = ""
+) -> Measure:
+    family = Family("rkbench_load_memory_bytes", "Memory that loading the model took.", (("kind", kind),))
+    name = f"load_{kind}_bytes"
+    return Measure(
+        name, BYTES, group, _load(value), label=label, gate=gate, family=family, compared=bool(label)
+    )
+
+
+def _of_latency(
+    figure: str,
+    value: Callable[[Latency], float | None],
+    statistic: Statistic | None = None,
+    quantile: str = "",
+    instead: str = "",
+) -> Measure:
+    help_ = "Latency of one inference in the newest successful run."
+    return Measure(
+        f"latency_{figure}_s",
+        SECONDS,
+        Group.LATENCY,
+        _latency(value),
+        label=f"latency {figure}" if quantile else "",
+        gate=figure,
+        statistic=statistic,
+        instead=instead,
+        family=Family("rkbench_latency_seconds", help_, (("quantile", quantile),)) if quantile else None,
+        compared=bool(quantile),
+    )
+
+
+def _of_output(
+    name: str,
+    unit: Unit,
+    value: Callable[[Output], float | None],
+    family: Family | None = None,
+    *,
+    higher_is_better: bool = False,
+    label: str = "",
+    gate: str = "",
+) -> Measure:
+    of_run = _worst(value, higher_is_better=higher_is_better)
+    return Measure(
+        name,
+        unit,
+        Group.OUTPUTS,
+        of_run,
+        higher_is_better,
+        label,
+        gate,
+        family=family,
+        per_output=value,
+        compared=bool(label),
+    )
+
+
+SIZE = Measure(
+    "size_bytes",
+    BYTES,
+    Group.FILE,
+    lambda run: run.variant.size_bytes,
+    label="file size",
+    gate="size",
+    family=Family("rkbench_model_file_bytes", "Size of the model's file."),
+    compared=True,
+)
+NPU_MEMORY = _of_memory(
+    "npu_total", Group.NPU_MEMORY, lambda load: load.npu_total_bytes, "NPU memory", "load memory"
+)
+LATENCY_P50 = _of_latency("p50", lambda latency: latency.p50_s, Statistic.P50, "0.5")
+LATENCY_P99 = _of_latency("p99", lambda latency: latency.p99_s, Statistic.P99, "0.99")
+THROUGHPUT = Measure(
+    "throughput_per_s",
+    PER_SECOND,
+    Group.LATENCY,
+    lambda run: run.throughput_per_s,
+    higher_is_better=True,
+    label="throughput",
+    gate="throughput",
+    instead="mean within {}%",
+    family=Family(
+        "rkbench_throughput_inferences_per_second", "Inferences per second, gaps between calls included."
+    ),
+    compared=True,
+)
+COSINE = _of_output(
+    "cosine",
+    SIMILARITY,
+    lambda out: out.cosine,
+    Family("rkbench_output_cosine_similarity", "Cosine of output and golden, worst case, -1 to 1."),
+    higher_is_better=True,
+    label="lowest cosine",
+    gate="cosine",
+)
+MAX_ERROR = _of_output(
+    "max_abs_error",
+    OUTPUT_UNIT,
+    lambda out: out.max_abs_error,
+    Family("rkbench_output_max_abs_error", "Greatest absolute error of an output."),
+    label="max. error",
+    gate="max error",
+)
+TOP1 = _of_output(
+    "top1_agreement",
+    RATIO,
+    lambda out: out.top1_agreement,
+    Family("rkbench_output_top1_agreement_ratio", "Share of cases with the golden's class."),
+    higher_is_better=True,
+    label="top-1 agrees",
+    gate="top-1",
+)
+
+#: In the order in which they are shown.
+MEASURES: tuple[Measure, ...] = (
+    SIZE,
+    Measure(
+        "load_duration_s",
+        SECONDS,
+        Group.LOAD_DURATION,
+        _load(lambda load: load.duration_s),
+        label="load time",
+        gate="load time",
+        instead="load time <= 500ms",
+        family=Family("rkbench_load_duration_seconds", "Reading the model and initialising the runtime."),
+        compared=True,
+    ),
+    NPU_MEMORY,
+    _of_memory("npu_weight", Group.NPU_MEMORY, lambda load: load.npu_weight_bytes),
+    _of_memory("npu_internal", Group.NPU_MEMORY, lambda load: load.npu_internal_bytes),
+    _of_memory("dma_buf", Group.NPU_MEMORY, lambda load: load.dma_buf_bytes),
+    _of_memory(
+        "rss_delta", Group.PROCESS_MEMORY, lambda load: load.rss_delta_bytes, "process memory", "load rss"
+    ),
+    _of_memory("peak_rss", Group.PROCESS_MEMORY, lambda load: load.peak_rss_bytes),
+    Measure(
+        "load_file_copy_bytes",
+        BYTES,
+        Group.PROCESS_MEMORY,
+        _load(lambda load: load.file_copy_bytes),
+        label="… of it the file",
+    ),
+    _of_memory("system_delta", Group.PROCESS_MEMORY, lambda load: load.system_delta_bytes),
+    LATENCY_P50,
+    _of_latency("p90", lambda latency: latency.p90_s, Statistic.P90, "0.9"),
+    LATENCY_P99,
+    _of_latency("mean", lambda latency: latency.mean_s, Statistic.MEAN),
+    _of_latency("min", lambda latency: latency.min_s, instead="p50 within {}%"),
+    _of_latency("max", lambda latency: latency.max_s, instead="p99 within {}%"),
+    Measure(
+        "latency_device_p50_s",
+        SECONDS,
+        Group.LATENCY,
+        _latency(_device_p50_s),
+        label="NPU's own p50",
+        compared=True,
+    ),
+    THROUGHPUT,
+    Measure(
+        "reference_ratio",
+        RATIO,
+        Group.LATENCY,
+        lambda run: run.reference.ratio if run.reference else None,
+        higher_is_better=True,
+        label="Rockchip's rate",
+        shown=_reference_text,
+    ),
+    COSINE,
+    MAX_ERROR,
+    TOP1,
+    _of_output("top5_agreement", RATIO, lambda out: out.top5_agreement, higher_is_better=True, gate="top-5"),
+    _of_output(
+        "snr_db",
+        DECIBELS,
+        lambda out: out.snr_db,
+        Family("rkbench_output_snr_decibels", "Signal to noise ratio of an output, worst case."),
+        higher_is_better=True,
+        gate="snr",
+    ),
+    _of_output(
+        "mean_abs_error",
+        OUTPUT_UNIT,
+        lambda out: out.mean_abs_error,
+        Family("rkbench_output_mean_abs_error", "Mean absolute error of an output."),
+    ),
+    _of_output(
+        "mse",
+        OUTPUT_UNIT,
+        lambda out: out.mse,
+        Family("rkbench_output_mean_squared_error", "Mean squared error of an output."),
+    ),
+    _of_output(
+        "nan_count",
+        COUNT,
+        lambda out: out.nan_count,
+        Family("rkbench_output_nan_values", "NaNs in an output."),
+    ),
+    _of_output(
+        "inf_count",
+        COUNT,
+        lambda out: out.inf_count,
+        Family("rkbench_output_infinite_values", "Infinities in an output."),
+    ),
+)
