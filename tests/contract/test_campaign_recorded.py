@@ -11,8 +11,16 @@ from typing import Any
 import pytest
 from recorded import FIRST, MODELS, SECOND, SEED, UNIX_S, RecordedSession, connecting, read_recording
 from rkbench.boards.model import Board
+from rkbench.borders.messages import decode
 from rkbench.campaign import Outcome, PushOptions, run_campaign
-from rkbench.errors import BoardBusyError, ConnectionLostError, ModelError, StoreError, UsageError
+from rkbench.errors import (
+    BoardBusyError,
+    ConnectionLostError,
+    ModelError,
+    ProtocolError,
+    StoreError,
+    UsageError,
+)
 from rkbench.runs.collect import Collected
 from rkbench.runs.events import Ended, Event, Note, Sending, Waiting
 from rkbench.runs.model import Transfer
@@ -94,6 +102,22 @@ def test_a_cut_line_leaves_partial_runs(store: Store) -> None:
     assert stored[0].outputs[0].case_count == 2
     assert stored == list(outcome.runs)
     assert [type(event) for event in events[-2:]] == [Ended, Ended]
+
+
+@pytest.mark.parametrize(
+    "said", [b'{"type":"Latencies","run":"a"}', b'{"type":"Reading","time_ns":NaN}', b"Bus error"]
+)
+def test_nonsense_ends_the_runs_and_keeps_what_they_had(store: Store, said: bytes) -> None:
+    messages = read_recording("two_variants")
+    warm = [isinstance(item, Latencies) for item in messages].index(True)
+    with pytest.raises(ProtocolError) as caught:
+        decode(said)
+    outcome, _ = run(RecordedSession(messages, warm, caught.value), store)
+    assert store.find("last") == list(outcome.runs)
+    assert outcome.runs[0].outputs[0].case_count == 2
+    failure = outcome.runs[-1].failure
+    assert failure is not None
+    assert (failure.stage, failure.message) == ("connection", caught.value.message)
 
 
 def test_what_a_cut_virtual_run_does_not_know_has_no_provenance(store: Store) -> None:

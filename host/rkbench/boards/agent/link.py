@@ -7,13 +7,14 @@ import threading
 from collections import deque
 
 import paramiko
-from rkbench_agent.wire.codec import WireError, decode, encode
+from rkbench_agent.wire.codec import encode
 from rkbench_agent.wire.messages import Beat, Hello, Message
 from rkbench_agent.wire.words import MAGIC, PROTOCOL
 
 from rkbench.boards.agent.boot import BOOT_MARK, AgentZip
 from rkbench.boards.model import Board
 from rkbench.boards.ssh.connection import Connection, close_channel
+from rkbench.borders.messages import decode
 from rkbench.errors import BenchError, BoardError, ConnectionLostError, NoSpaceError, ProtocolError
 
 CHUNK_BYTES = 256 * 1024
@@ -116,9 +117,10 @@ class AgentLink:
         for line in lines:
             try:
                 self._incoming.put(decode(line))
-            except WireError as error:
+            except ProtocolError as error:
+                where = f"board {self._board.name!r}: the agent said something that is no message"
                 raise ProtocolError(
-                    f"board {self._board.name!r}: the agent said something that is no message: {error}",
+                    f"{where}: {error.message}",
                     hint="push again; if it comes back, report it",
                 ) from error
 
@@ -182,7 +184,7 @@ class AgentLink:
     def _check_hello(self, line: str, agent: AgentZip) -> Hello:
         try:
             hello = decode(line[line.index("{") :].encode())
-        except (WireError, ValueError) as error:
+        except (ProtocolError, ValueError) as error:
             raise ProtocolError(f"board {self._board.name!r}: no hello: {line[:80]!r}") from error
         if not isinstance(hello, Hello) or hello.protocol != PROTOCOL or hello.digest != agent.digest:
             raise ProtocolError(

@@ -1,0 +1,76 @@
+"""What an agent says, line by line: a message of the wire, or a ProtocolError. Fields that are unknown are
+ignored (a newer agent); an unknown type, a missing field or one of another type is not."""
+
+from __future__ import annotations
+
+import json
+import re
+from array import array
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, get_args
+
+import msgspec
+from rkbench_agent.wire.messages import Latencies, Message
+
+from rkbench.errors import ProtocolError
+
+TYPES: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(Message)}
+#: What a column of latencies and of the store can hold; shorter numbers all fit.
+INT64 = range(-(2**63), 2**63)
+_LONG_NUMBER = re.compile(rb"\d{19}")
+#: Half of a surrogate, as JSON spells a byte of the board that is no text; whole ones begin so too.
+_SURROGATE = b"\\ud"
+
+
+@dataclass(frozen=True)
+class _Kind:
+    type: str
+
+
+_KIND = msgspec.json.Decoder(_Kind)
+
+
+def decode(line: bytes) -> Message:
+    """Return the message of one line; raises ProtocolError, which quotes the start of the line."""
+    try:
+        return _decode(line)
+    except (ValueError, OverflowError, RecursionError) as error:  # a ValueError: also each of msgspec
+        raise ProtocolError(f"{error}: {line[:80]!r}") from error
+
+
+def _decode(line: bytes) -> Message:
+    if _SURROGATE in line:
+        line = _without_halves(line)
+    kind = _KIND.decode(line).type
+    message: Message = _decoder(kind).decode(line)
+    if isinstance(message, Latencies):
+        _check_columns(message)
+    elif _LONG_NUMBER.search(line):
+        json.loads(line, parse_int=_check_int64)
+    return message
+
+
+@cache
+def _decoder(kind: str) -> msgspec.json.Decoder[Any]:
+    if kind not in TYPES:
+        raise ValueError("unknown type")
+    return msgspec.json.Decoder(TYPES[kind])
+
+
+def _check_columns(batch: Latencies) -> None:
+    """Raise ValueError or OverflowError unless all columns are of one length, and of 64 bits."""
+    stages = (batch.set_inputs_ns, batch.run_ns, batch.get_outputs_ns, batch.device_ns)
+    columns = [batch.start_ns, batch.duration_ns, *(stage for stage in stages if stage is not None)]
+    if len({len(array("q", column)) for column in columns}) > 1:
+        raise ValueError("lists of different lengths")
+    array("q", [batch.block])
+
+
+def _check_int64(digits: str) -> None:
+    if len(digits) > 20 or int(digits) not in INT64:
+        raise ValueError("a number of more than 64 bits")
+
+
+def _without_halves(line: bytes) -> bytes:
+    return json.dumps(json.loads(line), ensure_ascii=False).encode("utf-8", "replace")
