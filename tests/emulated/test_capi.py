@@ -177,7 +177,7 @@ def test_a_core_mask_is_set_only_where_it_means_something(
 ) -> None:
     runtime = double.runtime(soc=soc, core_mask=cores)
     assert [line for line in double.log() if "core_mask" in line] == told
-    assert [code for code, _, _ in runtime.caveats()] == (
+    assert [doubt.code for doubt in runtime.caveats()] == (
         ["core_mask_ignored"] if (soc, cores) == ("rk3568", "all") else []
     )
     runtime.release()

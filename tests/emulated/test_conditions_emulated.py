@@ -52,7 +52,7 @@ def test_a_sweep_asks_for_every_mask_and_tells_the_fallback(
         code, document = desk.push(INT8, runtime="lite", options=("--cores", "sweep", "--no-interleave"))
     assert code == 0
     fallen = {
-        run["plan"]["core_mask"]: "single_core_fallback" in [caveat.code for caveat in run["caveats"]]
+        run["plan"]["core_mask"]: "single_core_fallback" in [caveat["code"] for caveat in run["caveats"]]
         for run in document["runs"]
     }
     assert fallen == {"auto": False, "0": True, "1": True, "2": True, "0-1": True, "all": True}
