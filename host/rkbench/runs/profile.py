@@ -7,6 +7,7 @@ Up to there no cell is empty or holds a blank. What does not fit is no table: no
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -77,6 +78,8 @@ def _layer(header: str, line: str) -> LayerTime | None:
         duration_s = float(cells[time_at]) / 1e6
         ddr, npu = _cycles(before)
     except ValueError:
+        return None
+    if not math.isfinite(duration_s):
         return None
     name = _name(header, line, cells[time_at + 1 :])
     return LayerTime(

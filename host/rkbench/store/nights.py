@@ -6,10 +6,11 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from rkbench.borders.documents import read_document
 from rkbench.errors import UsageError
 from rkbench.runs.collect import Collected
 from rkbench.runs.night import CellResult, Night
-from rkbench.runs.serialize import from_json, to_json
+from rkbench.runs.serialize import to_json
 from rkbench.store.sqlite import Store
 
 
@@ -68,8 +69,9 @@ def load_night(store: Store, night_id: str) -> Night:
     if not rows:
         raise UsageError(f"no night {night_id!r} in {store.path}", hint="bench nightly SUITE.toml")
     cells = store.query("SELECT document FROM cells WHERE night = ? ORDER BY position", (night_id,))
-    night = from_json(Night, json.loads(rows[0][0]))
-    return replace(night, cells=tuple(from_json(CellResult, json.loads(row[0])) for row in cells))
+    night = read_document(Night, rows[0][0], f"the stored night {night_id}")
+    what = f"a cell of the stored night {night_id}"
+    return replace(night, cells=tuple(read_document(CellResult, row[0], what) for row in cells))
 
 
 def positions(store: Store, night_id: str) -> set[int]:

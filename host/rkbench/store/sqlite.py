@@ -20,11 +20,13 @@ from typing import Any
 
 from rkbench_agent.wire.board import Reading
 
+from rkbench.borders.documents import read_document
 from rkbench.errors import StoreError, UsageError
 from rkbench.runs.collect import Collected
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import RunResult
-from rkbench.runs.serialize import dump_run, load_run
+from rkbench.runs.serialize import dump_run
+from rkbench.store.documents import load_run
 from rkbench.store.migrations import migrate
 
 BUSY_TIMEOUT_S = 10.0
@@ -165,7 +167,8 @@ class Store:
         """Return the sensor readings of a run; empty for runs of an rkbench that kept none."""
         with _explained(self.path):
             row = self._db.execute("SELECT document FROM readings WHERE run = ?", (run_id,)).fetchone()
-        return [Reading(**item) for item in json.loads(zlib.decompress(row[0]))] if row else []
+            text = zlib.decompress(row[0]) if row else b"[]"
+        return read_document(list[Reading], text, f"the readings of the stored run {run_id}")
 
     def _last_push(self) -> str:
         with _explained(self.path):

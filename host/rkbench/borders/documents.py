@@ -1,0 +1,38 @@
+"""Documents that an rkbench wrote, this version or another, as the dataclasses they were made of.
+
+Fields that are unknown here are ignored; those that are absent have their default.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeVar
+
+import msgspec
+
+from rkbench.errors import StoreError
+
+T = TypeVar("T")
+
+
+def read_document(kind: type[T], text: str | bytes, what: str) -> T:
+    """Return the `kind` that JSON text holds; raises StoreError, which names `what` it is."""
+    return typed(kind, parse(text, what), what)
+
+
+def parse(text: str | bytes, what: str) -> Any:
+    """Return the value of JSON text; raises StoreError."""
+    try:
+        return msgspec.json.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise StoreError(f"{what} is no JSON: {error}", hint=_HINT) from error
+
+
+def typed(kind: type[T], value: Any, what: str) -> T:
+    """Return the `kind` of a JSON value; raises StoreError."""
+    try:
+        return msgspec.convert(value, kind)
+    except (msgspec.ValidationError, RecursionError) as error:
+        raise StoreError(f"{what} is not as it should be: {error}", hint=_HINT) from error
+
+
+_HINT = "was it written by a newer rkbench, or edited? update rkbench, or choose another store: --store FILE"
