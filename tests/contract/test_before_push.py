@@ -6,11 +6,12 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
+from made_files import make_file_info
 from recorded import read_recording
 from rkbench.boards.model import Board
 from rkbench.campaign.check import Findings, before_push
 from rkbench.errors import ModelError
-from rkbench.rknn.compatibility import ModelFacts
+from rkbench.rknn.model import FileInfo
 from rkbench_agent.wire.board import DeviceNode, Environment, GovernorFile, Library
 
 BOARD = Board("rock", "10.0.0.2", soc="rk3588")
@@ -28,10 +29,10 @@ HEALTHY = Environment(
     elf_machine="aarch64",
     device_nodes=[NODE],
 )
-MODEL = ModelFacts("m.rknn", 6, False, "rk3588", "RKNPU v2", "2.3.2")
+MODEL = make_file_info()
 
 
-def look(model: ModelFacts = MODEL, *, force: bool = False, **changes: Any) -> Findings:
+def look(model: FileInfo = MODEL, *, force: bool = False, **changes: Any) -> Findings:
     return before_push(replace(HEALTHY, **changes), BOARD, "lite", [model], force=force)
 
 

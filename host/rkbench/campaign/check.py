@@ -17,9 +17,10 @@ from rkbench.boards.doctor.diagnosis import VIRTUAL, diagnose, undiagnosed
 from rkbench.boards.model import Board
 from rkbench.catalogue.check import FAIL, OK, WARN, Check, worst
 from rkbench.errors import BenchError, ModelError, UsageError
-from rkbench.rknn.compatibility import BoardFacts, ModelFacts, check_model
+from rkbench.rknn.compatibility import BoardFacts, check_model
+from rkbench.rknn.model import FileInfo
 from rkbench.rknn.targets import npu_generation
-from rkbench.variants.preflight import model_facts, open_variant
+from rkbench.variants.preflight import open_variant
 
 #: Warnings that say how the numbers are to be read, with the codes that they have as caveats.
 DOUBTS = {
@@ -104,7 +105,7 @@ class Findings:
 
 
 def before_push(
-    environment: Environment, board: Board, runtime: str, models: Sequence[ModelFacts], *, force: bool
+    environment: Environment, board: Board, runtime: str, models: Sequence[FileInfo], *, force: bool
 ) -> Findings:
     """Return what is to be said before a push, from what the agent has told anyway: no further round trip.
 
@@ -146,11 +147,11 @@ def board_facts(environment: Environment, board: Board) -> BoardFacts:
     return BoardFacts(soc, npu_generation(soc), environment.runtime_version, environment.driver_version)
 
 
-def _read(path: Path) -> ModelFacts | tuple[Check, ...]:
+def _read(path: Path) -> FileInfo | tuple[Check, ...]:
     """Return what the file says of itself, or the check that says why it is no model to push."""
     try:
         with open_variant(path) as model:
-            return model_facts(model)
+            return model.file
     except UsageError:
         raise
     except ModelError as error:

@@ -160,7 +160,7 @@ def run_campaign(
         push = new_push_id(unix_s(), source or random.SystemRandom())
         place = Place(board, session.hello, session.environment, push, unix_s())
         doubts = [
-            (*findings.of(variant.facts.name), *golden_caveats(variant.golden_assumptions))
+            (*findings.of(variant.file.path.name), *golden_caveats(variant.golden_assumptions))
             for variant in variants
         ]
         masks = core_masks(options.settings, session.environment, listener)
@@ -280,12 +280,12 @@ def _check_board(
 ) -> Findings:
     """Tell what speaks against the board; raises ModelError for a model that cannot run on it."""
     for variant in variants:
-        note = check_soc(variant.npu, environment.soc or board.soc, force=options.force)
+        note = check_soc(variant.file, environment.soc or board.soc, force=options.force)
         if note:
             listener(Note(note))
-    facts = [variant.facts for variant in variants]
+    files = [variant.file for variant in variants]
     findings = before_push(
-        environment, board, runtime_of(options.settings, board), facts, force=options.force
+        environment, board, runtime_of(options.settings, board), files, force=options.force
     )
     for note in findings.notes:
         listener(Note(note))

@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 
 from rkbench.catalogue.check import FAIL, OK, WARN, Check
+from rkbench.rknn.model import FileInfo
 from rkbench.rknn.targets import parse_version
 
 #: The oldest librknnrt that loads a container, by the container's version byte.
@@ -25,18 +26,6 @@ RUNTIME_SOURCE = (
 
 
 @dataclass(frozen=True)
-class ModelFacts:
-    """What a file says of itself; "" and None where it does not."""
-
-    name: str
-    container_version: int
-    mini: bool
-    target: str
-    npu_generation: str
-    toolkit_version: str
-
-
-@dataclass(frozen=True)
 class BoardFacts:
     """What counts of a board; None where it is not known."""
 
@@ -46,10 +35,10 @@ class BoardFacts:
     driver_version: str | None = None
 
 
-def check_model(model: ModelFacts, board: BoardFacts) -> tuple[Check, ...]:
+def check_model(model: FileInfo, board: BoardFacts) -> tuple[Check, ...]:
     """Return what speaks for and against running `model` on `board`: npu, container, toolkit."""
     checks = (_npu(model, board), _container(model, board), _toolkit(model, board))
-    return tuple(replace(check, model=model.name) for check in checks)
+    return tuple(replace(check, model=model.path.name) for check in checks)
 
 
 def check_driver(runtime_version: str | None, driver_version: str | None) -> Check | None:
@@ -68,7 +57,7 @@ def check_driver(runtime_version: str | None, driver_version: str | None) -> Che
     return Check("driver", OK, "NPU driver", f"rknpu {driver_version}")
 
 
-def _npu(model: ModelFacts, board: BoardFacts) -> Check:
+def _npu(model: FileInfo, board: BoardFacts) -> Check:
     subject = "NPU"
     told = f"compiled for {model.target or 'a SoC that it does not name'} ({model.npu_generation or '?'})"
     if model.npu_generation and board.npu_generation and model.npu_generation != board.npu_generation:
@@ -84,7 +73,7 @@ def _npu(model: ModelFacts, board: BoardFacts) -> Check:
     return Check("model_npu", OK, subject, told)
 
 
-def _container(model: ModelFacts, board: BoardFacts) -> Check:
+def _container(model: FileInfo, board: BoardFacts) -> Check:
     subject = "container"
     version = model.container_version
     runtime, oldest = parse_version(board.runtime_version), OLDEST_RUNTIME.get(version)
@@ -107,7 +96,7 @@ def _container(model: ModelFacts, board: BoardFacts) -> Check:
     return Check("model_container", FAIL, subject, found, _install(model.toolkit_version or _text(oldest)))
 
 
-def _toolkit(model: ModelFacts, board: BoardFacts) -> Check:
+def _toolkit(model: FileInfo, board: BoardFacts) -> Check:
     subject = "toolkit"
     made = f"made with rknn-toolkit2 {model.toolkit_version or 'of a version that it does not tell'}"
     toolkit, runtime = parse_version(model.toolkit_version), parse_version(board.runtime_version)

@@ -7,12 +7,11 @@ read headers only, through the reader of `rkbench.rknn`: a file of noise costs n
 from __future__ import annotations
 
 import stat
-from dataclasses import dataclass
 from pathlib import Path
 
 from rkbench.errors import ModelError, UsageError
 from rkbench.rknn import RknnModel, open_model
-from rkbench.rknn.compatibility import ModelFacts
+from rkbench.rknn.model import FileInfo
 from rkbench.rknn.targets import npu_generation
 
 
@@ -38,45 +37,18 @@ def open_variant(path: Path) -> RknnModel:
         raise ModelError(message, hint=error.hint, offset=error.offset, field=error.field) from error
 
 
-@dataclass(frozen=True)
-class Compiled:
-    """For which NPU the file of this name says that it was compiled; "" where it does not say."""
-
-    file_name: str
-    target: str
-    npu_generation: str
-
-
-def compiled_for(model: RknnModel) -> Compiled:
-    """Return for which NPU the header of `model` says that it was compiled."""
-    return Compiled(model.file.path.name, model.file.target, model.file.npu_generation)
-
-
-def model_facts(model: RknnModel) -> ModelFacts:
-    """Return what counts of a model for whether a board can run it."""
-    file = model.file
-    return ModelFacts(
-        file.path.name,
-        file.container_version,
-        file.mini,
-        file.target,
-        file.npu_generation,
-        file.toolkit_version,
-    )
-
-
-def check_soc(compiled: Compiled, soc: str | None, *, force: bool = False) -> str | None:
+def check_soc(file: FileInfo, soc: str | None, *, force: bool = False) -> str | None:
     """Raise ModelError where a model was compiled for another NPU generation than that of `soc`.
 
     With `force` return that as a note instead; None where nothing speaks against it. The SoC that a
     file names can lie, so what counts is the generation.
     """
     wanted = npu_generation(soc)
-    if not compiled.npu_generation or wanted is None or compiled.npu_generation == wanted:
+    if not file.npu_generation or wanted is None or file.npu_generation == wanted:
         return None
     text = (
-        f"{compiled.file_name} is compiled for {compiled.target or 'another SoC'} "
-        f"({compiled.npu_generation}), the board is an {soc} ({wanted})"
+        f"{file.path.name} is compiled for {file.target or 'another SoC'} "
+        f"({file.npu_generation}), the board is an {soc} ({wanted})"
     )
     if force:
         return f"{text}; sent all the same (--force)"

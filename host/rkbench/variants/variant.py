@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 from rkbench_agent.wire.plan import FileFigures, TensorSpec
 
 from rkbench.rknn import RknnModel, Tensor
-from rkbench.rknn.compatibility import ModelFacts
+from rkbench.rknn.model import FileInfo
 from rkbench.runs.model import Variant
 from rkbench.units import printable
-from rkbench.variants.preflight import Compiled, check_soc, compiled_for, model_facts, open_variant
+from rkbench.variants.preflight import check_soc, open_variant
 from rkbench.variants.replay import find_replay
 
 if TYPE_CHECKING:
@@ -42,8 +42,7 @@ class PreparedVariant:
     figures: FileFigures
     golden: BlobFile | None
     replay: BlobFile | None
-    npu: Compiled
-    facts: ModelFacts
+    file: FileInfo
     golden_notes: tuple[str, ...] = ()
     """What was decided or converted to make the golden fit."""
     golden_assumptions: tuple[str, ...] = ()
@@ -73,8 +72,7 @@ def blob(path: Path, sha256: str | None = None, label: str = "") -> BlobFile:
 
 def _prepare(path: Path, name: str, golden: Path | None, soc: str | None, force: bool) -> PreparedVariant:
     with open_variant(path) as model:
-        npu = compiled_for(model)
-        check_soc(npu, soc, force=force)
+        check_soc(model.file, soc, force=force)
         replay = find_replay(path)
         fitted = _fit(golden, model) if golden else None
         return PreparedVariant(
@@ -85,8 +83,7 @@ def _prepare(path: Path, name: str, golden: Path | None, soc: str | None, force:
             figures=_figures(model),
             golden=blob(fitted.path, label=golden.name) if fitted and golden else None,
             replay=blob(replay) if replay else None,
-            npu=npu,
-            facts=model_facts(model),
+            file=model.file,
             golden_notes=fitted.notes if fitted else (),
             golden_assumptions=fitted.assumptions if fitted else (),
         )

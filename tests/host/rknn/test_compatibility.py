@@ -5,14 +5,16 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from made_files import make_file_info
 from rkbench.catalogue.check import Check
-from rkbench.rknn.compatibility import BoardFacts, ModelFacts, check_driver, check_model
+from rkbench.rknn.compatibility import BoardFacts, check_driver, check_model
+from rkbench.rknn.model import FileInfo
 
-MODEL = ModelFacts("m.rknn", 6, False, "rk3588", "RKNPU v2", "2.3.2")
+MODEL = make_file_info()
 BOARD = BoardFacts("rk3588", "RKNPU v2", "2.3.2", "0.9.8")
 
 
-def find(code: str, model: ModelFacts, board: BoardFacts) -> Check:
+def find(code: str, model: FileInfo, board: BoardFacts) -> Check:
     return next(check for check in check_model(model, board) if check.code == code)
 
 

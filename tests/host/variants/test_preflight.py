@@ -6,15 +6,16 @@ import resource
 from pathlib import Path
 
 import pytest
+from made_files import make_file_info
 from rkbench.errors import ModelError, UsageError
 from rkbench.rknn.targets import npu_generation
-from rkbench.variants.preflight import Compiled, check_soc, open_variant
+from rkbench.variants.preflight import check_soc, open_variant
 from rkbench.variants.variant import prepare_variants
 from rkbench_agent.wire.plan import TensorSpec
 
 DATA = Path(__file__).parents[2] / "data"
 DEMO = Path(__file__).parents[3] / "host/rkbench/demo/data"
-RK3588 = Compiled("m.rknn", "rk3588", "RKNPU v2")
+RK3588 = make_file_info()
 
 
 @pytest.mark.parametrize(
@@ -41,7 +42,7 @@ def test_the_right_or_an_unknown_soc_is_let_through(soc: str | None) -> None:
 
 
 def test_the_generation_counts_and_not_the_name() -> None:
-    lying = Compiled("m.rknn", "rk3566", "RKNPU v2")
+    lying = make_file_info(target="rk3566")
     assert check_soc(lying, "rk3588") is None
     with pytest.raises(
         ModelError, match=r"m\.rknn is compiled for rk3566 \(RKNPU v2\), the board is an rk3568"
@@ -50,7 +51,7 @@ def test_the_generation_counts_and_not_the_name() -> None:
 
 
 def test_a_file_that_says_nothing_is_let_through() -> None:
-    assert check_soc(Compiled("m.rknn", "", ""), "rk3568") is None
+    assert check_soc(make_file_info(target="", npu_generation=""), "rk3568") is None
 
 
 def test_two_hundred_megabytes_of_noise_cost_no_memory(tmp_path: Path) -> None:
