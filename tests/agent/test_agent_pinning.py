@@ -16,7 +16,7 @@ from rkbench_agent.board import conditions
 from rkbench_agent.board.conditions import Domain, Write, apply, big_cpus, plan_pin, read_domains
 from rkbench_agent.board.guard import STATE
 from rkbench_agent.errors import PinRefusedError
-from rkbench_agent.wire.board import Environment, Pinning, Reading
+from rkbench_agent.wire.board import Environment, HeldClock, Pinning, Reading
 from rkbench_agent.wire.messages import Cancel, Finished, Latencies, Log
 
 NPU = "sys/class/devfreq/fdab0000.npu"
@@ -118,9 +118,9 @@ def test_the_big_cores_are_those_of_the_fastest_clusters() -> None:
 
 
 def test_clusters_that_differ_by_a_bin_are_big_alike() -> None:
-    little = Domain("CPU policy0", f"{CPU}/policy0", "x", (), (1_800_000,), None, None, (0, 1, 2, 3))
-    slow = Domain("CPU policy4", f"{CPU}/policy4", "x", (), (2_256_000,), None, None, (4, 5))
-    fast = Domain("CPU policy6", f"{CPU}/policy6", "x", (), (2_400_000,), None, None, (6, 7))
+    little = Domain("CPU policy0", f"{CPU}/policy0", "x", (), (1_800_000,), None, None, (0, 1, 2, 3), True)
+    slow = Domain("CPU policy4", f"{CPU}/policy4", "x", (), (2_256_000,), None, None, (4, 5), True)
+    fast = Domain("CPU policy6", f"{CPU}/policy6", "x", (), (2_400_000,), None, None, (6, 7), True)
     assert big_cpus([little, slow, fast]) == [4, 5, 6, 7]
 
 
@@ -151,6 +151,11 @@ def test_clocks_are_pinned_while_it_measures_and_given_back(
     pinned, given_back = of_kind(messages, Pinning)
     assert (pinned.pinned, pinned.settings, pinned.restored) == (True, PERFORMANCE, None)
     assert pinned.big_cpus == [4, 5, 6, 7]
+    assert pinned.clocks[:3] == [
+        HeldClock("NPU", "performance"),
+        HeldClock("DDR", "performance"),
+        HeldClock("CPU policy0", "performance"),
+    ]
     assert (given_back.restored, given_back.message) == (True, "")
     assert of_kind(messages, Environment)[-1].npu_governor == "performance"
     governors = {reading.npu_governor for reading in of_kind(messages, Reading)}
@@ -165,7 +170,9 @@ def test_a_given_npu_clock_is_held_by_both_limits_where_there_is_no_userspace_fi
 ) -> None:
     before = clocks(board.root)
     messages = start().run(board.plan(board.spec(), pin=True, npu_clock_hz=600_000_000))
-    settings = of_kind(messages, Pinning)[0].settings
+    pinned = of_kind(messages, Pinning)[0]
+    settings = pinned.settings
+    assert pinned.clocks[0] == HeldClock("NPU", None, 600_000_000)
     assert settings[f"{NPU}/min_freq"] == settings[f"{NPU}/max_freq"] == "600000000"
     assert settings[f"{DDR}/governor"] == "performance"
     assert clocks(board.root) == before

@@ -85,10 +85,15 @@ def _parts(module: Any) -> list[type]:
 PARTS = _parts(model) + _parts(comparison) + _parts(extras)
 
 
+#: What documents of the first version do not have.
+LATER = {"Sensor": {"quantity", "part"}, "Conditions": {"clocks"}}
+
+
 @pytest.mark.parametrize("part", PARTS, ids=lambda part: part.__name__)
 def test_the_schema_has_the_fields_of_the_dataclass(part: type) -> None:
     names = [field.name for field in dataclasses.fields(part)]
-    assert SCHEMA["$defs"][part.__name__]["required"] == names
+    required = [name for name in names if name not in LATER.get(part.__name__, ())]
+    assert SCHEMA["$defs"][part.__name__]["required"] == required
     assert list(SCHEMA["$defs"][part.__name__]["properties"]) == names
     assert SCHEMA["$defs"][part.__name__]["additionalProperties"] is False
 

@@ -15,6 +15,8 @@ from typing import Callable, Iterator, List, NamedTuple, Optional, Sequence, Tup
 
 from rkbench_agent.board.system_files import find_devfreq, read_int, read_text
 from rkbench_agent.errors import PinRefusedError
+from rkbench_agent.wire.board import HeldClock
+from rkbench_agent.wire.words import CPU, DDR, NPU
 
 PERFORMANCE, USERSPACE = "performance", "userspace"
 DEVFREQ, CPUFREQ = "sys/class/devfreq", "sys/devices/system/cpu/cpufreq"
@@ -46,12 +48,9 @@ class Domain:
     clocks: Tuple[int, ...]
     min_clock: Optional[int]
     max_clock: Optional[int]
+    #: Those of a CPU's policy; its files are cpufreq's.
     cpus: Tuple[int, ...] = ()
-
-    @property
-    def is_cpu(self) -> bool:
-        """Whether the names of its files are cpufreq's."""
-        return self.folder.startswith(CPUFREQ)
+    is_cpu: bool = False
 
     def path(self, name: str) -> str:
         """Return the path of its `governor`, `min`, `max` or `set` file."""
@@ -84,7 +83,7 @@ _CPUFREQ_NAMES = {
 def read_domains(root: Path) -> List[Domain]:
     """Return NPU, DDR and every CPU policy that has a governor."""
     found: List[Optional[Domain]] = []
-    for part, name in (("NPU", "npu"), ("DDR", "dmc")):
+    for part, name in ((NPU, "npu"), (DDR, "dmc")):
         folder = find_devfreq(root, name)
         if folder is not None:
             found.append(_read_devfreq(part, folder))
@@ -105,7 +104,7 @@ def plan_pin(domains: Sequence[Domain], npu_clock_hz: Optional[int] = None) -> L
 
     Raises PinRefusedError where the board has no NPU clock, or not that one.
     """
-    npu = next((domain for domain in domains if domain.part == "NPU"), None)
+    npu = next((domain for domain in domains if domain.part == NPU), None)
     if npu is None:
         raise PinRefusedError("the NPU's clock cannot be set here: it has no devfreq governor")
     if npu_clock_hz is not None and npu.clocks and npu_clock_hz not in npu.clocks:
@@ -146,6 +145,17 @@ def apply(root: Path, steps: Sequence[PinStep], remember: Callable[[Sequence[Wri
         else:
             raise PinRefusedError(f"{step.part}: {problems[0]}", command_of(steps))
     return written
+
+
+def held_clocks(domains: Sequence[Domain], written: Sequence[Write]) -> List[HeldClock]:
+    """Return how each domain is held still by what was written."""
+    values = dict(written)
+    found = []
+    for domain in domains:
+        clock = values.get(domain.path("set")) or values.get(domain.path("max"))
+        clock_hz = int(clock) * (1000 if domain.is_cpu else 1) if clock else None
+        found.append(HeldClock(domain.part, values.get(domain.path("governor")), clock_hz))
+    return found
 
 
 def restore(root: Path, settings: Sequence[Write]) -> List[str]:
@@ -201,7 +211,7 @@ def _read_policy(folder: Path) -> Optional[Domain]:
         return None
     fastest = read_int(folder / "cpuinfo_max_freq") or read_int(folder / "scaling_max_freq")
     return Domain(
-        f"CPU {folder.name}",
+        f"{CPU} {folder.name}",
         f"{CPUFREQ}/{folder.name}",
         governor,
         tuple((read_text(folder / "scaling_available_governors") or "").split()),
@@ -209,6 +219,7 @@ def _read_policy(folder: Path) -> Optional[Domain]:
         read_int(folder / "scaling_min_freq"),
         read_int(folder / "scaling_max_freq"),
         _numbers(folder / "affected_cpus") or _numbers(folder / "related_cpus"),
+        is_cpu=True,
     )
 
 

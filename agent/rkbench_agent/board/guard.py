@@ -22,7 +22,16 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Type
 
-from rkbench_agent.board.conditions import Write, apply, big_cpus, is_ours, plan_pin, read_domains, restore
+from rkbench_agent.board.conditions import (
+    Write,
+    apply,
+    big_cpus,
+    held_clocks,
+    is_ours,
+    plan_pin,
+    read_domains,
+    restore,
+)
 from rkbench_agent.board.system_files import read_text
 from rkbench_agent.errors import PinRefusedError
 
@@ -150,7 +159,8 @@ def _pin_and_wait(pin_file: PinFile, root: Path, clock_hz: Optional[int], wait: 
     told: Dict[str, Any] = {}
     try:
         written = apply(root, plan_pin(domains, clock_hz), pin_file.remember)
-        _tell(pinned=dict(written), cpus=big_cpus(domains))
+        clocks = [vars(clock) for clock in held_clocks(domains, written)]
+        _tell(pinned=dict(written), cpus=big_cpus(domains), clocks=clocks)
         told = {"why": wait()}
     except PinRefusedError as error:
         told = {"refused": str(error), "command": error.command}

@@ -19,6 +19,7 @@ from rkbench_agent.board.memory import meminfo
 from rkbench_agent.board.sensors import npu_load, temperatures
 from rkbench_agent.board.system_files import find_devfreq, read_ddr_clock, read_int, read_text
 from rkbench_agent.wire.board import DeviceNode, GovernorFile, Library
+from rkbench_agent.wire.words import CPU, DDR, NPU
 
 #: What RKNNLite imports; it may lie on the path without a version that pip would know.
 MODULES = ("rknnlite", "numpy", "psutil", "ruamel")
@@ -137,10 +138,10 @@ def _iommu(root: Path, kernel: Optional[List[str]]) -> Optional[bool]:
 
 
 def _governor_files(root: Path) -> Iterator[GovernorFile]:
-    files = [(part, find_devfreq(root, name)) for part, name in (("NPU", "npu"), ("DDR", "dmc"))]
+    files = [(part, find_devfreq(root, name)) for part, name in ((NPU, "npu"), (DDR, "dmc"))]
     found = [(part, folder / "governor") for part, folder in files if folder is not None]
     policies = sorted((root / "sys/devices/system/cpu/cpufreq").glob("policy*"))
-    for part, path in found + [("CPU", policy / "scaling_governor") for policy in policies]:
+    for part, path in found + [(CPU, policy / "scaling_governor") for policy in policies]:
         governor = read_text(path)
         if governor is not None:
             yield GovernorFile(part, _told(root, path), governor, may_open(path, os.O_WRONLY))

@@ -14,7 +14,7 @@ from typing import IO, Any, Callable, Dict, List, Optional
 from rkbench_agent.board.guard import LOCK_WAIT_S, settle
 from rkbench_agent.loop import Loop, Timer
 from rkbench_agent.processes import START_CODE, package_root
-from rkbench_agent.wire.board import Pinning
+from rkbench_agent.wire.board import HeldClock, Pinning
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.lines import LineBuffer
 
@@ -111,7 +111,8 @@ class Pin:
     def _judge_start(self) -> Pinning:
         answer = self._answers[0] if self._answers else {}
         if "pinned" in answer:
-            return Pinning(pinned=True, settings=answer["pinned"], big_cpus=answer["cpus"])
+            clocks = [HeldClock(**clock) for clock in answer["clocks"]]
+            return Pinning(pinned=True, settings=answer["pinned"], big_cpus=answer["cpus"], clocks=clocks)
         message = answer.get("refused") or "the guard gave no answer"
         failed = answer.get("failed") or []
         if failed:

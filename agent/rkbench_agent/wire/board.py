@@ -110,12 +110,21 @@ class Environment:
 
 
 @dataclass(frozen=True)
+class HeldClock:
+    """How one part of the board is held still: NPU, DDR or `CPU policy0`; None where that was left alone."""
+
+    part: str
+    governor: Optional[str] = None
+    clock_hz: Optional[int] = None
+
+
+@dataclass(frozen=True)
 class Pinning:
     """What was set for the measuring; sent once it is, and again when it was given back.
 
-    `settings` maps paths of sysfs to what was written there. `big_cpus` are the CPUs that workers are
-    placed on. `restored` is None as long as it is pinned. Without `pinned`, nothing was changed: `message`
-    says why, `command` what would have set it.
+    `settings` maps paths of sysfs to what was written there, `clocks` says the same by part of the board.
+    `big_cpus` are the CPUs that workers are placed on. `restored` is None as long as it is pinned. Without
+    `pinned`, nothing was changed: `message` says why, `command` what would have set it.
     """
 
     pinned: bool
@@ -124,6 +133,7 @@ class Pinning:
     message: str = ""
     command: str = ""
     restored: Optional[bool] = None
+    clocks: List[HeldClock] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

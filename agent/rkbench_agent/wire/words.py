@@ -45,6 +45,9 @@ SCENARIOS = (SINGLE_STREAM,)
 AUTO = "auto"
 CORE_MASKS = (AUTO, "0", "1", "2", "0-1", "all")
 
+#: Parts of a board with a clock of their own; a CPU part goes on with the name of its policy.
+NPU, DDR, CPU = "NPU", "DDR", "CPU"
+
 #: Where a number comes from.
 MEASURED = "measured"
 VENDOR_SIMULATOR = "vendor_simulator"

@@ -10,7 +10,7 @@ from rkbench_agent.wire.board import Pinning
 
 from rkbench.rknn import open_model
 from rkbench.runs.collect import Collected
-from rkbench.runs.extras import pinned_text
+from rkbench.runs.extras import held_text
 from rkbench.runs.model import RunResult
 from rkbench.runs.profile import map_layers
 
@@ -29,7 +29,7 @@ def describe_conditions(told: Pinning) -> str:
     if not told.pinned:
         return f"the clocks are not pinned: {told.message}"
     if told.restored is None:
-        return f"clocks held still by {pinned_text(told.settings)}; they are given back afterwards"
+        return f"clocks held still by {held_text(told.clocks)}; they are given back afterwards"
     if told.restored:
         return "clocks given back" + (f" ({told.message})" if told.message else "")
     return f"the clocks were NOT all given back: {told.message}; the next push tries again"

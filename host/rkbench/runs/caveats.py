@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from rkbench_agent.wire.caveats import INFORMATION, Caveat, caveat
+from rkbench_agent.wire.socs import find_soc
+from rkbench_agent.wire.words import DDR, NPU
 
-from rkbench.runs.model import SUSPECT, VALID, RunResult
+from rkbench.runs.model import DDR_CLOCK, NPU_CLOCK, SUSPECT, TEMPERATURE, VALID, RunResult, Sensor
 from rkbench.stats.slope import RISES
 from rkbench.stats.summary import P99_MINIMUM_COUNT, is_bimodal, variation
 from rkbench.units import format_bytes, format_celsius, format_hertz, format_ratio
@@ -62,12 +64,13 @@ def _simulated(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
 def _governor(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
     if run.conditions is not None and run.conditions.pinned:
         return  # perhaps by both limits, which leaves the governor as it was
-    npu = "fde40000.npu" if (run.board.soc or "").startswith("rk356") else "fdab0000.npu"
+    soc = find_soc(run.board.soc)
+    npu = (soc.npu_device if soc else None) or "*.npu"
     free = [
         (part, governor, folder)
         for part, governor, folder in (
-            ("NPU", run.board.npu_governor, npu),
-            ("DDR", run.board.ddr_governor, "dmc"),
+            (NPU, run.board.npu_governor, npu),
+            (DDR, run.board.ddr_governor, "dmc"),
         )
         if governor not in (None, "performance", "userspace")
     ]
@@ -84,47 +87,47 @@ def _governor(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
 
 def _pin(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
     """A clock that was asked for and written, but is not what the board then ran at."""
-    settings = run.conditions.settings if run.conditions is not None and run.conditions.pinned else {}
-    sensors = {sensor.name: sensor for sensor in run.readings.sensors} if run.readings else {}
-    for part, folder in (("npu", ".npu/"), ("ddr", "/dmc/")):
-        wanted = next(
-            (int(value) for path, value in settings.items() if folder in path and value.isdigit()), None
-        )
-        clock = sensors.get(f"{part}_clock_hz")
-        if wanted is None or clock is None:
+    if run.conditions is None or not run.conditions.pinned:
+        return
+    for part, clock in _clock_sensors(run):
+        wanted = run.conditions.clock_hz(part)
+        if wanted is None:
             continue
         if max(abs(clock.min - wanted), abs(clock.max - wanted)) > PIN_TOLERANCE_RATIO * wanted:
             yield caveat(
                 "pin_without_effect",
-                f"{part.upper()} clock pinned to {format_hertz(wanted)}, but it read"
+                f"{part} clock pinned to {format_hertz(wanted)}, but it read"
                 f" {format_hertz(clock.min)} to {format_hertz(clock.max)}",
                 "the driver or firmware does not follow: pin a clock that its available_frequencies list",
             )
 
 
 def _clocks(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
-    for sensor in run.readings.sensors if run.readings else ():
-        if sensor.name in ("npu_clock_hz", "ddr_clock_hz") and sensor.min != sensor.max:
-            part = sensor.name[:3].upper()
+    for part, clock in _clock_sensors(run):
+        if clock.min != clock.max:
             yield caveat(
                 "clock_changed",
-                f"{part} clock moved between {format_hertz(sensor.min)} and {format_hertz(sensor.max)}",
+                f"{part} clock moved between {format_hertz(clock.min)} and {format_hertz(clock.max)}",
                 "hold the clocks still: --pin; or compare only runs at one clock",
             )
 
 
+def _clock_sensors(run: RunResult) -> Iterator[tuple[str, Sensor]]:
+    """Yield NPU and DDR with the sensor of its clock, where that was read."""
+    for part, quantity in ((NPU, NPU_CLOCK), (DDR, DDR_CLOCK)):
+        yield from ((part, sensor) for sensor in (run.readings.of(quantity) if run.readings else ()))
+
+
 def _throttling(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
-    sensors = {sensor.name: sensor for sensor in run.readings.sensors} if run.readings else {}
-    heat = [sensor for name, sensor in sensors.items() if name.startswith("temperature_celsius")]
+    heat = run.readings.of(TEMPERATURE) if run.readings else ()
     hottest = max(heat, key=lambda sensor: sensor.max, default=None)
     if hottest is None or hottest.max < HOT_CELSIUS:
         return
-    clock = sensors.get("npu_clock_hz")
-    fell = clock is not None and clock.last < clock.max
-    zone = hottest.name.partition("[")[2].rstrip("]")
+    fell = any(part == NPU and clock.last < clock.max for part, clock in _clock_sensors(run))
     yield caveat(
         "throttling",
-        f"{zone} reached {format_celsius(hottest.max)}" + (", and the NPU clock fell" if fell else ""),
+        f"{hottest.part} reached {format_celsius(hottest.max)}"
+        + (", and the NPU clock fell" if fell else ""),
         "cool the board, or let it rest between runs",
     )
 

@@ -9,8 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from rkbench_agent.wire.board import Environment, Reading
-from rkbench_agent.wire.board import Pinning as Pinned
+from rkbench_agent.wire.board import Environment, Pinning, Reading
 from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import (
     Failed,
@@ -34,6 +33,7 @@ from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import SUSPECT, Failure, RunResult
 from rkbench.runs.plausibility import implausible, reference_of
 from rkbench.runs.profile import read_profile
+from rkbench.runs.readings import split_readings, summarize_readings
 
 LOG_TAIL_LINES = 20
 
@@ -76,7 +76,7 @@ class Collector:
             self._readings.append(message)
             self._readings_before += not self._started
             return None
-        if isinstance(message, Pinned):
+        if isinstance(message, Pinning):
             self._conditions = _conditions(message)
             return None
         if isinstance(message, Environment):
@@ -106,7 +106,7 @@ class Collector:
             failure = replace(failure, log_tail=tuple(run.log[-LOG_TAIL_LINES:]))
         if failure is not None:
             failure = diagnosed(failure, run.log)
-        inside, readings = parts.split_readings(self._readings, run.latencies)
+        inside, readings = split_readings(self._readings, run.latencies)
         before = self._readings[: self._readings_before]
         provenance = run.end.provenance if isinstance(run.end, Finished) else None
         simulated = run.header.simulated
@@ -118,7 +118,7 @@ class Collector:
             latency=parts.latency(run.latencies),
             throughput_per_s=run.latencies.throughput_per_s(),
             outputs=parts.outputs(run.errors, run.checks),
-            readings=parts.readings(inside, readings, before),
+            readings=summarize_readings(inside, readings, before),
             conditions=self._conditions,
             profile=read_profile(run.profile.runtime, run.profile.text) if run.profile else None,
             failure=failure,
@@ -134,8 +134,9 @@ class Collector:
         )
 
 
-def _conditions(message: Pinned) -> Conditions:
-    return Conditions(message.pinned, dict(message.settings), tuple(message.big_cpus), message.message)
+def _conditions(message: Pinning) -> Conditions:
+    settings, cpus = dict(message.settings), tuple(message.big_cpus)
+    return Conditions(message.pinned, settings, cpus, message.message, tuple(message.clocks))
 
 
 def _fold(run: _Run, message: Message) -> None:

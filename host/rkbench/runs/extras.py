@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+
+from rkbench_agent.wire.board import HeldClock
+from rkbench_agent.wire.words import CPU, DDR, NPU
 
 from rkbench.units import format_hertz
 
@@ -13,13 +17,23 @@ class Conditions:
     """What was held still while it was measured; None in a result where nobody asked for it.
 
     `settings` maps files of sysfs to what was written there; without `pinned` it is empty and `message`
-    says why. `big_cpus` are the CPUs that the worker was placed on.
+    says why. `big_cpus` are the CPUs that the worker was placed on. `clocks` says by part of the board what
+    was held; the first version recorded `settings` alone.
     """
 
     pinned: bool
     settings: Mapping[str, str]
     big_cpus: tuple[int, ...] = ()
     message: str = ""
+    clocks: tuple[HeldClock, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.settings and not self.clocks:
+            object.__setattr__(self, "clocks", tuple(_clocks_written(self.settings)))
+
+    def clock_hz(self, part: str) -> int | None:
+        """Return the clock that a part was pinned to; None where its governor alone was set, or nothing."""
+        return next((clock.clock_hz for clock in self.clocks if clock.part == part), None)
 
 
 @dataclass(frozen=True)
@@ -97,10 +111,29 @@ class Profile:
     text: str
 
 
-def pinned_text(settings: Mapping[str, str]) -> str:
-    """Return in words what was written to the files of sysfs: governors, and clocks with their unit."""
-    words = (
-        format_hertz(int(value) * (1000 if "/cpufreq/" in path else 1)) if value.isdigit() else value
-        for path, value in settings.items()
-    )
+def held_text(clocks: Sequence[HeldClock]) -> str:
+    """Return in words how the clocks were held: governors, and clocks with their unit, each once."""
+    words = []
+    for clock in clocks:
+        words += [clock.governor] if clock.governor else []
+        words += [format_hertz(clock.clock_hz)] if clock.clock_hz is not None else []
     return ", ".join(dict.fromkeys(words))
+
+
+#: A folder of sysfs with a clock of its own, as the first version recorded what it wrote there.
+_FOLDER = re.compile(r"/(?:devfreq/(?P<device>[^/]+)|cpufreq/(?P<policy>[^/]+))/")
+
+
+def _clocks_written(settings: Mapping[str, str]) -> Iterator[HeldClock]:
+    """Yield what was held, of the files and what was written to them; cpufreq counts in kHz."""
+    written: dict[tuple[str, int], list[str]] = {}
+    for path, value in settings.items():
+        found = _FOLDER.search(path)
+        if found is not None:
+            device, policy = found["device"], found["policy"]
+            part = f"{CPU} {policy}" if policy else DDR if device == "dmc" else NPU
+            written.setdefault((part, 1000 if policy else 1), []).append(value)
+    for (part, unit), values in written.items():
+        clocks = [int(value) * unit for value in values if value.isdigit()]
+        governors = [value for value in values if not value.isdigit()]
+        yield HeldClock(part, next(iter(governors), None), next(iter(clocks), None))

@@ -203,9 +203,17 @@ class Output:
     per_case: tuple[OutputCase, ...] = ()
 
 
+#: Quantities of `wire.board.Reading` that somebody asks for by name.
+NPU_CLOCK, DDR_CLOCK, TEMPERATURE = "npu_clock_hz", "ddr_clock_hz", "temperature_celsius"
+
+
 @dataclass(frozen=True)
 class Sensor:
-    """One sensor over the run, in the unit that its name ends with."""
+    """One sensor over the run, in the unit that its quantity ends with.
+
+    `quantity` is a field of `Reading`; `part` says of what (a core, a zone, a policy), None of the board.
+    `name` is both, as `quantity[part]`: the first version recorded it alone.
+    """
 
     name: str
     count: int
@@ -214,6 +222,14 @@ class Sensor:
     mean: float
     max: float
     last: float
+    quantity: str = ""
+    part: str | None = None
+
+    def __post_init__(self) -> None:
+        if not self.quantity:
+            quantity, bracket, part = self.name.partition("[")
+            object.__setattr__(self, "quantity", quantity)
+            object.__setattr__(self, "part", part[:-1] if bracket else None)
 
 
 @dataclass(frozen=True)
@@ -228,6 +244,10 @@ class Readings:
     npu_load_ratio_before: float | None = None
     sensors: tuple[Sensor, ...] = ()
     inside_count: int | None = None
+
+    def of(self, quantity: str) -> tuple[Sensor, ...]:
+        """Return the sensors of one quantity: one of each part that tells it."""
+        return tuple(sensor for sensor in self.sensors if sensor.quantity == quantity)
 
 
 @dataclass(frozen=True)

@@ -35,8 +35,6 @@ from rkbench.runs.model import (
     LoadPhase,
     Output,
     OutputCase,
-    Readings,
-    Sensor,
     Stages,
 )
 from rkbench.stats.summary import summarize
@@ -216,71 +214,6 @@ def _case(error: OutputError) -> OutputCase:
         top5_agreement=error.top5_agreement,
         nan_count=error.nan_count,
         inf_count=error.inf_count,
-    )
-
-
-def split_readings(
-    all_readings: Sequence[Reading], latencies: RawLatencies
-) -> tuple[list[Reading], list[Reading]]:
-    """Return the samples taken while a timed block ran, and those to keep: of the whole timed part.
-
-    Where too few lie in the timed part, the last one before is kept too, and without any all of them.
-    """
-    window, blocks = latencies.window_ns(), latencies.block_windows_ns()
-    if window is None:
-        return [], list(all_readings)
-    first, last = window
-    around = [reading for reading in all_readings if first <= reading.time_ns <= last]
-    inside = [item for item in around if any(start <= item.time_ns <= end for start, end in blocks)]
-    if len(around) < 2:
-        earlier = [reading for reading in all_readings if reading.time_ns < first]
-        around = earlier[-1:] + around or list(all_readings)
-    return inside, around
-
-
-def readings(
-    inside: Sequence[Reading], around: Sequence[Reading], before: Sequence[Reading]
-) -> Readings | None:
-    """Return the summary of every sensor that was read inside, else around; None without readings."""
-    taken = inside or around
-    if not taken and not before:
-        return None
-    series: dict[str, list[float]] = {}
-    for reading in taken:
-        for name, value in _sensors(reading):
-            series.setdefault(name, []).append(value)
-    loads = [value for item in before for value in item.npu_load_ratio or ()]
-    return Readings(
-        count=len(taken),
-        npu_load_ratio_before=max(loads, default=None),
-        inside_count=len(inside),
-        sensors=tuple(_sensor(name, values) for name, values in sorted(series.items())),
-    )
-
-
-def _sensors(reading: Reading) -> Iterable[tuple[str, float]]:
-    """Yield name and value of every number in `reading`, parts named as `name[part]`."""
-    for name, value in vars(reading).items():
-        if name == "time_ns" or value is None or isinstance(value, str):
-            continue
-        if isinstance(value, Mapping):
-            pairs = [(f"{name}[{part}]", item) for part, item in value.items()]
-        elif isinstance(value, list):
-            pairs = [(f"{name}[{index}]", item) for index, item in enumerate(value)]
-        else:
-            pairs = [(name, value)]
-        yield from ((key, float(item)) for key, item in pairs if isinstance(item, (int, float)))
-
-
-def _sensor(name: str, values: Sequence[float]) -> Sensor:
-    return Sensor(
-        name=name,
-        count=len(values),
-        first=values[0],
-        min=min(values),
-        mean=_mean(values),
-        max=max(values),
-        last=values[-1],
     )
 
 

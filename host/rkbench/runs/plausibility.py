@@ -15,8 +15,10 @@ from functools import cache
 from pathlib import Path
 
 from rkbench_agent.wire.caveats import Caveat, caveat
+from rkbench_agent.wire.socs import find_soc
+from rkbench_agent.wire.words import AUTO
 
-from rkbench.runs.model import Reference, RunResult, Sensor, Variant
+from rkbench.runs.model import NPU_CLOCK, Reference, RunResult, Variant
 from rkbench.units import format_hertz, format_rate, format_ratio
 
 SOURCE = "RKNN model zoo 2.3.2 (rknn_run only, C API, maximum clocks, one core)"
@@ -47,7 +49,8 @@ class Figure:
 
     def rate_per_s(self, soc: str | None) -> float | None:
         """Return the figure for `soc`; None where there is none."""
-        return next((rate for name, rate in self.rates_per_s if (soc or "").startswith(name)), None)
+        known = find_soc(soc)
+        return next((rate for name, rate in self.rates_per_s if known and name == known.name), None)
 
 
 @cache
@@ -105,7 +108,7 @@ def implausible(run: RunResult, reference: Reference | None) -> Iterator[Caveat]
 
 def _slow(run: RunResult, reference: Reference) -> Iterator[str]:
     board, pinned = run.board, run.conditions is not None and run.conditions.pinned
-    clock, top = _mean(run, "npu_clock_hz") or board.npu_clock_hz, board.npu_max_clock_hz
+    clock, top = _mean(run, NPU_CLOCK) or board.npu_clock_hz, board.npu_max_clock_hz
     if clock and top and clock < _FULL_CLOCK_RATIO * top:
         yield f"the NPU ran at {format_hertz(clock)} of {format_hertz(top)}: hold it still with --pin"
     elif not clock:
@@ -122,7 +125,7 @@ def _slow(run: RunResult, reference: Reference) -> Iterator[str]:
         )
         yield f"{told}, and most layers wait for memory: --pin"
     if any(found.code == "single_core_fallback" for found in run.caveats) or run.plan.core_mask not in (
-        "auto",
+        AUTO,
         "0",
     ):
         yield f"cores {run.plan.core_mask}: measure with --cores 0"
@@ -140,9 +143,9 @@ def _fast(run: RunResult) -> Iterator[str]:
     yield "a newer toolkit or librknnrt than 2.3.2; an over-clocked NPU"
 
 
-def _mean(run: RunResult, name: str) -> float | None:
-    sensors: tuple[Sensor, ...] = run.readings.sensors if run.readings else ()
-    return next((sensor.mean for sensor in sensors if sensor.name == name), None)
+def _mean(run: RunResult, quantity: str) -> float | None:
+    sensors = run.readings.of(quantity) if run.readings else ()
+    return sensors[0].mean if sensors else None
 
 
 def _figure(row: list[str]) -> Figure:

@@ -9,6 +9,7 @@ from made_runs import make_latency, make_run
 from rkbench.runs.caveats import caveats_of, verdict_of
 from rkbench.runs.extras import Conditions
 from rkbench.runs.model import Readings, RunResult, Sensor
+from rkbench_agent.wire.board import HeldClock
 from rkbench_agent.wire.caveats import DOUBT, INFORMATION, Caveat, caveat
 
 STEADY = [1000 + index % 5 for index in range(100)]
@@ -54,16 +55,14 @@ def test_each_doubt_is_named_alone(run: RunResult, code: str) -> None:
     assert codes(run) == [code]
 
 
-NPU_MAX = "sys/class/devfreq/fdab0000.npu/max_freq"
-
-
 @pytest.mark.parametrize(
     ("clock_hz", "raised"),
     [(1e9, ["pin_without_effect"]), (6e8, []), (5.94e8, []), (3e8, ["pin_without_effect"])],
 )
 def test_a_pinned_clock_that_the_board_does_not_run_at_is_told(clock_hz: float, raised: list[str]) -> None:
     run = with_sensor("npu_clock_hz", clock_hz, clock_hz, clock_hz, clock_hz)
-    assert codes(replace(run, conditions=Conditions(True, {NPU_MAX: "600000000"}))) == raised
+    held = (HeldClock("DDR", "performance"), HeldClock("NPU", clock_hz=600_000_000))
+    assert codes(replace(run, conditions=Conditions(True, {}, clocks=held))) == raised
 
 
 def test_noisy_latencies_vary() -> None:

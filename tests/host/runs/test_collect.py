@@ -123,6 +123,19 @@ def test_readings_are_those_of_the_timed_window() -> None:
     assert (sensor.name, sensor.count, sensor.min, sensor.max) == ("npu_clock_hz", 2, 6e8, 1e9)
 
 
+def test_a_sensor_knows_its_quantity_and_of_what_it_is() -> None:
+    hot = Reading(120, temperature_celsius={"soc-thermal": 71.5}, npu_load_ratio=[0.5])
+    run = collect(Latencies(RUN, 0, False, [100], [100]), hot)
+    assert run.readings is not None
+    told = [(sensor.name, sensor.quantity, sensor.part) for sensor in run.readings.sensors]
+    assert told == [
+        ("npu_load_ratio[0]", "npu_load_ratio", "0"),
+        ("temperature_celsius[soc-thermal]", "temperature_celsius", "soc-thermal"),
+    ]
+    assert [sensor.max for sensor in run.readings.of("temperature_celsius")] == [71.5]
+    assert replace(run.readings.sensors[1], quantity="", part=None) == run.readings.sensors[1]  # as of old
+
+
 def test_a_window_without_readings_takes_them_all() -> None:
     """A virtual clock is not the clock of the sensors."""
     run = collect(Latencies(RUN, 0, False, [0], [5]), Reading(900, npu_clock_hz=300_000_000))

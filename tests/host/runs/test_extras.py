@@ -8,9 +8,9 @@ from made_runs import make_run
 from rkbench.runs.caveats import caveats_of
 from rkbench.runs.collect import Collected, Collector
 from rkbench.runs.cycles import load_cycles
-from rkbench.runs.extras import Conditions, pinned_text
+from rkbench.runs.extras import Conditions, held_text
 from rkbench.runs.parts import load
-from rkbench_agent.wire.board import Pinning, Reading
+from rkbench_agent.wire.board import HeldClock, Pinning, Reading
 from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import Finished, Latencies, LoadCycle, LoadMemory, Message, Provenance
 
@@ -113,10 +113,30 @@ def test_pinned_clocks_are_in_the_result_and_free_governors_are_no_doubt_then() 
     assert "governor" in [caveat.code for caveat in caveats_of(replace(free, conditions=None), [])]
 
 
-def test_clocks_are_told_with_their_unit() -> None:
-    cpu = "sys/devices/system/cpu/cpufreq/policy4/scaling_min_freq"
-    settings = {f"{NPU}/governor": "userspace", f"{NPU}/userspace/set_freq": "600000000", cpu: "2400000"}
-    assert pinned_text(settings) == "userspace, 600 MHz, 2.40 GHz"
+def test_what_was_held_is_told_once_and_with_its_unit() -> None:
+    clocks = [
+        HeldClock("NPU", "userspace", 600_000_000),
+        HeldClock("DDR", "performance"),
+        HeldClock("CPU policy4", clock_hz=2_400_000_000),
+        HeldClock("CPU policy6", clock_hz=2_400_000_000),
+    ]
+    assert held_text(clocks) == "userspace, 600 MHz, performance, 2.40 GHz"
+
+
+def test_what_the_first_version_wrote_to_files_is_held_as_well() -> None:
+    policy = "sys/devices/system/cpu/cpufreq/policy4"
+    settings = {
+        f"{NPU}/governor": "userspace",
+        f"{NPU}/userspace/set_freq": "600000000",
+        "sys/class/devfreq/dmc/governor": "performance",
+        f"{policy}/scaling_min_freq": "2400000",
+        f"{policy}/scaling_max_freq": "2400000",
+    }
+    assert Conditions(True, settings).clocks == (
+        HeldClock("NPU", "userspace", 600_000_000),
+        HeldClock("DDR", "performance"),
+        HeldClock("CPU policy4", clock_hz=2_400_000_000),
+    )
 
 
 def test_the_agents_word_on_background_load_replaces_the_hosts() -> None:

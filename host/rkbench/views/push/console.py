@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, TextIO
 from rkbench_agent.wire.caveats import Caveat
 
 from rkbench.runs.comparison import Comparison
-from rkbench.runs.extras import pinned_text
+from rkbench.runs.extras import held_text
 from rkbench.runs.model import BoardRecord, Failure, RunResult
 from rkbench.units import MARK, UNKNOWN, format_bytes, format_hertz, format_seconds
 from rkbench.views.push.extras import aligned_sweep, cycles_text, is_sweep, profile_lines
@@ -97,7 +97,7 @@ def _print_head(runs: Sequence[RunResult], console: Console) -> None:
     _paragraph(console, "push   ", how, style="", space=False)
     if first.conditions is not None and first.conditions.pinned:
         cpus = ", ".join(str(cpu) for cpu in first.conditions.big_cpus)
-        told = "clocks held still by " + pinned_text(first.conditions.settings)
+        told = f"clocks held still by {held_text(first.conditions.clocks)}"
         refused = any(caveat.code == "not_on_big_cores" for run in runs for caveat in run.caveats)
         worker = f" · worker on CPU {cpus}" if cpus and not refused else ""
         _paragraph(console, "pinned ", told + worker, style="", space=False)

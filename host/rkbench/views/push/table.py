@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rkbench_agent.wire.caveats import Caveat
 
 from rkbench.runs.comparison import Comparison, device_p50_s, highest_error, lowest_cosine, lowest_top1
-from rkbench.runs.model import RunResult
+from rkbench.runs.model import DDR_CLOCK, NPU_CLOCK, TEMPERATURE, RunResult
 from rkbench.units import (
     MARK,
     UNKNOWN,
@@ -60,7 +60,7 @@ def table_rows(runs: Sequence[RunResult], comparison: Comparison, numbers: Mappi
     """Return the lines of the table for `runs`, in the order given; empty lines are left out."""
     rows = [_row(line, runs, comparison) for line in _LINES]
     rows.insert(_JUDGEMENT_AT, _judgements(runs, comparison))
-    rows += [clocks_row("NPU clock", "npu_clock_hz", runs), clocks_row("DDR clock", "ddr_clock_hz", runs)]
+    rows += [clocks_row("NPU clock", NPU_CLOCK, runs), clocks_row("DDR clock", DDR_CLOCK, runs)]
     rows.append(heat_row(runs))
     rows = [row for row in rows if any(cell.value not in ("", UNKNOWN) for cell in row.cells)]
     rows.append(Row("verdict", tuple(_verdict(run) for run in runs), gap_above=True))
@@ -69,27 +69,26 @@ def table_rows(runs: Sequence[RunResult], comparison: Comparison, numbers: Mappi
     return rows
 
 
-def clocks_row(label: str, sensor: str, runs: Sequence[RunResult]) -> Row:
+def clocks_row(label: str, quantity: str, runs: Sequence[RunResult]) -> Row:
     """Return the lowest and highest value of a clock while each run was timed."""
-    return Row(label, tuple(Cell(_clocks(run, sensor)) for run in runs), gap_above=label == "NPU clock")
+    return Row(label, tuple(Cell(_clocks(run, quantity)) for run in runs), gap_above=label == "NPU clock")
 
 
 def heat_row(runs: Sequence[RunResult]) -> Row:
     """Return the highest temperature of any zone while each run was timed."""
     cells = []
     for run in runs:
-        sensors = run.readings.sensors if run.readings else ()
-        heat = [sensor.max for sensor in sensors if sensor.name.startswith("temperature_celsius")]
+        heat = [sensor.max for sensor in run.readings.of(TEMPERATURE)] if run.readings else []
         mark = MARK if run.simulated and heat else ""
         cells.append(Cell(mark + format_celsius(max(heat)) if heat else UNKNOWN))
     return Row("hottest", tuple(cells))
 
 
-def _clocks(run: RunResult, name: str) -> str:
-    found = next((item for item in run.readings.sensors if item.name == name), None) if run.readings else None
-    if found is None:
+def _clocks(run: RunResult, quantity: str) -> str:
+    clocks = run.readings.of(quantity) if run.readings else ()
+    if not clocks:
         return UNKNOWN
-    low, high = format_hertz(found.min), format_hertz(found.max)
+    low, high = format_hertz(clocks[0].min), format_hertz(clocks[0].max)
     return (MARK if run.simulated else "") + (high if low == high else f"{low} … {high}")
 
 
