@@ -14,12 +14,13 @@ from rkbench_agent.wire.messages import Beat, Cancel, Done, Have, Hello, Log, Me
 from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.words import BEAT_INTERVAL_S, SILENCE_LIMIT_S
 
-from rkbench.boards.agent.boot import boot_command, build_agent
+from rkbench.boards.agent.boot import boot_argv, build_agent
 from rkbench.boards.agent.link import AgentLink
 from rkbench.boards.agent.upload import LocalFile, OnProgress, Transfer, check_room, send_file
 from rkbench.boards.model import Board
 from rkbench.boards.ssh.auth import Ask
-from rkbench.boards.ssh.connection import CONNECT_TIMEOUT_S, Connection, connect, terminal_ask
+from rkbench.boards.ssh.connection import CONNECT_TIMEOUT_S, connect, terminal_ask
+from rkbench.boards.transport import Transport
 from rkbench.boards.virtual.board import start_if_virtual
 from rkbench.errors import ConnectionLostError, ProtocolError
 
@@ -31,9 +32,9 @@ FAREWELL_S = 10.0
 class Session:
     """A running agent on a board. Made by `open_session`; use it in a `with`."""
 
-    def __init__(self, board: Board, connection: Connection, link: AgentLink, silence_limit_s: float) -> None:
+    def __init__(self, board: Board, transport: Transport, link: AgentLink, silence_limit_s: float) -> None:
         self.board = board
-        self._connection = connection
+        self._transport = transport
         self._link = link
         self._silence_limit_s = silence_limit_s
         self._running = False
@@ -101,7 +102,7 @@ class Session:
     def close(self) -> None:
         """End the agent and the connection; nothing stays running on the board."""
         self._link.close(FAREWELL_S)
-        self._connection.close()
+        self._transport.close()
 
     def __enter__(self) -> Session:
         return self
@@ -114,7 +115,8 @@ class Session:
     ) -> Transfer:
         try:
             return send_file(
-                self._connection,
+                self.board,
+                self._transport,
                 file,
                 offset=offset,
                 keep=keep,
@@ -156,15 +158,30 @@ def open_session(
     ask = ask or terminal_ask()
     packing = threading.Thread(target=build_agent, daemon=True)
     packing.start()  # while the board is waited for
+    transport = connect(board, timeout_s=connect_timeout_s, ask=ask)
+    packing.join()
+    return start_session(board, transport, silence_limit_s=silence_limit_s, beat_interval_s=beat_interval_s)
+
+
+def start_session(
+    board: Board,
+    transport: Transport,
+    *,
+    silence_limit_s: float = SILENCE_LIMIT_S,
+    beat_interval_s: float = BEAT_INTERVAL_S,
+) -> Session:
+    """Start the agent of `board` over `transport`, which the session closes, also where it does not start.
+
+    Raises BoardError and its kin, or ConnectionLostError.
+    """
     with ExitStack() as resources:
-        connection = resources.enter_context(connect(board, timeout_s=connect_timeout_s, ask=ask))
-        packing.join()
+        resources.callback(transport.close)
         agent = build_agent()
-        command = boot_command(board, agent, "serve", board.cache_dir)
-        link = AgentLink(board, connection, connection.exec(command), silence_limit_s)
+        channel = transport.open(boot_argv(board, agent, "serve", board.cache_dir))
+        link = AgentLink(board, transport, channel, silence_limit_s)
         resources.callback(link.abort)
         link.start(agent, beat_interval_s)
-        session = Session(board, connection, link, silence_limit_s)
+        session = Session(board, transport, link, silence_limit_s)
         resources.pop_all()
         return session
     raise AssertionError("unreachable")

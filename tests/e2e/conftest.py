@@ -7,11 +7,15 @@ import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from pipes import PipeBoard
 from typing import Any
 
 import pytest
 from relay import Relay
 from sshd import BEAT_INTERVAL_S, SILENCE_LIMIT_S, SSHD, Sshd
+
+#: What every agent of these tests is told.
+LIMITS = {"RKBENCH_SILENCE_LIMIT_S": f"{SILENCE_LIMIT_S}", "RKBENCH_BEAT_INTERVAL_S": f"{BEAT_INTERVAL_S}"}
 
 
 @pytest.fixture
@@ -25,11 +29,7 @@ def start_sshd(tmp_path: Path) -> Iterator[Callable[..., Sshd]]:
         def start(**options: Any) -> Sshd:
             nonlocal count
             count += 1
-            limits = {
-                "RKBENCH_SILENCE_LIMIT_S": f"{SILENCE_LIMIT_S}",
-                "RKBENCH_BEAT_INTERVAL_S": f"{BEAT_INTERVAL_S}",
-            }
-            environment = {**limits, **options.pop("environment", {})}
+            environment = {**LIMITS, **options.pop("environment", {})}
             server = Sshd(tmp_path / f"sshd{count}", environment=environment, **options)
             running.callback(server.close)
             running.callback(server.await_no_processes)
@@ -42,6 +42,14 @@ def start_sshd(tmp_path: Path) -> Iterator[Callable[..., Sshd]]:
 def sshd(start_sshd: Callable[..., Sshd]) -> Sshd:
     """One real OpenSSH server."""
     return start_sshd()
+
+
+@pytest.fixture
+def pipe_board(tmp_path: Path) -> Iterator[PipeBoard]:
+    """A board that is reached by pipes; the test fails if an agent is left there."""
+    board = PipeBoard(tmp_path / "pipe_board", LIMITS)
+    yield board
+    board.await_no_processes()
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
+from board_home import BoardHome
 from rkbench.boards.model import Board
 
 SSHD = "/usr/sbin/sshd"
@@ -37,7 +38,7 @@ SetEnv {environment}
 """
 
 
-class Sshd:
+class Sshd(BoardHome):
     """A running sshd; `board` is what a user who trusts it would write. Its logins live in `home`."""
 
     def __init__(
@@ -94,37 +95,6 @@ class Sshd:
         """Return what ssh-keygen says of the host key."""
         command = ["ssh-keygen", "-lf", f"{self.folder}/host_{kind}.pub"]
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout.split()[1]
-
-    @property
-    def objects(self) -> list[str]:
-        """The names of the complete files in the cache."""
-        folder = self.home / ".cache/rkbench/objects"
-        return sorted(path.name for path in folder.iterdir()) if folder.exists() else []
-
-    @property
-    def partials(self) -> dict[str, int]:
-        """The sizes of the incomplete files in the cache."""
-        folder = self.home / ".cache/rkbench/incoming"
-        return {path.name: path.stat().st_size for path in folder.iterdir()} if folder.exists() else {}
-
-    def processes(self) -> list[int]:
-        """Return the ids of the processes that a login started and that still live."""
-        mark = f"HOME={self.home}".encode()
-        found = []
-        for entry in Path("/proc").iterdir():
-            try:
-                if entry.name.isdigit() and mark in (entry / "environ").read_bytes().split(b"\0"):
-                    found.append(int(entry.name))
-            except OSError:
-                continue  # ended meanwhile, or not ours
-        return found
-
-    def await_no_processes(self, limit_s: float = 30.0) -> None:
-        """Return once nothing that a login started lives; fails after `limit_s`."""
-        deadline = time.monotonic() + limit_s
-        while left := self.processes():
-            assert time.monotonic() < deadline, f"left running: {left}"
-            time.sleep(0.02)
 
     def close(self) -> None:
         """Stop the server."""

@@ -18,7 +18,7 @@ from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL
 from rkbench.boards.model import Board
 from rkbench.boards.ssh.connection import connect
 from rkbench.boards.ssh.host_keys import record_host_key
-from rkbench.boards.virtual.board import _new_key
+from rkbench.boards.ssh.server import _new_key
 from rkbench.errors import AuthenticationError, ConnectError, HostKeyError
 from rkbench.session import open_session
 from sshd import Sshd, free_port

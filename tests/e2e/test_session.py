@@ -7,10 +7,8 @@ import json
 import os
 import signal
 import struct
-import sys
-from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
+from pipes import PipeBoard
 
 import pytest
 from rkbench.boards.model import Board
@@ -19,7 +17,6 @@ from rkbench.errors import BoardError, ConnectionLostError, InventoryError
 from rkbench.session import Session, open_session
 from rkbench_agent.wire.messages import Beat, Done, Finished, Latencies, Progress
 from rkbench_agent.wire.plan import FileFigures, Plan, RunSettings, RunSpec, TensorSpec
-from sshd import Sshd
 
 #: Never reached: only a cancel or a fault ends such a plan.
 ENDLESS = 1_000_000_000
@@ -34,14 +31,10 @@ def model_bytes() -> bytes:
 
 
 @pytest.fixture
-def sshd(start_sshd: Callable[..., Sshd], data: Path) -> Sshd:
-    """A real server whose agents see the tree of an RK3588."""
-    return start_sshd(environment={"RKBENCH_SYS_ROOT": str((data / "boards/rk3588").resolve())})
-
-
-@pytest.fixture
-def board(sshd: Sshd) -> Board:
-    return replace(sshd.board, runtime="virtual", python=sys.executable)
+def board(pipe_board: PipeBoard, data: Path) -> PipeBoard:
+    """A board whose agents see the tree of an RK3588."""
+    pipe_board.environment["RKBENCH_SYS_ROOT"] = str((data / "boards/rk3588").resolve())
+    return pipe_board
 
 
 def plan_for(session: Session, folder: Path, min_iterations: int) -> Plan:
@@ -57,8 +50,8 @@ def plan_for(session: Session, folder: Path, min_iterations: int) -> Plan:
     return Plan([spec], settings)
 
 
-def test_a_plan_runs_to_its_end_and_beats_stay_out(board: Board, tmp_path: Path) -> None:
-    with open_session(board) as session:
+def test_a_plan_runs_to_its_end_and_beats_stay_out(board: PipeBoard, tmp_path: Path) -> None:
+    with board.session() as session:
         messages = list(session.run(plan_for(session, tmp_path, 120)))
     assert [message for message in messages if isinstance(message, (Beat, Done))] == []
     (finished,) = [message for message in messages if isinstance(message, Finished)]
@@ -67,8 +60,8 @@ def test_a_plan_runs_to_its_end_and_beats_stay_out(board: Board, tmp_path: Path)
     assert sum(len(item.duration_ns) for item in timed) == finished.iterations
 
 
-def test_leaving_the_loop_cancels_and_the_session_goes_on(board: Board, tmp_path: Path) -> None:
-    with open_session(board) as session:
+def test_leaving_the_loop_cancels_and_the_session_goes_on(board: PipeBoard, tmp_path: Path) -> None:
+    with board.session() as session:
         running = session.run(plan_for(session, tmp_path, ENDLESS))
         for message in running:
             if isinstance(message, Latencies):
@@ -78,24 +71,22 @@ def test_leaving_the_loop_cancels_and_the_session_goes_on(board: Board, tmp_path
     assert any(isinstance(message, Finished) for message in messages)
 
 
-def test_an_interrupt_inside_the_loop_cancels_and_goes_on_upwards(
-    sshd: Sshd, board: Board, tmp_path: Path
-) -> None:
-    with pytest.raises(KeyboardInterrupt), open_session(board) as session:
+def test_an_interrupt_inside_the_loop_cancels_and_goes_on_upwards(board: PipeBoard, tmp_path: Path) -> None:
+    with pytest.raises(KeyboardInterrupt), board.session() as session:
         for message in session.run(plan_for(session, tmp_path, ENDLESS)):
             if isinstance(message, (Latencies, Progress)):
                 raise KeyboardInterrupt
-    sshd.await_no_processes()
-    assert sshd.processes() == []
+    board.await_no_processes()
+    assert board.processes() == []
 
 
-def test_a_killed_supervisor_is_told_and_leaves_no_worker(sshd: Sshd, board: Board, tmp_path: Path) -> None:
-    with open_session(board) as session, pytest.raises(ConnectionLostError) as lost:
+def test_a_killed_supervisor_is_told_and_leaves_no_worker(board: PipeBoard, tmp_path: Path) -> None:
+    with board.session() as session, pytest.raises(ConnectionLostError) as lost:
         for message in session.run(plan_for(session, tmp_path, ENDLESS)):
             if isinstance(message, Latencies):
                 os.kill(session.hello.pid, signal.SIGKILL)
     assert "bench-board" in lost.value.message
-    sshd.await_no_processes()
+    board.await_no_processes()
 
 
 def test_a_virtual_board_has_a_tree_of_its_soc(tmp_path: Path) -> None:

@@ -9,7 +9,6 @@ import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -126,24 +125,6 @@ def test_a_link_that_falls_silent_ends_the_session_and_the_agent(sshd: Sshd, rel
     assert sshd.processes() == []
 
 
-def test_beats_keep_an_idle_session_alive(sshd: Sshd) -> None:
-    with open_session(sshd.board, silence_limit_s=1.0, beat_interval_s=0.2) as session:
-        answers = [session.upload([Path(__file__)])[0].cached]
-        session._link._over.wait(2 * SILENCE_LIMIT_S)  # idle for longer than either side's limit
-        answers.append(session.upload([Path(__file__)])[0].cached)
-    assert answers == [False, True]
-
-
-def test_no_space_is_told_with_numbers_before_anything_is_sent(
-    start_sshd: Callable[..., Sshd], model: Path, tmpfs: Path
-) -> None:
-    server = start_sshd(home=tmpfs)
-    with open_session(server.board) as session, pytest.raises(NoSpaceError) as refusal:
-        session.upload([model])
-    assert "16.8 MB are to be sent" in refusal.value.message
-    assert server.partials == {}
-
-
 def test_a_quota_that_ends_in_the_middle_is_no_space(start_sshd: Callable[..., Sshd], model: Path) -> None:
     limit = 'ForceCommand ulimit -f 4096; eval "$SSH_ORIGINAL_COMMAND"'  # in KiB or half KiB, by the shell
     server = start_sshd(more=limit)
@@ -167,24 +148,3 @@ def test_two_sessions_that_send_one_file_at_once_do_not_mix(sshd: Sshd, model: P
             session.upload([model])
         assert sent.result() == SIZE
     assert (sshd.objects, sshd.partials) == ([digest_of(model)], {})
-
-
-def test_two_models_of_equal_content_are_sent_once(sshd: Sshd, model: Path, tmp_path: Path) -> None:
-    twin = tmp_path / "twin.rknn"
-    twin.write_bytes(model.read_bytes())
-    with open_session(sshd.board) as session:
-        first, second = session.upload([model, twin])
-    assert (first.sent_bytes, second.sent_bytes, second.cached) == (SIZE, 0, True)
-
-
-def test_the_least_recently_used_model_makes_room(sshd: Sshd, tmp_path: Path) -> None:
-    board = replace(sshd.board, cache_limit_bytes=2500)
-    names = []
-    for letter in "abc":
-        path = tmp_path / letter
-        path.write_bytes(letter.encode() * 1000)
-        names.append(hashlib.sha256(path.read_bytes()).hexdigest())
-    with open_session(board) as session:
-        for letter in "abc":
-            session.upload([tmp_path / letter])
-    assert sshd.objects == sorted(names[1:])

@@ -12,8 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rkbench.boards.agent.boot import BOOT, AgentZip, boot_command, build_agent, pack
+from rkbench.boards.agent.boot import BOOT, AgentZip, boot_argv, build_agent, pack
 from rkbench.boards.model import Board
+from rkbench.boards.ssh.transport import shell_command
 
 BOARD = Board(name="b", host="h")
 
@@ -60,7 +61,7 @@ def test_a_wheel_holds_the_same_agent_and_the_same_trees(tmp_path: Path) -> None
 
 def test_the_command_quotes_everything_but_a_leading_home() -> None:
     board = replace(BOARD, python="~/my venv/bin/python", become="sudo -n", cache_dir="/data/$x")
-    command = boot_command(board, AgentZip("d" * 64, b"12"), "serve", "a'b")
+    command = shell_command(boot_argv(board, AgentZip("d" * 64, b"12"), "serve", "a'b"))
     assert command.startswith("exec sudo -n \"$HOME\"/'my venv/bin/python' -c '")
     assert command.endswith("' " + "d" * 64 + " 2 '/data/$x' serve 'a'\"'\"'b'")
 

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from rkbench.boards.agent.docstrings import slim
 from rkbench.boards.model import Board
+from rkbench.boards.transport import Argument, InHome
 
 BOOT_MARK = "rkbench-boot "
 #: The oldest time that a zip can hold; the same for every file, so that equal sources give equal bytes.
@@ -112,7 +113,7 @@ def build_agent() -> AgentZip:
     import rkbench_agent
 
     texts = python_sources(Path(rkbench_agent.__file__).parent)
-    # The exporter is a zipapp of its own: exporter_zip.py.
+    # The exporter is a zipapp of its own: exporter/zipapp.py.
     sources = {name: slim(text).encode() for name, text in texts.items() if "/exporter/" not in name}
     sources["__main__.py"] = _MAIN.encode()
     data = pack(
@@ -142,21 +143,15 @@ def pack(sources: dict[str, bytes], title: str) -> bytes:
     return stream.getvalue()
 
 
-def boot_command(board: Board, agent: AgentZip, *arguments: str) -> str:
-    """Return the shell command that runs the agent with `arguments`, fetching it where it is missing.
+def boot_argv(board: Board, program: AgentZip, *arguments: str) -> list[Argument]:
+    """Return the command that runs the zipapp with `arguments`, fetching it where it is missing.
 
     `put` needs no installed packages: without them (-S) Python starts sooner.
     """
     options = ["-S"] if arguments[:1] == ("put",) else []
-    words = [*options, "-c", BOOT, agent.digest, str(len(agent.data)), board.cache_dir, *arguments]
-    return f"exec {_interpreter(board)} {shlex.join(words)}"
+    script = ["-c", BOOT, program.digest, str(len(program.data)), board.cache_dir]
+    return [*shlex.split(board.become), _interpreter(board.python), *options, *script, *arguments]
 
 
-def _interpreter(board: Board) -> str:
-    become = shlex.join(shlex.split(board.become))
-    return f"{become} {_with_home(board.python)}".strip()
-
-
-def _with_home(path: str) -> str:
-    """Quote `path` for the board's shell, but let it put the home folder for a leading `~/`."""
-    return f'"$HOME"/{shlex.quote(path[2:])}' if path.startswith("~/") else shlex.quote(path)
+def _interpreter(path: str) -> Argument:
+    return InHome(path[2:]) if path.startswith("~/") else path

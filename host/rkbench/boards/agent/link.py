@@ -6,18 +6,17 @@ import queue
 import threading
 from collections import deque
 
-import paramiko
 from rkbench_agent.wire.codec import encode
 from rkbench_agent.wire.messages import Beat, Hello, Message
 from rkbench_agent.wire.words import MAGIC, PROTOCOL
 
-from rkbench.boards.agent.boot import BOOT_MARK, AgentZip
+from rkbench.boards.agent.boot import AgentZip
+from rkbench.boards.agent.start import CHUNK_BYTES, LineReader, program_lines
 from rkbench.boards.model import Board
-from rkbench.boards.ssh.connection import Connection, close_channel
+from rkbench.boards.transport import Channel, Transport
 from rkbench.borders.messages import decode
-from rkbench.errors import BenchError, BoardError, ConnectionLostError, NoSpaceError, ProtocolError
+from rkbench.errors import BenchError, BoardError, ConnectionLostError, ProtocolError
 
-CHUNK_BYTES = 256 * 1024
 STDERR_LINES = 20
 #: A board that boots from a slow SD card takes its time to start Python.
 START_LIMIT_S = 60.0
@@ -31,11 +30,9 @@ class AgentLink:
 
     hello: Hello
 
-    def __init__(
-        self, board: Board, connection: Connection, channel: paramiko.Channel, silence_limit_s: float
-    ) -> None:
+    def __init__(self, board: Board, transport: Transport, channel: Channel, silence_limit_s: float) -> None:
         self._board = board
-        self._connection = connection
+        self._transport = transport
         self._channel = channel
         self._silence_limit_s = silence_limit_s
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
@@ -49,16 +46,21 @@ class AgentLink:
 
     def start(self, agent: AgentZip, beat_interval_s: float) -> None:
         """See the agent through its start, up to its Hello; raises BoardError and its kin."""
-        self._channel.settimeout(max(START_LIMIT_S, self._silence_limit_s))
-        while True:
-            line = self._start_line()
-            if line.startswith(BOOT_MARK + "need"):
-                self._write_all(agent.data)
-            elif line.startswith(BOOT_MARK + "error "):
-                raise boot_error(self._board, line[len(BOOT_MARK) + 6 :])
-            elif MAGIC in line:
-                self.hello = self._check_hello(line, agent)
-                break
+        limit_s = max(START_LIMIT_S, self._silence_limit_s)
+        self._channel.settimeout(limit_s)
+        lines = LineReader(self._channel)
+        try:
+            for line in program_lines(self._board, self._channel, agent, lines):
+                if MAGIC in line:
+                    self.hello = self._check_hello(line, agent)
+                    break
+            else:
+                raise self._ended()
+        except TimeoutError as error:
+            raise self._silent(limit_s) from error
+        except OSError as error:
+            raise self._gone(error) from error
+        self._buffer = lines.rest
         self._channel.settimeout(self._silence_limit_s)
         self._run_thread(self._read_messages)
         self._run_thread(self._beat, min(beat_interval_s, self.hello.silence_limit_s / BEATS_IN_SILENCE))
@@ -84,18 +86,18 @@ class AgentLink:
     def close(self, farewell_s: float) -> None:
         """Close the agent's stdin, which ends it, and wait for that; then close the channel."""
         self._over.set()
-        if self._connection.is_alive:
+        if self._transport.is_alive:
             try:
                 self._channel.shutdown_write()
-                self._channel.status_event.wait(farewell_s)
-            except (OSError, EOFError, paramiko.SSHException):
+                self._channel.exit_status(farewell_s)
+            except OSError:
                 pass  # it has ended before
         self.abort()
 
     def abort(self) -> None:
         """Close the channel without a word; the agent ends by itself."""
         self._over.set()
-        close_channel(self._channel)
+        self._channel.close()
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()
@@ -110,7 +112,7 @@ class AgentLink:
         except BenchError as error:
             self._incoming.put(error)
             if isinstance(error, ConnectionLostError) and not self._over.is_set():
-                self._connection.abort()
+                self._transport.abort()
 
     def _put_lines(self, data: bytes) -> None:
         *lines, self._buffer = (self._buffer + data).split(b"\n")
@@ -128,10 +130,9 @@ class AgentLink:
         try:
             data = self._channel.recv(CHUNK_BYTES)
         except TimeoutError as error:
-            raise ConnectionLostError(
-                f"board {self._board.name!r}: nothing heard for {self._silence_limit_s:g} s",
-                hint="check power, cable and network; the agent there ends by itself and cleans up",
-            ) from error
+            raise self._silent(self._silence_limit_s) from error
+        except OSError as error:
+            raise self._gone(error) from error
         if data:
             return data
         raise self._ended()
@@ -143,6 +144,8 @@ class AgentLink:
                 data = self._channel.recv_stderr(CHUNK_BYTES)
             except TimeoutError:
                 continue
+            except OSError:
+                break
             if not data:
                 break
             *lines, rest = (rest + data).split(b"\n")
@@ -168,18 +171,9 @@ class AgentLink:
     def _write_all(self, data: bytes) -> None:
         try:
             with self._write:
-                self._channel.sendall(data)
-        except (OSError, EOFError, paramiko.SSHException) as error:
-            raise ConnectionLostError(
-                f"board {self._board.name!r}: the connection to the agent is gone ({error or 'closed'})",
-                hint="check board and network, then push again",
-            ) from error
-
-    def _start_line(self) -> str:
-        while b"\n" not in self._buffer:
-            self._buffer += self._receive()
-        line, _, self._buffer = self._buffer.partition(b"\n")
-        return line.decode("utf-8", "replace")
+                self._channel.send(data)
+        except OSError as error:
+            raise self._gone(error) from error
 
     def _check_hello(self, line: str, agent: AgentZip) -> Hello:
         try:
@@ -193,10 +187,21 @@ class AgentLink:
             )
         return hello
 
+    def _silent(self, limit_s: float) -> ConnectionLostError:
+        return ConnectionLostError(
+            f"board {self._board.name!r}: nothing heard for {limit_s:g} s",
+            hint="check power, cable and network; the agent there ends by itself and cleans up",
+        )
+
+    def _gone(self, error: OSError) -> ConnectionLostError:
+        return ConnectionLostError(
+            f"board {self._board.name!r}: the connection to the agent is gone ({error or 'closed'})",
+            hint="check board and network, then push again",
+        )
+
     def _ended(self) -> BenchError:
         """Return what it means that the channel has closed."""
-        self._channel.status_event.wait(1.0)
-        status = self._channel.exit_status if self._channel.exit_status_ready() else None
+        status = self._channel.exit_status(1.0)
         name, started = self._board.name, hasattr(self, "hello")
         self._threads[0].join(1.0)
         said = "\n".join(line for line in self._stderr if line.strip())
@@ -205,7 +210,7 @@ class AgentLink:
                 f"board {name!r}: no Python there: {self._board.python!r} cannot be run ({said or status})",
                 hint="install python3 (3.8 or newer) there, or name it: bench boards add ... --python PATH",
             )
-        if status is None or status == -1:
+        if status is None:
             return ConnectionLostError(
                 f"board {name!r}: the connection broke off",
                 hint="check power, cable and network, then push again",
@@ -217,25 +222,3 @@ class AgentLink:
             if said
             else "it said nothing; was it killed? see dmesg on the board",
         )
-
-
-def boot_error(board: Board, text: str) -> BenchError:
-    """Return what it means that the boot script said `rkbench-boot error TEXT`."""
-    kind, _, message = text.strip().partition(" ")
-    name = board.name
-    if kind == "python_too_old":
-        return BoardError(
-            f"board {name!r}: {message}; the agent needs Python 3.8 or newer",
-            hint=f"name a newer one: bench boards add {name} ... --python /path/to/python3",
-        )
-    if kind == "no_space":
-        return NoSpaceError(
-            f"board {name!r}: no space for the agent: {message}",
-            hint="free some space there, or name a folder on a larger disk: cache_dir in bench.toml",
-        )
-    if kind == "read_only":
-        return BoardError(
-            f"board {name!r}: the cache folder cannot be written: {message}",
-            hint="name a folder that can: cache_dir in bench.toml (bench boards add ... --cache DIR)",
-        )
-    return BoardError(f"board {name!r}: the agent did not start: {message}", hint="push again")

@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import paramiko
-
-from rkbench.boards.agent.boot import boot_command, build_agent
-from rkbench.boards.ssh.connection import Connection, close_channel
+from rkbench.boards.agent.boot import boot_argv, build_agent
+from rkbench.boards.model import Board
+from rkbench.boards.transport import Channel, Transport
 from rkbench.errors import (
     BenchError,
     BoardBusyError,
@@ -101,7 +100,8 @@ def check_room(board: str, files: Sequence[LocalFile], partial: dict[str, int], 
 
 
 def send_file(
-    connection: Connection,
+    board: Board,
+    transport: Transport,
     file: LocalFile,
     *,
     offset: int = 0,
@@ -115,7 +115,7 @@ def send_file(
     nothing moved for `silence_limit_s`; the board then keeps what it got.
     """
     start = time.monotonic()
-    sender = _Sender(connection, file, tuple(keep), silence_limit_s, on_progress)
+    sender = _Sender(board, transport, file, tuple(keep), silence_limit_s, on_progress)
     offset = offset if offset <= file.size_bytes else 0
     while True:
         reply = sender.attempt(offset)
@@ -126,7 +126,7 @@ def send_file(
         else:
             break
     if "ok" not in reply:
-        raise _refusal(connection.board.name, file, reply)
+        raise _refusal(board.name, file, reply)
     return Transfer(
         file.digest,
         file.size_bytes,
@@ -144,13 +144,15 @@ class _Sender:
 
     def __init__(
         self,
-        connection: Connection,
+        board: Board,
+        transport: Transport,
         file: LocalFile,
         keep: tuple[str, ...],
         silence_limit_s: float,
         on_progress: OnProgress | None,
     ) -> None:
-        self._connection = connection
+        self._board = board
+        self._transport = transport
         self._file = file
         self._keep = keep
         self._silence_limit_s = silence_limit_s
@@ -160,13 +162,13 @@ class _Sender:
 
     def attempt(self, offset: int) -> dict[str, Any]:
         """Run `put` once and return its reply."""
-        board = self._connection.board
+        board = self._board
         with self._file.path.open("rb") as stream:
             prefix = hashlib.sha256()
             _hash_bytes(stream, prefix, offset)
             arguments = ["put", self._file.digest, str(self._file.size_bytes), str(offset), self.codec]
             arguments += [board.cache_dir, str(board.cache_limit_bytes), prefix.hexdigest(), *self._keep]
-            channel = self._connection.exec(boot_command(board, build_agent(), *arguments))
+            channel = self._transport.open(boot_argv(board, build_agent(), *arguments))
             try:
                 channel.settimeout(self._silence_limit_s)
                 head = _read_until_ready(channel) if offset else READY
@@ -174,21 +176,21 @@ class _Sender:
                     self._send(channel, stream, offset)
                 channel.settimeout(max(SYNC_LIMIT_S, self._silence_limit_s))
                 return _reply(channel, board.name, head)
-            except (OSError, EOFError, paramiko.SSHException) as error:
+            except OSError as error:
                 raise self._lost(error) from error
             finally:
-                close_channel(channel)
+                channel.close()
 
-    def _send(self, channel: paramiko.Channel, stream: BinaryIO, offset: int) -> None:
+    def _send(self, channel: Channel, stream: BinaryIO, offset: int) -> None:
         """Send the rest of `stream`; returns early where the board has closed its end (it says why)."""
         done = offset
         for taken, data in _encoded(stream, self.codec):
             try:
-                channel.sendall(data)
+                channel.send(data)
             except TimeoutError:
                 raise
             except OSError:
-                if not self._connection.is_alive:
+                if not self._transport.is_alive:
                     raise
                 return
             self.sent_bytes += len(data)
@@ -198,7 +200,7 @@ class _Sender:
         channel.shutdown_write()
 
     def _lost(self, error: Exception) -> ConnectionLostError:
-        name, file = self._connection.board.name, self._file
+        name, file = self._board.name, self._file
         what = "stopped moving" if isinstance(error, TimeoutError) else "broke off"
         return ConnectionLostError(
             f"board {name!r}: the upload of {file.path.name} {what} after {format_bytes(self.sent_bytes)}",
@@ -222,7 +224,7 @@ def _encoded(stream: BinaryIO, codec: str) -> Iterator[tuple[int, bytes]]:
     yield taken, packer.flush()
 
 
-def _read_until_ready(channel: paramiko.Channel) -> bytes:
+def _read_until_ready(channel: Channel) -> bytes:
     """Return what `put` prints up to `ready`, or all that it prints when it refuses."""
     received = b""
     while READY not in received.splitlines():
@@ -233,7 +235,7 @@ def _read_until_ready(channel: paramiko.Channel) -> bytes:
     return received
 
 
-def _reply(channel: paramiko.Channel, board: str, received: bytes) -> dict[str, Any]:
+def _reply(channel: Channel, board: str, received: bytes) -> dict[str, Any]:
     """Return the answer of `put` that follows `received`: the last line that is a JSON object."""
     while data := channel.recv(65536):
         received += data
@@ -249,7 +251,7 @@ def _reply(channel: paramiko.Channel, board: str, received: bytes) -> dict[str, 
             if isinstance(value, dict):
                 return value
     raise ConnectionLostError(
-        f"board {board!r}: the upload ended without an answer (exit status {channel.exit_status})",
+        f"board {board!r}: the upload ended without an answer (exit status {channel.exit_status(0)})",
         hint="push again: it goes on where it stopped",
     )
 

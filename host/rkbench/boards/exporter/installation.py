@@ -6,18 +6,18 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-import paramiko
-
-from rkbench.boards.agent.boot import BOOT_MARK, AgentZip, boot_command
-from rkbench.boards.agent.link import boot_error
+from rkbench.boards.agent.boot import AgentZip, boot_argv
+from rkbench.boards.agent.start import LineReader, program_lines
 from rkbench.boards.exporter.zipapp import build_exporter
 from rkbench.boards.model import Board
-from rkbench.boards.ssh.connection import close_channel, connect, terminal_ask
+from rkbench.boards.ssh.connection import connect, terminal_ask
+from rkbench.boards.transport import Channel
 from rkbench.boards.virtual.board import start_if_virtual
 from rkbench.errors import BoardError, ConnectionLostError
 
 #: Nothing that the installation does on the board takes longer than this without a word.
 SILENCE_LIMIT_S = 120.0
+STDERR_BYTES = 64 * 1024
 RESULT_MARK = "rkbench-exporter-result "
 
 
@@ -55,13 +55,13 @@ def _run(board: Board, command: str, *options: str) -> dict[str, Any]:
     """Run one command of the exporter's zipapp on `board` and return what it answers."""
     exporter = build_exporter()
     board = start_if_virtual(board)
-    with connect(board, ask=terminal_ask()) as connection:
-        words = boot_command(board, exporter, command, *options, "--cache", board.cache_dir)
-        channel = connection.exec(words)
+    with connect(board, ask=terminal_ask()) as transport:
+        argv = boot_argv(board, exporter, command, *options, "--cache", board.cache_dir)
+        channel = transport.open(argv)
         try:
             answer = _converse(board, exporter, channel)
         finally:
-            close_channel(channel)
+            channel.close()
     if "error" in answer:
         raise BoardError(
             f"board {board.name!r}: the exporter cannot be installed: {answer['error']}",
@@ -70,22 +70,16 @@ def _run(board: Board, command: str, *options: str) -> dict[str, Any]:
     return answer
 
 
-def _converse(board: Board, exporter: AgentZip, channel: paramiko.Channel) -> dict[str, Any]:
+def _converse(board: Board, exporter: AgentZip, channel: Channel) -> dict[str, Any]:
     """Send the zipapp if it is asked for; return the answer. Other lines are what a login prints."""
     channel.settimeout(SILENCE_LIMIT_S)
     try:
-        with channel.makefile("rb") as lines:
-            for line in iter(lines.readline, b""):
-                text = line.decode("utf-8", "replace").strip()
-                if text.startswith(BOOT_MARK + "need"):
-                    channel.sendall(exporter.data)
-                elif text.startswith(BOOT_MARK + "error "):
-                    raise boot_error(board, text[len(BOOT_MARK) + 6 :])
-                elif text.startswith(RESULT_MARK):
-                    found: dict[str, Any] = json.loads(text[len(RESULT_MARK) :])
-                    return found
-        said = channel.makefile_stderr("rb").read().decode("utf-8", "replace").strip()
-    except (OSError, EOFError, paramiko.SSHException) as error:
+        for line in program_lines(board, channel, exporter, LineReader(channel)):
+            if line.startswith(RESULT_MARK):
+                found: dict[str, Any] = json.loads(line[len(RESULT_MARK) :])
+                return found
+        said = _stderr(channel).decode("utf-8", "replace").strip()
+    except OSError as error:
         raise ConnectionLostError(
             f"board {board.name!r}: the connection broke off ({error or 'silence'})",
             hint="check board and network, then run it again: it goes on where it stopped",
@@ -94,3 +88,11 @@ def _converse(board: Board, exporter: AgentZip, channel: paramiko.Channel) -> di
         f"board {board.name!r}: the installation ended without an answer",
         hint=said[-1000:] or f"is {board.python!r} there? see: bench boards check {board.name}",
     )
+
+
+def _stderr(channel: Channel) -> bytes:
+    """Return all that a command that has ended printed on stderr."""
+    said = b""
+    while data := channel.recv_stderr(STDERR_BYTES):
+        said += data
+    return said

@@ -1,4 +1,4 @@
-"""One SSH connection to a board: strict host keys, own keys, commands in channels of their own."""
+"""Making an SSH connection to a board: jump hosts, strict host keys, login."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ import sys
 import time
 from contextlib import ExitStack, suppress
 from dataclasses import replace
-from types import TracebackType
 
 import paramiko
 from paramiko.ssh_exception import IncompatiblePeer
@@ -20,77 +19,16 @@ from rkbench.boards.ssh import host_keys
 from rkbench.boards.ssh.auth import Ask, authenticate
 from rkbench.boards.ssh.config import Target, resolve_target
 from rkbench.boards.ssh.dial import dial, expect_banner
-from rkbench.errors import ConnectError, ConnectionLostError, HostKeyError
+from rkbench.boards.ssh.transport import SshTransport
+from rkbench.errors import ConnectError, HostKeyError
 
 CONNECT_TIMEOUT_S = 10.0
-EXEC_ATTEMPTS = 4
-EXEC_RETRY_S = 0.1
 KEEPALIVE_S = 5
 #: Fastest first: with AES instructions GCM needs half the time of CTR and HMAC.
 CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 
 
-class Connection:
-    """A logged-in SSH connection; `exec` starts a command on the board."""
-
-    def __init__(self, board: Board, transport: paramiko.Transport, resources: ExitStack) -> None:
-        self.board = board
-        self._transport = transport
-        self._resources = resources
-
-    def exec(self, command: str, *, timeout_s: float = CONNECT_TIMEOUT_S) -> paramiko.Channel:
-        """Start `command` and return its channel; raises ConnectionLostError.
-
-        A server that refuses one command on a living connection is asked again: a dropbear on a busy
-        machine did so now and then, right after it had closed another channel.
-        """
-        attempt = 1
-        while True:
-            try:
-                channel = self._transport.open_session(timeout=timeout_s)
-                channel.exec_command(command)
-                return channel
-            except (paramiko.SSHException, EOFError, OSError) as error:
-                if attempt < EXEC_ATTEMPTS and self.is_alive:
-                    time.sleep(EXEC_RETRY_S * attempt)
-                    attempt += 1
-                    continue
-                raise ConnectionLostError(
-                    f"board {self.board.name!r}: no command can be started: {error or 'connection closed'}",
-                    hint="check the board and the network, then push again: what was sent is not sent twice",
-                ) from error
-
-    @property
-    def is_alive(self) -> bool:
-        """False once the connection is known to be gone."""
-        return self._transport.is_active()
-
-    def abort(self) -> None:
-        """Cut the connection, so that whoever waits for it in another thread is set free."""
-        self._transport.close()
-
-    def close(self) -> None:
-        """Close the connection and what carries it."""
-        self._resources.close()
-
-    def __enter__(self) -> Connection:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self.close()
-
-
-def close_channel(channel: paramiko.Channel) -> None:
-    """Close `channel`; where the connection is gone already there is nobody to be told."""
-    try:
-        channel.close()
-    except (OSError, EOFError, paramiko.SSHException):
-        pass
-
-
-def connect(board: Board, *, timeout_s: float = CONNECT_TIMEOUT_S, ask: Ask | None = None) -> Connection:
+def connect(board: Board, *, timeout_s: float = CONNECT_TIMEOUT_S, ask: Ask | None = None) -> SshTransport:
     """Log in to `board`; raises ConnectError, HostKeyError or AuthenticationError.
 
     `ask` lets the user type in a passphrase or password (see `terminal_ask`); nothing is stored.
@@ -100,7 +38,7 @@ def connect(board: Board, *, timeout_s: float = CONNECT_TIMEOUT_S, ask: Ask | No
         transport = _handshake(board, target, timeout_s, resources, ask)
         authenticate(transport, target, board.name, ask)
         transport.set_keepalive(KEEPALIVE_S)
-        return Connection(board, transport, resources.pop_all())
+        return SshTransport(board.name, transport, resources.pop_all())
     raise AssertionError("unreachable")
 
 
