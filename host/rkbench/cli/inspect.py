@@ -25,7 +25,8 @@ def inspect(
     layers: Annotated[str, typer.Option(help="How many layers to list, or all.")] = "10",
 ) -> None:
     """Say where every byte of a .rknn is, why, and what cures it."""
-    from rkbench.views.inspect.show import Request, inspect_file, show
+    from rkbench.inspect.inspect_file import Request, inspect_file
+    from rkbench.views.inspect.show import show_inspection
 
     request = Request(model, onnx, target, dtype, diff, digest=bool(json or html))
-    show(inspect_file(request), json_to=json, html_to=html, layers=layers, myths=myths)
+    show_inspection(inspect_file(request), json_to=json, html_to=html, layers=layers, myths=myths)

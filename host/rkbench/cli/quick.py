@@ -38,7 +38,8 @@ def inspect_arguments(arguments: Sequence[str]) -> dict[str, str] | None:
 
 def inspect_plain(arguments: dict[str, str]) -> None:
     """Inspect as `rkbench.cli.inspect` does."""
-    from rkbench.views.inspect.show import Request, inspect_file, show
+    from rkbench.inspect.inspect_file import Request, inspect_file
+    from rkbench.views.inspect.show import show_inspection
 
     onnx, diff = arguments.get("onnx"), arguments.get("diff")
     json, html = arguments.get("json"), arguments.get("html")
@@ -50,5 +51,5 @@ def inspect_plain(arguments: dict[str, str]) -> None:
         other=Path(diff) if diff is not None else None,
         digest=bool(json or html),
     )
-    layers = arguments.get("layers", "10")
-    show(inspect_file(request), json_to=json, html_to=html, layers=layers, myths="myths" in arguments)
+    layers, myths = arguments.get("layers", "10"), "myths" in arguments
+    show_inspection(inspect_file(request), json_to=json, html_to=html, layers=layers, myths=myths)

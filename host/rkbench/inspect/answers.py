@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from rkbench.inspect.causes.constants import is_pooling, pooling_source
-from rkbench.inspect.causes.nouns import Diagnosis
+from rkbench.inspect.causes.nouns import Cause, Diagnosis
 from rkbench.inspect.causes.subject import CONSTANT_SECTIONS, Site, Subject, float_reason, runs_on_cpu
 from rkbench.inspect.causes.wording import count, listing, percent
 from rkbench.units import format_bytes
@@ -50,43 +50,67 @@ class LayerElsewhere:
 
 
 @dataclass(frozen=True)
-class Answers:
-    """The four answers: a sentence each, with the layers and steps behind it."""
+class PoolingAnswer:
+    """Which convolutions were made from a GlobalAveragePool or ReduceMean."""
 
-    pooling_answer: str
-    pooling: tuple[PoolingConvolution, ...]
-    precision_answer: str
-    float_layers: tuple[LayerElsewhere, ...]
+    answer: str
+    convolutions: tuple[PoolingConvolution, ...]
+
+
+@dataclass(frozen=True)
+class PrecisionAnswer:
+    """Which layers stayed float, and which run on the CPU."""
+
+    answer: str
+    float: tuple[LayerElsewhere, ...]
     """Empty in an all-float model: there every layer is float."""
-    cpu_layers: tuple[LayerElsewhere, ...]
-    why_answer: str
-    why: tuple[str, ...]
+    cpu: tuple[LayerElsewhere, ...]
+
+
+@dataclass(frozen=True)
+class SizeAnswer:
+    """Why the file is as big as it is."""
+
+    answer: str
+    causes: tuple[str, ...]
     """The causes as sentences, the largest first."""
-    change_answer: str
-    change: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class ChangeAnswer:
+    """What exactly has to change."""
+
+    answer: str
+    steps: tuple[str, ...]
     """What to do, the best first: commands, config lines, changes to the network."""
 
 
-def answer(subject: Subject, diagnosis: Diagnosis) -> Answers:
+@dataclass(frozen=True)
+class FourAnswers:
+    """The four answers: a sentence each, with the layers and steps behind it."""
+
+    convolutions_from_pooling: PoolingAnswer
+    float_or_cpu_layers: PrecisionAnswer
+    why_this_big: SizeAnswer
+    what_to_change: ChangeAnswer
+
+
+def answer(subject: Subject, diagnosis: Diagnosis) -> FourAnswers:
     """Return the four answers for a file; before the model is closed."""
     pooling = tuple(_pooling(site) for site in subject.sites if is_pooling(site))
     floats = _float_layers(subject)
     on_cpu = tuple(_elsewhere(site, _cpu_reason(site)) for site in subject.sites if runs_on_cpu(site))
-    change = _change(diagnosis)
-    return Answers(
-        pooling_answer=_pooling_answer(subject, pooling),
-        pooling=pooling,
-        precision_answer=_precision_answer(subject, floats, on_cpu),
-        float_layers=floats,
-        cpu_layers=on_cpu,
-        why_answer=diagnosis.sentence,
-        why=tuple(
-            f"{cause.title}: {format_bytes(cause.bytes)} ({percent(cause.share)})"
-            for cause in diagnosis.causes
-        ),
-        change_answer=_change_answer(diagnosis, change),
-        change=change,
+    steps = _steps(diagnosis)
+    return FourAnswers(
+        PoolingAnswer(_pooling_answer(subject, pooling), pooling),
+        PrecisionAnswer(_precision_answer(subject, floats, on_cpu), floats, on_cpu),
+        SizeAnswer(diagnosis.sentence, tuple(_named(cause) for cause in diagnosis.causes)),
+        ChangeAnswer(_change_answer(diagnosis, steps), steps),
     )
+
+
+def _named(cause: Cause) -> str:
+    return f"{cause.title}: {format_bytes(cause.bytes)} ({percent(cause.share)})"
 
 
 def _pooling(site: Site) -> PoolingConvolution:
@@ -152,7 +176,7 @@ def _precision_answer(
     return f"{precision} {count(len(on_cpu), 'layer')} on the CPU ({kinds}): {names}."
 
 
-def _change(diagnosis: Diagnosis) -> tuple[str, ...]:
+def _steps(diagnosis: Diagnosis) -> tuple[str, ...]:
     """Return the steps of all causes, the largest cause first; one command or line once."""
     steps: dict[str, str] = {}
     for cause in diagnosis.causes:
@@ -163,7 +187,7 @@ def _change(diagnosis: Diagnosis) -> tuple[str, ...]:
     return tuple(steps.values())
 
 
-def _change_answer(diagnosis: Diagnosis, change: tuple[str, ...]) -> str:
+def _change_answer(diagnosis: Diagnosis, steps: tuple[str, ...]) -> str:
     if diagnosis.verdict == "healthy":
-        return "Nothing has to change." + (" What would still save bytes is listed." if change else "")
-    return change[0] if change else "Nothing is known that cures it."
+        return "Nothing has to change." + (" What would still save bytes is listed." if steps else "")
+    return steps[0] if steps else "Nothing is known that cures it."

@@ -47,7 +47,9 @@ class ContentDiff:
 class ModelDiff:
     """`after` compared with `before`; differences only, so that empty tuples mean "the same"."""
 
-    size_difference_bytes: int
+    before_bytes: int
+    """Size of the first file."""
+    after_bytes: int
     sections: dict[str, int]
     """Bytes after less bytes before, of every section that changed."""
     layers: tuple[LayerDiff, ...]
@@ -56,6 +58,11 @@ class ModelDiff:
     """Constants whose bytes differ, also where every size is equal."""
     file: dict[str, tuple[str, str]]
     """What the files say of themselves and disagree on: target, toolkit_version, ..."""
+
+    @property
+    def size_difference_bytes(self) -> int:
+        """Bytes after less bytes before."""
+        return self.after_bytes - self.before_bytes
 
     @property
     def same_weights(self) -> bool:
@@ -71,7 +78,8 @@ class ModelDiff:
 def diff_models(before: RknnModel, after: RknnModel) -> ModelDiff:
     """Return what differs between two open models. Reads all constants of both; keeps none."""
     return ModelDiff(
-        size_difference_bytes=after.file.size_bytes - before.file.size_bytes,
+        before_bytes=before.file.size_bytes,
+        after_bytes=after.file.size_bytes,
         sections=_sections(before.sections, after.sections),
         layers=tuple(_layers(before, after)),
         contents=tuple(_contents(before, after)),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rkbench.inspect.answers import Answers
+from rkbench.inspect.answers import FourAnswers
 from rkbench.inspect.causes.nouns import Diagnosis
 from rkbench.inspect.causes.subject import Subject
 from rkbench.inspect.causes.weights import padding
@@ -22,11 +22,12 @@ class Myth:
     verdict: str
 
 
-def judge_myths(subject: Subject, diagnosis: Diagnosis, answers: Answers) -> tuple[Myth, ...]:
+def judge_myths(subject: Subject, diagnosis: Diagnosis, answers: FourAnswers) -> tuple[Myth, ...]:
     """Return one line for each popular suspect, with the bytes that it owns in this file."""
     size = subject.size_bytes
-    pooled = sum(item.bytes for item in answers.pooling)
-    means = sum(item.bytes for item in answers.pooling if "mean" in item.name.lower())
+    pooling = answers.convolutions_from_pooling.convolutions
+    pooled = sum(item.bytes for item in pooling)
+    means = sum(item.bytes for item in pooling if "mean" in item.name.lower())
     owned = {cause.code: cause.bytes for cause in diagnosis.causes}
     extra = owned.get("float_layers", 0)
     padded = _padding_bytes(subject)
@@ -34,7 +35,7 @@ def judge_myths(subject: Subject, diagnosis: Diagnosis, answers: Answers) -> tup
         Myth(
             "GlobalAveragePool becomes a convolution",
             pooled,
-            f"true in form, harmless in size: {answers.pooling_answer}",
+            f"true in form, harmless in size: {answers.convolutions_from_pooling.answer}",
         ),
         Myth("a lost ReLU makes layers float", _without_relu(subject)[1], _relu(subject)),
         Myth(

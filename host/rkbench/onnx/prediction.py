@@ -1,9 +1,8 @@
-"""What the prediction returns: plain data with its JSON form."""
+"""What the prediction returns, as plain data."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass
 
 from rkbench.rknn.targets import Dtype
 
@@ -47,10 +46,6 @@ class NodePrediction:
     def excess_bytes(self) -> int:
         """Constants beyond what its weights need."""
         return max(self.weight_bytes - self.needed_bytes, 0)
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values."""
-        return {**asdict(self), "smaller_dtype": self.smaller_dtype}
 
 
 @dataclass(frozen=True)
@@ -100,15 +95,3 @@ class Prediction:
         """The nodes with something to say, the largest excess first."""
         told = [node for node in self.nodes if node.note]
         return tuple(sorted(told, key=lambda node: -node.excess_bytes))
-
-    def to_json(self) -> dict[str, Any]:
-        """Return plain JSON values, with `provenance` = predicted."""
-        nodes = [node.to_json() for node in self.nodes]
-        derived = {
-            "file_bytes": self.file_bytes,
-            "file_bytes_is_estimate": True,
-            "ratio": self.ratio,
-            "smaller_dtype": self.smaller_dtype,
-            "provenance": "predicted",
-        }
-        return {**vars(self), "nodes": nodes, "notes": list(self.notes), **derived}

@@ -8,7 +8,7 @@ import sys
 
 from rkbench.onnx import FixReport
 from rkbench.units import format_bytes, printable
-from rkbench.views.inspect.console import wrap
+from rkbench.views.inspect.terminal import wrap
 from rkbench.views.output import STDOUT, write_text
 
 

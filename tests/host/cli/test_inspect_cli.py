@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from rkbench.cli.app import app
 from rkbench.cli.quick import inspect_arguments, inspect_plain
+from rkbench.inspect import inspect_file as inspect_room
 from rkbench.views.inspect import show as inspect_view
 
 MODELS = Path(__file__).parents[2] / "data" / "models"
@@ -124,8 +125,10 @@ def test_a_full_disk_is_said_and_no_traceback() -> None:
 
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
     made: list[tuple[Any, Any]] = []
-    monkeypatch.setattr(inspect_view, "inspect_file", lambda request: request)
-    monkeypatch.setattr(inspect_view, "show", lambda request, **options: made.append((request, options)))
+    monkeypatch.setattr(inspect_room, "inspect_file", lambda request: request)
+    monkeypatch.setattr(
+        inspect_view, "show_inspection", lambda request, **options: made.append((request, options))
+    )
     return made
 
 

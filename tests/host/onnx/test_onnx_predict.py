@@ -12,8 +12,10 @@ import pytest
 from onnx import TensorProto, helper
 from onnx_networks import Network, grouped
 from rkbench.errors import ModelError, UsageError
+from rkbench.inspect.inspect_file import Request, inspect_file
 from rkbench.onnx import predict_file
 from rkbench.rknn.targets import Dtype
+from rkbench.views.inspect.json import render_json
 
 BLOAT = "bloat3M_groupconv_cpg4.onnx"
 
@@ -187,8 +189,8 @@ def test_unknown_targets_and_dtypes_are_usage_errors(tmp_path: Path, target: str
 
 
 def test_the_json_is_plain_and_marked_as_predicted(data: Path) -> None:
-    text = json.dumps(predict_file(data / "models" / BLOAT, "rk3588", "fp16").to_json())
-    found = json.loads(text)
+    inspection = inspect_file(Request(data / "models" / BLOAT, target="rk3588", dtype="fp16"))
+    found = json.loads(render_json(inspection))["onnx"]["prediction"]
     assert found["provenance"] == "predicted"
     assert found["file_bytes_is_estimate"] is True
     assert found["nodes"][8]["becomes"] == "grouped, made dense"

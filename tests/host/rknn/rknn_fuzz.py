@@ -20,7 +20,7 @@ from pathlib import Path
 
 from rkbench.errors import BenchError, ModelError
 from rkbench.inspect.diff import diff_models
-from rkbench.inspect.inspection import inspect_model
+from rkbench.inspect.inspect_model import inspect_model
 from rkbench.rknn import open_model
 from rkbench.rknn.structure import structure_parts
 
@@ -148,8 +148,9 @@ def check(path: Path) -> str:
             assert min(vars(model.unattributed).values()) >= 0
             structure_parts(model)
             diff_models(model, model)
-            diagnosis = inspect_model(model).diagnosis
-            assert diagnosis.ordinary_bytes + diagnosis.excess_bytes == model.file.size_bytes
+            inspection = inspect_model(model)
+            owned = sum(cause.bytes for cause in inspection.causes)
+            assert owned + inspection.ordinary.bytes == model.file.size_bytes
             return "read"
     except ModelError as error:
         assert error.offset is not None, error

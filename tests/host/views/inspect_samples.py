@@ -2,24 +2,37 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rkbench.inspect.inspection import inspect_model
+from rkbench.inspect.document import FileInspection, Inspection
+from rkbench.inspect.inspect_model import inspect_model
 from rkbench.rknn import RknnModel, open_model
-from rkbench.views.inspect.document import inspect_document
+from rkbench.views.inspect.json import render_json
 from rknn_writer import FileSpec, GraphSpec, NodeSpec, TensorSpec, opened, write_model
 
 MODELS = Path(__file__).parents[2] / "data" / "models"
 HOSTILE = "</script><script>document.title='owned'</script><img src=x onerror=alert(1)>\x1b[31m\"'&"
 
 
-def sample_document(name: str) -> dict[str, Any]:
-    """Return the document of a sample."""
+def sample_inspection(name: str) -> FileInspection:
+    """Return the inspection of a sample."""
     with open_model(MODELS / f"{name}.rknn") as model:
-        return inspect_document(inspect_model(model))
+        return inspect_model(model)
+
+
+def sample_document(name: str) -> dict[str, Any]:
+    """Return the document of a sample as its JSON says it."""
+    return json_of(sample_inspection(name))
+
+
+def json_of(inspection: Inspection) -> dict[str, Any]:
+    """Return an inspection as a reader of its JSON gets it."""
+    document: dict[str, Any] = json.loads(render_json(inspection))
+    return document
 
 
 @contextmanager

@@ -7,19 +7,21 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from inspect_samples import MODELS, hostile_model, sample_document
+from inspect_samples import MODELS, hostile_model, json_of, sample_document, sample_inspection
 from jsonschema import Draft202012Validator
-from rkbench.inspect.inspection import inspect_model
-from rkbench.views.inspect.document import SCHEMA_FILE, inspect_document, render_json
-from rkbench.views.inspect.onnx import source_node
-from rkbench.views.inspect.show import Request, inspect_file
+from rkbench.inspect.document import Inspection
+from rkbench.inspect.inspect_file import Request, inspect_file
+from rkbench.inspect.inspect_model import inspect_model
+from rkbench.inspect.onnx_comparison import source_node
+from rkbench.schema import SCHEMAS
 
+SCHEMA_FILE = SCHEMAS / "rkbench-inspect-1.schema.json"
 VALIDATOR = Draft202012Validator(json.loads(SCHEMA_FILE.read_text()))
 NAMES = sorted(path.stem for path in MODELS.glob("*.rknn"))
 
 
-def check(document: dict[str, Any]) -> dict[str, Any]:
-    parsed: dict[str, Any] = json.loads(render_json(document))
+def check(inspection: Inspection) -> dict[str, Any]:
+    parsed = json_of(inspection)
     VALIDATOR.validate(parsed)
     return parsed
 
@@ -30,7 +32,7 @@ def test_the_schema_is_a_schema() -> None:
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_sample_fits_the_schema_and_adds_up(name: str) -> None:
-    document = check(sample_document(name))
+    document = check(sample_inspection(name))
     size = document["file"]["size_bytes"]
     assert sum(document["sections"].values()) == size
     assert sum(cause["bytes"] for cause in document["causes"]) + document["ordinary"]["bytes"] == size
@@ -132,14 +134,14 @@ def test_files_of_equal_size_with_other_weights_are_told_apart(tmp_path: Path) -
     data[position] ^= 0x55
     other = tmp_path / "other.rknn"
     other.write_bytes(data)
-    diff = inspect_file(Request(MODELS / "mb_gap7_rk3588_i8.rknn", other=other))["diff"]
+    diff = check(inspect_file(Request(MODELS / "mb_gap7_rk3588_i8.rknn", other=other)))["diff"]
     assert (diff["size_difference_bytes"], diff["same_weights"]) == (0, False)
     assert diff["sentence"] == "other.rknn is of equal size; 1 constants hold other bytes, 0 layers differ."
 
 
 def test_hostile_names_fit_the_schema_too() -> None:
     with hostile_model() as model:
-        check(inspect_document(inspect_model(model)))
+        check(inspect_model(model))
 
 
 def test_memory_is_stated_from_the_file() -> None:

@@ -8,14 +8,12 @@ import shutil
 import subprocess
 from html.parser import HTMLParser
 from pathlib import Path
-from typing import Any
 
 import pytest
-from inspect_samples import MODELS, hostile_model, sample_document
-from rkbench.inspect.inspection import inspect_model
-from rkbench.views.inspect.document import inspect_document
+from inspect_samples import MODELS, hostile_model, json_of, sample_inspection
+from rkbench.inspect.inspect_file import Request, inspect_file
+from rkbench.inspect.inspect_model import inspect_model
 from rkbench.views.inspect.html import render_html
-from rkbench.views.inspect.show import Request, inspect_file
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
@@ -73,9 +71,10 @@ def dump_dom(page: Path, folder: Path) -> str:
 @pytest.mark.timeout(200)
 @pytest.mark.parametrize("name", ["grouped_c64_g16_rk3588_fp", "dyn3_rk3588_fp"])
 def test_the_numbers_in_the_browser_are_those_of_the_json(name: str, tmp_path: Path) -> None:
-    document = sample_document(name)
+    inspection = sample_inspection(name)
+    document = json_of(inspection)
     file = tmp_path / "page.html"
-    file.write_text(render_html(document), encoding="utf-8")
+    file.write_text(render_html(inspection), encoding="utf-8")
     page = Page(dump_dom(file, tmp_path))
     assert page.one("data-ready") == "yes"
     assert page.text["sentence"] == document["sentence"]
@@ -97,9 +96,9 @@ def test_the_numbers_in_the_browser_are_those_of_the_json(name: str, tmp_path: P
 @pytest.mark.timeout(200)
 def test_hostile_names_stay_text_in_the_browser(tmp_path: Path) -> None:
     with hostile_model() as model:
-        document = inspect_document(inspect_model(model))
+        inspection = inspect_model(model)
     file = tmp_path / "page.html"
-    file.write_text(render_html(document), encoding="utf-8")
+    file.write_text(render_html(inspection), encoding="utf-8")
     dom = dump_dom(file, tmp_path)
     page = Page(dom)
     assert page.one("data-ready") == "yes"
@@ -110,15 +109,16 @@ def test_hostile_names_stay_text_in_the_browser(tmp_path: Path) -> None:
 
 
 def test_the_page_needs_nothing_from_elsewhere() -> None:
-    text = render_html(sample_document("hybrid_some_rk3588"))
+    text = render_html(sample_inspection("hybrid_some_rk3588"))
     assert re.findall(r"(?:src|href)\s*=", text) == []
     assert "http" not in text.split("</style>")[1].split("<script")[0]
     assert "default-src 'none'" in text
 
 
 def test_the_answer_and_the_causes_are_there_without_scripts() -> None:
-    document = sample_document("grouped_c64_g16_rk3588_fp")
-    page = Page(render_html(document))
+    inspection = sample_inspection("grouped_c64_g16_rk3588_fp")
+    document = json_of(inspection)
+    page = Page(render_html(inspection))
     assert page.text["sentence"] == document["sentence"]
     assert page.values("data-code", "data-bytes")["grouped_conv_dense"] == 138_240
     answers = [a["data-answer"] for _, a in page.elements if "data-answer" in a]
@@ -127,7 +127,7 @@ def test_the_answer_and_the_causes_are_there_without_scripts() -> None:
 
 def test_nothing_in_a_name_ends_the_data_or_the_markup() -> None:
     with hostile_model() as model:
-        text = render_html(inspect_document(inspect_model(model)))
+        text = render_html(inspect_model(model))
     assert text.count("</script>") == 2
     assert "<img" not in text
     assert [tag for tag, _ in Page(text).elements if tag == "script"] == ["script", "script"]
@@ -135,8 +135,9 @@ def test_nothing_in_a_name_ends_the_data_or_the_markup() -> None:
 
 def test_a_prediction_has_a_page_too(tmp_path: Path) -> None:
     request = Request(MODELS / "dwm_c512_m2.onnx", target="rk3588", dtype="fp16")
-    document: dict[str, Any] = inspect_file(request)
-    text = render_html(document)
+    inspection = inspect_file(request)
+    document = json_of(inspection)
+    text = render_html(inspection)
     page = Page(text)
     assert page.text["sentence"] == document["sentence"]
     assert sum(tag == "tr" for tag, _ in page.elements) == len(document["onnx"]["nodes"]) + 1

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import os
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from inspect_samples import MODELS
+from inspect_samples import MODELS, json_of, sample_inspection
 from rkbench.errors import ModelError
+from rkbench.inspect.inspect_file import Request, inspect_file
+from rkbench.inspect.onnx_comparison import add_onnx
+from rkbench.onnx import Prediction
 from rkbench.views.inspect.console import render_console
-from rkbench.views.inspect.show import Request, inspect_file
 
 BLOAT = MODELS / "bloat3M_groupconv_cpg4.onnx"
 
 
 def predicted(path: Path, target: str = "rk3588") -> dict[str, Any]:
-    return inspect_file(Request(path, target=target))
+    return json_of(inspect_file(Request(path, target=target)))
 
 
 def test_groups_that_are_kept_are_said_to_cost_commands() -> None:
@@ -51,12 +54,13 @@ def test_a_target_that_nobody_measured_is_said_to_be_one() -> None:
 def test_the_cure_can_be_typed(tmp_path: Path) -> None:
     path = tmp_path / "my model.onnx"
     path.write_bytes(BLOAT.read_bytes())
-    document = predicted(path)
-    (command,) = document["onnx"]["fix"]
+    inspection = inspect_file(Request(path, target="rk3588"))
+    assert inspection.onnx is not None
+    (command,) = inspection.onnx.fix
     assert shlex.split(command) == [
         *("bench", "fix", str(path), "--target", "rk3588", "--dtype", "fp16", "-o", "my model.fixed.onnx")
     ]
-    assert f"         {command}\n" in render_console(document, 60)
+    assert f"         {command}\n" in render_console(inspection, 60)
 
 
 def test_a_network_without_grouped_convolutions_is_offered_no_rewrite() -> None:
@@ -72,3 +76,23 @@ def test_what_is_no_file_is_refused_and_not_waited_for(kind: str, tmp_path: Path
         path.symlink_to("/dev/zero")
     with pytest.raises(ModelError, match="no regular file"):
         predicted(path)
+
+
+def test_a_healthy_file_that_is_large_beside_its_onnx_is_said_to_be_no_bloat() -> None:
+    inspection = sample_inspection("mb_gap7_rk3588_i8")
+    halved = Prediction(
+        "rk3588", "fp16", None, 200_000, {"FLOAT16": 90_000, "FLOAT": 10_000}, (), 210_000, 200_000, 10_000,
+        210_000, 110_000, 10_000, 10_000, (),
+    )  # fmt: skip
+    path = Path("halved.onnx")
+    assert add_onnx(inspection, path, halved).sentence == (
+        "mb_gap7_rk3588_i8.rknn is 630 kB, 3.1 times its ONNX, but nothing is unusual: halved.onnx (200 kB) "
+        "stores its weights in half precision or less; its constants take 210 kB at fp16."
+    )
+    generated = replace(halved, elements={"FLOAT": 100_000}, weight_bytes=600_000)
+    assert add_onnx(inspection, path, generated).sentence == (
+        "mb_gap7_rk3588_i8.rknn is 630 kB, 3.1 times its ONNX, but nothing is unusual: halved.onnx (200 kB) "
+        "generates weights that the file has to store; its constants take 600 kB at fp16."
+    )
+    ordinary = replace(halved, elements={"FLOAT": 100_000})
+    assert add_onnx(inspection, path, ordinary).sentence == inspection.sentence

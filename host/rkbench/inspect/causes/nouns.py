@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
+
+FixKind = Literal["command", "config", "toolkit", "network", "nothing"]
+Verdict = Literal["healthy", "bloated"]
 
 
 @dataclass(frozen=True)
@@ -16,9 +20,9 @@ class Claim:
 
 @dataclass(frozen=True)
 class Fix:
-    """One thing to do. `kind` says where: `command`, `config`, `toolkit`, `network` or `nothing`."""
+    """One thing to do; `kind` says where."""
 
-    kind: str
+    kind: FixKind
     action: str
     """What to do, in words."""
     snippet: str = ""
@@ -69,7 +73,7 @@ class Cause:
 class Diagnosis:
     """Every byte of a file in one cause or in `ordinary_bytes`; the causes by bytes, biggest first."""
 
-    verdict: str
+    verdict: Verdict
     """`healthy`, or `bloated` where a cause owns a notable part of the file."""
     sentence: str
     """The answer in one sentence with numbers."""

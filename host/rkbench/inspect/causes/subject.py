@@ -11,6 +11,7 @@ from rkbench.inspect.causes.ledger import Ledger
 from rkbench.inspect.causes.zeros import ELEMENT_BYTES, Groups, find_groups
 from rkbench.rknn.codes import TASK_BYTES
 from rkbench.rknn.model import Layer, Node, RknnModel, Tensor
+from rkbench.rknn.targets import Dtype
 
 CONSTANT_SECTIONS = ("weights", "cpu_constants", "compiler_constants")
 COMMAND_SECTIONS = ("register_commands", "tasks", "structure", "kind7")
@@ -127,7 +128,7 @@ class Subject:
         return self.model.file.size_bytes
 
     @cached_property
-    def dtype(self) -> str:
+    def dtype(self) -> Dtype:
         """`int8` if any layer computes in an integer, else `fp16`."""
         return "int8" if any(site.layer.dtype in INTEGERS for site in self.sites) else "fp16"
 

@@ -2,36 +2,29 @@
 
 from __future__ import annotations
 
-import os
-import textwrap
 from collections.abc import Iterator
-from typing import Any
 
+from rkbench.inspect.causes import Cause
+from rkbench.inspect.causes.wording import percent
+from rkbench.inspect.document import FileInspection, InspectedLayer, InspectedMemory, Inspection
 from rkbench.units import UNKNOWN, format_bytes, printable
-from rkbench.views.inspect.words import QUESTIONS, SECTION_TITLES, answer_details, fit, layer_title, percent
+from rkbench.views.inspect.console_diff import render_diff
+from rkbench.views.inspect.console_onnx import render_onnx
+from rkbench.views.inspect.labels import (
+    SECTION_TITLES,
+    answered_questions,
+    board_fit,
+    layer_title,
+    tensor_title,
+)
+from rkbench.views.inspect.terminal import Style, bar, heading, shorten, wrap
 
-Document = dict[str, Any]
-EIGHTHS = " ▏▎▍▌▋▊▉"
 TOP_LAYERS = 10
 NARROWEST = 60
 
 
-class Style:
-    """Escape sequences, or nothing where colour is not wanted."""
-
-    def __init__(self, colour: bool) -> None:
-        self.bold, self.dim, self.accent, self.end = (
-            ("\x1b[1m", "\x1b[2m", "\x1b[36m", "\x1b[0m") if colour else ("", "", "", "")
-        )
-
-
-def wants_colour(is_terminal: bool) -> bool:
-    """Return whether to use colour: on a terminal, unless NO_COLOR is set or TERM is dumb."""
-    return is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
-
-
 def render_console(
-    document: Document,
+    inspection: Inspection,
     width: int = 100,
     *,
     layers: int | None = TOP_LAYERS,
@@ -45,92 +38,51 @@ def render_console(
     """
     style = Style(colour)
     width = max(width, NARROWEST)
-    parts = [_sentence(document, width if fold else None, style)]
-    if document["file"]:
+    parts = [_sentence(inspection.sentence, width if fold else None, style)]
+    if isinstance(inspection, FileInspection):
         parts += [
-            _facts(document, width, style),
-            _sections(document, width, style),
-            _layers(document, width, style, layers),
-            _causes(document, width, style),
-            _memory(document, width, style),
-            _answers(document, width, style),
+            _facts(inspection, width, style),
+            _sections(inspection, width, style),
+            _layers(inspection, width, style, layers),
+            _causes(inspection, width, style),
+            _memory(inspection.memory, width, style),
+            _answers(inspection, width, style),
         ]
-    if document["onnx"]:
-        from rkbench.views.inspect.console_onnx import render_onnx
-
-        parts.append(render_onnx(document["onnx"], width, style))
-    if myths and document["myths"]:
-        parts.append(_myths(document, width, style))
-    if document["diff"]:
-        from rkbench.views.inspect.console_diff import render_diff
-
-        parts.append(render_diff(document["diff"], width, style))
+    if inspection.onnx:
+        parts.append(render_onnx(inspection.onnx, width, style))
+    if myths and inspection.myths:
+        parts.append(_myths(inspection, width, style))
+    if inspection.diff:
+        parts.append(render_diff(inspection.diff, width, style))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def wrap(text: str, width: int, indent: str = "", first: str | None = None) -> str:
-    """Return text filled to `width`; names longer than a line are broken, control characters made visible."""
-    return textwrap.fill(
-        printable(text),
-        width,
-        initial_indent=indent if first is None else first,
-        subsequent_indent=indent,
-        break_on_hyphens=False,
-    )
-
-
-def shorten(text: str, width: int) -> str:
-    """Return a name that fits `width`, its middle left out."""
-    text = printable(text)
-    if len(text) <= width:
-        return text
-    left = (width - 1) // 2
-    return f"{text[:left]}…{text[len(text) - (width - 1 - left) :]}"
-
-
-def heading(text: str, style: Style) -> str:
-    """Return a section's title."""
-    return f"{style.bold}{text}{style.end}"
-
-
-def bar(share: float, width: int) -> str:
-    """Return a bar of `width` columns for a share of 0 to 1, in eighths of a column."""
-    eighths = round(max(0.0, min(share, 1.0)) * width * 8)
-    full, rest = divmod(eighths, 8)
-    return "█" * full + (EIGHTHS[rest] if rest else "")
-
-
-def _sentence(document: Document, width: int | None, style: Style) -> str:
+def _sentence(sentence: str, width: int | None, style: Style) -> str:
     """Return the answer, as one line where no width is given: scripts read the first line."""
-    text = printable(document["sentence"])
+    text = printable(sentence)
     return f"{style.bold}{text if width is None else wrap(text, width)}{style.end}"
 
 
-def _facts(document: Document, width: int, style: Style) -> str:
-    file = document["file"]
+def _facts(inspection: FileInspection, width: int, style: Style) -> str:
+    file = inspection.file
     facts = [
-        f"{file['target'] or 'no target'} {file['dtype']}",
-        f"toolkit {file['toolkit_version'] or UNKNOWN}",
-        f"container {file['container_version']}{' (mini)' if file['mini'] else ''}",
-        f"{len(document['layers']):,} layers",
-        f"{file['task_count']:,} NPU tasks",
+        f"{file.target or 'no target'} {file.dtype}",
+        f"toolkit {file.toolkit_version or UNKNOWN}",
+        f"container {file.container_version}{' (mini)' if file.mini else ''}",
+        f"{len(inspection.layers):,} layers",
+        f"{file.task_count:,} NPU tasks",
     ]
-    facts += [f"input {_port(tensor)}" for tensor in document["inputs"]]
-    facts += [f"output {_port(tensor)}" for tensor in document["outputs"]]
+    facts += [f"input {tensor_title(tensor)}" for tensor in inspection.inputs]
+    facts += [f"output {tensor_title(tensor)}" for tensor in inspection.outputs]
     return "\n".join(f"{style.dim}{line}{style.end}" for line in wrap(" · ".join(facts), width).splitlines())
 
 
-def _port(tensor: Document) -> str:
-    shape = "x".join(str(size) for size in tensor["shape"])
-    return f"{tensor['name']} {shape} {tensor['dtype'] or ''}".rstrip()
-
-
-def _sections(document: Document, width: int, style: Style) -> str:
-    size = document["file"]["size_bytes"]
+def _sections(inspection: FileInspection, width: int, style: Style) -> str:
+    size = inspection.file.size_bytes
     lines = [heading("Sections", style)]
     room = width - 2 - 24 - 10 - 9
     for name, title in SECTION_TITLES.items():
-        value = document["sections"][name]
+        value = getattr(inspection.sections, name)
         if value:
             lines.append(
                 f"  {title:<24}{format_bytes(value):>9} {percent(value / size):>7}  "
@@ -140,93 +92,86 @@ def _sections(document: Document, width: int, style: Style) -> str:
     return "\n".join(lines)
 
 
-def _layers(document: Document, width: int, style: Style, most: int | None) -> str:
-    layers = sorted(document["layers"], key=lambda layer: -layer["total_bytes"])
+def _layers(inspection: FileInspection, width: int, style: Style, most: int | None) -> str:
+    layers = sorted(inspection.layers, key=lambda layer: -layer.total_bytes)
     shown = layers if most is None else layers[:most]
     title = "Layers by size"
     if len(shown) < len(layers):
         title += f" (first {len(shown)} of {len(layers)}; --layers all)"
     room = width - 2 - 9 - 9 - 10 - 9 - 6 - 2
-    lines = [
-        heading(title, style),
-        f"{style.dim}  "
-        f"{'layer':<{room}}{'bytes':>9}{'weights':>9}{'commands':>10}{'dtype':>9}{'on':>6}{style.end}",
-    ]
-    for layer in shown:
-        constants = sum(layer[f"{kind}_bytes"] for kind in ("weight", "cpu_constant", "compiler_constant"))
-        commands = layer["register_command_bytes"] + layer["task_bytes"] + layer["kind7_bytes"]
-        lines.append(
-            f"  {shorten(layer_title(layer), room - 1):<{room}}{format_bytes(layer['total_bytes']):>9}"
-            f"{format_bytes(constants):>9}{format_bytes(commands):>10}{layer['dtype'] or UNKNOWN:>9}"
-            f"{layer['target'][:5]:>6}"
-        )
-    return "\n".join(lines)
+    head = f"  {'layer':<{room}}{'bytes':>9}{'weights':>9}{'commands':>10}{'dtype':>9}{'on':>6}"
+    rows = (_layer(layer, room) for layer in shown)
+    return "\n".join([heading(title, style), f"{style.dim}{head}{style.end}", *rows])
 
 
-def _causes(document: Document, width: int, style: Style) -> str:
-    size = document["file"]["size_bytes"]
+def _layer(layer: InspectedLayer, room: int) -> str:
+    constants = layer.weight_bytes + layer.cpu_constant_bytes + layer.compiler_constant_bytes
+    commands = layer.register_command_bytes + layer.task_bytes + layer.kind7_bytes
+    return (
+        f"  {shorten(layer_title(layer), room - 1):<{room}}{format_bytes(layer.total_bytes):>9}"
+        f"{format_bytes(constants):>9}{format_bytes(commands):>10}{layer.dtype or UNKNOWN:>9}"
+        f"{layer.target[:5]:>6}"
+    )
+
+
+def _causes(inspection: FileInspection, width: int, style: Style) -> str:
+    size = inspection.file.size_bytes
     blocks = [heading("Causes", style)]
-    for number, cause in enumerate(document["causes"], 1):
+    for number, cause in enumerate(inspection.causes, 1):
         blocks.append("\n".join(_cause(number, cause, width, style)))
-    ordinary = document["ordinary"]["bytes"]
+    ordinary = inspection.ordinary.bytes
     left = f"   ordinary: {format_bytes(ordinary)} ({percent(ordinary / size)}), what the network needs"
     blocks.append(wrap(left.strip(), width, "   "))
     return "\n".join(blocks)
 
 
-def _cause(number: int, cause: Document, width: int, style: Style) -> Iterator[str]:
-    amount = f"{format_bytes(cause['bytes'])}  {percent(cause['share'])}"
+def _cause(number: int, cause: Cause, width: int, style: Style) -> Iterator[str]:
+    amount = f"{format_bytes(cause.bytes)}  {percent(cause.share)}"
     room = width - len(amount) - 5
-    yield f"{number:>2} {style.bold}{shorten(cause['title'], room):<{room}}{style.end}  {amount}"
-    yield wrap(cause["explanation"], width, "   ")
-    if cause["layers"]:
-        yield wrap(f"layers: {', '.join(cause['layers'])}", width, "     ", "   ")
-    for line in cause["evidence"]:
+    yield f"{number:>2} {style.bold}{shorten(cause.title, room):<{room}}{style.end}  {amount}"
+    yield wrap(cause.explanation, width, "   ")
+    if cause.layers:
+        yield wrap(f"layers: {', '.join(cause.layers)}", width, "     ", "   ")
+    for line in cause.evidence:
         yield wrap(line, width, "     ", "   · ")
-    for line in cause["neighbours"]:
+    for line in cause.neighbours:
         yield wrap(f"around it: {line}", width, "     ", "   · ")
-    for fix in cause["fix"]:
-        yield wrap(fix["action"], width, "          ", "   fix  → ")
-        if fix["snippet"]:
-            yield f"          {style.accent}{printable(fix['snippet'])}{style.end}"
-    for line in cause["not_helping"]:
+    for fix in cause.fix:
+        yield wrap(fix.action, width, "          ", "   fix  → ")
+        if fix.snippet:
+            yield f"          {style.accent}{printable(fix.snippet)}{style.end}"
+    for line in cause.not_helping:
         yield wrap(line, width, "          ", "   no help: ")
 
 
-def _memory(document: Document, width: int, style: Style) -> str:
-    memory = document["memory"]
-    lines = [heading("Memory when loaded", style)]
-    if memory["total_bytes"] is None:
-        known = format_bytes(memory["internal_bytes"])
+def _memory(memory: InspectedMemory, width: int, style: Style) -> str:
+    share = memory.share_of_2_gb_board
+    if share is None:
+        known = format_bytes(memory.internal_bytes)
         text = f"The file does not state its weights; activations take {known}."
     else:
         text = (
-            f"{format_bytes(memory['total_bytes'])} on the NPU for every loaded copy: weights "
-            f"{format_bytes(memory['weight_bytes'])}, activations {format_bytes(memory['internal_bytes'])}; "
-            f"{percent(memory['share_of_2_gb_board'])} of a 2 GB board, "
-            f"{fit(memory['share_of_2_gb_board'])}. "
+            f"{format_bytes(memory.total_bytes)} on the NPU for every loaded copy: weights "
+            f"{format_bytes(memory.weight_bytes)}, activations {format_bytes(memory.internal_bytes)}; "
+            f"{percent(share)} of a 2 GB board, {board_fit(share)}. "
             "While it loads, the process holds the file beside it. (from the file, not measured)"
         )
-    lines.append(wrap(text, width, "  "))
-    return "\n".join(lines)
+    return "\n".join([heading("Memory when loaded", style), wrap(text, width, "  ")])
 
 
-def _answers(document: Document, width: int, style: Style) -> str:
-    answers = document["answers"]
+def _answers(inspection: FileInspection, width: int, style: Style) -> str:
     blocks = [heading("Four questions", style)]
-    for key, question in QUESTIONS:
-        blocks.append(wrap(question, width, "  "))
-        answer = answers[key]["answer"]
-        blocks.append(wrap(answer, width, "    "))
-        details = [line for line in answer_details(key, answers[key]) if line != answer]
-        blocks += [wrap(line, width, "      ", "    · ") for line in details]
+    for answered in answered_questions(inspection.answers):
+        blocks.append(wrap(answered.question, width, "  "))
+        blocks.append(wrap(answered.answer, width, "    "))
+        blocks += [wrap(line, width, "      ", "    · ") for line in answered.details]
     return "\n".join(blocks)
 
 
-def _myths(document: Document, width: int, style: Style) -> str:
+def _myths(inspection: Inspection, width: int, style: Style) -> str:
     lines = [heading("Popular suspects, in this file", style)]
-    for myth in document["myths"]:
+    for myth in inspection.myths:
         lines.append(
-            wrap(f"{myth['suspect']} — {format_bytes(myth['bytes'])}: {myth['verdict']}", width, "    ", "  ")
+            wrap(f"{myth.suspect} — {format_bytes(myth.bytes)}: {myth.verdict}", width, "    ", "  ")
         )
     return "\n".join(lines)

@@ -2,67 +2,67 @@
 
 from __future__ import annotations
 
-from typing import Any
-
+from rkbench.inspect.document import OnnxComparison, PredictedFile
 from rkbench.units import format_bytes, printable
-from rkbench.views.inspect.console import Style, heading, shorten, wrap
+from rkbench.views.inspect.labels import nodes_by_size
+from rkbench.views.inspect.terminal import Style, heading, shorten, wrap
 
 TOP_NODES = 12
 
 
-def render_onnx(onnx: dict[str, Any], width: int, style: Style) -> str:
+def render_onnx(onnx: OnnxComparison, width: int, style: Style) -> str:
     """Return the lines about the ONNX, or about the prediction where there is no .rknn."""
-    prediction = onnx["prediction"]
-    elements = ", ".join(f"{number:,} {dtype}" for dtype, number in prediction["elements"].items())
+    prediction = onnx.prediction
+    elements = ", ".join(f"{number:,} {dtype}" for dtype, number in prediction.elements.items())
     head = (
-        f"{onnx['path']}: {format_bytes(prediction['onnx_bytes'])}, stored weights "
+        f"{onnx.path}: {format_bytes(prediction.onnx_bytes)}, stored weights "
         f"{elements or 'none'}; they need "
-        f"{format_bytes(prediction['needed_weight_bytes'])} at {prediction['dtype']}."
+        f"{format_bytes(prediction.needed_weight_bytes)} at {prediction.dtype}."
     )
     lines = [heading("ONNX", style), wrap(head, width, "  ")]
-    if onnx["file_bytes"] is not None:
+    if onnx.file_bytes is not None:
         lines.append(wrap(_ratios(onnx), width, "  "))
     lines.append(wrap(_prediction(prediction), width, "  "))
     lines += _nodes(onnx, width, style)
-    lines += [wrap(note, width, "    ", "  · ") for note in prediction["notes"]]
-    if onnx["file_bytes"] is None:  # beside a file, its causes say what to do
-        for command in onnx["fix"]:
+    lines += [wrap(note, width, "    ", "  · ") for note in prediction.notes]
+    if onnx.file_bytes is None:  # beside a file, its causes say what to do
+        for command in onnx.fix:
             lines += ["  fix  → rewrite the ONNX before it is converted, where that makes the .rknn smaller"]
             lines.append(f"         {style.accent}{printable(command)}{style.end}")
     return "\n".join(lines)
 
 
-def _ratios(onnx: dict[str, Any]) -> str:
-    needed = onnx["ratio_to_needed"]
+def _ratios(onnx: OnnxComparison) -> str:
+    needed = onnx.ratio_to_needed
     against = f", {needed:,.1f} times what its weights need" if needed is not None else ""
-    return f"The file is {onnx['ratio_to_onnx']:,.1f} times its ONNX{against}."
+    return f"The file is {onnx.ratio_to_onnx:,.1f} times its ONNX{against}."
 
 
-def _prediction(prediction: dict[str, Any]) -> str:
+def _prediction(prediction: PredictedFile) -> str:
     return (
-        f"Predicted for {prediction['target']} {prediction['dtype']}: constants "
-        f"{format_bytes(prediction['weight_bytes'])}, commands and structure about "
-        f"{format_bytes(prediction['command_bytes'])}; the smaller dtype is {prediction['smaller_dtype']} "
-        f"(constants fp16 {format_bytes(prediction['weight_bytes_fp16'])}, int8 "
-        f"{format_bytes(prediction['weight_bytes_int8'])})."
+        f"Predicted for {prediction.target} {prediction.dtype}: constants "
+        f"{format_bytes(prediction.weight_bytes)}, commands and structure about "
+        f"{format_bytes(prediction.command_bytes)}; the smaller dtype is {prediction.smaller_dtype} "
+        f"(constants fp16 {format_bytes(prediction.weight_bytes_fp16)}, int8 "
+        f"{format_bytes(prediction.weight_bytes_int8)})."
     )
 
 
-def _nodes(onnx: dict[str, Any], width: int, style: Style) -> list[str]:
-    nodes = sorted(onnx["nodes"], key=lambda node: -max(node["file_bytes"] or 0, node["predicted_bytes"]))
-    told = [node for node in nodes if node["note"]] or nodes
+def _nodes(onnx: OnnxComparison, width: int, style: Style) -> list[str]:
+    nodes = nodes_by_size(onnx)
+    told = [node for node in nodes if node.note] or nodes
     if not told:
         return []
-    in_file = onnx["file_bytes"] is not None
+    in_file = onnx.file_bytes is not None
     room = width - 2 - 9 - 11 - (9 if in_file else 0) - 9
     head = f"{'needs':>9}{'predicted':>11}{'  in file' if in_file else ''}{'smaller':>9}"
     lines = [f"{style.dim}  {'node':<{room}}{head}{style.end}"]
     for node in told[:TOP_NODES]:
-        title = shorten(f"{node['name']} ({node['becomes']})", room - 1)
-        stored = f"{format_bytes(node['file_bytes']):>9}" if in_file else ""
+        title = shorten(f"{node.name} ({node.becomes})", room - 1)
+        stored = f"{format_bytes(node.file_bytes):>9}" if in_file else ""
         lines.append(
-            f"  {title:<{room}}{format_bytes(node['needed_bytes']):>9}"
-            f"{format_bytes(node['predicted_bytes']):>11}{stored}{node['smaller_dtype'] or 'same':>9}"
+            f"  {title:<{room}}{format_bytes(node.needed_bytes):>9}"
+            f"{format_bytes(node.predicted_bytes):>11}{stored}{node.smaller_dtype or 'same':>9}"
         )
     if len(told) > TOP_NODES:
         lines.append(f"  and {len(told) - TOP_NODES} more (all nodes: --json)")

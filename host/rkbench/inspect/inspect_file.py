@@ -1,0 +1,70 @@
+"""`bench inspect` from its arguments to its document: read, diagnose, compare."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from rkbench.errors import UsageError
+from rkbench.inspect.document import FileDiff, FileInspection, Inspection
+from rkbench.inspect.inspect_model import inspect_model
+from rkbench.rknn import RknnModel, open_model
+
+DEFAULT_TARGET = "rk3588"
+DEFAULT_DTYPE = "fp16"
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to look at: a .rknn (with its ONNX, against another), or an .onnx alone."""
+
+    model: Path
+    onnx: Path | None = None
+    target: str | None = None
+    dtype: str | None = None
+    other: Path | None = None
+    digest: bool = True
+    """Whether the document states the file's SHA-256; a terminal does not show it."""
+
+
+def inspect_file(request: Request) -> Inspection:
+    """Return the inspection of a file; raises ModelError or UsageError for what it cannot be made of."""
+    if request.model.suffix.lower() == ".onnx":
+        return _predict(request)
+    with open_model(request.model) as model:
+        inspection = inspect_model(model, digest=request.digest)
+        diff = _compare(model, inspection, request.other) if request.other else None
+    if request.onnx:
+        inspection = _with_onnx(inspection, request.onnx, request)
+    return replace(inspection, diff=diff)
+
+
+def _predict(request: Request) -> Inspection:
+    if request.other or request.onnx:
+        raise UsageError(
+            "--diff and --onnx need a .rknn", hint="convert the ONNX first, then inspect the .rknn"
+        )
+    from rkbench.inspect.onnx_comparison import inspect_prediction  # imports onnx, an extra
+    from rkbench.onnx import predict_file
+
+    prediction = predict_file(request.model, request.target or DEFAULT_TARGET, request.dtype or DEFAULT_DTYPE)
+    return inspect_prediction(request.model, prediction)
+
+
+def _compare(before: RknnModel, inspection: FileInspection, other: Path) -> FileDiff:
+    from rkbench.inspect.diff import diff_models
+    from rkbench.inspect.file_diff import diff_files
+
+    with open_model(other) as after:
+        causes = inspect_model(after, digest=False).causes
+        return diff_files(other, diff_models(before, after), inspection.causes, causes)
+
+
+def _with_onnx(inspection: FileInspection, path: Path, request: Request) -> FileInspection:
+    from rkbench.inspect.onnx_comparison import add_onnx  # imports onnx, an extra
+    from rkbench.onnx import predict_file
+
+    target = request.target or inspection.file.target or DEFAULT_TARGET
+    dtype = request.dtype or inspection.file.dtype
+    prediction = predict_file(path, target, dtype, inspection.file.toolkit_version)
+    return add_onnx(inspection, path, prediction)

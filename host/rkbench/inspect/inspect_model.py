@@ -1,0 +1,136 @@
+"""`inspect_model`: everything that `bench inspect` says about one .rknn."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from rkbench.inspect.answers import answer
+from rkbench.inspect.causes import Diagnosis, find_causes, read_subject
+from rkbench.inspect.causes.subject import Subject
+from rkbench.inspect.document import (
+    SCHEMA,
+    FileInspection,
+    InspectedFile,
+    InspectedLayer,
+    InspectedMemory,
+    InspectedTensor,
+    OrdinaryBytes,
+)
+from rkbench.inspect.myths import judge_myths
+from rkbench.rknn.model import Layer, Memory, RknnModel, Sections, Tensor
+
+SMALL_BOARD_BYTES = 2_000_000_000
+"""Memory of the small boards that people deploy to, in bytes."""
+
+
+def inspect_model(model: RknnModel, *, digest: bool = True) -> FileInspection:
+    """Return the inspection of an opened model; it outlives the model.
+
+    Without `digest` the file is not hashed and `sha256` is None: hashing costs more than the rest.
+    """
+    subject = read_subject(model)
+    diagnosis = find_causes(model, subject)
+    answers = answer(subject, diagnosis)
+    return FileInspection(
+        schema=SCHEMA,
+        sentence=diagnosis.sentence,
+        verdict=diagnosis.verdict,
+        lead_cause=diagnosis.lead,
+        file=_file(subject, digest),
+        sections=model.sections,
+        memory=_memory(model.memory),
+        inputs=tuple(_tensor(tensor) for tensor in model.inputs),
+        outputs=tuple(_tensor(tensor) for tensor in model.outputs),
+        layers=_layers(subject, diagnosis),
+        unattributed=_unattributed(subject),
+        causes=diagnosis.causes,
+        ordinary=OrdinaryBytes(diagnosis.ordinary_bytes, diagnosis.ordinary),
+        answers=answers,
+        myths=judge_myths(subject, diagnosis, answers),
+        onnx=None,
+        diff=None,
+    )
+
+
+def _file(subject: Subject, digest: bool) -> InspectedFile:
+    file = subject.model.file
+    return InspectedFile(
+        path=str(file.path),
+        sha256=file.sha256 if digest else None,
+        size_bytes=file.size_bytes,
+        container_version=file.container_version,
+        mini=file.mini,
+        target=file.target or None,
+        toolkit_version=file.toolkit_version or None,
+        compiler_version=file.compiler_version or None,
+        framework=file.framework or None,
+        npu_generation=file.npu_generation or None,
+        dtype=subject.dtype,
+        task_count=subject.model.task_count,
+    )
+
+
+def _memory(memory: Memory) -> InspectedMemory:
+    weights, internal = memory.weight_bytes, memory.internal_bytes
+    total = None if weights is None or internal is None else weights + internal
+    return InspectedMemory(
+        weight_bytes=weights,
+        internal_bytes=internal,
+        compiler_constant_bytes=memory.compiler_constant_bytes,
+        total_bytes=total,
+        share_of_2_gb_board=None if total is None else total / SMALL_BOARD_BYTES,
+        provenance="from_file",
+    )
+
+
+def _tensor(tensor: Tensor) -> InspectedTensor:
+    return InspectedTensor(
+        name=tensor.name,
+        dtype=tensor.dtype or None,
+        shape=tensor.shape,
+        native_shape=tensor.native_shape,
+        layout=tensor.layout or None,
+        scale=tensor.scale,
+        zero_point=tensor.zero_point,
+    )
+
+
+def _layers(subject: Subject, diagnosis: Diagnosis) -> tuple[InspectedLayer, ...]:
+    pairs = zip(subject.model.layers, subject.structure_bytes, strict=True)
+    return tuple(_layer(layer, structure, diagnosis.owners.get(layer.index)) for layer, structure in pairs)
+
+
+def _layer(layer: Layer, structure_bytes: int, cause: str | None) -> InspectedLayer:
+    return InspectedLayer(
+        index=layer.index,
+        graph=layer.graph,
+        name=layer.name,
+        type=layer.type,
+        dtype=layer.dtype or None,
+        target=layer.target,
+        onnx_node=layer.onnx_node,
+        rewrite=layer.rewrite,
+        weight_bytes=layer.weight_bytes,
+        cpu_constant_bytes=layer.cpu_constant_bytes,
+        lookup_table_bytes=layer.lookup_table_bytes,
+        kind7_bytes=layer.kind7_bytes,
+        compiler_constant_bytes=layer.compiler_constant_bytes,
+        register_command_bytes=layer.register_command_bytes,
+        register_command_bytes_by_core=layer.register_command_bytes_by_core,
+        task_bytes=layer.task_bytes,
+        task_counts=layer.task_counts,
+        structure_bytes=structure_bytes,
+        total_bytes=layer.size_bytes + structure_bytes,
+        input_shapes=layer.input_shapes,
+        output_shapes=layer.output_shapes,
+        output_dtypes=layer.output_dtypes,
+        fed_by=layer.fed_by,
+        feeds=layer.feeds,
+        cause=cause,
+    )
+
+
+def _unattributed(subject: Subject) -> Sections:
+    """Return the bytes of no layer, without the structure that was shared out."""
+    rest = subject.model.unattributed
+    return replace(rest, structure=rest.structure - sum(subject.structure_bytes))

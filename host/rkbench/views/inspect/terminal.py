@@ -1,0 +1,69 @@
+"""What every part of the terminal view is made with: colour, titles, folding, bars."""
+
+from __future__ import annotations
+
+import os
+import sys
+import textwrap
+
+from rkbench.units import printable
+
+EIGHTHS = " ▏▎▍▌▋▊▉"
+FALLBACK_WIDTH = 100
+
+
+class Style:
+    """Escape sequences, or nothing where colour is not wanted."""
+
+    def __init__(self, colour: bool) -> None:
+        self.bold, self.dim, self.accent, self.end = (
+            ("\x1b[1m", "\x1b[2m", "\x1b[36m", "\x1b[0m") if colour else ("", "", "", "")
+        )
+
+
+def wants_colour(is_terminal: bool) -> bool:
+    """Return whether to use colour: on a terminal, unless NO_COLOR is set or TERM is dumb."""
+    return is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def wrap(text: str, width: int, indent: str = "", first: str | None = None) -> str:
+    """Return text filled to `width`; names longer than a line are broken, control characters made visible."""
+    return textwrap.fill(
+        printable(text),
+        width,
+        initial_indent=indent if first is None else first,
+        subsequent_indent=indent,
+        break_on_hyphens=False,
+    )
+
+
+def shorten(text: str, width: int) -> str:
+    """Return a name that fits `width`, its middle left out."""
+    text = printable(text)
+    if len(text) <= width:
+        return text
+    left = (width - 1) // 2
+    return f"{text[:left]}…{text[len(text) - (width - 1 - left) :]}"
+
+
+def heading(text: str, style: Style) -> str:
+    """Return a section's title."""
+    return f"{style.bold}{text}{style.end}"
+
+
+def bar(share: float, width: int) -> str:
+    """Return a bar of `width` columns for a share of 0 to 1, in eighths of a column."""
+    eighths = round(max(0.0, min(share, 1.0)) * width * 8)
+    full, rest = divmod(eighths, 8)
+    return "█" * full + (EIGHTHS[rest] if rest else "")
+
+
+def terminal_width() -> int:
+    """Return COLUMNS, else the width of the terminal, else a fallback. (shutil is slow to import.)"""
+    columns = os.environ.get("COLUMNS", "")
+    if columns.isdecimal() and int(columns):
+        return int(columns)
+    try:
+        return os.get_terminal_size(sys.stdout.fileno()).columns or FALLBACK_WIDTH
+    except (OSError, ValueError):
+        return FALLBACK_WIDTH
