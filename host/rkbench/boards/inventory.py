@@ -16,37 +16,39 @@ import difflib
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, get_type_hints
 
 import tomlkit
 import tomlkit.exceptions
 
 from rkbench.boards.address import parse_address
 from rkbench.boards.model import Board
+from rkbench.borders.tables import typed_values, unknown
 from rkbench.errors import InventoryError
 
 FILE_NAME = "bench.toml"
 ENVIRONMENT_VARIABLE = "RKBENCH_INVENTORY"
 VIRTUAL = "virtual"
-#: Sections of bench.toml. Keys of a board: what may be written there, and its type.
+#: Sections of bench.toml, and what may be written of a board: fields of `Board`.
 SECTIONS = ("boards",)
-KEYS: dict[str, type] = {
-    "host": str,
-    "port": int,
-    "user": str,
-    "soc": str,
-    "tags": list,
-    "python": str,
-    "become": str,
-    "cache_dir": str,
-    "cache_limit_bytes": int,
-    "runtime": str,
-    "identity_files": list,
-    "behaviour": str,
-    "home": str,
-    "exporter_port": int,
-}
+KEYS = (
+    "host",
+    "port",
+    "user",
+    "soc",
+    "tags",
+    "python",
+    "become",
+    "cache_dir",
+    "cache_limit_bytes",
+    "runtime",
+    "identity_files",
+    "behaviour",
+    "home",
+    "exporter_port",
+)
 
 
 @dataclass(frozen=True)
@@ -92,7 +94,7 @@ def load_inventory(path: Path) -> Inventory:
     document = _read(path).unwrap()
     for key in document:
         if key not in SECTIONS:
-            raise _unknown(path, "section", key, SECTIONS)
+            raise unknown(f"{path}: section", key, SECTIONS, InventoryError)
     table = document.get("boards", {})
     if not isinstance(table, dict):
         raise InventoryError(f"{path}: `boards` must be a table: [boards.NAME]")
@@ -149,27 +151,18 @@ def remove_board(path: Path, name: str) -> Board:
 
 
 def _board(path: Path, name: str, entry: Any) -> Board:
-    if not isinstance(entry, dict):
-        raise InventoryError(f"{path}: board {name!r} must be a table: [boards.{name}]")
-    for key, value in entry.items():
-        if key not in KEYS:
-            raise _unknown(path, f"board {name!r}: key", key, tuple(KEYS))
-        if not isinstance(value, KEYS[key]) or isinstance(value, bool):
-            raise InventoryError(f"{path}: board {name!r}: {key} must be {_kind(KEYS[key])}, not {value!r}")
-    if "host" not in entry:
-        raise InventoryError(f"{path}: board {name!r} has no host", hint='host = "192.168.1.20"')
-    values = {key: _converted(key, value) for key, value in entry.items()}
-    if entry["host"] == VIRTUAL:
+    place = f"{path}: board {name!r}"
+    values = typed_values(entry, {key: _types()[key] for key in KEYS}, place, InventoryError)
+    if "host" not in values:
+        raise InventoryError(f"{place} has no host", hint='host = "192.168.1.20"')
+    if values["host"] == VIRTUAL:
         values.update(simulated=True, runtime="virtual")
     return Board(name=name, known_hosts_files=(known_hosts_of(path),), **values)
 
 
-def _converted(key: str, value: Any) -> Any:
-    if key == "identity_files":
-        return tuple(Path(item).expanduser() for item in value)
-    if key in ("behaviour", "home"):
-        return Path(value).expanduser()
-    return tuple(str(item) for item in value) if isinstance(value, list) else value
+@cache
+def _types() -> dict[str, Any]:
+    return get_type_hints(Board)
 
 
 def _virtual(name: str, soc: str) -> Board:
@@ -196,16 +189,6 @@ def _no_board(name: str, inventory: Inventory) -> InventoryError:
         f"no board {name!r}",
         hint=f"{meant}{known}\nadd it: bench boards add NAME USER@HOST; without a board: --board virtual",
     )
-
-
-def _unknown(path: Path, what: str, key: str, known: tuple[str, ...]) -> InventoryError:
-    close = difflib.get_close_matches(key, known, 2)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known)}"
-    return InventoryError(f"{path}: {what} {key!r} is unknown", hint=hint)
-
-
-def _kind(kind: type) -> str:
-    return {str: "a string", int: "a whole number", list: "a list of strings"}[kind]
 
 
 def _plain(value: Any) -> Any:

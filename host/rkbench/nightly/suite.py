@@ -16,15 +16,16 @@ Unknown keys are errors: a gate that is not read must not look green.
 
 from __future__ import annotations
 
-import difflib
+import math
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, get_args, get_type_hints
+from typing import Annotated, Any, get_type_hints
 
 from rkbench_agent.wire.plan import RunSettings
 
+from rkbench.borders.tables import Word, read_table, typed_values, unknown
 from rkbench.campaign.settings import check_settings, setting_words, settings_of
 from rkbench.errors import UsageError
 from rkbench.stats.compare import MINIMUM_UNITS, SEGMENT_ITERATIONS
@@ -36,43 +37,41 @@ else:
     import tomli as tomllib
 
 
-def _setting_kinds() -> dict[str, type | tuple[type, ...]]:
-    """Return which TOML types each setting may have, by the word that people write for it."""
-    hints = get_type_hints(RunSettings)
-    kinds: dict[str, type | tuple[type, ...]] = {}
-    for word, name in setting_words().items():
-        kind = next(arg for arg in (*get_args(hints[name]), hints[name]) if isinstance(arg, type))
-        kinds[word] = (int, float) if kind is float else kind
-    return {**kinds, "npu_clock": (int, str)}
+#: A frequency as people write it.
+Clock = Annotated[int | str, "a clock, as '600MHz'"]
 
 
-TOP_KEYS: dict[str, type | tuple[type, ...]] = {
-    "name": str,
-    "boards": list,
-    "gates": list,
-    "plans": dict,
-    "models": list,
-}
-MODEL_KEYS: dict[str, type | tuple[type, ...]] = {
-    "name": str,
-    "files": (str, list),
-    "golden": str,
-    "boards": list,
-    "plans": list,
-    "gates": list,
-}
+def _setting_types() -> dict[str, Any]:
+    """Return the type of each setting, by the word that people write for it."""
+    types = {**get_type_hints(RunSettings), "npu_clock_hz": Clock}
+    return {word: types[name] for word, name in setting_words().items()}
+
+
+@dataclass(frozen=True)
+class SuiteTable:
+    """What stands at the top of a suite.toml."""
+
+    name: str | None = None
+    boards: tuple[Word, ...] = ()
+    gates: tuple[Any, ...] = ()
+    plans: dict[str, Any] = field(default_factory=dict)
+    models: tuple[Any, ...] = ()
+
+
+@dataclass(frozen=True)
+class ModelTable:
+    """What stands in a `[[models]]`; without `boards` those at the top, without `plans` all."""
+
+    name: str | None = None
+    files: Word | tuple[Word, ...] = ()
+    golden: Path | None = None
+    boards: tuple[Word, ...] | None = None
+    plans: tuple[Word, ...] | None = None
+    gates: tuple[Any, ...] = ()
+
+
 #: Settings of a plan by the words of the command line; `wait` for a held board.
-PLAN_KEYS: dict[str, type | tuple[type, ...]] = {**_setting_kinds(), "wait": (int, float)}
-_KINDS: dict[type | tuple[type, ...], str] = {
-    str: "a string",
-    int: "a whole number",
-    list: "a list",
-    dict: "a table",
-    (str, list): "a string or a list",
-    (int, float): "a number",
-    bool: "true or false",
-    (int, str): "a clock, as '600MHz'",
-}
+PLAN_TYPES: dict[str, Any] = {**_setting_types(), "wait": float}
 #: Fewer iterations cannot tell a relative latency.
 LEAST_ITERATIONS = MINIMUM_UNITS * SEGMENT_ITERATIONS
 
@@ -121,7 +120,7 @@ def load_suite(path: Path) -> Suite:
         raise UsageError(f"no suite {path}", hint="how to write one: docs/nightly.md") from error
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise UsageError(f"{path} cannot be read: {error}") from error
-    return Suite(str(document.get("name", path.stem)), path, text, _Reader(path, document).entries())
+    return _Reader(path, document).suite(text)
 
 
 class _Reader:
@@ -129,33 +128,34 @@ class _Reader:
 
     def __init__(self, path: Path, document: Mapping[str, Any]) -> None:
         self._path = path
-        self._check("the suite", document, TOP_KEYS)
-        self._document = document
-        self._plans = {name: self._plan(name, value) for name, value in document.get("plans", {}).items()}
+        self._table = read_table(SuiteTable, document, f"{path}: the suite", UsageError)
+        self._plans = {name: self._plan(name, value) for name, value in self._table.plans.items()}
 
-    def entries(self) -> tuple[Entry, ...]:
-        models = self._document.get("models", [])
-        if not models:
+    def suite(self, text: str) -> Suite:
+        """Return the whole suite, whose file holds `text`."""
+        return Suite(self._table.name or self._path.stem, self._path, text, self._entries())
+
+    def _entries(self) -> tuple[Entry, ...]:
+        if not self._table.models:
             raise self._error("the suite has no models", 'add [[models]] with files = ["*.rknn"]')
-        return tuple(self._entry(number, table) for number, table in enumerate(models, 1))
+        return tuple(self._entry(number, table) for number, table in enumerate(self._table.models, 1))
 
-    def _entry(self, number: int, table: Any) -> Entry:
+    def _entry(self, number: int, value: Any) -> Entry:
         place = f"[[models]] {number}"
-        self._check(place, table, MODEL_KEYS)
-        boards = self._words(place, table.get("boards", self._document.get("boards", [])), "boards")
+        table = read_table(ModelTable, value, f"{self._path}: {place}", UsageError)
+        boards = self._table.boards if table.boards is None else table.boards
         if not boards:
             raise self._error(f"{place} names no board", 'boards = ["rk3588"], here or at the top')
         plans = self._plans_of(place, table)
-        gates = self._gates(place, [*self._document.get("gates", []), *table.get("gates", [])], plans)
-        golden = self._beside(table["golden"]) if "golden" in table else None
+        gates = self._gates(place, [*self._table.gates, *table.gates], plans)
+        golden = None if table.golden is None else self._path.parent / table.golden
         if golden is not None and not golden.is_file():
             raise self._error(f"{place}: no golden {golden}", "make one: bench golden MODEL.onnx")
-        return Entry(table.get("name"), self._files(place, table), golden, boards, plans, gates)
+        return Entry(table.name, self._files(place, table), golden, boards, plans, gates)
 
-    def _files(self, place: str, table: Mapping[str, Any]) -> tuple[Path, ...]:
+    def _files(self, place: str, table: ModelTable) -> tuple[Path, ...]:
         """Return the files of all patterns, in the order of the patterns, each once."""
-        given = table.get("files", [])
-        patterns = self._words(place, [given] if isinstance(given, str) else given, "files")
+        patterns = (table.files,) if isinstance(table.files, str) else table.files
         if not patterns:
             raise self._error(f"{place} names no files", 'files = ["models/*.rknn"]')
         found: dict[Path, None] = {}
@@ -168,24 +168,25 @@ class _Reader:
             found.update(dict.fromkeys(matches))
         return tuple(found)
 
-    def _plans_of(self, place: str, table: Mapping[str, Any]) -> tuple[NightPlan, ...]:
-        names = self._words(place, table.get("plans", list(self._plans)), "plans")
+    def _plans_of(self, place: str, table: ModelTable) -> tuple[NightPlan, ...]:
+        names = tuple(self._plans) if table.plans is None else table.plans
         for name in names:
             if name not in self._plans:
-                raise self._unknown(f"{place}: plan", name, self._plans)
+                raise unknown(f"{self._path}: {place}: plan", name, self._plans, UsageError)
         return tuple(self._plans[name] for name in names) or (NightPlan(),)
 
-    def _plan(self, name: str, table: Any) -> NightPlan:
+    def _plan(self, name: str, value: Any) -> NightPlan:
         place = f"[plans.{name}]"
-        self._check(place, table, PLAN_KEYS)
-        if table.get("wait", 0) < 0:
-            raise self._error(f"{place}: wait {table['wait']:g}: must be 0 or more")
+        values = typed_values(value, PLAN_TYPES, f"{self._path}: {place}", UsageError)
+        wait_s = values.get("wait", NightPlan.wait_s)
+        if not 0 <= wait_s < math.inf:
+            raise self._error(f"{place}: wait {wait_s:g}: must be 0 or more")
         try:
-            settings = settings_of(table, NIGHTLY)
+            settings = settings_of(values, NIGHTLY)
             check_settings(settings)
         except UsageError as error:
             raise self._error(f"{place}: {error.message.removeprefix('--')}", error.hint) from error
-        return NightPlan(name, settings, table.get("wait", NightPlan.wait_s))
+        return NightPlan(name, settings, wait_s)
 
     def _gates(self, place: str, given: Sequence[Any], plans: Sequence[NightPlan]) -> tuple[Gate, ...]:
         try:
@@ -203,28 +204,6 @@ class _Reader:
                 message = f"plan {short.name!r} has {count} iterations: too few for {gate.text!r}"
                 raise self._error(f"{place}: {message}", hint)
         return tuple(gates.values())
-
-    def _words(self, place: str, given: Any, what: str) -> tuple[str, ...]:
-        if not isinstance(given, list) or not all(isinstance(word, str) and word for word in given):
-            raise self._error(f"{place}: {what} must be a list of strings, not {given!r}")
-        return tuple(given)
-
-    def _check(self, place: str, table: Any, keys: Mapping[str, type | tuple[type, ...]]) -> None:
-        if not isinstance(table, dict):
-            raise self._error(f"{place} must be a table, not {table!r}")
-        for key, value in table.items():
-            if key not in keys:
-                raise self._unknown(f"{place}: key", key, keys)
-            if not isinstance(value, keys[key]) or isinstance(value, bool) != (keys[key] is bool):
-                raise self._error(f"{place}: {key} must be {_KINDS[keys[key]]}, not {value!r}")
-
-    def _beside(self, text: str) -> Path:
-        return self._path.parent / Path(text).expanduser()
-
-    def _unknown(self, what: str, word: str, known: Mapping[str, Any]) -> UsageError:
-        close = difflib.get_close_matches(word, known, 2)
-        hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(known) or 'none'}"
-        return self._error(f"{what} {word!r} is unknown", hint)
 
     def _error(self, text: str, hint: str = "") -> UsageError:
         return UsageError(f"{self._path}: {text}", hint=hint)

@@ -108,7 +108,7 @@ def test_a_pattern_may_be_absolute(lab: Path) -> None:
         ('"shelf"', '"shelve"', "no board 'shelve' | did you mean shelf?"),
         ('"shelf"', '"b"', "no board fits digits.fp16.rknn (rk3588): b (rk3568)"),
         ('["shelf"]', "[]", "names no board"),
-        ('["shelf"]', '"shelf"', "boards must be a list, not 'shelf'"),
+        ('["shelf"]', '"shelf"', "boards must be a list of strings, not 'shelf'"),
         ('["shelf"]', "[3]", "boards must be a list of strings"),
         ("[[models]]", "[models]", "models must be a list"),
         ("[[models]]", "[[models]]\ngolden = 'no.npz'", "no golden"),
