@@ -20,6 +20,8 @@ Everything else is a bug and keeps its traceback.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 
 class BenchError(Exception):
     """An expected failure: `message` names the thing, `hint` names the next step.
@@ -92,3 +94,12 @@ class ProtocolError(BenchError):
 
 class StoreError(BenchError):
     """The result store cannot be read or written."""
+
+
+def choice_hint(word: str, known: Iterable[str]) -> str:
+    """Return what was perhaps meant by `word`, or else all that is known."""
+    import difflib  # only where something was mistyped
+
+    words = list(dict.fromkeys(known))
+    close = difflib.get_close_matches(word, words, 2)
+    return f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(words) or 'none'}"

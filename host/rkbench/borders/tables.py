@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import UnionType
@@ -10,7 +9,7 @@ from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_typ
 
 import msgspec
 
-from rkbench.errors import BenchError
+from rkbench.errors import BenchError, choice_hint
 
 T = TypeVar("T")
 
@@ -49,10 +48,7 @@ def typed_values(value: Any, types: Mapping[str, Any], place: str, error: type[B
 
 def unknown(what: str, word: str, known: Iterable[str], error: type[BenchError]) -> BenchError:
     """Return the error of a word that is not `known`; its hint says what was meant."""
-    names = list(known)
-    close = difflib.get_close_matches(word, names, 2)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(names) or 'none'}"
-    return error(f"{what} {word!r} is unknown", hint=hint)
+    return error(f"{what} {word!r} is unknown", hint=choice_hint(word, known))
 
 
 def _typed(value: Any, kind: Any, place: str, error: type[BenchError]) -> Any:

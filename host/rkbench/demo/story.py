@@ -8,17 +8,20 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rkbench.runs.comparison import highest_error, lowest_cosine, lowest_top1
+from rkbench_agent.wire.words import FROM_FILE, MEASURED, MODELLED, PREDICTED, VENDOR_SIMULATOR
+
+from rkbench.runs.measure import Measure, Origin
+from rkbench.runs.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
 from rkbench.runs.model import RunResult
-from rkbench.units import MARK, UNKNOWN, format_bytes, format_difference, format_seconds
+from rkbench.units import MARK, UNKNOWN, format_bytes, format_difference
 
 #: Where a number comes from, in words, by the run's provenance.
 SOURCES = {
-    "measured": "measured",
-    "vendor_simulator": "the vendor's simulator",
-    "modelled": f"{MARK} simulated: a model, no NPU",
-    "from_file": "the file's own figures",
-    "predicted": "predicted",
+    MEASURED: "measured",
+    VENDOR_SIMULATOR: "the vendor's simulator",
+    MODELLED: f"{MARK} simulated: a model, no NPU",
+    FROM_FILE: "the file's own figures",
+    PREDICTED: "predicted",
 }
 
 
@@ -36,7 +39,7 @@ class Facts:
 
 
 @dataclass(frozen=True)
-class Line:
+class StoryLine:
     """One line of the demo's table: a label, a cell for each variant, where the numbers come from."""
 
     label: str
@@ -56,24 +59,26 @@ def opening(facts: Facts) -> tuple[str, ...]:
     )
 
 
-def table(runs: Sequence[RunResult], onnx_bytes: int) -> tuple[Line, ...]:
+def table(runs: Sequence[RunResult], onnx_bytes: int) -> tuple[StoryLine, ...]:
     """Return the one table of the demo; a run that failed has unknown cells."""
 
-    def line(label: str, text: Callable[[RunResult], str], source: str) -> Line:
-        return Line(label, tuple(text(run) for run in runs), source)
+    def line(label: str, measure: Measure, text: Callable[[RunResult], str] | None = None) -> StoryLine:
+        source = source_of(runs, measure.origin) if measure.origin is not Origin.FILE else "the file"
+        return StoryLine(label, tuple(map(text or measure.text, runs)), source)
 
+    against = tuple(ratio(run.variant.size_bytes, onnx_bytes) for run in runs)
     return (
-        line("file size", lambda run: format_bytes(run.variant.size_bytes), "the file"),
-        line("against the ONNX", lambda run: ratio(run.variant.size_bytes, onnx_bytes), "the files"),
-        line("NPU memory to load", lambda run: format_bytes(npu_bytes(run)), source_of(runs, "load")),
-        line("lowest cosine", _cosine, source_of(runs, "outputs")),
-        line("max. logit error", _error, source_of(runs, "outputs")),
-        line("top-1 as the ONNX", _top1, source_of(runs, "outputs")),
-        line("latency p50", _latency, source_of(runs, "latency")),
+        line("file size", SIZE),
+        StoryLine("against the ONNX", against, "the files"),
+        line("NPU memory to load", NPU_MEMORY),
+        line("lowest cosine", COSINE),
+        line("max. logit error", MAX_ERROR),
+        line("top-1 as the ONNX", TOP1, _top1),
+        line("latency p50", LATENCY_P50, _latency),
     )
 
 
-def width(lines: Sequence[Line], headings: Sequence[Sequence[str]]) -> int:
+def width(lines: Sequence[StoryLine], headings: Sequence[Sequence[str]]) -> int:
     """Return how many characters wide the table is with its sources, two between columns."""
     labels = max(len(line.label) for line in lines)
     columns = [
@@ -83,7 +88,7 @@ def width(lines: Sequence[Line], headings: Sequence[Sequence[str]]) -> int:
     return labels + sum(column + 2 for column in columns) + 2 + max(len(line.source) for line in lines)
 
 
-def sources(lines: Sequence[Line]) -> str:
+def sources(lines: Sequence[StoryLine]) -> str:
     """Return in one sentence where the lines' numbers come from."""
     labels: dict[str, list[str]] = {}
     for line in lines:
@@ -91,9 +96,9 @@ def sources(lines: Sequence[Line]) -> str:
     return "; ".join(f"{', '.join(found)}: {source}" for source, found in labels.items()) + "."
 
 
-def source_of(runs: Sequence[RunResult], group: str) -> str:
-    """Return in words where a group of numbers comes from, all sources if the runs differ."""
-    found = {getattr(run.provenance, group) for run in runs} - {None}
+def source_of(runs: Sequence[RunResult], origin: Origin) -> str:
+    """Return in words where numbers come from, all sources if the runs differ."""
+    found = {source for run in runs if (source := origin.source(run.provenance))}
     return ", ".join(sorted(SOURCES.get(source, source) for source in found)) or UNKNOWN
 
 
@@ -102,7 +107,7 @@ def choose(runs: Sequence[RunResult]) -> RunResult | None:
 
     None where no run has told its top-1 agreement. Latency has no say: here it is only modelled.
     """
-    known = [(run, top1) for run in runs if run.failure is None and (top1 := lowest_top1(run)) is not None]
+    known = [(run, top1) for run in runs if run.failure is None and (top1 := TOP1.value(run)) is not None]
     if not known:
         return None
     best = max(top1 for _, top1 in known)
@@ -119,17 +124,10 @@ def verdict(runs: Sequence[RunResult]) -> str:
     parts = [
         f"{format_bytes(size)} instead of {format_bytes(before)} ({format_difference(size / before - 1)})"
     ]
-    if npu_bytes(chosen) is not None and npu_bytes(first) is not None:
-        parts.append(
-            f"{format_bytes(npu_bytes(chosen))} of NPU memory instead of {format_bytes(npu_bytes(first))}"
-        )
+    if NPU_MEMORY.value(chosen) is not None and NPU_MEMORY.value(first) is not None:
+        parts.append(f"{NPU_MEMORY.text(chosen)} of NPU memory instead of {NPU_MEMORY.text(first)}")
     parts.append(f"the same class as the ONNX on {_top1(chosen)} digits")
     return f"Ship {chosen.variant.name}: {', '.join(parts)}{_doubt(chosen, first)}."
-
-
-def npu_bytes(run: RunResult) -> int | None:
-    """Return what loading takes of the NPU's memory, in bytes; None if unknown."""
-    return run.load.npu_total_bytes if run.load else None
 
 
 def ratio(size: int, reference: int) -> str:
@@ -138,7 +136,7 @@ def ratio(size: int, reference: int) -> str:
 
 
 def _doubt(chosen: RunResult, first: RunResult) -> str:
-    if chosen.provenance.latency != "modelled" or chosen.latency is None or first.latency is None:
+    if chosen.provenance.latency != MODELLED or chosen.latency is None or first.latency is None:
         return ""
     return (
         f"; but its latency is only modelled here ({_latency(chosen)} against {_latency(first)}),"
@@ -146,18 +144,8 @@ def _doubt(chosen: RunResult, first: RunResult) -> str:
     )
 
 
-def _cosine(run: RunResult) -> str:
-    value = lowest_cosine(run)
-    return UNKNOWN if value is None else f"{value:.5f}"
-
-
-def _error(run: RunResult) -> str:
-    value = highest_error(run)
-    return UNKNOWN if value is None else f"{value:.3g}"
-
-
 def _top1(run: RunResult) -> str:
-    value = lowest_top1(run)
+    value = TOP1.value(run)
     if value is None:
         return UNKNOWN
     count = run.outputs[0].case_count
@@ -165,5 +153,4 @@ def _top1(run: RunResult) -> str:
 
 
 def _latency(run: RunResult) -> str:
-    mark = MARK if run.simulated else ""
-    return f"{mark}{format_seconds(run.latency.p50_s)}" if run.latency else UNKNOWN
+    return f"{MARK if run.simulated and run.latency else ''}{LATENCY_P50.text(run)}"

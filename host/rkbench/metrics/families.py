@@ -9,24 +9,12 @@ from datetime import datetime
 from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric, SummaryMetricFamily
 
-from rkbench.runs.model import SUSPECT, VALID, LatencySummary, Output, RunResult
+from rkbench.runs.measure import Family, Measure
+from rkbench.runs.measures import LATENCY_FAMILY, MEASURES
+from rkbench.runs.model import VERDICTS, LatencySummary, Output, RunResult
 from rkbench.store.latest import ResultKey
 
 KEY_LABELS = ("model", "variant", "board", "runtime", "core_mask", "scenario", "simulated")
-_QUANTILES = (("0.5", "p50_s"), ("0.9", "p90_s"), ("0.99", "p99_s"))
-_MEMORY_KINDS = (
-    *("rss_delta", "peak_rss", "npu_weight", "npu_internal", "npu_total", "dma_buf", "system_delta"),
-)
-_OUTPUT_METRICS = (
-    ("rkbench_output_cosine_similarity", "cosine", "Cosine of output and golden, worst case, -1 to 1."),
-    ("rkbench_output_max_abs_error", "max_abs_error", "Greatest absolute error of an output."),
-    ("rkbench_output_mean_abs_error", "mean_abs_error", "Mean absolute error of an output."),
-    ("rkbench_output_mean_squared_error", "mse", "Mean squared error of an output."),
-    ("rkbench_output_snr_decibels", "snr_db", "Signal to noise ratio of an output, worst case."),
-    ("rkbench_output_top1_agreement_ratio", "top1_agreement", "Share of cases with the golden's class."),
-    ("rkbench_output_nan_values", "nan_count", "NaNs in an output."),
-    ("rkbench_output_infinite_values", "inf_count", "Infinities in an output."),
-)
 
 
 @dataclass(frozen=True)
@@ -78,7 +66,7 @@ class ResultFamilies:
 
     def _add_judgement(self, run: RunResult, labels: Sequence[str]) -> None:
         text = "1 for the verdict on the newest run: VALID, or SUSPECT where its caveats are grave."
-        for verdict in (VALID, SUSPECT):
+        for verdict in VERDICTS:
             value = int(run.verdict == verdict)
             self._gauge("rkbench_result_verdict", text, labels, value, {"verdict": verdict})
         name = "rkbench_result_caveats"
@@ -91,21 +79,22 @@ class ResultFamilies:
         self, run: RunResult, buckets: Sequence[tuple[str, float]], labels: Sequence[str]
     ) -> None:
         self._add_info(run, labels)
-        text = "Size of the model's file."
-        self._gauge("rkbench_model_file_bytes", text, labels, run.variant.size_bytes)
+        for measure in MEASURES:
+            if measure.family is not None:
+                self._add_measure(measure, measure.family, run, labels)
         if run.latency is not None:
             self._add_latency(run.latency, buckets, labels)
-        text = "Inferences per second, gaps between calls included."
-        self._gauge("rkbench_throughput_inferences_per_second", text, labels, run.throughput_per_s)
-        if run.load is not None:
-            text = "Reading the model and initialising the runtime."
-            self._gauge("rkbench_load_duration_seconds", text, labels, run.load.duration_s)
-            for kind in _MEMORY_KINDS:
-                text, value = "Memory that loading the model took.", getattr(run.load, f"{kind}_bytes")
-                self._gauge("rkbench_load_memory_bytes", text, labels, value, {"kind": kind})
-        for output, label in zip(run.outputs, _output_labels(run.outputs), strict=True):
-            for name, field, text in _OUTPUT_METRICS:
-                self._gauge(name, text, labels, getattr(output, field), {"output": label})
+
+    def _add_measure(self, measure: Measure, family: Family, run: RunResult, labels: Sequence[str]) -> None:
+        """Add a measure's series: of each output, as a quantile of the latencies, or as it is."""
+        if measure.per_output is not None:
+            for output, label in zip(run.outputs, _output_labels(run.outputs), strict=True):
+                value, more = measure.per_output(output), {**dict(family.labels), "output": label}
+                self._gauge(family.name, family.help, labels, value, more)
+        elif family.is_quantile:
+            self._quantile(family, labels, measure.value(run))
+        else:
+            self._gauge(family.name, family.help, labels, measure.value(run), dict(family.labels))
 
     def _add_info(self, run: RunResult, labels: Sequence[str]) -> None:
         board, variant = run.board, run.variant
@@ -131,16 +120,9 @@ class ResultFamilies:
     def _add_latency(
         self, latency: LatencySummary, buckets: Sequence[tuple[str, float]], labels: Sequence[str]
     ) -> None:
-        name = "rkbench_latency_seconds"
-        text = "Latency of one inference in the newest successful run."
-        summary = self._families.setdefault(name, SummaryMetricFamily(name, text, labels=KEY_LABELS))
-        pairs = dict(zip(KEY_LABELS, labels, strict=True))
-        for quantile, field in _QUANTILES:
-            value = getattr(latency, field)
-            if value is not None:
-                summary.add_sample(name, {**pairs, "quantile": quantile}, value)
-        summary.add_sample(f"{name}_count", pairs, latency.count)
-        summary.add_sample(f"{name}_sum", pairs, latency.mean_s * latency.count)
+        summary, pairs = self._summary(LATENCY_FAMILY), dict(zip(KEY_LABELS, labels, strict=True))
+        summary.add_sample(f"{LATENCY_FAMILY.name}_count", pairs, latency.count)
+        summary.add_sample(f"{LATENCY_FAMILY.name}_sum", pairs, latency.mean_s * latency.count)
         if buckets:
             name = "rkbench_latency_distribution_seconds"
             text = "Latencies of the newest successful run, in fixed buckets."
@@ -149,6 +131,15 @@ class ResultFamilies:
             )
             assert isinstance(family, GaugeHistogramMetricFamily)
             family.add_metric(labels, list(buckets), latency.mean_s * latency.count)
+
+    def _summary(self, family: Family) -> Metric:
+        found = SummaryMetricFamily(family.name, family.help, labels=KEY_LABELS)
+        return self._families.setdefault(family.name, found)
+
+    def _quantile(self, family: Family, labels: Sequence[str], value: float | None) -> None:
+        if value is not None:
+            pairs = dict(zip(KEY_LABELS, labels, strict=True))
+            self._summary(family).add_sample(family.name, {**pairs, **dict(family.labels)}, value)
 
     def _gauge(
         self,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from rkbench.campaign.plan import new_push_id
 from rkbench.errors import UsageError
-from rkbench.nightly.judge import Reference
+from rkbench.nightly.judge import AcceptedRun
 from rkbench.nightly.measure import RETRY_PAUSE_S
 from rkbench.runs.night import Night, NightListener, Told
 from rkbench.store.nights import baselines, begin_night, unfinished_night
@@ -68,9 +68,9 @@ def begin(name: str, fingerprint: str, store: Store, terms: Terms, unix_s: Calla
 
 def load_references(
     store: Store, suite: str, listener: NightListener
-) -> dict[tuple[str, str, str], tuple[Reference, ...]]:
+) -> dict[tuple[str, str, str], tuple[AcceptedRun, ...]]:
     """Return the accepted baselines of `suite` with their raw latencies, by variant, board and plan."""
-    found: dict[tuple[str, str, str], tuple[Reference, ...]] = {}
+    found: dict[tuple[str, str, str], tuple[AcceptedRun, ...]] = {}
     for baseline in baselines(store, suite):
         try:
             run = store.run(baseline.run)
@@ -78,6 +78,6 @@ def load_references(
             listener(Told(None, f"the baseline {baseline.run} is no longer in the store"))
             continue
         key = (baseline.variant, baseline.board, baseline.plan)
-        reference = Reference(run, store.latencies(run.id).timed_blocks())
+        reference = AcceptedRun(run, store.latencies(run.id).timed_blocks())
         found[key] = (*found.get(key, ()), reference)
     return found

@@ -8,15 +8,16 @@ from dataclasses import dataclass
 from threading import Event as Flag
 
 from rkbench.nightly.cells import Cell
-from rkbench.nightly.judge import Reference, changes, confirmed, judge, to_confirm, unmeasured
+from rkbench.nightly.judge import AcceptedRun, changes, confirmed, judge, to_confirm, unmeasured
 from rkbench.nightly.line import Attempt, BoardLine
 from rkbench.runs.collect import Collected
+from rkbench.runs.measures import LATENCY_P50
 from rkbench.runs.night import CellResult, Fault, GateResult
 
 #: A board that crashed needs a while to come back.
 RETRY_PAUSE_S = 5.0
 
-References = Mapping[tuple[str, str, str], "tuple[Reference, ...]"]
+References = Mapping[tuple[str, str, str], "tuple[AcceptedRun, ...]"]
 
 
 @dataclass(frozen=True)
@@ -82,14 +83,16 @@ class CellMeasurer:
             measured_unix_s=unix_s,
             duration_s=time.monotonic() - started,
             retried=retried,
-            p50_s=run.latency.p50_s if run.latency else None,
+            p50_s=LATENCY_P50.value(run),
             caveats=tuple(caveat.code for caveat in run.caveats),
             gates=gates,
             changes=changes(run, reference.run) if reference else (),
         )
         return Measured(cell, result, runs)
 
-    def _judge_again(self, cell: Cell, again: Attempt, reference: Reference | None) -> tuple[GateResult, ...]:
+    def _judge_again(
+        self, cell: Cell, again: Attempt, reference: AcceptedRun | None
+    ) -> tuple[GateResult, ...]:
         if again.collected is None or again.fault is not None:
             return unmeasured(cell.gates, again.fault.message if again.fault else "")
         return judge(cell.gates, again.collected, reference)
@@ -109,7 +112,7 @@ class CellMeasurer:
         )
         return Measured(cell, result, runs)
 
-    def _reference(self, cell: Cell, collected: Collected) -> Reference | None:
+    def _reference(self, cell: Cell, collected: Collected) -> AcceptedRun | None:
         """Return the baseline of the same kind, real or simulated, if one was accepted."""
         found = self._references.get(cell.key, ())
         return next((ref for ref in found if ref.run.simulated == collected.run.simulated), None)

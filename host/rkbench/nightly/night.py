@@ -12,7 +12,7 @@ from rkbench.boards.model import Board
 from rkbench.errors import BenchError, StoreError
 from rkbench.nightly.begin import Terms, Ticker, begin, load_references
 from rkbench.nightly.cells import Cell
-from rkbench.nightly.judge import Reference
+from rkbench.nightly.judge import AcceptedRun
 from rkbench.nightly.line import BoardLine, Connect, Variants
 from rkbench.nightly.measure import CellMeasurer, Measured, not_measured
 from rkbench.runs.night import BoardReport, CellEnded, CellResult, Fault, Night, NightListener, Told
@@ -140,7 +140,7 @@ class _Runner:
 
     # -- measuring
 
-    def _measure(self, references: dict[tuple[str, str, str], tuple[Reference, ...]]) -> None:
+    def _measure(self, references: dict[tuple[str, str, str], tuple[AcceptedRun, ...]]) -> None:
         faults = {report.name: report.fault for report in self._night.boards}
         running = 0
         for line in self._lines:

@@ -28,8 +28,11 @@ from rkbench_agent.wire.plan import RunSettings
 from rkbench.borders.tables import Word, read_table, typed_values, unknown
 from rkbench.campaign.settings import check_settings, setting_words, settings_of
 from rkbench.errors import UsageError
+from rkbench.runs.measures import QUANTITIES
 from rkbench.stats.compare import MINIMUM_UNITS, SEGMENT_ITERATIONS
 from rkbench.stats.gates import Gate, parse_gate
+from rkbench.stats.summary import P99_MINIMUM_COUNT
+from rkbench.stats.tails import Statistic
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -190,13 +193,13 @@ class _Reader:
 
     def _gates(self, place: str, given: Sequence[Any], plans: Sequence[NightPlan]) -> tuple[Gate, ...]:
         try:
-            gates = {gate.text: gate for gate in map(parse_gate, given)}
+            gates = {gate.text: gate for gate in (parse_gate(item, QUANTITIES) for item in given)}
         except UsageError as error:
             raise self._error(f"{place}: {error.message}", error.hint) from error
         if not gates:
             raise self._error(f"{place} has no gates", 'gates = ["p50 within 5%"], here or at the top')
         for gate in gates.values():
-            least = 100 if gate.quantity == "p99" else LEAST_ITERATIONS if gate.is_relative_latency else 1
+            least = _least_iterations(gate)
             short = next((plan for plan in plans if plan.settings.min_iterations < least), None)
             if short is not None:
                 hint = f"give it {least} or more: iterations = {least}"
@@ -207,6 +210,13 @@ class _Reader:
 
     def _error(self, text: str, hint: str = "") -> UsageError:
         return UsageError(f"{self._path}: {text}", hint=hint)
+
+
+def _least_iterations(gate: Gate) -> int:
+    """Return how many iterations a plan must have at least for a gate to say anything."""
+    if gate.quantity.statistic is Statistic.P99:
+        return P99_MINIMUM_COUNT
+    return LEAST_ITERATIONS if gate.is_relative_latency else 1
 
 
 def _expand(folder: Path, pattern: str) -> list[Path]:

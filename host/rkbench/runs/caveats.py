@@ -8,7 +8,7 @@ from rkbench_agent.wire.caveats import INFORMATION, Caveat, caveat
 from rkbench_agent.wire.socs import find_soc
 from rkbench_agent.wire.words import DDR, NPU
 
-from rkbench.runs.model import DDR_CLOCK, NPU_CLOCK, SUSPECT, TEMPERATURE, VALID, RunResult, Sensor
+from rkbench.runs.model import DDR_CLOCK, NPU_CLOCK, SUSPECT, TEMPERATURE, VALID, RunResult, Sensor, Verdict
 from rkbench.stats.slope import RISES
 from rkbench.stats.summary import P99_MINIMUM_COUNT, is_bimodal, variation
 from rkbench.units import format_bytes, format_celsius, format_hertz, format_ratio
@@ -47,7 +47,7 @@ def golden_caveats(assumptions: Sequence[str]) -> tuple[Caveat, ...]:
     )
 
 
-def verdict_of(caveats: Sequence[Caveat]) -> str:
+def verdict_of(caveats: Sequence[Caveat]) -> Verdict:
     """Return VALID, or SUSPECT where a caveat casts doubt on a number."""
     return VALID if all(item.weight == INFORMATION for item in caveats) else SUSPECT
 

@@ -5,14 +5,23 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rkbench.runs.conditions import CONDITIONS, Effect, refusals
 from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.measure import Measure
+from rkbench.runs.measures import MEASURES
 from rkbench.runs.model import RunResult
-from rkbench.stats.compare import METHOD, LatencyDifference, compare_latencies, difference_percent
+from rkbench.stats.compare import (
+    METHOD,
+    LatencyDifference,
+    LatencyJudgement,
+    compare_latencies,
+    difference_percent,
+)
 
 
 @dataclass(frozen=True)
-class Metric:
-    """One metric of all runs, by run id; `differences` are percent of the baseline, None where refused."""
+class ComparedMeasure:
+    """One measure of all runs, by run id; `differences` are percent of the baseline, None where refused."""
 
     name: str
     unit: str
@@ -26,7 +35,7 @@ class LatencyTest:
     """Whether a run's calls are faster than the baseline's: a word, and an interval of 95 %."""
 
     run: str
-    judgement: str
+    judgement: LatencyJudgement
     difference_percent: float | None
     low_percent: float | None
     high_percent: float | None
@@ -34,7 +43,7 @@ class LatencyTest:
 
 
 @dataclass(frozen=True)
-class Condition:
+class ConditionDifference:
     """A condition under which a run differs from the baseline, and which does not forbid to compare."""
 
     run: str
@@ -56,72 +65,15 @@ class Comparison:
     """The comparison of a push; `baseline` is the id of the run that the others are held against."""
 
     baseline: str | None
-    metrics: tuple[Metric, ...]
+    metrics: tuple[ComparedMeasure, ...]
     latency_tests: tuple[LatencyTest, ...]
-    conditions: tuple[Condition, ...]
+    conditions: tuple[ConditionDifference, ...]
     verdict: str
     refused: tuple[Refusal, ...]
 
-
-def lowest_cosine(run: RunResult) -> float | None:
-    """Return the lowest cosine of any output and case; None where unknown."""
-    return min((output.cosine for output in run.outputs if output.cosine is not None), default=None)
-
-
-def highest_error(run: RunResult) -> float | None:
-    """Return the largest absolute error of any output and case; None where unknown."""
-    return max((o.max_abs_error for o in run.outputs if o.max_abs_error is not None), default=None)
-
-
-def lowest_top1(run: RunResult) -> float | None:
-    """Return the lowest share of cases whose top class agrees (0 to 1); None where unknown."""
-    return min((o.top1_agreement for o in run.outputs if o.top1_agreement is not None), default=None)
-
-
-def device_p50_s(run: RunResult) -> float | None:
-    """Return the median of the NPU's own time, in seconds; None where the runtime does not tell it."""
-    device = run.latency.stages.device if run.latency else None
-    return device.p50_s if device else None
-
-
-_Value = Callable[[RunResult], "float | None"]
-
-#: name, unit, higher is better, value
-METRICS: tuple[tuple[str, str, bool, _Value], ...] = (
-    ("size_bytes", "B", False, lambda run: run.variant.size_bytes),
-    ("load_duration_s", "s", False, lambda run: run.load.duration_s if run.load else None),
-    ("load_npu_total_bytes", "B", False, lambda run: run.load.npu_total_bytes if run.load else None),
-    ("load_rss_delta_bytes", "B", False, lambda run: run.load.rss_delta_bytes if run.load else None),
-    ("latency_p50_s", "s", False, lambda run: run.latency.p50_s if run.latency else None),
-    ("latency_p90_s", "s", False, lambda run: run.latency.p90_s if run.latency else None),
-    ("latency_p99_s", "s", False, lambda run: run.latency.p99_s if run.latency else None),
-    ("latency_device_p50_s", "s", False, device_p50_s),
-    ("throughput_per_s", "1/s", True, lambda run: run.throughput_per_s),
-    ("cosine", "1", True, lowest_cosine),
-    ("max_abs_error", "output unit", False, highest_error),
-    ("top1_agreement", "1", True, lowest_top1),
-)
-OUTPUT_METRICS = frozenset({"cosine", "max_abs_error", "top1_agreement"})
-
-#: Conditions that forbid a comparison where they differ.
-_FORBIDDING: tuple[tuple[str, Callable[[RunResult], object]], ...] = (
-    ("simulated", lambda run: run.simulated),
-    ("board", lambda run: run.board.name),
-    ("SoC", lambda run: run.board.soc),
-    ("scenario", lambda run: run.plan.scenario),
-)
-#: Conditions that are named where they differ.
-_NAMED: tuple[tuple[str, Callable[[RunResult], object]], ...] = (
-    ("runtime", lambda run: run.board.runtime),
-    ("runtime_version", lambda run: run.board.runtime_version),
-    ("driver_version", lambda run: run.board.driver_version),
-    ("kernel", lambda run: run.board.kernel),
-    ("core_mask", lambda run: run.plan.core_mask),
-    ("npu_governor", lambda run: run.board.npu_governor),
-    ("npu_clock_hz", lambda run: run.board.npu_clock_hz),
-    ("agent_digest", lambda run: run.board.agent_digest),
-    ("golden", lambda run: run.plan.golden_sha256 is not None),
-)
+    def of(self, measure: Measure) -> ComparedMeasure:
+        """Return the values and differences of a measure that is compared."""
+        return next(metric for metric in self.metrics if metric.name == measure.name)
 
 
 def compare_runs(
@@ -142,27 +94,13 @@ def compare_runs(
     tests = tuple(_test(base, run, latencies) for run in allowed) if base else ()
     found = Comparison(
         baseline=base.id if base else None,
-        metrics=tuple(_metric(row, runs, base, banned) for row in METRICS),
+        metrics=tuple(_metric(item, runs, base, banned) for item in MEASURES if item.compared),
         latency_tests=tests,
         conditions=tuple(c for run in allowed if base for c in _conditions(base, run)),
         verdict="",
         refused=refused,
     )
     return Comparison(**{**vars(found), "verdict": verdict(runs, found)})
-
-
-def refusals(base: RunResult, run: RunResult) -> tuple[str, ...]:
-    """Return why `run` may not be held against `base`; empty where it may."""
-    reasons = [
-        f"{name} differs: {value(run)}, baseline {value(base)}"
-        for name, value in _FORBIDDING
-        if value(run) != value(base)
-    ]
-    if run.failure is not None:
-        reasons.append(f"the run ended early, in stage {run.failure.stage}")
-    if base.failure is not None:
-        reasons.append(f"the baseline ended early, in stage {base.failure.stage}")
-    return tuple(reasons)
 
 
 def _baseline(runs: Sequence[RunResult], wanted: str | None) -> RunResult | None:
@@ -172,26 +110,24 @@ def _baseline(runs: Sequence[RunResult], wanted: str | None) -> RunResult | None
 
 
 def _metric(
-    row: tuple[str, str, bool, _Value],
-    runs: Sequence[RunResult],
-    base: RunResult | None,
-    banned: set[str],
-) -> Metric:
-    name, unit, higher_is_better, value = row
-    values = {run.id: value(run) for run in runs}
+    measure: Measure, runs: Sequence[RunResult], base: RunResult | None, banned: set[str]
+) -> ComparedMeasure:
+    values = {run.id: measure.value(run) for run in runs}
     reference = values.get(base.id) if base else None
     differences = {
         run.id: None
-        if run.id in banned or base is None or _other_golden(name, base, run)
+        if run.id in banned or base is None or _other_golden(measure, base, run)
         else difference_percent(reference, values[run.id])
         for run in runs
         if base is None or run.id != base.id
     }
-    return Metric(name, unit, higher_is_better, values, differences)
+    return ComparedMeasure(measure.name, measure.unit.name, measure.higher_is_better, values, differences)
 
 
-def _other_golden(metric: str, base: RunResult, run: RunResult) -> bool:
-    return metric in OUTPUT_METRICS and (run.plan.golden_sha256 is None) != (base.plan.golden_sha256 is None)
+def _other_golden(measure: Measure, base: RunResult, run: RunResult) -> bool:
+    """Return whether one run's outputs were checked and the other's were not."""
+    is_of_outputs = measure.per_output is not None
+    return is_of_outputs and (run.plan.golden_sha256 is None) != (base.plan.golden_sha256 is None)
 
 
 def _test(base: RunResult, run: RunResult, latencies: Mapping[str, RawLatencies]) -> LatencyTest:
@@ -202,11 +138,11 @@ def _test(base: RunResult, run: RunResult, latencies: Mapping[str, RawLatencies]
     return LatencyTest(run.id, **vars(found))
 
 
-def _conditions(base: RunResult, run: RunResult) -> list[Condition]:
+def _conditions(base: RunResult, run: RunResult) -> list[ConditionDifference]:
     return [
-        Condition(run.id, name, _text(value(base)), _text(value(run)))
-        for name, value in _NAMED
-        if value(base) != value(run)
+        ConditionDifference(run.id, item.name, _text(item.value(base)), _text(item.value(run)))
+        for item in CONDITIONS
+        if item.push is Effect.NAMED and item.differs(base, run)
     ]
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from rkbench_agent.wire.board import HeldClock
 from rkbench_agent.wire.words import CPU, DDR, NPU
 
+from rkbench.stats.slope import SlopeJudgement
 from rkbench.units import format_hertz
 
 
@@ -54,7 +55,7 @@ class Leak:
     """
 
     memory: str
-    judgement: str
+    judgement: SlopeJudgement
     bytes_per_cycle: float | None
     low_bytes: float | None
     high_bytes: float | None

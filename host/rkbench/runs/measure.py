@@ -9,11 +9,12 @@ from enum import Enum
 from rkbench_agent.wire.messages import Provenance
 
 from rkbench.runs.model import Output, RunResult
+from rkbench.stats.gates import Quantity
 from rkbench.stats.tails import Statistic
 from rkbench.units import Unit
 
 
-class Group(Enum):
+class Origin(Enum):
     """Numbers that share a source; the value is their field of `Provenance` (the file has none)."""
 
     FILE = ""
@@ -32,11 +33,15 @@ class Group(Enum):
 
 @dataclass(frozen=True)
 class Family:
-    """Where Prometheus finds a measure: the metric, its help, and labels that tell its series apart."""
+    """Where Prometheus finds a measure: the metric, its help, and labels that tell its series apart.
+
+    `is_quantile`: it is one quantile of a summary, and its label says which.
+    """
 
     name: str
     help: str
     labels: tuple[tuple[str, str], ...] = ()
+    is_quantile: bool = False
 
 
 @dataclass(frozen=True)
@@ -52,7 +57,7 @@ class Measure:
 
     name: str
     unit: Unit
-    group: Group
+    origin: Origin
     value: Callable[[RunResult], float | None]
     higher_is_better: bool = False
     label: str = ""
@@ -63,6 +68,11 @@ class Measure:
     per_output: Callable[[Output], float | None] | None = None
     compared: bool = False
     shown: Callable[[RunResult], str] | None = None
+
+    @property
+    def quantity(self) -> Quantity:
+        """What a gate may say of it."""
+        return Quantity(self.gate, self.unit, self.higher_is_better, self.statistic, self.instead)
 
     def text(self, run: RunResult) -> str:
         """Return the value as people read it, with its unit."""

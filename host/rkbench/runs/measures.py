@@ -6,9 +6,11 @@ A new measure is one entry of `MEASURES`. Console, JSON, CSV, Prometheus, gates 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
-from rkbench.runs.measure import Family, Group, Measure
+from rkbench.runs.measure import Family, Measure, Origin
 from rkbench.runs.model import Latency, Load, Output, RunResult
+from rkbench.stats.gates import Quantity
 from rkbench.stats.tails import Statistic
 from rkbench.units import (
     BYTES,
@@ -57,13 +59,19 @@ def _reference_text(run: RunResult) -> str:
 
 
 def _of_memory(
-    kind: str, group: Group, value: Callable[[Load], float | None], label: str = "", gate: str = ""
+    kind: str, origin: Origin, value: Callable[[Load], float | None], label: str = "", gate: str = ""
 ) -> Measure:
     family = Family("rkbench_load_memory_bytes", "Memory that loading the model took.", (("kind", kind),))
     name = f"load_{kind}_bytes"
     return Measure(
-        name, BYTES, group, _load(value), label=label, gate=gate, family=family, compared=bool(label)
+        name, BYTES, origin, _load(value), label=label, gate=gate, family=family, compared=bool(label)
     )
+
+
+#: Quantiles are measures; count and sum come with them.
+LATENCY_FAMILY = Family(
+    "rkbench_latency_seconds", "Latency of one inference in the newest successful run.", is_quantile=True
+)
 
 
 def _of_latency(
@@ -73,17 +81,17 @@ def _of_latency(
     quantile: str = "",
     instead: str = "",
 ) -> Measure:
-    help_ = "Latency of one inference in the newest successful run."
+    family = replace(LATENCY_FAMILY, labels=(("quantile", quantile),)) if quantile else None
     return Measure(
         f"latency_{figure}_s",
         SECONDS,
-        Group.LATENCY,
+        Origin.LATENCY,
         _latency(value),
         label=f"latency {figure}" if quantile else "",
         gate=figure,
         statistic=statistic,
         instead=instead,
-        family=Family("rkbench_latency_seconds", help_, (("quantile", quantile),)) if quantile else None,
+        family=family,
         compared=bool(quantile),
     )
 
@@ -102,7 +110,7 @@ def _of_output(
     return Measure(
         name,
         unit,
-        Group.OUTPUTS,
+        Origin.OUTPUTS,
         of_run,
         higher_is_better,
         label,
@@ -116,7 +124,7 @@ def _of_output(
 SIZE = Measure(
     "size_bytes",
     BYTES,
-    Group.FILE,
+    Origin.FILE,
     lambda run: run.variant.size_bytes,
     label="file size",
     gate="size",
@@ -124,14 +132,14 @@ SIZE = Measure(
     compared=True,
 )
 NPU_MEMORY = _of_memory(
-    "npu_total", Group.NPU_MEMORY, lambda load: load.npu_total_bytes, "NPU memory", "load memory"
+    "npu_total", Origin.NPU_MEMORY, lambda load: load.npu_total_bytes, "NPU memory", "load memory"
 )
 LATENCY_P50 = _of_latency("p50", lambda latency: latency.p50_s, Statistic.P50, "0.5")
 LATENCY_P99 = _of_latency("p99", lambda latency: latency.p99_s, Statistic.P99, "0.99")
 THROUGHPUT = Measure(
     "throughput_per_s",
     PER_SECOND,
-    Group.LATENCY,
+    Origin.LATENCY,
     lambda run: run.throughput_per_s,
     higher_is_better=True,
     label="throughput",
@@ -175,7 +183,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         "load_duration_s",
         SECONDS,
-        Group.LOAD_DURATION,
+        Origin.LOAD_DURATION,
         _load(lambda load: load.duration_s),
         label="load time",
         gate="load time",
@@ -184,21 +192,21 @@ MEASURES: tuple[Measure, ...] = (
         compared=True,
     ),
     NPU_MEMORY,
-    _of_memory("npu_weight", Group.NPU_MEMORY, lambda load: load.npu_weight_bytes),
-    _of_memory("npu_internal", Group.NPU_MEMORY, lambda load: load.npu_internal_bytes),
-    _of_memory("dma_buf", Group.NPU_MEMORY, lambda load: load.dma_buf_bytes),
+    _of_memory("npu_weight", Origin.NPU_MEMORY, lambda load: load.npu_weight_bytes),
+    _of_memory("npu_internal", Origin.NPU_MEMORY, lambda load: load.npu_internal_bytes),
+    _of_memory("dma_buf", Origin.NPU_MEMORY, lambda load: load.dma_buf_bytes),
     _of_memory(
-        "rss_delta", Group.PROCESS_MEMORY, lambda load: load.rss_delta_bytes, "process memory", "load rss"
+        "rss_delta", Origin.PROCESS_MEMORY, lambda load: load.rss_delta_bytes, "process memory", "load rss"
     ),
-    _of_memory("peak_rss", Group.PROCESS_MEMORY, lambda load: load.peak_rss_bytes),
+    _of_memory("peak_rss", Origin.PROCESS_MEMORY, lambda load: load.peak_rss_bytes),
     Measure(
         "load_file_copy_bytes",
         BYTES,
-        Group.PROCESS_MEMORY,
+        Origin.PROCESS_MEMORY,
         _load(lambda load: load.file_copy_bytes),
         label="… of it the file",
     ),
-    _of_memory("system_delta", Group.PROCESS_MEMORY, lambda load: load.system_delta_bytes),
+    _of_memory("system_delta", Origin.PROCESS_MEMORY, lambda load: load.system_delta_bytes),
     LATENCY_P50,
     _of_latency("p90", lambda latency: latency.p90_s, Statistic.P90, "0.9"),
     LATENCY_P99,
@@ -208,7 +216,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         "latency_device_p50_s",
         SECONDS,
-        Group.LATENCY,
+        Origin.LATENCY,
         _latency(_device_p50_s),
         label="NPU's own p50",
         compared=True,
@@ -217,7 +225,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         "reference_ratio",
         RATIO,
-        Group.LATENCY,
+        Origin.LATENCY,
         lambda run: run.reference.ratio if run.reference else None,
         higher_is_better=True,
         label="Rockchip's rate",
@@ -260,3 +268,7 @@ MEASURES: tuple[Measure, ...] = (
         Family("rkbench_output_infinite_values", "Infinities in an output."),
     ),
 )
+
+#: What a gate can speak of, by the words that people write.
+GATED: dict[str, Measure] = {measure.gate: measure for measure in MEASURES if measure.gate}
+QUANTITIES: dict[str, Quantity] = {word: measure.quantity for word, measure in GATED.items()}

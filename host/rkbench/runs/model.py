@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import Provenance
@@ -19,8 +20,10 @@ from rkbench.runs.extras import Conditions, LoadCycles, Profile
 
 SCHEMA = "rkbench/1"
 
-VALID = "VALID"
-SUSPECT = "SUSPECT"
+Verdict = Literal["VALID", "SUSPECT"]
+VALID: Final = "VALID"
+SUSPECT: Final = "SUSPECT"
+VERDICTS: tuple[Verdict, ...] = (VALID, SUSPECT)
 
 #: How percentiles are taken, stated beside every latency summary (Hyndman and Fan, definition 7).
 PERCENTILE_METHOD = "linear"
@@ -317,7 +320,7 @@ class RunResult:
     rkbench_version: str
     simulated: bool
     partial: bool
-    verdict: str
+    verdict: Verdict
     provenance: Provenance
     board: BoardRecord
     variant: Variant

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rkbench.stats.gates import FAIL, NOT_MEASURED, Judgement, worst
+from rkbench.stats.gates import FAIL, NOT_MEASURED, Judgement, State, worst
 
 SCHEMA = "rkbench-nightly/1"
 GREEN, FAILED, RED = 0, 1, 3
@@ -19,7 +19,7 @@ class GateResult:
     gate: str
     quantity: str
     unit: str
-    state: str
+    state: State
     measurements: tuple[Judgement, ...]
     detail: str = ""
 
@@ -30,7 +30,7 @@ class GateResult:
 
 
 @dataclass(frozen=True)
-class Change:
+class ConditionChange:
     """What is not as it was when the baseline ran. `environment`: of the board, not of the model."""
 
     name: str
@@ -66,7 +66,7 @@ class CellResult:
     p50_s: float | None = None
     caveats: tuple[str, ...] = ()
     gates: tuple[GateResult, ...] = ()
-    changes: tuple[Change, ...] = ()
+    changes: tuple[ConditionChange, ...] = ()
     fault: Fault | None = None
 
     @property
@@ -75,7 +75,7 @@ class CellResult:
         return (self.variant, self.board, self.plan)
 
     @property
-    def state(self) -> str:
+    def state(self) -> State:
         """The worst of its gates; a fault counts as not measured."""
         states = [gate.state for gate in self.gates]
         return worst([*states, NOT_MEASURED] if self.fault else states)

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rkbench.runs.comparison import Comparison, Metric, highest_error, lowest_cosine, lowest_top1
+from rkbench.runs.comparison import ComparedMeasure, Comparison
+from rkbench.runs.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
 from rkbench.runs.model import RunResult
 from rkbench.stats.compare import FASTER, SLOWER, TOO_FEW
-from rkbench.units import format_bytes, format_seconds
 
 
 def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
@@ -26,11 +26,11 @@ def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
 
 
 def _alone(run: RunResult) -> str:
-    parts = [format_bytes(run.variant.size_bytes)]
-    if run.load and run.load.npu_total_bytes is not None:
-        parts.append(f"{format_bytes(run.load.npu_total_bytes)} of NPU memory")
+    parts = [SIZE.text(run)]
+    if NPU_MEMORY.value(run) is not None:
+        parts.append(f"{NPU_MEMORY.text(run)} of NPU memory")
     if run.latency:
-        parts.append(f"p50 {format_seconds(run.latency.p50_s)}{_mark(run)}")
+        parts.append(f"p50 {LATENCY_P50.text(run)}{_mark(run)}")
     parts.append(_words(run))
     return f"{run.variant.name}: {', '.join(parts)}."
 
@@ -38,8 +38,8 @@ def _alone(run: RunResult) -> str:
 def _compared(base: RunResult, candidates: Sequence[RunResult], comparison: Comparison) -> str:
     """Say who is smallest, lightest and fastest, and what the outputs of the ones named are worth."""
     praise: dict[str, list[str]] = {}
-    for words, metric_name in (("smallest", "size_bytes"), ("lightest to load", "load_npu_total_bytes")):
-        best = _best(base, candidates, _metric(comparison, metric_name))
+    for words, measure in (("smallest", SIZE), ("lightest to load", NPU_MEMORY)):
+        best = _best(base, candidates, comparison.of(measure))
         if best:
             run, percent = best
             praise.setdefault(run.id, []).append(f"the {words} ({percent:+.1f} %)")
@@ -79,7 +79,9 @@ def _accuracies(runs: Sequence[RunResult]) -> str:
     return ", ".join(told)
 
 
-def _best(base: RunResult, candidates: Sequence[RunResult], metric: Metric) -> tuple[RunResult, float] | None:
+def _best(
+    base: RunResult, candidates: Sequence[RunResult], metric: ComparedMeasure
+) -> tuple[RunResult, float] | None:
     """Return the candidate with the lowest value, if it lies more than one percent below the baseline."""
     known = [(percent, run) for run in candidates if (percent := metric.differences.get(run.id)) is not None]
     if not known:
@@ -110,16 +112,10 @@ def _words(run: RunResult) -> str:
 
 def _accuracy(run: RunResult) -> tuple[str, str]:
     """Return the kind of figure that says most of the outputs, and the figure."""
-    top1, cosine, error = lowest_top1(run), lowest_cosine(run), highest_error(run)
-    if top1 is not None:
-        return "top-1 agreement", f"{top1 * 100:.1f} %"
-    if cosine is not None:
-        return "lowest cosine", f"{cosine:.5f}"
-    return ("max. error", f"{error:.3g}") if error is not None else ("", "outputs not checked")
-
-
-def _metric(comparison: Comparison, name: str) -> Metric:
-    return next(metric for metric in comparison.metrics if metric.name == name)
+    for kind, measure in (("top-1 agreement", TOP1), ("lowest cosine", COSINE), ("max. error", MAX_ERROR)):
+        if measure.value(run) is not None:
+            return kind, measure.text(run)
+    return "", "outputs not checked"
 
 
 def _mark(run: RunResult) -> str:

@@ -11,13 +11,15 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import chain
+from typing import Final, Literal
 
 from rkbench.stats.summary import median, percentile
 
-FASTER = "faster"
-SLOWER = "slower"
-NO_DIFFERENCE = "no difference"
-TOO_FEW = "too few iterations"
+LatencyJudgement = Literal["faster", "slower", "no difference", "too few iterations"]
+FASTER: Final = "faster"
+SLOWER: Final = "slower"
+NO_DIFFERENCE: Final = "no difference"
+TOO_FEW: Final = "too few iterations"
 
 #: How the interval is made, stated in the result.
 METHOD = "bootstrap of block medians, 95 %"
@@ -39,7 +41,7 @@ class LatencyDifference:
     too few iterations to say.
     """
 
-    judgement: str
+    judgement: LatencyJudgement
     difference_percent: float | None
     low_percent: float | None
     high_percent: float | None
@@ -105,7 +107,7 @@ def _relative(baseline: Sequence[float], candidate: Sequence[float]) -> float:
     return (sum(candidate) / len(candidate) - base) / base * 100
 
 
-def _judge(difference: float, low: float, high: float) -> str:
+def _judge(difference: float, low: float, high: float) -> LatencyJudgement:
     if low <= 0 <= high or abs(difference) < SMALLEST_DIFFERENCE_PERCENT:
         return NO_DIFFERENCE
     return FASTER if difference < 0 else SLOWER

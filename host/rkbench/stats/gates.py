@@ -10,62 +10,41 @@ but not past 5 %. A gate knows which direction is worse; getting better never fa
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final, Literal
 
-from rkbench.errors import UsageError
+from rkbench.errors import UsageError, choice_hint
 from rkbench.stats.compare import difference_percent
-from rkbench.stats.tails import Statistic, latency_interval
+from rkbench.stats.tails import Interval, Statistic, latency_interval
+from rkbench.units import Unit
 
-PASS = "pass"
-FAIL = "fail"
-CANNOT_TELL = "can't tell"
-NOT_MEASURED = "not measured"
+State = Literal["pass", "can't tell", "not measured", "fail"]
+PASS: Final = "pass"
+FAIL: Final = "fail"
+CANNOT_TELL: Final = "can't tell"
+NOT_MEASURED: Final = "not measured"
 #: From good to bad.
-STATES = (PASS, CANNOT_TELL, NOT_MEASURED, FAIL)
-
-_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}
-_DECIMAL = {"B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9}
-_BYTES = {**_DECIMAL, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}
-_RATIO = {"": 1.0, "%": 0.01}
-_RATE = {"/s": 1.0, "1/s": 1.0, "fps": 1.0}
-_PLAIN = {"": 1.0}
-_DECIBEL = {"dB": 1.0}
+STATES: tuple[State, ...] = (PASS, CANNOT_TELL, NOT_MEASURED, FAIL)
 
 
 @dataclass(frozen=True)
 class Quantity:
-    """What a gate can speak of: its units in the base unit, its direction, and whether it is a latency."""
+    """What a gate can speak of: its word, its unit, its direction, and what it can be held against.
 
-    units: dict[str, float]
+    `statistic` is set for latencies that an interval can be given for; `instead` tells what to write where
+    a figure (an extreme, a rate, one load) scatters too much to be held against a baseline.
+    """
+
+    word: str
+    unit: Unit
     higher_is_better: bool = False
-    is_latency: bool = False
+    statistic: Statistic | None = None
+    instead: str = ""
 
 
-#: By the name that people write; values are in s, B, ratios of 0 to 1, 1/s, dB, or the output's unit.
-QUANTITIES: dict[str, Quantity] = {
-    **{name: Quantity(_SECONDS, is_latency=True) for name in ("p50", "p90", "p99", "mean", "min", "max")},
-    "load time": Quantity(_SECONDS),
-    "load memory": Quantity(_BYTES),
-    "load rss": Quantity(_BYTES),
-    "size": Quantity(_BYTES),
-    "throughput": Quantity(_RATE, higher_is_better=True),
-    "cosine": Quantity(_PLAIN, higher_is_better=True),
-    "top-1": Quantity(_RATIO, higher_is_better=True),
-    "top-5": Quantity(_RATIO, higher_is_better=True),
-    "snr": Quantity(_DECIBEL, higher_is_better=True),
-    "max error": Quantity(_PLAIN),
-}
-#: Extremes of a run, its rate, its one load: nothing that an interval can be given for.
-_NOT_RELATIVE = {
-    "min": "p50 within {}%",
-    "max": "p99 within {}%",
-    "throughput": "mean within {}%",
-    "load time": "load time <= 500ms",
-}
+Quantities = Mapping[str, Quantity]
 _ABSOLUTE = re.compile(
     r"(?P<name>[^<>=≤≥]+?)\s*(?P<sign><=|>=|≤|≥|<|>)\s*(?P<number>[\d.]+(?:e-?\d+)?)(?P<unit>.*)"
 )
@@ -79,7 +58,7 @@ class Gate:
     """One gate: `limit` (base unit) for a budget, `within_percent` for one against the baseline."""
 
     text: str
-    quantity: str
+    quantity: Quantity
     limit: float | None = None
     strict: bool = False
     within_percent: float | None = None
@@ -92,7 +71,7 @@ class Gate:
     @property
     def is_relative_latency(self) -> bool:
         """Whether a failure is measured again before it is believed."""
-        return self.is_relative and QUANTITIES[self.quantity].is_latency
+        return self.is_relative and self.quantity.statistic is not None
 
 
 @dataclass(frozen=True)
@@ -102,7 +81,7 @@ class Judgement:
     Values are in the base unit of the quantity; None where unknown or where there is none.
     """
 
-    state: str
+    state: State
     value: float | None = None
     baseline: float | None = None
     difference_percent: float | None = None
@@ -111,25 +90,25 @@ class Judgement:
     detail: str = ""
 
 
-def parse_gate(given: Any) -> Gate:
+def parse_gate(given: Any, quantities: Quantities) -> Gate:
     """Return the gate of a text (`p99 <= 12ms`) or a table ({metric, within | max | min}).
 
-    Raises UsageError, which says what is known.
+    `quantities` are what it may speak of, by their words. Raises UsageError, which says what is known.
     """
     text = " ".join((given if isinstance(given, str) else _text_of(given)).split())
     if found := _RELATIVE.fullmatch(text):
-        return _relative(text, found["name"], found["number"])
+        return _relative(text, _quantity(text, found["name"], quantities), found["number"])
     if found := _ABSOLUTE.fullmatch(text):
-        return _absolute(text, found)
+        return _absolute(text, _quantity(text, found["name"], quantities), found)
     raise UsageError(f"gate {text!r} is not understood", hint=_EXAMPLE)
 
 
 def judge_budget(gate: Gate, value: float | None, baseline: float | None = None) -> Judgement:
     """Return what a budget says of `value`; the baseline is only shown beside it."""
     if value is None:
-        return Judgement(NOT_MEASURED, baseline=baseline, detail=f"no {gate.quantity} was measured")
+        return Judgement(NOT_MEASURED, baseline=baseline, detail=f"no {gate.quantity.word} was measured")
     assert gate.limit is not None
-    higher = QUANTITIES[gate.quantity].higher_is_better
+    higher = gate.quantity.higher_is_better
     kept = value > gate.limit if higher else value < gate.limit
     kept = kept or (value == gate.limit and not gate.strict)
     difference = difference_percent(baseline, value)
@@ -140,12 +119,12 @@ def judge_change(gate: Gate, value: float | None, baseline: float | None) -> Jud
     """Return what a relative gate says of a figure that does not scatter: size, memory, output error."""
     if value is None or baseline is None:
         lacks = "no" if value is None else "the baseline has no"
-        detail = f"{lacks} {gate.quantity}{' was measured' if value is None else ''}"
+        detail = f"{lacks} {gate.quantity.word}{' was measured' if value is None else ''}"
         return Judgement(NOT_MEASURED, value, baseline, detail=detail)
     difference = difference_percent(baseline, value)
     if difference is None:
         return Judgement(CANNOT_TELL, value, baseline, detail="the baseline is 0: give a budget instead")
-    worse = -difference if QUANTITIES[gate.quantity].higher_is_better else difference
+    worse = -difference if gate.quantity.higher_is_better else difference
     assert gate.within_percent is not None
     kept = worse <= gate.within_percent  # False for NaN
     return Judgement(PASS if kept else FAIL, value, baseline, difference)
@@ -163,68 +142,70 @@ def judge_latency(
     """
     base, value = values
     if value is None or not candidate:
-        return Judgement(NOT_MEASURED, value, base, detail=f"no {gate.quantity} was measured")
-    interval = latency_interval(Statistic(gate.quantity), baseline, candidate)
+        return Judgement(NOT_MEASURED, value, base, detail=f"no {gate.quantity.word} was measured")
+    assert gate.quantity.statistic is not None
+    interval = latency_interval(gate.quantity.statistic, baseline, candidate)
     if interval is None:
         return Judgement(CANNOT_TELL, value, base, detail="too few iterations: give the plan more")
     assert gate.within_percent is not None
-    if interval.low_percent > gate.within_percent:
-        state, detail = FAIL, ""
-    elif interval.high_percent <= gate.within_percent:
-        state, detail = PASS, ""
-    else:
-        state, detail = (
-            CANNOT_TELL,
-            f"the interval holds {gate.within_percent:g} %: give the plan more iterations",
-        )
-    return Judgement(
-        state, value, base, interval.difference_percent, interval.low_percent, interval.high_percent, detail
-    )
+    state = _interval_state(interval, gate.within_percent)
+    undecided = f"the interval holds {gate.within_percent:g} %: give the plan more iterations"
+    detail = undecided if state == CANNOT_TELL else ""
+    difference, low, high = interval.difference_percent, interval.low_percent, interval.high_percent
+    return Judgement(state, value, base, difference, low, high, detail)
 
 
-def worst(states: Sequence[str]) -> str:
+def is_relative(text: str) -> bool:
+    """Return whether the gate of this text is one against the baseline."""
+    return _RELATIVE.fullmatch(text) is not None
+
+
+def worst(states: Sequence[State]) -> State:
     """Return the worst state; PASS where there are none."""
     return max(states, key=STATES.index, default=PASS)
 
 
-def _relative(text: str, name: str, number: str) -> Gate:
-    quantity = _quantity(text, name)
-    if quantity in _NOT_RELATIVE:
+def _interval_state(interval: Interval, within_percent: float) -> State:
+    if interval.low_percent > within_percent:
+        return FAIL
+    return PASS if interval.high_percent <= within_percent else CANNOT_TELL
+
+
+def _relative(text: str, quantity: Quantity, number: str) -> Gate:
+    if quantity.instead:
         raise UsageError(
-            f"gate {text!r}: {quantity} scatters too much to be held against a baseline",
-            hint=_NOT_RELATIVE[quantity].format(number),
+            f"gate {text!r}: {quantity.word} scatters too much to be held against a baseline",
+            hint=quantity.instead.format(number),
         )
     return Gate(text, quantity, within_percent=_number(text, number))
 
 
-def _absolute(text: str, found: re.Match[str]) -> Gate:
-    quantity, unit = _quantity(text, found["name"]), found["unit"].strip()
-    kind = QUANTITIES[quantity]
-    if unit not in kind.units:
-        known = ", ".join(unit or "no unit" for unit in kind.units)
-        said = f"unit {unit!r} is not one of {quantity}" if unit else f"{found['number']} of what?"
+def _absolute(text: str, quantity: Quantity, found: re.Match[str]) -> Gate:
+    unit, written, word = quantity.unit, found["unit"].strip(), quantity.word
+    if written not in unit.spellings:
+        known = ", ".join(spelling or "no unit" for spelling in unit.spellings)
+        said = f"unit {written!r} is not one of {word}" if written else f"{found['number']} of what?"
         raise UsageError(f"gate {text!r}: {said}", hint=f"known: {known}")
-    if (found["sign"] in (">", ">=", "≥")) != kind.higher_is_better:
-        better = "higher" if kind.higher_is_better else "lower"
-        sign = ">=" if kind.higher_is_better else "<="
+    if (found["sign"] in (">", ">=", "≥")) != quantity.higher_is_better:
+        better, sign = ("higher", ">=") if quantity.higher_is_better else ("lower", "<=")
         raise UsageError(
-            f"gate {text!r} looks the wrong way: of {quantity}, {better} is better",
-            hint=f"{quantity} {sign} {found['number']}{unit}",
+            f"gate {text!r} looks the wrong way: of {word}, {better} is better",
+            hint=f"{word} {sign} {found['number']}{written}",
         )
-    limit = _number(text, found["number"]) * kind.units[unit]
-    if kind.units is _RATIO and limit > 1:
+    limit = _number(text, found["number"]) * unit.spellings[written]
+    if unit.is_ratio and limit > 1:
         raise UsageError(f"gate {text!r}: a ratio lies between 0 and 1", hint=f"{found['number']}% ?")
     return Gate(text, quantity, limit=limit, strict=found["sign"] in ("<", ">"))
 
 
-def _quantity(text: str, name: str) -> str:
+def _quantity(text: str, name: str, quantities: Quantities) -> Quantity:
     plain = name.strip().lower().replace("_", " ").removeprefix("latency ")
     plain = {"top1": "top-1", "top 1": "top-1", "top5": "top-5", "top 5": "top-5"}.get(plain, plain)
-    if plain in QUANTITIES:
-        return plain
-    close = difflib.get_close_matches(plain, QUANTITIES, 2)
-    hint = f"did you mean {' or '.join(close)}?" if close else f"known: {', '.join(QUANTITIES)}"
-    raise UsageError(f"gate {text!r}: {plain!r} is nothing that is measured", hint=hint)
+    if plain in quantities:
+        return quantities[plain]
+    raise UsageError(
+        f"gate {text!r}: {plain!r} is nothing that is measured", hint=choice_hint(plain, quantities)
+    )
 
 
 def _number(text: str, number: str) -> float:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from rkbench.stats.summary import median
 
-RISES = "rises"
-NO_RISE = "no rise"
-TOO_FEW = "too few values"
+SlopeJudgement = Literal["rises", "no rise", "too few values"]
+RISES: Final = "rises"
+NO_RISE: Final = "no rise"
+TOO_FEW: Final = "too few values"
 
 #: How it is found, stated in the result.
 METHOD = "Theil-Sen slope, Sen's interval of 95 %"
@@ -27,7 +29,7 @@ _QUANTILE = 1.959963984540054
 class Slope:
     """By how much a value grows from one step to the next; all None where there are too few values."""
 
-    judgement: str
+    judgement: SlopeJudgement
     per_step: float | None
     low: float | None
     high: float | None

@@ -150,7 +150,9 @@ def _print_end(outcome: Outcome, facts: story.Facts, data: Path, console: Consol
         console.print(f"    {command}", soft_wrap=True)
 
 
-def _print_table(lines: Sequence[story.Line], names: Sequence[str], chosen: str, console: Console) -> None:
+def _print_table(
+    lines: Sequence[story.StoryLine], names: Sequence[str], chosen: str, console: Console
+) -> None:
     """Print the table; where the line is too short for the sources, they stand below it."""
     from rich.table import Table
 

@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from typing import Literal, TextIO
 
+from rkbench.runs.measures import LATENCY_P50, SIZE
 from rkbench.runs.model import RunResult
-from rkbench.units import MARK, UNKNOWN, format_bytes, format_seconds
+from rkbench.units import MARK
 from rkbench.views.push.console import make_console
 
 
@@ -36,20 +37,19 @@ _COLUMNS = (
     ("started (UTC)", False),
     ("board", False),
     ("variant", False),
-    ("size", True),
-    ("p50", True),
+    *((measure.gate, True) for measure in (SIZE, LATENCY_P50)),
     ("verdict", False),
 )
 
 
 def _cells(run: RunResult) -> tuple[str, ...]:
-    p50 = format_seconds(run.latency.p50_s) if run.latency else UNKNOWN
+    p50 = LATENCY_P50.text(run)
     return (
         run.id,
         run.started_at[:16].replace("T", " "),
         run.board.name,
         run.variant.name,
-        format_bytes(run.variant.size_bytes),
+        SIZE.text(run),
         f"{MARK}{p50}" if run.simulated and run.latency else p50,
         f"FAILED {run.failure.stage}" if run.failure else run.verdict,
     )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from rkbench.demo.story import Facts, Line, choose, opening, source_of, sources, table, verdict, width
+from rkbench.demo.story import Facts, StoryLine, choose, opening, source_of, sources, table, verdict, width
+from rkbench.runs.measure import Origin
 from rkbench.runs.model import BoardRecord, Failure, Latency, Load, Output, PlanRecord, RunResult, Variant
 from rkbench_agent.wire.messages import Provenance
 
@@ -80,8 +81,8 @@ def test_what_is_unknown_is_shown_as_a_dash() -> None:
 
 def test_every_source_of_a_group_is_named() -> None:
     runs = [run("a", 1), run("b", 1, latency="measured"), run("c", 1, latency=None)]
-    assert source_of(runs, "latency") == "measured, ≈ simulated: a model, no NPU"
-    assert source_of(runs, "readings") == "–"
+    assert source_of(runs, Origin.LATENCY) == "measured, ≈ simulated: a model, no NPU"
+    assert source_of(runs, Origin.READINGS) == "–"
 
 
 def test_the_opening_takes_its_figures_from_the_files() -> None:
@@ -94,9 +95,9 @@ def test_the_opening_takes_its_figures_from_the_files() -> None:
 
 def test_the_sources_fit_into_one_sentence_where_the_line_is_short() -> None:
     lines = (
-        Line("size", ("1 B",), "the file"),
-        Line("ratio", ("2×",), "the file"),
-        Line("p50", ("≈3 s",), "a model"),
+        StoryLine("size", ("1 B",), "the file"),
+        StoryLine("ratio", ("2×",), "the file"),
+        StoryLine("p50", ("≈3 s",), "a model"),
     )
     assert sources(lines) == "size, ratio: the file; p50: a model."
     assert width(lines, [("converted", "fp16")]) == 5 + (9 + 2) + (8 + 2)

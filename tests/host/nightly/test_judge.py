@@ -12,16 +12,22 @@ from made_runs import make_run
 from rkbench.errors import UsageError
 from rkbench.nightly.accept import accept_night
 from rkbench.nightly.begin import Ticker, load_references
-from rkbench.nightly.judge import Reference, changes, confirmed, judge, to_confirm, unmeasured
+from rkbench.nightly.judge import AcceptedRun, changes, confirmed, judge, to_confirm, unmeasured
 from rkbench.nightly.lock import NightlyBusyError, run_lock
 from rkbench.runs.collect import Collected
 from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.measures import QUANTITIES
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import CellResult, Fault, Night
-from rkbench.stats.gates import FAIL, NOT_MEASURED, PASS, parse_gate
+from rkbench.stats import gates as gates_module
+from rkbench.stats.gates import FAIL, NOT_MEASURED, PASS, Gate
 from rkbench.store.gates import latest_gates
 from rkbench.store.nights import baselines, begin_night, load_night, save_cell, save_night
 from rkbench.store.sqlite import Store
+
+
+def parse_gate(text: str) -> Gate:
+    return gates_module.parse_gate(text, QUANTITIES)
 
 
 def latencies(factor: float = 1.0, seed: int = 1) -> RawLatencies:
@@ -36,8 +42,8 @@ def made(run: RunResult | None = None, factor: float = 1.0, seed: int = 1) -> Co
     return Collected(run or make_run(), latencies(factor, seed), ())
 
 
-def reference(run: RunResult | None = None) -> Reference:
-    return Reference(run or make_run(), latencies().timed_blocks())
+def reference(run: RunResult | None = None) -> AcceptedRun:
+    return AcceptedRun(run or make_run(), latencies().timed_blocks())
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,8 @@ from collections.abc import Sequence
 
 import pytest
 from rkbench.errors import UsageError
+from rkbench.runs.measures import QUANTITIES
+from rkbench.stats import gates
 from rkbench.stats.gates import (
     CANNOT_TELL,
     FAIL,
@@ -18,9 +20,13 @@ from rkbench.stats.gates import (
     judge_budget,
     judge_change,
     judge_latency,
-    parse_gate,
     worst,
 )
+
+
+def parse_gate(given: object) -> Gate:
+    """Return a gate over the measures that rkbench has."""
+    return gates.parse_gate(given, QUANTITIES)
 
 
 @pytest.mark.parametrize(
@@ -42,7 +48,7 @@ from rkbench.stats.gates import (
 )
 def test_a_budget_is_read_as_people_write_it(text: str, quantity: str, limit: float) -> None:
     gate = parse_gate(text)
-    assert (gate.quantity, gate.within_percent) == (quantity, None)
+    assert (gate.quantity.word, gate.within_percent) == (quantity, None)
     assert gate.limit == pytest.approx(limit, rel=1e-12)
 
 
@@ -52,7 +58,7 @@ def test_a_budget_is_read_as_people_write_it(text: str, quantity: str, limit: fl
 )
 def test_a_relative_gate_is_a_sentence_or_a_table(given: object) -> None:
     gate = parse_gate(given)
-    assert (gate.quantity, gate.limit, gate.within_percent) == ("p50", None, 5.0)
+    assert (gate.quantity.word, gate.limit, gate.within_percent) == ("p50", None, 5.0)
     assert gate.is_relative_latency
 
 

@@ -6,7 +6,7 @@ import io
 from dataclasses import replace
 from xml.etree import ElementTree
 
-from rkbench.runs.night import BoardReport, CellResult, Change, Fault, GateResult, Night
+from rkbench.runs.night import BoardReport, CellResult, ConditionChange, Fault, GateResult, Night
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, Judgement
 from rkbench.views.nightly.console import night_document, print_night
 from rkbench.views.nightly.junit import render_junit
@@ -45,7 +45,10 @@ NIGHT = Night("night-1", "lab", "f", 1_796_000_000.0, 1_796_000_100.0, cells=(CE
 
 
 def test_a_regression_is_one_line_with_what_where_how_much_how_sure_and_what_changed() -> None:
-    changed = (Change("runtime", "2.3.0", "2.3.2", True), Change("model", "aaa", "bbb", False))
+    changed = (
+        ConditionChange("runtime", "2.3.0", "2.3.2", True),
+        ConditionChange("model", "aaa", "bbb", False),
+    )
     assert gate_line(replace(CELL, changes=changed), SLOW) == (
         "digits.fp16 on rock: p50 within 5%: +10.0 % (95 %: +9.6 to +10.4 %), 4.10 ms → 4.51 ms; "
         "again +9.8 % (95 %: +9.4 to +10.1 %), 4.10 ms → 4.50 ms (measured twice); "

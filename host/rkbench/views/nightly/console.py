@@ -10,11 +10,13 @@ from typing import Any, TextIO
 from rkbench.runs.night import GREEN, RED, SCHEMA, CellEnded, CellResult, Night, Told
 from rkbench.runs.serialize import to_json
 from rkbench.schema import SCHEMAS
-from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
+from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, State
 from rkbench.store.nights import Baseline
 from rkbench.units import MARK, UNKNOWN, format_seconds
 from rkbench.views.nightly.words import (
+    NOT_GREEN,
     SIMULATED,
+    counted,
     environment_changes,
     faults,
     gate_line,
@@ -106,7 +108,7 @@ def print_night(night: Night, out: TextIO) -> None:
 
 def _lines(night: Night) -> Iterator[tuple[str, str]]:
     """Yield a line with its style for everything that is not green; one line each, for those who grep."""
-    for state, title in ((FAIL, "crossed"), (NOT_MEASURED, "not measured"), (CANNOT_TELL, "undecided")):
+    for state, title in NOT_GREEN:
         for cell, gate in gates_in(night, state):
             if not cell.fault:
                 yield f"{title}: {gate_line(cell, gate)}", STYLES[state]
@@ -118,8 +120,9 @@ def _lines(night: Night) -> Iterator[tuple[str, str]]:
         yield f"environment changed on {board}: {words}", "yellow"
 
 
-def _worst(night: Night) -> str:
-    return {GREEN: PASS, RED: FAIL}.get(night.exit_code, NOT_MEASURED)
+def _worst(night: Night) -> State:
+    states: dict[int, State] = {GREEN: PASS, RED: FAIL}
+    return states.get(night.exit_code, NOT_MEASURED)
 
 
 def print_baselines(baselines: Sequence[Baseline], out: TextIO) -> None:
@@ -155,9 +158,4 @@ def _cell_words(cell: CellResult) -> str:
 def _gate_words(cell: CellResult) -> str:
     if cell.fault:
         return NOT_MEASURED
-    counts = [
-        f"{number} {words}"
-        for state, words in ((FAIL, "crossed"), (NOT_MEASURED, "not measured"), (CANNOT_TELL, "undecided"))
-        if (number := sum(gate.state == state for gate in cell.gates))
-    ]
-    return ", ".join(counts) or f"pass ({len(cell.gates)})"
+    return ", ".join(counted(cell.gates)) or f"pass ({len(cell.gates)})"

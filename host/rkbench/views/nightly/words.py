@@ -5,11 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-from rkbench.runs.night import FAILED, GREEN, CellResult, Change, GateResult, Night
-from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, Judgement
-from rkbench.units import UNKNOWN, format_bytes, format_seconds
+from rkbench.runs.measures import GATED
+from rkbench.runs.night import FAILED, GREEN, CellResult, ConditionChange, GateResult, Night
+from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, Judgement, State, is_relative
+from rkbench.units import BYTES, SECONDS, UNKNOWN
 
 SIMULATED = "simulated by virtual boards"
+#: What is not green, the worst first, in the words of headlines and lines.
+NOT_GREEN: tuple[tuple[State, str], ...] = (
+    (FAIL, "crossed"),
+    (NOT_MEASURED, "not measured"),
+    (CANNOT_TELL, "undecided"),
+)
 
 
 def printable(text: str) -> str:
@@ -19,17 +26,8 @@ def printable(text: str) -> str:
 
 def headline(night: Night) -> str:
     """Return the night in one line: RED, NOT GREEN or GREEN, and why."""
-    counts = {state: count(night, state) for state in (FAIL, NOT_MEASURED, CANNOT_TELL, PASS)}
-    total = sum(counts.values())
-    parts = [
-        f"{number} {words}"
-        for number, words in (
-            (counts[FAIL], "crossed"),
-            (counts[NOT_MEASURED], "not measured"),
-            (counts[CANNOT_TELL], "undecided"),
-        )
-        if number
-    ]
+    total = sum(len(cell.gates) for cell in night.cells)
+    parts = counted(gate for cell in night.cells for gate in cell.gates)
     color = {GREEN: "GREEN", FAILED: "NOT GREEN"}.get(night.exit_code, "RED")
     rest = f"{', '.join(parts)} of {total} gates" if parts else f"all {total} gates kept"
     broken = "interrupted, " if night.interrupted else ""
@@ -37,12 +35,18 @@ def headline(night: Night) -> str:
     return f"{color}: {night.suite}, {broken}{rest}{mark}"
 
 
-def count(night: Night, state: str) -> int:
+def counted(gates: Iterable[GateResult]) -> list[str]:
+    """Return how many gates are not green, as `2 crossed`, by kind."""
+    states = [gate.state for gate in gates]
+    return [f"{states.count(state)} {words}" for state, words in NOT_GREEN if state in states]
+
+
+def count(night: Night, state: State) -> int:
     """Return how many gates of the night are in `state`."""
     return sum(gate.state == state for cell in night.cells for gate in cell.gates)
 
 
-def gates_in(night: Night, state: str) -> Iterable[tuple[CellResult, GateResult]]:
+def gates_in(night: Night, state: State) -> Iterable[tuple[CellResult, GateResult]]:
     """Yield the gates of the night that are in `state`, with their cells."""
     return ((cell, gate) for cell in night.cells for gate in cell.gates if gate.state == state)
 
@@ -66,7 +70,7 @@ def amount(gate: GateResult, judgement: Judgement) -> str:
     if judgement.value is None:
         return judgement.detail or NOT_MEASURED
     values = value if judgement.baseline is None else f"{base} → {value}"
-    if judgement.difference_percent is None or (not gate.unit and "within" not in gate.gate):
+    if judgement.difference_percent is None or (not gate.unit and not is_relative(gate.gate)):
         return values
     sure = ""
     if judgement.low_percent is not None and judgement.high_percent is not None:
@@ -78,16 +82,13 @@ def format_value(gate: GateResult, value: float | None) -> str:
     """Return a value of the gate's quantity with its unit."""
     if value is None or math.isnan(value):
         return UNKNOWN if value is None else "NaN"
-    if gate.unit == "s":
-        return format_seconds(value)
-    if gate.unit == "B":
-        return format_bytes(value)
-    if gate.quantity.startswith("top-"):
-        return f"{value * 100:.1f} %"
+    measure = GATED.get(gate.quantity)
+    if measure is not None and (measure.unit in (SECONDS, BYTES) or measure.unit.is_ratio):
+        return measure.unit.text(value)
     return f"{value:.5g}{gate.unit and ' '}{gate.unit}"
 
 
-def change_words(changes: Iterable[Change]) -> str:
+def change_words(changes: Iterable[ConditionChange]) -> str:
     """Return what changed, as `runtime 2.3.0 → 2.3.2, kernel 5.10 → 6.1`."""
     return ", ".join(f"{item.name} {item.baseline or UNKNOWN} → {item.value or UNKNOWN}" for item in changes)
 

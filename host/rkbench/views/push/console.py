@@ -6,21 +6,21 @@ import os
 import re
 import textwrap
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
 from rkbench_agent.wire.caveats import Caveat
 
 from rkbench.runs.comparison import Comparison
+from rkbench.runs.conditions import CORE_MASK, is_of_other_conditions
 from rkbench.runs.extras import held_text
 from rkbench.runs.model import BoardRecord, Failure, RunResult
 from rkbench.units import MARK, UNKNOWN, format_bytes, format_hertz, format_seconds
 from rkbench.views.push.extras import aligned_sweep, cycles_text, is_sweep, profile_lines
 from rkbench.views.push.table import (
-    BAD,
-    EVEN,
-    GOOD,
-    Cell,
-    Row,
+    TableCell,
+    TableRow,
+    Tone,
     legend,
     number_caveats,
     ordered_runs,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-STYLES = {GOOD: "green", BAD: "red", EVEN: "dim"}
+STYLES = {Tone.GOOD: "green", Tone.BAD: "red", Tone.EVEN: "dim", Tone.PLAIN: ""}
 #: The width where no terminal tells one.
 PLAIN_WIDTH = 100
 LOG_LINES = 5
@@ -136,7 +136,7 @@ def _lines(console: Console, lines: Sequence[str]) -> None:
         console.print(Text(line, style="" if index else "bold"), soft_wrap=True)
 
 
-def _parts(runs: Sequence[RunResult], rows: Sequence[Row], width: int) -> list[list[int]]:
+def _parts(runs: Sequence[RunResult], rows: Sequence[TableRow], width: int) -> list[list[int]]:
     """Return the columns of each table: all in one where they fit, else the baseline in each."""
     label = max(len(row.label) for row in rows)
     room = (width - label) // (_narrow(rows) + GAP)
@@ -146,16 +146,16 @@ def _parts(runs: Sequence[RunResult], rows: Sequence[Row], width: int) -> list[l
     return [[0, *others[start : start + step]] for start in range(0, len(others), step)]
 
 
-def _narrow(rows: Sequence[Row]) -> int:
+def _narrow(rows: Sequence[TableRow]) -> int:
     """Return the width of a column whose differences stand under the values."""
     return max(max(len(cell.value), len(cell.difference)) for row in rows for cell in row.cells)
 
 
-def _only(rows: Sequence[Row], part: Sequence[int]) -> list[Row]:
-    return [Row(row.label, tuple(row.cells[index] for index in part), row.gap_above) for row in rows]
+def _only(rows: Sequence[TableRow], part: Sequence[int]) -> list[TableRow]:
+    return [replace(row, cells=tuple(row.cells[index] for index in part)) for row in rows]
 
 
-def _table(runs: Sequence[RunResult], rows: Sequence[Row], comparison: Comparison, width: int) -> Table:
+def _table(runs: Sequence[RunResult], rows: Sequence[TableRow], comparison: Comparison, width: int) -> Table:
     from rich.table import Table
     from rich.text import Text
 
@@ -175,7 +175,7 @@ def _table(runs: Sequence[RunResult], rows: Sequence[Row], comparison: Compariso
         if row.gap_above:
             table.add_row()
         cells = [_cell(cell, *size, beside=beside) for cell, size in zip(row.cells, wide, strict=True)]
-        table.add_row(Text(row.label, style="" if row.label != "verdict" else "bold"), *cells)
+        table.add_row(Text(row.label, style="bold" if row.is_conclusion else ""), *cells)
     return table
 
 
@@ -210,7 +210,7 @@ def split_name(name: str, width: int) -> list[str]:
     return [line for line in lines if line]
 
 
-def _widths(cells: Sequence[Cell]) -> tuple[int, int]:
+def _widths(cells: Sequence[TableCell]) -> tuple[int, int]:
     """Return the widths of the values that have a difference beside them, and of the differences."""
     difference = max(len(cell.difference) for cell in cells)
     value = max(len(cell.value) for cell in cells if cell.difference or not difference)
@@ -218,17 +218,17 @@ def _widths(cells: Sequence[Cell]) -> tuple[int, int]:
     return max(value, alone - difference - 1), difference
 
 
-def _cell(cell: Cell, value: int, difference: int, *, beside: bool) -> Text:
+def _cell(cell: TableCell, value: int, difference: int, *, beside: bool) -> Text:
     from rich.text import Text
 
-    style = STYLES.get(cell.tone, "")
+    style = STYLES[cell.tone]
     if not difference:
         return Text(cell.value, style=style if not cell.difference else "")
     if not beside:
         text = Text(cell.value, style="" if cell.difference else style)
         return text.append(f"\n{cell.difference}", style=style) if cell.difference else text
     if not cell.difference:
-        if cell.tone or len(cell.value) > value:
+        if cell.tone is not Tone.PLAIN or len(cell.value) > value:
             return Text(cell.value, style=style)
         return Text(cell.value + " " * (difference + 1), style=style)
     text = Text(cell.value.rjust(value) + " ")
@@ -242,17 +242,19 @@ def _with_advice(caveat: Caveat) -> str:
 def _print_notes(
     runs: Sequence[RunResult], comparison: Comparison, numbers: Mapping[Caveat, int], console: Console
 ) -> None:
+    by_id = {run.id: run for run in runs}
     names = {run.id: run.variant.name for run in runs}
     if legend(runs):
         _paragraph(console, "", legend(runs), style="yellow")
     for index, (caveat, number) in enumerate(numbers.items()):
         _paragraph(console, f"{number:>2}  ", _with_advice(caveat), style="", space=index == 0)
     for refusal in comparison.refused:
-        if not all("ended early" in reason for reason in refusal.reasons):
+        base = by_id[comparison.baseline or refusal.run]
+        if is_of_other_conditions(base, by_id[refusal.run]):
             text = f"{names[refusal.run]} is not compared: {'; '.join(refusal.reasons)}"
             _paragraph(console, "", text, style="yellow")
     for condition in comparison.conditions:
-        if condition.name == "core_mask" and is_sweep(runs):
+        if condition.name == CORE_MASK.name and is_sweep(runs):
             continue  # the table is about nothing else
         text = (
             f"{names[condition.run]}: {condition.name} is {condition.value or UNKNOWN}, "

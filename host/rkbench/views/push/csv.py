@@ -6,15 +6,15 @@ import csv
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
-from rkbench.runs.comparison import METRICS
 from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.measures import MEASURES
 from rkbench.runs.model import RunResult
 
 _Row = dict[str, object]
 
 
 def write_runs(runs: Sequence[RunResult], out: TextIO) -> None:
-    """Write one line a run: who, where, every metric, and how it ended."""
+    """Write one line a run: who, where, every measure that is compared, and how it ended."""
     _write((_row(run) for run in runs), out)
 
 
@@ -39,7 +39,7 @@ def _row(run: RunResult) -> _Row:
         "sha256": run.variant.sha256,
         "core_mask": run.plan.core_mask,
         "iterations": run.latency.count if run.latency else None,
-        **{name: value(run) for name, _, _, value in METRICS},
+        **{measure.name: measure.value(run) for measure in MEASURES if measure.compared},
         "load_provenance": run.provenance.load,
         "latency_provenance": run.provenance.latency,
         "outputs_provenance": run.provenance.outputs,

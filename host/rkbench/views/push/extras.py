@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rkbench.runs.extras import LayerTime, Leak, LoadCycles, Profile
+from rkbench.runs.measure import Measure
+from rkbench.runs.measures import LATENCY_P50, LATENCY_P99, THROUGHPUT
 from rkbench.runs.model import RunResult
-from rkbench.units import UNKNOWN, format_bytes, format_rate, format_ratio, format_seconds
+from rkbench.stats.slope import RISES
+from rkbench.units import UNKNOWN, format_bytes, format_ratio, format_seconds
 
 #: So many of the slowest layers are shown; all of them are in the JSON.
 SHOWN_LAYERS = 15
@@ -29,16 +32,20 @@ def sweep_rows(runs: Sequence[RunResult], mark: str) -> Iterator[tuple[str, ...]
     first: dict[str, RunResult] = {}
     for run in runs:
         base = first.setdefault(run.variant.name, run)
-        latency, sign = run.latency, mark if run.simulated else ""
         yield (
             run.variant.name if base is run else "",
             run.plan.core_mask,
-            sign + format_seconds(latency.p50_s) if latency else UNKNOWN,
-            sign + format_seconds(latency.p99_s) if latency and latency.p99_s is not None else UNKNOWN,
-            sign + format_rate(run.throughput_per_s) if latency else UNKNOWN,
+            _marked(LATENCY_P50, run, mark),
+            _marked(LATENCY_P99, run, mark),
+            _marked(THROUGHPUT, run, mark),
             base.plan.core_mask + " " + _gain(base, run) if base is not run else "",
             "failed" if run.failure else ", ".join(c.code for c in run.caveats if c.code in _ABOUT_CORES),
         )
+
+
+def _marked(measure: Measure, run: RunResult, mark: str) -> str:
+    known = run.latency is not None and measure.value(run) is not None
+    return f"{mark if run.simulated and known else ''}{measure.text(run)}"
 
 
 _ABOUT_CORES = frozenset(
@@ -93,7 +100,7 @@ def _leak_text(leak: Leak) -> str:
     if leak.bytes_per_cycle is None:
         return f"{what}: too few cycles to say whether it leaks"
     bounds = f"95 %: {format_bytes(leak.low_bytes)} to {format_bytes(leak.high_bytes)}"
-    verdict = "it leaks" if leak.judgement == "rises" else "no leak seen"
+    verdict = "it leaks" if leak.judgement == RISES else "no leak seen"
     return f"{what}: {format_bytes(leak.bytes_per_cycle)} a cycle ({bounds}), {verdict}"
 
 

@@ -1,0 +1,119 @@
+"""The table of conditions: what must be alike to compare two runs, and what is named where it differs.
+
+A push compares variants, so their files differ by intent; a night compares one model over time, so a new
+file or toolkit is news, and other cores or another runtime are another experiment.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum
+
+from rkbench.runs.model import RunResult
+
+
+class Effect(Enum):
+    """What a difference does: nothing, it is named, or it forbids to compare."""
+
+    NONE = 0
+    NAMED = 1
+    FORBIDS = 2
+
+
+@dataclass(frozen=True)
+class Condition:
+    """One condition of a run. `of_board`: of the board and its software, not of the model or of rkbench.
+
+    `name` is its word in a push, `night_name` in a night, where it has another.
+    """
+
+    name: str
+    value: Callable[[RunResult], object]
+    push: Effect = Effect.NONE
+    night: Effect = Effect.NONE
+    night_name: str = ""
+    of_board: bool = False
+
+    def differs(self, base: RunResult, run: RunResult) -> bool:
+        """Return whether the runs differ in it."""
+        return self.value(base) != self.value(run)
+
+    def reason(self, base: RunResult, run: RunResult) -> str:
+        """Return in words why it forbids to compare."""
+        return f"{self.night_name or self.name} differs: {self.value(run)}, baseline {self.value(base)}"
+
+
+CORE_MASK = Condition(
+    "core_mask", lambda run: run.plan.core_mask, Effect.NAMED, Effect.FORBIDS, night_name="core mask"
+)
+#: In the order in which they are named.
+CONDITIONS = (
+    Condition("simulated", lambda run: run.simulated, Effect.FORBIDS, Effect.FORBIDS),
+    Condition("board", lambda run: run.board.name, Effect.FORBIDS, Effect.FORBIDS),
+    Condition("SoC", lambda run: run.board.soc, Effect.FORBIDS, Effect.FORBIDS),
+    Condition("scenario", lambda run: run.plan.scenario, Effect.FORBIDS, Effect.FORBIDS),
+    Condition("model", lambda run: run.variant.sha256[:12], night=Effect.NAMED),
+    Condition("toolkit", lambda run: run.variant.toolkit_version, night=Effect.NAMED),
+    Condition("golden", lambda run: (run.plan.golden_sha256 or "none")[:12], night=Effect.NAMED),
+    Condition("runtime", lambda run: run.board.runtime, Effect.NAMED),
+    Condition(
+        "runtime_version",
+        lambda run: run.board.runtime_version,
+        Effect.NAMED,
+        Effect.NAMED,
+        "runtime",
+        of_board=True,
+    ),
+    Condition(
+        "driver_version",
+        lambda run: run.board.driver_version,
+        Effect.NAMED,
+        Effect.NAMED,
+        "driver",
+        of_board=True,
+    ),
+    Condition("kernel", lambda run: run.board.kernel, Effect.NAMED, Effect.NAMED, of_board=True),
+    CORE_MASK,
+    Condition("runtime", lambda run: run.plan.runtime, night=Effect.FORBIDS),
+    Condition(
+        "npu_governor",
+        lambda run: run.board.npu_governor,
+        Effect.NAMED,
+        Effect.NAMED,
+        "governor",
+        of_board=True,
+    ),
+    Condition("npu_clock_hz", lambda run: run.board.npu_clock_hz, Effect.NAMED),
+    Condition("agent_digest", lambda run: run.board.agent_digest, Effect.NAMED),
+    Condition("agent", lambda run: (run.board.agent_digest or "")[:12] or None, night=Effect.NAMED),
+    Condition("golden", lambda run: run.plan.golden_sha256 is not None, Effect.NAMED),
+)
+
+
+def refusals(base: RunResult, run: RunResult) -> tuple[str, ...]:
+    """Return why `run` may not be held against `base` in a push; empty where it may."""
+    return (*_forbidden(base, run, lambda condition: condition.push), *_early_ends(base, run))
+
+
+def night_refusals(base: RunResult, run: RunResult) -> tuple[str, ...]:
+    """Return why `run` may not be held against the accepted run of a night; empty where it may."""
+    return (*_forbidden(base, run, lambda condition: condition.night), *_early_ends(base, run))
+
+
+def is_of_other_conditions(base: RunResult, run: RunResult) -> bool:
+    """Return whether a condition, and not an early end, forbids to compare the runs of a push."""
+    return any(item.push is Effect.FORBIDS and item.differs(base, run) for item in CONDITIONS)
+
+
+def _forbidden(base: RunResult, run: RunResult, effect: Callable[[Condition], Effect]) -> list[str]:
+    return [
+        item.reason(base, run)
+        for item in CONDITIONS
+        if effect(item) is Effect.FORBIDS and item.differs(base, run)
+    ]
+
+
+def _early_ends(base: RunResult, run: RunResult) -> list[str]:
+    ends = (("the run", run.failure), ("the baseline", base.failure))
+    return [f"{which} ended early, in stage {failure.stage}" for which, failure in ends if failure]
