@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rkbench_agent.wire.board import Environment
-from rkbench_agent.wire.messages import Beat, Cancel, Done, Have, Hello, Log, Message, Want
+from rkbench_agent.wire.messages import Beat, Cancel, Done, Enough, Have, Hello, Log, Message, Want
 from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.words import BEAT_INTERVAL_S, SILENCE_LIMIT_S
 
@@ -88,6 +88,11 @@ class Session:
         finally:
             if self._running and self._link.is_alive:
                 self.cancel()
+
+    def enough(self, run: str) -> None:
+        """Have the timed part of a run end with its present block. Neither waits nor raises."""
+        if self._running:
+            self._link.post(Enough(run))
 
     def cancel(self) -> None:
         """Stop the plan that runs, if any, and wait until it has; raises ConnectionLostError."""

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Callable
+from typing import Callable, List
 
+import pytest
 from agent_bench import TREES, AgentProcess, Bench, of_kind
 from rkbench_agent.wire import codec, words
 from rkbench_agent.wire.board import Environment, Reading
 from rkbench_agent.wire.messages import (
     Cancel,
     Done,
+    Enough,
     Failed,
     Finished,
     Have,
     Hello,
     Latencies,
     LoadMemory,
+    Message,
     OutputCheck,
     OutputError,
     Progress,
@@ -222,6 +225,49 @@ def test_a_cancel_that_comes_with_its_plan_ends_it(start: Start, bench: Bench) -
     agent.process.stdin.write(codec.encode(plan) + codec.encode(Cancel()))
     agent.until(Done)
     assert agent.children() == []
+
+
+@pytest.mark.parametrize("runs", [["a"], ["a", "b"]])
+def test_enough_of_a_run_ends_its_timed_part_early(start: Start, bench: Bench, runs: List[str]) -> None:
+    agent = start()
+    agent.send(bench.plan(*map(bench.spec, runs), min_iterations=1_000_000, block_iterations=20))
+    messages: List[Message] = []
+    while not messages or not isinstance(messages[-1], Done):
+        message = agent.receive()
+        assert message is not None
+        messages.append(message)
+        if isinstance(message, Latencies) and not message.warmup and message.block == 0:
+            agent.send(Enough(message.run))
+    assert sorted(finished.run for finished in of_kind(messages, Finished)) == runs
+    for finished in of_kind(messages, Finished):
+        timed = [item for item in of_kind(messages, Latencies, finished.run) if not item.warmup]
+        assert [item.block for item in timed] == list(range(len(timed)))
+        assert finished.iterations == 20 * len(timed) < 1_000_000
+
+
+def test_enough_of_one_run_leaves_the_other_to_its_end(start: Start, bench: Bench) -> None:
+    agent = start()
+    agent.send(bench.plan(bench.spec("a"), bench.spec("b"), min_iterations=4000, block_iterations=20))
+    agent.until(Latencies, lambda item: not item.warmup)
+    agent.send(Enough("a"))
+    early, late = agent.until(Finished), agent.until(Finished)
+    assert (early.run, late.run, late.iterations) == ("a", "b", 4000)
+    assert early.iterations < 4000
+
+
+def test_enough_that_crosses_the_end_of_its_run_or_names_none_harms_nothing(
+    start: Start, bench: Bench
+) -> None:
+    agent = start()
+    agent.send(Enough("a"))
+    assert of_kind(agent.run(bench.plan(bench.spec("a"))), Finished)[0].iterations == 100
+    agent.send(Enough("a"))
+    agent.send(bench.plan(bench.spec("a"), bench.spec("b")))
+    assert agent.until(Finished).iterations == 100
+    agent.send(Enough("a"))
+    agent.send(Enough("nobody"))
+    assert agent.until(Finished).iterations == 100
+    agent.until(Done)
 
 
 def test_a_slow_load_takes_virtual_time_only(start: Start, bench: Bench) -> None:

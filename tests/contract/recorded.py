@@ -10,7 +10,7 @@ from pathlib import Path
 from rkbench.boards.agent.upload import Transfer
 from rkbench.borders.messages import decode
 from rkbench_agent.wire.board import Environment
-from rkbench_agent.wire.messages import Hello, Message
+from rkbench_agent.wire.messages import Hello, Latencies, Message
 from rkbench_agent.wire.plan import Plan
 
 RECORDINGS = Path(__file__).parent / "recordings"
@@ -42,6 +42,10 @@ class RecordedSession:
         self.plans: list[Plan] = []
         self.uploaded: list[Path] = []
         self.cancelled = False
+        #: Of which runs enough was known, and after how many timed iterations.
+        self.ended: list[str] = []
+        self.ended_after: list[int] = []
+        self._timed: dict[str, int] = {}
 
     def upload(
         self, paths: Sequence[Path], on_progress: Callable[[Path, int, int], None], digests: Sequence[str]
@@ -59,9 +63,17 @@ class RecordedSession:
     def run(self, plan: Plan) -> Iterator[Message]:
         """Yield the recorded stream, as far as it shall go."""
         self.plans.append(plan)
-        yield from self._stream[: self._count]
+        for message in self._stream[: self._count]:
+            if isinstance(message, Latencies) and not message.warmup:
+                self._timed[message.run] = self._timed.get(message.run, 0) + len(message.duration_ns)
+            yield message
         if self._error is not None:
             raise self._error
+
+    def enough(self, run: str) -> None:
+        """Note that enough was known of a run."""
+        self.ended.append(run)
+        self.ended_after.append(self._timed[run])
 
     def cancel(self) -> None:
         """Note that it was called."""

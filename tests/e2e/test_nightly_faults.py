@@ -17,7 +17,7 @@ import pytest
 from night_lab import BOARDS, MODELS, NightLab
 from rkbench.boards.inventory import load_inventory
 from rkbench.boards.model import Board
-from rkbench.campaign import Session
+from rkbench.campaign import Conversation
 from rkbench.errors import ConnectError, ConnectionLostError
 from rkbench.nightly.accept import accept_night
 from rkbench.nightly.begin import RESUME, Terms
@@ -52,7 +52,7 @@ def run(
     lab: NightLab,
     store: Store,
     listener: NightListener = lambda _: None,
-    connect: Callable[[Board], AbstractContextManager[Session]] = open_session,
+    connect: Callable[[Board], AbstractContextManager[Conversation]] = open_session,
     terms: Terms = QUICK,
     **options: Any,
 ) -> Night:
@@ -97,7 +97,7 @@ def test_one_night_of_slowness_that_goes_is_not_red(lab: NightLab, store: Store)
     first_night(lab, store)
     lab.behave("left", latency={"factor": 1.2})
 
-    def connect(board: Board) -> AbstractContextManager[Session]:
+    def connect(board: Board) -> AbstractContextManager[Conversation]:
         return _Watched(open_session(board), after_plan=partial(lab.behave, "left"))
 
     night = run(lab, store, connect=connect)
@@ -125,6 +125,7 @@ class _Watched:
         self._on_message = on_message
         self.upload = session.upload
         self.cancel = session.cancel
+        self.enough = session.enough
 
     @property
     def hello(self) -> Hello:
@@ -159,7 +160,7 @@ class _Flaky:
         self._plans = 0
         self.connections = 0
 
-    def __call__(self, board: Board) -> AbstractContextManager[Session]:
+    def __call__(self, board: Board) -> AbstractContextManager[Conversation]:
         if board.name != "left":
             return open_session(board)
         self.connections += 1
@@ -200,7 +201,7 @@ def test_an_agent_that_is_killed_in_a_run_is_started_again(lab: NightLab, store:
             killed.append(json.loads((lab.folder / "home/.cache/rkbench/lock").read_text())["pid"])
             os.kill(killed[0], signal.SIGKILL)
 
-    def connect(board: Board) -> AbstractContextManager[Session]:
+    def connect(board: Board) -> AbstractContextManager[Conversation]:
         session = open_session(board)
         return _Watched(session, on_message=kill) if board.name == "left" else session
 

@@ -60,6 +60,20 @@ def test_a_plan_runs_to_its_end_and_beats_stay_out(board: PipeBoard, tmp_path: P
     assert sum(len(item.duration_ns) for item in timed) == finished.iterations
 
 
+def test_enough_of_a_run_ends_it_long_before_its_plan_does(board: PipeBoard, tmp_path: Path) -> None:
+    with board.session() as session:
+        messages = []
+        for message in session.run(plan_for(session, tmp_path, ENDLESS)):
+            messages.append(message)
+            if isinstance(message, Latencies) and not message.warmup:
+                session.enough("a")
+        session.enough("a")  # nothing runs any more
+        again = list(session.run(plan_for(session, tmp_path, 100)))
+    (finished,) = [message for message in messages if isinstance(message, Finished)]
+    assert finished.iterations < ENDLESS
+    assert any(isinstance(message, Finished) and message.iterations == 100 for message in again)
+
+
 def test_leaving_the_loop_cancels_and_the_session_goes_on(board: PipeBoard, tmp_path: Path) -> None:
     with board.session() as session:
         running = session.run(plan_for(session, tmp_path, ENDLESS))

@@ -5,14 +5,13 @@ from __future__ import annotations
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from rkbench_agent.wire.board import Environment, Pinning
-from rkbench_agent.wire.messages import Hello, Locked, Log, Message, Progress, Refused
+from rkbench_agent.wire.messages import Locked, Log, Message, Progress, Refused
 from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.words import BUSY, CANCELLED, CONNECTION
 
@@ -22,7 +21,9 @@ from rkbench.campaign.cores import core_masks
 from rkbench.campaign.describe import describe_conditions, event_names, name_layers
 from rkbench.campaign.failure import add_doctor, describe_cut
 from rkbench.campaign.plan import Place, make_headers, make_plan, new_push_id, runtime_of
+from rkbench.campaign.seams import Conversation, Prepare, Saver
 from rkbench.campaign.settings import PushOptions, check_push
+from rkbench.campaign.stopping import CountAndSeconds, NewStop, Stop, Stopping
 from rkbench.catalogue.check import Check
 from rkbench.errors import (
     BoardBusyError,
@@ -40,75 +41,6 @@ from rkbench.runs.model import Failure, RunResult, Transfer
 from rkbench.runs.verdict import verdict_sentence
 from rkbench.variants.preflight import check_soc
 from rkbench.variants.variant import PreparedVariant, prepare_variants
-
-UploadProgress = Callable[[Path, int, int], None]
-
-
-class Prepare(Protocol):
-    """What makes variants of files, as `prepare_variants` does."""
-
-    def __call__(
-        self,
-        paths: Sequence[Path],
-        *,
-        golden: Path | None = None,
-        soc: str | None = None,
-        force: bool = False,
-    ) -> tuple[PreparedVariant, ...]:
-        """Return the variants; raises UsageError, ModelError or GoldenError."""
-
-
-class FileTransfer(Protocol):
-    """What it took to have one file on the board."""
-
-    @property
-    def model_bytes(self) -> int:
-        """Its size."""
-
-    @property
-    def sent_bytes(self) -> int:
-        """What went over the line; 0 where the board had it."""
-
-    @property
-    def cached(self) -> bool:
-        """Whether the board had it."""
-
-    @property
-    def duration_s(self) -> float:
-        """How long it took."""
-
-
-class Session(Protocol):
-    """What a campaign needs of a conversation with a board."""
-
-    @property
-    def hello(self) -> Hello:
-        """The agent's first message."""
-
-    @property
-    def environment(self) -> Environment:
-        """What the board is."""
-
-    def upload(
-        self, paths: Sequence[Path], on_progress: UploadProgress, digests: Sequence[str]
-    ) -> Sequence[FileTransfer]:
-        """Bring files, whose SHA-256 are `digests`, into the board's cache.
-
-        `on_progress` gets the file, its bytes there, its size.
-        """
-
-    def run(self, plan: Plan) -> Iterator[Message]:
-        """Yield the messages of a plan until it is done; raises ConnectionLostError."""
-
-    def cancel(self) -> None:
-        """End the running plan."""
-
-
-class Saver(Protocol):
-    """Where runs go as they end: a store, or what writes them to one later."""
-
-    def save(self, collected: Collected) -> None:
-        """Take one run; raises StoreError."""
 
 
 @dataclass(frozen=True)
@@ -134,17 +66,19 @@ class Outcome:
 def run_campaign(
     options: PushOptions,
     board: Board,
-    connect: Callable[[], AbstractContextManager[Session]],
+    connect: Callable[[], AbstractContextManager[Conversation]],
     store: Saver,
     listener: Listener = ignore,
     *,
     unix_s: Callable[[], float] = time.time,
     source: random.Random | None = None,
     prepare: Prepare = prepare_variants,
+    new_stop: NewStop = CountAndSeconds,
 ) -> Outcome:
     """Push and run the models of `options` on `board`, and return what they yielded.
 
     `prepare` reads the models; who runs many campaigns with the same ones may give one that remembers.
+    `new_stop` makes the rule that says when enough is known of a run.
     Raises BenchErrors for what stops it before anything was measured; what fails later is in the runs.
     """
     check_push(options)
@@ -168,7 +102,9 @@ def run_campaign(
         plan = make_plan(options, board, headers, variants)
         models = {variant.model.sha256: variant.model.path for variant in variants}
         after = _After(session.environment.boot_id, connect, findings.fails, models)
-        return _Runner(options.baseline, store, listener, headers, after).run(session, plan)
+        return _Runner(options.baseline, store, listener, headers, after).run(
+            session, plan, new_stop(plan.settings)
+        )
 
 
 def compare_collected(collected: Sequence[Collected], baseline: str | None = None) -> Comparison:
@@ -184,7 +120,7 @@ class _After:
     """What is needed once a run has ended: to explain a failure (see `aftermath`), to name its layers."""
 
     boot_id: str | None
-    connect: Callable[[], AbstractContextManager[Session]]
+    connect: Callable[[], AbstractContextManager[Conversation]]
     fails: Sequence[Check]
     models: Mapping[str, Path]
 
@@ -207,13 +143,15 @@ class _Runner:
         self._ended: dict[str, Collected] = {}
         self._store_error: StoreError | None = None
 
-    def run(self, session: Session, plan: Plan) -> Outcome:
+    def run(self, session: Conversation, plan: Plan, stop: Stop) -> Outcome:
         """Run the plan; whatever ends it, what was measured is saved."""
         noun = "variant" if len(set(self._names.values())) == len(self._after.models) else "run"
         self._listener(Step(f"measuring {_count(len(plan.runs), noun)}"))
+        stopping = Stopping(stop, session.enough)
         try:
             for message in session.run(plan):
                 self._take(message)
+                stopping.take(message)
             self._end_rest(_UNANSWERED)
         except (ConnectionLostError, ProtocolError) as error:
             self._end_rest(describe_cut(error, self._after.boot_id, self._after.connect))
@@ -292,7 +230,7 @@ def _check_board(
     return findings
 
 
-def _upload(session: Session, variants: Sequence[PreparedVariant], listener: Listener) -> list[Transfer]:
+def _upload(session: Conversation, variants: Sequence[PreparedVariant], listener: Listener) -> list[Transfer]:
     """Bring all files to the board; returns the transfers of the models, in options.
 
     A file that several variants share was sent for the first of them.

@@ -12,7 +12,7 @@ from threading import Event as Flag
 from rkbench_agent.wire.words import CONNECTION
 
 from rkbench.boards.model import Board
-from rkbench.campaign import PushOptions, Session, run_campaign
+from rkbench.campaign import Conversation, PushOptions, run_campaign
 from rkbench.errors import (
     AuthenticationError,
     BenchError,
@@ -30,7 +30,7 @@ from rkbench.runs.events import Event, Note, Waiting
 from rkbench.runs.night import Fault, NightListener, Told
 from rkbench.variants.variant import PreparedVariant, prepare_variants
 
-Connect = Callable[[Board], AbstractContextManager[Session]]
+Connect = Callable[[Board], AbstractContextManager[Conversation]]
 _Wanted = tuple[tuple[Path, ...], "Path | None", "str | None", bool]
 _TRIED_AGAIN = (ConnectError, ConnectionLostError, ProtocolError, BoardError)
 _OF_NO_USE = (HostKeyError, AuthenticationError, BoardBusyError, NoSpaceError)
@@ -93,10 +93,10 @@ class BoardLine:
         self._stop = stop
         self._unix_s = unix_s
         self._open = ExitStack()
-        self._session: Session | None = None
+        self._session: Conversation | None = None
 
     @contextmanager
-    def session(self) -> Iterator[Session]:
+    def session(self) -> Iterator[Conversation]:
         """Yield the conversation that is open, or a new one; an error inside ends it."""
         if self._session is None:
             self._session = self._open.enter_context(self._connect(self.board))

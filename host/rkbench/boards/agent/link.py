@@ -37,6 +37,7 @@ class AgentLink:
         self._silence_limit_s = silence_limit_s
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
         self._incoming: queue.SimpleQueue[Message | BenchError] = queue.SimpleQueue()
+        self._posted: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._error: BenchError | None = None
         self._write = threading.Lock()
         self._over = threading.Event()
@@ -63,7 +64,7 @@ class AgentLink:
         self._buffer = lines.rest
         self._channel.settimeout(self._silence_limit_s)
         self._run_thread(self._read_messages)
-        self._run_thread(self._beat, min(beat_interval_s, self.hello.silence_limit_s / BEATS_IN_SILENCE))
+        self._run_thread(self._speak, min(beat_interval_s, self.hello.silence_limit_s / BEATS_IN_SILENCE))
 
     @property
     def is_alive(self) -> bool:
@@ -73,6 +74,10 @@ class AgentLink:
     def send(self, message: Message) -> None:
         """Send `message`; raises ConnectionLostError."""
         self._write_all(encode(message))
+
+    def post(self, message: Message) -> None:
+        """Have `message` sent soon, by the thread that beats: a line that is stuck holds up nobody."""
+        self._posted.put(message)
 
     def next(self) -> Message:
         """Return the next message, waiting for it; raises ConnectionLostError or ProtocolError."""
@@ -85,7 +90,7 @@ class AgentLink:
 
     def close(self, farewell_s: float) -> None:
         """Close the agent's stdin, which ends it, and wait for that; then close the channel."""
-        self._over.set()
+        self._end_threads()
         if self._transport.is_alive:
             try:
                 self._channel.shutdown_write()
@@ -96,11 +101,15 @@ class AgentLink:
 
     def abort(self) -> None:
         """Close the channel without a word; the agent ends by itself."""
-        self._over.set()
+        self._end_threads()
         self._channel.close()
         for thread in self._threads:
             if thread is not threading.current_thread():
                 thread.join()
+
+    def _end_threads(self) -> None:
+        self._over.set()
+        self._posted.put(None)
 
     # -- threads ----------------------------------------------------------------------------------
 
@@ -153,10 +162,17 @@ class AgentLink:
         if rest:
             self._stderr.append(rest.decode("utf-8", "replace"))
 
-    def _beat(self, interval_s: float) -> None:
-        while not self._over.wait(interval_s):
+    def _speak(self, interval_s: float) -> None:
+        """Send what is posted, and a beat where that is nothing for `interval_s`; ends with None."""
+        while True:
             try:
-                self.send(Beat())
+                message = self._posted.get(timeout=interval_s)
+            except queue.Empty:
+                message = Beat()
+            if message is None:
+                return
+            try:
+                self.send(message)
             except ConnectionLostError:
                 return  # the reader finds out why, and says so
 

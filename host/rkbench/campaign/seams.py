@@ -1,0 +1,86 @@
+"""What a campaign needs of others: who prepares variants, talks to a board, keeps results."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Protocol
+
+from rkbench_agent.wire.board import Environment
+from rkbench_agent.wire.messages import Hello, Message
+from rkbench_agent.wire.plan import Plan
+
+from rkbench.runs.collect import Collected
+from rkbench.variants.variant import PreparedVariant
+
+UploadProgress = Callable[[Path, int, int], None]
+
+
+class Prepare(Protocol):
+    """What makes variants of files, as `prepare_variants` does."""
+
+    def __call__(
+        self,
+        paths: Sequence[Path],
+        *,
+        golden: Path | None = None,
+        soc: str | None = None,
+        force: bool = False,
+    ) -> tuple[PreparedVariant, ...]:
+        """Return the variants; raises UsageError, ModelError or GoldenError."""
+
+
+class FileTransfer(Protocol):
+    """What it took to have one file on the board."""
+
+    @property
+    def model_bytes(self) -> int:
+        """Its size."""
+
+    @property
+    def sent_bytes(self) -> int:
+        """What went over the line; 0 where the board had it."""
+
+    @property
+    def cached(self) -> bool:
+        """Whether the board had it."""
+
+    @property
+    def duration_s(self) -> float:
+        """How long it took."""
+
+
+class Conversation(Protocol):
+    """What a campaign needs of a conversation with a board."""
+
+    @property
+    def hello(self) -> Hello:
+        """The agent's first message."""
+
+    @property
+    def environment(self) -> Environment:
+        """What the board is."""
+
+    def upload(
+        self, paths: Sequence[Path], on_progress: UploadProgress, digests: Sequence[str]
+    ) -> Sequence[FileTransfer]:
+        """Bring files, whose SHA-256 are `digests`, into the board's cache.
+
+        `on_progress` gets the file, its bytes there, its size.
+        """
+
+    def run(self, plan: Plan) -> Iterator[Message]:
+        """Yield the messages of a plan until it is done; raises ConnectionLostError."""
+
+    def enough(self, run: str) -> None:
+        """Have the timed part of a run end with its present block; returns at once."""
+
+    def cancel(self) -> None:
+        """End the running plan."""
+
+
+class Saver(Protocol):
+    """Where runs go as they end: a store, or what writes them to one later."""
+
+    def save(self, collected: Collected) -> None:
+        """Take one run; raises StoreError."""

@@ -1,0 +1,71 @@
+"""The host's rule of when enough is known of a run, and how it reaches the agent: once, and in time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from recorded import FIRST, MODELS, SECOND, RecordedSession, connecting, read_recording
+from rkbench.boards.model import Board
+from rkbench.campaign import Outcome, PushOptions, run_campaign
+from rkbench.campaign.stopping import CountAndSeconds, NewStop, Stopping
+from rkbench.store.sqlite import Store
+from rkbench_agent.wire.messages import Latencies, Progress
+from rkbench_agent.wire.plan import RunSettings
+
+BOARD = Board("virtual", "", soc="rk3588", simulated=True, runtime="virtual")
+SETTINGS = RunSettings(min_iterations=3, min_duration_s=1.0)
+
+
+def batch(count: int, each_s: float, *, warmup: bool = False, run: str = "a") -> Latencies:
+    return Latencies(run, 0, warmup, [0] * count, [int(each_s * 1e9)] * count)
+
+
+@pytest.mark.parametrize(
+    ("batches", "enough"),
+    [
+        ([batch(3, 0.5)], [True]),
+        ([batch(2, 0.9)], [False]),  # seconds alone
+        ([batch(3, 0.1)], [False]),  # iterations alone
+        ([batch(9, 9.0, warmup=True), batch(2, 0.4), batch(1, 0.2)], [False, False, True]),
+        ([batch(2, 0.5), batch(2, 0.5, run="b"), batch(1, 0.0)], [False, False, True]),
+    ],
+)
+def test_count_and_seconds_are_both_needed_of_each_run(batches: list[Latencies], enough: list[bool]) -> None:
+    stop = CountAndSeconds(SETTINGS)
+    assert [stop.add(item) for item in batches] == enough
+
+
+class AtOnce:
+    """Enough is known with the first timed batch."""
+
+    def __init__(self, settings: RunSettings) -> None:
+        self.settings = settings
+
+    def add(self, latencies: Latencies) -> bool:
+        return not latencies.warmup
+
+
+def test_the_agent_is_told_once_for_each_run() -> None:
+    told: list[str] = []
+    stopping = Stopping(AtOnce(SETTINGS), told.append)
+    for message in (batch(1, 1.0), Progress("a", "inference", 1, 3, "iterations"), batch(1, 1.0)):
+        stopping.take(message)
+    stopping.take(batch(1, 1.0, run="b"))
+    assert told == ["a", "b"]
+
+
+def push(session: RecordedSession, folder: Path, new_stop: NewStop) -> Outcome:
+    settings = RunSettings(min_duration_s=0.0, min_iterations=300)
+    with Store(folder / "results.sqlite") as store:
+        return run_campaign(
+            PushOptions(MODELS, settings), BOARD, connecting(session), store, new_stop=new_stop
+        )
+
+
+@pytest.mark.parametrize("rule", [CountAndSeconds, AtOnce])
+def test_a_push_says_enough_of_every_run(rule: NewStop, tmp_path: Path) -> None:
+    session = RecordedSession(read_recording("two_variants"))
+    push(session, tmp_path, rule)
+    assert session.ended_after == ([300, 300] if rule is CountAndSeconds else [50, 50])
+    assert sorted(session.ended) == [FIRST, SECOND]
