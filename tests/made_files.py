@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rkbench.rknn.model import FileInfo
+from rkbench.rknn.contents import FileInfo
 
 
 def make_file_info(

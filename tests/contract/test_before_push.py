@@ -11,7 +11,7 @@ from recorded import read_recording
 from rkbench.boards.model import Board
 from rkbench.campaign.check import Findings, before_push
 from rkbench.errors import ModelError
-from rkbench.rknn.model import FileInfo
+from rkbench.rknn.contents import FileInfo
 from rkbench_agent.wire.board import DeviceNode, Environment, GovernorFile, Library
 
 BOARD = Board("rock", "10.0.0.2", soc="rk3588")

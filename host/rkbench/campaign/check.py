@@ -18,7 +18,7 @@ from rkbench.boards.model import Board
 from rkbench.catalogue.check import FAIL, OK, WARN, Check, worst
 from rkbench.errors import BenchError, ModelError, UsageError
 from rkbench.rknn.compatibility import BoardFacts, check_model
-from rkbench.rknn.model import FileInfo
+from rkbench.rknn.contents import FileInfo
 from rkbench.rknn.targets import npu_generation
 from rkbench.variants.preflight import open_variant
 

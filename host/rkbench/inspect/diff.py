@@ -7,7 +7,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from rkbench.rknn.model import Layer, RknnModel, Sections, Tensor
+from rkbench.rknn.contents import Layer, Sections, Tensor
+from rkbench.rknn.model import RknnModel
 
 _PIECE = 1 << 18
 _TEMPORARY = ("tempMC", "fenceConv")

@@ -12,7 +12,7 @@ from rkbench.inspect.answers import FourAnswers
 from rkbench.inspect.causes import Cause
 from rkbench.inspect.diff import ContentDiff
 from rkbench.inspect.myths import Myth
-from rkbench.rknn.model import Sections
+from rkbench.rknn.contents import Sections
 from rkbench.rknn.targets import Dtype
 
 SCHEMA: Literal["rkbench-inspect/1"] = "rkbench-inspect/1"

@@ -17,7 +17,8 @@ from rkbench.inspect.document import (
     OrdinaryBytes,
 )
 from rkbench.inspect.myths import judge_myths
-from rkbench.rknn.model import Layer, Memory, RknnModel, Sections, Tensor
+from rkbench.rknn.contents import Layer, Memory, Sections, Tensor
+from rkbench.rknn.model import RknnModel
 
 SMALL_BOARD_BYTES = 2_000_000_000
 """Memory of the small boards that people deploy to, in bytes."""

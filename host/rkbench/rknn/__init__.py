@@ -35,8 +35,7 @@ raising) or which field at which byte is damaged. A file must not shrink while i
 Also: `rkbench.inspect.diff.diff_models`, `rkbench.rknn.structure.structure_parts`.
 """
 
-from rkbench.rknn.identify import Identity, describe, identify
-from rkbench.rknn.model import (
+from rkbench.rknn.contents import (
     Buffer,
     Convolution,
     FileInfo,
@@ -44,10 +43,11 @@ from rkbench.rknn.model import (
     Layer,
     Memory,
     Node,
-    RknnModel,
     Sections,
     Tensor,
 )
+from rkbench.rknn.identify import Identity, describe, identify
+from rkbench.rknn.model import RknnModel
 from rkbench.rknn.reader import open_model
 
 __all__ = [

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, replace
 
 from rkbench.catalogue.check import FAIL, OK, WARN, Check
-from rkbench.rknn.model import FileInfo
+from rkbench.rknn.contents import FileInfo
 from rkbench.rknn.targets import parse_version
 
 #: The oldest librknnrt that loads a container, by the container's version byte.

@@ -8,12 +8,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from rkbench.rknn.codes import SECTION_OF_KIND, TASK_BYTES
-from rkbench.rknn.model import (
+from rkbench.rknn.contents import (
     Buffer,
+    Contents,
     Graph,
     Layer,
     Node,
-    RknnModel,
     Sections,
     Tensor,
 )
@@ -31,7 +31,7 @@ _BIAS_DTYPES = ("INT32", "INT64", "FLOAT32", "OPAQUE", "")
 
 
 @dataclass
-class Share:
+class NodeBytes:
     """What one node owns, while it is being counted; sizes in bytes."""
 
     sections: dict[str, int] = field(default_factory=lambda: defaultdict(int))
@@ -53,60 +53,60 @@ def sections_of_buffers(graphs: Iterable[Graph], buffers: tuple[Buffer, ...]) ->
     return sections
 
 
-def make_layers(model: RknnModel) -> tuple[Layer, ...]:
-    """Return one layer for each node of `model`, in the order of `model.nodes`."""
-    shares = [Share() for _ in model.nodes]
-    unclaimed = sections_of_buffers(model.graphs, model.buffers)
-    _share_constants(model, shares, unclaimed)
-    for graph in model.graphs:
+def make_layers(contents: Contents) -> tuple[Layer, ...]:
+    """Return one layer for each node, in the order of `contents.nodes`."""
+    shares = [NodeBytes() for _ in contents.nodes]
+    unclaimed = sections_of_buffers(contents.graphs, contents.buffers)
+    _share_constants(contents, shares, unclaimed)
+    for graph in contents.graphs:
         if graph.nodes:
             first = graph.nodes[0].index
-            _share_commands(model, graph, shares[first : first + len(graph.nodes)], unclaimed)
-    producers, consumers = _neighbours(model)
-    origins = _origins(model, consumers)
+            _share_commands(contents, graph, shares[first : first + len(graph.nodes)], unclaimed)
+    producers, consumers = _neighbours(contents)
+    origins = _origins(contents, consumers)
     return tuple(
-        _layer(model, node, shares[node.index], origins[node.index], producers, consumers)
-        for node in model.nodes
+        _layer(contents, node, shares[node.index], origins[node.index], producers, consumers)
+        for node in contents.nodes
     )
 
 
-def unattributed(model: RknnModel) -> Sections:
-    """Return what of each section belongs to no layer; layers and this sum to `model.sections`."""
-    rest = dict(vars(model.sections))
-    for layer in model.layers:
+def unattributed_sections(sections: Sections, layers: Iterable[Layer]) -> Sections:
+    """Return what of each section belongs to no layer; layers and this sum to `sections`."""
+    rest = dict(vars(sections))
+    for layer in layers:
         for section, size_bytes in layer.sections().items():
             rest[section] -= size_bytes
-    return replace(model.sections, **rest)
+    return replace(sections, **rest)
 
 
-def _share_constants(model: RknnModel, shares: list[Share], unclaimed: dict[int, str]) -> None:
+def _share_constants(contents: Contents, shares: list[NodeBytes], unclaimed: dict[int, str]) -> None:
     """Give each constant to the first node that reads it, else to the node that its name speaks of."""
-    for node in model.nodes:
+    for node in contents.nodes:
         for index in (*node.inputs, *node.commands):
-            _claim(model, model.tensors[index], shares[node.index], unclaimed)
-    for graph in model.graphs:
-        named = _names_of_nodes(model, graph)
+            _claim(contents, contents.tensors[index], shares[node.index], unclaimed)
+    for graph in contents.graphs:
+        named = _names_of_nodes(contents, graph)
         tables = _table_owners(graph)
         for tensor in graph.tensors:
             owners = tables if tensor.kind == "lookup_table" else named
             owner = _named_owner(tensor, owners)
             if owner is not None:
-                _claim(model, tensor, shares[owner], unclaimed)
+                _claim(contents, tensor, shares[owner], unclaimed)
 
 
-def _claim(model: RknnModel, tensor: Tensor, share: Share, unclaimed: dict[int, str]) -> None:
-    offset = model.buffers[tensor.buffer_index].offset
+def _claim(contents: Contents, tensor: Tensor, share: NodeBytes, unclaimed: dict[int, str]) -> None:
+    offset = contents.buffers[tensor.buffer_index].offset
     if tensor.buffer_bytes and unclaimed.get(offset) in CONSTANT_SECTIONS:
         share.sections[unclaimed.pop(offset)] += tensor.buffer_bytes
 
 
-def _names_of_nodes(model: RknnModel, graph: Graph) -> dict[str, int]:
+def _names_of_nodes(contents: Contents, graph: Graph) -> dict[str, int]:
     """Return tensor name -> node: the node that writes the tensor, else the first that reads it."""
     named: dict[str, int] = {}
     for node in graph.nodes:
         for index in node.inputs:
-            named.setdefault(model.tensors[index].name, node.index)
-    named.update((model.tensors[i].name, node.index) for node in graph.nodes for i in node.outputs)
+            named.setdefault(contents.tensors[index].name, node.index)
+    named.update((contents.tensors[i].name, node.index) for node in graph.nodes for i in node.outputs)
     return named
 
 
@@ -142,14 +142,16 @@ def _named_owner(tensor: Tensor, owners: dict[str, int]) -> int | None:
     return owners.get(name) if name else None
 
 
-def _share_commands(model: RknnModel, graph: Graph, shares: list[Share], unclaimed: dict[int, str]) -> None:
+def _share_commands(
+    contents: Contents, graph: Graph, shares: list[NodeBytes], unclaimed: dict[int, str]
+) -> None:
     """Give tasks and register commands to the nodes of `graph`, whose shares `shares` are.
 
     A task's commands reach from its address to the next higher address of any task of the graph.
     """
-    all_commands = _take(model, graph, "register_commands", unclaimed)
-    for commands, tasks in zip(all_commands, _take(model, graph, "tasks", unclaimed), strict=False):
-        owners = _count_tasks(model, graph, tasks, shares)
+    all_commands = _take(contents, graph, "register_commands", unclaimed)
+    for commands, tasks in zip(all_commands, _take(contents, graph, "tasks", unclaimed), strict=False):
+        owners = _count_tasks(contents, graph, tasks, shares)
         addresses = sorted(address for address in owners if address < commands.buffer_bytes)
         for start, end in zip(addresses, [*addresses[1:], commands.buffer_bytes], strict=False):
             node, core = owners[start]
@@ -157,11 +159,11 @@ def _share_commands(model: RknnModel, graph: Graph, shares: list[Share], unclaim
             shares[node].commands_by_core[core] += end - start
 
 
-def _take(model: RknnModel, graph: Graph, kind: str, unclaimed: dict[int, str]) -> list[Tensor]:
+def _take(contents: Contents, graph: Graph, kind: str, unclaimed: dict[int, str]) -> list[Tensor]:
     """Return the tensors of `kind` (named like its section) whose buffers count in it, each buffer once."""
     taken = []
     for tensor in graph.tensors:
-        offset = model.buffers[tensor.buffer_index].offset if tensor.buffer_bytes else -1
+        offset = contents.buffers[tensor.buffer_index].offset if tensor.buffer_bytes else -1
         if tensor.kind == kind and unclaimed.get(offset) == kind:
             del unclaimed[offset]
             taken.append(tensor)
@@ -169,11 +171,11 @@ def _take(model: RknnModel, graph: Graph, kind: str, unclaimed: dict[int, str]) 
 
 
 def _count_tasks(
-    model: RknnModel, graph: Graph, tasks: Tensor, shares: list[Share]
+    contents: Contents, graph: Graph, tasks: Tensor, shares: list[NodeBytes]
 ) -> dict[int, tuple[int, int]]:
     """Give the records to their nodes; return address -> (node, place in TaskCounts) of its first task."""
     by_node: dict[int, list[int]] = defaultdict(list)
-    with model.read_buffer(tasks.buffer_index) as view:
+    with contents.read_buffer(tasks.buffer_index) as view:
         whole = len(view) // TASK_BYTES * TASK_BYTES
         for record in _TASK.iter_unpack(view[:whole]):
             by_node[record[1]].append(record[8])
@@ -206,12 +208,12 @@ def _count_by_core(node: Node, records: int) -> tuple[int, ...]:
 Links = dict[int, tuple[int, ...]]
 
 
-def _neighbours(model: RknnModel) -> tuple[Links, Links]:
+def _neighbours(contents: Contents) -> tuple[Links, Links]:
     """Return who feeds whom: node -> nodes whose outputs it reads, and the reverse."""
-    maker = {tensor: node.index for node in model.nodes for tensor in node.outputs}
+    maker = {tensor: node.index for node in contents.nodes for tensor in node.outputs}
     fed_by: Links = {}
     feeds: dict[int, dict[int, None]] = defaultdict(dict)
-    for node in model.nodes:
+    for node in contents.nodes:
         sources = dict.fromkeys(maker[tensor] for tensor in node.inputs if tensor in maker)
         fed_by[node.index] = tuple(sources)
         for source in sources:
@@ -219,15 +221,15 @@ def _neighbours(model: RknnModel) -> tuple[Links, Links]:
     return fed_by, {node: tuple(readers) for node, readers in feeds.items()}
 
 
-def _origins(model: RknnModel, feeds: Links) -> list[Origin]:
+def _origins(contents: Contents, feeds: Links) -> list[Origin]:
     """Return the origin of every node; what was made for a rewritten neighbour takes that one's.
 
     `Pad:Relu_6_pad` and `Split:Relu_6_split` bear the name of the tensor that they read, but were made for
     the convolution that they feed; `Split:Conv_7` and `Concat:Conv_7` stand around the parts of Conv_7.
     """
-    origins = [origin_of(node.name, node.type) for node in model.nodes]
+    origins = [origin_of(node.name, node.type) for node in contents.nodes]
     parts = {o.onnx_node: o.rewrite for o in origins if o.rewrite in PARTED}
-    for node in model.nodes:
+    for node in contents.nodes:
         origin = origins[node.index]
         fed = [origins[i] for i in feeds.get(node.index, ())]
         if origin.rewrite == "padding" and fed:
@@ -240,11 +242,11 @@ def _origins(model: RknnModel, feeds: Links) -> list[Origin]:
 
 
 def _layer(
-    model: RknnModel, node: Node, share: Share, origin: Origin, producers: Links, consumers: Links
+    contents: Contents, node: Node, share: NodeBytes, origin: Origin, producers: Links, consumers: Links
 ) -> Layer:
-    inputs = [model.tensors[i] for i in node.inputs]
+    inputs = [contents.tensors[i] for i in node.inputs]
     data = [t for t in inputs if t.kind in ("input", "activation", "output") and "_exSecondary" not in t.name]
-    outputs = [model.tensors[i] for i in node.outputs]
+    outputs = [contents.tensors[i] for i in node.outputs]
     sizes = share.sections
     return Layer(
         index=node.index,
@@ -273,7 +275,7 @@ def _layer(
     )
 
 
-def _task_counts(node: Node, share: Share) -> tuple[int, ...]:
+def _task_counts(node: Node, share: NodeBytes) -> tuple[int, ...]:
     if node.commands:
         return (len(node.commands), 0, 0, 0, 0, 0)
     return share.task_counts or node.task_counts

@@ -17,8 +17,8 @@ from dataclasses import dataclass, replace
 
 from rkbench.errors import ModelError
 from rkbench.rknn.codes import TASK_BYTES
+from rkbench.rknn.contents import Buffer, Memory, Tensor
 from rkbench.rknn.flatbuffer import HINT, FlatBuffer, Table
-from rkbench.rknn.model import Buffer, Memory, Tensor
 from rkbench.rknn.payload import Payload, read_graphs, refuse_overlaps, tensor_kind
 
 HEADER = struct.Struct("<6I")

@@ -10,8 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from rkbench.rknn.codes import DTYPES, KINDS, LAYOUTS, TARGETS
-from rkbench.rknn.flatbuffer import FlatBuffer, Table
-from rkbench.rknn.model import (
+from rkbench.rknn.contents import (
     Buffer,
     Convolution,
     Graph,
@@ -19,6 +18,7 @@ from rkbench.rknn.model import (
     Node,
     Tensor,
 )
+from rkbench.rknn.flatbuffer import FlatBuffer, Table
 
 
 @dataclass(frozen=True)

@@ -10,10 +10,11 @@ from typing import Any
 from rkbench.errors import ModelError
 from rkbench.rknn.codes import SECTION_OF_KIND, TASK_BYTES
 from rkbench.rknn.container import Container, read_container, read_json
+from rkbench.rknn.contents import Contents, FileInfo, Graph, Memory, Sections
 from rkbench.rknn.identify import identify, unreadable
 from rkbench.rknn.layers import sections_of_buffers
 from rkbench.rknn.mini import read_mini_payload
-from rkbench.rknn.model import FileInfo, Graph, Memory, RknnModel, Sections
+from rkbench.rknn.model import RknnModel
 from rkbench.rknn.payload import Payload, read_payload
 
 BUDGET_BASE_BYTES = 20_000_000
@@ -62,10 +63,8 @@ def _read(path: Path, mapping: mmap.mmap) -> RknnModel:
         file=_file_info(path, len(mapping), container, document, payload),
         sections=_sections(container, payload),
         memory=payload.memory or _memory_of_old_container(payload.graphs),
-        graphs=payload.graphs,
-        buffers=payload.buffers,
+        contents=Contents(payload.graphs, payload.buffers, mapping),
         task_count=_task_count(payload.graphs),
-        mapping=mapping,
     )
 
 

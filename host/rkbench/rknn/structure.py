@@ -43,7 +43,7 @@ def _text_bytes(text: str) -> int:
 def _relocation_bytes(model: RknnModel) -> int:
     start = model.sections.header
     size = model.file.size_bytes - start - model.sections.json - model.sections.trailing
-    with memoryview(model.mapping) as view, view[start : start + size] as payload:
+    with memoryview(model.contents.mapping) as view, view[start : start + size] as payload:
         flat = FlatBuffer(payload, start, 2 * size + BUDGET_BYTES)
         return sum(
             _entry_bytes(flat, entry)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rkbench.errors import ModelError, UsageError
 from rkbench.rknn import RknnModel, open_model
-from rkbench.rknn.model import FileInfo
+from rkbench.rknn.contents import FileInfo
 from rkbench.rknn.targets import npu_generation
 
 

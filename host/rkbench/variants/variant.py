@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from rkbench_agent.wire.plan import FileFigures, TensorSpec
 
 from rkbench.rknn import RknnModel, Tensor
-from rkbench.rknn.model import FileInfo
+from rkbench.rknn.contents import FileInfo
 from rkbench.runs.model import Variant
 from rkbench.units import printable
 from rkbench.variants.preflight import check_soc, open_variant

@@ -8,7 +8,7 @@ import pytest
 from made_files import make_file_info
 from rkbench.catalogue.check import Check
 from rkbench.rknn.compatibility import BoardFacts, check_driver, check_model
-from rkbench.rknn.model import FileInfo
+from rkbench.rknn.contents import FileInfo
 
 MODEL = make_file_info()
 BOARD = BoardFacts("rk3588", "RKNPU v2", "2.3.2", "0.9.8")

@@ -243,7 +243,7 @@ def test_commands_that_no_task_names_belong_to_no_layer() -> None:
 def test_weights_are_read_in_place() -> None:
     with opened(write_model(small_spec())) as model, model.read_weights(1) as view:
         assert bytes(view) == bytes(range(128))
-        assert view.obj is model.mapping
+        assert view.obj is model.contents.mapping
 
 
 def test_a_file_without_graph_has_no_inputs() -> None:

@@ -11,7 +11,8 @@ from rkbench.inspect.causes.nouns import Claim, Finding, Fix
 from rkbench.inspect.causes.subject import COMMAND_SECTIONS, CONSTANT_SECTIONS, SECTION_OF, Site, Subject
 from rkbench.inspect.causes.wording import count, dims, listing, percent
 from rkbench.inspect.causes.zeros import single_input_share
-from rkbench.rknn.model import RknnModel, Tensor
+from rkbench.rknn.contents import Tensor
+from rkbench.rknn.model import RknnModel
 from rkbench.units import format_bytes
 
 # Operators that read a map beside an activation; what others read are weights.

@@ -10,7 +10,8 @@ from functools import cached_property
 from rkbench.inspect.causes.ledger import Ledger
 from rkbench.inspect.causes.zeros import ELEMENT_BYTES, Groups, find_groups
 from rkbench.rknn.codes import TASK_BYTES
-from rkbench.rknn.model import Layer, Node, RknnModel, Tensor
+from rkbench.rknn.contents import Layer, Node, Tensor
+from rkbench.rknn.model import RknnModel
 from rkbench.rknn.targets import Dtype
 
 CONSTANT_SECTIONS = ("weights", "cpu_constants", "compiler_constants")

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 from io import FileIO
 from math import prod
 
-from rkbench.rknn.model import RknnModel, Tensor
+from rkbench.rknn.contents import Tensor
+from rkbench.rknn.model import RknnModel
 
 ELEMENT_BYTES = {
     "FLOAT32": 4,
