@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-agent-38 test-toolkit check fuzz pin-trials bench-speed models clean
+.PHONY: help demo test test-agent-38 test-toolkit check schema fuzz pin-trials bench-speed models clean
 
 help:
 	@echo "make demo    the story of the 3 MB that became 60 MB, on a virtual board"
@@ -12,6 +12,7 @@ help:
 	@echo "make test-toolkit   conversions with the real rknn-toolkit2, in its own environment (630 MB)"
 	@echo "make test-agent-38   the agent's tests on Python 3.8 alone"
 	@echo "make check   ruff, mypy --strict, import contracts"
+	@echo "make schema  the JSON Schemas of what rkbench writes, made from its dataclasses"
 	@echo "make fuzz    100,000 mutated .rknn files against the reader (long)"
 	@echo "make pin-trials   kill -9 at 100 random moments: the clocks are given back each time"
 	@echo "make bench-speed   our speed against scp, ssh, rknncli: ratios in one run"
@@ -56,6 +57,9 @@ check: $(STAMP)
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+schema: $(STAMP)
+	$(BIN)/python tools/schemas.py
 
 fuzz: $(STAMP)
 	$(BIN)/python -m pytest -m fuzz --timeout 0 tests/host

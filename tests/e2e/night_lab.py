@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 from rkbench.views.nightly.console import SCHEMA_FILE
+from strict_schema import strict_validator
 
 DEMO = Path(__file__).parents[2] / "host/rkbench/demo/data"
 MODELS = ("digits.regrouped.fp16", "digits.regrouped.int8")
@@ -73,7 +73,7 @@ class NightLab:
         files = ("--junit", self.folder / "night.xml", "--markdown", self.folder / "night.md")
         done = self.run("nightly", self.suite, "--json", json_file, *files)
         night = json.loads(json_file.read_text())
-        jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text())).validate(night)
+        strict_validator(SCHEMA_FILE).validate(night)
         assert night["exit_code"] == done.returncode
         return done, night
 

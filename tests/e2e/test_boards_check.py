@@ -6,10 +6,10 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import jsonschema
 import pytest
 from rkbench.schema import SCHEMAS
 from sshd import Sshd
+from strict_schema import strict_validator
 from test_push import FP16, Bench
 
 SCHEMA = SCHEMAS / "rkbench-check-1.schema.json"
@@ -47,7 +47,7 @@ def test_a_bare_host_is_told_what_it_lacks_and_the_json_is_what_the_schema_says(
     done = bench.run("boards", "check", name, "--runtime", "lite", "--json", "-")
     assert done.returncode == 1
     found = json.loads(done.stdout)
-    jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text())).validate(found)
+    strict_validator(SCHEMA).validate(found)
     verdicts = {check["code"]: check["verdict"] for check in found["checks"]}
     assert (verdicts["agent"], verdicts["soc"], verdicts["driver"], verdicts["lite"]) == (
         "ok",

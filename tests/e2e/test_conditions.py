@@ -6,7 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from rkbench.boards.inventory import candidates, load_inventory
 from rkbench.boards.virtual.board import VirtualBoard
@@ -20,6 +19,7 @@ from rkbench.store.sqlite import Store
 from rkbench.units import parse_hertz
 from rkbench.views.push.json import SCHEMA_FILE, push_document
 from rkbench_agent.wire.plan import RunSettings
+from strict_schema import strict_validator
 
 DATA = Path(__file__).parents[1] / "data"
 RK3588 = DATA / "models/mb_gap7_rk3588_i8.rknn"
@@ -59,7 +59,7 @@ def push(folder: Path, soc: str, order: PushOptions, **behaviour: Any) -> Pushed
         text = governor.read_text().strip() if governor.exists() else ""
         pushed = Pushed(outcome, events, text, store)
     document = json.loads(json.dumps(push_document(outcome.runs, outcome.comparison)))
-    jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text())).validate(document)
+    strict_validator(SCHEMA_FILE).validate(document)
     return pushed
 
 

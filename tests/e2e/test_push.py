@@ -19,7 +19,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import jsonschema
 import pytest
 from relay import Relay
 from rkbench.campaign import Outcome, PushOptions, run_campaign
@@ -30,6 +29,7 @@ from rkbench.views.push.json import SCHEMA_FILE
 from rkbench_agent.wire import words
 from rkbench_agent.wire.plan import RunSettings
 from sshd import BEAT_INTERVAL_S, SILENCE_LIMIT_S, Sshd
+from strict_schema import strict_validator
 
 DEMO = Path(__file__).parents[2] / "host/rkbench/demo/data"
 TREE = Path(__file__).parents[1] / "data/boards/rk3588"
@@ -133,7 +133,7 @@ def await_line(process: subprocess.Popen[str], words: str) -> str:
 def read_push(path: Path) -> dict[str, Any]:
     """Return a JSON file that is valid against the schema."""
     value: dict[str, Any] = json.loads(path.read_text())
-    jsonschema.Draft202012Validator(json.loads(SCHEMA_FILE.read_text())).validate(value)
+    strict_validator(SCHEMA_FILE).validate(value)
     return value
 
 

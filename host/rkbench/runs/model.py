@@ -1,7 +1,7 @@
 """The result of one run and its parts: what the JSON of `rkbench/1` holds, field for field.
 
-Every dataclass here is frozen and serialised by its field names (`serialize.py`); the JSON Schema in
-`schema/` lists the same names, and a test keeps the two together. Unknown is None, never 0. Durations
+Every dataclass here is frozen and serialised by its field names (`serialize.py`); the JSON Schema is made of
+them (`make schema`). A field that comes later has a default. Unknown is None, never 0. Durations
 end in `_s`, sizes in `_bytes`; a run on a virtual board has `simulated` set, and `provenance` says of
 each group of numbers where it comes from.
 """
@@ -18,7 +18,7 @@ from rkbench_agent.wire.plan import RunSettings
 
 from rkbench.runs.extras import Conditions, LoadCycles, Profile
 
-SCHEMA = "rkbench/1"
+SCHEMA: Literal["rkbench/1"] = "rkbench/1"
 
 Verdict = Literal["VALID", "SUSPECT"]
 VALID: Final = "VALID"

@@ -1,4 +1,4 @@
-"""The JSON Schemas of what rkbench writes."""
+"""The JSON Schemas of what rkbench writes: made from its dataclasses by `make schema`, never edited."""
 
 from pathlib import Path
 

@@ -8,9 +8,10 @@ import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.plan import RunSettings
 
@@ -20,12 +21,14 @@ from rkbench.demo import story
 from rkbench.inspect.causes import find_causes
 from rkbench.rknn import open_model
 from rkbench.runs.events import Event, Listener, Measuring, Sending
+from rkbench.runs.model import SCHEMA
+from rkbench.runs.serialize import to_json
 from rkbench.session import open_session
 from rkbench.store.sqlite import Store
 from rkbench.variants.npz import NpzReader
 from rkbench.views.output import STDOUT, check_output, write_text
 from rkbench.views.push.console import make_console
-from rkbench.views.push.json import push_document
+from rkbench.views.push.json import PushDocument
 from rkbench.views.push.progress import PlainProgress, make_progress
 
 if TYPE_CHECKING:
@@ -63,7 +66,7 @@ def tell(store: Path | None = None, json_file: str | None = None) -> int:
         if not quiet:
             _print_end(outcome, facts, data, console, kept=store)
     if json_file is not None:
-        write_text(json_file, json.dumps(document(outcome, facts), indent=2, allow_nan=False) + "\n")
+        write_text(json_file, json.dumps(to_json(document(outcome, facts)), indent=2, allow_nan=False) + "\n")
     return 1 if outcome.failed else 0
 
 
@@ -87,17 +90,38 @@ def _case_count(golden: Path) -> int:
         return next(header.shape[0] for name, header in archive.headers.items() if name.startswith("inputs/"))
 
 
-def document(outcome: Outcome, facts: story.Facts) -> dict[str, Any]:
-    """Return the JSON of the push (schema `rkbench/1`) with the demo's own answers beside it."""
+@dataclass(frozen=True)
+class DemoAnswers:
+    """The story of the demo's variants, which `bench demo --json` adds."""
+
+    onnx_size_bytes: int
+    size_ratios: dict[str, float]
+    """Each variant's file against the ONNX, by the variant's name."""
+    because: str
+    """What `bench inspect` says of the first variant."""
+    ship: str | None
+    """The variant to ship; None where no run was completed with its outputs compared."""
+    verdict: str
+
+
+@dataclass(frozen=True)
+class DemoDocument(PushDocument):
+    """The runs of a push and their comparison; `demo` is there where it was the demo that pushed."""
+
+    demo: DemoAnswers | None = None
+
+
+def document(outcome: Outcome, facts: story.Facts) -> DemoDocument:
+    """Return the push (schema `rkbench/1`) with the demo's own answers beside it."""
     chosen = story.choose(outcome.runs)
-    told = {
-        "onnx_size_bytes": facts.onnx_bytes,
-        "size_ratios": {run.variant.name: run.variant.size_bytes / facts.onnx_bytes for run in outcome.runs},
-        "because": facts.because,
-        "ship": chosen.variant.name if chosen else None,
-        "verdict": story.verdict(outcome.runs),
-    }
-    return {**push_document(outcome.runs, outcome.comparison), "demo": told}
+    told = DemoAnswers(
+        onnx_size_bytes=facts.onnx_bytes,
+        size_ratios={run.variant.name: run.variant.size_bytes / facts.onnx_bytes for run in outcome.runs},
+        because=facts.because,
+        ship=chosen.variant.name if chosen else None,
+        verdict=story.verdict(outcome.runs),
+    )
+    return DemoDocument(SCHEMA, tuple(outcome.runs), outcome.comparison, told)
 
 
 def _push(data: Path, store_path: Path | None) -> Outcome:

@@ -6,7 +6,8 @@ import json
 import sys
 import textwrap
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
 
 from rkbench.boards.model import Board
 from rkbench.catalogue.check import FAIL, OK, WARN, Check, worst
@@ -17,7 +18,7 @@ from rkbench.views.push.console import make_console
 if TYPE_CHECKING:
     from rich.console import Console
 
-SCHEMA = "rkbench-check/1"
+SCHEMA: Literal["rkbench-check/1"] = "rkbench-check/1"
 SIMULATED = " (virtual: no NPU involved)"
 STYLES = {OK: "green", WARN: "yellow", FAIL: "red"}
 CONCLUSIONS = {
@@ -25,6 +26,25 @@ CONCLUSIONS = {
     WARN: "models can run here; the warnings above say what to doubt",
     FAIL: "models cannot run here before what failed is mended",
 }
+
+
+@dataclass(frozen=True)
+class CheckedBoard:
+    """The board that was looked at."""
+
+    name: str
+    address: str
+    simulated: bool
+
+
+@dataclass(frozen=True)
+class CheckDocument:
+    """What a board, and each model named with it, was found to lack; `verdict` is the worst of all."""
+
+    schema: Literal["rkbench-check/1"]
+    board: CheckedBoard
+    verdict: str
+    checks: tuple[Check, ...]
 
 
 def show_examination(board: Board, checks: Sequence[Check], json_file: str | None = None) -> None:
@@ -37,12 +57,8 @@ def show_examination(board: Board, checks: Sequence[Check], json_file: str | Non
 
 def render_checks(board: Board, checks: Sequence[Check]) -> str:
     """Return the verdicts as JSON text of schema rkbench-check/1."""
-    document = {
-        "schema": SCHEMA,
-        "board": {"name": board.name, "address": board.address, "simulated": board.simulated},
-        "verdict": worst(checks),
-        "checks": to_json(tuple(checks)),
-    }
+    looked_at = CheckedBoard(board.name, board.address, board.simulated)
+    document = to_json(CheckDocument(SCHEMA, looked_at, worst(checks), tuple(checks)))
     return json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 

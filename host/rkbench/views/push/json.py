@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Literal
 
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.model import SCHEMA, RunResult
@@ -14,9 +15,19 @@ from rkbench.schema import SCHEMAS
 SCHEMA_FILE = SCHEMAS / "rkbench-1.schema.json"
 
 
+@dataclass(frozen=True)
+class PushDocument:
+    """The runs of a push and their comparison."""
+
+    schema: Literal["rkbench/1"]
+    runs: tuple[RunResult, ...]
+    comparison: Comparison
+
+
 def push_document(runs: Sequence[RunResult], comparison: Comparison) -> dict[str, Any]:
     """Return runs and their comparison as one JSON value; unknown is null, NaN never occurs."""
-    return {"schema": SCHEMA, "runs": to_json(tuple(runs)), "comparison": to_json(comparison)}
+    document: dict[str, Any] = to_json(PushDocument(SCHEMA, tuple(runs), comparison))
+    return document
 
 
 def render_json(runs: Sequence[RunResult], comparison: Comparison) -> str:

@@ -1,0 +1,209 @@
+"""Writes the JSON Schemas of what rkbench writes, made from its dataclasses: `make schema`.
+
+Types, names and descriptions are those of the dataclasses; what types do not say (which words a text may be,
+what is never negative) stands here. A field without a default is `required`: every version has it.
+"""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import json
+import re
+import sys
+import textwrap
+from collections.abc import Iterator
+from dataclasses import dataclass, field, is_dataclass
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+from rkbench.catalogue.check import VERDICTS
+from rkbench.catalogue.rows import SEVERITIES
+from rkbench.inspect.document import Inspection
+from rkbench.runs import model, night, profile
+from rkbench.runs.night import Night
+from rkbench.schema import SCHEMAS
+from rkbench.stats import compare, gates, slope
+from rkbench.views.demo import DemoDocument
+from rkbench.views.doctor import CheckDocument
+from rkbench_agent.wire import caveats, words
+
+#: Which changes keep a reader working.
+CONTRACT = """Unknown is null, never 0. Within this version fields are added, and words where a text is one of
+    several; no field is removed, and none changes its meaning or unit: a reader ignores what it does not
+    know. What rkbench writes has every field. A document of an earlier rkbench may lack those that are not
+    required: they have their default."""
+
+
+@dataclass(frozen=True)
+class Schema:
+    """One schema: its name, the dataclass of the document, and what is written into it besides its fields."""
+
+    name: str
+    document: type[Any]
+    what: str
+    computed: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def file_name(self) -> str:
+        """Its file in the folder of the schemas."""
+        return f"{self.name.replace('/', '-')}.schema.json"
+
+
+DOCUMENTS = (
+    Schema("rkbench/1", DemoDocument, "What `bench push --json` and `bench show --json` write."),
+    Schema("rkbench-inspect/1", Inspection, "What `bench inspect --json` writes."),
+    Schema("rkbench-check/1", CheckDocument, "What `bench boards check --json` writes."),
+    Schema(
+        "rkbench-nightly/1",
+        Night,
+        "What `bench nightly --json` writes. Values have the base unit of their gate: s, B, 0 to 1.",
+        {
+            "Night": {
+                "schema": {"const": night.SCHEMA},
+                "exit_code": {"enum": [night.GREEN, night.FAILED, night.RED]},
+                "headline": {"type": "string"},
+            },
+            "CellResult": {"state": {"enum": list(gates.STATES)}},
+        },
+    ),
+)
+
+PROVENANCE = (words.MEASURED, words.VENDOR_SIMULATOR, words.MODELLED, words.FROM_FILE, words.PREDICTED)
+#: The words that a text may be, and the form of others, by dataclass and field.
+WORDS: dict[str, tuple[str, ...]] = {
+    **{f"Provenance.{name}": PROVENANCE for name in get_type_hints(model.Provenance)},
+    "CheckDocument.verdict": VERDICTS,
+    "Check.verdict": VERDICTS,
+    "Caveat.weight": (caveats.INFORMATION, caveats.DOUBT),
+    "Diagnosis.severity": SEVERITIES[:-1],  # what is harmless is no diagnosis
+    "GateResult.state": gates.STATES,
+    "Judgement.state": gates.STATES,
+    "Latency.percentile_method": (model.PERCENTILE_METHOD,),
+    "LatencyTest.judgement": (compare.FASTER, compare.SLOWER, compare.NO_DIFFERENCE, compare.TOO_FEW),
+    "LayerTime.unit": profile.UNITS,
+    "Leak.judgement": (slope.RISES, slope.NO_RISE, slope.TOO_FEW),
+    "Leak.memory": ("rss", "dma_buf"),
+    "PlanRecord.scenario": words.SCENARIOS,
+    "Reference.stage": ("run", "call"),
+}
+DIGEST = "^[0-9a-f]{64}$"
+FORMS = {
+    "Check.code": "^[a-z0-9_]+$",
+    "InspectedFile.sha256": DIGEST,
+    "Variant.sha256": DIGEST,
+}
+#: Numbers that are never negative, by their names; differences may be.
+AT_LEAST_0 = re.compile(
+    r"(^|_)(bytes|s|hz|count|iterations|cores|cpus|cycles|cycle|resumed|index|number|node|case|in_push|version)$"
+    r"|_per_s$|ratio|^share|_agreement$"
+)
+DIFFERENCE = re.compile(r"delta|difference|^low_|^high_|^file_copy_|^bytes_per_cycle$")
+AT_MOST_1 = re.compile(r"^share$|_agreement$|_load_ratio|^npu_load_ratio")
+
+
+def main() -> None:
+    """Write every schema."""
+    for schema in DOCUMENTS:
+        (SCHEMAS / schema.file_name).write_text(text(schema), encoding="utf-8")
+    sys.stdout.write(f"{len(DOCUMENTS)} schemas in {SCHEMAS}\n")
+
+
+def text(schema: Schema) -> str:
+    """Return the schema as it is checked in."""
+    return json.dumps(build(schema), indent=2, ensure_ascii=False) + "\n"
+
+
+def build(schema: Schema) -> dict[str, Any]:
+    """Return the JSON Schema of a document and of all that it holds."""
+    _, parts = msgspec.json.schema_components((schema.document,), ref_template="#/$defs/{name}")
+    classes = {cls.__name__: cls for cls in _dataclasses(schema.document)}
+    told = {name: _part(classes[name], part, schema.computed.get(name, {})) for name, part in parts.items()}
+    root = told.pop(schema.document.__name__)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "$id": f"urn:rkbench:schema:{schema.name.replace('/', '-')}",
+        **root,
+        "title": schema.name,
+        "description": _prose(f"{schema.what} {root['description']} {CONTRACT}"),
+        "$defs": dict(sorted(told.items())),
+    }
+
+
+def _part(cls: type[Any], part: dict[str, Any], computed: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of one dataclass, with what msgspec cannot know of it."""
+    notes = _field_notes(cls)
+    properties = dict(computed)
+    for name, given in part["properties"].items():
+        note = {"description": notes[name]} if name in notes else {}
+        properties[name] = {**_constrained(f"{cls.__name__}.{name}", _plain(given)), **note}
+    return {
+        "title": part["title"],
+        "description": _prose(cls.__doc__ or ""),
+        "type": "object",
+        "properties": properties,
+        "required": [*computed, *part["required"]],
+    }
+
+
+def _plain(given: dict[str, Any]) -> dict[str, Any]:
+    """Return a type or null as one type, where it can be said so; one word as a constant."""
+    kinds = given.get("anyOf", [])
+    if (
+        len(kinds) == 2
+        and kinds[1] == {"type": "null"}
+        and set(kinds[0]) <= {"type", "items", "additionalProperties"}
+    ):
+        rest = {key: value for key, value in given.items() if key != "anyOf"}
+        return {**kinds[0], "type": [kinds[0]["type"], "null"], **rest}
+    if len(given.get("enum", [])) == 1:
+        return {"const": given["enum"][0]}
+    return given
+
+
+def _constrained(place: str, given: dict[str, Any]) -> dict[str, Any]:
+    """Return the schema of a field with the words that it may be, its form and its least value."""
+    name = place.partition(".")[2]
+    kinds = given.get("type", [])
+    kinds = kinds if isinstance(kinds, list) else [kinds]
+    if place in WORDS:
+        default = {"default": given["default"]} if "default" in given else {}
+        return {"enum": [*WORDS[place], *([None] if "null" in kinds else [])], **default}
+    if place in FORMS:
+        return {**given, "pattern": FORMS[place]}
+    if {"integer", "number"} & {*kinds} and AT_LEAST_0.search(name) and not DIFFERENCE.search(name):
+        return {**given, "minimum": 0, **({"maximum": 1} if AT_MOST_1.search(name) else {})}
+    return given
+
+
+def _dataclasses(kind: Any) -> Iterator[type[Any]]:
+    """Yield every dataclass that a type holds, however deep."""
+    if isinstance(kind, type) and is_dataclass(kind):
+        yield kind
+        for hint in get_type_hints(kind).values():
+            yield from _dataclasses(hint)
+    for part in get_args(kind):
+        yield from _dataclasses(part)
+
+
+def _field_notes(cls: type[Any]) -> dict[str, str]:
+    """Return the text that stands below a field, by its name; those of a base class too."""
+    notes: dict[str, str] = {}
+    for base in reversed([base for base in cls.__mro__ if is_dataclass(base)]):
+        body = ast.parse(textwrap.dedent(inspect.getsource(base))).body[0]
+        assert isinstance(body, ast.ClassDef)
+        for line, below in zip(body.body, body.body[1:], strict=False):
+            if isinstance(line, ast.AnnAssign) and isinstance(line.target, ast.Name):
+                note = below.value if isinstance(below, ast.Expr) else None
+                if isinstance(note, ast.Constant) and isinstance(note.value, str):
+                    notes[line.target.id] = _prose(note.value)
+    return notes
+
+
+def _prose(docstring: str) -> str:
+    """Return a docstring as one paragraph, in the words of JSON."""
+    return re.sub(r"\bNone\b", "null", " ".join(docstring.split()))
+
+
+if __name__ == "__main__":
+    main()
