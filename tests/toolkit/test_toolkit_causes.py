@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 import pytest
-from rkbench.inspect.causes import Cause, Diagnosis, find_causes
+from rkbench.inspect.causes import Attribution, Cause, find_causes
 from rkbench.onnx import predict_file
 from rkbench.rknn import open_model
 from toolkit_jobs import Convert
@@ -17,13 +17,13 @@ BLOCKS += ("Conv_110", "Conv_123", "Conv_136", "Conv_149", "Conv_162", "Conv_175
 ELEMENTS = 832_500
 
 
-def diagnose(path: Path) -> Diagnosis:
+def diagnose(path: Path) -> Attribution:
     with open_model(path) as model:
         return find_causes(model)
 
 
-def cause(diagnosis: Diagnosis, code: str) -> Cause:
-    return next(cause for cause in diagnosis.causes if cause.code == code)
+def cause(attribution: Attribution, code: str) -> Cause:
+    return next(cause for cause in attribution.causes if cause.code == code)
 
 
 @pytest.mark.timeout(300)
@@ -42,9 +42,9 @@ def test_the_grouped_cause_owns_the_excess_and_names_every_layer(
     answer = convert(path, target, dtype)
     assert answer["size_bytes"] == size_bytes
     with open_model(answer["output"]) as model:
-        sections, diagnosis = model.sections, find_causes(model)
-    dense = cause(diagnosis, "grouped_conv_dense")
-    assert (diagnosis.lead, dense.layers) == ("grouped_conv_dense", BLOCKS)
+        sections, attribution = model.sections, find_causes(model)
+    dense = cause(attribution, "grouped_conv_dense")
+    assert (attribution.lead, dense.layers) == ("grouped_conv_dense", BLOCKS)
     excess = size_bytes - ELEMENTS * element_bytes
     assert dense.bytes >= 0.95 * excess
     predicted = predict_file(path, target, dtype).weight_bytes
@@ -55,10 +55,10 @@ def test_the_grouped_cause_owns_the_excess_and_names_every_layer(
 @pytest.mark.timeout(300)
 def test_groups_that_the_rk3568_keeps_in_fp16_are_called_what_they_are(data: Path, convert: Convert) -> None:
     answer = convert(data / "models" / "bloat3M_groupconv_cpg4.onnx", "rk3568", "fp16")
-    diagnosis = diagnose(answer["output"])
-    assert "grouped_conv_dense" not in [cause.code for cause in diagnosis.causes]
-    kept = cause(diagnosis, "groups_kept_apart")
-    assert (diagnosis.lead, kept.layers) == ("groups_kept_apart", BLOCKS)
+    attribution = diagnose(answer["output"])
+    assert "grouped_conv_dense" not in [cause.code for cause in attribution.causes]
+    kept = cause(attribution, "groups_kept_apart")
+    assert (attribution.lead, kept.layers) == ("groups_kept_apart", BLOCKS)
     assert set(kept.sections) == {"register_commands", "tasks", "structure"}
     assert kept.bytes > 0.95 * (answer["size_bytes"] - 2 * ELEMENTS - 500_000)
 
@@ -66,9 +66,9 @@ def test_groups_that_the_rk3568_keeps_in_fp16_are_called_what_they_are(data: Pat
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize(("target", "dtype"), [("rk3588", "fp16"), ("rk3588", "int8"), ("rk3568", "fp16")])
 def test_a_depthwise_multiplier_is_named(target: str, dtype: str, data: Path, convert: Convert) -> None:
-    diagnosis = diagnose(convert(data / "models" / "dwm_c512_m2.onnx", target, dtype)["output"])
-    dense = cause(diagnosis, "depthwise_multiplier")
-    assert (diagnosis.lead, dense.layers) == ("depthwise_multiplier", ("Conv_6",))
+    attribution = diagnose(convert(data / "models" / "dwm_c512_m2.onnx", target, dtype)["output"])
+    dense = cause(attribution, "depthwise_multiplier")
+    assert (attribution.lead, dense.layers) == ("depthwise_multiplier", ("Conv_6",))
     assert dense.share > 0.96
 
 
@@ -99,6 +99,6 @@ def test_mean_and_std_of_every_channel_are_metadata(tmp_path: Path, convert: Con
     config = {"mean_values": [[0.25] * 1024], "std_values": [[2.0] * 1024]}
     plain, described = convert(path, "rk3588", "fp16"), convert(path, "rk3588", "fp16", config=config)
     grown = described["size_bytes"] - plain["size_bytes"]
-    diagnosis = diagnose(described["output"])
-    assert (diagnosis.lead, grown) == ("metadata", 23_488)
-    assert abs(cause(diagnosis, "metadata").bytes - grown) <= 2_048
+    attribution = diagnose(described["output"])
+    assert (attribution.lead, grown) == ("metadata", 23_488)
+    assert abs(cause(attribution, "metadata").bytes - grown) <= 2_048

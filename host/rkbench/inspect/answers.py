@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from math import prod
 
+from rkbench.inspect.causes.cause import Attribution, Cause
 from rkbench.inspect.causes.constants import is_pooling, pooling_source
-from rkbench.inspect.causes.nouns import Cause, Diagnosis
-from rkbench.inspect.causes.subject import CONSTANT_SECTIONS, Site, Subject, float_reason, runs_on_cpu
-from rkbench.inspect.causes.wording import count, listing, percent
+from rkbench.inspect.causes.model_facts import CONSTANT_SECTIONS, ModelFacts, Site, float_reason, runs_on_cpu
+from rkbench.inspect.formatting import count, listing, percent
 from rkbench.units import format_bytes
 
 # Why an operator is left to the CPU: the operator list of rknn-toolkit2 2.3.2 and conversions with 2.5.0.
@@ -95,17 +95,17 @@ class FourAnswers:
     what_to_change: ChangeAnswer
 
 
-def answer(subject: Subject, diagnosis: Diagnosis) -> FourAnswers:
+def answer(facts: ModelFacts, attribution: Attribution) -> FourAnswers:
     """Return the four answers for a file; before the model is closed."""
-    pooling = tuple(_pooling(site) for site in subject.sites if is_pooling(site))
-    floats = _float_layers(subject)
-    on_cpu = tuple(_elsewhere(site, _cpu_reason(site)) for site in subject.sites if runs_on_cpu(site))
-    steps = _steps(diagnosis)
+    pooling = tuple(_pooling(site) for site in facts.sites if is_pooling(site))
+    floats = _float_layers(facts)
+    on_cpu = tuple(_elsewhere(site, _cpu_reason(site)) for site in facts.sites if runs_on_cpu(site))
+    steps = _steps(attribution)
     return FourAnswers(
-        PoolingAnswer(_pooling_answer(subject, pooling), pooling),
-        PrecisionAnswer(_precision_answer(subject, floats, on_cpu), floats, on_cpu),
-        SizeAnswer(diagnosis.sentence, tuple(_named(cause) for cause in diagnosis.causes)),
-        ChangeAnswer(_change_answer(diagnosis, steps), steps),
+        PoolingAnswer(_pooling_answer(facts, pooling), pooling),
+        PrecisionAnswer(_precision_answer(facts, floats, on_cpu), floats, on_cpu),
+        SizeAnswer(attribution.sentence, tuple(_named(cause) for cause in attribution.causes)),
+        ChangeAnswer(_change_answer(attribution, steps), steps),
     )
 
 
@@ -125,7 +125,7 @@ def _constants(site: Site) -> int:
     return sum(sections[name] for name in CONSTANT_SECTIONS)
 
 
-def _pooling_answer(subject: Subject, pooling: tuple[PoolingConvolution, ...]) -> str:
+def _pooling_answer(facts: ModelFacts, pooling: tuple[PoolingConvolution, ...]) -> str:
     if not pooling:
         return "None: no convolution of this file was made from a GlobalAveragePool or ReduceMean."
     total = sum(item.bytes for item in pooling)
@@ -133,18 +133,18 @@ def _pooling_answer(subject: Subject, pooling: tuple[PoolingConvolution, ...]) -
     widest = "x".join(map(str, max((item.kernel for item in pooling), key=prod)))
     return (
         f"{count(len(pooling), 'convolution')}, from {count(sources, 'pooling layer')}: kernels up to "
-        f"{widest}, together {format_bytes(total)} ({percent(total / subject.size_bytes)} of "
+        f"{widest}, together {format_bytes(total)} ({percent(total / facts.size_bytes)} of "
         f"the file)."
     )
 
 
-def _float_layers(subject: Subject) -> tuple[LayerElsewhere, ...]:
-    if subject.dtype != "int8":
+def _float_layers(facts: ModelFacts) -> tuple[LayerElsewhere, ...]:
+    if facts.dtype != "int8":
         return ()
     moving = (*RENAMING, "InputOperator", "OutputOperator", "exDataConvert")
-    computing = [site for site in subject.sites if site.node.type not in moving]
+    computing = [site for site in facts.sites if site.node.type not in moving]
     return tuple(
-        _elsewhere(site, float_reason(subject, site))
+        _elsewhere(site, float_reason(facts, site))
         for site in computing
         if site.layer.dtype.startswith(("FLOAT", "BFLOAT"))
     )
@@ -159,9 +159,9 @@ def _elsewhere(site: Site, reason: str) -> LayerElsewhere:
 
 
 def _precision_answer(
-    subject: Subject, floats: tuple[LayerElsewhere, ...], on_cpu: tuple[LayerElsewhere, ...]
+    facts: ModelFacts, floats: tuple[LayerElsewhere, ...], on_cpu: tuple[LayerElsewhere, ...]
 ) -> str:
-    if subject.dtype != "int8":
+    if facts.dtype != "int8":
         precision = "This is a float model: no layer is quantized."
     elif floats:
         names = listing([item.name for item in floats], 4)
@@ -176,10 +176,10 @@ def _precision_answer(
     return f"{precision} {count(len(on_cpu), 'layer')} on the CPU ({kinds}): {names}."
 
 
-def _steps(diagnosis: Diagnosis) -> tuple[str, ...]:
+def _steps(attribution: Attribution) -> tuple[str, ...]:
     """Return the steps of all causes, the largest cause first; one command or line once."""
     steps: dict[str, str] = {}
-    for cause in diagnosis.causes:
+    for cause in attribution.causes:
         for fix in cause.fix:
             if fix.kind != "nothing":
                 text = f"{fix.snippet}  ({fix.action})" if fix.snippet else fix.action
@@ -187,7 +187,7 @@ def _steps(diagnosis: Diagnosis) -> tuple[str, ...]:
     return tuple(steps.values())
 
 
-def _change_answer(diagnosis: Diagnosis, steps: tuple[str, ...]) -> str:
-    if diagnosis.verdict == "healthy":
+def _change_answer(attribution: Attribution, steps: tuple[str, ...]) -> str:
+    if attribution.verdict == "healthy":
         return "Nothing has to change." + (" What would still save bytes is listed." if steps else "")
     return steps[0] if steps else "Nothing is known that cures it."

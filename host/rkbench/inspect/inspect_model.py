@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rkbench.inspect.answers import answer
-from rkbench.inspect.causes import Diagnosis, find_causes, read_subject
-from rkbench.inspect.causes.subject import Subject
+from rkbench.inspect.causes import Attribution, find_causes, read_facts
+from rkbench.inspect.causes.model_facts import ModelFacts
 from rkbench.inspect.document import (
     SCHEMA,
     FileInspection,
@@ -29,32 +29,32 @@ def inspect_model(model: RknnModel, *, digest: bool = True) -> FileInspection:
 
     Without `digest` the file is not hashed and `sha256` is None: hashing costs more than the rest.
     """
-    subject = read_subject(model)
-    diagnosis = find_causes(model, subject)
-    answers = answer(subject, diagnosis)
+    facts = read_facts(model)
+    attribution = find_causes(model, facts)
+    answers = answer(facts, attribution)
     return FileInspection(
         schema=SCHEMA,
-        sentence=diagnosis.sentence,
-        verdict=diagnosis.verdict,
-        lead_cause=diagnosis.lead,
-        file=_file(subject, digest),
+        sentence=attribution.sentence,
+        verdict=attribution.verdict,
+        lead_cause=attribution.lead,
+        file=_file(facts, digest),
         sections=model.sections,
         memory=_memory(model.memory),
         inputs=tuple(_tensor(tensor) for tensor in model.inputs),
         outputs=tuple(_tensor(tensor) for tensor in model.outputs),
-        layers=_layers(subject, diagnosis),
-        unattributed=_unattributed(subject),
-        causes=diagnosis.causes,
-        ordinary=OrdinaryBytes(diagnosis.ordinary_bytes, diagnosis.ordinary),
+        layers=_layers(facts, attribution),
+        unattributed=_unattributed(facts),
+        causes=attribution.causes,
+        ordinary=OrdinaryBytes(attribution.ordinary_bytes, attribution.ordinary),
         answers=answers,
-        myths=judge_myths(subject, diagnosis, answers),
+        myths=judge_myths(facts, attribution, answers),
         onnx=None,
         diff=None,
     )
 
 
-def _file(subject: Subject, digest: bool) -> InspectedFile:
-    file = subject.model.file
+def _file(facts: ModelFacts, digest: bool) -> InspectedFile:
+    file = facts.model.file
     return InspectedFile(
         path=str(file.path),
         sha256=file.sha256 if digest else None,
@@ -66,8 +66,8 @@ def _file(subject: Subject, digest: bool) -> InspectedFile:
         compiler_version=file.compiler_version or None,
         framework=file.framework or None,
         npu_generation=file.npu_generation or None,
-        dtype=subject.dtype,
-        task_count=subject.model.task_count,
+        dtype=facts.dtype,
+        task_count=facts.model.task_count,
     )
 
 
@@ -96,9 +96,9 @@ def _tensor(tensor: Tensor) -> InspectedTensor:
     )
 
 
-def _layers(subject: Subject, diagnosis: Diagnosis) -> tuple[InspectedLayer, ...]:
-    pairs = zip(subject.model.layers, subject.structure_bytes, strict=True)
-    return tuple(_layer(layer, structure, diagnosis.owners.get(layer.index)) for layer, structure in pairs)
+def _layers(facts: ModelFacts, attribution: Attribution) -> tuple[InspectedLayer, ...]:
+    pairs = zip(facts.model.layers, facts.structure_bytes, strict=True)
+    return tuple(_layer(layer, structure, attribution.owners.get(layer.index)) for layer, structure in pairs)
 
 
 def _layer(layer: Layer, structure_bytes: int, cause: str | None) -> InspectedLayer:
@@ -131,7 +131,7 @@ def _layer(layer: Layer, structure_bytes: int, cause: str | None) -> InspectedLa
     )
 
 
-def _unattributed(subject: Subject) -> Sections:
+def _unattributed(facts: ModelFacts) -> Sections:
     """Return the bytes of no layer, without the structure that was shared out."""
-    rest = subject.model.unattributed
-    return replace(rest, structure=rest.structure - sum(subject.structure_bytes))
+    rest = facts.model.unattributed
+    return replace(rest, structure=rest.structure - sum(facts.structure_bytes))

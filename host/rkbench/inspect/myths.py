@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rkbench.inspect.answers import FourAnswers
-from rkbench.inspect.causes.nouns import Diagnosis
-from rkbench.inspect.causes.subject import Subject
+from rkbench.inspect.causes.cause import Attribution
+from rkbench.inspect.causes.model_facts import ModelFacts
 from rkbench.inspect.causes.weights import padding
-from rkbench.inspect.causes.wording import count, percent
+from rkbench.inspect.formatting import count, percent
 from rkbench.units import format_bytes
 
 
@@ -22,22 +22,22 @@ class Myth:
     verdict: str
 
 
-def judge_myths(subject: Subject, diagnosis: Diagnosis, answers: FourAnswers) -> tuple[Myth, ...]:
+def judge_myths(facts: ModelFacts, attribution: Attribution, answers: FourAnswers) -> tuple[Myth, ...]:
     """Return one line for each popular suspect, with the bytes that it owns in this file."""
-    size = subject.size_bytes
+    size = facts.size_bytes
     pooling = answers.convolutions_from_pooling.convolutions
     pooled = sum(item.bytes for item in pooling)
     means = sum(item.bytes for item in pooling if "mean" in item.name.lower())
-    owned = {cause.code: cause.bytes for cause in diagnosis.causes}
+    owned = {cause.code: cause.bytes for cause in attribution.causes}
     extra = owned.get("float_layers", 0)
-    padded = _padding_bytes(subject)
+    padded = _padding_bytes(facts)
     return (
         Myth(
             "GlobalAveragePool becomes a convolution",
             pooled,
             f"true in form, harmless in size: {answers.convolutions_from_pooling.answer}",
         ),
-        Myth("a lost ReLU makes layers float", _without_relu(subject)[1], _relu(subject)),
+        Myth("a lost ReLU makes layers float", _without_relu(facts)[1], _relu(facts)),
         Myth(
             "alignment padding",
             padded,
@@ -64,23 +64,23 @@ def judge_myths(subject: Subject, diagnosis: Diagnosis, answers: FourAnswers) ->
     )
 
 
-def _padding_bytes(subject: Subject) -> int:
-    finding = padding(subject, subject.ledger())
+def _padding_bytes(facts: ModelFacts) -> int:
+    finding = padding(facts, facts.ledger())
     return sum(claim.size_bytes for claim in finding.claims) if finding else 0
 
 
-def _without_relu(subject: Subject) -> tuple[int, int, int]:
+def _without_relu(facts: ModelFacts) -> tuple[int, int, int]:
     """Return of the convolutions without ReLU: their number, bytes of float ones, number of float ones."""
     plain = [
-        site for site in subject.sites if site.is_convolution and site.kernel and "Relu" not in site.node.type
+        site for site in facts.sites if site.is_convolution and site.kernel and "Relu" not in site.node.type
     ]
-    floats = [site for site in plain if subject.dtype == "int8" and site.layer.dtype == "FLOAT16"]
+    floats = [site for site in plain if facts.dtype == "int8" and site.layer.dtype == "FLOAT16"]
     return len(plain), sum(site.layer.weight_bytes for site in floats), len(floats)
 
 
-def _relu(subject: Subject) -> str:
-    number, _, floats = _without_relu(subject)
-    if subject.dtype != "int8":
+def _relu(facts: ModelFacts) -> str:
+    number, _, floats = _without_relu(facts)
+    if facts.dtype != "int8":
         return f"not a question here, the model is float; {count(number, 'convolution')} without ReLU"
     if floats:
         return f"{floats} of {number} convolutions without ReLU are float, see the float layers for why"

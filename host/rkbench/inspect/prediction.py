@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from pathlib import Path
 
-from rkbench.inspect.causes.wording import count, listing
+from rkbench.inspect.formatting import count, listing
 from rkbench.onnx.convolution import DENSE, KEPT, MULTIPLIER
 from rkbench.onnx.prediction import UNMEASURED, NodePrediction, Prediction
 from rkbench.rknn.targets import kept_group_alignment

@@ -18,7 +18,7 @@ from rkbench.onnx.model import OnnxFile, open_onnx, restore_declarations
 from rkbench.onnx.predict import check_target, predict
 from rkbench.onnx.prediction import Prediction
 from rkbench.onnx.rewrites import ALL
-from rkbench.onnx.rewrites.proposal import Proposal, Propose, Site, is_stored
+from rkbench.onnx.rewrites.proposal import Proposal, Propose, RewriteContext, is_stored
 from rkbench.onnx.verify import Verification, verify
 from rkbench.rknn import targets
 
@@ -105,9 +105,9 @@ def fix_file(
         raise UsageError(
             f"{target}: nobody has measured what its compiler keeps", hint="use rk3568 or rk3588"
         )
-    site = Site(network.graph, target, known, toolkit_version)
-    skipped = tuple(_skipped(network, site))
-    proposals = [] if network.is_quantized else _best_proposals(site, rewrites)
+    context = RewriteContext(network.graph, target, known, toolkit_version)
+    skipped = tuple(_skipped(network, context))
+    proposals = [] if network.is_quantized else _best_proposals(context, rewrites)
     if not proposals:
         return FixReport(path, None, (), skipped, before, before, None)
     if network.missing_files:
@@ -130,11 +130,11 @@ def _check_output(path: Path, output: Path, *, force: bool) -> None:
         raise UsageError(f"{output.parent} is no folder", hint="make it, or name another file with -o")
 
 
-def _best_proposals(site: Site, rewrites: Sequence[Propose]) -> list[Proposal]:
+def _best_proposals(context: RewriteContext, rewrites: Sequence[Propose]) -> list[Proposal]:
     """Return the best proposal of every node for which one pays."""
     best = []
-    for node in site.graph:
-        offered = [proposal for propose in rewrites if (proposal := propose(node, site)) is not None]
+    for node in context.graph:
+        offered = [proposal for propose in rewrites if (proposal := propose(node, context)) is not None]
         if offered:
             chosen = min(offered, key=lambda proposal: proposal.after_bytes)
             if _pays(chosen):
@@ -147,14 +147,14 @@ def _pays(proposal: Proposal) -> bool:
     return saved >= LEAST_SAVED_BYTES and saved >= LEAST_SAVED_RATIO * proposal.before_bytes
 
 
-def _skipped(network: OnnxFile, site: Site) -> list[Skipped]:
+def _skipped(network: OnnxFile, context: RewriteContext) -> list[Skipped]:
     """Return the convolutions that become dense and that no rewrite may touch, with the reason."""
     found = []
     for node in network.graph:
         geometry = convolution_of(node) if node.op_type == "Conv" else None
         if geometry is None:
             continue
-        becomes = conv.fate(geometry, site.target, site.dtype, site.toolkit_version)
+        becomes = conv.fate(geometry, context.target, context.dtype, context.toolkit_version)
         if becomes not in (conv.DENSE, conv.MULTIPLIER):
             continue
         if network.is_quantized:

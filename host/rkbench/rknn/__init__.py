@@ -37,7 +37,7 @@ Also: `rkbench.inspect.diff.diff_models`, `rkbench.rknn.structure.structure_part
 
 from rkbench.rknn.contents import (
     Buffer,
-    Convolution,
+    ConvolutionAttributes,
     FileInfo,
     Graph,
     Layer,
@@ -52,7 +52,7 @@ from rkbench.rknn.reader import open_model
 
 __all__ = [
     "Buffer",
-    "Convolution",
+    "ConvolutionAttributes",
     "FileInfo",
     "Graph",
     "Identity",

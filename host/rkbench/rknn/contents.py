@@ -126,7 +126,7 @@ class Tensor:
 
 
 @dataclass(frozen=True, slots=True)
-class Convolution:
+class ConvolutionAttributes:
     """Attributes of a convolution as the compiler runs it; what is absent in the file is 1, or 0 for pads."""
 
     kernel: tuple[int, ...]
@@ -154,7 +154,7 @@ class Node:
     commands: tuple[int, ...]
     """Tensors of kind `command`, one for each NPU task; containers 1 to 4 only."""
     task_counts: TaskCounts
-    convolution: Convolution | None = None
+    convolution: ConvolutionAttributes | None = None
     """Attributes of a convolution; None for every other type."""
 
 

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from rkbench.rknn.codes import SECTION_OF_KIND, TASK_BYTES
 from rkbench.rknn.contents import (
     Buffer,
     Contents,
@@ -17,7 +16,8 @@ from rkbench.rknn.contents import (
     Sections,
     Tensor,
 )
-from rkbench.rknn.names import Origin, origin_of
+from rkbench.rknn.file_format import SECTION_OF_KIND, TASK_BYTES
+from rkbench.rknn.names import NodeOrigin, origin_of
 
 _TASK = struct.Struct("<8IQ")
 CONSTANT_SECTIONS = ("weights", "cpu_constants", "lookup_tables", "kind7", "compiler_constants")
@@ -221,7 +221,7 @@ def _neighbours(contents: Contents) -> tuple[Links, Links]:
     return fed_by, {node: tuple(readers) for node, readers in feeds.items()}
 
 
-def _origins(contents: Contents, feeds: Links) -> list[Origin]:
+def _origins(contents: Contents, feeds: Links) -> list[NodeOrigin]:
     """Return the origin of every node; what was made for a rewritten neighbour takes that one's.
 
     `Pad:Relu_6_pad` and `Split:Relu_6_split` bear the name of the tensor that they read, but were made for
@@ -242,7 +242,7 @@ def _origins(contents: Contents, feeds: Links) -> list[Origin]:
 
 
 def _layer(
-    contents: Contents, node: Node, share: NodeBytes, origin: Origin, producers: Links, consumers: Links
+    contents: Contents, node: Node, share: NodeBytes, origin: NodeOrigin, producers: Links, consumers: Links
 ) -> Layer:
     inputs = [contents.tensors[i] for i in node.inputs]
     data = [t for t in inputs if t.kind in ("input", "activation", "output") and "_exSecondary" not in t.name]

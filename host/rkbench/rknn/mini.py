@@ -16,8 +16,8 @@ import struct
 from dataclasses import dataclass, replace
 
 from rkbench.errors import ModelError
-from rkbench.rknn.codes import TASK_BYTES
 from rkbench.rknn.contents import Buffer, Memory, Tensor
+from rkbench.rknn.file_format import TASK_BYTES
 from rkbench.rknn.flatbuffer import HINT, FlatBuffer, Table
 from rkbench.rknn.payload import Payload, read_graphs, refuse_overlaps, tensor_kind
 

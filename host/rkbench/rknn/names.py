@@ -51,17 +51,17 @@ _WITHOUT_SOURCE = ("InputOperator", "OutputOperator")
 
 
 @dataclass(frozen=True)
-class Origin:
+class NodeOrigin:
     """Where a layer comes from; None where its name does not say."""
 
     onnx_node: str | None
     rewrite: str | None
 
 
-def origin_of(name: str, node_type: str) -> Origin:
+def origin_of(name: str, node_type: str) -> NodeOrigin:
     """Return the source node and the rewrite that `name` tells of, for a layer of `node_type`."""
     if node_type in _WITHOUT_SOURCE:
-        return Origin(None, None)
+        return NodeOrigin(None, None)
     prefix = re.match(_TYPE_PREFIX, name)
     base = (name[prefix.end() :] if prefix else name).removesuffix("_" + node_type)
     tail = base[-TAIL:]
@@ -70,10 +70,10 @@ def origin_of(name: str, node_type: str) -> Origin:
         found = re.search(pattern, tail)
         if found:
             source = _without_mark(base[: cut + found.start()])
-            return Origin(None if rewrite == "dtype_conversion" else source or None, rewrite)
+            return NodeOrigin(None if rewrite == "dtype_conversion" else source or None, rewrite)
     source = _without_mark(base)
     rewritten = source != base and node_type.startswith("Conv")
-    return Origin(source or None, "matmul_to_conv" if rewritten else None)
+    return NodeOrigin(source or None, "matmul_to_conv" if rewritten else None)
 
 
 def _without_mark(name: str) -> str:

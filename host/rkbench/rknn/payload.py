@@ -9,15 +9,15 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rkbench.rknn.codes import DTYPES, KINDS, LAYOUTS, TARGETS
 from rkbench.rknn.contents import (
     Buffer,
-    Convolution,
+    ConvolutionAttributes,
     Graph,
     Memory,
     Node,
     Tensor,
 )
+from rkbench.rknn.file_format import DTYPES, KINDS, LAYOUTS, TARGETS
 from rkbench.rknn.flatbuffer import FlatBuffer, Table
 
 
@@ -209,13 +209,13 @@ def _read_node(table: Table, index: int, graph: int, tensor_base: int, tensor_co
 CONVOLUTION_OPTIONS = 1
 
 
-def _read_convolution(table: Table) -> Convolution | None:
+def _read_convolution(table: Table) -> ConvolutionAttributes | None:
     """Return the options of a convolution: a union, type (1 = convolution) in slot 7, table in slot 8."""
     if table.u8(7, "node.options_type") != CONVOLUTION_OPTIONS or not table.at(8):
         return None
     flat = table.buffer
     options = flat.table(flat.follow(table.at(8), "node.options"), "node.options")
-    return Convolution(
+    return ConvolutionAttributes(
         kernel=options.numbers(3, "i", "convolution.kernel"),
         strides=options.numbers(5, "i", "convolution.strides"),
         dilations=options.numbers(1, "i", "convolution.dilations"),

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from rkbench.errors import ModelError
-from rkbench.rknn.codes import SECTION_OF_KIND, TASK_BYTES
 from rkbench.rknn.container import Container, read_container, read_json
 from rkbench.rknn.contents import Contents, FileInfo, Graph, Memory, Sections
+from rkbench.rknn.file_format import SECTION_OF_KIND, TASK_BYTES
 from rkbench.rknn.identify import identify, unreadable
 from rkbench.rknn.layers import sections_of_buffers
 from rkbench.rknn.mini import read_mini_payload

@@ -42,7 +42,7 @@ class WeightLayout:
 
 
 @dataclass(frozen=True)
-class Target:
+class CompileTarget:
     """One SoC as the converter knows it (`target_platform`)."""
 
     name: str
@@ -73,17 +73,17 @@ _F2: dict[Dtype, WeightLayout] = {
     "int8": WeightLayout(32, 16, 2, 16, 16, 2, 32, 8),
 }
 
-TARGETS: dict[str, Target] = {
+TARGETS: dict[str, CompileTarget] = {
     target.name: target
     for target in (
-        Target("rk3566", "RKNPU lite", 1, _LITE),
-        Target("rk3568", "RKNPU lite", 1, _LITE),
-        Target("rk3588", "RKNPU v2", 3, _V2, 2048),
-        Target("rk3562", "RKNPU t4", 1, _T4),
-        Target("rk3576", "RKNPU f2", 2, _F2),
-        Target("rv1126b", "RKNPU f3", 1, _F2),
-        Target("rv1103", "", 1, {}),
-        Target("rv1106", "", 1, {}),
+        CompileTarget("rk3566", "RKNPU lite", 1, _LITE),
+        CompileTarget("rk3568", "RKNPU lite", 1, _LITE),
+        CompileTarget("rk3588", "RKNPU v2", 3, _V2, 2048),
+        CompileTarget("rk3562", "RKNPU t4", 1, _T4),
+        CompileTarget("rk3576", "RKNPU f2", 2, _F2),
+        CompileTarget("rv1126b", "RKNPU f3", 1, _F2),
+        CompileTarget("rv1103", "", 1, {}),
+        CompileTarget("rv1106", "", 1, {}),
     )
 }
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rkbench.inspect.causes import Cause, Diagnosis, find_causes, read_subject
-from rkbench.inspect.causes.zeros import Groups, find_groups, single_input_share
+from rkbench.inspect.causes import Attribution, Cause, find_causes, read_facts
+from rkbench.inspect.causes.kernel_groups import Groups, find_groups, single_input_share
 from rkbench.rknn import open_model
 from rknn_writer import (
     MODELS,
@@ -54,11 +54,11 @@ def groups_of(kernel: bytes) -> Groups | None:
         return find_groups(model, [tensor for tensor in model.tensors if tensor.kind == "weight"])
 
 
-def cause(diagnosis: Diagnosis, code: str) -> Cause:
-    return next(cause for cause in diagnosis.causes if cause.code == code)
+def cause(attribution: Attribution, code: str) -> Cause:
+    return next(cause for cause in attribution.causes if cause.code == code)
 
 
-def diagnose(path: Path) -> Diagnosis:
+def diagnose(path: Path) -> Attribution:
     with open_model(path) as model:
         return find_causes(model)
 
@@ -93,8 +93,8 @@ def test_channels_that_the_buffer_cannot_hold_are_not_counted_out() -> None:
 
 
 def test_filler_in_int8_is_the_zero_point_of_the_channel_not_zero() -> None:
-    diagnosis = diagnose(MODELS / "grouped_c64_g16_rk3568_i8.rknn")
-    assert cause(diagnosis, "grouped_conv_dense").layers == ("Conv_0", "Conv_2")
+    attribution = diagnose(MODELS / "grouped_c64_g16_rk3568_i8.rknn")
+    assert cause(attribution, "grouped_conv_dense").layers == ("Conv_0", "Conv_2")
 
 
 def test_the_layer_needs_no_telling_name_to_be_found() -> None:
@@ -142,19 +142,19 @@ def test_a_toolkit_that_cures_it_is_named_where_there_is_one() -> None:
 
 
 def test_groups_that_are_kept_are_not_called_dense() -> None:
-    diagnosis = diagnose(MODELS / "g1_c512_cpg4_rk3568_fp.rknn")
-    assert "grouped_conv_dense" not in [cause.code for cause in diagnosis.causes]
-    kept = cause(diagnosis, "groups_kept_apart")
+    attribution = diagnose(MODELS / "g1_c512_cpg4_rk3568_fp.rknn")
+    assert "grouped_conv_dense" not in [cause.code for cause in attribution.causes]
+    kept = cause(attribution, "groups_kept_apart")
     assert kept.layers == ("Conv_7",)
     assert set(kept.sections) == {"register_commands", "tasks", "structure"}
 
 
 def test_a_multiplier_is_told_from_a_grouped_convolution() -> None:
-    diagnosis = diagnose(MODELS / "dwm_c64_m2_rk3588_i8.rknn")
-    codes = [cause.code for cause in diagnosis.causes]
+    attribution = diagnose(MODELS / "dwm_c64_m2_rk3588_i8.rknn")
+    codes = [cause.code for cause in attribution.causes]
     assert codes[0] == "depthwise_multiplier"
     assert "grouped_conv_dense" not in codes
-    assert diagnosis.causes[0].bytes == 128 * 64 * 9 - 128 * 9
+    assert attribution.causes[0].bytes == 128 * 64 * 9 - 128 * 9
 
 
 def test_no_other_sample_has_a_dense_grouped_convolution() -> None:
@@ -165,7 +165,7 @@ def test_no_other_sample_has_a_dense_grouped_convolution() -> None:
     found = {}
     for path in paths:
         with open_model(path) as model:
-            found[path.stem] = len(read_subject(model).dense_groups)
+            found[path.stem] = len(read_facts(model).dense_groups)
     assert len(found) >= 9
     assert set(found.values()) == {0}
 

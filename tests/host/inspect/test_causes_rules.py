@@ -7,8 +7,8 @@ from hashlib import sha256
 from pathlib import Path
 
 import pytest
-from rkbench.inspect.causes import Cause, Diagnosis, find_causes, read_subject
-from rkbench.inspect.causes.lists import core_lists
+from rkbench.inspect.causes import Attribution, Cause, find_causes, read_facts
+from rkbench.inspect.causes.command_lists import core_lists
 from rkbench.rknn import open_model
 from rknn_writer import (
     MODELS,
@@ -22,7 +22,7 @@ from rknn_writer import (
 )
 
 
-def diagnose(path: Path) -> Diagnosis:
+def diagnose(path: Path) -> Attribution:
     with open_model(path) as model:
         return find_causes(model)
 
@@ -68,18 +68,18 @@ def test_float_layers_of_an_int8_model_are_named_with_a_reason() -> None:
 
 
 def test_the_core_lists_of_an_ordinary_network_are_listed_but_are_no_bloat() -> None:
-    diagnosis = diagnose(MODELS / "mb_gap7_rk3588_i8.rknn")
-    lists = diagnosis.causes[0]
-    assert (diagnosis.verdict, diagnosis.lead, lists.code) == ("healthy", None, "core_lists")
+    attribution = diagnose(MODELS / "mb_gap7_rk3588_i8.rknn")
+    lists = attribution.causes[0]
+    assert (attribution.verdict, attribution.lead, lists.code) == ("healthy", None, "core_lists")
     assert lists.evidence == ("commands for 1 core 25.6 kB, added for 2 cores 44.0 kB, for 3 cores 63.0 kB",)
     assert lists.sections["register_commands"] == 132_608 - 25_600
 
 
 def test_a_layer_without_outputs_has_core_lists_too() -> None:
     with open_model(MODELS / "mb_gap7_rk3588_i8.rknn") as model:
-        subject = read_subject(model)
-        bare = replace(subject, sites=tuple(replace(site, outputs=()) for site in subject.sites))
-        finding = core_lists(bare, subject.ledger())
+        facts = read_facts(model)
+        bare = replace(facts, sites=tuple(replace(site, outputs=()) for site in facts.sites))
+        finding = core_lists(bare, facts.ledger())
     assert finding is not None
     assert finding.because.endswith("a single core needs, most for Conv_3 ()")
 
@@ -106,10 +106,10 @@ def test_an_invented_concat_weight_is_named() -> None:
     )
     nodes = (NodeSpec("Conv:Concat_4_2conv", "Conv", 2, (0, 1), (2,)),)
     with opened(write_model(FileSpec((GraphSpec(tensors, nodes, (0,), (2,)),)))) as model:
-        diagnosis = find_causes(model)
-    assert (diagnosis.lead, diagnosis.causes[0].bytes) == ("compiler_constants", 96 * 96 * 2)
-    assert "Concat_4_i1 96x96x1x1" in diagnosis.sentence
-    assert "multiple of 16" in diagnosis.causes[0].fix[0].action
+        attribution = find_causes(model)
+    assert (attribution.lead, attribution.causes[0].bytes) == ("compiler_constants", 96 * 96 * 2)
+    assert "Concat_4_i1 96x96x1x1" in attribution.sentence
+    assert "multiple of 16" in attribution.causes[0].fix[0].action
 
 
 def test_a_constant_that_is_no_generated_map_is_ordinary() -> None:
@@ -126,10 +126,10 @@ def test_a_constant_that_is_no_generated_map_is_ordinary() -> None:
 def test_bytes_behind_the_json_are_metadata() -> None:
     tail = FileSpec((GraphSpec(),), trailing=b"t" * 50_000)
     with opened(write_model(tail)) as model:
-        diagnosis = find_causes(model)
-    assert (diagnosis.causes[0].code, diagnosis.causes[0].bytes) == ("metadata", 50_000)
-    assert "stand behind the end of the model" in diagnosis.sentence
-    assert [fix.action for fix in diagnosis.causes[0].fix] == [
+        attribution = find_causes(model)
+    assert (attribution.causes[0].code, attribution.causes[0].bytes) == ("metadata", 50_000)
+    assert "stand behind the end of the model" in attribution.sentence
+    assert [fix.action for fix in attribution.causes[0].fix] == [
         "copy or convert the file again: no converter writes bytes there"
     ]
 
@@ -142,11 +142,11 @@ def test_an_input_described_channel_by_channel_is_metadata() -> None:
     graph = GraphSpec(tensors, (NodeSpec("Relu:Relu_0", "Relu", 2, (0,), (1,)),), (0,), (1,))
     described = "'mean': [" + "0.0, " * 2047 + "0.0]"
     with opened(write_model(FileSpec((graph,), description=described))) as model:
-        diagnosis = find_causes(model)
-        described_bytes = read_subject(model).description_bytes
-    assert (diagnosis.lead, described_bytes) == ("metadata", 10_248 + 12 * 2_048)
-    assert "an input has 2,048 channels, each with mean and std" in diagnosis.sentence
-    assert "channels on axis 1" in diagnosis.causes[0].fix[0].action
+        attribution = find_causes(model)
+        described_bytes = read_facts(model).description_bytes
+    assert (attribution.lead, described_bytes) == ("metadata", 10_248 + 12 * 2_048)
+    assert "an input has 2,048 channels, each with mean and std" in attribution.sentence
+    assert "channels on axis 1" in attribution.causes[0].fix[0].action
 
 
 @pytest.mark.parametrize(
@@ -164,9 +164,9 @@ def test_float_weights_where_the_name_says_int8_are_half_too_large(
     )
     nodes = (NodeSpec("Conv:Conv_0", "Conv", 2, (0, 1), (2,)),)
     path.write_bytes(write_model(FileSpec((GraphSpec(tensors, nodes, (0,), (2,)),))))
-    diagnosis = diagnose(path)
-    assert diagnosis.lead == lead
-    assert [cause.bytes for cause in diagnosis.causes if cause.code == "float_file"] == (
+    attribution = diagnose(path)
+    assert attribution.lead == lead
+    assert [cause.bytes for cause in attribution.causes if cause.code == "float_file"] == (
         [65_536] if lead else []
     )
 
@@ -179,16 +179,16 @@ def test_a_single_input_channel_is_padded_eightfold() -> None:
     )
     nodes = (NodeSpec("Conv:Conv_0", "Conv", 2, (0, 1), (2,)),)
     with opened(write_model(FileSpec((GraphSpec(tensors, nodes, (0,), (2,)),)))) as model:
-        diagnosis = find_causes(model)
-    assert (diagnosis.lead, diagnosis.causes[0].bytes) == ("padding", 256 * 7 * 7 * (8 - 1) * 2)
-    assert diagnosis.causes[0].evidence == ("1 layer padded, the worst Conv_0 by 8.00x",)
+        attribution = find_causes(model)
+    assert (attribution.lead, attribution.causes[0].bytes) == ("padding", 256 * 7 * 7 * (8 - 1) * 2)
+    assert attribution.causes[0].evidence == ("1 layer padded, the worst Conv_0 by 8.00x",)
 
 
 def test_old_containers_and_synthetic_files_are_diagnosed() -> None:
     for version in (1, 2, 4, 6):
         with opened(write_model(small_spec(version))) as model:
-            diagnosis = find_causes(model)
-            assert diagnosis.ordinary_bytes + diagnosis.excess_bytes == model.file.size_bytes
+            attribution = find_causes(model)
+            assert attribution.ordinary_bytes + attribution.excess_bytes == model.file.size_bytes
 
 
 def test_a_file_without_a_graph_is_diagnosed_too() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rkbench.inspect.causes import Diagnosis, find_causes
+from rkbench.inspect.causes import Attribution, find_causes
 from rkbench.rknn import open_model
 from rknn_writer import MODELS, SHARED_MODELS
 
@@ -62,7 +62,7 @@ SHARED_SENTENCES = {
 SHARED = SHARED_MODELS / "made"
 
 
-def diagnose(path: Path) -> Diagnosis:
+def diagnose(path: Path) -> Attribution:
     with open_model(path) as model:
         return find_causes(model)
 
@@ -89,22 +89,22 @@ def test_the_shared_samples_get_their_sentence(name: str) -> None:
 
 @pytest.mark.parametrize("path", readable(), ids=lambda path: path.stem)
 def test_every_byte_belongs_to_one_cause_or_is_ordinary(path: Path) -> None:
-    diagnosis = diagnose(path)
+    attribution = diagnose(path)
     size = path.stat().st_size
-    assert diagnosis.ordinary_bytes + diagnosis.excess_bytes == size
-    assert sum(diagnosis.ordinary.values()) == diagnosis.ordinary_bytes
-    assert all(sum(cause.sections.values()) == cause.bytes > 0 for cause in diagnosis.causes)
-    assert [cause.bytes for cause in diagnosis.causes] == sorted(
-        (cause.bytes for cause in diagnosis.causes), reverse=True
+    assert attribution.ordinary_bytes + attribution.excess_bytes == size
+    assert sum(attribution.ordinary.values()) == attribution.ordinary_bytes
+    assert all(sum(cause.sections.values()) == cause.bytes > 0 for cause in attribution.causes)
+    assert [cause.bytes for cause in attribution.causes] == sorted(
+        (cause.bytes for cause in attribution.causes), reverse=True
     )
 
 
 @pytest.mark.parametrize("path", readable(), ids=lambda path: path.stem)
 def test_a_section_is_never_claimed_beyond_its_size(path: Path) -> None:
     with open_model(path) as model:
-        diagnosis, sections = find_causes(model), vars(model.sections)
-    claimed = {name: diagnosis.ordinary.get(name, 0) for name in sections}
-    for cause in diagnosis.causes:
+        attribution, sections = find_causes(model), vars(model.sections)
+    claimed = {name: attribution.ordinary.get(name, 0) for name in sections}
+    for cause in attribution.causes:
         for name, size in cause.sections.items():
             claimed[name] += size
     assert claimed == sections

@@ -15,7 +15,7 @@ import pytest
 from onnx_networks import Network, grouped
 from rkbench.errors import ModelError, UsageError
 from rkbench.onnx import fix_file
-from rkbench.onnx.rewrites.proposal import Proposal, Site, constant_array, replace_constant
+from rkbench.onnx.rewrites.proposal import Proposal, RewriteContext, constant_array, replace_constant
 from rkbench.onnx.verify import verify
 
 BLOAT = "bloat3M_groupconv_cpg4.onnx"
@@ -94,7 +94,7 @@ def test_another_file_is_overwritten_only_with_force(tmp_path: Path) -> None:
     onnx.checker.check_model(onnx.load(other), full_check=True)
 
 
-def spoil(node: ir.Node, site: Site) -> Proposal | None:
+def spoil(node: ir.Node, context: RewriteContext) -> Proposal | None:
     """A rewrite that lies: it scales the weights."""
     if node.name != "target":
         return None
@@ -102,7 +102,7 @@ def spoil(node: ir.Node, site: Site) -> Proposal | None:
     assert weights is not None
 
     def apply() -> None:
-        replace_constant(node, 1, weights * 1.01, site.graph)
+        replace_constant(node, 1, weights * 1.01, context.graph)
 
     return Proposal("target", "spoil", "scales the weights", 1_000_000, 1, apply)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rkbench.rknn.names import Origin, origin_of
+from rkbench.rknn.names import NodeOrigin, origin_of
 
 
 @pytest.mark.parametrize(
@@ -40,7 +40,7 @@ from rkbench.rknn.names import Origin, origin_of
 def test_names_tell_source_and_rewrite(
     name: str, node_type: str, onnx_node: str | None, rewrite: str | None
 ) -> None:
-    assert origin_of(name, node_type) == Origin(onnx_node, rewrite)
+    assert origin_of(name, node_type) == NodeOrigin(onnx_node, rewrite)
 
 
 def test_a_name_made_to_exhaust_the_patterns_is_cut_short() -> None:

@@ -3,23 +3,23 @@
 >>> from rkbench.rknn import open_model
 >>> from rkbench.inspect.causes import find_causes
 >>> with open_model("model.rknn") as model:
-...     diagnosis = find_causes(model)
-...     print(diagnosis.sentence)
+...     attribution = find_causes(model)
+...     print(attribution.sentence)
 """
 
-from rkbench.inspect.causes.diagnose import RULES, find_causes
-from rkbench.inspect.causes.nouns import Cause, Claim, Diagnosis, Finding, Fix
-from rkbench.inspect.causes.subject import Site, Subject, read_subject
+from rkbench.inspect.causes.attribution import RULES, find_causes
+from rkbench.inspect.causes.cause import Attribution, Cause, Claim, Finding, Fix
+from rkbench.inspect.causes.model_facts import ModelFacts, Site, read_facts
 
 __all__ = [
     "RULES",
+    "Attribution",
     "Cause",
     "Claim",
-    "Diagnosis",
     "Finding",
     "Fix",
+    "ModelFacts",
     "Site",
-    "Subject",
     "find_causes",
-    "read_subject",
+    "read_facts",
 ]

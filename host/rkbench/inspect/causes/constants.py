@@ -6,11 +6,17 @@ import re
 import zlib
 from collections import defaultdict
 
+from rkbench.inspect.causes.cause import Claim, Finding, Fix
+from rkbench.inspect.causes.kernel_groups import single_input_share
 from rkbench.inspect.causes.ledger import Ledger
-from rkbench.inspect.causes.nouns import Claim, Finding, Fix
-from rkbench.inspect.causes.subject import COMMAND_SECTIONS, CONSTANT_SECTIONS, SECTION_OF, Site, Subject
-from rkbench.inspect.causes.wording import count, dims, listing, percent
-from rkbench.inspect.causes.zeros import single_input_share
+from rkbench.inspect.causes.model_facts import (
+    COMMAND_SECTIONS,
+    CONSTANT_SECTIONS,
+    SECTION_OF,
+    ModelFacts,
+    Site,
+)
+from rkbench.inspect.formatting import count, dims, listing, percent
 from rkbench.rknn.contents import Tensor
 from rkbench.rknn.model import RknnModel
 from rkbench.units import format_bytes
@@ -47,9 +53,9 @@ def is_gather(site: Site) -> bool:
     return site.is_convolution and "gather_2conv" in site.base
 
 
-def pooling(subject: Subject, ledger: Ledger) -> Finding | None:
+def pooling(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """GlobalAveragePool and ReduceMean run as depthwise convolutions, in stages of kernel <= 7."""
-    layers = [site for site in subject.sites if is_pooling(site)]
+    layers = [site for site in facts.sites if is_pooling(site)]
     if not layers:
         return None
     sources: dict[str, list[Site]] = defaultdict(list)
@@ -80,13 +86,13 @@ def pooling(subject: Subject, ledger: Ledger) -> Finding | None:
     )
 
 
-def shuffle_dense(subject: Subject, ledger: Ledger) -> Finding | None:
+def shuffle_dense(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """A channel shuffle becomes a dense C x C convolution that copies channels."""
-    layers = [site for site in subject.sites if is_gather(site)]
+    layers = [site for site in facts.sites if is_gather(site)]
     if not layers:
         return None
     kernels = [site.kernel for site in layers if site.kernel]
-    shares = [single_input_share(subject.model, kernel) for kernel in kernels]
+    shares = [single_input_share(facts.model, kernel) for kernel in kernels]
     widths = sorted({kernel.shape[0] for kernel in kernels})
     return Finding(
         code="shuffle_dense",
@@ -119,16 +125,16 @@ def shuffle_dense(subject: Subject, ledger: Ledger) -> Finding | None:
     )
 
 
-def folded_constants(subject: Subject, _ledger: Ledger) -> Finding | None:
+def folded_constants(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
     """Maps that the ONNX computes from a few bytes (ConstantOfShape, Expand, Tile) are stored whole."""
     found = [
         (site, tensor)
-        for site in subject.sites
+        for site in facts.sites
         if site.node.type in MAP_READERS
         for tensor in site.constants
         if tensor.kind in ("weight", "cpu_constant", "compiler_constant")
         and tensor.buffer_bytes >= LARGE_CONSTANT_BYTES
-        and ("ConstantOfShape" in tensor.name or is_repetitive(subject.model, tensor))
+        and ("ConstantOfShape" in tensor.name or is_repetitive(facts.model, tensor))
     ]
     if not found:
         return None
@@ -148,7 +154,7 @@ def folded_constants(subject: Subject, _ledger: Ledger) -> Finding | None:
         evidence=tuple(
             f"{tensor.name} {dims(tensor.shape)} ({tensor.dtype or 'no dtype'}), "
             f"{format_bytes(tensor.buffer_bytes)}, "
-            f"read by {site.base} ({site.node.type}); {_repeats(subject.model, tensor)}"
+            f"read by {site.base} ({site.node.type}); {_repeats(facts.model, tensor)}"
             for site, tensor in found[:4]
         ),
         fixes=(
@@ -168,9 +174,9 @@ def folded_constants(subject: Subject, _ledger: Ledger) -> Finding | None:
     )
 
 
-def compiler_constants(subject: Subject, ledger: Ledger) -> Finding | None:
+def compiler_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Weights that the compiler invented for a rewrite, such as Concat to Conv."""
-    layers = [site for site in subject.sites if ledger.left("compiler_constants", site.index)]
+    layers = [site for site in facts.sites if ledger.left("compiler_constants", site.index)]
     everywhere: list[int | None] = [None, *(site.index for site in layers)]
     claims = tuple(
         Claim("compiler_constants", index, ledger.left("compiler_constants", index))
@@ -178,9 +184,7 @@ def compiler_constants(subject: Subject, ledger: Ledger) -> Finding | None:
         if ledger.left("compiler_constants", index)
     )
     tensors = [
-        tensor
-        for tensor in subject.model.tensors
-        if tensor.kind == "compiler_constant" and tensor.buffer_bytes
+        tensor for tensor in facts.model.tensors if tensor.kind == "compiler_constant" and tensor.buffer_bytes
     ]
     if not claims or not tensors:
         return None

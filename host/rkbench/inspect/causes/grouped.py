@@ -5,13 +5,17 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 
+from rkbench.inspect.causes.cause import Claim, Finding, Fix
 from rkbench.inspect.causes.ledger import Ledger
-from rkbench.inspect.causes.nouns import Claim, Finding, Fix
-from rkbench.inspect.causes.subject import COMMAND_SECTIONS, DenseGroups, Site, Subject
-from rkbench.inspect.causes.wording import NOT_ACCEPTED, count, listing
+from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, DenseGroups, ModelFacts, Site
+from rkbench.inspect.formatting import count, listing
 from rkbench.rknn.targets import Dtype, kept_group_alignment
 from rkbench.units import format_bytes
 
+NOT_ACCEPTED = (
+    "quantize_input_nodes=True: rejected by rknn-toolkit2 2.x (`is not support!`)",
+    "quantized_dtype='asymmetric_quantized-u8': rejected by 2.x (`Invalid quantized_dtype`)",
+)
 NO_HELP = (
     "compress_weight, model_pruning, optimization_level 0 to 2: the same byte count (measured)",
     "single_core_mode: 64.4 of 64.9 MB stay (measured)",
@@ -23,17 +27,15 @@ NO_HELP = (
 _GROUP = re.compile(r"^(?P<source>.+)_group_\d+$")
 
 
-def grouped_convolution_dense(subject: Subject, ledger: Ledger) -> Finding | None:
+def grouped_convolution_dense(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Grouped convolutions whose channels per group do not fit the NPU are stored as dense kernels."""
-    dense = [item for item in subject.dense_groups if item.groups.channels > 1]
+    dense = [item for item in facts.dense_groups if item.groups.channels > 1]
     if not dense:
         return None
     sizes = sorted({item.groups.channels for item in dense})
-    alignment = _alignment(subject)
-    rule = (
-        f"{_target(subject)} keeps groups whose channels are a multiple of {alignment}" if alignment else ""
-    )
-    claims = _claims(subject, ledger, dense)
+    alignment = _alignment(facts)
+    rule = f"{_target(facts)} keeps groups whose channels are a multiple of {alignment}" if alignment else ""
+    claims = _claims(facts, ledger, dense)
     stored, needed = _stored(dense), _needed(dense)
     return Finding(
         code="grouped_conv_dense",
@@ -55,14 +57,14 @@ def grouped_convolution_dense(subject: Subject, ledger: Ledger) -> Finding | Non
             *_patterns(dense),
             *((f"{rule}: {_failing(sizes, alignment)}",) if alignment else ()),
         ),
-        fixes=_fixes(subject, dense, alignment),
+        fixes=_fixes(facts, dense, alignment),
         not_helping=NO_HELP,
     )
 
 
-def depthwise_multiplier(subject: Subject, ledger: Ledger) -> Finding | None:
+def depthwise_multiplier(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Depthwise convolutions with several filters per channel are always stored dense."""
-    dense = [item for item in subject.dense_groups if item.groups.channels == 1]
+    dense = [item for item in facts.dense_groups if item.groups.channels == 1]
     if not dense:
         return None
     stored, needed = _stored(dense), _needed(dense)
@@ -80,14 +82,14 @@ def depthwise_multiplier(subject: Subject, ledger: Ledger) -> Finding | None:
             "the compiler writes a dense Cout x C kernel. Plain depthwise (m = 1) is stored as it is."
         ),
         layers=tuple(item.name for item in dense),
-        claims=_claims(subject, ledger, dense),
+        claims=_claims(facts, ledger, dense),
         evidence=(
             f"kernels of {format_bytes(stored)} where {format_bytes(needed)} are needed "
             f"({stored / max(needed, 1):.0f}x)",
             *_patterns(dense),
         ),
         fixes=(
-            _fix_command(subject, "splits each into m plain depthwise convolutions, verified by onnxruntime"),
+            _fix_command(facts, "splits each into m plain depthwise convolutions, verified by onnxruntime"),
             Fix(
                 "network", "use depthwise convolutions with as many outputs as inputs, then a 1x1 convolution"
             ),
@@ -96,10 +98,10 @@ def depthwise_multiplier(subject: Subject, ledger: Ledger) -> Finding | None:
     )
 
 
-def groups_kept_apart(subject: Subject, ledger: Ledger) -> Finding | None:
+def groups_kept_apart(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Grouped convolutions that stay grouped run as Split + one convolution per group: commands for each."""
     by_source: dict[str, list[Site]] = defaultdict(list)
-    for site in subject.sites:
+    for site in facts.sites:
         found = _GROUP.match(site.base)
         if site.is_convolution and found:
             by_source[found["source"]].append(site)
@@ -108,7 +110,7 @@ def groups_kept_apart(subject: Subject, ledger: Ledger) -> Finding | None:
     extra: list[int] = []
     for groups in by_source.values():
         extra += [site.index for site in groups[1:]]
-        extra += _around(subject, groups)
+        extra += _around(facts, groups)
     total = sum(len(groups) for groups in by_source.values())
     commands = sum(ledger.left("register_commands", index) for index in extra)
     return Finding(
@@ -131,14 +133,14 @@ def groups_kept_apart(subject: Subject, ledger: Ledger) -> Finding | None:
             *(f"{name}: {len(groups)} groups" for name, groups in list(by_source.items())[:4]),
         ),
         fixes=(
-            _fix_command(subject, "merges neighbouring groups where the file gets smaller by it"),
+            _fix_command(facts, "merges neighbouring groups where the file gets smaller by it"),
             Fix("network", "train with fewer, wider groups"),
         ),
         not_helping=("regrouping below the NPU's alignment: the kernels become dense", *NOT_ACCEPTED),
     )
 
 
-def _claims(subject: Subject, ledger: Ledger, dense: list[DenseGroups]) -> tuple[Claim, ...]:
+def _claims(facts: ModelFacts, ledger: Ledger, dense: list[DenseGroups]) -> tuple[Claim, ...]:
     """Filler of every kernel; of split ones also the further parts and the Split before them."""
     claims: list[Claim] = []
     for item in dense:
@@ -149,14 +151,14 @@ def _claims(subject: Subject, ledger: Ledger, dense: list[DenseGroups]) -> tuple
             claims.append(Claim(section, part.index, int((kernel.buffer_bytes if kernel else 0) * filler)))
         more = [part.index for part in item.parts[1:]]
         if len(item.parts) > 1:
-            more += [site.index for site in subject.before(item.parts[0]) if site.node.type == "Split"]
+            more += [site.index for site in facts.before(item.parts[0]) if site.node.type == "Split"]
         claims += ledger.everything(more, COMMAND_SECTIONS)
     return tuple(claims)
 
 
-def _around(subject: Subject, groups: list[Site]) -> list[int]:
-    before = {site.index for group in groups for site in subject.before(group) if site.node.type == "Split"}
-    after = {site.index for group in groups for site in subject.after(group) if site.node.type == "Concat"}
+def _around(facts: ModelFacts, groups: list[Site]) -> list[int]:
+    before = {site.index for group in groups for site in facts.before(group) if site.node.type == "Split"}
+    after = {site.index for group in groups for site in facts.after(group) if site.node.type == "Concat"}
     return sorted(before | after)
 
 
@@ -189,46 +191,46 @@ def _patterns(dense: list[DenseGroups]) -> list[str]:
     return lines
 
 
-def _target(subject: Subject) -> str:
-    return f"{subject.model.file.target} {subject.dtype}"
+def _target(facts: ModelFacts) -> str:
+    return f"{facts.model.file.target} {facts.dtype}"
 
 
-def _dtype(subject: Subject) -> Dtype:
-    return "int8" if subject.dtype == "int8" else "fp16"
+def _dtype(facts: ModelFacts) -> Dtype:
+    return "int8" if facts.dtype == "int8" else "fp16"
 
 
-def _alignment(subject: Subject) -> int | None:
-    file = subject.model.file
-    return kept_group_alignment(file.target, _dtype(subject), file.toolkit_version)
+def _alignment(facts: ModelFacts) -> int | None:
+    file = facts.model.file
+    return kept_group_alignment(file.target, _dtype(facts), file.toolkit_version)
 
 
 def _failing(sizes: list[int], alignment: int) -> str:
     return listing([f"{size} % {alignment} = {size % alignment}" for size in sizes], 4)
 
 
-def _fix_command(subject: Subject, effect: str) -> Fix:
-    target = subject.model.file.target or "rk3588"
-    command = f"bench fix MODEL.onnx --target {target} --dtype {subject.dtype} -o FIXED.onnx"
+def _fix_command(facts: ModelFacts, effect: str) -> Fix:
+    target = facts.model.file.target or "rk3588"
+    command = f"bench fix MODEL.onnx --target {target} --dtype {facts.dtype} -o FIXED.onnx"
     return Fix("command", f"rewrite the ONNX, then convert it again: {effect}", command)
 
 
-def _fixes(subject: Subject, dense: list[DenseGroups], alignment: int | None) -> tuple[Fix, ...]:
+def _fixes(facts: ModelFacts, dense: list[DenseGroups], alignment: int | None) -> tuple[Fix, ...]:
     fixes = [
         _fix_command(
-            subject,
+            facts,
             "merges neighbouring groups into block-diagonal ones that the NPU keeps (exact: max difference "
             "6.1e-5 on values up to 262; 63.3 -> 8.8 MB on the reference case)",
         )
     ]
-    file = subject.model.file
-    newest = kept_group_alignment(file.target, _dtype(subject))
+    file = facts.model.file
+    newest = kept_group_alignment(file.target, _dtype(facts))
     if alignment and newest and newest < alignment and _all_fit(dense, newest):
         fixes.append(
             Fix("toolkit", f"these groups stay grouped with a newer toolkit than {file.toolkit_version}",
                 "pip install 'rknn-toolkit2>=2.3.2'")
         )  # fmt: skip
     half = kept_group_alignment(file.target, "fp16")
-    if subject.dtype == "int8" and half and _all_fit(dense, half):
+    if facts.dtype == "int8" and half and _all_fit(dense, half):
         fixes.append(
             Fix("config", "or convert the whole model in float16: these groups fit there and stay grouped "
                 "(31.5 -> 7.03 MB for rk3568 on the reference case)",

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from rkbench.inspect.causes.nouns import Claim
+from rkbench.inspect.causes.cause import Claim
 
 Key = tuple[str, "int | None"]
 
 
 class Ledger:
-    """Bytes by section and layer. Rules read what is `left`; only the diagnosis pays."""
+    """Bytes by section and layer. Rules read what is `left`; only the attribution pays."""
 
     def __init__(self, bytes_by_key: dict[Key, int]) -> None:
         self._left = dict(bytes_by_key)

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
+from rkbench.inspect.causes.cause import QUANTIZE, Finding, Fix
+from rkbench.inspect.causes.command_lists import beyond_plain, command_bytes, further_bytes, single_core
 from rkbench.inspect.causes.ledger import Ledger
-from rkbench.inspect.causes.lists import beyond_plain, command_bytes, further_bytes, single_core
-from rkbench.inspect.causes.nouns import Finding, Fix
-from rkbench.inspect.causes.subject import COMMAND_SECTIONS, Subject
-from rkbench.inspect.causes.wording import QUANTIZE, count, dims, listing
+from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, ModelFacts
+from rkbench.inspect.formatting import count, dims, listing
 from rkbench.units import format_bytes
 
 
-def dilation(subject: Subject, ledger: Ledger) -> Finding | None:
+def dilation(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """A dilated convolution is cut into one task per few rows, or even per row and channel block."""
-    layers = [site for site in subject.sites if site.dilation > 1]
+    layers = [site for site in facts.sites if site.dilation > 1]
     claims = beyond_plain(ledger, layers)
     pads = [
         before.index
         for site in layers
-        for before in subject.before(site)
-        if before.node.type == "Pad" and subject.after(before) == (site,)
+        for before in facts.before(site)
+        if before.node.type == "Pad" and facts.after(before) == (site,)
     ]
     claims += ledger.everything(pads, COMMAND_SECTIONS)
     if not claims:
@@ -49,15 +49,15 @@ def dilation(subject: Subject, ledger: Ledger) -> Finding | None:
             f"{format_bytes(command_bytes(site))} of commands"
             for site in sorted(layers, key=command_bytes, reverse=True)[:6]
         ),
-        fixes=_dilation_fixes(subject, lists),
+        fixes=_dilation_fixes(facts, lists),
         not_helping=("compress_weight and optimization_level: commands are no weights",),
     )
 
 
-def _dilation_fixes(subject: Subject, lists_bytes: int) -> tuple[Fix, ...]:
+def _dilation_fixes(facts: ModelFacts, lists_bytes: int) -> tuple[Fix, ...]:
     """The list for two cores is often the one that explodes: then one core is the first thing to try."""
     single = single_core(lists_bytes)
-    if single and lists_bytes > subject.size_bytes / 3:
+    if single and lists_bytes > facts.size_bytes / 3:
         tried = "; 1.81 MB became 90.5 kB on the reference case"
         single = (replace(single[0], action=single[0].action + tried),)
     network = Fix(
@@ -66,14 +66,12 @@ def _dilation_fixes(subject: Subject, lists_bytes: int) -> tuple[Fix, ...]:
         "receptive field with stride or a smaller map",
     )
     quantized = Fix("config", "int8 needs fewer tasks: 1.81 -> 0.60 MB on the reference case", QUANTIZE)
-    return (*single, network, *(() if subject.dtype == "int8" else (quantized,)))
+    return (*single, network, *(() if facts.dtype == "int8" else (quantized,)))
 
 
-def recurrence(subject: Subject, ledger: Ledger) -> Finding | None:
+def recurrence(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """GRU and LSTM are unrolled: commands for every step of the sequence."""
-    layers = [
-        site for site in subject.sites if any(kind in site.node.type for kind in ("GRU", "LSTM", "RNN"))
-    ]
+    layers = [site for site in facts.sites if any(kind in site.node.type for kind in ("GRU", "LSTM", "RNN"))]
     if not layers:
         return None
     steps = max(
@@ -115,9 +113,9 @@ def recurrence(subject: Subject, ledger: Ledger) -> Finding | None:
     )
 
 
-def resize(subject: Subject, ledger: Ledger) -> Finding | None:
+def resize(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Resize by a large factor is cut into many small copies."""
-    layers = [site for site in subject.sites if site.node.type.startswith(("Resize", "Upsample"))]
+    layers = [site for site in facts.sites if site.node.type.startswith(("Resize", "Upsample"))]
     claims = beyond_plain(ledger, layers)
     if not claims:
         return None

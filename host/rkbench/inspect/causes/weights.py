@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from math import prod
 
+from rkbench.inspect.causes.cause import QUANTIZE, Claim, Finding, Fix
+from rkbench.inspect.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspect.causes.ledger import Ledger
-from rkbench.inspect.causes.nouns import Claim, Finding, Fix
-from rkbench.inspect.causes.subject import COMMAND_SECTIONS, Site, Subject, float_reason
-from rkbench.inspect.causes.wording import QUANTIZE, count, listing
-from rkbench.inspect.causes.zeros import ELEMENT_BYTES
+from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, ModelFacts, Site, float_reason
+from rkbench.inspect.formatting import count, listing
 from rkbench.units import format_bytes
 
 INT8_NAME = re.compile(r"(?<![a-z0-9])(int8|i8|w8a8|quant\w*)(?![a-z0-9])", re.IGNORECASE)
@@ -17,13 +17,13 @@ ORDINARY_JSON_BYTES = 4096
 ORDINARY_TEXT_BYTES = 2048
 
 
-def float_layers(subject: Subject, ledger: Ledger) -> Finding | None:
+def float_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Layers of an int8 model that stayed float: their weights are twice as large."""
-    if subject.dtype != "int8":
+    if facts.dtype != "int8":
         return None
-    layers = [site for site in subject.sites if site.layer.dtype == "FLOAT16" and site.kernel]
+    layers = [site for site in facts.sites if site.layer.dtype == "FLOAT16" and site.kernel]
     claims = _half_of_kernels(layers)
-    converts = [site for site in subject.sites if site.node.type == "exDataConvert"]
+    converts = [site for site in facts.sites if site.node.type == "exDataConvert"]
     claims += ledger.everything((site.index for site in converts), COMMAND_SECTIONS)
     if not layers:
         return None
@@ -39,7 +39,7 @@ def float_layers(subject: Subject, ledger: Ledger) -> Finding | None:
         claims=claims,
         evidence=(
             f"kernels of {format_bytes(stored)} in FLOAT16, {format_bytes(stored / 2)} in INT8",
-            *(f"{site.base}: {float_reason(subject, site)}" for site in layers[:6]),
+            *(f"{site.base}: {float_reason(facts, site)}" for site in layers[:6]),
         ),
         fixes=(
             Fix("config", "take these layers out of the hybrid configuration, or convert without "
@@ -51,11 +51,11 @@ def float_layers(subject: Subject, ledger: Ledger) -> Finding | None:
     )  # fmt: skip
 
 
-def float_file(subject: Subject, _ledger: Ledger) -> Finding | None:
+def float_file(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
     """A file whose name promises int8 and that holds float weights only."""
-    if subject.dtype == "int8" or not INT8_NAME.search(subject.model.file.path.stem):
+    if facts.dtype == "int8" or not INT8_NAME.search(facts.model.file.path.stem):
         return None
-    layers = [site for site in subject.sites if site.layer.dtype == "FLOAT16" and site.kernel]
+    layers = [site for site in facts.sites if site.layer.dtype == "FLOAT16" and site.kernel]
     if not layers:
         return None
     return Finding(
@@ -77,11 +77,11 @@ def float_file(subject: Subject, _ledger: Ledger) -> Finding | None:
     )
 
 
-def padding(subject: Subject, ledger: Ledger) -> Finding | None:
+def padding(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Channels filled up to the NPU's blocks."""
     claims = []
     worst: tuple[float, str] = (1.0, "")
-    for site in subject.sites:
+    for site in facts.sites:
         kernel = site.kernel
         if kernel is None or kernel not in site.constants or kernel.dtype not in ELEMENT_BYTES:
             continue
@@ -106,16 +106,16 @@ def padding(subject: Subject, ledger: Ledger) -> Finding | None:
     )
 
 
-def lookup_tables(subject: Subject, ledger: Ledger) -> Finding | None:
+def lookup_tables(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Tables of activation functions that the NPU does not compute."""
     claims = tuple(
         Claim("lookup_tables", site.index, ledger.left("lookup_tables", site.index))
-        for site in subject.sites
+        for site in facts.sites
         if ledger.left("lookup_tables", site.index)
     )
     if not claims:
         return None
-    names = [subject.sites[claim.layer].base for claim in claims if claim.layer is not None]
+    names = [facts.sites[claim.layer].base for claim in claims if claim.layer is not None]
     return Finding(
         code="lookup_tables",
         title="tables of activation functions",
@@ -129,9 +129,9 @@ def lookup_tables(subject: Subject, ledger: Ledger) -> Finding | None:
     )
 
 
-def metadata(subject: Subject, ledger: Ledger) -> Finding | None:
+def metadata(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Text and vectors that describe inputs: one mean and std per channel, long names, the JSON."""
-    extra = max(0, subject.description_bytes - ORDINARY_TEXT_BYTES)
+    extra = max(0, facts.description_bytes - ORDINARY_TEXT_BYTES)
     json = max(0, ledger.left("json", None) - ORDINARY_JSON_BYTES)
     trailing = ledger.left("trailing", None)
     if extra + json + trailing == 0:
@@ -140,7 +140,7 @@ def metadata(subject: Subject, ledger: Ledger) -> Finding | None:
     return Finding(
         code="metadata",
         title="text and tables that describe the model",
-        because=_what_describes(subject, extra, json, trailing),
+        because=_what_describes(facts, extra, json, trailing),
         explanation="Per-channel mean and std are stored as text and as vectors; an input whose channel "
         "axis is "
         "mistaken (a sequence of 2048) gets thousands of them. Bytes after the JSON are read by nobody.",
@@ -151,17 +151,17 @@ def metadata(subject: Subject, ledger: Ledger) -> Finding | None:
             Claim("trailing", None, trailing),
         ),
         evidence=(
-            f"text and vectors of {format_bytes(subject.description_bytes)} in the structure, JSON of "
-            f"{format_bytes(subject.model.sections.json)}{behind}",
+            f"text and vectors of {format_bytes(facts.description_bytes)} in the structure, JSON of "
+            f"{format_bytes(facts.model.sections.json)}{behind}",
         ),
         fixes=_description_fixes(extra + json, trailing),
     )
 
 
-def _what_describes(subject: Subject, extra: int, json: int, trailing: int) -> str:
+def _what_describes(facts: ModelFacts, extra: int, json: int, trailing: int) -> str:
     if trailing > extra + json:
         return "{bytes} ({share}) stand behind the end of the model, where nothing reads them"
-    channels = max((tensor.shape[1] for tensor in subject.model.inputs if len(tensor.shape) > 1), default=0)
+    channels = max((tensor.shape[1] for tensor in facts.model.inputs if len(tensor.shape) > 1), default=0)
     return f"metadata takes {{bytes}} ({{share}}); an input has {channels:,} channels, each with mean and std"
 
 

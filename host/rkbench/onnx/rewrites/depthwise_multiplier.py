@@ -19,7 +19,7 @@ from rkbench.onnx.convolution import Convolution, convolution_of
 from rkbench.onnx.model import static_shape
 from rkbench.onnx.rewrites.proposal import (
     Proposal,
-    Site,
+    RewriteContext,
     constant_array,
     free_name,
     is_stored,
@@ -45,10 +45,10 @@ class Edit:
     axis: int
 
 
-def propose(node: ir.Node, site: Site) -> Proposal | None:
+def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     """Propose the split of a depthwise convolution with a multiplier whose new order can be carried on."""
     geometry = convolution_of(node) if node.op_type == "Conv" else None
-    if geometry is None or conv.fate(geometry, site.target, site.dtype) != conv.MULTIPLIER:
+    if geometry is None or conv.fate(geometry, context.target, context.dtype) != conv.MULTIPLIER:
         return None
     constants = [value for value in node.inputs[1:] if value is not None]
     edits = carried_edits(node.outputs[0], geometry.output_channels)
@@ -56,14 +56,14 @@ def propose(node: ir.Node, site: Site) -> Proposal | None:
         return None
     channels, factor = geometry.input_channels, geometry.output_channels // geometry.input_channels
     plain = Convolution(**{**vars(geometry), "output_channels": channels})
-    after = factor * site.predicted_bytes(plain) + commands.other_bytes(site.target)
+    after = factor * context.predicted_bytes(plain) + commands.other_bytes(context.target)
     return Proposal(
         node=node.name or "",
         rewrite=NAME,
         description=f"depthwise {channels} -> {geometry.output_channels} channels as {factor} plain ones",
-        before_bytes=site.predicted_bytes(geometry),
+        before_bytes=context.predicted_bytes(geometry),
         after_bytes=after,
-        apply=lambda: apply(node, factor, edits, site.graph),
+        apply=lambda: apply(node, factor, edits, context.graph),
     )
 
 

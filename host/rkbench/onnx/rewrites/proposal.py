@@ -15,7 +15,7 @@ from rkbench.rknn.targets import Dtype
 
 
 @dataclass(frozen=True)
-class Site:
+class RewriteContext:
     """The graph that may change and what it is changed for."""
 
     graph: ir.Graph
@@ -41,7 +41,7 @@ class Proposal:
     apply: Callable[[], None]
 
 
-Propose = Callable[[ir.Node, Site], Proposal | None]
+Propose = Callable[[ir.Node, RewriteContext], Proposal | None]
 
 
 def is_stored(value: ir.Value | None) -> bool:

@@ -11,12 +11,18 @@ import onnx_ir as ir
 
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution, convolution_of
-from rkbench.onnx.rewrites.proposal import Proposal, Site, constant_array, is_stored, replace_constant
+from rkbench.onnx.rewrites.proposal import (
+    Proposal,
+    RewriteContext,
+    constant_array,
+    is_stored,
+    replace_constant,
+)
 
 NAME = "regroup"
 
 
-def propose(node: ir.Node, site: Site) -> Proposal | None:
+def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     """Propose the group size with the smallest predicted file; None if the convolution has none to offer.
 
     A convolution that is kept grouped already may still be better off with fewer, larger groups.
@@ -24,9 +30,9 @@ def propose(node: ir.Node, site: Site) -> Proposal | None:
     geometry = convolution_of(node) if node.op_type == "Conv" else None
     if geometry is None or geometry.groups == 1 or not is_stored(node.inputs[1]):
         return None
-    if conv.fate(geometry, site.target, site.dtype, site.toolkit_version) == conv.DEPTHWISE:
+    if conv.fate(geometry, context.target, context.dtype, context.toolkit_version) == conv.DEPTHWISE:
         return None
-    best = min(_candidates(geometry), key=lambda factor: site.predicted_bytes(geometry.regrouped(factor)))
+    best = min(_candidates(geometry), key=lambda factor: context.predicted_bytes(geometry.regrouped(factor)))
     after = geometry.regrouped(best)
     return Proposal(
         node=node.name or "",
@@ -35,9 +41,9 @@ def propose(node: ir.Node, site: Site) -> Proposal | None:
             f"{geometry.groups} groups of {geometry.channels_per_group} channels -> "
             f"{after.groups} of {after.channels_per_group}"
         ),
-        before_bytes=site.predicted_bytes(geometry),
-        after_bytes=site.predicted_bytes(after),
-        apply=lambda: apply(node, best, site.graph),
+        before_bytes=context.predicted_bytes(geometry),
+        after_bytes=context.predicted_bytes(after),
+        apply=lambda: apply(node, best, context.graph),
     )
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rkbench.inspect.causes import Cause
-from rkbench.inspect.causes.wording import percent
 from rkbench.inspect.document import FileInspection, InspectedLayer, InspectedMemory, Inspection
+from rkbench.inspect.formatting import percent
 from rkbench.units import UNKNOWN, format_bytes, printable
 from rkbench.views.inspect.console_diff import render_diff
 from rkbench.views.inspect.console_onnx import render_onnx

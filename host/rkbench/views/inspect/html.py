@@ -12,7 +12,6 @@ from html import escape
 from pathlib import Path
 
 from rkbench.inspect.causes import Cause, Fix
-from rkbench.inspect.causes.wording import percent
 from rkbench.inspect.document import (
     FileDiff,
     FileInspection,
@@ -21,6 +20,7 @@ from rkbench.inspect.document import (
     OnnxComparison,
     OnnxNode,
 )
+from rkbench.inspect.formatting import percent
 from rkbench.units import UNKNOWN, format_bytes
 from rkbench.views.inspect.json import to_json
 from rkbench.views.inspect.labels import (

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from rkbench.inspect.causes.cause import QUANTIZE, Claim, Finding, Fix
 from rkbench.inspect.causes.ledger import Ledger
-from rkbench.inspect.causes.nouns import Claim, Finding, Fix
-from rkbench.inspect.causes.subject import COMMAND_SECTIONS, Site, Subject
-from rkbench.inspect.causes.wording import QUANTIZE, count, dims, listing
-from rkbench.rknn.codes import TASK_BYTES
+from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, ModelFacts, Site
+from rkbench.inspect.formatting import count, dims, listing
+from rkbench.rknn.file_format import TASK_BYTES
 from rkbench.units import format_bytes
 
 # One NPU task of a convolution takes up to 1,152 B of commands (1,088 on rk3588): what an ordinary layer
@@ -18,12 +18,12 @@ MANY_SMALL_SHARE = 0.4
 SMALL_LAYER_BYTES = 4096
 
 
-def dynamic_shapes(subject: Subject, ledger: Ledger) -> Finding | None:
+def dynamic_shapes(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Every further input shape has its own graph and commands; weights are shared."""
-    graphs = subject.model.graphs
+    graphs = facts.model.graphs
     if len(graphs) < 2:
         return None
-    further = [site.index for site in subject.sites if site.layer.graph > 0]
+    further = [site.index for site in facts.sites if site.layer.graph > 0]
     shapes = [" ".join(dims(tensor.shape) for tensor in graph.inputs) for graph in graphs]
     return Finding(
         code="dynamic_shapes",
@@ -46,9 +46,9 @@ def dynamic_shapes(subject: Subject, ledger: Ledger) -> Finding | None:
     )
 
 
-def core_lists(subject: Subject, ledger: Ledger) -> Finding | None:
+def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """SoCs with several NPU cores get a command list for 1, 2 and 3 cores."""
-    layers = [site for site in subject.sites if sum(site.tasks[1:]) and site.lists_known]
+    layers = [site for site in facts.sites if sum(site.tasks[1:]) and site.lists_known]
     claims: list[Claim] = []
     for site in layers:
         share = sum(site.tasks[1:]) / max(sum(site.tasks), 1)
@@ -87,9 +87,9 @@ def core_lists(subject: Subject, ledger: Ledger) -> Finding | None:
     )
 
 
-def large_maps(subject: Subject, ledger: Ledger) -> Finding | None:
+def large_maps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Feature maps that do not fit the on-chip buffer are cut into several tasks per layer."""
-    layers = [site for site in subject.sites if site.tasks[0] > 1]
+    layers = [site for site in facts.sites if site.tasks[0] > 1]
     claims = beyond_plain(ledger, layers)
     if not claims:
         return None
@@ -113,21 +113,21 @@ def large_maps(subject: Subject, ledger: Ledger) -> Finding | None:
         ),
         fixes=(
             Fix("network", "a smaller input, or an earlier stride"),
-            *((quantized,) if subject.dtype != "int8" else ()),
+            *((quantized,) if facts.dtype != "int8" else ()),
         ),
     )
 
 
-def many_small_layers(subject: Subject, ledger: Ledger) -> Finding | None:
+def many_small_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """What is left of commands and structure dominates the file: many layers, few weights."""
-    layers = [site for site in subject.sites if site.node.type not in ("InputOperator", "OutputOperator")]
+    layers = [site for site in facts.sites if site.node.type not in ("InputOperator", "OutputOperator")]
     claims = ledger.everything((site.index for site in layers), COMMAND_SECTIONS)
     total = sum(claim.size_bytes for claim in claims)
-    if len(layers) < 2 or total < MANY_SMALL_SHARE * subject.size_bytes:
+    if len(layers) < 2 or total < MANY_SMALL_SHARE * facts.size_bytes:
         return None
     if total > SMALL_LAYER_BYTES * len(layers):
         return None
-    weights = subject.model.sections.weights
+    weights = facts.model.sections.weights
     return Finding(
         code="many_small_layers",
         title="many layers, few weights: commands and structure dominate",
@@ -141,7 +141,7 @@ def many_small_layers(subject: Subject, ledger: Ledger) -> Finding | None:
         layers=(),
         claims=claims,
         evidence=(
-            f"{len(layers)} layers, weights {format_bytes(weights)} of {format_bytes(subject.size_bytes)}",
+            f"{len(layers)} layers, weights {format_bytes(weights)} of {format_bytes(facts.size_bytes)}",
         ),
         fixes=(Fix("network", "fewer, wider layers; fold what can be folded before the export (onnxsim)"),),
     )

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from rkbench.inspect.causes import constants, grouped, lists, unrolled, weights
+from rkbench.inspect.causes import command_lists, constants, grouped, unrolled, weights
+from rkbench.inspect.causes.cause import Attribution, Cause, Claim, Finding
 from rkbench.inspect.causes.ledger import Ledger
-from rkbench.inspect.causes.nouns import Cause, Claim, Diagnosis, Finding
-from rkbench.inspect.causes.subject import Site, Subject, read_subject, runs_on_cpu
-from rkbench.inspect.causes.wording import count, listing, percent
+from rkbench.inspect.causes.model_facts import ModelFacts, Site, read_facts, runs_on_cpu
+from rkbench.inspect.formatting import count, listing, percent
 from rkbench.rknn.model import RknnModel
 from rkbench.units import format_bytes
 
-Rule = Callable[[Subject, Ledger], Finding | None]
+Rule = Callable[[ModelFacts, Ledger], Finding | None]
 
 RULES: tuple[Rule, ...] = (
     grouped.grouped_convolution_dense,
     grouped.depthwise_multiplier,
     constants.shuffle_dense,
     constants.folded_constants,
-    lists.dynamic_shapes,
+    command_lists.dynamic_shapes,
     grouped.groups_kept_apart,
     unrolled.dilation,
     unrolled.recurrence,
@@ -27,13 +27,13 @@ RULES: tuple[Rule, ...] = (
     weights.float_layers,
     weights.float_file,
     constants.pooling,
-    lists.core_lists,
-    lists.large_maps,
+    command_lists.core_lists,
+    command_lists.large_maps,
     constants.compiler_constants,
     weights.lookup_tables,
     weights.metadata,
     weights.padding,
-    lists.many_small_layers,
+    command_lists.many_small_layers,
 )
 """In this order they are paid: a byte that two rules want goes to the one that stands first."""
 
@@ -53,29 +53,29 @@ NOTABLE_SHARE = 0.10
 LARGE_SHARE = 0.25
 
 
-def find_causes(model: RknnModel, subject: Subject | None = None) -> Diagnosis:
-    """Return the diagnosis of an opened model: every byte in one cause or ordinary, causes by bytes."""
-    subject = subject or read_subject(model)
-    ledger = subject.ledger()
+def find_causes(model: RknnModel, facts: ModelFacts | None = None) -> Attribution:
+    """Return who owns the bytes of an opened model: every byte in one cause or ordinary, causes by bytes."""
+    facts = facts or read_facts(model)
+    ledger = facts.ledger()
     causes: list[Cause] = []
     paid_to: list[tuple[str, Claim]] = []
     for rule in RULES:
-        finding = rule(subject, ledger)
-        if finding is None or _worth(finding, ledger) < SMALLEST_SHARE * subject.size_bytes:
+        finding = rule(facts, ledger)
+        if finding is None or _worth(finding, ledger) < SMALLEST_SHARE * facts.size_bytes:
             continue
         paid = ledger.pay(finding.claims)
         paid_to += ((finding.code, claim) for claim in paid)
-        causes.append(_cause(subject, finding, paid))
+        causes.append(_cause(facts, finding, paid))
     causes.sort(key=lambda cause: cause.bytes, reverse=True)
-    lead = None if subject.weights_removed else _lead(causes)
-    return Diagnosis(
+    lead = None if facts.weights_removed else _lead(causes)
+    return Attribution(
         verdict="bloated" if lead else "healthy",
-        sentence=_sentence(subject, lead),
+        sentence=_sentence(facts, lead),
         lead=lead.code if lead else None,
         causes=tuple(causes),
         ordinary_bytes=sum(ledger.rest().values()),
         ordinary=ledger.rest(),
-        owners=_owners(subject, paid_to),
+        owners=_owners(facts, paid_to),
     )
 
 
@@ -83,9 +83,9 @@ def _worth(finding: Finding, ledger: Ledger) -> int:
     return sum(min(claim.size_bytes, ledger.left(claim.section, claim.layer)) for claim in finding.claims)
 
 
-def _cause(subject: Subject, finding: Finding, paid: tuple[Claim, ...]) -> Cause:
+def _cause(facts: ModelFacts, finding: Finding, paid: tuple[Claim, ...]) -> Cause:
     size = sum(claim.size_bytes for claim in paid)
-    share = size / subject.size_bytes
+    share = size / facts.size_bytes
     sections: dict[str, int] = {}
     for claim in paid:
         sections[claim.section] = sections.get(claim.section, 0) + claim.size_bytes
@@ -101,27 +101,27 @@ def _cause(subject: Subject, finding: Finding, paid: tuple[Claim, ...]) -> Cause
         evidence=finding.evidence,
         fix=finding.fixes,
         not_helping=finding.not_helping,
-        neighbours=_neighbours(subject, paid),
+        neighbours=_neighbours(facts, paid),
     )
 
 
-def _neighbours(subject: Subject, paid: tuple[Claim, ...]) -> tuple[str, ...]:
+def _neighbours(facts: ModelFacts, paid: tuple[Claim, ...]) -> tuple[str, ...]:
     """Return what stands around the three layers that own most of a cause."""
     by_layer: dict[int, int] = {}
     for claim in paid:
         if claim.layer is not None:
             by_layer[claim.layer] = by_layer.get(claim.layer, 0) + claim.size_bytes
     largest = sorted(by_layer, key=lambda index: (-by_layer[index], index))[:3]
-    return tuple(_neighbourhood(subject, subject.sites[index]) for index in sorted(largest))
+    return tuple(_neighbourhood(facts, facts.sites[index]) for index in sorted(largest))
 
 
-def _neighbourhood(subject: Subject, site: Site) -> str:
-    before = ", ".join(other.base for other in subject.before(site)[:3]) or "(input)"
-    after = ", ".join(other.base for other in subject.after(site)[:3]) or "(output)"
+def _neighbourhood(facts: ModelFacts, site: Site) -> str:
+    before = ", ".join(other.base for other in facts.before(site)[:3]) or "(input)"
+    after = ", ".join(other.base for other in facts.after(site)[:3]) or "(output)"
     return f"{before} → {site.base} → {after}"
 
 
-def _owners(subject: Subject, paid_to: list[tuple[str, Claim]]) -> dict[int, str]:
+def _owners(facts: ModelFacts, paid_to: list[tuple[str, Claim]]) -> dict[int, str]:
     """Return the cause that owns most of each layer, where it owns a third of it at least."""
     shares: dict[int, dict[str, int]] = {}
     for code, claim in paid_to:
@@ -131,7 +131,7 @@ def _owners(subject: Subject, paid_to: list[tuple[str, Claim]]) -> dict[int, str
     owners = {}
     for index, by_code in shares.items():
         code = max(by_code, key=lambda code: by_code[code])
-        if 3 * by_code[code] >= subject.sites[index].layer.size_bytes + subject.structure_bytes[index]:
+        if 3 * by_code[code] >= facts.sites[index].layer.size_bytes + facts.structure_bytes[index]:
             owners[index] = code
     return owners
 
@@ -146,25 +146,25 @@ def _lead(causes: list[Cause]) -> Cause | None:
     return None
 
 
-def _sentence(subject: Subject, lead: Cause | None) -> str:
-    file = subject.model.file
-    name = f"{file.path.name} ({file.target or 'no target'} {subject.dtype})"
+def _sentence(facts: ModelFacts, lead: Cause | None) -> str:
+    file = facts.model.file
+    name = f"{file.path.name} ({file.target or 'no target'} {facts.dtype})"
     if lead is None:
-        return _healthy(subject, name)
+        return _healthy(facts, name)
     without = format_bytes(file.size_bytes - lead.bytes)
     return f"{name} is {format_bytes(file.size_bytes)} because {lead.because}; without that, {without}."
 
 
-def _healthy(subject: Subject, name: str) -> str:
-    size, sections = subject.size_bytes, subject.model.sections
-    if subject.weights_removed:
+def _healthy(facts: ModelFacts, name: str) -> str:
+    size, sections = facts.size_bytes, facts.model.sections
+    if facts.weights_removed:
         return (
             f"{name} holds no weights (converted with remove_weight=True): its {format_bytes(size)} are "
             f"commands, structure and pooling constants."
         )
     stored = sections.weights + sections.cpu_constants
     commands_bytes = sections.register_commands + sections.tasks + sections.kind7
-    on_cpu = [site.node.type for site in subject.sites if runs_on_cpu(site)]
+    on_cpu = [site.node.type for site in facts.sites if runs_on_cpu(site)]
     cpu = f"; {count(len(on_cpu), 'layer')} ({listing(sorted(set(on_cpu)))}) on the CPU" if on_cpu else ""
     return (
         f"{name} is healthy: of its {format_bytes(size)}, {format_bytes(stored)} "

@@ -1,4 +1,4 @@
-"""The nouns of a diagnosis: a cause owns bytes, says why they are there and how to be rid of them."""
+"""A cause of a file's size: what it owns, why the bytes are there, and how to be rid of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from typing import Literal
 
 FixKind = Literal["command", "config", "toolkit", "network", "nothing"]
 Verdict = Literal["healthy", "bloated"]
+QUANTIZE = "rknn.build(do_quantization=True, dataset='dataset.txt')"
+"""The snippet of a fix that quantizes."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Cause:
 
 
 @dataclass(frozen=True)
-class Diagnosis:
+class Attribution:
     """Every byte of a file in one cause or in `ordinary_bytes`; the causes by bytes, biggest first."""
 
     verdict: Verdict

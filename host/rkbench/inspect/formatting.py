@@ -1,17 +1,10 @@
-"""How a diagnosis puts numbers and names into words."""
+"""Numbers and names as the sentences of an inspection put them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-NOT_ACCEPTED = (
-    "quantize_input_nodes=True: rejected by rknn-toolkit2 2.x (`is not support!`)",
-    "quantized_dtype='asymmetric_quantized-u8': rejected by 2.x (`Invalid quantized_dtype`)",
-)
-
 LONGEST_NAME = 120
-
-QUANTIZE = "rknn.build(do_quantization=True, dataset='dataset.txt')"
 
 
 def count(number: int, noun: str) -> str:

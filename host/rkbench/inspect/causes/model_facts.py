@@ -7,10 +7,10 @@ from collections import defaultdict
 from dataclasses import dataclass
 from functools import cached_property
 
+from rkbench.inspect.causes.kernel_groups import ELEMENT_BYTES, Groups, find_groups
 from rkbench.inspect.causes.ledger import Ledger
-from rkbench.inspect.causes.zeros import ELEMENT_BYTES, Groups, find_groups
-from rkbench.rknn.codes import TASK_BYTES
 from rkbench.rknn.contents import Layer, Node, Tensor
+from rkbench.rknn.file_format import TASK_BYTES
 from rkbench.rknn.model import RknnModel
 from rkbench.rknn.targets import Dtype
 
@@ -54,7 +54,7 @@ class Site:
 
     @property
     def index(self) -> int:
-        """The index of the layer, of its node, and in `Subject.sites`."""
+        """The index of the layer, of its node, and in `ModelFacts.sites`."""
         return self.layer.index
 
     @cached_property
@@ -117,7 +117,7 @@ class DenseGroups:
 
 
 @dataclass(frozen=True)
-class Subject:
+class ModelFacts:
     """A model with its sites; `sites[i].index == i`."""
 
     model: RknnModel
@@ -192,20 +192,20 @@ def runs_on_cpu(site: Site) -> bool:
     return site.node.target == "CPU" and site.node.type not in renames
 
 
-def float_reason(subject: Subject, site: Site) -> str:
+def float_reason(facts: ModelFacts, site: Site) -> str:
     """Return why a layer of an int8 model is likely to be float."""
     if site.node.type == "exDataConvert":
         return "the conversion between float and int8 layers itself"
-    if any(before.node.type == "exDataConvert" for before in subject.before(site)):
+    if any(before.node.type == "exDataConvert" for before in facts.before(site)):
         return (
             "a conversion to float stands before it: named in custom_quantize_layers or chosen by auto_hybrid"
         )
-    if any(before.layer.dtype == "FLOAT16" for before in subject.before(site)):
+    if any(before.layer.dtype == "FLOAT16" for before in facts.before(site)):
         return "it follows a float layer"
     return "no conversion before it: the compiler has no int8 form of it"
 
 
-def read_subject(model: RknnModel) -> Subject:
+def read_facts(model: RknnModel) -> ModelFacts:
     """Return a model with its layers and their tensors side by side; before the model is closed."""
     seen: set[int] = set()
     sites = []
@@ -219,7 +219,7 @@ def read_subject(model: RknnModel) -> Subject:
                 own.append(tensor)
         outputs = tuple(model.tensors[index] for index in node.outputs)
         sites.append(Site(layer, node, inputs, outputs, tuple(own)))
-    return Subject(model, tuple(sites))
+    return ModelFacts(model, tuple(sites))
 
 
 def _by_list(six: tuple[int, ...]) -> tuple[int, int, int]:
