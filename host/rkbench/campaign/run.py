@@ -32,6 +32,7 @@ from rkbench.errors import (
     ProtocolError,
     StoreError,
     UsageError,
+    choice_hint,
 )
 from rkbench.runs.caveats import golden_caveats
 from rkbench.runs.collect import Collected, Collector
@@ -84,7 +85,7 @@ def run_campaign(
     check_push(options)
     listener(Step(f"checking {_count(len(options.models), 'model')}"))
     variants = prepare(options.models, golden=options.golden, soc=board.soc, force=options.force)
-    _check_baseline(options, variants)
+    check_baseline(options.baseline, [variant.description.name for variant in variants])
     for told in dict.fromkeys(told for variant in variants for told in variant.golden_notes):
         listener(Note(f"golden: {told}"))
     listener(Step(f"connecting to {board.name}"))
@@ -105,6 +106,12 @@ def run_campaign(
         return _Runner(options.baseline, store, listener, headers, after).run(
             session, plan, new_stop(plan.settings)
         )
+
+
+def check_baseline(baseline: str | None, names: Sequence[str]) -> None:
+    """Raise UsageError where a variant is asked for as the baseline that is none of `names`."""
+    if baseline is not None and baseline not in names:
+        raise UsageError(f"no variant {baseline!r} for --baseline", hint=choice_hint(baseline, names))
 
 
 def compare_collected(collected: Sequence[Collected], baseline: str | None = None) -> Comparison:
@@ -201,12 +208,6 @@ class _Runner:
         collected = tuple(self._ended[run_id] for run_id in self._names)
         comparison = compare_collected(collected, self._baseline)
         return Outcome(collected, comparison, interrupted, self._store_error)
-
-
-def _check_baseline(options: PushOptions, variants: Sequence[PreparedVariant]) -> None:
-    names = [variant.description.name for variant in variants]
-    if options.baseline is not None and options.baseline not in names:
-        raise UsageError(f"no variant {options.baseline!r} for --baseline", hint=f"one of {', '.join(names)}")
 
 
 def _check_board(
