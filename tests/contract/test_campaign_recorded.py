@@ -23,7 +23,7 @@ from rkbench.errors import (
 )
 from rkbench.runs.collect import Collected
 from rkbench.runs.events import Ended, Event, Note, Sending, Waiting
-from rkbench.runs.model import Transfer
+from rkbench.runs.model import TransferRecord
 from rkbench.store.sqlite import Store
 from rkbench_agent.wire.messages import Latencies, Locked, Refused
 from rkbench_agent.wire.plan import RunSettings
@@ -232,8 +232,8 @@ def test_a_file_that_is_named_twice_was_sent_once(store: Store) -> None:
     outcome, _ = run(RecordedSession(read_recording("two_variants")), store, order)
     size = MODELS[0].stat().st_size
     assert [run.transfer for run in outcome.runs] == [
-        Transfer(size, size, False, 0.5),
-        Transfer(size, 0, True, 0.0),
+        TransferRecord(size, size, False, 0.5),
+        TransferRecord(size, 0, True, 0.0),
     ]
 
 

@@ -11,7 +11,7 @@ from recorded import FIRST, SECOND, read_recording
 from rkbench.campaign import compare_collected
 from rkbench.runs.collect import Collector
 from rkbench.runs.environment import board_record
-from rkbench.runs.model import Failure, PlanRecord, RunResult, Transfer, Variant
+from rkbench.runs.model import Failure, PlanRecord, RunResult, TransferRecord, Variant
 from rkbench.runs.serialize import dump_run, to_json
 from rkbench.store.documents import load_run
 from rkbench.views.push.json import SCHEMA_FILE, push_document
@@ -35,7 +35,7 @@ def header(run_id: str, name: str, hello: Hello, environment: Environment) -> Ru
         board=board_record("virtual", hello, environment),
         variant=Variant(name, "0" * 64, 1000, target="rk3588"),
         plan=PlanRecord(runtime="virtual", min_duration_s=0.0, variants_in_push=2),
-        transfer=Transfer(1000, 0, True, 0.0),
+        transfer=TransferRecord(1000, 0, True, 0.0),
     )
 
 

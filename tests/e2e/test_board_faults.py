@@ -23,9 +23,10 @@ from rkbench.boards.virtual.trees import copy_tree
 from rkbench.campaign import Outcome, PushOptions, run_campaign
 from rkbench.campaign.check import examine
 from rkbench.campaign.settings import settings_of
+from rkbench.catalogue import Diagnosis
 from rkbench.errors import ConnectionLostError, ModelError
 from rkbench.runs.events import Event, Measuring, Note
-from rkbench.runs.model import Diagnosis, Failure, RunResult
+from rkbench.runs.model import Failure, RunResult
 from rkbench.session import Session, open_session
 from rkbench.store.sqlite import Store
 from rkbench_agent.wire.plan import RunSettings

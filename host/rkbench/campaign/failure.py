@@ -9,10 +9,11 @@ from dataclasses import replace
 from rkbench_agent.wire.words import CANCELLED, CONNECTION, LOAD, START
 
 from rkbench.campaign.check import Reached
+from rkbench.catalogue import Diagnosis
 from rkbench.catalogue.check import Check
 from rkbench.errors import BenchError, ConnectionLostError, ProtocolError
 from rkbench.runs.collect import Collected
-from rkbench.runs.model import Diagnosis, Failure
+from rkbench.runs.model import Failure
 
 #: In these stages a run fails for what the board lacks.
 _EARLY = (START, LOAD)

@@ -20,7 +20,7 @@ from rkbench import __version__
 from rkbench.boards.model import Board
 from rkbench.campaign.settings import PushOptions
 from rkbench.runs.environment import board_record
-from rkbench.runs.model import VALID, PlanRecord, RunResult, Transfer
+from rkbench.runs.model import VALID, PlanRecord, RunResult, TransferRecord
 from rkbench.variants.variant import PreparedVariant
 
 #: Crockford's base 32 in lower case: sortable, and without i, l, o, u.
@@ -62,7 +62,7 @@ def make_headers(
     settings: RunSettings,
     place: Place,
     variants: Sequence[PreparedVariant],
-    transfers: Sequence[Transfer],
+    transfers: Sequence[TransferRecord],
     doubts: Sequence[tuple[Caveat, ...]],
     masks: Sequence[str] = (),
 ) -> list[RunResult]:

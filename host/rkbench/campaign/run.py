@@ -38,7 +38,7 @@ from rkbench.runs.caveats import golden_caveats
 from rkbench.runs.collect import Collected, Collector
 from rkbench.runs.comparison import Comparison, compare_runs
 from rkbench.runs.events import Ended, Listener, Measuring, Note, Sending, Step, Waiting, ignore
-from rkbench.runs.model import Failure, RunResult, Transfer
+from rkbench.runs.model import Failure, RunResult, TransferRecord
 from rkbench.runs.verdict import verdict_sentence
 from rkbench.variants.preflight import check_soc
 from rkbench.variants.variant import PreparedVariant, prepare_variants
@@ -231,8 +231,10 @@ def _check_board(
     return findings
 
 
-def _upload(session: Conversation, variants: Sequence[PreparedVariant], listener: Listener) -> list[Transfer]:
-    """Bring all files to the board; returns the transfers of the models, in options.
+def _upload(
+    session: Conversation, variants: Sequence[PreparedVariant], listener: Listener
+) -> list[TransferRecord]:
+    """Bring all files to the board; returns the transfers of the models, in order.
 
     A file that several variants share was sent for the first of them.
     """
@@ -244,13 +246,13 @@ def _upload(session: Conversation, variants: Sequence[PreparedVariant], listener
         listener(Sending(labels.get(path, path.name), sent, total))
 
     transfers = dict(zip(files, session.upload(list(files.values()), tell, list(files)), strict=True))
-    found: dict[str, Transfer] = {}
+    found: dict[str, TransferRecord] = {}
     models = []
     for digest in (variant.model.sha256 for variant in variants):
         item = transfers[digest]
         again = digest in found
-        found[digest] = Transfer(item.model_bytes, item.sent_bytes, item.cached, item.duration_s)
-        models.append(Transfer(item.model_bytes, 0, True, 0.0) if again else found[digest])
+        found[digest] = TransferRecord(item.model_bytes, item.sent_bytes, item.cached, item.duration_s)
+        models.append(TransferRecord(item.model_bytes, 0, True, 0.0) if again else found[digest])
     return models
 
 

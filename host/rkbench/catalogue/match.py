@@ -10,9 +10,13 @@ from rkbench.catalogue.rows import RANKS, RK35XX, SEVERITIES, Row, rows
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What one line of a log means. `severity` is fatal, error or warning."""
+    """What a known message means: `number` is its row of the failure catalogue, `line` what was said.
 
-    number: int
+    `severity` is fatal, error or warning. `number` is None where it was the doctor who found the reason;
+    `line` is then what he found.
+    """
+
+    number: int | None
     severity: str
     cause: str
     advice: str

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rkbench_agent.wire.words import FROM_FILE, MEASURED, MODELLED, PREDICTED, VENDOR_SIMULATOR
 
-from rkbench.runs.measure import Measure, Origin
+from rkbench.runs.measure import Measure, NumberGroup
 from rkbench.runs.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
 from rkbench.runs.model import RunResult
 from rkbench.units import MARK, UNKNOWN, format_bytes, format_difference
@@ -63,7 +63,7 @@ def table(runs: Sequence[RunResult], onnx_bytes: int) -> tuple[StoryLine, ...]:
     """Return the one table of the demo; a run that failed has unknown cells."""
 
     def line(label: str, measure: Measure, text: Callable[[RunResult], str] | None = None) -> StoryLine:
-        source = source_of(runs, measure.origin) if measure.origin is not Origin.FILE else "the file"
+        source = source_of(runs, measure.group) if measure.group is not NumberGroup.FILE else "the file"
         return StoryLine(label, tuple(map(text or measure.text, runs)), source)
 
     against = tuple(ratio(run.variant.size_bytes, onnx_bytes) for run in runs)
@@ -96,9 +96,9 @@ def sources(lines: Sequence[StoryLine]) -> str:
     return "; ".join(f"{', '.join(found)}: {source}" for source, found in labels.items()) + "."
 
 
-def source_of(runs: Sequence[RunResult], origin: Origin) -> str:
+def source_of(runs: Sequence[RunResult], group: NumberGroup) -> str:
     """Return in words where numbers come from, all sources if the runs differ."""
-    found = {source for run in runs if (source := origin.source(run.provenance))}
+    found = {source for run in runs if (source := group.source(run.provenance))}
     return ", ".join(sorted(SOURCES.get(source, source) for source in found)) or UNKNOWN
 
 

@@ -51,10 +51,10 @@ def run_night(
     goes wrong later is in the night. After Ctrl-C the night is `interrupted`, and can be resumed.
     """
     night = begin(name, fingerprint, store, terms, Ticker(unix_s))
-    return _Runner(night, cells, store, connect, listener, terms, Ticker(unix_s)).run()
+    return _NightRunner(night, cells, store, connect, listener, terms, Ticker(unix_s)).run()
 
 
-class _Runner:
+class _NightRunner:
     def __init__(
         self,
         night: Night,

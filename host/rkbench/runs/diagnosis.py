@@ -8,10 +8,10 @@ from dataclasses import replace
 from rkbench_agent.wire.caveats import Caveat
 
 from rkbench.catalogue import is_harmless, match
-from rkbench.runs.model import Diagnosis, Failure
+from rkbench.runs.model import Failure
 
 #: Rows that the agent reports as caveats itself, with the codes that it gives them.
-_AGENT_CODES = {
+_AGENT_CODES: dict[int | None, str] = {
     19: "driver_old",
     43: "single_core_fallback",
     45: "core_mask_replaced",
@@ -25,10 +25,7 @@ def diagnosed(failure: Failure, log: Sequence[str]) -> Failure:
     Harmless lines are no part of what it shows. A return code alone yields no diagnosis.
     """
     lines = [*log, *failure.log_tail, *failure.message.splitlines()]
-    found = tuple(
-        Diagnosis(item.number, item.severity, item.cause, item.advice, item.source, item.line)
-        for item in match(dict.fromkeys(lines))
-    )
+    found = tuple(match(dict.fromkeys(lines)))
     telling = tuple(line for line in failure.log_tail if not is_harmless(line))
     advice = failure.advice or next((item.advice for item in found if item.severity != "warning"), "")
     return replace(failure, diagnoses=found, log_tail=telling, advice=advice)

@@ -14,7 +14,7 @@ from rkbench.stats.tails import Statistic
 from rkbench.units import Unit
 
 
-class Origin(Enum):
+class NumberGroup(Enum):
     """Numbers that share a source; the value is their field of `Provenance` (the file has none)."""
 
     FILE = ""
@@ -57,7 +57,7 @@ class Measure:
 
     name: str
     unit: Unit
-    origin: Origin
+    group: NumberGroup
     value: Callable[[RunResult], float | None]
     higher_is_better: bool = False
     label: str = ""

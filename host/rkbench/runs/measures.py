@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from rkbench.runs.measure import Family, Measure, Origin
+from rkbench.runs.measure import Family, Measure, NumberGroup
 from rkbench.runs.model import Latency, Load, Output, RunResult
 from rkbench.stats.gates import Quantity
 from rkbench.stats.tails import Statistic
@@ -59,12 +59,12 @@ def _reference_text(run: RunResult) -> str:
 
 
 def _of_memory(
-    kind: str, origin: Origin, value: Callable[[Load], float | None], label: str = "", gate: str = ""
+    kind: str, group: NumberGroup, value: Callable[[Load], float | None], label: str = "", gate: str = ""
 ) -> Measure:
     family = Family("rkbench_load_memory_bytes", "Memory that loading the model took.", (("kind", kind),))
     name = f"load_{kind}_bytes"
     return Measure(
-        name, BYTES, origin, _load(value), label=label, gate=gate, family=family, compared=bool(label)
+        name, BYTES, group, _load(value), label=label, gate=gate, family=family, compared=bool(label)
     )
 
 
@@ -85,7 +85,7 @@ def _of_latency(
     return Measure(
         f"latency_{figure}_s",
         SECONDS,
-        Origin.LATENCY,
+        NumberGroup.LATENCY,
         _latency(value),
         label=f"latency {figure}" if quantile else "",
         gate=figure,
@@ -110,7 +110,7 @@ def _of_output(
     return Measure(
         name,
         unit,
-        Origin.OUTPUTS,
+        NumberGroup.OUTPUTS,
         of_run,
         higher_is_better,
         label,
@@ -124,7 +124,7 @@ def _of_output(
 SIZE = Measure(
     "size_bytes",
     BYTES,
-    Origin.FILE,
+    NumberGroup.FILE,
     lambda run: run.variant.size_bytes,
     label="file size",
     gate="size",
@@ -132,14 +132,14 @@ SIZE = Measure(
     compared=True,
 )
 NPU_MEMORY = _of_memory(
-    "npu_total", Origin.NPU_MEMORY, lambda load: load.npu_total_bytes, "NPU memory", "load memory"
+    "npu_total", NumberGroup.NPU_MEMORY, lambda load: load.npu_total_bytes, "NPU memory", "load memory"
 )
 LATENCY_P50 = _of_latency("p50", lambda latency: latency.p50_s, Statistic.P50, "0.5")
 LATENCY_P99 = _of_latency("p99", lambda latency: latency.p99_s, Statistic.P99, "0.99")
 THROUGHPUT = Measure(
     "throughput_per_s",
     PER_SECOND,
-    Origin.LATENCY,
+    NumberGroup.LATENCY,
     lambda run: run.throughput_per_s,
     higher_is_better=True,
     label="throughput",
@@ -183,7 +183,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         "load_duration_s",
         SECONDS,
-        Origin.LOAD_DURATION,
+        NumberGroup.LOAD_DURATION,
         _load(lambda load: load.duration_s),
         label="load time",
         gate="load time",
@@ -192,21 +192,25 @@ MEASURES: tuple[Measure, ...] = (
         compared=True,
     ),
     NPU_MEMORY,
-    _of_memory("npu_weight", Origin.NPU_MEMORY, lambda load: load.npu_weight_bytes),
-    _of_memory("npu_internal", Origin.NPU_MEMORY, lambda load: load.npu_internal_bytes),
-    _of_memory("dma_buf", Origin.NPU_MEMORY, lambda load: load.dma_buf_bytes),
+    _of_memory("npu_weight", NumberGroup.NPU_MEMORY, lambda load: load.npu_weight_bytes),
+    _of_memory("npu_internal", NumberGroup.NPU_MEMORY, lambda load: load.npu_internal_bytes),
+    _of_memory("dma_buf", NumberGroup.NPU_MEMORY, lambda load: load.dma_buf_bytes),
     _of_memory(
-        "rss_delta", Origin.PROCESS_MEMORY, lambda load: load.rss_delta_bytes, "process memory", "load rss"
+        "rss_delta",
+        NumberGroup.PROCESS_MEMORY,
+        lambda load: load.rss_delta_bytes,
+        "process memory",
+        "load rss",
     ),
-    _of_memory("peak_rss", Origin.PROCESS_MEMORY, lambda load: load.peak_rss_bytes),
+    _of_memory("peak_rss", NumberGroup.PROCESS_MEMORY, lambda load: load.peak_rss_bytes),
     Measure(
         "load_file_copy_bytes",
         BYTES,
-        Origin.PROCESS_MEMORY,
+        NumberGroup.PROCESS_MEMORY,
         _load(lambda load: load.file_copy_bytes),
         label="… of it the file",
     ),
-    _of_memory("system_delta", Origin.PROCESS_MEMORY, lambda load: load.system_delta_bytes),
+    _of_memory("system_delta", NumberGroup.PROCESS_MEMORY, lambda load: load.system_delta_bytes),
     LATENCY_P50,
     _of_latency("p90", lambda latency: latency.p90_s, Statistic.P90, "0.9"),
     LATENCY_P99,
@@ -216,7 +220,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         "latency_device_p50_s",
         SECONDS,
-        Origin.LATENCY,
+        NumberGroup.LATENCY,
         _latency(_device_p50_s),
         label="NPU's own p50",
         compared=True,
@@ -225,7 +229,7 @@ MEASURES: tuple[Measure, ...] = (
     Measure(
         "reference_ratio",
         RATIO,
-        Origin.LATENCY,
+        NumberGroup.LATENCY,
         lambda run: run.reference.ratio if run.reference else None,
         higher_is_better=True,
         label="Rockchip's rate",

@@ -16,6 +16,7 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import Provenance
 from rkbench_agent.wire.plan import RunSettings
 
+from rkbench.catalogue import Diagnosis
 from rkbench.runs.extras import Conditions, LoadCycles, Profile
 
 SCHEMA: Literal["rkbench/1"] = "rkbench/1"
@@ -254,13 +255,19 @@ class Readings:
 
 
 @dataclass(frozen=True)
-class Transfer:
+class TransferRecord:
     """What the push of this model's bytes took; `cached` means that the board had them."""
 
     model_bytes: int
     sent_bytes: int
     cached: bool
     duration_s: float | None = None
+
+
+ReferenceStage = Literal["run", "call"]
+#: rknn_run alone, as the vendor publishes it; or the whole call.
+RUN_ALONE: Final = "run"
+WHOLE_CALL: Final = "call"
 
 
 @dataclass(frozen=True)
@@ -273,24 +280,9 @@ class Reference:
     model: str
     source: str
     rate_per_s: float
-    stage: str
+    stage: ReferenceStage
     measured_per_s: float
     ratio: float
-
-
-@dataclass(frozen=True)
-class Diagnosis:
-    """What a known message means: `number` is its row of the failure catalogue.
-
-    `number` is None where it was the doctor who found the reason; `line` is then what he found.
-    """
-
-    number: int | None
-    severity: str
-    cause: str
-    advice: str
-    source: str
-    line: str
 
 
 @dataclass(frozen=True)
@@ -331,7 +323,7 @@ class RunResult:
     reference: Reference | None = None
     outputs: tuple[Output, ...] = ()
     readings: Readings | None = None
-    transfer: Transfer | None = None
+    transfer: TransferRecord | None = None
     conditions: Conditions | None = None
     profile: Profile | None = None
     caveats: tuple[Caveat, ...] = ()

@@ -18,7 +18,7 @@ from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.socs import find_soc
 from rkbench_agent.wire.words import AUTO
 
-from rkbench.runs.model import NPU_CLOCK, Reference, RunResult, Variant
+from rkbench.runs.model import NPU_CLOCK, RUN_ALONE, WHOLE_CALL, Reference, RunResult, Variant
 from rkbench.units import format_hertz, format_rate, format_ratio
 
 SOURCE = "RKNN model zoo 2.3.2 (rknn_run only, C API, maximum clocks, one core)"
@@ -90,14 +90,16 @@ def reference_of(run: RunResult) -> Reference | None:
     p50_s = stage.p50_s if stage else run.latency.p50_s
     if p50_s <= 0:
         return None
-    return Reference(figure.model, SOURCE, rate, "run" if stage else "call", 1 / p50_s, 1 / p50_s / rate)
+    return Reference(
+        figure.model, SOURCE, rate, RUN_ALONE if stage else WHOLE_CALL, 1 / p50_s, 1 / p50_s / rate
+    )
 
 
 def implausible(run: RunResult, reference: Reference | None) -> Iterator[Caveat]:
     """Yield the doubt about a rate that is more than 15 % off Rockchip's figure, with likely causes."""
     if reference is None or abs(reference.ratio - 1) <= BAND_RATIO:
         return
-    what = "rknn_run" if reference.stage == "run" else "the whole call"
+    what = "rknn_run" if reference.stage == RUN_ALONE else "the whole call"
     message = (
         f"{format_rate(reference.measured_per_s)} ({what}) is {format_ratio(reference.ratio)} of Rockchip's"
         f" {format_rate(reference.rate_per_s)} for {reference.model} on this SoC, which means rknn_run alone"
@@ -115,7 +117,7 @@ def _slow(run: RunResult, reference: Reference) -> Iterator[str]:
         yield "the NPU's clock is not known: log in as root, and hold it still with --pin"
     elif not pinned and board.npu_governor not in ("performance", None):
         yield f"the NPU governor {board.npu_governor} lets the clock fall between readings: --pin"
-    if reference.stage == "call":
+    if reference.stage == WHOLE_CALL:
         yield "the figure is of rknn_run alone, and this is the whole call with its Python: --runtime capi"
     if not pinned and board.ddr_governor not in ("performance", "userspace"):
         told = (

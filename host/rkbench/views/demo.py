@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 BOARD = Board(name="virtual", host="virtual", soc="rk3588", runtime="virtual", simulated=True)
 ONNX = "digits.onnx"
 GOLDEN = "golden.npz"
-#: The variants, in the options of the columns, each with the two lines of its heading.
+#: The variants, in the order of the columns, each with the two lines of its heading.
 VARIANTS = {
     "digits.fp16": ("converted", "fp16"),
     "digits.int8": ("converted", "int8"),

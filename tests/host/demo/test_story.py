@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rkbench.demo.story import Facts, StoryLine, choose, opening, source_of, sources, table, verdict, width
-from rkbench.runs.measure import Origin
+from rkbench.runs.measure import NumberGroup
 from rkbench.runs.model import BoardRecord, Failure, Latency, Load, Output, PlanRecord, RunResult, Variant
 from rkbench_agent.wire.messages import Provenance
 
@@ -81,8 +81,8 @@ def test_what_is_unknown_is_shown_as_a_dash() -> None:
 
 def test_every_source_of_a_group_is_named() -> None:
     runs = [run("a", 1), run("b", 1, latency="measured"), run("c", 1, latency=None)]
-    assert source_of(runs, Origin.LATENCY) == "measured, ≈ simulated: a model, no NPU"
-    assert source_of(runs, Origin.READINGS) == "–"
+    assert source_of(runs, NumberGroup.LATENCY) == "measured, ≈ simulated: a model, no NPU"
+    assert source_of(runs, NumberGroup.READINGS) == "–"
 
 
 def test_the_opening_takes_its_figures_from_the_files() -> None:

@@ -41,12 +41,12 @@ def test_a_measure_of_outputs_is_the_worst_of_them() -> None:
     assert [measure.value(run) for measure in (COSINE, MAX_ERROR, TOP1)] == [0.9, 2.0, 1.0]
 
 
-def test_the_origin_of_a_measure_knows_its_provenance() -> None:
+def test_the_group_of_a_measure_knows_its_provenance() -> None:
     run = replace(RUN, provenance=replace(RUN.provenance, load="from_file"))
-    assert NPU_MEMORY.origin.source(run.provenance) == "from_file"
-    assert SIZE.origin.source(run.provenance) is None
+    assert NPU_MEMORY.group.source(run.provenance) == "from_file"
+    assert SIZE.group.source(run.provenance) is None
 
 
-def test_measures_of_one_origin_stand_together() -> None:
-    origins = [measure.origin for measure in MEASURES if measure.label]
-    assert [origin for origin, _ in groupby(origins)] == list(dict.fromkeys(origins))
+def test_measures_of_one_group_stand_together() -> None:
+    groups = [measure.group for measure in MEASURES if measure.label]
+    assert [group for group, _ in groupby(groups)] == list(dict.fromkeys(groups))

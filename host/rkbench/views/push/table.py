@@ -11,7 +11,7 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.words import FROM_FILE, MEASURED, MODELLED, PREDICTED, VENDOR_SIMULATOR
 
 from rkbench.runs.comparison import Comparison
-from rkbench.runs.measure import Measure, Origin
+from rkbench.runs.measure import Measure, NumberGroup
 from rkbench.runs.measures import MEASURES
 from rkbench.runs.model import DDR_CLOCK, NPU_CLOCK, TEMPERATURE, VALID, RunResult
 from rkbench.stats.compare import FASTER, SLOWER
@@ -117,21 +117,21 @@ def legend(runs: Sequence[RunResult]) -> str:
     if not simulated:
         return ""
     sources: dict[str, list[str]] = {}
-    for origin, words in _ORIGINS:
-        for source in sorted({found for run in simulated if (found := origin.source(run.provenance))}):
+    for group, words in _GROUPS:
+        for source in sorted({found for run in simulated if (found := group.source(run.provenance))}):
             sources.setdefault(_SOURCES.get(source, source), []).append(words)
     told = "; ".join(f"{', '.join(words)}: {source}" for source, words in sources.items())
     boards = ", ".join(sorted({f"{run.board.name} ({run.board.soc or 'unknown SoC'})" for run in simulated}))
     return f"{MARK} simulated on board {boards}, no NPU involved{f': {told}' if told else ''}"
 
 
-_ORIGINS = (
-    (Origin.NPU_MEMORY, "NPU memory"),
-    (Origin.PROCESS_MEMORY, "process memory"),
-    (Origin.LOAD_DURATION, "load time"),
-    (Origin.LATENCY, "latency"),
-    (Origin.OUTPUTS, "outputs"),
-    (Origin.READINGS, "sensors"),
+_GROUPS = (
+    (NumberGroup.NPU_MEMORY, "NPU memory"),
+    (NumberGroup.PROCESS_MEMORY, "process memory"),
+    (NumberGroup.LOAD_DURATION, "load time"),
+    (NumberGroup.LATENCY, "latency"),
+    (NumberGroup.OUTPUTS, "outputs"),
+    (NumberGroup.READINGS, "sensors"),
 )
 _SOURCES = {
     MEASURED: "measured on this computer, not on a board",
@@ -143,14 +143,14 @@ _SOURCES = {
 
 
 def _measured_rows(runs: Sequence[RunResult], comparison: Comparison) -> list[TableRow]:
-    """Return a row for each measure that has a label, origin by origin; latency ends with its judgement."""
+    """Return a row for each measure that has a label, group by group; latency ends with its judgement."""
     rows: list[TableRow] = []
     labelled = (measure for measure in MEASURES if measure.label)
-    for origin, measures in groupby(labelled, lambda measure: measure.origin):
+    for group, measures in groupby(labelled, lambda measure: measure.group):
         for index, measure in enumerate(measures):
-            gap_above = index == 0 and origin in (Origin.LATENCY, Origin.OUTPUTS)
+            gap_above = index == 0 and group in (NumberGroup.LATENCY, NumberGroup.OUTPUTS)
             rows.append(_row(measure, runs, comparison, gap_above=gap_above))
-        if origin is Origin.LATENCY:
+        if group is NumberGroup.LATENCY:
             rows.append(_judgements(runs, comparison))
     return rows
 
@@ -161,7 +161,7 @@ def _row(measure: Measure, runs: Sequence[RunResult], comparison: Comparison, *,
     cells = []
     for run in runs:
         value, percent = measure.text(run), differences.get(run.id)
-        marked = run.simulated and measure.origin is not Origin.FILE and value != UNKNOWN
+        marked = run.simulated and measure.group is not NumberGroup.FILE and value != UNKNOWN
         tone = _tone(percent, measure.higher_is_better)
         cells.append(TableCell(f"{MARK}{value}" if marked else value, difference_text(percent), tone))
     return TableRow(measure.label, tuple(cells), gap_above)
