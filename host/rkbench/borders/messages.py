@@ -8,12 +8,14 @@ import re
 from array import array
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, get_args
+from typing import Any, TypeVar, get_args
 
 import msgspec
 from rkbench_agent.wire.messages import Latencies, Message
 
 from rkbench.errors import ProtocolError
+
+T = TypeVar("T")
 
 TYPES: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(Message)}
 #: What a column of latencies and of the store can hold; shorter numbers all fit.
@@ -39,9 +41,16 @@ def decode(line: bytes) -> Message:
         raise ProtocolError(f"{error}: {line[:80]!r}") from error
 
 
+def answer(kind: type[T], line: bytes) -> T:
+    """Return what another program of ours on a board answers in one line of JSON; raises ProtocolError."""
+    try:
+        return msgspec.json.decode(_text(line), type=kind)
+    except (ValueError, RecursionError) as error:
+        raise ProtocolError(f"{error}: {line[:80]!r}") from error
+
+
 def _decode(line: bytes) -> Message:
-    if _SURROGATE in line:
-        line = _without_halves(line)
+    line = _text(line)
     kind = _KIND.decode(line).type
     message: Message = _decoder(kind).decode(line)
     if isinstance(message, Latencies):
@@ -72,5 +81,8 @@ def _check_int64(digits: str) -> None:
         raise ValueError("a number of more than 64 bits")
 
 
-def _without_halves(line: bytes) -> bytes:
+def _text(line: bytes) -> bytes:
+    """Return `line` with `?` for each half of a surrogate."""
+    if _SURROGATE not in line:
+        return line
     return json.dumps(json.loads(line), ensure_ascii=False).encode("utf-8", "replace")

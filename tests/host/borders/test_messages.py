@@ -6,7 +6,8 @@ import json
 from typing import Any
 
 import pytest
-from rkbench.borders.messages import decode
+from rkbench.boards.agent.put_reply import PutReply
+from rkbench.borders.messages import answer, decode
 from rkbench.errors import ProtocolError
 from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.caveats import caveat
@@ -102,3 +103,12 @@ def test_long_digits_in_a_text_are_no_number() -> None:
     message = decode(line("Log", **{**LOG, "text": "1" * 40}))
     assert isinstance(message, Log)
     assert message.text == "1" * 40
+
+
+def test_the_answer_of_a_program_is_typed_too() -> None:
+    told = b'{"ok": true, "cached": false, "note": "caf\\udce9", "mood": 1}'
+    assert answer(PutReply, told) == PutReply(ok=True, note="caf?")
+    with pytest.raises(ProtocolError, match=r"Expected `bool`, got `str` - at `\$\.ok`"):
+        answer(PutReply, b'{"ok": "yes"}')
+    with pytest.raises(ProtocolError, match=r"malformed.*Killed"):
+        answer(PutReply, b"Killed")

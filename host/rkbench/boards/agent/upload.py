@@ -6,7 +6,6 @@ The receiving end is the agent's `put` command, in an SSH channel of its own.
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -15,15 +14,11 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from rkbench.boards.agent.boot import boot_argv, build_agent
+from rkbench.boards.agent.put_reply import PutReply, no_space, read_reply, refusal
 from rkbench.boards.model import Board
 from rkbench.boards.transport import Channel, Transport
 from rkbench.errors import (
-    BenchError,
-    BoardBusyError,
-    BoardError,
     ConnectionLostError,
-    NoSpaceError,
-    ProtocolError,
     UsageError,
 )
 from rkbench.units import format_bytes
@@ -96,7 +91,7 @@ def check_room(board: str, files: Sequence[LocalFile], partial: dict[str, int], 
     """Raise NoSpaceError unless `files` fit into the `free_bytes` of the board's cache."""
     needed = sum(max(0, file.size_bytes - partial.get(file.digest, 0)) for file in files)
     if needed > free_bytes:
-        raise _no_space(board, needed, free_bytes)
+        raise no_space(board, needed, free_bytes)
 
 
 def send_file(
@@ -119,23 +114,23 @@ def send_file(
     offset = offset if offset <= file.size_bytes else 0
     while True:
         reply = sender.attempt(offset)
-        if reply.get("error") == "prefix":
+        if reply.error == "prefix":
             offset = 0
-        elif reply.get("error") == "busy" and time.monotonic() - start < silence_limit_s:
+        elif reply.error == "busy" and time.monotonic() - start < silence_limit_s:
             time.sleep(BUSY_RETRY_S)
         else:
             break
-    if "ok" not in reply:
-        raise _refusal(board.name, file, reply)
+    if not reply.ok:
+        raise refusal(board.name, file.path.name, reply)
     return Transfer(
         file.digest,
         file.size_bytes,
         sender.sent_bytes,
-        bool(reply.get("cached")),
+        reply.cached,
         time.monotonic() - start,
         offset,
         sender.codec,
-        reply.get("note"),
+        reply.note,
     )
 
 
@@ -160,7 +155,7 @@ class _Sender:
         self.codec = choose_codec(file.path)
         self.sent_bytes = 0
 
-    def attempt(self, offset: int) -> dict[str, Any]:
+    def attempt(self, offset: int) -> PutReply:
         """Run `put` once and return its reply."""
         board = self._board
         with self._file.path.open("rb") as stream:
@@ -175,7 +170,7 @@ class _Sender:
                 if READY in head.splitlines():
                     self._send(channel, stream, offset)
                 channel.settimeout(max(SYNC_LIMIT_S, self._silence_limit_s))
-                return _reply(channel, board.name, head)
+                return read_reply(channel, board.name, head)
             except OSError as error:
                 raise self._lost(error) from error
             finally:
@@ -233,53 +228,6 @@ def _read_until_ready(channel: Channel) -> bytes:
             break
         received += data
     return received
-
-
-def _reply(channel: Channel, board: str, received: bytes) -> dict[str, Any]:
-    """Return the answer of `put` that follows `received`: the last line that is a JSON object."""
-    while data := channel.recv(65536):
-        received += data
-    for line in reversed(received.splitlines()):
-        if line.startswith(b"rkbench-boot error "):
-            kind, _, text = line.decode("utf-8", "replace")[19:].partition(" ")
-            return {"error": kind, "message": text}
-        if line.startswith(b"{"):
-            try:
-                value = json.loads(line)
-            except ValueError as error:
-                raise ProtocolError(f"board {board!r}: `put` answered {line[:80]!r}") from error
-            if isinstance(value, dict):
-                return value
-    raise ConnectionLostError(
-        f"board {board!r}: the upload ended without an answer (exit status {channel.exit_status(0)})",
-        hint="push again: it goes on where it stopped",
-    )
-
-
-def _refusal(board: str, file: LocalFile, reply: dict[str, Any]) -> BenchError:
-    kind, text = str(reply.get("error")), str(reply.get("message", ""))
-    if kind == "no_space":
-        return _no_space(board, reply.get("needed_bytes"), reply.get("free_bytes"))
-    if kind == "busy":
-        return BoardBusyError(f"board {board!r}: {text}", hint="wait for the other push to end")
-    if kind in ("cut", "stalled"):
-        return ConnectionLostError(
-            f"board {board!r}: the upload of {file.path.name} broke off: {text}",
-            hint="push again: it goes on where it stopped",
-        )
-    hints = {
-        "read_only": "name a folder that can be written: cache_dir in bench.toml",
-        "damaged": f"was {file.path.name} changed meanwhile? if not, suspect the board's disk or memory",
-    }
-    return BoardError(f"board {board!r}: {file.path.name}: {text}", hint=hints.get(kind, ""))
-
-
-def _no_space(board: str, needed_bytes: int | None, free_bytes: int | None) -> NoSpaceError:
-    return NoSpaceError(
-        f"board {board!r}: the cache has room for {format_bytes(free_bytes)}, "
-        f"{format_bytes(needed_bytes)} are to be sent",
-        hint="free some space on the board, or name a folder on a larger disk: cache_dir in bench.toml",
-    )
 
 
 def _hash_bytes(stream: BinaryIO, hasher: Any, limit: int | None) -> int:

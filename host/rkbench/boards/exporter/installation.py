@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
-from typing import Any
+from typing import TypeVar
+
+from rkbench_agent.wire.words import EXPORTER_MARK
 
 from rkbench.boards.agent.boot import AgentZip, boot_argv
 from rkbench.boards.agent.start import LineReader, program_lines
@@ -13,12 +14,14 @@ from rkbench.boards.model import Board
 from rkbench.boards.ssh.connection import connect, terminal_ask
 from rkbench.boards.transport import Channel
 from rkbench.boards.virtual.board import start_if_virtual
-from rkbench.errors import BoardError, ConnectionLostError
+from rkbench.borders.messages import answer
+from rkbench.errors import BoardError, ConnectionLostError, ProtocolError
+
+T = TypeVar("T")
 
 #: Nothing that the installation does on the board takes longer than this without a word.
 SILENCE_LIMIT_S = 120.0
 STDERR_BYTES = 64 * 1024
-RESULT_MARK = "rkbench-exporter-result "
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,20 @@ class Installed:
     note: str
 
 
+@dataclass(frozen=True)
+class Uninstalled:
+    """What was taken off: whether there was an exporter."""
+
+    was_installed: bool
+
+
+@dataclass(frozen=True)
+class NotInstalled:
+    """Why nothing was done; empty where something was."""
+
+    error: str = ""
+
+
 def install_exporter(board: Board, *, listen: str | None = None, debugfs: bool = False) -> Installed:
     """Have the exporter of this rkbench running on `board`; nothing changes where it does already.
 
@@ -42,42 +59,44 @@ def install_exporter(board: Board, *, listen: str | None = None, debugfs: bool =
     """
     listen = listen or f"0.0.0.0:{board.exporter_port}"
     options = ["--listen", listen, *(["--debugfs"] if debugfs else [])]
-    told = _run(board, "install", *options)
-    return Installed(**{name: told[name] for name in Installed.__dataclass_fields__})
+    return _run(board, Installed, "install", *options)
 
 
 def uninstall_exporter(board: Board) -> bool:
     """Take the exporter off `board`, leaving no file of it; False if there was none."""
-    return bool(_run(board, "uninstall")["was_installed"])
+    return _run(board, Uninstalled, "uninstall").was_installed
 
 
-def _run(board: Board, command: str, *options: str) -> dict[str, Any]:
-    """Run one command of the exporter's zipapp on `board` and return what it answers."""
+def _run(board: Board, kind: type[T], command: str, *options: str) -> T:
+    """Run one command of the exporter's zipapp on `board` and return its answer, a `kind`."""
     exporter = build_exporter()
     board = start_if_virtual(board)
     with connect(board, ask=terminal_ask()) as transport:
         argv = boot_argv(board, exporter, command, *options, "--cache", board.cache_dir)
         channel = transport.open(argv)
         try:
-            answer = _converse(board, exporter, channel)
+            line = _converse(board, exporter, channel)
         finally:
             channel.close()
-    if "error" in answer:
-        raise BoardError(
-            f"board {board.name!r}: the exporter cannot be installed: {answer['error']}",
-            hint="nothing was left behind; try again once that is mended",
-        )
-    return answer
+    try:
+        refused = answer(NotInstalled, line).error
+        if not refused:
+            return answer(kind, line)
+    except ProtocolError as error:
+        raise ProtocolError(f"board {board.name!r}: the installation answered {error.message}") from error
+    raise BoardError(
+        f"board {board.name!r}: the exporter cannot be installed: {refused}",
+        hint="nothing was left behind; try again once that is mended",
+    )
 
 
-def _converse(board: Board, exporter: AgentZip, channel: Channel) -> dict[str, Any]:
+def _converse(board: Board, exporter: AgentZip, channel: Channel) -> bytes:
     """Send the zipapp if it is asked for; return the answer. Other lines are what a login prints."""
     channel.settimeout(SILENCE_LIMIT_S)
     try:
         for line in program_lines(board, channel, exporter, LineReader(channel)):
-            if line.startswith(RESULT_MARK):
-                found: dict[str, Any] = json.loads(line[len(RESULT_MARK) :])
-                return found
+            if line.startswith(EXPORTER_MARK):
+                return line[len(EXPORTER_MARK) :].encode()
         said = _stderr(channel).decode("utf-8", "replace").strip()
     except OSError as error:
         raise ConnectionLostError(

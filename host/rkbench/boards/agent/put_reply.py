@@ -1,0 +1,77 @@
+"""What the agent's `put` answers, and what it means that it did not take a file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rkbench.boards.transport import Channel
+from rkbench.borders.messages import answer
+from rkbench.errors import (
+    BenchError,
+    BoardBusyError,
+    BoardError,
+    ConnectionLostError,
+    NoSpaceError,
+    ProtocolError,
+)
+from rkbench.units import format_bytes
+
+
+@dataclass(frozen=True)
+class PutReply:
+    """What `put` answers: `ok`, or the kind of an `error` (see the agent's StorageError) and what it says."""
+
+    ok: bool = False
+    cached: bool = False
+    note: str | None = None
+    error: str | None = None
+    message: str = ""
+    needed_bytes: int | None = None
+    free_bytes: int | None = None
+
+
+def read_reply(channel: Channel, board: str, received: bytes) -> PutReply:
+    """Return the answer of `put` that follows `received`: the last line that is a JSON object."""
+    while data := channel.recv(65536):
+        received += data
+    for line in reversed(received.splitlines()):
+        if line.startswith(b"rkbench-boot error "):
+            kind, _, text = line.decode("utf-8", "replace")[19:].partition(" ")
+            return PutReply(error=kind, message=text)
+        if line.startswith(b"{"):
+            try:
+                return answer(PutReply, line)
+            except ProtocolError as error:
+                raise ProtocolError(f"board {board!r}: `put` answered {error.message}") from error
+    raise ConnectionLostError(
+        f"board {board!r}: the upload ended without an answer (exit status {channel.exit_status(0)})",
+        hint="push again: it goes on where it stopped",
+    )
+
+
+def refusal(board: str, file_name: str, reply: PutReply) -> BenchError:
+    """Return what it means that `put` did not take the file."""
+    kind, text = str(reply.error), reply.message
+    if kind == "no_space":
+        return no_space(board, reply.needed_bytes, reply.free_bytes)
+    if kind == "busy":
+        return BoardBusyError(f"board {board!r}: {text}", hint="wait for the other push to end")
+    if kind in ("cut", "stalled"):
+        return ConnectionLostError(
+            f"board {board!r}: the upload of {file_name} broke off: {text}",
+            hint="push again: it goes on where it stopped",
+        )
+    hints = {
+        "read_only": "name a folder that can be written: cache_dir in bench.toml",
+        "damaged": f"was {file_name} changed meanwhile? if not, suspect the board's disk or memory",
+    }
+    return BoardError(f"board {board!r}: {file_name}: {text}", hint=hints.get(kind, ""))
+
+
+def no_space(board: str, needed_bytes: int | None, free_bytes: int | None) -> NoSpaceError:
+    """Return the error of a cache that has no room for what is to be sent."""
+    return NoSpaceError(
+        f"board {board!r}: the cache has room for {format_bytes(free_bytes)}, "
+        f"{format_bytes(needed_bytes)} are to be sent",
+        hint="free some space on the board, or name a folder on a larger disk: cache_dir in bench.toml",
+    )
