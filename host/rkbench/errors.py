@@ -12,6 +12,7 @@ BenchError                  a failure that a user can act on: message, hint, exi
 ├── BoardError              the board answered, but cannot do the job
 │   ├── BoardBusyError      another push holds the board
 │   └── NoSpaceError        the board's cache does not have the room
+├── NightlyBusyError        another nightly runs with the same store
 ├── ProtocolError           the agent said something that is no message of ours
 └── StoreError              the result store cannot be read or written
 
@@ -86,6 +87,10 @@ class BoardBusyError(BoardError):
 
 class NoSpaceError(BoardError):
     """The board's cache folder has no room for the file."""
+
+
+class NightlyBusyError(BenchError):
+    """Another nightly runs with the same store."""
 
 
 class ProtocolError(BenchError):

@@ -1,7 +1,7 @@
 """The `bench` command. `main` is the only place that turns errors into words and exit codes.
 
-Command modules import nothing heavy at their top: `bench --help` must answer at once. What a command
-needs it imports inside, when it runs.
+`app.py` lists the commands; the module of one is imported when it is typed, and what it needs when it runs:
+`bench --help` must answer at once.
 """
 
 from __future__ import annotations
@@ -21,6 +21,8 @@ from rkbench.units import printable
 __all__ = ["main"]
 
 INTERRUPTED = 130
+#: Set by the shell that asks what it may complete; typer answers.
+COMPLETING = "_BENCH_COMPLETE"
 
 
 def main() -> None:
@@ -77,14 +79,19 @@ def _open_standard_streams() -> None:
 
 
 def _run(arguments: list[str]) -> object:
+    gc.disable()  # a help page or an inspection ends before anything has to be collected; see lazy.load
     plain = inspect_arguments(arguments)
     if plain is not None:
-        gc.disable()  # the process ends with the inspection: nothing it makes has to be collected
         inspect_plain(plain)
         return None
     from rkbench.cli.app import app
 
-    return app(part_pin(arguments), standalone_mode=False)
+    try:
+        return app(part_pin(arguments), standalone_mode=False)
+    except Exception:
+        if COMPLETING not in os.environ:
+            raise
+        return 1  # nothing to offer; words would end up in the middle of the user's command line
 
 
 def part_pin(arguments: list[str]) -> list[str]:

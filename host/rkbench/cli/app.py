@@ -1,33 +1,111 @@
-"""The table of commands: one module each, registered here by name."""
+"""The table of commands. A command is a function in a module of its own, which does not know this table."""
 
 from __future__ import annotations
 
+from typing import Annotated, Any
+
 import typer
+from typer import completion
+
+from rkbench.cli import voice
+from rkbench.cli.lazy import PLAIN, Command, Group, LazyGroup
+
+HELP = "Benchmark RKNN models on RK3568/RK3588 boards, and explain every byte of a .rknn file."
+
+COMMANDS: dict[str, Command | Group] = {
+    "demo": Command("The story of the 3 MB that became 60 MB, without hardware.", "demo:demo"),
+    "push": Command("Push variants to a board, run them there, and compare.", "push:push"),
+    "inspect": Command("Say where every byte of a .rknn is, why, and what cures it.", "inspect:inspect"),
+    "fix": Command("Rewrite an ONNX so that its .rknn does not bloat.", "fix:fix"),
+    "golden": Command("Compute expected outputs with onnxruntime, for push --golden.", "golden:golden"),
+    "show": Command("Show stored runs: all variants of a push side by side.", "show:show"),
+    "history": Command("List stored runs, the newest first.", "history:history"),
+    "export": Command("Write stored runs, or their raw latencies, as CSV.", "export:export"),
+    "boards": Group(
+        "The boards that you have: add, check, list.",
+        {
+            "add": Command("Add a board, once you have agreed to its host key.", "boards.add:add"),
+            "check": Command(
+                "Say what a board lacks for running models, and the cure.", "boards.check:check"
+            ),
+            "list": Command("List the boards; with --status, who holds them.", "boards.list:list_boards"),
+            "remove": Command("Remove a board and its host key from the inventory.", "boards.remove:remove"),
+            "install-exporter": Command(
+                "Keep an exporter for Prometheus running on a board.",
+                "boards.install_exporter:install_exporter",
+            ),
+        },
+    ),
+    "nightly": Command("Run a suite on all boards: exit 0 green, 3 red, 1 not measured.", "nightly:nightly"),
+    "baseline": Group(
+        "What nights are held against: accept, list.",
+        {
+            "accept": Command(
+                "Hold the nights to come against the runs of this one.", "baseline.accept:accept"
+            ),
+            "list": Command("List the baselines in force.", "baseline.list:list_baselines"),
+        },
+    ),
+    "serve": Command("Serve results (/metrics) and boards (/sd) to Prometheus.", "serve:serve"),
+}
+
+
+class Bench(LazyGroup):
+    """The group of all commands."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(tree=COMMANDS, **attributes)
+
 
 app = typer.Typer(
     name="bench",
-    help="Benchmark RKNN models on RK3568/RK3588 boards, and explain every byte of a .rknn file.",
+    cls=Bench,
+    help=HELP,
     no_args_is_help=True,
-    rich_markup_mode=None,
     add_completion=False,
-    context_settings={"max_content_width": 100},
+    context_settings={"max_content_width": 100, "help_option_names": ["--help", "-h"]},
     pretty_exceptions_enable=False,
+    **PLAIN,
 )
+# typer does so itself only for options of its own making, which cost more to build.
+completion.completion_init()  # type: ignore[attr-defined]  # imported there for callers like us
+
+
+def _show_version(context: typer.Context, asked: bool) -> None:
+    if asked and not context.resilient_parsing:
+        from rkbench.cli.version import version_line
+
+        typer.echo(version_line())
+        raise typer.Exit
+
+
+Version = Annotated[
+    bool,
+    typer.Option("--version", callback=_show_version, is_eager=True, help="Show the versions of all parts."),
+]
+InstallCompletion = Annotated[
+    bool,
+    typer.Option(
+        "--install-completion",
+        callback=completion.install_callback,
+        help="Let this shell complete what you type.",
+    ),
+]
+ShowCompletion = Annotated[
+    bool,
+    typer.Option(
+        "--show-completion", callback=completion.show_callback, help="Print what would be installed."
+    ),
+]
 
 
 @app.callback()
-def options() -> None:
-    """Benchmark RKNN models on RK3568/RK3588 boards, and explain every byte of a .rknn file."""
-
-
-from rkbench.cli import demo as _demo  # noqa: E402, F401 (registers its command)
-from rkbench.cli import fix as _fix  # noqa: E402, F401 (registers its command)
-from rkbench.cli import golden as _golden  # noqa: E402, F401 (registers its command)
-from rkbench.cli import inspect as _inspect  # noqa: E402, F401 (registers its command)
-from rkbench.cli import nightly as _nightly  # noqa: E402, F401 (registers its commands)
-from rkbench.cli import push as _push  # noqa: E402, F401 (registers its command)
-from rkbench.cli import runs as _runs  # noqa: E402, F401 (registers its commands)
-from rkbench.cli import serve as _serve  # noqa: E402, F401 (registers its command)
-from rkbench.cli.boards import boards_app  # noqa: E402
-
-app.add_typer(boards_app, name="boards")
+def options(
+    verbose: voice.Verbose = False,
+    debug: voice.Debug = False,
+    quiet: voice.Quiet = False,
+    version: Version = False,
+    install_completion: InstallCompletion = False,
+    show_completion: ShowCompletion = False,
+) -> None:
+    """Take the options that stand before the command; their callbacks have done it."""

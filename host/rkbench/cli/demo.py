@@ -7,15 +7,16 @@ from typing import Annotated
 
 import typer
 
-from rkbench.cli.app import app
+from rkbench.cli import options
+from rkbench.cli.voice import voice_of
 
 
-@app.command()
 def demo(
-    json_file: Annotated[str | None, typer.Option("--json", help="Write JSON to FILE, or - .")] = None,
+    context: typer.Context,
+    json_file: options.JsonFile = None,
     store: Annotated[Path | None, typer.Option(help="Keep the runs in this result store.")] = None,
 ) -> int:
     """The story of the 3 MB that became 60 MB, without hardware."""
     from rkbench.views.demo import tell
 
-    return tell(store, json_file)
+    return tell(store, json_file, voice_of(context).push_progress())

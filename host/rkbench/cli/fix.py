@@ -7,18 +7,25 @@ from typing import Annotated
 
 import typer
 
-from rkbench.cli.app import app
+from rkbench.cli import completion, options
 
 
-@app.command()
 def fix(
     model: Annotated[Path, typer.Argument(help="The ONNX.")],
-    target: Annotated[str, typer.Option(help="The SoC that it will be converted for, such as rk3588.")],
+    target: Annotated[
+        str,
+        typer.Option(
+            help="The SoC that it will be converted for, such as rk3588.", autocompletion=completion.targets
+        ),
+    ],
     output: Annotated[Path, typer.Option("-o", "--output", help="The ONNX to write.")],
-    dtype: Annotated[str, typer.Option(help="fp16 or int8, as it will be converted.")] = "fp16",
+    dtype: Annotated[
+        str,
+        typer.Option(help="fp16 or int8, as it will be converted.", autocompletion=completion.dtypes),
+    ] = "fp16",
     inputs: Annotated[Path | None, typer.Option(help="Verify on this .npz too, not just on random.")] = None,
     toolkit: Annotated[str | None, typer.Option(help="rknn-toolkit2 version; default: newest.")] = None,
-    json_file: Annotated[str | None, typer.Option("--json", help="Write JSON to FILE, or - .")] = None,
+    json_file: options.JsonFile = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False,
 ) -> None:
     """Rewrite an ONNX so that its .rknn does not bloat.

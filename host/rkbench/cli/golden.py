@@ -7,10 +7,7 @@ from typing import Annotated
 
 import typer
 
-from rkbench.cli.app import app
 
-
-@app.command()
 def golden(
     onnx: Annotated[Path, typer.Argument(help="The ONNX that the variants were converted from.")],
     inputs: Annotated[

@@ -7,19 +7,24 @@ from typing import Annotated
 
 import typer
 
-from rkbench.cli.app import app
+from rkbench.cli import completion, options
 
 
-@app.command()
 def inspect(
     model: Annotated[Path, typer.Argument(help="A .rknn, or an .onnx to predict before conversion.")],
     onnx: Annotated[Path | None, typer.Option(help="The ONNX that the .rknn was converted from.")] = None,
     target: Annotated[
-        str | None, typer.Option(help="SoC to predict for; default: the file's, or rk3588.")
+        str | None,
+        typer.Option(
+            help="SoC to predict for; default: the file's, or rk3588.", autocompletion=completion.targets
+        ),
     ] = None,
-    dtype: Annotated[str | None, typer.Option(help="fp16 or int8; default: the file's, or fp16.")] = None,
+    dtype: Annotated[
+        str | None,
+        typer.Option(help="fp16 or int8; default: the file's, or fp16.", autocompletion=completion.dtypes),
+    ] = None,
     diff: Annotated[Path | None, typer.Option(help="Another .rknn to compare with.")] = None,
-    json: Annotated[str | None, typer.Option(help="Write JSON to FILE, or - .")] = None,
+    json: options.JsonFile = None,
     html: Annotated[str | None, typer.Option(help="Write one self-contained page to FILE.")] = None,
     myths: Annotated[bool, typer.Option("--myths", help="Judge the popular suspects in this file.")] = False,
     layers: Annotated[str, typer.Option(help="How many layers to list, or all.")] = "10",

@@ -1,4 +1,4 @@
-"""`bench nightly` and `bench baseline`: the lab's regression."""
+"""`bench nightly`: the lab's regression."""
 
 from __future__ import annotations
 
@@ -7,22 +7,18 @@ from typing import Annotated
 
 import typer
 
-from rkbench.cli.app import app
-
-baseline_app = typer.Typer(help="What nights are held against: accept, list.", no_args_is_help=True)
-app.add_typer(baseline_app, name="baseline")
-
-_STORE = typer.Option("--store", help="The result store (default: $RKBENCH_STORE, else your data folder).")
+from rkbench.cli import options
+from rkbench.cli.voice import voice_of
 
 
-@app.command()
 def nightly(
+    context: typer.Context,
     suite: Annotated[Path, typer.Argument(help="The suite: models, boards, plans, gates; docs/nightly.md.")],
     junit_file: Annotated[str | None, typer.Option("--junit", help="Write JUnit XML to FILE, or - .")] = None,
     markdown_file: Annotated[
         str | None, typer.Option("--markdown", help="Write a summary to FILE, or - .")
     ] = None,
-    json_file: Annotated[str | None, typer.Option("--json", help="Write JSON to FILE, or - .")] = None,
+    json_file: options.JsonFile = None,
     time_budget: Annotated[
         float | None, typer.Option(min=0, help="Begin nothing after so many seconds.")
     ] = None,
@@ -32,38 +28,20 @@ def nightly(
             "--resume/--fresh", help="Go on with the night that broke off (default), or begin anew."
         ),
     ] = None,
-    store: Annotated[Path | None, _STORE] = None,
-    inventory: Annotated[
-        Path | None, typer.Option(help="The bench.toml to use; how it is found: README.md.")
-    ] = None,
+    store: options.Store = None,
+    inventory: options.Inventory = None,
 ) -> int:
     """Run a suite on all boards: exit 0 green, 3 red, 1 not measured."""
-    wishes = dict(locals())
-    from rkbench.cli.nights import NightWishes, run_and_show
+    from rkbench.nightly.begin import FRESH, RESUME, Terms
+    from rkbench.nightly.run import run_suite
+    from rkbench.views.nightly.console import show_night
+    from rkbench.views.output import check_outputs
 
-    return run_and_show(NightWishes(**wishes))
-
-
-@baseline_app.command("accept")
-def accept(
-    night: Annotated[str, typer.Argument(help="A night, a run of it (the start of an id), or `last`.")],
-    note: Annotated[str, typer.Option(help="Why, for those who come after you.")] = "",
-    store: Annotated[Path | None, _STORE] = None,
-) -> None:
-    """Hold the nights to come against the runs of this one."""
-    from rkbench.cli.nights import accept_and_show
-
-    accept_and_show(night, note, store)
-
-
-@baseline_app.command("list")
-def list_baselines(store: Annotated[Path | None, _STORE] = None) -> None:
-    """List the baselines in force."""
-    import sys
-
-    from rkbench.store.nights import baselines
-    from rkbench.store.sqlite import Store, default_path
-    from rkbench.views.nightly.console import print_baselines
-
-    with Store(store or default_path()) as opened:
-        print_baselines(baselines(opened), sys.stdout)
+    check_outputs({"--junit": junit_file, "--markdown": markdown_file, "--json": json_file})
+    terms = Terms({True: RESUME, False: FRESH, None: ""}[resume], time_budget)
+    progress = voice_of(context).night_progress()
+    night = run_suite(suite, progress, terms, store=store, inventory=inventory)
+    show_night(night, junit_file=junit_file, markdown_file=markdown_file, json_file=json_file)
+    if night.interrupted:
+        raise KeyboardInterrupt
+    return night.exit_code

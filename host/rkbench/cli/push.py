@@ -7,20 +7,24 @@ from typing import Annotated
 
 import typer
 
-from rkbench.cli.app import app
+from rkbench.cli import completion, options
+from rkbench.cli.voice import voice_of
 
 
-@app.command()
 def push(
+    context: typer.Context,
     models: Annotated[list[Path], typer.Argument(help="The .rknn files; the first is the baseline.")],
-    board: Annotated[str, typer.Option(help="NAME, SoC, user@host[:port] or virtual[:rk3588|rk3568].")],
+    board: options.BoardName,
     golden: Annotated[Path | None, typer.Option(help="Inputs and expected outputs, .npz.")] = None,
     onnx: Annotated[Path | None, typer.Option(help="Compute the golden from this ONNX.")] = None,
     inputs: Annotated[Path | None, typer.Option(help="Inputs for --onnx: .npz or a folder.")] = None,
-    runtime: Annotated[
-        str | None, typer.Option(help="lite, capi, capi-zero-copy or virtual; default: the board's.")
-    ] = None,
-    cores: Annotated[str, typer.Option(help="auto, 0, 1, 2, 0-1, all, or sweep: one run each.")] = "auto",
+    runtime: options.Runtime = None,
+    cores: Annotated[
+        str,
+        typer.Option(
+            help="auto, 0, 1, 2, 0-1, all, or sweep: one run each.", autocompletion=completion.core_masks
+        ),
+    ] = "auto",
     pin: Annotated[
         bool, typer.Option("--pin", help="Hold NPU, CPU and DDR clocks still (--pin 600MHz: NPU).")
     ] = False,
@@ -37,38 +41,39 @@ def push(
     duration: Annotated[float, typer.Option(help="... and so many seconds of them.")] = 3.0,
     warmup: Annotated[int, typer.Option(help="Iterations that are not timed.")] = 5,
     scenario: Annotated[
-        str, typer.Option(help="The only one so far: one inference after the other.")
+        str,
+        typer.Option(
+            help="The only one so far: one inference after the other.", autocompletion=completion.scenarios
+        ),
     ] = "single_stream",
-    baseline: Annotated[str | None, typer.Option(help="The variant to compare with.")] = None,
+    baseline: options.Baseline = None,
     interleave: Annotated[
         bool,
         typer.Option(
             "--interleave/--no-interleave", help="Measure variants in turns, or one after the other."
         ),
     ] = True,
-    json_file: Annotated[str | None, typer.Option("--json", help="Write JSON to FILE, or - .")] = None,
+    json_file: options.JsonFile = None,
     csv_file: Annotated[str | None, typer.Option("--csv", help="Write CSV to FILE, or - .")] = None,
     force: Annotated[bool, typer.Option(help="Send what the board cannot load, all the same.")] = False,
     wait: Annotated[float, typer.Option(help="Seconds to wait for a board in use.")] = 0.0,
-    store: Annotated[
-        Path | None, typer.Option(help="The result store (default: $RKBENCH_STORE, else your data folder).")
-    ] = None,
-    inventory: Annotated[
-        Path | None, typer.Option(help="The bench.toml to use; how it is found: README.md.")
-    ] = None,
+    store: options.Store = None,
+    inventory: options.Inventory = None,
 ) -> int:
     """Push variants to a board, run them there, and compare."""
     given = dict(locals())
+    from rkbench.campaign.push import Expected, push_to
     from rkbench.campaign.settings import PushOptions, settings_of
-    from rkbench.cli.pushing import Expected, push_and_show
+    from rkbench.views.output import check_outputs
+    from rkbench.views.push.show import show_push
 
-    options = PushOptions(tuple(models), settings_of(given), golden, baseline, force, wait)
-    return push_and_show(
-        options,
-        board,
-        expected=Expected(onnx, inputs),
-        json_file=json_file,
-        csv_file=csv_file,
-        store=store,
-        inventory=inventory,
-    )
+    asked = PushOptions(tuple(models), settings_of(given), golden, baseline, force, wait)
+    check_outputs({"--json": json_file, "--csv": csv_file})
+    with voice_of(context).push_progress() as progress:
+        outcome = push_to(board, asked, Expected(onnx, inputs), progress, store=store, inventory=inventory)
+    show_push(outcome.runs, outcome.comparison, json_file=json_file, csv_file=csv_file)
+    if outcome.interrupted:
+        raise KeyboardInterrupt
+    if outcome.store_error is not None:
+        raise outcome.store_error
+    return 1 if outcome.failed else 0

@@ -2,27 +2,17 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rkbench.cli.app import app
+from rkbench.cli import options
 
 
-@app.command()
 def serve(
     listen: Annotated[str, typer.Option(help="HOST:PORT; loopback unless you say so.")] = "127.0.0.1:9955",
-    store: Annotated[
-        Path | None,
-        typer.Option("--store", help="The result store (default: $RKBENCH_STORE, else your data folder)."),
-    ] = None,
-    inventory: Annotated[
-        Path | None,
-        typer.Option(
-            "--inventory", help="The bench.toml to use; how it is found: README.md.", show_default=False
-        ),
-    ] = None,
+    store: options.Store = None,
+    inventory: options.Inventory = None,
     simulated: Annotated[bool, typer.Option("--simulated", help="Results of virtual boards too.")] = False,
     max_series: Annotated[int, typer.Option(min=1, help="At most so many series of results.")] = 50_000,
 ) -> None:

@@ -10,11 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rkbench.errors import BenchError, StoreError
-
-
-class NightlyBusyError(BenchError):
-    """Another nightly runs with the same store."""
+from rkbench.errors import NightlyBusyError, StoreError
 
 
 @contextmanager

@@ -88,6 +88,11 @@ def unfinished_night(store: Store, suite: str, fingerprint: str) -> Night | None
     return load_night(store, night_id) if night_id and found == fingerprint and ended is None else None
 
 
+def night_ids(store: Store, limit: int) -> list[str]:
+    """Return the ids of the latest nights, newest first."""
+    return [row[0] for row in store.query("SELECT id FROM nights ORDER BY rowid DESC LIMIT ?", (limit,))]
+
+
 def find_night(store: Store, name: str) -> Night:
     """Return the night that `name` means: the start of its id or of a run of it, or `last`."""
     if name == "last":

@@ -1,8 +1,33 @@
-"""The boards of the inventory, one line each."""
+"""The boards of the inventory, one line each, or as JSON."""
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from datetime import datetime, timezone
+
+from rkbench.boards.model import Board
+from rkbench.campaign.status import BoardStatus
+
+
+def show_boards(boards: Sequence[Board], *, as_json: bool) -> None:
+    """Print the boards as the inventory knows them."""
+    if as_json:
+        print(json.dumps([board.to_json() for board in boards], indent=2))
+        return
+    for board in boards:
+        print(board_line(board.name, board.soc, board.address, board.tags))
+
+
+def show_states(states: Sequence[BoardStatus], *, as_json: bool) -> None:
+    """Print the boards with what they answered."""
+    if as_json:
+        print(json.dumps([state.to_json() for state in states], indent=2))
+        return
+    for state in states:
+        board = state.board
+        words = status_words(state.fault, state.owner, state.reason, state.since_unix_s)
+        print(board_line(board.name, board.soc, board.address, board.tags, words))
 
 
 def board_line(name: str, soc: str | None, address: str, tags: tuple[str, ...], status: str = "") -> str:

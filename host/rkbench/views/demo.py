@@ -29,7 +29,7 @@ from rkbench.variants.npz import NpzReader
 from rkbench.views.output import STDOUT, check_output, write_text
 from rkbench.views.push.console import make_console
 from rkbench.views.push.json import PushDocument
-from rkbench.views.push.progress import PlainProgress, make_progress
+from rkbench.views.push.progress import PlainProgress, PushProgress, make_progress
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -47,7 +47,9 @@ VARIANTS = {
 DURATION_S = 1.0
 
 
-def tell(store: Path | None = None, json_file: str | None = None) -> int:
+def tell(
+    store: Path | None = None, json_file: str | None = None, progress: PushProgress | None = None
+) -> int:
     """Run the demo and return the exit code. Without `store` nothing is kept.
 
     `json_file` gets the JSON of a push with the key `demo` added; for `-` stdout holds nothing else.
@@ -60,7 +62,7 @@ def tell(store: Path | None = None, json_file: str | None = None) -> int:
         facts = look(data)
         if not quiet:
             _print_opening(facts, console)
-        outcome = _push(data, store)
+        outcome = _push(data, store, progress or make_progress(sys.stderr))
         if outcome.interrupted:
             raise KeyboardInterrupt
         if not quiet:
@@ -124,10 +126,10 @@ def document(outcome: Outcome, facts: story.Facts) -> DemoDocument:
     return DemoDocument(SCHEMA, tuple(outcome.runs), outcome.comparison, told)
 
 
-def _push(data: Path, store_path: Path | None) -> Outcome:
+def _push(data: Path, store_path: Path | None, progress: PushProgress) -> Outcome:
     models = tuple(data / f"{name}.rknn" for name in VARIANTS)
     options = PushOptions(models, RunSettings(min_duration_s=DURATION_S), golden=data / GOLDEN)
-    with _store(store_path) as store, make_progress(sys.stderr) as progress:
+    with _store(store_path) as store, progress:
         listener = _only_steps(progress) if isinstance(progress, PlainProgress) else progress
         return run_campaign(options, BOARD, lambda: open_session(BOARD), store, listener)
 

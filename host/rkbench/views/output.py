@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
@@ -44,6 +44,16 @@ def write_text(target: str, text: str) -> None:
     """Write `text` to `target`, whole or not at all; raises UsageError."""
     with open_output(target) as out:
         out.write(text)
+
+
+def check_outputs(targets: Mapping[str, str | None]) -> None:
+    """Raise UsageError now where one of the options' targets cannot be written, or two want stdout."""
+    rivals = [f"{option} {STDOUT}" for option, target in targets.items() if target == STDOUT]
+    if len(rivals) > 1:
+        raise UsageError(f"{' and '.join(rivals)} cannot both have stdout", hint="give one of them a file")
+    for target in targets.values():
+        if target is not None:
+            check_output(target)
 
 
 def check_output(target: str) -> None:

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 from made_runs import make_run
-from rkbench.errors import UsageError
+from rkbench.errors import NightlyBusyError, UsageError
 from rkbench.nightly.accept import accept_night
 from rkbench.nightly.begin import Ticker, load_references
 from rkbench.nightly.judge import AcceptedRun, changes, confirmed, judge, to_confirm, unmeasured
-from rkbench.nightly.lock import NightlyBusyError, run_lock
+from rkbench.nightly.lock import run_lock
 from rkbench.runs.collect import Collected
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.measures import QUANTITIES

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, TextIO
 from rkbench.runs.events import Ended, Event, Measuring, Note, Sending, Step, Waiting
 from rkbench.units import format_bytes, format_celsius, format_seconds
 from rkbench.views.push.console import make_console
+from rkbench.views.silence import Silence
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -91,9 +92,17 @@ class BarProgress:
             self._progress.remove_task(self._tasks.pop(name))
 
 
-def make_progress(out: TextIO) -> PlainProgress | BarProgress:
-    """Return bars where `out` is a terminal that can move its cursor, else plain lines."""
-    if not out.isatty() or not make_console(out).is_interactive:
+PushProgress = PlainProgress | BarProgress | Silence
+
+
+def make_progress(out: TextIO, *, plain: bool = False, quiet: bool = False) -> PushProgress:
+    """Return bars where `out` is a terminal that can move its cursor, else plain lines.
+
+    `plain` asks for lines, for bars would be torn by what else is written; `quiet` for nothing at all.
+    """
+    if quiet:
+        return Silence()
+    if plain or not out.isatty() or not make_console(out).is_interactive:
         return PlainProgress(out)
     return BarProgress(out)
 

@@ -1,0 +1,72 @@
+"""One push as it is asked for: a board by one of its names, what to expect of the models, a store."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from pathlib import Path
+
+from rkbench.boards.inventory import candidates, find_inventory, load_inventory
+from rkbench.boards.model import Board
+from rkbench.campaign.run import Outcome, run_campaign
+from rkbench.campaign.settings import PushOptions
+from rkbench.errors import BoardBusyError, ConnectError, UsageError
+from rkbench.runs.events import Listener, Note
+from rkbench.session import open_session
+from rkbench.store.sqlite import Store, default_path
+
+
+@dataclass(frozen=True)
+class Expected:
+    """From where the expected outputs are computed, if they are: an ONNX, and the inputs for it."""
+
+    onnx: Path | None = None
+    inputs: Path | None = None
+
+
+def push_to(
+    board: str,
+    options: PushOptions,
+    expected: Expected,
+    listener: Listener,
+    *,
+    store: Path | None = None,
+    inventory: Path | None = None,
+) -> Outcome:
+    """Run `options` on the board that `board` names, and keep every run in `store`.
+
+    Raises BenchErrors for what stops it before anything was measured; what fails later is in the outcome.
+    """
+    check_expected(options, expected)
+    boards = candidates(board, load_inventory(find_inventory(inventory)))
+    options = with_golden(options, expected)
+    with Store(store or default_path()) as opened:
+        return run_on_first(options, boards, opened, listener)
+
+
+def run_on_first(options: PushOptions, boards: Sequence[Board], store: Store, listener: Listener) -> Outcome:
+    """Run `options` on the first of `boards` that answers and is free; the last one's error is raised."""
+    for board in boards[:-1]:
+        try:
+            return run_campaign(options, board, partial(open_session, board), store, listener)
+        except (ConnectError, BoardBusyError) as error:
+            listener(Note(f"{error.message}; trying the next board"))
+    return run_campaign(options, boards[-1], partial(open_session, boards[-1]), store, listener)
+
+
+def check_expected(options: PushOptions, expected: Expected) -> None:
+    """Raise UsageError where what is expected is named twice, or inputs are that nothing needs."""
+    if options.golden is not None and expected.onnx is not None:
+        raise UsageError("--golden and --onnx both name the expected outputs", hint="give one of them")
+    if expected.inputs is not None and expected.onnx is None:
+        raise UsageError("--inputs needs --onnx", hint="or give --golden FILE.npz with its inputs")
+
+
+def with_golden(options: PushOptions, expected: Expected) -> PushOptions:
+    """Return `options` with a golden that is computed here, where an ONNX is to tell what is expected."""
+    if expected.onnx is None:
+        return options
+    from rkbench.variants.golden_onnx import golden_from_onnx
+
+    return replace(options, golden=golden_from_onnx(expected.onnx, expected.inputs))

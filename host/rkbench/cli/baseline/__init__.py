@@ -1,0 +1,1 @@
+"""`bench baseline`: what nights are held against."""

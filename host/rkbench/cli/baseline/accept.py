@@ -1,0 +1,31 @@
+"""`bench baseline accept`: hold the nights to come against one that was good."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rkbench.cli import completion, options
+
+
+def accept(
+    night: Annotated[
+        str,
+        typer.Argument(
+            help="A night, a run of it (the start of an id), or `last`.", autocompletion=completion.nights
+        ),
+    ],
+    note: Annotated[str, typer.Option(help="Why, for those who come after you.")] = "",
+    store: options.Store = None,
+) -> None:
+    """Hold the nights to come against the runs of this one."""
+    from rkbench.nightly.accept import accept_night
+    from rkbench.store.sqlite import Store, default_path
+
+    with Store(store or default_path()) as opened:
+        accepted, left = accept_night(opened, night, note)
+    for baseline in accepted:
+        typer.echo(f"{baseline.variant} on {baseline.board} ({baseline.plan}): {baseline.run}")
+    for line in left:
+        typer.echo(f"left out: {line}", err=True)

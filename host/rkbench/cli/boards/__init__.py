@@ -1,0 +1,1 @@
+"""`bench boards`: the inventory."""

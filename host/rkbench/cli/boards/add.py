@@ -1,0 +1,49 @@
+"""`bench boards add`: a board and its host key, into the inventory."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated
+
+import typer
+
+from rkbench.cli import completion, options
+from rkbench.errors import UsageError
+
+
+def add(
+    name: Annotated[str, typer.Argument(help="What to call the board.")],
+    address: Annotated[
+        str, typer.Argument(help="USER@HOST[:PORT], an alias of ~/.ssh/config, or `virtual`.")
+    ],
+    soc: Annotated[
+        str | None, typer.Option(help="rk3588, rk3568, ...", autocompletion=completion.socs)
+    ] = None,
+    tag: Annotated[list[str] | None, typer.Option(help="A word that --board can name; repeatable.")] = None,
+    python: Annotated[
+        str, typer.Option(help="Python on the board; where RKNNLite is installed.")
+    ] = "python3",
+    become: Annotated[str, typer.Option(help="Put before every command, as `sudo -n`.")] = "",
+    cache: Annotated[str | None, typer.Option(help="Cache folder on the board.", show_default=False)] = None,
+    fingerprint: Annotated[str | None, typer.Option(help="SHA256:... that the host key must have.")] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Take the host key as it is.")] = False,
+    inventory: options.Inventory = None,
+) -> None:
+    """Add a board, once you have agreed to its host key."""
+    from rkbench.boards.enrol import board_at, enrol
+    from rkbench.boards.inventory import find_inventory
+    from rkbench.boards.model import DEFAULT_CACHE
+
+    tags, cache_dir = tuple(tag or ()), cache or DEFAULT_CACHE
+    board = board_at(name, address, soc=soc, tags=tags, python=python, become=become, cache_dir=cache_dir)
+    confirm = (lambda _: True) if yes else _confirm
+    done = enrol(board, find_inventory(inventory), fingerprint=fingerprint, confirm=confirm)
+    typer.echo(f"{name} is in {done.path}; host key {done.fingerprint}")
+
+
+def _confirm(question: str) -> bool:
+    """Ask on the terminal; raises UsageError where there is none."""
+    if not sys.stdin.isatty():
+        hint = "in a script: --fingerprint SHA256:... (or --yes, where the network is trusted)"
+        raise UsageError(f"{question} Nobody is here to be asked.", hint=hint)
+    return typer.confirm(question, err=True)

@@ -1,0 +1,39 @@
+"""`bench boards check`: the doctor of a board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rkbench.cli import completion, options
+
+
+def check(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="NAME, SoC, user@host[:port] or virtual[:rk3588|rk3568].", autocompletion=completion.boards
+        ),
+    ],
+    models: Annotated[list[Path] | None, typer.Argument(help="Models that shall run there.")] = None,
+    runtime: options.Runtime = None,
+    json_file: options.JsonFile = None,
+    inventory: options.Inventory = None,
+) -> int:
+    """Say what a board lacks for running models, and the cure.
+
+    Exit 1 where something fails.
+    """
+    from functools import partial
+
+    from rkbench.boards.inventory import resolve_board
+    from rkbench.campaign.check import examine
+    from rkbench.session import open_session
+    from rkbench.views.doctor import show_examination
+
+    board = resolve_board(name, inventory)
+    found = examine(board, models or [], partial(open_session, board), runtime=runtime)
+    show_examination(found.board, found.checks, json_file)
+    return 1 if found.verdict == "fail" else 0

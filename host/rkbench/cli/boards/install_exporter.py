@@ -1,0 +1,35 @@
+"""`bench boards install-exporter`: a board's figures for Prometheus."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rkbench.cli import completion, options
+
+
+def install_exporter(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="A board of the inventory, or USER@HOST[:PORT].", autocompletion=completion.inventory_boards
+        ),
+    ],
+    port: Annotated[int | None, typer.Option(help="Where it listens (default 9954).")] = None,
+    debugfs: Annotated[
+        bool, typer.Option("--debugfs", help="Let it read debugfs too, where it runs as root.")
+    ] = False,
+    uninstall: Annotated[bool, typer.Option("--uninstall", help="Take it off; nothing is left.")] = False,
+    inventory: options.Inventory = None,
+) -> None:
+    """Keep an exporter for Prometheus running on a board.
+
+    A second time it changes nothing; an exporter of another version is replaced.
+    """
+    from rkbench.boards.exporter.command import install, remove
+
+    if uninstall:
+        typer.echo(remove(name, inventory))
+        return
+    typer.echo(install(name, inventory, port=port, debugfs=debugfs))

@@ -1,0 +1,24 @@
+"""`bench boards remove`: forget a board."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rkbench.cli import completion, options
+
+
+def remove(
+    name: Annotated[
+        str, typer.Argument(help="The board to forget.", autocompletion=completion.inventory_boards)
+    ],
+    inventory: options.Inventory = None,
+) -> None:
+    """Remove a board and its host key from the inventory."""
+    from rkbench.boards.enrol import dismiss
+    from rkbench.boards.inventory import find_inventory
+
+    path = find_inventory(inventory)
+    dismiss(name, path)
+    typer.echo(f"{name} is no longer in {path}")

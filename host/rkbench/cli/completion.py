@@ -1,0 +1,147 @@
+"""What the shell may complete: boards, runs, nights, variants, SoCs, targets, runtimes, core masks.
+
+Asked at every press of TAB, so each imports little and only when asked; whatever goes wrong, a broken
+inventory or a store that is locked, offers nothing and says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+if TYPE_CHECKING:
+    from rkbench.boards.model import Board
+    from rkbench.runs.model import RunResult
+    from rkbench.store.sqlite import Store
+
+#: So many of the latest runs and nights are offered.
+RECENT = 20
+
+
+def boards(context: typer.Context, incomplete: str) -> list[str]:
+    """Return what `--board` takes: names, SoCs and tags of the inventory, and the virtual boards."""
+    return offer(incomplete, lambda: _board_words(context), virtual_boards)
+
+
+def inventory_boards(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the names in the inventory."""
+    return offer(incomplete, lambda: (board.name for board in _inventory(context)))
+
+
+def runs(context: typer.Context, incomplete: str) -> list[str]:
+    """Return `last`, the latest pushes and the latest runs."""
+    return offer(incomplete, lambda: ("last",), lambda: _run_ids(context))
+
+
+def nights(context: typer.Context, incomplete: str) -> list[str]:
+    """Return `last` and the latest nights."""
+    return offer(incomplete, lambda: ("last",), lambda: _night_ids(context))
+
+
+def variants(context: typer.Context, incomplete: str) -> list[str]:
+    """Return the variants of the latest runs."""
+    return offer(incomplete, lambda: (run.variant.name for run in _latest_runs(context)))
+
+
+def socs(incomplete: str) -> list[str]:
+    """Return the SoCs whose boards are known."""
+    from rkbench_agent.wire.socs import SOCS
+
+    return offer(incomplete, lambda: SOCS)
+
+
+def targets(incomplete: str) -> list[str]:
+    """Return what a model can be compiled for."""
+    from rkbench.rknn.targets import TARGETS
+
+    return offer(incomplete, lambda: TARGETS)
+
+
+def dtypes(incomplete: str) -> list[str]:
+    """Return how weights can be stored."""
+    return offer(incomplete, lambda: ("fp16", "int8"))
+
+
+def runtimes(incomplete: str) -> list[str]:
+    """Return the runtimes of the agent."""
+    from rkbench_agent.wire.words import RUNTIMES
+
+    return offer(incomplete, lambda: RUNTIMES)
+
+
+def core_masks(incomplete: str) -> list[str]:
+    """Return the core masks, and the word for all of them in turn."""
+    from rkbench_agent.wire.words import CORE_MASKS
+
+    from rkbench.campaign.settings import SWEEP
+
+    return offer(incomplete, lambda: (*CORE_MASKS, SWEEP))
+
+
+def scenarios(incomplete: str) -> list[str]:
+    """Return the scenarios of the agent."""
+    from rkbench_agent.wire.words import SCENARIOS
+
+    return offer(incomplete, lambda: SCENARIOS)
+
+
+def offer(incomplete: str, *sources: Callable[[], Iterable[str]]) -> list[str]:
+    """Return each word of `sources` that begins as typed, once; a source that fails has none."""
+    words: dict[str, None] = {}
+    for source in sources:
+        try:
+            words.update(dict.fromkeys(source()))
+        except Exception:  # a traceback in the middle of the user's command line helps nobody
+            continue
+    return [word for word in words if word.startswith(incomplete)]
+
+
+def virtual_boards() -> list[str]:
+    """Return the boards that everybody has."""
+    return ["virtual", "virtual:rk3588", "virtual:rk3568"]
+
+
+def _board_words(context: typer.Context) -> Iterable[str]:
+    found = _inventory(context)
+    yield from (board.name for board in found)
+    yield from (board.soc for board in found if board.soc)
+    yield from (tag for board in found for tag in board.tags)
+
+
+def _inventory(context: typer.Context) -> tuple[Board, ...]:
+    from rkbench.boards.inventory import find_inventory, load_inventory
+
+    return load_inventory(find_inventory(_named(context, "inventory"))).boards
+
+
+def _run_ids(context: typer.Context) -> Iterable[str]:
+    latest = _latest_runs(context)
+    yield from (run.push for run in latest)
+    yield from (run.id for run in latest)
+
+
+def _latest_runs(context: typer.Context) -> list[RunResult]:
+    with _open_store(context) as store:
+        return store.history(limit=RECENT)
+
+
+def _night_ids(context: typer.Context) -> list[str]:
+    from rkbench.store.nights import night_ids
+
+    with _open_store(context) as store:
+        return night_ids(store, RECENT)
+
+
+def _open_store(context: typer.Context) -> Store:
+    """Open the store that the command would use; raises where there is none, for TAB makes no files."""
+    from rkbench.store.sqlite import Store, default_path
+
+    return Store((_named(context, "store") or default_path()).resolve(strict=True))
+
+
+def _named(context: typer.Context, option: str) -> Path | None:
+    found = context.params.get(option)
+    return Path(found) if found else None

@@ -1,0 +1,33 @@
+"""`bench export`: stored runs, or their raw latencies, as CSV."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from rkbench.cli import completion, options
+
+
+def export(
+    runs: Annotated[
+        list[str] | None,
+        typer.Argument(help="Runs or pushes; all where none is named.", autocompletion=completion.runs),
+    ] = None,
+    csv_file: Annotated[str, typer.Option("--csv", help="Write CSV to FILE, or - .")] = "-",
+    raw: Annotated[bool, typer.Option("--raw", help="Every latency, one line an iteration.")] = False,
+    store: options.Store = None,
+) -> None:
+    """Write stored runs, or their raw latencies, as CSV."""
+    from rkbench.store.sqlite import Store, default_path
+    from rkbench.views.output import open_output
+    from rkbench.views.push.csv import write_latencies, write_runs
+
+    with Store(store or default_path()) as opened:
+        named = [run for prefix in runs or () for run in opened.find(prefix)]
+        found = named if runs else opened.history()[::-1]
+        with open_output(csv_file) as out:
+            if raw:
+                write_latencies(((run, opened.latencies(run.id)) for run in found), out)
+            else:
+                write_runs(found, out)

@@ -1,0 +1,35 @@
+"""Options that several commands share, each written once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rkbench.cli import completion
+
+Store = Annotated[
+    Path | None,
+    typer.Option("--store", help="The result store (default: $RKBENCH_STORE, else your data folder)."),
+]
+Inventory = Annotated[
+    Path | None, typer.Option("--inventory", help="The bench.toml to use; how it is found: README.md.")
+]
+JsonFile = Annotated[str | None, typer.Option("--json", help="Write JSON to FILE, or - .")]
+Baseline = Annotated[
+    str | None, typer.Option("--baseline", help="The variant to compare with; default: the first.")
+]
+BoardName = Annotated[
+    str,
+    typer.Option(
+        help="NAME, SoC, user@host[:port] or virtual[:rk3588|rk3568].", autocompletion=completion.boards
+    ),
+]
+Runtime = Annotated[
+    str | None,
+    typer.Option(
+        help="lite, capi, capi-zero-copy or virtual; default: the board's.",
+        autocompletion=completion.runtimes,
+    ),
+]

@@ -1,0 +1,118 @@
+"""How much `bench` says on stderr: nothing but errors (--quiet), progress, log lines (-v), all of them (-vv).
+
+The options stand before the command or after it. Log lines are those of the loggers `rkbench.*`: the host's
+own, and what the agent and its workers say on the board; -vv adds every message of the
+wire and SSH's own lines.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.main import get_command
+
+from rkbench.errors import UsageError
+
+if TYPE_CHECKING:
+    from rkbench.views.nightly.console import NightProgress
+    from rkbench.views.push.progress import PushProgress
+    from rkbench.views.silence import Silence
+
+LINE = "%(asctime)s.%(msecs)03d %(name)s: %(message)s"
+
+
+@dataclass
+class Voice:
+    """What one call of `bench` was asked to say."""
+
+    verbosity: int = 0
+    quiet: bool = False
+
+    def push_progress(self) -> PushProgress:
+        """Return where the events of a push go: bars, or plain lines between log lines, or nowhere."""
+        from rkbench.views.push.progress import make_progress
+
+        return make_progress(sys.stderr, plain=self.verbosity > 0, quiet=self.quiet)
+
+    def night_progress(self) -> NightProgress | Silence:
+        """Return where the events of a night go."""
+        from rkbench.views.nightly.console import NightProgress
+        from rkbench.views.silence import Silence
+
+        return Silence() if self.quiet else NightProgress(sys.stderr)
+
+
+def voice_of(context: typer.Context) -> Voice:
+    """Return the voice of the call that `context` belongs to."""
+    return context.find_root().ensure_object(Voice)
+
+
+def _verbose(context: typer.Context, asked: bool) -> bool:
+    return _ask(context, verbosity=1, asked=asked)
+
+
+def _debug(context: typer.Context, asked: bool) -> bool:
+    return _ask(context, verbosity=2, asked=asked)
+
+
+def _quiet(context: typer.Context, asked: bool) -> bool:
+    return _ask(context, quiet=True, asked=asked)
+
+
+# Flags, no counter: typer imports pydantic to read a number, which takes longer than all else of a help page.
+Verbose = Annotated[
+    bool,
+    typer.Option("-v", "--verbose", callback=_verbose, help="Log on stderr what host and agent do."),
+]
+Debug = Annotated[
+    bool,
+    typer.Option("-vv", "--debug", callback=_debug, help="Log every message, and SSH's own lines too."),
+]
+Quiet = Annotated[
+    bool,
+    typer.Option("-q", "--quiet", callback=_quiet, help="No progress on stderr: results and errors only."),
+]
+
+
+def parameters() -> list[Any]:
+    """Return the options for a command of its own: the same, and its function does not see them."""
+
+    def options(verbose: Verbose = False, debug: Debug = False, quiet: Quiet = False) -> None:
+        """Stand for the options."""
+
+    single = typer.Typer(add_completion=False)
+    single.command()(options)
+    built: Any = get_command(single)
+    for parameter in built.params:
+        parameter.expose_value = False
+    return list(built.params)
+
+
+def _ask(context: typer.Context, *, verbosity: int = 0, quiet: bool = False, asked: bool) -> bool:
+    """Let the call say more or less, where it is `asked` to; raises UsageError where it is asked for both."""
+    voice = voice_of(context)
+    if asked and not context.resilient_parsing:  # which is the shell, asking what it may complete
+        voice.verbosity, voice.quiet = max(voice.verbosity, verbosity), voice.quiet or quiet
+        if voice.quiet and voice.verbosity:
+            raise UsageError("--quiet and --verbose contradict each other", hint="give one of them")
+        _set_loggers(voice)
+        context.find_root().call_on_close(lambda: _set_loggers(Voice()))
+    return asked
+
+
+def _set_loggers(voice: Voice) -> None:
+    """Let the loggers say as much as `voice` does."""
+    import logging
+
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter(LINE, datefmt="%H:%M:%S"))
+    ours, ssh = logging.getLogger("rkbench"), logging.getLogger("paramiko")
+    ours.handlers[:] = [handler] if voice.verbosity else []
+    ours.propagate = not voice.verbosity
+    loud = (logging.NOTSET, logging.INFO, logging.DEBUG)[voice.verbosity]
+    ours.setLevel(logging.ERROR if voice.quiet else loud)
+    ssh.handlers[:] = [handler] if voice.verbosity > 1 else []
+    ssh.setLevel(logging.INFO if voice.verbosity > 1 else logging.NOTSET)

@@ -1,0 +1,18 @@
+"""Progress for --quiet: it listens and says nothing."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+
+class Silence:
+    """Takes the events of a push or a night, and shows none."""
+
+    def __enter__(self) -> Silence:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        """Leave; nothing was begun."""
+
+    def __call__(self, event: object) -> None:
+        """Show nothing of one event."""

@@ -1,0 +1,62 @@
+"""The table of commands says what the commands themselves say, though it imports none of them."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+from collections.abc import Iterator
+from importlib import import_module
+
+import pytest
+from rkbench.cli.app import COMMANDS
+from rkbench.cli.lazy import Command, Group
+
+#: What a help page has no use for, though some command needs it.
+HEAVY = {
+    "jinja2",
+    "logging",
+    "msgspec",
+    "numpy",
+    "onnx",
+    "onnxruntime",
+    "paramiko",
+    "prometheus_client",
+    "psutil",
+    "pydantic",
+    "rich",
+    "scipy",
+    "sqlite3",
+    "tomlkit",
+}
+
+
+def commands() -> Iterator[tuple[str, Command]]:
+    for name, node in COMMANDS.items():
+        if isinstance(node, Group):
+            yield from ((f"{name} {inner}", command) for inner, command in node.commands.items())
+        else:
+            yield name, node
+
+
+@pytest.mark.parametrize("command", [pytest.param(command, id=name) for name, command in commands()])
+def test_a_command_is_listed_by_the_first_line_of_its_docstring(command: Command) -> None:
+    module, _, function = command.target.partition(":")
+    found = getattr(import_module(f"rkbench.cli.{module}"), function)
+    assert (inspect.getdoc(found) or "").splitlines()[0] == command.help
+
+
+@pytest.mark.parametrize(
+    "line", ["--help", "--version", "boards -h", "push --help", "inspect --help", "nightly --help"]
+)
+def test_a_help_page_imports_nothing_that_it_does_not_show(line: str) -> None:
+    code = (
+        "import sys; from rkbench.cli import main\n"
+        "sys.argv = ['bench', *sys.argv[1:]]\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        f"print(sorted({HEAVY} & set(sys.modules)))"
+    )
+    command = [sys.executable, "-c", code, *line.split()]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
