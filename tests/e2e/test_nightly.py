@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import signal
+import subprocess
 import time
 from pathlib import Path
 from xml.etree import ElementTree
@@ -108,7 +109,7 @@ def test_a_host_killed_at_twenty_moments_goes_on_where_it_was(lab: NightLab) -> 
         process = lab.start("nightly", lab.suite)
         try:
             process.wait(moments.uniform(0.3, 1.0) * whole_s)
-        except Exception:
+        except subprocess.TimeoutExpired:
             process.send_signal(signal.SIGKILL)
             killed += 1
         process.communicate()

@@ -130,7 +130,7 @@ def test_both_expositions_are_valid(prometheus: Prometheus, farm: Farm, port: in
         families = list(text_string_to_metric_families(get(url, "application/openmetrics-text")))
         assert len(families) > 10
         lint = subprocess.run(
-            ["promtool", "check", "metrics"], input=get(url), capture_output=True, text=True
+            ["promtool", "check", "metrics"], check=False, input=get(url), capture_output=True, text=True
         )
         assert (lint.returncode, lint.stderr) == (0, "")
 

@@ -45,14 +45,20 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         (folder / name).symlink_to(ROOT / name)
     for name, path in STAND_INS.items():
         shutil.copy(path, folder / name)
-    yield folder
+    return folder
 
 
 def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-c", "from rkbench.cli import main; main()", *arguments]
     environment = {"HOME": str(folder), "PATH": "/usr/bin:/bin", "COLUMNS": "100"}
     return subprocess.run(
-        command, cwd=folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True
+        command,
+        check=False,
+        cwd=folder,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
     )
 
 

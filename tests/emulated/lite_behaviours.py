@@ -36,7 +36,7 @@ def step(name, call, **settings):
         os.dup2(printed.fileno(), 2)
         try:
             result = call()
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - what RKNNLite raises is the answer
             result = "raised " + repr(error)
         flush()
         for number, copy in enumerate(kept, start=1):

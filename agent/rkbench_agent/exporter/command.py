@@ -25,6 +25,8 @@ from rkbench_agent.wire.words import DEFAULT_CACHE, DEFAULT_EXPORTER_PORT, EXPOR
 
 DEFAULT_LISTEN = f"0.0.0.0:{DEFAULT_EXPORTER_PORT}"
 
+_log = logging.getLogger("rkbench-exporter")
+
 
 def main(arguments: Optional[List[str]] = None) -> int:
     """Run one sub-command; return the exit code."""
@@ -68,7 +70,7 @@ def serve(options: argparse.Namespace) -> int:
         _leave_terminal()
     signal.signal(signal.SIGTERM, _leave)
     signal.signal(signal.SIGINT, _leave)
-    logging.info("serving port %d", server.server_port)
+    _log.info("serving port %d", server.server_port)
     with server:
         server.serve_forever(poll_interval=3600)
     return 0

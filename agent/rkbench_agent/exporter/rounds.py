@@ -86,7 +86,7 @@ class _Lane(threading.Thread):
 def _read(group: Group, files: Files) -> GroupOutcome:
     try:
         return GroupOutcome(group.read(files), files.faults)
-    except Exception:  # a bug in one group: said in the log, and the other sensors are still exported
+    except Exception:  # noqa: BLE001 - a bug in one group: said in the log, and the other sensors are still exported
         _log.exception("group %s", group.name)
         return GroupOutcome([], [*files.faults, "an error of the exporter: see its log"])
 

@@ -101,7 +101,9 @@ class Script(Service):
         return found
 
     def start(self) -> None:
-        done = subprocess.run([str(self.path), "start"], stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        done = subprocess.run(
+            [str(self.path), "start"], check=False, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE
+        )
         if done.returncode:
             raise ServiceError(f"{self.path} start: {done.stderr.decode('utf-8', 'replace').strip()}")
 

@@ -23,7 +23,7 @@ _log = logging.getLogger("rkbench-exporter")
 class _QuietHandler(WSGIRequestHandler):
     timeout = CLIENT_LIMIT_S
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - wsgiref's name
         """Say nothing of each request."""
 
 

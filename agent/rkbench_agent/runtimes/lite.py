@@ -135,7 +135,7 @@ class LiteRuntime:
 
         try:
             return run_ns if run_ns() is not None else False
-        except Exception:  # private and compiled: whatever it raises, it does not work here
+        except Exception:  # noqa: BLE001 - private and compiled: whatever it raises, it does not work here
             return False
 
 

@@ -51,7 +51,7 @@ def main() -> None:
         print(f"bench: cannot write: {error.strerror}", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - typer's own errors; what is none goes on
         sys.exit(_usage(error))
     sys.exit(status if isinstance(status, int) else 0)
 

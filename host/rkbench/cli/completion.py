@@ -94,7 +94,7 @@ def offer(incomplete: str, *sources: Callable[[], Iterable[str]]) -> list[str]:
     for source in sources:
         try:
             words.update(dict.fromkeys(source()))
-        except Exception:  # a traceback in the middle of the user's command line helps nobody
+        except Exception:  # noqa: BLE001 - a traceback in the middle of the user's command line helps nobody
             continue
     return [word for word in words if word.startswith(incomplete)]
 

@@ -51,11 +51,16 @@ def opening(facts: Facts) -> tuple[str, ...]:
     """Return the story's first paragraphs."""
     times = ratio(facts.first_bytes, facts.onnx_bytes)
     return (
-        f"A classifier of digits, {facts.onnx_name}, is {format_bytes(facts.onnx_bytes)}."
-        f" Converted for {facts.target} it became {format_bytes(facts.first_bytes)}: {times} as much.",
+        (
+            f"A classifier of digits, {facts.onnx_name}, is {format_bytes(facts.onnx_bytes)}."
+            f" Converted for {facts.target} it became {format_bytes(facts.first_bytes)}: {times} as much."
+        ),
         f"Why? {facts.because}",
-        "The cure merges neighbouring groups before the conversion: exact, and bench fix does it."
-        f" Which variant to ship? All four go to a virtual board, with {facts.case_count} held-out digits:",
+        (
+            "The cure merges neighbouring groups before the conversion: exact, and bench fix does it."
+            " Which variant to ship? All four go to a virtual board, with "
+            f"{facts.case_count} held-out digits:"
+        ),
     )
 
 

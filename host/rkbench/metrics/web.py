@@ -79,7 +79,7 @@ class App:
 class _Handler(WSGIRequestHandler):
     timeout = CLIENT_LIMIT_S
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - wsgiref's name
         """Say nothing of each request."""
 
 

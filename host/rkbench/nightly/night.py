@@ -176,7 +176,7 @@ class _NightRunner:
                 self._work.said.put(self._one(measurer, cell))
         except KeyboardInterrupt:
             pass  # told to stop
-        except Exception as error:  # a bug: the main thread raises it
+        except Exception as error:  # noqa: BLE001 - a bug: the main thread raises it
             self._work.said.put(error)
         finally:
             line.close()

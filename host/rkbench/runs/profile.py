@@ -34,8 +34,8 @@ def parse_layers(text: str) -> tuple[LayerTime, ...]:
     """Return the layers of the last table in `text`; empty where there is none, or one of another form."""
     found: list[LayerTime] = []
     header = ""
-    for line in text.splitlines():
-        line = _LOG_PREFIX.sub("", line).rstrip()
+    for said in text.splitlines():
+        line = _LOG_PREFIX.sub("", said).rstrip()
         if _is_header(line):
             header, found = line, []
         elif header and re.match(r"\s*\d+\s", line):

@@ -111,14 +111,14 @@ def with_normalisation(found: Match, known: Mapping[str, Normalisation], domain:
     fits, notes, assumptions = [], list(found.notes), list(found.assumptions)
     for fit in found.fits:
         each = known.get(fit.wanted.name) if fit.wanted.kind == "inputs" else None
-        if each is not None and domain == "onnx":
-            fit = replace(fit, undo=each, dtype="float32")
+        turned_back = each is not None and domain == "onnx"
+        fits.append(replace(fit, undo=each, dtype="float32") if turned_back else fit)
+        if turned_back:
             notes.append(f"{fit.member.key}: the model normalises it ({each}); turned back to x * std + mean")
         elif each is not None:
             notes.append(f"{fit.member.key}: the model normalises it ({each}); taken as raw values")
             if fit.member.dtype.startswith("float"):
                 assumptions.append(notes[-1])
-        fits.append(fit)
     return replace(found, fits=tuple(fits), notes=tuple(notes), assumptions=tuple(assumptions))
 
 

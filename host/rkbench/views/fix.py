@@ -40,12 +40,16 @@ def describe_fix(report: FixReport) -> list[str]:
     before, after = report.before, report.after
     checked = report.verification
     lines += [
-        f"predicted .rknn for {target}: {format_bytes(before.file_bytes)} -> {format_bytes(after.file_bytes)}"
-        f" (weights {format_bytes(before.weight_bytes)} -> {format_bytes(after.weight_bytes)},"
-        f" commands and structure, a rough estimate, {format_bytes(before.command_bytes)}"
-        f" -> {format_bytes(after.command_bytes)})",
-        f"verified with onnxruntime: relative difference {checked.relative_difference:.1e},"
-        f" tolerance {checked.tolerance:g}; inputs, seed {checked.seed}: {'; '.join(checked.cases)}",
+        (
+            f"predicted .rknn for {target}: {format_bytes(before.file_bytes)} -> "
+            f"{format_bytes(after.file_bytes)} (weights {format_bytes(before.weight_bytes)} -> "
+            f"{format_bytes(after.weight_bytes)}, commands and structure, a rough estimate, "
+            f"{format_bytes(before.command_bytes)} -> {format_bytes(after.command_bytes)})"
+        ),
+        (
+            f"verified with onnxruntime: relative difference {checked.relative_difference:.1e},"
+            f" tolerance {checked.tolerance:g}; inputs, seed {checked.seed}: {'; '.join(checked.cases)}"
+        ),
         f"wrote {report.written}",
     ]
     return lines + _larger(report)
@@ -57,6 +61,8 @@ def _larger(report: FixReport) -> list[str]:
     if after <= before:
         return []
     return [
-        f"the ONNX itself grows, {format_bytes(before)} -> {format_bytes(after)}: its kernels now hold the "
-        "zeros between merged groups; only the .rknn goes to the board"
+        (
+            f"the ONNX itself grows, {format_bytes(before)} -> {format_bytes(after)}: its kernels now hold "
+            "the zeros between merged groups; only the .rknn goes to the board"
+        )
     ]

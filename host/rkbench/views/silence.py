@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from types import TracebackType
-
 
 class Silence:
     """Takes the events of a push or a night, and shows none."""
@@ -11,7 +9,7 @@ class Silence:
     def __enter__(self) -> Silence:
         return self
 
-    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+    def __exit__(self, *_: object) -> None:
         """Leave; nothing was begun."""
 
     def __call__(self, event: object) -> None:

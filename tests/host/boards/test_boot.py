@@ -39,7 +39,7 @@ def test_equal_sources_give_equal_bytes_in_any_order() -> None:
 def test_a_wheel_holds_the_same_agent_and_the_same_trees(tmp_path: Path) -> None:
     root = Path(__file__).parents[3]
     command = [sys.executable, "-m", "pip", "wheel", "-q", "--no-deps", "-w", str(tmp_path), str(root)]
-    built = subprocess.run(command, capture_output=True, text=True)
+    built = subprocess.run(command, check=False, capture_output=True, text=True)
     if built.returncode:
         pytest.skip(f"a wheel cannot be built here (no package index?): {built.stderr[-300:]}")
     with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
@@ -68,7 +68,9 @@ def test_the_command_quotes_everything_but_a_leading_home() -> None:
 
 def boot(cache: Path, agent: AgentZip, sent: bytes) -> subprocess.CompletedProcess[bytes]:
     arguments = [agent.digest, str(len(agent.data)), str(cache), "one", "two"]
-    return subprocess.run([sys.executable, "-c", BOOT, *arguments], input=sent, capture_output=True)
+    return subprocess.run(
+        [sys.executable, "-c", BOOT, *arguments], check=False, input=sent, capture_output=True
+    )
 
 
 @pytest.fixture
@@ -112,6 +114,10 @@ def test_the_script_runs_without_what_lies_in_the_home(tmp_path: Path, echo: Age
     (tmp_path / "hashlib.py").write_text("raise SystemExit('taken from the home')")
     arguments = [echo.digest, str(len(echo.data)), str(tmp_path / "cache"), "x"]
     ended = subprocess.run(
-        [sys.executable, "-c", BOOT, *arguments], input=echo.data, capture_output=True, cwd=tmp_path
+        [sys.executable, "-c", BOOT, *arguments],
+        check=False,
+        input=echo.data,
+        capture_output=True,
+        cwd=tmp_path,
     )
     assert ended.stdout == b"rkbench-boot need\n['x']\n"

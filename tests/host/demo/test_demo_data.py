@@ -14,7 +14,7 @@ from rkbench.variants.golden import find_replay, prepare, read_metadata
 
 DATA = Path(str(files("rkbench.demo") / "data"))
 VARIANTS = ("digits.fp16", "digits.int8", "digits.regrouped.fp16", "digits.regrouped.int8")
-ROW = re.compile(r"^\| (\S+) \| (\d+) \| ([0-9a-f]{64}) \|$", re.M)
+ROW = re.compile(r"^\| (\S+) \| (\d+) \| ([0-9a-f]{64}) \|$", re.MULTILINE)
 
 
 def test_every_file_has_the_size_and_digest_that_source_md_says() -> None:

@@ -110,10 +110,14 @@ def test_the_evidence_states_bytes_groups_and_the_rule() -> None:
     assert found.bytes == 138_240 == 2 * (64 * 64 * 9 - 64 * 4 * 9) * 2
     assert found.evidence == (
         "kernels of 147 kB where the groups need 9.22 kB (16x): 93.8 % is filler",
-        "Conv_0: [64, 64, 3, 3] stored; 8 of 8 sampled output channels read only their own group of 4 "
-        "(16 groups)",
-        "Conv_2: [64, 64, 3, 3] stored; 8 of 8 sampled output channels read only their own group of 4 "
-        "(16 groups)",
+        (
+            "Conv_0: [64, 64, 3, 3] stored; 8 of 8 sampled output channels read only their own group of 4 "
+            "(16 groups)"
+        ),
+        (
+            "Conv_2: [64, 64, 3, 3] stored; 8 of 8 sampled output channels read only their own group of 4 "
+            "(16 groups)"
+        ),
         "rk3588 fp16 keeps groups whose channels are a multiple of 8: 4 % 8 = 4",
     )
     assert found.fix[0].snippet == "bench fix MODEL.onnx --target rk3588 --dtype fp16 -o FIXED.onnx"

@@ -96,18 +96,24 @@ def test_the_first_run_that_did_not_fail_is_the_baseline() -> None:
     [
         (
             [(BASE, 2_260_000), (INT8, 1_130_000)],
-            "Against fp16: int8 is the smallest (-50.0 %), the lightest to load (-50.0 %) and the fastest "
-            "(-50.0 %); top-1 agreement 100.0 % in fp16, 98.4 % in int8.",
+            (
+                "Against fp16: int8 is the smallest (-50.0 %), the lightest to load (-50.0 %) and the "
+                "fastest (-50.0 %); top-1 agreement 100.0 % in fp16, 98.4 % in int8."
+            ),
         ),
         (
             [(BASE, 2_260_000), (INT8, 4_520_000)],
-            "Against fp16: int8 is the smallest (-50.0 %) and the lightest to load (-50.0 %), but slower "
-            "(+100.0 %); top-1 agreement 100.0 % in fp16, 98.4 % in int8.",
+            (
+                "Against fp16: int8 is the smallest (-50.0 %) and the lightest to load (-50.0 %), but slower "
+                "(+100.0 %); top-1 agreement 100.0 % in fp16, 98.4 % in int8."
+            ),
         ),
         (
             [(BASE, 2_260_000), (make_run(2, "again"), 2_260_000)],
-            "fp16 is not beaten in size or memory: no difference in latency for the better; "
-            "top-1 agreement 100.0 %.",
+            (
+                "fp16 is not beaten in size or memory: no difference in latency for the better; "
+                "top-1 agreement 100.0 %."
+            ),
         ),
         ([(BASE, 2_260_000)], "fp16: 14.6 MB, 14.6 MB of NPU memory, p50 2.26 ms, top-1 agreement 100.0 %."),
         (

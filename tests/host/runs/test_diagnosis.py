@@ -74,8 +74,10 @@ def test_what_the_agent_advises_stays() -> None:
     [
         ("W RKNN: [1] This model has not multicore config, fallback single core", "single_core_fallback"),
         (
-            "W RKNN: [1] Current driver version: 0.8.2, recommend to upgrade the driver to the new version:"
-            " >= 0.8.8",
+            (
+                "W RKNN: [1] Current driver version: 0.8.2, recommend to upgrade the driver to the new "
+                "version: >= 0.8.8"
+            ),
             "driver_old",
         ),
         ("E RKNN: [1] Unkown op target: 0", "catalogue_36"),

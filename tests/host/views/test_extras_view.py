@@ -61,8 +61,10 @@ def test_few_cycles_say_nothing_of_leaks() -> None:
 def test_the_slowest_layers_come_first_with_their_units() -> None:
     profile = read_profile("capi", (PROFILES / "layer_table_2.3_rk3588.txt").read_text())
     assert profile_lines("seg", profile) == [
-        "seg: 6 layers, 400 µs: NPU 45 % in 2, CPU 50 % in 3, GPU 5 % in 1 "
-        "(a run of its own, which profiling slows down)",
+        (
+            "seg: 6 layers, 400 µs: NPU 45 % in 2, CPU 50 % in 3, GPU 5 % in 1 "
+            "(a run of its own, which profiling slows down)"
+        ),
         "   time   share  unit  op              layer",
         " 190 µs  47.5 %  CPU   Resize          Resize:/up/Resize",
         " 120 µs  30.0 %  NPU   ConvExSwish     Conv:/block.0/conv/Conv",

@@ -52,7 +52,7 @@ def undiagnosed(error: BenchError) -> tuple[Check, ...]:
     if "Python" not in error.message:
         return (reached, Check("agent", FAIL, "agent", error.message, error.hint))
     fix = "on the board: apt-get install -y python3 (3.8 or newer)"
-    return (reached, Check("python", FAIL, "Python", error.message, "\n".join((fix, error.hint)).strip()))
+    return (reached, Check("python", FAIL, "Python", error.message, f"{fix}\n{error.hint}".strip()))
 
 
 def is_npu_board(environment: Environment) -> bool:

@@ -77,10 +77,12 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         layers=tuple(site.base for site in sorted(layers, key=command_bytes, reverse=True)[:10]),
         claims=tuple(claims),
         evidence=(
-            f"commands for 1 core {format_bytes(sum(site.commands[0] for site in layers))}, added for 2 "
-            f"cores "
-            f"{format_bytes(sum(site.commands[1] for site in layers))}, for 3 cores "
-            f"{format_bytes(sum(site.commands[2] for site in layers))}",
+            (
+                f"commands for 1 core {format_bytes(sum(site.commands[0] for site in layers))}, added for 2 "
+                f"cores "
+                f"{format_bytes(sum(site.commands[1] for site in layers))}, for 3 cores "
+                f"{format_bytes(sum(site.commands[2] for site in layers))}"
+            ),
         ),
         fixes=single_core(saved),
         not_helping=("compress_weight, quantized weights: commands are no weights",),

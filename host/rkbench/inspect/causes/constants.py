@@ -107,9 +107,11 @@ def shuffle_dense(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         layers=tuple(site.base for site in layers),
         claims=ledger.everything((site.index for site in layers), (*CONSTANT_SECTIONS, *COMMAND_SECTIONS)),
         evidence=(
-            f"{len(layers)} kernels of {format_bytes(sum(kernel.buffer_bytes for kernel in kernels))}; in "
-            f"{percent(sum(shares) / max(len(shares), 1))} of the sampled output channels exactly one input "
-            "channel is read",
+            (
+                f"{len(layers)} kernels of {format_bytes(sum(kernel.buffer_bytes for kernel in kernels))}; "
+                f"in {percent(sum(shares) / max(len(shares), 1))} of the sampled output channels exactly one "
+                "input channel is read"
+            ),
             *(f"{site.base}: {_shape_of(site)}" for site in layers[:3]),
         ),
         fixes=(

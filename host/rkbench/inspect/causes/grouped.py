@@ -20,8 +20,10 @@ NO_HELP = (
     "compress_weight, model_pruning, optimization_level 0 to 2: the same byte count (measured)",
     "single_core_mode: 64.4 of 64.9 MB stay (measured)",
     "splitting the convolution into one per group by hand: made dense or slow all the same",
-    "float16 for these layers only, by hybrid quantization: they are dense before it applies; 31.5 -> "
-    "62.2 MB for rk3568 on the reference case (measured)",
+    (
+        "float16 for these layers only, by hybrid quantization: they are dense before it applies; 31.5 -> "
+        "62.2 MB for rk3568 on the reference case (measured)"
+    ),
     *NOT_ACCEPTED,
 )
 _GROUP = re.compile(r"^(?P<source>.+)_group_\d+$")
@@ -52,8 +54,10 @@ def grouped_convolution_dense(facts: ModelFacts, ledger: Ledger) -> Finding | No
         layers=tuple(item.name for item in dense),
         claims=claims,
         evidence=(
-            f"kernels of {format_bytes(stored)} where the groups need {format_bytes(needed)} "
-            f"({stored / max(needed, 1):.0f}x): {(1 - needed / stored) * 100:.1f} % is filler",
+            (
+                f"kernels of {format_bytes(stored)} where the groups need {format_bytes(needed)} "
+                f"({stored / max(needed, 1):.0f}x): {(1 - needed / stored) * 100:.1f} % is filler"
+            ),
             *_patterns(dense),
             *((f"{rule}: {_failing(sizes, alignment)}",) if alignment else ()),
         ),
@@ -84,8 +88,10 @@ def depthwise_multiplier(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         layers=tuple(item.name for item in dense),
         claims=_claims(facts, ledger, dense),
         evidence=(
-            f"kernels of {format_bytes(stored)} where {format_bytes(needed)} are needed "
-            f"({stored / max(needed, 1):.0f}x)",
+            (
+                f"kernels of {format_bytes(stored)} where {format_bytes(needed)} are needed "
+                f"({stored / max(needed, 1):.0f}x)"
+            ),
             *_patterns(dense),
         ),
         fixes=(
@@ -128,8 +134,10 @@ def groups_kept_apart(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         layers=tuple(by_source),
         claims=ledger.everything(dict.fromkeys(extra), COMMAND_SECTIONS),
         evidence=(
-            f"{total} group layers of {format_bytes(commands / max(len(extra), 1))} commands each, "
-            f"{len(extra) - total + len(by_source)} Split and Concat layers around them",
+            (
+                f"{total} group layers of {format_bytes(commands / max(len(extra), 1))} commands each, "
+                f"{len(extra) - total + len(by_source)} Split and Concat layers around them"
+            ),
             *(f"{name}: {len(groups)} groups" for name, groups in list(by_source.items())[:4]),
         ),
         fixes=(

@@ -151,8 +151,10 @@ def metadata(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             Claim("trailing", None, trailing),
         ),
         evidence=(
-            f"text and vectors of {format_bytes(facts.description_bytes)} in the structure, JSON of "
-            f"{format_bytes(facts.model.sections.json)}{behind}",
+            (
+                f"text and vectors of {format_bytes(facts.description_bytes)} in the structure, JSON of "
+                f"{format_bytes(facts.model.sections.json)}{behind}"
+            ),
         ),
         fixes=_description_fixes(extra + json, trailing),
     )

@@ -90,9 +90,10 @@ def _converted(inspection: FileInspection) -> str:
         for part in (
             _header(inspection),
             _sections(inspection),
-            '<h2>Where the bytes are</h2>\n<div id="icicle" role="group" aria-label="bytes by section and '
-            'layer"></div>'
-            '\n<div id="hint" aria-live="polite"></div>',
+            (
+                '<h2>Where the bytes are</h2>\n<div id="icicle" role="group" aria-label="bytes by section '
+                'and layer"></div>\n<div id="hint" aria-live="polite"></div>'
+            ),
             _causes(inspection),
             _questions(inspection),
             _memory(inspection.memory),
@@ -100,8 +101,10 @@ def _converted(inspection: FileInspection) -> str:
             _onnx(inspection.onnx),
             _diff(inspection.diff),
             _myths(inspection),
-            f"<footer>bench inspect · schema {_text(inspection.schema)} · sha256 "
-            f"<code>{_text(inspection.file.sha256)}</code></footer>",
+            (
+                f"<footer>bench inspect · schema {_text(inspection.schema)} · sha256 "
+                f"<code>{_text(inspection.file.sha256)}</code></footer>"
+            ),
         )
         if part
     )
