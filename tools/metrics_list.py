@@ -28,16 +28,16 @@ from rkbench.runs.night import CellResult, GateResult, Night
 from rkbench.stats.gates import PASS, Judgement
 from rkbench.store.nights import begin_night, save_cell, save_night
 from rkbench.store.sqlite import Store
+from rkbench_agent.board.lock import BoardLock
 from rkbench_agent.exporter.collector import BoardCollector, board_groups
 from rkbench_agent.exporter.rounds import Rounds
-from rkbench_agent.line.lock import BoardLock
 
 ROOT = Path(__file__).parents[1]
 DOCUMENT = ROOT / "docs/prometheus.md"
 BEGIN, END = "<!-- metrics: made by tools/metrics_list.py -->\n", "<!-- end of metrics -->\n"
 SUFFIXES = {"counter": "_total", "info": "_info"}
 
-sys.path.insert(0, str(ROOT / "tests/host/results"))
+sys.path.insert(0, str(ROOT / "tests/host"))
 
 from made_runs import make_latencies, make_run  # noqa: E402
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from agent_bench import TREES, AgentProcess, Bench, of_kind
-from rkbench_agent.line.lock import BoardLock, wide_lock_file
+from rkbench_agent.board.lock import BoardLock, wide_lock_file
 from rkbench_agent.wire.board import Holder
 from rkbench_agent.wire.messages import Latencies, Refused
 

@@ -110,7 +110,36 @@ def test_npu_load_in_all_its_forms(text: str, loads: object) -> None:
 def test_an_empty_root_yields_a_reading_of_nothing(tmp_path: Path) -> None:
     values = vars(Sensors(tmp_path).sample())
     assert values.pop("time_ns") > 0
+    assert set(values.pop("absent")) == set(values)
     assert set(values.values()) == {None}
+
+
+def test_a_reading_says_why_a_sensor_is_absent(tree: Path) -> None:
+    shutil.rmtree(tree / "sys/class/thermal")
+    devfreq = tree / "sys/devices/platform/fdab0000.npu/devfreq/fdab0000.npu"
+    (devfreq / "cur_freq").write_text("fast\n")
+    (devfreq / "governor").unlink()
+    (devfreq / "governor").mkdir()  # reading a folder fails for root too
+    (tree / "sys/kernel/debug/rknpu/load").write_text("NPU load:  Core0: 4000%,\n")
+    (devfreq / "load").unlink()
+    absent = Sensors(tree).sample().absent
+    assert absent is not None
+    folder = tree / "sys/class/devfreq/fdab0000.npu"
+    assert absent.pop("cpu_load_ratio")  # a first sample has no time to speak of
+    assert absent == {
+        "npu_load_ratio": f"{tree}/sys/kernel/debug/rknpu/load: no load: 'NPU load:  Core0: 4000%,'",
+        "npu_clock_hz": f"{folder}/cur_freq: no number: 'fast'",
+        "npu_governor": f"{folder}/governor: Is a directory",
+        "temperature_celsius": "not there",
+    }
+
+
+def test_zones_of_one_type_hide_no_other(tree: Path) -> None:
+    zones = tree / "sys/class/thermal"
+    (zones / "thermal_zone1/type").write_text("soc-thermal\n")
+    readings = Sensors(tree).sample().temperature_celsius
+    assert readings is not None
+    assert (readings["soc-thermal"], readings["soc-thermal_2"]) == (44.384, 45.307)
 
 
 @pytest.mark.parametrize("noise", [b"", b"\xff\xfe\0\x01", b"-1", b"12 monkeys", b"9" * 100])

@@ -16,11 +16,11 @@ pytest.importorskip("prometheus_client")
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.registry import CollectorRegistry
+from rkbench_agent.board.lock import BoardLock
+from rkbench_agent.board.system_files import SystemFiles
 from rkbench_agent.exporter.board import Benchmark
 from rkbench_agent.exporter.collector import BoardCollector, board_groups
-from rkbench_agent.exporter.files import Files
 from rkbench_agent.exporter.rounds import Group, Rounds
-from rkbench_agent.line.lock import BoardLock
 
 TREES = Path(__file__).parents[2] / "host/rkbench/boards/virtual/trees"
 NPU = "sys/devices/platform/fdab0000.npu/devfreq/fdab0000.npu"
@@ -95,7 +95,7 @@ def test_a_board_whose_npu_driver_is_gone_is_blind_there(tree: Path) -> None:
 def test_a_read_that_hangs_is_left_behind_and_not_tried_again_while_it_hangs(tree: Path) -> None:
     release, tries = threading.Event(), []
 
-    def hang(files: Files) -> list:  # type: ignore[type-arg]  # stands for List[Metric]
+    def hang(files: SystemFiles) -> list:  # type: ignore[type-arg]  # stands for List[Metric]
         tries.append(files.root)
         release.wait(60)
         return []
@@ -139,7 +139,7 @@ def test_readings_are_kept_for_a_second(tree: Path) -> None:
 def test_a_running_benchmark_is_told_while_its_lock_is_held(tmp_path: Path) -> None:
     lock = BoardLock(tmp_path / "lock")
     assert lock.acquire('eve "\\" at\nthe désk') is None
-    files = Files(tmp_path)
+    files = SystemFiles(tmp_path)
     running, info, since = Benchmark([tmp_path / "lock"])(files)
     assert running.samples[0].value == 1
     assert info.samples[0].labels["owner"] == 'eve "\\" at\nthe désk'
@@ -163,7 +163,9 @@ def test_a_benchmark_of_another_user_is_told_by_the_lock_of_all(tree: Path, tmp_
 
 def test_a_lock_file_whose_owner_was_killed_is_no_benchmark(tmp_path: Path) -> None:
     (tmp_path / "lock").write_text('{"owner": "eve", "since_unix_ns": 1, "pid": 1}')
-    assert [metric.samples[0].value for metric in Benchmark([tmp_path / "lock"])(Files(tmp_path))] == [0]
+    assert [metric.samples[0].value for metric in Benchmark([tmp_path / "lock"])(SystemFiles(tmp_path))] == [
+        0
+    ]
 
 
 @pytest.fixture

@@ -24,7 +24,7 @@ from rkbench.runs.night import CellResult, GateResult, Night
 from rkbench.stats.gates import FAIL, NOT_MEASURED, PASS, Judgement
 from rkbench.store.nights import begin_night, save_cell, save_night
 from rkbench.store.sqlite import Store
-from rkbench_agent.line.lock import BoardLock
+from rkbench_agent.board.lock import BoardLock
 from sshd import free_port
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "host"))

@@ -10,15 +10,23 @@ import time
 from pathlib import Path
 from typing import List, Optional, Sequence
 
+from rkbench_agent.board.clocks import Devfreq, cpu_governors, ddr_clock_hz
 from rkbench_agent.board.inspection import inspect_board
 from rkbench_agent.board.libraries import find_library, read_library_version
 from rkbench_agent.board.memory import meminfo
-from rkbench_agent.board.system_files import find_devfreq, read_ddr_clock, read_governors, read_int, read_text
+from rkbench_agent.board.system_files import SystemFiles, read_text
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.socs import SAME_NPU, find_soc
 from rkbench_agent.wire.words import VIRTUAL
 
-_DRIVER_VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
+_KERNEL = re.compile(r"Linux version (\S+)")
+_VERSION = re.compile(r"v?(\d+(?:\.\d+)+)")
+#: Where the driver tells its version, and whether only root may look there.
+_DRIVER_FILES = (
+    ("sys/module/rknpu/version", False),
+    ("proc/rknpu/version", False),
+    ("sys/kernel/debug/rknpu/version", True),
+)
 
 
 def read_environment(root: Path, runtime: Optional[str], cache: Optional[Path] = None) -> Environment:
@@ -31,16 +39,16 @@ def read_environment(root: Path, runtime: Optional[str], cache: Optional[Path] =
     soc = find_soc_name(compatible)
     library = find_library(root)
     known = find_soc(soc)
-    npu, ddr = find_devfreq(root, "npu"), find_devfreq(root, "dmc")
+    files, npu, ddr = SystemFiles(root), Devfreq(root, "npu"), Devfreq(root, "dmc")
     memory = meminfo(root)
     real = root == Path("/")
     return Environment(
         soc=soc,
-        board_model=read_text(root / "proc/device-tree/model"),
+        board_model=board_model(files),
         compatible=compatible or None,
-        kernel=_kernel(root),
+        kernel=kernel_release(files),
         architecture=platform.machine() if real else _architecture(root),
-        driver_version=_driver_version(root),
+        driver_version=driver_version(files),
         runtime=runtime,
         runtime_version=read_library_version(library) if library else None,
         runtime_path=str(library) if library else None,
@@ -49,12 +57,12 @@ def read_environment(root: Path, runtime: Optional[str], cache: Optional[Path] =
         psutil_version=_package_version(("psutil",)),
         python_version=platform.python_version(),
         npu_cores=known.npu_cores if known else None,
-        npu_governor=read_text(npu / "governor") if npu else None,
-        npu_clock_hz=read_int(npu / "cur_freq") if npu else None,
-        npu_max_clock_hz=read_int(npu / "max_freq") if npu else None,
-        ddr_governor=read_text(ddr / "governor") if ddr else None,
-        ddr_clock_hz=read_ddr_clock(root),
-        cpu_governors=read_governors(root),
+        npu_governor=npu.governor(files),
+        npu_clock_hz=npu.clock_hz(files),
+        npu_max_clock_hz=npu.max_clock_hz(files),
+        ddr_governor=ddr.governor(files),
+        ddr_clock_hz=ddr_clock_hz(files, ddr),
+        cpu_governors=cpu_governors(files),
         cpu_count=os.cpu_count() if real else _cpu_count(root),
         memory_total_bytes=memory.get("MemTotal"),
         memory_available_bytes=memory.get("MemAvailable"),
@@ -82,22 +90,28 @@ def find_soc_name(compatible: Sequence[str]) -> Optional[str]:
     return None
 
 
-def _kernel(root: Path) -> Optional[str]:
-    text = read_text(root / "proc/version") or ""
-    found = re.match(r"Linux version (\S+)", text)
+def board_model(files: SystemFiles) -> Optional[str]:
+    """Return what the device tree calls the board."""
+    return files.text(files.root / "proc/device-tree/model")
+
+
+def kernel_release(files: SystemFiles) -> Optional[str]:
+    """Return the kernel's release, as 6.1.115-vendor-rk35xx."""
+    found = _KERNEL.match(files.text(files.root / "proc/version") or "")
     return found.group(1) if found else None
+
+
+def driver_version(files: SystemFiles) -> Optional[str]:
+    """Return the version of the rknpu driver, as 0.9.8."""
+    for name, is_root_only in _DRIVER_FILES:
+        found = _VERSION.search(files.text(files.root / name, is_root_only=is_root_only) or "")
+        if found:
+            return found.group(1)
+    return None
 
 
 def _architecture(root: Path) -> Optional[str]:
     return "aarch64" if "aarch64" in (read_text(root / "proc/version") or "") else None
-
-
-def _driver_version(root: Path) -> Optional[str]:
-    for name in ("sys/module/rknpu/version", "sys/kernel/debug/rknpu/version", "proc/rknpu/version"):
-        found = _DRIVER_VERSION.search(read_text(root / name) or "")
-        if found:
-            return found.group(1)
-    return None
 
 
 def _package_version(names: Sequence[str]) -> Optional[str]:

@@ -12,12 +12,13 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
+from rkbench_agent.board.clocks import Devfreq, ddr_clock_hz
 from rkbench_agent.board.elf import identify_library
 from rkbench_agent.board.kernel_log import KernelLog
 from rkbench_agent.board.libraries import find_libraries, read_library_version
 from rkbench_agent.board.memory import meminfo
 from rkbench_agent.board.sensors import npu_load, temperatures
-from rkbench_agent.board.system_files import find_devfreq, read_ddr_clock, read_int, read_text
+from rkbench_agent.board.system_files import SystemFiles, find_devfreq, read_text
 from rkbench_agent.wire.board import DeviceNode, GovernorFile, Library
 from rkbench_agent.wire.words import CPU, DDR, NPU
 
@@ -28,7 +29,7 @@ CONTAINER_NEEDS = ("dev/dri/renderD129", "proc/device-tree/compatible", "usr/lib
 
 
 def inspect_board(root: Path, cache_folder: Optional[Path]) -> Dict[str, Any]:
-    """Return the fields of `protocol.Environment` that only the doctor uses, for the board under `root`."""
+    """Return the fields of `wire.board.Environment` that only the doctor uses, for the board under `root`."""
     nodes = find_nodes(root)
     kernel = _kernel_lines(root, from_boot=bool(nodes))
     memory = meminfo(root)
@@ -148,12 +149,12 @@ def _governor_files(root: Path) -> Iterator[GovernorFile]:
 
 
 def _sensors(root: Path) -> Dict[str, bool]:
-    npu = find_devfreq(root, "npu")
+    files, npu, ddr = SystemFiles(root), Devfreq(root, "npu"), Devfreq(root, "dmc")
     return {
-        "npu_load": npu_load(root) is not None or bool(npu and read_text(npu / "load")),
-        "npu_clock": bool(npu) and read_int(npu / "cur_freq") is not None if npu else False,
-        "ddr_clock": read_ddr_clock(root) is not None,
-        "temperature": bool(temperatures(root)),
+        "npu_load": npu_load(files, npu) is not None,
+        "npu_clock": npu.clock_hz(files) is not None,
+        "ddr_clock": ddr_clock_hz(files, ddr) is not None,
+        "temperature": temperatures(files) is not None,
     }
 
 

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
-from typing import Dict, Optional
+from typing import Dict, Optional, Tuple
 
-from rkbench_agent.board.system_files import read_text
+from rkbench_agent.board.system_files import Absence, SystemFiles, read_text
+
+MEMINFO = "proc/meminfo"
+#: Entries that a kernel without contiguous memory for devices does not have.
+OPTIONAL = ("CmaTotal", "CmaFree")
+_BUFFERS = re.compile(r"^Total (\d+) objects, (\d+) bytes$", re.MULTILINE)
 
 #: How a descriptor of a dma-buf reads, newest kernels first.
 _DMA_BUF_LINKS = ("/dmabuf:", "anon_inode:dmabuf", "/dma_buf:")
@@ -39,7 +45,31 @@ def memory_available_bytes(root: Path) -> Optional[int]:
 
 def meminfo(root: Path) -> Dict[str, int]:
     """Return /proc/meminfo of the board under `root`, in bytes."""
-    return _kilobytes(read_text(root / "proc/meminfo"))
+    return _kilobytes(read_text(root / MEMINFO))
+
+
+def read_meminfo(files: SystemFiles, *names: str) -> Dict[str, int]:
+    """Return entries of /proc/meminfo, in bytes; one that is missing is a fault, but of CMA."""
+    path = files.root / MEMINFO
+    text = files.text(path)
+    values = _kilobytes(text)
+    for name in names if text is not None else ():
+        if name not in values:
+            files.absences.append(Absence(path, f"no {name}", is_fault=name not in OPTIONAL))
+    return {name: values[name] for name in names if name in values}
+
+
+def system_dma_bufs(files: SystemFiles) -> Optional[Tuple[int, int]]:
+    """Return count and bytes of all dma-bufs of the system, where debugfs may be read."""
+    path = files.root / "sys/kernel/debug/dma_buf/bufinfo"
+    text = files.text(path, is_root_only=True)
+    if text is None:
+        return None
+    found = _BUFFERS.search(text)
+    if found is None:
+        files.fault(path, "no total")
+        return None
+    return int(found.group(1)), int(found.group(2))
 
 
 def dma_buf_bytes(process: Path = Path("/proc/self")) -> Optional[int]:

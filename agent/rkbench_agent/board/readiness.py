@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import Callable, List, Optional
+from typing import Callable, List, Optional, Tuple
 
-from rkbench_agent.board.sensors import busy_ratio, cpu_times, npu_load, temperatures
+from rkbench_agent.board.sensors import busy_ratio, cpu_times, npu_core_loads, temperatures
+from rkbench_agent.board.system_files import SystemFiles
 from rkbench_agent.loop import Loop
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.messages import Progress
@@ -38,7 +39,7 @@ class Readiness:
             return []
         deadline = time.monotonic() + self._settings.cool_limit_s
         while True:
-            zones = temperatures(self._root)
+            zones = temperatures(SystemFiles(self._root))
             if not zones:
                 text = "no temperature can be read: it was not waited for the board to cool"
                 return [caveat("temperature_unknown", text, "bench boards check says what is missing")]
@@ -67,18 +68,22 @@ class Readiness:
 
     def _find_load(self) -> Optional[str]:
         """Return what is busy, in words, or None; takes LOAD_WINDOW_S where the CPUs tell their load."""
-        before = cpu_times(self._root)
-        loads = npu_load(self._root)
+        before, loads = self._cpu_times(), self._npu_loads()
         if before is not None or (loads and max(loads) > BUSY_NPU_RATIO):
             self._pause(LOAD_WINDOW_S)
-        cpu = busy_ratio(before, cpu_times(self._root))
-        loads = npu_load(self._root)
+        cpu, loads = busy_ratio(before, self._cpu_times()), self._npu_loads()
         told = []
         if cpu is not None and cpu > BUSY_CPU_RATIO:
             told.append(f"CPUs {cpu * 100:.0f} %")
         if loads and max(loads) > BUSY_NPU_RATIO:
             told.append(f"NPU {max(loads) * 100:.0f} %")
         return " and ".join(told) or None
+
+    def _cpu_times(self) -> Optional[Tuple[int, int]]:
+        return cpu_times(SystemFiles(self._root))
+
+    def _npu_loads(self) -> List[float]:
+        return npu_core_loads(SystemFiles(self._root)) or []
 
     def _pause(self, seconds: float) -> None:
         end = time.monotonic() + seconds

@@ -1,22 +1,26 @@
-"""Samples the board's sensors. Every path is under an injected root; what cannot be read is left out.
+"""The board's sensors. What cannot be read is None, and the reading says why.
 
-`rknpu/freq` powers the NPU on, and `rknpu/volt` can crash the reader: neither is ever read.
+A sensor is a function of `SystemFiles`. A run samples them into a `Reading`; the exporter makes metrics of
+them and tells which of its groups cannot be read.
 """
 
 from __future__ import annotations
 
 import re
 import time
+from functools import partial
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, List, Optional, Tuple
 
-from rkbench_agent.board.memory import meminfo
-from rkbench_agent.board.system_files import find_devfreq, read_ddr_clock, read_governors, read_int, read_text
+from rkbench_agent.board.clocks import Devfreq, cpu_clocks, cpu_governors, ddr_clock_hz
+from rkbench_agent.board.memory import read_meminfo
+from rkbench_agent.board.system_files import SystemFiles
 from rkbench_agent.wire.board import Reading
 
 _CORE_LOAD = re.compile(r"Core\d+:\s*(\d*)\s*%")
 _NPU_LOAD = re.compile(r"NPU load:\s*(\d+)\s*%")
-_DEVFREQ_LOAD = re.compile(r"(\d+)@(\d+)Hz\Z")
+#: The load of all cores together, where only devfreq tells it.
+ALL_CORES = "all"
 
 
 class Sensors:
@@ -24,43 +28,71 @@ class Sensors:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._npu = find_devfreq(root, "npu")
-        self._gpu = find_devfreq(root, "gpu")
-        self._ddr = find_devfreq(root, "dmc")
-        self._cpu_times = cpu_times(root)
+        npu, gpu, ddr = (Devfreq(root, name) for name in ("npu", "gpu", "dmc"))
+        self._cpu_times = cpu_times(SystemFiles(root))
+        #: A field of `Reading` each.
+        self._sensors: Dict[str, Callable[[SystemFiles], Any]] = {
+            "npu_load_ratio": partial(_npu_loads, devfreq=npu),
+            "npu_clock_hz": npu.clock_hz,
+            "npu_governor": npu.governor,
+            "ddr_clock_hz": partial(ddr_clock_hz, devfreq=ddr),
+            "ddr_governor": ddr.governor,
+            "ddr_load_ratio": ddr.load_ratio,
+            "cpu_clock_hz": cpu_clocks,
+            "cpu_governors": cpu_governors,
+            "gpu_clock_hz": gpu.clock_hz,
+            "temperature_celsius": temperatures,
+            "cpu_load_ratio": self._cpu_load,
+            "memory_available_bytes": partial(_memory, name="MemAvailable"),
+            "cma_free_bytes": partial(_memory, name="CmaFree"),
+        }
 
     def sample(self, time_ns: Optional[int] = None) -> Reading:
         """Return one sample; `time_ns` is its time where a virtual clock runs, None now."""
-        memory = meminfo(self._root)
-        return Reading(
-            time_ns=time.monotonic_ns() if time_ns is None else time_ns,
-            npu_load_ratio=npu_load(self._root) or _loads(self._npu),
-            npu_clock_hz=_clock(self._npu),
-            npu_governor=_governor(self._npu),
-            ddr_clock_hz=read_ddr_clock(self._root),
-            ddr_governor=_governor(self._ddr),
-            ddr_load_ratio=_load(self._ddr),
-            cpu_clock_hz=cpu_clocks(self._root),
-            cpu_governors=read_governors(self._root),
-            gpu_clock_hz=_clock(self._gpu),
-            temperature_celsius=temperatures(self._root) or None,
-            cpu_load_ratio=self._cpu_load(),
-            memory_available_bytes=memory.get("MemAvailable"),
-            cma_free_bytes=memory.get("CmaFree"),
-        )
+        values: Dict[str, Any] = {}
+        absent: Dict[str, str] = {}
+        for name, read in self._sensors.items():
+            files = SystemFiles(self._root)
+            values[name] = read(files)
+            if values[name] is None:
+                absent[name] = files.why()
+        return Reading(time.monotonic_ns() if time_ns is None else time_ns, **values, absent=absent or None)
 
-    def _cpu_load(self) -> Optional[float]:
-        before, self._cpu_times = self._cpu_times, cpu_times(self._root)
+    def _cpu_load(self, files: SystemFiles) -> Optional[float]:
+        before, self._cpu_times = self._cpu_times, cpu_times(files)
         return busy_ratio(before, self._cpu_times)
 
 
-def npu_load(root: Path) -> Optional[List[float]]:
-    """Return the load of every NPU core, 0 to 1: of /proc/rknpu (world readable) or debugfs (root only)."""
-    for name in ("proc/rknpu/load", "sys/kernel/debug/rknpu/load"):
-        loads = parse_npu_load(read_text(root / name) or "")
-        if loads:
+def npu_load(files: SystemFiles, devfreq: Devfreq) -> Optional[Dict[str, float]]:
+    """Return the load of every NPU core, 0 to 1; that of `ALL_CORES` where only devfreq tells it."""
+    loads = npu_core_loads(files)
+    if loads is not None:
+        return {str(core): load for core, load in enumerate(loads)}
+    load = devfreq.load_ratio(files)
+    return None if load is None else {ALL_CORES: load}
+
+
+def npu_core_loads(files: SystemFiles) -> Optional[List[float]]:
+    """Return the load of every NPU core: of /proc/rknpu (world readable) or debugfs (root only)."""
+    for name, is_root_only in (("proc/rknpu/load", False), ("sys/kernel/debug/rknpu/load", True)):
+        path = files.root / name
+        text = files.text(path, is_root_only=is_root_only)
+        if text is None:
+            continue
+        loads = parse_npu_load(text)
+        if loads is not None:
             return loads
+        files.fault(path, f"no load: {text[:40]!r}")
     return None
+
+
+def _npu_loads(files: SystemFiles, devfreq: Devfreq) -> Optional[List[float]]:
+    loads = npu_load(files, devfreq)
+    return list(loads.values()) if loads else None
+
+
+def _memory(files: SystemFiles, name: str) -> Optional[int]:
+    return read_meminfo(files, name).get(name)
 
 
 def parse_npu_load(text: str) -> Optional[List[float]]:
@@ -74,47 +106,19 @@ def parse_npu_load(text: str) -> Optional[List[float]]:
     return loads if loads and max(loads) <= 1.0 else None
 
 
-def temperatures(root: Path) -> Dict[str, float]:
-    """Return the temperature of every thermal zone, in degrees Celsius.
+def temperatures(files: SystemFiles) -> Optional[Dict[str, float]]:
+    """Return the temperature of every thermal zone that is awake, in degrees Celsius, by its type.
 
-    A zone whose driver refuses the read (EAGAIN while the sensor is off) is left out.
+    The second zone of one type is `TYPE_2`.
     """
-    readings: Dict[str, float] = {}
-    for zone in sorted((root / "sys/class/thermal").glob("thermal_zone*")):
-        name, value = read_text(zone / "type"), read_text(zone / "temp")
-        if name and value and re.match(r"-?\d+\Z", value):
-            readings[name] = int(value) / 1000
-    return readings
-
-
-def cpu_clocks(root: Path) -> Optional[Dict[str, int]]:
-    """Return the clock of every cpufreq policy, in hertz."""
-    clocks = {}
-    for policy in sorted((root / "sys/devices/system/cpu/cpufreq").glob("policy*")):
-        kilohertz = read_int(policy / "scaling_cur_freq")
-        if kilohertz is not None:
-            clocks[policy.name] = kilohertz * 1000
-    return clocks or None
-
-
-def _clock(devfreq: Optional[Path]) -> Optional[int]:
-    return read_int(devfreq / "cur_freq") if devfreq else None
-
-
-def _governor(devfreq: Optional[Path]) -> Optional[str]:
-    return (read_text(devfreq / "governor") or None) if devfreq else None
-
-
-def _load(devfreq: Optional[Path]) -> Optional[float]:
-    """Return the load of `37@1056000000Hz`, 0 to 1."""
-    found = _DEVFREQ_LOAD.match(read_text(devfreq / "load") or "") if devfreq else None
-    load = int(found.group(1)) / 100 if found else None
-    return load if load is not None and load <= 1.0 else None
-
-
-def _loads(devfreq: Optional[Path]) -> Optional[List[float]]:
-    load = _load(devfreq)
-    return None if load is None else [load]
+    found: Dict[str, float] = {}
+    seen: Dict[str, int] = {}
+    for zone in sorted((files.root / "sys/class/thermal").glob("thermal_zone*")):
+        name, value = files.text(zone / "type"), files.number(zone / "temp")
+        if name and value is not None:
+            seen[name] = seen.get(name, 0) + 1
+            found[name if seen[name] == 1 else f"{name}_{seen[name]}"] = value / 1000
+    return found or None
 
 
 def busy_ratio(before: Optional[Tuple[int, int]], now: Optional[Tuple[int, int]]) -> Optional[float]:
@@ -124,10 +128,15 @@ def busy_ratio(before: Optional[Tuple[int, int]], now: Optional[Tuple[int, int]]
     return max(0.0, min(1.0, (now[0] - before[0]) / (now[1] - before[1])))
 
 
-def cpu_times(root: Path) -> Optional[Tuple[int, int]]:
+def cpu_times(files: SystemFiles) -> Optional[Tuple[int, int]]:
     """Return (busy, all) ticks of all CPUs together since boot."""
-    line = (read_text(root / "proc/stat") or "").split("\n", 1)[0].split()
+    path = files.root / "proc/stat"
+    text = files.text(path)
+    if text is None:
+        return None
+    line = text.split("\n", 1)[0].split()
     if len(line) < 6 or line[0] != "cpu" or not all(field.isdigit() for field in line[1:]):
+        files.fault(path, f"no times of the CPUs: {text[:40]!r}")
         return None
     ticks = [int(field) for field in line[1:9]]
     return sum(ticks) - ticks[3] - ticks[4], sum(ticks)

@@ -1,27 +1,90 @@
-"""Reads the small files of /proc and /sys; whatever cannot be read is None."""
+"""Reads the small files of /proc and /sys. What cannot be read is None, and `SystemFiles` keeps why."""
 
 from __future__ import annotations
 
+import errno
+import re
 from pathlib import Path
-from typing import Dict, Optional
+from typing import List, NamedTuple, Optional
 
 LIMIT_BYTES = 1 << 20
+_NUMBER = re.compile(r"-?[0-9]{1,18}\Z")
+_REFUSED = (errno.EACCES, errno.EPERM)
+
+
+class Absence(NamedTuple):
+    """Why a file tells nothing. `is_fault`: it is there and should, unlike one that sleeps or is root's."""
+
+    path: Path
+    reason: str
+    is_fault: bool
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.reason}"
+
+
+NOT_THERE = "not there"
+
+
+class SystemFiles:
+    """The files of the board under `root`; `absences` are why those that were read told nothing."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.absences: List[Absence] = []
+
+    def text(self, path: Path, *, is_root_only: bool = False) -> Optional[str]:
+        """Return the text of `path`, without surrounding blanks and NULs, or None.
+
+        A file that is not there or asleep, or refused where it is for root only, is no fault.
+        """
+        try:
+            with path.open("rb") as file:
+                data = file.read(LIMIT_BYTES)
+        except (FileNotFoundError, NotADirectoryError):
+            self.absences.append(Absence(path, NOT_THERE, is_fault=False))
+            return None
+        except OSError as error:
+            # EAGAIN is what a driver answers while its sensor sleeps.
+            is_expected = error.errno == errno.EAGAIN or (is_root_only and error.errno in _REFUSED)
+            self.absences.append(Absence(path, error.strerror or "cannot be read", not is_expected))
+            return None
+        return data.decode("utf-8", "replace").strip("\0 \t\r\n")
+
+    def number(self, path: Path, *, is_root_only: bool = False) -> Optional[int]:
+        """Return the whole number in `path`, or None as `text` does; anything else in it is a fault."""
+        text = self.text(path, is_root_only=is_root_only)
+        if text is None:
+            return None
+        if _NUMBER.match(text):
+            return int(text)
+        self.fault(path, f"no number: {text[:40]!r}")
+        return None
+
+    def fault(self, path: Path, reason: str) -> None:
+        """Remember that something is wrong with `path`."""
+        self.absences.append(Absence(path, reason, is_fault=True))
+
+    @property
+    def faults(self) -> List[str]:
+        """What is wrong, in words."""
+        return [str(absence) for absence in self.absences if absence.is_fault]
+
+    def why(self) -> str:
+        """Return the gravest reason in words: a fault, else a refusal, else that nothing is there."""
+        if not self.absences:
+            return NOT_THERE
+        return str(max(self.absences, key=lambda absence: (absence.is_fault, absence.reason != NOT_THERE)))
 
 
 def read_text(path: Path) -> Optional[str]:
     """Return the text of a file without surrounding blanks and NULs, or None."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(LIMIT_BYTES)
-    except OSError:
-        return None
-    return data.decode("utf-8", "replace").strip("\0 \t\r\n")
+    return SystemFiles(path).text(path)
 
 
 def read_int(path: Path) -> Optional[int]:
-    """Return the decimal number that a file holds, or None."""
-    text = read_text(path)
-    return int(text) if text is not None and text.isascii() and text.isdigit() else None
+    """Return the whole number that a file holds, or None."""
+    return SystemFiles(path).number(path)
 
 
 def find_devfreq(root: Path, name: str) -> Optional[Path]:
@@ -33,26 +96,4 @@ def find_devfreq(root: Path, name: str) -> Optional[Path]:
     for folder in folders:
         if folder.name == name or folder.name.endswith("." + name):
             return folder
-    return None
-
-
-def read_governors(root: Path) -> Optional[Dict[str, str]]:
-    """Return the governor of every cpufreq policy, or None if there is none."""
-    governors = {}
-    for policy in sorted((root / "sys/devices/system/cpu/cpufreq").glob("policy*")):
-        governor = read_text(policy / "scaling_governor")
-        if governor:
-            governors[policy.name] = governor
-    return governors or None
-
-
-def read_ddr_clock(root: Path) -> Optional[int]:
-    """Return the memory's clock in hertz: of devfreq, else of the clock tree (debugfs, root only)."""
-    devfreq = find_devfreq(root, "dmc")
-    if devfreq is not None:
-        return read_int(devfreq / "cur_freq")
-    for name in ("scmi_clk_ddr", "clk_scmi_ddr"):
-        clock_hz = read_int(root / "sys/kernel/debug/clk" / name / "clk_rate")
-        if clock_hz is not None:
-            return clock_hz
     return None

@@ -13,9 +13,9 @@ from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from rkbench_agent import __version__
+from rkbench_agent.board.lock import wide_lock_file
 from rkbench_agent.exporter import board, npu
 from rkbench_agent.exporter.rounds import Group, GroupOutcome, Rounds
-from rkbench_agent.line.lock import wide_lock_file
 
 #: Readings are kept for so long: however many scrape, the board is not read more often.
 MIN_AGE_S = 1.0
@@ -27,14 +27,14 @@ def board_groups(root: Path, cache: Path) -> Tuple[Group, ...]:
     wide = wide_lock_file(root)
     lock_files = [cache / "lock", *([wide] if wide else [])]
     return (
-        Group("npu_load", npu.npu_load),
-        Group("npu_clock", npu.npu_clock),
-        Group("ddr", npu.ddr),
-        Group("gpu", npu.gpu),
-        Group("cpu", npu.cpu),
-        Group("temperature", board.temperatures),
-        Group("memory", board.memory),
-        Group("dma_buf", board.dma_bufs),
+        Group("npu_load", npu.npu_load_metrics),
+        Group("npu_clock", npu.npu_clock_metrics),
+        Group("ddr", npu.ddr_metrics),
+        Group("gpu", npu.gpu_metrics),
+        Group("cpu", npu.cpu_metrics),
+        Group("temperature", board.temperature_metrics),
+        Group("memory", board.memory_metrics),
+        Group("dma_buf", board.dma_buf_metrics),
         Group("info", board.BoardInfo()),
         Group("benchmark", board.Benchmark(lock_files)),
     )

@@ -11,7 +11,7 @@ from typing import Callable, Dict, List, NamedTuple, Sequence, Tuple
 
 from prometheus_client.metrics_core import Metric
 
-from rkbench_agent.exporter.files import Files
+from rkbench_agent.board.system_files import SystemFiles
 
 #: For each group; the first reading of what the board is may take a second on a slow one.
 READ_LIMIT_S = 2.0
@@ -23,7 +23,7 @@ class Group:
     """Sensors that are read together; `read` may leave out what the board does not have."""
 
     name: str
-    read: Callable[[Files], List[Metric]]
+    read: Callable[[SystemFiles], List[Metric]]
 
 
 class GroupOutcome(NamedTuple):
@@ -80,10 +80,10 @@ class _Lane(threading.Thread):
         for group in self._todo:
             if self.abandoned:
                 return
-            self.outcomes.put(_read(group, Files(self._root)))
+            self.outcomes.put(_read(group, SystemFiles(self._root)))
 
 
-def _read(group: Group, files: Files) -> GroupOutcome:
+def _read(group: Group, files: SystemFiles) -> GroupOutcome:
     try:
         return GroupOutcome(group.read(files), files.faults)
     except Exception:  # noqa: BLE001 - a bug in one group: said in the log, and the other sensors are still exported

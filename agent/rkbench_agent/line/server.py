@@ -19,11 +19,11 @@ from typing import Any, Deque, List, Optional
 from rkbench_agent import __version__
 from rkbench_agent.board.environment import read_environment
 from rkbench_agent.board.guard import LOCK_WAIT_S, is_left, settle
+from rkbench_agent.board.lock import BoardLock, read_holder, wide_lock_file
 from rkbench_agent.board.pinning import Pin
 from rkbench_agent.board.sensors import Sensors
 from rkbench_agent.errors import CancelledError, HostGoneError, StorageError
 from rkbench_agent.line.link import HostLink
-from rkbench_agent.line.lock import BoardLock, read_holder, wide_lock_file
 from rkbench_agent.line.storage import Cache
 from rkbench_agent.loop import Loop
 from rkbench_agent.processes import package_root

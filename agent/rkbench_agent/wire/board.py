@@ -138,7 +138,10 @@ class Pinning:
 
 @dataclass(frozen=True)
 class Reading:
-    """One sample of the board's sensors. A sensor that cannot be read is None or left out."""
+    """One sample of the board's sensors. A sensor that cannot be read is None or left out.
+
+    `absent` says why, by field: the file, and what was wrong with it.
+    """
 
     time_ns: int
     npu_load_ratio: Optional[List[float]] = None
@@ -154,3 +157,4 @@ class Reading:
     cpu_load_ratio: Optional[float] = None
     memory_available_bytes: Optional[int] = None
     cma_free_bytes: Optional[int] = None
+    absent: Optional[Dict[str, str]] = None
