@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from rkbench.borders.building import BUILDING
 from rkbench.errors import StoreError
 
 T = TypeVar("T")
@@ -30,7 +31,8 @@ def parse(text: str | bytes, what: str) -> Any:
 def typed(kind: type[T], value: Any, what: str) -> T:
     """Return the `kind` of a JSON value; raises StoreError."""
     try:
-        return msgspec.convert(value, kind)
+        with BUILDING:
+            return msgspec.convert(value, kind)
     except (msgspec.ValidationError, RecursionError) as error:
         raise StoreError(f"{what} is not as it should be: {error}", hint=_HINT) from error
 

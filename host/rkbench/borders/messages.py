@@ -13,6 +13,7 @@ from typing import Any, TypeVar, get_args
 import msgspec
 from rkbench_agent.wire.messages import Latencies, Message
 
+from rkbench.borders.building import BUILDING
 from rkbench.errors import ProtocolError
 
 T = TypeVar("T")
@@ -44,7 +45,8 @@ def decode(line: bytes) -> Message:
 def answer(kind: type[T], line: bytes) -> T:
     """Return what another program of ours on a board answers in one line of JSON; raises ProtocolError."""
     try:
-        return msgspec.json.decode(_text(line), type=kind)
+        with BUILDING:
+            return msgspec.json.decode(_text(line), type=kind)
     except (ValueError, RecursionError) as error:
         raise ProtocolError(f"{error}: {line[:80]!r}") from error
 
@@ -60,10 +62,15 @@ def _decode(line: bytes) -> Message:
     return message
 
 
-@cache
 def _decoder(kind: str) -> msgspec.json.Decoder[Any]:
     if kind not in TYPES:
         raise ValueError("unknown type")
+    with BUILDING:
+        return _built(kind)
+
+
+@cache
+def _built(kind: str) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(TYPES[kind])
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -112,3 +115,37 @@ def test_the_answer_of_a_program_is_typed_too() -> None:
         answer(PutReply, b'{"ok": "yes"}')
     with pytest.raises(ProtocolError, match=r"malformed.*Killed"):
         answer(PutReply, b"Killed")
+
+
+THREADS = """
+import os, sys, threading
+from rkbench.borders.messages import decode
+
+lines = sys.stdin.buffer.read().splitlines()
+sys.setswitchinterval(1e-6)
+together = threading.Barrier(4)
+
+def read():
+    together.wait()
+    for line in lines:
+        decode(line)
+
+for _ in range(20):
+    child = os.fork()
+    if not child:
+        threads = [threading.Thread(target=read) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+"""
+
+
+def test_the_boards_of_a_night_may_speak_for_the_first_time_at_once() -> None:
+    """Where msgspec was asked for one decoder by two threads, the process died of SIGSEGV."""
+    recorded = Path(__file__).parents[2] / "contract/recordings/crash.jsonl"
+    command, said = [sys.executable, "-c", THREADS], recorded.read_bytes()
+    done = subprocess.run(command, check=False, input=said, capture_output=True)
+    assert (done.returncode, done.stderr) == (0, b"")
