@@ -1,8 +1,10 @@
-"""What all tests share: where the data lies, and what a skip means."""
+"""What all tests share: where the data lies, what a skip means, and the signals of what they start."""
 
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +14,34 @@ DATA = Path(__file__).parent / "data"
 SHARED_MODELS = Path(__file__).parents[2] / "shared" / "data" / "models"
 
 
+def pytest_configure() -> None:
+    """Give what the tests start the usual signals, also where this was started by `nohup` or in a script.
+
+    There SIGHUP or SIGINT is ignored, which a program inherits. A handler is not inherited.
+    """
+    for number in (signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+
+
 @pytest.fixture
 def data() -> Path:
     """The recorded files that the tests read: `boards/`, `models/`."""
     return DATA
+
+
+@pytest.fixture
+def tmpfs(tmp_path: Path) -> Iterator[Path]:
+    """A file system with room for 24 MB."""
+    folder = tmp_path / "small"
+    folder.mkdir()
+    command = ["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", str(folder)]
+    if os.getuid() != 0 or subprocess.run(command, check=False, capture_output=True).returncode != 0:
+        pytest.skip("a small file system can only be mounted by root")
+    try:
+        yield folder
+    finally:
+        subprocess.run(["umount", "-l", str(folder)], check=True)
 
 
 @pytest.hookimpl(wrapper=True)
