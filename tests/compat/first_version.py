@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import contextlib
 import csv
-import gc
 import hashlib
 import io
 import json
@@ -17,17 +16,16 @@ import lzma
 import math
 import os
 import shutil
-import signal
 import socket
 import sqlite3
 import sys
 import tarfile
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from importlib import metadata
 from pathlib import Path
 from typing import Any
+
+from bench_command import Done, entry_point, run_bench
 
 ROOT = Path(__file__).parents[2]
 KEPT = Path(__file__).parents[1] / "data/first_version"
@@ -36,21 +34,6 @@ DESK_PORT, BALCONY_PORT = 2222, 9961
 FILLED_IN = (".json", ".sh", ".service")
 MODELS = ("digits.regrouped.fp16", "digits.regrouped.int8")
 QUICK = ("--iterations", "100", "--duration", "0")
-
-
-@dataclass(frozen=True)
-class Done:
-    """What a command said, and its exit code."""
-
-    status: int
-    out: str
-    err: str
-
-    @property
-    def document(self) -> Any:
-        """The JSON that it printed; fails where it printed none, and tells what it said."""
-        assert self.out.startswith(("{", "[")), f"exit code {self.status}: {self.err}"
-        return json.loads(self.out)
 
 
 class Home:
@@ -77,13 +60,9 @@ class Home:
 
     def bench(self, *arguments: object, programs: Path | None = None) -> Done:
         """Run `bench` here; `programs` is a folder put before the PATH."""
-        out, err = io.StringIO(), io.StringIO()
         path = f"{programs}:{os.environ['PATH']}" if programs else os.environ["PATH"]
         environment = {"HOME": str(self.folder), "PATH": path, "LANG": "C.UTF-8", "COLUMNS": "100"}
-        words = ["bench", *map(str, arguments)]
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            status = _as_a_process(words, environment, self.lab, entry_point())
-        return Done(status, out.getvalue(), err.getvalue())
+        return run_bench(*arguments, environment=environment, folder=self.lab)
 
     def behave(self, board: str, **behaviour: Any) -> None:
         """Say how the virtual board `board` behaves from now on."""
@@ -113,38 +92,6 @@ class Home:
         for word, other in self._words.items():
             text = text.replace(word, other)
         return text
-
-
-def _as_a_process(
-    words: list[str], environment: dict[str, str], folder: Path, main: Callable[[], object]
-) -> int:
-    """Run `main` with these words, environment and folder; leave this process as it was."""
-    before = sys.argv, dict(os.environ), Path.cwd()
-    signals = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGHUP)}
-    try:
-        sys.argv = words
-        os.environ.clear()
-        os.environ.update(environment)
-        os.chdir(folder)
-        sys.exit(main())
-    except SystemExit as end:
-        return end.code if isinstance(end.code, int) else int(end.code is not None)
-    finally:
-        sys.argv = before[0]
-        os.environ.clear()
-        os.environ.update(before[1])
-        os.chdir(before[2])
-        for number, handler in signals.items():
-            signal.signal(number, handler)
-        gc.enable()
-
-
-@cache
-def entry_point() -> Callable[[], object]:
-    """Return what the installed command `bench` starts."""
-    (found,) = metadata.entry_points(group="console_scripts", name="bench")
-    main: Callable[[], object] = found.load()
-    return main
 
 
 @cache

@@ -14,6 +14,7 @@ from pathlib import Path
 from types import TracebackType
 
 import paramiko
+from bench_command import BENCH
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from first_version import Home, free_port
@@ -34,11 +35,6 @@ exit 0
 """
 #: Of the process and the limit, not of results.
 _OWN = ("process_", "python_", "rkbench_host_info", "rkbench_series")
-BENCH = """
-from importlib.metadata import entry_points
-(bench,) = entry_points(group="console_scripts", name="bench")
-bench.load()()
-"""
 
 
 class Exporter:

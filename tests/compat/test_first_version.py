@@ -61,7 +61,7 @@ def test_every_stored_push_is_shown_with_all_that_the_first_version_showed(share
 
 def test_the_history_names_every_stored_run(shared: Home, tmp_path: Path) -> None:
     ids = {row[0] for row in kept_rows(tmp_path, "SELECT id FROM runs")}
-    lines = shared.bench("history", "--limit", "1000").out.splitlines()
+    lines = shared.bench("history", "--limit", "1000").stdout.splitlines()
     assert ids <= {line.split()[0] for line in lines if line}
     assert len(ids) == RUNS
 
@@ -71,7 +71,7 @@ def test_every_column_of_every_run_and_iteration_is_exported(
     shared: Home, arguments: tuple[str, ...]
 ) -> None:
     (item,) = (item for item in printed(*arguments) if item.arguments == arguments)
-    then, now = table(item.stdout), table(shared.bench(*arguments).out)
+    then, now = table(item.stdout), table(shared.bench(*arguments).stdout)
     assert lacking(then, now) == []
     assert len(then) == {"export": RUNS, "--raw": 3325}[arguments[-1]]
 
@@ -84,9 +84,9 @@ def test_a_store_of_an_older_schema_is_brought_forward(home: Home, version: int)
     (shown,) = (item for item in printed("show") if item.arguments[-2:] == options)
     (raw,) = (item for item in printed("export") if item.arguments[-2:] == options)
     assert lacking(shown.document["runs"], home.bench(*shown.arguments).document["runs"]) == []
-    assert lacking(table(raw.stdout), table(home.bench(*raw.arguments).out)) == []
+    assert lacking(table(raw.stdout), table(home.bench(*raw.arguments).stdout)) == []
     assert len(table(raw.stdout)) == 105
-    assert home.bench("baseline", "list", *options).status == 0
+    assert home.bench("baseline", "list", *options).returncode == 0
 
 
 def test_prometheus_is_told_the_series_that_the_first_version_told(shared: Home) -> None:
@@ -110,15 +110,15 @@ def test_every_key_of_the_inventory_is_read_as_it_was(shared: Home) -> None:
 
 def test_an_edit_of_the_inventory_keeps_every_comment_and_the_host_keys(home: Home) -> None:
     before, hosts = home.inventory.read_text(), home.known_hosts.read_text()
-    assert home.bench("boards", "add", "new", "virtual", "--tag", "x").status == 0
+    assert home.bench("boards", "add", "new", "virtual", "--tag", "x").returncode == 0
     assert "new" in {board["name"] for board in home.bench("boards", "list", "--json").document}
-    assert home.bench("boards", "remove", "new").status == 0
+    assert home.bench("boards", "remove", "new").returncode == 0
     assert home.inventory.read_text().split() == before.split()
     assert home.known_hosts.read_text() == hosts
 
 
 def test_removing_a_board_forgets_its_host_key_and_nothing_else(home: Home) -> None:
-    assert home.bench("boards", "remove", "desk").status == 0
+    assert home.bench("boards", "remove", "desk").returncode == 0
     assert list(fingerprints(home.known_hosts)) == ["192.0.2.20"]
     assert "# Looked at by Ann, with the serial cable." in home.known_hosts.read_text()
     text = home.inventory.read_text()
@@ -134,8 +134,8 @@ def test_a_board_that_shows_another_host_key_than_the_recorded_one_is_refused(ho
             assert f"{mark}{DESK_PORT}" in text
             path.write_text(text.replace(f"{mark}{DESK_PORT}", f"{mark}{impostor.port}"))
         done = home.bench("boards", "check", "desk")
-    assert done.status == 1
-    assert fingerprints(KEPT / "bench.known_hosts")[f"[127.0.0.1]:{DESK_PORT}"] in done.out + done.err
+    assert done.returncode == 1
+    assert fingerprints(KEPT / "bench.known_hosts")[f"[127.0.0.1]:{DESK_PORT}"] in done.stdout + done.stderr
     assert not impostor.asked
 
 
@@ -165,7 +165,7 @@ def test_a_new_night_is_held_against_the_baseline_that_the_first_version_accepte
     home.behave("shelf", seed=9, per_model={MODELS[0]: slow})
     done = home.bench("nightly", "suite.toml", "--fresh", "--json", "-")
     first, second = done.document["cells"]
-    assert (done.status, done.document["exit_code"]) == (3, 3)
+    assert (done.returncode, done.document["exit_code"]) == (3, 3)
     accepted = dict(kept_rows(tmp_path, "SELECT variant, run FROM baselines"))
     assert {cell["variant"]: cell["baseline"] for cell in (first, second)} == accepted
     gate = next(gate for gate in first["gates"] if gate["gate"] == "p50 within 5%")
@@ -177,12 +177,12 @@ def test_a_new_night_is_held_against_the_baseline_that_the_first_version_accepte
 
 def test_the_baselines_are_listed_and_an_old_night_can_be_accepted(home: Home, tmp_path: Path) -> None:
     accepted = [run for (run,) in kept_rows(tmp_path, "SELECT run FROM baselines")]
-    listed = home.bench("baseline", "list").out
+    listed = home.bench("baseline", "list").stdout
     assert [run in listed for run in accepted] == [True, True]
     assert listed.count("simulated") == 2
     green = printed("nightly")[0].document
-    assert home.bench("baseline", "accept", green["id"]).status == 0
-    listed = home.bench("baseline", "list").out
+    assert home.bench("baseline", "accept", green["id"]).returncode == 0
+    listed = home.bench("baseline", "list").stdout
     assert [run in listed for cell in green["cells"] for run in cell["runs"]] == [True, True]
     assert not any(run in listed for run in accepted)
 
@@ -234,7 +234,7 @@ def porch(tmp_path_factory: pytest.TempPathFactory) -> Porch:
 
 
 def test_a_push_works_beside_an_agent_of_the_first_version(porch: Porch) -> None:
-    assert (porch.done.status, porch.int8["failure"], porch.fp16["failure"]) == (0, None, None)
+    assert (porch.done.returncode, porch.int8["failure"], porch.fp16["failure"]) == (0, None, None)
     assert (porch.cache / f"agents/{porch.int8['board']['agent_digest']}.pyz").is_file()
     old = {name: content for name, content in porch.files_before.items() if name.endswith(".py")}
     assert len(old) == 54
@@ -260,7 +260,7 @@ def test_clocks_that_a_killed_guard_left_pinned_are_given_back(porch: Porch) -> 
 
 
 def test_a_new_run_is_stored_beside_the_old_ones(porch: Porch) -> None:
-    rows = table(porch.home.bench("export").out)
+    rows = table(porch.home.bench("export").stdout)
     assert len(rows) == RUNS + 2
     assert {porch.int8["id"], porch.fp16["id"]} <= {value for row in rows for value in row.values()}
 
@@ -276,13 +276,13 @@ def test_a_running_exporter_is_replaced_and_taken_off_without_a_trace(home: Home
     with Exporter(folder, old_port):
         try:
             done = home.bench("boards", "install-exporter", "balcony", "--port", new_port)
-            assert (done.status, done.err) == (0, "")
+            assert (done.returncode, done.stderr) == (0, "")
             assert json.loads((folder / "installed.json").read_text())["digest"] in get(new_port, "-/healthy")
             assert "rkbench_npu_clock_hertz" in get(new_port, "metrics")
             assert not is_open(old_port)
         finally:
             gone = home.bench("boards", "install-exporter", "balcony", "--uninstall")
-    assert gone.status == 0
+    assert gone.returncode == 0
     assert files(board) == set()
     assert not is_open(new_port)
 
@@ -295,7 +295,7 @@ def test_a_unit_of_systemd_is_replaced(home: Home, tmp_path: Path) -> None:
     before = files(tree)
     try:
         done = home.bench("boards", "install-exporter", "cellar", "--port", port, programs=system.folder)
-        assert (done.status, done.err) == (0, "")
+        assert (done.returncode, done.stderr) == (0, "")
         record = json.loads((board / ".cache/rkbench/exporter/installed.json").read_text())
         assert record["digest"] in get(port, "-/healthy")
         assert any(f":{port} " in Path(name).read_text() for name in record["files"])
@@ -311,7 +311,7 @@ def test_a_unit_of_systemd_is_taken_off_without_a_trace(home: Home, tmp_path: Pa
     tree = home.folder / "boards/cellar.rk3588.tree"
     before = files(tree)
     done = home.bench("boards", "install-exporter", "cellar", "--uninstall", programs=system.folder)
-    assert (done.status, done.err) == (0, "")
+    assert (done.returncode, done.stderr) == (0, "")
     assert files(home.folder / "boards/cellar") == set()
     assert before - files(tree) == {UNIT}
     assert any(line.startswith("disable --now") and line.endswith(Path(UNIT).name) for line in system.told())

@@ -4,23 +4,21 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import pytest
+from bench_command import Done, run_bench
 from rkbench.cli.app import COMMANDS
 from rkbench.schema import SCHEMAS
 from strict_schema import strict_validator
 
 VARIANTS = ["digits.fp16", "digits.int8", "digits.regrouped.fp16", "digits.regrouped.int8"]
 pytestmark = pytest.mark.xdist_group("demo")  # one demo run serves most tests
-BENCH = "from rkbench.cli import main; main()"
 
 
-def bench(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def bench(home: Path, *arguments: str) -> Done:
     """Run `bench` with a home and a folder for temporary files of its own."""
     temporary = home / "tmp"
     temporary.mkdir(parents=True, exist_ok=True)
@@ -28,8 +26,7 @@ def bench(home: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         name: value for name, value in os.environ.items() if not name.startswith(("XDG_", "RKBENCH_"))
     }
     environment |= {"HOME": str(home), "TMPDIR": str(temporary), "COLUMNS": "100", "NO_COLOR": "1"}
-    command = [sys.executable, "-c", BENCH, *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=home)
+    return run_bench(*arguments, environment=environment, folder=home)
 
 
 @pytest.fixture(scope="module")

@@ -4,31 +4,22 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
+from bench_command import Done, run_bench
 
 DATA = Path(str(files("rkbench.demo") / "data"))
 MODEL = DATA / "digits.int8.rknn"
 
 
-def push(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def push(folder: Path, *arguments: str) -> Done:
     """Push the demo's int8 variant to a virtual board, from a home of its own."""
     environment = {**os.environ, "HOME": str(folder), "XDG_CACHE_HOME": str(folder / "cache")}
-    command = [sys.executable, "-c", "from rkbench.cli import main; main()", "push", str(MODEL)]
-    options = ["--board", "virtual", "--duration", "0", "--store", str(folder / "store.sqlite")]
-    return subprocess.run(
-        [*command, *options, *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-        env=environment,
-        cwd=folder,
-    )
+    options = ["--board", "virtual", "--duration", "0", "--store", folder / "store.sqlite"]
+    return run_bench("push", MODEL, *options, *arguments, environment=environment, folder=folder)
 
 
 def test_names_layout_and_dtype_of_the_users_own_are_fitted_and_said(tmp_path: Path) -> None:

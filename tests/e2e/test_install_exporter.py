@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from bench_command import run_bench
 from prometheus_client.parser import text_string_to_metric_families
 from rkbench.boards.agent.boot import AgentZip
 from rkbench.boards.exporter.installation import install_exporter, uninstall_exporter
@@ -162,20 +163,20 @@ def test_on_a_virtual_board_with_a_home_it_stays(tmp_path: Path) -> None:
     inventory, port = tmp_path / "bench.toml", free_port()
     add_board(inventory, Board("v1", "virtual", home=tmp_path / "v1"))
     options = ("--inventory", str(inventory))
-    added = bench("boards", "install-exporter", "v1", "--port", str(port), *options)
+    added = run_bench("boards", "install-exporter", "v1", "--port", str(port), *options)
     try:
         assert (added.returncode, added.stderr) == (0, "")
         assert f"runs at 0.0.0.0:{port} by script" in added.stdout
         assert scrape(port)["rkbench_npu_max_clock_hertz"] == 1e9
         assert load_inventory(inventory).boards[0].exporter_port == port
     finally:
-        removed = bench("boards", "install-exporter", "v1", "--uninstall", *options)
+        removed = run_bench("boards", "install-exporter", "v1", "--uninstall", *options)
     assert removed.stdout == "v1: the exporter is gone\n"
     assert files(tmp_path / "v1") == set()
 
 
 def test_a_virtual_board_without_a_home_is_refused() -> None:
-    done = bench("boards", "install-exporter", "virtual")
+    done = run_bench("boards", "install-exporter", "virtual")
     assert done.returncode == 2
     assert "without a home lives no longer than the command" in done.stderr
 
@@ -230,9 +231,3 @@ def verify(unit: Path) -> str:
         ["systemd-analyze", "verify", str(unit)], check=False, capture_output=True, text=True
     )
     return "\n".join(line for line in done.stderr.splitlines() if unit.name in line)
-
-
-def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    code = "from rkbench.cli import main; main()"
-    command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench_command import BENCH, Done, run_bench
 from relay import Relay
 from rkbench.campaign import Outcome, PushOptions, run_campaign
 from rkbench.runs.events import Event, Measuring
@@ -63,18 +64,15 @@ class Bench:
         self._started: list[subprocess.Popen[str]] = []
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
-        """Start it; `close` ends what still runs."""
-        command = [sys.executable, "-u", "-c", "from rkbench.cli import main; main()", *map(str, arguments)]
-        pipe = subprocess.PIPE
+        """Start it as a process of its own; `close` ends what still runs."""
+        command, pipe = [sys.executable, "-u", "-c", BENCH, *map(str, arguments)], subprocess.PIPE
         process = subprocess.Popen(command, env=self._environment, stdout=pipe, stderr=pipe, text=True)
         self._started.append(process)
         return process
 
-    def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: object) -> Done:
         """Run it to its end."""
-        process = self.start(*arguments)
-        out, err = process.communicate(timeout=100)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        return run_bench(*arguments, environment=self._environment)
 
     def know(self, server: Sshd, name: str = "rock") -> str:
         """Write the board into the inventory, its host key beside it; returns its name."""

@@ -5,12 +5,11 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from bench_command import Done, run_bench
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "host/rkbench/demo/data"
@@ -48,18 +47,9 @@ def desk(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     return folder
 
 
-def bench(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from rkbench.cli import main; main()", *arguments]
+def bench(folder: Path, *arguments: str) -> Done:
     environment = {"HOME": str(folder), "PATH": "/usr/bin:/bin", "COLUMNS": "100"}
-    return subprocess.run(
-        command,
-        check=False,
-        cwd=folder,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        capture_output=True,
-        text=True,
-    )
+    return run_bench(*arguments, environment=environment, folder=folder)
 
 
 def test_the_readme_begins_with_the_two_commands_of_make() -> None:

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from bench_command import run_bench
 from rkbench.boards.ssh.connection import connect
 from rkbench.errors import AuthenticationError, HostKeyError
 from rkbench.session import open_session
 from sshd import Sshd
 
 INCOMPRESSIBLE = b"".join(hashlib.sha256(bytes([i % 256, i // 256])).digest() for i in range(40_000))
-
-
-def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    code = "from rkbench.cli import main; main()"
-    command = [sys.executable, "-c", code, *arguments]
-    return subprocess.run(command, check=False, capture_output=True, text=True, stdin=subprocess.DEVNULL)
 
 
 def test_a_second_session_sends_no_model_bytes(sshd: Sshd, tmp_path: Path) -> None:
@@ -62,7 +55,7 @@ def test_an_unknown_host_key_is_refused_and_boards_add_cures_it(sshd: Sshd, tmp_
 
     address = f"{stranger.user}@127.0.0.1:{sshd.port}"
     options = ["--fingerprint", sshd.fingerprint(), "--inventory", str(inventory)]
-    added = bench("boards", "add", "bench-board", address, *options)
+    added = run_bench("boards", "add", "bench-board", address, *options)
     assert (added.returncode, added.stderr) == (0, "")
     connect(stranger).close()
 
@@ -71,7 +64,7 @@ def test_boards_add_refuses_another_fingerprint_and_records_nothing(sshd: Sshd, 
     address = f"root@127.0.0.1:{sshd.port}"
     wrong = "SHA256:" + "A" * 43
     inventory = str(tmp_path / "bench.toml")
-    added = bench("boards", "add", "rock", address, "--fingerprint", wrong, "--inventory", inventory)
+    added = run_bench("boards", "add", "rock", address, "--fingerprint", wrong, "--inventory", inventory)
     assert added.returncode == 1
     assert sshd.fingerprint() in added.stderr
     assert list(tmp_path.glob("bench.*")) == []
@@ -79,7 +72,7 @@ def test_boards_add_refuses_another_fingerprint_and_records_nothing(sshd: Sshd, 
 
 def test_boards_add_without_a_terminal_asks_for_the_fingerprint(sshd: Sshd, tmp_path: Path) -> None:
     inventory = str(tmp_path / "bench.toml")
-    added = bench("boards", "add", "rock", f"root@127.0.0.1:{sshd.port}", "--inventory", inventory)
+    added = run_bench("boards", "add", "rock", f"root@127.0.0.1:{sshd.port}", "--inventory", inventory)
     assert added.returncode == 2
     assert "--fingerprint" in added.stderr
 

@@ -1,4 +1,4 @@
-"""bench inspect as a process: first line, exit codes, and that its short cut past typer changes nothing."""
+"""bench inspect from the shell: first line, exit codes, and that its short cut past typer changes nothing."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench_command import BENCH, Done, run_bench
 from rkbench.cli.app import app
 from rkbench.cli.quick import inspect_arguments, inspect_plain
 from rkbench.inspect import inspect_file as inspect_room
@@ -19,9 +20,8 @@ MODELS = Path(__file__).parents[2] / "data" / "models"
 HEALTHY = str(MODELS / "mb_gap7_rk3588_i8.rknn")
 
 
-def bench(*arguments: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", "from rkbench.cli import main; main()", "inspect", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+def bench(*arguments: str, encoding: str = "utf-8") -> Done:
+    return run_bench("inspect", *arguments, encoding=encoding)
 
 
 def test_the_first_line_is_the_answer() -> None:
@@ -107,17 +107,15 @@ def test_a_name_that_is_no_utf8_is_written_escaped(tmp_path: Path) -> None:
     assert "m\\udcff.rknn" in (tmp_path / "page.html").read_text()
 
 
-def test_a_terminal_without_utf8_gets_question_marks(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in {"PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"}.items():
-        monkeypatch.setenv(name, value)
-    done = bench(HEALTHY)
+def test_a_terminal_without_utf8_gets_question_marks() -> None:
+    done = bench(HEALTHY, encoding="ascii")
     assert (done.returncode, done.stderr) == (0, "")
     assert "rk3588 int8 ? toolkit 2.5.0" in done.stdout
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full here")
 def test_a_full_disk_is_said_and_no_traceback() -> None:
-    command = [sys.executable, "-c", "from rkbench.cli import main; main()", "inspect", HEALTHY]
+    command = [sys.executable, "-c", BENCH, "inspect", HEALTHY]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
     assert (done.returncode, done.stderr) == (1, "bench: cannot write: No space left on device\n")

@@ -8,17 +8,15 @@ import sys
 from pathlib import Path
 
 import pytest
+from bench_command import Done, run_bench
 
 DEMO = Path(__file__).parents[3] / "host/rkbench/demo/data"
 MODEL = str(DEMO / "digits.regrouped.int8.rknn")
 
 
-def bench(tmp_path: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def bench(tmp_path: Path, *arguments: str) -> Done:
     environment = {**os.environ, "RKBENCH_STORE": str(tmp_path / "results.sqlite"), "HOME": str(tmp_path)}
-    command = [sys.executable, "-c", "from rkbench.cli import main; main()", *arguments]
-    return subprocess.run(
-        command, env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False
-    )
+    return run_bench(*arguments, environment=environment, folder=tmp_path)
 
 
 @pytest.mark.parametrize(

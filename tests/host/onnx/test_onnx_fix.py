@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import onnx
 import onnx_ir as ir
 import pytest
+from bench_command import run_bench
 from onnx_networks import Network, grouped
 from rkbench.errors import ModelError, UsageError
 from rkbench.onnx import fix_file
@@ -19,12 +18,6 @@ from rkbench.onnx.rewrites.proposal import Proposal, RewriteContext, constant_ar
 from rkbench.onnx.verify import verify
 
 BLOAT = "bloat3M_groupconv_cpg4.onnx"
-
-
-def bench(*arguments: str | Path) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user would."""
-    command = [sys.executable, "-c", "from rkbench.cli import main; main()", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(
@@ -48,7 +41,7 @@ def test_the_bloated_network_shrinks_and_computes_the_same(
 
 def test_a_network_without_grouped_convolutions_is_left_alone(tmp_path: Path) -> None:
     path = Network(1, 4, 8, 8).conv(4, 16).save(tmp_path / "plain.onnx")
-    found = bench("fix", path, "--target", "rk3588", "-o", tmp_path / "out.onnx")
+    found = run_bench("fix", path, "--target", "rk3588", "-o", tmp_path / "out.onnx")
     assert (found.returncode, found.stderr) == (0, "")
     assert found.stdout == (
         "nothing to fix for rk3588 fp16: no change would make the .rknn smaller; nothing written\n"
@@ -58,7 +51,7 @@ def test_a_network_without_grouped_convolutions_is_left_alone(tmp_path: Path) ->
 
 def test_the_command_tells_what_it_did(tmp_path: Path) -> None:
     path = grouped(256, 4).save(tmp_path / "model.onnx")
-    found = bench("fix", path, "--target", "rk3568", "--dtype", "int8", "-o", tmp_path / "out.onnx")
+    found = run_bench("fix", path, "--target", "rk3568", "--dtype", "int8", "-o", tmp_path / "out.onnx")
     lines = found.stdout.splitlines()
     assert lines[0].startswith("target: 64 groups of 4 channels -> 16 of 16 (regroup; predicted ")
     assert lines[1].startswith("predicted .rknn for rk3568 int8: ")
@@ -70,7 +63,7 @@ def test_the_command_tells_what_it_did(tmp_path: Path) -> None:
 
 def test_json_on_stdout_stands_alone(tmp_path: Path) -> None:
     path = grouped(256, 4).save(tmp_path / "model.onnx")
-    found = bench("fix", path, "--target", "rk3588", "-o", tmp_path / "out.onnx", "--json", "-")
+    found = run_bench("fix", path, "--target", "rk3588", "-o", tmp_path / "out.onnx", "--json", "-")
     report = json.loads(found.stdout)
     assert report["schema"] == "rkbench-fix/1"
     assert report["changes"][0]["rewrite"] == "regroup"

@@ -34,8 +34,12 @@ def start_if_virtual(board: Board) -> Board:
         return board
     if board not in _running:
         _running[board] = VirtualBoard(board)
-        atexit.register(_running[board].close)
+        atexit.register(_stop, board)
     return _running[board].board
+
+
+def _stop(board: Board) -> None:
+    _running.pop(board).close()
 
 
 class VirtualBoard:
