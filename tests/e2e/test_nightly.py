@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import random
 import signal
-import subprocess
-import time
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from fake_boards import FakeSession
 from night_lab import BOARDS, GATES, MODELS, NightLab
 from rkbench.nightly.lock import run_lock
+from rkbench_agent.wire.messages import Message
+from rkbench_agent.wire.plan import Plan
 
 CELLS = len(MODELS) * len(BOARDS)
 
@@ -78,61 +79,17 @@ def test_a_baseline_a_green_night_and_a_red_one_that_names_both_regressions(lab:
     }
 
 
-def assert_nothing_lost_or_doubled(lab: NightLab) -> None:
-    """Every run belongs to one cell, every cell of a night is there once, and so is every gate."""
-    lost = lab.rows(
-        "SELECT id FROM runs WHERE id NOT IN (SELECT value FROM cells, json_each(cells.document, '$.runs'))"
-    )
-    assert lost == []
-    named = lab.rows("SELECT value FROM cells, json_each(cells.document, '$.runs')")
-    assert len(named) == len(set(named)) == lab.rows("SELECT count(*) FROM runs")[0][0]
-    for night, ended in lab.rows("SELECT id, ended_unix_s FROM nights"):
-        keys = lab.rows(
-            "SELECT document ->> '$.variant', document ->> '$.board' FROM cells"
-            f" WHERE night = '{night}' ORDER BY position"
-        )
-        assert len(keys) == len(set(keys))
-        gates = lab.rows(f"SELECT count(*) FROM gates WHERE night = '{night}'")[0][0]
-        assert gates == len(GATES) * len(keys)
-        if ended is not None:
-            assert sorted(keys) == sorted((model, board) for model in MODELS for board in BOARDS)
-
-
-@pytest.mark.timeout(300)
-def test_a_host_killed_at_twenty_moments_goes_on_where_it_was(lab: NightLab) -> None:
-    began = time.monotonic()
-    assert lab.run("nightly", lab.suite).returncode == 1
-    whole_s = time.monotonic() - began
-    moments = random.Random(3588)
-    killed = 0
-    while killed < 20:
-        process = lab.start("nightly", lab.suite)
-        try:
-            process.wait(moments.uniform(0.3, 1.0) * whole_s)
-        except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGKILL)
-            killed += 1
-        process.communicate()
-    done = lab.run("nightly", lab.suite)
-    assert done.returncode == 1, done.stderr
-    assert_nothing_lost_or_doubled(lab)
-    unfinished = "SELECT count(*) FROM nights WHERE ended_unix_s IS NULL"
-    assert lab.rows(unfinished) == [(0,)]
-
-
-def test_ctrl_c_ends_a_night_that_goes_on_later(lab: NightLab) -> None:
+def test_a_host_that_is_killed_goes_on_where_it_was(lab: NightLab) -> None:
     process = lab.start("nightly", lab.suite)
     assert process.stderr is not None
     assert process.stderr.readline().startswith("[1/4]")
-    process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 130, err
-    assert "interrupted, " in out
-    again = lab.run("nightly", lab.suite, "--resume")
-    assert again.returncode == 1
-    assert "going on with night-" in again.stderr
-    assert_nothing_lost_or_doubled(lab)
-    assert lab.run("nightly", lab.suite, "--resume").returncode == 2
+    process.send_signal(signal.SIGKILL)
+    process.communicate(timeout=60)
+    done = lab.run("nightly", lab.suite)
+    assert done.returncode == 1, done.stderr
+    assert "going on with night-" in done.stderr
+    lab.assert_nothing_lost_or_doubled()
+    assert lab.rows("SELECT count(*), count(ended_unix_s) FROM nights") == [(1, 1)]
 
 
 def test_ctrl_c_does_not_wait_for_a_model_that_hangs(lab: NightLab) -> None:
@@ -146,9 +103,38 @@ def test_ctrl_c_does_not_wait_for_a_model_that_hangs(lab: NightLab) -> None:
     assert lab.rows("SELECT document ->> '$.board' FROM cells") == [("right",)] * 2
     lab.behave("left")
     assert lab.run("nightly", lab.suite, "--resume").returncode == 1
-    assert_nothing_lost_or_doubled(lab)
+    lab.assert_nothing_lost_or_doubled()
 
 
+@pytest.fixture
+def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let the boards be fakes: `bench` does all the rest."""
+    monkeypatch.setattr("rkbench.nightly.run.open_session", FakeSession)
+
+
+@pytest.mark.usefixtures("fakes")
+def test_ctrl_c_ends_a_night_that_goes_on_later(lab: NightLab, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Interrupted(FakeSession):
+        """The second model of each board is interrupted."""
+
+        def run(self, plan: Plan) -> Iterator[Message]:
+            if len(self.plans) == 1:
+                signal.raise_signal(signal.SIGINT)
+            yield from super().run(plan)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("rkbench.nightly.run.open_session", Interrupted)
+        done = lab.run("nightly", lab.suite)
+    assert done.returncode == 130, done.stderr
+    assert "interrupted, " in done.stdout
+    again = lab.run("nightly", lab.suite, "--resume")
+    assert again.returncode == 1
+    assert "going on with night-" in again.stderr
+    lab.assert_nothing_lost_or_doubled()
+    assert lab.run("nightly", lab.suite, "--resume").returncode == 2
+
+
+@pytest.mark.usefixtures("fakes")
 def test_a_second_nightly_is_told_who_runs_the_first(lab: NightLab) -> None:
     with run_lock(lab.store, "lab", "ann@desk (process 7)"):
         done = lab.run("nightly", lab.suite)

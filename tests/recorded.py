@@ -13,8 +13,8 @@ from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.messages import Hello, Latencies, Message
 from rkbench_agent.wire.plan import Plan
 
-RECORDINGS = Path(__file__).parent / "recordings"
-DEMO = Path(__file__).parents[2] / "host/rkbench/demo/data"
+RECORDINGS = Path(__file__).parent / "contract/recordings"
+DEMO = Path(__file__).parents[1] / "host/rkbench/demo/data"
 #: The time and the seed of the ids that the recordings hold.
 UNIX_S, SEED = 1_790_000_000.0, 1
 FIRST, SECOND = "1jjjdw008-01", "1jjjdw008-02"

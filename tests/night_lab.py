@@ -10,10 +10,11 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from bench_command import BENCH, Done, run_bench
 from rkbench.views.nightly.console import SCHEMA_FILE
 from strict_schema import strict_validator
 
-DEMO = Path(__file__).parents[2] / "host/rkbench/demo/data"
+DEMO = Path(__file__).parents[1] / "host/rkbench/demo/data"
 MODELS = ("digits.regrouped.fp16", "digits.regrouped.int8")
 BOARDS = ("left", "right")
 GATES = ("p50 within 5%", "p99 <= 12ms", "cosine >= 0.999", "load memory <= 80MB", "size <= 10MB")
@@ -31,13 +32,15 @@ golden = "{DEMO}/golden.npz"
 
 
 class NightLab:
-    """Its folder holds everything; `behave` says how a board is from now on."""
+    """All of it is in its folder, new or of an earlier lab; `behave` says how a board is from now on."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.store = folder / "results.sqlite"
         self.inventory = folder / "bench.toml"
         self.suite = folder / "suite.toml"
+        if self.suite.exists():
+            return
         self.suite.write_text(SUITE)
         self.inventory.write_text("".join(map(self._board, BOARDS)))
         (folder / "tmp").mkdir()
@@ -49,25 +52,15 @@ class NightLab:
         (self.folder / f"{board}.json").write_text(json.dumps(behaviour))
 
     def start(self, *arguments: object) -> subprocess.Popen[str]:
-        """Start `bench`."""
-        command = [sys.executable, "-u", "-c", "from rkbench.cli import main; main()", *map(str, arguments)]
-        environment = {
-            **os.environ,
-            "RKBENCH_STORE": str(self.store),
-            "RKBENCH_INVENTORY": str(self.inventory),
-            "XDG_CACHE_HOME": str(self.folder / "cache"),
-            "TMPDIR": str(self.folder / "tmp"),
-        }
-        pipe = subprocess.PIPE
-        return subprocess.Popen(command, env=environment, stdout=pipe, stderr=pipe, text=True)
+        """Start `bench` as a process that can be interrupted and killed."""
+        command, pipe = [sys.executable, "-u", "-c", BENCH, *map(str, arguments)], subprocess.PIPE
+        return subprocess.Popen(command, env=self._environment(), stdout=pipe, stderr=pipe, text=True)
 
-    def run(self, *arguments: object) -> subprocess.CompletedProcess[str]:
+    def run(self, *arguments: object) -> Done:
         """Run `bench` to its end."""
-        with self.start(*arguments) as process:
-            out, err = process.communicate(timeout=100)
-        return subprocess.CompletedProcess(process.args, process.returncode, out, err)
+        return run_bench(*arguments, environment=self._environment())
 
-    def night(self) -> tuple[subprocess.CompletedProcess[str], dict[str, Any]]:
+    def night(self) -> tuple[Done, dict[str, Any]]:
         """Run a night to its end; returns what it said, and its JSON."""
         json_file = self.folder / "night.json"
         files = ("--junit", self.folder / "night.xml", "--markdown", self.folder / "night.md")
@@ -83,6 +76,35 @@ class NightLab:
             found = db.execute(sql).fetchall()
         db.close()
         return found
+
+    def assert_nothing_lost_or_doubled(self) -> None:
+        """Every run belongs to one cell, every cell of a night is there once, and so is every gate."""
+        lost = self.rows(
+            "SELECT id FROM runs"
+            " WHERE id NOT IN (SELECT value FROM cells, json_each(cells.document, '$.runs'))"
+        )
+        assert lost == []
+        named = self.rows("SELECT value FROM cells, json_each(cells.document, '$.runs')")
+        assert len(named) == len(set(named)) == self.rows("SELECT count(*) FROM runs")[0][0]
+        for night, ended in self.rows("SELECT id, ended_unix_s FROM nights"):
+            keys = self.rows(
+                "SELECT document ->> '$.variant', document ->> '$.board' FROM cells"
+                f" WHERE night = '{night}' ORDER BY position"
+            )
+            assert len(keys) == len(set(keys))
+            gates = self.rows(f"SELECT count(*) FROM gates WHERE night = '{night}'")[0][0]
+            assert gates == len(GATES) * len(keys)
+            if ended is not None:
+                assert sorted(keys) == sorted((model, board) for model in MODELS for board in BOARDS)
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            **os.environ,
+            "RKBENCH_STORE": str(self.store),
+            "RKBENCH_INVENTORY": str(self.inventory),
+            "XDG_CACHE_HOME": str(self.folder / "cache"),
+            "TMPDIR": str(self.folder / "tmp"),
+        }
 
     def _board(self, name: str) -> str:
         return (

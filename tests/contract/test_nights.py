@@ -1,4 +1,7 @@
-"""Nights through what can happen to them: boards that go, a full disk, a locked store, a clock that jumps."""
+"""Nights through what can happen to them: boards that go, a full disk, a locked store, a clock that jumps.
+
+The boards are fakes that play a recording back.
+"""
 
 from __future__ import annotations
 
@@ -14,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from fake_boards import FakeSession
 from night_lab import BOARDS, MODELS, NightLab
 from rkbench.boards.inventory import load_inventory
 from rkbench.boards.model import Board
@@ -52,7 +56,7 @@ def run(
     lab: NightLab,
     store: Store,
     listener: NightListener = lambda _: None,
-    connect: Callable[[Board], AbstractContextManager[Conversation]] = open_session,
+    connect: Callable[[Board], AbstractContextManager[Conversation]] = FakeSession,
     terms: Terms = QUICK,
     **options: Any,
 ) -> Night:
@@ -75,7 +79,6 @@ def first_night(lab: NightLab, store: Store) -> None:
     accept_night(store, "last", "first")
 
 
-@pytest.mark.timeout(300)
 def test_twenty_nights_with_a_percent_between_them_are_green(lab: NightLab, store: Store) -> None:
     noise = random.Random(20)
     first_night(lab, store)
@@ -98,7 +101,8 @@ def test_one_night_of_slowness_that_goes_is_not_red(lab: NightLab, store: Store)
     lab.behave("left", latency={"factor": 1.2})
 
     def connect(board: Board) -> AbstractContextManager[Conversation]:
-        return _Watched(open_session(board), after_plan=partial(lab.behave, "left"))
+        session = FakeSession(board)
+        return _Watched(session, after_plan=partial(lab.behave, "left")) if board.name == "left" else session
 
     night = run(lab, store, connect=connect)
     assert night.exit_code == 0
@@ -162,11 +166,11 @@ class _Flaky:
 
     def __call__(self, board: Board) -> AbstractContextManager[Conversation]:
         if board.name != "left":
-            return open_session(board)
+            return FakeSession(board)
         self.connections += 1
         if self._stays_away and self._plans >= self._breaks.start:
             raise ConnectError("board 'left': no SSH answer", hint="check power and network")
-        return _Watched(open_session(board), before_plan=self._break)
+        return _Watched(FakeSession(board), before_plan=self._break)
 
     def _break(self) -> None:
         self._plans += 1
@@ -188,6 +192,7 @@ def test_a_link_that_breaks_once_is_tried_again(lab: NightLab, store: Store) -> 
 
 
 def test_an_agent_that_is_killed_in_a_run_is_started_again(lab: NightLab, store: Store) -> None:
+    """The board of the agent is a virtual one, with processes that can be killed."""
     first_night(lab, store)
     lab.inventory.write_text(
         lab.inventory.read_text().replace("[boards.left]", f'[boards.left]\nhome = "{lab.folder}/home"')
@@ -202,8 +207,7 @@ def test_an_agent_that_is_killed_in_a_run_is_started_again(lab: NightLab, store:
             os.kill(killed[0], signal.SIGKILL)
 
     def connect(board: Board) -> AbstractContextManager[Conversation]:
-        session = open_session(board)
-        return _Watched(session, on_message=kill) if board.name == "left" else session
+        return _Watched(open_session(board), on_message=kill) if board.name == "left" else FakeSession(board)
 
     night = run(lab, store, connect=connect)
     assert (night.exit_code, states(night)) == (0, ALL_GREEN)

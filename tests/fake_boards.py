@@ -1,0 +1,111 @@
+"""Boards for the tests of nights: sessions that play a recording back, as a behaviour file tells.
+
+No server, no agent, no process: a night of four cells takes the time of its statistics. The behaviours are
+those of the virtual runtime, as far as nights need them: `seed`, `latency.factor`, `outputs` (wrong, nan),
+`crash` (in the timed part), each also `per_model`.
+"""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import cache
+from typing import Any
+
+from recorded import FIRST, SECOND, RecordedSession, read_recording
+from rkbench.boards.model import Board
+from rkbench_agent.wire.messages import Failed, Finished, Latencies, Message, OutputError
+from rkbench_agent.wire.plan import Plan, RunSpec
+
+RECORDED = {"digits.regrouped.fp16": FIRST, "digits.regrouped.int8": SECOND}
+WRONG = {"cosine": 0.5, "max_abs_error": 9.0}
+NAN = {"cosine": None, "nan_count": 10}
+
+
+class FakeSession(RecordedSession):
+    """A conversation with a fake board; use it in a `with`, or close it."""
+
+    def __init__(self, board: Board) -> None:
+        super().__init__(read_recording("two_variants"))
+        self._board = board
+
+    def run(self, plan: Plan) -> Iterator[Message]:
+        """Yield what was recorded for each variant, behaving as the board is told to by now."""
+        assert self._board.behaviour is not None
+        behaviour = json.loads(self._board.behaviour.read_text())
+        self.plans.append(plan)
+        for spec in plan.runs:
+            for message in _play(spec, plan.settings.min_iterations, _behaviour_of(spec.name, behaviour)):
+                if not (isinstance(message, Latencies) and spec.run in self.ended):
+                    yield message
+
+    def enough(self, run: str) -> None:
+        """Time this run no longer."""
+        self.ended.append(run)
+
+    def close(self) -> None:
+        """End the conversation."""
+
+    def __enter__(self) -> FakeSession:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def _behaviour_of(name: str, behaviour: dict[str, Any]) -> dict[str, Any]:
+    own: dict[str, Any] = behaviour.get("per_model", {}).get(name, {})
+    return {**behaviour, **own}
+
+
+def _play(spec: RunSpec, iterations: int, behaviour: dict[str, Any]) -> Iterator[Message]:
+    noise = random.Random(f"{behaviour.get('seed')} {spec.name}")
+    recorded = _recorded_durations(spec.name)
+    factor = behaviour.get("latency", {}).get("factor", 1.0)
+    left = iterations
+    for message in _recorded_messages(spec.name):
+        if isinstance(message, Latencies):
+            if left <= 0:
+                continue
+            left -= 0 if message.warmup else len(message.duration_ns)
+            drawn = noise.choices(recorded, k=len(message.duration_ns))
+            yield _timed(message, spec.run, [round(duration_ns * factor) for duration_ns in drawn])
+            if behaviour.get("crash") and not message.warmup:
+                yield _crash(spec.run)
+                return
+        elif isinstance(message, OutputError):
+            yield replace(message, run=spec.run, **_error(behaviour.get("outputs")))
+        elif isinstance(message, Finished):
+            yield replace(message, run=spec.run, iterations=iterations)
+        else:
+            yield replace(message, run=spec.run) if hasattr(message, "run") else message
+
+
+def _timed(message: Latencies, run: str, duration_ns: list[int]) -> Latencies:
+    return replace(
+        message, run=run, duration_ns=duration_ns, set_inputs_ns=None, run_ns=None, get_outputs_ns=None
+    )
+
+
+def _error(outputs: str | None) -> dict[str, Any]:
+    return {"wrong": WRONG, "nan": NAN, None: {}}[outputs]
+
+
+def _crash(run: str) -> Message:
+    (failed,) = (message for message in read_recording("crash") if isinstance(message, Failed))
+    return replace(failed, run=run)
+
+
+@cache
+def _recorded_messages(name: str) -> tuple[Message, ...]:
+    """Return what was recorded of one variant, and of the board."""
+    _, _, *messages = read_recording("two_variants")
+    return tuple(message for message in messages if getattr(message, "run", None) in (None, RECORDED[name]))
+
+
+@cache
+def _recorded_durations(name: str) -> tuple[int, ...]:
+    batches = [message for message in _recorded_messages(name) if isinstance(message, Latencies)]
+    return tuple(duration_ns for batch in batches if not batch.warmup for duration_ns in batch.duration_ns)
