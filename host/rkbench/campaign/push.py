@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -15,6 +16,8 @@ from rkbench.errors import BoardBusyError, ConnectError, UsageError
 from rkbench.runs.events import Listener, Note
 from rkbench.session import open_session
 from rkbench.store.sqlite import Store, default_path
+
+LOG = logging.getLogger("rkbench.push")
 
 
 @dataclass(frozen=True)
@@ -39,9 +42,11 @@ def push_to(
     Raises BenchErrors for what stops it before anything was measured; what fails later is in the outcome.
     """
     check_expected(options, expected)
-    boards = candidates(board, load_inventory(find_inventory(inventory)))
+    place, boards_file = store or default_path(), find_inventory(inventory)
+    LOG.info("boards from %s, results to %s", boards_file, place)
+    boards = candidates(board, load_inventory(boards_file))
     options = with_golden(options, expected)
-    with Store(store or default_path()) as opened:
+    with Store(place) as opened:
         return run_on_first(options, boards, opened, listener)
 
 

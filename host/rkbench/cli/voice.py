@@ -97,6 +97,7 @@ def _ask(context: typer.Context, *, verbosity: int = 0, quiet: bool = False, ask
     if asked and not context.resilient_parsing:  # which is the shell, asking what it may complete
         voice.verbosity, voice.quiet = max(voice.verbosity, verbosity), voice.quiet or quiet
         if voice.quiet and voice.verbosity:
+            _set_loggers(Voice())
             raise UsageError("--quiet and --verbose contradict each other", hint="give one of them")
         _set_loggers(voice)
         context.find_root().call_on_close(lambda: _set_loggers(Voice()))

@@ -11,6 +11,7 @@ from rkbench_agent.wire.messages import Beat, Hello, Message
 from rkbench_agent.wire.words import MAGIC, PROTOCOL
 
 from rkbench.boards.agent.boot import AgentZip
+from rkbench.boards.agent.log import log_received, log_sent, log_stderr
 from rkbench.boards.agent.start import CHUNK_BYTES, LineReader, program_lines
 from rkbench.boards.model import Board
 from rkbench.boards.transport import Channel, Transport
@@ -73,6 +74,7 @@ class AgentLink:
 
     def send(self, message: Message) -> None:
         """Send `message`; raises ConnectionLostError."""
+        log_sent(self._board.name, message)
         self._write_all(encode(message))
 
     def post(self, message: Message) -> None:
@@ -127,13 +129,15 @@ class AgentLink:
         *lines, self._buffer = (self._buffer + data).split(b"\n")
         for line in lines:
             try:
-                self._incoming.put(decode(line))
+                message = decode(line)
             except ProtocolError as error:
                 where = f"board {self._board.name!r}: the agent said something that is no message"
                 raise ProtocolError(
                     f"{where}: {error.message}",
                     hint="push again; if it comes back, report it",
                 ) from error
+            log_received(self._board.name, message)
+            self._incoming.put(message)
 
     def _receive(self) -> bytes:
         try:
@@ -158,9 +162,15 @@ class AgentLink:
             if not data:
                 break
             *lines, rest = (rest + data).split(b"\n")
-            self._stderr.extend(line.decode("utf-8", "replace") for line in lines)
+            for line in lines:
+                self._note_stderr(line)
         if rest:
-            self._stderr.append(rest.decode("utf-8", "replace"))
+            self._note_stderr(rest)
+
+    def _note_stderr(self, line: bytes) -> None:
+        text = line.decode("utf-8", "replace")
+        log_stderr(self._board.name, text)
+        self._stderr.append(text)
 
     def _speak(self, interval_s: float) -> None:
         """Send what is posted, and a beat where that is nothing for `interval_s`; ends with None."""
@@ -201,6 +211,7 @@ class AgentLink:
                 f"board {self._board.name!r}: the agent there is not the one that was sent: {line[:200]}",
                 hint=f"delete {self._board.cache_dir}/agents on the board, then push again",
             )
+        log_received(self._board.name, hello)
         return hello
 
     def _silent(self, limit_s: float) -> ConnectionLostError:
