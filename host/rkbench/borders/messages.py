@@ -22,6 +22,8 @@ TYPES: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(Message)}
 #: What a column of latencies and of the store can hold; shorter numbers all fit.
 INT64 = range(-(2**63), 2**63)
 _LONG_NUMBER = re.compile(rb"\d{19}")
+#: How msgspec and json refuse a text; msgspec's own are no ValueError before 0.21.
+_REFUSALS = (msgspec.MsgspecError, ValueError, RecursionError)
 #: Half of a surrogate, as JSON spells a byte of the board that is no text; whole ones begin so too.
 _SURROGATE = b"\\ud"
 
@@ -38,7 +40,7 @@ def decode(line: bytes) -> Message:
     """Return the message of one line; raises ProtocolError, which quotes the start of the line."""
     try:
         return _decode(line)
-    except (ValueError, OverflowError, RecursionError) as error:  # a ValueError: also each of msgspec
+    except (*_REFUSALS, OverflowError) as error:
         raise ProtocolError(f"{error}: {line[:80]!r}") from error
 
 
@@ -47,7 +49,7 @@ def answer(kind: type[T], line: bytes) -> T:
     try:
         with BUILDING:
             return msgspec.json.decode(_text(line), type=kind)
-    except (ValueError, RecursionError) as error:
+    except _REFUSALS as error:
         raise ProtocolError(f"{error}: {line[:80]!r}") from error
 
 
