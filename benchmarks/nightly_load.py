@@ -28,7 +28,7 @@ from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
 from rkbench.runs.night import Night
 from rkbench.session import Session, open_session
-from rkbench.store.sqlite import Store
+from rkbench.store import Store, open_store
 from rkbench_agent.wire.messages import Message
 from rkbench_agent.wire.plan import Plan
 
@@ -95,7 +95,7 @@ def _main(folder: Path) -> None:
     def connect(board: Board) -> Any:
         return _Timed(open_session(board), plans.setdefault(board.name, []))
 
-    with Store(folder / "results.sqlite") as store:
+    with open_store(folder / "results.sqlite") as store:
         began = time.monotonic()
         night = _night(folder, store, connect)
         wall_s = time.monotonic() - began

@@ -22,7 +22,7 @@ from prometheus_client import CollectorRegistry, Gauge, generate_latest
 from rkbench.boards.exporter.zipapp import build_exporter
 from rkbench.boards.virtual.trees import copy_tree
 from rkbench.metrics.results import StoreCollector
-from rkbench.store.sqlite import Store
+from rkbench.store import open_store
 
 from benchmarks.ratio import Ratio, interleaved_seconds
 
@@ -121,7 +121,7 @@ def _process_cpu_s(pid: int) -> float:
 
 def _host(folder: Path) -> Ratio:
     path = folder / "store"
-    with Store(path) as store:
+    with open_store(path) as store:
         item = collected(make_run())
         for number in range(SERIES // 40):
             variant = replace(item.run.variant, name=f"model{number}.int8", sha256=f"{number:064x}")

@@ -15,9 +15,9 @@ from rkbench_agent.wire.plan import Plan
 
 RECORDINGS = Path(__file__).parent / "contract/recordings"
 DEMO = Path(__file__).parents[1] / "host/rkbench/demo/data"
-#: The time and the seed of the ids that the recordings hold.
-UNIX_S, SEED = 1_790_000_000.0, 1
-FIRST, SECOND = "1jjjdw008-01", "1jjjdw008-02"
+#: The time and the id of the push that the recordings hold.
+UNIX_S, PUSH = 1_790_000_000.0, "1jjjdw008"
+FIRST, SECOND = f"{PUSH}-01", f"{PUSH}-02"
 MODELS = (DEMO / "digits.regrouped.fp16.rknn", DEMO / "digits.regrouped.int8.rknn")
 
 

@@ -26,8 +26,7 @@ from rkbench.runs.collect import Collected
 from rkbench.runs.model import Caveat, Load, Output
 from rkbench.runs.night import CellResult, GateResult, Night
 from rkbench.stats.gates import PASS, Judgement
-from rkbench.store.nights import begin_night, save_cell, save_night
-from rkbench.store.sqlite import Store
+from rkbench.store import Store, open_store
 from rkbench_agent.board.lock import BoardLock
 from rkbench_agent.exporter.collector import BoardCollector, board_groups
 from rkbench_agent.exporter.rounds import Rounds
@@ -70,7 +69,7 @@ def board_metrics(folder: Path) -> list[Metric]:
 def host_metrics(folder: Path) -> list[Metric]:
     """Return all that `bench serve` can tell."""
     add_board(folder / "bench.toml", Board("desk", "192.168.1.20"))
-    with Store(folder / "store") as store:
+    with open_store(folder / "store") as store:
         store.save(_full_run())
         _save_night(store)
     collectors = (StoreCollector(folder / "store"), Targets(folder / "bench.toml"), HostCollector())
@@ -96,10 +95,10 @@ def _full_run() -> Collected:
 
 def _save_night(store: Store) -> None:
     night = Night("n1", "suite", "", time.time())
-    begin_night(store, night)
+    store.save_night(night)
     gate = GateResult("size <= 1MB", "size", "B", PASS, (Judgement(PASS),))
-    save_cell(store, night, 0, CellResult("m", "m", "b", "p", measured_unix_s=1.0, gates=(gate,)), [])
-    save_night(store, replace(night, ended_unix_s=time.time()))
+    store.save_cell(night, 0, CellResult("m", "m", "b", "p", measured_unix_s=1.0, gates=(gate,)), [])
+    store.save_night(replace(night, ended_unix_s=time.time()))
 
 
 def _table(metrics: Iterable[Metric]) -> str:

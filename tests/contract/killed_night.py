@@ -26,7 +26,7 @@ from rkbench.nightly.cells import fingerprint, make_cells
 from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
 from rkbench.runs.night import Night
-from rkbench.store.sqlite import Store
+from rkbench.store import open_store
 from rkbench_agent.wire.messages import Message
 from rkbench_agent.wire.plan import Plan
 
@@ -59,7 +59,7 @@ def run_in_steps(lab: NightLab, steps: Steps) -> Night:
     suite = load_suite(lab.suite)
     cells = make_cells(suite, load_inventory(lab.inventory))
     begun = suite.name, fingerprint(suite, cells), cells
-    with _traced(steps), Store(lab.store) as store:
+    with _traced(steps), open_store(lab.store) as store:
         return run_night(*begun, store, SteppingSession, steps.take, Terms(retry_pause_s=0.0))
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -16,7 +15,7 @@ from rkbench.boards.agent.upload import OnProgress, Transfer
 from rkbench.boards.model import Board
 from rkbench.campaign import PushOptions, run_campaign
 from rkbench.session import Session, open_session
-from rkbench.store.sqlite import Store
+from rkbench.store import open_store
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.codec import encode
 from rkbench_agent.wire.messages import Hello, Message
@@ -24,8 +23,8 @@ from rkbench_agent.wire.plan import Plan, RunSettings
 
 HERE = Path(__file__).parent / "recordings"
 DEMO = Path(__file__).parents[2] / "host/rkbench/demo/data"
-#: The time and the seed of the ids that the recordings hold.
-UNIX_S, SEED = 1_790_000_000.0, 1
+#: The time and the id of the push that the recordings hold.
+UNIX_S, PUSH = 1_790_000_000.0, "1jjjdw008"
 MODELS = ("digits.regrouped.fp16", "digits.regrouped.int8")
 
 
@@ -80,8 +79,8 @@ def record(name: str, models: Sequence[str], iterations: int, behaviour: dict[st
             RunSettings(min_iterations=iterations, min_duration_s=0.0),
             golden=golden,
         )
-        with Store(here / "results.sqlite") as store:
-            run_campaign(order, board, connect, store, unix_s=lambda: UNIX_S, source=random.Random(SEED))
+        with open_store(here / "results.sqlite") as store:
+            run_campaign(order, board, connect, store, unix_s=lambda: UNIX_S, new_id=lambda _: PUSH)
     (HERE / f"{name}.jsonl").write_bytes(b"".join(lines))
 
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import os
-import random
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from recorded import FIRST, MODELS, SECOND, SEED, UNIX_S, RecordedSession, connecting, read_recording
+from recorded import FIRST, MODELS, PUSH, SECOND, UNIX_S, RecordedSession, connecting, read_recording
 from rkbench.boards.model import Board
 from rkbench.borders.messages import decode
 from rkbench.campaign import Outcome, PushOptions, run_campaign
+from rkbench.campaign.seams import Saver
 from rkbench.errors import (
     BoardBusyError,
     ConnectionLostError,
@@ -24,7 +24,8 @@ from rkbench.errors import (
 from rkbench.runs.collect import Collected
 from rkbench.runs.events import Ended, Event, Note, Sending, Waiting
 from rkbench.runs.model import TransferRecord
-from rkbench.store.sqlite import Store
+from rkbench.store import Store, open_store
+from rkbench.store.lookup import find_run, find_runs
 from rkbench_agent.wire.messages import Latencies, Locked, Refused
 from rkbench_agent.wire.plan import RunSettings
 
@@ -33,7 +34,7 @@ ORDER = PushOptions(MODELS, RunSettings(min_duration_s=0.0, min_iterations=300))
 
 
 def run(
-    session: RecordedSession, store: Store, order: PushOptions = ORDER, board: Board = BOARD
+    session: RecordedSession, store: Saver, order: PushOptions = ORDER, board: Board = BOARD
 ) -> tuple[Outcome, list[Event]]:
     events: list[Event] = []
     outcome = run_campaign(
@@ -43,21 +44,21 @@ def run(
         store,
         events.append,
         unix_s=lambda: UNIX_S,
-        source=random.Random(SEED),
+        new_id=lambda _: PUSH,
     )
     return outcome, events
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    opened = Store(tmp_path / "results.sqlite")
+    opened = open_store(tmp_path / "results.sqlite")
     yield opened  # type: ignore[misc]
     opened.close()
 
 
 def test_every_run_is_stored_with_its_latencies(store: Store) -> None:
     outcome, _ = run(RecordedSession(read_recording("two_variants")), store)
-    assert [run.id for run in store.find("last")] == [FIRST, SECOND]
+    assert [run.id for run in find_runs(store, "last")] == [FIRST, SECOND]
     assert [len(store.latencies(run.id).timed()) for run in outcome.runs] == [300, 300]
     assert len(store.latencies(FIRST).duration_ns) == 305
     assert not outcome.failed
@@ -94,7 +95,7 @@ def test_a_cut_line_leaves_partial_runs(store: Store) -> None:
     enough = 2 + [isinstance(item, Latencies) and not item.warmup for item in messages[2:]].index(True)
     lost = ConnectionLostError("board 'virtual': the line broke off")
     outcome, events = run(RecordedSession(messages, enough - 1, lost), store)
-    stored = store.find("last")
+    stored = find_runs(store, "last")
     assert [run.partial for run in stored] == [True, True]
     assert [run.failure and run.failure.stage for run in stored] == ["connection", "connection"]
     assert [run.failure and run.failure.message for run in stored] == [lost.message, lost.message]
@@ -113,7 +114,7 @@ def test_nonsense_ends_the_runs_and_keeps_what_they_had(store: Store, said: byte
     with pytest.raises(ProtocolError) as caught:
         decode(said)
     outcome, _ = run(RecordedSession(messages, warm, caught.value), store)
-    assert store.find("last") == list(outcome.runs)
+    assert find_runs(store, "last") == list(outcome.runs)
     assert outcome.runs[0].outputs[0].case_count == 2
     failure = outcome.runs[-1].failure
     assert failure is not None
@@ -133,7 +134,7 @@ def test_ctrl_c_cancels_and_keeps_what_there_is(store: Store) -> None:
     outcome, _ = run(session, store)
     assert outcome.interrupted
     assert session.cancelled
-    stored = store.find("last")
+    stored = find_runs(store, "last")
     assert [run.partial for run in stored] == [True, True]
     assert stored[0].failure is not None
     assert stored[0].failure.message == "interrupted by Ctrl-C; what was measured before it is kept"
@@ -160,23 +161,22 @@ def test_a_held_board_is_told_then_refused(store: Store) -> None:
 
 def test_uploads_are_told_by_the_names_the_user_knows(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     session = RecordedSession(read_recording("two_variants"))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(store.path.parent))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(Path(store.address).parent))
     order = replace(ORDER, golden=MODELS[0].parent / "golden.npz")
     _, events = run(session, store, order)
     names = [event.name for event in events if isinstance(event, Sending)]
     assert names[:3] == ["digits.regrouped.fp16.rknn", "golden.npz", "digits.regrouped.fp16.replay.npz"]
 
 
-class FullStore(Store):
+class FullStore:
     """A store whose disk is full."""
 
     def save(self, collected: Collected) -> None:
         raise StoreError("result store: database or disk is full", hint="make room")
 
 
-def test_a_store_that_refuses_does_not_cost_the_measurement(tmp_path: Path) -> None:
-    with FullStore(tmp_path / "full.sqlite") as full:
-        outcome, events = run(RecordedSession(read_recording("two_variants")), full)
+def test_a_store_that_refuses_does_not_cost_the_measurement() -> None:
+    outcome, events = run(RecordedSession(read_recording("two_variants")), FullStore())
     assert [run.failure for run in outcome.runs] == [None, None]
     assert outcome.store_error is not None
     assert Note("not saved: result store: database or disk is full") in events
@@ -250,4 +250,4 @@ def test_any_name_of_a_file_can_be_stored_and_shown(
         RecordedSession(read_recording("two_variants")), store, replace(ORDER, models=(odd, MODELS[1]))
     )
     assert outcome.runs[0].variant.name == shown
-    assert store.run(outcome.runs[0].id).variant.name == shown
+    assert find_run(store, outcome.runs[0].id).variant.name == shown

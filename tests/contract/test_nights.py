@@ -30,9 +30,8 @@ from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
 from rkbench.runs.night import CellEnded, Night, NightListener, Told
 from rkbench.session import open_session
-from rkbench.store.gates import latest_gates
-from rkbench.store.nights import find_night
-from rkbench.store.sqlite import Store
+from rkbench.store import Store, open_store
+from rkbench.store.lookup import find_night, find_run
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.messages import Hello, Latencies, Message
 from rkbench_agent.wire.plan import Plan
@@ -48,7 +47,7 @@ def lab(tmp_path: Path) -> NightLab:
 
 @pytest.fixture
 def store(lab: NightLab) -> Iterator[Store]:
-    with Store(lab.store, busy_timeout_s=0.05) as opened:
+    with open_store(lab.store, wait_s=0.05) as opened:
         yield opened
 
 
@@ -91,8 +90,8 @@ def test_twenty_nights_with_a_percent_between_them_are_green(lab: NightLab, stor
         found.append(night.exit_code)
         assert states(night) == ALL_GREEN, number
     assert found == [0] * 20
-    assert {gate.state for gate in latest_gates(store)} == {"pass"}
-    assert len(latest_gates(store)) == CELLS * 5
+    assert {gate.state for gate in store.latest_gates()} == {"pass"}
+    assert len(store.latest_gates()) == CELLS * 5
 
 
 def test_one_night_of_slowness_that_goes_is_not_red(lab: NightLab, store: Store) -> None:
@@ -187,7 +186,7 @@ def test_a_link_that_breaks_once_is_tried_again(lab: NightLab, store: Store) -> 
     cell = next(cell for cell in night.cells if cell.board == "left")
     assert cell.retried == "failed in connection: board 'left': the connection broke off"
     assert len(cell.runs) == 2
-    assert store.run(cell.runs[0]).partial
+    assert find_run(store, cell.runs[0]).partial
     assert connect.connections == 2
 
 
@@ -315,7 +314,7 @@ def test_a_full_disk_loses_no_verdict_of_the_night(lab: NightLab, tmpfs: Path) -
             while True:
                 out.write(bytes(4096))
 
-    with Store(tmpfs / "results.sqlite") as store:
+    with open_store(tmpfs / "results.sqlite") as store:
         night = run(lab, store, on_first_cell(fill))
         assert len(night.cells) == CELLS
         assert {cell.fault for cell in night.cells} == {None}
@@ -340,7 +339,7 @@ def test_a_clock_that_jumps_changes_no_verdict(lab: NightLab, store: Store, jump
     night = run(lab, store, unix_s=clock)
     assert (night.exit_code, states(night)) == (0, ALL_GREEN)
     assert find_night(store, "last").id == night.id
-    assert {gate.state for gate in latest_gates(store)} == {"pass"}
+    assert {gate.state for gate in store.latest_gates()} == {"pass"}
     assert all(cell.duration_s is not None and cell.duration_s >= 0 for cell in night.cells)
 
 
@@ -356,8 +355,7 @@ def test_a_time_budget_begins_nothing_more_and_is_not_green(lab: NightLab, store
 
 def test_a_new_kernel_is_told_beside_the_verdict(lab: NightLab, store: Store) -> None:
     first_night(lab, store)
-    with store.transaction() as db:
-        db.execute("UPDATE runs SET document = json_set(document, '$.board.kernel', '5.10.0-old')")
+    lab.rows("UPDATE runs SET document = json_set(document, '$.board.kernel', '5.10.0-old')")
     night = run(lab, store)
     assert (night.exit_code, states(night)) == (0, ALL_GREEN)
     changes = {(change.name, change.baseline, change.environment) for change in night.cells[0].changes}
@@ -366,9 +364,8 @@ def test_a_new_kernel_is_told_beside_the_verdict(lab: NightLab, store: Store) ->
 
 def test_simulated_runs_are_never_held_against_a_real_baseline(lab: NightLab, store: Store) -> None:
     first_night(lab, store)
-    with store.transaction() as db:
-        db.execute("UPDATE baselines SET simulated = 0")
-        db.execute("UPDATE runs SET document = json_set(document, '$.simulated', json('false'))")
+    lab.rows("UPDATE baselines SET simulated = 0")
+    lab.rows("UPDATE runs SET document = json_set(document, '$.simulated', json('false'))")
     night = run(lab, store)
     assert night.exit_code == 1
     assert {gate.detail for cell in night.cells for gate in cell.gates if gate.state != "pass"} == {
@@ -382,11 +379,10 @@ def test_a_night_of_yesterday_is_not_gone_on_with_unless_told_to(lab: NightLab, 
 
     with pytest.raises(SystemExit):
         run(lab, store, on_first_cell(die), unix_s=lambda: 1_800_000_000.0)
-    (died,) = (row[0] for row in store.query("SELECT id FROM nights"))
+    died = find_night(store, "last").id
     later_s = 1_800_000_000.0 + 13 * 3600
     fresh = run(lab, store, unix_s=lambda: later_s)
     assert (fresh.id != died, fresh.resumed, len(fresh.cells)) == (True, 0, CELLS)
-    with store.transaction() as db:
-        db.execute("DELETE FROM nights WHERE id = ?", (fresh.id,))
+    lab.rows(f"DELETE FROM nights WHERE id = '{fresh.id}'")
     resumed = run(lab, store, unix_s=lambda: later_s, terms=Terms(RESUME, retry_pause_s=0.0))
     assert (resumed.id, resumed.resumed, len(resumed.cells)) == (died, 1, CELLS)

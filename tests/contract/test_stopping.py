@@ -9,7 +9,7 @@ from recorded import FIRST, MODELS, SECOND, RecordedSession, connecting, read_re
 from rkbench.boards.model import Board
 from rkbench.campaign import Outcome, PushOptions, run_campaign
 from rkbench.campaign.stopping import CountAndSeconds, NewStop, Stopping
-from rkbench.store.sqlite import Store
+from rkbench.store import open_store
 from rkbench_agent.wire.messages import Latencies, Progress
 from rkbench_agent.wire.plan import RunSettings
 
@@ -57,7 +57,7 @@ def test_the_agent_is_told_once_for_each_run() -> None:
 
 def push(session: RecordedSession, folder: Path, new_stop: NewStop) -> Outcome:
     settings = RunSettings(min_duration_s=0.0, min_iterations=300)
-    with Store(folder / "results.sqlite") as store:
+    with open_store(folder / "results.sqlite") as store:
         return run_campaign(
             PushOptions(MODELS, settings), BOARD, connecting(session), store, new_stop=new_stop
         )

@@ -28,7 +28,8 @@ from rkbench.errors import ConnectionLostError, ModelError
 from rkbench.runs.events import Event, Measuring, Note
 from rkbench.runs.model import Failure, RunResult
 from rkbench.session import Session, open_session
-from rkbench.store.sqlite import Store
+from rkbench.store import open_store
+from rkbench.store.lookup import find_runs
 from rkbench_agent.wire.plan import RunSettings
 from rkbench_agent.wire.words import BEAT_INTERVAL_S, SILENCE_LIMIT_S
 from sshd import Sshd
@@ -76,7 +77,7 @@ def push(board: Board, folder: Path, *models: Path, notes: list[str] | None = No
         if isinstance(event, Note) and notes is not None:
             notes.append(event.text)
 
-    with Store(folder / "results.sqlite") as store:
+    with open_store(folder / "results.sqlite") as store:
         return run_campaign(wishes, board, partial(open_session, board), store, listen)
 
 
@@ -203,7 +204,7 @@ def test_a_hang_is_explained_by_the_kernel(start_board: StartBoard, tmp_path: Pa
             with (tmp_path / "tree/dev/kmsg").open("a") as kmsg:
                 kmsg.write("3,9,9,-;RKNPU: job timeout, flags: 0x0: core 0 irq status: 0x0\n")
 
-    with Store(tmp_path / "results.sqlite") as store:
+    with open_store(tmp_path / "results.sqlite") as store:
         failure = failure_of(run_campaign(order, board, partial(open_session, board), store, listen))
     assert (failure.stage, failure.reason) == ("inference", "hang")
     assert first(failure).number == 33
@@ -303,7 +304,7 @@ def cut_and(change: Callable[[Path], object], folder: Path) -> RunResult:
                 change(boot)
 
         order = PushOptions((MODEL,), RunSettings(min_iterations=5000, min_duration_s=0.0))
-        with Store(folder / "results.sqlite") as store:
+        with open_store(folder / "results.sqlite") as store:
             return run_campaign(order, virtual.board, connect, store, listen).runs[0]
 
 
@@ -324,8 +325,8 @@ def test_after_a_cut_the_failure_says_whether_the_board_rebooted(
     assert run.failure.stage == "connection"
     assert told in run.failure.message
     assert run.latency is not None
-    with Store(tmp_path / "results.sqlite") as store:
-        assert store.find(run.id)[0].failure == run.failure
+    with open_store(tmp_path / "results.sqlite") as store:
+        assert find_runs(store, run.id)[0].failure == run.failure
 
 
 # -- the doctor -----------------------------------------------------------------------------------

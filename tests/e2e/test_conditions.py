@@ -15,7 +15,7 @@ from rkbench.cli import part_pin
 from rkbench.errors import BenchError, UsageError
 from rkbench.runs.events import Event, Measuring, Note
 from rkbench.session import open_session
-from rkbench.store.sqlite import Store
+from rkbench.store import Store, open_store
 from rkbench.units import parse_hertz
 from rkbench.views.push.json import SCHEMA_FILE, push_document
 from rkbench_agent.wire.plan import RunSettings
@@ -38,7 +38,7 @@ class Pushed:
         self.stages = [event.stage for event in events if isinstance(event, Measuring)]
         self.names = {event.name for event in events if isinstance(event, Measuring)}
         self.governor = governor
-        self.stored = store.history()
+        self.stored = [store.run(row.run) for row in store.history()]
 
 
 def push(folder: Path, soc: str, order: PushOptions, **behaviour: Any) -> Pushed:
@@ -51,7 +51,7 @@ def push(folder: Path, soc: str, order: PushOptions, **behaviour: Any) -> Pushed
     inventory.write_text("\n".join(lines) + "\n")
     (described,) = candidates("v", load_inventory(inventory))
     events: list[Event] = []
-    with VirtualBoard(described) as virtual, Store(folder / "results.sqlite") as store:
+    with VirtualBoard(described) as virtual, open_store(folder / "results.sqlite") as store:
         outcome = run_campaign(
             order, virtual.board, lambda: open_session(virtual.board), store, events.append
         )

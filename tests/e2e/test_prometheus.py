@@ -22,8 +22,7 @@ from rkbench.boards.exporter.installation import uninstall_exporter
 from rkbench.runs.model import BoardRecord, Variant
 from rkbench.runs.night import CellResult, GateResult, Night
 from rkbench.stats.gates import FAIL, NOT_MEASURED, PASS, Judgement
-from rkbench.store.nights import begin_night, save_cell, save_night
-from rkbench.store.sqlite import Store
+from rkbench.store import open_store
 from rkbench_agent.board.lock import BoardLock
 from sshd import free_port
 
@@ -210,7 +209,7 @@ def fill(path: Path) -> None:
     """Write results, old and new, of a real board called `desk`, and a night with a red gate."""
     now = datetime.now(timezone.utc)
     variants = [Variant(f"m{number}.int8", f"{number:064x}", 1000 + number) for number in range(40)]
-    with Store(path) as store:
+    with open_store(path) as store:
         for number, variant in enumerate(variants):
             days = 3 if number == 39 else 0
             started = datetime.fromtimestamp(now.timestamp() - days * 86400, timezone.utc).isoformat()
@@ -220,12 +219,12 @@ def fill(path: Path) -> None:
             )
             store.save(replace(item, run=replace(item.run, variant=variant, board=board)))
         night = Night("n1", "lab", "f" * 64, time.time())
-        begin_night(store, night)
+        store.save_night(night)
         states = {"size <= 1MB": PASS, "p99 <= 2ms": FAIL, "cosine >= 0.99": NOT_MEASURED}
         gates = tuple(
             GateResult(gate, gate.split()[0], "", state, (Judgement(state),))
             for gate, state in states.items()
         )
         cell = CellResult("m39", "m39.int8", "desk", "single", measured_unix_s=time.time(), gates=gates)
-        save_cell(store, night, 0, cell, [])
-        save_night(store, replace(night, ended_unix_s=time.time()))
+        store.save_cell(night, 0, cell, [])
+        store.save_night(replace(night, ended_unix_s=time.time()))

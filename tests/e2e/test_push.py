@@ -25,7 +25,8 @@ from relay import Relay
 from rkbench.campaign import Outcome, PushOptions, run_campaign
 from rkbench.runs.events import Event, Measuring
 from rkbench.session import open_session
-from rkbench.store.sqlite import Store
+from rkbench.store import Store, open_store
+from rkbench.store.lookup import find_run, find_runs
 from rkbench.views.push.json import SCHEMA_FILE
 from rkbench_agent.wire import words
 from rkbench_agent.wire.plan import RunSettings
@@ -181,7 +182,7 @@ def test_json_to_stdout_is_json_alone_and_show_tells_the_same(bench: Bench) -> N
     assert json.loads(again.stdout) == json.loads(done.stdout)
     first = json.loads(done.stdout)["runs"][0]["id"]
     assert json.loads(bench.run("show", first, "--json", "-").stdout)["runs"][0]["id"] == first
-    assert first in bench.run("history", "--model", "digits.regrouped.fp16").stdout
+    assert first[-9:] in bench.run("history", "--model", "digits.regrouped.fp16").stdout
 
 
 def test_the_same_push_over_a_real_sshd_sends_the_models_once(
@@ -242,7 +243,7 @@ def test_a_worker_that_dies_costs_one_column(
 
 def test_a_hang_ends_by_its_limit(start_board: Callable[..., Sshd], tmp_path: Path) -> None:
     server = start_board(tmp_path, {"hang": {"stage": "inference", "iteration": 10}})
-    with Store(tmp_path / "s.sqlite") as store:
+    with open_store(tmp_path / "s.sqlite") as store:
         order = PushOptions(
             (FP16,),
             RunSettings(
@@ -281,9 +282,9 @@ def test_a_line_that_breaks_while_measuring_leaves_what_was_measured(
     start_board: Callable[..., Sshd], tmp_path: Path, fault: str
 ) -> None:
     server = start_board(tmp_path, **SHORT_LIMITS)
-    with Relay(server.port) as relay, Store(tmp_path / "s.sqlite") as store:
+    with Relay(server.port) as relay, open_store(tmp_path / "s.sqlite") as store:
         outcome = push_through(server, relay, store, getattr(relay, fault))
-        stored = store.find("last")
+        stored = find_runs(store, "last")
         assert stored == list(outcome.runs)
         assert [(run.partial, run.failure and run.failure.stage) for run in stored] == [
             (True, "connection"),
@@ -309,8 +310,8 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing_running(
     assert "interrupted by Ctrl-C; what was measured before it is kept" in out
     assert "Traceback" not in err
     server.await_no_processes()
-    with Store(bench.store) as store:
-        (run,) = store.find("last")
+    with open_store(bench.store) as store:
+        (run,) = find_runs(store, "last")
     assert run.partial
     assert run.latency is not None
     assert run.latency.count >= 50
@@ -388,8 +389,8 @@ def test_whoever_is_killed_leaves_nothing_running_and_the_board_free(
 
     again = bench.run("push", FP16, "--board", name, "--iterations", "100", "--duration", "0")
     assert again.returncode == 0, again.stderr
-    with Store(bench.store) as store:
-        newest, *older = store.history()
+    with open_store(bench.store) as store:
+        newest, *older = [find_run(store, row.run) for row in store.history()]
     assert newest.failure is None
     stages = {"worker": ["inference"], "supervisor": ["connection"], "client": []}
     assert [run.failure and run.failure.stage for run in older] == stages[victim]

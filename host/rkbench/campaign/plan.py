@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import getpass
 import os
-import random
 import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -23,11 +22,6 @@ from rkbench.runs.environment import board_record
 from rkbench.runs.model import VALID, PlanRecord, RunResult, TransferRecord
 from rkbench.variants.variant import PreparedVariant
 
-#: Crockford's base 32 in lower case: sortable, and without i, l, o, u.
-_DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
-#: 2025-01-01, so that eight digits of milliseconds last until 2059.
-_EPOCH_MS = 1_735_689_600_000
-
 
 @dataclass(frozen=True)
 class Place:
@@ -38,13 +32,6 @@ class Place:
     environment: Environment
     push: str
     unix_s: float
-
-
-def new_push_id(unix_s: float, source: random.Random) -> str:
-    """Return an id of nine characters that sorts by time: milliseconds, and one random character."""
-    value = max(0, int(unix_s * 1000) - _EPOCH_MS)
-    digits = "".join(_DIGITS[value >> (5 * place) & 31] for place in range(7, -1, -1))
-    return digits + source.choice(_DIGITS)
 
 
 def runtime_of(settings: RunSettings, board: Board) -> str:

@@ -15,7 +15,7 @@ from rkbench.campaign.settings import PushOptions
 from rkbench.errors import BoardBusyError, ConnectError, UsageError
 from rkbench.runs.events import Listener, Note
 from rkbench.session import open_session
-from rkbench.store.sqlite import Store, default_path
+from rkbench.store import Store, default_address, open_store
 
 LOG = logging.getLogger("rkbench.push")
 
@@ -34,7 +34,7 @@ def push_to(
     expected: Expected,
     listener: Listener,
     *,
-    store: Path | None = None,
+    store: str | None = None,
     inventory: Path | None = None,
 ) -> Outcome:
     """Run `options` on the board that `board` names, and keep every run in `store`.
@@ -42,11 +42,11 @@ def push_to(
     Raises BenchErrors for what stops it before anything was measured; what fails later is in the outcome.
     """
     check_expected(options, expected)
-    place, boards_file = store or default_path(), find_inventory(inventory)
-    LOG.info("boards from %s, results to %s", boards_file, place)
+    address, boards_file = store or default_address(), find_inventory(inventory)
+    LOG.info("boards from %s, results to %s", boards_file, address)
     boards = candidates(board, load_inventory(boards_file))
     options = with_golden(options, expected)
-    with Store(place) as opened:
+    with open_store(address) as opened:
         return run_on_first(options, boards, opened, listener)
 
 

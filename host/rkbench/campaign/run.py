@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import random
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
@@ -20,7 +19,7 @@ from rkbench.campaign.check import Findings, before_push
 from rkbench.campaign.cores import core_masks
 from rkbench.campaign.describe import describe_conditions, event_names, name_layers
 from rkbench.campaign.failure import add_doctor, describe_cut
-from rkbench.campaign.plan import Place, make_headers, make_plan, new_push_id, runtime_of
+from rkbench.campaign.plan import Place, make_headers, make_plan, runtime_of
 from rkbench.campaign.seams import Conversation, Prepare, Saver
 from rkbench.campaign.settings import PushOptions, check_push
 from rkbench.campaign.stopping import CountAndSeconds, NewStop, Stop, Stopping
@@ -38,6 +37,7 @@ from rkbench.runs.caveats import golden_caveats
 from rkbench.runs.collect import Collected, Collector
 from rkbench.runs.comparison import Comparison, compare_runs
 from rkbench.runs.events import Ended, Listener, Measuring, Note, Sending, Step, Waiting, ignore
+from rkbench.runs.ids import new_push_id
 from rkbench.runs.model import Failure, RunResult, TransferRecord
 from rkbench.runs.verdict import verdict_sentence
 from rkbench.variants.preflight import check_soc
@@ -72,7 +72,7 @@ def run_campaign(
     listener: Listener = ignore,
     *,
     unix_s: Callable[[], float] = time.time,
-    source: random.Random | None = None,
+    new_id: Callable[[float], str] = new_push_id,
     prepare: Prepare = prepare_variants,
     new_stop: NewStop = CountAndSeconds,
 ) -> Outcome:
@@ -92,7 +92,7 @@ def run_campaign(
     with connect() as session:
         findings = _check_board(options, board, session.environment, variants, listener)
         transfers = _upload(session, variants, listener)
-        push = new_push_id(unix_s(), source or random.SystemRandom())
+        push = new_id(unix_s())
         place = Place(board, session.hello, session.environment, push, unix_s())
         doubts = [
             (*findings.of(variant.file.path.name), *golden_caveats(variant.golden_assumptions))

@@ -8,18 +8,19 @@ from rkbench.campaign.run import check_baseline, compare_collected
 from rkbench.runs.collect import Collected
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.model import RunResult
-from rkbench.store.sqlite import Store, default_path
+from rkbench.store import Store, open_store
+from rkbench.store.lookup import find_runs
 
 
 def load_collected(
-    path: Path | None, prefix: str, baseline: str | None = None
+    address: str | Path | None, name: str, baseline: str | None = None
 ) -> tuple[list[Collected], Comparison]:
-    """Return the runs that `prefix` names (see `Store.find`), and their comparison.
+    """Return the runs that `name` means (see `find_runs`), and their comparison.
 
     Raises UsageError where `baseline` is no variant of theirs.
     """
-    with Store(path or default_path()) as store:
-        runs = store.find(prefix)
+    with open_store(address) as store:
+        runs = find_runs(store, name)
         check_baseline(baseline, [run.variant.name for run in runs])
         collected = [_collected(store, run) for run in runs]
     return collected, compare_collected(collected, baseline)

@@ -14,8 +14,8 @@ import typer
 
 if TYPE_CHECKING:
     from rkbench.boards.model import Board
-    from rkbench.runs.model import RunResult
-    from rkbench.store.sqlite import Store
+    from rkbench.runs.history import HistoryRow
+    from rkbench.store import Store
 
 #: So many of the latest runs and nights are offered.
 RECENT = 20
@@ -32,8 +32,8 @@ def inventory_boards(context: typer.Context, incomplete: str) -> list[str]:
 
 
 def runs(context: typer.Context, incomplete: str) -> list[str]:
-    """Return `last`, the latest pushes and the latest runs."""
-    return offer(incomplete, lambda: ("last",), lambda: _run_ids(context))
+    """Return `last`, the latest pushes and the latest runs: as lists show them, or whole if so begun."""
+    return offer(incomplete, lambda: ("last",), lambda: _run_ids(context, whole=bool(incomplete)))
 
 
 def nights(context: typer.Context, incomplete: str) -> list[str]:
@@ -43,7 +43,7 @@ def nights(context: typer.Context, incomplete: str) -> list[str]:
 
 def variants(context: typer.Context, incomplete: str) -> list[str]:
     """Return the variants of the latest runs."""
-    return offer(incomplete, lambda: (run.variant.name for run in _latest_runs(context)))
+    return offer(incomplete, lambda: (row.variant for row in _latest_runs(context)))
 
 
 def socs(incomplete: str) -> list[str]:
@@ -117,29 +117,30 @@ def _inventory(context: typer.Context) -> tuple[Board, ...]:
     return load_inventory(find_inventory(_named(context, "inventory"))).boards
 
 
-def _run_ids(context: typer.Context) -> Iterable[str]:
+def _run_ids(context: typer.Context, *, whole: bool) -> Iterable[str]:
+    from rkbench.runs.ids import short_ids
+
     latest = _latest_runs(context)
-    yield from (run.push for run in latest)
-    yield from (run.id for run in latest)
+    ids = (*(row.push for row in latest), *(row.run for row in latest))
+    yield from short_ids(ids).values()
+    yield from ids if whole else ()
 
 
-def _latest_runs(context: typer.Context) -> list[RunResult]:
+def _latest_runs(context: typer.Context) -> list[HistoryRow]:
     with _open_store(context) as store:
         return store.history(limit=RECENT)
 
 
 def _night_ids(context: typer.Context) -> list[str]:
-    from rkbench.store.nights import night_ids
-
     with _open_store(context) as store:
-        return night_ids(store, RECENT)
+        return store.nights(limit=RECENT)
 
 
 def _open_store(context: typer.Context) -> Store:
     """Open the store that the command would use; raises where there is none, for TAB makes no files."""
-    from rkbench.store.sqlite import Store, default_path
+    from rkbench.store import open_store
 
-    return Store((_named(context, "store") or default_path()).resolve(strict=True))
+    return open_store(context.params.get("store"), create=False)
 
 
 def _named(context: typer.Context, option: str) -> Path | None:

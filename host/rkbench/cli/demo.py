@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -14,7 +13,7 @@ from rkbench.cli.voice import voice_of
 def demo(
     context: typer.Context,
     json_file: options.JsonFile = None,
-    store: Annotated[Path | None, typer.Option(help="Keep the runs in this result store.")] = None,
+    store: Annotated[str | None, typer.Option(help="Keep the runs in this result store.")] = None,
 ) -> int:
     """The story of the 3 MB that became 60 MB, without hardware."""
     from rkbench.views.demo import tell

@@ -19,13 +19,13 @@ def export(
     store: options.Store = None,
 ) -> None:
     """Write stored runs, or their raw latencies, as CSV."""
-    from rkbench.store.sqlite import Store, default_path
+    from rkbench.store import open_store
+    from rkbench.store.lookup import named_runs
     from rkbench.views.output import open_output
     from rkbench.views.push.csv import write_latencies, write_runs
 
-    with Store(store or default_path()) as opened:
-        named = [run for prefix in runs or () for run in opened.find(prefix)]
-        found = named if runs else opened.history()[::-1]
+    with open_store(store) as opened:
+        found = named_runs(opened, runs or ())
         with open_output(csv_file) as out:
             if raw:
                 write_latencies(((run, opened.latencies(run.id)) for run in found), out)

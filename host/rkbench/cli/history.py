@@ -23,8 +23,8 @@ def history(
     store: options.Store = None,
 ) -> None:
     """List stored runs, the newest first."""
-    from rkbench.store.sqlite import Store, default_path
+    from rkbench.store import open_store
     from rkbench.views.history import show_history
 
-    with Store(store or default_path()) as opened:
+    with open_store(store) as opened:
         show_history(opened.history(model=model, board=board, limit=limit))

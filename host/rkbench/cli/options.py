@@ -10,7 +10,7 @@ import typer
 from rkbench.cli import completion
 
 Store = Annotated[
-    Path | None,
+    str | None,
     typer.Option("--store", help="The result store (default: $RKBENCH_STORE, else your data folder)."),
 ]
 Inventory = Annotated[

@@ -13,7 +13,7 @@ def show(
     run: Annotated[
         str,
         typer.Argument(
-            help="A run, a push (the start of an id is enough), or `last`.", autocompletion=completion.runs
+            help="A run or a push (the end or start of its id), or `last`.", autocompletion=completion.runs
         ),
     ],
     json_file: options.JsonFile = None,

@@ -12,7 +12,7 @@ from prometheus_client.metrics_core import Metric, SummaryMetricFamily
 from rkbench.runs.measure import Family, Measure
 from rkbench.runs.measures import LATENCY_FAMILY, MEASURES
 from rkbench.runs.model import VERDICTS, LatencySummary, Output, RunResult
-from rkbench.store.latest import ResultKey
+from rkbench.store.base import ResultKey
 
 KEY_LABELS = ("model", "variant", "board", "runtime", "core_mask", "scenario", "simulated")
 

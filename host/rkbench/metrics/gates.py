@@ -8,7 +8,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from rkbench.stats.gates import STATES
-from rkbench.store.gates import GateState
+from rkbench.store.base import GateState
 
 _LABELS = ("suite", "model", "variant", "board", "plan", "gate", "simulated")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import threading
 from collections.abc import Iterable
 from pathlib import Path
@@ -16,9 +15,9 @@ from rkbench.errors import StoreError
 from rkbench.metrics.families import Exported, ResultFamilies
 from rkbench.metrics.gates import gate_families
 from rkbench.metrics.histogram import cumulative_buckets
-from rkbench.store.gates import GateState, latest_gates
-from rkbench.store.latest import Latest, ResultKey, latest_runs, newest_position
-from rkbench.store.sqlite import Store
+from rkbench.runs.model import RunResult
+from rkbench.store import Store, open_store
+from rkbench.store.base import GateState, Latest, LatestRun, Mark, ResultKey
 
 #: A scrape does not wait longer than this for a store that somebody else holds.
 BUSY_TIMEOUT_S = 0.5
@@ -27,18 +26,19 @@ _log = logging.getLogger("rkbench.serve")
 
 
 class StoreCollector(Collector):
-    """The latest results of the store at `path`, as many as `max_series` allows; the newest go first.
+    """The latest results of the store at `address`, as many as `max_series` allows; the newest go first.
 
     While the store cannot be read, what was read last stays, and `rkbench_store_up` is 0.
     """
 
-    def __init__(self, path: Path, *, simulated: bool = False, max_series: int = DEFAULT_MAX_SERIES) -> None:
-        self._path = path
+    def __init__(
+        self, address: str | Path, *, simulated: bool = False, max_series: int = DEFAULT_MAX_SERIES
+    ) -> None:
+        self._address = address
         self._simulated = simulated
         self._max_series = max_series
         self._lock = threading.Lock()
-        self._identity: object = None
-        self._mark: tuple[int, str] = (0, "")
+        self._mark = Mark(None, LatestRun(0, ""))
         self._latest: dict[ResultKey, Latest] = {}
         self._exported: dict[ResultKey, tuple[Latest, Exported]] = {}
         self._gates: list[GateState] = []
@@ -71,19 +71,17 @@ class StoreCollector(Collector):
         self._problem = None
 
     def _read(self) -> None:
-        identity = _identity(self._path)
-        with Store(self._path, busy_timeout_s=BUSY_TIMEOUT_S) as store:
-            mark, gates = newest_position(store), latest_gates(store)
-            is_other = identity != self._identity or mark[0] < self._mark[0]
+        with open_store(self._address, wait_s=BUSY_TIMEOUT_S, create=False) as store:
+            mark, gates = store.mark(), store.latest_gates()
+            is_other = mark.store != self._mark.store or mark.last.position < self._mark.last.position
             if mark == self._mark and gates == self._gates and not is_other:
                 return
-            after = 0 if is_other else self._mark[0]
-            fresh = latest_runs(store, after=after, simulated=self._simulated)
+            after = 0 if is_other else self._mark.last.position
+            fresh = store.latest(after=after, simulated=self._simulated)
             known = {} if is_other else self._latest
             merged = {**known, **{key: _merge(known.get(key), latest) for key, latest in fresh.items()}}
             self._build(merged, gates, store)
-        self._latest, self._gates = merged, gates
-        self._identity, self._mark = identity, mark
+        self._latest, self._gates, self._mark = merged, gates, mark
 
     def _build(self, latest: dict[ResultKey, Latest], gates: list[GateState], store: Store) -> None:
         """Make the families anew, the newest results first, until the limit is reached."""
@@ -127,21 +125,15 @@ def _merge(old: Latest | None, new: Latest) -> Latest:
 
 
 def _load(store: Store, key: ResultKey, runs: Latest) -> Exported:
-    last = store.run(runs.run.run_id)
+    last = _stored(store, runs.run)
     if runs.success is None:
         return Exported(key, last)
-    run_id = runs.success.run_id
-    success = last if runs.success == runs.run else store.run(run_id)
-    return Exported(key, last, success, cumulative_buckets(store.latencies(run_id).timed()))
+    success = last if runs.success == runs.run else _stored(store, runs.success)
+    return Exported(key, last, success, cumulative_buckets(store.latencies(success.id).timed()))
 
 
-def _identity(path: Path) -> object:
-    """Return what changes when another file takes the place of `path`. Raises StoreError."""
-    try:
-        status = os.stat(path)  # noqa: PTH116  # one call, no object
-    except OSError as error:
-        raise StoreError(
-            f"no result store at {path}: {error.strerror}",
-            hint="push something first (bench push), or name it: --store FILE",
-        ) from error
-    return (status.st_dev, status.st_ino)
+def _stored(store: Store, latest: LatestRun) -> RunResult:
+    run = store.run(latest.run_id)
+    if run is None:
+        raise StoreError(f"result store {store.address}: run {latest.run_id} has just been deleted")
+    return run

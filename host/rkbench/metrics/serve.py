@@ -13,7 +13,7 @@ from rkbench.errors import UsageError
 from rkbench.metrics.discovery import Targets
 from rkbench.metrics.results import DEFAULT_MAX_SERIES, StoreCollector
 from rkbench.metrics.web import App, MetricsServer
-from rkbench.store.sqlite import default_path
+from rkbench.store import default_address
 
 DEFAULT_LISTEN = "127.0.0.1:9955"
 
@@ -21,20 +21,20 @@ DEFAULT_LISTEN = "127.0.0.1:9955"
 def make_server(
     listen: str = DEFAULT_LISTEN,
     *,
-    store: Path | None = None,
+    store: str | Path | None = None,
     inventory: Path | None = None,
     simulated: bool = False,
     max_series: int = DEFAULT_MAX_SERIES,
 ) -> MetricsServer:
     """Return a server that listens, and answers once it is run. Raises UsageError."""
-    results = StoreCollector(store or default_path(), simulated=simulated, max_series=max_series)
+    results = StoreCollector(store or default_address(), simulated=simulated, max_series=max_series)
     return MetricsServer(parse_listen(listen), App(results, Targets(find_inventory(inventory))))
 
 
 def serve(
     listen: str,
     *,
-    store: Path | None = None,
+    store: str | Path | None = None,
     inventory: Path | None = None,
     simulated: bool = False,
     max_series: int = DEFAULT_MAX_SERIES,

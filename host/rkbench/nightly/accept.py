@@ -6,9 +6,11 @@ import time
 from collections.abc import Callable
 
 from rkbench.errors import UsageError
+from rkbench.runs.ids import fits
 from rkbench.runs.night import CellResult
-from rkbench.store.nights import Baseline, accept, find_night
-from rkbench.store.sqlite import Store
+from rkbench.store import Store
+from rkbench.store.base import Baseline
+from rkbench.store.lookup import find_night
 
 
 def accept_night(
@@ -19,8 +21,7 @@ def accept_night(
     Returns them, and why cells were left out. Raises UsageError where nothing is left to accept.
     """
     night = find_night(store, name)
-    key = name.lower()
-    named = [cell for cell in night.cells if any(run.startswith(key) for run in cell.runs)]
+    named = [cell for cell in night.cells if any(fits(name, run) for run in cell.runs)]
     now_s = unix_s()
     accepted, left = [], []
     for cell in named or night.cells:
@@ -28,15 +29,16 @@ def accept_night(
             left.append(f"{cell.variant} on {cell.board} ({cell.plan}): {cell.fault.message}")
             continue
         accepted.append(
-            Baseline(night.suite, *cell.key, cell.simulated, _run(store, cell, key), night.id, now_s, note)
+            Baseline(night.suite, *cell.key, cell.simulated, _run(store, cell, name), night.id, now_s, note)
         )
     if not accepted:
         raise UsageError(f"{night.id} has no good run to accept", hint="; ".join(left))
-    accept(store, accepted)
+    store.accept(accepted)
     return accepted, left
 
 
-def _run(store: Store, cell: CellResult, key: str) -> str:
+def _run(store: Store, cell: CellResult, name: str) -> str:
     """Return the run of the cell that was named, else the latest that came to its end."""
-    good = [run for run in cell.runs if store.run(run).failure is None]
-    return next((run for run in good if run.startswith(key)), good[-1])
+    stored = [run for run_id in cell.runs if (run := store.run(run_id)) is not None]
+    good = [run.id for run in stored if run.failure is None]
+    return next((run_id for run_id in good if fits(name, run_id)), good[-1])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import json
 import os
 import time
@@ -11,12 +12,13 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rkbench.errors import NightlyBusyError, StoreError
+from rkbench.store.opening import data_folder, scheme_of
 
 
 @contextmanager
-def run_lock(store: Path, suite: str, owner: str) -> Iterator[None]:
-    """Hold the lock beside `store`. Raises NightlyBusyError, which says who has it since when."""
-    path = store.with_name(f"{store.name}.nightly.lock")
+def run_lock(address: str, suite: str, owner: str) -> Iterator[None]:
+    """Hold the lock of the store at `address`. Raises NightlyBusyError, which says who has it since when."""
+    path = lock_path(address)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         fd = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -30,6 +32,14 @@ def run_lock(store: Path, suite: str, owner: str) -> Iterator[None]:
         os.ftruncate(fd, 0)
     finally:
         os.close(fd)
+
+
+def lock_path(address: str) -> Path:
+    """Return the lock's file: beside a store that is a file, else in the user's data folder."""
+    if not scheme_of(address):
+        return Path(f"{address}.nightly.lock")
+    digest = hashlib.sha256(address.encode()).hexdigest()
+    return data_folder() / f"{digest[:16]}.nightly.lock"
 
 
 def _take(fd: int, path: Path) -> None:

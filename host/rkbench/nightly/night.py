@@ -10,14 +10,13 @@ from dataclasses import dataclass, field, replace
 
 from rkbench.boards.model import Board
 from rkbench.errors import BenchError, StoreError
-from rkbench.nightly.begin import Terms, Ticker, begin, load_references
+from rkbench.nightly.begin import Terms, begin, load_references
 from rkbench.nightly.cells import Cell
 from rkbench.nightly.judge import AcceptedRun
 from rkbench.nightly.line import BoardLine, Connect, Variants
 from rkbench.nightly.measure import CellMeasurer, Measured, not_measured
 from rkbench.runs.night import BoardReport, CellEnded, CellResult, Fault, Night, NightListener, Told
-from rkbench.store.nights import positions, save_cell, save_night
-from rkbench.store.sqlite import Store
+from rkbench.store import Store
 from rkbench.units import format_seconds
 
 #: A board's thread that is told to stop does so at the next word of its board, else when its line is closed.
@@ -50,8 +49,8 @@ def run_night(
     Raises UsageError where there is nothing to resume, StoreError where the night cannot be begun. What
     goes wrong later is in the night. After Ctrl-C the night is `interrupted`, and can be resumed.
     """
-    night = begin(name, fingerprint, store, terms, Ticker(unix_s))
-    return _NightRunner(night, cells, store, connect, listener, terms, Ticker(unix_s)).run()
+    night = begin(name, fingerprint, store, terms, unix_s)
+    return _NightRunner(night, cells, store, connect, listener, terms, unix_s).run()
 
 
 class _NightRunner:
@@ -71,11 +70,10 @@ class _NightRunner:
         self._listener = listener
         self._terms = terms
         self._unix_s = unix_s
-        done = positions(store, night.id)
-        self._todo = [cell for cell in cells if cell.position not in done]
-        earlier = {cell.key: cell for cell in night.cells}
+        done = {cell.key: cell for cell in night.cells}
+        self._todo = [cell for cell in cells if cell.key not in done]
         self._results: dict[int, CellResult] = {
-            cell.position: earlier[cell.key] for cell in cells if cell.position in done
+            cell.position: done[cell.key] for cell in cells if cell.key in done
         }
         self._unsaved: list[Measured] = []
         self._threads: list[threading.Thread] = []
@@ -200,7 +198,7 @@ class _NightRunner:
         self._listener(CellEnded(measured.result, len(self._results), len(self._cells)))
 
     def _save(self, measured: Measured) -> None:
-        save_cell(self._store, self._night, measured.cell.position, measured.result, measured.runs)
+        self._store.save_cell(self._night, measured.cell.position, measured.result, measured.runs)
 
     # -- the end
 
@@ -217,7 +215,7 @@ class _NightRunner:
             problems=problems,
         )
         try:
-            save_night(self._store, night)
+            self._store.save_night(night)
         except StoreError as error:
             night = replace(night, ended_unix_s=None, problems=(*problems, f"not saved: {error.message}"))
         return replace(night, cells=tuple(self._results[key] for key in sorted(self._results)))

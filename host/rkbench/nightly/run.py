@@ -13,7 +13,7 @@ from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
 from rkbench.runs.night import Night, NightListener
 from rkbench.session import open_session
-from rkbench.store.sqlite import Store, default_path
+from rkbench.store import default_address, open_store
 
 
 def run_suite(
@@ -21,13 +21,13 @@ def run_suite(
     listener: NightListener,
     terms: Terms,
     *,
-    store: Path | None = None,
+    store: str | None = None,
     inventory: Path | None = None,
 ) -> Night:
     """Run the suite in the file `path`, and return its night; raises what `run_night` raises."""
     suite = load_suite(path)
     cells = make_cells(suite, load_inventory(find_inventory(inventory)))
-    place = store or default_path()
-    with run_lock(place, suite.name, owner()), Store(place) as opened:
+    address = store or default_address()
+    with run_lock(address, suite.name, owner()), open_store(address) as opened:
         mark = fingerprint(suite, cells)
         return run_night(suite.name, mark, cells, opened, open_session, listener, terms)

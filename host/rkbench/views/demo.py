@@ -24,7 +24,7 @@ from rkbench.runs.events import Event, Listener, Measuring, Sending
 from rkbench.runs.model import SCHEMA
 from rkbench.runs.serialize import to_json
 from rkbench.session import open_session
-from rkbench.store.sqlite import Store
+from rkbench.store import Store, open_store
 from rkbench.variants.npz import NpzReader
 from rkbench.views.output import STDOUT, check_output, write_text
 from rkbench.views.push.console import make_console
@@ -47,9 +47,7 @@ VARIANTS = {
 DURATION_S = 1.0
 
 
-def tell(
-    store: Path | None = None, json_file: str | None = None, progress: PushProgress | None = None
-) -> int:
+def tell(store: str | None = None, json_file: str | None = None, progress: PushProgress | None = None) -> int:
     """Run the demo and return the exit code. Without `store` nothing is kept.
 
     `json_file` gets the JSON of a push with the key `demo` added; for `-` stdout holds nothing else.
@@ -126,20 +124,20 @@ def document(outcome: Outcome, facts: story.Facts) -> DemoDocument:
     return DemoDocument(SCHEMA, tuple(outcome.runs), outcome.comparison, told)
 
 
-def _push(data: Path, store_path: Path | None, progress: PushProgress) -> Outcome:
+def _push(data: Path, address: str | None, progress: PushProgress) -> Outcome:
     models = tuple(data / f"{name}.rknn" for name in VARIANTS)
     options = PushOptions(models, RunSettings(min_duration_s=DURATION_S), golden=data / GOLDEN)
-    with _store(store_path) as store, progress:
+    with _store(address) as store, progress:
         listener = _only_steps(progress) if isinstance(progress, PlainProgress) else progress
         return run_campaign(options, BOARD, lambda: open_session(BOARD), store, listener)
 
 
 @contextmanager
-def _store(path: Path | None) -> Iterator[Store]:
-    """Yield the store at `path`, or one that is gone afterwards."""
+def _store(address: str | None) -> Iterator[Store]:
+    """Yield the store at `address`, or one that is gone afterwards."""
     with (
         tempfile.TemporaryDirectory(prefix="rkbench-demo-") as folder,
-        Store(path or Path(folder) / "results.sqlite") as store,
+        open_store(address or Path(folder) / "results.sqlite") as store,
     ):
         yield store
 
@@ -160,7 +158,7 @@ def _print_opening(facts: story.Facts, console: Console) -> None:
         console.print(f"{paragraph}\n")
 
 
-def _print_end(outcome: Outcome, facts: story.Facts, data: Path, console: Console, kept: Path | None) -> None:
+def _print_end(outcome: Outcome, facts: story.Facts, data: Path, console: Console, kept: str | None) -> None:
     runs, chosen = outcome.runs, story.choose(outcome.runs)
     names = [run.variant.name for run in runs]
     console.print()
@@ -198,11 +196,11 @@ def _print_table(
         console.print(f"\n{story.sources(lines)}", style="dim")
 
 
-def next_commands(data: Path, kept: Path | None) -> tuple[tuple[str, str], ...]:
+def next_commands(data: Path, kept: str | None) -> tuple[tuple[str, str], ...]:
     """Return three commands that work as they stand, each with what it shows."""
     where = _short(data)
     names = list(VARIANTS)
-    store = f" --store {_short(kept)}" if kept else ""
+    store = f" --store {_short(Path(kept))}" if kept else ""
     inspect = f"bench inspect {where}/{names[0]}.rknn --onnx {where}/{ONNX}"
     push = f"bench push {where}/*.rknn --board virtual --golden {where}/{GOLDEN}{store}"
     return (

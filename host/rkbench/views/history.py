@@ -6,29 +6,31 @@ import sys
 from collections.abc import Sequence
 from typing import Literal, TextIO
 
+from rkbench.runs.history import HistoryRow
+from rkbench.runs.ids import short_ids
 from rkbench.runs.measures import LATENCY_P50, SIZE
-from rkbench.runs.model import RunResult
-from rkbench.units import MARK
+from rkbench.units import MARK, UNKNOWN
 from rkbench.views.push.console import make_console
 
 
-def show_history(runs: Sequence[RunResult], out: TextIO | None = None) -> None:
-    """Print one line a run: id, time, board, variant, size, p50 and verdict."""
+def show_history(rows: Sequence[HistoryRow], out: TextIO | None = None) -> None:
+    """Print one line a run: the end of its id, time, board, variant, size, p50 and verdict."""
     from rich.table import Table
     from rich.text import Text
 
     console = make_console(out or sys.stdout)
-    if not runs:
+    if not rows:
         console.print("no runs stored yet: bench push MODEL.rknn --board virtual")
         return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for title, right in _COLUMNS:
         justify: Literal["left", "right"] = "right" if right else "left"
         table.add_column(title, justify=justify, overflow="fold", no_wrap=title != "variant")
-    for run in runs:
-        table.add_row(*(Text(cell) for cell in _cells(run)))
+    shown = short_ids(row.run for row in rows)
+    for row in rows:
+        table.add_row(*(Text(cell) for cell in (shown[row.run], *_cells(row))))
     console.print(table)
-    if any(run.simulated for run in runs):
+    if any(row.simulated for row in rows):
         console.print(Text(f"{MARK} simulated by a virtual board", style="yellow"))
 
 
@@ -42,14 +44,14 @@ _COLUMNS = (
 )
 
 
-def _cells(run: RunResult) -> tuple[str, ...]:
-    p50 = LATENCY_P50.text(run)
+def _cells(row: HistoryRow) -> tuple[str, ...]:
+    p50_s = row.measures[LATENCY_P50.name]
+    p50 = LATENCY_P50.unit.text(p50_s)
     return (
-        run.id,
-        run.started_at[:16].replace("T", " "),
-        run.board.name,
-        run.variant.name,
-        SIZE.text(run),
-        f"{MARK}{p50}" if run.simulated and run.latency else p50,
-        f"FAILED {run.failure.stage}" if run.failure else run.verdict,
+        row.started_at[:16].replace("T", " "),
+        row.board,
+        row.variant,
+        SIZE.unit.text(row.measures[SIZE.name]),
+        f"{MARK}{p50}" if row.simulated and p50_s is not None else p50,
+        f"FAILED {row.failed_stage}" if row.failed else row.verdict or UNKNOWN,
     )

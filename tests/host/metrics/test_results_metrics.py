@@ -14,7 +14,7 @@ from rkbench.metrics.histogram import cumulative_buckets
 from rkbench.metrics.results import StoreCollector
 from rkbench.runs.collect import Collected
 from rkbench.runs.model import Failure, Output, Variant
-from rkbench.store.sqlite import Store
+from rkbench.store import open_store
 from rkbench_agent.wire.caveats import Caveat
 
 KEY = (
@@ -170,7 +170,7 @@ def test_a_store_that_was_replaced_is_read_anew(tmp_path: Path) -> None:
 
 
 def save(folder: Path, *runs: Collected) -> None:
-    with Store(folder / "store") as store:
+    with open_store(folder / "store") as store:
         for item in runs:
             store.save(item)
 

@@ -23,7 +23,7 @@ from metrics_values import parse
 from rkbench.errors import UsageError
 from rkbench.metrics.serve import make_server, parse_listen
 from rkbench.metrics.web import MetricsServer
-from rkbench.store.sqlite import Store
+from rkbench.store import open_store
 
 INVENTORY = """\
 [boards.desk]
@@ -181,7 +181,7 @@ def stop(server: MetricsServer, thread: threading.Thread) -> None:
 
 
 def save(folder: Path) -> None:
-    with Store(folder / "store") as store:
+    with open_store(folder / "store") as store:
         store.save(collected(make_run()))
 
 

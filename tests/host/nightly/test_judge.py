@@ -11,7 +11,7 @@ import pytest
 from made_runs import make_run
 from rkbench.errors import NightlyBusyError, UsageError
 from rkbench.nightly.accept import accept_night
-from rkbench.nightly.begin import Ticker, load_references
+from rkbench.nightly.begin import load_references
 from rkbench.nightly.judge import AcceptedRun, changes, confirmed, judge, to_confirm, unmeasured
 from rkbench.nightly.lock import run_lock
 from rkbench.runs.collect import Collected
@@ -21,9 +21,7 @@ from rkbench.runs.model import RunResult
 from rkbench.runs.night import CellResult, Fault, Night
 from rkbench.stats import gates as gates_module
 from rkbench.stats.gates import FAIL, NOT_MEASURED, PASS, Gate
-from rkbench.store.gates import latest_gates
-from rkbench.store.nights import baselines, begin_night, load_night, save_cell, save_night
-from rkbench.store.sqlite import Store
+from rkbench.store import Store, open_store
 
 
 def parse_gate(text: str) -> Gate:
@@ -142,21 +140,23 @@ def test_a_slow_run_is_red_only_when_the_second_is_slow_too() -> None:
 def saved_night(store: Store, number: int, *, ended: bool = True) -> Night:
     """Store a night with one good cell and one that failed."""
     night = Night(f"night-{number}", "lab", "f", 1000.0 * number)
-    begin_night(store, night)
+    store.save_night(night)
     gates = [parse_gate("size <= 1GB")]
     run = make_run(number, push=f"push{number}")
     good = CellResult(
         "m", "fp16", "desk", "p", runs=(run.id,), measured_unix_s=1.0, gates=judge(gates, made(run), None)
     )
     bad = CellResult("m", "int8", "desk", "p", gates=unmeasured(gates, "gone"), fault=Fault("gone"))
-    save_cell(store, night, 0, good, [made(run)])
-    save_cell(store, night, 1, bad, [])
-    save_night(store, replace(night, ended_unix_s=2000.0 if ended else None))
-    return load_night(store, night.id)
+    store.save_cell(night, 0, good, [made(run)])
+    store.save_cell(night, 1, bad, [])
+    store.save_night(replace(night, ended_unix_s=2000.0 if ended else None))
+    saved = store.night(night.id)
+    assert saved is not None
+    return saved
 
 
 def test_a_night_comes_back_as_it_was_saved(tmp_path: Path) -> None:
-    with Store(tmp_path / "store") as store:
+    with open_store(tmp_path / "store") as store:
         night = saved_night(store, 1)
         assert [cell.state for cell in night.cells] == [PASS, NOT_MEASURED]
         assert night.cells[0].gates[0].last.value == 14_580_397.0
@@ -164,32 +164,32 @@ def test_a_night_comes_back_as_it_was_saved(tmp_path: Path) -> None:
 
 
 def test_only_the_last_night_that_ended_tells_its_gates(tmp_path: Path) -> None:
-    with Store(tmp_path / "store") as store:
+    with open_store(tmp_path / "store") as store:
         saved_night(store, 1)
         saved_night(store, 2, ended=False)
-        found = [(gate.variant, gate.state, gate.measured_unix_s) for gate in latest_gates(store)]
+        found = [(gate.variant, gate.state, gate.measured_unix_s) for gate in store.latest_gates()]
     assert found == [("fp16", PASS, 1.0), ("int8", NOT_MEASURED, None)]
 
 
 def test_baselines_are_the_last_accepted_and_leave_out_what_failed(tmp_path: Path) -> None:
-    with Store(tmp_path / "store") as store:
+    with open_store(tmp_path / "store") as store:
         saved_night(store, 1)
         saved_night(store, 2)
         accepted, left = accept_night(store, "night-1", "first", lambda: 5.0)
         assert [item.run for item in accepted] == ["push1-01"]
         assert left == ["int8 on desk (p): gone"]
         accept_night(store, "push2-02", "second", lambda: 6.0)
-        assert [(item.run, item.note) for item in baselines(store, "lab")] == [("push2-02", "second")]
+        assert [(item.run, item.note) for item in store.baselines("lab")] == [("push2-02", "second")]
         found = load_references(store, "lab", lambda _: None)
         assert found["fp16", "desk", "p"][0].run.id == "push2-02"
-        assert baselines(store, "other") == []
+        assert store.baselines("other") == []
         for name in ("nothing", "night", ""):
             with pytest.raises(UsageError):
                 accept_night(store, name, "")
 
 
 def test_the_run_lock_names_its_holder_and_is_free_afterwards(tmp_path: Path) -> None:
-    store = tmp_path / "deep" / "results.sqlite"
+    store = str(tmp_path / "deep" / "results.sqlite")
     with (
         run_lock(store, "lab", "ann"),
         pytest.raises(NightlyBusyError, match="lab of ann, since 2"),
@@ -198,8 +198,3 @@ def test_the_run_lock_names_its_holder_and_is_free_afterwards(tmp_path: Path) ->
         pass
     with run_lock(store, "lab", "bob"):
         pass
-
-
-def test_two_ids_never_have_one_millisecond() -> None:
-    tick = Ticker(lambda: 1000.0)
-    assert [int(tick() * 1000) for _ in range(3)] == [1_000_000, 1_000_001, 1_000_002]

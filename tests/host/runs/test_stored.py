@@ -8,14 +8,14 @@ import pytest
 from made_runs import collected, make_run
 from rkbench.campaign.stored import load_collected
 from rkbench.errors import UsageError
-from rkbench.store.sqlite import Store
+from rkbench.store import open_store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     """Return a store with a push of two variants."""
     path = tmp_path / "results.sqlite"
-    with Store(path) as opened:
+    with open_store(path) as opened:
         opened.save(collected(make_run(1, "digits.fp16")))
         opened.save(collected(make_run(2, "digits.int8")))
     return path

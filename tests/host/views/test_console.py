@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from rkbench.campaign import compare_collected
 from rkbench.runs.collect import Collected
+from rkbench.runs.history import HistoryRow, history_row
 from rkbench.runs.latencies import RawLatencies
 from rkbench.units import format_seconds
 from rkbench.views.history import show_history
@@ -26,6 +27,11 @@ def shown(width: int, simulated: bool = True, out: StringIO | None = None) -> st
     out = out or StringIO()
     print_push(runs, comparison, make_console(out, width))
     return "\n".join(line.rstrip() for line in out.getvalue().splitlines()) + "\n"
+
+
+def rows(*numbers: int) -> list[HistoryRow]:
+    """Return the rows of runs of the story, by their places in it."""
+    return [history_row(story()[0][number]) for number in numbers]
 
 
 @pytest.mark.parametrize(
@@ -88,7 +94,7 @@ def test_differences_are_short(percent: float | None, text: str) -> None:
 def test_a_narrow_history_folds_the_names_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     out = StringIO()
-    show_history(story()[0][3:], out)
+    show_history(rows(3), out)
     assert [line.rstrip() for line in out.getvalue().splitlines()][:3] == [
         "run           started (UTC)     board  variant            size  p50  verdict",
         "1qmv0w0v1-04  2026-11-23 14:00  desk   digits.regroup  2.01 MB    –  FAILED load",
@@ -99,7 +105,7 @@ def test_a_narrow_history_folds_the_names_alone(monkeypatch: pytest.MonkeyPatch)
 def test_the_history_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "100")
     out = StringIO()
-    show_history(story()[0][:1] + story()[0][3:], out)
+    show_history(rows(0, 3), out)
     assert [line.rstrip() for line in out.getvalue().splitlines()] == [
         "run           started (UTC)     board  variant                   size       p50  verdict",
         "1qmv0w0v1-01  2026-11-23 14:00  desk   digits.fp16            14.6 MB  ≈2.26 ms  SUSPECT",

@@ -13,7 +13,8 @@ def accept(
     night: Annotated[
         str,
         typer.Argument(
-            help="A night, a run of it (the start of an id), or `last`.", autocompletion=completion.nights
+            help="A night or a run of it (the end or start of its id), or `last`.",
+            autocompletion=completion.nights,
         ),
     ],
     note: Annotated[str, typer.Option(help="Why, for those who come after you.")] = "",
@@ -21,11 +22,13 @@ def accept(
 ) -> None:
     """Hold the nights to come against the runs of this one."""
     from rkbench.nightly.accept import accept_night
-    from rkbench.store.sqlite import Store, default_path
+    from rkbench.runs.ids import short_ids
+    from rkbench.store import open_store
 
-    with Store(store or default_path()) as opened:
+    with open_store(store) as opened:
         accepted, left = accept_night(opened, night, note)
+    shown = short_ids(baseline.run for baseline in accepted)
     for baseline in accepted:
-        typer.echo(f"{baseline.variant} on {baseline.board} ({baseline.plan}): {baseline.run}")
+        typer.echo(f"{baseline.variant} on {baseline.board} ({baseline.plan}): {shown[baseline.run]}")
     for line in left:
         typer.echo(f"left out: {line}", err=True)

@@ -9,9 +9,8 @@ def list_baselines(store: options.Store = None) -> None:
     """List the baselines in force."""
     import sys
 
-    from rkbench.store.nights import baselines
-    from rkbench.store.sqlite import Store, default_path
+    from rkbench.store import open_store
     from rkbench.views.nightly.console import print_baselines
 
-    with Store(store or default_path()) as opened:
-        print_baselines(baselines(opened), sys.stdout)
+    with open_store(store) as opened:
+        print_baselines(opened.baselines(), sys.stdout)

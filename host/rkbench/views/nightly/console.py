@@ -7,11 +7,12 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
+from rkbench.runs.ids import short_ids
 from rkbench.runs.night import GREEN, RED, SCHEMA, CellEnded, CellResult, Night, Told
 from rkbench.runs.serialize import to_json
 from rkbench.schema import SCHEMAS
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, State
-from rkbench.store.nights import Baseline
+from rkbench.store.base import Baseline
 from rkbench.units import MARK, UNKNOWN, format_seconds
 from rkbench.views.nightly.words import (
     NOT_GREEN,
@@ -139,9 +140,18 @@ def print_baselines(baselines: Sequence[Baseline], out: TextIO) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for title in ("suite", "model", "board", "plan", "run", "accepted", "note"):
         table.add_column(title, overflow="fold", no_wrap=title not in ("model", "note"))
+    shown = short_ids(item.run for item in baselines)
     for item in baselines:
         note = f"{item.note}{' (simulated)' if item.simulated else ''}".strip()
-        cells = (item.suite, item.variant, item.board, item.plan, item.run, utc(item.accepted_unix_s), note)
+        cells = (
+            item.suite,
+            item.variant,
+            item.board,
+            item.plan,
+            shown[item.run],
+            utc(item.accepted_unix_s),
+            note,
+        )
         table.add_row(*map(Text, cells))
     console.print(table)
 

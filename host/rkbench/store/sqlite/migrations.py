@@ -10,6 +10,7 @@ import sqlite3
 from pathlib import Path
 
 from rkbench.errors import StoreError
+from rkbench.store.sqlite import history
 
 #: `PRAGMA application_id`: "rkbe".
 APPLICATION_ID = 0x726B6265
@@ -56,17 +57,35 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ),
     # version 4: the NPU's own time of each iteration, where the runtime tells
     ("ALTER TABLE latencies ADD COLUMN device_ns BLOB",),
+    # version 5: a row of figures per run, filled by `history.complete`; `position` is the order of storing
+    (
+        """CREATE TABLE history (
+            position INTEGER PRIMARY KEY AUTOINCREMENT,
+            run TEXT NOT NULL UNIQUE REFERENCES runs (id) ON DELETE CASCADE, push TEXT NOT NULL,
+            started_at TEXT NOT NULL, started_unix_s REAL, board TEXT NOT NULL, soc TEXT,
+            variant TEXT NOT NULL, sha256 TEXT NOT NULL, runtime TEXT, runtime_version TEXT,
+            driver_version TEXT, toolkit_version TEXT, agent_version TEXT, rkbench_version TEXT,
+            core_mask TEXT, scenario TEXT, simulated INTEGER NOT NULL, partial INTEGER NOT NULL,
+            failed INTEGER NOT NULL, failed_stage TEXT, verdict TEXT)""",
+        """INSERT INTO history
+            (run, push, started_at, board, soc, variant, sha256, simulated, partial, failed)
+            SELECT id, push, started_at, board, soc, model, sha256, simulated, partial, failed
+            FROM runs ORDER BY rowid""",
+        "CREATE INDEX history_by_time ON history (started_at, run)",
+        "DROP INDEX runs_by_time",
+        "DROP INDEX runs_by_model",
+    ),
 )
 
 VERSION = len(STEPS)
 
 
 def migrate(db: sqlite3.Connection, path: Path) -> None:
-    """Bring the store to `VERSION`, all steps in one transaction.
+    """Bring the store to `VERSION` and its history to today's measures, all in one transaction.
 
     Raises StoreError for a store of a newer rkbench, or a database that is none of ours.
     """
-    if _version(db) == VERSION and _application(db) == APPLICATION_ID:
+    if _version(db) == VERSION and _application(db) == APPLICATION_ID and history.is_complete(db):
         return
     db.execute("BEGIN IMMEDIATE")
     try:
@@ -74,6 +93,7 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
         for step in STEPS[_version(db) :]:
             for statement in step:
                 db.execute(statement)
+        history.complete(db)
         db.execute(f"PRAGMA user_version = {VERSION}")
         db.execute("COMMIT")
     except BaseException:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import sqlite3
@@ -11,13 +12,14 @@ from pathlib import Path
 
 import pytest
 from made_runs import collected, make_run
-from rkbench.errors import StoreError, UsageError
+from rkbench.errors import StoreError
 from rkbench.runs.collect import Collected
+from rkbench.runs.history import history_row
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.parts import latency
 from rkbench.runs.serialize import dump_run
-from rkbench.store.migrations import APPLICATION_ID, STEPS
-from rkbench.store.sqlite import Store, default_path
+from rkbench.store import open_store
+from rkbench.store.sqlite.migrations import APPLICATION_ID, STEPS
 from rkbench_agent.wire.messages import Latencies
 
 
@@ -26,18 +28,8 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "folder" / "results.sqlite"
 
 
-def test_a_run_comes_back_as_it_was(path: Path) -> None:
-    item = collected(make_run())
-    with Store(path) as store:
-        store.save(item)
-    with Store(path) as store:
-        assert store.run(item.run.id) == item.run
-        assert store.latencies(item.run.id) == item.latencies
-        assert store.readings(item.run.id) == list(item.readings)
-
-
 def test_stages_that_are_unknown_stay_unknown(path: Path) -> None:
-    with Store(path) as store:
+    with open_store(path) as store:
         store.save(collected(make_run()))
         raw = store.latencies("1qmv0w0v1-01")
     assert len(raw.duration_ns) == 401
@@ -49,7 +41,7 @@ def test_the_npus_own_time_is_kept_summarised_and_comes_back(path: Path) -> None
     run = make_run()
     raw = RawLatencies()
     raw.append(Latencies("r", 0, False, [0, 9], [5000, 7000], None, [4000, 6000], None, [3000, 5000]))
-    with Store(path) as store:
+    with open_store(path) as store:
         store.save(Collected(run, raw, ()))
         rows = list(store.latencies(run.id).rows())
     assert [(row["run_ns"], row["device_ns"]) for row in rows] == [(4000, 3000), (6000, 5000)]
@@ -59,7 +51,7 @@ def test_the_npus_own_time_is_kept_summarised_and_comes_back(path: Path) -> None
 
 
 def test_latencies_take_little_room(path: Path) -> None:
-    with Store(path) as store:
+    with open_store(path) as store:
         store.save(collected(make_run()))
     with sqlite3.connect(path) as db:
         row = db.execute(
@@ -69,45 +61,8 @@ def test_latencies_take_little_room(path: Path) -> None:
     assert row[0] < 401 * 4
 
 
-def test_the_start_of_an_id_is_enough(path: Path) -> None:
-    with Store(path) as store:
-        store.save(collected(make_run(1, push="1aaaaaaaa")))
-        store.save(collected(make_run(2, push="1aaaaaaaa")))
-        store.save(collected(make_run(1, push="1abbbbbbb")))
-        assert [run.id for run in store.find("1aa")] == ["1aaaaaaaa-01", "1aaaaaaaa-02"]
-        assert store.run("1AB").id == "1abbbbbbb-01"
-        assert [run.id for run in store.find("1aaaaaaaa-02")] == ["1aaaaaaaa-02"]
-
-
-@pytest.mark.parametrize("prefix", ["1a", "", "nope", "last?"])
-def test_an_id_that_names_no_single_push_is_refused(path: Path, prefix: str) -> None:
-    with Store(path) as store:
-        store.save(collected(make_run(1, push="1aaaaaaaa")))
-        store.save(collected(make_run(1, push="1abbbbbbb")))
-        with pytest.raises(UsageError, match=r"fits several pushes|no run|fits"):
-            store.find(prefix)
-
-
-def test_last_is_the_newest_push(path: Path) -> None:
-    with Store(path) as store:
-        store.save(collected(make_run(1, push="1bbbbbbbb", started_at="2026-11-23T15:00:00.000+00:00")))
-        store.save(collected(make_run(1, push="1aaaaaaaa", started_at="2026-11-23T14:00:00.000+00:00")))
-        assert [run.id for run in store.find("last")] == ["1bbbbbbbb-01"]
-
-
-def test_history_selects_by_model_digest_and_board(path: Path) -> None:
-    with Store(path) as store:
-        store.save(collected(make_run(1, "fp16")))
-        store.save(collected(make_run(2, "int8")))
-        assert [run.id[-2:] for run in store.history()] == ["02", "01"]
-        assert [run.id[-2:] for run in store.history(model="int8")] == ["02"]
-        assert [run.id[-2:] for run in store.history(model="0" * 63 + "1")] == ["01"]
-        assert [run.id[-2:] for run in store.history(board="rk3588", limit=1)] == ["02"]
-        assert store.history(board="rk3568") == []
-
-
 def test_a_failed_save_leaves_nothing(path: Path) -> None:
-    with Store(path) as store:
+    with open_store(path) as store:
         store.save(collected(make_run()))
         with pytest.raises(StoreError, match="UNIQUE"):
             store.save(collected(make_run()))
@@ -119,11 +74,12 @@ import os, signal, sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from made_runs import collected, make_run
-from rkbench.store.sqlite import Store
-store = Store(Path(sys.argv[1]))
+from rkbench.store import open_store
+store = open_store(Path(sys.argv[1]))
 store.save(collected(make_run(1)))
-store._db.execute("BEGIN IMMEDIATE")
-store._db.execute("DELETE FROM runs")
+db = store._database._db
+db.execute("BEGIN IMMEDIATE")
+db.execute("DELETE FROM runs")
 os.kill(os.getpid(), signal.SIGKILL)
 """
 
@@ -131,17 +87,17 @@ os.kill(os.getpid(), signal.SIGKILL)
 def test_a_process_killed_while_writing_keeps_what_was_saved(path: Path) -> None:
     command = [sys.executable, "-c", KILLED, str(path), str(Path(__file__).parents[1])]
     assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
-    with Store(path) as store:
-        assert [run.id for run in store.history()] == ["1qmv0w0v1-01"]
+    with open_store(path) as store:
+        assert [row.run for row in store.history()] == ["1qmv0w0v1-01"]
         store.save(collected(make_run(2)))
 
 
 def test_a_locked_store_says_so(path: Path) -> None:
-    Store(path).close()
+    open_store(path).close()
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN EXCLUSIVE")
     try:
-        with Store(path, busy_timeout_s=0.0) as store, pytest.raises(StoreError) as caught:
+        with open_store(path, wait_s=0.0) as store, pytest.raises(StoreError) as caught:
             store.save(collected(make_run()))
     finally:
         other.close()
@@ -154,21 +110,21 @@ def test_a_file_that_is_no_database_is_named(path: Path, content: bytes) -> None
     path.parent.mkdir()
     path.write_bytes(content)
     with pytest.raises(StoreError) as caught:
-        Store(path)
+        open_store(path)
     assert "file is not a database" in caught.value.message
     assert "--store FILE" in caught.value.hint
     assert path.read_bytes() == content
 
 
 def test_a_damaged_store_is_named(path: Path) -> None:
-    with Store(path) as store:
+    with open_store(path) as store:
         for number in range(1, 30):
             store.save(collected(make_run(number)))
     size = path.stat().st_size
     with path.open("r+b") as file:
         file.seek(8192)
         file.write(os.urandom(size - 8192))
-    with pytest.raises(StoreError, match="malformed") as caught, Store(path) as store:
+    with pytest.raises(StoreError, match="malformed") as caught, open_store(path) as store:
         store.history()
     assert "sqlite3" in caught.value.hint
 
@@ -180,16 +136,16 @@ def test_somebody_elses_database_is_left_alone(path: Path) -> None:
     db.commit()
     db.close()
     with pytest.raises(StoreError, match="no result store of rkbench"):
-        Store(path)
+        open_store(path)
 
 
 def test_a_store_of_a_newer_rkbench_is_left_alone(path: Path) -> None:
-    Store(path).close()
+    open_store(path).close()
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(StoreError, match=r"has version 99; this rkbench knows up to 4"):
-        Store(path)
+    with pytest.raises(StoreError, match=r"has version 99; this rkbench knows up to 5"):
+        open_store(path)
 
 
 def test_a_store_of_version_1_is_brought_forward(path: Path) -> None:
@@ -205,22 +161,24 @@ def test_a_store_of_version_1_is_brought_forward(path: Path) -> None:
     db.execute("PRAGMA user_version = 1")
     db.commit()
     db.close()
-    with Store(path) as store:
-        assert store.history() == [run]
+    with open_store(path) as store:
+        assert store.history() == [history_row(run)]
+        assert store.run(run.id) == run
         assert store.latencies(run.id) == RawLatencies()
         assert store.readings(run.id) == []
         store.save(collected(make_run(2)))
     db = sqlite3.connect(path)
-    assert db.execute("PRAGMA user_version").fetchone() == (4,)
+    assert db.execute("PRAGMA user_version").fetchone() == (5,)
     assert db.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
     assert db.execute("SELECT partial FROM runs").fetchall() == [(0,), (0,)]
     db.close()
 
 
 def test_a_full_disk_says_so(path: Path) -> None:
-    with Store(path) as store:
-        pages = store._db.execute("PRAGMA page_count").fetchone()[0]
-        store._db.execute(f"PRAGMA max_page_count = {pages}")
+    with open_store(path) as store:
+        db = store._database._db  # type: ignore[attr-defined]
+        pages = db.execute("PRAGMA page_count").fetchone()[0]
+        db.execute(f"PRAGMA max_page_count = {pages}")
         with pytest.raises(StoreError, match="full") as caught:
             for number in range(1, 9):
                 store.save(collected(make_run(number)))
@@ -230,15 +188,83 @@ def test_a_full_disk_says_so(path: Path) -> None:
 def test_a_folder_in_the_way_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match=r"file/results\.sqlite"):
-        Store(tmp_path / "file" / "results.sqlite")
+        open_store(tmp_path / "file" / "results.sqlite")
 
 
-@pytest.mark.parametrize(
-    ("environ", "path"),
-    [
-        ({"RKBENCH_STORE": "/x/y.sqlite"}, "/x/y.sqlite"),
-        ({"XDG_DATA_HOME": "/data"}, "/data/rkbench/results.sqlite"),
-    ],
-)
-def test_the_store_lies_where_the_environment_says(environ: dict[str, str], path: str) -> None:
-    assert default_path(environ) == Path(path)
+def test_the_history_of_an_older_store_is_filled_from_its_documents(path: Path) -> None:
+    runs = [make_run(1, started_at="2031-01-01T00:00:00.000+00:00"), make_run(2)]
+    path.parent.mkdir()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        for step in STEPS[:4]:
+            for statement in step:
+                db.execute(statement)
+        for run in runs:
+            values = (run.id, run.push, run.started_at, run.variant.sha256, dump_run(run))
+            db.execute("INSERT INTO runs VALUES (?, ?, ?, 'desk', 'rk3588', 'fp16', ?, 0, 0, ?, 0)", values)
+        db.execute("PRAGMA user_version = 4")
+        db.commit()
+    with open_store(path) as store:
+        assert store.history() == [history_row(run) for run in runs]
+        assert store.mark().last == (2, runs[1].id)
+        store.save(collected(make_run(3)))
+        assert store.mark().last.position == 3
+
+
+def test_a_new_measure_gets_a_column_and_its_values_when_the_store_is_opened(path: Path) -> None:
+    with open_store(path) as store:
+        store.save(collected(make_run(1)))
+        before = store.history()
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE history DROP COLUMN cosine")
+        db.commit()
+    with open_store(path) as store:
+        assert store.history() == before
+    assert before[0].measures["cosine"] == 0.99999
+
+
+def test_a_column_that_this_rkbench_does_not_know_is_left_alone(path: Path) -> None:
+    with open_store(path) as store:
+        store.save(collected(make_run(1)))
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("ALTER TABLE history ADD COLUMN joules REAL")
+        db.execute("UPDATE history SET joules = 0.5")
+        db.commit()
+    with open_store(path) as store:
+        store.save(collected(make_run(2)))
+        assert len(store.history()) == 2
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        assert db.execute("SELECT joules FROM history").fetchall() == [(0.5,), (None,)]
+
+
+def test_a_document_that_cannot_be_read_hides_no_other(path: Path) -> None:
+    with open_store(path) as store:
+        for number in (1, 2):
+            store.save(collected(make_run(number)))
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute("UPDATE runs SET document = '{' WHERE id LIKE '%-01'")
+        db.execute("DROP TABLE history")
+        db.execute("CREATE INDEX runs_by_time ON runs (started_at)")
+        db.execute("CREATE INDEX runs_by_model ON runs (model, board)")
+        db.execute("PRAGMA user_version = 4")
+        db.commit()
+    with open_store(path) as store:
+        good, bad = store.history()
+        assert good == history_row(make_run(2))
+        assert (bad.run, bad.variant, bad.verdict, set(bad.measures.values())) == (
+            "1qmv0w0v1-01",
+            "fp16",
+            None,
+            {None},
+        )
+        with pytest.raises(StoreError, match="is no JSON"):
+            store.run(bad.run)
+
+
+def test_a_run_that_is_deleted_takes_its_row_along_and_its_place_is_not_given_again(path: Path) -> None:
+    with open_store(path) as store:
+        store.save(collected(make_run(1)))
+        with store._database.transaction() as db:  # type: ignore[attr-defined]
+            db.execute("DELETE FROM runs")
+        assert store.history() == []
+        store.save(collected(make_run(2)))
+        assert store.mark().last == (2, "1qmv0w0v1-02")

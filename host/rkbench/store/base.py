@@ -1,0 +1,169 @@
+"""What a result store is: a Protocol, and the words in which it answers.
+
+A store keeps runs with their raw latencies and sensor readings, a row of figures per run (`HistoryRow`),
+and the nights with their cells, gates and baselines. How it does so nobody sees: no SQL, no connection.
+`opening.py` says which store lies behind an address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+from rkbench_agent.wire.board import Reading
+
+from rkbench.runs.collect import Collected
+from rkbench.runs.history import HistoryRow
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.model import RunResult
+from rkbench.runs.night import CellResult, Night
+
+
+@dataclass(frozen=True)
+class Baseline:
+    """A run that was accepted as what the nights to come are held against."""
+
+    suite: str
+    variant: str
+    board: str
+    plan: str
+    simulated: bool
+    run: str
+    night: str
+    accepted_unix_s: float
+    note: str
+
+
+@dataclass(frozen=True)
+class GateState:
+    """What one gate said of one variant on one board, by one plan, in the last night of its suite.
+
+    `state` is one of `stats.gates.STATES` (pass, fail, can't tell, not measured). `model` is the name of
+    the suite's entry, `variant` the file's stem. `measured_unix_s` is None where nothing was measured.
+    """
+
+    suite: str
+    model: str
+    variant: str
+    board: str
+    plan: str
+    gate: str
+    state: str
+    simulated: bool
+    measured_unix_s: float | None
+
+
+class ResultKey(NamedTuple):
+    """What tells one series of results from another."""
+
+    variant: str
+    board: str
+    runtime: str
+    core_mask: str
+    scenario: str
+    simulated: bool
+
+
+class LatestRun(NamedTuple):
+    """A run by its id; a greater `position` was stored later. The first position is 1."""
+
+    position: int
+    run_id: str
+
+
+class Latest(NamedTuple):
+    """The newest run of a key, and the newest that neither failed nor ended early (None: none yet)."""
+
+    run: LatestRun
+    success: LatestRun | None
+
+
+class Mark(NamedTuple):
+    """How far a store has come: which store it is, and the run stored last (position 0: none yet)."""
+
+    store: Hashable
+    last: LatestRun
+
+
+class Store(Protocol):
+    """An open store; a context manager.
+
+    Every method raises StoreError where what lies behind refuses; what writes, writes all or nothing.
+    Names that people type are resolved by `lookup.py`.
+    """
+
+    @property
+    def address(self) -> str:
+        """The path or URL that opens it, for messages."""
+
+    def __enter__(self) -> Store: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def close(self) -> None:
+        """Let go of it; what was saved is kept already."""
+
+    # -- runs
+
+    def save(self, collected: Collected) -> None:
+        """Write one run with its raw latencies, its readings and its row of the history."""
+
+    def run(self, run_id: str) -> RunResult | None:
+        """Return the run of this very id."""
+
+    def find(self, name: str) -> list[str]:
+        """Return the ids of the runs that `name` fits (see `runs.ids.fits`), sorted."""
+
+    def history(
+        self, *, model: str | None = None, board: str | None = None, limit: int | None = None
+    ) -> list[HistoryRow]:
+        """Return a row per run, those that started last first.
+
+        `model` is a variant's name or the start of its SHA-256 (six characters at least); `board` a board's
+        name or SoC.
+        """
+
+    def latencies(self, run_id: str) -> RawLatencies:
+        """Return the raw latencies of a run; empty where none were taken."""
+
+    def readings(self, run_id: str) -> list[Reading]:
+        """Return the sensor readings of a run; empty where none were kept."""
+
+    # -- the newest of it
+
+    def mark(self) -> Mark:
+        """Return how far the store has come."""
+
+    def latest(self, *, after: int = 0, simulated: bool = False) -> dict[ResultKey, Latest]:
+        """Return the latest runs of every key, of those stored after position `after`.
+
+        Simulated ones only if asked for. "Latest" is the order of storing, so that a clock that jumps
+        confuses nothing.
+        """
+
+    def latest_gates(self) -> list[GateState]:
+        """Return the gates of the newest night that came to its end, of every suite."""
+
+    # -- nights
+
+    def save_night(self, night: Night) -> None:
+        """Write a night without its cells, anew or over what was known of it; `ended_unix_s` ends it."""
+
+    def save_cell(self, night: Night, position: int, cell: CellResult, runs: Sequence[Collected]) -> None:
+        """Write a cell of a saved night, with its gates and runs."""
+
+    def night(self, night_id: str) -> Night | None:
+        """Return the night of this very id with the cells that it has, in the order of their positions."""
+
+    def nights(self, *, suite: str | None = None, limit: int | None = None) -> list[str]:
+        """Return the ids of the nights (of a suite), those begun last first."""
+
+    def find_nights(self, name: str) -> list[str]:
+        """Return the ids of the nights that `name` fits, by their own id or that of a run, sorted."""
+
+    def accept(self, accepted: Sequence[Baseline]) -> None:
+        """Write baselines; older ones of the same cells no longer count."""
+
+    def baselines(self, suite: str | None = None) -> list[Baseline]:
+        """Return the baselines in force: the last accepted of each cell, real and simulated apart."""

@@ -1,0 +1,64 @@
+"""What a name on the command line means in a store: a run, a push, a night; UsageErrors say the choice."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rkbench.errors import UsageError
+from rkbench.runs.model import RunResult
+from rkbench.runs.night import Night
+from rkbench.store.base import Store
+
+LAST = "last"
+
+
+def find_runs(store: Store, name: str) -> list[RunResult]:
+    """Return the runs of one push, or one run: by the start of an id, by the end of a push's, or `last`.
+
+    A name that fits runs of several pushes, or none, is a UsageError.
+    """
+    ids = store.find(_last_push(store) if name == LAST else name)
+    runs = [run for run_id in ids if (run := store.run(run_id)) is not None]
+    if not runs:
+        raise UsageError(f"no run {name!r} in {store.address}", hint="list them: bench history")
+    pushes = sorted({run.push for run in runs})
+    if len(pushes) > 1:
+        raise UsageError(
+            f"{name!r} fits several pushes: {', '.join(pushes[:4])}",
+            hint="give more of the id: bench history",
+        )
+    return runs
+
+
+def named_runs(store: Store, names: Sequence[str]) -> list[RunResult]:
+    """Return the runs that `names` mean, each as in `find_runs`; every run, the oldest first, without any."""
+    if names:
+        return [run for name in names for run in find_runs(store, name)]
+    return [run for row in store.history()[::-1] if (run := store.run(row.run)) is not None]
+
+
+def find_run(store: Store, name: str) -> RunResult:
+    """Return the one run that `name` means; UsageError names the choice otherwise."""
+    runs = find_runs(store, name)
+    if len(runs) > 1:
+        raise UsageError(
+            f"{name!r} fits {len(runs)} runs: {', '.join(run.id for run in runs[:4])} ...",
+            hint="give more of the id: bench history",
+        )
+    return runs[0]
+
+
+def find_night(store: Store, name: str) -> Night:
+    """Return the night that `name` means: by its id or that of a run of it (see `find_runs`), or `last`."""
+    ids = store.nights(limit=1) if name == LAST else store.find_nights(name)
+    if len(ids) > 1:
+        raise UsageError(f"{name!r} fits several nights: {', '.join(ids[:4])}", hint="give more of the id")
+    night = store.night(ids[0]) if ids else None
+    if night is None:
+        raise UsageError(f"no night {name!r} in {store.address}", hint="run one: bench nightly SUITE.toml")
+    return night
+
+
+def _last_push(store: Store) -> str:
+    """Return the push that started last; "" without any."""
+    return next((row.push for row in store.history(limit=1)), "")

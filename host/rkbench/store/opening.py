@@ -1,0 +1,61 @@
+"""From an address to an open store: a path is an SQLite file, a URL what its scheme is registered for."""
+
+from __future__ import annotations
+
+import importlib
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Protocol, cast
+
+from rkbench.errors import UsageError
+from rkbench.store.base import Store
+
+#: How long to wait for somebody else who writes.
+WAIT_S = 10.0
+
+#: The module behind each scheme; it has a function `connect` (see `Connect`), and is imported when it is
+#: needed. "" is a path.
+STORES: dict[str, str] = {
+    "": "rkbench.store.sqlite.store",
+}
+
+
+class Connect(Protocol):
+    """Opens the store at `address`; where `create` is set, one that is not there yet is made."""
+
+    def __call__(self, address: str, *, wait_s: float, create: bool) -> Store:
+        """Return it; raises StoreError."""
+
+
+def data_folder(environ: Mapping[str, str] = os.environ) -> Path:
+    """Return where rkbench keeps what it must not lose: `rkbench` in the user's data folder."""
+    return Path(environ.get("XDG_DATA_HOME") or Path.home() / ".local/share") / "rkbench"
+
+
+def default_address(environ: Mapping[str, str] = os.environ) -> str:
+    """Return $RKBENCH_STORE, or `rkbench/results.sqlite` in the user's data folder."""
+    return environ.get("RKBENCH_STORE") or str(data_folder(environ) / "results.sqlite")
+
+
+def scheme_of(address: str) -> str:
+    """Return the scheme of a URL; "" for a path."""
+    scheme, separator, _ = address.partition("://")
+    return scheme.lower() if separator and scheme.isidentifier() else ""
+
+
+def open_store(address: str | Path | None = None, *, wait_s: float = WAIT_S, create: bool = True) -> Store:
+    """Return the store at `address` (None: `default_address()`), to be closed by its `with`.
+
+    Raises UsageError for a scheme that nobody knows, StoreError where the store cannot be opened.
+    """
+    address = default_address() if address is None else str(address)
+    scheme = scheme_of(address)
+    if scheme not in STORES:
+        known = ", ".join(f"{name}://..." for name in STORES if name)
+        raise UsageError(
+            f"no kind of result store is called {scheme!r}: {address}",
+            hint=f"give the path of a file{f', or {known}' if known else ''}: --store FILE",
+        )
+    connect = cast(Connect, importlib.import_module(STORES[scheme]).connect)
+    return connect(address, wait_s=wait_s, create=create)

@@ -1,0 +1,113 @@
+"""One open SQLite file: transactions, rows, and what to do about an error."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rkbench.errors import StoreError
+from rkbench.store.sqlite.migrations import migrate
+
+Row = tuple[Any, ...]
+
+
+class Database:
+    """An open file of the newest schema. Raises StoreError where SQLite or the file system refuses."""
+
+    def __init__(self, path: Path, wait_s: float, *, create: bool) -> None:
+        self.path = path
+        if not create:
+            _check_present(path)
+        with explained(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._db = sqlite3.connect(path, timeout=wait_s, isolation_level=None)
+        try:
+            with explained(path):
+                self._db.execute("PRAGMA journal_mode = WAL")
+                self._db.execute("PRAGMA synchronous = FULL")
+                self._db.execute("PRAGMA foreign_keys = ON")
+                migrate(self._db, path)
+        except BaseException:
+            self._db.close()
+            raise
+
+    def close(self) -> None:
+        """Close the file; what was committed is on disk already."""
+        self._db.close()
+
+    def identity(self) -> tuple[int, int]:
+        """Return what changes when another file takes the place of this one."""
+        with explained(self.path):
+            status = os.stat(self.path)  # noqa: PTH116  # one call, no object
+        return (status.st_dev, status.st_ino)
+
+    @contextmanager
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """Yield the connection inside one transaction: all or nothing."""
+        with explained(self.path):
+            self._db.execute("BEGIN IMMEDIATE")
+            try:
+                yield self._db
+                self._db.execute("COMMIT")
+            except BaseException:
+                if self._db.in_transaction:
+                    self._db.execute("ROLLBACK")
+                raise
+
+    def rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Row]:
+        """Return the rows of a query."""
+        with explained(self.path):
+            return self._db.execute(sql, values).fetchall()
+
+    def row(self, sql: str, values: tuple[object, ...] = ()) -> Row | None:
+        """Return the first row of a query."""
+        return next(iter(self.rows(sql, values)), None)
+
+
+@contextmanager
+def explained(path: Path) -> Iterator[None]:
+    """Turn what SQLite and the file system say into a StoreError with the next step."""
+    try:
+        yield
+    except sqlite3.Error as error:
+        raise StoreError(f"result store {path}: {error}", hint=_hint(error, path)) from error
+    except zlib.error as error:
+        raise StoreError(
+            f"result store {path}: a damaged entry: {error}", hint=_CORRUPT.format(path)
+        ) from error
+    except OSError as error:
+        raise StoreError(
+            f"result store {path}: {error.strerror or error}", hint="choose another place: --store FILE"
+        ) from error
+
+
+def _check_present(path: Path) -> None:
+    try:
+        path.stat()
+    except OSError as error:
+        raise StoreError(
+            f"no result store at {path}: {error.strerror}",
+            hint="push something first (bench push), or name it: --store FILE",
+        ) from error
+
+
+_CORRUPT = (
+    "it is no (intact) result store; keep what can be read: sqlite3 {0} .recover > rescued.sql\n"
+    "or choose another file: --store FILE"
+)
+
+
+def _hint(error: sqlite3.Error, path: Path) -> str:
+    name = getattr(error, "sqlite_errorname", "") or str(error).upper()
+    if "BUSY" in name or "LOCKED" in name:
+        return "another process is writing to it; wait, or choose another file: --store FILE"
+    if "FULL" in name:
+        return "the disk is full: make room, or choose another place: --store FILE"
+    if "CORRUPT" in name or "NOTADB" in name or "MALFORMED" in name:
+        return _CORRUPT.format(path)
+    return "choose another place: --store FILE"

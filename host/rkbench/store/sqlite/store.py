@@ -1,0 +1,99 @@
+"""The SQLite store: each verb of the Protocol, handed to the module of its tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rkbench_agent.wire.board import Reading
+
+from rkbench.runs.collect import Collected
+from rkbench.runs.history import HistoryRow
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.model import RunResult
+from rkbench.runs.night import CellResult, Night
+from rkbench.store.base import Baseline, GateState, Latest, Mark, ResultKey
+from rkbench.store.sqlite import nights, queries, runs
+from rkbench.store.sqlite.database import Database
+
+
+def connect(address: str, *, wait_s: float, create: bool) -> SqliteStore:
+    """Return the store in the file `address`; raises StoreError."""
+    return SqliteStore(Database(Path(address), wait_s, create=create))
+
+
+class SqliteStore:
+    """An open SQLite file as a `Store`: what its methods give is said there."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    @property
+    def address(self) -> str:
+        return str(self._database.path)
+
+    def __enter__(self) -> SqliteStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._database.close()
+
+    # -- runs
+
+    def save(self, collected: Collected) -> None:
+        with self._database.transaction() as db:
+            runs.insert_run(db, collected)
+
+    def run(self, run_id: str) -> RunResult | None:
+        return runs.select_run(self._database, run_id)
+
+    def find(self, name: str) -> list[str]:
+        return runs.select_fitting(self._database, name)
+
+    def history(
+        self, *, model: str | None = None, board: str | None = None, limit: int | None = None
+    ) -> list[HistoryRow]:
+        return queries.select_history(self._database, model, board, limit)
+
+    def latencies(self, run_id: str) -> RawLatencies:
+        return runs.select_latencies(self._database, run_id)
+
+    def readings(self, run_id: str) -> list[Reading]:
+        return runs.select_readings(self._database, run_id)
+
+    # -- the newest of it
+
+    def mark(self) -> Mark:
+        return queries.select_mark(self._database)
+
+    def latest(self, *, after: int = 0, simulated: bool = False) -> dict[ResultKey, Latest]:
+        return queries.select_latest(self._database, after, simulated)
+
+    def latest_gates(self) -> list[GateState]:
+        return nights.select_gates(self._database)
+
+    # -- nights
+
+    def save_night(self, night: Night) -> None:
+        nights.save_night(self._database, night)
+
+    def save_cell(self, night: Night, position: int, cell: CellResult, runs: Sequence[Collected]) -> None:
+        nights.save_cell(self._database, night, position, cell, runs)
+
+    def night(self, night_id: str) -> Night | None:
+        return nights.select_night(self._database, night_id)
+
+    def nights(self, *, suite: str | None = None, limit: int | None = None) -> list[str]:
+        return nights.select_ids(self._database, suite, limit)
+
+    def find_nights(self, name: str) -> list[str]:
+        return nights.select_fitting(self._database, name)
+
+    def accept(self, accepted: Sequence[Baseline]) -> None:
+        nights.insert_baselines(self._database, accepted)
+
+    def baselines(self, suite: str | None = None) -> list[Baseline]:
+        return nights.select_baselines(self._database, suite)

@@ -1,0 +1,155 @@
+"""A store in memory: the second implementation of the Protocol, and all that a new one has to be.
+
+`connect` is what `rkbench.store.opening.STORES` names. What was kept under an address is there again when it
+is opened anew, as long as the process lives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from rkbench.errors import StoreError
+from rkbench.runs.collect import Collected
+from rkbench.runs.history import HistoryRow, history_row
+from rkbench.runs.ids import fits
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.model import RunResult
+from rkbench.runs.night import CellResult, Night
+from rkbench.store.base import Baseline, GateState, Latest, LatestRun, Mark, ResultKey
+from rkbench_agent.wire.board import Reading
+
+
+@dataclass
+class _Kept:
+    """What lies under one address."""
+
+    runs: dict[str, Collected] = field(default_factory=dict)
+    nights: dict[str, Night] = field(default_factory=dict)
+    cells: dict[str, dict[int, CellResult]] = field(default_factory=dict)
+    baselines: list[Baseline] = field(default_factory=list)
+
+
+_ADDRESSES: dict[str, _Kept] = {}
+
+
+def connect(address: str, *, wait_s: float, create: bool) -> MemoryStore:
+    """Return the store that was opened under `address` before, or an empty one."""
+    if not create and address not in _ADDRESSES:
+        raise StoreError(f"no result store at {address}: it was never opened", hint="open it first")
+    return MemoryStore(address, _ADDRESSES.setdefault(address, _Kept()))
+
+
+class MemoryStore:
+    def __init__(self, address: str, kept: _Kept) -> None:
+        self.address = address
+        self._kept = kept
+
+    def __enter__(self) -> MemoryStore:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        pass
+
+    def save(self, collected: Collected) -> None:
+        self._add([collected])
+
+    def _add(self, runs: Sequence[Collected]) -> None:
+        if known := [item.run.id for item in runs if item.run.id in self._kept.runs]:
+            raise StoreError(f"result store {self.address}: run {known[0]} is there already")
+        self._kept.runs.update({item.run.id: item for item in runs})
+
+    def run(self, run_id: str) -> RunResult | None:
+        item = self._kept.runs.get(run_id)
+        return item.run if item else None
+
+    def find(self, name: str) -> list[str]:
+        return sorted(run_id for run_id in self._kept.runs if fits(name, run_id))
+
+    def history(
+        self, *, model: str | None = None, board: str | None = None, limit: int | None = None
+    ) -> list[HistoryRow]:
+        rows = [history_row(item.run) for item in self._kept.runs.values()]
+        found = [
+            row
+            for row in rows
+            if board in (None, row.board, row.soc)
+            and (
+                model in (None, row.variant) or (len(model or "") >= 6 and row.sha256.startswith(model or ""))
+            )
+        ]
+        return sorted(found, key=lambda row: (row.started_at, row.run), reverse=True)[:limit]
+
+    def latencies(self, run_id: str) -> RawLatencies:
+        item = self._kept.runs.get(run_id)
+        return item.latencies if item else RawLatencies()
+
+    def readings(self, run_id: str) -> list[Reading]:
+        item = self._kept.runs.get(run_id)
+        return list(item.readings) if item else []
+
+    def mark(self) -> Mark:
+        last = LatestRun(len(self._kept.runs), next(reversed(self._kept.runs), ""))
+        return Mark(id(self._kept), last)
+
+    def latest(self, *, after: int = 0, simulated: bool = False) -> dict[ResultKey, Latest]:
+        found: dict[ResultKey, Latest] = {}
+        for position, item in enumerate(self._kept.runs.values(), 1):
+            run = item.run
+            if position <= after or (run.simulated and not simulated):
+                continue
+            words = (run.plan.runtime or "", run.plan.core_mask, run.plan.scenario)
+            key = ResultKey(run.variant.name, run.board.name, *words, run.simulated)
+            newest, before = LatestRun(position, run.id), found.get(key)
+            good = run.failure is None and not run.partial
+            found[key] = Latest(newest, newest if good else before.success if before else None)
+        return found
+
+    def latest_gates(self) -> list[GateState]:
+        ended = {night.suite: night.id for night in self._kept.nights.values() if night.ended_unix_s}
+        return [
+            GateState(
+                suite, cell.model, *cell.key, gate.gate, gate.state, cell.simulated, cell.measured_unix_s
+            )
+            for suite, night_id in sorted(ended.items())
+            for cell in sorted(self._kept.cells[night_id].values(), key=lambda cell: cell.key)
+            for gate in sorted(cell.gates, key=lambda gate: gate.gate)
+        ]
+
+    def save_night(self, night: Night) -> None:
+        self._kept.nights[night.id] = replace(night, cells=())
+        self._kept.cells.setdefault(night.id, {})
+
+    def save_cell(self, night: Night, position: int, cell: CellResult, runs: Sequence[Collected]) -> None:
+        if night.id not in self._kept.nights or position in self._kept.cells[night.id]:
+            raise StoreError(f"result store {self.address}: no room for cell {position} of {night.id}")
+        self._add(runs)
+        self._kept.cells[night.id][position] = cell
+
+    def night(self, night_id: str) -> Night | None:
+        night, cells = self._kept.nights.get(night_id), self._kept.cells.get(night_id, {})
+        return replace(night, cells=tuple(cells[position] for position in sorted(cells))) if night else None
+
+    def nights(self, *, suite: str | None = None, limit: int | None = None) -> list[str]:
+        begun = [night.id for night in self._kept.nights.values() if suite in (None, night.suite)]
+        return begun[::-1][:limit]
+
+    def find_nights(self, name: str) -> list[str]:
+        known_as = {
+            night_id: [night_id, *(run for cell in cells.values() for run in cell.runs)]
+            for night_id, cells in self._kept.cells.items()
+        }
+        return sorted(night for night, ids in known_as.items() if any(fits(name, one) for one in ids))
+
+    def accept(self, accepted: Sequence[Baseline]) -> None:
+        self._kept.baselines += accepted
+
+    def baselines(self, suite: str | None = None) -> list[Baseline]:
+        last = {
+            (base.suite, base.variant, base.board, base.plan, base.simulated): base
+            for base in self._kept.baselines
+        }
+        return [last[key] for key in sorted(last) if suite in (None, key[0])]
