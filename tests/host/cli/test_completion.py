@@ -11,7 +11,7 @@ import pytest
 from made_runs import make_run
 from rkbench.runs.collect import Collected
 from rkbench.runs.latencies import RawLatencies
-from rkbench.store.sqlite import Store
+from rkbench.store import open_store
 
 INVENTORY = """
 [boards.desk]
@@ -28,7 +28,7 @@ soc = "rk3588"
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     (tmp_path / "bench.toml").write_text(INVENTORY)
-    with Store(tmp_path / "results.sqlite") as store:
+    with open_store(tmp_path / "results.sqlite") as store:
         store.save(Collected(make_run(), RawLatencies(), ()))
     return tmp_path
 
