@@ -25,13 +25,14 @@ from rkbench_agent.board.sensors import Sensors
 from rkbench_agent.errors import CancelledError, HostGoneError, StorageError
 from rkbench_agent.line.link import HostLink
 from rkbench_agent.line.storage import Cache
+from rkbench_agent.line.waiting import take_board
 from rkbench_agent.loop import Loop
 from rkbench_agent.processes import package_root
 from rkbench_agent.run.conduct import Conductor
 from rkbench_agent.run.plan_check import find_problem
 from rkbench_agent.run.state import PlanBoard
 from rkbench_agent.wire import words
-from rkbench_agent.wire.board import Environment, Holder
+from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.messages import (
     Beat,
     Cancel,
@@ -39,7 +40,6 @@ from rkbench_agent.wire.messages import (
     Enough,
     Have,
     Hello,
-    Locked,
     Message,
     Refused,
     Want,
@@ -47,7 +47,6 @@ from rkbench_agent.wire.messages import (
 from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.words import BAD_INPUT, BUSY, DEFAULT_CACHE
 
-LOCKED_INTERVAL_S = 1.0
 FAREWELL_S = 1.0
 
 
@@ -189,9 +188,9 @@ class Supervisor:
         if problem:
             self._link.send(Refused(BAD_INPUT, problem))
             return
-        if not self._take(lock, plan):
-            return
         limit_s = self._settings.silence_limit_s
+        if not take_board(lock, plan, self._link, limit_s, self._wait):
+            return
         renewing = self._loop.start(self._settings.beat_interval_s, lambda: lock.renew(limit_s))
         try:
             self._settle(LOCK_WAIT_S)
@@ -249,42 +248,10 @@ class Supervisor:
             told = f"; not: {', '.join(failed)}" if failed else ""
             self._link.log(f"restored the clocks that an earlier push had left pinned{told}")
 
-    def _take(self, lock: BoardLock, plan: Plan) -> bool:
-        """Take the board, waiting as long as the plan says; False once it was refused."""
-        deadline = time.monotonic() + plan.lock_wait_s
-        while True:
-            try:
-                holder = lock.acquire(plan.owner, plan.reason, self._settings.silence_limit_s)
-            except OSError as error:
-                message = f"cannot lock the board: {error}"
-                self._link.send(Refused(BAD_INPUT, message, "the cache folder must be writable"))
-                return False
-            if holder is None:
-                if lock.doubt is not None:
-                    self._link.log(lock.doubt)
-                return True
-            remaining_s = deadline - time.monotonic()
-            if remaining_s <= 0:
-                self._link.send(_busy(holder))
-                return False
-            self._link.send(Locked(holder.owner, holder.since_unix_ns, remaining_s, holder.reason))
-            self._wait(min(LOCKED_INTERVAL_S, remaining_s))
-
     def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self._loop.turn(max(0.0, end - time.monotonic()))
-
-
-def _busy(holder: Holder) -> Refused:
-    since = ""
-    if holder.since_unix_ns is not None:
-        since = time.strftime(" since %Y-%m-%d %H:%M:%S UTC", time.gmtime(holder.since_unix_ns / 1e9))
-    what = f", for {holder.reason}" if holder.reason else ""
-    late = holder.until_unix_ns is not None and holder.until_unix_ns < time.time_ns()
-    hangs = "; its agent hangs, or the clock has jumped" if late else ""
-    message = f"the board is held by {holder.owner}{since}{what}{hangs}"
-    return Refused(BUSY, message, "try again later, or wait for it with --wait")
 
 
 def _take_standard_streams() -> Any:

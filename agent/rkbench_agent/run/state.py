@@ -7,10 +7,9 @@ from pathlib import Path
 from typing import Callable, Dict, List, Optional, Protocol
 
 from rkbench_agent.board.pinning import Pin
-from rkbench_agent.wire import codec
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.caveats import Caveat
-from rkbench_agent.wire.messages import LoadMemory, Message, Provenance
+from rkbench_agent.wire.messages import Message, Provenance
 from rkbench_agent.wire.plan import RunSpec
 
 
@@ -67,26 +66,12 @@ class RunState:
             self.caveats.setdefault(caveat.code, caveat)
 
 
-class NeededMemory:
-    """What a resident worker needs, from its own load memory."""
+class PlanClock:
+    """The time of a plan, in nanoseconds: no run begins before another's virtual clock has stopped."""
 
     def __init__(self) -> None:
-        self._needs: List[int] = []
-        self._available: List[int] = []
+        self.now_ns = 0
 
-    def add(self, line: bytes) -> None:
-        """Take an encoded LoadMemory into account."""
-        message = codec.decode(line)
-        assert isinstance(message, LoadMemory)
-        npu = message.dma_buf_bytes or message.npu_total_bytes or 0
-        if message.rss_bytes is not None:
-            self._needs.append(message.rss_bytes + npu)
-        if message.memory_available_bytes is not None:
-            self._available.append(message.memory_available_bytes)
-
-    def need_bytes(self) -> Optional[int]:
-        """Return the larger of the process's own figure and what the board lost; None if both are unknown."""
-        needs = list(self._needs)
-        if self._available:
-            needs.append(self._available[0] - min(self._available))
-        return max(needs) if needs else None
+    def reach(self, time_ns: int) -> None:
+        """Let it be at least `time_ns`."""
+        self.now_ns = max(self.now_ns, time_ns)

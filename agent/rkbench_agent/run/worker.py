@@ -6,23 +6,23 @@ and are captured by the supervisor.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import resource
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Callable, Dict, List, Optional
+from typing import Any, Callable, Dict, List, Optional
 
 from rkbench_agent import libc
-from rkbench_agent.board.memory import dma_buf_bytes, memory_available_bytes, process_memory
 from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.run.answers import AnswerStream, Counter
-from rkbench_agent.runtimes.base import Runtime, Setting, StageTimes
+from rkbench_agent.run.batches import batches
+from rkbench_agent.run.phases import Phases
+from rkbench_agent.runtimes.base import Runtime, Setting
 from rkbench_agent.runtimes.registry import new_runtime
 from rkbench_agent.scenarios import find_scenario
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.codec import build
-from rkbench_agent.wire.messages import Latencies, LoadMemory, ProfileText
+from rkbench_agent.wire.messages import ProfileText
 from rkbench_agent.wire.plan import RunSpec
 from rkbench_agent.wire.words import (
     BEFORE,
@@ -40,12 +40,8 @@ from rkbench_agent.wire.words import (
     WARMUP,
 )
 
-if TYPE_CHECKING:
-    from rkbench_agent.scenarios.base import Block
-
 #: So many inferences, first one included, before memory counts as steady.
 STEADY_INFERENCES = 3
-BATCH_ITERATIONS = 500
 
 
 def main(args: List[str]) -> int:
@@ -89,6 +85,7 @@ class Worker:
         self._answers = answers
         self._counter = counter
         self._root = Path(command["sys_root"])
+        self._phases = Phases(self._spec.run, self._root, command["simulated"], answers)
         self._runtime: Runtime
         self._inputs: List[Any] = []
         self._current = START
@@ -120,7 +117,11 @@ class Worker:
         for _ in range(STEADY_INFERENCES - 1):
             self._infer()
         self._phase(STEADY, None)
-        return {"provenance": self._runtime.provenance(), "clock_ns": self._runtime.clock_ns()}
+        return {
+            "provenance": self._runtime.provenance(),
+            "clock_ns": self._runtime.clock_ns(),
+            "need_bytes": self._phases.need_bytes(),
+        }
 
     def cycle(self) -> Dict[str, Any]:
         """Load and release as often as the command says, instead of `open`."""
@@ -196,25 +197,9 @@ class Worker:
         self._counter.increment()
 
     def _phase(self, phase: str, duration_ns: Optional[int]) -> None:
-        if not self._command["report"]:
-            self._answers.mark()
-            return
-        gc.collect()
-        npu = self._runtime.npu_memory() if phase not in (BEFORE, MODEL_READ) else None
-        simulated = self._command["simulated"]
-        self._answers.send(
-            LoadMemory(
-                self._spec.run,
-                phase,
-                duration_ns,
-                **process_memory(),
-                memory_available_bytes=None if simulated else memory_available_bytes(self._root),
-                dma_buf_bytes=None if simulated else dma_buf_bytes(),
-                npu_weight_bytes=npu.weight_bytes if npu else None,
-                npu_internal_bytes=npu.internal_bytes if npu else None,
-                npu_total_bytes=npu.total_bytes if npu else None,
-            )
-        )
+        if self._command["report"]:
+            npu = self._runtime.npu_memory() if phase not in (BEFORE, MODEL_READ) else None
+            self._phases.tell(phase, duration_ns, npu)
         self._answers.mark()
 
     def _first_inputs(self) -> List[Any]:
@@ -244,26 +229,9 @@ class Worker:
         block = find_scenario(command["scenario"]).run_block(
             self._runtime, command["iterations"], limit_ns=command["limit_ns"], beat=self._counter.increment
         )
-        self._send_latencies(block, command["block"], warmup)
+        for batch in batches(self._spec.run, command["block"], warmup, block):
+            self._answers.send(batch)
         return {"iterations": block.count, "total_ns": block.total_ns, "clock_ns": self._runtime.clock_ns()}
-
-    def _send_latencies(self, block: Block, number: int, warmup: bool) -> None:
-        for start in range(0, block.count, BATCH_ITERATIONS):
-            part = slice(start, min(start + BATCH_ITERATIONS, block.count))
-            stages = [stage or StageTimes() for stage in block.stages[part]]
-            self._answers.send(
-                Latencies(
-                    self._spec.run,
-                    number,
-                    warmup,
-                    list(block.start_ns[part]),
-                    list(block.duration_ns[part]),
-                    _known([stage.set_inputs_ns for stage in stages]),
-                    _known([stage.run_ns for stage in stages]),
-                    _known([stage.get_outputs_ns for stage in stages]),
-                    _known([stage.device_ns for stage in stages]),
-                )
-            )
 
     def _release(self, command: Dict[str, Any]) -> Dict[str, Any]:
         del command
@@ -275,11 +243,6 @@ class Worker:
             "caveats": caveats + self._doubts,
             "provenance": self._runtime.provenance(),
         }
-
-
-def _known(values: List[Optional[int]]) -> Optional[List[int]]:
-    known = [value for value in values if value is not None]
-    return known if known and len(known) == len(values) else None
 
 
 def _make_expendable() -> None:

@@ -1,0 +1,89 @@
+"""Blocks of iterations: asked of a worker, with samples of the sensors and progress beside them."""
+
+from __future__ import annotations
+
+import time
+from functools import partial
+from typing import Any, Dict
+
+from rkbench_agent.board.sensors import Sensors
+from rkbench_agent.run.schedule import BlockSize
+from rkbench_agent.run.state import Host, PlanClock, RunState
+from rkbench_agent.run.workers import Workers
+from rkbench_agent.wire.messages import Progress
+from rkbench_agent.wire.plan import RunSettings
+from rkbench_agent.wire.words import INFERENCE, MODELLED
+
+#: So many samples of the sensors lie inside the timed part of a run at least, if it lasts 0.1 s.
+MINIMUM_READINGS = 2
+
+
+class Timing:
+    """Times blocks of runs that are loaded."""
+
+    def __init__(
+        self, settings: RunSettings, workers: Workers, host: Host, sensors: Sensors, clock: PlanClock
+    ) -> None:
+        self._settings = settings
+        self._workers = workers
+        self._host = host
+        self._sensors = sensors
+        self._clock = clock
+
+    def sample(self) -> None:
+        """Read the sensors once, and tell the host."""
+        self._sample_at(max(time.monotonic_ns(), self._clock.now_ns))
+
+    def warm_up(self, state: RunState) -> None:
+        """Run the iterations that are not timed."""
+        if self._settings.warmup_iterations > 0:
+            self._request_block(state, BlockSize(self._settings.warmup_iterations, 0), warmup=True)
+
+    def time_block(self, state: RunState, size: BlockSize) -> None:
+        """Time one block, and count it."""
+        # On a virtual clock a block takes no time: samples at its two edges count as inside.
+        virtual = state.provenance.latency == MODELLED and state.readings_inside < MINIMUM_READINGS
+        if virtual:
+            self.sample()
+        answer = self._request_block(state, size, warmup=False)
+        if virtual:
+            self._sample_at(answer["clock_ns"])
+            state.readings_inside += MINIMUM_READINGS
+        state.block += 1
+        state.iterations += answer["iterations"]
+        state.duration_ns += answer["total_ns"]
+        self._host.send(_progress(self._settings, state))
+
+    def _request_block(self, state: RunState, size: BlockSize, warmup: bool) -> Dict[str, Any]:
+        child = self._workers.child(state)
+        child.on_move = None if warmup else partial(self._sample_inside, state)
+        answer = child.request(
+            do="block",
+            scenario=self._settings.scenario,
+            block=state.block,
+            iterations=size.iterations,
+            limit_ns=size.limit_ns,
+            warmup=warmup,
+            clock_ns=self._clock.now_ns,
+        )
+        self._clock.reach(answer["clock_ns"])
+        return answer
+
+    def _sample_inside(self, state: RunState) -> None:
+        """Sample while a block runs, until enough samples lie inside: the timer misses a short one."""
+        if state.readings_inside < MINIMUM_READINGS:
+            state.readings_inside += 1
+            self.sample()
+
+    def _sample_at(self, time_ns: int) -> None:
+        self._host.send(self._sensors.sample(time_ns))
+        self._clock.reach(time_ns)
+
+
+def _progress(settings: RunSettings, state: RunState) -> Progress:
+    """Return where a run stands: by iterations or by seconds, whichever is farther from its end."""
+    by_count = state.iterations / max(1, settings.min_iterations)
+    by_time = state.duration_ns / max(1.0, settings.min_duration_s * 1e9)
+    if by_count <= by_time or settings.min_duration_s <= 0:
+        return Progress(state.spec.run, INFERENCE, state.iterations, settings.min_iterations, "iterations")
+    return Progress(state.spec.run, INFERENCE, state.duration_ns / 1e9, settings.min_duration_s, "seconds")
