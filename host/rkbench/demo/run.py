@@ -1,0 +1,76 @@
+"""The demo's push: four shipped variants of one network, on a virtual board."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from importlib.resources import as_file, files
+from pathlib import Path
+
+from rkbench_agent.wire.plan import RunSettings
+
+from rkbench.boards.model import Board
+from rkbench.campaign import Outcome, PushOptions, run_campaign
+from rkbench.demo.story import Facts
+from rkbench.inspect.causes import find_causes
+from rkbench.rknn import open_model
+from rkbench.runs.events import Listener
+from rkbench.session import open_session
+from rkbench.store import Store, open_store
+from rkbench.variants.npz import NpzReader
+
+BOARD = Board(name="virtual", host="virtual", soc="rk3588", runtime="virtual", simulated=True)
+ONNX = "digits.onnx"
+GOLDEN = "golden.npz"
+#: The variants, in the order of the columns, each with the two lines of its heading.
+VARIANTS = {
+    "digits.fp16": ("converted", "fp16"),
+    "digits.int8": ("converted", "int8"),
+    "digits.regrouped.fp16": ("regrouped", "fp16"),
+    "digits.regrouped.int8": ("regrouped", "int8"),
+}
+DURATION_S = 1.0
+
+
+def demo_data() -> AbstractContextManager[Path]:
+    """Return the folder with the ONNX, its variants and their golden, for as long as it is needed."""
+    return as_file(files("rkbench.demo") / "data")
+
+
+def read_facts(data: Path) -> Facts:
+    """Return what the files say before anything runs; the answer to why is inspect's."""
+    first = data / f"{next(iter(VARIANTS))}.rknn"
+    with open_model(first) as model:
+        return Facts(
+            onnx_name=ONNX,
+            onnx_bytes=(data / ONNX).stat().st_size,
+            first_name=first.name,
+            first_bytes=model.file.size_bytes,
+            target=model.file.target,
+            because=find_causes(model).sentence,
+            case_count=_case_count(data / GOLDEN),
+        )
+
+
+def _case_count(golden: Path) -> int:
+    with NpzReader(golden) as archive:
+        return next(header.shape[0] for name, header in archive.headers.items() if name.startswith("inputs/"))
+
+
+def push_variants(data: Path, address: str | None, listener: Listener) -> Outcome:
+    """Push the variants in `data`; without the `address` of a store nothing is kept."""
+    models = tuple(data / f"{name}.rknn" for name in VARIANTS)
+    options = PushOptions(models, RunSettings(min_duration_s=DURATION_S), golden=data / GOLDEN)
+    with _store(address) as store:
+        return run_campaign(options, BOARD, lambda: open_session(BOARD), store, listener)
+
+
+@contextmanager
+def _store(address: str | None) -> Iterator[Store]:
+    """Yield the store at `address`, or one that is gone afterwards."""
+    with (
+        tempfile.TemporaryDirectory(prefix="rkbench-demo-") as folder,
+        open_store(address or Path(folder) / "results.sqlite") as store,
+    ):
+        yield store
