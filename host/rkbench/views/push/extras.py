@@ -57,8 +57,9 @@ def cycles_text(name: str, cycles: LoadCycles) -> str:
     """Return in words what the load cycles of a variant say."""
     warm = f", then {format_seconds(cycles.warm_s)} (median)" if cycles.warm_s is not None else ""
     told = "; ".join(_leak_text(leak) for leak in cycles.leaks)
+    times = f"{cycles.count} time{'s' * (cycles.count != 1)}"
     return (
-        f"{name}: loaded and released {cycles.count} times in one worker of its own: first load "
+        f"{name}: loaded and released {times} in one worker of its own: first load "
         f"{format_seconds(cycles.first_s)}{warm}{'; ' if told else ''}{told}"
     )
 
