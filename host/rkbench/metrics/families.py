@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 
 from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric, SummaryMetricFamily
 
+from rkbench.runs.history import started_unix_s
 from rkbench.runs.measure import Family, Measure
 from rkbench.runs.measures import LATENCY_FAMILY, MEASURES
 from rkbench.runs.model import VERDICTS, LatencySummary, Output, RunResult
@@ -57,12 +57,14 @@ class ResultFamilies:
 
     def _add_history(self, result: Exported, labels: Sequence[str]) -> None:
         name = "rkbench_last_run_timestamp_seconds"
-        self._gauge(name, "When the newest run started.", labels, _unix_s(result.last))
+        self._gauge(name, "When the newest run started.", labels, started_unix_s(result.last))
         failed = int(result.last.failure is not None or result.last.partial)
         self._gauge("rkbench_last_run_failed", "1 if the newest run failed or ended early.", labels, failed)
         if result.success is not None:
             text = "When the newest successful run started."
-            self._gauge("rkbench_last_success_timestamp_seconds", text, labels, _unix_s(result.success))
+            self._gauge(
+                "rkbench_last_success_timestamp_seconds", text, labels, started_unix_s(result.success)
+            )
 
     def _add_judgement(self, run: RunResult, labels: Sequence[str]) -> None:
         text = "1 for the verdict on the newest run: VALID, or SUSPECT where its caveats are grave."
@@ -172,11 +174,3 @@ def _output_labels(outputs: Sequence[Output]) -> list[str]:
     return [
         name if name and names.count(name) == 1 else f"{name}#{index}" for index, name in enumerate(names)
     ]
-
-
-def _unix_s(run: RunResult) -> float | None:
-    """Return when the run started; None where the store holds no time that can be read."""
-    try:
-        return datetime.fromisoformat(run.started_at).timestamp()
-    except ValueError:
-        return None

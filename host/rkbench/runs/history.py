@@ -50,7 +50,7 @@ def history_row(run: RunResult) -> HistoryRow:
         run=run.id,
         push=run.push,
         started_at=run.started_at,
-        started_unix_s=_unix_s(run.started_at),
+        started_unix_s=started_unix_s(run),
         board=run.board.name,
         soc=run.board.soc,
         variant=run.variant.name,
@@ -72,9 +72,10 @@ def history_row(run: RunResult) -> HistoryRow:
     )
 
 
-def _unix_s(started_at: str) -> float | None:
+def started_unix_s(run: RunResult) -> float | None:
+    """Return when the run started; None where it holds no time that can be read."""
     try:
-        return datetime.fromisoformat(started_at).timestamp()
+        return datetime.fromisoformat(run.started_at).timestamp()
     except ValueError:
         return None
 
