@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 
 from benchmarks.ratio import Ratio
@@ -12,6 +13,8 @@ MODULES = ("overhead", "startup", "inspect_file", "push_cost", "transfer", "scra
 
 def main() -> int:
     """Run the modules named on the command line, or all."""
+    # What is measured is an installed program, whose modules are compiled: the warm-up sees to it.
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     ratios: list[Ratio] = []
     for name in sys.argv[1:] or MODULES:
         print(f"{name} ...", file=sys.stderr, flush=True)

@@ -59,7 +59,8 @@ def main() -> None:
 def _end_by_unwinding() -> None:
     """Let a cancelled CI job (SIGTERM) or a closed terminal (SIGHUP) end like Ctrl-C: nothing is lost.
 
-    What ignores them already (`nohup`) goes on doing so.
+    What ignores them already (`nohup`) goes on doing so. The background of a script ignores SIGINT: there
+    Ctrl-C is for others, and SIGTERM ends it all the same.
     """
 
     def end(number: int, _: object) -> None:

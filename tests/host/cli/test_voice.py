@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import logging
+import signal
+import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -83,3 +85,26 @@ def test_the_version_names_all_parts() -> None:
     assert ended.stdout == version.version_line() + "\n"
     for part in ("rkbench 0.1.0", "agent ", f"Python {sys.version.split()[0]}"):
         assert part in ended.stdout
+
+
+def test_where_ctrl_c_is_ignored_sigterm_ends_it_all_the_same() -> None:
+    code = (
+        "import signal; signal.signal(signal.SIGINT, signal.SIG_IGN)\n"  # as in the background of a script
+        "import rkbench.cli as cli\n"
+        "cli._run = lambda _: (print('runs', flush=True), signal.pause())\n"
+        "cli.main()"
+    )
+    command = [sys.executable, "-c", code]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "runs\n"
+        process.send_signal(signal.SIGINT)
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (130, "interrupted\n")
+
+
+def test_a_module_is_the_command_too() -> None:
+    command = [sys.executable, "-m", "rkbench", "-h"]
+    page = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True).stdout
+    assert page.startswith("Usage: python -m rkbench [OPTIONS] COMMAND")
