@@ -78,6 +78,24 @@ def test_what_is_there_is_offered(place: Path, line: str, offered: str) -> None:
     assert ended.stdout.split() == offered.split()
 
 
+@pytest.mark.parametrize(
+    ("typed", "offered"),
+    [
+        ("", "last 4t2wce 4t2wce-01"),
+        ("4t", "4t2wce 4t2wce-01"),
+        ("01k", "01kazjrv6g3yxqb5d8hn4t2wce 01kazjrv6g3yxqb5d8hn4t2wce-01"),
+    ],
+)
+def test_an_id_is_offered_as_lists_show_it_and_whole_where_it_is_begun(
+    place: Path, typed: str, offered: str
+) -> None:
+    (place / "results.sqlite").unlink()
+    with open_store(place / "results.sqlite") as store:
+        run = make_run(push="01kazjrv6g3yxqb5d8hn4t2wce")
+        store.save(Collected(run, RawLatencies(), ()))
+    assert asked(place, f"bench show {typed}").stdout.split() == offered.split()
+
+
 def test_a_broken_inventory_and_store_offer_what_needs_neither(place: Path) -> None:
     (place / "bench.toml").write_text("[boards\n")
     (place / "results.sqlite").write_text("not a database, whatever its name says" * 10)

@@ -85,21 +85,30 @@ def migrate(db: sqlite3.Connection, path: Path) -> None:
 
     Raises StoreError for a store of a newer rkbench, or a database that is none of ours.
     """
-    if _version(db) == VERSION and _application(db) == APPLICATION_ID and history.is_complete(db):
+    if _is_current(db):
         return
     db.execute("BEGIN IMMEDIATE")
     try:
         _check(db, path)
-        for step in STEPS[_version(db) :]:
-            for statement in step:
-                db.execute(statement)
-        history.complete(db)
-        db.execute(f"PRAGMA user_version = {VERSION}")
+        if not _is_current(db):  # another process may have done it meanwhile
+            _bring_forward(db)
         db.execute("COMMIT")
     except BaseException:
         if db.in_transaction:
             db.execute("ROLLBACK")
         raise
+
+
+def _is_current(db: sqlite3.Connection) -> bool:
+    return _version(db) == VERSION and _application(db) == APPLICATION_ID and history.is_complete(db)
+
+
+def _bring_forward(db: sqlite3.Connection) -> None:
+    for step in STEPS[_version(db) :]:
+        for statement in step:
+            db.execute(statement)
+    history.complete(db)
+    db.execute(f"PRAGMA user_version = {VERSION}")
 
 
 def _check(db: sqlite3.Connection, path: Path) -> None:
