@@ -136,7 +136,7 @@ def test_ctrl_c_ends_a_night_that_goes_on_later(lab: NightLab, monkeypatch: pyte
 
 @pytest.mark.usefixtures("fakes")
 def test_a_second_nightly_is_told_who_runs_the_first(lab: NightLab) -> None:
-    with run_lock(lab.store, "lab", "ann@desk (process 7)"):
+    with run_lock(str(lab.store), "lab", "ann@desk (process 7)"):
         done = lab.run("nightly", lab.suite)
     assert done.returncode == 1
     assert "another nightly is running: lab of ann@desk (process 7), since 2" in done.stderr
