@@ -299,7 +299,7 @@ def cut_and(change: Callable[[Path], object], folder: Path) -> RunResult:
             nonlocal cut
             if isinstance(event, Measuring) and event.stage == "inference" and not cut:
                 cut = True
-                for transport in virtual._transports:
+                for transport in virtual._server._transports:
                     transport.close()
                 change(boot)
 
