@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
+from importlib import metadata
 from pathlib import Path
 
 import pytest
 from agent_bench import TREES
 from rkbench_agent.board.environment import (
     find_library,
+    find_package_version,
     find_soc_name,
     read_environment,
     read_library_version,
@@ -193,6 +196,27 @@ def test_the_environment_of_a_real_root_is_not_simulated_unless_the_runtime_is()
 )
 def test_the_soc_of_a_device_tree(compatible: list, soc: object) -> None:  # type: ignore[type-arg]
     assert find_soc_name(compatible) == soc
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "rknn_toolkit_lite2-2.3.0.dist-info",  # pip
+        "rknn-toolkit-lite2-2.3.0.dist-info",  # pip of old
+        "rknn_toolkit_lite2-2.3.0.egg-info",  # Debian
+        "Rknn_Toolkit_Lite2-2.3.0-py3.9.egg-info",  # setuptools
+    ],
+)
+def test_a_package_tells_its_version_by_its_metadata(tmp_path: Path, entry: str) -> None:
+    (tmp_path / "rknn_toolkit_lite2_extra-9.9.dist-info").mkdir()
+    (tmp_path / entry).mkdir()
+    path = [str(tmp_path / "agent.pyz"), str(tmp_path)]
+    assert find_package_version("rknn-toolkit-lite2", path) == "2.3.0"
+    assert find_package_version("numpy", path) is None
+
+
+def test_the_version_of_numpy_is_what_importlib_says() -> None:
+    assert find_package_version("numpy", sys.path) == metadata.version("numpy")
 
 
 @pytest.mark.parametrize("folder", ["usr/lib", "usr/lib64", "usr/lib/aarch64-linux-gnu", "usr/local/lib"])

@@ -6,6 +6,7 @@ import getpass
 import os
 import platform
 import re
+import sys
 import time
 from pathlib import Path
 from typing import List, Optional, Sequence
@@ -52,9 +53,9 @@ def read_environment(root: Path, runtime: Optional[str], cache: Optional[Path] =
         runtime=runtime,
         runtime_version=read_library_version(library) if library else None,
         runtime_path=str(library) if library else None,
-        lite_version=_package_version(("rknn-toolkit-lite2", "rknn_toolkit_lite2")),
-        numpy_version=_package_version(("numpy",)),
-        psutil_version=_package_version(("psutil",)),
+        lite_version=find_package_version("rknn-toolkit-lite2", sys.path),
+        numpy_version=find_package_version("numpy", sys.path),
+        psutil_version=find_package_version("psutil", sys.path),
         python_version=platform.python_version(),
         npu_cores=known.npu_cores if known else None,
         npu_governor=npu.governor(files),
@@ -114,14 +115,23 @@ def _architecture(root: Path) -> Optional[str]:
     return "aarch64" if "aarch64" in (read_text(root / "proc/version") or "") else None
 
 
-def _package_version(names: Sequence[str]) -> Optional[str]:
-    from importlib import metadata
+def find_package_version(name: str, path: Sequence[str]) -> Optional[str]:
+    """Return the version of an installed package, by the name of its folder (or file) of metadata on `path`.
 
-    for name in names:
+    importlib.metadata says the same, and takes a third of the agent's start to import.
+    """
+    marked = re.compile(
+        re.sub(r"[-_.]+", "[-_.]", name) + r"-([^-]+)(?:-.*)?\.(?:dist|egg)-info\Z", re.IGNORECASE
+    )
+    for folder in path:
         try:
-            return metadata.version(name)
-        except metadata.PackageNotFoundError:
+            entries = [entry.name for entry in Path(folder).iterdir()]
+        except OSError:  # a zip, or a folder that is not there
             continue
+        for entry in entries:
+            found = marked.match(entry)
+            if found is not None:
+                return found.group(1)
     return None
 
 

@@ -6,7 +6,6 @@ import grp
 import importlib.util
 import os
 import pwd
-import shutil
 import sys
 from functools import lru_cache
 from pathlib import Path
@@ -162,9 +161,10 @@ def _free_bytes(folder: Path) -> Optional[int]:
     """Return the room on the file system where the folder is, or would be."""
     for place in (folder, *folder.parents):
         try:
-            return shutil.disk_usage(str(place)).free
+            room = os.statvfs(str(place))
         except OSError:
             continue
+        return room.f_bavail * room.f_frsize
     return None
 
 

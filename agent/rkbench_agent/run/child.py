@@ -9,7 +9,6 @@ import signal
 import struct
 import subprocess
 import sys
-import tempfile
 import time
 from collections import deque
 from pathlib import Path
@@ -267,6 +266,8 @@ def _shared_file() -> int:
     if hasattr(os, "memfd_create"):
         fd = os.memfd_create("rkbench-counter")
     else:
+        import tempfile  # slow to import, and never needed on a kernel of this decade
+
         with tempfile.TemporaryFile() as file:
             fd = os.dup(file.fileno())
     os.ftruncate(fd, 8)
