@@ -20,14 +20,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from rkbench.boards.inventory import load_inventory
 from rkbench.boards.model import Board
+from rkbench.boards.provider import Boards, open_boards
 from rkbench.nightly.begin import Terms
 from rkbench.nightly.cells import fingerprint, make_cells
 from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
 from rkbench.runs.night import Night
-from rkbench.session import Session, open_session
+from rkbench.session import Session, Sessions
 from rkbench.store import Store, open_store
 from rkbench_agent.wire.messages import Message
 from rkbench_agent.wire.plan import Plan
@@ -92,12 +92,14 @@ def _main(folder: Path) -> None:
     (folder / "suite.toml").write_text(SUITE)
     plans: dict[str, list[tuple[float, float]]] = {}
 
-    def connect(board: Board) -> Any:
-        return _Timed(open_session(board), plans.setdefault(board.name, []))
+    boards = open_boards(folder / "bench.toml")
+    with open_store(folder / "results.sqlite") as store, Sessions(boards.hold) as sessions:
 
-    with open_store(folder / "results.sqlite") as store:
+        def connect(board: Board) -> Any:
+            return _Timed(sessions.open(board), plans.setdefault(board.name, []))
+
         began = time.monotonic()
-        night = _night(folder, store, connect)
+        night = _night(folder, store, boards, connect)
         wall_s = time.monotonic() - began
     first = min(of_board[0][0] for of_board in plans.values())
     busy = [
@@ -109,9 +111,9 @@ def _main(folder: Path) -> None:
     print(json.dumps(found))
 
 
-def _night(folder: Path, store: Store, connect: Any) -> Night:
+def _night(folder: Path, store: Store, boards: Boards, connect: Any) -> Night:
     suite = load_suite(folder / "suite.toml")
-    cells = make_cells(suite, load_inventory(folder / "bench.toml"))
+    cells = make_cells(suite, boards.find)
     return run_night(suite.name, fingerprint(suite, cells), cells, store, connect, lambda _: None, Terms())
 
 

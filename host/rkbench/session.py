@@ -18,10 +18,10 @@ from rkbench.boards.agent.boot import boot_argv, build_agent
 from rkbench.boards.agent.link import AgentLink
 from rkbench.boards.agent.upload import LocalFile, OnProgress, Transfer, check_room, send_file
 from rkbench.boards.model import Board
+from rkbench.boards.provider import Hold
 from rkbench.boards.ssh.auth import Ask
 from rkbench.boards.ssh.connection import CONNECT_TIMEOUT_S, connect, terminal_ask
 from rkbench.boards.transport import Transport
-from rkbench.boards.virtual.board import start_if_virtual
 from rkbench.errors import ConnectionLostError, ProtocolError
 
 Answer = TypeVar("Answer", Environment, Have)
@@ -153,19 +153,42 @@ def open_session(
     connect_timeout_s: float = CONNECT_TIMEOUT_S,
     ask: Ask | None = None,
 ) -> Session:
-    """Log in to `board` (a virtual one is started first) and start the agent there.
+    """Log in to `board` and start the agent there.
 
     `ask` types in a passphrase or password; None asks on the terminal, where there is one.
     Raises ConnectError and its kin, and BoardError where the agent cannot start: no Python, one that
     is too old, a home that cannot be written, no space.
     """
-    board = start_if_virtual(board)
     ask = ask or terminal_ask()
     packing = threading.Thread(target=build_agent, daemon=True)
     packing.start()  # while the board is waited for
     transport = connect(board, timeout_s=connect_timeout_s, ask=ask)
     packing.join()
     return start_session(board, transport, silence_limit_s=silence_limit_s, beat_interval_s=beat_interval_s)
+
+
+class Sessions:
+    """Sessions with boards that are held: each from the first session with it to the end of the `with`.
+
+    A board may end with its hold, as a virtual one does, so it outlives the session that was cut off.
+    """
+
+    def __init__(self, hold: Hold) -> None:
+        self._hold = hold
+        self._held: dict[str, Board] = {}
+        self._holds = ExitStack()
+
+    def open(self, board: Board) -> Session:
+        """Return a new session with `board`, one that `hold` knows; raises what `open_session` does."""
+        if board.name not in self._held:
+            self._held[board.name] = self._holds.enter_context(self._hold(board.name))
+        return open_session(self._held[board.name])
+
+    def __enter__(self) -> Sessions:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._holds.close()
 
 
 def start_session(

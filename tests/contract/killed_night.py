@@ -20,7 +20,7 @@ from unittest import mock
 
 from fake_boards import FakeSession
 from night_lab import NightLab
-from rkbench.boards.inventory import load_inventory
+from rkbench.boards.provider import open_boards
 from rkbench.nightly.begin import Terms
 from rkbench.nightly.cells import fingerprint, make_cells
 from rkbench.nightly.night import run_night
@@ -57,7 +57,7 @@ def run_in_steps(lab: NightLab, steps: Steps) -> Night:
                 yield message
 
     suite = load_suite(lab.suite)
-    cells = make_cells(suite, load_inventory(lab.inventory))
+    cells = make_cells(suite, open_boards(lab.inventory).find)
     begun = suite.name, fingerprint(suite, cells), cells
     with _traced(steps), open_store(lab.store) as store:
         return run_night(*begun, store, SteppingSession, steps.take, Terms(retry_pause_s=0.0))

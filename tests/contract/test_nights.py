@@ -19,8 +19,8 @@ from typing import Any
 import pytest
 from fake_boards import FakeSession
 from night_lab import BOARDS, MODELS, NightLab
-from rkbench.boards.inventory import load_inventory
 from rkbench.boards.model import Board
+from rkbench.boards.provider import open_boards
 from rkbench.campaign import Conversation
 from rkbench.errors import ConnectError, ConnectionLostError
 from rkbench.nightly.accept import accept_night
@@ -29,7 +29,7 @@ from rkbench.nightly.cells import fingerprint, make_cells
 from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
 from rkbench.runs.night import CellEnded, Night, NightListener, Told
-from rkbench.session import open_session
+from rkbench.session import Sessions
 from rkbench.store import Store, open_store
 from rkbench.store.lookup import find_night, find_run
 from rkbench_agent.wire.board import Environment
@@ -61,7 +61,7 @@ def run(
 ) -> Night:
     """Run a night of the lab's suite in this process."""
     suite = load_suite(lab.suite)
-    cells = make_cells(suite, load_inventory(lab.inventory))
+    cells = make_cells(suite, open_boards(lab.inventory).find)
     return run_night(suite.name, fingerprint(suite, cells), cells, store, connect, listener, terms, **options)
 
 
@@ -205,10 +205,13 @@ def test_an_agent_that_is_killed_in_a_run_is_started_again(lab: NightLab, store:
             killed.append(json.loads((lab.folder / "home/.cache/rkbench/lock").read_text())["pid"])
             os.kill(killed[0], signal.SIGKILL)
 
-    def connect(board: Board) -> AbstractContextManager[Conversation]:
-        return _Watched(open_session(board), on_message=kill) if board.name == "left" else FakeSession(board)
+    with Sessions(open_boards(lab.inventory).hold) as sessions:
 
-    night = run(lab, store, connect=connect)
+        def connect(board: Board) -> AbstractContextManager[Conversation]:
+            is_killed = board.name == "left"
+            return _Watched(sessions.open(board), on_message=kill) if is_killed else FakeSession(board)
+
+        night = run(lab, store, connect=connect)
     assert (night.exit_code, states(night)) == (0, ALL_GREEN)
     retried = [cell for cell in night.cells if cell.retried]
     assert [(cell.board, len(cell.runs)) for cell in retried] == [("left", 2)]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from rkbench.boards.inventory import candidates, load_inventory
+from rkbench.boards.provider import open_boards
 from rkbench.boards.virtual.board import VirtualBoard
 from rkbench.campaign import Outcome, PushOptions, run_campaign
 from rkbench.campaign.settings import SWEEP
@@ -49,7 +49,7 @@ def push(folder: Path, soc: str, order: PushOptions, **behaviour: Any) -> Pushed
         (folder / "behaviour.json").write_text(json.dumps(behaviour))
         lines.append(f'behaviour = "{folder / "behaviour.json"}"')
     inventory.write_text("\n".join(lines) + "\n")
-    (described,) = candidates("v", load_inventory(inventory))
+    (described,) = open_boards(inventory).find("v")
     events: list[Event] = []
     with VirtualBoard(described) as virtual, open_store(folder / "results.sqlite") as store:
         outcome = run_campaign(
@@ -136,7 +136,7 @@ def test_a_board_whose_become_is_refused_fails_with_its_own_words(tmp_path: Path
     refuse.write_text("#!/bin/sh\necho 'sudo: a password is required' >&2\nexit 1\n")
     refuse.chmod(0o755)
     inventory.write_text(f'[boards.v]\nhost = "virtual"\nsoc = "rk3588"\nbecome = "{refuse}"\n')
-    (described,) = candidates("v", load_inventory(inventory))
+    (described,) = open_boards(inventory).find("v")
     with VirtualBoard(described) as virtual, pytest.raises(BenchError) as caught:
         open_session(virtual.board)
     assert "sudo: a password is required" in caught.value.message + caught.value.hint

@@ -109,7 +109,7 @@ def test_ctrl_c_does_not_wait_for_a_model_that_hangs(lab: NightLab) -> None:
 @pytest.fixture
 def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let the boards be fakes: `bench` does all the rest."""
-    monkeypatch.setattr("rkbench.nightly.run.open_session", FakeSession)
+    monkeypatch.setattr("rkbench.session.Sessions.open", lambda _, board: FakeSession(board))
 
 
 @pytest.mark.usefixtures("fakes")
@@ -123,7 +123,7 @@ def test_ctrl_c_ends_a_night_that_goes_on_later(lab: NightLab, monkeypatch: pyte
             yield from super().run(plan)
 
     with monkeypatch.context() as patch:
-        patch.setattr("rkbench.nightly.run.open_session", Interrupted)
+        patch.setattr("rkbench.session.Sessions.open", lambda _, board: Interrupted(board))
         done = lab.run("nightly", lab.suite)
     assert done.returncode == 130, done.stderr
     assert "interrupted, " in done.stdout

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from rkbench.boards import inventory
 from rkbench.boards.address import parse_address
-from rkbench.boards.model import Board
+from rkbench.boards.model import VIRTUAL_HOST, Board
 from rkbench.boards.ssh.config import Target, resolve_target
 from rkbench.boards.ssh.connection import fetch_host_key
 from rkbench.boards.ssh.host_keys import HostKey, forget_host_key, record_host_key
@@ -31,7 +31,7 @@ def board_at(name: str, address: str, **fields: object) -> Board:
     """Return the board `name` at `[user@]host[:port]`, or a virtual one; raises UsageError."""
     if not name or not all(mark.isalnum() or mark in "-_." for mark in name):
         raise UsageError(f"{name!r} is no name for a board", hint="letters, digits, - _ .")
-    if address == inventory.VIRTUAL:
+    if address == VIRTUAL_HOST:
         return Board(name=name, host=address, simulated=True, **{**fields, "runtime": "virtual"})  # type: ignore[arg-type]  # typer has checked them
     try:
         user, host, port = parse_address(address)

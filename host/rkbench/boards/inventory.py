@@ -14,23 +14,23 @@ from __future__ import annotations
 
 import difflib
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 from typing import Any, get_type_hints
 
 import tomlkit
 import tomlkit.exceptions
 
-from rkbench.boards.address import parse_address
-from rkbench.boards.model import Board
+from rkbench.boards.model import VIRTUAL_HOST, Board
+from rkbench.boards.virtual.provider import run_virtual
 from rkbench.borders.tables import typed_values, unknown
 from rkbench.errors import InventoryError
 
 FILE_NAME = "bench.toml"
 ENVIRONMENT_VARIABLE = "RKBENCH_INVENTORY"
-VIRTUAL = "virtual"
 #: Sections of bench.toml, and what may be written of a board: fields of `Board`.
 SECTIONS = ("boards",)
 KEYS = (
@@ -101,27 +101,29 @@ def load_inventory(path: Path) -> Inventory:
     return Inventory(path, tuple(_board(path, name, entry) for name, entry in table.items()))
 
 
-def resolve_board(name: str, inventory: Path | None = None) -> Board:
-    """Return the first board that `name` can mean in the inventory to use; raises InventoryError."""
-    return candidates(name, load_inventory(find_inventory(inventory)))[0]
+class InventoryBoards:
+    """The boards of the inventory at `path`, read when first asked."""
 
+    def __init__(self, path: Path) -> None:
+        self._path = path
 
-def candidates(name: str, inventory: Inventory) -> tuple[Board, ...]:
-    """Return the boards that `name` can mean, in the order to try: never none.
+    @cached_property
+    def _boards(self) -> tuple[Board, ...]:
+        return load_inventory(self._path).boards
 
-    A name of the inventory, else a SoC or tag, else `virtual[:SOC]` or `user@host[:port]`.
-    Raises InventoryError.
-    """
-    named = tuple(board for board in inventory.boards if board.name == name)
-    fitting = named or tuple(board for board in inventory.boards if name == board.soc or name in board.tags)
-    if fitting:
-        return fitting
-    kind, _, soc = name.partition(":")
-    if kind == VIRTUAL:
-        return (_virtual(name, soc or "rk3588"),)
-    if "@" in name:
-        return (_address(name, inventory),)
-    raise _no_board(name, inventory)
+    def names(self) -> tuple[str, ...]:
+        """Return their names; raises InventoryError."""
+        return tuple(board.name for board in self._boards)
+
+    def find(self, word: str) -> tuple[Board, ...]:
+        """Return the board of that name, else those of that SoC or tag; raises InventoryError."""
+        named = tuple(board for board in self._boards if board.name == word)
+        return named or tuple(board for board in self._boards if word == board.soc or word in board.tags)
+
+    def hold(self, name: str) -> AbstractContextManager[Board]:
+        """Yield the board: it is there without us, unless it is a virtual one."""
+        board = self.find(name)[0]
+        return run_virtual(board) if board.simulated else nullcontext(board)
 
 
 def add_board(path: Path, board: Board) -> None:
@@ -143,7 +145,7 @@ def remove_board(path: Path, name: str) -> Board:
     inventory = load_inventory(path)
     found = [board for board in inventory.boards if board.name == name]
     if not found:
-        raise _no_board(name, inventory)
+        raise no_board(name, inventory.boards, path)
     document = _read(path)
     del document["boards"][name]
     _write(path, document)
@@ -155,7 +157,7 @@ def _board(path: Path, name: str, entry: Any) -> Board:
     values = typed_values(entry, {key: _types()[key] for key in KEYS}, place, InventoryError)
     if "host" not in values:
         raise InventoryError(f"{place} has no host", hint='host = "192.168.1.20"')
-    if values["host"] == VIRTUAL:
+    if values["host"] == VIRTUAL_HOST:
         values.update(simulated=True, runtime="virtual")
     return Board(name=name, known_hosts_files=(known_hosts_of(path),), **values)
 
@@ -165,25 +167,12 @@ def _types() -> dict[str, Any]:
     return get_type_hints(Board)
 
 
-def _virtual(name: str, soc: str) -> Board:
-    return Board(name=name, host=VIRTUAL, soc=soc, runtime="virtual", simulated=True)
-
-
-def _address(text: str, inventory: Inventory) -> Board:
-    try:
-        user, host, port = parse_address(text)
-    except ValueError as error:
-        raise InventoryError(f"no board {text!r}: {error}", hint="user@host or user@host:port") from error
-    return Board(name=text, host=host, port=port, user=user, known_hosts_files=(inventory.known_hosts,))
-
-
-def _no_board(name: str, inventory: Inventory) -> InventoryError:
-    names = [board.name for board in inventory.boards]
-    words = {
-        word for board in inventory.boards for word in (board.name, *board.tags, board.soc or "") if word
-    }
-    close = difflib.get_close_matches(name, sorted(words | {VIRTUAL}), 3)
-    known = f"{inventory.path} has: {', '.join(names)}" if names else f"{inventory.path} has no boards yet"
+def no_board(name: str, boards: Sequence[Board], path: Path) -> InventoryError:
+    """Return the error that there is no board `name`, with what `boards` have that is near to it."""
+    names = [board.name for board in boards]
+    words = {word for board in boards for word in (board.name, *board.tags, board.soc or "") if word}
+    close = difflib.get_close_matches(name, sorted(words | {VIRTUAL_HOST}), 3)
+    known = f"{path} has: {', '.join(names)}" if names else f"{path} has no boards yet"
     meant = f"did you mean {' or '.join(close)}?\n" if close else ""
     return InventoryError(
         f"no board {name!r}",

@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
-from rkbench.boards.inventory import candidates, find_inventory, load_inventory
 from rkbench.boards.model import Board
+from rkbench.boards.provider import Hold, open_boards
 from rkbench.campaign.run import Outcome, run_campaign
 from rkbench.campaign.settings import PushOptions
 from rkbench.errors import BoardBusyError, ConnectError, UsageError
 from rkbench.runs.events import Listener, Note
-from rkbench.session import open_session
+from rkbench.session import Sessions
 from rkbench.store import Store, default_address, open_store
 
 LOG = logging.getLogger("rkbench.push")
@@ -42,22 +42,29 @@ def push_to(
     Raises BenchErrors for what stops it before anything was measured; what fails later is in the outcome.
     """
     check_expected(options, expected)
-    address, boards_file = store or default_address(), find_inventory(inventory)
-    LOG.info("boards from %s, results to %s", boards_file, address)
-    boards = candidates(board, load_inventory(boards_file))
+    address, boards = store or default_address(), open_boards(inventory)
+    LOG.info("boards from %s, results to %s", boards.path, address)
+    found = boards.find(board)
     options = with_golden(options, expected)
     with open_store(address) as opened:
-        return run_on_first(options, boards, opened, listener)
+        return run_on_first(options, found, boards.hold, opened, listener)
 
 
-def run_on_first(options: PushOptions, boards: Sequence[Board], store: Store, listener: Listener) -> Outcome:
-    """Run `options` on the first of `boards` that answers and is free; the last one's error is raised."""
-    for board in boards[:-1]:
+def run_on_first(
+    options: PushOptions, found: Sequence[Board], hold: Hold, store: Store, listener: Listener
+) -> Outcome:
+    """Run `options` on the first of the boards that answers and is free; the last one's error is raised."""
+
+    def run_on(board: Board) -> Outcome:
+        with Sessions(hold) as sessions:
+            return run_campaign(options, board, partial(sessions.open, board), store, listener)
+
+    for board in found[:-1]:
         try:
-            return run_campaign(options, board, partial(open_session, board), store, listener)
+            return run_on(board)
         except (ConnectError, BoardBusyError) as error:
             listener(Note(f"{error.message}; trying the next board"))
-    return run_campaign(options, boards[-1], partial(open_session, boards[-1]), store, listener)
+    return run_on(found[-1])
 
 
 def check_expected(options: PushOptions, expected: Expected) -> None:

@@ -112,9 +112,9 @@ def _board_words(context: typer.Context) -> Iterable[str]:
 
 
 def _inventory(context: typer.Context) -> tuple[Board, ...]:
-    from rkbench.boards.inventory import find_inventory, load_inventory
+    from rkbench.boards.provider import open_boards
 
-    return load_inventory(find_inventory(_named(context, "inventory"))).boards
+    return open_boards(_named(context, "inventory")).listed()
 
 
 def _run_ids(context: typer.Context, *, whole: bool) -> Iterable[str]:

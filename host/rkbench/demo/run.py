@@ -10,17 +10,16 @@ from pathlib import Path
 
 from rkbench_agent.wire.plan import RunSettings
 
-from rkbench.boards.model import Board
+from rkbench.boards.virtual.provider import VirtualBoards
 from rkbench.campaign import Outcome, PushOptions, run_campaign
 from rkbench.demo.story import Facts
 from rkbench.inspect.causes import find_causes
 from rkbench.rknn import open_model
 from rkbench.runs.events import Listener
-from rkbench.session import open_session
+from rkbench.session import Sessions
 from rkbench.store import Store, open_store
 from rkbench.variants.npz import NpzReader
 
-BOARD = Board(name="virtual", host="virtual", soc="rk3588", runtime="virtual", simulated=True)
 ONNX = "digits.onnx"
 GOLDEN = "golden.npz"
 #: The variants, in the order of the columns, each with the two lines of its heading.
@@ -62,8 +61,10 @@ def push_variants(data: Path, address: str | None, listener: Listener) -> Outcom
     """Push the variants in `data`; without the `address` of a store nothing is kept."""
     models = tuple(data / f"{name}.rknn" for name in VARIANTS)
     options = PushOptions(models, RunSettings(min_duration_s=DURATION_S), golden=data / GOLDEN)
-    with _store(address) as store:
-        return run_campaign(options, BOARD, lambda: open_session(BOARD), store, listener)
+    boards = VirtualBoards()
+    (board,) = boards.find("virtual")
+    with _store(address) as store, Sessions(boards.hold) as sessions:
+        return run_campaign(options, board, lambda: sessions.open(board), store, listener)
 
 
 @contextmanager

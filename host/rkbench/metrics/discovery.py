@@ -12,8 +12,8 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from rkbench.boards.inventory import load_inventory
 from rkbench.boards.model import Board
+from rkbench.boards.provider import Boards
 from rkbench.boards.ssh.config import resolve_target
 from rkbench.errors import BenchError
 
@@ -49,7 +49,7 @@ class Targets(Collector):
             return
         self._signature = signature
         try:
-            self._targets = [target_group(board) for board in load_inventory(self._path).boards]
+            self._targets = [target_group(board) for board in Boards(self._path).listed()]
         except BenchError as error:
             self._is_up = False
             _log.warning("the boards stay as they were: %s", error.message)

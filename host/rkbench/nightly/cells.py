@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rkbench.boards.inventory import Inventory, candidates
 from rkbench.boards.model import Board
 from rkbench.errors import UsageError
 from rkbench.nightly.suite import Entry, NightPlan, Suite
 from rkbench.rknn.targets import npu_generation
 from rkbench.stats.gates import Gate
 from rkbench.variants.preflight import open_variant
+
+#: Returns the boards that a word of a suite can mean; raises InventoryError.
+Find = Callable[[str], Sequence[Board]]
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ class _File:
     target: str
 
 
-def make_cells(suite: Suite, inventory: Inventory) -> tuple[Cell, ...]:
+def make_cells(suite: Suite, find: Find) -> tuple[Cell, ...]:
     """Return the cells of `suite`, model by model.
 
     A board of another NPU generation is left out; a model that no board is left for, and two cells of one
@@ -57,7 +59,7 @@ def make_cells(suite: Suite, inventory: Inventory) -> tuple[Cell, ...]:
     cells: list[Cell] = []
     seen: dict[tuple[str, str, str], Path] = {}
     for entry in suite.entries:
-        boards = _boards(entry, inventory)
+        boards = _boards(entry, find)
         for file in map(_read, entry.files):
             for board, plan in _fitting(suite, entry, file, boards):
                 cell = Cell(
@@ -89,9 +91,9 @@ def fingerprint(suite: Suite, cells: Sequence[Cell]) -> str:
     return digest.hexdigest()
 
 
-def _boards(entry: Entry, inventory: Inventory) -> list[Board]:
+def _boards(entry: Entry, find: Find) -> list[Board]:
     """Return every board that any word of the entry means, each once."""
-    found = {board.name: board for word in entry.boards for board in candidates(word, inventory)}
+    found = {board.name: board for word in entry.boards for board in find(word)}
     return list(found.values())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rkbench.boards.inventory import find_inventory, load_inventory
+from rkbench.boards.provider import open_boards
 from rkbench.campaign.plan import owner
 from rkbench.nightly.begin import Terms
 from rkbench.nightly.cells import fingerprint, make_cells
@@ -12,7 +12,7 @@ from rkbench.nightly.lock import run_lock
 from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
 from rkbench.runs.night import Night, NightListener
-from rkbench.session import open_session
+from rkbench.session import Sessions
 from rkbench.store import default_address, open_store
 
 
@@ -26,8 +26,13 @@ def run_suite(
 ) -> Night:
     """Run the suite in the file `path`, and return its night; raises what `run_night` raises."""
     suite = load_suite(path)
-    cells = make_cells(suite, load_inventory(find_inventory(inventory)))
+    boards = open_boards(inventory)
+    cells = make_cells(suite, boards.find)
     address = store or default_address()
-    with run_lock(address, suite.name, owner()), open_store(address) as opened:
+    with (
+        run_lock(address, suite.name, owner()),
+        open_store(address) as opened,
+        Sessions(boards.hold) as sessions,
+    ):
         mark = fingerprint(suite, cells)
-        return run_night(suite.name, mark, cells, opened, open_session, listener, terms)
+        return run_night(suite.name, mark, cells, opened, sessions.open, listener, terms)

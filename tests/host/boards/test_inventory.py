@@ -7,11 +7,9 @@ from pathlib import Path
 import pytest
 from rkbench.boards.inventory import (
     add_board,
-    candidates,
     find_inventory,
     load_inventory,
     remove_board,
-    resolve_board,
 )
 from rkbench.boards.model import Board
 from rkbench.errors import InventoryError
@@ -64,40 +62,6 @@ def test_a_board_has_what_the_file_says(path: Path) -> None:
 def test_a_board_on_the_host_virtual_is_simulated(path: Path) -> None:
     board = load_inventory(path).boards[2]
     assert (board.simulated, board.runtime, board.behaviour) == (True, "virtual", Path("slow.json"))
-
-
-@pytest.mark.parametrize(
-    ("name", "boards"),
-    [
-        ("opi5", ["opi5"]),
-        ("rk3588", ["rock5b", "opi5"]),
-        ("desk", ["opi5"]),
-        ("virtual", ["virtual"]),
-        ("virtual:rk3568", ["virtual:rk3568"]),
-        ("pi@10.0.0.7:2200", ["pi@10.0.0.7:2200"]),
-    ],
-)
-def test_a_name_means_a_board_then_a_soc_or_tag_then_an_address(
-    path: Path, name: str, boards: list[str]
-) -> None:
-    assert [board.name for board in candidates(name, load_inventory(path))] == boards
-
-
-def test_an_address_is_a_board_with_the_host_keys_of_the_inventory(path: Path) -> None:
-    board = resolve_board("pi@[fe80::1]:2200", path)
-    assert (board.user, board.host, board.port) == ("pi", "fe80::1", 2200)
-    assert board.known_hosts_files == (path.with_name("bench.known_hosts"),)
-
-
-def test_virtual_has_a_soc_and_the_virtual_runtime(path: Path) -> None:
-    board = resolve_board("virtual", path)
-    assert (board.soc, board.runtime, board.simulated) == ("rk3588", "virtual", True)
-
-
-def test_a_name_that_means_nothing_shows_what_was_meant(path: Path) -> None:
-    with pytest.raises(InventoryError, match="no board 'rok5b'") as refusal:
-        resolve_board("rok5b", path)
-    assert "did you mean rock5b" in refusal.value.hint
 
 
 @pytest.mark.parametrize(

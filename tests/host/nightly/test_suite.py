@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rkbench.boards.inventory import load_inventory
+from rkbench.boards.provider import open_boards
 from rkbench.errors import BenchError, UsageError
 from rkbench.nightly.cells import fingerprint, make_cells
 from rkbench.nightly.suite import NIGHTLY, NightPlan, load_suite
@@ -47,7 +47,7 @@ def lab(tmp_path: Path) -> Path:
 
 def cells(lab: Path, text: str) -> list[tuple[str, str, str]]:
     (lab / "suite.toml").write_text(text)
-    made = make_cells(load_suite(lab / "suite.toml"), load_inventory(lab / "bench.toml"))
+    made = make_cells(load_suite(lab / "suite.toml"), open_boards(lab / "bench.toml").find)
     return [cell.key for cell in made]
 
 
@@ -134,7 +134,7 @@ def test_a_night_is_resumed_only_with_the_same_suite_models_and_goldens(lab: Pat
     def digest(text: str = SUITE) -> str:
         (lab / "suite.toml").write_text(text.replace("[[models]]", "[[models]]\ngolden = 'golden.npz'"))
         suite = load_suite(lab / "suite.toml")
-        return fingerprint(suite, make_cells(suite, load_inventory(lab / "bench.toml")))
+        return fingerprint(suite, make_cells(suite, open_boards(lab / "bench.toml").find))
 
     first = digest()
     assert digest() == first

@@ -13,7 +13,6 @@ from rkbench.boards.exporter.zipapp import build_exporter
 from rkbench.boards.model import Board
 from rkbench.boards.ssh.connection import connect, terminal_ask
 from rkbench.boards.transport import Channel
-from rkbench.boards.virtual.board import start_if_virtual
 from rkbench.borders.messages import answer
 from rkbench.errors import BoardError, ConnectionLostError, ProtocolError
 
@@ -70,7 +69,6 @@ def uninstall_exporter(board: Board) -> bool:
 def _run(board: Board, kind: type[T], command: str, *options: str) -> T:
     """Run one command of the exporter's zipapp on `board` and return its answer, a `kind`."""
     exporter = build_exporter()
-    board = start_if_virtual(board)
     with connect(board, ask=terminal_ask()) as transport:
         argv = boot_argv(board, exporter, command, *options, "--cache", board.cache_dir)
         channel = transport.open(argv)

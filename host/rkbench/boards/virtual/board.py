@@ -7,7 +7,6 @@ and the plan names the runtime `virtual`. Everything it yields is simulated, and
 
 from __future__ import annotations
 
-import atexit
 import os
 import shutil
 import sys
@@ -22,24 +21,6 @@ from rkbench.boards.virtual.trees import copy_tree, recorded_socs
 from rkbench.errors import InventoryError
 
 USER = "virtual"
-_running: dict[Board, VirtualBoard] = {}
-
-
-def start_if_virtual(board: Board) -> Board:
-    """Return where `board` can be reached: itself, or for a virtual one the server started for it.
-
-    The server lives as long as the process, so that a second session finds the cache of the first.
-    """
-    if not board.simulated or board.port is not None:
-        return board
-    if board not in _running:
-        _running[board] = VirtualBoard(board)
-        atexit.register(_stop, board)
-    return _running[board].board
-
-
-def _stop(board: Board) -> None:
-    _running.pop(board).close()
 
 
 class VirtualBoard:

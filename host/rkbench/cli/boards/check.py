@@ -28,12 +28,14 @@ def check(
     """
     from functools import partial
 
-    from rkbench.boards.inventory import resolve_board
+    from rkbench.boards.provider import open_boards
     from rkbench.campaign.check import examine
-    from rkbench.session import open_session
+    from rkbench.session import Sessions
     from rkbench.views.doctor import show_examination
 
-    board = resolve_board(name, inventory)
-    found = examine(board, models or [], partial(open_session, board), runtime=runtime)
+    boards = open_boards(inventory)
+    board = boards.find(name)[0]
+    with Sessions(boards.hold) as sessions:
+        found = examine(board, models or [], partial(sessions.open, board), runtime=runtime)
     show_examination(found.board, found.checks, json_file)
     return 1 if found.verdict == "fail" else 0

@@ -17,16 +17,19 @@ def list_boards(
     as_json: Annotated[bool, typer.Option("--json", help="As JSON on stdout.")] = False,
 ) -> None:
     """List the boards; with --status, who holds them."""
-    from rkbench.boards.inventory import find_inventory, load_inventory
+    from rkbench.boards.provider import open_boards
     from rkbench.views.boards import show_boards, show_states
 
-    found = load_inventory(find_inventory(inventory))
+    boards = open_boards(inventory)
+    found = boards.listed()
     if status:
         from rkbench.campaign.status import ask_boards
-        from rkbench.session import open_session
+        from rkbench.session import Sessions
 
-        show_states(ask_boards(found.boards, open_session), as_json=as_json)
+        with Sessions(boards.hold) as sessions:
+            states = ask_boards(found, sessions.open)
+        show_states(states, as_json=as_json)
     else:
-        show_boards(found.boards, as_json=as_json)
-    if not found.boards and not as_json:
-        typer.echo(f"no boards in {found.path}; add one: bench boards add NAME USER@HOST", err=True)
+        show_boards(found, as_json=as_json)
+    if not found and not as_json:
+        typer.echo(f"no boards in {boards.path}; add one: bench boards add NAME USER@HOST", err=True)

@@ -1,0 +1,71 @@
+"""Where boards come from: `--board NAME` asks the providers in order; the first that knows it holds it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Protocol
+
+from rkbench.boards.addressed import AddressedBoards
+from rkbench.boards.inventory import InventoryBoards, find_inventory, no_board
+from rkbench.boards.model import Board
+from rkbench.boards.virtual.provider import VirtualBoards
+
+
+class BoardProvider(Protocol):
+    """A source of boards, as an inventory is one."""
+
+    def names(self) -> Sequence[str]:
+        """Return the names of the boards that are there; boards made when asked for are not among them."""
+
+    def find(self, word: str) -> Sequence[Board]:
+        """Return the boards that `word` can mean, in the order to try; none where it means nothing here.
+
+        They are described, not reached. Raises InventoryError where the word is one of ours and wrong.
+        """
+
+    def hold(self, name: str) -> AbstractContextManager[Board]:
+        """Hold the board `name`, as `find` called it, and yield how it is reached meanwhile."""
+
+
+#: Holds the board of a name and yields how it is reached.
+Hold = Callable[[str], AbstractContextManager[Board]]
+#: The providers, in the order of asking; each is given the path of the inventory in use. A new one is its
+#: file and a line here.
+PROVIDERS: tuple[Callable[[Path], BoardProvider], ...] = (
+    InventoryBoards,
+    VirtualBoards,
+    AddressedBoards,
+)
+
+
+class Boards:
+    """All boards that `--board` can name, with the inventory at `path` as one source."""
+
+    def __init__(self, path: Path, providers: Sequence[Callable[[Path], BoardProvider]] = PROVIDERS) -> None:
+        self.path = path
+        self._providers = tuple(provider(path) for provider in providers)
+
+    def listed(self) -> tuple[Board, ...]:
+        """Return the boards that are there, whether or not anybody asks for them."""
+        return tuple(provider.find(name)[0] for provider in self._providers for name in provider.names())
+
+    def find(self, word: str) -> tuple[Board, ...]:
+        """Return the boards that `word` can mean, in the order to try: never none; raises InventoryError."""
+        return tuple(self._of(word).find(word))
+
+    def hold(self, name: str) -> AbstractContextManager[Board]:
+        """Hold the board `name`, one of `find`, and yield how it is reached meanwhile."""
+        return self._of(name).hold(name)
+
+    def _of(self, word: str) -> BoardProvider:
+        for provider in self._providers:
+            if provider.find(word):
+                return provider
+        raise no_board(word, self.listed(), self.path)
+
+
+def open_boards(inventory: Path | None = None) -> Boards:
+    """Return the boards that can be named, by the inventory that is named or found."""
+    return Boards(find_inventory(inventory))

@@ -1,0 +1,41 @@
+"""Virtual boards as a source of boards: `virtual` and `virtual:SOC`, each started when it is held."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+from rkbench.boards.model import VIRTUAL_HOST, Board
+
+
+class VirtualBoards:
+    """Boards that are made when they are asked for."""
+
+    def __init__(self, inventory: Path | None = None) -> None:
+        del inventory  # they stand in none
+
+    def names(self) -> tuple[str, ...]:
+        """Return nothing: there is none until it is asked for."""
+        return ()
+
+    def find(self, word: str) -> tuple[Board, ...]:
+        """Return the virtual board that `virtual[:SOC]` means."""
+        kind, _, soc = word.partition(":")
+        if kind != VIRTUAL_HOST:
+            return ()
+        return (Board(word, VIRTUAL_HOST, soc=soc or "rk3588", runtime="virtual", simulated=True),)
+
+    def hold(self, name: str) -> AbstractContextManager[Board]:
+        """Start it, and yield how it is reached while it runs."""
+        (board,) = self.find(name)
+        return run_virtual(board)
+
+
+@contextmanager
+def run_virtual(board: Board) -> Iterator[Board]:
+    """Start the virtual `board`, yield how it is reached, and end it; raises InventoryError."""
+    from rkbench.boards.virtual.board import VirtualBoard  # it brings an SSH server
+
+    with VirtualBoard(board) as running:
+        yield running.board
