@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -10,7 +11,19 @@ from pathlib import Path
 from typing import TypeVar
 
 from rkbench_agent.wire.board import Environment
-from rkbench_agent.wire.messages import Beat, Cancel, Done, Enough, Have, Hello, Log, Message, Want
+from rkbench_agent.wire.caveats import Caveat
+from rkbench_agent.wire.messages import (
+    Beat,
+    BoardCaveat,
+    Cancel,
+    Done,
+    Enough,
+    Have,
+    Hello,
+    Log,
+    Message,
+    Want,
+)
 from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.words import BEAT_INTERVAL_S, SILENCE_LIMIT_S
 
@@ -24,6 +37,7 @@ from rkbench.boards.ssh.connection import CONNECT_TIMEOUT_S, connect, terminal_a
 from rkbench.boards.transport import Transport
 from rkbench.errors import ConnectionLostError, ProtocolError
 
+_log = logging.getLogger("rkbench.agent")
 Answer = TypeVar("Answer", Environment, Have)
 #: So long the agent may take to end its workers and itself when it is told to.
 FAREWELL_S = 10.0
@@ -38,7 +52,7 @@ class Session:
         self._link = link
         self._silence_limit_s = silence_limit_s
         self._running = False
-        self.logs: list[Log] = []
+        self._caveats: dict[str, Caveat] = {}
         self.hello: Hello = link.hello
         self.environment: Environment = self._receive(Environment)
 
@@ -58,6 +72,7 @@ class Session:
         wanted = list(dict.fromkeys(file.digest for file in files))
         self._link.send(Want(wanted))
         have = self._receive(Have)
+        self._caveats.update((caveat.code, caveat) for caveat in have.caveats)
         present = set(have.digests)
         missing = {file.digest: file for file in files if file.digest not in present}
         check_room(self.board.name, list(missing.values()), have.partial, have.free_bytes)
@@ -73,12 +88,14 @@ class Session:
     def run(self, plan: Plan) -> Iterator[Message]:
         """Run `plan` and yield what the agent says, until it is done; beats are left out.
 
+        What it doubted of the board before comes first, with every plan: it is true of each run.
         When the caller stops early, or is interrupted, the plan is cancelled. Raises
         ConnectionLostError where the link breaks off or falls silent, ProtocolError on nonsense.
         """
         self._running = True
         self._link.send(plan)
         try:
+            yield from map(BoardCaveat, self._caveats.values())
             while self._running:
                 message = self._link.next()
                 if isinstance(message, Done):
@@ -133,13 +150,15 @@ class Session:
             raise
 
     def _receive(self, kind: type[Answer]) -> Answer:
-        """Return the next message of `kind`; log lines before it are kept in `logs`."""
+        """Return the next message of `kind`; caveats before it are kept for the runs."""
         while True:
             message = self._link.next()
             if isinstance(message, kind):
                 return message
-            if isinstance(message, Log):
-                self.logs.append(message)
+            if isinstance(message, BoardCaveat):
+                self._caveats[message.caveat.code] = message.caveat
+            elif isinstance(message, Log):
+                _log.info("%s: %s", self.board.name, message.text)
             elif not isinstance(message, Beat):
                 name = type(message).__name__
                 raise ProtocolError(f"board {self.board.name!r}: the agent sent {name} out of turn")

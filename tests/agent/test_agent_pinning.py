@@ -17,7 +17,8 @@ from rkbench_agent.board.conditions import Domain, Write, apply, big_cpus, plan_
 from rkbench_agent.board.guard import STATE
 from rkbench_agent.errors import PinRefusedError
 from rkbench_agent.wire.board import Environment, HeldClock, Pinning, Reading
-from rkbench_agent.wire.messages import Cancel, Finished, Latencies, Log
+from rkbench_agent.wire.caveats import caveat
+from rkbench_agent.wire.messages import BoardCaveat, Cancel, Finished, Latencies
 
 NPU = "sys/class/devfreq/fdab0000.npu"
 DDR = "sys/class/devfreq/dmc"
@@ -272,9 +273,27 @@ def test_what_a_killed_guard_left_is_given_back_by_the_next_start(
         os.kill(pid, signal.SIGKILL)
     kill_all(agent)
     assert clocks(board.root) != before
-    assert start().until(Log).text == "restored the clocks that an earlier push had left pinned"
+    told = start().until(BoardCaveat).caveat
+    assert told == caveat("clocks_restored", "restored the clocks that an earlier push had left pinned")
     assert clocks(board.root) == before
     assert not (board.cache / STATE).exists()
+
+
+def test_a_clock_that_cannot_be_given_back_is_a_doubt_about_every_run(
+    board: Bench, start: Callable[..., AgentProcess]
+) -> None:
+    agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=board.behaviour(hang={"stage": "inference"}))
+    agent.send(board.plan(board.spec(), pin=True))
+    assert agent.until(Pinning).pinned
+    for pid in guards_of(board):
+        os.kill(pid, signal.SIGKILL)
+    kill_all(agent)
+    (board.root / DDR / "governor").unlink()
+    (board.root / DDR / "governor").symlink_to("/proc/version")  # can be read, takes nothing
+    told = start().until(BoardCaveat).caveat
+    assert (told.code, told.weight) == ("clocks_not_restored", "doubt")
+    assert told.message.startswith("restored the clocks that an earlier push had left pinned; not: ")
+    assert "dmc" in told.message
 
 
 def test_a_guard_that_is_killed_meanwhile_is_a_caveat_and_leaves_nothing(

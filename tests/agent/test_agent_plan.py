@@ -50,6 +50,20 @@ def test_want_is_answered_with_what_the_cache_has(start: Start, bench: Bench) ->
     assert have.cache_dir == str(bench.cache)
 
 
+def test_a_cache_in_memory_is_a_caveat(start: Start, bench: Bench, tmp_path: Path) -> None:
+    bench.root = tmp_path / "root"
+    (bench.root / "proc/self").mkdir(parents=True)
+    (bench.root / "proc/self/mounts").write_text(f"/dev/x / ext4 rw 0 0\ntmpfs {tmp_path} tmpfs rw 0 0\n")
+    agent = start()
+    agent.send(Want([]))
+    (told,) = agent.until(Have).caveats
+    assert (told.code, told.weight) == ("cache_in_memory", "information")
+    assert (
+        told.message
+        == f"{bench.cache} is in memory (tmpfs): cached models take the RAM that is being measured"
+    )
+
+
 def test_one_variant_is_loaded_compared_and_timed(start: Start, bench: Bench) -> None:
     spec = bench.spec(golden=bench.golden(), replay=bench.replay(shift=0.5))
     messages = start().run(bench.plan(spec, warmup_iterations=5, block_iterations=40))

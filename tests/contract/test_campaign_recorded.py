@@ -26,7 +26,8 @@ from rkbench.runs.events import Ended, Event, Note, Sending, Waiting
 from rkbench.runs.model import TransferRecord
 from rkbench.store import Store, open_store
 from rkbench.store.lookup import find_run, find_runs
-from rkbench_agent.wire.messages import Latencies, Locked, Refused
+from rkbench_agent.wire.caveats import Caveat
+from rkbench_agent.wire.messages import BoardCaveat, Latencies, Locked, Refused
 from rkbench_agent.wire.plan import RunSettings
 
 BOARD = Board("virtual", "", soc="rk3588", simulated=True, runtime="virtual")
@@ -157,6 +158,15 @@ def test_a_held_board_is_told_then_refused(store: Store) -> None:
         run_campaign(ORDER, BOARD, connecting(session), store, events.append)
     assert Waiting("anna@desk (process 7)", 3.5) in events
     assert store.history() == []
+
+
+def test_what_the_agent_doubts_of_the_board_is_told_and_stored(store: Store) -> None:
+    hello, environment, *messages = read_recording("two_variants")
+    doubt = Caveat("clocks_not_restored", "restored the clocks ...; not: governor", "reboot the board")
+    outcome, events = run(RecordedSession([hello, environment, BoardCaveat(doubt), *messages]), store)
+    assert Note("agent: restored the clocks ...; not: governor") in events
+    assert [doubt in find_run(store, run.id).caveats for run in outcome.runs] == [True, True]
+    assert {run.verdict for run in outcome.runs} == {"SUSPECT"}
 
 
 def test_uploads_are_told_by_the_names_the_user_knows(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

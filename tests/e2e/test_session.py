@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import shutil
 import signal
 import struct
 from pathlib import Path
@@ -15,7 +16,7 @@ from rkbench.boards.model import Board
 from rkbench.boards.virtual.board import VirtualBoard
 from rkbench.errors import BoardError, ConnectionLostError, InventoryError
 from rkbench.session import Session, open_session
-from rkbench_agent.wire.messages import Beat, Done, Finished, Latencies, Progress
+from rkbench_agent.wire.messages import Beat, BoardCaveat, Done, Finished, Latencies, Progress
 from rkbench_agent.wire.plan import FileFigures, Plan, RunSettings, RunSpec, TensorSpec
 
 #: Never reached: only a cancel or a fault ends such a plan.
@@ -72,6 +73,21 @@ def test_enough_of_a_run_ends_it_long_before_its_plan_does(board: PipeBoard, tmp
     (finished,) = [message for message in messages if isinstance(message, Finished)]
     assert finished.iterations < ENDLESS
     assert any(isinstance(message, Finished) and message.iterations == 100 for message in again)
+
+
+def test_what_the_agent_doubts_of_the_board_comes_first_with_every_plan(
+    pipe_board: PipeBoard, data: Path, tmp_path: Path
+) -> None:
+    root = tmp_path / "root"
+    shutil.copytree(data / "boards/rk3588", root, symlinks=True)
+    (root / "proc/self").mkdir()
+    (root / "proc/self/mounts").write_text(f"tmpfs {tmp_path} tmpfs rw 0 0\n")
+    pipe_board.environment["RKBENCH_SYS_ROOT"] = str(root)
+    with pipe_board.session() as session:
+        first, second = (next(session.run(plan_for(session, tmp_path, 100))) for _ in range(2))
+    assert isinstance(first, BoardCaveat)
+    assert first.caveat.code == "cache_in_memory"
+    assert second == first
 
 
 def test_leaving_the_loop_cancels_and_the_session_goes_on(board: PipeBoard, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from typing import Callable, Deque, Optional
 
 from rkbench_agent.errors import HostGoneError
 from rkbench_agent.wire import codec, messages
+from rkbench_agent.wire.caveats import caveat
 from rkbench_agent.wire.lines import LineBuffer
 from rkbench_agent.wire.messages import Message
 
@@ -137,6 +138,10 @@ class HostLink:
     def log(self, text: str) -> None:
         """Send a line of the agent's own."""
         self.send(messages.Log(None, "agent", text, time.monotonic_ns()))
+
+    def doubt(self, code: str, text: str, advice: str = "") -> None:
+        """Send a caveat of the board as a whole; `code` is one of WEIGHTS."""
+        self.send(messages.BoardCaveat(caveat(code, text, advice)))
 
     def check(self) -> None:
         """Raise HostGoneError if the host was silent for too long or does not read."""

@@ -4,7 +4,7 @@
 
 stdin carries the file from byte OFFSET on: as it is (CODEC `stored`) or as one zlib stream (`zlib`).
 The line `rkbench-put ready` on stdout says that the bytes are welcome; a host that resumes waits for
-it. The answer is one line of JSON: `{"ok": true, "cached": bool, "note": ...}` or
+it. The answer is one line of JSON: `{"ok": true, "cached": bool}` or
 `{"error": KIND, "message": ..., "received": N, ...}` with the kinds of `storage.StorageError`.
 """
 
@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List
 
 from rkbench_agent.errors import StorageError
-from rkbench_agent.line.storage import DISK_FULL, Cache, file_system, raise_storage, unlink
+from rkbench_agent.line.storage import DISK_FULL, Cache, raise_storage, unlink
 from rkbench_agent.wire.words import SILENCE_LIMIT_S
 
 CHUNK_BYTES = 1 << 20
@@ -66,10 +66,7 @@ def _put(args: List[str], silence_limit_s: float) -> Dict[str, Any]:
         keep=args[7:],
     )
     cache.purge()
-    note = None
-    if file_system(cache.folder) == "tmpfs":
-        note = f"{cache.folder} is in memory (tmpfs): cached models take the RAM that is being measured"
-    return {"ok": True, "cached": not received, "note": note}
+    return {"ok": True, "cached": not received}
 
 
 def store(

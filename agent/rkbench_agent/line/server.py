@@ -18,14 +18,16 @@ from typing import Any, Deque, List, Optional
 
 from rkbench_agent import __version__
 from rkbench_agent.board.environment import read_environment
-from rkbench_agent.board.guard import LOCK_WAIT_S, is_left, settle
+from rkbench_agent.board.guard import LOCK_WAIT_S
 from rkbench_agent.board.lock import BoardLock, read_holder, wide_lock_file
 from rkbench_agent.board.pinning import Pin
 from rkbench_agent.board.sensors import Sensors
-from rkbench_agent.errors import CancelledError, HostGoneError, StorageError
+from rkbench_agent.errors import CancelledError, HostGoneError
 from rkbench_agent.line.link import HostLink
+from rkbench_agent.line.settling import settle_clocks
 from rkbench_agent.line.storage import Cache
 from rkbench_agent.line.waiting import take_board
+from rkbench_agent.line.want import look_up
 from rkbench_agent.loop import Loop
 from rkbench_agent.processes import package_root
 from rkbench_agent.run.conduct import Conductor
@@ -38,7 +40,6 @@ from rkbench_agent.wire.messages import (
     Cancel,
     Done,
     Enough,
-    Have,
     Hello,
     Message,
     Refused,
@@ -103,7 +104,7 @@ class Supervisor:
     def serve(self) -> None:
         """Say hello, then do what the host asks; ends with HostGoneError."""
         self._hello()
-        self._settle(0.0)
+        settle_clocks(self._link, self._cache.folder, self._settings.root, 0.0)
         self._send_environment(None)
         self._loop.watch(self._link.in_fd, self._link.receive)
         self._loop.start(self._settings.beat_interval_s, lambda: self._link.send(Beat()))
@@ -138,7 +139,7 @@ class Supervisor:
 
     def _on_message(self, message: Message) -> None:
         if isinstance(message, Want):
-            self._answer(message)
+            self._link.send(look_up(message, self._cache, self._settings.root / "proc/self/mounts"))
         elif isinstance(message, Enough):
             # One that crosses the end of its plan on the line has nothing to end any more.
             if self._conductor is not None:
@@ -160,16 +161,6 @@ class Supervisor:
         if self._cancelled:
             self._cancelled = False
             raise CancelledError
-
-    def _answer(self, want: Want) -> None:
-        try:
-            have = self._cache.have(want.digests)
-            partial = self._cache.partial_sizes(want.digests)
-        except StorageError as error:
-            self._link.log(f"cache: {error}")
-            have, partial = [], {}
-        free = self._cache.free_bytes(want.digests)
-        self._link.send(Have(have, partial, free, str(self._cache.folder)))
 
     def _run_plan(self, plan: Plan) -> None:
         lock = BoardLock(self._cache.lock_file, wide_lock_file(self._settings.root))
@@ -193,7 +184,7 @@ class Supervisor:
             return
         renewing = self._loop.start(self._settings.beat_interval_s, lambda: lock.renew(limit_s))
         try:
-            self._settle(LOCK_WAIT_S)
+            settle_clocks(self._link, self._cache.folder, self._settings.root, LOCK_WAIT_S)
             pin = self._pin(plan) if plan.settings.pin else None
             try:
                 self._measure(plan, pin)
@@ -230,23 +221,6 @@ class Supervisor:
             pin.end()
             raise
         return pin
-
-    def _settle(self, wait_s: float) -> None:
-        """Give back what a guard that was killed left pinned, and wait for one that still restores."""
-        if not is_left(self._cache.folder):
-            return
-        try:
-            failed = settle(self._cache.folder, self._settings.root, wait_s)
-        except TimeoutError as error:
-            if wait_s:
-                self._link.log(f"the clocks of an earlier push: {error}")
-            return
-        except OSError as error:
-            self._link.log(f"the clocks of an earlier push: {error}")
-            return
-        if failed is not None:
-            told = f"; not: {', '.join(failed)}" if failed else ""
-            self._link.log(f"restored the clocks that an earlier push had left pinned{told}")
 
     def _wait(self, seconds: float) -> None:
         end = time.monotonic() + seconds

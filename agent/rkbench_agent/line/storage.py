@@ -146,6 +146,10 @@ class Cache:
         return [path for path in _files(self.objects) if _DIGEST.match(path.name)]
 
 
+#: What `file_system` calls a file system in memory.
+TMPFS = "tmpfs"
+
+
 def file_system(folder: Path, mounts: Path = Path("/proc/self/mounts")) -> Optional[str]:
     """Return the type of the file system that holds `folder` (ext4, tmpfs, ...); None if unknown."""
     best, kind = "", None

@@ -32,7 +32,7 @@ def take_board(
             return False
         if holder is None:
             if lock.doubt is not None:
-                link.log(lock.doubt)
+                link.doubt("other_users_unseen", lock.doubt)
             return True
         remaining_s = deadline - time.monotonic()
         if remaining_s <= 0:

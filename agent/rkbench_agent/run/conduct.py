@@ -180,7 +180,8 @@ class Conductor:
             for state in self._unfinished():
                 self._make_ready(state)
         except RunFailedError as error:
-            self._host.log(f"not all variants load together, so every block loads anew: {error}")
+            text = f"not all variants load together, so every block loads anew: {error}"
+            self._host.doubt("blocks_load_anew", text)
             for state in self._unfinished():
                 self._workers.stop(state)
             return False

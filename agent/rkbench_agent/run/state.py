@@ -24,8 +24,8 @@ class Host(Protocol):
         """Send a message that a worker has encoded already."""
         ...
 
-    def log(self, text: str) -> None:
-        """Send a line of the agent's own."""
+    def doubt(self, code: str, text: str, advice: str = "") -> None:
+        """Send a caveat of the board as a whole; `code` is one of WEIGHTS."""
         ...
 
 

@@ -13,6 +13,11 @@ DOUBT = "doubt"
 WEIGHTS = {
     # what the agent knows
     "background_load": DOUBT,
+    "blocks_load_anew": INFORMATION,
+    "cache_in_memory": INFORMATION,
+    "cache_unreadable": INFORMATION,
+    "clocks_not_restored": DOUBT,
+    "clocks_restored": INFORMATION,
     "core_mask_ignored": DOUBT,
     "core_mask_replaced": DOUBT,
     "cores_not_modelled": DOUBT,
@@ -22,6 +27,7 @@ WEIGHTS = {
     "not_cool": DOUBT,
     "not_on_big_cores": DOUBT,
     "not_pinned": DOUBT,
+    "other_users_unseen": INFORMATION,
     "outputs_not_recorded": DOUBT,
     "pin_lost": DOUBT,
     "profile_failed": DOUBT,

@@ -74,6 +74,14 @@ class Have:
     partial: Dict[str, int]
     free_bytes: int
     cache_dir: str
+    caveats: List[Caveat] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class BoardCaveat:
+    """What the agent doubts of the board as a whole: it goes with every run from here on."""
+
+    caveat: Caveat
 
 
 @dataclass(frozen=True)
@@ -276,6 +284,7 @@ Message = Union[
     Hello,
     Environment,
     Have,
+    BoardCaveat,
     Locked,
     Pinning,
     Progress,

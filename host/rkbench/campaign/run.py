@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rkbench_agent.wire.board import Environment, Pinning
-from rkbench_agent.wire.messages import Locked, Log, Message, Progress, Refused
+from rkbench_agent.wire.messages import BoardCaveat, Locked, Log, Message, Progress, Refused
 from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.words import BUSY, CANCELLED, CONNECTION
 
@@ -180,6 +180,8 @@ class _Runner:
             self._listener(Measuring(name, message.stage, message.done, message.total, message.unit))
         elif isinstance(message, Pinning):
             self._listener(Note(describe_conditions(message)))
+        elif isinstance(message, BoardCaveat):
+            self._listener(Note(f"agent: {message.caveat.message}"))
         elif isinstance(message, Log) and message.run is None:
             self._listener(Note(f"agent: {message.text}"))
         ended = self._collector.add(message)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field, replace
 from rkbench_agent.wire.board import Environment, Pinning, Reading
 from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import (
+    BoardCaveat,
     Failed,
     Finished,
     Latencies,
@@ -57,6 +58,7 @@ class _Run:
     errors: list[OutputError] = field(default_factory=list)
     checks: list[OutputCheck] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
+    board_caveats: dict[str, Caveat] = field(default_factory=dict)
     end: Finished | Failed | None = None
 
 
@@ -79,6 +81,10 @@ class Collector:
         if isinstance(message, Pinning):
             self._conditions = _conditions(message)
             return None
+        if isinstance(message, BoardCaveat):
+            for run in self._unended():
+                run.board_caveats[message.caveat.code] = message.caveat
+            return None
         if isinstance(message, Environment):
             for run in self._runs.values():
                 board = update_record(run.header.board, message)
@@ -95,7 +101,10 @@ class Collector:
 
     def unfinished(self) -> list[str]:
         """Return the ids of the runs that neither finished nor failed, in plan order."""
-        return [name for name, run in self._runs.items() if run.end is None]
+        return [run.header.id for run in self._unended()]
+
+    def _unended(self) -> list[_Run]:
+        return [run for run in self._runs.values() if run.end is None]
 
     def result(self, run_id: str, failure: Failure | None = None) -> Collected:
         """Return what run `run_id` yielded so far; `failure` says why it ended where the agent did not."""
@@ -174,7 +183,7 @@ def _all_caveats(run: _Run, result: RunResult) -> tuple[Caveat, ...]:
     """Return what is known before the run, what the result shows, and what the agent and the log say."""
     found = run.header.caveats + caveats_of(result, run.latencies.timed())
     known = {caveat.code for caveat in run.header.caveats}
-    told = _agent_caveats(run.end)
+    told = (*run.board_caveats.values(), *_agent_caveats(run.end))
     if any(caveat.code == "background_load" for caveat in told):
         # It says the same, and how long it was waited for.
         found = tuple(caveat for caveat in found if caveat.code != "npu_busy")

@@ -9,10 +9,19 @@ from rkbench.runs.caveats import caveats_of
 from rkbench.runs.collect import Collected, Collector
 from rkbench.runs.cycles import load_cycles
 from rkbench.runs.extras import Conditions, held_text
+from rkbench.runs.model import Failure
 from rkbench.runs.parts import load
 from rkbench_agent.wire.board import HeldClock, Pinning, Reading
-from rkbench_agent.wire.caveats import Caveat
-from rkbench_agent.wire.messages import Finished, Latencies, LoadCycle, LoadMemory, Message, Provenance
+from rkbench_agent.wire.caveats import INFORMATION, Caveat
+from rkbench_agent.wire.messages import (
+    BoardCaveat,
+    Finished,
+    Latencies,
+    LoadCycle,
+    LoadMemory,
+    Message,
+    Provenance,
+)
 
 BARE = replace(make_run(), load=None, latency=None, throughput_per_s=None, outputs=(), readings=None)
 RUN = BARE.id
@@ -149,3 +158,17 @@ def test_the_agents_word_on_background_load_replaces_the_hosts() -> None:
     codes = [item.code for item in run.caveats]
     assert "background_load" in codes
     assert "npu_busy" not in codes
+
+
+def test_what_the_agent_doubts_of_the_board_goes_with_every_run_that_has_not_ended() -> None:
+    second = replace(BARE, id="push2-02")
+    collector = Collector([BARE, second])
+    early = Caveat("cache_in_memory", "/tmp is in memory", "name a folder", INFORMATION)
+    late = Caveat("clocks_not_restored", "not: governor", "reboot")
+    collector.add(BoardCaveat(early))
+    collector.add(Finished(RUN, 1, MEASURED))
+    collector.add(BoardCaveat(late))
+    assert early in collector.result(RUN).run.caveats
+    assert late not in collector.result(RUN).run.caveats
+    cut = collector.result("push2-02", Failure("connection", "cancelled", "cut off", "")).run
+    assert {early, late} <= set(cut.caveats)

@@ -23,7 +23,6 @@ class PutReply:
 
     ok: bool = False
     cached: bool = False
-    note: str | None = None
     error: str | None = None
     message: str = ""
     needed_bytes: int | None = None

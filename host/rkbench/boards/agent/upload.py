@@ -71,7 +71,6 @@ class Transfer:
     duration_s: float
     resumed_bytes: int = 0
     codec: str | None = None
-    note: str | None = None
 
 
 def choose_codec(path: Path) -> str:
@@ -130,7 +129,6 @@ def send_file(
         time.monotonic() - start,
         offset,
         sender.codec,
-        reply.note,
     )
 
 
