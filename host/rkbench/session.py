@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -104,7 +104,8 @@ class Session:
                     yield message
         finally:
             if self._running and self._link.is_alive:
-                self.cancel()
+                with suppress(ConnectionLostError):  # then there is nothing left to cancel
+                    self.cancel()
 
     def enough(self, run: str) -> None:
         """Have the timed part of a run end with its present block. Neither waits nor raises."""

@@ -101,6 +101,14 @@ def test_leaving_the_loop_cancels_and_the_session_goes_on(board: PipeBoard, tmp_
     assert any(isinstance(message, Finished) for message in messages)
 
 
+def test_leaving_the_loop_after_the_agent_was_killed_raises_nothing(board: PipeBoard, tmp_path: Path) -> None:
+    with board.session() as session:
+        running = session.run(plan_for(session, tmp_path, ENDLESS))
+        next(running)
+        os.kill(session.hello.pid, signal.SIGKILL)
+        running.close()  # type: ignore[attr-defined]  # it is a generator
+
+
 def test_an_interrupt_inside_the_loop_cancels_and_goes_on_upwards(board: PipeBoard, tmp_path: Path) -> None:
     with pytest.raises(KeyboardInterrupt), board.session() as session:
         for message in session.run(plan_for(session, tmp_path, ENDLESS)):
