@@ -19,11 +19,10 @@ def demo(
     """The story of the 3 MB that became 60 MB, without hardware."""
     from rkbench.demo.run import demo_data, push_variants, read_facts
     from rkbench.views.demo import print_end, print_opening, render_json, without_percentages
-    from rkbench.views.output import STDOUT, check_output, write_text
+    from rkbench.views.output import STDOUT, check_outputs, write_text
     from rkbench.views.push.console import make_console
 
-    if json_file is not None:
-        check_output(json_file)
+    check_outputs({"--json": json_file})
     quiet, console = json_file == STDOUT, make_console(sys.stdout)
     with demo_data() as data:
         facts = read_facts(data)
