@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import sys
 from pathlib import Path
 from typing import Any, Callable, Dict, List
 
 import pytest
 from agent_bench import TREES, AgentProcess, Bench, model_bytes, of_kind
+from rkbench_agent.board.busiest import busiest_processes
 from rkbench_agent.board.sensors import busy_ratio
 from rkbench_agent.errors import RunFailedError
 from rkbench_agent.run.child import Child
@@ -94,6 +97,40 @@ def test_an_npu_that_others_use_is_a_caveat(board: Bench, start: Callable[..., A
     assert caveats_of(messages)["background_load"] == (
         "others load the board: NPU 42 % before the run, for 0.3 s"
     )
+
+
+def write_process(root: Path, pid: int, name: str, ticks: int) -> None:
+    folder = root / "proc" / str(pid)
+    folder.mkdir(exist_ok=True)
+    fields = ["S", "1", *["0"] * 9, str(ticks), *["0"] * 7, "12345", *["0"] * 30]
+    (folder / "stat").write_text(f"{pid} ({name}) {' '.join(fields)}\n")
+    (folder / "status").write_text(f"Name:\t{name}\nUid:\t0\t0\t0\t0\n")
+    (folder / "cmdline").write_text(name)
+
+
+def test_the_busiest_processes_are_named_the_most_busy_first(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    psutil = pytest.importorskip("psutil")
+    monkeypatch.setattr(psutil, "PROCFS_PATH", "/proc")  # given back afterwards
+    ticks = os.sysconf("SC_CLK_TCK")
+    (tmp_path / "proc").mkdir()
+    (tmp_path / "proc/stat").write_text("cpu  1 0 1 1 1 0 0 0 0 0\nbtime 1790000000\n")
+    for pid, name in ((7, "ffmpeg"), (8, "idle"), (9, "rknn_server")):
+        write_process(tmp_path, pid, name, 1000)
+
+    def pause(seconds: float) -> None:
+        write_process(tmp_path, 7, "ffmpeg", 1000 + int(0.5 * seconds * ticks))
+        write_process(tmp_path, 9, "rknn_server", 1000 + int(1.5 * seconds * ticks))
+        write_process(tmp_path, 10, "new", 5000)
+
+    told = busiest_processes(tmp_path, pause, 2.0)
+    assert told == ["rknn_server (process 9) 150 %", "ffmpeg (process 7) 50 %"]
+
+
+def test_without_psutil_nobody_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "psutil", None)
+    assert busiest_processes(tmp_path, lambda seconds: None, 0.2) == []
 
 
 def test_a_calm_board_has_no_such_caveat(board: Bench, start: Callable[..., AgentProcess]) -> None:

@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 from typing import Callable, List, Optional, Tuple
 
+from rkbench_agent.board.busiest import busiest_processes
 from rkbench_agent.board.sensors import busy_ratio, cpu_times, npu_core_loads, temperatures
 from rkbench_agent.board.system_files import SystemFiles
 from rkbench_agent.loop import Loop
@@ -63,8 +64,7 @@ class Readiness:
             if busy is None:
                 return []
             if time.monotonic() >= deadline:
-                text = f"others load the board: {busy} before the run, for {limit_s:g} s"
-                return [caveat("background_load", text, "find who (top), and measure when it is over")]
+                return [_background(busy, limit_s, busiest_processes(self._root, self._pause, LOAD_WINDOW_S))]
 
     def _find_load(self) -> Optional[str]:
         """Return what is busy, in words, or None; takes LOAD_WINDOW_S where the CPUs tell their load."""
@@ -89,6 +89,14 @@ class Readiness:
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self._loop.turn(max(0.0, end - time.monotonic()))
+
+
+def _background(busy: str, waited_s: float, who: List[str]) -> Caveat:
+    text = f"others load the board: {busy} before the run, for {waited_s:g} s"
+    if not who:
+        return caveat("background_load", text, "find who (top), and measure when it is over")
+    advice = "stop them, or measure when they are over"
+    return caveat("background_load", f"{text}; most of the CPUs: {', '.join(who)}", advice)
 
 
 def _not_cool(zone: str, celsius: float, limit: float, waited_s: float) -> Caveat:

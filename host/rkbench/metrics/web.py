@@ -13,7 +13,8 @@ from socketserver import ThreadingMixIn
 from typing import Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
-from prometheus_client.core import CounterMetricFamily, InfoMetricFamily
+import psutil
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
@@ -35,10 +36,12 @@ class HostCollector(Collector):
     """What `bench serve` itself is and uses."""
 
     def collect(self) -> Iterable[Metric]:
-        """Return version and CPU time."""
+        """Return version, CPU time and memory."""
         yield InfoMetricFamily("rkbench_host", "Version of bench serve.", value={"version": __version__})
         text = "CPU time that bench serve has used."
         yield CounterMetricFamily("process_cpu_seconds", text, value=time.process_time())
+        text, resident = "Memory that bench serve takes.", psutil.Process().memory_info().rss
+        yield GaugeMetricFamily("process_resident_memory_bytes", text, value=resident)
 
 
 class App:
