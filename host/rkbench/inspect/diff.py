@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from rkbench.inspect.diff_document import ContentDiff
 from rkbench.rknn.contents import Layer, Sections, Tensor
 from rkbench.rknn.model import RknnModel
 
@@ -32,16 +33,6 @@ class LayerDiff:
     def dtype_changed(self) -> bool:
         """True where both files hold the layer and it computes in different dtypes."""
         return bool(self.before and self.after and self.before.dtype != self.after.dtype)
-
-
-@dataclass(frozen=True)
-class ContentDiff:
-    """A constant of both files, paired by name and place, whose bytes differ."""
-
-    name: str
-    kind: str
-    before_bytes: int
-    after_bytes: int
 
 
 @dataclass(frozen=True)

@@ -6,14 +6,17 @@ Its fields in their order are the JSON. Sizes are in bytes; None means unknown, 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from rkbench.inspect.answers import FourAnswers
 from rkbench.inspect.causes import Cause
-from rkbench.inspect.diff import ContentDiff
 from rkbench.inspect.myths import Myth
 from rkbench.rknn.contents import Sections
 from rkbench.rknn.targets import Dtype
+
+if TYPE_CHECKING:  # most files are inspected alone, and a dataclass takes half a millisecond to make
+    from rkbench.inspect.diff_document import FileDiff
+    from rkbench.inspect.onnx_document import OnnxComparison
 
 SCHEMA: Literal["rkbench-inspect/1"] = "rkbench-inspect/1"
 
@@ -107,124 +110,6 @@ class OrdinaryBytes:
 
 
 @dataclass(frozen=True)
-class OnnxNode:
-    """One node of the ONNX: what its weights need, what was predicted, what it owns in the file."""
-
-    name: str
-    type: str
-    becomes: str
-    needed_bytes: int
-    predicted_bytes: int
-    """Constants that the prediction gives it."""
-    file_bytes: int | None
-    """Bytes of the layers that came from it; None where no layer names it (fused or folded away)."""
-    layers: tuple[str, ...]
-    note: str
-    smaller_dtype: Dtype | None
-
-
-@dataclass(frozen=True)
-class PredictedNode:
-    """What one ONNX node will own in the .rknn."""
-
-    name: str
-    type: str
-    becomes: str
-    weight_bytes: int
-    needed_bytes: int
-    weight_bytes_fp16: int
-    weight_bytes_int8: int
-    command_bytes: int | None
-    note: str
-    smaller_dtype: Dtype | None
-
-
-@dataclass(frozen=True)
-class PredictedFile:
-    """What an ONNX will become on one target at one dtype; nothing was converted."""
-
-    target: str
-    dtype: Dtype
-    toolkit_version: str | None
-    """None means the newest."""
-    onnx_bytes: int
-    elements: dict[str, int]
-    """Elements of the stored weights by ONNX dtype."""
-    nodes: tuple[PredictedNode, ...]
-    weight_bytes: int
-    needed_weight_bytes: int
-    command_bytes: int
-    weight_bytes_fp16: int
-    weight_bytes_int8: int
-    command_bytes_fp16: int
-    command_bytes_int8: int
-    notes: tuple[str, ...]
-    file_bytes: int
-    file_bytes_is_estimate: bool
-    ratio: float | None
-    """Constants against what the stored weights need."""
-    smaller_dtype: Dtype
-    provenance: Literal["predicted"]
-
-
-@dataclass(frozen=True)
-class OnnxComparison:
-    """An ONNX with its prediction, and beside the file that it became where there is one."""
-
-    path: str
-    file_bytes: int | None
-    ratio_to_onnx: float | None
-    """File bytes against ONNX bytes; None without a file."""
-    ratio_to_needed: float | None
-    """File bytes against what the weights need at the file's dtype; None without a file or weights."""
-    nodes: tuple[OnnxNode, ...]
-    prediction: PredictedFile
-    fix: tuple[str, ...]
-    """Commands that rewrite the network."""
-
-
-@dataclass(frozen=True)
-class LayerChange:
-    """A layer that differs; None where a file has none of that name."""
-
-    name: str
-    before_bytes: int | None
-    after_bytes: int | None
-    before_dtype: str | None
-    after_dtype: str | None
-
-
-@dataclass(frozen=True)
-class CauseChange:
-    """One cause and the bytes that it owns before and after; None where a file does not have it."""
-
-    code: str
-    title: str
-    before_bytes: int | None
-    after_bytes: int | None
-
-
-@dataclass(frozen=True)
-class FileDiff:
-    """The inspected file (before) against another (after)."""
-
-    other: str
-    other_bytes: int
-    sentence: str
-    size_difference_bytes: int
-    same_weights: bool
-    sections: dict[str, int]
-    """Bytes after less bytes before, of every section that changed."""
-    file: dict[str, tuple[str, str]]
-    """What the files say of themselves and disagree on."""
-    layers: tuple[LayerChange, ...]
-    contents: tuple[ContentDiff, ...]
-    """Constants whose bytes differ."""
-    causes: tuple[CauseChange, ...]
-    """Only those whose bytes differ, the largest change first."""
-
-
-@dataclass(frozen=True)
 class Inspection:
     """One .rknn explained, or one .onnx predicted: what a converted file alone can tell is then empty."""
 
@@ -252,9 +137,11 @@ class Inspection:
     diff: FileDiff | None
 
 
-@dataclass(frozen=True)
 class FileInspection(Inspection):
-    """The inspection of a .rknn: what only a converted file can tell is there."""
+    """The inspection of a .rknn: what only a converted file can tell is there.
+
+    The fields are those of Inspection: to decorate it anew would only cost `bench inspect` a millisecond.
+    """
 
     file: InspectedFile
     sections: Sections

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rkbench.inspect.causes import Cause
 from rkbench.inspect.diff import LayerDiff, ModelDiff
-from rkbench.inspect.document import CauseChange, FileDiff, LayerChange
+from rkbench.inspect.diff_document import CauseChange, FileDiff, LayerChange
 from rkbench.units import format_bytes
 
 

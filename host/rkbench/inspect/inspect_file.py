@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rkbench.errors import UsageError
-from rkbench.inspect.document import FileDiff, FileInspection, Inspection
+from rkbench.inspect.document import FileInspection, Inspection
 from rkbench.inspect.inspect_model import inspect_model
 from rkbench.rknn import RknnModel, open_model
+
+if TYPE_CHECKING:
+    from rkbench.inspect.diff_document import FileDiff
 
 DEFAULT_TARGET = "rk3588"
 DEFAULT_DTYPE = "fp16"

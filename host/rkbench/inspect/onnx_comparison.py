@@ -9,15 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from rkbench.inspect.causes import Fix
-from rkbench.inspect.document import (
-    SCHEMA,
-    FileInspection,
-    Inspection,
-    OnnxComparison,
-    OnnxNode,
-    PredictedFile,
-    PredictedNode,
-)
+from rkbench.inspect.document import SCHEMA, FileInspection, Inspection
+from rkbench.inspect.onnx_document import OnnxComparison, OnnxNode, PredictedFile, PredictedNode
 from rkbench.inspect.prediction import fix_commands, predicted_sentence
 from rkbench.onnx.prediction import NodePrediction, Prediction
 from rkbench.units import format_bytes

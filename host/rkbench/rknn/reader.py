@@ -13,7 +13,6 @@ from rkbench.rknn.contents import Contents, FileInfo, Graph, Memory, Sections
 from rkbench.rknn.file_format import SECTION_OF_KIND, TASK_BYTES
 from rkbench.rknn.identify import identify, unreadable
 from rkbench.rknn.layers import sections_of_buffers
-from rkbench.rknn.mini import read_mini_payload
 from rkbench.rknn.model import RknnModel
 from rkbench.rknn.payload import Payload, read_payload
 
@@ -57,8 +56,7 @@ def _read(path: Path, mapping: mmap.mmap) -> RknnModel:
         start, end = container.payload_offset, container.payload_offset + container.payload_bytes
         budget_bytes = 2 * len(view) + BUDGET_BASE_BYTES
         with view[start:end] as payload_view:
-            read = read_mini_payload if container.mini else read_payload
-            payload = read(payload_view, start, budget_bytes)
+            payload = _payload(payload_view, start, budget_bytes, mini=container.mini)
     return RknnModel(
         file=_file_info(path, len(mapping), container, document, payload),
         sections=_sections(container, payload),
@@ -66,6 +64,14 @@ def _read(path: Path, mapping: mmap.mmap) -> RknnModel:
         contents=Contents(payload.graphs, payload.buffers, mapping),
         task_count=_task_count(payload.graphs),
     )
+
+
+def _payload(view: memoryview, start: int, budget_bytes: int, *, mini: bool) -> Payload:
+    if not mini:
+        return read_payload(view, start, budget_bytes)
+    from rkbench.rknn.mini import read_mini_payload  # few files are
+
+    return read_mini_payload(view, start, budget_bytes)
 
 
 def _file_info(

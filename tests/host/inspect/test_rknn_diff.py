@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from rkbench.inspect.diff import ContentDiff, diff_models
+from rkbench.inspect.diff import diff_models
+from rkbench.inspect.diff_document import ContentDiff
 from rkbench.rknn import open_model
 from rknn_writer import MODELS, opened, small_spec, write_model
 

@@ -20,8 +20,8 @@ from rkbench.inspect.answers import (
     PrecisionAnswer,
     SizeAnswer,
 )
-from rkbench.inspect.diff import ContentDiff
-from rkbench.inspect.document import CauseChange, FileDiff, FileInspection, Inspection, LayerChange
+from rkbench.inspect.diff_document import CauseChange, ContentDiff, FileDiff, LayerChange
+from rkbench.inspect.document import FileInspection, Inspection
 from rkbench.inspect.inspect_file import Request, inspect_file
 from rkbench.inspect.onnx_comparison import add_onnx
 from rkbench.onnx import Prediction

@@ -8,8 +8,6 @@ from rkbench.inspect.causes import Cause
 from rkbench.inspect.document import FileInspection, InspectedLayer, InspectedMemory, Inspection
 from rkbench.inspect.formatting import percent
 from rkbench.units import UNKNOWN, format_bytes, printable
-from rkbench.views.inspect.console_diff import render_diff
-from rkbench.views.inspect.console_onnx import render_onnx
 from rkbench.views.inspect.labels import (
     SECTION_TITLES,
     answered_questions,
@@ -49,10 +47,14 @@ def render_console(
             _answers(inspection, width, style),
         ]
     if inspection.onnx:
+        from rkbench.views.inspect.console_onnx import render_onnx
+
         parts.append(render_onnx(inspection.onnx, width, style))
     if myths and inspection.myths:
         parts.append(_myths(inspection, width, style))
     if inspection.diff:
+        from rkbench.views.inspect.console_diff import render_diff
+
         parts.append(render_diff(inspection.diff, width, style))
     return "\n\n".join(part for part in parts if part) + "\n"
 

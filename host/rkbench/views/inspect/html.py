@@ -12,15 +12,10 @@ from html import escape
 from pathlib import Path
 
 from rkbench.inspect.causes import Cause, Fix
-from rkbench.inspect.document import (
-    FileDiff,
-    FileInspection,
-    InspectedMemory,
-    Inspection,
-    OnnxComparison,
-    OnnxNode,
-)
+from rkbench.inspect.diff_document import FileDiff
+from rkbench.inspect.document import FileInspection, InspectedMemory, Inspection
 from rkbench.inspect.formatting import percent
+from rkbench.inspect.onnx_document import OnnxComparison, OnnxNode
 from rkbench.units import UNKNOWN, format_bytes
 from rkbench.views.inspect.json import to_json
 from rkbench.views.inspect.labels import (

@@ -4,10 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rkbench.inspect.answers import FourAnswers, LayerElsewhere, PoolingConvolution
-from rkbench.inspect.document import InspectedLayer, InspectedTensor, OnnxComparison, OnnxNode
+from rkbench.inspect.document import InspectedLayer, InspectedTensor
 from rkbench.units import format_bytes
+
+if TYPE_CHECKING:
+    from rkbench.inspect.onnx_document import OnnxComparison, OnnxNode
 
 SECTION_TITLES = {
     "weights": "weights",
