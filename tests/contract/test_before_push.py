@@ -9,7 +9,7 @@ import pytest
 from made_files import make_file_info
 from recorded import read_recording
 from rkbench.boards.model import Board
-from rkbench.campaign.check import Findings, before_push
+from rkbench.campaign.check import PushChecks, check_for_push
 from rkbench.errors import ModelError
 from rkbench.rknn.contents import FileInfo
 from rkbench_agent.wire.board import DeviceNode, Environment, GovernorFile, Library
@@ -32,12 +32,12 @@ HEALTHY = Environment(
 MODEL = make_file_info()
 
 
-def look(model: FileInfo = MODEL, *, force: bool = False, **changes: Any) -> Findings:
-    return before_push(replace(HEALTHY, **changes), BOARD, "lite", [model], force=force)
+def look(model: FileInfo = MODEL, *, force: bool = False, **changes: Any) -> PushChecks:
+    return check_for_push(replace(HEALTHY, **changes), BOARD, "lite", [model], force=force)
 
 
 def test_of_a_healthy_board_there_is_nothing_to_say() -> None:
-    assert look() == Findings((), {}, ())
+    assert look() == PushChecks((), {}, ())
 
 
 def test_what_fails_is_told_with_its_cure_and_kept_for_the_failure() -> None:
@@ -58,7 +58,7 @@ def test_what_says_how_to_read_the_numbers_is_a_caveat_and_no_note() -> None:
 
 def test_what_caveats_say_already_is_not_said_twice() -> None:
     governor = GovernorFile("NPU", "/sys/g", "rknpu_ondemand", settable=False)
-    assert look(governor_files=[governor], unix_ns=0) == Findings((), {}, ())
+    assert look(governor_files=[governor], unix_ns=0) == PushChecks((), {}, ())
 
 
 def test_a_model_that_cannot_run_stops_the_push_unless_forced() -> None:
@@ -71,11 +71,11 @@ def test_a_model_that_cannot_run_stops_the_push_unless_forced() -> None:
 
 def test_the_virtual_runtime_is_not_held_against_a_library_that_it_does_not_use() -> None:
     old = replace(HEALTHY, runtime_version="1.4.0")
-    assert before_push(old, BOARD, "virtual", [MODEL], force=False) == Findings((), {}, ())
+    assert check_for_push(old, BOARD, "virtual", [MODEL], force=False) == PushChecks((), {}, ())
 
 
 def test_the_recorded_boards_are_healthy() -> None:
     for name in ("two_variants", "crash", "constant"):
         environment = read_recording(name)[1]
         assert isinstance(environment, Environment)
-        assert before_push(environment, BOARD, "virtual", [MODEL], force=False).notes == ()
+        assert check_for_push(environment, BOARD, "virtual", [MODEL], force=False).notes == ()

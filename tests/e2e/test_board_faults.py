@@ -21,7 +21,7 @@ from rkbench.boards.model import Board
 from rkbench.boards.virtual.board import VirtualBoard
 from rkbench.boards.virtual.trees import copy_tree
 from rkbench.campaign import Outcome, PushOptions, run_campaign
-from rkbench.campaign.check import examine
+from rkbench.campaign.check import check_board
 from rkbench.campaign.settings import settings_of
 from rkbench.catalogue import Diagnosis
 from rkbench.errors import ConnectionLostError, ModelError
@@ -334,7 +334,7 @@ def test_after_a_cut_the_failure_says_whether_the_board_rebooted(
 
 def test_the_doctor_names_what_a_bare_host_lacks(start_sshd: Callable[..., Sshd]) -> None:
     board = replace(start_sshd().board, python=sys.executable)
-    found = examine(board, (), partial(open_session, board))
+    found = check_board(board, (), partial(open_session, board))
     fails = {check.code for check in found.checks if check.verdict == "fail"}
     assert {"soc", "driver", "device_node", "runtime", "lite"} <= fails
     assert found.checks[0].code == "agent"
@@ -342,7 +342,7 @@ def test_the_doctor_names_what_a_bare_host_lacks(start_sshd: Callable[..., Sshd]
 
 def test_the_doctor_judges_a_board_without_python(start_sshd: Callable[..., Sshd]) -> None:
     board = replace(start_sshd().board, python="/opt/none/python3")
-    found = examine(board, (), partial(open_session, board))
+    found = check_board(board, (), partial(open_session, board))
     assert [(check.code, check.verdict) for check in found.checks] == [("ssh", "ok"), ("python", "fail")]
     assert "apt-get install -y python3" in found.checks[1].fix
 
@@ -351,7 +351,7 @@ def test_the_doctor_judges_models_and_what_is_none(start_board: StartBoard, tmp_
     pointer = tmp_path / "pointer.rknn"
     pointer.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n")
     board = start_board("rk3568", runtime="virtual")
-    found = examine(board, (MODEL, pointer), partial(open_session, board))
+    found = check_board(board, (MODEL, pointer), partial(open_session, board))
     of_models = [(check.model, check.code, check.verdict) for check in found.checks if check.model]
     assert of_models == [
         (MODEL.name, "model_npu", "fail"),

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from emulated_board import BoardFactory, EmulatedBoard
 from rkbench.boards.model import Board
-from rkbench.campaign.check import Examination, examine
+from rkbench.campaign.check import BoardChecks, check_board
 from rkbench.session import open_session
 
 
-def look(board: EmulatedBoard, user: str, *models: Path) -> Examination:
+def look(board: EmulatedBoard, user: str, *models: Path) -> BoardChecks:
     """Return the doctor's verdicts on an emulated board, as `user`."""
     target = Board(
         "emulated",
@@ -22,10 +22,10 @@ def look(board: EmulatedBoard, user: str, *models: Path) -> Examination:
         identity_files=(board.key_file,),
         known_hosts_files=(board.known_hosts,),
     )
-    return examine(target, models, partial(open_session, target))
+    return check_board(target, models, partial(open_session, target))
 
 
-def verdicts(found: Examination) -> dict[str, str]:
+def verdicts(found: BoardChecks) -> dict[str, str]:
     return {check.code: check.verdict for check in found.checks}
 
 

@@ -12,8 +12,9 @@ from typing import Protocol
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.messages import Hello
+from rkbench_agent.wire.words import VIRTUAL
 
-from rkbench.boards.doctor.diagnosis import VIRTUAL, diagnose, undiagnosed
+from rkbench.boards.doctor.checks import board_checks, unreached_checks
 from rkbench.boards.model import Board
 from rkbench.catalogue.check import FAIL, OK, WARN, Check, worst
 from rkbench.errors import BenchError, ModelError, UsageError
@@ -47,7 +48,7 @@ class Reached(Protocol):
 
 
 @dataclass(frozen=True)
-class Examination:
+class BoardChecks:
     """What the doctor found; `environment` is None where no agent could start."""
 
     board: Board
@@ -60,14 +61,14 @@ class Examination:
         return worst(self.checks)
 
 
-def examine(
+def check_board(
     board: Board,
     models: Sequence[Path],
     connect: Callable[[], AbstractContextManager[Reached]],
     *,
     runtime: str | None = None,
     unix_ns: Callable[[], int] = time.time_ns,
-) -> Examination:
+) -> BoardChecks:
     """Return the doctor's verdicts on `board`, and on each of `models` there.
 
     Raises UsageError for a model that is not there; all that is wrong with board or models is a check.
@@ -78,18 +79,18 @@ def examine(
             environment, now_ns = session.environment, unix_ns()
             version = session.hello.agent_version
     except BenchError as error:
-        return Examination(board, undiagnosed(error))
+        return BoardChecks(board, unreached_checks(error))
     started = Check("agent", OK, "agent", f"{version} started over SSH at {board.address}")
-    checks = diagnose(environment, runtime or board.runtime, now_ns)
+    checks = board_checks(environment, runtime or board.runtime, now_ns)
     here = board_facts(environment, board)
     of_models = [fact if isinstance(fact, tuple) else check_model(fact, here) for fact in facts]
-    return Examination(
+    return BoardChecks(
         board, (started, *checks, *(check for group in of_models for check in group)), environment
     )
 
 
 @dataclass(frozen=True)
-class Findings:
+class PushChecks:
     """What the doctor says before a push: `notes` to tell, `caveats` by the model's file name ("": all).
 
     `fails` are the checks of the board that failed: the reason of a run that fails without a word.
@@ -104,14 +105,14 @@ class Findings:
         return self.caveats.get("", ()) + self.caveats.get(file_name, ())
 
 
-def before_push(
+def check_for_push(
     environment: Environment, board: Board, runtime: str, models: Sequence[FileInfo], *, force: bool
-) -> Findings:
+) -> PushChecks:
     """Return what is to be said before a push, from what the agent has told anyway: no further round trip.
 
     Raises ModelError for a model that cannot run on the board, unless `force`.
     """
-    checks = diagnose(environment, runtime)
+    checks = board_checks(environment, runtime)
     here = board_facts(environment, board)
     if runtime == VIRTUAL:
         here = replace(here, runtime_version=None, driver_version=None)
@@ -126,7 +127,7 @@ def before_push(
             caveats[check.model] = (*caveats.get(check.model, ()), caveat(code, text, check.fix))
     told = [check for check in checks if _is_told(check)]
     fails = tuple(check for check in checks if check.verdict == FAIL and not check.model)
-    return Findings(tuple(map(_note, told)), caveats, fails)
+    return PushChecks(tuple(map(_note, told)), caveats, fails)
 
 
 def _is_told(check: Check) -> bool:

@@ -15,7 +15,7 @@ from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.words import BUSY, CANCELLED, CONNECTION
 
 from rkbench.boards.model import Board
-from rkbench.campaign.check import Findings, before_push
+from rkbench.campaign.check import PushChecks, check_for_push
 from rkbench.campaign.cores import core_masks
 from rkbench.campaign.describe import describe_conditions, event_names, name_layers
 from rkbench.campaign.failure import add_doctor, describe_cut
@@ -90,19 +90,19 @@ def run_campaign(
         listener(Note(f"golden: {told}"))
     listener(Step(f"connecting to {board.name}"))
     with connect() as session:
-        findings = _check_board(options, board, session.environment, variants, listener)
+        checks = _check_board(options, board, session.environment, variants, listener)
         transfers = _upload(session, variants, listener)
         push = new_id(unix_s())
         place = Place(board, session.hello, session.environment, push, unix_s())
         doubts = [
-            (*findings.of(variant.file.path.name), *golden_caveats(variant.golden_assumptions))
+            (*checks.of(variant.file.path.name), *golden_caveats(variant.golden_assumptions))
             for variant in variants
         ]
         masks = core_masks(options.settings, session.environment, listener)
         headers = make_headers(options.settings, place, variants, transfers, doubts, masks)
         plan = make_plan(options, board, headers, variants)
         models = {variant.model.sha256: variant.model.path for variant in variants}
-        after = _After(session.environment.boot_id, connect, findings.fails, models)
+        after = _After(session.environment.boot_id, connect, checks.fails, models)
         return _Runner(options.baseline, store, listener, headers, after).run(
             session, plan, new_stop(plan.settings)
         )
@@ -218,19 +218,19 @@ def _check_board(
     environment: Environment,
     variants: Sequence[PreparedVariant],
     listener: Listener,
-) -> Findings:
+) -> PushChecks:
     """Tell what speaks against the board; raises ModelError for a model that cannot run on it."""
     for variant in variants:
         note = check_soc(variant.file, environment.soc or board.soc, force=options.force)
         if note:
             listener(Note(note))
     files = [variant.file for variant in variants]
-    findings = before_push(
+    checks = check_for_push(
         environment, board, runtime_of(options.settings, board), files, force=options.force
     )
-    for note in findings.notes:
+    for note in checks.notes:
         listener(Note(note))
-    return findings
+    return checks
 
 
 def _upload(

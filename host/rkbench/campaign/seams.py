@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -10,10 +10,9 @@ from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.messages import Hello, Message
 from rkbench_agent.wire.plan import Plan
 
+from rkbench.boards.agent.upload import OnProgress, Transfer
 from rkbench.runs.collect import Collected
 from rkbench.variants.variant import PreparedVariant
-
-UploadProgress = Callable[[Path, int, int], None]
 
 
 class Prepare(Protocol):
@@ -30,26 +29,6 @@ class Prepare(Protocol):
         """Return the variants; raises UsageError, ModelError or GoldenError."""
 
 
-class FileTransfer(Protocol):
-    """What it took to have one file on the board."""
-
-    @property
-    def model_bytes(self) -> int:
-        """Its size."""
-
-    @property
-    def sent_bytes(self) -> int:
-        """What went over the line; 0 where the board had it."""
-
-    @property
-    def cached(self) -> bool:
-        """Whether the board had it."""
-
-    @property
-    def duration_s(self) -> float:
-        """How long it took."""
-
-
 class Conversation(Protocol):
     """What a campaign needs of a conversation with a board."""
 
@@ -62,8 +41,8 @@ class Conversation(Protocol):
         """What the board is."""
 
     def upload(
-        self, paths: Sequence[Path], on_progress: UploadProgress, digests: Sequence[str]
-    ) -> Sequence[FileTransfer]:
+        self, paths: Sequence[Path], on_progress: OnProgress, digests: Sequence[str]
+    ) -> Sequence[Transfer]:
         """Bring files, whose SHA-256 are `digests`, into the board's cache.
 
         `on_progress` gets the file, its bytes there, its size.

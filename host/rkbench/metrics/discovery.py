@@ -14,7 +14,7 @@ from prometheus_client.registry import Collector
 
 from rkbench.boards.model import Board
 from rkbench.boards.provider import Boards
-from rkbench.boards.ssh.config import resolve_target
+from rkbench.boards.ssh.config import resolve_destination
 from rkbench.errors import BenchError
 
 _log = logging.getLogger("rkbench.serve")
@@ -64,7 +64,7 @@ def target_group(board: Board) -> dict[str, object]:
 
     Raises BenchError where ssh_config cannot be read.
     """
-    host = "127.0.0.1" if board.simulated else resolve_target(board).host
+    host = "127.0.0.1" if board.simulated else resolve_destination(board).host
     address = f"[{host}]" if ":" in host else host
     labels = {
         "board": board.name,

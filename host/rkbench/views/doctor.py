@@ -47,7 +47,7 @@ class CheckDocument:
     checks: tuple[Check, ...]
 
 
-def show_examination(board: Board, checks: Sequence[Check], json_file: str | None = None) -> None:
+def show_checks(board: Board, checks: Sequence[Check], json_file: str | None = None) -> None:
     """Show the verdicts on stdout, and write them as JSON where a file is named (`-`: JSON alone)."""
     if json_file is not None:
         write_text(json_file, render_checks(board, checks))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import rkbench_agent
-from rkbench.boards.agent.docstrings import slim
+from rkbench.boards.agent.docstrings import without_docstrings
 
 #: The exporter travels as it is: it is sent once, when it is installed.
 FOLDER = Path(rkbench_agent.__file__).parent
@@ -35,12 +35,12 @@ class Nothing(Exception):
 
 
 def test_comments_and_docstrings_go_and_lines_stay() -> None:
-    assert slim(BEFORE) == AFTER
+    assert without_docstrings(BEFORE) == AFTER
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.name)
 def test_every_module_of_the_agent_keeps_its_statements_and_their_lines(path: Path) -> None:
-    before, after = path.read_text(), slim(path.read_text())
+    before, after = path.read_text(), without_docstrings(path.read_text())
     assert before.count("\n") == after.count("\n")
     assert _statements(before) == _statements(after)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from rkbench.boards.doctor.diagnosis import diagnose, undiagnosed
+from rkbench.boards.doctor.checks import board_checks, unreached_checks
 from rkbench.catalogue.check import Check, worst
 from rkbench.errors import AuthenticationError, BoardError, ConnectError, HostKeyError, NoSpaceError
 from rkbench_agent.wire.board import DeviceNode, Environment, GovernorFile, Holder, Library
@@ -55,12 +55,12 @@ HEALTHY = Environment(
 
 def find(code: str, runtime: str = "lite", **changes: Any) -> Check:
     """Return the worst check of that code on the healthy board with `changes`."""
-    checks = diagnose(replace(HEALTHY, **changes), runtime, NOW_NS)
+    checks = board_checks(replace(HEALTHY, **changes), runtime, NOW_NS)
     return max((check for check in checks if check.code == code), key=lambda check: check.verdict == "fail")
 
 
 def test_a_healthy_board_passes_every_check() -> None:
-    checks = diagnose(HEALTHY, "lite", NOW_NS)
+    checks = board_checks(HEALTHY, "lite", NOW_NS)
     assert [check.code for check in checks if check.verdict != "ok"] == []
     assert [check.code for check in checks] == [
         *("soc", "driver", "device_node", "runtime", "lite", "python", "numpy", "psutil", "ruamel"),
@@ -212,13 +212,13 @@ def test_a_broken_library_beside_a_good_one_is_a_warning_where_rknnlite_does_not
 
 
 def test_a_package_without_a_version_is_there_all_the_same() -> None:
-    checks = diagnose(replace(HEALTHY, lite_version=None, numpy_version=None), "lite", NOW_NS)
+    checks = board_checks(replace(HEALTHY, lite_version=None, numpy_version=None), "lite", NOW_NS)
     assert worst(checks) == "ok"
     assert next(check.found for check in checks if check.code == "lite") == "installed"
 
 
 def test_the_c_api_does_without_rknnlite() -> None:
-    checks = diagnose(
+    checks = board_checks(
         replace(HEALTHY, lite_version=None, psutil_version=None, modules={"numpy": True}), "capi", NOW_NS
     )
     assert worst(checks) == "ok"
@@ -226,23 +226,23 @@ def test_the_c_api_does_without_rknnlite() -> None:
 
 def test_a_computer_that_is_no_board_is_not_told_how_to_start_containers() -> None:
     desk = Environment(architecture="x86_64", container_lacks=["/dev/dri/renderD129"], is_root=True)
-    checks = {check.code: check for check in diagnose(desk, "lite", NOW_NS)}
+    checks = {check.code: check for check in board_checks(desk, "lite", NOW_NS)}
     assert "container" not in checks
     assert checks["device_node"].fix == ""
 
 
 def test_the_virtual_runtime_needs_neither_driver_nor_library() -> None:
     bare = Environment(soc="rk3588", python_version="3.11.2", numpy_version="2.2.6", simulated=True)
-    assert worst(diagnose(bare, "virtual", NOW_NS)) == "ok"
+    assert worst(board_checks(bare, "virtual", NOW_NS)) == "ok"
 
 
 def test_a_clock_that_was_not_compared_is_not_doubted() -> None:
-    checks = diagnose(replace(HEALTHY, unix_ns=NOW_NS - 10**13), "lite")
+    checks = board_checks(replace(HEALTHY, unix_ns=NOW_NS - 10**13), "lite")
     assert worst(checks) == "ok"
 
 
 def test_an_agent_that_says_nothing_of_all_this_gets_a_verdict_too() -> None:
-    checks = diagnose(Environment(), "lite", NOW_NS)
+    checks = board_checks(Environment(), "lite", NOW_NS)
     assert [check.code for check in checks if check.verdict == "fail"] == [
         *("soc", "driver", "device_node", "runtime", "lite", "numpy")
     ]
@@ -263,7 +263,7 @@ def test_an_agent_that_says_nothing_of_all_this_gets_a_verdict_too() -> None:
 def test_where_no_agent_starts_the_error_is_the_verdict(
     error: ConnectError | BoardError, codes: list[str], fix: str
 ) -> None:
-    checks = undiagnosed(error)
+    checks = unreached_checks(error)
     assert [check.code for check in checks] == codes
     assert checks[-1].verdict == "fail"
     assert fix in checks[-1].fix

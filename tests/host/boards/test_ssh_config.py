@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rkbench.boards.address import parse_address
 from rkbench.boards.model import Board
-from rkbench.boards.ssh.config import resolve_target
+from rkbench.boards.ssh.config import resolve_destination
 from rkbench.errors import ConnectError
 
 CONFIG = """\
@@ -35,36 +35,40 @@ def config(tmp_path: Path) -> tuple[Path, ...]:
 
 
 def test_an_alias_stands_for_what_ssh_config_says(config: tuple[Path, ...]) -> None:
-    target = resolve_target(Board(name="b", host="rock"), config)
-    assert (target.host, target.port, target.user) == ("10.0.0.5", 2222, "radxa")
-    assert target.identity_files == (Path("~/keys/lab").expanduser(),)
-    assert target.use_agent is False
-    assert target.jumps == ("hop@gate:2200", "inner")
+    there = resolve_destination(Board(name="b", host="rock"), config)
+    assert (there.host, there.port, there.user) == ("10.0.0.5", 2222, "radxa")
+    assert there.identity_files == (Path("~/keys/lab").expanduser(),)
+    assert there.use_agent is False
+    assert there.jumps == ("hop@gate:2200", "inner")
 
 
 def test_the_board_overrides_ssh_config(config: tuple[Path, ...]) -> None:
     board = Board(name="b", host="rock", port=22, user="root", identity_files=(Path("/k"),))
-    target = resolve_target(board, config)
-    assert (target.port, target.user, target.identity_files[0]) == (22, "root", Path("/k"))
+    there = resolve_destination(board, config)
+    assert (there.port, there.user, there.identity_files[0]) == (22, "root", Path("/k"))
 
 
 def test_a_proxy_command_gets_host_and_port(config: tuple[Path, ...]) -> None:
-    target = resolve_target(Board(name="b", host="odd"), config)
-    assert (target.proxy_command, target.key_name, target.user) == ("nc odd 22", "lab-odd", "everyone")
+    there = resolve_destination(Board(name="b", host="odd"), config)
+    assert (there.proxy_command, there.key_name, there.user) == (
+        "nc odd 22",
+        "lab-odd",
+        "everyone",
+    )
 
 
 def test_a_virtual_board_does_not_look_into_ssh_config(config: tuple[Path, ...]) -> None:
     board = Board(name="v", host="rock", port=1, user="virtual", simulated=True)
-    assert resolve_target(board, config).host == "rock"
+    assert resolve_destination(board, config).host == "rock"
 
 
 ASK = """
 import sys
 from pathlib import Path
 from rkbench.boards.model import Board
-from rkbench.boards.ssh.config import resolve_target
-target = resolve_target(Board(name="b", host="rock"), (Path(sys.argv[1]),))
-print(target.user, target.port)
+from rkbench.boards.ssh.config import resolve_destination
+there = resolve_destination(Board(name="b", host="rock"), (Path(sys.argv[1]),))
+print(there.user, there.port)
 """
 
 
@@ -79,7 +83,7 @@ def test_match_exec_is_asked(tmp_path: Path) -> None:
 def test_a_broken_ssh_config_is_named(tmp_path: Path) -> None:
     (tmp_path / "config").write_text("Host\x00\nnonsense without sense =\n!!\n")
     with pytest.raises(ConnectError, match="config cannot be read"):
-        resolve_target(Board(name="b", host="h"), (tmp_path / "config",))
+        resolve_destination(Board(name="b", host="h"), (tmp_path / "config",))
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-from rkbench.boards.agent.docstrings import slim
+from rkbench.boards.agent.docstrings import without_docstrings
 from rkbench.boards.model import Board
 from rkbench.boards.transport import Argument, InHome
 
@@ -114,7 +114,9 @@ def build_agent() -> AgentZip:
 
     texts = python_sources(Path(rkbench_agent.__file__).parent)
     # The exporter is a zipapp of its own: exporter/zipapp.py.
-    sources = {name: slim(text).encode() for name, text in texts.items() if "/exporter/" not in name}
+    sources = {
+        name: without_docstrings(text).encode() for name, text in texts.items() if "/exporter/" not in name
+    }
     sources["__main__.py"] = _MAIN.encode()
     data = pack(
         sources,

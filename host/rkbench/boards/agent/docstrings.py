@@ -10,7 +10,7 @@ from __future__ import annotations
 QUOTES = '"""'
 
 
-def slim(source: str) -> str:
+def without_docstrings(source: str) -> str:
     """Return `source` with docstrings emptied and lines of comment blanked.
 
     A docstring is what starts a line with triple quotes and ends a line with them.

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rkbench_agent.wire.board import Environment, Library
+from rkbench_agent.wire.words import LITE, VIRTUAL
 
 from rkbench.catalogue.check import FAIL, OK, WARN, Check
 from rkbench.rknn.compatibility import RUNTIME_SOURCE
 
-LITE, VIRTUAL = "lite", "virtual"
 UNKNOWN_VERSION = "installed"
 LIBRARY = "/usr/lib/librknnrt.so"
 #: What stands in place of the library, in words.

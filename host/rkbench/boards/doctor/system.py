@@ -6,11 +6,11 @@ import time
 from collections.abc import Iterator
 
 from rkbench_agent.wire.board import Environment
+from rkbench_agent.wire.words import VIRTUAL
 
 from rkbench.catalogue.check import FAIL, OK, WARN, Check
 from rkbench.units import format_bytes, format_seconds
 
-VIRTUAL = "virtual"
 #: Below this the cache has hardly room for one bloated model; nothing at all fits below the agent's reserve.
 LOW_SPACE_BYTES = 500_000_000
 NO_SPACE_BYTES = 20_000_000

@@ -16,7 +16,7 @@ DEFAULT_KEYS = tuple(Path(f"~/.ssh/id_{kind}") for kind in ("ed25519", "ecdsa", 
 
 
 @dataclass(frozen=True)
-class Target:
+class Destination:
     """The end of one SSH connection. `key_name` is what known-hosts files are asked for."""
 
     host: str
@@ -30,15 +30,15 @@ class Target:
     known_hosts_files: tuple[Path, ...]
 
 
-def resolve_target(board: Board, config_files: tuple[Path, ...] = SSH_CONFIG_FILES) -> Target:
-    """Return the target of `board`; raises ConnectError where an ssh_config cannot be read."""
+def resolve_destination(board: Board, config_files: tuple[Path, ...] = SSH_CONFIG_FILES) -> Destination:
+    """Return the destination of `board`; raises ConnectError where an ssh_config cannot be read."""
     options = {} if board.simulated else _lookup(board, config_files)
     host = str(options.get("hostname", board.host))
     named = tuple(Path(name).expanduser() for name in options.get("identityfile", []))
     keys = board.identity_files + named or DEFAULT_KEYS
     jump = options.get("proxyjump", "none")
     command = options.get("proxycommand", "none")
-    return Target(
+    return Destination(
         host=host,
         port=int(options.get("port", board.port or 22)),
         user=options.get("user") or board.user or getpass.getuser(),

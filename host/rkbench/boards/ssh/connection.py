@@ -17,7 +17,7 @@ from rkbench.boards.address import parse_address
 from rkbench.boards.model import Board
 from rkbench.boards.ssh import host_keys
 from rkbench.boards.ssh.auth import Ask, authenticate
-from rkbench.boards.ssh.config import Target, resolve_target
+from rkbench.boards.ssh.config import Destination, resolve_destination
 from rkbench.boards.ssh.dial import dial, expect_banner
 from rkbench.boards.ssh.transport import SshTransport
 from rkbench.errors import ConnectError, HostKeyError
@@ -34,20 +34,22 @@ def connect(board: Board, *, timeout_s: float = CONNECT_TIMEOUT_S, ask: Ask | No
     `ask` lets the user type in a passphrase or password (see `terminal_ask`); nothing is stored.
     """
     with ExitStack() as resources:
-        target = resolve_target(board)
-        transport = _handshake(board, target, timeout_s, resources, ask)
-        authenticate(transport, target, board.name, ask)
+        destination = resolve_destination(board)
+        transport = _handshake(board, destination, timeout_s, resources, ask)
+        authenticate(transport, destination, board.name, ask)
         transport.set_keepalive(KEEPALIVE_S)
         return SshTransport(board.name, transport, resources.pop_all())
     raise AssertionError("unreachable")
 
 
-def fetch_host_key(board: Board, *, timeout_s: float = CONNECT_TIMEOUT_S) -> tuple[Target, paramiko.PKey]:
+def fetch_host_key(
+    board: Board, *, timeout_s: float = CONNECT_TIMEOUT_S
+) -> tuple[Destination, paramiko.PKey]:
     """Return where `board` is and the host key that it shows, unverified; nothing is sent to it."""
     with ExitStack() as resources:
-        target = resolve_target(board)
-        transport = _handshake(board, target, timeout_s, resources, terminal_ask(), verify=False)
-        return target, transport.get_remote_server_key()
+        destination = resolve_destination(board)
+        transport = _handshake(board, destination, timeout_s, resources, terminal_ask(), verify=False)
+        return destination, transport.get_remote_server_key()
     raise AssertionError("unreachable")
 
 
@@ -58,7 +60,7 @@ def terminal_ask() -> Ask | None:
 
 def _handshake(
     board: Board,
-    target: Target,
+    destination: Destination,
     timeout_s: float,
     resources: ExitStack,
     ask: Ask | None,
@@ -67,46 +69,51 @@ def _handshake(
 ) -> paramiko.Transport:
     """Return a transport whose server has shown a host key on record; not logged in yet."""
     logging.getLogger("paramiko").addHandler(logging.NullHandler())
-    place = f"{target.host}:{target.port}"
-    transport = paramiko.Transport(_stream(board, target, timeout_s, resources, ask))
+    place = f"{destination.host}:{destination.port}"
+    transport = paramiko.Transport(_stream(board, destination, timeout_s, resources, ask))
     resources.callback(_close, transport)
     options = transport.get_security_options()
     options.ciphers = CIPHERS + tuple(name for name in options.ciphers if name not in CIPHERS)
-    files = (*host_keys.SYSTEM_KNOWN_HOSTS, *target.known_hosts_files)
-    recorded = host_keys.recorded_keys(target.key_name, target.port, files) if verify else ()
+    files = (*host_keys.SYSTEM_KNOWN_HOSTS, *destination.known_hosts_files)
+    recorded = host_keys.recorded_keys(destination.key_name, destination.port, files) if verify else ()
     if recorded:
         options.key_types = host_keys.key_algorithms(recorded, options.key_types) or options.key_types
     _start(transport, board, place, timeout_s)
     if verify:
         key = transport.get_remote_server_key()
         host_keys.check_host_key(
-            key, recorded, board=board.name, address=board.address, host=target.key_name, port=target.port
+            key,
+            recorded,
+            board=board.name,
+            address=board.address,
+            host=destination.key_name,
+            port=destination.port,
         )
     return transport
 
 
 def _stream(
-    board: Board, target: Target, timeout_s: float, resources: ExitStack, ask: Ask | None
+    board: Board, destination: Destination, timeout_s: float, resources: ExitStack, ask: Ask | None
 ) -> socket.socket | paramiko.Channel:
     """Return the stream to the server: through the jump hosts, or straight."""
-    if not target.jumps:
-        line = dial(target, board.name, timeout_s)
+    if not destination.jumps:
+        line = dial(destination, board.name, timeout_s)
         resources.callback(line.close)
-        expect_banner(line.sock, board.name, f"{target.host}:{target.port}", timeout_s)
+        expect_banner(line.sock, board.name, f"{destination.host}:{destination.port}", timeout_s)
         return line.sock
-    *before, last = target.jumps
+    *before, last = destination.jumps
     jump = _jump_host(board, last)
-    hop = resolve_target(jump)
+    hop = resolve_destination(jump)
     hop = replace(hop, jumps=tuple(before) or hop.jumps)
     transport = _handshake(jump, hop, timeout_s, resources, ask)
     authenticate(transport, hop, jump.name, ask)
     try:
         return transport.open_channel(
-            "direct-tcpip", (target.host, target.port), ("127.0.0.1", 0), timeout=timeout_s
+            "direct-tcpip", (destination.host, destination.port), ("127.0.0.1", 0), timeout=timeout_s
         )
     except paramiko.SSHException as error:
         raise ConnectError(
-            f"board {board.name!r}: {last} cannot reach {target.host}:{target.port}: {error}",
+            f"board {board.name!r}: {last} cannot reach {destination.host}:{destination.port}: {error}",
             hint="try from there: nc -vz HOST PORT; AllowTcpForwarding must be on",
         ) from error
 

@@ -8,7 +8,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rkbench.boards.ssh.config import Target
+from rkbench.boards.ssh.config import Destination
 from rkbench.errors import ConnectError
 
 #: So much may wait in the kernel that TCP has not sent yet.
@@ -23,16 +23,16 @@ class Line:
     close: Callable[[], None]
 
 
-def dial(target: Target, board: str, timeout_s: float) -> Line:
+def dial(destination: Destination, board: str, timeout_s: float) -> Line:
     """Open a TCP connection (TCP_NODELAY), or start the ProxyCommand; raises ConnectError."""
-    if target.proxy_command:
-        return _run_proxy(target.proxy_command, board)
-    place = f"{target.host}:{target.port}"
+    if destination.proxy_command:
+        return _run_proxy(destination.proxy_command, board)
+    place = f"{destination.host}:{destination.port}"
     try:
-        sock = socket.create_connection((target.host, target.port), timeout=timeout_s)
+        sock = socket.create_connection((destination.host, destination.port), timeout=timeout_s)
     except socket.gaierror as error:
         raise ConnectError(
-            f"board {board!r}: no such host: {target.host} ({error.strerror})",
+            f"board {board!r}: no such host: {destination.host} ({error.strerror})",
             hint="check the name in bench.toml, ~/.ssh/config and DNS; an IP address works too",
         ) from error
     except TimeoutError as error:

@@ -30,14 +30,14 @@ def add(
     inventory: options.Inventory = None,
 ) -> None:
     """Add a board, once you have agreed to its host key."""
-    from rkbench.boards.enrol import board_at, enrol
     from rkbench.boards.inventory import find_inventory
     from rkbench.boards.model import DEFAULT_CACHE
+    from rkbench.boards.registration import board_at, register_board
 
     tags, cache_dir = tuple(tag or ()), cache or DEFAULT_CACHE
     board = board_at(name, address, soc=soc, tags=tags, python=python, become=become, cache_dir=cache_dir)
     confirm = (lambda _: True) if yes else _confirm
-    done = enrol(board, find_inventory(inventory), fingerprint=fingerprint, confirm=confirm)
+    done = register_board(board, find_inventory(inventory), fingerprint=fingerprint, confirm=confirm)
     typer.echo(f"{name} is in {done.path}; host key {done.fingerprint}")
 
 

@@ -29,13 +29,13 @@ def check(
     from functools import partial
 
     from rkbench.boards.provider import open_boards
-    from rkbench.campaign.check import examine
+    from rkbench.campaign.check import check_board
     from rkbench.session import Sessions
-    from rkbench.views.doctor import show_examination
+    from rkbench.views.doctor import show_checks
 
     boards = open_boards(inventory)
     board = boards.find(name)[0]
     with Sessions(boards.hold) as sessions:
-        found = examine(board, models or [], partial(sessions.open, board), runtime=runtime)
-    show_examination(found.board, found.checks, json_file)
+        found = check_board(board, models or [], partial(sessions.open, board), runtime=runtime)
+    show_checks(found.board, found.checks, json_file)
     return 1 if found.verdict == "fail" else 0

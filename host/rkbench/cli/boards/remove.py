@@ -16,9 +16,9 @@ def remove(
     inventory: options.Inventory = None,
 ) -> None:
     """Remove a board and its host key from the inventory."""
-    from rkbench.boards.enrol import dismiss
     from rkbench.boards.inventory import find_inventory
+    from rkbench.boards.registration import unregister_board
 
     path = find_inventory(inventory)
-    dismiss(name, path)
+    unregister_board(name, path)
     typer.echo(f"{name} is no longer in {path}")

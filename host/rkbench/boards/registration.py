@@ -9,7 +9,7 @@ from pathlib import Path
 from rkbench.boards import inventory
 from rkbench.boards.address import parse_address
 from rkbench.boards.model import VIRTUAL_HOST, Board
-from rkbench.boards.ssh.config import Target, resolve_target
+from rkbench.boards.ssh.config import Destination, resolve_destination
 from rkbench.boards.ssh.connection import fetch_host_key
 from rkbench.boards.ssh.host_keys import HostKey, forget_host_key, record_host_key
 from rkbench.errors import HostKeyError, UsageError
@@ -19,8 +19,8 @@ Confirm = Callable[[str], bool]
 
 
 @dataclass(frozen=True)
-class Enrolment:
-    """What `enrol` did: the board, its host key's fingerprint, and the file that the board is in."""
+class Registration:
+    """What `register_board` did: the board, its host key's fingerprint, and the file that the board is in."""
 
     board: Board
     fingerprint: str
@@ -42,7 +42,7 @@ def board_at(name: str, address: str, **fields: object) -> Board:
     return Board(name=name, host=host, port=port, user=user, **fields)  # type: ignore[arg-type]  # as above
 
 
-def enrol(board: Board, path: Path, *, fingerprint: str | None, confirm: Confirm) -> Enrolment:
+def register_board(board: Board, path: Path, *, fingerprint: str | None, confirm: Confirm) -> Registration:
     """Fetch the host key, have it confirmed, and record key and board.
 
     A given `fingerprint` (`SHA256:...`) is compared, else `confirm` is asked. Raises HostKeyError where
@@ -50,29 +50,35 @@ def enrol(board: Board, path: Path, *, fingerprint: str | None, confirm: Confirm
     """
     if board.simulated:
         inventory.add_board(path, board)
-        return Enrolment(board, "none: its keys are thrown away", path)
-    target, key = fetch_host_key(board)
-    _check(board, target, key, fingerprint, confirm)
-    record_host_key(inventory.known_hosts_of(path), target.key_name, target.port, key)
+        return Registration(board, "none: its keys are thrown away", path)
+    destination, key = fetch_host_key(board)
+    _check(board, destination, key, fingerprint, confirm)
+    record_host_key(inventory.known_hosts_of(path), destination.key_name, destination.port, key)
     inventory.add_board(path, board)
-    return Enrolment(board, key.fingerprint, path)
+    return Registration(board, key.fingerprint, path)
 
 
-def dismiss(name: str, path: Path) -> Board:
+def unregister_board(name: str, path: Path) -> Board:
     """Take the board out of the inventory, and its key off the record where no other board has it."""
     board = inventory.remove_board(path, name)
     if not board.simulated:
-        target = resolve_target(board)
+        destination = resolve_destination(board)
         others = [
-            resolve_target(other) for other in inventory.load_inventory(path).boards if not other.simulated
+            resolve_destination(other)
+            for other in inventory.load_inventory(path).boards
+            if not other.simulated
         ]
-        if not any((other.key_name, other.port) == (target.key_name, target.port) for other in others):
-            forget_host_key(inventory.known_hosts_of(path), target.key_name, target.port)
+        if not any(
+            (other.key_name, other.port) == (destination.key_name, destination.port) for other in others
+        ):
+            forget_host_key(inventory.known_hosts_of(path), destination.key_name, destination.port)
     return board
 
 
-def _check(board: Board, target: Target, key: HostKey, fingerprint: str | None, confirm: Confirm) -> None:
-    shown = f"{target.host}:{target.port} shows the host key {key.get_name()} {key.fingerprint}"
+def _check(
+    board: Board, destination: Destination, key: HostKey, fingerprint: str | None, confirm: Confirm
+) -> None:
+    shown = f"{destination.host}:{destination.port} shows the host key {key.get_name()} {key.fingerprint}"
     if fingerprint is not None:
         if fingerprint != key.fingerprint:
             raise HostKeyError(

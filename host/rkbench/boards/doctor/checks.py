@@ -1,7 +1,7 @@
 """What a board lacks for running models, or for running them well, and how to get it: pure.
 
-`diagnose` judges what the agent read (`protocol.Environment`); where the agent could not even start,
-`undiagnosed` says what is known instead. Every check has a stable code; a fix is a command for the board.
+`board_checks` judges what the agent read (its `Environment`); where the agent could not even start,
+`unreached_checks` says what is known instead. Every check has a stable code; a fix is a command there.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rkbench_agent.wire.board import Environment
+from rkbench_agent.wire.words import VIRTUAL
 
 from rkbench.boards.doctor.runtime import runtime_checks
 from rkbench.boards.doctor.system import system_checks
@@ -16,13 +17,13 @@ from rkbench.catalogue.check import FAIL, OK, WARN, Check
 from rkbench.errors import AuthenticationError, BenchError, ConnectError, HostKeyError, NoSpaceError
 from rkbench.rknn.targets import npu_generation
 
-#: The runtime of boards that have no NPU.
-VIRTUAL = "virtual"
 #: SoCs that the project was made for; the others of their NPU family run the same models.
 MEASURED_SOCS = ("rk3566", "rk3568", "rk3588")
 
 
-def diagnose(environment: Environment, runtime: str, host_unix_ns: int | None = None) -> tuple[Check, ...]:
+def board_checks(
+    environment: Environment, runtime: str, host_unix_ns: int | None = None
+) -> tuple[Check, ...]:
     """Return the verdicts on a board that shall run models with `runtime` (lite, capi or virtual).
 
     `host_unix_ns` is the host's clock when `environment` arrived; None leaves the skew unjudged.
@@ -40,7 +41,7 @@ def diagnose(environment: Environment, runtime: str, host_unix_ns: int | None = 
     )
 
 
-def undiagnosed(error: BenchError) -> tuple[Check, ...]:
+def unreached_checks(error: BenchError) -> tuple[Check, ...]:
     """Return what is known of a board on which no agent could start, from the error that said so."""
     if isinstance(error, ConnectError):
         kinds = ((HostKeyError, "host_key"), (AuthenticationError, "login"))
