@@ -11,7 +11,7 @@ from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, Judgement
 from rkbench.views.nightly.console import night_document, print_night
 from rkbench.views.nightly.junit import render_junit
 from rkbench.views.nightly.markdown import render_markdown
-from rkbench.views.nightly.words import gate_line, headline
+from rkbench.views.nightly.sentences import gate_line, headline
 
 SLOW = GateResult(
     "p50 within 5%",

@@ -14,7 +14,7 @@ from rkbench.schema import SCHEMAS
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, State
 from rkbench.store.base import Baseline
 from rkbench.units import MARK, UNKNOWN, format_seconds
-from rkbench.views.nightly.words import (
+from rkbench.views.nightly.sentences import (
     NOT_GREEN,
     SIMULATED,
     counted,

@@ -12,7 +12,7 @@ from xml.etree import ElementTree
 
 from rkbench.runs.night import CellResult, GateResult, Night
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED
-from rkbench.views.nightly.words import count, gate_line
+from rkbench.views.nightly.sentences import count, gate_line
 
 #: What XML 1.0 cannot hold, not even escaped.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

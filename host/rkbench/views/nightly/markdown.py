@@ -8,7 +8,14 @@ from datetime import datetime, timezone
 from rkbench.runs.night import CellResult, GateResult, Night
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
 from rkbench.units import UNKNOWN, format_seconds
-from rkbench.views.nightly.words import environment_changes, faults, gate_line, gates_in, headline, retries
+from rkbench.views.nightly.sentences import (
+    environment_changes,
+    faults,
+    gate_line,
+    gates_in,
+    headline,
+    retries,
+)
 
 WORDS = {PASS: "pass", FAIL: "**FAIL**", CANNOT_TELL: "can't tell", NOT_MEASURED: "**not measured**"}
 
