@@ -20,7 +20,7 @@ from rkbench_agent.board.lock import BoardLock
 from rkbench_agent.board.system_files import SystemFiles
 from rkbench_agent.exporter.board import Benchmark
 from rkbench_agent.exporter.collector import BoardCollector, board_groups
-from rkbench_agent.exporter.rounds import Group, Rounds
+from rkbench_agent.exporter.rounds import Rounds, SensorGroup
 
 TREES = Path(__file__).parents[2] / "host/rkbench/boards/virtual/trees"
 NPU = "sys/devices/platform/fdab0000.npu/devfreq/fdab0000.npu"
@@ -100,8 +100,8 @@ def test_a_read_that_hangs_is_left_behind_and_not_tried_again_while_it_hangs(tre
         release.wait(60)
         return []
 
-    good = Group("memory", board_groups(tree, tree)[6].read)
-    rounds = Rounds(tree, [Group("stuck", hang), good], limit_s=0.05)
+    good = SensorGroup("memory", board_groups(tree, tree)[6].read)
+    rounds = Rounds(tree, [SensorGroup("stuck", hang), good], limit_s=0.05)
     first, second = rounds.read(), rounds.read()
     assert [len(outcome["stuck"].faults) for outcome in (first, second)] == [1, 1]
     assert [len(outcome["memory"].metrics) for outcome in (first, second)] == [4, 4]

@@ -23,7 +23,7 @@ from rkbench.errors import (
 )
 from rkbench.runs.collect import Collected
 from rkbench.runs.events import Ended, Event, Note, Sending, Waiting
-from rkbench.runs.model import TransferRecord
+from rkbench.runs.records import TransferRecord
 from rkbench.store import Store, open_store
 from rkbench.store.lookup import find_run, find_runs
 from rkbench_agent.wire.caveats import Caveat

@@ -11,12 +11,14 @@ from recorded import FIRST, SECOND, read_recording
 from rkbench.campaign import compare_collected
 from rkbench.runs.collect import Collector
 from rkbench.runs.environment import board_record
-from rkbench.runs.model import Failure, PlanRecord, RunResult, TransferRecord, Variant
+from rkbench.runs.model import Failure, RunResult
+from rkbench.runs.records import PlanRecord, TransferRecord, Variant
 from rkbench.runs.serialize import dump_run, to_json
 from rkbench.store.documents import load_run
 from rkbench.views.push.json import SCHEMA_FILE, push_document
 from rkbench_agent.wire.board import Environment
-from rkbench_agent.wire.messages import Hello, Provenance
+from rkbench_agent.wire.messages import Hello
+from rkbench_agent.wire.provenance import Provenance
 from strict_schema import strict_validator
 
 VALIDATOR = strict_validator(SCHEMA_FILE)

@@ -7,21 +7,11 @@ from typing import Any
 
 from rkbench.runs.collect import Collected
 from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import (
-    BoardRecord,
-    Latency,
-    Load,
-    Output,
-    PlanRecord,
-    Readings,
-    RunResult,
-    Sensor,
-    Stages,
-    TransferRecord,
-    Variant,
-)
+from rkbench.runs.model import Latency, Load, Output, Readings, RunResult, Sensor, Stages
+from rkbench.runs.records import BoardRecord, PlanRecord, TransferRecord, Variant
 from rkbench_agent.wire.board import Reading
-from rkbench_agent.wire.messages import Latencies, Provenance
+from rkbench_agent.wire.messages import Latencies
+from rkbench_agent.wire.provenance import Provenance
 
 MEASURED = Provenance("measured", "measured", "measured", "measured", "measured", "measured")
 

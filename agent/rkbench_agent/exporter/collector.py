@@ -15,28 +15,28 @@ from prometheus_client.registry import Collector
 from rkbench_agent import __version__
 from rkbench_agent.board.lock import wide_lock_file
 from rkbench_agent.exporter import board, npu
-from rkbench_agent.exporter.rounds import Group, GroupOutcome, Rounds
+from rkbench_agent.exporter.rounds import GroupOutcome, Rounds, SensorGroup
 
 #: Readings are kept for so long: however many scrape, the board is not read more often.
 MIN_AGE_S = 1.0
 _log = logging.getLogger("rkbench-exporter")
 
 
-def board_groups(root: Path, cache: Path) -> Tuple[Group, ...]:
+def board_groups(root: Path, cache: Path) -> Tuple[SensorGroup, ...]:
     """Return the sensor groups of the board under `root`, whose agents have their cache in `cache`."""
     wide = wide_lock_file(root)
     lock_files = [cache / "lock", *([wide] if wide else [])]
     return (
-        Group("npu_load", npu.npu_load_metrics),
-        Group("npu_clock", npu.npu_clock_metrics),
-        Group("ddr", npu.ddr_metrics),
-        Group("gpu", npu.gpu_metrics),
-        Group("cpu", npu.cpu_metrics),
-        Group("temperature", board.temperature_metrics),
-        Group("memory", board.memory_metrics),
-        Group("dma_buf", board.dma_buf_metrics),
-        Group("info", board.BoardInfo()),
-        Group("benchmark", board.Benchmark(lock_files)),
+        SensorGroup("npu_load", npu.npu_load_metrics),
+        SensorGroup("npu_clock", npu.npu_clock_metrics),
+        SensorGroup("ddr", npu.ddr_metrics),
+        SensorGroup("gpu", npu.gpu_metrics),
+        SensorGroup("cpu", npu.cpu_metrics),
+        SensorGroup("temperature", board.temperature_metrics),
+        SensorGroup("memory", board.memory_metrics),
+        SensorGroup("dma_buf", board.dma_buf_metrics),
+        SensorGroup("info", board.BoardInfo()),
+        SensorGroup("benchmark", board.Benchmark(lock_files)),
     )
 
 

@@ -19,7 +19,7 @@ _log = logging.getLogger("rkbench-exporter")
 
 
 @dataclass(frozen=True)
-class Group:
+class SensorGroup:
     """Sensors that are read together; `read` may leave out what the board does not have."""
 
     name: str
@@ -36,7 +36,7 @@ class GroupOutcome(NamedTuple):
 class Rounds:
     """Reads `groups` of the board under `root`, again and again."""
 
-    def __init__(self, root: Path, groups: Sequence[Group], limit_s: float = READ_LIMIT_S) -> None:
+    def __init__(self, root: Path, groups: Sequence[SensorGroup], limit_s: float = READ_LIMIT_S) -> None:
         self._root = root
         self._groups = tuple(groups)
         self._limit_s = limit_s
@@ -51,7 +51,9 @@ class Rounds:
             rest = self._run_lane(rest, outcomes)
         return outcomes
 
-    def _run_lane(self, groups: Tuple[Group, ...], outcomes: Dict[str, GroupOutcome]) -> Tuple[Group, ...]:
+    def _run_lane(
+        self, groups: Tuple[SensorGroup, ...], outcomes: Dict[str, GroupOutcome]
+    ) -> Tuple[SensorGroup, ...]:
         """Read `groups` in a thread; return those that are left when it hangs."""
         lane = _Lane(self._root, groups)
         lane.start()
@@ -69,7 +71,7 @@ class Rounds:
 class _Lane(threading.Thread):
     """Reads groups one after the other until it is abandoned."""
 
-    def __init__(self, root: Path, groups: Tuple[Group, ...]) -> None:
+    def __init__(self, root: Path, groups: Tuple[SensorGroup, ...]) -> None:
         super().__init__(name="sensors", daemon=True)
         self._root = root
         self._todo = groups
@@ -83,7 +85,7 @@ class _Lane(threading.Thread):
             self.outcomes.put(_read(group, SystemFiles(self._root)))
 
 
-def _read(group: Group, files: SystemFiles) -> GroupOutcome:
+def _read(group: SensorGroup, files: SystemFiles) -> GroupOutcome:
     try:
         return GroupOutcome(group.read(files), files.faults)
     except Exception:  # noqa: BLE001 - a bug in one group: said in the log, and the other sensors are still exported

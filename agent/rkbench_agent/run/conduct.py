@@ -28,8 +28,9 @@ from rkbench_agent.run.timing import Timing
 from rkbench_agent.run.workers import Workers
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.codec import build
-from rkbench_agent.wire.messages import Failed, Finished, Log, Provenance
+from rkbench_agent.wire.messages import Failed, Finished, Log
 from rkbench_agent.wire.plan import Plan
+from rkbench_agent.wire.provenance import Provenance
 from rkbench_agent.wire.words import (
     CANCELLED,
     LITE,

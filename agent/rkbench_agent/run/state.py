@@ -9,8 +9,9 @@ from typing import Callable, Dict, List, Optional, Protocol
 from rkbench_agent.board.pinning import Pin
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.caveats import Caveat
-from rkbench_agent.wire.messages import Message, Provenance
+from rkbench_agent.wire.messages import Message
 from rkbench_agent.wire.plan import RunSpec
+from rkbench_agent.wire.provenance import Provenance
 
 
 class Host(Protocol):

@@ -10,8 +10,9 @@ from rkbench_agent.loop import Loop
 from rkbench_agent.run.child import Child
 from rkbench_agent.run.state import Host, PlanBoard, PlanClock, RunState
 from rkbench_agent.wire.codec import build
-from rkbench_agent.wire.messages import Failed, Provenance
+from rkbench_agent.wire.messages import Failed
 from rkbench_agent.wire.plan import RunSettings, RunSpec
+from rkbench_agent.wire.provenance import Provenance
 from rkbench_agent.wire.words import BAD_INPUT, LITE, START
 
 

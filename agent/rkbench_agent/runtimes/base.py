@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, List, Optional, Protocol
 
 from rkbench_agent.wire.caveats import Caveat
-from rkbench_agent.wire.messages import Provenance
 from rkbench_agent.wire.plan import RunSpec
+from rkbench_agent.wire.provenance import Provenance
 from rkbench_agent.wire.words import AUTO
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from rkbench_agent.runtimes.cores import choose_core_mask
 from rkbench_agent.runtimes.rknn_context import DEFAULT_FLAGS, RknnContext, TensorInfo, Versions, describe
 from rkbench_agent.runtimes.rknn_io import CopiedIo, SharedIo
 from rkbench_agent.wire.caveats import Caveat
-from rkbench_agent.wire.messages import ALL_MEASURED, Provenance
+from rkbench_agent.wire.provenance import ALL_MEASURED, Provenance
 from rkbench_agent.wire.words import CAPI_ZERO_COPY, MISSING
 
 if TYPE_CHECKING:

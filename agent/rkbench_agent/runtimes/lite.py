@@ -17,7 +17,7 @@ from rkbench_agent.runtimes.base import NpuMemory, Setting, StageTimes
 from rkbench_agent.runtimes.cores import choose_core_mask
 from rkbench_agent.runtimes.rknn_context import RknnContext
 from rkbench_agent.wire.caveats import Caveat
-from rkbench_agent.wire.messages import ALL_MEASURED, Provenance
+from rkbench_agent.wire.provenance import ALL_MEASURED, Provenance
 from rkbench_agent.wire.words import MISSING
 
 if TYPE_CHECKING:

@@ -26,8 +26,8 @@ from rkbench_agent.runtimes.cores import choose_core_mask
 from rkbench_agent.runtimes.latency_model import LatencyModel, Work
 from rkbench_agent.runtimes.replay import Replay
 from rkbench_agent.wire.caveats import Caveat, caveat
-from rkbench_agent.wire.messages import Provenance
 from rkbench_agent.wire.plan import TensorSpec
+from rkbench_agent.wire.provenance import Provenance
 from rkbench_agent.wire.words import FROM_FILE, LOAD, MEASURED, MODELLED, RELEASE, VENDOR_SIMULATOR
 
 if TYPE_CHECKING:

@@ -17,7 +17,8 @@ from typing import Dict, List, Optional, Union
 from rkbench_agent.wire.board import Environment, Pinning, Reading
 from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.plan import Plan
-from rkbench_agent.wire.words import MEASURED, SILENCE_LIMIT_S
+from rkbench_agent.wire.provenance import Provenance
+from rkbench_agent.wire.words import SILENCE_LIMIT_S
 
 # -- host to agent --------------------------------------------------------------------------------
 
@@ -215,26 +216,6 @@ class Log:
     stream: str
     text: str
     time_ns: int
-
-
-@dataclass(frozen=True)
-class Provenance:
-    """Where each group of numbers comes from; None where there is no number.
-
-    One of the words of `words.py`: measured, vendor_simulator, modelled, from_file, predicted. `load` speaks
-    of the memory of the NPU.
-    """
-
-    load: Optional[str] = None
-    load_duration: Optional[str] = None
-    process_memory: Optional[str] = None
-    latency: Optional[str] = None
-    outputs: Optional[str] = None
-    readings: Optional[str] = None
-
-
-#: What a real board yields.
-ALL_MEASURED = Provenance(MEASURED, MEASURED, MEASURED, MEASURED, MEASURED, MEASURED)
 
 
 @dataclass(frozen=True)

@@ -11,15 +11,17 @@ from datetime import datetime, timezone
 
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.caveats import Caveat
-from rkbench_agent.wire.messages import Hello, Provenance
+from rkbench_agent.wire.messages import Hello
 from rkbench_agent.wire.plan import Plan, RunSettings, RunSpec
+from rkbench_agent.wire.provenance import Provenance
 from rkbench_agent.wire.words import VIRTUAL
 
 from rkbench import __version__
 from rkbench.boards.model import Board
 from rkbench.campaign.settings import PushOptions
 from rkbench.runs.environment import board_record
-from rkbench.runs.model import VALID, PlanRecord, RunResult, TransferRecord
+from rkbench.runs.model import VALID, RunResult
+from rkbench.runs.records import PlanRecord, TransferRecord
 from rkbench.variants.variant import PreparedVariant
 
 

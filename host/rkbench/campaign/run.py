@@ -38,7 +38,8 @@ from rkbench.runs.collect import Collected, Collector
 from rkbench.runs.comparison import Comparison, compare_runs
 from rkbench.runs.events import Ended, Listener, Measuring, Note, Sending, Step, Waiting, ignore
 from rkbench.runs.ids import new_push_id
-from rkbench.runs.model import Failure, RunResult, TransferRecord
+from rkbench.runs.model import Failure, RunResult
+from rkbench.runs.records import TransferRecord
 from rkbench.runs.verdict import verdict_sentence
 from rkbench.variants.preflight import check_soc
 from rkbench.variants.variant import PreparedVariant, prepare_variants

@@ -6,69 +6,21 @@ vendor code. Constants are good to a few percent, commands are a rough estimate 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
 from os import PathLike
 
 import onnx_ir as ir
 
 from rkbench.errors import UsageError
 from rkbench.onnx import commands
-from rkbench.onnx import convolution as conv
-from rkbench.onnx.constants import constant_values, float_elements, is_generated
-from rkbench.onnx.convolution import Convolution, convolution_of
-from rkbench.onnx.model import OnnxFile, open_onnx, static_shape
+from rkbench.onnx.constants import constant_values
+from rkbench.onnx.model import OnnxFile, open_onnx
+from rkbench.onnx.node_rules import Context, Share, share_of
 from rkbench.onnx.prediction import (
-    DILATED,
-    FOLDED,
-    OTHER,
-    POOLING,
-    RECURRENT,
-    RESIZE,
-    SHUFFLE,
-    UNMEASURED,
     NodePrediction,
     Prediction,
 )
-from rkbench.onnx.shapes import is_channel_shuffle, pooled_size, pooling_kernels
 from rkbench.rknn import targets
 from rkbench.rknn.targets import DTYPES, ELEMENT_BYTES, Dtype
-
-# Layers that the compiler fuses into a neighbour or that only rename bytes: no commands of their own.
-FUSED = {
-    *("Relu", "LeakyRelu", "PRelu", "Clip", "Sigmoid", "HardSigmoid", "HardSwish", "Tanh", "Elu", "Mish"),
-    *("BatchNormalization", "Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity", "Dropout", "Cast"),
-    *("Transpose", "Softplus"),
-}
-
-
-@dataclass(frozen=True)
-class Context:
-    """What every rule may ask: the target, the constants of the graph, and who owns a shared weight."""
-
-    target: str
-    toolkit_version: str | None
-    constants: set[ir.Value]
-    owners: dict[ir.Value, ir.Node]
-
-    def constant_inputs(self, node: ir.Node) -> list[ir.Value]:
-        """Return the float constants that this node is the first to use."""
-        found = [value for value in node.inputs if value is not None and value in self.constants]
-        return [value for value in found if self.owners[value] is node and float_elements(value)]
-
-
-@dataclass(frozen=True)
-class Share:
-    """What a node owns at one dtype, in bytes; `commands` None means that no estimate can be made."""
-
-    becomes: str
-    weights: int
-    needed: int
-    commands: int | None
-    note: str = ""
-
-
-Rule = Callable[[ir.Node, Context, Dtype], Share | None]
 
 
 def predict_file(
@@ -138,7 +90,7 @@ def _shares(network: OnnxFile, context: Context, dtype: Dtype) -> list[tuple[ir.
     found = []
     for node in network.graph:
         if not context.constants.issuperset(node.outputs):
-            share = RULES.get(node.op_type, _other)(node, context, effective)
+            share = share_of(node, context, effective)
             if share is not None:
                 found.append((node, share))
     return found
@@ -177,133 +129,3 @@ def _notes(network: OnnxFile, context: Context, nodes: list[NodePrediction], dty
     if unknown:
         notes.append(f"commands that nobody can predict are not counted: {', '.join(unknown)}")
     return notes
-
-
-def _convolution(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
-    geometry = convolution_of(node)
-    weight = node.inputs[1]
-    if geometry is None or weight not in context.constants:
-        return _other(node, context, dtype)
-    share = _projected(geometry, context, dtype)
-    if is_generated(weight):
-        note = f"its weights are computed by nodes ({weight.name}): the ONNX does not store them"
-        becomes = FOLDED if share.becomes == conv.ORDINARY else share.becomes
-        share = Share(becomes, share.weights, 0, share.commands, share.note or note)
-    if context.owners[weight] is not node:
-        return Share(share.becomes, 0, 0, share.commands, "")
-    return share
-
-
-def _projected(geometry: Convolution, context: Context, dtype: Dtype) -> Share:
-    version, target = context.toolkit_version, context.target
-    becomes = conv.fate(geometry, target, dtype, version)
-    needed = conv.needed_bytes(geometry, dtype)
-    weights = conv.constant_bytes(geometry, target, dtype, version)
-    note = _grouping_note(geometry, becomes, context, dtype)
-    size = commands.convolution_bytes(geometry, target, dtype, version)
-    wide = geometry.dilated_extent >= commands.WIDE_DILATION and max(geometry.dilations) > 1
-    if wide and targets.TARGETS[target].npu_cores > 1:
-        kernel = f"dilation {max(geometry.dilations)} makes a kernel {geometry.dilated_extent} pixels wide"
-        return Share(DILATED, weights, needed, None, f"{kernel}: 0.1 to 8 MB of commands were seen")
-    if becomes == conv.KEPT and targets.kept_group_alignment(target, dtype, version) is None:
-        note = f"nobody has measured whether {target} keeps {geometry.groups} groups; counted as kept"
-        return Share(UNMEASURED, weights, needed, size, note)
-    return Share(becomes, weights, needed, size, note)
-
-
-def _grouping_note(geometry: Convolution, becomes: str, context: Context, dtype: Dtype) -> str:
-    cpg = geometry.channels_per_group
-    alignment = targets.kept_group_alignment(context.target, dtype, context.toolkit_version)
-    if becomes == conv.DENSE:
-        rule = f"{context.target} {dtype} keeps multiples of {alignment}"
-        return f"{cpg} channels per group: {rule}, all else is stored as a dense block with zeros"
-    if becomes == conv.MULTIPLIER:
-        factor = geometry.output_channels // geometry.input_channels
-        return f"depthwise with {factor} outputs a channel is stored as a dense block with zeros"
-    if becomes == conv.KEPT and geometry.groups >= 32:
-        return f"{geometry.groups} groups are split into as many convolutions, each with commands of its own"
-    return ""
-
-
-def _product(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
-    """Gemm and MatMul by a constant become a 1x1 convolution."""
-    weight = node.inputs[1] if len(node.inputs) > 1 else None
-    shape = static_shape(weight)
-    if weight is None or weight not in context.constants or shape is None or len(shape) != 2:
-        return _other(node, context, dtype)
-    rows, columns = shape[::-1] if node.attributes.get_int("transB", 0) else shape
-    has_bias = len(node.inputs) > 2 or any(user.op_type == "Add" for user in node.outputs[0].consumers())
-    share = _projected(Convolution(columns, rows, has_bias=has_bias), context, dtype)
-    return share if context.owners[weight] is node else Share(share.becomes, 0, 0, share.commands)
-
-
-def _pooling(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
-    size = pooled_size(node)
-    shape = static_shape(node.inputs[0])
-    if size is None or shape is None:
-        return _other(node, context, dtype)
-    channels, weights, effort = shape[1], 0, 0
-    for area in pooling_kernels(size):
-        step = Convolution(channels, channels, channels, kernel=(area, 1))
-        weights += conv.constant_bytes(step, context.target, dtype)
-        effort += commands.convolution_bytes(step, context.target, dtype)
-    return Share(POOLING, weights, 0, effort)
-
-
-def _reshape(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
-    shape = static_shape(node.outputs[0])
-    if shape is None or not is_channel_shuffle(node):
-        return None
-    share = _projected(Convolution(shape[1], shape[1], has_bias=False), context, dtype)
-    note = f"reshape-transpose-reshape over {shape[1]} channels is stored as a dense 1x1 convolution"
-    return Share(SHUFFLE, share.weights, 0, share.commands, note)
-
-
-def _recurrent(node: ir.Node, context: Context, _dtype: Dtype) -> Share | None:
-    """GRU, LSTM and RNN stay FLOAT16 in an int8 model; their commands grow with the sequence."""
-    elements = sum(float_elements(value) for value in context.constant_inputs(node))
-    return Share(
-        RECURRENT, elements * 2, elements * 2, None, "one list of commands a time step; stays FLOAT16"
-    )
-
-
-def _resize(_node: ir.Node, context: Context, _dtype: Dtype) -> Share | None:
-    return Share(RESIZE, 0, 0, commands.other_bytes(context.target))
-
-
-def _scale(_node: ir.Node, _context: Context, _dtype: Dtype) -> Share | None:
-    """Scales and zero points of a QDQ graph become attributes of the tensors."""
-    return None
-
-
-def _other(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
-    """Any other layer: its float constants are stored element by element, its commands are one layer's."""
-    values = context.constant_inputs(node)
-    generated = sum(float_elements(value) for value in values if is_generated(value))
-    given = sum(float_elements(value) for value in values) - generated
-    size = 0 if node.op_type in FUSED else commands.other_bytes(context.target)
-    element = ELEMENT_BYTES[dtype]
-    if generated > given:
-        note = f"{generated} constants are computed by nodes: stored in full in the .rknn, not in the ONNX"
-        return Share(FOLDED, (generated + given) * element, given * element, size, note)
-    if given == 0 and size == 0:
-        return None
-    return Share(OTHER if given else conv.ORDINARY, given * element, given * element, size)
-
-
-RULES: dict[str, Rule] = {
-    "Conv": _convolution,
-    "ConvTranspose": _convolution,
-    "Gemm": _product,
-    "MatMul": _product,
-    "GlobalAveragePool": _pooling,
-    "ReduceMean": _pooling,
-    "Reshape": _reshape,
-    "GRU": _recurrent,
-    "LSTM": _recurrent,
-    "RNN": _recurrent,
-    "Resize": _resize,
-    "Upsample": _resize,
-    "QuantizeLinear": _scale,
-    "DequantizeLinear": _scale,
-}

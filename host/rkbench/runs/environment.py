@@ -5,7 +5,7 @@ from __future__ import annotations
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.messages import Hello
 
-from rkbench.runs.model import BoardRecord
+from rkbench.runs.records import BoardRecord
 
 
 def board_record(name: str, hello: Hello, environment: Environment) -> BoardRecord:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from rkbench_agent.wire.messages import Provenance
+from rkbench_agent.wire.provenance import Provenance
 
 from rkbench.runs.model import Output, RunResult
 from rkbench.stats.gates import Quantity

@@ -8,16 +8,15 @@ each group of numbers where it comes from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final, Literal
 
 from rkbench_agent.wire.caveats import Caveat
-from rkbench_agent.wire.messages import Provenance
-from rkbench_agent.wire.plan import RunSettings
+from rkbench_agent.wire.provenance import Provenance
 
 from rkbench.catalogue import Diagnosis
 from rkbench.runs.extras import Conditions, LoadCycles, Profile
+from rkbench.runs.records import BoardRecord, PlanRecord, TransferRecord, Variant
 
 SCHEMA: Literal["rkbench/1"] = "rkbench/1"
 
@@ -28,63 +27,6 @@ VERDICTS: tuple[Verdict, ...] = (VALID, SUSPECT)
 
 #: How percentiles are taken, stated beside every latency summary (Hyndman and Fan, definition 7).
 PERCENTILE_METHOD = "linear"
-
-
-@dataclass(frozen=True)
-class BoardRecord:
-    """The board as it was before the run. `clock_unix_ns` is its own wall clock (it may be 1970)."""
-
-    name: str
-    soc: str | None = None
-    board_model: str | None = None
-    kernel: str | None = None
-    driver_version: str | None = None
-    runtime: str | None = None
-    runtime_version: str | None = None
-    lite_version: str | None = None
-    numpy_version: str | None = None
-    python_version: str | None = None
-    agent_version: str | None = None
-    agent_digest: str | None = None
-    npu_cores: int | None = None
-    npu_governor: str | None = None
-    npu_clock_hz: int | None = None
-    npu_max_clock_hz: int | None = None
-    ddr_governor: str | None = None
-    ddr_clock_hz: int | None = None
-    cpu_governors: Mapping[str, str] | None = None
-    cpu_count: int | None = None
-    memory_total_bytes: int | None = None
-    memory_available_bytes: int | None = None
-    is_root: bool | None = None
-    boot_id: str | None = None
-    clock_unix_ns: int | None = None
-
-
-@dataclass(frozen=True)
-class Variant:
-    """One deployable file, as its own header describes it; shapes are the source model's (NCHW)."""
-
-    name: str
-    sha256: str
-    size_bytes: int
-    target: str | None = None
-    npu_generation: str | None = None
-    container_version: int | None = None
-    toolkit_version: str | None = None
-    compiler_version: str | None = None
-    framework: str | None = None
-    input_shapes: tuple[tuple[int, ...], ...] = ()
-    input_dtypes: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class PlanRecord(RunSettings):
-    """Under what settings the run was made. `golden_sha256` is the digest of what was pushed."""
-
-    variants_in_push: int = 1
-    golden_sha256: str | None = None
-    replay_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -252,16 +194,6 @@ class Readings:
     def of(self, quantity: str) -> tuple[Sensor, ...]:
         """Return the sensors of one quantity: one of each part that tells it."""
         return tuple(sensor for sensor in self.sensors if sensor.quantity == quantity)
-
-
-@dataclass(frozen=True)
-class TransferRecord:
-    """What the push of this model's bytes took; `cached` means that the board had them."""
-
-    model_bytes: int
-    sent_bytes: int
-    cached: bool
-    duration_s: float | None = None
 
 
 ReferenceStage = Literal["run", "call"]

@@ -7,14 +7,8 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Protocol
 
 from rkbench_agent.wire.board import Reading
-from rkbench_agent.wire.messages import (
-    ALL_MEASURED,
-    LoadCycle,
-    LoadMemory,
-    OutputCheck,
-    OutputError,
-    Provenance,
-)
+from rkbench_agent.wire.messages import LoadCycle, LoadMemory, OutputCheck, OutputError
+from rkbench_agent.wire.provenance import ALL_MEASURED, Provenance
 from rkbench_agent.wire.words import (
     BEFORE,
     FIRST_INFERENCE,

@@ -18,7 +18,8 @@ from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.socs import find_soc
 from rkbench_agent.wire.words import AUTO
 
-from rkbench.runs.model import NPU_CLOCK, RUN_ALONE, WHOLE_CALL, Reference, RunResult, Variant
+from rkbench.runs.model import NPU_CLOCK, RUN_ALONE, WHOLE_CALL, Reference, RunResult
+from rkbench.runs.records import Variant
 from rkbench.units import format_hertz, format_rate, format_ratio
 
 SOURCE = "RKNN model zoo 2.3.2 (rknn_run only, C API, maximum clocks, one core)"

@@ -12,7 +12,7 @@ from rkbench_agent.wire.plan import FileFigures, TensorSpec
 
 from rkbench.rknn import RknnModel, Tensor
 from rkbench.rknn.contents import FileInfo
-from rkbench.runs.model import Variant
+from rkbench.runs.records import Variant
 from rkbench.units import printable
 from rkbench.variants.preflight import check_soc, open_variant
 from rkbench.variants.replay import find_replay

@@ -15,8 +15,9 @@ from rkbench.errors import ProtocolError
 from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.caveats import caveat
 from rkbench_agent.wire.codec import encode
-from rkbench_agent.wire.messages import Beat, Finished, Latencies, Log, OutputError, Progress, Provenance
+from rkbench_agent.wire.messages import Beat, Finished, Latencies, Log, OutputError, Progress
 from rkbench_agent.wire.plan import FileFigures, Plan, RunSettings, RunSpec, TensorSpec
+from rkbench_agent.wire.provenance import Provenance
 
 
 def line(kind: str, **fields: Any) -> bytes:

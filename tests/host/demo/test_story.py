@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from rkbench.demo.story import Facts, StoryLine, choose, opening, source_of, sources, table, verdict, width
 from rkbench.runs.measure import NumberGroup
-from rkbench.runs.model import BoardRecord, Failure, Latency, Load, Output, PlanRecord, RunResult, Variant
-from rkbench_agent.wire.messages import Provenance
+from rkbench.runs.model import Failure, Latency, Load, Output, RunResult
+from rkbench.runs.records import BoardRecord, PlanRecord, Variant
+from rkbench_agent.wire.provenance import Provenance
 
 PLAN = PlanRecord(runtime="virtual", min_duration_s=1.0, variants_in_push=2)
 BROKEN = Failure("load", "crash", "the worker died")

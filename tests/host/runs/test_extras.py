@@ -13,15 +13,8 @@ from rkbench.runs.model import Failure
 from rkbench.runs.parts import load
 from rkbench_agent.wire.board import HeldClock, Pinning, Reading
 from rkbench_agent.wire.caveats import INFORMATION, Caveat
-from rkbench_agent.wire.messages import (
-    BoardCaveat,
-    Finished,
-    Latencies,
-    LoadCycle,
-    LoadMemory,
-    Message,
-    Provenance,
-)
+from rkbench_agent.wire.messages import BoardCaveat, Finished, Latencies, LoadCycle, LoadMemory, Message
+from rkbench_agent.wire.provenance import Provenance
 
 BARE = replace(make_run(), load=None, latency=None, throughput_per_s=None, outputs=(), readings=None)
 RUN = BARE.id

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 from made_runs import make_latency, make_run
-from rkbench.runs.model import Latency, Readings, RunResult, Sensor, Stages, Variant
+from rkbench.runs.model import Latency, Readings, RunResult, Sensor, Stages
 from rkbench.runs.plausibility import figures, find_figure, implausible, reference_of
+from rkbench.runs.records import Variant
 from rkbench.views.push.table import table_rows
 from rkbench_agent.wire.caveats import Caveat
 

@@ -15,8 +15,9 @@ from rkbench.runs.events import Ended, Event, Measuring, Note, Sending, Step, Wa
 from rkbench.runs.extras import Conditions, Leak, LoadCycles
 from rkbench.runs.history import history_row
 from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import Failure, Load, Readings, RunResult, Sensor, TransferRecord
+from rkbench.runs.model import Failure, Load, Readings, RunResult, Sensor
 from rkbench.runs.profile import read_profile
+from rkbench.runs.records import TransferRecord
 from rkbench.views.history import show_history
 from rkbench.views.push.console import make_console, print_push
 from rkbench.views.push.csv import write_latencies, write_runs

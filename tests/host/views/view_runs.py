@@ -10,7 +10,7 @@ from rkbench.campaign import compare_collected
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.model import Failure, Load, RunResult
 from rkbench_agent.wire.caveats import Caveat
-from rkbench_agent.wire.messages import Provenance
+from rkbench_agent.wire.provenance import Provenance
 
 SIMULATED = Provenance("from_file", "modelled", "measured", "modelled", "vendor_simulator", "from_file")
 GOVERNOR = Caveat("governor", "NPU governor ondemand: clocks may follow the load", "set performance")

@@ -14,7 +14,8 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.conditions import CORE_MASK, is_of_other_conditions
 from rkbench.runs.extras import held_text
-from rkbench.runs.model import BoardRecord, Failure, RunResult
+from rkbench.runs.model import Failure, RunResult
+from rkbench.runs.records import BoardRecord
 from rkbench.units import MARK, UNKNOWN, format_bytes, format_hertz, format_seconds
 from rkbench.views.push.extras import aligned_sweep, cycles_text, is_sweep, profile_lines
 from rkbench.views.push.table import (

@@ -1,0 +1,75 @@
+"""What a run was made of and under: the board, the variant, the plan, and how the file got there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from rkbench_agent.wire.plan import RunSettings
+
+
+@dataclass(frozen=True)
+class BoardRecord:
+    """The board as it was before the run. `clock_unix_ns` is its own wall clock (it may be 1970)."""
+
+    name: str
+    soc: str | None = None
+    board_model: str | None = None
+    kernel: str | None = None
+    driver_version: str | None = None
+    runtime: str | None = None
+    runtime_version: str | None = None
+    lite_version: str | None = None
+    numpy_version: str | None = None
+    python_version: str | None = None
+    agent_version: str | None = None
+    agent_digest: str | None = None
+    npu_cores: int | None = None
+    npu_governor: str | None = None
+    npu_clock_hz: int | None = None
+    npu_max_clock_hz: int | None = None
+    ddr_governor: str | None = None
+    ddr_clock_hz: int | None = None
+    cpu_governors: Mapping[str, str] | None = None
+    cpu_count: int | None = None
+    memory_total_bytes: int | None = None
+    memory_available_bytes: int | None = None
+    is_root: bool | None = None
+    boot_id: str | None = None
+    clock_unix_ns: int | None = None
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One deployable file, as its own header describes it; shapes are the source model's (NCHW)."""
+
+    name: str
+    sha256: str
+    size_bytes: int
+    target: str | None = None
+    npu_generation: str | None = None
+    container_version: int | None = None
+    toolkit_version: str | None = None
+    compiler_version: str | None = None
+    framework: str | None = None
+    input_shapes: tuple[tuple[int, ...], ...] = ()
+    input_dtypes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class PlanRecord(RunSettings):
+    """Under what settings the run was made. `golden_sha256` is the digest of what was pushed."""
+
+    variants_in_push: int = 1
+    golden_sha256: str | None = None
+    replay_sha256: str | None = None
+
+
+@dataclass(frozen=True)
+class TransferRecord:
+    """What the push of this model's bytes took; `cached` means that the board had them."""
+
+    model_bytes: int
+    sent_bytes: int
+    cached: bool
+    duration_s: float | None = None
