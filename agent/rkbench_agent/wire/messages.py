@@ -5,8 +5,9 @@ Unknown is None, never 0. Fields that come later have defaults: a decoder ignore
 that host and agent of neighbouring versions still talk.
 
 The agent's first line is a `Hello` that carries `MAGIC`; whatever a login shell prints before it is
-skipped. Then the host asks (`Want`, `Plan`, `Cancel`) and both sides send a `Beat` every
-`BEAT_INTERVAL_S`; a side that hears nothing for `SILENCE_LIMIT_S` takes the other for dead.
+skipped. Then the host asks (`Want`, `Plan`, `Enough`, `Cancel`; every other message is the agent's), and
+both sides send a `Beat` every `BEAT_INTERVAL_S`; a side that hears nothing for `SILENCE_LIMIT_S` takes the
+other for dead.
 """
 
 from __future__ import annotations
@@ -19,8 +20,6 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.provenance import Provenance
 from rkbench_agent.wire.words import SILENCE_LIMIT_S
-
-# -- host to agent --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
@@ -45,9 +44,6 @@ class Cancel:
 @dataclass(frozen=True)
 class Beat:
     """I am alive (both directions)."""
-
-
-# -- agent to host --------------------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
