@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rkbench.boards.agent.upload import Transfer
-from rkbench.borders.messages import decode
+from rkbench.decoding.messages import decode
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.messages import Hello, Latencies, Message
 from rkbench_agent.wire.plan import Plan

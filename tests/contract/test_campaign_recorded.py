@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from recorded import FIRST, MODELS, PUSH, SECOND, UNIX_S, RecordedSession, connecting, read_recording
 from rkbench.boards.model import Board
-from rkbench.borders.messages import decode
 from rkbench.campaign import Outcome, PushOptions, run_campaign
-from rkbench.campaign.seams import Saver
+from rkbench.campaign.interfaces import Saver
+from rkbench.decoding.messages import decode
 from rkbench.errors import (
     BoardBusyError,
     ConnectionLostError,

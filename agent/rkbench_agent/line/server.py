@@ -23,11 +23,11 @@ from rkbench_agent.board.lock import BoardLock, read_holder, wide_lock_file
 from rkbench_agent.board.pinning import Pin
 from rkbench_agent.board.sensors import Sensors
 from rkbench_agent.errors import CancelledError, HostGoneError
+from rkbench_agent.line.board_busy import take_board
+from rkbench_agent.line.cache_query import look_up
 from rkbench_agent.line.link import HostLink
 from rkbench_agent.line.settling import settle_clocks
 from rkbench_agent.line.storage import Cache
-from rkbench_agent.line.waiting import take_board
-from rkbench_agent.line.want import look_up
 from rkbench_agent.loop import Loop
 from rkbench_agent.processes import package_root
 from rkbench_agent.run.conduct import Conductor

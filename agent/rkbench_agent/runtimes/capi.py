@@ -16,7 +16,7 @@ from rkbench_agent.board.libraries import find_library
 from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes import rknn_abi as abi
 from rkbench_agent.runtimes.base import NpuMemory, Setting, StageTimes
-from rkbench_agent.runtimes.cores import choose_core_mask
+from rkbench_agent.runtimes.core_mask import choose_core_mask
 from rkbench_agent.runtimes.rknn_context import DEFAULT_FLAGS, RknnContext, TensorInfo, Versions, describe
 from rkbench_agent.runtimes.rknn_io import CopiedIo, SharedIo
 from rkbench_agent.wire.caveats import Caveat

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, List, Optional
 from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes import rknn_abi
 from rkbench_agent.runtimes.base import NpuMemory, Setting, StageTimes
-from rkbench_agent.runtimes.cores import choose_core_mask
+from rkbench_agent.runtimes.core_mask import choose_core_mask
 from rkbench_agent.runtimes.rknn_context import RknnContext
 from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.provenance import ALL_MEASURED, Provenance

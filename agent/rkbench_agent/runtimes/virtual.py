@@ -22,7 +22,7 @@ from rkbench_agent.errors import ContainerError, RuntimeFailureError
 from rkbench_agent.runtimes.base import NpuMemory, Setting, StageTimes
 from rkbench_agent.runtimes.behaviour import read_behaviour
 from rkbench_agent.runtimes.container import check_platform, read_container
-from rkbench_agent.runtimes.cores import choose_core_mask
+from rkbench_agent.runtimes.core_mask import choose_core_mask
 from rkbench_agent.runtimes.latency_model import LatencyModel, Work
 from rkbench_agent.runtimes.replay import Replay
 from rkbench_agent.wire.caveats import Caveat, caveat

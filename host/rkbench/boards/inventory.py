@@ -26,7 +26,7 @@ import tomlkit.exceptions
 
 from rkbench.boards.model import VIRTUAL_HOST, Board
 from rkbench.boards.virtual.provider import run_virtual
-from rkbench.borders.tables import typed_values, unknown
+from rkbench.decoding.tables import typed_values, unknown
 from rkbench.errors import InventoryError
 
 FILE_NAME = "bench.toml"

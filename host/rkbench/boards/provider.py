@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Protocol
 
-from rkbench.boards.addressed import AddressedBoards
+from rkbench.boards.address_provider import AddressedBoards
 from rkbench.boards.inventory import InventoryBoards, find_inventory, no_board
 from rkbench.boards.model import Board
 from rkbench.boards.virtual.provider import VirtualBoards

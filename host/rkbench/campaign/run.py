@@ -16,11 +16,11 @@ from rkbench_agent.wire.words import BUSY, CANCELLED, CONNECTION
 
 from rkbench.boards.model import Board
 from rkbench.campaign.check import PushChecks, check_for_push
-from rkbench.campaign.cores import core_masks
+from rkbench.campaign.core_sweep import core_masks
 from rkbench.campaign.describe import describe_conditions, event_names, name_layers
 from rkbench.campaign.failure import add_doctor, describe_cut
+from rkbench.campaign.interfaces import Conversation, Prepare, Saver
 from rkbench.campaign.plan import Place, make_headers, make_plan, runtime_of
-from rkbench.campaign.seams import Conversation, Prepare, Saver
 from rkbench.campaign.settings import PushOptions, check_push
 from rkbench.campaign.stopping import CountAndSeconds, NewStop, Stop, Stopping
 from rkbench.catalogue.check import Check
@@ -33,7 +33,7 @@ from rkbench.errors import (
     UsageError,
     choice_hint,
 )
-from rkbench.runs.caveats import golden_caveats
+from rkbench.runs.caveat_rules import golden_caveats
 from rkbench.runs.collect import Collected, Collector
 from rkbench.runs.comparison import Comparison, compare_runs
 from rkbench.runs.events import Ended, Listener, Measuring, Note, Sending, Step, Waiting, ignore

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from rkbench_agent.wire.words import FROM_FILE, MEASURED, MODELLED, PREDICTED, VENDOR_SIMULATOR
 
-from rkbench.runs.measure import Measure, NumberGroup
+from rkbench.runs.measure_types import Measure, NumberGroup
 from rkbench.runs.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
 from rkbench.runs.model import RunResult
 from rkbench.units import MARK, UNKNOWN, format_bytes, format_difference

@@ -9,7 +9,7 @@ from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric, SummaryMetricFamily
 
 from rkbench.runs.history import started_unix_s
-from rkbench.runs.measure import Family, Measure
+from rkbench.runs.measure_types import Family, Measure
 from rkbench.runs.measures import LATENCY_FAMILY, MEASURES
 from rkbench.runs.model import VERDICTS, LatencySummary, Output, RunResult
 from rkbench.store.base import ResultKey

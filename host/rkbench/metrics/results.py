@@ -13,7 +13,7 @@ from prometheus_client.registry import Collector
 
 from rkbench.errors import StoreError
 from rkbench.metrics.families import Exported, ResultFamilies
-from rkbench.metrics.gates import gate_families
+from rkbench.metrics.gate_families import gate_families
 from rkbench.metrics.histogram import cumulative_buckets
 from rkbench.runs.model import RunResult
 from rkbench.store import Store, open_store

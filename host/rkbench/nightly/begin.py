@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from rkbench.errors import UsageError
 from rkbench.nightly.judge import AcceptedRun
-from rkbench.nightly.measure import RETRY_PAUSE_S
+from rkbench.nightly.measuring import RETRY_PAUSE_S
 from rkbench.runs.ids import new_night_id
 from rkbench.runs.night import Night, NightListener, Told
 from rkbench.store import Store

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field, replace
 from rkbench.boards.model import Board
 from rkbench.errors import BenchError, StoreError
 from rkbench.nightly.begin import Terms, begin, load_references
+from rkbench.nightly.board_session import BoardLine, Connect, Variants
 from rkbench.nightly.cells import Cell
 from rkbench.nightly.judge import AcceptedRun
-from rkbench.nightly.line import BoardLine, Connect, Variants
-from rkbench.nightly.measure import CellMeasurer, Measured, not_measured
+from rkbench.nightly.measuring import CellMeasurer, Measured, not_measured
 from rkbench.runs.night import BoardReport, CellEnded, CellResult, Fault, Night, NightListener, Told
 from rkbench.store import Store
 from rkbench.units import format_seconds

@@ -25,8 +25,8 @@ from typing import Annotated, Any, get_type_hints
 
 from rkbench_agent.wire.plan import RunSettings
 
-from rkbench.borders.tables import Word, read_table, typed_values, unknown
 from rkbench.campaign.settings import check_settings, setting_words, settings_of
+from rkbench.decoding.tables import Word, read_table, typed_values, unknown
 from rkbench.errors import UsageError
 from rkbench.runs.measures import QUANTITIES
 from rkbench.stats.compare import MINIMUM_UNITS, SEGMENT_ITERATIONS

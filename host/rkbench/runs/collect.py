@@ -26,7 +26,7 @@ from rkbench_agent.wire.messages import (
 )
 
 from rkbench.runs import parts
-from rkbench.runs.caveats import caveats_of, verdict_of
+from rkbench.runs.caveat_rules import caveats_of, verdict_of
 from rkbench.runs.diagnosis import diagnosed, log_caveats
 from rkbench.runs.environment import update_record
 from rkbench.runs.extras import Conditions

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rkbench.runs.conditions import CONDITIONS, Effect, refusals
 from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.measure import Measure
+from rkbench.runs.measure_types import Measure
 from rkbench.runs.measures import MEASURES
 from rkbench.runs.model import RunResult
 from rkbench.stats.compare import (

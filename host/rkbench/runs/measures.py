@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from rkbench.runs.measure import Family, Measure, NumberGroup
+from rkbench.runs.measure_types import Family, Measure, NumberGroup
 from rkbench.runs.model import Latency, Load, Output, RunResult
 from rkbench.stats.gates import Quantity
 from rkbench.stats.tails import Statistic

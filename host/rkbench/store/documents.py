@@ -6,7 +6,7 @@ from typing import Any
 
 from rkbench_agent.wire.caveats import DOUBT, WEIGHTS
 
-from rkbench.borders.documents import parse, typed
+from rkbench.decoding.documents import parse, typed
 from rkbench.runs.model import RunResult
 
 

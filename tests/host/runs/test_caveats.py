@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from made_runs import make_latency, make_run
-from rkbench.runs.caveats import caveats_of, verdict_of
+from rkbench.runs.caveat_rules import caveats_of, verdict_of
 from rkbench.runs.extras import Conditions
 from rkbench.runs.model import Readings, RunResult, Sensor
 from rkbench_agent.wire.board import HeldClock

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from made_runs import make_run
-from rkbench.runs.caveats import caveats_of
+from rkbench.runs.caveat_rules import caveats_of
 from rkbench.runs.collect import Collected, Collector
 from rkbench.runs.cycles import load_cycles
 from rkbench.runs.extras import Conditions, held_text

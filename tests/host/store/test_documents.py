@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from made_runs import make_run
-from rkbench.borders.documents import read_document
+from rkbench.decoding.documents import read_document
 from rkbench.errors import StoreError
 from rkbench.runs.night import Night
 from rkbench.runs.serialize import to_json

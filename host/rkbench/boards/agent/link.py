@@ -15,7 +15,7 @@ from rkbench.boards.agent.log import log_received, log_sent, log_stderr
 from rkbench.boards.agent.start import CHUNK_BYTES, LineReader, program_lines
 from rkbench.boards.model import Board
 from rkbench.boards.transport import Channel, Transport
-from rkbench.borders.messages import decode
+from rkbench.decoding.messages import decode
 from rkbench.errors import BenchError, BoardError, ConnectionLostError, ProtocolError
 
 STDERR_LINES = 20

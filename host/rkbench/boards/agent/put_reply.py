@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rkbench.boards.transport import Channel
-from rkbench.borders.messages import answer
+from rkbench.decoding.messages import answer
 from rkbench.errors import (
     BenchError,
     BoardBusyError,

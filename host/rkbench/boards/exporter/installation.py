@@ -13,7 +13,7 @@ from rkbench.boards.exporter.zipapp import build_exporter
 from rkbench.boards.model import Board
 from rkbench.boards.ssh.connection import connect, terminal_ask
 from rkbench.boards.transport import Channel
-from rkbench.borders.messages import answer
+from rkbench.decoding.messages import answer
 from rkbench.errors import BoardError, ConnectionLostError, ProtocolError
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import fields, replace
 
-from rkbench.borders.documents import read_document
+from rkbench.decoding.documents import read_document
 from rkbench.runs.collect import Collected
 from rkbench.runs.ids import fits
 from rkbench.runs.night import CellResult, Night

@@ -10,7 +10,7 @@ from array import array
 
 from rkbench_agent.wire.board import Reading
 
-from rkbench.borders.documents import read_document
+from rkbench.decoding.documents import read_document
 from rkbench.runs.collect import Collected
 from rkbench.runs.history import history_row
 from rkbench.runs.ids import fits

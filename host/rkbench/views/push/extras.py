@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from rkbench.runs.extras import LayerTime, Leak, LoadCycles, Profile
-from rkbench.runs.measure import Measure
+from rkbench.runs.measure_types import Measure
 from rkbench.runs.measures import LATENCY_P50, LATENCY_P99, THROUGHPUT
 from rkbench.runs.model import RunResult
 from rkbench.stats.slope import RISES

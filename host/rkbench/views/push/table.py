@@ -11,7 +11,7 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.words import FROM_FILE, MEASURED, MODELLED, PREDICTED, VENDOR_SIMULATOR
 
 from rkbench.runs.comparison import Comparison
-from rkbench.runs.measure import Measure, NumberGroup
+from rkbench.runs.measure_types import Measure, NumberGroup
 from rkbench.runs.measures import MEASURES
 from rkbench.runs.model import DDR_CLOCK, NPU_CLOCK, TEMPERATURE, VALID, RunResult
 from rkbench.stats.compare import FASTER, SLOWER

@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from threading import Event as Flag
 
+from rkbench.nightly.board_session import Attempt, BoardLine
 from rkbench.nightly.cells import Cell
 from rkbench.nightly.judge import AcceptedRun, changes, confirmed, judge, to_confirm, unmeasured
-from rkbench.nightly.line import Attempt, BoardLine
 from rkbench.runs.collect import Collected
 from rkbench.runs.measures import LATENCY_P50
 from rkbench.runs.night import CellResult, Fault, GateResult

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
-from rkbench.borders.tables import Word, read_table
+from rkbench.decoding.tables import Word, read_table
 from rkbench.errors import UsageError
 
 

@@ -13,7 +13,7 @@ from typing import Any, TypeVar, get_args
 import msgspec
 from rkbench_agent.wire.messages import Latencies, Message
 
-from rkbench.borders.building import BUILDING
+from rkbench.decoding.building import BUILDING
 from rkbench.errors import ProtocolError
 
 T = TypeVar("T")

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from rkbench.borders.building import BUILDING
+from rkbench.decoding.building import BUILDING
 from rkbench.errors import StoreError
 
 T = TypeVar("T")

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from rkbench.boards.agent.put_reply import PutReply
-from rkbench.borders.messages import answer, decode
+from rkbench.decoding.messages import answer, decode
 from rkbench.errors import ProtocolError
 from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.caveats import caveat
@@ -120,7 +120,7 @@ def test_the_answer_of_a_program_is_typed_too() -> None:
 
 THREADS = """
 import os, sys, threading
-from rkbench.borders.messages import decode
+from rkbench.decoding.messages import decode
 
 lines = sys.stdin.buffer.read().splitlines()
 sys.setswitchinterval(1e-6)
