@@ -11,6 +11,7 @@ import pytest
 from agent_bench import TREES, AgentProcess, Bench, golden_arrays, of_kind
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.messages import (
+    BoardCaveat,
     Failed,
     Finished,
     Latencies,
@@ -187,5 +188,5 @@ def test_variants_that_do_not_load_together_load_for_every_block(start: Start, b
     assert of_kind(messages, Failed) == []
     timed = "".join(batch.run for batch in of_kind(messages, Latencies) if not batch.warmup)
     assert timed == "abba"
-    told = [log.text for log in of_kind(messages, Log) if log.stream == "agent"]
-    assert len(told) == 1 and "failed to malloc npu memory" in told[0]
+    (doubt,) = [message.caveat for message in of_kind(messages, BoardCaveat)]
+    assert doubt.code == "blocks_load_anew" and "failed to malloc npu memory" in doubt.message
