@@ -110,7 +110,7 @@ def test_long_digits_in_a_text_are_no_number() -> None:
 
 
 def test_the_answer_of_a_program_is_typed_too() -> None:
-    told = b'{"ok": true, "cached": false, "note": "caf\\udce9", "mood": 1}'
+    told = b'{"ok": true, "cached": false, "message": "caf\\udce9", "mood": 1}'
     assert answer(PutReply, told) == PutReply(ok=True, message="caf?")
     with pytest.raises(ProtocolError, match=r"Expected `bool`, got `str` - at `\$\.ok`"):
         answer(PutReply, b'{"ok": "yes"}')
