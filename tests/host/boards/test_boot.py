@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import zipfile
+import zlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,7 +22,7 @@ BOARD = Board(name="b", host="h")
 
 def test_the_zipapp_is_small_says_what_it_is_and_holds_only_python() -> None:
     agent = build_agent()
-    assert len(agent.data) < 100_000
+    assert len(agent.sent) < 80_000
     assert agent.data.startswith(b"#!/usr/bin/env python3\n# rkbench agent ")
     names = zipfile.ZipFile(io.BytesIO(agent.data)).namelist()
     assert names == sorted(names)
@@ -61,13 +62,14 @@ def test_a_wheel_holds_the_same_agent_and_the_same_trees(tmp_path: Path) -> None
 
 def test_the_command_quotes_everything_but_a_leading_home() -> None:
     board = replace(BOARD, python="~/my venv/bin/python", become="sudo -n", cache_dir="/data/$x")
-    command = shell_command(boot_argv(board, AgentZip("d" * 64, b"12"), "serve", "a'b"))
+    program = AgentZip("d" * 64, b"12")
+    command = shell_command(boot_argv(board, program, "serve", "a'b"))
     assert command.startswith("exec sudo -n \"$HOME\"/'my venv/bin/python' -c '")
-    assert command.endswith("' " + "d" * 64 + " 2 '/data/$x' serve 'a'\"'\"'b'")
+    assert command.endswith("' " + "d" * 64 + f" {len(program.sent)} '/data/$x' serve 'a'\"'\"'b'")
 
 
 def boot(cache: Path, agent: AgentZip, sent: bytes) -> subprocess.CompletedProcess[bytes]:
-    arguments = [agent.digest, str(len(agent.data)), str(cache), "one", "two"]
+    arguments = [agent.digest, str(len(agent.sent)), str(cache), "one", "two"]
     return subprocess.run(
         [sys.executable, "-c", BOOT, *arguments], check=False, input=sent, capture_output=True
     )
@@ -81,7 +83,7 @@ def echo() -> AgentZip:
 
 
 def test_the_script_asks_for_the_zipapp_once(tmp_path: Path, echo: AgentZip) -> None:
-    first = boot(tmp_path, echo, echo.data)
+    first = boot(tmp_path, echo, echo.sent)
     second = boot(tmp_path, echo, b"")
     assert first.stdout == b"rkbench-boot need\n['one', 'two']\n"
     assert second.stdout == b"['one', 'two']\n"
@@ -90,7 +92,7 @@ def test_the_script_asks_for_the_zipapp_once(tmp_path: Path, echo: AgentZip) -> 
 
 
 def test_an_agent_that_cannot_be_unpacked_runs_from_its_zip(tmp_path: Path, echo: AgentZip) -> None:
-    boot(tmp_path, echo, echo.data)
+    boot(tmp_path, echo, echo.sent)
     shutil.rmtree(tmp_path / "agents" / echo.digest)
     (tmp_path / "agents" / echo.digest).write_text("in the way")
     assert boot(tmp_path, echo, b"").stdout == b"['one', 'two']\n"
@@ -104,19 +106,20 @@ def test_a_zipapp_that_does_not_arrive_leaves_nothing(tmp_path: Path, echo: Agen
 
 
 def test_a_damaged_zipapp_is_refused_and_a_damaged_file_replaced(tmp_path: Path, echo: AgentZip) -> None:
-    refused = boot(tmp_path, echo, bytes(len(echo.data)))
-    assert b"rkbench-boot error damaged" in refused.stdout
+    noise, other = bytes(len(echo.sent)), zlib.compress(b"another").ljust(len(echo.sent))
+    for damaged in (noise, other):
+        assert b"rkbench-boot error damaged" in boot(tmp_path, echo, damaged).stdout
     (tmp_path / "agents" / f"{echo.digest}.pyz").write_bytes(b"damaged on the disk")
-    assert boot(tmp_path, echo, echo.data).stdout == b"rkbench-boot need\n['one', 'two']\n"
+    assert boot(tmp_path, echo, echo.sent).stdout == b"rkbench-boot need\n['one', 'two']\n"
 
 
 def test_the_script_runs_without_what_lies_in_the_home(tmp_path: Path, echo: AgentZip) -> None:
     (tmp_path / "hashlib.py").write_text("raise SystemExit('taken from the home')")
-    arguments = [echo.digest, str(len(echo.data)), str(tmp_path / "cache"), "x"]
+    arguments = [echo.digest, str(len(echo.sent)), str(tmp_path / "cache"), "x"]
     ended = subprocess.run(
         [sys.executable, "-c", BOOT, *arguments],
         check=False,
-        input=echo.data,
+        input=echo.sent,
         capture_output=True,
         cwd=tmp_path,
     )

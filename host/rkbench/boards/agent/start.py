@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rkbench.boards.agent.boot import BOOT_MARK, AgentZip
+from rkbench_agent.wire.words import BOOT_MARK
+
+from rkbench.boards.agent.boot import AgentZip
 from rkbench.boards.model import Board
 from rkbench.boards.transport import Channel
 from rkbench.errors import BenchError, BoardError, NoSpaceError
@@ -38,7 +40,7 @@ def program_lines(board: Board, channel: Channel, program: AgentZip, lines: Line
     """
     while (line := lines.next()) is not None:
         if line.startswith(BOOT_MARK + "need"):
-            channel.send(program.data)
+            channel.send(program.sent)
         elif line.startswith(BOOT_MARK + "error "):
             raise boot_error(board, line[len(BOOT_MARK) + 6 :])
         else:
