@@ -1,6 +1,7 @@
 """The supervisor: talks to the host on stdin and stdout, and carries out one plan at a time.
 
-Standard library only: numpy and the vendor's runtime live in the workers. It ends when the host's
+Standard library only, but for psutil where others load the board (`board.busiest`): numpy and the
+vendor's runtime live in the workers. It ends when the host's
 line is closed, silent, or stuck; no worker outlives it.
 """
 

@@ -23,7 +23,7 @@ _TELLING = (
 
 
 class LogCause(NamedTuple):
-    """Why a run failed, in the words of the log: `reason` is a word of protocol.REASONS, or None."""
+    """Why a run failed, in the words of the log: `reason` is a word of `wire.words.REASONS`, or None."""
 
     reason: Optional[str]
     line: Optional[str]

@@ -56,7 +56,7 @@ class Outcome:
 
     @property
     def runs(self) -> tuple[RunResult, ...]:
-        """The results, in the options of the models."""
+        """The results, in the order of the models."""
         return tuple(item.run for item in self.collected)
 
     @property
@@ -125,7 +125,7 @@ def compare_collected(collected: Sequence[Collected], baseline: str | None = Non
 
 @dataclass(frozen=True)
 class _After:
-    """What is needed once a run has ended: to explain a failure (see `aftermath`), to name its layers."""
+    """What is needed once a run has ended: to explain a failure (see `failure`), to name its layers."""
 
     boot_id: str | None
     connect: Callable[[], AbstractContextManager[Conversation]]

@@ -219,7 +219,7 @@ class Reference:
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a run ended early; `stage` and `reason` are of STAGES and REASONS in the protocol.
+    """Why a run ended early; `stage` and `reason` are of STAGES and REASONS in `wire.words`.
 
     `diagnoses` are what the logs of the run and of the kernel meanwhile say, the most telling first.
     """

@@ -63,7 +63,7 @@ def print_push(runs: Sequence[RunResult], comparison: Comparison, console: Conso
         _lines(console, aligned_sweep(runs, MARK))
     else:
         _print_table(runs, comparison, numbers, console)
-    _print_beside(runs, console)
+    _print_extras(runs, console)
     _print_notes(runs, comparison, numbers, console)
     for run in runs:
         if run.failure is not None:
@@ -119,7 +119,7 @@ def _print_table(
         console.print(_table([runs[index] for index in part], _only(rows, part), comparison, console.width))
 
 
-def _print_beside(runs: Sequence[RunResult], console: Console) -> None:
+def _print_extras(runs: Sequence[RunResult], console: Console) -> None:
     for run in runs:
         if run.load is not None and run.load.cycles is not None:
             _paragraph(console, "", cycles_text(run.variant.name, run.load.cycles), style="")
