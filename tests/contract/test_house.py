@@ -57,7 +57,8 @@ def test_functions_stay_short() -> None:
     lengths: dict[str, int] = {}
     for path, node in definitions((ast.FunctionDef, ast.AsyncFunctionDef)):
         assert isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef))
-        lengths[f"{path}:{node.name}"] = (node.end_lineno or node.lineno) - node.body[0].lineno + 1
+        # With the line: the methods of two classes may share a name.
+        lengths[f"{path}:{node.lineno} {node.name}"] = (node.end_lineno or node.lineno) - node.lineno + 1
     assert {name: lines for name, lines in lengths.items() if lines > LONGEST_FUNCTION} == {}
     assert quantiles(lengths.values(), n=10)[-1] <= LONG_FUNCTION
 

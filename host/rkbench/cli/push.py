@@ -10,6 +10,26 @@ import typer
 from rkbench.cli import completion, options
 from rkbench.cli.voice import voice_of
 
+Cores = Annotated[
+    str,
+    typer.Option(
+        help="auto, 0, 1, 2, 0-1, all, or sweep: one run each.", autocompletion=completion.core_masks
+    ),
+]
+Pin = Annotated[bool, typer.Option("--pin", help="Hold NPU, CPU and DDR clocks still (--pin 600MHz: NPU).")]
+CoolBelow = Annotated[float | None, typer.Option(help="Wait until the board is below so many °C.")]
+Profile = Annotated[bool, typer.Option("--profile", help="Time of each layer, from a run of its own.")]
+Scenario = Annotated[
+    str,
+    typer.Option(
+        help="The only one so far: one inference after the other.", autocompletion=completion.scenarios
+    ),
+]
+Interleave = Annotated[
+    bool,
+    typer.Option("--interleave/--no-interleave", help="Measure variants in turns, or one after the other."),
+]
+
 
 def push(
     context: typer.Context,
@@ -19,40 +39,19 @@ def push(
     onnx: Annotated[Path | None, typer.Option(help="Compute the golden from this ONNX.")] = None,
     inputs: Annotated[Path | None, typer.Option(help="Inputs for --onnx: .npz or a folder.")] = None,
     runtime: options.Runtime = None,
-    cores: Annotated[
-        str,
-        typer.Option(
-            help="auto, 0, 1, 2, 0-1, all, or sweep: one run each.", autocompletion=completion.core_masks
-        ),
-    ] = "auto",
-    pin: Annotated[
-        bool, typer.Option("--pin", help="Hold NPU, CPU and DDR clocks still (--pin 600MHz: NPU).")
-    ] = False,
+    cores: Cores = "auto",
+    pin: Pin = False,
     npu_clock: Annotated[str | None, typer.Option(help="Pin the NPU at this clock, as 600MHz.")] = None,
-    cool_below: Annotated[
-        float | None, typer.Option(help="Wait until the board is below so many °C.")
-    ] = None,
+    cool_below: CoolBelow = None,
     cool_limit: Annotated[float, typer.Option(help="... for so many seconds at most.")] = 300.0,
     load_cycles: Annotated[int, typer.Option(help="Load and release so many times, to see leaks.")] = 0,
-    profile: Annotated[
-        bool, typer.Option("--profile", help="Time of each layer, from a run of its own.")
-    ] = False,
+    profile: Profile = False,
     iterations: Annotated[int, typer.Option(help="At least so many timed iterations ...")] = 100,
     duration: Annotated[float, typer.Option(help="... and so many seconds of them.")] = 3.0,
     warmup: Annotated[int, typer.Option(help="Iterations that are not timed.")] = 5,
-    scenario: Annotated[
-        str,
-        typer.Option(
-            help="The only one so far: one inference after the other.", autocompletion=completion.scenarios
-        ),
-    ] = "single_stream",
+    scenario: Scenario = "single_stream",
     baseline: options.Baseline = None,
-    interleave: Annotated[
-        bool,
-        typer.Option(
-            "--interleave/--no-interleave", help="Measure variants in turns, or one after the other."
-        ),
-    ] = True,
+    interleave: Interleave = True,
     json_file: options.JsonFile = None,
     csv_file: Annotated[str | None, typer.Option("--csv", help="Write CSV to FILE, or - .")] = None,
     force: Annotated[bool, typer.Option(help="Send what the board cannot load, all the same.")] = False,
