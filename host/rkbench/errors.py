@@ -11,7 +11,8 @@ BenchError                  a failure that a user can act on: message, hint, exi
 ├── ConnectionLostError     a session ended or fell silent in the middle
 ├── BoardError              the board answered, but cannot do the job
 │   ├── BoardBusyError      another push holds the board
-│   └── NoSpaceError        the board's cache does not have the room
+│   ├── NoSpaceError        the board's cache does not have the room
+│   └── NoPythonError       no Python that the agent could run in is there
 ├── NightlyBusyError        another nightly runs with the same store
 ├── ProtocolError           the agent said something that is no message of ours
 └── StoreError              the result store cannot be read or written
@@ -87,6 +88,10 @@ class BoardBusyError(BoardError):
 
 class NoSpaceError(BoardError):
     """The board's cache folder has no room for the file."""
+
+
+class NoPythonError(BoardError):
+    """The board's Python is not there, or is too old for the agent."""
 
 
 class NightlyBusyError(BenchError):

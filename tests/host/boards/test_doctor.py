@@ -8,7 +8,14 @@ from typing import Any
 import pytest
 from rkbench.boards.doctor.checks import board_checks, unreached_checks
 from rkbench.catalogue.check import Check, worst
-from rkbench.errors import AuthenticationError, BoardError, ConnectError, HostKeyError, NoSpaceError
+from rkbench.errors import (
+    AuthenticationError,
+    BoardError,
+    ConnectError,
+    HostKeyError,
+    NoPythonError,
+    NoSpaceError,
+)
 from rkbench_agent.wire.board import DeviceNode, Environment, GovernorFile, Holder, Library
 
 NOW_NS = 1_795_000_000_000_000_000
@@ -255,9 +262,9 @@ def test_an_agent_that_says_nothing_of_all_this_gets_a_verdict_too() -> None:
         (HostKeyError("unknown", hint="bench boards add"), ["host_key"], "bench boards add"),
         (AuthenticationError("no key", hint="ssh-copy-id"), ["login"], "ssh-copy-id"),
         (NoSpaceError("full", hint="free some"), ["ssh", "free_space"], "free some"),
-        (BoardError("no Python there", hint="--python"), ["ssh", "python"], "apt-get install -y python3"),
-        (BoardError("Python 3.6; needs 3.8", hint="--python"), ["ssh", "python"], "--python"),
-        (BoardError("cannot be written", hint="cache_dir"), ["ssh", "agent"], "cache_dir"),
+        (NoPythonError("none there", hint="--python"), ["ssh", "python"], "apt-get install -y python3"),
+        (NoPythonError("3.6; needs 3.8", hint="--python"), ["ssh", "python"], "--python"),
+        (BoardError("cannot write ~/Python", hint="cache_dir"), ["ssh", "agent"], "cache_dir"),
     ],
 )
 def test_where_no_agent_starts_the_error_is_the_verdict(

@@ -16,7 +16,7 @@ from rkbench.boards.agent.start import CHUNK_BYTES, LineReader, program_lines
 from rkbench.boards.model import Board
 from rkbench.boards.transport import Channel, Transport
 from rkbench.decoding.messages import decode
-from rkbench.errors import BenchError, BoardError, ConnectionLostError, ProtocolError
+from rkbench.errors import BenchError, BoardError, ConnectionLostError, NoPythonError, ProtocolError
 
 STDERR_LINES = 20
 #: A board that boots from a slow SD card takes its time to start Python.
@@ -233,7 +233,7 @@ class AgentLink:
         self._threads[0].join(1.0)
         said = "\n".join(line for line in self._stderr if line.strip())
         if not started and status in (126, 127):
-            return BoardError(
+            return NoPythonError(
                 f"board {name!r}: no Python there: {self._board.python!r} cannot be run ({said or status})",
                 hint="install python3 (3.8 or newer) there, or name it: bench boards add ... --python PATH",
             )

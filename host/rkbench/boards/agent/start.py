@@ -9,7 +9,7 @@ from rkbench_agent.wire.words import BOOT_MARK
 from rkbench.boards.agent.boot import AgentZip
 from rkbench.boards.model import Board
 from rkbench.boards.transport import Channel
-from rkbench.errors import BenchError, BoardError, NoSpaceError
+from rkbench.errors import BenchError, BoardError, NoPythonError, NoSpaceError
 
 CHUNK_BYTES = 256 * 1024
 
@@ -52,7 +52,7 @@ def boot_error(board: Board, text: str) -> BenchError:
     kind, _, message = text.strip().partition(" ")
     name = board.name
     if kind == "python_too_old":
-        return BoardError(
+        return NoPythonError(
             f"board {name!r}: {message}; the agent needs Python 3.8 or newer",
             hint=f"name a newer one: bench boards add {name} ... --python /path/to/python3",
         )

@@ -14,7 +14,14 @@ from rkbench_agent.wire.words import VIRTUAL
 from rkbench.boards.doctor.runtime import runtime_checks
 from rkbench.boards.doctor.system import system_checks
 from rkbench.catalogue.check import FAIL, OK, WARN, Check
-from rkbench.errors import AuthenticationError, BenchError, ConnectError, HostKeyError, NoSpaceError
+from rkbench.errors import (
+    AuthenticationError,
+    BenchError,
+    ConnectError,
+    HostKeyError,
+    NoPythonError,
+    NoSpaceError,
+)
 from rkbench.rknn.targets import npu_generation
 
 #: SoCs that the project was made for; the others of their NPU family run the same models.
@@ -50,7 +57,7 @@ def unreached_checks(error: BenchError) -> tuple[Check, ...]:
     reached = Check("ssh", OK, "SSH", "a session came about")
     if isinstance(error, NoSpaceError):
         return (reached, Check("free_space", FAIL, "free space", error.message, error.hint))
-    if "Python" not in error.message:
+    if not isinstance(error, NoPythonError):
         return (reached, Check("agent", FAIL, "agent", error.message, error.hint))
     fix = "on the board: apt-get install -y python3 (3.8 or newer)"
     return (reached, Check("python", FAIL, "Python", error.message, f"{fix}\n{error.hint}".strip()))
