@@ -18,6 +18,8 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
+from rkbench_agent.wire.words import BOOT_MARK
+
 from rkbench.boards.agent.docstrings import without_docstrings
 from rkbench.boards.model import Board
 from rkbench.boards.transport import Argument, InHome
@@ -32,7 +34,7 @@ BOOT = r"""
 import sys
 sys.path[:] = [entry for entry in sys.path if entry]
 def fail(kind, text):
-    sys.stdout.write("rkbench-boot error %s %s\n" % (kind, text))
+    sys.stdout.write("MARKerror %s %s\n" % (kind, text))
     sys.stdout.flush()
     sys.exit(3)
 if sys.version_info < (3, 8):
@@ -51,7 +53,7 @@ def fetch():
     partial = "%s.%d" % (path, os.getpid())
     with open(partial, "wb") as stream:
         try:
-            sys.stdout.write("rkbench-boot need\n")
+            sys.stdout.write("MARKneed\n")
             sys.stdout.flush()
             data = b""
             while len(data) < size:
@@ -97,7 +99,7 @@ if not os.path.isdir(folder):
 place = folder if os.path.isdir(folder) else path
 sys.argv[:] = [place] + sys.argv[4:]
 runpy.run_path(place, run_name="__main__")
-"""
+""".replace("MARK", BOOT_MARK)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rkbench.boards.agent.start import BOOT_ERROR
 from rkbench.boards.transport import Channel
 from rkbench.decoding.messages import answer
 from rkbench.errors import (
@@ -34,8 +35,8 @@ def read_reply(channel: Channel, board: str, received: bytes) -> PutReply:
     while data := channel.recv(65536):
         received += data
     for line in reversed(received.splitlines()):
-        if line.startswith(b"rkbench-boot error "):
-            kind, _, text = line.decode("utf-8", "replace")[19:].partition(" ")
+        if line.startswith(BOOT_ERROR.encode()):
+            kind, _, text = line.decode("utf-8", "replace")[len(BOOT_ERROR) :].partition(" ")
             return PutReply(error=kind, message=text)
         if line.startswith(b"{"):
             try:

@@ -12,6 +12,8 @@ from rkbench.boards.transport import Channel
 from rkbench.errors import BenchError, BoardError, NoPythonError, NoSpaceError
 
 CHUNK_BYTES = 256 * 1024
+#: What the boot script says: it wants the zipapp, or it gives up, with the kind and text of why.
+BOOT_NEED, BOOT_ERROR = f"{BOOT_MARK}need", f"{BOOT_MARK}error "
 
 
 class LineReader:
@@ -39,10 +41,10 @@ def program_lines(board: Board, channel: Channel, program: AgentZip, lines: Line
     and what the channel raises.
     """
     while (line := lines.next()) is not None:
-        if line.startswith(BOOT_MARK + "need"):
+        if line.startswith(BOOT_NEED):
             channel.send(program.sent)
-        elif line.startswith(BOOT_MARK + "error "):
-            raise boot_error(board, line[len(BOOT_MARK) + 6 :])
+        elif line.startswith(BOOT_ERROR):
+            raise boot_error(board, line[len(BOOT_ERROR) :])
         else:
             yield line
 
