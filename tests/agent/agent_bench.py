@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import Any, Callable, TypeVar
 
 import numpy as np
+from agent_forks import AGENT, Forks
 from rkbench_agent.wire import codec
 from rkbench_agent.wire.messages import Done, Message
 from rkbench_agent.wire.plan import FileFigures, Plan, RunSettings, RunSpec, TensorSpec
 
 TREES = Path(__file__).parents[1] / "data" / "boards"
-AGENT = Path(__file__).parents[2] / "agent"
 DEADLINE_S = 30.0
 START = "import sys; sys.path[0] = sys.argv.pop(1); from rkbench_agent.__main__ import main; sys.exit(main())"
 
@@ -108,20 +108,19 @@ class Bench:
 
 
 class AgentProcess:
-    """A supervisor as a subprocess, spoken to over pipes as the host does."""
+    """A supervisor as a subprocess, spoken to over pipes as the host does; with `forks`, one of them."""
 
-    def __init__(self, bench: Bench, environ: dict[str, str], archive: Path | None = None) -> None:
+    def __init__(
+        self,
+        bench: Bench,
+        environ: dict[str, str],
+        archive: Path | None = None,
+        forks: Forks | None = None,
+    ) -> None:
         kept = {name: value for name, value in os.environ.items() if name != "PYTHONUNBUFFERED"}
         kept.update({"RKBENCH_SYS_ROOT": str(bench.root), **environ})
-        program = [str(archive)] if archive else ["-c", START, str(AGENT)]
-        self.process = subprocess.Popen(
-            [sys.executable, *program, "serve", str(bench.cache)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=kept,
-            bufsize=0,
-        )
+        argv = ["serve", str(bench.cache)]
+        self.process = forks.start(argv, kept) if forks else _start(archive, argv, kept)
         self._pending = b""
 
     def send(self, message: Message) -> None:
@@ -185,6 +184,13 @@ class AgentProcess:
         ready, _, _ = select.select([fd], [], [], timeout_s)
         assert ready, "the agent said nothing in time"
         return os.read(fd, 1 << 16)
+
+
+def _start(archive: Path | None, argv: list[str], environ: dict[str, str]) -> subprocess.Popen[bytes]:
+    pipe = subprocess.PIPE
+    program = [str(archive)] if archive else ["-c", START, str(AGENT)]
+    command = [sys.executable, *program, *argv]
+    return subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, env=environ, bufsize=0)
 
 
 def of_kind(messages: list[Message], kind: type[M], run: str | None = None) -> list[M]:

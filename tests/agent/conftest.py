@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Callable, Iterator
+from typing import Callable, Iterator, List, Optional
 
 import pytest
 
@@ -14,6 +14,7 @@ if str(AGENT) not in sys.path:
 sys.path.insert(0, str(Path(__file__).parent))
 
 from agent_bench import AgentProcess, Bench  # noqa: E402  # the path must be set first
+from agent_forks import Forks  # noqa: E402
 
 
 @pytest.fixture
@@ -22,13 +23,31 @@ def bench(tmp_path: Path) -> Bench:
     return Bench(tmp_path)
 
 
+@pytest.fixture(scope="session")
+def forks() -> Iterator[Forks]:
+    """The process whose forks are agents."""
+    running = Forks()
+    yield running
+    running.close()
+
+
 @pytest.fixture
-def start(bench: Bench) -> Iterator[Callable[..., AgentProcess]]:
-    """Start agents on the bench; whatever is left at the end is killed."""
-    started: list[AgentProcess] = []
+def start(bench: Bench, forks: Forks) -> Iterator[Callable[..., AgentProcess]]:
+    """Start agents on the bench, as forks; whatever is left at the end is killed."""
+    yield from _starter(bench, forks)
+
+
+@pytest.fixture
+def start_anew(bench: Bench) -> Iterator[Callable[..., AgentProcess]]:
+    """Start agents on the bench, each with an interpreter of its own, and so their workers."""
+    yield from _starter(bench, None)
+
+
+def _starter(bench: Bench, forks: Optional[Forks]) -> Iterator[Callable[..., AgentProcess]]:
+    started: List[AgentProcess] = []
 
     def starter(**environ: str) -> AgentProcess:
-        started.append(AgentProcess(bench, environ))
+        started.append(AgentProcess(bench, environ, forks=forks))
         return started[-1]
 
     yield starter

@@ -167,11 +167,11 @@ def test_without_rknnlite_the_advice_is_to_install_it(start: Start, bench: Bench
     assert failed.advice.startswith("pip install rknn-toolkit-lite2")
 
 
-def test_without_numpy_the_advice_is_to_install_it(start: Start, bench: Bench, tmp_path: Path) -> None:
+def test_without_numpy_the_advice_is_to_install_it(start_anew: Start, bench: Bench, tmp_path: Path) -> None:
     shadow = tmp_path / "shadow"
     shadow.mkdir()
     (shadow / "numpy.py").write_text("raise ModuleNotFoundError(\"No module named 'numpy'\", name='numpy')\n")
-    agent = start(PYTHONPATH=str(shadow))
+    agent = start_anew(PYTHONPATH=str(shadow))
     assert isinstance(agent.until(Environment), Environment)
     (failed,) = of_kind(agent.run(bench.plan(bench.spec("a"), runtime="lite")), Failed)
     assert (failed.stage, failed.reason) == ("load", "missing")

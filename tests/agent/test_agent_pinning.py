@@ -35,6 +35,12 @@ PERFORMANCE = {
 
 
 @pytest.fixture
+def start(start_anew: Callable[..., AgentProcess]) -> Callable[..., AgentProcess]:
+    """Start agents that start guards: these are known by their command lines, which forks have not."""
+    return start_anew
+
+
+@pytest.fixture
 def board(bench: Bench, tmp_path: Path) -> Bench:
     """A bench whose rk3588 tree may be written."""
     root = tmp_path / "root"
