@@ -16,7 +16,6 @@ import lzma
 import math
 import os
 import shutil
-import socket
 import sqlite3
 import sys
 import tarfile
@@ -180,12 +179,6 @@ def files(folder: Path) -> set[str]:
     """Return all files and links under `folder`, but for what Python compiles."""
     found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
     return {str(path.relative_to(folder)) for path in found if path.parent.name != "__pycache__"}
-
-
-def free_port() -> int:
-    """Return a port that is free now."""
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
 
 
 def fingerprints(known_hosts: Path) -> dict[str, str]:

@@ -17,7 +17,7 @@ import paramiko
 from bench_command import BENCH
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
-from first_version import Home, free_port
+from first_version import Home
 
 _SYSTEMCTL = """\
 #!/bin/sh
@@ -122,8 +122,7 @@ class Impostor(paramiko.ServerInterface):
 
 def serve(home: Home, *paths: str) -> list[str]:
     """Return what `bench serve` answers for these paths."""
-    port = free_port()
-    command = [sys.executable, "-c", BENCH, "serve", "--listen", f"127.0.0.1:{port}", "--simulated"]
+    command = [sys.executable, "-c", BENCH, "serve", "--listen", "127.0.0.1:0", "--simulated"]
     own = {name: value for name, value in os.environ.items() if not name.startswith(("RKBENCH_", "XDG_"))}
     environment = {**own, "HOME": str(home.folder)}
     with subprocess.Popen(
@@ -131,7 +130,8 @@ def serve(home: Home, *paths: str) -> list[str]:
     ) as process:
         assert process.stderr is not None
         try:
-            assert any("/metrics" in line for line in process.stderr)
+            line = next(line for line in process.stderr if "/metrics" in line)
+            port = int(line.partition("/metrics")[0].rpartition(":")[2])
             return [get(port, path) for path in paths]
         finally:
             process.terminate()

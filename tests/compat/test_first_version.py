@@ -18,7 +18,6 @@ from first_version import (
     files,
     find,
     fingerprints,
-    free_port,
     kept_rows,
     kept_store,
     lacking,
@@ -26,6 +25,7 @@ from first_version import (
     printed,
     table,
 )
+from ports import free_port
 from servers import Exporter, Impostor, Systemd, get, is_open, series, serve
 
 FP16, INT8 = (f"models/{model}.rknn" for model in MODELS)

@@ -11,8 +11,9 @@ import time
 from collections.abc import Mapping
 from pathlib import Path
 
+from ports import free_port
 from rkbench.boards.model import Board
-from sshd import START_LIMIT_S, free_port, make_key
+from sshd import START_LIMIT_S, make_key
 
 DROPBEAR = "/usr/sbin/dropbear"
 

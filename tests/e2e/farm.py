@@ -17,11 +17,11 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from ports import free_port
 from rkbench.boards.exporter.installation import install_exporter, uninstall_exporter
 from rkbench.boards.inventory import add_board
 from rkbench.boards.model import Board
 from rkbench.boards.virtual.board import VirtualBoard
-from sshd import free_port
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
 LIMIT_S = 120.0

@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from board_home import BoardHome
+from ports import free_port
 from rkbench.boards.model import Board
 
 SSHD = "/usr/sbin/sshd"
@@ -116,14 +117,6 @@ class Sshd(BoardHome):
                 assert process.poll() is None, (self.folder / "log").read_text()
                 assert time.monotonic() < deadline, "sshd does not listen"
                 time.sleep(0.02)
-
-
-def free_port() -> int:
-    """Return a loopback port that nobody listens on."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        port: int = sock.getsockname()[1]
-        return port
 
 
 def make_key(path: Path, kind: str) -> None:

@@ -15,13 +15,14 @@ from pathlib import Path
 import paramiko
 import pytest
 from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL
+from ports import free_port
 from rkbench.boards.model import Board
 from rkbench.boards.ssh.connection import connect
 from rkbench.boards.ssh.host_keys import record_host_key
 from rkbench.boards.ssh.server import _new_key
 from rkbench.errors import AuthenticationError, ConnectError, HostKeyError
 from rkbench.session import open_session
-from sshd import Sshd, free_port
+from sshd import Sshd
 
 LIMIT_S = 1.0
 

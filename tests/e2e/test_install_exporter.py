@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 from bench_command import run_bench
+from ports import free_port
 from prometheus_client.parser import text_string_to_metric_families
 from rkbench.boards.agent.boot import AgentZip
 from rkbench.boards.exporter.installation import install_exporter, uninstall_exporter
@@ -23,7 +24,7 @@ from rkbench.boards.model import Board
 from rkbench.boards.virtual.board import VirtualBoard
 from rkbench.boards.virtual.trees import copy_tree
 from rkbench.errors import BoardError
-from sshd import Sshd, free_port
+from sshd import Sshd
 
 OLD_PYTHONS = sorted((Path.home() / ".pyenv/versions").glob("3.8.*/bin/python"))
 SYSTEMCTL = """\

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from farm import DEPLOY, Farm, Prometheus, Serve, get, metric_names, poll
+from ports import free_port
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from rkbench.boards.exporter.installation import uninstall_exporter
 from rkbench.runs.night import CellResult, GateResult, Night
@@ -24,7 +25,6 @@ from rkbench.runs.records import BoardRecord, Variant
 from rkbench.stats.gates import FAIL, NOT_MEASURED, PASS, Judgement
 from rkbench.store import open_store
 from rkbench_agent.board.lock import BoardLock
-from sshd import free_port
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "host"))
 

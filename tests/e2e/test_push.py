@@ -64,9 +64,12 @@ class Bench:
         }
         self._started: list[subprocess.Popen[str]] = []
 
-    def start(self, *arguments: object) -> subprocess.Popen[str]:
-        """Start it as a process of its own; `close` ends what still runs."""
+    def start(self, *arguments: object, ignored: tuple[signal.Signals, ...] = ()) -> subprocess.Popen[str]:
+        """Start it as a process of its own, as `nohup` or a script does; `close` ends what still runs."""
         command, pipe = [sys.executable, "-u", "-c", BENCH, *map(str, arguments)], subprocess.PIPE
+        if ignored:
+            names = " ".join(number.name.removeprefix("SIG") for number in ignored)
+            command = ["sh", "-c", f"trap '' {names}; exec \"$@\"", "sh", *command]
         process = subprocess.Popen(command, env=self._environment, stdout=pipe, stderr=pipe, text=True)
         self._started.append(process)
         return process
@@ -296,15 +299,29 @@ def test_a_line_that_breaks_while_measuring_leaves_what_was_measured(
         server.await_no_processes()
 
 
-@pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
+@pytest.mark.parametrize(
+    ("ignored", "how"),
+    [
+        ((), signal.SIGINT),
+        ((), signal.SIGTERM),
+        ((), signal.SIGHUP),
+        ((signal.SIGINT, signal.SIGHUP), signal.SIGTERM),
+    ],
+)
 def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing_running(
-    bench: Bench, start_board: Callable[..., Sshd], tmp_path: Path, how: signal.Signals
+    bench: Bench,
+    start_board: Callable[..., Sshd],
+    tmp_path: Path,
+    ignored: tuple[signal.Signals, ...],
+    how: signal.Signals,
 ) -> None:
-    """So do a cancelled CI job and a closed terminal."""
+    """So do a cancelled CI job and a closed terminal, and SIGTERM also where a script ignores the others."""
     server = start_board(tmp_path)
-    process = bench.start("push", FP16, "--board", bench.know(server), "--duration", LONG)
+    arguments = ("push", FP16, "--board", bench.know(server), "--duration", LONG)
+    process = bench.start(*arguments, ignored=ignored)
     await_line(process, "inference")
-    process.send_signal(how)
+    for number in (*ignored, how):
+        process.send_signal(number)
     out, err = process.communicate(timeout=60)
     assert process.returncode == 130
     assert "interrupted by Ctrl-C; what was measured before it is kept" in out

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from double_build import build_device_double, build_runtime_double, has_compiler
+from ports import free_port
 from rootfs import QEMU, REAL_RUNTIME, SITE, debian_mirror, ensure_rootfs
 
 TREES = Path(__file__).parents[2] / "host/rkbench/boards/virtual/trees"
@@ -149,7 +150,7 @@ def start_board(soc: str, tier: str, state: Path, environment: dict[str, str] | 
     _write_keys(state, shared)
     settings = {**_tier_environment(soc, tier, shared), **(environment or {})}
     for _ in range(PORT_ATTEMPTS):
-        port = _free_port()
+        port = free_port()
         (shared / "sshd_config").write_text(_sshd_config(port))
         process = _start_namespaces(soc, _runtime_of(tier), state)
         board = EmulatedBoard(soc, tier, shared, port, process)
@@ -226,13 +227,6 @@ def _expect(stream: IO[str] | None, line: str) -> None:
     got = stream.readline().strip() if stream else ""
     if got != line:
         raise BoardStartError(f"the board's first process said {got!r} instead of {line!r}")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def _answers(process: subprocess.Popen[str], port: int) -> bool:
