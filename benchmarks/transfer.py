@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 
 from rkbench.boards.model import Board
+from rkbench.files import local_file
 from rkbench.session import open_session
 
 from benchmarks.bloated import bloated_model
@@ -66,7 +67,7 @@ def _compare(name: str, server: Sshd, board: Board, path: Path, limit: float, re
 
 def _upload(board: Board, path: Path) -> int:
     with open_session(board) as session:
-        return session.upload([path])[0].sent_bytes
+        return session.upload([local_file(path)])[0].sent_bytes
 
 
 def _forget(server: Sshd) -> None:

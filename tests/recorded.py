@@ -7,8 +7,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from rkbench.boards.agent.upload import Transfer
 from rkbench.decoding.messages import decode
+from rkbench.files import LocalFile
+from rkbench.runs.records import TransferRecord
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.messages import Hello, Latencies, Message
 from rkbench_agent.wire.plan import Plan
@@ -48,17 +49,15 @@ class RecordedSession:
         self._timed: dict[str, int] = {}
 
     def upload(
-        self, paths: Sequence[Path], on_progress: Callable[[Path, int, int], None], digests: Sequence[str]
-    ) -> list[Transfer]:
+        self, files: Sequence[LocalFile], on_progress: Callable[[LocalFile, int], None]
+    ) -> list[TransferRecord]:
         """Pretend that the board lacked every file."""
-        assert digests == [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
-        self.uploaded += paths
-        transfers = []
-        for path in paths:
-            size = path.stat().st_size
-            on_progress(path, size, size)
-            transfers.append(Transfer("", size, size, False, 0.5))
-        return transfers
+        for file in files:
+            assert file.sha256 == hashlib.sha256(file.path.read_bytes()).hexdigest()
+            assert file.size_bytes == file.path.stat().st_size
+            on_progress(file, file.size_bytes)
+        self.uploaded += [file.path for file in files]
+        return [TransferRecord(file.size_bytes, file.size_bytes, False, 0.5) for file in files]
 
     def run(self, plan: Plan) -> Iterator[Message]:
         """Yield the recorded stream, as far as it shall go."""

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, suppress
-from pathlib import Path
 from typing import TypeVar
 
 from rkbench_agent.wire.board import Environment
@@ -29,13 +28,15 @@ from rkbench_agent.wire.words import BEAT_INTERVAL_S, SILENCE_LIMIT_S
 
 from rkbench.boards.agent.boot import boot_argv, build_agent
 from rkbench.boards.agent.link import AgentLink
-from rkbench.boards.agent.upload import LocalFile, OnProgress, Transfer, check_room, send_file
+from rkbench.boards.agent.upload import OnProgress, check_room, send_file
 from rkbench.boards.model import Board
 from rkbench.boards.provider import Hold
 from rkbench.boards.ssh.auth import Ask
 from rkbench.boards.ssh.connection import CONNECT_TIMEOUT_S, connect, terminal_ask
 from rkbench.boards.transport import Transport
 from rkbench.errors import ConnectionLostError, ProtocolError
+from rkbench.files import LocalFile
+from rkbench.runs.records import TransferRecord
 
 _log = logging.getLogger("rkbench.agent")
 Answer = TypeVar("Answer", Environment, Have)
@@ -58,31 +59,28 @@ class Session:
 
     def upload(
         self,
-        paths: Sequence[Path],
+        files: Sequence[LocalFile],
         on_progress: OnProgress | None = None,
-        digests: Sequence[str | None] | None = None,
-    ) -> list[Transfer]:
-        """Have the files on the board, sending what its cache lacks; one Transfer each, in order.
+    ) -> list[TransferRecord]:
+        """Have the files on the board, sending what its cache lacks; what each took, in order.
 
-        `digests` are the SHA-256 of the files as far as they are known already, in hex; the board verifies.
-        Raises NoSpaceError before anything is sent, and what `upload.send_file` raises.
+        The board verifies what it gets. Raises NoSpaceError before anything is sent, and what
+        `upload.send_file` raises.
         """
-        known = digests or [None] * len(paths)
-        files = [LocalFile.read(path, digest) for path, digest in zip(paths, known, strict=True)]
-        wanted = list(dict.fromkeys(file.digest for file in files))
+        wanted = list(dict.fromkeys(file.sha256 for file in files))
         self._link.send(Want(wanted))
         have = self._receive(Have)
         self._caveats.update((caveat.code, caveat) for caveat in have.caveats)
         present = set(have.digests)
-        missing = {file.digest: file for file in files if file.digest not in present}
+        missing = {file.sha256: file for file in files if file.sha256 not in present}
         check_room(self.board.name, list(missing.values()), have.partial, have.free_bytes)
         transfers = []
         for file in files:
-            if file.digest in present:
-                transfers.append(Transfer(file.digest, file.size_bytes, 0, True, 0.0))
+            if file.sha256 in present:
+                transfers.append(TransferRecord(file.size_bytes, 0, True, 0.0))
                 continue
-            transfers.append(self._send_file(file, have.partial.get(file.digest, 0), wanted, on_progress))
-            present.add(file.digest)
+            transfers.append(self._send_file(file, have.partial.get(file.sha256, 0), wanted, on_progress))
+            present.add(file.sha256)
         return transfers
 
     def run(self, plan: Plan) -> Iterator[Message]:
@@ -135,7 +133,7 @@ class Session:
 
     def _send_file(
         self, file: LocalFile, offset: int, keep: Sequence[str], on_progress: OnProgress | None
-    ) -> Transfer:
+    ) -> TransferRecord:
         try:
             return send_file(
                 self.board,

@@ -11,9 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rkbench.boards.agent.upload import OnProgress, Transfer
+from rkbench.boards.agent.upload import OnProgress
 from rkbench.boards.model import Board
 from rkbench.campaign import PushOptions, run_campaign
+from rkbench.files import LocalFile
+from rkbench.runs.records import TransferRecord
 from rkbench.session import Session, open_session
 from rkbench.store import open_store
 from rkbench_agent.wire.board import Environment
@@ -38,11 +40,9 @@ class RecordingSession:
         self.environment: Environment = session.environment
         lines += [encode(self.hello), encode(self.environment)]
 
-    def upload(
-        self, paths: Sequence[Path], on_progress: OnProgress, digests: Sequence[str]
-    ) -> list[Transfer]:
+    def upload(self, files: Sequence[LocalFile], on_progress: OnProgress) -> list[TransferRecord]:
         """Upload for real."""
-        return self._session.upload(paths, on_progress, digests)
+        return self._session.upload(files, on_progress)
 
     def run(self, plan: Plan) -> Iterator[Message]:
         """Run for real, and keep what is said."""

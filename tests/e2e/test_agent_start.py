@@ -11,6 +11,7 @@ from pipes import PipeBoard
 
 import pytest
 from rkbench.errors import BoardError, NoSpaceError
+from rkbench.files import local_file
 from sshd import SILENCE_LIMIT_S
 
 SIZE = 16 * 1024 * 1024
@@ -58,7 +59,7 @@ def test_every_command_goes_through_become(pipe_board: PipeBoard, tmp_path: Path
     tracer.chmod(0o755)
     (tmp_path / "m.rknn").write_bytes(b"model")
     with pipe_board.session(replace(pipe_board.board, become=f"{tracer} -n")) as session:
-        session.upload([tmp_path / "m.rknn"])
+        session.upload([local_file(tmp_path / "m.rknn")])
     assert len((tmp_path / "used").read_text().split()) == 2
 
 
@@ -86,16 +87,16 @@ def test_python_can_lie_in_the_home(pipe_board: PipeBoard) -> None:
 
 def test_beats_keep_an_idle_session_alive(pipe_board: PipeBoard) -> None:
     with pipe_board.session(silence_limit_s=1.0, beat_interval_s=0.2) as session:
-        answers = [session.upload([Path(__file__)])[0].cached]
+        answers = [session.upload([local_file(Path(__file__))])[0].cached]
         session._link._over.wait(2 * SILENCE_LIMIT_S)  # idle for longer than either side's limit
-        answers.append(session.upload([Path(__file__)])[0].cached)
+        answers.append(session.upload([local_file(Path(__file__))])[0].cached)
     assert answers == [False, True]
 
 
 def test_no_space_is_told_with_numbers_before_anything_is_sent(model: Path, tmpfs: Path) -> None:
     server = PipeBoard(tmpfs)
     with server.session() as session, pytest.raises(NoSpaceError) as refusal:
-        session.upload([model])
+        session.upload([local_file(model)])
     assert "16.8 MB are to be sent" in refusal.value.message
     assert server.partials == {}
 
@@ -106,7 +107,7 @@ def test_two_models_of_equal_content_are_sent_once(
     twin = tmp_path / "twin.rknn"
     twin.write_bytes(model.read_bytes())
     with pipe_board.session() as session:
-        first, second = session.upload([model, twin])
+        first, second = session.upload([local_file(model), local_file(twin)])
     assert (first.sent_bytes, second.sent_bytes, second.cached) == (SIZE, 0, True)
 
 
@@ -119,5 +120,5 @@ def test_the_least_recently_used_model_makes_room(pipe_board: PipeBoard, tmp_pat
         names.append(hashlib.sha256(path.read_bytes()).hexdigest())
     with pipe_board.session(board) as session:
         for letter in "abc":
-            session.upload([tmp_path / letter])
+            session.upload([local_file(tmp_path / letter)])
     assert pipe_board.objects == sorted(names[1:])

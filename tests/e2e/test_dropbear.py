@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from dropbear import Dropbear, why_not
+from rkbench.files import local_file
 from rkbench.session import open_session
 from test_push import FP16, GOLDEN, INT8, TREE, Bench
 
@@ -46,5 +47,5 @@ def test_a_second_session_with_dropbear_sends_nothing(small_board: Dropbear) -> 
     sent = []
     for _ in range(2):
         with open_session(board) as session:
-            sent.append(session.upload([FP16])[0].sent_bytes > 0)
+            sent.append(session.upload([local_file(FP16)])[0].sent_bytes > 0)
     assert sent == [True, False]

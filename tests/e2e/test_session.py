@@ -15,6 +15,7 @@ import pytest
 from rkbench.boards.model import Board
 from rkbench.boards.virtual.board import VirtualBoard
 from rkbench.errors import BoardError, ConnectionLostError, InventoryError
+from rkbench.files import local_file
 from rkbench.session import Session, open_session
 from rkbench_agent.wire.messages import Beat, BoardCaveat, Done, Finished, Latencies, Progress
 from rkbench_agent.wire.plan import FileFigures, Plan, RunSettings, RunSpec, TensorSpec
@@ -41,12 +42,13 @@ def board(pipe_board: PipeBoard, data: Path) -> PipeBoard:
 def plan_for(session: Session, folder: Path, min_iterations: int) -> Plan:
     model = folder / "m.rknn"
     model.write_bytes(model_bytes())
-    (transfer,) = session.upload([model])
-    assert transfer.sha256 == hashlib.sha256(model_bytes()).hexdigest()
+    file = local_file(model)
+    assert file.sha256 == hashlib.sha256(model_bytes()).hexdigest()
+    session.upload([file])
     inputs = [TensorSpec("x", [1, 4, 4, 3], "uint8", "NHWC")]
     outputs = [TensorSpec("y", [1, 10], "float32")]
     figures = FileFigures(1000, 1000, 10)
-    spec = RunSpec("a", "m", transfer.sha256, transfer.model_bytes, inputs, outputs, figures=figures)
+    spec = RunSpec("a", "m", file.sha256, file.size_bytes, inputs, outputs, figures=figures)
     settings = RunSettings(runtime="virtual", min_iterations=min_iterations, min_duration_s=0.0)
     return Plan([spec], settings)
 
@@ -151,7 +153,7 @@ def test_closing_a_virtual_board_ends_what_runs_there(tmp_path: Path) -> None:
         session = open_session(server.board)
         pid = session.hello.pid
     with pytest.raises(ConnectionLostError):
-        session.upload([Path(__file__)])
+        session.upload([local_file(Path(__file__))])
     session.close()
     assert not server.folder.exists()
     assert not _runs(pid)

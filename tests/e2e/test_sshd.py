@@ -11,6 +11,7 @@ import pytest
 from bench_command import run_bench
 from rkbench.boards.ssh.connection import connect
 from rkbench.errors import AuthenticationError, HostKeyError
+from rkbench.files import local_file
 from rkbench.session import open_session
 from sshd import Sshd
 
@@ -20,9 +21,9 @@ INCOMPRESSIBLE = b"".join(hashlib.sha256(bytes([i % 256, i // 256])).digest() fo
 def test_a_second_session_sends_no_model_bytes(sshd: Sshd, tmp_path: Path) -> None:
     (tmp_path / "m.rknn").write_bytes(INCOMPRESSIBLE)
     with open_session(sshd.board) as session:
-        first = session.upload([tmp_path / "m.rknn"])[0]
+        first = session.upload([local_file(tmp_path / "m.rknn")])[0]
     with open_session(sshd.board) as session:
-        second = session.upload([tmp_path / "m.rknn"])[0]
+        second = session.upload([local_file(tmp_path / "m.rknn")])[0]
     assert (first.sent_bytes, first.cached) == (1280000, False)
     assert (second.sent_bytes, second.cached) == (0, True)
     assert sshd.objects == [hashlib.sha256(INCOMPRESSIBLE).hexdigest()]
@@ -42,7 +43,7 @@ def test_what_a_login_prints_is_skipped(start_sshd: Callable[..., Sshd], tmp_pat
     (tmp_path / "m.rknn").write_bytes(b"model")
     with open_session(server.board) as session:
         assert session.hello.magic == "rkbench-agent"
-        assert session.upload([tmp_path / "m.rknn"])[0].cached is False
+        assert session.upload([local_file(tmp_path / "m.rknn")])[0].cached is False
 
 
 def test_an_unknown_host_key_is_refused_and_boards_add_cures_it(sshd: Sshd, tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 from relay import Relay
 from rkbench.boards.model import Board
 from rkbench.errors import ConnectionLostError, NoSpaceError
+from rkbench.files import local_file
 from rkbench.session import Session, open_session
 from sshd import BEAT_INTERVAL_S, SILENCE_LIMIT_S, Sshd
 
@@ -42,14 +43,14 @@ def test_an_upload_that_was_cut_goes_on_where_it_stopped(sshd: Sshd, relay: Rela
     with short_session(board) as session:
         relay.cut_after(SIZE // 2)
         with pytest.raises(ConnectionLostError, match="broke off"):
-            session.upload([model])
+            session.upload([local_file(model)])
     sshd.await_no_processes()
     partial = sshd.partials[f"{digest_of(model)}.part"]
     assert SIZE // 4 < partial < SIZE
     assert sshd.objects == []
 
     with short_session(board) as session:
-        again = session.upload([model])[0]
+        again = session.upload([local_file(model)])[0]
     assert again.resumed_bytes == partial
     assert again.sent_bytes == SIZE - partial
     assert (sshd.objects, sshd.partials) == ([digest_of(model)], {})
@@ -60,14 +61,14 @@ def test_an_upload_that_stalls_is_noticed_on_both_sides(sshd: Sshd, relay: Relay
     with short_session(board) as session:
         relay.stall_after(SIZE // 2)
         with pytest.raises(ConnectionLostError):
-            session.upload([model])
+            session.upload([local_file(model)])
     sshd.await_no_processes()  # by its own limit: the link is still stalled
     partial = sshd.partials[f"{digest_of(model)}.part"]
     assert SIZE // 4 < partial < SIZE
 
     relay.resume()
     with short_session(board) as session:
-        again = session.upload([model])[0]
+        again = session.upload([local_file(model)])[0]
     assert again.sent_bytes == SIZE - partial
     assert sshd.objects == [digest_of(model)]
 
@@ -77,14 +78,14 @@ def test_a_damaged_partial_is_sent_anew(sshd: Sshd, relay: Relay, model: Path) -
     with short_session(board) as session:
         relay.cut_after(SIZE // 2)
         with pytest.raises(ConnectionLostError):
-            session.upload([model])
+            session.upload([local_file(model)])
     sshd.await_no_processes()
     path = sshd.home / ".cache/rkbench/incoming" / f"{digest_of(model)}.part"
     with path.open("r+b") as partial:
         partial.write(b"damage")
 
     with short_session(board) as session:
-        again = session.upload([model])[0]
+        again = session.upload([local_file(model)])[0]
     assert (again.resumed_bytes, again.sent_bytes) == (0, SIZE)
     assert sshd.objects == [digest_of(model)]
 
@@ -95,12 +96,12 @@ def test_a_killed_client_leaves_no_process_and_nothing_unverified(
     board = sshd.through(relay.port)
     script = (
         "import sys; from pathlib import Path; from rkbench.boards.model import Board\n"
-        "from rkbench.session import open_session\n"
+        "from rkbench.files import local_file; from rkbench.session import open_session\n"
         "host, port, user, key, known, model = sys.argv[1:]\n"
         "board = Board(name='b', host=host, port=int(port), user=user, identity_files=(Path(key),),\n"
         "              known_hosts_files=(Path(known),))\n"
         "with open_session(board) as session:\n"
-        "    session.upload([Path(model)], lambda *progress: print(progress, flush=True))\n"
+        "    session.upload([local_file(Path(model))], lambda *progress: print(progress, flush=True))\n"
     )
     relay.stall_after(SIZE // 2)
     arguments = [board.host, str(board.port), str(board.user), str(sshd.client_key)]
@@ -120,7 +121,7 @@ def test_a_link_that_falls_silent_ends_the_session_and_the_agent(sshd: Sshd, rel
     with short_session(sshd.through(relay.port)) as session:
         relay.stall()
         with pytest.raises(ConnectionLostError, match="nothing heard for 2 s"):
-            session.upload([Path(__file__)])
+            session.upload([local_file(Path(__file__))])
         sshd.await_no_processes()
     assert sshd.processes() == []
 
@@ -129,7 +130,7 @@ def test_a_quota_that_ends_in_the_middle_is_no_space(start_sshd: Callable[..., S
     limit = 'ForceCommand ulimit -f 4096; eval "$SSH_ORIGINAL_COMMAND"'  # in KiB or half KiB, by the shell
     server = start_sshd(more=limit)
     with open_session(server.board) as session, pytest.raises(NoSpaceError):
-        session.upload([model])
+        session.upload([local_file(model)])
     server.await_no_processes()
     assert (server.objects, server.partials) == ([], {})
 
@@ -140,11 +141,11 @@ def test_two_sessions_that_send_one_file_at_once_do_not_mix(sshd: Sshd, model: P
 
         def send_slowly() -> int:
             with open_session(sshd.through(slow_link.port)) as session:
-                return session.upload([model], lambda *_: started.set())[0].sent_bytes
+                return session.upload([local_file(model)], lambda *_: started.set())[0].sent_bytes
 
         sent = threads.submit(send_slowly)
         assert started.wait(30)
         with open_session(sshd.board) as session:
-            session.upload([model])
+            session.upload([local_file(model)])
         assert sent.result() == SIZE
     assert (sshd.objects, sshd.partials) == ([digest_of(model)], {})

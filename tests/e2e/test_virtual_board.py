@@ -11,6 +11,7 @@ import pytest
 from rkbench.boards.model import Board
 from rkbench.boards.ssh.server import CommandServer
 from rkbench.boards.virtual.board import VirtualBoard
+from rkbench.files import local_file
 from rkbench.session import open_session
 
 INCOMPRESSIBLE = b"".join(hashlib.sha256(bytes([i % 256, i // 256])).digest() for i in range(40_000))
@@ -32,9 +33,9 @@ def test_the_agent_says_what_the_virtual_board_is(virtual: VirtualBoard) -> None
 def test_what_is_on_the_board_is_not_sent_again(virtual: VirtualBoard, tmp_path: Path) -> None:
     (tmp_path / "m.rknn").write_bytes(INCOMPRESSIBLE)
     with open_session(virtual.board) as session:
-        first = session.upload([tmp_path / "m.rknn"])[0]
+        first = session.upload([local_file(tmp_path / "m.rknn")])[0]
     with open_session(virtual.board) as session:
-        second = session.upload([tmp_path / "m.rknn"])[0]
+        second = session.upload([local_file(tmp_path / "m.rknn")])[0]
     assert (first.model_bytes, first.sent_bytes, first.cached, first.codec) == (
         1280000,
         1280000,
@@ -49,10 +50,10 @@ def test_what_is_on_the_board_is_not_sent_again(virtual: VirtualBoard, tmp_path:
 def test_zeros_are_sent_compressed(virtual: VirtualBoard, tmp_path: Path) -> None:
     (tmp_path / "bloated.rknn").write_bytes(bytes(5_000_000))
     with open_session(virtual.board) as session:
-        transfer = session.upload([tmp_path / "bloated.rknn"])[0]
+        transfer = session.upload([local_file(tmp_path / "bloated.rknn")])[0]
     assert transfer.codec == "zlib"
     assert transfer.sent_bytes < 50_000
-    stored = virtual.home / ".cache/rkbench/objects" / transfer.sha256
+    stored = virtual.home / ".cache/rkbench/objects" / hashlib.sha256(bytes(5_000_000)).hexdigest()
     assert stored.read_bytes() == bytes(5_000_000)
 
 

@@ -10,8 +10,10 @@ from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.messages import Hello, Message
 from rkbench_agent.wire.plan import Plan
 
-from rkbench.boards.agent.upload import OnProgress, Transfer
+from rkbench.boards.agent.upload import OnProgress
+from rkbench.files import LocalFile
 from rkbench.runs.collect import Collected
+from rkbench.runs.records import TransferRecord
 from rkbench.variants.variant import PreparedVariant
 
 
@@ -40,12 +42,10 @@ class Conversation(Protocol):
     def environment(self) -> Environment:
         """What the board is."""
 
-    def upload(
-        self, paths: Sequence[Path], on_progress: OnProgress, digests: Sequence[str]
-    ) -> Sequence[Transfer]:
-        """Bring files, whose SHA-256 are `digests`, into the board's cache.
+    def upload(self, files: Sequence[LocalFile], on_progress: OnProgress) -> Sequence[TransferRecord]:
+        """Bring files into the board's cache; what each took, in order.
 
-        `on_progress` gets the file, its bytes there, its size.
+        `on_progress` gets the file and its bytes there.
         """
 
     def run(self, plan: Plan) -> Iterator[Message]:

@@ -33,6 +33,7 @@ from rkbench.errors import (
     UsageError,
     choice_hint,
 )
+from rkbench.files import LocalFile
 from rkbench.runs.caveat_rules import golden_caveats
 from rkbench.runs.collect import Collected, Collector
 from rkbench.runs.comparison import Comparison, compare_runs
@@ -241,21 +242,18 @@ def _upload(
 
     A file that several variants share was sent for the first of them.
     """
-    files = {file.sha256: file.path for variant in variants for file in variant.files}
-    labels = {file.path: file.label for variant in variants for file in variant.files}
+    files = {file.sha256: file for variant in variants for file in variant.files}
     listener(Step(f"looking which of {_count(len(files), 'file')} the board lacks"))
 
-    def tell(path: Path, sent: int, total: int) -> None:
-        listener(Sending(labels.get(path, path.name), sent, total))
+    def tell(file: LocalFile, sent_bytes: int) -> None:
+        listener(Sending(file.label, sent_bytes, file.size_bytes))
 
-    transfers = dict(zip(files, session.upload(list(files.values()), tell, list(files)), strict=True))
-    found: dict[str, TransferRecord] = {}
-    models = []
-    for digest in (variant.model.sha256 for variant in variants):
-        item = transfers[digest]
-        again = digest in found
-        found[digest] = TransferRecord(item.model_bytes, item.sent_bytes, item.cached, item.duration_s)
-        models.append(TransferRecord(item.model_bytes, 0, True, 0.0) if again else found[digest])
+    transfers = dict(zip(files, session.upload(list(files.values()), tell), strict=True))
+    models, seen = [], set()
+    for file in (variant.model for variant in variants):
+        again = TransferRecord(file.size_bytes, 0, True, 0.0)
+        models.append(again if file.sha256 in seen else transfers[file.sha256])
+        seen.add(file.sha256)
     return models
 
 

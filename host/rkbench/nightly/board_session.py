@@ -24,6 +24,7 @@ from rkbench.errors import (
     NoSpaceError,
     ProtocolError,
 )
+from rkbench.files import LocalFile
 from rkbench.nightly.cells import Cell
 from rkbench.runs.collect import Collected
 from rkbench.runs.events import Event, Note, Waiting
@@ -117,16 +118,16 @@ class BoardLine:
         What is wrong with a single model is its cell's affair; where there is no room for all models at
         once, each is sent when it is due.
         """
-        files: dict[str, Path] = {}
+        files: dict[str, LocalFile] = {}
         for cell in cells:
             try:
                 (variant,) = self._variants((cell.file,), golden=cell.golden, soc=self.board.soc)
             except BenchError:
                 continue
-            files.update({file.sha256: file.path for file in variant.files})
+            files.update({file.sha256: file for file in variant.files})
         with self.session() as session:
             try:
-                session.upload(list(files.values()), lambda *_: None, list(files))
+                session.upload(list(files.values()), lambda *_: None)
             except NoSpaceError as error:
                 self._listener(Told(self.board.name, f"not all models at once: {error.message}"))
 

@@ -67,9 +67,15 @@ class PlanRecord(RunSettings):
 
 @dataclass(frozen=True)
 class TransferRecord:
-    """What the push of this model's bytes took; `cached` means that the board had them."""
+    """What it took to have one file on the board; `cached` means that the board had it.
+
+    `sent_bytes` went over the line; `resumed_bytes` are those that an upload before, which broke off, had
+    brought. `codec` is how they travelled (zlib, stored); None where nothing was sent.
+    """
 
     model_bytes: int
     sent_bytes: int
     cached: bool
     duration_s: float | None = None
+    resumed_bytes: int = 0
+    codec: str | None = None

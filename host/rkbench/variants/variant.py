@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.plan import FileFigures, TensorSpec
 
+from rkbench.files import LocalFile, local_file
 from rkbench.rknn import RknnModel, Tensor
 from rkbench.rknn.contents import FileInfo
 from rkbench.runs.records import Variant
@@ -22,26 +22,16 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class BlobFile:
-    """A file that the board needs, under its digest; `label` is what the user knows it by."""
-
-    path: Path
-    sha256: str
-    size_bytes: int
-    label: str
-
-
-@dataclass(frozen=True)
 class PreparedVariant:
     """What a plan needs to know of one variant. `golden` and `replay` are None where there is none."""
 
-    model: BlobFile
+    model: LocalFile
     description: Variant
     inputs: tuple[TensorSpec, ...]
     outputs: tuple[TensorSpec, ...]
     figures: FileFigures
-    golden: BlobFile | None
-    replay: BlobFile | None
+    golden: LocalFile | None
+    replay: LocalFile | None
     file: FileInfo
     golden_notes: tuple[str, ...] = ()
     """What was decided or converted to make the golden fit."""
@@ -49,7 +39,7 @@ class PreparedVariant:
     """Those of the notes that could be wrong."""
 
     @property
-    def files(self) -> tuple[BlobFile, ...]:
+    def files(self) -> tuple[LocalFile, ...]:
         """Return the files that the board must have."""
         return tuple(file for file in (self.model, self.golden, self.replay) if file is not None)
 
@@ -65,24 +55,19 @@ def prepare_variants(
     return tuple(_prepare(path, name, golden, soc, force) for path, name in zip(paths, names, strict=True))
 
 
-def blob(path: Path, sha256: str | None = None, label: str = "") -> BlobFile:
-    """Return `path` with its digest, which is read from the file where it is not given."""
-    return BlobFile(path, sha256 or _digest(path), path.stat().st_size, printable(label or path.name))
-
-
 def _prepare(path: Path, name: str, golden: Path | None, soc: str | None, force: bool) -> PreparedVariant:
     with open_variant(path) as model:
         check_soc(model.file, soc, force=force)
         replay = find_replay(path)
         fitted = _fit(golden, model) if golden else None
         return PreparedVariant(
-            model=blob(path, model.file.sha256),
+            model=LocalFile(path, model.file.sha256, model.file.size_bytes, printable(path.name)),
             description=_describe(model, name),
             inputs=tuple(_spec(tensor, fed=True) for tensor in model.inputs),
             outputs=tuple(_spec(tensor, fed=False) for tensor in model.outputs),
             figures=_figures(model),
-            golden=blob(fitted.path, label=golden.name) if fitted and golden else None,
-            replay=blob(replay) if replay else None,
+            golden=local_file(fitted.path, golden.name) if fitted and golden else None,
+            replay=local_file(replay) if replay else None,
             file=model.file,
             golden_notes=fitted.notes if fitted else (),
             golden_assumptions=fitted.assumptions if fitted else (),
@@ -144,11 +129,3 @@ def _names(paths: Sequence[Path]) -> list[str]:
         if len(set(names)) == len(names):
             return names
     return [f"{number}-{printable(path.stem)}" for number, path in enumerate(paths, 1)]
-
-
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb", buffering=0) as stream:
-        while piece := stream.read(1 << 20):
-            digest.update(piece)
-    return digest.hexdigest()

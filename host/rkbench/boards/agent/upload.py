@@ -9,7 +9,6 @@ import hashlib
 import time
 import zlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -17,10 +16,9 @@ from rkbench.boards.agent.boot import boot_argv, build_agent
 from rkbench.boards.agent.put_reply import PutReply, no_space, read_reply, refusal
 from rkbench.boards.model import Board
 from rkbench.boards.transport import Channel, Transport
-from rkbench.errors import (
-    ConnectionLostError,
-    UsageError,
-)
+from rkbench.errors import ConnectionLostError
+from rkbench.files import LocalFile
+from rkbench.runs.records import TransferRecord
 from rkbench.units import format_bytes
 
 CHUNK_BYTES = 256 * 1024
@@ -34,43 +32,8 @@ BUSY_RETRY_S = 0.5
 #: What `put` prints when it has looked at its partial and wants the rest.
 READY = b"rkbench-put ready"
 
-#: Called with the file, the bytes of it that the board has, and its size.
-OnProgress = Callable[[Path, int, int], None]
-
-
-@dataclass(frozen=True)
-class LocalFile:
-    """A file to send, with its SHA-256 in hex and its size."""
-
-    path: Path
-    digest: str
-    size_bytes: int
-
-    @classmethod
-    def read(cls, path: Path, digest: str | None = None) -> LocalFile:
-        """Hash the file, unless its `digest` is known; raises UsageError where it cannot be read."""
-        try:
-            if digest is not None:
-                return cls(path, digest, path.stat().st_size)
-            with path.open("rb") as stream:
-                hasher = hashlib.sha256()
-                size = _hash_bytes(stream, hasher, None)
-        except OSError as error:
-            raise UsageError(f"{path} cannot be read: {error.strerror}") from error
-        return cls(path, hasher.hexdigest(), size)
-
-
-@dataclass(frozen=True)
-class Transfer:
-    """What it took to have one file on the board. `sent_bytes` went over the wire (0 when cached)."""
-
-    sha256: str
-    model_bytes: int
-    sent_bytes: int
-    cached: bool
-    duration_s: float
-    resumed_bytes: int = 0
-    codec: str | None = None
+#: Called with the file and the bytes of it that the board has.
+OnProgress = Callable[[LocalFile, int], None]
 
 
 def choose_codec(path: Path) -> str:
@@ -88,7 +51,7 @@ def choose_codec(path: Path) -> str:
 
 def check_room(board: str, files: Sequence[LocalFile], partial: dict[str, int], free_bytes: int) -> None:
     """Raise NoSpaceError unless `files` fit into the `free_bytes` of the board's cache."""
-    needed = sum(max(0, file.size_bytes - partial.get(file.digest, 0)) for file in files)
+    needed = sum(max(0, file.size_bytes - partial.get(file.sha256, 0)) for file in files)
     if needed > free_bytes:
         raise no_space(board, needed, free_bytes)
 
@@ -102,7 +65,7 @@ def send_file(
     keep: Sequence[str] = (),
     silence_limit_s: float = 15.0,
     on_progress: OnProgress | None = None,
-) -> Transfer:
+) -> TransferRecord:
     """Send `file` from `offset` on (what the board has of it already) and have it verified there.
 
     Raises NoSpaceError, BoardBusyError, BoardError, or ConnectionLostError where the link broke off or
@@ -121,8 +84,7 @@ def send_file(
             break
     if not reply.ok:
         raise refusal(board.name, file.path.name, reply)
-    return Transfer(
-        file.digest,
+    return TransferRecord(
         file.size_bytes,
         sender.sent_bytes,
         reply.cached,
@@ -159,7 +121,7 @@ class _Sender:
         with self._file.path.open("rb") as stream:
             prefix = hashlib.sha256()
             _hash_bytes(stream, prefix, offset)
-            arguments = ["put", self._file.digest, str(self._file.size_bytes), str(offset), self.codec]
+            arguments = ["put", self._file.sha256, str(self._file.size_bytes), str(offset), self.codec]
             arguments += [board.cache_dir, str(board.cache_limit_bytes), prefix.hexdigest(), *self._keep]
             channel = self._transport.open(boot_argv(board, build_agent(), *arguments))
             try:
@@ -189,7 +151,7 @@ class _Sender:
             self.sent_bytes += len(data)
             done += taken
             if self._on_progress is not None:
-                self._on_progress(self._file.path, done, self._file.size_bytes)
+                self._on_progress(self._file, done)
         channel.shutdown_write()
 
     def _lost(self, error: Exception) -> ConnectionLostError:
@@ -228,13 +190,8 @@ def _read_until_ready(channel: Channel) -> bytes:
     return received
 
 
-def _hash_bytes(stream: BinaryIO, hasher: Any, limit: int | None) -> int:
-    """Feed `hasher` with the next `limit` bytes of `stream` (None: all); return how many there were."""
-    done = 0
-    while limit is None or done < limit:
-        data = stream.read(1 << 20 if limit is None else min(1 << 20, limit - done))
-        if not data:
-            break
+def _hash_bytes(stream: BinaryIO, hasher: Any, limit: int) -> None:
+    """Feed `hasher` with the next `limit` bytes of `stream`, as far as there are so many."""
+    while limit > 0 and (data := stream.read(min(1 << 20, limit))):
         hasher.update(data)
-        done += len(data)
-    return done
+        limit -= len(data)
