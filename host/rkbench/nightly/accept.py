@@ -38,7 +38,15 @@ def accept_night(
 
 
 def _run(store: Store, cell: CellResult, name: str) -> str:
-    """Return the run of the cell that was named, else the latest that came to its end."""
+    """Return the run of the cell that was named, else the latest that came to its end.
+
+    Raises UsageError where none of the cell's runs is stored.
+    """
     stored = [run for run_id in cell.runs if (run := store.run(run_id)) is not None]
     good = [run.id for run in stored if run.failure is None]
+    if not good:
+        lost = ", ".join(cell.runs)
+        raise UsageError(
+            f"run {lost} is no longer in the store", hint="measure it again: bench nightly SUITE.toml"
+        )
     return next((run_id for run_id in good if fits(name, run_id)), good[-1])

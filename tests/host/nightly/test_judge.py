@@ -188,6 +188,15 @@ def test_baselines_are_the_last_accepted_and_leave_out_what_failed(tmp_path: Pat
                 accept_night(store, name, "")
 
 
+def test_a_night_whose_runs_are_gone_has_nothing_to_accept(tmp_path: Path) -> None:
+    with open_store(tmp_path / "store") as store:
+        night = Night("night-9", "lab", "f", 1000.0)
+        store.save_night(night)
+        store.save_cell(night, 0, CellResult("m", "fp16", "desk", "p", runs=("push9-01",)), [])
+        with pytest.raises(UsageError, match="run push9-01 is no longer in the store"):
+            accept_night(store, night.id, "")
+
+
 def test_the_run_lock_names_its_holder_and_is_free_afterwards(tmp_path: Path) -> None:
     store = str(tmp_path / "deep" / "results.sqlite")
     with (
