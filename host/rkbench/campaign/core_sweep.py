@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.plan import RunSettings
-from rkbench_agent.wire.socs import find_soc
+from rkbench_agent.wire.socs import Soc, find_soc
 from rkbench_agent.wire.words import AUTO
 
 from rkbench.campaign.settings import SWEEP
@@ -16,11 +16,15 @@ def core_masks(settings: RunSettings, environment: Environment, listener: Listen
     if settings.core_mask != SWEEP:
         return (settings.core_mask,)
     soc = find_soc(environment.soc)
-    # Two names of one mask (0-1 and all, of two cores) are one run.
-    by_value = {value: name for name, value in soc.core_masks.items()} if soc else {}
-    masks = tuple(by_value.values()) or (AUTO,)
-    if len(masks) == 1:
-        board = environment.soc or "this board"
-        cores = "has one NPU core" if environment.npu_cores == 1 else "does not tell its NPU cores"
-        listener(Note(f"--cores sweep: {board} {cores}, so there is only auto to run"))
-    return masks
+    if soc is None or not soc.core_masks:
+        why = "this SoC is not known" if soc is None else f"{environment.soc} has one NPU core"
+        listener(Note(f"--cores sweep: {why}, so there is only auto to run"))
+        return (AUTO,)
+    return _different_masks(soc)
+
+
+def _different_masks(soc: Soc) -> tuple[str, ...]:
+    """Return the names of all masks; where two name the same cores (0-1 and all, of two), the last alone."""
+    masks = soc.core_masks
+    name_of = {value: name for name, value in masks.items()}
+    return tuple(name for name, value in masks.items() if name_of[value] == name)
