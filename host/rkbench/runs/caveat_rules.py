@@ -76,12 +76,12 @@ def _governor(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
     ]
     if free:
         told = " and ".join(f"{part} governor {governor}" for part, governor, _ in free)
-        folders = " ".join(folder for _, _, folder in free)
+        # A pattern is expanded by the loop; in a redirection dash and busybox would take it as a name.
+        folders = " ".join(f"/sys/class/devfreq/{folder}" for _, _, folder in free)
         yield caveat(
             "governor",
             f"{told}: clocks may follow the load",
-            f"--pin; or as root there: for d in {folders}; do"
-            " echo performance > /sys/class/devfreq/$d/governor; done",
+            f"--pin; or as root there: for d in {folders}; do echo performance > $d/governor; done",
         )
 
 

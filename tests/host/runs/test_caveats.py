@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from made_runs import make_latency, make_run
@@ -80,7 +83,25 @@ def test_the_advice_names_the_boards_own_folder() -> None:
     board = replace(GOOD.board, soc="rk3568", npu_governor="simple_ondemand")
     (caveat,) = caveats_of(replace(GOOD, board=board), STEADY)
     assert caveat.message == "NPU governor simple_ondemand: clocks may follow the load"
-    assert "for d in fde40000.npu; do echo performance" in caveat.advice
+    assert "for d in /sys/class/devfreq/fde40000.npu; do echo performance" in caveat.advice
+
+
+@pytest.mark.parametrize("shell", [["sh"], ["dash"], ["bash"], ["busybox", "sh"]])
+@pytest.mark.parametrize("soc", ["rk3562", "rk3588", None])
+def test_the_command_of_the_advice_sets_the_governors_in_every_shell(
+    tmp_path: Path, shell: list[str], soc: str | None
+) -> None:
+    if shutil.which(shell[0]) is None:
+        pytest.skip(f"no {shell[0]} here")
+    governors = [tmp_path / f"sys/class/devfreq/{name}/governor" for name in ("fdab0000.npu", "dmc")]
+    for governor in governors:
+        governor.parent.mkdir(parents=True)
+        governor.write_text("simple_ondemand")
+    board = replace(GOOD.board, soc=soc, npu_governor="simple_ondemand", ddr_governor="simple_ondemand")
+    (caveat,) = caveats_of(replace(GOOD, board=board), STEADY)
+    command = caveat.advice.partition("as root there: ")[2].replace("/sys/", f"{tmp_path}/sys/")
+    subprocess.run([*shell, "-c", command], check=True)
+    assert [governor.read_text() for governor in governors] == ["performance\n", "performance\n"]
 
 
 @pytest.mark.parametrize(
