@@ -28,13 +28,7 @@ def open_variant(path: Path) -> RknnModel:
     if not stat.S_ISREG(kind):
         what = "a folder" if stat.S_ISDIR(kind) else "no regular file"
         raise UsageError(f"{path}: {what}", hint="name an .rknn file")
-    try:
-        return open_model(path)
-    except ModelError as error:
-        if path.name in error.message:
-            raise
-        message = f"{path}: {error.message}"
-        raise ModelError(message, hint=error.hint, offset=error.offset, field=error.field) from error
+    return open_model(path)
 
 
 def check_soc(file: FileInfo, soc: str | None, *, force: bool = False) -> str | None:
