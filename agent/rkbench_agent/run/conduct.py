@@ -33,7 +33,6 @@ from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.provenance import Provenance
 from rkbench_agent.wire.words import (
     CANCELLED,
-    LITE,
     LOAD,
     OUT_OF_MEMORY,
 )
@@ -48,16 +47,18 @@ class Conductor:
 
     def __init__(self, plan: Plan, board: PlanBoard, host: Host, loop: Loop, sensors: Sensors) -> None:
         settings, clock = plan.settings, PlanClock()
+        runtime = settings.runtime
+        assert runtime is not None  # see `find_problem`
         self._plan = plan
         self._board = board
         self._host = host
         self._settings = settings
         self._states = [RunState(spec) for spec in plan.runs]
-        self._workers = Workers(settings, board, host, loop, clock)
+        self._workers = Workers(runtime, settings, board, host, loop, clock)
         self._timing = Timing(settings, self._workers, host, sensors, clock)
         self._readiness = Readiness(settings, board.root, loop, host.send)
         start, stop = self._workers.start_extra, self._workers.stop
-        self._extras = Extras(settings.runtime or LITE, settings, start, stop, host.send)
+        self._extras = Extras(runtime, settings, start, stop, host.send)
 
     def run(self) -> None:
         """Carry the plan out. Raises CancelledError and HostGoneError; no worker is left then."""

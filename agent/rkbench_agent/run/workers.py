@@ -13,15 +13,22 @@ from rkbench_agent.wire.codec import build
 from rkbench_agent.wire.messages import Failed
 from rkbench_agent.wire.plan import RunSettings, RunSpec
 from rkbench_agent.wire.provenance import Provenance
-from rkbench_agent.wire.words import BAD_INPUT, LITE, START
+from rkbench_agent.wire.words import BAD_INPUT, START
 
 
 class Workers:
     """At most one worker for each run; what they say goes to the host."""
 
     def __init__(
-        self, settings: RunSettings, board: PlanBoard, host: Host, loop: Loop, clock: PlanClock
+        self,
+        runtime: str,
+        settings: RunSettings,
+        board: PlanBoard,
+        host: Host,
+        loop: Loop,
+        clock: PlanClock,
     ) -> None:
+        self._runtime = runtime
         self._settings = settings
         self._board = board
         self._host = host
@@ -31,7 +38,7 @@ class Workers:
 
     def open(self, state: RunState, report: bool) -> None:
         """Load the run's model in a new worker; with `report`, tell the host what that took of memory."""
-        answer = self._start(state, self._settings.runtime or LITE, {"do": "open", "report": report})
+        answer = self._start(state, self._runtime, {"do": "open", "report": report})
         self._clock.reach(answer["clock_ns"])
         state.provenance = build(Provenance, answer["provenance"])
         if report:
