@@ -105,7 +105,7 @@ def test_a_given_npu_clock_goes_through_userspace_else_through_both_limits() -> 
 
 
 def test_a_clock_above_the_present_limit_raises_the_upper_limit_first() -> None:
-    limited = Domain("NPU", NPU, "simple_ondemand", (), (300, 600, 900), 300, 600)
+    limited = Domain("NPU", NPU, "simple_ondemand", (), (300, 600, 900), 600)
     assert plan_pin([limited], 900)[0].alternatives == (
         (Write(f"{NPU}/max_freq", "900"), Write(f"{NPU}/min_freq", "900")),
     )
@@ -125,9 +125,9 @@ def test_the_big_cores_are_those_of_the_fastest_clusters() -> None:
 
 
 def test_clusters_that_differ_by_a_bin_are_big_alike() -> None:
-    little = Domain("CPU policy0", f"{CPU}/policy0", "x", (), (1_800_000,), None, None, (0, 1, 2, 3), True)
-    slow = Domain("CPU policy4", f"{CPU}/policy4", "x", (), (2_256_000,), None, None, (4, 5), True)
-    fast = Domain("CPU policy6", f"{CPU}/policy6", "x", (), (2_400_000,), None, None, (6, 7), True)
+    little = Domain("CPU policy0", f"{CPU}/policy0", "x", (), (1_800_000,), None, (0, 1, 2, 3), True)
+    slow = Domain("CPU policy4", f"{CPU}/policy4", "x", (), (2_256_000,), None, (4, 5), True)
+    fast = Domain("CPU policy6", f"{CPU}/policy6", "x", (), (2_400_000,), None, (6, 7), True)
     assert big_cpus([little, slow, fast]) == [4, 5, 6, 7]
 
 

@@ -25,7 +25,7 @@ from rkbench.runs.collect import Collected
 from rkbench.runs.events import Ended, Event, Note, Sending, Waiting
 from rkbench.runs.records import TransferRecord
 from rkbench.store import Store, open_store
-from rkbench.store.lookup import find_run, find_runs
+from rkbench.store.lookup import find_runs
 from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import BoardCaveat, Latencies, Locked, Refused
 from rkbench_agent.wire.plan import RunSettings
@@ -165,7 +165,7 @@ def test_what_the_agent_doubts_of_the_board_is_told_and_stored(store: Store) -> 
     doubt = Caveat("clocks_not_restored", "restored the clocks ...; not: governor", "reboot the board")
     outcome, events = run(RecordedSession([hello, environment, BoardCaveat(doubt), *messages]), store)
     assert Note("agent: restored the clocks ...; not: governor") in events
-    assert [doubt in find_run(store, run.id).caveats for run in outcome.runs] == [True, True]
+    assert [doubt in find_runs(store, run.id)[0].caveats for run in outcome.runs] == [True, True]
     assert {run.verdict for run in outcome.runs} == {"SUSPECT"}
 
 
@@ -260,4 +260,4 @@ def test_any_name_of_a_file_can_be_stored_and_shown(
         RecordedSession(read_recording("two_variants")), store, replace(ORDER, models=(odd, MODELS[1]))
     )
     assert outcome.runs[0].variant.name == shown
-    assert find_run(store, outcome.runs[0].id).variant.name == shown
+    assert find_runs(store, outcome.runs[0].id)[0].variant.name == shown

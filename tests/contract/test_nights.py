@@ -31,7 +31,7 @@ from rkbench.nightly.suite import load_suite
 from rkbench.runs.night import CellEnded, Night, NightListener, Told
 from rkbench.session import Sessions
 from rkbench.store import Store, open_store
-from rkbench.store.lookup import find_night, find_run
+from rkbench.store.lookup import find_night, find_runs
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.messages import Hello, Latencies, Message
 from rkbench_agent.wire.plan import Plan
@@ -186,7 +186,7 @@ def test_a_link_that_breaks_once_is_tried_again(lab: NightLab, store: Store) -> 
     cell = next(cell for cell in night.cells if cell.board == "left")
     assert cell.retried == "failed in connection: board 'left': the connection broke off"
     assert len(cell.runs) == 2
-    assert find_run(store, cell.runs[0]).partial
+    assert find_runs(store, cell.runs[0])[0].partial
     assert connect.connections == 2
 
 

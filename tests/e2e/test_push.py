@@ -26,7 +26,7 @@ from rkbench.campaign import Outcome, PushOptions, run_campaign
 from rkbench.runs.events import Event, Measuring
 from rkbench.session import open_session
 from rkbench.store import Store, open_store
-from rkbench.store.lookup import find_run, find_runs
+from rkbench.store.lookup import find_runs
 from rkbench.views.push.json import SCHEMA_FILE
 from rkbench_agent.wire import words
 from rkbench_agent.wire.plan import RunSettings
@@ -407,7 +407,7 @@ def test_whoever_is_killed_leaves_nothing_running_and_the_board_free(
     again = bench.run("push", FP16, "--board", name, "--iterations", "100", "--duration", "0")
     assert again.returncode == 0, again.stderr
     with open_store(bench.store) as store:
-        newest, *older = [find_run(store, row.run) for row in store.history()]
+        newest, *older = [find_runs(store, row.run)[0] for row in store.history()]
     assert newest.failure is None
     stages = {"worker": ["inference"], "supervisor": ["connection"], "client": []}
     assert [run.failure and run.failure.stage for run in older] == stages[victim]

@@ -46,7 +46,6 @@ class Domain:
     governor: str
     governors: Tuple[str, ...]
     clocks: Tuple[int, ...]
-    min_clock: Optional[int]
     max_clock: Optional[int]
     #: Those of a CPU's policy; its files are cpufreq's.
     cpus: Tuple[int, ...] = ()
@@ -200,7 +199,6 @@ def _read_devfreq(part: str, folder: Path) -> Optional[Domain]:
         governor,
         tuple((read_text(folder / "available_governors") or "").split()),
         _numbers(folder / "available_frequencies"),
-        read_int(folder / "min_freq"),
         read_int(folder / "max_freq"),
     )
 
@@ -216,7 +214,6 @@ def _read_policy(folder: Path) -> Optional[Domain]:
         governor,
         tuple((read_text(folder / "scaling_available_governors") or "").split()),
         _numbers(folder / "scaling_available_frequencies") or ((fastest,) if fastest else ()),
-        read_int(folder / "scaling_min_freq"),
         read_int(folder / "scaling_max_freq"),
         _numbers(folder / "affected_cpus") or _numbers(folder / "related_cpus"),
         is_cpu=True,

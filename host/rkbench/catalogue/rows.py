@@ -42,11 +42,6 @@ class Row:
     source: str
     example: tuple[str, ...]
 
-    @property
-    def is_matchable(self) -> bool:
-        """Whether a log line can show it."""
-        return self.pattern is not None
-
 
 @cache
 def rows() -> tuple[Row, ...]:

@@ -29,11 +29,6 @@ class LayerDiff:
         """Bytes that the layer owns after, less those before."""
         return (self.after.size_bytes if self.after else 0) - (self.before.size_bytes if self.before else 0)
 
-    @property
-    def dtype_changed(self) -> bool:
-        """True where both files hold the layer and it computes in different dtypes."""
-        return bool(self.before and self.after and self.before.dtype != self.after.dtype)
-
 
 @dataclass(frozen=True)
 class ModelDiff:

@@ -17,7 +17,6 @@ from rkbench.errors import ModelError
 HINT = "the file is damaged or was cut off: copy or convert it again"
 
 _U8 = struct.Struct("<B")
-_U16 = struct.Struct("<H")
 _I32 = struct.Struct("<i")
 _U32 = struct.Struct("<I")
 _U64 = struct.Struct("<Q")
@@ -124,10 +123,6 @@ class Table:
     def u8(self, slot: int, field: str, default: int = 0) -> int:
         """Return an 8-bit number."""
         return self._scalar(_U8, slot, default, field)
-
-    def i32(self, slot: int, field: str, default: int = 0) -> int:
-        """Return a signed 32-bit number."""
-        return self._scalar(_I32, slot, default, field)
 
     def u32(self, slot: int, field: str, default: int = 0) -> int:
         """Return an unsigned 32-bit number."""

@@ -37,17 +37,6 @@ def named_runs(store: Store, names: Sequence[str]) -> list[RunResult]:
     return [run for row in store.history()[::-1] if (run := store.run(row.run)) is not None]
 
 
-def find_run(store: Store, name: str) -> RunResult:
-    """Return the one run that `name` means; UsageError names the choice otherwise."""
-    runs = find_runs(store, name)
-    if len(runs) > 1:
-        raise UsageError(
-            f"{name!r} fits {len(runs)} runs: {', '.join(run.id for run in runs[:4])} ...",
-            hint="give more of the id: bench history",
-        )
-    return runs[0]
-
-
 def find_night(store: Store, name: str) -> Night:
     """Return the night that `name` means: by its id or that of a run of it (see `find_runs`), or `last`."""
     ids = store.nights(limit=1) if name == LAST else store.find_nights(name)

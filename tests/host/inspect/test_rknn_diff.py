@@ -34,7 +34,8 @@ def test_layers_that_became_float_are_named() -> None:
         open_model(MODELS / "hybrid_some_rk3588.rknn") as after,
     ):
         difference = diff_models(before, after)
-    changed = [layer.name for layer in difference.layers if layer.dtype_changed]
+    pairs = [(layer.name, layer.before, layer.after) for layer in difference.layers]
+    changed = [name for name, old, new in pairs if old and new and old.dtype != new.dtype]
     assert changed == ["Conv:Conv_71", "Conv:Conv_75"]
     added = [layer.name for layer in difference.layers if layer.before is None]
     assert added == ["exDataConvert:Relu_68__cvt_int8_float16", "exDataConvert:Relu_76__cvt_float16_int8"]

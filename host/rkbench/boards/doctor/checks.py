@@ -24,9 +24,6 @@ from rkbench.errors import (
 )
 from rkbench.rknn.targets import npu_generation
 
-#: SoCs that the project was made for; the others of their NPU family run the same models.
-MEASURED_SOCS = ("rk3566", "rk3568", "rk3588")
-
 
 def board_checks(
     environment: Environment, runtime: str, host_unix_ns: int | None = None
