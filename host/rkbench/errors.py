@@ -2,6 +2,7 @@
 
 BenchError                  a failure that a user can act on: message, hint, exit code
 ├── UsageError              the command line or a file named on it is wrong           (exit 2)
+│   └── SettingError        a setting of a run that no board can have; names it by its word
 ├── ModelError              a model file cannot be read; names offset and field
 ├── GoldenError             a golden does not fit its model
 ├── InventoryError          bench.toml is wrong, or names no such board
@@ -43,6 +44,15 @@ class UsageError(BenchError):
     """The command line, or a file that it names, is wrong."""
 
     exit_code = 2
+
+
+class SettingError(UsageError):
+    """A setting has a value that no board can have: `word` as suites spell it, `problem` goes behind it."""
+
+    def __init__(self, word: str, problem: str, *, hint: str = "") -> None:
+        super().__init__(f"{word} {problem}", hint=hint)
+        self.word = word
+        self.problem = problem
 
 
 class ModelError(BenchError):

@@ -227,7 +227,7 @@ def with_settings(**values: Any) -> PushOptions:
     [
         (with_settings(scenario="server"), "scenario 'server' is not there: single_stream"),
         (with_settings(core_mask="3"), "no core mask '3'"),
-        (with_settings(min_iterations=0), "--iterations 0: must be 1 or more"),
+        (with_settings(min_iterations=0), "iterations 0: must be 1 or more"),
         (replace(ORDER, baseline="nobody"), "no variant 'nobody' for --baseline"),
         (replace(ORDER, models=()), "no model given"),
     ],

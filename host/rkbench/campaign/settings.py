@@ -10,7 +10,7 @@ from pathlib import Path
 from rkbench_agent.wire.plan import RunSettings
 from rkbench_agent.wire.words import CORE_MASKS, RUNTIMES, SCENARIOS
 
-from rkbench.errors import UsageError
+from rkbench.errors import SettingError, UsageError
 from rkbench.units import parse_hertz
 
 #: Every mask that the board has, one run each.
@@ -25,8 +25,13 @@ SPELLED = {
     "cool_limit": "cool_limit_s",
     "npu_clock": "npu_clock_hz",
 }
-#: Numbers that must be more than 0; all others may be 0.
+#: Counts that must be 1 or more, and durations that must be more than 0; all other numbers may be 0.
 AT_LEAST_ONE = ("min_iterations", "block_iterations")
+POSITIVE = ("load_timeout_s", "first_inference_timeout_s", "inference_timeout_s")
+#: May be negative: some boards stand in the cold.
+ANY_FINITE = ("cool_below_celsius",)
+#: No NPU runs slower; a bare number below it was meant in another unit.
+LEAST_CLOCK_HZ = 1_000_000
 
 
 @dataclass(frozen=True)
@@ -71,15 +76,15 @@ def check_push(options: PushOptions) -> None:
     if not options.models:
         raise UsageError("no model given", hint="bench push MODEL.rknn --board NAME")
     check_settings(options.settings, (*CORE_MASKS, SWEEP))
-    _check_number("--wait", options.wait_s, 0)
+    _check_number("wait", "wait_s", options.wait_s)
 
 
 def check_settings(settings: RunSettings, core_masks: tuple[str, ...] = CORE_MASKS) -> None:
-    """Raise UsageError for a setting that no board can have; it names the option."""
+    """Raise UsageError for a setting that no board can have; a SettingError where a number is wrong."""
     if settings.scenario not in SCENARIOS:
         raise UsageError(
             f"scenario {settings.scenario!r} is not there: {', '.join(SCENARIOS)}",
-            hint="leave --scenario away",
+            hint="leave it away",
         )
     if settings.core_mask not in core_masks:
         raise UsageError(f"no core mask {settings.core_mask!r}", hint=f"one of {', '.join(core_masks)}")
@@ -87,12 +92,18 @@ def check_settings(settings: RunSettings, core_masks: tuple[str, ...] = CORE_MAS
         raise UsageError(f"no runtime {settings.runtime!r}", hint=f"one of {', '.join(RUNTIMES)}")
     for word, name in setting_words().items():
         value = getattr(settings, name)
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and name != "cool_below_celsius":
-            _check_number(f"--{word.replace('_', '-')}", value, 1 if name in AT_LEAST_ONE else 0)
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            _check_number(word, name, value)
 
 
-def _check_number(option: str, value: float, least: int) -> None:
+def _check_number(word: str, name: str, value: float) -> None:
     if not math.isfinite(value):
-        raise UsageError(f"{option} {value:g}: must be a finite number")
-    if value < least:
-        raise UsageError(f"{option} {value:g}: must be {least} or more")
+        raise SettingError(word, f"{value:g}: must be a finite number")
+    if name in POSITIVE and value <= 0:
+        raise SettingError(word, f"{value:g}: must be more than 0")
+    if name == "npu_clock_hz" and value < LEAST_CLOCK_HZ:
+        problem = f"{value:g} Hz: is slower than any NPU"
+        raise SettingError(word, problem, hint="write it with its unit: 600MHz")
+    least = 1 if name in AT_LEAST_ONE else 0
+    if name not in ANY_FINITE and value < least:
+        raise SettingError(word, f"{value:g}: must be {least} or more")

@@ -15,7 +15,7 @@ import sys
 from io import TextIOWrapper
 
 from rkbench.cli.quick import inspect_arguments, inspect_plain
-from rkbench.errors import BenchError
+from rkbench.errors import BenchError, SettingError
 from rkbench.units import printable
 
 __all__ = ["main"]
@@ -110,7 +110,10 @@ def part_pin(arguments: list[str]) -> list[str]:
 
 
 def _explain(error: BenchError) -> None:
-    for number, line in enumerate(error.message.split("\n")):
+    message = error.message
+    if isinstance(error, SettingError):
+        message = f"--{error.word.replace('_', '-')} {error.problem}"
+    for number, line in enumerate(message.split("\n")):
         print(f"{'' if number else 'bench: '}{printable(line)}", file=sys.stderr)
     for line in error.hint.splitlines():
         print(f"  → {printable(line)}", file=sys.stderr)

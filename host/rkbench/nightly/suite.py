@@ -40,14 +40,16 @@ else:
     import tomli as tomllib
 
 
+#: Settings that only a push of several runs knows; a cell of a night is one run.
+OF_SEVERAL_RUNS = ("interleave",)
 #: A frequency as people write it.
 Clock = Annotated[int | str, "a clock, as '600MHz'"]
 
 
 def _setting_types() -> dict[str, Any]:
-    """Return the type of each setting, by the word that people write for it."""
+    """Return the type of each setting that counts in a night, by the word that people write for it."""
     types = {**get_type_hints(RunSettings), "npu_clock_hz": Clock}
-    return {word: types[name] for word, name in setting_words().items()}
+    return {word: types[name] for word, name in setting_words().items() if name not in OF_SEVERAL_RUNS}
 
 
 @dataclass(frozen=True)
@@ -188,7 +190,7 @@ class _Reader:
             settings = settings_of(values, NIGHTLY)
             check_settings(settings)
         except UsageError as error:
-            raise self._error(f"{place}: {error.message.removeprefix('--')}", error.hint) from error
+            raise self._error(f"{place}: {error.message}", error.hint) from error
         return NightPlan(name, settings, wait_s)
 
     def _gates(self, place: str, given: Sequence[Any], plans: Sequence[NightPlan]) -> tuple[Gate, ...]:

@@ -94,6 +94,12 @@ def test_a_pattern_may_be_absolute(lab: Path) -> None:
         ("[[models]]", "[plans.x]\npin = 1\n[[models]]", "pin must be true or false, not 1"),
         ("[[models]]", "[plans.x]\nwarmup = true\n[[models]]", "warmup must be a whole number, not True"),
         ("[[models]]", "[plans.x]\niterations = 0\n[[models]]", "iterations 0: must be 1 or more"),
+        ("[[models]]", "[plans.x]\ncool_limit = -1\n[[models]]", "[plans.x]: cool_limit -1: must be 0 or"),
+        ("[[models]]", "[plans.x]\ncool_below = nan\n[[models]]", "cool_below nan: must be a finite"),
+        ("[[models]]", "[plans.x]\nload_timeout_s = 0\n[[models]]", "load_timeout_s 0: must be more than 0"),
+        ("[[models]]", "[plans.x]\ninference_timeout_s = inf\n[[models]]", "must be a finite number"),
+        ("[[models]]", "[plans.x]\nnpu_clock = 600\n[[models]]", "npu_clock 600 Hz: is slower than any NPU"),
+        ("[[models]]", "[plans.x]\ninterleave = true\n[[models]]", "key 'interleave' is unknown"),
         (
             "[[models]]",
             "[plans.x]\niterations = '9'\n[[models]]",
