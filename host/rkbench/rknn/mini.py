@@ -19,10 +19,11 @@ from rkbench.errors import ModelError
 from rkbench.rknn.contents import Buffer, Memory, Tensor
 from rkbench.rknn.file_format import TASK_BYTES
 from rkbench.rknn.flatbuffer import HINT, FlatBuffer, Table
-from rkbench.rknn.payload import Payload, read_graphs, refuse_overlaps, tensor_kind
+from rkbench.rknn.payload import Payload, TensorSlots, make_tensor, read_graphs, refuse_overlaps
 
 HEADER = struct.Struct("<6I")
 HEADER_BYTES = 64
+_TENSOR_SLOTS = TensorSlots(scale=6, zero_point=7, size=8, arena_offset=9)
 _CONSTANT_KINDS = ("weight", "cpu_constant", "lookup_table", "compiler_constant")
 
 
@@ -95,43 +96,30 @@ def _read_config(flat: FlatBuffer, parts: Parts) -> Payload:
 
 
 def _read_tensor(table: Table, index: int, graph: int, parts: Parts, buffers: list[Buffer]) -> Tensor:
-    dtype, layout, kind = tensor_kind(table)
-    size_bytes, offset = table.u32(8, "tensor.size"), table.u32(9, "tensor.offset")
-    tensor = Tensor(
-        index=index,
-        graph=graph,
-        name=table.string(5, "tensor.name"),
-        dtype=dtype,
-        kind=kind,
-        layout=layout,
-        native_shape=table.numbers(3, "i", "tensor.native_shape"),
-        shape=table.numbers(4, "i", "tensor.shape"),
-        scale=table.floats(6, "tensor.scale"),
-        zero_point=table.numbers(7, "i", "tensor.zero_point"),
-        minimum=(),
-        maximum=(),
-        quantization_method="",
-        quantization_type="",
-        size_bytes=size_bytes,
-        arena_offset=offset if kind not in _CONSTANT_KINDS else 0,
-        buffer_index=0,
-        buffer_bytes=0,
-    )
-    buffer = _buffer_of(table, tensor, offset, parts)
+    tensor = make_tensor(table, index, graph, _TENSOR_SLOTS)
+    buffer = _buffer_of(table, tensor, parts)
     if buffer is None:
         return tensor
     buffers.append(buffer)
-    return replace(tensor, buffer_index=len(buffers) - 1, buffer_bytes=buffer.size_bytes)
+    return replace(
+        tensor,
+        arena_offset=0 if tensor.kind in _CONSTANT_KINDS else tensor.arena_offset,
+        buffer_index=len(buffers) - 1,
+        buffer_bytes=buffer.size_bytes,
+    )
 
 
-def _buffer_of(table: Table, tensor: Tensor, offset: int, parts: Parts) -> Buffer | None:
-    """Return the bytes of a tensor that lies in the file, None of one that does not."""
+def _buffer_of(table: Table, tensor: Tensor, parts: Parts) -> Buffer | None:
+    """Return the bytes of a tensor that lies in the file, None of one that does not.
+
+    What is an offset in the arena for others is one in the weights for a constant.
+    """
     if tensor.kind == "tasks":
         return parts.tasks
     if tensor.kind == "register_commands":
         return parts.register_commands
     if tensor.kind not in _CONSTANT_KINDS:
         return None
-    if offset + tensor.size_bytes > parts.weights.size_bytes:
+    if tensor.arena_offset + tensor.size_bytes > parts.weights.size_bytes:
         table.buffer.fail(table.position, "tensor.offset", "points past the end of the weights")
-    return Buffer(parts.weights.offset + offset, tensor.size_bytes)
+    return Buffer(parts.weights.offset + tensor.arena_offset, tensor.size_bytes)

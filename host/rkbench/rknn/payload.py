@@ -8,6 +8,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from rkbench.rknn.contents import (
     Buffer,
@@ -19,6 +20,9 @@ from rkbench.rknn.contents import (
 )
 from rkbench.rknn.file_format import DTYPES, KINDS, LAYOUTS, TARGETS
 from rkbench.rknn.flatbuffer import FlatBuffer, Table
+
+#: Beyond the slots that any table has: what stands there is never stored.
+NO_SLOT = 1 << 16
 
 
 @dataclass(frozen=True)
@@ -109,6 +113,29 @@ def _read_buffer(flat: FlatBuffer, table: Table, wide: bool) -> Buffer:
     return Buffer(flat.base + start + 4, count)
 
 
+class TensorSlots(NamedTuple):
+    """Where a tensor keeps what the containers number differently."""
+
+    scale: int
+    zero_point: int
+    size: int
+    arena_offset: int
+    minimum: int = NO_SLOT
+    maximum: int = NO_SLOT
+    quantization_method: int = NO_SLOT
+    quantization_type: int = NO_SLOT
+
+
+_TENSOR_SLOTS = TensorSlots(
+    scale=10,
+    zero_point=11,
+    size=12,
+    arena_offset=13,
+    minimum=8,
+    maximum=9,
+    quantization_method=6,
+    quantization_type=7,
+)
 ReadTensor = Callable[[Table, int, int], Tensor]
 
 
@@ -148,41 +175,39 @@ def _tensor_indices(table: Table, slot: int, field: str, count: int) -> tuple[in
     return indices
 
 
-def tensor_kind(table: Table) -> tuple[str, str, str]:
-    """Return dtype, layout and kind: slots 0 to 2 of a tensor in every container."""
-    dtype, layout = table.u8(0, "tensor.dtype"), table.u8(1, "tensor.layout")
-    kind = table.u8(2, "tensor.kind")
-    return (
-        DTYPES.get(dtype, f"DTYPE_{dtype}" if dtype else ""),
-        LAYOUTS.get(layout, f"LAYOUT_{layout}" if layout else ""),
-        KINDS.get(kind, f"kind_{kind}"),
-    )
-
-
 def _read_tensor(table: Table, index: int, graph: int, buffers: tuple[Buffer, ...]) -> Tensor:
     buffer_index = table.u32(18, "tensor.buffer")
     if buffer_index and buffer_index >= len(buffers):
         table.buffer.fail(table.at(18), "tensor.buffer", f"is {buffer_index} of {len(buffers)} buffers")
-    dtype, layout, kind = tensor_kind(table)
+    buffer_bytes = buffers[buffer_index].size_bytes if buffer_index else 0
+    return make_tensor(table, index, graph, _TENSOR_SLOTS, buffer_index, buffer_bytes)
+
+
+def make_tensor(
+    table: Table, index: int, graph: int, slots: TensorSlots, buffer_index: int = 0, buffer_bytes: int = 0
+) -> Tensor:
+    """Return the tensor of `table`; slots 0 to 5 are the same in every container."""
+    dtype, layout = table.u8(0, "tensor.dtype"), table.u8(1, "tensor.layout")
+    kind = table.u8(2, "tensor.kind")
     return Tensor(
         index=index,
         graph=graph,
         name=table.string(5, "tensor.name"),
-        dtype=dtype,
-        kind=kind,
-        layout=layout,
+        dtype=DTYPES.get(dtype, f"DTYPE_{dtype}" if dtype else ""),
+        kind=KINDS.get(kind, f"kind_{kind}"),
+        layout=LAYOUTS.get(layout, f"LAYOUT_{layout}" if layout else ""),
         native_shape=table.numbers(3, "i", "tensor.native_shape"),
         shape=table.numbers(4, "i", "tensor.shape"),
-        scale=table.floats(10, "tensor.scale"),
-        zero_point=table.numbers(11, "i", "tensor.zero_point"),
-        minimum=table.floats(8, "tensor.minimum"),
-        maximum=table.floats(9, "tensor.maximum"),
-        quantization_method=table.string(6, "tensor.quantization_method"),
-        quantization_type=table.string(7, "tensor.quantization_type"),
-        size_bytes=table.u32(12, "tensor.size"),
-        arena_offset=table.u32(13, "tensor.arena_offset"),
+        scale=table.floats(slots.scale, "tensor.scale"),
+        zero_point=table.numbers(slots.zero_point, "i", "tensor.zero_point"),
+        minimum=table.floats(slots.minimum, "tensor.minimum"),
+        maximum=table.floats(slots.maximum, "tensor.maximum"),
+        quantization_method=table.string(slots.quantization_method, "tensor.quantization_method"),
+        quantization_type=table.string(slots.quantization_type, "tensor.quantization_type"),
+        size_bytes=table.u32(slots.size, "tensor.size"),
+        arena_offset=table.u32(slots.arena_offset, "tensor.arena_offset"),
         buffer_index=buffer_index,
-        buffer_bytes=buffers[buffer_index].size_bytes if buffer_index else 0,
+        buffer_bytes=buffer_bytes,
     )
 
 
