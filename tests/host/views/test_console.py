@@ -14,7 +14,8 @@ from rkbench.runs.history import HistoryRow, history_row
 from rkbench.runs.latencies import RawLatencies
 from rkbench.units import format_seconds
 from rkbench.views.history import show_history
-from rkbench.views.push.console import make_console, print_push, split_name
+from rkbench.views.push.console import make_console, print_push
+from rkbench.views.push.console_table import split_name
 from rkbench.views.push.table import difference_text
 from rkbench_agent.wire.caveats import Caveat
 from view_runs import Terminal, story

@@ -1,0 +1,67 @@
+"""What stands below the table of a push on a terminal: caveats, refusals, conditions, failures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from rkbench_agent.wire.caveats import Caveat
+
+from rkbench.runs.comparison import Comparison
+from rkbench.runs.conditions import CORE_MASK, is_of_other_conditions
+from rkbench.runs.model import Failure, RunResult
+from rkbench.units import UNKNOWN
+from rkbench.views.push.extras import is_sweep
+from rkbench.views.push.paragraphs import print_paragraph
+from rkbench.views.push.table import legend
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+LOG_LINES = 5
+
+
+def print_notes(
+    runs: Sequence[RunResult], comparison: Comparison, numbers: Mapping[Caveat, int], console: Console
+) -> None:
+    """Print what to doubt, what is not compared, and which conditions differ."""
+    by_id = {run.id: run for run in runs}
+    names = {run.id: run.variant.name for run in runs}
+    if legend(runs):
+        print_paragraph(console, "", legend(runs), style="yellow")
+    for index, (caveat, number) in enumerate(numbers.items()):
+        print_paragraph(console, f"{number:>2}  ", _with_advice(caveat), style="", space=index == 0)
+    for refusal in comparison.refused:
+        base = by_id[comparison.baseline or refusal.run]
+        if is_of_other_conditions(base, by_id[refusal.run]):
+            text = f"{names[refusal.run]} is not compared: {'; '.join(refusal.reasons)}"
+            print_paragraph(console, "", text, style="yellow")
+    for condition in comparison.conditions:
+        if condition.name == CORE_MASK.name and is_sweep(runs):
+            continue  # the table is about nothing else
+        text = (
+            f"{names[condition.run]}: {condition.name} is {condition.value or UNKNOWN}, "
+            f"the baseline's {condition.baseline or UNKNOWN}"
+        )
+        print_paragraph(console, "", text, style="yellow")
+
+
+def print_failure(name: str, failure: Failure, console: Console) -> None:
+    """Print where and why a run failed, the end of its log, and what helps."""
+    how = ", ".join(part for part in (failure.reason.replace("_", " "), failure.signal) if part)
+    print_paragraph(
+        console, "✗  ", f"{name} failed in {failure.stage.replace('_', ' ')} ({how})", style="red"
+    )
+    print_paragraph(console, "   ", failure.message, style="", space=False)
+    for line in failure.log_tail[-LOG_LINES:]:
+        print_paragraph(console, "   │ ", line, style="dim", space=False)
+    for diagnosis in failure.diagnoses:
+        row = f" (catalogue {diagnosis.number})" if diagnosis.number else ""
+        print_paragraph(console, "   = ", f"{diagnosis.cause}{row}", style="bold", space=False)
+        print_paragraph(console, "   → ", diagnosis.advice, style="", space=False)
+    if failure.advice and not failure.diagnoses:
+        print_paragraph(console, "   → ", failure.advice, style="", space=False)
+
+
+def _with_advice(caveat: Caveat) -> str:
+    return f"{caveat.message} → {caveat.advice}" if caveat.advice else caveat.message

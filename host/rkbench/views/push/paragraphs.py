@@ -1,0 +1,36 @@
+"""Wrapped text and ready lines on a Rich console."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+
+def print_paragraph(console: Console, lead: str, text: str, *, style: str, space: bool = True) -> None:
+    """Print `text` wrapped behind `lead`, its further lines indented as far."""
+    from rich.text import Text
+
+    if not text:
+        return
+    if space:
+        console.print()
+    lines = textwrap.wrap(
+        text.replace(" %", "\N{NO-BREAK SPACE}%"), max(20, console.width - len(lead)), break_on_hyphens=False
+    )
+    for index, line in enumerate(lines):
+        margin = lead if index == 0 else " " * len(lead)
+        shown = line.replace("\N{NO-BREAK SPACE}", " ")
+        console.print(Text(margin, style="dim") + Text(shown, style=style), soft_wrap=True)
+
+
+def print_lines(console: Console, lines: Sequence[str]) -> None:
+    """Print lines of a table as they are, the first as its head."""
+    from rich.text import Text
+
+    console.print()
+    for index, line in enumerate(lines):
+        console.print(Text(line, style="" if index else "bold"), soft_wrap=True)
