@@ -44,7 +44,9 @@ def make_run(number: int = 1, name: str = "fp16", push: str = "1qmv0w0v1", **cha
         latency=make_latency(0.00226),
         throughput_per_s=443.0,
         outputs=(Output(0, "logits", (1, 10), "float32", 64, 0.99999, 0.99999, 0.00804, top1_agreement=1.0),),
-        readings=Readings(6, 0.0, (Sensor("npu_clock_hz", 6, 1e9, 1e9, 1e9, 1e9, 1e9),)),
+        readings=Readings(
+            6, 0.0, (Sensor("npu_clock_hz", 6, 1e9, 1e9, 1e9, 1e9, 1e9, quantity="npu_clock_hz"),)
+        ),
         transfer=TransferRecord(14_580_397, 0, True, 0.0),
     )
     return replace(run, **changes)

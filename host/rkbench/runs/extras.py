@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rkbench_agent.wire.board import HeldClock
-from rkbench_agent.wire.words import CPU, DDR, NPU
 
 from rkbench.stats.slope import SlopeJudgement
 from rkbench.units import format_hertz
@@ -19,7 +17,7 @@ class Conditions:
 
     `settings` maps files of sysfs to what was written there; without `pinned` it is empty and `message`
     says why. `big_cpus` are the CPUs that the worker was placed on. `clocks` says by part of the board what
-    was held; the first version recorded `settings` alone.
+    was held.
     """
 
     pinned: bool
@@ -27,10 +25,6 @@ class Conditions:
     big_cpus: tuple[int, ...] = ()
     message: str = ""
     clocks: tuple[HeldClock, ...] = ()
-
-    def __post_init__(self) -> None:
-        if self.settings and not self.clocks:
-            object.__setattr__(self, "clocks", tuple(_clocks_written(self.settings)))
 
     def clock_hz(self, part: str) -> int | None:
         """Return the clock that a part was pinned to; None where its governor alone was set, or nothing."""
@@ -119,22 +113,3 @@ def held_text(clocks: Sequence[HeldClock]) -> str:
         words += [clock.governor] if clock.governor else []
         words += [format_hertz(clock.clock_hz)] if clock.clock_hz is not None else []
     return ", ".join(dict.fromkeys(words))
-
-
-#: A folder of sysfs with a clock of its own, as the first version recorded what it wrote there.
-_FOLDER = re.compile(r"/(?:devfreq/(?P<device>[^/]+)|cpufreq/(?P<policy>[^/]+))/")
-
-
-def _clocks_written(settings: Mapping[str, str]) -> Iterator[HeldClock]:
-    """Yield what was held, of the files and what was written to them; cpufreq counts in kHz."""
-    written: dict[tuple[str, int], list[str]] = {}
-    for path, value in settings.items():
-        found = _FOLDER.search(path)
-        if found is not None:
-            device, policy = found["device"], found["policy"]
-            part = f"{CPU} {policy}" if policy else DDR if device == "dmc" else NPU
-            written.setdefault((part, 1000 if policy else 1), []).append(value)
-    for (part, unit), values in written.items():
-        clocks = [int(value) * unit for value in values if value.isdigit()]
-        governors = [value for value in values if not value.isdigit()]
-        yield HeldClock(part, next(iter(governors), None), next(iter(clocks), None))

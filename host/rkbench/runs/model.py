@@ -158,7 +158,7 @@ class Sensor:
     """One sensor over the run, in the unit that its quantity ends with.
 
     `quantity` is a field of `Reading`; `part` says of what (a core, a zone, a policy), None of the board.
-    `name` is both, as `quantity[part]`: the first version recorded it alone.
+    `name` is both, as `quantity[part]`.
     """
 
     name: str
@@ -170,12 +170,6 @@ class Sensor:
     last: float
     quantity: str = ""
     part: str | None = None
-
-    def __post_init__(self) -> None:
-        if not self.quantity:
-            quantity, bracket, part = self.name.partition("[")
-            object.__setattr__(self, "quantity", quantity)
-            object.__setattr__(self, "part", part[:-1] if bracket else None)
 
 
 @dataclass(frozen=True)

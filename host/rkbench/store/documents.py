@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Iterator
 from typing import Any
 
 from rkbench_agent.wire.caveats import DOUBT, WEIGHTS
+from rkbench_agent.wire.words import CPU, DDR, NPU
 
 from rkbench.decoding.documents import parse, typed
 from rkbench.runs.model import RunResult
@@ -15,9 +18,19 @@ def load_run(text: str) -> RunResult:
     value = parse(text, "a stored run")
     if not isinstance(value, dict):
         return typed(RunResult, value, "a stored run")
-    if isinstance(value.get("caveats"), list):
-        value["caveats"] = [_weighed(caveat) for caveat in value["caveats"]]
+    _upgrade(value)
     return typed(RunResult, value, f"the stored run {value.get('id', 'without an id')}")
+
+
+def _upgrade(run: dict[str, Any]) -> None:
+    """Add what the first version did not write; what has no known form stays, for `typed` to name."""
+    if isinstance(run.get("caveats"), list):
+        run["caveats"] = [_weighed(caveat) for caveat in run["caveats"]]
+    readings, held = run.get("readings"), run.get("conditions")
+    if isinstance(readings, dict) and isinstance(readings.get("sensors"), list):
+        readings["sensors"] = [_with_quantity(sensor) for sensor in readings["sensors"]]
+    if isinstance(held, dict) and isinstance(held.get("settings"), dict) and not held.get("clocks"):
+        held["clocks"] = list(_clocks_written(held["settings"]))
 
 
 def _weighed(caveat: Any) -> Any:
@@ -25,3 +38,31 @@ def _weighed(caveat: Any) -> Any:
     if not isinstance(caveat, dict):
         return caveat
     return {"weight": WEIGHTS.get(str(caveat.get("code")), DOUBT), **caveat}
+
+
+def _with_quantity(sensor: Any) -> Any:
+    """Give a sensor of the first version, which was named `quantity[part]`, both apart."""
+    if not isinstance(sensor, dict) or sensor.get("quantity") or not isinstance(sensor.get("name"), str):
+        return sensor
+    quantity, bracket, part = sensor["name"].partition("[")
+    return {**sensor, "quantity": quantity, "part": part[:-1] if bracket else None}
+
+
+#: A folder of sysfs with a clock of its own, as the first version recorded what it wrote there.
+_FOLDER = re.compile(r"/(?:devfreq/(?P<device>[^/]+)|cpufreq/(?P<policy>[^/]+))/")
+
+
+def _clocks_written(settings: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Yield what was held, of the files and what was written to them; cpufreq counts in kHz."""
+    written: dict[tuple[str, int], list[str]] = {}
+    for path, value in settings.items():
+        found = _FOLDER.search(path)
+        if found is not None and isinstance(value, str):
+            device, policy = found["device"], found["policy"]
+            part = f"{CPU} {policy}" if policy else DDR if device == "dmc" else NPU
+            written.setdefault((part, 1000 if policy else 1), []).append(value)
+    for (part, unit), values in written.items():
+        clocks = [int(value) * unit for value in values if value.isdigit()]
+        governors = [value for value in values if not value.isdigit()]
+        governor, clock_hz = next(iter(governors), None), next(iter(clocks), None)
+        yield {"part": part, "governor": governor, "clock_hz": clock_hz}

@@ -25,7 +25,8 @@ def codes(run: RunResult, durations: list[int] = STEADY) -> list[str]:
 
 
 def with_sensor(name: str, first: float, low: float, high: float, last: float) -> RunResult:
-    sensor = Sensor(name, 3, first, low, (low + high) / 2, high, last)
+    quantity, _, part = name.rstrip("]").partition("[")
+    sensor = Sensor(name, 3, first, low, (low + high) / 2, high, last, quantity, part or None)
     return replace(GOOD, readings=Readings(3, 0.0, (sensor,)))
 
 

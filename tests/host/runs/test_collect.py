@@ -134,7 +134,6 @@ def test_a_sensor_knows_its_quantity_and_of_what_it_is() -> None:
         ("temperature_celsius[soc-thermal]", "temperature_celsius", "soc-thermal"),
     ]
     assert [sensor.max for sensor in run.readings.of("temperature_celsius")] == [71.5]
-    assert replace(run.readings.sensors[1], quantity="", part=None) == run.readings.sensors[1]  # as of old
 
 
 def test_a_window_without_readings_takes_them_all() -> None:

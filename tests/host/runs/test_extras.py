@@ -125,22 +125,6 @@ def test_what_was_held_is_told_once_and_with_its_unit() -> None:
     assert held_text(clocks) == "userspace, 600 MHz, performance, 2.40 GHz"
 
 
-def test_what_the_first_version_wrote_to_files_is_held_as_well() -> None:
-    policy = "sys/devices/system/cpu/cpufreq/policy4"
-    settings = {
-        f"{NPU}/governor": "userspace",
-        f"{NPU}/userspace/set_freq": "600000000",
-        "sys/class/devfreq/dmc/governor": "performance",
-        f"{policy}/scaling_min_freq": "2400000",
-        f"{policy}/scaling_max_freq": "2400000",
-    }
-    assert Conditions(True, settings).clocks == (
-        HeldClock("NPU", "userspace", 600_000_000),
-        HeldClock("DDR", "performance"),
-        HeldClock("CPU policy4", clock_hz=2_400_000_000),
-    )
-
-
 def test_the_agents_word_on_background_load_replaces_the_hosts() -> None:
     caveat = Caveat("background_load", "others load the board", "find who")
     run = collect(

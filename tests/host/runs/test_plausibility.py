@@ -86,7 +86,7 @@ def test_within_15_percent_there_is_nothing_to_say(run_s: float) -> None:
 def test_a_slow_whole_call_names_clock_python_and_memory_in_this_order() -> None:
     run = yolov5s(0.060)
     board = replace(run.board, npu_max_clock_hz=1_000_000_000, ddr_governor="dmc_ondemand")
-    slow = Readings(6, 0.0, (Sensor("npu_clock_hz", 6, 6e8, 6e8, 6e8, 6e8, 6e8),))
+    slow = Readings(6, 0.0, (Sensor("npu_clock_hz", 6, 6e8, 6e8, 6e8, 6e8, 6e8, quantity="npu_clock_hz"),))
     caveat = doubt(replace(run, board=board, readings=slow))
     assert caveat.code == "implausible_rate"
     assert caveat.message == (

@@ -14,6 +14,7 @@ from rkbench.errors import StoreError
 from rkbench.runs.night import Night
 from rkbench.runs.serialize import to_json
 from rkbench.store.documents import load_run
+from rkbench_agent.wire.board import HeldClock
 from rkbench_agent.wire.caveats import DOUBT, INFORMATION, Caveat
 
 
@@ -48,6 +49,36 @@ def test_a_stored_weight_stays() -> None:
     told = (Caveat("simulated", "m", "a", DOUBT), Caveat("made_later", "m", "a", INFORMATION))
     run = replace(make_run(), caveats=told)
     assert load_run(json.dumps(to_json(run))) == run
+
+
+def test_a_sensor_of_the_first_version_is_known_by_its_name() -> None:
+    document = stored()
+    (sensor,) = document["readings"]["sensors"]
+    old = {name: value for name, value in sensor.items() if name not in ("quantity", "part")}
+    document["readings"]["sensors"] = [old, {**old, "name": "temperature_celsius[npu]"}]
+    readings = load_run(json.dumps(document)).readings
+    assert readings is not None
+    told = [(sensor.quantity, sensor.part) for sensor in readings.sensors]
+    assert told == [("npu_clock_hz", None), ("temperature_celsius", "npu")]
+
+
+def test_what_the_first_version_wrote_to_files_is_held_as_well() -> None:
+    npu = "sys/class/devfreq/fdab0000.npu"
+    policy = "sys/devices/system/cpu/cpufreq/policy4"
+    settings = {
+        f"{npu}/governor": "userspace",
+        f"{npu}/userspace/set_freq": "600000000",
+        "sys/class/devfreq/dmc/governor": "performance",
+        f"{policy}/scaling_min_freq": "2400000",
+        f"{policy}/scaling_max_freq": "2400000",
+    }
+    held = {"pinned": True, "settings": settings, "big_cpus": [4, 5], "message": ""}
+    conditions = load_run(json.dumps(stored(conditions=held))).conditions
+    assert conditions is not None and conditions.clocks == (
+        HeldClock("NPU", "userspace", 600_000_000),
+        HeldClock("DDR", "performance"),
+        HeldClock("CPU policy4", clock_hz=2_400_000_000),
+    )
 
 
 def without_id(document: dict[str, Any]) -> object:

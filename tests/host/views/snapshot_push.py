@@ -22,6 +22,7 @@ from rkbench.views.history import show_history
 from rkbench.views.push.console import make_console, print_push
 from rkbench.views.push.csv import write_latencies, write_runs
 from rkbench.views.push.progress import BarProgress, PlainProgress
+from rkbench_agent.wire.board import HeldClock
 from rkbench_agent.wire.caveats import Caveat
 from view_runs import story
 
@@ -119,7 +120,8 @@ def pinned(number: int, *, refused: bool) -> RunResult:
     """Return a run whose clocks were held, on the big cores or not."""
     settings = {"/sys/class/devfreq/fdab0000.npu/governor": "userspace"}
     caveats = (Caveat("not_on_big_cores", "the worker could not be placed on CPU 4", ""),) if refused else ()
-    held = Conditions(True, settings, big_cpus=(4, 5))
+    clocks = (HeldClock("NPU", "userspace"),)
+    held = Conditions(True, settings, big_cpus=(4, 5), clocks=clocks)
     sent = TransferRecord(14_580_397, 2_100_000, False, 0.4)
     return replace(make_run(number), conditions=held, caveats=caveats, transfer=sent)
 
@@ -143,9 +145,9 @@ def large_differences() -> list[RunResult]:
         6,
         0.0,
         (
-            Sensor("npu_clock_hz", 6, 3e8, 6e8, 1e9, 1e9, 6e8),
-            Sensor("ddr_clock_hz", 6, 1e9, 1e9, 1e9, 1e9, 1e9),
-            Sensor("temperature_celsius", 6, 40.0, 45.0, 61.2, 61.2, 45.0),
+            Sensor("npu_clock_hz", 6, 3e8, 6e8, 1e9, 1e9, 6e8, quantity="npu_clock_hz"),
+            Sensor("ddr_clock_hz", 6, 1e9, 1e9, 1e9, 1e9, 1e9, quantity="ddr_clock_hz"),
+            Sensor("temperature_celsius", 6, 40.0, 45.0, 61.2, 61.2, 45.0, quantity="temperature_celsius"),
         ),
     )
     sizes = (1_000_000, 12_000_000, 2_100_000, 1_001_000)
