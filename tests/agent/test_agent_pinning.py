@@ -12,9 +12,9 @@ from typing import Callable, Dict, List
 
 import pytest
 from agent_bench import TREES, AgentProcess, Bench, of_kind, wait_until_gone
-from rkbench_agent.board import conditions
-from rkbench_agent.board.conditions import Domain, Write, apply, big_cpus, plan_pin, read_domains
+from rkbench_agent.board import pin_plan
 from rkbench_agent.board.guard import STATE
+from rkbench_agent.board.pin_plan import Domain, Write, apply, big_cpus, plan_pin, read_domains
 from rkbench_agent.errors import PinRefusedError
 from rkbench_agent.wire.board import Environment, HeldClock, Pinning, Reading
 from rkbench_agent.wire.caveats import caveat
@@ -134,9 +134,9 @@ def test_clusters_that_differ_by_a_bin_are_big_alike() -> None:
 def test_only_files_that_set_clocks_are_ever_written(tmp_path: Path) -> None:
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc/passwd").write_text("root")
-    assert conditions.restore(tmp_path, [Write("etc/passwd", "evil")]) == ["etc/passwd"]
+    assert pin_plan.restore(tmp_path, [Write("etc/passwd", "evil")]) == ["etc/passwd"]
     assert (tmp_path / "etc/passwd").read_text() == "root"
-    assert not conditions.is_ours(f"{NPU}/../../../../etc/passwd")
+    assert not pin_plan.is_ours(f"{NPU}/../../../../etc/passwd")
 
 
 def test_a_domain_without_performance_falls_back_to_its_limits(board: Bench) -> None:

@@ -14,14 +14,16 @@ sys.path.insert(0, "/board/agent")
 import numpy as np  # the path must be set first
 from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes import rknn_abi
-from rkbench_agent.runtimes.base import Setting
+from rkbench_agent.runtimes.base import ModelSetup
 from rkbench_agent.runtimes.capi import CapiRuntime
 from rkbench_agent.wire.plan import RunSpec
 
 
 def tell(path, zero_copy):
     """Return what one model says, after two inferences."""
-    runtime = CapiRuntime(Setting(RunSpec("m", "m", "", 0, [], []), path, soc="rk3588"), zero_copy=zero_copy)
+    runtime = CapiRuntime(
+        ModelSetup(RunSpec("m", "m", "", 0, [], []), path, soc="rk3588"), zero_copy=zero_copy
+    )
     runtime.read()
     runtime.initialise()
     inputs, outputs = runtime.tensors()

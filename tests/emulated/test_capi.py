@@ -14,7 +14,7 @@ import pytest
 from double_build import build_runtime_double, has_compiler
 from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes import rknn_abi as abi
-from rkbench_agent.runtimes.base import NpuMemory, Setting
+from rkbench_agent.runtimes.base import ModelSetup, NpuMemory
 from rkbench_agent.runtimes.capi import CapiRuntime
 from rkbench_agent.runtimes.rknn_context import TensorInfo, Versions
 from rkbench_agent.runtimes.rknn_io import _write_rows
@@ -42,12 +42,12 @@ class Fixture:
         for name, value in settings.items():
             self._monkeypatch.setenv(f"RKNN_DOUBLE_{name}", value)
 
-    def setting(self, **changes: Any) -> Setting:
+    def setup(self, **changes: Any) -> ModelSetup:
         values: dict[str, Any] = {"soc": "rk3588", **changes}
-        return Setting(RunSpec("m", "m", "", 64, [], []), str(self.model), **values)
+        return ModelSetup(RunSpec("m", "m", "", 64, [], []), str(self.model), **values)
 
     def runtime(self, *, zero_copy: bool = False, **changes: Any) -> CapiRuntime:
-        runtime = CapiRuntime(self.setting(**changes), zero_copy=zero_copy)
+        runtime = CapiRuntime(self.setup(**changes), zero_copy=zero_copy)
         runtime.read()
         runtime.initialise()
         return runtime
@@ -274,7 +274,7 @@ def test_a_library_that_does_not_load_is_missing(content: bytes | None, text: st
     if content:
         library.write_bytes(content)
     with pytest.raises(RuntimeFailureError, match=text) as caught:
-        CapiRuntime(double.setting())
+        CapiRuntime(double.setup())
     assert caught.value.reason == "missing"
     assert "RKBENCH_LIBRKNNRT" in caught.value.advice
 
@@ -290,12 +290,12 @@ def test_padded_rows_are_written_row_by_row() -> None:
 SCRIPT = """
 import sys
 sys.path.insert(0, sys.argv[1])
-from rkbench_agent.runtimes.base import Setting
+from rkbench_agent.runtimes.base import ModelSetup
 from rkbench_agent.runtimes.capi import CapiRuntime
 from rkbench_agent.wire.plan import RunSpec
 print("numpy" in sys.modules)
 spec = RunSpec("m", "m", "", 64, [], [])
-runtime = CapiRuntime(Setting(spec, sys.argv[2], soc="rk3588"), zero_copy=sys.argv[3] == "1")
+runtime = CapiRuntime(ModelSetup(spec, sys.argv[2], soc="rk3588"), zero_copy=sys.argv[3] == "1")
 runtime.read()
 runtime.initialise()
 print(runtime.npu_memory().weight_bytes, "numpy" in sys.modules)

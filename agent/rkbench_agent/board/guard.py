@@ -22,7 +22,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Callable, Dict, List, Optional, Sequence, Tuple, Type
 
-from rkbench_agent.board.conditions import (
+from rkbench_agent.board.pin_plan import (
     Write,
     apply,
     big_cpus,

@@ -39,7 +39,7 @@ class Pin:
         self._process: Optional[subprocess.Popen[bytes]] = None
         self._timer: Optional[Timer] = None
         self._open = False
-        self.conditions = Pinning(pinned=False)
+        self.pinning = Pinning(pinned=False)
 
     def start(self, npu_clock_hz: Optional[int]) -> Pinning:
         """Have the guard set the clocks; return what came of it. Nothing is half set."""
@@ -55,21 +55,21 @@ class Pin:
                 bufsize=0,
             )
         except OSError as error:
-            self.conditions = Pinning(pinned=False, message=f"cannot start the guard: {error}")
-            return self.conditions
+            self.pinning = Pinning(pinned=False, message=f"cannot start the guard: {error}")
+            return self.pinning
         assert self._process.stdout is not None
         self._loop.watch(self._process.stdout.fileno(), self._on_answer)
         self._open = True
         self._timer = self._loop.start(self._beat_s, self._beat)
         self._await(lambda: bool(self._answers))
-        self.conditions = self._judge_start()
-        return self.conditions
+        self.pinning = self._judge_start()
+        return self.pinning
 
     def end(self) -> Pinning:
         """Have the clocks given back, and say whether they were. May be called twice."""
         process, self._process = self._process, None
         if process is None:
-            return self.conditions
+            return self.pinning
         assert process.stdin is not None and process.stdout is not None
         if self._timer is not None:
             self._loop.stop(self._timer)
@@ -82,13 +82,13 @@ class Pin:
             process.wait(ANSWER_LIMIT_S)
         except subprocess.TimeoutExpired:
             pass  # it hangs in a write of sysfs; it restores when the kernel lets it go
-        if self.conditions.pinned:
-            self.conditions = self._judge_end()
-        return self.conditions
+        if self.pinning.pinned:
+            self.pinning = self._judge_end()
+        return self.pinning
 
     def caveats(self) -> List[Caveat]:
         """Return the doubts that pinning left."""
-        found = self.conditions
+        found = self.pinning
         if not found.pinned:
             reason = f": {found.message}" if found.message else ""
             advice = f"{_BY_HAND}; by hand: {found.command}" if found.command else _BY_HAND
@@ -126,7 +126,7 @@ class Pin:
             message, failed = "the guard was killed", self._restore_left()
         if failed:
             message = f"not restored: {', '.join(failed)}"
-        return Pinning(**dict(vars(self.conditions), restored=failed == [], message=message))
+        return Pinning(**dict(vars(self.pinning), restored=failed == [], message=message))
 
     def _restore_left(self) -> Optional[List[str]]:
         """Give back what a killed guard left; return the paths that could not be, None if that failed too."""

@@ -53,7 +53,7 @@ FAREWELL_S = 1.0
 
 
 @dataclass(frozen=True)
-class Settings:
+class AgentEnvironment:
     """What the environment variables say."""
 
     root: Path
@@ -61,7 +61,7 @@ class Settings:
     beat_interval_s: float
 
     @classmethod
-    def from_environ(cls) -> Settings:
+    def from_environ(cls) -> AgentEnvironment:
         """Read the RKBENCH_* variables."""
         return cls(
             Path(os.environ.get("RKBENCH_SYS_ROOT") or "/"),
@@ -73,13 +73,13 @@ class Settings:
 def main(args: List[str]) -> int:
     """Serve one host on stdin and stdout; `args` may name the cache folder."""
     in_fd, out_fd = _take_standard_streams()
-    settings = Settings.from_environ()
-    link = HostLink(in_fd, out_fd, settings.silence_limit_s)
+    environment = AgentEnvironment.from_environ()
+    link = HostLink(in_fd, out_fd, environment.silence_limit_s)
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, _leave)
     code = 0
     try:
-        Supervisor(link, settings, Cache(args[0] if args else _default_cache())).serve()
+        Supervisor(link, environment, Cache(args[0] if args else _default_cache())).serve()
     except HostGoneError as error:
         sys.stderr.write(f"rkbench-agent: {error}\n")
     link.close(FAREWELL_S)
@@ -91,9 +91,9 @@ def main(args: List[str]) -> int:
 class Supervisor:
     """Answers the host until it goes away."""
 
-    def __init__(self, link: HostLink, settings: Settings, cache: Cache) -> None:
+    def __init__(self, link: HostLink, environment: AgentEnvironment, cache: Cache) -> None:
         self._link = link
-        self._settings = settings
+        self._variables = environment
         self._cache = cache
         self._loop = Loop(self._check)
         self._plans: Deque[Plan] = deque()
@@ -105,12 +105,12 @@ class Supervisor:
     def serve(self) -> None:
         """Say hello, then do what the host asks; ends with HostGoneError."""
         self._hello()
-        settle_clocks(self._link, self._cache.folder, self._settings.root, 0.0)
+        settle_clocks(self._link, self._cache.folder, self._variables.root, 0.0)
         self._send_environment(None)
         self._loop.watch(self._link.in_fd, self._link.receive)
-        self._loop.start(self._settings.beat_interval_s, lambda: self._link.send(Beat()))
+        self._loop.start(self._variables.beat_interval_s, lambda: self._link.send(Beat()))
         while True:
-            self._loop.turn(self._settings.beat_interval_s)
+            self._loop.turn(self._variables.beat_interval_s)
             while self._plans:
                 self._run_plan(self._plans.popleft())
 
@@ -125,22 +125,22 @@ class Supervisor:
                 version,
                 os.getpid(),
                 time.time_ns(),
-                self._settings.silence_limit_s,
+                self._variables.silence_limit_s,
             )
         )
 
     def _send_environment(self, runtime: Optional[str]) -> Environment:
         cache = None if self._busy else self._cache.folder
-        environment = read_environment(self._settings.root, runtime, cache)
+        environment = read_environment(self._variables.root, runtime, cache)
         if not self._busy:
-            held = read_holder((self._cache.lock_file, wide_lock_file(self._settings.root)))
+            held = read_holder((self._cache.lock_file, wide_lock_file(self._variables.root)))
             environment = replace(environment, holder=held)
         self._link.send(environment)
         return environment
 
     def _on_message(self, message: Message) -> None:
         if isinstance(message, Want):
-            self._link.send(look_up(message, self._cache, self._settings.root / "proc/self/mounts"))
+            self._link.send(look_up(message, self._cache, self._variables.root / "proc/self/mounts"))
         elif isinstance(message, Enough):
             # One that crosses the end of its plan on the line has nothing to end any more.
             if self._conductor is not None:
@@ -164,7 +164,7 @@ class Supervisor:
             raise CancelledError
 
     def _run_plan(self, plan: Plan) -> None:
-        lock = BoardLock(self._cache.lock_file, wide_lock_file(self._settings.root))
+        lock = BoardLock(self._cache.lock_file, wide_lock_file(self._variables.root))
         self._busy = True
         try:
             self._conduct(plan, lock)
@@ -180,12 +180,12 @@ class Supervisor:
         if problem:
             self._link.send(Refused(BAD_INPUT, problem))
             return
-        limit_s = self._settings.silence_limit_s
+        limit_s = self._variables.silence_limit_s
         if not take_board(lock, plan, self._link, limit_s, self._wait):
             return
-        renewing = self._loop.start(self._settings.beat_interval_s, lambda: lock.renew(limit_s))
+        renewing = self._loop.start(self._variables.beat_interval_s, lambda: lock.renew(limit_s))
         try:
-            settle_clocks(self._link, self._cache.folder, self._settings.root, LOCK_WAIT_S)
+            settle_clocks(self._link, self._cache.folder, self._variables.root, LOCK_WAIT_S)
             pin = self._pin(plan) if plan.settings.pin else None
             try:
                 self._measure(plan, pin)
@@ -197,8 +197,8 @@ class Supervisor:
 
     def _measure(self, plan: Plan, pin: Optional[Pin]) -> None:
         environment = self._send_environment(plan.settings.runtime)
-        board = PlanBoard(self._settings.root, environment, self._cache.locate, pin)
-        sensors = Sensors(self._settings.root)
+        board = PlanBoard(self._variables.root, environment, self._cache.locate, pin)
+        sensors = Sensors(self._variables.root)
         conductor = Conductor(plan, board, self._link, self._loop, sensors)
         interval_s = plan.reading_interval_s
         self._conductor = conductor
@@ -212,10 +212,9 @@ class Supervisor:
 
     def _pin(self, plan: Plan) -> Pin:
         """Hold the clocks; whatever goes wrong is in the pin's caveats, and the plan runs all the same."""
-        settings = self._settings
-        pin = Pin(
-            self._loop, self._cache.folder, settings.root, settings.silence_limit_s, settings.beat_interval_s
-        )
+        variables = self._variables
+        limit_s, beat_s = variables.silence_limit_s, variables.beat_interval_s
+        pin = Pin(self._loop, self._cache.folder, variables.root, limit_s, beat_s)
         try:
             self._link.send(pin.start(plan.settings.npu_clock_hz))
         except BaseException:

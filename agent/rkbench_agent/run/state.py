@@ -43,7 +43,7 @@ class PlanBoard:
     @property
     def big_cpus(self) -> List[int]:
         """Return the CPUs to place workers on; empty: all of them."""
-        return self.pin.conditions.big_cpus if self.pin is not None else []
+        return self.pin.pinning.big_cpus if self.pin is not None else []
 
 
 @dataclass

@@ -17,7 +17,7 @@ from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.run.answers import AnswerStream, Counter
 from rkbench_agent.run.batches import batches
 from rkbench_agent.run.phases import Phases
-from rkbench_agent.runtimes.base import Runtime, Setting
+from rkbench_agent.runtimes.base import ModelSetup, Runtime
 from rkbench_agent.runtimes.registry import new_runtime
 from rkbench_agent.scenarios import find_scenario
 from rkbench_agent.wire.caveats import Caveat, caveat
@@ -105,7 +105,7 @@ class Worker:
         """Load the model phase by phase and run it until memory is steady."""
         self._stage(LOAD)
         self._place()
-        self._runtime = new_runtime(self._command["runtime"], self._setting())
+        self._runtime = new_runtime(self._command["runtime"], self._setup())
         self._runtime.enter(LOAD)
         self._phase(BEFORE, None)
         self._phase(MODEL_READ, self._timed(self._runtime.read))
@@ -138,7 +138,7 @@ class Worker:
         run_cycles(
             self._spec.run,
             self._command["count"],
-            lambda: new_runtime(self._command["runtime"], self._setting()),
+            lambda: new_runtime(self._command["runtime"], self._setup()),
             prepare,
             self._answers,
             self._root,
@@ -174,9 +174,9 @@ class Worker:
         if name != LOAD:
             self._runtime.enter(name)
 
-    def _setting(self) -> Setting:
+    def _setup(self) -> ModelSetup:
         spec, command = self._spec, self._command
-        return Setting(
+        return ModelSetup(
             spec,
             command["model_path"],
             command["core_mask"],

@@ -40,7 +40,7 @@ class NpuMemory:
 
 
 @dataclass(frozen=True)
-class Setting:
+class ModelSetup:
     """What a runtime is given: one variant, the board that it is on, and what the user asked for.
 
     `soc` is None where the board does not say. `behaviour_path` is the virtual runtime's behaviour file;

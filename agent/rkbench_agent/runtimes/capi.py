@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 from rkbench_agent.board.libraries import find_library
 from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes import rknn_abi as abi
-from rkbench_agent.runtimes.base import NpuMemory, Setting, StageTimes
+from rkbench_agent.runtimes.base import ModelSetup, NpuMemory, StageTimes
 from rkbench_agent.runtimes.core_mask import choose_core_mask
 from rkbench_agent.runtimes.rknn_context import DEFAULT_FLAGS, RknnContext, TensorInfo, Versions, describe
 from rkbench_agent.runtimes.rknn_io import CopiedIo, SharedIo
@@ -31,9 +31,9 @@ LIBRARY_VARIABLE = "RKBENCH_LIBRKNNRT"
 PROFILED_WARMUPS = 2
 
 
-def new_runtime(setting: Setting, name: str) -> CapiRuntime:
+def new_runtime(setup: ModelSetup, name: str) -> CapiRuntime:
     """Return the runtime of the registry's entry `name`."""
-    return CapiRuntime(setting, zero_copy=name == CAPI_ZERO_COPY)
+    return CapiRuntime(setup, zero_copy=name == CAPI_ZERO_COPY)
 
 
 class CapiRuntime:
@@ -41,11 +41,11 @@ class CapiRuntime:
 
     replays = False
 
-    def __init__(self, setting: Setting, *, zero_copy: bool = False) -> None:
-        self._setting = setting
+    def __init__(self, setup: ModelSetup, *, zero_copy: bool = False) -> None:
+        self._setup = setup
         self._zero_copy = zero_copy
         self.clock_ns = time.perf_counter_ns
-        self._mask, self._caveats = choose_core_mask(setting)
+        self._mask, self._caveats = choose_core_mask(setup)
         self._library = load_library()
         self._model = b""
         self._context: Optional[RknnContext] = None
@@ -62,7 +62,7 @@ class CapiRuntime:
     def read(self) -> None:
         """Bring the file into memory."""
         try:
-            self._model = Path(self._setting.model_path).read_bytes()
+            self._model = Path(self._setup.model_path).read_bytes()
         except OSError as error:
             raise RuntimeFailureError(f"cannot read the model: {error}") from error
 
@@ -117,7 +117,7 @@ class CapiRuntime:
         It comes from a context of its own with the same inputs: collecting it slows the runs down. That
         context is gone afterwards; the clean one has not been touched.
         """
-        model = Path(self._setting.model_path).read_bytes()
+        model = Path(self._setup.model_path).read_bytes()
         context = RknnContext.load(self._library, model, self._mask, DEFAULT_FLAGS | abi.FLAG_COLLECT_PERF)
         try:
             io = CopiedIo(self._library, context, *context.attributes())

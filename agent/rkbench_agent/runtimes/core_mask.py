@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import List, Tuple
 
 from rkbench_agent.errors import RuntimeFailureError
-from rkbench_agent.runtimes.base import Setting
+from rkbench_agent.runtimes.base import ModelSetup
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.socs import SOCS, find_soc
 from rkbench_agent.wire.words import AUTO, BAD_INPUT
 
 
-def choose_core_mask(setting: Setting) -> Tuple[int, List[Caveat]]:
+def choose_core_mask(setup: ModelSetup) -> Tuple[int, List[Caveat]]:
     """Return the mask (0: none is to be set) and caveats; raises RuntimeFailureError for a wrong name."""
-    soc, name = find_soc(setting.soc), setting.core_mask
+    soc, name = find_soc(setup.soc), setup.core_mask
     if soc is not None and soc.npu_cores == 1:
         if name in (AUTO, "0"):
             return 0, []
@@ -22,7 +22,7 @@ def choose_core_mask(setting: Setting) -> Tuple[int, List[Caveat]]:
     masks = (soc or SOCS["rk3588"]).core_masks
     if name not in masks:
         raise RuntimeFailureError(
-            f"no core mask {name!r} on {setting.soc or 'this board'}",
+            f"no core mask {name!r} on {setup.soc or 'this board'}",
             reason=BAD_INPUT,
             advice=f"one of {', '.join(sorted(masks))}",
         )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, List, Optional
 
 from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes import rknn_abi
-from rkbench_agent.runtimes.base import NpuMemory, Setting, StageTimes
+from rkbench_agent.runtimes.base import ModelSetup, NpuMemory, StageTimes
 from rkbench_agent.runtimes.core_mask import choose_core_mask
 from rkbench_agent.runtimes.rknn_context import RknnContext
 from rkbench_agent.wire.caveats import Caveat
@@ -24,10 +24,10 @@ if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
 
 
-def new_runtime(setting: Setting, name: str) -> LiteRuntime:
+def new_runtime(setup: ModelSetup, name: str) -> LiteRuntime:
     """Return the runtime of the registry's entry `name`."""
     del name
-    return LiteRuntime(setting)
+    return LiteRuntime(setup)
 
 
 class LiteRuntime:
@@ -35,10 +35,10 @@ class LiteRuntime:
 
     replays = False
 
-    def __init__(self, setting: Setting) -> None:
-        self._setting = setting
+    def __init__(self, setup: ModelSetup) -> None:
+        self._setup = setup
         self.clock_ns = time.perf_counter_ns
-        self._mask, self._caveats = choose_core_mask(setting)
+        self._mask, self._caveats = choose_core_mask(setup)
         self._lite: Any = _new_lite()
         self._inputs: List[Array] = []
         self._data_format: Optional[str] = None
@@ -53,7 +53,7 @@ class LiteRuntime:
 
     def read(self) -> None:
         """Bring the file into memory; RKNNLite does not look at it yet."""
-        if self._lite.load_rknn(self._setting.model_path) != 0:
+        if self._lite.load_rknn(self._setup.model_path) != 0:
             raise RuntimeFailureError("RKNNLite.load_rknn could not read the model")
 
     def initialise(self) -> None:

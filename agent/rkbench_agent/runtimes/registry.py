@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Dict, NamedTuple, Optional
 
 from rkbench_agent.errors import RuntimeFailureError
-from rkbench_agent.runtimes.base import Runtime, Setting
+from rkbench_agent.runtimes.base import ModelSetup, Runtime
 from rkbench_agent.wire.words import BAD_INPUT, CAPI, CAPI_ZERO_COPY, LITE, MISSING, RUNTIMES, VIRTUAL
 
 
 class RuntimeEntry(NamedTuple):
-    """`module` is imported on use, and its `new_runtime(setting, name)` called. `profiler` is the runtime
+    """`module` is imported on use, and its `new_runtime(setup, name)` called. `profiler` is the runtime
     that times the layers of a file for this one (None: itself); `needs` is what must be installed."""
 
     module: str
@@ -27,7 +27,7 @@ REGISTRY: Dict[str, RuntimeEntry] = {
 }
 
 
-def new_runtime(name: str, setting: Setting) -> Runtime:
+def new_runtime(name: str, setup: ModelSetup) -> Runtime:
     """Return the runtime called `name`; raises RuntimeFailureError where it is unknown or lacks something."""
     try:
         import numpy  # noqa: F401  # every runtime needs it: say so before anything else fails
@@ -44,7 +44,7 @@ def new_runtime(name: str, setting: Setting) -> Runtime:
         raise RuntimeFailureError(f"no runtime {name!r}", reason=BAD_INPUT, advice=advice)
     from importlib import import_module
 
-    runtime: Runtime = import_module(f"rkbench_agent.runtimes.{entry.module}").new_runtime(setting, name)
+    runtime: Runtime = import_module(f"rkbench_agent.runtimes.{entry.module}").new_runtime(setup, name)
     return runtime
 
 

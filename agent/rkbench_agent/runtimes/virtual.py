@@ -19,7 +19,7 @@ import numpy as np
 
 from rkbench_agent import libc
 from rkbench_agent.errors import ContainerError, RuntimeFailureError
-from rkbench_agent.runtimes.base import NpuMemory, Setting, StageTimes
+from rkbench_agent.runtimes.base import ModelSetup, NpuMemory, StageTimes
 from rkbench_agent.runtimes.behaviour import read_behaviour
 from rkbench_agent.runtimes.container import check_platform, read_container
 from rkbench_agent.runtimes.core_mask import choose_core_mask
@@ -45,24 +45,24 @@ NO_MEMORY = (
 )
 
 
-def new_runtime(setting: Setting, name: str) -> VirtualRuntime:
+def new_runtime(setup: ModelSetup, name: str) -> VirtualRuntime:
     """Return the runtime of the registry's entry `name`."""
     del name
-    return VirtualRuntime(setting)
+    return VirtualRuntime(setup)
 
 
 class VirtualRuntime:
     """Implements `base.Runtime`."""
 
-    def __init__(self, setting: Setting) -> None:
-        self._setting = setting
-        self._behaviour = read_behaviour(setting.behaviour_path, setting.spec.name)
+    def __init__(self, setup: ModelSetup) -> None:
+        self._setup = setup
+        self._behaviour = read_behaviour(setup.behaviour_path, setup.spec.name)
         seed = self._behaviour.get("seed")
-        self._seed = zlib.crc32(setting.spec.name.encode("utf-8")) if seed is None else int(seed)
-        self._latency = LatencyModel(setting.soc, _work(setting), self._behaviour, self._seed)
+        self._seed = zlib.crc32(setup.spec.name.encode("utf-8")) if seed is None else int(seed)
+        self._latency = LatencyModel(setup.soc, _work(setup), self._behaviour, self._seed)
         self._noise = np.random.RandomState(self._seed & 0x7FFFFFFF)
-        self._mask, self._core_caveats = choose_core_mask(setting)
-        self._now_ns = max(setting.clock_ns, time.monotonic_ns())
+        self._mask, self._core_caveats = choose_core_mask(setup)
+        self._now_ns = max(setup.clock_ns, time.monotonic_ns())
         self._stage, self._iteration, self._total = LOAD, 0, 0
         self._data: Optional[bytes] = None
         self._replay: Optional[Replay] = None
@@ -99,23 +99,23 @@ class VirtualRuntime:
 
     def read(self) -> None:
         """Read the file, as RKNNLite.load_rknn does."""
-        self._data = Path(self._setting.model_path).read_bytes()
+        self._data = Path(self._setup.model_path).read_bytes()
         self._now_ns += int(len(self._data) / READ_BYTES_PER_S * 1e9)
 
     def initialise(self) -> None:
         """Check the file as librknnrt would, and open the recorded outputs."""
         try:
-            check_platform(read_container(self._data or b""), self._setting.soc)
+            check_platform(read_container(self._data or b""), self._setup.soc)
         except ContainerError as error:
             libc.print_line(f"E RKNN: [00:00:00.000] {error}", "stderr")
             libc.print_line("E RKNN: [00:00:00.000] rknn_init, load model failed!", "stderr")
             message = "RKNN init failed. error code: RKNN_ERR_MODEL_INVALID"
             raise RuntimeFailureError(message) from error
-        if self._setting.replay_path:
-            self._replay = Replay(self._setting.replay_path, self._setting.spec.outputs)
+        if self._setup.replay_path:
+            self._replay = Replay(self._setup.replay_path, self._setup.spec.outputs)
         _leaked.append(b"\x01" * int(self._behaviour.get("leak_bytes") or 0))
         load_s = self._behaviour.get("load_s")
-        modelled_ns = LOAD_OVERHEAD_NS + int(_memory_bytes(self._setting) / LOAD_BYTES_PER_S * 1e9)
+        modelled_ns = LOAD_OVERHEAD_NS + int(_memory_bytes(self._setup) / LOAD_BYTES_PER_S * 1e9)
         self._now_ns += modelled_ns if load_s is None else int(float(load_s) * 1e9)
 
     def feed(self, inputs: List[Array]) -> None:
@@ -146,8 +146,8 @@ class VirtualRuntime:
 
     def npu_memory(self) -> NpuMemory:
         """Return the figures that the file states; the total only where both are known."""
-        weight = self._setting.spec.figures.npu_weight_bytes
-        internal = self._setting.spec.figures.npu_internal_bytes
+        weight = self._setup.spec.figures.npu_weight_bytes
+        internal = self._setup.spec.figures.npu_internal_bytes
         total = None if weight is None or internal is None else weight + internal
         return NpuMemory(weight, internal, total)
 
@@ -162,7 +162,7 @@ class VirtualRuntime:
         """Return the doubts: cores that are not there or not modelled, outputs that nobody recorded."""
         doubts = list(self._core_caveats)
         if self._mask not in (0, 1):
-            text = f"the virtual runtime models one core: --cores {self._setting.core_mask} changes nothing"
+            text = f"the virtual runtime models one core: --cores {self._setup.core_mask} changes nothing"
             doubts.append(caveat("cores_not_modelled", text, "measure core masks on a board"))
         if not self._unrecorded:
             return doubts
@@ -225,15 +225,15 @@ class VirtualRuntime:
         os._exit(int(entry.get("code", 1)))
 
 
-def _memory_bytes(setting: Setting) -> int:
-    weight, internal = setting.spec.figures.npu_weight_bytes, setting.spec.figures.npu_internal_bytes
-    return setting.spec.size_bytes if weight is None or internal is None else weight + internal
+def _memory_bytes(setup: ModelSetup) -> int:
+    weight, internal = setup.spec.figures.npu_weight_bytes, setup.spec.figures.npu_internal_bytes
+    return setup.spec.size_bytes if weight is None or internal is None else weight + internal
 
 
-def _work(setting: Setting) -> Work:
-    spec = setting.spec
+def _work(setup: ModelSetup) -> Work:
+    spec = setup.spec
     tasks = spec.figures.npu_tasks or 0
-    return Work(_memory_bytes(setting), tasks, _tensor_bytes(spec.inputs), _tensor_bytes(spec.outputs))
+    return Work(_memory_bytes(setup), tasks, _tensor_bytes(spec.inputs), _tensor_bytes(spec.outputs))
 
 
 def _tensor_bytes(tensors: Sequence[TensorSpec]) -> int:

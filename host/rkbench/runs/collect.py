@@ -29,7 +29,7 @@ from rkbench.runs import parts
 from rkbench.runs.caveat_rules import caveats_of, verdict_of
 from rkbench.runs.diagnosis import diagnosed, log_caveats
 from rkbench.runs.environment import update_record
-from rkbench.runs.extras import Conditions
+from rkbench.runs.extras import PinRecord
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import SUSPECT, Failure, RunResult
 from rkbench.runs.plausibility import implausible, reference_of
@@ -69,7 +69,7 @@ class Collector:
         self._runs = {header.id: _Run(header) for header in headers}
         self._readings: list[Reading] = []
         self._readings_before = 0
-        self._conditions: Conditions | None = None
+        self._conditions: PinRecord | None = None
         self._started = False
 
     def add(self, message: Message) -> str | None:
@@ -79,7 +79,7 @@ class Collector:
             self._readings_before += not self._started
             return None
         if isinstance(message, Pinning):
-            self._conditions = _conditions(message)
+            self._conditions = _pin_record(message)
             return None
         if isinstance(message, BoardCaveat):
             for run in self._unended():
@@ -143,9 +143,9 @@ class Collector:
         )
 
 
-def _conditions(message: Pinning) -> Conditions:
+def _pin_record(message: Pinning) -> PinRecord:
     settings, cpus = dict(message.settings), tuple(message.big_cpus)
-    return Conditions(message.pinned, settings, cpus, message.message, tuple(message.clocks))
+    return PinRecord(message.pinned, settings, cpus, message.message, tuple(message.clocks))
 
 
 def _fold(run: _Run, message: Message) -> None:

@@ -12,7 +12,7 @@ from rkbench.units import format_hertz
 
 
 @dataclass(frozen=True)
-class Conditions:
+class PinRecord:
     """What was held still while it was measured; None in a result where nobody asked for it.
 
     `settings` maps files of sysfs to what was written there; without `pinned` it is empty and `message`

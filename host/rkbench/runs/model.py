@@ -15,7 +15,7 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.provenance import Provenance
 
 from rkbench.catalogue import Diagnosis
-from rkbench.runs.extras import Conditions, LoadCycles, Profile
+from rkbench.runs.extras import LoadCycles, PinRecord, Profile
 from rkbench.runs.records import BoardRecord, PlanRecord, TransferRecord, Variant
 
 SCHEMA: Literal["rkbench/1"] = "rkbench/1"
@@ -250,7 +250,7 @@ class RunResult:
     outputs: tuple[Output, ...] = ()
     readings: Readings | None = None
     transfer: TransferRecord | None = None
-    conditions: Conditions | None = None
+    conditions: PinRecord | None = None
     profile: Profile | None = None
     caveats: tuple[Caveat, ...] = ()
     failure: Failure | None = None

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from made_runs import make_latency, make_run
 from rkbench.runs.caveat_rules import caveats_of, verdict_of
-from rkbench.runs.extras import Conditions
+from rkbench.runs.extras import PinRecord
 from rkbench.runs.model import Readings, RunResult, Sensor
 from rkbench_agent.wire.board import HeldClock
 from rkbench_agent.wire.caveats import DOUBT, INFORMATION, Caveat, caveat
@@ -66,7 +66,7 @@ def test_each_doubt_is_named_alone(run: RunResult, code: str) -> None:
 def test_a_pinned_clock_that_the_board_does_not_run_at_is_told(clock_hz: float, raised: list[str]) -> None:
     run = with_sensor("npu_clock_hz", clock_hz, clock_hz, clock_hz, clock_hz)
     held = (HeldClock("DDR", "performance"), HeldClock("NPU", clock_hz=600_000_000))
-    assert codes(replace(run, conditions=Conditions(True, {}, clocks=held))) == raised
+    assert codes(replace(run, conditions=PinRecord(True, {}, clocks=held))) == raised
 
 
 def test_noisy_latencies_vary() -> None:

@@ -8,7 +8,7 @@ from made_runs import make_run
 from rkbench.runs.caveat_rules import caveats_of
 from rkbench.runs.collect import Collected, Collector
 from rkbench.runs.cycles import load_cycles
-from rkbench.runs.extras import Conditions, held_text
+from rkbench.runs.extras import PinRecord, held_text
 from rkbench.runs.model import Failure
 from rkbench.runs.parts import load
 from rkbench_agent.wire.board import HeldClock, Pinning, Reading
@@ -109,7 +109,7 @@ def test_a_timed_part_without_samples_inside_says_so() -> None:
 def test_pinned_clocks_are_in_the_result_and_free_governors_are_no_doubt_then() -> None:
     settings = {f"{NPU}/min_freq": "600000000", f"{NPU}/max_freq": "600000000"}
     run = collect(Pinning(True, settings, [4, 5]), Finished(RUN, 0, Provenance())).run
-    assert run.conditions == Conditions(True, settings, (4, 5), "")
+    assert run.conditions == PinRecord(True, settings, (4, 5), "")
     free = replace(run, board=replace(run.board, npu_governor="rknpu_ondemand"))
     assert "governor" not in [caveat.code for caveat in caveats_of(free, [])]
     assert "governor" in [caveat.code for caveat in caveats_of(replace(free, conditions=None), [])]

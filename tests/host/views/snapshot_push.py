@@ -12,7 +12,7 @@ from rkbench.campaign import compare_collected
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.diagnosis import diagnosed
 from rkbench.runs.events import Ended, Event, Measuring, Note, Sending, Step, Waiting
-from rkbench.runs.extras import Conditions, Leak, LoadCycles
+from rkbench.runs.extras import Leak, LoadCycles, PinRecord
 from rkbench.runs.history import history_row
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import Failure, Load, Readings, RunResult, Sensor
@@ -121,7 +121,7 @@ def pinned(number: int, *, refused: bool) -> RunResult:
     settings = {"/sys/class/devfreq/fdab0000.npu/governor": "userspace"}
     caveats = (Caveat("not_on_big_cores", "the worker could not be placed on CPU 4", ""),) if refused else ()
     clocks = (HeldClock("NPU", "userspace"),)
-    held = Conditions(True, settings, big_cpus=(4, 5), clocks=clocks)
+    held = PinRecord(True, settings, big_cpus=(4, 5), clocks=clocks)
     sent = TransferRecord(14_580_397, 2_100_000, False, 0.4)
     return replace(make_run(number), conditions=held, caveats=caveats, transfer=sent)
 

@@ -1,4 +1,4 @@
-"""Known conditions: which clocks to hold still while measuring, and how they were before.
+"""The plan of a pin: which clocks to hold still while measuring, and how they were before.
 
 Pure functions over what `read_domains` found; `apply` and `restore` at the end are the only ones that
 write. Paths are relative to the root, as `sys/class/devfreq/dmc/governor`. Clocks are in the unit of
