@@ -10,9 +10,9 @@ from pathlib import Path
 
 from rkbench.inspect.causes import Fix
 from rkbench.inspect.document import SCHEMA, FileInspection, Inspection
-from rkbench.inspect.onnx_document import OnnxComparison, OnnxNode, PredictedFile, PredictedNode
+from rkbench.inspect.onnx_document import OnnxComparison, OnnxNode, PredictedFile
 from rkbench.inspect.prediction import fix_commands, predicted_sentence
-from rkbench.onnx.prediction import NodePrediction, Prediction
+from rkbench.onnx.prediction import PredictedNode, Prediction
 from rkbench.units import format_bytes
 
 ARTEFACT_RATIO = 1.5
@@ -90,19 +90,14 @@ def _comparison(
 
 
 def _predicted_file(prediction: Prediction) -> PredictedFile:
-    stated = {**vars(prediction), "nodes": tuple(_predicted_node(node) for node in prediction.nodes)}
     return PredictedFile(
-        **stated,
+        **vars(prediction),
         file_bytes=prediction.file_bytes,
         file_bytes_is_estimate=True,
         ratio=prediction.ratio,
         smaller_dtype=prediction.smaller_dtype,
         provenance="predicted",
     )
-
-
-def _predicted_node(node: NodePrediction) -> PredictedNode:
-    return PredictedNode(**vars(node), smaller_dtype=node.smaller_dtype)
 
 
 def _nodes_in_file(inspection: FileInspection, prediction: Prediction) -> tuple[OnnxNode, ...]:
@@ -120,7 +115,7 @@ def _nodes_in_file(inspection: FileInspection, prediction: Prediction) -> tuple[
     return tuple(nodes)
 
 
-def _node(node: NodePrediction) -> OnnxNode:
+def _node(node: PredictedNode) -> OnnxNode:
     return OnnxNode(
         name=node.name,
         type=node.type,

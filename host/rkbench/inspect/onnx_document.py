@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from rkbench.onnx.prediction import PredictedSizes
 from rkbench.rknn.targets import Dtype
 
 
@@ -26,41 +27,9 @@ class OnnxNode:
 
 
 @dataclass(frozen=True)
-class PredictedNode:
-    """What one ONNX node will own in the .rknn."""
-
-    name: str
-    type: str
-    becomes: str
-    weight_bytes: int
-    needed_bytes: int
-    weight_bytes_fp16: int
-    weight_bytes_int8: int
-    command_bytes: int | None
-    note: str
-    smaller_dtype: Dtype | None
-
-
-@dataclass(frozen=True)
-class PredictedFile:
+class PredictedFile(PredictedSizes):
     """What an ONNX will become on one target at one dtype; nothing was converted."""
 
-    target: str
-    dtype: Dtype
-    toolkit_version: str | None
-    """None means the newest."""
-    onnx_bytes: int
-    elements: dict[str, int]
-    """Elements of the stored weights by ONNX dtype."""
-    nodes: tuple[PredictedNode, ...]
-    weight_bytes: int
-    needed_weight_bytes: int
-    command_bytes: int
-    weight_bytes_fp16: int
-    weight_bytes_int8: int
-    command_bytes_fp16: int
-    command_bytes_int8: int
-    notes: tuple[str, ...]
     file_bytes: int
     file_bytes_is_estimate: bool
     ratio: float | None

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rkbench.inspect.formatting import count, listing
 from rkbench.onnx.convolution import DENSE, KEPT, MULTIPLIER
-from rkbench.onnx.prediction import UNMEASURED, NodePrediction, Prediction
+from rkbench.onnx.prediction import UNMEASURED, PredictedNode, Prediction
 from rkbench.rknn.targets import kept_group_alignment
 from rkbench.units import format_bytes
 
@@ -73,9 +73,9 @@ def _unmeasured(prediction: Prediction) -> str:
     return f"{prediction.target}: which grouped convolutions it makes dense has not been measured"
 
 
-def _names(nodes: list[NodePrediction]) -> str:
+def _names(nodes: list[PredictedNode]) -> str:
     return f"{count(len(nodes), 'node')} ({listing([node.name for node in nodes])})"
 
 
-def _take(nodes: list[NodePrediction]) -> str:
+def _take(nodes: list[PredictedNode]) -> str:
     return "takes" if len(nodes) == 1 else "take"

@@ -23,12 +23,12 @@ except ImportError as error:
 from rkbench.onnx.fix import FixReport, fix_file
 from rkbench.onnx.model import OnnxFile, open_onnx
 from rkbench.onnx.predict import predict, predict_file
-from rkbench.onnx.prediction import NodePrediction, Prediction
+from rkbench.onnx.prediction import PredictedNode, Prediction
 
 __all__ = [
     "FixReport",
-    "NodePrediction",
     "OnnxFile",
+    "PredictedNode",
     "Prediction",
     "fix_file",
     "open_onnx",

@@ -16,7 +16,7 @@ from rkbench.onnx.constants import constant_values
 from rkbench.onnx.model import OnnxFile, open_onnx
 from rkbench.onnx.node_rules import Context, Share, share_of
 from rkbench.onnx.prediction import (
-    NodePrediction,
+    PredictedNode,
     Prediction,
 )
 from rkbench.rknn import targets
@@ -96,12 +96,12 @@ def _shares(network: OnnxFile, context: Context, dtype: Dtype) -> list[tuple[ir.
     return found
 
 
-def _predict_nodes(network: OnnxFile, context: Context, dtype: Dtype) -> list[NodePrediction]:
+def _predict_nodes(network: OnnxFile, context: Context, dtype: Dtype) -> list[PredictedNode]:
     fp16, int8 = (dict(_shares(network, context, each)) for each in DTYPES)
     found = []
     for node, share in (fp16 if dtype == "fp16" else int8).items():
         found.append(
-            NodePrediction(
+            PredictedNode(
                 name=node.name or node.outputs[0].name or "",
                 type=node.op_type,
                 becomes=share.becomes,
@@ -111,12 +111,19 @@ def _predict_nodes(network: OnnxFile, context: Context, dtype: Dtype) -> list[No
                 weight_bytes_int8=int8[node].weights,
                 command_bytes=share.commands,
                 note=share.note,
+                smaller_dtype=_smaller_dtype(fp16[node], int8[node]),
             )
         )
     return found
 
 
-def _notes(network: OnnxFile, context: Context, nodes: list[NodePrediction], dtype: Dtype) -> list[str]:
+def _smaller_dtype(fp16: Share, int8: Share) -> Dtype | None:
+    if fp16.weights == int8.weights:
+        return None
+    return "fp16" if fp16.weights < int8.weights else "int8"
+
+
+def _notes(network: OnnxFile, context: Context, nodes: list[PredictedNode], dtype: Dtype) -> list[str]:
     notes = list(network.notes)
     if network.is_quantized:
         notes.append("the graph is quantized already (QDQ): predicted as INT8")

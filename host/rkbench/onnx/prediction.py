@@ -17,8 +17,8 @@ OTHER = "other constants"
 
 
 @dataclass(frozen=True)
-class NodePrediction:
-    """What one ONNX node will own in the .rknn. Sizes in bytes."""
+class PredictedNode:
+    """What one ONNX node will own in the .rknn."""
 
     name: str
     type: str
@@ -34,13 +34,8 @@ class NodePrediction:
     """Register commands, tasks and structure: a rough estimate. None where none can be made."""
     note: str
     """Why, in one sentence; "" for what is ordinary."""
-
-    @property
-    def smaller_dtype(self) -> Dtype | None:
-        """The dtype whose constants are smaller; None if they are equal."""
-        if self.weight_bytes_fp16 == self.weight_bytes_int8:
-            return None
-        return "fp16" if self.weight_bytes_fp16 < self.weight_bytes_int8 else "int8"
+    smaller_dtype: Dtype | None
+    """The dtype whose constants are smaller; None if they are equal."""
 
     @property
     def excess_bytes(self) -> int:
@@ -49,8 +44,8 @@ class NodePrediction:
 
 
 @dataclass(frozen=True)
-class Prediction:
-    """What an ONNX will become on one target at one dtype. Predicted: nothing was converted. In bytes."""
+class PredictedSizes:
+    """What an ONNX will become on one target at one dtype, each size once. In bytes."""
 
     target: str
     dtype: Dtype
@@ -60,7 +55,7 @@ class Prediction:
     """Of the ONNX, external data included."""
     elements: dict[str, int]
     """Elements of the stored weights by ONNX dtype."""
-    nodes: tuple[NodePrediction, ...]
+    nodes: tuple[PredictedNode, ...]
     weight_bytes: int
     """All constants in the .rknn: exact to a few percent."""
     needed_weight_bytes: int
@@ -72,6 +67,10 @@ class Prediction:
     command_bytes_fp16: int
     command_bytes_int8: int
     notes: tuple[str, ...]
+
+
+class Prediction(PredictedSizes):
+    """The sizes with all that follows from them. Predicted: nothing was converted."""
 
     @property
     def file_bytes(self) -> int:
@@ -91,7 +90,7 @@ class Prediction:
         return "fp16" if fp16 < int8 else "int8"
 
     @property
-    def bloated(self) -> tuple[NodePrediction, ...]:
+    def bloated(self) -> tuple[PredictedNode, ...]:
         """The nodes with something to say, the largest excess first."""
         told = [node for node in self.nodes if node.note]
         return tuple(sorted(told, key=lambda node: -node.excess_bytes))

@@ -10,12 +10,12 @@ import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rkbench.inspect.causes import Cause, Fix
 from rkbench.inspect.diff_document import FileDiff
 from rkbench.inspect.document import FileInspection, InspectedMemory, Inspection
 from rkbench.inspect.formatting import percent
-from rkbench.inspect.onnx_document import OnnxComparison, OnnxNode
 from rkbench.units import UNKNOWN, format_bytes
 from rkbench.views.inspect.json import to_json
 from rkbench.views.inspect.labels import (
@@ -25,6 +25,9 @@ from rkbench.views.inspect.labels import (
     nodes_by_size,
     tensor_title,
 )
+
+if TYPE_CHECKING:  # what an ONNX is told in needs the extra `onnx`
+    from rkbench.inspect.onnx_document import OnnxComparison, OnnxNode
 
 PARTS = Path(__file__).parent / "page"
 COLOURS = {
