@@ -19,7 +19,7 @@ from rkbench_agent.errors import ListenError, ServiceError
 from rkbench_agent.exporter.collector import BoardCollector, board_groups
 from rkbench_agent.exporter.install import Installation
 from rkbench_agent.exporter.rounds import Rounds
-from rkbench_agent.exporter.web import ExporterServer, metrics_app, parse_listen
+from rkbench_agent.exporter.web import listen_at, metrics_app, parse_listen
 from rkbench_agent.processes import package_root
 from rkbench_agent.wire.words import DEFAULT_CACHE, DEFAULT_EXPORTER_PORT, EXPORTER_MARK
 
@@ -65,7 +65,7 @@ def serve(options: argparse.Namespace) -> int:
     cache = Path(options.cache).expanduser()
     registry = CollectorRegistry(auto_describe=False)
     registry.register(BoardCollector(Rounds(root, board_groups(root, cache)), own_digest()[:12]))
-    server = ExporterServer(parse_listen(options.listen), metrics_app(registry, identity()))
+    server = listen_at(parse_listen(options.listen), metrics_app(registry, identity()))
     if options.detach:
         _leave_terminal()
     signal.signal(signal.SIGTERM, _leave)

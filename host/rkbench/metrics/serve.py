@@ -8,11 +8,13 @@ import sys
 from pathlib import Path
 from types import FrameType
 
+from rkbench_web.server import BoundedServer, parse_address
+
 from rkbench.boards.inventory import find_inventory
 from rkbench.errors import UsageError
 from rkbench.metrics.discovery import Targets
 from rkbench.metrics.results import DEFAULT_MAX_SERIES, StoreCollector
-from rkbench.metrics.web import App, MetricsServer
+from rkbench.metrics.web import App, listen_at
 from rkbench.store import default_address
 
 DEFAULT_LISTEN = "127.0.0.1:9955"
@@ -25,10 +27,10 @@ def make_server(
     inventory: Path | None = None,
     simulated: bool = False,
     max_series: int = DEFAULT_MAX_SERIES,
-) -> MetricsServer:
+) -> BoundedServer:
     """Return a server that listens, and answers once it is run. Raises UsageError."""
     results = StoreCollector(store or default_address(), simulated=simulated, max_series=max_series)
-    return MetricsServer(parse_listen(listen), App(results, Targets(find_inventory(inventory))))
+    return listen_at(parse_listen(listen), App(results, Targets(find_inventory(inventory))))
 
 
 def serve(
@@ -51,10 +53,10 @@ def serve(
 
 def parse_listen(text: str) -> tuple[str, int]:
     """Return host and port of `HOST:PORT`, `[IPV6]:PORT` or `:PORT` (every address). Raises UsageError."""
-    host, colon, port = text.rpartition(":")
-    if not colon or not port.isdigit() or int(port) > 65535:
+    address = parse_address(text)
+    if address is None:
         raise UsageError(f"--listen {text!r} is no address", hint="HOST:PORT, as 127.0.0.1:9955")
-    return host.strip("[]") or "0.0.0.0", int(port)
+    return address
 
 
 def _leave(number: int, frame: FrameType | None) -> None:

@@ -22,8 +22,8 @@ from made_runs import collected, make_run
 from metrics_values import parse
 from rkbench.errors import UsageError
 from rkbench.metrics.serve import make_server, parse_listen
-from rkbench.metrics.web import MetricsServer
 from rkbench.store import open_store
+from rkbench_web.server import BoundedServer
 
 INVENTORY = """\
 [boards.desk]
@@ -174,7 +174,7 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
         yield start
 
 
-def stop(server: MetricsServer, thread: threading.Thread) -> None:
+def stop(server: BoundedServer, thread: threading.Thread) -> None:
     server.shutdown()
     thread.join()
     server.server_close()

@@ -29,6 +29,7 @@ def build_exporter() -> AgentZip:
     """
     import prometheus_client
     import rkbench_agent
+    import rkbench_web
 
     installed = metadata.version("prometheus-client")
     if installed != CLIENT_VERSION:
@@ -36,10 +37,12 @@ def build_exporter() -> AgentZip:
             f"prometheus-client {installed} is installed; the exporter of the boards needs {CLIENT_VERSION}",
             hint=f"pip install prometheus-client=={CLIENT_VERSION}  (newer ones do not run on Python 3.8)",
         )
-    ours = python_sources(Path(rkbench_agent.__file__).parent)
-    theirs = python_sources(Path(prometheus_client.__file__).parent)
+    agent, web, theirs = (
+        python_sources(Path(file).parent)
+        for file in (rkbench_agent.__file__, rkbench_web.__file__, prometheus_client.__file__)
+    )
     kept = {name: text for name, text in theirs.items() if not any(part in name for part in _LEFT_OUT)}
-    sources = {name: text.encode() for name, text in {**ours, **kept}.items()}
+    sources = {name: text.encode() for name, text in {**agent, **web, **kept}.items()}
     sources["__main__.py"] = _MAIN.encode()
     title = f"rkbench exporter {rkbench_agent.__version__}: this board for Prometheus"
     data = pack(sources, title)
