@@ -9,6 +9,7 @@ from typer import completion
 
 from rkbench.cli import voice
 from rkbench.cli.lazy import PLAIN, Command, Group, LazyGroup
+from rkbench.errors import BenchError
 
 HELP = "Benchmark RKNN models on RK3568/RK3588 boards, and explain every byte of a .rknn file."
 
@@ -83,11 +84,24 @@ Version = Annotated[
     bool,
     typer.Option("--version", callback=_show_version, is_eager=True, help="Show the versions of all parts."),
 ]
+
+
+def _install_completion(context: typer.Context, parameter: typer.CallbackParam, asked: bool) -> object:
+    """Install the completion; a home that cannot be written is an error with the next step."""
+    try:
+        return completion.install_callback(context, parameter, asked)
+    except OSError as error:
+        raise BenchError(
+            f"the completion cannot be installed: {error.filename}: {error.strerror}",
+            hint="bench --show-completion prints it: put it where your shell reads it",
+        ) from error
+
+
 InstallCompletion = Annotated[
     bool,
     typer.Option(
         "--install-completion",
-        callback=completion.install_callback,
+        callback=_install_completion,
         help="Let this shell complete what you type.",
     ),
 ]

@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from rkbench.runs.history import HistoryRow
     from rkbench.store import Store
 
-#: So many of the latest runs and nights are offered.
+#: So many of the latest runs and nights are offered where nothing is typed yet ...
 RECENT = 20
+#: ... and so many are looked through for what fits the letters that are.
+LOOKED_THROUGH = 2000
 
 
 def boards(context: typer.Context, incomplete: str) -> list[str]:
@@ -33,7 +35,7 @@ def inventory_boards(context: typer.Context, incomplete: str) -> list[str]:
 
 def runs(context: typer.Context, incomplete: str) -> list[str]:
     """Return `last`, the latest pushes and the latest runs: as lists show them, or whole if so begun."""
-    return offer(incomplete, lambda: ("last",), lambda: _run_ids(context, whole=bool(incomplete)))
+    return offer(incomplete, lambda: ("last",), lambda: _run_ids(context, incomplete))
 
 
 def nights(context: typer.Context, incomplete: str) -> list[str]:
@@ -117,18 +119,18 @@ def _inventory(context: typer.Context) -> tuple[Board, ...]:
     return open_boards(_named(context, "inventory")).listed()
 
 
-def _run_ids(context: typer.Context, *, whole: bool) -> Iterable[str]:
+def _run_ids(context: typer.Context, incomplete: str) -> Iterable[str]:
     from rkbench.runs.ids import short_ids
 
-    latest = _latest_runs(context)
+    latest = _latest_runs(context, LOOKED_THROUGH if incomplete else RECENT)
     ids = (*(row.push for row in latest), *(row.run for row in latest))
     yield from short_ids(ids).values()
-    yield from ids if whole else ()
+    yield from ids if incomplete else ()
 
 
-def _latest_runs(context: typer.Context) -> list[HistoryRow]:
+def _latest_runs(context: typer.Context, count: int = RECENT) -> list[HistoryRow]:
     with _open_store(context) as store:
-        return store.history(limit=RECENT)
+        return store.history(limit=count)
 
 
 def _night_ids(context: typer.Context) -> list[str]:

@@ -25,7 +25,7 @@ def find_runs(store: Store, name: str) -> list[RunResult]:
     if len(pushes) > 1:
         raise UsageError(
             f"{name!r} fits several pushes: {', '.join(pushes[:4])}",
-            hint="give more of the id: bench history",
+            hint="give more of the id, or its end as in: bench history",
         )
     return runs
 

@@ -115,3 +115,15 @@ def test_a_line_that_is_wrong_gets_no_word_of_ours(place: Path, line: str) -> No
     ended = asked(place, line)
     assert ended.stderr == ""
     assert "Error" not in ended.stdout
+
+
+def test_a_home_that_cannot_be_written_gets_no_completion_but_the_next_step(tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("no folder")
+    environment = {**os.environ, "HOME": str(tmp_path / "home"), "SHELL": "/bin/bash"}
+    # The shell is found among the parents of the process; `exit` keeps bash from being replaced by it.
+    script = f"'{sys.executable}' -m rkbench --install-completion; exit $?"
+    command = ["bash", "-c", script]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert "the completion cannot be installed" in done.stderr
+    assert "Traceback" not in done.stderr
