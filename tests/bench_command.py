@@ -5,7 +5,6 @@ What ends by a signal, loses a stream or is killed needs a process of its own: `
 
 from __future__ import annotations
 
-import atexit
 import contextlib
 import gc
 import io
@@ -75,27 +74,12 @@ def entry_point() -> Callable[[], object]:
 
 
 def _status(main: Callable[[], object]) -> int:
-    """Run `main`, and what it left to the end of the process; return what the shell would see."""
-    with _at_exit():
-        try:
-            code = main()
-        except SystemExit as end:
-            code = end.code
+    """Run `main`; return what the shell would see of it."""
+    try:
+        code = main()
+    except SystemExit as end:
+        code = end.code
     return code if isinstance(code, int) else int(code is not None)
-
-
-@contextlib.contextmanager
-def _at_exit() -> Iterator[None]:
-    """Call at the end what the product registered meanwhile for the end of the process."""
-    register = atexit.register
-    with contextlib.ExitStack() as left:
-
-        def keep(function: Callable[..., Any], *arguments: Any, **named: Any) -> Callable[..., Any]:
-            ours = function.__module__.startswith("rkbench")
-            return (left.callback if ours else register)(function, *arguments, **named)
-
-        with mock.patch.object(atexit, "register", keep):
-            yield
 
 
 @contextlib.contextmanager

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import IO, Protocol
 
 from double_build import build_device_double, build_runtime_double, has_compiler
+from kept_line import KeptLine
 from ports import free_port
 from rootfs import QEMU, REAL_RUNTIME, SITE, debian_mirror, ensure_rootfs
 
@@ -71,6 +72,7 @@ class EmulatedBoard:
     environment: dict[str, str] = field(default_factory=dict)
     host: str = "127.0.0.1"
     user: str = "root"
+    line: KeptLine = field(default_factory=KeptLine)
 
     @property
     def key_file(self) -> Path:
@@ -103,6 +105,10 @@ class EmulatedBoard:
         lines = [f"{name}={value}\n" for name, value in self.environment.items() if value]
         (self.folder / "environment").write_text("".join(lines))
 
+    def tell_double(self, **settings: str) -> None:
+        """Give the double these settings, besides those of the environment, and no others, from now on."""
+        (self.folder / "script").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
+
     def run(
         self, command: str, *, timeout_s: float = 60.0, **settings: str
     ) -> subprocess.CompletedProcess[str]:
@@ -126,6 +132,7 @@ class EmulatedBoard:
 
     def stop(self) -> None:
         """Pull the plug: every process on the board dies, every mount goes. Again: nothing happens."""
+        self.line.close()
         if self.process.poll() is None:
             children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
             for child in children.split():  # process 1 of the board: the kernel ends all others before it

@@ -10,7 +10,6 @@ from emulated_board import BoardFactory, EmulatedBoard
 from rkbench.boards.model import Board
 from rkbench.campaign import PushOptions, run_campaign
 from rkbench.runs.model import RunResult
-from rkbench.session import open_session
 from rkbench.store import open_store
 from rkbench_agent.wire.plan import RunSettings
 from test_push_emulated import told
@@ -40,7 +39,7 @@ def push(board: EmulatedBoard, model: Path, folder: Path, runtime: str) -> RunRe
         (model,), RunSettings(min_iterations=5, min_duration_s=0.0, warmup_iterations=1), force=True
     )
     with open_store(folder / "results.sqlite") as store:
-        return run_campaign(order, target, partial(open_session, target), store).runs[0]
+        return run_campaign(order, target, partial(board.line, target), store).runs[0]
 
 
 @pytest.mark.parametrize(

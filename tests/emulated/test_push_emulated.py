@@ -9,16 +9,17 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
 import pytest
+from bench_command import run_bench
 from emulated_board import BoardFactory, EmulatedBoard
+from rkbench.session import Sessions
 
 pytestmark = [pytest.mark.emulated, pytest.mark.timeout(240)]
 T1 = pytest.mark.xdist_group("T1")
@@ -36,7 +37,10 @@ TENSORS = {
 
 
 class Desk:
-    """A user's machine: an inventory with one emulated board, a store, and `bench`."""
+    """A user's machine: an inventory with one emulated board, a store, and `bench`.
+
+    All pushes to a board go over one SSH session, and to one agent.
+    """
 
     def __init__(self, folder: Path, board: EmulatedBoard, models: Path) -> None:
         self.board, self._models, self._folder = board, models, folder
@@ -60,34 +64,21 @@ class Desk:
         document = self._folder / "push.json"
         files = [str(self._models / f"{name}.rknn") for name in models]
         short = ["--iterations", "10", "--duration", "0.05", "--warmup", "1"]
-        command = [sys.executable, "-c", "from rkbench.cli import main; main()", "push", *files]
-        command += [
-            "--board",
-            "rock",
-            "--runtime",
-            runtime,
-            "--json",
-            str(document),
-            *short,
-            *map(str, options),
-        ]
-        done = subprocess.run(
-            command, env=self._environment, capture_output=True, text=True, check=False, timeout=200
-        )
+        options = ("--board", "rock", "--runtime", runtime, "--json", document, *short, *options)
+        with mock.patch.object(Sessions, "open", lambda _, board: self.board.line(board)):
+            done = run_bench("push", *files, *options, environment=self._environment)
         assert document.exists(), done.stderr
         return done.returncode, json.loads(document.read_text())
 
 
 @contextmanager
 def told(board: EmulatedBoard, **settings: str) -> Iterator[None]:
-    """Give a board's sessions settings of the doubles for a while."""
-    before = dict(board.environment)
-    board.set_environment(**{f"RKNN_DOUBLE_{name}": value for name, value in settings.items()})
+    """Give a board's double settings for a while."""
+    board.tell_double(**settings)
     try:
         yield
     finally:
-        board.environment.clear()
-        board.set_environment(**before)
+        board.tell_double()
 
 
 @pytest.fixture(scope="session")
