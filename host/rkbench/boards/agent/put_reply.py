@@ -43,8 +43,10 @@ def read_reply(channel: Channel, board: str, received: bytes) -> PutReply:
                 return answer(PutReply, line)
             except ProtocolError as error:
                 raise ProtocolError(f"board {board!r}: `put` answered {error.message}") from error
+    status = channel.exit_status(1.0)
+    cut = "the connection broke off" if status is None else f"exit status {status}"
     raise ConnectionLostError(
-        f"board {board!r}: the upload ended without an answer (exit status {channel.exit_status(0)})",
+        f"board {board!r}: the upload ended without an answer ({cut})",
         hint="push again: it goes on where it stopped",
     )
 
