@@ -66,10 +66,22 @@ class RootfsError(Exception):
 
 
 def cache_folder() -> Path:
-    """Return the folder for what the emulated tests build once: `$XDG_CACHE_HOME/rkbench-tests`."""
-    folder = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rkbench-tests"
+    """Return the folder for what the emulated tests build once: `$XDG_CACHE_HOME/rkbench-tests`.
+
+    Where that cannot be written, one for temporary files.
+    """
+    usual = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "rkbench-tests"
+    folder = usual if _is_writable(usual) else Path(tempfile.gettempdir()) / f"rkbench-tests-{os.getuid()}"
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+def _is_writable(folder: Path) -> bool:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
 
 
 def ensure_rootfs() -> Path:
