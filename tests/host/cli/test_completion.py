@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from bench_command import Done, run_bench
 from made_runs import make_run
 from rkbench.runs.collect import Collected
 from rkbench.runs.latencies import RawLatencies
@@ -33,7 +32,7 @@ def place(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def asked(place: Path, line: str) -> subprocess.CompletedProcess[str]:
+def asked(place: Path, line: str) -> Done:
     """Complete the last word of `line`."""
     words = line.split(" ")
     environment = {
@@ -45,10 +44,7 @@ def asked(place: Path, line: str) -> subprocess.CompletedProcess[str]:
         "COMP_WORDS": line,
         "COMP_CWORD": str(len(words) - 1),
     }
-    command = [sys.executable, "-c", "import sys; sys.argv = ['bench']; from rkbench.cli import main; main()"]
-    return subprocess.run(
-        command, env=environment, cwd=place, capture_output=True, text=True, timeout=60, check=False
-    )
+    return run_bench(environment=environment, folder=place)
 
 
 @pytest.mark.parametrize(
