@@ -1,5 +1,7 @@
 # Two commands do everything on a fresh machine: `make demo` and `make test`.
 PYTHON ?= python3
+# One more than two cores: some tests wait for limits.
+WORKERS ?= 3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
@@ -33,7 +35,7 @@ AGAIN = $(MAKE) --no-print-directory
 # Both parts run whatever the first one yields; one that did not run says so.
 test: $(STAMP)
 	@status=0; \
-	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not fuzz and not toolkit" $(ARGS) || status=$$?; \
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not fuzz and not toolkit" $(ARGS) || status=$$?; \
 	if [ -n '$(ARGS)' ]; then exit $$status; fi; \
 	if [ $$status -ge 2 ]; then echo "not run: the agent's tests on Python 3.8"; exit $$status; fi; \
 	$(AGAIN) test-agent-38 || status=$$?; \
@@ -50,7 +52,7 @@ test-agent-38: $(if $(PYTHON38),$(VENV38)/.installed)
 ifeq ($(PYTHON38),)
 	@echo "no Python 3.8 here: the agent's tests on it are left out"
 else
-	$(VENV38)/bin/python -m pytest -n 2 -q tests/agent
+	$(VENV38)/bin/python -m pytest -n $(WORKERS) -q tests/agent
 endif
 
 $(VENV38)/.installed: Makefile

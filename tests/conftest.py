@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 DATA = Path(__file__).parent / "data"
+LONG = ("T1", "T2", "prometheus")
 SHARED_MODELS = Path(__file__).parents[2] / "shared" / "data" / "models"
 
 
@@ -42,6 +43,11 @@ def tmpfs(tmp_path: Path) -> Iterator[Path]:
         yield folder
     finally:
         subprocess.run(["umount", "-l", str(folder)], check=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the groups that one worker has to run alone for long, so that the others fill the rest."""
+    items.sort(key=lambda item: not any(mark.args[0] in LONG for mark in item.iter_markers("xdist_group")))
 
 
 @pytest.hookimpl(wrapper=True)
