@@ -66,6 +66,7 @@ class InspectedTensor:
     zero_point: tuple[int, ...]
 
 
+# Not derived from the reader's Layer: the JSON has its own order, between and without that one's fields.
 @dataclass(frozen=True)
 class InspectedLayer:
     """One layer with the bytes that it owns, its share of the structure, and the cause of most of them."""
