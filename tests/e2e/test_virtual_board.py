@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -72,3 +73,16 @@ def test_a_server_that_refuses_a_command_once_is_asked_again(
     with open_session(virtual.board) as session:
         assert session.environment.soc == "rk3588"
     assert len(refused) == 1
+
+
+def test_a_board_that_is_interrupted_as_it_starts_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr("rkbench.boards.virtual.board.SshServer", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        VirtualBoard(Board(name="virtual", host="virtual", soc="rk3588", simulated=True))
+    assert list(tmp_path.iterdir()) == []

@@ -32,6 +32,13 @@ class VirtualBoard:
         if soc not in recorded_socs():
             raise InventoryError(f"no virtual board {soc!r}", hint=f"there are: {', '.join(recorded_socs())}")
         self.folder = Path(tempfile.mkdtemp(prefix="rkbench-virtual-"))
+        try:
+            self._start(board, soc, environment)
+        except BaseException:  # Ctrl-C too: nobody has this board yet who would close it
+            shutil.rmtree(self.folder, ignore_errors=True)
+            raise
+
+    def _start(self, board: Board, soc: str, environment: Mapping[str, str] | None) -> None:
         self.home = board.home or self.folder / "home"
         self.home.mkdir(parents=True, exist_ok=True)
         tree = _tree(soc, board.home, self.folder)
