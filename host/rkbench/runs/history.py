@@ -81,4 +81,9 @@ def started_unix_s(run: RunResult) -> float | None:
 
 
 def _finite(value: float | None) -> float | None:
-    return value if value is not None and math.isfinite(value) else None
+    """Return `value` as what a column can hold: a document may have a whole number that no float can."""
+    try:
+        number = None if value is None else float(value)
+    except OverflowError:
+        return None
+    return number if number is not None and math.isfinite(number) else None

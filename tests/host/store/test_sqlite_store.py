@@ -260,6 +260,24 @@ def test_a_document_that_cannot_be_read_hides_no_other(path: Path) -> None:
             store.run(bad.run)
 
 
+@pytest.mark.parametrize(("digits", "kept"), [(20, 1e20), (400, None)])
+def test_a_number_that_no_column_holds_does_not_keep_the_store_shut(
+    path: Path, digits: int, kept: float | None
+) -> None:
+    with open_store(path) as store:
+        store.save(collected(make_run()))
+    size = '"size_bytes":'
+    with contextlib.closing(sqlite3.connect(path)) as db:
+        db.execute(
+            "UPDATE runs SET document = replace(document, ?, ?)",
+            (f"{size}14580397", f"{size}1{'0' * digits}"),
+        )
+        db.execute("ALTER TABLE history DROP COLUMN size_bytes")
+        db.commit()
+    with open_store(path) as store:
+        assert store.history()[0].measures["size_bytes"] == kept
+
+
 def test_a_run_that_is_deleted_takes_its_row_along_and_its_place_is_not_given_again(path: Path) -> None:
     with open_store(path) as store:
         store.save(collected(make_run(1)))
