@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 
 import pytest
@@ -276,6 +277,17 @@ def test_a_number_that_no_column_holds_does_not_keep_the_store_shut(
         db.commit()
     with open_store(path) as store:
         assert store.history()[0].measures["size_bytes"] == kept
+
+
+@pytest.mark.parametrize("column", [b"no zlib", zlib.compress(b"abc"), "text"])
+def test_latencies_that_are_damaged_are_named(path: Path, column: object) -> None:
+    with open_store(path) as store:
+        store.save(collected(make_run()))
+        with contextlib.closing(sqlite3.connect(path)) as db:
+            db.execute("UPDATE latencies SET duration_ns = ?", (column,))
+            db.commit()
+        with pytest.raises(StoreError, match="a damaged entry"):
+            store.latencies("1qmv0w0v1-01")
 
 
 def test_a_run_that_is_deleted_takes_its_row_along_and_its_place_is_not_given_again(path: Path) -> None:

@@ -92,7 +92,10 @@ def _pack(column: array[int]) -> bytes | None:
 def _unpack(blob: bytes | None) -> array[int]:
     column = array("q")
     if blob:
-        column.frombytes(zlib.decompress(blob))
+        try:
+            column.frombytes(zlib.decompress(blob))
+        except (TypeError, ValueError) as error:  # no blob, or no whole numbers
+            raise zlib.error(error) from error
         if sys.byteorder == "big":
             column.byteswap()
     return column
