@@ -67,7 +67,10 @@ def parse_hertz(text: str) -> int:
     if found is None:
         raise UsageError(f"{text!r} is no clock", hint="write it as 600MHz or 1GHz")
     factor = {"ghz": 1e9, "mhz": 1e6, "khz": 1e3, "hz": 1.0}[(found.group(2) or "Hz").lower()]
-    return round(float(found.group(1)) * factor)
+    try:
+        return round(float(found.group(1)) * factor)
+    except OverflowError as error:
+        raise UsageError(f"{text[:20]}... is no clock", hint="write it as 600MHz or 1GHz") from error
 
 
 def format_rate(value: float | None) -> str:

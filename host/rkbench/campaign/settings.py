@@ -27,6 +27,8 @@ SPELLED = {
 }
 #: Counts that must be 1 or more, and durations that must be more than 0; all other numbers may be 0.
 AT_LEAST_ONE = ("min_iterations", "block_iterations")
+#: No number is more than this: whole ones of TOML have no end, and what counts and waits has.
+MOST = 10**12
 POSITIVE = ("load_timeout_s", "first_inference_timeout_s", "inference_timeout_s")
 #: May be negative: some boards stand in the cold.
 ANY_FINITE = ("cool_below_celsius",)
@@ -97,8 +99,10 @@ def check_settings(settings: RunSettings, core_masks: tuple[str, ...] = CORE_MAS
 
 
 def _check_number(word: str, name: str, value: float) -> None:
-    if not math.isfinite(value):
+    if isinstance(value, float) and not math.isfinite(value):
         raise SettingError(word, f"{value:g}: must be a finite number")
+    if value > MOST:
+        raise SettingError(word, f"is too large: must be at most {MOST:g}")
     if name in POSITIVE and value <= 0:
         raise SettingError(word, f"{value:g}: must be more than 0")
     if name == "npu_clock_hz" and value < LEAST_CLOCK_HZ:

@@ -80,4 +80,7 @@ def _path(kind: type[Any], value: Any) -> Any:
     """Return the path that a text means, for msgspec, which knows none."""
     if kind is not Path or not isinstance(value, str):
         raise TypeError(f"no {kind.__name__}")
-    return Path(value).expanduser()
+    try:
+        return Path(value).expanduser()
+    except RuntimeError:  # of a user who is not there: as it stands, as a shell has it
+        return Path(value)
