@@ -12,6 +12,7 @@ import pytest
 from rkbench.boards.model import Board
 from rkbench.boards.ssh.server import CommandServer
 from rkbench.boards.virtual.board import VirtualBoard
+from rkbench.boards.virtual.trees import copy_tree
 from rkbench.files import local_file
 from rkbench.session import open_session
 
@@ -86,3 +87,16 @@ def test_a_board_that_is_interrupted_as_it_starts_leaves_nothing(
     with pytest.raises(KeyboardInterrupt):
         VirtualBoard(Board(name="virtual", host="virtual", soc="rk3588", simulated=True))
     assert list(tmp_path.iterdir()) == []
+
+
+def test_two_that_start_in_one_home_at_once_share_its_tree(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def copy_late(soc: str, target: Path) -> None:
+        copy_tree(soc, target)
+        copy_tree(soc, tmp_path / "home.rk3588.tree")  # as the other one does it
+
+    monkeypatch.setattr("rkbench.boards.virtual.board.copy_tree", copy_late)
+    board = Board(name="h", host="virtual", soc="rk3588", simulated=True, home=tmp_path / "home")
+    with VirtualBoard(board):
+        assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "home.rk3588.tree"]

@@ -74,8 +74,14 @@ def _tree(soc: str, home: Path | None, folder: Path) -> Path:
     tree = home.with_name(f"{home.name}.{soc}.tree") if home else folder / "tree"
     if not tree.exists():
         partial = tree.with_name(f"{tree.name}.{os.getpid()}")
-        copy_tree(soc, partial)
-        partial.rename(tree)
+        try:
+            copy_tree(soc, partial)
+            partial.rename(tree)
+        except OSError:
+            if not tree.is_dir():  # else another process made it meanwhile
+                raise
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
     return tree
 
 
