@@ -6,10 +6,11 @@ import subprocess
 import sys
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "e2e"))
+TESTS = Path(__file__).parents[1] / "tests"
+sys.path[:0] = [str(TESTS), str(TESTS / "e2e")]
 
-from relay import Relay
-from sshd import Sshd
+from relay import Relay  # noqa: E402
+from sshd import Sshd  # noqa: E402
 
 __all__ = ["Relay", "Sshd", "scp", "ssh"]
 

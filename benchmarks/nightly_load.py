@@ -72,6 +72,7 @@ class _Timed:
         self.environment = session.environment
         self.upload = session.upload
         self.cancel = session.cancel
+        self.enough = session.enough
 
     def run(self, plan: Plan) -> Iterator[Message]:
         began = time.monotonic()

@@ -27,10 +27,10 @@ from rkbench.store import open_store
 from benchmarks.ratio import Ratio, interleaved_seconds
 
 ROOT = Path(__file__).parents[1]
-sys.path[:0] = [str(ROOT / "tests/e2e"), str(ROOT / "tests/host/results")]
+sys.path[:0] = [str(ROOT / "tests/e2e"), str(ROOT / "tests"), str(ROOT / "tests/host")]
 
 from made_runs import collected, make_run  # noqa: E402
-from sshd import free_port  # noqa: E402
+from ports import free_port  # noqa: E402
 
 NODE_EXPORTER = "/usr/bin/prometheus-node-exporter"
 SCRAPES = 40
