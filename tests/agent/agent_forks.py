@@ -118,13 +118,18 @@ class ForkingPopen(subprocess.Popen):  # type: ignore[type-arg]  # Python 3.8 ca
             super()._execute_child(args, *rest)  # type: ignore[misc]
             return
         (_, _, _, pass_fds, cwd, env, _, _, _, stdin, _, _, stdout, _, stderr, *_) = rest
+        begun, began = os.pipe()
         pid = os.fork()
         if pid == 0:
             os.setsid()
+            os.close(began)
             if cwd is not None:
                 os.chdir(cwd)
             environ = dict(os.environ) if env is None else env
             _be(args[4:], environ, [stdin, stdout, stderr], tuple(pass_fds))
+        os.close(began)
+        os.read(begun, 1)  # nothing comes: it leads a session of its own now, and can be killed as one
+        os.close(begun)
         self.pid = pid
         self._child_created = True
         self._close_pipe_fds(*rest[9:15])  # type: ignore[attr-defined]

@@ -9,6 +9,15 @@ import pytest
 from double_build import has_compiler
 from emulated_board import BoardFactory, EmulatedBoard, missing_tools, start_board
 
+FIRST_LIMIT_S = 900
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The first test on a machine makes the root file system: half a minute, some minutes on a busy one."""
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.timeout(FIRST_LIMIT_S), append=False)
+
 
 @pytest.fixture(scope="session")
 def can_emulate() -> None:
