@@ -27,12 +27,8 @@ from importlib.metadata import entry_points
 (bench,) = entry_points(group="console_scripts", name="bench")
 bench.load()()
 """
-#: How a process that nobody told to ignore them begins.
-_SIGNALS = {
-    signal.SIGINT: signal.default_int_handler,
-    signal.SIGTERM: signal.SIG_DFL,
-    signal.SIGHUP: signal.SIG_DFL,
-}
+#: What `bench` may handle in its own way.
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 @dataclass(frozen=True)
@@ -88,7 +84,8 @@ def _surroundings(
 ) -> Iterator[None]:
     """Be a process of these words, streams, environment and folder; be as before at the end."""
     before = Path.cwd()
-    signals = {number: signal.signal(number, handler) for number, handler in _SIGNALS.items()}
+    signals = {number: signal.getsignal(number) for number in _SIGNALS}
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # as a process begins, also under pytest-xdist
     stdin, stdout, stderr = streams
     with (
         mock.patch.object(sys, "argv", words),

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 DATA = Path(__file__).parent / "data"
+IGNORED = "RKBENCH_TESTS_IGNORE"
 LONG = ("T1", "T2", "prometheus")
 SHARED_MODELS = Path(__file__).parents[2] / "shared" / "data" / "models"
 
@@ -18,11 +19,18 @@ SHARED_MODELS = Path(__file__).parents[2] / "shared" / "data" / "models"
 def pytest_configure() -> None:
     """Give what the tests start the usual signals, also where this was started by `nohup` or in a script.
 
-    There SIGHUP or SIGINT is ignored, which a program inherits. A handler is not inherited.
+    There SIGHUP or SIGINT is ignored, which a program inherits. A handler is not inherited, so the workers
+    of pytest-xdist are told by a variable to ignore them too.
     """
-    for number in (signal.SIGHUP, signal.SIGINT):
-        if signal.getsignal(number) == signal.SIG_IGN:
-            signal.signal(number, lambda *_: None)
+    told = os.environ.get(IGNORED, "").split()
+    ignored = [
+        name
+        for name in ("SIGHUP", "SIGINT")
+        if name in told or signal.getsignal(signal.Signals[name]) == signal.SIG_IGN
+    ]
+    os.environ[IGNORED] = " ".join(ignored)
+    for name in ignored:
+        signal.signal(signal.Signals[name], lambda *_: None)
 
 
 @pytest.fixture
