@@ -32,21 +32,24 @@ demo: $(STAMP)
 # By another name: `make -n` runs every line that holds $$(MAKE).
 AGAIN = $(MAKE) --no-print-directory
 
-# Both parts run whatever the first one yields; one that did not run says so.
-test: $(STAMP)
-	@status=0; \
-	$(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not fuzz and not toolkit" $(ARGS) || status=$$?; \
-	if [ -n '$(ARGS)' ]; then exit $$status; fi; \
-	if [ $$status -ge 2 ]; then echo "not run: the agent's tests on Python 3.8"; exit $$status; fi; \
-	$(AGAIN) test-agent-38 || status=$$?; \
-	exit $$status
-
 # The agent's floor: its tests on Python 3.8, part of `make test` where that interpreter is found.
 OWN_HOME := $(shell eval echo "~$$(id -un)")
 PYTHON38 := $(firstword \
   $(wildcard $(addsuffix /.pyenv/versions/3.8.*/bin/python,$(HOME) $(OWN_HOME))) \
   $(shell command -v python3.8 || command -v /usr/bin/python3.8))
 VENV38 := .venv-py38
+
+PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadgroup -m "not fuzz and not toolkit"
+
+# Both parts run at once (the first leaves a core idle now and then), and both whatever the other yields.
+test: $(STAMP) $(if $(PYTHON38),$(VENV38)/.installed)
+	@if [ -n '$(ARGS)' ]; then exec $(PYTEST) $(ARGS); fi; \
+	log=$(VENV)/agent-38.log; status=0; \
+	$(AGAIN) test-agent-38 WORKERS=1 >$$log 2>&1 & beside=$$!; \
+	trap "kill $$beside 2>/dev/null" EXIT; trap 'exit 130' INT; trap 'exit 143' TERM; \
+	$(PYTEST) || status=$$?; \
+	wait $$beside || status=1; \
+	cat $$log; exit $$status
 
 test-agent-38: $(if $(PYTHON38),$(VENV38)/.installed)
 ifeq ($(PYTHON38),)

@@ -23,8 +23,8 @@ from rkbench_agent.wire.messages import BoardCaveat, Cancel, Finished, Latencies
 NPU = "sys/class/devfreq/fdab0000.npu"
 DDR = "sys/class/devfreq/dmc"
 CPU = "sys/devices/system/cpu/cpufreq"
-#: make test does 20; `make pin-trials` does 100.
-TRIALS = int(os.environ.get("RKBENCH_PIN_TRIALS") or "20")
+#: make test does 10; `make pin-trials` does 100.
+TRIALS = int(os.environ.get("RKBENCH_PIN_TRIALS") or "10")
 PERFORMANCE = {
     f"{NPU}/governor": "performance",
     f"{DDR}/governor": "performance",

@@ -10,7 +10,7 @@ import pytest
 from killed_night import Hosts, Steps, run_in_steps
 from night_lab import NightLab
 
-MOMENTS = 20
+MOMENTS = 10
 pytestmark = pytest.mark.xdist_group("killed nights")  # they share a process and the count of the steps
 
 
