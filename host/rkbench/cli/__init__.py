@@ -88,7 +88,7 @@ def _run(arguments: list[str]) -> object:
     from rkbench.cli.app import app
 
     try:
-        return app(part_pin(arguments), standalone_mode=False)
+        return app(part_pin(arguments), complete_var=COMPLETING, standalone_mode=False)
     except Exception:
         if COMPLETING not in os.environ:
             raise
