@@ -116,6 +116,24 @@ def test_rocket_is_told_from_rknpu(tmp_path: Path) -> None:
     assert [(node.path, node.kind) for node in found["device_nodes"]] == [("/dev/accel/accel0", "accel")]
 
 
+@pytest.mark.parametrize(
+    ("path", "text"),
+    [
+        ("sys/class/accel/accel0/device/uevent", b"MODALIAS=platform:rknn\n"),
+        ("sys/bus/platform/devices/fdab0000.npu/uevent", b"DRIVER=rocket\nOF_NAME=npu\n"),
+        ("sys/module/rocket/refcnt", b"0\n"),
+    ],
+)
+def test_rocket_is_known_by_each_of_its_signs(tmp_path: Path, path: str, text: bytes) -> None:
+    put(tmp_path, path, text)
+    assert inspect_board(tmp_path, None)["npu_driver"] == "rocket"
+
+
+def test_rknpu_without_a_node_or_debugfs_is_known_by_its_device(tmp_path: Path) -> None:
+    put(tmp_path, "sys/bus/platform/devices/22000000.npu/uevent", b"DRIVER=RKNPU\n")
+    assert inspect_board(tmp_path, None)["npu_driver"] == "rknpu"
+
+
 def test_what_rknnlite_demands_in_a_container_is_listed(tree: Path) -> None:
     assert inspect_board(tree, None)["container_lacks"] is None
     put(tree, ".dockerenv")

@@ -13,7 +13,6 @@ from agent_bench import TREES
 from rkbench_agent.board.environment import (
     find_library,
     find_package_version,
-    find_soc_name,
     read_environment,
     read_library_version,
 )
@@ -77,10 +76,32 @@ def test_volt_and_freq_of_the_npu_are_never_read(tree: Path) -> None:
     assert read_environment(tree, None).driver_version == "0.9.8"
 
 
-def test_without_root_the_npu_load_comes_from_devfreq(tree: Path) -> None:
+@pytest.mark.parametrize("text", ["100@800000000Hz", "95@1000000000Hz", "0@1000000000Hz", "37@800000000Hz"])
+def test_what_devfreq_calls_the_load_of_the_npu_is_none(tree: Path, text: str) -> None:
     shutil.rmtree(tree / "sys/kernel/debug")
-    (tree / "sys/devices/platform/fdab0000.npu/devfreq/fdab0000.npu/load").write_text("37@800000000Hz\n")
-    assert Sensors(tree).sample().npu_load_ratio == [0.37]
+    path = tree / "sys/class/devfreq/fdab0000.npu/load"
+    path.write_text(f"{text}\n")
+    reading = Sensors(tree).sample()
+    assert reading.npu_load_ratio is None
+    assert reading.absent is not None
+    assert reading.absent["npu_load_ratio"] == (
+        f"{path}: no load: '{text}' counts nothing; root reads the load in debugfs (rknpu/load)"
+    )
+
+
+@pytest.mark.parametrize("name", ["fb000000.gpu-panthor", "fb000000.gpu-mali", "fb000000.gpu", "gpu"])
+def test_the_gpu_is_found_under_the_names_that_its_drivers_give_it(tmp_path: Path, name: str) -> None:
+    folder = tmp_path / "sys/class/devfreq" / name
+    folder.mkdir(parents=True)
+    (folder / "cur_freq").write_text("300000000\n")
+    assert Sensors(tmp_path).sample().gpu_clock_hz == 300_000_000
+
+
+def test_a_bus_of_the_npu_is_not_the_npu(tmp_path: Path) -> None:
+    folder = tmp_path / "sys/class/devfreq/bus-npu"
+    folder.mkdir(parents=True)
+    (folder / "cur_freq").write_text("300000000\n")
+    assert Sensors(tmp_path).sample().npu_clock_hz is None
 
 
 def test_without_devfreq_the_memory_clock_comes_from_the_clock_tree(tree: Path) -> None:
@@ -181,21 +202,6 @@ def test_the_environment_of_an_rk3588() -> None:
 def test_the_environment_of_a_real_root_is_not_simulated_unless_the_runtime_is() -> None:
     assert read_environment(Path("/"), "lite").simulated is False
     assert read_environment(Path("/"), "virtual").simulated is True
-
-
-@pytest.mark.parametrize(
-    ("compatible", "soc"),
-    [
-        (["rockchip,rk3588s"], "rk3588"),
-        (["xunlong,orangepi-5", "rockchip,rk3588s", "rockchip,rk3588"], "rk3588"),
-        (["radxa,zero3", "rockchip,rk3566"], "rk3566"),
-        (["rockchip,rk3588-evb1-lp4-v10", "rockchip,rk3588"], "rk3588"),
-        (["brcm,bcm2712"], None),
-        ([], None),
-    ],
-)
-def test_the_soc_of_a_device_tree(compatible: list, soc: object) -> None:  # type: ignore[type-arg]
-    assert find_soc_name(compatible) == soc
 
 
 @pytest.mark.parametrize(

@@ -49,13 +49,18 @@ def test_neither_freq_nor_volt_of_the_npu_is_read(tree: Path) -> None:
     assert blind(scrape(tree)) == []
 
 
-def test_without_root_the_load_of_devfreq_stands_in(tree: Path) -> None:
+def test_without_root_there_is_no_load_and_the_log_says_why(
+    tree: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     shutil.rmtree(str(tree / "sys/kernel/debug"))
     values = scrape(tree)
-    assert values['rkbench_npu_load_ratio{core="all"}'] == 0.0
+    assert [name for name in values if name.startswith("rkbench_npu_load_ratio")] == []
     assert "rkbench_dma_buf_bytes" not in values
     assert 'rkbench_sensor_success{group="dma_buf"}' not in values
+    assert 'rkbench_sensor_success{group="npu_load"}' not in values
     assert blind(values) == []
+    assert "root reads the load in debugfs (rknpu/load)" in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,11 @@ class Devfreq:
         """Whether the board has it."""
         return self._folder is not None
 
+    @property
+    def name(self) -> Optional[str]:
+        """Its name in /sys/class/devfreq."""
+        return self._folder.name if self._folder is not None else None
+
     def clock_hz(self, files: SystemFiles) -> Optional[int]:
         """Return its clock now."""
         return self._number(files, "cur_freq")
@@ -40,7 +45,10 @@ class Devfreq:
         return self._text(files, "governor") or None
 
     def load_ratio(self, files: SystemFiles) -> Optional[float]:
-        """Return the load of `37@1056000000Hz`, 0 to 1; not every driver tells it."""
+        """Return the load of `37@1056000000Hz`, 0 to 1; not every driver tells it.
+
+        Not for the NPU: the vendor's driver counts none, and says 100 for ever (`sensors.npu_load`).
+        """
         text = self._text(files, "load")
         if self._folder is None or not text:
             return None

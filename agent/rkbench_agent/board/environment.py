@@ -17,7 +17,7 @@ from rkbench_agent.board.libraries import find_library, read_library_version
 from rkbench_agent.board.memory import meminfo
 from rkbench_agent.board.system_files import SystemFiles, read_text
 from rkbench_agent.wire.board import Environment
-from rkbench_agent.wire.socs import SAME_NPU, find_soc
+from rkbench_agent.wire.socs import find_chip
 from rkbench_agent.wire.words import VIRTUAL
 
 _KERNEL = re.compile(r"Linux version (\S+)")
@@ -37,14 +37,14 @@ def read_environment(root: Path, runtime: Optional[str], cache: Optional[Path] =
     Everything on a board with an injected root or with the virtual runtime is simulated.
     """
     compatible = read_compatible(root)
-    soc = find_soc_name(compatible)
+    chip = find_chip(compatible)
     library = find_library(root)
-    known = find_soc(soc)
     files, npu, ddr = SystemFiles(root), Devfreq(root, "npu"), Devfreq(root, "dmc")
     memory = meminfo(root)
     real = root == Path("/")
     return Environment(
-        soc=soc,
+        soc=chip.soc if chip else None,
+        chip=chip.name if chip else None,
         board_model=board_model(files),
         compatible=compatible or None,
         kernel=kernel_release(files),
@@ -57,10 +57,12 @@ def read_environment(root: Path, runtime: Optional[str], cache: Optional[Path] =
         numpy_version=find_package_version("numpy", sys.path),
         psutil_version=find_package_version("psutil", sys.path),
         python_version=platform.python_version(),
-        npu_cores=known.npu_cores if known else None,
+        npu_cores=chip.npu_cores if chip else None,
+        npu_devfreq=npu.name,
         npu_governor=npu.governor(files),
         npu_clock_hz=npu.clock_hz(files),
         npu_max_clock_hz=npu.max_clock_hz(files),
+        ddr_devfreq=ddr.name,
         ddr_governor=ddr.governor(files),
         ddr_clock_hz=ddr_clock_hz(files, ddr),
         cpu_governors=cpu_governors(files),
@@ -80,15 +82,6 @@ def read_compatible(root: Path) -> List[str]:
     """Return the entries of the device tree's `compatible`."""
     text = read_text(root / "proc/device-tree/compatible")
     return [entry for entry in (text or "").split("\0") if entry]
-
-
-def find_soc_name(compatible: Sequence[str]) -> Optional[str]:
-    """Return the Rockchip SoC that the device tree names, as target_platform spells it."""
-    for entry in compatible:
-        vendor, _, name = entry.partition(",")
-        if vendor == "rockchip" and re.match(r"r[kv]\d+[a-z]*\Z", name):
-            return SAME_NPU.get(name, name)
-    return None
 
 
 def board_model(files: SystemFiles) -> Optional[str]:

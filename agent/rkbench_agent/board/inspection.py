@@ -7,7 +7,7 @@ import importlib.util
 import os
 import pwd
 import sys
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Dict, Iterator, List, Optional, Tuple
 
@@ -16,7 +16,8 @@ from rkbench_agent.board.elf import identify_library
 from rkbench_agent.board.kernel_log import KernelLog
 from rkbench_agent.board.libraries import find_libraries, read_library_version
 from rkbench_agent.board.memory import meminfo
-from rkbench_agent.board.sensors import npu_load, temperatures
+from rkbench_agent.board.npu import find_nodes, find_npus, npu_driver
+from rkbench_agent.board.sensors import npu_core_loads, temperatures
 from rkbench_agent.board.system_files import SystemFiles, find_devfreq, read_text
 from rkbench_agent.wire.board import DeviceNode, GovernorFile, Library
 from rkbench_agent.wire.words import CPU, DDR, NPU
@@ -32,17 +33,19 @@ def inspect_board(root: Path, cache_folder: Optional[Path]) -> Dict[str, Any]:
     nodes = find_nodes(root)
     kernel = _kernel_lines(root, from_boot=bool(nodes))
     memory = meminfo(root)
+    sensors, sensors_absent = _sensors(root)
     return {
         "modules": {name: _is_there(name) for name in MODULES},
         "libraries": [describe_library(root, path) for path in find_libraries(root)],
         "elf_machine": _elf_machine(root),
         "device_nodes": [_describe_node(root, kind, path) for kind, path in nodes],
-        "npu_driver": _npu_driver(root),
+        "npu_driver": npu_driver(root),
         "iommu": _iommu(root, kernel),
         "cma_total_bytes": memory.get("CmaTotal"),
         "cma_free_bytes": memory.get("CmaFree"),
         "governor_files": list(_governor_files(root)),
-        "sensors": _sensors(root),
+        "sensors": sensors,
+        "sensors_absent": sensors_absent or None,
         "kernel_log_readable": kernel is not None,
         "cache_dir": str(cache_folder) if cache_folder else None,
         "cache_free_bytes": _free_bytes(cache_folder) if cache_folder else None,
@@ -61,23 +64,6 @@ def describe_library(root: Path, path: Path) -> Library:
         version=read_library_version(path) if kind == "elf" else None,
         size_bytes=path.stat().st_size if kind != "unreadable" else None,
     )
-
-
-def find_nodes(root: Path) -> List[Tuple[str, Path]]:
-    """Return (kind, path) of the device nodes through which a runtime could reach the NPU."""
-    dri = root / "dev/dri"
-    found: Dict[str, Tuple[str, Path]] = {}
-    for kind, suffix in (("drm_render", "render"), ("drm_card", "card")):
-        for link in sorted((dri / "by-path").glob(f"platform-*.npu-{suffix}")):
-            node = dri / os.path.basename(os.path.realpath(str(link)))  # noqa: PTH119  # a name, not a path
-            found.setdefault(node.name, (kind, node))
-    for entry in sorted((root / "sys/class/drm").glob("*")):
-        if "DRIVER=RKNPU" in (read_text(entry / "device/uevent") or ""):
-            kind = "drm_render" if entry.name.startswith("render") else "drm_card"
-            found.setdefault(entry.name, (kind, dri / entry.name))
-    others = [("rknpu", root / "dev/rknpu"), ("accel", root / "dev/accel/accel0")]
-    nodes = [item for item in found.values() if item[1].exists()]
-    return nodes + [(kind, path) for kind, path in others if path.exists()]
 
 
 def may_open(path: Path, flags: int) -> bool:
@@ -101,17 +87,6 @@ def _describe_node(root: Path, kind: str, path: Path) -> DeviceNode:
     )
 
 
-def _npu_driver(root: Path) -> Optional[str]:
-    """Return `rknpu` (the vendor's), `rocket` (mainline's) or None where neither shows itself."""
-    for name in ("sys/module/rknpu", "sys/kernel/debug/rknpu", "proc/rknpu", "dev/rknpu"):
-        if (root / name).exists():
-            return "rknpu"
-    if any(kind.startswith("drm") for kind, _ in find_nodes(root)):
-        return "rknpu"
-    accel = read_text(root / "sys/class/accel/accel0/device/uevent") or ""
-    return "rocket" if (root / "sys/module/rocket").exists() or "DRIVER=rocket" in accel else None
-
-
 @lru_cache(maxsize=8)  # what the driver said when it came up stays true, and the log is long
 def _kernel_lines(root: Path, from_boot: bool) -> Optional[List[str]]:
     log = KernelLog(root, from_boot)
@@ -131,10 +106,8 @@ def _iommu(root: Path, kernel: Optional[List[str]]) -> Optional[bool]:
     for line in reversed(kernel or []):
         if "RKNPU" in line and "iommu mode" in line:
             return "non-iommu mode" not in line
-    npu = next(iter(sorted((root / "sys/bus/platform/devices").glob("*.npu"))), None)
-    if npu is None:
-        return None
-    return (npu / "iommu_group").exists()
+    npus = find_npus(root)
+    return (npus[0] / "iommu_group").exists() if npus else None
 
 
 def _governor_files(root: Path) -> Iterator[GovernorFile]:
@@ -147,14 +120,22 @@ def _governor_files(root: Path) -> Iterator[GovernorFile]:
             yield GovernorFile(part, _told(root, path), governor, may_open(path, os.O_WRONLY))
 
 
-def _sensors(root: Path) -> Dict[str, bool]:
-    files, npu, ddr = SystemFiles(root), Devfreq(root, "npu"), Devfreq(root, "dmc")
-    return {
-        "npu_load": npu_load(files, npu) is not None,
-        "npu_clock": npu.clock_hz(files) is not None,
-        "ddr_clock": ddr_clock_hz(files, ddr) is not None,
-        "temperature": temperatures(files) is not None,
-    }
+def _sensors(root: Path) -> Tuple[Dict[str, bool], Dict[str, str]]:
+    """Return which sensors can be read, and of the others why they cannot."""
+    npu, ddr = Devfreq(root, "npu"), Devfreq(root, "dmc")
+    found: Dict[str, bool] = {}
+    absent: Dict[str, str] = {}
+    for name, read in (
+        ("npu_load", npu_core_loads),
+        ("npu_clock", npu.clock_hz),
+        ("ddr_clock", partial(ddr_clock_hz, devfreq=ddr)),
+        ("temperature", temperatures),
+    ):
+        files = SystemFiles(root)
+        found[name] = read(files) is not None
+        if not found[name]:
+            absent[name] = files.why()
+    return found, absent
 
 
 def _free_bytes(folder: Path) -> Optional[int]:

@@ -14,13 +14,13 @@ from typing import Any, Callable, Dict, List, Optional, Tuple
 
 from rkbench_agent.board.clocks import Devfreq, cpu_clocks, cpu_governors, ddr_clock_hz
 from rkbench_agent.board.memory import read_meminfo
-from rkbench_agent.board.system_files import SystemFiles
+from rkbench_agent.board.system_files import Absence, SystemFiles, find_devfreq, read_text
 from rkbench_agent.wire.board import Reading
 
 _CORE_LOAD = re.compile(r"Core\d+:\s*(\d*)\s*%")
 _NPU_LOAD = re.compile(r"NPU load:\s*(\d+)\s*%")
-#: The load of all cores together, where only devfreq tells it.
-ALL_CORES = "all"
+#: Where the vendor's driver tells the load, and whether only root may look there.
+LOAD_FILES = (("proc/rknpu/load", False), ("sys/kernel/debug/rknpu/load", True))
 
 
 class Sensors:
@@ -32,7 +32,7 @@ class Sensors:
         self._cpu_times = cpu_times(SystemFiles(root))
         #: A field of `Reading` each.
         self._sensors: Dict[str, Callable[[SystemFiles], Any]] = {
-            "npu_load_ratio": partial(_npu_loads, devfreq=npu),
+            "npu_load_ratio": npu_core_loads,
             "npu_clock_hz": npu.clock_hz,
             "npu_governor": npu.governor,
             "ddr_clock_hz": partial(ddr_clock_hz, devfreq=ddr),
@@ -63,18 +63,13 @@ class Sensors:
         return busy_ratio(before, self._cpu_times)
 
 
-def npu_load(files: SystemFiles, devfreq: Devfreq) -> Optional[Dict[str, float]]:
-    """Return the load of every NPU core, 0 to 1; that of `ALL_CORES` where only devfreq tells it."""
-    loads = npu_core_loads(files)
-    if loads is not None:
-        return {str(core): load for core, load in enumerate(loads)}
-    load = devfreq.load_ratio(files)
-    return None if load is None else {ALL_CORES: load}
-
-
 def npu_core_loads(files: SystemFiles) -> Optional[List[float]]:
-    """Return the load of every NPU core: of /proc/rknpu (world readable) or debugfs (root only)."""
-    for name, is_root_only in (("proc/rknpu/load", False), ("sys/kernel/debug/rknpu/load", True)):
+    """Return the load of every NPU core, 0 to 1: of /proc/rknpu (world readable) or debugfs (root only).
+
+    Never of devfreq's `load`: the vendor's driver writes `100@...Hz` there whatever runs, and builds for
+    mainline kernels write how often the NPU was powered on.
+    """
+    for name, is_root_only in LOAD_FILES:
         path = files.root / name
         text = files.text(path, is_root_only=is_root_only)
         if text is None:
@@ -83,12 +78,17 @@ def npu_core_loads(files: SystemFiles) -> Optional[List[float]]:
         if loads is not None:
             return loads
         files.fault(path, f"no load: {text[:40]!r}")
+    _explain_devfreq(files)
     return None
 
 
-def _npu_loads(files: SystemFiles, devfreq: Devfreq) -> Optional[List[float]]:
-    loads = npu_load(files, devfreq)
-    return list(loads.values()) if loads else None
+def _explain_devfreq(files: SystemFiles) -> None:
+    """Say what the file that looks like the NPU's load is, where there is one."""
+    folder = find_devfreq(files.root, "npu")
+    text = read_text(folder / "load") if folder is not None else None
+    if folder is not None and text:
+        reason = f"no load: {text[:40]!r} counts nothing; root reads the load in debugfs (rknpu/load)"
+        files.absences.append(Absence(folder / "load", reason, is_fault=False))
 
 
 def _memory(files: SystemFiles, name: str) -> Optional[int]:

@@ -71,10 +71,14 @@ class SystemFiles:
         return [str(absence) for absence in self.absences if absence.is_fault]
 
     def why(self) -> str:
-        """Return the gravest reason in words: a fault, else a refusal, else that nothing is there."""
+        """Return the gravest reason in words: a fault, else a refusal, else that nothing is there.
+
+        Of several that are as grave, the last: it knows what was tried before.
+        """
         if not self.absences:
             return NOT_THERE
-        return str(max(self.absences, key=lambda absence: (absence.is_fault, absence.reason != NOT_THERE)))
+        latest = reversed(self.absences)
+        return str(max(latest, key=lambda absence: (absence.is_fault, absence.reason != NOT_THERE)))
 
 
 def read_text(path: Path) -> Optional[str]:
@@ -88,12 +92,10 @@ def read_int(path: Path) -> Optional[int]:
 
 
 def find_devfreq(root: Path, name: str) -> Optional[Path]:
-    """Return the devfreq folder whose name is `name` or ends with `.name` (npu, gpu, dmc)."""
+    """Return the devfreq folder of `name` (npu, gpu, dmc): `dmc`, `fdab0000.npu`, `fb000000.gpu-panthor`."""
     try:
         folders = sorted((root / "sys/class/devfreq").iterdir())
     except OSError:
         return None
-    for folder in folders:
-        if folder.name == name or folder.name.endswith("." + name):
-            return folder
-    return None
+    named = re.compile(rf"(?:.+\.)?{re.escape(name)}(?:-\w+)?")
+    return next((folder for folder in folders if named.fullmatch(folder.name)), None)

@@ -13,7 +13,6 @@ from prometheus_client.metrics_core import Metric
 from rkbench_agent.board.environment import (
     board_model,
     driver_version,
-    find_soc_name,
     kernel_release,
     read_compatible,
 )
@@ -22,6 +21,7 @@ from rkbench_agent.board.lock import OWNER_LIMIT
 from rkbench_agent.board.memory import read_meminfo, system_dma_bufs
 from rkbench_agent.board.sensors import temperatures
 from rkbench_agent.board.system_files import SystemFiles
+from rkbench_agent.wire.socs import find_chip
 
 LIBRARY_AGE_S = 3600.0
 _MEMORY = (
@@ -77,11 +77,11 @@ class BoardInfo:
 
     def __call__(self, files: SystemFiles) -> List[Metric]:
         root = files.root
-        soc = find_soc_name(read_compatible(root))
-        if soc is None:
+        chip = find_chip(read_compatible(root))
+        if chip is None:
             files.fault(root / "proc/device-tree/compatible", "no Rockchip SoC")
         values = {
-            "soc": soc,
+            "soc": chip.soc if chip else None,
             "model": board_model(files),
             "kernel": kernel_release(files),
             "driver_version": driver_version(files),

@@ -51,6 +51,7 @@ class BoardCollector(Collector):
         self._read_at = 0.0
         self._metrics: Optional[List[Metric]] = None
         self._faults: Dict[str, List[str]] = {}
+        self._whys: Dict[str, str] = {}
 
     def collect(self) -> Iterable[Metric]:
         """Return the readings, at most a second old, and what the exporter itself has used."""
@@ -64,11 +65,13 @@ class BoardCollector(Collector):
             return [*self._metrics, *self._own()]
 
     def _tell(self, outcomes: Dict[str, GroupOutcome]) -> None:
-        """Write to the log which faults have come and which have gone."""
+        """Log which faults have come, which have gone, and why a group has nothing to tell."""
         for name, outcome in outcomes.items():
             if outcome.faults != self._faults.get(name, []):
                 _log.warning("%s: %s", name, "; ".join(outcome.faults) or "can be read again")
-            self._faults[name] = outcome.faults
+            if outcome.why and outcome.why != self._whys.get(name):
+                _log.info("%s: left out: %s", name, outcome.why)
+            self._faults[name], self._whys[name] = outcome.faults, outcome.why
 
     def _own(self) -> List[Metric]:
         return [

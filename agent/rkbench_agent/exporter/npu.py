@@ -8,26 +8,34 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric
 
 from rkbench_agent.board.clocks import Devfreq, cpu_clocks, cpu_governors, cpu_max_clocks, ddr_clock_hz
-from rkbench_agent.board.sensors import npu_load
+from rkbench_agent.board.npu import ROCKET, npu_driver
+from rkbench_agent.board.sensors import npu_core_loads
 from rkbench_agent.board.system_files import SystemFiles
 
 
 def npu_load_metrics(files: SystemFiles) -> List[Metric]:
-    """Return the load of every core of the NPU; of all together where only devfreq tells it."""
-    loads = npu_load(files, Devfreq(files.root, "npu"))
+    """Return the load of every core of the NPU, or nothing where only root may read it."""
+    loads = npu_core_loads(files)
     if not loads:
-        files.fault(files.root, "no load of the NPU can be read")
+        if not files.faults and _is_gone(files, Devfreq(files.root, "npu")):
+            files.fault(files.root, "no load of the NPU can be read")
         return []
     text = "Load of an NPU core over the last second, 0 to 1."
-    return _gauge_by("core", "rkbench_npu_load_ratio", text, loads)
+    by_core = {str(core): load for core, load in enumerate(loads)}
+    return _gauge_by("core", "rkbench_npu_load_ratio", text, by_core)
 
 
 def npu_clock_metrics(files: SystemFiles) -> List[Metric]:
     """Return clock, highest clock and governor of the NPU. Read of devfreq: rknpu/freq would wake it up."""
     npu = Devfreq(files.root, "npu")
-    if not npu.is_there:
+    if _is_gone(files, npu):
         files.fault(files.root / "sys/class/devfreq", "no NPU")
     return _devfreq_metrics(files, npu, "npu", "NPU")
+
+
+def _is_gone(files: SystemFiles, npu: Devfreq) -> bool:
+    """Tell whether the NPU that every board has is not to be seen: rocket tells neither clock nor load."""
+    return not npu.is_there and npu_driver(files.root) != ROCKET
 
 
 def gpu_metrics(files: SystemFiles) -> List[Metric]:

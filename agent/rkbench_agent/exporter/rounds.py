@@ -27,10 +27,11 @@ class SensorGroup:
 
 
 class GroupOutcome(NamedTuple):
-    """What one group gave, and what was wrong with it."""
+    """What one group gave, and what was wrong with it; `why` there is nothing, where that is no fault."""
 
     metrics: List[Metric]
     faults: List[str]
+    why: str = ""
 
 
 class Rounds:
@@ -87,7 +88,8 @@ class _Lane(threading.Thread):
 
 def _read(group: SensorGroup, files: SystemFiles) -> GroupOutcome:
     try:
-        return GroupOutcome(group.read(files), files.faults)
+        metrics = group.read(files)
+        return GroupOutcome(metrics, files.faults, "" if metrics or files.faults else files.why())
     except Exception:  # noqa: BLE001 - a bug in one group: said in the log, and the other sensors are still exported
         _log.exception("group %s", group.name)
         return GroupOutcome([], [*files.faults, "an error of the exporter: see its log"])

@@ -184,6 +184,7 @@ class Worker:
             command["replay_path"],
             command["behaviour_path"],
             command["clock_ns"],
+            command["npu_cores"],
         )
 
     def _timed(self, action: Callable[[], None]) -> int:

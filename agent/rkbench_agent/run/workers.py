@@ -89,6 +89,7 @@ class Workers:
             core_mask=spec.core_mask or self._settings.core_mask,
             sys_root=str(self._board.root),
             soc=environment.soc,
+            npu_cores=environment.npu_cores,
             simulated=environment.simulated,
             cpus=self._board.big_cpus,
             behaviour_path=os.environ.get("RKBENCH_VIRTUAL_BEHAVIOUR") or None,

@@ -43,8 +43,8 @@ class NpuMemory:
 class ModelSetup:
     """What a runtime is given: one variant, the board that it is on, and what the user asked for.
 
-    `soc` is None where the board does not say. `behaviour_path` is the virtual runtime's behaviour file;
-    `clock_ns` is where its clock starts.
+    `soc` and `npu_cores` are None where the board does not say. `behaviour_path` is the virtual runtime's
+    behaviour file; `clock_ns` is where its clock starts.
     """
 
     spec: RunSpec
@@ -54,6 +54,7 @@ class ModelSetup:
     replay_path: Optional[str] = None
     behaviour_path: Optional[str] = None
     clock_ns: int = 0
+    npu_cores: Optional[int] = None
 
 
 class Runtime(Protocol):

@@ -7,13 +7,13 @@ from typing import List, Tuple
 from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes.base import ModelSetup
 from rkbench_agent.wire.caveats import Caveat, caveat
-from rkbench_agent.wire.socs import SOCS, find_soc
+from rkbench_agent.wire.socs import SOCS, find_soc, with_cores
 from rkbench_agent.wire.words import AUTO, BAD_INPUT
 
 
 def choose_core_mask(setup: ModelSetup) -> Tuple[int, List[Caveat]]:
     """Return the mask (0: none is to be set) and caveats; raises RuntimeFailureError for a wrong name."""
-    soc, name = find_soc(setup.soc), setup.core_mask
+    soc, name = with_cores(find_soc(setup.soc), setup.npu_cores), setup.core_mask
     if soc is not None and soc.npu_cores == 1:
         if name in (AUTO, "0"):
             return 0, []

@@ -59,7 +59,9 @@ class Holder:
 class Environment:
     """What the board is, read once before a plan. Everything that cannot be read is None."""
 
+    #: As target_platform spells it (rk3588), and what the chip itself is called (rk3588s2, rk3582).
     soc: Optional[str] = None
+    chip: Optional[str] = None
     board_model: Optional[str] = None
     compatible: Optional[List[str]] = None
     kernel: Optional[str] = None
@@ -73,6 +75,9 @@ class Environment:
     psutil_version: Optional[str] = None
     python_version: Optional[str] = None
     npu_cores: Optional[int] = None
+    #: Their names in /sys/class/devfreq, as found there.
+    npu_devfreq: Optional[str] = None
+    ddr_devfreq: Optional[str] = None
     npu_governor: Optional[str] = None
     npu_clock_hz: Optional[int] = None
     npu_max_clock_hz: Optional[int] = None
@@ -88,8 +93,9 @@ class Environment:
     boot_id: Optional[str] = None
     simulated: bool = False
     #: What only the doctor asks for. `modules`: whether this Python could import it. `sensors`: whether it
-    #: can be read (npu_load, npu_clock, ddr_clock, temperature). `container_lacks`: paths that RKNNLite
-    #: demands where /.dockerenv exists, and that are not there; None outside.
+    #: can be read (npu_load, npu_clock, ddr_clock, temperature), `sensors_absent`: of the others why not.
+    #: `container_lacks`: paths that RKNNLite demands where /.dockerenv exists, and that are not there; None
+    #: outside.
     modules: Optional[Dict[str, bool]] = None
     libraries: Optional[List[Library]] = None
     elf_machine: Optional[str] = None
@@ -100,6 +106,7 @@ class Environment:
     cma_free_bytes: Optional[int] = None
     governor_files: Optional[List[GovernorFile]] = None
     sensors: Optional[Dict[str, bool]] = None
+    sensors_absent: Optional[Dict[str, str]] = None
     kernel_log_readable: Optional[bool] = None
     cache_dir: Optional[str] = None
     cache_free_bytes: Optional[int] = None

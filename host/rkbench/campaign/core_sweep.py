@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.plan import RunSettings
-from rkbench_agent.wire.socs import Soc, find_soc
+from rkbench_agent.wire.socs import Soc, find_soc, with_cores
 from rkbench_agent.wire.words import AUTO
 
 from rkbench.campaign.settings import SWEEP
@@ -15,7 +15,7 @@ def core_masks(settings: RunSettings, environment: Environment, listener: Listen
     """Return the masks to run each variant with, the baseline first; says where a sweep has only one."""
     if settings.core_mask != SWEEP:
         return (settings.core_mask,)
-    soc = find_soc(environment.soc)
+    soc = with_cores(find_soc(environment.soc), environment.npu_cores)
     if soc is None or not soc.core_masks:
         why = "this SoC is not known" if soc is None else f"{environment.soc} has one NPU core"
         listener(Note(f"--cores sweep: {why}, so there is only auto to run"))

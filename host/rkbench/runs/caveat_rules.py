@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from rkbench_agent.wire.caveats import INFORMATION, Caveat, caveat
-from rkbench_agent.wire.socs import find_soc
 from rkbench_agent.wire.words import DDR, NPU
 
 from rkbench.runs.model import DDR_CLOCK, NPU_CLOCK, SUSPECT, TEMPERATURE, VALID, RunResult, Sensor, Verdict
@@ -64,13 +63,13 @@ def _simulated(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
 def _governor(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
     if run.conditions is not None and run.conditions.pinned:
         return  # perhaps by both limits, which leaves the governor as it was
-    soc = find_soc(run.board.soc)
-    npu = (soc.npu_device if soc else None) or "*.npu"
+    board = run.board
     free = [
         (part, governor, folder)
         for part, governor, folder in (
-            (NPU, run.board.npu_governor, npu),
-            (DDR, run.board.ddr_governor, "dmc"),
+            # Runs that an older agent made do not tell the names; the pattern finds the NPU of every SoC.
+            (NPU, board.npu_governor, board.npu_devfreq or "*.npu"),
+            (DDR, board.ddr_governor, board.ddr_devfreq or "dmc"),
         )
         if governor not in (None, "performance", "userspace")
     ]

@@ -14,6 +14,7 @@ class BoardRecord:
 
     name: str
     soc: str | None = None
+    chip: str | None = None
     board_model: str | None = None
     kernel: str | None = None
     driver_version: str | None = None
@@ -25,6 +26,8 @@ class BoardRecord:
     agent_version: str | None = None
     agent_digest: str | None = None
     npu_cores: int | None = None
+    npu_devfreq: str | None = None
+    ddr_devfreq: str | None = None
     npu_governor: str | None = None
     npu_clock_hz: int | None = None
     npu_max_clock_hz: int | None = None

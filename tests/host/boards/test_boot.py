@@ -56,7 +56,7 @@ def test_a_wheel_holds_the_same_agent_and_the_same_trees(tmp_path: Path) -> None
     )
     assert shown.stdout.strip() == build_agent().digest
     tree = tmp_path / "site/tree"
-    assert (tree / "sys/class/devfreq/fdab0000.npu/load").read_text() == "0@1000000000Hz\n"
+    assert (tree / "sys/class/devfreq/fdab0000.npu/load").read_text() == "100@1000000000Hz\n"
     assert (tree / "sys/class/drm/card1/device/uevent").exists()
 
 

@@ -114,6 +114,43 @@ def test_a_healthy_board_passes_every_check() -> None:
             "0660 root:root",
             "/etc/udev/rules.d/",
         ),
+        (
+            "permission",
+            {
+                "device_nodes": [
+                    DeviceNode("/dev/rknpu", "rknpu", "0600", "root", "root", openable=False),
+                ],
+                "user": "rock",
+            },
+            "fail",
+            "/dev/rknpu (0600 root:root); rock may not open /dev/rknpu",
+            'SUBSYSTEM=="misc", KERNEL=="rknpu", GROUP="render", MODE="0660"\\n\' | sudo tee',
+        ),
+        (
+            "soc",
+            {"chip": "rk3582", "npu_cores": 2},
+            "ok",
+            "rk3582 (an rk3588), Radxa ROCK 5B, Linux 6.1.115-vendor-rk35xx on aarch64; 2 NPU cores",
+            "",
+        ),
+        (
+            "sensors",
+            {
+                "sensors": {"npu_load": False, "npu_clock": True},
+                "sensors_absent": {"npu_load": "/sys/class/devfreq/x.npu/load: no load: '100@8Hz'"},
+                "is_root": False,
+            },
+            "warn",
+            "NPU clock; not readable: NPU load (/sys/class/devfreq/x.npu/load: no load: '100@8Hz')",
+            "log in as root",
+        ),
+        (
+            "sensors",
+            {"sensors": {"npu_load": False, "temperature": True}, "npu_driver": "rocket"},
+            "warn",
+            "temperatures; not readable: NPU load",
+            "",
+        ),
         ("runtime", {"libraries": []}, "fail", "no librknnrt.so", "put it at /usr/lib/librknnrt.so"),
         (
             "runtime_file",
@@ -145,7 +182,7 @@ def test_a_healthy_board_passes_every_check() -> None:
             {"container_lacks": ["/dev/dri/renderD129", "/proc/device-tree/compatible"]},
             "fail",
             "RKNNLite demands what is missing: /dev/dri/renderD129, /proc/device-tree/compatible",
-            "--device /dev/dri -v /proc/device-tree:/proc/device-tree:ro",
+            "--device /dev/dri --security-opt systempaths=unconfined (users report",
         ),
         (
             "iommu",

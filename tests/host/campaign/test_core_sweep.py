@@ -24,6 +24,11 @@ SAID = "--cores sweep: {}, so there is only auto to run"
 )
 def test_a_sweep_runs_each_mask_once(soc: str | None, masks: tuple[str, ...], said: str | None) -> None:
     told: list[Event] = []
-    environment = Environment(soc=soc, npu_cores=1)
+    environment = Environment(soc=soc)
     assert core_masks(RunSettings(core_mask=SWEEP), environment, told.append) == masks
     assert told == ([Note(SAID.format(said))] if said else [])
+
+
+def test_a_sweep_leaves_out_the_core_that_a_board_has_not() -> None:
+    environment = Environment(soc="rk3588", chip="rk3582", npu_cores=2)
+    assert core_masks(RunSettings(core_mask=SWEEP), environment, lambda _: None) == ("auto", "0", "1", "all")

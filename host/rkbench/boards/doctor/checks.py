@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.words import VIRTUAL
 
+from rkbench.boards.doctor.container import DEVICE_TREE_NOTE, SHOW_DEVICE_TREE
+from rkbench.boards.doctor.nodes import node_checks
 from rkbench.boards.doctor.runtime import runtime_checks
 from rkbench.boards.doctor.system import system_checks
 from rkbench.catalogue.check import FAIL, OK, WARN, Check
@@ -37,7 +39,7 @@ def board_checks(
         for checks in (
             _soc(environment, runtime),
             _driver(environment, runtime),
-            _nodes(environment, runtime),
+            () if runtime == VIRTUAL else node_checks(environment),
             runtime_checks(environment, runtime),
             system_checks(environment, runtime, host_unix_ns),
         )
@@ -68,7 +70,9 @@ def is_npu_board(environment: Environment) -> bool:
 def _soc(environment: Environment, runtime: str) -> Iterator[Check]:
     kernel = f"Linux {environment.kernel or 'of unknown version'} on {environment.architecture or '?'}"
     model = environment.board_model
-    told = ", ".join(part for part in (environment.soc, model, kernel) if part)
+    chip = f"{environment.chip} (an {environment.soc})" if environment.chip else None
+    name = chip if environment.chip != environment.soc else environment.soc
+    told = ", ".join(part for part in (name or environment.soc, model, kernel) if part)
     known = npu_generation(environment.soc) is not None
     if known:
         cores = environment.npu_cores
@@ -86,7 +90,7 @@ def _soc(environment: Environment, runtime: str) -> Iterator[Check]:
         found = f"{told}: no device tree, so no Rockchip board that RKNNLite would recognise"
         fix = (
             "use a board with an RK3566, RK3568 or RK3588; in a container on one, add"
-            " -v /proc/device-tree:/proc/device-tree:ro. No board at hand: --board virtual"
+            f" {SHOW_DEVICE_TREE} {DEVICE_TREE_NOTE}. No board at hand: --board virtual"
         )
         yield Check("soc", FAIL, "SoC", found, fix)
 
@@ -96,7 +100,10 @@ def _driver(environment: Environment, runtime: str) -> Iterator[Check]:
         return
     if environment.npu_driver == "rocket":
         found = "mainline's rocket drives the NPU; librknnrt speaks to the vendor's rknpu only"
-        fix = "boot the vendor's kernel (5.10 or 6.1 with CONFIG_ROCKCHIP_RKNPU)"
+        fix = (
+            "boot the vendor's kernel (5.10 or 6.1 with CONFIG_ROCKCHIP_RKNPU); or stay with mainline and run"
+            " the .tflite through Mesa's Teflon, which takes no .rknn and which this program does not measure"
+        )
         yield Check("driver", FAIL, "NPU driver", found, fix)
     elif environment.driver_version:
         from rkbench.rknn.compatibility import check_driver
@@ -114,34 +121,3 @@ def _driver(environment: Environment, runtime: str) -> Iterator[Check]:
         )
         fix = fix if is_npu_board(environment) else ""
         yield Check("driver", FAIL, "NPU driver", "no rknpu driver in the kernel", fix)
-
-
-def _nodes(environment: Environment, runtime: str) -> Iterator[Check]:
-    nodes = [node for node in environment.device_nodes or [] if node.kind != "accel"]
-    if runtime == VIRTUAL:
-        return
-    if not nodes:
-        found = "none: /dev/dri has no node of the NPU, and there is no /dev/rknpu"
-        fix = ""
-        if environment.container_lacks is not None and environment.architecture in (None, "aarch64"):
-            fix = "start the container with --device /dev/dri (or --privileged)"
-        elif environment.npu_driver == "rknpu":
-            fix = "dmesg | grep -i rknpu tells why the driver made none"
-        yield Check("device_node", FAIL, "device node", found, fix)
-        return
-    told = ", ".join(f"{node.path} ({node.mode} {node.owner}:{node.group})" for node in nodes)
-    closed = [node for node in nodes if not node.openable]
-    user = environment.user or "the user"
-    if not closed:
-        yield Check("device_node", OK, "device node", f"{told}; {user} may open it")
-        return
-    groups = ",".join(sorted({str(node.group) for node in closed} - {"root"}))
-    fix = (
-        f"sudo usermod -aG {groups} {user}, then log in anew"
-        if groups
-        else 'an udev rule: echo \'SUBSYSTEM=="drm", KERNEL=="renderD*|card*", GROUP="render", MODE="0660"\''
-        f" | sudo tee /etc/udev/rules.d/99-npu.rules; sudo usermod -aG render {user}; reboot"
-    )
-    which = " and ".join(str(node.path) for node in closed)
-    verdict = FAIL if len(closed) == len(nodes) else WARN
-    yield Check("permission", verdict, "device node", f"{told}; {user} may not open {which}", fix)

@@ -7,11 +7,11 @@ from collections.abc import Iterator
 from rkbench_agent.wire.board import Environment, Library
 from rkbench_agent.wire.words import LITE, VIRTUAL
 
+from rkbench.boards.doctor.container import LIBRARY, container_checks
 from rkbench.catalogue.check import FAIL, OK, WARN, Check
 from rkbench.rknn.compatibility import RUNTIME_SOURCE
 
 UNKNOWN_VERSION = "installed"
-LIBRARY = "/usr/lib/librknnrt.so"
 #: What stands in place of the library, in words.
 KINDS = {
     "truncated": "cut short",
@@ -32,7 +32,7 @@ def runtime_checks(environment: Environment, runtime: str) -> Iterator[Check]:
         found = "virtual: models NPU times and replays outputs; no librknnrt is needed"
         yield Check("runtime", OK, "runtime", found)
     else:
-        yield from _container(environment)
+        yield from container_checks(environment)
         yield from _libraries(environment)
         yield from _lite(environment, runtime)
     yield from _python(environment, runtime)
@@ -103,25 +103,6 @@ def _python(environment: Environment, runtime: str) -> Iterator[Check]:
         else:
             fix = f"python3 -m pip install {name} (or: apt-get install -y python3-{name})"
             yield Check(code, FAIL, name, "not installed for this Python", fix)
-
-
-def _container(environment: Environment) -> Iterator[Check]:
-    """RKNNLite looks for three paths as soon as there is a /.dockerenv, whatever it is for."""
-    lacks = environment.container_lacks
-    if lacks is None or environment.architecture not in (None, "aarch64"):
-        return
-    if not lacks:
-        yield Check("container", OK, "container", "/.dockerenv; all that RKNNLite demands there is mounted")
-        return
-    mounts = {
-        "/dev/dri/renderD129": "--device /dev/dri",
-        "/proc/device-tree/compatible": "-v /proc/device-tree:/proc/device-tree:ro",
-        LIBRARY: f"-v {LIBRARY}:{LIBRARY}:ro",
-    }
-    options = " ".join(mounts[path] for path in lacks if path in mounts)
-    found = f"/.dockerenv is there, so RKNNLite demands what is missing: {', '.join(lacks)}"
-    fix = f"start the container with {options}; no container at all? rm /.dockerenv; or --runtime capi"
-    yield Check("container", FAIL, "container", found, fix)
 
 
 def _install() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.words import VIRTUAL
@@ -20,6 +20,8 @@ LOW_CMA_BYTES = 64_000_000
 CLOCK_SET_UNIX_NS = 1_577_836_800_000_000_000
 MAXIMUM_SKEW_S = 60.0
 FIXED_GOVERNORS = ("performance", "userspace")
+#: The agent's word for a file that a board does not have: of such a sensor there is nothing to say.
+NOT_THERE = "not there"
 SENSOR_NAMES = {
     "npu_load": "NPU load",
     "npu_clock": "NPU clock",
@@ -87,13 +89,31 @@ def _sensors(environment: Environment) -> Iterator[Check]:
     if not sensors:
         return
     there = [SENSOR_NAMES.get(name, name) for name, readable in sensors.items() if readable]
-    absent = [SENSOR_NAMES.get(name, name) for name, readable in sensors.items() if not readable]
+    absent = [name for name, readable in sensors.items() if not readable]
     if not absent:
         yield Check("sensors", OK, "sensors", ", ".join(there))
         return
-    fix = "log in as root, or: sudo mount -t debugfs none /sys/kernel/debug" if there else ""
-    found = f"{', '.join(there) or 'none'}; not readable: {', '.join(absent)}"
-    yield Check("sensors", WARN, "sensors", found, fix)
+    missing = ", ".join(_why(environment, name) for name in absent)
+    found = f"{', '.join(there) or 'none'}; not readable: {missing}"
+    yield Check("sensors", WARN, "sensors", found, _readable(environment, absent) if there else "")
+
+
+def _why(environment: Environment, name: str) -> str:
+    reason = (environment.sensors_absent or {}).get(name)
+    told = reason and reason != NOT_THERE and not reason.endswith(f": {NOT_THERE}")
+    return SENSOR_NAMES.get(name, name) + (f" ({reason})" if told else "")
+
+
+def _readable(environment: Environment, absent: Sequence[str]) -> str:
+    """Return how to read the load and the memory's clock: vendor kernels have them in debugfs."""
+    if environment.npu_driver == "rocket" or not {"npu_load", "ddr_clock"} & set(absent):
+        return ""
+    if environment.is_root:
+        return "mount -t debugfs none /sys/kernel/debug"
+    return (
+        "log in as root (debugfs is root's alone); if that is not enough: mount -t debugfs none"
+        " /sys/kernel/debug"
+    )
 
 
 def _rights(environment: Environment) -> Iterator[Check]:

@@ -1,0 +1,57 @@
+"""The NPU as the board shows it: its driver, its devices, the nodes through which a runtime reaches it."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Dict, List, Optional, Tuple
+
+from rkbench_agent.board.system_files import read_text
+
+#: Whatever the SoC, its node in the device tree is called npu, and the device ADDRESS.npu.
+DEVICES = "sys/bus/platform/devices"
+RKNPU, ROCKET = "rknpu", "rocket"
+
+
+def npu_driver(root: Path) -> Optional[str]:
+    """Return `rknpu` (the vendor's), `rocket` (mainline's) or None where neither shows itself.
+
+    Built into the kernel, rocket is no module, and its accel device hangs below a device without a driver:
+    then the NPU's cores name it, and mainline's name of that device.
+    """
+    for name in ("sys/module/rknpu", "sys/kernel/debug/rknpu", "proc/rknpu", "dev/rknpu"):
+        if (root / name).exists():
+            return RKNPU
+    drivers = {_driver(device / "uevent") for device in find_npus(root)}
+    if "RKNPU" in drivers or any(kind.startswith("drm") for kind, _ in find_nodes(root)):
+        return RKNPU
+    accel = read_text(root / "sys/class/accel/accel0/device/uevent") or ""
+    told = "DRIVER=rocket" in accel or "MODALIAS=platform:rknn" in accel.splitlines()
+    return ROCKET if told or ROCKET in drivers or (root / "sys/module/rocket").exists() else None
+
+
+def find_npus(root: Path) -> List[Path]:
+    """Return the NPU's devices on the platform bus: one of the vendor's driver, one a core of rocket's."""
+    return sorted((root / DEVICES).glob("*.npu"))
+
+
+def find_nodes(root: Path) -> List[Tuple[str, Path]]:
+    """Return (kind, path) of the device nodes through which a runtime could reach the NPU."""
+    dri = root / "dev/dri"
+    found: Dict[str, Tuple[str, Path]] = {}
+    for kind, suffix in (("drm_render", "render"), ("drm_card", "card")):
+        for link in sorted((dri / "by-path").glob(f"platform-*.npu-{suffix}")):
+            node = dri / os.path.basename(os.path.realpath(str(link)))  # noqa: PTH119  # a name, not a path
+            found.setdefault(node.name, (kind, node))
+    for entry in sorted((root / "sys/class/drm").glob("*")):
+        if _driver(entry / "device/uevent") == "RKNPU":
+            kind = "drm_render" if entry.name.startswith("render") else "drm_card"
+            found.setdefault(entry.name, (kind, dri / entry.name))
+    others = [("rknpu", root / "dev/rknpu"), ("accel", root / "dev/accel/accel0")]
+    nodes = [item for item in found.values() if item[1].exists()]
+    return nodes + [(kind, path) for kind, path in others if path.exists()]
+
+
+def _driver(uevent: Path) -> Optional[str]:
+    lines = (read_text(uevent) or "").splitlines()
+    return next((line[len("DRIVER=") :] for line in lines if line.startswith("DRIVER=")), None)
