@@ -1,10 +1,15 @@
-"""Files of this computer that boards are to have: each under its SHA-256."""
+"""Files of this computer: those that boards are to have, each under its SHA-256, and small ones of text."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
+import os
+import shutil
+import stat
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from rkbench.errors import UsageError
 from rkbench.units import printable
@@ -33,3 +38,34 @@ def local_file(path: Path, label: str = "") -> LocalFile:
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from error
     return LocalFile(path, hasher.hexdigest(), size, printable(label or path.name))
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open `path` for reading, without waiting for a writer; raises OSError for what is no regular file."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        return os.fdopen(descriptor, "rb")
+    os.close(descriptor)
+    raise OSError(errno.EINVAL, "a folder, pipe or device, not a file")
+
+
+def read_small(path: Path, limit_bytes: int) -> bytes:
+    """Return what a regular file of at most `limit_bytes` holds; raises OSError."""
+    with open_regular(path) as stream:
+        data = stream.read(limit_bytes + 1)
+    if len(data) > limit_bytes:
+        raise OSError(errno.EFBIG, f"larger than {limit_bytes:,} bytes")
+    return data
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write a text file so that it is there whole or as it was before, its rights kept; raises OSError."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f"{path.name}.{os.getpid()}")
+    try:
+        part.write_text(text, encoding="utf-8")
+        if path.exists():
+            shutil.copymode(path, part)
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)

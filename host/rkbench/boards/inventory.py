@@ -13,8 +13,11 @@ Edits keep comments and order. Host keys lie beside it, in `bench.known_hosts`.
 from __future__ import annotations
 
 import difflib
+import logging
 import os
-from collections.abc import Mapping, Sequence
+import shlex
+import stat
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -24,10 +27,13 @@ from typing import Any, get_type_hints
 import tomlkit
 import tomlkit.exceptions
 
+from rkbench.boards.address import PORTS, is_word
 from rkbench.boards.model import VIRTUAL_HOST, Board
-from rkbench.boards.virtual.provider import run_virtual
+from rkbench.boards.virtual.provider import is_virtual, run_virtual
 from rkbench.decoding.tables import typed_values, unknown
+from rkbench.decoding.toml import line_of, read_toml
 from rkbench.errors import InventoryError
+from rkbench.files import write_whole
 
 FILE_NAME = "bench.toml"
 ENVIRONMENT_VARIABLE = "RKBENCH_INVENTORY"
@@ -49,6 +55,9 @@ KEYS = (
     "home",
     "exporter_port",
 )
+
+
+_log = logging.getLogger("rkbench.inventory")
 
 
 @dataclass(frozen=True)
@@ -76,7 +85,8 @@ def find_inventory(
     home: Path | None = None,
 ) -> Path:
     """Return the inventory to use: the `named` one, else $RKBENCH_INVENTORY, else the first bench.toml
-    from `start` upwards, else ~/.config/rkbench/bench.toml (which may not be there)."""
+    from `start` upwards that nobody else can have written, else ~/.config/rkbench/bench.toml (which may
+    not be there)."""
     chosen = named or (
         Path(environment[ENVIRONMENT_VARIABLE]) if environment.get(ENVIRONMENT_VARIABLE) else None
     )
@@ -84,21 +94,39 @@ def find_inventory(
         return chosen.expanduser().absolute()
     folder = (start or Path.cwd()).absolute()
     for place in (folder, *folder.parents):
-        if (place / FILE_NAME).is_file():
+        if (place / FILE_NAME).is_file() and _is_own(place / FILE_NAME):
             return place / FILE_NAME
     return (home or Path.home()) / ".config/rkbench" / FILE_NAME
 
 
+def _is_own(path: Path) -> bool:
+    """Return whether only this user (and root) can have written `path` and what lies beside it.
+
+    An inventory names programs that run here. Its folder counts, for its host keys lie beside it; those
+    above do not: whoever moves them about moves files that are still this user's own. A group that may
+    write is one that the user gave the file to.
+    """
+    for place in (path, path.parent):
+        status = place.stat()
+        if status.st_uid not in (os.getuid(), 0) or status.st_mode & stat.S_IWOTH:
+            whose = "another user's" if status.st_uid not in (os.getuid(), 0) else "open to all users"
+            _log.warning(
+                "%r is left out: %r is %s; to use it: --inventory FILE", str(path), str(place), whose
+            )
+            return False
+    return True
+
+
 def load_inventory(path: Path) -> Inventory:
     """Read `path`; an inventory that is not there is empty. Raises InventoryError."""
-    document = _read(path).unwrap()
+    text, document = _read_values(path)
     for key in document:
         if key not in SECTIONS:
             raise unknown(f"{path}: section", key, SECTIONS, InventoryError)
     table = document.get("boards", {})
     if not isinstance(table, dict):
         raise InventoryError(f"{path}: `boards` must be a table: [boards.NAME]")
-    return Inventory(path, tuple(_board(path, name, entry) for name, entry in table.items()))
+    return Inventory(path, tuple(_board(path, text, name, entry) for name, entry in table.items()))
 
 
 class InventoryBoards:
@@ -152,19 +180,54 @@ def remove_board(path: Path, name: str) -> Board:
     return found[0]
 
 
-def _board(path: Path, name: str, entry: Any) -> Board:
+def _board(path: Path, text: str, name: str, entry: Any) -> Board:
+    try:
+        return _board_of(path, name, entry)
+    except InventoryError as error:
+        line = line_of(text, "boards", name)
+        place = f"mend it in line {line} or below" if line else "mend it there"
+        raise InventoryError(error.message, hint=f"{error.hint}\n{place}".lstrip()) from error
+
+
+def _board_of(path: Path, name: str, entry: Any) -> Board:
     place = f"{path}: board {name!r}"
     values = typed_values(entry, {key: _types()[key] for key in KEYS}, place, InventoryError)
     if "host" not in values:
         raise InventoryError(f"{place} has no host", hint='host = "192.168.1.20"')
     if values["host"] == VIRTUAL_HOST:
         values.update(simulated=True, runtime="virtual")
-    return Board(name=name, known_hosts_files=(known_hosts_of(path),), **values)
+    board = Board(name=name, known_hosts_files=(known_hosts_of(path),), **values)
+    for key, problem in board_problems(board):
+        raise InventoryError(f"{place}: {key} {problem}")
+    return board
 
 
 @cache
 def _types() -> dict[str, Any]:
     return get_type_hints(Board)
+
+
+def board_problems(board: Board) -> Iterator[tuple[str, str]]:
+    """Yield what no board can have: the key, and what is wrong with it."""
+    if is_virtual(board.name):
+        yield "its name", f"always means the virtual board that {board.name} is without any inventory"
+    texts = {"its name": board.name, "tags": "".join(board.tags)}
+    texts |= {key: value for key in KEYS if isinstance(value := getattr(board, key), str)}
+    for key, text in texts.items():
+        if not text.isprintable():
+            yield key, f"has a control character: {text!r}"
+    for key, word in (("host", board.host), ("user", board.user)):
+        if word is not None and not is_word(word):
+            yield key, f"{word!r} is not one word of letters, digits and signs"
+    for key, port in (("port", board.port), ("exporter_port", board.exporter_port)):
+        if port is not None and port not in PORTS:
+            yield key, f"{port} is no port: 1 to 65535"
+    try:
+        shlex.split(board.become)
+    except ValueError as error:
+        yield "become", f"{board.become!r} is no command: {str(error).lower()}"
+    if str(board.home or "").startswith("~"):
+        yield "home", f"{str(board.home)!r} is the home of no user of this computer"
 
 
 def no_board(name: str, boards: Sequence[Board], path: Path) -> InventoryError:
@@ -184,22 +247,29 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Path) else value
 
 
+def _read_values(path: Path) -> tuple[str, dict[str, Any]]:
+    """Return the text and what it says; nothing where there is no file."""
+    try:
+        return read_toml(path, InventoryError, hint="mend it there, or name another: --inventory FILE")
+    except (FileNotFoundError, NotADirectoryError):
+        return "", {}
+
+
 def _read(path: Path) -> tomlkit.TOMLDocument:
+    """Return the document with its comments, to be edited; raises InventoryError."""
+    _read_values(path)  # whose complaints have their line
     try:
         return tomlkit.parse(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, NotADirectoryError):  # the latter where HOME is /dev/null
+    except (FileNotFoundError, NotADirectoryError):
         return tomlkit.document()
-    except (OSError, UnicodeDecodeError, tomlkit.exceptions.ParseError) as error:
-        raise InventoryError(
-            f"{path} cannot be read: {error}", hint="mend it, or name another: --inventory FILE"
-        ) from error
+    except (tomlkit.exceptions.TOMLKitError, RecursionError) as error:
+        raise InventoryError(f"{path} cannot be edited: {error}", hint="edit it by hand") from error
 
 
 def _write(path: Path, document: tomlkit.TOMLDocument) -> None:
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f"{path.name}.{os.getpid()}")
-        partial.write_text(tomlkit.dumps(document), encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, tomlkit.dumps(document))
     except OSError as error:
-        raise InventoryError(f"{path} cannot be written: {error.strerror}") from error
+        raise InventoryError(
+            f"{path} cannot be written: {error.strerror}", hint="make room, or name another: --inventory FILE"
+        ) from error

@@ -32,10 +32,10 @@ class BoardProvider(Protocol):
 #: Holds the board of a name and yields how it is reached.
 Hold = Callable[[str], AbstractContextManager[Board]]
 #: The providers, in the order of asking; each is given the path of the inventory in use. A new one is its
-#: file and a line here.
+#: file and a line here. No inventory can take the name of the virtual board for something else.
 PROVIDERS: tuple[Callable[[Path], BoardProvider], ...] = (
-    InventoryBoards,
     VirtualBoards,
+    InventoryBoards,
     AddressedBoards,
 )
 

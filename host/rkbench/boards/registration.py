@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from rkbench.boards import inventory
 from rkbench.boards.address import parse_address
@@ -31,15 +32,22 @@ def board_at(name: str, address: str, **fields: object) -> Board:
     """Return the board `name` at `[user@]host[:port]`, or a virtual one; raises UsageError."""
     if not name or not all(mark.isalnum() or mark in "-_." for mark in name):
         raise UsageError(f"{name!r} is no name for a board", hint="letters, digits, - _ .")
+    board = _board_at(name, address, fields)
+    for key, problem in inventory.board_problems(board):
+        raise UsageError(f"board {name!r}: {key} {problem}")
+    return board
+
+
+def _board_at(name: str, address: str, fields: Mapping[str, Any]) -> Board:
     if address == VIRTUAL_HOST:
-        return Board(name=name, host=address, simulated=True, **{**fields, "runtime": "virtual"})  # type: ignore[arg-type]  # typer has checked them
+        return Board(name=name, host=address, simulated=True, **{**fields, "runtime": "virtual"})
     try:
         user, host, port = parse_address(address)
     except ValueError as error:
         raise UsageError(
             str(error), hint="USER@HOST or USER@HOST:PORT, or an alias of ~/.ssh/config"
         ) from error
-    return Board(name=name, host=host, port=port, user=user, **fields)  # type: ignore[arg-type]  # as above
+    return Board(name=name, host=host, port=port, user=user, **fields)
 
 
 def register_board(board: Board, path: Path, *, fingerprint: str | None, confirm: Confirm) -> Registration:

@@ -1,4 +1,4 @@
-"""http_sd: the boards of the inventory as scrape targets, read again whenever the file changes."""
+"""http_sd: the boards of the inventory as scrape targets, read again whenever it or ssh_config changes."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ from prometheus_client.registry import Collector
 
 from rkbench.boards.model import Board
 from rkbench.boards.provider import Boards
-from rkbench.boards.ssh.config import resolve_destination
+from rkbench.boards.ssh.config import SSH_CONFIG_FILES, resolve_destination
 from rkbench.errors import BenchError
+from rkbench.units import printable
 
 _log = logging.getLogger("rkbench.serve")
 
@@ -29,6 +30,7 @@ class Targets(Collector):
         self._signature: object = None
         self._targets: list[dict[str, object]] = []
         self._is_up = True
+        self._warned = ""
 
     def targets(self) -> list[dict[str, object]]:
         """Return the target groups in the form that http_sd_config takes."""
@@ -44,19 +46,25 @@ class Targets(Collector):
         yield GaugeMetricFamily("rkbench_inventory_boards", "Boards of the inventory.", value=count)
 
     def _refresh(self) -> None:
-        signature = _signature(self._path)
+        signature = [_signature(path.expanduser()) for path in (self._path, *SSH_CONFIG_FILES)]
         if signature == self._signature:
             return
-        self._signature = signature
         try:
             self._targets = [target_group(board) for board in Boards(self._path).listed()]
         except BenchError as error:
-            self._is_up = False
-            _log.warning("the boards stay as they were: %s", error.message)
+            self._signature, self._is_up = None, False
+            self._warn(error.message)
             return
-        self._is_up = True
+        # Only now: what could not be read is read again at every scrape until it is mended.
+        self._signature, self._is_up, self._warned = signature, True, ""
         number = len(self._targets)
-        _log.info("%d board%s in %s", number, "" if number == 1 else "s", self._path)
+        _log.info("%d board%s in %s", number, "" if number == 1 else "s", printable(str(self._path)))
+
+    def _warn(self, problem: str) -> None:
+        """Say once what is wrong."""
+        if problem != self._warned:
+            self._warned = problem
+            _log.warning("the boards stay as they were: %s", printable(problem))
 
 
 def target_group(board: Board) -> dict[str, object]:

@@ -12,6 +12,7 @@ from rkbench.errors import UsageError
 from rkbench.nightly.suite import Entry, NightPlan, Suite
 from rkbench.rknn.targets import npu_generation
 from rkbench.stats.gates import Gate
+from rkbench.units import printable
 from rkbench.variants.preflight import open_variant
 
 #: Returns the boards that a word of a suite can mean; raises InventoryError.
@@ -34,7 +35,7 @@ class Cell:
     @property
     def variant(self) -> str:
         """The file's stem, as in a push."""
-        return self.file.stem
+        return printable(self.file.stem)
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -64,7 +65,7 @@ def make_cells(suite: Suite, find: Find) -> tuple[Cell, ...]:
             for board, plan in _fitting(suite, entry, file, boards):
                 cell = Cell(
                     len(cells),
-                    entry.name or file.path.stem,
+                    entry.name or printable(file.path.stem),
                     file.path,
                     file.sha256,
                     entry.golden,

@@ -16,8 +16,8 @@ Unknown keys are errors: a gate that is not read must not look green.
 
 from __future__ import annotations
 
+import errno
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +27,7 @@ from rkbench_agent.wire.plan import RunSettings
 
 from rkbench.campaign.settings import check_settings, setting_words, settings_of
 from rkbench.decoding.tables import Word, read_table, typed_values, unknown
+from rkbench.decoding.toml import read_toml
 from rkbench.errors import UsageError
 from rkbench.runs.measures import QUANTITIES
 from rkbench.stats.compare import MINIMUM_UNITS, SEGMENT_ITERATIONS
@@ -34,14 +35,9 @@ from rkbench.stats.gates import Gate, parse_gate
 from rkbench.stats.summary import P99_MINIMUM_COUNT
 from rkbench.stats.tails import Statistic
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-
 #: Settings that only a push of several runs knows; a cell of a night is one run.
 OF_SEVERAL_RUNS = ("interleave",)
+_HINT = "how to write one: docs/nightly.md"
 #: A frequency as people write it.
 Clock = Annotated[int | str, "a clock, as '600MHz'"]
 
@@ -119,12 +115,9 @@ class Suite:
 def load_suite(path: Path) -> Suite:
     """Read `path`. Raises UsageError with the place and, for a key that is unknown, what was meant."""
     try:
-        text = path.read_text(encoding="utf-8")
-        document = tomllib.loads(text)
-    except FileNotFoundError as error:
-        raise UsageError(f"no suite {path}", hint="how to write one: docs/nightly.md") from error
-    except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from error
+        text, document = read_toml(path, UsageError, hint=_HINT)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise UsageError(f"no suite {path}", hint=_HINT) from error
     return _Reader(path, document).suite(text)
 
 
@@ -165,7 +158,10 @@ class _Reader:
             raise self._error(f"{place} names no files", 'files = ["models/*.rknn"]')
         found: dict[Path, None] = {}
         for pattern in patterns:
-            matches = _expand(self._path.parent, pattern)
+            try:
+                matches = _expand(self._path.parent, pattern)
+            except OSError as error:
+                raise self._error(f"{place}: {pattern!r}: {error.strerror}", "name folders closer") from error
             if not matches:
                 raise self._error(
                     f"{place}: no model fits {pattern!r}", f"looked in {self._path.parent.absolute()}"
@@ -222,11 +218,16 @@ def _least_iterations(gate: Gate) -> int:
 
 
 def _expand(folder: Path, pattern: str) -> list[Path]:
-    """Return the files that `pattern` means, sorted; an absolute pattern is one too."""
+    """Return the files that `pattern` means, sorted; an absolute pattern is one too.
+
+    Raises OSError where a folder refuses to be read, or where there is too much to look through.
+    """
     try:
         path = Path(pattern).expanduser()
         if path.is_absolute():
             folder, path = Path("/"), path.relative_to("/")
+        if "**" in path.parts[:2] and folder.absolute() == Path("/"):
+            raise OSError(errno.E2BIG, "the whole disk would be looked through")
         return sorted(found for found in folder.glob(str(path)) if found.is_file())
-    except (OSError, ValueError, IndexError, RuntimeError):
-        return []  # `.`, `**x`, a user who is not there, a name that is too long: no pattern of files
+    except (ValueError, IndexError, RuntimeError, NotImplementedError):
+        return []  # `.`, `**x`, a user who is not there: no pattern of files

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from rkbench.boards.inventory import (
     remove_board,
 )
 from rkbench.boards.model import Board
+from rkbench.boards.provider import Boards
 from rkbench.errors import InventoryError
 
 TEXT = """\
@@ -115,3 +118,83 @@ def test_the_inventory_is_named_or_near_or_at_home(path: Path, tmp_path: Path) -
     assert find_inventory(None, {"RKBENCH_INVENTORY": str(other)}, below) == other
     assert find_inventory(other, {"RKBENCH_INVENTORY": "x"}, below) == other
     assert find_inventory(None, {}, Path("/"), tmp_path) == tmp_path / ".config/rkbench/bench.toml"
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ('user = "x\\nProxyCommand touch /tmp/f"', "user has a control character"),
+        ('host = "a b"', "host 'a b' is not one word"),
+        ('host = "-oProxyCommand=x"', "host '-oProxyCommand=x' is not one word"),
+        ('host = "h"\nuser = ""', "user '' is not one word"),
+        ('host = "h"\nsoc = "\\u001b[2J"', "soc has a control character"),
+        ('host = "h"\ntags = ["\\u202e"]', "tags has a control character"),
+        ('host = "h"\nport = 0', "port 0 is no port"),
+        ('host = "h"\nexporter_port = 65536', "exporter_port 65536 is no port"),
+        ('host = "h"\nbecome = "sudo \'"', "no closing quotation"),
+        ('host = "virtual"\nhome = "~nobody-of-that-name/x"', "is the home of no user"),
+        ('host = "h"\nidentity_files = [3]', "identity_files must be a list of strings"),
+        ('host = "h"\nhost = "i"', "line 3"),
+        ('host = "h"\n\nsoc = rk3588', "line 4"),
+        ("host = " + "[" * 3000, "line 2 is nested too deep"),
+        ('host = "h" # \udcff', "line 2: the byte 0xff is no UTF-8"),
+    ],
+)
+def test_what_no_board_can_have_is_named(tmp_path: Path, line: str, words: str) -> None:
+    path = tmp_path / "bench.toml"
+    text = line if line.startswith("host") else f'host = "h"\n{line}'
+    path.write_text(f"[boards.a]\n{text}\n", encoding="utf-8", errors="surrogateescape")
+    with pytest.raises(InventoryError) as error:
+        load_inventory(path)
+    assert words.lower() in error.value.message.lower()
+    assert error.value.hint
+
+
+def test_no_board_takes_the_name_of_the_virtual_one(tmp_path: Path) -> None:
+    path = tmp_path / "bench.toml"
+    path.write_text('[boards.virtual]\nhost = "virtual"\npython = "./evil.sh"\n')
+    with pytest.raises(InventoryError, match="always means the virtual board"):
+        load_inventory(path)
+    assert Boards(path).find("virtual")[0].python == "python3"
+
+
+def test_an_inventory_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "bench.toml")
+    with pytest.raises(InventoryError, match="not a file"):
+        load_inventory(tmp_path / "bench.toml")
+    with pytest.raises(InventoryError, match="not a file"):
+        load_inventory(Path("/dev/zero"))
+
+
+@pytest.mark.parametrize("open_to_all", ["bench.toml", "."])
+def test_an_inventory_that_others_can_write_is_not_found_by_walking_up(
+    path: Path, tmp_path: Path, open_to_all: str
+) -> None:
+    below = tmp_path / "below"
+    below.mkdir()
+    assert find_inventory(environment={}, start=below) == path
+    (tmp_path / open_to_all).chmod(0o777)
+    home = tmp_path / "home"
+    assert find_inventory(environment={}, start=below, home=home) == home / ".config/rkbench/bench.toml"
+    assert find_inventory(path, environment={}, start=below) == path
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file away")
+@pytest.mark.parametrize("given_away", ["bench.toml", "."])
+def test_an_inventory_of_another_user_is_not_found_by_walking_up(
+    path: Path, tmp_path: Path, given_away: str
+) -> None:
+    os.chown(tmp_path / given_away, 12345, 12345)
+    home = tmp_path / "home"
+    assert find_inventory(environment={}, start=tmp_path, home=home) == home / ".config/rkbench/bench.toml"
+
+
+def test_a_full_disk_leaves_the_inventory_as_it_was_and_nothing_beside_it(tmpfs: Path) -> None:
+    path = tmpfs / "bench.toml"
+    path.write_text(TEXT)
+    with suppress(OSError):
+        (tmpfs / "full").write_bytes(bytes(24 << 20))
+    with pytest.raises(InventoryError, match="No space left"):
+        add_board(path, Board(name="new", host="10.0.0.9", tags=("x" * 9000,)))
+    assert path.read_text() == TEXT
+    assert sorted(file.name for file in tmpfs.iterdir()) == ["bench.toml", "full"]

@@ -107,3 +107,23 @@ def test_addresses(text: str, parts: tuple[str | None, str, int | None]) -> None
 def test_what_is_no_address(text: str) -> None:
     with pytest.raises(ValueError):
         parse_address(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["x\nProxyCommand y@host", "a@h\nx", "a@h\x1b", "a b@h", "'a@h", "-x@h", "a@h:²"]
+)
+def test_what_would_be_more_than_one_word_of_ssh_config_is_no_address(text: str) -> None:
+    with pytest.raises(ValueError, match="is no"):
+        parse_address(text)
+
+
+def test_a_newline_never_reaches_ssh_config(config: tuple[Path, ...]) -> None:
+    for board in (Board("b", "rock", user="x\nProxyCommand y"), Board("b", "rock\nProxyCommand y")):
+        with pytest.raises(ConnectError, match="is no host and no user"):
+            resolve_destination(board, config)
+
+
+def test_a_port_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "config").write_text("Host *\n  Port abc\n")
+    with pytest.raises(ConnectError, match="Port 'abc'"):
+        resolve_destination(Board("b", "rock"), (tmp_path / "config",))

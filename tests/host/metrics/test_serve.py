@@ -35,14 +35,14 @@ tags = ["lab", "top shelf"]
 host = "fe80::1"
 exporter_port = 9999
 
-[boards.virtual]
+[boards.toy]
 host = "virtual"
 """
 
 
 def test_every_board_is_a_target_with_its_tags(serve: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / "bench.toml").write_text(INVENTORY)
-    desk, other, virtual = json.loads(get(serve() + "/sd")[1])
+    desk, other, toy = json.loads(get(serve() + "/sd")[1])
     assert desk == {
         "targets": ["192.168.1.20:9954"],
         "labels": {
@@ -57,8 +57,8 @@ def test_every_board_is_a_target_with_its_tags(serve: Callable[..., str], tmp_pa
     }
     assert other["targets"] == ["[fe80::1]:9999"]
     assert other["labels"]["__meta_rkbench_board"] == "v6 and 模型"
-    assert virtual["targets"] == ["127.0.0.1:9954"]
-    assert virtual["labels"]["__meta_rkbench_simulated"] == "true"
+    assert toy["targets"] == ["127.0.0.1:9954"]
+    assert toy["labels"]["__meta_rkbench_simulated"] == "true"
 
 
 def test_an_edited_inventory_is_read_again_and_a_broken_edit_keeps_the_boards(
@@ -75,6 +75,36 @@ def test_an_edited_inventory_is_read_again_and_a_broken_edit_keeps_the_boards(
     assert metrics(url)["rkbench_inventory_up"] == 0
     path.write_text('[boards.one]\nhost = "a"\n')
     assert json.loads(get(url + "/sd")[1])[0]["targets"] == ["a:9954"]
+    assert metrics(url)["rkbench_inventory_up"] == 1
+
+
+@pytest.mark.parametrize(
+    "broken",
+    ['[boards.a]\nhost = "x"\nhost = "y"', '[boards.a]\nhost = "x"\nbecome = "sudo \'"', "a = " + "[" * 5000],
+)
+def test_a_broken_inventory_counts_as_down_until_it_is_mended(
+    serve: Callable[..., str], tmp_path: Path, broken: str
+) -> None:
+    path = tmp_path / "bench.toml"
+    path.write_text(broken)
+    url = serve()
+    assert [metrics(url)["rkbench_inventory_up"] for _ in range(2)] == [0, 0]
+    path.write_text('[boards.one]\nhost = "a"\n')
+    assert metrics(url)["rkbench_inventory_up"] == 1
+
+
+def test_an_ssh_config_that_breaks_and_is_mended_is_seen(
+    serve: Callable[..., str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = tmp_path / ".ssh/config"
+    config.parent.mkdir()
+    (tmp_path / "bench.toml").write_text('[boards.one]\nhost = "a"\n')
+    url = serve()
+    assert metrics(url)["rkbench_inventory_up"] == 1
+    config.write_text("Host *\n  Port abc\n")
+    assert [metrics(url)["rkbench_inventory_up"] for _ in range(2)] == [0, 0]
+    config.write_text("Host *\n  Port 2222\n")
     assert metrics(url)["rkbench_inventory_up"] == 1
 
 

@@ -127,6 +127,10 @@ def test_a_pattern_may_be_absolute(lab: Path) -> None:
         ("[[models]]", "[models]", "models must be a list"),
         ("[[models]]", "[[models]]\ngolden = 'no.npz'", "no golden"),
         ("[[models]]", "= 3\n[[models]]", "cannot be read"),
+        ("[[models]]", f"x = {'[' * 5000}\n[[models]]", "is nested too deep"),
+        ("models/*.rknn", "/**/*.rknn", "the whole disk would be looked through"),
+        ("models/*.rknn", "x" * 9000, "File name too long"),
+        ('"shelf"', '"x\\nProxyCommand y@h"', "no board 'x\\nProxyCommand y@h'"),
         ("[[models]]\nfiles", "[[models]]\nfiles = 'models/digits.fp16.rknn'\n[[models]]\nfiles", "are both"),
     ],
 )
@@ -158,3 +162,12 @@ def test_a_night_is_resumed_only_with_the_same_suite_models_and_goldens(lab: Pat
     assert second != first
     shutil.copy(DEMO / "digits.regrouped.int8.rknn", lab / "models/digits.int8.rknn")
     assert digest() not in (first, second)
+
+
+def test_a_model_whose_name_is_no_text_has_a_name_that_is(lab: Path) -> None:
+    (lab / "models/digits.int8.rknn").rename(lab / "models/odd\udcff.rknn")
+    (lab / "suite.toml").write_text(SUITE)
+    suite = load_suite(lab / "suite.toml")
+    made = make_cells(suite, open_boards(lab / "bench.toml").find)
+    assert {cell.variant for cell in made} == {"digits.fp16", "odd\\udcff"}
+    assert len(fingerprint(suite, made)) == 64

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import paramiko
 
+from rkbench.boards.address import PORTS, is_word
 from rkbench.boards.model import Board
 from rkbench.errors import ConnectError
 
@@ -40,7 +41,7 @@ def resolve_destination(board: Board, config_files: tuple[Path, ...] = SSH_CONFI
     command = options.get("proxycommand", "none")
     return Destination(
         host=host,
-        port=int(options.get("port", board.port or 22)),
+        port=_port(board, options.get("port", board.port or 22)),
         user=options.get("user") or board.user or getpass.getuser(),
         key_name=options.get("hostkeyalias", host),
         identity_files=tuple(path.expanduser() for path in keys),
@@ -52,7 +53,20 @@ def resolve_destination(board: Board, config_files: tuple[Path, ...] = SSH_CONFI
     )
 
 
+def _port(board: Board, port: str | int) -> int:
+    """Return the port as a number; raises ConnectError for what ssh_config has that is none."""
+    if str(port).isascii() and str(port).isdigit() and len(str(port)) < 6 and int(port) in PORTS:
+        return int(port)
+    raise ConnectError(
+        f"board {board.name!r}: ssh_config has Port {str(port)!r} for {board.host}, which is no port",
+        hint=f"1 to 65535; ssh -G {board.host} checks the file",
+    )
+
+
 def _lookup(board: Board, files: tuple[Path, ...]) -> paramiko.SSHConfigDict:
+    for word in (board.host, board.user):
+        if word is not None and not is_word(word):  # a newline would begin an option of its own
+            raise ConnectError(f"board {board.name!r}: {word!r} is no host and no user", hint="[user@]host")
     # First wins, as in OpenSSH: what the board names stands before what the files say.
     own = {"Port": board.port, "User": board.user}
     lines = [f"  {name} {value}" for name, value in own.items() if value is not None]

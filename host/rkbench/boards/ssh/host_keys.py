@@ -6,8 +6,7 @@ accepted or recorded by itself. Lines with markers (@cert-authority, @revoked) a
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +15,7 @@ from paramiko.hostkeys import HostKeyEntry, InvalidHostKey
 from paramiko.pkey import UnknownKeyType
 
 from rkbench.errors import HostKeyError
+from rkbench.files import write_whole
 
 #: The public key by which a server is known.
 HostKey = paramiko.PKey
@@ -96,10 +96,7 @@ def record_host_key(file: Path, host: str, port: int, key: HostKey) -> None:
     lines = file.read_text().splitlines() if file.exists() else []
     lines = [line for line in lines if line.split(" ")[0] != name]
     lines.append(f"{name} {key.get_name()} {key.get_base64()}")
-    file.parent.mkdir(parents=True, exist_ok=True)
-    partial = file.with_name(f"{file.name}.{os.getpid()}")
-    partial.write_text("\n".join(lines) + "\n")
-    partial.replace(file)
+    _write(file, lines)
 
 
 def forget_host_key(file: Path, host: str, port: int) -> None:
@@ -108,7 +105,16 @@ def forget_host_key(file: Path, host: str, port: int) -> None:
         return
     name = host_name(host, port)
     lines = [line for line in file.read_text().splitlines() if line.split(" ")[0] != name]
-    file.write_text("".join(f"{line}\n" for line in lines))
+    _write(file, lines)
+
+
+def _write(file: Path, lines: Sequence[str]) -> None:
+    try:
+        write_whole(file, "".join(f"{line}\n" for line in lines))
+    except OSError as error:
+        raise HostKeyError(
+            f"{file} cannot be written: {error.strerror}", hint="make room, or mend its rights"
+        ) from error
 
 
 def _key_for(name: str, line: str) -> HostKey | None:

@@ -40,8 +40,14 @@ class VirtualBoard:
 
     def _start(self, board: Board, soc: str, environment: Mapping[str, str] | None) -> None:
         self.home = board.home or self.folder / "home"
-        self.home.mkdir(parents=True, exist_ok=True)
-        tree = _tree(soc, board.home, self.folder)
+        try:
+            self.home.mkdir(parents=True, exist_ok=True)
+            tree = _tree(soc, board.home, self.folder)
+        except OSError as error:
+            raise InventoryError(
+                f"board {board.name!r}: its home {self.home} cannot be made: {error.strerror or error}",
+                hint="name a folder of your own as its home",
+            ) from error
         self._server = SshServer(
             self.folder, USER, self.home, _environment(tree, self.home, board.behaviour, environment)
         )

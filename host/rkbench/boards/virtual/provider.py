@@ -9,6 +9,11 @@ from pathlib import Path
 from rkbench.boards.model import VIRTUAL_HOST, Board
 
 
+def is_virtual(word: str) -> bool:
+    """Return whether `word` is `virtual[:SOC]`, whatever any inventory says."""
+    return word.partition(":")[0] == VIRTUAL_HOST
+
+
 class VirtualBoards:
     """Boards that are made when they are asked for."""
 
@@ -21,8 +26,8 @@ class VirtualBoards:
 
     def find(self, word: str) -> tuple[Board, ...]:
         """Return the virtual board that `virtual[:SOC]` means."""
-        kind, _, soc = word.partition(":")
-        if kind != VIRTUAL_HOST:
+        soc = word.partition(":")[2]
+        if not is_virtual(word):
             return ()
         return (Board(word, VIRTUAL_HOST, soc=soc or "rk3588", runtime="virtual", simulated=True),)
 
