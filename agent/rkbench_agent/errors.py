@@ -50,6 +50,7 @@ class StorageError(AgentError):
     """The cache cannot do it: `kind` is one of the words below, `details` are JSON values.
 
     no_space    the file system (or a quota) has no room
+    too_large   the login (ulimit -f) or the file system takes no file of this size
     read_only   the cache folder cannot be made or written
     prefix      the partial is not the beginning of the file; it was deleted, start over
     damaged     the bytes do not have the digest; they were deleted

@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from pipes import PipeBoard
 
 import pytest
 from relay import Relay
@@ -126,10 +127,13 @@ def test_a_link_that_falls_silent_ends_the_session_and_the_agent(sshd: Sshd, rel
     assert sshd.processes() == []
 
 
-def test_a_quota_that_ends_in_the_middle_is_no_space(start_sshd: Callable[..., Sshd], model: Path) -> None:
+def test_a_limit_on_the_size_of_files_is_named_not_the_room_on_the_disk(
+    start_sshd: Callable[..., Sshd], model: Path
+) -> None:
     limit = 'ForceCommand ulimit -f 4096; eval "$SSH_ORIGINAL_COMMAND"'  # in KiB or half KiB, by the shell
     server = start_sshd(more=limit)
-    with open_session(server.board) as session, pytest.raises(NoSpaceError):
+    said = r"the login may write no file larger than \d+ bytes \(ulimit -f\), 16\.8 MB are"
+    with open_session(server.board) as session, pytest.raises(NoSpaceError, match=said):
         session.upload([local_file(model)])
     server.await_no_processes()
     assert (server.objects, server.partials) == ([], {})
@@ -149,3 +153,33 @@ def test_two_sessions_that_send_one_file_at_once_do_not_mix(sshd: Sshd, model: P
             session.upload([local_file(model)])
         assert sent.result() == SIZE
     assert (sshd.objects, sshd.partials) == ([digest_of(model)], {})
+
+
+def test_ten_sessions_that_send_one_new_file_at_once_all_succeed(pipe_board: PipeBoard, model: Path) -> None:
+    together = threading.Barrier(10)
+
+    def send(_: int) -> str:
+        with pipe_board.session(silence_limit_s=30.0) as session:
+            together.wait(60)
+            session.upload([local_file(model)])
+            return session.board.name
+
+    with ThreadPoolExecutor(10) as threads:
+        assert list(threads.map(send, range(10))) == [pipe_board.board.name] * 10
+    assert (pipe_board.objects, pipe_board.partials) == ([digest_of(model)], {})
+
+
+def test_an_upload_waits_as_long_as_anothers_of_the_same_file_grows(sshd: Sshd, model: Path) -> None:
+    """Six seconds of it: three times as long as silence would be borne."""
+    with Relay(sshd.port, rate_bytes_per_s=SIZE / 6) as slow_link, ThreadPoolExecutor(1) as threads:
+        started = threading.Event()
+
+        def send_slowly() -> int:
+            with open_session(sshd.through(slow_link.port), beat_interval_s=BEAT_INTERVAL_S) as session:
+                return session.upload([local_file(model)], lambda *_: started.set())[0].sent_bytes
+
+        sent = threads.submit(send_slowly)
+        assert started.wait(30)
+        with short_session(sshd.board) as session:
+            again = session.upload([local_file(model)])[0]
+        assert (sent.result(), again.cached) == (SIZE, True)

@@ -96,6 +96,9 @@ def store(
     try:
         with path.open("a+b") as partial:
             _lock(partial, path, digest)
+            if cache.have([digest]):  # another upload has just ended
+                unlink(path)
+                return False
             hasher = _resume(partial, digest, offset, prefix_digest)
             cache.make_room(size_bytes - offset, limit_bytes, [digest, *keep])
             on_ready()
@@ -129,7 +132,8 @@ def _lock(partial: BinaryIO, path: Path, digest: str) -> None:
     except (BlockingIOError, FileNotFoundError):
         current = False
     if not current:
-        raise StorageError("busy", f"another upload of {digest[:12]} is running")
+        received = os.fstat(partial.fileno()).st_size
+        raise StorageError("busy", f"another upload of {digest[:12]} is running", received=received)
 
 
 def _resume(partial: BinaryIO, digest: str, offset: int, prefix_digest: str) -> Any:

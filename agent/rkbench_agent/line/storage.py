@@ -14,6 +14,7 @@ from __future__ import annotations
 import errno
 import os
 import re
+import resource
 import time
 from pathlib import Path
 from typing import Dict, Iterable, List, NoReturn, Optional
@@ -174,6 +175,8 @@ def _checked(digest: str) -> str:
 
 def raise_storage(error: OSError, folder: Path, needed_bytes: Optional[int] = None) -> NoReturn:
     """Raise the StorageError that `error` means, or `error` itself."""
+    if error.errno == errno.EFBIG:
+        raise StorageError("too_large", _why_too_large(folder), needed_bytes=needed_bytes) from error
     if error.errno in DISK_FULL:
         free = _disk_free_bytes(folder)
         raise StorageError(
@@ -186,6 +189,14 @@ def raise_storage(error: OSError, folder: Path, needed_bytes: Optional[int] = No
     if error.errno in _READ_ONLY:
         raise StorageError("read_only", f"{folder}: {error.strerror}", path=str(folder)) from error
     raise error
+
+
+def _why_too_large(folder: Path) -> str:
+    """Return why no file may grow any more, whatever room the disk has."""
+    limit = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    if limit == resource.RLIM_INFINITY:
+        return f"the file system of {folder} takes no file of this size"
+    return f"the login may write no file larger than {limit} bytes (ulimit -f)"
 
 
 def _disk_free_bytes(folder: Path) -> int:

@@ -20,12 +20,16 @@ from rkbench.units import format_bytes
 
 @dataclass(frozen=True)
 class PutReply:
-    """What `put` answers: `ok`, or the kind of an `error` (see the agent's StorageError) and what it says."""
+    """What `put` answers: `ok`, or the kind of an `error` (see the agent's StorageError) and what it says.
+
+    `received` are the bytes that the board has of the file by now, where it tells.
+    """
 
     ok: bool = False
     cached: bool = False
     error: str | None = None
     message: str = ""
+    received: int | None = None
     needed_bytes: int | None = None
     free_bytes: int | None = None
 
@@ -56,6 +60,11 @@ def refusal(board: str, file_name: str, reply: PutReply) -> BenchError:
     kind, text = str(reply.error), reply.message
     if kind == "no_space":
         return no_space(board, reply.needed_bytes, reply.free_bytes)
+    if kind == "too_large":
+        return NoSpaceError(
+            f"board {board!r}: {file_name}: {text}, {format_bytes(reply.needed_bytes)} are to be sent",
+            hint="raise fsize in /etc/security/limits.conf there, or use another file system",
+        )
     if kind == "busy":
         return BoardBusyError(f"board {board!r}: {text}", hint="wait for the other push to end")
     if kind in ("cut", "stalled"):

@@ -68,20 +68,21 @@ def send_file(
 ) -> TransferRecord:
     """Send `file` from `offset` on (what the board has of it already) and have it verified there.
 
-    Raises NoSpaceError, BoardBusyError, BoardError, or ConnectionLostError where the link broke off or
-    nothing moved for `silence_limit_s`; the board then keeps what it got.
+    While another upload of it goes on, this one waits, and is done when the other is. Raises NoSpaceError,
+    BoardBusyError where the other stands still, BoardError, or ConnectionLostError where the link broke off
+    or nothing moved for `silence_limit_s`; the board then keeps what it got.
     """
     start = time.monotonic()
     sender = _Sender(board, transport, file, tuple(keep), silence_limit_s, on_progress)
     offset = offset if offset <= file.size_bytes else 0
-    while True:
-        reply = sender.attempt(offset)
+    reply = sender.attempt(offset)
+    wait = _OthersUpload(silence_limit_s)
+    while reply.error == "prefix" or (reply.error == "busy" and wait.goes_on(reply.received)):
         if reply.error == "prefix":
             offset = 0
-        elif reply.error == "busy" and time.monotonic() - start < silence_limit_s:
-            time.sleep(BUSY_RETRY_S)
         else:
-            break
+            time.sleep(BUSY_RETRY_S)
+        reply = sender.attempt(offset, asks_first=reply.error == "busy")
     if not reply.ok:
         raise refusal(board.name, file.path.name, reply)
     return TransferRecord(
@@ -92,6 +93,22 @@ def send_file(
         offset,
         sender.codec,
     )
+
+
+class _OthersUpload:
+    """The upload of the same file that somebody else is at: it goes on while it grows."""
+
+    def __init__(self, silence_limit_s: float) -> None:
+        self._silence_limit_s = silence_limit_s
+        self._received: int | None = None
+        self._grew_at = time.monotonic()
+
+    def goes_on(self, received: int | None) -> bool:
+        """Tell whether the other has grown within the limit, now that it has `received` bytes."""
+        now = time.monotonic()
+        if received != self._received:
+            self._received, self._grew_at = received, now
+        return now - self._grew_at < self._silence_limit_s
 
 
 class _Sender:
@@ -115,8 +132,8 @@ class _Sender:
         self.codec = choose_codec(file.path)
         self.sent_bytes = 0
 
-    def attempt(self, offset: int) -> PutReply:
-        """Run `put` once and return its reply."""
+    def attempt(self, offset: int, *, asks_first: bool = False) -> PutReply:
+        """Run `put` once and return its reply; with an offset, or if asked to, send only once it is ready."""
         board = self._board
         with self._file.path.open("rb") as stream:
             prefix = hashlib.sha256()
@@ -126,8 +143,9 @@ class _Sender:
             channel = self._transport.open(boot_argv(board, build_agent(), *arguments))
             try:
                 channel.settimeout(self._silence_limit_s)
-                head = _read_until_ready(channel) if offset else READY
-                if READY in head.splitlines():
+                waits = bool(offset) or asks_first
+                head = _read_until_ready(channel) if waits else b""
+                if not waits or READY in head.splitlines():
                     self._send(channel, stream, offset)
                 channel.settimeout(max(SYNC_LIMIT_S, self._silence_limit_s))
                 return read_reply(channel, board.name, head)
