@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from agent_bench import TREES, AgentProcess, Bench, of_kind
-from rkbench_agent.board.lock import BoardLock, wide_lock_file
+from rkbench_agent.board.lock import BoardLock, read_holder, wide_lock_file
 from rkbench_agent.wire.board import Holder
 from rkbench_agent.wire.messages import Latencies, Refused
 
@@ -88,6 +88,67 @@ def test_a_holder_that_is_just_writing_its_name_is_unknown(tmp_path: Path) -> No
     (tmp_path / "lock").write_text('{"own')
     assert second.acquire("bob") == Holder("unknown")
     first.release()
+
+
+NONSENSE = [
+    b'{"pid": 1}',
+    b'{"pid": "1", "owner": 1}',
+    b'{"pid": %d, "owner": "x", "since_unix_ns": 1}' % 10**30,
+    b'{"pid": -1, "owner": "x", "since_unix_ns": 1}',
+    b'{"pid": true, "owner": "x"}',
+    b'{"pid": 1e308, "owner": "x"}',
+    b"[" * 100_000,
+    b"[1]",
+    b'"pid"',
+    b"nonsense",
+    b"\xff\xfe\x00",
+    b"{" + b'"a":' * 50_000,
+]
+
+
+@pytest.mark.parametrize("content", NONSENSE, ids=range(len(NONSENSE)))
+def test_a_lock_file_with_nonsense_is_no_lock(tmp_path: Path, wide: Path, content: bytes) -> None:
+    wide.write_bytes(content)
+    held = read_holder([wide])
+    assert held is None or held == Holder("unknown")
+    lock = BoardLock(tmp_path / "lock", wide)
+    assert (lock.acquire("ann"), lock.doubt) == (None, None)
+    lock.release()
+
+
+def test_what_a_lock_says_that_makes_no_sense_is_left_out(wide: Path) -> None:
+    times = f'"since_unix_ns": {10**28}, "until_unix_ns": "x"'
+    wide.write_text(f'{{"pid": {os.getpid()}, "owner": "a\\ud800b", "reason": [1], {times}}}')
+    assert read_holder([wide]) == Holder("ab", None, "", None)
+
+
+@pytest.mark.parametrize("trap", ["pipe", "symbolic link", "device"])
+def test_what_is_no_file_at_the_place_of_a_lock_is_passed_over(tmp_path: Path, trap: str) -> None:
+    path, victim = tmp_path / "lock", tmp_path / "victim"
+    victim.write_bytes(b"precious")
+    if trap == "pipe":
+        os.mkfifo(path)
+    elif trap == "device":
+        path.symlink_to("/dev/zero")
+    else:
+        path.symlink_to(victim)
+    assert read_holder([path]) is None
+    lock, second = BoardLock(path), BoardLock(path)
+    assert lock.acquire("ann") is None
+    assert second.acquire("bob") is not None
+    lock.release()
+    assert victim.read_bytes() == b"precious"
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a file of another user's")
+def test_another_users_file_at_the_place_of_ones_own_lock_gives_way(tmp_path: Path) -> None:
+    path = tmp_path / "lock"
+    path.write_bytes(b"")
+    os.chown(str(path), 4321, 4321)
+    lock = BoardLock(path)
+    assert lock.acquire("ann") is None
+    assert path.stat().st_uid == os.geteuid()
+    lock.release()
 
 
 def test_a_push_of_another_user_is_refused_with_the_name_of_the_first(tmp_path: Path) -> None:

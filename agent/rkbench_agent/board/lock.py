@@ -15,10 +15,18 @@ import time
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional
 
+from rkbench_agent.own_files import open_own, open_plain
 from rkbench_agent.wire.board import Holder
 
 WIDE_NAME = "rkbench-board.lock"
 OWNER_LIMIT = 200
+CONTENT_LIMIT_BYTES = 4096
+#: The greatest id that Linux gives a process.
+PID_LIMIT = 1 << 22
+#: In the year 2262.
+TIME_LIMIT_NS = 1 << 63
+#: What is said of a link, a pipe, a device, or a file that is somebody else's.
+_IN_THE_WAY = (errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.EPERM)
 
 
 def wide_lock_file(root: Path) -> Optional[Path]:
@@ -60,7 +68,7 @@ class BoardLock:
             "pid": os.getpid(),
         }
         self._last(lasting_s)
-        holder = self._take(os.open(str(self._path), os.O_RDWR | os.O_CREAT, 0o600))
+        holder = self._take(_open_own(self._path))
         if holder is not None or self._wide is None:
             return holder
         try:
@@ -115,27 +123,49 @@ class BoardLock:
 def read_holder(paths: Iterable[Optional[Path]]) -> Optional[Holder]:
     """Return who holds a board, without touching its locks; None where nobody does.
 
-    A file that names a process which is no more was left by one that was killed: its lock is free.
+    A file that names a process which is no more was left by one that was killed: its lock is free. One
+    that holds nonsense, or is no file, is no lock: anybody may write the shared one.
     """
     for path in paths:
         try:
-            value = json.loads(path.read_bytes().decode("utf-8")) if path else {}
-            alive = bool(value) and _is_alive(int(value["pid"]))
-        except (OSError, ValueError, KeyError, TypeError):
+            fd = open_plain(path, os.O_RDONLY) if path else None
+        except OSError:
             continue
-        if alive:
-            return _holder(value)
+        if fd is not None:
+            try:
+                content = _content(fd)
+            finally:
+                os.close(fd)
+            if _is_alive(content.get("pid")):
+                return _holder(content)
     return None
 
 
-def _is_alive(pid: int) -> bool:
+def _is_alive(pid: object) -> bool:
+    number = _count(pid, PID_LIMIT)
+    if not number:
+        return False
     try:
-        os.kill(pid, 0)
+        os.kill(number, 0)
     except ProcessLookupError:
         return False
     except PermissionError:
         pass  # another user's
     return True
+
+
+def _open_own(path: Path) -> int:
+    """Return a descriptor of the user's own lock; what is no file of ours at its place gives way to one."""
+    flags = os.O_RDWR | os.O_CREAT
+    try:
+        return open_own(path, flags)
+    except IsADirectoryError:
+        raise
+    except OSError as error:
+        if error.errno not in _IN_THE_WAY:
+            raise
+    path.unlink()
+    return open_own(path, flags | os.O_EXCL)
 
 
 def _open_wide(path: Path) -> int:
@@ -145,38 +175,45 @@ def _open_wide(path: Path) -> int:
     write elsewhere, no pipe holds it up. A kernel that protects such folders (fs.protected_regular)
     refuses O_CREAT for a file that is somebody else's, hence two steps.
     """
-    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK
     try:
-        fd = os.open(str(path), flags)
+        return open_plain(path, os.O_RDWR)
     except FileNotFoundError:
         try:
-            fd = os.open(str(path), flags | os.O_CREAT | os.O_EXCL, 0o666)
+            fd = open_plain(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o666)
             os.fchmod(fd, 0o666)  # whatever the umask
         except FileExistsError:
-            fd = os.open(str(path), flags)  # another push was just faster
-    found = os.fstat(fd)
-    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
-        os.close(fd)
-        raise OSError(errno.EINVAL, "not a plain file", str(path))
+            fd = open_plain(path, os.O_RDWR)  # another push was just faster
     return fd
 
 
 def _read_holder(fd: int) -> Holder:
+    """Return who holds the lock of `fd`: unknown while it is just being written, or where it is nonsense."""
+    return _holder(_content(fd))
+
+
+def _content(fd: int) -> Dict[str, Any]:
+    """Return what a lock file says; empty where that is nonsense."""
     try:
-        return _holder(json.loads(os.pread(fd, 4096, 0).decode("utf-8")))
-    except (OSError, ValueError, KeyError, TypeError):
-        # The holder is just writing it, or is an older agent.
-        return Holder("unknown")
+        value = json.loads(os.pread(fd, CONTENT_LIMIT_BYTES, 0).decode("utf-8"))
+    except (OSError, ValueError, RecursionError):
+        return {}
+    return value if isinstance(value, dict) else {}
 
 
 def _holder(value: Dict[str, Any]) -> Holder:
-    until = value.get("until_unix_ns")
+    owner, reason = value.get("owner"), value.get("reason")
+    since, until = value.get("since_unix_ns"), value.get("until_unix_ns")
     return Holder(
-        _printable(str(value["owner"])),
-        int(value["since_unix_ns"]),
-        _printable(str(value.get("reason") or "")),
-        None if until is None else int(until),
+        (_printable(owner) if isinstance(owner, str) else "") or "unknown",
+        _count(since, TIME_LIMIT_NS),
+        _printable(reason) if isinstance(reason, str) else "",
+        _count(until, TIME_LIMIT_NS),
     )
+
+
+def _count(value: object, limit: int) -> Optional[int]:
+    """Return a whole number below `limit`, None for anything else (true and false are numbers in Python)."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < limit else None
 
 
 def _printable(text: str) -> str:

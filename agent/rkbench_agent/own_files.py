@@ -1,0 +1,54 @@
+"""Opening files that lie where others may have put something: no link is followed, nothing is waited for."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+from pathlib import Path
+from typing import Optional, Set
+
+
+def open_plain(path: Path, flags: int, mode: int = 0o600) -> int:
+    """Return a descriptor of the plain file of one name at `path`; raises OSError for anything else.
+
+    A symbolic link is not followed, a pipe or a device does not hold it up.
+    """
+    fd = os.open(str(path), flags | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, mode)
+    found = os.fstat(fd)
+    if not stat.S_ISREG(found.st_mode) or found.st_nlink != 1:
+        os.close(fd)
+        raise OSError(errno.EINVAL, "not a plain file", str(path))
+    return fd
+
+
+def open_own(path: Path, flags: int, mode: int = 0o600) -> int:
+    """Return a descriptor as `open_plain` does, of a file that nobody else may write; raises OSError."""
+    fd = open_plain(path, flags, mode)
+    if is_strangers(os.fstat(fd)):
+        os.close(fd)
+        raise PermissionError(errno.EPERM, "another user may write it", str(path))
+    return fd
+
+
+def read_own(path: Path) -> bytes:
+    """Return what the file holds; raises OSError as `open_own` does."""
+    with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+        return file.read()
+
+
+def is_strangers(found: os.stat_result) -> bool:
+    """Tell whether somebody else may write it: neither this user, nor root, nor who called sudo.
+
+    A group of this user's own number is the user alone, as Debian makes them. The boot script judges alike.
+    """
+    trusted = trusted_ids()
+    by_group = found.st_mode & stat.S_IWGRP and found.st_gid not in trusted
+    return found.st_uid not in trusted or bool(found.st_mode & stat.S_IWOTH or by_group)
+
+
+def trusted_ids() -> Set[int]:
+    """Return the user ids that may do here whatever we may."""
+    found = {0, os.geteuid()}
+    caller: Optional[str] = os.environ.get("SUDO_UID") if os.geteuid() == 0 else None
+    return found | {int(caller)} if caller and caller.isdigit() else found
