@@ -129,6 +129,35 @@ def test_rocket_is_known_by_each_of_its_signs(tmp_path: Path, path: str, text: b
     assert inspect_board(tmp_path, None)["npu_driver"] == "rocket"
 
 
+def test_rknpu_is_known_by_its_devfreq_which_rocket_has_not(tmp_path: Path) -> None:
+    put(tmp_path, "sys/class/devfreq/27700000.npu/cur_freq", b"300000000\n")
+    assert inspect_board(tmp_path, None)["npu_driver"] == "rknpu"
+
+
+@pytest.mark.parametrize(
+    ("line", "version"),
+    [
+        (b"[drm] Initialized rknpu 0.9.8 20240828 for 27700000.npu on minor 1\n", "0.9.8"),
+        (b"RKNPU 22000000.npu: RKNPU: Initialized RKNPU driver: v0.9.8 for 20240828\n", "0.9.8"),
+        (b"RKNPU fdab0000.npu: RKNPU: rknpu iommu is enabled, using iommu mode\n", None),
+    ],
+)
+def test_without_its_files_the_log_tells_the_version_of_the_driver(
+    tmp_path: Path, line: bytes, version: Optional[str]
+) -> None:
+    put(tmp_path, "dev/kmsg", line)
+    put(tmp_path, "dev/rknpu")
+    assert read_environment(tmp_path, None, tmp_path / "cache").driver_version == version
+
+
+@pytest.mark.parametrize(
+    ("name", "iommu"), [("iommu_group/type", True), ("subsystem/drivers_probe", False), ("uevent", None)]
+)
+def test_without_a_log_sysfs_tells_of_the_iommu(tmp_path: Path, name: str, iommu: Optional[bool]) -> None:
+    put(tmp_path, f"sys/bus/platform/devices/fdab0000.npu/{name}")
+    assert inspect_board(tmp_path, None)["iommu"] is iommu
+
+
 def test_rknpu_without_a_node_or_debugfs_is_known_by_its_device(tmp_path: Path) -> None:
     put(tmp_path, "sys/bus/platform/devices/22000000.npu/uevent", b"DRIVER=RKNPU\n")
     assert inspect_board(tmp_path, None)["npu_driver"] == "rknpu"

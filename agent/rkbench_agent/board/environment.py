@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import List, Optional, Sequence
 
 from rkbench_agent.board.clocks import Devfreq, cpu_governors, ddr_clock_hz
-from rkbench_agent.board.inspection import inspect_board
+from rkbench_agent.board.inspection import inspect_board, logged_driver_version
 from rkbench_agent.board.libraries import find_library, read_library_version
 from rkbench_agent.board.memory import meminfo
 from rkbench_agent.board.system_files import SystemFiles, read_text
@@ -49,7 +49,7 @@ def read_environment(root: Path, runtime: Optional[str], cache: Optional[Path] =
         compatible=compatible or None,
         kernel=kernel_release(files),
         architecture=platform.machine() if real else _architecture(root),
-        driver_version=driver_version(files),
+        driver_version=driver_version(files) or (logged_driver_version(root) if cache is not None else None),
         runtime=runtime,
         runtime_version=read_library_version(library) if library else None,
         runtime_path=str(library) if library else None,

@@ -6,6 +6,7 @@ import grp
 import importlib.util
 import os
 import pwd
+import re
 import sys
 from functools import lru_cache, partial
 from pathlib import Path
@@ -16,7 +17,7 @@ from rkbench_agent.board.elf import identify_library
 from rkbench_agent.board.kernel_log import KernelLog
 from rkbench_agent.board.libraries import find_libraries, read_library_version
 from rkbench_agent.board.memory import meminfo
-from rkbench_agent.board.npu import find_nodes, find_npus, npu_driver
+from rkbench_agent.board.npu import find_nodes, is_behind_iommu, npu_driver
 from rkbench_agent.board.sensors import npu_core_loads, temperatures
 from rkbench_agent.board.system_files import SystemFiles, find_devfreq, read_text
 from rkbench_agent.wire.board import DeviceNode, GovernorFile, Library
@@ -26,6 +27,9 @@ from rkbench_agent.wire.words import CPU, DDR, NPU
 MODULES = ("rknnlite", "numpy", "psutil", "ruamel")
 #: RKNNLite looks for these as soon as there is a /.dockerenv.
 CONTAINER_NEEDS = ("dev/dri/renderD129", "proc/device-tree/compatible", "usr/lib/librknnrt.so")
+
+#: `[drm] Initialized rknpu 0.9.8 20240828 for ...`; without DRM `Initialized RKNPU driver: v0.9.8`.
+_CAME_UP = re.compile(r"Initialized rknpu (?:driver: v?)?(\d+(?:\.\d+)+)", re.IGNORECASE)
 
 
 def inspect_board(root: Path, cache_folder: Optional[Path]) -> Dict[str, Any]:
@@ -106,8 +110,16 @@ def _iommu(root: Path, kernel: Optional[List[str]]) -> Optional[bool]:
     for line in reversed(kernel or []):
         if "RKNPU" in line and "iommu mode" in line:
             return "non-iommu mode" not in line
-    npus = find_npus(root)
-    return (npus[0] / "iommu_group").exists() if npus else None
+    return is_behind_iommu(root)
+
+
+def logged_driver_version(root: Path) -> Optional[str]:
+    """Return the version with which the driver came up, as far as the kernel's log goes back."""
+    for line in reversed(_kernel_lines(root, from_boot=bool(find_nodes(root))) or []):
+        found = _CAME_UP.search(line)
+        if found:
+            return found.group(1)
+    return None
 
 
 def _governor_files(root: Path) -> Iterator[GovernorFile]:

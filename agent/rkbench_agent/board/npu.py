@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Dict, List, Optional, Tuple
 
-from rkbench_agent.board.system_files import read_text
+from rkbench_agent.board.system_files import find_devfreq, read_text
 
 #: Whatever the SoC, its node in the device tree is called npu, and the device ADDRESS.npu.
 DEVICES = "sys/bus/platform/devices"
@@ -23,7 +23,12 @@ def npu_driver(root: Path) -> Optional[str]:
         if (root / name).exists():
             return RKNPU
     drivers = {_driver(device / "uevent") for device in find_npus(root)}
-    if "RKNPU" in drivers or any(kind.startswith("drm") for kind, _ in find_nodes(root)):
+    # Rocket has no devfreq.
+    if (
+        "RKNPU" in drivers
+        or find_devfreq(root, "npu")
+        or any(kind.startswith("drm") for kind, _ in find_nodes(root))
+    ):
         return RKNPU
     accel = read_text(root / "sys/class/accel/accel0/device/uevent") or ""
     told = "DRIVER=rocket" in accel or "MODALIAS=platform:rknn" in accel.splitlines()
@@ -33,6 +38,16 @@ def npu_driver(root: Path) -> Optional[str]:
 def find_npus(root: Path) -> List[Path]:
     """Return the NPU's devices on the platform bus: one of the vendor's driver, one a core of rocket's."""
     return sorted((root / DEVICES).glob("*.npu"))
+
+
+def is_behind_iommu(root: Path) -> Optional[bool]:
+    """Return whether sysfs shows the NPU in an IOMMU's group; None where it shows no whole device."""
+    for npu in find_npus(root):
+        if (npu / "iommu_group").exists():
+            return True
+        if (npu / "subsystem").exists():  # what every device has
+            return False
+    return None
 
 
 def find_nodes(root: Path) -> List[Tuple[str, Path]]:

@@ -47,7 +47,8 @@ def _memory(environment: Environment) -> Iterator[Check]:
     if environment.npu_driver != "rknpu":
         return
     total, free = environment.cma_total_bytes, environment.cma_free_bytes
-    cma = f"CMA {format_bytes(free)} free of {format_bytes(total)}" if total else "no CMA"
+    nothing = "no CMA" if environment.memory_total_bytes else "CMA unknown"
+    cma = f"CMA {format_bytes(free)} free of {format_bytes(total)}" if total else nothing
     if environment.iommu:
         yield Check("iommu", OK, "NPU memory", "through the IOMMU: any free memory will do")
     elif environment.iommu is None:
@@ -95,7 +96,7 @@ def _sensors(environment: Environment) -> Iterator[Check]:
         return
     missing = ", ".join(_why(environment, name) for name in absent)
     found = f"{', '.join(there) or 'none'}; not readable: {missing}"
-    yield Check("sensors", WARN, "sensors", found, _readable(environment, absent) if there else "")
+    yield Check("sensors", WARN, "sensors", found, _readable(environment, absent))
 
 
 def _why(environment: Environment, name: str) -> str:
@@ -106,7 +107,7 @@ def _why(environment: Environment, name: str) -> str:
 
 def _readable(environment: Environment, absent: Sequence[str]) -> str:
     """Return how to read the load and the memory's clock: vendor kernels have them in debugfs."""
-    if environment.npu_driver == "rocket" or not {"npu_load", "ddr_clock"} & set(absent):
+    if environment.npu_driver != "rknpu" or not {"npu_load", "ddr_clock"} & set(absent):
         return ""
     if environment.is_root:
         return "mount -t debugfs none /sys/kernel/debug"
