@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from bench_command import run_bench
 from rkbench.boards.ssh.connection import connect
-from rkbench.errors import AuthenticationError, HostKeyError
+from rkbench.errors import AuthenticationError, ConnectError, HostKeyError
 from rkbench.files import local_file
 from rkbench.session import open_session
 from sshd import Sshd
@@ -110,3 +110,15 @@ def test_a_key_that_the_board_does_not_know_is_refused(sshd: Sshd, start_sshd: C
     with pytest.raises(AuthenticationError, match="accepted no key") as refusal:
         connect(replace(sshd.board, identity_files=(other.client_key,)))
     assert "ssh-copy-id" in refusal.value.hint
+
+
+@pytest.mark.parametrize(
+    "weak", ["Ciphers 3des-cbc", "Ciphers aes128-cbc", "MACs hmac-md5", "MACs hmac-sha1-96"]
+)
+def test_a_server_with_weak_ciphers_or_macs_only_is_refused(
+    start_sshd: Callable[..., Sshd], weak: str
+) -> None:
+    more = f"{weak}\nCiphers aes128-ctr" if weak.startswith("MACs") else weak  # GCM needs no MAC
+    with pytest.raises(ConnectError, match="no algorithm in common") as error:
+        connect(start_sshd(more=more).board)
+    assert "hmac-md5" in error.value.hint

@@ -91,3 +91,37 @@ def test_a_key_in_any_file_is_enough(tmp_path: Path, key: paramiko.PKey) -> None
 def test_a_home_that_is_no_folder_has_no_keys_on_record() -> None:
     """Services and containers set HOME to /dev/null."""
     assert recorded_keys("desk", 22, [Path("/dev/null/.ssh/known_hosts")]) == ()
+
+
+@pytest.mark.parametrize("names", ["rock", "*", "rock,other", "[rock]:22*", "r?ck"])
+@pytest.mark.parametrize("port", [22, 2222])
+def test_a_revoked_key_is_refused_though_it_is_listed_as_well(
+    tmp_path: Path, key: paramiko.PKey, names: str, port: int
+) -> None:
+    if names.startswith("[") and port == 22:
+        names = "rock"
+    file = tmp_path / "known_hosts"
+    file.write_text(f"@revoked {names} {key.get_name()} {key.get_base64()}\n")
+    record_host_key(file, "rock", port, key)
+    recorded = recorded_keys("rock", port, [file])
+    with pytest.raises(HostKeyError, match="@revoked"):
+        check_host_key(key, recorded, board="b", address="rock", host="rock", port=port)
+
+
+def test_a_revoked_key_of_another_host_or_another_key_changes_nothing(
+    tmp_path: Path, key: paramiko.PKey
+) -> None:
+    old = _new_key(tmp_path / "old")
+    file = tmp_path / "known_hosts"
+    lines = (("other", key), ("rock", old))
+    file.write_text("".join(f"@revoked {name} {of.get_name()} {of.get_base64()}\n" for name, of in lines))
+    record_host_key(file, "rock", 22, key)
+    recorded = recorded_keys("rock", 22, [file])
+    check_host_key(key, recorded, board="b", address="rock", host="rock", port=22)
+    assert key_algorithms(recorded, ("ssh-ed25519",)) == ("ssh-ed25519",)
+
+
+def test_a_certificate_authority_makes_no_key_known(tmp_path: Path, key: paramiko.PKey) -> None:
+    file = tmp_path / "known_hosts"
+    file.write_text(f"@cert-authority * {key.get_name()} {key.get_base64()}\n")
+    assert recorded_keys("rock", 22, [file]) == ()

@@ -16,6 +16,7 @@ from paramiko.ssh_exception import IncompatiblePeer
 from rkbench.boards.address import parse_address
 from rkbench.boards.model import Board
 from rkbench.boards.ssh import host_keys
+from rkbench.boards.ssh.algorithms import keep_strong
 from rkbench.boards.ssh.auth import Ask, authenticate
 from rkbench.boards.ssh.config import Destination, resolve_destination
 from rkbench.boards.ssh.dial import dial, expect_banner
@@ -24,8 +25,6 @@ from rkbench.errors import ConnectError, HostKeyError
 
 CONNECT_TIMEOUT_S = 10.0
 KEEPALIVE_S = 5
-#: Fastest first: with AES instructions GCM needs half the time of CTR and HMAC.
-CIPHERS = ("aes128-gcm@openssh.com", "aes256-gcm@openssh.com")
 
 
 def connect(board: Board, *, timeout_s: float = CONNECT_TIMEOUT_S, ask: Ask | None = None) -> SshTransport:
@@ -73,7 +72,7 @@ def _handshake(
     transport = paramiko.Transport(_stream(board, destination, timeout_s, resources, ask))
     resources.callback(_close, transport)
     options = transport.get_security_options()
-    options.ciphers = CIPHERS + tuple(name for name in options.ciphers if name not in CIPHERS)
+    keep_strong(options)
     files = (*host_keys.SYSTEM_KNOWN_HOSTS, *destination.known_hosts_files)
     recorded = host_keys.recorded_keys(destination.key_name, destination.port, files) if verify else ()
     if recorded:
@@ -147,7 +146,8 @@ def _start(transport: paramiko.Transport, board: Board, place: str, timeout_s: f
             ) from error
         raise ConnectError(
             f"board {board.name!r}: {place} and this host have no algorithm in common: {error}",
-            hint="the board's SSH server is too old or restricted; see ssh -v",
+            hint="ciphers and MACs that OpenSSH no longer offers by itself (3des-cbc, aes-cbc, hmac-md5,\n"
+            "*-96) are refused; update the board's SSH server, or widen its Ciphers and MACs; see ssh -v",
         ) from error
     except (paramiko.SSHException, EOFError, OSError) as error:
         raise ConnectError(

@@ -1,11 +1,13 @@
 """Host keys: which are on record, and what it means when a board shows another one.
 
 Read are OpenSSH's own files and the project's, which `bench boards add` writes. Nothing is ever
-accepted or recorded by itself. Lines with markers (@cert-authority, @revoked) are not supported.
+accepted or recorded by itself. A key on a line marked @revoked is refused, whatever other lines say.
+Lines marked @cert-authority make nothing known: certificates of hosts are not supported.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,15 +21,17 @@ from rkbench.files import write_whole
 
 #: The public key by which a server is known.
 HostKey = paramiko.PKey
+_REVOKED = "@revoked"
 SYSTEM_KNOWN_HOSTS = (Path("~/.ssh/known_hosts"), Path("/etc/ssh/ssh_known_hosts"))
 
 
 @dataclass(frozen=True)
 class RecordedKey:
-    """A key on record for a host, and the file that says so."""
+    """A key on record for a host, and the file that says so; `revoked`: never to be believed again."""
 
     key: HostKey
     file: Path
+    revoked: bool = False
 
 
 def host_name(host: str, port: int) -> str:
@@ -53,8 +57,10 @@ def recorded_keys(host: str, port: int, files: Iterable[Path]) -> tuple[Recorded
                 f"{path} cannot be read: {error.strerror}",
                 hint=f"as you: ls -l {path}; ssh must read it, too",
             ) from error
-        keys = (_key_for(name, line.strip()) for line in lines)
-        found += [RecordedKey(key, path) for key in keys if key is not None]
+        for line in map(str.strip, lines):
+            revoked, key = line.startswith(_REVOKED), _key_for(name, host, line)
+            if key is not None:
+                found.append(RecordedKey(key, path, revoked))
     return tuple(found)
 
 
@@ -63,16 +69,27 @@ def key_algorithms(recorded: Iterable[RecordedKey], offered: Iterable[str]) -> t
 
     Asking for these only keeps a server with several keys from showing one that is not on record.
     """
-    types = {entry.key.get_name() for entry in recorded}
+    recorded = tuple(recorded)
+    valid = [entry for entry in recorded if not entry.revoked] or recorded
+    types = {entry.key.get_name() for entry in valid}
     return tuple(name for name in offered if ("ssh-rsa" if name.startswith("rsa-sha2") else name) in types)
 
 
 def check_host_key(
     key: HostKey, recorded: tuple[RecordedKey, ...], *, board: str, address: str, host: str, port: int
 ) -> None:
-    """Raise HostKeyError unless `key` is on record."""
-    if any(entry.key.asbytes() == key.asbytes() for entry in recorded):
+    """Raise HostKeyError unless `key` is on record, and nowhere revoked."""
+    known = [entry for entry in recorded if entry.key.asbytes() == key.asbytes()]
+    revoked = next((entry for entry in known if entry.revoked), None)
+    if revoked is not None:
+        raise HostKeyError(
+            f"board {board!r}: {host}:{port} shows a host key that {revoked.file} marks @revoked "
+            f"({_described(key)})",
+            hint="somebody may have that key: make a new one (ssh-keygen -A there) and add it again",
+        )
+    if known:
         return
+    recorded = tuple(entry for entry in recorded if not entry.revoked)
     if not recorded:
         raise HostKeyError(
             f"board {board!r}: the host key of {host}:{port} is unknown ({_described(key)})",
@@ -117,11 +134,14 @@ def _write(file: Path, lines: Sequence[str]) -> None:
         ) from error
 
 
-def _key_for(name: str, line: str) -> HostKey | None:
+def _key_for(name: str, host: str, line: str) -> HostKey | None:
     """Return the key of a known-hosts line if it is for `name`; a line that is damaged is for nobody.
 
-    (paramiko.HostKeys.load raises on some damaged lines, and hides all but one key of a type.)
+    (paramiko.HostKeys.load raises on some damaged lines, and hides all but one key of a type.) What is
+    revoked is so for `host` at any port, by patterns too, which paramiko does not read.
     """
+    revoked = line.startswith(_REVOKED)
+    line = line[len(_REVOKED) :].lstrip() if revoked else line
     if not line or line[0] in "#@":
         return None
     try:
@@ -133,7 +153,16 @@ def _key_for(name: str, line: str) -> HostKey | None:
     known = paramiko.HostKeys()
     for listed in entry.hostnames:
         known.add(listed, entry.key.get_name(), entry.key)
-    return entry.key if known.check(name, entry.key) else None
+    if revoked and any(_fits(listed, asked) for asked in (host, name) for listed in entry.hostnames):
+        return entry.key
+    names = (name, host) if revoked else (name,)
+    return entry.key if any(known.check(asked, entry.key) for asked in names) else None
+
+
+def _fits(pattern: str, name: str) -> bool:
+    """Return whether a pattern of OpenSSH (`*` and `?`) means `name`; what is excepted (`!`) is not."""
+    wild = re.escape(pattern).replace(r"\*", ".*").replace(r"\?", ".")
+    return re.fullmatch(wild, name, re.IGNORECASE) is not None
 
 
 def _described(key: HostKey) -> str:
