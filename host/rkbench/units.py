@@ -10,16 +10,13 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from rkbench_agent.wire.text import printable as printable
+
 from rkbench.errors import UsageError
 
 #: Stands before every number that no real board measured.
 MARK = "≈"
 UNKNOWN = "–"
-
-
-def printable(text: str) -> str:
-    """Return text without control characters: names come from files, and a terminal obeys escapes."""
-    return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)
 
 
 def format_bytes(value: float | None) -> str:

@@ -8,9 +8,11 @@ from typing import Any, Iterable, Tuple
 
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import CollectorRegistry
+from rkbench_web.labels import EscapedLabels
 from rkbench_web.server import Application, BoundedServer, answer, parse_address
 
 from rkbench_agent.errors import ListenError
+from rkbench_agent.wire.text import printable
 
 MAX_CLIENTS = 32
 _log = logging.getLogger("rkbench-exporter")
@@ -48,11 +50,13 @@ def parse_listen(text: str) -> Tuple[str, int]:
 def metrics_app(registry: CollectorRegistry, identity: str) -> Application:
     """Return the WSGI application: /metrics, and `identity` at /-/healthy."""
 
+    shown: Any = EscapedLabels(registry, printable)
+
     def app(environ: Any, start_response: Any) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "")
         if path == "/metrics":
             encode, content_type = choose_encoder(environ.get("HTTP_ACCEPT", ""))
-            return answer(start_response, "200 OK", content_type, encode(registry))
+            return answer(start_response, "200 OK", content_type, encode(shown))
         if path == "/-/healthy":
             return answer(start_response, "200 OK", "text/plain; charset=utf-8", f"{identity}\n".encode())
         text = f"{identity}: the metrics are at /metrics\n".encode()

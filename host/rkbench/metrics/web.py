@@ -13,12 +13,14 @@ from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, InfoM
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector, CollectorRegistry
+from rkbench_web.labels import EscapedLabels
 from rkbench_web.server import BoundedServer, answer
 
 from rkbench import __version__
 from rkbench.errors import UsageError
 from rkbench.metrics.discovery import Targets
 from rkbench.metrics.results import StoreCollector
+from rkbench.units import printable
 
 MAX_CLIENTS = 64
 _PLAIN = "text/plain; charset=utf-8"
@@ -46,6 +48,7 @@ class App:
         self._results = results
         self._targets = targets
         self.registry = CollectorRegistry(auto_describe=False)
+        self._shown: Any = EscapedLabels(self.registry, printable)
         for collector in (results, targets, HostCollector()):
             self.registry.register(collector)
 
@@ -56,7 +59,7 @@ class App:
     def _answer(self, path: str, accept: str) -> Answer:
         if path == "/metrics":
             encode, content_type = choose_encoder(accept)
-            return "200 OK", content_type, encode(self.registry)
+            return "200 OK", content_type, encode(self._shown)
         if path == "/sd":
             return "200 OK", "application/json", json.dumps(self._targets.targets(), indent=1).encode()
         if path == "/-/healthy":
@@ -69,7 +72,9 @@ class App:
         problem = self._results.problem()
         if problem is None:
             return "200 OK", _PLAIN, b"rkbench is ready\n"
-        text = f"not ready: {problem.message}\n{problem.hint}\n"
+        text = "".join(
+            f"{printable(line)}\n" for line in (f"not ready: {problem.message}", *problem.hint.split("\n"))
+        )
         return "503 Service Unavailable", _PLAIN, text.encode()
 
 
