@@ -37,6 +37,28 @@ def read_own(path: Path) -> bytes:
         return file.read()
 
 
+def write_own(path: Path, data: bytes) -> None:
+    """Have `data` in the file at `path`, whole and on the disk, or what was there before; raises OSError."""
+    partial = path.with_name(path.name + ".part")
+    if os.path.lexists(str(partial)):
+        partial.unlink()
+    with os.fdopen(open_own(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL), "wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
+    partial.replace(path)
+    sync_folder(path.parent)
+
+
+def sync_folder(folder: Path) -> None:
+    """Have the names in `folder` on the disk."""
+    descriptor = os.open(str(folder), os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def is_strangers(found: os.stat_result) -> bool:
     """Tell whether somebody else may write it: neither this user, nor root, nor who called sudo.
 

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import fcntl
+import json
 import os
 import random
 import select
 import shutil
 import signal
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Dict, List
+from typing import Callable, Dict, Iterator, List
 
 import pytest
-from agent_bench import TREES, AgentProcess, Bench, of_kind, wait_until_gone
+from agent_bench import DEADLINE_S, TREES, AgentProcess, Bench, of_kind, wait_until_gone
 from rkbench_agent.board import pin_plan
 from rkbench_agent.board.guard import STATE
 from rkbench_agent.board.pin_plan import Domain, Write, apply, big_cpus, plan_pin, read_domains
@@ -80,6 +83,14 @@ def kill_all(agent: AgentProcess) -> None:
     agent.wait()
 
 
+def kill_guard_and_all(bench: Bench, agent: AgentProcess) -> None:
+    """Kill the guard, and all the others before they see that."""
+    agent.process.send_signal(signal.SIGSTOP)
+    for pid in guards_of(bench):
+        os.kill(pid, signal.SIGKILL)
+    kill_all(agent)
+
+
 def _cmdline(pid: int) -> bytes:
     try:
         return Path(f"/proc/{pid}/cmdline").read_bytes()
@@ -136,7 +147,9 @@ def test_only_files_that_set_clocks_are_ever_written(tmp_path: Path) -> None:
     (tmp_path / "etc/passwd").write_text("root")
     assert pin_plan.restore(tmp_path, [Write("etc/passwd", "evil")]) == ["etc/passwd"]
     assert (tmp_path / "etc/passwd").read_text() == "root"
-    assert not pin_plan.is_ours(f"{NPU}/../../../../etc/passwd")
+    assert not pin_plan.is_ours(Write(f"{NPU}/../../../../etc/passwd", "1"))
+    assert not pin_plan.is_ours(Write(f"{NPU}/governor", "a\n* * * * * root evil"))
+    assert pin_plan.is_ours(Write(f"{NPU}/governor", "rknpu_ondemand"))
 
 
 def test_a_domain_without_performance_falls_back_to_its_limits(board: Bench) -> None:
@@ -275,9 +288,7 @@ def test_what_a_killed_guard_left_is_given_back_by_the_next_start(
     agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=board.behaviour(hang={"stage": "inference"}))
     agent.send(board.plan(board.spec(), pin=True))
     assert agent.until(Pinning).pinned
-    for pid in guards_of(board):
-        os.kill(pid, signal.SIGKILL)
-    kill_all(agent)
+    kill_guard_and_all(board, agent)
     assert clocks(board.root) != before
     told = start().until(BoardCaveat).caveat
     assert told == caveat("clocks_restored", "restored the clocks that an earlier push had left pinned")
@@ -291,9 +302,7 @@ def test_a_clock_that_cannot_be_given_back_is_a_doubt_about_every_run(
     agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=board.behaviour(hang={"stage": "inference"}))
     agent.send(board.plan(board.spec(), pin=True))
     assert agent.until(Pinning).pinned
-    for pid in guards_of(board):
-        os.kill(pid, signal.SIGKILL)
-    kill_all(agent)
+    kill_guard_and_all(board, agent)
     (board.root / DDR / "governor").unlink()
     (board.root / DDR / "governor").symlink_to("/proc/version")  # can be read, takes nothing
     told = start().until(BoardCaveat).caveat
@@ -318,6 +327,71 @@ def test_a_guard_that_is_killed_meanwhile_is_a_caveat_and_leaves_nothing(
     assert clocks(board.root) == before
 
 
+@pytest.mark.parametrize("domain", [f"{NPU}/governor", f"{CPU}/policy4/scaling_governor"])
+def test_a_guard_that_dies_while_it_writes_has_set_nothing_for_good(
+    board: Bench, start: Callable[..., AgentProcess], domain: str
+) -> None:
+    before = clocks(board.root)
+    agent = start()
+    agent.until(Environment)
+    with held_up_writes(board.root / domain) as await_write:
+        agent.send(board.plan(board.spec("a"), pin=True))
+        await_write()
+        for pid in guards_of(board):
+            os.kill(pid, signal.SIGKILL)
+    told = agent.until(Pinning)
+    assert (told.pinned, told.restored) == (False, True)
+    assert told.message == "the guard was killed while it set the clocks; the clocks were given back"
+    assert clocks(board.root) == before
+    caveats = {caveat.code: caveat.message for caveat in agent.until(Finished).caveats}
+    assert caveats["not_pinned"] == f"the clocks were not pinned: {told.message}"
+    assert agent.until(Pinning).restored is True
+    assert not (board.cache / STATE).exists()
+
+
+@contextmanager
+def held_up_writes(path: Path) -> Iterator[Callable[[], None]]:
+    """Let whoever opens `path` to write it wait until the end; yield what returns once somebody does."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGIO})
+    fd = os.open(str(path), os.O_RDONLY)
+    try:
+        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+
+        def await_write() -> None:
+            assert signal.sigtimedwait({signal.SIGIO}, DEADLINE_S) is not None, "nobody wrote"
+
+        yield await_write
+    finally:
+        os.close(fd)
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        {"root": "{elsewhere}", "settings": [[f"{NPU}/governor", "evil"]]},
+        {"root": "{root}", "settings": [["etc/cron.d/x", "evil"], [f"{NPU}/../../../etc/cron.d/x", "evil"]]},
+        {"root": "{root}", "settings": [[f"{NPU}/governor", "evil\n* * * * * root sh"]]},
+        {"root": 1, "settings": 2},
+        [],
+        "x",
+    ],
+)
+def test_a_planted_state_leads_no_write_anywhere_else(
+    board: Bench, start: Callable[..., AgentProcess], tmp_path: Path, document: object
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    (elsewhere / NPU).mkdir(parents=True)
+    (elsewhere / NPU / "governor").write_text("precious")
+    before = clocks(board.root)
+    text = json.dumps(document).replace("{elsewhere}", str(elsewhere)).replace("{root}", str(board.root))
+    (board.cache / STATE).write_text(text)
+    start().until(Environment)
+    assert clocks(board.root) == before
+    assert (elsewhere / NPU / "governor").read_text() == "precious"
+    assert not (board.root / "etc/cron.d/x").exists()
+
+
 def test_what_was_pinned_before_a_reboot_is_not_written_again(
     board: Bench, start: Callable[..., AgentProcess]
 ) -> None:
@@ -327,9 +401,7 @@ def test_what_was_pinned_before_a_reboot_is_not_written_again(
     agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=board.behaviour(hang={"stage": "inference"}))
     agent.send(board.plan(board.spec(), pin=True))
     assert agent.until(Pinning).pinned
-    for pid in guards_of(board):
-        os.kill(pid, signal.SIGKILL)
-    kill_all(agent)
+    kill_guard_and_all(board, agent)
     boot_id.write_text("second\n")
     (board.root / NPU / "governor").write_text("simple_ondemand\n")
     start().until(Environment)

@@ -34,6 +34,7 @@ from rkbench_agent.board.pin_plan import (
 )
 from rkbench_agent.board.system_files import read_text
 from rkbench_agent.errors import PinRefusedError
+from rkbench_agent.own_files import open_own, read_own, write_own
 
 STATE, LOCK = "pinned.json", "pin.lock"
 #: So long a guard waits for the one before it, which restores in milliseconds.
@@ -58,7 +59,7 @@ class PinFile:
 
     def __enter__(self) -> PinFile:
         self._cache.mkdir(parents=True, exist_ok=True)
-        fd = os.open(str(self._cache / LOCK), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        fd = open_own(self._cache / LOCK, os.O_RDWR | os.O_CREAT)
         deadline = time.monotonic() + self._wait_s
         while True:
             try:
@@ -81,7 +82,7 @@ class PinFile:
         os.close(self._lock_fd)
 
     def remember(self, settings: Sequence[Write]) -> None:
-        """Keep the old values on disk; the first value that is known of a file stays."""
+        """Keep the old values on disk, synced; the first value that is known of a file stays."""
         for path, value in settings:
             self._settings.setdefault(path, value)
         document = {
@@ -89,12 +90,7 @@ class PinFile:
             "boot_id": _boot_id(self._root),
             "settings": list(self._settings.items()),
         }
-        partial = self._cache / (STATE + ".part")
-        with partial.open("w") as file:
-            json.dump(document, file)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self._cache / STATE)
+        write_own(self._cache / STATE, json.dumps(document).encode("utf-8"))
 
     def restore(self) -> List[str]:
         """Give back what was remembered; return the paths that could not be. Then they stay remembered."""
@@ -110,8 +106,8 @@ class PinFile:
         if left is None:
             return None
         root, boot_id, settings = left
-        if boot_id != _boot_id(root) or not root.is_dir():
-            self._forget()  # the board has booted since, or the virtual board is gone
+        if root != self._root or boot_id != _boot_id(root):
+            self._forget()  # another (virtual) board had it, or this one has booted since
             return None
         failed = restore(root, settings)
         if not failed:
@@ -212,9 +208,9 @@ def _boot_id(root: Path) -> Optional[str]:
 def _read_state(path: Path) -> Optional[Tuple[Path, Optional[str], List[Write]]]:
     """Return root, boot id and old values; None where there is no file, or none that can be trusted."""
     try:
-        value = json.loads(path.read_bytes().decode("utf-8"))
+        value = json.loads(read_own(path).decode("utf-8"))
         settings = [Write(str(name), str(old)) for name, old in value["settings"]]
         root = Path(value["root"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return None
-    return root, value.get("boot_id"), [write for write in settings if is_ours(write.path)]
+    return root, value.get("boot_id"), [write for write in settings if is_ours(write)]

@@ -26,8 +26,10 @@ BIG_RATIO = 0.9
 RESTORE_ROUNDS = 3
 _OURS = re.compile(
     r"sys/class/devfreq/[\w.:-]+/(governor|min_freq|max_freq|userspace/set_freq)"
-    r"|sys/devices/system/cpu/cpufreq/policy\d+/scaling_(governor|min_freq|max_freq|setspeed)"
+    r"|sys/devices/system/cpu/cpufreq/policy\d+/scaling_(governor|min_freq|max_freq|setspeed)",
+    re.ASCII,
 )
+_VALUE = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 class Write(NamedTuple):
@@ -118,9 +120,10 @@ def command_of(steps: Sequence[PinStep]) -> str:
     return "sudo sh -c '" + "; ".join(f"echo {value} > /{path}" for path, value in writes) + "'"
 
 
-def is_ours(path: str) -> bool:
-    """Tell whether a path is one that pinning may ever write to."""
-    return _OURS.fullmatch(path) is not None and ".." not in path
+def is_ours(write: Write) -> bool:
+    """Tell whether it is a file that pinning may ever write to, and a value that such a file may hold."""
+    is_path = _OURS.fullmatch(write.path) is not None and ".." not in write.path
+    return is_path and _VALUE.fullmatch(write.value) is not None
 
 
 def apply(root: Path, steps: Sequence[PinStep], remember: Callable[[Sequence[Write]], None]) -> List[Write]:
@@ -242,7 +245,7 @@ def _write_all(root: Path, writes: Sequence[Write]) -> Optional[str]:
 
 def _write(root: Path, write: Write) -> Optional[str]:
     """Write one file that is there, and read it back; return what went wrong, or None."""
-    if not is_ours(write.path):
+    if not is_ours(write):
         return f"/{write.path} is none of the files that set clocks"
     path = root / write.path
     try:

@@ -8,6 +8,7 @@ import select
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import IO, Any, Callable, Dict, List, Optional
 
@@ -63,6 +64,8 @@ class Pin:
         self._timer = self._loop.start(self._beat_s, self._beat)
         self._await(lambda: bool(self._answers))
         self.pinning = self._judge_start()
+        if not self._open and not self._answers:
+            self.pinning = self._without_guard("the guard was killed while it set the clocks", 0.0)
         return self.pinning
 
     def end(self) -> Pinning:
@@ -82,8 +85,10 @@ class Pin:
             process.wait(ANSWER_LIMIT_S)
         except subprocess.TimeoutExpired:
             pass  # it hangs in a write of sysfs; it restores when the kernel lets it go
-        if self.pinning.pinned:
+        if self._has_restored():
             self.pinning = self._judge_end()
+        elif self.pinning.restored is not True:
+            self.pinning = self._without_guard(self.pinning.message or "the guard was killed", LOCK_WAIT_S)
         return self.pinning
 
     def caveats(self) -> List[Caveat]:
@@ -120,20 +125,24 @@ class Pin:
         return Pinning(pinned=False, message=message, command=answer.get("command", ""))
 
     def _judge_end(self) -> Pinning:
-        failed: Optional[List[str]] = self._answers[-1].get("failed")
-        message = ""
-        if failed is None:
-            message, failed = "the guard was killed", self._restore_left()
-        if failed:
-            message = f"not restored: {', '.join(failed)}"
-        return Pinning(**dict(vars(self.pinning), restored=failed == [], message=message))
+        failed = self._answers[-1]["failed"]
+        if not self.pinning.pinned and not failed:
+            return self.pinning
+        message = f"not restored: {', '.join(failed)}" if failed else ""
+        return replace(self.pinning, restored=not failed, message=message)
 
-    def _restore_left(self) -> Optional[List[str]]:
-        """Give back what a killed guard left; return the paths that could not be, None if that failed too."""
+    def _has_restored(self) -> bool:
+        """Tell whether the guard came to its end: the last that it says is what could not be given back."""
+        return bool(self._answers) and "failed" in self._answers[-1]
+
+    def _without_guard(self, why: str, wait_s: float) -> Pinning:
+        """Give back what a guard that died had written, whenever that was, and say so."""
         try:
-            return settle(self._cache, self._root, LOCK_WAIT_S) or []
-        except OSError:
-            return None
+            failed = settle(self._cache, self._root, wait_s) or []
+        except OSError as error:
+            return replace(self.pinning, restored=False, message=f"{why}; not given back: {error}")
+        told = f"; not given back: {', '.join(failed)}" if failed else "; the clocks were given back"
+        return replace(self.pinning, restored=not failed, message=why + told)
 
     def _was_lost(self) -> bool:
         return self._process is not None and (not self._open or len(self._answers) > 1)
@@ -156,6 +165,8 @@ class Pin:
         if not data:
             self._loop.forget(self._process.stdout.fileno())
             self._open = False
+            if self.pinning.pinned and not self._has_restored():
+                self.pinning = self._without_guard("the guard was killed", 0.0)
         self._take(data)
 
     def _take(self, data: bytes) -> None:

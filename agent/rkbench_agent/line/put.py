@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List
 
 from rkbench_agent.errors import StorageError
 from rkbench_agent.line.storage import DISK_FULL, Cache, raise_storage, unlink
+from rkbench_agent.own_files import sync_folder
 from rkbench_agent.wire.words import SILENCE_LIMIT_S
 
 CHUNK_BYTES = 1 << 20
@@ -179,7 +180,7 @@ def _complete(partial: BinaryIO, hasher: Any, path: Path, target: Path) -> None:
         raise StorageError("damaged", f"what came has the digest {hasher.hexdigest()}, not {target.name}")
     os.fsync(partial.fileno())
     path.rename(target)
-    _sync_folder(target.parent)
+    sync_folder(target.parent)
 
 
 def _decoded(read: Callable[[int], bytes], codec: str) -> Iterator[bytes]:
@@ -212,11 +213,3 @@ def _enlarge_pipe(descriptor: int) -> None:
     except OSError as error:
         if error.errno not in (errno.EBADF, errno.EINVAL, errno.EPERM, errno.EBUSY, errno.ENOTTY):
             raise
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(str(folder), os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -131,7 +131,8 @@ class Pinning:
 
     `settings` maps paths of sysfs to what was written there, `clocks` says the same by part of the board.
     `big_cpus` are the CPUs that workers are placed on. `restored` is None as long as it is pinned. Without
-    `pinned`, nothing was changed: `message` says why, `command` what would have set it.
+    `pinned`, nothing stays changed (but where `restored` is False): `message` says why, `command` what would
+    have set it.
     """
 
     pinned: bool
