@@ -14,30 +14,34 @@ from pathlib import Path
 
 import paramiko
 import pytest
-from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL
+from paramiko.common import AUTH_FAILED, AUTH_SUCCESSFUL, OPEN_SUCCEEDED
 from ports import free_port
 from rkbench.boards.model import Board
 from rkbench.boards.ssh.connection import connect
 from rkbench.boards.ssh.host_keys import record_host_key
 from rkbench.boards.ssh.server import _new_key
-from rkbench.errors import AuthenticationError, ConnectError, HostKeyError
+from rkbench.boards.ssh.transport import SshTransport
+from rkbench.errors import AuthenticationError, ConnectError, ConnectionLostError, HostKeyError
 from rkbench.session import open_session
-from sshd import Sshd
+from sshd import Sshd, make_key
 
 LIMIT_S = 1.0
 
 
 @contextmanager
-def server_that_says(words: bytes | None) -> Iterator[int]:
-    """A port that greets with `words` (None: nothing, and stays open) and is no SSH server."""
+def server_that_says(*words: bytes | None) -> Iterator[int]:
+    """A port that greets with `words` one by one (None: nothing, and stays open) and is no SSH server."""
     with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as clients:
 
         def serve() -> None:
             client, _ = listener.accept()
             clients.enter_context(client)
-            if words is not None:
-                client.sendall(words)
-                client.close()
+            client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            for word in words:
+                if word is None:
+                    return
+                client.sendall(word)
+            client.close()
 
         thread = threading.Thread(target=serve)
         thread.start()
@@ -98,6 +102,24 @@ def test_a_port_that_is_no_ssh_server() -> None:
         assert "is no SSH server; it said b'220 ftp.example ready" in refused(at(port)).message
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        (b"S", b"SH-2.0-broken\r\n"),
+        (b"maintenance at noon\r\n", b"SSH-2.0-broken\r\n"),
+        (b"maintenance\r\nat noon\r\nS", b"SH-2.0-broken\r\n"),
+    ],
+)
+def test_a_banner_in_pieces_or_after_other_lines_is_waited_for(words: tuple[bytes, ...]) -> None:
+    with server_that_says(*words) as port:
+        assert "the SSH handshake with" in refused(at(port)).message
+
+
+def test_lines_that_no_banner_follows_are_no_ssh_server() -> None:
+    with server_that_says(b"hello\r\n", None) as port:
+        assert "is no SSH server; it said b'hello" in refused(at(port)).message
+
+
 def test_a_handshake_that_breaks_off() -> None:
     with server_that_says(b"SSH-2.0-broken\r\n") as port:
         assert "the SSH handshake with" in refused(at(port)).message
@@ -140,6 +162,86 @@ def test_a_passphrase_is_asked_for_only_where_somebody_can_type(sshd: Sshd) -> N
         connect(sshd.board, ask=lambda _: "secret").close()
 
 
+class _DeafServer(paramiko.ServerInterface):
+    """Logs everybody in, and does not answer one kind of request, whose name is `deaf_to`."""
+
+    def __init__(self, deaf_to: str) -> None:
+        self._deaf_to = deaf_to
+        self.over = threading.Event()
+
+    def _hold(self, request: str) -> None:
+        if request == self._deaf_to:
+            self.over.wait()
+
+    def get_allowed_auths(self, username: str) -> str:
+        return "publickey"
+
+    def check_auth_publickey(self, username: str, key: paramiko.PKey) -> int:
+        self._hold("login")
+        return AUTH_SUCCESSFUL
+
+    def check_channel_request(self, kind: str, chanid: int) -> int:
+        self._hold("channel")
+        return OPEN_SUCCEEDED
+
+    def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
+        self._hold("exec")
+        return False
+
+
+@contextmanager
+def deaf_server(folder: Path, deaf_to: str) -> Iterator[Board]:
+    """A board whose SSH server does not answer one kind of request."""
+    server = _DeafServer(deaf_to)
+    with serving(folder, server) as board:
+        yield board
+        server.over.set()
+
+
+@contextmanager
+def serving(folder: Path, server: paramiko.ServerInterface) -> Iterator[Board]:
+    """A board with `server` behind its port, for one connection; `folder/client` logs in there."""
+    key = _new_key(folder / "host_key")
+    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as open_:
+        port = listener.getsockname()[1]
+        record_host_key(folder / "known", "127.0.0.1", port, key)
+
+        def serve() -> None:
+            transport = paramiko.Transport(listener.accept()[0])
+            open_.callback(transport.close)
+            transport.add_server_key(key)
+            transport.start_server(event=threading.Event(), server=server)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        make_key(folder / "client", "ed25519")
+        with ssh_config(""):
+            yield replace(
+                at(port), known_hosts_files=(folder / "known",), identity_files=(folder / "client",)
+            )
+        thread.join()
+
+
+def test_a_login_without_an_answer_is_a_stalled_link_and_no_refused_key(tmp_path: Path) -> None:
+    with deaf_server(tmp_path, "login") as board:
+        error = refused(board)
+    assert not isinstance(error, AuthenticationError)
+    assert "stalled while logging in" in error.message
+
+
+def assert_no_command_starts(transport: SshTransport) -> None:
+    with pytest.raises(ConnectionLostError, match="no command can be started"):
+        transport.open(["true"])
+
+
+@pytest.mark.parametrize("deaf_to", ["channel", "exec"])
+def test_a_command_that_is_not_answered_is_waited_for_no_longer_than_the_limit(
+    tmp_path: Path, deaf_to: str
+) -> None:
+    with deaf_server(tmp_path, deaf_to) as board, connect(board, timeout_s=LIMIT_S) as transport:
+        assert_no_command_starts(transport)
+
+
 class _PasswordServer(paramiko.ServerInterface):
     def get_allowed_auths(self, username: str) -> str:
         return "password,publickey"
@@ -150,33 +252,19 @@ class _PasswordServer(paramiko.ServerInterface):
 
 @pytest.mark.parametrize("typed", ["right", "wrong", ""])
 def test_a_password_is_only_ever_typed_in(tmp_path: Path, typed: str) -> None:
-    key = _new_key(tmp_path / "host_key")
     asked: list[str] = []
 
     def ask(question: str) -> str:
         asked.append(question)
         return typed
 
-    with socket.create_server(("127.0.0.1", 0)) as listener, ExitStack() as open_:
-        port = listener.getsockname()[1]
-        record_host_key(tmp_path / "known", "127.0.0.1", port, key)
-
-        def serve() -> None:
-            transport = paramiko.Transport(listener.accept()[0])
-            open_.callback(transport.close)
-            transport.add_server_key(key)
-            transport.start_server(event=threading.Event(), server=_PasswordServer())
-
-        thread = threading.Thread(target=serve)
-        thread.start()
-        board = replace(at(port), known_hosts_files=(tmp_path / "known",))
-        with ssh_config(""):
-            if typed == "right":
-                connect(board, ask=ask).close()
-            else:
-                with pytest.raises(AuthenticationError):
-                    connect(board, ask=ask)
-        thread.join()
+    with serving(tmp_path, _PasswordServer()) as served:
+        board = replace(served, identity_files=())
+        if typed == "right":
+            connect(board, ask=ask).close()
+        else:
+            with pytest.raises(AuthenticationError):
+                connect(board, ask=ask)
     assert asked == ["password of root@127.0.0.1: "]
 
 

@@ -20,6 +20,7 @@ from rkbench.boards.ssh.algorithms import keep_strong
 from rkbench.boards.ssh.auth import Ask, authenticate
 from rkbench.boards.ssh.config import Destination, resolve_destination
 from rkbench.boards.ssh.dial import dial, expect_banner
+from rkbench.boards.ssh.failures import os_errors
 from rkbench.boards.ssh.transport import SshTransport
 from rkbench.errors import ConnectError, HostKeyError
 
@@ -35,9 +36,9 @@ def connect(board: Board, *, timeout_s: float = CONNECT_TIMEOUT_S, ask: Ask | No
     with ExitStack() as resources:
         destination = resolve_destination(board)
         transport = _handshake(board, destination, timeout_s, resources, ask)
-        authenticate(transport, destination, board.name, ask)
+        authenticate(transport, destination, board.name, ask, timeout_s)
         transport.set_keepalive(KEEPALIVE_S)
-        return SshTransport(board.name, transport, resources.pop_all())
+        return SshTransport(board.name, transport, resources.pop_all(), timeout_s)
     raise AssertionError("unreachable")
 
 
@@ -105,12 +106,12 @@ def _stream(
     hop = resolve_destination(jump)
     hop = replace(hop, jumps=tuple(before) or hop.jumps)
     transport = _handshake(jump, hop, timeout_s, resources, ask)
-    authenticate(transport, hop, jump.name, ask)
+    authenticate(transport, hop, jump.name, ask, timeout_s)
     try:
-        return transport.open_channel(
-            "direct-tcpip", (destination.host, destination.port), ("127.0.0.1", 0), timeout=timeout_s
-        )
-    except paramiko.SSHException as error:
+        with os_errors():
+            place = (destination.host, destination.port)
+            return transport.open_channel("direct-tcpip", place, ("127.0.0.1", 0), timeout=timeout_s)
+    except OSError as error:
         raise ConnectError(
             f"board {board.name!r}: {last} cannot reach {destination.host}:{destination.port}: {error}",
             hint="try from there: nc -vz HOST PORT; AllowTcpForwarding must be on",
@@ -136,7 +137,8 @@ def _jump_host(board: Board, address: str) -> Board:
 def _start(transport: paramiko.Transport, board: Board, place: str, timeout_s: float) -> None:
     transport.banner_timeout = timeout_s
     try:
-        transport.start_client(timeout=timeout_s)
+        with os_errors(IncompatiblePeer):
+            transport.start_client(timeout=timeout_s)
         done = transport.initial_kex_done
     except IncompatiblePeer as error:
         if "host key" in str(error):
@@ -149,7 +151,7 @@ def _start(transport: paramiko.Transport, board: Board, place: str, timeout_s: f
             hint="ciphers and MACs that OpenSSH no longer offers by itself (3des-cbc, aes-cbc, hmac-md5,\n"
             "*-96) are refused; update the board's SSH server, or widen its Ciphers and MACs; see ssh -v",
         ) from error
-    except (paramiko.SSHException, EOFError, OSError) as error:
+    except OSError as error:
         raise ConnectError(
             f"board {board.name!r}: the SSH handshake with {place} failed: {error or 'connection closed'}",
             hint="see what `ssh -v` says",

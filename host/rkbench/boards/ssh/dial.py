@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import select
 import shlex
 import socket
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -13,6 +15,9 @@ from rkbench.errors import ConnectError
 
 #: So much may wait in the kernel that TCP has not sent yet.
 UNSENT_BYTES = 128 * 1024
+#: How an SSH server begins the line in which it says who it is; so much may come before that line.
+BANNER, BANNER_BYTES = b"SSH-", 8192
+BANNER_POLL_S = 0.05
 
 
 @dataclass(frozen=True)
@@ -60,10 +65,22 @@ def dial(destination: Destination, board: str, timeout_s: float) -> Line:
 
 
 def expect_banner(sock: socket.socket, board: str, place: str, timeout_s: float) -> None:
-    """Look at the first bytes without taking them: is this an SSH server? Raises ConnectError."""
-    sock.settimeout(timeout_s)
+    """Look at the first bytes without taking them: is this an SSH server? Raises ConnectError.
+
+    Other lines may come before its own, and all of them in pieces (RFC 4253, 4.2): they are waited for.
+    """
+    deadline, head = time.monotonic() + timeout_s, b""
     try:
-        head = sock.recv(256, socket.MSG_PEEK)
+        while not _is_ssh(head):
+            at_end, seen = _is_at_end(sock), len(head)
+            sock.settimeout(max(BANNER_POLL_S, deadline - time.monotonic()))
+            head = sock.recv(BANNER_BYTES, socket.MSG_PEEK)
+            if not head:
+                raise _closed(board, place)
+            if at_end or len(head) == BANNER_BYTES or time.monotonic() > deadline:
+                break
+            if len(head) == seen:
+                time.sleep(BANNER_POLL_S)  # what is peeked at stays: nothing tells when more has come
     except TimeoutError as error:
         raise ConnectError(
             f"board {board!r}: {place} takes the connection but says nothing for {timeout_s:g} s",
@@ -71,13 +88,25 @@ def expect_banner(sock: socket.socket, board: str, place: str, timeout_s: float)
         ) from error
     except OSError as error:
         raise _closed(board, place) from error
-    if not head:
-        raise _closed(board, place)
-    if not head.startswith(b"SSH-") and b"\nSSH-" not in head:
+    if not _is_ssh(head):
         raise ConnectError(
             f"board {board!r}: {place} is no SSH server; it said {head[:60]!r}",
             hint="check the port",
         )
+
+
+def _is_ssh(head: bytes) -> bool:
+    """Tell whether the last line that came is an SSH server's, or may become one."""
+    start = head.rpartition(b"\n")[2][: len(BANNER)]
+    return b"\n" + BANNER in b"\n" + head or bool(start and BANNER.startswith(start))
+
+
+def _is_at_end(sock: socket.socket) -> bool:
+    """Tell whether the other side will say no more; False where the system cannot tell."""
+    mask = getattr(select, "POLLRDHUP", 0)
+    poll = select.poll()
+    poll.register(sock, mask)
+    return any(event & (mask | select.POLLHUP) for _, event in poll.poll(0))
 
 
 def _closed(board: str, place: str) -> ConnectError:

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import shlex
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from types import TracebackType
 
 import paramiko
 
+from rkbench.boards.ssh.failures import limited, os_errors
 from rkbench.boards.transport import Argument, InHome
 from rkbench.errors import ConnectionLostError
 
-EXEC_TIMEOUT_S = 10.0
 EXEC_ATTEMPTS = 4
 EXEC_RETRY_S = 0.1
 
@@ -28,19 +28,19 @@ class SshChannel:
         self._channel.settimeout(seconds)
 
     def send(self, data: bytes) -> None:
-        with _os_errors():
+        with os_errors():
             self._channel.sendall(data)
 
     def shutdown_write(self) -> None:
-        with _os_errors():
+        with os_errors():
             self._channel.shutdown_write()
 
     def recv(self, size: int) -> bytes:
-        with _os_errors():
+        with os_errors():
             return self._channel.recv(size)
 
     def recv_stderr(self, size: int) -> bytes:
-        with _os_errors():
+        with os_errors():
             return self._channel.recv_stderr(size)
 
     def exit_status(self, wait_s: float) -> int | None:
@@ -50,19 +50,25 @@ class SshChannel:
 
     def close(self) -> None:
         try:
-            with _os_errors():
+            with os_errors():
                 self._channel.close()
         except OSError:
             pass  # nobody is there to be told
 
 
 class SshTransport:
-    """A logged-in SSH connection, a `Transport`. `board` is its name; `resources` are what carries it."""
+    """A logged-in SSH connection, a `Transport`.
 
-    def __init__(self, board: str, connection: paramiko.Transport, resources: ExitStack) -> None:
+    `board` is its name, `resources` are what carries it, `exec_limit_s` is the limit of a command's start.
+    """
+
+    def __init__(
+        self, board: str, connection: paramiko.Transport, resources: ExitStack, exec_limit_s: float
+    ) -> None:
         self._board = board
         self._connection = connection
         self._resources = resources
+        self._exec_limit_s = exec_limit_s
 
     def open(self, argv: Sequence[Argument]) -> SshChannel:
         """Start a command; raises ConnectionLostError.
@@ -74,10 +80,8 @@ class SshTransport:
         attempt = 1
         while True:
             try:
-                channel = self._connection.open_session(timeout=EXEC_TIMEOUT_S)
-                channel.exec_command(command)
-                return SshChannel(channel)
-            except (paramiko.SSHException, EOFError, OSError) as error:
+                return self._start(command)
+            except OSError as error:
                 if attempt < EXEC_ATTEMPTS and self.is_alive:
                     time.sleep(EXEC_RETRY_S * attempt)
                     attempt += 1
@@ -86,6 +90,13 @@ class SshTransport:
                     f"board {self._board!r}: no command can be started: {error or 'connection closed'}",
                     hint="check the board and the network, then push again: what was sent is not sent twice",
                 ) from error
+
+    def _start(self, command: str) -> SshChannel:
+        """Start a command once; raises OSError. The line is cut where the server does not answer."""
+        with os_errors(), limited(self._exec_limit_s, self.abort):
+            channel = self._connection.open_session(timeout=self._exec_limit_s)
+            channel.exec_command(command)
+            return SshChannel(channel)
 
     @property
     def is_alive(self) -> bool:
@@ -113,12 +124,3 @@ def shell_command(argv: Sequence[Argument]) -> str:
         for word in argv
     )
     return f"exec {' '.join(words)}"
-
-
-@contextmanager
-def _os_errors() -> Iterator[None]:
-    """Turn what paramiko raises beside OSError into one."""
-    try:
-        yield
-    except (EOFError, paramiko.SSHException) as error:
-        raise ConnectionError(str(error)) from error
