@@ -28,6 +28,7 @@ from rkbench_agent.wire.words import BEAT_INTERVAL_S, SILENCE_LIMIT_S
 
 from rkbench.boards.agent.boot import boot_argv, build_agent
 from rkbench.boards.agent.link import AgentLink
+from rkbench.boards.agent.patience import ANSWER_LIMIT_S, Patience
 from rkbench.boards.agent.upload import OnProgress, check_room, send_file
 from rkbench.boards.model import Board
 from rkbench.boards.provider import Hold
@@ -42,16 +43,26 @@ _log = logging.getLogger("rkbench.agent")
 Answer = TypeVar("Answer", Environment, Have)
 #: So long the agent may take to end its workers and itself when it is told to.
 FAREWELL_S = 10.0
+#: So long a plan that is cancelled may take to end; an agent that takes longer is left to end by itself.
+CANCEL_LIMIT_S = 1.5
 
 
 class Session:
     """A running agent on a board. Made by `open_session`; use it in a `with`."""
 
-    def __init__(self, board: Board, transport: Transport, link: AgentLink, silence_limit_s: float) -> None:
+    def __init__(
+        self,
+        board: Board,
+        transport: Transport,
+        link: AgentLink,
+        silence_limit_s: float,
+        answer_limit_s: float = ANSWER_LIMIT_S,
+    ) -> None:
         self.board = board
         self._transport = transport
         self._link = link
         self._silence_limit_s = silence_limit_s
+        self._answer_limit_s = answer_limit_s
         self._running = False
         self._caveats: dict[str, Caveat] = {}
         self.hello: Hello = link.hello
@@ -88,21 +99,24 @@ class Session:
 
         What it doubted of the board before comes first, with every plan: it is true of each run.
         When the caller stops early, or is interrupted, the plan is cancelled. Raises
-        ConnectionLostError where the link breaks off or falls silent, ProtocolError on nonsense.
+        ConnectionLostError where the link breaks off or falls silent, ProtocolError on nonsense and where the
+        agent lives, but its runs do not go on.
         """
         self._running = True
+        patience = Patience(plan, self._answer_limit_s)
         self._link.send(plan)
         try:
             yield from map(BoardCaveat, self._caveats.values())
             while self._running:
-                message = self._link.next()
+                message = self._next(patience.deadline_s, "its runs do not go on")
+                patience.hear(message)
                 if isinstance(message, Done):
                     self._running = False
                 elif not isinstance(message, Beat):
                     yield message
         finally:
             if self._running and self._link.is_alive:
-                with suppress(ConnectionLostError):  # then there is nothing left to cancel
+                with suppress(ConnectionLostError, ProtocolError):  # then there is nothing left to cancel
                     self.cancel()
 
     def enough(self, run: str) -> None:
@@ -111,14 +125,25 @@ class Session:
             self._link.post(Enough(run))
 
     def cancel(self) -> None:
-        """Stop the plan that runs, if any, and wait until it has; raises ConnectionLostError."""
+        """Stop the plan that runs, if any, and wait until it has, or a moment only: the line is cut then.
+
+        Raises ConnectionLostError and ProtocolError.
+        """
         if not self._running:
             return
-        self._link.send(Cancel())
-        deadline = time.monotonic() + FAREWELL_S
-        while self._running and time.monotonic() < deadline:
-            if isinstance(self._link.next(), Done):
-                self._running = False
+        self._running = False
+        self._link.post(Cancel())
+        deadline_s = time.monotonic() + CANCEL_LIMIT_S
+        try:
+            while not isinstance(self._link.next(deadline_s), Done):
+                pass
+        except TimeoutError:
+            self.abort()
+
+    def abort(self) -> None:
+        """Cut the line at once, from any thread: who waits is set free, the agent ends by itself."""
+        self._transport.abort()
+        self._link.end()
 
     def close(self) -> None:
         """End the agent and the connection; nothing stays running on the board."""
@@ -128,7 +153,9 @@ class Session:
     def __enter__(self) -> Session:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and issubclass(kind, KeyboardInterrupt):
+            self.abort()  # who presses Ctrl-C does not wait for a line that may be stuck
         self.close()
 
     def _send_file(
@@ -150,8 +177,9 @@ class Session:
 
     def _receive(self, kind: type[Answer]) -> Answer:
         """Return the next message of `kind`; caveats before it are kept for the runs."""
+        deadline_s = time.monotonic() + self._answer_limit_s
         while True:
-            message = self._link.next()
+            message = self._next(deadline_s, f"no {kind.__name__} came within {self._answer_limit_s:g} s")
             if isinstance(message, kind):
                 return message
             if isinstance(message, BoardCaveat):
@@ -162,12 +190,23 @@ class Session:
                 name = type(message).__name__
                 raise ProtocolError(f"board {self.board.name!r}: the agent sent {name} out of turn")
 
+    def _next(self, deadline_s: float, otherwise: str) -> Message:
+        """Return the agent's next word; raises ProtocolError, which says `otherwise`, after the deadline."""
+        try:
+            return self._link.next(deadline_s)
+        except TimeoutError as error:
+            raise ProtocolError(
+                f"board {self.board.name!r}: the agent is alive, but {otherwise}: it was given up",
+                hint="push again; if it comes back, look at the board (top, dmesg) and report it",
+            ) from error
+
 
 def open_session(
     board: Board,
     *,
     silence_limit_s: float = SILENCE_LIMIT_S,
     beat_interval_s: float = BEAT_INTERVAL_S,
+    answer_limit_s: float = ANSWER_LIMIT_S,
     connect_timeout_s: float = CONNECT_TIMEOUT_S,
     ask: Ask | None = None,
 ) -> Session:
@@ -182,7 +221,13 @@ def open_session(
     packing.start()  # while the board is waited for
     transport = connect(board, timeout_s=connect_timeout_s, ask=ask)
     packing.join()
-    return start_session(board, transport, silence_limit_s=silence_limit_s, beat_interval_s=beat_interval_s)
+    return start_session(
+        board,
+        transport,
+        silence_limit_s=silence_limit_s,
+        beat_interval_s=beat_interval_s,
+        answer_limit_s=answer_limit_s,
+    )
 
 
 class Sessions:
@@ -215,6 +260,7 @@ def start_session(
     *,
     silence_limit_s: float = SILENCE_LIMIT_S,
     beat_interval_s: float = BEAT_INTERVAL_S,
+    answer_limit_s: float = ANSWER_LIMIT_S,
 ) -> Session:
     """Start the agent of `board` over `transport`, which the session closes, also where it does not start.
 
@@ -227,7 +273,7 @@ def start_session(
         link = AgentLink(board, transport, channel, silence_limit_s)
         resources.callback(link.abort)
         link.start(agent, beat_interval_s)
-        session = Session(board, transport, link, silence_limit_s)
+        session = Session(board, transport, link, silence_limit_s, answer_limit_s)
         resources.pop_all()
         return session
     raise AssertionError("unreachable")

@@ -11,7 +11,7 @@ from functools import cache
 from typing import Any, TypeVar, get_args
 
 import msgspec
-from rkbench_agent.wire.messages import Latencies, Message
+from rkbench_agent.wire.messages import Have, Hello, Latencies, Message
 
 from rkbench.decoding.building import BUILDING
 from rkbench.errors import ProtocolError
@@ -57,6 +57,7 @@ def _decode(line: bytes) -> Message:
     line = _text(line)
     kind = _KIND.decode(line).type
     message: Message = _decoder(kind).decode(line)
+    _check_range(message)
     if isinstance(message, Latencies):
         _check_columns(message)
     elif _LONG_NUMBER.search(line):
@@ -74,6 +75,14 @@ def _decoder(kind: str) -> msgspec.json.Decoder[Any]:
 @cache
 def _built(kind: str) -> msgspec.json.Decoder[Any]:
     return msgspec.json.Decoder(TYPES[kind])
+
+
+def _check_range(message: Message) -> None:
+    """Raise ValueError where we act on a number that is out of its range; what is only shown may be odd."""
+    if isinstance(message, Hello) and message.silence_limit_s <= 0:
+        raise ValueError("a silence limit that is none")
+    if isinstance(message, Have) and min(message.free_bytes, *message.partial.values(), 0) < 0:
+        raise ValueError("a negative number of bytes")
 
 
 def _check_columns(batch: Latencies) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+import threading
 from typing import Any
 
 import pytest
 from rkbench.boards.agent.boot import AgentZip
+from rkbench.boards.agent.inbox import Inbox
 from rkbench.boards.agent.link import AgentLink
 from rkbench.boards.model import Board
 from rkbench.errors import ProtocolError
@@ -54,12 +57,55 @@ def test_messages_come_in_order_however_the_bytes_are_cut() -> None:
         b"Welcome to Shelf\n" + HELLO[:20], HELLO[20:] + encode(Beat())[:5], encode(Beat())[5:] + b"ja\n"
     )
     assert line.hello.pid == 7
-    assert line.next() == Beat()
+    assert line.next(math.inf) == Beat()
     with pytest.raises(
         ProtocolError, match=r"board 'shelf': the agent said something that is no message: .*b'ja'"
     ):
-        line.next()
+        line.next(math.inf)
     assert not line.is_alive
+
+
+def test_a_login_that_prints_without_a_newline_is_skipped() -> None:
+    line = link(b"\x1b[2J{}\x1b[H" + HELLO + encode(Beat()))
+    assert line.next(math.inf) == Beat()
+
+
+def test_a_login_that_prints_without_end_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="board 'shelf': the login prints without end"):
+        link(*[b"noise\n" * 40_000] * 5)
+
+
+def test_a_line_without_end_is_refused_and_what_came_before_it_is_kept() -> None:
+    line = link(HELLO + encode(Beat()), *[b"[" * (1 << 18)] * 17)
+    assert line.next(math.inf) == Beat()
+    with pytest.raises(ProtocolError, match="a line of more than 4 MB"):
+        line.next(math.inf)
+
+
+def test_messages_that_nobody_takes_are_not_read_without_end() -> None:
+    inbox = Inbox(pending_bytes=10)
+    taken = threading.Semaphore(0)
+
+    def put() -> None:
+        for _ in range(4):
+            inbox.put(Beat(), 11)
+            taken.release()
+
+    thread = threading.Thread(target=put)
+    thread.start()
+    assert taken.acquire(timeout=10)
+    assert not taken.acquire(blocking=False)
+    inbox.end(ProtocolError("over"))
+    thread.join(10)
+    assert not thread.is_alive()
+    assert inbox.next(0.0) == Beat()
+    with pytest.raises(ProtocolError, match="over"):
+        inbox.next(0.0)
+
+
+def test_an_agent_that_says_nothing_is_not_waited_for_after_the_deadline() -> None:
+    with pytest.raises(TimeoutError):
+        Inbox().next(0.0)
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,16 @@ def line(kind: str, **fields: Any) -> bytes:
 
 PROGRESS = {"run": "a", "stage": "warmup", "done": 1, "total": 5, "unit": "iterations"}
 BATCH = {"run": "a", "block": 0, "warmup": False, "start_ns": [1, 9], "duration_ns": [3, 4]}
+HELLO = {
+    "magic": "m",
+    "protocol": 2,
+    "digest": "d",
+    "agent_version": "1",
+    "python_version": "3",
+    "pid": 1,
+    "unix_ns": 1,
+}
+HAVE = {"digests": [], "partial": {}, "free_bytes": 1, "cache_dir": "c"}
 LOG = {"run": None, "stream": "agent", "text": "well", "time_ns": 7}
 
 
@@ -88,6 +98,9 @@ def test_a_whole_number_is_a_number() -> None:
         (line("Latencies", **{**BATCH, "duration_ns": [3, 2**63]}), "too big|too large"),
         (line("Latencies", **{**BATCH, "block": 2**63}), "too big|too large"),
         (line("Latencies", **{**BATCH, "start_ns": {"0": 1}}), "Expected `array`, got `object`"),
+        (line("Hello", **{**HELLO, "silence_limit_s": -1.0}), "a silence limit that is none"),
+        (line("Have", **{**HAVE, "free_bytes": -1}), "negative number of bytes"),
+        (line("Have", **{**HAVE, "partial": {"a": -1}}), "negative number of bytes"),
         (line("Finished", run="a", iterations=1, provenance={"load": 1}), r"at `\$.provenance.load`"),
         (line("Finished", run="a", iterations=1, provenance={}, caveats=[[]]), r"at `\$.caveats\[0\]`"),
     ],

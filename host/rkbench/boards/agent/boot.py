@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import shlex
 import zipfile
 import zlib
@@ -18,7 +19,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from rkbench_agent.wire.words import BOOT_MARK
+from rkbench_agent.wire.words import BOOT_MARK, SILENCE_LIMIT_S
 
 from rkbench.boards.agent.docstrings import without_docstrings
 from rkbench.boards.model import Board
@@ -39,7 +40,7 @@ def fail(kind, text):
     sys.exit(3)
 if sys.version_info < (3, 8):
     fail("python_too_old", "%s is Python %d.%d" % ((sys.executable,) + tuple(sys.version_info[:2])))
-import errno, hashlib, os, runpy, zlib
+import errno, hashlib, os, runpy, select, zlib
 digest, size, cache = sys.argv[1], int(sys.argv[2]), os.path.expanduser(sys.argv[3])
 path = os.path.join(cache, "agents", digest + ".pyz")
 def intact():
@@ -57,6 +58,8 @@ def fetch():
             sys.stdout.flush()
             data = b""
             while len(data) < size:
+                if not select.select([0], [], [], STALL)[0]:
+                    fail("stalled", "the agent did not arrive: nothing came for STALL s")
                 chunk = os.read(0, size - len(data))
                 if not chunk:
                     fail("cut", "the agent did not arrive")
@@ -99,7 +102,7 @@ if not os.path.isdir(folder):
 place = folder if os.path.isdir(folder) else path
 sys.argv[:] = [place] + sys.argv[4:]
 runpy.run_path(place, run_name="__main__")
-""".replace("MARK", BOOT_MARK)
+""".replace("MARK", BOOT_MARK).replace("STALL", f"{SILENCE_LIMIT_S:g}")
 
 
 @dataclass(frozen=True)
@@ -158,10 +161,11 @@ def pack(sources: dict[str, bytes], title: str) -> bytes:
 def boot_argv(board: Board, program: AgentZip, *arguments: str) -> list[Argument]:
     """Return the command that runs the zipapp with `arguments`, fetching it where it is missing.
 
-    `put` needs no installed packages: without them (-S) Python starts sooner.
+    `put` needs no installed packages: without them (-S) Python starts sooner. The script is one line: csh
+    takes no newline between quotes.
     """
     options = ["-S"] if arguments[:1] == ("put",) else []
-    script = ["-c", BOOT, program.digest, str(len(program.sent)), board.cache_dir]
+    script = ["-c", f"exec({json.dumps(BOOT)})", program.digest, str(len(program.sent)), board.cache_dir]
     return [*shlex.split(board.become), _interpreter(board.python), *options, *script, *arguments]
 
 

@@ -7,23 +7,31 @@ import threading
 from collections import deque
 
 from rkbench_agent.wire.codec import encode
+from rkbench_agent.wire.lines import LineBuffer
 from rkbench_agent.wire.messages import Beat, Hello, Message
 from rkbench_agent.wire.words import MAGIC, PROTOCOL
 
 from rkbench.boards.agent.boot import AgentZip
+from rkbench.boards.agent.inbox import Inbox
 from rkbench.boards.agent.log import log_received, log_sent, log_stderr
-from rkbench.boards.agent.start import CHUNK_BYTES, LineReader, program_lines
+from rkbench.boards.agent.start import CHUNK_BYTES, HELLO_START, LineReader, program_lines
 from rkbench.boards.model import Board
 from rkbench.boards.transport import Channel, Transport
 from rkbench.decoding.messages import decode
+from rkbench.decoding.ration import LINE_LIMIT_BYTES, Rations
 from rkbench.errors import BenchError, BoardError, ConnectionLostError, NoPythonError, ProtocolError
 
+#: What reads and writes ends with its channel; one that a broken transport holds is left behind.
+THREAD_END_S = 2.0
 STDERR_LINES = 20
+STDERR_LINE_BYTES = 1 << 16
 #: A board that boots from a slow SD card takes its time to start Python.
 START_LIMIT_S = 60.0
 
 #: An agent with a shorter limit than usual hears so many beats within it.
 BEATS_IN_SILENCE = 3
+#: No agent needs more beats than this, whatever it says.
+LEAST_BEAT_INTERVAL_S = 0.05
 
 
 class AgentLink:
@@ -37,20 +45,20 @@ class AgentLink:
         self._channel = channel
         self._silence_limit_s = silence_limit_s
         self._stderr: deque[str] = deque(maxlen=STDERR_LINES)
-        self._incoming: queue.SimpleQueue[Message | BenchError] = queue.SimpleQueue()
+        self._inbox = Inbox()
+        self._lines = LineBuffer()
+        self._rations = Rations()
         self._posted: queue.SimpleQueue[Message | None] = queue.SimpleQueue()
         self._error: BenchError | None = None
         self._write = threading.Lock()
         self._over = threading.Event()
         self._threads: list[threading.Thread] = []
-        self._buffer = b""
         self._run_thread(self._read_stderr)
 
     def start(self, agent: AgentZip, beat_interval_s: float) -> None:
         """See the agent through its start, up to its Hello; raises BoardError and its kin."""
         limit_s = max(START_LIMIT_S, self._silence_limit_s)
-        self._channel.settimeout(limit_s)
-        lines = LineReader(self._channel)
+        lines = LineReader(self._channel, limit_s)
         try:
             for line in program_lines(self._board, self._channel, agent, lines):
                 if MAGIC in line:
@@ -62,10 +70,10 @@ class AgentLink:
             raise self._silent(limit_s) from error
         except OSError as error:
             raise self._gone(error) from error
-        self._buffer = lines.rest
         self._channel.settimeout(self._silence_limit_s)
-        self._run_thread(self._read_messages)
-        self._run_thread(self._speak, min(beat_interval_s, self.hello.silence_limit_s / BEATS_IN_SILENCE))
+        self._run_thread(self._read_messages, lines.rest)
+        interval_s = min(beat_interval_s, self.hello.silence_limit_s / BEATS_IN_SILENCE)
+        self._run_thread(self._speak, max(LEAST_BEAT_INTERVAL_S, interval_s))
 
     @property
     def is_alive(self) -> bool:
@@ -81,18 +89,20 @@ class AgentLink:
         """Have `message` sent soon, by the thread that beats: a line that is stuck holds up nobody."""
         self._posted.put(message)
 
-    def next(self) -> Message:
-        """Return the next message, waiting for it; raises ConnectionLostError or ProtocolError."""
-        if self._error is None:
-            item = self._incoming.get()
-            if not isinstance(item, BenchError):
-                return item
-            self._error = item
-        raise self._error
+    def next(self, deadline_s: float) -> Message:
+        """Return the next message, waiting for it until `deadline_s` of the monotonic clock.
+
+        Raises TimeoutError, and ConnectionLostError or ProtocolError once the line has ended.
+        """
+        try:
+            return self._inbox.next(deadline_s)
+        except BenchError as error:
+            self._error = error
+            raise
 
     def close(self, farewell_s: float) -> None:
         """Close the agent's stdin, which ends it, and wait for that; then close the channel."""
-        self._end_threads()
+        self.end()
         if self._transport.is_alive:
             try:
                 self._channel.shutdown_write()
@@ -103,41 +113,46 @@ class AgentLink:
 
     def abort(self) -> None:
         """Close the channel without a word; the agent ends by itself."""
-        self._end_threads()
+        self.end()
         self._channel.close()
         for thread in self._threads:
             if thread is not threading.current_thread():
-                thread.join()
+                thread.join(THREAD_END_S)
 
-    def _end_threads(self) -> None:
+    def end(self) -> None:
+        """Take and say nothing more: whoever waits for a message hears that the line is closed."""
         self._over.set()
         self._posted.put(None)
+        self._inbox.end(self._gone(OSError("closed")))
 
     # -- threads ----------------------------------------------------------------------------------
 
-    def _read_messages(self) -> None:
-        """Put what the agent says into the queue, at last the error that ended it."""
+    def _read_messages(self, data: bytes) -> None:
+        """Put what the agent says into the inbox, at last the error that ended it."""
         try:
             while not self._over.is_set():
-                self._put_lines(self._receive())
+                self._put_lines(data)
+                data = self._receive()
         except BenchError as error:
-            self._incoming.put(error)
+            self._inbox.end(error)
             if isinstance(error, ConnectionLostError) and not self._over.is_set():
                 self._transport.abort()
 
     def _put_lines(self, data: bytes) -> None:
-        *lines, self._buffer = (self._buffer + data).split(b"\n")
-        for line in lines:
-            try:
+        try:
+            for line in self._lines.feed(data):
                 message = decode(line)
-            except ProtocolError as error:
-                where = f"board {self._board.name!r}: the agent said something that is no message"
-                raise ProtocolError(
-                    f"{where}: {error.message}",
-                    hint="push again; if it comes back, report it",
-                ) from error
-            log_received(self._board.name, message)
-            self._incoming.put(message)
+                self._rations.take(message, len(line))
+                log_received(self._board.name, message)
+                self._inbox.put(message, len(line))
+            if len(self._lines) > LINE_LIMIT_BYTES:
+                raise ProtocolError(f"a line of more than {LINE_LIMIT_BYTES >> 20} MB")
+        except ProtocolError as error:
+            where = f"board {self._board.name!r}: the agent said something that is no message"
+            raise ProtocolError(
+                f"{where}: {error.message}",
+                hint="push again; if it comes back, report it",
+            ) from error
 
     def _receive(self) -> bytes:
         try:
@@ -151,7 +166,7 @@ class AgentLink:
         raise self._ended()
 
     def _read_stderr(self) -> None:
-        rest = b""
+        lines = LineBuffer()
         while True:
             try:
                 data = self._channel.recv_stderr(CHUNK_BYTES)
@@ -161,14 +176,15 @@ class AgentLink:
                 break
             if not data:
                 break
-            *lines, rest = (rest + data).split(b"\n")
-            for line in lines:
+            for line in lines.feed(data):
                 self._note_stderr(line)
-        if rest:
-            self._note_stderr(rest)
+            if len(lines) > STDERR_LINE_BYTES:
+                self._note_stderr(lines.rest())
+        if len(lines):
+            self._note_stderr(lines.rest())
 
     def _note_stderr(self, line: bytes) -> None:
-        text = line.decode("utf-8", "replace")
+        text = line[:STDERR_LINE_BYTES].decode("utf-8", "replace")
         log_stderr(self._board.name, text)
         self._stderr.append(text)
 
@@ -203,7 +219,7 @@ class AgentLink:
 
     def _check_hello(self, line: str, agent: AgentZip) -> Hello:
         try:
-            hello = decode(line[line.index("{") :].encode())
+            hello = decode(line[line.index(HELLO_START) :].encode())
         except (ProtocolError, ValueError) as error:
             raise ProtocolError(f"board {self._board.name!r}: no hello: {line[:80]!r}") from error
         if not isinstance(hello, Hello) or hello.protocol != PROTOCOL or hello.digest != agent.digest:

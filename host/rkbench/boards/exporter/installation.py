@@ -90,11 +90,10 @@ def _run(board: Board, kind: type[T], command: str, *options: str) -> T:
 
 def _converse(board: Board, exporter: AgentZip, channel: Channel) -> bytes:
     """Send the zipapp if it is asked for; return the answer. Other lines are what a login prints."""
-    channel.settimeout(SILENCE_LIMIT_S)
     try:
-        for line in program_lines(board, channel, exporter, LineReader(channel)):
-            if line.startswith(EXPORTER_MARK):
-                return line[len(EXPORTER_MARK) :].encode()
+        for line in program_lines(board, channel, exporter, LineReader(channel, SILENCE_LIMIT_S)):
+            if EXPORTER_MARK in line:
+                return line.partition(EXPORTER_MARK)[2].encode()
         said = _stderr(channel).decode("utf-8", "replace").strip()
     except OSError as error:
         raise ConnectionLostError(
@@ -108,8 +107,8 @@ def _converse(board: Board, exporter: AgentZip, channel: Channel) -> bytes:
 
 
 def _stderr(channel: Channel) -> bytes:
-    """Return all that a command that has ended printed on stderr."""
+    """Return what a command that has ended printed on stderr, the first of it where there is much."""
     said = b""
-    while data := channel.recv_stderr(STDERR_BYTES):
+    while len(said) < STDERR_BYTES and (data := channel.recv_stderr(STDERR_BYTES)):
         said += data
     return said
