@@ -78,6 +78,9 @@ class RecordedSession:
         """Note that it was called."""
         self.cancelled = True
 
+    def abort(self) -> None:
+        """There is no line to cut."""
+
 
 def connecting(session: RecordedSession) -> Callable[[], contextmanager[RecordedSession]]:  # type: ignore[valid-type]
     """Return what `run_campaign` takes for its `connect`."""

@@ -10,6 +10,7 @@ import os
 import random
 import signal
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from functools import partial
@@ -38,6 +39,8 @@ from rkbench_agent.wire.plan import Plan
 
 CELLS = len(MODELS) * len(BOARDS)
 QUICK = Terms(retry_pause_s=0.0)
+#: Enough for the fakes; a board that hangs takes all of it.
+TERMS_WITH_BUDGET = Terms(budget_s=1.0, retry_pause_s=0.0, budget_grace_s=0.0)
 
 
 @pytest.fixture
@@ -354,6 +357,72 @@ def test_a_time_budget_begins_nothing_more_and_is_not_green(lab: NightLab, store
     assert night.cells[0].fault is not None
     assert "the time budget of 0" in night.cells[0].fault.message
     assert night.ended_unix_s is not None
+
+
+def one_board(
+    name: str, session: Callable[[Board], AbstractContextManager[Conversation]]
+) -> Callable[[Board], AbstractContextManager[Conversation]]:
+    """Return what connects: to the board `name` by `session`, to all others as ever."""
+    return lambda board: session(board) if board.name == name else FakeSession(board)
+
+
+class _Buggy(FakeSession):
+    def run(self, plan: Plan) -> Iterator[Message]:
+        raise KeyError("bad")
+
+
+@pytest.mark.parametrize("where", ["while it measures", "in the pre-flight"])
+def test_a_bug_costs_its_board_and_no_other(lab: NightLab, store: Store, where: str) -> None:
+    def broken(board: Board) -> AbstractContextManager[Conversation]:
+        if where == "in the pre-flight":
+            raise KeyError("bad")
+        return _Buggy(board)
+
+    told: list[str] = []
+    night = run(lab, store, lambda said: told.append(str(said)), one_board("left", broken))
+    faults = {(cell.board, cell.fault.message if cell.fault else None) for cell in night.cells}
+    assert faults == {("left", "a bug of rkbench: KeyError: 'bad'"), ("right", None)}
+    assert any("a bug of rkbench" in line for line in told)
+    assert (night.exit_code, night.ended_unix_s is not None) == (1, True)
+
+
+@pytest.mark.parametrize("stuck_in", ["connect", "run"])
+def test_a_board_that_never_answers_does_not_outlive_the_time_budget(
+    lab: NightLab, store: Store, stuck_in: str
+) -> None:
+    for_ever = threading.Event()
+
+    class Stuck(FakeSession):
+        def run(self, plan: Plan) -> Iterator[Message]:
+            for_ever.wait()
+            return iter(())
+
+    def connect(board: Board) -> AbstractContextManager[Conversation]:
+        if stuck_in == "connect":
+            for_ever.wait()
+        return Stuck(board)
+
+    night = run(lab, store, connect=one_board("left", connect), terms=TERMS_WITH_BUDGET)
+    for_ever.set()
+    faults = {cell.board: cell.fault.message for cell in night.cells if cell.fault}
+    assert "the time budget of" in faults["left"]
+    assert len(night.cells) == CELLS
+    assert night.ended_unix_s is not None
+
+
+def test_a_board_whose_line_breaks_in_the_pre_flight_is_tried_again(lab: NightLab, store: Store) -> None:
+    first_night(lab, store)
+    tries: list[str] = []
+
+    def connect(board: Board) -> AbstractContextManager[Conversation]:
+        tries.append(board.name)
+        if len(tries) == 1:
+            raise ConnectError("the link stalled while logging in")
+        return FakeSession(board)
+
+    night = run(lab, store, connect=one_board("left", connect))
+    assert states(night) == ALL_GREEN
+    assert len(tries) == 2
 
 
 def test_a_new_kernel_is_told_beside_the_verdict(lab: NightLab, store: Store) -> None:

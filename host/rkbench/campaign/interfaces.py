@@ -57,6 +57,9 @@ class Conversation(Protocol):
     def cancel(self) -> None:
         """End the running plan."""
 
+    def abort(self) -> None:
+        """Cut the line at once, from any thread."""
+
 
 class Saver(Protocol):
     """Where runs go as they end: a store, or what writes them to one later."""

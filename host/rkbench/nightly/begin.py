@@ -15,16 +15,20 @@ from rkbench.store import Store
 RESUME, FRESH = "resume", "fresh"
 #: What was measured longer ago belongs to another night; `RESUME` goes on with it all the same.
 RESUMED_WITHIN_S = 12 * 3600.0
+#: After the end of a time budget, loading and releasing may take so long beside the measuring.
+BUDGET_GRACE_S = 15.0
 
 
 @dataclass(frozen=True)
 class Terms:
     """How a night is run. `start`: RESUME, FRESH, or "" to go on with a night of this very suite that its
-    host did not end. `budget_s` None: no limit; cells that began are finished."""
+    host did not end. `budget_s` None: no limit; cells that began are finished, if that takes no longer than
+    their duration and `budget_grace_s`."""
 
     start: str = ""
     budget_s: float | None = None
     retry_pause_s: float = RETRY_PAUSE_S
+    budget_grace_s: float = BUDGET_GRACE_S
 
 
 def begin(name: str, fingerprint: str, store: Store, terms: Terms, unix_s: Callable[[], float]) -> Night:

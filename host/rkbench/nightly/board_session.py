@@ -37,6 +37,11 @@ _TRIED_AGAIN = (ConnectError, ConnectionLostError, ProtocolError, BoardError)
 _OF_NO_USE = (HostKeyError, AuthenticationError, BoardBusyError, NoSpaceError)
 
 
+def tried_again(error: BenchError) -> bool:
+    """Return whether another try may do better: link, board or agent broke."""
+    return isinstance(error, _TRIED_AGAIN) and not isinstance(error, _OF_NO_USE)
+
+
 @dataclass(frozen=True)
 class Attempt:
     """One try at a cell: its run as far as it came (None: no plan began), and what broke, if something did.
@@ -112,6 +117,12 @@ class BoardLine:
         self._session = None
         self._open.close()
 
+    def abort(self) -> None:
+        """Cut the line of the conversation, from any thread: who waits for the board is set free."""
+        session = self._session
+        if session is not None:
+            session.abort()
+
     def send(self, cells: Sequence[Cell]) -> None:
         """Have the files of all cells on the board before anything is measured, while no link is timed.
 
@@ -146,8 +157,7 @@ class BoardLine:
             )
         except BenchError as error:
             self._leave_if_stopped()
-            again = isinstance(error, _TRIED_AGAIN) and not isinstance(error, _OF_NO_USE)
-            return Attempt(None, Fault(error.message, error.hint), infrastructure=again)
+            return Attempt(None, Fault(error.message, error.hint), infrastructure=tried_again(error))
         if outcome.interrupted:
             raise KeyboardInterrupt
         collected = outcome.collected[0]

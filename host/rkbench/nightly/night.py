@@ -9,19 +9,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from rkbench.boards.model import Board
-from rkbench.errors import BenchError, StoreError
+from rkbench.errors import StoreError
 from rkbench.nightly.begin import Terms, begin, load_references
 from rkbench.nightly.board_session import BoardLine, Connect, Variants
 from rkbench.nightly.cells import Cell
-from rkbench.nightly.judge import AcceptedRun
-from rkbench.nightly.measuring import CellMeasurer, Measured, not_measured
+from rkbench.nightly.measuring import CellMeasurer, Measured, References, not_measured
+from rkbench.nightly.preflight import bug, check_boards, join, started
 from rkbench.runs.night import BoardReport, CellEnded, CellResult, Fault, Night, NightListener, Told
 from rkbench.store import Store
 from rkbench.units import format_seconds
 
-#: A board's thread that is told to stop does so at the next word of its board, else when its line is closed.
-PATIENCE_S = 3.0
-FAREWELL_S = 15.0
+#: A board's thread that is told to stop does so at the next word of its board, else when its line is cut;
+#: one that is deaf to that as well is left behind.
+PATIENCE_S = 1.0
+FAREWELL_S = 5.0
 
 
 @dataclass
@@ -29,7 +30,7 @@ class _Work:
     """What the threads of the boards share with the main one."""
 
     stop: threading.Event = field(default_factory=threading.Event)
-    said: queue.SimpleQueue[Told | Measured | Exception | Board] = field(default_factory=queue.SimpleQueue)
+    said: queue.SimpleQueue[Told | Measured | Board] = field(default_factory=queue.SimpleQueue)
     deadline: float | None = None
 
 
@@ -119,28 +120,27 @@ class _NightRunner:
 
     def _preflight(self) -> tuple[BoardReport, ...]:
         """Connect to all boards at once and send the models; returns what the boards are, or their faults."""
-        reports: dict[str, BoardReport] = {}
-
-        def check(line: BoardLine) -> None:
-            reports[line.board.name] = _report(line, self._cells_of(line))
-
-        self._threads = [_started(check, line, name=f"check {line.board.name}") for line in self._lines]
-        for thread in self._threads:
-            thread.join()
-        self._threads.clear()
+        lines = {line: self._cells_of(line) for line in self._lines}
+        reports = check_boards(lines, self._pause, self._work.deadline, self._out_of_time())
         for report in reports.values():
             if report.fault:
                 self._listener(Told(report.name, f"takes no part: {report.fault.message}"))
-        earlier = {report.name: report for report in self._night.boards}
-        return tuple(
-            {**earlier, **{line.board.name: reports[line.board.name] for line in self._lines}}.values()
-        )
+        return tuple({**{report.name: report for report in self._night.boards}, **reports}.values())
+
+    def _pause(self) -> None:
+        """Give a board that broke the time to come back; raises KeyboardInterrupt once told to stop."""
+        if self._work.stop.wait(self._terms.retry_pause_s):
+            raise KeyboardInterrupt
+
+    def _out_of_time(self) -> Fault:
+        budget = format_seconds(self._terms.budget_s)
+        return Fault(f"the time budget of {budget} was used up", "give it more: --time-budget")
 
     # -- measuring
 
-    def _measure(self, references: dict[tuple[str, str, str], tuple[AcceptedRun, ...]]) -> None:
+    def _measure(self, references: References) -> None:
         faults = {report.name: report.fault for report in self._night.boards}
-        running = 0
+        running = set()
         for line in self._lines:
             mine = self._cells_of(line)
             fault = faults.get(line.board.name)
@@ -152,39 +152,60 @@ class _NightRunner:
                 line, references, self._work.stop, self._unix_s, self._terms.retry_pause_s
             )
             name = f"night {line.board.name}"
-            self._threads.append(_started(self._run_board, line, measurer, mine, name=name))
-            running += 1
+            self._threads.append(started(self._run_board, line, measurer, mine, name=name))
+            running.add(line.board.name)
         while running:
-            said = self._work.said.get()
+            try:
+                said = self._work.said.get(timeout=self._left_s())
+            except queue.Empty:
+                self._cut_off()
+                break
             if isinstance(said, Board):
-                running -= 1
-            elif isinstance(said, Exception):
-                raise said
+                running.discard(said.name)
             elif isinstance(said, Measured):
                 self._take(said)
             else:
                 self._listener(said)
 
+    def _left_s(self) -> float | None:
+        """Return how long boards may still take, None without a budget: what began may come to its end."""
+        if self._work.deadline is None:
+            return None
+        longest_s = max(cell.plan.settings.min_duration_s for cell in self._todo)
+        return max(0.0, self._work.deadline + longest_s + self._terms.budget_grace_s - time.monotonic())
+
+    def _cut_off(self) -> None:
+        """End what is under way long after the end of the time budget; its cells were not measured."""
+        self._work.stop.set()
+        for line in self._lines:
+            line.abort()
+        for cell in self._todo:
+            if cell.position not in self._results:
+                self._take(not_measured(cell, self._out_of_time()))
+
     def _run_board(self, line: BoardLine, measurer: CellMeasurer, cells: Sequence[Cell]) -> None:
-        """Run the cells of one board; a thread's body."""
+        """Run the cells of one board; a thread's body. A bug costs the rest of this board, and no other."""
+        left = list(cells)
         try:
-            for cell in cells:
-                if self._work.stop.is_set():
-                    break
-                self._work.said.put(self._one(measurer, cell))
+            while left and not self._work.stop.is_set():
+                self._work.said.put(self._one(measurer, left[0]))
+                del left[0]
         except KeyboardInterrupt:
             pass  # told to stop
-        except Exception as error:  # noqa: BLE001 - a bug: the main thread raises it
-            self._work.said.put(error)
+        except Exception as error:  # noqa: BLE001 - a bug: it is told, and must not cost the other boards
+            fault = bug(line.board.name, error)
+            self._work.said.put(Told(line.board.name, fault.message))
+            for cell in left:
+                self._work.said.put(not_measured(cell, fault))
         finally:
-            line.close()
-            self._work.said.put(line.board)
+            try:
+                line.close()
+            finally:
+                self._work.said.put(line.board)
 
     def _one(self, measurer: CellMeasurer, cell: Cell) -> Measured:
         if self._work.deadline is not None and time.monotonic() >= self._work.deadline:
-            budget = format_seconds(self._terms.budget_s)
-            fault = Fault(f"the time budget of {budget} was used up", "give it more: --time-budget")
-            return not_measured(cell, fault)
+            return not_measured(cell, self._out_of_time())
         return measurer.measure(cell)
 
     def _take(self, measured: Measured) -> None:
@@ -225,19 +246,15 @@ class _NightRunner:
 
         A run that says nothing for a while is not waited for: its line is closed, and its agent ends it.
         """
-        self._join(PATIENCE_S)
+        self._listener(Told(None, "stopping: what was measured is kept"))
+        join(self._threads, time.monotonic() + PATIENCE_S)
         for line in self._lines:
-            line.close()
-        self._join(FAREWELL_S)
+            line.abort()
+        join(self._threads, time.monotonic() + FAREWELL_S)
         while not self._work.said.empty():
             said = self._work.said.get()
             if isinstance(said, Measured):
                 self._take(said)
-
-    def _join(self, limit_s: float) -> None:
-        deadline = time.monotonic() + limit_s
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _save_rest(self) -> tuple[str, ...]:
         problems = []
@@ -247,27 +264,3 @@ class _NightRunner:
             except StoreError as error:
                 problems.append(f"{' '.join(measured.result.key)}: not saved: {error.message}")
         return tuple(problems)
-
-
-def _report(line: BoardLine, cells: Sequence[Cell]) -> BoardReport:
-    board = line.board
-    try:
-        with line.session() as session:
-            there = session.environment
-        line.send(cells)
-    except BenchError as error:
-        return BoardReport(board.name, board.soc, board.simulated, fault=Fault(error.message, error.hint))
-    return BoardReport(
-        board.name,
-        there.soc or board.soc,
-        there.simulated or board.simulated,
-        there.runtime_version,
-        there.driver_version,
-        there.kernel,
-    )
-
-
-def _started(target: Callable[..., None], *arguments: object, name: str) -> threading.Thread:
-    thread = threading.Thread(target=target, args=arguments, name=name, daemon=True)
-    thread.start()
-    return thread
