@@ -22,6 +22,9 @@ from rkbench.onnx.prediction import (
 from rkbench.rknn import targets
 from rkbench.rknn.targets import DTYPES, ELEMENT_BYTES, Dtype
 
+CONVOLVED = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul", "GlobalAveragePool", "ReduceMean"))
+"""What becomes a convolution: a file with none of them lacks the constants that the compiler adds."""
+
 
 def predict_file(
     path: str | PathLike[str], target: str, dtype: str, toolkit_version: str | None = None
@@ -43,7 +46,8 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
     context = _context(network, target, toolkit_version)
     nodes = _predict_nodes(network, context, dtype)
     shares = {each: [share for _, share in _shares(network, context, each)] for each in DTYPES}
-    fixed = targets.TARGETS[target].fixed_constant_bytes
+    convolves = any(node.op_type in CONVOLVED for node in network.graph)
+    fixed = targets.TARGETS[target].fixed_constant_bytes if convolves else 0
     weights = {each: fixed + sum(share.weights for share in shares[each]) for each in DTYPES}
     base = commands.command_model(target).file_bytes
     command_bytes = {each: base + sum(share.commands or 0 for share in shares[each]) for each in DTYPES}

@@ -185,6 +185,10 @@ class Layer:
     """As the task records say; a node's own counts leave out the upload of a lookup table."""
     register_command_bytes_by_core: tuple[int, ...]
     """Register commands in the order of TaskCounts."""
+    table_fill_bytes_by_core: tuple[int, ...]
+    """Those of them that fill the activation table, in the same order."""
+    table_fill_tasks: int
+    """Tasks of the list for one core that fill the activation table."""
     input_shapes: tuple[tuple[int, ...], ...]
     """Shapes of the activations that it reads (NCHW), without constants."""
     input_dtypes: tuple[str, ...]

@@ -18,6 +18,7 @@ from rkbench.rknn.contents import (
 )
 from rkbench.rknn.file_format import SECTION_OF_KIND, TASK_BYTES
 from rkbench.rknn.names import NodeOrigin, origin_of
+from rkbench.rknn.table_fills import fills_table
 
 _TASK = struct.Struct("<8IQ")
 CONSTANT_SECTIONS = ("weights", "cpu_constants", "lookup_tables", "kind7", "compiler_constants")
@@ -36,6 +37,8 @@ class NodeBytes:
 
     sections: dict[str, int] = field(default_factory=lambda: defaultdict(int))
     commands_by_core: list[int] = field(default_factory=lambda: [0] * 6)
+    table_fills_by_core: list[int] = field(default_factory=lambda: [0] * 6)
+    table_fill_tasks: int = 0
     task_counts: tuple[int, ...] = ()
 
 
@@ -153,10 +156,14 @@ def _share_commands(
     for commands, tasks in zip(all_commands, _take(contents, graph, "tasks", unclaimed), strict=False):
         owners = _count_tasks(contents, graph, tasks, shares)
         addresses = sorted(address for address in owners if address < commands.buffer_bytes)
-        for start, end in zip(addresses, [*addresses[1:], commands.buffer_bytes], strict=False):
-            node, core = owners[start]
-            shares[node].sections["register_commands"] += end - start
-            shares[node].commands_by_core[core] += end - start
+        with contents.read_buffer(commands.buffer_index) as view:
+            for start, end in zip(addresses, [*addresses[1:], commands.buffer_bytes], strict=False):
+                node, core = owners[start]
+                shares[node].sections["register_commands"] += end - start
+                shares[node].commands_by_core[core] += end - start
+                if fills_table(view[start:end]):
+                    shares[node].table_fills_by_core[core] += end - start
+                    shares[node].table_fill_tasks += core == 0
 
 
 def _take(contents: Contents, graph: Graph, kind: str, unclaimed: dict[int, str]) -> list[Tensor]:
@@ -266,6 +273,8 @@ def _layer(
         task_bytes=sizes["tasks"],
         task_counts=_task_counts(node, share),
         register_command_bytes_by_core=tuple(share.commands_by_core),
+        table_fill_bytes_by_core=tuple(share.table_fills_by_core),
+        table_fill_tasks=share.table_fill_tasks,
         input_shapes=tuple(t.shape for t in data),
         input_dtypes=tuple(t.dtype for t in data),
         output_shapes=tuple(t.shape for t in outputs),

@@ -53,7 +53,9 @@ class CompileTarget:
     layouts: dict[Dtype, WeightLayout]
     """Empty for a SoC whose layout nobody has measured."""
     fixed_constant_bytes: int = 0
-    """Constants of every file: two buffers of 1,024 bytes named `tempMC...` on the rk3588."""
+    """Constants of every file with a convolution: two buffers of 1,024 bytes named `tempMC...` on the rk3588;
+    on the rk3576 `tempMC...` 8,192 + 2 x 4,096, `fenceConv...` 256 + 2 x 512, `...BScfgTensor` 1,024 + 512
+    (the same in 206 files of toolkits 2.3.0 and 2.3.2)."""
 
 
 _LITE: dict[Dtype, WeightLayout] = {
@@ -80,7 +82,7 @@ TARGETS: dict[str, CompileTarget] = {
         CompileTarget("rk3568", "RKNPU lite", 1, _LITE),
         CompileTarget("rk3588", "RKNPU v2", 3, _V2, 2048),
         CompileTarget("rk3562", "RKNPU t4", 1, _T4),
-        CompileTarget("rk3576", "RKNPU f2", 2, _F2),
+        CompileTarget("rk3576", "RKNPU f2", 2, _F2, 19_200),
         CompileTarget("rv1126b", "RKNPU f3", 1, _F2),
         CompileTarget("rv1103", "", 1, {}),
         CompileTarget("rv1106", "", 1, {}),

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from math import prod
 
 from rkbench.inspect.causes.cause import QUANTIZE, Claim, Finding, Fix
+from rkbench.inspect.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspect.causes.ledger import Ledger
 from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, ModelFacts, Site
 from rkbench.inspect.formatting import count, dims, listing
@@ -15,7 +17,11 @@ from rkbench.units import format_bytes
 # needs per list. Measured on every file at hand.
 PLAIN_TASK_BYTES = 1152
 MANY_SMALL_SHARE = 0.4
+MANY_LAYERS = 6
 SMALL_LAYER_BYTES = 4096
+SINGLE_CORE_TARGET = "rk3588"
+SMALL_MAP_BYTES = 32 * 1024
+"""A map of no more than this fits one bank of the on-chip buffer (8 on rk3568, 12 on rk3588)."""
 
 
 def dynamic_shapes(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -52,7 +58,8 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     claims: list[Claim] = []
     for site in layers:
         share = sum(site.tasks[1:]) / max(sum(site.tasks), 1)
-        further = min(sum(site.commands[1:]), ledger.left("register_commands", site.index))
+        beside_tables = sum(site.commands[1:]) - sum(site.table_fills[1:])
+        further = min(beside_tables, ledger.left("register_commands", site.index))
         tasks = min(sum(site.tasks[1:]) * TASK_BYTES, ledger.left("tasks", site.index))
         structure = _relocations(ledger, site, share)
         claims += (
@@ -62,7 +69,6 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         )
     if not claims:
         return None
-    saved = further_bytes(layers)
     largest = max(layers, key=command_bytes)
     return Finding(
         code="core_lists",
@@ -84,14 +90,14 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
                 f"{format_bytes(sum(site.commands[2] for site in layers))}"
             ),
         ),
-        fixes=single_core(saved),
+        fixes=single_core(facts, layers, claims),
         not_helping=("compress_weight, quantized weights: commands are no weights",),
     )
 
 
 def large_maps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Feature maps that do not fit the on-chip buffer are cut into several tasks per layer."""
-    layers = [site for site in facts.sites if site.tasks[0] > 1]
+    layers = [site for site in facts.sites if site.map_tasks > 1 and _map_bytes(site) > SMALL_MAP_BYTES]
     claims = beyond_plain(ledger, layers)
     if not claims:
         return None
@@ -103,14 +109,14 @@ def large_maps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         because=(
             f"{count(len(layers), 'layer')} with large maps {'is' if len(layers) == 1 else 'are'} cut into "
             f"several tasks: {{bytes}} ({{share}}) of commands, most for {largest.base} "
-            f"({dims(largest.output_shape)}, {largest.tasks[0]} tasks on 1 core)"
+            f"({dims(largest.output_shape)}, {largest.map_tasks} tasks on 1 core)"
         ),
         explanation="A map that does not fit the NPU's buffer is worked through in stripes, each with "
         "its commands.",
         layers=tuple(site.base for site in sorted(layers, key=command_bytes, reverse=True)[:10]),
         claims=claims,
         evidence=tuple(
-            f"{site.base}: {dims(site.output_shape)}, {site.tasks[0]} tasks on 1 core"
+            f"{site.base}: {dims(site.output_shape)}, {site.map_tasks} tasks on 1 core"
             for site in sorted(layers, key=command_bytes, reverse=True)[:4]
         ),
         fixes=(
@@ -125,7 +131,7 @@ def many_small_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     layers = [site for site in facts.sites if site.node.type not in ("InputOperator", "OutputOperator")]
     claims = ledger.everything((site.index for site in layers), COMMAND_SECTIONS)
     total = sum(claim.size_bytes for claim in claims)
-    if len(layers) < 2 or total < MANY_SMALL_SHARE * facts.size_bytes:
+    if len(layers) < MANY_LAYERS or total < MANY_SMALL_SHARE * facts.size_bytes:
         return None
     if total > SMALL_LAYER_BYTES * len(layers):
         return None
@@ -167,6 +173,14 @@ def beyond_plain(ledger: Ledger, layers: Iterable[Site]) -> tuple[Claim, ...]:
     return tuple(claims)
 
 
+def _map_bytes(site: Site) -> int:
+    """Return the size of the largest map that a layer reads or writes."""
+    width = ELEMENT_BYTES.get(site.layer.dtype, 2)
+    return width * max(
+        (prod(shape) for shape in (*site.layer.input_shapes, *site.layer.output_shapes)), default=0
+    )
+
+
 def _relocations(ledger: Ledger, site: Site, share: float) -> int:
     """Return the structure bytes of a layer's further lists: about 5 % of their commands are relocations."""
     further = sum(site.commands[1:]) * 0.05
@@ -178,14 +192,21 @@ def further_bytes(sites: Iterable[Site]) -> int:
     return sum(sum(site.commands[1:]) for site in sites if site.lists_known)
 
 
-def single_core(saved_bytes: int) -> tuple[Fix, ...]:
-    """Return the fix that stores the command list for one core only; none where there is no other list."""
-    if not saved_bytes:
+def single_core(facts: ModelFacts, sites: Iterable[Site], claims: Iterable[Claim]) -> tuple[Fix, ...]:
+    """Return the fix that stores the command lists of `sites` for one core only; none where nothing is saved.
+
+    What it saves beyond `claims` is counted under other causes, and said.
+    """
+    saved = further_bytes(sites)
+    if not saved:
         return ()
+    if facts.model.file.target != SINGLE_CORE_TARGET:
+        return (Fix("nothing", f"single_core_mode is known to work for {SINGLE_CORE_TARGET} only"),)
+    beyond = "" if saved <= sum(claim.size_bytes for claim in claims) else ", partly of other causes"
     return (
         Fix(
             "config",
-            f"store the commands for one core only (rk3588): saves {format_bytes(saved_bytes)}; the "
+            f"store the commands for one core only (rk3588): saves {format_bytes(saved)}{beyond}; the "
             "model then runs on one NPU core",
             "rknn.config(target_platform='rk3588', single_core_mode=True)",
         ),

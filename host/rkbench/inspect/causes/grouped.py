@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 
 from rkbench.inspect.causes.cause import Claim, Finding, Fix
+from rkbench.inspect.causes.kernel_groups import Groups
 from rkbench.inspect.causes.ledger import Ledger
 from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, DenseGroups, ModelFacts, Site
 from rkbench.inspect.formatting import count, listing
@@ -95,7 +96,7 @@ def depthwise_multiplier(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             *_patterns(dense),
         ),
         fixes=(
-            _fix_command(facts, "splits each into m plain depthwise convolutions, verified by onnxruntime"),
+            *_fix_command(facts, "splits each into m plain depthwise convolutions, verified by onnxruntime"),
             Fix(
                 "network", "use depthwise convolutions with as many outputs as inputs, then a 1x1 convolution"
             ),
@@ -141,7 +142,7 @@ def groups_kept_apart(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             *(f"{name}: {len(groups)} groups" for name, groups in list(by_source.items())[:4]),
         ),
         fixes=(
-            _fix_command(facts, "merges neighbouring groups where the file gets smaller by it"),
+            *_fix_command(facts, "merges neighbouring groups where the file gets smaller by it"),
             Fix("network", "train with fewer, wider groups"),
         ),
         not_helping=("regrouping below the NPU's alignment: the kernels become dense", *NOT_ACCEPTED),
@@ -216,20 +217,30 @@ def _failing(sizes: list[int], alignment: int) -> str:
     return listing([f"{size} % {alignment} = {size % alignment}" for size in sizes], 4)
 
 
-def _fix_command(facts: ModelFacts, effect: str) -> Fix:
-    target = facts.model.file.target or "rk3588"
-    command = f"bench fix MODEL.onnx --target {target} --dtype {facts.dtype} -o FIXED.onnx"
-    return Fix("command", f"rewrite the ONNX, then convert it again: {effect}", command)
+def _fix_command(facts: ModelFacts, effect: str) -> tuple[Fix, ...]:
+    """Return the command that rewrites the ONNX; none for a SoC whose rules nobody has measured."""
+    if _alignment(facts) is None:
+        return ()
+    command = f"bench fix MODEL.onnx --target {facts.model.file.target} --dtype {facts.dtype} -o FIXED.onnx"
+    return (Fix("command", f"rewrite the ONNX, then convert it again: {effect}", command),)
+
+
+def _can_merge(groups: Groups, alignment: int) -> bool:
+    """Return whether some neighbours make a group that is kept, and are not all of them."""
+    return any(
+        groups.count % factor == 0 and groups.channels * factor % alignment == 0
+        for factor in range(2, groups.count)
+    )
 
 
 def _fixes(facts: ModelFacts, dense: list[DenseGroups], alignment: int | None) -> tuple[Fix, ...]:
-    fixes = [
-        _fix_command(
+    fixes: list[Fix] = []
+    if alignment and any(_can_merge(item.groups, alignment) for item in dense):
+        fixes += _fix_command(
             facts,
             "merges neighbouring groups into block-diagonal ones that the NPU keeps (exact: max difference "
             "6.1e-5 on values up to 262; 63.3 -> 8.8 MB on the reference case)",
         )
-    ]
     file = facts.model.file
     newest = kept_group_alignment(file.target, _dtype(facts))
     if alignment and newest and newest < alignment and _all_fit(dense, newest):

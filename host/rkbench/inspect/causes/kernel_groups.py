@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from io import FileIO
+from itertools import pairwise
 from math import prod
 
 from rkbench.rknn.contents import Tensor
@@ -77,6 +78,25 @@ def single_input_share(model: RknnModel, kernel: Tensor) -> float:
     with model.file.path.open("rb", buffering=0) as stream:
         spans = [_span(stream, model, (kernel,), channel) for channel in channels]
     return sum(span is not None and span[0] == span[1] for span in spans) / len(channels)
+
+
+def copies_in_order(model: RknnModel, kernel: Tensor) -> bool:
+    """Return whether a 1x1 kernel only moves channels apart: no sampled row reads more than one, in order.
+
+    A row's channel never lies before the row, as it does where a channel is read by several rows.
+    """
+    if not _is_packed(kernel) or kernel.shape[2:] != (1, 1):
+        return False
+    with model.file.path.open("rb", buffering=0) as stream:
+        rows = _spread(kernel.shape[0], ROWS)
+        spans = [(row, _span(stream, model, (kernel,), row)) for row in rows]
+    read = [(row, span) for row, span in spans if span is not None]
+    firsts = [first for _, (first, _) in read]
+    return (
+        len(read) > 1
+        and all(row <= first == last for row, (first, last) in read)
+        and all(one < other for one, other in pairwise(firsts))
+    )
 
 
 def _is_packed(kernel: Tensor) -> bool:

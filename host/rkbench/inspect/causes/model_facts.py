@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from rkbench.inspect.causes.kernel_groups import ELEMENT_BYTES, Groups, find_groups
+from rkbench.inspect.causes.kernel_groups import ELEMENT_BYTES, Groups, copies_in_order, find_groups
 from rkbench.inspect.causes.ledger import Ledger
 from rkbench.rknn.contents import Layer, Node, Tensor
 from rkbench.rknn.file_format import TASK_BYTES
@@ -91,6 +92,22 @@ class Site:
         return _by_list(self.layer.register_command_bytes_by_core)
 
     @property
+    def table_fills(self) -> tuple[int, int, int]:
+        """Those of `commands` that fill the activation table."""
+        return _by_list(self.layer.table_fill_bytes_by_core)
+
+    @property
+    def map_tasks(self) -> int:
+        """NPU tasks on one core that work on the map: without those that fill the activation table.
+
+        The node's own counts leave these out where the records are more than they say.
+        """
+        own = self.node.task_counts
+        if sum(self.table_fills) and 0 < sum(own) < sum(self.layer.task_counts):
+            return own[0]
+        return self.tasks[0] - self.layer.table_fill_tasks
+
+    @property
     def lists_known(self) -> bool:
         """Whether its task records are those of its six counts; of GRU and LSTM the counts say fewer."""
         return self.layer.task_bytes == TASK_BYTES * sum(self.layer.task_counts)
@@ -136,8 +153,21 @@ class ModelFacts:
     @cached_property
     def dense_groups(self) -> tuple[DenseGroups, ...]:
         """Convolutions that were grouped in the source model and are stored dense, in execution order."""
-        found = (_dense_groups(self.model, parts) for parts in _by_source(self.sites))
+        candidates = [site for site in self.sites if site not in self.realigning]
+        found = (_dense_groups(self.model, parts) for parts in _by_source(candidates))
         return tuple(dense for dense in found if dense)
+
+    @cached_property
+    def realigning(self) -> tuple[Site, ...]:
+        """Convolutions that only move the channels of a Concat apart, or the Concat that holds one.
+
+        The compiler makes them where a part of the Concat does not fill whole blocks of channels.
+        """
+        return tuple(
+            site
+            for site in self.sites
+            if site.kernel and self._touches_concat(site) and copies_in_order(self.model, site.kernel)
+        )
 
     @cached_property
     def weights_removed(self) -> bool:
@@ -145,6 +175,10 @@ class ModelFacts:
         first = [site for site in self.sites if site.layer.graph == 0]
         kernels = [site.kernel for site in first if site.kernel and site.kernel.kind == "weight"]
         return len(kernels) > 0 and 2 * sum(kernel.buffer_bytes == 0 for kernel in kernels) > len(kernels)
+
+    def _touches_concat(self, site: Site) -> bool:
+        near = (*self.before(site), *self.after(site)) if site.is_convolution else (site,)
+        return any("Concat" in other.node.type for other in near)
 
     def before(self, site: Site) -> tuple[Site, ...]:
         """Return the sites that feed `site`."""
@@ -226,7 +260,7 @@ def _by_list(six: tuple[int, ...]) -> tuple[int, int, int]:
     return sum(six[:1]), sum(six[1:3]), sum(six[3:])
 
 
-def _by_source(sites: tuple[Site, ...]) -> list[list[Site]]:
+def _by_source(sites: Iterable[Site]) -> list[list[Site]]:
     """Return the convolutions with a kernel by graph and source, the parts of a split one in order."""
     parts: dict[tuple[int, str], list[tuple[int, Site]]] = defaultdict(list)
     for site in sites:

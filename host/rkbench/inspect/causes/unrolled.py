@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from rkbench.inspect.causes.cause import QUANTIZE, Finding, Fix
+from rkbench.inspect.causes.cause import QUANTIZE, Claim, Finding, Fix
 from rkbench.inspect.causes.command_lists import beyond_plain, command_bytes, further_bytes, single_core
 from rkbench.inspect.causes.ledger import Ledger
-from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, ModelFacts
+from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, ModelFacts, Site
 from rkbench.inspect.formatting import count, dims, listing
 from rkbench.units import format_bytes
 
@@ -27,7 +27,6 @@ def dilation(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     if not claims:
         return None
     worst = max(layers, key=command_bytes)
-    lists = further_bytes(layers)
     return Finding(
         code="dilation_commands",
         title="dilated convolutions cut into many NPU tasks",
@@ -49,15 +48,15 @@ def dilation(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             f"{format_bytes(command_bytes(site))} of commands"
             for site in sorted(layers, key=command_bytes, reverse=True)[:6]
         ),
-        fixes=_dilation_fixes(facts, lists),
+        fixes=_dilation_fixes(facts, layers, claims),
         not_helping=("compress_weight and optimization_level: commands are no weights",),
     )
 
 
-def _dilation_fixes(facts: ModelFacts, lists_bytes: int) -> tuple[Fix, ...]:
+def _dilation_fixes(facts: ModelFacts, layers: list[Site], claims: tuple[Claim, ...]) -> tuple[Fix, ...]:
     """The list for two cores is often the one that explodes: then one core is the first thing to try."""
-    single = single_core(lists_bytes)
-    if single and lists_bytes > facts.size_bytes / 3:
+    single = single_core(facts, layers, claims)
+    if single and single[0].kind == "config" and further_bytes(layers) > facts.size_bytes / 3:
         tried = "; 1.81 MB became 90.5 kB on the reference case"
         single = (replace(single[0], action=single[0].action + tried),)
     network = Fix(
@@ -77,6 +76,7 @@ def recurrence(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     steps = max(
         (tensor.shape[0] for site in layers for tensor in site.outputs[:1] if tensor.shape), default=0
     )
+    claims = ledger.everything((site.index for site in layers), (*COMMAND_SECTIONS, "compiler_constants"))
     tasks = sum(sum(site.tasks) for site in layers)
     floats = [site for site in layers if site.layer.dtype == "FLOAT16"]
     return Finding(
@@ -89,7 +89,7 @@ def recurrence(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         ),
         explanation="The NPU has no recurrence: every time step gets tasks and register commands of its own.",
         layers=tuple(site.base for site in layers),
-        claims=ledger.everything((site.index for site in layers), (*COMMAND_SECTIONS, "compiler_constants")),
+        claims=claims,
         evidence=(
             *(
                 f"{site.base} ({site.node.type}): {sum(site.tasks):,} tasks, "
@@ -103,7 +103,7 @@ def recurrence(facts: ModelFacts, ledger: Ledger) -> Finding | None:
                 "network",
                 "convert with a shorter sequence and call the model once per chunk, feeding the state",
             ),
-            *single_core(further_bytes(layers)),
+            *single_core(facts, layers, claims),
             Fix(
                 "network",
                 "replace the recurrence by convolutions over time, or run it on the CPU outside the NPU",
@@ -138,7 +138,7 @@ def resize(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         fixes=(
             Fix("network", "mode='nearest' or factors of 2, several in a row, instead of one large factor"),
             Fix("network", "resize after the channels are reduced, or outside the model"),
-            *single_core(further_bytes(layers)),
+            *single_core(facts, layers, claims),
         ),
     )
 

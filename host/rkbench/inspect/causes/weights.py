@@ -1,4 +1,4 @@
-"""Weights that are stored larger than they need be: padding, float layers, tables, metadata."""
+"""Weights that are stored larger than they need be: padding, float layers, metadata."""
 
 from __future__ import annotations
 
@@ -103,29 +103,6 @@ def padding(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         claims=tuple(claims),
         evidence=(f"{count(len(claims), 'layer')} padded, the worst {worst[1]} by {worst[0]:.2f}x",),
         fixes=(Fix("network", "channels that are a multiple of 16"),),
-    )
-
-
-def lookup_tables(facts: ModelFacts, ledger: Ledger) -> Finding | None:
-    """Tables of activation functions that the NPU does not compute."""
-    claims = tuple(
-        Claim("lookup_tables", site.index, ledger.left("lookup_tables", site.index))
-        for site in facts.sites
-        if ledger.left("lookup_tables", site.index)
-    )
-    if not claims:
-        return None
-    names = [facts.sites[claim.layer].base for claim in claims if claim.layer is not None]
-    return Finding(
-        code="lookup_tables",
-        title="tables of activation functions",
-        because=f"{count(len(claims), 'lookup table')} of activation functions take {{bytes}} ({{share}})",
-        explanation="HardSwish, Sigmoid, SiLU and others are read from a table of about 9 kB each; "
-        "layers may share one.",
-        layers=tuple(names),
-        claims=claims,
-        evidence=tuple(f"{name}" for name in names[:4]),
-        fixes=(Fix("network", "ReLU needs no table"),),
     )
 
 

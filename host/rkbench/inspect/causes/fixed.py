@@ -1,0 +1,61 @@
+"""What the compiler adds to every file of a SoC, whatever the network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+
+from rkbench.inspect.causes.cause import Claim, Finding, Fix
+from rkbench.inspect.causes.ledger import Ledger
+from rkbench.inspect.causes.model_facts import SECTION_OF, ModelFacts
+from rkbench.rknn.contents import Tensor
+
+# Two small convolutions of its own (rk3576; of the first one only input and output on rk3588), and the
+# settings of a quantized convolution's output (rk3576). No network has tensors of these names.
+_OWN = re.compile(r"^(?:tempMC\d+|fenceConv)_")
+_SETTINGS = re.compile(r"_BScfgTensor$")
+
+
+def compiler_fixed(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """Constants that stand in every file of the SoC: 19,200 bytes on rk3576, 2,048 on rk3588."""
+    found: dict[int, tuple[Tensor, int | None]] = {}
+    makers = {tensor.name: site.index for site in facts.sites for tensor in site.outputs}
+    for tensor in facts.model.tensors:
+        if tensor.kind not in SECTION_OF or not tensor.buffer_bytes:
+            continue
+        if _OWN.search(tensor.name):
+            found.setdefault(tensor.buffer_index, (tensor, None))
+        elif _SETTINGS.search(tensor.name):
+            found.setdefault(tensor.buffer_index, (tensor, makers.get(_SETTINGS.sub("", tensor.name))))
+    claims = tuple(
+        Claim(SECTION_OF[tensor.kind], layer, tensor.buffer_bytes)
+        for tensor, layer in found.values()
+        if ledger.left(SECTION_OF[tensor.kind], layer) >= tensor.buffer_bytes
+    )
+    if not claims:
+        return None
+    target = facts.model.file.target
+    return Finding(
+        code="compiler_fixed",
+        title=f"what the compiler adds to every {target} file",
+        because=f"the compiler adds {{bytes}} ({{share}}) to every {target} file, whatever the network",
+        explanation="Constants of convolutions that the compiler runs for itself, and the settings of "
+        "quantized outputs. They do not grow with the network.",
+        layers=(),
+        claims=claims,
+        evidence=tuple(f"{name}: {sizes}" for name, sizes in _by_source(found.values()).items()),
+        fixes=(Fix("nothing", "no cure: a fixed price of every file for this SoC"),),
+    )
+
+
+def _by_source(found: Iterable[tuple[Tensor, int | None]]) -> dict[str, str]:
+    """Return the sizes of the constants by what they belong to."""
+    sizes: dict[str, list[str]] = {}
+    for tensor, _ in found:
+        settings = _SETTINGS.search(tensor.name)
+        source = "BScfgTensor" if settings else tensor.name.partition("_")[0]
+        sizes.setdefault(source, []).append(f"{tensor.buffer_bytes:,}")
+    return {
+        source: f"{' + '.join(each[:6])}{' + ...' if len(each) > 6 else ''} B"
+        for source, each in sizes.items()
+    }
