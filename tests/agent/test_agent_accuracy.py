@@ -40,8 +40,14 @@ def test_equal_outputs_have_no_noise_to_compare_with() -> None:
     assert (error.cosine, error.max_abs_error, error.mse, error.snr_db) == (1.0, 0.0, 0.0, None)
 
 
-def test_a_zero_norm_has_no_cosine() -> None:
-    assert error_of([[0.0, 0.0]], [[1.0, 2.0]]).cosine is None
+def test_garbage_where_zero_is_expected_has_nothing_in_common_with_it() -> None:
+    garbage = error_of([[994.0, -3.0]], [[0.0, 0.0]])
+    assert (garbage.cosine, garbage.max_abs_error) == (0.0, 994.0)
+    assert error_of([[0.0, 0.0]], [[1.0, 2.0]]).cosine == 0.0
+
+
+def test_two_outputs_that_are_all_zero_have_no_cosine() -> None:
+    assert error_of([[0.0, 0.0]], [[0.0, 0.0]]).cosine is None
     assert error_of([[0.0, 0.0]], [[1.0, 2.0]]).snr_db == 0.0
 
 

@@ -8,6 +8,8 @@ With a the output, e the expected values, both as float64:
     top1_agreement  the largest value stands at the same place in both
     top5_agreement  the place of the largest expected value is among the five largest of the output
 
+Where one of a and e is all zero and the other is not, the cosine is 0: they have nothing in common.
+
 An output is a class vector if exactly one axis is longer than 1; top-1 wants at least 2 classes, top-5
 at least 6 (with five, it would always agree). Sums run over chunks, so that a big output does not need
 three times its size as float64. NaN and infinities are counted, and leave every other figure None.
@@ -141,12 +143,19 @@ def _figures(sums: _Sums, count: int) -> Dict[str, Any]:
     norms = _geometric_mean(sums.actual, sums.expected)
     signal_and_noise = sums.expected > 0 and sums.square_error > 0
     return {
-        "cosine": max(-1.0, min(1.0, sums.dot / norms)) if norms > 0 else None,
+        "cosine": _cosine(sums, norms),
         "max_abs_error": sums.max_error,
         "mean_abs_error": sums.abs_error / count,
         "mse": sums.square_error / count,
         "snr_db": 10.0 * math.log10(sums.expected / sums.square_error) if signal_and_noise else None,
     }
+
+
+def _cosine(sums: _Sums, norms: float) -> Optional[float]:
+    """Return the cosine; 0 where one side alone is all zero, None where both are: nothing has a direction."""
+    if norms > 0:
+        return max(-1.0, min(1.0, sums.dot / norms))
+    return 0.0 if sums.square_error > 0 else None
 
 
 def _geometric_mean(left: float, right: float) -> float:

@@ -49,6 +49,7 @@ WEIGHTS = {
     "nondeterministic": DOUBT,
     "not_finite": DOUBT,
     "npu_busy": DOUBT,
+    "outputs_wrong": DOUBT,
     "p99_unknown": INFORMATION,
     "pin_without_effect": DOUBT,
     "runtime_ambiguous": DOUBT,

@@ -7,7 +7,17 @@ from collections.abc import Callable, Iterator, Sequence
 from rkbench_agent.wire.caveats import INFORMATION, Caveat, caveat
 from rkbench_agent.wire.words import DDR, NPU
 
-from rkbench.runs.model import DDR_CLOCK, NPU_CLOCK, SUSPECT, TEMPERATURE, VALID, RunResult, Sensor, Verdict
+from rkbench.runs.model import (
+    DDR_CLOCK,
+    NPU_CLOCK,
+    SUSPECT,
+    TEMPERATURE,
+    VALID,
+    Output,
+    RunResult,
+    Sensor,
+    Verdict,
+)
 from rkbench.stats.slope import RISES
 from rkbench.stats.summary import P99_MINIMUM_COUNT, is_bimodal, variation
 from rkbench.units import format_bytes, format_celsius, format_hertz, format_ratio
@@ -22,6 +32,11 @@ HOT_CELSIUS = 80.0
 PIN_TOLERANCE_RATIO = 0.03
 #: NPU load of others, just before the run, that already disturbs it.
 MAXIMUM_LOAD_BEFORE = 0.05
+#: Below this cosine three quarters of an output's energy are error: no quantization that works does that.
+WRONG_COSINE = 0.5
+#: A class vector that agrees in fewer cases than this is wrong as well where the cosine is no better than
+#: WRONG_CLASS_COSINE; a few cases may be near ties.
+WRONG_TOP1, WRONG_CLASS_COSINE, WRONG_CLASS_CASES = 0.5, 0.9, 4
 #: A wall clock before 2020 was never set: the board has no battery-backed clock and no network time.
 CLOCK_SET_UNIX_NS = 1_577_836_800_000_000_000
 
@@ -165,6 +180,31 @@ def _load_before(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
         )
 
 
+def is_wrong(output: Output) -> bool:
+    """Return whether an output has so little to do with what was expected that no rounding explains it."""
+    cosine, top1 = output.cosine_mean, output.top1_agreement
+    if cosine is None:
+        return False
+    few = output.case_count < WRONG_CLASS_CASES
+    return cosine < WRONG_COSINE or (
+        not few and top1 is not None and top1 < WRONG_TOP1 and cosine < WRONG_CLASS_COSINE
+    )
+
+
+def _outputs_wrong(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
+    for output in run.outputs:
+        if is_wrong(output):
+            top1 = output.top1_agreement
+            agreement = "" if top1 is None else f", top-1 agrees in {format_ratio(top1)} of the cases"
+            yield caveat(
+                "outputs_wrong",
+                f"output {output.name!r} is not what was expected: mean cosine"
+                f" {output.cosine_mean:.3f}{agreement}",
+                "its speed means nothing until this is known: check that the golden is of this model and its"
+                " outputs in this order, then mean, std and layout of the inputs, then the quantization",
+            )
+
+
 def _outputs(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
     for output in run.outputs:
         if output.nan_count or output.inf_count:
@@ -229,6 +269,7 @@ def _board_clock(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
 
 
 _RULES: tuple[Rule, ...] = (
+    _outputs_wrong,
     _simulated,
     _governor,
     _pin,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rkbench.runs.caveat_rules import is_wrong
 from rkbench.runs.comparison import ComparedMeasure, Comparison
 from rkbench.runs.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
 from rkbench.runs.model import RunResult
@@ -22,7 +23,9 @@ def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
     sentence = (
         _alone(base or good[0]) if base is None or not candidates else _compared(base, candidates, comparison)
     )
-    return f"{sentence}{f' {_listed(failed)} failed.' if failed else ''}"
+    wrong = [run.variant.name for run in good if any(map(is_wrong, run.outputs))]
+    told = f" The outputs of {_listed(wrong)} are not what was expected." if wrong else ""
+    return f"{sentence}{told}{f' {_listed(failed)} failed.' if failed else ''}"
 
 
 def _alone(run: RunResult) -> str:

@@ -21,8 +21,8 @@ from rkbench.errors import GoldenError
 from rkbench.rknn import RknnModel, Tensor
 from rkbench.variants.golden_file import (
     METADATA,
-    cases_of,
     domain_of,
+    finite_cases,
     layout_of,
     members_of,
     metadata_of,
@@ -70,13 +70,15 @@ def prepare_golden(path: Path, model: RknnModel) -> Path:
 def prepare(path: Path, model: RknnModel, cache: Path | None = None) -> PreparedGolden:
     """Return the golden at `path` in the board's form for `model`, made now or found in the cache.
 
-    Raises GoldenError, with both sides, when the file is no golden or does not fit.
+    Raises GoldenError, with both sides, when the file is no golden or does not fit, or holds what nothing can
+    be held against: NaN, or expected outputs that are infinite.
     """
     sides = f"golden {path} does not fit {model.file.path.name}"
     with NpzReader(path) as source:
         found = match(wanted_of(model), members_of(source), layout_of(source), sides=sides)
         found = with_normalisation(found, normalisations(model), domain_of(source))
         if is_board_form(source, found):
+            _check_finite(source, found)
             return PreparedGolden(path, found.cases, found.notes, found.assumptions)
         folder = cache or cache_folder()
         target = folder / f"{_cache_key(path, found)}.npz"
@@ -136,6 +138,13 @@ def is_board_form(source: NpzReader, found: Match) -> bool:
     )
 
 
+def _check_finite(source: NpzReader, found: Match) -> None:
+    """Read through a golden that is pushed as it is."""
+    for fit in found.fits:
+        for _ in finite_cases(source, fit):
+            pass
+
+
 def write_golden(source: NpzReader, found: Match, target: Path) -> None:
     """Write the matched members of `source` to `target` in their final form, case by case.
 
@@ -145,7 +154,7 @@ def write_golden(source: NpzReader, found: Match, target: Path) -> None:
         for fit in found.fits:
             dtype = np.dtype(fit.dtype)
             name = f"{fit.wanted.kind}/{fit.wanted.name}"
-            writer.add(name, (found.cases, *fit.wanted.final_shape), dtype, cases_of(source, fit))
+            writer.add(name, (found.cases, *fit.wanted.final_shape), dtype, finite_cases(source, fit))
         if origin := metadata_of(source):
             told = {**origin, "layout": NHWC, "inputs_domain": "board"}
             writer.add_text(METADATA, json.dumps(told))

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from rkbench.errors import GoldenError
 from rkbench.variants.golden_match import Fit, Member, is_number
 from rkbench.variants.npz import Array, NpzReader
 
@@ -37,6 +38,28 @@ def cases_of(source: NpzReader, fit: Fit) -> Generator[Array, None, None]:
         if fit.undo is not None:
             case = fit.undo.undone(case, channel_axis=-1 if fit.wanted.nhwc else 1)
         yield np.ascontiguousarray(case, np.dtype(fit.dtype))
+
+
+def finite_cases(source: NpzReader, fit: Fit) -> Generator[Array, None, None]:
+    """Yield what `cases_of` yields; raises GoldenError at a case with a number that nothing equals.
+
+    An input may be infinite, as masks are.
+    """
+    wrong, what = (np.isnan, "NaN") if fit.wanted.kind == "inputs" else (_is_not_finite, "NaN or infinite")
+    for number, case in enumerate(cases_of(source, fit)):
+        found = int(wrong(case).sum()) if case.dtype.kind == "f" else 0
+        if found:
+            raise GoldenError(
+                f"golden {source.path}: {fit.member.key}, case {number}: {found:,} of {case.size:,} values"
+                f" are {what}",
+                hint="no output can be held against it: make the golden again, from inputs and a model that"
+                " yield numbers",
+            )
+        yield case
+
+
+def _is_not_finite(case: Array) -> Array:
+    return ~np.isfinite(case)
 
 
 def domain_of(source: NpzReader) -> str:

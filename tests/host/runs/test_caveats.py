@@ -10,8 +10,10 @@ from pathlib import Path
 import pytest
 from made_runs import make_latency, make_run
 from rkbench.runs.caveat_rules import caveats_of, verdict_of
+from rkbench.runs.comparison import compare_runs
 from rkbench.runs.extras import PinRecord
 from rkbench.runs.model import Readings, RunResult, Sensor
+from rkbench.runs.verdict import verdict_sentence
 from rkbench_agent.wire.board import HeldClock
 from rkbench_agent.wire.caveats import DOUBT, INFORMATION, Caveat, caveat
 
@@ -123,3 +125,29 @@ def test_a_code_that_this_version_does_not_know_keeps_the_weight_that_it_came_wi
 def test_a_code_that_is_not_in_the_table_is_a_bug() -> None:
     with pytest.raises(KeyError):
         caveat("no such code", "")
+
+
+@pytest.mark.parametrize(
+    ("cosine", "top1", "wrong"),
+    [
+        (-0.555, 0.094, True),
+        (0.02, None, True),
+        (0.8, 0.3, True),
+        (0.8, None, False),
+        (0.98, 0.3, False),
+        (0.9997, 1.0, False),
+        (None, None, False),
+    ],
+)
+def test_outputs_that_no_rounding_explains_are_wrong(
+    cosine: float | None, top1: float | None, *, wrong: bool
+) -> None:
+    output = replace(OUTPUT, cosine=cosine, cosine_mean=cosine, top1_agreement=top1, case_count=32)
+    run = replace(GOOD, outputs=(output,))
+    assert (codes(run)[:1] == ["outputs_wrong"]) is wrong
+
+
+def test_the_verdict_says_whose_outputs_are_wrong() -> None:
+    reversed_golden = replace(OUTPUT, cosine=-0.6, cosine_mean=-0.555, top1_agreement=0.094)
+    sentence = compare_runs([replace(GOOD, outputs=(reversed_golden,))], {}, verdict_sentence).verdict
+    assert sentence.endswith(f"The outputs of {GOOD.variant.name} are not what was expected.")

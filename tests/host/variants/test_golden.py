@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rkbench.errors import GoldenError
-from rkbench.variants.golden import find_replay, is_board_form, with_normalisation, write_golden
+from rkbench.variants.golden import find_replay, is_board_form, prepare, with_normalisation, write_golden
 from rkbench.variants.golden_file import cases_of, layout_of, members_of
 from rkbench.variants.golden_match import Match, Wanted, count_cases, match
 from rkbench.variants.normalisation import Normalisation
 from rkbench.variants.npz import NpzReader, NpzWriter
+from rknn_writer import opened, small_spec, write_model
 
 IMAGE = Wanted("inputs", "x", (1, 2, 2, 3), "float16", nhwc=True)
 CUBE = Wanted("inputs", "x", (1, 2, 2, 2), "float16", nhwc=True)
@@ -286,3 +287,48 @@ def test_a_replay_is_found_beside_its_model(tmp_path: Path) -> None:
     assert find_replay(model) is None
     (tmp_path / "m.fp16.replay.npz").touch()
     assert find_replay(model) == tmp_path / "m.fp16.replay.npz"
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("kind", ["inputs", "outputs"])
+def test_a_golden_with_nan_is_refused(tmp_path: Path, kind: str, dtype: str) -> None:
+    arrays = {
+        "inputs/x": np.zeros((2, 3, 4, 2), dtype),
+        "outputs/y": np.ones((2, 1, 5), dtype),
+    }
+    key = "inputs/x" if kind == "inputs" else "outputs/y"
+    arrays[key][1, 0, 0] = np.nan
+    save(tmp_path / "golden.npz", **arrays)
+    wanted = (
+        Wanted("inputs", "x", (1, 2, 3, 4), "float16", nhwc=True),
+        Wanted("outputs", "y", (1, 5), "float16"),
+    )
+    with pytest.raises(GoldenError, match=f"{key}, case 1: . of .* values are NaN"):
+        prepared(tmp_path / "golden.npz", *wanted)
+
+
+def test_an_input_may_be_infinite_and_an_expected_output_not(tmp_path: Path) -> None:
+    save(
+        tmp_path / "mask.npz",
+        **{"inputs/m": np.full((1, 1, 4), -np.inf, "float32"), "outputs/y": np.ones((1, 1, 5), "float32")},
+    )
+    wanted = (Wanted("inputs", "m", (1, 4), "float16"), Wanted("outputs", "y", (1, 5), "float16"))
+    assert prepared(tmp_path / "mask.npz", *wanted)["inputs/m"].shape == (1, 1, 4)
+    save(
+        tmp_path / "inf.npz",
+        **{"inputs/m": np.ones((1, 1, 4), "float32"), "outputs/y": np.full((1, 1, 5), np.inf, "float32")},
+    )
+    with pytest.raises(GoldenError, match="are NaN or infinite"):
+        prepared(tmp_path / "inf.npz", *wanted)
+
+
+def test_what_is_pushed_as_it_is_is_read_through_before(tmp_path: Path) -> None:
+    arrays = {
+        "inputs/x": np.ones((2, 1, 4, 4, 8), "float32"),
+        "outputs/z": np.ones((2, 1, 8, 1, 1), "float32"),
+    }
+    with opened(write_model(small_spec())) as model:
+        assert prepare(save(tmp_path / "good.npz", **arrays), model).path == tmp_path / "good.npz"
+        arrays["outputs/z"][:] = np.nan
+        with pytest.raises(GoldenError, match="outputs/z, case 0: 8 of 8 values are NaN"):
+            prepare(save(tmp_path / "nan.npz", **arrays), model)
