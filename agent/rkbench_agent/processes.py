@@ -13,3 +13,9 @@ START_CODE = (
 def package_root() -> str:
     """Return the zipapp or the folder that this package was imported from."""
     return str(Path(__file__).parent.parent)
+
+
+def archive() -> Path:
+    """Return the zipapp that this package was imported from, or that `<sha256>.<python>.zip` was made of."""
+    root = Path(package_root())
+    return root.with_name(root.name.split(".")[0] + ".pyz") if root.suffix == ".zip" else root

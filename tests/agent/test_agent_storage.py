@@ -173,9 +173,10 @@ def test_old_partials_and_old_agents_are_purged(tmp_path: Path) -> None:
     os.utime(str(cache.partial_path(DIGEST)), (0, 0))
     cache.partial_path("0" * 64).write_bytes(b"new")
     for number in range(AGENTS_KEPT + 2):
-        path = cache.agents / f"{number}.pyz"
-        path.write_bytes(b"")
-        os.utime(str(path), (number, number))
+        for ending in ("pyz", "cpython-311.zip"):
+            path = cache.agents / f"{number}.{ending}"
+            path.write_bytes(b"")
+            os.utime(str(path), (number, number))
     for name in ("0", "5", "5.1234"):
         folder = cache.agents / name
         (folder / "rkbench_agent").mkdir(parents=True)
@@ -183,10 +184,14 @@ def test_old_partials_and_old_agents_are_purged(tmp_path: Path) -> None:
     cache.purge()
     assert [path.name for path in cache.incoming.iterdir()] == ["0" * 64 + ".part"]
     assert sorted(path.name for path in cache.agents.iterdir()) == [
+        "2.cpython-311.zip",
         "2.pyz",
+        "3.cpython-311.zip",
         "3.pyz",
+        "4.cpython-311.zip",
         "4.pyz",
         "5",
+        "5.cpython-311.zip",
         "5.pyz",
     ]
 

@@ -20,7 +20,7 @@ from rkbench_agent.exporter.collector import BoardCollector, board_groups
 from rkbench_agent.exporter.install import Installation
 from rkbench_agent.exporter.rounds import Rounds
 from rkbench_agent.exporter.web import listen_at, metrics_app, parse_listen
-from rkbench_agent.processes import package_root
+from rkbench_agent.processes import archive
 from rkbench_agent.wire.words import DEFAULT_CACHE, DEFAULT_EXPORTER_PORT, EXPORTER_MARK
 
 DEFAULT_LISTEN = f"0.0.0.0:{DEFAULT_EXPORTER_PORT}"
@@ -48,7 +48,7 @@ def main(arguments: Optional[List[str]] = None) -> int:
 def _change(options: argparse.Namespace) -> Dict[str, Any]:
     """Install or uninstall; return what was done, or why not, for the host to read."""
     root = Path(os.environ.get("RKBENCH_SYS_ROOT") or "/")
-    installation = Installation(Path(options.cache).expanduser(), root, Path(package_root()), own_digest())
+    installation = Installation(Path(options.cache).expanduser(), root, archive(), own_digest())
     try:
         if options.command == "uninstall":
             return installation.uninstall()
@@ -82,11 +82,9 @@ def identity() -> str:
 
 
 def own_digest() -> str:
-    """Return the SHA-256 of the running zipapp, also where it was unpacked beside itself; else empty."""
-    place = Path(package_root())
-    archive = place.with_name(place.name + ".pyz") if place.is_dir() else place
+    """Return the SHA-256 of the running zipapp, also where what runs was compiled from it; else empty."""
     try:
-        return hashlib.sha256(archive.read_bytes()).hexdigest()
+        return hashlib.sha256(archive().read_bytes()).hexdigest()
     except OSError:
         return ""
 

@@ -22,6 +22,7 @@ from rkbench_agent.errors import ServiceError
 from rkbench_agent.exporter.service import Service, choose_service, service_of
 from rkbench_agent.exporter.units import NAME
 from rkbench_agent.exporter.web import can_listen, parse_listen
+from rkbench_agent.own_files import read_own, write_own
 
 START_LIMIT_S = 60.0
 POLL_S = 0.1
@@ -74,15 +75,15 @@ class Installation:
     def tidy(self) -> None:
         """Delete what the host sent to run this, and folders that are empty by now."""
         if self._archive.parent == self._cache / "agents":
-            _unlink(_file_of(self._archive))
-            shutil.rmtree(str(self._archive), ignore_errors=True)
+            for path in self._archive.parent.glob(f"{self._archive.stem}.*"):
+                _unlink(path)  # and what was compiled from it
         for folder in (self._cache / "agents", self._cache):
             if folder.is_dir() and not any(folder.iterdir()):
                 folder.rmdir()
 
     def _start(self, service: Service, wanted: Dict[str, Any], listen: str) -> None:
         self._folder.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(str(_file_of(self._archive)), str(self._target))
+        shutil.copyfile(str(self._archive), str(self._target))
         command = [
             sys.executable,
             str(self._target),
@@ -93,7 +94,8 @@ class Installation:
             str(self._cache),
         ]
         files = service.files(command, debugfs=wanted["debugfs"])
-        self._record.write_text(json.dumps({**wanted, "files": [str(path) for path in files]}))
+        record = {**wanted, "files": [str(path) for path in files]}
+        write_own(self._record, json.dumps(record).encode("utf-8"))
         for path, text in files.items():
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
@@ -132,23 +134,18 @@ class Installation:
         service = service_of(str(before.get("service")), self._root, self._folder) if before else None
         if service is not None:
             service.stop()
-        for name in (before or {}).get("files") or ():
-            _unlink(Path(name))
+        for path in service.paths() if service is not None else ():
+            _unlink(path)
         if service is not None:
             service.forget()
         shutil.rmtree(str(self._folder), ignore_errors=True)
 
     def _read_record(self) -> Optional[Dict[str, Any]]:
         try:
-            record = json.loads(self._record.read_text())
-        except (OSError, ValueError):
+            record = json.loads(read_own(self._record).decode("utf-8"))
+        except (OSError, ValueError, RecursionError):
             return None
         return record if isinstance(record, dict) else None
-
-
-def _file_of(place: Path) -> Path:
-    """Return the zipapp that was unpacked into the folder `place`, or that `place` is."""
-    return place.with_name(place.name + ".pyz") if place.is_dir() else place
 
 
 def _unlink(path: Path) -> None:

@@ -17,12 +17,16 @@ STOP_LIMIT_S = 10.0
 
 
 class Service:
-    """How the exporter runs. `files` are what `start` needs and `stop` leaves: path -> text."""
+    """How the exporter runs. `files` are what `start` needs and `stop` leaves: path -> text; at `paths`."""
 
     kind = ""
 
     def files(self, command: List[str], *, debugfs: bool) -> Dict[Path, str]:
         """Return the files to write before the start."""
+        raise NotImplementedError
+
+    def paths(self) -> List[Path]:
+        """Return where its files lie: no more than these is deleted, whatever a record says."""
         raise NotImplementedError
 
     def start(self) -> None:
@@ -52,6 +56,9 @@ class Systemd(Service):
 
     def files(self, command: List[str], *, debugfs: bool) -> Dict[Path, str]:
         return {self.unit_file: unit(command, is_user=self._is_user, debugfs=debugfs)}
+
+    def paths(self) -> List[Path]:
+        return [self.unit_file]
 
     def start(self) -> None:
         self._systemctl("daemon-reload")
@@ -99,6 +106,9 @@ class Script(Service):
                 f'#!/bin/sh\n# Made by `bench boards install-exporter`.\nexec {self.path} "$@"\n'
             )
         return found
+
+    def paths(self) -> List[Path]:
+        return [self.path] if self._boot_file is None else [self.path, self._boot_file]
 
     def start(self) -> None:
         done = subprocess.run(

@@ -30,7 +30,7 @@ from rkbench_agent.line.link import HostLink
 from rkbench_agent.line.settling import settle_clocks
 from rkbench_agent.line.storage import Cache
 from rkbench_agent.loop import Loop
-from rkbench_agent.processes import package_root
+from rkbench_agent.processes import archive
 from rkbench_agent.run.conduct import Conductor
 from rkbench_agent.run.plan_check import find_problem
 from rkbench_agent.run.state import PlanBoard
@@ -245,19 +245,13 @@ def _leave(number: int, frame: Any) -> None:
 
 def _default_cache() -> str:
     """Return the cache folder that this agent lies in, else the usual one."""
-    agents = _archive().parent
+    agents = archive().parent
     return str(agents.parent) if agents.name == "agents" else DEFAULT_CACHE
 
 
 def _own_digest() -> str:
     """Return the SHA-256 of the zipapp that runs; empty when the package runs from a source folder."""
     try:
-        return hashlib.sha256(_archive().read_bytes()).hexdigest()
+        return hashlib.sha256(archive().read_bytes()).hexdigest()
     except OSError:
         return ""
-
-
-def _archive() -> Path:
-    """Return the zipapp that this package was imported from, or that lies beside its unpacked folder."""
-    root = Path(package_root())
-    return root if root.is_file() else root.with_name(root.name + ".pyz")

@@ -1,6 +1,6 @@
 """The cache folder of the board: complete, verified files by SHA-256, and how they come in.
 
-    CACHE/agents/<sha256>.pyz   the agents that were pushed; <sha256>/ is one unpacked
+    CACHE/agents/<sha256>.*     the agents that were pushed, and what was compiled of them
     CACHE/objects/<sha256>      complete, verified files: models, goldens, replays
     CACHE/incoming/<sha256>.part  what has arrived of a file; resumed, or deleted after a day
     CACHE/lock                  held by the running supervisor
@@ -102,13 +102,15 @@ class Cache:
         for path in _files(self.incoming):
             if now - _modified(path) > STALE_PARTIAL_S:
                 unlink(path)
-        agents = sorted(_files(self.agents), key=_modified, reverse=True)
-        for path in agents[AGENTS_KEPT:]:
-            unlink(path)
-        kept = {path.stem for path in agents[:AGENTS_KEPT]}
+        agents: Dict[str, List[Path]] = {}
+        for path in sorted(_files(self.agents), key=_modified, reverse=True):
+            agents.setdefault(path.name.split(".")[0], []).append(path)
+        for digest in list(agents)[AGENTS_KEPT:]:
+            for path in agents[digest]:
+                unlink(path)
         for path in _folders(self.agents):
-            # A name with a dot is what a broken start left of its unpacking.
-            if path.name not in kept and now - _modified(path) > STALE_PARTIAL_S:
+            # Older versions unpacked their agents; a name with a dot is what a broken start left of that.
+            if path.name not in list(agents)[:AGENTS_KEPT] and now - _modified(path) > STALE_PARTIAL_S:
                 from shutil import rmtree  # rare, and slow to import: it brings all compressions
 
                 rmtree(str(path), ignore_errors=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import io
-import shutil
+import os
+import stat
 import subprocess
 import sys
 import zipfile
@@ -88,14 +89,105 @@ def test_the_script_asks_for_the_zipapp_once(tmp_path: Path, echo: AgentZip) -> 
     assert first.stdout == b"rkbench-boot need\n['one', 'two']\n"
     assert second.stdout == b"['one', 'two']\n"
     names = sorted(path.name for path in (tmp_path / "agents").iterdir())
-    assert names == [echo.digest, f"{echo.digest}.pyz"]
+    assert names == [compiled(tmp_path, echo).name, f"{echo.digest}.pyz"]
 
 
-def test_an_agent_that_cannot_be_unpacked_runs_from_its_zip(tmp_path: Path, echo: AgentZip) -> None:
+def compiled(cache: Path, agent: AgentZip) -> Path:
+    """Return where the modules of an agent lie that this Python has compiled."""
+    return cache / "agents" / f"{agent.digest}.{sys.implementation.cache_tag}.zip"
+
+
+def test_an_agent_that_cannot_be_compiled_runs_from_its_zip(tmp_path: Path, echo: AgentZip) -> None:
     boot(tmp_path, echo, echo.sent)
-    shutil.rmtree(tmp_path / "agents" / echo.digest)
-    (tmp_path / "agents" / echo.digest).write_text("in the way")
+    compiled(tmp_path, echo).unlink()
+    compiled(tmp_path, echo).mkdir()
     assert boot(tmp_path, echo, b"").stdout == b"['one', 'two']\n"
+
+
+@pytest.mark.parametrize("name", ["compiled", "zipapp"])
+@pytest.mark.parametrize("damage", ["empty", "cut", "one bit", "planted", "link", "pipe", "another user's"])
+def test_what_is_damaged_or_planted_is_never_run_and_made_anew(
+    tmp_path: Path, echo: AgentZip, name: str, damage: str
+) -> None:
+    boot(tmp_path, echo, echo.sent)
+    path = compiled(tmp_path, echo) if name == "compiled" else tmp_path / "agents" / f"{echo.digest}.pyz"
+    whole = path.read_bytes()
+    evil = pack({"__main__.py": b"print('evil')"}, "evil")
+    put_in_place(path, damage, whole, evil)
+    ended = boot(tmp_path, echo, echo.sent)
+    assert ended.stdout == (b"rkbench-boot need\n" if name == "zipapp" else b"") + b"['one', 'two']\n"
+    assert path.is_file() and not path.is_symlink() and path.stat().st_uid == os.geteuid()
+    assert boot(tmp_path, echo, b"").stdout == b"['one', 'two']\n"
+
+
+def put_in_place(path: Path, damage: str, whole: bytes, evil: bytes) -> None:
+    """Have a damaged or a foreign file at `path`."""
+    contents = {"empty": b"", "cut": whole[:-9], "one bit": whole[:99] + bytes([whole[99] ^ 1]) + whole[100:]}
+    path.unlink()
+    if damage == "pipe":
+        os.mkfifo(path)
+    elif damage == "link":
+        (path.parent.parent / "evil").write_bytes(whole)
+        path.symlink_to(path.parent.parent / "evil")
+    elif damage == "another user's":
+        if os.geteuid() != 0:
+            pytest.skip("only root can make a file of another user's")
+        signed = hashlib.sha256(evil).hexdigest().encode() + b"\n" + evil
+        path.write_bytes(signed)
+        os.chown(path, 4321, 4321)
+    else:
+        path.write_bytes(contents.get(damage, evil))
+
+
+def test_a_folder_where_others_may_write_is_refused_by_name(tmp_path: Path, echo: AgentZip) -> None:
+    shared, sticky = tmp_path / "shared", tmp_path / "sticky"
+    shared.mkdir()
+    shared.chmod(0o777)
+    sticky.mkdir()
+    sticky.chmod(0o1777)
+    (tmp_path / "linked").mkdir(mode=0o700)
+    (tmp_path / "linked/agents").symlink_to(shared)
+    refused = {shared: shared, shared / "own": shared, sticky: sticky, tmp_path / "linked": None}
+    for folder, named in refused.items():
+        said = f"rkbench-boot error unsafe {named or tmp_path / 'linked/agents'}\n"
+        assert boot(folder, echo, echo.sent).stdout.decode() == said
+    assert boot(sticky / "own", echo, echo.sent).returncode == 0
+    assert stat.S_IMODE((sticky / "own/agents").stat().st_mode) == 0o700
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can make a folder of another user's")
+@pytest.mark.parametrize("name", ["", "agents", "objects", "incoming"])
+def test_a_folder_of_another_users_is_refused(tmp_path: Path, echo: AgentZip, name: str) -> None:
+    (tmp_path / "cache" / name).mkdir(parents=True)
+    os.chown(tmp_path / "cache" / name, 4321, 4321)
+    said = f"rkbench-boot error unsafe {tmp_path / 'cache' / name}\n"
+    assert boot(tmp_path / "cache", echo, echo.sent).stdout.decode() == said
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root is called by sudo")
+def test_root_trusts_the_user_who_called_sudo(
+    tmp_path: Path, echo: AgentZip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SUDO_UID", "4321")
+    (tmp_path / "cache").mkdir()
+    os.chown(tmp_path / "cache", 4321, 4321)
+    assert boot(tmp_path / "cache", echo, echo.sent).returncode == 0
+
+
+def test_a_zipapp_that_stops_on_its_way_is_given_up(
+    tmp_path: Path, echo: AgentZip, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RKBENCH_SILENCE_LIMIT_S", "0.2")
+    arguments = [echo.digest, str(len(echo.sent)), str(tmp_path), "one"]
+    command = [sys.executable, "-c", BOOT, *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(echo.sent[:-1])
+        process.stdin.flush()
+        said = process.stdout.read()
+    told = b"rkbench-boot error stalled the agent did not arrive: nothing came for 0.2 s\n"
+    assert said == b"rkbench-boot need\n" + told
+    assert list((tmp_path / "agents").iterdir()) == []
 
 
 @pytest.mark.parametrize("sent", [b"", b"too short"])

@@ -1,11 +1,4 @@
-"""What starts the agent on a board: the zipapp, and the short script that fetches and runs it.
-
-The script travels as an argument of the first command, so nothing has to be there but Python. It
-speaks lines that start with `rkbench-boot`: `need` (send me the zipapp) or `error KIND TEXT`.
-
-The verified zipapp is unpacked once beside itself: Python keeps the compiled modules of a folder, but
-compiles those of a zip anew in every process, which takes longer than the rest of a start on a board.
-"""
+"""What starts the agent on a board: the zipapp, and the command that fetches and runs it there."""
 
 from __future__ import annotations
 
@@ -19,8 +12,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from pathlib import Path
 
-from rkbench_agent.wire.words import BOOT_MARK, SILENCE_LIMIT_S
-
+from rkbench.boards.agent.boot_script import BOOT
 from rkbench.boards.agent.docstrings import without_docstrings
 from rkbench.boards.model import Board
 from rkbench.boards.transport import Argument, InHome
@@ -29,80 +21,6 @@ from rkbench.boards.transport import Argument, InHome
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
 _MAIN = "import sys\nfrom rkbench_agent.__main__ import main\n\nsys.exit(main())\n"
-
-#: Valid for Python 2.7 too, which has to answer that it is too old. No single quotes: it is shell-quoted.
-BOOT = r"""
-import sys
-sys.path[:] = [entry for entry in sys.path if entry]
-def fail(kind, text):
-    sys.stdout.write("MARKerror %s %s\n" % (kind, text))
-    sys.stdout.flush()
-    sys.exit(3)
-if sys.version_info < (3, 8):
-    fail("python_too_old", "%s is Python %d.%d" % ((sys.executable,) + tuple(sys.version_info[:2])))
-import errno, hashlib, os, runpy, select, zlib
-digest, size, cache = sys.argv[1], int(sys.argv[2]), os.path.expanduser(sys.argv[3])
-path = os.path.join(cache, "agents", digest + ".pyz")
-def intact():
-    try:
-        with open(path, "rb") as stream:
-            return hashlib.sha256(stream.read()).hexdigest() == digest
-    except OSError:
-        return False
-def fetch():
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    partial = "%s.%d" % (path, os.getpid())
-    with open(partial, "wb") as stream:
-        try:
-            sys.stdout.write("MARKneed\n")
-            sys.stdout.flush()
-            data = b""
-            while len(data) < size:
-                if not select.select([0], [], [], STALL)[0]:
-                    fail("stalled", "the agent did not arrive: nothing came for STALL s")
-                chunk = os.read(0, size - len(data))
-                if not chunk:
-                    fail("cut", "the agent did not arrive")
-                data += chunk
-            try:
-                data = zlib.decompress(data)
-            except zlib.error:
-                fail("damaged", "the agent arrived damaged")
-            if hashlib.sha256(data).hexdigest() != digest:
-                fail("damaged", "the agent arrived damaged")
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-            os.rename(partial, path)
-        finally:
-            if os.path.exists(partial):
-                os.unlink(partial)
-if not intact():
-    try:
-        fetch()
-    except OSError as error:
-        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
-        fail("no_space" if full else "read_only", "%s: %s" % (cache, error.strerror))
-else:
-    try:
-        os.utime(path)
-    except OSError:
-        pass
-def unpack():
-    import shutil, zipfile
-    partial = "%s.%d" % (folder, os.getpid())
-    try:
-        zipfile.ZipFile(path).extractall(partial)
-        os.rename(partial, folder)
-    except OSError:
-        shutil.rmtree(partial, ignore_errors=True)
-folder = path[:-4]
-if not os.path.isdir(folder):
-    unpack()
-place = folder if os.path.isdir(folder) else path
-sys.argv[:] = [place] + sys.argv[4:]
-runpy.run_path(place, run_name="__main__")
-""".replace("MARK", BOOT_MARK).replace("STALL", f"{SILENCE_LIMIT_S:g}")
 
 
 @dataclass(frozen=True)

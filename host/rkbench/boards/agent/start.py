@@ -95,6 +95,12 @@ def boot_error(board: Board, text: str) -> BenchError:
             f"board {name!r}: no space for the agent: {message}",
             hint="free some space there, or name a folder on a larger disk: cache_dir in bench.toml",
         )
+    if kind == "unsafe":
+        return BoardError(
+            f"board {name!r}: {message} is no folder that its user alone can write; what is run lies there",
+            hint=f"chmod go-w {message}, or name a folder of that user's own: cache_dir in bench.toml "
+            "(in /tmp for example /tmp/rkbench-NAME)",
+        )
     if kind == "read_only":
         return BoardError(
             f"board {name!r}: the cache folder cannot be written: {message}",
