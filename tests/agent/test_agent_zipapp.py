@@ -23,7 +23,7 @@ def archive(bench: Bench) -> Path:
         AGENT,
         path,
         main="rkbench_agent.__main__:main",
-        filter=lambda name: name.suffix == ".py" and "exporter" not in name.parts,
+        filter=lambda name: name.suffix == ".py" and not {"exporter", "recorder"} & set(name.parts),
         compressed=True,
     )
     return path

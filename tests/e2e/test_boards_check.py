@@ -67,3 +67,14 @@ def test_a_board_that_nobody_reaches_is_a_verdict_and_no_traceback(bench: Bench,
     assert done.returncode == 1
     assert done.stdout.splitlines()[1].startswith("fail  SSH  ")
     assert done.stderr == ""
+
+
+def test_a_board_is_recorded_as_files_that_can_be_sent(bench: Bench, tmp_path: Path) -> None:
+    tree = tmp_path / "rock"
+    done = bench.run("boards", "record", "virtual:rk3568", "-o", str(tree))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "Look through it before you send it" in done.stdout
+    assert (tree / "proc/device-tree/compatible").read_text() == "radxa,rock3a\0rockchip,rk3568\0"
+    assert "sys/class/devfreq/fde40000.npu -> ../../devices/" in (tmp_path / "rock.links").read_text()
+    again = bench.run("boards", "record", "virtual:rk3568", "-o", str(tree))
+    assert (again.returncode, "is there already" in again.stderr) == (2, True)

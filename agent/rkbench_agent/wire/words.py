@@ -9,6 +9,8 @@ MAGIC = "rkbench-agent"
 BOOT_MARK = "rkbench-boot "
 #: The line of the exporter's `install` and `uninstall` that the host reads: JSON follows.
 EXPORTER_MARK = "rkbench-exporter-result "
+#: What the line of a recorded board begins with.
+RECORD_MARK = "rkbench-record "
 #: How long a line may be silent, and how often each side speaks.
 BEAT_INTERVAL_S = 5.0
 SILENCE_LIMIT_S = 15.0

@@ -53,7 +53,7 @@ def asked(place: Path, line: str) -> Done:
     ("line", "offered"),
     [
         ("bench pu", "push"),
-        ("bench boards re", "remove"),
+        ("bench boards rem", "remove"),
         ("bench push --board ", "desk shelf rk3568 rk3588 lab virtual virtual:rk3588 virtual:rk3568"),
         ("bench push m.rknn --board de", "desk"),
         ("bench boards check sh", "shelf"),

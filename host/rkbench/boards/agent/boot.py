@@ -42,9 +42,11 @@ def build_agent() -> AgentZip:
     import rkbench_agent
 
     texts = python_sources(Path(rkbench_agent.__file__).parent)
-    # The exporter is a zipapp of its own: exporter/zipapp.py.
+    # Exporter and recorder are zipapps of their own: boards/exporter, boards/recording.
     sources = {
-        name: without_docstrings(text).encode() for name, text in texts.items() if "/exporter/" not in name
+        name: without_docstrings(text).encode()
+        for name, text in texts.items()
+        if "/exporter/" not in name and "/recorder/" not in name
     }
     sources["__main__.py"] = _MAIN.encode()
     data = pack(

@@ -1,0 +1,1 @@
+"""`bench boards record`: a board as a tree of files, for tests and for reports."""
