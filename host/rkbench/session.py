@@ -65,6 +65,7 @@ class Session:
         self._answer_limit_s = answer_limit_s
         self._running = False
         self._caveats: dict[str, Caveat] = {}
+        self._told: list[Log] = []
         self.hello: Hello = link.hello
         self.environment: Environment = self._receive(Environment)
 
@@ -97,7 +98,8 @@ class Session:
     def run(self, plan: Plan) -> Iterator[Message]:
         """Run `plan` and yield what the agent says, until it is done; beats are left out.
 
-        What it doubted of the board before comes first, with every plan: it is true of each run.
+        What it doubted of the board before comes first, with every plan: it is true of each run. Then what it
+        logged before, once.
         When the caller stops early, or is interrupted, the plan is cancelled. Raises
         ConnectionLostError where the link breaks off or falls silent, ProtocolError on nonsense and where the
         agent lives, but its runs do not go on.
@@ -107,6 +109,8 @@ class Session:
         self._link.send(plan)
         try:
             yield from map(BoardCaveat, self._caveats.values())
+            yield from self._told
+            self._told.clear()
             while self._running:
                 message = self._next(patience.deadline_s, "its runs do not go on")
                 patience.hear(message)
@@ -176,7 +180,7 @@ class Session:
             raise
 
     def _receive(self, kind: type[Answer]) -> Answer:
-        """Return the next message of `kind`; caveats before it are kept for the runs."""
+        """Return the next message of `kind`; caveats and logs before it are kept for the runs."""
         deadline_s = time.monotonic() + self._answer_limit_s
         while True:
             message = self._next(deadline_s, f"no {kind.__name__} came within {self._answer_limit_s:g} s")
@@ -185,6 +189,7 @@ class Session:
             if isinstance(message, BoardCaveat):
                 self._caveats[message.caveat.code] = message.caveat
             elif isinstance(message, Log):
+                self._told.append(message)
                 _log.info("%s: %s", self.board.name, message.text)
             elif not isinstance(message, Beat):
                 name = type(message).__name__

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from rkbench_agent.wire.board import Environment, Pinning, Reading
-from rkbench_agent.wire.caveats import Caveat
+from rkbench_agent.wire.caveats import INFORMATION, Caveat
 from rkbench_agent.wire.messages import (
     BoardCaveat,
     Failed,
@@ -183,12 +183,18 @@ def _all_caveats(run: _Run, result: RunResult) -> tuple[Caveat, ...]:
     """Return what is known before the run, what the result shows, and what the agent and the log say."""
     found = run.header.caveats + caveats_of(result, run.latencies.timed())
     known = {caveat.code for caveat in run.header.caveats}
-    told = (*run.board_caveats.values(), *_agent_caveats(run.end))
+    told = (*(_weighed(each, result) for each in run.board_caveats.values()), *_agent_caveats(run.end))
     if any(caveat.code == "background_load" for caveat in told):
         # It says the same, and how long it was waited for.
         found = tuple(caveat for caveat in found if caveat.code != "npu_busy")
     found += tuple(caveat for caveat in told if caveat.code not in known)
     return found + (log_caveats(run.log, found) if isinstance(run.end, Finished) else ())
+
+
+def _weighed(told: Caveat, result: RunResult) -> Caveat:
+    """Return a caveat of the board; clocks that an earlier push left do not touch a run that holds its own."""
+    held = result.conditions is not None and result.conditions.pinned
+    return replace(told, weight=INFORMATION) if held and told.code == "clocks_not_restored" else told
 
 
 def _agent_caveats(end: Finished | Failed | None) -> tuple[Caveat, ...]:

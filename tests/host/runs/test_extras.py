@@ -149,3 +149,21 @@ def test_what_the_agent_doubts_of_the_board_goes_with_every_run_that_has_not_end
     assert late not in collector.result(RUN).run.caveats
     cut = collector.result("push2-02", Failure("connection", "cancelled", "cut off", "")).run
     assert {early, late} <= set(cut.caveats)
+
+
+def test_clocks_that_an_earlier_push_left_doubt_the_next_run_unless_it_holds_its_own() -> None:
+    left = BoardCaveat(Caveat("clocks_not_restored", "not: governor", "reboot"))
+    assert collect(left, Finished(RUN, 1, MEASURED)).run.verdict == "SUSPECT"
+    pinned = Pinning(pinned=True, settings={"governor": "userspace"})
+    held = collect(left, pinned, Finished(RUN, 1, MEASURED)).run
+    assert [item.weight for item in held.caveats if item.code == "clocks_not_restored"] == [INFORMATION]
+
+
+def test_clocks_that_are_not_given_back_at_the_end_do_not_touch_the_run_that_held_them() -> None:
+    collector = Collector([BARE])
+    collector.add(Pinning(pinned=True, settings={"governor": "userspace"}))
+    collector.add(Finished(RUN, 1, MEASURED))
+    before = collector.result(RUN).run
+    collector.add(Pinning(pinned=True, restored=False, message="not restored: governor"))
+    collector.add(BoardCaveat(Caveat("clocks_not_restored", "not: governor", "reboot")))
+    assert collector.result(RUN).run.caveats == before.caveats
