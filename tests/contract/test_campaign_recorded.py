@@ -139,6 +139,7 @@ def test_ctrl_c_cancels_and_keeps_what_there_is(store: Store) -> None:
     assert [run.partial for run in stored] == [True, True]
     assert stored[0].failure is not None
     assert stored[0].failure.message == "interrupted by Ctrl-C; what was measured before it is kept"
+    assert stored[0].verdict == "STOPPED"
 
 
 def test_an_agent_that_ends_without_a_word_on_a_run_is_a_failure(store: Store) -> None:

@@ -30,10 +30,10 @@ STAGES = (START, LOAD, FIRST_INFERENCE, GOLDEN, WARMUP, INFERENCE, RELEASE, CONN
 #: Words for why a run failed: the runtime refused or returned an error; the worker died by a signal or an
 #: unexpected exit; a stage took longer than its limit; the kernel killed the worker for memory, or an
 #: allocation failed; Python, numpy, rknnlite or librknnrt is not there; the golden or the plan does not fit;
-#: the host said so, or its end of the line is gone.
+#: the host said so, or its end of the line is gone; the user pressed Ctrl-C.
 RUNTIME_ERROR, CRASH, HANG, OUT_OF_MEMORY = "runtime_error", "crash", "hang", "out_of_memory"
-MISSING, BAD_INPUT, CANCELLED = "missing", "bad_input", "cancelled"
-REASONS = (RUNTIME_ERROR, CRASH, HANG, OUT_OF_MEMORY, MISSING, BAD_INPUT, CANCELLED)
+MISSING, BAD_INPUT, CANCELLED, INTERRUPTED = "missing", "bad_input", "cancelled", "interrupted"
+REASONS = (RUNTIME_ERROR, CRASH, HANG, OUT_OF_MEMORY, MISSING, BAD_INPUT, CANCELLED, INTERRUPTED)
 #: Why a plan as a whole is refused, besides REASONS: another push holds the board.
 BUSY = "busy"
 

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from rkbench_agent.wire.words import CANCELLED, CONNECTION, LOAD, START
+from rkbench_agent.wire.words import CANCELLED, CONNECTION, INTERRUPTED, LOAD, START
 
 from rkbench.campaign.check import Reached
 from rkbench.catalogue import Diagnosis
@@ -55,7 +55,12 @@ def _ask_again(
 def add_doctor(collected: Collected, fails: Sequence[Check]) -> Collected:
     """Return a run that failed early without a known message, with what the doctor had against the board."""
     failure = collected.run.failure
-    if failure is None or failure.stage not in _EARLY or not fails or failure.reason == CANCELLED:
+    if (
+        failure is None
+        or failure.stage not in _EARLY
+        or not fails
+        or failure.reason in (CANCELLED, INTERRUPTED)
+    ):
         return collected
     if any(diagnosis.severity != "warning" for diagnosis in failure.diagnoses):
         return collected

@@ -12,7 +12,7 @@ from pathlib import Path
 from rkbench_agent.wire.board import Environment, Pinning
 from rkbench_agent.wire.messages import BoardCaveat, Locked, Log, Message, Progress, Refused
 from rkbench_agent.wire.plan import Plan
-from rkbench_agent.wire.words import BUSY, CANCELLED, CONNECTION
+from rkbench_agent.wire.words import BUSY, CANCELLED, CONNECTION, INTERRUPTED
 
 from rkbench.boards.model import Board
 from rkbench.campaign.check import PushChecks, check_for_push
@@ -266,7 +266,7 @@ _UNANSWERED = Failure(
     CONNECTION, CANCELLED, "the agent ended the plan without a word on this run", "push it again"
 )
 _INTERRUPTED = Failure(
-    CONNECTION, CANCELLED, "interrupted by Ctrl-C; what was measured before it is kept", "push it again"
+    CONNECTION, INTERRUPTED, "interrupted by Ctrl-C; what was measured before it is kept", "push it again"
 )
 
 

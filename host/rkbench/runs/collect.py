@@ -24,6 +24,7 @@ from rkbench_agent.wire.messages import (
     OutputError,
     ProfileText,
 )
+from rkbench_agent.wire.words import INTERRUPTED
 
 from rkbench.runs import parts
 from rkbench.runs.caveat_rules import caveats_of, verdict_of
@@ -31,7 +32,7 @@ from rkbench.runs.diagnosis import diagnosed, log_caveats
 from rkbench.runs.environment import update_record
 from rkbench.runs.extras import PinRecord
 from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import SUSPECT, Failure, RunResult
+from rkbench.runs.model import FAILED, STOPPED, Failure, RunResult, Verdict
 from rkbench.runs.plausibility import implausible, reference_of
 from rkbench.runs.profile import read_profile
 from rkbench.runs.readings import split_readings, summarize_readings
@@ -135,12 +136,16 @@ class Collector:
         found = _all_caveats(run, result)
         reference = reference_of(result)
         found += tuple(implausible(replace(result, caveats=found), reference))
-        verdict = SUSPECT if failure is not None else verdict_of(found)
+        verdict = _verdict_of_failure(failure) if failure is not None else verdict_of(found)
         return Collected(
             replace(result, reference=reference, caveats=found, verdict=verdict),
             run.latencies,
             tuple(readings),
         )
+
+
+def _verdict_of_failure(failure: Failure) -> Verdict:
+    return STOPPED if failure.reason == INTERRUPTED else FAILED
 
 
 def _pin_record(message: Pinning) -> PinRecord:
@@ -192,7 +197,7 @@ def _all_caveats(run: _Run, result: RunResult) -> tuple[Caveat, ...]:
 
 
 def _weighed(told: Caveat, result: RunResult) -> Caveat:
-    """Return a caveat of the board; clocks that an earlier push left do not touch a run that holds its own."""
+    """Return a caveat of the board: clocks that were left so do not touch a run that holds its own."""
     held = result.conditions is not None and result.conditions.pinned
     return replace(told, weight=INFORMATION) if held and told.code == "clocks_not_restored" else told
 

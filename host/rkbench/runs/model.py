@@ -20,10 +20,13 @@ from rkbench.runs.records import BoardRecord, PlanRecord, TransferRecord, Varian
 
 SCHEMA: Literal["rkbench/1"] = "rkbench/1"
 
-Verdict = Literal["VALID", "SUSPECT"]
+Verdict = Literal["VALID", "SUSPECT", "STOPPED", "FAILED"]
 VALID: Final = "VALID"
 SUSPECT: Final = "SUSPECT"
-VERDICTS: tuple[Verdict, ...] = (VALID, SUSPECT)
+STOPPED: Final = "STOPPED"
+FAILED: Final = "FAILED"
+#: Its numbers count; they are doubtful; the user ended it early; it could not be carried out.
+VERDICTS: tuple[Verdict, ...] = (VALID, SUSPECT, STOPPED, FAILED)
 
 #: How percentiles are taken, stated beside every latency summary (Hyndman and Fan, definition 7).
 PERCENTILE_METHOD = "linear"

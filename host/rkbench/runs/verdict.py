@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from rkbench.runs.caveat_rules import is_wrong
 from rkbench.runs.comparison import ComparedMeasure, Comparison
 from rkbench.runs.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
-from rkbench.runs.model import RunResult
+from rkbench.runs.model import STOPPED, RunResult
 from rkbench.stats.compare import FASTER, SLOWER, TOO_FEW
 
 
 def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
     """Return what the runs prove, in one sentence."""
     good = [run for run in runs if run.failure is None]
-    failed = [run.variant.name for run in runs if run.failure is not None]
+    ended = _ended_early(runs)
     if not good:
-        return f"No run was completed: {_listed(failed)} failed."
+        return f"No run was completed:{ended}"
     refused = {refusal.run for refusal in comparison.refused}
     candidates = [run for run in good if run.id != comparison.baseline and run.id not in refused]
     base = next((run for run in good if run.id == comparison.baseline), None)
@@ -25,7 +25,16 @@ def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
     )
     wrong = [run.variant.name for run in good if any(map(is_wrong, run.outputs))]
     told = f" The outputs of {_listed(wrong)} are not what was expected." if wrong else ""
-    return f"{sentence}{told}{f' {_listed(failed)} failed.' if failed else ''}"
+    return f"{sentence}{told}{ended}"
+
+
+def _ended_early(runs: Sequence[RunResult]) -> str:
+    """Return who failed and who was stopped, as sentences that each begin with a blank."""
+    stopped = [run.variant.name for run in runs if run.verdict == STOPPED]
+    failed = [run.variant.name for run in runs if run.failure is not None and run.verdict != STOPPED]
+    was = "was" if len(stopped) == 1 else "were"
+    told = ((failed, "failed"), (stopped, f"{was} stopped"))
+    return "".join(f" {_listed(names)} {what}." for names, what in told if names)
 
 
 def _alone(run: RunResult) -> str:

@@ -9,6 +9,7 @@ from typing import Literal, TextIO
 from rkbench.runs.history import HistoryRow
 from rkbench.runs.ids import short_ids
 from rkbench.runs.measures import LATENCY_P50, SIZE
+from rkbench.runs.model import FAILED, STOPPED
 from rkbench.units import MARK, UNKNOWN
 from rkbench.views.push.console import make_console
 
@@ -53,5 +54,11 @@ def _cells(row: HistoryRow) -> tuple[str, ...]:
         row.variant,
         SIZE.unit.text(row.measures[SIZE.name]),
         f"{MARK}{p50}" if row.simulated and p50_s is not None else p50,
-        f"FAILED {row.failed_stage}" if row.failed else row.verdict or UNKNOWN,
+        _verdict(row),
     )
+
+
+def _verdict(row: HistoryRow) -> str:
+    if row.failed and row.verdict != STOPPED:
+        return f"{FAILED} {row.failed_stage}"
+    return row.verdict or UNKNOWN

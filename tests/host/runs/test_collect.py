@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from made_runs import make_run
 from rkbench.runs.collect import Collector
-from rkbench.runs.model import RunResult
+from rkbench.runs.model import Failure, RunResult
 from rkbench_agent.wire.board import Environment, Reading
 from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import Failed, Finished, Latencies, LoadMemory, Log, OutputError
@@ -161,7 +161,7 @@ def test_a_failure_has_the_last_words_of_the_worker() -> None:
         "SIGSEGV",
         ("E RKNN: oh",),
     )
-    assert (run.partial, run.verdict) == (True, "SUSPECT")
+    assert (run.partial, run.verdict) == (True, "FAILED")
 
 
 def test_the_agents_own_caveats_are_kept() -> None:
@@ -178,3 +178,10 @@ def test_a_run_ends_once() -> None:
     assert collector.add(Log(RUN, "stderr", "late", 1)) is None
     assert collector.add(Finished("somebody else", 0, Provenance())) is None
     assert collector.unfinished() == []
+
+
+def test_a_run_that_the_user_ended_is_stopped_and_any_other_failure_is_failed() -> None:
+    stopped = Failure("connection", "interrupted", "interrupted by Ctrl-C", "")
+    cut = Failure("connection", "cancelled", "the line was cut", "")
+    verdicts = [Collector([BARE]).result(RUN, failure).run.verdict for failure in (stopped, cut)]
+    assert verdicts == ["STOPPED", "FAILED"]

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.caveats import Caveat
+from rkbench_agent.wire.words import INTERRUPTED
 
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.conditions import CORE_MASK, is_of_other_conditions
@@ -48,6 +49,10 @@ def print_notes(
 
 def print_failure(name: str, failure: Failure, console: Console) -> None:
     """Print where and why a run failed, the end of its log, and what helps."""
+    if failure.reason == INTERRUPTED:
+        print_paragraph(console, "■  ", f"{name} was stopped", style="yellow")
+        print_paragraph(console, "   ", failure.message, style="", space=False)
+        return
     how = ", ".join(part for part in (failure.reason.replace("_", " "), failure.signal) if part)
     print_paragraph(
         console, "✗  ", f"{name} failed in {failure.stage.replace('_', ' ')} ({how})", style="red"

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
 from rkbench.runs.events import Ended, Event, Measuring, Note, Sending, Step, Waiting
+from rkbench.runs.model import STOPPED
 from rkbench.units import format_bytes, format_celsius, format_seconds
 from rkbench.views.push.console import make_console
 from rkbench.views.silence import Silence
@@ -129,6 +130,8 @@ def _measuring(event: Measuring) -> tuple[str, str]:
 
 def _ended(event: Ended) -> tuple[str, str]:
     run = event.run
+    if run.verdict == STOPPED:
+        return run.id, f"  {run.variant.name}: stopped"
     if run.failure is not None:
         return run.id, f"  {run.variant.name}: failed in {run.failure.stage}: {run.failure.message}"
     p50 = f", p50 {format_seconds(run.latency.p50_s)}" if run.latency else ""

@@ -13,7 +13,15 @@ from rkbench_agent.wire.words import FROM_FILE, MEASURED, MODELLED, PREDICTED, V
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.measure_types import Measure, NumberGroup
 from rkbench.runs.measures import MEASURES
-from rkbench.runs.model import DDR_CLOCK, NPU_CLOCK, TEMPERATURE, VALID, RunResult
+from rkbench.runs.model import (
+    DDR_CLOCK,
+    FAILED,
+    NPU_CLOCK,
+    STOPPED,
+    TEMPERATURE,
+    VALID,
+    RunResult,
+)
 from rkbench.stats.compare import FASTER, SLOWER
 from rkbench.units import MARK, UNKNOWN, format_celsius, format_hertz
 
@@ -186,8 +194,10 @@ _JUDGEMENT_TONES: Mapping[str, Tone] = {FASTER: Tone.GOOD, SLOWER: Tone.BAD}
 
 
 def _verdict(run: RunResult) -> TableCell:
+    if run.verdict == STOPPED:
+        return TableCell(STOPPED, "", Tone.EVEN)
     if run.failure is not None:
-        return TableCell("FAILED", run.failure.stage.replace("_", " "), Tone.BAD)
+        return TableCell(FAILED, run.failure.stage.replace("_", " "), Tone.BAD)
     return TableCell(run.verdict, "", Tone.GOOD if run.verdict == VALID else Tone.EVEN)
 
 
