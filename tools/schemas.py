@@ -18,7 +18,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 from rkbench.catalogue.check import VERDICTS
-from rkbench.catalogue.rows import SEVERITIES
+from rkbench.catalogue.rows import SCOPES, SEVERITIES
 from rkbench.inspect import diff_document, document, onnx_document
 from rkbench.inspect.document import Inspection
 from rkbench.runs import model, night, profile
@@ -27,6 +27,7 @@ from rkbench.schema import SCHEMAS
 from rkbench.stats import compare, gates, slope
 from rkbench.views.demo import DemoDocument
 from rkbench.views.doctor import CheckDocument
+from rkbench.views.explain import ExplainDocument
 from rkbench_agent.wire import caveats, words
 
 # These types are there for mypy alone, so that `bench inspect` starts fast; msgspec looks for them too.
@@ -58,6 +59,7 @@ DOCUMENTS = (
     Schema("rkbench/1", DemoDocument, "What `bench push --json` and `bench show --json` write."),
     Schema("rkbench-inspect/1", Inspection, "What `bench inspect --json` writes."),
     Schema("rkbench-check/1", CheckDocument, "What `bench boards check --json` writes."),
+    Schema("rkbench-explain/1", ExplainDocument, "What `bench explain --json` writes."),
     Schema(
         "rkbench-nightly/1",
         Night,
@@ -80,7 +82,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "CheckDocument.verdict": VERDICTS,
     "Check.verdict": VERDICTS,
     "Caveat.weight": (caveats.INFORMATION, caveats.DOUBT),
-    "Diagnosis.severity": SEVERITIES[:-1],  # what is harmless is no diagnosis
+    "Diagnosis.scope": tuple(SCOPES),
+    "Diagnosis.severity": SEVERITIES,  # harmless only where a row is asked for by its number
     "GateResult.state": gates.STATES,
     "Judgement.state": gates.STATES,
     "Latency.percentile_method": (model.PERCENTILE_METHOD,),

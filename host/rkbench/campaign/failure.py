@@ -11,6 +11,7 @@ from rkbench_agent.wire.words import CANCELLED, CONNECTION, INTERRUPTED, LOAD, S
 from rkbench.campaign.check import Reached
 from rkbench.catalogue import Diagnosis
 from rkbench.catalogue.check import Check
+from rkbench.catalogue.rows import TAIL, find_row
 from rkbench.errors import BenchError, ConnectionLostError, ProtocolError
 from rkbench.runs.collect import Collected
 from rkbench.runs.model import Failure
@@ -62,7 +63,7 @@ def add_doctor(collected: Collected, fails: Sequence[Check]) -> Collected:
         or failure.reason in (CANCELLED, INTERRUPTED)
     ):
         return collected
-    if any(diagnosis.severity != "warning" for diagnosis in failure.diagnoses):
+    if any(map(_says_why, failure.diagnoses)):
         return collected
     found = tuple(
         Diagnosis(
@@ -72,3 +73,9 @@ def add_doctor(collected: Collected, fails: Sequence[Check]) -> Collected:
     )
     failure = replace(failure, diagnoses=(*found, *failure.diagnoses))
     return replace(collected, run=replace(collected.run, failure=failure))
+
+
+def _says_why(diagnosis: Diagnosis) -> bool:
+    """Return whether it is the reason of a failure, not a doubt beside it nor a tail that follows any."""
+    row = find_row(diagnosis.number) if diagnosis.number else None
+    return diagnosis.severity != "warning" and not (row and row.rank == TAIL)

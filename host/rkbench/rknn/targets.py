@@ -7,9 +7,10 @@ the bytes). `tests/toolkit` repeats the ones that matter. Sizes are in bytes; No
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Literal
+
+from rkbench.catalogue.facts import parse_version
 
 Dtype = Literal["fp16", "int8"]
 
@@ -170,12 +171,6 @@ def padded_channels(channels: int, block: int, minimum: int) -> int:
         while tail < rest:
             tail *= 2
     return whole * block + tail
-
-
-def parse_version(text: str | None) -> tuple[int, ...] | None:
-    """Return the leading numbers of a toolkit version: "2.3.0" and "2.3.0+8b1f" are (2, 3, 0)."""
-    found = re.match(r"\d+(?:\.\d+)*", text or "")
-    return tuple(int(part) for part in found.group().split(".")) if found else None
 
 
 def npu_generation(soc: str | None) -> str | None:

@@ -26,6 +26,7 @@ from rkbench_agent.wire.messages import (
 )
 from rkbench_agent.wire.words import INTERRUPTED
 
+from rkbench.catalogue import BoardState, state_of_board
 from rkbench.runs import parts
 from rkbench.runs.caveat_rules import caveats_of, verdict_of
 from rkbench.runs.diagnosis import diagnosed, log_caveats
@@ -72,6 +73,7 @@ class Collector:
         self._readings_before = 0
         self._conditions: PinRecord | None = None
         self._started = False
+        self._state = BoardState()
 
     def add(self, message: Message) -> str | None:
         """Take one message; returns the id of the run that it ended, if it ended one."""
@@ -87,6 +89,7 @@ class Collector:
                 run.board_caveats[message.caveat.code] = message.caveat
             return None
         if isinstance(message, Environment):
+            self._state = state_of_board(message).or_else(self._state)
             for run in self._runs.values():
                 board = update_record(run.header.board, message)
                 simulated = run.header.simulated or message.simulated
@@ -115,7 +118,7 @@ class Collector:
         if failure is not None and not failure.log_tail:
             failure = replace(failure, log_tail=tuple(run.log[-LOG_TAIL_LINES:]))
         if failure is not None:
-            failure = diagnosed(failure, run.log)
+            failure = diagnosed(failure, run.log, self._state)
         inside, readings = split_readings(self._readings, run.latencies)
         before = self._readings[: self._readings_before]
         provenance = run.end.provenance if isinstance(run.end, Finished) else None
@@ -133,7 +136,7 @@ class Collector:
             profile=read_profile(run.profile.runtime, run.profile.text) if run.profile else None,
             failure=failure,
         )
-        found = _all_caveats(run, result)
+        found = _all_caveats(run, result, self._state)
         reference = reference_of(result)
         found += tuple(implausible(replace(result, caveats=found), reference))
         verdict = _verdict_of_failure(failure) if failure is not None else verdict_of(found)
@@ -184,7 +187,7 @@ def _failure(failed: Failed) -> Failure:
     )
 
 
-def _all_caveats(run: _Run, result: RunResult) -> tuple[Caveat, ...]:
+def _all_caveats(run: _Run, result: RunResult, state: BoardState) -> tuple[Caveat, ...]:
     """Return what is known before the run, what the result shows, and what the agent and the log say."""
     found = run.header.caveats + caveats_of(result, run.latencies.timed())
     known = {caveat.code for caveat in run.header.caveats}
@@ -193,7 +196,7 @@ def _all_caveats(run: _Run, result: RunResult) -> tuple[Caveat, ...]:
         # It says the same, and how long it was waited for.
         found = tuple(caveat for caveat in found if caveat.code != "npu_busy")
     found += tuple(caveat for caveat in told if caveat.code not in known)
-    return found + (log_caveats(run.log, found) if isinstance(run.end, Finished) else ())
+    return found + (log_caveats(run.log, found, state) if isinstance(run.end, Finished) else ())
 
 
 def _weighed(told: Caveat, result: RunResult) -> Caveat:

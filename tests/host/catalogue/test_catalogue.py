@@ -5,7 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from made_runs import make_run
 from rkbench.catalogue import SCOPES, Row, is_harmless, match, rows
+from rkbench.runs.collect import Collector
+from rkbench_agent.wire.messages import Failed, Log
 
 LOGS = Path(__file__).parents[2] / "data/logs"
 MATCHABLE = [row for row in rows() if row.pattern and row.severity != "harmless"]
@@ -18,26 +21,38 @@ def name(row: Row) -> str:
 
 @pytest.mark.parametrize("row", MATCHABLE, ids=name)
 def test_a_row_is_the_first_diagnosis_of_its_own_text(row: Row) -> None:
-    first = match(row.example, scopes=SCOPES)[0]
+    first = match(row.example)[0]
     assert (first.number, first.advice, first.severity) == (row.number, row.advice, row.severity)
 
 
 @pytest.mark.parametrize("row", HARMLESS, ids=name)
 def test_a_harmless_row_is_no_diagnosis(row: Row) -> None:
     assert all(is_harmless(line) for line in row.example)
-    assert match(row.example, scopes=SCOPES) == []
+    assert match(row.example) == []
 
 
-def test_the_whole_list_of_58_is_there_and_more() -> None:
-    assert [row.number for row in rows()] == list(range(1, 68))
-    assert [row.number for row in rows() if row.pattern is None] == [30, 35, 37]
-    assert [row.number for row in HARMLESS] == [46, 47]
+def test_the_rows_are_numbered_without_a_gap() -> None:
+    assert [row.number for row in rows()] == list(range(1, len(rows()) + 1))
+    assert [row.number for row in rows() if row.pattern is None] == [35, 37]
+    assert [row.number for row in HARMLESS] == [46, 47, *range(len(rows()) - 4, len(rows()) + 1)]
 
 
-def test_rows_of_other_chips_and_runtimes_are_kept_apart() -> None:
-    assert [row.number for row in rows() if row.scope != "rk35xx"] == [12, 15, 20, 55, 56, 57]
-    assert match(["incompatible model version: 1", "invalid rknn llm model magic"]) == []
-    assert [found.number for found in match(["incompatible model version: 1"], scopes=["rv11xx"])] == [12]
+@pytest.mark.parametrize("row", MATCHABLE, ids=name)
+def test_every_row_is_shown_through_the_door_of_a_push(row: Row) -> None:
+    run = make_run(latency=None)
+    collector = Collector([run])
+    for line in row.example:
+        collector.add(Log(run.id, "stderr", line, 1))
+    collector.add(Failed(run.id, "load", "runtime_error", "RKNNLite.init_runtime returned -1", ""))
+    failure = collector.result(run.id).run.failure
+    assert failure is not None
+    assert row.number in [found.number for found in failure.diagnoses]
+
+
+def test_a_row_of_another_chip_says_whose_it_is_and_comes_behind_the_boards_own() -> None:
+    other, own = "incompatible model version: 1", "parseRKNN: invalid RKNN_MAGIC!"
+    assert [(found.number, found.scope) for found in match([other])] == [(12, "rv11xx")]
+    assert [found.number for found in match([other, own])] == [6, 12]
 
 
 @pytest.mark.parametrize("row", rows(), ids=name)
@@ -45,6 +60,8 @@ def test_every_row_says_cause_advice_and_source(row: Row) -> None:
     assert row.cause
     assert row.advice
     assert row.source
+    assert row.seen
+    assert row.scope in SCOPES
     assert bool(row.example) is bool(row.pattern)
 
 
@@ -58,7 +75,7 @@ def test_every_row_says_cause_advice_and_source(row: Row) -> None:
 )
 def test_a_healthy_log_shows_no_failure(log: str, numbers: list[int]) -> None:
     lines = (LOGS / log).read_text().splitlines()
-    found = match(lines, scopes=SCOPES)
+    found = match(lines)
     assert any("INPUT_DYNAMIC_RANGE" in line for line in lines)
     assert [item.number for item in found] == numbers
     assert [item for item in found if item.severity != "warning"] == []

@@ -80,7 +80,11 @@ def test_what_the_agent_advises_stays() -> None:
             ),
             "driver_old",
         ),
-        ("E RKNN: [1] Unkown op target: 0", "catalogue_36"),
+        (
+            "E RKNN: [1] X tile buffer: Failed to config layer 'a' using 3Core fallback to single core",
+            "single_core_fallback",
+        ),
+        ("E RKNN: [1] REGTASK: The bit width of field value exceeds the limit", "catalogue_38"),
     ],
 )
 def test_a_warning_of_a_finished_run_is_a_caveat(line: str, code: str) -> None:
@@ -90,6 +94,15 @@ def test_a_warning_of_a_finished_run_is_a_caveat(line: str, code: str) -> None:
     run = collector.result(RUN).run
     assert code in [caveat.code for caveat in run.caveats]
     assert run.failure is None
+
+
+def test_an_op_without_a_target_is_a_doubt_where_the_runtime_says_it_and_none_of_a_conversion() -> None:
+    line, runtime = (
+        "E RKNN: [1] Unkown op target: 0",
+        "I RKNN: [1] RKNN Runtime Information, librknnrt version: 2.3.2",
+    )
+    assert [caveat.code for caveat in log_caveats([runtime, line], ())] == ["catalogue_36"]
+    assert log_caveats([line], ()) == ()
 
 
 def test_a_doubt_that_the_agent_has_told_is_told_once() -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.words import INTERRUPTED
 
+from rkbench.catalogue import SCOPES
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.conditions import CORE_MASK, is_of_other_conditions
 from rkbench.runs.model import Failure, RunResult
@@ -61,7 +62,8 @@ def print_failure(name: str, failure: Failure, console: Console) -> None:
     for line in failure.log_tail[-LOG_LINES:]:
         print_paragraph(console, "   │ ", line, style="dim", space=False)
     for diagnosis in failure.diagnoses:
-        row = f" (catalogue {diagnosis.number})" if diagnosis.number else ""
+        other = f", said by {SCOPES[diagnosis.scope]}" if SCOPES.get(diagnosis.scope) else ""
+        row = f" (catalogue {diagnosis.number}{other})" if diagnosis.number else ""
         print_paragraph(console, "   = ", f"{diagnosis.cause}{row}", style="bold", space=False)
         print_paragraph(console, "   → ", diagnosis.advice, style="", space=False)
     if failure.advice and not failure.diagnoses:
