@@ -220,6 +220,25 @@ def test_the_kernel_log_begins_where_it_was_opened_and_tells_of_npu_and_memory_o
     log.close()
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "rockchip-pm-domain fd8d8000.power-management: failed to get ack on domain 'nputop', val=0x1",
+        "Kernel panic - not syncing: panic_on_set_idle set ...",
+        "Disabling IRQ #42",
+        "vdd_npu_s0: Failed to enable",
+        "python3[812]: segfault at 0 ip 00007f9a sp 00007fff in librknnrt.so[7f9a1000+6e0000]",
+    ],
+)
+def test_the_kernels_lines_on_power_interrupts_and_the_runtime_are_among_them(
+    tmp_path: Path, line: str
+) -> None:
+    put(tmp_path, "dev/kmsg", f"3,1,10,-;{line}\n6,2,20,-;usb 1-1: new device\n".encode())
+    log = KernelLog(tmp_path, from_boot=True)
+    assert log.lines() == [line]
+    log.close()
+
+
 def test_a_failed_run_brings_what_the_kernel_said_meanwhile(start: Start, bench: Bench, tree: Path) -> None:
     kmsg = put(tree, "dev/kmsg", b"3,1,1,-;RKNPU: job timeout, flags: 0x0: of yesterday\n")
     bench.root = tree

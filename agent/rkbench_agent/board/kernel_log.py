@@ -9,7 +9,9 @@ from typing import List, Optional
 
 #: What can be the reason of a failed run; everything else is nobody's business.
 TELLING = re.compile(
-    r"rknpu|\bnpu\b|rk_iommu|\bcma\b|cma_alloc|swiotlb|oom-kill|out of memory|oom_reaper", re.IGNORECASE
+    r"rknpu|\bnpu|vdd_npu|rknn|rocket|rk_iommu|\bcma\b|cma_alloc|swiotlb|oom-kill|out of memory|oom_reaper"
+    r"|on domain|set_idle|nobody cared|disabling irq|serror|critical temperature",
+    re.IGNORECASE,
 )
 #: More lines than this say no more.
 LINES_LIMIT = 200

@@ -186,6 +186,13 @@ def test_a_healthy_board_passes_every_check() -> None:
         ),
         (
             "iommu",
+            {"soc": "rk3568", "memory_total_bytes": 8_200_000_000},
+            "warn",
+            "rk3568 with 8.20 GB and the NPU's iommu on",
+            "GFP_DMA32",
+        ),
+        (
+            "iommu",
             {"iommu": False, "cma_free_bytes": 14_000_000, "cma_total_bytes": 16_777_216},
             "warn",
             "CMA 14.0 MB free of 16.8 MB",

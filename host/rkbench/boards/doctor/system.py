@@ -16,6 +16,13 @@ LOW_SPACE_BYTES = 500_000_000
 NO_SPACE_BYTES = 20_000_000
 #: Without an IOMMU all memory of the NPU comes from CMA; vendor kernels reserve 16 to 256 MB.
 LOW_CMA_BYTES = 64_000_000
+#: More than a board of 4 GB tells of.
+HIGH_TABLES_ABOVE_BYTES = 4_200_000_000
+HIGH_TABLES = "on some kernels its page tables lie above 4 GB, where it cannot read them, and jobs are lost"
+HIGH_TABLES_FIX = (
+    "if a run fails with `failed to submit` (bench explain 31): a kernel with GFP_DMA32 for the iommu,"
+    " or rknpu_mmu disabled in the device tree and cma=256M"
+)
 #: 2020-01-01: a clock before it was never set.
 CLOCK_SET_UNIX_NS = 1_577_836_800_000_000_000
 MAXIMUM_SKEW_S = 60.0
@@ -49,7 +56,11 @@ def _memory(environment: Environment) -> Iterator[Check]:
     total, free = environment.cma_total_bytes, environment.cma_free_bytes
     nothing = "no CMA" if environment.memory_total_bytes else "CMA unknown"
     cma = f"CMA {format_bytes(free)} free of {format_bytes(total)}" if total else nothing
-    if environment.iommu:
+    if environment.iommu and _may_have_high_tables(environment):
+        memory = format_bytes(environment.memory_total_bytes)
+        found = f"{environment.soc} with {memory} and the NPU's iommu on: {HIGH_TABLES}"
+        yield Check("iommu", WARN, "NPU memory", found, HIGH_TABLES_FIX)
+    elif environment.iommu:
         yield Check("iommu", OK, "NPU memory", "through the IOMMU: any free memory will do")
     elif environment.iommu is None:
         found = f"whether the NPU has an IOMMU cannot be told; {cma}"
@@ -62,6 +73,12 @@ def _memory(environment: Environment) -> Iterator[Check]:
             " cma=256M on the kernel's command line"
         )
         yield Check("iommu", WARN if small else OK, "NPU memory", found, fix if small else "")
+
+
+def _may_have_high_tables(environment: Environment) -> bool:
+    """Return whether page tables of the NPU may lie where an RK3566/RK3568 cannot read them."""
+    total = environment.memory_total_bytes or 0
+    return environment.soc in ("rk3566", "rk3568") and total > HIGH_TABLES_ABOVE_BYTES
 
 
 def _governors(environment: Environment) -> Iterator[Check]:
