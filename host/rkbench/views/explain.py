@@ -1,0 +1,123 @@
+"""What a log means, on a terminal or as JSON; control characters of its text are shown, not obeyed."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from rkbench.catalogue.explain import Explanation
+from rkbench.catalogue.facts import BoardState
+from rkbench.catalogue.match import Diagnosis
+from rkbench.catalogue.rows import SCOPES
+from rkbench.runs.serialize import to_json
+from rkbench.units import format_bytes, printable
+from rkbench.views.output import ESCAPE, STDOUT, write_text
+from rkbench.views.push.console import make_console
+from rkbench.views.push.paragraphs import print_paragraph
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+SCHEMA: Literal["rkbench-explain/1"] = "rkbench-explain/1"
+STYLES = {"fatal": "red", "error": "red", "warning": "yellow", "harmless": "green"}
+
+
+@dataclass(frozen=True)
+class ExplainDocument:
+    """What the messages of a log mean, the most telling first.
+
+    `board` is what the log tells of the board; `unknown` are the first of the `unknown_count` lines that
+    sound like trouble and that the catalogue does not know.
+    """
+
+    schema: Literal["rkbench-explain/1"]
+    source: str
+    line_count: int
+    harmless_count: int
+    unknown_count: int
+    unknown: tuple[str, ...]
+    board: BoardState
+    diagnoses: tuple[Diagnosis, ...]
+
+
+def show_explanation(source: str, found: Explanation, json_file: str | None = None) -> None:
+    """Show what was found on stdout, and write it as JSON where a file is named (`-`: JSON alone)."""
+    if json_file is not None:
+        write_text(json_file, render_explanation(source, found))
+    if json_file != STDOUT:
+        print_explanation(source, found, make_console(sys.stdout))
+
+
+def render_explanation(source: str, found: Explanation) -> str:
+    """Return the explanation as JSON text of schema rkbench-explain/1."""
+    document = ExplainDocument(
+        SCHEMA,
+        source,
+        found.line_count,
+        found.harmless_count,
+        found.unknown_count,
+        found.unknown,
+        found.state,
+        found.diagnoses,
+    )
+    text = json.dumps(to_json(document), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+    return text.encode("utf-8", ESCAPE).decode("utf-8")
+
+
+def print_explanation(source: str, found: Explanation, console: Console) -> None:
+    """Print each known message with cause and cure, then what is harmless and what was not understood."""
+    print_paragraph(console, "", _headline(source, found), style="bold", space=False)
+    for item in found.diagnoses:
+        _print_diagnosis(item, console)
+    if found.unknown:
+        lead = "not understood, though it sounds like trouble"
+        print_paragraph(console, "?  ", f"{lead} ({_count(found.unknown_count, 'line')}):", style="yellow")
+        for line in found.unknown:
+            print_paragraph(console, "   │ ", _clean(line), style="dim", space=False)
+    if found.unknown_count > len(found.unknown):
+        rest = f"… and {found.unknown_count - len(found.unknown)} more"
+        print_paragraph(console, "   ", rest, style="dim", space=False)
+
+
+def _print_diagnosis(item: Diagnosis, console: Console) -> None:
+    text = f"{item.severity}: {item.cause} (catalogue {item.number})"
+    print_paragraph(console, "•  ", text, style=STYLES[item.severity])
+    print_paragraph(console, "   │ ", _clean(item.line), style="dim", space=False)
+    print_paragraph(console, "   → ", item.advice, style="", space=False)
+    said = f"said by {SCOPES[item.scope]}; " if SCOPES[item.scope] else ""
+    print_paragraph(
+        console, "   ", f"{said}seen with {item.seen}; source: {item.source}", style="dim", space=False
+    )
+
+
+def _headline(source: str, found: Explanation) -> str:
+    known = _count(len(found.diagnoses), "known message") if found.diagnoses else "no known failure"
+    name = "stdin" if source == STDOUT else printable(source)
+    parts = [f"{name}: {known} in {_count(found.line_count, 'line')}"]
+    if found.harmless_count:
+        parts.append(f"{found.harmless_count} harmless")
+    board = ", ".join(_facts(found.state))
+    return ", ".join(parts) + (f"; the log tells of {board}" if board else "")
+
+
+def _facts(state: BoardState) -> list[str]:
+    iommu = {None: "", True: "iommu on", False: "iommu off"}[state.iommu]
+    memory = state.memory_total_bytes
+    told = (
+        state.soc or "",
+        f"driver {state.driver_version}" if state.driver_version else "",
+        f"librknnrt {state.runtime_version}" if state.runtime_version else "",
+        format_bytes(memory) if memory else "",
+        iommu,
+    )
+    return [printable(item) for item in told if item]
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _clean(line: str) -> str:
+    return printable(line.expandtabs(4))
