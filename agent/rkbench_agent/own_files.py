@@ -8,6 +8,9 @@ import stat
 from pathlib import Path
 from typing import Optional, Set
 
+#: What is said of a link, a pipe, a device, or a file that is somebody else's.
+_IN_THE_WAY = (errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.EPERM)
+
 
 def open_plain(path: Path, flags: int, mode: int = 0o600) -> int:
     """Return a descriptor of the plain file of one name at `path`; raises OSError for anything else.
@@ -29,6 +32,20 @@ def open_own(path: Path, flags: int, mode: int = 0o600) -> int:
         os.close(fd)
         raise PermissionError(errno.EPERM, "another user may write it", str(path))
     return fd
+
+
+def claim(path: Path, flags: int, mode: int = 0o600) -> int:
+    """Return a descriptor as `open_own` does, made where it is missing; raises OSError.
+
+    What is no file of one's own at its place, a link, a pipe or somebody else's file, gives way to one.
+    """
+    try:
+        return open_own(path, flags | os.O_CREAT, mode)
+    except OSError as error:
+        if error.errno not in _IN_THE_WAY:
+            raise
+    path.unlink()
+    return open_own(path, flags | os.O_CREAT | os.O_EXCL, mode)
 
 
 def read_own(path: Path) -> bytes:

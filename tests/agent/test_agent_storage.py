@@ -138,6 +138,53 @@ def test_two_uploads_of_one_file_do_not_mix(tmp_path: Path) -> None:
     assert cache.path(DIGEST).read_bytes() == DATA
 
 
+def test_what_has_rotted_in_the_cache_is_not_there(tmp_path: Path) -> None:
+    store(Cache(str(tmp_path)), DIGEST, len(DATA), reader(DATA))
+    path, cache = Cache(str(tmp_path)).path(DIGEST), Cache(str(tmp_path))
+    assert cache.have([DIGEST]) == [DIGEST]
+    rotted = bytearray(DATA)
+    rotted[len(DATA) // 2] ^= 1
+    path.write_bytes(bytes(rotted))
+    for asked in (cache, Cache(str(tmp_path))):
+        assert (asked.have([DIGEST]), asked.locate(DIGEST)) == ([], None)
+    assert not path.exists()
+
+
+def test_a_file_is_read_once_as_long_as_nobody_touches_it(tmp_path: Path) -> None:
+    cache, pulses = Cache(str(tmp_path)), [0]
+
+    def pulse() -> None:
+        pulses[0] += 1
+
+    store(cache, DIGEST, len(DATA), reader(DATA))
+    for _ in range(3):
+        assert cache.have([DIGEST], pulse) == [DIGEST]
+    assert cache.locate(DIGEST) is not None
+    assert pulses == [3]  # one for each MB of it
+
+
+@pytest.mark.parametrize("trap", ["link", "pipe", "another user's"])
+def test_what_is_no_file_of_ones_own_is_neither_an_object_nor_written_to(tmp_path: Path, trap: str) -> None:
+    cache = Cache(str(tmp_path / "cache"))
+    cache.prepare()
+    victim = tmp_path / "victim"
+    victim.write_bytes(DATA)
+    for path in (cache.path(DIGEST), cache.partial_path(DIGEST)):
+        if trap == "link":
+            path.symlink_to(victim)
+        elif trap == "pipe":
+            os.mkfifo(str(path))
+        else:
+            if os.geteuid() != 0:
+                pytest.skip("only root can make a file of another user's")
+            path.write_bytes(DATA)
+            os.chown(str(path), 4321, 4321)
+    assert cache.have([DIGEST]) == []
+    assert store(cache, DIGEST, len(DATA), reader(DATA)) is True
+    assert (cache.have([DIGEST]), victim.read_bytes()) == ([DIGEST], DATA)
+    assert not cache.path(DIGEST).is_symlink()
+
+
 def test_the_least_recently_used_object_goes_first_and_the_campaign_stays(tmp_path: Path) -> None:
     cache = Cache(str(tmp_path))
     names = []

@@ -155,6 +155,16 @@ def test_two_sessions_that_send_one_file_at_once_do_not_mix(sshd: Sshd, model: P
     assert (sshd.objects, sshd.partials) == ([digest_of(model)], {})
 
 
+def test_a_model_that_has_rotted_on_the_board_is_sent_again(pipe_board: PipeBoard, model: Path) -> None:
+    with pipe_board.session() as session:
+        session.upload([local_file(model)])
+    with (pipe_board.home / ".cache/rkbench/objects" / digest_of(model)).open("r+b") as cached:
+        cached.seek(SIZE // 2)
+        cached.write(b"rot")
+    with pipe_board.session() as session:
+        assert [session.upload([local_file(model)])[0].cached for _ in "12"] == [False, True]
+
+
 def test_ten_sessions_that_send_one_new_file_at_once_all_succeed(pipe_board: PipeBoard, model: Path) -> None:
     together = threading.Barrier(10)
 

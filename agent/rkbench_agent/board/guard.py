@@ -34,7 +34,7 @@ from rkbench_agent.board.pin_plan import (
 )
 from rkbench_agent.board.system_files import read_text
 from rkbench_agent.errors import PinRefusedError
-from rkbench_agent.own_files import open_own, read_own, write_own
+from rkbench_agent.own_files import claim, read_own, write_own
 
 STATE, LOCK = "pinned.json", "pin.lock"
 #: So long a guard waits for the one before it, which restores in milliseconds.
@@ -59,7 +59,7 @@ class PinFile:
 
     def __enter__(self) -> PinFile:
         self._cache.mkdir(parents=True, exist_ok=True)
-        fd = open_own(self._cache / LOCK, os.O_RDWR | os.O_CREAT)
+        fd = claim(self._cache / LOCK, os.O_RDWR)
         deadline = time.monotonic() + self._wait_s
         while True:
             try:

@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional
 
-from rkbench_agent.own_files import open_own, open_plain
+from rkbench_agent.own_files import claim, open_plain
 from rkbench_agent.wire.board import Holder
 
 WIDE_NAME = "rkbench-board.lock"
@@ -25,8 +25,6 @@ CONTENT_LIMIT_BYTES = 4096
 PID_LIMIT = 1 << 22
 #: In the year 2262.
 TIME_LIMIT_NS = 1 << 63
-#: What is said of a link, a pipe, a device, or a file that is somebody else's.
-_IN_THE_WAY = (errno.ELOOP, errno.EINVAL, errno.ENXIO, errno.EPERM)
 
 
 def wide_lock_file(root: Path) -> Optional[Path]:
@@ -68,7 +66,7 @@ class BoardLock:
             "pid": os.getpid(),
         }
         self._last(lasting_s)
-        holder = self._take(_open_own(self._path))
+        holder = self._take(claim(self._path, os.O_RDWR))
         if holder is not None or self._wide is None:
             return holder
         try:
@@ -152,20 +150,6 @@ def _is_alive(pid: object) -> bool:
     except PermissionError:
         pass  # another user's
     return True
-
-
-def _open_own(path: Path) -> int:
-    """Return a descriptor of the user's own lock; what is no file of ours at its place gives way to one."""
-    flags = os.O_RDWR | os.O_CREAT
-    try:
-        return open_own(path, flags)
-    except IsADirectoryError:
-        raise
-    except OSError as error:
-        if error.errno not in _IN_THE_WAY:
-            raise
-    path.unlink()
-    return open_own(path, flags | os.O_EXCL)
 
 
 def _open_wide(path: Path) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Dict, List
+from typing import Callable, Dict, List
 
 from rkbench_agent.errors import StorageError
 from rkbench_agent.line.storage import TMPFS, Cache, file_system
@@ -11,16 +11,16 @@ from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.messages import Have, Want
 
 
-def look_up(want: Want, cache: Cache, mounts: Path) -> Have:
+def look_up(want: Want, cache: Cache, mounts: Path, pulse: Callable[[], object] = lambda: None) -> Have:
     """Return the answer to `want`; `mounts` is the board's list of file systems.
 
-    A cache that cannot be read has nothing.
+    A cache that cannot be read has nothing. `pulse` is called while files are verified.
     """
     have: List[str] = []
     partial: Dict[str, int] = {}
     caveats: List[Caveat] = []
     try:
-        have, partial = cache.have(want.digests), cache.partial_sizes(want.digests)
+        have, partial = cache.have(want.digests, pulse), cache.partial_sizes(want.digests)
     except StorageError as error:
         advice = "look at the cache folder on the board; what it has is sent again"
         caveats.append(caveat("cache_unreadable", f"cache: {error}", advice))

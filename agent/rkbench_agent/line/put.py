@@ -22,11 +22,10 @@ from pathlib import Path
 from typing import Any, BinaryIO, Callable, Dict, Iterable, Iterator, List
 
 from rkbench_agent.errors import StorageError
-from rkbench_agent.line.storage import DISK_FULL, Cache, raise_storage, unlink
-from rkbench_agent.own_files import sync_folder
+from rkbench_agent.line.storage import CHUNK_BYTES, DISK_FULL, Cache, raise_storage, unlink
+from rkbench_agent.own_files import claim, sync_folder
 from rkbench_agent.wire.words import SILENCE_LIMIT_S
 
-CHUNK_BYTES = 1 << 20
 PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = 1031
 
@@ -95,7 +94,7 @@ def store(
     cache.prepare()
     path = cache.partial_path(digest)
     try:
-        with path.open("a+b") as partial:
+        with os.fdopen(claim(path, os.O_RDWR | os.O_APPEND), "a+b") as partial:
             _lock(partial, path, digest)
             if cache.have([digest]):  # another upload has just ended
                 unlink(path)

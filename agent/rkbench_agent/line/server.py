@@ -96,6 +96,7 @@ class Supervisor:
         self._variables = environment
         self._cache = cache
         self._loop = Loop(self._check)
+        self._wants: Deque[Want] = deque()
         self._plans: Deque[Plan] = deque()
         self._busy = False
         self._cancelled = False
@@ -111,8 +112,14 @@ class Supervisor:
         self._loop.start(self._variables.beat_interval_s, lambda: self._link.send(Beat()))
         while True:
             self._loop.turn(self._variables.beat_interval_s)
+            while self._wants:
+                self._answer(self._wants.popleft())
             while self._plans:
                 self._run_plan(self._plans.popleft())
+
+    def _answer(self, want: Want) -> None:
+        mounts = self._variables.root / "proc/self/mounts"
+        self._link.send(look_up(want, self._cache, mounts, lambda: self._loop.turn(0.0)))
 
     def _hello(self) -> None:
         version = sys.version.split()[0]
@@ -140,7 +147,7 @@ class Supervisor:
 
     def _on_message(self, message: Message) -> None:
         if isinstance(message, Want):
-            self._link.send(look_up(message, self._cache, self._variables.root / "proc/self/mounts"))
+            self._wants.append(message)
         elif isinstance(message, Enough):
             # One that crosses the end of its plan on the line has nothing to end any more.
             if self._conductor is not None:

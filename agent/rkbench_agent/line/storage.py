@@ -5,25 +5,32 @@
     CACHE/incoming/<sha256>.part  what has arrived of a file; resumed, or deleted after a day
     CACHE/lock                  held by the running supervisor
 
-A file under `objects/` is complete: it was hashed, synced to the disk, and renamed in one step. A
+A file under `objects/` is complete: it was hashed, synced to the disk, and renamed in one step; it is
+hashed again when a host asks for it. A
 `kill -9` at any moment leaves at most a partial under `incoming/`.
 """
 
 from __future__ import annotations
 
 import errno
+import hashlib
 import os
 import re
 import resource
 import time
 from pathlib import Path
-from typing import Dict, Iterable, List, NoReturn, Optional
+from typing import BinaryIO, Callable, Dict, Iterable, List, NoReturn, Optional, Tuple
 
 from rkbench_agent.errors import StorageError
+from rkbench_agent.own_files import open_own
 from rkbench_agent.wire.words import DEFAULT_CACHE
 
 #: Partial uploads older than this are deleted.
 STALE_PARTIAL_S = 24 * 3600
+#: So long the objects that a host asks for are read: it waits for the answer (60 MB take 0.1 s, or 3 s of an
+#: SD card that has not read them yet, and then the load does not wait for it).
+VERIFY_LIMIT_S = 30.0
+CHUNK_BYTES = 1 << 20
 #: So many agents stay; older ones are deleted.
 AGENTS_KEPT = 4
 #: Room that an upload leaves on the file system: a full disk breaks more than a benchmark.
@@ -43,6 +50,8 @@ class Cache:
         self.incoming = self.folder / "incoming"
         self.agents = self.folder / "agents"
         self.lock_file = self.folder / "lock"
+        #: What the objects were like when this process read them last: another reading is not needed then.
+        self._verified: Dict[str, Tuple[int, ...]] = {}
 
     def path(self, digest: str) -> Path:
         """Return where the complete file of `digest` lies, or would lie."""
@@ -56,20 +65,38 @@ class Cache:
         """Return where an incomplete upload of `digest` lies, or would lie."""
         return self.incoming / (_checked(digest) + ".part")
 
-    def have(self, digests: Iterable[str]) -> List[str]:
-        """Return those of `digests` that are complete, and mark them as used now."""
-        found = []
-        for digest in digests:
-            path = self.path(digest)
-            if not path.is_file():
-                continue
-            found.append(digest)
-            try:
-                os.utime(str(path))
-            except OSError as error:
-                if error.errno not in _READ_ONLY:
-                    raise
-        return found
+    def have(self, digests: Iterable[str], pulse: Callable[[], object] = lambda: None) -> List[str]:
+        """Return those of `digests` that are complete and whole, and mark them as used now.
+
+        What has rotted, or is no file of one's own, is deleted. `pulse` is called while a file is read; what
+        cannot be read within VERIFY_LIMIT_S is believed this time.
+        """
+        deadline = time.monotonic() + VERIFY_LIMIT_S
+        return [digest for digest in digests if self._is_whole(digest, deadline, pulse)]
+
+    def _is_whole(self, digest: str, deadline: float, pulse: Callable[[], object]) -> bool:
+        path = self.path(digest)
+        try:
+            with os.fdopen(open_own(path, os.O_RDONLY), "rb") as file:
+                if self._verified.get(digest) != _state(file) and time.monotonic() < deadline:
+                    if _sha256(file, pulse) != digest:
+                        unlink(path)
+                        return False
+                    self._verified[digest] = _state(file)
+                self._mark_used(digest, file)
+        except OSError:
+            return False
+        return True
+
+    def _mark_used(self, digest: str, file: BinaryIO) -> None:
+        is_verified = self._verified.get(digest) == _state(file)
+        try:
+            os.utime(file.fileno())
+        except OSError as error:
+            if error.errno not in _READ_ONLY:
+                raise
+        if is_verified:
+            self._verified[digest] = _state(file)
 
     def partial_sizes(self, digests: Iterable[str]) -> Dict[str, int]:
         """Return how many bytes have arrived of those of `digests` that are incomplete."""
@@ -210,6 +237,19 @@ def _disk_free_bytes(folder: Path) -> int:
             continue
         return status.f_bavail * status.f_frsize
     return 0
+
+
+def _state(file: BinaryIO) -> Tuple[int, ...]:
+    found = os.fstat(file.fileno())
+    return found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _sha256(file: BinaryIO, pulse: Callable[[], object]) -> str:
+    hasher = hashlib.sha256()
+    for chunk in iter(lambda: file.read(CHUNK_BYTES), b""):
+        hasher.update(chunk)
+        pulse()
+    return hasher.hexdigest()
 
 
 def _files(folder: Path) -> List[Path]:
