@@ -122,11 +122,22 @@ def test_rocket_is_told_from_rknpu(tmp_path: Path) -> None:
         ("sys/class/accel/accel0/device/uevent", b"MODALIAS=platform:rknn\n"),
         ("sys/bus/platform/devices/fdab0000.npu/uevent", b"DRIVER=rocket\nOF_NAME=npu\n"),
         ("sys/module/rocket/refcnt", b"0\n"),
+        ("sys/class/accel/accel1/device/uevent", b"MODALIAS=platform:rknn\n"),
+        ("sys/bus/platform/drivers/rocket/fdab0000.npu/uevent", b""),
     ],
 )
 def test_rocket_is_known_by_each_of_its_signs(tmp_path: Path, path: str, text: bytes) -> None:
     put(tmp_path, path, text)
     assert inspect_board(tmp_path, None)["npu_driver"] == "rocket"
+
+
+def test_the_node_of_another_accelerator_is_not_the_npus(tmp_path: Path) -> None:
+    put(tmp_path, "sys/class/accel/accel0/device/uevent", b"DRIVER=hailo\n")
+    assert inspect_board(tmp_path, None)["npu_driver"] is None
+    put(tmp_path, "sys/class/accel/accel1/device/uevent", b"MODALIAS=platform:rknn\n")
+    for name in ("accel0", "accel1"):
+        put(tmp_path, f"dev/accel/{name}")
+    assert [node.path for node in inspect_board(tmp_path, None)["device_nodes"]] == ["/dev/accel/accel1"]
 
 
 def test_rknpu_is_known_by_its_devfreq_which_rocket_has_not(tmp_path: Path) -> None:

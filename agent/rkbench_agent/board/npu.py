@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Dict, List, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
 from rkbench_agent.board.system_files import find_devfreq, read_text
 
@@ -22,7 +22,7 @@ def npu_driver(root: Path) -> Optional[str]:
     for name in ("sys/module/rknpu", "sys/kernel/debug/rknpu", "proc/rknpu", "dev/rknpu"):
         if (root / name).exists():
             return RKNPU
-    drivers = {_driver(device / "uevent") for device in find_npus(root)}
+    drivers = {_driver(device / "uevent") for device in find_npus(root)} | set(_with_npu(root))
     # Rocket has no devfreq.
     if (
         "RKNPU" in drivers
@@ -30,9 +30,8 @@ def npu_driver(root: Path) -> Optional[str]:
         or any(kind.startswith("drm") for kind, _ in find_nodes(root))
     ):
         return RKNPU
-    accel = read_text(root / "sys/class/accel/accel0/device/uevent") or ""
-    told = "DRIVER=rocket" in accel or "MODALIAS=platform:rknn" in accel.splitlines()
-    return ROCKET if told or ROCKET in drivers or (root / "sys/module/rocket").exists() else None
+    is_rocket = ROCKET in drivers or _rocket_nodes(root) or (root / "sys/module/rocket").exists()
+    return ROCKET if is_rocket else None
 
 
 def find_npus(root: Path) -> List[Path]:
@@ -62,7 +61,8 @@ def find_nodes(root: Path) -> List[Tuple[str, Path]]:
         if _driver(entry / "device/uevent") == "RKNPU":
             kind = "drm_render" if entry.name.startswith("render") else "drm_card"
             found.setdefault(entry.name, (kind, dri / entry.name))
-    others = [("rknpu", root / "dev/rknpu"), ("accel", root / "dev/accel/accel0")]
+    accel = _rocket_nodes(root) or ["accel0"]
+    others = [("rknpu", root / "dev/rknpu"), *(("accel", root / "dev/accel" / name) for name in accel)]
     nodes = [item for item in found.values() if item[1].exists()]
     return nodes + [(kind, path) for kind, path in others if path.exists()]
 
@@ -70,3 +70,19 @@ def find_nodes(root: Path) -> List[Tuple[str, Path]]:
 def _driver(uevent: Path) -> Optional[str]:
     lines = (read_text(uevent) or "").splitlines()
     return next((line[len("DRIVER=") :] for line in lines if line.startswith("DRIVER=")), None)
+
+
+def _with_npu(root: Path) -> Iterator[str]:
+    """Yield the platform drivers that an NPU is bound to."""
+    for device in sorted((root / "sys/bus/platform/drivers").glob("*/*.npu")):
+        yield device.parent.name
+
+
+def _rocket_nodes(root: Path) -> List[str]:
+    """Return the names of the accel devices that are rocket's; others are of other accelerators."""
+    found = []
+    for entry in sorted((root / "sys/class/accel").glob("accel*")):
+        told = (read_text(entry / "device/uevent") or "").splitlines()
+        if "DRIVER=rocket" in told or "MODALIAS=platform:rknn" in told:
+            found.append(entry.name)
+    return found

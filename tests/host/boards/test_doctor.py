@@ -127,6 +127,13 @@ def test_a_healthy_board_passes_every_check() -> None:
             'SUBSYSTEM=="misc", KERNEL=="rknpu", GROUP="render", MODE="0660"\\n\' | sudo tee',
         ),
         (
+            "permission",
+            {"device_nodes": [replace(RENDER, mode="0600", openable=False)], "user": "rock"},
+            "fail",
+            "0600 root:render",
+            'SUBSYSTEM=="drm"',
+        ),
+        (
             "soc",
             {"chip": "rk3582", "npu_cores": 2},
             "ok",

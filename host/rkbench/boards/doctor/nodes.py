@@ -46,9 +46,10 @@ def _none(environment: Environment) -> Check:
 
 
 def _open_them(closed: Sequence[DeviceNode], user: str) -> str:
-    """Return how the user gets the groups of the nodes; those of root's group need a udev rule."""
-    groups = ",".join(sorted({str(node.group) for node in closed} - {"root"}))
-    kinds = {"rknpu" if node.kind == "rknpu" else "drm" for node in closed if node.group == "root"}
+    """Return how the user gets the groups of the nodes; those that no group may open need a udev rule."""
+    bare = [node for node in closed if node.group == "root" or not _is_open_to_group(node)]
+    groups = ",".join(sorted({str(node.group) for node in closed if node not in bare}))
+    kinds = {"rknpu" if node.kind == "rknpu" else "drm" for node in bare}
     if not kinds:
         return f"sudo usermod -aG {groups} {user}, then log in anew"
     lines = "".join(f'{_RULES[kind]}, GROUP="render", MODE="0660"\\n' for kind in sorted(kinds))
@@ -56,3 +57,7 @@ def _open_them(closed: Sequence[DeviceNode], user: str) -> str:
         f"an udev rule: printf '{lines}' | sudo tee /etc/udev/rules.d/99-npu.rules; sudo groupadd -f render;"
         f" sudo usermod -aG {','.join(filter(None, (groups, 'render')))} {user}; reboot"
     )
+
+
+def _is_open_to_group(node: DeviceNode) -> bool:
+    return len(node.mode) >= 2 and node.mode[-2] in "67"
