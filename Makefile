@@ -15,7 +15,7 @@ help:
 	@echo "make test-agent-38   the agent's tests on Python 3.8 alone"
 	@echo "make check   ruff, mypy --strict, import contracts"
 	@echo "make schema  the JSON Schemas of what rkbench writes, made from its dataclasses"
-	@echo "make fuzz    100,000 mutated .rknn files against the reader (long)"
+	@echo "make fuzz    100,000 mutated .rknn files read, 30,000 hostile ones shown (long)"
 	@echo "make pin-trials   kill -9 at 100 random moments: the clocks are given back each time"
 	@echo "make bench-speed   our speed against scp, ssh, rknncli: ratios in one run"
 

@@ -62,7 +62,8 @@ class InspectedTensor:
     shape: tuple[int, ...]
     native_shape: tuple[int, ...]
     layout: str | None
-    scale: tuple[float, ...]
+    scale: tuple[float | None, ...]
+    """None (null) where the file holds an infinity or no number."""
     zero_point: tuple[int, ...]
 
 

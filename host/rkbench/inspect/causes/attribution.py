@@ -111,7 +111,8 @@ def _cause(facts: ModelFacts, finding: Finding, paid: tuple[Claim, ...]) -> Caus
         bytes=size,
         share=share,
         sections=sections,
-        because=finding.because.format(bytes=format_bytes(size), share=percent(share)),
+        # No str.format: names from the file stand in it, and theirs would be read as fields.
+        because=finding.because.replace("{bytes}", format_bytes(size)).replace("{share}", percent(share)),
         explanation=finding.explanation,
         evidence=finding.evidence,
         fix=finding.fixes,

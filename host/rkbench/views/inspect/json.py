@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from rkbench.inspect.document import Inspection
+from rkbench.runs import serialize
 
 
 def to_json(inspection: Inspection) -> dict[str, Any]:
-    """Return the fields by name, in the order of the schema."""
-    return asdict(inspection)
+    """Return the fields by name, in the order of the schema; a number that is none is null."""
+    document: dict[str, Any] = serialize.to_json(inspection)
+    return document
 
 
 def render_json(inspection: Inspection) -> str:
