@@ -6,7 +6,8 @@ import math
 
 import onnx_ir as ir
 
-from rkbench.onnx.model import FLOATS, static_shape
+from rkbench.onnx.model import FLOATS
+from rkbench.onnx.values import static_shape
 
 RANDOM = frozenset({"RandomNormal", "RandomUniform", "RandomNormalLike", "RandomUniformLike", "Multinomial"})
 

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from onnx_ir.passes.common import ShapeInferencePass
 
 from rkbench.errors import ModelError
+from rkbench.onnx.soundness import check_sound
 
 FLOATS = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE})
 QUANTIZERS = frozenset({"QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger", "QLinearMatMul"})
@@ -70,8 +71,10 @@ def open_onnx(path: str | PathLike[str]) -> OnnxFile:
             model = _load(path)
             declared = {value.name or "": _declaration(value) for value in _values(model.graph)}
             notes = _fix_input_shapes(model.graph)
+            check_sound(str(path), model.graph)
             _infer_shapes(model)
-    except (DecodeError, ValueError, TypeError, KeyError, RuntimeError) as error:
+            check_sound(str(path), model.graph)
+    except (DecodeError, ValueError, TypeError, KeyError, RuntimeError, OverflowError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         hint = "check the file, export it again"
         raise ModelError(f"{path} is no readable ONNX: {reason}", hint=hint) from error
@@ -194,14 +197,3 @@ def _external_files(path: Path, graph: ir.Graph) -> tuple[int, list[str]]:
 
 def _size(path: Path) -> int:
     return path.stat().st_size if path.is_file() else -1
-
-
-def static_shape(value: ir.Value | None) -> tuple[int, ...] | None:
-    """Return a value's shape if every dimension is known, else None."""
-    if value is None:
-        return None
-    shape = value.const_value.shape if value.const_value is not None else value.shape
-    if shape is None:
-        return None
-    dims = [dim for dim in shape if isinstance(dim, int)]
-    return tuple(dims) if len(dims) == len(shape) else None

@@ -14,7 +14,6 @@ from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.constants import float_elements, is_generated
 from rkbench.onnx.convolution import Convolution, convolution_of
-from rkbench.onnx.model import static_shape
 from rkbench.onnx.prediction import (
     DILATED,
     FOLDED,
@@ -26,6 +25,7 @@ from rkbench.onnx.prediction import (
     UNMEASURED,
 )
 from rkbench.onnx.shapes import is_channel_shuffle, pooled_size, pooling_kernels
+from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
 from rkbench.rknn.targets import ELEMENT_BYTES, Dtype
 

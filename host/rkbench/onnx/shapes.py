@@ -6,7 +6,7 @@ import math
 
 import onnx_ir as ir
 
-from rkbench.onnx.model import static_shape
+from rkbench.onnx.values import static_shape
 
 LARGEST_POOL = 7
 

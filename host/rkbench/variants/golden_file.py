@@ -13,6 +13,7 @@ from rkbench.variants.golden_match import Fit, Member, is_number
 from rkbench.variants.npz import Array, NpzReader
 
 METADATA = "metadata"
+LARGEST_METADATA_BYTES = 4_000_000
 
 
 def members_of(source: NpzReader) -> list[Member]:
@@ -70,11 +71,16 @@ def domain_of(source: NpzReader) -> str:
 def metadata_of(source: NpzReader) -> dict[str, object]:
     """Return the golden's `metadata` member, a JSON object; {} where there is none."""
     header = source.headers.get(METADATA)
-    if header is None or header.dtype.kind != "U" or header.shape:
+    if (
+        header is None
+        or header.dtype.kind != "U"
+        or header.shape
+        or header.size_bytes > LARGEST_METADATA_BYTES
+    ):
         return {}
     try:
         value = json.loads(str(source.whole(METADATA)))
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}  # somebody else's member of that name
     return value if isinstance(value, dict) else {}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
@@ -10,16 +11,25 @@ from pathlib import Path
 import numpy as np
 
 from rkbench.errors import GoldenError
+from rkbench.files import open_regular
 from rkbench.variants.golden_file import cases_of, layout_of, members_of
 from rkbench.variants.golden_match import Wanted, match
 from rkbench.variants.npz import Array, NpzReader
 
+LARGEST_INPUT_ELEMENTS = 250_000_000
 Case = dict[str, Array]
 
 
 def random_cases(wanted: list[Wanted], seed: int, cases: int) -> Iterator[Case]:
-    """Yield cases from `seed`: floats standard normal, bytes 0 to 255, other whole numbers 0 or 1."""
+    """Yield cases from `seed`: floats standard normal, bytes 0 to 255, other whole numbers 0 or 1.
+
+    Raises GoldenError for an input larger than memory.
+    """
     generator = np.random.default_rng(seed)
+    for tensor in wanted:
+        if math.prod(tensor.shape) > LARGEST_INPUT_ELEMENTS:
+            text = f"input {tensor.name!r} has the shape {tensor.shape}: too large to make values for"
+            raise GoldenError(text, hint="check the ONNX; export it with the shapes of the .rknn")
     for _ in range(cases):
         yield {tensor.name: _random_array(generator, tensor) for tensor in wanted}
 
@@ -83,8 +93,9 @@ def _from_npy(path: Path, wanted: list[Wanted]) -> Iterator[Case]:
     with tempfile.TemporaryDirectory(prefix="rkbench-npy-") as folder:
         archive = Path(folder) / path.with_suffix(".npz").name
         try:
-            array = np.load(path, allow_pickle=False)
-        except (OSError, ValueError) as error:
+            with open_regular(path) as stream:
+                array = np.load(stream, allow_pickle=False)
+        except (OSError, ValueError, EOFError, MemoryError, RecursionError) as error:
             raise GoldenError(f"{path}: no readable .npy: {error}", hint="save it with numpy.save") from error
         np.savez(archive, **{wanted[0].name: array})
         yield from _from_file(archive, wanted)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from rkbench.errors import GoldenError, ModelError
+from rkbench.files import open_regular
 from rkbench.variants.golden_file import METADATA, read_metadata
 from rkbench.variants.golden_inputs import Case, cases_from, input_files, random_cases
 from rkbench.variants.golden_match import NCHW, Wanted
@@ -56,7 +57,13 @@ def beside(onnx: Path) -> Path:
     Raises GoldenError where a file of that name is not ours to replace.
     """
     out = onnx.with_suffix(".golden.npz")
-    if out.exists() and read_metadata(out).get("schema") != SCHEMA:
+    try:
+        is_there = out.exists()
+    except OSError as error:
+        raise GoldenError(
+            f"{out}: {error.strerror}", hint="name another: bench golden -o FILE.npz"
+        ) from error
+    if is_there and read_metadata(out).get("schema") != SCHEMA:
         text = f"{out} is in the way: it is not a golden that bench made"
         raise GoldenError(text, hint=f"use it with --golden {out}, or rename it")
     return out
@@ -221,7 +228,7 @@ def _inputs_digest(inputs: Path | None) -> str | None:
 def _digest(path: Path) -> str:
     digest = hashlib.sha256()
     try:
-        with path.open("rb") as file:
+        with open_regular(path) as file:
             while piece := file.read(1 << 20):
                 digest.update(piece)
     except OSError as error:

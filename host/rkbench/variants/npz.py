@@ -8,11 +8,15 @@ equal bytes and the board's cache knows them again.
 from __future__ import annotations
 
 import io
+import math
 import os
 import zipfile
+import zlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from tokenize import TokenError
 from types import TracebackType
 from typing import Any, BinaryIO, cast
 
@@ -21,8 +25,27 @@ from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from rkbench.errors import GoldenError
+from rkbench.files import open_regular
 
 Array = NDArray[Any]
+#: A golden has a member per input and output; opening each takes time.
+MOST_MEMBERS = 4096
+#: What is read as one array: metadata, and members in an order that cannot be cut.
+LARGEST_WHOLE_BYTES = 1_000_000_000
+#: What numpy and zipfile raise for what is damaged, encrypted, of another kind, or nested too deep.
+_REFUSALS = (
+    ValueError,
+    TypeError,
+    EOFError,
+    OSError,
+    RuntimeError,
+    MemoryError,
+    OverflowError,
+    SyntaxError,
+    TokenError,
+    zipfile.BadZipFile,
+    zlib.error,
+)
 _EPOCH = (1980, 1, 1, 0, 0, 0)  # the first date that a zip can hold
 
 
@@ -34,6 +57,11 @@ class Header:
     dtype: np.dtype[Any]
     fortran_order: bool
 
+    @property
+    def size_bytes(self) -> int:
+        """Of the data behind it."""
+        return math.prod(self.shape) * self.dtype.itemsize
+
 
 class NpzReader:
     """An open .npz: `headers` by member name (without `.npy`), `chunks` of one member.
@@ -44,17 +72,17 @@ class NpzReader:
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            self._zip = zipfile.ZipFile(path)
-        except (OSError, zipfile.BadZipFile) as error:
-            raise GoldenError(f"{path}: {_what_it_is(path, error)}", hint=_HINT) from error
+            self._file = open_regular(path)
+        except OSError as error:
+            raise GoldenError(f"{path}: cannot be read: {error.strerror or error}", hint=_HINT) from error
         try:
-            self.headers = {
-                info.filename[:-4]: self._header(info.filename)
-                for info in self._zip.infolist()
-                if info.filename.endswith(".npy")
-            }
+            self._zip = zipfile.ZipFile(self._file)
+            self.headers = self._headers()
+        except (*_REFUSALS, NotImplementedError) as error:
+            self._file.close()
+            raise GoldenError(f"{path}: {_what_it_is(path, error)}", hint=_HINT) from error
         except BaseException:
-            self._zip.close()
+            self._file.close()
             raise
 
     def __enter__(self) -> NpzReader:
@@ -64,14 +92,26 @@ class NpzReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._zip.close()
+        self._file.close()
 
-    def _header(self, member: str) -> Header:
+    def _headers(self) -> dict[str, Header]:
+        members = [info for info in self._zip.infolist() if info.filename.endswith(".npy")]
+        if len(members) > MOST_MEMBERS:
+            raise GoldenError(f"{self.path}: {len(members):,} members, at most {MOST_MEMBERS:,}", hint=_HINT)
+        return {info.filename[:-4]: self._header(info) for info in members}
+
+    def _header(self, info: zipfile.ZipInfo) -> Header:
+        member = info.filename
         try:
             with self._zip.open(member) as stream:
                 header = _read_header(cast(BinaryIO, stream))
-        except (ValueError, EOFError, OSError, zipfile.BadZipFile, NotImplementedError) as error:
+                held = info.file_size - stream.tell()
+            if header.size_bytes > held:
+                raise ValueError(f"{held:,} bytes, and its shape needs {header.size_bytes:,}")
+        except _REFUSALS as error:
             raise GoldenError(
-                f"{self.path}: member {member!r} is no readable array: {error}", hint=_HINT
+                f"{self.path}: member {member!r} is no readable array: {str(error) or 'nested too deep'}",
+                hint=_HINT,
             ) from error
         if header.dtype.hasobject or header.dtype.fields is not None:
             text = f"{self.path}: member {member!r} holds {header.dtype}, not plain numbers"
@@ -85,7 +125,7 @@ class NpzReader:
         """
         header = self.headers[name]
         part = (header.shape[0] // count, *header.shape[1:]) if header.shape else ()
-        try:
+        with self._explained(name):
             if header.fortran_order:
                 yield from np.split(self.whole(name), count)
                 return
@@ -95,14 +135,23 @@ class NpzReader:
                 for _ in range(count):
                     data = _read_exactly(cast(BinaryIO, stream), size)
                     yield np.frombuffer(data, header.dtype).reshape(part)
-        except (ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
-            text = f"{self.path}: member {name!r} is damaged or cut short: {error}"
-            raise GoldenError(text, hint="make or copy the file again") from error
 
     def whole(self, name: str) -> Array:
         """Return a member as one array."""
-        with self._zip.open(f"{name}.npy") as stream:
+        size = self.headers[name].size_bytes
+        if size > LARGEST_WHOLE_BYTES:
+            text = f"{self.path}: member {name!r} of {size:,} bytes can only be read whole"
+            raise GoldenError(text, hint="save it in C order: numpy.ascontiguousarray")
+        with self._explained(name), self._zip.open(f"{name}.npy") as stream:
             return npy.read_array(stream, allow_pickle=False)
+
+    @contextmanager
+    def _explained(self, name: str) -> Iterator[None]:
+        try:
+            yield
+        except _REFUSALS as error:
+            text = f"{self.path}: member {name!r} is damaged or cut short: {error}"
+            raise GoldenError(text, hint="make or copy the file again") from error
 
 
 class NpzWriter:
@@ -111,8 +160,12 @@ class NpzWriter:
     def __init__(self, path: Path, *, compress: bool = False) -> None:
         self.path = path
         self._method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
-        self._part = path.with_name(f".{path.name}.{os.getpid()}.part")
-        self._zip = zipfile.ZipFile(self._part, "w")
+        self._part = path.with_name(f".golden-{os.getpid()}.part")  # its own name may leave no room
+        try:
+            path.exists()  # a name that is too long is told before hours of writing
+            self._zip = zipfile.ZipFile(self._part, "w")
+        except OSError as error:
+            raise GoldenError(f"{path} cannot be written: {error.strerror}", hint=_ELSEWHERE) from error
 
     def __enter__(self) -> NpzWriter:
         return self
@@ -120,11 +173,20 @@ class NpzWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._zip.close()
-        if kind is None:
-            self._part.replace(self.path)
-        else:
-            self._part.unlink()
+        try:
+            if isinstance(error, OSError):  # the disk is full
+                with suppress(OSError):
+                    self._zip.close()
+                raise error
+            self._zip.close()
+            if kind is None:
+                self._part.replace(self.path)
+        except OSError as written:
+            raise GoldenError(
+                f"{self.path} cannot be written: {written.strerror}", hint=_ELSEWHERE
+            ) from written
+        finally:
+            self._part.unlink(missing_ok=True)
 
     def add(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], parts: Iterable[Array]) -> None:
         """Write one member of `shape` from consecutive parts."""
@@ -144,6 +206,7 @@ class NpzWriter:
         self.add(name, (), array.dtype, [array])
 
 
+_ELSEWHERE = "name another file: bench golden MODEL.onnx -o FILE.npz"
 _HINT = "a golden is an .npz as numpy.savez writes it, with members inputs/NAME and outputs/NAME"
 
 
@@ -158,6 +221,8 @@ def _read_header(stream: BinaryIO) -> Header:
 
 def _as_header(fields: tuple[Any, ...]) -> Header:
     shape, fortran_order, dtype = fields
+    if any(size < 0 for size in shape):
+        raise ValueError(f"the shape {shape}")
     return Header(tuple(int(size) for size in shape), dtype, bool(fortran_order) and len(shape) > 1)
 
 
@@ -171,7 +236,7 @@ def _read_exactly(stream: BinaryIO, size: int) -> bytes:
 def _what_it_is(path: Path, error: Exception) -> str:
     if isinstance(error, OSError):
         return f"cannot be read: {error.strerror or error}"
-    with path.open("rb") as file:
+    with open_regular(path) as file:
         head = file.read(64)
     if not head:
         return "is empty"

@@ -16,7 +16,6 @@ import onnx_ir as ir
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution, convolution_of
-from rkbench.onnx.model import static_shape
 from rkbench.onnx.rewrites.proposal import (
     Proposal,
     RewriteContext,
@@ -26,6 +25,7 @@ from rkbench.onnx.rewrites.proposal import (
     new_constant,
     replace_constant,
 )
+from rkbench.onnx.values import static_shape
 
 NAME = "depthwise_multiplier"
 
