@@ -10,13 +10,13 @@ from __future__ import annotations
 import os
 import shutil
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from rkbench.boards.model import Board
 from rkbench.boards.ssh.server import HOST, SshServer
+from rkbench.boards.virtual.folder import BoardFolder
 from rkbench.boards.virtual.trees import copy_tree, recorded_socs
 from rkbench.errors import InventoryError
 
@@ -31,11 +31,12 @@ class VirtualBoard:
         soc = board.soc or "rk3588"
         if soc not in recorded_socs():
             raise InventoryError(f"no virtual board {soc!r}", hint=f"there are: {', '.join(recorded_socs())}")
-        self.folder = Path(tempfile.mkdtemp(prefix="rkbench-virtual-"))
+        self._own = BoardFolder()
+        self.folder = self._own.path
         try:
             self._start(board, soc, environment)
         except BaseException:  # Ctrl-C too: nobody has this board yet who would close it
-            shutil.rmtree(self.folder, ignore_errors=True)
+            self._own.remove()
             raise
 
     def _start(self, board: Board, soc: str, environment: Mapping[str, str] | None) -> None:
@@ -65,8 +66,10 @@ class VirtualBoard:
 
     def close(self) -> None:
         """Stop the server, end what runs, and delete its folder."""
-        self._server.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        try:
+            self._server.close()
+        finally:
+            self._own.remove()
 
     def __enter__(self) -> VirtualBoard:
         return self
