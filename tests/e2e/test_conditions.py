@@ -80,14 +80,11 @@ def test_a_push_with_pinned_clocks_says_so_and_gives_them_back(tmp_path: Path) -
     assert pushed.stored == [run]
 
 
-def test_a_clock_that_the_board_lacks_leaves_it_unpinned_with_a_caveat(tmp_path: Path) -> None:
+def test_a_clock_that_the_board_lacks_is_refused_before_anything_is_sent(tmp_path: Path) -> None:
     wanted = {"pin": True, "npu_clock_hz": 650_000_000}
-    pushed = push(tmp_path, "rk3588", PushOptions((RK3588,), RunSettings(min_duration_s=0.0, **wanted)))
-    (run,) = pushed.runs
-    assert run.conditions is not None and not run.conditions.pinned
-    caveat = next(item for item in run.caveats if item.code == "not_pinned")
-    assert "no NPU clock of 650 MHz: this board has 300, 400, 500" in caveat.message
-    assert pushed.governor == "rknpu_ondemand"
+    with pytest.raises(UsageError, match="has no NPU clock of 650 MHz") as refused:
+        push(tmp_path, "rk3588", PushOptions((RK3588,), RunSettings(min_duration_s=0.0, **wanted)))
+    assert refused.value.hint.startswith("it has 300 MHz, 400 MHz, 500 MHz")
 
 
 def test_a_sweep_runs_every_mask_of_three_cores_in_turns(tmp_path: Path) -> None:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Dict, Iterator, Optional, Tuple
+from typing import Dict, Iterator, List, Optional, Tuple
 
-from rkbench_agent.board.system_files import NOT_THERE, Absence, SystemFiles, find_devfreq
+from rkbench_agent.board.system_files import NOT_THERE, Absence, SystemFiles, find_devfreq, read_text
 
 CPUFREQ = "sys/devices/system/cpu/cpufreq"
 _LOAD = re.compile(r"(\d+)@\d+Hz\Z")
@@ -39,6 +39,11 @@ class Devfreq:
     def max_clock_hz(self, files: SystemFiles) -> Optional[int]:
         """Return the highest clock that it may have."""
         return self._number(files, "max_freq")
+
+    def clocks_hz(self) -> Optional[List[int]]:
+        """Return the clocks that it can be set to, as the board lists them."""
+        text = read_text(self._folder / "available_frequencies") if self._folder is not None else None
+        return [int(word) for word in (text or "").split() if word.isdigit()] or None
 
     def governor(self, files: SystemFiles) -> Optional[str]:
         """Return the name of its governor."""

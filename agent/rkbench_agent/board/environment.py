@@ -62,6 +62,7 @@ def read_environment(root: Path, runtime: Optional[str], cache: Optional[Path] =
         npu_governor=npu.governor(files),
         npu_clock_hz=npu.clock_hz(files),
         npu_max_clock_hz=npu.max_clock_hz(files),
+        npu_clocks_hz=npu.clocks_hz(),
         ddr_devfreq=ddr.name,
         ddr_governor=ddr.governor(files),
         ddr_clock_hz=ddr_clock_hz(files, ddr),

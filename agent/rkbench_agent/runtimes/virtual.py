@@ -155,7 +155,10 @@ class VirtualRuntime:
         """Return the table of layers that the behaviour file names; there is no model of layers."""
         path = self._behaviour.get("profile")
         if path is None:
-            raise RuntimeFailureError("the virtual runtime has no model of single layers")
+            raise RuntimeFailureError(
+                "the virtual runtime has no model of single layers",
+                advice="the time of each layer needs a board: --board NAME --profile",
+            )
         return Path(str(path)).read_text()
 
     def caveats(self) -> List[Caveat]:

@@ -81,6 +81,8 @@ class Environment:
     npu_governor: Optional[str] = None
     npu_clock_hz: Optional[int] = None
     npu_max_clock_hz: Optional[int] = None
+    #: Clocks that the NPU can be pinned at; None where the board does not list them.
+    npu_clocks_hz: Optional[List[int]] = None
     ddr_governor: Optional[str] = None
     ddr_clock_hz: Optional[int] = None
     cpu_governors: Optional[Dict[str, str]] = None

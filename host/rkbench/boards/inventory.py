@@ -26,6 +26,7 @@ from typing import Any, get_type_hints
 
 import tomlkit
 import tomlkit.exceptions
+from rkbench_agent.wire.words import RUNTIMES
 
 from rkbench.boards.address import PORTS, is_word
 from rkbench.boards.model import VIRTUAL_HOST, Board
@@ -175,9 +176,31 @@ def remove_board(path: Path, name: str) -> Board:
     if not found:
         raise no_board(name, inventory.boards, path)
     document = _read(path)
-    del document["boards"][name]
-    _write(path, document)
+    kept = _comment_of_next(tomlkit.dumps(document["boards"][name]))
+    rest = _without(document, name, kept)
+    _write(path, rest)
     return found[0]
+
+
+def _comment_of_next(text: str) -> str:
+    """Return the comment lines at the end of a table: they stand above the next one, and are of it."""
+    lines = text.splitlines(keepends=True)
+    start = len(lines)
+    while start and (not lines[start - 1].strip() or lines[start - 1].lstrip().startswith("#")):
+        start -= 1
+    return "".join(lines[start:])
+
+
+def _without(document: tomlkit.TOMLDocument, name: str, kept: str) -> tomlkit.TOMLDocument:
+    """Return the document without a board, and `kept` where the board ended, if that can be done safely."""
+    whole, ends = tomlkit.dumps(document), tomlkit.dumps(document["boards"][name])
+    place = whole.find(ends)
+    del document["boards"][name]
+    head = whole.rfind("\n[", 0, place + 1) + 1
+    if not kept.strip() or place < 0 or not ends.strip():
+        return document
+    edited = tomlkit.parse(whole[:head] + kept.lstrip("\n") + whole[place + len(ends) :])
+    return edited if edited.unwrap() == document.unwrap() else document
 
 
 def _board(path: Path, text: str, name: str, entry: Any) -> Board:
@@ -222,6 +245,8 @@ def board_problems(board: Board) -> Iterator[tuple[str, str]]:
     for key, port in (("port", board.port), ("exporter_port", board.exporter_port)):
         if port is not None and port not in PORTS:
             yield key, f"{port} is no port: 1 to 65535"
+    if board.runtime not in RUNTIMES:
+        yield "runtime", f"{board.runtime!r} is none of {', '.join(RUNTIMES)}"
     try:
         shlex.split(board.become)
     except ValueError as error:

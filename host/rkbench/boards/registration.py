@@ -13,6 +13,7 @@ from rkbench.boards.model import VIRTUAL_HOST, Board
 from rkbench.boards.ssh.config import Destination, resolve_destination
 from rkbench.boards.ssh.connection import fetch_host_key
 from rkbench.boards.ssh.host_keys import HostKey, forget_host_key, record_host_key
+from rkbench.boards.virtual.provider import VIRTUAL_SOCS, is_virtual
 from rkbench.errors import HostKeyError, UsageError
 
 #: Asked with a question; True means yes.
@@ -39,8 +40,8 @@ def board_at(name: str, address: str, **fields: object) -> Board:
 
 
 def _board_at(name: str, address: str, fields: Mapping[str, Any]) -> Board:
-    if address == VIRTUAL_HOST:
-        return Board(name=name, host=address, simulated=True, **{**fields, "runtime": "virtual"})
+    if is_virtual(address):
+        return _virtual_at(name, address, fields)
     try:
         user, host, port = parse_address(address)
     except ValueError as error:
@@ -48,6 +49,17 @@ def _board_at(name: str, address: str, fields: Mapping[str, Any]) -> Board:
             str(error), hint="USER@HOST or USER@HOST:PORT, or an alias of ~/.ssh/config"
         ) from error
     return Board(name=name, host=host, port=port, user=user, **fields)
+
+
+def _virtual_at(name: str, address: str, fields: Mapping[str, Any]) -> Board:
+    soc = address.partition(":")[2] or None
+    if soc is not None and soc not in VIRTUAL_SOCS:
+        known = " or ".join(f"{VIRTUAL_HOST}:{each}" for each in VIRTUAL_SOCS)
+        raise UsageError(f"there is no virtual {soc!r}", hint=known)
+    if soc is not None and fields.get("soc") not in (None, soc):
+        raise UsageError(f"{address} is no {fields['soc']}", hint="leave --soc away")
+    values = {**fields, "soc": soc or fields.get("soc"), "runtime": "virtual"}
+    return Board(name=name, host=VIRTUAL_HOST, simulated=True, **values)
 
 
 def register_board(board: Board, path: Path, *, fingerprint: str | None, confirm: Confirm) -> Registration:

@@ -21,6 +21,7 @@ from rkbench.errors import BenchError, ModelError, UsageError
 from rkbench.rknn.compatibility import BoardFacts, check_model
 from rkbench.rknn.contents import FileInfo
 from rkbench.rknn.targets import npu_generation
+from rkbench.units import format_hertz
 from rkbench.variants.preflight import open_variant
 
 #: Warnings that say how the numbers are to be read, with the codes that they have as caveats.
@@ -128,6 +129,18 @@ def check_for_push(
     told = [check for check in checks if _is_told(check)]
     fails = tuple(check for check in checks if check.verdict == FAIL and not check.model)
     return PushChecks(tuple(map(_note, told)), caveats, fails)
+
+
+def check_clock(environment: Environment, name: str, clock_hz: float | None) -> None:
+    """Raise UsageError where the NPU of the board cannot be pinned at a clock that is asked for.
+
+    A board that lists no clocks is believed to have any: its agent will see.
+    """
+    clocks = environment.npu_clocks_hz
+    if clock_hz is not None and clocks and clock_hz not in clocks:
+        told = ", ".join(format_hertz(clock) for clock in sorted(clocks))
+        text = f"board {name!r} has no NPU clock of {format_hertz(clock_hz)}"
+        raise UsageError(text, hint=f"it has {told}; --pin alone holds the highest")
 
 
 def _is_told(check: Check) -> bool:

@@ -15,7 +15,7 @@ from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.words import BUSY, CANCELLED, CONNECTION, INTERRUPTED
 
 from rkbench.boards.model import Board
-from rkbench.campaign.check import PushChecks, check_for_push
+from rkbench.campaign.check import PushChecks, check_clock, check_for_push
 from rkbench.campaign.core_sweep import core_masks
 from rkbench.campaign.describe import describe_conditions, event_names, name_layers
 from rkbench.campaign.failure import add_doctor, describe_cut
@@ -221,7 +221,9 @@ def _check_board(
     variants: Sequence[PreparedVariant],
     listener: Listener,
 ) -> PushChecks:
-    """Tell what speaks against the board; raises ModelError for a model that cannot run on it."""
+    """Tell what speaks against the board; raises ModelError for a model that cannot run on it, UsageError
+    for a clock that it has not."""
+    check_clock(environment, board.name, options.settings.npu_clock_hz)
     for variant in variants:
         note = check_soc(variant.file, environment.soc or board.soc, force=options.force)
         if note:

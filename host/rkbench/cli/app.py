@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from typing import Annotated, Any
 
 import typer
@@ -9,8 +10,9 @@ from typer import completion
 
 from rkbench.cli import voice
 from rkbench.cli.lazy import PLAIN, Command, Group, LazyGroup
-from rkbench.errors import BenchError
+from rkbench.errors import BenchError, UsageError
 
+SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
 HELP = "Benchmark RKNN models on RK3568/RK3588 boards, and explain every byte of a .rknn file."
 
 COMMANDS: dict[str, Command | Group] = {
@@ -88,10 +90,20 @@ Version = Annotated[
 ]
 
 
+def _shell_after(option: str) -> str | None:
+    """Return the word that was typed after an option: typer has it as a flag, which takes none."""
+    words = sys.argv[1:]
+    after = words[words.index(option) + 1 :] if option in words else []
+    return after[0] if after and not after[0].startswith("-") else None
+
+
 def _install_completion(context: typer.Context, parameter: typer.CallbackParam, asked: bool) -> object:
     """Install the completion; a home that cannot be written is an error with the next step."""
+    shell = _shell_after("--install-completion")
+    if asked and shell is not None and shell not in SHELLS:
+        raise UsageError(f"no completion for the shell {shell!r}", hint=f"one of {', '.join(SHELLS)}")
     try:
-        return completion.install_callback(context, parameter, asked)
+        return completion.install_callback(context, parameter, shell if asked and shell else asked)
     except OSError as error:
         raise BenchError(
             f"the completion cannot be installed: {error.filename}: {error.strerror}",

@@ -7,6 +7,8 @@ from typing import Annotated
 import typer
 
 from rkbench.cli import completion, options
+from rkbench.errors import StoreError
+from rkbench.units import printable
 
 
 def export(
@@ -17,17 +19,24 @@ def export(
     csv_file: Annotated[str, typer.Option("--csv", help="Write CSV to FILE, or - .")] = "-",
     raw: Annotated[bool, typer.Option("--raw", help="Every latency, one line an iteration.")] = False,
     store: options.Store = None,
-) -> None:
-    """Write stored runs, or their raw latencies, as CSV."""
+) -> int:
+    """Write stored runs, or their raw latencies, as CSV.
+
+    Exit 1 where a stored run is damaged; the others are written.
+    """
     from rkbench.store import open_store
     from rkbench.store.lookup import named_runs
     from rkbench.views.output import open_output
     from rkbench.views.push.csv import write_latencies, write_runs
 
     with open_store(store) as opened:
-        found = named_runs(opened, runs or ())
+        damaged: list[StoreError] = []
+        found = named_runs(opened, runs or (), damaged)
         with open_output(csv_file) as out:
             if raw:
                 write_latencies(((run, opened.latencies(run.id)) for run in found), out)
             else:
                 write_runs(found, out)
+    for error in damaged:
+        typer.echo(f"bench: left out: {printable(error.message)}", err=True)
+    return 1 if damaged else 0

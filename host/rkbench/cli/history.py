@@ -19,7 +19,7 @@ def history(
     board: Annotated[
         str | None, typer.Option(help="A board's name or SoC.", autocompletion=completion.boards)
     ] = None,
-    limit: Annotated[int, typer.Option(min=1, help="How many runs.")] = 20,
+    limit: Annotated[int, typer.Option(min=1, max=10**9, help="How many runs.")] = 20,
     store: options.Store = None,
 ) -> None:
     """List stored runs, the newest first."""
@@ -27,4 +27,5 @@ def history(
     from rkbench.views.history import show_history
 
     with open_store(store) as opened:
-        show_history(opened.history(model=model, board=board, limit=limit))
+        asked = " ".join(f"--{word} {name}" for word, name in (("model", model), ("board", board)) if name)
+        show_history(opened.history(model=model, board=board, limit=limit), asked=asked)

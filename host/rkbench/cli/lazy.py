@@ -67,4 +67,11 @@ def load(name: str | None, command: Command) -> TyperCommand:
 def _stub(name: str, node: Command | Group) -> TyperCommand | TyperGroup:
     if isinstance(node, Command):
         return TyperCommand(name, help=node.help, **PLAIN)
-    return LazyGroup(name=name, help=node.help, tree=node.commands, no_args_is_help=True, **PLAIN)
+    return LazyGroup(
+        name=name,
+        help=node.help,
+        tree=node.commands,
+        no_args_is_help=True,
+        params=voice.parameters(),
+        **PLAIN,
+    )

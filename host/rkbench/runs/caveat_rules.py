@@ -40,6 +40,9 @@ WRONG_TOP1, WRONG_CLASS_COSINE, WRONG_CLASS_CASES = 0.5, 0.9, 4
 #: A wall clock before 2020 was never set: the board has no battery-backed clock and no network time.
 CLOCK_SET_UNIX_NS = 1_577_836_800_000_000_000
 
+_NO_PIN_FOLLOWED = "the driver or firmware does not follow: pin a clock that its available_frequencies list"
+_NO_PIN_REPLAYED = "a virtual board replays recorded sensors, which follow no pin: keep --pin for real ones"
+
 Rule = Callable[[RunResult, Sequence[int]], Iterator[Caveat]]
 
 
@@ -112,7 +115,7 @@ def _pin(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
                 "pin_without_effect",
                 f"{part} clock pinned to {format_hertz(wanted)}, but it read"
                 f" {format_hertz(clock.min)} to {format_hertz(clock.max)}",
-                "the driver or firmware does not follow: pin a clock that its available_frequencies list",
+                _NO_PIN_REPLAYED if run.simulated else _NO_PIN_FOLLOWED,
             )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rkbench.errors import UsageError
+from rkbench.errors import StoreError, UsageError
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import Night
 from rkbench.store.base import Store
@@ -17,7 +17,7 @@ def find_runs(store: Store, name: str) -> list[RunResult]:
 
     A name that fits runs of several pushes, or none, is a UsageError.
     """
-    ids = store.find(_last_push(store) if name == LAST else name)
+    ids = store.find(_last_push(store) if name == LAST else name) or store.find(_with_two_digits(name))
     runs = [run for run_id in ids if (run := store.run(run_id)) is not None]
     if not runs:
         raise UsageError(f"no run {name!r} in {store.address}", hint="list them: bench history")
@@ -30,11 +30,33 @@ def find_runs(store: Store, name: str) -> list[RunResult]:
     return runs
 
 
-def named_runs(store: Store, names: Sequence[str]) -> list[RunResult]:
-    """Return the runs that `names` mean, each as in `find_runs`; every run, the oldest first, without any."""
+def _with_two_digits(name: str) -> str:
+    """Return `4t2wce-1` as the ids are written: `4t2wce-01`."""
+    start, dash, number = name.rpartition("-")
+    return f"{start}-0{number}" if dash and len(number) == 1 and number.isdecimal() else name
+
+
+def named_runs(
+    store: Store, names: Sequence[str], damaged: list[StoreError] | None = None
+) -> list[RunResult]:
+    """Return the runs that `names` mean, each as in `find_runs`; every run, the oldest first, without any.
+
+    Of all runs, those whose document is damaged are left out where `damaged` takes their errors.
+    """
     if names:
         return [run for name in names for run in find_runs(store, name)]
-    return [run for row in store.history()[::-1] if (run := store.run(row.run)) is not None]
+    found = (_run_or_damage(store, row.run, damaged) for row in store.history()[::-1])
+    return [run for run in found if run is not None]
+
+
+def _run_or_damage(store: Store, run_id: str, damaged: list[StoreError] | None) -> RunResult | None:
+    try:
+        return store.run(run_id)
+    except StoreError as error:
+        if damaged is None:
+            raise
+        damaged.append(StoreError(f"run {run_id}: {error.message}", hint=error.hint))
+        return None
 
 
 def find_night(store: Store, name: str) -> Night:

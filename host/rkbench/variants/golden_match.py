@@ -134,6 +134,7 @@ def _pair(
         if not _fits(tensor, member):
             what = f"{tensor.kind[:-1]} {tensor.name!r}"
             raise GoldenError(f"{member.key} {list(member.shape)} is no case of {what}")
+        _check_kind(tensor, member)
         pairs[tensor] = member
     notes = []
     taken = set(pairs.values())
@@ -143,6 +144,16 @@ def _pair(
         pairs[tensor] = member
         notes.append(f"{member.key} is taken for {tensor.kind[:-1]} {tensor.name!r}: the only one that fits")
     return [(tensor, pairs[tensor]) for tensor in wanted], notes
+
+
+def _check_kind(tensor: Wanted, member: Member) -> None:
+    """Raise GoldenError where an input of whole numbers, as indices are, would be fed fractions."""
+    whole = tensor.dtype.startswith(("int16", "int32", "int64", "uint16", "uint32", "bool"))
+    if tensor.kind == "inputs" and whole and member.dtype.startswith("float"):
+        what = f"input {tensor.name!r} is {tensor.dtype}"
+        raise GoldenError(
+            f"{member.key} is {member.dtype}, {what}", hint=f"save it as {tensor.dtype}: whole numbers"
+        )
 
 
 def _by_name(tensor: Wanted, members: Sequence[Member]) -> Member | None:

@@ -14,12 +14,18 @@ from rkbench.units import MARK, UNKNOWN
 from rkbench.views.push.console import make_console
 
 
-def show_history(rows: Sequence[HistoryRow], out: TextIO | None = None) -> None:
-    """Print one line a run: the end of its id, time, board, variant, size, p50 and verdict."""
+def show_history(rows: Sequence[HistoryRow], out: TextIO | None = None, *, asked: str = "") -> None:
+    """Print one line a run: the end of its id, time, board, variant, size, p50 and verdict.
+
+    `asked` are the options that chose the runs, for where they chose none.
+    """
     from rich.table import Table
     from rich.text import Text
 
     console = make_console(out or sys.stdout)
+    if not rows and asked:
+        console.print(Text(f"no stored run fits {asked}; all of them: bench history"))
+        return
     if not rows:
         console.print("no runs stored yet: bench push MODEL.rknn --board virtual")
         return

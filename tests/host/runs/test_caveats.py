@@ -71,6 +71,15 @@ def test_a_pinned_clock_that_the_board_does_not_run_at_is_told(clock_hz: float, 
     assert codes(replace(run, conditions=PinRecord(True, {}, clocks=held))) == raised
 
 
+def test_a_virtual_board_that_follows_no_pin_is_no_fault_of_a_driver() -> None:
+    run = with_sensor("npu_clock_hz", 1e9, 1e9, 1e9, 1e9)
+    held = PinRecord(True, {}, clocks=(HeldClock("NPU", clock_hz=600_000_000),))
+    found = caveats_of(replace(run, conditions=held, simulated=True), STEADY)
+    (told,) = [item for item in found if item.code == "pin_without_effect"]
+    assert "driver" not in told.message + told.advice
+    assert told.advice.startswith("a virtual board replays recorded sensors")
+
+
 def test_noisy_latencies_vary() -> None:
     noisy = [1000 + 60 * (index % 7 - 3) for index in range(100)]
     assert codes(GOOD, noisy) == ["variation"]

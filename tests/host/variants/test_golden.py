@@ -332,3 +332,13 @@ def test_what_is_pushed_as_it_is_is_read_through_before(tmp_path: Path) -> None:
         arrays["outputs/z"][:] = np.nan
         with pytest.raises(GoldenError, match="outputs/z, case 0: 8 of 8 values are NaN"):
             prepare(save(tmp_path / "nan.npz", **arrays), model)
+
+
+def test_fractions_for_an_input_of_whole_numbers_are_refused(tmp_path: Path) -> None:
+    wanted = (Wanted("inputs", "ids", (1, 4), "int64"), LOGITS)
+    outputs = np.ones((1, 1, 3), "float32")
+    save(tmp_path / "g.npz", inputs__ids=np.ones((1, 1, 4), "float32"), outputs__y=outputs)
+    with pytest.raises(GoldenError, match="inputs/ids is float32, input 'ids' is int64"):
+        prepared(tmp_path / "g.npz", *wanted)
+    save(tmp_path / "g.npz", inputs__ids=np.ones((1, 1, 4), "int64"), outputs__y=outputs)
+    assert prepared(tmp_path / "g.npz", *wanted)["inputs/ids"].dtype == np.int64

@@ -67,8 +67,10 @@ def test_the_golden_beside_the_model_is_used_again_until_something_changes(
     inode = golden.stat().st_ino
     assert golden_from_onnx(doubler, None).stat().st_ino == inode
     np.savez(tmp_path / "in.npz", x=np.zeros((5, 2), np.float32))
-    golden_from_onnx(doubler, tmp_path / "in.npz")
-    assert read_metadata(golden)["cases"] == 5
+    other = golden_from_onnx(doubler, tmp_path / "in.npz")
+    assert read_metadata(other)["cases"] == 5
+    assert golden_from_onnx(doubler, tmp_path / "in.npz") == other
+    assert (golden.stat().st_ino, read_metadata(golden)["cases"]) == (inode, 16)
 
 
 def test_a_golden_of_the_users_own_is_never_replaced(doubler: Path, tmp_path: Path) -> None:

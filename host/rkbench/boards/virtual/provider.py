@@ -8,6 +8,9 @@ from pathlib import Path
 
 from rkbench.boards.model import VIRTUAL_HOST, Board
 
+#: What `virtual:SOC` can be.
+VIRTUAL_SOCS = ("rk3588", "rk3568")
+
 
 def is_virtual(word: str) -> bool:
     """Return whether `word` is `virtual[:SOC]`, whatever any inventory says."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
@@ -28,8 +29,11 @@ def make_console(out: TextIO, width: int | None = None) -> Console:
     """Return a console on `out`. It honours NO_COLOR, COLUMNS and TERM, and shows no markup of others."""
     from rich.console import Console
 
-    if width is None and not out.isatty() and "COLUMNS" not in os.environ:
+    columns = os.environ.get("COLUMNS")
+    if width is None and not out.isatty() and not (columns and columns.strip("0")):
         width = PLAIN_WIDTH
+    elif width is None and columns == "0":  # which rich believes, and then shows nothing
+        width = shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns
     return Console(file=out, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 

@@ -1,0 +1,106 @@
+"""Small words of the command line, each of which once said or did something else."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+
+import pytest
+from bench_command import Done, run_bench
+from made_runs import make_run
+from rkbench.runs.collect import Collected
+from rkbench.runs.latencies import RawLatencies
+from rkbench.store import open_store
+
+
+def bench(tmp_path: Path, *arguments: str, **variables: str) -> Done:
+    environment = {
+        **os.environ,
+        "RKBENCH_STORE": str(tmp_path / "results.sqlite"),
+        "HOME": str(tmp_path),
+        **variables,
+    }
+    return run_bench(*arguments, environment=environment, folder=tmp_path)
+
+
+def store_runs(tmp_path: Path, count: int = 1) -> None:
+    with open_store(str(tmp_path / "results.sqlite")) as store:
+        for number in range(1, count + 1):
+            store.save(Collected(make_run(number), RawLatencies(), ()))
+
+
+def test_a_history_that_nothing_fits_is_not_an_empty_store(tmp_path: Path) -> None:
+    store_runs(tmp_path)
+    done = bench(tmp_path, "history", "--board", "nosuch")
+    assert done.stdout == "no stored run fits --board nosuch; all of them: bench history\n"
+
+
+def test_a_limit_that_no_store_can_count_to_is_a_usage_error(tmp_path: Path) -> None:
+    assert bench(tmp_path, "history", "--limit", "9" * 23).returncode == 2
+
+
+def test_a_run_is_found_by_its_number_without_zeros(tmp_path: Path) -> None:
+    store_runs(tmp_path, 2)
+    done = bench(tmp_path, "show", "1qmv0w0v1-1")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_no_columns_are_as_many_as_without_a_word(tmp_path: Path) -> None:
+    store_runs(tmp_path)
+    assert bench(tmp_path, "history", COLUMNS="0").stdout == bench(tmp_path, "history", COLUMNS="100").stdout
+
+
+def test_an_export_goes_on_behind_a_damaged_run(tmp_path: Path) -> None:
+    store_runs(tmp_path, 3)
+    with sqlite3.connect(tmp_path / "results.sqlite") as database:
+        database.execute("UPDATE runs SET document = '{' WHERE id = ?", ("1qmv0w0v1-02",))
+    done = bench(tmp_path, "export")
+    assert (done.returncode, len(done.stdout.splitlines())) == (1, 3)
+    assert "bench: left out: run 1qmv0w0v1-02: " in done.stderr
+
+
+def test_options_of_all_commands_may_stand_before_a_command_of_a_group(tmp_path: Path) -> None:
+    assert bench(tmp_path, "boards", "-v", "list").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("address", "code", "said"),
+    [
+        ("virtual:rk3568", 0, "v3 is in"),
+        ("virtual:rk1808", 2, "there is no virtual 'rk1808'"),
+    ],
+)
+def test_a_virtual_board_is_added_with_its_soc(tmp_path: Path, address: str, code: int, said: str) -> None:
+    done = bench(tmp_path, "boards", "add", "v3", address)
+    assert (done.returncode, said in done.stdout + done.stderr) == (code, True)
+    if code == 0:
+        (board,) = bench(tmp_path, "boards", "list", "--json").document
+        assert (board["host"], board["soc"], board["simulated"]) == ("virtual", "rk3568", True)
+
+
+def test_removing_a_board_leaves_the_comment_of_the_next(tmp_path: Path) -> None:
+    text = (
+        '# ours\n[boards.a]\nhost = "virtual"\n\n# b hangs on the wall\n[boards.b]\nhost = "virtual"\n'
+        '\n# the last\n[boards.c]\nhost = "virtual"\n'
+    )
+    (tmp_path / "bench.toml").write_text(text)
+    assert bench(tmp_path, "boards", "remove", "a").returncode == 0
+    left = (tmp_path / "bench.toml").read_text()
+    assert '# b hangs on the wall\n[boards.b]\nhost = "virtual"\n' in left
+    assert "[boards.a]" not in left
+    assert bench(tmp_path, "boards", "remove", "b").returncode == 0
+    assert '# the last\n[boards.c]\nhost = "virtual"\n' in (tmp_path / "bench.toml").read_text()
+
+
+def test_a_runtime_of_the_inventory_that_is_none_is_named(tmp_path: Path) -> None:
+    (tmp_path / "bench.toml").write_text('[boards.a]\nhost = "h"\nruntime = "light"\n')
+    done = bench(tmp_path, "boards", "list")
+    assert done.returncode != 0
+    assert "runtime 'light' is none of lite, capi" in done.stderr
+
+
+def test_the_completion_of_a_named_shell_is_installed(tmp_path: Path) -> None:
+    assert bench(tmp_path, "--install-completion", "zsh").returncode == 0
+    assert (tmp_path / ".zshrc").exists()
+    assert "no completion for the shell 'zzz'" in bench(tmp_path, "--install-completion", "zzz").stderr
