@@ -33,7 +33,8 @@ _OURS = re.compile(r"npu|rknn|rk_iommu|\bcma\b|swiotlb|oom|out of memory|rocket"
 class Explanation:
     """What was found in `line_count` lines. `state` is what they tell of the board.
 
-    `unknown` are the first lines that sound like trouble and that the catalogue does not know.
+    `unknown` are the first lines that sound like trouble and that the catalogue does not know. `row` is
+    what was asked for where it was a row.
     """
 
     line_count: int
@@ -42,6 +43,7 @@ class Explanation:
     unknown_count: int
     unknown: tuple[str, ...]
     state: BoardState
+    row: Row | None = None
 
 
 def explain(lines: Sequence[str]) -> Explanation:
@@ -64,7 +66,7 @@ def explain_row(row: Row) -> Explanation:
     """Return what a row of the catalogue says, on the lines that it was seen in."""
     state = state_in_log(row.example)
     line = next((line for line in row.example if row.pattern and row.pattern.search(line)), "")
-    return Explanation(len(row.example), (diagnosis(row, line, state),), 0, 0, (), state)
+    return Explanation(len(row.example), (diagnosis(row, line, state),), 0, 0, (), state, row)
 
 
 def _is_trouble(line: str) -> bool:

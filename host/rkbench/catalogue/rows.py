@@ -35,6 +35,18 @@ TAIL = "tail"
 #: From most to least telling.
 RANKS = ("cause", "symptom", TAIL)
 
+#: What a condition of a circumstance is, in words.
+_WORDS = {
+    "driver_below": "driver below {}",
+    "driver_from": "driver {} or newer",
+    "runtime_below": "librknnrt below {}",
+    "runtime_from": "librknnrt {} or newer",
+    "socs": "{}",
+    "memory_above_gb": "more than {} GB of memory",
+    "iommu": "the NPU's iommu {}",
+    "several_runtimes": "several librknnrt",
+}
+
 
 @dataclass(frozen=True)
 class Circumstance:
@@ -43,6 +55,10 @@ class Circumstance:
     conditions: tuple[tuple[str, Any], ...]
     cause: str
     advice: str
+
+    def __str__(self) -> str:
+        """Return the conditions in words: `driver below 0.9.6, librknnrt 1.6.0 or newer`."""
+        return ", ".join(_WORDS[name].format(_spelled(value)) for name, value in self.conditions)
 
     def holds(self, state: BoardState) -> bool:
         """Tell whether every condition is known to hold."""
@@ -131,6 +147,12 @@ def _circumstance(value: dict[str, Any]) -> Circumstance:
     texts = ("cause", "advice")
     conditions = tuple((name, item) for name, item in value.items() if name not in texts)
     return Circumstance(conditions, value.get("cause", ""), value.get("advice", ""))
+
+
+def _spelled(value: Any) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    return " or ".join(value) if isinstance(value, list) else str(value)
 
 
 def _holds(name: str, value: Any, state: BoardState) -> bool:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 from rkbench.catalogue.explain import Explanation
 from rkbench.catalogue.facts import BoardState
 from rkbench.catalogue.match import Diagnosis
-from rkbench.catalogue.rows import SCOPES
+from rkbench.catalogue.rows import SCOPES, Circumstance
 from rkbench.runs.serialize import to_json
 from rkbench.units import format_bytes, printable
 from rkbench.views.output import ESCAPE, STDOUT, write_text
@@ -70,7 +70,7 @@ def print_explanation(source: str, found: Explanation, console: Console) -> None
     """Print each known message with cause and cure, then what is harmless and what was not understood."""
     print_paragraph(console, "", _headline(source, found), style="bold", space=False)
     for item in found.diagnoses:
-        _print_diagnosis(item, console)
+        _print_diagnosis(item, found.row.when if found.row else (), console)
     if found.unknown:
         lead = "not understood, though it sounds like trouble"
         print_paragraph(console, "?  ", f"{lead} ({_count(found.unknown_count, 'line')}):", style="yellow")
@@ -81,11 +81,14 @@ def print_explanation(source: str, found: Explanation, console: Console) -> None
         print_paragraph(console, "   ", rest, style="dim", space=False)
 
 
-def _print_diagnosis(item: Diagnosis, console: Console) -> None:
+def _print_diagnosis(item: Diagnosis, when: tuple[Circumstance, ...], console: Console) -> None:
     text = f"{item.severity}: {item.cause} (catalogue {item.number})"
     print_paragraph(console, "•  ", text, style=STYLES[item.severity])
     print_paragraph(console, "   │ ", _clean(item.line), style="dim", space=False)
     print_paragraph(console, "   → ", item.advice, style="", space=False)
+    for circumstance in when:
+        text = f"{circumstance}: {circumstance.advice}".format_map(dict.fromkeys(BoardState().words(), "…"))
+        print_paragraph(console, "   → ", text, style="", space=False)
     said = f"said by {SCOPES[item.scope]}; " if SCOPES[item.scope] else ""
     print_paragraph(
         console, "   ", f"{said}seen with {item.seen}; source: {item.source}", style="dim", space=False
@@ -93,6 +96,8 @@ def _print_diagnosis(item: Diagnosis, console: Console) -> None:
 
 
 def _headline(source: str, found: Explanation) -> str:
+    if found.row:
+        return source
     known = _count(len(found.diagnoses), "known message") if found.diagnoses else "no known failure"
     name = "stdin" if source == STDOUT else printable(source)
     parts = [f"{name}: {known} in {_count(found.line_count, 'line')}"]

@@ -103,6 +103,7 @@ def test_an_op_without_a_target_is_a_doubt_where_the_runtime_says_it_and_none_of
     )
     assert [caveat.code for caveat in log_caveats([runtime, line], ())] == ["catalogue_36"]
     assert log_caveats([line], ()) == ()
+    assert log_caveats(["I rknn building ...", line, runtime], ()) == ()
 
 
 def test_a_doubt_that_the_agent_has_told_is_told_once() -> None:
