@@ -9,8 +9,8 @@ import pytest
 from made_files import make_file_info
 from recorded import read_recording
 from rkbench.boards.model import Board
-from rkbench.campaign.check import PushChecks, check_for_push
-from rkbench.errors import ModelError
+from rkbench.campaign.check import PushChecks, check_clock, check_for_push
+from rkbench.errors import BoardError, ModelError, UsageError
 from rkbench.rknn.contents import FileInfo
 from rkbench_agent.wire.board import DeviceNode, Environment, GovernorFile, Library
 
@@ -79,3 +79,40 @@ def test_the_recorded_boards_are_healthy() -> None:
         environment = read_recording(name)[1]
         assert isinstance(environment, Environment)
         assert check_for_push(environment, BOARD, "virtual", [MODEL], force=False).notes == ()
+
+
+@pytest.mark.parametrize(
+    ("changes", "found"),
+    [
+        (
+            {"lite_version": None, "modules": {"rknnlite": False, "numpy": True}},
+            "rknn-toolkit-lite2: not installed",
+        ),
+        ({"numpy_version": None, "modules": {"rknnlite": True, "numpy": False}}, "numpy: not installed"),
+        ({"npu_driver": "rocket", "driver_version": None}, "mainline's rocket drives the NPU"),
+    ],
+    ids=["no RKNNLite", "no numpy", "rocket"],
+)
+def test_a_board_on_which_nothing_can_run_is_refused_before_the_upload(
+    changes: dict[str, Any], found: str
+) -> None:
+    with pytest.raises(BoardError, match="nothing can run there") as refusal:
+        look(**changes)
+    assert found in refusal.value.message
+    assert refusal.value.hint.endswith("to try all the same: --force")
+    assert [check.verdict for check in look(**changes, force=True).fails] == ["fail"]
+
+
+def test_what_may_be_where_nobody_looked_proves_nothing() -> None:
+    assert look(libraries=[], device_nodes=[]).fails
+    assert look(npu_driver=None, driver_version=None).fails
+
+
+def test_a_clock_that_the_board_does_not_list_is_refused() -> None:
+    board = replace(HEALTHY, npu_clocks_hz=[300_000_000, 1_000_000_000])
+    check_clock(board, "rock", 1e9)
+    check_clock(board, "rock", None)
+    check_clock(HEALTHY, "rock", 550e6)
+    with pytest.raises(UsageError, match="board 'rock' has no NPU clock of 550 MHz") as refusal:
+        check_clock(board, "rock", 550e6)
+    assert refusal.value.hint == "it has 300 MHz, 1.00 GHz; --pin alone holds the highest"

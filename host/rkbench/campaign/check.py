@@ -17,7 +17,7 @@ from rkbench_agent.wire.words import VIRTUAL
 from rkbench.boards.doctor.checks import board_checks, unreached_checks
 from rkbench.boards.model import Board
 from rkbench.catalogue.check import FAIL, OK, WARN, Check, worst
-from rkbench.errors import BenchError, ModelError, UsageError
+from rkbench.errors import BenchError, BoardError, ModelError, UsageError
 from rkbench.rknn.compatibility import BoardFacts, check_model
 from rkbench.rknn.contents import FileInfo
 from rkbench.rknn.targets import npu_generation
@@ -111,7 +111,7 @@ def check_for_push(
 ) -> PushChecks:
     """Return what is to be said before a push, from what the agent has told anyway: no further round trip.
 
-    Raises ModelError for a model that cannot run on the board, unless `force`.
+    Raises ModelError for a model that cannot run on the board, BoardError where nothing can, unless `force`.
     """
     checks = board_checks(environment, runtime)
     here = board_facts(environment, board)
@@ -121,6 +121,11 @@ def check_for_push(
     for check in checks:
         if check.model and check.verdict == FAIL and not force:
             raise ModelError(f"{check.model}: {check.subject} {check.found}", hint=check.fix)
+        if not force and _proves_that_nothing_runs(check, environment):
+            raise BoardError(
+                f"board {board.name!r}: nothing can run there: {check.subject}: {check.found}",
+                hint="\n".join(part for part in (check.fix, "to try all the same: --force") if part),
+            )
     caveats: dict[str, tuple[Caveat, ...]] = {}
     for check in checks:
         if check.verdict == WARN and check.code in DOUBTS:
@@ -129,6 +134,18 @@ def check_for_push(
     told = [check for check in checks if _is_told(check)]
     fails = tuple(check for check in checks if check.verdict == FAIL and not check.model)
     return PushChecks(tuple(map(_note, told)), caveats, fails)
+
+
+def _proves_that_nothing_runs(check: Check, environment: Environment) -> bool:
+    """Return whether a failed check leaves no way; a library or node may be where nobody looked.
+
+    What a module's absence proves holds where the board has told which modules its Python has.
+    """
+    if check.verdict != FAIL or check.model:
+        return False
+    if check.code == "driver":
+        return environment.npu_driver == "rocket"
+    return check.code in ("lite", "numpy") and environment.modules is not None
 
 
 def check_clock(environment: Environment, name: str, clock_hz: float | None) -> None:

@@ -8,7 +8,7 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
-from rkbench.inspect.causes import Fix
+from rkbench.inspect.causes import Cause, Fix
 from rkbench.inspect.document import SCHEMA, FileInspection, Inspection
 from rkbench.inspect.onnx_document import OnnxComparison, OnnxNode, PredictedFile
 from rkbench.inspect.prediction import fix_commands, predicted_sentence
@@ -19,6 +19,7 @@ ARTEFACT_RATIO = 1.5
 HALF_TYPES = ("FLOAT16", "BFLOAT16", "INT8", "UINT8", "FLOAT8E4M3FN")
 PLACEHOLDER = "MODEL.onnx"
 """What a command says where the ONNX is not known."""
+BENCH_FIX = "bench fix "
 
 
 def add_onnx(inspection: FileInspection, path: Path, prediction: Prediction) -> FileInspection:
@@ -27,16 +28,21 @@ def add_onnx(inspection: FileInspection, path: Path, prediction: Prediction) -> 
     nodes = _nodes_in_file(inspection, prediction)
     name = shlex.quote(str(path))
     change = inspection.answers.what_to_change
-    steps = tuple(step.replace(PLACEHOLDER, name) for step in change.steps)
-    change = replace(change, answer=change.answer.replace(PLACEHOLDER, name), steps=steps)
+    comparison = _comparison(path, prediction, nodes, size)
+    useless = () if comparison.fix else (BENCH_FIX,)
+    kept = tuple(step for step in change.steps if not step.startswith(useless))
+    steps = tuple(step.replace(PLACEHOLDER, name) for step in kept)
+    answer = change.answer if kept == change.steps else (*kept, "Nothing is known that cures it.")[0]
+    change = replace(change, answer=answer.replace(PLACEHOLDER, name), steps=steps)
     return replace(
         inspection,
         sentence=_artefact(inspection, path, prediction) or inspection.sentence,
         causes=tuple(
-            replace(cause, fix=tuple(_named(fix, name) for fix in cause.fix)) for cause in inspection.causes
+            _with_fixes(cause, [fix for fix in cause.fix if not fix.snippet.startswith(useless)], path)
+            for cause in inspection.causes
         ),
         answers=replace(inspection.answers, what_to_change=change),
-        onnx=_comparison(path, prediction, nodes, size),
+        onnx=comparison,
     )
 
 
@@ -68,6 +74,14 @@ def source_node(name: str, names: set[str]) -> str:
     """Return the node of the ONNX that a layer came from; only its names tell whether a tile is meant."""
     whole = re.sub(r"_tile\d+$", "", name)
     return whole if name not in names and whole in names else name
+
+
+def _with_fixes(cause: Cause, fixes: list[Fix], path: Path) -> Cause:
+    """Return a cause with those of its fixes that apply to the ONNX at `path`, which they name."""
+    useless = f"bench fix: it finds nothing to change in {path.name}"
+    dropped = (useless,) if len(fixes) < len(cause.fix) else ()
+    named = tuple(_named(fix, shlex.quote(str(path))) for fix in fixes)
+    return replace(cause, fix=named, not_helping=(*dropped, *cause.not_helping))
 
 
 def _named(fix: Fix, name: str) -> Fix:

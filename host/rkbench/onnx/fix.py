@@ -121,6 +121,16 @@ def fix_file(
     return FixReport(path, output, changes, skipped, before, after, verification)
 
 
+def finds_something(path: str | PathLike[str], prediction: Prediction) -> bool:
+    """Return whether `fix_file` would change anything in the ONNX of `prediction`; writes nothing."""
+    target, dtype, version = prediction.target, prediction.dtype, prediction.toolkit_version
+    if targets.kept_group_alignment(target, dtype, version) is None:
+        return False
+    network = open_onnx(path)
+    context = RewriteContext(network.graph, target, dtype, version)
+    return not network.is_quantized and bool(_best_proposals(context, ALL))
+
+
 def _check_output(path: Path, output: Path, *, force: bool) -> None:
     if output.exists() and path.exists() and output.samefile(path):
         raise UsageError(f"{output} is the input; it is never overwritten", hint="name another file with -o")

@@ -8,12 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import onnx
 import pytest
 from inspect_samples import MODELS, json_of, sample_inspection
 from rkbench.errors import ModelError
 from rkbench.inspect.inspect_file import Request, inspect_file
 from rkbench.inspect.onnx_comparison import add_onnx
-from rkbench.onnx import Prediction
+from rkbench.onnx import Prediction, predict_file
 from rkbench.views.inspect.console import render_console
 
 BLOAT = MODELS / "bloat3M_groupconv_cpg4.onnx"
@@ -96,3 +98,26 @@ def test_a_healthy_file_that_is_large_beside_its_onnx_is_said_to_be_no_bloat() -
     )
     ordinary = replace(halved, elements={"FLOAT": 100_000})
     assert add_onnx(inspection, path, ordinary).sentence == inspection.sentence
+
+
+def test_bench_fix_is_no_cure_where_it_finds_nothing(tmp_path: Path) -> None:
+    """Five groups of three channels cannot be merged into fewer that fit."""
+    path = tmp_path / "prime.onnx"
+    weights = onnx.numpy_helper.from_array(np.ones((15, 3, 3, 3), np.float32), "w")
+    shape = [1, 15, 8, 8]
+    graph = onnx.helper.make_graph(
+        [onnx.helper.make_node("Conv", ["x", "w"], ["y"], name="Conv_1", group=5, pads=[1, 1, 1, 1])],
+        "prime",
+        [onnx.helper.make_tensor_value_info("x", onnx.TensorProto.FLOAT, shape)],
+        [onnx.helper.make_tensor_value_info("y", onnx.TensorProto.FLOAT, shape)],
+        [weights],
+    )
+    onnx.save(onnx.helper.make_model(graph), path)
+    assert predicted(path)["onnx"]["fix"] == []
+    inspection = sample_inspection("grouped_c64_g16_rk3588_fp")
+    beside = add_onnx(inspection, path, predict_file(path, "rk3588", "fp16"))
+    told = [fix.snippet for cause in beside.causes for fix in cause.fix] + list(
+        beside.answers.what_to_change.steps
+    )
+    assert not [text for text in told if text.startswith("bench fix")]
+    assert beside.causes[0].not_helping[0] == "bench fix: it finds nothing to change in prime.onnx"
