@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-agent-38 test-toolkit check schema fuzz pin-trials bench-speed models clean
+.PHONY: help demo test test-agent-38 test-toolkit check schema fuzz kills bench-speed models clean
 
 help:
 	@echo "make demo    the story of the 3 MB that became 60 MB, on a virtual board"
@@ -16,7 +16,7 @@ help:
 	@echo "make check   ruff, mypy --strict, import contracts"
 	@echo "make schema  the JSON Schemas of what rkbench writes, made from its dataclasses"
 	@echo "make fuzz    100,000 mutated .rknn files read, 30,000 hostile ones shown (long)"
-	@echo "make pin-trials   kill -9 at 100 random moments: the clocks are given back each time"
+	@echo "make kills   kill -9 at 226 moments, of client, supervisor, worker and guard: what held (half an hour)"
 	@echo "make bench-speed   our speed against scp, ssh, rknncli: ratios in one run"
 
 $(STAMP): pyproject.toml
@@ -80,8 +80,8 @@ schema: $(STAMP)
 fuzz: $(STAMP)
 	$(BIN)/python -m pytest -m fuzz --timeout 0 tests/host
 
-pin-trials: $(STAMP)
-	RKBENCH_PIN_TRIALS=100 $(BIN)/python -m pytest tests/agent/test_agent_pinning.py -k random_moments --timeout 600
+kills: $(STAMP)
+	RKBENCH_KILLS=1 $(BIN)/python -m pytest -q --timeout 3600 tests/agent/test_kills.py tests/e2e/test_client_kills.py
 
 bench-speed: $(STAMP)
 	$(BIN)/python -m benchmarks

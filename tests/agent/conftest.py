@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 from pathlib import Path
 from typing import Callable, Iterator, List, Optional
@@ -13,7 +14,7 @@ if str(AGENT) not in sys.path:
     sys.path.insert(0, str(AGENT))
 sys.path.insert(0, str(Path(__file__).parent))
 
-from agent_bench import AgentProcess, Bench  # noqa: E402  # the path must be set first
+from agent_bench import TREES, AgentProcess, Bench  # noqa: E402  # the path must be set first
 from agent_forks import Forks  # noqa: E402
 
 
@@ -21,6 +22,14 @@ from agent_forks import Forks  # noqa: E402
 def bench(tmp_path: Path) -> Bench:
     """A cache, a model factory and the environment of an agent."""
     return Bench(tmp_path)
+
+
+@pytest.fixture
+def board(bench: Bench, tmp_path: Path) -> Bench:
+    """A bench whose rk3588 tree may be written."""
+    bench.root = tmp_path / "root"
+    shutil.copytree(TREES / "rk3588", bench.root, symlinks=True)
+    return bench
 
 
 @pytest.fixture(scope="session")

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
-import random
-import select
-import shutil
 import signal
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Callable, Dict, Iterator, List
+from typing import Callable
 
 import pytest
-from agent_bench import DEADLINE_S, TREES, AgentProcess, Bench, of_kind, wait_until_gone
+from agent_bench import TREES, AgentProcess, Bench, of_kind, wait_until_gone
+from clock_bench import clocks, guards_of, held_up_writes, kill_guard_and_all
 from rkbench_agent.board import pin_plan
 from rkbench_agent.board.guard import STATE
 from rkbench_agent.board.pin_plan import Domain, Write, apply, big_cpus, plan_pin, read_domains
@@ -26,8 +22,6 @@ from rkbench_agent.wire.messages import BoardCaveat, Cancel, Finished, Latencies
 NPU = "sys/class/devfreq/fdab0000.npu"
 DDR = "sys/class/devfreq/dmc"
 CPU = "sys/devices/system/cpu/cpufreq"
-#: make test does 10; `make pin-trials` does 100.
-TRIALS = int(os.environ.get("RKBENCH_PIN_TRIALS") or "10")
 PERFORMANCE = {
     f"{NPU}/governor": "performance",
     f"{DDR}/governor": "performance",
@@ -41,61 +35,6 @@ PERFORMANCE = {
 def start(start_anew: Callable[..., AgentProcess]) -> Callable[..., AgentProcess]:
     """Start agents that start guards: these are known by their command lines, which forks have not."""
     return start_anew
-
-
-@pytest.fixture
-def board(bench: Bench, tmp_path: Path) -> Bench:
-    """A bench whose rk3588 tree may be written."""
-    root = tmp_path / "root"
-    shutil.copytree(TREES / "rk3588", root, symlinks=True)
-    bench.root = root
-    return bench
-
-
-def clocks(root: Path) -> Dict[str, str]:
-    """Return every file that pinning may write, without the newlines that a plain file keeps."""
-    patterns = ("sys/class/devfreq/*/*", "sys/devices/system/cpu/cpufreq/policy*/*")
-    paths = [path for pattern in patterns for path in root.glob(pattern) if path.is_file()]
-    return {str(path.relative_to(root)): path.read_text().strip() for path in paths}
-
-
-def guards_of(bench: Bench) -> List[int]:
-    """Return the guards whose cache is this bench's."""
-    found = []
-    for folder in Path("/proc").glob("[0-9]*"):
-        try:
-            words = (folder / "cmdline").read_bytes().split(b"\0")
-        except OSError:
-            continue
-        if b"guard" in words and str(bench.cache).encode() in words:
-            found.append(int(folder.name))
-    return found
-
-
-def kill_all(agent: AgentProcess) -> None:
-    """Kill the supervisor and its workers, not the guard, with nothing that they could catch."""
-    keep = {pid for pid in agent.children() if b"\0guard\0" in _cmdline(pid)}
-    for pid in [agent.process.pid, *(pid for pid in agent.children() if pid not in keep)]:
-        try:
-            os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
-    agent.wait()
-
-
-def kill_guard_and_all(bench: Bench, agent: AgentProcess) -> None:
-    """Kill the guard, and all the others before they see that."""
-    agent.process.send_signal(signal.SIGSTOP)
-    for pid in guards_of(bench):
-        os.kill(pid, signal.SIGKILL)
-    kill_all(agent)
-
-
-def _cmdline(pid: int) -> bytes:
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return b""
 
 
 # -- pure
@@ -349,23 +288,6 @@ def test_a_guard_that_dies_while_it_writes_has_set_nothing_for_good(
     assert not (board.cache / STATE).exists()
 
 
-@contextmanager
-def held_up_writes(path: Path) -> Iterator[Callable[[], None]]:
-    """Let whoever opens `path` to write it wait until the end; yield what returns once somebody does."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGIO})
-    fd = os.open(str(path), os.O_RDONLY)
-    try:
-        fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_RDLCK)
-
-        def await_write() -> None:
-            assert signal.sigtimedwait({signal.SIGIO}, DEADLINE_S) is not None, "nobody wrote"
-
-        yield await_write
-    finally:
-        os.close(fd)
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
 @pytest.mark.parametrize(
     "document",
     [
@@ -407,29 +329,6 @@ def test_what_was_pinned_before_a_reboot_is_not_written_again(
     start().until(Environment)
     assert (board.root / NPU / "governor").read_text() == "simple_ondemand\n"
     assert not (board.cache / STATE).exists()
-
-
-def test_governors_are_given_back_after_kill_9_at_random_moments(
-    board: Bench, start: Callable[..., AgentProcess]
-) -> None:
-    source = random.Random(4)
-    before = clocks(board.root)
-    plan = board.plan(board.spec("a"), board.spec("b"), pin=True, min_iterations=2000)
-    seen_pinned = 0
-    for trial in range(TRIALS):
-        agent = start()
-        agent.until(Environment)
-        agent.send(plan)
-        if source.random() < 0.75:  # else at a moment before anything is pinned, or while it is
-            agent.until(Pinning)
-            seen_pinned += 1
-        moment_s = source.uniform(0.0, 0.3)
-        select.select([], [], [], moment_s)
-        kill_all(agent)
-        wait_until_gone(guards_of(board))
-        assert clocks(board.root) == before, f"trial {trial}, {moment_s:.3f} s"
-        assert not (board.cache / STATE).exists(), f"trial {trial}, {moment_s:.3f} s"
-    assert seen_pinned > TRIALS // 2
 
 
 # -- readings
