@@ -21,6 +21,8 @@ from rkbench.session import Session, open_session
 from sshd import BEAT_INTERVAL_S, SILENCE_LIMIT_S, Sshd
 
 SIZE = 16 * 1024 * 1024
+#: Less than what the relay and its sockets hold at once.
+SLOW_BYTES = 1024 * 1024
 
 
 @pytest.fixture
@@ -72,6 +74,18 @@ def test_an_upload_that_stalls_is_noticed_on_both_sides(sshd: Sshd, relay: Relay
         again = session.upload([local_file(model)])[0]
     assert again.sent_bytes == SIZE - partial
     assert sshd.objects == [digest_of(model)]
+
+
+def test_beats_that_queue_behind_an_upload_on_a_slow_link_are_no_silence(sshd: Sshd, tmp_path: Path) -> None:
+    """What lies in the link takes three times the limit to come through; the upload is a word of the host."""
+    path = tmp_path / "m.rknn"
+    path.write_bytes(hashlib.shake_128(b"slow").digest(SLOW_BYTES))
+    slow_link = Relay(sshd.port, rate_bytes_per_s=SLOW_BYTES / (3 * SILENCE_LIMIT_S))
+    with slow_link, short_session(sshd.through(slow_link.port)) as session:
+        sent = session.upload([local_file(path)])[0].sent_bytes
+        again = session.upload([local_file(path)])[0]
+    assert (sent, again.cached) == (SLOW_BYTES, True)
+    assert sshd.objects == [digest_of(path)]
 
 
 def test_a_damaged_partial_is_sent_anew(sshd: Sshd, relay: Relay, model: Path) -> None:

@@ -23,7 +23,7 @@ from rkbench_agent.board.guard import LOCK_WAIT_S
 from rkbench_agent.board.lock import BoardLock, read_holder, wide_lock_file
 from rkbench_agent.board.pinning import Pin
 from rkbench_agent.board.sensors import Sensors
-from rkbench_agent.errors import CancelledError, HostGoneError
+from rkbench_agent.errors import CancelledError, HostGoneError, StorageError
 from rkbench_agent.line.board_busy import take_board
 from rkbench_agent.line.cache_query import look_up
 from rkbench_agent.line.link import HostLink
@@ -101,7 +101,9 @@ class Supervisor:
         self._busy = False
         self._cancelled = False
         self._conductor: Optional[Conductor] = None
+        self._wanted: List[str] = []
         link.on_message = self._on_message
+        link.arrived = self._arrived
 
     def serve(self) -> None:
         """Say hello, then do what the host asks; ends with HostGoneError."""
@@ -148,6 +150,7 @@ class Supervisor:
     def _on_message(self, message: Message) -> None:
         if isinstance(message, Want):
             self._wants.append(message)
+            self._wanted = message.digests
         elif isinstance(message, Enough):
             # One that crosses the end of its plan on the line has nothing to end any more.
             if self._conductor is not None:
@@ -163,6 +166,13 @@ class Supervisor:
                 self._link.send(Refused(BUSY, "a plan is running on this line", "wait for its Done"))
             else:
                 self._plans.append(message)
+
+    def _arrived(self) -> object:
+        """Return what has come so far of the files that the host asked for, by `put` processes."""
+        try:
+            return self._cache.partial_sizes(self._wanted)
+        except StorageError:
+            return None  # what it asked for is no digest
 
     def _check(self) -> None:
         self._link.check()
