@@ -44,6 +44,7 @@ WEIGHTS = {
     "golden_assumed": INFORMATION,
     "governor": DOUBT,
     "implausible_rate": DOUBT,
+    "impossible_number": DOUBT,
     "memory_leak": DOUBT,
     "no_golden": INFORMATION,
     "nondeterministic": DOUBT,

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from rkbench_agent.wire.caveats import INFORMATION, Caveat, caveat
 from rkbench_agent.wire.words import DDR, NPU
 
+from rkbench.runs.impossible import impossible_numbers
 from rkbench.runs.model import (
     DDR_CLOCK,
     NPU_CLOCK,
@@ -272,6 +273,7 @@ def _board_clock(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
 
 
 _RULES: tuple[Rule, ...] = (
+    impossible_numbers,
     _outputs_wrong,
     _simulated,
     _governor,

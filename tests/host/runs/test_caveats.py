@@ -12,7 +12,7 @@ from made_runs import make_latency, make_run
 from rkbench.runs.caveat_rules import caveats_of, verdict_of
 from rkbench.runs.comparison import compare_runs
 from rkbench.runs.extras import PinRecord
-from rkbench.runs.model import Readings, RunResult, Sensor
+from rkbench.runs.model import LoadPhase, Readings, RunResult, Sensor
 from rkbench.runs.verdict import verdict_sentence
 from rkbench_agent.wire.board import HeldClock
 from rkbench_agent.wire.caveats import DOUBT, INFORMATION, Caveat, caveat
@@ -59,6 +59,20 @@ def test_a_clean_run_has_no_caveat() -> None:
 )
 def test_each_doubt_is_named_alone(run: RunResult, code: str) -> None:
     assert codes(run) == [code]
+
+
+@pytest.mark.parametrize("wrong", [0, -5, 2**63 - 1])
+def test_latencies_that_no_board_has_are_told_with_their_number(wrong: int) -> None:
+    found = [item for item in caveats_of(GOOD, [*STEADY, wrong]) if item.code == "impossible_number"]
+    assert [item.message for item in found] == [f"1 of 101 latencies are impossible, as {wrong} ns"]
+    assert verdict_of(found) == "SUSPECT"
+
+
+def test_memory_below_zero_is_told_with_its_phase() -> None:
+    assert GOOD.load is not None
+    phase = LoadPhase("steady", rss_bytes=-1, pss_bytes=0)
+    (found,) = caveats_of(replace(GOOD, load=replace(GOOD.load, phases=(phase,))), STEADY)
+    assert (found.code, found.message) == ("impossible_number", "less than nothing: steady rss_bytes")
 
 
 @pytest.mark.parametrize(

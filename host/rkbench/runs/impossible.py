@@ -1,0 +1,33 @@
+"""Numbers that no board yields: a latency of nothing, memory below zero. They spoil what is made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import fields
+
+from rkbench_agent.wire.caveats import Caveat, caveat
+
+from rkbench.runs.model import LoadPhase, RunResult
+
+#: A single inference of a day is none.
+MOST_NS = 86_400 * 10**9
+_ADVICE = "do not trust this run: look at the board's clock and driver, and report it with the run's JSON"
+
+
+def impossible_numbers(run: RunResult, durations_ns: Sequence[int]) -> Iterator[Caveat]:
+    """Yield a caveat where timed latencies (ns) or what loading took are out of any range."""
+    wrong = [duration for duration in durations_ns if not 0 < duration <= MOST_NS]
+    if wrong:
+        text = f"{len(wrong)} of {len(durations_ns)} latencies are impossible, as {wrong[0]} ns"
+        yield caveat("impossible_number", text, _ADVICE)
+    phases = run.load.phases if run.load is not None else ()
+    names = {f"{phase.name} {name}" for phase in phases for name in _negative(phase)}
+    if names:
+        yield caveat("impossible_number", f"less than nothing: {', '.join(sorted(names)[:4])}", _ADVICE)
+
+
+def _negative(phase: LoadPhase) -> Iterator[str]:
+    for field in fields(phase):
+        value = getattr(phase, field.name)
+        if isinstance(value, (int, float)) and value < 0:
+            yield field.name
