@@ -109,7 +109,11 @@ class NightlyBusyError(BenchError):
 
 
 class ProtocolError(BenchError):
-    """The agent said something that is no message of this protocol."""
+    """The agent said something that is no message of this protocol; of `run`, where that much is known."""
+
+    def __init__(self, message: str, *, hint: str = "", run: str | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.run = run
 
 
 class StoreError(BenchError):

@@ -277,7 +277,7 @@ def start_session(
         channel = transport.open(boot_argv(board, agent, "serve", board.cache_dir))
         link = AgentLink(board, transport, channel, silence_limit_s)
         resources.callback(link.abort)
-        link.start(agent, beat_interval_s)
+        link.start(agent, beat_interval_s, max(answer_limit_s, silence_limit_s))
         session = Session(board, transport, link, silence_limit_s, answer_limit_s)
         resources.pop_all()
         return session

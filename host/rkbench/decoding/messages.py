@@ -33,6 +33,12 @@ class _Kind:
     type: str
 
 
+@dataclass(frozen=True)
+class _OfRun:
+    run: str
+
+
+_RUN = msgspec.json.Decoder(_OfRun)
 _KIND = msgspec.json.Decoder(_Kind)
 
 
@@ -41,7 +47,7 @@ def decode(line: bytes) -> Message:
     try:
         return _decode(line)
     except (*_REFUSALS, OverflowError) as error:
-        raise ProtocolError(f"{error}: {line[:80]!r}") from error
+        raise ProtocolError(f"{error}: {line[:80]!r}", run=_run_of(line)) from error
 
 
 def answer(kind: type[T], line: bytes) -> T:
@@ -51,6 +57,14 @@ def answer(kind: type[T], line: bytes) -> T:
             return msgspec.json.decode(_text(line), type=kind)
     except _REFUSALS as error:
         raise ProtocolError(f"{error}: {line[:80]!r}") from error
+
+
+def _run_of(line: bytes) -> str | None:
+    """Return of which run a line speaks that is no message otherwise; None where it does not say so."""
+    try:
+        return _RUN.decode(_text(line)).run
+    except _REFUSALS:
+        return None
 
 
 def _decode(line: bytes) -> Message:

@@ -96,12 +96,11 @@ class Collector:
                 run.header = replace(run.header, board=board, simulated=simulated)
             return None
         folded = self._runs.get(getattr(message, "run", None) or "")
-        if folded is None:
-            return None
+        if folded is None or folded.end is not None:
+            return None  # what is said of a run after its end changes nothing any more
         self._started = True
-        running = folded.end is None
         _fold(folded, message)
-        return folded.header.id if running and folded.end is not None else None
+        return folded.header.id if folded.end is not None else None
 
     def unfinished(self) -> list[str]:
         """Return the ids of the runs that neither finished nor failed, in plan order."""

@@ -48,7 +48,7 @@ class Given:
 def link(*parts: bytes) -> AgentLink:
     given: Any = Given(*parts)
     started = AgentLink(BOARD, given, given, 1.0)
-    started.start(AGENT, 60.0)
+    started.start(AGENT, 60.0, 60.0)
     return started
 
 

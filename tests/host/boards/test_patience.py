@@ -30,6 +30,11 @@ def test_only_what_a_run_does_renews_the_patience() -> None:
     assert patience.deadline_s == 138
     patience.hear(Progress("a", "inference", 1, 10, "iterations"))
     assert patience.deadline_s == 50 + 138
+    now_s = 60.0
+    patience.hear(Progress("a", "inference", 1, 10, "iterations"))
+    assert patience.deadline_s == 50 + 138
+    patience.hear(Progress("a", "inference", 2, 10, "iterations"))
+    assert patience.deadline_s == 60 + 138
 
 
 def test_a_plan_that_goes_on_for_ever_ends_as_well() -> None:

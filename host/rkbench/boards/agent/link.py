@@ -8,8 +8,8 @@ from collections import deque
 
 from rkbench_agent.wire.codec import encode
 from rkbench_agent.wire.lines import LineBuffer
-from rkbench_agent.wire.messages import Beat, Hello, Message
-from rkbench_agent.wire.words import MAGIC, PROTOCOL
+from rkbench_agent.wire.messages import Beat, Failed, Hello, Message
+from rkbench_agent.wire.words import CANCELLED, CONNECTION, MAGIC, PROTOCOL
 
 from rkbench.boards.agent.boot import AgentZip
 from rkbench.boards.agent.inbox import Inbox
@@ -25,9 +25,6 @@ from rkbench.errors import BenchError, BoardError, ConnectionLostError, NoPython
 THREAD_END_S = 2.0
 STDERR_LINES = 20
 STDERR_LINE_BYTES = 1 << 16
-#: A board that boots from a slow SD card takes its time to start Python.
-START_LIMIT_S = 60.0
-
 #: An agent with a shorter limit than usual hears so many beats within it.
 BEATS_IN_SILENCE = 3
 #: No agent needs more beats than this, whatever it says.
@@ -55,9 +52,8 @@ class AgentLink:
         self._threads: list[threading.Thread] = []
         self._run_thread(self._read_stderr)
 
-    def start(self, agent: AgentZip, beat_interval_s: float) -> None:
-        """See the agent through its start, up to its Hello; raises BoardError and its kin."""
-        limit_s = max(START_LIMIT_S, self._silence_limit_s)
+    def start(self, agent: AgentZip, beat_interval_s: float, limit_s: float) -> None:
+        """See the agent through its start, up to its Hello, for `limit_s`; raises BoardError and its kin."""
         lines = LineReader(self._channel, limit_s)
         try:
             for line in program_lines(self._board, self._channel, agent, lines):
@@ -141,18 +137,28 @@ class AgentLink:
     def _put_lines(self, data: bytes) -> None:
         try:
             for line in self._lines.feed(data):
-                message = decode(line)
+                message = self._decode(line)
                 self._rations.take(message, len(line))
                 log_received(self._board.name, message)
                 self._inbox.put(message, len(line))
             if len(self._lines) > LINE_LIMIT_BYTES:
                 raise ProtocolError(f"a line of more than {LINE_LIMIT_BYTES >> 20} MB")
         except ProtocolError as error:
-            where = f"board {self._board.name!r}: the agent said something that is no message"
-            raise ProtocolError(
-                f"{where}: {error.message}",
-                hint="push again; if it comes back, report it",
-            ) from error
+            raise self._senseless(error) from error
+
+    def _decode(self, line: bytes) -> Message:
+        """Return the message of a line; where it makes no sense of a run, that this run failed."""
+        try:
+            return decode(line)
+        except ProtocolError as error:
+            if error.run is None:
+                raise
+            told = self._senseless(error)
+            return Failed(error.run, CONNECTION, CANCELLED, told.message, told.hint)
+
+    def _senseless(self, error: ProtocolError) -> ProtocolError:
+        where = f"board {self._board.name!r}: the agent said something that is no message"
+        return ProtocolError(f"{where}: {error.message}", hint="push again; if it comes back, report it")
 
     def _receive(self) -> bytes:
         try:

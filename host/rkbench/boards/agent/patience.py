@@ -6,10 +6,11 @@ import time
 from collections.abc import Callable
 
 from rkbench_agent.wire.board import Reading
-from rkbench_agent.wire.messages import Beat, Log, Message
+from rkbench_agent.wire.messages import Beat, Log, Message, Progress
 from rkbench_agent.wire.plan import Plan, RunSettings
 
-#: An answer that needs a look at the board or its disk alone; what a plan states comes on top.
+#: An answer that needs a look at the board or its disk alone, or the start of Python from a slow SD card.
+#: What a plan states comes on top.
 ANSWER_LIMIT_S = 60.0
 #: A golden may have so many cases that take the longest an inference may.
 GOLDEN_CASES = 100
@@ -25,6 +26,7 @@ class Patience:
         self.step_limit_s = answer_limit_s + step_limit_s(plan)
         self.total_limit_s = answer_limit_s + total_limit_s(plan)
         self._start = self._heard_at = clock()
+        self._progress: Progress | None = None
 
     @property
     def deadline_s(self) -> float:
@@ -32,9 +34,15 @@ class Patience:
         return min(self._heard_at + self.step_limit_s, self._start + self.total_limit_s)
 
     def hear(self, message: Message) -> None:
-        """Take a message into account. Beats, samples of the sensors and log lines are no step of a run."""
-        if not isinstance(message, (Beat, Reading, Log)):
-            self._heard_at = self._clock()
+        """Take a message into account.
+
+        Beats, samples of the sensors and log lines are no step of a run, nor is a progress told before.
+        """
+        if isinstance(message, (Beat, Reading, Log)) or message == self._progress:
+            return
+        self._heard_at = self._clock()
+        if isinstance(message, Progress):
+            self._progress = message
 
 
 def step_limit_s(plan: Plan) -> float:

@@ -17,6 +17,9 @@ from rkbench.errors import (
 )
 from rkbench.units import format_bytes
 
+#: More is no answer of ours.
+REPLY_LIMIT_BYTES = 1 << 20
+
 
 @dataclass(frozen=True)
 class PutReply:
@@ -36,7 +39,7 @@ class PutReply:
 
 def read_reply(channel: Channel, board: str, received: bytes) -> PutReply:
     """Return the answer of `put` that follows `received`: the last line that is a JSON object."""
-    while data := channel.recv(65536):
+    while len(received) < REPLY_LIMIT_BYTES and (data := channel.recv(65536)):
         received += data
     for line in reversed(received.splitlines()):
         if line.startswith(BOOT_ERROR.encode()):
