@@ -10,7 +10,9 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
+from rkbench_agent.wire.text import encodable as encodable
 from rkbench_agent.wire.text import printable as printable
+from rkbench_agent.wire.text import printable_lines as printable_lines
 
 from rkbench.errors import UsageError
 

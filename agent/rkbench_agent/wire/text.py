@@ -12,3 +12,13 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(sign if sign.isprintable() else repr(sign)[1:-1] for sign in text)
+
+
+def printable_lines(text: str) -> str:
+    """Return `text` with each of its lines made `printable`."""
+    return text if text.isprintable() else "\n".join(map(printable, text.split("\n")))
+
+
+def encodable(text: str) -> str:
+    """Return `text` with each half of a surrogate escaped, which neither UTF-8 nor a database holds."""
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from rkbench.cli.voice import say
+
 
 def golden(
     onnx: Annotated[Path, typer.Argument(help="The ONNX that the variants were converted from.")],
@@ -25,4 +27,4 @@ def golden(
     from rkbench.variants.golden_onnx import beside, describe, make_golden
 
     path = make_golden(onnx, inputs, out or beside(onnx), cases, seed)
-    typer.echo(describe(path))
+    say(describe(path))

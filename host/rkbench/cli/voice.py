@@ -15,6 +15,7 @@ import typer
 from typer.main import get_command
 
 from rkbench.errors import UsageError
+from rkbench.units import printable_lines
 
 if TYPE_CHECKING:
     from rkbench.views.nightly.console import NightProgress
@@ -43,6 +44,11 @@ class Voice:
         from rkbench.views.silence import Silence
 
         return Silence() if self.quiet else NightProgress(sys.stderr)
+
+
+def say(text: str, *, err: bool = False) -> None:
+    """Print lines that may hold words of others, on stdout or stderr."""
+    typer.echo(printable_lines(text), err=err)
 
 
 def voice_of(context: typer.Context) -> Voice:
@@ -108,8 +114,12 @@ def _set_loggers(voice: Voice) -> None:
     """Let the loggers say as much as `voice` does."""
     import logging
 
+    class Escaped(logging.Formatter):
+        def format(self, record: logging.LogRecord) -> str:
+            return printable_lines(super().format(record))
+
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(logging.Formatter(LINE, datefmt="%H:%M:%S"))
+    handler.setFormatter(Escaped(LINE, datefmt="%H:%M:%S"))
     ours, ssh = logging.getLogger("rkbench"), logging.getLogger("paramiko")
     ours.handlers[:] = [handler] if voice.verbosity else []
     ours.propagate = not voice.verbosity

@@ -18,6 +18,7 @@ from rkbench.metrics.histogram import cumulative_buckets
 from rkbench.runs.model import RunResult
 from rkbench.store import Store, open_store
 from rkbench.store.base import GateState, Latest, LatestRun, Mark, ResultKey
+from rkbench.units import printable
 
 #: A scrape does not wait longer than this for a store that somebody else holds.
 BUSY_TIMEOUT_S = 0.5
@@ -63,7 +64,7 @@ class StoreCollector(Collector):
             self._read()
         except StoreError as error:
             if self._problem is None or self._problem.message != error.message:
-                _log.warning("%s", error.message)
+                _log.warning("%s", printable(error.message))
             self._problem = error
             return
         if self._problem is not None:

@@ -1,4 +1,4 @@
-"""Dataclasses to JSON values, by their field names. NaN and infinities become null."""
+"""Dataclasses to JSON values, by field names: NaN and infinities become null, half surrogates escapes."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rkbench.runs.model import RunResult
+from rkbench.units import encodable
 
 
 def to_json(value: object) -> Any:
@@ -19,6 +20,8 @@ def to_json(value: object) -> Any:
         return [to_json(item) for item in value]
     if isinstance(value, Mapping):
         return {str(key): to_json(item) for key, item in value.items()}
+    if isinstance(value, str):
+        return encodable(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value

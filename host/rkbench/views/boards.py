@@ -8,6 +8,7 @@ from datetime import datetime, timezone
 
 from rkbench.boards.model import Board
 from rkbench.campaign.status import BoardStatus
+from rkbench.units import printable
 
 
 def show_boards(boards: Sequence[Board], *, as_json: bool) -> None:
@@ -16,7 +17,7 @@ def show_boards(boards: Sequence[Board], *, as_json: bool) -> None:
         print(json.dumps([board.to_json() for board in boards], indent=2))
         return
     for board in boards:
-        print(board_line(board.name, board.soc, board.address, board.tags))
+        _print(board_line(board.name, board.soc, board.address, board.tags))
 
 
 def show_states(states: Sequence[BoardStatus], *, as_json: bool) -> None:
@@ -27,7 +28,11 @@ def show_states(states: Sequence[BoardStatus], *, as_json: bool) -> None:
     for state in states:
         board = state.board
         words = status_words(state.fault, state.owner, state.reason, state.since_unix_s)
-        print(board_line(board.name, board.soc, board.address, board.tags, words))
+        _print(board_line(board.name, board.soc, board.address, board.tags, words))
+
+
+def _print(line: str) -> None:
+    print(printable(line))
 
 
 def board_line(name: str, soc: str | None, address: str, tags: tuple[str, ...], status: str = "") -> str:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rkbench.cli import completion, options
+from rkbench.cli.voice import say
 
 
 def accept(
@@ -29,6 +30,6 @@ def accept(
         accepted, left = accept_night(opened, night, note)
     shown = short_ids(baseline.run for baseline in accepted)
     for baseline in accepted:
-        typer.echo(f"{baseline.variant} on {baseline.board} ({baseline.plan}): {shown[baseline.run]}")
+        say(f"{baseline.variant} on {baseline.board} ({baseline.plan}): {shown[baseline.run]}")
     for line in left:
-        typer.echo(f"left out: {line}", err=True)
+        say(f"left out: {line}", err=True)

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rkbench.cli import completion, options
+from rkbench.cli.voice import say
 from rkbench.errors import UsageError
 
 
@@ -38,7 +39,7 @@ def add(
     board = board_at(name, address, soc=soc, tags=tags, python=python, become=become, cache_dir=cache_dir)
     confirm = (lambda _: True) if yes else _confirm
     done = register_board(board, find_inventory(inventory), fingerprint=fingerprint, confirm=confirm)
-    typer.echo(f"{name} is in {done.path}; host key {done.fingerprint}")
+    say(f"{name} is in {done.path}; host key {done.fingerprint}")
 
 
 def _confirm(question: str) -> bool:

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rkbench.cli import completion, options
+from rkbench.cli.voice import say
 
 
 def install_exporter(
@@ -30,6 +31,6 @@ def install_exporter(
     from rkbench.boards.exporter.command import install, remove
 
     if uninstall:
-        typer.echo(remove(name, inventory))
+        say(remove(name, inventory))
         return
-    typer.echo(install(name, inventory, port=port, debugfs=debugfs))
+    say(install(name, inventory, port=port, debugfs=debugfs))

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rkbench.cli import options
+from rkbench.cli.voice import say
 
 
 def list_boards(
@@ -32,4 +33,4 @@ def list_boards(
     else:
         show_boards(found, as_json=as_json)
     if not found and not as_json:
-        typer.echo(f"no boards in {boards.path}; add one: bench boards add NAME USER@HOST", err=True)
+        say(f"no boards in {boards.path}; add one: bench boards add NAME USER@HOST", err=True)

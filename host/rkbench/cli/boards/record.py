@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from rkbench.cli import completion, options
+from rkbench.cli.voice import say
 
 
 def record(
@@ -35,5 +36,5 @@ def record(
     write_recording(recording, output)
     links, sources = beside(output)
     count = len(recording.files) + len(recording.nodes)
-    typer.echo(f"{count} files in {output}, {len(recording.links)} links in {links}; what each is: {sources}")
-    typer.echo("Serial numbers, addresses and names were taken out. Look through it before you send it.")
+    say(f"{count} files in {output}, {len(recording.links)} links in {links}; what each is: {sources}")
+    say("Serial numbers, addresses and names were taken out. Look through it before you send it.")

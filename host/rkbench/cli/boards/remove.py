@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from rkbench.cli import completion, options
+from rkbench.cli.voice import say
 
 
 def remove(
@@ -21,4 +22,4 @@ def remove(
 
     path = find_inventory(inventory)
     unregister_board(name, path)
-    typer.echo(f"{name} is no longer in {path}")
+    say(f"{name} is no longer in {path}")

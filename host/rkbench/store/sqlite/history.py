@@ -13,6 +13,7 @@ from dataclasses import fields
 from rkbench.errors import StoreError
 from rkbench.runs.history import MEASURE_NAMES, HistoryRow, history_row
 from rkbench.store.documents import load_run
+from rkbench.units import encodable
 
 #: The columns that are no measures. (`position`, the order of storing, is none of them.)
 FIELDS = tuple(field.name for field in fields(HistoryRow) if field.name != "measures")
@@ -52,4 +53,6 @@ def _missing(db: sqlite3.Connection) -> list[str]:
 
 
 def _values(row: HistoryRow) -> tuple[object, ...]:
-    return (*(getattr(row, name) for name in FIELDS), *(row.measures[name] for name in MEASURE_NAMES))
+    told = (getattr(row, name) for name in FIELDS)
+    texts = (encodable(value) if isinstance(value, str) else value for value in told)
+    return (*texts, *(row.measures[name] for name in MEASURE_NAMES))

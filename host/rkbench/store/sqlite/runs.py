@@ -20,6 +20,7 @@ from rkbench.runs.serialize import dump_run
 from rkbench.store.documents import load_run
 from rkbench.store.sqlite.database import Database, explained
 from rkbench.store.sqlite.history import insert_row
+from rkbench.units import encodable
 
 COLUMNS = tuple(RawLatencies.__dataclass_fields__)
 
@@ -42,7 +43,7 @@ def insert_run(db: sqlite3.Connection, collected: Collected) -> None:
     }
     db.execute(
         f"INSERT INTO runs ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})",
-        tuple(columns.values()),
+        tuple(encodable(value) if isinstance(value, str) else value for value in columns.values()),
     )
     insert_row(db, history_row(run))
     db.execute(

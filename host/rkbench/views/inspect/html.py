@@ -16,7 +16,7 @@ from rkbench.inspect.causes import Cause, Fix
 from rkbench.inspect.diff_document import FileDiff
 from rkbench.inspect.document import FileInspection, InspectedMemory, Inspection
 from rkbench.inspect.formatting import percent
-from rkbench.units import UNKNOWN, format_bytes
+from rkbench.units import UNKNOWN, format_bytes, printable_lines
 from rkbench.views.inspect.json import to_json
 from rkbench.views.inspect.labels import (
     SECTION_TITLES,
@@ -65,7 +65,7 @@ def _read(name: str) -> str:
 
 
 def _text(value: object) -> str:
-    return escape(str(value), quote=True)
+    return escape(printable_lines(str(value)), quote=True)
 
 
 def _embedded(inspection: Inspection) -> str:

@@ -13,7 +13,7 @@ from rkbench.runs.serialize import to_json
 from rkbench.schema import SCHEMAS
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, State
 from rkbench.store.base import Baseline
-from rkbench.units import MARK, UNKNOWN, format_seconds
+from rkbench.units import MARK, UNKNOWN, format_seconds, printable
 from rkbench.views.nightly.sentences import (
     NOT_GREEN,
     SIMULATED,
@@ -23,7 +23,6 @@ from rkbench.views.nightly.sentences import (
     gate_line,
     gates_in,
     headline,
-    printable,
     retries,
     where,
 )

@@ -7,7 +7,7 @@ from datetime import datetime, timezone
 
 from rkbench.runs.night import CellResult, GateResult, Night
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
-from rkbench.units import UNKNOWN, format_seconds
+from rkbench.units import UNKNOWN, format_seconds, printable
 from rkbench.views.nightly.sentences import (
     environment_changes,
     faults,
@@ -81,6 +81,7 @@ def _p50(cell: CellResult) -> str:
 
 def _escape(text: str) -> str:
     """Return `text` so that Markdown shows it as it is, on one line."""
-    for sign in "\\`*_|<[]":
+    text = printable(" ".join(text.split()))
+    for sign in "\\`*_|<[]&~":
         text = text.replace(sign, f"\\{sign}")
-    return " ".join(text.split())
+    return text

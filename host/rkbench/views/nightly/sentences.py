@@ -19,11 +19,6 @@ NOT_GREEN: tuple[tuple[State, str], ...] = (
 )
 
 
-def printable(text: str) -> str:
-    """Return `text` on one line and without control characters: a board's words move no cursor."""
-    return "".join(letter if letter.isprintable() else " " for letter in text)
-
-
 def headline(night: Night) -> str:
     """Return the night in one line: RED, NOT GREEN or GREEN, and why."""
     total = sum(len(cell.gates) for cell in night.cells)

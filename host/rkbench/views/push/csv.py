@@ -9,7 +9,10 @@ from typing import TextIO
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.measures import MEASURES
 from rkbench.runs.model import RunResult
+from rkbench.units import printable
 
+#: How a cell begins that a spreadsheet computes, once tabs and line ends are escaped.
+_FORMULA = ("=", "+", "-", "@")
 _Row = dict[str, object]
 
 
@@ -67,4 +70,12 @@ def _write(rows: Iterable[_Row], out: TextIO) -> None:
         if writer is None:
             writer = csv.DictWriter(out, list(row), lineterminator="\n")
             writer.writeheader()
-        writer.writerow(row)
+        writer.writerow({name: _cell(value) for name, value in row.items()})
+
+
+def _cell(value: object) -> object:
+    """Return text as what neither a spreadsheet nor a terminal acts on; numbers as they are."""
+    if not isinstance(value, str):
+        return value
+    shown = printable(value)
+    return f"'{shown}" if shown.startswith(_FORMULA) else shown

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from rkbench.runs.events import Ended, Event, Measuring, Note, Sending, Step, Waiting
 from rkbench.runs.model import STOPPED
-from rkbench.units import format_bytes, format_celsius, format_seconds
+from rkbench.units import format_bytes, format_celsius, format_seconds, printable
 from rkbench.views.push.console import make_console
 from rkbench.views.silence import Silence
 
@@ -36,7 +36,7 @@ class PlainProgress:
         key, text = _line(event)
         if self._last.get(key) != text:
             self._last[key] = text
-            print(text, file=self._out, flush=True)
+            print(printable(text), file=self._out, flush=True)
 
 
 class BarProgress:
