@@ -18,9 +18,9 @@ _TROUBLE = re.compile(
     r"|not found|unsupport|not support|\binvalid\b|tim(ed|e) ?out|denied|can ?not\b",
     re.IGNORECASE,
 )
-#: ... but for the frame around a message, which says by itself nothing, ...
+#: ... but for information, and the frame around a message, which says by itself nothing, ...
 _FRAME = re.compile(
-    r"Traceback \(most recent|^\W*(E )?(\w+: +)?File \"|Catch exception when|Init runtime environment failed"
+    r"^\W*[ID] |^#|Traceback \(most recent|^\W*(E )?(\w+: +)?File \"|Catch exception when|Init runtime environment failed"
     r"|\brknn_\w+ (fail|error)!?,? *(ret|code)|During handling of the above"
     r"|error code: RKNN_ERR_(FAIL|\w+_INVALID)"
 )

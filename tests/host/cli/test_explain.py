@@ -122,3 +122,8 @@ def test_what_the_kernel_says_of_other_devices_is_no_trouble_of_ours() -> None:
     boot = "[    5.883612] cfg80211: failed to load regulatory.db"
     npu = "[    9.100000] RKNPU fdab0000.npu: something new failed"
     assert explain([boot, npu]).unknown == (npu,)
+
+
+def test_information_and_the_frame_of_a_traceback_are_no_trouble() -> None:
+    frame = ("I The error analysis results save to: ./a.txt", "E Traceback (most recent call last):")
+    assert explain([*frame, "E Catch exception when init runtime!"]).unknown == ()
