@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from shlex import quote
 
 from rkbench_agent.wire.caveats import INFORMATION, Caveat, caveat
 from rkbench_agent.wire.words import DDR, NPU
@@ -87,8 +88,8 @@ def _governor(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
         (part, governor, folder)
         for part, governor, folder in (
             # Runs that an older agent made do not tell the names; the pattern finds the NPU of every SoC.
-            (NPU, board.npu_governor, board.npu_devfreq or "*.npu"),
-            (DDR, board.ddr_governor, board.ddr_devfreq or "dmc"),
+            (NPU, board.npu_governor, quote(board.npu_devfreq) if board.npu_devfreq else "*.npu"),
+            (DDR, board.ddr_governor, quote(board.ddr_devfreq or "dmc")),
         )
         if governor not in (None, "performance", "userspace")
     ]

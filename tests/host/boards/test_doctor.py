@@ -325,3 +325,12 @@ def test_where_no_agent_starts_the_error_is_the_verdict(
     assert [check.code for check in checks] == codes
     assert checks[-1].verdict == "fail"
     assert fix in checks[-1].fix
+
+
+def test_what_a_board_says_is_no_command_in_a_cure() -> None:
+    node = replace(RENDER, group="a;reboot", openable=False)
+    assert (
+        "usermod -aG 'a;reboot' '$(reboot)'" in find("permission", device_nodes=[node], user="$(reboot)").fix
+    )
+    file = replace(NPU_GOVERNOR, path="/sys/x; reboot", settable=False)
+    assert "for f in '/sys/x; reboot'; do" in find("governors", governor_files=[file]).fix

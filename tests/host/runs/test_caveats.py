@@ -112,6 +112,12 @@ def test_the_advice_names_the_boards_own_folder() -> None:
     assert "for d in /sys/class/devfreq/27700000.npu; do echo performance" in caveat.advice
 
 
+def test_a_name_that_a_board_gives_is_no_command_in_the_advice() -> None:
+    board = replace(GOOD.board, npu_governor="simple_ondemand", npu_devfreq="x.npu; reboot")
+    (caveat,) = caveats_of(replace(GOOD, board=board), STEADY)
+    assert "for d in /sys/class/devfreq/'x.npu; reboot'; do" in caveat.advice
+
+
 @pytest.mark.parametrize("shell", [["sh"], ["dash"], ["bash"], ["busybox", "sh"]])
 @pytest.mark.parametrize("name", ["fdab0000.npu", None])
 def test_the_command_of_the_advice_sets_the_governors_in_every_shell(

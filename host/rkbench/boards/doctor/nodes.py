@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from shlex import quote
 
 from rkbench_agent.wire.board import DeviceNode, Environment
 
@@ -30,7 +31,9 @@ def node_checks(environment: Environment) -> Iterator[Check]:
     which = " and ".join(str(node.path) for node in closed)
     verdict = FAIL if len(closed) == len(nodes) else WARN
     found = f"{told}; {user} may not open {which}"
-    yield Check("permission", verdict, "device node", found, _open_them(closed, user))
+    yield Check(
+        "permission", verdict, "device node", found, _open_them(closed, quote(environment.user or "USER"))
+    )
 
 
 def _none(environment: Environment) -> Check:
@@ -48,7 +51,7 @@ def _none(environment: Environment) -> Check:
 def _open_them(closed: Sequence[DeviceNode], user: str) -> str:
     """Return how the user gets the groups of the nodes; those that no group may open need a udev rule."""
     bare = [node for node in closed if node.group == "root" or not _is_open_to_group(node)]
-    groups = ",".join(sorted({str(node.group) for node in closed if node not in bare}))
+    groups = ",".join(sorted({quote(node.group) for node in closed if node not in bare}))
     kinds = {"rknpu" if node.kind == "rknpu" else "drm" for node in bare}
     if not kinds:
         return f"sudo usermod -aG {groups} {user}, then log in anew"

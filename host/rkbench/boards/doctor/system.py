@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
+from shlex import quote
 
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.words import VIRTUAL
@@ -91,7 +92,7 @@ def _governors(environment: Environment) -> Iterator[Check]:
     if not free:
         yield Check("governors", OK, "governors", f"{told}: clocks are fixed")
     elif closed:
-        paths = " ".join(str(file.path) for file in free)
+        paths = " ".join(quote(file.path) for file in free)
         fix = (
             'become = "sudo -n" in bench.toml (or log in as root), then: bench push --pin; by hand:'
             f" for f in {paths}; do echo performance | sudo tee $f; done"
