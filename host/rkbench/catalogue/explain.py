@@ -20,7 +20,8 @@ _TROUBLE = re.compile(
 )
 #: ... but for information, and the frame around a message, which says by itself nothing, ...
 _FRAME = re.compile(
-    r"^\W*[ID] |^#|Traceback \(most recent|^\W*(E )?(\w+: +)?File \"|Catch exception when|Init runtime environment failed"
+    r"^\W*[ID] |^#"
+    r"|Traceback \(most recent|^\W*(E )?(\w+: +)?File \"|Catch exception when|Init runtime environment failed"
     r"|\brknn_\w+ (fail|error)!?,? *(ret|code)|During handling of the above"
     r"|error code: RKNN_ERR_(FAIL|\w+_INVALID)"
 )
