@@ -69,7 +69,23 @@ def test_a_link_that_leads_out_of_the_tree_is_refused(target: str) -> None:
         check_recording(Recording({}, {"dev/dri/x": target}, {}))
 
 
+def test_a_file_that_is_a_folder_too_is_refused() -> None:
+    with pytest.raises(ProtocolError, match="a file and a folder"):
+        check_recording(Recording({"proc/a": ""}, {}, {"proc/a/b": ""}))
+
+
+def test_half_a_surrogate_is_written_as_a_question_mark(tmp_path: Path) -> None:
+    write_recording(Recording({"proc/version": "\ud800"}, {}, {}), tmp_path / "tree")
+    assert (tmp_path / "tree/proc/version").read_bytes() == b"?"
+
+
 def test_nothing_is_written_over(tmp_path: Path) -> None:
     (tmp_path / "tree.links").write_text("")
     with pytest.raises(UsageError, match="is there already"):
         check_target(tmp_path / "tree")
+
+
+def test_where_nothing_can_be_written_the_place_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot write .*file"):
+        write_recording(Recording({"proc/version": ""}, {}, {}), tmp_path / "file/tree")

@@ -60,6 +60,10 @@ def check_recording(recording: Recording) -> None:
     for path in paths:
         if not _PATH.fullmatch(path) or ".." in PurePosixPath(path).parts:
             raise ProtocolError(f"no path of a board: {path[:80]!r}")
+    folders = {str(folder) for path in paths for folder in PurePosixPath(path).parents}
+    both = folders & (recording.files.keys() | recording.nodes.keys())
+    if both:
+        raise ProtocolError(f"a file and a folder: {min(both)[:80]!r}")
     for path, target in recording.links.items():
         if not _TARGET.fullmatch(target) or not _stays_inside(path, target):
             raise ProtocolError(f"{path} leads out of the tree: {target[:80]!r}")

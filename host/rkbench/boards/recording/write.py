@@ -25,13 +25,22 @@ def check_target(tree: Path) -> None:
 def write_recording(recording: Recording, tree: Path) -> None:
     """Write `recording` into the folder `tree`, which must not be there, and into two files beside it.
 
-    Links are listed, not made: some lead back to where they stand. Raises OSError.
+    Links are listed, not made: some lead back to where they stand. Raises UsageError where it cannot.
     """
+    try:
+        _write(recording, tree)
+    except OSError as error:
+        raise UsageError(
+            f"cannot write {error.filename or tree}: {error.strerror}", hint="name another folder: -o TREE"
+        ) from error
+
+
+def _write(recording: Recording, tree: Path) -> None:
     texts = {**recording.files, **dict.fromkeys(recording.nodes, "")}
     for path, text in texts.items():
         place = tree / path
         place.parent.mkdir(parents=True, exist_ok=True)
-        place.write_bytes(text.encode())
+        place.write_bytes(text.encode("utf-8", "replace"))
     links, sources = beside(tree)
     links.write_text("".join(f"{path} -> {to}\n" for path, to in sorted(recording.links.items())))
     told = dict.fromkeys((*texts, *recording.links), RECORDED)
