@@ -4,8 +4,11 @@ BenchError                  a failure that a user can act on: message, hint, exi
 ├── UsageError              the command line or a file named on it is wrong           (exit 2)
 │   └── SettingError        a setting of a run that no board can have; names it by its word
 ├── ModelError              a model file cannot be read; names offset and field
+│   └── NoModelError        the model that was named is not there                     (exit 2)
 ├── GoldenError             a golden does not fit its model
-├── InventoryError          bench.toml is wrong, or names no such board
+│   └── NoGoldenError       what a golden is to be made of or read from is not there  (exit 2)
+├── InventoryError          bench.toml is wrong
+│   └── NoBoardError        no board has the name that was given                      (exit 2)
 ├── ConnectError            no SSH session with the board
 │   ├── HostKeyError        the board's host key is unknown or has changed
 │   └── AuthenticationError no key was accepted
@@ -64,12 +67,30 @@ class ModelError(BenchError):
         self.field = field
 
 
+class NoModelError(ModelError):
+    """The model file that was named is not there."""
+
+    exit_code = 2
+
+
 class GoldenError(BenchError):
     """A golden does not fit its model; the message shows both sides."""
 
 
+class NoGoldenError(GoldenError):
+    """The golden, or what it is to be made of, is not there."""
+
+    exit_code = 2
+
+
 class InventoryError(BenchError):
-    """The inventory is wrong, or has no such board."""
+    """The inventory is wrong."""
+
+
+class NoBoardError(InventoryError):
+    """No board of the inventory, and no other, has the name that was given."""
+
+    exit_code = 2
 
 
 class ConnectError(BenchError):

@@ -33,7 +33,7 @@ from rkbench.boards.model import VIRTUAL_HOST, Board
 from rkbench.boards.virtual.provider import is_virtual, run_virtual
 from rkbench.decoding.tables import typed_values, unknown
 from rkbench.decoding.toml import line_of, read_toml
-from rkbench.errors import InventoryError
+from rkbench.errors import InventoryError, NoBoardError
 from rkbench.files import write_whole
 
 FILE_NAME = "bench.toml"
@@ -255,14 +255,14 @@ def board_problems(board: Board) -> Iterator[tuple[str, str]]:
         yield "home", f"{str(board.home)!r} is the home of no user of this computer"
 
 
-def no_board(name: str, boards: Sequence[Board], path: Path) -> InventoryError:
+def no_board(name: str, boards: Sequence[Board], path: Path) -> NoBoardError:
     """Return the error that there is no board `name`, with what `boards` have that is near to it."""
     names = [board.name for board in boards]
     words = {word for board in boards for word in (board.name, *board.tags, board.soc or "") if word}
     close = difflib.get_close_matches(name, sorted(words | {VIRTUAL_HOST}), 3)
     known = f"{path} has: {', '.join(names)}" if names else f"{path} has no boards yet"
     meant = f"did you mean {' or '.join(close)}?\n" if close else ""
-    return InventoryError(
+    return NoBoardError(
         f"no board {name!r}",
         hint=f"{meant}{known}\nadd it: bench boards add NAME USER@HOST; without a board: --board virtual",
     )

@@ -14,7 +14,7 @@ import onnx_ir as ir
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # protobuf has no stubs
 from onnx_ir.passes.common import ShapeInferencePass
 
-from rkbench.errors import ModelError
+from rkbench.errors import ModelError, NoModelError
 from rkbench.onnx.soundness import check_sound
 
 FLOATS = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE})
@@ -126,7 +126,8 @@ def _load(path: Path) -> ir.Model:
             )
         model = ir.load(path)
     except OSError as error:
-        raise ModelError(f"{path}: {error.strerror or error}", hint="check the path") from error
+        kind = NoModelError if isinstance(error, FileNotFoundError) else ModelError
+        raise kind(f"{path}: {error.strerror or error}", hint="check the path") from error
     if len(model.graph) == 0:
         raise ModelError(f"{path} holds no node: not an ONNX, or an empty one", hint="export it again")
     return model

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rkbench.errors import ModelError
+from rkbench.errors import ModelError, NoModelError
 
 HEAD_BYTES = 1024
 JSON_LIMIT_BYTES = 1_000_000
@@ -72,7 +72,8 @@ def identify(path: str | os.PathLike[str]) -> Identity:
 
 def unreadable(path: Path, error: OSError) -> ModelError:
     """Return the error of a path that the system does not open."""
-    return ModelError(
+    kind = NoModelError if isinstance(error, FileNotFoundError) else ModelError
+    return kind(
         f"cannot read {path}: {error.strerror or error}",
         hint="check the path and its permissions",
         offset=0,

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rkbench.errors import GoldenError
+from rkbench.errors import GoldenError, NoGoldenError
 from rkbench.files import open_regular
 from rkbench.variants.golden_file import cases_of, layout_of, members_of
 from rkbench.variants.golden_match import Wanted, match
@@ -55,7 +55,7 @@ def cases_from(inputs: Path, wanted: list[Wanted], cases: int | None) -> Iterato
 def input_files(inputs: Path) -> list[Path]:
     """Return the files that `inputs` names, in the order of their names; raises GoldenError."""
     if not inputs.exists():
-        raise GoldenError(
+        raise NoGoldenError(
             f"{inputs}: no such file or folder", hint="give an .npz, or a folder of .npy or .npz files"
         )
     if not inputs.is_dir():

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from rkbench.errors import GoldenError, ModelError
+from rkbench.errors import GoldenError, ModelError, NoGoldenError
 from rkbench.files import open_regular
 from rkbench.variants.golden_file import METADATA, read_metadata
 from rkbench.variants.golden_inputs import Case, cases_from, input_files, random_cases
@@ -191,7 +191,7 @@ def _open_session(onnx: Path) -> Any:
         hint = "pip install 'rkbench[onnx]'"
         raise GoldenError("onnxruntime is not installed, which computes goldens", hint=hint) from error
     if not onnx.is_file():
-        raise GoldenError(f"{onnx}: no such file", hint="give the ONNX that the .rknn was converted from")
+        raise NoGoldenError(f"{onnx}: no such file", hint="give the ONNX that the .rknn was converted from")
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     try:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.lib import format as npy
 from numpy.typing import NDArray
 
-from rkbench.errors import GoldenError
+from rkbench.errors import GoldenError, NoGoldenError
 from rkbench.files import open_regular
 
 Array = NDArray[Any]
@@ -74,7 +74,8 @@ class NpzReader:
         try:
             self._file = open_regular(path)
         except OSError as error:
-            raise GoldenError(f"{path}: cannot be read: {error.strerror or error}", hint=_HINT) from error
+            kind = NoGoldenError if isinstance(error, FileNotFoundError) else GoldenError
+            raise kind(f"{path}: cannot be read: {error.strerror or error}", hint=_HINT) from error
         try:
             self._zip = zipfile.ZipFile(self._file)
             self.headers = self._headers()

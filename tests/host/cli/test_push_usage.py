@@ -87,7 +87,7 @@ def test_what_is_no_model_is_named_before_anything_is_sent(
 def test_a_board_that_nobody_knows_is_named(tmp_path: Path) -> None:
     result = bench(tmp_path, "push", MODEL, "--board", "nobody")
     assert "nobody" in result.stderr
-    assert result.returncode == 1
+    assert result.returncode == 2
 
 
 def test_the_wrong_soc_is_named_before_connecting(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from rkbench.runs.collect import Collected
 from rkbench.runs.latencies import RawLatencies
 from rkbench.store import open_store
 
+MODEL = Path(__file__).parents[2] / "data/models/mb_gap7_rk3588_i8.rknn"
+
 
 def bench(tmp_path: Path, *arguments: str, **variables: str) -> Done:
     environment = {
@@ -104,3 +106,37 @@ def test_the_completion_of_a_named_shell_is_installed(tmp_path: Path) -> None:
     assert bench(tmp_path, "--install-completion", "zsh").returncode == 0
     assert (tmp_path / ".zshrc").exists()
     assert "no completion for the shell 'zzz'" in bench(tmp_path, "--install-completion", "zzz").stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("inspect", "none.rknn"),
+        ("inspect", "none.onnx"),
+        ("fix", "none.onnx", "--target", "rk3588", "-o", "out.onnx"),
+        ("golden", "none.onnx"),
+        ("push", "none.rknn", "--board", "virtual"),
+        ("push", str(MODEL), "--board", "virtual", "--golden", "none.npz"),
+        ("push", str(MODEL), "--board", "none"),
+        ("boards", "check", "none"),
+        ("boards", "remove", "none"),
+        ("show", "none"),
+        ("export", "none"),
+        ("nightly", "none.toml"),
+    ],
+    ids=" ".join,
+)
+def test_what_is_named_and_not_there_is_a_usage_error_in_every_command(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    done = bench(tmp_path, *arguments)
+    assert (done.returncode, "none" in done.stderr) == (2, True)
+
+
+def test_what_is_there_and_wrong_is_no_usage_error(tmp_path: Path) -> None:
+    (tmp_path / "text.rknn").write_text("hello")
+    codes = [
+        bench(tmp_path, *words).returncode
+        for words in (("inspect", "text.rknn"), ("push", "text.rknn", "--board", "virtual"))
+    ]
+    assert codes == [1, 1]
