@@ -24,7 +24,7 @@ def golden(
     ] = None,
 ) -> None:
     """Compute expected outputs with onnxruntime, for push --golden."""
-    from rkbench.variants.golden_onnx import beside, describe, make_golden
+    from rkbench.variants.golden_onnx import beside, describe, make_golden, ours
 
-    path = make_golden(onnx, inputs, out or beside(onnx), cases, seed)
+    path = make_golden(onnx, inputs, ours(out) if out else beside(onnx), cases, seed)
     say(describe(path))

@@ -55,11 +55,12 @@ def golden_from_onnx(onnx: Path, inputs: Path | None) -> Path:
 
 
 def beside(onnx: Path) -> Path:
-    """Return where the golden of `onnx` stands: MODEL.golden.npz.
+    """Return where the golden of `onnx` stands: MODEL.golden.npz; raises what `ours` raises."""
+    return ours(onnx.with_suffix(".golden.npz"))
 
-    Raises GoldenError where a file of that name is not ours to replace.
-    """
-    out = onnx.with_suffix(".golden.npz")
+
+def ours(out: Path) -> Path:
+    """Return `out`, where a golden may be written; raises GoldenError for a file that bench did not make."""
     try:
         is_there = out.exists()
     except OSError as error:

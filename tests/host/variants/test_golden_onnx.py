@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from bench_command import run_bench
 from onnx import TensorProto, helper
 from rkbench.errors import GoldenError, ModelError
 from rkbench.variants.golden import read_metadata
@@ -77,6 +78,11 @@ def test_a_golden_of_the_users_own_is_never_replaced(doubler: Path, tmp_path: Pa
     np.savez(tmp_path / "doubler.golden.npz", x=np.zeros(2))
     with pytest.raises(GoldenError, match="is in the way: it is not a golden that bench made"):
         golden_from_onnx(doubler, None)
+    np.savez(tmp_path / "mine.npz", x=np.zeros(2))
+    before = (tmp_path / "mine.npz").read_bytes()
+    done = run_bench("golden", doubler, "-o", tmp_path / "mine.npz")
+    assert (done.returncode, (tmp_path / "mine.npz").read_bytes()) == (1, before)
+    assert "is in the way: it is not a golden that bench made" in done.stderr
 
 
 def test_inputs_that_do_not_fit_show_both_sides(doubler: Path, tmp_path: Path) -> None:
