@@ -20,6 +20,7 @@ BenchError                  a failure that a user can act on: message, hint, exi
 ├── NightlyBusyError        another nightly runs with the same store
 ├── ProtocolError           the agent said something that is no message of ours
 └── StoreError              the result store cannot be read or written
+    └── DocumentError       one entry of it is damaged; the others can be read
 
 Everything else is a bug and keeps its traceback.
 """
@@ -139,6 +140,10 @@ class ProtocolError(BenchError):
 
 class StoreError(BenchError):
     """The result store cannot be read or written."""
+
+
+class DocumentError(StoreError):
+    """One entry of the store is damaged: the message names it, and the others can be read."""
 
 
 def choice_hint(word: str, known: Iterable[str]) -> str:

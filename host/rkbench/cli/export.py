@@ -25,7 +25,7 @@ def export(
     Exit 1 where a stored run is damaged; the others are written.
     """
     from rkbench.store import open_store
-    from rkbench.store.lookup import named_runs
+    from rkbench.store.lookup import named_runs, raw_latencies
     from rkbench.views.output import open_output
     from rkbench.views.push.csv import write_latencies, write_runs
 
@@ -34,7 +34,7 @@ def export(
         found = named_runs(opened, runs or (), damaged)
         with open_output(csv_file) as out:
             if raw:
-                write_latencies(((run, opened.latencies(run.id)) for run in found), out)
+                write_latencies(raw_latencies(opened, found, None if runs else damaged), out)
             else:
                 write_runs(found, out)
     for error in damaged:

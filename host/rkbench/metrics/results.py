@@ -11,7 +11,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
-from rkbench.errors import StoreError
+from rkbench.errors import DocumentError, StoreError
 from rkbench.metrics.families import Exported, ResultFamilies
 from rkbench.metrics.gate_families import gate_families
 from rkbench.metrics.histogram import cumulative_buckets
@@ -46,6 +46,7 @@ class StoreCollector(Collector):
         self._metrics: list[Metric] = []
         self._problem: StoreError | None = None
         self._dropped = 0
+        self._damaged: set[str] = set()
 
     def problem(self) -> StoreError | None:
         """Look at the store and return why it cannot be read; None if all is well."""
@@ -86,21 +87,31 @@ class StoreCollector(Collector):
 
     def _build(self, latest: dict[ResultKey, Latest], gates: list[GateState], store: Store) -> None:
         """Make the families anew, the newest results first, until the limit is reached."""
-        families, kept = ResultFamilies(), {}
+        families, kept, damaged = ResultFamilies(), {}, 0
         shown = [gate for gate in gates if self._simulated or not gate.simulated]
         gate_metrics = gate_families(shown)
         room = self._max_series - sum(len(metric.samples) for metric in gate_metrics)
         newest_first = sorted(latest.items(), key=lambda item: item[1].run.position, reverse=True)
         for key, runs in newest_first:
             before = self._exported.get(key)
-            exported = before[1] if before and before[0] == runs else _load(store, key, runs)
+            try:
+                exported = before[1] if before and before[0] == runs else _load(store, key, runs)
+            except DocumentError as error:
+                self._tell_damaged(error.message)
+                damaged += 1
+                continue
             if families.series_count + exported.series_count > room:
                 break
             kept[key] = (runs, exported)
             families.add(exported)
-        self._tell_dropped(len(latest) - len(kept))
+        self._tell_dropped(len(latest) - len(kept) - damaged)
         self._exported = kept
         self._metrics = [*families.metrics(), *gate_metrics]
+
+    def _tell_damaged(self, message: str) -> None:
+        if message not in self._damaged:
+            self._damaged.add(message)
+            _log.warning("left out: %s", printable(message))
 
     def _tell_dropped(self, dropped: int) -> None:
         if dropped and dropped != self._dropped:

@@ -13,13 +13,15 @@ from rkbench.decoding.documents import parse, typed
 from rkbench.runs.model import RunResult
 
 
-def load_run(text: str) -> RunResult:
-    """Return the run that a line of JSON holds; raises StoreError."""
-    value = parse(text, "a stored run")
+def load_run(text: str, run_id: str = "") -> RunResult:
+    """Return the run that a line of JSON holds; raises DocumentError, which names it."""
+    what = f"the stored run {run_id}" if run_id else "a stored run"
+    value = parse(text, what)
     if not isinstance(value, dict):
-        return typed(RunResult, value, "a stored run")
+        return typed(RunResult, value, what)
     _upgrade(value)
-    return typed(RunResult, value, f"the stored run {value.get('id', 'without an id')}")
+    named = run_id or value.get("id", "without an id")
+    return typed(RunResult, value, f"the stored run {named}")
 
 
 def _upgrade(run: dict[str, Any]) -> None:

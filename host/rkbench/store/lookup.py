@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import TypeVar
 
-from rkbench.errors import StoreError, UsageError
+from rkbench.errors import DocumentError, StoreError, UsageError
+from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import Night
 from rkbench.store.base import Store
 
+T = TypeVar("T")
 LAST = "last"
 
 
@@ -45,17 +48,27 @@ def named_runs(
     """
     if names:
         return [run for name in names for run in find_runs(store, name)]
-    found = (_run_or_damage(store, row.run, damaged) for row in store.history()[::-1])
+    found = (_or_damage(store.run, row.run, damaged) for row in store.history()[::-1])
     return [run for run in found if run is not None]
 
 
-def _run_or_damage(store: Store, run_id: str, damaged: list[StoreError] | None) -> RunResult | None:
+def raw_latencies(
+    store: Store, runs: Sequence[RunResult], damaged: list[StoreError] | None
+) -> Iterator[tuple[RunResult, RawLatencies]]:
+    """Yield runs with their latencies; damaged ones are left out where `damaged` takes their errors."""
+    for run in runs:
+        raw = _or_damage(store.latencies, run.id, damaged)
+        if raw is not None:
+            yield run, raw
+
+
+def _or_damage(read: Callable[[str], T], run_id: str, damaged: list[StoreError] | None) -> T | None:
     try:
-        return store.run(run_id)
-    except StoreError as error:
+        return read(run_id)
+    except DocumentError as error:
         if damaged is None:
             raise
-        damaged.append(StoreError(f"run {run_id}: {error.message}", hint=error.hint))
+        damaged.append(error)
         return None
 
 

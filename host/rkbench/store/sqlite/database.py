@@ -26,6 +26,7 @@ class Database:
         with explained(path):
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=wait_s, isolation_level=None)
+        self._db.text_factory = _text
         try:
             with explained(path):
                 self._db.execute("PRAGMA journal_mode = WAL")
@@ -67,6 +68,11 @@ class Database:
     def row(self, sql: str, values: tuple[object, ...] = ()) -> Row | None:
         """Return the first row of a query."""
         return next(iter(self.rows(sql, values)), None)
+
+
+def _text(data: bytes) -> str:
+    """Return a text of the file; one that is damaged must not hide the rows beside it."""
+    return data.decode("utf-8", "backslashreplace")
 
 
 @contextmanager

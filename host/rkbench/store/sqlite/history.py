@@ -41,7 +41,7 @@ def complete(db: sqlite3.Connection) -> None:
         db.execute(f'ALTER TABLE history ADD COLUMN "{name}" REAL')
     for run_id, document in db.execute("SELECT id, document FROM runs"):
         try:
-            row = history_row(load_run(document))
+            row = history_row(load_run(document, run_id))
         except StoreError:
             continue
         db.execute(_UPDATE, (*_values(row), run_id))

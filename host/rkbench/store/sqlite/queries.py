@@ -9,6 +9,7 @@ from rkbench.store.sqlite.history import FIELDS
 
 _ROW = ", ".join(f'"{name}"' for name in (*FIELDS, *MEASURE_NAMES))
 _FLAGS = ("simulated", "partial", "failed")
+_NUMBERS = (*_FLAGS, "started_unix_s")
 _LATEST = """
 SELECT max(position), run, variant, board, runtime, core_mask, scenario, simulated
 FROM history WHERE position > ? AND simulated <= ? {}
@@ -50,16 +51,25 @@ def select_latest(database: Database, after: int, simulated: bool) -> dict[Resul
 
 def _grouped(database: Database, condition: str, after: int, simulated: bool) -> dict[ResultKey, LatestRun]:
     rows = database.rows(_LATEST.format(condition), (after, int(simulated)))
+    # Any column may hold any type in SQLite, in a damaged row.
     return {
-        ResultKey(
-            variant, board, runtime or "", core_mask or "", scenario or "", bool(is_simulated)
-        ): LatestRun(position, run_id)
-        for position, run_id, variant, board, runtime, core_mask, scenario, is_simulated in rows
+        ResultKey._make((*(str(word or "") for word in words), bool(is_simulated))): LatestRun(
+            position, str(run_id)
+        )
+        for position, run_id, *words, is_simulated in rows
     }
 
 
 def _history_row(row: Row) -> HistoryRow:
     told = dict(zip(FIELDS, row[: len(FIELDS)], strict=True))
+    # SQLite keeps any type in any column: what a damaged row holds must not hide the rows beside it.
+    told = {name: value if name in _NUMBERS or value is None else str(value) for name, value in told.items()}
     told.update({name: bool(told[name]) for name in _FLAGS})
-    measures = dict(zip(MEASURE_NAMES, row[len(FIELDS) :], strict=True))
+    told["started_unix_s"] = _number(told["started_unix_s"])
+    figures = map(_number, row[len(FIELDS) :])
+    measures = dict(zip(MEASURE_NAMES, figures, strict=True))
     return HistoryRow(**told, measures=measures)
+
+
+def _number(value: object) -> float | None:
+    return value if isinstance(value, (int, float)) else None

@@ -7,10 +7,12 @@ import sqlite3
 import sys
 import zlib
 from array import array
+from typing import Any
 
 from rkbench_agent.wire.board import Reading
 
 from rkbench.decoding.documents import read_document
+from rkbench.errors import DocumentError
 from rkbench.runs.collect import Collected
 from rkbench.runs.history import history_row
 from rkbench.runs.ids import fits
@@ -18,10 +20,12 @@ from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import RunResult
 from rkbench.runs.serialize import dump_run
 from rkbench.store.documents import load_run
-from rkbench.store.sqlite.database import Database, explained
+from rkbench.store.sqlite.database import Database
 from rkbench.store.sqlite.history import insert_row
 from rkbench.units import encodable
 
+#: What an entry may hold unpacked: latencies of 16 million iterations.
+LARGEST_ENTRY_BYTES = 128_000_000
 COLUMNS = tuple(RawLatencies.__dataclass_fields__)
 
 
@@ -57,7 +61,7 @@ def insert_run(db: sqlite3.Connection, collected: Collected) -> None:
 def select_run(database: Database, run_id: str) -> RunResult | None:
     """Return the run of this id."""
     row = database.row("SELECT document FROM runs WHERE id = ?", (run_id,))
-    return load_run(row[0]) if row else None
+    return load_run(row[0], run_id) if row else None
 
 
 def select_fitting(database: Database, name: str) -> list[str]:
@@ -68,16 +72,21 @@ def select_fitting(database: Database, name: str) -> list[str]:
 def select_latencies(database: Database, run_id: str) -> RawLatencies:
     """Return the raw latencies of a run; empty where none were taken."""
     row = database.row(f"SELECT {', '.join(COLUMNS)} FROM latencies WHERE run = ?", (run_id,))
-    with explained(database.path):
-        return RawLatencies(*map(_unpack, row)) if row else RawLatencies()
+    what = f"the latencies of the stored run {run_id}"
+    raw = RawLatencies(*(_unpack(blob, what) for blob in row)) if row else RawLatencies()
+    needed = (raw.start_ns, raw.block, raw.warmup)
+    optional = (raw.set_inputs_ns, raw.run_ns, raw.get_outputs_ns, raw.device_ns)
+    lengths = {len(column) for column in (*needed, *(column for column in optional if column))}
+    if lengths != {len(raw.duration_ns)}:
+        raise _damaged(what, "columns of different lengths")
+    return raw
 
 
 def select_readings(database: Database, run_id: str) -> list[Reading]:
     """Return the sensor readings of a run; empty for runs of an rkbench that kept none."""
     row = database.row("SELECT document FROM readings WHERE run = ?", (run_id,))
-    with explained(database.path):
-        text = zlib.decompress(row[0]) if row else b"[]"
-    return read_document(list[Reading], text, f"the readings of the stored run {run_id}")
+    what = f"the readings of the stored run {run_id}"
+    return read_document(list[Reading], _inflated(row[0], what) if row else b"[]", what)
 
 
 def _pack(column: array[int]) -> bytes | None:
@@ -90,13 +99,32 @@ def _pack(column: array[int]) -> bytes | None:
     return zlib.compress(copy.tobytes(), 6)
 
 
-def _unpack(blob: bytes | None) -> array[int]:
+def _unpack(blob: Any, what: str) -> array[int]:
     column = array("q")
-    if blob:
-        try:
-            column.frombytes(zlib.decompress(blob))
-        except (TypeError, ValueError) as error:  # no blob, or no whole numbers
-            raise zlib.error(error) from error
-        if sys.byteorder == "big":
-            column.byteswap()
+    if blob is None:
+        return column
+    try:
+        column.frombytes(_inflated(blob, what))
+    except ValueError as error:  # no whole numbers
+        raise _damaged(what, str(error)) from error
+    if sys.byteorder == "big":
+        column.byteswap()
     return column
+
+
+def _inflated(blob: Any, what: str) -> bytes:
+    """Return what an entry holds, within bounds; raises DocumentError."""
+    stream = zlib.decompressobj()
+    try:
+        data = stream.decompress(blob, LARGEST_ENTRY_BYTES)
+    except (TypeError, zlib.error) as error:
+        raise _damaged(what, str(error)) from error
+    if not stream.eof:
+        raise _damaged(what, "cut short, or larger than any run's")
+    return data
+
+
+def _damaged(what: str, why: str) -> DocumentError:
+    return DocumentError(
+        f"a damaged entry: {what}: {why}", hint="the others can be read; push that one again"
+    )

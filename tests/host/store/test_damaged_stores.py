@@ -1,0 +1,146 @@
+"""Stores with damage of every kind: what is read names the run that is damaged, and hides no other."""
+
+from __future__ import annotations
+
+import sqlite3
+import sys
+import zlib
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from made_runs import collected, make_run
+from rkbench.cli import main
+from rkbench.metrics.results import StoreCollector
+from rkbench.store import open_store
+
+BAD, GOOD = "1qmv0w0v1-01", "1qmv0w0v1-02"
+DOCUMENTS: dict[str, object] = {
+    "cut": "{",
+    "empty": "",
+    "a list": "[]",
+    "a number": 3,
+    "a huge number": "1e999",
+    "a blob": b"\0\xff",
+    "deep": "[" * 100_000,
+    "a table without anything": "{}",
+    "another type": '{"id": 3, "push": [], "caveats": 5}',
+    "half a surrogate": '{"id": "\\ud800"}',
+}
+CHANGED = {
+    "a number that is a text": ('"count":1000', '"count":"x"'),
+    "deep caveats": ('"caveats":[', '"caveats":[' + "[" * 5000 + "]" * 5000 + ","),
+    "a time that is none": ('"started_at":"', '"started_at":"9999999-'),
+}
+#: What stands in a column of figures, and whether a scrape needs it.
+COLUMNS: dict[str, object] = {
+    "text": "t",
+    "number": 5,
+    "no zlib": b"no zlib",
+    "cut": zlib.compress(bytes(8000))[:12],
+    "short": zlib.compress(bytes(80)),
+    "odd": zlib.compress(b"abc"),
+    "a bomb": zlib.compress(bytes(130_000_000), 1),
+    "nothing": None,
+}
+READINGS: dict[str, object] = {
+    "text": "t",
+    "number": 3,
+    "cut": zlib.compress(b"[]")[:5],
+    "no JSON": zlib.compress(b"{"),
+    "no UTF-8": zlib.compress(b'[{"a": "\xff"}]'),
+    "deep": zlib.compress(b"[" * 100_000),
+}
+ROWS: dict[str, object] = {"a text": "x", "a blob": b"\xff", "a number": 7}
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    with open_store(tmp_path / "store") as store:
+        for number in (1, 2):
+            store.save(collected(make_run(number)))
+    return tmp_path / "store"
+
+
+def damage(path: Path, sql: str, *values: object) -> None:
+    with closing(sqlite3.connect(path)) as db:
+        db.execute(sql, values)
+        db.commit()
+
+
+def bench(path: Path, monkeypatch: pytest.MonkeyPatch, *words: str) -> int:
+    monkeypatch.setattr(sys, "argv", ["bench", *words, "--store", str(path)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    return int(end.value.code or 0)
+
+
+def check(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], exports: int
+) -> None:
+    """Try every command on the damaged store: each ends in words, and the other run is always there."""
+    assert bench(path, monkeypatch, "history") == 0
+    assert bench(path, monkeypatch, "export", GOOD) == 0
+    capsys.readouterr()
+    assert bench(path, monkeypatch, "export") == exports
+    out, errors = capsys.readouterr()
+    assert GOOD in out
+    assert (BAD in errors) == bool(exports)
+    bench(path, monkeypatch, "export", "--raw")
+    assert GOOD in capsys.readouterr().out
+    shown = bench(path, monkeypatch, "show", BAD)
+    assert (BAD in capsys.readouterr().err) == bool(shown)
+    collector = StoreCollector(path, simulated=True)
+    assert collector.problem() is None
+    assert list(collector.collect())
+
+
+@pytest.mark.parametrize("kind", DOCUMENTS)
+def test_a_damaged_document(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    damage(path, "UPDATE runs SET document = ? WHERE id = ?", DOCUMENTS[kind], BAD)
+    check(path, monkeypatch, capsys, 1)
+
+
+@pytest.mark.parametrize("kind", CHANGED)
+def test_a_document_with_a_damaged_field(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    damage(path, "UPDATE runs SET document = replace(document, ?, ?) WHERE id = ?", *CHANGED[kind], BAD)
+    check(path, monkeypatch, capsys, 0 if kind == "a time that is none" else 1)
+
+
+def test_a_document_that_is_no_utf8(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    damage(path, "UPDATE runs SET document = CAST(x'7bff' AS TEXT) WHERE id = ?", BAD)
+    check(path, monkeypatch, capsys, 1)
+
+
+@pytest.mark.parametrize("column", ["duration_ns", "warmup"])
+@pytest.mark.parametrize("kind", COLUMNS)
+def test_damaged_latencies(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str, column: str
+) -> None:
+    damage(path, f"UPDATE latencies SET {column} = ? WHERE run = ?", COLUMNS[kind], BAD)
+    check(path, monkeypatch, capsys, 0)
+
+
+@pytest.mark.parametrize("kind", READINGS)
+def test_damaged_readings(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    damage(path, "UPDATE readings SET document = ? WHERE run = ?", READINGS[kind], BAD)
+    check(path, monkeypatch, capsys, 0)
+
+
+@pytest.mark.parametrize(
+    "column", ["size_bytes", "variant", "board", "started_at", "started_unix_s", "verdict"]
+)
+@pytest.mark.parametrize("kind", ROWS)
+def test_a_damaged_row_of_the_history(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str, column: str
+) -> None:
+    damage(path, f"UPDATE history SET {column} = ? WHERE run = ?", ROWS[kind], BAD)
+    check(path, monkeypatch, capsys, 0)
