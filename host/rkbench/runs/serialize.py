@@ -1,27 +1,30 @@
-"""Dataclasses to JSON values, by field names: NaN and infinities become null, half surrogates escapes."""
+"""Dataclasses to JSON values, by their field names. NaN and infinities become null."""
 
 from __future__ import annotations
 
 import dataclasses
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from rkbench.runs.model import RunResult
 from rkbench.units import encodable
 
 
-def to_json(value: object) -> Any:
-    """Return `value` (dataclasses, tuples, mappings, scalars) as what `json.dumps` takes."""
+def to_json(value: object, text: Callable[[str], str] = str) -> Any:
+    """Return `value` (dataclasses, tuples, mappings, scalars) as what `json.dumps` takes.
+
+    Each text goes through `text`; `encodable` makes it one that every reader and database takes.
+    """
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
+        return {field.name: to_json(getattr(value, field.name), text) for field in dataclasses.fields(value)}
     if isinstance(value, (list, tuple)):
-        return [to_json(item) for item in value]
+        return [to_json(item, text) for item in value]
     if isinstance(value, Mapping):
-        return {str(key): to_json(item) for key, item in value.items()}
+        return {text(str(key)): to_json(item, text) for key, item in value.items()}
     if isinstance(value, str):
-        return encodable(value)
+        return text(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
@@ -29,4 +32,4 @@ def to_json(value: object) -> Any:
 
 def dump_run(run: RunResult) -> str:
     """Return `run` as one line of JSON."""
-    return json.dumps(to_json(run), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    return json.dumps(to_json(run, encodable), separators=(",", ":"), allow_nan=False, ensure_ascii=False)

@@ -59,7 +59,7 @@ def test_an_export_goes_on_behind_a_damaged_run(tmp_path: Path) -> None:
         database.execute("UPDATE runs SET document = '{' WHERE id = ?", ("1qmv0w0v1-02",))
     done = bench(tmp_path, "export")
     assert (done.returncode, len(done.stdout.splitlines())) == (1, 3)
-    assert "bench: left out: run 1qmv0w0v1-02: " in done.stderr
+    assert "bench: left out: the stored run 1qmv0w0v1-02 is no JSON: " in done.stderr
 
 
 def test_options_of_all_commands_may_stand_before_a_command_of_a_group(tmp_path: Path) -> None:

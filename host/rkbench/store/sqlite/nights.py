@@ -14,6 +14,7 @@ from rkbench.runs.serialize import to_json
 from rkbench.store.base import Baseline, GateState
 from rkbench.store.sqlite.database import Database
 from rkbench.store.sqlite.runs import insert_run
+from rkbench.units import encodable
 
 _BASELINE = ", ".join(field.name for field in fields(Baseline))
 _GATE = ", ".join(field.name for field in fields(GateState))
@@ -27,7 +28,7 @@ def save_night(database: Database, night: Night) -> None:
         "fingerprint": night.fingerprint,
         "started_unix_s": night.started_unix_s,
         "ended_unix_s": night.ended_unix_s,
-        "document": json.dumps(to_json(replace(night, cells=()))),
+        "document": json.dumps(to_json(replace(night, cells=()), encodable)),
     }
     with database.transaction() as db:
         db.execute(
@@ -49,7 +50,9 @@ def save_cell(
     with database.transaction() as db:
         for run in runs:
             insert_run(db, run)
-        db.execute("INSERT INTO cells VALUES (?, ?, ?)", (night.id, position, json.dumps(to_json(cell))))
+        db.execute(
+            "INSERT INTO cells VALUES (?, ?, ?)", (night.id, position, json.dumps(to_json(cell, encodable)))
+        )
         db.executemany(f"INSERT INTO gates (night, {_GATE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", gates)
 
 
