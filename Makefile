@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-agent-38 test-toolkit check schema fuzz kills lies bench-speed models clean
+.PHONY: help demo test test-agent-38 test-toolkit check schema fuzz kills lies stalls bench-speed models clean
 
 help:
 	@echo "make demo    the story of the 3 MB that became 60 MB, on a virtual board"
@@ -18,6 +18,7 @@ help:
 	@echo "make fuzz    100,000 mutated .rknn files read, 30,000 hostile ones shown (long)"
 	@echo "make kills   kill -9 at 226 moments, of client, supervisor, worker and guard: what held (half an hour)"
 	@echo "make lies    every value in every field that a board's agent could lie in, and floods (long)"
+	@echo "make stalls  a push through links that stall or break off at 64 points (long)"
 	@echo "make bench-speed   our speed against scp, ssh, rknncli: ratios in one run"
 
 $(STAMP): pyproject.toml
@@ -80,6 +81,9 @@ schema: $(STAMP)
 
 lies: $(STAMP)
 	$(BIN)/python tests/lies.py
+
+stalls: $(STAMP)
+	RKBENCH_STALL_POINTS=64 $(BIN)/python -m pytest -q tests/e2e/test_stalls.py -n $(WORKERS)
 
 fuzz: $(STAMP)
 	$(BIN)/python -m pytest -m fuzz --timeout 0 tests/host

@@ -35,6 +35,8 @@ class Relay:
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self.up_bytes = 0
+        #: Called once a fault that was armed has struck.
+        self.tell: Callable[[], None] = lambda: None
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port: int = self._listener.getsockname()[1]
         self._start(self._accept)
@@ -144,3 +146,4 @@ class Relay:
         if self._fault_at is not None and self.up_bytes >= self._fault_at:
             self._fault_at = None
             self._fault()
+            self.tell()

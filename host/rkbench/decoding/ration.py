@@ -26,7 +26,7 @@ class Ration:
 
 
 #: A hundred times what an honest agent was seen to send, and together less than 100 MB of memory.
-LATENCIES = Ration("latencies", 24e6, 4e6)
+LATENCIES = Ration("latencies", 16e6, 4e6)
 LOGS = Ration("log lines", 8e6, 50e3)
 #: What is passed on at once and kept nowhere.
 PASSING = Ration("progress", 8e6, 1e6)
