@@ -21,7 +21,9 @@ T = TypeVar("T")
 TYPES: dict[str, type[Any]] = {cls.__name__: cls for cls in get_args(Message)}
 #: What a column of latencies and of the store can hold; shorter numbers all fit.
 INT64 = range(-(2**63), 2**63)
-_LONG_NUMBER = re.compile(rb"\d{19}")
+_LONG_NUMBER = re.compile(rb"\d{19}|[eE]\+?\d{3}")
+#: No measure of ours is larger, and sums and squares of such numbers are still finite.
+MOST = 1e100
 #: How msgspec and json refuse a text; msgspec's own are no ValueError before 0.21.
 _REFUSALS = (msgspec.MsgspecError, ValueError, RecursionError)
 #: Half of a surrogate, as JSON spells a byte of the board that is no text; whole ones begin so too.
@@ -75,7 +77,7 @@ def _decode(line: bytes) -> Message:
     if isinstance(message, Latencies):
         _check_columns(message)
     elif _LONG_NUMBER.search(line):
-        json.loads(line, parse_int=_check_int64)
+        json.loads(line, parse_int=_check_int64, parse_float=_check_float)
     return message
 
 
@@ -111,6 +113,11 @@ def _check_columns(batch: Latencies) -> None:
 def _check_int64(digits: str) -> None:
     if len(digits) > 20 or int(digits) not in INT64:
         raise ValueError("a number of more than 64 bits")
+
+
+def _check_float(digits: str) -> None:
+    if abs(float(digits)) > MOST:
+        raise ValueError("a number that is too large")
 
 
 def _text(line: bytes) -> bytes:

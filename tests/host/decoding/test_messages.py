@@ -87,6 +87,7 @@ def test_a_whole_number_is_a_number() -> None:
         (line("Progress", **{**PROGRESS, "done": float("nan")}), "malformed"),
         (line("Progress", **{**PROGRESS, "done": float("inf")}), "malformed"),
         (line("Progress", **PROGRESS).replace(b'"total": 5', b'"total": 1e999'), "out of range"),
+        (line("Progress", **{**PROGRESS, "done": -1e308}), "a number that is too large"),
         (line("Log", **{**LOG, "time_ns": 2**63}), "more than 64 bits"),
         (line("Log", **{**LOG, "time_ns": -(2**63) - 1}), "more than 64 bits"),
         (line("Log", **LOG).replace(b"7", b"9" * 5000), "out of range"),
