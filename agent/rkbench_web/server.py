@@ -79,8 +79,8 @@ class BoundedServer(ThreadingMixIn, WSGIServer):
     ) -> None:
         self._most_clients = most_clients
         self._lock = threading.Lock()
+        # Who has a seat, in the order of coming, and whether it has asked.
         self._asked: Dict[socket.socket, bool] = {}
-        """Who has a seat, in the order of coming, and whether it has asked."""
         self._log = log
         self.address_family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
         super().__init__(address, QuietHandler)
