@@ -147,10 +147,15 @@ def test_a_folder_where_others_may_write_is_refused_by_name(tmp_path: Path, echo
     sticky.chmod(0o1777)
     (tmp_path / "linked").mkdir(mode=0o700)
     (tmp_path / "linked/agents").symlink_to(shared)
-    refused = {shared: shared, shared / "own": shared, sticky: sticky, tmp_path / "linked": None}
-    for folder, named in refused.items():
-        said = f"rkbench-boot error unsafe {named or tmp_path / 'linked/agents'}\n"
-        assert boot(folder, echo, echo.sent).stdout.decode() == said
+    refused = {
+        shared: f"{shared} can be written by other users",
+        shared / "own": f"{shared} can be written by anybody",
+        sticky: f"{sticky} can be written by other users",
+        tmp_path / "linked": f"{tmp_path / 'linked/agents'} is no folder",
+    }
+    for folder, why in refused.items():
+        assert boot(folder, echo, echo.sent).stdout.decode() == f"rkbench-boot error unsafe {why}\n"
+    assert [*shared.iterdir(), *sticky.iterdir()] == []
     assert boot(sticky / "own", echo, echo.sent).returncode == 0
     assert stat.S_IMODE((sticky / "own/agents").stat().st_mode) == 0o700
 
@@ -160,7 +165,7 @@ def test_a_folder_where_others_may_write_is_refused_by_name(tmp_path: Path, echo
 def test_a_folder_of_another_users_is_refused(tmp_path: Path, echo: AgentZip, name: str) -> None:
     (tmp_path / "cache" / name).mkdir(parents=True)
     os.chown(tmp_path / "cache" / name, 4321, 4321)
-    said = f"rkbench-boot error unsafe {tmp_path / 'cache' / name}\n"
+    said = f"rkbench-boot error unsafe {tmp_path / 'cache' / name} belongs to another user (4321)\n"
     assert boot(tmp_path / "cache", echo, echo.sent).stdout.decode() == said
 
 

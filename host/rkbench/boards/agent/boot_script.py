@@ -44,14 +44,18 @@ def refuse_strangers():
     place = cache
     while place != os.path.dirname(place):
         place = os.path.dirname(place)
-        if os.stat(place).st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
-            fail("unsafe", place)
+        if os.path.exists(place) and os.stat(place).st_mode & (stat.S_IWOTH | stat.S_ISVTX) == stat.S_IWOTH:
+            fail("unsafe", place + " can be written by anybody")
     rooms = ("agents", "objects", "incoming", "exporter")
     for place in [cache] + [os.path.join(cache, name) for name in rooms]:
         if os.path.lexists(place):
             found = os.lstat(place)
-            if not stat.S_ISDIR(found.st_mode) or strangers(found):
-                fail("unsafe", place)
+            if not stat.S_ISDIR(found.st_mode):
+                fail("unsafe", place + " is no folder")
+            if found.st_uid not in trusted:
+                fail("unsafe", "%s belongs to another user (%d)" % (place, found.st_uid))
+            if strangers(found):
+                fail("unsafe", place + " can be written by other users")
 def read(place):
     descriptor = os.open(place, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     with os.fdopen(descriptor, "rb") as stream:
@@ -117,6 +121,7 @@ def build():
     data = packed.getvalue()
     write(compiled, sha256(data).encode() + b"\n" + data)
 try:
+    refuse_strangers()
     os.makedirs(agents, 0o700, exist_ok=True)
     refuse_strangers()
     if not is_intact():

@@ -97,9 +97,9 @@ def boot_error(board: Board, text: str) -> BenchError:
         )
     if kind == "unsafe":
         return BoardError(
-            f"board {name!r}: {message} is no folder that its user alone can write; what is run lies there",
-            hint=f"chmod go-w {message}, or name a folder of that user's own: cache_dir in bench.toml "
-            "(in /tmp for example /tmp/rkbench-NAME)",
+            f"board {name!r}: no agent runs from its cache folder: {message}",
+            hint="name a folder of that login's own, as /tmp/rkbench-NAME: cache_dir in bench.toml; "
+            "or, if that one is its own, take the others' right away: chmod go-w",
         )
     if kind == "read_only":
         return BoardError(
