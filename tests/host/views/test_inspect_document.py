@@ -152,8 +152,8 @@ def test_memory_is_stated_from_the_file() -> None:
 
 
 def test_commands_name_the_onnx_where_it_is_known() -> None:
-    request = Request(MODELS / "grouped_c64_g16_rk3588_fp.rknn", onnx=MODELS / "dw_dilated.onnx")
+    request = Request(MODELS / "g1_c512_cpg4_rk3568_fp.rknn", onnx=MODELS / "g1_c512_cpg4.onnx")
     document = check(inspect_file(request))
-    command = f"bench fix {MODELS / 'dw_dilated.onnx'} --target rk3588 --dtype fp16 -o FIXED.onnx"
+    command = f"bench fix {MODELS / 'g1_c512_cpg4.onnx'} --target rk3568 --dtype fp16 -o FIXED.onnx"
     assert document["causes"][0]["fix"][0]["snippet"] == command
     assert document["answers"]["what_to_change"]["steps"][0].startswith(command)
