@@ -28,7 +28,7 @@ from rkbench_agent.wire.words import BEAT_INTERVAL_S, SILENCE_LIMIT_S
 
 from rkbench.boards.agent.boot import boot_argv, build_agent
 from rkbench.boards.agent.link import AgentLink
-from rkbench.boards.agent.patience import ANSWER_LIMIT_S, Patience
+from rkbench.boards.agent.patience import ANSWER_LIMIT_S, Patience, have_limit_s
 from rkbench.boards.agent.upload import OnProgress, check_room, send_file
 from rkbench.boards.model import Board
 from rkbench.boards.provider import Hold
@@ -67,7 +67,7 @@ class Session:
         self._caveats: dict[str, Caveat] = {}
         self._told: list[Log] = []
         self.hello: Hello = link.hello
-        self.environment: Environment = self._receive(Environment)
+        self.environment: Environment = self._receive(Environment, answer_limit_s)
 
     def upload(
         self,
@@ -81,7 +81,7 @@ class Session:
         """
         wanted = list(dict.fromkeys(file.sha256 for file in files))
         self._link.send(Want(wanted))
-        have = self._receive(Have)
+        have = self._receive(Have, have_limit_s(files, self._answer_limit_s))
         self._caveats.update((caveat.code, caveat) for caveat in have.caveats)
         present = set(have.digests)
         missing = {file.sha256: file for file in files if file.sha256 not in present}
@@ -179,11 +179,11 @@ class Session:
             self._link.abort()
             raise
 
-    def _receive(self, kind: type[Answer]) -> Answer:
+    def _receive(self, kind: type[Answer], limit_s: float) -> Answer:
         """Return the next message of `kind`; caveats and logs before it are kept for the runs."""
-        deadline_s = time.monotonic() + self._answer_limit_s
+        deadline_s = time.monotonic() + limit_s
         while True:
-            message = self._next(deadline_s, f"no {kind.__name__} came within {self._answer_limit_s:g} s")
+            message = self._next(deadline_s, f"no {kind.__name__} came within {limit_s:g} s")
             if isinstance(message, kind):
                 return message
             if isinstance(message, BoardCaveat):

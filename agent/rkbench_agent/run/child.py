@@ -58,9 +58,9 @@ class Child:
         self._answer: Optional[Dict[str, Any]] = None
         self._stage = self._judged_stage = START
         self._moved_at = time.monotonic()
-        self._count = 0
-        #: Called when inferences have been counted since it was last looked, while a request runs.
-        self.on_move: Optional[Callable[[], None]] = None
+        self._count = self._count_before = 0
+        #: Called with the inferences of the request that runs, when they are more than at the last look.
+        self.on_move: Optional[Callable[[int], None]] = None
         self._open = False
         self._oom_kills = oom_kills(root)
         self.printed = worker_log.WorkerLog(run, log)
@@ -75,7 +75,7 @@ class Child:
         """Have the worker carry out a command; return its answer."""
         self._answer = None
         self._moved_at = time.monotonic()
-        self._count = self._inferences()
+        self._count = self._count_before = self._inferences()
         try:
             self._commands.write(to_line(command))
         except BrokenPipeError:
@@ -202,7 +202,7 @@ class Child:
         if count != self._count:
             self._count, self._moved_at = count, now
             if self.on_move is not None:
-                self.on_move()
+                self.on_move(count - self._count_before)
         limit_s = self._limit_s()
         if now - self._moved_at <= limit_s:
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from functools import partial
-from typing import Any, Dict
+from typing import Any, Callable, Dict
 
 from rkbench_agent.board.sensors import Sensors
 from rkbench_agent.run.schedule import BlockSize
@@ -12,23 +12,33 @@ from rkbench_agent.run.state import Host, PlanClock, RunState
 from rkbench_agent.run.workers import Workers
 from rkbench_agent.wire.messages import Progress
 from rkbench_agent.wire.plan import RunSettings
-from rkbench_agent.wire.words import INFERENCE, MODELLED
+from rkbench_agent.wire.words import INFERENCE, MODELLED, WARMUP
 
 #: So many samples of the sensors lie inside the timed part of a run at least, if it lasts 0.1 s.
 MINIMUM_READINGS = 2
+#: A block that goes on says so this often: slow models take minutes for one, and silence is a fault.
+PROGRESS_INTERVAL_S = 3.0
 
 
 class Timing:
     """Times blocks of runs that are loaded."""
 
     def __init__(
-        self, settings: RunSettings, workers: Workers, host: Host, sensors: Sensors, clock: PlanClock
+        self,
+        settings: RunSettings,
+        workers: Workers,
+        host: Host,
+        sensors: Sensors,
+        clock: PlanClock,
+        now_ns: Callable[[], int] = time.monotonic_ns,
     ) -> None:
         self._settings = settings
         self._workers = workers
         self._host = host
         self._sensors = sensors
         self._clock = clock
+        self._now_ns = now_ns
+        self._told_ns = 0
 
     def sample(self) -> None:
         """Read the sensors once, and tell the host."""
@@ -52,11 +62,12 @@ class Timing:
         state.block += 1
         state.iterations += answer["iterations"]
         state.duration_ns += answer["total_ns"]
-        self._host.send(_progress(self._settings, state))
+        self._host.send(_progress(self._settings, state.spec.run, state.iterations, state.duration_ns))
 
     def _request_block(self, state: RunState, size: BlockSize, warmup: bool) -> Dict[str, Any]:
         child = self._workers.child(state)
-        child.on_move = None if warmup else partial(self._sample_inside, state)
+        self._told_ns = self._now_ns()
+        child.on_move = partial(self._move, state, warmup, self._told_ns)
         answer = child.request(
             do="block",
             scenario=self._settings.scenario,
@@ -69,6 +80,21 @@ class Timing:
         self._clock.reach(answer["clock_ns"])
         return answer
 
+    def _move(self, state: RunState, warmup: bool, start_ns: int, count: int) -> None:
+        """Take notice that a block has come to `count` inferences, and tell the host now and then."""
+        if not warmup:
+            self._sample_inside(state)
+        now_ns = self._now_ns()
+        if now_ns - self._told_ns < PROGRESS_INTERVAL_S * 1e9:
+            return
+        self._told_ns = now_ns
+        run, total = state.spec.run, self._settings.warmup_iterations
+        if warmup:
+            self._host.send(Progress(run, WARMUP, count, total, "iterations"))
+            return
+        duration_ns = state.duration_ns + now_ns - start_ns
+        self._host.send(_progress(self._settings, run, state.iterations + count, duration_ns))
+
     def _sample_inside(self, state: RunState) -> None:
         """Sample while a block runs, until enough samples lie inside: the timer misses a short one."""
         if state.readings_inside < MINIMUM_READINGS:
@@ -80,10 +106,10 @@ class Timing:
         self._clock.reach(time_ns)
 
 
-def _progress(settings: RunSettings, state: RunState) -> Progress:
+def _progress(settings: RunSettings, run: str, iterations: int, duration_ns: int) -> Progress:
     """Return where a run stands: by iterations or by seconds, whichever is farther from its end."""
-    by_count = state.iterations / max(1, settings.min_iterations)
-    by_time = state.duration_ns / max(1.0, settings.min_duration_s * 1e9)
+    by_count = iterations / max(1, settings.min_iterations)
+    by_time = duration_ns / max(1.0, settings.min_duration_s * 1e9)
     if by_count <= by_time or settings.min_duration_s <= 0:
-        return Progress(state.spec.run, INFERENCE, state.iterations, settings.min_iterations, "iterations")
-    return Progress(state.spec.run, INFERENCE, state.duration_ns / 1e9, settings.min_duration_s, "seconds")
+        return Progress(run, INFERENCE, iterations, settings.min_iterations, "iterations")
+    return Progress(run, INFERENCE, duration_ns / 1e9, settings.min_duration_s, "seconds")

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.messages import Beat, Log, Message, Progress
 from rkbench_agent.wire.plan import Plan, RunSettings
+from rkbench_agent.wire.words import INFERENCE, STAGES, WARMUP
+
+from rkbench.files import LocalFile
 
 #: An answer that needs a look at the board or its disk alone, or the start of Python from a slow SD card.
 #: What a plan states comes on top.
 ANSWER_LIMIT_S = 60.0
+#: A slow SD card is read so fast: an agent verifies what it says to have.
+READ_BYTES_PER_S = 10e6
 #: A golden may have so many cases that take the longest an inference may.
 GOLDEN_CASES = 100
 
@@ -26,7 +31,8 @@ class Patience:
         self.step_limit_s = answer_limit_s + step_limit_s(plan)
         self.total_limit_s = answer_limit_s + total_limit_s(plan)
         self._start = self._heard_at = clock()
-        self._progress: Progress | None = None
+        self._runs = {spec.run for spec in plan.runs}
+        self._shares: dict[tuple[str, str], float] = {}
 
     @property
     def deadline_s(self) -> float:
@@ -36,13 +42,30 @@ class Patience:
     def hear(self, message: Message) -> None:
         """Take a message into account.
 
-        Beats, samples of the sensors and log lines are no step of a run, nor is a progress told before.
+        Beats, samples of the sensors and log lines are no step of a run, nor is a progress that is not
+        farther than any that was told before.
         """
-        if isinstance(message, (Beat, Reading, Log)) or message == self._progress:
+        if isinstance(message, (Beat, Reading, Log)):
             return
-        self._heard_at = self._clock()
-        if isinstance(message, Progress):
-            self._progress = message
+        if not isinstance(message, Progress) or self._moves(message):
+            self._heard_at = self._clock()
+
+    def _moves(self, progress: Progress) -> bool:
+        """Return whether a run of the plan is farther within a stage than it ever was."""
+        if progress.run not in self._runs or progress.stage not in STAGES or progress.total <= 0:
+            return False
+        key, share = (progress.run, progress.stage), progress.done / progress.total
+        if share <= self._shares.get(key, 0.0):
+            return False
+        self._shares[key] = share
+        if progress.stage == INFERENCE:
+            self._shares.pop((progress.run, WARMUP), None)  # where blocks load anew, each warms up again
+        return True
+
+
+def have_limit_s(files: Sequence[LocalFile], answer_limit_s: float) -> float:
+    """Return how long the agent may take to say which of `files` it has: it reads those to their end."""
+    return answer_limit_s + sum(file.size_bytes for file in files) / READ_BYTES_PER_S
 
 
 def step_limit_s(plan: Plan) -> float:
@@ -51,6 +74,7 @@ def step_limit_s(plan: Plan) -> float:
     return (
         plan.lock_wait_s
         + settings.calm_limit_s
+        + _cool_s(settings)
         + settings.load_timeout_s
         + settings.first_inference_timeout_s
         + settings.inference_timeout_s
@@ -63,9 +87,12 @@ def total_limit_s(plan: Plan) -> float:
 
 
 def _run_limit_s(settings: RunSettings) -> float:
-    cool_s = settings.cool_limit_s if settings.cool_below_celsius is not None else 0.0
     loads = 2 + settings.load_cycles + settings.profile
     load_s = loads * (settings.load_timeout_s + settings.first_inference_timeout_s)
     counted = settings.warmup_iterations + settings.min_iterations + settings.block_iterations
     inference_s = (counted + GOLDEN_CASES) * settings.inference_timeout_s
-    return cool_s + settings.calm_limit_s + load_s + inference_s + settings.min_duration_s
+    return _cool_s(settings) + settings.calm_limit_s + load_s + inference_s + settings.min_duration_s
+
+
+def _cool_s(settings: RunSettings) -> float:
+    return settings.cool_limit_s if settings.cool_below_celsius is not None else 0.0

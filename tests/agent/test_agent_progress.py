@@ -1,0 +1,76 @@
+"""A block that takes minutes says now and then how far it is; its timed region knows nothing of it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Callable, List, Optional, cast
+
+import pytest
+from agent_bench import TREES
+from rkbench_agent.board.sensors import Sensors
+from rkbench_agent.run.schedule import BlockSize
+from rkbench_agent.run.state import Host, PlanClock, RunState
+from rkbench_agent.run.timing import Timing
+from rkbench_agent.run.workers import Workers
+from rkbench_agent.wire.messages import Message, Progress
+from rkbench_agent.wire.plan import RunSettings, RunSpec
+
+INFERENCE_S = 6
+
+
+class SlowWorker:
+    """A worker whose inferences take `INFERENCE_S` each, on a clock that it moves."""
+
+    def __init__(self) -> None:
+        self.now_ns = 10**9
+        self.on_move: Optional[Callable[[int], None]] = None
+
+    def child(self, state: RunState) -> SlowWorker:
+        return self
+
+    def request(self, **command: Any) -> Any:
+        assert self.on_move is not None
+        for count in range(1, command["iterations"] + 1):
+            self.now_ns += INFERENCE_S * 10**9
+            self.on_move(count)
+        total_ns = command["iterations"] * INFERENCE_S * 10**9
+        return {"iterations": command["iterations"], "total_ns": total_ns, "clock_ns": self.now_ns}
+
+
+class Heard:
+    """A host that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.progress: List[Progress] = []
+
+    def send(self, message: Message) -> None:
+        if isinstance(message, Progress):
+            self.progress.append(message)
+
+
+def timing_of(settings: RunSettings, root: Path, host: Heard) -> Timing:
+    worker = SlowWorker()
+    workers, clock = cast(Workers, worker), PlanClock()
+    return Timing(settings, workers, cast(Host, host), Sensors(root), clock, lambda: worker.now_ns)
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "told"),
+    [
+        (0.0, [(done, 10, "iterations") for done in (1, 2, 3, 3)]),
+        (120.0, [(done, 120, "seconds") for done in (6, 12, 18, 18)]),
+    ],
+)
+def test_a_block_of_slow_inferences_says_how_far_it_is(duration_s: float, told: List[Any]) -> None:
+    settings, host = RunSettings(min_iterations=10, min_duration_s=duration_s), Heard()
+    state = RunState(RunSpec("a", "m", "d", 1, [], []))
+    timing_of(settings, TREES / "rk3588", host).time_block(state, BlockSize(3, 0))
+    assert host.progress == [Progress("a", "inference", *figures) for figures in told]
+    assert (state.iterations, state.duration_ns) == (3, 18 * 10**9)
+
+
+def test_a_warm_up_of_slow_inferences_says_how_far_it_is() -> None:
+    host = Heard()
+    state = RunState(RunSpec("a", "m", "d", 1, [], []))
+    timing_of(RunSettings(warmup_iterations=2), TREES / "rk3588", host).warm_up(state)
+    assert host.progress == [Progress("a", "warmup", done, 2, "iterations") for done in (1, 2)]
