@@ -20,10 +20,10 @@ _TROUBLE = re.compile(
 )
 #: ... but for information, and the frame around a message, which says by itself nothing, ...
 _FRAME = re.compile(
-    r"^\W*[ID] |^#"
+    r"^\W*[ID] |^#|^\d\d-\d\d [\d:.]+ +\d+ +\d+ [IDV] "
     r"|Traceback \(most recent|^\W*(E )?(\w+: +)?File \"|Catch exception when|Init runtime environment failed"
     r"|\brknn_\w+ (fail|error)!?,? *(ret|code)|During handling of the above"
-    r"|error code: RKNN_ERR_(FAIL|\w+_INVALID)"
+    r"|error code: RKNN_ERR_(FAIL|\w+_INVALID)|E RKNN: (\[[\d:.]+\] )?\d+, \d+$"
 )
 #: ... and what the kernel says of devices that are none of ours.
 _KERNEL = re.compile(r"^(\S+ +\d+ [\d:]+ \S+ )?(kernel: ?)?\[ *\d+\.\d+\]|^\S+ \S+: \[ *\d+\.\d+\]| kernel: ")

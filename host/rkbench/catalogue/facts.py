@@ -80,7 +80,7 @@ _RUNTIME = (
     re.compile(r"sdk (?:api )?version: ([\d.]+\w*)"),
 )
 _MEMORY = (re.compile(r"Memory: \d+K/(\d+)K available"), re.compile(r"MemTotal:\s+(\d+) kB"))
-_IOMMU = (re.compile(r"rknpu iommu is (enabled|disabled)"),)
+_IOMMU = (re.compile(r"rknpu iommu (?:is|device-tree) (enabled|disabled|entry not found)"),)
 
 
 def state_in_log(lines: Iterable[str]) -> BoardState:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from rkbench.catalogue import match
+from rkbench.catalogue.explain import explain
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -98,3 +99,8 @@ def test_100_mutated_healthy_lines_raise_no_alarm_each_alone() -> None:
     lines = [line for log in HEALTHY.values() for line in log]
     mutated = [variant(chance.choice(VARIANTS), chance.choice(lines), chance) for _ in range(100)]
     assert [line for line in mutated if match([line])] == []
+
+
+@pytest.mark.parametrize("source", HEALTHY)
+def test_nothing_in_a_healthy_log_is_listed_as_not_understood(source: str) -> None:
+    assert explain(HEALTHY[source]).unknown == ()

@@ -127,3 +127,13 @@ def test_what_the_kernel_says_of_other_devices_is_no_trouble_of_ours() -> None:
 def test_information_and_the_frame_of_a_traceback_are_no_trouble() -> None:
     frame = ("I The error analysis results save to: ./a.txt", "E Traceback (most recent call last):")
     assert explain([*frame, "E Catch exception when init runtime!"]).unknown == ()
+
+
+def test_an_npu_whose_iommu_is_not_in_the_device_tree_has_none() -> None:
+    line = "RKNPU fde40000.npu: RKNPU: rknpu iommu device-tree entry not found!, using non-iommu mode"
+    assert explain([line]).state.iommu is False
+
+
+def test_the_containers_that_a_runtime_names_belong_to_what_it_says_next() -> None:
+    found = explain(["E RKNN: [21:32:53.643] 6, 1", "E RKNN: [21:32:53.643] Invalid RKNN model version 6"])
+    assert ([row.number for row in found.diagnoses], found.unknown) == ([1], ())
