@@ -9,7 +9,6 @@ A lie is one field of one message with a value of another type or out of its ran
 from __future__ import annotations
 
 import json
-import resource
 import subprocess
 import sys
 import tempfile
@@ -27,6 +26,7 @@ from pathlib import Path
 from typing import Any
 
 from lying_agent import Lie, LyingTransport, Words, honest_words, json_line
+from peak_memory import peak_bytes
 from recorded import FIRST, MODELS
 from rkbench.boards.model import Board
 from rkbench.campaign import PushOptions, run_campaign
@@ -196,7 +196,7 @@ def try_lie(name: str, lie: Lie, folder: Path) -> Tried:
     start = time.monotonic()
     thread.start()
     thread.join(LIMIT_S)
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss << 10
+    peak = peak_bytes()
     outcome = HUNG if thread.is_alive() else TRACEBACK if faults else HELD
     told = "\n".join(faults or said)
     return Tried(name, kind_of(name), outcome, told, time.monotonic() - start, peak)

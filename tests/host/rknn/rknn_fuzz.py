@@ -24,8 +24,10 @@ from rkbench.inspect.inspect_model import inspect_model
 from rkbench.rknn import open_model
 from rkbench.rknn.structure import structure_parts
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from peak_memory import peak_bytes
 from rknn_writer import MODELS, small_spec, write_model
 
 CPU_LIMIT_S = 1.0
@@ -183,9 +185,9 @@ def main() -> int:
         assert taken_s < CPU_LIMIT_S, f"mutation {number} took {taken_s:.2f} s of processor time"
         outcomes[outcome] += 1
         slowest_s = max(slowest_s, taken_s)
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    most_bytes = peak_bytes()
     print(f"{count} mutations: {outcomes['read']} read, {count - outcomes['read']} refused")
-    print(f"slowest {slowest_s:.3f} s, peak RSS {peak_bytes / 1e6:.0f} MB, {dict(outcomes.most_common())}")
+    print(f"slowest {slowest_s:.3f} s, peak RSS {most_bytes / 1e6:.0f} MB, {dict(outcomes.most_common())}")
     return 0
 
 

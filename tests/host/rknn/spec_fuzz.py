@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import json
 import random
-import resource
 import sys
 import time
 from collections import Counter
@@ -21,9 +20,11 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
+sys.path.insert(0, str(Path(__file__).parents[2]))
 sys.path.insert(0, str(Path(__file__).parents[1]))
 sys.path.insert(0, str(Path(__file__).parent))
 
+from peak_memory import peak_bytes
 from rkbench.errors import BenchError
 from rkbench.inspect.inspect_file import Request, inspect_file
 from rkbench.views.inspect.console import render_console
@@ -191,11 +192,11 @@ def main() -> int:
             path.rename(folder / "failed.rknn")
             raise
         slowest_s = max(slowest_s, time.process_time() - start_s)
-    peak_bytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    most_bytes = peak_bytes()
     assert slowest_s < CPU_LIMIT_S, f"one took {slowest_s:.2f} s of processor time"
-    assert peak_bytes < MEMORY_LIMIT_BYTES, f"{peak_bytes / 1e6:.0f} MB"
+    assert most_bytes < MEMORY_LIMIT_BYTES, f"{most_bytes / 1e6:.0f} MB"
     print(f"{count} mutations: {outcomes['shown']} shown, {outcomes['refused']} refused")
-    print(f"slowest {slowest_s:.3f} s, peak RSS {peak_bytes / 1e6:.0f} MB")
+    print(f"slowest {slowest_s:.3f} s, peak RSS {most_bytes / 1e6:.0f} MB")
     return 0
 
 
