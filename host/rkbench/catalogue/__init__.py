@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from rkbench.catalogue.facts import BoardState, state_of_board
+from rkbench.catalogue.log_search import searchable
 from rkbench.catalogue.match import Diagnosis, harmless_in, is_harmless, match
 from rkbench.catalogue.rows import RK35XX, SCOPES, Row, rows
 
@@ -16,5 +17,6 @@ __all__ = [
     "is_harmless",
     "match",
     "rows",
+    "searchable",
     "state_of_board",
 ]

@@ -7,14 +7,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rkbench.catalogue.facts import BoardState, state_in_log
-from rkbench.catalogue.match import Diagnosis, diagnosis, harmless_in, is_known, match
+from rkbench.catalogue.log_search import SearchedLog, searchable
+from rkbench.catalogue.match import Diagnosis, diagnoses_of, diagnosis, harmless_in, known_in
 from rkbench.catalogue.rows import Row
 
 #: So many lines that were not understood are kept; the others are counted.
 UNKNOWN_LIMIT = 20
-#: What sounds like trouble, in any log ...
+#: What sounds like trouble, in any log: its level, or its words ...
+_LEVEL = re.compile(r"\W*[EF]\b[ /:]", re.IGNORECASE)
 _TROUBLE = re.compile(
-    r"^\W*[EF]\b[ /:]|\berror\b|\bfail(s|ed|ure)?\b|exception\b|\w+Error\b|panic|segfault|segmentation|abort"
+    r"\berror\b|\bfail(s|ed|ure)?\b|exception\b|\w+Error\b|panic|segfault|segmentation|abort"
     r"|not found|unsupport|not support|\binvalid\b|tim(ed|e) ?out|denied|can ?not\b",
     re.IGNORECASE,
 )
@@ -49,28 +51,35 @@ class Explanation:
 
 def explain(lines: Sequence[str]) -> Explanation:
     """Return what the lines of any log mean: of board, kernel, RKNNLite or converter."""
-    harmless = harmless_in(lines)
-    is_quiet = {line: harmless(line) for line in lines}
-    unknown = [line.strip() for line in lines if not is_quiet[line] and _is_trouble(line)]
-    told = list(dict.fromkeys(unknown))
+    log = searchable(lines)
+    harmless = harmless_in(log)
+    unknown = _not_understood(log, harmless)
     return Explanation(
         line_count=len(lines),
-        diagnoses=tuple(match(lines)),
-        harmless_count=sum(map(is_quiet.__getitem__, lines)),
-        unknown_count=len(told),
-        unknown=tuple(told[:UNKNOWN_LIMIT]),
-        state=state_in_log(lines),
+        diagnoses=tuple(diagnoses_of(log)),
+        harmless_count=sum(line in harmless for line in lines),
+        unknown_count=len(unknown),
+        unknown=unknown[:UNKNOWN_LIMIT],
+        state=state_in_log(log),
     )
 
 
 def explain_row(row: Row) -> Explanation:
     """Return what a row of the catalogue says, on the lines that it was seen in."""
-    state = state_in_log(row.example)
+    state = state_in_log(searchable(row.example))
     line = next((line for line in row.example if row.pattern and row.pattern.search(line)), "")
     return Explanation(len(row.example), (diagnosis(row, line, state),), 0, 0, (), state, row)
 
 
-def _is_trouble(line: str) -> bool:
-    if not _TROUBLE.search(line) or _FRAME.search(line) or is_known(line):
+def _not_understood(log: SearchedLog, harmless: frozenset[str]) -> tuple[str, ...]:
+    """Return what sounds like trouble and is neither harmless nor known, each text once."""
+    worded = set(log.matching(_TROUBLE))
+    told = [line for line in log.lines if line in worded or _LEVEL.match(line)]
+    known = known_in(log) | harmless
+    return tuple(dict.fromkeys(line.strip() for line in told if line not in known and _is_ours(line)))
+
+
+def _is_ours(line: str) -> bool:
+    if _FRAME.search(line):
         return False
     return not _KERNEL.search(line) or bool(_OURS.search(line))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from rkbench_agent.wire.board import Environment
 
+from rkbench.catalogue.log_search import SearchedLog
 from rkbench.units import UNKNOWN, format_bytes
 
 
@@ -83,26 +84,24 @@ _MEMORY = (re.compile(r"Memory: \d+K/(\d+)K available"), re.compile(r"MemTotal:\
 _IOMMU = (re.compile(r"rknpu iommu (?:is|device-tree) (enabled|disabled|entry not found)"),)
 
 
-def state_in_log(lines: Iterable[str]) -> BoardState:
+def state_in_log(log: SearchedLog) -> BoardState:
     """Return the facts that a log tells of the board it was written on."""
-    told = list(lines)
-    memory, iommu = _first(_MEMORY, told), _first(_IOMMU, told)
-    soc = (_first(_SOC, told) or "").lower()
+    memory, iommu = _first(_MEMORY, log), _first(_IOMMU, log)
+    soc = (_first(_SOC, log) or "").lower()
     return BoardState(
         _BY_ADDRESS.get(soc, soc) or None,
-        _first(_DRIVER, told),
-        _first(_RUNTIME, told),
+        _first(_DRIVER, log),
+        _first(_RUNTIME, log),
         int(memory) * 1024 if memory else None,
         iommu == "enabled" if iommu else None,
     )
 
 
-def _first(patterns: Sequence[re.Pattern[str]], lines: Sequence[str]) -> str | None:
+def _first(patterns: Sequence[re.Pattern[str]], log: SearchedLog) -> str | None:
     for pattern in patterns:
-        for line in lines:
+        for line in log.matching(pattern)[:1]:
             found = pattern.search(line)
-            if found:
-                return found[1]
+            return found[1] if found else None
     return None
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from rkbench.catalogue.facts import BoardState, state_in_log
+from rkbench.catalogue.log_search import SearchedLog, searchable
 from rkbench.catalogue.rows import HARMLESS, RANKS, RK35XX, SEVERITIES, Row, rows
 
 
@@ -37,11 +39,14 @@ def match(lines: Iterable[str], state: BoardState | None = None) -> list[Diagnos
     Harmless lines say nothing. An empty list means that no known
     message is among them: a return code alone is never a diagnosis.
     """
-    told = list(lines)
-    harmless = harmless_in(told)
-    telling = [line for line in told if not harmless(line)]
-    found = [(row, line) for row in _by_weight() for line in _first_fit(row, telling)]
-    here = (state or BoardState()).or_else(state_in_log(told))
+    return diagnoses_of(searchable(lines), state)
+
+
+def diagnoses_of(log: SearchedLog, state: BoardState | None = None) -> list[Diagnosis]:
+    """Return what `match` says of a log that was made ready before."""
+    harmless = harmless_in(log)
+    found = [(row, line) for row in _by_weight() for line in _first_fit(row, log, harmless)]
+    here = (state or BoardState()).or_else(state_in_log(log))
     return [diagnosis(row, line, here) for row, line in _most_telling(_one_a_line(found))]
 
 
@@ -51,26 +56,28 @@ def diagnosis(row: Row, line: str, state: BoardState) -> Diagnosis:
     return Diagnosis(row.number, row.severity, cause, advice, row.source, line, row.scope, row.seen)
 
 
-def harmless_in(log: Sequence[str]) -> Callable[[str], bool]:
-    """Return what tells whether a line of `log` is one that healthy runs print too, however bad it sounds."""
-    patterns = [
-        row.pattern for row in rows() if row.severity == HARMLESS and row.pattern and not _spoiled(row, log)
-    ]
-    return lambda line: any(pattern.search(line) for pattern in patterns)
+def harmless_in(log: SearchedLog) -> frozenset[str]:
+    """Return the lines of `log` that healthy runs print too, however bad they sound."""
+    patterns = [row.pattern for row in rows() if row.severity == HARMLESS and not _spoiled(row, log)]
+    return _lines_of(log, patterns)
 
 
 def is_harmless(line: str) -> bool:
     """Tell whether a line by itself is harmless."""
-    return harmless_in(())(line)
+    return line in harmless_in(searchable([line]))
 
 
-def is_known(line: str) -> bool:
-    """Tell whether any row of the catalogue speaks of the line."""
-    return any(row.pattern and row.pattern.search(line) for row in rows())
+def known_in(log: SearchedLog) -> frozenset[str]:
+    """Return the lines of `log` of which any row of the catalogue speaks."""
+    return _lines_of(log, [row.pattern for row in rows()])
 
 
-def _spoiled(row: Row, lines: Sequence[str]) -> bool:
-    return any(unless.search(line) for unless in row.unless for line in lines)
+def _lines_of(log: SearchedLog, patterns: Iterable[re.Pattern[str] | None]) -> frozenset[str]:
+    return frozenset(line for pattern in patterns if pattern for line in log.matching(pattern))
+
+
+def _spoiled(row: Row, log: SearchedLog, harmless: frozenset[str] = frozenset()) -> bool:
+    return any(set(log.matching(unless)) - harmless for unless in row.unless)
 
 
 def _by_weight() -> list[Row]:
@@ -85,14 +92,12 @@ def _weight(row: Row) -> tuple[int, int, bool, int, int]:
     return (SEVERITIES.index(row.severity), RANKS.index(row.rank), foreign, -len(row.also), row.number)
 
 
-def _first_fit(row: Row, lines: Sequence[str]) -> list[str]:
-    """Return the first line that the row is about, in a list, or an empty one."""
-    pattern = row.pattern
-    if pattern is None:
-        return []
-    hits = [line.strip() for line in lines if pattern.search(line)][:1]
-    fits = hits and all(any(also.search(line) for line in lines) for also in row.also)
-    return hits if fits and not _spoiled(row, lines) else []
+def _first_fit(row: Row, log: SearchedLog, harmless: frozenset[str]) -> list[str]:
+    """Return the first line that the row is about, in a list, or an empty one; no harmless line counts."""
+    found = log.matching(row.pattern) if row.pattern else []
+    hits = [line.strip() for line in found if line not in harmless][:1]
+    fits = hits and all(set(log.matching(also)) - harmless for also in row.also)
+    return hits if fits and not _spoiled(row, log, harmless) else []
 
 
 def _one_a_line(found: Sequence[tuple[Row, str]]) -> list[tuple[Row, str]]:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rkbench_agent.wire.caveats import Caveat
 
-from rkbench.catalogue import BoardState, harmless_in, match
+from rkbench.catalogue import BoardState, harmless_in, match, searchable
 from rkbench.runs.model import Failure
 
 #: Rows that the agent reports as caveats itself, with the codes that it gives them.
@@ -28,8 +28,8 @@ def diagnosed(failure: Failure, log: Sequence[str], state: BoardState | None = N
     """
     lines = [*log, *failure.log_tail, *failure.message.splitlines()]
     found = tuple(match(dict.fromkeys(lines), state))
-    harmless = harmless_in(lines)
-    telling = tuple(line for line in failure.log_tail if not harmless(line))
+    harmless = harmless_in(searchable(lines))
+    telling = tuple(line for line in failure.log_tail if line not in harmless)
     advice = failure.advice or next((item.advice for item in found if item.severity != "warning"), "")
     return replace(failure, diagnoses=found, log_tail=telling, advice=advice)
 
