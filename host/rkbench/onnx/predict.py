@@ -48,8 +48,9 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
     shares = {each: [share for _, share in _shares(network, context, each)] for each in DTYPES}
     convolves = any(node.op_type in CONVOLVED for node in network.graph)
     fixed = targets.TARGETS[target].fixed_constant_bytes if convolves else 0
+    model = commands.command_model(target)
     weights = {each: fixed + sum(share.weights for share in shares[each]) for each in DTYPES}
-    base = commands.command_model(target).file_bytes
+    base = model.file_bytes + (model.added_bytes if convolves else 0)
     command_bytes = {each: base + sum(share.commands or 0 for share in shares[each]) for each in DTYPES}
     return Prediction(
         target=target,

@@ -55,8 +55,9 @@ class CompileTarget:
     """Empty for a SoC whose layout nobody has measured."""
     fixed_constant_bytes: int = 0
     """Constants of every file with a convolution: two buffers of 1,024 bytes named `tempMC...` on the rk3588;
-    on the rk3576 `tempMC...` 8,192 + 2 x 4,096, `fenceConv...` 256 + 2 x 512, `...BScfgTensor` 1,024 + 512
-    (the same in 206 files of toolkits 2.3.0 and 2.3.2)."""
+    on the rk3576 `tempMC...` 8,192 + 2 x 4,096, `fenceConv` 256 + 2 x 512 + 1,024 (the same in 214 files
+    of toolkits 2.3.0 and 2.3.2), and 512 of `...BScfgTensor`, the least for a quantized output; none in
+    fp16."""
 
 
 _LITE: dict[Dtype, WeightLayout] = {

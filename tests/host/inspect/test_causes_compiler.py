@@ -165,6 +165,7 @@ def test_what_stands_in_every_rk3576_file_is_named_so() -> None:
         "fenceConv: 256 + 512 + 512 B",
         "BScfgTensor: 1,024 + 512 B",
     )
+    assert "512 B or more for each" in found.explanation
 
 
 def test_one_core_is_no_cure_where_only_the_rk3588_has_it() -> None:

@@ -43,6 +43,22 @@ def test_constants_are_predicted_within_3_percent(
     assert abs(prediction.weight_bytes - real_constants) <= 0.03 * real_constants
 
 
+def test_an_rk3576_file_is_predicted_within_2_percent_of_a_real_one(tmp_path: Path) -> None:
+    """37,262 bytes is `g_k3s1_rk3576.rknn` of the public repository gahingwoo/linux-rk3576-npu."""
+    path = Network(1, 16, 80, 80).conv(16, 16).save(tmp_path / "g_k3s1.onnx")
+    prediction = predict_file(path, "rk3576", "int8")
+    assert prediction.weight_bytes == 21_760
+    assert abs(prediction.file_bytes - 37_262) <= 0.02 * 37_262
+
+
+def test_a_network_without_convolutions_lacks_what_the_compiler_adds_for_them(tmp_path: Path) -> None:
+    """11,060 bytes is `bare_add_c32_16.rknn` of the public repository gregordinary/rocket-userspace."""
+    path = Network(1, 32, 16, 16).add("Add", "x").save(tmp_path / "add.onnx")
+    prediction = predict_file(path, "rk3576", "int8")
+    assert prediction.weight_bytes == 0
+    assert abs(prediction.file_bytes - 11_060) <= 0.07 * 11_060
+
+
 @pytest.mark.parametrize(
     ("target", "dtype", "dense", "smaller"),
     [

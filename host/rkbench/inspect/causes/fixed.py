@@ -14,6 +14,8 @@ from rkbench.rknn.contents import Tensor
 # settings of a quantized convolution's output (rk3576). No network has tensors of these names.
 _OWN = re.compile(r"^(?:tempMC\d+|fenceConv)_")
 _SETTINGS = re.compile(r"_BScfgTensor$")
+_OWN_TEXT = "Constants of convolutions that the compiler runs for itself: they do not grow with the network."
+_SETTINGS_TEXT = " Settings of quantized outputs, 512 B or more for each, are counted with them."
 
 
 def compiler_fixed(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -39,13 +41,16 @@ def compiler_fixed(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         code="compiler_fixed",
         title=f"what the compiler adds to every {target} file",
         because=f"the compiler adds {{bytes}} ({{share}}) to every {target} file, whatever the network",
-        explanation="Constants of convolutions that the compiler runs for itself, and the settings of "
-        "quantized outputs. They do not grow with the network.",
+        explanation=_OWN_TEXT + (_SETTINGS_TEXT if _has_settings(found.values()) else ""),
         layers=(),
         claims=claims,
         evidence=tuple(f"{name}: {sizes}" for name, sizes in _by_source(found.values()).items()),
         fixes=(Fix("nothing", "no cure: a fixed price of every file for this SoC"),),
     )
+
+
+def _has_settings(found: Iterable[tuple[Tensor, int | None]]) -> bool:
+    return any(layer is not None for _, layer in found)
 
 
 def _by_source(found: Iterable[tuple[Tensor, int | None]]) -> dict[str, str]:
