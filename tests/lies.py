@@ -107,7 +107,7 @@ def instead(kind: str, field: str, value: Any, index: int | None = None) -> Lie:
     return lie
 
 
-def _before(kind: str, pieces: Callable[[], Iterator[bytes]]) -> Lie:
+def before(kind: str, pieces: Callable[[], Iterator[bytes]]) -> Lie:
     """Return the lie that says `pieces` before the first message of a kind."""
 
     def lie(words: Words) -> Iterator[bytes]:
@@ -184,7 +184,7 @@ FLOODS: dict[str, tuple[str, Callable[[], Iterator[bytes]]]] = {
 
 def flood_lies() -> dict[str, Lie]:
     """Return the lies of many words: name -> lie."""
-    return {f"flood: {name}": _before(kind, pieces) for name, (kind, pieces) in FLOODS.items()}
+    return {f"flood: {name}": before(kind, pieces) for name, (kind, pieces) in FLOODS.items()}
 
 
 def try_lie(name: str, lie: Lie, folder: Path) -> Tried:

@@ -11,6 +11,7 @@ from rkbench.decoding.messages import decode
 from rkbench.files import LocalFile
 from rkbench.runs.records import TransferRecord
 from rkbench_agent.wire.board import Environment
+from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import Hello, Latencies, Message
 from rkbench_agent.wire.plan import Plan
 
@@ -38,6 +39,7 @@ class RecordedSession:
         assert isinstance(environment, Environment)
         self.hello: Hello = hello
         self.environment: Environment = environment
+        self.caveats: tuple[Caveat, ...] = ()
         self._count = count
         self._error = error
         self.plans: list[Plan] = []

@@ -69,6 +69,11 @@ class Session:
         self.hello: Hello = link.hello
         self.environment: Environment = self._receive(Environment, answer_limit_s)
 
+    @property
+    def caveats(self) -> tuple[Caveat, ...]:
+        """What the agent has doubted of the board so far."""
+        return tuple(self._caveats.values())
+
     def upload(
         self,
         files: Sequence[LocalFile],
@@ -108,7 +113,7 @@ class Session:
         patience = Patience(plan, self._answer_limit_s)
         self._link.send(plan)
         try:
-            yield from map(BoardCaveat, self._caveats.values())
+            yield from map(BoardCaveat, self.caveats)
             yield from self._told
             self._told.clear()
             while self._running:

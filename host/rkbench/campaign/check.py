@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rkbench_agent.wire.board import Environment
-from rkbench_agent.wire.caveats import Caveat, caveat
+from rkbench_agent.wire.caveats import INFORMATION, Caveat, caveat
 from rkbench_agent.wire.messages import Hello
 from rkbench_agent.wire.words import VIRTUAL
 
@@ -47,6 +47,10 @@ class Reached(Protocol):
     def environment(self) -> Environment:
         """What the board is."""
 
+    @property
+    def caveats(self) -> tuple[Caveat, ...]:
+        """What the agent has doubted of the board so far."""
+
 
 @dataclass(frozen=True)
 class BoardChecks:
@@ -78,7 +82,7 @@ def check_board(
     try:
         with connect() as session:
             environment, now_ns = session.environment, unix_ns()
-            version = session.hello.agent_version
+            version, doubts = session.hello.agent_version, session.caveats
     except BenchError as error:
         return BoardChecks(board, unreached_checks(error))
     started = Check("agent", OK, "agent", f"{version} started over SSH at {board.address}")
@@ -86,8 +90,16 @@ def check_board(
     here = board_facts(environment, board)
     of_models = [fact if isinstance(fact, tuple) else check_model(fact, here) for fact in facts]
     return BoardChecks(
-        board, (started, *checks, *(check for group in of_models for check in group)), environment
+        board,
+        (started, *map(_doubt, doubts), *checks, *(check for group in of_models for check in group)),
+        environment,
     )
+
+
+def _doubt(doubt: Caveat) -> Check:
+    """Return what the agent itself says of the board: a doubt warns, information is only told."""
+    verdict = OK if doubt.weight == INFORMATION else WARN
+    return Check(doubt.code, verdict, "agent", doubt.message, doubt.advice)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Protocol
 
 from rkbench_agent.wire.board import Environment
+from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import Hello, Message
 from rkbench_agent.wire.plan import Plan
 
@@ -41,6 +42,10 @@ class Conversation(Protocol):
     @property
     def environment(self) -> Environment:
         """What the board is."""
+
+    @property
+    def caveats(self) -> tuple[Caveat, ...]:
+        """What the agent has doubted of the board so far."""
 
     def upload(self, files: Sequence[LocalFile], on_progress: OnProgress) -> Sequence[TransferRecord]:
         """Bring files into the board's cache; what each took, in order.
