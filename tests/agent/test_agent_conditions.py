@@ -246,7 +246,10 @@ def test_a_profile_that_cannot_be_had_costs_a_caveat_and_not_the_run(
     assert caveats_of(messages)["profile_failed"] == (
         "no profile: the virtual runtime has no model of single layers"
     )
-    assert of_kind(messages, Finished)[0].iterations == 100
+    (finished,) = of_kind(messages, Finished)
+    (advice,) = [caveat.advice for caveat in finished.caveats if caveat.code == "profile_failed"]
+    assert advice == "the time of each layer needs a board: --board NAME --profile"
+    assert finished.iterations == 100
 
 
 # -- cores

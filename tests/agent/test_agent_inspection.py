@@ -131,6 +131,14 @@ def test_rocket_is_known_by_each_of_its_signs(tmp_path: Path, path: str, text: b
     assert inspect_board(tmp_path, None)["npu_driver"] == "rocket"
 
 
+def test_of_two_drivers_in_a_kernel_the_one_that_the_npu_is_bound_to_counts(tmp_path: Path) -> None:
+    put(tmp_path, "sys/module/rknpu/version", b"0.9.8\n")
+    put(tmp_path, "sys/module/rocket/refcnt", b"0\n")
+    assert inspect_board(tmp_path, None)["npu_driver"] == "rknpu"
+    put(tmp_path, "sys/bus/platform/devices/fdab0000.npu/uevent", b"DRIVER=rocket\n")
+    assert inspect_board(tmp_path, None)["npu_driver"] == "rocket"
+
+
 def test_the_node_of_another_accelerator_is_not_the_npus(tmp_path: Path) -> None:
     put(tmp_path, "sys/class/accel/accel0/device/uevent", b"DRIVER=hailo\n")
     assert inspect_board(tmp_path, None)["npu_driver"] is None

@@ -123,6 +123,8 @@ def test_the_world_readable_load_of_proc_comes_first(tree: Path) -> None:
         ("NPU load:  0%", [0.0]),
         ("NPU load:  Core0: 45%, Core1:  1%,", [0.45, 0.01]),
         ("NPU load:  Core0: 20000%, Core1:  0%,", None),
+        ("NPU load:  Core0: -1%, Core1:  7%,", None),
+        ("NPU load:  Core0:   %, Core1:  7%,", [0.0, 0.07]),
         ("", None),
         ("garbage", None),
     ],

@@ -17,12 +17,15 @@ def npu_driver(root: Path) -> Optional[str]:
     """Return `rknpu` (the vendor's), `rocket` (mainline's) or None where neither shows itself.
 
     Built into the kernel, rocket is no module, and its accel device hangs below a device without a driver:
-    then the NPU's cores name it, and mainline's name of that device.
+    then the NPU's cores name it, and mainline's name of that device. A kernel may hold both drivers: the one
+    that the NPU is bound to counts.
     """
+    drivers = {_driver(device / "uevent") for device in find_npus(root)} | set(_with_npu(root))
+    if ROCKET in drivers:
+        return ROCKET
     for name in ("sys/module/rknpu", "sys/kernel/debug/rknpu", "proc/rknpu", "dev/rknpu"):
         if (root / name).exists():
             return RKNPU
-    drivers = {_driver(device / "uevent") for device in find_npus(root)} | set(_with_npu(root))
     # Rocket has no devfreq.
     if (
         "RKNPU" in drivers
@@ -30,7 +33,7 @@ def npu_driver(root: Path) -> Optional[str]:
         or any(kind.startswith("drm") for kind, _ in find_nodes(root))
     ):
         return RKNPU
-    is_rocket = ROCKET in drivers or _rocket_nodes(root) or (root / "sys/module/rocket").exists()
+    is_rocket = _rocket_nodes(root) or (root / "sys/module/rocket").exists()
     return ROCKET if is_rocket else None
 
 

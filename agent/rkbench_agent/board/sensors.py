@@ -99,9 +99,11 @@ def parse_npu_load(text: str) -> Optional[List[float]]:
     """Return the loads of `NPU load:  Core0:  0%, Core1: 12%,` or `NPU load:  7%`.
 
     Some drivers print a blank for zero. A wedged driver shows thousands of percent: that is no load,
-    so the whole line counts as unreadable.
+    so the whole line counts as unreadable, as it does where one core of several tells no number.
     """
     cores = _CORE_LOAD.findall(text) or _NPU_LOAD.findall(text)
+    if len(cores) < text.count("Core"):
+        return None
     loads = [int(core or "0") / 100 for core in cores]
     return loads if loads and max(loads) <= 1.0 else None
 
