@@ -12,19 +12,20 @@ from rkbench.stats.compare import FASTER, SLOWER, TOO_FEW
 
 
 def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
-    """Return what the runs prove, in one sentence."""
+    """Return what the runs prove, in one sentence. Who yields wrong outputs wins nothing."""
     good = [run for run in runs if run.failure is None]
     ended = _ended_early(runs)
     if not good:
         return f"No run was completed:{ended}"
-    refused = {refusal.run for refusal in comparison.refused}
-    candidates = [run for run in good if run.id != comparison.baseline and run.id not in refused]
+    wrong = {run.id: run.variant.name for run in good if any(map(is_wrong, run.outputs))}
+    out = {comparison.baseline, *wrong, *(refusal.run for refusal in comparison.refused)}
+    candidates = [run for run in good if run.id not in out]
     base = next((run for run in good if run.id == comparison.baseline), None)
-    sentence = (
-        _alone(base or good[0]) if base is None or not candidates else _compared(base, candidates, comparison)
-    )
-    wrong = [run.variant.name for run in good if any(map(is_wrong, run.outputs))]
-    told = f" The outputs of {_listed(wrong)} are not what was expected." if wrong else ""
+    if base is None or base.id in wrong or not candidates:
+        sentence = _alone(base or good[0])
+    else:
+        sentence = _compared(base, candidates, comparison)
+    told = f" The outputs of {_listed(list(wrong.values()))} are not what was expected." if wrong else ""
     return f"{sentence}{told}{ended}"
 
 

@@ -91,6 +91,19 @@ def test_the_first_run_that_did_not_fail_is_the_baseline() -> None:
     assert compare((broken, 1), (INT8, 1_130_000)).baseline == INT8.id
 
 
+def _wrong(run: RunResult) -> RunResult:
+    return replace(run, outputs=tuple(replace(output, cosine_mean=-0.5) for output in run.outputs))
+
+
+def test_who_yields_wrong_outputs_wins_nothing() -> None:
+    assert compare((_wrong(BASE), 1_130_000), (INT8, 2_260_000)).verdict.startswith("fp16: 14.6 MB, ")
+    verdict = compare((BASE, 2_260_000), (_wrong(INT8), 1_130_000)).verdict
+    assert verdict == (
+        "fp16: 14.6 MB, 14.6 MB of NPU memory, p50 2.26 ms, top-1 agreement 100.0 %. The outputs of int8 are"
+        " not what was expected."
+    )
+
+
 @pytest.mark.parametrize(
     ("runs", "sentence"),
     [
