@@ -13,6 +13,7 @@ import re
 import signal
 import sys
 from io import TextIOWrapper
+from pathlib import Path
 
 from rkbench.cli.quick import inspect_arguments, inspect_plain
 from rkbench.errors import BenchError, SettingError
@@ -49,6 +50,7 @@ def main() -> None:
         if error.errno != errno.ENOSPC:
             raise
         print(f"bench: cannot write: {error.strerror}", file=sys.stderr)
+        print("  → make room, or write to a place that has some", file=sys.stderr)
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(1)
     except Exception as error:  # noqa: BLE001 - typer's own errors; what is none goes on
@@ -96,17 +98,25 @@ def _run(arguments: list[str]) -> object:
 
 
 def part_pin(arguments: list[str]) -> list[str]:
-    """Return the arguments with `--pin 600MHz` as `--pin --npu-clock 600MHz`, which typer can read."""
+    """Return the arguments with `--pin 600MHz` as `--pin --npu-clock 600MHz`, which typer can read.
+
+    A bare number is taken for a clock too, which then is said to lack its unit, unless a file has that name.
+    """
     parted: list[str] = []
     for argument in arguments:
         name, equals, value = argument.partition("=")
         if name == "--pin" and equals:
             parted += ["--pin", "--npu-clock", value]
-        elif parted[-1:] == ["--pin"] and re.fullmatch(r"\d+(\.\d+)?[GMk]?Hz", argument, re.IGNORECASE):
+        elif parted[-1:] == ["--pin"] and _is_clock(argument):
             parted += ["--npu-clock", argument]
         else:
             parted.append(argument)
     return parted
+
+
+def _is_clock(argument: str) -> bool:
+    written = re.fullmatch(r"\d+(\.\d+)?([GMk]?Hz)?", argument, re.IGNORECASE)
+    return written is not None and (bool(written[2]) or not Path(argument).exists())
 
 
 def _explain(error: BenchError) -> None:

@@ -179,9 +179,19 @@ def _change(proposal: Proposal) -> Change:
     return Change(**{name: getattr(proposal, name) for name in names})
 
 
+def _folder_for(output: Path) -> tempfile.TemporaryDirectory[str]:
+    """Return a folder beside `output`; raises UsageError where none can be made."""
+    try:
+        return tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent)
+    except OSError as error:
+        raise UsageError(
+            f"{output} cannot be written: {error.strerror}", hint="name a file in another folder with -o"
+        ) from error
+
+
 def _write_verified(network: OnnxFile, output: Path, inputs: Path | None) -> Verification:
     """Save beside the output, verify, and only then put it in place; nothing is left behind otherwise."""
-    with tempfile.TemporaryDirectory(prefix=f".{output.name}.", dir=output.parent) as folder:
+    with _folder_for(output) as folder:
         draft = Path(folder) / output.name
         external = f"{output.name}.data" if network.external_bytes else None
         restore_declarations(network)

@@ -118,7 +118,10 @@ def test_a_full_disk_is_said_and_no_traceback() -> None:
     command = [sys.executable, "-c", BENCH, "inspect", HEALTHY]
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
-    assert (done.returncode, done.stderr) == (1, "bench: cannot write: No space left on device\n")
+    assert (done.returncode, done.stderr) == (
+        1,
+        "bench: cannot write: No space left on device\n  → make room, or write to a place that has some\n",
+    )
 
 
 def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:

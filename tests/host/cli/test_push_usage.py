@@ -31,6 +31,7 @@ def bench(tmp_path: Path, *arguments: str) -> Done:
         ([MODEL, "--board", "virtual", "--cool-limit", "-1"], "bench: --cool-limit -1: must be 0 or more"),
         ([MODEL, "--board", "virtual", "--cool-below", "inf"], "--cool-below inf: must be a finite number"),
         ([MODEL, "--board", "virtual", "--npu-clock", "600"], "→ write it with its unit: 600MHz"),
+        ([MODEL, "--board", "virtual", "--pin", "600"], "→ write it with its unit: 600MHz"),
         ([MODEL, "--board", "virtual", "--wait", "inf"], "--wait inf: must be a finite number"),
         ([MODEL, "--board", "virtual", "--golden", "g.npz", "--onnx", "m.onnx"], "both name the expected"),
         ([MODEL, "--board", "virtual", "--inputs", "g.npz"], "--inputs needs --onnx"),

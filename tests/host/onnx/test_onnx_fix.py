@@ -49,6 +49,16 @@ def test_a_network_without_grouped_convolutions_is_left_alone(tmp_path: Path) ->
     assert [entry.name for entry in tmp_path.iterdir()] == ["plain.onnx"]
 
 
+def test_a_folder_that_cannot_be_written_is_named_with_the_way_out(tmp_path: Path) -> None:
+    path = grouped(256, 4).save(tmp_path / "model.onnx")
+    found = run_bench("fix", path, "--target", "rk3588", "-o", "/proc/out.onnx")  # refuses root too
+    assert (found.returncode, found.stdout) == (2, "")
+    assert found.stderr == (
+        "bench: /proc/out.onnx cannot be written: No such file or directory\n"
+        "  → name a file in another folder with -o\n"
+    )
+
+
 def test_the_command_tells_what_it_did(tmp_path: Path) -> None:
     path = grouped(256, 4).save(tmp_path / "model.onnx")
     found = run_bench("fix", path, "--target", "rk3568", "--dtype", "int8", "-o", tmp_path / "out.onnx")
