@@ -51,7 +51,10 @@ def test_a_golden_that_does_not_fit_is_shown_with_both_sides_and_nothing_is_sent
         ),
         "  the model wants: input image [1, 1, 32, 32] int8; output logits [1, 10] int8",
         "  the golden has:  image [3, 3, 224, 224] float32",
-        "  → save N cases of 1x1x32x32 (NCHW) or NHWC as inputs/image, or make one: bench golden MODEL.onnx",
+        (
+            "  → save N cases of 1x1x32x32 (NCHW) or NHWC as inputs/image,"
+            " or make one of the model's own ONNX: bench golden MODEL.onnx"
+        ),
     ]
 
 

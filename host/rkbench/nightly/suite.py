@@ -148,7 +148,9 @@ class _Reader:
         gates = self._gates(place, [*self._table.gates, *table.gates], plans)
         golden = None if table.golden is None else self._path.parent / table.golden
         if golden is not None and not golden.is_file():
-            raise self._error(f"{place}: no golden {golden}", "make one: bench golden MODEL.onnx")
+            raise self._error(
+                f"{place}: no golden {golden}", f"make one: bench golden MODEL.onnx -o {golden}"
+            )
         return Entry(table.name, self._files(place, table), golden, boards, plans, gates)
 
     def _files(self, place: str, table: ModelTable) -> tuple[Path, ...]:

@@ -115,10 +115,14 @@ def _pin(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:
         if max(abs(clock.min - wanted), abs(clock.max - wanted)) > PIN_TOLERANCE_RATIO * wanted:
             yield caveat(
                 "pin_without_effect",
-                f"{part} clock pinned to {format_hertz(wanted)}, but it read"
-                f" {format_hertz(clock.min)} to {format_hertz(clock.max)}",
+                f"{part} clock pinned to {format_hertz(wanted)}, but it read {_clock_range(clock)}",
                 _NO_PIN_REPLAYED if run.simulated else _NO_PIN_FOLLOWED,
             )
+
+
+def _clock_range(clock: Sensor) -> str:
+    lowest, highest = format_hertz(clock.min), format_hertz(clock.max)
+    return lowest if lowest == highest else f"{lowest} to {highest}"
 
 
 def _clocks(run: RunResult, _: Sequence[int]) -> Iterator[Caveat]:

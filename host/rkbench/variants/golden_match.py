@@ -288,7 +288,8 @@ def _advice(wanted: Sequence[Wanted]) -> str:
     first = wanted[0]
     shape = "x".join(str(size) for size in first.shape)
     forms = f"{shape} (NCHW) or NHWC" if len(first.shape) == 4 else shape
-    return f"save N cases of {forms} as {first.kind}/{first.name}, or make one: bench golden MODEL.onnx"
+    saved = f"save N cases of {forms} as {first.kind}/{first.name}"
+    return f"{saved}, or make one of the model's own ONNX: bench golden MODEL.onnx"
 
 
 def is_number(dtype: np.dtype[np.generic]) -> bool:

@@ -91,6 +91,7 @@ def test_a_virtual_board_that_follows_no_pin_is_no_fault_of_a_driver() -> None:
     found = caveats_of(replace(run, conditions=held, simulated=True), STEADY)
     (told,) = [item for item in found if item.code == "pin_without_effect"]
     assert "driver" not in told.message + told.advice
+    assert told.message == "NPU clock pinned to 600 MHz, but it read 1.00 GHz"
     assert told.advice.startswith("a virtual board replays recorded sensors")
 
 

@@ -126,7 +126,8 @@ def test_a_mismatch_shows_both_sides(tmp_path: Path) -> None:
         "  the golden has:  x [4, 9, 9, 3] float32; y [4, 3] float32"
     )
     assert caught.value.hint == (
-        "save N cases of 1x2x2x3 (NCHW) or NHWC as inputs/x, or make one: bench golden MODEL.onnx"
+        "save N cases of 1x2x2x3 (NCHW) or NHWC as inputs/x,"
+        " or make one of the model's own ONNX: bench golden MODEL.onnx"
     )
 
 
