@@ -70,6 +70,16 @@ def test_the_headline_says_why_a_night_is_not_green() -> None:
     assert headline(kept) == "GREEN: lab, all 1 gates kept (simulated by virtual boards)"
 
 
+def test_an_interrupted_night_speaks_of_what_it_came_to_and_how_it_goes_on() -> None:
+    kept = replace(NIGHT, cells=(replace(CELL, gates=(KEPT,)),), interrupted=True)
+    assert headline(kept) == "NOT GREEN: lab, interrupted, all 1 gates so far kept"
+    nothing = replace(NIGHT, cells=(), interrupted=True)
+    assert headline(nothing) == "NOT GREEN: lab, interrupted, nothing measured"
+    out = io.StringIO()
+    print_night(nothing, out)
+    assert "interrupted: the same command goes on where it was; --fresh begins anew\n" in out.getvalue()
+
+
 def test_only_a_green_night_that_was_saved_ends_with_zero() -> None:
     kept = replace(NIGHT, cells=(replace(CELL, gates=(KEPT,)),))
     assert [NIGHT.exit_code, replace(NIGHT, cells=(GONE,)).exit_code, kept.exit_code] == [3, 1, 0]

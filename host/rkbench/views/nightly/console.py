@@ -118,6 +118,8 @@ def _lines(night: Night) -> Iterator[tuple[str, str]]:
         yield f"begun anew: {line}", "yellow"
     for board, words in environment_changes(night):
         yield f"environment changed on {board}: {words}", "yellow"
+    if night.interrupted:
+        yield "interrupted: the same command goes on where it was; --fresh begins anew", "yellow"
 
 
 def _worst(night: Night) -> State:
@@ -137,22 +139,23 @@ def print_baselines(baselines: Sequence[Baseline], out: TextIO) -> None:
         console.print("no baselines yet: bench nightly SUITE.toml, then bench baseline accept last")
         return
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for title in ("suite", "model", "board", "plan", "run", "accepted", "note"):
+    for title in ("suite", "model", "board", "plan", "run", "accepted (UTC)", "note"):
         table.add_column(title, overflow="fold", no_wrap=title not in ("model", "note"))
     shown = short_ids(item.run for item in baselines)
     for item in baselines:
-        note = f"{item.note}{' (simulated)' if item.simulated else ''}".strip()
         cells = (
             item.suite,
             item.variant,
             item.board,
             item.plan,
-            shown[item.run],
-            utc(item.accepted_unix_s),
-            note,
+            shown[item.run] + (f" {MARK}" if item.simulated else ""),
+            utc(item.accepted_unix_s).removesuffix(" UTC"),
+            item.note,
         )
         table.add_row(*map(Text, cells))
     console.print(table)
+    if any(item.simulated for item in baselines):
+        console.print(Text(f"{MARK} {SIMULATED}", "yellow"))
 
 
 def _cell_words(cell: CellResult) -> str:

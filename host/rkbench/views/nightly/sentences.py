@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterable
 
 from rkbench.runs.measures import GATED
-from rkbench.runs.night import FAILED, GREEN, CellResult, ConditionChange, GateResult, Night
+from rkbench.runs.night import FAILED, GREEN, CellResult, ConditionChange, Fault, GateResult, Night
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, Judgement, State, is_relative
 from rkbench.units import BYTES, SECONDS, UNKNOWN
 
@@ -24,7 +24,8 @@ def headline(night: Night) -> str:
     total = sum(len(cell.gates) for cell in night.cells)
     parts = counted(gate for cell in night.cells for gate in cell.gates)
     color = {GREEN: "GREEN", FAILED: "NOT GREEN"}.get(night.exit_code, "RED")
-    rest = f"{', '.join(parts)} of {total} gates" if parts else f"all {total} gates kept"
+    kept = f"all {total} gates so far kept" if night.interrupted else f"all {total} gates kept"
+    rest = f"{', '.join(parts)} of {total} gates" if parts else kept if total else "nothing measured"
     broken = "interrupted, " if night.interrupted else ""
     mark = f" ({SIMULATED})" if night.simulated else ""
     return f"{color}: {night.suite}, {broken}{rest}{mark}"
@@ -99,15 +100,22 @@ def environment_changes(night: Night) -> list[tuple[str, str]]:
 
 
 def faults(night: Night) -> list[str]:
-    """Return what broke, one line each: boards, cells, the store."""
-    lines = [f"{board.name} took no part: {board.fault.message}" for board in night.boards if board.fault]
+    """Return what broke, one line each, with what helps: boards, cells, the store."""
+    lines = [
+        f"{board.name} took no part: {_fault_words(board.fault)}" for board in night.boards if board.fault
+    ]
     told = {board.fault.message for board in night.boards if board.fault}
     lines += [
-        f"{where(cell)}: {cell.fault.message}"
+        f"{where(cell)}: {_fault_words(cell.fault)}"
         for cell in night.cells
         if cell.fault and cell.fault.message not in told
     ]
     return [*lines, *night.problems]
+
+
+def _fault_words(fault: Fault) -> str:
+    hint = "; ".join(fault.hint.splitlines())
+    return f"{fault.message} → {hint}" if hint else fault.message
 
 
 def retries(night: Night) -> list[str]:
