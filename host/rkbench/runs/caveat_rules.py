@@ -43,7 +43,7 @@ WRONG_TOP1, WRONG_CLASS_COSINE, WRONG_CLASS_CASES = 0.5, 0.9, 4
 CLOCK_SET_UNIX_NS = 1_577_836_800_000_000_000
 
 _NO_PIN_FOLLOWED = "the driver or firmware does not follow: pin a clock that its available_frequencies list"
-_NO_PIN_REPLAYED = "a virtual board replays recorded sensors, which follow no pin: keep --pin for real ones"
+_NO_PIN_REPLAYED = "a virtual board shows example sensors, which follow no pin: keep --pin for real ones"
 
 Rule = Callable[[RunResult, Sequence[int]], Iterator[Caveat]]
 

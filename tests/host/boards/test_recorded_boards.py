@@ -153,6 +153,7 @@ def test_every_file_and_link_of_a_tree_names_its_source(name: str) -> None:
     ] == []
     if folder == RECORDED:
         assert set(patterns) == files | links.keys()
+        assert [source for _, source in lines if "made up" in source] == []
 
 
 def test_a_board_is_recognised(name: str, environment: Environment) -> None:

@@ -92,7 +92,7 @@ def test_a_virtual_board_that_follows_no_pin_is_no_fault_of_a_driver() -> None:
     (told,) = [item for item in found if item.code == "pin_without_effect"]
     assert "driver" not in told.message + told.advice
     assert told.message == "NPU clock pinned to 600 MHz, but it read 1.00 GHz"
-    assert told.advice.startswith("a virtual board replays recorded sensors")
+    assert told.advice.startswith("a virtual board shows example sensors")
 
 
 def test_noisy_latencies_vary() -> None:

@@ -1,1 +1,1 @@
-"""Virtual boards: a real SSH server over a recorded tree."""
+"""Virtual boards: a real SSH server over an example tree."""

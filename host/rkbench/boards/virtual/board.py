@@ -1,7 +1,7 @@
 """The virtual board: an SSH server in this process, on a loopback port, with throw-away keys.
 
 To the rest of the program it is a board like any other. A command that it is told to run becomes a
-subprocess in a home folder of its own; the agent finds a recorded /sys tree through `RKBENCH_SYS_ROOT`,
+subprocess in a home folder of its own; the agent finds an example /sys tree through `RKBENCH_SYS_ROOT`,
 and the plan names the runtime `virtual`. Everything it yields is simulated, and marked so.
 """
 
@@ -79,7 +79,7 @@ class VirtualBoard:
 
 
 def _tree(soc: str, home: Path | None, folder: Path) -> Path:
-    """Return a copy of the recorded tree: beside a home that stays (an exporter may live there), it stays."""
+    """Return a copy of the example tree: beside a home that stays (an exporter may live there), it stays."""
     tree = home.with_name(f"{home.name}.{soc}.tree") if home else folder / "tree"
     if not tree.exists():
         partial = tree.with_name(f"{tree.name}.{os.getpid()}")

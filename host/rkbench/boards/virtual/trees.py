@@ -1,9 +1,12 @@
-"""The recorded /sys, /proc and /dev trees of real boards, which virtual boards show to the agent.
+"""The /sys, /proc and /dev trees that virtual boards show to the agent.
+
+They are examples, not recordings of one board: which files there are, their names and their forms come from
+public sources, and what an idle board reads in them is made up. `<soc>.sources` says which is which for each
+file; in the recorded boards of our tests nothing is made up.
 
 A wheel holds no links: a folder that several names lead to stands there once, under any of them. And
 some links of sysfs lead back to where they stand, which traps whatever walks the package. So the links
-are listed in `<soc>.links`, and made when a tree is copied out. `<soc>.sources` names the source of each
-file.
+are listed in `<soc>.links`, and made when a tree is copied out.
 """
 
 from __future__ import annotations
