@@ -10,6 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from rkbench_agent.wire.socs import find_soc
+
 from rkbench.catalogue.facts import parse_version
 
 Dtype = Literal["fp16", "int8"]
@@ -91,15 +93,6 @@ TARGETS: dict[str, CompileTarget] = {
     )
 }
 
-#: SoCs sold under names of their own, by the name that the toolkit knows.
-FAMILIES = (
-    (("rk3588", "rk3583", "rk3582"), "rk3588"),
-    (("rk3566", "rk3567", "rk3568"), "rk3568"),
-    (("rk3562",), "rk3562"),
-    (("rk3576",), "rk3576"),
-)
-
-
 # Toolkits before this one made every grouped convolution of rk3566/rk3568 fp16 dense that is no multiple of 8
 # (measured: 2.3.0 has 4, 12 and 20 channels dense, 2.3.2 keeps them; 2.3.1 was never on PyPI).
 LITE_FP16_KEEPS_FOUR_SINCE = (2, 3, 2)
@@ -176,9 +169,6 @@ def padded_channels(channels: int, block: int, minimum: int) -> int:
 
 def npu_generation(soc: str | None) -> str | None:
     """Return the NPU generation of a SoC name, as .rknn files spell it; None for one we do not know."""
-    name = (soc or "").lower()
-    for prefixes, known in FAMILIES:
-        if name.startswith(prefixes):
-            return TARGETS[known].generation
-    target = TARGETS.get(name)
+    known = find_soc(soc)
+    target = TARGETS.get(known.name) if known else None
     return target.generation if target and target.generation else None

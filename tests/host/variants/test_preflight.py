@@ -27,6 +27,8 @@ RK3588 = make_file_info()
         ("rk3568", "RKNPU lite"),
         ("rk3576", "RKNPU f2"),
         ("rk3562", "RKNPU t4"),
+        ("rk3582", "RKNPU v2"),
+        ("rv1126bp", "RKNPU f3"),
         ("rk3399", None),
         (None, None),
         ("", None),
