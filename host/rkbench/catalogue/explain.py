@@ -16,7 +16,7 @@ UNKNOWN_LIMIT = 20
 #: What sounds like trouble, in any log: its level, or its words ...
 _LEVEL = re.compile(r"\W*[EF]\b[ /:]", re.IGNORECASE)
 _TROUBLE = re.compile(
-    r"\berror\b|\bfail(s|ed|ure)?\b|exception\b|\w+Error\b|panic|segfault|segmentation|abort"
+    r"error\b|\bfail(s|ed|ure)?\b|exception\b|panic|segfault|segmentation|abort"
     r"|not found|unsupport|not support|\binvalid\b|tim(ed|e) ?out|denied|can ?not\b",
     re.IGNORECASE,
 )
