@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import codecs
+import os
 import sys
-from pathlib import Path
 
 from rkbench.errors import UsageError
 from rkbench.units import format_bytes
@@ -14,11 +15,13 @@ LIMIT_BYTES = 4_000_000
 #: Longer lines are cut: no message of ours is.
 LINE_LIMIT = 2_000
 _BINARY = b"\x00"
+#: How Windows' PowerShell writes what is sent to a file.
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 
 
 def read_log(source: str) -> list[str]:
     """Return the lines of a file, or of stdin for `-`; raises UsageError for what is no log."""
-    name = "stdin" if source == STDIN else source
+    name = "stdin" if source == STDIN else source or "''"
     data = _read(source)
     if len(data) > LIMIT_BYTES:
         raise UsageError(
@@ -26,9 +29,10 @@ def read_log(source: str) -> list[str]:
             hint="give the part in question: tail -n 2000 LOG | bench explain -,"
             " or: grep -iE 'rknn|npu|error' LOG | bench explain -",
         )
-    if _BINARY in data:
+    encoding = "utf-16" if data.startswith(_UTF16) else "utf-8-sig"
+    if _BINARY in data and encoding != "utf-16":
         raise UsageError(f"{name}: no text", hint="for a model: bench inspect FILE")
-    lines = [line[:LINE_LIMIT] for line in data.decode("utf-8", "replace").splitlines() if line.strip()]
+    lines = [line[:LINE_LIMIT] for line in data.decode(encoding, "replace").splitlines() if line.strip()]
     if not lines:
         raise UsageError(f"{name}: empty", hint="paste what the program printed, or: dmesg | bench explain -")
     return lines
@@ -41,8 +45,15 @@ def _read(source: str) -> bytes:
             sys.stderr.write("paste the log, then Ctrl-D on a line of its own\n")
         return sys.stdin.buffer.read(LIMIT_BYTES + 1)
     try:
-        with Path(source).open("rb") as file:
+        with open(source, "rb", opener=_open_at_once) as file:
             return file.read(LIMIT_BYTES + 1)
     except OSError as error:
         hint = "a file, - for stdin, or a number of the catalogue, such as 32"
-        raise UsageError(f"{source}: {error.strerror or error}", hint=hint) from error
+        raise UsageError(f"{source or repr(source)}: {error.strerror or error}", hint=hint) from error
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    """Open a file, or a pipe with its writer; a pipe that nobody writes into is empty and not waited for."""
+    descriptor = os.open(path, flags | os.O_NONBLOCK)
+    os.set_blocking(descriptor, True)
+    return descriptor

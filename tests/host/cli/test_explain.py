@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +12,7 @@ import jsonschema
 import pytest
 from bench_command import BENCH, Done, run_bench
 from rkbench.catalogue.explain import explain
-from rkbench.catalogue.log_input import LIMIT_BYTES
+from rkbench.catalogue.log_input import LIMIT_BYTES, read_log
 from rkbench.schema import SCHEMAS
 
 LOG = (
@@ -104,7 +105,7 @@ def test_what_is_no_log_is_refused_with_the_next_step(
     assert "→ " in done.stderr
 
 
-@pytest.mark.parametrize("named", ["0", "999", "1" * 5000, "no/such.log", ".", "\x1b[31mred"])
+@pytest.mark.parametrize("named", ["", "0", "999", "1" * 5000, "no/such.log", ".", "\x1b[31mred"])
 def test_what_is_not_there_is_refused_in_few_words(named: str) -> None:
     done = run_bench("explain", named)
     assert done.returncode == 2
@@ -137,3 +138,25 @@ def test_an_npu_whose_iommu_is_not_in_the_device_tree_has_none() -> None:
 def test_the_containers_that_a_runtime_names_belong_to_what_it_says_next() -> None:
     found = explain(["E RKNN: [21:32:53.643] 6, 1", "E RKNN: [21:32:53.643] Invalid RKNN model version 6"])
     assert ([row.number for row in found.diagnoses], found.unknown) == ([1], ())
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_a_log_that_windows_wrote_is_read(tmp_path: Path, encoding: str) -> None:
+    done = explained(tmp_path, "E RKNN: failed to submit!, op id: 1\r\n".encode(encoding))
+    assert "1 known message in 1 line" in done.stdout
+    assert "│ E RKNN: failed" in done.stdout
+
+
+def test_a_pipe_that_nobody_writes_into_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = run_bench("explain", str(tmp_path / "pipe"))
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "empty" in done.stderr
+
+
+def test_a_pipe_is_read_to_its_end() -> None:
+    reading, writing = os.pipe()
+    os.write(writing, b"one\n")
+    os.close(writing)
+    assert read_log(f"/dev/fd/{reading}") == ["one"]
+    os.close(reading)
