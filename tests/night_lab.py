@@ -51,6 +51,13 @@ class NightLab:
         """Say how `board` behaves."""
         (self.folder / f"{board}.json").write_text(json.dumps(behaviour))
 
+    def reach(self, board: str, user: str, port: int, key: Path, known_hosts: Path) -> None:
+        """Let `board` be one with an address: a server on this computer."""
+        address = f'host = "127.0.0.1"\nport = {port}\nuser = "{user}"\nidentity_files = ["{key}"]\n'
+        other = f'[boards.{board}]\n{address}soc = "rk3588"\ntags = ["shelf"]\npython = "{sys.executable}"\n'
+        self.inventory.write_text(other + "".join(self._board(name) for name in BOARDS if name != board))
+        self.inventory.with_name("bench.known_hosts").write_bytes(known_hosts.read_bytes())
+
     def start(self, *arguments: object) -> subprocess.Popen[str]:
         """Start `bench` as a process that can be interrupted and killed."""
         command, pipe = [sys.executable, "-u", "-c", BENCH, *map(str, arguments)], subprocess.PIPE

@@ -3,7 +3,8 @@
     with Relay(board_port, delay_s=0.0025, rate_bytes_per_s=12_500_000) as relay: connect to relay.port
 
 `stall()` holds everything back as a pulled cable does, `cut()` resets the connections. Both can be
-armed: `stall_after(n)` and `cut_after(n)` act once n bytes have gone up (client to server).
+armed: `stall_after(n)` and `cut_after(n)` act once n bytes have gone up (client to server). `flip_up()` and
+`flip_down()` turn one bit of what comes next, `flip_after(n)` one once n bytes have gone up.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Relay:
         self._closed = threading.Event()
         self._fault_at: int | None = None
         self._fault: Callable[[], None] = self.cut
+        self._flips: set[bool] = set()
         self._sockets: list[socket.socket] = []
         self._threads: list[threading.Thread] = []
         self.up_bytes = 0
@@ -68,6 +70,18 @@ class Relay:
     def stall_after(self, up_bytes: int) -> None:
         """Stall once so many more bytes have gone up."""
         self._fault, self._fault_at = self.stall, self.up_bytes + up_bytes
+
+    def flip_up(self) -> None:
+        """Turn the last bit of what goes up next."""
+        self._flips.add(True)
+
+    def flip_down(self) -> None:
+        """Turn the last bit of what goes down next."""
+        self._flips.add(False)
+
+    def flip_after(self, up_bytes: int) -> None:
+        """Flip a bit once so many more bytes have gone up."""
+        self._fault, self._fault_at = self.flip_up, self.up_bytes + up_bytes
 
     def close(self) -> None:
         """Stop listening and cut all connections."""
@@ -126,6 +140,9 @@ class Relay:
                 break
             time.sleep(max(0.0, due - time.monotonic()))
             self._flowing.wait()
+            if up in self._flips:
+                self._flips.discard(up)
+                data = data[:-1] + bytes([data[-1] ^ 1])
             open_ = open_ and self._send(sink, data)
             if up:
                 self._count(len(data))

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
 from fake_boards import FakeSession
 from night_lab import BOARDS, GATES, MODELS, NightLab
+from relay import Relay
 from rkbench.nightly.lock import run_lock
 from rkbench_agent.wire.messages import Message
 from rkbench_agent.wire.plan import Plan
+from sshd import Sshd
 
+#: Past the login, within the agent: a bit of each such part of what goes up is flipped.
+FLIP_EVERY_BYTES = 20_000
 CELLS = len(MODELS) * len(BOARDS)
 
 
@@ -104,6 +108,23 @@ def test_ctrl_c_does_not_wait_for_a_model_that_hangs(lab: NightLab) -> None:
     lab.behave("left")
     assert lab.run("nightly", lab.suite, "--resume").returncode == 1
     lab.assert_nothing_lost_or_doubled()
+
+
+def test_a_board_behind_a_link_that_flips_bits_costs_the_others_nothing(
+    lab: NightLab, start_sshd: Callable[..., Sshd]
+) -> None:
+    server = start_sshd()
+    with Relay(server.port) as relay:
+        server.trust("ed25519", relay.port)
+        lab.reach("left", server.board.user, relay.port, server.client_key, server.folder / "known_hosts")
+        relay.tell = lambda: relay.flip_after(FLIP_EVERY_BYTES)
+        relay.tell()
+        done, night = lab.night()
+    assert done.returncode == 1
+    measured = {cell["board"]: cell["fault"] for cell in night["cells"]}
+    assert measured["right"] is None
+    assert "connection" in measured["left"]["message"]
+    assert "Traceback" not in done.stderr
 
 
 @pytest.fixture

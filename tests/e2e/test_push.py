@@ -280,7 +280,7 @@ def push_through(server: Sshd, relay: Relay, store: Store, fault: Callable[[], N
     )
 
 
-@pytest.mark.parametrize("fault", ["cut", "stall"])
+@pytest.mark.parametrize("fault", ["cut", "stall", "flip_up", "flip_down"])
 def test_a_line_that_breaks_while_measuring_leaves_what_was_measured(
     start_board: Callable[..., Sshd], tmp_path: Path, fault: str
 ) -> None:
