@@ -161,6 +161,18 @@ def test_a_held_board_is_told_then_refused(store: Store) -> None:
     assert store.history() == []
 
 
+def test_a_refusal_in_the_middle_of_a_plan_keeps_what_was_measured(store: Store) -> None:
+    messages = read_recording("two_variants")
+    enough = 3 + [isinstance(item, Latencies) and not item.warmup for item in messages].index(True)
+    session = RecordedSession([*messages[:enough], Refused("bad_input", "no such scenario")])
+    outcome, _ = run(session, store)
+    assert find_runs(store, "last") == list(outcome.runs)
+    assert outcome.runs[0].latency is not None
+    assert [run.failure and (run.failure.stage, run.failure.message) for run in outcome.runs] == [
+        ("connection", "the agent refused the plan while it ran: no such scenario")
+    ] * 2
+
+
 def test_what_the_agent_doubts_of_the_board_is_told_and_stored(store: Store) -> None:
     hello, environment, *messages = read_recording("two_variants")
     doubt = Caveat("clocks_not_restored", "restored the clocks ...; not: governor", "reboot the board")

@@ -150,6 +150,7 @@ class _Runner:
         self._names = event_names(headers)
         self._collector = Collector(headers)
         self._ended: dict[str, Collected] = {}
+        self._begun = False
         self._store_error: StoreError | None = None
 
     def run(self, session: Conversation, plan: Plan, stop: Stop) -> Outcome:
@@ -173,7 +174,8 @@ class _Runner:
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Refused):
-            raise _refusal(message)
+            raise _refusal(message) if not self._begun else _late_refusal(message)
+        self._begun = self._begun or getattr(message, "run", None) in self._names
         if isinstance(message, Locked):
             who = f"{message.owner} for {message.reason}" if message.reason else message.owner
             self._listener(Waiting(who, message.remaining_s))
@@ -262,6 +264,11 @@ def _upload(
 def _refusal(refused: Refused) -> BoardError:
     kind = BoardBusyError if refused.reason == BUSY else BoardError
     return kind(refused.message, hint=refused.advice)
+
+
+def _late_refusal(refused: Refused) -> ProtocolError:
+    """Return what a refusal means of a plan that had begun: what was measured is kept."""
+    return ProtocolError(f"the agent refused the plan while it ran: {refused.message}", hint=refused.advice)
 
 
 _UNANSWERED = Failure(
