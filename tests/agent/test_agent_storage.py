@@ -198,6 +198,15 @@ def test_the_least_recently_used_object_goes_first_and_the_campaign_stays(tmp_pa
     assert cache.make_room(1000, limit_bytes=10, keep=names) == []
 
 
+@pytest.mark.parametrize("place", ["objects", "incoming"])
+def test_a_folder_in_the_way_of_a_file_is_told(tmp_path: Path, place: str) -> None:
+    name = DIGEST if place == "objects" else DIGEST + ".part"
+    (tmp_path / place / name / "full").mkdir(parents=True)
+    reply = put(tmp_path, DIGEST, str(len(DATA)), "0", "stored", str(tmp_path), "0", sent=DATA)
+    assert reply["error"] == "read_only"
+    assert name in reply["message"]
+
+
 def test_no_space_is_told_with_both_numbers(tmp_path: Path) -> None:
     with pytest.raises(StorageError) as refusal:
         store(Cache(str(tmp_path)), DIGEST, 1 << 60, reader(DATA))

@@ -203,7 +203,7 @@ def _checked(digest: str) -> str:
 
 
 def raise_storage(error: OSError, folder: Path, needed_bytes: Optional[int] = None) -> NoReturn:
-    """Raise the StorageError that `error` means, or `error` itself."""
+    """Raise the StorageError that `error` means; what it says is told, whatever it is."""
     if error.errno == errno.EFBIG:
         raise StorageError("too_large", _why_too_large(folder), needed_bytes=needed_bytes) from error
     if error.errno in DISK_FULL:
@@ -215,9 +215,8 @@ def raise_storage(error: OSError, folder: Path, needed_bytes: Optional[int] = No
             needed_bytes=needed_bytes,
             path=str(folder),
         ) from error
-    if error.errno in _READ_ONLY:
-        raise StorageError("read_only", f"{folder}: {error.strerror}", path=str(folder)) from error
-    raise error
+    place = error.filename if isinstance(error.filename, str) else folder
+    raise StorageError("read_only", f"{place}: {error.strerror}", path=str(folder)) from error
 
 
 def _why_too_large(folder: Path) -> str:

@@ -105,7 +105,9 @@ def test_an_agent_that_cannot_be_compiled_runs_from_its_zip(tmp_path: Path, echo
 
 
 @pytest.mark.parametrize("name", ["compiled", "zipapp"])
-@pytest.mark.parametrize("damage", ["empty", "cut", "one bit", "planted", "link", "pipe", "another user's"])
+@pytest.mark.parametrize(
+    "damage", ["empty", "cut", "huge", "one bit", "planted", "link", "pipe", "another user's"]
+)
 def test_what_is_damaged_or_planted_is_never_run_and_made_anew(
     tmp_path: Path, echo: AgentZip, name: str, damage: str
 ) -> None:
@@ -126,6 +128,9 @@ def put_in_place(path: Path, damage: str, whole: bytes, evil: bytes) -> None:
     path.unlink()
     if damage == "pipe":
         os.mkfifo(path)
+    elif damage == "huge":
+        path.touch()
+        os.truncate(path, 1 << 43)
     elif damage == "link":
         (path.parent.parent / "evil").write_bytes(whole)
         path.symlink_to(path.parent.parent / "evil")

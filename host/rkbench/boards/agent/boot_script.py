@@ -62,6 +62,8 @@ def read(place):
         found = os.fstat(descriptor)
         if not stat.S_ISREG(found.st_mode) or strangers(found):
             raise OSError(errno.EPERM, "not a file of this user alone")
+        if found.st_size > 1 << 24:
+            raise OSError(errno.EFBIG, "larger than any agent")
         return stream.read()
 def write(place, data):
     partial = "%s.%d" % (place, os.getpid())
