@@ -77,6 +77,11 @@ def test_no_such_host() -> None:
     assert "no such host: board.invalid" in refused(Board(name="rock", host="board.invalid")).message
 
 
+@pytest.mark.parametrize("host", ["..", "a..b", "x" * 64])
+def test_a_name_that_no_host_can_have(host: str) -> None:
+    assert f"no such host: {host}" in refused(Board(name="rock", host=host)).message
+
+
 def test_a_refused_connection() -> None:
     port = free_port()
     assert f"127.0.0.1:{port} refuses the connection" in refused(at(port)).message

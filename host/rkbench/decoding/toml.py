@@ -16,8 +16,11 @@ else:
     import tomli as tomllib
 
 #: More than anybody writes by hand.
-LIMIT_BYTES = 4_000_000
+LIMIT_BYTES = 1_000_000
 _MEND = "mend it there, or name another file"
+#: A key of more parts than anybody's: reading one takes a time that grows with the square of them.
+_PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*"""
+_LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:\.[ \t]*{_PART}){{32}}", re.ASCII)
 
 
 def read_toml(path: Path, error: type[BenchError], *, hint: str = _MEND) -> tuple[str, dict[str, Any]]:
@@ -27,6 +30,7 @@ def read_toml(path: Path, error: type[BenchError], *, hint: str = _MEND) -> tupl
     """
     try:
         text = read_small(path, LIMIT_BYTES).decode("utf-8").replace("\r\n", "\n")
+        _check_keys(text)
         return text, tomllib.loads(text)
     except (FileNotFoundError, NotADirectoryError):  # the latter where HOME is /dev/null
         raise
@@ -39,6 +43,14 @@ def read_toml(path: Path, error: type[BenchError], *, hint: str = _MEND) -> tupl
     except (OSError, ValueError) as wrong:
         told = getattr(wrong, "strerror", None) or wrong
         raise error(f"{path} cannot be read: {told}", hint=hint) from wrong
+
+
+def _check_keys(text: str) -> None:
+    """Raise ValueError for a key that would take long to read."""
+    found = _LONG_KEY.search(text)
+    if found:
+        line = text.count("\n", 0, found.start()) + 1
+        raise ValueError(f"line {line} has a key of more than 32 parts")
 
 
 def _deepest(text: str) -> str:

@@ -166,6 +166,13 @@ def test_an_inventory_that_is_no_file_is_not_waited_for(tmp_path: Path) -> None:
         load_inventory(Path("/dev/zero"))
 
 
+@pytest.mark.parametrize("part", ["a", '"a"', "'a' \t"])
+def test_a_key_of_parts_without_end_is_not_waited_for(tmp_path: Path, part: str) -> None:
+    (tmp_path / "bench.toml").write_text("\n[boards." + ".".join([part] * 100_000) + "]\n")
+    with pytest.raises(InventoryError, match="line 2 has a key of more than 32 parts"):
+        load_inventory(tmp_path / "bench.toml")
+
+
 @pytest.mark.parametrize("open_to_all", ["bench.toml", "."])
 def test_an_inventory_that_others_can_write_is_not_found_by_walking_up(
     path: Path, tmp_path: Path, open_to_all: str

@@ -35,9 +35,10 @@ def dial(destination: Destination, board: str, timeout_s: float) -> Line:
     place = f"{destination.host}:{destination.port}"
     try:
         sock = socket.create_connection((destination.host, destination.port), timeout=timeout_s)
-    except socket.gaierror as error:
+    except (socket.gaierror, UnicodeError) as error:  # the latter of a name that DNS cannot have, as `a..b`
+        told = getattr(error, "strerror", None) or error
         raise ConnectError(
-            f"board {board!r}: no such host: {destination.host} ({error.strerror})",
+            f"board {board!r}: no such host: {destination.host} ({told})",
             hint="check the name in bench.toml, ~/.ssh/config and DNS; an IP address works too",
         ) from error
     except TimeoutError as error:
