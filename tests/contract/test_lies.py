@@ -19,6 +19,7 @@ FLOODS = flood_lies()
 QUICK_FLOODS = (
     "beats slowly",
     "readings",
+    "caveats",
     "logs",
     "a line without end",
     "100,000 brackets",

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rkbench_agent.wire.messages import Beat, Latencies, Log, Message, Progress
+from rkbench_agent.wire.messages import Beat, BoardCaveat, Finished, Latencies, Log, Message, Progress
 
 from rkbench.errors import ProtocolError
 
@@ -30,7 +30,9 @@ LATENCIES = Ration("latencies", 16e6, 4e6)
 LOGS = Ration("log lines", 8e6, 50e3)
 #: What is passed on at once and kept nowhere.
 PASSING = Ration("progress", 8e6, 1e6)
-#: Readings, memory, outputs, caveats: as objects some ten times as large as the text.
+#: What is shown whole, with every run. There are some thirty codes, of a few hundred bytes each.
+CAVEATS = Ration("caveats", 300e3, 5e3)
+#: Readings, memory, outputs: as objects some ten times as large as the text.
 KEPT = Ration("readings and results", 4e6, 20e3)
 
 
@@ -56,6 +58,8 @@ def _ration(message: Message) -> Ration:
         return LATENCIES
     if isinstance(message, Log):
         return LOGS
+    if isinstance(message, (BoardCaveat, Finished)):
+        return CAVEATS
     return PASSING if isinstance(message, (Beat, Progress)) else KEPT
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -121,3 +122,13 @@ def test_what_only_says_what_failed_goes_before_what_says_why() -> None:
 def test_a_diagnosis_carries_the_line_that_it_is_about() -> None:
     found = match(["hello", "  OSError: /usr/lib/librknnrt.so: invalid ELF header\n"])
     assert [item.line for item in found] == ["OSError: /usr/lib/librknnrt.so: invalid ELF header"]
+
+
+#: A repetition without end where a pattern, or a choice in it, begins: tried anew at each place of a line.
+LEADING_REPETITION = re.compile(r"(^|\|)(\\[Ss]|\.)[*+]")
+
+
+@pytest.mark.parametrize("row", rows(), ids=name)
+def test_no_pattern_takes_the_square_of_the_length_of_a_line(row: Row) -> None:
+    patterns = [pattern for pattern in (row.pattern, *row.also, *row.unless) if pattern]
+    assert [found.pattern for found in patterns if LEADING_REPETITION.search(found.pattern)] == []
