@@ -43,8 +43,10 @@ _log = logging.getLogger("rkbench.agent")
 Answer = TypeVar("Answer", Environment, Have)
 #: So long the agent may take to end its workers and itself when it is told to.
 FAREWELL_S = 10.0
+#: So long where its plan was cancelled: its workers are gone then, and who pressed Ctrl-C waits for the end.
+SHORT_FAREWELL_S = 0.5
 #: So long a plan that is cancelled may take to end; an agent that takes longer is left to end by itself.
-CANCEL_LIMIT_S = 1.5
+CANCEL_LIMIT_S = 0.7
 
 
 class Session:
@@ -64,6 +66,7 @@ class Session:
         self._silence_limit_s = silence_limit_s
         self._answer_limit_s = answer_limit_s
         self._running = False
+        self._farewell_s = FAREWELL_S
         self._caveats: dict[str, Caveat] = {}
         self._told: list[Log] = []
         self.hello: Hello = link.hello
@@ -109,7 +112,7 @@ class Session:
         ConnectionLostError where the link breaks off or falls silent, ProtocolError on nonsense and where the
         agent lives, but its runs do not go on.
         """
-        self._running = True
+        self._running, self._farewell_s = True, FAREWELL_S
         patience = Patience(plan, self._answer_limit_s)
         self._link.send(plan)
         try:
@@ -140,7 +143,7 @@ class Session:
         """
         if not self._running:
             return
-        self._running = False
+        self._running, self._farewell_s = False, SHORT_FAREWELL_S
         self._link.post(Cancel())
         deadline_s = time.monotonic() + CANCEL_LIMIT_S
         try:
@@ -156,7 +159,7 @@ class Session:
 
     def close(self) -> None:
         """End the agent and the connection; nothing stays running on the board."""
-        self._link.close(FAREWELL_S)
+        self._link.close(self._farewell_s)
         self._transport.close()
 
     def __enter__(self) -> Session:

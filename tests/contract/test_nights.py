@@ -26,6 +26,7 @@ from rkbench.campaign import Conversation
 from rkbench.errors import ConnectError, ConnectionLostError
 from rkbench.nightly.accept import accept_night
 from rkbench.nightly.begin import RESUME, Terms
+from rkbench.nightly.board_session import BoardLine
 from rkbench.nightly.cells import fingerprint, make_cells
 from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
@@ -458,3 +459,16 @@ def test_a_night_of_yesterday_is_not_gone_on_with_unless_told_to(lab: NightLab, 
     lab.rows(f"DELETE FROM nights WHERE id = '{fresh.id}'")
     resumed = run(lab, store, unix_s=lambda: later_s, terms=Terms(RESUME, retry_pause_s=0.0))
     assert (resumed.id, resumed.resumed, len(resumed.cells)) == (died, 1, CELLS)
+
+
+def test_a_night_that_was_told_to_stop_connects_to_nobody() -> None:
+    stop = threading.Event()
+    stop.set()
+    board = Board("left", "192.0.2.1")
+
+    def connect(board: Board) -> AbstractContextManager[Conversation]:
+        raise AssertionError(f"connects to {board.name}")
+
+    line = BoardLine(board, connect, lambda _: None, stop, lambda: 0.0)
+    with pytest.raises(KeyboardInterrupt), line.session():
+        pass

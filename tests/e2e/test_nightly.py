@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import signal
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,6 +13,7 @@ import pytest
 from fake_boards import FakeSession
 from night_lab import BOARDS, GATES, MODELS, NightLab
 from relay import Relay
+from rkbench.boards.ssh.connection import CONNECT_TIMEOUT_S
 from rkbench.nightly.lock import run_lock
 from rkbench_agent.wire.messages import Message
 from rkbench_agent.wire.plan import Plan
@@ -108,6 +111,19 @@ def test_ctrl_c_does_not_wait_for_a_model_that_hangs(lab: NightLab) -> None:
     lab.behave("left")
     assert lab.run("nightly", lab.suite, "--resume").returncode == 1
     lab.assert_nothing_lost_or_doubled()
+
+
+def test_ctrl_c_does_not_wait_for_boards_that_are_being_connected_to(lab: NightLab) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        nothing = Path(os.devnull)
+        lab.reach("left", "ann", deaf.getsockname()[1], nothing, nothing)
+        process = lab.start("nightly", lab.suite)
+        silent, _ = deaf.accept()
+        with silent:
+            process.send_signal(signal.SIGINT)
+            _, err = process.communicate(timeout=CONNECT_TIMEOUT_S - 1)
+    assert (process.returncode, "stopping: what was measured is kept" in err) == (130, True), err
+    assert "Traceback" not in err
 
 
 def test_a_board_behind_a_link_that_flips_bits_costs_the_others_nothing(

@@ -103,8 +103,12 @@ class BoardLine:
 
     @contextmanager
     def session(self) -> Iterator[Conversation]:
-        """Yield the conversation that is open, or a new one; an error inside ends it."""
+        """Yield the conversation that is open, or a new one; an error inside ends it.
+
+        Raises KeyboardInterrupt instead of beginning a new one once `stop` is set.
+        """
         if self._session is None:
+            self._leave_if_stopped()
             self._session = self._open.enter_context(self._connect(self.board))
         try:
             yield self._session
@@ -172,7 +176,7 @@ class BoardLine:
         return Attempt(collected, fault, infrastructure=broken)
 
     def _leave_if_stopped(self) -> None:
-        """Raise KeyboardInterrupt where a run broke because the night was told to stop: it is no result."""
+        """Raise KeyboardInterrupt once the night was told to stop: what broke then is no result."""
         if self._stop.is_set():
             raise KeyboardInterrupt
 

@@ -21,8 +21,8 @@ from rkbench.units import format_seconds
 
 #: A board's thread that is told to stop does so at the next word of its board, else when its line is cut;
 #: one that is deaf to that as well is left behind.
-PATIENCE_S = 1.0
-FAREWELL_S = 5.0
+PATIENCE_S = 0.5
+FAREWELL_S = 0.5
 
 
 @dataclass
