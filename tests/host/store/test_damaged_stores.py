@@ -9,7 +9,9 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
+from bench_command import run_bench
 from made_runs import collected, make_run
+from prometheus_client import CollectorRegistry, generate_latest
 from rkbench.cli import main
 from rkbench.metrics.results import StoreCollector
 from rkbench.store import open_store
@@ -51,7 +53,7 @@ READINGS: dict[str, object] = {
     "no UTF-8": zlib.compress(b'[{"a": "\xff"}]'),
     "deep": zlib.compress(b"[" * 100_000),
 }
-ROWS: dict[str, object] = {"a text": "x", "a blob": b"\xff", "a number": 7}
+ROWS: dict[str, object] = {"a text": "x", "a blob": b"\xff", "a number": 7, "no end": float("inf")}
 
 
 @pytest.fixture
@@ -136,7 +138,7 @@ def test_damaged_readings(
 
 
 @pytest.mark.parametrize(
-    "column", ["size_bytes", "variant", "board", "started_at", "started_unix_s", "verdict"]
+    "column", ["size_bytes", "latency_p50_s", "variant", "board", "started_at", "started_unix_s", "verdict"]
 )
 @pytest.mark.parametrize("kind", ROWS)
 def test_a_damaged_row_of_the_history(
@@ -144,3 +146,30 @@ def test_a_damaged_row_of_the_history(
 ) -> None:
     damage(path, f"UPDATE history SET {column} = ? WHERE run = ?", ROWS[kind], BAD)
     check(path, monkeypatch, capsys, 0)
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_a_damaged_gate_or_baseline_is_shown_with_what_can_be_read(path: Path, kind: str) -> None:
+    wrong = ROWS[kind]
+    columns = "night, suite, model, variant, board, plan, gate, state, simulated, measured_unix_s"
+    damage(path, "INSERT INTO nights VALUES (?, 's', 'f', 1.0, 2.0, '{}')", BAD)
+    damage(
+        path,
+        f"INSERT INTO gates ({columns}) VALUES (?, 's', 'm', ?, 'b', 'p', 'g', 'pass', 1, ?)",
+        BAD,
+        wrong,
+        wrong,
+    )
+    damage(path, "INSERT INTO baselines VALUES (1, 's', 'v', ?, 'p', 1, ?, 'n', ?, ?)", *[wrong] * 4)
+    (latency,) = exposition(path, "rkbench_gate_measured_timestamp_seconds") or [0.0]
+    assert latency in (0.0, 7.0)
+    done = run_bench("baseline", "list", "--store", path)
+    assert (done.returncode, done.stdout.count("1970-01-01")) == (0, 1)
+
+
+def exposition(path: Path, name: str) -> list[float]:
+    """Return the values of a family that a scrape of the store gets."""
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(StoreCollector(path, simulated=True))
+    lines = generate_latest(registry).decode().splitlines()
+    return [float(line.rpartition(" ")[2]) for line in lines if line.startswith(name + "{")]

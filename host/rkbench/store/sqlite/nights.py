@@ -12,6 +12,7 @@ from rkbench.runs.ids import fits
 from rkbench.runs.night import CellResult, Night
 from rkbench.runs.serialize import to_json
 from rkbench.store.base import Baseline, GateState
+from rkbench.store.sqlite.columns import read_row
 from rkbench.store.sqlite.database import Database
 from rkbench.store.sqlite.runs import insert_run
 from rkbench.units import encodable
@@ -93,7 +94,7 @@ def select_gates(database: Database) -> list[GateState]:
         " (SELECT max(rowid) FROM nights WHERE suite = n.suite AND ended_unix_s IS NOT NULL))"
         " ORDER BY suite, variant, board, plan, gate"
     )
-    return [replace(gate, simulated=bool(gate.simulated)) for gate in (GateState(*row) for row in rows)]
+    return [read_row(GateState, row) for row in rows]
 
 
 def insert_baselines(database: Database, accepted: Sequence[Baseline]) -> None:
@@ -113,4 +114,4 @@ def select_baselines(database: Database, suite: str | None) -> list[Baseline]:
         " AND (? IS NULL OR suite = ?) ORDER BY suite, variant, board, plan",
         (suite, suite),
     )
-    return [replace(base, simulated=bool(base.simulated)) for base in (Baseline(*row) for row in rows)]
+    return [read_row(Baseline, row) for row in rows]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rkbench.runs.history import MEASURE_NAMES, HistoryRow
 from rkbench.store.base import Latest, LatestRun, Mark, ResultKey
+from rkbench.store.sqlite.columns import number
 from rkbench.store.sqlite.database import Database, Row
 from rkbench.store.sqlite.history import FIELDS
 
@@ -65,11 +66,7 @@ def _history_row(row: Row) -> HistoryRow:
     # SQLite keeps any type in any column: what a damaged row holds must not hide the rows beside it.
     told = {name: value if name in _NUMBERS or value is None else str(value) for name, value in told.items()}
     told.update({name: bool(told[name]) for name in _FLAGS})
-    told["started_unix_s"] = _number(told["started_unix_s"])
-    figures = map(_number, row[len(FIELDS) :])
+    told["started_unix_s"] = number(told["started_unix_s"])
+    figures = map(number, row[len(FIELDS) :])
     measures = dict(zip(MEASURE_NAMES, figures, strict=True))
     return HistoryRow(**told, measures=measures)
-
-
-def _number(value: object) -> float | None:
-    return value if isinstance(value, (int, float)) else None

@@ -66,7 +66,11 @@ def select_run(database: Database, run_id: str) -> RunResult | None:
 
 def select_fitting(database: Database, name: str) -> list[str]:
     """Return the ids of the runs that `name` fits, sorted."""
-    return [run_id for (run_id,) in database.rows("SELECT id FROM runs ORDER BY id") if fits(name, run_id)]
+    return [
+        run_id
+        for (run_id,) in database.rows("SELECT CAST(id AS TEXT) FROM runs ORDER BY id")
+        if fits(name, run_id)
+    ]
 
 
 def select_latencies(database: Database, run_id: str) -> RawLatencies:

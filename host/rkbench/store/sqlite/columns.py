@@ -1,0 +1,32 @@
+"""What the columns of a row hold: SQLite keeps any type in any column, and a damaged value hides no row."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import fields
+from typing import Any, TypeVar
+
+from rkbench.store.sqlite.database import Row
+
+T = TypeVar("T")
+
+
+def number(value: object) -> float | None:
+    """Return a number; None for what is none."""
+    return value if isinstance(value, (int, float)) and math.isfinite(value) else None
+
+
+#: How a field is read, by its type.
+_READ: dict[str, Callable[[Any], object]] = {
+    "str": lambda value: "" if value is None else str(value),
+    "bool": bool,
+    "float": lambda value: number(value) or 0.0,
+    "float | None": number,
+}
+
+
+def read_row(kind: type[T], row: Row) -> T:
+    """Return a row as the flat dataclass whose fields are its columns."""
+    columns = zip(fields(kind), row, strict=True)  # type: ignore[arg-type]  # a dataclass, as said
+    return kind(*(_READ[str(field.type)](value) for field, value in columns))
