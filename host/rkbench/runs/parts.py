@@ -18,7 +18,6 @@ from rkbench_agent.wire.words import (
     MODELLED,
     RUNTIME_INITIALISED,
     STEADY,
-    VENDOR_SIMULATOR,
 )
 
 from rkbench.runs.cycles import load_cycles
@@ -49,7 +48,7 @@ def provenance(
     """Return where the numbers come from: as the agent told, and None where there is no number.
 
     A run that ended early was told nothing: on a real board its numbers were measured; on a virtual
-    one they are what the virtual runtime always does. Outputs that it could be asked for were replayed.
+    one only what the virtual runtime always does is known, so the source of its outputs stays None.
     """
     if told is None:
         told = _SIMULATED if simulated else ALL_MEASURED
@@ -69,7 +68,6 @@ _SIMULATED = Provenance(
     load_duration=MODELLED,
     process_memory=MEASURED,
     latency=MODELLED,
-    outputs=VENDOR_SIMULATOR,
     readings=FROM_FILE,
 )
 

@@ -110,13 +110,6 @@ def test_outputs_are_the_worst_and_the_mean_of_their_cases() -> None:
     assert [case.cosine for case in output.per_case] == [0.99, 0.90, None]
 
 
-def test_outputs_of_a_virtual_run_that_ended_early_were_replayed_all_the_same() -> None:
-    collector = Collector([replace(BARE, simulated=True)])
-    collector.add(OutputError(RUN, 0, 0, "y", [1, 3], "float32", cosine=0.99))
-    run = collector.result(RUN, Failure("measure", "interrupted", "interrupted by Ctrl-C")).run
-    assert (run.verdict, run.provenance.outputs) == ("STOPPED", "vendor_simulator")
-
-
 def test_readings_are_those_of_the_timed_window() -> None:
     run = collect(
         Reading(10, npu_load_ratio=[0.7, 0.1]),
