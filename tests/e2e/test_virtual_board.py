@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import os
+import subprocess
+import sys
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -100,3 +103,20 @@ def test_two_that_start_in_one_home_at_once_share_its_tree(
     board = Board(name="h", host="virtual", soc="rk3588", simulated=True, home=tmp_path / "home")
     with VirtualBoard(board):
         assert sorted(path.name for path in tmp_path.iterdir()) == ["home", "home.rk3588.tree"]
+
+
+@pytest.mark.parametrize("descriptors", [16, 20])
+def test_a_push_that_runs_out_of_descriptors_ends_in_words(
+    descriptors: int, tmp_path: Path, data: Path
+) -> None:
+    words = ["push", str(data / "models/mb_gap7_rk3588_i8.rknn"), "--board", "virtual"]
+    limited = f'ulimit -n {descriptors}; exec "$0" -m rkbench "$@"'
+    done = subprocess.run(
+        ["sh", "-c", limited, sys.executable, *words],
+        env={**os.environ, "HOME": str(tmp_path), "RKBENCH_STORE": str(tmp_path / "store")},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert (done.returncode, "Traceback" in done.stderr, "→" in done.stderr) == (1, False, True)

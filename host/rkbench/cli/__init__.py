@@ -16,7 +16,7 @@ from io import TextIOWrapper
 from pathlib import Path
 
 from rkbench.cli.quick import inspect_arguments, inspect_plain
-from rkbench.errors import BenchError, SettingError
+from rkbench.errors import BenchError, SettingError, UsageError
 from rkbench.units import printable
 
 __all__ = ["main"]
@@ -32,6 +32,7 @@ def main() -> None:
     _write_what_can_be_encoded()
     try:
         _end_by_unwinding()
+        _check_home()
         status = _run(sys.argv[1:])
         sys.stdout.flush()
     except BenchError as error:
@@ -72,6 +73,15 @@ def _end_by_unwinding() -> None:
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
             signal.signal(number, end)
+
+
+def _check_home() -> None:
+    """Refuse a HOME that begins with `~`: it is no path, and nothing expands it."""
+    home = os.environ.get("HOME", "")
+    if home.startswith("~"):
+        raise UsageError(
+            f"HOME is {home!r}, which is no folder", hint="set HOME to the path of your home folder"
+        )
 
 
 def _open_standard_streams() -> None:

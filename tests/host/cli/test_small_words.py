@@ -140,3 +140,8 @@ def test_what_is_there_and_wrong_is_no_usage_error(tmp_path: Path) -> None:
         for words in (("inspect", "text.rknn"), ("push", "text.rknn", "--board", "virtual"))
     ]
     assert codes == [1, 1]
+
+
+def test_a_home_that_is_no_path_is_named() -> None:
+    done = run_bench("history", environment={**os.environ, "HOME": "~root"})
+    assert (done.returncode, done.stderr.splitlines()[0]) == (2, "bench: HOME is '~root', which is no folder")

@@ -167,6 +167,13 @@ def test_a_damaged_gate_or_baseline_is_shown_with_what_can_be_read(path: Path, k
     assert (done.returncode, done.stdout.count("1970-01-01")) == (0, 1)
 
 
+def test_a_baseline_accepted_when_no_calendar_has_a_day_is_listed(path: Path) -> None:
+    values = "1, 's', 'v', 'b', 'p', 1, 'r', 'n', ?, ''"
+    damage(path, f"INSERT INTO baselines VALUES ({values})", 2**63 - 1)
+    done = run_bench("baseline", "list", "--store", path)
+    assert (done.returncode, "1970-01-01" in done.stdout) == (0, True)
+
+
 def exposition(path: Path, name: str) -> list[float]:
     """Return the values of a family that a scrape of the store gets."""
     registry = CollectorRegistry(auto_describe=False)

@@ -17,6 +17,7 @@ CHUNK_BYTES = 64 * 1024
 #: So long a command may take to end by itself once its channel is closed.
 GRACE_S = 10.0
 POLL_S = 0.05
+CANNOT_EXECUTE = 126
 
 
 def run_command(channel: paramiko.Channel, command: str, environment: Mapping[str, str], home: Path) -> None:
@@ -25,7 +26,24 @@ def run_command(channel: paramiko.Channel, command: str, environment: Mapping[st
     When the channel closes first, the command sees the end of its stdin; what of its process group is
     left after GRACE_S is killed.
     """
-    process = subprocess.Popen(
+    try:
+        process = _start(command, environment, home)
+    except OSError as error:  # no descriptors, no memory: said, and ended, or the other side would wait
+        _end(channel, CANNOT_EXECUTE, f"cannot run a command: {error.strerror}\n")
+        return
+    assert process.stdin and process.stdout and process.stderr
+    _thread(_feed, channel, process.stdin)
+    pumps = [
+        _thread(_drain, process.stdout, channel.sendall),
+        _thread(_drain, process.stderr, channel.sendall_stderr),
+    ]
+    _await_end(process, pumps, channel)
+    status = process.wait()
+    _end(channel, status if status >= 0 else 128 - status)
+
+
+def _start(command: str, environment: Mapping[str, str], home: Path) -> subprocess.Popen[bytes]:
+    return subprocess.Popen(
         ["/bin/sh", "-c", command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -35,16 +53,14 @@ def run_command(channel: paramiko.Channel, command: str, environment: Mapping[st
         start_new_session=True,
         bufsize=0,
     )
-    assert process.stdin and process.stdout and process.stderr
-    _thread(_feed, channel, process.stdin)
-    pumps = [
-        _thread(_drain, process.stdout, channel.sendall),
-        _thread(_drain, process.stderr, channel.sendall_stderr),
-    ]
-    _await_end(process, pumps, channel)
-    status = process.wait()
+
+
+def _end(channel: paramiko.Channel, status: int, words: str = "") -> None:
+    """Tell the other side how it ended, and close."""
     try:
-        channel.send_exit_status(status if status >= 0 else 128 - status)
+        if words:
+            channel.sendall_stderr(words.encode())
+        channel.send_exit_status(status)
         channel.close()
     except (OSError, EOFError, paramiko.SSHException):
         pass  # nobody is there to be told

@@ -17,6 +17,12 @@ def number(value: object) -> float | None:
     return value if isinstance(value, (int, float)) and math.isfinite(value) else None
 
 
+def moment(value: object) -> float | None:
+    """Return seconds since 1970 that a calendar has (the years to 9999); None for others."""
+    found = number(value)
+    return found if found is not None and 0 <= found < 253_402_300_800 else None
+
+
 #: How a field is read, by its type.
 _READ: dict[str, Callable[[Any], object]] = {
     "str": lambda value: "" if value is None else str(value),
@@ -29,4 +35,8 @@ _READ: dict[str, Callable[[Any], object]] = {
 def read_row(kind: type[T], row: Row) -> T:
     """Return a row as the flat dataclass whose fields are its columns."""
     columns = zip(fields(kind), row, strict=True)  # type: ignore[arg-type]  # a dataclass, as said
-    return kind(*(_READ[str(field.type)](value) for field, value in columns))
+    return kind(*(_READ[str(field.type)](_bounded(field.name, value)) for field, value in columns))
+
+
+def _bounded(name: str, value: object) -> object:
+    return moment(value) if name.endswith("_unix_s") else value
