@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -40,6 +41,20 @@ def test_closing_a_session_leaves_no_process(sshd: Sshd) -> None:
 def test_what_a_login_prints_is_skipped(start_sshd: Callable[..., Sshd], tmp_path: Path) -> None:
     greeting = 'ForceCommand echo "Welcome to {the} board"; eval "$SSH_ORIGINAL_COMMAND"'
     server = start_sshd(more=greeting)
+    (tmp_path / "m.rknn").write_bytes(b"model")
+    with open_session(server.board) as session:
+        assert session.hello.magic == "rkbench-agent"
+        assert session.upload([local_file(tmp_path / "m.rknn")])[0].cached is False
+
+
+@pytest.mark.parametrize("shell", ["tcsh", "dash"])
+def test_the_agent_starts_under_any_login_shell(
+    shell: str, start_sshd: Callable[..., Sshd], tmp_path: Path
+) -> None:
+    program = shutil.which(shell)
+    if program is None:
+        pytest.skip(f"no {shell}: apt install {shell}")
+    server = start_sshd(more=f'ForceCommand {program} -c "$SSH_ORIGINAL_COMMAND"')
     (tmp_path / "m.rknn").write_bytes(b"model")
     with open_session(server.board) as session:
         assert session.hello.magic == "rkbench-agent"
