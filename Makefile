@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-agent-38 test-toolkit check schema fuzz kills lies stalls bench-speed models clean
+.PHONY: help demo test test-agent-38 test-toolkit check schema fuzz kills lies stalls truth bench-speed models clean
 
 help:
 	@echo "make demo    the story of the 3 MB that became 60 MB, on a virtual board"
@@ -16,6 +16,7 @@ help:
 	@echo "make check   ruff, mypy --strict, import contracts"
 	@echo "make schema  the JSON Schemas of what rkbench writes, made from its dataclasses"
 	@echo "make fuzz    100,000 mutated .rknn files read, 30,000 hostile ones shown (long)"
+	@echo "make truth   what the statistics claim, against staged truths, 2,000 trials each: a table (minutes)"
 	@echo "make kills   kill -9 at 226 moments, of client, supervisor, worker and guard: what held (half an hour)"
 	@echo "make lies    every value in every field that a board's agent could lie in, and floods (long)"
 	@echo "make stalls  a push through links that stall or break off at 64 points (long)"
@@ -90,6 +91,9 @@ fuzz: $(STAMP)
 
 kills: $(STAMP)
 	RKBENCH_KILLS=1 $(BIN)/python -m pytest -q --timeout 3600 tests/agent/test_kills.py tests/e2e/test_client_kills.py
+
+truth: $(STAMP)
+	cd tests/truth && ../../$(BIN)/python .
 
 bench-speed: $(STAMP)
 	$(BIN)/python -m benchmarks

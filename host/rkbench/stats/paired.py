@@ -1,0 +1,120 @@
+"""Is one variant faster than another? Answered from pairs that were measured side by side.
+
+The unit that is independent of the next is not the call, nor the block of calls: calls share the clock,
+the temperature and the neighbours of their moment, and blocks share the level of their load (where a
+model's buffers came to lie). In a quad A B B A what drifts linearly hits both alike, and half the
+log-ratio of the block medians is one difference; the quads of one load are averaged. Loads are the units,
+or quads where there is only one load, which then speaks for itself alone.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from rkbench.stats.compare import FASTER, NO_DIFFERENCE, SLOWER
+from rkbench.stats.gates import CANNOT_TELL
+from rkbench.stats.signed_rank import fewest_differences, shift_of
+from rkbench.stats.summary import median
+
+PairedJudgement = Literal["faster", "slower", "no difference", "can't tell"]
+
+#: The smallest effect of interest: what differs by less is the same to who asks.
+EFFECT = 0.02
+CONFIDENCE = 0.95
+#: So many calls after every switch to another variant go unread: caches and clocks settle.
+UNREAD_AFTER_SWITCH = 3
+FEWEST_LOADS = 7
+
+Quad = tuple[Sequence[float], Sequence[float], Sequence[float], Sequence[float]]
+"""Durations of four blocks in the order of their measurement: A, B, B, A."""
+
+
+@dataclass(frozen=True)
+class PairedDifference:
+    """By how much B's calls take longer (+) than A's, as a fraction of A's (0.02 = 2 %).
+
+    `low` and `high` bound it with `confidence`; all three are None without any unit. `needed` is how many
+    units would tell where the judgement is "can't tell", else None. `loads` is the number of loads.
+    """
+
+    judgement: PairedJudgement
+    difference: float | None
+    low: float | None
+    high: float | None
+    confidence: float
+    units: int
+    loads: int
+    needed: int | None = None
+
+
+def quad_difference(quad: Quad) -> float:
+    """Return half the log-ratio of B's block medians to A's (dimensionless)."""
+    first, second, third, fourth = (math.log(median(block)) for block in quad)
+    return (second + third - first - fourth) / 2
+
+
+def paired_difference(
+    loads: Sequence[Sequence[float]], *, effect: float = EFFECT, confidence: float = CONFIDENCE
+) -> PairedDifference:
+    """Judge the differences of quads, given load by load.
+
+    Inside the zone of +-`effect`: no difference. Else, if the interval excludes 0: faster or slower.
+    Else can't tell, with the number of units that would tell.
+    """
+    filled = [load for load in loads if load]
+    units = list(filled[0]) if len(filled) == 1 else [math.fsum(load) / len(load) for load in filled]
+    if not units:
+        return PairedDifference(
+            CANNOT_TELL, None, None, None, confidence, 0, 0, fewest_differences(confidence)
+        )
+    shift = shift_of(units, confidence)
+    if shift.low is None or shift.high is None:
+        more = max(fewest_differences(confidence), units_that_tell(units, effect, confidence))
+        found = math.expm1(shift.estimate)
+        return PairedDifference(CANNOT_TELL, found, None, None, confidence, len(units), len(filled), more)
+    judgement = _judge(shift.low, shift.high, effect)
+    needed = units_that_tell(units, effect, confidence) if judgement == CANNOT_TELL else None
+    difference, low, high = (math.expm1(value) for value in (shift.estimate, shift.low, shift.high))
+    return PairedDifference(judgement, difference, low, high, confidence, len(units), len(filled), needed)
+
+
+def _judge(low: float, high: float, effect: float) -> PairedJudgement:
+    zone = math.log1p(effect)
+    if -zone <= low and high <= zone:
+        return NO_DIFFERENCE
+    if low > 0:
+        return SLOWER
+    return FASTER if high < 0 else CANNOT_TELL
+
+
+def units_that_tell(units: Sequence[float], effect: float, confidence: float) -> int:
+    """Return how many units bring the interval's half-width to half the effect, which always decides.
+
+    ceil((t s / (effect / 2))^2), with the deviation s of the units seen and Student's t of their number.
+    """
+    count = len(units)
+    if count < 2:
+        return fewest_differences(confidence)
+    from scipy.special import stdtrit  # not at the top: it costs what only a comparison needs to pay
+
+    mean = math.fsum(units) / count
+    deviation = math.sqrt(math.fsum((unit - mean) ** 2 for unit in units) / (count - 1))
+    factor = float(stdtrit(count - 1, 1 - (1 - confidence) / 2))
+    return max(count + 1, math.ceil((factor * deviation / (math.log1p(effect) / 2)) ** 2))
+
+
+def loads_for(candidates: int) -> int:
+    """Return how many loads carry exact intervals at 1 - 0.05 / K for K candidates, at least seven.
+
+    Six would do for one candidate, but the interval of six is all that was seen, and finds 3 % where loads
+    scatter by 1 % in 86 of 100 comparisons; that of seven in 97 (docs/method.md).
+    """
+    return max(FEWEST_LOADS, fewest_differences(joint_confidence(candidates)))
+
+
+def joint_confidence(candidates: int) -> float:
+    """Return the confidence of each interval so that all of K candidates hold with 95 % (Bonferroni)."""
+    return 1 - (1 - CONFIDENCE) / max(1, candidates)

@@ -1,0 +1,47 @@
+"""Percentiles: what count carries them, and bounds against the order statistics of independent calls."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rkbench.stats.quantiles import calls_for, quantiles
+from scipy.stats import binom
+
+
+@pytest.mark.parametrize(("percent", "count"), [(50, 1), (90, 64), (95, 130), (99, 662), (99.9, 6636)])
+def test_a_percentile_needs_as_many_calls_as_loadgen_asks_for(percent: float, count: int) -> None:
+    assert calls_for(percent) == count
+
+
+def test_below_that_count_it_is_none() -> None:
+    blocks = [[1.0 + index / 1000 for index in range(33)] for _ in range(20)]
+    p50, p99 = quantiles(blocks, [50.0, 99.0])
+    assert (p50.value, p99.value, p99.low, p99.count, p99.needed) == (1.016, None, None, 660, 662)
+
+
+def test_few_blocks_have_a_value_and_no_bounds() -> None:
+    (p50,) = quantiles([[1.0, 2.0, 3.0]] * 11, [50.0])
+    assert (p50.value, p50.low, p50.high) == (2.0, None, None)
+    (p50,) = quantiles([[1.0, 2.0, 3.0]] * 12, [50.0])
+    assert (p50.low, p50.high) != (None, None)
+
+
+def test_independent_calls_have_hardly_wider_bounds_than_their_order_statistics() -> None:
+    source = np.random.default_rng(11)
+    ratios = []
+    for _ in range(60):
+        calls = np.exp(source.normal(0, 0.02, (20, 50)))
+        (p90,) = quantiles(list(calls), [90.0])
+        assert p90.low is not None and p90.high is not None
+        ordered = np.sort(calls.ravel())
+        low, high = ordered[int(binom.ppf(0.025, 1000, 0.9)) - 1], ordered[int(binom.ppf(0.975, 1000, 0.9))]
+        ratios.append((p90.high - p90.low) / (high - low))
+    assert 1.0 < float(np.mean(ratios)) < 1.25
+
+
+def test_a_bound_beyond_what_was_seen_is_none() -> None:
+    source = np.random.default_rng(2)
+    levels = np.exp(source.normal(0, 0.05, 20))
+    (p99,) = quantiles([level * np.exp(source.normal(0, 0.01, 50)) for level in levels], [99.0])
+    assert p99.low is not None
+    assert p99.high is None

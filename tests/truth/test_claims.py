@@ -1,0 +1,25 @@
+"""Every claim of docs/method.md on few trials: fixed seeds, and bounds that leave room for chance."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from claims import CLAIMS, Claim
+
+TRIALS = 100
+SEED = 3588
+
+
+@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
+def test_what_is_claimed_is_reached(claim: Claim) -> None:
+    rate = claim.rate(np.random.default_rng(SEED), TRIALS)
+    assert claim.allows(rate, TRIALS), f"{claim.name}: {rate:.3f}"
+
+
+def test_a_claim_that_is_not_kept_is_seen() -> None:
+    never = Claim("never", lambda source: False, None, 0.9)
+    always = Claim("always", lambda source: True, 0.1)
+    assert [claim.allows(claim.rate(np.random.default_rng(0), 10), 10) for claim in (never, always)] == [
+        False,
+        False,
+    ]
