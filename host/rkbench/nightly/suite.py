@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import errno
 import math
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -37,6 +38,8 @@ from rkbench.stats.tails import Statistic
 
 #: Settings that only a push of several runs knows; a cell of a night is one run.
 OF_SEVERAL_RUNS = ("interleave",)
+#: What Linux allows for one part of a path.
+LONGEST_NAME_BYTES = 255
 _HINT = "how to write one: docs/nightly.md"
 #: A frequency as people write it.
 Clock = Annotated[int | str, "a clock, as '600MHz'"]
@@ -219,6 +222,10 @@ def _least_iterations(gate: Gate) -> int:
     return LEAST_ITERATIONS if gate.is_relative_latency else 1
 
 
+def _is_too_long(part: str) -> bool:
+    return not set("*?[") & set(part) and len(os.fsencode(part)) > LONGEST_NAME_BYTES
+
+
 def _expand(folder: Path, pattern: str) -> list[Path]:
     """Return the files that `pattern` means, sorted; an absolute pattern is one too.
 
@@ -230,6 +237,10 @@ def _expand(folder: Path, pattern: str) -> list[Path]:
             folder, path = Path("/"), path.relative_to("/")
         if "**" in path.parts[:2] and folder.absolute() == Path("/"):
             raise OSError(errno.E2BIG, "the whole disk would be looked through")
+        if any(
+            _is_too_long(part) for part in path.parts
+        ):  # from Python 3.12 on, glob finds nothing and is silent
+            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         return sorted(found for found in folder.glob(str(path)) if found.is_file())
     except (ValueError, IndexError, RuntimeError, NotImplementedError):
         return []  # `.`, `**x`, a user who is not there: no pattern of files
