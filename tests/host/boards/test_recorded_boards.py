@@ -56,16 +56,26 @@ ALL_FAMILIES = (
     *("dma_buf_bytes", "dma_bufs", "governor", "temperature_celsius"),
 )
 RUNTIME = ("runtime", "lite")
+#: Before the names of the trees that virtual boards show, which recorded boards may have too.
+EXAMPLE = "example "
 BOARDS = {
-    "rk3588": Known(
+    EXAMPLE + "rk3588": Known(
         *("rk3588", 3, "6.1.115-vendor-rk35xx", "rknpu", "0.9.8", "fdab0000.npu", None),
         ("/dev/dri/renderD129", "/dev/dri/card1"),
         *(ALL_SENSORS, ALL_FAMILIES, RUNTIME),
     ),
-    "rk3568": Known(
+    EXAMPLE + "rk3568": Known(
         *("rk3568", 1, "5.10.160-rockchip", "rknpu", "0.9.8", "fde40000.npu", None),
         ("/dev/dri/renderD129", "/dev/dri/card1"),
         *(ALL_SENSORS, ALL_FAMILIES, RUNTIME),
+    ),
+    "rk3588": Known(
+        *("rk3588", 3, "6.1.84-vendor-rk35xx", "rknpu", "0.9.8", None, True),
+        nodes=("/dev/dri/card1",),
+        fails=RUNTIME,
+    ),
+    "rk3568": Known(
+        *("rk3568", 1, "5.10.110", "rknpu", "0.8.2", None, True), nodes=("/dev/dri/card1",), fails=RUNTIME
     ),
     "rk3566": Known(
         *("rk3566", 1, "6.1.99-rk35xx-ophub", "rknpu", "0.9.8"), iommu=True, fails=("device_node", *RUNTIME)
@@ -108,8 +118,10 @@ NOT_CLAIMED = re.compile(
 PATHS = re.compile(r"(?<![\w.])/(?:sys|proc|dev|usr|etc|oem|vendor)/[\w./*-]*[\w*]")
 
 
-def folder_of(name: str) -> Path:
-    return TREES if (TREES / f"{name}.links").exists() else RECORDED
+def place_of(name: str) -> tuple[Path, str]:
+    """Return the folder of a board's tree, and the tree's name in it."""
+    folder = TREES if name.startswith(EXAMPLE) else RECORDED
+    return folder, name.replace(EXAMPLE, "")
 
 
 @pytest.fixture(params=BOARDS)
@@ -121,7 +133,8 @@ def name(request: pytest.FixtureRequest) -> str:
 @pytest.fixture
 def tree(name: str, tmp_path: Path) -> Path:
     """A copy of its tree, with its links."""
-    copy_tree(name, tmp_path / "tree", folder_of(name))
+    folder, word = place_of(name)
+    copy_tree(word, tmp_path / "tree", folder)
     return tmp_path / "tree"
 
 
@@ -132,19 +145,20 @@ def environment(tree: Path) -> Environment:
 
 
 def test_there_is_no_tree_that_these_tests_leave_out() -> None:
-    there = {path.stem for folder in (TREES, RECORDED) for path in folder.glob("*.links")}
-    assert there == set(BOARDS)
+    there = {(folder, path.stem) for folder in (TREES, RECORDED) for path in folder.glob("*.links")}
+    assert there == {place_of(name) for name in BOARDS}
+    assert len(list(RECORDED.glob("*.links"))) == 10
 
 
 def test_every_file_and_link_of_a_tree_names_its_source(name: str) -> None:
-    folder = folder_of(name)
-    links = recorded_links(name, folder)
+    folder, word = place_of(name)
+    links = recorded_links(word, folder)
     files = {
-        path.relative_to(folder / name).as_posix()
-        for path in (folder / name).rglob("*")
+        path.relative_to(folder / word).as_posix()
+        for path in (folder / word).rglob("*")
         if path.is_file() and not path.is_symlink()
     }
-    lines = [line.split("\t") for line in (folder / f"{name}.sources").read_text().splitlines()]
+    lines = [line.split("\t") for line in (folder / f"{word}.sources").read_text().splitlines()]
     patterns = [pattern for pattern, source in lines if source]
     real = {path for path in files if not any(path.startswith(f"{link}/") for link in links)}
     assert {path for path in real if not any(fnmatch(path, pattern) for pattern in patterns)} == set()
