@@ -8,6 +8,8 @@ from dataclasses import dataclass
 INFORMATION = "information"
 #: Casts doubt on a number of the run.
 DOUBT = "doubt"
+#: Says that clocks may have followed the load: no more is known against the run.
+CLOCKS = "clocks"
 
 #: Every caveat's code. The failure catalogue adds `catalogue_N` for its row N.
 WEIGHTS = {
@@ -20,13 +22,13 @@ WEIGHTS = {
     "clocks_restored": INFORMATION,
     "core_mask_ignored": DOUBT,
     "core_mask_replaced": DOUBT,
-    "cores_not_modelled": DOUBT,
+    "cores_not_modelled": INFORMATION,
     "driver_old": DOUBT,
     "load_cycles_failed": DOUBT,
     "memory_tight": DOUBT,
     "not_cool": DOUBT,
     "not_on_big_cores": DOUBT,
-    "not_pinned": DOUBT,
+    "not_pinned": CLOCKS,
     "other_users_unseen": INFORMATION,
     "outputs_not_recorded": DOUBT,
     "pin_lost": DOUBT,
@@ -42,7 +44,7 @@ WEIGHTS = {
     "container_untried": DOUBT,
     "few_readings": INFORMATION,
     "golden_assumed": INFORMATION,
-    "governor": DOUBT,
+    "governor": CLOCKS,
     "implausible_rate": DOUBT,
     "impossible_number": DOUBT,
     "memory_leak": DOUBT,

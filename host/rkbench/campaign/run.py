@@ -34,7 +34,7 @@ from rkbench.errors import (
     choice_hint,
 )
 from rkbench.files import LocalFile
-from rkbench.runs.caveat_rules import golden_caveats
+from rkbench.runs.caveats import golden_caveats
 from rkbench.runs.collect import Collected, Collector
 from rkbench.runs.comparison import Comparison, compare_runs
 from rkbench.runs.events import Ended, Listener, Measuring, Note, Sending, Step, Waiting, ignore

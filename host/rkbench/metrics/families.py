@@ -67,7 +67,7 @@ class ResultFamilies:
             )
 
     def _add_judgement(self, run: RunResult, labels: Sequence[str]) -> None:
-        text = "1 for the verdict on the newest run: VALID, SUSPECT (grave caveats), STOPPED, FAILED."
+        text = "1 for the verdict on the newest run: VALID, UNPINNED, SUSPECT, STOPPED, FAILED."
         for verdict in VERDICTS:
             value = int(run.verdict == verdict)
             self._gauge("rkbench_result_verdict", text, labels, value, {"verdict": verdict})

@@ -28,7 +28,7 @@ from rkbench_agent.wire.words import INTERRUPTED
 
 from rkbench.catalogue import BoardState, state_of_board
 from rkbench.runs import parts
-from rkbench.runs.caveat_rules import caveats_of, verdict_of
+from rkbench.runs.caveats import caveats_of, verdict_of
 from rkbench.runs.diagnosis import diagnosed, log_caveats
 from rkbench.runs.environment import update_record
 from rkbench.runs.extras import PinRecord
@@ -188,9 +188,9 @@ def _failure(failed: Failed) -> Failure:
 
 def _all_caveats(run: _Run, result: RunResult, state: BoardState) -> tuple[Caveat, ...]:
     """Return what is known before the run, what the result shows, and what the agent and the log say."""
-    found = run.header.caveats + caveats_of(result, run.latencies.timed())
+    found = run.header.caveats + caveats_of(result, run.latencies)
     known = {caveat.code for caveat in run.header.caveats}
-    told = (*(_weighed(each, result) for each in run.board_caveats.values()), *_agent_caveats(run.end))
+    told = [_weighed(each, result) for each in (*run.board_caveats.values(), *_agent_caveats(run.end))]
     if any(caveat.code == "background_load" for caveat in told):
         # It says the same, and how long it was waited for.
         found = tuple(caveat for caveat in found if caveat.code != "npu_busy")
@@ -199,9 +199,16 @@ def _all_caveats(run: _Run, result: RunResult, state: BoardState) -> tuple[Cavea
 
 
 def _weighed(told: Caveat, result: RunResult) -> Caveat:
-    """Return a caveat of the board: clocks that were left so do not touch a run that holds its own."""
+    """Return what the agent doubts, with what it means here.
+
+    Clocks that were left so do not touch a run that holds its own, and the CPUs that a virtual board's worker
+    is placed on are this computer's.
+    """
     held = result.conditions is not None and result.conditions.pinned
-    return replace(told, weight=INFORMATION) if held and told.code == "clocks_not_restored" else told
+    harmless = (held and told.code == "clocks_not_restored") or (
+        result.simulated and told.code == "not_on_big_cores"
+    )
+    return replace(told, weight=INFORMATION) if harmless else told
 
 
 def _agent_caveats(end: Finished | Failed | None) -> tuple[Caveat, ...]:

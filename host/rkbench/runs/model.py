@@ -20,13 +20,15 @@ from rkbench.runs.records import BoardRecord, PlanRecord, TransferRecord, Varian
 
 SCHEMA: Literal["rkbench/1"] = "rkbench/1"
 
-Verdict = Literal["VALID", "SUSPECT", "STOPPED", "FAILED"]
+Verdict = Literal["VALID", "UNPINNED", "SUSPECT", "STOPPED", "FAILED"]
 VALID: Final = "VALID"
+UNPINNED: Final = "UNPINNED"
 SUSPECT: Final = "SUSPECT"
 STOPPED: Final = "STOPPED"
 FAILED: Final = "FAILED"
-#: Its numbers count; they are doubtful; the user ended it early; it could not be carried out.
-VERDICTS: tuple[Verdict, ...] = (VALID, SUSPECT, STOPPED, FAILED)
+#: Its numbers count; they do, but clocks may have followed the load; they are doubtful; the user
+#: ended it early; it could not be carried out.
+VERDICTS: tuple[Verdict, ...] = (VALID, UNPINNED, SUSPECT, STOPPED, FAILED)
 
 #: How percentiles are taken, stated beside every latency summary (Hyndman and Fan, definition 7).
 PERCENTILE_METHOD = "linear"

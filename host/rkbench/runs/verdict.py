@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rkbench.runs.caveat_rules import is_wrong
+from rkbench.runs.caveats import is_wrong
 from rkbench.runs.comparison import ComparedMeasure, Comparison
 from rkbench.runs.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
 from rkbench.runs.model import STOPPED, RunResult

@@ -9,14 +9,14 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
-from made_runs import make_run
+from made_runs import make_latencies, make_run
 from prometheus_client.openmetrics.exposition import generate_latest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from prometheus_client.registry import CollectorRegistry
 from rkbench.boards.doctor.checks import board_checks
 from rkbench.boards.virtual.trees import TREES, copy_tree, recorded_links
 from rkbench.catalogue.check import Check
-from rkbench.runs.caveat_rules import caveats_of
+from rkbench.runs.caveats import caveats_of
 from rkbench.runs.environment import update_record
 from rkbench_agent.board.environment import read_environment
 from rkbench_agent.board.sensors import Sensors
@@ -209,7 +209,8 @@ def test_the_doctor_fails_what_cannot_work_and_nothing_else(name: str, environme
 def test_no_path_is_printed_that_the_board_lacks(environment: Environment, tree: Path, runtime: str) -> None:
     texts = [text for check in verdicts(environment, runtime) for text in (check.found, check.fix)]
     run = replace(make_run(), board=update_record(make_run().board, environment), conditions=None)
-    texts += [text for caveat in caveats_of(run, [1000] * 200) for text in (caveat.message, caveat.advice)]
+    found = caveats_of(run, make_latencies(1000))
+    texts += [text for caveat in found for text in (caveat.message, caveat.advice)]
     assert [path for text in texts for path in _lacking(text, tree)] == []
 
 

@@ -4,26 +4,41 @@ from __future__ import annotations
 
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import replace
+from itertools import accumulate
 from pathlib import Path
 
 import pytest
 from made_runs import make_latency, make_run
-from rkbench.runs.caveat_rules import caveats_of, verdict_of
+from rkbench.runs.caveats import caveats_of, verdict_of
 from rkbench.runs.comparison import compare_runs
 from rkbench.runs.extras import PinRecord
+from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import LoadPhase, Readings, RunResult, Sensor
 from rkbench.runs.verdict import verdict_sentence
 from rkbench_agent.wire.board import HeldClock
-from rkbench_agent.wire.caveats import DOUBT, INFORMATION, Caveat, caveat
+from rkbench_agent.wire.caveats import CLOCKS, DOUBT, INFORMATION, Caveat, caveat
+from rkbench_agent.wire.messages import Latencies
 
 STEADY = [1000 + index % 5 for index in range(100)]
 GOOD = make_run()
 OUTPUT = GOOD.outputs[0]
 
 
-def codes(run: RunResult, durations: list[int] = STEADY) -> list[str]:
-    return [caveat.code for caveat in caveats_of(run, durations)]
+def raw(durations: Sequence[int], size: int = 50) -> RawLatencies:
+    """Return `durations` as blocks of `size`, one right after the other."""
+    latencies, clock = RawLatencies(), 0
+    for block in range(0, len(durations), size):
+        part = list(durations[block : block + size])
+        starts = list(accumulate(part[:-1], initial=clock))
+        latencies.append(Latencies("r", block // size, False, starts, part))
+        clock = starts[-1] + part[-1]
+    return latencies
+
+
+def codes(run: RunResult, durations: Sequence[int] = STEADY) -> list[str]:
+    return [caveat.code for caveat in caveats_of(run, raw(durations))]
 
 
 def with_sensor(name: str, first: float, low: float, high: float, last: float) -> RunResult:
@@ -63,7 +78,7 @@ def test_each_doubt_is_named_alone(run: RunResult, code: str) -> None:
 
 @pytest.mark.parametrize("wrong", [0, -5, 2**63 - 1])
 def test_latencies_that_no_board_has_are_told_with_their_number(wrong: int) -> None:
-    found = [item for item in caveats_of(GOOD, [*STEADY, wrong]) if item.code == "impossible_number"]
+    found = [item for item in caveats_of(GOOD, raw([*STEADY, wrong])) if item.code == "impossible_number"]
     assert [item.message for item in found] == [f"1 of 101 latencies are impossible, as {wrong} ns"]
     assert verdict_of(found) == "SUSPECT"
 
@@ -71,7 +86,7 @@ def test_latencies_that_no_board_has_are_told_with_their_number(wrong: int) -> N
 def test_memory_below_zero_is_told_with_its_phase() -> None:
     assert GOOD.load is not None
     phase = LoadPhase("steady", rss_bytes=-1, pss_bytes=0)
-    (found,) = caveats_of(replace(GOOD, load=replace(GOOD.load, phases=(phase,))), STEADY)
+    (found,) = caveats_of(replace(GOOD, load=replace(GOOD.load, phases=(phase,))), raw(STEADY))
     assert (found.code, found.message) == ("impossible_number", "less than nothing: steady rss_bytes")
 
 
@@ -88,7 +103,10 @@ def test_a_pinned_clock_that_the_board_does_not_run_at_is_told(clock_hz: float, 
 def test_a_virtual_board_that_follows_no_pin_is_no_fault_of_a_driver() -> None:
     run = with_sensor("npu_clock_hz", 1e9, 1e9, 1e9, 1e9)
     held = PinRecord(True, {}, clocks=(HeldClock("NPU", clock_hz=600_000_000),))
-    found = caveats_of(replace(run, conditions=held, simulated=True), STEADY)
+    example = replace(run.provenance, readings="from_file")
+    virtual = replace(run, conditions=held, simulated=True, provenance=example)
+    found = caveats_of(virtual, raw(STEADY))
+    assert verdict_of(found) == "VALID"
     (told,) = [item for item in found if item.code == "pin_without_effect"]
     assert "driver" not in told.message + told.advice
     assert told.message == "NPU clock pinned to 600 MHz, but it read 1.00 GHz"
@@ -108,14 +126,14 @@ def test_two_heaps_are_bimodal_and_not_merely_noisy() -> None:
 
 def test_the_advice_names_the_boards_own_folder() -> None:
     board = replace(GOOD.board, soc="rk3576", npu_governor="simple_ondemand", npu_devfreq="27700000.npu")
-    (caveat,) = caveats_of(replace(GOOD, board=board), STEADY)
+    (caveat,) = caveats_of(replace(GOOD, board=board), raw(STEADY))
     assert caveat.message == "NPU governor simple_ondemand: clocks may follow the load"
     assert "for d in /sys/class/devfreq/27700000.npu; do echo performance" in caveat.advice
 
 
 def test_a_name_that_a_board_gives_is_no_command_in_the_advice() -> None:
     board = replace(GOOD.board, npu_governor="simple_ondemand", npu_devfreq="x.npu; reboot")
-    (caveat,) = caveats_of(replace(GOOD, board=board), STEADY)
+    (caveat,) = caveats_of(replace(GOOD, board=board), raw(STEADY))
     assert "for d in /sys/class/devfreq/'x.npu; reboot'; do" in caveat.advice
 
 
@@ -133,7 +151,7 @@ def test_the_command_of_the_advice_sets_the_governors_in_every_shell(
     board = replace(
         GOOD.board, npu_devfreq=name, npu_governor="simple_ondemand", ddr_governor="simple_ondemand"
     )
-    (caveat,) = caveats_of(replace(GOOD, board=board), STEADY)
+    (caveat,) = caveats_of(replace(GOOD, board=board), raw(STEADY))
     command = caveat.advice.partition("as root there: ")[2].replace("/sys/", f"{tmp_path}/sys/")
     subprocess.run([*shell, "-c", command], check=True)
     assert [governor.read_text() for governor in governors] == ["performance\n", "performance\n"]
@@ -141,7 +159,7 @@ def test_the_command_of_the_advice_sets_the_governors_in_every_shell(
 
 @pytest.mark.parametrize(
     ("code", "verdict"),
-    [("simulated", "VALID"), ("no_golden", "VALID"), ("governor", "SUSPECT")],
+    [("simulated", "VALID"), ("no_golden", "VALID"), ("governor", "UNPINNED"), ("npu_busy", "SUSPECT")],
 )
 def test_only_a_doubt_about_a_number_makes_a_run_suspect(code: str, verdict: str) -> None:
     assert verdict_of([caveat(code, "")]) == verdict
@@ -150,6 +168,29 @@ def test_only_a_doubt_about_a_number_makes_a_run_suspect(code: str, verdict: str
 def test_a_code_that_this_version_does_not_know_keeps_the_weight_that_it_came_with() -> None:
     assert verdict_of([Caveat("of a newer agent", "", weight=INFORMATION)]) == "VALID"
     assert verdict_of([Caveat("of a newer agent", "", weight=DOUBT)]) == "SUSPECT"
+
+
+def test_clocks_that_follow_the_load_hide_no_other_doubt() -> None:
+    assert verdict_of([caveat("governor", ""), caveat("npu_busy", "")]) == "SUSPECT"
+    assert verdict_of([Caveat("of a newer agent", "", weight=CLOCKS)]) == "UNPINNED"
+
+
+@pytest.mark.parametrize(
+    ("governor", "verdict"), [("rknpu_ondemand", "UNPINNED"), ("performance", "SUSPECT"), (None, "SUSPECT")]
+)
+def test_a_clock_that_moves_is_a_doubt_where_nothing_lets_it_follow_the_load(
+    governor: str | None, verdict: str
+) -> None:
+    run = with_sensor("npu_clock_hz", 1e9, 6e8, 1e9, 6e8)
+    found = caveats_of(replace(run, board=replace(run.board, npu_governor=governor)), raw(STEADY))
+    assert verdict_of(found) == verdict
+
+
+def test_the_example_clocks_of_a_virtual_board_say_nothing_of_a_run() -> None:
+    free = replace(GOOD, board=replace(GOOD.board, npu_governor="rknpu_ondemand"), simulated=True)
+    example = replace(free, provenance=replace(free.provenance, readings="from_file"))
+    moved = replace(free, provenance=replace(free.provenance, readings="modelled"))
+    assert (codes(example), codes(moved)) == (["simulated"], ["simulated", "governor"])
 
 
 def test_a_code_that_is_not_in_the_table_is_a_bug() -> None:

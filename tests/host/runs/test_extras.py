@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 from made_runs import make_run
-from rkbench.runs.caveat_rules import caveats_of
+from rkbench.runs.caveats import caveats_of
 from rkbench.runs.collect import Collected, Collector
 from rkbench.runs.cycles import load_cycles
 from rkbench.runs.extras import PinRecord, held_text
+from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import Failure
 from rkbench.runs.parts import load
 from rkbench_agent.wire.board import HeldClock, Pinning, Reading
@@ -61,7 +62,7 @@ def test_what_the_first_use_of_a_library_keeps_is_no_leak() -> None:
 def test_a_leak_is_a_doubt_about_the_run() -> None:
     memory = [LoadMemory(RUN, "before", rss_bytes=1)]
     made = load(memory, cycles([1000 + 100_000 * index for index in range(12)]))
-    codes = [caveat.code for caveat in caveats_of(replace(make_run(), load=made), [1_000_000] * 100)]
+    codes = [caveat.code for caveat in caveats_of(replace(make_run(), load=made), RawLatencies())]
     assert codes == ["memory_leak"]
 
 
@@ -111,8 +112,10 @@ def test_pinned_clocks_are_in_the_result_and_free_governors_are_no_doubt_then() 
     run = collect(Pinning(True, settings, [4, 5]), Finished(RUN, 0, Provenance())).run
     assert run.conditions == PinRecord(True, settings, (4, 5), "")
     free = replace(run, board=replace(run.board, npu_governor="rknpu_ondemand"))
-    assert "governor" not in [caveat.code for caveat in caveats_of(free, [])]
-    assert "governor" in [caveat.code for caveat in caveats_of(replace(free, conditions=None), [])]
+    assert "governor" not in [caveat.code for caveat in caveats_of(free, RawLatencies())]
+    assert "governor" in [
+        caveat.code for caveat in caveats_of(replace(free, conditions=None), RawLatencies())
+    ]
 
 
 def test_what_was_held_is_told_once_and_with_its_unit() -> None:

@@ -198,7 +198,8 @@ def _verdict(run: RunResult) -> TableCell:
         return TableCell(STOPPED, "", Tone.EVEN)
     if run.failure is not None:
         return TableCell(FAILED, run.failure.stage.replace("_", " "), Tone.BAD)
-    return TableCell(run.verdict, "", Tone.GOOD if run.verdict == VALID else Tone.EVEN)
+    word = f"{MARK}{run.verdict}" if run.simulated else run.verdict
+    return TableCell(word, "", Tone.GOOD if run.verdict == VALID else Tone.EVEN)
 
 
 def _numbers(run: RunResult, numbers: Mapping[Caveat, int]) -> str:

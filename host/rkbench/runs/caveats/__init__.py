@@ -1,0 +1,52 @@
+"""What to doubt about a result, and what to do about it: small rules over result and latencies."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rkbench_agent.wire.caveats import Caveat, caveat
+
+from rkbench.runs.caveats.clocks import CLOCK_RULES
+from rkbench.runs.caveats.heat import HEAT_RULES
+from rkbench.runs.caveats.impossible import impossible_numbers
+from rkbench.runs.caveats.load import LOAD_RULES
+from rkbench.runs.caveats.outputs import OUTPUT_RULES, is_wrong, wrong_outputs
+from rkbench.runs.caveats.plan import PLAN_RULES, simulated
+from rkbench.runs.caveats.rule import Rule
+from rkbench.runs.caveats.series import SERIES_RULES
+from rkbench.runs.caveats.words import verdict_of
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.model import RunResult
+
+__all__ = ["caveats_of", "golden_caveats", "is_wrong", "verdict_of"]
+
+
+def caveats_of(run: RunResult, latencies: RawLatencies) -> tuple[Caveat, ...]:
+    """Return every doubt about `run`, which was made of `latencies`; the gravest stand first."""
+    return tuple(found for rule in _RULES for found in rule(run, latencies))
+
+
+def golden_caveats(assumptions: Sequence[str]) -> tuple[Caveat, ...]:
+    """Return what was assumed to make a golden fit, one caveat each."""
+    return tuple(
+        caveat(
+            "golden_assumed",
+            f"golden: {assumed}",
+            "if that is wrong, so is the output error: name the members inputs/NAME and outputs/NAME as the"
+            " model does, or let bench golden MODEL.onnx make it",
+        )
+        for assumed in assumptions
+    )
+
+
+_RULES: tuple[Rule, ...] = (
+    impossible_numbers,
+    wrong_outputs,
+    simulated,
+    *CLOCK_RULES,
+    *HEAT_RULES,
+    *SERIES_RULES,
+    *LOAD_RULES,
+    *OUTPUT_RULES,
+    *PLAN_RULES,
+)

@@ -1,0 +1,105 @@
+"""What the clocks of the board did, and whether anything held them still."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from shlex import quote
+
+from rkbench_agent.wire.caveats import CLOCKS, INFORMATION, Caveat, caveat
+from rkbench_agent.wire.words import DDR, FROM_FILE, NPU
+
+from rkbench.runs.caveats.rule import Rule
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.model import DDR_CLOCK, NPU_CLOCK, RunResult, Sensor
+from rkbench.units import format_hertz
+
+#: Firmware rounds a clock to what its PLL can do; more than this is another clock.
+PIN_TOLERANCE_RATIO = 0.03
+
+_NO_PIN_FOLLOWED = "the driver or firmware does not follow: pin a clock that its available_frequencies list"
+_NO_PIN_REPLAYED = "a virtual board shows example sensors, which follow no pin: keep --pin for real ones"
+
+
+def shows_examples(run: RunResult) -> bool:
+    """Return whether its sensors are the files of a virtual board, which nothing moves."""
+    return run.simulated and run.provenance.readings in (FROM_FILE, None)
+
+
+def _governor(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+    if shows_examples(run):
+        return
+    free = _free(run)
+    if free:
+        told = " and ".join(f"{part} governor {governor}" for part, (governor, _) in free.items())
+        # A pattern is expanded by the loop; in a redirection dash and busybox would take it as a name.
+        folders = " ".join(f"/sys/class/devfreq/{folder}" for _, folder in free.values())
+        yield caveat(
+            "governor",
+            f"{told}: clocks may follow the load",
+            f"--pin; or as root there: for d in {folders}; do echo performance > $d/governor; done",
+        )
+
+
+def _free(run: RunResult) -> dict[str, tuple[str, str]]:
+    """Return the parts whose governor lets the clock follow the load: its name and its folder."""
+    if is_held(run):
+        return {}
+    board = run.board
+    known = (
+        # Runs that an older agent made do not tell the names; the pattern finds the NPU of every SoC.
+        (NPU, board.npu_governor, quote(board.npu_devfreq) if board.npu_devfreq else "*.npu"),
+        (DDR, board.ddr_governor, quote(board.ddr_devfreq or "dmc")),
+    )
+    return {
+        part: (governor, folder)
+        for part, governor, folder in known
+        if governor not in (None, "performance", "userspace")
+    }
+
+
+def is_held(run: RunResult) -> bool:
+    """Return whether the push held the clocks: perhaps by limits, which leave the governor as it was."""
+    return run.conditions is not None and run.conditions.pinned
+
+
+def _pin(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+    """A clock that was asked for and written, but is not what the board then ran at."""
+    if run.conditions is None or not run.conditions.pinned:
+        return
+    for part, clock in clock_sensors(run):
+        wanted = run.conditions.clock_hz(part)
+        if wanted is None:
+            continue
+        if max(abs(clock.min - wanted), abs(clock.max - wanted)) > PIN_TOLERANCE_RATIO * wanted:
+            text = f"{part} clock pinned to {format_hertz(wanted)}, but it read {_clock_range(clock)}"
+            if shows_examples(run):
+                yield replace(caveat("pin_without_effect", text, _NO_PIN_REPLAYED), weight=INFORMATION)
+            else:
+                yield caveat("pin_without_effect", text, _NO_PIN_FOLLOWED)
+
+
+def _clock_range(clock: Sensor) -> str:
+    lowest, highest = format_hertz(clock.min), format_hertz(clock.max)
+    return lowest if lowest == highest else f"{lowest} to {highest}"
+
+
+def _clocks(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+    for part, clock in clock_sensors(run):
+        if clock.min != clock.max:
+            found = caveat(
+                "clock_changed",
+                f"{part} clock moved between {format_hertz(clock.min)} and {format_hertz(clock.max)}",
+                "hold the clocks still: --pin; or compare only runs at one clock",
+            )
+            # With a governor that follows the load this is what it is there for.
+            yield replace(found, weight=CLOCKS) if part in _free(run) else found
+
+
+def clock_sensors(run: RunResult) -> Iterator[tuple[str, Sensor]]:
+    """Yield NPU and DDR with the sensor of its clock, where that was read."""
+    for part, quantity in ((NPU, NPU_CLOCK), (DDR, DDR_CLOCK)):
+        yield from ((part, sensor) for sensor in (run.readings.of(quantity) if run.readings else ()))
+
+
+CLOCK_RULES: tuple[Rule, ...] = (_governor, _pin, _clocks)

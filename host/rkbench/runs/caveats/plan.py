@@ -1,0 +1,67 @@
+"""What the plan left unknown: iterations, readings, outputs; and that a run was simulated."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rkbench_agent.wire.caveats import Caveat, caveat
+
+from rkbench.runs.caveats.rule import Rule
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.model import RunResult
+from rkbench.stats.summary import P99_MINIMUM_COUNT
+
+#: Fewer timed iterations than this are no basis for a percentile.
+MINIMUM_ITERATIONS = 30
+#: A wall clock before 2020 was never set: the board has no battery-backed clock and no network time.
+CLOCK_SET_UNIX_NS = 1_577_836_800_000_000_000
+
+
+def simulated(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+    """Say that no NPU was involved."""
+    if run.simulated:
+        yield caveat(
+            "simulated",
+            "a virtual board ran this: latency and sensors are not a real NPU's",
+            "repeat it on a board: --board NAME",
+        )
+
+
+def _iterations(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+    count = run.latency.count if run.latency else 0
+    if 0 < count < MINIMUM_ITERATIONS:
+        yield caveat("too_few_iterations", f"only {count} timed iterations", "measure more: --iterations 100")
+    elif 0 < count < P99_MINIMUM_COUNT:
+        yield caveat("p99_unknown", f"p99 needs 100 iterations, there are {count}", "--iterations 100")
+
+
+def _readings(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+    inside = run.readings.inside_count if run.readings else None
+    if run.latency is not None and inside is not None and inside < 2:
+        yield caveat(
+            "few_readings",
+            "the timed part was too short to sample clocks and temperatures twice inside it",
+            "measure longer: --duration 3",
+        )
+
+
+def _golden(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+    if run.plan.golden_sha256 is None:
+        yield caveat(
+            "no_golden",
+            "no golden given: the outputs were not checked",
+            "--golden FILE.npz, or --onnx MODEL.onnx",
+        )
+
+
+def _board_clock(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+    clock = run.board.clock_unix_ns
+    if clock is not None and clock < CLOCK_SET_UNIX_NS:
+        yield caveat(
+            "board_clock",
+            "the board's clock was never set; times here are the host's",
+            "on the board: timedatectl set-ntp true",
+        )
+
+
+PLAN_RULES: tuple[Rule, ...] = (_iterations, _readings, _golden, _board_clock)
