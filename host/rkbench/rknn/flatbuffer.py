@@ -157,6 +157,15 @@ class Table:
         self.buffer.charge(ITEM_COST * count, position, field)
         return struct.unpack_from(f"<{count}{code}", self.buffer.view, start)
 
+    def raw(self, slot: int, item_bytes: int, field: str) -> bytes:
+        """Return a copy of the bytes of a vector, b"" where it is not stored."""
+        position = self.at(slot)
+        if not position:
+            return b""
+        start, count = self.buffer.vector(position, item_bytes, field)
+        self.buffer.charge(item_bytes * count, position, field)
+        return bytes(self.buffer.view[start : start + item_bytes * count])
+
     def tables(self, slot: int, field: str) -> Iterator[Table]:
         """Yield the tables of a vector of tables."""
         position = self.at(slot)

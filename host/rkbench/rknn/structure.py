@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from rkbench.rknn.flatbuffer import FlatBuffer, Table
@@ -41,23 +43,30 @@ def _text_bytes(text: str) -> int:
 
 
 def _relocation_bytes(model: RknnModel) -> int:
-    start = model.sections.header
-    size = model.file.size_bytes - start - model.sections.json - model.sections.trailing
-    with memoryview(model.contents.mapping) as view, view[start : start + size] as payload:
-        flat = FlatBuffer(payload, start, 2 * size + BUDGET_BYTES)
+    with payload_tables(model) as graphs:
         return sum(
-            _entry_bytes(flat, entry)
-            for graph in flat.root("model").tables(2, "model.graphs")
+            _entry_bytes(entry)
+            for graph in graphs
             for slot in RELOCATION_SLOTS
             for entry in graph.tables(slot, "graph.relocations")
         )
 
 
-def _entry_bytes(flat: FlatBuffer, entry: Table) -> int:
+@contextmanager
+def payload_tables(model: RknnModel) -> Iterator[Iterator[Table]]:
+    """Give the graphs of the FlatBuffer as tables, for what `Graph` does not hold; not of mini files."""
+    start = model.sections.header
+    size = model.file.size_bytes - start - model.sections.json - model.sections.trailing
+    with memoryview(model.contents.mapping) as view, view[start : start + size] as payload:
+        flat = FlatBuffer(payload, start, 2 * size + BUDGET_BYTES)
+        yield flat.root("model").tables(2, "model.graphs")
+
+
+def _entry_bytes(entry: Table) -> int:
     """Return the bytes of one entry: a tensor name, u64 positions, u64 values; 16 for table and offset."""
     total = 16
     for slot, item_bytes in ((0, 1), (1, 8), (2, 8)):
         if entry.at(slot):
-            _, count = flat.vector(entry.at(slot), item_bytes, "relocation")
+            _, count = entry.buffer.vector(entry.at(slot), item_bytes, "relocation")
             total += 4 + count * item_bytes
     return total

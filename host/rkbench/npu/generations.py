@@ -1,0 +1,79 @@
+"""What differs between the NPUs whose commands we know: sizes, strides, and where fields stand.
+
+RK3588 (`RKNPU v2`): the TRM. RK3566 and RK3568 (`RKNPU lite`): no document of its registers was found; all of
+it comes from comparing what the compiler writes for one ONNX on both, and was confirmed by execution.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Columns = dict[int, NDArray[np.uint32]]
+"""Register -> its value in every task, 0 where the task's blocks do not read it."""
+
+
+@dataclass(frozen=True)
+class Generation:
+    """One NPU design as the decoder needs it; sizes in bytes."""
+
+    name: str
+    """As .rknn files spell it."""
+    atom_bytes: int
+    """One pixel of one surface of NC1HWC2 (C2), but of 32-bit values, which take 16 bytes on both."""
+    group_bytes: int
+    """What the convolution reads of a pixel at a time; `DATAIN_CHANNEL_REAL` counts in its last group."""
+    kernels_int8: int
+    """Kernels of one block of weights and of one MAC cycle, in int8; half as many in fp16."""
+    channels_int8: int
+    """Input channels of one MAC cycle, int8 and fp16."""
+    bank_count: int
+    """Banks of the convolution buffer."""
+    bank_bytes: int
+    to_v2: Callable[[Columns], None]
+    """Bring registers into the places of the RK3588, in place."""
+    own_registers: dict[int, str]
+    """Registers that the RK3588's map lacks or names otherwise, and what they are."""
+    unknown_registers: tuple[int, ...]
+    """Registers that real files set and nobody has explained: kept, so that what runs them can look."""
+
+
+def _same(_: Columns) -> None:
+    """The RK3588's registers are where they are."""
+
+
+def _lite_to_v2(columns: Columns) -> None:
+    """Move what the RK3568 has elsewhere: the CORE block one up, algorithms of the DPU, pad value."""
+    zero = np.zeros_like(next(iter(columns.values()), np.zeros(0, np.uint32)))
+
+    def get(register: int) -> NDArray[np.uint32]:
+        return columns.get(register, zero)
+
+    core, height_width, channel = get(0x200C), get(0x3010), get(0x3014)
+    columns[0x3010], columns[0x3014], columns[0x3018] = core & np.uint32(3), height_width, channel
+    pad = (get(0x1068) >> 16).astype(np.uint16).view(np.int16)
+    columns[0x1184] = pad.astype(np.int32).view(np.uint32)
+    for config in (0x4040, 0x4060):
+        columns[config] = get(config) & ~np.uint32(0xF000C) | (get(config) >> 2 & 3) << 16
+    columns[0x4070] = get(0x4070) & ~np.uint32(0xF0018) | (get(0x4070) >> 3 & 3) << 16
+    operand_size = np.where(get(0x4010) & 7 == 0, 1, 2).astype(np.uint32)
+    columns[0x5034] = get(0x5034) & ~np.uint32(0xC) | operand_size << 2
+
+
+#: 0x200C was found by execution; the others: Mesa's review of RK3568 support (mesa-dev, June 2026).
+_LITE_REGISTERS = {
+    0x200C: "CORE.MISC_CFG (depthwise, sum of features)",
+    0x3010: "CORE.DATAOUT_SIZE_0",
+    0x3014: "CORE.DATAOUT_SIZE_1",
+    0x1018: "CNA.CONV_CON4",
+    **{0x1110 + 4 * i: f"CNA.DCOMP_ADDR{i}" for i in range(8)},
+    **{0x1130 + 4 * i: f"CNA.DCOMP_AMOUNT{i}" for i in range(8)},
+}
+_LITE_UNKNOWN = (0x5024, 0x5030, 0x503C, 0x604C, 0x6050, 0x7018)
+
+V2 = Generation("RKNPU v2", 16, 64, 32, 32, 12, 32 * 1024, _same, {}, ())
+LITE = Generation("RKNPU lite", 8, 32, 16, 32, 8, 32 * 1024, _lite_to_v2, _LITE_REGISTERS, _LITE_UNKNOWN)
+GENERATIONS = {generation.name: generation for generation in (V2, LITE)}

@@ -1,0 +1,183 @@
+"""A model laid out in one flat address space, as the runtime lays it out in NPU memory.
+
+Register commands hold offsets where addresses belong; graph slot 7 lists for each tensor which command words
+get its address added: `word index << 32 | offset in the tensor` (found by execution, see docs/npu.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rkbench.errors import ModelError
+from rkbench.npu.generations import GENERATIONS, Generation
+from rkbench.rknn.contents import Graph, Tensor
+from rkbench.rknn.file_format import TASK_BYTES
+from rkbench.rknn.model import RknnModel
+from rkbench.rknn.structure import payload_tables
+
+#: An address below it means that nobody relocated the word.
+BASE = 0x10000
+ALIGNMENT = 64
+GAP_BYTES = 64
+ARENA_GAP_BYTES = 0x10000
+ADDRESS_LIMIT = 1 << 32
+IN_ARENA = ("input", "output", "activation")
+COMMANDS = ("register_commands", "tasks")
+RECORD = np.dtype(
+    [
+        ("flags", "<u4"),
+        ("node", "<u4"),
+        ("enable", "<u4"),
+        ("interrupt_mask", "<u4"),
+        ("interrupt_clear", "<u4"),
+        ("interrupt_status", "<u4"),
+        ("amount", "<u4"),
+        ("offset", "<u4"),
+        ("address", "<u8"),
+    ]
+)
+"""A task record: the `struct rknpu_task` of Rockchip's kernel driver; `address` is in bytes."""
+RELOCATION_SLOT = 7
+Words = NDArray[np.uint64]
+
+
+@dataclass(frozen=True)
+class Layout:
+    """One graph of a model in NPU memory: where each tensor lies, and the command words made ready for it."""
+
+    model: RknnModel
+    graph: Graph
+    generation: Generation
+    addresses: dict[int, int]
+    """Address of every tensor that has one, by its index in `model.tensors`."""
+    words: Words
+    """Register commands: `block | value | register` in 16, 32 and 16 bits; addresses are in."""
+    records: NDArray[np.void]
+    """The task records, of `RECORD`, over all core modes."""
+    size_bytes: int
+    """End of the address space; it begins at 0, and nothing lies below `BASE`."""
+
+    def memory(self) -> NDArray[np.uint8]:
+        """Return the address space as bytes, with all constants in place and the arena zero."""
+        memory = np.zeros(self.size_bytes, np.uint8)
+        for index, address in self.addresses.items():
+            tensor = self.model.tensors[index]
+            if tensor.kind not in IN_ARENA:
+                with self.model.read_buffer(tensor.buffer_index) as view:
+                    memory[address : address + len(view)] = np.frombuffer(view, np.uint8)
+        return memory
+
+    @cached_property
+    def by_name(self) -> dict[str, Tensor]:
+        """The graph's tensors by name."""
+        return {tensor.name: tensor for tensor in self.graph.tensors}
+
+    def locate(self, address: int) -> tuple[Tensor, int] | None:
+        """Return the constant tensor that lies at `address`, with the offset in it; None in the arena."""
+        for index, start in self.addresses.items():
+            tensor = self.model.tensors[index]
+            if tensor.kind not in IN_ARENA and start <= address < start + tensor.buffer_bytes:
+                return tensor, address - start
+        return None
+
+
+def lay_out(model: RknnModel, graph_index: int = 0) -> Layout:
+    """Return the layout of one graph; the bytes of constants are not copied (see `Layout.memory`).
+
+    Raises ModelError where the file holds no commands that we read (old containers, mini files, other NPUs),
+    and where records or relocations point outside of what they speak of.
+    """
+    generation = readable_generation(model)
+    graph = model.graphs[graph_index]
+    addresses, size_bytes = _place(model, graph)
+    words = np.frombuffer(_bytes_of(model, graph, "register_commands"), "<u8").copy()
+    raw = _bytes_of(model, graph, "tasks")
+    records = np.frombuffer(raw[: len(raw) // TASK_BYTES * TASK_BYTES], RECORD)
+    _check_records(records, len(words), len(graph.nodes))
+    _relocate(model, graph, addresses, words)
+    return Layout(model, graph, generation, addresses, words, records, size_bytes)
+
+
+def readable_generation(model: RknnModel) -> Generation:
+    """Return the NPU generation of a model whose commands can be decoded; raises ModelError elsewhere."""
+    file = model.file
+    if file.mini:
+        raise _unread(model, "its payload is of the RV1103/RV1106 kind")
+    if file.container_version != 6:
+        raise _unread(model, f"its container is version {file.container_version}, tasks are read of 6")
+    generation = GENERATIONS.get(file.npu_generation)
+    if generation is None:
+        raise _unread(model, f"it is for {file.target or 'an unnamed SoC'} ({file.npu_generation})")
+    return generation
+
+
+def _unread(model: RknnModel, why: str) -> ModelError:
+    known = "rk3588, and rk3566/rk3568"
+    return ModelError(
+        f"{model.file.path}: its NPU commands cannot be decoded: {why}",
+        hint=f"they can for {known}, converted with rknn-toolkit2 1.6 or newer",
+    )
+
+
+def _place(model: RknnModel, graph: Graph) -> tuple[dict[int, int], int]:
+    """Give arena, then constants an address; a shared buffer lies once for each of its tensors."""
+    in_arena = [tensor for tensor in graph.tensors if tensor.kind in IN_ARENA]
+    addresses = {tensor.index: BASE + tensor.arena_offset for tensor in in_arena}
+    arena_bytes = max((t.arena_offset + t.size_bytes for t in in_arena), default=0)
+    end = BASE + -(-arena_bytes // 4096) * 4096 + ARENA_GAP_BYTES
+    for tensor in graph.tensors:
+        if tensor.buffer_bytes and tensor.kind not in (*IN_ARENA, *COMMANDS):
+            addresses[tensor.index] = end
+            taken = max(tensor.buffer_bytes, tensor.size_bytes) + GAP_BYTES
+            end += -(-taken // ALIGNMENT) * ALIGNMENT
+    if end >= ADDRESS_LIMIT:
+        raise ModelError(
+            f"{model.file.path}: claims {end} bytes of NPU memory, more than its 32-bit addresses reach",
+            hint="the file is damaged: convert it again",
+        )
+    return addresses, end + 4096
+
+
+def _bytes_of(model: RknnModel, graph: Graph, kind: str) -> bytes:
+    """Return the first buffer of `kind`; raises ModelError where the graph has none."""
+    for tensor in graph.tensors:
+        if tensor.kind == kind and tensor.buffer_bytes:
+            with model.read_buffer(tensor.buffer_index) as view:
+                return bytes(view[: len(view) // 8 * 8])
+    raise _unread(model, f"it holds no {kind.replace('_', ' ')}")
+
+
+def _check_records(records: NDArray[np.void], word_count: int, node_count: int) -> None:
+    ends = records["address"] // 8 + records["amount"]
+    wrong = np.flatnonzero(
+        (ends > word_count) | (records["address"] > 8 * word_count) | (records["node"] >= node_count)
+    )
+    if wrong.size:
+        first = records[wrong[0]]
+        raise ModelError(
+            f"task {wrong[0]} of {len(records)}: node {first['node']} of {node_count}, commands "
+            f"{first['address'] // 8} to {first['address'] // 8 + first['amount']} of {word_count}",
+            hint="the file is damaged: convert it again",
+        )
+
+
+def _relocate(model: RknnModel, graph: Graph, addresses: dict[int, int], words: Words) -> None:
+    """Put addresses into `words`, in place; raises ModelError for a position or tensor that is not there."""
+    by_name = {t.name: addresses[t.index] for t in graph.tensors if t.index in addresses}
+    with payload_tables(model) as tables:
+        entries = list(tables)[graph.index].tables(RELOCATION_SLOT, "graph.relocations")
+        for entry in entries:
+            name = entry.string(0, "relocation.tensor")
+            positions = np.frombuffer(entry.raw(1, 8, "relocation.positions"), "<u8")
+            at, offset = positions >> np.uint64(32), positions & np.uint64(0xFFFF_FFFF)
+            if name not in by_name or (at.size and int(at.max()) >= len(words)):
+                raise ModelError(
+                    f"{model.file.path}: relocations of {name!r} point outside of the model",
+                    hint="the file is damaged: convert it again",
+                )
+            value = (offset + np.uint64(by_name[name])) & np.uint64(0xFFFF_FFFF)
+            words[at] = words[at] & ~np.uint64(0xFFFF_FFFF_0000) | value << np.uint64(16)

@@ -1,0 +1,193 @@
+"""The tasks of a model, decoded: what each of them finds in its registers when it runs.
+
+layout = lay_out(open_model("model.rknn"))
+for task in decode_tasks(layout):           # the list for one core
+    task.node, task.enable                  # which node of the graph, which blocks run
+    task.bits(0x1024, 0, 15)                # input channels, in the RK3588's places on any NPU
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rkbench.errors import ModelError
+from rkbench.npu.activation_tables import ActivationTables, follow_tables
+from rkbench.npu.generations import Columns, Generation
+from rkbench.npu.inheritance import BLOCKS, Ints, Writes, follow, split_words
+from rkbench.npu.layout import Layout
+from rkbench.npu.registers import Field, register_map
+
+CNA, CORE, DPU, DPU_RDMA, PPU, PPU_RDMA = 0x01, 0x04, 0x08, 0x10, 0x20, 0x40
+"""Enable bits of the blocks: fetch and convolution, MAC array, output stage and its reader, pooling."""
+#: Real files hold up to 5,535 tasks over all core modes.
+MOST_TASKS = 200_000
+
+
+@dataclass(frozen=True)
+class Task:
+    """One task as the NPU runs it."""
+
+    index: int
+    """In the records of the file, over all core modes."""
+    node: int
+    """In `graph.nodes`."""
+    enable: int
+    """Which blocks run: `CNA`, `CORE`, `DPU`, `DPU_RDMA`, `PPU`, `PPU_RDMA`."""
+    registers: dict[int, int]
+    """Registers of those blocks, inherited ones included, in the RK3588's places."""
+    table: int
+    """Which state of the activation tables it runs with, in `TaskList.tables`; -1 before any is filled."""
+    words: int
+    """Command words of its own."""
+
+    def bits(self, register: int, low: int = 0, high: int = 31) -> int:
+        """Return bits `low` to `high` of a register, 0 where nobody wrote it."""
+        return self.registers.get(register, 0) >> low & ((1 << (high - low + 1)) - 1)
+
+    def signed(self, register: int, low: int = 0, high: int = 31) -> int:
+        """Return bits `low` to `high` as a number of two's complement."""
+        value = self.bits(register, low, high)
+        return value - (1 << (high - low + 1)) if value >> (high - low) else value
+
+    def get(self, field: Field) -> int:
+        """Return a field of the register map."""
+        return self.bits(field.register, field.low, field.high)
+
+
+@dataclass(frozen=True)
+class TaskList:
+    """The tasks that one core runs, in order; every array has an entry for each."""
+
+    generation: Generation
+    index: Ints
+    node: Ints
+    enable: Ints
+    words: Ints
+    columns: Columns
+    """Register -> value in every task, in the RK3588's places; 0 where the task's blocks do not read it."""
+    tables: ActivationTables
+
+    def __len__(self) -> int:
+        return len(self.index)
+
+    def __iter__(self) -> Iterator[Task]:
+        return (self.task(i) for i in range(len(self)))
+
+    def task(self, i: int) -> Task:
+        """Return the i-th task of this list."""
+        enable = int(self.enable[i])
+        blocks = {block for bit, block in BLOCKS.items() if enable & bit}
+        registers = {r: int(values[i]) for r, values in self.columns.items() if r >> 12 in blocks}
+        return Task(
+            int(self.index[i]),
+            int(self.node[i]),
+            enable,
+            registers,
+            int(self.tables.state[i]),
+            int(self.words[i]),
+        )
+
+    def bits(self, register: int, low: int = 0, high: int = 31) -> Ints:
+        """Return bits `low` to `high` of a register in every task."""
+        values = self.columns.get(register)
+        if values is None:
+            return np.zeros(len(self), np.int64)
+        return values.astype(np.int64) >> low & ((1 << (high - low + 1)) - 1)
+
+    def get(self, field: Field) -> Ints:
+        """Return a field of the register map in every task."""
+        return self.bits(field.register, field.low, field.high)
+
+    def runs(self, block: int) -> NDArray[np.bool_]:
+        """Return in which tasks a block runs."""
+        running: NDArray[np.bool_] = (self.enable & block) != 0
+        return running
+
+    @cached_property
+    def nodes(self) -> dict[int, Ints]:
+        """The positions of each node's tasks in this list."""
+        order = np.argsort(self.node, kind="stable")
+        numbers, starts = np.unique(self.node[order], return_index=True)
+        return dict(zip(numbers.tolist(), np.split(order, starts[1:]), strict=True))
+
+
+def decode_tasks(layout: Layout, core_list: int = 0) -> TaskList:
+    """Return the tasks of one list: 0 for one core, 1 and 2 for two, 3 to 5 for three (RK3588 only).
+
+    Raises ModelError where there is no such list, and for files beyond the bounds of real ones.
+    """
+    lists = core_lists(layout)
+    if core_list >= len(lists):
+        raise ModelError(
+            f"{layout.model.file.path}: it holds no task list {core_list} ({len(lists)} lists)",
+            hint="single-core files have one list",
+        )
+    chosen = lists[core_list]
+    records = layout.records[chosen]
+    start = (records["address"] // 8).astype(np.int64)
+    return decode(
+        layout.generation,
+        layout.words,
+        start,
+        records["amount"].astype(np.int64),
+        records["enable"].astype(np.int64),
+        node=records["node"].astype(np.int64),
+        index=chosen,
+    )
+
+
+def core_lists(layout: Layout) -> list[Ints]:
+    """Return the record indices of each list; a list goes through the nodes in order, so one ends where they
+    go back."""
+    nodes = layout.records["node"].astype(np.int64)
+    cuts = np.flatnonzero(np.diff(nodes) < 0) + 1
+    return np.split(np.arange(len(nodes)), cuts) if len(nodes) else []
+
+
+def decode(
+    generation: Generation,
+    words: NDArray[np.uint64],
+    start: Ints,
+    amount: Ints,
+    enable: Ints,
+    *,
+    node: Ints | None = None,
+    index: Ints | None = None,
+) -> TaskList:
+    """Decode tasks whose commands are `words[start : start + amount]`, with addresses in.
+
+    For commands that a runtime laid out itself; of a file, `decode_tasks` is the way. `node` and `index` say
+    what the tasks are called, 0 and their place without. Raises ModelError beyond the bounds of real files.
+    """
+    count = len(start)
+    if count > MOST_TASKS or int(amount.sum()) > 2 * len(words) + MOST_TASKS:
+        raise ModelError(
+            f"{count} tasks of {int(amount.sum())} command words, of {len(words)} in the file",
+            hint=f"real files hold some thousands and each word once; read are up to {MOST_TASKS}",
+        )
+    task = np.repeat(np.arange(count), amount)
+    place = np.repeat(start - (np.cumsum(amount) - amount), amount) + np.arange(len(task))
+    writes = split_words(task, words[place])
+    columns = follow(_known(writes, generation), enable)
+    generation.to_v2(columns)
+    return TaskList(
+        generation,
+        np.arange(count) if index is None else index,
+        np.zeros(count, np.int64) if node is None else node,
+        enable,
+        amount,
+        columns,
+        follow_tables(writes, count),
+    )
+
+
+def _known(writes: Writes, generation: Generation) -> Writes:
+    """Leave out registers that no real file has: nothing reads them, and there may be any number."""
+    known = np.fromiter({*register_map(), *generation.own_registers, *generation.unknown_registers}, np.int64)
+    kept = np.isin(writes.register, known)
+    return Writes(writes.task[kept], writes.register[kept], writes.value[kept])
