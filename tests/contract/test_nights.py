@@ -28,12 +28,14 @@ from rkbench.nightly.accept import accept_night
 from rkbench.nightly.begin import RESUME, Terms
 from rkbench.nightly.board_session import BoardLine
 from rkbench.nightly.cells import fingerprint, make_cells
+from rkbench.nightly.interrupts import told_of_interrupts
 from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
 from rkbench.runs.night import CellEnded, Night, NightListener, Told
 from rkbench.session import Sessions
 from rkbench.store import Store, open_store
 from rkbench.store.lookup import find_night, find_runs
+from rkbench.store.sqlite import nights
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.messages import Hello, Latencies, Message
 from rkbench_agent.wire.plan import Plan
@@ -459,6 +461,37 @@ def test_a_night_of_yesterday_is_not_gone_on_with_unless_told_to(lab: NightLab, 
     lab.rows(f"DELETE FROM nights WHERE id = '{fresh.id}'")
     resumed = run(lab, store, unix_s=lambda: later_s, terms=Terms(RESUME, retry_pause_s=0.0))
     assert (resumed.id, resumed.resumed, len(resumed.cells)) == (died, 1, CELLS)
+
+
+def test_ctrl_c_in_the_middle_of_a_save_keeps_the_cell(
+    lab: NightLab, store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_run = nights.insert_run
+    signals = [signal.SIGINT, signal.SIGINT]
+
+    def interrupted(*arguments: Any) -> None:
+        for number in signals[:1]:
+            del signals[0]
+            signal.raise_signal(number)
+        save_run(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(nights, "insert_run", interrupted)
+        night = run(lab, store)
+    assert night.interrupted
+    assert len(night.cells) >= 1
+    assert find_night(store, "last").cells == night.cells
+
+
+def test_the_third_ctrl_c_waits_for_nothing() -> None:
+    told: list[str] = []
+    with pytest.raises(KeyboardInterrupt), told_of_interrupts(lambda: told.append("told")):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        assert told == ["told", "told"]
+        signal.raise_signal(signal.SIGINT)
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)
 
 
 def test_a_night_that_was_told_to_stop_connects_to_nobody() -> None:

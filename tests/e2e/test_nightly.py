@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -13,6 +14,7 @@ import pytest
 from fake_boards import FakeSession
 from night_lab import BOARDS, GATES, MODELS, NightLab
 from relay import Relay
+from rkbench.boards.model import Board
 from rkbench.boards.ssh.connection import CONNECT_TIMEOUT_S
 from rkbench.nightly.lock import run_lock
 from rkbench_agent.wire.messages import Message
@@ -152,12 +154,20 @@ def fakes(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("fakes")
 def test_ctrl_c_ends_a_night_that_goes_on_later(lab: NightLab, monkeypatch: pytest.MonkeyPatch) -> None:
     class Interrupted(FakeSession):
-        """The second model of each board is interrupted."""
+        """The second model of each board is interrupted, and goes on until its line is cut."""
+
+        def __init__(self, board: Board) -> None:
+            super().__init__(board)
+            self._cut = threading.Event()
 
         def run(self, plan: Plan) -> Iterator[Message]:
             if len(self.plans) == 1:
-                signal.raise_signal(signal.SIGINT)
+                os.kill(os.getpid(), signal.SIGINT)
+                assert self._cut.wait(60)
             yield from super().run(plan)
+
+        def abort(self) -> None:
+            self._cut.set()
 
     with monkeypatch.context() as patch:
         patch.setattr("rkbench.session.Sessions.open", lambda _, board: Interrupted(board))

@@ -13,6 +13,7 @@ from rkbench.errors import StoreError
 from rkbench.nightly.begin import Terms, begin, load_references
 from rkbench.nightly.board_session import BoardLine, Connect, Variants
 from rkbench.nightly.cells import Cell
+from rkbench.nightly.interrupts import told_of_interrupts
 from rkbench.nightly.measuring import CellMeasurer, Measured, References, not_measured
 from rkbench.nightly.preflight import bug, check_boards, join, started
 from rkbench.runs.night import BoardReport, CellEnded, CellResult, Fault, Night, NightListener, Told
@@ -30,7 +31,8 @@ class _Work:
     """What the threads of the boards share with the main one."""
 
     stop: threading.Event = field(default_factory=threading.Event)
-    said: queue.SimpleQueue[Told | Measured | Board] = field(default_factory=queue.SimpleQueue)
+    #: What the boards' threads say; None is Ctrl-C.
+    said: queue.SimpleQueue[Told | Measured | Board | None] = field(default_factory=queue.SimpleQueue)
     deadline: float | None = None
 
 
@@ -94,16 +96,21 @@ class _NightRunner:
             self._listener(Told(None, told))
         if self._terms.budget_s is not None:
             self._work.deadline = time.monotonic() + self._terms.budget_s
-        interrupted = False
         try:
-            self._night = replace(self._night, boards=self._preflight())
-            references = load_references(self._store, self._night.suite, self._listener)
-            self._measure(references)
-        except KeyboardInterrupt:
-            interrupted = True
+            references = self._prepared()
+            # Raised between taking a cell out of the queue and saving it, Ctrl-C would lose the cell.
+            with told_of_interrupts(lambda: self._work.said.put(None)):
+                return self._end(interrupted=references is None or not self._measure(references))
         finally:
             self._work.stop.set()
-        return self._end(interrupted)
+
+    def _prepared(self) -> References | None:
+        """Check the boards and return what to judge by; None after Ctrl-C."""
+        try:
+            self._night = replace(self._night, boards=self._preflight())
+            return load_references(self._store, self._night.suite, self._listener)
+        except KeyboardInterrupt:
+            return None
 
     def _hear(self, said: Told | CellEnded) -> None:
         """Take what a board's thread has to tell; the main thread passes it on."""
@@ -138,7 +145,8 @@ class _NightRunner:
 
     # -- measuring
 
-    def _measure(self, references: References) -> None:
+    def _measure(self, references: References) -> bool:
+        """Run the cells; return False where Ctrl-C ended that."""
         faults = {report.name: report.fault for report in self._night.boards}
         running = set()
         for line in self._lines:
@@ -160,12 +168,15 @@ class _NightRunner:
             except queue.Empty:
                 self._cut_off()
                 break
+            if said is None:
+                return False
             if isinstance(said, Board):
                 running.discard(said.name)
             elif isinstance(said, Measured):
                 self._take(said)
             else:
                 self._listener(said)
+        return True
 
     def _left_s(self) -> float | None:
         """Return how long boards may still take, None without a budget: what began may come to its end."""
@@ -225,6 +236,7 @@ class _NightRunner:
 
     def _end(self, interrupted: bool) -> Night:
         """Write what could not be written before, and that the night is over; return it whole."""
+        self._work.stop.set()
         if interrupted:
             self._drain()
         problems = self._save_rest()
