@@ -68,10 +68,13 @@ class RunState:
 
 
 class PlanClock:
-    """The time of a plan, in nanoseconds: no run begins before another's virtual clock has stopped."""
+    """The time of a plan, in nanoseconds: no run begins before another's virtual clock has stopped.
+
+    `worked_ns` is the sum of its blocks, warm-up included: the same for the same plan on a virtual clock.
+    """
 
     def __init__(self) -> None:
-        self.now_ns = 0
+        self.now_ns = self.worked_ns = 0
 
     def reach(self, time_ns: int) -> None:
         """Let it be at least `time_ns`."""

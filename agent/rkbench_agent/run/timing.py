@@ -16,6 +16,8 @@ from rkbench_agent.wire.words import INFERENCE, MODELLED, WARMUP
 
 #: So many samples of the sensors lie inside the timed part of a run at least, if it lasts 0.1 s.
 MINIMUM_READINGS = 2
+#: On a virtual clock, between two samples: what the timer would be on a real one.
+VIRTUAL_READING_NS = 500_000_000
 #: A block that goes on says so this often: slow models take minutes for one, and silence is a fault.
 PROGRESS_INTERVAL_S = 3.0
 
@@ -38,7 +40,7 @@ class Timing:
         self._sensors = sensors
         self._clock = clock
         self._now_ns = now_ns
-        self._told_ns = 0
+        self._told_ns = self._sampled_ns = 0
 
     def sample(self) -> None:
         """Read the sensors once, and tell the host."""
@@ -51,12 +53,13 @@ class Timing:
 
     def time_block(self, state: RunState, size: BlockSize) -> None:
         """Time one block, and count it."""
-        # On a virtual clock a block takes no time: samples at its two edges count as inside.
-        virtual = state.provenance.latency == MODELLED and state.readings_inside < MINIMUM_READINGS
-        if virtual:
+        # On a virtual clock a block takes no time: samples at its edges count as inside.
+        virtual = state.provenance.latency == MODELLED
+        first = virtual and state.readings_inside < MINIMUM_READINGS
+        if first:
             self.sample()
         answer = self._request_block(state, size, warmup=False)
-        if virtual:
+        if first or (virtual and answer["clock_ns"] - self._sampled_ns >= VIRTUAL_READING_NS):
             self._sample_at(answer["clock_ns"])
             state.readings_inside += MINIMUM_READINGS
         state.block += 1
@@ -76,8 +79,10 @@ class Timing:
             limit_ns=size.limit_ns,
             warmup=warmup,
             clock_ns=self._clock.now_ns,
+            worked_ns=self._clock.worked_ns,
         )
         self._clock.reach(answer["clock_ns"])
+        self._clock.worked_ns += answer["total_ns"]
         return answer
 
     def _move(self, state: RunState, warmup: bool, start_ns: int, count: int) -> None:
@@ -104,6 +109,7 @@ class Timing:
     def _sample_at(self, time_ns: int) -> None:
         self._host.send(self._sensors.sample(time_ns))
         self._clock.reach(time_ns)
+        self._sampled_ns = time_ns
 
 
 def _progress(settings: RunSettings, run: str, iterations: int, duration_ns: int) -> Progress:

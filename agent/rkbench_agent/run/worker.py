@@ -185,6 +185,8 @@ class Worker:
             command["behaviour_path"],
             command["clock_ns"],
             command["npu_cores"],
+            command["worked_ns"],
+            command["sys_root"],
         )
 
     def _timed(self, action: Callable[[], None]) -> int:
@@ -226,7 +228,7 @@ class Worker:
         stage = WARMUP if warmup else INFERENCE
         if stage != self._current:
             self._stage(stage)
-        self._runtime.skip_to(command["clock_ns"])
+        self._runtime.begin_block(command["clock_ns"], command["worked_ns"])
         block = find_scenario(command["scenario"]).run_block(
             self._runtime, command["iterations"], limit_ns=command["limit_ns"], beat=self._counter.increment
         )

@@ -94,6 +94,7 @@ class Workers:
             cpus=self._board.big_cpus,
             behaviour_path=os.environ.get("RKBENCH_VIRTUAL_BEHAVIOUR") or None,
             clock_ns=self._clock.now_ns,
+            worked_ns=self._clock.worked_ns,
             report=False,
             **self._paths(spec),
         )

@@ -55,6 +55,9 @@ class ModelSetup:
     behaviour_path: Optional[str] = None
     clock_ns: int = 0
     npu_cores: Optional[int] = None
+    #: How long the blocks of the plan before took, and where the sensors are that a virtual board moves.
+    worked_ns: int = 0
+    sys_root: Optional[str] = None
 
 
 class Runtime(Protocol):
@@ -110,8 +113,12 @@ class Runtime(Protocol):
         """Return every doubt so far."""
         ...
 
-    def skip_to(self, clock_ns: int) -> None:
-        """Let a virtual clock stand at `clock_ns` or later; a real clock does that by itself."""
+    def begin_block(self, clock_ns: int, worked_ns: int) -> None:
+        """Learn that a block begins.
+
+        A virtual clock stands at `clock_ns` or later then; a real clock does that by itself. `worked_ns` is
+        how long all blocks of the plan before took.
+        """
         ...
 
     def release(self) -> None:

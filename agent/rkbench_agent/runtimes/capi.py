@@ -132,7 +132,7 @@ class CapiRuntime:
         """Return the doubts so far."""
         return list(self._caveats)
 
-    def skip_to(self, clock_ns: int) -> None:
+    def begin_block(self, clock_ns: int, worked_ns: int) -> None:
         """A real clock goes by itself."""
 
     def release(self) -> None:

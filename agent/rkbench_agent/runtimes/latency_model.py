@@ -9,16 +9,19 @@
 and each run is lengthened by |N(0, 1)| x 1 % out of a seeded generator, so that percentiles differ and
 a repeated run is equal. The constants are assumptions of plausible size (LPDDR4X/LPDDR4 at roughly
 half of its peak), chosen so that a mobilenet_v1 comes out in the order of the published 2.1 ms.
-The core mask has no effect.
+The core mask has no effect but what a behaviour file says of it.
 """
 
 from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Dict, Optional
 
 from rkbench_agent.runtimes.behaviour import Behaviour
+from rkbench_agent.runtimes.staged import Staged, interference_ns
+from rkbench_agent.runtimes.virtual_board import VirtualBoardModel
 
 JITTER_RATIO = 0.01
 
@@ -50,9 +53,20 @@ class Work:
 
 
 class LatencyModel:
-    """Yields the stage times of one inference after the other."""
+    """Yields the stage times of one inference after the other.
 
-    def __init__(self, soc: Optional[str], work: Work, behaviour: Behaviour, seed: int) -> None:
+    `root` is the tree whose sensors the behaviour file moves; `speedup` is what the core mask yields.
+    """
+
+    def __init__(
+        self,
+        soc: Optional[str],
+        work: Work,
+        behaviour: Behaviour,
+        seed: int,
+        root: Optional[Path] = None,
+        speedup: float = 1.0,
+    ) -> None:
         npu = MODELS.get(soc or "", RK3568)
         self.set_inputs_ns = npu.copy_overhead_ns + int(work.input_bytes / npu.copy_bytes_per_s * 1e9)
         self.get_outputs_ns = npu.copy_overhead_ns + int(work.output_bytes / npu.copy_bytes_per_s * 1e9)
@@ -60,18 +74,41 @@ class LatencyModel:
         self._run_ns = npu.overhead_ns + moved_ns + work.tasks * npu.task_ns
         self._behaviour = behaviour
         self._random = random.Random(seed)
+        self._staged = Staged(behaviour, seed)
+        self._speedup = speedup
+        self._time_ns = 0
+        self.board = VirtualBoardModel(behaviour, root)
+        self.host_ns = int(float(behaviour.get("host_ms") or 0.0) * 1e6)
+
+    def begin_load(self, worked_ns: int) -> None:
+        """Begin a load after so much work of the board in its plan."""
+        self._time_ns = worked_ns
+        self._staged.begin_load(worked_ns)
+        self.board.begin_block(worked_ns)
+
+    def begin_block(self, worked_ns: int) -> None:
+        """Begin a block after so much work of the board in its plan."""
+        self._time_ns = worked_ns
+        self._staged.begin_block()
+        self.board.begin_block(worked_ns)
 
     def next_run_ns(self, iteration: int) -> int:
         """Return how long the NPU takes for the `iteration`-th inference since the load."""
+        state = self.board.state(iteration, self._time_ns)
+        self.board.files.show(state)
+        value = self._true_ns() * self._staged.factor(iteration, self._time_ns) * state.slowness
+        value += interference_ns(self._behaviour.get("periodic"), self._time_ns, value)
+        run_ns = max(1, int(value))
+        self._time_ns += self.set_inputs_ns + run_ns + self.get_outputs_ns + self.host_ns
+        return run_ns
+
+    def _true_ns(self) -> float:
         latency = self._behaviour.get("latency") or {}
         if "median_ms" in latency:
             value = self._drawn(latency)
         else:
             value = self._run_ns * (1.0 + JITTER_RATIO * abs(self._random.gauss(0.0, 1.0)))
-        value *= latency.get("factor", 1.0)
-        value *= _flapping(self._behaviour.get("flapping"), iteration)
-        value *= _throttling(self._behaviour.get("throttling"), iteration)
-        return max(1, int(value))
+        return value * float(latency.get("factor", 1.0)) / self._speedup
 
     def _drawn(self, latency: Dict[str, Any]) -> float:
         median_ns = float(latency["median_ms"]) * 1e6
@@ -82,16 +119,3 @@ class LatencyModel:
         if kind == "normal":
             return median_ns * (1.0 + sigma * self._random.gauss(0.0, 1.0))
         return median_ns
-
-
-def _flapping(value: Optional[Dict[str, Any]], iteration: int) -> float:
-    if not value:
-        return 1.0
-    slow = (iteration // int(value["period_iterations"])) % 2
-    return float(value["factor"]) if slow else 1.0
-
-
-def _throttling(value: Optional[Dict[str, Any]], iteration: int) -> float:
-    if not value or iteration < int(value["after_iterations"]):
-        return 1.0
-    return float(value["factor"])

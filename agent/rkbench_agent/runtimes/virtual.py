@@ -57,11 +57,16 @@ class VirtualRuntime:
     def __init__(self, setup: ModelSetup) -> None:
         self._setup = setup
         self._behaviour = read_behaviour(setup.behaviour_path, setup.spec.name)
-        seed = self._behaviour.get("seed")
-        self._seed = zlib.crc32(setup.spec.name.encode("utf-8")) if seed is None else int(seed)
-        self._latency = LatencyModel(setup.soc, _work(setup), self._behaviour, self._seed)
+        self._seed = _seed(self._behaviour.get("seed"), setup.spec.name)
+        self._growth_bytes = int(self._behaviour.get("growth_bytes") or 0)
         self._noise = np.random.RandomState(self._seed & 0x7FFFFFFF)
         self._mask, self._core_caveats = choose_core_mask(setup)
+        self._speedup = (self._behaviour.get("cores") or {}).get(setup.core_mask)
+        root = Path(setup.sys_root) if setup.sys_root else None
+        self._latency = LatencyModel(
+            setup.soc, _work(setup), self._behaviour, self._seed, root, float(self._speedup or 1.0)
+        )
+        self._latency.begin_load(setup.worked_ns)
         self._now_ns = max(setup.clock_ns, time.monotonic_ns())
         self._stage, self._iteration, self._total = LOAD, 0, 0
         self._data: Optional[bytes] = None
@@ -76,9 +81,10 @@ class VirtualRuntime:
         """Return the virtual time: it starts with the real monotonic clock and moves only by running."""
         return self._now_ns
 
-    def skip_to(self, clock_ns: int) -> None:
-        """Let the virtual clock stand at `clock_ns` or later."""
+    def begin_block(self, clock_ns: int, worked_ns: int) -> None:
+        """Let the clock stand at `clock_ns` or later, and the board be as it is after so much work."""
         self._now_ns = max(self._now_ns, clock_ns)
+        self._latency.begin_block(worked_ns)
 
     def provenance(self) -> Provenance:
         """Return where each kind of number comes from."""
@@ -88,7 +94,7 @@ class VirtualRuntime:
             process_memory=MEASURED,
             latency=MODELLED,
             outputs=VENDOR_SIMULATOR if self._replay else None,
-            readings=FROM_FILE,
+            readings=MODELLED if self._latency.board.moves() else FROM_FILE,
         )
 
     def enter(self, stage: str) -> None:
@@ -127,6 +133,9 @@ class VirtualRuntime:
         self._misbehave()
         self._run_ns = self._latency.next_run_ns(self._total)
         self._now_ns += self._latency.set_inputs_ns + self._run_ns + self._latency.get_outputs_ns
+        self._now_ns += self._latency.host_ns
+        if self._growth_bytes:
+            _leaked.append(b"\x01" * self._growth_bytes)
         self._iteration += 1
         self._total += 1
         return self
@@ -164,7 +173,7 @@ class VirtualRuntime:
     def caveats(self) -> List[Caveat]:
         """Return the doubts: cores that are not there or not modelled, outputs that nobody recorded."""
         doubts = list(self._core_caveats)
-        if self._mask not in (0, 1):
+        if self._mask not in (0, 1) and self._speedup is None:
             text = f"the virtual runtime models one core: --cores {self._setup.core_mask} changes nothing"
             doubts.append(caveat("cores_not_modelled", text, "measure core masks on a board"))
         if not self._unrecorded:
@@ -226,6 +235,10 @@ class VirtualRuntime:
 
     def _exit(self, entry: Dict[str, Any]) -> None:
         os._exit(int(entry.get("code", 1)))
+
+
+def _seed(seed: Optional[int], name: str) -> int:
+    return zlib.crc32((name if seed is None else f"{seed} {name}").encode("utf-8"))
 
 
 def _memory_bytes(setup: ModelSetup) -> int:
