@@ -87,6 +87,7 @@ def test_one_variant_is_loaded_compared_and_timed(start: Start, bench: Bench) ->
     assert finished.iterations == 100
     assert finished.provenance.latency == "modelled"
     assert finished.provenance.outputs == "vendor_simulator"
+    assert [error.source for error in of_kind(messages, OutputError)][:2] == ["vendor_simulator", None]
     assert isinstance(messages[-1], Done)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, List, Optional
 
 import numpy as np
@@ -43,7 +44,7 @@ def compare(
             for case in golden.cases():
                 outputs = _run(runtime, case.inputs, counter)
                 if outputs is not None:
-                    _send_errors(spec, case, outputs, answers)
+                    _send_errors(spec, case, outputs, runtime.provenance().outputs, answers)
                     watch.add(case.inputs, outputs)
                     if case.index == 0 and not runtime.replays:
                         watch.repeat(outputs, _run(runtime, case.inputs, counter) or [])
@@ -83,14 +84,17 @@ def _run(runtime: Runtime, inputs: List[Any], counter: Counter) -> Optional[List
     return runtime.outputs(result)
 
 
-def _send_errors(spec: RunSpec, case: Any, outputs: List[Any], answers: AnswerStream) -> None:
+def _send_errors(
+    spec: RunSpec, case: Any, outputs: List[Any], source: Optional[str], answers: AnswerStream
+) -> None:
     if len(outputs) != len(spec.outputs):
         raise ShapeMismatchError(
             f"the runtime returned {len(outputs)} outputs, the file has {len(spec.outputs)}"
         )
     for index, expected in case.expected.items():
         name = spec.outputs[index].name
-        answers.send(output_error(spec.run, case.index, index, name, outputs[index], expected))
+        error = output_error(spec.run, case.index, index, name, outputs[index], expected)
+        answers.send(replace(error, source=source) if case.index == 0 else error)
 
 
 def _noise(spec: RunSpec, seed: int) -> List[Any]:

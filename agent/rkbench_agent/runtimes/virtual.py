@@ -176,7 +176,7 @@ class VirtualRuntime:
         if self._mask not in (0, 1) and self._speedup is None:
             text = f"the virtual runtime models one core: --cores {self._setup.core_mask} changes nothing"
             doubts.append(caveat("cores_not_modelled", text, "measure core masks on a board"))
-        if not self._unrecorded:
+        if not self._unrecorded or self._setup.spec.golden is None:  # then nothing was to be compared
             return doubts
         return [
             *doubts,

@@ -30,7 +30,7 @@ WEIGHTS = {
     "not_on_big_cores": DOUBT,
     "not_pinned": CLOCKS,
     "other_users_unseen": INFORMATION,
-    "outputs_not_recorded": DOUBT,
+    "outputs_not_recorded": INFORMATION,
     "pin_lost": DOUBT,
     "profile_failed": DOUBT,
     "runtime_version_mismatch": DOUBT,

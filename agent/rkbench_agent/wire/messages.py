@@ -170,7 +170,7 @@ class OutputError:
 
     `cosine` is None where a norm is zero or a value is not finite; `snr_db` is None where the error
     is exactly zero (see `max_abs_error`) or not finite. `top1_agreement`/`top5_agreement` are None
-    where the output is no class vector.
+    where the output is no class vector. `source` is where the outputs come from, told with the first case.
     """
 
     run: str
@@ -188,6 +188,7 @@ class OutputError:
     top5_agreement: Optional[bool] = None
     nan_count: int = 0
     inf_count: int = 0
+    source: Optional[str] = None
 
 
 @dataclass(frozen=True)

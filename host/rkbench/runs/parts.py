@@ -47,8 +47,8 @@ def provenance(
 ) -> Provenance:
     """Return where the numbers come from: as the agent told, and None where there is no number.
 
-    A run that ended early was told nothing: on a real board its numbers were measured; on a virtual
-    one only what the virtual runtime always does is known, so the source of its outputs stays None.
+    A run that ended early was told nothing but the source of its outputs, with the first of them: on a real
+    board its numbers were measured; on a virtual one the rest is what the virtual runtime always does.
     """
     if told is None:
         told = _SIMULATED if simulated else ALL_MEASURED
@@ -57,9 +57,13 @@ def provenance(
         load_duration=told.load_duration if run.memory else None,
         process_memory=told.process_memory if run.memory else None,
         latency=told.latency if run.latencies.duration_ns else None,
-        outputs=told.outputs if run.errors else None,
+        outputs=_first_source(run.errors) or told.outputs if run.errors else None,
         readings=told.readings if readings else None,
     )
+
+
+def _first_source(errors: Sequence[OutputError]) -> str | None:
+    return next((error.source for error in errors if error.source is not None), None)
 
 
 #: What the virtual runtime always does.

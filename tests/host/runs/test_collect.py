@@ -180,6 +180,16 @@ def test_a_run_ends_once() -> None:
     assert collector.unfinished() == []
 
 
+def test_a_run_that_ended_early_knows_where_its_outputs_came_from() -> None:
+    stopped = Failure("connection", "interrupted", "interrupted by Ctrl-C", "")
+    for told, source in (("vendor_simulator", "vendor_simulator"), (None, None)):
+        collector = Collector([replace(BARE, simulated=True)])
+        for case in range(2):
+            error = OutputError(RUN, case, 0, "y", [1, 10], "float32", 0.99)
+            collector.add(replace(error, source=told) if case == 0 else error)
+        assert collector.result(RUN, stopped).run.provenance.outputs == source
+
+
 def test_a_run_that_the_user_ended_is_stopped_and_any_other_failure_is_failed() -> None:
     stopped = Failure("connection", "interrupted", "interrupted by Ctrl-C", "")
     cut = Failure("connection", "cancelled", "the line was cut", "")
