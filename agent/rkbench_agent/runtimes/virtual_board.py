@@ -20,8 +20,8 @@ HELD = ("performance", "userspace")
 TICKS_PER_S = 100
 
 
-class BoardState(NamedTuple):
-    """What the board is at one moment. None: the behaviour file does not move it."""
+class Moment(NamedTuple):
+    """The board at one moment. None: the behaviour file does not move it."""
 
     slowness: float = 1.0
     clock_hz: Optional[int] = None
@@ -37,7 +37,7 @@ class VirtualBoardFiles:
     def __init__(self, root: Optional[Path]) -> None:
         self._root = root if root is not None and root != Path("/") else None
         self._npu = find_devfreq(self._root, "npu") if self._root is not None else None
-        self._shown: Optional[BoardState] = None
+        self._shown: Optional[Moment] = None
 
     def top_clock_hz(self) -> Optional[int]:
         """Return the NPU's highest clock."""
@@ -47,7 +47,7 @@ class VirtualBoardFiles:
         """Return whether the NPU's governor holds its clock still."""
         return self._npu is not None and read_text(self._npu / "governor") in HELD
 
-    def show(self, state: BoardState) -> None:
+    def show(self, state: Moment) -> None:
         """Write what `state` moves, if it is not what was written last."""
         if self._root is None or state == self._shown:
             return
@@ -83,13 +83,13 @@ class VirtualBoardModel:
         self._held = self.files.is_held()
         self.files.show(self.state(0, time_ns))
 
-    def state(self, iteration: int, time_ns: int) -> BoardState:
+    def state(self, iteration: int, time_ns: int) -> Moment:
         """Return the state at the `iteration`-th call since the load, at a time of work."""
         slowness, clock_hz = self._clock(iteration, time_ns)
         others = self._behaviour.get("others") or {}
         busy = time_ns >= float(others.get("after_s", 0.0)) * 1e9
         cpu = others.get("cpu") if busy or "cpu" not in others else 0.0
-        return BoardState(
+        return Moment(
             slowness * (float(others.get("factor", 1.0)) if others and busy else 1.0),
             clock_hz,
             self._celsius(iteration, time_ns),
