@@ -28,6 +28,7 @@ from rkbench.stats import compare, gates, slope
 from rkbench.views.demo import DemoDocument
 from rkbench.views.doctor import CheckDocument
 from rkbench.views.explain import ExplainDocument
+from rkbench.views.predict import PredictDocument
 from rkbench_agent.wire import caveats, words
 
 # These types are there for mypy alone, so that `bench inspect` starts fast; msgspec looks for them too.
@@ -59,6 +60,7 @@ DOCUMENTS = (
     Schema("rkbench/1", DemoDocument, "What `bench push --json` and `bench show --json` write."),
     Schema("rkbench-inspect/1", Inspection, "What `bench inspect --json` writes."),
     Schema("rkbench-check/1", CheckDocument, "What `bench boards check --json` writes."),
+    Schema("rkbench-predict/1", PredictDocument, "What `bench predict --json` writes."),
     Schema("rkbench-explain/1", ExplainDocument, "What `bench explain --json` writes."),
     Schema(
         "rkbench-nightly/1",

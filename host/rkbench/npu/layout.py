@@ -130,10 +130,10 @@ def _place(model: RknnModel, graph: Graph) -> tuple[dict[int, int], int]:
     arena_bytes = max((t.arena_offset + t.size_bytes for t in in_arena), default=0)
     end = BASE + -(-arena_bytes // 4096) * 4096 + ARENA_GAP_BYTES
     for tensor in graph.tensors:
-        if tensor.buffer_bytes and tensor.kind not in (*IN_ARENA, *COMMANDS):
+        taken = max(tensor.buffer_bytes, tensor.size_bytes)  # a file without its weights states their size
+        if taken and tensor.kind not in (*IN_ARENA, *COMMANDS):
             addresses[tensor.index] = end
-            taken = max(tensor.buffer_bytes, tensor.size_bytes) + GAP_BYTES
-            end += -(-taken // ALIGNMENT) * ALIGNMENT
+            end += -(-(taken + GAP_BYTES) // ALIGNMENT) * ALIGNMENT
     if end >= ADDRESS_LIMIT:
         raise ModelError(
             f"{model.file.path}: claims {end} bytes of NPU memory, more than its 32-bit addresses reach",

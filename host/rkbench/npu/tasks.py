@@ -124,8 +124,8 @@ def decode_tasks(layout: Layout, core_list: int = 0) -> TaskList:
     lists = core_lists(layout)
     if core_list >= len(lists):
         raise ModelError(
-            f"{layout.model.file.path}: it holds no task list {core_list} ({len(lists)} lists)",
-            hint="single-core files have one list",
+            f"{layout.model.file.path}: it holds no tasks for {2 if core_list < 3 else 3} cores",
+            hint="files for one core, and for SoCs whose NPU has one, hold one list of tasks",
         )
     chosen = lists[core_list]
     records = layout.records[chosen]

@@ -13,7 +13,7 @@ def show_inspection(
     inspection: Inspection, *, json_to: str | None, html_to: str | None, layers: str, myths: bool
 ) -> None:
     """Write the inspection where it was asked for, and to the terminal unless stdout is taken."""
-    most = _layer_limit(layers)
+    most = layer_limit(layers)
     for target in (json_to, html_to):
         if target:
             check_output(target)
@@ -29,7 +29,8 @@ def show_inspection(
         print(_on_terminal(inspection, most, myths), end="")
 
 
-def _layer_limit(text: str) -> int | None:
+def layer_limit(text: str) -> int | None:
+    """Return how many layers `--layers` asks for, None for all; raises UsageError."""
     if text == "all":
         return None
     if text.isdecimal():

@@ -1,0 +1,37 @@
+"""`bench predict`: how long a model will take, before there is a board."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rkbench.cli import completion, options
+
+
+def predict(
+    models: Annotated[list[Path], typer.Argument(help="Converted models; an .onnx is told what it needs.")],
+    board: Annotated[
+        str | None,
+        typer.Option(help="A board that the files have to fit.", autocompletion=completion.boards),
+    ] = None,
+    what_if: Annotated[
+        str, typer.Option("--what-if", help="Other conditions: clock=600MHz,cores=3,ddr=50%.")
+    ] = "",
+    layers: Annotated[
+        str | None, typer.Option(help="How many layers to list, or all; default: 10 of a single model.")
+    ] = None,
+    json: options.JsonFile = None,
+    inventory: options.Inventory = None,
+) -> None:
+    """Predict the latency of a .rknn from the NPU tasks in it."""
+    from rkbench.boards.inventory import find_inventory
+    from rkbench.boards.provider import Boards
+    from rkbench.inspect.latency import predict_models
+    from rkbench.npu.what_if import parse_what_if
+    from rkbench.views.predict import show_predictions
+
+    soc = Boards(find_inventory(inventory)).find(board)[0].soc if board else None
+    predicted = predict_models(models, what_if=parse_what_if(what_if), soc=soc)
+    show_predictions(predicted, layers=layers or ("10" if len(models) == 1 else "0"), json_to=json)

@@ -1,0 +1,60 @@
+"""`bench predict`: the latency of .rknn files before a board, and of an .onnx what it needs first."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rkbench.errors import UsageError
+from rkbench.npu import LatencyPrediction, WhatIf, predict_latency
+from rkbench.rknn.reader import open_model
+from rkbench.rknn.targets import npu_generation
+
+DEFAULT_TARGET = "rk3588"
+DTYPE = "int8"
+"""What the fit is of: the size of an .onnx is predicted at it."""
+
+
+@dataclass(frozen=True)
+class PredictedModel:
+    """One file: its predicted latency, or what an .onnx has to become first."""
+
+    path: str
+    size_bytes: int
+    target: str | None
+    """The SoC that it is converted for; of an .onnx, the one that its size is predicted for."""
+    latency: LatencyPrediction | None
+    """None of an .onnx: latency stands in the commands of a converted file."""
+    converted_bytes: int | None
+    """Predicted size of the .rknn; None of one that is converted."""
+
+
+def predict_models(
+    paths: Sequence[Path], *, what_if: WhatIf, soc: str | None = None
+) -> tuple[PredictedModel, ...]:
+    """Predict each file; `soc` is the board's, which the files have to fit.
+
+    Raises ModelError where a file's tasks cannot be decoded, UsageError for a file of another NPU.
+    """
+    return tuple(_predict(path, what_if, soc) for path in paths)
+
+
+def _predict(path: Path, what_if: WhatIf, soc: str | None) -> PredictedModel:
+    if path.suffix.lower() == ".onnx":
+        return _unconverted(path, soc or DEFAULT_TARGET)
+    with open_model(path) as model:
+        if soc and npu_generation(soc) != model.file.npu_generation:
+            raise UsageError(
+                f"{path} is converted for {model.file.target}, and the board is an {soc}",
+                hint=f"convert it with target_platform={soc!r}",
+            )
+        latency = predict_latency(model, what_if=what_if)
+        return PredictedModel(str(path), model.file.size_bytes, model.file.target or None, latency, None)
+
+
+def _unconverted(path: Path, target: str) -> PredictedModel:
+    from rkbench.onnx import predict_file  # an extra
+
+    sizes = predict_file(path, target, DTYPE)
+    return PredictedModel(str(path), sizes.onnx_bytes, target, None, sizes.file_bytes)

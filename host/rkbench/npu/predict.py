@@ -1,0 +1,217 @@
+"""`predict_latency`: how long a .rknn will take on a board, from the tasks in it; no board is asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from os import PathLike
+from typing import Literal
+
+import numpy as np
+
+from rkbench.errors import ModelError
+from rkbench.npu.costs import CostSums, Floats, TaskCosts, task_costs, total
+from rkbench.npu.latency_model import (
+    FittedLatency,
+    find_latency_model,
+    mac_seconds,
+    memory_seconds,
+    task_terms,
+)
+from rkbench.npu.layout import lay_out
+from rkbench.npu.tasks import TaskList, decode_tasks
+from rkbench.npu.what_if import AS_FITTED, WhatIf
+from rkbench.rknn.contents import Graph, Tensor
+from rkbench.rknn.model import RknnModel
+from rkbench.rknn.reader import open_model
+
+Bound = Literal["macs", "memory", "tables", "tasks"]
+BOUNDS: tuple[Bound, ...] = ("macs", "memory", "tables", "tasks")
+#: No band where layers of kinds that were not in the fit take more than this of the time.
+FOREIGN_RATIO = 0.1
+#: Elementwise work that was not in the fit by name; its tasks are those of `Add` (an operand) and of
+#: `exSwish` (a table), which were.
+SAME_TASKS = frozenset(
+    {"Mul", "Sub", "Max", "Min", "Relu", "Clip", "LeakyRelu", "Sigmoid", "HardSigmoid", "Tanh"}
+)
+#: Operators at the border of the graph: copies that rknn_run does not time.
+BORDER = ("InputOperator", "OutputOperator")
+#: Lists of tasks by the number of cores that share the work.
+LISTS = {1: (0,), 2: (1, 2), 3: (3, 4, 5)}
+
+
+@dataclass(frozen=True)
+class LayerLatency:
+    """One layer: what it costs, and where its predicted time goes; the parts sum to `latency_s`."""
+
+    index: int
+    """In `RknnModel.layers`."""
+    name: str
+    type: str
+    latency_s: float
+    bound: Bound
+    """What takes most of it."""
+    macs_s: float
+    memory_s: float
+    tables_s: float
+    tasks_s: float
+    costs: CostSums
+
+
+@dataclass(frozen=True)
+class LatencyPrediction:
+    """What a model will take on one SoC, for `rknn_run` alone at the clocks of the fit."""
+
+    soc: str
+    cores: int
+    clock_hz: float
+    latency_s: float
+    low_s: float | None
+    """The band; None where the model or the question is outside of what was fitted."""
+    high_s: float | None
+    outside: tuple[str, ...]
+    """Why there is no band; empty where there is one."""
+    provisional: str | None
+    """Why the SoC's fit is to be trusted less."""
+    source: str
+    bound: Bound
+    layers: tuple[LayerLatency, ...]
+    """Those with tasks, in the order of execution."""
+    not_counted: tuple[str, ...]
+    """Layers that take time and are not in the sum: what runs on the CPU, and what was not in the fit."""
+    provenance: Literal["predicted"] = "predicted"
+
+
+def predict_latency(
+    model: RknnModel | str | PathLike[str],
+    *,
+    what_if: WhatIf = AS_FITTED,
+    fitted: FittedLatency | None = None,
+    graph_index: int = 0,
+) -> LatencyPrediction:
+    """Predict how long `rknn_run` of a .rknn takes; `fitted` replaces the model of the file's SoC.
+
+    Of a model with dynamic inputs `graph_index` says which shape. Raises ModelError where the file's tasks
+    cannot be decoded, where it has none for so many cores, and where nothing was fitted for its SoC.
+    """
+    if not isinstance(model, RknnModel):
+        with open_model(model) as opened:
+            return predict_latency(opened, what_if=what_if, fitted=fitted, graph_index=graph_index)
+    layout = lay_out(model, graph_index)
+    found = fitted or find_latency_model(model.file.target)
+    if found is None:
+        raise ModelError(f"{model.file.path}: nothing was fitted for {model.file.target or 'an unnamed SoC'}")
+    latency_model = replace(found, machine=what_if.applied_to(found.machine))
+    graph = model.graphs[graph_index]
+    cores = [_core(decode_tasks(layout, number), latency_model) for number in LISTS[what_if.cores]]
+    layers = tuple(_layers(graph, cores, latency_model))
+    outside = tuple(_outside(graph, layers, found, what_if))
+    return _prediction(latency_model, what_if.cores, layers, outside, _not_counted(graph, found))
+
+
+@dataclass(frozen=True)
+class _Core:
+    """What one of the cores does: the costs of its tasks, and where their time goes."""
+
+    tasks: TaskList
+    costs: TaskCosts
+    seconds: Floats
+    """(tasks, 4), in the order of `BOUNDS`."""
+
+
+def _core(tasks: TaskList, latency_model: FittedLatency) -> _Core:
+    costs, machine = task_costs(tasks), latency_model.machine
+    roofline, memory, tables, each = (task_terms(costs, machine) * np.array(latency_model.coefficients)).T
+    by_macs = mac_seconds(costs, machine) >= memory_seconds(costs, machine)
+    parts = [np.where(by_macs, roofline, 0), np.where(by_macs, 0, roofline) + memory, tables, each]
+    return _Core(tasks, costs, np.stack(parts, axis=1))
+
+
+def _layers(graph: Graph, cores: list[_Core], latency_model: FittedLatency) -> Iterator[LayerLatency]:
+    """Yield the layers; where cores share one, it takes as long as the slowest of them."""
+    for number, node in enumerate(graph.nodes):
+        if node.type in latency_model.skipped_types:
+            continue
+        shares = [(core, core.tasks.nodes[number]) for core in cores if number in core.tasks.nodes]
+        if not shares:
+            continue
+        macs_s, memory_s, tables_s, tasks_s = max(
+            (core.seconds[at].sum(axis=0) for core, at in shares), key=lambda parts: float(parts.sum())
+        ).tolist()
+        yield LayerLatency(
+            index=node.index,
+            name=node.name,
+            type=node.type,
+            latency_s=macs_s + memory_s + tables_s + tasks_s,
+            bound=_bound((macs_s, memory_s, tables_s, tasks_s)),
+            macs_s=macs_s,
+            memory_s=memory_s,
+            tables_s=tables_s,
+            tasks_s=tasks_s,
+            costs=total([core.costs.sums(at) for core, at in shares]),
+        )
+
+
+def _bound(parts: tuple[float, float, float, float]) -> Bound:
+    return BOUNDS[int(np.argmax(parts))]
+
+
+def _outside(
+    graph: Graph, layers: tuple[LayerLatency, ...], fitted: FittedLatency, what_if: WhatIf
+) -> Iterator[str]:
+    """Yield what of the model or of the question was not in the fit, with its share of the time."""
+    latency_s = sum(layer.latency_s for layer in layers) or 1.0
+    foreign: dict[str, float] = {}
+    for layer in layers:
+        # Whatever follows a convolution in the same task is counted in its tables and operands.
+        known = layer.type in fitted.fitted_types or layer.type in SAME_TASKS
+        if not known and not layer.type.startswith("Conv"):
+            foreign[layer.type] = foreign.get(layer.type, 0.0) + layer.latency_s
+    share = sum(foreign.values()) / latency_s
+    if share > FOREIGN_RATIO:
+        names = ", ".join(sorted(foreign, key=lambda name: -foreign[name])[:4])
+        yield f"{share:.0%} of the time is in kinds of layers that the fit has not seen: {names}"
+    if not any(tensor.dtype == "INT8" for node in graph.nodes for tensor in _read(graph, node.inputs)):
+        yield "it computes in floats, and the fit is of int8 models"
+    yield from what_if.reasons()
+
+
+def _read(graph: Graph, indices: tuple[int, ...]) -> Iterator[Tensor]:
+    first = graph.tensors[0].index if graph.tensors else 0
+    return (graph.tensors[i - first] for i in indices)
+
+
+def _not_counted(graph: Graph, fitted: FittedLatency) -> tuple[str, ...]:
+    on_cpu = [
+        f"{node.name} (CPU)" for node in graph.nodes if node.target == "CPU" and node.type not in BORDER
+    ]
+    skipped = {
+        node.type for node in graph.nodes if node.type in fitted.skipped_types and any(node.task_counts)
+    }
+    return (*on_cpu, *(f"{name} (left out of the fit)" for name in sorted(skipped)))
+
+
+def _prediction(
+    fitted: FittedLatency,
+    cores: int,
+    layers: tuple[LayerLatency, ...],
+    outside: tuple[str, ...],
+    not_counted: tuple[str, ...],
+) -> LatencyPrediction:
+    latency_s = sum(layer.latency_s for layer in layers)
+    parts = tuple(sum(getattr(layer, f"{name}_s") for layer in layers) for name in BOUNDS)
+    macs_s, memory_s, tables_s, tasks_s = parts
+    return LatencyPrediction(
+        soc=fitted.soc,
+        cores=cores,
+        clock_hz=fitted.machine.clock_hz,
+        latency_s=latency_s,
+        low_s=None if outside else latency_s * (1 - fitted.band_ratio),
+        high_s=None if outside else latency_s * (1 + fitted.band_ratio),
+        outside=outside,
+        provisional=fitted.provisional,
+        source=fitted.source,
+        bound=_bound((macs_s, memory_s, tables_s, tasks_s)),
+        layers=layers,
+        not_counted=not_counted,
+    )
