@@ -28,6 +28,16 @@ START = "import sys; sys.path[0] = sys.argv.pop(1); from rkbench_agent.__main__ 
 M = TypeVar("M")
 PLAN_FIELDS = {field.name for field in fields(Plan)} - {"runs", "settings"}
 
+#: One load, and no more than 100 iterations in two blocks.
+QUICK = {
+    "min_iterations": 100,
+    "min_duration_s": 0.0,
+    "min_blocks": 1,
+    "block_iterations": 50,
+    "block_duration_s": 0.0,
+    "unread_iterations": 0,
+}
+
 INPUTS = [TensorSpec("x", [1, 4, 4, 3], "uint8", "NHWC")]
 OUTPUTS = [TensorSpec("/head/y", [1, 10], "float32")]
 
@@ -97,7 +107,7 @@ class Bench:
     def plan(self, *runs: RunSpec, **values: Any) -> Plan:
         """Return a quick plan on the virtual runtime; `values` are of its settings, or of the plan."""
         of_plan = {name: values.pop(name) for name in list(values) if name in PLAN_FIELDS}
-        given: dict[str, Any] = {"runtime": "virtual", "min_iterations": 100, "min_duration_s": 0.0, **values}
+        given: dict[str, Any] = {"runtime": "virtual", **QUICK, **values}
         return Plan(list(runs), RunSettings(**given), **of_plan)
 
     def behaviour(self, **values: Any) -> str:

@@ -1,4 +1,4 @@
-"""The timed region, the schedule, the model of the virtual NPU, and what a log says."""
+"""The timed region, the model of the virtual NPU, and what a log says."""
 
 from __future__ import annotations
 
@@ -9,12 +9,10 @@ from typing import Any, Iterator, List, Optional
 import pytest
 from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.run.log_scan import find_cause, find_caveats, find_run_failure
-from rkbench_agent.run.schedule import BlockSize, next_block, turns
 from rkbench_agent.runtimes.base import StageTimes
 from rkbench_agent.runtimes.behaviour import Behaviour, read_behaviour
 from rkbench_agent.runtimes.latency_model import LatencyModel, Work
 from rkbench_agent.scenarios.single_stream import run_block
-from rkbench_agent.wire.plan import RunSettings
 
 
 class NullRuntime:
@@ -60,35 +58,6 @@ def test_a_runtime_that_returns_nothing_fails_and_the_collector_is_on_again() ->
     with pytest.raises(RuntimeFailureError, match="no outputs"):
         run_block(NullRuntime([0, 5], result=None), 1)
     assert gc.isenabled()
-
-
-@pytest.mark.parametrize(
-    ("plan", "done", "done_ms", "block"),
-    [
-        ({"min_iterations": 100, "min_duration_s": 0}, 0, 0, BlockSize(50, 0)),
-        ({"min_iterations": 100, "min_duration_s": 0}, 80, 80, BlockSize(20, 0)),
-        ({"min_iterations": 100, "min_duration_s": 0}, 100, 100, None),
-        ({"min_iterations": 10, "min_duration_s": 1}, 10, 100, BlockSize(50, 0)),
-        ({"min_iterations": 10, "min_duration_s": 1}, 90, 900, BlockSize(10, 0)),
-        ({"min_iterations": 0, "min_duration_s": 1}, 0, 0, BlockSize(50, 0)),
-        ({"min_iterations": 10, "min_duration_s": 1}, 100, 1000, None),
-        (
-            {"min_iterations": 1000, "min_duration_s": 0, "max_duration_s": 2},
-            10,
-            500,
-            BlockSize(50, 1_500_000_000),
-        ),
-        ({"min_iterations": 1000, "min_duration_s": 0, "max_duration_s": 2}, 10, 2000, None),
-        ({"min_iterations": 0, "min_duration_s": 0}, 0, 0, None),
-    ],
-)
-def test_the_next_block_is_what_is_missing(plan: Any, done: int, done_ms: int, block: Any) -> None:
-    assert next_block(RunSettings(block_iterations=50, **plan), done, done_ms * 1_000_000) == block
-
-
-def test_runs_take_turns_so_that_a_drift_hits_all_alike() -> None:
-    order = [run for number in range(4) for run in turns(["A", "B", "C"], number)]
-    assert "".join(order) == "ABCCBAABCCBA"
 
 
 def model(behaviour: Any, soc: str = "rk3588", seed: int = 1) -> LatencyModel:

@@ -20,6 +20,7 @@ from rkbench_agent.wire.messages import (
     Hello,
     Latencies,
     LoadMemory,
+    Log,
     Message,
     OutputCheck,
     OutputError,
@@ -80,11 +81,11 @@ def test_one_variant_is_loaded_compared_and_timed(start: Start, bench: Bench) ->
         (0, True, 5),
         (0, False, 40),
         (1, False, 40),
-        (2, False, 20),
+        (2, False, 40),
     ]
     assert of_kind(messages, Reading)[0].ddr_clock_hz == 528_000_000
     (finished,) = of_kind(messages, Finished)
-    assert finished.iterations == 100
+    assert finished.iterations == 120
     assert finished.provenance.latency == "modelled"
     assert finished.provenance.outputs == "vendor_simulator"
     assert [error.source for error in of_kind(messages, OutputError)][:2] == ["vendor_simulator", None]
@@ -96,7 +97,36 @@ def test_two_variants_take_turns_in_the_order_a_b_b_a(start: Start, bench: Bench
     messages = start().run(bench.plan(*runs, block_iterations=25))
     order = "".join(batch.run for batch in of_kind(messages, Latencies) if not batch.warmup)
     assert order == "abbaabba"
-    assert [message.run for message in of_kind(messages, Finished)] == ["b", "a"]
+    assert [message.run for message in of_kind(messages, Finished)] == ["a", "b"]
+
+
+def test_every_load_is_fresh_and_the_first_iterations_of_a_turn_are_told_apart(
+    start: Start, bench: Bench
+) -> None:
+    path = bench.behaviour(log=[{"stage": "load", "text": "a load"}])
+    agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=path)
+    runs = [bench.spec(name) for name in "abc"]
+    plan = bench.plan(*runs, loads=3, quads=2, unread_iterations=3, min_iterations=1, block_iterations=5)
+    messages = agent.run(plan)
+    batches = [batch for batch in of_kind(messages, Latencies) if not batch.warmup]
+    assert "".join(batch.run for batch in batches) == "abccba" * 6
+    assert "".join(str(batch.load) for batch in batches if batch.run == "a") == "000011112222"
+    assert {(batch.unread, len(batch.duration_ns)) for batch in batches} == {(3, 8)}
+    assert [finished.iterations for finished in of_kind(messages, Finished)] == [60, 60, 60]
+    told = [log.text for log in of_kind(messages, Log, "a")]
+    assert told.count("a load") == 4  # alone, for its memory, and once for each load
+
+
+def test_both_go_on_until_both_are_done(start: Start, bench: Bench) -> None:
+    slow = {"distribution": "constant", "median_ms": 50.0}
+    fast = {"distribution": "constant", "median_ms": 5.0}
+    path = bench.behaviour(per_model={"a": {"latency": slow}, "b": {"latency": fast}})
+    agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=path)
+    plan = bench.plan(
+        bench.spec("a"), bench.spec("b"), min_iterations=20, min_duration_s=1.0, block_iterations=10
+    )
+    batches = [batch for batch in of_kind(agent.run(plan), Latencies) if not batch.warmup]
+    assert "".join(batch.run for batch in batches) == "abba" * 10
 
 
 def test_without_interleaving_each_variant_is_done_before_the_next(start: Start, bench: Bench) -> None:
@@ -260,14 +290,24 @@ def test_enough_of_a_run_ends_its_timed_part_early(start: Start, bench: Bench, r
         assert finished.iterations == 20 * len(timed) < 1_000_000
 
 
-def test_enough_of_one_run_leaves_the_other_to_its_end(start: Start, bench: Bench) -> None:
+def test_runs_in_turns_end_with_the_round_in_which_enough_is_known_of_all(start: Start, bench: Bench) -> None:
     agent = start()
     agent.send(bench.plan(bench.spec("a"), bench.spec("b"), min_iterations=4000, block_iterations=20))
     agent.until(Latencies, lambda item: not item.warmup)
     agent.send(Enough("a"))
-    early, late = agent.until(Finished), agent.until(Finished)
-    assert (early.run, late.run, late.iterations) == ("a", "b", 4000)
-    assert early.iterations < 4000
+    agent.send(Enough("b"))
+    first, second = agent.until(Finished), agent.until(Finished)
+    assert (first.run, second.run) == ("a", "b")
+    assert first.iterations == second.iterations < 4000
+    assert first.iterations % 40 == 0
+
+
+def test_enough_of_one_of_two_in_turns_ends_neither(start: Start, bench: Bench) -> None:
+    agent = start()
+    agent.send(bench.plan(bench.spec("a"), bench.spec("b"), min_iterations=400, block_iterations=20))
+    agent.until(Latencies, lambda item: not item.warmup)
+    agent.send(Enough("a"))
+    assert [agent.until(Finished).iterations for _ in "ab"] == [400, 400]
 
 
 def test_enough_that_crosses_the_end_of_its_run_or_names_none_harms_nothing(

@@ -8,7 +8,6 @@ from typing import Any, Callable, List, Optional, cast
 import pytest
 from agent_bench import TREES
 from rkbench_agent.board.sensors import Sensors
-from rkbench_agent.run.schedule import BlockSize
 from rkbench_agent.run.state import Host, PlanClock, RunState
 from rkbench_agent.run.timing import Timing
 from rkbench_agent.run.workers import Workers
@@ -34,7 +33,8 @@ class SlowWorker:
             self.now_ns += INFERENCE_S * 10**9
             self.on_move(count)
         total_ns = command["iterations"] * INFERENCE_S * 10**9
-        return {"iterations": command["iterations"], "total_ns": total_ns, "clock_ns": self.now_ns}
+        count = command["iterations"]
+        return {"iterations": count, "total_ns": total_ns, "worked_ns": total_ns, "clock_ns": self.now_ns}
 
 
 class Heard:
@@ -62,9 +62,10 @@ def timing_of(settings: RunSettings, root: Path, host: Heard) -> Timing:
     ],
 )
 def test_a_block_of_slow_inferences_says_how_far_it_is(duration_s: float, told: List[Any]) -> None:
-    settings, host = RunSettings(min_iterations=10, min_duration_s=duration_s), Heard()
+    host = Heard()
+    settings = RunSettings(min_iterations=10, min_duration_s=duration_s, min_blocks=1, block_iterations=3)
     state = RunState(RunSpec("a", "m", "d", 1, [], []))
-    timing_of(settings, TREES / "rk3588", host).time_block(state, BlockSize(3, 0))
+    timing_of(settings, TREES / "rk3588", host).time_block(state)
     assert host.progress == [Progress("a", "inference", *figures) for figures in told]
     assert (state.iterations, state.duration_ns) == (3, 18 * 10**9)
 

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from recorded import FIRST, MODELS, SECOND, RecordedSession, connecting, read_recording
 from rkbench.boards.model import Board
 from rkbench.campaign import Outcome, PushOptions, run_campaign
-from rkbench.campaign.stopping import CountAndSeconds, NewStop, Stopping
+from rkbench.campaign.stopping import NewStop, PlanEnd, Stopping
 from rkbench.store import open_store
 from rkbench_agent.wire.messages import Latencies, Progress
 from rkbench_agent.wire.plan import RunSettings
@@ -19,21 +18,6 @@ SETTINGS = RunSettings(min_iterations=3, min_duration_s=1.0)
 
 def batch(count: int, each_s: float, *, warmup: bool = False, run: str = "a") -> Latencies:
     return Latencies(run, 0, warmup, [0] * count, [int(each_s * 1e9)] * count)
-
-
-@pytest.mark.parametrize(
-    ("batches", "enough"),
-    [
-        ([batch(3, 0.5)], [True]),
-        ([batch(2, 0.9)], [False]),  # seconds alone
-        ([batch(3, 0.1)], [False]),  # iterations alone
-        ([batch(9, 9.0, warmup=True), batch(2, 0.4), batch(1, 0.2)], [False, False, True]),
-        ([batch(2, 0.5), batch(2, 0.5, run="b"), batch(1, 0.0)], [False, False, True]),
-    ],
-)
-def test_count_and_seconds_are_both_needed_of_each_run(batches: list[Latencies], enough: list[bool]) -> None:
-    stop = CountAndSeconds(SETTINGS)
-    assert [stop.add(item) for item in batches] == enough
 
 
 class AtOnce:
@@ -63,9 +47,14 @@ def push(session: RecordedSession, folder: Path, new_stop: NewStop) -> Outcome:
         )
 
 
-@pytest.mark.parametrize("rule", [CountAndSeconds, AtOnce])
-def test_a_push_says_enough_of_every_run(rule: NewStop, tmp_path: Path) -> None:
+def test_a_push_says_enough_of_every_run(tmp_path: Path) -> None:
     session = RecordedSession(read_recording("two_variants"))
-    push(session, tmp_path, rule)
-    assert session.ended_after == ([300, 300] if rule is CountAndSeconds else [50, 50])
+    push(session, tmp_path, AtOnce)
+    assert session.ended_after == [50, 50]
     assert sorted(session.ended) == [FIRST, SECOND]
+
+
+def test_a_plan_goes_to_its_end_where_no_rule_ends_it(tmp_path: Path) -> None:
+    session = RecordedSession(read_recording("two_variants"))
+    push(session, tmp_path, PlanEnd)
+    assert session.ended == []

@@ -13,8 +13,13 @@ if TYPE_CHECKING:
 BATCH_ITERATIONS = 500
 
 
-def batches(run: str, number: int, warmup: bool, block: Block) -> Iterator[Latencies]:
-    """Yield the iterations of one block, in order. A stage is told where it is known of all of a batch."""
+def batches(
+    run: str, number: int, warmup: bool, block: Block, *, load: int = 0, unread: int = 0
+) -> Iterator[Latencies]:
+    """Yield the iterations of one block, in order, of which the first `unread` count for nothing.
+
+    A stage is told where it is known of all of a batch.
+    """
     for start in range(0, block.count, BATCH_ITERATIONS):
         part = slice(start, min(start + BATCH_ITERATIONS, block.count))
         stages = [stage or StageTimes() for stage in block.stages[part]]
@@ -28,6 +33,8 @@ def batches(run: str, number: int, warmup: bool, block: Block) -> Iterator[Laten
             _known([stage.run_ns for stage in stages]),
             _known([stage.get_outputs_ns for stage in stages]),
             _known([stage.device_ns for stage in stages]),
+            load,
+            max(0, min(unread - start, len(stages))),
         )
 
 

@@ -1,8 +1,10 @@
 """Carries out one plan: every variant alone, then, if several, all of them in turns.
 
 Load memory is measured with one worker alone on the board. Timed iterations of several variants take
-turns block by block (A B B A) with all workers resident where memory allows; where it does not, each
-block has a fresh worker that loads and warms up again.
+turns in rounds (A B C C B A) with all workers resident where memory allows. All are released after some
+rounds and loaded afresh, as often as the plan says: where a model's buffers come to lie sets its level for
+as long as it is loaded. Where memory does not allow it, each block has a fresh worker that loads and warms
+up again, and a round counts as a load.
 """
 
 from __future__ import annotations
@@ -10,7 +12,7 @@ from __future__ import annotations
 import time
 from dataclasses import replace
 from functools import partial
-from typing import Callable, Iterator, List, Optional
+from typing import Callable, List
 
 from rkbench_agent.board.inspection import has_iommu
 from rkbench_agent.board.kernel_log import KernelLog
@@ -22,7 +24,14 @@ from rkbench_agent.loop import Loop
 from rkbench_agent.run.extras import Extras
 from rkbench_agent.run.fit import Room, judge_fit
 from rkbench_agent.run.log_scan import find_caveats
-from rkbench_agent.run.schedule import BlockSize, next_block, turns
+from rkbench_agent.run.schedule import (
+    Standing,
+    is_load_over,
+    is_over_alone,
+    is_plan_over,
+    is_time_up,
+    round_of,
+)
 from rkbench_agent.run.state import Host, PlanBoard, PlanClock, RunState
 from rkbench_agent.run.timing import Timing
 from rkbench_agent.run.workers import Workers
@@ -55,18 +64,18 @@ class Conductor:
         self._settings = settings
         self._states = [RunState(spec) for spec in plan.runs]
         self._workers = Workers(runtime, settings, board, host, loop, clock)
-        self._timing = Timing(settings, self._workers, host, sensors, clock)
+        self._in_turns = settings.interleave and len(self._states) > 1
+        self._timing = Timing(settings, self._workers, host, sensors, clock, in_turns=self._in_turns)
         self._readiness = Readiness(settings, board.root, loop, host.send)
         start, stop = self._workers.start_extra, self._workers.stop
         self._extras = Extras(runtime, settings, start, stop, host.send)
 
     def run(self) -> None:
         """Carry the plan out. Raises CancelledError and HostGoneError; no worker is left then."""
-        in_turns = self._settings.interleave and len(self._states) > 1
         try:
             for state in self._states:
-                self._guarded(state, partial(self._alone, state, not in_turns))
-            if in_turns:
+                self._guarded(state, partial(self._alone, state, not self._in_turns))
+            if self._in_turns:
                 self._take_turns()
         except CancelledError:
             for state in self._unfinished():
@@ -109,9 +118,7 @@ class Conductor:
         self._workers.open(state, report=True)
         self._workers.child(state).request(do="golden")
         if timed:
-            self._timing.warm_up(state)
-            for size in self._blocks(state):
-                self._timing.time_block(state, size)
+            self._time_alone(state)
         self._release(state)
         self._timing.sample()
         self._extras.run(state)
@@ -128,46 +135,64 @@ class Conductor:
             raise RunFailedError(Failed(state.spec.run, LOAD, OUT_OF_MEMORY, doubt.message, _FIT_ADVICE))
         state.add_caveats([caveat("memory_tight", doubt.message, "free memory before measuring")])
 
-    def _blocks(self, state: RunState) -> Iterator[BlockSize]:
-        size = self._next_block(state)
-        while size is not None:
-            yield size
-            size = self._next_block(state)
-
-    def _next_block(self, state: RunState) -> Optional[BlockSize]:
-        """Return the size of the next block; None at the end of the plan, or once the host has said so."""
-        if state.enough:
-            return None
-        return next_block(self._settings, state.iterations, state.duration_ns)
+    def _time_alone(self, state: RunState) -> None:
+        self._timing.warm_up(state)
+        while not state.enough and not is_over_alone(self._settings, state.standing):
+            self._timing.time_block(state)
 
     # -- several runs in turns
 
     def _take_turns(self) -> None:
+        """Load the runs afresh for each load, and let them take turns; they end together."""
         for state in self._unfinished()[:1]:
             caveats = self._readiness.cool(state.spec.run)
             for other in self._unfinished():
                 other.add_caveats(caveats)
-        resident = self._fit_together() and self._load_together()
-        round_number = 0
-        while self._unfinished():
+        resident = self._fit_together()
+        if not resident:
+            self._tell_loads_anew("the board's memory does not hold all variants together")
+        load = 0
+        while self._goes_on() and not self._is_plan_over(load, resident):
+            for state in self._unfinished():
+                state.load = load
+            resident = resident and self._load_together()
+            self._take_rounds(load, resident)
+            load += 1
+        for state in self._unfinished():
+            self._finish(state)
+
+    def _is_plan_over(self, load: int, resident: bool) -> bool:
+        return is_plan_over(self._settings, load, self._standings(), resident=resident)
+
+    def _goes_on(self) -> bool:
+        """Tell whether a run is left of which the host does not know enough, and no run's time is up."""
+        up = any(is_time_up(self._settings, standing) for standing in self._standings())
+        return not up and any(not state.enough for state in self._unfinished())
+
+    def _take_rounds(self, load: int, resident: bool) -> None:
+        """Let the runs take turns for one load: round by round, or for one where every block loads anew."""
+        rounds = 0
+        while self._goes_on():
             by_name = {state.spec.run: state for state in self._unfinished()}
-            for run in turns(list(by_name), round_number):
+            for run in round_of(list(by_name)):
                 state = by_name[run]
-                self._guarded(state, partial(self._take_turn, state, resident))
-            round_number += 1
+                if not state.over:
+                    self._guarded(state, partial(self._take_turn, state, resident))
+            rounds += 1
+            if not resident or is_load_over(self._settings, load, rounds, self._standings()):
+                break
+        for state in self._unfinished():
+            if self._workers.is_loaded(state):
+                self._guarded(state, partial(self._release, state))
 
     def _take_turn(self, state: RunState, resident: bool) -> None:
-        size = self._next_block(state)
-        if size is not None:
-            if not resident:
-                self._make_ready(state)
-            self._timing.time_block(state, size)
-            if not resident:
-                self._release(state)
-        if self._next_block(state) is None:
-            if self._workers.is_loaded(state):
-                self._release(state)
-            self._finish(state)
+        if is_time_up(self._settings, state.standing):
+            return
+        if not resident:
+            self._make_ready(state)
+        self._timing.time_block(state)
+        if not resident:
+            self._release(state)
 
     def _make_ready(self, state: RunState) -> None:
         self._workers.open(state, report=False)
@@ -182,12 +207,15 @@ class Conductor:
             for state in self._unfinished():
                 self._make_ready(state)
         except RunFailedError as error:
-            text = f"not all variants load together, so every block loads anew: {error}"
-            self._host.doubt("blocks_load_anew", text)
+            self._tell_loads_anew(f"not all variants load together: {error}")
             for state in self._unfinished():
                 self._workers.stop(state)
             return False
         return True
+
+    def _tell_loads_anew(self, why: str) -> None:
+        text = f"every block loads its variant anew, and a round counts as a load: {why}"
+        self._host.doubt("blocks_load_anew", text)
 
     def _fit_together(self) -> bool:
         available = memory_available_bytes(self._board.root)
@@ -198,6 +226,9 @@ class Conductor:
 
     def _unfinished(self) -> List[RunState]:
         return [state for state in self._states if not state.over]
+
+    def _standings(self) -> List[Standing]:
+        return [state.standing for state in self._unfinished()]
 
     # -- steps
 
@@ -214,7 +245,14 @@ class Conductor:
         state.over = True
         if self._board.pin is not None:
             state.add_caveats(self._board.pin.caveats())
+        if is_time_up(self._settings, state.standing):
+            state.add_caveats([_time_up(self._settings.max_duration_s)])
         provenance = state.provenance
         if not state.spec.golden:
             provenance = replace(provenance, outputs=None)
         self._host.send(Finished(state.spec.run, state.iterations, provenance, list(state.caveats.values())))
+
+
+def _time_up(limit_s: float) -> Caveat:
+    text = f"measuring ended after {limit_s:g} s of timed iterations, before the end of the plan"
+    return caveat("max_duration_reached", text, "give it more time: --max-duration SECONDS")

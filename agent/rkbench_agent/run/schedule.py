@@ -1,4 +1,8 @@
-"""How many iterations the next block has, and whose turn it is: pure functions of a run's settings."""
+"""How many iterations the next block has, whose turn it is, and when it is over: pure functions.
+
+What they need to know of the runs is a `Standing` of each. Nothing here judges what was measured: how much
+is enough for a comparison, the host says.
+"""
 
 from __future__ import annotations
 
@@ -7,38 +11,99 @@ from typing import List, NamedTuple, Optional, Sequence
 
 from rkbench_agent.wire.plan import RunSettings
 
+#: A block of calls that take longer than this has fewer of them, so that it takes no longer than the
+#: iterations of a block at this pace ...
+SLOW_CALL_NS = 100_000_000
+#: ... but never fewer than so many: a median of less says little.
+FEWEST_READ = 5
+
 
 class BlockSize(NamedTuple):
-    """`limit_ns` ends the block early once its durations sum up to it (0: never)."""
+    """`iterations` with the first `unread` of them; `limit_ns` ends the block early (0: never)."""
 
     iterations: int
-    limit_ns: int
+    unread: int = 0
+    limit_ns: int = 0
 
 
-def next_block(settings: RunSettings, done_iterations: int, done_ns: int) -> Optional[BlockSize]:
-    """Return the size of a run's next block, or None when the run is over.
+class Standing(NamedTuple):
+    """What a run has: iterations read, their time, and blocks, the last of them begun perhaps."""
 
-    A run is over with min_iterations *and* min_duration_s, or with max_duration_s. The last block is
-    cut to what is missing, by the mean latency so far.
-    """
+    iterations: int = 0
+    duration_ns: int = 0
+    blocks: float = 0
+
+
+def block_size(settings: RunSettings, call_ns: float, done_ns: int = 0, *, in_turns: bool) -> BlockSize:
+    """Return the size of a block of calls that take about `call_ns` (0: nobody knows)."""
+    read = max(1, settings.block_iterations)
+    if call_ns > SLOW_CALL_NS:
+        read = min(read, max(FEWEST_READ, round(read * SLOW_CALL_NS / call_ns)))
+    elif call_ns > 0:
+        read = max(read, math.ceil(settings.block_duration_s * 1e9 / call_ns))
+    unread = settings.unread_iterations if in_turns else 0
     limit_ns = int(settings.max_duration_s * 1e9)
-    if limit_ns and done_ns >= limit_ns:
-        return None
-    missing = max(0, settings.min_iterations - done_iterations)
-    missing_ns = max(0, int(settings.min_duration_s * 1e9) - done_ns)
-    if missing_ns:
-        mean_ns = max(1.0, done_ns / done_iterations) if done_iterations else 0.0
-        by_time = math.ceil(missing_ns / mean_ns) if mean_ns else settings.block_iterations
-        missing = max(missing, by_time)
-    if not missing:
-        return None
-    iterations = min(missing, max(1, settings.block_iterations))
-    return BlockSize(iterations, limit_ns - done_ns if limit_ns else 0)
+    return BlockSize(read + unread, unread, max(1, limit_ns - done_ns) if limit_ns else 0)
 
 
-def turns(runs: Sequence[str], round_number: int) -> List[str]:
-    """Return the order of one round: A B, then B A, then A B again.
+def mean_call_ns(standing: Standing, warm_call_ns: Optional[float] = None) -> float:
+    """Return how long a call takes: the mean of what was timed, else that of the warm-up; 0: unknown."""
+    if standing.iterations:
+        return standing.duration_ns / standing.iterations
+    return warm_call_ns or 0.0
 
-    Each pair of rounds is A B B A, in which a drift that is linear in time hits all runs alike.
+
+def is_over_alone(settings: RunSettings, standing: Standing) -> bool:
+    """Tell whether a run that is measured alone has all that its plan asks for, or its time is up."""
+    return is_time_up(settings, standing) or _has_share(settings, standing, 1, 1)
+
+
+def is_load_over(settings: RunSettings, load: int, rounds: int, standings: Sequence[Standing]) -> bool:
+    """Tell whether the load number `load` (from 0) is over after so many rounds.
+
+    It then has its quads, and every run its share of what the plan asks for.
     """
-    return list(runs) if round_number % 2 == 0 else list(reversed(runs))
+    loads = settings.loads or 1
+    share = min(load + 1, loads)
+    return rounds >= (settings.quads or 1) and all(
+        _has_share(settings, standing, share, loads) for standing in standings
+    )
+
+
+def is_plan_over(settings: RunSettings, loads: int, standings: Sequence[Standing], *, resident: bool) -> bool:
+    """Tell whether runs that take turns have all that their plan asks for after so many loads.
+
+    Where they are not `resident` together every block loads anew, and each load has one round.
+    """
+    wanted = settings.loads or 1
+    if not resident:
+        wanted = max(wanted, settings.quads or 1)
+    return loads >= wanted and all(_has_share(settings, standing, 1, 1) for standing in standings)
+
+
+def is_time_up(settings: RunSettings, standing: Standing) -> bool:
+    """Tell whether a run has used the time that it has at most."""
+    return settings.max_duration_s > 0 and standing.duration_ns >= settings.max_duration_s * 1e9
+
+
+def round_of(runs: Sequence[str]) -> List[str]:
+    """Return the order of one round, A B C C B A: every two runs have a quad in it, as A B B A.
+
+    A drift that is linear in time hits both runs of a quad alike.
+    """
+    return [*runs, *reversed(runs)]
+
+
+def total_blocks(settings: RunSettings, *, in_turns: bool) -> int:
+    """Return how many blocks each run has at least."""
+    if not in_turns:
+        return settings.min_blocks
+    return max(settings.min_blocks, 2 * (settings.loads or 1) * (settings.quads or 1))
+
+
+def _has_share(settings: RunSettings, standing: Standing, share: int, shares: int) -> bool:
+    return (
+        standing.blocks * shares >= settings.min_blocks * share
+        and standing.iterations * shares >= settings.min_iterations * share
+        and standing.duration_ns * shares >= settings.min_duration_s * 1e9 * share
+    )

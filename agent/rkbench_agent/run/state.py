@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Callable, Dict, List, Optional, Protocol
 
 from rkbench_agent.board.pinning import Pin
+from rkbench_agent.run.schedule import Standing
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import Message
@@ -54,12 +55,21 @@ class RunState:
     iterations: int = 0
     duration_ns: int = 0
     block: int = 0
+    #: The number of the load in which runs take turns.
+    load: int = 0
+    #: How long a call took while the run warmed up; None before.
+    warm_call_ns: Optional[float] = None
     readings_inside: int = 0
     need_bytes: Optional[int] = None
     over: bool = False
     enough: bool = False
     provenance: Provenance = field(default_factory=Provenance)
     caveats: Dict[str, Caveat] = field(default_factory=dict)
+
+    @property
+    def standing(self) -> Standing:
+        """Return what is timed of it."""
+        return Standing(self.iterations, self.duration_ns, self.block)
 
     def add_caveats(self, caveats: List[Caveat]) -> None:
         """Keep each doubt once."""

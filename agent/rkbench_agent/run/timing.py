@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any, Callable, Dict
 
 from rkbench_agent.board.sensors import Sensors
-from rkbench_agent.run.schedule import BlockSize
+from rkbench_agent.run.schedule import BlockSize, Standing, block_size, mean_call_ns, total_blocks
 from rkbench_agent.run.state import Host, PlanClock, RunState
 from rkbench_agent.run.workers import Workers
 from rkbench_agent.wire.messages import Progress
@@ -33,6 +33,8 @@ class Timing:
         sensors: Sensors,
         clock: PlanClock,
         now_ns: Callable[[], int] = time.monotonic_ns,
+        *,
+        in_turns: bool = False,
     ) -> None:
         self._settings = settings
         self._workers = workers
@@ -40,6 +42,7 @@ class Timing:
         self._sensors = sensors
         self._clock = clock
         self._now_ns = now_ns
+        self._in_turns = in_turns
         self._told_ns = self._sampled_ns = 0
 
     def sample(self) -> None:
@@ -47,12 +50,16 @@ class Timing:
         self._sample_at(max(time.monotonic_ns(), self._clock.now_ns))
 
     def warm_up(self, state: RunState) -> None:
-        """Run the iterations that are not timed."""
+        """Run the iterations that do not count; they say how long a call takes about."""
         if self._settings.warmup_iterations > 0:
-            self._request_block(state, BlockSize(self._settings.warmup_iterations, 0), warmup=True)
+            answer = self._request_block(state, BlockSize(self._settings.warmup_iterations), warmup=True)
+            if answer["iterations"]:
+                state.warm_call_ns = answer["total_ns"] / answer["iterations"]
 
-    def time_block(self, state: RunState, size: BlockSize) -> None:
-        """Time one block, and count it."""
+    def time_block(self, state: RunState) -> None:
+        """Time the next block of a run, and count it."""
+        call_ns = mean_call_ns(state.standing, state.warm_call_ns)
+        size = block_size(self._settings, call_ns, state.duration_ns, in_turns=self._in_turns)
         # On a virtual clock a block takes no time: samples at its edges count as inside.
         virtual = state.provenance.latency == MODELLED
         first = virtual and state.readings_inside < MINIMUM_READINGS
@@ -65,27 +72,29 @@ class Timing:
         state.block += 1
         state.iterations += answer["iterations"]
         state.duration_ns += answer["total_ns"]
-        self._host.send(_progress(self._settings, state.spec.run, state.iterations, state.duration_ns))
+        self._host.send(self._progress(state, state.standing))
 
     def _request_block(self, state: RunState, size: BlockSize, warmup: bool) -> Dict[str, Any]:
         child = self._workers.child(state)
         self._told_ns = self._now_ns()
-        child.on_move = partial(self._move, state, warmup, self._told_ns)
+        child.on_move = partial(self._move, state, size, warmup, self._told_ns)
         answer = child.request(
             do="block",
             scenario=self._settings.scenario,
             block=state.block,
+            load=state.load,
             iterations=size.iterations,
+            unread=size.unread,
             limit_ns=size.limit_ns,
             warmup=warmup,
             clock_ns=self._clock.now_ns,
             worked_ns=self._clock.worked_ns,
         )
         self._clock.reach(answer["clock_ns"])
-        self._clock.worked_ns += answer["total_ns"]
+        self._clock.worked_ns += answer["worked_ns"]
         return answer
 
-    def _move(self, state: RunState, warmup: bool, start_ns: int, count: int) -> None:
+    def _move(self, state: RunState, size: BlockSize, warmup: bool, start_ns: int, count: int) -> None:
         """Take notice that a block has come to `count` inferences, and tell the host now and then."""
         if not warmup:
             self._sample_inside(state)
@@ -98,7 +107,8 @@ class Timing:
             self._host.send(Progress(run, WARMUP, count, total, "iterations"))
             return
         duration_ns = state.duration_ns + now_ns - start_ns
-        self._host.send(_progress(self._settings, run, state.iterations + count, duration_ns))
+        standing = Standing(state.iterations + count, duration_ns, state.block + count / size.iterations)
+        self._host.send(self._progress(state, standing))
 
     def _sample_inside(self, state: RunState) -> None:
         """Sample while a block runs, until enough samples lie inside: the timer misses a short one."""
@@ -111,11 +121,13 @@ class Timing:
         self._clock.reach(time_ns)
         self._sampled_ns = time_ns
 
-
-def _progress(settings: RunSettings, run: str, iterations: int, duration_ns: int) -> Progress:
-    """Return where a run stands: by iterations or by seconds, whichever is farther from its end."""
-    by_count = iterations / max(1, settings.min_iterations)
-    by_time = duration_ns / max(1.0, settings.min_duration_s * 1e9)
-    if by_count <= by_time or settings.min_duration_s <= 0:
-        return Progress(run, INFERENCE, iterations, settings.min_iterations, "iterations")
-    return Progress(run, INFERENCE, duration_ns / 1e9, settings.min_duration_s, "seconds")
+    def _progress(self, state: RunState, standing: Standing) -> Progress:
+        """Return where a run stands: by iterations, seconds or blocks, whichever is farthest from its end."""
+        settings = self._settings
+        parts = (
+            (standing.iterations, settings.min_iterations, "iterations"),
+            (standing.duration_ns / 1e9, settings.min_duration_s, "seconds"),
+            (standing.blocks, total_blocks(settings, in_turns=self._in_turns), "blocks"),
+        )
+        done, total, unit = min((part for part in parts if part[1] > 0), key=lambda part: part[0] / part[1])
+        return Progress(state.spec.run, INFERENCE, done, total, unit)

@@ -232,9 +232,15 @@ class Worker:
         block = find_scenario(command["scenario"]).run_block(
             self._runtime, command["iterations"], limit_ns=command["limit_ns"], beat=self._counter.increment
         )
-        for batch in batches(self._spec.run, command["block"], warmup, block):
+        load, unread = command["load"], command["unread"]
+        for batch in batches(self._spec.run, command["block"], warmup, block, load=load, unread=unread):
             self._answers.send(batch)
-        return {"iterations": block.count, "total_ns": block.total_ns, "clock_ns": self._runtime.clock_ns()}
+        return {
+            "iterations": max(0, block.count - unread),
+            "total_ns": sum(block.duration_ns[unread : block.count]),
+            "worked_ns": block.total_ns,
+            "clock_ns": self._runtime.clock_ns(),
+        }
 
     def _release(self, command: Dict[str, Any]) -> Dict[str, Any]:
         del command

@@ -25,6 +25,7 @@ WEIGHTS = {
     "cores_not_modelled": INFORMATION,
     "driver_old": DOUBT,
     "load_cycles_failed": DOUBT,
+    "max_duration_reached": INFORMATION,
     "memory_tight": DOUBT,
     "not_cool": DOUBT,
     "not_on_big_cores": DOUBT,

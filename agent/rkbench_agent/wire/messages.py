@@ -106,9 +106,11 @@ class Progress:
 class Latencies:
     """A batch of timed iterations, in order; all lists have one length.
 
-    `duration_ns` is the whole call. Stages are None where the runtime does not tell them apart;
-    `run_ns` is then the runtime's own figure of the NPU run where it gives one; `device_ns` is that
-    figure beside a `run_ns` that is the wall clock of the call (`capi`).
+    `load` numbers the loads in which the runs of a push take turns, from 0; the first `unread` iterations
+    of the batch follow a switch and count for nothing. `duration_ns` is the whole call. Stages are None
+    where the runtime does not tell them apart; `run_ns` is then the runtime's own figure of the NPU run
+    where it gives one; `device_ns` is that figure beside a `run_ns` that is the wall clock of the call
+    (`capi`).
     """
 
     run: str
@@ -120,6 +122,8 @@ class Latencies:
     run_ns: Optional[List[int]] = None
     get_outputs_ns: Optional[List[int]] = None
     device_ns: Optional[List[int]] = None
+    load: int = 0
+    unread: int = 0
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,12 @@ from rkbench_agent.wire.words import AUTO, SINGLE_STREAM
 class RunSettings:
     """What a run is asked to do. The defaults of every setting stand here and nowhere else.
 
-    A block is `block_iterations` timed iterations; with `interleave` the runs of a push take turns block by
-    block in the order A B B A. A run is over when it has at least `min_iterations` *and* `min_duration_s` of
-    timed iterations, or `max_duration_s` (0: no limit).
+    A block is `block_iterations` timed iterations or `block_duration_s` of them, whichever is longer; of
+    calls above 0.1 s fewer. A run alone has `min_blocks` blocks. With `interleave` several runs are loaded
+    together and take turns in rounds A B C C B A: `quads` rounds, after which all are released, and so on
+    for each of `loads`. Every run has at least `min_blocks`, `min_iterations` *and* `min_duration_s` of
+    timed iterations, or `max_duration_s` (0: no limit). Where runs take turns, the first `unread_iterations`
+    of every block are kept and not counted: caches and clocks settle after the switch.
     """
 
     scenario: str = SINGLE_STREAM
@@ -23,10 +26,16 @@ class RunSettings:
     core_mask: str = AUTO
     warmup_iterations: int = 5
     min_iterations: int = 100
-    min_duration_s: float = 3.0
+    min_duration_s: float = 2.0
     max_duration_s: float = 0.0
-    block_iterations: int = 50
+    min_blocks: int = 12
+    block_iterations: int = 20
+    block_duration_s: float = 0.1
     interleave: bool = True
+    #: None: as many as the intervals of the comparison ask for. The plan that goes out names both.
+    loads: Optional[int] = None
+    quads: Optional[int] = None
+    unread_iterations: int = 3
     #: How long loading, the first inference and every further one may take before they count as a hang.
     load_timeout_s: float = 120.0
     first_inference_timeout_s: float = 60.0

@@ -22,6 +22,7 @@ from rkbench.campaign.settings import PushOptions
 from rkbench.runs.environment import board_record
 from rkbench.runs.model import VALID, RunResult
 from rkbench.runs.records import PlanRecord, TransferRecord
+from rkbench.stats.paired import loads_for, quads_for
 from rkbench.variants.variant import PreparedVariant
 
 
@@ -39,6 +40,18 @@ class Place:
 def runtime_of(settings: RunSettings, board: Board) -> str:
     """Return the runtime that the plan names."""
     return settings.runtime or board.runtime
+
+
+def complete(settings: RunSettings, board: Board, runs: int) -> RunSettings:
+    """Return `settings` with what nobody named: the runtime, and the loads and quads of so many runs.
+
+    Runs that do not take turns have one load each.
+    """
+    loads, quads = 1, 1
+    if settings.interleave and runs > 1:
+        loads = settings.loads or loads_for(runs - 1)
+        quads = settings.quads or quads_for(loads)
+    return replace(settings, runtime=runtime_of(settings, board), loads=loads, quads=quads)
 
 
 def is_simulated(settings: RunSettings, place: Place) -> bool:
@@ -88,9 +101,7 @@ def make_plan(
 ) -> Plan:
     """Return the plan that the agent carries out; the headers' runs are of `variants`, in equal parts."""
     each = len(headers) // len(variants)
-    settings = replace(
-        options.settings, runtime=runtime_of(options.settings, board), core_mask=headers[0].plan.core_mask
-    )
+    settings = replace(complete(options.settings, board, len(headers)), core_mask=headers[0].plan.core_mask)
     return Plan(
         runs=[_spec(header, variants[index // each]) for index, header in enumerate(headers)],
         settings=settings,
@@ -128,7 +139,7 @@ def _spec(header: RunResult, variant: PreparedVariant) -> RunSpec:
 def _record(
     settings: RunSettings, board: Board, variant: PreparedVariant, mask: str, count: int
 ) -> PlanRecord:
-    asked = replace(settings, runtime=runtime_of(settings, board), core_mask=mask)
+    asked = replace(complete(settings, board, count), core_mask=mask)
     return PlanRecord(
         **vars(asked),
         variants_in_push=count,

@@ -22,7 +22,7 @@ from rkbench.campaign.failure import add_doctor, describe_cut
 from rkbench.campaign.interfaces import Conversation, Prepare, Saver
 from rkbench.campaign.plan import Place, make_headers, make_plan, runtime_of
 from rkbench.campaign.settings import PushOptions, check_push
-from rkbench.campaign.stopping import CountAndSeconds, NewStop, Stop, Stopping
+from rkbench.campaign.stopping import NewStop, PlanEnd, Stop, Stopping
 from rkbench.catalogue.check import Check
 from rkbench.errors import (
     BoardBusyError,
@@ -76,7 +76,7 @@ def run_campaign(
     unix_s: Callable[[], float] = time.time,
     new_id: Callable[[float], str] = new_push_id,
     prepare: Prepare = prepare_variants,
-    new_stop: NewStop = CountAndSeconds,
+    new_stop: NewStop = PlanEnd,
 ) -> Outcome:
     """Push and run the models of `options` on `board`, and return what they yielded.
 

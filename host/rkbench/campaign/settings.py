@@ -26,7 +26,7 @@ SPELLED = {
     "npu_clock": "npu_clock_hz",
 }
 #: Counts that must be 1 or more, and durations that must be more than 0; all other numbers may be 0.
-AT_LEAST_ONE = ("min_iterations", "block_iterations")
+AT_LEAST_ONE = ("min_iterations", "min_blocks", "block_iterations", "loads", "quads")
 #: No number is more than this: whole ones of TOML have no end, and what counts and waits has.
 MOST = 10**12
 POSITIVE = ("load_timeout_s", "first_inference_timeout_s", "inference_timeout_s")
@@ -56,7 +56,8 @@ class PushOptions:
 def settings_of(given: Mapping[str, object], base: RunSettings | None = None) -> RunSettings:
     """Return `base` with those of `given` that are settings, by the words that people write; None keeps.
 
-    `npu_clock` may be text (600MHz), and pins. Raises UsageError for a clock that cannot be read.
+    `npu_clock` may be text (600MHz), and pins; `quick` is one load. Raises UsageError for a clock that
+    cannot be read.
     """
     known = {SPELLED.get(word, word): value for word, value in given.items() if value is not None}
     names = {item.name for item in fields(RunSettings)}
@@ -64,6 +65,8 @@ def settings_of(given: Mapping[str, object], base: RunSettings | None = None) ->
     clock = values.get("npu_clock_hz")
     if clock is not None:
         values.update(pin=True, npu_clock_hz=parse_hertz(clock) if isinstance(clock, str) else clock)
+    if given.get("quick"):
+        values.update(loads=1)
     return replace(base or RunSettings(), **values)  # type: ignore[arg-type]  # typed where they were read
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Protocol
 
@@ -20,25 +19,16 @@ class Stop(Protocol):
 NewStop = Callable[[RunSettings], Stop]
 
 
-class CountAndSeconds:
-    """Enough are `min_iterations` and `min_duration_s` of timed iterations: the plan's own end."""
+class PlanEnd:
+    """Enough is known at the end of the plan, and not before."""
 
     def __init__(self, settings: RunSettings) -> None:
-        self._settings = settings
-        self._iterations: Counter[str] = Counter()
-        self._duration_ns: Counter[str] = Counter()
+        del settings
 
     def add(self, latencies: Latencies) -> bool:
-        """Count a batch, unless it is of the warm-up."""
-        if latencies.warmup:
-            return False
-        run = latencies.run
-        self._iterations[run] += len(latencies.duration_ns)
-        self._duration_ns[run] += sum(latencies.duration_ns)
-        return (
-            self._iterations[run] >= self._settings.min_iterations
-            and self._duration_ns[run] >= self._settings.min_duration_s * 1e9
-        )
+        """Say that it is never enough."""
+        del latencies
+        return False
 
 
 class Stopping:

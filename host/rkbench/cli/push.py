@@ -47,7 +47,11 @@ def push(
     load_cycles: Annotated[int, typer.Option(help="Load and release so many times, to see leaks.")] = 0,
     profile: Profile = False,
     iterations: Annotated[int, typer.Option(help="At least so many timed iterations ...")] = 100,
-    duration: Annotated[float, typer.Option(help="... and so many seconds of them.")] = 3.0,
+    duration: Annotated[float, typer.Option(help="... and so many seconds of them.")] = 2.0,
+    loads: Annotated[
+        int | None, typer.Option(help="Load all variants so many times; default: 7, more for many.")
+    ] = None,
+    quick: Annotated[bool, typer.Option("--quick", help="One load alone, of 12 quads.")] = False,
     warmup: Annotated[int, typer.Option(help="Iterations that are not timed.")] = 5,
     scenario: Scenario = "single_stream",
     baseline: options.Baseline = None,

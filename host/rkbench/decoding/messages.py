@@ -107,7 +107,9 @@ def _check_columns(batch: Latencies) -> None:
     columns = [batch.start_ns, batch.duration_ns, *(stage for stage in stages if stage is not None)]
     if len({len(array("q", column)) for column in columns}) > 1:
         raise ValueError("lists of different lengths")
-    array("q", [batch.block])
+    if not 0 <= batch.unread <= len(batch.duration_ns):
+        raise ValueError("more unread iterations than there are")
+    array("q", [batch.block, batch.load])
 
 
 def _check_int64(digits: str) -> None:

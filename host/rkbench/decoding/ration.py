@@ -67,4 +67,4 @@ def _cost_bytes(message: Message, size_bytes: int) -> int:
     if not isinstance(message, Latencies):
         return size_bytes
     columns = (message.set_inputs_ns, message.run_ns, message.get_outputs_ns, message.device_ns)
-    return _COLUMN_BYTES * (4 + sum(column is not None for column in columns)) * len(message.duration_ns)
+    return _COLUMN_BYTES * (6 + sum(column is not None for column in columns)) * len(message.duration_ns)

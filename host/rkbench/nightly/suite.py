@@ -37,7 +37,7 @@ from rkbench.stats.summary import P99_MINIMUM_COUNT
 from rkbench.stats.tails import Statistic
 
 #: Settings that only a push of several runs knows; a cell of a night is one run.
-OF_SEVERAL_RUNS = ("interleave",)
+OF_SEVERAL_RUNS = ("interleave", "loads", "quads", "unread_iterations")
 #: What Linux allows for one part of a path.
 LONGEST_NAME_BYTES = 255
 _HINT = "how to write one: docs/nightly.md"

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import operator
 from array import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from rkbench_agent.wire.messages import Latencies
@@ -18,7 +19,10 @@ class RawLatencies:
     """Columns of equal length, one entry an iteration, in order.
 
     The stage columns are empty where the runtime does not tell the stages apart; `device_ns`, the
-    runtime's own figure of the NPU's time within `run_ns`, where it gives none.
+    runtime's own figure of the NPU's time within `run_ns`, where it gives none. `load` numbers the loads in
+    which variants took turns, and `unread` (1) marks what followed a switch and counts for nothing; both are
+    empty in runs of the first version, which had one load and read all. What is *timed* is neither warm-up
+    nor unread.
     """
 
     start_ns: array[int] = field(default_factory=_int64)
@@ -29,14 +33,18 @@ class RawLatencies:
     run_ns: array[int] = field(default_factory=_int64)
     get_outputs_ns: array[int] = field(default_factory=_int64)
     device_ns: array[int] = field(default_factory=_int64)
+    load: array[int] = field(default_factory=_int64)
+    unread: array[int] = field(default_factory=_int64)
 
     def append(self, batch: Latencies) -> None:
         """Take over one batch; a stage that any batch lacks is dropped for the whole run."""
-        before = len(self.duration_ns)
+        before, count = len(self.duration_ns), len(batch.duration_ns)
         self.start_ns.extend(batch.start_ns)
         self.duration_ns.extend(batch.duration_ns)
-        self.block.extend([batch.block] * len(batch.duration_ns))
-        self.warmup.extend([int(batch.warmup)] * len(batch.duration_ns))
+        self.block.extend([batch.block] * count)
+        self.warmup.extend([int(batch.warmup)] * count)
+        self.load.extend([batch.load] * count)
+        self.unread.extend([1] * batch.unread + [0] * (count - batch.unread))
         for name in STAGES:
             values, column = getattr(batch, f"{name}_ns"), getattr(self, f"{name}_ns")
             if values is not None and len(column) == before:
@@ -45,49 +53,57 @@ class RawLatencies:
                 del column[:]
 
     def timed(self, column: str = "duration_ns") -> list[int]:
-        """Return the timed entries of a column, warm-up left out; empty where the column is."""
+        """Return the timed entries of a column; empty where the column is."""
         values: array[int] = getattr(self, column)
         return (
-            [value for value, warmup in zip(values, self.warmup, strict=True) if not warmup] if values else []
+            [value for value, left in zip(values, self._left_out(), strict=True) if not left]
+            if values
+            else []
         )
 
     def timed_blocks(self) -> list[list[int]]:
         """Return the timed durations (ns), block by block, in order."""
         blocks: dict[int, list[int]] = {}
-        for duration, block, warmup in zip(self.duration_ns, self.block, self.warmup, strict=True):
-            if not warmup:
+        for duration, block, left in zip(self.duration_ns, self.block, self._left_out(), strict=True):
+            if not left:
                 blocks.setdefault(block, []).append(duration)
         return list(blocks.values())
 
     def window_ns(self) -> tuple[int, int] | None:
         """Return when the first timed iteration began and the last ended; None without any."""
-        ends = [
-            (start, start + duration)
-            for start, duration, warmup in zip(self.start_ns, self.duration_ns, self.warmup, strict=True)
-            if not warmup
-        ]
-        return (min(start for start, _ in ends), max(end for _, end in ends)) if ends else None
+        windows = self.block_windows_ns()
+        return (min(first for first, _ in windows), max(end for _, end in windows)) if windows else None
 
     def block_windows_ns(self) -> list[tuple[int, int]]:
         """Return when the first iteration of each timed block began and its last one ended."""
         windows: dict[int, tuple[int, int]] = {}
-        columns = zip(self.start_ns, self.duration_ns, self.block, self.warmup, strict=True)
-        for start, duration, block, warmup in columns:
-            if not warmup:
+        columns = zip(self.start_ns, self.duration_ns, self.block, self._left_out(), strict=True)
+        for start, duration, block, left in columns:
+            if not left:
                 first, _ = windows.get(block, (start, 0))
                 windows[block] = (first, start + duration)
         return list(windows.values())
 
+    def block_loads(self) -> list[int]:
+        """Return the load of each timed block, in order."""
+        loads = self.load or [0] * len(self.block)
+        columns = zip(self.block, loads, self._left_out(), strict=True)
+        return list({block: load for block, load, left in columns if not left}.values())
+
     def throughput_per_s(self) -> float | None:
         """Return timed iterations per second inside the blocks, gaps between calls included."""
-        count = len(self.warmup) - sum(self.warmup)
+        count = sum(1 for left in self._left_out() if not left)
         total_ns = sum(end - first for first, end in self.block_windows_ns())
         return count * 1e9 / total_ns if total_ns > 0 else None
 
     def rows(self) -> Iterator[dict[str, int | None]]:
-        """Yield one dict an iteration: start_ns, duration_ns, block, warmup and the stages (or None)."""
+        """Yield one dict an iteration, with all columns by name; None where a column is empty."""
         for index in range(len(self.duration_ns)):
             yield {name: column[index] if column else None for name, column in vars(self).items()}
+
+    def _left_out(self) -> Iterable[int]:
+        """Return for each iteration whether (1) it is of the warm-up or unread."""
+        return map(operator.or_, self.warmup, self.unread) if self.unread else self.warmup
 
 
 STAGES = ("set_inputs", "run", "get_outputs", "device")

@@ -24,9 +24,10 @@ PairedJudgement = Literal["faster", "slower", "no difference", "can't tell"]
 #: The smallest effect of interest: what differs by less is the same to who asks.
 EFFECT = 0.02
 CONFIDENCE = 0.95
-#: So many calls after every switch to another variant go unread: caches and clocks settle.
-UNREAD_AFTER_SWITCH = 3
 FEWEST_LOADS = 7
+QUADS_PER_LOAD = 2
+#: Where there is one load alone, whose quads are the units.
+QUADS_OF_ONE_LOAD = 12
 
 Quad = tuple[Sequence[float], Sequence[float], Sequence[float], Sequence[float]]
 """Durations of four blocks in the order of their measurement: A, B, B, A."""
@@ -113,6 +114,11 @@ def loads_for(candidates: int) -> int:
     scatter by 1 % in 86 of 100 comparisons; that of seven in 97 (docs/method.md).
     """
     return max(FEWEST_LOADS, fewest_differences(joint_confidence(candidates)))
+
+
+def quads_for(loads: int) -> int:
+    """Return how many quads each load has by default."""
+    return QUADS_PER_LOAD if loads > 1 else QUADS_OF_ONE_LOAD
 
 
 def joint_confidence(candidates: int) -> float:

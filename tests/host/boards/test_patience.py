@@ -20,6 +20,7 @@ SETTINGS = RunSettings(
     warmup_iterations=1,
     min_iterations=10,
     min_duration_s=3.0,
+    min_blocks=4,
     block_iterations=5,
     load_timeout_s=20.0,
     first_inference_timeout_s=5.0,
@@ -49,11 +50,18 @@ def test_only_what_a_run_does_renews_the_patience() -> None:
 def test_a_plan_that_goes_on_for_ever_ends_as_well() -> None:
     now_s = 1e9
     patience = Patience(PLAN, 10.0, lambda: now_s)
-    loads, inferences = 2 * (20 + 5), (1 + 10 + 5 + 100) * 2
+    loads, inferences = 2 * (20 + 5), (1 + 10 + 4 * 5 + 100) * 2
     assert patience.total_limit_s == 10 + 100 + 2 * (1 + loads + inferences + 3)
     now_s += patience.total_limit_s
     patience.hear(Progress("a", "inference", 1, 10, "iterations"))
     assert patience.deadline_s == now_s
+
+
+def test_a_plan_of_runs_in_turns_may_load_for_every_block() -> None:
+    settings = replace(SETTINGS, loads=7, quads=2, unread_iterations=3)
+    patience = Patience(replace(PLAN, runs=PLAN.runs * 2, settings=settings), 10.0, lambda: 0.0)
+    loads, inferences = (2 + 28) * (20 + 5), (1 + 10 + 28 * (5 + 3 + 1) + 100) * 2
+    assert patience.total_limit_s == 10 + 100 + 4 * (1 + loads + inferences + 3)
 
 
 def test_words_that_go_to_and_fro_are_no_progress() -> None:

@@ -83,13 +83,18 @@ def step_limit_s(plan: Plan) -> float:
 
 def total_limit_s(plan: Plan) -> float:
     """Return how long a plan may take in all, if every single step took the longest that it may."""
-    return plan.lock_wait_s + 2 * len(plan.runs) * _run_limit_s(plan.settings)
+    in_turns = plan.settings.interleave and len(plan.runs) > 1
+    return plan.lock_wait_s + 2 * len(plan.runs) * _run_limit_s(plan.settings, in_turns)
 
 
-def _run_limit_s(settings: RunSettings) -> float:
-    loads = 2 + settings.load_cycles + settings.profile
+def _run_limit_s(settings: RunSettings, in_turns: bool) -> float:
+    blocks = settings.min_blocks
+    if in_turns:
+        blocks = max(blocks, 2 * (settings.loads or 1) * (settings.quads or 1))
+    loads = 2 + settings.load_cycles + settings.profile + blocks * in_turns  # each may load anew
     load_s = loads * (settings.load_timeout_s + settings.first_inference_timeout_s)
-    counted = settings.warmup_iterations + settings.min_iterations + settings.block_iterations
+    block = settings.block_iterations + in_turns * (settings.unread_iterations + settings.warmup_iterations)
+    counted = settings.warmup_iterations + settings.min_iterations + blocks * block
     inference_s = (counted + GOLDEN_CASES) * settings.inference_timeout_s
     return _cool_s(settings) + settings.calm_limit_s + load_s + inference_s + settings.min_duration_s
 

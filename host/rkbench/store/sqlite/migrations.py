@@ -75,6 +75,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "DROP INDEX runs_by_time",
         "DROP INDEX runs_by_model",
     ),
+    # version 6: the load of each iteration, and whether it is read
+    ("ALTER TABLE latencies ADD COLUMN load BLOB", "ALTER TABLE latencies ADD COLUMN unread BLOB"),
 )
 
 VERSION = len(STEPS)

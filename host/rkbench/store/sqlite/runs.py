@@ -79,7 +79,7 @@ def select_latencies(database: Database, run_id: str) -> RawLatencies:
     what = f"the latencies of the stored run {run_id}"
     raw = RawLatencies(*(_unpack(blob, what) for blob in row)) if row else RawLatencies()
     needed = (raw.start_ns, raw.block, raw.warmup)
-    optional = (raw.set_inputs_ns, raw.run_ns, raw.get_outputs_ns, raw.device_ns)
+    optional = (raw.set_inputs_ns, raw.run_ns, raw.get_outputs_ns, raw.device_ns, raw.load, raw.unread)
     lengths = {len(column) for column in (*needed, *(column for column in optional if column))}
     if lengths != {len(raw.duration_ns)}:
         raise _damaged(what, "columns of different lengths")
