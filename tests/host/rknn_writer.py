@@ -30,6 +30,9 @@ KIND_NUMBERS = {
     "tasks": 10,
 }
 DTYPE_NUMBERS = {"": 0, "FLOAT32": 1, "INT8": 3, "INT32": 6, "INT64": 7, "FLOAT16": 10, "OPAQUE": 13}
+DTYPE_NUMBERS["INT4"] = 64
+CONVOLUTION, CONCAT = 1, 0x13
+"""Types of the options of a node."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,9 @@ class NodeSpec:
     outputs: tuple[int, ...] = ()
     task_counts: tuple[int, ...] = ()
     commands: tuple[int, ...] = ()
+    options_type: int = 0
+    dilations: tuple[int, ...] = ()
+    """Options of a convolution."""
 
 
 @dataclass(frozen=True)
@@ -172,8 +178,13 @@ def _node(node: NodeSpec, version: int) -> Table:
         3: Scalar("B", node.target),
         4: Vector("i", node.inputs),
         5: Vector("i", node.outputs),
-        10: Vector("i", node.task_counts),
     }
+    # A mini node has no list of command tensors: the rest stands one slot lower.
+    shift = 1 if version & 0x1000 else 0
+    slots[10 - shift] = Vector("i", node.task_counts)
+    if node.options_type:
+        slots[7 - shift] = Scalar("B", node.options_type)
+        slots[8 - shift] = Table({1: Vector("i", node.dilations)})
     if version <= 2:
         slots[6] = [Table({0: Scalar("I", tensor), 3: Scalar("I", 31)}) for tensor in node.commands]
     return Table(slots)
@@ -197,7 +208,7 @@ def _mini_payload(spec: FileSpec) -> bytes:
         {
             0: Scalar("i", 6),
             1: "RKNPU v2",
-            2: [_graph_table(graph, tensors, 6)],
+            2: [_graph_table(graph, tensors, spec.version)],
             3: spec.description,
             5: "2.5.0(compiler version: 2.5.0)",
             6: spec.target,

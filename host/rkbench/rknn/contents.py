@@ -151,6 +151,7 @@ class Node:
     inputs: tuple[int, ...]
     """Indices in `RknnModel.tensors`."""
     outputs: tuple[int, ...]
+    """As `inputs`; an output that nothing reads is left out."""
     commands: tuple[int, ...]
     """Tensors of kind `command`, one for each NPU task; containers 1 to 4 only."""
     task_counts: TaskCounts

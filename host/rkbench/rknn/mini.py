@@ -19,11 +19,21 @@ from rkbench.errors import ModelError
 from rkbench.rknn.contents import Buffer, Memory, Tensor
 from rkbench.rknn.file_format import TASK_BYTES
 from rkbench.rknn.flatbuffer import HINT, FlatBuffer, Table
-from rkbench.rknn.payload import Payload, TensorSlots, make_tensor, read_graphs, refuse_overlaps
+from rkbench.rknn.payload import (
+    NO_SLOT,
+    NodeSlots,
+    Payload,
+    TensorSlots,
+    make_tensor,
+    read_graphs,
+    refuse_overlaps,
+)
 
 HEADER = struct.Struct("<6I")
 HEADER_BYTES = 64
 _TENSOR_SLOTS = TensorSlots(scale=6, zero_point=7, size=8, arena_offset=9)
+# A mini node has no list of command tensors: what follows it in the full schema stands one slot lower.
+_NODE_SLOTS = NodeSlots(tasks=NO_SLOT, options_type=6, options=7, task_counts=9)
 _CONSTANT_KINDS = ("weight", "cpu_constant", "lookup_table", "compiler_constant")
 
 
@@ -75,7 +85,9 @@ def _damaged(problem: str, offset: int) -> ModelError:
 def _read_config(flat: FlatBuffer, parts: Parts) -> Payload:
     root = flat.root("model")
     buffers = [Buffer(parts.config.offset, 0)]
-    graphs = read_graphs(root, lambda table, i, graph: _read_tensor(table, i, graph, parts, buffers))
+    graphs = read_graphs(
+        root, lambda table, i, graph: _read_tensor(table, i, graph, parts, buffers), _NODE_SLOTS
+    )
     refuse_overlaps(flat, tuple(buffers))
     compiler_constants = sum(
         t.buffer_bytes for g in graphs for t in g.tensors if t.kind == "compiler_constant"

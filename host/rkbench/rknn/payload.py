@@ -23,6 +23,8 @@ from rkbench.rknn.flatbuffer import FlatBuffer, Table
 
 #: Beyond the slots that any table has: what stands there is never stored.
 NO_SLOT = 1 << 16
+#: An output that nothing reads: the values of a TopK, half of a Split, Y of an LSTM.
+UNUSED_OUTPUT = -1
 
 
 @dataclass(frozen=True)
@@ -139,24 +141,41 @@ _TENSOR_SLOTS = TensorSlots(
 ReadTensor = Callable[[Table, int, int], Tensor]
 
 
-def read_graphs(root: Table, read_tensor: ReadTensor) -> tuple[Graph, ...]:
+class NodeSlots(NamedTuple):
+    """Where a node keeps what the containers number differently; slots 1 to 5 are the same in every one."""
+
+    tasks: int = 6
+    options_type: int = 7
+    options: int = 8
+    task_counts: int = 10
+
+
+NODE_SLOTS = NodeSlots()
+
+
+def read_graphs(
+    root: Table, read_tensor: ReadTensor, node_slots: NodeSlots = NODE_SLOTS
+) -> tuple[Graph, ...]:
     """Return the graphs of root slot 2; `read_tensor(table, index, graph)` makes each tensor."""
     graphs: list[Graph] = []
     tensor_base = node_base = 0
     for index, table in enumerate(root.tables(2, "model.graphs")):
-        graph = _read_graph(table, index, tensor_base, node_base, read_tensor)
+        graph = _read_graph(table, index, (tensor_base, node_base), read_tensor, node_slots)
         graphs.append(graph)
         tensor_base += len(graph.tensors)
         node_base += len(graph.nodes)
     return tuple(graphs)
 
 
-def _read_graph(table: Table, index: int, tensor_base: int, node_base: int, read_tensor: ReadTensor) -> Graph:
+def _read_graph(
+    table: Table, index: int, bases: tuple[int, int], read_tensor: ReadTensor, node_slots: NodeSlots
+) -> Graph:
+    tensor_base, node_base = bases
     tensors = tuple(
         read_tensor(item, tensor_base + i, index) for i, item in enumerate(table.tables(0, "graph.tensors"))
     )
     nodes = tuple(
-        _read_node(item, node_base + i, index, tensor_base, len(tensors))
+        _read_node(item, (node_base + i, index), (tensor_base, len(tensors)), node_slots)
         for i, item in enumerate(table.tables(1, "graph.nodes"))
     )
     return Graph(
@@ -168,8 +187,13 @@ def _read_graph(table: Table, index: int, tensor_base: int, node_base: int, read
     )
 
 
-def _tensor_indices(table: Table, slot: int, field: str, count: int) -> tuple[int, ...]:
+def _tensor_indices(
+    table: Table, slot: int, field: str, count: int, *, unused: bool = False
+) -> tuple[int, ...]:
+    """Return the indices that a slot lists; `unused`: it may say -1 for what nothing reads, left out here."""
     indices = table.numbers(slot, "i", field)
+    if unused:
+        indices = tuple(index for index in indices if index != UNUSED_OUTPUT)
     if indices and not (min(indices) >= 0 and max(indices) < count):
         table.buffer.fail(table.at(slot), field, f"names a tensor outside 0 to {count - 1}")
     return indices
@@ -211,35 +235,38 @@ def make_tensor(
     )
 
 
-def _read_node(table: Table, index: int, graph: int, tensor_base: int, tensor_count: int) -> Node:
+def _read_node(table: Table, place: tuple[int, int], tensors: tuple[int, int], slots: NodeSlots) -> Node:
+    """Return the node at `place` (index, graph); `tensors` are the graph's first and how many it has."""
+    base, tensor_count = tensors
     target = table.u8(3, "node.target")
     inputs = _tensor_indices(table, 4, "node.inputs", tensor_count)
-    outputs = _tensor_indices(table, 5, "node.outputs", tensor_count)
-    counts = table.numbers(10, "i", "node.task_counts")
-    commands = _command_tensors(table, tensor_count)
+    outputs = _tensor_indices(table, 5, "node.outputs", tensor_count, unused=True)
+    counts = table.numbers(slots.task_counts, "i", "node.task_counts")
+    commands = _command_tensors(table, slots.tasks, tensor_count)
     return Node(
-        index=index,
-        graph=graph,
+        index=place[0],
+        graph=place[1],
         name=table.string(2, "node.name"),
         type=table.string(1, "node.type"),
         target=TARGETS.get(target, f"TARGET_{target}"),
-        inputs=tuple(tensor_base + i for i in inputs),
-        outputs=tuple(tensor_base + i for i in outputs),
-        commands=tuple(tensor_base + i for i in commands),
+        inputs=tuple(base + i for i in inputs),
+        outputs=tuple(base + i for i in outputs),
+        commands=tuple(base + i for i in commands),
         task_counts=(counts + (0,) * 6)[:6] if counts else (),
-        convolution=_read_convolution(table),
+        convolution=_read_convolution(table, slots),
     )
 
 
 CONVOLUTION_OPTIONS = 1
 
 
-def _read_convolution(table: Table) -> ConvolutionAttributes | None:
-    """Return the options of a convolution: a union, type (1 = convolution) in slot 7, table in slot 8."""
-    if table.u8(7, "node.options_type") != CONVOLUTION_OPTIONS or not table.at(8):
+def _read_convolution(table: Table, slots: NodeSlots) -> ConvolutionAttributes | None:
+    """Return the options of a convolution: a union of a type (1 = convolution) and a table."""
+    position = table.at(slots.options)
+    if table.u8(slots.options_type, "node.options_type") != CONVOLUTION_OPTIONS or not position:
         return None
     flat = table.buffer
-    options = flat.table(flat.follow(table.at(8), "node.options"), "node.options")
+    options = flat.table(flat.follow(position, "node.options"), "node.options")
     return ConvolutionAttributes(
         kernel=options.numbers(3, "i", "convolution.kernel"),
         strides=options.numbers(5, "i", "convolution.strides"),
@@ -249,9 +276,9 @@ def _read_convolution(table: Table) -> ConvolutionAttributes | None:
     )
 
 
-def _command_tensors(table: Table, tensor_count: int) -> tuple[int, ...]:
-    """Return the tensors that slot 6 names, one for each NPU task (containers 1 and 2)."""
-    indices = tuple(task.u32(0, "task.tensor") for task in table.tables(6, "node.tasks"))
+def _command_tensors(table: Table, slot: int, tensor_count: int) -> tuple[int, ...]:
+    """Return the tensors that a node names, one for each NPU task (containers 1 and 2)."""
+    indices = tuple(task.u32(0, "task.tensor") for task in table.tables(slot, "node.tasks"))
     if indices and max(indices) >= tensor_count:
-        table.buffer.fail(table.at(6), "node.tasks", f"names a tensor outside 0 to {tensor_count - 1}")
+        table.buffer.fail(table.at(slot), "node.tasks", f"names a tensor outside 0 to {tensor_count - 1}")
     return indices

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rkbench.errors import ModelError
 from rkbench.rknn import Memory, Sections, open_model
 from rknn_writer import (
+    CONCAT,
+    CONVOLUTION,
     MODELS,
     SHARED_MODELS,
     FileSpec,
@@ -297,3 +301,39 @@ def test_constants_that_no_node_reads_go_to_the_node_that_their_name_speaks_of()
         assert [layer.compiler_constant_bytes for layer in model.layers] == [48, 0, 0]
         assert [layer.lookup_table_bytes for layer in model.layers] == [2, 8, 4]
         assert (model.layers[0].weight_bytes, model.unattributed.weights) == (64, 128)
+
+
+def test_the_options_of_a_mini_node_stand_one_slot_lower() -> None:
+    concat = NodeSpec("Concat:c", "Concat", 2, (1, 2), (4,), (1, 0, 0, 0, 0, 0), options_type=CONCAT)
+    conv = NodeSpec(
+        "Conv:d", "Conv", 2, (4, 5), (7,), (2, 0, 0, 0, 0, 0), options_type=CONVOLUTION, dilations=(6, 6)
+    )
+    spec = small_spec(0x1004)
+    graph = replace(spec.graphs[0], nodes=(concat, conv))
+    with opened(write_model(replace(spec, graphs=(graph,)))) as model:
+        assert [node.task_counts[0] for node in model.nodes] == [1, 2]
+        assert model.nodes[0].convolution is None
+        assert model.nodes[1].convolution is not None
+        assert model.nodes[1].convolution.dilations == (6, 6)
+
+
+@pytest.mark.parametrize("version", [2, 6, 0x1004])
+def test_an_output_that_nothing_reads_is_left_out(version: int) -> None:
+    spec = small_spec(version)
+    first, conv, *rest = spec.graphs[0].nodes
+    graph = replace(spec.graphs[0], nodes=(first, replace(conv, outputs=(-1, *conv.outputs)), *rest))
+    with opened(write_model(replace(spec, graphs=(graph,)))) as model:
+        assert model.nodes[1].outputs == (4,)
+        assert model.layers[1].feeds == (2,)
+
+
+def test_only_outputs_may_be_unused() -> None:
+    spec = small_spec()
+    first, conv, *rest = spec.graphs[0].nodes
+    for broken in (replace(conv, inputs=(-1,)), replace(conv, outputs=(-2,))):
+        graph = replace(spec.graphs[0], nodes=(first, broken, *rest))
+        with (
+            pytest.raises(ModelError, match="names a tensor outside"),
+            opened(write_model(replace(spec, graphs=(graph,)))),
+        ):
+            pass
