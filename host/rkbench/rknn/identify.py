@@ -63,6 +63,8 @@ def identify(path: str | os.PathLike[str]) -> Identity:
         with file_path.open("rb") as stream:
             head = stream.read(HEAD_BYTES)
             identity = identify_bytes(head, os.fstat(stream.fileno()).st_size)
+            if identity.kind in ("unknown", "gguf") and file_path.suffix.lower() == ".rkllm":
+                identity = _RKLLM  # its first bytes differ from version to version
             if identity.kind.startswith("rknn1"):
                 identity.details.update(_json_details(stream, head))
     except OSError as error:
@@ -179,6 +181,12 @@ def _signature(pattern: bytes, kind: str, description: str, hint: str) -> tuple[
     return pattern, Identity(kind, description, hint)
 
 
+_RKLLM = Identity(
+    "rkllm",
+    "an RKLLM language model",
+    "rkllm-runtime runs it on RK3588, RK3576 and RK3562; rkbench reads and measures .rknn files",
+    field="name",
+)
 _SIGNATURES = (
     _signature(
         rb"CYPTRKNN",

@@ -58,6 +58,18 @@ def test_each_mistaken_file_is_refused_by_name(kind: str, data: bytes, words: st
     assert error.offset is not None
 
 
+def test_a_language_model_is_told_by_its_name_whatever_its_first_bytes(tmp_path: Path) -> None:
+    for head in (b"GGUF", b"\x93\x07\x11\xfe"):
+        path = tmp_path / "Qwen.RKLLM"
+        path.write_bytes(head + bytes(300))
+        with pytest.raises(ModelError, match="is an RKLLM language model") as refusal:
+            open_model(path)
+        assert refusal.value.hint.startswith("rkllm-runtime runs it")
+    path = tmp_path / "model.rkllm"
+    path.write_bytes(write_model(small_spec()))
+    assert identify(path).readable
+
+
 def test_rknn1_is_described_with_target_and_toolkit(tmp_path: Path) -> None:
     path = tmp_path / "model.rknn"
     path.write_bytes(REFUSED["rknn1-precompiled"][0])
