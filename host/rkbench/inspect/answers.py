@@ -161,7 +161,9 @@ def _elsewhere(site: Site, reason: str) -> LayerElsewhere:
 def _precision_answer(
     facts: ModelFacts, floats: tuple[LayerElsewhere, ...], on_cpu: tuple[LayerElsewhere, ...]
 ) -> str:
-    if facts.dtype != "int8":
+    if facts.precision == "w4a16":
+        precision = "The weights have 4 bits (w4a16), every layer computes in float."
+    elif facts.dtype != "int8":
         precision = "This is a float model: no layer is quantized."
     elif floats:
         names = listing([item.name for item in floats], 4)

@@ -12,7 +12,7 @@ from rkbench.inspect.answers import FourAnswers
 from rkbench.inspect.causes import Cause
 from rkbench.inspect.myths import Myth
 from rkbench.rknn.contents import Sections
-from rkbench.rknn.targets import Dtype
+from rkbench.rknn.targets import Precision
 
 if TYPE_CHECKING:  # most files are inspected alone, and a dataclass takes half a millisecond to make
     from rkbench.inspect.diff_document import FileDiff
@@ -35,8 +35,8 @@ class InspectedFile:
     compiler_version: str | None
     framework: str | None
     npu_generation: str | None
-    dtype: Dtype
-    """What its layers compute in."""
+    dtype: Precision
+    """What its layers compute in; `w4a16` computes in float."""
     task_count: int
 
 

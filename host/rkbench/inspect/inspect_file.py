@@ -69,6 +69,7 @@ def _with_onnx(inspection: FileInspection, path: Path, request: Request) -> File
     from rkbench.onnx import predict_file
 
     target = request.target or inspection.file.target or DEFAULT_TARGET
-    dtype = request.dtype or inspection.file.dtype
+    stored = inspection.file.dtype
+    dtype = request.dtype or ("fp16" if stored == "w4a16" else stored)
     prediction = predict_file(path, target, dtype, inspection.file.toolkit_version)
     return add_onnx(inspection, path, prediction)

@@ -66,7 +66,7 @@ def _file(facts: ModelFacts, digest: bool) -> InspectedFile:
         compiler_version=file.compiler_version or None,
         framework=file.framework or None,
         npu_generation=file.npu_generation or None,
-        dtype=facts.dtype,
+        dtype=facts.precision,
         task_count=facts.model.task_count,
     )
 

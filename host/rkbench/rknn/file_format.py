@@ -37,6 +37,7 @@ DTYPES = {
     10: "FLOAT16",
     13: "OPAQUE",
     16: "BFLOAT16",
+    64: "INT4",
 }
 LAYOUTS = {64: "NC1HWC2", 65: "WEIGHT_BLOCKS"}
 TARGETS = {0: "CPU", 2: "NPU"}

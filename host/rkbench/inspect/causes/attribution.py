@@ -165,7 +165,7 @@ def _lead(causes: list[Cause]) -> Cause | None:
 
 def _sentence(facts: ModelFacts, causes: list[Cause], lead: Cause | None) -> str:
     file = facts.model.file
-    name = f"{file.path.name} ({file.target or 'no target'} {facts.dtype})"
+    name = f"{file.path.name} ({file.target or 'no target'} {facts.precision})"
     if lead is None:
         return _healthy(facts, causes, name)
     without = format_bytes(file.size_bytes - lead.bytes)

@@ -13,7 +13,7 @@ from rkbench.inspect.causes.ledger import Ledger
 from rkbench.rknn.contents import Layer, Node, Tensor
 from rkbench.rknn.file_format import TASK_BYTES
 from rkbench.rknn.model import RknnModel
-from rkbench.rknn.targets import Dtype
+from rkbench.rknn.targets import Dtype, Precision
 
 CONSTANT_SECTIONS = ("weights", "cpu_constants", "compiler_constants")
 COMMAND_SECTIONS = ("register_commands", "tasks", "structure", "kind7")
@@ -147,8 +147,18 @@ class ModelFacts:
 
     @cached_property
     def dtype(self) -> Dtype:
-        """`int8` if any layer computes in an integer, else `fp16`."""
-        return "int8" if any(site.layer.dtype in INTEGERS for site in self.sites) else "fp16"
+        """`int8` if any kernel or map is quantized, else `fp16`.
+
+        Indices, and truth values (scale 1, zero point 0), are integers in float files too.
+        """
+        kernels = any(site.kernel and site.kernel.dtype in INTEGERS for site in self.sites)
+        return "int8" if kernels or any(map(_is_quantized, self.model.tensors)) else "fp16"
+
+    @cached_property
+    def precision(self) -> Precision:
+        """What the file is called: its dtype, or `w4a16` where weights of 4 bits meet float maps."""
+        four = any(site.kernel and site.kernel.dtype == "INT4" for site in self.sites)
+        return "w4a16" if four and self.dtype == "fp16" else self.dtype
 
     @cached_property
     def dense_groups(self) -> tuple[DenseGroups, ...]:
@@ -281,6 +291,11 @@ def _dense_groups(model: RknnModel, parts: list[Site]) -> DenseGroups | None:
     stored = sum(kernel.buffer_bytes for kernel in kernels)
     name = parts[0].layer.onnx_node or parts[0].base
     return DenseGroups(name, tuple(parts), kernels, groups, stored, needed)
+
+
+def _is_quantized(tensor: Tensor) -> bool:
+    is_map = tensor.kind in ("input", "output", "activation") and tensor.dtype in INTEGERS
+    return is_map and bool(tensor.scale) and (set(tensor.scale), set(tensor.zero_point)) != ({1.0}, {0})
 
 
 def _structure_weight(site: Site) -> float:

@@ -10,6 +10,7 @@ from rkbench.inspect.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspect.causes.ledger import Ledger
 from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, ModelFacts, Site, float_reason
 from rkbench.inspect.formatting import count, listing
+from rkbench.rknn.contents import Tensor
 from rkbench.units import format_bytes
 
 INT8_NAME = re.compile(r"(?<![a-z0-9])(int8|i8|w8a8|quant\w*)(?![a-z0-9])", re.IGNORECASE)
@@ -83,9 +84,9 @@ def padding(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     worst: tuple[float, str] = (1.0, "")
     for site in facts.sites:
         kernel = site.kernel
-        if kernel is None or kernel not in site.constants or kernel.dtype not in ELEMENT_BYTES:
+        if kernel is None or kernel not in site.constants:
             continue
-        needed = prod(kernel.shape) * ELEMENT_BYTES[kernel.dtype]
+        needed = _unpadded_bytes(kernel)
         section = "weights" if kernel.kind == "weight" else "compiler_constants"
         extra = min(kernel.buffer_bytes - needed, ledger.left(section, site.index))
         if needed > 0 and extra > 0:
@@ -104,6 +105,13 @@ def padding(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         evidence=(f"{count(len(claims), 'layer')} padded, the worst {worst[1]} by {worst[0]:.2f}x",),
         fixes=(Fix("network", "channels that are a multiple of 16"),),
     )
+
+
+def _unpadded_bytes(kernel: Tensor) -> int:
+    """Return what the weights take without padding; 0 where the dtype is not known."""
+    if kernel.dtype == "INT4":
+        return (prod(kernel.shape) + 1) // 2
+    return prod(kernel.shape) * ELEMENT_BYTES.get(kernel.dtype, 0)
 
 
 def metadata(facts: ModelFacts, ledger: Ledger) -> Finding | None:
