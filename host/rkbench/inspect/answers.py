@@ -7,20 +7,11 @@ from math import prod
 
 from rkbench.inspect.causes.cause import Attribution, Cause
 from rkbench.inspect.causes.constants import is_pooling, pooling_source
-from rkbench.inspect.causes.model_facts import CONSTANT_SECTIONS, ModelFacts, Site, float_reason, runs_on_cpu
+from rkbench.inspect.causes.elsewhere import cpu_reason, float_reason, runs_on_cpu
+from rkbench.inspect.causes.model_facts import CONSTANT_SECTIONS, ModelFacts, Site
 from rkbench.inspect.formatting import count, listing, percent
 from rkbench.units import format_bytes
 
-# Why an operator is left to the CPU: the operator list of rknn-toolkit2 2.3.2 and conversions with 2.5.0.
-CPU_REASONS = {
-    "Transpose": "a transpose of more than 8,192 positions (H x W), or of an order that the NPU cannot do",
-    "Softmax": "a softmax over an axis or a size that the NPU cannot do",
-    "Resize": "a resize mode or factor that the NPU cannot do",
-    "Gather": "an index per element; the NPU gathers whole channels only",
-    "MatMul": "a matrix product of two activations beyond the NPU's limits",
-    "Cast": "a change of type outside the NPU's data path",
-}
-NO_NPU_OPERATOR = "the NPU has no such operator"
 RENAMING = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
 
 
@@ -46,7 +37,7 @@ class LayerElsewhere:
     bytes: int
     """Its constants in the file."""
     reason: str
-    """Likely, not certain: the file does not say why."""
+    """What the shape, the dtype or the layers around it show; "not known: ..." where they show nothing."""
 
 
 @dataclass(frozen=True)
@@ -99,7 +90,7 @@ def answer(facts: ModelFacts, attribution: Attribution) -> FourAnswers:
     """Return the four answers for a file; before the model is closed."""
     pooling = tuple(_pooling(site) for site in facts.sites if is_pooling(site))
     floats = _float_layers(facts)
-    on_cpu = tuple(_elsewhere(site, _cpu_reason(site)) for site in facts.sites if runs_on_cpu(site))
+    on_cpu = tuple(_elsewhere(site, cpu_reason(facts, site)) for site in facts.sites if runs_on_cpu(site))
     steps = _steps(attribution)
     return FourAnswers(
         PoolingAnswer(_pooling_answer(facts, pooling), pooling),
@@ -148,10 +139,6 @@ def _float_layers(facts: ModelFacts) -> tuple[LayerElsewhere, ...]:
         for site in computing
         if site.layer.dtype.startswith(("FLOAT", "BFLOAT"))
     )
-
-
-def _cpu_reason(site: Site) -> str:
-    return CPU_REASONS.get(site.node.type, NO_NPU_OPERATOR)
 
 
 def _elsewhere(site: Site, reason: str) -> LayerElsewhere:

@@ -15,8 +15,9 @@ from rkbench.inspect.causes import (
     weights,
 )
 from rkbench.inspect.causes.cause import Attribution, Cause, Claim, Finding
+from rkbench.inspect.causes.elsewhere import runs_on_cpu
 from rkbench.inspect.causes.ledger import Ledger
-from rkbench.inspect.causes.model_facts import ModelFacts, Site, read_facts, runs_on_cpu
+from rkbench.inspect.causes.model_facts import ModelFacts, Site, read_facts
 from rkbench.inspect.formatting import count, listing, percent
 from rkbench.rknn.model import RknnModel
 from rkbench.units import format_bytes

@@ -230,25 +230,6 @@ class ModelFacts:
         return Ledger(keys)
 
 
-def runs_on_cpu(site: Site) -> bool:
-    """Return whether a layer computes on the CPU; reshapes that move nothing are not counted."""
-    renames = ("InputOperator", "OutputOperator", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
-    return site.node.target == "CPU" and site.node.type not in renames
-
-
-def float_reason(facts: ModelFacts, site: Site) -> str:
-    """Return why a layer of an int8 model is likely to be float."""
-    if site.node.type == "exDataConvert":
-        return "the conversion between float and int8 layers itself"
-    if any(before.node.type == "exDataConvert" for before in facts.before(site)):
-        return (
-            "a conversion to float stands before it: named in custom_quantize_layers or chosen by auto_hybrid"
-        )
-    if any(before.layer.dtype == "FLOAT16" for before in facts.before(site)):
-        return "it follows a float layer"
-    return "no conversion before it: the compiler has no int8 form of it"
-
-
 def read_facts(model: RknnModel) -> ModelFacts:
     """Return a model with its layers and their tensors side by side; before the model is closed."""
     seen: set[int] = set()

@@ -6,9 +6,10 @@ import re
 from math import prod
 
 from rkbench.inspect.causes.cause import QUANTIZE, Claim, Finding, Fix
+from rkbench.inspect.causes.elsewhere import chosen_by_toolkit, float_reason
 from rkbench.inspect.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspect.causes.ledger import Ledger
-from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, ModelFacts, Site, float_reason
+from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, ModelFacts, Site
 from rkbench.inspect.formatting import count, listing
 from rkbench.rknn.contents import Tensor
 from rkbench.units import format_bytes
@@ -42,14 +43,22 @@ def float_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             f"kernels of {format_bytes(stored)} in FLOAT16, {format_bytes(stored / 2)} in INT8",
             *(f"{site.base}: {float_reason(facts, site)}" for site in layers[:6]),
         ),
-        fixes=(
-            Fix("config", "take these layers out of the hybrid configuration, or convert without "
-            "auto_hybrid; "
-                "then compare the output error: bench push BOTH --golden FILE.npz --board BOARD",
-                "custom_quantize_layers: {}"),
-        ),
+        fixes=_float_fixes(all(chosen_by_toolkit(facts, site) for site in layers)),
         not_helping=("hybrid quantization as a way to shrink: every float layer makes the file larger",),
     )  # fmt: skip
+
+
+def _float_fixes(by_toolkit: bool) -> tuple[Fix, ...]:
+    if by_toolkit:
+        return (Fix("nothing", "no setting made them float: the toolkit does it by itself"),)
+    return (
+        Fix(
+            "config",
+            "take these layers out of the hybrid configuration, or convert without auto_hybrid; then "
+            "compare the output error: bench push BOTH --golden FILE.npz --board BOARD",
+            "custom_quantize_layers: {}",
+        ),
+    )
 
 
 def float_file(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
