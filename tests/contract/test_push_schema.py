@@ -112,4 +112,4 @@ def test_the_numbers_are_those_of_the_recording() -> None:
 def test_constant_outputs_and_a_flapping_clock_are_caveats() -> None:
     codes = [caveat["code"] for caveat in document("constant")["runs"][0]["caveats"]]
     assert "constant_output" in codes
-    assert "bimodal" in codes
+    assert "modes" in codes

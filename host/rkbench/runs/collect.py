@@ -6,7 +6,7 @@ after its `Finished` or `Failed`, or early, when the line was cut or the user pr
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 
 from rkbench_agent.wire.board import Environment, Pinning, Reading
@@ -135,7 +135,7 @@ class Collector:
             profile=read_profile(run.profile.runtime, run.profile.text) if run.profile else None,
             failure=failure,
         )
-        found = _all_caveats(run, result, self._state)
+        found = _all_caveats(run, result, readings, self._state)
         reference = reference_of(result)
         found += tuple(implausible(replace(result, caveats=found), reference))
         verdict = _verdict_of_failure(failure) if failure is not None else verdict_of(found)
@@ -186,9 +186,11 @@ def _failure(failed: Failed) -> Failure:
     )
 
 
-def _all_caveats(run: _Run, result: RunResult, state: BoardState) -> tuple[Caveat, ...]:
+def _all_caveats(
+    run: _Run, result: RunResult, readings: Sequence[Reading], state: BoardState
+) -> tuple[Caveat, ...]:
     """Return what is known before the run, what the result shows, and what the agent and the log say."""
-    found = run.header.caveats + caveats_of(result, run.latencies)
+    found = run.header.caveats + caveats_of(result, run.latencies, readings)
     known = {caveat.code for caveat in run.header.caveats}
     told = [_weighed(each, result) for each in (*run.board_caveats.values(), *_agent_caveats(run.end))]
     if any(caveat.code == "background_load" for caveat in told):

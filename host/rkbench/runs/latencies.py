@@ -63,11 +63,23 @@ class RawLatencies:
 
     def timed_blocks(self) -> list[list[int]]:
         """Return the timed durations (ns), block by block, in order."""
-        blocks: dict[int, list[int]] = {}
-        for duration, block, left in zip(self.duration_ns, self.block, self._left_out(), strict=True):
+        return [[duration for _, duration in block] for block in self.timed_block_calls()]
+
+    def timed_block_calls(self) -> list[list[tuple[int, int]]]:
+        """Return start and duration (ns) of the timed calls, block by block, in order."""
+        blocks: dict[int, list[tuple[int, int]]] = {}
+        columns = zip(self.start_ns, self.duration_ns, self.block, self._left_out(), strict=True)
+        for start, duration, block, left in columns:
             if not left:
-                blocks.setdefault(block, []).append(duration)
+                blocks.setdefault(block, []).append((start, duration))
         return list(blocks.values())
+
+    def timed_loads(self) -> list[list[list[int]]]:
+        """Return the timed blocks of each load (durations in ns), in order."""
+        loads: dict[int, list[list[int]]] = {}
+        for load, block in zip(self.block_loads(), self.timed_blocks(), strict=True):
+            loads.setdefault(load, []).append(block)
+        return list(loads.values())
 
     def window_ns(self) -> tuple[int, int] | None:
         """Return when the first timed iteration began and the last ended; None without any."""

@@ -36,10 +36,13 @@ class Slope:
     method: str = METHOD
 
 
-def find_slope(values: Sequence[float]) -> Slope:
-    """Return the slope of `values`, one a step. It rises where the whole interval is above zero."""
+def find_slope(values: Sequence[float], fewest: int = MINIMUM_COUNT) -> Slope:
+    """Return the slope of `values`, one a step, of `fewest` or more.
+
+    It rises where the whole interval is above zero.
+    """
     count = len(values)
-    if count < MINIMUM_COUNT:
+    if count < fewest:
         return Slope(TOO_FEW, None, None, None)
     slopes = sorted(
         (values[later] - values[earlier]) / (later - earlier)

@@ -6,7 +6,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 #: Below this many values the 99th percentile is an extreme, not a percentile.
 P99_MINIMUM_COUNT = 100
@@ -59,36 +58,6 @@ def percentile(ordered: Sequence[float], percent: float) -> float:
 def median(values: Sequence[float]) -> float:
     """Return the median of non-empty `values`."""
     return percentile(sorted(values), 50)
-
-
-def variation(values: Sequence[float]) -> float | None:
-    """Return the coefficient of variation (stddev / mean, 0.025 = 2.5 %); None where undefined."""
-    summary = summarize(values)
-    if summary is None or summary.stddev is None or summary.mean == 0:
-        return None
-    return summary.stddev / summary.mean
-
-
-def is_bimodal(values: Sequence[float]) -> bool:
-    """Return whether `values` fall into two heaps with a gap between.
-
-    True where a cut exists with at least a tenth of the values on either side and the distance of
-    the two means at least four times the larger deviation around them: two clock rates or two cores,
-    not a tail. At least 20 values are needed to say so.
-    """
-    ordered = sorted(values)
-    count = len(ordered)
-    if count < 20:
-        return False
-    edge = max(2, count // 10)
-    gaps = [(high - low, index + 1) for index, (low, high) in enumerate(pairwise(ordered))]
-    gap, cut = max(gaps[edge - 1 : count - edge])
-    if gap <= 0:
-        return False
-    left, right = ordered[:cut], ordered[cut:]
-    left_mean, right_mean = math.fsum(left) / len(left), math.fsum(right) / len(right)
-    spread = max(_stddev(left, left_mean) or 0.0, _stddev(right, right_mean) or 0.0)
-    return right_mean - left_mean >= 4 * spread and right_mean - left_mean >= 0.02 * left_mean
 
 
 def _stddev(values: Sequence[float], mean: float) -> float | None:

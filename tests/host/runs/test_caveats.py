@@ -17,7 +17,7 @@ from rkbench.runs.extras import PinRecord
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import LoadPhase, Readings, RunResult, Sensor
 from rkbench.runs.verdict import verdict_sentence
-from rkbench_agent.wire.board import HeldClock
+from rkbench_agent.wire.board import HeldClock, Reading
 from rkbench_agent.wire.caveats import CLOCKS, DOUBT, INFORMATION, Caveat, caveat
 from rkbench_agent.wire.messages import Latencies
 
@@ -113,15 +113,29 @@ def test_a_virtual_board_that_follows_no_pin_is_no_fault_of_a_driver() -> None:
     assert told.advice.startswith("a virtual board shows example sensors")
 
 
-def test_noisy_latencies_vary() -> None:
-    noisy = [1000 + 60 * (index % 7 - 3) for index in range(100)]
-    assert codes(GOOD, noisy) == ["variation"]
+def test_scatter_alone_is_no_doubt() -> None:
+    noisy = [1000 + 60 * (index * 7919 % 7 - 3) for index in range(100)]
+    assert codes(GOOD, noisy) == []
 
 
-def test_two_heaps_are_bimodal_and_not_merely_noisy() -> None:
-    assert codes(
-        GOOD, [1000 + index % 3 for index in range(50)] + [1500 + index % 3 for index in range(50)]
-    ) == ["bimodal"]
+def test_heaps_are_named_with_the_clocks_that_were_read_under_them() -> None:
+    durations = (
+        [1_000_000 + index % 3 for index in range(50)] + [1_500_000 + index % 3 for index in range(50)]
+    ) * 2
+    readings = [
+        Reading(step * 1_000_000, npu_clock_hz=600_000_000 if 50 <= step < 125 else 1_000_000_000)
+        for step in range(0, 240, 10)
+    ]
+    (found,) = caveats_of(GOOD, raw(durations), readings[1:5] + readings[6:12])
+    assert found.code == "modes"
+    assert found.message == (
+        "latencies lie in 2 heaps, which no mean describes: 50 % at 1.00 ms (NPU at 1.00 GHz),"
+        " 50 % at 1.50 ms (NPU at 600 MHz)"
+    )
+    assert found.advice == "the clock makes them: hold it still with --pin"
+    (unread,) = caveats_of(GOOD, raw(durations))
+    assert "NPU at" not in unread.message
+    assert unread.advice.startswith("try one core (--cores 0)")
 
 
 def test_the_advice_names_the_boards_own_folder() -> None:

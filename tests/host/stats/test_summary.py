@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rkbench.stats.summary import is_bimodal, median, percentile, summarize, variation
+from rkbench.stats.summary import median, percentile, summarize
 
 
 def test_a_summary_has_the_values_of_the_textbook() -> None:
@@ -39,27 +39,3 @@ def test_percentiles_interpolate_linearly(percent: float, value: float) -> None:
 
 def test_the_median_sorts() -> None:
     assert median([9, 1, 5]) == 5
-
-
-def test_variation_is_deviation_over_mean() -> None:
-    assert variation([90, 110]) == pytest.approx(0.1414213562373095)
-    assert variation([5]) is None
-    assert variation([0, 0]) is None
-
-
-def test_two_heaps_are_bimodal() -> None:
-    assert is_bimodal([100 + i % 3 for i in range(60)] + [150 + i % 3 for i in range(40)])
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        [100 + i % 7 for i in range(100)],  # one heap
-        [100 + i % 3 for i in range(95)] + [300] * 5,  # a tail of a twentieth
-        [100] * 50 + [101] * 50,  # two heaps one percent apart
-        [100] * 5 + [200] * 5,  # too few to say
-        [100] * 100,
-    ],
-)
-def test_what_is_not_bimodal(values: list[int]) -> None:
-    assert not is_bimodal(values)

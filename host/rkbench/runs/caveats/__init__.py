@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.caveats import Caveat, caveat
 
 from rkbench.runs.caveats.clocks import CLOCK_RULES
@@ -12,7 +13,7 @@ from rkbench.runs.caveats.impossible import impossible_numbers
 from rkbench.runs.caveats.load import LOAD_RULES
 from rkbench.runs.caveats.outputs import OUTPUT_RULES, is_wrong, wrong_outputs
 from rkbench.runs.caveats.plan import PLAN_RULES, simulated
-from rkbench.runs.caveats.rule import Rule
+from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.caveats.series import SERIES_RULES
 from rkbench.runs.caveats.words import verdict_of
 from rkbench.runs.latencies import RawLatencies
@@ -21,9 +22,12 @@ from rkbench.runs.model import RunResult
 __all__ = ["caveats_of", "golden_caveats", "is_wrong", "verdict_of"]
 
 
-def caveats_of(run: RunResult, latencies: RawLatencies) -> tuple[Caveat, ...]:
-    """Return every doubt about `run`, which was made of `latencies`; the gravest stand first."""
-    return tuple(found for rule in _RULES for found in rule(run, latencies))
+def caveats_of(
+    run: RunResult, latencies: RawLatencies, readings: Sequence[Reading] = ()
+) -> tuple[Caveat, ...]:
+    """Return every doubt about `run`, which was made of these; the gravest stand first."""
+    evidence = Evidence(latencies, tuple(readings))
+    return tuple(found for rule in _RULES for found in rule(run, evidence))
 
 
 def golden_caveats(assumptions: Sequence[str]) -> tuple[Caveat, ...]:

@@ -9,8 +9,7 @@ from shlex import quote
 from rkbench_agent.wire.caveats import CLOCKS, INFORMATION, Caveat, caveat
 from rkbench_agent.wire.words import DDR, FROM_FILE, NPU
 
-from rkbench.runs.caveats.rule import Rule
-from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import DDR_CLOCK, NPU_CLOCK, RunResult, Sensor
 from rkbench.units import format_hertz
 
@@ -26,7 +25,7 @@ def shows_examples(run: RunResult) -> bool:
     return run.simulated and run.provenance.readings in (FROM_FILE, None)
 
 
-def _governor(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+def _governor(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     if shows_examples(run):
         return
     free = _free(run)
@@ -63,7 +62,7 @@ def is_held(run: RunResult) -> bool:
     return run.conditions is not None and run.conditions.pinned
 
 
-def _pin(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+def _pin(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     """A clock that was asked for and written, but is not what the board then ran at."""
     if run.conditions is None or not run.conditions.pinned:
         return
@@ -84,7 +83,7 @@ def _clock_range(clock: Sensor) -> str:
     return lowest if lowest == highest else f"{lowest} to {highest}"
 
 
-def _clocks(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+def _clocks(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     for part, clock in clock_sensors(run):
         if clock.min != clock.max:
             found = caveat(

@@ -8,8 +8,7 @@ from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.words import NPU
 
 from rkbench.runs.caveats.clocks import clock_sensors
-from rkbench.runs.caveats.rule import Rule
-from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import TEMPERATURE, RunResult
 from rkbench.units import format_celsius
 
@@ -17,7 +16,7 @@ from rkbench.units import format_celsius
 HOT_CELSIUS = 80.0
 
 
-def _throttling(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+def _throttling(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     heat = run.readings.of(TEMPERATURE) if run.readings else ()
     hottest = max(heat, key=lambda sensor: sensor.max, default=None)
     if hottest is None or hottest.max < HOT_CELSIUS:

@@ -7,7 +7,7 @@ from dataclasses import fields
 
 from rkbench_agent.wire.caveats import Caveat, caveat
 
-from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.caveats.rule import Evidence
 from rkbench.runs.model import LoadPhase, RunResult
 
 #: A single inference of a day is none.
@@ -15,9 +15,9 @@ MOST_NS = 86_400 * 10**9
 _ADVICE = "do not trust this run: look at the board's clock and driver, and report it with the run's JSON"
 
 
-def impossible_numbers(run: RunResult, latencies: RawLatencies) -> Iterator[Caveat]:
+def impossible_numbers(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     """Yield a caveat where timed latencies (ns) or what loading took are out of any range."""
-    durations_ns = latencies.timed()
+    durations_ns = evidence.latencies.timed()
     wrong = [duration for duration in durations_ns if not 0 < duration <= MOST_NS]
     if wrong:
         text = f"{len(wrong)} of {len(durations_ns)} latencies are impossible, as {wrong[0]} ns"

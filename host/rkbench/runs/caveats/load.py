@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from rkbench_agent.wire.caveats import Caveat, caveat
 
-from rkbench.runs.caveats.rule import Rule
-from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import RunResult
 from rkbench.stats.slope import RISES
 from rkbench.units import format_bytes, format_ratio
@@ -16,7 +15,7 @@ from rkbench.units import format_bytes, format_ratio
 MAXIMUM_LOAD_BEFORE = 0.05
 
 
-def _load_before(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+def _load_before(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     before = run.readings.npu_load_ratio_before if run.readings else None
     if before is not None and before > MAXIMUM_LOAD_BEFORE:
         yield caveat(
@@ -26,7 +25,7 @@ def _load_before(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
         )
 
 
-def _leak(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+def _leak(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     for leak in run.load.cycles.leaks if run.load and run.load.cycles else ():
         if leak.judgement == RISES:
             what = "NPU buffers" if leak.memory == "dma_buf" else "process memory"

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from rkbench_agent.wire.caveats import Caveat, caveat
 
-from rkbench.runs.caveats.rule import Rule
-from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import Output, RunResult
 from rkbench.units import format_ratio
 
@@ -29,7 +28,7 @@ def is_wrong(output: Output) -> bool:
     )
 
 
-def wrong_outputs(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+def wrong_outputs(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     """Name outputs that are not what was expected, so that no speed is believed."""
     for output in run.outputs:
         if is_wrong(output):
@@ -44,7 +43,7 @@ def wrong_outputs(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
             )
 
 
-def _outputs(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+def _outputs(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     for output in run.outputs:
         if output.nan_count or output.inf_count:
             yield caveat(

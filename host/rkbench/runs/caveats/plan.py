@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from rkbench_agent.wire.caveats import Caveat, caveat
 
-from rkbench.runs.caveats.rule import Rule
-from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import RunResult
 from rkbench.stats.summary import P99_MINIMUM_COUNT
 
@@ -17,7 +16,7 @@ MINIMUM_ITERATIONS = 30
 CLOCK_SET_UNIX_NS = 1_577_836_800_000_000_000
 
 
-def simulated(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+def simulated(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     """Say that no NPU was involved."""
     if run.simulated:
         yield caveat(
@@ -27,7 +26,7 @@ def simulated(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
         )
 
 
-def _iterations(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+def _iterations(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     count = run.latency.count if run.latency else 0
     if 0 < count < MINIMUM_ITERATIONS:
         yield caveat("too_few_iterations", f"only {count} timed iterations", "measure more: --iterations 100")
@@ -35,7 +34,7 @@ def _iterations(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
         yield caveat("p99_unknown", f"p99 needs 100 iterations, there are {count}", "--iterations 100")
 
 
-def _readings(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+def _readings(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     inside = run.readings.inside_count if run.readings else None
     if run.latency is not None and inside is not None and inside < 2:
         yield caveat(
@@ -45,7 +44,7 @@ def _readings(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
         )
 
 
-def _golden(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+def _golden(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     if run.plan.golden_sha256 is None:
         yield caveat(
             "no_golden",
@@ -54,7 +53,7 @@ def _golden(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
         )
 
 
-def _board_clock(run: RunResult, _: RawLatencies) -> Iterator[Caveat]:
+def _board_clock(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     clock = run.board.clock_unix_ns
     if clock is not None and clock < CLOCK_SET_UNIX_NS:
         yield caveat(

@@ -1,12 +1,23 @@
-"""What a rule of this room is: from a result and its raw latencies to the doubts that they raise."""
+"""What a rule of this room is: from a result and what it was made of to the doubts that they raise."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
+from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.caveats import Caveat
 
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import RunResult
 
-Rule = Callable[[RunResult, RawLatencies], Iterator[Caveat]]
+
+@dataclass(frozen=True)
+class Evidence:
+    """The raw latencies and sensor readings that a result was made of."""
+
+    latencies: RawLatencies
+    readings: tuple[Reading, ...] = ()
+
+
+Rule = Callable[[RunResult, Evidence], Iterator[Caveat]]

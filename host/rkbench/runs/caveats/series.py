@@ -1,35 +1,120 @@
-"""What the latencies themselves show, block by block."""
+"""What the latencies themselves show, block by block and load by load. Sources and rates: docs/method.md."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from itertools import chain
 
 from rkbench_agent.wire.caveats import Caveat, caveat
 
-from rkbench.runs.caveats.rule import Rule
-from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.caveats.modes import modes_caveat
+from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import RunResult
-from rkbench.stats.summary import is_bimodal, variation
+from rkbench.units import format_seconds
 
-#: As trtexec warns: a coefficient of variation above this makes a mean doubtful.
-MAXIMUM_VARIATION = 0.025
+#: Less than this is no drift, no slow start and no slow turn that anybody minds.
+SMALLEST_RATIO = 0.02
+#: Blocks whose levels lie closer together do not differ, however sure that is.
+SMALLEST_SPREAD = 0.005
+#: A memory of levels that lie closer together than this changes no figure.
+SMALLEST_MEMORY = 0.002
+
+_REST = (
+    "hold the clocks still (--pin), let the board rest (--cool-below 50), or measure longer (--duration 30)"
+)
 
 
-def _variation(_: RunResult, latencies: RawLatencies) -> Iterator[Caveat]:
-    durations_ns = latencies.timed()
-    ratio = variation(durations_ns)
-    if is_bimodal(durations_ns):
+def _levels(_: RunResult, evidence: Evidence) -> Iterator[Caveat]:
+    """Modes; else a slow start, and what the levels of the blocks after it do."""
+    loads = evidence.latencies.timed_loads()
+    if not loads:
+        return
+    modes = modes_caveat(evidence)
+    if modes is not None:
+        yield modes
+        return
+    start = _start(loads)
+    if start is not None:
+        yield start
+        loads = [load[1:] for load in loads]
+    yield from _turns([block for load in loads for block in load])
+    yield from _moving(loads)
+
+
+def _moving(loads: Sequence[Sequence[Sequence[int]]]) -> Iterator[Caveat]:
+    from rkbench.stats import levels  # with numpy: only where there are latencies
+    from rkbench.stats.serial import FEWEST_BLOCKS, LIMIT_Z, serial_z
+
+    # Each load has a level of its own: where there are several, the load is the unit.
+    units = loads[0] if len(loads) == 1 else [list(chain(*load)) for load in loads]
+    heights = levels.block_levels(units)
+    drift = levels.find_drift(heights)
+    drifts = drift is not None and abs(drift.ratio) > SMALLEST_RATIO and (drift.low > 0 or drift.high < 0)
+    if drift is not None and drifts:
         yield caveat(
-            "bimodal",
-            "latencies fall into two heaps: their mean and p50 describe neither",
-            "look at bench export --raw; pin clocks and cores (--cores 0)",
+            "drift",
+            f"latency drifted by {drift.ratio * 100:+.1f} % from the first block to the last"
+            f" (95 %: {drift.low * 100:+.1f} to {drift.high * 100:+.1f} %)",
+            _REST,
         )
-    elif ratio is not None and ratio > MAXIMUM_VARIATION:
+    rest = levels.without_drift(heights, drift) if drifts else heights
+    spread = levels.find_spread(loads)
+    if spread is None:
+        return
+    if spread.p_value < levels.RARE and spread.sd >= SMALLEST_SPREAD and not drifts:
         yield caveat(
-            "variation",
-            f"latencies vary by {ratio * 100:.1f} % (stddev/mean; above 2.5 % is doubtful)",
-            "pin the clocks, stop other load, measure longer (--duration 30)",
+            "blocks_differ",
+            f"blocks lie apart by {spread.sd * 100:.1f} % (standard deviation) more than their calls explain",
+            _REST,
+        )
+    wanders = len(rest) >= FEWEST_BLOCKS and serial_z(rest) > LIMIT_Z
+    if wanders and levels.relative_deviation(rest) >= SMALLEST_MEMORY:
+        yield caveat(
+            "autocorrelated",
+            "blocks resemble those before: the level wanders, and the run is worth fewer blocks than it has",
+            "measure longer (--duration 60), or look for what changes slowly: heat, clocks, other load",
         )
 
 
-SERIES_RULES: tuple[Rule, ...] = (_variation,)
+def _start(loads: Sequence[Sequence[Sequence[int]]]) -> Caveat | None:
+    from rkbench.stats import levels
+
+    ratios = [ratio for load in loads if (ratio := levels.start_ratio(load)) is not None]
+    slow = [ratio for ratio in ratios if ratio > 1 + SMALLEST_RATIO]
+    if len(slow) <= len(ratios) / 2:
+        return None
+    return caveat(
+        "slow_start",
+        f"the first calls took {(min(slow) - 1) * 100:.0f} % longer than any block after them",
+        "give it more calls to warm up: --warmup 50",
+    )
+
+
+def _turns(blocks: Sequence[Sequence[int]]) -> Iterator[Caveat]:
+    from rkbench.stats import levels
+
+    turns = levels.find_slow_turns(blocks)
+    if turns is not None and turns.p_value < levels.RARE and turns.ratio > 1 + SMALLEST_RATIO:
+        yield caveat(
+            "slow_turns",
+            f"the first call of a block takes {(turns.ratio - 1) * 100:.0f} % longer than its others: p99"
+            " depends on how long a turn is",
+            "measure one variant alone, or one after the other: --no-interleave",
+        )
+
+
+def _periodic(_: RunResult, evidence: Evidence) -> Iterator[Caveat]:
+    from rkbench.stats.periodic import find_period
+
+    # The first call of a block is left out: a slow one comes in the rhythm of the blocks.
+    calls = [call for block in evidence.latencies.timed_block_calls() for call in block[1:]]
+    period_ns = find_period([start for start, _ in calls], [duration for _, duration in calls])
+    if period_ns is not None:
+        yield caveat(
+            "periodic",
+            f"slow calls come every {format_seconds(period_ns / 1e9)}: something else runs in that rhythm",
+            "find what the board does so often (top, systemctl list-timers), and stop it meanwhile",
+        )
+
+
+SERIES_RULES: tuple[Rule, ...] = (_levels, _periodic)

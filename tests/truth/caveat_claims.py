@@ -1,0 +1,112 @@
+"""What rkbench claims of its caveats: runs of the virtual board's latency model with one truth in them each.
+
+The truths are those of behaviour files (`agent/rkbench_agent/runtimes/behaviour.py`), so that each can be
+staged end to end as well. A run has 30 s of calls of 10 ms, in blocks of 20; within a block they scatter by
+1 % (lognormal).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from rkbench.runs.caveats import caveats_of
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.model import RunResult
+from rkbench.runs.records import BoardRecord, PlanRecord, Variant
+from rkbench_agent.runtimes.behaviour import Behaviour
+from rkbench_agent.runtimes.latency_model import LatencyModel, Work
+from rkbench_agent.wire.messages import Latencies
+from rkbench_agent.wire.provenance import ALL_MEASURED
+
+#: Thresholds were chosen on other seeds (100000 and up).
+SEEDS = 3588000
+SECONDS = 30.0
+BLOCK = 20
+RUN = RunResult(
+    *("r", "p", "2026-11-26T00:00:00.000+00:00", "0.1.0"),
+    simulated=False,
+    partial=False,
+    verdict="VALID",
+    provenance=ALL_MEASURED,
+    board=BoardRecord("desk"),
+    variant=Variant("model", "a" * 64, 1),
+    plan=PlanRecord(golden_sha256="a" * 64),
+)
+
+
+def staged(behaviour: dict[str, Any], seed: int, seconds: float = SECONDS) -> RawLatencies:
+    """Return the latencies of one run of that length on a board with that behaviour."""
+    values = {"latency": {"median_ms": 10.0, "sigma": 0.01}, **behaviour}
+    model, raw = LatencyModel("rk3588", Work(0, 0, 0, 0), Behaviour(values), seed), RawLatencies()
+    model.begin_load(0)
+    clock_ns, block = 0, 0
+    while clock_ns < seconds * 1e9:
+        model.begin_block(clock_ns)
+        starts, durations = [], []
+        for call in range(BLOCK):
+            starts.append(clock_ns)
+            durations.append(model.next_run_ns(block * BLOCK + call))
+            clock_ns += durations[-1]
+        raw.append(Latencies("r", block, False, starts, durations))
+        block += 1
+    return raw
+
+
+def raised(behaviour: dict[str, Any], seed: int) -> set[str]:
+    """Return the codes of what is said of such a run."""
+    return {found.code for found in caveats_of(RUN, staged(behaviour, seed))}
+
+
+@dataclass(frozen=True)
+class CaveatTruth:
+    """A behaviour, and the caveat that has to name it."""
+
+    name: str
+    code: str
+    behaviour: dict[str, Any]
+
+
+QUIET = {"block": 0.001}
+THIRDS = [{"share": 0.34, "factor": 1}, {"share": 0.33, "factor": 1.15}, {"share": 0.33, "factor": 1.3}]
+TRUTHS = (
+    CaveatTruth("drift of 5 %", "drift", {"scatter": QUIET, "drift": {"ratio": 0.05, "over_s": 30}}),
+    CaveatTruth(
+        "drift of 5 %, sd between blocks 0.5 %",
+        "drift",
+        {"scatter": {"block": 0.005}, "drift": {"ratio": 0.05, "over_s": 30}},
+    ),
+    CaveatTruth(
+        "the first 20 calls 50 % slower",
+        "slow_start",
+        {"scatter": QUIET, "cold": {"calls": 20, "factor": 1.5}},
+    ),
+    CaveatTruth(
+        "the first call of each block 20 % slower",
+        "slow_turns",
+        {"scatter": QUIET, "slow_turns": {"calls": 1, "factor": 1.2}},
+    ),
+    CaveatTruth(
+        "+5 ms every 977 ms", "periodic", {"scatter": QUIET, "periodic": {"every_s": 0.977, "extra_ms": 5}}
+    ),
+    CaveatTruth("sd between blocks 1 %", "blocks_differ", {"scatter": {"block": 0.01}}),
+    CaveatTruth("AR(1) 0.99 of sd 4 %", "autocorrelated", {"wander": {"memory": 0.99, "sd": 0.04}}),
+    CaveatTruth("three equal modes 15 % apart", "modes", {"scatter": QUIET, "modes": THIRDS}),
+    CaveatTruth(
+        "two equal modes 8 % apart",
+        "modes",
+        {"scatter": QUIET, "modes": [{"share": 0.5, "factor": 1}, {"share": 0.5, "factor": 1.08}]},
+    ),
+    CaveatTruth(
+        "a clock that flaps each 0.5 s by x1.5",
+        "modes",
+        {"scatter": QUIET, "flapping": {"factor": 1.5, "period_s": 0.5}},
+    ),
+    CaveatTruth(
+        "a clock that throttles by x1.8 after 20 s",
+        "modes",
+        {"scatter": QUIET, "throttling": {"factor": 1.8, "after_s": 20}},
+    ),
+)
+SERIES_CODES = ("drift", "slow_start", "slow_turns", "periodic", "blocks_differ", "autocorrelated", "modes")
+HEALTHY = {"scatter": QUIET}
