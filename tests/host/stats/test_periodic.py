@@ -8,7 +8,7 @@ from rkbench.stats.periodic import find_period
 
 
 def calls(slow_at: list[float], gaps: bool = False) -> tuple[list[float], list[float]]:
-    """Return 30 s of calls of 10 ms, 15 ms where one covers `slow_at`; with a gap every second half second."""
+    """Return 30 s of calls of 10 ms, 15 ms where one covers `slow_at`; with gaps, half of the time."""
     starts, durations, clock = [], [], 0.0
     source = np.random.default_rng(8)
     while clock < 30:
