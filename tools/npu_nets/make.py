@@ -1,0 +1,203 @@
+"""Make the nets that rkbench's NPU model is held to, and what the vendor's simulator says of them.
+
+    .venv/bin/python tools/npu_nets/make.py [NET ...]
+
+Nine nets of one idea each, random weights from a fixed seed, in fp16 and int8, for rk3588 and rk3568: 36
+files, as rknn-toolkit2 2.5.0 converts them, with its simulator's outputs. Needs the toolkit environment
+(`python3 tools/toolkit/setup.py`). Two builds differ in 1-2 kB of uninitialised bytes, not in what they
+compute.
+
+Into tests/data/npu: NET.onnx, NET.inputs.npz (`inputs/x`, two cases, NHWC), NET_SOC_DTYPE.rknn, and
+NET_SOC_DTYPE.npz (a replay, as tools/toolkit/convert.py writes it).
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "tests/data/models"))
+
+from make_small_samples import CONVERT, Network  # noqa: E402
+
+OUTPUT = ROOT / "tests/data/npu"
+TARGETS = ("rk3588", "rk3568")
+DTYPES = ("fp16", "int8")
+CASES = 2
+
+
+def convolve(
+    net: Network, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1
+) -> None:
+    """Append a convolution whose outputs are about as large as its inputs, with bias."""
+    per_output = inputs // groups * kernel**2
+    values = net.rng.standard_normal((outputs, inputs // groups, kernel, kernel)) * np.sqrt(2 / per_output)
+    weights = net.constant(values.astype("float32"))
+    bias = net.constant((net.rng.standard_normal(outputs) * 0.1).astype("float32"))
+    shape = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [kernel // 2] * 4}
+    net.add("Conv", weights, bias, group=groups, **shape)
+
+
+def dense() -> Network:
+    """Convolutions of channel counts that fill no block."""
+    net = Network([1, 3, 20, 20])
+    convolve(net, 3, 24, stride=2)
+    net.add("Relu")
+    convolve(net, 24, 40)
+    net.add("Relu")
+    convolve(net, 40, 33, kernel=1)
+    return net
+
+
+def depthwise() -> Network:
+    """Depthwise convolutions of two kernels and strides, ReLU6 between."""
+    net = Network([1, 3, 20, 20])
+    convolve(net, 3, 40)
+    for kernel, stride in ((3, 1), (5, 2)):
+        convolve(net, 40, 40, kernel=kernel, stride=stride, groups=40)
+        net.add("Clip", net.constant(np.float32(0)), net.constant(np.float32(6)))
+    convolve(net, 40, 16, kernel=1)
+    return net
+
+
+def residual() -> Network:
+    """A block with a shortcut, and ReLU after the sum."""
+    net = Network([1, 3, 16, 16])
+    convolve(net, 3, 32)
+    net.add("Relu")
+    shortcut = net.current
+    convolve(net, 32, 32)
+    net.add("Relu")
+    convolve(net, 32, 32)
+    net.add("Add", shortcut)
+    net.add("Relu")
+    return net
+
+
+def pools() -> Network:
+    """A padded max pooling and an average pooling."""
+    net = Network([1, 3, 24, 24])
+    convolve(net, 3, 32)
+    net.add("Relu")
+    net.add("MaxPool", kernel_shape=[3, 3], strides=[2, 2], pads=[1, 1, 1, 1])
+    convolve(net, 32, 32)
+    net.add("AveragePool", kernel_shape=[2, 2], strides=[2, 2])
+    return net
+
+
+def gates() -> Network:
+    """Sigmoid and hard sigmoid, both by table."""
+    net = Network([1, 3, 16, 16])
+    convolve(net, 3, 24)
+    net.add("Sigmoid")
+    convolve(net, 24, 24)
+    net.add("HardSigmoid", alpha=0.2, beta=0.5)
+    return net
+
+
+def swishes() -> Network:
+    """Swish and hard swish: a table, then a product."""
+    net = Network([1, 3, 16, 16])
+    convolve(net, 3, 24)
+    before = net.current
+    net.add("Sigmoid")
+    net.add("Mul", before)
+    convolve(net, 24, 24)
+    before = net.current
+    net.add("HardSigmoid", alpha=1 / 6, beta=0.5)
+    net.add("Mul", before)
+    return net
+
+
+def squeeze() -> Network:
+    """Squeeze and excitation: a factor for each channel."""
+    net = Network([1, 3, 16, 16])
+    convolve(net, 3, 32)
+    net.add("Relu")
+    features = net.current
+    net.add("GlobalAveragePool")
+    convolve(net, 32, 8, kernel=1)
+    net.add("Relu")
+    convolve(net, 8, 32, kernel=1)
+    net.add("Sigmoid")
+    net.add("Mul", features)
+    return net
+
+
+def neck() -> Network:
+    """Two scales joined: leaky ReLU, resize by 2, concatenation."""
+    net = Network([1, 3, 24, 24])
+    convolve(net, 3, 24, stride=2)
+    net.add("LeakyRelu", alpha=0.1)
+    fine = net.current
+    convolve(net, 24, 32, stride=2)
+    net.add("LeakyRelu", alpha=0.1)
+    scales = net.constant(np.array([1, 1, 2, 2], dtype="float32"))
+    modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    net.add("Resize", "", scales, **modes)
+    net.add("Concat", fine, axis=1)
+    convolve(net, 56, 16)
+    net.add("LeakyRelu", alpha=0.1)
+    return net
+
+
+def classifier() -> Network:
+    """Global average pooling and a fully connected layer of ten classes."""
+    net = Network([1, 3, 16, 16])
+    convolve(net, 3, 32, stride=2)
+    net.add("Relu")
+    net.add("GlobalAveragePool")
+    net.add("Flatten", axis=1)
+    net.add("Gemm", net.constant((net.rng.standard_normal((32, 10)) * 0.4).astype("float32")), net.weight(10))
+    return net
+
+
+NETS: tuple[Callable[[], Network], ...] = (
+    dense, depthwise, residual, pools, gates, swishes, squeeze, neck, classifier,
+)  # fmt: skip
+
+
+def write_inputs(net: Network, path: Path) -> None:
+    """Write standard normal cases in steps of 1/32, which fp16 holds exactly and zip packs well."""
+    _, channels, height, width = net.shape
+    random = np.random.default_rng(11)
+    cases = np.rint(random.standard_normal((CASES, 1, height, width, channels)) * 32) / 32
+    np.savez_compressed(path, **{"inputs/x": cases.astype("float32")})
+
+
+def convert(name: str, target: str, dtype: str) -> int:
+    """Convert a net and ask the simulator; return the bytes of the two files."""
+    stem = OUTPUT / f"{name}_{target}_{dtype}"
+    files = {"onnx": OUTPUT / f"{name}.onnx", "output": stem.with_suffix(".rknn")}
+    files |= {"inputs": OUTPUT / f"{name}.inputs.npz", "outputs": stem.with_suffix(".npz")}
+    job = {"target": target, "dtype": dtype, **{key: str(path) for key, path in files.items()}}
+    done = subprocess.run(CONVERT, input=json.dumps(job), text=True, capture_output=True, check=False)
+    if done.returncode != 0:
+        sys.exit(f"{stem.name}: {done.stdout or done.stderr[-2000:]}")
+    return sum(stem.with_suffix(suffix).stat().st_size for suffix in (".rknn", ".npz"))
+
+
+def main() -> None:
+    """Make the nets that are named, or all."""
+    OUTPUT.mkdir(exist_ok=True)
+    chosen = sys.argv[1:] or [net.__name__ for net in NETS]
+    for make in NETS:
+        name = make.__name__
+        if name not in chosen:
+            continue
+        net = make()
+        net.save(OUTPUT / f"{name}.onnx")
+        write_inputs(net, OUTPUT / f"{name}.inputs.npz")
+        for target in TARGETS:
+            for dtype in DTYPES:
+                print(name, target, dtype, convert(name, target, dtype), flush=True)
+
+
+if __name__ == "__main__":
+    main()
