@@ -77,7 +77,14 @@ DOCUMENTS = (
     ),
 )
 
-PROVENANCE = (words.MEASURED, words.VENDOR_SIMULATOR, words.MODELLED, words.FROM_FILE, words.PREDICTED)
+PROVENANCE = (
+    words.MEASURED,
+    words.VENDOR_SIMULATOR,
+    words.COMPUTED,
+    words.MODELLED,
+    words.FROM_FILE,
+    words.PREDICTED,
+)
 #: The words that a text may be, and the form of others, by dataclass and field.
 WORDS: dict[str, tuple[str, ...]] = {
     **{f"Provenance.{name}": PROVENANCE for name in get_type_hints(model.Provenance)},

@@ -4,6 +4,7 @@ BenchError                  a failure that a user can act on: message, hint, exi
 ├── UsageError              the command line or a file named on it is wrong           (exit 2)
 │   └── SettingError        a setting of a run that no board can have; names it by its word
 ├── ModelError              a model file cannot be read; names offset and field
+│   ├── NotModelledError    what a model asks of the NPU is more than ours can compute
 │   └── NoModelError        the model that was named is not there                     (exit 2)
 ├── GoldenError             a golden does not fit its model
 │   └── NoGoldenError       what a golden is to be made of or read from is not there  (exit 2)
@@ -66,6 +67,10 @@ class ModelError(BenchError):
         super().__init__(message, hint=hint)
         self.offset = offset
         self.field = field
+
+
+class NotModelledError(ModelError):
+    """A model asks for what rkbench's model of the NPU does not do; the message names layer and field."""
 
 
 class NoModelError(ModelError):

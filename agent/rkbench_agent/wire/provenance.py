@@ -12,8 +12,8 @@ from rkbench_agent.wire.words import MEASURED
 class Provenance:
     """Where each group of numbers comes from; None where there is no number.
 
-    One of the words of `words.py`: measured, vendor_simulator, modelled, from_file, predicted. `load` speaks
-    of the memory of the NPU.
+    One of the words of `words.py`: measured, vendor_simulator, computed, modelled, from_file, predicted.
+    `load` speaks of the memory of the NPU.
     """
 
     load: Optional[str] = None

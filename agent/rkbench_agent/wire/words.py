@@ -53,6 +53,8 @@ NPU, DDR, CPU = "NPU", "DDR", "CPU"
 #: Where a number comes from.
 MEASURED = "measured"
 VENDOR_SIMULATOR = "vendor_simulator"
+#: By rkbench's own model of the NPU, from the register commands in the file.
+COMPUTED = "computed"
 MODELLED = "modelled"
 FROM_FILE = "from_file"
 PREDICTED = "predicted"

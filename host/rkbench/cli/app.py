@@ -23,6 +23,7 @@ COMMANDS: dict[str, Command | Group] = {
     "explain": Command("Say what a log of board or converter means, and the cure.", "explain:explain"),
     "fix": Command("Rewrite an ONNX so that its .rknn does not bloat.", "fix:fix"),
     "golden": Command("Compute expected outputs with onnxruntime, for push --golden.", "golden:golden"),
+    "run": Command("Compute the outputs of a .rknn without a board.", "run:run"),
     "show": Command("Show stored runs: all variants of a push side by side.", "show:show"),
     "history": Command("List stored runs, the newest first.", "history:history"),
     "export": Command("Write stored runs, or their raw latencies, as CSV.", "export:export"),

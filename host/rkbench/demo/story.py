@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rkbench_agent.wire.words import FROM_FILE, MEASURED, MODELLED, PREDICTED, VENDOR_SIMULATOR
+from rkbench_agent.wire.words import COMPUTED, FROM_FILE, MEASURED, MODELLED, PREDICTED, VENDOR_SIMULATOR
 
 from rkbench.runs.measure_types import Measure, NumberGroup
 from rkbench.runs.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
@@ -19,6 +19,7 @@ from rkbench.units import MARK, UNKNOWN, format_bytes, format_difference
 SOURCES = {
     MEASURED: "measured",
     VENDOR_SIMULATOR: "the vendor's simulator",
+    COMPUTED: "rkbench's model of the NPU",
     MODELLED: f"{MARK} simulated: a model, no NPU",
     FROM_FILE: "the file's own figures",
     PREDICTED: "predicted",

@@ -24,11 +24,21 @@ class Normalisation:
 
     def undone(self, case: Array, channel_axis: int) -> Array:
         """Return `case` as the raw values that the model would normalise to it, float32."""
+        mean, std = self._along(case, channel_axis)
+        raw: Array = (case * std + mean).astype(np.float32)
+        return raw
+
+    def done(self, case: Array, channel_axis: int) -> Array:
+        """Return raw values as the model normalises them, float32."""
+        mean, std = self._along(case, channel_axis)
+        normalised: Array = ((case - mean) / std).astype(np.float32)
+        return normalised
+
+    def _along(self, case: Array, channel_axis: int) -> tuple[Array, Array]:
         shape = [1] * case.ndim
         shape[channel_axis] = len(self.mean)
         mean, std = (np.array(values, np.float64).reshape(shape) for values in (self.mean, self.std))
-        raw: Array = (case * std + mean).astype(np.float32)
-        return raw
+        return mean, std
 
     def __str__(self) -> str:
         return f"mean {_short(self.mean)}, std {_short(self.std)}"

@@ -8,7 +8,7 @@ from enum import Enum
 from itertools import groupby
 
 from rkbench_agent.wire.caveats import Caveat
-from rkbench_agent.wire.words import FROM_FILE, MEASURED, MODELLED, PREDICTED, VENDOR_SIMULATOR
+from rkbench_agent.wire.words import COMPUTED, FROM_FILE, MEASURED, MODELLED, PREDICTED, VENDOR_SIMULATOR
 
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.measure_types import Measure, NumberGroup
@@ -144,6 +144,7 @@ _GROUPS = (
 _SOURCES = {
     MEASURED: "measured on this computer, not on a board",
     VENDOR_SIMULATOR: "the vendor's simulator",
+    COMPUTED: "computed by rkbench's model of the NPU",
     MODELLED: "a documented model",
     FROM_FILE: "read from files",
     PREDICTED: "predicted",

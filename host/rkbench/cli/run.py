@@ -1,0 +1,29 @@
+"""`bench run`: outputs of a .rknn on this computer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from rkbench.cli import options
+
+
+def run(
+    model: Annotated[Path, typer.Argument(help="A .rknn for rk3588, or for rk3566 and rk3568.")],
+    inputs: Annotated[Path, typer.Option(help="An .npz: an array of cases for each input, NCHW or NHWC.")],
+    out: Annotated[Path | None, typer.Option("-o", "--out", help="Write all values to this .npz.")] = None,
+    layers: Annotated[bool, typer.Option("--layers", help="Every intermediate too, layer by layer.")] = False,
+    json_file: options.JsonFile = None,
+) -> None:
+    """Compute the outputs of a .rknn without a board.
+
+    rkbench's own model of the NPU executes the file's commands; what it does not model is refused by name.
+    """
+    from rkbench.rknn import open_model
+    from rkbench.variants.computation import compute
+    from rkbench.views.computation import show_computation
+
+    with open_model(model) as opened:
+        show_computation(compute(opened, inputs, out, layers=layers), json_file)

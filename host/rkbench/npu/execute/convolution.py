@@ -1,0 +1,106 @@
+"""CNA and CORE: the accumulators of a convolution, a few lines at a time so that they stay in the cache."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rkbench.npu.execute.cubes import AddressSpace, Values
+from rkbench.npu.execute.features import Fetch, Window
+from rkbench.npu.execute.fields import FP16, INT8, PRECISION_NAMES, TaskRegisters, UnmodelledError, dtype_of
+from rkbench.npu.execute.weights import Floats, dense_weights, depthwise_weights
+from rkbench.npu.generations import Generation
+
+DENSE, DEPTHWISE = 0, 3
+MOST_LINE_BYTES = 1 << 28
+
+
+@dataclass(frozen=True)
+class Accumulators:
+    """A task's convolution, ready to compute lines of its accumulators."""
+
+    features: Values
+    """(height, width, channels), padded, in the dtype of the file."""
+    weights: Floats
+    """Dense: (kh * kw * channels, kernels); depthwise: (kh, kw, channels)."""
+    window: Window
+    depthwise: bool
+    height: int
+    width: int
+
+    @property
+    def channels(self) -> int:
+        """Channels of the accumulators."""
+        return int(self.weights.shape[-1])
+
+    @property
+    def line_bytes(self) -> int:
+        """What computing one line takes."""
+        seen = self.features.shape[2] if self.depthwise else self.weights.shape[0]
+        return int(self.width * max(seen, self.channels) * self.weights.itemsize)
+
+    def lines(self, first: int, count: int) -> Floats:
+        """Return accumulators (count, width, channels) from output line `first` on."""
+        return self._depthwise(first, count) if self.depthwise else self._dense(first, count)
+
+    def sums(self, first: int, count: int) -> Floats:
+        """Return the sum of the features under the kernel: (count, width, 1), depthwise of each channel."""
+        shape = self.weights.shape if self.depthwise else (self.weights.shape[0], 1)
+        ones = np.ones(shape, np.float64)
+        made = Accumulators(self.features, ones, self.window, self.depthwise, self.height, self.width)
+        return made.lines(first, count)
+
+    def _tap(self, first: int, count: int, row: int, column: int) -> Values:
+        (sy, sx), (dy, dx) = self.window.stride, self.window.dilation
+        top, left = first * sy + row * dy, column * dx
+        bottom, right = top + (count - 1) * sy + 1, left + (self.width - 1) * sx + 1
+        return self.features[top:bottom:sy, left:right:sx]
+
+    def _dense(self, first: int, count: int) -> Floats:
+        kh, kw, channels = self.window.height, self.window.width, self.features.shape[2]
+        seen = np.empty((count, self.width, kh, kw, channels), self.weights.dtype)
+        for row in range(kh):
+            for column in range(kw):
+                seen[:, :, row, column] = self._tap(first, count, row, column)
+        sums: Floats = seen.reshape(count * self.width, -1) @ self.weights
+        return sums.reshape(count, self.width, -1)
+
+    def _depthwise(self, first: int, count: int) -> Floats:
+        sums = np.zeros((count, self.width, self.channels), self.weights.dtype)
+        product = np.empty_like(sums)
+        for row in range(self.window.height):
+            for column in range(self.window.width):
+                tap = self._tap(first, count, row, column)
+                np.multiply(tap, self.weights[row, column], out=product, casting="unsafe")
+                sums += product
+        return sums
+
+
+def read_accumulators(registers: TaskRegisters, memory: AddressSpace, generation: Generation) -> Accumulators:
+    """Return the convolution of a task; raises UnmodelledError for what is not modelled."""
+    mode, precision = registers["CNA.CONV_CON1.CONV_MODE"], registers["CNA.CONV_CON1.IN_PRECISION"]
+    if precision not in (INT8, FP16):
+        raise UnmodelledError(f"a convolution of {PRECISION_NAMES[precision]}")
+    if mode not in (DENSE, DEPTHWISE):
+        raise UnmodelledError(f"convolution mode {mode}")
+    dtype, window = dtype_of(precision, "convolution"), _window(registers)
+    size = "CORE.DATAOUT_SIZE_0.DATAOUT_"
+    height, width = registers[f"{size}HEIGHT"] + 1, registers[f"{size}WIDTH"] + 1
+    features = Fetch(registers, memory, generation, dtype).features(window, (height, width))
+    read = depthwise_weights if mode == DEPTHWISE else dense_weights
+    weights = read(registers, memory, generation, features.shape[2], dtype)
+    made = Accumulators(features, weights, window, mode == DEPTHWISE, height, width)
+    if made.line_bytes > MOST_LINE_BYTES:
+        raise UnmodelledError(f"a convolution that takes {made.line_bytes} bytes a line")
+    return made
+
+
+def _window(registers: TaskRegisters) -> Window:
+    con, size = "CNA.CONV_CON3.", "CNA.WEIGHT_SIZE2.WEIGHT_"
+    kernel = registers[f"{size}HEIGHT"], registers[f"{size}WIDTH"]
+    stride = registers[f"{con}CONV_Y_STRIDE"], registers[f"{con}CONV_X_STRIDE"]
+    dilation = registers[f"{con}ATROUS_Y_DILATION"] + 1, registers[f"{con}ATROUS_X_DILATION"] + 1
+    if min(*kernel, *stride) < 1:
+        raise UnmodelledError(f"a kernel of {kernel[0]}x{kernel[1]}, stride {stride[0]}x{stride[1]}")
+    return Window(*kernel, stride, dilation)

@@ -1,0 +1,107 @@
+"""`NpuCore`: runs tasks of an NPU over its memory.
+
+core = NpuCore(layout.generation, layout.memory(), tasks.tables)
+for task in tasks:
+    core.run(task)          # UnmodelledError names what this model of the NPU does not do
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rkbench.npu.activation_tables import ActivationTables
+from rkbench.npu.execute.convolution import Accumulators, read_accumulators
+from rkbench.npu.execute.cubes import AddressSpace, Values, atoms, store
+from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError
+from rkbench.npu.execute.modelled import refuse_unmodelled
+from rkbench.npu.execute.output import (
+    TO_MEMORY,
+    TO_POOLING,
+    OutputStage,
+    destination,
+    output_shape,
+    read_output_stage,
+)
+from rkbench.npu.execute.pooling import pool
+from rkbench.npu.execute.source import read_source
+from rkbench.npu.generations import LITE, Generation
+from rkbench.npu.layout import BASE
+from rkbench.npu.tasks import CNA, DPU, PPU, Task
+
+CHUNK_BYTES = 1 << 20
+"""What is computed at a time: a few lines whose intermediate values fit the cache."""
+
+
+class NpuCore:
+    """One NPU core: its generation, its memory, and the activation tables that its tasks fill."""
+
+    def __init__(self, generation: Generation, data: NDArray[np.uint8], tables: ActivationTables) -> None:
+        self.generation = generation
+        self.memory = AddressSpace(data, generation.atom_bytes, BASE)
+        self._tables = tables
+
+    def run(self, task: Task) -> None:
+        """Run one task: its result is in memory then. Raises UnmodelledError, with memory as it was or partly
+        written."""
+        registers = TaskRegisters(task.registers)
+        refuse_unmodelled(task, self.generation)
+        with np.errstate(all="ignore"):  # the NPU knows no exceptions: infinities and NaNs go their way
+            if task.enable & DPU:
+                self._output(task, registers)
+            elif task.enable & PPU and not task.enable & CNA:
+                pool(registers, self.memory, None)
+            else:
+                raise UnmodelledError(f"a task of blocks {task.enable:#x}")
+
+    def _output(self, task: Task, registers: TaskRegisters) -> None:
+        entries = self._tables.entries[task.table] if task.table >= 0 else None
+        stage = read_output_stage(registers, self.memory, entries)
+        source = self._source(task, registers)
+        lines = _lines_of(registers, source)
+        chunks = _chunks(source, stage, lines)
+        where = registers["DPU.FEATURE_MODE_CFG.OUTPUT_MODE"]
+        if where == TO_MEMORY or (where == 0 and self.generation is LITE):
+            cube = destination(registers, self.memory, stage.conversion.dtype, lines)
+            atoms(self.memory, cube)  # refused before it is computed
+            for first, values in chunks:
+                store(self.memory, cube, first, values)
+        elif where == TO_POOLING and task.enable & PPU:
+            pool(registers, self.memory, np.concatenate([values for _, values in chunks]))
+        else:
+            raise UnmodelledError(f"output mode {where}")
+
+    def _source(self, task: Task, registers: TaskRegisters) -> Values | Accumulators:
+        flying = bool(registers["DPU.FEATURE_MODE_CFG.FLYING_MODE"])
+        if flying == bool(task.enable & CNA):
+            raise UnmodelledError("an output stage that is not fed")
+        if flying:
+            return read_source(registers, self.memory)
+        return read_accumulators(registers, self.memory, self.generation)
+
+
+def _lines_of(registers: TaskRegisters, source: Values | Accumulators) -> int:
+    """Return the lines of the output; refuse a source of another size than the output stage's cube."""
+    height, width, _ = output_shape(registers)
+    lines, columns = source.shape[:2] if isinstance(source, np.ndarray) else (source.height, source.width)
+    upsampled = isinstance(source, np.ndarray) and registers["DPU_RDMA.SRC_DMA_CFG.UNPOOLING_EN"]
+    alone = registers["DPU.EW_CFG.EW_BYPASS"] or registers["DPU.EW_CFG.EW_OP_BYPASS"]
+    if columns != width or (lines != height and not (upsampled and alone)):
+        raise UnmodelledError(f"{lines}x{columns} into an output stage of {height}x{width}")
+    return int(lines)
+
+
+def _chunks(source: Values | Accumulators, stage: OutputStage, lines: int) -> Iterator[tuple[int, Values]]:
+    """Yield the first line of every few, and what the output stage makes of them."""
+    width = source.shape[1] if isinstance(source, np.ndarray) else source.width
+    line_bytes = max(8 * width * stage.channels, 0 if isinstance(source, np.ndarray) else source.line_bytes)
+    count = max(1, CHUNK_BYTES // line_bytes)
+    for first in range(0, lines, count):
+        taken = min(count, lines - first)
+        if isinstance(source, np.ndarray):
+            yield first, stage.apply(source[first : first + taken], first, None)
+        else:
+            sums = None if stage.weight_offset is None else source.sums(first, taken)
+            yield first, stage.apply(source.lines(first, taken), first, sums)

@@ -1,0 +1,62 @@
+"""The operators that a .rknn leaves to the CPU, as the runtime computes them: in float32."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from rkbench.npu.execute.fields import UnmodelledError
+from rkbench.npu.execute.tensors import Array, Tensors
+from rkbench.rknn.contents import Node, Tensor
+
+COPIES = ("Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity")
+
+
+def _erf(values: Array) -> Array:
+    from scipy.special import erf  # few models need it, and it takes long to import
+
+    found: Array = erf(values)
+    return found
+
+
+FUNCTIONS: Mapping[str, Callable[..., Array]] = {
+    "Erf": _erf,
+    "Sin": np.sin,
+    "Cos": np.cos,
+    "Exp": np.exp,
+    "Log": np.log,
+    "Pow": np.power,
+    "Cast": np.asarray,
+    "Equal": np.equal,
+    "Greater": np.greater,
+    "GreaterOrEqual": np.greater_equal,
+    "Less": np.less,
+    "LessOrEqual": np.less_equal,
+}
+"""Operators of one or two tensors, element by element."""
+
+
+def run_on_cpu(node: Node, tensors: Tensors, inputs: list[Tensor], outputs: list[Tensor]) -> None:
+    """Compute a node of the CPU; raises UnmodelledError with its type where we have none."""
+    if len(outputs) != 1 or not inputs:
+        raise UnmodelledError(f"CPU operator {node.type} of {len(inputs)} inputs and {len(outputs)} outputs")
+    if node.type in COPIES:
+        _copy(tensors, inputs[0], outputs[0])
+    elif node.type in FUNCTIONS:
+        with np.errstate(all="ignore"):
+            result: Any = FUNCTIONS[node.type](*(tensors.read(tensor) for tensor in inputs))
+        tensors.write(outputs[0], np.broadcast_to(result, outputs[0].shape))
+    else:
+        raise UnmodelledError(f"CPU operator {node.type}")
+
+
+def _copy(tensors: Tensors, source: Tensor, target: Tensor) -> None:
+    if source.dtype == target.dtype and (source.scale, source.zero_point) == (
+        target.scale,
+        target.zero_point,
+    ):
+        tensors.write_stored(target, tensors.stored(source).reshape(target.shape))
+    else:
+        tensors.write(target, tensors.read(source).reshape(target.shape))

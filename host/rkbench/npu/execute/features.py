@@ -1,0 +1,137 @@
+"""What the convolution fetches: features in lines, padded, spread out for a deconvolution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from rkbench.npu.execute.cubes import AddressSpace, Cube, Values, load
+from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError
+from rkbench.npu.generations import LITE, Generation
+
+FIRST_ARGB = 8
+"""ARGB_IN of one channel, in pixels that lie one behind the other; 9 of two, and so on."""
+MOST_PADDING_BYTES = 1 << 26
+
+
+@dataclass(frozen=True)
+class Window:
+    """The kernel's steps over the features."""
+
+    height: int
+    width: int
+    stride: tuple[int, int]
+    dilation: tuple[int, int]
+
+    @property
+    def reach(self) -> tuple[int, int]:
+        """Lines and columns that one output pixel sees."""
+        return (self.height - 1) * self.dilation[0] + 1, (self.width - 1) * self.dilation[1] + 1
+
+    def needs(self, output: tuple[int, int]) -> tuple[int, int]:
+        """Return the lines and columns that `output` lines and columns see."""
+        (sy, sx), reach = self.stride, self.reach
+        return (output[0] - 1) * sy + reach[0], (output[1] - 1) * sx + reach[1]
+
+
+@dataclass(frozen=True)
+class Fetch:
+    """A task's reading of features."""
+
+    registers: TaskRegisters
+    memory: AddressSpace
+    generation: Generation
+    dtype: np.dtype[np.generic]
+
+    def features(self, window: Window, output: tuple[int, int]) -> Values:
+        """Return (height, width, channels) with the padding that `output` lines and columns see."""
+        return self._pad(self._spread(self._read()), window, output)
+
+    @property
+    def argb_channels(self) -> int:
+        """Channels of pixels that lie one behind the other; 0 where the features are NC1HWC2."""
+        code = self.registers["CNA.CONV_CON1.ARGB_IN"]
+        return code - FIRST_ARGB + 1 if code else 0
+
+    @property
+    def real_channels(self) -> int:
+        """Channels that are features."""
+        if self.argb_channels:
+            return self.argb_channels
+        return self.registers.real_channels(self.generation.group_bytes // self.dtype.itemsize)
+
+    @property
+    def line(self) -> int:
+        """Bytes from line to line."""
+        stride = self.registers["CNA.DMA_CON1.LINE_STRIDE"]
+        if self.generation is LITE:
+            return stride * 8
+        if self.argb_channels:
+            return stride * self.argb_channels * self.dtype.itemsize
+        return stride * (16 if self.registers["CNA.CONV_CON1.GROUP_LINE_OFF"] else 4)
+
+    @property
+    def surface(self) -> int:
+        """Bytes from surface to surface; the RK3588 counts from the end of the line, or four, it fetches."""
+        if self.generation is LITE:
+            return self.registers["CNA.DMA_CON2.SURF_STRIDE"] * 8
+        lines = 1 if self.registers["CNA.CONV_CON1.GROUP_LINE_OFF"] else 4
+        fetched = self.registers["CNA.FC_DATA_SIZE0.DMA_WIDTH"] * lines
+        return (self.registers.signed("CNA.DMA_CON2.SURF_STRIDE") + fetched) * 16
+
+    def _read(self) -> Values:
+        registers = self.registers
+        width, height = registers["CNA.DATA_SIZE0.DATAIN_WIDTH"], registers["CNA.DATA_SIZE0.DATAIN_HEIGHT"]
+        address = registers["CNA.FEATURE_DATA_ADDR"]
+        if self.argb_channels:
+            return self._read_argb(address, (height, width, self.argb_channels))
+        channels = registers["CNA.DATA_SIZE1.DATAIN_CHANNEL"]
+        cube = Cube(address, channels, height, width, self.dtype, self.line, self.surface)
+        features = load(self.memory, cube)
+        if self.real_channels < channels:
+            features[..., self.real_channels :] = 0  # what lies behind them in memory is no feature
+        return features
+
+    def _read_argb(self, address: int, shape: tuple[int, int, int]) -> Values:
+        height, width, channels = shape
+        packed = width * channels * self.dtype.itemsize
+        if not 1 <= channels <= 4 or min(height, width) < 1 or self.line < packed:
+            raise UnmodelledError(
+                f"{height} lines of {width} pixels of {channels} channels in {self.line} bytes"
+            )
+        raw = self.memory.read(address, (height - 1) * self.line + packed)
+        view = np.lib.stride_tricks.as_strided(raw, (height, packed), (self.line, 1))
+        return np.ascontiguousarray(view).view(self.dtype).reshape(shape)
+
+    def _spread(self, features: Values) -> Values:
+        """Return the features of a deconvolution: with zeros between the pixels it is a convolution."""
+        if not self.registers["CNA.CONV_CON1.DECONV"]:
+            return features
+        height, width, channels = features.shape
+        zy = self.registers["CNA.CONV_CON3.DECONV_Y_STRIDE"] + 1
+        zx = self.registers["CNA.CONV_CON3.DECONV_X_STRIDE"] + 1
+        spread = np.zeros(((height - 1) * zy + 1, (width - 1) * zx + 1, channels), features.dtype)
+        spread[::zy, ::zx] = features
+        return spread
+
+    def _pad(self, features: Values, window: Window, output: tuple[int, int]) -> Values:
+        height, width, channels = features.shape
+        top, left = self.registers["CNA.PAD_CON0.PAD_TOP"], self.registers["CNA.PAD_CON0.PAD_LEFT"]
+        needs = window.needs(output)
+        shape = (max(needs[0], top + height), max(needs[1], left + width), channels)
+        added_bytes = int(np.prod(shape, dtype=np.int64)) * self.dtype.itemsize - features.nbytes
+        if added_bytes > 3 * features.nbytes + MOST_PADDING_BYTES:
+            raise UnmodelledError(f"{output[0]}x{output[1]} outputs of {height}x{width} features")
+        if shape == features.shape:
+            return features
+        padded = np.full(shape, self._pad_value(), self.dtype)
+        padded[top : top + height, left : left + width] = features
+        padded[..., self.real_channels :] = 0
+        return padded
+
+    def _pad_value(self) -> float:
+        value = self.registers["CNA.PAD_CON1"]
+        if self.dtype == np.int8:
+            return float(np.uint8(value & 0xFF).view(np.int8))
+        return float(np.uint16(value & 0xFFFF).view(np.float16))

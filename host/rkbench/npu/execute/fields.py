@@ -1,0 +1,84 @@
+"""The registers of one task by their documented names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache
+from typing import NamedTuple
+
+import numpy as np
+
+from rkbench.npu.registers import register_map
+
+INT8, INT16, FP16, BF16, INT32, FP32, INT4, TF32 = range(8)
+PRECISION_NAMES = ("int8", "int16", "fp16", "bf16", "int32", "fp32", "int4", "tf32")
+DTYPES: dict[int, type[np.generic]] = {
+    INT8: np.int8,
+    INT16: np.int16,
+    FP16: np.float16,
+    INT32: np.int32,
+    FP32: np.float32,
+}
+"""What numpy has of the NPU's precisions; the others are not modelled."""
+
+
+class UnmodelledError(Exception):
+    """A task asks for what this model of the NPU does not do; the message names it."""
+
+
+class Span(NamedTuple):
+    """Where a field stands: bits `low` to `low + width - 1` of a register."""
+
+    register: int
+    low: int
+    mask: int
+
+
+@cache
+def spans() -> dict[str, Span]:
+    """Return every documented field as `BLOCK.REGISTER.FIELD`; a whole register as `BLOCK.REGISTER`."""
+    found: dict[str, Span] = {}
+    for item in register_map().values():
+        name = f"{item.block}.{item.name}"
+        found[name] = Span(item.offset, 0, 0xFFFF_FFFF)
+        for part in item.fields:
+            found[f"{name}.{part.name}"] = Span(item.offset, part.low, part.mask)
+    return found
+
+
+class TaskRegisters:
+    """What one task's registers hold, in the places of the RK3588; a register that nobody wrote is 0."""
+
+    def __init__(self, values: Mapping[int, int]) -> None:
+        self._values = values
+        self._spans = spans()
+
+    def __getitem__(self, name: str) -> int:
+        """Return a field by `BLOCK.REGISTER.FIELD`, unsigned; KeyError for a name that does not exist."""
+        register, low, mask = self._spans[name]
+        return self._values.get(register, 0) >> low & mask
+
+    def signed(self, name: str) -> int:
+        """Return a field as a number in two's complement of the field's width."""
+        value, mask = self[name], self._spans[name].mask
+        return value - mask - 1 if value > mask >> 1 else value
+
+    def real_channels(self, group_channels: int) -> int:
+        """Return how many channels of the convolution's input are features: the register counts in the last
+        group that is fetched at a time; what lies behind is 0 to the MACs."""
+        whole = (self["CNA.DATA_SIZE1.DATAIN_CHANNEL"] - 1) // group_channels * group_channels
+        return whole + self["CNA.DATA_SIZE1.DATAIN_CHANNEL_REAL"] + 1
+
+    def number(self, name: str, *, integer: bool) -> float:
+        """Return an operand field: a signed integer, or a float of the field's width (16 or 32 bits)."""
+        if integer:
+            return self.signed(name)
+        kind = (np.uint16, np.float16) if self._spans[name].mask <= 0xFFFF else (np.uint32, np.float32)
+        return float(np.array([self[name]], kind[0]).view(kind[1])[0])
+
+
+def dtype_of(precision: int, what: str) -> np.dtype[np.generic]:
+    """Return the dtype of a precision; UnmodelledError names `what` where it is not modelled."""
+    if precision not in DTYPES:
+        raise UnmodelledError(f"{PRECISION_NAMES[precision]} {what}")
+    return np.dtype(DTYPES[precision])

@@ -1,0 +1,146 @@
+"""DPU: accumulators or a tensor in; bias, scaling, table, second tensor, conversion; a cube in memory out.
+
+Lines are taken a few at a time, so that what lies between two steps stays in the processor's cache. Of
+integers that go through an activation table, everything from there on is one table of results.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rkbench.npu.execute.conversion import Conversion, read_conversion
+from rkbench.npu.execute.cubes import AddressSpace, Cube, Values
+from rkbench.npu.execute.elementwise import Elementwise, read_elementwise
+from rkbench.npu.execute.fields import (
+    FP16,
+    FP32,
+    INT8,
+    INT16,
+    INT32,
+    PRECISION_NAMES,
+    TaskRegisters,
+    UnmodelledError,
+    dtype_of,
+)
+from rkbench.npu.execute.scaling import Floats, Scaling, read_operands, read_scaling
+from rkbench.npu.execute.tables import read_lookup
+
+LARGEST_RESULT_TABLE = 1 << 17
+TO_POOLING, TO_MEMORY = 1, 2
+
+
+@dataclass(frozen=True)
+class OutputStage:
+    """The output stage of one task, ready for lines."""
+
+    channels: int
+    integer: bool
+    weight_offset: Floats | None
+    """Of each channel, times the sum of the features under the kernel; None: no zero point of weights."""
+    scalings: tuple[Scaling, ...]
+    elementwise: Elementwise | None
+    conversion: Conversion
+
+    def apply(self, x: Values, first_line: int, sums: Floats | None) -> Values:
+        """Return lines in the destination's dtype; (lines, width, channels) in and out."""
+        values = self._widened(x)
+        if self.weight_offset is not None and sums is not None:
+            values += self.weight_offset * (sums if sums.shape[2] == 1 else self._widened(sums))
+        for scaling in self.scalings:
+            values = scaling.apply(values)
+        if self.results is not None:
+            first, table = self.results
+            values -= first
+            return table.take(values.astype(np.intp), mode="clip")
+        if self.elementwise is not None:
+            values = self.elementwise.apply(values, first_line)
+        return self.conversion.apply(values)
+
+    def _widened(self, x: Values) -> Floats:
+        dtype = np.float64 if self.integer else np.float32
+        if x.shape[2] >= self.channels:
+            return x[..., : self.channels].astype(dtype)
+        values = np.zeros((*x.shape[:2], self.channels), dtype)
+        values[..., : x.shape[2]] = x
+        return values
+
+    @cached_property
+    def results(self) -> tuple[int, Values] | None:
+        """Return the first integer and, from there on, what becomes of each; None where places matter too."""
+        if not self.integer or self.elementwise is None or self.elementwise.lookup is None:
+            return None
+        domain = self.elementwise.lookup.domain
+        if domain is None or not self.elementwise.pointwise or domain[1] - domain[0] > LARGEST_RESULT_TABLE:
+            return None
+        values = np.arange(domain[0], domain[1] + 1, dtype=np.float64)
+        return domain[0], self.conversion.apply(self.elementwise.apply(values, 0))
+
+
+def read_output_stage(
+    registers: TaskRegisters, memory: AddressSpace, entries: NDArray[np.int16] | None
+) -> OutputStage:
+    """Return the output stage of a task; raises UnmodelledError for what is not modelled."""
+    computes = registers["DPU.DATA_FORMAT.PROC_PRECISION"]
+    if computes not in (INT8, INT16, FP16, INT32, FP32):
+        raise UnmodelledError(f"an output stage that computes in {PRECISION_NAMES[computes]}")
+    integer = computes not in (FP16, FP32)
+    height, width, channels = output_shape(registers)
+    operands = {
+        stage: read_operands(stage, registers, memory, channels, integer=integer) for stage in ("BS", "BN")
+    }
+    scalings = [read_scaling(stage, registers, operands[stage], integer=integer) for stage in ("BS", "BN")]
+    elementwise = None
+    if not registers["DPU.EW_CFG.EW_BYPASS"]:
+        lookup = None if registers["DPU.EW_CFG.EW_LUT_BYPASS"] else read_lookup(registers, entries)
+        elementwise = read_elementwise(registers, memory, lookup, (height, width, channels), integer=integer)
+    dtype = dtype_of(registers["DPU.DATA_FORMAT.OUT_PRECISION"], "output")
+    return OutputStage(
+        channels,
+        integer,
+        _weight_offset(registers, operands["BS"], channels),
+        tuple(scaling for scaling in scalings if scaling is not None),
+        elementwise,
+        read_conversion(registers, dtype),
+    )
+
+
+def output_shape(registers: TaskRegisters) -> tuple[int, int, int]:
+    """Return height, width and channels of the output stage's cube."""
+    cube = "DPU.DATA_CUBE_"
+    return (
+        registers[f"{cube}HEIGHT.HEIGHT"] + 1,
+        registers[f"{cube}WIDTH.WIDTH"] + 1,
+        registers[f"{cube}CHANNEL.CHANNEL"] + 1,
+    )
+
+
+def _weight_offset(registers: TaskRegisters, operands: dict[str, Floats], channels: int) -> Floats | None:
+    """Return CPEND: minus the weights' zero point, of each channel."""
+    if registers["DPU.FEATURE_MODE_CFG.FLYING_MODE"] or registers["DPU.BS_OW_CFG.OD_BYPASS"]:
+        return None
+    if registers["DPU.BS_OW_CFG.OW_SRC"]:
+        offset = operands.get("weight_offset")
+    else:
+        offset = np.full(channels, float(registers.signed("DPU.BS_OW_OP.OW_OP")))
+    if offset is None or not offset.any():
+        return None
+    if not registers["CORE.MISC_CFG.QD_EN"]:
+        raise UnmodelledError("zero points of weights without the sum of features")
+    return offset
+
+
+def destination(
+    registers: TaskRegisters, memory: AddressSpace, dtype: np.dtype[np.generic], lines: int
+) -> Cube:
+    """Return where the output goes; `lines` are those that are written."""
+    height, width, channels = output_shape(registers)
+    atom = memory.atom_bytes
+    # Up-sampled, the cube's height counts the lines read, and the notch is the way to the second one.
+    notch = registers["DPU.DATA_CUBE_NOTCH_ADDR.NOTCH_ADDR_0"] if lines == height else 0
+    line = (width + notch) * memory.unit_bytes(dtype.itemsize)
+    base, surface = (registers[f"DPU.DST_{name}"] // atom * atom for name in ("BASE_ADDR", "SURF_STRIDE"))
+    return Cube(base, channels, lines, width, dtype, line, surface)

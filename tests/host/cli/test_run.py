@@ -1,0 +1,79 @@
+"""`bench run`: outputs of a .rknn without a board, or the name of what is not modelled."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bench_command import Done, run_bench
+
+DATA = Path(__file__).parents[2] / "data"
+NET = DATA / "npu/neck_rk3588_int8.rknn"
+INPUTS = DATA / "npu/neck.inputs.npz"
+
+
+def bench_run(tmp_path: Path, *arguments: str | Path) -> Done:
+    environment = {**os.environ, "HOME": str(tmp_path)}
+    return run_bench("run", *map(str, arguments), environment=environment, folder=tmp_path)
+
+
+def test_all_cases_are_computed_and_written_as_a_replay(tmp_path: Path) -> None:
+    done = bench_run(tmp_path, NET, "--inputs", INPUTS, "-o", "out.npz", "--layers")
+    assert done.returncode == 0, done.stderr
+    assert "2 cases computed by rkbench's model of the rk3588 NPU" in done.stdout
+    assert "Resize:Resize_4" in done.stdout
+    with np.load(tmp_path / "out.npz") as archive, np.load(NET.with_suffix(".npz")) as simulated:
+        expected = simulated["outputs/LeakyRelu_7"]
+        assert np.abs(archive["outputs/LeakyRelu_7"] - expected.reshape(2, 1, 16, 12, 12)).max() < 0.1
+        assert archive["layers/Resize_4"].shape == (2, 1, 32, 12, 12)
+        assert archive["digests"].tolist() == simulated["digests"].tolist()
+        assert str(archive["source"]) == "rkbench NPU model"
+
+
+def test_the_json_names_the_provenance_and_holds_every_output(tmp_path: Path) -> None:
+    done = bench_run(tmp_path, NET, "--inputs", INPUTS, "--json", "-")
+    told = json.loads(done.stdout)
+    assert told["provenance"] == {"outputs": "computed"}
+    assert [(each["name"], each["shape"]) for each in told["outputs"]] == [("LeakyRelu_7", [1, 16, 12, 12])]
+    assert told["layers"] == []
+
+
+def test_inputs_in_the_models_own_layout_give_the_same(tmp_path: Path) -> None:
+    with np.load(INPUTS) as archive:
+        np.savez(tmp_path / "nchw.npz", x=archive["inputs/x"].transpose(0, 1, 4, 2, 3))
+    given = [
+        json.loads(bench_run(tmp_path, NET, "--inputs", path, "--json", "-").stdout)["outputs"]
+        for path in (INPUTS, tmp_path / "nchw.npz")
+    ]
+    assert given[0] == given[1]
+
+
+def test_inputs_that_do_not_fit_are_told_with_both_sides(tmp_path: Path) -> None:
+    np.savez(tmp_path / "wrong.npz", x=np.zeros((1, 3, 8, 8), "float32"))
+    done = bench_run(tmp_path, NET, "--inputs", "wrong.npz")
+    assert done.returncode == 1
+    assert "the model wants: input x [1, 3, 24, 24]" in done.stderr
+
+
+REFUSED = (
+    ("q_compress_weight_True_rk3568.rknn", "CNA.DCOMP_CTRL.DECOMP_CONTROL"),
+    ("opt_mini_rknn_True_rk3588_fp.rknn", "RV1103/RV1106 kind"),
+    ("gru_h16_rk3588_fp.rknn", "layer 'exGRU:GRU_0'"),
+    ("opt_remove_weight_True_rk3588_fp.rknn", "it does not hold 22 of its weights"),
+)
+
+
+@pytest.mark.parametrize(("name", "words"), REFUSED)
+def test_what_is_not_modelled_is_refused_by_its_name(tmp_path: Path, name: str, words: str) -> None:
+    from rkbench.rknn import open_model
+
+    with open_model(DATA / "models" / name) as model:
+        shapes = {tensor.name: tensor.shape for tensor in model.inputs}
+    np.savez(tmp_path / "in.npz", **{key: np.zeros(shape, "float32") for key, shape in shapes.items()})
+    done = bench_run(tmp_path, DATA / "models" / name, "--inputs", "in.npz", "-o", "out.npz")
+    assert done.returncode == 1
+    assert words in done.stderr
+    assert not (tmp_path / "out.npz").exists()
