@@ -19,7 +19,7 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 from rkbench.catalogue.check import VERDICTS
 from rkbench.catalogue.rows import SCOPES, SEVERITIES
-from rkbench.inspect import diff_document, document, onnx_document
+from rkbench.inspect import diff_document, document, npu_document, onnx_document
 from rkbench.inspect.document import Inspection
 from rkbench.runs import model, night, profile
 from rkbench.runs.night import Night
@@ -32,7 +32,11 @@ from rkbench.views.predict import PredictDocument
 from rkbench_agent.wire import caveats, words
 
 # These types are there for mypy alone, so that `bench inspect` starts fast; msgspec looks for them too.
-vars(document).update(FileDiff=diff_document.FileDiff, OnnxComparison=onnx_document.OnnxComparison)
+vars(document).update(
+    FileDiff=diff_document.FileDiff,
+    InspectedNpu=npu_document.InspectedNpu,
+    OnnxComparison=onnx_document.OnnxComparison,
+)
 
 #: Which changes keep a reader working.
 CONTRACT = """Unknown is null, never 0. Within this version fields are added, and words where a text is one of

@@ -28,10 +28,14 @@ def inspect(
     html: Annotated[str | None, typer.Option(help="Write one self-contained page to FILE.")] = None,
     myths: Annotated[bool, typer.Option("--myths", help="Judge the popular suspects in this file.")] = False,
     layers: Annotated[str, typer.Option(help="How many layers to list, or all.")] = "10",
+    tasks: Annotated[
+        str | None, typer.Option(help="Tell the NPU tasks of the layers with this in their name, or all.")
+    ] = None,
 ) -> None:
     """Say where every byte of a .rknn is, why, and what cures it."""
     from rkbench.inspect.inspect_file import Request, inspect_file
     from rkbench.views.inspect.show import show_inspection
 
-    request = Request(model, onnx, target, dtype, diff, digest=bool(json or html))
+    written = bool(json or html)
+    request = Request(model, onnx, target, dtype, diff, digest=written, npu=written, tasks=tasks)
     show_inspection(inspect_file(request), json_to=json, html_to=html, layers=layers, myths=myths)

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-VALUES = ("--onnx", "--target", "--dtype", "--diff", "--json", "--html", "--layers")
+VALUES = ("--onnx", "--target", "--dtype", "--diff", "--json", "--html", "--layers", "--tasks")
 FLAGS = ("--myths",)
 
 
@@ -51,6 +51,8 @@ def inspect_plain(arguments: dict[str, str]) -> None:
         dtype=arguments.get("dtype"),
         other=Path(diff) if diff is not None else None,
         digest=bool(json or html),
+        npu=bool(json or html),
+        tasks=arguments.get("tasks"),
     )
     layers, myths = arguments.get("layers", "10"), "myths" in arguments
     show_inspection(inspect_file(request), json_to=json, html_to=html, layers=layers, myths=myths)

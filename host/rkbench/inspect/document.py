@@ -16,6 +16,7 @@ from rkbench.rknn.targets import Precision
 
 if TYPE_CHECKING:  # most files are inspected alone, and a dataclass takes half a millisecond to make
     from rkbench.inspect.diff_document import FileDiff
+    from rkbench.inspect.npu_document import InspectedNpu
     from rkbench.inspect.onnx_document import OnnxComparison
 
 SCHEMA: Literal["rkbench-inspect/1"] = "rkbench-inspect/1"
@@ -137,6 +138,8 @@ class Inspection:
     myths: tuple[Myth, ...]
     onnx: OnnxComparison | None
     diff: FileDiff | None
+    npu: InspectedNpu | None = None
+    """None where nobody asked for it: the plain view on a terminal does not show it."""
 
 
 class FileInspection(Inspection):

@@ -13,6 +13,7 @@ from rkbench.rknn import RknnModel, open_model
 
 if TYPE_CHECKING:
     from rkbench.inspect.diff_document import FileDiff
+    from rkbench.inspect.npu_document import InspectedNpu
 
 DEFAULT_TARGET = "rk3588"
 DEFAULT_DTYPE = "fp16"
@@ -29,6 +30,10 @@ class Request:
     other: Path | None = None
     digest: bool = True
     """Whether the document states the file's SHA-256; a terminal does not show it."""
+    npu: bool = False
+    """Whether the NPU's tasks are decoded: what they cost, and how long they take."""
+    tasks: str | None = None
+    """Layers whose tasks are told in words: part of a name, or `all`; decodes them too."""
 
 
 def inspect_file(request: Request) -> Inspection:
@@ -38,21 +43,28 @@ def inspect_file(request: Request) -> Inspection:
     with open_model(request.model) as model:
         inspection = inspect_model(model, digest=request.digest)
         diff = _compare(model, inspection, request.other) if request.other else None
+        npu = _npu(model, request) if request.npu or request.tasks else None
     if request.onnx:
         inspection = _with_onnx(inspection, request.onnx, request)
-    return replace(inspection, diff=diff)
+    return replace(inspection, diff=diff, npu=npu)
 
 
 def _predict(request: Request) -> Inspection:
-    if request.other or request.onnx:
+    if request.other or request.onnx or request.tasks:
         raise UsageError(
-            "--diff and --onnx need a .rknn", hint="convert the ONNX first, then inspect the .rknn"
+            "--diff, --onnx and --tasks need a .rknn", hint="convert the ONNX first, then inspect the .rknn"
         )
     from rkbench.inspect.onnx_comparison import inspect_prediction  # imports onnx, an extra
     from rkbench.onnx import predict_file
 
     prediction = predict_file(request.model, request.target or DEFAULT_TARGET, request.dtype or DEFAULT_DTYPE)
     return inspect_prediction(request.model, prediction)
+
+
+def _npu(model: RknnModel, request: Request) -> InspectedNpu:
+    from rkbench.inspect.npu_work import inspect_npu  # imports numpy
+
+    return inspect_npu(model, request.tasks)
 
 
 def _compare(before: RknnModel, inspection: FileInspection, other: Path) -> FileDiff:

@@ -154,7 +154,7 @@ def _real_channels(tasks: TaskList, element: Floats) -> Ints:
     """
     group = (tasks.generation.group_bytes / element).astype(np.int64)
     whole = (tasks.get(f.IN_CHANNELS) - 1) // group * group
-    of_surfaces = np.maximum(whole, 0) + tasks.get(f.LAST_CHANNELS) + 1
+    of_surfaces = np.minimum(np.maximum(whole, 0) + tasks.get(f.LAST_CHANNELS) + 1, tasks.get(f.IN_CHANNELS))
     return np.where(tasks.get(f.PIXEL_CHANNELS) > 0, _channels(tasks), of_surfaces)
 
 

@@ -35,6 +35,8 @@ class Generation:
     bank_bytes: int
     to_v2: Callable[[Columns], None]
     """Bring registers into the places of the RK3588, in place."""
+    moved_bits: dict[int, int]
+    """Bits of documented registers that mean here what other bits mean on the RK3588."""
     own_registers: dict[int, str]
     """Registers that the RK3588's map lacks or names otherwise, and what they are."""
     unknown_registers: tuple[int, ...]
@@ -65,6 +67,7 @@ def _lite_to_v2(columns: Columns) -> None:
 
 #: 0x200C was found by execution; the others: Mesa's review of RK3568 support (mesa-dev, June 2026).
 _LITE_REGISTERS = {
+    0x2004: "CORE.S_POINTER",
     0x200C: "CORE.MISC_CFG (depthwise, sum of features)",
     0x3010: "CORE.DATAOUT_SIZE_0",
     0x3014: "CORE.DATAOUT_SIZE_1",
@@ -72,8 +75,21 @@ _LITE_REGISTERS = {
     **{0x1110 + 4 * i: f"CNA.DCOMP_ADDR{i}" for i in range(8)},
     **{0x1130 + 4 * i: f"CNA.DCOMP_AMOUNT{i}" for i in range(8)},
 }
+#: Values of two's complement, written with their sign.
+_SIGNED = {0x4054: 0xFFFF_0000, 0x4104: 0xFFFF_0000}
+#: Pad value and algorithms stand elsewhere; addresses and strides are multiples of 8, not of 16.
+_LITE_MOVED = {
+    **_SIGNED,
+    0x1068: 0xFFFF_0000,
+    0x4040: 0xC,
+    0x4060: 0xC,
+    0x4070: 0x18,
+    **dict.fromkeys((0x4024, 0x40C0, 0x5040, 0x504C, 0x607C), 0x8),
+}
 _LITE_UNKNOWN = (0x5024, 0x5030, 0x503C, 0x604C, 0x6050, 0x7018)
 
-V2 = Generation("RKNPU v2", 16, 64, 32, 32, 12, 32 * 1024, _same, {}, ())
-LITE = Generation("RKNPU lite", 8, 32, 16, 32, 8, 32 * 1024, _lite_to_v2, _LITE_REGISTERS, _LITE_UNKNOWN)
+V2 = Generation("RKNPU v2", 16, 64, 32, 32, 12, 32 * 1024, _same, _SIGNED, {}, ())
+LITE = Generation(
+    "RKNPU lite", 8, 32, 16, 32, 8, 32 * 1024, _lite_to_v2, _LITE_MOVED, _LITE_REGISTERS, _LITE_UNKNOWN
+)
 GENERATIONS = {generation.name: generation for generation in (V2, LITE)}

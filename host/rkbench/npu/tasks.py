@@ -24,6 +24,8 @@ from rkbench.npu.registers import Field, register_map
 
 CNA, CORE, DPU, DPU_RDMA, PPU, PPU_RDMA = 0x01, 0x04, 0x08, 0x10, 0x20, 0x40
 """Enable bits of the blocks: fetch and convolution, MAC array, output stage and its reader, pooling."""
+#: Of each list in the order of TaskCounts: how many cores share the work, and the first list of that mode.
+CORES, FIRST_LIST = (1, 2, 2, 3, 3, 3), (0, 1, 1, 3, 3, 3)
 #: Real files hold up to 5,535 tasks over all core modes.
 MOST_TASKS = 200_000
 
@@ -122,9 +124,9 @@ def decode_tasks(layout: Layout, core_list: int = 0) -> TaskList:
     Raises ModelError where there is no such list, and for files beyond the bounds of real ones.
     """
     lists = core_lists(layout)
-    if core_list >= len(lists):
+    if not len(lists[FIRST_LIST[core_list]]):
         raise ModelError(
-            f"{layout.model.file.path}: it holds no tasks for {2 if core_list < 3 else 3} cores",
+            f"{layout.model.file.path}: it holds no tasks for {CORES[core_list]} cores",
             hint="files for one core, and for SoCs whose NPU has one, hold one list of tasks",
         )
     chosen = lists[core_list]
@@ -142,11 +144,18 @@ def decode_tasks(layout: Layout, core_list: int = 0) -> TaskList:
 
 
 def core_lists(layout: Layout) -> list[Ints]:
-    """Return the record indices of each list; a list goes through the nodes in order, so one ends where they
-    go back."""
-    nodes = layout.records["node"].astype(np.int64)
-    cuts = np.flatnonzero(np.diff(nodes) < 0) + 1
-    return np.split(np.arange(len(nodes)), cuts) if len(nodes) else []
+    """Return the record indices of the six lists, in the order of TaskCounts; a list may be empty.
+
+    The records stand list by list. Nodes count the tasks of each, but for uploads of activation tables in the
+    first one.
+    """
+    counts = np.array([node.task_counts or (0,) * 6 for node in layout.graph.nodes], np.int64).reshape(-1, 6)
+    lengths = counts.sum(axis=0)
+    total = len(layout.records)
+    lengths[0] = total - lengths[1:].sum()
+    if counts.min(initial=0) < 0 or lengths[0] < 0:
+        lengths = np.array([total, 0, 0, 0, 0, 0])
+    return np.split(np.arange(total), np.cumsum(lengths)[:-1])
 
 
 def decode(

@@ -78,7 +78,7 @@ def test_what_cannot_be_read_is_named(content: bytes, words: str, tmp_path: Path
         ([HEALTHY, "--layers", "many"], "--layers many: no number"),
         ([HEALTHY, "--html", "no/such/page.html"], "no folder no/such"),
         ([str(MODELS / "dw_dilated.onnx"), "--target", "rk9999"], "unknown target 'rk9999'"),
-        ([str(MODELS / "dw_dilated.onnx"), "--diff", HEALTHY], "--diff and --onnx need a .rknn"),
+        ([str(MODELS / "dw_dilated.onnx"), "--diff", HEALTHY], "--diff, --onnx and --tasks need a .rknn"),
     ],
 )
 def test_a_wrong_command_line_is_explained(arguments: list[str], words: str) -> None:

@@ -42,6 +42,7 @@ def render_console(
             _facts(inspection, width, style),
             _sections(inspection, width, style),
             _layers(inspection, width, style, layers),
+            _npu(inspection, width, style, layers),
             _causes(inspection, width, style),
             _memory(inspection.memory, width, style),
             _answers(inspection, width, style),
@@ -114,6 +115,14 @@ def _layer(layer: InspectedLayer, room: int) -> str:
         f"{format_bytes(constants):>9}{format_bytes(commands):>10}{layer.dtype or UNKNOWN:>9}"
         f"{layer.target[:5]:>6}"
     )
+
+
+def _npu(inspection: FileInspection, width: int, style: Style, most: int | None) -> str:
+    if inspection.npu is None:
+        return ""
+    from rkbench.views.inspect.console_npu import render_npu
+
+    return render_npu(inspection, inspection.npu, width, style, most)
 
 
 def _causes(inspection: FileInspection, width: int, style: Style) -> str:

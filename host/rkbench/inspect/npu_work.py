@@ -1,0 +1,83 @@
+"""The NPU's side of an inspection: tasks in words, their costs, and which tensor lies where, when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rkbench.errors import ModelError, UsageError
+from rkbench.inspect.npu_document import InspectedNpu, InspectedTask, TensorLife
+from rkbench.npu.costs import task_costs
+from rkbench.npu.coverage import coverage
+from rkbench.npu.layout import IN_ARENA, Layout, lay_out
+from rkbench.npu.predict import predict_latency
+from rkbench.npu.tasks import TaskList, decode_tasks
+from rkbench.npu.words import describe_task
+from rkbench.rknn.contents import Graph
+from rkbench.rknn.model import RknnModel
+
+ALL = "all"
+
+
+def inspect_npu(model: RknnModel, layers: str | None = None) -> InspectedNpu:
+    """Return what the tasks of the first graph do; those of `layers` (part of a name, or `all`) in words.
+
+    Raises UsageError where no layer with tasks bears such a name. What cannot be decoded says why.
+    """
+    try:
+        layout = lay_out(model)
+        tasks = decode_tasks(layout)
+    except ModelError as error:
+        return InspectedNpu(refused=error.message)
+    found = coverage(layout)
+    return InspectedNpu(
+        refused=None,
+        latency=predict_latency(model),
+        command_words=found.words,
+        explained_ratio=found.explained_ratio,
+        unknown=found.unknown,
+        reserved=found.reserved,
+        tasks=tuple(_tasks(layout, tasks, layers)) if layers else (),
+        memory=tuple(sorted(_lives(layout.graph), key=lambda life: (life.offset_bytes, life.first_layer))),
+    )
+
+
+def _tasks(layout: Layout, tasks: TaskList, layers: str) -> Iterator[InspectedTask]:
+    nodes = layout.graph.nodes
+    wanted = {n for n in tasks.nodes if layers == ALL or layers in nodes[n].name}
+    if not wanted:
+        raise UsageError(
+            f"--tasks {layers}: no layer with NPU tasks bears that in its name",
+            hint=f"names are listed by: bench inspect {layout.model.file.path} --layers all",
+        )
+    costs = task_costs(tasks)
+    for i, task in enumerate(tasks):
+        if task.node in wanted:
+            cycles = int(costs.mac_cycles[i])
+            yield InspectedTask(
+                index=task.index,
+                layer=nodes[task.node].index,
+                words=describe_task(task, layout.generation.bank_bytes),
+                macs=int(costs.macs[i]),
+                mac_cycles=cycles,
+                mac_fill_ratio=float(costs.full_mac_cycles[i]) / cycles if cycles else None,
+                read_bytes=int(costs.ddr_bytes[i] - costs.written_bytes[i]),
+                written_bytes=int(costs.written_bytes[i]),
+            )
+
+
+def _lives(graph: Graph) -> Iterator[TensorLife]:
+    """Yield from when to when each tensor of the internal memory is needed, in steps that are layers."""
+    first: dict[int, int] = {}
+    last: dict[int, int] = {}
+    for node in graph.nodes:
+        for written in node.outputs:
+            first.setdefault(written, node.index)
+        for used in (*node.inputs, *node.outputs):
+            last[used] = node.index
+    start = graph.nodes[0].index if graph.nodes else 0
+    kept = {tensor.index for tensor in graph.outputs}
+    for tensor in graph.tensors:
+        if tensor.kind in IN_ARENA and tensor.size_bytes and tensor.index in last:
+            end = graph.nodes[-1].index if tensor.index in kept else last[tensor.index]
+            born = first.get(tensor.index, start)
+            yield TensorLife(tensor.name, tensor.arena_offset, tensor.size_bytes, born, end)

@@ -1,0 +1,85 @@
+"""One predicted latency as lines of text, for `bench predict` and `bench inspect --tasks`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from rkbench.npu import LatencyPrediction, LayerLatency
+from rkbench.units import MARK, UNKNOWN, format_bytes, format_hertz, format_ratio, format_seconds
+from rkbench.views.inspect.terminal import Style, heading, shorten, wrap
+
+BOUNDS = {"macs": "MACs", "memory": "memory", "tables": "tables", "tasks": "tasks"}
+
+
+def latency_lines(latency: LatencyPrediction, width: int, layers: int | None, style: Style) -> Iterator[str]:
+    """Yield the latency with its band and doubts, and a table of `layers` layers (None: all, 0: none)."""
+    yield from wrapped(_sentence(latency), width, "  ")
+    for line in _doubts(latency):
+        yield from wrapped(line, width, "  · ")
+    if layers != 0:
+        yield from ["", *_layers(latency, width, layers, style)]
+
+
+def wrapped(text: str, width: int, first: str = "") -> list[str]:
+    """Return the lines of a paragraph, the later ones indented as `first` is long."""
+    return wrap(text, width, " " * len(first), first).splitlines()
+
+
+def _sentence(latency: LatencyPrediction) -> str:
+    band = ""
+    if latency.low_s is not None and latency.high_s is not None:
+        band = f" ({format_seconds(latency.low_s)} to {format_seconds(latency.high_s)})"
+    cores = "one core" if latency.cores == 1 else f"{latency.cores} cores"
+    return (
+        f"{MARK} {format_seconds(latency.latency_s)}{band} predicted for rknn_run on {cores} of an "
+        f"{latency.soc} at {format_hertz(latency.clock_hz)}, bound by {BOUNDS[latency.bound]}"
+    )
+
+
+def _doubts(latency: LatencyPrediction) -> Iterator[str]:
+    if latency.outside:
+        yield f"no band: {'; '.join(latency.outside)}"
+    if latency.provisional:
+        yield f"provisional: {latency.provisional}"
+    if latency.not_counted:
+        more = f" and {len(latency.not_counted) - 3} more" if len(latency.not_counted) > 3 else ""
+        yield f"not counted: {', '.join(latency.not_counted[:3])}{more}"
+
+
+def _layers(latency: LatencyPrediction, width: int, most: int | None, style: Style) -> Iterator[str]:
+    ranked = sorted(latency.layers, key=lambda layer: -layer.latency_s)
+    shown = ranked if most is None else ranked[:most]
+    rest = f" (first {len(shown)} of {len(ranked)}; --layers all)" if len(shown) < len(ranked) else ""
+    yield heading(f"  Layers by predicted time{rest}", style)
+    wide = width >= 100
+    room = width - 2 - 9 - 7 - 8 - (9 + 7 + 10 + 7 if wide else 0)
+    head = f"  {'layer':<{room}}{'time':>9}{'share':>7}{'bound':>8}"
+    yield f"{style.dim}{head}{_columns('MACs', 'full', 'DDR', 'tasks') if wide else ''}{style.end}"
+    for layer in shown:
+        yield _layer(layer, latency.latency_s, room, wide)
+
+
+def _layer(layer: LayerLatency, whole_s: float, room: int, wide: bool) -> str:
+    share = layer.latency_s / whole_s if whole_s else 0.0
+    line = f"  {shorten(layer.name, room - 1):<{room}}{format_seconds(layer.latency_s):>9}"
+    line += f"{format_ratio(share):>7}{BOUNDS[layer.bound]:>8}"
+    if not wide:
+        return line
+    costs = layer.costs
+    fill = format_ratio(costs.mac_fill_ratio)
+    return line + _columns(format_macs(costs.macs), fill, format_bytes(costs.ddr_bytes), str(costs.tasks))
+
+
+def _columns(macs: str, full: str, ddr: str, tasks: str) -> str:
+    return f"{macs:>9}{full:>7}{ddr:>10}{tasks:>7}"
+
+
+def format_macs(value: int) -> str:
+    """Return a number of multiply-accumulates as `12.3 M`; a dash where there are none."""
+    if not value:
+        return UNKNOWN
+    for limit, factor, unit in ((1e6, 1e3, "k"), (1e9, 1e6, "M"), (float("inf"), 1e9, "G")):
+        if value < 0.9995 * limit:
+            size = value / factor
+            return f"{size:.{0 if size >= 99.95 else 1 if size >= 9.995 else 2}f} {unit}"
+    raise AssertionError("unreachable")
