@@ -138,6 +138,22 @@ def test_a_wrong_output_is_told_by_its_error(
     assert (output["max_abs_error"], output["mean_abs_error"]) == (2.0, 2.0)
 
 
+@T1
+@pytest.mark.parametrize(("runtime", "shared"), [("lite", False), ("capi", True)])
+def test_offline_runs_contexts_beside_each_other(
+    runtime: str, shared: bool, double_board: EmulatedBoard, models: Path, tmp_path: Path
+) -> None:
+    options = ("--scenario", "offline", "--contexts", "1,3", "--placement", "spread")
+    code, document = Desk(tmp_path, double_board, models).push(INT8, runtime=runtime, options=options)
+    (run,) = document["runs"]
+    assert (code, run["failure"], run["offline"]["shares_weights"]) == (0, None, shared)
+    steps = run["offline"]["steps"]
+    assert [(step["placement"], step["contexts"]) for step in steps] == [("spread", 1), ("spread", 3)]
+    assert all(step["count"] >= 10 for step in steps)
+    # 2,105,344 B of one context, of which 446,912 B are weights
+    assert [step["npu_bytes"] for step in steps] == [2105344, 5422208 if shared else 6316032]
+
+
 FAULTS: list[tuple[str, dict[str, str], str, str, str | None]] = [
     ("lite", {"INIT_RET": "-6"}, "load", "RKNN_ERR_MODEL_INVALID", None),
     ("capi", {"INIT_RET": "-6"}, "load", "RKNN_ERR_MODEL_INVALID", None),

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Iterator, List, Optional
+from typing import TYPE_CHECKING, Iterator, List, Optional, Union
 
 from rkbench_agent.runtimes.base import StageTimes
 from rkbench_agent.wire.messages import Latencies
 
 if TYPE_CHECKING:
+    from rkbench_agent.runtimes.lanes import Lane
     from rkbench_agent.scenarios.base import Block
 
 BATCH_ITERATIONS = 500
 
 
 def batches(
-    run: str, number: int, warmup: bool, block: Block, *, load: int = 0, unread: int = 0
+    run: str, number: int, warmup: bool, block: Union[Block, Lane], *, load: int = 0, unread: int = 0
 ) -> Iterator[Latencies]:
     """Yield the iterations of one block, in order, of which the first `unread` count for nothing.
 

@@ -24,6 +24,7 @@ from rkbench_agent.loop import Loop
 from rkbench_agent.run.extras import Extras
 from rkbench_agent.run.fit import Room, judge_fit
 from rkbench_agent.run.log_scan import find_caveats
+from rkbench_agent.run.offline import run_offline
 from rkbench_agent.run.schedule import (
     Standing,
     is_load_over,
@@ -33,6 +34,7 @@ from rkbench_agent.run.schedule import (
     round_of,
 )
 from rkbench_agent.run.state import Host, PlanBoard, PlanClock, RunState
+from rkbench_agent.run.steps import Steps
 from rkbench_agent.run.timing import Timing
 from rkbench_agent.run.workers import Workers
 from rkbench_agent.wire.caveats import Caveat, caveat
@@ -43,7 +45,9 @@ from rkbench_agent.wire.provenance import Provenance
 from rkbench_agent.wire.words import (
     CANCELLED,
     LOAD,
+    OFFLINE,
     OUT_OF_MEMORY,
+    SINGLE_STREAM,
 )
 
 #: Resident workers may take this part of what is available; the rest is the system's.
@@ -64,11 +68,13 @@ class Conductor:
         self._settings = settings
         self._states = [RunState(spec) for spec in plan.runs]
         self._workers = Workers(runtime, settings, board, host, loop, clock)
-        self._in_turns = settings.interleave and len(self._states) > 1
+        one_call = settings.scenario == SINGLE_STREAM
+        self._in_turns = settings.interleave and len(self._states) > 1 and one_call
         self._timing = Timing(settings, self._workers, host, sensors, clock, in_turns=self._in_turns)
         self._readiness = Readiness(settings, board.root, loop, host.send)
         start, stop = self._workers.start_extra, self._workers.stop
         self._extras = Extras(runtime, settings, start, stop, host.send)
+        self._steps = Steps(settings, self._workers, host, clock, self._timing.sample, self._release)
 
     def run(self) -> None:
         """Carry the plan out. Raises CancelledError and HostGoneError; no worker is left then."""
@@ -119,7 +125,8 @@ class Conductor:
         self._workers.child(state).request(do="golden")
         if timed:
             self._time_alone(state)
-        self._release(state)
+        if self._workers.is_loaded(state):
+            self._release(state)
         self._timing.sample()
         self._extras.run(state)
         if timed:
@@ -136,6 +143,9 @@ class Conductor:
         state.add_caveats([caveat("memory_tight", doubt.message, "free memory before measuring")])
 
     def _time_alone(self, state: RunState) -> None:
+        if self._settings.scenario == OFFLINE:
+            run_offline(self._steps, state, self._board.environment.npu_cores or 1)
+            return
         self._timing.warm_up(state)
         while not state.enough and not is_over_alone(self._settings, state.standing):
             self._timing.time_block(state)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Optional
 
-from rkbench_agent.wire.plan import Plan
-from rkbench_agent.wire.words import CORE_MASKS, SCENARIOS
+from rkbench_agent.wire.plan import Plan, RunSettings
+from rkbench_agent.wire.words import CORE_MASKS, OFFLINE, PLACEMENTS, SCENARIOS
 
 
 def find_problem(plan: Plan) -> Optional[str]:
@@ -22,6 +22,17 @@ def find_problem(plan: Plan) -> Optional[str]:
         return "the plan names no runtime"
     if plan.settings.scenario not in SCENARIOS:
         return f"no scenario {plan.settings.scenario!r}: one of {', '.join(SCENARIOS)}"
+    if plan.settings.scenario == OFFLINE:
+        return _offline_problem(plan.settings)
     if plan.settings.block_iterations < 1:
         return "block_iterations must be at least 1"
+    return None
+
+
+def _offline_problem(settings: RunSettings) -> Optional[str]:
+    if not settings.contexts or min(settings.contexts) < 1:
+        return "offline needs the numbers of contexts, each 1 or more"
+    wrong = [placement for placement in settings.placements if placement not in PLACEMENTS]
+    if wrong or not settings.placements:
+        return f"no placement {wrong[0]!r}" if wrong else "offline needs placements"
     return None

@@ -13,6 +13,7 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import Message
 from rkbench_agent.wire.plan import RunSpec
 from rkbench_agent.wire.provenance import Provenance
+from rkbench_agent.wire.words import AUTO
 
 
 class Host(Protocol):
@@ -61,6 +62,8 @@ class RunState:
     warm_call_ns: Optional[float] = None
     readings_inside: int = 0
     need_bytes: Optional[int] = None
+    #: Of the worker that holds its model.
+    core_mask: str = AUTO
     over: bool = False
     enough: bool = False
     provenance: Provenance = field(default_factory=Provenance)

@@ -16,6 +16,8 @@ from rkbench_agent import libc
 from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.run.answers import AnswerStream, Counter
 from rkbench_agent.run.batches import batches
+from rkbench_agent.run.crew import Crew
+from rkbench_agent.run.offline_work import OfflineWork
 from rkbench_agent.run.phases import Phases
 from rkbench_agent.runtimes.base import ModelSetup, Runtime
 from rkbench_agent.runtimes.registry import new_runtime
@@ -90,12 +92,14 @@ class Worker:
         self._inputs: List[Any] = []
         self._current = START
         self._doubts: List[Caveat] = []
+        self._crew: Optional[Crew] = None
 
     def do(self, command: Dict[str, Any]) -> Dict[str, Any]:
         """Carry out one command after `open`."""
         actions: Dict[str, Callable[[Dict[str, Any]], Dict[str, Any]]] = {
             "golden": self._golden,
             "block": self._block,
+            "offline": self._offline,
             "profile": self._profile,
             "release": self._release,
         }
@@ -242,9 +246,19 @@ class Worker:
             "clock_ns": self._runtime.clock_ns(),
         }
 
+    def _offline(self, command: Dict[str, Any]) -> Dict[str, Any]:
+        if self._current != INFERENCE:
+            self._stage(INFERENCE)
+        if self._crew is None:
+            self._crew = Crew(self._runtime, self._inputs, self._counter.increment)
+        step = OfflineWork(self._spec.run, self._crew, self._root, self._command["simulated"])
+        return step.run(command, self._answers, self._counter)
+
     def _release(self, command: Dict[str, Any]) -> Dict[str, Any]:
         del command
         self._stage(RELEASE)
+        if self._crew is not None:
+            self._crew.release()
         caveats = self._runtime.caveats()
         duration_ns = self._timed(self._runtime.release)
         self._phase(RELEASED, duration_ns)

@@ -36,9 +36,14 @@ class Workers:
         self._clock = clock
         self._children: Dict[str, Child] = {}
 
-    def open(self, state: RunState, report: bool) -> None:
-        """Load the run's model in a new worker; with `report`, tell the host what that took of memory."""
-        answer = self._start(state, self._runtime, {"do": "open", "report": report})
+    def open(self, state: RunState, report: bool, core_mask: Optional[str] = None) -> None:
+        """Load the run's model in a new worker; with `report`, tell the host what that took of memory.
+
+        `core_mask` stands for the run's own.
+        """
+        state.core_mask = core_mask or state.spec.core_mask or self._settings.core_mask
+        command = {"do": "open", "report": report, "core_mask": state.core_mask}
+        answer = self._start(state, self._runtime, command)
         self._clock.reach(answer["clock_ns"])
         state.provenance = build(Provenance, answer["provenance"])
         if report:

@@ -68,6 +68,8 @@ class Runtime(Protocol):
 
     #: True where outputs are replayed, so that equal outputs prove nothing.
     replays: bool
+    #: True where `another` holds the weights in memory once.
+    shares_weights: bool
 
     def clock_ns(self) -> int:
         """Return the time of the clock that iterations are timed with (CLOCK_MONOTONIC, or virtual)."""
@@ -107,6 +109,10 @@ class Runtime(Protocol):
 
     def npu_memory(self) -> NpuMemory:
         """Return what the loaded model takes on the NPU."""
+        ...
+
+    def another(self, core_mask: str) -> Runtime:
+        """Return another context of the loaded model on the cores named, loaded as this one is."""
         ...
 
     def caveats(self) -> List[Caveat]:

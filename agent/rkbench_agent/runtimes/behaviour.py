@@ -26,7 +26,9 @@ JSON; `RKBENCH_VIRTUAL_BEHAVIOUR` names the file. Every key is optional, unknown
                     {"after_s": 20, "factor": 1.8, "hz": 600000000, "celsius": 85}: slower from then on; the
                     temperature rises until then
     others          {"npu": [0, 0.4, 0], "cpu": 0.6, "after_s": 5, "factor": 1.1}: others load the board
-    cores           {"0-1": 1.6, "all": 2}: by what a core mask is faster; without it no mask changes anything
+    cores           {"0-1": 1.6, "all": 2}: by what a core mask is faster (default: see `virtual_npu`)
+    contention      0.1: a run is so much longer for each other core that is busy when it begins
+    most_contexts   int: no memory for more contexts of the model at once
     leak_bytes      int: so many bytes stay behind in the process with every load
     profile         path of a table of layers, as a runtime would print it
     load_s          float: what initialising takes, on the virtual clock
@@ -62,6 +64,7 @@ KEYS = frozenset(
         *("seed", "latency", "load_s", "outputs", "nondeterministic", "per_model", "leak_bytes", "profile"),
         *("scatter", "wander", "drift", "cold", "slow_turns", "outliers", "modes", "periodic"),
         *("clock", "flapping", "throttling", "others", "cores", "host_ms", "growth_bytes"),
+        *("contention", "most_contexts"),
         *("hang", "crash", "exit", "fail", "out_of_memory", "swallowed", "log"),
     )
 )

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, List, Optional, Tuple
 
@@ -68,11 +69,29 @@ class CapiRuntime:
 
     def initialise(self) -> None:
         """Load the model onto the NPU; the file's bytes are let go of then."""
-        self._context = RknnContext.load(self._library, self._model, self._mask)
+        self._take(RknnContext.load(self._library, self._model, self._mask))
         self._model = b""
-        inputs, outputs = self._context.attributes()
+
+    @property
+    def shares_weights(self) -> bool:
+        """Whether `another` holds the weights once: where librknnrt has rknn_dup_context."""
+        return self._loaded().can_duplicate
+
+    def another(self, core_mask: str) -> CapiRuntime:
+        """Return another context of the model: a duplicate where librknnrt can, else loaded once more."""
+        copy = CapiRuntime(replace(self._setup, core_mask=core_mask), zero_copy=self._zero_copy)
+        if self._loaded().can_duplicate:
+            copy._take(self._loaded().duplicate(copy._mask))
+        else:
+            copy.read()
+            copy.initialise()
+        return copy
+
+    def _take(self, context: RknnContext) -> None:
+        self._context = context
+        inputs, outputs = context.attributes()
         make_io = SharedIo if self._zero_copy else CopiedIo
-        self._io = make_io(self._library, self._context, inputs, outputs)
+        self._io = make_io(self._library, context, inputs, outputs)
 
     def feed(self, inputs: List[Array]) -> None:
         """Set the inputs; four-dimensional ones are NHWC."""

@@ -9,7 +9,7 @@
 and each run is lengthened by |N(0, 1)| x 1 % out of a seeded generator, so that percentiles differ and
 a repeated run is equal. The constants are assumptions of plausible size (LPDDR4X/LPDDR4 at roughly
 half of its peak), chosen so that a mobilenet_v1 comes out in the order of the published 2.1 ms.
-The core mask has no effect but what a behaviour file says of it.
+`virtual_npu` says what several cores make of it.
 """
 
 from __future__ import annotations

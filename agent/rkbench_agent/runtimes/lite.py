@@ -9,6 +9,7 @@ board itself. A list as `data_format` is changed in place by the call, so a str 
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, List, Optional
 
 from rkbench_agent.errors import RuntimeFailureError
@@ -34,6 +35,8 @@ class LiteRuntime:
     """Implements `base.Runtime` with rknnlite.api.RKNNLite."""
 
     replays = False
+    #: RKNNLite has nothing like rknn_dup_context: every instance holds the weights.
+    shares_weights = False
 
     def __init__(self, setup: ModelSetup) -> None:
         self._setup = setup
@@ -61,6 +64,13 @@ class LiteRuntime:
         code = self._lite.init_runtime(core_mask=self._mask) if self._mask else self._lite.init_runtime()
         if code != 0:
             raise RuntimeFailureError(f"RKNNLite.init_runtime returned {code}")
+
+    def another(self, core_mask: str) -> LiteRuntime:
+        """Return another instance, loaded from the file again: RKNNLite cannot share weights."""
+        instance = LiteRuntime(replace(self._setup, core_mask=core_mask))
+        instance.read()
+        instance.initialise()
+        return instance
 
     def feed(self, inputs: List[Array]) -> None:
         """Set the inputs; four-dimensional ones are NHWC."""

@@ -50,9 +50,10 @@ class Versions:
 class RknnContext:
     """A context of librknnrt. Calls that the runtime refuses raise RuntimeFailureError with its code."""
 
-    def __init__(self, library: Any, handle: int) -> None:
+    def __init__(self, library: Any, handle: int, *, is_dynamic: bool = False) -> None:
         self._library = library
         self.handle = handle
+        self._is_dynamic = is_dynamic
 
     @classmethod
     def load(cls, library: Any, model: bytes, core_mask: int = 0, flags: int = DEFAULT_FLAGS) -> RknnContext:
@@ -62,21 +63,36 @@ class RknnContext:
         """
         handle = ctypes.c_uint64(0)
         check("rknn_init", library.rknn_init(ctypes.byref(handle), model, len(model), flags, None))
-        context = cls(library, handle.value)
-        if core_mask:
-            context.set_core_mask(core_mask)
-        if DYNAMIC in model:
-            context.choose_shapes()
+        context = cls(library, handle.value, is_dynamic=DYNAMIC in model)
+        context.make_ready(core_mask)
         return context
 
-    def duplicate(self) -> RknnContext:
-        """Return another context of the same model; the weights are in memory once."""
-        if not hasattr(self._library, "rknn_dup_context"):
+    @property
+    def can_duplicate(self) -> bool:
+        """Whether this librknnrt has rknn_dup_context (since 1.3)."""
+        return hasattr(self._library, "rknn_dup_context")
+
+    def duplicate(self, core_mask: int = 0) -> RknnContext:
+        """Return another context of the same model, ready on its cores; the weights are in memory once."""
+        if not self.can_duplicate:
             raise RuntimeFailureError("this librknnrt has no rknn_dup_context", advice="use 1.3 or later")
-        source, copy = ctypes.c_uint64(self.handle), ctypes.c_uint64(0)
-        code = self._library.rknn_dup_context(ctypes.byref(source), ctypes.byref(copy))
+        source, handle = ctypes.c_uint64(self.handle), ctypes.c_uint64(0)
+        code = self._library.rknn_dup_context(ctypes.byref(source), ctypes.byref(handle))
         check("rknn_dup_context", code)
-        return RknnContext(self._library, copy.value)
+        copy = RknnContext(self._library, handle.value, is_dynamic=self._is_dynamic)
+        copy.make_ready(core_mask)
+        return copy
+
+    def make_ready(self, core_mask: int) -> None:
+        """Choose cores (0: the driver does) and shapes of a new context; destroys it where it refuses."""
+        try:
+            if core_mask:
+                self.set_core_mask(core_mask)
+            if self._is_dynamic:
+                self.choose_shapes()
+        except RuntimeFailureError:
+            self.destroy()
+            raise
 
     def destroy(self) -> None:
         """Give the NPU's memory back. The context cannot be used any more; a second call does nothing."""

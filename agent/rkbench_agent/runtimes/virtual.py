@@ -12,6 +12,7 @@ import os
 import signal
 import time
 import zlib
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
 
@@ -25,9 +26,11 @@ from rkbench_agent.runtimes.container import check_platform, read_container
 from rkbench_agent.runtimes.core_mask import choose_core_mask
 from rkbench_agent.runtimes.latency_model import LatencyModel, Work
 from rkbench_agent.runtimes.replay import Replay
+from rkbench_agent.runtimes.virtual_npu import Call, VirtualNpu, speedup_of
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.plan import TensorSpec
 from rkbench_agent.wire.provenance import Provenance
+from rkbench_agent.wire.socs import find_soc, with_cores
 from rkbench_agent.wire.words import FROM_FILE, LOAD, MEASURED, MODELLED, RELEASE, VENDOR_SIMULATOR
 
 if TYPE_CHECKING:
@@ -54,25 +57,32 @@ def new_runtime(setup: ModelSetup, name: str) -> VirtualRuntime:
 class VirtualRuntime:
     """Implements `base.Runtime`."""
 
-    def __init__(self, setup: ModelSetup) -> None:
+    #: As librknnrt can: the file's weights count once, whatever the number of contexts.
+    shares_weights = True
+
+    def __init__(self, setup: ModelSetup, number: int = 0) -> None:
         self._setup = setup
         self._behaviour = read_behaviour(setup.behaviour_path, setup.spec.name)
-        self._seed = _seed(self._behaviour.get("seed"), setup.spec.name)
+        self._seed = _seed(self._behaviour.get("seed"), setup.spec.name) + number
         self._growth_bytes = int(self._behaviour.get("growth_bytes") or 0)
         self._noise = np.random.RandomState(self._seed & 0x7FFFFFFF)
         self._mask, self._core_caveats = choose_core_mask(setup)
-        self._speedup = (self._behaviour.get("cores") or {}).get(setup.core_mask)
+        soc = with_cores(find_soc(setup.soc), setup.npu_cores)
+        self._npu = VirtualNpu(soc.npu_cores if soc else 1, float(self._behaviour.get("contention") or 0.0))
+        #: The cores that its mask names; none: any one will do.
+        self.cores = [core for core in range(self._npu.core_count) if self._mask >> core & 1]
+        self._others = 0
+        staged = (self._behaviour.get("cores") or {}).get(setup.core_mask)
+        speedup = float(staged or speedup_of(len(self.cores)))
         root = Path(setup.sys_root) if setup.sys_root else None
-        self._latency = LatencyModel(
-            setup.soc, _work(setup), self._behaviour, self._seed, root, float(self._speedup or 1.0)
-        )
+        self._latency = LatencyModel(setup.soc, _work(setup), self._behaviour, self._seed, root, speedup)
         self._latency.begin_load(setup.worked_ns)
         self._now_ns = max(setup.clock_ns, time.monotonic_ns())
         self._stage, self._iteration, self._total = LOAD, 0, 0
         self._data: Optional[bytes] = None
         self._replay: Optional[Replay] = None
         self._inputs: List[Array] = []
-        self._run_ns = 0
+        self._stages = StageTimes()
         self._unrecorded = False
         #: Replayed outputs are always equal, so nothing follows from it; injected noise is noise.
         self.replays = not self._behaviour.get("nondeterministic")
@@ -130,15 +140,47 @@ class VirtualRuntime:
 
     def infer(self) -> object:
         """Let modelled time pass."""
+        call = self.draw_call()
+        self.end_call(
+            StageTimes(call.set_inputs_ns, call.run_ns, call.get_outputs_ns), self._now_ns + sum(call)
+        )
+        return self
+
+    def draw_call(self) -> Call:
+        """Return what the next inference takes alone, and do what the behaviour file has for it."""
         self._misbehave()
-        self._run_ns = self._latency.next_run_ns(self._total)
-        self._now_ns += self._latency.set_inputs_ns + self._run_ns + self._latency.get_outputs_ns
-        self._now_ns += self._latency.host_ns
+        run_ns = self._latency.next_run_ns(self._total)
         if self._growth_bytes:
             _leaked.append(b"\x01" * self._growth_bytes)
         self._iteration += 1
         self._total += 1
-        return self
+        return Call(self._latency.set_inputs_ns, run_ns, self._latency.get_outputs_ns, self._latency.host_ns)
+
+    def end_call(self, stages: StageTimes, end_ns: int) -> None:
+        """Learn what an inference took, and let the clock stand at its end."""
+        self._stages, self._now_ns = stages, end_ns
+
+    def another(self, core_mask: str) -> VirtualRuntime:
+        """Return another context on the same NPU, with a seed of its own."""
+        self._others += 1
+        most = self._behaviour.get("most_contexts")
+        if most is not None and self._others >= int(most):
+            self._out_of_memory({})
+        setup = replace(self._setup, core_mask=core_mask, clock_ns=self._now_ns)
+        context = VirtualRuntime(setup, self._others)
+        context._data = self._data
+        context.initialise()
+        context.enter(self._stage)
+        context.skip_to(self._now_ns)
+        return context
+
+    def skip_to(self, clock_ns: int) -> None:
+        """Let the virtual clock stand at `clock_ns` or later."""
+        self._now_ns = max(self._now_ns, clock_ns)
+
+    def engine(self) -> VirtualNpu:
+        """Return the model of the cores, on its own clock."""
+        return self._npu
 
     def outputs(self, result: Any) -> Optional[List[Array]]:
         """Return the recorded outputs of the inputs that were fed, or None if there are none."""
@@ -151,7 +193,7 @@ class VirtualRuntime:
 
     def stage_times(self) -> StageTimes:
         """Return the modelled parts of the last inference."""
-        return StageTimes(self._latency.set_inputs_ns, self._run_ns, self._latency.get_outputs_ns)
+        return self._stages
 
     def npu_memory(self) -> NpuMemory:
         """Return the figures that the file states; the total only where both are known."""
@@ -171,11 +213,8 @@ class VirtualRuntime:
         return Path(str(path)).read_text()
 
     def caveats(self) -> List[Caveat]:
-        """Return the doubts: cores that are not there or not modelled, outputs that nobody recorded."""
+        """Return the doubts: cores that are not there, outputs that nobody recorded."""
         doubts = list(self._core_caveats)
-        if self._mask not in (0, 1) and self._speedup is None:
-            text = f"the virtual runtime models one core: --cores {self._setup.core_mask} changes nothing"
-            doubts.append(caveat("cores_not_modelled", text, "measure core masks on a board"))
         if not self._unrecorded or self._setup.spec.golden is None:  # then nothing was to be compared
             return doubts
         return [

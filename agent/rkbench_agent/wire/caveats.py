@@ -24,6 +24,7 @@ WEIGHTS = {
     "core_mask_replaced": DOUBT,
     "cores_not_modelled": INFORMATION,
     "driver_old": DOUBT,
+    "fewer_contexts": INFORMATION,
     "load_cycles_failed": DOUBT,
     "max_duration_reached": INFORMATION,
     "memory_tight": DOUBT,

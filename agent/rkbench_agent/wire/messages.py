@@ -19,6 +19,7 @@ from rkbench_agent.wire.board import Environment, Pinning, Reading
 from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.provenance import Provenance
+from rkbench_agent.wire.scenario_messages import OfflineStep
 from rkbench_agent.wire.words import SILENCE_LIMIT_S
 
 
@@ -274,6 +275,7 @@ Message = Union[
     Latencies,
     LoadMemory,
     LoadCycle,
+    OfflineStep,
     ProfileText,
     OutputError,
     OutputCheck,

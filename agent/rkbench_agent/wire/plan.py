@@ -52,6 +52,10 @@ class RunSettings:
     load_cycles: int = 0
     #: Collect the time of each layer in a worker of its own, after the clean run.
     profile: bool = False
+    #: Scenario `offline`: so many contexts at once, one step each for every one of `placements`. The plan
+    #: that goes out names them; empty: what suits the board.
+    contexts: List[int] = field(default_factory=list)
+    placements: List[str] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -41,11 +41,14 @@ BUSY = "busy"
 LITE, CAPI, CAPI_ZERO_COPY, VIRTUAL = "lite", "capi", "capi-zero-copy", "virtual"
 RUNTIMES = (LITE, CAPI, CAPI_ZERO_COPY, VIRTUAL)
 #: Scenarios, in MLPerf's words: a module of that name in `rkbench_agent.scenarios` each.
-SINGLE_STREAM = "single_stream"
-SCENARIOS = (SINGLE_STREAM,)
+SINGLE_STREAM, OFFLINE = "single_stream", "offline"
+SCENARIOS = (SINGLE_STREAM, OFFLINE)
 #: Names of core masks; which of them a SoC has: `socs.py`.
 AUTO = "auto"
 CORE_MASKS = (AUTO, "0", "1", "2", "0-1", "all")
+#: How several contexts lie on the cores: all with one mask, or each on the next core.
+SPREAD = "spread"
+PLACEMENTS = (*CORE_MASKS, SPREAD)
 
 #: Parts of a board with a clock of their own; a CPU part goes on with the name of its policy.
 NPU, DDR, CPU = "NPU", "DDR", "CPU"

@@ -14,7 +14,7 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import Hello
 from rkbench_agent.wire.plan import Plan, RunSettings, RunSpec
 from rkbench_agent.wire.provenance import Provenance
-from rkbench_agent.wire.words import VIRTUAL
+from rkbench_agent.wire.words import SINGLE_STREAM, VIRTUAL
 
 from rkbench import __version__
 from rkbench.boards.model import Board
@@ -48,7 +48,7 @@ def complete(settings: RunSettings, board: Board, runs: int) -> RunSettings:
     Runs that do not take turns have one load each.
     """
     loads, quads = 1, 1
-    if settings.interleave and runs > 1:
+    if settings.interleave and runs > 1 and settings.scenario == SINGLE_STREAM:
         loads = settings.loads or loads_for(runs - 1)
         quads = settings.quads or quads_for(loads)
     return replace(settings, runtime=runtime_of(settings, board), loads=loads, quads=quads)

@@ -6,13 +6,13 @@ import contextlib
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rkbench_agent.wire.board import Environment, Pinning
 from rkbench_agent.wire.messages import BoardCaveat, Locked, Log, Message, Progress, Refused
 from rkbench_agent.wire.plan import Plan
-from rkbench_agent.wire.words import BUSY, CANCELLED, CONNECTION, INTERRUPTED
+from rkbench_agent.wire.words import BUSY, CANCELLED, CONNECTION, INTERRUPTED, SINGLE_STREAM
 
 from rkbench.boards.model import Board
 from rkbench.campaign.check import PushChecks, check_clock, check_for_push
@@ -21,6 +21,7 @@ from rkbench.campaign.describe import describe_conditions, event_names, name_lay
 from rkbench.campaign.failure import add_doctor, describe_cut
 from rkbench.campaign.interfaces import Conversation, Prepare, Saver
 from rkbench.campaign.plan import Place, make_headers, make_plan, runtime_of
+from rkbench.campaign.scenarios import settings_for
 from rkbench.campaign.settings import PushOptions, check_push
 from rkbench.campaign.stopping import NewStop, PlanEnd, Stop, Stopping
 from rkbench.catalogue.check import Check
@@ -92,6 +93,8 @@ def run_campaign(
         listener(Note(f"golden: {told}"))
     listener(Step(f"connecting to {board.name}"))
     with connect() as session:
+        settings = settings_for(options.settings, session.environment, listener)
+        options = replace(options, settings=settings)
         checks = _check_board(options, board, session.environment, variants, listener)
         transfers = _upload(session, variants, listener)
         push = new_id(unix_s())
@@ -105,8 +108,9 @@ def run_campaign(
         plan = make_plan(options, board, headers, variants)
         models = {variant.model.sha256: variant.model.path for variant in variants}
         after = _After(session.environment.boot_id, connect, checks.fails, models)
+        rule = new_stop if settings.scenario == SINGLE_STREAM else PlanEnd
         return _Runner(options.baseline, store, listener, headers, after).run(
-            session, plan, new_stop(plan.settings)
+            session, plan, rule(plan.settings)
         )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from rkbench_agent.wire.plan import RunSettings
 from rkbench_agent.wire.words import CORE_MASKS, RUNTIMES, SCENARIOS
 
+from rkbench.campaign.scenarios import check_scenario, read_lists
 from rkbench.errors import SettingError, UsageError
 from rkbench.units import parse_hertz
 
@@ -24,6 +25,7 @@ SPELLED = {
     "cool_below": "cool_below_celsius",
     "cool_limit": "cool_limit_s",
     "npu_clock": "npu_clock_hz",
+    "placement": "placements",
 }
 #: Counts that must be 1 or more, and durations that must be more than 0; all other numbers may be 0.
 AT_LEAST_ONE = ("min_iterations", "min_blocks", "block_iterations", "loads", "quads")
@@ -62,6 +64,7 @@ def settings_of(given: Mapping[str, object], base: RunSettings | None = None) ->
     known = {SPELLED.get(word, word): value for word, value in given.items() if value is not None}
     names = {item.name for item in fields(RunSettings)}
     values = {name: value for name, value in known.items() if name in names}
+    values.update(read_lists(values))
     clock = values.get("npu_clock_hz")
     if clock is not None:
         values.update(pin=True, npu_clock_hz=parse_hertz(clock) if isinstance(clock, str) else clock)
@@ -91,6 +94,7 @@ def check_settings(settings: RunSettings, core_masks: tuple[str, ...] = CORE_MAS
             f"scenario {settings.scenario!r} is not there: {', '.join(SCENARIOS)}",
             hint="leave it away",
         )
+    check_scenario(settings, {name: word for word, name in setting_words().items()})
     if settings.core_mask not in core_masks:
         raise UsageError(f"no core mask {settings.core_mask!r}", hint=f"one of {', '.join(core_masks)}")
     if settings.runtime is not None and settings.runtime not in RUNTIMES:

@@ -83,6 +83,13 @@ def core_masks(incomplete: str) -> list[str]:
     return offer(incomplete, lambda: (*CORE_MASKS, SWEEP))
 
 
+def placements(incomplete: str) -> list[str]:
+    """Return how contexts can lie on the cores."""
+    from rkbench_agent.wire.words import PLACEMENTS
+
+    return offer(incomplete, lambda: PLACEMENTS)
+
+
 def scenarios(incomplete: str) -> list[str]:
     """Return the scenarios of the agent."""
     from rkbench_agent.wire.words import SCENARIOS

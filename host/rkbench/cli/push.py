@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -22,7 +22,13 @@ Profile = Annotated[bool, typer.Option("--profile", help="Time of each layer, fr
 Scenario = Annotated[
     str,
     typer.Option(
-        help="The only one so far: one inference after the other.", autocompletion=completion.scenarios
+        help="single_stream, or offline: several contexts at once.", autocompletion=completion.scenarios
+    ),
+]
+Placement = Annotated[
+    str | None,
+    typer.Option(
+        help="offline: cores of the contexts, as auto,spread,all.", autocompletion=completion.placements
     ),
 ]
 Interleave = Annotated[
@@ -54,6 +60,8 @@ def push(
     quick: Annotated[bool, typer.Option("--quick", help="One load alone, of 12 quads.")] = False,
     warmup: Annotated[int, typer.Option(help="Iterations that are not timed.")] = 5,
     scenario: Scenario = "single_stream",
+    contexts: Annotated[str | None, typer.Option(help="offline: how many at once, as 1,2,3.")] = None,
+    placement: Placement = None,
     baseline: options.Baseline = None,
     interleave: Interleave = True,
     json_file: options.JsonFile = None,
@@ -64,17 +72,25 @@ def push(
     inventory: options.Inventory = None,
 ) -> int:
     """Push variants to a board, run them there, and compare."""
-    given = dict(locals())
+    return _push(context, dict(locals()))
+
+
+def _push(context: typer.Context, given: dict[str, Any]) -> int:
+    """Push as the parameters of `push` say; returns the exit code."""
     from rkbench.campaign.push import Expected, push_to
     from rkbench.campaign.settings import PushOptions, settings_of
     from rkbench.views.output import check_outputs
     from rkbench.views.push.show import show_push
 
-    asked = PushOptions(tuple(models), settings_of(given), golden, baseline, force, wait)
-    check_outputs({"--json": json_file, "--csv": csv_file})
+    settings, files = settings_of(given), {name: given[name] for name in ("json_file", "csv_file")}
+    asked = PushOptions(
+        tuple(given["models"]), settings, given["golden"], given["baseline"], given["force"], given["wait"]
+    )
+    check_outputs({"--json": files["json_file"], "--csv": files["csv_file"]})
+    expected, places = Expected(given["onnx"], given["inputs"]), {k: given[k] for k in ("store", "inventory")}
     with voice_of(context).push_progress() as progress:
-        outcome = push_to(board, asked, Expected(onnx, inputs), progress, store=store, inventory=inventory)
-    show_push(outcome.runs, outcome.comparison, json_file=json_file, csv_file=csv_file)
+        outcome = push_to(given["board"], asked, expected, progress, **places)
+    show_push(outcome.runs, outcome.comparison, **files)
     if outcome.interrupted:
         raise KeyboardInterrupt
     if outcome.store_error is not None:

@@ -24,7 +24,8 @@ from rkbench_agent.wire.messages import (
     OutputError,
     ProfileText,
 )
-from rkbench_agent.wire.words import INTERRUPTED
+from rkbench_agent.wire.scenario_messages import OfflineStep
+from rkbench_agent.wire.words import INTERRUPTED, SINGLE_STREAM
 
 from rkbench.catalogue import BoardState, state_of_board
 from rkbench.runs import parts
@@ -34,6 +35,7 @@ from rkbench.runs.environment import update_record
 from rkbench.runs.extras import PinRecord
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import FAILED, STOPPED, Failure, RunResult, Verdict
+from rkbench.runs.offline import offline, saturated_blocks
 from rkbench.runs.plausibility import implausible, reference_of
 from rkbench.runs.profile import read_profile
 from rkbench.runs.readings import split_readings, summarize_readings
@@ -57,6 +59,7 @@ class _Run:
     memory: list[LoadMemory] = field(default_factory=list)
     cycles: list[LoadCycle] = field(default_factory=list)
     profile: ProfileText | None = None
+    steps: list[OfflineStep] = field(default_factory=list)
     errors: list[OutputError] = field(default_factory=list)
     checks: list[OutputCheck] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
@@ -122,13 +125,17 @@ class Collector:
         before = self._readings[: self._readings_before]
         provenance = run.end.provenance if isinstance(run.end, Finished) else None
         simulated = run.header.simulated
+        steps = offline(run.steps, run.latencies, self._readings)
+        told = run.latencies.only(saturated_blocks(run.steps, steps)) if steps else run.latencies
+        rate = steps.saturation.rate_per_s if steps else told.throughput_per_s()
         result = replace(
             run.header,
             partial=failure is not None,
             provenance=parts.provenance(provenance, simulated, run, readings),
             load=parts.load(run.memory, run.cycles),
-            latency=parts.latency(run.latencies),
-            throughput_per_s=run.latencies.throughput_per_s(),
+            latency=parts.latency(told),
+            throughput_per_s=rate,
+            offline=steps,
             outputs=parts.outputs(run.errors, run.checks),
             readings=summarize_readings(inside, readings, before),
             conditions=self._conditions,
@@ -164,6 +171,8 @@ def _fold(run: _Run, message: Message) -> None:
         run.cycles.append(message)
     elif isinstance(message, ProfileText):
         run.profile = message
+    elif isinstance(message, OfflineStep):
+        run.steps.append(message)
     elif isinstance(message, OutputError):
         run.errors.append(message)
     elif isinstance(message, OutputCheck):
@@ -190,7 +199,9 @@ def _all_caveats(
     run: _Run, result: RunResult, readings: Sequence[Reading], state: BoardState
 ) -> tuple[Caveat, ...]:
     """Return what is known before the run, what the result shows, and what the agent and the log say."""
-    found = run.header.caveats + caveats_of(result, run.latencies, readings)
+    # Calls that wait for each other vary by nature: their spread says nothing of the board.
+    alone = result.plan.scenario == SINGLE_STREAM
+    found = run.header.caveats + caveats_of(result, run.latencies if alone else RawLatencies(), readings)
     known = {caveat.code for caveat in run.header.caveats}
     told = [_weighed(each, result) for each in (*run.board_caveats.values(), *_agent_caveats(run.end))]
     if any(caveat.code == "background_load" for caveat in told):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from rkbench_agent.wire.words import SINGLE_STREAM
+
 from rkbench.runs.conditions import CONDITIONS, Effect, refusals
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.measure_types import Measure
@@ -91,7 +93,9 @@ def compare_runs(
     refused = tuple(Refusal(run.id, reasons) for run in others if base and (reasons := refusals(base, run)))
     banned = {refusal.run for refusal in refused}
     allowed = [run for run in others if run.id not in banned]
-    tests = tuple(_test(base, run, latencies) for run in allowed) if base else ()
+    # Calls of several contexts wait for each other: no block of them stands for the model's latency.
+    tested = allowed if base and base.plan.scenario == SINGLE_STREAM else []
+    tests = tuple(_test(base, run, latencies) for run in tested) if base else ()
     found = Comparison(
         baseline=base.id if base else None,
         metrics=tuple(_metric(item, runs, base, banned) for item in MEASURES if item.compared),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from array import array
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 
 from rkbench_agent.wire.messages import Latencies
@@ -67,12 +67,7 @@ class RawLatencies:
 
     def timed_block_calls(self) -> list[list[tuple[int, int]]]:
         """Return start and duration (ns) of the timed calls, block by block, in order."""
-        blocks: dict[int, list[tuple[int, int]]] = {}
-        columns = zip(self.start_ns, self.duration_ns, self.block, self._left_out(), strict=True)
-        for start, duration, block, left in columns:
-            if not left:
-                blocks.setdefault(block, []).append((start, duration))
-        return list(blocks.values())
+        return list(self.lanes().values())
 
     def timed_loads(self) -> list[list[list[int]]]:
         """Return the timed blocks of each load (durations in ns), in order."""
@@ -80,6 +75,24 @@ class RawLatencies:
         for load, block in zip(self.block_loads(), self.timed_blocks(), strict=True):
             loads.setdefault(load, []).append(block)
         return list(loads.values())
+
+    def lanes(self) -> dict[int, list[tuple[int, int]]]:
+        """Return start and duration (ns) of the timed calls of each block, in order."""
+        found: dict[int, list[tuple[int, int]]] = {}
+        columns = zip(self.start_ns, self.duration_ns, self.block, self._left_out(), strict=True)
+        for start, duration, block, left in columns:
+            if not left:
+                found.setdefault(block, []).append((start, duration))
+        return found
+
+    def only(self, blocks: Container[int]) -> RawLatencies:
+        """Return the entries of these blocks."""
+        chosen = [index for index, block in enumerate(self.block) if block in blocks]
+        columns = {
+            name: array("q", (column[index] for index in chosen) if column else ())
+            for name, column in vars(self).items()
+        }
+        return RawLatencies(**columns)
 
     def window_ns(self) -> tuple[int, int] | None:
         """Return when the first timed iteration began and the last ended; None without any."""

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 from rkbench.runs.measure_types import Family, Measure, NumberGroup
 from rkbench.runs.model import Latency, Load, Output, RunResult
+from rkbench.runs.scenario_measures import OFFLINE_MEASURES
 from rkbench.stats.gates import Quantity
 from rkbench.stats.tails import Statistic
 from rkbench.units import (
@@ -226,6 +227,7 @@ MEASURES: tuple[Measure, ...] = (
         compared=True,
     ),
     THROUGHPUT,
+    *OFFLINE_MEASURES,
     Measure(
         "reference_ratio",
         RATIO,

@@ -16,6 +16,7 @@ from rkbench_agent.wire.provenance import Provenance
 
 from rkbench.catalogue import Diagnosis
 from rkbench.runs.extras import LoadCycles, PinRecord, Profile
+from rkbench.runs.offline import Offline
 from rkbench.runs.records import BoardRecord, PlanRecord, TransferRecord, Variant
 
 SCHEMA: Literal["rkbench/1"] = "rkbench/1"
@@ -235,7 +236,10 @@ class Failure:
 
 @dataclass(frozen=True)
 class RunResult:
-    """One variant on one board, once. `partial`: it ended early, and these numbers are what it got."""
+    """One variant on one board, once. `partial`: it ended early, and these numbers are what it got.
+
+    Of the scenario `offline`, `latency` and `throughput_per_s` are those of the step where it saturates.
+    """
 
     id: str
     push: str
@@ -257,5 +261,6 @@ class RunResult:
     transfer: TransferRecord | None = None
     conditions: PinRecord | None = None
     profile: Profile | None = None
+    offline: Offline | None = None
     caveats: tuple[Caveat, ...] = ()
     failure: Failure | None = None

@@ -107,6 +107,8 @@ def _latency(
     base: RunResult, candidates: Sequence[RunResult], comparison: Comparison
 ) -> tuple[str, RunResult | None]:
     tests = {test.run: test for test in comparison.latency_tests}
+    if not tests:
+        return "", None
     faster = [run for run in candidates if tests[run.id].judgement == FASTER]
     if faster:
         best = min(faster, key=lambda run: tests[run.id].difference_percent or 0.0)

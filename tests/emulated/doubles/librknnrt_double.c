@@ -1,6 +1,6 @@
 /* A stand-in for librknnrt.so (tier T1): the rknn_api binary interface without an NPU.
  *
- * It is told what to do by settings (script.h). For the calls INIT, CORE, INPUTS, RUN and OUTPUTS:
+ * It is told what to do by settings (script.h). For the calls INIT, CORE, INPUTS, RUN, OUTPUTS and DUP:
  *   <CALL>_RET    return codes, a list           <CALL>_FAULT  hang, abort, segv, exit or -, a list
  *   <CALL>_LOG    lines it prints, every time    INIT_US       how long rknn_init takes
  * and for the rest:
@@ -27,9 +27,9 @@
 
 #define DEFAULT_INPUTS "input:1x224x224x3:int8:nhwc:0.018658:-14"
 #define DEFAULT_OUTPUTS "output:1x1000:int8:undefined:0.1:0"
-static unsigned calls[5];
-enum { INIT, CORE, INPUTS, RUN, OUTPUTS };
-static const char *const call_names[] = {"INIT", "CORE", "INPUTS", "RUN", "OUTPUTS"};
+static unsigned calls[6];
+enum { INIT, CORE, INPUTS, RUN, OUTPUTS, DUP };
+static const char *const call_names[] = {"INIT", "CORE", "INPUTS", "RUN", "OUTPUTS", "DUP"};
 
 /* What the script says about this call: prints, breaks down, or returns a code. */
 static int scripted(int call) {
@@ -102,6 +102,9 @@ API int rknn_init2(rknn_context *handle, void *model, uint32_t size, uint32_t fl
 
 API int rknn_dup_context(rknn_context *from, rknn_context *to) {
     script_trace("rknn_dup_context");
+    int code = scripted(DUP);
+    if (code != RKNN_SUCC)
+        return code;
     *to = (uintptr_t)new_context(context_of(*from)->flags);
     return RKNN_SUCC;
 }

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.messages import Beat, Log, Message, Progress
 from rkbench_agent.wire.plan import Plan, RunSettings
-from rkbench_agent.wire.words import INFERENCE, STAGES, WARMUP
+from rkbench_agent.wire.words import INFERENCE, OFFLINE, STAGES, WARMUP
 
 from rkbench.files import LocalFile
 
@@ -96,7 +96,19 @@ def _run_limit_s(settings: RunSettings, in_turns: bool) -> float:
     block = settings.block_iterations + in_turns * (settings.unread_iterations + settings.warmup_iterations)
     counted = settings.warmup_iterations + settings.min_iterations + blocks * block
     inference_s = (counted + GOLDEN_CASES) * settings.inference_timeout_s
-    return _cool_s(settings) + settings.calm_limit_s + load_s + inference_s + settings.min_duration_s
+    alone_s = _cool_s(settings) + settings.calm_limit_s + load_s + inference_s + settings.min_duration_s
+    return alone_s + _offline_s(settings)
+
+
+def _offline_s(settings: RunSettings) -> float:
+    """Return how long the steps of an offline run may take, each context loaded and warmed up one by one."""
+    if settings.scenario != OFFLINE:
+        return 0.0
+    steps = len(settings.contexts) * len(settings.placements)
+    load_s = settings.load_timeout_s + settings.first_inference_timeout_s
+    loads_s = len(settings.placements) * max(settings.contexts, default=0) * load_s
+    calls_s = (settings.min_iterations + settings.warmup_iterations) * settings.inference_timeout_s
+    return loads_s + steps * (calls_s + settings.min_duration_s)
 
 
 def _cool_s(settings: RunSettings) -> float:

@@ -7,6 +7,8 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
+from rkbench_agent.wire.words import OFFLINE, SINGLE_STREAM
+
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.extras import held_text
 from rkbench.runs.model import RunResult
@@ -15,6 +17,7 @@ from rkbench.units import MARK, format_bytes, format_hertz, format_seconds
 from rkbench.views.push.console_notes import print_failure, print_notes
 from rkbench.views.push.console_table import print_table
 from rkbench.views.push.extras import aligned_sweep, cycles_text, is_sweep, profile_lines
+from rkbench.views.push.offline import offline_lines, offline_text
 from rkbench.views.push.paragraphs import print_lines, print_paragraph
 from rkbench.views.push.table import number_caveats, ordered_runs
 
@@ -46,6 +49,7 @@ def print_push(runs: Sequence[RunResult], comparison: Comparison, console: Conso
     if console.is_terminal:
         console.print()
     _print_head(runs, console)
+    _print_offline(runs, console)
     if is_sweep(runs):
         print_lines(console, aligned_sweep(runs, MARK))
     else:
@@ -75,11 +79,11 @@ def describe_board(board: BoardRecord) -> str:
 def _print_head(runs: Sequence[RunResult], console: Console) -> None:
     first = runs[0]
     plan = first.plan
-    turns = " in turns" if plan.interleave and len(runs) > 1 else ""
+    one_call = plan.scenario == SINGLE_STREAM
+    turns = " in turns" if plan.interleave and len(runs) > 1 and one_call else ""
     how = (
         f"{first.push} · {len(runs)} variant{'s' * (len(runs) > 1)}{turns} · at least {plan.min_iterations}"
-        f" iterations and {format_seconds(plan.min_duration_s)} each · cores "
-        + ", ".join(dict.fromkeys(run.plan.core_mask for run in runs))
+        f" iterations and {format_seconds(plan.min_duration_s)} each · {_cores(runs)}"
     )
     print_paragraph(console, "board  ", describe_board(first.board), style="", space=False)
     print_paragraph(console, "push   ", how, style="", space=False)
@@ -95,6 +99,24 @@ def _print_head(runs: Sequence[RunResult], console: Console) -> None:
         how = f"{format_bytes(over)} on the line" if over else "all of them on the board before"
         text = f"{format_bytes(total)} of models, {how}"
         print_paragraph(console, "sent   ", text, style="", space=False)
+
+
+def _cores(runs: Sequence[RunResult]) -> str:
+    if runs[0].plan.scenario == OFFLINE:
+        return "scenario offline, each step"
+    return "cores " + ", ".join(dict.fromkeys(run.plan.core_mask for run in runs))
+
+
+def _print_offline(runs: Sequence[RunResult], console: Console) -> None:
+    from rich.text import Text
+
+    for run in runs:
+        for index, line in enumerate(offline_lines(run, console.width)):
+            if index == 0:
+                print_paragraph(console, "", f"{run.variant.name}: contexts at once", style="bold")
+            style = "bold" if line.is_chosen else "" if index else "dim"
+            console.print(Text(line.text, style=style), soft_wrap=True)
+        print_paragraph(console, "", offline_text(run), style="")
 
 
 def _print_extras(runs: Sequence[RunResult], console: Console) -> None:

@@ -1,0 +1,77 @@
+"""The steps of a scenario: asked of workers one after the other, with progress told beside them."""
+
+from __future__ import annotations
+
+import time
+from typing import Any, Callable, Dict
+
+from rkbench_agent.run.state import Host, PlanClock, RunState
+from rkbench_agent.run.timing import PROGRESS_INTERVAL_S
+from rkbench_agent.run.workers import Workers
+from rkbench_agent.wire.messages import Progress
+from rkbench_agent.wire.plan import RunSettings
+from rkbench_agent.wire.words import INFERENCE
+
+#: A step that goes on is never told to be done.
+ALMOST = 0.99
+
+
+class Steps:
+    """What a scenario needs of the conductor. `sample` reads the sensors, `release` ends a run's worker."""
+
+    def __init__(
+        self,
+        settings: RunSettings,
+        workers: Workers,
+        host: Host,
+        clock: PlanClock,
+        sample: Callable[[], None],
+        release: Callable[[RunState], None],
+    ) -> None:
+        self.settings = settings
+        self.workers = workers
+        self._host = host
+        self._clock = clock
+        self._sample = sample
+        self._release = release
+        self._told_ns = 0
+
+    def load(self, state: RunState, core_mask: str) -> None:
+        """Have the run's model in a worker on these cores; one that has them is kept."""
+        if self.workers.is_loaded(state) and state.core_mask != core_mask:
+            self.unload(state)
+        if not self.workers.is_loaded(state):
+            self.workers.open(state, report=False, core_mask=core_mask)
+
+    def unload(self, state: RunState) -> None:
+        """End the worker of a run, with all its contexts, where it has one."""
+        if self.workers.is_loaded(state):
+            self._release(state)
+
+    def ask(self, state: RunState, number: int, total: int, **command: Any) -> Dict[str, Any]:
+        """Have the worker carry out step `number` of `total`; samples of the sensors stand at both ends."""
+        child = self.workers.child(state)
+        begun_ns = self._told_ns = time.monotonic_ns()
+
+        def move(count: int) -> None:
+            share = min(ALMOST, self._share(count, time.monotonic_ns() - begun_ns))
+            self._tell(state, number + share, total)
+
+        child.on_move = move
+        self._sample()
+        answer = child.request(**command, clock_ns=self._clock.now_ns, worked_ns=self._clock.worked_ns)
+        self._clock.reach(answer["clock_ns"])
+        self._clock.worked_ns += answer["total_ns"]
+        self._sample()
+        self._host.send(Progress(state.spec.run, INFERENCE, number + 1, total, "steps"))
+        return answer
+
+    def _share(self, count: int, elapsed_ns: int) -> float:
+        by_count = count / max(1, self.settings.min_iterations)
+        return min(by_count, elapsed_ns / max(1.0, self.settings.min_duration_s * 1e9))
+
+    def _tell(self, state: RunState, done: float, total: int) -> None:
+        now_ns = time.monotonic_ns()
+        if now_ns - self._told_ns >= PROGRESS_INTERVAL_S * 1e9:
+            self._told_ns = now_ns
+            self._host.send(Progress(state.spec.run, INFERENCE, done, total, "steps"))

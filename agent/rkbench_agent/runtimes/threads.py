@@ -1,0 +1,84 @@
+"""Lanes as threads of this process: ctypes and RKNNLite let go of Python's lock while the NPU works."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from typing import Callable, List, Optional, Sequence
+
+from rkbench_agent.errors import RuntimeFailureError
+from rkbench_agent.runtimes.lanes import Lane, Source
+
+#: A sleep ends so much late on a common kernel; the rest of the way to a call that is due is waited awake.
+SLEEP_LATE_NS = 200_000
+
+
+class Threads:
+    """Implements `lanes.Engine` with one thread a lane, all on one real clock."""
+
+    def run(self, lanes: Sequence[Lane], source: Source, beat: Callable[[], None]) -> None:
+        """Let every lane call; the garbage collector rests meanwhile."""
+        crew = _Crew(lanes, source, beat)
+        enabled = gc.isenabled()
+        gc.disable()
+        try:
+            crew.run()
+        finally:
+            if enabled:
+                gc.enable()
+
+    def core_busy_ns(self) -> Optional[List[int]]:
+        """Nobody here sees the cores: the board's own sensors tell their load."""
+        return None
+
+
+class _Crew:
+    def __init__(self, lanes: Sequence[Lane], source: Source, beat: Callable[[], None]) -> None:
+        self._lanes, self._source, self._beat = lanes, source, beat
+        self._barrier = threading.Barrier(len(lanes))
+        self._errors: List[BaseException] = []
+
+    def run(self) -> None:
+        threads = [threading.Thread(target=self._work, args=(lane,), daemon=True) for lane in self._lanes[1:]]
+        for thread in threads:
+            thread.start()
+        self._work(self._lanes[0])
+        for thread in threads:
+            thread.join()
+        if self._errors:
+            raise self._errors[0]
+
+    def _work(self, lane: Lane) -> None:
+        self._barrier.wait()
+        try:
+            self._call(lane)
+        except BaseException as error:  # noqa: BLE001 - a thread's failure is the run's: `run` raises it
+            self._errors.append(error)
+
+    def _call(self, lane: Lane) -> None:
+        clock_ns, infer, stage_times = lane.runtime.clock_ns, lane.runtime.infer, lane.runtime.stage_times
+        take, add, beat, errors = self._source.take, lane.add, self._beat, self._errors
+        scheduled = self._source.scheduled
+        while not errors:
+            due_ns = take(clock_ns())
+            if due_ns is None:
+                return
+            if scheduled:
+                _wait_until(due_ns, clock_ns)
+            start_ns = clock_ns()
+            result = infer()
+            end_ns = clock_ns()
+            if result is None:
+                raise RuntimeFailureError("the runtime returned no outputs")
+            result = None  # outputs are freed here, not inside the next timed region
+            add(due_ns if scheduled else start_ns, end_ns, stage_times())
+            beat()
+
+
+def _wait_until(due_ns: int, clock_ns: Callable[[], int]) -> None:
+    left_ns = due_ns - clock_ns()
+    if left_ns > SLEEP_LATE_NS:
+        time.sleep((left_ns - SLEEP_LATE_NS) / 1e9)
+    while clock_ns() < due_ns:
+        pass

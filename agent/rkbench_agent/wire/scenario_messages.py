@@ -1,0 +1,30 @@
+"""The messages of single scenarios: what a step of them was. They are among `messages.Message`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Optional
+
+
+@dataclass(frozen=True)
+class OfflineStep:
+    """One step of the scenario `offline`: `contexts` of one model were busy at once.
+
+    The calls of each context are one block, and `blocks` names them; their latencies were sent before.
+    `core_masks` are those of the contexts. Memory is of the worker with all of them loaded; `npu_bytes` is
+    what the runtime says of all contexts, shared weights counted once. `core_busy_ns` is how long each core
+    worked meanwhile, where the runtime is a model that knows it.
+    """
+
+    run: str
+    placement: str
+    contexts: int
+    blocks: List[int]
+    core_masks: List[str]
+    shares_weights: bool
+    rss_bytes: Optional[int] = None
+    pss_bytes: Optional[int] = None
+    dma_buf_bytes: Optional[int] = None
+    memory_available_bytes: Optional[int] = None
+    npu_bytes: Optional[int] = None
+    core_busy_ns: Optional[List[int]] = None

@@ -1,0 +1,115 @@
+"""The settings of scenarios: which belongs to which, and what a board makes of those that are left open."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import fields, replace
+
+from rkbench_agent.wire.board import Environment
+from rkbench_agent.wire.plan import RunSettings
+from rkbench_agent.wire.socs import find_soc, with_cores
+from rkbench_agent.wire.words import AUTO, OFFLINE, PLACEMENTS, SPREAD
+
+from rkbench.errors import SettingError, UsageError
+from rkbench.runs.events import Listener, Note
+from rkbench.units import format_seconds
+
+#: Settings that only some scenarios know.
+OF_SCENARIOS: Mapping[str, tuple[str, ...]] = {"contexts": (OFFLINE,), "placements": (OFFLINE,)}
+#: No board holds more contexts of anything.
+MOST_CONTEXTS = 64
+#: What the default sweep of contexts holds, in NPU cores.
+_SWEEP_IN_CORES = (1, 2, 3)
+_ALL = "all"
+
+
+def read_lists(values: Mapping[str, object]) -> dict[str, object]:
+    """Return those of the values that are lists, and that the command line gives as text with commas.
+
+    Raises UsageError where contexts are no numbers.
+    """
+    found: dict[str, object] = {}
+    for name in ("contexts", "placements"):
+        text = values.get(name)
+        if not isinstance(text, str):
+            continue
+        parts = [part.strip() for part in text.split(",") if part.strip()]
+        if name == "contexts" and not (parts and all(part.isascii() and part.isdecimal() for part in parts)):
+            raise UsageError(f"{text!r} are no numbers of contexts", hint="as in --contexts 1,2,3")
+        found[name] = [int(part[:9]) for part in parts] if name == "contexts" else parts
+    return found
+
+
+def check_scenario(settings: RunSettings, words: Mapping[str, str]) -> None:
+    """Raise UsageError where settings of two scenarios are mixed, or one of this scenario makes no sense.
+
+    `words` are what people write, by the name of the setting.
+    """
+    defaults = {field.name: getattr(_DEFAULTS, field.name) for field in fields(RunSettings)}
+    for name, scenarios in OF_SCENARIOS.items():
+        if settings.scenario not in scenarios and getattr(settings, name) != defaults[name]:
+            told = " or ".join(f"--scenario {scenario}" for scenario in scenarios)
+            text = f"--{words[name]} means nothing with --scenario {settings.scenario}"
+            raise UsageError(text, hint=f"it goes with {told}")
+    if settings.scenario == OFFLINE:
+        _check_offline(settings)
+
+
+_DEFAULTS = RunSettings()
+
+
+def _check_offline(settings: RunSettings) -> None:
+    if settings.core_mask != AUTO:
+        text = f"--cores {settings.core_mask} means nothing with --scenario offline"
+        raise UsageError(text, hint=f"it places contexts: --placement {settings.core_mask}")
+    for count in settings.contexts:
+        if not 1 <= count <= MOST_CONTEXTS:
+            raise SettingError("contexts", f"{count}: must be from 1 to {MOST_CONTEXTS}")
+    for placement in settings.placements:
+        if placement not in PLACEMENTS:
+            raise UsageError(f"no placement {placement!r}", hint=f"one or more of {', '.join(PLACEMENTS)}")
+
+
+def settings_for(settings: RunSettings, environment: Environment, listener: Listener) -> RunSettings:
+    """Return the settings with all that was left to the board, and tell what they will take.
+
+    Raises UsageError for a placement that the board has not.
+    """
+    fill: Callable[[RunSettings, Environment], RunSettings] | None = _FILLERS.get(settings.scenario)
+    if fill is None:
+        return settings
+    filled = fill(settings, environment)
+    steps = len(filled.contexts) * len(filled.placements)
+    least_s = steps * filled.min_duration_s
+    listener(Note(f"offline: {_told_sweep(filled)}: {steps} steps, at least {format_seconds(least_s)}"))
+    return filled
+
+
+def _told_sweep(settings: RunSettings) -> str:
+    counts = ", ".join(map(str, settings.contexts))
+    noun = "context" if settings.contexts == [1] else "contexts"
+    return f"{counts} {noun}, placed {', '.join(settings.placements)}"
+
+
+def _fill_offline(settings: RunSettings, environment: Environment) -> RunSettings:
+    known = with_cores(find_soc(environment.soc), environment.npu_cores)
+    cores, masks = (known.npu_cores, tuple(known.core_masks)) if known else (1, ())
+    places = (*masks, SPREAD) if masks else (AUTO,)
+    for placement in settings.placements:
+        if placement not in places:
+            why = f"{environment.soc or 'this board'} has {cores} NPU core{'s' * (cores > 1)}"
+            raise UsageError(f"no placement {placement!r}: {why}", hint=f"one or more of {', '.join(places)}")
+    return replace(
+        settings,
+        contexts=sorted(set(settings.contexts)) or default_contexts(cores),
+        placements=list(dict.fromkeys(settings.placements))
+        or [p for p in (AUTO, SPREAD, _ALL) if p in places],
+    )
+
+
+def default_contexts(cores: int) -> list[int]:
+    """Return how many contexts a sweep has: each number up to the cores, then two and three times as many."""
+    return sorted({*range(1, cores + 1), *(cores * factor for factor in _SWEEP_IN_CORES)})
+
+
+_FILLERS: Mapping[str, Callable[[RunSettings, Environment], RunSettings]] = {OFFLINE: _fill_offline}

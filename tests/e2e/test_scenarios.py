@@ -1,0 +1,120 @@
+"""Scenarios end to end, as a user types them, on the built-in virtual board: its clock makes them quick."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import signal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from bench_command import Done
+from rkbench.views.push.json import SCHEMA_FILE
+from strict_schema import strict_validator
+from test_push import Bench
+from test_push import bench as bench
+
+DEMO = Path(__file__).parents[2] / "host/rkbench/demo/data"
+INT8, GOLDEN = DEMO / "digits.regrouped.int8.rknn", DEMO / "golden.npz"
+
+#: Short steps; the rates are those of a model all the same.
+OFFLINE = ("--scenario", "offline", "--duration", "0.1", "--iterations", "60")
+
+
+def push(bench: Bench, *arguments: object, board: str = "virtual") -> Done:
+    return bench.run("push", INT8, "--board", board, "--golden", GOLDEN, "--quiet", *arguments)
+
+
+def document_of(bench: Bench, *arguments: object) -> dict[str, Any]:
+    done = push(bench, *arguments, "--json", "-")
+    assert done.returncode == 0, done.stderr
+    document: dict[str, Any] = json.loads(done.stdout)
+    assert list(strict_validator(SCHEMA_FILE).iter_errors(document)) == []
+    return document
+
+
+def test_offline_names_where_the_rate_saturates(bench: Bench, tmp_path: Path) -> None:
+    made = tmp_path / "run.csv"
+    options = ("--contexts", "1,3,6", "--placement", "auto,all", "--csv", made)
+    (run,) = document_of(bench, *OFFLINE, *options)["runs"]
+    offline = run["offline"]
+    assert [(step["placement"], step["contexts"]) for step in offline["steps"]] == [
+        (placement, contexts) for placement in ("auto", "all") for contexts in (1, 3, 6)
+    ]
+    assert (offline["saturation"]["contexts"], offline["saturation"]["is_reached"]) == (3, True)
+    assert run["throughput_per_s"] == offline["saturation"]["rate_per_s"]
+    assert 2.9 < run["throughput_per_s"] / offline["one_per_s"] < 3.1
+    assert (run["verdict"], run["provenance"]["latency"], offline["shares_weights"]) == (
+        "VALID",
+        "modelled",
+        True,
+    )
+    assert run["plan"]["contexts"] == [1, 3, 6]
+    shown = bench.run("show", "last").stdout
+    assert "▸ 3" in shown
+    assert "saturates at 3 contexts" in shown
+    (row,) = csv.DictReader(io.StringIO(made.read_text()))
+    assert float(row["offline_one_per_s"]) == offline["one_per_s"]
+
+
+def test_offline_of_two_variants_compares_their_highest_rates(bench: Bench) -> None:
+    options = (*OFFLINE, "--contexts", "1,3", "--placement", "spread")
+    document = document_of(bench, DEMO / "digits.fp16.rknn", *options)
+    assert document["comparison"]["latency_tests"] == []
+    (throughput,) = [m for m in document["comparison"]["metrics"] if m["name"] == "throughput_per_s"]
+    assert all(value > 1500 for value in throughput["values"].values())
+
+
+def test_offline_on_one_core_has_one_placement(bench: Bench) -> None:
+    made = Path(__file__).parents[1] / "data/models/grouped_c64_g16_rk3568_i8.rknn"
+    done = bench.run("push", made, "--board", "virtual:rk3568", *OFFLINE, "--quiet")
+    assert done.returncode == 0, done.stderr
+    assert "auto" in done.stdout
+    assert "spread" not in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (("--contexts", "3"), "--contexts means nothing with --scenario single_stream"),
+        (("--scenario", "offline", "--cores", "all"), "--placement all"),
+        (("--scenario", "offline", "--contexts", "0"), "must be from 1 to 64"),
+        (("--scenario", "offline", "--placement", "up"), "no placement 'up'"),
+    ],
+)
+def test_options_that_do_not_go_together_are_a_usage_error(
+    options: tuple[str, ...], told: str, bench: Bench
+) -> None:
+    done = push(bench, *options)
+    assert done.returncode == 2
+    assert told in done.stderr
+
+
+def test_a_placement_that_the_board_has_not_is_a_usage_error(bench: Bench) -> None:
+    made = Path(__file__).parents[1] / "data/models/grouped_c64_g16_rk3568_i8.rknn"
+    options = ("--board", "virtual:rk3568", "--scenario", "offline", "--placement", "spread")
+    done = bench.run("push", made, *options)
+    assert done.returncode == 2
+    assert "rk3568 has 1 NPU core" in done.stderr
+
+
+def test_ctrl_c_keeps_the_steps_that_were_measured(bench: Bench, tmp_path: Path) -> None:
+    behaviour = tmp_path / "behaviour.json"
+    behaviour.write_text(json.dumps({"hang": [{"stage": "inference", "iteration": 70}]}))
+    options = ("--board", "made", *OFFLINE, "--contexts", "1,2", "--placement", "auto")
+    bench.inventory.write_text(
+        f'[boards.made]\nhost = "virtual"\nsoc = "rk3588"\nbehaviour = "{behaviour}"\n'
+    )
+    running = bench.start("push", INT8, *options)
+    assert running.stdout is not None
+    assert running.stderr is not None
+    for line in running.stderr:
+        if "inference 50 %" in line:
+            break
+    running.send_signal(signal.SIGINT)
+    assert running.wait(60) == 130
+    assert "STOPPED" in running.stdout.read()
+    (run,) = json.loads(bench.run("show", "last", "--json", "-").stdout)["runs"]
+    assert (run["verdict"], [step["contexts"] for step in run["offline"]["steps"]]) == ("STOPPED", [1])
