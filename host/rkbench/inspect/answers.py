@@ -8,7 +8,8 @@ from math import prod
 from rkbench.inspect.causes.cause import Attribution, Cause
 from rkbench.inspect.causes.constants import is_pooling, pooling_source
 from rkbench.inspect.causes.elsewhere import cpu_reason, float_reason, runs_on_cpu
-from rkbench.inspect.causes.model_facts import CONSTANT_SECTIONS, ModelFacts, Site
+from rkbench.inspect.causes.model_facts import CONSTANT_SECTIONS, ModelFacts
+from rkbench.inspect.causes.site import Site
 from rkbench.inspect.formatting import count, listing, percent
 from rkbench.units import format_bytes
 

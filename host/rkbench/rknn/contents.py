@@ -184,6 +184,8 @@ class Layer:
     task_bytes: int
     task_counts: TaskCounts
     """As the task records say; a node's own counts leave out the upload of a lookup table."""
+    constants: tuple[int, ...]
+    """The tensors whose bytes in the file it owns, those that no node reads among them."""
     register_command_bytes_by_core: tuple[int, ...]
     """Register commands in the order of TaskCounts."""
     table_fill_bytes_by_core: tuple[int, ...]

@@ -39,6 +39,7 @@ class NodeBytes:
     commands_by_core: list[int] = field(default_factory=lambda: [0] * 6)
     table_fills_by_core: list[int] = field(default_factory=lambda: [0] * 6)
     table_fill_tasks: int = 0
+    constants: list[int] = field(default_factory=list)
     task_counts: tuple[int, ...] = ()
 
 
@@ -101,6 +102,7 @@ def _claim(contents: Contents, tensor: Tensor, share: NodeBytes, unclaimed: dict
     offset = contents.buffers[tensor.buffer_index].offset
     if tensor.buffer_bytes and unclaimed.get(offset) in CONSTANT_SECTIONS:
         share.sections[unclaimed.pop(offset)] += tensor.buffer_bytes
+        share.constants.append(tensor.index)
 
 
 def _names_of_nodes(contents: Contents, graph: Graph) -> dict[str, int]:
@@ -267,6 +269,7 @@ def _layer(
         weight_bytes=sizes["weights"],
         cpu_constant_bytes=sizes["cpu_constants"],
         lookup_table_bytes=sizes["lookup_tables"],
+        constants=tuple(share.constants),
         kind7_bytes=sizes["kind7"],
         compiler_constant_bytes=sizes["compiler_constants"],
         register_command_bytes=sizes["register_commands"],

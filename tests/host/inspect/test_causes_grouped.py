@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from rkbench.inspect.causes import Attribution, Cause, find_causes, read_facts
-from rkbench.inspect.causes.kernel_groups import Groups, find_groups, single_input_share
+from rkbench.inspect.causes.kernel_groups import Groups, find_groups, moves_channels
 from rkbench.rknn import open_model
 from rknn_writer import (
     MODELS,
@@ -177,7 +177,7 @@ def test_no_other_sample_has_a_dense_grouped_convolution() -> None:
 def test_a_shuffle_copies_one_channel_per_output() -> None:
     with open_model(MODELS / "chshuffle6_rk3588_fp.rknn") as model:
         kernels = [tensor for tensor in model.tensors if tensor.name.endswith("-gather_i1")]
-        assert [single_input_share(model, kernel) for kernel in kernels] == [1.0] * 6
+        assert [moves_channels(model, kernel) for kernel in kernels] == [True] * 6
 
 
 def test_names_of_a_file_are_never_formatted() -> None:

@@ -9,7 +9,8 @@
 
 from rkbench.inspect.causes.attribution import RULES, find_causes
 from rkbench.inspect.causes.cause import Attribution, Cause, Claim, Finding, Fix
-from rkbench.inspect.causes.model_facts import ModelFacts, Site, read_facts
+from rkbench.inspect.causes.model_facts import ModelFacts, read_facts
+from rkbench.inspect.causes.site import Site
 
 __all__ = [
     "RULES",

@@ -11,13 +11,17 @@ from rkbench.inspect.causes import (
     constants,
     fixed,
     grouped,
+    relayout,
+    repeated,
+    taps,
     unrolled,
     weights,
 )
 from rkbench.inspect.causes.cause import Attribution, Cause, Claim, Finding
 from rkbench.inspect.causes.elsewhere import runs_on_cpu
 from rkbench.inspect.causes.ledger import Ledger
-from rkbench.inspect.causes.model_facts import ModelFacts, Site, read_facts
+from rkbench.inspect.causes.model_facts import ModelFacts, read_facts
+from rkbench.inspect.causes.site import Site
 from rkbench.inspect.formatting import count, listing, percent
 from rkbench.rknn.model import RknnModel
 from rkbench.units import format_bytes
@@ -33,13 +37,18 @@ RULES: tuple[Rule, ...] = (
     constants.folded_constants,
     command_lists.dynamic_shapes,
     grouped.groups_kept_apart,
-    unrolled.dilation,
+    taps.one_channel_kernel,
+    relayout.relayout_tables,
     unrolled.recurrence,
+    activations.table_commands,
+    unrolled.dilation,
     unrolled.resize,
+    relayout.transposes,
+    relayout.output_layout,
     weights.float_layers,
     weights.float_file,
     constants.pooling,
-    activations.table_commands,
+    repeated.repeated_constants,
     command_lists.core_lists,
     command_lists.large_maps,
     constants.compiler_constants,
@@ -61,6 +70,7 @@ GENERAL = {
     "many_small_layers",
     "compiler_constants",
     "table_commands",
+    "output_layout",
 }
 # The floor of the format for a SoC: told, but never why this file is larger than another.
 FLOOR = {"compiler_fixed"}

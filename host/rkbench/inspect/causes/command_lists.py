@@ -8,7 +8,8 @@ from math import prod
 from rkbench.inspect.causes.cause import QUANTIZE, Claim, Finding, Fix
 from rkbench.inspect.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspect.causes.ledger import Ledger
-from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, ModelFacts, Site
+from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, ModelFacts
+from rkbench.inspect.causes.site import Site
 from rkbench.inspect.formatting import count, dims, listing
 from rkbench.rknn.file_format import TASK_BYTES
 from rkbench.units import format_bytes

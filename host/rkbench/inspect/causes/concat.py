@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 from rkbench.inspect.causes.cause import Claim, Finding, Fix
 from rkbench.inspect.causes.ledger import Ledger
-from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, ModelFacts, Site
+from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, ModelFacts
+from rkbench.inspect.causes.site import Site
 from rkbench.inspect.formatting import count, dims, listing
 from rkbench.rknn.targets import kept_group_alignment
 from rkbench.units import format_bytes

@@ -7,16 +7,10 @@ import zlib
 from collections import defaultdict
 
 from rkbench.inspect.causes.cause import Claim, Finding, Fix
-from rkbench.inspect.causes.kernel_groups import single_input_share
 from rkbench.inspect.causes.ledger import Ledger
-from rkbench.inspect.causes.model_facts import (
-    COMMAND_SECTIONS,
-    CONSTANT_SECTIONS,
-    SECTION_OF,
-    ModelFacts,
-    Site,
-)
-from rkbench.inspect.formatting import count, dims, listing, percent
+from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, SECTION_OF, ModelFacts
+from rkbench.inspect.causes.site import Site
+from rkbench.inspect.formatting import count, dims, listing
 from rkbench.rknn.contents import Tensor
 from rkbench.rknn.model import RknnModel
 from rkbench.units import format_bytes
@@ -46,11 +40,6 @@ def pooling_source(site: Site) -> str:
     if _STAGE.search(site.base):
         return _STAGE.sub("", site.base).removesuffix("_gavg")
     return re.sub(r"(#\d+)?_i1$", "", site.kernel.name) if site.kernel else site.base
-
-
-def is_gather(site: Site) -> bool:
-    """Return whether the layer is a 1x1 convolution that was made from a permutation of channels."""
-    return site.is_convolution and "gather_2conv" in site.base
 
 
 def pooling(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -88,11 +77,10 @@ def pooling(facts: ModelFacts, ledger: Ledger) -> Finding | None:
 
 def shuffle_dense(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """A channel shuffle becomes a dense C x C convolution that copies channels."""
-    layers = [site for site in facts.sites if is_gather(site)]
+    layers = list(facts.shuffling)
     if not layers:
         return None
     kernels = [site.kernel for site in layers if site.kernel]
-    shares = [single_input_share(facts.model, kernel) for kernel in kernels]
     widths = sorted({kernel.shape[0] for kernel in kernels})
     return Finding(
         code="shuffle_dense",
@@ -103,14 +91,14 @@ def shuffle_dense(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             f"({{share}})"
         ),
         explanation="Reshape-Transpose-Reshape over channels is a permutation without weights. The compiler "
-        "writes it as a 1x1 convolution with C x C weights, one 1 in every row.",
+        "writes it as a 1x1 convolution with C x C weights, one 1 in every row; fused with a Concat, as one "
+        "for each part, whose sum is the shuffled map.",
         layers=tuple(site.base for site in layers),
         claims=ledger.everything((site.index for site in layers), (*CONSTANT_SECTIONS, *COMMAND_SECTIONS)),
         evidence=(
             (
-                f"{len(layers)} kernels of {format_bytes(sum(kernel.buffer_bytes for kernel in kernels))}; "
-                f"in {percent(sum(shares) / max(len(shares), 1))} of the sampled output channels exactly one "
-                "input channel is read"
+                f"{len(layers)} kernels of {format_bytes(sum(kernel.buffer_bytes for kernel in kernels))}: "
+                "every sampled output channel is one input channel, or nothing"
             ),
             *(f"{site.base}: {_shape_of(site)}" for site in layers[:3]),
         ),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
-from rkbench.inspect.causes.model_facts import INTEGERS, ModelFacts, Site
+from rkbench.inspect.causes.model_facts import INTEGERS, ModelFacts
+from rkbench.inspect.causes.site import Site
 from rkbench.inspect.formatting import dims
 
 _RENAMING = ("InputOperator", "OutputOperator", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")

@@ -8,7 +8,8 @@ from collections import defaultdict
 from rkbench.inspect.causes.cause import Claim, Finding, Fix
 from rkbench.inspect.causes.kernel_groups import Groups
 from rkbench.inspect.causes.ledger import Ledger
-from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, DenseGroups, ModelFacts, Site
+from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, DenseGroups, ModelFacts
+from rkbench.inspect.causes.site import Site
 from rkbench.inspect.formatting import count, listing
 from rkbench.rknn.targets import Dtype, kept_group_alignment
 from rkbench.units import format_bytes

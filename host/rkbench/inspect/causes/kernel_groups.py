@@ -33,6 +33,8 @@ ELEMENT_BYTES = {
 
 ROWS = 8
 KERNEL_POINTS = 2
+NEIGHBOURS = 3
+"""Rows side by side: of a shuffle in parts, every second or third row belongs to one of them."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +72,24 @@ def find_groups(model: RknnModel, kernels: Sequence[Tensor]) -> Groups | None:
     return _fit(spans, inputs, outputs)
 
 
-def single_input_share(model: RknnModel, kernel: Tensor) -> float:
-    """Return the share of sampled output channels that read one input channel: 1.0 in a permutation."""
-    if not _is_packed(kernel):
-        return 0.0
-    channels = _spread(kernel.shape[0], ROWS)
+def moves_channels(model: RknnModel, kernel: Tensor) -> bool:
+    """Return whether a 1x1 kernel only moves channels: each output is one input times the same, or nothing.
+
+    In int8 the same is the largest number of the row, which a row of one weight always has: there only the
+    zeros tell, and learned kernels of one weight a row do not occur.
+    """
+    if not _is_packed(kernel) or kernel.shape[2:] != (1, 1):
+        return False
     with model.file.path.open("rb", buffering=0) as stream:
-        spans = [_span(stream, model, (kernel,), channel) for channel in channels]
-    return sum(span is not None and span[0] == span[1] for span in spans) / len(channels)
+        sampled = {row + further for row in _spread(kernel.shape[0], ROWS) for further in range(NEIGHBOURS)}
+        rows = [_read_entries(stream, model, kernel, row) for row in sorted(sampled) if row < kernel.shape[0]]
+    read = [next(iter(row.items())) for row in rows if row]
+    return (
+        all(len(row) <= 1 for row in rows)
+        and 2 * len(read) >= ROWS // 2
+        and len({channel for channel, _ in read}) == len(read)
+        and len({value for _, value in read}) == 1
+    )
 
 
 def copies_in_order(model: RknnModel, kernel: Tensor) -> bool:
@@ -150,7 +162,12 @@ def _span(
 
 
 def _read_channels(stream: FileIO, model: RknnModel, kernel: Tensor, channel: int) -> list[int]:
-    """Return the input channels whose weight differs from the row's filler, at a few kernel positions.
+    """Return the input channels whose weight differs from the row's filler, at a few kernel positions."""
+    return sorted(_read_entries(stream, model, kernel, channel))
+
+
+def _read_entries(stream: FileIO, model: RknnModel, kernel: Tensor, channel: int) -> dict[int, bytes]:
+    """Return input channel -> the weight that differs from the row's filler; all of a row without filler.
 
     The block is read from the file, not over the map: pages of a map stay in the process's memory.
     """
@@ -161,13 +178,13 @@ def _read_channels(stream: FileIO, model: RknnModel, kernel: Tensor, channel: in
     runs = [(first, block[start : start + inner * width]) for first, start, inner in _runs(parts, row, width)]
     filler, share = _filler(b"".join(data for _, data in runs), width)
     if share < 0.5:
-        return list(range(kernel.shape[1]))
-    found: set[int] = set()
+        return dict.fromkeys(range(kernel.shape[1]), b"")
+    found: dict[int, bytes] = {}
     for first, data in runs:
         if data != filler * (len(data) // width):
             elements = (data[i : i + width] for i in range(0, len(data), width))
-            found.update(first + i for i, element in enumerate(elements) if element != filler)
-    return sorted(index for index in found if index < kernel.shape[1])
+            found.update((first + i, element) for i, element in enumerate(elements) if element != filler)
+    return {index: value for index, value in found.items() if index < kernel.shape[1]}
 
 
 def _filler(row: bytes, width: int) -> tuple[bytes, float]:

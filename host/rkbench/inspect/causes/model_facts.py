@@ -8,10 +8,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
-from rkbench.inspect.causes.kernel_groups import ELEMENT_BYTES, Groups, copies_in_order, find_groups
+from rkbench.inspect.causes.kernel_groups import (
+    ELEMENT_BYTES,
+    Groups,
+    copies_in_order,
+    find_groups,
+    moves_channels,
+)
 from rkbench.inspect.causes.ledger import Ledger
-from rkbench.rknn.contents import Layer, Node, Tensor
-from rkbench.rknn.file_format import TASK_BYTES
+from rkbench.inspect.causes.site import STRUCTURE_BASE, STRUCTURE_TENSOR, Site, structure_weight
+from rkbench.rknn.contents import Tensor
 from rkbench.rknn.model import RknnModel
 from rkbench.rknn.targets import Dtype, Precision
 
@@ -25,97 +31,9 @@ SECTION_OF = {
 }
 INTEGERS = ("INT8", "UINT8", "INT16")
 
-# Structure bytes, fitted on 28 files of four SoC x dtype (within 12 %, one 22 %): 2.0 kB + 290 a tensor
-# + 410 a node + 10 a task + 53 a kB of commands (relocation entries); and 213 for each task that reads a
-# model input (it is listed once more, for zero-copy inputs). Only the proportions are used: the structure
-# bytes that a file really has, less the text that describes its inputs, are shared out by them.
-STRUCTURE_BASE = 2036
-STRUCTURE_TENSOR = 290
-STRUCTURE_NODE = 410
-STRUCTURE_TASK = 10
-STRUCTURE_COMMAND = 0.0526
-STRUCTURE_INPUT_TASK = 213
-
 MEAN_AND_STD_BYTES = 12
 _MEANS = re.compile(r"'mean': \[([^\]]*,[^\]]*)\]")
 _KEPT_GROUP = re.compile(r"_group_\d+$")
-_FUSED = re.compile(r"_(?:Conv|BatchNormalization|Add|Mul)[A-Z]\w*$")
-
-
-@dataclass(frozen=True)
-class Site:
-    """One layer with its node and tensors: where in the file a cause can sit."""
-
-    layer: Layer
-    node: Node
-    inputs: tuple[Tensor, ...]
-    outputs: tuple[Tensor, ...]
-    constants: tuple[Tensor, ...]
-    """Constants whose bytes in the file count for this layer, the first that reads them."""
-
-    @property
-    def index(self) -> int:
-        """The index of the layer, of its node, and in `ModelFacts.sites`."""
-        return self.layer.index
-
-    @cached_property
-    def base(self) -> str:
-        """The name without type and fusion: `Conv_19#1_tile0` of `Conv:Conv_19#1_tile0_ConvAdd`."""
-        return _FUSED.sub("", self.layer.name.split(":", 1)[-1])
-
-    @cached_property
-    def kernel(self) -> Tensor | None:
-        """The weight tensor with four dimensions, or None."""
-        for tensor in self.inputs:
-            if tensor.kind in ("weight", "compiler_constant") and len(tensor.shape) == 4:
-                return tensor
-        return None
-
-    @property
-    def is_convolution(self) -> bool:
-        """Whether it is a convolution, transposed ones left aside."""
-        return self.node.type.startswith("Conv") and not self.node.type.startswith("ConvTranspose")
-
-    @property
-    def dilation(self) -> int:
-        """The larger dilation of a convolution; 1 of anything else."""
-        return max(self.node.convolution.dilations, default=1) if self.node.convolution else 1
-
-    @property
-    def tasks(self) -> tuple[int, int, int]:
-        """NPU tasks in the lists for 1, 2 and 3 cores."""
-        return _by_list(self.layer.task_counts)
-
-    @property
-    def commands(self) -> tuple[int, int, int]:
-        """Bytes of register commands that the lists for 1, 2 and 3 cores were the first to need."""
-        return _by_list(self.layer.register_command_bytes_by_core)
-
-    @property
-    def table_fills(self) -> tuple[int, int, int]:
-        """Those of `commands` that fill the activation table."""
-        return _by_list(self.layer.table_fill_bytes_by_core)
-
-    @property
-    def map_tasks(self) -> int:
-        """NPU tasks on one core that work on the map: without those that fill the activation table.
-
-        The node's own counts leave these out where the records are more than they say.
-        """
-        own = self.node.task_counts
-        if sum(self.table_fills) and 0 < sum(own) < sum(self.layer.task_counts):
-            return own[0]
-        return self.tasks[0] - self.layer.table_fill_tasks
-
-    @property
-    def lists_known(self) -> bool:
-        """Whether its task records are those of its six counts; of GRU and LSTM the counts say fewer."""
-        return self.layer.task_bytes == TASK_BYTES * sum(self.layer.task_counts)
-
-    @property
-    def output_shape(self) -> tuple[int, ...]:
-        """Shape of the first output, () where it has none."""
-        return self.outputs[0].shape if self.outputs else ()
 
 
 @dataclass(frozen=True)
@@ -146,6 +64,12 @@ class ModelFacts:
         return self.model.file.size_bytes
 
     @cached_property
+    def owned(self) -> tuple[tuple[Site, Tensor], ...]:
+        """Every constant with the site that owns its bytes, also those that no node reads."""
+        tensors = self.model.tensors
+        return tuple((site, tensors[index]) for site in self.sites for index in site.layer.constants)
+
+    @cached_property
     def dtype(self) -> Dtype:
         """`int8` if any kernel or map is quantized, else `fp16`.
 
@@ -163,7 +87,8 @@ class ModelFacts:
     @cached_property
     def dense_groups(self) -> tuple[DenseGroups, ...]:
         """Convolutions that were grouped in the source model and are stored dense, in execution order."""
-        candidates = [site for site in self.sites if site not in self.realigning]
+        moving = {site.index for site in (*self.realigning, *self.shuffling)}
+        candidates = [site for site in self.sites if site.index not in moving]
         found = (_dense_groups(self.model, parts) for parts in _by_source(candidates))
         return tuple(dense for dense in found if dense)
 
@@ -177,6 +102,20 @@ class ModelFacts:
             site
             for site in self.sites
             if site.kernel and self._touches_concat(site) and copies_in_order(self.model, site.kernel)
+        )
+
+    @cached_property
+    def shuffling(self) -> tuple[Site, ...]:
+        """Convolutions that the compiler made from a permutation of channels, whole or in parts.
+
+        A shuffle that a Concat or a Split stands beside becomes several, each with rows that read nothing.
+        """
+        aligned = {site.index for site in self.realigning}
+        return tuple(
+            site
+            for site in self.sites
+            if site.is_convolution and site.kernel and site.index not in aligned
+            if "gather_2conv" in site.base or moves_channels(self.model, site.kernel)
         )
 
     @cached_property
@@ -211,7 +150,7 @@ class ModelFacts:
     @cached_property
     def structure_bytes(self) -> tuple[int, ...]:
         """Structure bytes of each site: an estimate, shared out by proportion."""
-        weights = [_structure_weight(site) for site in self.sites]
+        weights = [structure_weight(site) for site in self.sites]
         attached = sum(len(site.outputs) + len(site.constants) for site in self.sites)
         loose = STRUCTURE_TENSOR * max(0, len(self.model.tensors) - attached)
         whole = STRUCTURE_BASE + loose + sum(weights)
@@ -247,10 +186,6 @@ def read_facts(model: RknnModel) -> ModelFacts:
     return ModelFacts(model, tuple(sites))
 
 
-def _by_list(six: tuple[int, ...]) -> tuple[int, int, int]:
-    return sum(six[:1]), sum(six[1:3]), sum(six[3:])
-
-
 def _by_source(sites: Iterable[Site]) -> list[list[Site]]:
     """Return the convolutions with a kernel by graph and source, the parts of a split one in order."""
     parts: dict[tuple[int, str], list[tuple[int, Site]]] = defaultdict(list)
@@ -277,12 +212,3 @@ def _dense_groups(model: RknnModel, parts: list[Site]) -> DenseGroups | None:
 def _is_quantized(tensor: Tensor) -> bool:
     is_map = tensor.kind in ("input", "output", "activation") and tensor.dtype in INTEGERS
     return is_map and bool(tensor.scale) and (set(tensor.scale), set(tensor.zero_point)) != ({1.0}, {0})
-
-
-def _structure_weight(site: Site) -> float:
-    tensors = len(site.outputs) + len(site.constants)
-    tasks = sum(site.tasks)
-    reads_input = any(tensor.kind == "input" for tensor in site.inputs)
-    per_task = STRUCTURE_TASK + STRUCTURE_INPUT_TASK * reads_input
-    commands = STRUCTURE_COMMAND * site.layer.register_command_bytes
-    return STRUCTURE_NODE + STRUCTURE_TENSOR * tensors + per_task * tasks + commands

@@ -8,7 +8,8 @@ from dataclasses import replace
 from rkbench.inspect.causes.cause import QUANTIZE, Claim, Finding, Fix
 from rkbench.inspect.causes.command_lists import beyond_plain, command_bytes, further_bytes, single_core
 from rkbench.inspect.causes.ledger import Ledger
-from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, ModelFacts, Site
+from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, ModelFacts
+from rkbench.inspect.causes.site import Site
 from rkbench.inspect.formatting import count, dims, listing
 from rkbench.units import format_bytes
 

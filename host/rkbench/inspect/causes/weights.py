@@ -9,7 +9,8 @@ from rkbench.inspect.causes.cause import QUANTIZE, Claim, Finding, Fix
 from rkbench.inspect.causes.elsewhere import chosen_by_toolkit, float_reason
 from rkbench.inspect.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspect.causes.ledger import Ledger
-from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, ModelFacts, Site
+from rkbench.inspect.causes.model_facts import COMMAND_SECTIONS, ModelFacts
+from rkbench.inspect.causes.site import Site
 from rkbench.inspect.formatting import count, listing
 from rkbench.rknn.contents import Tensor
 from rkbench.units import format_bytes
