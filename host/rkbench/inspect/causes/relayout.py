@@ -70,7 +70,10 @@ def output_layout(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             for site in layers[:4]
         ),
         fixes=(
-            Fix("network", "end on fewer positions (H x W): about one task for 8 of them, whatever C is"),
+            Fix(
+                "network",
+                "end on fewer positions (H x W): about one task for 8 of them, however many channels",
+            ),
         ),
     )
 
