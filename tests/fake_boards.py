@@ -16,7 +16,8 @@ from typing import Any
 
 from recorded import FIRST, SECOND, RecordedSession, read_recording
 from rkbench.boards.model import Board
-from rkbench_agent.wire.messages import Failed, Finished, Latencies, Message, OutputError
+from rkbench_agent.wire.messages import Failed, Finished, Latencies, Message
+from rkbench_agent.wire.outputs import OutputError
 from rkbench_agent.wire.plan import Plan, RunSpec
 
 RECORDED = {"digits.regrouped.fp16": FIRST, "digits.regrouped.int8": SECOND}

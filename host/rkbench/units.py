@@ -122,6 +122,12 @@ def _pattern(pattern: str) -> Callable[[float | None], str]:
     return lambda value: UNKNOWN if value is None else pattern.format(value)
 
 
+def _decibels(value: float | None) -> str:
+    if value is None:
+        return UNKNOWN
+    return f"{value:.1f} dB".replace("inf", "∞")
+
+
 SECONDS = Unit("s", {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0}, format_seconds)
 _DECIMAL = {"B": 1.0, "kB": 1e3, "KB": 1e3, "MB": 1e6, "GB": 1e9}
 BYTES = Unit("B", {**_DECIMAL, "KiB": 2.0**10, "MiB": 2.0**20, "GiB": 2.0**30}, format_bytes)
@@ -135,6 +141,6 @@ RATIO = Unit(
 )
 SIMILARITY = Unit("1", {"": 1.0}, _pattern("{:.5f}"), in_percent=False)
 COUNT = Unit("1", {"": 1.0}, _pattern("{:.0f}"))
-DECIBELS = Unit("dB", {"dB": 1.0}, _pattern("{:.1f} dB"), in_percent=False)
+DECIBELS = Unit("dB", {"dB": 1.0}, _decibels, in_percent=False)
 #: Whatever the model's output means.
 OUTPUT_UNIT = Unit("output unit", {"": 1.0}, _pattern("{:.3g}"))

@@ -13,17 +13,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rkbench_agent.errors import NpzError, ShapeMismatchError
-from rkbench_agent.run.accuracy import OutputWatch, output_error
+from rkbench_agent.run.accuracy import output_error
 from rkbench_agent.run.golden import Golden
+from rkbench_agent.run.output_watch import OutputWatch
+from rkbench_agent.run.part_sums import PartSums, part_axis
 from rkbench_agent.runtimes.npz import NpzFile
 from rkbench_agent.runtimes.replay import Replay, input_digest
-from rkbench_agent.wire.messages import OutputCheck, OutputError
+from rkbench_agent.wire.outputs import OutputCheck, OutputError
 from rkbench_agent.wire.plan import TensorSpec
 
 
-def error_of(actual: Any, expected: Any) -> OutputError:
-    """Return the error between two arrays."""
-    return output_error("r", 0, 0, "y", np.asarray(actual, np.float32), np.asarray(expected, np.float32))
+def error_of(actual: Any, expected: Any, classes: bool = True) -> OutputError:
+    """Return the error between two arrays, of classes unless told otherwise."""
+    arrays = np.asarray(actual, np.float32), np.asarray(expected, np.float32)
+    return output_error("r", 0, 0, "y", *arrays, classes=classes)
 
 
 def test_every_figure_of_a_small_output() -> None:
@@ -35,26 +38,91 @@ def test_every_figure_of_a_small_output() -> None:
     assert (error.shape, error.dtype) == ([1, 2], "float32")
 
 
-def test_equal_outputs_have_no_noise_to_compare_with() -> None:
+def test_equal_outputs_have_an_infinite_snr() -> None:
     error = error_of([[1.0, 2.0]], [[1.0, 2.0]])
-    assert (error.cosine, error.max_abs_error, error.mse, error.snr_db) == (1.0, 0.0, 0.0, None)
+    assert (error.cosine, error.max_abs_error, error.mse) == (1.0, 0.0, 0.0)
+    assert (error.snr_db, error.snr_infinite) == (None, 1)
 
 
 def test_garbage_where_zero_is_expected_has_nothing_in_common_with_it() -> None:
     garbage = error_of([[994.0, -3.0]], [[0.0, 0.0]])
     assert (garbage.cosine, garbage.max_abs_error) == (0.0, 994.0)
-    assert error_of([[0.0, 0.0]], [[1.0, 2.0]]).cosine == 0.0
+    assert (garbage.snr_db, garbage.snr_infinite) == (None, -1)
 
 
-def test_two_outputs_that_are_all_zero_have_no_cosine() -> None:
-    assert error_of([[0.0, 0.0]], [[0.0, 0.0]]).cosine is None
-    assert error_of([[0.0, 0.0]], [[1.0, 2.0]]).snr_db == 0.0
+def test_zero_where_something_is_expected_has_nothing_in_common_with_it() -> None:
+    error = error_of([[0.0, 0.0]], [[1.0, 2.0]])
+    assert (error.cosine, error.snr_db, error.snr_infinite) == (0.0, 0.0, 0)
+
+
+def test_two_outputs_that_are_all_zero_are_equal() -> None:
+    error = error_of([[0.0, 0.0]], [[0.0, 0.0]])
+    assert (error.cosine, error.snr_db, error.snr_infinite) == (1.0, None, 1)
 
 
 def test_nan_and_infinities_are_counted_and_leave_the_rest_unknown() -> None:
     error = error_of([[np.nan, 1.0, np.inf, -np.inf]], [[1.0, 1.0, 1.0, 1.0]])
-    assert (error.nan_count, error.inf_count) == (1, 2)
+    assert (error.nan_count, error.inf_count, error.equal_nonfinite) == (1, 2, 0)
     assert (error.cosine, error.max_abs_error, error.mse, error.top1_agreement) == (None, None, None, None)
+
+
+def test_values_that_are_not_finite_in_both_alike_are_equal_and_in_no_figure() -> None:
+    mask = [[np.nan, 3.0, np.inf, -np.inf, 4.0]]
+    error = error_of(mask, mask)
+    assert (error.equal_nonfinite, error.cosine, error.snr_infinite) == (3, 1.0, 1)
+    error = error_of([[-np.inf, 3.0, 4.0]], [[-np.inf, 4.0, 3.0]])
+    assert error.cosine == pytest.approx(24 / 25, abs=1e-15)
+    assert (error.mse, error.inf_count, error.equal_nonfinite) == (1.0, 1, 1)
+
+
+def test_an_infinity_of_the_other_sign_or_in_the_golden_alone_is_not_equal() -> None:
+    other_sign = error_of([[-np.inf, 1.0]], [[np.inf, 1.0]])
+    assert (other_sign.equal_nonfinite, other_sign.cosine) == (0, None)
+    golden_alone = error_of([[5.0, 1.0]], [[np.inf, 1.0]])
+    assert (golden_alone.golden_nonfinite, golden_alone.inf_count, golden_alone.cosine) == (1, 0, None)
+
+
+def test_nan_in_the_golden_alone_is_refused() -> None:
+    with pytest.raises(ShapeMismatchError, match="the golden holds 1 NaN where the output has numbers"):
+        error_of([[1.0, 2.0]], [[np.nan, 2.0]])
+
+
+def test_a_scaled_output_has_a_perfect_cosine_and_an_snr_that_tells() -> None:
+    doubled = error_of([[2.0, 4.0]], [[1.0, 2.0]])
+    assert (doubled.cosine, doubled.snr_db) == (pytest.approx(1.0), pytest.approx(0.0))
+    constants = error_of([[3.0, 3.0]], [[5.0, 5.0]])
+    assert (constants.cosine, constants.snr_db) == (pytest.approx(1.0), pytest.approx(7.9588, abs=1e-4))
+
+
+def test_values_that_tie_for_the_top_agree_and_are_told() -> None:
+    tie = error_of([[2.0, 7.0, 7.0]], [[0.0, 1.0, 2.0]])
+    assert (tie.top1_agreement, tie.top1_tied) == (True, True)
+    assert error_of([[7.0, 2.0, 7.0]], [[0.0, 2.0, 1.0]]).top1_agreement is False
+    clear = error_of([[1.0, 2.0, 7.0]], [[0.0, 2.0, 2.0]])
+    assert (clear.top1_agreement, clear.top1_tied) == (True, False)
+
+
+def test_an_output_whose_values_are_all_equal_names_no_class() -> None:
+    error = error_of([[3.0] * 6], [[9.0, 0.0, 0.0, 0.0, 0.0, 0.0]])
+    assert (error.top1_agreement, error.top5_agreement, error.top1_tied) == (False, False, True)
+
+
+def test_agreement_is_told_only_of_classes() -> None:
+    values = np.random.RandomState(0).standard_normal((1, 512))
+    error = error_of(values, -values, classes=False)
+    assert (error.top1_agreement, error.top5_agreement, error.top1_tied) == (None, None, None)
+
+
+def test_shapes_must_match_but_for_axes_of_length_one() -> None:
+    values = np.arange(24.0)
+    with pytest.raises(ShapeMismatchError, match=r"returned \[1, 2, 3, 4\], the golden has \[4, 3, 2\]"):
+        error_of(values.reshape(1, 2, 3, 4), values.reshape(4, 3, 2))
+    assert error_of(values.reshape(1, 2, 12, 1), values.reshape(2, 12)).cosine == 1.0
+
+
+def test_complex_outputs_are_refused() -> None:
+    with pytest.raises(ShapeMismatchError, match="the golden has complex numbers"):
+        output_error("r", 0, 0, "y", np.ones((1, 2), np.float32), np.ones((1, 2), np.complex64))
 
 
 @pytest.mark.parametrize(
@@ -139,6 +207,40 @@ def test_an_output_that_cannot_be_repeated_is_found() -> None:
     assert seen.checks("r", ["y"])[0].deterministic is True
     seen.repeat([np.array([1.0])], [np.array([1.5])])
     assert seen.checks("r", ["y"])[0].deterministic is False
+
+
+@pytest.mark.parametrize(
+    ("shape", "axis"),
+    [
+        ((1, 84, 8400), 1),
+        ((1, 25200, 85), 2),
+        ((1, 3, 40, 40), 1),
+        ((1, 3, 85, 20, 20), 4),
+        ((1, 1000), None),
+        ((1, 1000, 1, 1), None),
+        ((1, 2048, 7, 7), None),
+    ],
+)
+def test_the_parts_of_an_output_lie_along_one_axis(shape: Any, axis: Any) -> None:
+    assert part_axis(shape) == axis
+
+
+def test_every_part_has_its_error_its_range_and_its_number_of_values() -> None:
+    sums = PartSums((1, 2, 3))
+    sums.add(np.array([[[1.0, 2.0, 3.0], [0.0, 0.0, 0.0]]]), np.array([[[1.0, 2.0, 5.0], [0.1, 0.2, 0.9]]]))
+    sums.add(np.array([[[7.0, 2.0, 3.0], [0.0, 0.0, 0.0]]]), np.array([[[7.0, 2.0, 3.0], [0.3, 0.2, 0.9]]]))
+    told = sums.message("r", 0)
+    assert (told.axis, told.low, told.high, told.distinct) == (1, [1.0, 0.0], [7.0, 0.0], [4, 1])
+    assert (told.expected_low, told.expected_high) == ([1.0, 0.1], [7.0, 0.9])
+    assert told.max_abs_error == [2.0, 0.9]
+    assert told.snr_db == [pytest.approx(13.6173, abs=1e-3), 0.0]
+
+
+def test_a_part_that_is_not_quantized_has_more_values_than_are_counted() -> None:
+    sums = PartSums((1, 2, 2000))
+    sums.add(np.random.RandomState(0).standard_normal((1, 2, 2000)).astype(np.float32), None)
+    told = sums.message("r", 0)
+    assert (told.distinct, told.expected_low, told.max_abs_error) == ([None, None], [None] * 2, [None] * 2)
 
 
 # -- .npz files

@@ -11,7 +11,8 @@ from typing import Any, Callable, List, Tuple
 import pytest
 from agent_bench import AgentProcess, Bench, is_alive, model_bytes, of_kind, wait_until_gone
 from rkbench_agent.wire.codec import decode, encode
-from rkbench_agent.wire.messages import Failed, Finished, Latencies, LoadMemory, Log, Message, OutputError
+from rkbench_agent.wire.messages import Failed, Finished, Latencies, LoadMemory, Log, Message
+from rkbench_agent.wire.outputs import OutputError
 from rkbench_agent.wire.plan import Plan, RunSpec, TensorSpec
 
 Start = Callable[..., AgentProcess]

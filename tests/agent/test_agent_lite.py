@@ -10,17 +10,8 @@ import numpy as np
 import pytest
 from agent_bench import TREES, AgentProcess, Bench, golden_arrays, of_kind
 from rkbench_agent.wire.board import Environment
-from rkbench_agent.wire.messages import (
-    BoardCaveat,
-    Failed,
-    Finished,
-    Latencies,
-    LoadMemory,
-    Log,
-    Message,
-    OutputCheck,
-    OutputError,
-)
+from rkbench_agent.wire.messages import BoardCaveat, Failed, Finished, Latencies, LoadMemory, Log, Message
+from rkbench_agent.wire.outputs import OutputCheck, OutputError
 
 Start = Callable[..., AgentProcess]
 STANDIN = str(Path(__file__).parent / "standin")
@@ -49,10 +40,10 @@ def test_a_run_on_rknnlite_is_measured_in_every_kind(start: Start, bench: Bench)
     assert finished.iterations == 60
     assert set(vars(finished.provenance).values()) == {"measured"}
     errors = of_kind(messages, OutputError)
-    assert [(error.case, error.max_abs_error, error.top1_agreement) for error in errors] == [
-        (0, 0.0, True),
-        (1, 0.0, True),
-        (2, 0.0, True),
+    assert [(error.case, error.max_abs_error, error.snr_infinite) for error in errors] == [
+        (0, 0.0, 1),
+        (1, 0.0, 1),
+        (2, 0.0, 1),
     ]
     assert of_kind(messages, OutputCheck) == [OutputCheck("a", 0, "/head/y", True, False)]
     timed = [batch for batch in of_kind(messages, Latencies) if not batch.warmup]

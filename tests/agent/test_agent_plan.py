@@ -22,12 +22,11 @@ from rkbench_agent.wire.messages import (
     LoadMemory,
     Log,
     Message,
-    OutputCheck,
-    OutputError,
     Progress,
     Refused,
     Want,
 )
+from rkbench_agent.wire.outputs import OutputCheck, OutputError
 
 Start = Callable[..., AgentProcess]
 

@@ -170,6 +170,18 @@ def numbers(value: Any) -> Any:
     return [numbers(item) for item in value] if isinstance(value, list) else value
 
 
+def measures_by_name(comparison: dict[str, Any]) -> dict[str, Any]:
+    """Return a comparison with its measures by their names: more may have come."""
+    return {**comparison, "metrics": {metric["name"]: metric for metric in comparison["metrics"]}}
+
+
+def without_agreement(value: Any) -> Any:
+    """Return outputs without agreements, which are told of goldens of classes alone, and with those told."""
+    if isinstance(value, dict):
+        return {key: without_agreement(item) for key, item in value.items() if not key.startswith("top")}
+    return [without_agreement(item) for item in value] if isinstance(value, list) else value
+
+
 def table(text: str) -> list[dict[str, str]]:
     """Return the rows of a CSV."""
     return list(csv.DictReader(io.StringIO(text)))

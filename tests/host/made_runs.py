@@ -7,7 +7,8 @@ from typing import Any
 
 from rkbench.runs.collect import Collected
 from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import Latency, Load, Output, Readings, RunResult, Sensor, Stages
+from rkbench.runs.model import Latency, Load, Readings, RunResult, Sensor, Stages
+from rkbench.runs.output import Output
 from rkbench.runs.records import BoardRecord, PlanRecord, TransferRecord, Variant
 from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.messages import Latencies

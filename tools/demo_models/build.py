@@ -65,7 +65,13 @@ def main() -> None:
         facts = train(folder, trainer, options.onnx)
         facts["labels"] = write_images(folder, trainer)
         write_regrouped(folder)
-        make_golden(folder / "digits.onnx", folder / "held_out.npz", folder / "onnx.npz", GOLDEN_CASES)
+        make_golden(
+            folder / "digits.onnx",
+            folder / "held_out.npz",
+            folder / "onnx.npz",
+            GOLDEN_CASES,
+            task="classify",
+        )
         facts["variants"] = [convert(folder, variant, toolkit) for variant in VARIANTS]
         write_golden(folder)
         publish(folder, facts)

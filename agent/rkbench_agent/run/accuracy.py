@@ -5,27 +5,34 @@ With a the output, e the expected values, both as float64:
     cosine          sum(a e) / sqrt(sum(a a) sum(e e))
     max_abs_error   max |a - e|         mean_abs_error   mean |a - e|         mse   mean (a - e)^2
     snr_db          10 log10(sum(e e) / sum((a - e)^2))
-    top1_agreement  the largest value stands at the same place in both
-    top5_agreement  the place of the largest expected value is among the five largest of the output
+    top1_agreement  the output has its maximum where the expected values have theirs
+    top5_agreement  fewer than five values of the output are larger than the one there
 
-Where one of a and e is all zero and the other is not, the cosine is 0: they have nothing in common.
+Two outputs that are all zero are equal: cosine 1. Where one alone is all zero, the cosine is 0: they have
+nothing in common. An output without any error has an infinite SNR, garbage where zero was expected an SNR of
+minus infinity; JSON has neither, so `snr_infinite` tells.
 
-An output is a class vector if exactly one axis is longer than 1; top-1 wants at least 2 classes, top-5
-at least 6 (with five, it would always agree). Sums run over chunks, so that a big output does not need
-three times its size as float64. NaN and infinities are counted, and leave every other figure None.
+Values that are not finite count as equal where both sides have the same one at the same place (masks), and
+are left out of every figure. Where one side alone has one, every figure is None; NaN in the golden alone is
+refused, because no output can be held against it.
+
+Agreement is only asked for where the golden holds classes, and of an output in which exactly one axis is
+longer than 1: top-1 wants at least 2 classes, top-5 at least 6 (with five, it would always agree). Values
+that tie for the maximum agree, as a quantized output cannot tell them apart, and are told; an output whose
+values are all equal names no class. Sums run over chunks, so that a big output does not need three times its
+size as float64.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence, Set
+from typing import TYPE_CHECKING, Any, Dict, Tuple
 
 import numpy as np
 
 from rkbench_agent.errors import ShapeMismatchError
-from rkbench_agent.wire.messages import OutputCheck, OutputError
+from rkbench_agent.wire.outputs import OutputError
 
 if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
@@ -45,19 +52,33 @@ class _Sums:
     max_error: float = 0.0
     nan_count: int = 0
     inf_count: int = 0
+    equal_nonfinite: int = 0
+    golden_nan: int = 0
+    golden_nonfinite: int = 0
+
+    @property
+    def comparable(self) -> bool:
+        """Whether every value that is not finite stands in both."""
+        return self.nan_count + self.inf_count == self.equal_nonfinite and not self.golden_nonfinite
 
 
-def output_error(run: str, case: int, output: int, name: str, actual: Array, expected: Array) -> OutputError:
-    """Return the error of one output; raises ShapeMismatchError, which shows both sides."""
-    if actual.size != expected.size:
-        raise ShapeMismatchError(
-            f"output {name}: the runtime returned {list(actual.shape)}, the golden has {list(expected.shape)}"
-        )
+def output_error(
+    run: str, case: int, output: int, name: str, actual: Array, expected: Array, *, classes: bool = False
+) -> OutputError:
+    """Return the error of one output; with `classes` also whether both name the same class.
+
+    Raises ShapeMismatchError, which shows both sides, where the two cannot be held against each other.
+    """
+    check_comparable(name, actual, expected)
     left, right = actual.reshape(-1), expected.reshape(-1)
     sums = _accumulate(left, right)
-    finite = not sums.nan_count and not sums.inf_count and math.isfinite(sums.expected)
-    figures = _figures(sums, left.size) if finite and left.size else {}
-    if finite and _is_class_vector(actual):
+    if sums.golden_nan:
+        raise ShapeMismatchError(
+            f"output {name}, case {case}: the golden holds {sums.golden_nan} NaN where the output has numbers"
+        )
+    count = left.size - sums.equal_nonfinite
+    figures = _figures(sums, count) if sums.comparable and count else {}
+    if classes and figures and not sums.nan_count and is_class_vector(actual):
         figures.update(_agreement(left, right))
     return OutputError(
         run,
@@ -68,55 +89,30 @@ def output_error(run: str, case: int, output: int, name: str, actual: Array, exp
         str(actual.dtype),
         nan_count=sums.nan_count,
         inf_count=sums.inf_count,
+        equal_nonfinite=sums.equal_nonfinite,
+        golden_nonfinite=sums.golden_nonfinite,
         **figures,
     )
 
 
-class OutputWatch:
-    """Watches the outputs over all cases for being constant or not repeatable."""
+def check_comparable(name: str, actual: Array, expected: Array) -> None:
+    """Raise ShapeMismatchError unless both have one shape but for axes of length 1, and real numbers."""
+    if _squeezed(actual) != _squeezed(expected):
+        raise ShapeMismatchError(
+            f"output {name}: the runtime returned {list(actual.shape)}, the golden has {list(expected.shape)}"
+        )
+    for side, array in (("the runtime returned", actual), ("the golden has", expected)):
+        if array.dtype.kind == "c":
+            raise ShapeMismatchError(f"output {name}: {side} complex numbers; compare their parts")
 
-    def __init__(self) -> None:
-        self._inputs: Set[bytes] = set()
-        self._outputs: Dict[int, Set[bytes]] = {}
-        self._uniform: Dict[int, bool] = {}
-        self._deterministic: Dict[int, bool] = {}
 
-    def add(self, inputs: Sequence[Array], outputs: Sequence[Array]) -> None:
-        """Take the outputs of one case into account."""
-        self._inputs.add(_digest(inputs))
-        for index, array in enumerate(outputs):
-            self._outputs.setdefault(index, set()).add(_digest([array]))
-            uniform = array.size > 1 and bool((array == array.reshape(-1)[0]).all())
-            self._uniform[index] = self._uniform.get(index, True) and uniform
+def is_class_vector(array: Array) -> bool:
+    """Return whether exactly one axis is longer than 1."""
+    return len(_squeezed(array)) == 1
 
-    def repeat(self, first: Sequence[Array], second: Sequence[Array]) -> None:
-        """Compare two outputs of one input."""
-        for index, (one, other) in enumerate(zip(first, second)):
-            self._deterministic[index] = one.tobytes() == other.tobytes()
 
-    def checks(self, run: str, names: Sequence[str]) -> List[OutputCheck]:
-        """Return one check per output that was seen.
-
-        An output is constant if unequal inputs never changed it, or if every value in it was equal in
-        every case. With one input and unequal values nothing is known: None.
-        """
-        return [
-            OutputCheck(
-                run,
-                index,
-                names[index],
-                deterministic=self._deterministic.get(index),
-                constant=self._constant(index),
-            )
-            for index in sorted(self._outputs)
-        ]
-
-    def _constant(self, index: int) -> Optional[bool]:
-        if self._uniform[index]:
-            return True
-        if len(self._inputs) < 2:
-            return None
-        return len(self._outputs[index]) == 1
+def _squeezed(array: Array) -> Tuple[int, ...]:
+    return tuple(length for length in array.shape if length != 1)
 
 
 def _accumulate(actual: Array, expected: Array) -> _Sums:
@@ -124,9 +120,9 @@ def _accumulate(actual: Array, expected: Array) -> _Sums:
     for start in range(0, actual.size, CHUNK_ELEMENTS):
         a = actual[start : start + CHUNK_ELEMENTS].astype(np.float64)
         e = expected[start : start + CHUNK_ELEMENTS].astype(np.float64)
-        sums.nan_count += int(np.isnan(a).sum())
-        sums.inf_count += int(np.isinf(a).sum())
-        if sums.nan_count or sums.inf_count:
+        if not (np.isfinite(a).all() and np.isfinite(e).all()):
+            _take_out_nonfinite(sums, a, e)
+        if not sums.comparable:
             continue
         sums.dot += float(a @ e)
         sums.actual += float(a @ a)
@@ -139,23 +135,42 @@ def _accumulate(actual: Array, expected: Array) -> _Sums:
     return sums
 
 
+def _take_out_nonfinite(sums: _Sums, a: Any, e: Any) -> None:
+    """Count what is not finite in a chunk; what is so in both alike becomes 0 in both."""
+    a_nan, e_nan = np.isnan(a), np.isnan(e)
+    same = (a_nan & e_nan) | (np.isinf(a) & (a == e))
+    finite = np.isfinite(a)
+    sums.nan_count += int(a_nan.sum())
+    sums.inf_count += int(np.isinf(a).sum())
+    sums.equal_nonfinite += int(same.sum())
+    sums.golden_nan += int((e_nan & finite).sum())
+    sums.golden_nonfinite += int((~np.isfinite(e) & finite).sum())
+    a[same] = e[same] = 0.0
+
+
 def _figures(sums: _Sums, count: int) -> Dict[str, Any]:
-    norms = _geometric_mean(sums.actual, sums.expected)
-    signal_and_noise = sums.expected > 0 and sums.square_error > 0
+    infinite = snr_infinite(sums.expected, sums.square_error)
     return {
-        "cosine": _cosine(sums, norms),
+        "cosine": _cosine(sums),
         "max_abs_error": sums.max_error,
         "mean_abs_error": sums.abs_error / count,
         "mse": sums.square_error / count,
-        "snr_db": 10.0 * math.log10(sums.expected / sums.square_error) if signal_and_noise else None,
+        "snr_db": None if infinite else 10.0 * math.log10(sums.expected / sums.square_error),
+        "snr_infinite": infinite,
     }
 
 
-def _cosine(sums: _Sums, norms: float) -> Optional[float]:
-    """Return the cosine; 0 where one side alone is all zero, None where both are: nothing has a direction."""
+def snr_infinite(signal: float, noise: float) -> int:
+    """Return 1 where there is no noise, -1 where there is nothing but noise, else 0."""
+    return 1 if not noise else 0 if signal else -1
+
+
+def _cosine(sums: _Sums) -> float:
+    """Return the cosine; 0 where one side alone is all zero, 1 where both are."""
+    norms = _geometric_mean(sums.actual, sums.expected)
     if norms > 0:
         return max(-1.0, min(1.0, sums.dot / norms))
-    return 0.0 if sums.square_error > 0 else None
+    return 0.0 if sums.square_error > 0 else 1.0
 
 
 def _geometric_mean(left: float, right: float) -> float:
@@ -164,28 +179,17 @@ def _geometric_mean(left: float, right: float) -> float:
     return math.sqrt(product) if 0.0 < product < math.inf else math.sqrt(left) * math.sqrt(right)
 
 
-def _is_class_vector(array: Array) -> bool:
-    return sum(1 for length in array.shape if length > 1) == 1
-
-
 def _agreement(actual: Array, expected: Array) -> Dict[str, Any]:
+    """Return whether the output's maximum stands where a maximum of the expected values does."""
     if actual.size < TOP1_MIN_CLASSES:
         return {}
-    best = int(expected.argmax())
-    agreement: Dict[str, Any] = {"top1_agreement": int(actual.argmax()) == best}
+    best = (expected == expected.max()).nonzero()[0]
+    names_a_class = bool(actual.min() < actual.max())
+    larger = min(int(np.count_nonzero(actual > actual[place])) for place in best[:TOP5_MIN_CLASSES])
+    agreement: Dict[str, Any] = {
+        "top1_agreement": names_a_class and larger == 0,
+        "top1_tied": int(np.count_nonzero(actual == actual.max())) > 1,
+    }
     if actual.size >= TOP5_MIN_CLASSES:
-        agreement["top5_agreement"] = _rank(actual, best) < 5
+        agreement["top5_agreement"] = names_a_class and larger < 5
     return agreement
-
-
-def _rank(values: Array, index: int) -> int:
-    """Return how many values come before the one at `index`, by size and then by place."""
-    value = values[index]
-    return int(np.count_nonzero(values > value)) + int(np.count_nonzero(values[:index] == value))
-
-
-def _digest(arrays: Sequence[Array]) -> bytes:
-    digest = hashlib.sha256()
-    for array in arrays:
-        digest.update(array.tobytes())
-    return digest.digest()

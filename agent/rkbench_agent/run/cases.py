@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any, List, Optional
 import numpy as np
 
 from rkbench_agent.errors import NpzError, RuntimeFailureError, ShapeMismatchError
-from rkbench_agent.run.accuracy import OutputWatch, output_error
+from rkbench_agent.run.accuracy import output_error
 from rkbench_agent.run.golden import Golden
+from rkbench_agent.run.output_watch import OutputWatch
 from rkbench_agent.runtimes.base import Runtime
 from rkbench_agent.runtimes.npz import NpzFile
 from rkbench_agent.wire.messages import Progress
@@ -45,7 +46,7 @@ def compare(
                 outputs = _run(runtime, case.inputs, counter)
                 if outputs is not None:
                     _send_errors(spec, case, outputs, runtime.provenance().outputs, answers)
-                    watch.add(case.inputs, outputs)
+                    watch.add(case.inputs, outputs, case.expected)
                     if case.index == 0 and not runtime.replays:
                         watch.repeat(outputs, _run(runtime, case.inputs, counter) or [])
                 answers.send(Progress(spec.run, GOLDEN, case.index + 1, golden.count, "cases"))
@@ -73,6 +74,8 @@ def _send_checks(spec: RunSpec, watch: OutputWatch, answers: AnswerStream) -> No
     names = [tensor.name for tensor in spec.outputs]
     for check in watch.checks(spec.run, names):
         answers.send(check)
+    for parts in watch.parts(spec.run):
+        answers.send(parts)
 
 
 def _run(runtime: Runtime, inputs: List[Any], counter: Counter) -> Optional[List[Any]]:
@@ -93,7 +96,9 @@ def _send_errors(
         )
     for index, expected in case.expected.items():
         name = spec.outputs[index].name
-        error = output_error(spec.run, case.index, index, name, outputs[index], expected)
+        error = output_error(
+            spec.run, case.index, index, name, outputs[index], expected, classes=spec.classes
+        )
         answers.send(replace(error, source=source) if case.index == 0 else error)
 
 

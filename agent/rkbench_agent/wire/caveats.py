@@ -45,7 +45,9 @@ WEIGHTS = {
     "clock_changed": DOUBT,
     "constant_output": DOUBT,
     "container_untried": DOUBT,
+    "dead_part": DOUBT,
     "drift": DOUBT,
+    "equal_nonfinite": INFORMATION,
     "few_readings": INFORMATION,
     "golden_assumed": INFORMATION,
     "governor": CLOCKS,
@@ -57,6 +59,7 @@ WEIGHTS = {
     "nondeterministic": DOUBT,
     "not_finite": DOUBT,
     "npu_busy": DOUBT,
+    "one_scale": DOUBT,
     "outputs_wrong": DOUBT,
     "p99_unknown": INFORMATION,
     "periodic": DOUBT,
@@ -67,6 +70,7 @@ WEIGHTS = {
     "slow_start": DOUBT,
     "slow_turns": DOUBT,
     "throttling": DOUBT,
+    "ties": INFORMATION,
     "too_few_iterations": DOUBT,
 }
 

@@ -17,6 +17,7 @@ from typing import Dict, List, Optional, Union
 
 from rkbench_agent.wire.board import Environment, Pinning, Reading
 from rkbench_agent.wire.caveats import Caveat
+from rkbench_agent.wire.outputs import OutputCheck, OutputError, OutputParts
 from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.provenance import Provenance
 from rkbench_agent.wire.scenario_messages import OfflineStep
@@ -170,44 +171,6 @@ class ProfileText:
 
 
 @dataclass(frozen=True)
-class OutputError:
-    """How far one output of one golden case is from what was expected.
-
-    `cosine` is None where a norm is zero or a value is not finite; `snr_db` is None where the error
-    is exactly zero (see `max_abs_error`) or not finite. `top1_agreement`/`top5_agreement` are None
-    where the output is no class vector. `source` is where the outputs come from, told with the first case.
-    """
-
-    run: str
-    case: int
-    output: int
-    name: str
-    shape: List[int]
-    dtype: str
-    cosine: Optional[float] = None
-    max_abs_error: Optional[float] = None
-    mean_abs_error: Optional[float] = None
-    mse: Optional[float] = None
-    snr_db: Optional[float] = None
-    top1_agreement: Optional[bool] = None
-    top5_agreement: Optional[bool] = None
-    nan_count: int = 0
-    inf_count: int = 0
-    source: Optional[str] = None
-
-
-@dataclass(frozen=True)
-class OutputCheck:
-    """What all cases together say of one output: same input twice gave the same bytes; all values equal."""
-
-    run: str
-    output: int
-    name: str
-    deterministic: Optional[bool] = None
-    constant: Optional[bool] = None
-
-
-@dataclass(frozen=True)
 class Log:
     """A line that the worker (`run`) or the agent itself (None) printed.
 
@@ -279,6 +242,7 @@ Message = Union[
     ProfileText,
     OutputError,
     OutputCheck,
+    OutputParts,
     Log,
     Finished,
     Failed,

@@ -84,7 +84,8 @@ class FileFigures:
 class RunSpec:
     """One variant in a plan. `model`, `golden` and `replay` are digests in the cache.
 
-    `core_mask` holds the cores of this run, where they are not the plan's.
+    `core_mask` holds the cores of this run, where they are not the plan's. `classes`: the golden says that
+    its outputs are scores of classes.
     """
 
     run: str
@@ -97,6 +98,7 @@ class RunSpec:
     replay: Optional[str] = None
     figures: FileFigures = FileFigures()
     core_mask: Optional[str] = None
+    classes: bool = False
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from rkbench import __version__
 from rkbench.boards.model import Board
 from rkbench.campaign.settings import PushOptions
 from rkbench.runs.environment import board_record
+from rkbench.runs.measures import OF_CLASSES
 from rkbench.runs.model import VALID, RunResult
 from rkbench.runs.records import PlanRecord, TransferRecord
 from rkbench.stats.paired import loads_for, quads_for
@@ -101,9 +102,10 @@ def make_plan(
 ) -> Plan:
     """Return the plan that the agent carries out; the headers' runs are of `variants`, in equal parts."""
     each = len(headers) // len(variants)
+    asked = any(gate.quantity.word in OF_CLASSES for gate in options.gates)
     settings = replace(complete(options.settings, board, len(headers)), core_mask=headers[0].plan.core_mask)
     return Plan(
-        runs=[_spec(header, variants[index // each]) for index, header in enumerate(headers)],
+        runs=[_spec(header, variants[index // each], asked) for index, header in enumerate(headers)],
         settings=settings,
         lock_wait_s=options.wait_s,
         owner=owner(),
@@ -121,7 +123,7 @@ def owner(name_of: Callable[[], str] = getpass.getuser) -> str:
     return f"{name}@{socket.gethostname()} (process {os.getpid()})"
 
 
-def _spec(header: RunResult, variant: PreparedVariant) -> RunSpec:
+def _spec(header: RunResult, variant: PreparedVariant, asks_for_classes: bool) -> RunSpec:
     return RunSpec(
         run=header.id,
         name=variant.description.name,
@@ -133,6 +135,7 @@ def _spec(header: RunResult, variant: PreparedVariant) -> RunSpec:
         replay=variant.replay.sha256 if variant.replay else None,
         figures=variant.figures,
         core_mask=header.plan.core_mask,
+        classes=variant.classes or asks_for_classes,
     )
 
 

@@ -12,6 +12,7 @@ from rkbench_agent.wire.words import CORE_MASKS, RUNTIMES, SCENARIOS
 
 from rkbench.campaign.scenarios import check_scenario, read_lists
 from rkbench.errors import SettingError, UsageError
+from rkbench.stats.gates import Gate
 from rkbench.units import parse_hertz
 
 #: Every mask that the board has, one run each.
@@ -44,6 +45,7 @@ class PushOptions:
 
     `settings.core_mask` may be `sweep`. `baseline` is a variant's name; None: the first that ran. `wait_s` is
     how long to wait where another push holds the board; `reason` tells others what it is held for.
+    `gates`: what will be asked of the results, so that it is measured.
     """
 
     models: tuple[Path, ...]
@@ -53,6 +55,7 @@ class PushOptions:
     force: bool = False
     wait_s: float = 0.0
     reason: str = ""
+    gates: tuple[Gate, ...] = ()
 
 
 def settings_of(given: Mapping[str, object], base: RunSettings | None = None) -> RunSettings:

@@ -19,12 +19,18 @@ def golden(
         int | None, typer.Option(min=1, help="How many; default: all, or 16 random ones.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Of the random inputs.")] = 0,
+    task: Annotated[
+        str | None,
+        typer.Option(help="What it does: classify (then top-1 is told), detect, segment or embed."),
+    ] = None,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Default: MODEL.golden.npz beside the ONNX.")
     ] = None,
 ) -> None:
     """Compute expected outputs with onnxruntime, for push --golden."""
+    from rkbench.variants.golden_file import check_task
     from rkbench.variants.golden_onnx import beside, describe, make_golden, ours
 
-    path = make_golden(onnx, inputs, ours(out) if out else beside(onnx), cases, seed)
+    check_task(task)
+    path = make_golden(onnx, inputs, ours(out) if out else beside(onnx), cases, seed, task=task)
     say(describe(path))

@@ -12,6 +12,7 @@ from typing import Any, TypeVar, get_args
 
 import msgspec
 from rkbench_agent.wire.messages import Have, Hello, Latencies, Message
+from rkbench_agent.wire.outputs import OutputParts
 
 from rkbench.decoding.building import BUILDING
 from rkbench.errors import ProtocolError
@@ -76,7 +77,10 @@ def _decode(line: bytes) -> Message:
     _check_range(message)
     if isinstance(message, Latencies):
         _check_columns(message)
-    elif _LONG_NUMBER.search(line):
+        return message
+    if isinstance(message, OutputParts):
+        _check_parts(message)
+    if _LONG_NUMBER.search(line):
         json.loads(line, parse_int=_check_int64, parse_float=_check_float)
     return message
 
@@ -110,6 +114,12 @@ def _check_columns(batch: Latencies) -> None:
     if not 0 <= batch.unread <= len(batch.duration_ns):
         raise ValueError("more unread iterations than there are")
     array("q", [batch.block, batch.load])
+
+
+def _check_parts(parts: OutputParts) -> None:
+    """Raise ValueError unless all columns are of one length."""
+    if len({len(column) for column in vars(parts).values() if isinstance(column, list)}) > 1:
+        raise ValueError("lists of different lengths")
 
 
 def _check_int64(digits: str) -> None:

@@ -11,7 +11,8 @@ from prometheus_client.metrics_core import Metric, SummaryMetricFamily
 from rkbench.runs.history import started_unix_s
 from rkbench.runs.measure_types import Family, Measure
 from rkbench.runs.measures import LATENCY_FAMILY, MEASURES
-from rkbench.runs.model import VERDICTS, LatencySummary, Output, RunResult
+from rkbench.runs.model import VERDICTS, LatencySummary, RunResult
+from rkbench.runs.output import Output
 from rkbench.store.base import ResultKey
 
 KEY_LABELS = ("model", "variant", "board", "runtime", "core_mask", "scenario", "simulated")

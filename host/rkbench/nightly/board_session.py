@@ -208,4 +208,6 @@ class _Kept:
 
 def _options(cell: Cell, reason: str) -> PushOptions:
     plan = cell.plan
-    return PushOptions((cell.file,), plan.settings, cell.golden, wait_s=plan.wait_s, reason=reason)
+    return PushOptions(
+        (cell.file,), plan.settings, cell.golden, wait_s=plan.wait_s, reason=reason, gates=cell.gates
+    )

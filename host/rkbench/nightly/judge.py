@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from rkbench.runs.collect import Collected
 from rkbench.runs.conditions import CONDITIONS, Effect, night_refusals
 from rkbench.runs.measures import GATED
-from rkbench.runs.model import Output, RunResult
+from rkbench.runs.model import RunResult
 from rkbench.runs.night import ConditionChange, GateResult
 from rkbench.stats.gates import (
     FAIL,
@@ -87,15 +87,11 @@ def _judge(gate: Gate, collected: Collected, reference: AcceptedRun | None, why_
 
 
 def _value(gate: Gate, run: RunResult) -> float | None:
-    """Return the figure of a run; NaN where outputs were compared and hold NaN or infinity."""
+    """Return the figure of a run; NaN where an output and its golden differ in a value that is not finite."""
     measure = GATED[gate.quantity.word]
-    if measure.per_output is not None and any(map(_broken, run.outputs)):
+    if measure.per_output is not None and any(output.is_broken for output in run.outputs):
         return math.nan
     return measure.value(run)
-
-
-def _broken(output: Output) -> bool:
-    return output.case_count > 0 and output.nan_count + output.inf_count > 0
 
 
 def _refusal(run: RunResult, reference: AcceptedRun | None) -> str:

@@ -91,6 +91,10 @@ class Memory:
     compiler_constant_bytes: int | None
 
 
+#: Types of whole numbers that stand for real ones, by a scale and a zero point.
+QUANTIZED = ("INT8", "UINT8", "INT16")
+
+
 @dataclass(frozen=True, slots=True)
 class Tensor:
     """One tensor: an activation, an input or output, a constant, or a block of NPU commands."""
@@ -123,6 +127,11 @@ class Tensor:
     """Index in `RknnModel.buffers`; 0 is the empty buffer."""
     buffer_bytes: int
     """Bytes in the file."""
+
+    @property
+    def step(self) -> float | None:
+        """Return the step of the one scale that it is quantized with; None for floats and many scales."""
+        return self.scale[0] if len(self.scale) == 1 and self.dtype in QUANTIZED else None
 
 
 @dataclass(frozen=True, slots=True)

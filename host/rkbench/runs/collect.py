@@ -20,10 +20,9 @@ from rkbench_agent.wire.messages import (
     LoadMemory,
     Log,
     Message,
-    OutputCheck,
-    OutputError,
     ProfileText,
 )
+from rkbench_agent.wire.outputs import OutputCheck, OutputError, OutputParts
 from rkbench_agent.wire.scenario_messages import OfflineStep
 from rkbench_agent.wire.words import INTERRUPTED, SINGLE_STREAM
 
@@ -36,6 +35,7 @@ from rkbench.runs.extras import PinRecord
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import FAILED, STOPPED, Failure, RunResult, Verdict
 from rkbench.runs.offline import offline, saturated_blocks
+from rkbench.runs.outputs import outputs
 from rkbench.runs.plausibility import implausible, reference_of
 from rkbench.runs.profile import read_profile
 from rkbench.runs.readings import split_readings, summarize_readings
@@ -62,6 +62,7 @@ class _Run:
     steps: list[OfflineStep] = field(default_factory=list)
     errors: list[OutputError] = field(default_factory=list)
     checks: list[OutputCheck] = field(default_factory=list)
+    output_parts: list[OutputParts] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     board_caveats: dict[str, Caveat] = field(default_factory=dict)
     end: Finished | Failed | None = None
@@ -136,7 +137,7 @@ class Collector:
             latency=parts.latency(told),
             throughput_per_s=rate,
             offline=steps,
-            outputs=parts.outputs(run.errors, run.checks),
+            outputs=outputs(run.errors, run.checks, run.output_parts),
             readings=summarize_readings(inside, readings, before),
             conditions=self._conditions,
             profile=read_profile(run.profile.runtime, run.profile.text) if run.profile else None,
@@ -177,6 +178,8 @@ def _fold(run: _Run, message: Message) -> None:
         run.errors.append(message)
     elif isinstance(message, OutputCheck):
         run.checks.append(message)
+    elif isinstance(message, OutputParts):
+        run.output_parts.append(message)
     elif isinstance(message, Log):
         run.log.append(message.text)
     elif isinstance(message, (Finished, Failed)):

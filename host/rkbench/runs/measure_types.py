@@ -8,7 +8,8 @@ from enum import Enum
 
 from rkbench_agent.wire.provenance import Provenance
 
-from rkbench.runs.model import Output, RunResult
+from rkbench.runs.model import RunResult
+from rkbench.runs.output import Output
 from rkbench.stats.gates import Quantity
 from rkbench.stats.tails import Statistic
 from rkbench.units import Unit

@@ -9,7 +9,8 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from rkbench.runs.measure_types import Family, Measure, NumberGroup
-from rkbench.runs.model import Latency, Load, Output, RunResult
+from rkbench.runs.model import Latency, Load, RunResult
+from rkbench.runs.output import Output
 from rkbench.runs.scenario_measures import OFFLINE_MEASURES
 from rkbench.stats.gates import Quantity
 from rkbench.stats.tails import Statistic
@@ -160,6 +161,15 @@ COSINE = _of_output(
     label="lowest cosine",
     gate="cosine",
 )
+SNR = _of_output(
+    "snr_db",
+    DECIBELS,
+    lambda out: out.snr,
+    Family("rkbench_output_snr_decibels", "Signal to noise ratio of an output, worst case."),
+    higher_is_better=True,
+    label="lowest SNR",
+    gate="snr",
+)
 MAX_ERROR = _of_output(
     "max_abs_error",
     OUTPUT_UNIT,
@@ -178,6 +188,8 @@ TOP1 = _of_output(
     gate="top-1",
 )
 
+#: Words of gates that only make sense where the outputs are scores of classes: who asks for them says so.
+OF_CLASSES = ("top-1", "top-5")
 #: In the order in which they are shown.
 MEASURES: tuple[Measure, ...] = (
     SIZE,
@@ -238,17 +250,10 @@ MEASURES: tuple[Measure, ...] = (
         shown=_reference_text,
     ),
     COSINE,
+    SNR,
     MAX_ERROR,
     TOP1,
     _of_output("top5_agreement", RATIO, lambda out: out.top5_agreement, higher_is_better=True, gate="top-5"),
-    _of_output(
-        "snr_db",
-        DECIBELS,
-        lambda out: out.snr_db,
-        Family("rkbench_output_snr_decibels", "Signal to noise ratio of an output, worst case."),
-        higher_is_better=True,
-        gate="snr",
-    ),
     _of_output(
         "mean_abs_error",
         OUTPUT_UNIT,

@@ -17,6 +17,7 @@ from rkbench_agent.wire.provenance import Provenance
 from rkbench.catalogue import Diagnosis
 from rkbench.runs.extras import LoadCycles, PinRecord, Profile
 from rkbench.runs.offline import Offline
+from rkbench.runs.output import Output
 from rkbench.runs.records import BoardRecord, PlanRecord, TransferRecord, Variant
 
 SCHEMA: Literal["rkbench/1"] = "rkbench/1"
@@ -109,50 +110,6 @@ class Latency(LatencySummary):
     warmup_count: int = 0
     block_count: int = 0
     stages: Stages = Stages()
-
-
-@dataclass(frozen=True)
-class OutputCase:
-    """The error of one output on one golden case; the words are those of `OutputError`."""
-
-    case: int
-    cosine: float | None = None
-    max_abs_error: float | None = None
-    mean_abs_error: float | None = None
-    mse: float | None = None
-    snr_db: float | None = None
-    top1_agreement: bool | None = None
-    top5_agreement: bool | None = None
-    nan_count: int = 0
-    inf_count: int = 0
-
-
-@dataclass(frozen=True)
-class Output:
-    """The error of one output over all golden cases: the worst cosine, SNR and maximum; means else.
-
-    Agreements are the share of cases (0 to 1), None where the output is no class vector. A case whose
-    figure is unknown is left out of that figure.
-    """
-
-    index: int
-    name: str
-    shape: tuple[int, ...] = ()
-    dtype: str | None = None
-    case_count: int = 0
-    cosine: float | None = None
-    cosine_mean: float | None = None
-    max_abs_error: float | None = None
-    mean_abs_error: float | None = None
-    mse: float | None = None
-    snr_db: float | None = None
-    top1_agreement: float | None = None
-    top5_agreement: float | None = None
-    nan_count: int = 0
-    inf_count: int = 0
-    deterministic: bool | None = None
-    constant: bool | None = None
-    per_case: tuple[OutputCase, ...] = ()
 
 
 #: Quantities of `wire.board.Reading` that somebody asks for by name.

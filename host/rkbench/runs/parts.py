@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
 
 from rkbench_agent.wire.board import Reading
-from rkbench_agent.wire.messages import LoadCycle, LoadMemory, OutputCheck, OutputError
+from rkbench_agent.wire.messages import LoadCycle, LoadMemory
+from rkbench_agent.wire.outputs import OutputError
 from rkbench_agent.wire.provenance import ALL_MEASURED, Provenance
 from rkbench_agent.wire.words import (
     BEFORE,
@@ -27,8 +27,6 @@ from rkbench.runs.model import (
     LatencySummary,
     Load,
     LoadPhase,
-    Output,
-    OutputCase,
     Stages,
 )
 from rkbench.stats.summary import summarize
@@ -162,66 +160,6 @@ def _summary(durations_ns: Sequence[int]) -> LatencySummary | None:
         max_s=ns.max / NS_PER_S,
         stddev_s=None if ns.stddev is None else ns.stddev / NS_PER_S,
     )
-
-
-def outputs(errors: Sequence[OutputError], checks: Sequence[OutputCheck]) -> tuple[Output, ...]:
-    """Return one entry per output of the model, in its order."""
-    by_output: dict[int, list[OutputError]] = {}
-    for error in errors:
-        by_output.setdefault(error.output, []).append(error)
-    checked = {check.output: check for check in checks}
-    return tuple(
-        _output(index, by_output.get(index, []), checked.get(index))
-        for index in sorted({*by_output, *checked})
-    )
-
-
-def _output(index: int, cases: Sequence[OutputError], check: OutputCheck | None) -> Output:
-    first = cases[0] if cases else None
-    return Output(
-        index=index,
-        name=first.name if first else check.name if check else "",
-        shape=tuple(first.shape) if first else (),
-        dtype=first.dtype if first else None,
-        case_count=len(cases),
-        cosine=_over(min, (case.cosine for case in cases)),
-        cosine_mean=_over(_mean, (case.cosine for case in cases)),
-        max_abs_error=_over(max, (case.max_abs_error for case in cases)),
-        mean_abs_error=_over(_mean, (case.mean_abs_error for case in cases)),
-        mse=_over(_mean, (case.mse for case in cases)),
-        snr_db=_over(min, (case.snr_db for case in cases)),
-        top1_agreement=_over(_mean, (case.top1_agreement for case in cases)),
-        top5_agreement=_over(_mean, (case.top5_agreement for case in cases)),
-        nan_count=sum(case.nan_count for case in cases),
-        inf_count=sum(case.inf_count for case in cases),
-        deterministic=check.deterministic if check else None,
-        constant=check.constant if check else None,
-        per_case=tuple(_case(case) for case in cases),
-    )
-
-
-def _case(error: OutputError) -> OutputCase:
-    return OutputCase(
-        case=error.case,
-        cosine=error.cosine,
-        max_abs_error=error.max_abs_error,
-        mean_abs_error=error.mean_abs_error,
-        mse=error.mse,
-        snr_db=error.snr_db,
-        top1_agreement=error.top1_agreement,
-        top5_agreement=error.top5_agreement,
-        nan_count=error.nan_count,
-        inf_count=error.inf_count,
-    )
-
-
-def _over(function: Callable[[list[float]], float], values: Iterable[float | None]) -> float | None:
-    known = [float(value) for value in values if value is not None]
-    return function(known) if known else None
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
 
 
 def _of(item: LoadMemory | None, name: str) -> int | None:

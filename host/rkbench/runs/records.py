@@ -44,7 +44,10 @@ class BoardRecord:
 
 @dataclass(frozen=True)
 class Variant:
-    """One deployable file, as its own header describes it; shapes are the source model's (NCHW)."""
+    """One deployable file, as its own header describes it; shapes are the source model's (NCHW).
+
+    `output_steps`: of each output the step of the one scale that it is quantized with, None for floats.
+    """
 
     name: str
     sha256: str
@@ -57,6 +60,7 @@ class Variant:
     framework: str | None = None
     input_shapes: tuple[tuple[int, ...], ...] = ()
     input_dtypes: tuple[str, ...] = ()
+    output_steps: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True)

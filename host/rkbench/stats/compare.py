@@ -7,6 +7,7 @@ has fewer than six blocks they are cut into segments of at least ten consecutive
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -50,7 +51,7 @@ class LatencyDifference:
 
 def difference_percent(baseline: float | None, candidate: float | None) -> float | None:
     """Return by how many percent `candidate` is above `baseline`; None where unknown or undefined."""
-    if baseline is None or candidate is None:
+    if baseline is None or candidate is None or math.isinf(baseline) or math.isinf(candidate):
         return None
     if baseline == 0:
         return 0.0 if candidate == 0 else None

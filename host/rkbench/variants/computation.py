@@ -19,8 +19,9 @@ import numpy as np
 from rkbench.npu.execute.executor import Executor
 from rkbench.rknn import RknnModel, Tensor
 from rkbench.rknn.contents import Node
-from rkbench.variants.golden_file import finite_cases, layout_of, members_of
-from rkbench.variants.golden_match import Wanted, match
+from rkbench.variants.golden_file import layout_of, members_of, sound_cases
+from rkbench.variants.golden_fit import Wanted
+from rkbench.variants.golden_match import match
 from rkbench.variants.normalisation import Normalisation, normalisations
 from rkbench.variants.npz import Array, NpzReader, NpzWriter
 
@@ -96,7 +97,7 @@ def fed_cases(source: NpzReader, model: RknnModel) -> Iterator[Case]:
         [_wanted(tensor) for tensor in model.inputs], members_of(source), layout_of(source), sides=sides
     )
     with ExitStack() as stack:
-        streams = [stack.enter_context(closing(finite_cases(source, fit))) for fit in found.fits]
+        streams = [stack.enter_context(closing(sound_cases(source, fit))) for fit in found.fits]
         yield from zip(*streams, strict=True)
 
 

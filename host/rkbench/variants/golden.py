@@ -20,15 +20,18 @@ import numpy as np
 from rkbench.errors import GoldenError
 from rkbench.rknn import RknnModel, Tensor
 from rkbench.variants.golden_file import (
+    LABELS,
     METADATA,
     domain_of,
-    finite_cases,
+    is_of_classes,
     layout_of,
     members_of,
     metadata_of,
     read_metadata,
+    sound_cases,
 )
-from rkbench.variants.golden_match import NHWC, Kind, Match, Wanted, match
+from rkbench.variants.golden_fit import NHWC, Kind, Wanted
+from rkbench.variants.golden_match import Match, match
 from rkbench.variants.golden_onnx import golden_from_onnx, make_golden
 from rkbench.variants.normalisation import Normalisation, normalisations
 from rkbench.variants.npz import NpzReader, NpzWriter
@@ -53,13 +56,14 @@ CACHE_LIMIT_BYTES = 10_000_000_000
 class PreparedGolden:
     """A golden in the board's form. `notes` tell what was decided or converted on the way.
 
-    `assumptions` are those of the notes that could be wrong.
+    `assumptions` are those of the notes that could be wrong. `classes`: the outputs are scores of classes.
     """
 
     path: Path
     cases: int
     notes: tuple[str, ...]
     assumptions: tuple[str, ...] = ()
+    classes: bool = False
 
 
 def prepare_golden(path: Path, model: RknnModel) -> Path:
@@ -71,15 +75,16 @@ def prepare(path: Path, model: RknnModel, cache: Path | None = None) -> Prepared
     """Return the golden at `path` in the board's form for `model`, made now or found in the cache.
 
     Raises GoldenError, with both sides, when the file is no golden or does not fit, or holds what nothing can
-    be held against: NaN, or expected outputs that are infinite.
+    be held against: NaN in an input, or expected outputs without one number.
     """
     sides = f"golden {path} does not fit {model.file.path.name}"
     with NpzReader(path) as source:
         found = match(wanted_of(model), members_of(source), layout_of(source), sides=sides)
         found = with_normalisation(found, normalisations(model), domain_of(source))
+        classes = is_of_classes(source)
         if is_board_form(source, found):
-            _check_finite(source, found)
-            return PreparedGolden(path, found.cases, found.notes, found.assumptions)
+            _check_sound(source, found)
+            return PreparedGolden(path, found.cases, found.notes, found.assumptions, classes)
         folder = cache or cache_folder()
         target = folder / f"{_cache_key(path, found)}.npz"
         if not target.exists():
@@ -87,7 +92,7 @@ def prepare(path: Path, model: RknnModel, cache: Path | None = None) -> Prepared
             write_golden(source, found, target)
             _evict(folder, keep=target)
     os.utime(target)
-    return PreparedGolden(target, found.cases, found.notes, found.assumptions)
+    return PreparedGolden(target, found.cases, found.notes, found.assumptions, classes)
 
 
 def wanted_of(model: RknnModel) -> list[Wanted]:
@@ -98,7 +103,13 @@ def wanted_of(model: RknnModel) -> list[Wanted]:
     )
     return [
         Wanted(
-            kind, tensor.name, tensor.shape, tensor.dtype.lower(), kind == "inputs" and len(tensor.shape) == 4
+            kind,
+            tensor.name,
+            tensor.shape,
+            tensor.dtype.lower(),
+            kind == "inputs" and len(tensor.shape) == 4,
+            tensor.step,
+            tensor.zero_point[0] if tensor.zero_point else 0,
         )
         for kind, tensors in sides
         for tensor in tensors
@@ -127,21 +138,22 @@ def with_normalisation(found: Match, known: Mapping[str, Normalisation], domain:
 def is_board_form(source: NpzReader, found: Match) -> bool:
     """Return whether the file needs no change: it is then pushed as it is, and not copied."""
     keys = {f"{fit.wanted.kind}/{fit.wanted.name}" for fit in found.fits}
-    return set(source.headers) - {METADATA} == keys and all(
+    return set(source.headers) - {METADATA, LABELS} == keys and all(
         fit.member.key == f"{fit.wanted.kind}/{fit.wanted.name}"
         and fit.member.shape == (found.cases, *fit.wanted.final_shape)
         and fit.member.dtype == fit.dtype
         and fit.permutation is None
         and fit.undo is None
+        and not fit.dequantised
         and not source.headers[fit.member.key].fortran_order
         for fit in found.fits
     )
 
 
-def _check_finite(source: NpzReader, found: Match) -> None:
+def _check_sound(source: NpzReader, found: Match) -> None:
     """Read through a golden that is pushed as it is."""
     for fit in found.fits:
-        for _ in finite_cases(source, fit):
+        for _ in sound_cases(source, fit):
             pass
 
 
@@ -154,7 +166,7 @@ def write_golden(source: NpzReader, found: Match, target: Path) -> None:
         for fit in found.fits:
             dtype = np.dtype(fit.dtype)
             name = f"{fit.wanted.kind}/{fit.wanted.name}"
-            writer.add(name, (found.cases, *fit.wanted.final_shape), dtype, finite_cases(source, fit))
+            writer.add(name, (found.cases, *fit.wanted.final_shape), dtype, sound_cases(source, fit))
         if origin := metadata_of(source):
             told = {**origin, "layout": NHWC, "inputs_domain": "board"}
             writer.add_text(METADATA, json.dumps(told))
@@ -180,6 +192,8 @@ def _cache_key(path: Path, found: Match) -> str:
             fit.member.key,
             fit.permutation,
             fit.dtype,
+            (fit.wanted.scale, fit.wanted.zero_point) if fit.dequantised else None,
+            fit.undo,
         )
         digest.update(repr((done, fit.cases)).encode())
     return digest.hexdigest()

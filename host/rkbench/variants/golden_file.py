@@ -8,12 +8,22 @@ from pathlib import Path
 
 import numpy as np
 
-from rkbench.errors import GoldenError
-from rkbench.variants.golden_match import Fit, Member, is_number
+from rkbench.errors import GoldenError, UsageError, choice_hint
+from rkbench.variants.golden_fit import Fit, Member, is_number
 from rkbench.variants.npz import Array, NpzReader
 
 METADATA = "metadata"
+#: The true class of each case, as a whole number.
+LABELS = "labels"
+#: What the outputs of a model are; of classes alone an agreement can be told.
+TASKS = ("classify", "detect", "segment", "embed")
 LARGEST_METADATA_BYTES = 4_000_000
+
+
+def check_task(task: str | None) -> None:
+    """Raise UsageError for a task that is none of TASKS."""
+    if task is not None and task not in TASKS:
+        raise UsageError(f"no task {task!r}", hint=choice_hint(task, TASKS))
 
 
 def members_of(source: NpzReader) -> list[Member]:
@@ -21,7 +31,7 @@ def members_of(source: NpzReader) -> list[Member]:
     return [
         Member(key, header.shape, header.dtype.name)
         for key, header in source.headers.items()
-        if key != METADATA and is_number(header.dtype)
+        if key not in (METADATA, LABELS) and is_number(header.dtype)
     ]
 
 
@@ -38,34 +48,41 @@ def cases_of(source: NpzReader, fit: Fit) -> Generator[Array, None, None]:
             case = case.transpose(fit.permutation)
         if fit.undo is not None:
             case = fit.undo.undone(case, channel_axis=-1 if fit.wanted.nhwc else 1)
+        if fit.dequantised and fit.wanted.scale is not None:
+            case = (case.astype(np.float64) - fit.wanted.zero_point) * fit.wanted.scale
         yield np.ascontiguousarray(case, np.dtype(fit.dtype))
 
 
-def finite_cases(source: NpzReader, fit: Fit) -> Generator[Array, None, None]:
-    """Yield what `cases_of` yields; raises GoldenError at a case with a number that nothing equals.
+def sound_cases(source: NpzReader, fit: Fit) -> Generator[Array, None, None]:
+    """Yield what `cases_of` yields; raises GoldenError at a case that nothing can be held against.
 
-    An input may be infinite, as masks are.
+    An input may be infinite, as masks are, but not NaN. Expected outputs may be neither finite in parts: that
+    counts as equal where the output is alike; a case without one number is refused.
     """
-    wrong, what = (np.isnan, "NaN") if fit.wanted.kind == "inputs" else (_is_not_finite, "NaN or infinite")
+    is_input = fit.wanted.kind == "inputs"
     for number, case in enumerate(cases_of(source, fit)):
-        found = int(wrong(case).sum()) if case.dtype.kind == "f" else 0
-        if found:
-            raise GoldenError(
-                f"golden {source.path}: {fit.member.key}, case {number}: {found:,} of {case.size:,} values"
-                f" are {what}",
-                hint="no output can be held against it: make the golden again, from inputs and a model that"
-                " yield numbers",
-            )
+        if case.dtype.kind == "f":
+            wrong = int((np.isnan(case) if is_input else ~np.isfinite(case)).sum())
+            if wrong and (is_input or wrong == case.size):
+                what = "NaN" if is_input else "NaN or infinite"
+                raise GoldenError(
+                    f"golden {source.path}: {fit.member.key}, case {number}: {wrong:,} of {case.size:,}"
+                    f" values are {what}",
+                    hint="no output can be held against it: make the golden again, from inputs and a model"
+                    " that yield numbers",
+                )
         yield case
-
-
-def _is_not_finite(case: Array) -> Array:
-    return ~np.isfinite(case)
 
 
 def domain_of(source: NpzReader) -> str:
     """Return whose inputs the golden holds: `onnx`, or "" where it does not say (as the board is fed)."""
     return str(metadata_of(source).get("inputs_domain", ""))
+
+
+def is_of_classes(source: NpzReader) -> bool:
+    """Return whether a golden says that outputs are scores of classes: by its task, or by labels in it."""
+    task = metadata_of(source).get("task")
+    return task == "classify" if task else LABELS in source.headers
 
 
 def metadata_of(source: NpzReader) -> dict[str, object]:

@@ -13,7 +13,8 @@ import numpy as np
 from rkbench.errors import GoldenError, NoGoldenError
 from rkbench.files import open_regular
 from rkbench.variants.golden_file import cases_of, layout_of, members_of
-from rkbench.variants.golden_match import Wanted, match
+from rkbench.variants.golden_fit import Wanted
+from rkbench.variants.golden_match import match
 from rkbench.variants.npz import Array, NpzReader
 
 LARGEST_INPUT_ELEMENTS = 250_000_000

@@ -18,8 +18,8 @@ import numpy as np
 from rkbench.errors import GoldenError, ModelError, NoGoldenError
 from rkbench.files import open_regular
 from rkbench.variants.golden_file import METADATA, read_metadata
+from rkbench.variants.golden_fit import NCHW, Wanted
 from rkbench.variants.golden_inputs import Case, cases_from, input_files, random_cases
-from rkbench.variants.golden_match import NCHW, Wanted
 from rkbench.variants.npz import Array, NpzWriter
 
 SCHEMA = "rkbench-golden/1"
@@ -80,13 +80,14 @@ def make_golden(
     cases: int | None = None,
     seed: int = RANDOM_SEED,
     *,
+    task: str | None = None,
     compress: bool = False,
 ) -> Path:
     """Write to `out` the outputs that onnxruntime computes, and return it; raises GoldenError, ModelError.
 
     `inputs` is an .npz, or a folder of .npy (one input) or .npz files taken in the order of their names;
     None: random values from `seed`, standard normal for floats. `cases` limits them (None: all there are,
-    or 16 random ones).
+    or 16 random ones). `task`, one of TASKS, says what the outputs are.
     """
     session = _open_session(onnx)
     wanted = [_wanted(node) for node in session.get_inputs()]
@@ -107,6 +108,7 @@ def make_golden(
         "inputs": inputs.name if inputs else "random: standard normal; whole numbers 0 or 1; bytes 0 to 255",
         "inputs_sha256": _inputs_digest(inputs),
         "seed": None if inputs else seed,
+        "task": task,
     }
     with _folder_in(out.parent) as folder:
         spools = _Spools(Path(folder))

@@ -37,6 +37,8 @@ class PreparedVariant:
     """What was decided or converted to make the golden fit."""
     golden_assumptions: tuple[str, ...] = ()
     """Those of the notes that could be wrong."""
+    classes: bool = False
+    """Whether the golden says that its outputs are scores of classes."""
 
     @property
     def files(self) -> tuple[LocalFile, ...]:
@@ -71,6 +73,7 @@ def _prepare(path: Path, name: str, golden: Path | None, soc: str | None, force:
             file=model.file,
             golden_notes=fitted.notes if fitted else (),
             golden_assumptions=fitted.assumptions if fitted else (),
+            classes=fitted.classes if fitted else False,
         )
 
 
@@ -94,6 +97,7 @@ def _describe(model: RknnModel, name: str) -> Variant:
         framework=file.framework or None,
         input_shapes=tuple(tuple(tensor.shape) for tensor in model.inputs),
         input_dtypes=tuple(tensor.dtype for tensor in model.inputs),
+        output_steps=tuple(tensor.step for tensor in model.outputs),
     )
 
 

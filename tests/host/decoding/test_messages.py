@@ -15,7 +15,8 @@ from rkbench.errors import ProtocolError
 from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.caveats import caveat
 from rkbench_agent.wire.codec import encode
-from rkbench_agent.wire.messages import Beat, Finished, Latencies, Log, OutputError, Progress
+from rkbench_agent.wire.messages import Beat, Finished, Latencies, Log, Progress
+from rkbench_agent.wire.outputs import OutputError
 from rkbench_agent.wire.plan import FileFigures, Plan, RunSettings, RunSpec, TensorSpec
 from rkbench_agent.wire.provenance import Provenance
 

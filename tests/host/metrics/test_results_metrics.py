@@ -13,7 +13,8 @@ from metrics_values import values_of
 from rkbench.metrics.histogram import cumulative_buckets
 from rkbench.metrics.results import StoreCollector
 from rkbench.runs.collect import Collected
-from rkbench.runs.model import Failure, Output
+from rkbench.runs.model import Failure
+from rkbench.runs.output import Output
 from rkbench.runs.records import Variant
 from rkbench.store import open_store
 from rkbench_agent.wire.caveats import Caveat

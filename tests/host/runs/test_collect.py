@@ -10,7 +10,8 @@ from rkbench.runs.collect import Collector
 from rkbench.runs.model import Failure, RunResult
 from rkbench_agent.wire.board import Environment, Reading
 from rkbench_agent.wire.caveats import Caveat
-from rkbench_agent.wire.messages import Failed, Finished, Latencies, LoadMemory, Log, OutputError
+from rkbench_agent.wire.messages import Failed, Finished, Latencies, LoadMemory, Log
+from rkbench_agent.wire.outputs import OutputError
 from rkbench_agent.wire.provenance import Provenance
 
 BARE = replace(

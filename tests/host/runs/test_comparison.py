@@ -42,7 +42,7 @@ def test_differences_are_percent_of_the_baseline() -> None:
 
 def test_every_metric_has_its_direction() -> None:
     found = {metric.name for metric in compare((BASE, 1)).metrics if metric.higher_is_better}
-    assert found == {"throughput_per_s", "offline_one_per_s", "cosine", "top1_agreement"}
+    assert found == {"throughput_per_s", "offline_one_per_s", "cosine", "snr_db", "top1_agreement"}
 
 
 def test_the_latency_test_has_a_word_and_an_interval() -> None:
@@ -99,8 +99,8 @@ def test_who_yields_wrong_outputs_wins_nothing() -> None:
     assert compare((_wrong(BASE), 1_130_000), (INT8, 2_260_000)).verdict.startswith("fp16: 14.6 MB, ")
     verdict = compare((BASE, 2_260_000), (_wrong(INT8), 1_130_000)).verdict
     assert verdict == (
-        "fp16: 14.6 MB, 14.6 MB of NPU memory, p50 2.26 ms, top-1 agreement 100.0 %. The outputs of int8 are"
-        " not what was expected."
+        "fp16: 14.6 MB, 14.6 MB of NPU memory, p50 2.26 ms, lowest cosine 0.99999 (top-1 100.0 %)."
+        " The outputs of int8 are not what was expected."
     )
 
 
@@ -111,27 +111,34 @@ def test_who_yields_wrong_outputs_wins_nothing() -> None:
             [(BASE, 2_260_000), (INT8, 1_130_000)],
             (
                 "Against fp16: int8 is the smallest (-50.0 %), the lightest to load (-50.0 %) and the "
-                "fastest (-50.0 %); top-1 agreement 100.0 % in fp16, 98.4 % in int8."
+                "fastest (-50.0 %); lowest cosine 0.99999 (top-1 100.0 %) in fp16, 0.99999 (top-1 98.4 %) in"
+                " int8."
             ),
         ),
         (
             [(BASE, 2_260_000), (INT8, 4_520_000)],
             (
                 "Against fp16: int8 is the smallest (-50.0 %) and the lightest to load (-50.0 %), but slower "
-                "(+100.0 %); top-1 agreement 100.0 % in fp16, 98.4 % in int8."
+                "(+100.0 %); lowest cosine 0.99999 (top-1 100.0 %) in fp16, 0.99999 (top-1 98.4 %) in int8."
             ),
         ),
         (
             [(BASE, 2_260_000), (make_run(2, "again"), 2_260_000)],
             (
                 "fp16 is not beaten in size or memory: no difference in latency for the better; "
-                "top-1 agreement 100.0 %."
+                "lowest cosine 0.99999 (top-1 100.0 %)."
             ),
         ),
-        ([(BASE, 2_260_000)], "fp16: 14.6 MB, 14.6 MB of NPU memory, p50 2.26 ms, top-1 agreement 100.0 %."),
+        (
+            [(BASE, 2_260_000)],
+            "fp16: 14.6 MB, 14.6 MB of NPU memory, p50 2.26 ms, lowest cosine 0.99999 (top-1 100.0 %).",
+        ),
         (
             [(BASE, 1), (replace(INT8, failure=Failure("load", "crash", "died")), 1)],
-            "fp16: 14.6 MB, 14.6 MB of NPU memory, p50 2.26 ms, top-1 agreement 100.0 %. int8 failed.",
+            (
+                "fp16: 14.6 MB, 14.6 MB of NPU memory, p50 2.26 ms, lowest cosine 0.99999 (top-1 100.0 %)."
+                " int8 failed."
+            ),
         ),
         (
             [(replace(BASE, failure=Failure("load", "crash", "died")), 1)],

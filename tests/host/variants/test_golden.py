@@ -4,13 +4,22 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from rkbench.errors import GoldenError
-from rkbench.variants.golden import find_replay, is_board_form, prepare, with_normalisation, write_golden
+from rkbench.variants.golden import (
+    _cache_key,
+    find_replay,
+    is_board_form,
+    prepare,
+    with_normalisation,
+    write_golden,
+)
 from rkbench.variants.golden_file import cases_of, layout_of, members_of
-from rkbench.variants.golden_match import Match, Wanted, count_cases, match
+from rkbench.variants.golden_fit import Wanted, count_cases
+from rkbench.variants.golden_match import Match, match
 from rkbench.variants.normalisation import Normalisation
 from rkbench.variants.npz import NpzReader, NpzWriter
 from rknn_writer import opened, small_spec, write_model
@@ -139,9 +148,9 @@ def test_different_numbers_of_cases_are_named(tmp_path: Path) -> None:
 
 def test_float64_inputs_become_float32_and_it_is_said(tmp_path: Path) -> None:
     path = save(
-        tmp_path / "g.npz", x=np.zeros((4, 2, 2, 3)), y=np.zeros((4, 3), np.float32), labels=np.zeros(4)
+        tmp_path / "g.npz", x=np.zeros((4, 2, 2, 3)), y=np.zeros((4, 3), np.float32), more=np.zeros(4)
     )
-    assert matched(path, IMAGE, LOGITS).notes == ("not used: labels", "x: float64 becomes float32")
+    assert matched(path, IMAGE, LOGITS).notes == ("not used: more", "x: float64 becomes float32")
 
 
 @pytest.mark.parametrize(
@@ -291,14 +300,13 @@ def test_a_replay_is_found_beside_its_model(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-@pytest.mark.parametrize("kind", ["inputs", "outputs"])
-def test_a_golden_with_nan_is_refused(tmp_path: Path, kind: str, dtype: str) -> None:
+@pytest.mark.parametrize(("key", "place"), [("inputs/x", (1, 0, 0)), ("outputs/y", 1)])
+def test_a_golden_with_nan_is_refused(tmp_path: Path, key: str, place: Any, dtype: str) -> None:
     arrays = {
         "inputs/x": np.zeros((2, 3, 4, 2), dtype),
         "outputs/y": np.ones((2, 1, 5), dtype),
     }
-    key = "inputs/x" if kind == "inputs" else "outputs/y"
-    arrays[key][1, 0, 0] = np.nan
+    arrays[key][place] = np.nan
     save(tmp_path / "golden.npz", **arrays)
     wanted = (
         Wanted("inputs", "x", (1, 2, 3, 4), "float16", nhwc=True),
@@ -308,13 +316,16 @@ def test_a_golden_with_nan_is_refused(tmp_path: Path, kind: str, dtype: str) -> 
         prepared(tmp_path / "golden.npz", *wanted)
 
 
-def test_an_input_may_be_infinite_and_an_expected_output_not(tmp_path: Path) -> None:
+def test_infinities_may_stand_in_inputs_and_outputs_but_not_alone(tmp_path: Path) -> None:
     save(
         tmp_path / "mask.npz",
         **{"inputs/m": np.full((1, 1, 4), -np.inf, "float32"), "outputs/y": np.ones((1, 1, 5), "float32")},
     )
     wanted = (Wanted("inputs", "m", (1, 4), "float16"), Wanted("outputs", "y", (1, 5), "float16"))
     assert prepared(tmp_path / "mask.npz", *wanted)["inputs/m"].shape == (1, 1, 4)
+    masked = np.array([[[1.0, -np.inf, 2.0, np.nan, 3.0]]], "float32")
+    save(tmp_path / "out.npz", **{"inputs/m": np.ones((1, 1, 4), "float32"), "outputs/y": masked})
+    assert np.isneginf(prepared(tmp_path / "out.npz", *wanted)["outputs/y"][0, 0, 1])
     save(
         tmp_path / "inf.npz",
         **{"inputs/m": np.ones((1, 1, 4), "float32"), "outputs/y": np.full((1, 1, 5), np.inf, "float32")},
@@ -343,3 +354,54 @@ def test_fractions_for_an_input_of_whole_numbers_are_refused(tmp_path: Path) -> 
         prepared(tmp_path / "g.npz", *wanted)
     save(tmp_path / "g.npz", inputs__ids=np.ones((1, 1, 4), "int64"), outputs__y=outputs)
     assert prepared(tmp_path / "g.npz", *wanted)["inputs/ids"].dtype == np.int64
+
+
+def test_quantized_outputs_are_turned_into_real_numbers_by_the_files_scale(tmp_path: Path) -> None:
+    wanted = (
+        Wanted("inputs", "x", (1, 4), "int8"),
+        Wanted("outputs", "y", (1, 3), "int8", scale=0.5, zero_point=-128),
+    )
+    arrays = {"inputs/x": np.ones((1, 1, 4), "float32"), "outputs/y": np.array([[[-128, 0, 127]]], "int8")}
+    save(tmp_path / "g.npz", **arrays)
+    found = prepared(tmp_path / "g.npz", *wanted)["outputs/y"]
+    assert (found.dtype, found.tolist()) == (np.dtype("float32"), [[[0.0, 64.0, 127.5]]])
+
+
+def test_quantized_outputs_without_a_scale_and_complex_ones_are_refused(tmp_path: Path) -> None:
+    inputs = {"inputs/x": np.ones((1, 1, 4), "float32")}
+    wanted = (Wanted("inputs", "x", (1, 4), "float16"), Wanted("outputs", "y", (1, 3), "float16"))
+    save(tmp_path / "q.npz", **inputs, **{"outputs/y": np.zeros((1, 1, 3), "int8")})
+    with pytest.raises(GoldenError, match="outputs/y is int8, quantized as it seems"):
+        prepared(tmp_path / "q.npz", *wanted)
+    save(tmp_path / "c.npz", **inputs, **{"outputs/y": np.zeros((1, 1, 3), "complex64")})
+    with pytest.raises(GoldenError, match="outputs/y is complex64"):
+        prepared(tmp_path / "c.npz", *wanted)
+
+
+@pytest.mark.parametrize(
+    ("extra", "classes"),
+    [
+        ({}, False),
+        ({"labels": np.array([3])}, True),
+        ({"metadata": np.array('{"task": "classify"}')}, True),
+        ({"metadata": np.array('{"task": "embed"}'), "labels": np.array([3])}, False),
+    ],
+)
+def test_only_a_golden_that_says_so_holds_classes(tmp_path: Path, extra: Any, classes: bool) -> None:
+    arrays = {
+        "inputs/x": np.ones((1, 1, 4, 4, 8), "float32"),
+        "outputs/z": np.ones((1, 1, 8, 1, 1), "float32"),
+    }
+    with opened(write_model(small_spec())) as model:
+        assert prepare(save(tmp_path / "g.npz", **arrays, **extra), model).classes is classes
+
+
+def test_models_that_normalise_differently_do_not_share_a_prepared_golden(tmp_path: Path) -> None:
+    save(
+        tmp_path / "g.npz", inputs__x=np.zeros((1, 1, 4), "float32"), outputs__y=np.ones((1, 1, 3), "float32")
+    )
+    wanted = [Wanted("inputs", "x", (1, 4), "float32"), LOGITS]
+    with NpzReader(tmp_path / "g.npz") as source:
+        plain = match(wanted, members_of(source))
+        turned = with_normalisation(plain, {"x": Normalisation((1.0,), (2.0,))}, "onnx")
+        assert _cache_key(tmp_path / "g.npz", plain) != _cache_key(tmp_path / "g.npz", turned)

@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 from rkbench.errors import BenchError, GoldenError
 from rkbench.variants.golden_file import metadata_of, read_metadata
+from rkbench.variants.golden_fit import Wanted
 from rkbench.variants.golden_inputs import cases_from, random_cases
-from rkbench.variants.golden_match import Wanted
 from rkbench.variants.golden_onnx import beside
 from rkbench.variants.npz import NpzReader, NpzWriter
 

@@ -12,6 +12,7 @@ from rkbench.runs.caveats.heat import HEAT_RULES
 from rkbench.runs.caveats.impossible import impossible_numbers
 from rkbench.runs.caveats.load import LOAD_RULES
 from rkbench.runs.caveats.outputs import OUTPUT_RULES, is_wrong, wrong_outputs
+from rkbench.runs.caveats.parts import PART_RULES
 from rkbench.runs.caveats.plan import PLAN_RULES, simulated
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.caveats.series import SERIES_RULES
@@ -52,5 +53,6 @@ _RULES: tuple[Rule, ...] = (
     *SERIES_RULES,
     *LOAD_RULES,
     *OUTPUT_RULES,
+    *PART_RULES,
     *PLAN_RULES,
 )

@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from rkbench_agent.wire.caveats import Caveat, caveat
 
 from rkbench.runs.caveats.rule import Evidence, Rule
-from rkbench.runs.model import Output, RunResult
+from rkbench.runs.model import RunResult
+from rkbench.runs.output import Output
 from rkbench.units import format_ratio
 
 #: Below this cosine three quarters of an output's energy are error: no quantization that works does that.
@@ -43,26 +44,59 @@ def wrong_outputs(run: RunResult, _: Evidence) -> Iterator[Caveat]:
             )
 
 
-def _outputs(run: RunResult, _: Evidence) -> Iterator[Caveat]:
+def _not_finite(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     for output in run.outputs:
-        if output.nan_count or output.inf_count:
+        if output.nan_count + output.inf_count > output.equal_nonfinite:
             yield caveat(
                 "not_finite",
                 f"output {output.name!r} holds {output.nan_count} NaN and {output.inf_count} infinite values",
                 "fp16 overflows above 65504: quantize, or scale the layer before it",
             )
+        elif output.golden_nonfinite:
+            yield caveat(
+                "not_finite",
+                f"output {output.name!r} has numbers where the golden holds"
+                f" {output.golden_nonfinite} infinite values",
+                "if they are a mask, give the golden the number that stands for it, as -65504 in fp16",
+            )
+        elif output.equal_nonfinite:
+            yield caveat(
+                "equal_nonfinite",
+                f"output {output.name!r}: {output.equal_nonfinite} values are NaN or infinite in the"
+                " golden as well; they count as equal and are in no figure",
+                "nothing to do where they are a mask",
+            )
+
+
+def _constant(run: RunResult, _: Evidence) -> Iterator[Caveat]:
+    for output in run.outputs:
         if output.constant:
             yield caveat(
                 "constant_output",
                 f"output {output.name!r} has one value only, whatever the input",
                 "check input layout and quantization: its numbers mean nothing",
             )
+
+
+def _repeatable(run: RunResult, _: Evidence) -> Iterator[Caveat]:
+    for output in run.outputs:
         if output.deterministic is False:
             yield caveat(
                 "nondeterministic",
-                f"output {output.name!r} differs when the same input is fed twice",
+                f"output {output.name!r} differs bitwise when the same input is fed twice",
                 "check driver and runtime versions; try --cores 0",
             )
 
 
-OUTPUT_RULES: tuple[Rule, ...] = (_outputs,)
+def _ties(run: RunResult, _: Evidence) -> Iterator[Caveat]:
+    for output in run.outputs:
+        if output.tied_count:
+            yield caveat(
+                "ties",
+                f"output {output.name!r}: in {output.tied_count} of {output.case_count} cases several classes"
+                " share the highest value; they count as agreeing where the golden's class is among them",
+                "what takes the first of them may answer otherwise: keep the last layer in float16",
+            )
+
+
+OUTPUT_RULES: tuple[Rule, ...] = (_not_finite, _constant, _repeatable, _ties)

@@ -1,0 +1,73 @@
+"""What an agent says of the outputs of a run: flat dataclasses, messages as those of `messages`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import List, Optional
+
+
+@dataclass(frozen=True)
+class OutputError:
+    """How far one output of one golden case is from what was expected.
+
+    Figures are None where one side alone holds a value that is not finite. `snr_db` is also None where
+    `snr_infinite` is 1 (there is no error at all) or -1 (the golden is all zero and the output is not).
+    `top1_agreement`/`top5_agreement` are None where the golden tells no classes; `top1_tied`: several values
+    of the output tie for its maximum. `equal_nonfinite` of the values that are not finite stand in both at
+    the same place; `golden_nonfinite` stand in the golden alone. `source` is where the outputs come from,
+    told with the first case.
+    """
+
+    run: str
+    case: int
+    output: int
+    name: str
+    shape: List[int]
+    dtype: str
+    cosine: Optional[float] = None
+    max_abs_error: Optional[float] = None
+    mean_abs_error: Optional[float] = None
+    mse: Optional[float] = None
+    snr_db: Optional[float] = None
+    top1_agreement: Optional[bool] = None
+    top5_agreement: Optional[bool] = None
+    nan_count: int = 0
+    inf_count: int = 0
+    snr_infinite: int = 0
+    top1_tied: Optional[bool] = None
+    equal_nonfinite: int = 0
+    golden_nonfinite: int = 0
+    source: Optional[str] = None
+
+
+@dataclass(frozen=True)
+class OutputCheck:
+    """What all cases together say of one output: same input twice gave the same bits; all values equal."""
+
+    run: str
+    output: int
+    name: str
+    deterministic: Optional[bool] = None
+    constant: Optional[bool] = None
+
+
+@dataclass(frozen=True)
+class OutputParts:
+    """What the parts of one output, the indices of `axis`, do over all cases; all lists are as long.
+
+    `axis` is None where the output is one part. `distinct` is how many values a part takes, None for more
+    than 256. What is expected, and the error, is None where the golden does not hold the output; `snr_db`
+    also where it is infinite.
+    """
+
+    run: str
+    output: int
+    axis: Optional[int]
+    low: List[Optional[float]]
+    high: List[Optional[float]]
+    distinct: List[Optional[int]]
+    expected_low: List[Optional[float]]
+    expected_high: List[Optional[float]]
+    max_abs_error: List[Optional[float]]
+    mean_abs_error: List[Optional[float]]
+    snr_db: List[Optional[float]]
