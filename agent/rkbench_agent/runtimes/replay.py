@@ -1,4 +1,4 @@
-"""Recorded outputs: what the vendor's simulator returned for an input, found by the input's digest.
+"""Recorded outputs: what the vendor's simulator returned for an input, or the host computed, by its digest.
 
 The digest is SHA-256 over the C-contiguous bytes of the inputs as fed, in the model's order.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, List, Optional, Sequence
 from rkbench_agent.errors import NpzError, RuntimeFailureError
 from rkbench_agent.runtimes.npz import NpzFile
 from rkbench_agent.wire.plan import TensorSpec
-from rkbench_agent.wire.words import BAD_INPUT
+from rkbench_agent.wire.words import BAD_INPUT, COMPUTED, COMPUTED_SOURCE, VENDOR_SIMULATOR
 
 if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
@@ -36,8 +36,11 @@ class Replay:
             self._index = {str(digest): index for index, digest in enumerate(digests.tolist())}
             for name in self._names:
                 self._file.header(name)
+            made_by = str(self._file.whole("source")) if "source" in self._file.names() else ""
         except NpzError as error:
             raise RuntimeFailureError(f"replay: {error}", reason=BAD_INPUT) from error
+        #: Where the outputs come from, in the words of the wire.
+        self.provenance = COMPUTED if made_by == COMPUTED_SOURCE else VENDOR_SIMULATOR
 
     def outputs(self, inputs: Sequence[Array]) -> Optional[List[Array]]:
         """Return the recorded outputs, or None if these inputs were not recorded."""

@@ -1,9 +1,10 @@
 """A runtime without an NPU: it checks the file, replays recorded outputs, and models the latency.
 
 Nothing that it says was measured on a board, and each number says so: memory is what the file itself
-states (`from_file`), outputs are what the vendor's simulator returned (`vendor_simulator`), or nothing
-where an input was not recorded; latencies come from `latency_model` on a clock of its own, so that
-nobody waits for them. A behaviour file (`behaviour`) makes it misbehave.
+states (`from_file`), outputs are what the vendor's simulator returned (`vendor_simulator`) or the host
+computed before the push (`computed`), and nothing where an input was not recorded; latencies come from
+`latency_model` on a clock of its own, so that nobody waits for them. A behaviour file (`behaviour`) makes it
+misbehave.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.plan import TensorSpec
 from rkbench_agent.wire.provenance import Provenance
 from rkbench_agent.wire.socs import find_soc, with_cores
-from rkbench_agent.wire.words import FROM_FILE, LOAD, MEASURED, MODELLED, RELEASE, VENDOR_SIMULATOR
+from rkbench_agent.wire.words import FROM_FILE, LOAD, MEASURED, MODELLED, RELEASE
 
 if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
@@ -103,7 +104,7 @@ class VirtualRuntime:
             load_duration=MODELLED,
             process_memory=MEASURED,
             latency=MODELLED,
-            outputs=VENDOR_SIMULATOR if self._replay else None,
+            outputs=self._replay.provenance if self._replay else None,
             readings=MODELLED if self._latency.board.moves() else FROM_FILE,
         )
 

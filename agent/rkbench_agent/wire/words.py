@@ -58,6 +58,8 @@ MEASURED = "measured"
 VENDOR_SIMULATOR = "vendor_simulator"
 #: By rkbench's own model of the NPU, from the register commands in the file.
 COMPUTED = "computed"
+#: `source` of a replay whose outputs are such; other replays are of the vendor's simulator.
+COMPUTED_SOURCE = "rkbench NPU model"
 MODELLED = "modelled"
 FROM_FILE = "from_file"
 PREDICTED = "predicted"

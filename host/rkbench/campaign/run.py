@@ -12,7 +12,7 @@ from pathlib import Path
 from rkbench_agent.wire.board import Environment, Pinning
 from rkbench_agent.wire.messages import BoardCaveat, Locked, Log, Message, Progress, Refused
 from rkbench_agent.wire.plan import Plan
-from rkbench_agent.wire.words import BUSY, CANCELLED, CONNECTION, INTERRUPTED, SINGLE_STREAM
+from rkbench_agent.wire.words import BUSY, CANCELLED, CONNECTION, INTERRUPTED, SINGLE_STREAM, VIRTUAL
 
 from rkbench.boards.model import Board
 from rkbench.campaign.check import PushChecks, check_clock, check_for_push
@@ -89,6 +89,8 @@ def run_campaign(
     listener(Step(f"checking {_count(len(options.models), 'model')}"))
     variants = prepare(options.models, golden=options.golden, soc=board.soc, force=options.force)
     check_baseline(options.baseline, [variant.description.name for variant in variants])
+    if runtime_of(options.settings, board) == VIRTUAL:
+        variants = tuple(_with_outputs(variant, listener) for variant in variants)
     for told in dict.fromkeys(told for variant in variants for told in variant.golden_notes):
         listener(Note(f"golden: {told}"))
     listener(Step(f"connecting to {board.name}"))
@@ -112,6 +114,14 @@ def run_campaign(
         return _Runner(options.baseline, store, listener, headers, after).run(
             session, plan, rule(plan.settings)
         )
+
+
+def _with_outputs(variant: PreparedVariant, listener: Listener) -> PreparedVariant:
+    if variant.golden is None or variant.replay is not None:
+        return variant
+    from rkbench.variants.computed_replay import with_computed_outputs  # numpy
+
+    return with_computed_outputs(variant, lambda told: listener(Note(told)))
 
 
 def check_baseline(baseline: str | None, names: Sequence[str]) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
+from rkbench_agent.wire.words import COMPUTED_SOURCE
 
 from rkbench.npu.execute.executor import Executor
 from rkbench.rknn import RknnModel, Tensor
@@ -25,8 +26,6 @@ from rkbench.variants.golden_match import match
 from rkbench.variants.normalisation import Normalisation, normalisations
 from rkbench.variants.npz import Array, NpzReader, NpzWriter
 
-SOURCE = "rkbench NPU model"
-"""What a replay of ours says of its making; the vendor's begin with the toolkit's name."""
 Case = tuple[Array, ...]
 
 
@@ -166,7 +165,7 @@ class _Spool:
                 )
             digests = np.array(self.digests, "<U64")
             writer.add("digests", digests.shape, digests.dtype, [digests])
-            writer.add_text("source", SOURCE)
+            writer.add_text("source", COMPUTED_SOURCE)
 
     def _parts(self, member: str) -> Iterator[Array]:
         size = int(np.prod(self._seen[member].shape, dtype=np.int64)) * 4

@@ -88,9 +88,9 @@ def prepare(path: Path, model: RknnModel, cache: Path | None = None) -> Prepared
         folder = cache or cache_folder()
         target = folder / f"{_cache_key(path, found)}.npz"
         if not target.exists():
-            _make_folder(folder)
+            make_folder(folder)
             write_golden(source, found, target)
-            _evict(folder, keep=target)
+            evict(folder, keep=target)
     os.utime(target)
     return PreparedGolden(target, found.cases, found.notes, found.assumptions, classes)
 
@@ -172,10 +172,10 @@ def write_golden(source: NpzReader, found: Match, target: Path) -> None:
             writer.add_text(METADATA, json.dumps(told))
 
 
-def cache_folder() -> Path:
-    """Return the folder of prepared goldens: `$XDG_CACHE_HOME` or `~/.cache`, then rkbench/host/goldens."""
+def cache_folder(kind: str = "goldens") -> Path:
+    """Return the folder of what is prepared here: `$XDG_CACHE_HOME` or `~/.cache`, then rkbench/host/KIND."""
     base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "rkbench/host/goldens"
+    return Path(base).expanduser() / "rkbench/host" / kind
 
 
 def _cache_key(path: Path, found: Match) -> str:
@@ -199,7 +199,8 @@ def _cache_key(path: Path, found: Match) -> str:
     return digest.hexdigest()
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder of the cache; raises GoldenError."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -207,7 +208,7 @@ def _make_folder(folder: Path) -> None:
         raise GoldenError(text, hint="set XDG_CACHE_HOME to a folder that can be written") from error
 
 
-def _evict(folder: Path, keep: Path) -> None:
+def evict(folder: Path, keep: Path) -> None:
     """Delete the goldens unused for longest while the folder is over its limit."""
     entries = sorted(((entry.stat(), entry) for entry in folder.glob("*.npz")), key=lambda e: e[0].st_mtime)
     total = sum(stat.st_size for stat, _ in entries)

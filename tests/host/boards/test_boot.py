@@ -32,6 +32,13 @@ def test_the_zipapp_is_small_says_what_it_is_and_holds_only_python() -> None:
     assert agent.digest == hashlib.sha256(agent.data).hexdigest()
 
 
+def test_the_zipapp_holds_the_agents_own_rooms_and_no_model_of_the_npu() -> None:
+    names = zipfile.ZipFile(io.BytesIO(build_agent().data)).namelist()
+    rooms = {name.split("/")[1] for name in names if name.count("/") > 1}
+    assert rooms == {"board", "line", "run", "runtimes", "scenarios", "wire"}
+    assert {name.split("/")[0] for name in names} == {"__main__.py", "rkbench_agent"}
+
+
 def test_equal_sources_give_equal_bytes_in_any_order() -> None:
     sources = {"b.py": b"2", "a.py": b"1"}
     assert pack(sources, "t") == pack(dict(reversed(sources.items())), "t")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import random
 from dataclasses import replace
+from pathlib import Path
 
+import numpy as np
 import pytest
 from made_nets import NETS, Net, agreement
 from rkbench.npu.execute.core import NpuCore
-from rkbench.npu.execute.executor import OF_THE_RUNTIME
+from rkbench.npu.execute.executor import OF_THE_RUNTIME, Executor
 from rkbench.npu.execute.fields import UnmodelledError
 from rkbench.npu.execute.modelled import known_bits
 from rkbench.npu.generations import LITE
@@ -16,6 +19,7 @@ from rkbench.npu.layout import lay_out
 from rkbench.npu.registers import register_map
 from rkbench.npu.tasks import Task, decode_tasks
 from rkbench.rknn import open_model
+from rkbench.variants.computation import network_inputs
 
 LEAST_EQUAL = {
     # Its last layer is a hard sigmoid, which the simulator rounds down: 50 % equal where it stands alone.
@@ -109,3 +113,16 @@ DAMAGED = (
     ("neck", "rk3588", "int8"),
     ("pools", "rk3588", "int8"),
 )
+
+
+DEMO = Path(__file__).parents[3] / "host/rkbench/demo/data"
+
+
+@pytest.mark.parametrize("name", ["fp16", "int8", "regrouped.fp16", "regrouped.int8"])
+def test_the_demos_variants_agree_with_their_replays(name: str) -> None:
+    with np.load(DEMO / "golden.npz") as golden, np.load(DEMO / f"digits.{name}.replay.npz") as replay:
+        case, expected = golden["inputs/image"][0], replay["outputs/logits"]
+        row = replay["digests"].tolist().index(hashlib.sha256(case.tobytes()).hexdigest())
+    with open_model(DEMO / f"digits.{name}.rknn") as model:
+        computed = Executor(model).run(network_inputs(model, (case,)))["logits"]
+    assert np.abs(computed - expected[row]).max() < (0.07 if "int8" in name else 0.01)
