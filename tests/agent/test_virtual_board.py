@@ -10,7 +10,7 @@ from typing import Any, List, Optional
 import pytest
 from agent_bench import TREES
 from rkbench_agent.board.clocks import Devfreq
-from rkbench_agent.board.sensors import Sensors
+from rkbench_agent.board.sensors import Sensors, passive_trips
 from rkbench_agent.board.system_files import SystemFiles
 from rkbench_agent.runtimes.behaviour import Behaviour
 from rkbench_agent.runtimes.latency_model import LatencyModel, Work
@@ -129,3 +129,8 @@ def test_nothing_is_written_where_no_tree_is_given_or_the_root_is_real() -> None
     flapping = {"factor": 1.5, "period_s": 0.04, "hz": 600_000_000}
     for root in (None, Path("/")):
         assert blocks(model(root, flapping=flapping), 1, calls=5) == [[10, 10, 10, 10, 15]]
+
+
+def test_the_kernel_throttles_from_the_lowest_passive_trip_point_on() -> None:
+    assert passive_trips(SystemFiles(TREES / "rk3588")) == {"soc-thermal": 75.0}
+    assert passive_trips(SystemFiles(Path("/nowhere"))) is None

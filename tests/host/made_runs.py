@@ -37,6 +37,8 @@ def make_run(number: int = 1, name: str = "fp16", push: str = "1qmv0w0v1", **cha
             npu_governor="performance",
             ddr_governor="performance",
             npu_clock_hz=1_000_000_000,
+            npu_max_clock_hz=1_000_000_000,
+            cpu_count=8,
             clock_unix_ns=1_795_000_000_000_000_000,
         ),
         variant=Variant(name, f"{number:064x}", 14_580_397, target="rk3588"),

@@ -15,6 +15,7 @@ from rkbench_agent.board.clocks import Devfreq, cpu_governors, ddr_clock_hz
 from rkbench_agent.board.inspection import inspect_board, logged_driver_version
 from rkbench_agent.board.libraries import find_library, read_library_version
 from rkbench_agent.board.memory import meminfo
+from rkbench_agent.board.sensors import passive_trips
 from rkbench_agent.board.system_files import SystemFiles, read_text
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.socs import find_chip
@@ -67,6 +68,7 @@ def read_environment(root: Path, runtime: Optional[str], cache: Optional[Path] =
         ddr_governor=ddr.governor(files),
         ddr_clock_hz=ddr_clock_hz(files, ddr),
         cpu_governors=cpu_governors(files),
+        passive_trips_celsius=passive_trips(files),
         cpu_count=os.cpu_count() if real else _cpu_count(root),
         memory_total_bytes=memory.get("MemTotal"),
         memory_available_bytes=memory.get("MemAvailable"),

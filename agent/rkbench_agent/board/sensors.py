@@ -10,7 +10,7 @@ import re
 import time
 from functools import partial
 from pathlib import Path
-from typing import Any, Callable, Dict, List, Optional, Tuple
+from typing import Any, Callable, Dict, Iterator, List, Optional, Tuple
 
 from rkbench_agent.board.clocks import Devfreq, cpu_clocks, cpu_governors, ddr_clock_hz
 from rkbench_agent.board.memory import read_meminfo
@@ -113,14 +113,33 @@ def temperatures(files: SystemFiles) -> Optional[Dict[str, float]]:
 
     The second zone of one type is `TYPE_2`.
     """
-    found: Dict[str, float] = {}
+    found = {name: files.number(zone / "temp") for name, zone in _zones(files)}
+    return {name: value / 1000 for name, value in found.items() if value is not None} or None
+
+
+def _zones(files: SystemFiles) -> Iterator[Tuple[str, Path]]:
+    """Yield every thermal zone with its type; the second of one type is `TYPE_2`."""
     seen: Dict[str, int] = {}
     for zone in sorted((files.root / "sys/class/thermal").glob("thermal_zone*")):
-        name, value = files.text(zone / "type"), files.number(zone / "temp")
-        if name and value is not None:
+        name = files.text(zone / "type")
+        if name:
             seen[name] = seen.get(name, 0) + 1
-            found[name if seen[name] == 1 else f"{name}_{seen[name]}"] = value / 1000
+            yield name if seen[name] == 1 else f"{name}_{seen[name]}", zone
+
+
+def passive_trips(files: SystemFiles) -> Optional[Dict[str, float]]:
+    """Return where the kernel begins to throttle each zone (°C): its lowest passive trip point."""
+    found: Dict[str, float] = {}
+    for name, zone in _zones(files):
+        trips = (files.number(path.with_name(path.name[:-4] + "temp")) for path in _passive(files, zone))
+        known = [trip / 1000 for trip in trips if trip is not None and trip > 0]
+        if known:
+            found[name] = min(known)
     return found or None
+
+
+def _passive(files: SystemFiles, zone: Path) -> List[Path]:
+    return [path for path in sorted(zone.glob("trip_point_*_type")) if files.text(path) == "passive"]
 
 
 def busy_ratio(before: Optional[Tuple[int, int]], now: Optional[Tuple[int, int]]) -> Optional[float]:

@@ -260,7 +260,16 @@ class Conductor:
         provenance = state.provenance
         if not state.spec.golden:
             provenance = replace(provenance, outputs=None)
-        self._host.send(Finished(state.spec.run, state.iterations, provenance, list(state.caveats.values())))
+        self._host.send(
+            Finished(
+                state.spec.run,
+                state.iterations,
+                provenance,
+                list(state.caveats.values()),
+                state.growth_bytes,
+                state.growth_iterations,
+            )
+        )
 
 
 def _time_up(limit_s: float) -> Caveat:

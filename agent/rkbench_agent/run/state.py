@@ -64,6 +64,9 @@ class RunState:
     need_bytes: Optional[int] = None
     #: Of the worker that holds its model.
     core_mask: str = AUTO
+    #: By how much its worker grew within the timed block in which it grew most, and that block's calls.
+    growth_bytes: Optional[int] = None
+    growth_iterations: Optional[int] = None
     over: bool = False
     enough: bool = False
     provenance: Provenance = field(default_factory=Provenance)
@@ -73,6 +76,11 @@ class RunState:
     def standing(self) -> Standing:
         """Return what is timed of it."""
         return Standing(self.iterations, self.duration_ns, self.block)
+
+    def grow(self, growth_bytes: Optional[int], iterations: int) -> None:
+        """Take notice of how much the worker grew within one timed block of so many calls."""
+        if growth_bytes is not None and (self.growth_bytes is None or growth_bytes > self.growth_bytes):
+            self.growth_bytes, self.growth_iterations = growth_bytes, iterations
 
     def add_caveats(self, caveats: List[Caveat]) -> None:
         """Keep each doubt once."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Callable, Dict, List, Optional
 
 from rkbench_agent import libc
+from rkbench_agent.board.memory import resident_pages_bytes
 from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.run.answers import AnswerStream, Counter
 from rkbench_agent.run.batches import batches
@@ -233,9 +234,11 @@ class Worker:
         if stage != self._current:
             self._stage(stage)
         self._runtime.begin_block(command["clock_ns"], command["worked_ns"])
+        before_bytes = resident_pages_bytes()
         block = find_scenario(command["scenario"]).run_block(
             self._runtime, command["iterations"], limit_ns=command["limit_ns"], beat=self._counter.increment
         )
+        growth_bytes = _minus(resident_pages_bytes(), before_bytes)
         load, unread = command["load"], command["unread"]
         for batch in batches(self._spec.run, command["block"], warmup, block, load=load, unread=unread):
             self._answers.send(batch)
@@ -243,6 +246,7 @@ class Worker:
             "iterations": max(0, block.count - unread),
             "total_ns": sum(block.duration_ns[unread : block.count]),
             "worked_ns": block.total_ns,
+            "growth_bytes": growth_bytes,
             "clock_ns": self._runtime.clock_ns(),
         }
 
@@ -266,6 +270,10 @@ class Worker:
             "caveats": caveats + self._doubts,
             "provenance": self._runtime.provenance(),
         }
+
+
+def _minus(after: Optional[int], before: Optional[int]) -> Optional[int]:
+    return None if after is None or before is None else after - before
 
 
 def _make_expendable() -> None:

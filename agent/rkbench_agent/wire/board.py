@@ -86,6 +86,8 @@ class Environment:
     ddr_governor: Optional[str] = None
     ddr_clock_hz: Optional[int] = None
     cpu_governors: Optional[Dict[str, str]] = None
+    #: Where the kernel begins to throttle, by thermal zone.
+    passive_trips_celsius: Optional[Dict[str, float]] = None
     cpu_count: Optional[int] = None
     memory_total_bytes: Optional[int] = None
     memory_available_bytes: Optional[int] = None

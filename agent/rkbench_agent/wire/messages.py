@@ -185,12 +185,18 @@ class Log:
 
 @dataclass(frozen=True)
 class Finished:
-    """A run is complete."""
+    """A run is complete.
+
+    `growth_bytes`: by how much its process grew within the timed block in which it grew most, which had
+    `growth_iterations`; Python's collector rests meanwhile.
+    """
 
     run: str
     iterations: int
     provenance: Provenance
     caveats: List[Caveat] = field(default_factory=list)
+    growth_bytes: Optional[int] = None
+    growth_iterations: Optional[int] = None
 
 
 @dataclass(frozen=True)

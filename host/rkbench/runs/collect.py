@@ -137,6 +137,8 @@ class Collector:
             latency=parts.latency(told),
             throughput_per_s=rate,
             offline=steps,
+            growth_bytes=run.end.growth_bytes if isinstance(run.end, Finished) else None,
+            growth_iterations=run.end.growth_iterations if isinstance(run.end, Finished) else None,
             outputs=outputs(run.errors, run.checks, run.output_parts),
             readings=summarize_readings(inside, readings, before),
             conditions=self._conditions,

@@ -113,7 +113,8 @@ class Latency(LatencySummary):
 
 
 #: Quantities of `wire.board.Reading` that somebody asks for by name.
-NPU_CLOCK, DDR_CLOCK, TEMPERATURE = "npu_clock_hz", "ddr_clock_hz", "temperature_celsius"
+NPU_CLOCK, DDR_CLOCK, CPU_CLOCK = "npu_clock_hz", "ddr_clock_hz", "cpu_clock_hz"
+TEMPERATURE, NPU_LOAD, CPU_LOAD = "temperature_celsius", "npu_load_ratio", "cpu_load_ratio"
 
 
 @dataclass(frozen=True)
@@ -212,6 +213,9 @@ class RunResult:
     load: Load | None = None
     latency: Latency | None = None
     throughput_per_s: float | None = None
+    #: By how much the process grew within the timed block in which it grew most, and how many calls that had.
+    growth_bytes: int | None = None
+    growth_iterations: int | None = None
     reference: Reference | None = None
     outputs: tuple[Output, ...] = ()
     readings: Readings | None = None

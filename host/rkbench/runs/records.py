@@ -34,6 +34,7 @@ class BoardRecord:
     ddr_governor: str | None = None
     ddr_clock_hz: int | None = None
     cpu_governors: Mapping[str, str] | None = None
+    passive_trips_celsius: Mapping[str, float] | None = None
     cpu_count: int | None = None
     memory_total_bytes: int | None = None
     memory_available_bytes: int | None = None

@@ -63,12 +63,22 @@ def relative_deviation(levels: Sequence[float]) -> float:
     return float(np.std(levels, ddof=1)) / float(np.median(levels)) if len(levels) > 1 else 0.0
 
 
-def start_ratio(blocks: Blocks) -> float | None:
-    """Return the median of the first calls over the highest level of later blocks; None with one block."""
+@dataclass(frozen=True)
+class Start:
+    """How much longer the first calls take than any block of the second half, and for how many blocks."""
+
+    ratio: float
+    blocks: int
+
+
+def find_start(blocks: Blocks, smallest: float) -> Start | None:
+    """Return what the first ten calls say, and how many blocks lie `smallest` above; None with one block."""
     if len(blocks) < 2:
         return None
-    later = max(float(np.median(block)) for block in blocks[1:])
-    return float(np.median(blocks[0][:START_CALLS])) / later
+    levels = [float(np.median(block)) for block in blocks]
+    later = max(levels[len(blocks) // 2 :])
+    high = next((place for place, level in enumerate(levels) if level <= later * (1 + smallest)), len(levels))
+    return Start(float(np.median(blocks[0][:START_CALLS])) / later, high)
 
 
 @dataclass(frozen=True)

@@ -35,10 +35,11 @@ def find_period(starts: Sequence[float], durations: Sequence[float]) -> float | 
         return None
     sample = times[:: max(1, len(times) // MOST_CALLS)]
     periods = _candidates(events)
-    scores = [len(events) * _resultant(events, sample, period) for period in periods]
-    best = int(np.argmax(scores))
-    chance = len(periods) * math.exp(-scores[best])
-    return float(periods[best]) if chance < RARE else None
+    rough = max(periods, key=lambda period: _resultant(events, sample, period))
+    if len(periods) * math.exp(-len(events) * _resultant(events, sample, rough)) >= RARE:
+        return None
+    near = rough * (1 + np.linspace(-1, 1, 41) / (4 * len(events)))
+    return float(max(near, key=lambda period: _resultant(events, sample, period)))
 
 
 def _slow(durations: Any) -> Any:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import accumulate
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_runs import make_latency, make_run
@@ -15,7 +16,7 @@ from rkbench.runs.caveats import caveats_of, verdict_of
 from rkbench.runs.comparison import compare_runs
 from rkbench.runs.extras import PinRecord
 from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import LoadPhase, Readings, RunResult, Sensor
+from rkbench.runs.model import LoadPhase, Readings, RunResult, Sensor, Stages
 from rkbench.runs.verdict import verdict_sentence
 from rkbench_agent.wire.board import HeldClock, Reading
 from rkbench_agent.wire.caveats import CLOCKS, DOUBT, INFORMATION, Caveat, caveat
@@ -47,6 +48,91 @@ def with_sensor(name: str, first: float, low: float, high: float, last: float) -
     return replace(GOOD, readings=Readings(3, 0.0, (sensor,)))
 
 
+def with_latency(count: int = 1000, **changes: Any) -> RunResult:
+    plenty = {"block_count": 20, **changes}
+    return replace(GOOD, latency=replace(make_latency(0.002, count), **plenty))
+
+
+def with_stage(p50_s: float, runtime: str = "lite") -> RunResult:
+    """Return a run whose call takes 2 ms, of which `rknn_run` takes so much."""
+    run = with_latency(stages=Stages(run=make_latency(p50_s)))
+    return replace(run, plan=replace(run.plan, runtime=runtime))
+
+
+def cores(mask: str, run: RunResult) -> RunResult:
+    return replace(run, plan=replace(run.plan, core_mask=mask))
+
+
+@pytest.mark.parametrize(
+    "run",
+    [
+        with_latency(count=662),
+        with_latency(block_count=6),
+        with_sensor("npu_clock_hz", 2e8, 2e8, 9.8e8, 9.8e8),
+        replace(GOOD, board=replace(GOOD.board, npu_max_clock_hz=None)),
+        replace(GOOD, board=replace(GOOD.board, cpu_governors={"policy0": "performance"})),
+        with_sensor("cpu_load_ratio", 0.4, 0.4, 0.4, 0.4),
+        cores("auto", with_sensor("npu_load_ratio[1]", 0, 0, 0.4, 0.4)),
+        cores("0-1", with_sensor("npu_load_ratio[1]", 0, 0, 0.4, 0.4)),
+        with_stage(0.0015),
+        with_stage(0.001, "capi-zero-copy"),
+        replace(GOOD, growth_bytes=600_000, growth_iterations=200),
+        replace(GOOD, growth_bytes=400_000, growth_iterations=10),
+        with_sensor("temperature_celsius[npu-thermal]", 70, 70, 79.9, 79.9),
+    ],
+)
+def test_what_is_just_within_bounds_raises_nothing(run: RunResult) -> None:
+    assert [code for code in codes(run) if code != "clock_changed"] == []
+
+
+def test_an_npu_that_was_pinned_lower_is_where_it_should_be() -> None:
+    held = PinRecord(True, {}, clocks=(HeldClock("NPU", clock_hz=600_000_000),))
+    run = replace(with_sensor("npu_clock_hz", 6e8, 6e8, 6e8, 6e8), conditions=held)
+    assert codes(run) == []
+    assert codes(replace(run, conditions=None)) == ["below_max_clock"]
+
+
+@pytest.mark.parametrize(
+    ("trips", "celsius", "told"),
+    [
+        (
+            {"npu-thermal": 70.0},
+            72,
+            "npu-thermal reached 72.0 °C (the kernel throttles from 70.0 °C on there)",
+        ),
+        ({"npu-thermal": 95.0}, 86, None),
+        ({"soc-thermal": 70.0}, 86, None),
+        (None, 86, "npu-thermal reached 86.0 °C (the board tells no trip point, 80.0 °C is taken)"),
+    ],
+)
+def test_heat_is_judged_by_the_trip_points_of_the_board(
+    trips: dict[str, float] | None, celsius: float, told: str | None
+) -> None:
+    run = with_sensor("temperature_celsius[npu-thermal]", 60, 60, celsius, celsius)
+    found = caveats_of(replace(run, board=replace(run.board, passive_trips_celsius=trips)), raw(STEADY))
+    assert [item.message for item in found] == ([] if told is None else [told])
+
+
+@pytest.mark.parametrize(
+    ("low", "verdict", "tail"), [(6e8, "SUSPECT", "NPU moved"), (1e9, "VALID", "no clock moved")]
+)
+def test_heat_that_moved_no_clock_is_no_doubt(low: float, verdict: str, tail: str) -> None:
+    hot = with_sensor("temperature_celsius[npu-thermal]", 60, 60, 86, 86)
+    clock = with_sensor("npu_clock_hz", 1e9, low, 1e9, low)
+    assert hot.readings is not None and clock.readings is not None
+    both = replace(hot.readings, sensors=hot.readings.sensors + clock.readings.sensors)
+    board = replace(GOOD.board, npu_governor="simple_ondemand")
+    found = caveats_of(replace(GOOD, readings=both, board=board), raw(STEADY))
+    (told,) = [item for item in found if item.code == "throttling"]
+    assert told.message.endswith(tail)
+    assert verdict_of([told]) == verdict
+
+
+def test_a_call_that_python_lengthens_names_the_next_runtime() -> None:
+    advice = [caveats_of(with_stage(0.001, name), raw(STEADY))[0].advice for name in ("lite", "capi")]
+    assert [text.rsplit(" ", 1)[1] for text in advice] == ["capi", "capi-zero-copy"]
+
+
 def test_a_clean_run_has_no_caveat() -> None:
     assert codes(GOOD) == []
     assert verdict_of(()) == "VALID"
@@ -61,8 +147,16 @@ def test_a_clean_run_has_no_caveat() -> None:
         (with_sensor("npu_clock_hz", 1e9, 6e8, 1e9, 6e8), "clock_changed"),
         (with_sensor("ddr_clock_hz", 5.28e8, 5.28e8, 2.112e9, 2.112e9), "clock_changed"),
         (with_sensor("temperature_celsius[npu-thermal]", 70, 70, 86.5, 86.5), "throttling"),
-        (replace(GOOD, latency=make_latency(0.002, 12)), "too_few_iterations"),
-        (replace(GOOD, latency=make_latency(0.002, 60)), "p99_unknown"),
+        (with_latency(count=12), "too_few_iterations"),
+        (with_latency(count=60), "p99_unknown"),
+        (with_latency(count=661), "p99_rough"),
+        (with_latency(block_count=5), "few_blocks"),
+        (with_sensor("npu_clock_hz", 2e8, 2e8, 2e8, 2e8), "below_max_clock"),
+        (replace(GOOD, board=replace(GOOD.board, cpu_governors={"policy0": "schedutil"})), "cpu_governor"),
+        (with_sensor("cpu_load_ratio", 0.5, 0.5, 0.5, 0.5), "busy_during"),
+        (cores("0", with_sensor("npu_load_ratio[1]", 0, 0, 0.4, 0.4)), "busy_during"),
+        (with_stage(0.001), "host_bound"),
+        (replace(GOOD, growth_bytes=600_000, growth_iterations=100), "growth"),
         (replace(GOOD, readings=Readings(3, 0.4)), "npu_busy"),
         (replace(GOOD, outputs=(replace(OUTPUT, nan_count=3),)), "not_finite"),
         (replace(GOOD, outputs=(replace(OUTPUT, inf_count=1),)), "not_finite"),

@@ -9,8 +9,8 @@ from rkbench.stats.levels import (
     find_drift,
     find_slow_turns,
     find_spread,
+    find_start,
     relative_deviation,
-    start_ratio,
     without_drift,
 )
 
@@ -30,9 +30,12 @@ def test_a_straight_drift_is_found_whole_and_taken_out() -> None:
     assert find_drift(levels[:5]) is None
 
 
-def test_the_start_is_held_against_the_highest_later_level() -> None:
-    assert start_ratio([[15] * 10 + [10] * 10, [10] * 20, [12] * 20]) == 15 / 12
-    assert start_ratio([[15] * 10]) is None
+def test_the_start_is_held_against_the_second_half() -> None:
+    blocks = [[15] * 10 + [10] * 10, [14] * 20, [10] * 20, [12] * 20]
+    found = find_start(blocks, 0.02)
+    assert found is not None
+    assert (found.ratio, found.blocks) == (15 / 12, 2)
+    assert find_start([[15] * 10], 0.02) is None
 
 
 def test_a_slow_first_call_of_each_block_is_found_by_signed_ranks() -> None:

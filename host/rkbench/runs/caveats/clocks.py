@@ -7,14 +7,16 @@ from dataclasses import replace
 from shlex import quote
 
 from rkbench_agent.wire.caveats import CLOCKS, INFORMATION, Caveat, caveat
-from rkbench_agent.wire.words import DDR, FROM_FILE, NPU
+from rkbench_agent.wire.words import CPU, DDR, FROM_FILE, NPU
 
 from rkbench.runs.caveats.rule import Evidence, Rule
-from rkbench.runs.model import DDR_CLOCK, NPU_CLOCK, RunResult, Sensor
+from rkbench.runs.model import CPU_CLOCK, DDR_CLOCK, NPU_CLOCK, RunResult, Sensor
 from rkbench.units import format_hertz
 
 #: Firmware rounds a clock to what its PLL can do; more than this is another clock.
 PIN_TOLERANCE_RATIO = 0.03
+#: Governors under which a clock follows no load.
+HELD = ("performance", "userspace")
 
 _NO_PIN_FOLLOWED = "the driver or firmware does not follow: pin a clock that its available_frequencies list"
 _NO_PIN_REPLAYED = "a virtual board shows example sensors, which follow no pin: keep --pin for real ones"
@@ -53,7 +55,7 @@ def _free(run: RunResult) -> dict[str, tuple[str, str]]:
     return {
         part: (governor, folder)
         for part, governor, folder in known
-        if governor not in (None, "performance", "userspace")
+        if governor is not None and governor not in HELD
     }
 
 
@@ -101,4 +103,42 @@ def clock_sensors(run: RunResult) -> Iterator[tuple[str, Sensor]]:
         yield from ((part, sensor) for sensor in (run.readings.of(quantity) if run.readings else ()))
 
 
-CLOCK_RULES: tuple[Rule, ...] = (_governor, _pin, _clocks)
+def cpu_clock_sensors(run: RunResult) -> Iterator[tuple[str, Sensor]]:
+    """Yield each CPU policy, as `CPU policy0`, with the sensor of its clock."""
+    for sensor in run.readings.of(CPU_CLOCK) if run.readings else ():
+        yield f"{CPU} {sensor.part}", sensor
+
+
+def _below_maximum(run: RunResult, _: Evidence) -> Iterator[Caveat]:
+    """An NPU that never reached its highest clock, though nobody asked for a lower one."""
+    top = run.board.npu_max_clock_hz
+    wanted = run.conditions.clock_hz(NPU) if run.conditions is not None and is_held(run) else None
+    clock = next((clock for part, clock in clock_sensors(run) if part == NPU), None)
+    if not top or clock is None or (wanted or top) < top or shows_examples(run):
+        return
+    if clock.max < (1 - PIN_TOLERANCE_RATIO) * top:
+        yield caveat(
+            "below_max_clock",
+            f"the NPU ran at {_clock_range(clock)}, never at its {format_hertz(top)}",
+            "hold it at its highest clock: --pin; if that does not help, look for heat and weak power",
+        )
+
+
+def _cpu_governors(run: RunResult, _: Evidence) -> Iterator[Caveat]:
+    """CPUs whose clocks follow the load: the whole call is Python, copies and a wait besides the NPU."""
+    governors = run.board.cpu_governors or {}
+    free = {policy: governor for policy, governor in governors.items() if governor not in HELD}
+    if not free or is_held(run) or shows_examples(run):
+        return
+    told = ", ".join(f"{policy} {governor}" for policy, governor in sorted(free.items()))
+    moved = [part for part, clock in cpu_clock_sensors(run) if clock.min != clock.max]
+    tail = f"; {', '.join(moved)} moved" if moved else ""
+    yield caveat(
+        "cpu_governor",
+        f"CPU governors {told}: the part of the call that is no NPU may follow the load{tail}",
+        "--pin; or as root there: for d in /sys/devices/system/cpu/cpufreq/policy*; do echo performance >"
+        " $d/scaling_governor; done",
+    )
+
+
+CLOCK_RULES: tuple[Rule, ...] = (_governor, _cpu_governors, _pin, _clocks, _below_maximum)

@@ -12,6 +12,10 @@ from rkbench.stats.summary import P99_MINIMUM_COUNT
 
 #: Fewer timed iterations than this are no basis for a percentile.
 MINIMUM_ITERATIONS = 30
+#: From so many on the highest value is above the 99th percentile with 99 % (MLPerf's early stopping).
+P99_SURE_COUNT = 662
+#: Fewer blocks than this show no drift and no difference between them.
+FEWEST_BLOCKS = 6
 #: A wall clock before 2020 was never set: the board has no battery-backed clock and no network time.
 CLOCK_SET_UNIX_NS = 1_577_836_800_000_000_000
 
@@ -32,6 +36,19 @@ def _iterations(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         yield caveat("too_few_iterations", f"only {count} timed iterations", "measure more: --iterations 100")
     elif 0 < count < P99_MINIMUM_COUNT:
         yield caveat("p99_unknown", f"p99 needs 100 iterations, there are {count}", "--iterations 100")
+    elif run.latency and run.latency.p99_s is not None and count < P99_SURE_COUNT:
+        text = f"p99 is of {count} iterations: with fewer than {P99_SURE_COUNT} it may be too low by chance"
+        yield caveat("p99_rough", text, f"--iterations {P99_SURE_COUNT}")
+
+
+def _blocks(run: RunResult, _: Evidence) -> Iterator[Caveat]:
+    count = run.latency.block_count if run.latency else 0
+    if 0 < count < FEWEST_BLOCKS:
+        yield caveat(
+            "few_blocks",
+            f"only {count} blocks: whether they differ, or the level moves, cannot be told",
+            "measure longer: --duration 30",
+        )
 
 
 def _readings(run: RunResult, _: Evidence) -> Iterator[Caveat]:
@@ -63,4 +80,4 @@ def _board_clock(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         )
 
 
-PLAN_RULES: tuple[Rule, ...] = (_iterations, _readings, _golden, _board_clock)
+PLAN_RULES: tuple[Rule, ...] = (_iterations, _blocks, _readings, _golden, _board_clock)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import chain
+from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.caveats import Caveat, caveat
 
@@ -11,6 +12,9 @@ from rkbench.runs.caveats.modes import modes_caveat
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import RunResult
 from rkbench.units import format_seconds
+
+if TYPE_CHECKING:
+    from rkbench.stats.levels import Start
 
 #: Less than this is no drift, no slow start and no slow turn that anybody minds.
 SMALLEST_RATIO = 0.02
@@ -26,23 +30,27 @@ _REST = (
 
 def _levels(_: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     """Modes; else a slow start, and what the levels of the blocks after it do."""
-    loads = evidence.latencies.timed_loads()
+    from rkbench.stats import levels  # with numpy: only where there are latencies
+
+    loads: Sequence[Sequence[Sequence[int]]] = evidence.latencies.timed_loads()
     if not loads:
         return
     modes = modes_caveat(evidence)
     if modes is not None:
         yield modes
         return
-    start = _start(loads)
-    if start is not None:
-        yield start
-        loads = [load[1:] for load in loads]
+    starts = [levels.find_start(load, SMALLEST_RATIO) for load in loads]
+    slow = [start for start in starts if start is not None and start.ratio > 1 + SMALLEST_RATIO]
+    if len(slow) > sum(start is not None for start in starts) / 2:
+        yield _slow_start(slow)
+        taken = (max(1, start.blocks) if start in slow and start is not None else 0 for start in starts)
+        loads = [load[count:] for load, count in zip(loads, taken, strict=True)]
     yield from _turns([block for load in loads for block in load])
     yield from _moving(loads)
 
 
 def _moving(loads: Sequence[Sequence[Sequence[int]]]) -> Iterator[Caveat]:
-    from rkbench.stats import levels  # with numpy: only where there are latencies
+    from rkbench.stats import levels
     from rkbench.stats.serial import FEWEST_BLOCKS, LIMIT_Z, serial_z
 
     # Each load has a level of its own: where there are several, the load is the unit.
@@ -76,16 +84,11 @@ def _moving(loads: Sequence[Sequence[Sequence[int]]]) -> Iterator[Caveat]:
         )
 
 
-def _start(loads: Sequence[Sequence[Sequence[int]]]) -> Caveat | None:
-    from rkbench.stats import levels
-
-    ratios = [ratio for load in loads if (ratio := levels.start_ratio(load)) is not None]
-    slow = [ratio for ratio in ratios if ratio > 1 + SMALLEST_RATIO]
-    if len(slow) <= len(ratios) / 2:
-        return None
+def _slow_start(starts: Sequence[Start]) -> Caveat:
+    least = min(start.ratio for start in starts) - 1
     return caveat(
         "slow_start",
-        f"the first calls took {(min(slow) - 1) * 100:.0f} % longer than any block after them",
+        f"the first calls took {least * 100:.0f} % longer than the blocks of the second half",
         "give it more calls to warm up: --warmup 50",
     )
 
