@@ -72,7 +72,7 @@ class Timing:
         state.block += 1
         state.iterations += answer["iterations"]
         state.duration_ns += answer["total_ns"]
-        state.grow(answer["growth_bytes"], answer["iterations"])
+        state.grow(answer["growth_bytes"], answer["iterations"] + size.unread)
         self._host.send(self._progress(state, state.standing))
 
     def _request_block(self, state: RunState, size: BlockSize, warmup: bool) -> Dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rkbench_agent.wire.caveats import Caveat, caveat
+from rkbench_agent.wire.words import SINGLE_STREAM
 
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import RunResult
@@ -43,7 +44,7 @@ def _iterations(run: RunResult, _: Evidence) -> Iterator[Caveat]:
 
 def _blocks(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     count = run.latency.block_count if run.latency else 0
-    if 0 < count < FEWEST_BLOCKS:
+    if 0 < count < FEWEST_BLOCKS and run.plan.scenario == SINGLE_STREAM:
         yield caveat(
             "few_blocks",
             f"only {count} blocks: whether they differ, or the level moves, cannot be told",
