@@ -22,8 +22,9 @@ from rkbench.campaign.settings import PushOptions
 from rkbench.runs.environment import board_record
 from rkbench.runs.measures import OF_CLASSES
 from rkbench.runs.model import VALID, RunResult
-from rkbench.runs.records import PlanRecord, TransferRecord
+from rkbench.runs.records import PlanRecord, TransferRecord, Variant
 from rkbench.stats.paired import loads_for, quads_for
+from rkbench.variants.foretold import foretold_latency
 from rkbench.variants.variant import PreparedVariant
 
 
@@ -74,7 +75,8 @@ def make_headers(
     With `masks` each variant has a run for each of them.
     """
     masks = masks or (settings.core_mask,)
-    described = zip(variants, transfers, doubts, strict=True)
+    simulated = is_simulated(settings, place)
+    described = zip(_descriptions(variants, simulated), variants, transfers, doubts, strict=True)
     runs = [(*item, mask) for item in described for mask in masks]
     started = datetime.fromtimestamp(place.unix_s, timezone.utc).isoformat(timespec="milliseconds")
     return [
@@ -83,18 +85,25 @@ def make_headers(
             push=place.push,
             started_at=started,
             rkbench_version=__version__,
-            simulated=is_simulated(settings, place),
+            simulated=simulated,
             partial=False,
             verdict=VALID,
             provenance=Provenance(),
             board=board_record(place.board.name, place.hello, place.environment),
-            variant=variant.description,
+            variant=description,
             plan=_record(settings, place.board, variant, mask, len(runs)),
             transfer=transfer,
             caveats=caveats,
         )
-        for number, (variant, transfer, caveats, mask) in enumerate(runs, 1)
+        for number, (description, variant, transfer, caveats, mask) in enumerate(runs, 1)
     ]
+
+
+def _descriptions(variants: Sequence[PreparedVariant], simulated: bool) -> list[Variant]:
+    """Return the variants' descriptions; for a real board with the latency that each file foretells."""
+    if simulated:
+        return [variant.description for variant in variants]
+    return [replace(item.description, predicted=foretold_latency(item.model.path)) for item in variants]
 
 
 def make_plan(

@@ -11,6 +11,7 @@ from dataclasses import replace
 from rkbench.runs.measure_types import Family, Measure, NumberGroup
 from rkbench.runs.model import Latency, Load, RunResult
 from rkbench.runs.output import Output
+from rkbench.runs.plausibility import predicted_ratio, predicted_text
 from rkbench.runs.scenario_measures import OFFLINE_MEASURES
 from rkbench.stats.gates import Quantity
 from rkbench.stats.tails import Statistic
@@ -248,6 +249,14 @@ MEASURES: tuple[Measure, ...] = (
         higher_is_better=True,
         label="Rockchip's rate",
         shown=_reference_text,
+    ),
+    Measure(
+        "predicted_ratio",
+        RATIO,
+        NumberGroup.LATENCY,
+        predicted_ratio,
+        label="of predicted",
+        shown=predicted_text,
     ),
     COSINE,
     SNR,

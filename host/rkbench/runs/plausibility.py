@@ -1,4 +1,4 @@
-"""Is a rate plausible? Against Rockchip's own figures, for the models that they published. Pure.
+"""Is a rate plausible? Against Rockchip's own figures, else against what the file's NPU tasks foretell. Pure.
 
 The figures (`reference/model_zoo_2.3.2.tsv`) are those of the RKNN model zoo 2.3.2, 2025-04-08: frames a
 second of `rknn_run` alone, through the C API, at maximum clocks, on one core of an RK3588 or RK3576.
@@ -18,9 +18,9 @@ from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.socs import find_soc
 from rkbench_agent.wire.words import AUTO
 
-from rkbench.runs.model import NPU_CLOCK, RUN_ALONE, WHOLE_CALL, Reference, RunResult
+from rkbench.runs.model import NPU_CLOCK, RUN_ALONE, WHOLE_CALL, Reference, ReferenceStage, RunResult
 from rkbench.runs.records import Variant
-from rkbench.units import format_hertz, format_rate, format_ratio
+from rkbench.units import UNKNOWN, format_hertz, format_rate, format_ratio, format_seconds
 
 SOURCE = "RKNN model zoo 2.3.2 (rknn_run only, C API, maximum clocks, one core)"
 TABLE = Path(__file__).parent / "reference/model_zoo_2.3.2.tsv"
@@ -83,33 +83,77 @@ def find_figure(variant: Variant) -> Figure | None:
 
 def reference_of(run: RunResult) -> Reference | None:
     """Return how `run` stands to Rockchip's figure; None for simulated runs, and where there is none."""
-    figure = None if run.simulated or run.latency is None else find_figure(run.variant)
+    measured = _measured(run)
+    figure = find_figure(run.variant) if measured else None
     rate = figure.rate_per_s(run.board.soc) if figure else None
-    if figure is None or rate is None or run.latency is None:
+    if figure is None or rate is None or measured is None:
         return None
-    stage = run.latency.stages.run
-    p50_s = stage.p50_s if stage else run.latency.p50_s
-    if p50_s <= 0:
-        return None
-    return Reference(
-        figure.model, SOURCE, rate, RUN_ALONE if stage else WHOLE_CALL, 1 / p50_s, 1 / p50_s / rate
-    )
+    p50_s, stage = measured
+    return Reference(figure.model, SOURCE, rate, stage, 1 / p50_s, 1 / p50_s / rate)
 
 
 def implausible(run: RunResult, reference: Reference | None) -> Iterator[Caveat]:
-    """Yield the doubt about a rate that is more than 15 % off Rockchip's figure, with likely causes."""
-    if reference is None or abs(reference.ratio - 1) <= BAND_RATIO:
+    """Yield the doubt about a rate that is more than 15 % off Rockchip's figure, with likely causes.
+
+    Of a model that they did not publish: about a latency outside of the band that its tasks foretell.
+    """
+    if reference is None:
+        yield from _unforeseen(run)
+        return
+    if abs(reference.ratio - 1) <= BAND_RATIO:
         return
     what = "rknn_run" if reference.stage == RUN_ALONE else "the whole call"
     message = (
         f"{format_rate(reference.measured_per_s)} ({what}) is {format_ratio(reference.ratio)} of Rockchip's"
         f" {format_rate(reference.rate_per_s)} for {reference.model} on this SoC, which means rknn_run alone"
     )
-    causes = list(_slow(run, reference) if reference.ratio < 1 else _fast(run))
+    causes = [*_slow(run, reference.stage), _version(run)] if reference.ratio < 1 else [*_fast(run)]
     yield caveat("implausible_rate", message, "likely, in this order: " + "; ".join(causes))
 
 
-def _slow(run: RunResult, reference: Reference) -> Iterator[str]:
+def predicted_ratio(run: RunResult) -> float | None:
+    """Return measured over predicted latency, of rknn_run alone where it is known; None where nothing is."""
+    predicted, measured = run.variant.predicted, _measured(run)
+    return measured[0] / predicted.latency_s if predicted and predicted.latency_s and measured else None
+
+
+def predicted_text(run: RunResult) -> str:
+    """Return measured over predicted latency, and what was predicted."""
+    predicted, ratio = run.variant.predicted, predicted_ratio(run)
+    return f"{ratio:.2f}x of {format_seconds(predicted.latency_s)}" if predicted and ratio else UNKNOWN
+
+
+def _measured(run: RunResult) -> tuple[float, ReferenceStage] | None:
+    """Return the median of rknn_run, else of the whole call; None of simulated runs."""
+    if run.simulated or run.latency is None:
+        return None
+    stage = run.latency.stages.run
+    p50_s = stage.p50_s if stage else run.latency.p50_s
+    return (p50_s, RUN_ALONE if stage else WHOLE_CALL) if p50_s > 0 else None
+
+
+def _unforeseen(run: RunResult) -> Iterator[Caveat]:
+    predicted, measured, ratio = run.variant.predicted, _measured(run), predicted_ratio(run)
+    if predicted is None or measured is None or ratio is None:
+        return
+    if predicted.low_s is None or predicted.high_s is None:
+        return
+    p50_s, stage = measured
+    if predicted.low_s <= p50_s <= predicted.high_s:
+        return
+    what = "rknn_run" if stage == RUN_ALONE else "the whole call"
+    told, low, high = map(format_seconds, (predicted.latency_s, predicted.low_s, predicted.high_s))
+    message = (
+        f"{format_seconds(p50_s)} ({what}) is {ratio:.2g}x the prediction of {told} ({low} to {high})"
+        " from its NPU tasks, for rknn_run on one core"
+    )
+    causes = list(_slow(run, stage) if ratio > 1 else _fast(run))
+    if predicted.provisional:
+        causes.append(f"the prediction itself is provisional: {predicted.provisional}")
+    yield caveat("implausible_rate", message, "likely, in this order: " + "; ".join(causes))
+
+
+def _slow(run: RunResult, stage: ReferenceStage) -> Iterator[str]:
     board, pinned = run.board, run.conditions is not None and run.conditions.pinned
     clock, top = _mean(run, NPU_CLOCK) or board.npu_clock_hz, board.npu_max_clock_hz
     if clock and top and clock < _FULL_CLOCK_RATIO * top:
@@ -118,7 +162,7 @@ def _slow(run: RunResult, reference: Reference) -> Iterator[str]:
         yield "the NPU's clock is not known: log in as root, and hold it still with --pin"
     elif not pinned and board.npu_governor not in ("performance", None):
         yield f"the NPU governor {board.npu_governor} lets the clock fall between readings: --pin"
-    if reference.stage == WHOLE_CALL:
+    if stage == WHOLE_CALL:
         yield "the figure is of rknn_run alone, and this is the whole call with its Python: --runtime capi"
     if not pinned and board.ddr_governor not in ("performance", "userspace"):
         told = (
@@ -132,11 +176,14 @@ def _slow(run: RunResult, reference: Reference) -> Iterator[str]:
         "0",
     ):
         yield f"cores {run.plan.core_mask}: measure with --cores 0"
-    yield (
-        f"another version than the figure's 2.3.2: librknnrt {board.runtime_version or '?'},"
+    yield "other load on the NPU or on memory; heat"
+
+
+def _version(run: RunResult) -> str:
+    return (
+        f"another version than the figure's 2.3.2: librknnrt {run.board.runtime_version or '?'},"
         f" toolkit {run.variant.toolkit_version or '?'}"
     )
-    yield "other load on the NPU or on memory; heat"
 
 
 def _fast(run: RunResult) -> Iterator[str]:

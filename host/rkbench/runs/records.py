@@ -44,6 +44,20 @@ class BoardRecord:
 
 
 @dataclass(frozen=True)
+class PredictedLatency:
+    """What the NPU tasks of a file foretell of `rknn_run` on one core at the highest clocks; not measured.
+
+    The band is None where the file is outside of what was fitted.
+    """
+
+    latency_s: float
+    low_s: float | None = None
+    high_s: float | None = None
+    provisional: str | None = None
+    """Why the fit of its SoC is to be trusted less."""
+
+
+@dataclass(frozen=True)
 class Variant:
     """One deployable file, as its own header describes it; shapes are the source model's (NCHW).
 
@@ -62,6 +76,8 @@ class Variant:
     input_shapes: tuple[tuple[int, ...], ...] = ()
     input_dtypes: tuple[str, ...] = ()
     output_steps: tuple[float | None, ...] = ()
+    predicted: PredictedLatency | None = None
+    """None in simulated runs, and of files whose NPU tasks cannot be decoded."""
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,10 @@ from typing import Any
 
 import pytest
 from made_runs import make_latency, make_run
+from rkbench.runs.measures import MEASURES
 from rkbench.runs.model import Latency, Readings, RunResult, Sensor, Stages
 from rkbench.runs.plausibility import figures, find_figure, implausible, reference_of
-from rkbench.runs.records import Variant
+from rkbench.runs.records import PredictedLatency, Variant
 from rkbench.views.push.table import table_rows
 from rkbench_agent.wire.caveats import Caveat
 
@@ -109,6 +110,48 @@ def test_several_cores_are_the_first_guess_where_it_is_faster_than_one() -> None
 def test_a_simulated_run_is_never_set_against_real_boards() -> None:
     assert reference_of(yolov5s(0.060, simulated=True)) is None
     assert list(implausible(yolov5s(0.060, simulated=True), None)) == []
+
+
+def unknown_model(p50_s: float, **changes: Any) -> RunResult:
+    """Return a run of a model that no table knows, and whose tasks foretell 10 ms on one core."""
+    run = yolov5s(p50_s, **changes)
+    foretold = PredictedLatency(0.010, 0.0085, 0.0115)
+    return replace(run, variant=replace(variant("mine"), predicted=foretold))
+
+
+def test_a_model_that_no_table_knows_is_set_against_what_its_tasks_foretell() -> None:
+    caveat = doubt(unknown_model(0.030, run_s=0.021))
+    assert caveat.code == "implausible_rate"
+    assert caveat.message == (
+        "21.0 ms (rknn_run) is 2.1x the prediction of 10.0 ms (8.50 ms to 11.5 ms) from its NPU tasks, "
+        "for rknn_run on one core"
+    )
+    assert caveat.advice == "likely, in this order: other load on the NPU or on memory; heat"
+    assert "--runtime capi" in doubt(unknown_model(0.021)).advice
+    assert "several cores at work" in doubt(unknown_model(0.005)).advice
+
+
+def test_within_the_band_and_without_one_there_is_nothing_to_say() -> None:
+    inside = unknown_model(0.0114)
+    assert list(implausible(inside, reference_of(inside))) == []
+    variant = replace(inside.variant, predicted=PredictedLatency(0.001))
+    assert list(implausible(replace(inside, variant=variant), None)) == []
+    assert list(implausible(unknown_model(0.030, simulated=True), None)) == []
+
+
+def test_a_known_figure_goes_before_the_prediction() -> None:
+    run = yolov5s(0.040, run_s=0.0206)
+    run = replace(run, variant=replace(run.variant, predicted=PredictedLatency(0.001, 0.0009, 0.0011)))
+    assert list(implausible(run, reference_of(run))) == []
+
+
+def test_measured_beside_predicted_is_a_measure() -> None:
+    (measure,) = [item for item in MEASURES if item.name == "predicted_ratio"]
+    run = unknown_model(0.021)
+    assert measure.value(run) == pytest.approx(2.1)
+    assert measure.shown is not None
+    assert measure.shown(run) == "2.10x of 10.0 ms"
+    assert measure.value(unknown_model(0.021, simulated=True)) is None
 
 
 def test_other_chips_and_runs_without_latency_have_no_figure() -> None:

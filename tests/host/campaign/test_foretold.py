@@ -1,0 +1,41 @@
+"""What a file foretells stands in the record of a run on a real board, and only there."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from rkbench.boards.model import Board
+from rkbench.campaign.plan import Place, make_headers
+from rkbench.runs.records import PredictedLatency, TransferRecord
+from rkbench.variants.foretold import foretold_latency
+from rkbench.variants.variant import prepare_variants
+from rkbench_agent.wire.board import Environment
+from rkbench_agent.wire.messages import Hello
+from rkbench_agent.wire.plan import RunSettings
+
+MODELS = Path(__file__).parents[2] / "data/models"
+SAMPLE = MODELS / "mb_gap7_rk3588_i8.rknn"
+
+
+def predicted(*, simulated: bool) -> PredictedLatency | None:
+    board = Board("desk", "10.0.0.7", simulated=simulated)
+    place = Place(board, Hello("rkbench", 1, "0" * 64, "0.1.0", "3.11.2", 7, 0), Environment(), "push", 0.0)
+    variants = prepare_variants([SAMPLE])
+    (header,) = make_headers(RunSettings(), place, variants, [TransferRecord(1, 1, False)], [()])
+    return header.variant.predicted
+
+
+def test_a_run_on_a_real_board_records_what_its_file_foretells() -> None:
+    told = predicted(simulated=False)
+    assert told is not None
+    assert told.latency_s == pytest.approx(0.000797, abs=1e-6)
+    assert told.low_s == pytest.approx(0.85 * told.latency_s)
+
+
+def test_a_simulated_run_records_none() -> None:
+    assert predicted(simulated=True) is None
+
+
+def test_a_file_whose_tasks_cannot_be_decoded_foretells_nothing() -> None:
+    assert foretold_latency(MODELS / "opt_mini_rknn_True_rk3588_fp.rknn") is None
