@@ -86,6 +86,7 @@ class FileSpec:
     graphs: tuple[GraphSpec, ...] = (GraphSpec(),)
     version: int = 6
     target: str = "rk3588"
+    npu_generation: str = "RKNPU v2"
     memory: tuple[int, int, int] | None = None
     document: dict[str, object] = field(
         default_factory=lambda: {"version": "2.5.0", "target_platform": ["rk3588"]}
@@ -114,7 +115,7 @@ def _payload(spec: FileSpec) -> bytes:
     graphs = [_graph(graph, spec.version, buffers, wide) for graph in spec.graphs]
     slots: dict[int, Value] = {
         0: Scalar("i", 6 if wide else 1),
-        1: "RKNPU v2",
+        1: spec.npu_generation,
         2: graphs,
         3: spec.description,
         7: "2.5.0(compiler version: 2.5.0)",

@@ -56,7 +56,7 @@ def _tasks(layout: Layout, tasks: TaskList, layers: str) -> Iterator[InspectedTa
             yield InspectedTask(
                 index=task.index,
                 layer=nodes[task.node].index,
-                words=describe_task(task, layout.generation.bank_bytes),
+                words=describe_task(task, layout.generation),
                 macs=int(costs.macs[i]),
                 mac_cycles=cycles,
                 mac_fill_ratio=float(costs.full_mac_cycles[i]) / cycles if cycles else None,

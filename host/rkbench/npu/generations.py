@@ -33,8 +33,8 @@ class Generation:
     bank_count: int
     """Banks of the convolution buffer."""
     bank_bytes: int
-    to_v2: Callable[[Columns], None]
-    """Bring registers into the places of the RK3588, in place."""
+    to_v2: Callable[[Columns, int], None]
+    """Bring the registers of so many tasks into the places of the RK3588, in place."""
     moved_bits: dict[int, int]
     """Bits of documented registers that mean here what other bits mean on the RK3588."""
     own_registers: dict[int, str]
@@ -43,13 +43,13 @@ class Generation:
     """Registers that real files set and nobody has explained: kept, so that what runs them can look."""
 
 
-def _same(_: Columns) -> None:
+def _same(_: Columns, __: int) -> None:
     """The RK3588's registers are where they are."""
 
 
-def _lite_to_v2(columns: Columns) -> None:
+def _lite_to_v2(columns: Columns, tasks: int) -> None:
     """Move what the RK3568 has elsewhere: the CORE block one up, algorithms of the DPU, pad value."""
-    zero = np.zeros_like(next(iter(columns.values()), np.zeros(0, np.uint32)))
+    zero = np.zeros(tasks, np.uint32)
 
     def get(register: int) -> NDArray[np.uint32]:
         return columns.get(register, zero)

@@ -183,7 +183,7 @@ def decode(
     place = np.repeat(start - (np.cumsum(amount) - amount), amount) + np.arange(len(task))
     writes = split_words(task, words[place])
     columns = follow(_known(writes, generation), enable)
-    generation.to_v2(columns)
+    generation.to_v2(columns, count)
     return TaskList(
         generation,
         np.arange(count) if index is None else index,

@@ -5,16 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rkbench.npu import fields as f
+from rkbench.npu.generations import Generation
 from rkbench.npu.registers import Field
 from rkbench.npu.tasks import CNA, DPU, DPU_RDMA, PPU, Task
 from rkbench.units import format_bytes
 
 
-def describe_task(task: Task, bank_bytes: int) -> str:
+def describe_task(task: Task, generation: Generation) -> str:
     """Return what a task does, as one line; it says `nothing that is known` of blocks that we do not read."""
     parts = []
     if task.enable & CNA:
-        parts.append(_convolution(task, bank_bytes))
+        parts.append(_convolution(task, generation))
     if task.enable & DPU:
         parts.append(_output(task))
     if task.enable & PPU:
@@ -22,13 +23,16 @@ def describe_task(task: Task, bank_bytes: int) -> str:
     return "; ".join(parts) or f"nothing that is known (blocks {task.enable:#x})"
 
 
-def input_channels(task: Task) -> int:
+def input_channels(task: Task, generation: Generation) -> int:
     """Return the channels that a convolution reads, without those that only fill a block."""
-    packed = task.get(f.PIXEL_CHANNELS)
-    return packed - f.FIRST_PIXEL_MODE if packed else task.get(f.IN_CHANNELS)
+    packed, channels = task.get(f.PIXEL_CHANNELS), task.get(f.IN_CHANNELS)
+    if packed:
+        return packed - f.FIRST_PIXEL_MODE
+    group = int(generation.group_bytes / f.PRECISIONS[task.get(f.CONV_PRECISION)][1])
+    return min(max(channels - 1, 0) // group * group + task.get(f.LAST_CHANNELS) + 1, channels)
 
 
-def _convolution(task: Task, bank_bytes: int) -> str:
+def _convolution(task: Task, generation: Generation) -> str:
     depthwise = task.get(f.CONV_MODE) == f.DEPTHWISE
     kind = "depthwise" if depthwise else "transposed" if task.get(f.TRANSPOSED) else "dense"
     size = _pair(task, f.KERNEL_HEIGHT, f.KERNEL_WIDTH)
@@ -36,7 +40,7 @@ def _convolution(task: Task, bank_bytes: int) -> str:
     stride = f" stride {steps}" if steps != "1x1" else ""
     spread = _pair(task, f.DILATION_Y, f.DILATION_X, 1)
     dilation = f" dilation {spread}" if spread != "1x1" else ""
-    shape = f"{input_channels(task)} x {task.get(f.IN_HEIGHT)} x {task.get(f.IN_WIDTH)}"
+    shape = f"{input_channels(task, generation)} x {task.get(f.IN_HEIGHT)} x {task.get(f.IN_WIDTH)}"
     kernels = "" if depthwise else f" to {task.get(f.KERNELS)} kernels"
     features, weights = task.get(f.DATA_BANKS), task.get(f.WEIGHT_BANKS)
     kept = [
@@ -48,7 +52,7 @@ def _convolution(task: Task, bank_bytes: int) -> str:
     return (
         f"{kind} {size} convolution{stride}{dilation} in {precision} of {shape}{kernels}, "
         f"{format_bytes(task.get(f.WEIGHT_BYTES))} of weights, {features} + {weights} banks of "
-        f"{bank_bytes // 1024} KiB{', ' if kept else ''}{' and '.join(kept)}"
+        f"{generation.bank_bytes // 1024} KiB{', ' if kept else ''}{' and '.join(kept)}"
     )
 
 
