@@ -12,13 +12,14 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
+from itertools import accumulate
 from typing import Any
 
 from recorded import FIRST, SECOND, RecordedSession, read_recording
 from rkbench.boards.model import Board
 from rkbench_agent.wire.messages import Failed, Finished, Latencies, Message
 from rkbench_agent.wire.outputs import OutputError
-from rkbench_agent.wire.plan import Plan, RunSpec
+from rkbench_agent.wire.plan import Plan, RunSettings, RunSpec
 
 RECORDED = {"digits.regrouped.fp16": FIRST, "digits.regrouped.int8": SECOND}
 WRONG = {"cosine": 0.5, "max_abs_error": 9.0}
@@ -38,7 +39,7 @@ class FakeSession(RecordedSession):
         behaviour = json.loads(self._board.behaviour.read_text())
         self.plans.append(plan)
         for spec in plan.runs:
-            for message in _play(spec, plan.settings.min_iterations, _behaviour_of(spec.name, behaviour)):
+            for message in _play(spec, plan.settings, _behaviour_of(spec.name, behaviour)):
                 if not (isinstance(message, Latencies) and spec.run in self.ended):
                     yield message
 
@@ -61,32 +62,49 @@ def _behaviour_of(name: str, behaviour: dict[str, Any]) -> dict[str, Any]:
     return {**behaviour, **own}
 
 
-def _play(spec: RunSpec, iterations: int, behaviour: dict[str, Any]) -> Iterator[Message]:
+def _play(spec: RunSpec, settings: RunSettings, behaviour: dict[str, Any]) -> Iterator[Message]:
     noise = random.Random(f"{behaviour.get('seed')} {spec.name}")
     recorded = _recorded_durations(spec.name)
     factor = behaviour.get("latency", {}).get("factor", 1.0)
-    left = iterations
+    is_timed = False
     for message in _recorded_messages(spec.name):
         if isinstance(message, Latencies):
-            if left <= 0:
+            if is_timed:
                 continue
-            left -= 0 if message.warmup else len(message.duration_ns)
-            drawn = noise.choices(recorded, k=len(message.duration_ns))
-            yield _timed(message, spec.run, [round(duration_ns * factor) for duration_ns in drawn])
-            if behaviour.get("crash") and not message.warmup:
+            is_timed = not message.warmup
+            counts = _block_sizes(settings) if is_timed else [len(message.duration_ns)]
+            for block, count in enumerate(counts):
+                drawn = [round(duration_ns * factor) for duration_ns in noise.choices(recorded, k=count)]
+                yield _timed(message, spec.run, block, drawn)
+            if behaviour.get("crash") and is_timed:
                 yield _crash(spec.run)
                 return
         elif isinstance(message, OutputError):
             yield replace(message, run=spec.run, **_error(behaviour.get("outputs")))
         elif isinstance(message, Finished):
-            yield replace(message, run=spec.run, iterations=iterations)
+            yield replace(message, run=spec.run, iterations=settings.min_iterations)
         else:
             yield replace(message, run=spec.run) if hasattr(message, "run") else message
 
 
-def _timed(message: Latencies, run: str, duration_ns: list[int]) -> Latencies:
+def _block_sizes(settings: RunSettings) -> list[int]:
+    size = settings.block_iterations
+    return [size] * max(settings.min_blocks, -(-settings.min_iterations // size))
+
+
+def _timed(message: Latencies, run: str, block: int, duration_ns: list[int]) -> Latencies:
+    """Return one block of calls, one right behind the other."""
+    ends = list(accumulate(duration_ns))
+    starts = [block * 10**9 + end - duration for end, duration in zip(ends, duration_ns, strict=True)]
     return replace(
-        message, run=run, duration_ns=duration_ns, set_inputs_ns=None, run_ns=None, get_outputs_ns=None
+        message,
+        run=run,
+        block=block,
+        start_ns=starts,
+        duration_ns=duration_ns,
+        set_inputs_ns=None,
+        run_ns=None,
+        get_outputs_ns=None,
     )
 
 

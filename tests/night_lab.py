@@ -23,7 +23,7 @@ name = "lab"
 boards = ["shelf"]
 gates = {json.dumps(GATES)}
 [plans.default]
-iterations = 100
+iterations = 1000
 duration = 0
 [[models]]
 files = {json.dumps([f"{DEMO}/{model}.rknn" for model in MODELS])}

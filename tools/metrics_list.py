@@ -25,7 +25,8 @@ from rkbench.metrics.web import HostCollector
 from rkbench.runs.collect import Collected
 from rkbench.runs.model import Caveat, Load, Output
 from rkbench.runs.night import CellResult, GateResult, Night
-from rkbench.stats.gates import PASS, Judgement
+from rkbench.stats.gates import PASS
+from rkbench.stats.judging import Judgement
 from rkbench.store import Store, open_store
 from rkbench_agent.board.lock import BoardLock
 from rkbench_agent.exporter.collector import BoardCollector, board_groups

@@ -118,6 +118,38 @@ class Unit:
         return next(spelling for spelling, factor in self.spellings.items() if factor == 1.0)
 
 
+def text_beside(unit: Unit, value: float, limit: float) -> str:
+    """Return `value` with as many digits as it takes not to read like `limit`, unless it is equal to it."""
+    shown = unit.text(value)
+    if value == limit or shown != unit.text(limit):
+        return shown
+    _, _, spelling = shown.rpartition(" ")
+    factor = unit.spellings.get(spelling, 1.0)
+    suffix = f" {spelling}" if spelling in unit.spellings else ""
+    for digits in range(4, 18):
+        plain = f"{value / factor:.{digits}g}"
+        if plain != f"{limit / factor:.{digits}g}":
+            return f"{plain}{suffix}"
+    return f"{value / factor!r}{suffix}"
+
+
+def format_between(unit: Unit, low: float, high: float) -> str:
+    """Return bounds as `9.95–10.1 ms`: the unit once where it is one, and digits that tell them apart."""
+    first, last = text_beside(unit, low, high), text_beside(unit, high, low)
+    number, _, spelling = first.rpartition(" ")
+    return f"{number}–{last}" if number and last.endswith(f" {spelling}") else f"{first}–{last}"
+
+
+def _similarity(value: float | None) -> str:
+    """Return a cosine with five decimals, or as many as it takes: only 1 reads as 1."""
+    if value is None:
+        return UNKNOWN
+    decimals = 5
+    while abs(value) < 1 and abs(float(f"{value:.{decimals}f}")) == 1 and decimals < 17:
+        decimals += 1
+    return f"{value:.{decimals}f}"
+
+
 def _pattern(pattern: str) -> Callable[[float | None], str]:
     return lambda value: UNKNOWN if value is None else pattern.format(value)
 
@@ -139,7 +171,7 @@ RATIO = Unit(
     is_ratio=True,
     in_percent=False,
 )
-SIMILARITY = Unit("1", {"": 1.0}, _pattern("{:.5f}"), in_percent=False)
+SIMILARITY = Unit("1", {"": 1.0}, _similarity, in_percent=False)
 COUNT = Unit("1", {"": 1.0}, _pattern("{:.0f}"))
 DECIBELS = Unit("dB", {"dB": 1.0}, _decibels, in_percent=False)
 #: Whatever the model's output means.

@@ -170,16 +170,24 @@ def numbers(value: Any) -> Any:
     return [numbers(item) for item in value] if isinstance(value, list) else value
 
 
-def measures_by_name(comparison: dict[str, Any]) -> dict[str, Any]:
-    """Return a comparison with its measures by their names: more may have come."""
-    return {**comparison, "metrics": {metric["name"]: metric for metric in comparison["metrics"]}}
-
-
 def without_agreement(value: Any) -> Any:
     """Return outputs without agreements, which are told of goldens of classes alone, and with those told."""
     if isinstance(value, dict):
         return {key: without_agreement(item) for key, item in value.items() if not key.startswith("top")}
     return [without_agreement(item) for item in value] if isinstance(value, list) else value
+
+
+def compared(document: dict[str, Any]) -> dict[str, Any]:
+    """Return a comparison with its metrics by name, but p99: the first version took it from 100 calls."""
+    metrics = {metric["name"]: metric for metric in document["comparison"]["metrics"]}
+    metrics.pop("latency_p99_s", None)
+    return {**document["comparison"], "metrics": metrics}
+
+
+def without_p99(row: dict[str, str]) -> dict[str, str]:
+    """Return what is still told of a run: its first version took p99 from 100 iterations, which tell none."""
+    few = int(row.get("iterations") or 662) < 662
+    return {name: value for name, value in row.items() if not (few and name == "latency_p99_s")}
 
 
 def table(text: str) -> list[dict[str, str]]:

@@ -7,7 +7,15 @@ from typing import Any
 
 from rkbench.runs.collect import Collected
 from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import Latency, Load, Readings, RunResult, Sensor, Stages
+from rkbench.runs.model import (
+    Latency,
+    Load,
+    PercentileBounds,
+    Readings,
+    RunResult,
+    Sensor,
+    Stages,
+)
 from rkbench.runs.output import Output
 from rkbench.runs.records import BoardRecord, PlanRecord, TransferRecord, Variant
 from rkbench_agent.wire.board import Reading
@@ -63,12 +71,18 @@ def make_latency(p50_s: float, count: int = 1000) -> Latency:
         p50_s,
         p50_s,
         p50_s * 1.01,
-        p50_s * 1.02 if count >= 100 else None,
+        p50_s * 1.02 if count >= 662 else None,
         p50_s * 1.05,
         p50_s * 0.005,
         warmup_count=5,
         block_count=count // 50,
         stages=Stages(),
+        p95_s=p50_s * 1.015,
+        bounds=(
+            PercentileBounds(50.0, p50_s * 0.999, p50_s * 1.001, count * 0.9),
+            PercentileBounds(90.0, p50_s * 1.008, p50_s * 1.013, count * 0.9),
+            PercentileBounds(99.0, p50_s * 1.018, p50_s * 1.024 if count > 1000 else None, count * 0.9),
+        ),
     )
 
 

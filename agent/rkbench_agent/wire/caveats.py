@@ -68,7 +68,6 @@ WEIGHTS = {
     "one_scale": DOUBT,
     "outputs_wrong": DOUBT,
     "p99_rough": INFORMATION,
-    "p99_unknown": INFORMATION,
     "periodic": DOUBT,
     "pin_without_effect": DOUBT,
     "runtime_ambiguous": DOUBT,

@@ -9,8 +9,9 @@ from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric, SummaryMetricFamily
 
 from rkbench.runs.history import started_unix_s
+from rkbench.runs.latency_measures import LATENCY_FAMILY
 from rkbench.runs.measure_types import Family, Measure
-from rkbench.runs.measures import LATENCY_FAMILY, MEASURES
+from rkbench.runs.measures import MEASURES
 from rkbench.runs.model import VERDICTS, LatencySummary, RunResult
 from rkbench.runs.output import Output
 from rkbench.store.base import ResultKey

@@ -60,7 +60,7 @@ def load_references(
             listener(Told(None, f"the baseline {baseline.run} is no longer in the store"))
             continue
         key = (baseline.variant, baseline.board, baseline.plan)
-        reference = AcceptedRun(run, store.latencies(run.id).timed_blocks())
+        reference = AcceptedRun(run, store.latencies(run.id))
         found[key] = (*found.get(key, ()), reference)
     return found
 

@@ -8,17 +8,17 @@ from dataclasses import dataclass
 
 from rkbench.runs.collect import Collected
 from rkbench.runs.conditions import CONDITIONS, Effect, night_refusals
+from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.measures import GATED
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import ConditionChange, GateResult
-from rkbench.stats.gates import (
-    FAIL,
-    NOT_MEASURED,
-    Gate,
+from rkbench.stats.gates import FAIL, NOT_MEASURED, Gate
+from rkbench.stats.judging import (
     Judgement,
     judge_budget,
     judge_change,
     judge_latency,
+    judge_latency_budget,
 )
 
 NO_BASELINE = "no baseline yet: bench baseline accept last"
@@ -26,10 +26,10 @@ NO_BASELINE = "no baseline yet: bench baseline accept last"
 
 @dataclass(frozen=True)
 class AcceptedRun:
-    """The accepted run of a cell, with its timed durations block by block."""
+    """The accepted run of a cell, with its timed durations (ns)."""
 
     run: RunResult
-    blocks: Sequence[Sequence[float]]
+    latencies: RawLatencies
 
 
 def judge(
@@ -47,18 +47,18 @@ def unmeasured(gates: Sequence[Gate], why: str) -> tuple[GateResult, ...]:
 
 
 def to_confirm(gates: Sequence[Gate], results: Sequence[GateResult]) -> bool:
-    """Return whether a relative latency gate failed, so that the cell is to be measured again."""
+    """Return whether a gate on a latency failed, so that the cell is to be measured again."""
     return any(
-        gate.is_relative_latency and result.state == FAIL for gate, result in zip(gates, results, strict=True)
+        gate.is_of_latency and result.state == FAIL for gate, result in zip(gates, results, strict=True)
     )
 
 
 def confirmed(
     gates: Sequence[Gate], first: Sequence[GateResult], second: Sequence[GateResult]
 ) -> tuple[GateResult, ...]:
-    """Return `first` with what the second measurement says where a relative latency gate had failed."""
+    """Return `first` with what the second measurement says where a gate on a latency had failed."""
     return tuple(
-        _joined(one, two) if gate.is_relative_latency and one.state == FAIL else one
+        _joined(one, two) if gate.is_of_latency and one.state == FAIL else one
         for gate, one, two in zip(gates, first, second, strict=True)
     )
 
@@ -78,12 +78,21 @@ def _judge(gate: Gate, collected: Collected, reference: AcceptedRun | None, why_
     value = _value(gate, collected.run)
     base = _value(gate, reference.run) if reference and not why_not else None
     if not gate.is_relative:
-        return judge_budget(gate, value, base)
+        return _judge_budget(gate, (base, value), collected.latencies)
     if reference is None or why_not:
         return Judgement(NOT_MEASURED, value, detail=why_not)
-    if gate.is_relative_latency:
-        return judge_latency(gate, (base, value), reference.blocks, collected.latencies.timed_blocks())
+    if gate.is_of_latency:
+        blocks = (item.latencies.timed_arrays() for item in (reference, collected))
+        return judge_latency(gate, (base, value), *blocks)
     return judge_change(gate, value, base)
+
+
+def _judge_budget(
+    gate: Gate, values: tuple[float | None, float | None], latencies: RawLatencies
+) -> Judgement:
+    if gate.is_of_latency:
+        return judge_latency_budget(gate, values, [block / 1e9 for block in latencies.timed_arrays()])
+    return judge_budget(gate, values[1], values[0])
 
 
 def _value(gate: Gate, run: RunResult) -> float | None:

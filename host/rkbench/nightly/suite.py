@@ -20,24 +20,24 @@ import errno
 import math
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 from rkbench_agent.wire.plan import RunSettings
 
+from rkbench.campaign.demands import carrying, reads_of
 from rkbench.campaign.settings import check_settings, setting_words, settings_of
 from rkbench.decoding.tables import Word, read_table, typed_values, unknown
 from rkbench.decoding.toml import read_toml
 from rkbench.errors import UsageError
 from rkbench.runs.measures import QUANTITIES
-from rkbench.stats.compare import MINIMUM_UNITS, SEGMENT_ITERATIONS
 from rkbench.stats.gates import Gate, parse_gate
-from rkbench.stats.summary import P99_MINIMUM_COUNT
-from rkbench.stats.tails import Statistic
 
 #: Settings that only a push of several runs knows; a cell of a night is one run.
 OF_SEVERAL_RUNS = ("interleave", "loads", "quads", "unread_iterations")
+#: No model answers faster: what is given less time than its iterations of this length never has them.
+SHORTEST_CALL_S = 1e-4
 #: What Linux allows for one part of a path.
 LONGEST_NAME_BYTES = 255
 _HINT = "how to write one: docs/nightly.md"
@@ -76,8 +76,6 @@ class ModelTable:
 
 #: Settings of a plan by the words of the command line; `wait` for a held board.
 PLAN_TYPES: dict[str, Any] = {**_setting_types(), "wait": float}
-#: Fewer iterations cannot tell a relative latency.
-LEAST_ITERATIONS = MINIMUM_UNITS * SEGMENT_ITERATIONS
 
 
 #: Where a night's defaults differ from a push's: many runs, and nobody waits for a single one.
@@ -148,7 +146,8 @@ class _Reader:
         if not boards:
             raise self._error(f"{place} names no board", 'boards = ["rk3588"], here or at the top')
         plans = self._plans_of(place, table)
-        gates = self._gates(place, [*self._table.gates, *table.gates], plans)
+        gates = self._gates(place, [*self._table.gates, *table.gates])
+        plans = tuple(self._carrying(place, plan, gates) for plan in plans)
         golden = None if table.golden is None else self._path.parent / table.golden
         if golden is not None and not golden.is_file():
             raise self._error(
@@ -194,32 +193,30 @@ class _Reader:
             raise self._error(f"{place}: {error.message}", error.hint) from error
         return NightPlan(name, settings, wait_s)
 
-    def _gates(self, place: str, given: Sequence[Any], plans: Sequence[NightPlan]) -> tuple[Gate, ...]:
+    def _gates(self, place: str, given: Sequence[Any]) -> tuple[Gate, ...]:
         try:
             gates = {gate.text: gate for gate in (parse_gate(item, QUANTITIES) for item in given)}
         except UsageError as error:
             raise self._error(f"{place}: {error.message}", error.hint) from error
         if not gates:
             raise self._error(f"{place} has no gates", 'gates = ["p50 within 5%"], here or at the top')
-        for gate in gates.values():
-            least = _least_iterations(gate)
-            short = next((plan for plan in plans if plan.settings.min_iterations < least), None)
-            if short is not None:
-                hint = f"give it {least} or more: iterations = {least}"
-                count = short.settings.min_iterations
-                message = f"plan {short.name!r} has {count} iterations: too few for {gate.text!r}"
-                raise self._error(f"{place}: {message}", hint)
         return tuple(gates.values())
+
+    def _carrying(self, place: str, plan: NightPlan, gates: Sequence[Gate]) -> NightPlan:
+        """Return `plan` raised to what the gates need. Raises UsageError where its time cannot have that."""
+        most = int(plan.settings.max_duration_s / SHORTEST_CALL_S)
+        for gate in gates:
+            needed = reads_of([gate]).calls
+            if 0 < most < needed:
+                limit = f"max_duration_s = {plan.settings.max_duration_s:g}"
+                message = f"plan {plan.name!r} has too little time for {gate.text!r}: {limit}"
+                raise self._error(
+                    f"{place}: {message}", f"its interval needs {needed} iterations; give it more"
+                )
+        return replace(plan, settings=carrying(plan.settings, reads_of(gates)))
 
     def _error(self, text: str, hint: str = "") -> UsageError:
         return UsageError(f"{self._path}: {text}", hint=hint)
-
-
-def _least_iterations(gate: Gate) -> int:
-    """Return how many iterations a plan must have at least for a gate to say anything."""
-    if gate.quantity.statistic is Statistic.P99:
-        return P99_MINIMUM_COUNT
-    return LEAST_ITERATIONS if gate.is_relative_latency else 1
 
 
 def _is_too_long(part: str) -> bool:

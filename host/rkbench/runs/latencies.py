@@ -6,8 +6,13 @@ import operator
 from array import array
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.messages import Latencies
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def _int64() -> array[int]:
@@ -93,6 +98,24 @@ class RawLatencies:
             for name, column in vars(self).items()
         }
         return RawLatencies(**columns)
+
+    def timed_arrays(self, column: str = "duration_ns") -> list[NDArray[np.int64]]:
+        """Return the timed entries of a column, an array a block, in the order of the blocks' numbers.
+
+        Empty where the column is.
+        """
+        import numpy as np  # not at the top: a help page and a list of runs need none
+
+        values = np.frombuffer(getattr(self, column), dtype=np.int64)
+        if not len(values):
+            return []
+        timed = np.frombuffer(self.warmup, dtype=np.int64) == 0
+        if self.unread:
+            timed &= np.frombuffer(self.unread, dtype=np.int64) == 0
+        values, blocks = values[timed], np.frombuffer(self.block, dtype=np.int64)[timed]
+        order = np.argsort(blocks, kind="stable")
+        values, blocks = values[order], blocks[order]
+        return np.split(values, np.flatnonzero(np.diff(blocks)) + 1) if len(values) else []
 
     def window_ns(self) -> tuple[int, int] | None:
         """Return when the first timed iteration began and the last ended; None without any."""

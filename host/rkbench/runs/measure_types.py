@@ -10,8 +10,8 @@ from rkbench_agent.wire.provenance import Provenance
 
 from rkbench.runs.model import RunResult
 from rkbench.runs.output import Output
+from rkbench.stats.figures import Statistic
 from rkbench.stats.gates import Quantity
-from rkbench.stats.tails import Statistic
 from rkbench.units import Unit
 
 
@@ -69,6 +69,11 @@ class Measure:
     per_output: Callable[[Output], float | None] | None = None
     compared: bool = False
     shown: Callable[[RunResult], str] | None = None
+
+    @property
+    def percent(self) -> float | None:
+        """Which percentile it is, if it is one."""
+        return self.statistic.percent if self.statistic is not None else None
 
     @property
     def quantity(self) -> Quantity:

@@ -6,15 +6,15 @@ A new measure is one entry of `MEASURES`. Console, JSON, CSV, Prometheus, gates 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
+from rkbench.runs.latency_measures import DEVICE_P50, of_latency, percentile_measure
 from rkbench.runs.measure_types import Family, Measure, NumberGroup
-from rkbench.runs.model import Latency, Load, RunResult
+from rkbench.runs.model import Load, RunResult
 from rkbench.runs.output import Output
 from rkbench.runs.plausibility import predicted_ratio, predicted_text
 from rkbench.runs.scenario_measures import OFFLINE_MEASURES
+from rkbench.stats.figures import Statistic
 from rkbench.stats.gates import Quantity
-from rkbench.stats.tails import Statistic
 from rkbench.units import (
     BYTES,
     COUNT,
@@ -37,10 +37,6 @@ def _load(value: Callable[[Load], float | None]) -> _Value:
     return lambda run: value(run.load) if run.load else None
 
 
-def _latency(value: Callable[[Latency], float | None]) -> _Value:
-    return lambda run: value(run.latency) if run.latency else None
-
-
 def _worst(value: Callable[[Output], float | None], *, higher_is_better: bool) -> _Value:
     """Return what gives the worst known value of a run's outputs."""
 
@@ -49,10 +45,6 @@ def _worst(value: Callable[[Output], float | None], *, higher_is_better: bool) -
         return (min(known) if higher_is_better else max(known)) if known else None
 
     return of_run
-
-
-def _device_p50_s(latency: Latency) -> float | None:
-    return latency.stages.device.p50_s if latency.stages.device else None
 
 
 def _reference_text(run: RunResult) -> str:
@@ -68,34 +60,6 @@ def _of_memory(
     name = f"load_{kind}_bytes"
     return Measure(
         name, BYTES, group, _load(value), label=label, gate=gate, family=family, compared=bool(label)
-    )
-
-
-#: Quantiles are measures; count and sum come with them.
-LATENCY_FAMILY = Family(
-    "rkbench_latency_seconds", "Latency of one inference in the newest successful run.", is_quantile=True
-)
-
-
-def _of_latency(
-    figure: str,
-    value: Callable[[Latency], float | None],
-    statistic: Statistic | None = None,
-    quantile: str = "",
-    instead: str = "",
-) -> Measure:
-    family = replace(LATENCY_FAMILY, labels=(("quantile", quantile),)) if quantile else None
-    return Measure(
-        f"latency_{figure}_s",
-        SECONDS,
-        NumberGroup.LATENCY,
-        _latency(value),
-        label=f"latency {figure}" if quantile else "",
-        gate=figure,
-        statistic=statistic,
-        instead=instead,
-        family=family,
-        compared=bool(quantile),
     )
 
 
@@ -137,8 +101,8 @@ SIZE = Measure(
 NPU_MEMORY = _of_memory(
     "npu_total", NumberGroup.NPU_MEMORY, lambda load: load.npu_total_bytes, "NPU memory", "load memory"
 )
-LATENCY_P50 = _of_latency("p50", lambda latency: latency.p50_s, Statistic.P50, "0.5")
-LATENCY_P99 = _of_latency("p99", lambda latency: latency.p99_s, Statistic.P99, "0.99")
+LATENCY_P50 = percentile_measure(Statistic.P50)
+LATENCY_P99 = percentile_measure(Statistic.P99)
 THROUGHPUT = Measure(
     "throughput_per_s",
     PER_SECOND,
@@ -226,19 +190,14 @@ MEASURES: tuple[Measure, ...] = (
     ),
     _of_memory("system_delta", NumberGroup.PROCESS_MEMORY, lambda load: load.system_delta_bytes),
     LATENCY_P50,
-    _of_latency("p90", lambda latency: latency.p90_s, Statistic.P90, "0.9"),
+    percentile_measure(Statistic.P90),
+    percentile_measure(Statistic.P95, is_shown=False),
     LATENCY_P99,
-    _of_latency("mean", lambda latency: latency.mean_s, Statistic.MEAN),
-    _of_latency("min", lambda latency: latency.min_s, instead="p50 within {}%"),
-    _of_latency("max", lambda latency: latency.max_s, instead="p99 within {}%"),
-    Measure(
-        "latency_device_p50_s",
-        SECONDS,
-        NumberGroup.LATENCY,
-        _latency(_device_p50_s),
-        label="NPU's own p50",
-        compared=True,
-    ),
+    percentile_measure(Statistic.P999, is_shown=False),
+    of_latency("max", lambda latency: latency.max_s, label="latency max", instead="p99 within {}%"),
+    of_latency("mean", lambda latency: latency.mean_s, Statistic.MEAN),
+    of_latency("min", lambda latency: latency.min_s, instead="p50 within {}%"),
+    DEVICE_P50,
     THROUGHPUT,
     *OFFLINE_MEASURES,
     Measure(

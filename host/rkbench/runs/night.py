@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from rkbench.stats.gates import FAIL, NOT_MEASURED, Judgement, State, worst
+from rkbench.stats.gates import FAIL, NOT_MEASURED, State, worst
+from rkbench.stats.judging import Judgement
 
 SCHEMA = "rkbench-nightly/1"
 GREEN, FAILED, RED = 0, 1, 3

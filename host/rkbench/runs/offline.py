@@ -17,7 +17,7 @@ from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.scenario_messages import OfflineStep
 
 from rkbench.runs.latencies import RawLatencies
-from rkbench.stats.summary import summarize
+from rkbench.stats.quantiles import quantiles
 
 #: More contexts wait longer for each other: what brings less than this is not worth it.
 NEAR = 0.05
@@ -111,20 +111,20 @@ Lanes = dict[int, list[tuple[int, int]]]
 
 def _rate(step: OfflineStep, blocks: Lanes, readings: Sequence[Reading]) -> OfflineRate | None:
     lanes = [blocks[block] for block in step.blocks if blocks.get(block)]
-    durations = summarize([duration for lane in lanes for _, duration in lane])
-    if durations is None or any(_span_ns(lane) <= 0 for lane in lanes):
+    p50, p99 = quantiles([[duration for _, duration in lane] for lane in lanes], [50.0, 99.0])
+    if p50.value is None or any(_span_ns(lane) <= 0 for lane in lanes):
         return None
     rate = sum(_per_s(lane) for lane in lanes)
     half = _half_width(lanes)
     return OfflineRate(
         placement=step.placement,
         contexts=step.contexts,
-        count=durations.count,
+        count=p50.count,
         rate_per_s=rate,
         low_per_s=None if half is None else rate - half,
         high_per_s=None if half is None else rate + half,
-        p50_s=durations.p50 / NS_PER_S,
-        p99_s=None if durations.p99 is None else durations.p99 / NS_PER_S,
+        p50_s=p50.value / NS_PER_S,
+        p99_s=None if p99.value is None else p99.value / NS_PER_S,
         core_load_ratio=_core_load(step, lanes, readings),
         rss_bytes=step.rss_bytes,
         pss_bytes=step.pss_bytes,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.messages import LoadCycle, LoadMemory
@@ -21,15 +21,25 @@ from rkbench_agent.wire.words import (
 )
 
 from rkbench.runs.cycles import load_cycles
-from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.latencies import STAGES, RawLatencies
 from rkbench.runs.model import (
     Latency,
     LatencySummary,
     Load,
     LoadPhase,
+    PercentileBounds,
     Stages,
+    percentile_field,
 )
+from rkbench.stats.quantiles import Quantile, quantiles
+from rkbench.stats.serial import wanders
 from rkbench.stats.summary import summarize
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+    Blocks = list[NDArray[np.int64]]
 
 NS_PER_S = 1e9
 
@@ -130,36 +140,49 @@ def _phase(item: LoadMemory) -> LoadPhase:
 
 def latency(raw: RawLatencies) -> Latency | None:
     """Return the summary of the timed iterations in seconds; None without any."""
-    whole = _summary(raw.timed())
-    if whole is None:
+    blocks = raw.timed_arrays()
+    if not blocks:
         return None
+    figures, found = _figures(blocks)
+    has_long_memory = wanders(blocks)
     return Latency(
-        **vars(whole),
+        **figures,
         warmup_count=sum(raw.warmup),
-        block_count=len(raw.timed_blocks()),
-        stages=Stages(
-            set_inputs=_summary(raw.timed("set_inputs_ns")),
-            run=_summary(raw.timed("run_ns")),
-            get_outputs=_summary(raw.timed("get_outputs_ns")),
-            device=_summary(raw.timed("device_ns")),
-        ),
+        block_count=len(blocks),
+        stages=Stages(**{name: _stage(raw.timed_arrays(f"{name}_ns")) for name in STAGES}),
+        bounds=() if has_long_memory else tuple(map(_within, found)),
+        has_long_memory=has_long_memory,
     )
 
 
-def _summary(durations_ns: Sequence[int]) -> LatencySummary | None:
-    ns = summarize(durations_ns)
-    if ns is None:
-        return None
-    return LatencySummary(
-        count=ns.count,
-        min_s=ns.min / NS_PER_S,
-        mean_s=ns.mean / NS_PER_S,
-        p50_s=ns.p50 / NS_PER_S,
-        p90_s=ns.p90 / NS_PER_S,
-        p99_s=None if ns.p99 is None else ns.p99 / NS_PER_S,
-        max_s=ns.max / NS_PER_S,
-        stddev_s=None if ns.stddev is None else ns.stddev / NS_PER_S,
-    )
+def _stage(blocks: Blocks) -> LatencySummary | None:
+    return LatencySummary(**_figures(blocks)[0]) if blocks else None
+
+
+def _figures(blocks: Blocks) -> tuple[dict[str, Any], list[Quantile]]:
+    """Return the fields of a summary in seconds, and the percentiles (ns) with their bounds."""
+    import numpy as np  # not at the top: a list of runs needs none
+
+    whole = summarize(np.concatenate(blocks))
+    assert whole is not None
+    found = quantiles(blocks)
+    figures: dict[str, Any] = {
+        "count": whole.count,
+        "min_s": whole.min / NS_PER_S,
+        "mean_s": whole.mean / NS_PER_S,
+        "max_s": whole.max / NS_PER_S,
+        "stddev_s": _seconds(whole.stddev),
+    }
+    figures |= {percentile_field(item.percent): _seconds(item.value) for item in found}
+    return figures, found
+
+
+def _within(found: Quantile) -> PercentileBounds:
+    return PercentileBounds(found.percent, _seconds(found.low), _seconds(found.high), found.effective)
+
+
+def _seconds(ns: float | None) -> float | None:
+    return None if ns is None else ns / NS_PER_S
 
 
 def _of(item: LoadMemory | None, name: str) -> int | None:

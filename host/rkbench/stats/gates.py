@@ -1,11 +1,9 @@
-"""Gates of a nightly: what people write, what it means, and what it says of a measurement.
+"""Gates: what people write, and what it means.
 
     p99 <= 12ms   load memory <= 80MB   cosine >= 0.999   size <= 10MB   top-1 >= 99%
     p50 within 5%          against the accepted baseline; 5 % is the smallest effect of interest
 
-A relative latency gate fails only where the whole interval of 95 % lies beyond the smallest effect, and
-passes only where the whole interval lies within it: noise of a percent between nights moves the interval,
-but not past 5 %. A gate knows which direction is worse; getting better never fails.
+A gate knows which direction is worse; getting better never fails. What it says of a run: `judging`.
 """
 
 from __future__ import annotations
@@ -16,8 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 from rkbench.errors import UsageError, choice_hint
-from rkbench.stats.compare import difference_percent
-from rkbench.stats.tails import Interval, Statistic, latency_interval
+from rkbench.stats.figures import Statistic
 from rkbench.units import Unit
 
 State = Literal["pass", "can't tell", "not measured", "fail"]
@@ -69,25 +66,9 @@ class Gate:
         return self.within_percent is not None
 
     @property
-    def is_relative_latency(self) -> bool:
-        """Whether a failure is measured again before it is believed."""
-        return self.is_relative and self.quantity.statistic is not None
-
-
-@dataclass(frozen=True)
-class Judgement:
-    """What a gate says of one measurement: `difference_percent` above (+) the baseline, within 95 %.
-
-    Values are in the base unit of the quantity; None where unknown or where there is none.
-    """
-
-    state: State
-    value: float | None = None
-    baseline: float | None = None
-    difference_percent: float | None = None
-    low_percent: float | None = None
-    high_percent: float | None = None
-    detail: str = ""
+    def is_of_latency(self) -> bool:
+        """Whether it is judged by an interval, and a failure measured again before it is believed."""
+        return self.quantity.statistic is not None
 
 
 def parse_gate(given: Any, quantities: Quantities) -> Gate:
@@ -103,58 +84,6 @@ def parse_gate(given: Any, quantities: Quantities) -> Gate:
     raise UsageError(f"gate {text!r} is not understood", hint=_EXAMPLE)
 
 
-def judge_budget(gate: Gate, value: float | None, baseline: float | None = None) -> Judgement:
-    """Return what a budget says of `value`; the baseline is only shown beside it."""
-    if value is None:
-        return Judgement(NOT_MEASURED, baseline=baseline, detail=f"no {gate.quantity.word} was measured")
-    assert gate.limit is not None
-    higher = gate.quantity.higher_is_better
-    kept = value > gate.limit if higher else value < gate.limit
-    kept = kept or (value == gate.limit and not gate.strict)
-    difference = difference_percent(baseline, value)
-    return Judgement(PASS if kept else FAIL, value, baseline, difference)
-
-
-def judge_change(gate: Gate, value: float | None, baseline: float | None) -> Judgement:
-    """Return what a relative gate says of a figure that does not scatter: size, memory, output error."""
-    if value is None or baseline is None:
-        lacks = "no" if value is None else "the baseline has no"
-        detail = f"{lacks} {gate.quantity.word}{' was measured' if value is None else ''}"
-        return Judgement(NOT_MEASURED, value, baseline, detail=detail)
-    difference = difference_percent(baseline, value)
-    if difference is None:
-        return Judgement(CANNOT_TELL, value, baseline, detail="the baseline is 0: give a budget instead")
-    worse = -difference if gate.quantity.higher_is_better else difference
-    assert gate.within_percent is not None
-    kept = worse <= gate.within_percent  # False for NaN
-    return Judgement(PASS if kept else FAIL, value, baseline, difference)
-
-
-def judge_latency(
-    gate: Gate,
-    values: tuple[float | None, float | None],
-    baseline: Sequence[Sequence[float]],
-    candidate: Sequence[Sequence[float]],
-) -> Judgement:
-    """Return what a relative latency gate says: `values` are the baseline's and the candidate's figures.
-
-    `baseline` and `candidate` are the timed durations, block by block.
-    """
-    base, value = values
-    if value is None or not candidate:
-        return Judgement(NOT_MEASURED, value, base, detail=f"no {gate.quantity.word} was measured")
-    assert gate.quantity.statistic is not None
-    interval = latency_interval(gate.quantity.statistic, baseline, candidate)
-    if interval is None:
-        return Judgement(CANNOT_TELL, value, base, detail="too few iterations: give the plan more")
-    assert gate.within_percent is not None
-    state = _interval_state(interval, gate.within_percent)
-    undecided = f"the interval holds {gate.within_percent:g} %: give the plan more iterations"
-    detail = undecided if state == CANNOT_TELL else ""
-    difference, low, high = interval.difference_percent, interval.low_percent, interval.high_percent
-    return Judgement(state, value, base, difference, low, high, detail)
-
-
 def is_relative(text: str) -> bool:
     """Return whether the gate of this text is one against the baseline."""
     return _RELATIVE.fullmatch(text) is not None
@@ -163,12 +92,6 @@ def is_relative(text: str) -> bool:
 def worst(states: Sequence[State]) -> State:
     """Return the worst state; PASS where there are none."""
     return max(states, key=STATES.index, default=PASS)
-
-
-def _interval_state(interval: Interval, within_percent: float) -> State:
-    if interval.low_percent > within_percent:
-        return FAIL
-    return PASS if interval.high_percent <= within_percent else CANNOT_TELL
 
 
 def _relative(text: str, quantity: Quantity, number: str) -> Gate:

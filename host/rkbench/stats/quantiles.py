@@ -11,7 +11,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+from rkbench.stats.summary import percentile
 
 if TYPE_CHECKING:
     import numpy as np
@@ -35,7 +37,8 @@ class Quantile:
     """One percentile, in the unit of the values.
 
     `value` is None below `needed` calls; `low` and `high` bound the true percentile with 95 %, None where
-    the blocks or calls are too few to say, or the bound lies beyond what was seen.
+    the blocks or calls are too few to say, or the bound lies beyond what was seen. The bounds are those of
+    `effective` independent calls, None without any.
     """
 
     percent: float
@@ -44,18 +47,30 @@ class Quantile:
     high: float | None
     count: int
     needed: int
+    effective: float | None = None
 
 
-def quantiles(blocks: Sequence[Sequence[float]], percents: Sequence[float] = PERCENTS) -> list[Quantile]:
+def quantiles(
+    blocks: Sequence[Sequence[float] | NDArray[Any]], percents: Sequence[float] = PERCENTS
+) -> list[Quantile]:
     """Return the percentiles of all calls of `blocks`, with intervals; empty blocks count for nothing."""
     import numpy as np  # not at the top: a help page and an inspection need none
 
-    columns = [np.asarray(block, dtype=np.float64) for block in blocks if len(block)]
-    if not columns:
+    filled = [block for block in blocks if len(block)]
+    if not filled:
         return [Quantile(percent, None, None, None, 0, calls_for(percent)) for percent in percents]
-    ordered = np.concatenate(columns)
-    ordered.sort()
-    return [_quantile(percent, columns, ordered) for percent in percents]
+    calls = _Calls(np.concatenate(filled), np.array([len(block) for block in filled]))
+    return [_quantile(percent, calls) for percent in percents]
+
+
+def fewest_calls_of_bounds(percent: float) -> int:
+    """Return how many calls the bounds of a percentile need."""
+    return max(calls_for(percent), FEWEST_CALLS_OF_TAIL if percent >= TAIL_PERCENT else 1)
+
+
+def fewest_blocks_of_bounds(percent: float) -> int:
+    """Return how many blocks the bounds of a percentile need."""
+    return FEWEST_BLOCKS_OF_TAIL if percent >= TAIL_PERCENT else FEWEST_BLOCKS
 
 
 def calls_for(percent: float) -> int:
@@ -77,30 +92,40 @@ def _at_most_one(count: int, share: float) -> float:
     return math.exp(count * math.log1p(-share)) + count * share * math.exp((count - 1) * math.log1p(-share))
 
 
-def _quantile(percent: float, columns: list[NDArray[np.float64]], ordered: NDArray[np.float64]) -> Quantile:
-    import numpy as np
+class _Calls:
+    """All calls, block after block, and once more in ascending order."""
 
-    count, needed = len(ordered), calls_for(percent)
+    def __init__(self, values: NDArray[Any], lengths: NDArray[np.int64]) -> None:
+        import numpy as np
+
+        self.values = values
+        self.lengths = lengths
+        self.starts = np.concatenate(([0], np.cumsum(lengths)[:-1]))
+        self.ordered = np.sort(values)
+
+    def shares_up_to(self, value: float) -> NDArray[np.float64]:
+        """Return for each block the share of its calls at or below `value`."""
+        import numpy as np
+
+        return np.add.reduceat(self.values <= value, self.starts, dtype=np.int64) / self.lengths
+
+
+def _quantile(percent: float, calls: _Calls) -> Quantile:
+    count, needed = len(calls.ordered), calls_for(percent)
     if count < needed:
         return Quantile(percent, None, None, None, count, needed)
-    value = float(np.percentile(ordered, percent))
-    low, high = _bounds(percent / 100, value, columns, ordered)
-    return Quantile(percent, value, low, high, count, needed)
+    value = percentile(calls.ordered, percent)
+    if len(calls.lengths) < fewest_blocks_of_bounds(percent) or count < fewest_calls_of_bounds(percent):
+        return Quantile(percent, value, None, None, count, needed)
+    effective = _effective_count(percent / 100, value, calls)
+    low, high = _bounds(percent / 100, effective, calls.ordered)
+    return Quantile(percent, value, low, high, count, needed, effective)
 
 
-def _bounds(
-    share: float, value: float, columns: list[NDArray[np.float64]], ordered: NDArray[np.float64]
-) -> tuple[float | None, float | None]:
-    is_tail = share * 100 >= TAIL_PERCENT
-    fewest_blocks = FEWEST_BLOCKS_OF_TAIL if is_tail else FEWEST_BLOCKS
-    count = len(ordered)
-    if len(columns) < fewest_blocks or (is_tail and count < FEWEST_CALLS_OF_TAIL):
-        return None, None
-    effective = _effective_count(share, value, columns, count)
+def _bounds(share: float, effective: float, ordered: NDArray[Any]) -> tuple[float, float | None]:
     from scipy.special import betaincinv
 
-    tail = (1 - CONFIDENCE) / 2
-    hits = share * effective
+    count, tail, hits = len(ordered), (1 - CONFIDENCE) / 2, share * effective
     low_share = float(betaincinv(hits, effective - hits + 1, tail))
     high_share = float(betaincinv(hits + 1, effective - hits, 1 - tail))
     low = float(ordered[max(0, math.floor(low_share * count) - 1)])
@@ -108,14 +133,12 @@ def _bounds(
     return low, float(ordered[at]) if at < count else None
 
 
-def _effective_count(share: float, value: float, columns: list[NDArray[np.float64]], count: int) -> float:
+def _effective_count(share: float, value: float, calls: _Calls) -> float:
     """Return how many independent calls the blocks are worth (Korn and Graubard 1998)."""
-    import numpy as np
     from scipy.special import ndtri, stdtrit
 
-    blocks = len(columns)
-    below = np.array([np.count_nonzero(column <= value) / len(column) for column in columns])
+    blocks, count = len(calls.lengths), len(calls.ordered)
     alone = share * (1 - share) / count
-    design_effect = max(1.0, float(below.var(ddof=1)) / blocks / alone)
+    between = float(calls.shares_up_to(value).var(ddof=1)) / blocks
     tail = 1 - (1 - CONFIDENCE) / 2
-    return count / design_effect * float(ndtri(tail) / stdtrit(blocks - 1, tail)) ** 2
+    return count / max(1.0, between / alone) * float(ndtri(tail) / stdtrit(blocks - 1, tail)) ** 2

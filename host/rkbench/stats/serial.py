@@ -9,17 +9,23 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import TYPE_CHECKING, Any
 
 from rkbench.stats.summary import median
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: One-sided 1 %: healthy runs are called wandering in 0.4 to 2.4 %.
 LIMIT_Z = 2.33
 FEWEST_BLOCKS = 12
 
 
-def wanders(blocks: Sequence[Sequence[float]]) -> bool:
+def wanders(blocks: Sequence[Sequence[float] | NDArray[Any]]) -> bool:
     """Return whether block medians resemble their neighbours; False with fewer than twelve blocks."""
-    levels = [median(block) for block in blocks if len(block)]
+    # An array's own numbers are slow to sort one by one: Python's are taken instead.
+    plain = (block if isinstance(block, Sequence) else block.tolist() for block in blocks)
+    levels = [median(block) for block in plain if block]
     return len(levels) >= FEWEST_BLOCKS and serial_z(levels) > LIMIT_Z
 
 

@@ -6,53 +6,45 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-#: Below this many values the 99th percentile is an extreme, not a percentile.
-P99_MINIMUM_COUNT = 100
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 
 @dataclass(frozen=True)
 class Summary:
-    """Count, extremes, mean and percentiles, in the unit of the values.
-
-    `p99` is None below 100 values; `stddev` (of the sample, n - 1) is None below two.
-    """
+    """Count, extremes and mean, in the unit of the values; `stddev` (n - 1) is None below two values."""
 
     count: int
     min: float
     mean: float
-    p50: float
-    p90: float
-    p99: float | None
     max: float
     stddev: float | None
 
 
-def summarize(values: Sequence[float]) -> Summary | None:
+def summarize(values: Sequence[float] | NDArray[Any]) -> Summary | None:
     """Return the summary of `values`, or None where there are none."""
-    if not values:
+    import numpy as np  # not at the top: a help page and an inspection need none
+
+    array = np.asarray(values, dtype=np.float64)
+    if not len(array):
         return None
-    ordered = sorted(values)
-    count = len(ordered)
-    mean = math.fsum(ordered) / count
     return Summary(
-        count=count,
-        min=ordered[0],
-        mean=mean,
-        p50=percentile(ordered, 50),
-        p90=percentile(ordered, 90),
-        p99=percentile(ordered, 99) if count >= P99_MINIMUM_COUNT else None,
-        max=ordered[-1],
-        stddev=_stddev(ordered, mean),
+        count=len(array),
+        min=float(array.min()),
+        mean=float(array.mean()),
+        max=float(array.max()),
+        stddev=float(array.std(ddof=1)) if len(array) > 1 else None,
     )
 
 
-def percentile(ordered: Sequence[float], percent: float) -> float:
+def percentile(ordered: Sequence[float] | NDArray[Any], percent: float) -> float:
     """Return the `percent`-th percentile of ascending, non-empty `ordered`, linearly interpolated."""
     position = (len(ordered) - 1) * percent / 100
     low = math.floor(position)
     high = min(low + 1, len(ordered) - 1)
-    return ordered[low] + (ordered[high] - ordered[low]) * (position - low)
+    return float(ordered[low] + (ordered[high] - ordered[low]) * (position - low))
 
 
 def median(values: Sequence[float]) -> float:

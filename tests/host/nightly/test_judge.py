@@ -29,11 +29,11 @@ def parse_gate(text: str) -> Gate:
 
 
 def latencies(factor: float = 1.0, seed: int = 1) -> RawLatencies:
-    """Return 300 iterations of about 2 ms in blocks of 50."""
+    """Return 300 iterations of about 2 ms in blocks of 25."""
     source = random.Random(seed)
     durations = array("q", (int(factor * 2e6 * (1 + 0.01 * abs(source.gauss(0, 1)))) for _ in range(300)))
     zeros = array("q", bytes(8 * 300))
-    return RawLatencies(zeros, durations, array("q", (number // 50 for number in range(300))), zeros[:])
+    return RawLatencies(zeros, durations, array("q", (number // 25 for number in range(300))), zeros[:])
 
 
 def made(run: RunResult | None = None, factor: float = 1.0, seed: int = 1) -> Collected:
@@ -41,7 +41,7 @@ def made(run: RunResult | None = None, factor: float = 1.0, seed: int = 1) -> Co
 
 
 def reference(run: RunResult | None = None) -> AcceptedRun:
-    return AcceptedRun(run or make_run(), latencies().timed_blocks())
+    return AcceptedRun(run or make_run(), latencies())
 
 
 @pytest.mark.parametrize(

@@ -77,6 +77,33 @@ def test_every_plan_is_a_cell_of_its_own(lab: Path) -> None:
     assert len(cells(lab, SUITE + plans)) == 4
 
 
+@pytest.mark.parametrize(
+    ("gate", "iterations", "blocks"),
+    [
+        ("size <= 1MB", 300, 12),
+        ("mean <= 1ms", 300, 12),
+        ("p99 <= 12ms", 1000, 20),
+        ("p99.9 <= 12ms", 6636, 20),
+    ],
+)
+def test_a_plan_has_what_its_gates_need(lab: Path, gate: str, iterations: int, blocks: int) -> None:
+    (lab / "suite.toml").write_text(SUITE.replace("p50 within 5%", gate))
+    (plan,) = load_suite(lab / "suite.toml").entries[0].plans
+    assert (plan.settings.min_iterations, plan.settings.min_blocks) == (iterations, blocks)
+    (lab / "suite.toml").write_text(
+        SUITE.replace("p50 within 5%", gate).replace("[[models]]", "[plans.x]\niterations = 300\n[[models]]")
+    )
+    assert load_suite(lab / "suite.toml").entries[0].plans[0].settings == plan.settings
+
+
+@pytest.mark.parametrize(("gate", "needs"), [("p99 <= 12ms", 1000), ("p99.9 <= 12ms", 6636)])
+def test_a_plan_that_cannot_carry_its_gate_is_refused(lab: Path, gate: str, needs: int) -> None:
+    short = "[plans.x]\nmax_duration_s = 0.09\n[[models]]"
+    said = refused(lab, SUITE.replace("p50 within 5%", gate).replace("[[models]]", short, 1))
+    assert f"plan 'x' has too little time for '{gate}': max_duration_s = 0.09 |" in said
+    assert said.endswith(f"its interval needs {needs} iterations; give it more")
+
+
 def test_a_pattern_may_be_absolute(lab: Path) -> None:
     found = cells(lab, SUITE.replace("models/*.rknn", f"{DEMO}/digits.int8.rknn"))
     assert found == [("digits.int8", "a", "default")]
@@ -113,9 +140,8 @@ def test_a_pattern_may_be_absolute(lab: Path) -> None:
             "[plans.x]\niterations = '9'\n[[models]]",
             "iterations must be a whole number, not '9'",
         ),
-        ("[[models]]", "[plans.x]\niterations = 59\n[[models]]", "too few for 'p50 within 5%'"),
         ("[[models]]", "[plans.x]\n[[models]]\nplans = ['y']", "plan 'y' is unknown | known: x"),
-        ("p50 within", "p51 within", "'p51' is nothing that is measured | did you mean p50"),
+        ("p50 within", "p51 within", "'p51' is nothing that is measured | did you mean p95 or p50"),
         ("p50 within 5%", "p99 <= 12", "12 of what?"),
         ("models/*.rknn", "models/*.rkn", "no model fits 'models/*.rkn'"),
         ("models/*.rknn", "models", "no model fits 'models'"),

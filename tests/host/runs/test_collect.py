@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from dataclasses import replace
 
 import pytest
@@ -86,6 +87,35 @@ def test_warm_up_is_kept_apart() -> None:
     assert item.run.latency.max_s == pytest.approx(20e-9)
     assert item.run.throughput_per_s == pytest.approx(3 / 40e-9)
     assert item.latencies.timed_blocks() == [[10, 10], [20]]
+
+
+def test_percentiles_have_bounds_where_calls_and_blocks_carry_them() -> None:
+    collector = Collector([BARE])
+    source = random.Random(7)
+    for block in range(20):
+        durations = [1_000_000 + source.randrange(10_000) for _ in range(50)]
+        collector.add(Latencies(RUN, block, False, list(range(50)), durations))
+    latency = collector.result(RUN).run.latency
+    assert latency is not None
+    assert (latency.count, latency.p999_s, latency.has_long_memory) == (1000, None, False)
+    assert latency.p95_s == pytest.approx(1.0095e-3, rel=1e-3)
+    for percent, value in ((50, 1.005e-3), (90, 1.009e-3), (99, 1.0099e-3)):
+        bounds = latency.within(percent)
+        assert bounds.low_s is not None
+        assert bounds.low_s < value < (bounds.high_s or 1)
+        assert 500 < (bounds.effective_count or 0) < 1000
+    assert latency.within(99.9).low_s is None
+
+
+def test_a_run_whose_level_wanders_has_percentiles_without_bounds() -> None:
+    collector = Collector([BARE])
+    for block in range(40):
+        level = 1_000_000 + 20_000 * abs(block - 20)
+        collector.add(Latencies(RUN, block, False, list(range(25)), [level + step for step in range(25)]))
+    latency = collector.result(RUN).run.latency
+    assert latency is not None
+    assert (latency.has_long_memory, latency.bounds) == (True, ())
+    assert latency.p90_s is not None
 
 
 def test_stages_are_known_where_every_batch_has_them() -> None:

@@ -6,7 +6,16 @@ from dataclasses import replace
 from itertools import groupby
 
 from made_runs import make_run
-from rkbench.runs.measures import COSINE, LATENCY_P50, MAX_ERROR, MEASURES, NPU_MEMORY, SIZE, TOP1
+from rkbench.runs.measures import (
+    COSINE,
+    LATENCY_P50,
+    LATENCY_P99,
+    MAX_ERROR,
+    MEASURES,
+    NPU_MEMORY,
+    SIZE,
+    TOP1,
+)
 
 RUN = make_run()
 
@@ -32,6 +41,14 @@ def test_a_number_that_a_run_has_not_is_none() -> None:
     bare = replace(RUN, load=None, latency=None, outputs=(), throughput_per_s=None, reference=None)
     assert {measure.name for measure in MEASURES if measure.value(bare) is not None} == {"size_bytes"}
     assert {measure.text(bare) for measure in MEASURES if measure is not SIZE} == {"–"}
+
+
+def test_a_percentile_that_the_count_cannot_carry_is_none_and_says_how_many_there_were() -> None:
+    run = replace(RUN, latency=replace(RUN.latency, count=408))  # as a run of the first version has it
+    assert RUN.latency is not None
+    assert RUN.latency.p99_s is not None
+    assert (LATENCY_P99.value(run), LATENCY_P99.text(run)) == (None, "– (408 of 662)")
+    assert LATENCY_P99.text(RUN) == "2.31 ms"
 
 
 def test_a_measure_of_outputs_is_the_worst_of_them() -> None:

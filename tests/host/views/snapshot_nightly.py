@@ -16,7 +16,8 @@ from rkbench.runs.night import (
     Night,
     Told,
 )
-from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, Judgement
+from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
+from rkbench.stats.judging import Judgement
 from rkbench.store.base import Baseline
 from rkbench.views.nightly.console import NightProgress, print_baselines, print_night
 from rkbench.views.nightly.junit import render_junit

@@ -7,7 +7,8 @@ from dataclasses import replace
 from xml.etree import ElementTree
 
 from rkbench.runs.night import BoardReport, CellResult, ConditionChange, Fault, GateResult, Night
-from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, Judgement
+from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
+from rkbench.stats.judging import Judgement
 from rkbench.views.nightly.console import night_document, print_night
 from rkbench.views.nightly.junit import render_junit
 from rkbench.views.nightly.markdown import render_markdown

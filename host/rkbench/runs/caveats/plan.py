@@ -9,12 +9,10 @@ from rkbench_agent.wire.words import SINGLE_STREAM
 
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import RunResult
-from rkbench.stats.summary import P99_MINIMUM_COUNT
+from rkbench.stats.quantiles import FEWEST_CALLS_OF_TAIL
 
 #: Fewer timed iterations than this are no basis for a percentile.
 MINIMUM_ITERATIONS = 30
-#: From so many on the highest value is above the 99th percentile with 99 % (MLPerf's early stopping).
-P99_SURE_COUNT = 662
 #: Fewer blocks than this show no drift and no difference between them.
 FEWEST_BLOCKS = 6
 #: A wall clock before 2020 was never set: the board has no battery-backed clock and no network time.
@@ -35,11 +33,11 @@ def _iterations(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     count = run.latency.count if run.latency else 0
     if 0 < count < MINIMUM_ITERATIONS:
         yield caveat("too_few_iterations", f"only {count} timed iterations", "measure more: --iterations 100")
-    elif 0 < count < P99_MINIMUM_COUNT:
-        yield caveat("p99_unknown", f"p99 needs 100 iterations, there are {count}", "--iterations 100")
-    elif run.latency and run.latency.p99_s is not None and count < P99_SURE_COUNT:
-        text = f"p99 is of {count} iterations: with fewer than {P99_SURE_COUNT} it may be too low by chance"
-        yield caveat("p99_rough", text, f"--iterations {P99_SURE_COUNT}")
+    elif run.latency and run.latency.p99_s is not None and count < FEWEST_CALLS_OF_TAIL:
+        needs = f"{FEWEST_CALLS_OF_TAIL} iterations are needed for its interval"
+        yield caveat(
+            "p99_rough", f"p99 is of {count} iterations: {needs}", f"--iterations {FEWEST_CALLS_OF_TAIL}"
+        )
 
 
 def _blocks(run: RunResult, _: Evidence) -> Iterator[Caveat]:

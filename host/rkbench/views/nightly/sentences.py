@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
+from dataclasses import replace
 
-from rkbench.runs.measures import GATED
+from rkbench.runs.measures import GATED, QUANTITIES
 from rkbench.runs.night import FAILED, GREEN, CellResult, ConditionChange, Fault, GateResult, Night
-from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, Judgement, State, is_relative
-from rkbench.units import BYTES, SECONDS, UNKNOWN
+from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, Gate, State, is_relative, parse_gate
+from rkbench.stats.judging import Judgement
+from rkbench.units import BYTES, SECONDS, UNKNOWN, Unit, format_between, text_beside
 
 SIMULATED = "simulated by virtual boards"
 #: What is not green, the worst first, in the words of headlines and lines.
@@ -62,15 +64,19 @@ def gate_line(cell: CellResult, gate: GateResult) -> str:
 
 def amount(gate: GateResult, judgement: Judgement) -> str:
     """Return how much, and how sure: the difference with its interval, and the values."""
-    value, base = (format_value(gate, item) for item in (judgement.value, judgement.baseline))
     if judgement.value is None:
         return judgement.detail or NOT_MEASURED
+    value = _value_beside_limit(gate, judgement.value)
+    if judgement.low is not None and judgement.high is not None:
+        value += f" (95 %: {format_between(_unit(gate), judgement.low, judgement.high)})"
+    base = format_value(gate, judgement.baseline)
     values = value if judgement.baseline is None else f"{base} → {value}"
     if judgement.difference_percent is None or (not gate.unit and not is_relative(gate.gate)):
         return values
     sure = ""
     if judgement.low_percent is not None and judgement.high_percent is not None:
-        sure = f" (95 %: {judgement.low_percent:+.1f} to {judgement.high_percent:+.1f} %)"
+        low, high = (_percent_beside(item, gate) for item in (judgement.low_percent, judgement.high_percent))
+        sure = f" (95 %: {low} to {high} %)"
     return f"{judgement.difference_percent:+.1f} %{sure}, {values}"
 
 
@@ -78,10 +84,40 @@ def format_value(gate: GateResult, value: float | None) -> str:
     """Return a value of the gate's quantity with its unit."""
     if value is None or math.isnan(value):
         return UNKNOWN if value is None else "NaN"
-    measure = GATED.get(gate.quantity)
-    if measure is not None and (measure.unit in (SECONDS, BYTES) or measure.unit.is_ratio):
-        return measure.unit.text(value)
-    return f"{value:.5g}{gate.unit and ' '}{gate.unit}"
+    return _unit(gate).text(value)
+
+
+def _value_beside_limit(gate: GateResult, value: float) -> str:
+    """Return a value that never reads like the limit of a budget unless it is equal to it."""
+    limit = _gate(gate).limit if gate.quantity in QUANTITIES else None
+    if limit is None or math.isnan(value):
+        return format_value(gate, value)
+    return text_beside(_unit(gate), value, limit)
+
+
+def _percent_beside(percent: float, gate: GateResult) -> str:
+    """Return a bound in percent that never reads like the gate's own percent unless it is equal to it."""
+    limit = _gate(gate).within_percent if gate.quantity in QUANTITIES else None
+    if limit is None:
+        return f"{percent:+.1f}"
+    decimals = 1
+    while percent != limit and decimals < 15 and f"{percent:.{decimals}f}" == f"{limit:.{decimals}f}":
+        decimals += 1
+    return f"{percent:+.{decimals}f}"
+
+
+def _unit(gate: GateResult) -> Unit:
+    """Return the unit of a gate; that of a quantity which is no longer known has no spellings but its own."""
+    if gate.quantity not in GATED:
+        return Unit(gate.unit, {gate.unit: 1.0}, lambda value: f"{value:.5g}{gate.unit and ' '}{gate.unit}")
+    unit = GATED[gate.quantity].unit
+    if unit in (SECONDS, BYTES) or unit.is_ratio:
+        return unit
+    return replace(unit, text=lambda value: f"{value:.5g}{gate.unit and ' '}{gate.unit}")
+
+
+def _gate(gate: GateResult) -> Gate:
+    return parse_gate(gate.gate, QUANTITIES)
 
 
 def change_words(changes: Iterable[ConditionChange]) -> str:

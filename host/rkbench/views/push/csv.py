@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TextIO
 
 from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.measure_types import Measure
 from rkbench.runs.measures import MEASURES
-from rkbench.runs.model import RunResult
+from rkbench.runs.model import PercentileBounds, RunResult
 from rkbench.units import printable
 
 #: How a cell begins that a spreadsheet computes, once tabs and line ends are escaped.
@@ -42,7 +43,7 @@ def _row(run: RunResult) -> _Row:
         "sha256": run.variant.sha256,
         "core_mask": run.plan.core_mask,
         "iterations": run.latency.count if run.latency else None,
-        **{measure.name: measure.value(run) for measure in MEASURES if measure.compared},
+        **{name: value for measure in MEASURES if measure.compared for name, value in _columns(measure, run)},
         "load_provenance": run.provenance.load,
         "latency_provenance": run.provenance.latency,
         "outputs_provenance": run.provenance.outputs,
@@ -50,6 +51,16 @@ def _row(run: RunResult) -> _Row:
         "failure_stage": run.failure.stage if run.failure else None,
         "failure": run.failure.message if run.failure else None,
     }
+
+
+def _columns(measure: Measure, run: RunResult) -> Iterator[tuple[str, float | None]]:
+    """Yield the column of a measure, and those of its bounds where it is a percentile."""
+    yield measure.name, measure.value(run)
+    if measure.percent is not None:
+        bounds = run.latency.within(measure.percent) if run.latency else PercentileBounds(measure.percent)
+        name = measure.name.removesuffix("_s")
+        yield f"{name}_low_s", bounds.low_s
+        yield f"{name}_high_s", bounds.high_s
 
 
 def _raw_rows(raw: Iterable[tuple[RunResult, RawLatencies]]) -> Iterator[_Row]:

@@ -20,10 +20,19 @@ from rkbench.runs.model import (
     STOPPED,
     TEMPERATURE,
     VALID,
+    PercentileBounds,
     RunResult,
 )
 from rkbench.stats.compare import FASTER, SLOWER
-from rkbench.units import MARK, UNKNOWN, format_celsius, format_hertz
+from rkbench.units import (
+    MARK,
+    SECONDS,
+    UNKNOWN,
+    format_between,
+    format_celsius,
+    format_hertz,
+    format_seconds,
+)
 
 
 class Tone(Enum):
@@ -159,6 +168,8 @@ def _measured_rows(runs: Sequence[RunResult], comparison: Comparison) -> list[Ta
         for index, measure in enumerate(measures):
             gap_above = index == 0 and group in (NumberGroup.LATENCY, NumberGroup.OUTPUTS)
             rows.append(_row(measure, runs, comparison, gap_above=gap_above))
+            if measure.percent is not None:
+                rows.append(_bounds_row(measure.percent, runs))
         if group is NumberGroup.LATENCY:
             rows.append(_judgements(runs, comparison))
     return rows
@@ -170,10 +181,26 @@ def _row(measure: Measure, runs: Sequence[RunResult], comparison: Comparison, *,
     cells = []
     for run in runs:
         value, percent = measure.text(run), differences.get(run.id)
-        marked = run.simulated and measure.group is not NumberGroup.FILE and value != UNKNOWN
+        marked = run.simulated and measure.group is not NumberGroup.FILE and not value.startswith(UNKNOWN)
         tone = _tone(percent, measure.higher_is_better)
         cells.append(TableCell(f"{MARK}{value}" if marked else value, difference_text(percent), tone))
     return TableRow(measure.label, tuple(cells), gap_above)
+
+
+def _bounds_row(percent: float, runs: Sequence[RunResult]) -> TableRow:
+    """Return between what the percentile of each run lies, with 95 %."""
+    found = [run.latency.within(percent) if run.latency else PercentileBounds(percent) for run in runs]
+    marks = [MARK if run.simulated else "" for run in runs]
+    cells = (TableCell(_between(item, mark), "", Tone.EVEN) for item, mark in zip(found, marks, strict=True))
+    return TableRow("… 95 %", tuple(cells))
+
+
+def _between(bounds: PercentileBounds, mark: str) -> str:
+    if bounds.low_s is None:
+        return UNKNOWN
+    if bounds.high_s is None:
+        return f"from {mark}{format_seconds(bounds.low_s)}"
+    return mark + format_between(SECONDS, bounds.low_s, bounds.high_s)
 
 
 def _tone(percent: float | None, higher_is_better: bool) -> Tone:

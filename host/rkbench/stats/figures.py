@@ -1,0 +1,180 @@
+"""A figure of a run's latencies with its bounds, and by how much two nights' figures differ.
+
+Percentiles are bounded as `quantiles` does it, the mean by the deviation of whole blocks (the ratio of their
+sums to their sizes: Cochran, Sampling Techniques, 3rd ed., 6.3). Two nights were not measured side by side:
+the bounds of their ratio are made of the bounds of each (MOVER: Donner and Zou 2012; on logarithms).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+from rkbench.stats.quantiles import (
+    CONFIDENCE,
+    FEWEST_BLOCKS,
+    fewest_blocks_of_bounds,
+    fewest_calls_of_bounds,
+    quantiles,
+)
+from rkbench.stats.serial import wanders
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Blocks = Sequence[Sequence[float] | NDArray[Any]]
+
+#: Without bounds, so many blocks that all lie beyond a limit say that it is crossed (2^-6 by chance).
+BLOCKS_THAT_AGREE = 6
+WANDERS = "the level wanders from block to block: pin the clocks (pin = true), more iterations do not help"
+
+
+class Statistic(Enum):
+    """A figure of a run's latencies that bounds can be given for."""
+
+    MEAN = "mean"
+    P50 = "p50"
+    P90 = "p90"
+    P95 = "p95"
+    P99 = "p99"
+    P999 = "p99.9"
+
+    @property
+    def percent(self) -> float | None:
+        """Which percentile it is; None for the mean."""
+        return None if self is Statistic.MEAN else float(self.value[1:])
+
+
+@dataclass(frozen=True)
+class Reads:
+    """What a run must have read at least: `calls` in `blocks`."""
+
+    calls: int
+    blocks: int
+
+    def with_all_of(self, other: Reads) -> Reads:
+        """Return what carries both."""
+        return Reads(max(self.calls, other.calls), max(self.blocks, other.blocks))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A figure in the unit of the calls, with bounds of 95 %; `lacks` says why there are none."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+    lacks: str = ""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """By how many percent the candidate lies above (+) the baseline; a bound that is not known is None."""
+
+    difference_percent: float
+    low_percent: float | None
+    high_percent: float | None
+    lacks: str = ""
+
+
+def reads_for(statistic: Statistic) -> Reads:
+    """Return what a run must have read so that the figure has bounds."""
+    percent = statistic.percent
+    if percent is None:
+        return Reads(FEWEST_BLOCKS, FEWEST_BLOCKS)
+    blocks = fewest_blocks_of_bounds(percent)
+    return Reads(max(blocks, fewest_calls_of_bounds(percent)), blocks)
+
+
+def estimate(statistic: Statistic, blocks: Blocks) -> Estimate | None:
+    """Return the figure of all calls of `blocks`; None where they cannot carry it."""
+    filled = [block for block in blocks if len(block)]
+    count, needed = sum(map(len, filled)), reads_for(statistic)
+    value, low, high = _mean(filled) if statistic.percent is None else _percentile(statistic.percent, filled)
+    if value is None:
+        return None
+    if len(filled) < needed.blocks or count < needed.calls:
+        needs = f"needs {needed.calls} iterations in {needed.blocks} blocks"
+        return Estimate(
+            value, lacks=f"the interval of {statistic.value} {needs}, not {count} in {len(filled)}"
+        )
+    if wanders(filled):
+        return Estimate(value, lacks=WANDERS)
+    return Estimate(value, low, high, "" if high is not None else "its upper bound lies beyond what was seen")
+
+
+def all_blocks_beyond(statistic: Statistic, blocks: Blocks, limit: float) -> bool:
+    """Return whether at least six blocks say each for itself that the figure lies above `limit`."""
+    import numpy as np
+
+    filled = [np.asarray(block, dtype=np.float64) for block in blocks if len(block)]
+    percent = statistic.percent
+    if percent is None:
+        beyond = [float(block.mean()) > limit for block in filled]
+    else:
+        beyond = [float((block > limit).mean()) > 1 - percent / 100 for block in filled]
+    return len(filled) >= BLOCKS_THAT_AGREE and all(beyond)
+
+
+def all_blocks_apart(statistic: Statistic, baseline: Blocks, candidate: Blocks, factor: float) -> int:
+    """Return 1 where every block of `candidate` lies above `factor` times every block of `baseline`, -1 where
+    every one lies below, else 0.
+
+    Also 0 where so few blocks would lie so by chance in more than 2.5 % (Mann and Whitney 1947: once in all
+    the ways to choose them), and for tails, of which a block tells nothing.
+    """
+    if statistic not in (Statistic.P50, Statistic.MEAN):
+        return 0
+    before, now = (_levels(statistic, blocks) for blocks in (baseline, candidate))
+    if math.comb(len(before) + len(now), len(now)) * (1 - CONFIDENCE) / 2 < 1:
+        return 0
+    if min(now) > factor * max(before):
+        return 1
+    return -1 if max(now) < factor * min(before) else 0
+
+
+def _levels(statistic: Statistic, blocks: Blocks) -> list[float]:
+    import numpy as np
+
+    level = np.mean if statistic is Statistic.MEAN else np.median
+    return [float(level(block)) for block in blocks if len(block)]
+
+
+def between_nights(baseline: Estimate, candidate: Estimate) -> Interval:
+    """Return by how much the candidate's figure lies above the baseline's."""
+    base, found = math.log(baseline.value), math.log(candidate.value)
+    shift = found - base
+    low = high = None
+    if candidate.low is not None and baseline.high is not None:
+        low = shift - math.hypot(found - math.log(candidate.low), math.log(baseline.high) - base)
+    if candidate.high is not None and baseline.low is not None:
+        high = shift + math.hypot(math.log(candidate.high) - found, base - math.log(baseline.low))
+    lacks = candidate.lacks or (f"the baseline: {baseline.lacks}" if baseline.lacks else "")
+    return Interval(_percent(shift), _percent(low), _percent(high), lacks)
+
+
+def _percent(shift: float | None) -> Any:
+    return None if shift is None else math.expm1(shift) * 100
+
+
+def _percentile(percent: float, blocks: Blocks) -> tuple[float | None, float | None, float | None]:
+    (found,) = quantiles(blocks, [percent])
+    return found.value, found.low, found.high
+
+
+def _mean(blocks: Blocks) -> tuple[float | None, float | None, float | None]:
+    import numpy as np
+    from scipy.special import stdtrit
+
+    if not blocks:
+        return None, None, None
+    sums, sizes = np.array([np.sum(block) for block in blocks]), np.array([len(block) for block in blocks])
+    mean, count = float(sums.sum() / sizes.sum()), len(blocks)
+    if count < 2:
+        return mean, None, None
+    scatter = float(((sums - mean * sizes) ** 2).sum()) * count / (count - 1)
+    half = float(stdtrit(count - 1, 1 - (1 - CONFIDENCE) / 2)) * math.sqrt(scatter) / float(sizes.sum())
+    return mean, mean - half, mean + half

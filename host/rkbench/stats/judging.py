@@ -1,0 +1,168 @@
+"""What a gate says of a measurement.
+
+A gate on a latency fails only where the whole interval of 95 % lies beyond its limit, and passes only where
+the whole interval lies within it: chance moves a figure across its limit, but hardly its interval.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from rkbench.stats.compare import difference_percent
+from rkbench.stats.figures import (
+    Estimate,
+    Interval,
+    all_blocks_apart,
+    all_blocks_beyond,
+    between_nights,
+    estimate,
+)
+from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, Gate, State
+
+if TYPE_CHECKING:
+    from rkbench.stats.figures import Blocks
+
+#: More iterations than so many times those that were read are not worth naming.
+MOST_TIMES = 100
+_HOLDS = "the interval holds {:g} %: more iterations help only as far as nights do not differ (pin = true)"
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What a gate says of one measurement: `difference_percent` above (+) the baseline, within 95 %.
+
+    Values are in the base unit of the quantity, `low` and `high` bound `value` with 95 %; None where unknown
+    or where there is none.
+    """
+
+    state: State
+    value: float | None = None
+    baseline: float | None = None
+    difference_percent: float | None = None
+    low_percent: float | None = None
+    high_percent: float | None = None
+    detail: str = ""
+    low: float | None = None
+    high: float | None = None
+
+
+def judge_budget(gate: Gate, value: float | None, baseline: float | None = None) -> Judgement:
+    """Return what a budget says of `value`; the baseline is only shown beside it."""
+    if value is None:
+        return _not_measured(gate, baseline)
+    assert gate.limit is not None
+    higher = gate.quantity.higher_is_better
+    kept = value > gate.limit if higher else value < gate.limit
+    kept = kept or (value == gate.limit and not gate.strict)
+    difference = difference_percent(baseline, value)
+    return Judgement(PASS if kept else FAIL, value, baseline, difference)
+
+
+def judge_change(gate: Gate, value: float | None, baseline: float | None) -> Judgement:
+    """Return what a relative gate says of a figure that does not scatter: size, memory, output error."""
+    if value is None or baseline is None:
+        lacks = "no" if value is None else "the baseline has no"
+        detail = f"{lacks} {gate.quantity.word}{' was measured' if value is None else ''}"
+        return Judgement(NOT_MEASURED, value, baseline, detail=detail)
+    difference = difference_percent(baseline, value)
+    if difference is None:
+        return Judgement(CANNOT_TELL, value, baseline, detail="the baseline is 0: give a budget instead")
+    worse = -difference if gate.quantity.higher_is_better else difference
+    assert gate.within_percent is not None
+    kept = worse <= gate.within_percent  # False for NaN
+    return Judgement(PASS if kept else FAIL, value, baseline, difference)
+
+
+def judge_latency_budget(gate: Gate, values: tuple[float | None, float | None], blocks: Blocks) -> Judgement:
+    """Return what a budget on a latency says: by the interval of the figure.
+
+    `values` are the baseline's, which is only shown, and the run's own; `blocks` are the timed durations in
+    seconds. Where there is no interval, it fails if each of at least six blocks lies beyond the limit.
+    """
+    base, value = values
+    assert gate.quantity.statistic is not None and gate.limit is not None
+    found = estimate(gate.quantity.statistic, blocks)
+    if value is None or found is None:
+        return _not_measured(gate, base)
+    state, detail = _budget_state(gate, found, blocks)
+    difference = difference_percent(base, value)
+    return Judgement(state, value, base, difference, detail=detail, low=found.low, high=found.high)
+
+
+def _budget_state(gate: Gate, found: Estimate, blocks: Blocks) -> tuple[State, str]:
+    assert gate.quantity.statistic is not None and gate.limit is not None
+    if found.low is None:
+        if all_blocks_beyond(gate.quantity.statistic, blocks, gate.limit):
+            return FAIL, "every block lies beyond it"
+        return CANNOT_TELL, found.lacks
+    if found.low > gate.limit:
+        return FAIL, ""
+    if found.high is not None and (found.high < gate.limit or (found.high == gate.limit and not gate.strict)):
+        return PASS, ""
+    return CANNOT_TELL, found.lacks or _undecided(gate, found, sum(map(len, blocks)))
+
+
+def _undecided(gate: Gate, found: Estimate, count: int) -> str:
+    """Return what helps where the interval holds the limit: the iterations that would tell, if any would."""
+    assert gate.limit is not None and found.low is not None and found.high is not None
+    distance, half = abs(found.value - gate.limit), (found.high - found.low) / 2
+    if distance * MOST_TIMES**0.5 < half:
+        return "it lies at its limit: no number of iterations tells"
+    wanted = math.ceil(count * (half / distance) ** 2 / 100) * 100
+    return f"the interval holds its limit: about {wanted} iterations would tell"
+
+
+def judge_latency(
+    gate: Gate, values: tuple[float | None, float | None], baseline: Blocks, candidate: Blocks
+) -> Judgement:
+    """Return what a relative latency gate says: `values` are the baseline's and the candidate's figures.
+
+    `baseline` and `candidate` are the timed durations of two nights, block by block.
+    """
+    base, value = values
+    assert gate.quantity.statistic is not None
+    before, now = (estimate(gate.quantity.statistic, blocks) for blocks in (baseline, candidate))
+    if value is None or now is None:
+        return _not_measured(gate, base)
+    if before is None:
+        has_no = f"the baseline has no {gate.quantity.word}: bench baseline accept last"
+        return Judgement(NOT_MEASURED, value, base, detail=has_no)
+    found = judge_interval(gate, (base, value), between_nights(before, now))
+    if found.state == CANNOT_TELL and (before.low is None or now.low is None):
+        return _by_blocks(gate, found, baseline, candidate)
+    return found
+
+
+def _by_blocks(gate: Gate, undecided: Judgement, baseline: Blocks, candidate: Blocks) -> Judgement:
+    """Return what the blocks say where there is no interval: only where all of them agree."""
+    assert gate.quantity.statistic is not None and gate.within_percent is not None
+    factor = 1 + gate.within_percent / 100
+    apart = all_blocks_apart(gate.quantity.statistic, baseline, candidate, factor)
+    if not apart:
+        return undecided
+    if apart > 0:
+        return replace(undecided, state=FAIL, detail="every block lies beyond it")
+    return replace(undecided, state=PASS, detail="every block lies within it")
+
+
+def judge_interval(gate: Gate, values: tuple[float | None, float | None], interval: Interval) -> Judgement:
+    """Return what a relative latency gate says of the interval of a difference."""
+    base, value = values
+    assert gate.within_percent is not None
+    state = _interval_state(interval, gate.within_percent)
+    detail = (interval.lacks or _HOLDS.format(gate.within_percent)) if state == CANNOT_TELL else ""
+    difference, low, high = interval.difference_percent, interval.low_percent, interval.high_percent
+    return Judgement(state, value, base, difference, low, high, detail)
+
+
+def _not_measured(gate: Gate, base: float | None) -> Judgement:
+    return Judgement(NOT_MEASURED, baseline=base, detail=f"no {gate.quantity.word} was measured")
+
+
+def _interval_state(interval: Interval, within_percent: float) -> State:
+    low, high = interval.low_percent, interval.high_percent
+    if low is not None and low > within_percent:
+        return FAIL
+    return PASS if high is not None and high <= within_percent else CANNOT_TELL
