@@ -66,7 +66,8 @@ class NodeSpec:
     commands: tuple[int, ...] = ()
     options_type: int = 0
     dilations: tuple[int, ...] = ()
-    """Options of a convolution."""
+    strides: tuple[int, ...] = ()
+    groups: int = 0
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,9 @@ def _node(node: NodeSpec, version: int) -> Table:
     slots[10 - shift] = Vector("i", node.task_counts)
     if node.options_type:
         slots[7 - shift] = Scalar("B", node.options_type)
-        slots[8 - shift] = Table({1: Vector("i", node.dilations)})
+        slots[8 - shift] = Table(
+            {1: Vector("i", node.dilations), 2: Scalar("I", node.groups), 5: Vector("i", node.strides)}
+        )
     if version <= 2:
         slots[6] = [Table({0: Scalar("I", tensor), 3: Scalar("I", 31)}) for tensor in node.commands]
     return Table(slots)

@@ -6,11 +6,14 @@ from collections.abc import Callable
 
 from rkbench.inspect.causes import (
     activations,
+    branches,
     command_lists,
     concat,
     constants,
+    dead_taps,
     fixed,
     grouped,
+    plain,
     relayout,
     repeated,
     taps,
@@ -38,11 +41,14 @@ RULES: tuple[Rule, ...] = (
     command_lists.dynamic_shapes,
     grouped.groups_kept_apart,
     taps.one_channel_kernel,
+    branches.mergeable_layers,
     relayout.relayout_tables,
+    dead_taps.dead_taps,
     unrolled.recurrence,
     activations.table_commands,
     unrolled.dilation,
     unrolled.resize,
+    unrolled.normalization,
     relayout.transposes,
     relayout.output_layout,
     weights.float_layers,
@@ -55,6 +61,7 @@ RULES: tuple[Rule, ...] = (
     activations.lookup_tables,
     weights.metadata,
     weights.padding,
+    plain.oversized_layers,
     command_lists.many_small_layers,
 )
 """In this order they are paid: a byte that two rules want goes to the one that stands first."""
@@ -93,7 +100,7 @@ def find_causes(model: RknnModel, facts: ModelFacts | None = None) -> Attributio
         paid_to += ((finding.code, claim) for claim in paid)
         causes.append(_cause(facts, finding, paid))
     causes.sort(key=lambda cause: cause.bytes, reverse=True)
-    lead = None if facts.weights_removed else _lead(causes)
+    lead = None if facts.weights_removed else _lead(facts, causes)
     return Attribution(
         verdict="bloated" if lead else "healthy",
         sentence=_sentence(facts, causes, lead),
@@ -163,15 +170,20 @@ def _owners(facts: ModelFacts, paid_to: list[tuple[str, Claim]]) -> dict[int, st
     return owners
 
 
-def _lead(causes: list[Cause]) -> Cause | None:
-    """Return the cause that is the answer: the largest that is notable, general ones only when large."""
+def _lead(facts: ModelFacts, causes: list[Cause]) -> Cause | None:
+    """Return the cause that is the answer: the largest that is notable, general ones only when large.
+
+    A file of 1.5 times its plain size or more has one in any case: many causes may share what is too much.
+    """
     answers = [cause for cause in causes if cause.code not in FLOOR]
     for cause in answers:
         if cause.code not in GENERAL and cause.share >= NOTABLE_SHARE:
             return cause
     if answers and answers[0].share >= LARGE_SHARE:
         return answers[0]
-    return None
+    too_large = facts.size_bytes >= plain.HEALTHY_RATIO * plain.plain_bytes(facts, causes)
+    excess = [cause for cause in answers if cause.code not in plain.PLAIN_CAUSES]
+    return excess[0] if too_large and excess else None
 
 
 def _sentence(facts: ModelFacts, causes: list[Cause], lead: Cause | None) -> str:
@@ -179,8 +191,21 @@ def _sentence(facts: ModelFacts, causes: list[Cause], lead: Cause | None) -> str
     name = f"{file.path.name} ({file.target or 'no target'} {facts.precision})"
     if lead is None:
         return _healthy(facts, causes, name)
+    if lead.code in GENERAL and lead.share < LARGE_SHARE:
+        return _many(facts, causes, name)
     without = format_bytes(file.size_bytes - lead.bytes)
     return f"{name} is {format_bytes(file.size_bytes)} because {lead.because}; without that, {without}."
+
+
+def _many(facts: ModelFacts, causes: list[Cause], name: str) -> str:
+    """Return the sentence of a file whose excess many causes share."""
+    needed = plain.plain_bytes(facts, causes)
+    excess = [cause for cause in causes if cause.code not in plain.PLAIN_CAUSES][:3]
+    shares = ", ".join(f"{cause.title} {format_bytes(cause.bytes)}" for cause in excess)
+    return (
+        f"{name} is {format_bytes(facts.size_bytes)}, {facts.size_bytes / needed:.1f} times the "
+        f"{format_bytes(needed)} that its layers need plainly: {shares}."
+    )
 
 
 def _healthy(facts: ModelFacts, causes: list[Cause], name: str) -> str:

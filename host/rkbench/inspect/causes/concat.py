@@ -80,11 +80,23 @@ def _parts(facts: ModelFacts, concat: Site) -> list[int]:
 
 
 def _claims(facts: ModelFacts, ledger: Ledger) -> tuple[Claim, ...]:
-    """Everything of a convolution that was added; of a Concat, which stays, the kernel in it."""
+    """Everything of a convolution that was added; of a Concat its kernel and that one's task."""
     added = [site.index for site in facts.realigning if site.is_convolution]
+    joined = [site for site in facts.realigning if not site.is_convolution]
     return (
         *ledger.everything((site.index for site in facts.realigning), CONSTANT_SECTIONS),
         *ledger.everything(added, COMMAND_SECTIONS),
+        *(claim for site in joined for claim in _beyond_parts(facts, ledger, site)),
+    )
+
+
+def _beyond_parts(facts: ModelFacts, ledger: Ledger, concat: Site) -> tuple[Claim, ...]:
+    """Return what of a Concat's commands is its convolution: it has a task for each part besides."""
+    tasks, parts = concat.tasks[0], len(_parts(facts, concat))
+    share = max(0, tasks - parts) / max(tasks, 1)
+    return tuple(
+        Claim(section, concat.index, int(ledger.left(section, concat.index) * share))
+        for section in COMMAND_SECTIONS
     )
 
 

@@ -96,7 +96,7 @@ def padding(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         kernel = site.kernel
         if kernel is None or kernel not in site.constants:
             continue
-        needed = _unpadded_bytes(kernel)
+        needed = unpadded_bytes(kernel)
         section = "weights" if kernel.kind == "weight" else "compiler_constants"
         extra = min(kernel.buffer_bytes - needed, ledger.left(section, site.index))
         if needed > 0 and extra > 0:
@@ -117,7 +117,7 @@ def padding(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     )
 
 
-def _unpadded_bytes(kernel: Tensor) -> int:
+def unpadded_bytes(kernel: Tensor) -> int:
     """Return what the weights take without padding; 0 where the dtype is not known."""
     if kernel.dtype == "INT4":
         return (prod(kernel.shape) + 1) // 2
