@@ -31,11 +31,29 @@ def inspect(
     tasks: Annotated[
         str | None, typer.Option(help="Tell the NPU tasks of the layers with this in their name, or all.")
     ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="The ONNX: compute the .rknn here, tell the error of each layer.")
+    ] = None,
 ) -> None:
     """Say where every byte of a .rknn is, why, and what cures it."""
+    if against is not None:
+        _inspect_against(model, against, json, alone=not (onnx or target or dtype or diff or html or tasks))
+        return
     from rkbench.inspect.inspect_file import Request, inspect_file
     from rkbench.views.inspect.show import show_inspection
 
     written = bool(json or html)
     request = Request(model, onnx, target, dtype, diff, digest=written, npu=written, tasks=tasks)
     show_inspection(inspect_file(request), json_to=json, html_to=html, layers=layers, myths=myths)
+
+
+def _inspect_against(model: Path, onnx: Path, json: str | None, *, alone: bool) -> None:
+    from rkbench.errors import UsageError
+    from rkbench.inspect.against import compare_with_onnx
+    from rkbench.rknn import open_model
+    from rkbench.views.inspect.against import show_against
+
+    if not alone:
+        raise UsageError("--against stands alone, with --json at most", hint="inspect the file without it")
+    with open_model(model) as opened:
+        show_against(compare_with_onnx(opened, onnx), json)

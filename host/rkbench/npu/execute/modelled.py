@@ -166,6 +166,7 @@ SILENT_LITE = {
     0x501C: 0x1,  # no operand is fetched
     0x5024: 0xFFFF,  # channels of BRDMA, as CHANNEL says
     0x5028: 0x1,
+    0x5030: 0xFFFF,  # the same of NRDMA
     0x503C: 0xFFFF_FFFF,  # bytes of the EW operand's surfaces
     0x6048: 0xFFFF_FFFF,  # two, three and four times PAD_VALUE_0
     0x604C: 0xFFFF_FFFF,

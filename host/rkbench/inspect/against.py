@@ -1,0 +1,200 @@
+"""How far each layer of a .rknn is from its ONNX: the file computed here, onnxruntime beside it.
+
+A tensor of the .rknn is held against the one of its name in the ONNX. *So far* is the error that has gathered
+up to there, from the inputs on; *own* is what the layer adds: onnxruntime computes it from what the .rknn
+itself handed in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rkbench.errors import ModelError, NoModelError, UsageError
+from rkbench.npu.execute.executor import Executor
+from rkbench.rknn import RknnModel
+from rkbench.rknn.contents import Node
+
+BAD_COSINE = 0.99
+"""Below it a layer is called bad: int8 layers of sound models stay above (docs/npu.md)."""
+SEED = 0
+Arrays = dict[str, NDArray[Any]]
+
+
+@dataclass(frozen=True)
+class LayerError:
+    """One layer's output against the ONNX's tensor of its name."""
+
+    layer: str
+    tensor: str
+    own_cosine: float
+    """Of the layer alone, fed with what the .rknn computed before it."""
+    cosine: float
+    """From the inputs on."""
+    largest_error: float
+    """Largest absolute difference from the inputs on."""
+    range: float
+    """Largest absolute value that onnxruntime has."""
+
+
+@dataclass(frozen=True)
+class AgainstOnnx:
+    """All layers that the ONNX knows by name, in the order in which they run."""
+
+    model: Path
+    onnx: Path
+    layers: tuple[LayerError, ...]
+    unmatched: tuple[str, ...]
+    """Layers whose output the ONNX has no tensor of the name and size for: the compiler's own."""
+
+    @property
+    def first_bad(self) -> LayerError | None:
+        """The first layer that is bad by itself; None where none is."""
+        return next((each for each in self.layers if each.own_cosine < BAD_COSINE), None)
+
+
+def compare_with_onnx(model: RknnModel, onnx_path: Path) -> AgainstOnnx:
+    """Return the error of each layer, on standard normal inputs.
+
+    Raises NotModelledError as `Executor` does, UsageError without onnxruntime, ModelError for an ONNX that
+    cannot be run or has other inputs.
+    """
+    reference = _Reference(onnx_path)
+    executor = Executor(model)
+    random = np.random.default_rng(SEED)
+    feeds: Arrays = {t.name: random.standard_normal(t.shape).astype(np.float32) for t in executor.inputs}
+    computed: Arrays = dict(feeds)
+    layer_of: dict[str, str] = {}
+    unmatched: list[str] = []
+
+    def watch(node: Node, tensors: Mapping[str, NDArray[Any]]) -> None:
+        for name, values in tensors.items():
+            if name in reference.producers:
+                computed[name], layer_of[name] = values, node.name
+            else:
+                unmatched.append(node.name)
+
+    executor.run(feeds, watch)
+    so_far = reference.run(reference.nodes, feeds, list(layer_of))
+    layers = tuple(_errors(reference, computed, so_far, layer_of))
+    return AgainstOnnx(model.file.path, onnx_path, layers, tuple(unmatched))
+
+
+def _errors(
+    reference: _Reference, computed: Arrays, so_far: Arrays, layer_of: Mapping[str, str]
+) -> Iterator[LayerError]:
+    for name, layer in layer_of.items():
+        expected, values = so_far[name].astype(np.float64), computed[name].astype(np.float64)
+        if expected.size != values.size:
+            continue
+        alone = reference.alone(name, computed)
+        yield LayerError(
+            layer,
+            name,
+            cosine(values, alone.astype(np.float64)),
+            cosine(values, expected),
+            float(np.abs(values.ravel() - expected.ravel()).max(initial=0)),
+            float(np.abs(expected).max(initial=0)),
+        )
+
+
+def cosine(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
+    """Return the cosine of two tensors; 1 where both are zero, 0 where one is."""
+    a, b = first.ravel(), second.ravel()
+    lengths = float(np.sqrt((a @ a) * (b @ b)))
+    return float(a @ b) / lengths if lengths else float(not a.any() and not b.any())
+
+
+class _Reference:
+    """An ONNX, of which onnxruntime computes any part."""
+
+    def __init__(self, path: Path) -> None:
+        try:
+            import onnx
+        except ModuleNotFoundError as error:
+            raise UsageError(
+                "--against needs onnx and onnxruntime", hint="pip install 'rkbench[onnx]'"
+            ) from error
+        if not path.is_file():
+            raise NoModelError(
+                f"{path}: no such file", hint="name the ONNX that the .rknn was converted from"
+            )
+        self._path = path
+        try:
+            self._model = onnx.shape_inference.infer_shapes(onnx.load(str(path)))
+        except Exception as error:  # protobuf's and onnx's exceptions share no base but Exception
+            raise ModelError(
+                f"{path}: no ONNX that can be read: {error}", hint="name the model's ONNX"
+            ) from error
+        graph = self._model.graph
+        self.nodes: list[Any] = list(graph.node)
+        self.producers = {name: node for node in self.nodes for name in node.output}
+        self._constants = {each.name: each for each in graph.initializer}
+        self._shapes = {
+            value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
+            for value in (*graph.input, *graph.value_info, *graph.output)
+        }
+
+    def alone(self, name: str, known: Arrays) -> NDArray[Any]:
+        """Return a tensor as onnxruntime computes it from the nearest tensors that are `known`."""
+        taken: set[int] = set()
+        feeds: Arrays = {}
+        open_names = [name]
+        while open_names:
+            node = self.producers[open_names.pop()]
+            if id(node) in taken:
+                continue
+            taken.add(id(node))
+            for source in node.input:
+                if source in known:
+                    feeds[source] = known[source]
+                elif source in self.producers:
+                    open_names.append(source)
+        ordered = [node for node in self.nodes if id(node) in taken]
+        return self.run(ordered, feeds, [name])[name]
+
+    def run(self, nodes: Sequence[Any], feeds: Arrays, outputs: list[str]) -> Arrays:
+        """Return `outputs` of a part of the graph; raises ModelError with onnxruntime's words."""
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4
+        try:
+            session = onnxruntime.InferenceSession(
+                self._part(nodes, feeds, outputs), options, providers=["CPUExecutionProvider"]
+            )
+            shaped = {key: np.ascontiguousarray(self._shaped(key, value)) for key, value in feeds.items()}
+            found = session.run(outputs, shaped)
+        except Exception as error:  # onnxruntime's exceptions share no base but Exception
+            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+            raise ModelError(
+                f"onnxruntime cannot run {self._path} beside the .rknn: {reason}",
+                hint="is it the ONNX that the .rknn was converted from?",
+            ) from error
+        return dict(zip(outputs, found, strict=True))
+
+    def _shaped(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
+        shape = self._shapes.get(name)
+        return values.reshape(shape) if shape and all(shape) else values
+
+    def _part(self, nodes: Sequence[Any], feeds: Arrays, outputs: list[str]) -> bytes:
+        from onnx import TensorProto, helper
+
+        used = {source for node in nodes for source in node.input}
+        given = [
+            helper.make_tensor_value_info(name, TensorProto.FLOAT, self._shaped(name, value).shape)
+            for name, value in feeds.items()
+        ]
+        wanted = [helper.make_empty_tensor_value_info(name) for name in outputs]
+        constants = [each for name, each in self._constants.items() if name in used]
+        graph = helper.make_graph(nodes, "part", given, wanted, constants)
+        model = helper.make_model(
+            graph, opset_imports=self._model.opset_import, ir_version=self._model.ir_version
+        )
+        part: bytes = model.SerializeToString()
+        return part

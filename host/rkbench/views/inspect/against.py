@@ -1,0 +1,86 @@
+"""`bench inspect --against`: the error of each layer, and the first bad one."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import sys
+from typing import Literal, TextIO
+
+from rkbench_agent.wire.words import COMPUTED
+
+from rkbench.inspect.against import BAD_COSINE, AgainstOnnx
+from rkbench.views.output import STDOUT, write_text
+from rkbench.views.push.console import make_console
+
+_COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
+    ("layer", "left"),
+    ("tensor", "left"),
+    ("own cosine", "right"),
+    ("so far", "right"),
+    ("max. error", "right"),
+    ("range", "right"),
+)
+
+
+def show_against(found: AgainstOnnx, json_file: str | None = None, out: TextIO | None = None) -> None:
+    """Print the answer, then a line for each layer; with `-` stdout holds the JSON alone."""
+    if json_file is not None:
+        write_text(json_file, json.dumps(against_document(found), indent=2) + "\n")
+    if json_file == STDOUT:
+        return
+    from rich.table import Table
+    from rich.text import Text
+
+    console = make_console(out or sys.stdout)
+    console.print(Text(answer(found)), soft_wrap=True)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for title, side in _COLUMNS:
+        table.add_column(title, justify=side, overflow="fold", no_wrap=side == "right")
+    for each in found.layers:
+        numbers = (
+            f"{each.own_cosine:.5f}",
+            f"{each.cosine:.5f}",
+            _short(each.largest_error),
+            _short(each.range),
+        )
+        style = "bold red" if each.own_cosine < BAD_COSINE else None
+        table.add_row(*(Text(cell) for cell in (each.layer, each.tensor, *numbers)), style=style)
+    console.print(table)
+    if found.unmatched:
+        console.print(Text(f"not in the ONNX by name: {', '.join(found.unmatched)}"), soft_wrap=True)
+    console.print(
+        Text(
+            "computed by rkbench's model of the NPU, on standard normal inputs; own: the layer alone, "
+            "fed with what the .rknn computed before it; so far: from the inputs on"
+        ),
+        soft_wrap=True,
+    )
+
+
+def answer(found: AgainstOnnx) -> str:
+    """Return the first line: which layer is bad, or how good the worst is."""
+    name, bad = found.model.name, found.first_bad
+    if not found.layers:
+        return f"{name}: no layer has the name of a tensor in {found.onnx.name}"
+    if bad is not None:
+        return f"{name}: the first bad layer is {bad.layer}: cosine {bad.own_cosine:.5f} by itself"
+    worst = min(found.layers, key=lambda each: each.own_cosine)
+    return f"{name}: no bad layer; the worst by itself is {worst.layer}: cosine {worst.own_cosine:.5f}"
+
+
+def _short(value: float) -> str:
+    return f"{value:.3g}"
+
+
+def against_document(found: AgainstOnnx) -> dict[str, object]:
+    """Return the comparison as a JSON object."""
+    return {
+        "schema": "rkbench-against/1",
+        "provenance": COMPUTED,
+        "model": str(found.model),
+        "onnx": str(found.onnx),
+        "first_bad": None if found.first_bad is None else found.first_bad.layer,
+        "layers": [dataclasses.asdict(each) for each in found.layers],
+        "unmatched": list(found.unmatched),
+    }
