@@ -11,6 +11,7 @@ from rkbench_agent.errors import NpzError, RuntimeFailureError, ShapeMismatchErr
 from rkbench_agent.run.accuracy import output_error
 from rkbench_agent.run.golden import Golden
 from rkbench_agent.run.output_watch import OutputWatch
+from rkbench_agent.run.suspects import Run, suspects
 from rkbench_agent.runtimes.base import Runtime
 from rkbench_agent.runtimes.npz import NpzFile
 from rkbench_agent.wire.messages import Progress
@@ -38,7 +39,7 @@ def compare(
     spec: RunSpec, golden_path: str, runtime: Runtime, answers: AnswerStream, counter: Counter
 ) -> None:
     """Run all golden cases, one in memory at a time, and send an OutputError per case and output."""
-    watch = OutputWatch()
+    watch, first = OutputWatch(), None
     try:
         with NpzFile(golden_path) as file:
             golden = Golden(file, spec.inputs, spec.outputs)
@@ -49,8 +50,13 @@ def compare(
                     watch.add(case.inputs, outputs, case.expected)
                     if case.index == 0 and not runtime.replays:
                         watch.repeat(outputs, _run(runtime, case.inputs, counter) or [])
+                    if case.index == 0:
+                        first = case, outputs
                 answers.send(Progress(spec.run, GOLDEN, case.index + 1, golden.count, "cases"))
                 answers.mark()
+            if first is not None:
+                for suspect in suspects(spec, *first, golden, _attempt(runtime, answers, counter)):
+                    answers.send(suspect)
     except (NpzError, ShapeMismatchError) as error:
         raise _does_not_fit(error) from error
     _send_checks(spec, watch, answers)
@@ -85,6 +91,17 @@ def _run(runtime: Runtime, inputs: List[Any], counter: Counter) -> Optional[List
         raise RuntimeFailureError("the runtime returned no outputs")
     counter.increment()
     return runtime.outputs(result)
+
+
+def _attempt(runtime: Runtime, answers: AnswerStream, counter: Counter) -> Run:
+    """Return what runs inputs that the golden does not hold, where outputs can be had for them."""
+    replayed: Optional[Run] = getattr(runtime, "replayed", None)
+
+    def run(inputs: List[Any]) -> Optional[List[Any]]:
+        answers.mark()
+        return replayed(inputs) if replayed else _run(runtime, inputs, counter)
+
+    return run
 
 
 def _send_errors(

@@ -51,6 +51,10 @@ class Golden:
         for index in range(self.count):
             yield self.case(index)
 
+    def expected(self, output: int, case: int) -> Array:
+        """Return what one output is expected to be in one case."""
+        return self._file.row(self._outputs[output], case)
+
     def _check_names(self, inputs: Sequence[TensorSpec], known: Any) -> None:
         there = self._file.names("inputs/")
         wanted = [tensor.name for tensor in inputs]

@@ -1,10 +1,8 @@
 """A runtime without an NPU: it checks the file, replays recorded outputs, and models the latency.
 
-Nothing that it says was measured on a board, and each number says so: memory is what the file itself
-states (`from_file`), outputs are what the vendor's simulator returned (`vendor_simulator`) or the host
-computed before the push (`computed`), and nothing where an input was not recorded; latencies come from
-`latency_model` on a clock of its own, so that nobody waits for them. A behaviour file (`behaviour`) makes it
-misbehave.
+Nothing that it says was measured on a board, and each number says so: memory is `from_file`; outputs are of
+the `vendor_simulator` or `computed` by the host before the push, none where an input was not recorded;
+latencies are of `latency_model` on a clock of its own. A behaviour file (`behaviour`) makes it misbehave.
 """
 
 from __future__ import annotations
@@ -183,14 +181,15 @@ class VirtualRuntime:
         """Return the model of the cores, on its own clock."""
         return self._npu
 
-    def outputs(self, result: Any) -> Optional[List[Array]]:
+    def replayed(self, inputs: List[Array]) -> Optional[List[Array]]:
+        """Return the recorded outputs of other inputs, if there are any; no inference is made for them."""
+        return self._replay.outputs(inputs) if self._replay else None
+
+    def outputs(self, _result: Any) -> Optional[List[Array]]:
         """Return the recorded outputs of the inputs that were fed, or None if there are none."""
-        del result
-        found = self._replay.outputs(self._inputs) if self._replay else None
-        if found is None:
-            self._unrecorded = True
-            return None
-        return [self._spoilt(array) for array in found]
+        found = self.replayed(self._inputs)
+        self._unrecorded = self._unrecorded or found is None
+        return None if found is None else [self._spoilt(array) for array in found]
 
     def stage_times(self) -> StageTimes:
         """Return the modelled parts of the last inference."""

@@ -71,3 +71,18 @@ class OutputParts:
     max_abs_error: List[Optional[float]]
     mean_abs_error: List[Optional[float]]
     snr_db: List[Optional[float]]
+
+
+@dataclass(frozen=True)
+class OutputSuspect:
+    """What one output of case 0 becomes where a usual mistake is undone: `cause` (of CAUSES), `detail`: how.
+
+    `snr_db` is 200 where nothing differs any more.
+    """
+
+    run: str
+    output: int
+    cause: str
+    detail: str
+    cosine: float
+    snr_db: float

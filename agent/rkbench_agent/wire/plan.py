@@ -62,13 +62,16 @@ class RunSettings:
 class TensorSpec:
     """One input as the runtime wants it, or one output as it yields it.
 
-    `dtype` is numpy's name; `layout` is NHWC or NCHW for four-dimensional tensors, else None.
+    `dtype` is numpy's name; `layout` is NHWC or NCHW for four-dimensional tensors, else None. `mean` and
+    `std` are what the model normalises an input by itself; None where it does not.
     """
 
     name: str
     shape: List[int]
     dtype: str
     layout: Optional[str] = None
+    mean: Optional[List[float]] = None
+    std: Optional[List[float]] = None
 
 
 @dataclass(frozen=True)

@@ -63,3 +63,13 @@ COMPUTED_SOURCE = "rkbench NPU model"
 MODELLED = "modelled"
 FROM_FILE = "from_file"
 PREDICTED = "predicted"
+
+# Why outputs may be another network's.
+INPUT_LAYOUT = "input_layout"
+OUTPUT_LAYOUT = "output_layout"
+NORMALISATION = "normalisation"
+CHANNEL_ORDER = "channel_order"
+CASE_ORDER = "case_order"
+OTHER_MODEL = "other_model"
+#: In the order in which they are suspected where nothing tells.
+CAUSES = (INPUT_LAYOUT, OUTPUT_LAYOUT, NORMALISATION, CHANNEL_ORDER, CASE_ORDER, OTHER_MODEL)

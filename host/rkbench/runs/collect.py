@@ -22,7 +22,7 @@ from rkbench_agent.wire.messages import (
     Message,
     ProfileText,
 )
-from rkbench_agent.wire.outputs import OutputCheck, OutputError, OutputParts
+from rkbench_agent.wire.outputs import OutputCheck, OutputError, OutputParts, OutputSuspect
 from rkbench_agent.wire.scenario_messages import OfflineStep
 from rkbench_agent.wire.words import INTERRUPTED, SINGLE_STREAM
 
@@ -63,6 +63,7 @@ class _Run:
     errors: list[OutputError] = field(default_factory=list)
     checks: list[OutputCheck] = field(default_factory=list)
     output_parts: list[OutputParts] = field(default_factory=list)
+    suspects: list[OutputSuspect] = field(default_factory=list)
     log: list[str] = field(default_factory=list)
     board_caveats: dict[str, Caveat] = field(default_factory=dict)
     end: Finished | Failed | None = None
@@ -139,7 +140,7 @@ class Collector:
             offline=steps,
             growth_bytes=run.end.growth_bytes if isinstance(run.end, Finished) else None,
             growth_iterations=run.end.growth_iterations if isinstance(run.end, Finished) else None,
-            outputs=outputs(run.errors, run.checks, run.output_parts),
+            outputs=outputs(run.errors, run.checks, run.output_parts, run.suspects),
             readings=summarize_readings(inside, readings, before),
             conditions=self._conditions,
             profile=read_profile(run.profile.runtime, run.profile.text) if run.profile else None,
@@ -182,6 +183,8 @@ def _fold(run: _Run, message: Message) -> None:
         run.checks.append(message)
     elif isinstance(message, OutputParts):
         run.output_parts.append(message)
+    elif isinstance(message, OutputSuspect):
+        run.suspects.append(message)
     elif isinstance(message, Log):
         run.log.append(message.text)
     elif isinstance(message, (Finished, Failed)):

@@ -46,13 +46,24 @@ class PartFigures:
 
 
 @dataclass(frozen=True)
+class Suspect:
+    """What an output of case 0 becomes where a usual mistake is undone, in the words of `OutputSuspect`."""
+
+    cause: str
+    detail: str
+    cosine: float
+    snr_db: float
+
+
+@dataclass(frozen=True)
 class Output:
     """The error of one output over all golden cases: the worst cosine, SNR and maximum; means else.
 
     `snr_infinite` says which infinity the worst SNR is where `snr_db` is None: 1 no error in any case, -1 a
     golden of zeros that the output is not. Agreements are the share of cases (0 to 1), None where the golden
     tells no classes; in `tied_count` of the cases several values shared the output's maximum. A case whose
-    figure is unknown is left out of that figure. `deterministic`: bitwise.
+    figure is unknown is left out of that figure. `deterministic`: bitwise. `suspects`: what was tried where
+    it is far from the golden.
     """
 
     index: int
@@ -78,6 +89,7 @@ class Output:
     equal_nonfinite: int = 0
     golden_nonfinite: int = 0
     parts: PartFigures | None = None
+    suspects: tuple[Suspect, ...] = ()
 
     @property
     def snr(self) -> float | None:

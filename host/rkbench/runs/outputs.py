@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 
-from rkbench_agent.wire.outputs import OutputCheck, OutputError, OutputParts
+from rkbench_agent.wire.outputs import OutputCheck, OutputError, OutputParts, OutputSuspect
 
-from rkbench.runs.output import Output, OutputCase, PartFigures, snr_of
+from rkbench.runs.output import Output, OutputCase, PartFigures, Suspect, snr_of
 
 
 def outputs(
-    errors: Sequence[OutputError], checks: Sequence[OutputCheck], parts: Sequence[OutputParts] = ()
+    errors: Sequence[OutputError],
+    checks: Sequence[OutputCheck],
+    parts: Sequence[OutputParts] = (),
+    suspects: Sequence[OutputSuspect] = (),
 ) -> tuple[Output, ...]:
     """Return one entry per output of the model, in its order."""
     by_output: dict[int, list[OutputError]] = {}
@@ -19,9 +23,16 @@ def outputs(
         by_output.setdefault(error.output, []).append(error)
     checked = {check.output: check for check in checks}
     told = {part.output: _parts(part) for part in parts}
-    return tuple(
+    found = (
         _output(index, by_output.get(index, []), checked.get(index), told.get(index))
         for index in sorted({*by_output, *checked})
+    )
+    return tuple(replace(output, suspects=_suspects(output.index, suspects)) for output in found)
+
+
+def _suspects(index: int, told: Sequence[OutputSuspect]) -> tuple[Suspect, ...]:
+    return tuple(
+        Suspect(item.cause, item.detail, item.cosine, item.snr_db) for item in told if item.output == index
     )
 
 

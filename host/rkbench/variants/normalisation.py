@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-
-import numpy as np
+from typing import TYPE_CHECKING
 
 from rkbench.rknn import RknnModel
-from rkbench.variants.npz import Array
+
+if TYPE_CHECKING:
+    from rkbench.variants.npz import Array
 
 
 @dataclass(frozen=True)
@@ -25,16 +26,18 @@ class Normalisation:
     def undone(self, case: Array, channel_axis: int) -> Array:
         """Return `case` as the raw values that the model would normalise to it, float32."""
         mean, std = self._along(case, channel_axis)
-        raw: Array = (case * std + mean).astype(np.float32)
+        raw: Array = (case * std + mean).astype("float32")
         return raw
 
     def done(self, case: Array, channel_axis: int) -> Array:
         """Return raw values as the model normalises them, float32."""
         mean, std = self._along(case, channel_axis)
-        normalised: Array = ((case - mean) / std).astype(np.float32)
+        normalised: Array = ((case - mean) / std).astype("float32")
         return normalised
 
     def _along(self, case: Array, channel_axis: int) -> tuple[Array, Array]:
+        import numpy as np  # a tenth of a second that a push without a golden needs not
+
         shape = [1] * case.ndim
         shape[channel_axis] = len(self.mean)
         mean, std = (np.array(values, np.float64).reshape(shape) for values in (self.mean, self.std))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,7 @@ from rkbench.rknn import RknnModel, Tensor
 from rkbench.rknn.contents import FileInfo
 from rkbench.runs.records import Variant
 from rkbench.units import printable
+from rkbench.variants.normalisation import normalisations
 from rkbench.variants.preflight import check_soc, open_variant
 from rkbench.variants.replay import find_replay
 
@@ -65,7 +66,7 @@ def _prepare(path: Path, name: str, golden: Path | None, soc: str | None, force:
         return PreparedVariant(
             model=LocalFile(path, model.file.sha256, model.file.size_bytes, printable(path.name)),
             description=_describe(model, name),
-            inputs=tuple(_spec(tensor, fed=True) for tensor in model.inputs),
+            inputs=_inputs(model),
             outputs=tuple(_spec(tensor, fed=False) for tensor in model.outputs),
             figures=_figures(model),
             golden=local_file(fitted.path, golden.name) if fitted and golden else None,
@@ -98,6 +99,15 @@ def _describe(model: RknnModel, name: str) -> Variant:
         input_shapes=tuple(tuple(tensor.shape) for tensor in model.inputs),
         input_dtypes=tuple(tensor.dtype for tensor in model.inputs),
         output_steps=tuple(tensor.step for tensor in model.outputs),
+    )
+
+
+def _inputs(model: RknnModel) -> tuple[TensorSpec, ...]:
+    known = normalisations(model)
+    specs = [_spec(tensor, fed=True) for tensor in model.inputs]
+    return tuple(
+        replace(spec, mean=list(own.mean), std=list(own.std)) if (own := known.get(spec.name)) else spec
+        for spec in specs
     )
 
 

@@ -11,12 +11,13 @@ from rkbench.runs.caveats.clocks import CLOCK_RULES
 from rkbench.runs.caveats.heat import HEAT_RULES
 from rkbench.runs.caveats.impossible import impossible_numbers
 from rkbench.runs.caveats.load import LOAD_RULES
-from rkbench.runs.caveats.outputs import OUTPUT_RULES, is_wrong, wrong_outputs
+from rkbench.runs.caveats.outputs import OUTPUT_RULES
 from rkbench.runs.caveats.parts import PART_RULES
 from rkbench.runs.caveats.plan import PLAN_RULES, simulated
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.caveats.series import SERIES_RULES
 from rkbench.runs.caveats.words import verdict_of
+from rkbench.runs.caveats.wrong import is_wrong, wrong_outputs
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import RunResult
 

@@ -1,0 +1,145 @@
+"""Outputs of another network than the golden's: raised, and the cause named first that it truly is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from made_runs import make_run
+from rkbench.runs.caveats import caveats_of, is_wrong
+from rkbench.runs.caveats.wrong import likely_causes
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.output import Output
+from rkbench.runs.outputs import outputs
+from rkbench_agent.run.accuracy import output_error
+from rkbench_agent.run.golden import Golden
+from rkbench_agent.run.suspects import suspects
+from rkbench_agent.runtimes.npz import NpzFile
+from rkbench_agent.wire.plan import RunSpec, TensorSpec
+
+SIDE, CASES = 8, 4
+IMAGENET = (np.array([123.675, 116.28, 103.53]), np.array([58.395, 57.12, 57.375]))
+RANDOM = np.random.RandomState(3588)
+WEIGHTS = RANDOM.standard_normal((SIDE * SIDE * 3, 24)) / SIDE
+IMAGES = RANDOM.randint(0, 256, (CASES, 1, SIDE, SIDE, 3)).astype(np.uint8)
+Net = Callable[[Any], Any]
+
+
+def net(image: Any) -> Any:
+    """Return what a small network yields for a normalised image, NHWC."""
+    values = np.tanh(np.asarray(image, np.float64).reshape(-1) @ WEIGHTS) + 0.1
+    return values.reshape(1, 6, 2, 2).astype(np.float32)
+
+
+def meant(image: Any) -> Any:
+    """Return what the ONNX yields for a raw image."""
+    return net((image - IMAGENET[0]) / IMAGENET[1])
+
+
+def seen(model: Net, folder: Path, expected: Net = meant, **spec: Any) -> Output:
+    """Return the output of a run of `model` on a board, held against a golden of `expected`."""
+    path = folder / "golden.npz"
+    np.savez(path, **{"inputs/x": IMAGES, "outputs/y": np.stack([expected(image) for image in IMAGES])})
+    inputs = [TensorSpec("x", [1, SIDE, SIDE, 3], "uint8", "NHWC", **spec)]
+    run = RunSpec("r", "m", "d", 1, inputs, [TensorSpec("y", [1, 6, 2, 2], "float32")])
+    with NpzFile(str(path)) as file:
+        golden = Golden(file, run.inputs, run.outputs)
+        cases = list(golden.cases())
+        errors = [
+            output_error("r", case.index, 0, "y", model(case.inputs[0]), case.expected[0]) for case in cases
+        ]
+        first = [model(cases[0].inputs[0])]
+        told = list(suspects(run, cases[0], first, golden, lambda given: [model(given[0])]))
+    (found,) = outputs(errors, (), (), told)
+    return found
+
+
+def message(output: Output) -> str:
+    """Return what is said of a run with that output, its advice too."""
+    (found,) = (
+        item
+        for item in caveats_of(replace(make_run(), outputs=(output,)), RawLatencies())
+        if item.code == "outputs_wrong"
+    )
+    return f"{found.message} -> {found.advice}"
+
+
+def test_the_right_network_is_not_suspected(tmp_path: Path) -> None:
+    found = seen(lambda image: meant(image) + 0.01, tmp_path)
+    assert (is_wrong(found), found.suspects) == (False, ())
+
+
+@pytest.mark.parametrize(
+    ("mean", "std"), [((0.0,), (1.0,)), ((0.0,), (255.0,)), ((127.5,), (127.5,)), ((127.5,), (128.0,))]
+)
+def test_wrong_mean_and_std_are_named_first(tmp_path: Path, mean: Any, std: Any) -> None:
+    found = seen(
+        lambda image: net((image - np.array(mean)) / np.array(std)), tmp_path, mean=list(mean), std=list(std)
+    )
+    assert is_wrong(found)
+    assert likely_causes(found)[0] == "normalisation"
+    told = message(found)
+    assert "normalised by mean 123.675, 116.28, 103.53, std 58.395, 57.12, 57.375 gives cosine 1.00" in told
+    assert "convert again with the mean_values and std_values" in told
+
+
+def test_swapped_channels_are_named_first(tmp_path: Path) -> None:
+    found = seen(lambda image: meant(image[..., ::-1]), tmp_path)
+    assert likely_causes(found)[0] == "channel_order"
+    assert "channel order (RGB or BGR). The input with its channels swapped (RGB and BGR) gives" in message(
+        found
+    )
+
+
+@pytest.mark.parametrize(
+    "misread",
+    [
+        lambda image: image.transpose(0, 3, 1, 2).reshape(image.shape),
+        lambda image: image.reshape(1, 3, SIDE, SIDE).transpose(0, 2, 3, 1),
+    ],
+)
+def test_a_wrong_layout_of_the_input_is_named_first(tmp_path: Path, misread: Net) -> None:
+    assert likely_causes(seen(lambda image: meant(misread(image)), tmp_path))[0] == "input_layout"
+
+
+def test_a_wrong_layout_of_the_output_is_named_first(tmp_path: Path) -> None:
+    found = seen(lambda image: meant(image).transpose(0, 2, 3, 1).reshape(1, 6, 2, 2), tmp_path)
+    assert likely_causes(found)[0] == "output_layout"
+
+
+def test_a_golden_whose_cases_are_reversed_is_named(tmp_path: Path) -> None:
+    answers = [meant(image) for image in IMAGES][::-1]
+    places = {image.tobytes(): place for place, image in enumerate(IMAGES)}
+    found = seen(meant, tmp_path, expected=lambda image: answers[places[image.tobytes()]])
+    assert likely_causes(found)[0] == "case_order"
+    assert "The output as what case 3 expects gives cosine 1.00000" in message(found)
+
+
+def test_where_nothing_that_was_tried_explains_it_the_golden_of_another_model_is_suspected(
+    tmp_path: Path,
+) -> None:
+    other = np.random.RandomState(1).standard_normal((SIDE * SIDE * 3, 24))
+    found = seen(
+        lambda image: np.tanh(image.reshape(-1) / 255 @ other).reshape(1, 6, 2, 2).astype(np.float32),
+        tmp_path,
+    )
+    assert is_wrong(found)
+    assert likely_causes(found)[0] == "other_model"
+
+
+def test_without_outputs_for_other_inputs_all_are_named_in_their_order(tmp_path: Path) -> None:
+    found = replace(seen(lambda image: -meant(image), tmp_path), suspects=())
+    assert found.cosine_mean is not None and found.cosine_mean < -0.9
+    assert "suspected in this order: layout of the inputs (NHWC or NCHW), layout of the output" in message(
+        found
+    )
+
+
+def test_an_output_of_twice_the_size_is_wrong_although_its_cosine_is_perfect(tmp_path: Path) -> None:
+    found = seen(lambda image: 2 * meant(image), tmp_path)
+    assert found.cosine == pytest.approx(1.0)
+    assert is_wrong(found)
