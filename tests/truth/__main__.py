@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 
 import numpy as np
+from caveat_claims import caveat_rates
 from claims import CLAIMS
 
 TRIALS = 2000
@@ -23,6 +24,12 @@ def main() -> int:
         kept = rate <= claim.at_most if claim.at_most is not None else rate >= (claim.at_least or 0)
         missed += not kept
         print(f"| {claim.name} | {bound} | {rate:.3f}{'' if kept else ' MISSED'} |", flush=True)
+    runs = max(1, trials // 10)
+    print(f"\n| what runs of the virtual board show ({runs} runs each) | claimed | reached |")
+    print("|---|---|---|")
+    for name, bound, rate, kept in caveat_rates(runs):
+        missed += not kept
+        print(f"| {name} | {bound} | {rate:.3f}{'' if kept else ' MISSED'} |", flush=True)
     return 1 if missed else 0
 
 

@@ -7,7 +7,9 @@ staged end to end as well. A run has 30 s of calls of 10 ms, in blocks of 20; wi
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import accumulate
 from typing import Any
 
 from rkbench.runs.caveats import caveats_of
@@ -53,9 +55,30 @@ def staged(behaviour: dict[str, Any], seed: int, seconds: float = SECONDS) -> Ra
     return raw
 
 
+def through_loads(behaviour: dict[str, Any], seed: int, loads: int = 7, blocks: int = 4) -> RawLatencies:
+    """Return the latencies of a variant in a push of several: a few blocks of each of its loads."""
+    values = {"latency": {"median_ms": 10.0, "sigma": 0.01}, **behaviour}
+    raw, clock_ns = RawLatencies(), 0
+    for load in range(loads):
+        model = LatencyModel("rk3588", Work(0, 0, 0, 0), Behaviour(values), seed * 1000 + load)
+        model.begin_load(clock_ns)
+        for block in range(blocks):
+            model.begin_block(clock_ns)
+            durations = [model.next_run_ns(block * BLOCK + call) for call in range(BLOCK)]
+            starts = list(accumulate(durations[:-1], initial=clock_ns))
+            clock_ns = starts[-1] + durations[-1]
+            raw.append(Latencies("r", load * blocks + block, False, starts, durations, load=load))
+    return raw
+
+
+def said_of(raw: RawLatencies) -> set[str]:
+    """Return the codes of what is said of a run with those latencies."""
+    return {found.code for found in caveats_of(RUN, raw)}
+
+
 def raised(behaviour: dict[str, Any], seed: int) -> set[str]:
-    """Return the codes of what is said of such a run."""
-    return {found.code for found in caveats_of(RUN, staged(behaviour, seed))}
+    """Return the codes of what is said of a run of 30 s."""
+    return said_of(staged(behaviour, seed))
 
 
 @dataclass(frozen=True)
@@ -108,5 +131,31 @@ TRUTHS = (
         {"scatter": QUIET, "throttling": {"factor": 1.8, "after_s": 20}},
     ),
 )
-SERIES_CODES = ("drift", "slow_start", "slow_turns", "periodic", "blocks_differ", "autocorrelated", "modes")
 HEALTHY = {"scatter": QUIET}
+#: A healthy variant in a push of several: loads whose levels lie 1 % apart.
+HEALTHY_LOADS = {"scatter": {"block": 0.001, "load": 0.01}}
+FOUND = 0.99
+#: Of healthy runs each rule may speak in one of a hundred; all together leave 93 without a doubt.
+HEALTHY_BOUNDS = dict.fromkeys(
+    ("drift", "slow_start", "slow_turns", "periodic", "blocks_differ", "modes"), 0.01
+) | {"autocorrelated": 0.03}
+HEALTHY_VALID = 0.93
+
+
+def caveat_rates(runs: int) -> Iterator[tuple[str, str, float, bool]]:
+    """Yield claim, bound, rate and whether it is kept, of so many runs each."""
+    for truth in TRUTHS:
+        rate = sum(truth.code in raised(truth.behaviour, SEEDS + number) for number in range(runs)) / runs
+        yield f"{truth.name}: {truth.code}", f">= {FOUND:g}", rate, rate >= FOUND
+    healthy = {
+        "healthy, 30 s": [raised(HEALTHY, SEEDS + number) for number in range(runs)],
+        "healthy, 7 loads, sd per load 1 %": [
+            said_of(through_loads(HEALTHY_LOADS, SEEDS + number)) for number in range(runs)
+        ],
+    }
+    for name, found in healthy.items():
+        for code, bound in HEALTHY_BOUNDS.items():
+            rate = sum(code in codes for codes in found) / runs
+            yield f"{name}: {code}", f"<= {bound:g}", rate, rate <= bound
+        rate = sum(not codes for codes in found) / runs
+        yield f"{name}: nothing said", f">= {HEALTHY_VALID:g}", rate, rate >= HEALTHY_VALID

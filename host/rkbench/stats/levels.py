@@ -23,6 +23,8 @@ START_CALLS = 10
 FEWEST_TURNS = 12
 #: Of a test whose verdict is "these differ": one healthy run in a thousand.
 RARE = 0.001
+#: Normal quantiles of 95 and 99 %, two-sided.
+_QUANTILES = (1.959963984540054, 2.5758293035489004)
 
 
 def block_levels(blocks: Blocks) -> list[float]:
@@ -34,16 +36,19 @@ def block_levels(blocks: Blocks) -> list[float]:
 
 @dataclass(frozen=True)
 class Drift:
-    """By how much of its level a run grew from its first block to its last (0.05 = 5 %), with 95 %."""
+    """By how much of its level a run grew from its first block to its last (0.05 = 5 %), with its bounds."""
 
     ratio: float
     low: float
     high: float
 
 
-def find_drift(levels: Sequence[float]) -> Drift | None:
-    """Return the drift of levels in order, by Theil's and Sen's slope; None with fewer than six."""
-    slope = find_slope(levels, fewest=FEWEST_LEVELS)
+def find_drift(levels: Sequence[float], *, sure: bool = False) -> Drift | None:
+    """Return the drift of levels in order, by Theil's and Sen's slope; None with fewer than six.
+
+    Its interval is one of 95 %, or of 99 % to be `sure`.
+    """
+    slope = find_slope(levels, fewest=FEWEST_LEVELS, quantile=_QUANTILES[sure])
     if slope.per_step is None or slope.low is None or slope.high is None:
         return None
     scale = (len(levels) - 1) / float(np.median(levels))

@@ -36,10 +36,10 @@ class Slope:
     method: str = METHOD
 
 
-def find_slope(values: Sequence[float], fewest: int = MINIMUM_COUNT) -> Slope:
+def find_slope(values: Sequence[float], fewest: int = MINIMUM_COUNT, quantile: float = _QUANTILE) -> Slope:
     """Return the slope of `values`, one a step, of `fewest` or more.
 
-    It rises where the whole interval is above zero.
+    It rises where the whole interval is above zero; `quantile` is the normal one of that, 1.96 for 95 %.
     """
     count = len(values)
     if count < fewest:
@@ -49,7 +49,7 @@ def find_slope(values: Sequence[float], fewest: int = MINIMUM_COUNT) -> Slope:
         for earlier in range(count)
         for later in range(earlier + 1, count)
     )
-    spread = _QUANTILE * math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
+    spread = quantile * math.sqrt(count * (count - 1) * (2 * count + 5) / 18)
     low = _at_rank(slopes, (len(slopes) - spread) / 2)
     high = _at_rank(slopes, (len(slopes) + spread) / 2 + 1)
     return Slope(RISES if low > 0 else NO_RISE, median(slopes), low, high)
