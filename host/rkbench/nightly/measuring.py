@@ -84,6 +84,7 @@ class CellMeasurer:
             duration_s=time.monotonic() - started,
             retried=retried,
             p50_s=LATENCY_P50.value(run),
+            verdict=run.verdict,
             caveats=tuple(caveat.code for caveat in run.caveats),
             gates=gates,
             changes=changes(run, reference.run) if reference else (),

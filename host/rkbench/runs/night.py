@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rkbench.runs.model import Verdict
 from rkbench.stats.gates import FAIL, NOT_MEASURED, State, worst
 from rkbench.stats.judging import Judgement
 
@@ -52,7 +53,7 @@ class Fault:
 class CellResult:
     """One variant on one board by one plan. `runs` are the ids of all its runs, the judged one last but for
     a second measurement; `baseline` is the run that it was held against. `duration_s` is wall time,
-    `retried` why it was begun anew, `caveats` the codes of the run's doubts."""
+    `retried` why it was begun anew, `verdict` the run's word, `caveats` its codes."""
 
     model: str
     variant: str
@@ -65,6 +66,7 @@ class CellResult:
     duration_s: float | None = None
     retried: str = ""
     p50_s: float | None = None
+    verdict: Verdict | None = None
     caveats: tuple[str, ...] = ()
     gates: tuple[GateResult, ...] = ()
     changes: tuple[ConditionChange, ...] = ()

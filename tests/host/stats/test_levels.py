@@ -50,13 +50,12 @@ def test_a_slow_first_call_of_each_block_is_found_by_signed_ranks() -> None:
 
 
 def test_the_statistic_is_that_of_kruskal_and_wallis() -> None:
-    from scipy.stats import kruskal
-
+    """0.0896... is what scipy.stats.kruskal says of them (scipy 1.17)."""
     source = np.random.default_rng(6)
     blocks = [source.normal(10, 1, 20).round(1).tolist() for _ in range(7)]
     found = find_spread([blocks])
     assert found is not None
-    assert found.p_value == pytest.approx(kruskal(*blocks).pvalue)
+    assert found.p_value == pytest.approx(0.08966600385024023)
 
 
 def test_blocks_that_lie_apart_do_so_by_their_deviation_but_loads_are_none_of_it() -> None:

@@ -88,6 +88,13 @@ def test_only_a_green_night_that_was_saved_ends_with_zero() -> None:
     assert replace(kept, interrupted=True).exit_code == 1
 
 
+def test_junit_says_the_verdict_of_the_run_under_each_gate() -> None:
+    night = replace(NIGHT, cells=(replace(CELL, verdict="UNPINNED"), GONE))
+    cases = ElementTree.fromstring(render_junit(night).encode()).findall("testsuite/testcase")
+    words = [[item.get("value") for item in case.findall("properties/property")] for case in cases]
+    assert words == [*[["UNPINNED"]] * len(CELL.gates), *[[]] * len(GONE.gates)]
+
+
 def test_junit_has_a_case_for_every_gate_and_stays_xml() -> None:
     nasty = replace(CELL, variant='a"<&\x00]]>é', gates=(SLOW, KEPT, VAGUE))
     suite = ElementTree.fromstring(render_junit(replace(NIGHT, cells=(nasty, GONE))).encode())[0]

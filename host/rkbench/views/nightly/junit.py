@@ -56,6 +56,9 @@ def _case(night: Night, cell: CellResult, gate: GateResult) -> ElementTree.Eleme
             "time": f"{(cell.duration_s or 0.0) if first else 0.0:.3f}",
         },
     )
+    if cell.verdict is not None:
+        told = ElementTree.SubElement(case, "properties")
+        ElementTree.SubElement(told, "property", {"name": "verdict", "value": cell.verdict})
     tag = _TAGS.get(gate.state)
     if tag is not None:
         line = _clean(gate_line(cell, gate))
