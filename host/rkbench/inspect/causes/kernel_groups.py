@@ -80,16 +80,16 @@ def moves_channels(model: RknnModel, kernel: Tensor) -> bool:
     """
     if not _is_packed(kernel) or kernel.shape[2:] != (1, 1):
         return False
+    sampled = {row + further for row in _spread(kernel.shape[0], ROWS) for further in range(NEIGHBOURS)}
+    read: list[tuple[int, bytes]] = []
     with model.file.path.open("rb", buffering=0) as stream:
-        sampled = {row + further for row in _spread(kernel.shape[0], ROWS) for further in range(NEIGHBOURS)}
-        rows = [_read_entries(stream, model, kernel, row) for row in sorted(sampled) if row < kernel.shape[0]]
-    read = [next(iter(row.items())) for row in rows if row]
-    return (
-        all(len(row) <= 1 for row in rows)
-        and 2 * len(read) >= ROWS // 2
-        and len({channel for channel, _ in read}) == len(read)
-        and len({value for _, value in read}) == 1
-    )
+        for row in sorted(sampled):
+            entries = _read_entries(stream, model, kernel, row) if row < kernel.shape[0] else {}
+            if len(entries) > 1:
+                return False
+            read += entries.items()
+    channels, values = {channel for channel, _ in read}, {value for _, value in read}
+    return 2 * len(read) >= ROWS // 2 and len(channels) == len(read) and len(values) == 1
 
 
 def copies_in_order(model: RknnModel, kernel: Tensor) -> bool:

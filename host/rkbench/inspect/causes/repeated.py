@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
+import zlib
 from collections import defaultdict
 
 from rkbench.inspect.causes.cause import Claim, Finding, Fix
@@ -22,7 +22,7 @@ Held = tuple[Site, Tensor]
 
 def repeated_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """The compiler stores a constant for each tensor of the ONNX, also where two hold the same bytes."""
-    groups = _same_bytes(facts)
+    groups = _same_bytes(facts, ledger)
     again = [held for group in groups for held in group[1:]]
     claims = tuple(
         Claim(section, site.index, min(tensor.buffer_bytes, ledger.left(section, site.index)))
@@ -55,12 +55,16 @@ def repeated_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     )  # fmt: skip
 
 
-def _same_bytes(facts: ModelFacts) -> list[list[Held]]:
-    """Return the constants that are identical, in the order of the layers; averages of pooling left aside."""
+def _same_bytes(facts: ModelFacts, ledger: Ledger) -> list[list[Held]]:
+    """Return the constants that are identical, in the order of the layers.
+
+    Averages of pooling are left aside, and what another cause owns already: dense kernels are large.
+    """
     alike: dict[tuple[object, ...], list[Held]] = defaultdict(list)
     for site, tensor in facts.owned:
         is_large = tensor.kind in ("weight", "compiler_constant") and tensor.buffer_bytes >= SMALLEST_BYTES
-        if is_large and not is_pooling(site):
+        is_left = 2 * ledger.left(SECTION_OF.get(tensor.kind, ""), site.index) >= tensor.buffer_bytes
+        if is_large and is_left and not is_pooling(site):
             key = (tensor.kind, tensor.dtype, tensor.native_shape, tensor.buffer_bytes)
             alike[key].append((site, tensor))
     for limit in (_SAMPLE_BYTES, None):
@@ -71,7 +75,9 @@ def _same_bytes(facts: ModelFacts) -> list[list[Held]]:
 def _parted(
     facts: ModelFacts, alike: dict[tuple[object, ...], list[Held]], limit: int | None
 ) -> dict[tuple[object, ...], list[Held]]:
-    """Return the groups of two or more, parted by the digest of their first `limit` bytes.
+    """Return the groups of two or more, parted by two checksums of their first `limit` bytes.
+
+    No digest of hashlib: it costs milliseconds to import, and nobody forges weights to look shared.
 
     Bytes are read from the file, not over the map: pages of a map stay in the process's memory.
     """
@@ -81,6 +87,6 @@ def _parted(
             for site, tensor in group if len(group) > 1 else ():
                 stream.seek(facts.model.buffers[tensor.buffer_index].offset)
                 data = stream.read(min(tensor.buffer_bytes, limit or tensor.buffer_bytes))
-                digest = (*key, hashlib.blake2b(data, digest_size=16).digest())
-                parted[digest].append((site, tensor))
+                content = (*key, zlib.crc32(data), zlib.adler32(data))
+                parted[content].append((site, tensor))
     return {key: group for key, group in parted.items() if len(group) > 1}
