@@ -43,6 +43,10 @@ class FakeSession(RecordedSession):
                 if not (isinstance(message, Latencies) and spec.run in self.ended):
                     yield message
 
+    def try_rate(self, run: str, rate_per_s: float) -> None:
+        """Nobody asks for a rate here."""
+        raise NotImplementedError(f"{run}: {rate_per_s}")
+
     def enough(self, run: str) -> None:
         """Time this run no longer."""
         self.ended.append(run)

@@ -71,6 +71,10 @@ class RecordedSession:
         if self._error is not None:
             raise self._error
 
+    def try_rate(self, run: str, rate_per_s: float) -> None:
+        """Nobody asks for a rate here."""
+        raise NotImplementedError(f"{run}: {rate_per_s}")
+
     def enough(self, run: str) -> None:
         """Note that enough was known of a run."""
         self.ended.append(run)

@@ -24,6 +24,7 @@ from rkbench_agent.wire.messages import (
     Want,
 )
 from rkbench_agent.wire.plan import Plan
+from rkbench_agent.wire.scenario_messages import TryRate
 from rkbench_agent.wire.words import BEAT_INTERVAL_S, SILENCE_LIMIT_S
 
 from rkbench.boards.agent.boot import boot_argv, build_agent
@@ -135,6 +136,11 @@ class Session:
         """Have the timed part of a run end with its present block. Neither waits nor raises."""
         if self._running:
             self._link.post(Enough(run))
+
+    def try_rate(self, run: str, rate_per_s: float) -> None:
+        """Have a run of the scenario `server` serve this rate next. Neither waits nor raises."""
+        if self._running:
+            self._link.post(TryRate(run, rate_per_s))
 
     def cancel(self) -> None:
         """Stop the plan that runs, if any, and wait until it has, or a moment only: the line is cut then.

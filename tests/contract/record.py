@@ -50,6 +50,10 @@ class RecordingSession:
             self._lines.append(encode(message))
             yield message
 
+    def try_rate(self, run: str, rate_per_s: float) -> None:
+        """Nobody asks for a rate here."""
+        raise NotImplementedError(f"{run}: {rate_per_s}")
+
     def enough(self, run: str) -> None:
         """End a run's timed part for real."""
         self._session.enough(run)

@@ -238,7 +238,7 @@ def with_settings(**values: Any) -> PushOptions:
 @pytest.mark.parametrize(
     ("order", "words"),
     [
-        (with_settings(scenario="server"), "scenario 'server' is not there: single_stream"),
+        (with_settings(scenario="burst"), "scenario 'burst' is not there: single_stream"),
         (with_settings(core_mask="3"), "no core mask '3'"),
         (with_settings(min_iterations=0), "iterations 0: must be 1 or more"),
         (replace(ORDER, baseline="nobody"), "no variant 'nobody' for --baseline"),

@@ -75,9 +75,41 @@ def test_offline_on_one_core_has_one_placement(bench: Bench) -> None:
     assert "spread" not in done.stdout
 
 
+def test_a_server_finds_the_highest_rate_that_keeps_its_objective(bench: Bench) -> None:
+    options = ("--scenario", "server", "--find-rate", "--slo", "p99 <= 5ms")
+    (run,) = document_of(bench, *options)["runs"]
+    server = run["server"]
+    first, *tries = server["tries"]
+    assert (first["rate_per_s"], first["is_kept"]) == (None, None)
+    assert tries[0]["rate_per_s"] == pytest.approx(first["served_per_s"] / 2, rel=1e-3)
+    kept = [item["rate_per_s"] for item in tries if item["is_kept"]]
+    missed = [item["rate_per_s"] for item in tries if not item["is_kept"]]
+    assert (server["goodput_per_s"], server["failing_per_s"]) == (max(kept), min(missed))
+    assert max(kept) < min(missed) < 1.1 * max(kept)
+    assert all(item["objective_s"] <= 0.005 for item in tries if item["is_kept"])
+    assert run["latency"]["p99_s"] <= 0.005
+    shown = bench.run("show", "last").stdout
+    assert "the highest rate tried that keeps p99 <= 5ms" in " ".join(shown.split())
+    assert "goodput" in shown
+
+
+def test_a_server_at_one_rate_tells_the_queue(bench: Bench) -> None:
+    (run,) = document_of(bench, "--scenario", "server", "--rate", "500", "--duration", "0.1")["runs"]
+    (only,) = run["server"]["tries"]
+    assert (only["rate_per_s"], only["count"], only["is_kept"]) == (500.0, 1000, None)
+    assert only["p99_s"] > 2 * only["p50_s"]
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        (("--rate", "5"), "--rate means nothing with --scenario single_stream"),
+        (("--scenario", "offline", "--slo", "p99 <= 1ms"), "--slo means nothing with --scenario offline"),
+        (("--scenario", "server"), "needs one of --rate and --find-rate"),
+        (("--scenario", "server", "--rate", "0"), "must be from 0.01"),
+        (("--scenario", "server", "--find-rate"), "--find-rate needs an objective"),
+        (("--scenario", "server", "--find-rate", "--slo", "p98 < 3"), "cannot read --slo 'p98 < 3'"),
+        (("--scenario", "server", "--rate", "5", "--contexts", "1,2"), "one number of contexts"),
         (("--contexts", "3"), "--contexts means nothing with --scenario single_stream"),
         (("--scenario", "offline", "--cores", "all"), "--placement all"),
         (("--scenario", "offline", "--contexts", "0"), "must be from 1 to 64"),

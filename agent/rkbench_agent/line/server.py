@@ -47,6 +47,7 @@ from rkbench_agent.wire.messages import (
     Want,
 )
 from rkbench_agent.wire.plan import Plan
+from rkbench_agent.wire.scenario_messages import TryRate
 from rkbench_agent.wire.words import BAD_INPUT, BUSY, DEFAULT_CACHE
 
 FAREWELL_S = 1.0
@@ -155,6 +156,9 @@ class Supervisor:
             # One that crosses the end of its plan on the line has nothing to end any more.
             if self._conductor is not None:
                 self._conductor.end_timing(message.run)
+        elif isinstance(message, TryRate):
+            if self._conductor is not None:
+                self._conductor.try_rate(message.run, message.rate_per_s)
         elif isinstance(message, Cancel):
             self._cancelled = self._busy
             # One Done per plan: a Cancel that crosses the plan's own Done on the line gets none.

@@ -21,6 +21,7 @@ from rkbench_agent.board.readiness import Readiness
 from rkbench_agent.board.sensors import Sensors
 from rkbench_agent.errors import CancelledError, RunFailedError
 from rkbench_agent.loop import Loop
+from rkbench_agent.run.child import TICK_S
 from rkbench_agent.run.extras import Extras
 from rkbench_agent.run.fit import Room, judge_fit
 from rkbench_agent.run.log_scan import find_caveats
@@ -33,6 +34,7 @@ from rkbench_agent.run.schedule import (
     is_time_up,
     round_of,
 )
+from rkbench_agent.run.server import run_server
 from rkbench_agent.run.state import Host, PlanBoard, PlanClock, RunState
 from rkbench_agent.run.steps import Steps
 from rkbench_agent.run.timing import Timing
@@ -47,6 +49,7 @@ from rkbench_agent.wire.words import (
     LOAD,
     OFFLINE,
     OUT_OF_MEMORY,
+    SERVER,
     SINGLE_STREAM,
 )
 
@@ -74,7 +77,15 @@ class Conductor:
         self._readiness = Readiness(settings, board.root, loop, host.send)
         start, stop = self._workers.start_extra, self._workers.stop
         self._extras = Extras(runtime, settings, start, stop, host.send)
-        self._steps = Steps(settings, self._workers, host, clock, self._timing.sample, self._release)
+        self._steps = Steps(
+            settings,
+            self._workers,
+            host,
+            clock,
+            self._timing.sample,
+            self._release,
+            partial(loop.turn, TICK_S),
+        )
 
     def run(self) -> None:
         """Carry the plan out. Raises CancelledError and HostGoneError; no worker is left then."""
@@ -95,6 +106,12 @@ class Conductor:
         """End the timed part of a run with its present block: the host knows enough."""
         for state in self._states:
             state.enough = state.enough or state.spec.run == run
+
+    def try_rate(self, run: str, rate_per_s: float) -> None:
+        """Serve this rate next, in a run of the scenario `server`."""
+        for state in self._states:
+            if state.spec.run == run:
+                state.next_rate_per_s = rate_per_s
 
     def sample(self) -> None:
         """Read the sensors once, and tell the host."""
@@ -145,6 +162,9 @@ class Conductor:
     def _time_alone(self, state: RunState) -> None:
         if self._settings.scenario == OFFLINE:
             run_offline(self._steps, state, self._board.environment.npu_cores or 1)
+            return
+        if self._settings.scenario == SERVER:
+            run_server(self._steps, state, self._board.environment.npu_cores or 1)
             return
         self._timing.warm_up(state)
         while not state.enough and not is_over_alone(self._settings, state.standing):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Optional
 
 from rkbench_agent.wire.plan import Plan, RunSettings
-from rkbench_agent.wire.words import CORE_MASKS, OFFLINE, PLACEMENTS, SCENARIOS
+from rkbench_agent.wire.words import CORE_MASKS, OFFLINE, PLACEMENTS, SCENARIOS, SERVER
 
 
 def find_problem(plan: Plan) -> Optional[str]:
@@ -22,17 +22,19 @@ def find_problem(plan: Plan) -> Optional[str]:
         return "the plan names no runtime"
     if plan.settings.scenario not in SCENARIOS:
         return f"no scenario {plan.settings.scenario!r}: one of {', '.join(SCENARIOS)}"
-    if plan.settings.scenario == OFFLINE:
-        return _offline_problem(plan.settings)
+    if plan.settings.scenario in (OFFLINE, SERVER):
+        return _contexts_problem(plan.settings)
     if plan.settings.block_iterations < 1:
         return "block_iterations must be at least 1"
     return None
 
 
-def _offline_problem(settings: RunSettings) -> Optional[str]:
+def _contexts_problem(settings: RunSettings) -> Optional[str]:
     if not settings.contexts or min(settings.contexts) < 1:
-        return "offline needs the numbers of contexts, each 1 or more"
+        return f"{settings.scenario} needs the numbers of contexts, each 1 or more"
     wrong = [placement for placement in settings.placements if placement not in PLACEMENTS]
     if wrong or not settings.placements:
-        return f"no placement {wrong[0]!r}" if wrong else "offline needs placements"
+        return f"no placement {wrong[0]!r}" if wrong else f"{settings.scenario} needs placements"
+    if settings.scenario == SERVER and not settings.find_rate and not (settings.rate_per_s or 0.0) > 0.0:
+        return "server needs a rate above 0, or find_rate"
     return None

@@ -67,6 +67,9 @@ class RunState:
     #: By how much its worker grew within the timed block in which it grew most, and that block's calls.
     growth_bytes: Optional[int] = None
     growth_iterations: Optional[int] = None
+    #: Steps of its scenario that are measured, and what the host asks for next.
+    steps: int = 0
+    next_rate_per_s: Optional[float] = None
     over: bool = False
     enough: bool = False
     provenance: Provenance = field(default_factory=Provenance)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Any, Callable, Dict
+from typing import Any, Callable, Dict, Optional
 
 from rkbench_agent.run.state import Host, PlanClock, RunState
 from rkbench_agent.run.timing import PROGRESS_INTERVAL_S
@@ -17,7 +17,10 @@ ALMOST = 0.99
 
 
 class Steps:
-    """What a scenario needs of the conductor. `sample` reads the sensors, `release` ends a run's worker."""
+    """What a scenario needs of the conductor.
+
+    `sample` reads the sensors, `release` ends a run's worker, `wait` hears for a moment what the host says.
+    """
 
     def __init__(
         self,
@@ -27,6 +30,7 @@ class Steps:
         clock: PlanClock,
         sample: Callable[[], None],
         release: Callable[[RunState], None],
+        wait: Callable[[], object],
     ) -> None:
         self.settings = settings
         self.workers = workers
@@ -34,6 +38,7 @@ class Steps:
         self._clock = clock
         self._sample = sample
         self._release = release
+        self._wait = wait
         self._told_ns = 0
 
     def load(self, state: RunState, core_mask: str) -> None:
@@ -65,6 +70,13 @@ class Steps:
         self._sample()
         self._host.send(Progress(state.spec.run, INFERENCE, number + 1, total, "steps"))
         return answer
+
+    def next_rate(self, state: RunState) -> Optional[float]:
+        """Return the rate that the host asks for next, once it does; None where it knows enough."""
+        while state.next_rate_per_s is None and not state.enough:
+            self._wait()
+        rate_per_s, state.next_rate_per_s = state.next_rate_per_s, None
+        return None if state.enough else rate_per_s
 
     def _share(self, count: int, elapsed_ns: int) -> float:
         by_count = count / max(1, self.settings.min_iterations)

@@ -18,7 +18,7 @@ from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.run.answers import AnswerStream, Counter
 from rkbench_agent.run.batches import batches
 from rkbench_agent.run.crew import Crew
-from rkbench_agent.run.offline_work import OfflineWork
+from rkbench_agent.run.crew_work import CrewWork
 from rkbench_agent.run.phases import Phases
 from rkbench_agent.runtimes.base import ModelSetup, Runtime
 from rkbench_agent.runtimes.registry import new_runtime
@@ -100,7 +100,8 @@ class Worker:
         actions: Dict[str, Callable[[Dict[str, Any]], Dict[str, Any]]] = {
             "golden": self._golden,
             "block": self._block,
-            "offline": self._offline,
+            "offline": self._in_crew,
+            "server": self._in_crew,
             "profile": self._profile,
             "release": self._release,
         }
@@ -250,13 +251,14 @@ class Worker:
             "clock_ns": self._runtime.clock_ns(),
         }
 
-    def _offline(self, command: Dict[str, Any]) -> Dict[str, Any]:
+    def _in_crew(self, command: Dict[str, Any]) -> Dict[str, Any]:
         if self._current != INFERENCE:
             self._stage(INFERENCE)
         if self._crew is None:
             self._crew = Crew(self._runtime, self._inputs, self._counter.increment)
-        step = OfflineWork(self._spec.run, self._crew, self._root, self._command["simulated"])
-        return step.run(command, self._answers, self._counter)
+        work = CrewWork(self._spec.run, self._crew, self._root, self._command["simulated"])
+        step = work.offline if command["do"] == "offline" else work.server
+        return step(command, self._answers, self._counter)
 
     def _release(self, command: Dict[str, Any]) -> Dict[str, Any]:
         del command

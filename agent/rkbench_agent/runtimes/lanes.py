@@ -27,6 +27,9 @@ class Lane:
     start_ns: array[int] = field(default_factory=_int64)
     duration_ns: array[int] = field(default_factory=_int64)
     stages: List[Optional[StageTimes]] = field(default_factory=list)
+    #: How late this side began calls for which it had waited, in all, and how many those were.
+    late_ns: int = 0
+    waits: int = 0
 
     @property
     def count(self) -> int:
@@ -68,6 +71,22 @@ class ClosedLoop:
         if taken >= self._iterations and now_ns >= self._end_ns:
             return None
         return None if self._limit_ns is not None and now_ns >= self._limit_ns else now_ns
+
+
+class Arrivals:
+    """Every call is due at a time of its own; the lane that is free first takes the next one."""
+
+    scheduled = True
+
+    def __init__(self, due_ns: Sequence[int]) -> None:
+        self._due_ns = due_ns
+        self._taken = count()
+
+    def take(self, now_ns: int) -> Optional[int]:
+        """Return when the next call is due, or was; None after the last."""
+        del now_ns
+        taken = next(self._taken)
+        return self._due_ns[taken] if taken < len(self._due_ns) else None
 
 
 class Engine(Protocol):

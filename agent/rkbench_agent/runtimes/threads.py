@@ -12,6 +12,8 @@ from rkbench_agent.runtimes.lanes import Lane, Source
 
 #: A sleep ends so much late on a common kernel; the rest of the way to a call that is due is waited awake.
 SLEEP_LATE_NS = 200_000
+#: A wait is told of this often: silence is a fault.
+LONGEST_SLEEP_NS = 1_000_000_000
 
 
 class Threads:
@@ -61,11 +63,14 @@ class _Crew:
         take, add, beat, errors = self._source.take, lane.add, self._beat, self._errors
         scheduled = self._source.scheduled
         while not errors:
-            due_ns = take(clock_ns())
+            now_ns = clock_ns()
+            due_ns = take(now_ns)
             if due_ns is None:
                 return
-            if scheduled:
-                _wait_until(due_ns, clock_ns)
+            if due_ns > now_ns:
+                _wait_until(due_ns, clock_ns, beat, errors)
+                lane.waits += 1
+                lane.late_ns += clock_ns() - due_ns
             start_ns = clock_ns()
             result = infer()
             end_ns = clock_ns()
@@ -76,9 +81,15 @@ class _Crew:
             beat()
 
 
-def _wait_until(due_ns: int, clock_ns: Callable[[], int]) -> None:
+def _wait_until(
+    due_ns: int, clock_ns: Callable[[], int], beat: Callable[[], None], errors: Sequence[BaseException]
+) -> None:
+    """Wait for a call that is due, asleep until shortly before; long waits beat. Ends where a lane failed."""
     left_ns = due_ns - clock_ns()
-    if left_ns > SLEEP_LATE_NS:
-        time.sleep((left_ns - SLEEP_LATE_NS) / 1e9)
-    while clock_ns() < due_ns:
+    while left_ns > SLEEP_LATE_NS and not errors:
+        time.sleep(min(left_ns - SLEEP_LATE_NS, LONGEST_SLEEP_NS) / 1e9)
+        if left_ns > LONGEST_SLEEP_NS:
+            beat()
+        left_ns = due_ns - clock_ns()
+    while clock_ns() < due_ns and not errors:
         pass

@@ -5,9 +5,9 @@ Unknown is None, never 0. Fields that come later have defaults: a decoder ignore
 that host and agent of neighbouring versions still talk.
 
 The agent's first line is a `Hello` that carries `MAGIC`; whatever a login shell prints before it is
-skipped. Then the host asks (`Want`, `Plan`, `Enough`, `Cancel`; every other message is the agent's), and
-both sides send a `Beat` every `BEAT_INTERVAL_S`; a side that hears nothing for `SILENCE_LIMIT_S` takes the
-other for dead.
+skipped. Then the host asks (`Want`, `Plan`, `Enough`, `TryRate`, `Cancel`; every other message is the
+agent's), and both sides send a `Beat` every `BEAT_INTERVAL_S`; a side that hears nothing for
+`SILENCE_LIMIT_S` takes the other for dead.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.outputs import OutputCheck, OutputError, OutputParts, OutputSuspect
 from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.provenance import Provenance
-from rkbench_agent.wire.scenario_messages import OfflineStep
+from rkbench_agent.wire.scenario_messages import OfflineStep, ServerStep, TryRate
 from rkbench_agent.wire.words import SILENCE_LIMIT_S
 
 
@@ -231,6 +231,7 @@ Message = Union[
     Want,
     Plan,
     Enough,
+    TryRate,
     Cancel,
     Beat,
     Hello,
@@ -245,6 +246,7 @@ Message = Union[
     LoadMemory,
     LoadCycle,
     OfflineStep,
+    ServerStep,
     ProfileText,
     OutputError,
     OutputCheck,

@@ -56,6 +56,13 @@ class RunSettings:
     #: that goes out names them; empty: what suits the board.
     contexts: List[int] = field(default_factory=list)
     placements: List[str] = field(default_factory=list)
+    #: Scenario `server`: calls arrive at this rate, by a pattern that `seed` makes, for the first of
+    #: `contexts` and `placements`. With `find_rate` the host asks for rates, to find the highest that
+    #: keeps `slo`.
+    rate_per_s: Optional[float] = None
+    find_rate: bool = False
+    slo: str = ""
+    seed: int = 1
 
 
 @dataclass(frozen=True)

@@ -28,3 +28,27 @@ class OfflineStep:
     memory_available_bytes: Optional[int] = None
     npu_bytes: Optional[int] = None
     core_busy_ns: Optional[List[int]] = None
+
+
+@dataclass(frozen=True)
+class ServerStep:
+    """One rate of the scenario `server`; without a rate its contexts were always busy.
+
+    The calls of each context are one block, and `blocks` names them; `start_ns` of a call is when it was
+    due, and its duration runs from there. `late_ns` is how late the agent itself began calls for which it
+    had waited, in all `waits` of them.
+    """
+
+    run: str
+    rate_per_s: Optional[float]
+    blocks: List[int]
+    late_ns: int = 0
+    waits: int = 0
+
+
+@dataclass(frozen=True)
+class TryRate:
+    """From the host: serve this rate next, in the scenario `server`. `Enough` ends the run instead."""
+
+    run: str
+    rate_per_s: float

@@ -59,6 +59,9 @@ class Conversation(Protocol):
     def enough(self, run: str) -> None:
         """Have the timed part of a run end with its present block; returns at once."""
 
+    def try_rate(self, run: str, rate_per_s: float) -> None:
+        """Have a run of the scenario `server` serve this rate next; returns at once."""
+
     def cancel(self) -> None:
         """End the running plan."""
 

@@ -21,9 +21,10 @@ from rkbench.campaign.describe import describe_conditions, event_names, name_lay
 from rkbench.campaign.failure import add_doctor, describe_cut
 from rkbench.campaign.interfaces import Conversation, Prepare, Saver
 from rkbench.campaign.plan import Place, make_headers, make_plan, runtime_of
+from rkbench.campaign.rate_search import hearer_of
 from rkbench.campaign.scenarios import settings_for
 from rkbench.campaign.settings import PushOptions, check_push
-from rkbench.campaign.stopping import NewStop, PlanEnd, Stop, Stopping
+from rkbench.campaign.stopping import NewStop, PlanEnd, Stop
 from rkbench.catalogue.check import Check
 from rkbench.errors import (
     BoardBusyError,
@@ -171,11 +172,11 @@ class _Runner:
         """Run the plan; whatever ends it, what was measured is saved."""
         noun = "variant" if len(set(self._names.values())) == len(self._after.models) else "run"
         self._listener(Step(f"measuring {_count(len(plan.runs), noun)}"))
-        stopping = Stopping(stop, session.enough)
+        hearer = hearer_of(plan.settings, session, stop)
         try:
             for message in session.run(plan):
                 self._take(message)
-                stopping.take(message)
+                hearer.take(message)
             self._end_rest(_UNANSWERED)
         except (ConnectionLostError, ProtocolError) as error:
             self._end_rest(describe_cut(error, self._after.boot_id, self._after.connect))

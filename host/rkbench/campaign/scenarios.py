@@ -8,16 +8,27 @@ from dataclasses import fields, replace
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.plan import RunSettings
 from rkbench_agent.wire.socs import find_soc, with_cores
-from rkbench_agent.wire.words import AUTO, OFFLINE, PLACEMENTS, SPREAD
+from rkbench_agent.wire.words import AUTO, OFFLINE, PLACEMENTS, SERVER, SPREAD
 
 from rkbench.errors import SettingError, UsageError
 from rkbench.runs.events import Listener, Note
+from rkbench.runs.server import parse_slo
+from rkbench.stats.quantiles import FEWEST_CALLS_OF_TAIL, calls_for
 from rkbench.units import format_seconds
 
 #: Settings that only some scenarios know.
-OF_SCENARIOS: Mapping[str, tuple[str, ...]] = {"contexts": (OFFLINE,), "placements": (OFFLINE,)}
+OF_SCENARIOS: Mapping[str, tuple[str, ...]] = {
+    "contexts": (OFFLINE, SERVER),
+    "placements": (OFFLINE, SERVER),
+    "rate_per_s": (SERVER,),
+    "find_rate": (SERVER,),
+    "slo": (SERVER,),
+    "seed": (SERVER,),
+}
 #: No board holds more contexts of anything.
 MOST_CONTEXTS = 64
+#: Arrivals a second: fewer take hours for a percentile, more are shorter than waking up.
+LEAST_RATE, MOST_RATE = 0.01, 100_000.0
 #: What the default sweep of contexts holds, in NPU cores.
 _SWEEP_IN_CORES = (1, 2, 3)
 _ALL = "all"
@@ -51,16 +62,34 @@ def check_scenario(settings: RunSettings, words: Mapping[str, str]) -> None:
             told = " or ".join(f"--scenario {scenario}" for scenario in scenarios)
             text = f"--{words[name]} means nothing with --scenario {settings.scenario}"
             raise UsageError(text, hint=f"it goes with {told}")
-    if settings.scenario == OFFLINE:
-        _check_offline(settings)
+    if settings.scenario in (OFFLINE, SERVER):
+        _check_contexts(settings)
+    if settings.scenario == SERVER:
+        _check_server(settings)
 
 
 _DEFAULTS = RunSettings()
 
 
-def _check_offline(settings: RunSettings) -> None:
+def _check_server(settings: RunSettings) -> None:
+    if len(settings.contexts) > 1 or len(settings.placements) > 1:
+        raise UsageError("--scenario server has one number of contexts, one placement", hint="--contexts 3")
+    if settings.find_rate == (settings.rate_per_s is not None):
+        hint = "--rate 50, or --find-rate --slo 'p99 <= 30ms'"
+        raise UsageError("--scenario server needs one of --rate and --find-rate", hint=hint)
+    if settings.rate_per_s is not None and not LEAST_RATE <= settings.rate_per_s <= MOST_RATE:
+        raise SettingError(
+            "rate", f"{settings.rate_per_s:g}: must be from {LEAST_RATE:g} to {MOST_RATE:g} a second"
+        )
+    if settings.find_rate and not settings.slo:
+        raise UsageError("--find-rate needs an objective", hint="--slo 'p99 <= 30ms'")
+    if settings.slo:
+        parse_slo(settings.slo)
+
+
+def _check_contexts(settings: RunSettings) -> None:
     if settings.core_mask != AUTO:
-        text = f"--cores {settings.core_mask} means nothing with --scenario offline"
+        text = f"--cores {settings.core_mask} means nothing with --scenario {settings.scenario}"
         raise UsageError(text, hint=f"it places contexts: --placement {settings.core_mask}")
     for count in settings.contexts:
         if not 1 <= count <= MOST_CONTEXTS:
@@ -79,16 +108,37 @@ def settings_for(settings: RunSettings, environment: Environment, listener: List
     if fill is None:
         return settings
     filled = fill(settings, environment)
+    listener(Note(_TELLERS[settings.scenario](filled)))
+    return filled
+
+
+def _tell_offline(filled: RunSettings) -> str:
     steps = len(filled.contexts) * len(filled.placements)
     least_s = steps * filled.min_duration_s
-    listener(Note(f"offline: {_told_sweep(filled)}: {steps} steps, at least {format_seconds(least_s)}"))
-    return filled
+    return f"offline: {_told_sweep(filled)}: {steps} steps, at least {format_seconds(least_s)}"
+
+
+def _tell_server(filled: RunSettings) -> str:
+    calls = f"at least {filled.min_iterations} calls and {format_seconds(filled.min_duration_s)}"
+    if filled.rate_per_s is None:
+        return f"server: rates by bisection until {filled.slo} is missed or kept, {calls} each"
+    takes_s = max(filled.min_iterations / filled.rate_per_s, filled.min_duration_s)
+    return f"server: {filled.rate_per_s:g} random arrivals a second, {calls}: about {format_seconds(takes_s)}"
 
 
 def _told_sweep(settings: RunSettings) -> str:
     counts = ", ".join(map(str, settings.contexts))
     noun = "context" if settings.contexts == [1] else "contexts"
     return f"{counts} {noun}, placed {', '.join(settings.placements)}"
+
+
+def _fill_server(settings: RunSettings, environment: Environment) -> RunSettings:
+    """Have one context unless more are asked for, and as many calls as the percentile needs."""
+    contexts = settings.contexts or [1]
+    asked = replace(settings, contexts=contexts, placements=settings.placements or [AUTO])
+    filled = _fill_offline(asked, environment)
+    needed = calls_for(parse_slo(settings.slo).percent) if settings.slo else FEWEST_CALLS_OF_TAIL
+    return replace(filled, min_iterations=max(settings.min_iterations, needed, FEWEST_CALLS_OF_TAIL))
 
 
 def _fill_offline(settings: RunSettings, environment: Environment) -> RunSettings:
@@ -112,4 +162,8 @@ def default_contexts(cores: int) -> list[int]:
     return sorted({*range(1, cores + 1), *(cores * factor for factor in _SWEEP_IN_CORES)})
 
 
-_FILLERS: Mapping[str, Callable[[RunSettings, Environment], RunSettings]] = {OFFLINE: _fill_offline}
+_FILLERS: Mapping[str, Callable[[RunSettings, Environment], RunSettings]] = {
+    OFFLINE: _fill_offline,
+    SERVER: _fill_server,
+}
+_TELLERS: Mapping[str, Callable[[RunSettings], str]] = {OFFLINE: _tell_offline, SERVER: _tell_server}

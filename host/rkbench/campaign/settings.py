@@ -27,6 +27,7 @@ SPELLED = {
     "cool_limit": "cool_limit_s",
     "npu_clock": "npu_clock_hz",
     "placement": "placements",
+    "rate": "rate_per_s",
 }
 #: Counts that must be 1 or more, and durations that must be more than 0; all other numbers may be 0.
 AT_LEAST_ONE = ("min_iterations", "min_blocks", "block_iterations", "loads", "quads")

@@ -22,14 +22,13 @@ Profile = Annotated[bool, typer.Option("--profile", help="Time of each layer, fr
 Scenario = Annotated[
     str,
     typer.Option(
-        help="single_stream, or offline: several contexts at once.", autocompletion=completion.scenarios
+        help="single_stream; offline: several at once; server: random arrivals.",
+        autocompletion=completion.scenarios,
     ),
 ]
 Placement = Annotated[
     str | None,
-    typer.Option(
-        help="offline: cores of the contexts, as auto,spread,all.", autocompletion=completion.placements
-    ),
+    typer.Option(help="Cores of the contexts, as auto,spread,all.", autocompletion=completion.placements),
 ]
 Interleave = Annotated[
     bool,
@@ -60,8 +59,12 @@ def push(
     quick: Annotated[bool, typer.Option("--quick", help="One load alone, of 12 quads.")] = False,
     warmup: Annotated[int, typer.Option(help="Iterations that are not timed.")] = 5,
     scenario: Scenario = "single_stream",
-    contexts: Annotated[str | None, typer.Option(help="offline: how many at once, as 1,2,3.")] = None,
+    contexts: Annotated[str | None, typer.Option(help="offline, server: how many at once, as 1,2,3.")] = None,
     placement: Placement = None,
+    rate: Annotated[float | None, typer.Option(help="server: random arrivals a second.")] = None,
+    find_rate: Annotated[bool, typer.Option("--find-rate", help="server: find the goodput.")] = False,
+    slo: Annotated[str | None, typer.Option(help="server: what to keep, as 'p99 <= 30ms'.")] = None,
+    seed: Annotated[int | None, typer.Option(help="server: another pattern of arrivals.")] = None,
     baseline: options.Baseline = None,
     interleave: Interleave = True,
     json_file: options.JsonFile = None,

@@ -23,7 +23,7 @@ from rkbench_agent.wire.messages import (
     ProfileText,
 )
 from rkbench_agent.wire.outputs import OutputCheck, OutputError, OutputParts, OutputSuspect
-from rkbench_agent.wire.scenario_messages import OfflineStep
+from rkbench_agent.wire.scenario_messages import OfflineStep, ServerStep
 from rkbench_agent.wire.words import INTERRUPTED, SINGLE_STREAM
 
 from rkbench.catalogue import BoardState, state_of_board
@@ -34,11 +34,12 @@ from rkbench.runs.environment import update_record
 from rkbench.runs.extras import PinRecord
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import FAILED, STOPPED, Failure, RunResult, Verdict
-from rkbench.runs.offline import offline, saturated_blocks
+from rkbench.runs.offline import Offline, offline, saturated_blocks
 from rkbench.runs.outputs import outputs
 from rkbench.runs.plausibility import implausible, reference_of
 from rkbench.runs.profile import read_profile
 from rkbench.runs.readings import split_readings, summarize_readings
+from rkbench.runs.server import Server, server, told_blocks
 
 LOG_TAIL_LINES = 20
 
@@ -59,7 +60,8 @@ class _Run:
     memory: list[LoadMemory] = field(default_factory=list)
     cycles: list[LoadCycle] = field(default_factory=list)
     profile: ProfileText | None = None
-    steps: list[OfflineStep] = field(default_factory=list)
+    offline: list[OfflineStep] = field(default_factory=list)
+    server: list[ServerStep] = field(default_factory=list)
     errors: list[OutputError] = field(default_factory=list)
     checks: list[OutputCheck] = field(default_factory=list)
     output_parts: list[OutputParts] = field(default_factory=list)
@@ -127,17 +129,16 @@ class Collector:
         before = self._readings[: self._readings_before]
         provenance = run.end.provenance if isinstance(run.end, Finished) else None
         simulated = run.header.simulated
-        steps = offline(run.steps, run.latencies, self._readings)
-        told = run.latencies.only(saturated_blocks(run.steps, steps)) if steps else run.latencies
-        rate = steps.saturation.rate_per_s if steps else told.throughput_per_s()
+        told = _told(run, self._readings)
         result = replace(
             run.header,
             partial=failure is not None,
             provenance=parts.provenance(provenance, simulated, run, readings),
             load=parts.load(run.memory, run.cycles),
-            latency=parts.latency(told),
-            throughput_per_s=rate,
-            offline=steps,
+            latency=parts.latency(told.latencies),
+            throughput_per_s=told.rate_per_s,
+            offline=told.offline,
+            server=told.server,
             growth_bytes=run.end.growth_bytes if isinstance(run.end, Finished) else None,
             growth_iterations=run.end.growth_iterations if isinstance(run.end, Finished) else None,
             outputs=outputs(run.errors, run.checks, run.output_parts, run.suspects),
@@ -155,6 +156,29 @@ class Collector:
             run.latencies,
             tuple(readings),
         )
+
+
+@dataclass(frozen=True)
+class _Told:
+    """What a scenario makes of a run: its own part, and the latencies and the rate that stand for all."""
+
+    latencies: RawLatencies
+    rate_per_s: float | None
+    offline: Offline | None = None
+    server: Server | None = None
+
+
+def _told(run: _Run, readings: Sequence[Reading]) -> _Told:
+    steps = offline(run.offline, run.latencies, readings)
+    if steps is not None:
+        chosen = run.latencies.only(saturated_blocks(run.offline, steps))
+        return _Told(chosen, steps.saturation.rate_per_s, offline=steps)
+    rates = server(run.server, run.latencies, run.header.plan.slo)
+    if rates is None:
+        return _Told(run.latencies, run.latencies.throughput_per_s())
+    told = run.latencies.only(told_blocks(run.server, rates))
+    chosen_try = next((t for t in rates.tries if t.rate_per_s == rates.goodput_per_s), rates.tries[-1])
+    return _Told(told, chosen_try.served_per_s, server=rates)
 
 
 def _verdict_of_failure(failure: Failure) -> Verdict:
@@ -176,7 +200,9 @@ def _fold(run: _Run, message: Message) -> None:
     elif isinstance(message, ProfileText):
         run.profile = message
     elif isinstance(message, OfflineStep):
-        run.steps.append(message)
+        run.offline.append(message)
+    elif isinstance(message, ServerStep):
+        run.server.append(message)
     elif isinstance(message, OutputError):
         run.errors.append(message)
     elif isinstance(message, OutputCheck):

@@ -12,7 +12,7 @@ from rkbench.runs.measure_types import Family, Measure, NumberGroup
 from rkbench.runs.model import Load, RunResult
 from rkbench.runs.output import Output
 from rkbench.runs.plausibility import predicted_ratio, predicted_text
-from rkbench.runs.scenario_measures import OFFLINE_MEASURES
+from rkbench.runs.scenario_measures import SCENARIO_MEASURES
 from rkbench.stats.figures import Statistic
 from rkbench.stats.gates import Quantity
 from rkbench.units import (
@@ -199,7 +199,7 @@ MEASURES: tuple[Measure, ...] = (
     of_latency("min", lambda latency: latency.min_s, instead="p50 within {}%"),
     DEVICE_P50,
     THROUGHPUT,
-    *OFFLINE_MEASURES,
+    *SCENARIO_MEASURES,
     Measure(
         "reference_ratio",
         RATIO,

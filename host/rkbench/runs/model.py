@@ -19,6 +19,7 @@ from rkbench.runs.extras import LoadCycles, PinRecord, Profile
 from rkbench.runs.offline import Offline
 from rkbench.runs.output import Output
 from rkbench.runs.records import BoardRecord, PlanRecord, TransferRecord, Variant
+from rkbench.runs.server import Server
 
 SCHEMA: Literal["rkbench/1"] = "rkbench/1"
 
@@ -229,7 +230,8 @@ class Failure:
 class RunResult:
     """One variant on one board, once. `partial`: it ended early, and these numbers are what it got.
 
-    Of the scenario `offline`, `latency` and `throughput_per_s` are those of the step where it saturates.
+    Of the scenario `offline`, `latency` and `throughput_per_s` are those of the step where it saturates, of
+    `server` those of the rate that is its goodput, else of the last.
     """
 
     id: str
@@ -256,5 +258,6 @@ class RunResult:
     conditions: PinRecord | None = None
     profile: Profile | None = None
     offline: Offline | None = None
+    server: Server | None = None
     caveats: tuple[Caveat, ...] = ()
     failure: Failure | None = None

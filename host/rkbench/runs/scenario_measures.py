@@ -12,7 +12,7 @@ def _saturation_text(run: RunResult) -> str:
     return f"{run.offline.saturation.contexts} {run.offline.saturation.placement}" if run.offline else UNKNOWN
 
 
-OFFLINE_MEASURES = (
+SCENARIO_MEASURES = (
     Measure(
         "offline_contexts",
         COUNT,
@@ -37,6 +37,18 @@ OFFLINE_MEASURES = (
         NumberGroup.NPU_MEMORY,
         lambda run: run.offline.npu_bytes_per_context if run.offline else None,
         family=Family("rkbench_offline_context_npu_bytes", "NPU memory of each further context."),
+        compared=True,
+    ),
+    Measure(
+        "server_goodput_per_s",
+        PER_SECOND,
+        NumberGroup.LATENCY,
+        lambda run: run.server.goodput_per_s if run.server else None,
+        higher_is_better=True,
+        label="goodput",
+        gate="goodput",
+        instead="goodput >= 100/s",
+        family=Family("rkbench_server_goodput_per_second", "Highest rate tried that keeps the objective."),
         compared=True,
     ),
 )

@@ -24,7 +24,7 @@ def bench(tmp_path: Path, *arguments: str) -> Done:
     [
         ([], "Missing argument"),
         ([MODEL], "Missing option"),
-        ([MODEL, "--board", "virtual", "--scenario", "server"], "scenario 'server' is not there"),
+        ([MODEL, "--board", "virtual", "--scenario", "burst"], "scenario 'burst' is not there"),
         ([MODEL, "--board", "virtual", "--cores", "9"], "no core mask '9'"),
         ([MODEL, "--board", "virtual", "--iterations", "0"], "--iterations 0: must be 1 or more"),
         ([MODEL, "--board", "virtual", "--duration", "nan"], "--duration nan: must be a finite number"),

@@ -42,7 +42,14 @@ def test_differences_are_percent_of_the_baseline() -> None:
 
 def test_every_metric_has_its_direction() -> None:
     found = {metric.name for metric in compare((BASE, 1)).metrics if metric.higher_is_better}
-    assert found == {"throughput_per_s", "offline_one_per_s", "cosine", "snr_db", "top1_agreement"}
+    assert found == {
+        "throughput_per_s",
+        "offline_one_per_s",
+        "server_goodput_per_s",
+        "cosine",
+        "snr_db",
+        "top1_agreement",
+    }
 
 
 def test_the_latency_test_has_a_word_and_an_interval() -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.messages import Beat, Log, Message, Progress
 from rkbench_agent.wire.plan import Plan, RunSettings
-from rkbench_agent.wire.words import INFERENCE, OFFLINE, STAGES, WARMUP
+from rkbench_agent.wire.words import INFERENCE, OFFLINE, SERVER, STAGES, WARMUP
 
 from rkbench.files import LocalFile
 
@@ -19,6 +19,8 @@ ANSWER_LIMIT_S = 60.0
 READ_BYTES_PER_S = 10e6
 #: A golden may have so many cases that take the longest an inference may.
 GOLDEN_CASES = 100
+#: A search for a rate has no more steps.
+MOST_TRIES = 16
 
 
 class Patience:
@@ -101,10 +103,11 @@ def _run_limit_s(settings: RunSettings, in_turns: bool) -> float:
 
 
 def _offline_s(settings: RunSettings) -> float:
-    """Return how long the steps of an offline run may take, each context loaded and warmed up one by one."""
-    if settings.scenario != OFFLINE:
+    """Return how long the steps of an offline run or a server may take; contexts load one by one."""
+    if settings.scenario not in (OFFLINE, SERVER):
         return 0.0
-    steps = len(settings.contexts) * len(settings.placements)
+    tries = MOST_TRIES if settings.find_rate else 1
+    steps = tries * len(settings.contexts) * len(settings.placements)
     load_s = settings.load_timeout_s + settings.first_inference_timeout_s
     loads_s = len(settings.placements) * max(settings.contexts, default=0) * load_s
     calls_s = (settings.min_iterations + settings.warmup_iterations) * settings.inference_timeout_s

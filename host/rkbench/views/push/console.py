@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from rkbench_agent.wire.words import OFFLINE, SINGLE_STREAM
+from rkbench_agent.wire.words import SINGLE_STREAM
 
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.extras import held_text
@@ -19,6 +19,7 @@ from rkbench.views.push.console_table import print_table
 from rkbench.views.push.extras import aligned_sweep, cycles_text, is_sweep, profile_lines
 from rkbench.views.push.offline import offline_lines, offline_text
 from rkbench.views.push.paragraphs import print_lines, print_paragraph
+from rkbench.views.push.server import server_lines, server_text
 from rkbench.views.push.table import number_caveats, ordered_runs
 
 if TYPE_CHECKING:
@@ -49,7 +50,7 @@ def print_push(runs: Sequence[RunResult], comparison: Comparison, console: Conso
     if console.is_terminal:
         console.print()
     _print_head(runs, console)
-    _print_offline(runs, console)
+    _print_steps(runs, console)
     if is_sweep(runs):
         print_lines(console, aligned_sweep(runs, MARK))
     else:
@@ -102,21 +103,22 @@ def _print_head(runs: Sequence[RunResult], console: Console) -> None:
 
 
 def _cores(runs: Sequence[RunResult]) -> str:
-    if runs[0].plan.scenario == OFFLINE:
-        return "scenario offline, each step"
+    if runs[0].plan.scenario != SINGLE_STREAM:
+        return f"scenario {runs[0].plan.scenario}, each step"
     return "cores " + ", ".join(dict.fromkeys(run.plan.core_mask for run in runs))
 
 
-def _print_offline(runs: Sequence[RunResult], console: Console) -> None:
+def _print_steps(runs: Sequence[RunResult], console: Console) -> None:
     from rich.text import Text
 
     for run in runs:
-        for index, line in enumerate(offline_lines(run, console.width)):
+        for index, line in enumerate(offline_lines(run, console.width) or server_lines(run)):
             if index == 0:
-                print_paragraph(console, "", f"{run.variant.name}: contexts at once", style="bold")
+                title = "contexts at once" if run.offline else "arrivals at random"
+                print_paragraph(console, "", f"{run.variant.name}: {title}", style="bold")
             style = "bold" if line.is_chosen else "" if index else "dim"
             console.print(Text(line.text, style=style), soft_wrap=True)
-        print_paragraph(console, "", offline_text(run), style="")
+        print_paragraph(console, "", offline_text(run) or server_text(run), style="")
 
 
 def _print_extras(runs: Sequence[RunResult], console: Console) -> None:

@@ -18,14 +18,14 @@ _LEAST_WANTED = ("", "NPU memory", "process", "p99", "core load %")
 
 
 @dataclass(frozen=True)
-class OfflineLine:
+class TableLine:
     """A line of the table; `is_chosen` is that of the saturation."""
 
     text: str
     is_chosen: bool = False
 
 
-def offline_lines(run: RunResult, width: int) -> list[OfflineLine]:
+def offline_lines(run: RunResult, width: int) -> list[TableLine]:
     """Return the table of one run, its heads first, in at most `width` columns where that is possible."""
     if run.offline is None:
         return []
@@ -39,7 +39,7 @@ def offline_lines(run: RunResult, width: int) -> list[OfflineLine]:
     for index in range(len(run.offline.steps)):
         lines.append(_line({head: cells[index] for head, cells in columns.items()}, widths, left))
     chosen = [False, *(_is_chosen(run.offline, step) for step in run.offline.steps)]
-    return [OfflineLine(text, flag) for text, flag in zip(lines, chosen, strict=True)]
+    return [TableLine(text, flag) for text, flag in zip(lines, chosen, strict=True)]
 
 
 def offline_text(run: RunResult) -> str:
@@ -59,6 +59,18 @@ def offline_text(run: RunResult) -> str:
         else f"; it still rose there, so try more: --contexts {_more(point.contexts)}"
     )
     return f"{run.variant.name} saturates at {what}{times}{end}. {_memory(run, found, mark)}".strip()
+
+
+def aligned_right(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Return rows of cells as lines; every column but the last is flush right."""
+    widths = [max(len(row[index]) for row in rows) for index in range(len(rows[0]))]
+    return [
+        GAP.join(
+            cell.rjust(width) if index < len(row) - 1 else cell
+            for index, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def _columns(run: RunResult, found: Offline) -> dict[str, list[str]]:

@@ -1,0 +1,127 @@
+"""The scenario `server`, folded: what each rate did to the latency, and which of them keeps a limit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rkbench_agent.wire.scenario_messages import ServerStep
+
+from rkbench.errors import UsageError
+from rkbench.runs.latencies import RawLatencies
+from rkbench.stats.quantiles import Quantile, quantiles
+from rkbench.units import SECONDS
+
+NS_PER_S = 1e9
+#: Calls in the order in which they were due, cut into so many parts, are the clusters of an interval.
+PARTS = 20
+PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9)
+_SLO = re.compile(r"p(50|90|95|99|99\.9)\s*<=?\s*(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s)\Z")
+
+
+@dataclass(frozen=True)
+class Objective:
+    """A limit that a percentile of the latency shall keep."""
+
+    percent: float
+    limit_s: float
+
+
+@dataclass(frozen=True)
+class ServerTry:
+    """One rate as it was served; `rate_per_s` is None where the contexts were always busy instead.
+
+    Latencies run from when a call was due. `objective_s` is the percentile that the objective names, its
+    bounds of 95 % beside it; None where there are too few calls. `lateness_s` is the mean by which the agent
+    itself began late, which counts too.
+    """
+
+    rate_per_s: float | None
+    served_per_s: float
+    count: int
+    p50_s: float | None
+    p90_s: float | None
+    p99_s: float | None
+    max_s: float
+    objective_s: float | None = None
+    objective_low_s: float | None = None
+    objective_high_s: float | None = None
+    is_kept: bool | None = None
+    lateness_s: float | None = None
+
+
+@dataclass(frozen=True)
+class Server:
+    """All tries in their order. `goodput_per_s` is the highest rate that kept the objective `slo`,
+    `failing_per_s` the lowest above it that did not; None where there is none, or no objective."""
+
+    tries: tuple[ServerTry, ...]
+    slo: str = ""
+    goodput_per_s: float | None = None
+    failing_per_s: float | None = None
+
+
+def parse_slo(text: str) -> Objective:
+    """Return what `p99 <= 30ms` means; raises UsageError for anything else."""
+    found = _SLO.match(text.strip())
+    if found is None or float(found.group(2)) == 0:
+        raise UsageError(
+            f"cannot read --slo {text!r}", hint="write it as 'p99 <= 30ms'; p50, p90, p95, p99 or p99.9"
+        )
+    return Objective(float(found.group(1)), float(found.group(2)) * SECONDS.spellings[found.group(3)])
+
+
+def server(steps: Sequence[ServerStep], latencies: RawLatencies, slo: str) -> Server | None:
+    """Return what the steps of a run yielded; None without any that has calls."""
+    lanes, objective = latencies.lanes(), parse_slo(slo) if slo else None
+    calls = [sorted(call for block in step.blocks for call in lanes.get(block, ())) for step in steps]
+    tries = tuple(judge(step, done, objective) for step, done in zip(steps, calls, strict=True) if done)
+    if not tries:
+        return None
+    rated = [item for item in tries if item.rate_per_s is not None]
+    goodput = max((item.rate_per_s or 0.0 for item in rated if item.is_kept), default=None)
+    failing = [item.rate_per_s or 0.0 for item in rated if item.is_kept is False]
+    above = [rate for rate in failing if goodput is None or rate > goodput]
+    return Server(tries, slo, goodput, min(above, default=None))
+
+
+def judge(step: ServerStep, calls: Sequence[tuple[int, int]], objective: Objective | None) -> ServerTry:
+    """Return one try of its calls: when each was due and how long it took (ns), in order, at least one."""
+    parts = [
+        [
+            duration / NS_PER_S
+            for _, duration in calls[len(calls) * k // PARTS : len(calls) * (k + 1) // PARTS]
+        ]
+        for k in range(PARTS)
+    ]
+    found = {item.percent: item for item in quantiles(parts, PERCENTS)}
+    named = found[objective.percent] if objective else None
+    last_ns = max(start + duration for start, duration in calls)
+    return ServerTry(
+        rate_per_s=step.rate_per_s,
+        served_per_s=len(calls) * NS_PER_S / max(1, last_ns - calls[0][0]),
+        count=len(calls),
+        p50_s=found[50.0].value,
+        p90_s=found[90.0].value,
+        p99_s=found[99.0].value,
+        max_s=max(duration for _, duration in calls) / NS_PER_S,
+        objective_s=named.value if named else None,
+        objective_low_s=named.low if named else None,
+        objective_high_s=named.high if named else None,
+        is_kept=_is_kept(step, named, objective),
+        lateness_s=step.late_ns / step.waits / NS_PER_S if step.waits else None,
+    )
+
+
+def _is_kept(step: ServerStep, named: Quantile | None, objective: Objective | None) -> bool | None:
+    if step.rate_per_s is None or objective is None or named is None or named.value is None:
+        return None
+    return named.value <= objective.limit_s
+
+
+def told_blocks(steps: Sequence[ServerStep], found: Server) -> frozenset[int]:
+    """Return the blocks of the try that stands for the run: at the goodput, else the last."""
+    rate = found.goodput_per_s
+    chosen = [step for step in steps if rate is not None and step.rate_per_s == rate] or list(steps[-1:])
+    return frozenset(block for step in chosen for block in step.blocks)

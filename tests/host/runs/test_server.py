@@ -1,0 +1,90 @@
+"""Rates of a server, folded and searched: what keeps an objective, and which rate is tried next."""
+
+from __future__ import annotations
+
+import pytest
+from rkbench.campaign.rate_search import RateSearch
+from rkbench.errors import UsageError
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.server import Objective, parse_slo, server, told_blocks
+from rkbench_agent.wire.messages import Latencies, Progress
+from rkbench_agent.wire.scenario_messages import ServerStep
+
+MS = 1_000_000
+
+
+def batch(block: int, slow: int, count: int = 1000) -> Latencies:
+    """Return calls every 10 ms, of which every `slow`-th takes 50 ms, the others 5."""
+    durations = [50 * MS if index % slow == 0 else 5 * MS for index in range(count)]
+    return Latencies("r", block, False, [10 * MS * index for index in range(count)], durations)
+
+
+def test_a_rate_keeps_an_objective_where_its_percentile_does() -> None:
+    raw = RawLatencies()
+    for block, slow in enumerate((1000, 500, 20)):
+        raw.append(batch(block, slow))
+    steps = [ServerStep("r", None, [0]), ServerStep("r", 100.0, [1], 4 * MS, 2), ServerStep("r", 120.0, [2])]
+    found = server(steps, raw, "p99 <= 30ms")
+    assert found is not None
+    assert [item.is_kept for item in found.tries] == [None, True, False]
+    assert [item.objective_s for item in found.tries] == pytest.approx([0.005, 0.005, 0.05])
+    assert (found.goodput_per_s, found.failing_per_s) == (100.0, 120.0)
+    assert found.tries[1].lateness_s == 0.002
+    assert told_blocks(steps, found) == {1}
+    assert server(steps, RawLatencies(), "") is None
+
+
+def test_without_an_objective_nothing_is_kept() -> None:
+    raw = RawLatencies()
+    raw.append(batch(0, 20))
+    found = server([ServerStep("r", 100.0, [0])], raw, "")
+    assert found is not None
+    assert (found.tries[0].is_kept, found.goodput_per_s, found.failing_per_s) == (None, None, None)
+
+
+@pytest.mark.parametrize(
+    ("text", "percent", "limit_s"),
+    [("p99 <= 30ms", 99.0, 0.03), ("p99.9<2s", 99.9, 2.0), (" p50 <= 800 us ", 50.0, 0.0008)],
+)
+def test_an_objective_is_a_percentile_and_a_time(text: str, percent: float, limit_s: float) -> None:
+    found = parse_slo(text)
+    assert (found.percent, found.limit_s) == (percent, pytest.approx(limit_s))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "p99", "p98 <= 3ms", "p99 <= 3", "p99 >= 3ms", "p99 <= 0ms", "mean < 3ms"]
+)
+def test_what_is_no_objective_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="cannot read --slo"):
+        parse_slo(text)
+
+
+def searched(highest_kept: float) -> list[float]:
+    """Return the rates that a search asks for of contexts that do 100 a second, until it knows enough."""
+    asked: list[float] = []
+    ended: list[str] = []
+    search = RateSearch(Objective(99.0, 0.03), lambda _, rate: asked.append(rate), ended.append)
+    search.take(Progress("r", "inference", 1, 2, "steps"))
+    search.take(batch(0, 1000))
+    search.take(ServerStep("r", None, [0]))
+    while not ended:
+        slow = 1000 if asked[-1] <= highest_kept else 20
+        search.take(batch(len(asked), slow))
+        search.take(ServerStep("r", asked[-1], [len(asked)]))
+    assert ended == ["r"]
+    return asked
+
+
+def test_bisection_comes_near_to_what_is_kept() -> None:
+    assert searched(60.0) == pytest.approx([50.0, 75.0, 62.5, 56.2, 59.4, 60.9], rel=0.01)
+
+
+def test_a_limit_that_nothing_keeps_ends_near_nothing() -> None:
+    assert searched(0.0) == pytest.approx([50.0, 25.0, 12.5, 6.25, 3.13, 1.56], rel=0.01)
+
+
+def test_a_step_without_calls_ends_the_search() -> None:
+    ended: list[str] = []
+    search = RateSearch(Objective(99.0, 0.03), lambda *_: None, ended.append)
+    search.take(ServerStep("r", None, [0]))
+    assert ended == ["r"]
