@@ -21,10 +21,10 @@ from rkbench.catalogue.check import VERDICTS
 from rkbench.catalogue.rows import SCOPES, SEVERITIES
 from rkbench.inspect import diff_document, document, npu_document, onnx_document
 from rkbench.inspect.document import Inspection
-from rkbench.runs import model, night, profile
+from rkbench.runs import latency_tests, model, night, profile
 from rkbench.runs.night import Night
 from rkbench.schema import SCHEMAS
-from rkbench.stats import compare, gates, slope
+from rkbench.stats import gates, paired, slope
 from rkbench.views.demo import DemoDocument
 from rkbench.views.doctor import CheckDocument
 from rkbench.views.explain import ExplainDocument
@@ -100,7 +100,8 @@ WORDS: dict[str, tuple[str, ...]] = {
     "GateResult.state": gates.STATES,
     "Judgement.state": gates.STATES,
     "Latency.percentile_method": (model.PERCENTILE_METHOD,),
-    "LatencyTest.judgement": (compare.FASTER, compare.SLOWER, compare.NO_DIFFERENCE, compare.TOO_FEW),
+    "LatencyTest.judgement": (paired.FASTER, paired.SLOWER, paired.NO_DIFFERENCE, gates.CANNOT_TELL),
+    "LatencyTest.unit": (latency_tests.LOAD, latency_tests.QUAD),
     "LayerTime.unit": profile.UNITS,
     "Leak.judgement": (slope.RISES, slope.NO_RISE, slope.TOO_FEW),
     "Leak.memory": ("rss", "dma_buf"),

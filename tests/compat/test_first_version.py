@@ -66,9 +66,28 @@ def test_every_stored_push_is_shown_with_all_that_the_first_version_showed(share
     for item in shown:
         now, then = shared.bench(*item.arguments).document, item.document
         assert lacking(then["runs"], now["runs"], item.arguments[1]) == []
-        assert lacking(numbers(compared(then)), numbers(compared(now)), item.arguments[1]) == []
+        old, new = numbers(compared(then)), numbers(compared(now))
+        tests = old.pop("latency_tests")  # judged by pairs of blocks now, see below
+        assert lacking(old, new, item.arguments[1]) == []
+        assert len(tests) == len(new["latency_tests"])
         runs += len(then["runs"])
     assert (len(shown), runs) == (18, RUNS)
+
+
+def test_stored_pushes_are_compared_by_pairs_where_their_blocks_took_turns(shared: Home) -> None:
+    """Their blocks of 50 are few: the estimate stays, and that they cannot tell is said with what would."""
+    shown = [item for item in printed("show") if "--store" not in item.arguments]
+    judged = 0
+    for item in shown:
+        now = shared.bench(*item.arguments).document["comparison"]["latency_tests"]
+        for old, new in zip(item.document["comparison"]["latency_tests"], now, strict=True):
+            assert new["unit"] == "quad" or new["reason"]
+            assert (new["low_percent"] is None) == (new["judgement"] == "can't tell")
+            assert new["needed"] or new["reason"] or new["judgement"] != "can't tell"
+            if old["difference_percent"] is not None:
+                assert new["difference_percent"] == pytest.approx(old["difference_percent"], abs=0.1)
+                judged += 1
+    assert judged == 8
 
 
 def test_the_history_names_every_stored_run(shared: Home, tmp_path: Path) -> None:

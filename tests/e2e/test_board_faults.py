@@ -70,7 +70,7 @@ def start_board(start_sshd: Callable[..., Sshd], tmp_path: Path) -> StartBoard:
 
 def push(board: Board, folder: Path, *models: Path, notes: list[str] | None = None, **order: Any) -> Outcome:
     """Push models to a board; `notes` gets what the user is told meanwhile."""
-    settings = settings_of({"iterations": 20, "duration": 0.0, **order})
+    settings = settings_of({"iterations": 20, "duration": 0.0, "loads": 1, "quads": 1, **order})
     wishes = PushOptions(models or (MODEL,), settings, force=bool(order.get("force")))
 
     def listen(event: Event) -> None:

@@ -41,7 +41,7 @@ def server(start_sshd: Callable[..., Sshd], tmp_path: Path) -> Sshd:
 
 
 def start_push(folder: Path) -> subprocess.Popen[bytes]:
-    words = ["push", *map(str, MODELS), "--board", "b", "--pin", "--quiet", "--iterations", "200"]
+    words = ["push", *map(str, MODELS), "--board", "b", "--pin", "--quiet", "--iterations", "200", "--quick"]
     command = [sys.executable, "-c", BENCH, *words, "--store", str(folder / "store.sqlite")]
     environment = {**os.environ, "HOME": str(folder)}
     return subprocess.Popen(

@@ -89,17 +89,21 @@ def test_a_clock_that_the_board_lacks_is_refused_before_anything_is_sent(tmp_pat
 
 def test_a_sweep_runs_every_mask_of_three_cores_in_turns(tmp_path: Path) -> None:
     pushed = push(
-        tmp_path, "rk3588", PushOptions((RK3588,), RunSettings(min_duration_s=0.0, core_mask=SWEEP))
+        tmp_path,
+        "rk3588",
+        PushOptions((RK3588,), RunSettings(min_duration_s=0.0, core_mask=SWEEP, loads=1, quads=2)),
     )
     assert [run.plan.core_mask for run in pushed.runs] == ["auto", "0", "1", "2", "0-1", "all"]
     assert pushed.outcome.comparison.baseline == pushed.runs[0].id
-    assert all(run.latency is not None and run.latency.count == 100 for run in pushed.runs)
+    assert all(run.latency is not None and run.latency.count >= 100 for run in pushed.runs)
     assert "mb_gap7_rk3588_i8, cores 0-1" in pushed.names
 
 
 def test_a_sweep_on_one_core_says_so_and_asks_for_no_mask(tmp_path: Path) -> None:
     pushed = push(
-        tmp_path, "rk3568", PushOptions((RK3568,), RunSettings(min_duration_s=0.0, core_mask=SWEEP))
+        tmp_path,
+        "rk3568",
+        PushOptions((RK3568,), RunSettings(min_duration_s=0.0, core_mask=SWEEP, loads=1, quads=2)),
     )
     assert [run.plan.core_mask for run in pushed.runs] == ["auto"]
     assert "--cores sweep: rk3568 has one NPU core, so there is only auto to run" in pushed.notes

@@ -32,7 +32,7 @@ def test_a_push_by_way_of_dropbear_brings_every_number(small_board: Dropbear, tm
     )
     known_hosts = (small_board.folder / "known_hosts").read_text()
     bench.inventory.with_name("bench.known_hosts").write_text(known_hosts)
-    done = bench.run("push", FP16, INT8, "--board", "small", "--golden", GOLDEN, "--json", out)
+    done = bench.run("push", FP16, INT8, "--board", "small", "--quick", "--golden", GOLDEN, "--json", out)
     bench.close()
     assert done.returncode == 0, done.stderr
     runs = json.loads(out.read_text())["runs"]

@@ -63,7 +63,7 @@ class Desk:
         """Push models; returns the exit code and the JSON."""
         document = self._folder / "push.json"
         files = [str(self._models / f"{name}.rknn") for name in models]
-        short = ["--iterations", "10", "--duration", "0.05", "--warmup", "1"]
+        short = ["--iterations", "10", "--duration", "0.05", "--warmup", "1", "--quick", "--quads", "1"]
         options = ("--board", "rock", "--runtime", runtime, "--json", document, *short, *options)
         with mock.patch.object(Sessions, "open", lambda _, board: self.board.line(board)):
             done = run_bench("push", *files, *options, environment=self._environment)

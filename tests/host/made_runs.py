@@ -86,19 +86,28 @@ def make_latency(p50_s: float, count: int = 1000) -> Latency:
     )
 
 
-def make_latencies(duration_ns: int, blocks: int = 8, size: int = 50) -> RawLatencies:
-    """Return `blocks` blocks of iterations, each 0.1 % longer or shorter than `duration_ns`."""
+def make_latencies(
+    duration_ns: int, *, loads: int = 7, quads: int = 2, size: int = 20, place: int = 0
+) -> RawLatencies:
+    """Return blocks of iterations, each 0.1 % longer or shorter than `duration_ns`, measured in turns.
+
+    A round has 32 slots of a second, and `place` (0 to 15) says which two of them are this run's. No two
+    loads are quite alike.
+    """
     raw = RawLatencies()
     raw.append(Latencies("r", 0, True, [0], [duration_ns * 2]))
-    clock = 10 * duration_ns
-    for block in range(blocks):
-        durations = [duration_ns + duration_ns // 1000 * (index % 3 - 1) for index in range(size)]
-        starts = [clock + index * 2 * duration_ns for index in range(size)]
-        raw.append(Latencies("r", block, False, starts, durations))
-        clock = starts[-1] + 2 * duration_ns
+    for number in range(2 * loads * quads):
+        round_number, is_back = divmod(number, 2)
+        load = round_number // quads
+        start = (32 * (1 + round_number) + (31 - place if is_back else place)) * 1_000_000_000
+        level = duration_ns + duration_ns // 2000 * ((load * 3 + place * 5) % 7 - 3)
+        durations = [level + duration_ns // 1000 * (index % 3 - 1) for index in range(size)]
+        starts = [start + index * 2 * duration_ns for index in range(size)]
+        raw.append(Latencies("r", number, False, starts, durations, load=load))
     return raw
 
 
-def collected(run: RunResult, duration_ns: int = 2_260_000) -> Collected:
-    """Return `run` with latencies and one reading."""
-    return Collected(run, make_latencies(duration_ns), (Reading(5, npu_load_ratio=[0.5, 0.0, 0.0]),))
+def collected(run: RunResult, duration_ns: int = 2_260_000, **latencies: int) -> Collected:
+    """Return `run` with latencies, at the place that its number says, and one reading."""
+    raw = make_latencies(duration_ns, place=int(run.id[-2:]) % 16, **latencies)
+    return Collected(run, raw, (Reading(5, npu_load_ratio=[0.5, 0.0, 0.0]),))

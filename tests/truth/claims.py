@@ -10,8 +10,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from rkbench.stats.compare import FASTER, NO_DIFFERENCE, SLOWER
 from rkbench.stats.paired import (
+    FASTER,
+    NO_DIFFERENCE,
+    SLOWER,
     PairedDifference,
     joint_confidence,
     loads_for,

@@ -36,6 +36,8 @@ class RunSettings:
     loads: Optional[int] = None
     quads: Optional[int] = None
     unread_iterations: int = 3
+    #: Variants that differ by less are the same to who asks; half as wide an interval always decides.
+    effect_percent: float = 2.0
     #: How long loading, the first inference and every further one may take before they count as a hang.
     load_timeout_s: float = 120.0
     first_inference_timeout_s: float = 60.0

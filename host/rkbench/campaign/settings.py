@@ -28,12 +28,13 @@ SPELLED = {
     "npu_clock": "npu_clock_hz",
     "placement": "placements",
     "rate": "rate_per_s",
+    "effect": "effect_percent",
 }
 #: Counts that must be 1 or more, and durations that must be more than 0; all other numbers may be 0.
 AT_LEAST_ONE = ("min_iterations", "min_blocks", "block_iterations", "loads", "quads")
 #: No number is more than this: whole ones of TOML have no end, and what counts and waits has.
 MOST = 10**12
-POSITIVE = ("load_timeout_s", "first_inference_timeout_s", "inference_timeout_s")
+POSITIVE = ("effect_percent", "load_timeout_s", "first_inference_timeout_s", "inference_timeout_s")
 #: May be negative: some boards stand in the cold.
 ANY_FINITE = ("cool_below_celsius",)
 #: No NPU runs slower; a bare number below it was meant in another unit.

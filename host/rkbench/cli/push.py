@@ -56,6 +56,8 @@ def push(
     loads: Annotated[
         int | None, typer.Option(help="Load all variants so many times; default: 7, more for many.")
     ] = None,
+    quads: Annotated[int | None, typer.Option(help="Rounds A B B A of each load; default: 2.")] = None,
+    effect: Annotated[float, typer.Option(help="What differs by less, in %, is no difference.")] = 2.0,
     quick: Annotated[bool, typer.Option("--quick", help="One load alone, of 12 quads.")] = False,
     warmup: Annotated[int, typer.Option(help="Iterations that are not timed.")] = 5,
     scenario: Scenario = "single_stream",

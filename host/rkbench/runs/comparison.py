@@ -9,16 +9,11 @@ from rkbench_agent.wire.words import SINGLE_STREAM
 
 from rkbench.runs.conditions import CONDITIONS, Effect, refusals
 from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.latency_tests import LatencyTest, latency_tests
 from rkbench.runs.measure_types import Measure
 from rkbench.runs.measures import MEASURES
 from rkbench.runs.model import RunResult
-from rkbench.stats.compare import (
-    METHOD,
-    LatencyDifference,
-    LatencyJudgement,
-    compare_latencies,
-    difference_percent,
-)
+from rkbench.stats.summary import difference_percent
 
 
 @dataclass(frozen=True)
@@ -30,18 +25,6 @@ class ComparedMeasure:
     higher_is_better: bool
     values: Mapping[str, float | None]
     differences: Mapping[str, float | None]
-
-
-@dataclass(frozen=True)
-class LatencyTest:
-    """Whether a run's calls are faster than the baseline's: a word, and an interval of 95 %."""
-
-    run: str
-    judgement: LatencyJudgement
-    difference_percent: float | None
-    low_percent: float | None
-    high_percent: float | None
-    method: str = METHOD
 
 
 @dataclass(frozen=True)
@@ -64,7 +47,10 @@ class Refusal:
 
 @dataclass(frozen=True)
 class Comparison:
-    """The comparison of a push; `baseline` is the id of the run that the others are held against."""
+    """The comparison of a push; `baseline` is the id of the run that the others are held against.
+
+    `latency_tests` are those of the others against it, `latency_pairs` those of the others among each other.
+    """
 
     baseline: str | None
     metrics: tuple[ComparedMeasure, ...]
@@ -72,6 +58,11 @@ class Comparison:
     conditions: tuple[ConditionDifference, ...]
     verdict: str
     refused: tuple[Refusal, ...]
+    latency_pairs: tuple[LatencyTest, ...] = ()
+
+    def test_of(self, run: str) -> LatencyTest | None:
+        """Return the latency test of a run against the baseline, where there is one."""
+        return next((test for test in self.latency_tests if test.run == run), None)
 
     def of(self, measure: Measure) -> ComparedMeasure:
         """Return the values and differences of a measure that is compared."""
@@ -95,7 +86,7 @@ def compare_runs(
     allowed = [run for run in others if run.id not in banned]
     # Calls of several contexts wait for each other: no block of them stands for the model's latency.
     tested = allowed if base and base.plan.scenario == SINGLE_STREAM else []
-    tests = tuple(_test(base, run, latencies) for run in tested) if base else ()
+    tests, pairs = latency_tests(base, tested, latencies) if base and tested else ((), ())
     found = Comparison(
         baseline=base.id if base else None,
         metrics=tuple(_metric(item, runs, base, banned) for item in MEASURES if item.compared),
@@ -103,6 +94,7 @@ def compare_runs(
         conditions=tuple(c for run in allowed if base for c in _conditions(base, run)),
         verdict="",
         refused=refused,
+        latency_pairs=pairs,
     )
     return Comparison(**{**vars(found), "verdict": verdict(runs, found)})
 
@@ -132,14 +124,6 @@ def _other_golden(measure: Measure, base: RunResult, run: RunResult) -> bool:
     """Return whether one run's outputs were checked and the other's were not."""
     is_of_outputs = measure.per_output is not None
     return is_of_outputs and (run.plan.golden_sha256 is None) != (base.plan.golden_sha256 is None)
-
-
-def _test(base: RunResult, run: RunResult, latencies: Mapping[str, RawLatencies]) -> LatencyTest:
-    empty = RawLatencies()
-    found: LatencyDifference = compare_latencies(
-        latencies.get(base.id, empty).timed_blocks(), latencies.get(run.id, empty).timed_blocks()
-    )
-    return LatencyTest(run.id, **vars(found))
 
 
 def _conditions(base: RunResult, run: RunResult) -> list[ConditionDifference]:

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 
 from rkbench.runs.caveats import is_wrong
 from rkbench.runs.comparison import ComparedMeasure, Comparison
+from rkbench.runs.latency_words import describe_latency
 from rkbench.runs.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
 from rkbench.runs.model import STOPPED, RunResult
-from rkbench.stats.compare import FASTER, SLOWER, TOO_FEW
+from rkbench.units import MARK
 
 
 def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
@@ -55,26 +56,22 @@ def _compared(base: RunResult, candidates: Sequence[RunResult], comparison: Comp
         best = _best(base, candidates, comparison.of(measure))
         if best:
             run, percent = best
-            praise.setdefault(run.id, []).append(f"the {words} ({percent:+.1f} %)")
-    latency, fastest = _latency(base, candidates, comparison)
-    if fastest:
-        praise.setdefault(fastest.id, []).append(latency)
-    slower = {test.run: test for test in comparison.latency_tests if test.judgement == SLOWER}
+            mark = MARK if run.simulated and measure is not SIZE else ""
+            praise.setdefault(run.id, []).append(f"the {words} ({mark}{percent:+.1f} %)")
+    latency = describe_latency(base, candidates, comparison)
+    for run_id, words in latency.faster.items():
+        praise.setdefault(run_id, []).append(words)
     named = [run for run in candidates if run.id in praise]
     if not named:
-        tail = f"{latency}; " if latency else ""
+        tail = f"{latency.rest}; " if latency.rest else ""
         return f"{base.variant.name} is not beaten in size or memory: {tail}{_words(base)}."
     claims = [
         f"{run.variant.name} is {_listed(praise[run.id])}"
-        + (
-            f", but slower ({slower[run.id].difference_percent:+.1f} %{_mark(run)})"
-            if run.id in slower
-            else ""
-        )
+        + (f", but {latency.slower[run.id]}" if run.id in latency.slower else "")
         for run in named
     ]
-    if latency and not fastest and not (slower.keys() & praise.keys()):
-        claims.append(latency)
+    if latency.rest and not any(run.id in latency.slower for run in named):
+        claims.append(latency.rest)
     return f"Against {base.variant.name}: {'; '.join(claims)}; {_accuracies([base, *named])}."
 
 
@@ -101,24 +98,6 @@ def _best(
         return None
     percent, run = min(known, key=lambda pair: pair[0])
     return (run, percent) if percent < -1 and run.id != base.id else None
-
-
-def _latency(
-    base: RunResult, candidates: Sequence[RunResult], comparison: Comparison
-) -> tuple[str, RunResult | None]:
-    tests = {test.run: test for test in comparison.latency_tests}
-    if not tests:
-        return "", None
-    faster = [run for run in candidates if tests[run.id].judgement == FASTER]
-    if faster:
-        best = min(faster, key=lambda run: tests[run.id].difference_percent or 0.0)
-        return f"the fastest ({tests[best.id].difference_percent:+.1f} %{_mark(best)})", best
-    words = {tests[run.id].judgement for run in candidates}
-    if words == {TOO_FEW}:
-        return "too few iterations to compare latency", None
-    if words == {SLOWER}:
-        return f"{base.variant.name} is the fastest{_mark(base)}", None
-    return f"no difference in latency for the better{_mark(base)}", None
 
 
 def _words(run: RunResult) -> str:

@@ -10,7 +10,6 @@ import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from rkbench.stats.compare import difference_percent
 from rkbench.stats.figures import (
     Estimate,
     Interval,
@@ -20,6 +19,7 @@ from rkbench.stats.figures import (
     estimate,
 )
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, Gate, State
+from rkbench.stats.summary import difference_percent
 
 if TYPE_CHECKING:
     from rkbench.stats.figures import Blocks

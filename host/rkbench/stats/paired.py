@@ -12,14 +12,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
-from rkbench.stats.compare import FASTER, NO_DIFFERENCE, SLOWER
 from rkbench.stats.gates import CANNOT_TELL
 from rkbench.stats.signed_rank import fewest_differences, shift_of
 from rkbench.stats.summary import median
 
 PairedJudgement = Literal["faster", "slower", "no difference", "can't tell"]
+FASTER: Final = "faster"
+SLOWER: Final = "slower"
+NO_DIFFERENCE: Final = "no difference"
+#: How the estimate and its interval are made, stated in the result.
+METHOD = "Hodges-Lehmann estimate over quads A B B A, exact signed-rank interval"
 
 #: The smallest effect of interest: what differs by less is the same to who asks.
 EFFECT = 0.02
@@ -53,8 +57,18 @@ class PairedDifference:
 
 def quad_difference(quad: Quad) -> float:
     """Return half the log-ratio of B's block medians to A's (dimensionless)."""
-    first, second, third, fourth = (math.log(median(block)) for block in quad)
-    return (second + third - first - fourth) / 2
+    a_before, b_before, b_after, a_after = (block_level(block) for block in quad)
+    return level_difference(a_before, b_before, b_after, a_after)
+
+
+def level_difference(a_before: float, b_before: float, b_after: float, a_after: float) -> float:
+    """Return the difference of a quad whose block levels are known (see `block_level`)."""
+    return (b_before + b_after - a_before - a_after) / 2
+
+
+def block_level(block: Sequence[float]) -> float:
+    """Return the logarithm of a block's median, in which ratios are differences."""
+    return math.log(median(block))
 
 
 def paired_difference(

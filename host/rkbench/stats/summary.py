@@ -56,3 +56,12 @@ def _stddev(values: Sequence[float], mean: float) -> float | None:
     if len(values) < 2:
         return None
     return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def difference_percent(baseline: float | None, candidate: float | None) -> float | None:
+    """Return by how many percent `candidate` is above `baseline`; None where unknown or undefined."""
+    if baseline is None or candidate is None or math.isinf(baseline) or math.isinf(candidate):
+        return None
+    if baseline == 0:
+        return 0.0 if candidate == 0 else None
+    return (candidate - baseline) / abs(baseline) * 100

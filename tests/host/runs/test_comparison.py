@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from dataclasses import replace
 
 import pytest
@@ -22,8 +23,8 @@ INT8 = make_run(
 )
 
 
-def compare(*runs: tuple[RunResult, int]) -> Comparison:
-    return compare_collected([collected(run, duration) for run, duration in runs])
+def compare(*runs: tuple[RunResult, int], **latencies: int) -> Comparison:
+    return compare_collected([collected(run, duration, **latencies) for run, duration in runs])
 
 
 def values(comparison: Comparison, run: RunResult) -> dict[str, float | None]:
@@ -54,9 +55,73 @@ def test_every_metric_has_its_direction() -> None:
 
 def test_the_latency_test_has_a_word_and_an_interval() -> None:
     (test,) = compare((BASE, 2_260_000), (INT8, 1_130_000)).latency_tests
-    assert (test.run, test.judgement) == (INT8.id, "faster")
-    assert test.difference_percent == pytest.approx(-50)
-    assert test.method == "bootstrap of block medians, 95 %"
+    assert (test.run, test.against, test.judgement) == (INT8.id, BASE.id, "faster")
+    assert test.difference_percent == pytest.approx(-50, abs=0.1)
+    assert test.low_percent is not None
+    assert test.high_percent is not None
+    assert -50.2 < test.low_percent < test.difference_percent < test.high_percent < -49.8
+    assert (test.units, test.unit, test.confidence, test.needed) == (7, "load", 0.95, None)
+    assert test.method == "Hodges-Lehmann estimate over quads A B B A, exact signed-rank interval"
+
+
+def test_every_two_candidates_have_a_test_and_all_together_hold_with_95_percent() -> None:
+    runs = [(make_run(number, f"v{number}"), 2_000_000 + 100_000 * number) for number in range(1, 5)]
+    found = compare(*runs, loads=8)
+    assert [test.run[-2:] for test in found.latency_tests] == ["02", "03", "04"]
+    pairs = [(test.run[-2:], (test.against or "")[-2:], test.judgement) for test in found.latency_pairs]
+    assert pairs == [("03", "02", "slower"), ("04", "02", "slower"), ("04", "03", "slower")]
+    confidences = {round(test.confidence, 9) for test in (*found.latency_tests, *found.latency_pairs)}
+    assert confidences == {0.983333333}
+
+
+def test_too_few_loads_cannot_tell_and_say_how_many_would() -> None:
+    (test,) = compare((BASE, 2_260_000), (INT8, 1_130_000), loads=3).latency_tests
+    assert (test.judgement, test.low_percent, test.units, test.needed) == ("can't tell", None, 3, 6)
+    assert test.difference_percent == pytest.approx(-50, abs=0.1)
+
+
+def test_one_load_speaks_for_itself_alone() -> None:
+    (test,) = compare((BASE, 2_260_000), (INT8, 1_130_000), loads=1, quads=12).latency_tests
+    assert (test.judgement, test.unit, test.units) == ("faster", "quad", 12)
+
+
+def test_what_differs_by_less_than_the_effect_is_no_difference() -> None:
+    wide = replace(BASE, plan=replace(BASE.plan, effect_percent=60.0))
+    for base, judgement in ((BASE, "faster"), (wide, "no difference")):
+        (test,) = compare((base, 2_260_000), (INT8, 1_600_000)).latency_tests
+        assert test.judgement == judgement
+
+
+def test_runs_that_did_not_take_turns_have_no_pairs_and_say_so() -> None:
+    later = collected(INT8, 1_130_000)
+    shift = 10**12
+    raw = replace(later.latencies, start_ns=array("q", (start + shift for start in later.latencies.start_ns)))
+    comparison = compare_collected([collected(BASE), replace(later, latencies=raw)])
+    (test,) = comparison.latency_tests
+    assert (test.judgement, test.units, test.needed) == ("can't tell", 0, None)
+    assert test.reason == "their blocks were not measured in turns (A B B A)"
+    assert values(comparison, INT8)["latency_p50_s"] == pytest.approx(-50)
+    assert "whether one is faster can't be told: their blocks were not measured" in comparison.verdict
+
+
+def test_runs_of_the_first_version_are_compared_by_what_their_block_times_say() -> None:
+    pairs = ((BASE, 2_260_000), (INT8, 2_000_000))
+    old = [collected(run, duration, loads=1, quads=8) for run, duration in pairs]
+    empty = array("q")
+    old = [replace(item, latencies=replace(item.latencies, load=empty, unread=empty)) for item in old]
+    (test,) = compare_collected(old).latency_tests
+    assert (test.judgement, test.unit, test.units) == ("faster", "quad", 8)
+
+
+def test_the_fastest_is_who_beats_the_second_too() -> None:
+    base, near, best = (make_run(number, name) for number, name in enumerate(("base", "near", "best"), 1))
+    apart = compare((base, 2_260_000), (near, 2_000_000), (best, 1_500_000)).verdict
+    assert "best is the fastest, -33." in apart
+    assert "near" not in apart
+    close = compare((base, 2_260_000), (near, 2_000_000), (best, 1_999_000)).verdict
+    assert "near is faster, -11." in close
+    assert "best is faster, -11." in close
+    assert "which of them is the fastest can't be told" in close
 
 
 @pytest.mark.parametrize(
@@ -118,21 +183,22 @@ def test_who_yields_wrong_outputs_wins_nothing() -> None:
             [(BASE, 2_260_000), (INT8, 1_130_000)],
             (
                 "Against fp16: int8 is the smallest (-50.0 %), the lightest to load (-50.0 %) and the "
-                "fastest (-50.0 %); lowest cosine 0.99999 (top-1 100.0 %) in fp16, 0.99999 (top-1 98.4 %) in"
-                " int8."
+                "fastest, -50.0 % (-50.1 to -49.9); lowest cosine 0.99999 (top-1 100.0 %) in fp16, 0.99999"
+                " (top-1 98.4 %) in int8."
             ),
         ),
         (
             [(BASE, 2_260_000), (INT8, 4_520_000)],
             (
-                "Against fp16: int8 is the smallest (-50.0 %) and the lightest to load (-50.0 %), but slower "
-                "(+100.0 %); lowest cosine 0.99999 (top-1 100.0 %) in fp16, 0.99999 (top-1 98.4 %) in int8."
+                "Against fp16: int8 is the smallest (-50.0 %) and the lightest to load (-50.0 %), but "
+                "slower, +99.8 % (+99.8 to +100.5); lowest cosine 0.99999 (top-1 100.0 %) in fp16, 0.99999"
+                " (top-1 98.4 %) in int8."
             ),
         ),
         (
             [(BASE, 2_260_000), (make_run(2, "again"), 2_260_000)],
             (
-                "fp16 is not beaten in size or memory: no difference in latency for the better; "
+                "fp16 is not beaten in size or memory: no difference in latency (within 2 %); "
                 "lowest cosine 0.99999 (top-1 100.0 %)."
             ),
         ),

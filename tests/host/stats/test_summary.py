@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rkbench.stats.summary import median, percentile, summarize
+from rkbench.stats.summary import difference_percent, median, percentile, summarize
 
 
 def test_a_summary_has_the_values_of_the_textbook() -> None:
@@ -30,3 +30,13 @@ def test_percentiles_interpolate_linearly(percent: float, value: float) -> None:
 
 def test_the_median_sorts() -> None:
     assert median([9, 1, 5]) == 5
+
+
+@pytest.mark.parametrize(
+    ("baseline", "candidate", "percent"),
+    [(200, 150, -25.0), (0.5, 0.75, 50.0), (None, 1, None), (1, None, None), (0, 1, None), (0, 0, 0.0)],
+)
+def test_differences_are_percent_of_the_baseline(
+    baseline: float | None, candidate: float | None, percent: float | None
+) -> None:
+    assert difference_percent(baseline, candidate) == percent

@@ -12,7 +12,7 @@ from rkbench_agent.wire.words import SINGLE_STREAM
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.extras import held_text
 from rkbench.runs.model import RunResult
-from rkbench.runs.records import BoardRecord
+from rkbench.runs.records import BoardRecord, PlanRecord
 from rkbench.units import MARK, format_bytes, format_hertz, format_seconds
 from rkbench.views.push.console_notes import print_failure, print_notes
 from rkbench.views.push.console_table import print_table
@@ -80,8 +80,8 @@ def describe_board(board: BoardRecord) -> str:
 def _print_head(runs: Sequence[RunResult], console: Console) -> None:
     first = runs[0]
     plan = first.plan
-    one_call = plan.scenario == SINGLE_STREAM
-    turns = " in turns" if plan.interleave and len(runs) > 1 and one_call else ""
+    in_turns = plan.interleave and len(runs) > 1 and plan.scenario == SINGLE_STREAM
+    turns = f" in turns{_loads_text(plan)}" if in_turns else ""
     how = (
         f"{first.push} · {len(runs)} variant{'s' * (len(runs) > 1)}{turns} · at least {plan.min_iterations}"
         f" iterations and {format_seconds(plan.min_duration_s)} each · {_cores(runs)}"
@@ -119,6 +119,14 @@ def _print_steps(runs: Sequence[RunResult], console: Console) -> None:
             style = "bold" if line.is_chosen else "" if index else "dim"
             console.print(Text(line.text, style=style), soft_wrap=True)
         print_paragraph(console, "", offline_text(run) or server_text(run), style="")
+
+
+def _loads_text(plan: PlanRecord) -> str:
+    """Return how the turns of a plan are arranged; "" for plans of the first version."""
+    if not plan.loads or not plan.quads:
+        return ""
+    loads, quads = (f"{n} {noun}{'s' * (n > 1)}" for n, noun in ((plan.loads, "load"), (plan.quads, "quad")))
+    return f", {loads} of {quads}"
 
 
 def _print_extras(runs: Sequence[RunResult], console: Console) -> None:

@@ -11,7 +11,10 @@ from rkbench_agent.wire.words import INTERRUPTED
 from rkbench.catalogue import SCOPES
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.conditions import CORE_MASK, is_of_other_conditions
+from rkbench.runs.latency_tests import QUAD
+from rkbench.runs.latency_words import THIS_LOAD_ONLY, needed_text
 from rkbench.runs.model import Failure, RunResult
+from rkbench.stats.gates import CANNOT_TELL
 from rkbench.units import UNKNOWN
 from rkbench.views.push.extras import is_sweep
 from rkbench.views.push.paragraphs import print_paragraph
@@ -33,6 +36,8 @@ def print_notes(
         print_paragraph(console, "", legend(runs), style="yellow")
     for index, (caveat, number) in enumerate(numbers.items()):
         print_paragraph(console, f"{number:>2}  ", _with_advice(caveat), style="", space=index == 0)
+    for text in latency_notes(comparison, names):
+        print_paragraph(console, "", text, style="yellow")
     for refusal in comparison.refused:
         base = by_id[comparison.baseline or refusal.run]
         if is_of_other_conditions(base, by_id[refusal.run]):
@@ -46,6 +51,22 @@ def print_notes(
             f"the baseline's {condition.baseline or UNKNOWN}"
         )
         print_paragraph(console, "", text, style="yellow")
+
+
+def latency_notes(comparison: Comparison, names: Mapping[str, str]) -> list[str]:
+    """Return why latency could not be told, what would tell, and where it holds for one load alone."""
+    untold: dict[str, list[str]] = {}
+    for test in comparison.latency_tests:
+        if test.judgement == CANNOT_TELL:
+            way = f" (--{test.unit}s {test.needed})" if test.needed else ""
+            untold.setdefault(f"{needed_text(test)}{way}", []).append(names[test.run])
+    notes = [f"latency of {', '.join(who)} can't be told: {why}" for why, who in untold.items()]
+    if any(test.unit == QUAD for test in comparison.latency_tests):
+        notes.append(
+            f"what is said of latency holds for {THIS_LOAD_ONLY}: another may lie a percent off;"
+            " --loads tells through several"
+        )
+    return notes
 
 
 def print_failure(name: str, failure: Failure, console: Console) -> None:

@@ -36,16 +36,16 @@ def print_table(
 def _parts(runs: Sequence[RunResult], rows: Sequence[TableRow], width: int) -> list[list[int]]:
     """Return the columns of each table: all in one where they fit, else the baseline in each."""
     label = max(len(row.label) for row in rows)
-    room = (width - label) // (_narrow(rows) + GAP)
+    room = (width - label) // (_narrow([cell for row in rows for cell in row.cells]) + GAP)
     if room >= len(runs) or len(runs) <= 2:
         return [list(range(len(runs)))]
     others, step = list(range(1, len(runs))), max(1, room - 1)
     return [[0, *others[start : start + step]] for start in range(0, len(others), step)]
 
 
-def _narrow(rows: Sequence[TableRow]) -> int:
+def _narrow(cells: Sequence[TableCell]) -> int:
     """Return the width of a column whose differences stand under the values."""
-    return max(max(len(cell.value), len(cell.difference)) for row in rows for cell in row.cells)
+    return max(max(len(cell.value), len(cell.difference)) for cell in cells)
 
 
 def _only(rows: Sequence[TableRow], part: Sequence[int]) -> list[TableRow]:
@@ -63,8 +63,8 @@ def _table(runs: Sequence[RunResult], rows: Sequence[TableRow], comparison: Comp
     table = Table(box=None, padding=(0, 0, 0, GAP), pad_edge=False, collapse_padding=True)
     table.add_column("", no_wrap=True)
     sizes = [
-        value + (difference + 1 if difference else 0) if beside else max(value, difference)
-        for value, difference in wide
+        value + (difference + 1 if difference else 0) if beside else _narrow(cells)
+        for cells, (value, difference) in zip(columns, wide, strict=True)
     ]
     for run, size in zip(runs, _grown(runs, sizes, width - label), strict=True):
         table.add_column(_header(run, comparison, size), justify="right", no_wrap=not beside, min_width=size)

@@ -11,8 +11,9 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.words import COMPUTED, FROM_FILE, MEASURED, MODELLED, PREDICTED, VENDOR_SIMULATOR
 
 from rkbench.runs.comparison import Comparison
+from rkbench.runs.latency_words import interval_text
 from rkbench.runs.measure_types import Measure, NumberGroup
-from rkbench.runs.measures import MEASURES
+from rkbench.runs.measures import LATENCY_P50, MEASURES
 from rkbench.runs.model import (
     DDR_CLOCK,
     FAILED,
@@ -23,7 +24,7 @@ from rkbench.runs.model import (
     PercentileBounds,
     RunResult,
 )
-from rkbench.stats.compare import FASTER, SLOWER
+from rkbench.stats.paired import FASTER, NO_DIFFERENCE, SLOWER
 from rkbench.units import (
     MARK,
     SECONDS,
@@ -170,6 +171,8 @@ def _measured_rows(runs: Sequence[RunResult], comparison: Comparison) -> list[Ta
             rows.append(_row(measure, runs, comparison, gap_above=gap_above))
             if measure.percent is not None:
                 rows.append(_bounds_row(measure.percent, runs))
+            if measure is LATENCY_P50:
+                rows.append(_intervals(runs, comparison))
         if group is NumberGroup.LATENCY:
             rows.append(_judgements(runs, comparison))
     return rows
@@ -177,13 +180,22 @@ def _measured_rows(runs: Sequence[RunResult], comparison: Comparison) -> list[Ta
 
 def _row(measure: Measure, runs: Sequence[RunResult], comparison: Comparison, *, gap_above: bool) -> TableRow:
     told = measure.compared and measure.unit.in_percent
-    differences = comparison.of(measure).differences if told else {}
+    differences = dict(comparison.of(measure).differences) if told else {}
+    if measure is LATENCY_P50:  # the estimate that the verdict speaks of, so that they cannot contradict
+        tests = (test for test in comparison.latency_tests if test.reason is None)
+        differences.update({test.run: test.difference_percent for test in tests})
     cells = []
     for run in runs:
         value, percent = measure.text(run), differences.get(run.id)
-        marked = run.simulated and measure.group is not NumberGroup.FILE and not value.startswith(UNKNOWN)
-        tone = _tone(percent, measure.higher_is_better)
-        cells.append(TableCell(f"{MARK}{value}" if marked else value, difference_text(percent), tone))
+        mark = MARK if run.simulated and measure.group is not NumberGroup.FILE else ""
+        shown = difference_text(percent)
+        cells.append(
+            TableCell(
+                value if value.startswith(UNKNOWN) else f"{mark}{value}",
+                f"{mark}{shown}" if shown else "",
+                _tone(measure, run, comparison, percent),
+            )
+        )
     return TableRow(measure.label, tuple(cells), gap_above)
 
 
@@ -203,22 +215,41 @@ def _between(bounds: PercentileBounds, mark: str) -> str:
     return mark + format_between(SECONDS, bounds.low_s, bounds.high_s)
 
 
-def _tone(percent: float | None, higher_is_better: bool) -> Tone:
-    if percent is None:
+def _tone(measure: Measure, run: RunResult, comparison: Comparison, percent: float | None) -> Tone:
+    """Return whether a difference is good or bad: of what is exact (the file), and of what is judged."""
+    if measure is LATENCY_P50:
+        return _judged_tone(run, comparison)
+    if percent is None or measure.group is not NumberGroup.FILE:
         return Tone.PLAIN
     if abs(percent) < 1:
         return Tone.EVEN
-    return Tone.GOOD if (percent > 0) == higher_is_better else Tone.BAD
+    return Tone.GOOD if (percent > 0) == measure.higher_is_better else Tone.BAD
+
+
+def _judged_tone(run: RunResult, comparison: Comparison) -> Tone:
+    test = comparison.test_of(run.id)
+    return _JUDGEMENT_TONES.get(test.judgement, Tone.PLAIN) if test else Tone.PLAIN
+
+
+def _intervals(runs: Sequence[RunResult], comparison: Comparison) -> TableRow:
+    """Return what bounds the difference of p50, under it."""
+    cells = []
+    for run in runs:
+        test = comparison.test_of(run.id)
+        text = interval_text(test) if test else ""
+        cells.append(TableCell(f"{text} %" if text else "", "", _judged_tone(run, comparison)))
+    return TableRow("… difference", tuple(cells))
 
 
 def _judgements(runs: Sequence[RunResult], comparison: Comparison) -> TableRow:
-    words = {test.run: test.judgement for test in comparison.latency_tests}
-    shown = [words.get(run.id, "") for run in runs]
-    cells = (TableCell(word, "", _JUDGEMENT_TONES.get(word, Tone.EVEN)) for word in shown)
+    cells = []
+    for run in runs:
+        test = comparison.test_of(run.id)
+        cells.append(TableCell(test.judgement if test else "", "", _judged_tone(run, comparison)))
     return TableRow("latency is", tuple(cells))
 
 
-_JUDGEMENT_TONES: Mapping[str, Tone] = {FASTER: Tone.GOOD, SLOWER: Tone.BAD}
+_JUDGEMENT_TONES: Mapping[str, Tone] = {FASTER: Tone.GOOD, SLOWER: Tone.BAD, NO_DIFFERENCE: Tone.EVEN}
 
 
 def _verdict(run: RunResult) -> TableCell:

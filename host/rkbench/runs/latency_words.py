@@ -1,0 +1,110 @@
+"""What the latency tests of a push come to, in words that its sentence and its table share."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rkbench.runs.comparison import Comparison
+from rkbench.runs.latency_tests import QUAD, LatencyTest
+from rkbench.runs.model import RunResult
+from rkbench.stats.gates import CANNOT_TELL
+from rkbench.stats.paired import FASTER, NO_DIFFERENCE, SLOWER
+from rkbench.units import MARK
+
+THIS_LOAD_ONLY = "this load only"
+
+
+@dataclass(frozen=True)
+class LatencyWords:
+    """What is said of faster and slower candidates, by run, and of the rest in a clause ("": nothing)."""
+
+    faster: Mapping[str, str]
+    slower: Mapping[str, str]
+    rest: str
+
+
+def describe_latency(
+    base: RunResult, candidates: Sequence[RunResult], comparison: Comparison
+) -> LatencyWords:
+    """Return what the tests of `candidates` against `base` say.
+
+    The fastest is who beats the baseline and every other candidate; several that beat the baseline and
+    not each other are faster, each.
+    """
+    tests = {run.id: test for run in candidates if (test := comparison.test_of(run.id))}
+    faster = [run for run in candidates if run.id in tests and tests[run.id].judgement == FASTER]
+    fastest = next((run for run in faster if _beats_all(run, candidates, comparison)), None)
+    praised = [fastest] if fastest else faster
+    words = "the fastest" if fastest else "faster"
+    return LatencyWords(
+        {run.id: f"{words}, {figures(tests[run.id], run)}" for run in praised},
+        {
+            run_id: f"slower, {figures(test, base)}"
+            for run_id, test in tests.items()
+            if test.judgement == SLOWER
+        },
+        _rest(base, faster, fastest, tests),
+    )
+
+
+def figures(test: LatencyTest, run: RunResult) -> str:
+    """Return the estimate with its interval: -6.6 % (-6.9 to -6.3), and what it holds for."""
+    only = f", {THIS_LOAD_ONLY}" if test.unit == QUAD else ""
+    return f"{estimate_text(test, run)} ({interval_text(test)}{only})"
+
+
+def estimate_text(test: LatencyTest, run: RunResult) -> str:
+    """Return the estimate in percent, marked where it is of simulated runs; "" where there is none."""
+    if test.difference_percent is None:
+        return ""
+    return f"{MARK if run.simulated else ''}{test.difference_percent:+.1f} %"
+
+
+def interval_text(test: LatencyTest) -> str:
+    """Return the interval in percent without its unit: -6.9 to -6.3; "" where there is none."""
+    if test.low_percent is None or test.high_percent is None:
+        return ""
+    return f"{test.low_percent:+.1f} to {test.high_percent:+.1f}"
+
+
+def needed_text(test: LatencyTest) -> str:
+    """Return how much would tell where nothing can be told: "9 loads would tell", or why there is nothing."""
+    if test.reason is not None:
+        return test.reason
+    return f"{test.needed} {test.unit}s would tell" if test.needed else ""
+
+
+def _beats_all(run: RunResult, candidates: Sequence[RunResult], comparison: Comparison) -> bool:
+    beaten = {other.id for other in candidates if other.id != run.id}
+    wins = {
+        (test.run, test.against) if test.judgement == FASTER else (test.against, test.run)
+        for test in comparison.latency_pairs
+        if test.judgement in (FASTER, SLOWER)
+    }
+    return all((run.id, other) in wins for other in beaten)
+
+
+def _rest(
+    base: RunResult, faster: Sequence[RunResult], fastest: RunResult | None, tests: Mapping[str, LatencyTest]
+) -> str:
+    if fastest:
+        return ""
+    if len(faster) > 1:
+        return "which of them is the fastest can't be told"
+    if faster or not tests:
+        return ""
+    judgements = {test.judgement for test in tests.values()}
+    if judgements == {SLOWER}:
+        mark = ", simulated" if base.simulated else ""
+        return f"{base.variant.name} is the fastest{mark}"
+    if judgements == {NO_DIFFERENCE}:
+        return f"no difference in latency (within {base.plan.effect_percent:g} %)"
+    doubtful = [test for test in tests.values() if test.judgement == CANNOT_TELL]
+    if not doubtful:
+        return "no candidate is faster"
+    return f"whether one is faster can't be told: {needed_text(max(doubtful, key=_needed))}"
+
+
+def _needed(test: LatencyTest) -> int:
+    return test.needed or 0
