@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rkbench.npu.coverage import UnknownWords
 from rkbench.npu.predict import LatencyPrediction
+from rkbench.npu.traffic import LayerTraffic, TrafficCode
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,21 @@ class InspectedTask:
     read_bytes: int
     """From memory, its commands included."""
     written_bytes: int
+
+
+@dataclass(frozen=True)
+class TrafficCause:
+    """Bytes that cross the memory bus without need, of one kind, in an inference on one core."""
+
+    code: TrafficCode
+    title: str
+    bytes: int
+    share: float
+    """Of all bytes of DDR."""
+    layers: tuple[str, ...]
+    """The most of it first."""
+    explanation: str
+    fix: str
 
 
 @dataclass(frozen=True)
@@ -55,6 +71,9 @@ class InspectedNpu:
     """Those that do not."""
     reserved: tuple[UnknownWords, ...] = ()
     """Bits of documented registers that no field names."""
+    traffic_causes: tuple[TrafficCause, ...] = ()
+    """Biggest first; those of a hundredth of the traffic at least."""
+    traffic: tuple[LayerTraffic, ...] = ()
     tasks: tuple[InspectedTask, ...] = ()
     """Of the layers that were asked for."""
     memory: tuple[TensorLife, ...] = ()

@@ -6,11 +6,13 @@ from collections.abc import Iterator
 
 from rkbench.errors import ModelError, UsageError
 from rkbench.inspect.npu_document import InspectedNpu, InspectedTask, TensorLife
-from rkbench.npu.costs import task_costs
+from rkbench.inspect.npu_traffic import traffic_causes
+from rkbench.npu.costs import TaskCosts, task_costs
 from rkbench.npu.coverage import coverage
 from rkbench.npu.layout import IN_ARENA, Layout, lay_out
 from rkbench.npu.predict import predict_latency
 from rkbench.npu.tasks import TaskList, decode_tasks
+from rkbench.npu.traffic import layer_traffic
 from rkbench.npu.words import describe_task
 from rkbench.rknn.contents import Graph
 from rkbench.rknn.model import RknnModel
@@ -28,7 +30,8 @@ def inspect_npu(model: RknnModel, layers: str | None = None) -> InspectedNpu:
         tasks = decode_tasks(layout)
     except ModelError as error:
         return InspectedNpu(refused=error.message)
-    found = coverage(layout)
+    found, costs = coverage(layout), task_costs(tasks)
+    traffic = layer_traffic(tasks, costs)
     return InspectedNpu(
         refused=None,
         latency=predict_latency(model),
@@ -36,12 +39,14 @@ def inspect_npu(model: RknnModel, layers: str | None = None) -> InspectedNpu:
         explained_ratio=found.explained_ratio,
         unknown=found.unknown,
         reserved=found.reserved,
-        tasks=tuple(_tasks(layout, tasks, layers)) if layers else (),
+        traffic_causes=traffic_causes(layout.graph, traffic, int(costs.ddr_bytes.sum())),
+        traffic=traffic,
+        tasks=tuple(_tasks(layout, tasks, costs, layers)) if layers else (),
         memory=tuple(sorted(_lives(layout.graph), key=lambda life: (life.offset_bytes, life.first_layer))),
     )
 
 
-def _tasks(layout: Layout, tasks: TaskList, layers: str) -> Iterator[InspectedTask]:
+def _tasks(layout: Layout, tasks: TaskList, costs: TaskCosts, layers: str) -> Iterator[InspectedTask]:
     nodes = layout.graph.nodes
     wanted = {n for n in tasks.nodes if layers == ALL or layers in nodes[n].name}
     if not wanted:
@@ -49,7 +54,6 @@ def _tasks(layout: Layout, tasks: TaskList, layers: str) -> Iterator[InspectedTa
             f"--tasks {layers}: no layer with NPU tasks bears that in its name",
             hint=f"names are listed by: bench inspect {layout.model.file.path} --layers all",
         )
-    costs = task_costs(tasks)
     for i, task in enumerate(tasks):
         if task.node in wanted:
             cycles = int(costs.mac_cycles[i])

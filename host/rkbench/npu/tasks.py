@@ -46,6 +46,8 @@ class Task:
     """Which state of the activation tables it runs with, in `TaskList.tables`; -1 before any is filled."""
     words: int
     """Command words of its own."""
+    table_words: int = 0
+    """Those of them that fill the activation tables."""
 
     def bits(self, register: int, low: int = 0, high: int = 31) -> int:
         """Return bits `low` to `high` of a register, 0 where nobody wrote it."""
@@ -92,6 +94,7 @@ class TaskList:
             registers,
             int(self.tables.state[i]),
             int(self.words[i]),
+            int(self.tables.fill_words[i]),
         )
 
     def bits(self, register: int, low: int = 0, high: int = 31) -> Ints:

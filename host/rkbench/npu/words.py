@@ -10,10 +10,15 @@ from rkbench.npu.registers import Field
 from rkbench.npu.tasks import CNA, DPU, DPU_RDMA, PPU, Task
 from rkbench.units import format_bytes
 
+#: A task that only selects a table writes a word or two of its registers.
+SELECTION_WORDS = 64
+
 
 def describe_task(task: Task, generation: Generation) -> str:
     """Return what a task does, as one line; it says `nothing that is known` of blocks that we do not read."""
     parts = []
+    if task.table_words > SELECTION_WORDS:
+        return f"fills the activation table with {task.table_words:,} words"
     if task.enable & CNA:
         parts.append(_convolution(task, generation))
     if task.enable & DPU:
@@ -100,9 +105,10 @@ def _elementwise(task: Task) -> Iterator[str]:
 
 def _conversion(task: Task) -> Iterator[str]:
     """Yield the requantization of an integer output."""
-    if task.get(f.OUT_PRECISION) == 0:
-        offset = task.signed(f.OUT_OFFSET.register)
-        yield f"requantizes x {task.get(f.OUT_SCALE)} / 2^{task.get(f.OUT_SHIFT)} {offset:+d}"
+    scale, shift, offset = task.get(f.OUT_SCALE), task.get(f.OUT_SHIFT), task.signed(f.OUT_OFFSET.register)
+    if task.get(f.OUT_PRECISION) == 0 and (scale, shift, offset) != (1, 0, 0):
+        shifted = f" {'-' if offset < 0 else '+'} {abs(offset)}" if offset else ""
+        yield f"requantizes x {scale} / 2^{shift}{shifted}"
 
 
 def _pooling(task: Task) -> str:

@@ -8,8 +8,10 @@ from pathlib import Path
 import pytest
 from bench_command import run_bench
 from rkbench.errors import UsageError
+from rkbench.inspect.npu_document import TensorLife
 from rkbench.inspect.npu_work import inspect_npu
 from rkbench.rknn import open_model
+from rkbench.views.inspect.html_npu import memory_map
 from rknn_writer import MODELS
 
 SAMPLE = MODELS / "mb_gap7_rk3588_i8.rknn"
@@ -20,7 +22,7 @@ def test_a_task_is_told_in_words() -> None:
         first, *_ = inspect_npu(model, "Conv_3").tasks
     assert first.words == (
         "dense 3x3 convolution stride 2x2 in int8 of 3 x 100 x 224 to 16 kernels, 2.30 kB of weights, 11 + 1"
-        " banks of 32 KiB; adds a bias, scales, relu, requantizes x 29767 / 2^22 -128,"
+        " banks of 32 KiB; adds a bias, scales, relu, requantizes x 29767 / 2^22 - 128,"
         " writes 32 x 50 x 112 int8"
     )
     assert (first.macs, first.mac_cycles) == (50 * 112 * 27 * 16, 50 * 112 * 9)
@@ -79,3 +81,31 @@ def test_the_plain_view_decodes_nothing() -> None:
 def test_tasks_of_an_onnx_are_refused() -> None:
     done = run_bench("inspect", str(MODELS / "chshuffle6.onnx"), "--tasks", "all")
     assert (done.returncode, "--tasks need a .rknn" in done.stderr) == (2, True)
+
+
+def test_channels_that_a_layer_does_not_have_are_a_cause() -> None:
+    with open_model(SAMPLE) as model:
+        npu = inspect_npu(model)
+        (node,) = [n for n in model.nodes if n.name == "Conv:Conv_7"]
+    (cause,) = npu.traffic_causes
+    assert (cause.code, cause.layers[0]) == ("padding_traffic", "Conv_7")
+    (conv_7,) = [layer for layer in npu.traffic if layer.node == node.index]
+    assert conv_7.padding_bytes == (64 - 16) * 112 * 112
+    assert cause.bytes == sum(layer.padding_bytes for layer in npu.traffic)
+
+
+def test_a_task_that_fills_a_table_says_so() -> None:
+    with open_model(MODELS.parent / "npu/swishes_rk3588_int8.rknn") as model:
+        npu = inspect_npu(model, "all")
+    fills = [task for task in npu.tasks if task.words.startswith("fills the activation table with 1,")]
+    assert len(fills) == sum(layer.table_fills for layer in npu.traffic) > 0
+
+
+def test_the_picture_has_a_box_for_each_tensor() -> None:
+    lives = (TensorLife("a<b", 0, 100, 0, 1), TensorLife("c", 100, 300, 1, 3))
+    picture = memory_map(lives)
+    assert picture.count("<rect ") == 2
+    assert "a&lt;b: 100 B at 0x0, layers 0 to 1" in picture
+    assert 'x="250.0" y="0.0" width="750.0" height="225.0"' in picture
+    assert "Fullest at layer 1: 400 B" in picture
+    assert memory_map(()) == ""

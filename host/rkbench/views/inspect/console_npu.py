@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from itertools import groupby
 
 from rkbench.inspect.document import FileInspection
-from rkbench.inspect.npu_document import InspectedNpu, InspectedTask
+from rkbench.inspect.npu_document import InspectedNpu, InspectedTask, TrafficCause
 from rkbench.units import format_bytes, format_ratio
 from rkbench.views.inspect.labels import layer_title
 from rkbench.views.inspect.latency_lines import latency_lines
@@ -22,6 +22,8 @@ def render_npu(
         return "\n".join([*blocks, wrap(npu.refused, width, "  ")])
     if npu.latency:
         blocks += latency_lines(npu.latency, width, most, style)
+    for cause in npu.traffic_causes:
+        blocks += _cause(cause, width, style)
     blocks += _unexplained(npu, width)
     for layer, tasks in groupby(npu.tasks, key=lambda task: task.layer):
         title = shorten(layer_title(inspection.layers[layer]), width - 2)
@@ -29,6 +31,16 @@ def render_npu(
         for task in tasks:
             blocks += _task(task, width)
     return "\n".join(blocks)
+
+
+def _cause(cause: TrafficCause, width: int, style: Style) -> Iterator[str]:
+    amount = f"{format_bytes(cause.bytes)}  {format_ratio(cause.share)} of the DDR bytes"
+    room = width - len(amount) - 4
+    yield ""
+    yield f"  {style.bold}{shorten(cause.title, room):<{room}}{style.end}  {amount}"
+    yield wrap(cause.explanation, width, "  ")
+    yield wrap(f"layers: {', '.join(cause.layers)}", width, "    ", "  ")
+    yield wrap(cause.fix, width, "         ", "  fix  → ")
 
 
 def _unexplained(npu: InspectedNpu, width: int) -> Iterator[str]:

@@ -17,6 +17,7 @@ from rkbench.inspect.diff_document import FileDiff
 from rkbench.inspect.document import FileInspection, InspectedMemory, Inspection
 from rkbench.inspect.formatting import percent
 from rkbench.units import UNKNOWN, format_bytes, printable_lines
+from rkbench.views.inspect.html_npu import npu_section
 from rkbench.views.inspect.json import to_json
 from rkbench.views.inspect.labels import (
     SECTION_TITLES,
@@ -93,6 +94,7 @@ def _converted(inspection: FileInspection) -> str:
                 'and layer"></div>\n<div id="hint" aria-live="polite"></div>'
             ),
             _causes(inspection),
+            npu_section(inspection.npu) if inspection.npu else "",
             _questions(inspection),
             _memory(inspection.memory),
             _table(),

@@ -13,8 +13,8 @@ BOUNDS = {"macs": "MACs", "memory": "memory", "tables": "tables", "tasks": "task
 
 def latency_lines(latency: LatencyPrediction, width: int, layers: int | None, style: Style) -> Iterator[str]:
     """Yield the latency with its band and doubts, and a table of `layers` layers (None: all, 0: none)."""
-    yield from wrapped(_sentence(latency), width, "  ")
-    for line in _doubts(latency):
+    yield from wrapped(latency_sentence(latency), width, "  ")
+    for line in latency_doubts(latency):
         yield from wrapped(line, width, "  · ")
     if layers != 0:
         yield from ["", *_layers(latency, width, layers, style)]
@@ -25,7 +25,8 @@ def wrapped(text: str, width: int, first: str = "") -> list[str]:
     return wrap(text, width, " " * len(first), first).splitlines()
 
 
-def _sentence(latency: LatencyPrediction) -> str:
+def latency_sentence(latency: LatencyPrediction) -> str:
+    """Return the predicted latency, its band, and what bounds it."""
     band = ""
     if latency.low_s is not None and latency.high_s is not None:
         band = f" ({format_seconds(latency.low_s)} to {format_seconds(latency.high_s)})"
@@ -36,7 +37,8 @@ def _sentence(latency: LatencyPrediction) -> str:
     )
 
 
-def _doubts(latency: LatencyPrediction) -> Iterator[str]:
+def latency_doubts(latency: LatencyPrediction) -> Iterator[str]:
+    """Yield why it has no band, why it is provisional, and what is not in the sum."""
     if latency.outside:
         yield f"no band: {'; '.join(latency.outside)}"
     if latency.provisional:

@@ -100,13 +100,29 @@
   window.addEventListener("resize", draw);
   draw();
 
+  // What the NPU's tasks of a layer cost, where they could be decoded; null of a layer without any.
+  const costs = new Map(data.npu && data.npu.latency ? data.npu.latency.layers.map((l) => [l.index, l]) : []);
+  const cost = (l, of) => { const c = costs.get(l.index); return c ? of(c) : null; };
+  const seconds = (s) => s < 1e-3 ? (s * 1e6).toFixed(s < 1e-4 ? 1 : 0) + " µs" : (s * 1e3).toFixed(2) + " ms";
+  const shown = (v, kind) => v === null ? "–" : kind.includes("time") ? seconds(v) : kind.includes("count") ? v.toLocaleString("en")
+    : kind.includes("macs") ? (v >= 1e9 ? (v / 1e9).toFixed(2) + " G" : v >= 1e6 ? (v / 1e6).toFixed(1) + " M" : (v / 1e3).toFixed(1) + " k")
+    : kind.includes("ratio") ? (v * 100).toFixed(0) + " %" : bytes(v);
+
   // Layer table: filtered by words and cause, sorted by a click on a heading.
   const COLUMNS = [
-    ["layer", plain, "name"], ["type", (l) => l.type, "wide"], ["computes in", (l) => l.dtype || "–", ""],
+    ["layer", plain, "name"], ["type", (l) => l.type, "wide kind"], ["computes in", (l) => l.dtype || "–", ""],
     ["runs on", (l) => l.target, "wide"], ["bytes", (l) => l.total_bytes, "n"],
     ["constants", (l) => l.weight_bytes + l.cpu_constant_bytes + l.compiler_constant_bytes + l.lookup_table_bytes, "n"],
     ["commands", (l) => l.register_command_bytes + l.task_bytes + l.kind7_bytes, "n"],
     ["tasks", (l) => l.task_counts.reduce((a, b) => a + b, 0), "n wide count"],
+    ...(costs.size ? [
+      ["predicted", (l) => cost(l, (c) => c.latency_s), "n time"],
+      ["bound by", (l) => cost(l, (c) => c.bound) || "–", "wide"],
+      ["MACs", (l) => cost(l, (c) => c.costs.macs), "n wide macs"],
+      ["MAC array full", (l) => cost(l, (c) => c.costs.mac_cycles && c.costs.full_mac_cycles / c.costs.mac_cycles), "n wide ratio"],
+      ["DDR bytes", (l) => cost(l, (c) => c.costs.feature_bytes + c.costs.weight_bytes + c.costs.read_bytes +
+        c.costs.command_bytes + c.costs.written_bytes), "n wide"],
+    ] : []),
     ["source node", (l) => l.onnx_node || "–", "wide"], ["cause", (l) => l.cause ? titleOf(l.cause) : "–", "wide"],
   ];
   const head = document.getElementById("head"), body = document.getElementById("rows");
@@ -130,8 +146,7 @@
     body.replaceChildren(...rows.slice(0, 2000).map((l) => el("tr", { className: l.target === "CPU" && l.total_bytes ? "cpu" : "" },
       ...COLUMNS.map(([, value, kind]) => {
         const v = value(l);
-        return el("td", { className: kind, textContent: kind.startsWith("n") && kind !== "name"
-          ? (kind.includes("count") ? v.toLocaleString("en") : bytes(v)) : v });
+        return el("td", { className: kind, textContent: kind.startsWith("n") && kind !== "name" ? shown(v, kind) : v });
       }))));
     const sum = rows.reduce((s, l) => s + l.total_bytes, 0);
     found.textContent = `${rows.length.toLocaleString("en")} of ${data.layers.length.toLocaleString("en")} layers, ${bytes(sum)}` +

@@ -1,0 +1,107 @@
+"""The NPU's part of the page: predicted latency, needless bytes, and who lies where in memory, when."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from html import escape
+
+from rkbench.inspect.formatting import percent
+from rkbench.inspect.npu_document import InspectedNpu, InspectedTask, TensorLife, TrafficCause
+from rkbench.units import format_bytes, printable_lines
+from rkbench.views.inspect.latency_lines import latency_doubts, latency_sentence
+
+MAP_WIDTH, MAP_HEIGHT = 1000, 300
+#: More boxes than this are not seen apart, and make the page heavy.
+MOST_BOXES = 4000
+#: Tensors take turns with these, so that neighbours are told apart.
+COLOURS = ("--weights", "--constants", "--structure", "--commands")
+
+
+def npu_section(npu: InspectedNpu) -> str:
+    """Return the section; "" where the commands could not be decoded, with the reason as text."""
+    if npu.refused is not None or npu.latency is None:
+        return f'<h2>On the NPU</h2>\n<p class="soft">{_text(npu.refused or "")}</p>'
+    doubts = "".join(f"<li>{_text(line)}</li>" for line in latency_doubts(npu.latency))
+    words = f"{npu.command_words:,} command words"
+    return "\n".join(
+        [
+            f'<h2>On the NPU <span class="soft">predicted from {words}</span></h2>',
+            f"<p>{_text(latency_sentence(npu.latency))}.</p>",
+            f'<ul class="soft">{doubts}</ul>' if doubts else "",
+            *map(_cause, npu.traffic_causes),
+            memory_map(npu.memory),
+            *_tasks(npu.tasks),
+        ]
+    )
+
+
+def _text(value: object) -> str:
+    return escape(printable_lines(str(value)), quote=True)
+
+
+def _cause(cause: TrafficCause) -> str:
+    names = "".join(f"<span>{_text(name)}</span>" for name in cause.layers)
+    return (
+        f'<details class="card traffic" data-traffic="{_text(cause.code)}">\n<summary>'
+        f'<h3>{_text(cause.title)}</h3><span class="amount">{format_bytes(cause.bytes)} '
+        f"<small>{percent(cause.share)} of the DDR bytes</small></span></summary>\n"
+        f'<p>{_text(cause.explanation)}</p>\n<div class="names">{names}</div>\n'
+        f"<p><b>Fix</b> — {_text(cause.fix)}</p></details>"
+    )
+
+
+def memory_map(lives: Sequence[TensorLife]) -> str:
+    """Return the picture of the internal memory over time, "" without tensors.
+
+    Left to right are the layers in their order, bottom to top the addresses; each box is one tensor.
+    """
+    if not lives:
+        return ""
+    shown = sorted(lives, key=lambda life: -life.size_bytes)[:MOST_BOXES]
+    top = max(life.offset_bytes + life.size_bytes for life in lives)
+    start = min(life.first_layer for life in lives)
+    steps = max(life.last_layer for life in lives) - start + 1
+    boxes = "".join(_box(life, index, top, start, steps) for index, life in enumerate(shown))
+    peak = _fullest(lives)
+    return (
+        f'<h3>Internal memory over time <span class="soft">{format_bytes(top)}</span></h3>\n<div '
+        f'class="memory"><svg viewBox="0 0 {MAP_WIDTH} {MAP_HEIGHT}" preserveAspectRatio="none" role="img" '
+        f'aria-label="which tensor lies where in the internal memory at which layer">{boxes}</svg></div>\n'
+        '<p class="soft">Left to right: the layers in their order; bottom to top: the addresses. Each box is '
+        "a tensor, from the layer that writes it to the last one that reads it. Fullest at layer "
+        f"{peak[0]}: {format_bytes(peak[1])}.</p>"
+    )
+
+
+def _box(life: TensorLife, index: int, top: int, start: int, steps: int) -> str:
+    left = (life.first_layer - start) / steps * MAP_WIDTH
+    width = (life.last_layer - life.first_layer + 1) / steps * MAP_WIDTH
+    height = life.size_bytes / top * MAP_HEIGHT
+    upper = MAP_HEIGHT - (life.offset_bytes + life.size_bytes) / top * MAP_HEIGHT
+    title = (
+        f"{life.name}: {format_bytes(life.size_bytes)} at {life.offset_bytes:#x}, layers {life.first_layer} "
+        f"to {life.last_layer}"
+    )
+    return (
+        f'<rect x="{left:.1f}" y="{upper:.1f}" width="{width:.1f}" height="{height:.1f}" '
+        f'fill="var({COLOURS[index % len(COLOURS)]})"><title>{_text(title)}</title></rect>'
+    )
+
+
+def _fullest(lives: Sequence[TensorLife]) -> tuple[int, int]:
+    """Return the layer at which most bytes are alive, and how many."""
+    changes: dict[int, int] = {}
+    for life in lives:
+        changes[life.first_layer] = changes.get(life.first_layer, 0) + life.size_bytes
+        changes[life.last_layer + 1] = changes.get(life.last_layer + 1, 0) - life.size_bytes
+    alive, best = 0, (0, 0)
+    for layer in sorted(changes):
+        alive += changes[layer]
+        best = max(best, (layer, alive), key=lambda item: item[1])
+    return best
+
+
+def _tasks(tasks: Sequence[InspectedTask]) -> Iterator[str]:
+    if tasks:
+        items = "".join(f'<li value="{task.index}">{_text(task.words)}</li>' for task in tasks)
+        yield f"<h3>Tasks</h3>\n<ol>{items}</ol>"
