@@ -272,6 +272,26 @@ def test_dma_bufs_are_counted_once_per_inode(tmp_path: Path) -> None:
     assert dma_buf_bytes(tmp_path) == 33_722_368 + 12_288
 
 
+def test_dma_bufs_of_a_kernel_that_tells_no_inode_are_counted_once_too(tmp_path: Path) -> None:
+    (tmp_path / "buffer").touch()
+    (tmp_path / "other").touch()
+    info = "pos:\t0\nsize:\t4096\ncount:\t3\nexp_name:\tdrm\n"
+    for number, target in (("7", "buffer"), ("8", "buffer"), ("9", "other")):
+        make_descriptor(tmp_path, number, info, str(tmp_path / target))
+    assert dma_buf_bytes(tmp_path) == 8192
+
+
+def test_resident_memory_is_that_of_the_pages_and_by_kind(tmp_path: Path) -> None:
+    (tmp_path / "status").write_text(
+        "VmHWM:\t9000 kB\nVmRSS:\t9000 kB\nRssAnon:\t5000 kB\nRssFile:\t3500 kB\nRssShmem:\t500 kB\n"
+    )
+    (tmp_path / "smaps_rollup").write_text("Rss:\t9240 kB\nPss:\t8000 kB\n")
+    memory = process_memory(tmp_path)
+    assert (memory["rss_bytes"], memory["peak_rss_bytes"]) == (9240 * 1024, 9240 * 1024)
+    kinds = [memory[f"rss_{kind}_bytes"] for kind in ("anon", "file", "shmem")]
+    assert kinds == [5000 * 1024, 3500 * 1024, 500 * 1024]
+
+
 def test_dma_bufs_of_a_kernel_that_tells_no_size_are_unknown(tmp_path: Path) -> None:
     make_descriptor(tmp_path, "7", "pos:\t0\nflags:\t02000002\nmnt_id:\t14\n", "anon_inode:dmabuf")
     assert dma_buf_bytes(tmp_path) is None

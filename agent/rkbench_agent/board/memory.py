@@ -19,23 +19,29 @@ _DMA_BUF_LINKS = ("/dmabuf:", "anon_inode:dmabuf", "/dma_buf:")
 
 
 def process_memory(process: Path = Path("/proc/self")) -> Dict[str, Optional[int]]:
-    """Return `rss_bytes`, `pss_bytes` and `peak_rss_bytes` of a process."""
+    """Return the memory of a process: resident in all and by kind, its share, its peak.
+
+    What is resident is counted page by page where the kernel does that (smaps_rollup, Linux 4.14): VmRSS and
+    its kinds are kept by thread before Linux 6.2 and lag behind by up to 64 pages of each. An NPU's buffers
+    that are mapped into the process may count as file or shared memory.
+    """
     status = _kilobytes(read_text(process / "status"))
     rollup = _kilobytes(read_text(process / "smaps_rollup"))
+    resident = rollup.get("Rss") or status.get("VmRSS")
+    peak = status.get("VmHWM")
     return {
-        "rss_bytes": status.get("VmRSS"),
+        "rss_bytes": resident,
+        "rss_anon_bytes": status.get("RssAnon"),
+        "rss_file_bytes": status.get("RssFile"),
+        "rss_shmem_bytes": status.get("RssShmem"),
         "pss_bytes": rollup.get("Pss"),
-        "peak_rss_bytes": status.get("VmHWM"),
+        "peak_rss_bytes": None if peak is None else max(peak, resident or 0),  # the peak lags as VmRSS does
     }
 
 
 def resident_bytes(process: Path = Path("/proc/self")) -> Optional[int]:
-    """Return the resident memory of a process, counted page by page where the kernel does that.
-
-    VmRSS is kept by thread before Linux 6.2 and lags behind by up to 64 pages of each.
-    """
-    rollup = _kilobytes(read_text(process / "smaps_rollup"))
-    return rollup.get("Rss") or _kilobytes(read_text(process / "status")).get("VmRSS")
+    """Return the resident memory of a process, as `process_memory` counts it."""
+    return process_memory(process)["rss_bytes"]
 
 
 def resident_pages_bytes(process: Path = Path("/proc/self")) -> Optional[int]:
@@ -79,7 +85,7 @@ def system_dma_bufs(files: SystemFiles) -> Optional[Tuple[int, int]]:
 
 
 def dma_buf_bytes(process: Path = Path("/proc/self")) -> Optional[int]:
-    """Return the bytes of all dma-bufs that a process has open, each counted once.
+    """Return the bytes of all dma-bufs that a process has open, each counted once by its inode.
 
     None where /proc does not show descriptors, for a kernel too old to tell a buffer's size, and where
     no descriptor is a dma-buf. The vendor's DRM driver hands one out for every buffer, but others (a
@@ -96,8 +102,16 @@ def dma_buf_bytes(process: Path = Path("/proc/self")) -> Optional[int]:
             continue
         if not info.get("size", "").isdigit():
             return None
-        sizes[info.get("ino", "fd " + descriptor)] = int(info["size"])
+        sizes[info.get("ino") or _inode(process / "fd" / descriptor)] = int(info["size"])
     return sum(sizes.values()) if sizes else None
+
+
+def _inode(descriptor: Path) -> str:
+    """Return the inode behind a descriptor: kernels before 5.14 do not tell it in fdinfo."""
+    try:
+        return str(os.stat(str(descriptor)).st_ino)  # noqa: PTH116  # of the target, as fdinfo has it
+    except OSError:
+        return f"fd {descriptor.name}"
 
 
 def _is_dma_buf(descriptor: Path) -> bool:

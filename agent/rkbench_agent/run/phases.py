@@ -38,6 +38,7 @@ class Phases:
             npu_weight_bytes=npu.weight_bytes if npu else None,
             npu_internal_bytes=npu.internal_bytes if npu else None,
             npu_total_bytes=npu.total_bytes if npu else None,
+            sram_bytes=npu.sram_bytes if npu else None,
         )
         self._add(message)
         self._answers.send(message)

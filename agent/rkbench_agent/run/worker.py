@@ -108,7 +108,12 @@ class Worker:
         return actions[command["do"]](command)
 
     def open(self) -> Dict[str, Any]:
-        """Load the model phase by phase and run it until memory is steady."""
+        """Load the model phase by phase and run it until memory is steady.
+
+        What this program imports of its own stands before the first phase: it is no memory of the model's.
+        """
+        from rkbench_agent.run import cases  # noqa: F401  # what feeds the first inputs
+
         self._stage(LOAD)
         self._place()
         self._runtime = new_runtime(self._command["runtime"], self._setup())

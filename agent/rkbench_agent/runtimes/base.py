@@ -37,6 +37,7 @@ class NpuMemory:
     weight_bytes: Optional[int] = None
     internal_bytes: Optional[int] = None
     total_bytes: Optional[int] = None
+    sram_bytes: Optional[int] = None
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,7 @@ class RknnContext:
             answer.total_weight_size or None,
             answer.total_internal_size or None,
             answer.total_dma_allocated_size or None,
+            answer.total_sram_size - answer.free_sram_size if answer.total_sram_size else None,
         )
 
     def device_ns(self) -> Optional[int]:

@@ -130,7 +130,11 @@ class Latencies:
 
 @dataclass(frozen=True)
 class LoadMemory:
-    """Memory at the end of one phase (see PHASES); `duration_ns` is how long the phase took."""
+    """Memory at the end of one phase (see PHASES); `duration_ns` is how long the phase took.
+
+    `rss_anon_bytes`, `rss_file_bytes` and `rss_shmem_bytes` are what `rss_bytes` is made of, as far as the
+    kernel tells; `sram_bytes` is what the runtime says is in use of the NPU's SRAM.
+    """
 
     run: str
     phase: str
@@ -143,6 +147,10 @@ class LoadMemory:
     npu_weight_bytes: Optional[int] = None
     npu_internal_bytes: Optional[int] = None
     npu_total_bytes: Optional[int] = None
+    rss_anon_bytes: Optional[int] = None
+    rss_file_bytes: Optional[int] = None
+    rss_shmem_bytes: Optional[int] = None
+    sram_bytes: Optional[int] = None
 
 
 @dataclass(frozen=True)

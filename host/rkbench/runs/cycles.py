@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from rkbench_agent.wire.messages import LoadCycle
 
 from rkbench.runs.extras import Leak, LoadCycleRecord, LoadCycles
-from rkbench.stats.slope import find_slope
+from rkbench.stats.slope import find_leak
 from rkbench.stats.summary import median
 
 NS_PER_S = 1e9
+#: Memory that does not come back is lost in pages; less a cycle is none.
+PAGE_BYTES = 4096
 #: Not the proportional share (pss): it moves with every other process that maps the same libraries.
 _LOOKED_AT = ("rss_bytes", "dma_buf_bytes")
 
@@ -37,7 +39,8 @@ def _leaks(messages: Sequence[LoadCycle]) -> Iterator[Leak]:
     """
     for name in _LOOKED_AT:
         if _known(messages, name):
-            slope = find_slope([float(getattr(message, name)) for message in messages])
+            values = [float(getattr(message, name)) for message in messages]
+            slope = find_leak(values, PAGE_BYTES)
             memory = name.removesuffix("_bytes")
             yield Leak(memory, slope.judgement, slope.per_step, slope.low, slope.high, slope.method)
 

@@ -39,7 +39,11 @@ PERCENTILE_METHOD = "linear"
 
 @dataclass(frozen=True)
 class LoadPhase:
-    """Memory at the end of one phase; `duration_s` is how long the phase took."""
+    """Memory at the end of one phase; `duration_s` is how long the phase took.
+
+    `rss_anon_bytes`, `rss_file_bytes`, `rss_shmem_bytes` are the kinds of `rss_bytes`: NPU buffers that are
+    mapped may count as file or shared memory. `sram_bytes`: in use of the NPU's SRAM.
+    """
 
     name: str
     duration_s: float | None = None
@@ -51,6 +55,10 @@ class LoadPhase:
     npu_weight_bytes: int | None = None
     npu_internal_bytes: int | None = None
     npu_total_bytes: int | None = None
+    rss_anon_bytes: int | None = None
+    rss_file_bytes: int | None = None
+    rss_shmem_bytes: int | None = None
+    sram_bytes: int | None = None
 
 
 @dataclass(frozen=True)

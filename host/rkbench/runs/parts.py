@@ -135,6 +135,10 @@ def _phase(item: LoadMemory) -> LoadPhase:
         npu_weight_bytes=item.npu_weight_bytes,
         npu_internal_bytes=item.npu_internal_bytes,
         npu_total_bytes=item.npu_total_bytes,
+        rss_anon_bytes=item.rss_anon_bytes,
+        rss_file_bytes=item.rss_file_bytes,
+        rss_shmem_bytes=item.rss_shmem_bytes,
+        sram_bytes=item.sram_bytes,
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 from rkbench.stats.summary import median
@@ -20,6 +20,7 @@ TOO_FEW: Final = "too few values"
 
 #: How it is found, stated in the result.
 METHOD = "Theil-Sen slope, Sen's interval of 95 %"
+LEAK_METHOD = f"{METHOD}, over the second half"
 MINIMUM_COUNT = 8
 #: The normal quantile of a two-sided 95 %.
 _QUANTILE = 1.959963984540054
@@ -53,6 +54,19 @@ def find_slope(values: Sequence[float], fewest: int = MINIMUM_COUNT, quantile: f
     low = _at_rank(slopes, (len(slopes) - spread) / 2)
     high = _at_rank(slopes, (len(slopes) + spread) / 2 + 1)
     return Slope(RISES if low > 0 else NO_RISE, median(slopes), low, high)
+
+
+def find_leak(values: Sequence[float], least: float) -> Slope:
+    """Return the slope of the second half of `values`; it rises where the whole interval is `least` or more.
+
+    The first half is where caches fill and an allocator settles. Too few are
+    fewer than MINIMUM_COUNT in all.
+    """
+    if len(values) < MINIMUM_COUNT:
+        return Slope(TOO_FEW, None, None, None)
+    slope = find_slope(values[len(values) // 2 :], fewest=MINIMUM_COUNT // 2)
+    too_little = slope.low is not None and slope.low < least
+    return replace(slope, judgement=NO_RISE if too_little else slope.judgement, method=LEAK_METHOD)
 
 
 def _at_rank(ordered: Sequence[float], rank: float) -> float:

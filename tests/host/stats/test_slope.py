@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import random
+from collections.abc import Callable
 
 import pytest
-from rkbench.stats.slope import NO_RISE, RISES, TOO_FEW, find_slope
+from rkbench.stats.slope import NO_RISE, RISES, TOO_FEW, find_leak, find_slope
 
 
 def test_a_straight_line_has_its_slope_and_no_width() -> None:
@@ -44,3 +46,50 @@ def test_noise_without_a_trend_is_called_a_rise_about_once_in_forty() -> None:
     source = random.Random(4)
     series = ([source.gauss(0, 1) for _ in range(20)] for _ in range(400))
     assert sum(find_slope(values).judgement == RISES for values in series) <= 20
+
+
+PAGE = 4096.0
+Held = Callable[[random.Random, int], list[float]]
+
+
+def _noise(source: random.Random, cycles: int) -> list[float]:
+    return [9e6 + source.gauss(0, 1e5) for _ in range(cycles)]
+
+
+def _settling(source: random.Random, cycles: int) -> list[float]:
+    return [9e6 + 2e6 * (1 - math.exp(-i / 3)) + source.gauss(0, 2e4) for i in range(cycles)]
+
+
+def _one_step(source: random.Random, cycles: int) -> list[float]:
+    step = source.randrange(1, cycles // 2)
+    return [9e6 + 1e6 * (i >= step) + source.gauss(0, 2e4) for i in range(cycles)]
+
+
+def _leaking(source: random.Random, cycles: int) -> list[float]:
+    return [9e6 + 42_000 * i + source.gauss(0, 2e4) for i in range(cycles)]
+
+
+@pytest.mark.parametrize(
+    ("held", "cycles", "least", "most"),
+    [
+        (_noise, 20, 0.0, 0.05),
+        (_noise, 50, 0.0, 0.05),
+        (_settling, 20, 0.0, 0.2),
+        (_settling, 50, 0.0, 0.05),
+        (_one_step, 20, 0.0, 0.05),
+        (_one_step, 50, 0.0, 0.05),
+        (_leaking, 20, 0.99, 1.0),
+        (_leaking, 50, 0.99, 1.0),
+    ],
+)
+def test_a_leak_is_seen_and_what_settles_or_scatters_is_none(
+    held: Held, cycles: int, least: float, most: float
+) -> None:
+    source = random.Random(3588)
+    found = [find_leak(held(source, cycles), PAGE).judgement == RISES for _ in range(400)]
+    assert least <= sum(found) / len(found) <= most
+
+
+def test_less_than_a_page_a_cycle_is_no_leak() -> None:
+    assert find_leak([9e6 + 1000.0 * i for i in range(20)], PAGE).judgement == NO_RISE
+    assert find_leak([9e6 + 4096.0 * i for i in range(20)], PAGE).judgement == RISES

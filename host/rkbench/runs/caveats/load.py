@@ -99,7 +99,8 @@ def _leak(run: RunResult, _: Evidence) -> Iterator[Caveat]:
             yield caveat(
                 "memory_leak",
                 f"{what} grows by {format_bytes(leak.bytes_per_cycle)} with every load ({bounds})",
-                "load once and keep the model; try another librknnrt",
+                "load once and keep the model; try another librknnrt; in few cycles an allocator that"
+                " settles looks so too: --load-cycles 50",
             )
 
 
