@@ -80,7 +80,10 @@ def test_a_large_layer_of_a_kind_that_no_rule_knows_has_a_name_too() -> None:
     cause = found(attribution, "oversized_layers")
     assert cause is not None
     assert attribution.lead == "oversized_layers"
-    assert "most l (Einsum: 401 kB where 2.22 kB are needed); why is not known" in cause.because
+    assert (
+        "most l (Einsum: 401 kB in 1 task on one core, where 2.22 kB are needed); why is not known"
+        in cause.because
+    )
     assert [fix.kind for fix in cause.fix] == ["nothing"]
 
 

@@ -17,6 +17,8 @@ from rkbench.units import format_bytes
 HEALTHY_RATIO = 1.5
 """A file of less than this many times its plain size needs no cause."""
 LARGE_SHARE = 0.10
+SMALLEST_BYTES = 4096
+"""Less than this beyond what a layer needs is not looked into: it is about one more task or table."""
 _SECTIONS = ("weights", "cpu_constants", "compiler_constants", "register_commands", "tasks", "kind7")
 #: No excess: what every file of the SoC has, and what remains of layers that have no other cause.
 PLAIN_CAUSES = {"compiler_fixed", "many_small_layers"}
@@ -33,7 +35,7 @@ def oversized_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     large = [
         (site, left - needed, needed)
         for site, left, needed in found
-        if left > LARGE_SHARE * facts.size_bytes and left > 2 * needed
+        if left > LARGE_SHARE * facts.size_bytes and left - needed > max(needed, SMALLEST_BYTES)
     ]
     if not large:
         return None
@@ -43,7 +45,8 @@ def oversized_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         title="layers that are larger than they need, for a reason that is not known",
         because=f"{count(len(large), 'layer')} {'takes' if len(large) == 1 else 'take'} {{bytes}} "
         f"({{share}}) beyond what weights and one task need, most {site.base} ({site.node.type}: "
-        f"{format_bytes(beyond + needed)} where {format_bytes(needed)} are needed); why is not known",
+        f"{format_bytes(beyond + needed)} in {count(site.tasks[0], 'task')} on one core, where "
+        f"{format_bytes(needed)} are needed); why is not known",
         explanation="No rule of rkbench knows what these bytes are for.",
         layers=tuple(site.base for site, _, _ in large),
         claims=tuple(claim for site, beyond, _ in large for claim in _claims(ledger, site, beyond)),
