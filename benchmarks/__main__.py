@@ -8,7 +8,16 @@ import sys
 
 from benchmarks.ratio import Ratio
 
-MODULES = ("overhead", "startup", "inspect_file", "push_cost", "transfer", "scrape", "nightly_load")
+MODULES = (
+    "overhead",
+    "startup",
+    "inspect_file",
+    "npu_decode",
+    "push_cost",
+    "transfer",
+    "scrape",
+    "nightly_load",
+)
 
 
 def main() -> int:

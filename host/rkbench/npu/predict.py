@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 
 from rkbench.errors import ModelError
+from rkbench.npu import fields as f
 from rkbench.npu.costs import CostSums, Floats, TaskCosts, task_costs, total
 from rkbench.npu.latency_model import (
     FittedLatency,
@@ -36,6 +37,7 @@ SAME_TASKS = frozenset(
 )
 #: Operators at the border of the graph: copies that rknn_run does not time.
 BORDER = ("InputOperator", "OutputOperator")
+COMPRESSED = "its weights are compressed, and how many bytes of them are fetched is not decoded"
 #: Lists of tasks by the number of cores that share the work.
 LISTS = {1: (0,), 2: (1, 2), 3: (3, 4, 5)}
 
@@ -105,7 +107,8 @@ def predict_latency(
     graph = model.graphs[graph_index]
     cores = [_core(decode_tasks(layout, number), latency_model) for number in LISTS[what_if.cores]]
     layers = tuple(_layers(graph, cores, latency_model))
-    outside = tuple(_outside(graph, layers, found, what_if))
+    compressed = any(core.tasks.get(f.DECOMPRESSION).any() for core in cores)
+    outside = (*_outside(graph, layers, found, what_if), *([COMPRESSED] if compressed else []))
     return _prediction(latency_model, what_if.cores, layers, outside, _not_counted(graph, found))
 
 

@@ -54,9 +54,10 @@ def _convolution(task: Task, generation: Generation) -> str:
         if task.get(at)
     ]
     precision = _precision(task, f.CONV_PRECISION)
+    stored = "compressed weights" if task.get(f.DECOMPRESSION) else "weights"
     return (
         f"{kind} {size} convolution{stride}{dilation} in {precision} of {shape}{kernels}, "
-        f"{format_bytes(task.get(f.WEIGHT_BYTES))} of weights, {features} + {weights} banks of "
+        f"{format_bytes(task.get(f.WEIGHT_BYTES))} of {stored}, {features} + {weights} banks of "
         f"{generation.bank_bytes // 1024} KiB{', ' if kept else ''}{' and '.join(kept)}"
     )
 

@@ -76,6 +76,7 @@ def test_the_rk3566_is_the_rk3568_and_says_why_it_is_provisional() -> None:
     ("name", "why"),
     [
         ("chshuffle6_rk3588_fp.rknn", "it computes in floats, and the fit is of int8 models"),
+        ("q_compress_weight_True_rk3568.rknn", "its weights are compressed"),
         ("gru_h16_rk3588_fp.rknn", "kinds of layers that the fit has not seen: exGRU"),
     ],
 )
