@@ -17,6 +17,7 @@ MODULES = (
     "transfer",
     "scrape",
     "nightly_load",
+    "summarize",
 )
 
 

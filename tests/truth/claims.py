@@ -10,6 +10,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.model import Latency
+from rkbench.runs.parts import latency
+from rkbench.stats.figures import Statistic
+from rkbench.stats.gates import FAIL, Gate, Quantity
+from rkbench.stats.judging import judge_latency_budget
 from rkbench.stats.paired import (
     FASTER,
     NO_DIFFERENCE,
@@ -23,7 +29,9 @@ from rkbench.stats.paired import (
 from rkbench.stats.quantiles import quantiles
 from rkbench.stats.serial import wanders
 from rkbench.stats.shares import tail_difference
-from worlds import World, quads, with_outliers
+from rkbench.units import SECONDS
+from rkbench_agent.wire.messages import Latencies
+from worlds import Array, World, quads, with_outliers
 
 Source = np.random.Generator
 
@@ -167,6 +175,72 @@ def _true_quantiles(world: World) -> dict[float, float]:
     return {percent: float(np.percentile(calls, percent)) for percent in (50.0, 90.0, 99.0)}
 
 
+def bound_claims() -> list[Claim]:
+    """What is asked of bounds beside what they cover: their width, and none where memory is long."""
+    wandering = World(block=0.04, memory=0.99)
+    claims = [
+        Claim(
+            "AR(1) 0.99 of sd 4 %, 40 blocks of 50: percentiles without bounds",
+            lambda s: _summary(wandering.calls(s, 40, 50)).bounds == (),
+            None,
+            0.99,
+        )
+    ]
+    for percent, calls in ((50.0, 50), (90.0, 50), (99.0, 50)):
+        claims.append(
+            Claim(
+                f"p{percent:g} of 20 x {calls} calls, iid lognormal: wider than 1.25 times order statistics",
+                lambda s, p=percent, n=calls: _width_ratio(World().calls(s, 20, n), p) > 1.25,
+                0.5,
+            )
+        )
+    return claims
+
+
+def _width_ratio(calls: Array, percent: float) -> float:
+    """Return the width of the bounds against that of the order statistics of independent calls."""
+    from scipy.stats import binom
+
+    (found,) = quantiles(list(calls), [percent])
+    ordered, count, share = np.sort(calls.ravel()), calls.size, percent / 100
+    low, high = int(binom.ppf(0.025, count, share)) - 1, int(binom.ppf(0.975, count, share))
+    assert found.low is not None
+    top = ordered[-1] if found.high is None else found.high
+    return float((top - found.low) / (ordered[min(high, count - 1)] - ordered[low]))
+
+
+def _summary(calls: Array) -> Latency:
+    raw = RawLatencies()
+    for block, durations in enumerate((calls * 1e6).astype(int).tolist()):
+        raw.append(Latencies("r", block, False, [0] * len(durations), durations))
+    found = latency(raw)
+    assert found is not None
+    return found
+
+
+def budget_claims() -> list[Claim]:
+    """A budget that lies exactly at the truth, judged once, and twice as a night does where it failed."""
+    claims = []
+    for name, world in (("iid lognormal", World()), ("sd between blocks 1 %", World(block=0.01))):
+        limit = _true_quantiles(world)[99.0]
+        told = f"budget p99 at its own limit, {name}"
+        claims += [
+            Claim(f"{told}: fails at once", lambda s, w=world, x=limit: _fails(s, w, x), 0.05),
+            Claim(
+                f"{told}: red (fails twice)",
+                lambda s, w=world, x=limit: _fails(s, w, x) and _fails(s, w, x),
+                0.01,
+            ),
+        ]
+    return claims
+
+
+def _fails(source: Source, world: World, limit: float) -> bool:
+    gate = Gate("p99", Quantity("p99", SECONDS, statistic=Statistic.P99), limit=limit)
+    calls = world.calls(source, 50, 20)
+    return judge_latency_budget(gate, (None, 1.0), list(calls)).state == FAIL
+
+
 def serial_claims() -> list[Claim]:
     """Runs with a long memory are told from healthy ones."""
     wandering, healthy = World(block=0.04, memory=0.99), World()
@@ -201,4 +275,11 @@ def _tails(source: Source, calls: int, factor: float) -> bool:
     return found.differ
 
 
-CLAIMS = [*comparison_claims(), *quantile_claims(), *serial_claims(), *tail_claims()]
+CLAIMS = [
+    *comparison_claims(),
+    *quantile_claims(),
+    *bound_claims(),
+    *budget_claims(),
+    *serial_claims(),
+    *tail_claims(),
+]

@@ -10,7 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from rkbench.runs.model import RunResult
+from rkbench.runs.model import DDR_CLOCK, NPU_CLOCK, RunResult
+from rkbench.units import format_hertz
 
 
 class Effect(Enum):
@@ -42,6 +43,12 @@ class Condition:
     def reason(self, base: RunResult, run: RunResult) -> str:
         """Return in words why it forbids to compare."""
         return f"{self.night_name or self.name} differs: {self.value(run)}, baseline {self.value(base)}"
+
+
+def _highest_clock(run: RunResult, quantity: str) -> str | None:
+    """Return the highest clock while a run was timed; its lowest depends on when it was read."""
+    clocks = [sensor.max for sensor in run.readings.of(quantity)] if run.readings else []
+    return format_hertz(max(clocks)) if clocks else None
 
 
 CORE_MASK = Condition(
@@ -85,6 +92,8 @@ CONDITIONS = (
         of_board=True,
     ),
     Condition("npu_clock_hz", lambda run: run.board.npu_clock_hz, Effect.NAMED),
+    Condition("NPU clock", lambda run: _highest_clock(run, NPU_CLOCK), night=Effect.NAMED, of_board=True),
+    Condition("DDR clock", lambda run: _highest_clock(run, DDR_CLOCK), night=Effect.NAMED, of_board=True),
     Condition("agent_digest", lambda run: run.board.agent_digest, Effect.NAMED),
     Condition("agent", lambda run: (run.board.agent_digest or "")[:12] or None, night=Effect.NAMED),
     Condition("golden", lambda run: run.plan.golden_sha256 is not None, Effect.NAMED),

@@ -6,6 +6,7 @@ import operator
 from array import array
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.messages import Latencies
@@ -113,9 +114,11 @@ class RawLatencies:
         if self.unread:
             timed &= np.frombuffer(self.unread, dtype=np.int64) == 0
         values, blocks = values[timed], np.frombuffer(self.block, dtype=np.int64)[timed]
-        order = np.argsort(blocks, kind="stable")
-        values, blocks = values[order], blocks[order]
-        return np.split(values, np.flatnonzero(np.diff(blocks)) + 1) if len(values) else []
+        if np.any(np.diff(blocks) < 0):
+            order = np.argsort(blocks, kind="stable")
+            values, blocks = values[order], blocks[order]
+        cuts = [0, *(np.flatnonzero(np.diff(blocks)) + 1).tolist(), len(values)]
+        return [values[start:end] for start, end in pairwise(cuts)] if len(values) else []
 
     def window_ns(self) -> tuple[int, int] | None:
         """Return when the first timed iteration began and the last ended; None without any."""

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from rkbench.stats.summary import percentile
@@ -73,6 +74,7 @@ def fewest_blocks_of_bounds(percent: float) -> int:
     return FEWEST_BLOCKS_OF_TAIL if percent >= TAIL_PERCENT else FEWEST_BLOCKS
 
 
+@cache
 def calls_for(percent: float) -> int:
     """Return the fewest calls whose percentile LoadGen reports: 64 for p90, 662 for p99, 6,636 for p99.9.
 

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-from rkbench.stats.summary import median
-
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -23,10 +21,23 @@ FEWEST_BLOCKS = 12
 
 def wanders(blocks: Sequence[Sequence[float] | NDArray[Any]]) -> bool:
     """Return whether block medians resemble their neighbours; False with fewer than twelve blocks."""
-    # An array's own numbers are slow to sort one by one: Python's are taken instead.
-    plain = (block if isinstance(block, Sequence) else block.tolist() for block in blocks)
-    levels = [median(block) for block in plain if block]
+    levels = _medians([block for block in blocks if len(block)])
     return len(levels) >= FEWEST_BLOCKS and serial_z(levels) > LIMIT_Z
+
+
+def _medians(blocks: Sequence[Sequence[float] | NDArray[Any]]) -> list[float]:
+    """Return the median of each block, in order; blocks of one length are taken together."""
+    import numpy as np  # not at the top: a help page and an inspection need none
+
+    places: dict[int, list[int]] = {}
+    for place, block in enumerate(blocks):
+        places.setdefault(len(block), []).append(place)
+    levels = [0.0] * len(blocks)
+    for length, alike in places.items():
+        table = np.concatenate([blocks[place] for place in alike]).reshape(-1, length)
+        for place, level in zip(alike, np.median(table, axis=1).tolist(), strict=True):
+            levels[place] = level
+    return levels
 
 
 def serial_z(levels: Sequence[float]) -> float:

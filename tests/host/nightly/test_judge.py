@@ -6,6 +6,7 @@ import random
 from array import array
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from made_runs import make_run
@@ -22,6 +23,7 @@ from rkbench.runs.night import CellResult, Fault, Night
 from rkbench.stats import gates as gates_module
 from rkbench.stats.gates import FAIL, NOT_MEASURED, PASS, Gate
 from rkbench.store import Store, open_store
+from rkbench_agent.wire.caveats import caveat
 
 
 def parse_gate(text: str) -> Gate:
@@ -120,6 +122,15 @@ def test_what_changed_is_named_and_the_environment_apart() -> None:
     ]
 
 
+def test_a_clock_that_is_not_as_it_was_is_named() -> None:
+    run = make_run()
+    assert run.readings is not None
+    (clock,) = run.readings.sensors
+    slow = replace(run, readings=replace(run.readings, sensors=(replace(clock, max=6e8),)))
+    found = [(item.name, item.baseline, item.value, item.environment) for item in changes(slow, run)]
+    assert found == [("NPU clock", "1.00 GHz", "600 MHz", True)]
+
+
 def test_a_slow_run_is_red_only_when_the_second_is_slow_too() -> None:
     gates = [parse_gate("p50 within 5%"), parse_gate("size <= 1MB")]
     slow = judge(gates, made(factor=1.1), reference())
@@ -137,12 +148,12 @@ def test_a_slow_run_is_red_only_when_the_second_is_slow_too() -> None:
     )
 
 
-def saved_night(store: Store, number: int, *, ended: bool = True) -> Night:
+def saved_night(store: Store, number: int, *, ended: bool = True, **changes: Any) -> Night:
     """Store a night with one good cell and one that failed."""
     night = Night(f"night-{number}", "lab", "f", 1000.0 * number)
     store.save_night(night)
     gates = [parse_gate("size <= 1GB")]
-    run = make_run(number, push=f"push{number}")
+    run = make_run(number, push=f"push{number}", **changes)
     good = CellResult(
         "m", "fp16", "desk", "p", runs=(run.id,), measured_unix_s=1.0, gates=judge(gates, made(run), None)
     )
@@ -186,6 +197,17 @@ def test_baselines_are_the_last_accepted_and_leave_out_what_failed(tmp_path: Pat
         for name in ("nothing", "night", ""):
             with pytest.raises(UsageError):
                 accept_night(store, name, "")
+
+
+def test_a_suspect_run_is_accepted_only_where_that_is_insisted_on(tmp_path: Path) -> None:
+    doubts = (caveat("throttling", "it was hot"), caveat("no_golden", "none"))
+    with open_store(tmp_path / "store") as store:
+        saved_night(store, 1, verdict="SUSPECT", caveats=doubts)
+        with pytest.raises(UsageError) as caught:
+            accept_night(store, "last", "")
+        assert "fp16 on desk (p): push1-01 is SUSPECT (throttling); --force accepts it" in caught.value.hint
+        accepted, _ = accept_night(store, "last", "", force=True)
+        assert [item.run for item in accepted] == ["push1-01"]
 
 
 def test_a_night_whose_runs_are_gone_has_nothing_to_accept(tmp_path: Path) -> None:

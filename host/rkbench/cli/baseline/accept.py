@@ -19,6 +19,7 @@ def accept(
         ),
     ],
     note: Annotated[str, typer.Option(help="Why, for those who come after you.")] = "",
+    force: Annotated[bool, typer.Option("--force", help="Accept SUSPECT runs too.")] = False,
     store: options.Store = None,
 ) -> None:
     """Hold the nights to come against the runs of this one."""
@@ -27,7 +28,7 @@ def accept(
     from rkbench.store import open_store
 
     with open_store(store) as opened:
-        accepted, left = accept_night(opened, night, note)
+        accepted, left = accept_night(opened, night, note, force=force)
     shown = short_ids(baseline.run for baseline in accepted)
     for baseline in accepted:
         say(f"{baseline.variant} on {baseline.board} ({baseline.plan}): {shown[baseline.run]}")
