@@ -101,3 +101,9 @@ def test_the_answer_names_what_owns_the_bytes(name: str) -> None:
         claimed = sum(cause.bytes for cause in attribution.causes) + attribution.ordinary_bytes
     assert attribution.sentence == f"{path.name} {SENTENCES[name]}"
     assert claimed == path.stat().st_size
+
+
+def test_a_kernel_as_wide_as_its_steps_is_told_to_be_a_pointwise_one() -> None:
+    with open_model(CONVERTED / "patch16.rk3568.int8.rknn") as model:
+        cause = next(cause for cause in find_causes(model).causes if cause.code == "padding")
+    assert cause.fix[0].action.startswith("Conv_2_split has kernel = stride = 16: SpaceToDepth(16)")

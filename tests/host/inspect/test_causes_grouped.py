@@ -186,3 +186,19 @@ def test_names_of_a_file_are_never_formatted() -> None:
     with opened(spec) as model:
         found = find_causes(model)
     assert replace(found.causes[0]).layers == ("{0.__class__}{bytes}{nope}",)
+
+
+@pytest.mark.parametrize(("count", "kinds"), [(11, ["network", "network"]), (12, ["command", "network"])])
+def test_bench_fix_is_no_cure_of_groups_whose_number_has_no_factor(count: int, kinds: list[str]) -> None:
+    part = (1, 8, 4, 4)
+    tensors = [TensorSpec("x", kind="input", shape=part)]
+    nodes = []
+    for index in range(count):
+        tensors += [
+            TensorSpec(f"w{index}", kind="weight", shape=(8, 8, 1, 1), data=bytes([index]) * 128),
+            TensorSpec(f"y{index}", shape=part),
+        ]
+        nodes.append(NodeSpec(f"Conv:c_group_{index}", "Conv", 2, (0, 1 + 2 * index), (2 + 2 * index,)))
+    with opened(write_model(FileSpec((GraphSpec(tuple(tensors), tuple(nodes), (0,), ()),)))) as model:
+        cause = next(c for c in find_causes(model).causes if c.code == "groups_kept_apart")
+    assert [fix.kind for fix in cause.fix] == kinds

@@ -142,11 +142,35 @@ def groups_kept_apart(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             ),
             *(f"{name}: {len(groups)} groups" for name, groups in list(by_source.items())[:4]),
         ),
-        fixes=(
-            *_fix_command(facts, "merges neighbouring groups where the file gets smaller by it"),
-            Fix("network", "train with fewer, wider groups"),
-        ),
+        fixes=_apart_fixes(facts, list(by_source.values())),
         not_helping=("regrouping below the NPU's alignment: the kernels become dense", *NOT_ACCEPTED),
+    )
+
+
+def _apart_fixes(facts: ModelFacts, sources: list[list[Site]]) -> tuple[Fix, ...]:
+    """Neighbours can be merged where their number has a factor; a prime number is filled up first."""
+    counts = sorted({len(groups) for groups in sources})
+    prime = [count for count in counts if all(count % factor for factor in range(2, count))]
+    fill = (
+        f"{_sizes(prime)} groups cannot be halved: fill up with groups of zero filters to a number that can, "
+    )
+    return (
+        *(
+            _fix_command(facts, "merges neighbouring groups where the file gets smaller by it")
+            if len(prime) < len(counts)
+            else ()
+        ),
+        *(
+            (
+                Fix(
+                    "network",
+                    f"{fill}then merge neighbours (exact; 202 -> 145 kB on a sample of 11 groups for rk3588)",
+                ),
+            )
+            if prime
+            else ()
+        ),
+        Fix("network", "train with fewer, wider groups"),
     )
 
 

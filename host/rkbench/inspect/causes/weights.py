@@ -16,6 +16,8 @@ from rkbench.rknn.contents import Tensor
 from rkbench.units import format_bytes
 
 INT8_NAME = re.compile(r"(?<![a-z0-9])(int8|i8|w8a8|quant\w*)(?![a-z0-9])", re.IGNORECASE)
+FEW_CHANNELS = 4
+"""Input channels of which a block of the NPU is mostly padding."""
 ORDINARY_JSON_BYTES = 4096
 ORDINARY_TEXT_BYTES = 2048
 
@@ -113,7 +115,7 @@ def padding(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         layers=(),
         claims=tuple(claims),
         evidence=(f"{count(len(claims), 'layer')} padded, the worst {worst[1]} by {worst[0]:.2f}x",),
-        fixes=(Fix("network", "channels that are a multiple of 16"),),
+        fixes=(*_patch_fix(facts), Fix("network", "channels that are a multiple of 16")),
     )
 
 
@@ -122,6 +124,35 @@ def unpadded_bytes(kernel: Tensor) -> int:
     if kernel.dtype == "INT4":
         return (prod(kernel.shape) + 1) // 2
     return prod(kernel.shape) * ELEMENT_BYTES.get(kernel.dtype, 0)
+
+
+def _patch_fix(facts: ModelFacts) -> tuple[Fix, ...]:
+    """Return the cure of a kernel over few channels that is as wide as its steps, if there is one.
+
+    The NPU steps by 4 at most: a depthwise 1x1 convolution behind it takes every nth position.
+    """
+    for site in facts.sites:
+        kernel, options = site.kernel, site.node.convolution
+        if not kernel or not options or kernel.kind != "weight" or not 1 < kernel.shape[1] <= FEW_CHANNELS:
+            continue
+        step = max(options.strides, default=1)
+        step *= max((_thinning(other) for other in facts.after(site)), default=1)
+        if kernel.shape[2:] == (step, step) and step > 1:
+            return (
+                Fix(
+                    "network",
+                    f"{site.base} has kernel = stride = {step}: SpaceToDepth({step}), then a 1x1 convolution "
+                    "(exact; 98.1 -> 46.4 kB in int8 on a sample for rk3588)",
+                ),
+            )
+    return ()
+
+
+def _thinning(site: Site) -> int:
+    """Return the stride of a depthwise 1x1 convolution, 1 of anything else."""
+    kernel, options = site.kernel, site.node.convolution
+    is_one = kernel is not None and options is not None and kernel.shape[2:] == (1, 1) and options.groups > 1
+    return max(options.strides, default=1) if is_one and options else 1
 
 
 def metadata(facts: ModelFacts, ledger: Ledger) -> Finding | None:
