@@ -3,9 +3,9 @@
     python tools/fit_latency.py                      fit from the committed costs, write the coefficients
     python tools/fit_latency.py --decode FOLDER      first decode FOLDER/MODEL_SOC_int8.rknn into those costs
 
-The published figures are `host/rkbench/runs/reference/model_zoo_2.3.2.tsv`. The .rknn files are the
-architectures of the zoo with random weights (shapes and types decide the tasks, not values), converted with
-rknn-toolkit2 2.5.0; the OCR detector is PaddleOCR's public one. They are not committed: 330 MB.
+The published figures are `host/rkbench/runs/reference/model_zoo_2.3.2.tsv`. The .rknn files are those of
+tools/npu_nets/zoo.py, converted with rknn-toolkit2 2.5.0, and ppocrv4_det_SOC_int8.rknn: PaddleOCR's public
+detector at 480 x 480. They are not committed: 330 MB.
 """
 
 from __future__ import annotations
