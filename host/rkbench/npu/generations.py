@@ -59,10 +59,19 @@ def _lite_to_v2(columns: Columns, tasks: int) -> None:
     pad = (get(0x1068) >> 16).astype(np.uint16).view(np.int16)
     columns[0x1184] = pad.astype(np.int32).view(np.uint32)
     for config in (0x4040, 0x4060):
-        columns[config] = get(config) & ~np.uint32(0xF000C) | (get(config) >> 2 & 3) << 16
-    columns[0x4070] = get(0x4070) & ~np.uint32(0xF0018) | (get(0x4070) >> 3 & 3) << 16
-    operand_size = np.where(get(0x4010) & 7 == 0, 1, 2).astype(np.uint32)
-    columns[0x5034] = get(0x5034) & ~np.uint32(0xC) | operand_size << 2
+        # What the RK3568 may mean by bits 16 and 17 goes where the RK3588 has nothing, so that it is seen.
+        columns[config] = (
+            get(config) & ~np.uint32(0x3000C) | (get(config) >> 2 & 3) << 16 | (get(config) >> 16 & 3) << 2
+        )
+    elementwise = get(0x4070)
+    columns[0x4070] = (
+        elementwise & ~np.uint32(0x30018) | (elementwise >> 3 & 3) << 16 | (elementwise >> 16 & 3) << 3
+    )
+    # The operand has the size that is computed in; bit 2 goes with 16-bit ones, what else is set is seen.
+    bytes_computed = get(0x4010) & 7 == 0
+    operand_size = np.where(bytes_computed, 1, 2).astype(np.uint32)
+    unknown = get(0x5034) >> 2 & np.where(bytes_computed, 3, 2).astype(np.uint32)
+    columns[0x5034] = get(0x5034) & ~np.uint32(0xC) | operand_size << 2 | unknown << 4
 
 
 #: 0x200C was found by execution; the others: Mesa's review of RK3568 support (mesa-dev, June 2026).

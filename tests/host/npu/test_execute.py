@@ -13,7 +13,7 @@ from made_nets import NETS, Net, agreement
 from rkbench.npu.execute.core import NpuCore
 from rkbench.npu.execute.executor import OF_THE_RUNTIME, Executor
 from rkbench.npu.execute.fields import UnmodelledError
-from rkbench.npu.execute.modelled import known_bits
+from rkbench.npu.execute.modelled import known_bits, refuse_unmodelled
 from rkbench.npu.generations import LITE
 from rkbench.npu.layout import lay_out
 from rkbench.npu.registers import register_map
@@ -126,3 +126,35 @@ def test_the_demos_variants_agree_with_their_replays(name: str) -> None:
     with open_model(DEMO / f"digits.{name}.rknn") as model:
         computed = Executor(model).run(network_inputs(model, (case,)))["logits"]
     assert np.abs(computed - expected[row]).max() < (0.07 if "int8" in name else 0.01)
+
+
+@pytest.mark.parametrize(
+    ("register", "bits"),
+    [(0x4040, 0xF0000), (0x4060, 0xF0000), (0x4070, 0xF0000), (0x5034, 0xC), (0x200C, 0xDFFC)],
+)
+def test_bits_that_the_rk3568_has_elsewhere_are_not_lost_on_the_way(register: int, bits: int) -> None:
+    _, tasks = core_of(Net("residual", "rk3568", "int8"))
+    raw = {key: np.array([value], np.uint32) for key, value in RAW_RK3568.items()}
+    LITE.to_v2(plain := dict(raw), 1)
+    for bit in (bit for bit in range(32) if bits >> bit & 1):
+        columns = {**raw, register: raw[register] | np.uint32(1 << bit)}
+        LITE.to_v2(columns, 1)
+        task = replace(tasks[-1], registers={key: int(value[0]) for key, value in columns.items()})
+        assert any(columns[key] != plain[key] for key in columns), f"bit {bit}"
+        with pytest.raises(UnmodelledError):
+            refuse_unmodelled(task, LITE)
+
+
+RAW_RK3568 = {
+    0x1068: 0x70011,
+    0x200C: 1,
+    0x3010: 0x90009,
+    0x3014: 0x1F,
+    0x3018: 0,
+    0x4010: 0xE0,
+    0x4040: 0x148,
+    0x4060: 0x12,
+    0x4070: 0x383,
+    0x5034: 1,
+}
+"""Of the first convolution of `dense`, as the file has them."""

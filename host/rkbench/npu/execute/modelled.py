@@ -176,6 +176,10 @@ SILENT_LITE = {
 """Bits of the RK3566/68 that decide nothing, where its registers differ. Found by comparing files."""
 
 
+ALGORITHMS = (0x4040, 0x4060, 0x4070)
+"""Registers whose field of the algorithm has 2 bits on the RK3566/68, 4 on the RK3588."""
+
+
 def refuse_unmodelled(task: Task, generation: Generation) -> None:
     """Raise UnmodelledError, with the name of a field, for the first bit of `task` that is not modelled."""
     known = known_bits(lite=generation is LITE)
@@ -197,6 +201,8 @@ def known_bits(*, lite: bool) -> dict[int, int]:
     if lite:
         for register, mask in SILENT_LITE.items():
             known[register] = known.get(register, 0) | mask
+        for register in ALGORITHMS:
+            known[register] &= ~0xC0000
     return known
 
 
