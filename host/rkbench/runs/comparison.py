@@ -13,6 +13,7 @@ from rkbench.runs.latency_tests import LatencyTest, latency_tests
 from rkbench.runs.measure_types import Measure
 from rkbench.runs.measures import MEASURES
 from rkbench.runs.model import RunResult
+from rkbench.runs.tail_tests import TailTest, tail_tests
 from rkbench.stats.summary import difference_percent
 
 
@@ -49,7 +50,8 @@ class Refusal:
 class Comparison:
     """The comparison of a push; `baseline` is the id of the run that the others are held against.
 
-    `latency_tests` are those of the others against it, `latency_pairs` those of the others among each other.
+    `latency_tests` are those of the others against it, `latency_pairs` those of the others among each other,
+    `tail_tests` those of the slowest calls.
     """
 
     baseline: str | None
@@ -59,6 +61,7 @@ class Comparison:
     verdict: str
     refused: tuple[Refusal, ...]
     latency_pairs: tuple[LatencyTest, ...] = ()
+    tail_tests: tuple[TailTest, ...] = ()
 
     def test_of(self, run: str) -> LatencyTest | None:
         """Return the latency test of a run against the baseline, where there is one."""
@@ -95,6 +98,7 @@ def compare_runs(
         verdict="",
         refused=refused,
         latency_pairs=pairs,
+        tail_tests=tail_tests(base, tested, latencies) if base else (),
     )
     return Comparison(**{**vars(found), "verdict": verdict(runs, found)})
 

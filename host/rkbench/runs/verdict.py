@@ -6,9 +6,12 @@ from collections.abc import Sequence
 
 from rkbench.runs.caveats import is_wrong
 from rkbench.runs.comparison import ComparedMeasure, Comparison
+from rkbench.runs.latency_tests import LatencyTest
 from rkbench.runs.latency_words import describe_latency
 from rkbench.runs.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
 from rkbench.runs.model import STOPPED, RunResult
+from rkbench.runs.tail_tests import TailTest, tail_sentence
+from rkbench.stats.paired import FASTER, SLOWER
 from rkbench.units import MARK
 
 
@@ -27,7 +30,27 @@ def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
     else:
         sentence = _compared(base, candidates, comparison)
     told = f" The outputs of {_listed(list(wrong.values()))} are not what was expected." if wrong else ""
-    return f"{sentence}{told}{ended}"
+    return f"{sentence}{_tails(candidates, comparison, runs)}{told}{ended}"
+
+
+def _tails(candidates: Sequence[RunResult], comparison: Comparison, runs: Sequence[RunResult]) -> str:
+    """Return of which candidates the slowest calls differ, as sentences that each begin with a blank."""
+    names = {run.id: run.variant.name for run in runs}
+    simulated = {run.id: run.simulated for run in candidates}
+    told = (
+        tail_sentence(test, names, simulated=simulated[test.run])
+        for test in comparison.tail_tests
+        if test.run in simulated and not _follows_from_the_rest(test, comparison.test_of(test.run))
+    )
+    return "".join(f" {sentence}" for sentence in told if sentence)
+
+
+def _follows_from_the_rest(tail: TailTest, test: LatencyTest | None) -> bool:
+    """Return whether all calls are slower or faster, and the slowest with them."""
+    judgement = test.judgement if test else None
+    return (judgement == SLOWER and tail.share > tail.share_against) or (
+        judgement == FASTER and tail.share < tail.share_against
+    )
 
 
 def _ended_early(runs: Sequence[RunResult]) -> str:

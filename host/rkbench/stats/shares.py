@@ -2,8 +2,9 @@
 
 Quantiles of tails scatter far more than shares above a fixed value, and their ratio has no usable
 interval where blocks differ. The threshold is that of both variants' calls pooled; each quad yields one
-difference of shares. Their interval is Student's: shares of few calls have many ties, under which signed
-ranks say nothing (x1.2 to x1.5 in 2 % of 1,200 calls is found in 84 of 100 by ranks, in 93 by t).
+difference of shares, averaged over the quads of a load where there are several loads. Their interval is
+Student's: shares of few calls have many ties, under which signed ranks say nothing (x1.2 to x1.5 in 2 % of
+1,200 calls is found in 84 of 100 by ranks, in 93 by t).
 """
 
 from __future__ import annotations
@@ -15,16 +16,16 @@ from dataclasses import dataclass
 from rkbench.stats.paired import Quad
 from rkbench.stats.summary import percentile
 
-#: Fewer do not show how much the shares of quads differ.
-FEWEST_QUADS = 6
+#: Fewer do not show how much the shares of loads or quads differ.
+FEWEST_UNITS = 6
 
 
 @dataclass(frozen=True)
 class TailDifference:
     """Shares (0..1) of each variant's calls above `threshold`, which is in the unit of the values.
 
-    `low` and `high` bound B's share minus A's; None where the quads are too few. The tails `differ` where
-    the bounds exclude 0.
+    `low` and `high` bound B's share minus A's; None where loads or quads are too few. The tails
+    `differ` where the bounds exclude 0.
     """
 
     percent: float
@@ -40,16 +41,26 @@ class TailDifference:
         return self.low is not None and self.high is not None and (self.low > 0 or self.high < 0)
 
 
-def tail_difference(quads: Sequence[Quad], percent: float, confidence: float) -> TailDifference:
-    """Compare the calls of one or more quads above their pooled percentile (0..100)."""
-    pooled = sorted(value for quad in quads for block in quad for value in block)
-    threshold = percentile(pooled, percent)
-    sides = [((*a1, *a2), (*b1, *b2)) for a1, b1, b2, a2 in quads]
-    shares = [(_share(a, threshold), _share(b, threshold)) for a, b in sides]
-    low, high = _bounds([b - a for a, b in shares], confidence)
-    calls = [[value for side in sides for value in side[which]] for which in (0, 1)]
+def tail_difference(loads: Sequence[Sequence[Quad]], percent: float, confidence: float) -> TailDifference:
+    """Compare the calls of one or more quads, given load by load, above their pooled percentile (0..100)."""
+    quads = [quad for load in loads for quad in load]
+    threshold = percentile(sorted(value for quad in quads for block in quad for value in block), percent)
+    by_load = [[_shares(quad, threshold) for quad in load] for load in loads if load]
+    differences = [[b - a for a, b in load] for load in by_load]
+    units = differences[0] if len(differences) == 1 else [math.fsum(load) / len(load) for load in differences]
+    low, high = _bounds(units, confidence)
+    calls = [[value for quad in quads for at in places for value in quad[at]] for places in (_A, _B)]
     share_a, share_b = (_share(values, threshold) for values in calls)
     return TailDifference(percent, threshold, share_a, share_b, low, high)
+
+
+#: Where the blocks of each variant stand in a quad.
+_A, _B = (0, 3), (1, 2)
+
+
+def _shares(quad: Quad, threshold: float) -> tuple[float, float]:
+    a1, b1, b2, a2 = quad
+    return _share((*a1, *a2), threshold), _share((*b1, *b2), threshold)
 
 
 def _share(values: Sequence[float], threshold: float) -> float:
@@ -58,7 +69,7 @@ def _share(values: Sequence[float], threshold: float) -> float:
 
 def _bounds(differences: Sequence[float], confidence: float) -> tuple[float | None, float | None]:
     count = len(differences)
-    if count < FEWEST_QUADS:
+    if count < FEWEST_UNITS:
         return None, None
     from scipy.special import stdtrit  # not at the top: it costs what only a comparison needs to pay
 

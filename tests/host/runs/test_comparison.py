@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 from made_runs import collected, make_latency, make_run
 from rkbench.campaign import compare_collected
+from rkbench.runs.collect import Collected
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.model import Failure, Load, RunResult
 
@@ -221,3 +222,34 @@ def test_who_yields_wrong_outputs_wins_nothing() -> None:
 )
 def test_the_verdict_is_one_sentence(runs: list[tuple[RunResult, int]], sentence: str) -> None:
     assert compare(*runs).verdict == sentence
+
+
+def with_slow_calls(item: Collected, every: int) -> Collected:
+    """Return a run of which every so-manieth call takes half as long again."""
+    durations = item.latencies.duration_ns
+    for index in range(0, len(durations), every):
+        durations[index] = durations[index] * 3 // 2
+    return item
+
+
+def test_slow_calls_of_one_run_are_told_by_their_share() -> None:
+    base, other = collected(BASE, 2_260_000), collected(replace(INT8, latency=BASE.latency), 2_260_000)
+    found = compare_collected([base, with_slow_calls(other, 25)])
+    (tail,) = found.tail_tests
+    assert tail.differs
+    assert (round(tail.share, 2), tail.share_against) == (0.02, 0.0)
+    assert " of int8's calls exceed 3.39 ms, 0.0 % of fp16's." in found.verdict
+
+
+def test_tails_alike_are_no_sentence_and_few_calls_have_no_test() -> None:
+    pair = [collected(BASE, 2_260_000), collected(replace(INT8, latency=BASE.latency), 2_260_000)]
+    found = compare_collected(pair)
+    assert ([tail.differs for tail in found.tail_tests], "exceed" in found.verdict) == ([False], False)
+    few = replace(INT8, latency=make_latency(0.00226, 661))
+    assert compare_collected([pair[0], collected(few, 2_260_000)]).tail_tests == ()
+
+
+def test_a_slower_run_needs_no_sentence_on_its_slowest_calls() -> None:
+    slower = with_slow_calls(collected(replace(INT8, latency=BASE.latency), 3_000_000), 25)
+    found = compare_collected([collected(BASE, 2_260_000), slower])
+    assert ([tail.differs for tail in found.tail_tests], "exceed" in found.verdict) == ([True], False)
