@@ -40,6 +40,7 @@ from rkbench.runs.caveats import golden_caveats
 from rkbench.runs.collect import Collected, Collector
 from rkbench.runs.comparison import Comparison, compare_runs
 from rkbench.runs.events import Ended, Listener, Measuring, Note, Sending, Step, Waiting, ignore
+from rkbench.runs.gating import with_requirements
 from rkbench.runs.ids import new_push_id
 from rkbench.runs.model import Failure, RunResult
 from rkbench.runs.records import TransferRecord
@@ -110,11 +111,10 @@ def run_campaign(
         headers = make_headers(options.settings, place, variants, transfers, doubts, masks)
         plan = make_plan(options, board, headers, variants)
         models = {variant.model.sha256: variant.model.path for variant in variants}
-        after = _After(session.environment.boot_id, connect, checks.fails, models)
+        after = _After(session.environment.boot_id, connect, checks.fails, models, options)
         rule = new_stop if settings.scenario == SINGLE_STREAM else PlanEnd
-        return _Runner(options.baseline, store, listener, headers, after).run(
-            session, plan, rule(plan.settings)
-        )
+        runner = _Runner(options.baseline, store, listener, headers, after)
+        return runner.run(session, plan, rule(plan.settings))
 
 
 def _with_outputs(variant: PreparedVariant, listener: Listener) -> PreparedVariant:
@@ -147,6 +147,7 @@ class _After:
     connect: Callable[[], AbstractContextManager[Conversation]]
     fails: Sequence[Check]
     models: Mapping[str, Path]
+    options: PushOptions
 
 
 class _Runner:
@@ -216,7 +217,8 @@ class _Runner:
 
     def _save(self, collected: Collected) -> None:
         """Save one run. A store that refuses must not cost what is still to be measured: told at the end."""
-        collected = name_layers(add_doctor(collected, self._after.fails), self._after.models)
+        named = name_layers(add_doctor(collected, self._after.fails), self._after.models)
+        collected = with_requirements(named, self._after.options.requirements)
         try:
             self._store.save(collected)
         except StoreError as error:

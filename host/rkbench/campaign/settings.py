@@ -47,7 +47,8 @@ class PushOptions:
 
     `settings.core_mask` may be `sweep`. `baseline` is a variant's name; None: the first that ran. `wait_s` is
     how long to wait where another push holds the board; `reason` tells others what it is held for.
-    `gates`: what will be asked of the results, so that it is measured.
+    `gates`: what will be asked of the results, so that it is measured;
+    `requirements`: those of them, budgets all, that every run is held against as it ends.
     """
 
     models: tuple[Path, ...]
@@ -58,6 +59,7 @@ class PushOptions:
     wait_s: float = 0.0
     reason: str = ""
     gates: tuple[Gate, ...] = ()
+    requirements: tuple[Gate, ...] = ()
 
 
 def settings_of(given: Mapping[str, object], base: RunSettings | None = None) -> RunSettings:

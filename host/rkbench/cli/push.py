@@ -67,6 +67,10 @@ def push(
     find_rate: Annotated[bool, typer.Option("--find-rate", help="server: find the goodput.")] = False,
     slo: Annotated[str | None, typer.Option(help="server: what to keep, as 'p99 <= 30ms'.")] = None,
     seed: Annotated[int | None, typer.Option(help="server: another pattern of arrivals.")] = None,
+    require: Annotated[
+        list[str] | None,
+        typer.Option(help="What every run must keep, as 'cosine[scores] >= 0.999'; else exit 3."),
+    ] = None,
     baseline: options.Baseline = None,
     interleave: Interleave = True,
     json_file: options.JsonFile = None,
@@ -82,14 +86,24 @@ def push(
 
 def _push(context: typer.Context, given: dict[str, Any]) -> int:
     """Push as the parameters of `push` say; returns the exit code."""
+    from rkbench.campaign.demands import carrying, reads_of
     from rkbench.campaign.push import Expected, push_to
     from rkbench.campaign.settings import PushOptions, settings_of
+    from rkbench.runs.gating import exit_code, parse_requirements
     from rkbench.views.output import check_outputs
     from rkbench.views.push.show import show_push
 
     settings, files = settings_of(given), {name: given[name] for name in ("json_file", "csv_file")}
+    gates = parse_requirements(given.pop("require") or ())
     asked = PushOptions(
-        tuple(given["models"]), settings, given["golden"], given["baseline"], given["force"], given["wait"]
+        tuple(given["models"]),
+        carrying(settings, reads_of(gates)) if gates else settings,
+        given["golden"],
+        given["baseline"],
+        given["force"],
+        given["wait"],
+        gates=gates,
+        requirements=gates,
     )
     check_outputs({"--json": files["json_file"], "--csv": files["csv_file"]})
     expected, places = Expected(given["onnx"], given["inputs"]), {k: given[k] for k in ("store", "inventory")}
@@ -100,4 +114,4 @@ def _push(context: typer.Context, given: dict[str, Any]) -> int:
         raise KeyboardInterrupt
     if outcome.store_error is not None:
         raise outcome.store_error
-    return 1 if outcome.failed else 0
+    return exit_code(outcome.runs)

@@ -2,24 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rkbench.runs.collect import Collected
 from rkbench.runs.conditions import CONDITIONS, Effect, night_refusals
+from rkbench.runs.gating import judge_against, value_of
 from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.measures import GATED
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import ConditionChange, GateResult
 from rkbench.stats.gates import FAIL, NOT_MEASURED, Gate
-from rkbench.stats.judging import (
-    Judgement,
-    judge_budget,
-    judge_change,
-    judge_latency,
-    judge_latency_budget,
-)
+from rkbench.stats.judging import Judgement, judge_change, judge_latency
 
 NO_BASELINE = "no baseline yet: bench baseline accept last"
 
@@ -75,32 +68,16 @@ def changes(run: RunResult, base: RunResult) -> tuple[ConditionChange, ...]:
 
 
 def _judge(gate: Gate, collected: Collected, reference: AcceptedRun | None, why_not: str) -> Judgement:
-    value = _value(gate, collected.run)
-    base = _value(gate, reference.run) if reference and not why_not else None
+    value = value_of(gate, collected.run)
+    base = value_of(gate, reference.run) if reference and not why_not else None
     if not gate.is_relative:
-        return _judge_budget(gate, (base, value), collected.latencies)
+        return judge_against(gate, (base, value), collected.latencies)
     if reference is None or why_not:
         return Judgement(NOT_MEASURED, value, detail=why_not)
     if gate.is_of_latency:
         blocks = (item.latencies.timed_arrays() for item in (reference, collected))
         return judge_latency(gate, (base, value), *blocks)
     return judge_change(gate, value, base)
-
-
-def _judge_budget(
-    gate: Gate, values: tuple[float | None, float | None], latencies: RawLatencies
-) -> Judgement:
-    if gate.is_of_latency:
-        return judge_latency_budget(gate, values, [block / 1e9 for block in latencies.timed_arrays()])
-    return judge_budget(gate, values[1], values[0])
-
-
-def _value(gate: Gate, run: RunResult) -> float | None:
-    """Return the figure of a run; NaN where an output and its golden differ in a value that is not finite."""
-    measure = GATED[gate.quantity.word]
-    if measure.per_output is not None and any(output.is_broken for output in run.outputs):
-        return math.nan
-    return measure.value(run)
 
 
 def _refusal(run: RunResult, reference: AcceptedRun | None) -> str:

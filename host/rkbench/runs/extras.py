@@ -7,8 +7,26 @@ from dataclasses import dataclass
 
 from rkbench_agent.wire.board import HeldClock
 
+from rkbench.stats.gates import State
 from rkbench.stats.slope import SlopeJudgement
 from rkbench.units import format_hertz
+
+
+@dataclass(frozen=True)
+class Requirement:
+    """What a requirement of the push (`--require`) says of the run, in the words of a night's gates.
+
+    `value`, and its bounds of 95 % where it has any, are in `unit` ("" for ratios and plain numbers).
+    """
+
+    gate: str
+    quantity: str
+    unit: str
+    state: State
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    detail: str = ""
 
 
 @dataclass(frozen=True)

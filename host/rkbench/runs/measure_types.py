@@ -78,7 +78,14 @@ class Measure:
     @property
     def quantity(self) -> Quantity:
         """What a gate may say of it."""
-        return Quantity(self.gate, self.unit, self.higher_is_better, self.statistic, self.instead)
+        return Quantity(
+            self.gate,
+            self.unit,
+            self.higher_is_better,
+            self.statistic,
+            self.instead,
+            of_outputs=self.per_output is not None,
+        )
 
     def text(self, run: RunResult) -> str:
         """Return the value as people read it, with its unit."""

@@ -15,7 +15,7 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.provenance import Provenance
 
 from rkbench.catalogue import Diagnosis
-from rkbench.runs.extras import LoadCycles, PinRecord, Profile
+from rkbench.runs.extras import LoadCycles, PinRecord, Profile, Requirement
 from rkbench.runs.offline import Offline
 from rkbench.runs.output import Output
 from rkbench.runs.records import BoardRecord, PlanRecord, TransferRecord, Variant
@@ -265,6 +265,7 @@ class RunResult:
     transfer: TransferRecord | None = None
     conditions: PinRecord | None = None
     profile: Profile | None = None
+    requirements: tuple[Requirement, ...] = ()
     offline: Offline | None = None
     server: Server | None = None
     caveats: tuple[Caveat, ...] = ()

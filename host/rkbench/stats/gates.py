@@ -1,6 +1,7 @@
 """Gates: what people write, and what it means.
 
     p99 <= 12ms   load memory <= 80MB   cosine >= 0.999   size <= 10MB   top-1 >= 99%
+    cosine[scores] >= 0.999    of one output alone, by its name
     p50 within 5%          against the accepted baseline; 5 % is the smallest effect of interest
 
 A gate knows which direction is worse; getting better never fails. What it says of a run: `judging`.
@@ -10,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Literal
 
 from rkbench.errors import UsageError, choice_hint
@@ -32,6 +33,7 @@ class Quantity:
 
     `statistic` is set for latencies that an interval can be given for; `instead` tells what to write where
     a figure (an extreme, a rate, one load) scatters too much to be held against a baseline.
+    `of_outputs`: each output has it, and a gate may name one.
     """
 
     word: str
@@ -39,6 +41,7 @@ class Quantity:
     higher_is_better: bool = False
     statistic: Statistic | None = None
     instead: str = ""
+    of_outputs: bool = False
 
 
 Quantities = Mapping[str, Quantity]
@@ -46,19 +49,24 @@ _ABSOLUTE = re.compile(
     r"(?P<name>[^<>=≤≥]+?)\s*(?P<sign><=|>=|≤|≥|<|>)\s*(?P<number>[\d.]+(?:e-?\d+)?)(?P<unit>.*)"
 )
 _RELATIVE = re.compile(r"(?P<name>.+?)\s+within\s+(?P<number>[\d.]+)\s*%(?:\s+of\s+(?:the\s+)?baseline)?")
+_OF_OUTPUT = re.compile(r"(?P<name>[^\[]+)\[(?P<output>.+)\]")
 _TABLE = {"within": "within", "max": "<=", "min": ">="}
 _EXAMPLE = "as in: p99 <= 12ms, cosine >= 0.999, p50 within 5%"
 
 
 @dataclass(frozen=True)
 class Gate:
-    """One gate: `limit` (base unit) for a budget, `within_percent` for one against the baseline."""
+    """One gate: `limit` (base unit) for a budget, `within_percent` for one against the baseline.
+
+    `output`: the one that it speaks of, None for the worst of all.
+    """
 
     text: str
     quantity: Quantity
     limit: float | None = None
     strict: bool = False
     within_percent: float | None = None
+    output: str | None = None
 
     @property
     def is_relative(self) -> bool:
@@ -77,11 +85,23 @@ def parse_gate(given: Any, quantities: Quantities) -> Gate:
     `quantities` are what it may speak of, by their words. Raises UsageError, which says what is known.
     """
     text = " ".join((given if isinstance(given, str) else _text_of(given)).split())
-    if found := _RELATIVE.fullmatch(text):
-        return _relative(text, _quantity(text, found["name"], quantities), found["number"])
-    if found := _ABSOLUTE.fullmatch(text):
-        return _absolute(text, _quantity(text, found["name"], quantities), found)
+    for pattern, made in ((_RELATIVE, _relative), (_ABSOLUTE, _absolute)):
+        if found := pattern.fullmatch(text):
+            name, output = _named_output(found["name"])
+            quantity = _quantity(text, name, quantities)
+            if output is not None and not quantity.of_outputs:
+                known = ", ".join(word for word, item in quantities.items() if item.of_outputs)
+                raise UsageError(
+                    f"gate {text!r}: {quantity.word} is of no single output", hint=f"known: {known}"
+                )
+            return replace(made(text, quantity, found), output=output)
     raise UsageError(f"gate {text!r} is not understood", hint=_EXAMPLE)
+
+
+def _named_output(name: str) -> tuple[str, str | None]:
+    """Return the word and the output of `cosine[scores]`; None for the output where none is named."""
+    found = _OF_OUTPUT.fullmatch(name.strip())
+    return (found["name"], found["output"].strip()) if found else (name, None)
 
 
 def is_relative(text: str) -> bool:
@@ -94,7 +114,8 @@ def worst(states: Sequence[State]) -> State:
     return max(states, key=STATES.index, default=PASS)
 
 
-def _relative(text: str, quantity: Quantity, number: str) -> Gate:
+def _relative(text: str, quantity: Quantity, found: re.Match[str]) -> Gate:
+    number = found["number"]
     if quantity.instead:
         raise UsageError(
             f"gate {text!r}: {quantity.word} scatters too much to be held against a baseline",

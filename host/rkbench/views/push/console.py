@@ -19,6 +19,7 @@ from rkbench.views.push.console_table import print_table
 from rkbench.views.push.extras import aligned_sweep, cycles_text, is_sweep, profile_lines
 from rkbench.views.push.offline import offline_lines, offline_text
 from rkbench.views.push.paragraphs import print_lines, print_paragraph
+from rkbench.views.push.requirements import requirement_lines
 from rkbench.views.push.server import server_lines, server_text
 from rkbench.views.push.table import number_caveats, ordered_runs
 
@@ -57,6 +58,8 @@ def print_push(runs: Sequence[RunResult], comparison: Comparison, console: Conso
         print_table(runs, comparison, numbers, console)
     _print_extras(runs, console)
     print_notes(runs, comparison, numbers, console)
+    for line in requirement_lines(runs):
+        print_paragraph(console, line.lead, line.text, style=line.style, space=line.is_first)
     for run in runs:
         if run.failure is not None:
             print_failure(run.variant.name, run.failure, console)

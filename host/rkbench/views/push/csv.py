@@ -44,6 +44,7 @@ def _row(run: RunResult) -> _Row:
         "core_mask": run.plan.core_mask,
         "iterations": run.latency.count if run.latency else None,
         **{name: value for measure in MEASURES if measure.compared for name, value in _columns(measure, run)},
+        "requirements": "; ".join(f"{told.gate}: {told.state}" for told in run.requirements),
         "load_provenance": run.provenance.load,
         "latency_provenance": run.provenance.latency,
         "outputs_provenance": run.provenance.outputs,

@@ -1,0 +1,91 @@
+"""What gates say of one run by itself: the budgets of a night, the requirements of a push."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+
+from rkbench.errors import UsageError
+from rkbench.runs.collect import Collected
+from rkbench.runs.extras import Requirement
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.measures import GATED, QUANTITIES
+from rkbench.runs.model import RunResult
+from rkbench.stats.gates import FAIL, NOT_MEASURED, Gate, parse_gate
+from rkbench.stats.judging import Judgement, judge_budget, judge_latency_budget
+
+
+def with_requirements(collected: Collected, gates: Sequence[Gate]) -> Collected:
+    """Return a run with what each of `gates`, all of them budgets, says of it; one that failed keeps none."""
+    found = tuple(_requirement(gate, collected) for gate in gates)
+    return replace(collected, run=replace(collected.run, requirements=found))
+
+
+def exit_code(runs: Sequence[RunResult]) -> int:
+    """Return 1 where a run ended early, else 3 where a requirement was crossed, 1 where one has no value."""
+    states = {told.state for run in runs for told in run.requirements}
+    if any(run.failure is not None for run in runs):
+        return 1
+    return 3 if FAIL in states else 1 if NOT_MEASURED in states else 0
+
+
+def parse_requirements(texts: Sequence[str]) -> tuple[Gate, ...]:
+    """Return the gates of `--require`; raises UsageError for what is none, or needs a night's baseline."""
+    gates = tuple(parse_gate(text, QUANTITIES) for text in texts)
+    for gate in gates:
+        if gate.is_relative:
+            raise UsageError(
+                f"requirement {gate.text!r} needs a baseline, which nights have",
+                hint="give a limit, as in: p99 <= 12ms; or write a suite: docs/nightly.md",
+            )
+    return gates
+
+
+def _requirement(gate: Gate, collected: Collected) -> Requirement:
+    run = collected.run
+    if run.failure is not None:
+        told = Judgement(NOT_MEASURED, detail="the run ended early")
+    else:
+        told = judge_against(gate, (None, value_of(gate, run)), collected.latencies)
+    return Requirement(
+        gate.text,
+        gate.quantity.word,
+        gate.quantity.unit.base,
+        told.state,
+        told.value,
+        told.low,
+        told.high,
+        _no_output(gate, run) or told.detail or ("no error at all" if told.value == math.inf else ""),
+    )
+
+
+def judge_against(
+    gate: Gate, values: tuple[float | None, float | None], latencies: RawLatencies
+) -> Judgement:
+    """Return what a budget says: `values` are the baseline's, which is only shown, and the run's own."""
+    if gate.is_of_latency:
+        return judge_latency_budget(gate, values, [block / 1e9 for block in latencies.timed_arrays()])
+    return judge_budget(gate, values[1], values[0])
+
+
+def value_of(gate: Gate, run: RunResult) -> float | None:
+    """Return the figure of a run, of the output that the gate names or of the worst.
+
+    NaN where an output and its golden differ in a value that is not finite.
+    """
+    measure = GATED[gate.quantity.word]
+    if measure.per_output is None:
+        return measure.value(run)
+    asked = [output for output in run.outputs if gate.output in (None, output.name)]
+    if any(output.is_broken for output in asked):
+        return math.nan
+    return measure.value(replace(run, outputs=tuple(asked)))
+
+
+def _no_output(gate: Gate, run: RunResult) -> str:
+    """Return which outputs there are, where the one that a gate names is none of them."""
+    names = [output.name for output in run.outputs]
+    if gate.output is None or gate.output in names:
+        return ""
+    return f"no output {gate.output!r}: {', '.join(names) or 'none was compared'}"

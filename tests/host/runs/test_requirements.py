@@ -1,0 +1,85 @@
+"""`--require`: what a push must keep, of one output or of the worst, judged by the gates of nights."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from io import StringIO
+
+import pytest
+from made_runs import collected, make_run
+from rkbench.campaign import compare_collected
+from rkbench.errors import UsageError
+from rkbench.runs.gating import exit_code, parse_requirements, with_requirements
+from rkbench.runs.model import Failure, RunResult
+from rkbench.runs.output import Output
+from rkbench.views.push.csv import write_runs
+from rkbench.views.push.json import push_document
+from rkbench.views.push.requirements import requirement_lines
+
+OUTPUTS = (
+    Output(0, "boxes", case_count=4, cosine=0.9999, snr_db=40.0, max_abs_error=0.5),
+    Output(1, "scores", case_count=4, cosine=0.98, snr_db=14.0, max_abs_error=0.1),
+    Output(2, "same", case_count=4, cosine=1.0, max_abs_error=0.0, snr_infinite=1),
+)
+RUN = make_run(outputs=OUTPUTS)
+
+
+def judged(*texts: str, run: RunResult = RUN) -> RunResult:
+    """Return the run with what each requirement says of it."""
+    return with_requirements(collected(run), parse_requirements(texts)).run
+
+
+@pytest.mark.parametrize(
+    ("text", "state", "value", "code"),
+    [
+        ("cosine[scores] >= 0.999", "fail", 0.98, 3),
+        ("cosine[boxes] >= 0.999", "pass", 0.9999, 0),
+        ("cosine >= 0.999", "fail", 0.98, 3),
+        ("snr[same] >= 30dB", "pass", float("inf"), 0),
+        ("max error[scores] <= 0.1", "pass", 0.1, 0),
+        ("cosine[masks] >= 0.9", "not measured", None, 1),
+        ("top-1 >= 99%", "not measured", None, 1),
+    ],
+)
+def test_a_requirement_speaks_of_one_output_or_of_the_worst(
+    text: str, state: str, value: float | None, code: int
+) -> None:
+    run = judged(text)
+    (told,) = run.requirements
+    assert (told.gate, told.state, told.value, exit_code([run])) == (text, state, value, code)
+
+
+def test_an_output_that_is_not_there_is_told_with_those_that_are() -> None:
+    (told,) = judged("cosine[masks] >= 0.9").requirements
+    assert told.detail == "no output 'masks': boxes, scores, same"
+
+
+def test_a_run_that_failed_keeps_nothing_and_ends_with_1() -> None:
+    run = judged("size <= 100MB", run=replace(RUN, failure=Failure("load", "crash", "died")))
+    assert (run.requirements[0].state, exit_code([run])) == ("not measured", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("p50[scores] <= 3ms", "p50 is of no single output"),
+        ("p50 within 5%", "needs a baseline, which nights have"),
+        ("cosin >= 1", "is nothing that is measured"),
+    ],
+)
+def test_what_no_push_can_keep_is_refused_when_it_is_typed(text: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        parse_requirements([text])
+
+
+def test_every_view_tells_them() -> None:
+    run = judged("cosine[scores] >= 0.999", "snr[same] >= 30dB")
+    lines = [line.lead + line.text for line in requirement_lines([run])]
+    assert lines == [
+        "✗  fp16: cosine[scores] >= 0.999: 0.98000",
+        "✓  fp16: snr[same] >= 30dB: ∞ dB, no error at all",
+    ]
+    document = push_document([run], compare_collected([collected(run)]))
+    assert [told["state"] for told in document["runs"][0]["requirements"]] == ["fail", "pass"]
+    write_runs([run], out := StringIO())
+    assert "cosine[scores] >= 0.999: fail; snr[same] >= 30dB: pass" in out.getvalue()
