@@ -51,6 +51,19 @@ def format_seconds(value: float | None) -> str:
     return f"{sign}{_three_digits(size)} s"
 
 
+def parse_seconds(text: str) -> float:
+    """Return the seconds of `90`, `1.5h`, `30min` or `500ms`; raises UsageError for anything else.
+
+    A bare number may be any that Python reads, also none that is finite.
+    """
+    found = re.fullmatch(r"(.*?)\s*(ms|s|min|h)?", text.strip())
+    factor = {"ms": 1e-3, None: 1.0, "s": 1.0, "min": 60.0, "h": 3600.0}
+    try:
+        return float(found.group(1)) * factor[found.group(2)] if found else float(text)
+    except ValueError as error:
+        raise UsageError(f"{text[:20]!r} is no duration", hint="write it as 90, 30s, 10min or 2h") from error
+
+
 def format_hertz(value: float | None) -> str:
     """Return a clock as `600 MHz` or `1.01 GHz`."""
     if value is None:

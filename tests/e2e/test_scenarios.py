@@ -100,9 +100,28 @@ def test_a_server_at_one_rate_tells_the_queue(bench: Bench) -> None:
     assert only["p99_s"] > 2 * only["p50_s"]
 
 
+def test_a_soak_says_what_spoke_against_it(bench: Bench, tmp_path: Path) -> None:
+    behaviour = tmp_path / "behaviour.json"
+    latency = {"distribution": "constant", "median_ms": 10}
+    behaviour.write_text(json.dumps({"latency": latency, "drift": {"ratio": 0.1, "over_s": 10}}))
+    bench.inventory.write_text(
+        f'[boards.made]\nhost = "virtual"\nsoc = "rk3588"\nbehaviour = "{behaviour}"\n'
+    )
+    options = ("--board", "made", "--scenario", "soak", "--duration", "10s", "--golden", GOLDEN)
+    done = bench.run("push", INT8, *options)
+    assert done.returncode == 0, done.stderr
+    (run,) = json.loads(bench.run("show", "last", "--json", "-").stdout)["runs"]
+    assert [finding["code"] for finding in run["soak"]["findings"]] == ["drift"]
+    assert (run["verdict"], run["soak"]["changed"]) == ("SUSPECT", 0)
+    assert 9.9 < run["soak"]["elapsed_s"] < 10.2
+    assert "not steady: calls grew slower by" in " ".join(done.stdout.split())
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [
+        (("--duration", "2 days"), "'2 days' is no duration"),
+        (("--scenario", "soak", "--contexts", "2"), "--contexts means nothing with --scenario soak"),
         (("--rate", "5"), "--rate means nothing with --scenario single_stream"),
         (("--scenario", "offline", "--slo", "p99 <= 1ms"), "--slo means nothing with --scenario offline"),
         (("--scenario", "server"), "needs one of --rate and --find-rate"),

@@ -25,7 +25,6 @@ from rkbench_agent.run.child import TICK_S
 from rkbench_agent.run.extras import Extras
 from rkbench_agent.run.fit import Room, judge_fit
 from rkbench_agent.run.log_scan import find_caveats
-from rkbench_agent.run.offline import run_offline
 from rkbench_agent.run.schedule import (
     Standing,
     is_load_over,
@@ -34,8 +33,8 @@ from rkbench_agent.run.schedule import (
     is_time_up,
     round_of,
 )
-from rkbench_agent.run.server import run_server
 from rkbench_agent.run.state import Host, PlanBoard, PlanClock, RunState
+from rkbench_agent.run.stepped import run_steps
 from rkbench_agent.run.steps import Steps
 from rkbench_agent.run.timing import Timing
 from rkbench_agent.run.workers import Workers
@@ -47,10 +46,9 @@ from rkbench_agent.wire.provenance import Provenance
 from rkbench_agent.wire.words import (
     CANCELLED,
     LOAD,
-    OFFLINE,
     OUT_OF_MEMORY,
-    SERVER,
     SINGLE_STREAM,
+    SOAK,
 )
 
 #: Resident workers may take this part of what is available; the rest is the system's.
@@ -160,13 +158,11 @@ class Conductor:
         state.add_caveats([caveat("memory_tight", doubt.message, "free memory before measuring")])
 
     def _time_alone(self, state: RunState) -> None:
-        if self._settings.scenario == OFFLINE:
-            run_offline(self._steps, state, self._board.environment.npu_cores or 1)
+        if self._settings.scenario in (SINGLE_STREAM, SOAK):  # the contexts of others warm up one by one
+            self._timing.warm_up(state)
+        if self._settings.scenario != SINGLE_STREAM:
+            run_steps(self._steps, state, self._board.environment.npu_cores or 1)
             return
-        if self._settings.scenario == SERVER:
-            run_server(self._steps, state, self._board.environment.npu_cores or 1)
-            return
-        self._timing.warm_up(state)
         while not state.enough and not is_over_alone(self._settings, state.standing):
             self._timing.time_block(state)
 

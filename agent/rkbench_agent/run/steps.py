@@ -53,14 +53,20 @@ class Steps:
         if self.workers.is_loaded(state):
             self._release(state)
 
-    def ask(self, state: RunState, number: int, total: int, **command: Any) -> Dict[str, Any]:
-        """Have the worker carry out step `number` of `total`; samples of the sensors stand at both ends."""
+    def ask(
+        self, state: RunState, number: float, total: float, *, unit: str = "steps", **command: Any
+    ) -> Dict[str, Any]:
+        """Have the worker carry out step `number` of `total`; samples of the sensors stand at both ends.
+
+        With the unit `seconds`, `number` are those that are over.
+        """
         child = self.workers.child(state)
         begun_ns = self._told_ns = time.monotonic_ns()
 
         def move(count: int) -> None:
-            share = min(ALMOST, self._share(count, time.monotonic_ns() - begun_ns))
-            self._tell(state, number + share, total)
+            elapsed_ns = time.monotonic_ns() - begun_ns
+            share = min(ALMOST, self._share(count, elapsed_ns)) if unit == "steps" else elapsed_ns / 1e9
+            self._tell(state, number + share, total, unit)
 
         child.on_move = move
         self._sample()
@@ -68,7 +74,8 @@ class Steps:
         self._clock.reach(answer["clock_ns"])
         self._clock.worked_ns += answer["total_ns"]
         self._sample()
-        self._host.send(Progress(state.spec.run, INFERENCE, number + 1, total, "steps"))
+        done = number + (1 if unit == "steps" else answer["total_ns"] / 1e9)
+        self._host.send(Progress(state.spec.run, INFERENCE, min(done, total), total, unit))
         return answer
 
     def next_rate(self, state: RunState) -> Optional[float]:
@@ -82,8 +89,8 @@ class Steps:
         by_count = count / max(1, self.settings.min_iterations)
         return min(by_count, elapsed_ns / max(1.0, self.settings.min_duration_s * 1e9))
 
-    def _tell(self, state: RunState, done: float, total: int) -> None:
+    def _tell(self, state: RunState, done: float, total: float, unit: str) -> None:
         now_ns = time.monotonic_ns()
         if now_ns - self._told_ns >= PROGRESS_INTERVAL_S * 1e9:
             self._told_ns = now_ns
-            self._host.send(Progress(state.spec.run, INFERENCE, done, total, "steps"))
+            self._host.send(Progress(state.spec.run, INFERENCE, min(done, total), total, unit))

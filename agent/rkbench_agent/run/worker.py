@@ -17,9 +17,8 @@ from rkbench_agent.board.memory import resident_pages_bytes
 from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.run.answers import AnswerStream, Counter
 from rkbench_agent.run.batches import batches
-from rkbench_agent.run.crew import Crew
-from rkbench_agent.run.crew_work import CrewWork
 from rkbench_agent.run.phases import Phases
+from rkbench_agent.run.step_work import StepWork
 from rkbench_agent.runtimes.base import ModelSetup, Runtime
 from rkbench_agent.runtimes.registry import new_runtime
 from rkbench_agent.scenarios import find_scenario
@@ -34,10 +33,13 @@ from rkbench_agent.wire.words import (
     INFERENCE,
     LOAD,
     MODEL_READ,
+    OFFLINE,
     OUT_OF_MEMORY,
     RELEASE,
     RELEASED,
     RUNTIME_INITIALISED,
+    SERVER,
+    SOAK,
     START,
     STEADY,
     WARMUP,
@@ -93,15 +95,16 @@ class Worker:
         self._inputs: List[Any] = []
         self._current = START
         self._doubts: List[Caveat] = []
-        self._crew: Optional[Crew] = None
+        self._steps = StepWork(self._spec.run, self._root, command["simulated"], answers, counter)
 
     def do(self, command: Dict[str, Any]) -> Dict[str, Any]:
         """Carry out one command after `open`."""
         actions: Dict[str, Callable[[Dict[str, Any]], Dict[str, Any]]] = {
             "golden": self._golden,
             "block": self._block,
-            "offline": self._in_crew,
-            "server": self._in_crew,
+            OFFLINE: self._step,
+            SERVER: self._step,
+            SOAK: self._step,
             "profile": self._profile,
             "release": self._release,
         }
@@ -256,20 +259,15 @@ class Worker:
             "clock_ns": self._runtime.clock_ns(),
         }
 
-    def _in_crew(self, command: Dict[str, Any]) -> Dict[str, Any]:
+    def _step(self, command: Dict[str, Any]) -> Dict[str, Any]:
         if self._current != INFERENCE:
             self._stage(INFERENCE)
-        if self._crew is None:
-            self._crew = Crew(self._runtime, self._inputs, self._counter.increment)
-        work = CrewWork(self._spec.run, self._crew, self._root, self._command["simulated"])
-        step = work.offline if command["do"] == "offline" else work.server
-        return step(command, self._answers, self._counter)
+        return self._steps.carry_out(command, self._runtime, self._inputs)
 
     def _release(self, command: Dict[str, Any]) -> Dict[str, Any]:
         del command
         self._stage(RELEASE)
-        if self._crew is not None:
-            self._crew.release()
+        self._steps.release()
         caveats = self._runtime.caveats()
         duration_ns = self._timed(self._runtime.release)
         self._phase(RELEASED, duration_ns)

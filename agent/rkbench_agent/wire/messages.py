@@ -20,7 +20,7 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.outputs import OutputCheck, OutputError, OutputParts, OutputSuspect
 from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.provenance import Provenance
-from rkbench_agent.wire.scenario_messages import OfflineStep, ServerStep, TryRate
+from rkbench_agent.wire.scenario_messages import OfflineStep, ServerStep, SoakWindow, TryRate
 from rkbench_agent.wire.words import SILENCE_LIMIT_S
 
 
@@ -255,6 +255,7 @@ Message = Union[
     LoadCycle,
     OfflineStep,
     ServerStep,
+    SoakWindow,
     ProfileText,
     OutputError,
     OutputCheck,

@@ -47,6 +47,24 @@ class ServerStep:
 
 
 @dataclass(frozen=True)
+class SoakWindow:
+    """One window of the scenario `soak`; its latencies, of block `block`, were sent before.
+
+    `elapsed_ns` is how long it took with what lies between calls. Of `digested` outputs since the start of
+    the run `changed` differ from the first, `first_changed` being the first iteration of those.
+    """
+
+    run: str
+    block: int
+    elapsed_ns: int
+    digested: int
+    changed: int
+    first_changed: Optional[int] = None
+    rss_bytes: Optional[int] = None
+    dma_buf_bytes: Optional[int] = None
+
+
+@dataclass(frozen=True)
 class TryRate:
     """From the host: serve this rate next, in the scenario `server`. `Enough` ends the run instead."""
 

@@ -14,7 +14,7 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import Hello
 from rkbench_agent.wire.plan import Plan, RunSettings, RunSpec
 from rkbench_agent.wire.provenance import Provenance
-from rkbench_agent.wire.words import SINGLE_STREAM, VIRTUAL
+from rkbench_agent.wire.words import SINGLE_STREAM, SOAK, VIRTUAL
 
 from rkbench import __version__
 from rkbench.boards.model import Board
@@ -26,6 +26,9 @@ from rkbench.runs.records import PlanRecord, TransferRecord, Variant
 from rkbench.stats.paired import loads_for, quads_for
 from rkbench.variants.foretold import foretold_latency
 from rkbench.variants.variant import PreparedVariant
+
+#: The host holds every sample until the run ends.
+MOST_READINGS = 5000
 
 
 @dataclass(frozen=True)
@@ -116,11 +119,18 @@ def make_plan(
     return Plan(
         runs=[_spec(header, variants[index // each], asked) for index, header in enumerate(headers)],
         settings=settings,
+        reading_interval_s=reading_interval_s(settings),
         lock_wait_s=options.wait_s,
         owner=owner(),
         reason=options.reason,
         force=options.force,
     )
+
+
+def reading_interval_s(settings: RunSettings) -> float:
+    """Return how often the board's sensors are read: a long soak keeps no more samples than a short one."""
+    usual_s = Plan([]).reading_interval_s
+    return max(usual_s, settings.min_duration_s / MOST_READINGS) if settings.scenario == SOAK else usual_s
 
 
 def owner(name_of: Callable[[], str] = getpass.getuser) -> str:

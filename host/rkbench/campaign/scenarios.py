@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.plan import RunSettings
 from rkbench_agent.wire.socs import find_soc, with_cores
-from rkbench_agent.wire.words import AUTO, OFFLINE, PLACEMENTS, SERVER, SPREAD
+from rkbench_agent.wire.words import AUTO, OFFLINE, PLACEMENTS, SERVER, SOAK, SPREAD
 
 from rkbench.errors import SettingError, UsageError
 from rkbench.runs.events import Listener, Note
@@ -162,8 +162,22 @@ def default_contexts(cores: int) -> list[int]:
     return sorted({*range(1, cores + 1), *(cores * factor for factor in _SWEEP_IN_CORES)})
 
 
+def _fill_soak(settings: RunSettings, environment: Environment) -> RunSettings:
+    del environment
+    return settings
+
+
+def _tell_soak(filled: RunSettings) -> str:
+    return f"soak: {format_seconds(filled.min_duration_s)} for each variant; Ctrl-C keeps what is measured"
+
+
 _FILLERS: Mapping[str, Callable[[RunSettings, Environment], RunSettings]] = {
     OFFLINE: _fill_offline,
     SERVER: _fill_server,
+    SOAK: _fill_soak,
 }
-_TELLERS: Mapping[str, Callable[[RunSettings], str]] = {OFFLINE: _tell_offline, SERVER: _tell_server}
+_TELLERS: Mapping[str, Callable[[RunSettings], str]] = {
+    OFFLINE: _tell_offline,
+    SERVER: _tell_server,
+    SOAK: _tell_soak,
+}

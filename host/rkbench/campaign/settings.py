@@ -13,7 +13,7 @@ from rkbench_agent.wire.words import CORE_MASKS, RUNTIMES, SCENARIOS
 from rkbench.campaign.scenarios import check_scenario, read_lists
 from rkbench.errors import SettingError, UsageError
 from rkbench.stats.gates import Gate
-from rkbench.units import parse_hertz
+from rkbench.units import parse_hertz, parse_seconds
 
 #: Every mask that the board has, one run each.
 SWEEP = "sweep"
@@ -72,6 +72,8 @@ def settings_of(given: Mapping[str, object], base: RunSettings | None = None) ->
     names = {item.name for item in fields(RunSettings)}
     values = {name: value for name, value in known.items() if name in names}
     values.update(read_lists(values))
+    if isinstance(values.get("min_duration_s"), str):
+        values["min_duration_s"] = parse_seconds(str(values["min_duration_s"]))
     clock = values.get("npu_clock_hz")
     if clock is not None:
         values.update(pin=True, npu_clock_hz=parse_hertz(clock) if isinstance(clock, str) else clock)

@@ -22,7 +22,7 @@ Profile = Annotated[bool, typer.Option("--profile", help="Time of each layer, fr
 Scenario = Annotated[
     str,
     typer.Option(
-        help="single_stream; offline: several at once; server: random arrivals.",
+        help="single_stream; offline: several at once; server: random arrivals; soak: hours.",
         autocompletion=completion.scenarios,
     ),
 ]
@@ -52,7 +52,7 @@ def push(
     load_cycles: Annotated[int, typer.Option(help="Load and release so many times, to see leaks.")] = 0,
     profile: Profile = False,
     iterations: Annotated[int, typer.Option(help="At least so many timed iterations ...")] = 100,
-    duration: Annotated[float, typer.Option(help="... and so many seconds of them.")] = 2.0,
+    duration: Annotated[str, typer.Option(help="... and so many seconds of them, or 10min, 2h.")] = "2",
     loads: Annotated[
         int | None, typer.Option(help="Load all variants so many times; default: 7, more for many.")
     ] = None,

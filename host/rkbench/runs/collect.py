@@ -23,8 +23,8 @@ from rkbench_agent.wire.messages import (
     ProfileText,
 )
 from rkbench_agent.wire.outputs import OutputCheck, OutputError, OutputParts, OutputSuspect
-from rkbench_agent.wire.scenario_messages import OfflineStep, ServerStep
-from rkbench_agent.wire.words import INTERRUPTED, SINGLE_STREAM
+from rkbench_agent.wire.scenario_messages import OfflineStep, ServerStep, SoakWindow
+from rkbench_agent.wire.words import INTERRUPTED, SINGLE_STREAM, SOAK
 
 from rkbench.catalogue import BoardState, state_of_board
 from rkbench.runs import parts
@@ -40,6 +40,7 @@ from rkbench.runs.plausibility import implausible, reference_of
 from rkbench.runs.profile import read_profile
 from rkbench.runs.readings import split_readings, summarize_readings
 from rkbench.runs.server import Server, server, told_blocks
+from rkbench.runs.soak import SoakFold
 
 LOG_TAIL_LINES = 20
 
@@ -62,6 +63,7 @@ class _Run:
     profile: ProfileText | None = None
     offline: list[OfflineStep] = field(default_factory=list)
     server: list[ServerStep] = field(default_factory=list)
+    soak: SoakFold = field(default_factory=SoakFold)
     errors: list[OutputError] = field(default_factory=list)
     checks: list[OutputCheck] = field(default_factory=list)
     output_parts: list[OutputParts] = field(default_factory=list)
@@ -139,6 +141,7 @@ class Collector:
             throughput_per_s=told.rate_per_s,
             offline=told.offline,
             server=told.server,
+            soak=run.soak.result(),
             growth_bytes=run.end.growth_bytes if isinstance(run.end, Finished) else None,
             growth_iterations=run.end.growth_iterations if isinstance(run.end, Finished) else None,
             outputs=outputs(run.errors, run.checks, run.output_parts, run.suspects),
@@ -191,7 +194,12 @@ def _pin_record(message: Pinning) -> PinRecord:
 
 
 def _fold(run: _Run, message: Message) -> None:
-    if isinstance(message, Latencies):
+    if isinstance(message, Latencies) and run.header.plan.scenario == SOAK:
+        run.soak.add(message)
+    elif isinstance(message, SoakWindow):
+        run.soak.end_window(message)
+        run.latencies = run.soak.raw
+    elif isinstance(message, Latencies):
         run.latencies.append(message)
     elif isinstance(message, LoadMemory):
         run.memory.append(message)

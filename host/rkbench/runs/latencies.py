@@ -58,6 +58,16 @@ class RawLatencies:
             else:
                 del column[:]
 
+    def extend(self, other: RawLatencies) -> None:
+        """Take over all entries of another; a stage that either lacks is dropped for all."""
+        before = len(self.duration_ns)
+        for name, column in vars(self).items():
+            more = getattr(other, name)
+            if len(column) == before and len(more) == len(other.duration_ns):
+                column.extend(more)
+            else:
+                del column[:]
+
     def timed(self, column: str = "duration_ns") -> list[int]:
         """Return the timed entries of a column; empty where the column is."""
         values: array[int] = getattr(self, column)

@@ -20,6 +20,7 @@ from rkbench.runs.offline import Offline
 from rkbench.runs.output import Output
 from rkbench.runs.records import BoardRecord, PlanRecord, TransferRecord, Variant
 from rkbench.runs.server import Server
+from rkbench.runs.soak import Soak
 
 SCHEMA: Literal["rkbench/1"] = "rkbench/1"
 
@@ -268,5 +269,6 @@ class RunResult:
     requirements: tuple[Requirement, ...] = ()
     offline: Offline | None = None
     server: Server | None = None
+    soak: Soak | None = None
     caveats: tuple[Caveat, ...] = ()
     failure: Failure | None = None

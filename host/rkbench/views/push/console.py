@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from rkbench_agent.wire.words import SINGLE_STREAM
+from rkbench_agent.wire.words import OFFLINE, SERVER, SINGLE_STREAM, SOAK
 
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.extras import held_text
@@ -17,10 +17,11 @@ from rkbench.units import MARK, format_bytes, format_hertz, format_seconds
 from rkbench.views.push.console_notes import print_failure, print_notes
 from rkbench.views.push.console_table import print_table
 from rkbench.views.push.extras import aligned_sweep, cycles_text, is_sweep, profile_lines
-from rkbench.views.push.offline import offline_lines, offline_text
+from rkbench.views.push.offline import TableLine, offline_lines, offline_text
 from rkbench.views.push.paragraphs import print_lines, print_paragraph
 from rkbench.views.push.requirements import requirement_lines
 from rkbench.views.push.server import server_lines, server_text
+from rkbench.views.push.soak import soak_lines, soak_text
 from rkbench.views.push.table import number_caveats, ordered_runs
 
 if TYPE_CHECKING:
@@ -111,17 +112,24 @@ def _cores(runs: Sequence[RunResult]) -> str:
     return "cores " + ", ".join(dict.fromkeys(run.plan.core_mask for run in runs))
 
 
+_TITLES = {OFFLINE: "contexts at once", SERVER: "arrivals at random", SOAK: "one call after the other"}
+
+
+def _step_lines(run: RunResult, width: int) -> list[TableLine]:
+    return offline_lines(run, width) or server_lines(run) or soak_lines(run)
+
+
 def _print_steps(runs: Sequence[RunResult], console: Console) -> None:
     from rich.text import Text
 
     for run in runs:
-        for index, line in enumerate(offline_lines(run, console.width) or server_lines(run)):
+        for index, line in enumerate(_step_lines(run, console.width)):
             if index == 0:
-                title = "contexts at once" if run.offline else "arrivals at random"
-                print_paragraph(console, "", f"{run.variant.name}: {title}", style="bold")
+                title = f"{run.variant.name}: {_TITLES.get(run.plan.scenario, '')}"
+                print_paragraph(console, "", title, style="bold")
             style = "bold" if line.is_chosen else "" if index else "dim"
             console.print(Text(line.text, style=style), soft_wrap=True)
-        print_paragraph(console, "", offline_text(run) or server_text(run), style="")
+        print_paragraph(console, "", offline_text(run) or server_text(run) or soak_text(run), style="")
 
 
 def _loads_text(plan: PlanRecord) -> str:

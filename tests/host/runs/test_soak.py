@@ -1,0 +1,78 @@
+"""Soaks, folded as they come: every window summarised, few kept raw, and what speaks against them."""
+
+from __future__ import annotations
+
+from rkbench.runs.soak import RAW_CALLS, Soak, SoakFold
+from rkbench_agent.wire.messages import Latencies
+from rkbench_agent.wire.scenario_messages import SoakWindow
+
+MS = 1_000_000
+
+
+def soak(
+    windows: int, *, calls: int = 20, grow: float = 0.0, leak: int = 0, settle: bool = False, changed: int = 0
+) -> tuple[Soak, SoakFold]:
+    """Return a soak of windows of `calls`, whose latency grows by `grow` and memory by `leak` a window."""
+    fold = SoakFold()
+    fold.add(Latencies("r", 0, True, [0], [50 * MS]))
+    for number in range(windows):
+        duration = int(10 * MS * (1 + grow * number / windows))
+        fold.add(Latencies("r", number, False, list(range(calls)), [duration] * calls))
+        rss = 50_000_000 + (leak * min(number, 5) if settle else leak * number)
+        fold.end_window(SoakWindow("r", number, 10**9, calls * (number + 1), changed, 7, rss_bytes=rss))
+    found = fold.result()
+    assert found is not None
+    return found, fold
+
+
+def codes(found: Soak) -> list[str]:
+    return [finding.code for finding in found.findings]
+
+
+def test_a_steady_soak_has_nothing_against_it() -> None:
+    found, _ = soak(100)
+    assert (found.findings, found.count, found.elapsed_s, found.drift_ratio) == ((), 2000, 100.0, 0.0)
+    assert found.windows[3].since_s == 3.0
+    assert found.kept_calls == 2000
+
+
+def test_a_drift_is_found_and_its_size_told() -> None:
+    found, _ = soak(300, grow=0.05)
+    assert codes(found) == ["drift"]
+    assert found.drift_ratio is not None
+    assert 0.045 < found.drift_ratio < 0.055
+    assert codes(soak(300, grow=0.01)[0]) == []
+
+
+def test_memory_that_grows_to_the_end_leaks_and_what_settles_does_not() -> None:
+    found, _ = soak(100, leak=8192)
+    assert codes(found) == ["memory_leak"]
+    assert found.leak_bytes_per_call == 8192 / 20
+    assert codes(soak(100, leak=1_000_000, settle=True)[0]) == []
+    assert codes(soak(100, leak=100)[0]) == []
+
+
+def test_a_leak_a_call_is_the_same_where_windows_are_joined() -> None:
+    found, _ = soak(720, leak=8192)
+    assert found.leak_bytes_per_call == 8192 / 20
+
+
+def test_outputs_that_changed_are_a_finding() -> None:
+    found, _ = soak(60, changed=3)
+    assert codes(found) == ["nondeterministic"]
+    assert found.findings[0].text == "3 of 1200 outputs differ from the first, from iteration 7 on"
+
+
+def test_raw_latencies_stay_bounded_and_lie_evenly() -> None:
+    found, fold = soak(100, calls=10_000)
+    assert found.count == 1_000_000
+    assert found.kept_calls <= RAW_CALLS
+    kept = sorted(set(fold.raw.block))
+    assert kept == list(range(0, 100, kept[1]))
+    assert len(found.windows) == 100
+
+
+def test_nothing_is_known_before_the_first_window_is_over() -> None:
+    fold = SoakFold()
+    fold.add(Latencies("r", 0, False, [0], [5]))
+    assert fold.result() is None
