@@ -7,14 +7,13 @@ get its address added: `word index << 32 | offset in the tensor` (found by execu
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rkbench.errors import ModelError
 from rkbench.npu.generations import GENERATIONS, Generation
-from rkbench.rknn.contents import Graph, Tensor
+from rkbench.rknn.contents import Graph
 from rkbench.rknn.file_format import TASK_BYTES
 from rkbench.rknn.model import RknnModel
 from rkbench.rknn.structure import payload_tables
@@ -70,19 +69,6 @@ class Layout:
                 with self.model.read_buffer(tensor.buffer_index) as view:
                     memory[address : address + len(view)] = np.frombuffer(view, np.uint8)
         return memory
-
-    @cached_property
-    def by_name(self) -> dict[str, Tensor]:
-        """The graph's tensors by name."""
-        return {tensor.name: tensor for tensor in self.graph.tensors}
-
-    def locate(self, address: int) -> tuple[Tensor, int] | None:
-        """Return the constant tensor that lies at `address`, with the offset in it; None in the arena."""
-        for index, start in self.addresses.items():
-            tensor = self.model.tensors[index]
-            if tensor.kind not in IN_ARENA and start <= address < start + tensor.buffer_bytes:
-                return tensor, address - start
-        return None
 
 
 def lay_out(model: RknnModel, graph_index: int = 0) -> Layout:

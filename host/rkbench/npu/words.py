@@ -64,7 +64,8 @@ def _convolution(task: Task, generation: Generation) -> str:
 
 def _output(task: Task) -> str:
     shape = f"{task.get(f.OUT_CHANNELS) + 1} x {task.get(f.OUT_HEIGHT) + 1} x {task.get(f.OUT_WIDTH) + 1}"
-    verb = "reads a tensor, writes" if task.get(f.READS_MEMORY) else "writes"
+    repeats = " and repeats its pixels" if task.get(f.UPSAMPLES) else ""
+    verb = f"reads a tensor{repeats}, writes" if task.get(f.READS_MEMORY) else "writes"
     if task.enable & PPU and task.get(f.OUTPUT_MODE) == f.TO_POOLING:
         verb = "hands on"
     steps = ", ".join([*_stage(task), *_elementwise(task), *_conversion(task)])
