@@ -36,6 +36,12 @@ def format_bytes(value: float | None) -> str:
     raise AssertionError("unreachable")
 
 
+def format_about_seconds(value: float) -> str:
+    """Return a duration that is only guessed, in two digits: `26 s`, `3 min`."""
+    rounded = float(f"{value:.2g}")
+    return f"{rounded:.0f} s" if rounded < 100 else f"{rounded / 60:.0f} min"
+
+
 def format_seconds(value: float | None) -> str:
     """Return a duration as `850 ns`, `12.3 µs`, `4.56 ms`, `7.89 s` or `3 min 20 s`."""
     if value is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 
 from recorded import FIRST, MODELS, SECOND, RecordedSession, connecting, read_recording
@@ -26,8 +27,8 @@ class AtOnce:
     def __init__(self, settings: RunSettings) -> None:
         self.settings = settings
 
-    def add(self, latencies: Latencies) -> bool:
-        return not latencies.warmup
+    def add(self, latencies: Latencies) -> Collection[str]:
+        return () if latencies.warmup else (latencies.run,)
 
 
 def test_the_agent_is_told_once_for_each_run() -> None:

@@ -184,7 +184,7 @@ def test_json_to_stdout_is_json_alone_and_show_tells_the_same(bench: Bench) -> N
     arguments = ("--board", "virtual:rk3588", "--quick", "--duration", "0", "--json", "-")
     done = bench.run("push", FP16, INT8, *arguments)
     assert json.loads(done.stdout)["schema"] == "rkbench/1"
-    assert "measuring 2 variants ..." in done.stderr
+    assert "measuring 2 variants: 1 load of 12 quads ..." in done.stderr
     again = bench.run("show", "last", "--json", "-")
     assert json.loads(again.stdout) == json.loads(done.stdout)
     first = json.loads(done.stdout)["runs"][0]["id"]

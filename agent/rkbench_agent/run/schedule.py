@@ -6,16 +6,9 @@ is enough for a comparison, the host says.
 
 from __future__ import annotations
 
-import math
 from typing import List, NamedTuple, Optional, Sequence
 
-from rkbench_agent.wire.plan import RunSettings
-
-#: A block of calls that take longer than this has fewer of them, so that it takes no longer than the
-#: iterations of a block at this pace ...
-SLOW_CALL_NS = 100_000_000
-#: ... but never fewer than so many: a median of less says little.
-FEWEST_READ = 5
+from rkbench_agent.wire.plan import RunSettings, read_iterations
 
 
 class BlockSize(NamedTuple):
@@ -36,11 +29,7 @@ class Standing(NamedTuple):
 
 def block_size(settings: RunSettings, call_ns: float, done_ns: int = 0, *, in_turns: bool) -> BlockSize:
     """Return the size of a block of calls that take about `call_ns` (0: nobody knows)."""
-    read = max(1, settings.block_iterations)
-    if call_ns > SLOW_CALL_NS:
-        read = min(read, max(FEWEST_READ, round(read * SLOW_CALL_NS / call_ns)))
-    elif call_ns > 0:
-        read = max(read, math.ceil(settings.block_duration_s * 1e9 / call_ns))
+    read = read_iterations(settings, call_ns)
     unread = settings.unread_iterations if in_turns else 0
     limit_ns = int(settings.max_duration_s * 1e9)
     return BlockSize(read + unread, unread, max(1, limit_ns - done_ns) if limit_ns else 0)

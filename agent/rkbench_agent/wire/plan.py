@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import List, Optional
 
 from rkbench_agent.wire.words import AUTO, SINGLE_STREAM
+
+#: A block of calls that take longer than this has fewer of them, so that it takes no longer than the
+#: iterations of a block at this pace ...
+SLOW_CALL_NS = 100_000_000
+#: ... but never fewer than so many: a median of less says little.
+FEWEST_READ = 5
 
 
 @dataclass(frozen=True)
@@ -38,6 +45,8 @@ class RunSettings:
     unread_iterations: int = 3
     #: Variants that differ by less are the same to who asks; half as wide an interval always decides.
     effect_percent: float = 2.0
+    #: Go on, up to `loads`, until every difference is known to so many percent to either side.
+    precision_percent: Optional[float] = None
     #: How long loading, the first inference and every further one may take before they count as a hang.
     load_timeout_s: float = 120.0
     first_inference_timeout_s: float = 60.0
@@ -65,6 +74,14 @@ class RunSettings:
     find_rate: bool = False
     slo: str = ""
     seed: int = 1
+
+
+def read_iterations(settings: RunSettings, call_ns: float) -> int:
+    """Return how many iterations of a block are read, of calls that take `call_ns` (0: nobody knows)."""
+    read = max(1, settings.block_iterations)
+    if call_ns > SLOW_CALL_NS:
+        return min(read, max(FEWEST_READ, round(read * SLOW_CALL_NS / call_ns)))
+    return max(read, math.ceil(settings.block_duration_s * 1e9 / call_ns)) if call_ns > 0 else read
 
 
 @dataclass(frozen=True)

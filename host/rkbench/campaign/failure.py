@@ -16,6 +16,12 @@ from rkbench.errors import BenchError, ConnectionLostError, ProtocolError
 from rkbench.runs.collect import Collected
 from rkbench.runs.model import Failure
 
+UNANSWERED = Failure(
+    CONNECTION, CANCELLED, "the agent ended the plan without a word on this run", "push it again"
+)
+INTERRUPTED_BY_USER = Failure(
+    CONNECTION, INTERRUPTED, "interrupted by Ctrl-C; what was measured before it is kept", "push it again"
+)
 #: In these stages a run fails for what the board lacks.
 _EARLY = (START, LOAD)
 

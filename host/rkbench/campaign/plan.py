@@ -23,7 +23,7 @@ from rkbench.runs.environment import board_record
 from rkbench.runs.measures import OF_CLASSES
 from rkbench.runs.model import VALID, RunResult
 from rkbench.runs.records import PlanRecord, TransferRecord, Variant
-from rkbench.stats.paired import loads_for, quads_for
+from rkbench.stats.paired import MOST_LOADS, MOST_QUADS_OF_ONE_LOAD, loads_for, quads_for
 from rkbench.variants.foretold import foretold_latency
 from rkbench.variants.variant import PreparedVariant
 
@@ -54,8 +54,9 @@ def complete(settings: RunSettings, board: Board, runs: int) -> RunSettings:
     """
     loads, quads = 1, 1
     if settings.interleave and runs > 1 and settings.scenario == SINGLE_STREAM:
-        loads = settings.loads or loads_for(runs - 1)
-        quads = settings.quads or quads_for(loads)
+        grows = settings.precision_percent is not None
+        loads = settings.loads or (MOST_LOADS if grows else loads_for(runs - 1))
+        quads = settings.quads or (MOST_QUADS_OF_ONE_LOAD if grows and loads == 1 else quads_for(loads))
     return replace(settings, runtime=runtime_of(settings, board), loads=loads, quads=quads)
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from rkbench.boards.model import Board
 from rkbench.boards.provider import Hold, open_boards
+from rkbench.campaign.duration import Cost
 from rkbench.campaign.run import Outcome, run_campaign
 from rkbench.campaign.settings import PushOptions
 from rkbench.errors import BoardBusyError, ConnectError, UsageError
@@ -57,7 +58,8 @@ def run_on_first(
 
     def run_on(board: Board) -> Outcome:
         with Sessions(hold) as sessions:
-            return run_campaign(options, board, partial(sessions.open, board), store, listener)
+            known = partial(_known_cost, store, board.name)
+            return run_campaign(options, board, partial(sessions.open, board), store, listener, known=known)
 
     for board in found[:-1]:
         try:
@@ -82,3 +84,12 @@ def with_golden(options: PushOptions, expected: Expected) -> PushOptions:
     from rkbench.variants.golden_onnx import golden_from_onnx
 
     return replace(options, golden=golden_from_onnx(expected.onnx, expected.inputs))
+
+
+def _known_cost(store: Store, board: str, digest: str) -> Cost | None:
+    """Return what a model cost when it last ran on a board; None where it did not."""
+    for row in store.history(model=digest, board=board, limit=1):
+        call_s, load_s = row.measures["latency_p50_s"], row.measures["load_duration_s"]
+        if call_s is not None and load_s is not None:
+            return Cost(call_s, load_s)
+    return None

@@ -12,19 +12,20 @@ from pathlib import Path
 from rkbench_agent.wire.board import Environment, Pinning
 from rkbench_agent.wire.messages import BoardCaveat, Locked, Log, Message, Progress, Refused
 from rkbench_agent.wire.plan import Plan
-from rkbench_agent.wire.words import BUSY, CANCELLED, CONNECTION, INTERRUPTED, SINGLE_STREAM, VIRTUAL
+from rkbench_agent.wire.words import BUSY, SINGLE_STREAM, VIRTUAL
 
 from rkbench.boards.model import Board
 from rkbench.campaign.check import PushChecks, check_clock, check_for_push
 from rkbench.campaign.core_sweep import core_masks
 from rkbench.campaign.describe import describe_conditions, event_names, name_layers
-from rkbench.campaign.failure import add_doctor, describe_cut
+from rkbench.campaign.duration import Forecast, Known, unknown
+from rkbench.campaign.failure import INTERRUPTED_BY_USER, UNANSWERED, add_doctor, describe_cut
 from rkbench.campaign.interfaces import Conversation, Prepare, Saver
 from rkbench.campaign.plan import Place, make_headers, make_plan, runtime_of
 from rkbench.campaign.rate_search import hearer_of
 from rkbench.campaign.scenarios import settings_for
 from rkbench.campaign.settings import PushOptions, check_push
-from rkbench.campaign.stopping import NewStop, PlanEnd, Stop
+from rkbench.campaign.stopping import NewStop, PlanEnd, Precise, Stop
 from rkbench.catalogue.check import Check
 from rkbench.errors import (
     BoardBusyError,
@@ -79,12 +80,13 @@ def run_campaign(
     unix_s: Callable[[], float] = time.time,
     new_id: Callable[[float], str] = new_push_id,
     prepare: Prepare = prepare_variants,
-    new_stop: NewStop = PlanEnd,
+    new_stop: NewStop = Precise,
+    known: Known = unknown,
 ) -> Outcome:
     """Push and run the models of `options` on `board`, and return what they yielded.
 
     `prepare` reads the models; who runs many campaigns with the same ones may give one that remembers.
-    `new_stop` makes the rule that says when enough is known of a run.
+    `new_stop` makes the rule that says when enough is known of a run; `known` tells what a model costs.
     Raises BenchErrors for what stops it before anything was measured; what fails later is in the runs.
     """
     check_push(options)
@@ -112,9 +114,10 @@ def run_campaign(
         plan = make_plan(options, board, headers, variants)
         models = {variant.model.sha256: variant.model.path for variant in variants}
         after = _After(session.environment.boot_id, connect, checks.fails, models, options)
+        forecast = Forecast(plan, known, listener, simulated=headers[0].simulated)
         rule = new_stop if settings.scenario == SINGLE_STREAM else PlanEnd
         runner = _Runner(options.baseline, store, listener, headers, after)
-        return runner.run(session, plan, rule(plan.settings))
+        return runner.run(session, plan, rule(plan.settings), forecast)
 
 
 def _with_outputs(variant: PreparedVariant, listener: Listener) -> PreparedVariant:
@@ -169,22 +172,23 @@ class _Runner:
         self._begun = False
         self._store_error: StoreError | None = None
 
-    def run(self, session: Conversation, plan: Plan, stop: Stop) -> Outcome:
+    def run(self, session: Conversation, plan: Plan, stop: Stop, forecast: Forecast) -> Outcome:
         """Run the plan; whatever ends it, what was measured is saved."""
         noun = "variant" if len(set(self._names.values())) == len(self._after.models) else "run"
-        self._listener(Step(f"measuring {_count(len(plan.runs), noun)}"))
+        forecast.begin(_count(len(plan.runs), noun))
         hearer = hearer_of(plan.settings, session, stop)
         try:
             for message in session.run(plan):
                 self._take(message)
+                forecast.take(message)
                 hearer.take(message)
-            self._end_rest(_UNANSWERED)
+            self._end_rest(UNANSWERED)
         except (ConnectionLostError, ProtocolError) as error:
             self._end_rest(describe_cut(error, self._after.boot_id, self._after.connect))
         except KeyboardInterrupt:
             with contextlib.suppress(ConnectionLostError):
                 session.cancel()
-            self._end_rest(_INTERRUPTED)
+            self._end_rest(INTERRUPTED_BY_USER)
             return self._outcome(interrupted=True)
         return self._outcome(interrupted=False)
 
@@ -286,14 +290,6 @@ def _refusal(refused: Refused) -> BoardError:
 def _late_refusal(refused: Refused) -> ProtocolError:
     """Return what a refusal means of a plan that had begun: what was measured is kept."""
     return ProtocolError(f"the agent refused the plan while it ran: {refused.message}", hint=refused.advice)
-
-
-_UNANSWERED = Failure(
-    CONNECTION, CANCELLED, "the agent ended the plan without a word on this run", "push it again"
-)
-_INTERRUPTED = Failure(
-    CONNECTION, INTERRUPTED, "interrupted by Ctrl-C; what was measured before it is kept", "push it again"
-)
 
 
 def _count(number: int, noun: str) -> str:

@@ -29,12 +29,19 @@ SPELLED = {
     "placement": "placements",
     "rate": "rate_per_s",
     "effect": "effect_percent",
+    "precision": "precision_percent",
 }
 #: Counts that must be 1 or more, and durations that must be more than 0; all other numbers may be 0.
 AT_LEAST_ONE = ("min_iterations", "min_blocks", "block_iterations", "loads", "quads")
 #: No number is more than this: whole ones of TOML have no end, and what counts and waits has.
 MOST = 10**12
-POSITIVE = ("effect_percent", "load_timeout_s", "first_inference_timeout_s", "inference_timeout_s")
+POSITIVE = (
+    "effect_percent",
+    "precision_percent",
+    "load_timeout_s",
+    "first_inference_timeout_s",
+    "inference_timeout_s",
+)
 #: May be negative: some boards stand in the cold.
 ANY_FINITE = ("cool_below_celsius",)
 #: No NPU runs slower; a bare number below it was meant in another unit.
@@ -93,7 +100,16 @@ def check_push(options: PushOptions) -> None:
     if not options.models:
         raise UsageError("no model given", hint="bench push MODEL.rknn --board NAME")
     check_settings(options.settings, (*CORE_MASKS, SWEEP))
+    _check_precision(options)
     _check_number("wait", "wait_s", options.wait_s)
+
+
+def _check_precision(options: PushOptions) -> None:
+    """Raise UsageError where a precision is asked of differences that there are none of."""
+    several = len(options.models) > 1 or options.settings.core_mask == SWEEP
+    if options.settings.precision_percent is not None and not (several and options.settings.interleave):
+        hint = "give it a second model; for the percentiles of one: --iterations"
+        raise UsageError("--precision is of the difference of variants that take turns", hint=hint)
 
 
 def check_settings(settings: RunSettings, core_masks: tuple[str, ...] = CORE_MASKS) -> None:

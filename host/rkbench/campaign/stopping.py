@@ -1,19 +1,23 @@
-"""When is enough known of a run? The host decides, from the latencies as they come in."""
+"""When is enough known of the runs of a push? The host decides, from the latencies as they come in."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Sequence
+from itertools import combinations
 from typing import Protocol
 
 from rkbench_agent.wire.messages import Latencies, Message
 from rkbench_agent.wire.plan import RunSettings
 
+from rkbench.runs.pairs import Turn, load_differences
+from rkbench.stats.paired import block_level, is_precise, joint_confidence, paired_difference
+
 
 class Stop(Protocol):
     """A rule; made anew for each push, with the settings of its plan."""
 
-    def add(self, latencies: Latencies) -> bool:
-        """Take a batch of a run into account; return whether enough is known of that run now."""
+    def add(self, latencies: Latencies) -> Collection[str]:
+        """Take a batch of a run into account; return the runs of which enough is known now."""
 
 
 NewStop = Callable[[RunSettings], Stop]
@@ -25,10 +29,71 @@ class PlanEnd:
     def __init__(self, settings: RunSettings) -> None:
         del settings
 
-    def add(self, latencies: Latencies) -> bool:
+    def add(self, latencies: Latencies) -> Collection[str]:
         """Say that it is never enough."""
         del latencies
-        return False
+        return ()
+
+
+class Precise:
+    """Enough is known once the interval of every difference is narrow enough, whatever it says.
+
+    Looked at after each round of runs that take turns, from twelve quads and seven loads on: half the width
+    may be `precision_percent`, or half the smallest effect of interest, which always decides.
+    """
+
+    def __init__(self, settings: RunSettings) -> None:
+        percent = settings.precision_percent or settings.effect_percent / 2
+        self._half_width = percent / 100
+        self._effect = settings.effect_percent / 100
+        self._runs: dict[str, _Blocks] = {}
+
+    def add(self, latencies: Latencies) -> Collection[str]:
+        """Add a batch to its block, and judge where it ends a round."""
+        if latencies.warmup or len(latencies.duration_ns) <= latencies.unread:
+            return ()
+        self._runs.setdefault(latencies.run, _Blocks()).add(latencies)
+        return tuple(self._runs) if self._is_enough() else ()
+
+    def _is_enough(self) -> bool:
+        most = max(len(run) for run in self._runs.values())
+        living = [run for run in self._runs.values() if len(run) > most - 2]  # the others have failed
+        if len(living) < 2 or most % 2 or any(len(run) != most for run in living):
+            return False
+        confidence = joint_confidence(len(living) - 1)
+        turns = [run.turns() for run in living]
+        return all(self._is_known(one, two, confidence) for one, two in combinations(turns, 2))
+
+    def _is_known(self, one: Sequence[Turn], two: Sequence[Turn], confidence: float) -> bool:
+        loads = load_differences(one, two)
+        found = paired_difference(loads, effect=self._effect, confidence=confidence)
+        return is_precise(found, sum(map(len, loads)), self._half_width)
+
+
+class _Blocks:
+    """The timed blocks of a run, in order; the last one may be of several batches."""
+
+    def __init__(self) -> None:
+        self._number: int | None = None
+        self._done: list[Turn] = []
+        self._durations_ns: list[int] = []
+        self._load = self._start_ns = 0
+
+    def __len__(self) -> int:
+        return len(self._done) + bool(self._durations_ns)
+
+    def add(self, batch: Latencies) -> None:
+        if batch.block != self._number:
+            self._done = self.turns()
+            self._number, self._load, self._durations_ns = batch.block, batch.load, []
+            self._start_ns = batch.start_ns[batch.unread]
+        self._durations_ns.extend(batch.duration_ns[batch.unread :])
+
+    def turns(self) -> list[Turn]:
+        if not self._durations_ns:
+            return self._done
+        level = block_level(self._durations_ns)
+        return [*self._done, Turn(self._load, self._start_ns, (), level)]
 
 
 class Stopping:
@@ -41,6 +106,8 @@ class Stopping:
 
     def take(self, message: Message) -> None:
         """Take a message of the stream; what is no latency changes nothing."""
-        if isinstance(message, Latencies) and self._stop.add(message) and message.run not in self._ended:
-            self._ended.add(message.run)
-            self._end(message.run)
+        if isinstance(message, Latencies):
+            for run in self._stop.add(message):
+                if run not in self._ended:
+                    self._ended.add(run)
+                    self._end(run)

@@ -34,6 +34,15 @@ Interleave = Annotated[
     bool,
     typer.Option("--interleave/--no-interleave", help="Measure variants in turns, or one after the other."),
 ]
+Loads = Annotated[
+    int | None, typer.Option(help="Load all variants so many times; default: 7, more for many.")
+]
+Precision = Annotated[
+    float | None, typer.Option(help="Go on until differences are known to so many % to either side ...")
+]
+MaxDuration = Annotated[
+    float, typer.Option("--max-duration", help="... or a variant was timed so many seconds; 0: no limit.")
+]
 
 
 def push(
@@ -53,11 +62,11 @@ def push(
     profile: Profile = False,
     iterations: Annotated[int, typer.Option(help="At least so many timed iterations ...")] = 100,
     duration: Annotated[str, typer.Option(help="... and so many seconds of them, or 10min, 2h.")] = "2",
-    loads: Annotated[
-        int | None, typer.Option(help="Load all variants so many times; default: 7, more for many.")
-    ] = None,
+    loads: Loads = None,
     quads: Annotated[int | None, typer.Option(help="Rounds A B B A of each load; default: 2.")] = None,
     effect: Annotated[float, typer.Option(help="What differs by less, in %, is no difference.")] = 2.0,
+    precision: Precision = None,
+    max_duration_s: MaxDuration = 0.0,
     quick: Annotated[bool, typer.Option("--quick", help="One load alone, of 12 quads.")] = False,
     warmup: Annotated[int, typer.Option(help="Iterations that are not timed.")] = 5,
     scenario: Scenario = "single_stream",

@@ -35,7 +35,7 @@ from rkbench.runs.measures import QUANTITIES
 from rkbench.stats.gates import Gate, parse_gate
 
 #: Settings that only a push of several runs knows; a cell of a night is one run.
-OF_SEVERAL_RUNS = ("interleave", "loads", "quads", "unread_iterations", "effect_percent")
+OF_SEVERAL_RUNS = ("interleave", "loads", "quads", "unread_iterations", "effect_percent", "precision_percent")
 #: No model answers faster: what is given less time than its iterations of this length never has them.
 SHORTEST_CALL_S = 1e-4
 #: What Linux allows for one part of a path.

@@ -12,13 +12,12 @@ from typing import Final, Literal
 
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import RunResult
-from rkbench.runs.pairs import Turn, quads_by_load, turns_of
+from rkbench.runs.pairs import Turn, load_differences, turns_of
 from rkbench.stats.paired import (
     METHOD,
     PairedDifference,
     PairedJudgement,
     joint_confidence,
-    level_difference,
     paired_difference,
 )
 
@@ -71,9 +70,8 @@ def _test(
     base: RunResult, run: RunResult, turns: Mapping[str, Sequence[Turn]], confidence: float
 ) -> LatencyTest:
     same_push = base.push == run.push
-    loads = quads_by_load(turns[base.id], turns[run.id]) if same_push else []
-    differences = [[level_difference(*(turn.level for turn in quad)) for quad in quads] for quads in loads]
-    found = paired_difference(differences, effect=base.plan.effect_percent / 100, confidence=confidence)
+    loads = load_differences(turns[base.id], turns[run.id]) if same_push else []
+    found = paired_difference(loads, effect=base.plan.effect_percent / 100, confidence=confidence)
     reason = None if loads else NOT_IN_TURNS if same_push else OTHER_PUSH
     return _of(found, run.id, base.id, reason)
 

@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from rkbench.runs.latencies import RawLatencies
-from rkbench.stats.paired import block_level
+from rkbench.stats.paired import block_level, level_difference
 
 
 class Turn(NamedTuple):
@@ -43,6 +43,14 @@ def quads_by_load(base: Sequence[Turn], other: Sequence[Turn]) -> list[list[Turn
     merged = sorted(owned, key=lambda item: (item[0].load, item[0].start_ns))
     loads = (_quads(list(items)) for _, items in groupby(merged, key=lambda item: item[0].load))
     return [quads for quads in loads if quads]
+
+
+def load_differences(base: Sequence[Turn], other: Sequence[Turn]) -> list[list[float]]:
+    """Return the differences of the quads of two runs, load by load (see `stats.paired`)."""
+    return [
+        [level_difference(*(turn.level for turn in quad)) for quad in quads]
+        for quads in quads_by_load(base, other)
+    ]
 
 
 def _quads(turns: Sequence[tuple[Turn, int]]) -> list[TurnQuad]:

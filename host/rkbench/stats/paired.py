@@ -32,6 +32,9 @@ FEWEST_LOADS = 7
 QUADS_PER_LOAD = 2
 #: Where there is one load alone, whose quads are the units.
 QUADS_OF_ONE_LOAD = 12
+#: What a plan with a precision may grow to until it is reached.
+MOST_LOADS = 100
+MOST_QUADS_OF_ONE_LOAD = 400
 
 Quad = tuple[Sequence[float], Sequence[float], Sequence[float], Sequence[float]]
 """Durations of four blocks in the order of their measurement: A, B, B, A."""
@@ -53,6 +56,19 @@ class PairedDifference:
     units: int
     loads: int
     needed: int | None = None
+
+
+def is_precise(found: PairedDifference, quads: int, half_width: float) -> bool:
+    """Return whether the interval is as narrow as is asked (0.01 = 1 % to either side).
+
+    Not before twelve quads, and seven loads where there are several: to stop earlier would make the interval
+    hold less often than it says. What the interval says plays no part.
+    """
+    if found.low is None or found.high is None or quads < QUADS_OF_ONE_LOAD:
+        return False
+    if 1 < found.loads < FEWEST_LOADS:
+        return False
+    return (found.high - found.low) / 2 <= half_width
 
 
 def quad_difference(quad: Quad) -> float:

@@ -136,6 +136,8 @@ def _loads_text(plan: PlanRecord) -> str:
     """Return how the turns of a plan are arranged; "" for plans of the first version."""
     if not plan.loads or not plan.quads:
         return ""
+    if plan.precision_percent is not None:
+        return f" until differences are known to ±{plan.precision_percent:g} %"
     loads, quads = (f"{n} {noun}{'s' * (n > 1)}" for n, noun in ((plan.loads, "load"), (plan.quads, "quad")))
     return f", {loads} of {quads}"
 
