@@ -10,6 +10,7 @@ from rkbench.inspect.causes.constants import is_pooling, pooling_source
 from rkbench.inspect.causes.elsewhere import cpu_reason, float_reason, runs_on_cpu
 from rkbench.inspect.causes.model_facts import CONSTANT_SECTIONS, ModelFacts
 from rkbench.inspect.causes.site import Site
+from rkbench.inspect.causes.unfused import coarse_sigmoids
 from rkbench.inspect.formatting import count, listing, percent
 from rkbench.units import format_bytes
 
@@ -31,7 +32,7 @@ class PoolingConvolution:
 
 @dataclass(frozen=True)
 class LayerElsewhere:
-    """One layer that is float in a quantized model, or that runs on the CPU."""
+    """One layer that is float in a quantized model, on the CPU, or coarser in int8 than it need be."""
 
     name: str
     type: str
@@ -51,12 +52,14 @@ class PoolingAnswer:
 
 @dataclass(frozen=True)
 class PrecisionAnswer:
-    """Which layers stayed float, and which run on the CPU."""
+    """Which layers stayed float, which run on the CPU, and which are coarse in int8."""
 
     answer: str
     float: tuple[LayerElsewhere, ...]
     """Empty in an all-float model: there every layer is float."""
     cpu: tuple[LayerElsewhere, ...]
+    coarse: tuple[LayerElsewhere, ...] = ()
+    """Sigmoids that are not fused with the convolution before them: int8 scores in steps."""
 
 
 @dataclass(frozen=True)
@@ -92,10 +95,11 @@ def answer(facts: ModelFacts, attribution: Attribution) -> FourAnswers:
     pooling = tuple(_pooling(site) for site in facts.sites if is_pooling(site))
     floats = _float_layers(facts)
     on_cpu = tuple(_elsewhere(site, cpu_reason(facts, site)) for site in facts.sites if runs_on_cpu(site))
+    coarse = tuple(_elsewhere(site, why) for site, why in coarse_sigmoids(facts))
     steps = _steps(attribution)
     return FourAnswers(
         PoolingAnswer(_pooling_answer(facts, pooling), pooling),
-        PrecisionAnswer(_precision_answer(facts, floats, on_cpu), floats, on_cpu),
+        PrecisionAnswer(_precision_answer(facts, floats, on_cpu) + _coarse(coarse), floats, on_cpu, coarse),
         SizeAnswer(attribution.sentence, tuple(_named(cause) for cause in attribution.causes)),
         ChangeAnswer(_change_answer(attribution, steps), steps),
     )
@@ -164,6 +168,13 @@ def _precision_answer(
     kinds = listing(sorted({item.type for item in on_cpu}), 4)
     names = listing([item.name for item in on_cpu], 4)
     return f"{precision} {count(len(on_cpu), 'layer')} on the CPU ({kinds}): {names}."
+
+
+def _coarse(layers: tuple[LayerElsewhere, ...]) -> str:
+    if not layers:
+        return ""
+    names = listing([item.name for item in layers], 4)
+    return f" {count(len(layers), 'Sigmoid')} not fused, with scores in coarse steps: {names}."
 
 
 def _steps(attribution: Attribution) -> tuple[str, ...]:

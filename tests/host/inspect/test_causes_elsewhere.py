@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from rkbench.inspect.answers import FourAnswers
 from rkbench.inspect.inspect_model import inspect_model
-from rknn_writer import CONVOLUTION, FileSpec, GraphSpec, NodeSpec, TensorSpec, opened, write_model
+from rkbench.rknn import open_model
+from rknn_writer import CONVOLUTION, MODELS, FileSpec, GraphSpec, NodeSpec, TensorSpec, opened, write_model
 
 
 def layer(kind: str, dtype: str, shape: tuple[int, ...], target: int = 0, after: str = "") -> FileSpec:
@@ -85,3 +86,46 @@ def test_the_parts_of_a_dilated_convolution_are_no_setting_of_anybody() -> None:
     }
     cause = next(cause for cause in inspection.causes if cause.code == "float_layers")
     assert [fix.kind for fix in cause.fix] == ["nothing"]
+
+
+@pytest.mark.parametrize(
+    ("producer", "readers", "step", "named"),
+    [
+        ("Conv", 2, 0.16, ["s"]),
+        ("Conv", 1, 0.16, []),
+        ("ConvRelu", 2, 0.16, []),
+        ("Conv", 2, 0.03, []),
+    ],
+    ids=[
+        "two readers",
+        "one reader",
+        "another activation is fused already",
+        "steps no coarser than the output's",
+    ],
+)
+def test_a_sigmoid_is_coarse_where_the_convolution_before_has_another_reader(
+    producer: str, readers: int, step: float, named: list[str]
+) -> None:
+    tensors = (
+        TensorSpec("x", kind="input", dtype="INT8", scale=(0.1,), zero_point=(0,)),
+        TensorSpec("w", kind="weight", dtype="INT8", shape=(8, 8, 1, 1), data=bytes(64)),
+        TensorSpec("c", dtype="INT8", scale=(step,), zero_point=(0,)),
+        TensorSpec("scores", kind="output", dtype="INT8", scale=(1 / 255,), zero_point=(-128,)),
+        TensorSpec("pooled", kind="output", dtype="INT8", scale=(step,), zero_point=(0,)),
+    )
+    nodes = [
+        NodeSpec(f"{producer}:c", producer, 2, (0, 1), (2,)),
+        NodeSpec("Sigmoid:s", "Sigmoid", 2, (2,), (3,)),
+        NodeSpec("MaxPool:p", "MaxPool", 2, (2,), (4,)),
+    ][: readers + 1]
+    spec = FileSpec((GraphSpec(tensors, tuple(nodes), (0,), (3,)),), target="rk3588")
+    found = answers(spec).float_or_cpu_layers
+    assert [layer.name for layer in found.coarse] == named
+    assert ("1 Sigmoid not fused" in found.answer) == bool(named)
+
+
+@pytest.mark.parametrize(("name", "named"), [("sigmoid_two_readers", ["s"]), ("sigmoid_own_conv", [])])
+def test_a_convolution_of_its_own_is_fused_with_the_sigmoid(name: str, named: list[str]) -> None:
+    with open_model(MODELS / f"causes/{name}.rk3588.int8.rknn") as model:
+        coarse = inspect_model(model).answers.float_or_cpu_layers.coarse
+    assert [layer.name for layer in coarse] == named

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rkbench.inspect.answers import FourAnswers, LayerElsewhere, PoolingConvolution
+from rkbench.inspect.answers import FourAnswers, LayerElsewhere, PoolingConvolution, PrecisionAnswer
 from rkbench.inspect.document import InspectedLayer, InspectedTensor
 from rkbench.units import format_bytes
 
@@ -54,7 +54,7 @@ def answered_questions(answers: FourAnswers) -> tuple[AnsweredQuestion, ...]:
             "float_or_cpu_layers",
             "Which layers stayed float, and which run on the CPU?",
             precision.answer,
-            [*_elsewhere("float", precision.float), *_elsewhere("CPU", precision.cpu)][:MOST_DETAILS],
+            _precision_details(precision)[:MOST_DETAILS],
         ),
         _answered("why_this_big", "Why is the file as big as it is?", size.answer, size.causes),
         _answered("what_to_change", "What exactly has to change?", change.answer, change.steps),
@@ -91,6 +91,12 @@ def _answered(key: str, question: str, answer: str, details: Iterable[str]) -> A
 def _convolution(item: PoolingConvolution) -> str:
     kernel = "x".join(map(str, item.kernel))
     return f"{item.name}: {kernel}, {item.channels} channels, {format_bytes(item.bytes)}"
+
+
+def _precision_details(precision: PrecisionAnswer) -> list[str]:
+    """Return a line for each layer, those that cost accuracy first: there are few."""
+    kinds = {"int8, coarse": precision.coarse, "float": precision.float, "CPU": precision.cpu}
+    return [line for kind, layers in kinds.items() for line in _elsewhere(kind, layers)]
 
 
 def _elsewhere(kind: str, layers: Iterable[LayerElsewhere]) -> Iterator[str]:
