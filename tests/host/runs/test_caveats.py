@@ -128,6 +128,18 @@ def test_heat_that_moved_no_clock_is_no_doubt(low: float, verdict: str, tail: st
     assert verdict_of([told]) == verdict
 
 
+@pytest.mark.parametrize(
+    ("governors", "told"),
+    [
+        ({"policy0": "schedutil", "policy4": "schedutil"}, "CPU governor schedutil: the part"),
+        ({"policy0": "schedutil", "policy4": "performance"}, "CPU governor policy0 schedutil: the part"),
+    ],
+)
+def test_cpu_governors_are_named_once(governors: dict[str, str], told: str) -> None:
+    (found,) = caveats_of(replace(GOOD, board=replace(GOOD.board, cpu_governors=governors)), raw(STEADY))
+    assert found.message.startswith(told)
+
+
 def test_a_call_that_python_lengthens_names_the_next_runtime() -> None:
     advice = [caveats_of(with_stage(0.001, name), raw(STEADY))[0].advice for name in ("lite", "capi")]
     assert [text.rsplit(" ", 1)[1] for text in advice] == ["capi", "capi-zero-copy"]

@@ -130,12 +130,13 @@ def _cpu_governors(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     free = {policy: governor for policy, governor in governors.items() if governor not in HELD}
     if not free or is_held(run) or shows_examples(run):
         return
-    told = ", ".join(f"{policy} {governor}" for policy, governor in sorted(free.items()))
+    same = len(set(governors.values())) == 1
+    told = next(iter(free.values())) if same else ", ".join(" ".join(item) for item in sorted(free.items()))
     moved = [part for part, clock in cpu_clock_sensors(run) if clock.min != clock.max]
     tail = f"; {', '.join(moved)} moved" if moved else ""
     yield caveat(
         "cpu_governor",
-        f"CPU governors {told}: the part of the call that is no NPU may follow the load{tail}",
+        f"CPU governor {told}: the part of the call that is no NPU may follow the load{tail}",
         "--pin; or as root there: for d in /sys/devices/system/cpu/cpufreq/policy*; do echo performance >"
         " $d/scaling_governor; done",
     )
