@@ -13,6 +13,7 @@ MODULES = (
     "startup",
     "inspect_file",
     "npu_decode",
+    "npu_execute",
     "push_cost",
     "transfer",
     "scrape",

@@ -78,6 +78,8 @@ def lay_out(model: RknnModel, graph_index: int = 0) -> Layout:
     and where records or relocations point outside of what they speak of.
     """
     generation = readable_generation(model)
+    if graph_index >= len(model.graphs):
+        raise _unread(model, f"it holds {len(model.graphs)} graphs, {graph_index + 1} are asked for")
     graph = model.graphs[graph_index]
     addresses, size_bytes = _place(model, graph)
     words = np.frombuffer(_bytes_of(model, graph, "register_commands"), "<u8").copy()

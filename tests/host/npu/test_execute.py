@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_nets import NETS, Net, agreement
+from rkbench.errors import ModelError
 from rkbench.npu.execute.core import NpuCore
 from rkbench.npu.execute.executor import OF_THE_RUNTIME, Executor
 from rkbench.npu.execute.fields import UnmodelledError
@@ -158,3 +159,37 @@ RAW_RK3568 = {
     0x5034: 1,
 }
 """Of the first convolution of `dense`, as the file has them."""
+
+
+def test_a_damaged_file_is_refused_or_computed_and_nothing_else(tmp_path: Path) -> None:
+    seeded = random.Random(8)
+    sound = [Net("classifier", "rk3588", "fp16").path, Net("neck", "rk3568", "int8").path, ERF]
+    contents = [path.read_bytes() for path in sound]
+    path = tmp_path / "damaged.rknn"
+    refused = 0
+    for _ in range(120):
+        data = bytearray(seeded.choice(contents))
+        for _ in range(4):
+            data[seeded.randrange(64, min(len(data), 30_000))] = seeded.randrange(256)
+        path.write_bytes(data)
+        try:
+            with open_model(path) as model:
+                executor = Executor(model)
+                small = {
+                    each.name: each for each in executor.inputs if np.prod(each.shape, dtype=float) < 1e6
+                }
+                executor.run({name: np.ones(each.shape, "float32") for name, each in small.items()})
+        except (ModelError, KeyError) as error:
+            assert isinstance(error, ModelError) or len(small) < len(executor.inputs)
+            refused += 1
+    assert 20 < refused < 100
+
+
+def test_a_model_without_a_graph_is_refused() -> None:
+    with open_model(ERF) as model:
+        empty = replace(model, contents=replace(model.contents, graphs=()))
+        with pytest.raises(ModelError, match="it holds 0 graphs"):
+            Executor(empty)
+
+
+ERF = Path(__file__).parents[2] / "data/models/erf_rk3588_i8.rknn"

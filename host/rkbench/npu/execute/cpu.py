@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -45,14 +46,25 @@ def run_on_cpu(node: Node, tensors: Tensors, inputs: list[Tensor], outputs: list
     if node.type in COPIES:
         _copy(tensors, inputs[0], outputs[0])
     elif node.type in FUNCTIONS:
-        with np.errstate(all="ignore"):
-            result: Any = FUNCTIONS[node.type](*(tensors.read(tensor) for tensor in inputs))
-        tensors.write(outputs[0], np.broadcast_to(result, outputs[0].shape))
+        _compute(FUNCTIONS[node.type], tensors, inputs, outputs[0])
     else:
         raise UnmodelledError(f"CPU operator {node.type}")
 
 
+def _compute(function: Callable[..., Array], tensors: Tensors, inputs: list[Tensor], target: Tensor) -> None:
+    operands = [tensors.read(tensor) for tensor in inputs]
+    try:
+        with np.errstate(all="ignore"):
+            result: Any = np.broadcast_to(function(*operands), target.shape)
+    except (ValueError, TypeError) as error:  # shapes that do not go together, or too many operands
+        shapes = ", ".join(str(tensor.shape) for tensor in inputs)
+        raise UnmodelledError(f"an operator on {shapes} that yields {target.shape}") from error
+    tensors.write(target, result)
+
+
 def _copy(tensors: Tensors, source: Tensor, target: Tensor) -> None:
+    if math.prod(source.shape) != math.prod(target.shape):
+        raise UnmodelledError(f"a copy of {source.shape} that yields {target.shape}")
     if source.dtype == target.dtype and (source.scale, source.zero_point) == (
         target.scale,
         target.zero_point,
