@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.util import find_spec
+from pathlib import Path
+
 import numpy as np
 import pytest
 from rkbench.stats.quantiles import calls_for, quantiles
 from scipy.stats import binom
 
+LOADGEN = Path(__file__).with_name("loadgen_counts.py")
+
 
 @pytest.mark.parametrize(("percent", "count"), [(50, 1), (90, 64), (95, 130), (99, 662), (99.9, 6636)])
 def test_a_percentile_needs_as_many_calls_as_loadgen_asks_for(percent: float, count: int) -> None:
     assert calls_for(percent) == count
+
+
+@pytest.mark.skipif(find_spec("mlperf_loadgen") is None, reason="LoadGen is built for x86_64 Linux alone")
+@pytest.mark.parametrize("percent", [90, 95, 99, 99.9])
+def test_loadgen_itself_refuses_one_call_less(percent: float, tmp_path: Path) -> None:
+    for count, answer in ((calls_for(percent) - 1, "NO"), (calls_for(percent), "Yes")):
+        command = [sys.executable, str(LOADGEN), str(count), str(percent), str(tmp_path)]
+        told = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+        assert f"Early stopping satisfied: {answer}" in told
 
 
 def test_below_that_count_it_is_none() -> None:
