@@ -17,13 +17,13 @@ from rkbench_agent.wire.words import BUSY, SINGLE_STREAM, VIRTUAL
 from rkbench.boards.model import Board
 from rkbench.campaign.check import PushChecks, check_clock, check_for_push
 from rkbench.campaign.core_sweep import core_masks
+from rkbench.campaign.demands import complete_settings
 from rkbench.campaign.describe import describe_conditions, event_names, name_layers
 from rkbench.campaign.duration import Forecast, Known, unknown
 from rkbench.campaign.failure import INTERRUPTED_BY_USER, UNANSWERED, add_doctor, describe_cut
 from rkbench.campaign.interfaces import Conversation, Prepare, Saver
 from rkbench.campaign.plan import Place, make_headers, make_plan, runtime_of
 from rkbench.campaign.rate_search import hearer_of
-from rkbench.campaign.scenarios import settings_for
 from rkbench.campaign.settings import PushOptions, check_push
 from rkbench.campaign.stopping import NewStop, PlanEnd, Precise, Stop
 from rkbench.catalogue.check import Check
@@ -99,7 +99,7 @@ def run_campaign(
         listener(Note(f"golden: {told}"))
     listener(Step(f"connecting to {board.name}"))
     with connect() as session:
-        settings = settings_for(options.settings, session.environment, listener)
+        settings = complete_settings(options, session.environment, listener)
         options = replace(options, settings=settings)
         checks = _check_board(options, board, session.environment, variants, listener)
         transfers = _upload(session, variants, listener)

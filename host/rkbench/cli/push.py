@@ -95,7 +95,6 @@ def push(
 
 def _push(context: typer.Context, given: dict[str, Any]) -> int:
     """Push as the parameters of `push` say; returns the exit code."""
-    from rkbench.campaign.demands import carrying, reads_of
     from rkbench.campaign.push import Expected, push_to
     from rkbench.campaign.settings import PushOptions, settings_of
     from rkbench.runs.gating import exit_code, parse_requirements
@@ -106,7 +105,7 @@ def _push(context: typer.Context, given: dict[str, Any]) -> int:
     gates = parse_requirements(given.pop("require") or ())
     asked = PushOptions(
         tuple(given["models"]),
-        carrying(settings, reads_of(gates)) if gates else settings,
+        settings,
         given["golden"],
         given["baseline"],
         given["force"],

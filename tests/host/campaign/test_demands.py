@@ -1,0 +1,37 @@
+"""What is asked for is measured: plans are raised, and what that adds is told."""
+
+from __future__ import annotations
+
+import pytest
+from rkbench.campaign.demands import raised
+from rkbench.runs.events import Event, Note
+from rkbench.runs.measures import QUANTITIES
+from rkbench.stats.gates import parse_gate
+from rkbench_agent.wire.plan import RunSettings
+
+
+def told(*gates: str, settings: RunSettings | None = None) -> tuple[RunSettings, list[Event]]:
+    said: list[Event] = []
+    parsed = [parse_gate(gate, QUANTITIES) for gate in gates]
+    return raised(settings or RunSettings(), parsed, said.append), said
+
+
+def test_a_p99_that_is_asked_for_raises_the_plan_and_says_what_it_adds() -> None:
+    found, said = told("cosine >= 0.9", "p99 <= 12ms")
+    assert (found.min_iterations, found.min_blocks) == (1000, 20)
+    assert said == [
+        Note(
+            "p99 <= 12ms: 1000 iterations in 20 blocks at least"
+            " (900 more: 9.00 s at 10 ms a call, for each variant)"
+        )
+    ]
+
+
+@pytest.mark.parametrize("gate", ["size <= 1MB", "p50 <= 12ms", "max <= 50ms"])
+def test_what_a_plan_carries_already_adds_nothing(gate: str) -> None:
+    assert told(gate) == (RunSettings(), [])
+
+
+def test_a_plan_that_has_more_keeps_it() -> None:
+    settings = RunSettings(min_iterations=7000, min_blocks=30)
+    assert told("p99.9 <= 12ms", settings=settings) == (settings, [])
