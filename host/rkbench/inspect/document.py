@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal
 from rkbench.inspect.answers import FourAnswers
 from rkbench.inspect.causes import Cause
 from rkbench.inspect.myths import Myth
+from rkbench.inspect.output_scales import CoarseOutput
 from rkbench.rknn.contents import Sections
 from rkbench.rknn.targets import Precision
 
@@ -140,6 +141,8 @@ class Inspection:
     diff: FileDiff | None
     npu: InspectedNpu | None = None
     """None where nobody asked for it: the plain view on a terminal does not show it."""
+    coarse_outputs: tuple[CoarseOutput, ...] = ()
+    """Outputs that one scale is too coarse for."""
 
 
 class FileInspection(Inspection):

@@ -17,6 +17,7 @@ from rkbench.inspect.document import (
     OrdinaryBytes,
 )
 from rkbench.inspect.myths import judge_myths
+from rkbench.inspect.output_scales import coarse_outputs
 from rkbench.rknn.contents import Layer, Memory, Sections, Tensor
 from rkbench.rknn.model import RknnModel
 
@@ -50,6 +51,7 @@ def inspect_model(model: RknnModel, *, digest: bool = True) -> FileInspection:
         myths=judge_myths(facts, attribution, answers),
         onnx=None,
         diff=None,
+        coarse_outputs=coarse_outputs(model),
     )
 
 

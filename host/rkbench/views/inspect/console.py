@@ -45,6 +45,7 @@ def render_console(
             _npu(inspection, width, style, layers),
             _causes(inspection, width, style),
             _memory(inspection.memory, width, style),
+            _outputs(inspection, width, style),
             _answers(inspection, width, style),
         ]
     if inspection.onnx:
@@ -177,6 +178,15 @@ def _answers(inspection: FileInspection, width: int, style: Style) -> str:
         blocks.append(wrap(answered.answer, width, "    "))
         blocks += [wrap(line, width, "      ", "    · ") for line in answered.details]
     return "\n".join(blocks)
+
+
+def _outputs(inspection: Inspection, width: int, style: Style) -> str:
+    if not inspection.coarse_outputs:
+        return ""
+    lines = [heading("Outputs", style)]
+    for output in inspection.coarse_outputs:
+        lines += [wrap(output.message, width, "    ", "  "), wrap(output.cure, width, "      ", "    → ")]
+    return "\n".join(lines)
 
 
 def _myths(inspection: Inspection, width: int, style: Style) -> str:

@@ -97,6 +97,7 @@ def _converted(inspection: FileInspection) -> str:
             npu_section(inspection.npu) if inspection.npu else "",
             _questions(inspection),
             _memory(inspection.memory),
+            _outputs(inspection),
             _table(),
             _onnx(inspection.onnx),
             _diff(inspection.diff),
@@ -284,6 +285,11 @@ def _diff(diff: FileDiff | None) -> str:
     ]
     name = _text(Path(diff.other).name)
     return f"<h2>Against {name}</h2>\n<p>{_text(diff.sentence)}</p>{_list(causes)}{_list(layers)}"
+
+
+def _outputs(inspection: Inspection) -> str:
+    lines = [f"{output.message} → {output.cure}" for output in inspection.coarse_outputs]
+    return f"<h2>Outputs</h2>\n{_list(lines)}" if lines else ""
 
 
 def _myths(inspection: Inspection) -> str:

@@ -1,0 +1,103 @@
+"""Outputs that are quantized with one scale over parts of very different range: seen in the file alone.
+
+A detector that joins boxes of 0 to 640 and scores of 0 to 1 in one int8 tensor has steps of 2.5: every score
+becomes 0. What a part can hold at most is known where it ends in a function with bounds (Sigmoid, Softmax:
+0 to 1; Tanh: -1 to 1), or where the file keeps a range of its own for it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from rkbench.rknn import RknnModel, Tensor
+from rkbench.rknn.contents import Node
+
+#: A part that spans fewer steps than this has lost what it says.
+FEWEST_STEPS = 4.0
+#: Nodes that move values and change none.
+_MOVING = ("Reshape", "Transpose", "Squeeze", "Unsqueeze", "Flatten", "Identity", "Split", "Slice")
+
+
+@dataclass(frozen=True)
+class CoarsePart:
+    """A part of an output whose whole range is `steps` of the output's scale."""
+
+    name: str
+    shape: tuple[int, ...]
+    range: float
+    steps: float
+
+
+@dataclass(frozen=True)
+class CoarseOutput:
+    """An output with such parts: the `step` of its scale, what it spans in all, and the cure in words."""
+
+    name: str
+    step: float
+    range: float
+    parts: tuple[CoarsePart, ...]
+    message: str
+    cure: str
+
+
+def coarse_outputs(model: RknnModel) -> tuple[CoarseOutput, ...]:
+    """Return the outputs of the first graph that one scale is too coarse for, as far as is known."""
+    producers = {index: node for node in model.nodes for index in node.outputs}
+    return tuple(
+        found for tensor in model.outputs if (found := _coarse(model, tensor, producers)) is not None
+    )
+
+
+def _coarse(model: RknnModel, output: Tensor, producers: dict[int, Node]) -> CoarseOutput | None:
+    step, join = output.step, _before(output, producers)
+    if step is None or join is None or join.type != "Concat":
+        return None
+    parts = tuple(
+        CoarsePart(part.name, part.shape, span, span / step)
+        for part, span in _ranges(model, join, producers)
+        if span < FEWEST_STEPS * step
+    )
+    if not parts or len(parts) == len(join.inputs):
+        return None
+    span = 255 * step
+    told = ", ".join(f"{part.name} {list(part.shape)} spans {part.range:.3g}" for part in parts[:3])
+    return CoarseOutput(
+        output.name,
+        step,
+        span,
+        parts,
+        f"output {output.name} has one {output.dtype.lower()} scale, {step:.3g} a step, over parts of very"
+        f" different range: {told}, {parts[0].steps:.2g} steps of it; what they say is lost",
+        f"end the ONNX before {join.name.split(':')[-1]}, so that each part is an output with a scale of its"
+        " own, convert again, and join them after the NPU",
+    )
+
+
+def _before(tensor: Tensor, producers: dict[int, Node]) -> Node | None:
+    """Return the node that computes a tensor, with those left out that only move it."""
+    node = producers.get(tensor.index)
+    for _ in range(len(producers)):
+        if node is None or node.type not in _MOVING:
+            break
+        node = producers.get(node.inputs[0]) if node.inputs else None
+    return node
+
+
+def _ranges(model: RknnModel, join: Node, producers: dict[int, Node]) -> Iterator[tuple[Tensor, float]]:
+    """Yield the parts of which the range is known, with it."""
+    for index in join.inputs:
+        part = model.tensors[index]
+        node = _before(part, producers)
+        bound = None if node is None else _bound(node.type)
+        if bound is not None:
+            yield part, bound
+        elif len(part.minimum) == len(part.maximum) == 1 and part.maximum[0] > part.minimum[0]:
+            yield part, part.maximum[0] - part.minimum[0]
+
+
+def _bound(kind: str) -> float | None:
+    """Return what the last function of a node spans at most (`ConvSigmoid`: a Sigmoid); None without one."""
+    if kind.endswith(("Sigmoid", "Softmax")):
+        return 1.0
+    return 2.0 if kind.endswith("Tanh") else None
