@@ -19,6 +19,7 @@ MODULES = (
     "scrape",
     "nightly_load",
     "summarize",
+    "comparison",
 )
 
 

@@ -120,7 +120,7 @@ def test_cycles_and_layers_are_in_the_result_of_the_clean_run(tmp_path: Path) ->
     assert run.profile is not None
     assert [layer.node for layer in run.profile.layers] == list(range(24))
     assert run.profile.text == TABLE.read_text()
-    assert run.latency is not None and run.latency.count == 100
+    assert run.latency is not None and run.latency.count >= 100
     assert {"load_cycles", "profile"} <= set(pushed.stages)
 
 

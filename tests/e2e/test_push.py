@@ -10,6 +10,7 @@ import csv
 import io
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -164,6 +165,29 @@ def test_two_variants_come_back_with_every_number_and_its_source(bench: Bench, t
     assert [run["load"]["npu_total_bytes"] for run in push["runs"]] == [860288, 476480]
     assert "≈ simulated on board virtual (rk3588)" in done.stdout
     assert push["comparison"]["verdict"] in " ".join(done.stdout.split())
+
+
+def test_an_equal_file_is_no_difference_and_a_slower_one_is_slower(bench: Bench, tmp_path: Path) -> None:
+    """The default plan from end to end: seven loads, intervals at 1 - 0.05 / 2, and words that fit."""
+    again = tmp_path / "again.rknn"
+    again.write_bytes(FP16.read_bytes())
+    slower = FP16.with_name("digits.fp16.rknn")
+    out = tmp_path / "out.json"
+    done = bench.run("push", FP16, again, slower, "--board", "virtual", "--json", out)
+    assert done.returncode == 0, done.stderr
+    push = read_push(out)
+    equal, worse = push["comparison"]["latency_tests"]
+    (pair,) = push["comparison"]["latency_pairs"]
+    assert [test["judgement"] for test in (equal, worse, pair)] == ["no difference", "slower", "slower"]
+    assert {(test["unit"], test["units"], test["confidence"]) for test in (equal, worse, pair)} == {
+        ("load", 7, 0.975)
+    }
+    assert -2 < equal["low_percent"] <= equal["difference_percent"] <= equal["high_percent"] < 2
+    assert 2 < worse["low_percent"] <= worse["difference_percent"] <= worse["high_percent"] < 10
+    assert [run["verdict"] for run in push["runs"]] == ["VALID"] * 3
+    assert f"{worse['low_percent']:+.1f} to {worse['high_percent']:+.1f} %" in done.stdout
+    assert "measuring 3 runs: 7 loads of 2 quads" in done.stderr
+    assert re.search(r"measuring 3 runs, about \d+ s in all", done.stderr)
 
 
 def test_the_store_has_every_latency(bench: Bench) -> None:

@@ -49,7 +49,13 @@ def plan_for(session: Session, folder: Path, min_iterations: int) -> Plan:
     outputs = [TensorSpec("y", [1, 10], "float32")]
     figures = FileFigures(1000, 1000, 10)
     spec = RunSpec("a", "m", file.sha256, file.size_bytes, inputs, outputs, figures=figures)
-    settings = RunSettings(runtime="virtual", min_iterations=min_iterations, min_duration_s=0.0)
+    settings = RunSettings(
+        runtime="virtual",
+        min_iterations=min_iterations,
+        min_duration_s=0.0,
+        min_blocks=1,
+        block_duration_s=0.0,
+    )
     return Plan([spec], settings)
 
 

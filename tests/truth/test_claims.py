@@ -5,8 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from claims import CLAIMS, Claim
+from plan_claims import PLAN_CLAIMS
 
 TRIALS = 100
+#: A staged push takes ten times as long.
+PUSHES = 30
 SEED = 3588
 
 
@@ -23,3 +26,9 @@ def test_a_claim_that_is_not_kept_is_seen() -> None:
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize("claim", PLAN_CLAIMS, ids=lambda claim: claim.name)
+def test_what_is_claimed_of_a_whole_push_is_reached(claim: Claim) -> None:
+    rate = claim.rate(np.random.default_rng(SEED), PUSHES)
+    assert claim.allows(rate, PUSHES), f"{claim.name}: {rate:.3f}"
