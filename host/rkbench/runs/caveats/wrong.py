@@ -44,8 +44,8 @@ _CURES = {
     OUTPUT_LAYOUT: "save the golden's outputs as the ONNX yields them (NCHW)",
     NORMALISATION: "convert again with the mean_values and std_values that the network was trained with",
     CHANNEL_ORDER: "convert again with the other quant_img_RGB2BGR, or swap the channels of what is fed",
-    CASE_ORDER: "make the golden again: its outputs are not in the order of its inputs",
-    OTHER_MODEL: "make the golden from the ONNX that this file was converted from: bench golden MODEL.onnx",
+    CASE_ORDER: "make the golden again, its outputs in the order of its inputs",
+    OTHER_MODEL: "make the golden from the ONNX of this very file (bench golden MODEL.onnx)",
 }
 
 
