@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from math import prod
 
 from rkbench.inspect.causes.cause import Attribution, Cause
-from rkbench.inspect.causes.constants import is_pooling, pooling_source
+from rkbench.inspect.causes.constants import pooling_source
 from rkbench.inspect.causes.elsewhere import cpu_reason, float_reason, runs_on_cpu
 from rkbench.inspect.causes.model_facts import CONSTANT_SECTIONS, ModelFacts
 from rkbench.inspect.causes.site import Site
@@ -92,7 +92,7 @@ class FourAnswers:
 
 def answer(facts: ModelFacts, attribution: Attribution) -> FourAnswers:
     """Return the four answers for a file; before the model is closed."""
-    pooling = tuple(_pooling(site) for site in facts.sites if is_pooling(site))
+    pooling = tuple(_pooling(site) for site in facts.averages)
     floats = _float_layers(facts)
     on_cpu = tuple(_elsewhere(site, cpu_reason(facts, site)) for site in facts.sites if runs_on_cpu(site))
     coarse = tuple(_elsewhere(site, why) for site, why in coarse_sigmoids(facts))

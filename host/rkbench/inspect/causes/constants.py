@@ -21,18 +21,6 @@ LARGE_CONSTANT_BYTES = 4096
 SAMPLE_BYTES = 16384
 REPETITIVE_RATIO = 0.05
 _STAGE = re.compile(r"_2conv(\d+)$")
-_POOL = re.compile(r"(pool|gavg|mean)", re.IGNORECASE)
-
-
-def is_pooling(site: Site) -> bool:
-    """Return whether the layer is a convolution that the compiler made from a pooling or a mean.
-
-    Either its own name tells, or that of its kernel: learned kernels never end in `_i1`.
-    """
-    if not site.is_convolution:
-        return False
-    kernel = site.kernel.name if site.kernel and site.kernel.name.endswith("_i1") else ""
-    return bool(_POOL.search(kernel)) or bool(_STAGE.search(site.base) and _POOL.search(site.base))
 
 
 def pooling_source(site: Site) -> str:
@@ -44,7 +32,7 @@ def pooling_source(site: Site) -> str:
 
 def pooling(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """GlobalAveragePool and ReduceMean run as depthwise convolutions, in stages of kernel <= 7."""
-    layers = [site for site in facts.sites if is_pooling(site)]
+    layers = facts.averages
     if not layers:
         return None
     sources: dict[str, list[Site]] = defaultdict(list)

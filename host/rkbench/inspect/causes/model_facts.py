@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from rkbench.inspect.causes.averages import is_average
 from rkbench.inspect.causes.kernel_groups import (
     ELEMENT_BYTES,
     Groups,
@@ -83,6 +84,11 @@ class ModelFacts:
         """What the file is called: its dtype, or `w4a16` where weights of 4 bits meet float maps."""
         four = any(site.kernel and site.kernel.dtype == "INT4" for site in self.sites)
         return "w4a16" if four and self.dtype == "fp16" else self.dtype
+
+    @cached_property
+    def averages(self) -> tuple[Site, ...]:
+        """Convolutions that the compiler made from a pooling or a mean: every weight is the same."""
+        return tuple(site for site in self.sites if is_average(self.model, site))
 
     @cached_property
     def dense_groups(self) -> tuple[DenseGroups, ...]:

@@ -6,7 +6,6 @@ import zlib
 from collections import defaultdict
 
 from rkbench.inspect.causes.cause import Claim, Finding, Fix
-from rkbench.inspect.causes.constants import is_pooling
 from rkbench.inspect.causes.ledger import Ledger
 from rkbench.inspect.causes.model_facts import SECTION_OF, ModelFacts
 from rkbench.inspect.causes.site import Site
@@ -61,10 +60,11 @@ def _same_bytes(facts: ModelFacts, ledger: Ledger) -> list[list[Held]]:
     Averages of pooling are left aside, and what another cause owns already: dense kernels are large.
     """
     alike: dict[tuple[object, ...], list[Held]] = defaultdict(list)
+    averages = {site.index for site in facts.averages}
     for site, tensor in facts.owned:
         is_large = tensor.kind in ("weight", "compiler_constant") and tensor.buffer_bytes >= SMALLEST_BYTES
         is_left = 2 * ledger.left(SECTION_OF.get(tensor.kind, ""), site.index) >= tensor.buffer_bytes
-        if is_large and is_left and not is_pooling(site):
+        if is_large and is_left and site.index not in averages:
             key = (tensor.kind, tensor.dtype, tensor.native_shape, tensor.buffer_bytes)
             alike[key].append((site, tensor))
     for limit in (_SAMPLE_BYTES, None):
