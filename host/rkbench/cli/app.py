@@ -35,6 +35,10 @@ COMMANDS: dict[str, Command | Group] = {
                 "Say what a board lacks for running models, and the cure.", "boards.check:check"
             ),
             "list": Command("List the boards; with --status, who holds them.", "boards.list:list_boards"),
+            "calibrate": Command(
+                "Fit the coefficients of `bench predict` to a board.",
+                "boards.calibrate:calibrate",
+            ),
             "record": Command("Record what a board tells, to send with a report.", "boards.record:record"),
             "remove": Command("Remove a board and its host key from the inventory.", "boards.remove:remove"),
             "install-exporter": Command(

@@ -28,10 +28,13 @@ def predict(
     """Predict the latency of a .rknn from the NPU tasks in it."""
     from rkbench.boards.inventory import find_inventory
     from rkbench.boards.provider import Boards
+    from rkbench.campaign.calibration import read_calibration
     from rkbench.inspect.latency import predict_models
     from rkbench.npu.what_if import parse_what_if
     from rkbench.views.predict import show_predictions
 
-    soc = Boards(find_inventory(inventory)).find(board)[0].soc if board else None
-    predicted = predict_models(models, what_if=parse_what_if(what_if), soc=soc)
+    found = Boards(find_inventory(inventory)).find(board)[0] if board else None
+    fitted = read_calibration(found.name) if found else None
+    soc = found.soc if found else None
+    predicted = predict_models(models, what_if=parse_what_if(what_if), soc=soc, fitted=fitted)
     show_predictions(predicted, layers=layers or ("10" if len(models) == 1 else "0"), json_to=json)

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from rkbench.errors import UsageError
 from rkbench.npu import LatencyPrediction, WhatIf, predict_latency
+from rkbench.npu.latency_model import FittedLatency
 from rkbench.rknn.reader import open_model
 from rkbench.rknn.targets import npu_generation
 
@@ -31,16 +32,20 @@ class PredictedModel:
 
 
 def predict_models(
-    paths: Sequence[Path], *, what_if: WhatIf, soc: str | None = None
+    paths: Sequence[Path],
+    *,
+    what_if: WhatIf,
+    soc: str | None = None,
+    fitted: FittedLatency | None = None,
 ) -> tuple[PredictedModel, ...]:
-    """Predict each file; `soc` is the board's, which the files have to fit.
+    """Predict each file; `soc` is the board's, which the files have to fit, `fitted` its own model.
 
     Raises ModelError where a file's tasks cannot be decoded, UsageError for a file of another NPU.
     """
-    return tuple(_predict(path, what_if, soc) for path in paths)
+    return tuple(_predict(path, what_if, soc, fitted) for path in paths)
 
 
-def _predict(path: Path, what_if: WhatIf, soc: str | None) -> PredictedModel:
+def _predict(path: Path, what_if: WhatIf, soc: str | None, fitted: FittedLatency | None) -> PredictedModel:
     if path.suffix.lower() == ".onnx":
         return _unconverted(path, soc or DEFAULT_TARGET)
     with open_model(path) as model:
@@ -49,7 +54,7 @@ def _predict(path: Path, what_if: WhatIf, soc: str | None) -> PredictedModel:
                 f"{path} is converted for {model.file.target}, and the board is an {soc}",
                 hint=f"convert it with target_platform={soc!r}",
             )
-        latency = predict_latency(model, what_if=what_if)
+        latency = predict_latency(model, what_if=what_if, fitted=fitted)
         return PredictedModel(str(path), model.file.size_bytes, model.file.target or None, latency, None)
 
 

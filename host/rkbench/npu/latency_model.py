@@ -53,7 +53,7 @@ class FittedLatency:
 def latency_models() -> dict[str, FittedLatency]:
     """Return the models fitted on Rockchip's published figures, by SoC."""
     rows = json.loads(MODELS.read_text(encoding="utf-8"))["models"]
-    return {row["soc"]: _model(row) for row in rows}
+    return {row["soc"]: model_of_row(row) for row in rows}
 
 
 def find_latency_model(soc: str | None) -> FittedLatency | None:
@@ -63,7 +63,8 @@ def find_latency_model(soc: str | None) -> FittedLatency | None:
     return latency_models().get(name)
 
 
-def _model(row: dict[str, Any]) -> FittedLatency:
+def model_of_row(row: dict[str, Any]) -> FittedLatency:
+    """Return a model of its fields as JSON has them; raises KeyError, TypeError or ValueError for others."""
     machine = Machine(**row.pop("machine"))
     lists = {name: tuple(value) for name, value in row.items() if isinstance(value, list)}
     return FittedLatency(machine=machine, **{**row, **lists})

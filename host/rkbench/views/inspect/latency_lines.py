@@ -39,6 +39,8 @@ def latency_sentence(latency: LatencyPrediction) -> str:
 
 def latency_doubts(latency: LatencyPrediction) -> Iterator[str]:
     """Yield why it has no band, why it is provisional, and what is not in the sum."""
+    if latency.source.startswith("calibrated"):
+        yield latency.source
     if latency.outside:
         yield f"no band: {'; '.join(latency.outside)}"
     if latency.provisional:

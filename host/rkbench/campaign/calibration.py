@@ -1,0 +1,148 @@
+"""`bench boards calibrate`: measure the shipped models on a board, and fit its own coefficients."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from importlib.resources import as_file, files
+from pathlib import Path
+
+import numpy as np
+from rkbench_agent.wire.plan import RunSettings
+from rkbench_agent.wire.words import AUTO
+
+from rkbench.boards.model import Board
+from rkbench.campaign.interfaces import Conversation, Saver
+from rkbench.campaign.run import run_campaign
+from rkbench.campaign.settings import PushOptions
+from rkbench.errors import BoardError, UsageError
+from rkbench.npu.costs import Floats, task_costs
+from rkbench.npu.latency_fit import fit_latency
+from rkbench.npu.latency_model import FittedLatency, find_latency_model, model_of_row, task_terms
+from rkbench.npu.layout import lay_out
+from rkbench.npu.tasks import decode_tasks
+from rkbench.rknn import open_model
+from rkbench.runs.events import Listener, ignore
+from rkbench.runs.model import RunResult
+from rkbench.store.opening import data_folder
+
+#: A fit that is farther from what it was fitted to (root mean square) does not describe the board.
+LARGEST_RESIDUAL = 0.05
+ITERATIONS, DURATION_S = 30, 0.5
+
+
+@dataclass(frozen=True)
+class CalibrationPoint:
+    """One of the models: what it took, and what the fit makes of it."""
+
+    model: str
+    measured_s: float
+    fitted_s: float
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What a board's latencies yielded; `fitted` is None where they do not follow the form."""
+
+    board: str
+    soc: str
+    points: tuple[CalibrationPoint, ...]
+    residual_ratio: float
+    """Root mean square of fitted over measured, minus 1."""
+    fitted: FittedLatency | None
+
+
+def calibrate_board(
+    board: Board,
+    connect: Callable[[], AbstractContextManager[Conversation]],
+    store: Saver,
+    listener: Listener = ignore,
+) -> Calibration:
+    """Measure the shipped models for the board's SoC and fit its coefficients.
+
+    Raises UsageError for a SoC that nothing is shipped for, BoardError where a model failed there.
+    """
+    with connect() as session:
+        soc = board.soc or session.environment.soc or ""
+    base = find_latency_model(soc)
+    if base is None:
+        raise UsageError(f"board {board.name!r}: no models are shipped for {soc or 'an unknown SoC'}")
+    with as_file(files("rkbench.npu") / "reference" / "calibration") as folder:
+        models = tuple(sorted(folder.glob(f"*_{base.soc}.rknn")))
+        mask = "0" if base.soc == "rk3588" else AUTO
+        settings = RunSettings(
+            core_mask=mask, min_iterations=ITERATIONS, min_duration_s=DURATION_S, interleave=False
+        )
+        outcome = run_campaign(PushOptions(models, settings), board, connect, store, listener)
+        measured_s = np.array([_median_s(board, run) for run in outcome.runs])
+        terms = np.array([model_terms(path, base) for path in models])
+        return fit_board(board.name, base, [path.stem for path in models], terms, measured_s)
+
+
+def fit_board(
+    board: str, base: FittedLatency, names: Sequence[str], terms: Floats, measured_s: Floats
+) -> Calibration:
+    """Return the calibration of latencies, in seconds, of models with these sums of `task_terms`. Pure."""
+    coefficients = fit_latency(terms, measured_s)
+    fitted_s = terms @ np.array(coefficients)
+    residual = float(np.sqrt(np.mean((fitted_s / measured_s - 1) ** 2)))
+    points = tuple(
+        CalibrationPoint(name, float(measured), float(fitted))
+        for name, measured, fitted in zip(names, measured_s, fitted_s, strict=True)
+    )
+    source = f"calibrated on {board} with {len(names)} models, residual {residual:.1%}"
+    fitted = FittedLatency(
+        soc=base.soc,
+        machine=base.machine,
+        coefficients=coefficients,
+        band_ratio=base.band_ratio,
+        source=source,
+        fitted_types=base.fitted_types,
+        skipped_types=base.skipped_types,
+    )
+    good = residual <= LARGEST_RESIDUAL
+    return Calibration(board, base.soc, points, residual, fitted if good else None)
+
+
+def model_terms(path: Path, base: FittedLatency) -> Floats:
+    """Return the four sums of one file that the coefficients belong to."""
+    with open_model(path) as model:
+        tasks = decode_tasks(lay_out(model))
+        kept = [model.nodes[node].type not in base.skipped_types for node in tasks.node]
+        terms: Floats = task_terms(task_costs(tasks), base.machine)[np.array(kept)].sum(axis=0)
+        return terms
+
+
+def _median_s(board: Board, run: RunResult) -> float:
+    if run.latency is None or run.failure is not None:
+        why = run.failure.message if run.failure else "no latency"
+        raise BoardError(
+            f"board {board.name!r}: {run.variant.name} was not measured: {why}",
+            hint=f"check the board: bench boards check {board.name}",
+        )
+    stage = run.latency.stages.run
+    return stage.p50_s if stage else run.latency.p50_s
+
+
+def save_calibration(calibration: Calibration) -> Path:
+    """Keep a board's fit for `bench predict --board`, and return the file."""
+    assert calibration.fitted is not None
+    path = _file_of(calibration.board)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(asdict(calibration.fitted), indent=2) + "\n", encoding="utf-8")
+    return path
+
+
+def read_calibration(board: str) -> FittedLatency | None:
+    """Return the fit that was kept for a board; None where there is none, or none that can be read."""
+    try:
+        return model_of_row(json.loads(_file_of(board).read_text(encoding="utf-8")))
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
+
+
+def _file_of(board: str) -> Path:
+    return data_folder() / "calibrations" / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', board)}.json"

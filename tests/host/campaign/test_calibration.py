@@ -1,0 +1,98 @@
+"""A board's own coefficients: found again under noise, refused where latencies do not follow the form."""
+
+from __future__ import annotations
+
+import os
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bench_command import run_bench
+from rkbench.campaign.calibration import (
+    Calibration,
+    fit_board,
+    model_terms,
+    read_calibration,
+    save_calibration,
+)
+from rkbench.npu.costs import Floats
+from rkbench.npu.latency_model import latency_models
+from rkbench.npu.reference_costs import reference_costs
+from rkbench.views.calibration import calibration_lines
+
+SHIPPED = Path(str(files("rkbench.npu"))) / "reference/calibration"
+SAMPLE = Path(__file__).parents[2] / "data/models/mb_gap7_rk3588_i8.rknn"
+UNSEEN = ("mobilenetv2-12", "resnet50-v2-7", "yolov5s", "yolov8n", "ppocrv4_det")
+NOISE = 0.01
+
+
+def shipped(soc: str) -> tuple[list[str], Floats]:
+    paths = sorted(SHIPPED.glob(f"*_{soc}.rknn"))
+    assert len(paths) == 8
+    return [path.stem for path in paths], np.array([model_terms(p, latency_models()[soc]) for p in paths])
+
+
+def calibrated(soc: str, slower: tuple[float, ...], seed: int, noise: float) -> Calibration:
+    """Calibrate a made board, whose coefficients are those of its SoC times `slower`."""
+    base = latency_models()[soc]
+    names, terms = shipped(soc)
+    true_s = terms @ (np.array(base.coefficients) * slower)
+    noisy_s = true_s * (1 + noise * np.random.default_rng(seed).standard_normal(len(true_s)))
+    return fit_board("made", base, names, terms, noisy_s)
+
+
+@pytest.mark.parametrize("soc", ["rk3588", "rk3568"])
+def test_known_coefficients_are_found_so_that_unseen_models_are_within_3_percent(soc: str) -> None:
+    base = latency_models()[soc]
+    names, terms = shipped(soc)
+    true = np.array(base.coefficients) * (1.3, 1.1, 0.9, 1.4)
+    unseen = np.array([row.terms() for row in reference_costs() if row.soc == soc and row.model in UNSEEN])
+    assert len(unseen) == 5
+    for seed in range(40):
+        noise = 1 + NOISE * np.random.default_rng(seed).standard_normal(len(names))
+        found = fit_board("made", base, names, terms, terms @ true * noise)
+        assert found.fitted is not None
+        predicted = unseen @ np.array(found.fitted.coefficients)
+        assert np.abs(predicted / (unseen @ true) - 1).max() < 0.03, seed
+
+
+def test_latencies_that_do_not_follow_the_form_are_told() -> None:
+    found = calibrated("rk3588", (1, 1, 1, 1), seed=1, noise=0.25)
+    assert found.fitted is None
+    told = calibration_lines(found, None)
+    assert f"made: residual {found.residual_ratio:.0%} (at most 5%), not calibrated" in told[-2]
+
+
+def test_a_prediction_for_a_calibrated_board_is_that_boards(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    found = calibrated("rk3588", (2, 2, 2, 2), seed=1, noise=0.0)
+    assert found.fitted is not None
+    path = save_calibration(Calibration("virtual:rk3588", "rk3588", found.points, 0.0, found.fitted))
+    assert path.parent == tmp_path / "rkbench/calibrations"
+    kept = read_calibration("virtual:rk3588")
+    assert kept is not None
+    assert kept.coefficients == pytest.approx(found.fitted.coefficients)
+    environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path), "COLUMNS": "120"}
+    done = run_bench("predict", str(SAMPLE), "--board", "virtual:rk3588", environment=environment)
+    assert "≈ 1.59 ms" in done.stdout
+    assert "calibrated on made with 8 models, residual 0.0%" in done.stdout
+    assert read_calibration("another") is None
+
+
+def test_a_damaged_calibration_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    folder = tmp_path / "rkbench/calibrations"
+    folder.mkdir(parents=True)
+    (folder / "desk.json").write_text("{", encoding="utf-8")
+    assert read_calibration("desk") is None
+
+
+def test_a_virtual_board_follows_no_form_and_is_not_calibrated(tmp_path: Path) -> None:
+    environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path)}
+    done = run_bench("boards", "calibrate", "virtual:rk3588", environment=environment)
+    assert done.returncode == 1
+    assert "not calibrated: it does not follow the form" in done.stdout
+    assert not (tmp_path / "rkbench/calibrations").exists()
