@@ -13,8 +13,9 @@ from made_nets import NETS, Net, agreement
 from rkbench.errors import ModelError
 from rkbench.npu.execute.core import NpuCore
 from rkbench.npu.execute.executor import OF_THE_RUNTIME, Executor
-from rkbench.npu.execute.fields import UnmodelledError
+from rkbench.npu.execute.fields import UnmodelledError, spans
 from rkbench.npu.execute.modelled import known_bits, refuse_unmodelled
+from rkbench.npu.execute.repeated import ON_BOTH, ON_RK3588
 from rkbench.npu.generations import LITE
 from rkbench.npu.layout import lay_out
 from rkbench.npu.registers import register_map
@@ -79,6 +80,20 @@ def test_every_reserved_bit_outside_the_list_is_refused(soc: str) -> None:
         for bit in (bit for bit in range(32) if unknown >> bit & 1):
             with pytest.raises(UnmodelledError):
                 core.run(replace(task, registers={**task.registers, register: value | 1 << bit}))
+
+
+@pytest.mark.parametrize("soc", ["rk3588", "rk3568"])
+def test_a_field_that_contradicts_the_one_it_repeats_is_refused(soc: str) -> None:
+    core, tasks = core_of(Net("pools", soc, "int8"))
+    tried = set()
+    for block, name, _, _ in ON_BOTH if core.generation is LITE else (*ON_BOTH, *ON_RK3588):
+        span = spans()[name]
+        for task in (task for task in tasks if task.enable & block):
+            changed = {**task.registers, span.register: task.registers.get(span.register, 0) ^ 1 << span.low}
+            with pytest.raises(UnmodelledError):
+                core.run(replace(task, registers=changed))
+            tried.add(name)
+    assert len(tried) == (17 if soc == "rk3588" else 11)
 
 
 def test_a_register_that_nobody_knows_is_refused() -> None:

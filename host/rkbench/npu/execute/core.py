@@ -26,6 +26,7 @@ from rkbench.npu.execute.output import (
     read_output_stage,
 )
 from rkbench.npu.execute.pooling import pool
+from rkbench.npu.execute.repeated import refuse_contradictions
 from rkbench.npu.execute.source import read_source
 from rkbench.npu.generations import LITE, Generation
 from rkbench.npu.layout import BASE
@@ -48,6 +49,7 @@ class NpuCore:
         written."""
         registers = TaskRegisters(task.registers)
         refuse_unmodelled(task, self.generation)
+        refuse_contradictions(registers, task.enable, self.generation)
         with np.errstate(all="ignore"):  # the NPU knows no exceptions: infinities and NaNs go their way
             if task.enable & DPU:
                 self._output(task, registers)
