@@ -10,6 +10,7 @@ from benchmarks.ratio import Ratio
 
 MODULES = (
     "overhead",
+    "contexts",
     "startup",
     "inspect_file",
     "npu_decode",

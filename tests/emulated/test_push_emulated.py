@@ -154,6 +154,24 @@ def test_offline_runs_contexts_beside_each_other(
     assert [step["npu_bytes"] for step in steps] == [2105344, 5422208 if shared else 6316032]
 
 
+@T1
+@pytest.mark.parametrize("runtime", ["lite", "capi"])
+def test_a_server_and_a_soak_run_on_a_board(
+    runtime: str, double_board: EmulatedBoard, models: Path, tmp_path: Path
+) -> None:
+    desk = Desk(tmp_path, double_board, models)
+    code, document = desk.push(INT8, runtime=runtime, options=("--scenario", "server", "--rate", "2000"))
+    (run,) = document["runs"]
+    (only,) = run["server"]["tries"]
+    assert (code, only["count"], run["failure"]) == (0, 1001, None)
+    assert only["served_per_s"] < 400 < only["rate_per_s"]  # a call takes 2.5 ms: the queue grows
+    code, document = desk.push(INT8, runtime=runtime, options=("--scenario", "soak", "--duration", "1"))
+    (run,) = document["runs"]
+    soak = run["soak"]
+    assert (code, run["failure"], soak["changed"], soak["digested"]) == (0, None, 0, soak["count"])
+    assert soak["elapsed_s"] >= 1.0
+
+
 FAULTS: list[tuple[str, dict[str, str], str, str, str | None]] = [
     ("lite", {"INIT_RET": "-6"}, "load", "RKNN_ERR_MODEL_INVALID", None),
     ("capi", {"INIT_RET": "-6"}, "load", "RKNN_ERR_MODEL_INVALID", None),

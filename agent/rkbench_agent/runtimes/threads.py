@@ -8,6 +8,7 @@ import time
 from typing import Callable, List, Optional, Sequence
 
 from rkbench_agent.errors import RuntimeFailureError
+from rkbench_agent.runtimes.base import StageTimes
 from rkbench_agent.runtimes.lanes import Lane, Source
 
 #: A sleep ends so much late on a common kernel; the rest of the way to a call that is due is waited awake.
@@ -59,7 +60,9 @@ class _Crew:
             self._errors.append(error)
 
     def _call(self, lane: Lane) -> None:
-        clock_ns, infer, stage_times = lane.runtime.clock_ns, lane.runtime.infer, lane.runtime.stage_times
+        clock_ns, infer = lane.runtime.clock_ns, lane.runtime.infer
+        # Asking for the stages is a call of the runtime: with several lanes each would wait for all others.
+        stage_times = lane.runtime.stage_times if len(self._lanes) == 1 else _no_stages
         take, add, beat, errors = self._source.take, lane.add, self._beat, self._errors
         scheduled = self._source.scheduled
         while not errors:
@@ -79,6 +82,10 @@ class _Crew:
             result = None  # outputs are freed here, not inside the next timed region
             add(due_ns if scheduled else start_ns, end_ns, stage_times())
             beat()
+
+
+def _no_stages() -> Optional[StageTimes]:
+    return None
 
 
 def _wait_until(
