@@ -151,21 +151,75 @@ def test_a_placement_that_the_board_has_not_is_a_usage_error(bench: Bench) -> No
     assert "rk3568 has 1 NPU core" in done.stderr
 
 
-def test_ctrl_c_keeps_the_steps_that_were_measured(bench: Bench, tmp_path: Path) -> None:
-    behaviour = tmp_path / "behaviour.json"
-    behaviour.write_text(json.dumps({"hang": [{"stage": "inference", "iteration": 70}]}))
-    options = ("--board", "made", *OFFLINE, "--contexts", "1,2", "--placement", "auto")
-    bench.inventory.write_text(
-        f'[boards.made]\nhost = "virtual"\nsoc = "rk3588"\nbehaviour = "{behaviour}"\n'
-    )
-    running = bench.start("push", INT8, *options)
+def stopped(bench: Bench, folder: Path, at: str, iteration: int, *options: str) -> dict[str, Any]:
+    """Push until progress says `at`, press Ctrl-C, and return the run; the board hangs at an iteration."""
+    behaviour = folder / "behaviour.json"
+    latency = {"distribution": "constant", "median_ms": 10}
+    hang = [{"stage": "inference", "iteration": iteration}]
+    behaviour.write_text(json.dumps({"latency": latency, "hang": hang}))
+    bench.inventory.write_text(f'[boards.made]\nhost = "virtual"\nbehaviour = "{behaviour}"\n')
+    running = bench.start("push", INT8, "--board", "made", *options)
     assert running.stdout is not None
     assert running.stderr is not None
     for line in running.stderr:
-        if "inference 50 %" in line:
+        if at in line:
             break
     running.send_signal(signal.SIGINT)
     assert running.wait(60) == 130
     assert "STOPPED" in running.stdout.read()
     (run,) = json.loads(bench.run("show", "last", "--json", "-").stdout)["runs"]
-    assert (run["verdict"], [step["contexts"] for step in run["offline"]["steps"]]) == ("STOPPED", [1])
+    assert run["verdict"] == "STOPPED"
+    found: dict[str, Any] = run
+    return found
+
+
+def test_ctrl_c_keeps_the_steps_that_were_measured(bench: Bench, tmp_path: Path) -> None:
+    options = (*OFFLINE, "--contexts", "1,2", "--placement", "auto")
+    run = stopped(bench, tmp_path, "inference 50 %", 70, *options)
+    assert [step["contexts"] for step in run["offline"]["steps"]] == [1]
+
+
+def test_a_stopped_soak_keeps_what_it_has(bench: Bench, tmp_path: Path) -> None:
+    run = stopped(bench, tmp_path, "inference 25 %", 100, "--scenario", "soak", "--duration", "2")
+    assert 0.5 <= run["soak"]["elapsed_s"] <= 1.1
+    assert run["soak"]["count"] == sum(window["count"] for window in run["soak"]["windows"]) <= 100
+
+
+SUITE = """
+name = "rates"
+boards = ["virtual"]
+[plans.rate]
+scenario = "server"
+find_rate = true
+slo = "p99 <= 5ms"
+[plans.most]
+scenario = "offline"
+contexts = [1, 3]
+placement = ["spread"]
+duration = 0.1
+[[models]]
+files = "FILE"
+gates = ["GATE"]
+plans = ["PLAN"]
+"""
+
+
+@pytest.mark.parametrize(
+    ("plan", "gate", "code"),
+    [("rate", "goodput >= 1/s", 0), ("rate", "goodput >= 9999/s", 3), ("most", "throughput >= 1500/s", 0)],
+)
+def test_a_plan_of_a_suite_may_name_a_scenario(
+    plan: str, gate: str, code: int, bench: Bench, tmp_path: Path
+) -> None:
+    suite = tmp_path / "suite.toml"
+    suite.write_text(SUITE.replace("FILE", str(INT8)).replace("GATE", gate).replace("PLAN", plan))
+    done = bench.run("nightly", suite)
+    assert done.returncode == code, done.stderr + done.stdout
+
+
+def test_a_suite_that_mixes_scenarios_is_refused(bench: Bench, tmp_path: Path) -> None:
+    suite = tmp_path / "suite.toml"
+    suite.write_text(SUITE.replace("FILE", str(INT8)).replace('scenario = "offline"\n', ""))
+    done = bench.run("nightly", suite)
+    assert done.returncode == 2
+    assert "means nothing with" in done.stderr

@@ -1,0 +1,115 @@
+"""The tables of scenarios on a terminal: offline, server and soak, from runs made by hand."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from made_runs import make_run
+from rkbench.runs.model import RunResult
+from rkbench.runs.offline import Offline, OfflineRate, Saturation
+from rkbench.runs.server import Server, ServerTry
+from rkbench.runs.soak import Soak, SoakFinding, SoakSummary
+from rkbench.views.push.offline import offline_lines, offline_text
+from rkbench.views.push.server import server_lines, server_text
+from rkbench.views.push.soak import soak_lines, soak_text
+
+
+def rate(contexts: int, per_s: float) -> OfflineRate:
+    loads = tuple(0.98 if core < contexts else 0.0 for core in range(3))
+    return OfflineRate(
+        "spread", contexts, 900, per_s, per_s - 1, per_s + 1, 0.01, None, loads, npu_bytes=10**6
+    )
+
+
+def offline_run(*, is_reached: bool = True, runtime: str = "capi") -> RunResult:
+    steps = (rate(1, 100.0), rate(3, 298.0), rate(6, 300.0))[: 3 if is_reached else 2]
+    found = Offline(steps, Saturation("spread", 3, 298.0, is_reached), True, 100.0, 201_000.0, 65_000.0)
+    run = make_run(offline=found)
+    return replace(run, plan=replace(run.plan, runtime=runtime))
+
+
+def test_the_saturation_is_marked_and_bars_end_the_line_where_there_is_room() -> None:
+    wide = [line.text for line in offline_lines(offline_run(), 120)]
+    assert wide[0] == "cores   contexts    rate  ± 95 %   gain      p50  core load %  NPU memory"
+    assert wide[2].split() == [
+        "▸",
+        "3",
+        "298",
+        "/s",
+        "0.3",
+        "%",
+        "2.98×",
+        "10.0",
+        "ms",
+        "98",
+        "98",
+        "98",
+        "1.00",
+        "MB",
+        "█" * 20,
+    ]
+    assert [line.is_chosen for line in offline_lines(offline_run(), 120)] == [False, False, True, False]
+    assert all(len(line.text) <= 60 for line in offline_lines(offline_run(), 60))
+
+
+def test_a_saturation_is_told_in_words() -> None:
+    assert offline_text(offline_run()) == (
+        "fp16 saturates at 3 contexts spread over the cores: 298 /s, 2.98× one context;"
+        " 6 contexts bring +0.7 %."
+        " Each further context takes 201 kB of NPU memory and 65.0 kB of the process; the weights are shared."
+    )
+    assert "it still rose there, so try more: --contexts 3,6,9" in offline_text(offline_run(is_reached=False))
+    assert "--runtime capi shares them" in offline_text(offline_run(runtime="lite"))
+
+
+def tried(per_s: float | None, p99_s: float, is_kept: bool | None) -> ServerTry:
+    return ServerTry(per_s, 99.0, 1000, 0.01, 0.015, p99_s, 0.09, p99_s, p99_s * 0.9, p99_s * 1.1, is_kept)
+
+
+def test_a_goodput_is_told_with_what_was_tried() -> None:
+    tries = (tried(None, 0.01, None), tried(50.0, 0.02, True), tried(75.0, 0.04, False))
+    run = make_run(server=Server(tries, "p99 <= 30ms", 50.0, 75.0))
+    lines = [line.text for line in server_lines(run)]
+    assert lines[1].lstrip().startswith("always busy")
+    assert lines[2].endswith("kept (18.0 ms to 22.0 ms)")
+    assert lines[3].endswith("missed (36.0 ms to 44.0 ms)")
+    assert server_text(run) == (
+        "fp16: goodput 50.0 /s, the highest rate tried that keeps p99 <= 30ms; at 75.0 /s it no longer does."
+    )
+
+
+def test_a_server_that_keeps_nothing_and_one_without_an_objective() -> None:
+    none = Server((tried(None, 0.01, None), tried(50.0, 0.04, False)), "p99 <= 30ms", None, 50.0)
+    assert server_text(make_run(server=none)) == (
+        "fp16 keeps p99 <= 30ms at no rate that was tried down to 50.0 /s."
+    )
+    plain = Server((tried(50.0, 0.04, None),))
+    assert server_text(make_run(server=plain)) == (
+        "fp16 serves 50.0 /s of random arrivals with p99 40.0 ms from when a call was due."
+    )
+
+
+def soak_run(*findings: SoakFinding) -> RunResult:
+    windows = tuple(SoakSummary(float(at), 600, 0.01, None, 0.02, 50_000_000) for at in range(60))
+    return make_run(
+        soak=Soak(60.0, 36_000, windows, findings, 36_000, 0, None, 0.001, -0.01, 0.01, None, 9_000)
+    )
+
+
+def test_a_soak_is_twelve_lines_and_a_verdict() -> None:
+    lines = [line.text for line in soak_lines(soak_run())]
+    assert len(lines) == 13
+    assert lines[0].split() == ["since", "calls", "p50", "max", "process"]
+    assert lines[1].split() == ["0", "s", "3000", "10.0", "ms", "20.0", "ms", "50.0", "MB"]
+    assert soak_text(soak_run()) == (
+        "fp16 in 60.0 s: steady; 0 of 36000 outputs changed; p50 drifted by +0.1 % (-1.0 to +1.0);"
+        " 9000 of 36000 latencies are kept raw."
+    )
+    found = SoakFinding("drift", "calls grew slower by 5.0 % from the first window to the last")
+    assert f"not steady: {found.text}" in soak_text(soak_run(found))
+
+
+def test_other_runs_have_no_such_tables() -> None:
+    run = make_run()
+    assert (offline_lines(run, 80), server_lines(run), soak_lines(run)) == ([], [], [])
+    assert (offline_text(run), server_text(run), soak_text(run)) == ("", "", "")
