@@ -24,6 +24,8 @@ def run(
     from rkbench.rknn import open_model
     from rkbench.variants.computation import compute
     from rkbench.views.computation import show_computation
+    from rkbench.views.output import check_outputs
 
+    check_outputs({"--out": str(out) if out else None, "--json": json_file})
     with open_model(model) as opened:
         show_computation(compute(opened, inputs, out, layers=layers), json_file)

@@ -77,3 +77,9 @@ def test_what_is_not_modelled_is_refused_by_its_name(tmp_path: Path, name: str, 
     assert done.returncode == 1
     assert words in done.stderr
     assert not (tmp_path / "out.npz").exists()
+
+
+def test_a_file_that_cannot_be_written_is_told_before_anything_is_computed(tmp_path: Path) -> None:
+    done = bench_run(tmp_path, NET, "--inputs", "none.npz", "-o", "nofolder/out.npz")
+    assert done.returncode == 2
+    assert "nofolder" in done.stderr
