@@ -154,6 +154,6 @@ PLAN_CLAIMS = [
         "push --precision 0.5, sd per load 1 %: interval covers",
         lambda s: _covers(pushed(s, LOADS, [0.03], settings=TO_HALF_A_PERCENT), 0.03),
         None,
-        0.93,
+        0.92,  # stopping on the width costs up to 2 %
     ),
 ]

@@ -60,7 +60,8 @@ def _case_count(golden: Path) -> int:
 def push_variants(data: Path, address: str | None, listener: Listener) -> Outcome:
     """Push the variants in `data`; without the `address` of a store nothing is kept."""
     models = tuple(data / f"{name}.rknn" for name in VARIANTS)
-    options = PushOptions(models, RunSettings(min_duration_s=DURATION_S), golden=data / GOLDEN)
+    settings = RunSettings(min_duration_s=DURATION_S, loads=1)  # the latency is a model's: one load tells all
+    options = PushOptions(models, settings, golden=data / GOLDEN)
     boards = VirtualBoards()
     (board,) = boards.find("virtual")
     with _store(address) as store, Sessions(boards.hold) as sessions:
