@@ -21,6 +21,8 @@ from rkbench.stats.quantiles import quantiles
 
 #: More contexts wait longer for each other: what brings less than this is not worth it.
 NEAR = 0.05
+#: Placements whose rates differ by less are alike: the first of them is named.
+ALIKE = 0.01
 PARTS = 10
 #: Student's t, 97.5 %, 9 degrees of freedom.
 _T9 = 2.262
@@ -175,7 +177,9 @@ def _core_load(
 def _saturation(rates: Sequence[OfflineRate]) -> Saturation:
     highest = max(rate.rate_per_s for rate in rates)
     near = [rate for rate in rates if rate.rate_per_s >= (1 - NEAR) * highest]
-    chosen = min(near, key=lambda rate: (rate.contexts, -rate.rate_per_s))
+    fewest = [rate for rate in near if rate.contexts == min(item.contexts for item in near)]
+    best = max(rate.rate_per_s for rate in fewest)
+    chosen = next(rate for rate in fewest if rate.rate_per_s >= (1 - ALIKE) * best)
     more = any(r.contexts > chosen.contexts and r.placement == chosen.placement for r in rates)
     return Saturation(chosen.placement, chosen.contexts, chosen.rate_per_s, more)
 

@@ -73,6 +73,13 @@ def test_of_two_placements_alike_the_faster_is_named() -> None:
     assert steps.fold().saturation.placement == "spread"
 
 
+def test_of_two_placements_within_one_percent_the_first_is_named() -> None:
+    steps = Steps()
+    steps.add("auto", 3, 10.05)
+    steps.add("spread", 3, 10)
+    assert steps.fold().saturation.placement == "auto"
+
+
 def test_the_interval_of_even_calls_is_narrow_and_of_uneven_ones_wide() -> None:
     even = three_cores().fold().steps[0]
     assert (even.low_per_s, even.high_per_s) == (pytest.approx(100), pytest.approx(100))

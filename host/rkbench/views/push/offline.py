@@ -53,12 +53,9 @@ def offline_text(run: RunResult) -> str:
     times = f", {point.rate_per_s / found.one_per_s:.2f}× one context" if found.one_per_s else ""
     if point.contexts == 1:
         times = ""
-    end = (
-        _after(found)
-        if point.is_reached
-        else f"; it still rose there, so try more: --contexts {_more(point.contexts)}"
-    )
-    return f"{run.variant.name} saturates at {what}{times}{end}. {_memory(run, found, mark)}".strip()
+    word = "saturates" if point.is_reached else "does most"
+    end = _after(found) if point.is_reached else f"; more were not tried: --contexts {_more(point.contexts)}"
+    return f"{run.variant.name} {word} at {what}{times}{end}. {_memory(run, found, mark)}"
 
 
 def aligned_right(rows: Sequence[Sequence[str]]) -> list[str]:
