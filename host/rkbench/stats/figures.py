@@ -106,17 +106,20 @@ def estimate(statistic: Statistic, blocks: Blocks) -> Estimate | None:
     return Estimate(value, low, high, "" if high is not None else "its upper bound lies beyond what was seen")
 
 
-def all_blocks_beyond(statistic: Statistic, blocks: Blocks, limit: float) -> bool:
-    """Return whether at least six blocks say each for itself that the figure lies above `limit`."""
+def all_blocks_agree(statistic: Statistic, blocks: Blocks, limit: float) -> int:
+    """Return 1 where at least six blocks say each for itself that the figure lies above `limit`, -1 where all
+    say that it does not, else 0."""
     import numpy as np
 
     filled = [np.asarray(block, dtype=np.float64) for block in blocks if len(block)]
     percent = statistic.percent
+    if len(filled) < BLOCKS_THAT_AGREE:
+        return 0
     if percent is None:
         beyond = [float(block.mean()) > limit for block in filled]
     else:
         beyond = [float((block > limit).mean()) > 1 - percent / 100 for block in filled]
-    return len(filled) >= BLOCKS_THAT_AGREE and all(beyond)
+    return 1 if all(beyond) else 0 if any(beyond) else -1
 
 
 def all_blocks_apart(statistic: Statistic, baseline: Blocks, candidate: Blocks, factor: float) -> int:

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 from rkbench.stats.figures import (
     Estimate,
     Interval,
+    all_blocks_agree,
     all_blocks_apart,
-    all_blocks_beyond,
     between_nights,
     estimate,
 )
@@ -79,7 +79,7 @@ def judge_latency_budget(gate: Gate, values: tuple[float | None, float | None], 
     """Return what a budget on a latency says: by the interval of the figure.
 
     `values` are the baseline's, which is only shown, and the run's own; `blocks` are the timed durations in
-    seconds. Where there is no interval, it fails if each of at least six blocks lies beyond the limit.
+    seconds. Where there is no interval, at least six blocks decide that all say the same.
     """
     base, value = values
     assert gate.quantity.statistic is not None and gate.limit is not None
@@ -94,8 +94,11 @@ def judge_latency_budget(gate: Gate, values: tuple[float | None, float | None], 
 def _budget_state(gate: Gate, found: Estimate, blocks: Blocks) -> tuple[State, str]:
     assert gate.quantity.statistic is not None and gate.limit is not None
     if found.low is None:
-        if all_blocks_beyond(gate.quantity.statistic, blocks, gate.limit):
-            return FAIL, "every block lies beyond it"
+        agreed = all_blocks_agree(gate.quantity.statistic, blocks, gate.limit)
+        if agreed:
+            return (
+                (FAIL, "every block lies beyond it") if agreed > 0 else (PASS, "every block lies within it")
+            )
         return CANNOT_TELL, found.lacks
     if found.low > gate.limit:
         return FAIL, ""
