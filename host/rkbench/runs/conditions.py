@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from rkbench.runs.model import DDR_CLOCK, NPU_CLOCK, RunResult
+from rkbench.runs.model import DDR_CLOCK, NPU_CLOCK, STOPPED, RunResult
 from rkbench.units import format_hertz
 
 
@@ -101,8 +101,13 @@ CONDITIONS = (
 
 
 def refusals(base: RunResult, run: RunResult) -> tuple[str, ...]:
-    """Return why `run` may not be held against `base` in a push; empty where it may."""
-    return (*_forbidden(base, run, lambda condition: condition.push), *_early_ends(base, run))
+    """Return why `run` may not be held against `base` in a push; empty where it may.
+
+    What Ctrl-C ended is compared as far as it goes: every round of turns is whole by itself.
+    """
+    both_stopped = base.verdict == run.verdict == STOPPED
+    ends = [] if both_stopped else _early_ends(base, run)
+    return (*_forbidden(base, run, lambda condition: condition.push), *ends)
 
 
 def night_refusals(base: RunResult, run: RunResult) -> tuple[str, ...]:

@@ -114,6 +114,15 @@ def test_runs_of_the_first_version_are_compared_by_what_their_block_times_say() 
     assert (test.judgement, test.unit, test.units) == ("faster", "quad", 8)
 
 
+def test_runs_that_ctrl_c_ended_are_compared_as_far_as_they_go() -> None:
+    stopped = Failure("connection", "interrupted", "interrupted by Ctrl-C")
+    base, other = (replace(run, failure=stopped, partial=True, verdict="STOPPED") for run in (BASE, INT8))
+    found = compare((base, 2_260_000), (other, 1_130_000), loads=6)
+    assert found.refused == ()
+    assert [(test.judgement, test.units) for test in found.latency_tests] == [("faster", 6)]
+    assert found.verdict == "No run was completed: fp16 and int8 were stopped."
+
+
 def test_the_fastest_is_who_beats_the_second_too() -> None:
     base, near, best = (make_run(number, name) for number, name in enumerate(("base", "near", "best"), 1))
     apart = compare((base, 2_260_000), (near, 2_000_000), (best, 1_500_000)).verdict
