@@ -3,80 +3,28 @@
 from __future__ import annotations
 
 import math
-from decimal import Decimal, getcontext
 from typing import Callable, Dict, List
 
 import numpy as np
 import pytest
 from agent_bench import AgentProcess, Bench, of_kind
+from queue_theory import replicated_p99_ns, theory_p99_ns, waited
 from rkbench_agent.runtimes.base import StageTimes
 from rkbench_agent.runtimes.lanes import Arrivals, Lane
 from rkbench_agent.runtimes.threads import Threads
-from rkbench_agent.runtimes.virtual_npu import Call, VirtualNpu
-from rkbench_agent.scenarios.server import arrivals_ns, serve
+from rkbench_agent.scenarios.server import arrivals_ns
 from rkbench_agent.wire.messages import Enough, Failed, Finished, Latencies, Refused
 from rkbench_agent.wire.scenario_messages import ServerStep, TryRate
 
 Start = Callable[..., AgentProcess]
-SERVICE_NS = 1_000_000
-
-
-class Context:
-    """What the model of the cores needs of a runtime: a service of 1 ms, neither more nor less."""
-
-    def __init__(self) -> None:
-        self.cores = (0,)
-        self.now_ns = 0
-
-    def clock_ns(self) -> int:
-        return self.now_ns
-
-    def skip_to(self, clock_ns: int) -> None:
-        self.now_ns = max(self.now_ns, clock_ns)
-
-    def draw_call(self) -> Call:
-        return Call(0, SERVICE_NS, 0)
-
-    def end_call(self, stages: StageTimes, end_ns: int) -> None:
-        self.now_ns = end_ns
-
-
-def waited(times: float, load: float) -> float:
-    """Return the share of calls of an M/D/1 queue that wait at most so many times the service (Erlang 1909).
-
-    P(W <= t) = (1 - load) sum over k <= t of (load (k - t))^k / k! exp(-load (k - t)), t in services.
-    """
-    getcontext().prec = 60
-    t, rho, total = Decimal(times), Decimal(load), Decimal(0)
-    for k in range(int(times) + 1):
-        x = rho * (k - t)
-        total += (x**k if k else Decimal(1)) / math.factorial(k) * (-x).exp()
-    return float((1 - rho) * total)
-
-
-def theory_p99_ns(load: float) -> float:
-    """Return the 99th percentile of wait and service, by bisection."""
-    low, high = 0.0, 60.0
-    while high - low > 1e-6:
-        middle = (low + high) / 2
-        low, high = (middle, high) if waited(middle, load) < 0.99 else (low, middle)
-    return (low + 1.0) * SERVICE_NS
-
-
-def replication_p99_ns(load: float, seed: int, calls: int) -> float:
-    context: object = Context()
-    rate_per_s = load * 1e9 / SERVICE_NS
-    (lane,) = serve([context], VirtualNpu(1), rate_per_s, calls, seed, beat=lambda: None)  # type: ignore[list-item]
-    return float(np.percentile(lane.duration_ns, 99))
 
 
 @pytest.mark.parametrize(("load", "calls"), [(0.5, 2000), (0.7, 4000), (0.9, 10_000)])
 def test_p99_is_that_of_a_queue_with_random_arrivals_and_even_service(load: float, calls: int) -> None:
     """Within the interval of 20 replications: order statistics of one run say nothing of a queue."""
-    found = np.array([replication_p99_ns(load, seed, calls) for seed in range(20)])
-    half = 2.093 * found.std(ddof=1) / math.sqrt(20)  # Student's t, 97.5 %, 19 degrees of freedom
-    assert abs(found.mean() - theory_p99_ns(load)) <= half
-    assert half < 0.2 * found.mean()
+    mean_ns, half_ns = replicated_p99_ns(load, calls)
+    assert abs(mean_ns - theory_p99_ns(load)) <= half_ns
+    assert half_ns < 0.2 * mean_ns
 
 
 def test_the_theory_is_known_where_it_is_simple() -> None:

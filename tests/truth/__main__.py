@@ -8,6 +8,7 @@ import numpy as np
 from caveat_claims import caveat_rates
 from claims import CLAIMS
 from plan_claims import PLAN_CLAIMS
+from server_claims import server_rows
 
 TRIALS = 2000
 SEED = 3588
@@ -28,7 +29,7 @@ def main() -> int:
     runs = max(1, trials // 10)
     print(f"\n| what runs of the virtual board show ({runs} runs each) | claimed | reached |")
     print("|---|---|---|")
-    for name, bound, rate, kept in caveat_rates(runs):
+    for name, bound, rate, kept in (*caveat_rates(runs), *server_rows()):
         missed += not kept
         print(f"| {name} | {bound} | {rate:.3f}{'' if kept else ' MISSED'} |", flush=True)
     return 1 if missed else 0
