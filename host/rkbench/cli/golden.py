@@ -13,7 +13,7 @@ from rkbench.cli.voice import say
 def golden(
     onnx: Annotated[Path, typer.Argument(help="The ONNX that the variants were converted from.")],
     inputs: Annotated[
-        Path | None, typer.Option(help="A .npz, or a folder of .npy or .npz; default: random.")
+        Path | None, typer.Option(help="A .npz, or a folder of pictures, .npy or .npz; default: random.")
     ] = None,
     cases: Annotated[
         int | None, typer.Option(min=1, help="How many; default: all, or 16 random ones.")
@@ -23,6 +23,15 @@ def golden(
         str | None,
         typer.Option(help="What it does: classify (then top-1 is told), detect, segment or embed."),
     ] = None,
+    mean: Annotated[str | None, typer.Option(help="Pictures: taken from each pixel (0 to 255), ...")] = None,
+    std: Annotated[
+        str | None, typer.Option(help="... which is divided by that; or a value a channel.")
+    ] = None,
+    fit: Annotated[
+        str, typer.Option(help="Pictures of another size: exact (refused), letterbox, crop or stretch.")
+    ] = "exact",
+    bgr: Annotated[bool, typer.Option("--bgr", help="Pictures: blue first, as OpenCV reads them.")] = False,
+    fill: Annotated[int, typer.Option(min=0, max=255, help="Gray of letterbox's borders.")] = 114,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Default: MODEL.golden.npz beside the ONNX.")
     ] = None,
@@ -30,7 +39,9 @@ def golden(
     """Compute expected outputs with onnxruntime, for push --golden."""
     from rkbench.variants.golden_file import check_task
     from rkbench.variants.golden_onnx import beside, describe, make_golden, ours
+    from rkbench.variants.pictures import preparation
 
     check_task(task)
-    path = make_golden(onnx, inputs, ours(out) if out else beside(onnx), cases, seed, task=task)
+    how, place = preparation(mean, std, fit, bgr, fill), ours(out) if out else beside(onnx)
+    path = make_golden(onnx, inputs, place, cases, seed, task=task, how=how)
     say(describe(path))

@@ -22,6 +22,7 @@ from rkbench.rknn import RknnModel, Tensor
 from rkbench.variants.golden_file import (
     LABELS,
     METADATA,
+    PICTURES,
     domain_of,
     is_of_classes,
     layout_of,
@@ -35,6 +36,7 @@ from rkbench.variants.golden_match import Match, match
 from rkbench.variants.golden_onnx import golden_from_onnx, make_golden
 from rkbench.variants.normalisation import Normalisation, normalisations
 from rkbench.variants.npz import NpzReader, NpzWriter
+from rkbench.variants.pictures import picture_text
 from rkbench.variants.replay import find_replay
 
 __all__ = [
@@ -81,6 +83,8 @@ def prepare(path: Path, model: RknnModel, cache: Path | None = None) -> Prepared
     with NpzReader(path) as source:
         found = match(wanted_of(model), members_of(source), layout_of(source), sides=sides)
         found = with_normalisation(found, normalisations(model), domain_of(source))
+        if pictures := picture_text(metadata_of(source).get(PICTURES)):
+            found = replace(found, notes=(*found.notes, f"inputs are {pictures}"))
         classes = is_of_classes(source)
         if is_board_form(source, found):
             _check_sound(source, found)

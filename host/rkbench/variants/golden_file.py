@@ -15,6 +15,8 @@ from rkbench.variants.npz import Array, NpzReader
 METADATA = "metadata"
 #: The true class of each case, as a whole number.
 LABELS = "labels"
+#: In the metadata: which pictures the inputs were, and how they became numbers.
+PICTURES = "pictures"
 #: What the outputs of a model are; of classes alone an agreement can be told.
 TASKS = ("classify", "detect", "segment", "embed")
 LARGEST_METADATA_BYTES = 4_000_000

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, closing
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +17,7 @@ from rkbench.variants.golden_file import cases_of, layout_of, members_of
 from rkbench.variants.golden_fit import Wanted
 from rkbench.variants.golden_match import match
 from rkbench.variants.npz import Array, NpzReader
+from rkbench.variants.pictures import SUFFIXES, PictureReader
 
 LARGEST_INPUT_ELEMENTS = 250_000_000
 Case = dict[str, Array]
@@ -42,31 +44,45 @@ def _random_array(generator: np.random.Generator, tensor: Wanted) -> Array:
     return generator.integers(0, limit, tensor.shape).astype(tensor.dtype)
 
 
-def cases_from(inputs: Path, wanted: list[Wanted], cases: int | None) -> Iterator[Case]:
-    """Yield the cases of an .npz or of a folder of .npy and .npz, at most `cases`; raises GoldenError."""
-    count = 0
-    for path in input_files(inputs):
-        for case in _from_file(path, wanted):
-            if count == cases:
-                return
-            count += 1
-            yield case
+def cases_from(
+    files: Sequence[Path], wanted: list[Wanted], cases: int | None, pictures: PictureReader | None
+) -> Iterator[Case]:
+    """Yield at most `cases` of .npy and .npz, or of pictures, which `pictures` reads; raises GoldenError."""
+    every = (
+        case for path in files for case in ([pictures.case(path)] if pictures else _from_file(path, wanted))
+    )
+    return islice(every, cases)
 
 
 def input_files(inputs: Path) -> list[Path]:
-    """Return the files that `inputs` names, in the order of their names; raises GoldenError."""
+    """Return the files that `inputs` names, in the order of their names; raises GoldenError.
+
+    They are pictures, or arrays, not both. Hidden files are left out.
+    """
     if not inputs.exists():
         raise NoGoldenError(
-            f"{inputs}: no such file or folder", hint="give an .npz, or a folder of .npy or .npz files"
+            f"{inputs}: no such file or folder", hint="give an .npz, or a folder of pictures, .npy or .npz"
         )
     if not inputs.is_dir():
         return [inputs]
-    files = sorted(path for path in inputs.iterdir() if path.suffix in (".npy", ".npz"))
-    if not files:
+    seen = sorted(path for path in inputs.iterdir() if not path.name.startswith("."))
+    arrays = [path for path in seen if path.suffix in (".npy", ".npz")]
+    pictures = [path for path in seen if is_picture(path)]
+    if arrays and pictures:
+        text = f"{inputs}: pictures and arrays, {pictures[0].name} and {arrays[0].name}"
+        raise GoldenError(text, hint="put one kind into a folder of its own")
+    if not (arrays or pictures):
+        kinds = ", ".join(SUFFIXES)
         raise GoldenError(
-            f"{inputs}: no .npy or .npz file in it", hint="save one case a file, or an .npz of all"
+            f"{inputs}: no picture ({kinds}), .npy or .npz file in it",
+            hint="save one case a file, or an .npz of all; folders in it are not looked into",
         )
-    return files
+    return arrays or pictures
+
+
+def is_picture(path: Path) -> bool:
+    """Return whether a file's name is a picture's."""
+    return path.suffix.lower() in SUFFIXES
 
 
 def _from_file(path: Path, wanted: list[Wanted]) -> Iterator[Case]:

@@ -15,12 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from rkbench.errors import GoldenError, ModelError, NoGoldenError
+from rkbench.errors import GoldenError, ModelError, NoGoldenError, UsageError
 from rkbench.files import open_regular
-from rkbench.variants.golden_file import METADATA, read_metadata
+from rkbench.variants.golden_file import METADATA, PICTURES, read_metadata
 from rkbench.variants.golden_fit import NCHW, Wanted
-from rkbench.variants.golden_inputs import Case, cases_from, input_files, random_cases
+from rkbench.variants.golden_inputs import Case, cases_from, input_files, is_picture, random_cases
 from rkbench.variants.npz import Array, NpzWriter
+from rkbench.variants.pictures import PictureReader, Preparation, picture_text
 
 SCHEMA = "rkbench-golden/1"
 RANDOM_CASES = 16
@@ -82,22 +83,53 @@ def make_golden(
     *,
     task: str | None = None,
     compress: bool = False,
+    how: Preparation | None = None,
 ) -> Path:
     """Write to `out` the outputs that onnxruntime computes, and return it; raises GoldenError, ModelError.
 
-    `inputs` is an .npz, or a folder of .npy (one input) or .npz files taken in the order of their names;
-    None: random values from `seed`, standard normal for floats. `cases` limits them (None: all there are,
-    or 16 random ones). `task`, one of TASKS, says what the outputs are.
+    `inputs` is an .npz, or a folder of pictures, .npy (one input) or .npz files taken in the order of their
+    names; None: random values from `seed`, standard normal for floats. `cases` limits them (None: all there
+    are, or 16 random ones). `task`, one of TASKS, says what the outputs are; `how`, what pictures become.
     """
+    files = input_files(inputs) if inputs else []
     session = _open_session(onnx)
     wanted = [_wanted(node) for node in session.get_inputs()]
     names = [node.name for node in session.get_outputs()]
+    pictures = _reader(wanted, files, how)
     source = (
-        random_cases(wanted, seed, cases or RANDOM_CASES)
-        if inputs is None
-        else cases_from(inputs, wanted, cases)
+        cases_from(files, wanted, cases, pictures)
+        if files
+        else random_cases(wanted, seed, cases or RANDOM_CASES)
     )
-    metadata = {
+    with _folder_in(out.parent) as folder:
+        spools = _Spools(Path(folder))
+        for case in source:
+            spools.add({f"inputs/{name}": value for name, value in case.items()})
+            answers = _run(session, names, case)
+            spools.add({f"outputs/{name}": value for name, value in zip(names, answers, strict=True)})
+        told = {"task": task, "seed": None if inputs else seed, **_pictures_told(pictures)}
+        spools.write(out, {**_origin(onnx, inputs), **told}, compress)
+    return out
+
+
+def _reader(wanted: list[Wanted], files: list[Path], how: Preparation | None) -> PictureReader | None:
+    """Return what reads the pictures among `files`; None where there are none."""
+    if files and is_picture(files[0]):
+        return PictureReader(wanted, how or Preparation())
+    if how not in (None, Preparation()):
+        raise UsageError(
+            "--mean, --std, --fit, --bgr and --fill are for pictures",
+            hint="give a folder of them: --inputs DIR",
+        )
+    return None
+
+
+def _pictures_told(pictures: PictureReader | None) -> dict[str, Any]:
+    return {PICTURES: pictures.told()} if pictures else {}
+
+
+def _origin(onnx: Path, inputs: Path | None) -> dict[str, Any]:
+    return {
         "schema": SCHEMA,
         "layout": NCHW,
         "inputs_domain": "onnx",
@@ -107,17 +139,7 @@ def make_golden(
         "onnx_sha256": _digest(onnx),
         "inputs": inputs.name if inputs else "random: standard normal; whole numbers 0 or 1; bytes 0 to 255",
         "inputs_sha256": _inputs_digest(inputs),
-        "seed": None if inputs else seed,
-        "task": task,
     }
-    with _folder_in(out.parent) as folder:
-        spools = _Spools(Path(folder))
-        for case in source:
-            spools.add({f"inputs/{name}": value for name, value in case.items()})
-            answers = _run(session, names, case)
-            spools.add({f"outputs/{name}": value for name, value in zip(names, answers, strict=True)})
-        spools.write(out, metadata, compress)
-    return out
 
 
 def describe(golden: Path) -> str:
@@ -126,7 +148,9 @@ def describe(golden: Path) -> str:
     count = known.get("cases")
     cases = "1 case" if count == 1 else f"{count} cases"
     seed = known.get("seed")
-    inputs = f"inputs from {known.get('inputs')}" if seed is None else f"random inputs (seed {seed})"
+    pictures = picture_text(known.get(PICTURES))
+    source = f"{known.get('inputs')}" + (f" ({pictures})" if pictures else "")
+    inputs = f"inputs from {source}" if seed is None else f"random inputs (seed {seed})"
     return f"{golden}: {cases}, {inputs}, outputs by onnxruntime {known.get('onnxruntime_version')}"
 
 

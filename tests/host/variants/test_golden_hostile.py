@@ -119,13 +119,13 @@ def test_a_full_disk_is_told_and_leaves_nothing(tmpfs: Path) -> None:
 def test_inputs_that_are_pipes_are_not_waited_for(tmp_path: Path, name: str) -> None:
     os.mkfifo(tmp_path / name)
     with pytest.raises(BenchError, match="not a file"):
-        list(cases_from(tmp_path / name, WANTED, None))
+        list(cases_from([tmp_path / name], WANTED, None, None))
 
 
 def test_inputs_whose_header_is_larger_than_memory_are_refused(tmp_path: Path) -> None:
     (tmp_path / "x.npy").write_bytes(_npy("(1000000000, 1000000000)"))
     with pytest.raises(GoldenError, match="no readable"):
-        list(cases_from(tmp_path / "x.npy", WANTED, None))
+        list(cases_from([tmp_path / "x.npy"], WANTED, None, None))
 
 
 def test_no_random_values_are_made_for_an_input_larger_than_memory() -> None:

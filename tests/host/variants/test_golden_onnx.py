@@ -96,7 +96,7 @@ def test_inputs_that_do_not_fit_show_both_sides(doubler: Path, tmp_path: Path) -
 
 def test_an_empty_folder_is_named(doubler: Path, tmp_path: Path) -> None:
     (tmp_path / "none").mkdir()
-    with pytest.raises(GoldenError, match=r"no \.npy or \.npz file in it"):
+    with pytest.raises(GoldenError, match=r"none: no picture .*, \.npy or \.npz file in it"):
         make_golden(doubler, tmp_path / "none", tmp_path / "out.npz")
 
 
