@@ -6,8 +6,8 @@ import shlex
 from pathlib import Path
 
 from rkbench.inspect.formatting import count, listing
-from rkbench.onnx.convolution import DENSE, KEPT, MULTIPLIER
-from rkbench.onnx.fix import finds_something
+from rkbench.onnx.convolution import KEPT
+from rkbench.onnx.fix import proposed
 from rkbench.onnx.prediction import UNMEASURED, PredictedNode, Prediction
 from rkbench.rknn.targets import kept_group_alignment
 from rkbench.units import format_bytes
@@ -31,8 +31,7 @@ def predicted_sentence(path: Path, prediction: Prediction) -> str:
 
 def fix_commands(path: Path, prediction: Prediction) -> tuple[str, ...]:
     """Return the command that rewrites the network; none where it would find nothing to change."""
-    curable = [node for node in prediction.bloated if node.becomes in (DENSE, MULTIPLIER, KEPT)]
-    if not curable or not finds_something(path, prediction):
+    if not prediction.nodes or not proposed(path, prediction):
         return ()
     asked = f"--target {prediction.target} --dtype {prediction.dtype}"
     return (f"bench fix {shlex.quote(str(path))} {asked} -o {shlex.quote(f'{path.stem}.fixed.onnx')}",)

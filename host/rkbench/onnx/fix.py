@@ -18,24 +18,24 @@ from rkbench.onnx.model import OnnxFile, open_onnx, restore_declarations
 from rkbench.onnx.predict import check_target, predict
 from rkbench.onnx.prediction import Prediction
 from rkbench.onnx.rewrites import ALL
-from rkbench.onnx.rewrites.proposal import Proposal, Propose, RewriteContext, is_stored
+from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, is_stored
+from rkbench.onnx.rewriting import context_of, first_proposals, rewrite_until_done
 from rkbench.onnx.verify import Verification, verify
 from rkbench.rknn import targets
-
-# A change must save this much, or the estimate of the commands could be all that it saves.
-LEAST_SAVED_BYTES = 4096
-LEAST_SAVED_RATIO = 0.1
 
 
 @dataclass(frozen=True)
 class Change:
-    """One node that was changed. Sizes are predicted, in bytes, commands included."""
+    """One node that was changed. Sizes are predicted, in bytes, commands included.
+
+    They are None where no prediction sees the gain, and a rule that was measured says that it pays.
+    """
 
     node: str
     rewrite: str
     description: str
-    before_bytes: int
-    after_bytes: int
+    before_bytes: int | None
+    after_bytes: int | None
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ def fix_file(
     inputs: str | PathLike[str] | None = None,
     force: bool = False,
     toolkit_version: str | None = None,
-    rewrites: Sequence[Propose] = ALL,
+    rewrites: Sequence[Rewrite] = ALL,
 ) -> FixReport:
     """Rewrite what bloats an ONNX on `target` at `dtype`, verify the result, write it to `output`.
 
@@ -105,30 +105,30 @@ def fix_file(
         raise UsageError(
             f"{target}: nobody has measured what its compiler keeps", hint="use rk3568 or rk3588"
         )
-    context = RewriteContext(network.graph, target, known, toolkit_version)
+    context = context_of(network, target, known, toolkit_version)
     skipped = tuple(_skipped(network, context))
-    proposals = [] if network.is_quantized else _best_proposals(context, rewrites)
-    if not proposals:
+    if network.is_quantized or not first_proposals(context, rewrites):
         return FixReport(path, None, (), skipped, before, before, None)
     if network.missing_files:
         missing = ", ".join(network.missing_files)
         raise ModelError(f"{path}: its weights are not here: {missing}", hint=f"put them beside {path.name}")
-    for proposal in proposals:
-        proposal.apply()
-    changes = tuple(_change(proposal) for proposal in proposals)
+    changes = tuple(_change(proposal) for proposal in rewrite_until_done(context, rewrites))
     verification = _write_verified(network, output, Path(inputs) if inputs else None)
     after = predict(open_onnx(output), target, known, toolkit_version)
     return FixReport(path, output, changes, skipped, before, after, verification)
 
 
-def finds_something(path: str | PathLike[str], prediction: Prediction) -> bool:
-    """Return whether `fix_file` would change anything in the ONNX of `prediction`; writes nothing."""
+def proposed(path: str | PathLike[str], prediction: Prediction) -> tuple[str, ...]:
+    """Return the names of the rewrites that `fix_file` would begin with in the ONNX of `prediction`.
+
+    Nothing is written; none where it would find nothing to change.
+    """
     target, dtype, version = prediction.target, prediction.dtype, prediction.toolkit_version
-    if targets.kept_group_alignment(target, dtype, version) is None:
-        return False
     network = open_onnx(path)
-    context = RewriteContext(network.graph, target, dtype, version)
-    return not network.is_quantized and bool(_best_proposals(context, ALL))
+    if network.is_quantized or targets.kept_group_alignment(target, dtype, version) is None:
+        return ()
+    found = first_proposals(context_of(network, target, dtype, version), ALL)
+    return tuple(dict.fromkeys(proposal.rewrite for proposal in found))
 
 
 def _check_output(path: Path, output: Path, *, force: bool) -> None:
@@ -138,23 +138,6 @@ def _check_output(path: Path, output: Path, *, force: bool) -> None:
         raise UsageError(f"{output} exists", hint="--force overwrites it")
     if not output.parent.is_dir():
         raise UsageError(f"{output.parent} is no folder", hint="make it, or name another file with -o")
-
-
-def _best_proposals(context: RewriteContext, rewrites: Sequence[Propose]) -> list[Proposal]:
-    """Return the best proposal of every node for which one pays."""
-    best = []
-    for node in context.graph:
-        offered = [proposal for propose in rewrites if (proposal := propose(node, context)) is not None]
-        if offered:
-            chosen = min(offered, key=lambda proposal: proposal.after_bytes)
-            if _pays(chosen):
-                best.append(chosen)
-    return best
-
-
-def _pays(proposal: Proposal) -> bool:
-    saved = proposal.before_bytes - proposal.after_bytes
-    return saved >= LEAST_SAVED_BYTES and saved >= LEAST_SAVED_RATIO * proposal.before_bytes
 
 
 def _skipped(network: OnnxFile, context: RewriteContext) -> list[Skipped]:

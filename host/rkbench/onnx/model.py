@@ -16,6 +16,7 @@ from onnx_ir.passes.common import ShapeInferencePass
 
 from rkbench.errors import ModelError, NoModelError
 from rkbench.onnx.soundness import check_sound
+from rkbench.onnx.values import static_shape
 
 FLOATS = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE})
 QUANTIZERS = frozenset({"QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger", "QLinearMatMul"})
@@ -44,6 +45,9 @@ class OnnxFile:
     declared: dict[str, Declared]
     """Type and shape of every value as the file declares them: no symbol fixed, nothing inferred."""
 
+    has_symbolic_sizes: bool = False
+    """Whether an input has a dimension behind the first that is no number."""
+
     @property
     def graph(self) -> ir.Graph:
         """The main graph."""
@@ -70,6 +74,7 @@ def open_onnx(path: str | PathLike[str]) -> OnnxFile:
         with _logged() as complaints:
             model = _load(path)
             declared = {value.name or "": _declaration(value) for value in _values(model.graph)}
+            symbolic = _has_symbolic_sizes(model.graph)
             notes = _fix_input_shapes(model.graph)
             check_sound(str(path), model.graph)
             _infer_shapes(model)
@@ -91,7 +96,9 @@ def open_onnx(path: str | PathLike[str]) -> OnnxFile:
         if tensor is not None and tensor.type == ir.AttributeType.TENSOR:
             elements[tensor.as_tensor().dtype.name] += tensor.as_tensor().size
     size = path.stat().st_size
-    return OnnxFile(path, size, external, tuple(missing), model, dict(elements), tuple(notes), declared)
+    return OnnxFile(
+        path, size, external, tuple(missing), model, dict(elements), tuple(notes), declared, symbolic
+    )
 
 
 def restore_declarations(network: OnnxFile) -> None:
@@ -99,7 +106,21 @@ def restore_declarations(network: OnnxFile) -> None:
     for value in _values(network.graph):
         declared_type, shape = network.declared.get(value.name or "", (None, None))
         value.type = declared_type
-        value.shape = None if shape is None else ir.Shape(shape)
+        fits = shape is not None and _fits(shape, static_shape(value))
+        value.shape = ir.Shape(shape) if shape is not None and fits else None
+
+
+def _fits(declared: tuple[int | str | None, ...], now: tuple[int, ...] | None) -> bool:
+    """Return whether a value still has the shape that the file declares; a rewrite may have widened it."""
+    if now is None:
+        return True
+    sizes = zip(declared, now, strict=False)
+    return len(declared) == len(now) and all(not isinstance(one, int) or one == two for one, two in sizes)
+
+
+def _has_symbolic_sizes(graph: ir.Graph) -> bool:
+    shapes = [value.shape for value in graph.inputs if not value.is_initializer()]
+    return any(shape is None or any(not isinstance(dim, int) for dim in shape[1:]) for shape in shapes)
 
 
 def _values(graph: ir.Graph) -> Iterator[ir.Value]:

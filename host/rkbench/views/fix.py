@@ -7,6 +7,7 @@ import shutil
 import sys
 
 from rkbench.onnx import FixReport
+from rkbench.onnx.fix import Change
 from rkbench.units import format_bytes, printable
 from rkbench.views.inspect.terminal import wrap
 from rkbench.views.output import STDOUT, write_text
@@ -35,8 +36,7 @@ def describe_fix(report: FixReport) -> list[str]:
             f"nothing to fix for {target}: no change would make the .rknn smaller; nothing written",
         ]
     for change in report.changes:
-        sizes = f"{format_bytes(change.before_bytes)} -> {format_bytes(change.after_bytes)}"
-        lines.append(f"{change.node}: {change.description} ({change.rewrite}; predicted {sizes})")
+        lines.append(f"{change.node}: {change.description} ({change.rewrite}; {_sizes(change)})")
     before, after = report.before, report.after
     checked = report.verification
     lines += [
@@ -53,6 +53,12 @@ def describe_fix(report: FixReport) -> list[str]:
         f"wrote {report.written}",
     ]
     return lines + _larger(report)
+
+
+def _sizes(change: Change) -> str:
+    if change.before_bytes is None or change.after_bytes is None:
+        return "smaller by measurement"
+    return f"predicted {format_bytes(change.before_bytes)} -> {format_bytes(change.after_bytes)}"
 
 
 def _larger(report: FixReport) -> list[str]:

@@ -14,7 +14,7 @@ from bench_command import run_bench
 from onnx_networks import Network, grouped
 from rkbench.errors import ModelError, UsageError
 from rkbench.onnx import fix_file
-from rkbench.onnx.rewrites.proposal import Proposal, RewriteContext, constant_array, replace_constant
+from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, constant_array, replace_constant
 from rkbench.onnx.verify import verify
 
 BLOAT = "bloat3M_groupconv_cpg4.onnx"
@@ -99,12 +99,13 @@ def test_another_file_is_overwritten_only_with_force(tmp_path: Path) -> None:
 
 def spoil(node: ir.Node, context: RewriteContext) -> Proposal | None:
     """A rewrite that lies: it scales the weights."""
-    if node.name != "target":
+    if node.name != "target" or "spoilt" in node.meta:
         return None
     weights = constant_array(node.inputs[1])
     assert weights is not None
 
     def apply() -> None:
+        node.meta["spoilt"] = True
         replace_constant(node, 1, weights * 1.01, context.graph)
 
     return Proposal("target", "spoil", "scales the weights", 1_000_000, 1, apply)
@@ -113,7 +114,7 @@ def spoil(node: ir.Node, context: RewriteContext) -> Proposal | None:
 def test_a_rewrite_that_changes_results_is_refused_and_nothing_is_left(tmp_path: Path) -> None:
     path = grouped(256, 4).save(tmp_path / "model.onnx")
     with pytest.raises(ModelError, match=r"differs by 0\.01 relative, more than 0\.001: not written"):
-        fix_file(path, "rk3588", "fp16", tmp_path / "out.onnx", rewrites=[spoil])
+        fix_file(path, "rk3588", "fp16", tmp_path / "out.onnx", rewrites=[Rewrite("spoil", "", "", spoil)])
     assert [entry.name for entry in tmp_path.iterdir()] == ["model.onnx"]
 
 

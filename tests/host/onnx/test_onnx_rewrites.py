@@ -201,8 +201,17 @@ def test_a_multiplier_whose_order_cannot_be_carried_on_is_regrouped(tmp_path: Pa
     assert [change.rewrite for change in report.changes] == ["regroup"]
 
 
-def test_an_add_of_two_maps_ends_the_carrying(tmp_path: Path) -> None:
+def test_an_order_is_carried_through_an_add_of_two_maps_that_both_have_it(tmp_path: Path) -> None:
     network = multiplier(4)
     one = network.value
     network.add("Relu").add("Add", one).conv(256, 8, (1, 1))
+    report = fix(network, tmp_path, target="rk3568")
+    assert is_exact(report)
+    assert [change.rewrite for change in report.changes] == ["depthwise_multiplier"]
+
+
+def test_a_concat_ends_the_carrying(tmp_path: Path) -> None:
+    network = multiplier(4)
+    one = network.value
+    network.add("Relu").add("Concat", one, axis=1).conv(512, 8, (1, 1))
     assert [change.rewrite for change in fix(network, tmp_path, target="rk3568").changes] == ["regroup"]

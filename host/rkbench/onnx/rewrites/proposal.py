@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import onnx_ir as ir
@@ -11,6 +12,7 @@ import onnx_ir as ir
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution
+from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
 
 
@@ -22,6 +24,16 @@ class RewriteContext:
     target: str
     dtype: Dtype
     toolkit_version: str | None
+    opset: int = 13
+    """Of the operators in the default domain."""
+    has_fixed_sizes: bool = True
+    """Whether all sizes of the inputs are numbers, the batch apart: rewrites may rely on them."""
+
+    @property
+    def cores(self) -> int:
+        """NPU cores of the target; 1 where the target is not known."""
+        known = targets.TARGETS.get(self.target)
+        return known.npu_cores if known else 1
 
     def predicted_bytes(self, convolution: Convolution) -> int:
         """Return constants and estimated commands of one convolution, in bytes."""
@@ -31,17 +43,28 @@ class RewriteContext:
 
 @dataclass(frozen=True)
 class Proposal:
-    """A change to one node. Sizes are predicted, in bytes."""
+    """A change to one node. Sizes are predicted, in bytes; None where a measured rule says that it pays."""
 
     node: str
     rewrite: str
     description: str
-    before_bytes: int
-    after_bytes: int
+    before_bytes: int | None
+    after_bytes: int | None
     apply: Callable[[], None]
 
 
 Propose = Callable[[ir.Node, RewriteContext], Proposal | None]
+
+
+@dataclass(frozen=True)
+class Rewrite:
+    """One kind of change: its name, what it does in a sentence, and what it was measured to gain."""
+
+    name: str
+    summary: str
+    gain: str
+    """Bytes before and after, with network, target and dtype; rknn-toolkit2 2.5.0 unless another is named."""
+    propose: Propose
 
 
 def is_stored(value: ir.Value | None) -> bool:
@@ -50,8 +73,10 @@ def is_stored(value: ir.Value | None) -> bool:
 
 
 def constant_array(value: ir.Value | None) -> np.ndarray | None:
-    """Return the data of a stored constant; None for a value that nodes compute."""
+    """Return the data of a stored constant; None for a value that nodes compute, or whose file is missing."""
     tensor = ir.convenience.get_const_tensor(value) if value is not None else None
+    if isinstance(tensor, ir.ExternalTensor) and not Path(tensor.path).is_file():
+        return None
     return None if tensor is None else tensor.numpy()
 
 

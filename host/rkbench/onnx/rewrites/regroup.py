@@ -13,6 +13,7 @@ from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution, convolution_of
 from rkbench.onnx.rewrites.proposal import (
     Proposal,
+    Rewrite,
     RewriteContext,
     constant_array,
     is_stored,
@@ -71,3 +72,12 @@ def block_diagonal(weights: np.ndarray, groups: int, factor: int) -> np.ndarray:
         place = (output // per_group) % factor
         merged[output, place * inputs : (place + 1) * inputs] = weights[output]
     return merged
+
+
+REWRITE = Rewrite(
+    NAME,
+    "neighbouring groups of a convolution become one block-diagonal group, of a size that is kept grouped",
+    "13 blocks of 128 groups: 63.3 -> 8.8 MB (rk3588 fp16), 32.0 -> 7.45 (int8), 7.0 -> 4.6 (rk3568 fp16), "
+    "31.5 -> 3.1 (int8)",
+    propose,
+)
