@@ -172,6 +172,22 @@ def test_a_server_and_a_soak_run_on_a_board(
     assert soak["elapsed_s"] >= 1.0
 
 
+@T1
+@pytest.mark.parametrize("runtime", ["lite", "capi"])
+def test_two_models_run_beside_each_other(
+    runtime: str, double_board: EmulatedBoard, models: Path, tmp_path: Path
+) -> None:
+    other = ("--interfere-with", models / f"{INT8}.rknn", "--placement", "spread", "--iterations", "24")
+    code, document = Desk(tmp_path, double_board, models).push(INT8, runtime=runtime, options=other)
+    (run,) = document["runs"]
+    assert (code, run["failure"]) == (0, None)
+    (only,) = run["interference"]["placements"]
+    for model, mask in ((only["own"], "0"), (only["other"], "1")):
+        assert (model["core_mask"], model["outputs"]["repeats"]) == (mask, True)
+        assert (model["outputs"]["compared"] >= 24, model["outputs"]["changed"]) == (True, [])
+        assert 0 < model["alone_per_s"] < 400  # a call takes 2.5 ms
+
+
 FAULTS: list[tuple[str, dict[str, str], str, str, str | None]] = [
     ("lite", {"INIT_RET": "-6"}, "load", "RKNN_ERR_MODEL_INVALID", None),
     ("capi", {"INIT_RET": "-6"}, "load", "RKNN_ERR_MODEL_INVALID", None),

@@ -150,7 +150,7 @@ class Conductor:
     def _check_fit(self, state: RunState) -> None:
         memory = meminfo(self._board.root)
         room = Room(memory.get("MemAvailable"), memory.get("CmaFree"), has_iommu(self._board.root))
-        doubt = judge_fit(state.spec, room)
+        doubt = judge_fit(state.spec, room, self._plan.other)
         if doubt is None:
             return
         if doubt.hopeless and not self._plan.force:
@@ -161,7 +161,7 @@ class Conductor:
         if self._settings.scenario in (SINGLE_STREAM, SOAK):  # the contexts of others warm up one by one
             self._timing.warm_up(state)
         if self._settings.scenario != SINGLE_STREAM:
-            run_steps(self._steps, state, self._board.environment.npu_cores or 1)
+            run_steps(self._steps, state, self._board.environment.npu_cores or 1, self._plan.other)
             return
         while not state.enough and not is_over_alone(self._settings, state.standing):
             self._timing.time_block(state)

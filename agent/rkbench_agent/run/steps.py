@@ -9,7 +9,7 @@ from rkbench_agent.run.state import Host, PlanClock, RunState
 from rkbench_agent.run.timing import PROGRESS_INTERVAL_S
 from rkbench_agent.run.workers import Workers
 from rkbench_agent.wire.messages import Progress
-from rkbench_agent.wire.plan import RunSettings
+from rkbench_agent.wire.plan import RunSettings, RunSpec
 from rkbench_agent.wire.words import INFERENCE
 
 #: A step that goes on is never told to be done.
@@ -52,6 +52,13 @@ class Steps:
         """End the worker of a run, with all its contexts, where it has one."""
         if self.workers.is_loaded(state):
             self._release(state)
+
+    def load_other(self, state: RunState, other: RunSpec, core_mask: str) -> None:
+        """Have a second model in the worker of a run, on these cores."""
+        command = self.workers.command_of(state, other, core_mask)
+        warmups = self.settings.warmup_iterations
+        answer = self.workers.child(state).request(do="other", other=command, warmups=warmups)
+        self._clock.reach(answer["clock_ns"])
 
     def ask(
         self, state: RunState, number: float, total: float, *, unit: str = "steps", **command: Any

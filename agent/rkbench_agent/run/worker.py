@@ -17,6 +17,7 @@ from rkbench_agent.board.memory import resident_pages_bytes
 from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.run.answers import AnswerStream, Counter
 from rkbench_agent.run.batches import batches
+from rkbench_agent.run.model_setup import first_inputs_of, setup_of
 from rkbench_agent.run.phases import Phases
 from rkbench_agent.run.step_work import StepWork
 from rkbench_agent.runtimes.base import ModelSetup, Runtime
@@ -31,6 +32,7 @@ from rkbench_agent.wire.words import (
     FIRST_INFERENCE,
     GOLDEN,
     INFERENCE,
+    INTERFERENCE,
     LOAD,
     MODEL_READ,
     OFFLINE,
@@ -105,6 +107,9 @@ class Worker:
             OFFLINE: self._step,
             SERVER: self._step,
             SOAK: self._step,
+            INTERFERENCE: self._step,
+            "beside": self._step,
+            "other": self._load_other,
             "profile": self._profile,
             "release": self._release,
         }
@@ -189,19 +194,7 @@ class Worker:
             self._runtime.enter(name)
 
     def _setup(self) -> ModelSetup:
-        spec, command = self._spec, self._command
-        return ModelSetup(
-            spec,
-            command["model_path"],
-            command["core_mask"],
-            command["soc"],
-            command["replay_path"],
-            command["behaviour_path"],
-            command["clock_ns"],
-            command["npu_cores"],
-            command["worked_ns"],
-            command["sys_root"],
-        )
+        return setup_of(self._command, self._spec)
 
     def _timed(self, action: Callable[[], None]) -> int:
         start_ns = self._runtime.clock_ns()
@@ -220,9 +213,7 @@ class Worker:
         self._answers.mark()
 
     def _first_inputs(self) -> List[Any]:
-        from rkbench_agent.run import cases
-
-        return cases.first_inputs(self._spec, self._command["golden_path"])
+        return first_inputs_of(self._command, self._spec)
 
     def _golden(self, command: Dict[str, Any]) -> Dict[str, Any]:
         del command
@@ -259,6 +250,11 @@ class Worker:
             "clock_ns": self._runtime.clock_ns(),
         }
 
+    def _load_other(self, command: Dict[str, Any]) -> Dict[str, Any]:
+        """Load the model that this one has beside it."""
+        self._stage(LOAD)
+        return self._steps.load_other(command, self._runtime, self._stage)
+
     def _step(self, command: Dict[str, Any]) -> Dict[str, Any]:
         if self._current != INFERENCE:
             self._stage(INFERENCE)
@@ -267,8 +263,8 @@ class Worker:
     def _release(self, command: Dict[str, Any]) -> Dict[str, Any]:
         del command
         self._stage(RELEASE)
+        caveats = self._runtime.caveats() + self._steps.caveats()
         self._steps.release()
-        caveats = self._runtime.caveats()
         duration_ns = self._timed(self._runtime.release)
         self._phase(RELEASED, duration_ns)
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from typing import Any, Callable, Dict, Optional
 
 from rkbench_agent.errors import RunFailedError, StorageError
@@ -53,6 +54,11 @@ class Workers:
         """Start a worker for something beside the clean run."""
         self._start(state, runtime, command)
         return self.child(state)
+
+    def command_of(self, state: RunState, other: RunSpec, core_mask: str) -> Dict[str, Any]:
+        """Return what makes the worker of a run load another model beside its own, on these cores."""
+        spec = replace(other, run=state.spec.run, core_mask=core_mask)
+        return self._first_command(spec, self._runtime)
 
     def child(self, state: RunState) -> Child:
         """Return the worker of a run that is loaded."""

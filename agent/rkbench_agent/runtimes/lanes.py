@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from array import array
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import count
-from typing import TYPE_CHECKING, Callable, List, Optional, Protocol, Sequence
+from typing import TYPE_CHECKING, Any, Callable, Iterator, List, Optional, Protocol, Sequence
+
+from rkbench_agent.errors import RuntimeFailureError
 
 if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Runtime, StageTimes
@@ -30,6 +33,10 @@ class Lane:
     #: How late this side began calls for which it had waited, in all, and how many those were.
     late_ns: int = 0
     waits: int = 0
+    #: Whose failure it is, where lanes are of several models.
+    name: str = ""
+    #: Given what every call returned, after its timed region; None: nobody looks.
+    look: Optional[Callable[[Any], None]] = None
 
     @property
     def count(self) -> int:
@@ -73,6 +80,29 @@ class ClosedLoop:
         return None if self._limit_ns is not None and now_ns >= self._limit_ns else now_ns
 
 
+class EveryLane:
+    """Every lane calls again as soon as it can, until each of them made its calls and the time is over.
+
+    So a fast lane goes on as long as a slow one beside it needs.
+    """
+
+    scheduled = False
+
+    def __init__(self, lanes: Sequence[Lane], iterations: int, end_ns: int, limit_ns: int = 0) -> None:
+        self._lanes = lanes
+        self._iterations = iterations
+        self._end_ns = end_ns
+        self._limit_ns = limit_ns
+
+    def take(self, now_ns: int) -> Optional[int]:
+        """Return `now_ns`; None at the end."""
+        if self._limit_ns and now_ns >= self._limit_ns:
+            return None
+        if now_ns >= self._end_ns and all(lane.count >= self._iterations for lane in self._lanes):
+            return None
+        return now_ns
+
+
 class Arrivals:
     """Every call is due at a time of its own; the lane that is free first takes the next one."""
 
@@ -102,3 +132,15 @@ class Engine(Protocol):
     def core_busy_ns(self) -> Optional[List[int]]:
         """Return how long each core worked during the last `run`; None where that is not known."""
         ...
+
+
+@contextmanager
+def blamed(name: str) -> Iterator[None]:
+    """Let a failure of the runtime say whose it is; without a name, as it is."""
+    try:
+        yield
+    except RuntimeFailureError as error:
+        if not name:
+            raise
+        text = f"{name}: {error.message}"
+        raise RuntimeFailureError(text, reason=error.reason, advice=error.advice) from error

@@ -9,7 +9,7 @@ from typing import Callable, List, Optional, Sequence
 
 from rkbench_agent.errors import RuntimeFailureError
 from rkbench_agent.runtimes.base import StageTimes
-from rkbench_agent.runtimes.lanes import Lane, Source
+from rkbench_agent.runtimes.lanes import Lane, Source, blamed
 
 #: A sleep ends so much late on a common kernel; the rest of the way to a call that is due is waited awake.
 SLEEP_LATE_NS = 200_000
@@ -55,7 +55,8 @@ class _Crew:
     def _work(self, lane: Lane) -> None:
         self._barrier.wait()
         try:
-            self._call(lane)
+            with blamed(lane.name):
+                self._call(lane)
         except BaseException as error:  # noqa: BLE001 - a thread's failure is the run's: `run` raises it
             self._errors.append(error)
 
@@ -64,7 +65,7 @@ class _Crew:
         # Asking for the stages is a call of the runtime: with several lanes each would wait for all others.
         stage_times = lane.runtime.stage_times if len(self._lanes) == 1 else _no_stages
         take, add, beat, errors = self._source.take, lane.add, self._beat, self._errors
-        scheduled = self._source.scheduled
+        scheduled, look = self._source.scheduled, lane.look
         while not errors:
             now_ns = clock_ns()
             due_ns = take(now_ns)
@@ -79,6 +80,8 @@ class _Crew:
             end_ns = clock_ns()
             if result is None:
                 raise RuntimeFailureError("the runtime returned no outputs")
+            if look is not None:
+                look(result)
             result = None  # outputs are freed here, not inside the next timed region
             add(due_ns if scheduled else start_ns, end_ns, stage_times())
             beat()

@@ -70,7 +70,7 @@ class VirtualRuntime:
         self._npu = VirtualNpu(soc.npu_cores if soc else 1, float(self._behaviour.get("contention") or 0.0))
         #: The cores that its mask names; none: any one will do.
         self.cores = [core for core in range(self._npu.core_count) if self._mask >> core & 1]
-        self._others = 0
+        self._others = self.beside = 0
         staged = (self._behaviour.get("cores") or {}).get(setup.core_mask)
         speedup = float(staged or speedup_of(len(self.cores)))
         root = Path(setup.sys_root) if setup.sys_root else None
@@ -233,7 +233,9 @@ class VirtualRuntime:
             self._replay.close()
 
     def _spoilt(self, array: Array) -> Array:
-        kind = self._behaviour.get("outputs")
+        kind = self._behaviour.get("outputs") or (
+            self._behaviour.get("outputs_beside") if self.beside else None
+        )
         if self._behaviour.get("nondeterministic"):
             return np.asarray(array + self._noise.standard_normal(array.shape).astype(array.dtype))
         if kind == "wrong":

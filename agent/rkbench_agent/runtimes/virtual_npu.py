@@ -16,7 +16,7 @@ from heapq import heappop, heappush
 from typing import Callable, List, NamedTuple, Optional, Protocol, Sequence, Tuple, cast
 
 from rkbench_agent.runtimes.base import StageTimes
-from rkbench_agent.runtimes.lanes import Lane, Source
+from rkbench_agent.runtimes.lanes import Lane, Source, blamed
 
 SERIAL_SHARE = 0.346
 
@@ -31,9 +31,13 @@ class Call(NamedTuple):
 
 
 class ModelledContext(Protocol):
-    """What the model asks of a context; `cores` is empty where any one will do."""
+    """What the model asks of a context; `cores` is empty where any one will do.
+
+    `beside` is told it: how many others are busy at the same time.
+    """
 
     cores: Sequence[int]
+    beside: int
 
     def draw_call(self) -> Call:
         """Return the next call; raises RuntimeFailureError where it is to fail."""
@@ -85,10 +89,12 @@ class VirtualNpu:
         def call_again(index: int, now_ns: int) -> None:
             due_ns = source.take(now_ns)
             if due_ns is not None:
-                call = contexts[index].draw_call()
+                with blamed(lanes[index].name):
+                    call = contexts[index].draw_call()
                 heappush(events, _Event(max(now_ns, due_ns) + call.set_inputs_ns, index, due_ns, call))
 
-        for index in range(len(lanes)):
+        for index, context in enumerate(contexts):
+            context.beside = len(lanes) - 1
             call_again(index, start_ns)
         while events:
             asked_ns, index, due_ns, call = heappop(events)
@@ -99,10 +105,14 @@ class VirtualNpu:
             )
             contexts[index].end_call(stages, end_ns)
             lanes[index].add(due_ns, end_ns, stages)
+            look = lanes[index].look
+            if look is not None:
+                look(contexts[index])
             beat()
             call_again(index, end_ns)
         end_ns = max(lane.runtime.clock_ns() for lane in lanes)
         for context in contexts:
+            context.beside = 0
             context.skip_to(end_ns)
 
     def _serve(self, cores: Sequence[int], asked_ns: int, run_ns: int) -> Tuple[int, int]:

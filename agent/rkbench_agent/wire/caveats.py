@@ -66,6 +66,7 @@ WEIGHTS = {
     "not_finite": DOUBT,
     "npu_busy": DOUBT,
     "one_scale": DOUBT,
+    "outputs_beside": DOUBT,
     "outputs_wrong": DOUBT,
     "p99_rough": INFORMATION,
     "periodic": DOUBT,

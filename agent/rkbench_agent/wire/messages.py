@@ -20,7 +20,14 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.outputs import OutputCheck, OutputError, OutputParts, OutputSuspect
 from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.provenance import Provenance
-from rkbench_agent.wire.scenario_messages import OfflineStep, ServerStep, SoakWindow, TryRate
+from rkbench_agent.wire.scenario_messages import (
+    InterferenceOutputs,
+    InterferenceRound,
+    OfflineStep,
+    ServerStep,
+    SoakWindow,
+    TryRate,
+)
 from rkbench_agent.wire.words import SILENCE_LIMIT_S
 
 
@@ -256,6 +263,8 @@ Message = Union[
     OfflineStep,
     ServerStep,
     SoakWindow,
+    InterferenceRound,
+    InterferenceOutputs,
     ProfileText,
     OutputError,
     OutputCheck,

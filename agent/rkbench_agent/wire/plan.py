@@ -64,7 +64,7 @@ class RunSettings:
     #: Collect the time of each layer in a worker of its own, after the clean run.
     profile: bool = False
     #: Scenario `offline`: so many contexts at once, one step each for every one of `placements`. The plan
-    #: that goes out names them; empty: what suits the board.
+    #: that goes out names them; empty: what suits the board. `interference` has placements of two models.
     contexts: List[int] = field(default_factory=list)
     placements: List[str] = field(default_factory=list)
     #: Scenario `server`: calls arrive at this rate, by a pattern that `seed` makes, for the first of
@@ -146,3 +146,5 @@ class Plan:
     reason: str = ""
     #: Load also what will not fit into the board's memory.
     force: bool = False
+    #: Scenario `interference`: the model that every run has beside it. Its `run` is nobody's.
+    other: Optional[RunSpec] = None

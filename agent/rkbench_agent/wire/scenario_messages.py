@@ -65,6 +65,41 @@ class SoakWindow:
 
 
 @dataclass(frozen=True)
+class InterferenceRound:
+    """One round of the scenario `interference`: each model alone, then both at once.
+
+    Every field `*block` is the block of one model's calls, whose latencies were sent before: `other_` means
+    the second model. `core_masks` are those of the run's own model and of the other.
+    """
+
+    run: str
+    placement: str
+    core_masks: List[str]
+    alone_block: int
+    other_alone_block: int
+    block: int
+    other_block: int
+
+
+@dataclass(frozen=True)
+class InterferenceOutputs:
+    """How one model's outputs in `compared` calls beside the other stand to those of calls alone.
+
+    `outputs` are the names of those that differed, `changed` in how many calls each did. `repeats`: whether
+    calls alone yield equal outputs; where they do not, nothing was compared. Nor was it where nothing is
+    known of the outputs (0 compared).
+    """
+
+    run: str
+    placement: str
+    is_other: bool
+    compared: int
+    repeats: bool
+    outputs: List[str]
+    changed: List[int]
+
+
+@dataclass(frozen=True)
 class TryRate:
     """From the host: serve this rate next, in the scenario `server`. `Enough` ends the run instead."""
 

@@ -42,7 +42,9 @@ LITE, CAPI, CAPI_ZERO_COPY, VIRTUAL = "lite", "capi", "capi-zero-copy", "virtual
 RUNTIMES = (LITE, CAPI, CAPI_ZERO_COPY, VIRTUAL)
 #: Scenarios, in MLPerf's words: a module of that name in `rkbench_agent.scenarios` each.
 SINGLE_STREAM, OFFLINE, SERVER, SOAK = "single_stream", "offline", "server", "soak"
-SCENARIOS = (SINGLE_STREAM, OFFLINE, SERVER, SOAK)
+#: Not MLPerf's: a second model beside.
+INTERFERENCE = "interference"
+SCENARIOS = (SINGLE_STREAM, OFFLINE, SERVER, SOAK, INTERFERENCE)
 #: Names of core masks; which of them a SoC has: `socs.py`.
 AUTO = "auto"
 CORE_MASKS = (AUTO, "0", "1", "2", "0-1", "all")

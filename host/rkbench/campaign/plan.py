@@ -111,20 +111,31 @@ def _descriptions(variants: Sequence[PreparedVariant], simulated: bool) -> list[
 
 
 def make_plan(
-    options: PushOptions, board: Board, headers: Sequence[RunResult], variants: Sequence[PreparedVariant]
+    options: PushOptions,
+    board: Board,
+    headers: Sequence[RunResult],
+    variants: Sequence[PreparedVariant],
+    other: PreparedVariant | None = None,
 ) -> Plan:
-    """Return the plan that the agent carries out; the headers' runs are of `variants`, in equal parts."""
+    """Return the plan that the agent carries out; the headers' runs are of `variants`, in equal parts.
+
+    `other` is the model that each of them has beside it.
+    """
     each = len(headers) // len(variants)
     asked = any(gate.quantity.word in OF_CLASSES for gate in options.gates)
     settings = replace(complete(options.settings, board, len(headers)), core_mask=headers[0].plan.core_mask)
     return Plan(
-        runs=[_spec(header, variants[index // each], asked) for index, header in enumerate(headers)],
+        runs=[
+            _spec(header.id, variants[index // each], header.plan.core_mask, asked)
+            for index, header in enumerate(headers)
+        ],
         settings=settings,
         reading_interval_s=reading_interval_s(settings),
         lock_wait_s=options.wait_s,
         owner=owner(),
         reason=options.reason,
         force=options.force,
+        other=_spec("", other, None, False) if other else None,
     )
 
 
@@ -143,9 +154,9 @@ def owner(name_of: Callable[[], str] = getpass.getuser) -> str:
     return f"{name}@{socket.gethostname()} (process {os.getpid()})"
 
 
-def _spec(header: RunResult, variant: PreparedVariant, asks_for_classes: bool) -> RunSpec:
+def _spec(run: str, variant: PreparedVariant, core_mask: str | None, asks_for_classes: bool) -> RunSpec:
     return RunSpec(
-        run=header.id,
+        run=run,
         name=variant.description.name,
         model=variant.model.sha256,
         size_bytes=variant.model.size_bytes,
@@ -154,7 +165,7 @@ def _spec(header: RunResult, variant: PreparedVariant, asks_for_classes: bool) -
         golden=variant.golden.sha256 if variant.golden else None,
         replay=variant.replay.sha256 if variant.replay else None,
         figures=variant.figures,
-        core_mask=header.plan.core_mask,
+        core_mask=core_mask,
         classes=variant.classes or asks_for_classes,
     )
 

@@ -15,6 +15,7 @@ from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.words import BUSY, SINGLE_STREAM, VIRTUAL
 
 from rkbench.boards.model import Board
+from rkbench.campaign.beside import beside, prepare_other
 from rkbench.campaign.check import PushChecks, check_clock, check_for_push
 from rkbench.campaign.core_sweep import core_masks
 from rkbench.campaign.demands import complete_settings
@@ -26,6 +27,7 @@ from rkbench.campaign.plan import Place, make_headers, make_plan, runtime_of
 from rkbench.campaign.rate_search import hearer_of
 from rkbench.campaign.settings import PushOptions, check_push
 from rkbench.campaign.stopping import NewStop, PlanEnd, Precise, Stop
+from rkbench.campaign.upload import upload
 from rkbench.catalogue.check import Check
 from rkbench.errors import (
     BoardBusyError,
@@ -36,15 +38,13 @@ from rkbench.errors import (
     UsageError,
     choice_hint,
 )
-from rkbench.files import LocalFile
 from rkbench.runs.caveats import golden_caveats
 from rkbench.runs.collect import Collected, Collector
 from rkbench.runs.comparison import Comparison, compare_runs
-from rkbench.runs.events import Ended, Listener, Measuring, Note, Sending, Step, Waiting, ignore
+from rkbench.runs.events import Ended, Listener, Measuring, Note, Step, Waiting, ignore
 from rkbench.runs.gating import with_requirements
 from rkbench.runs.ids import new_push_id
 from rkbench.runs.model import Failure, RunResult
-from rkbench.runs.records import TransferRecord
 from rkbench.runs.verdict import verdict_sentence
 from rkbench.variants.preflight import check_soc
 from rkbench.variants.variant import PreparedVariant, prepare_variants
@@ -91,18 +91,15 @@ def run_campaign(
     """
     check_push(options)
     listener(Step(f"checking {_count(len(options.models), 'model')}"))
-    variants = prepare(options.models, golden=options.golden, soc=board.soc, force=options.force)
-    check_baseline(options.baseline, [variant.description.name for variant in variants])
-    if runtime_of(options.settings, board) == VIRTUAL:
-        variants = tuple(_with_outputs(variant, listener) for variant in variants)
+    variants, other = _prepared(options, board, prepare, listener)
     for told in dict.fromkeys(told for variant in variants for told in variant.golden_notes):
         listener(Note(f"golden: {told}"))
     listener(Step(f"connecting to {board.name}"))
     with connect() as session:
         settings = complete_settings(options, session.environment, listener)
         options = replace(options, settings=settings)
-        checks = _check_board(options, board, session.environment, variants, listener)
-        transfers = _upload(session, variants, listener)
+        checks = _check_board(options, board, session.environment, (*variants, *other), listener)
+        transfers = upload(session, (*variants, *other), listener)[: len(variants)]
         push = new_id(unix_s())
         place = Place(board, session.hello, session.environment, push, unix_s())
         doubts = [
@@ -110,14 +107,27 @@ def run_campaign(
             for variant in variants
         ]
         masks = core_masks(options.settings, session.environment, listener)
-        headers = make_headers(options.settings, place, variants, transfers, doubts, masks)
-        plan = make_plan(options, board, headers, variants)
+        headers = beside(make_headers(options.settings, place, variants, transfers, doubts, masks), other)
+        plan = make_plan(options, board, headers, variants, *other)
         models = {variant.model.sha256: variant.model.path for variant in variants}
         after = _After(session.environment.boot_id, connect, checks.fails, models, options)
         forecast = Forecast(plan, known, listener, simulated=headers[0].simulated)
         rule = new_stop if settings.scenario == SINGLE_STREAM else PlanEnd
         runner = _Runner(options.baseline, store, listener, headers, after)
         return runner.run(session, plan, rule(plan.settings), forecast)
+
+
+def _prepared(
+    options: PushOptions, board: Board, prepare: Prepare, listener: Listener
+) -> tuple[tuple[PreparedVariant, ...], tuple[PreparedVariant, ...]]:
+    """Return the variants, and the model that is to run beside them, if one is."""
+    variants = prepare(options.models, golden=options.golden, soc=board.soc, force=options.force)
+    check_baseline(options.baseline, [variant.description.name for variant in variants])
+    other = prepare_other(options, board, variants, prepare, listener)
+    if runtime_of(options.settings, board) == VIRTUAL:
+        variants = tuple(_with_outputs(variant, listener) for variant in variants)
+        other = tuple(_with_outputs(variant, listener) for variant in other)
+    return variants, other
 
 
 def _with_outputs(variant: PreparedVariant, listener: Listener) -> PreparedVariant:
@@ -258,28 +268,6 @@ def _check_board(
     for note in checks.notes:
         listener(Note(note))
     return checks
-
-
-def _upload(
-    session: Conversation, variants: Sequence[PreparedVariant], listener: Listener
-) -> list[TransferRecord]:
-    """Bring all files to the board; returns the transfers of the models, in order.
-
-    A file that several variants share was sent for the first of them.
-    """
-    files = {file.sha256: file for variant in variants for file in variant.files}
-    listener(Step(f"looking which of {_count(len(files), 'file')} the board lacks"))
-
-    def tell(file: LocalFile, sent_bytes: int) -> None:
-        listener(Sending(file.label, sent_bytes, file.size_bytes))
-
-    transfers = dict(zip(files, session.upload(list(files.values()), tell), strict=True))
-    models, seen = [], set()
-    for file in (variant.model for variant in variants):
-        again = TransferRecord(file.size_bytes, 0, True, 0.0)
-        models.append(again if file.sha256 in seen else transfers[file.sha256])
-        seen.add(file.sha256)
-    return models
 
 
 def _refusal(refused: Refused) -> BoardError:

@@ -8,7 +8,7 @@ from dataclasses import fields, replace
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.plan import RunSettings
 from rkbench_agent.wire.socs import find_soc, with_cores
-from rkbench_agent.wire.words import AUTO, OFFLINE, PLACEMENTS, SERVER, SOAK, SPREAD
+from rkbench_agent.wire.words import AUTO, INTERFERENCE, OFFLINE, PLACEMENTS, SERVER, SOAK, SPREAD
 
 from rkbench.errors import SettingError, UsageError
 from rkbench.runs.events import Listener, Note
@@ -19,12 +19,14 @@ from rkbench.units import format_seconds
 #: Settings that only some scenarios know.
 OF_SCENARIOS: Mapping[str, tuple[str, ...]] = {
     "contexts": (OFFLINE, SERVER),
-    "placements": (OFFLINE, SERVER),
+    "placements": (OFFLINE, SERVER, INTERFERENCE),
     "rate_per_s": (SERVER,),
     "find_rate": (SERVER,),
     "slo": (SERVER,),
     "seed": (SERVER,),
 }
+#: What brings a scenario that is not asked for by its name.
+_OPTIONS = {INTERFERENCE: "--interfere-with OTHER.rknn"}
 #: No board holds more contexts of anything.
 MOST_CONTEXTS = 64
 #: Arrivals a second: fewer take hours for a percentile, more are shorter than waking up.
@@ -59,10 +61,10 @@ def check_scenario(settings: RunSettings, words: Mapping[str, str]) -> None:
     defaults = {field.name: getattr(_DEFAULTS, field.name) for field in fields(RunSettings)}
     for name, scenarios in OF_SCENARIOS.items():
         if settings.scenario not in scenarios and getattr(settings, name) != defaults[name]:
-            told = " or ".join(f"--scenario {scenario}" for scenario in scenarios)
+            told = " or ".join(_OPTIONS.get(scenario, f"--scenario {scenario}") for scenario in scenarios)
             text = f"--{words[name]} means nothing with --scenario {settings.scenario}"
             raise UsageError(text, hint=f"it goes with {told}")
-    if settings.scenario in (OFFLINE, SERVER):
+    if settings.scenario in (OFFLINE, SERVER, INTERFERENCE):
         _check_contexts(settings)
     if settings.scenario == SERVER:
         _check_server(settings)
@@ -162,6 +164,20 @@ def default_contexts(cores: int) -> list[int]:
     return sorted({*range(1, cores + 1), *(cores * factor for factor in _SWEEP_IN_CORES)})
 
 
+def _fill_interference(settings: RunSettings, environment: Environment) -> RunSettings:
+    """Have the driver's choice, a core for each, one for both, all for both: as far as the board has them."""
+    filled = _fill_offline(settings, environment)
+    several = len(filled.placements) > 1
+    placements = filled.placements if settings.placements else [AUTO, *[SPREAD, "0", _ALL][: 3 * several]]
+    return replace(filled, contexts=[], placements=placements)
+
+
+def _tell_interference(filled: RunSettings) -> str:
+    least_s = 3 * len(filled.placements) * filled.min_duration_s
+    places = ", ".join(filled.placements)
+    return f"interference: each alone and both at once, placed {places}: at least {format_seconds(least_s)}"
+
+
 def _fill_soak(settings: RunSettings, environment: Environment) -> RunSettings:
     del environment
     return settings
@@ -175,9 +191,11 @@ _FILLERS: Mapping[str, Callable[[RunSettings, Environment], RunSettings]] = {
     OFFLINE: _fill_offline,
     SERVER: _fill_server,
     SOAK: _fill_soak,
+    INTERFERENCE: _fill_interference,
 }
 _TELLERS: Mapping[str, Callable[[RunSettings], str]] = {
     OFFLINE: _tell_offline,
     SERVER: _tell_server,
     SOAK: _tell_soak,
+    INTERFERENCE: _tell_interference,
 }

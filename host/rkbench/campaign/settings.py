@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 
 from rkbench_agent.wire.plan import RunSettings
-from rkbench_agent.wire.words import CORE_MASKS, RUNTIMES, SCENARIOS
+from rkbench_agent.wire.words import CORE_MASKS, INTERFERENCE, RUNTIMES, SCENARIOS, SINGLE_STREAM
 
 from rkbench.campaign.scenarios import check_scenario, read_lists
 from rkbench.errors import SettingError, UsageError
@@ -65,6 +65,8 @@ class PushOptions:
     force: bool = False
     wait_s: float = 0.0
     reason: str = ""
+    #: A second model that each of `models` is to have beside it.
+    other: Path | None = None
     gates: tuple[Gate, ...] = ()
     requirements: tuple[Gate, ...] = ()
 
@@ -72,8 +74,8 @@ class PushOptions:
 def settings_of(given: Mapping[str, object], base: RunSettings | None = None) -> RunSettings:
     """Return `base` with those of `given` that are settings, by the words that people write; None keeps.
 
-    `npu_clock` may be text (600MHz), and pins; `quick` is one load. Raises UsageError for a clock that
-    cannot be read.
+    `npu_clock` may be text (600MHz), and pins; `quick` is one load; `interfere_with` is a scenario. Raises
+    UsageError for a clock that cannot be read.
     """
     known = {SPELLED.get(word, word): value for word, value in given.items() if value is not None}
     names = {item.name for item in fields(RunSettings)}
@@ -84,6 +86,8 @@ def settings_of(given: Mapping[str, object], base: RunSettings | None = None) ->
     clock = values.get("npu_clock_hz")
     if clock is not None:
         values.update(pin=True, npu_clock_hz=parse_hertz(clock) if isinstance(clock, str) else clock)
+    if given.get("interfere_with") and values.get("scenario") == SINGLE_STREAM:
+        values.update(scenario=INTERFERENCE)
     if given.get("quick"):
         values.update(loads=1)
     return replace(base or RunSettings(), **values)  # type: ignore[arg-type]  # typed where they were read
@@ -99,7 +103,7 @@ def check_push(options: PushOptions) -> None:
     """Raise UsageError for what no board can do."""
     if not options.models:
         raise UsageError("no model given", hint="bench push MODEL.rknn --board NAME")
-    check_settings(options.settings, (*CORE_MASKS, SWEEP))
+    check_settings(options.settings, (*CORE_MASKS, SWEEP), has_other=options.other is not None)
     _check_precision(options)
     _check_number("wait", "wait_s", options.wait_s)
 
@@ -112,13 +116,16 @@ def _check_precision(options: PushOptions) -> None:
         raise UsageError("--precision is of the difference of variants that take turns", hint=hint)
 
 
-def check_settings(settings: RunSettings, core_masks: tuple[str, ...] = CORE_MASKS) -> None:
+def check_settings(
+    settings: RunSettings, core_masks: tuple[str, ...] = CORE_MASKS, *, has_other: bool = False
+) -> None:
     """Raise UsageError for a setting that no board can have; a SettingError where a number is wrong."""
     if settings.scenario not in SCENARIOS:
         raise UsageError(
             f"scenario {settings.scenario!r} is not there: {', '.join(SCENARIOS)}",
             hint="leave it away",
         )
+    _check_other(settings.scenario, has_other=has_other)
     check_scenario(settings, {name: word for word, name in setting_words().items()})
     if settings.core_mask not in core_masks:
         raise UsageError(f"no core mask {settings.core_mask!r}", hint=f"one of {', '.join(core_masks)}")
@@ -128,6 +135,18 @@ def check_settings(settings: RunSettings, core_masks: tuple[str, ...] = CORE_MAS
         value = getattr(settings, name)
         if isinstance(value, (int, float)) and not isinstance(value, bool):
             _check_number(word, name, value)
+
+
+def _check_other(scenario: str, *, has_other: bool) -> None:
+    """Raise UsageError where a second model is there that the scenario has no use for, or is missing."""
+    if has_other and scenario != INTERFERENCE:
+        raise UsageError(
+            f"--interfere-with means nothing with --scenario {scenario}",
+            hint="it is a scenario of its own: leave --scenario away",
+        )
+    if scenario == INTERFERENCE and not has_other:
+        text = f"--scenario {INTERFERENCE} needs a second model"
+        raise UsageError(text, hint="bench push MODEL.rknn --interfere-with OTHER.rknn")
 
 
 def _check_number(word: str, name: str, value: float) -> None:

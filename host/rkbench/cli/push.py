@@ -76,6 +76,7 @@ def push(
     find_rate: Annotated[bool, typer.Option("--find-rate", help="server: find the goodput.")] = False,
     slo: Annotated[str | None, typer.Option(help="server: what to keep, as 'p99 <= 30ms'.")] = None,
     seed: Annotated[int | None, typer.Option(help="server: another pattern of arrivals.")] = None,
+    interfere_with: Annotated[Path | None, typer.Option(help="A second model at the same time.")] = None,
     require: Annotated[
         list[str] | None,
         typer.Option(help="What every run must keep, as 'cosine[scores] >= 0.999'; else exit 3."),
@@ -110,6 +111,7 @@ def _push(context: typer.Context, given: dict[str, Any]) -> int:
         given["baseline"],
         given["force"],
         given["wait"],
+        other=given["interfere_with"],
         gates=gates,
         requirements=gates,
     )

@@ -23,7 +23,13 @@ from rkbench_agent.wire.messages import (
     ProfileText,
 )
 from rkbench_agent.wire.outputs import OutputCheck, OutputError, OutputParts, OutputSuspect
-from rkbench_agent.wire.scenario_messages import OfflineStep, ServerStep, SoakWindow
+from rkbench_agent.wire.scenario_messages import (
+    InterferenceOutputs,
+    InterferenceRound,
+    OfflineStep,
+    ServerStep,
+    SoakWindow,
+)
 from rkbench_agent.wire.words import INTERRUPTED, SINGLE_STREAM, SOAK
 
 from rkbench.catalogue import BoardState, state_of_board
@@ -32,6 +38,7 @@ from rkbench.runs.caveats import caveats_of, verdict_of
 from rkbench.runs.diagnosis import diagnosed, log_caveats
 from rkbench.runs.environment import update_record
 from rkbench.runs.extras import PinRecord
+from rkbench.runs.interference import Interference, blocks_beside, interference
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import FAILED, STOPPED, Failure, RunResult, Verdict
 from rkbench.runs.offline import Offline, offline, saturated_blocks
@@ -64,6 +71,8 @@ class _Run:
     offline: list[OfflineStep] = field(default_factory=list)
     server: list[ServerStep] = field(default_factory=list)
     soak: SoakFold = field(default_factory=SoakFold)
+    rounds: list[InterferenceRound] = field(default_factory=list)
+    beside: list[InterferenceOutputs] = field(default_factory=list)
     errors: list[OutputError] = field(default_factory=list)
     checks: list[OutputCheck] = field(default_factory=list)
     output_parts: list[OutputParts] = field(default_factory=list)
@@ -142,6 +151,7 @@ class Collector:
             offline=told.offline,
             server=told.server,
             soak=run.soak.result(),
+            interference=told.interference,
             growth_bytes=run.end.growth_bytes if isinstance(run.end, Finished) else None,
             growth_iterations=run.end.growth_iterations if isinstance(run.end, Finished) else None,
             outputs=outputs(run.errors, run.checks, run.output_parts, run.suspects),
@@ -169,6 +179,7 @@ class _Told:
     rate_per_s: float | None
     offline: Offline | None = None
     server: Server | None = None
+    interference: Interference | None = None
 
 
 def _told(run: _Run, readings: Sequence[Reading]) -> _Told:
@@ -176,6 +187,10 @@ def _told(run: _Run, readings: Sequence[Reading]) -> _Told:
     if steps is not None:
         chosen = run.latencies.only(saturated_blocks(run.offline, steps))
         return _Told(chosen, steps.saturation.rate_per_s, offline=steps)
+    shared = interference(run.header.plan.other or "", run.rounds, run.beside, run.latencies)
+    if shared is not None:
+        chosen = run.latencies.only(blocks_beside(run.rounds, shared))
+        return _Told(chosen, shared.chosen.own.beside_per_s, interference=shared)
     rates = server(run.server, run.latencies, run.header.plan.slo)
     if rates is None:
         return _Told(run.latencies, run.latencies.throughput_per_s())
@@ -211,6 +226,10 @@ def _fold(run: _Run, message: Message) -> None:
         run.offline.append(message)
     elif isinstance(message, ServerStep):
         run.server.append(message)
+    elif isinstance(message, InterferenceRound):
+        run.rounds.append(message)
+    elif isinstance(message, InterferenceOutputs):
+        run.beside.append(message)
     elif isinstance(message, OutputError):
         run.errors.append(message)
     elif isinstance(message, OutputCheck):

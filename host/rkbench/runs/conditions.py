@@ -60,6 +60,9 @@ CONDITIONS = (
     Condition("board", lambda run: run.board.name, Effect.FORBIDS, Effect.FORBIDS),
     Condition("SoC", lambda run: run.board.soc, Effect.FORBIDS, Effect.FORBIDS),
     Condition("scenario", lambda run: run.plan.scenario, Effect.FORBIDS, Effect.FORBIDS),
+    Condition(
+        "other model", lambda run: (run.plan.other_sha256 or "none")[:12], Effect.FORBIDS, Effect.FORBIDS
+    ),
     Condition("model", lambda run: run.variant.sha256[:12], night=Effect.NAMED),
     Condition("toolkit", lambda run: run.variant.toolkit_version, night=Effect.NAMED),
     Condition("golden", lambda run: (run.plan.golden_sha256 or "none")[:12], night=Effect.NAMED),

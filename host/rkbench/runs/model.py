@@ -16,6 +16,7 @@ from rkbench_agent.wire.provenance import Provenance
 
 from rkbench.catalogue import Diagnosis
 from rkbench.runs.extras import LoadCycles, PinRecord, Profile, Requirement
+from rkbench.runs.interference import Interference
 from rkbench.runs.offline import Offline
 from rkbench.runs.output import Output
 from rkbench.runs.records import BoardRecord, PlanRecord, TransferRecord, Variant
@@ -240,7 +241,8 @@ class RunResult:
     """One variant on one board, once. `partial`: it ended early, and these numbers are what it got.
 
     Of the scenario `offline`, `latency` and `throughput_per_s` are those of the step where it saturates, of
-    `server` those of the rate that is its goodput, else of the last.
+    `server` those of the rate that is its goodput, else of the last, of `interference` those of the run's own
+    model beside the other, in the best placement.
     """
 
     id: str
@@ -270,5 +272,6 @@ class RunResult:
     offline: Offline | None = None
     server: Server | None = None
     soak: Soak | None = None
+    interference: Interference | None = None
     caveats: tuple[Caveat, ...] = ()
     failure: Failure | None = None

@@ -82,11 +82,16 @@ class Variant:
 
 @dataclass(frozen=True)
 class PlanRecord(RunSettings):
-    """Under what settings the run was made. `golden_sha256` is the digest of what was pushed."""
+    """Under what settings the run was made. `golden_sha256` is the digest of what was pushed.
+
+    `other` and `other_sha256` are the second model of the scenario `interference`.
+    """
 
     variants_in_push: int = 1
     golden_sha256: str | None = None
     replay_sha256: str | None = None
+    other: str | None = None
+    other_sha256: str | None = None
 
 
 @dataclass(frozen=True)

@@ -4,12 +4,19 @@ from __future__ import annotations
 
 from rkbench.runs.measure_types import Family, Measure, NumberGroup
 from rkbench.runs.model import RunResult
-from rkbench.units import BYTES, COUNT, PER_SECOND, UNKNOWN
+from rkbench.units import BYTES, COUNT, PER_SECOND, RATIO, UNKNOWN
 
 
 def _saturation_text(run: RunResult) -> str:
     """Return at how many contexts an offline run saturates, and how they lie."""
     return f"{run.offline.saturation.contexts} {run.offline.saturation.placement}" if run.offline else UNKNOWN
+
+
+def _loss_text(run: RunResult) -> str:
+    """Return the part of its rate that a run loses beside another model."""
+    if run.interference is None:
+        return UNKNOWN
+    return f"{round(run.interference.chosen.own.loss_ratio * 100, 1) + 0.0:.1f} %"
 
 
 SCENARIO_MEASURES = (
@@ -49,6 +56,34 @@ SCENARIO_MEASURES = (
         gate="goodput",
         instead="goodput >= 100/s",
         family=Family("rkbench_server_goodput_per_second", "Highest rate tried that keeps the objective."),
+        compared=True,
+    ),
+    Measure(
+        "interference_loss_ratio",
+        RATIO,
+        NumberGroup.LATENCY,
+        lambda run: run.interference.chosen.own.loss_ratio if run.interference else None,
+        label="loss beside",
+        shown=_loss_text,
+        gate="interference loss",
+        instead="interference loss <= 10%",
+        family=Family("rkbench_interference_loss_ratio", "Part of the rate lost beside another model."),
+        compared=True,
+    ),
+    Measure(
+        "interference_other_loss_ratio",
+        RATIO,
+        NumberGroup.LATENCY,
+        lambda run: run.interference.chosen.other.loss_ratio if run.interference else None,
+        family=Family("rkbench_interference_other_loss_ratio", "What the other model loses of its rate."),
+        compared=True,
+    ),
+    Measure(
+        "interference_changed_outputs",
+        COUNT,
+        NumberGroup.OUTPUTS,
+        lambda run: run.interference.changed_outputs if run.interference else None,
+        family=Family("rkbench_interference_changed_outputs", "Outputs that change beside another model."),
         compared=True,
     ),
 )

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.messages import Beat, Log, Message, Progress
 from rkbench_agent.wire.plan import Plan, RunSettings
-from rkbench_agent.wire.words import INFERENCE, OFFLINE, SERVER, STAGES, WARMUP
+from rkbench_agent.wire.words import INFERENCE, INTERFERENCE, OFFLINE, SERVER, STAGES, WARMUP
 
 from rkbench.files import LocalFile
 
@@ -104,6 +104,8 @@ def _run_limit_s(settings: RunSettings, in_turns: bool) -> float:
 
 def _offline_s(settings: RunSettings) -> float:
     """Return how long the steps of an offline run or a server may take; contexts load one by one."""
+    if settings.scenario == INTERFERENCE:
+        return _interference_s(settings)
     if settings.scenario not in (OFFLINE, SERVER):
         return 0.0
     tries = MOST_TRIES if settings.find_rate else 1
@@ -112,6 +114,13 @@ def _offline_s(settings: RunSettings) -> float:
     loads_s = len(settings.placements) * max(settings.contexts, default=0) * load_s
     calls_s = (settings.min_iterations + settings.warmup_iterations) * settings.inference_timeout_s
     return loads_s + steps * (calls_s + settings.min_duration_s)
+
+
+def _interference_s(settings: RunSettings) -> float:
+    """Return the same of two models that load together in each placement: alone, both, and both looked at."""
+    load_s = 2 * (settings.load_timeout_s + settings.first_inference_timeout_s)
+    calls_s = (4 * settings.min_iterations + 2 * settings.warmup_iterations) * settings.inference_timeout_s
+    return len(settings.placements) * (load_s + 2 * calls_s + 4 * settings.min_duration_s)
 
 
 def _cool_s(settings: RunSettings) -> float:

@@ -10,6 +10,7 @@ from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench.runs.caveats.clocks import CLOCK_RULES
 from rkbench.runs.caveats.heat import HEAT_RULES
 from rkbench.runs.caveats.impossible import impossible_numbers
+from rkbench.runs.caveats.interference import INTERFERENCE_RULES
 from rkbench.runs.caveats.load import LOAD_RULES
 from rkbench.runs.caveats.outputs import OUTPUT_RULES
 from rkbench.runs.caveats.parts import PART_RULES
@@ -57,5 +58,6 @@ _RULES: tuple[Rule, ...] = (
     *OUTPUT_RULES,
     *PART_RULES,
     *SOAK_RULES,
+    *INTERFERENCE_RULES,
     *PLAN_RULES,
 )

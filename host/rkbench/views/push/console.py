@@ -7,7 +7,7 @@ import shutil
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, TextIO
 
-from rkbench_agent.wire.words import OFFLINE, SERVER, SINGLE_STREAM, SOAK
+from rkbench_agent.wire.words import INTERFERENCE, OFFLINE, SERVER, SINGLE_STREAM, SOAK
 
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.extras import held_text
@@ -17,6 +17,7 @@ from rkbench.units import MARK, format_bytes, format_hertz, format_seconds
 from rkbench.views.push.console_notes import print_failure, print_notes
 from rkbench.views.push.console_table import print_table
 from rkbench.views.push.extras import aligned_sweep, cycles_text, is_sweep, profile_lines
+from rkbench.views.push.interference import interference_lines, interference_text
 from rkbench.views.push.offline import TableLine, offline_lines, offline_text
 from rkbench.views.push.paragraphs import print_lines, print_paragraph
 from rkbench.views.push.requirements import requirement_lines
@@ -112,11 +113,20 @@ def _cores(runs: Sequence[RunResult]) -> str:
     return "cores " + ", ".join(dict.fromkeys(run.plan.core_mask for run in runs))
 
 
-_TITLES = {OFFLINE: "contexts at once", SERVER: "arrivals at random", SOAK: "one call after the other"}
+_TITLES = {
+    OFFLINE: "contexts at once",
+    SERVER: "arrivals at random",
+    SOAK: "one call after the other",
+    INTERFERENCE: "another model at the same time",
+}
 
 
 def _step_lines(run: RunResult, width: int) -> list[TableLine]:
-    return offline_lines(run, width) or server_lines(run) or soak_lines(run)
+    return offline_lines(run, width) or server_lines(run) or soak_lines(run) or interference_lines(run, width)
+
+
+def _step_text(run: RunResult) -> str:
+    return offline_text(run) or server_text(run) or soak_text(run) or interference_text(run)
 
 
 def _print_steps(runs: Sequence[RunResult], console: Console) -> None:
@@ -129,7 +139,7 @@ def _print_steps(runs: Sequence[RunResult], console: Console) -> None:
                 print_paragraph(console, "", title, style="bold")
             style = "bold" if line.is_chosen else "" if index else "dim"
             console.print(Text(line.text, style=style), soft_wrap=True)
-        print_paragraph(console, "", offline_text(run) or server_text(run) or soak_text(run), style="")
+        print_paragraph(console, "", _step_text(run), style="")
 
 
 def _loads_text(plan: PlanRecord) -> str:

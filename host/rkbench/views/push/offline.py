@@ -29,15 +29,7 @@ def offline_lines(run: RunResult, width: int) -> list[TableLine]:
     """Return the table of one run, its heads first, in at most `width` columns where that is possible."""
     if run.offline is None:
         return []
-    columns = _columns(run, run.offline)
-    for head in _LEAST_WANTED:
-        if _width(columns) > width:
-            columns.pop(head, None)
-    widths = {head: max(len(head), *map(len, cells)) for head, cells in columns.items()}
-    left = ("cores", "")
-    lines = [_line({head: head for head in columns}, widths, left)]
-    for index in range(len(run.offline.steps)):
-        lines.append(_line({head: cells[index] for head, cells in columns.items()}, widths, left))
+    lines = fitted_lines(_columns(run, run.offline), width, _LEAST_WANTED, left=("cores", ""))
     chosen = [False, *(_is_chosen(run.offline, step) for step in run.offline.steps)]
     return [TableLine(text, flag) for text, flag in zip(lines, chosen, strict=True)]
 
@@ -49,13 +41,30 @@ def offline_text(run: RunResult) -> str:
         return ""
     mark = MARK if run.simulated else ""
     point = found.saturation
-    what = f"{_contexts(point.contexts)} {_where(point.placement)}: {mark}{format_rate(point.rate_per_s)}"
+    what = f"{_contexts(point.contexts)} {where(point.placement)}: {mark}{format_rate(point.rate_per_s)}"
     times = f", {point.rate_per_s / found.one_per_s:.2f}× one context" if found.one_per_s else ""
     if point.contexts == 1:
         times = ""
     word = "saturates" if point.is_reached else "does most"
     end = _after(found) if point.is_reached else f"; more were not tried: --contexts {_more(point.contexts)}"
     return f"{run.variant.name} {word} at {what}{times}{end}. {_memory(run, found, mark)}"
+
+
+def fitted_lines(
+    columns: dict[str, list[str]], width: int, least_wanted: Sequence[str], left: Sequence[str]
+) -> list[str]:
+    """Return columns of equal length as lines, their heads first; those in `left` are flush left.
+
+    Where `width` is too narrow for all, columns are left out in the order of `least_wanted`.
+    """
+    for head in least_wanted:
+        if _width(columns) > width:
+            columns.pop(head, None)
+    widths = {head: max(len(head), *map(len, cells)) for head, cells in columns.items()}
+    lines = [_line({head: head for head in columns}, widths, left)]
+    for index in range(min(map(len, columns.values()))):
+        lines.append(_line({head: cells[index] for head, cells in columns.items()}, widths, left))
+    return lines
 
 
 def aligned_right(rows: Sequence[Sequence[str]]) -> list[str]:
@@ -125,7 +134,8 @@ def _contexts(count: int) -> str:
     return f"{count} context{'s' * (count != 1)}"
 
 
-def _where(placement: str) -> str:
+def where(placement: str) -> str:
+    """Return in words where contexts or models lie."""
     words = {
         "auto": "placed by the driver (auto)",
         "spread": "spread over the cores",
