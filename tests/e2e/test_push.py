@@ -167,6 +167,18 @@ def test_two_variants_come_back_with_every_number_and_its_source(bench: Bench, t
     assert push["comparison"]["verdict"] in " ".join(done.stdout.split())
 
 
+def test_a_noise_floor_is_kept_and_shown_beside_the_next_comparison(bench: Bench, tmp_path: Path) -> None:
+    out = tmp_path / "out.json"
+    done = bench.run("push", INT8, "--board", "virtual", "--quick", "--noise-floor")
+    assert done.returncode == 0, done.stderr
+    assert "against itself: ≈" in done.stdout
+    done = bench.run("push", FP16, INT8, "--board", "virtual", "--quick")
+    assert "noise floor of this board: ≈" in done.stdout
+    assert bench.run("show", "last", "--json", out).returncode == 0
+    floor = read_push(out)["comparison"]["noise_floor"]
+    assert (floor["variant"], floor["units"], floor["conditions"]["unit"]) == (INT8.stem, 12, "quad")
+
+
 def test_an_equal_file_is_no_difference_and_a_slower_one_is_slower(bench: Bench, tmp_path: Path) -> None:
     """The default plan from end to end: seven loads, intervals at 1 - 0.05 / 2, and words that fit."""
     again = tmp_path / "again.rknn"

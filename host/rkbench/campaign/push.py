@@ -11,6 +11,7 @@ from pathlib import Path
 from rkbench.boards.model import Board
 from rkbench.boards.provider import Hold, open_boards
 from rkbench.campaign.duration import Cost
+from rkbench.campaign.noise import with_noise_floor
 from rkbench.campaign.run import Outcome, run_campaign
 from rkbench.campaign.settings import PushOptions
 from rkbench.errors import BoardBusyError, ConnectError, UsageError
@@ -59,7 +60,9 @@ def run_on_first(
     def run_on(board: Board) -> Outcome:
         with Sessions(hold) as sessions:
             known = partial(_known_cost, store, board.name)
-            return run_campaign(options, board, partial(sessions.open, board), store, listener, known=known)
+            connect = partial(sessions.open, board)
+            outcome = run_campaign(options, board, connect, store, listener, known=known)
+            return with_noise_floor(outcome, store, keep=options.noise_floor)
 
     for board in found[:-1]:
         try:

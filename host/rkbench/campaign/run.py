@@ -47,7 +47,7 @@ from rkbench.runs.ids import new_push_id
 from rkbench.runs.model import Failure, RunResult
 from rkbench.runs.verdict import verdict_sentence
 from rkbench.variants.preflight import check_soc
-from rkbench.variants.variant import PreparedVariant, prepare_variants
+from rkbench.variants.variant import PreparedVariant, beside_itself, prepare_variants
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,7 @@ def run_campaign(
     variants, other = _prepared(options, board, prepare, listener)
     for told in dict.fromkeys(told for variant in variants for told in variant.golden_notes):
         listener(Note(f"golden: {told}"))
+    variants = beside_itself(variants) if options.noise_floor else variants
     listener(Step(f"connecting to {board.name}"))
     with connect() as session:
         settings = complete_settings(options, session.environment, listener)
@@ -184,7 +185,7 @@ class _Runner:
 
     def run(self, session: Conversation, plan: Plan, stop: Stop, forecast: Forecast) -> Outcome:
         """Run the plan; whatever ends it, what was measured is saved."""
-        noun = "variant" if len(set(self._names.values())) == len(self._after.models) else "run"
+        noun = "variant" if len({spec.core_mask for spec in plan.runs}) == 1 else "run"
         forecast.begin(_count(len(plan.runs), noun))
         hearer = hearer_of(plan.settings, session, stop)
         try:

@@ -56,6 +56,7 @@ class PushOptions:
     how long to wait where another push holds the board; `reason` tells others what it is held for.
     `gates`: what will be asked of the results, so that it is measured;
     `requirements`: those of them, budgets all, that every run is held against as it ends.
+    `noise_floor`: run the one model beside itself, to learn how far equal files lie apart.
     """
 
     models: tuple[Path, ...]
@@ -69,6 +70,7 @@ class PushOptions:
     other: Path | None = None
     gates: tuple[Gate, ...] = ()
     requirements: tuple[Gate, ...] = ()
+    noise_floor: bool = False
 
 
 def settings_of(given: Mapping[str, object], base: RunSettings | None = None) -> RunSettings:
@@ -105,15 +107,28 @@ def check_push(options: PushOptions) -> None:
         raise UsageError("no model given", hint="bench push MODEL.rknn --board NAME")
     check_settings(options.settings, (*CORE_MASKS, SWEEP), has_other=options.other is not None)
     _check_precision(options)
+    _check_noise_floor(options)
     _check_number("wait", "wait_s", options.wait_s)
 
 
 def _check_precision(options: PushOptions) -> None:
     """Raise UsageError where a precision is asked of differences that there are none of."""
-    several = len(options.models) > 1 or options.settings.core_mask == SWEEP
+    several = len(options.models) > 1 or options.settings.core_mask == SWEEP or options.noise_floor
     if options.settings.precision_percent is not None and not (several and options.settings.interleave):
         hint = "give it a second model; for the percentiles of one: --iterations"
         raise UsageError("--precision is of the difference of variants that take turns", hint=hint)
+
+
+def _check_noise_floor(options: PushOptions) -> None:
+    """Raise UsageError where the model of a noise floor cannot take turns with itself."""
+    settings = options.settings
+    if not options.noise_floor:
+        return
+    if len(options.models) > 1 or settings.core_mask == SWEEP:
+        raise UsageError("--noise-floor is of one model on the same cores", hint="push it alone")
+    if not settings.interleave or settings.scenario != SINGLE_STREAM:
+        hint = "leave --scenario and --no-interleave away"
+        raise UsageError("--noise-floor runs a model in turns with itself", hint=hint)
 
 
 def check_settings(

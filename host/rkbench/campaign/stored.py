@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rkbench.campaign.noise import with_known_floor
 from rkbench.campaign.run import check_baseline, compare_collected
 from rkbench.runs.collect import Collected
 from rkbench.runs.comparison import Comparison
@@ -23,7 +24,8 @@ def load_collected(
         runs = find_runs(store, name)
         check_baseline(baseline, [run.variant.name for run in runs])
         collected = [_collected(store, run) for run in runs]
-    return collected, compare_collected(collected, baseline)
+        comparison = compare_collected(collected, baseline)
+        return collected, with_known_floor(runs, comparison, store)
 
 
 def _collected(store: Store, run: RunResult) -> Collected:

@@ -40,6 +40,9 @@ Loads = Annotated[
 Precision = Annotated[
     float | None, typer.Option(help="Go on until differences are known to so many % to either side ...")
 ]
+NoiseFloor = Annotated[
+    bool, typer.Option("--noise-floor", help="Run one model beside itself: how far do equal files lie apart?")
+]
 MaxDuration = Annotated[
     float, typer.Option("--max-duration", help="... or a variant was timed so many seconds; 0: no limit.")
 ]
@@ -67,6 +70,7 @@ def push(
     effect: Annotated[float, typer.Option(help="What differs by less, in %, is no difference.")] = 2.0,
     precision: Precision = None,
     max_duration_s: MaxDuration = 0.0,
+    noise_floor: NoiseFloor = False,
     quick: Annotated[bool, typer.Option("--quick", help="One load alone, of 12 quads.")] = False,
     warmup: Annotated[int, typer.Option(help="Iterations that are not timed.")] = 5,
     scenario: Scenario = "single_stream",
@@ -114,6 +118,7 @@ def _push(context: typer.Context, given: dict[str, Any]) -> int:
         other=given["interfere_with"],
         gates=gates,
         requirements=gates,
+        noise_floor=given["noise_floor"],
     )
     check_outputs({"--json": files["json_file"], "--csv": files["csv_file"]})
     expected, places = Expected(given["onnx"], given["inputs"]), {k: given[k] for k in ("store", "inventory")}

@@ -13,6 +13,7 @@ from rkbench.runs.latency_tests import LatencyTest, latency_tests
 from rkbench.runs.measure_types import Measure
 from rkbench.runs.measures import MEASURES
 from rkbench.runs.model import RunResult
+from rkbench.runs.noise_floor import NoiseFloor
 from rkbench.runs.tail_tests import TailTest, tail_tests
 from rkbench.stats.summary import difference_percent
 
@@ -51,7 +52,8 @@ class Comparison:
     """The comparison of a push; `baseline` is the id of the run that the others are held against.
 
     `latency_tests` are those of the others against it, `latency_pairs` those of the others among each other,
-    `tail_tests` those of the slowest calls.
+    `tail_tests` those of the slowest calls. `noise_floor` is the board's under the same conditions; None
+    where nobody measured it.
     """
 
     baseline: str | None
@@ -62,6 +64,7 @@ class Comparison:
     refused: tuple[Refusal, ...]
     latency_pairs: tuple[LatencyTest, ...] = ()
     tail_tests: tuple[TailTest, ...] = ()
+    noise_floor: NoiseFloor | None = None
 
     def test_of(self, run: str) -> LatencyTest | None:
         """Return the latency test of a run against the baseline, where there is one."""

@@ -26,6 +26,7 @@ class Effect(Enum):
 class Condition:
     """One condition of a run. `of_board`: of the board and its software, not of the model or of rkbench.
 
+    `of_noise`: a noise floor holds only where it is alike (see `noise_floor`).
     `name` is its word in a push, `night_name` in a night, where it has another.
     """
 
@@ -35,6 +36,7 @@ class Condition:
     night: Effect = Effect.NONE
     night_name: str = ""
     of_board: bool = False
+    of_noise: bool = False
 
     def differs(self, base: RunResult, run: RunResult) -> bool:
         """Return whether the runs differ in it."""
@@ -52,11 +54,16 @@ def _highest_clock(run: RunResult, quantity: str) -> str | None:
 
 
 CORE_MASK = Condition(
-    "core_mask", lambda run: run.plan.core_mask, Effect.NAMED, Effect.FORBIDS, night_name="core mask"
+    "core_mask",
+    lambda run: run.plan.core_mask,
+    Effect.NAMED,
+    Effect.FORBIDS,
+    night_name="core mask",
+    of_noise=True,
 )
 #: In the order in which they are named.
 CONDITIONS = (
-    Condition("simulated", lambda run: run.simulated, Effect.FORBIDS, Effect.FORBIDS),
+    Condition("simulated", lambda run: run.simulated, Effect.FORBIDS, Effect.FORBIDS, of_noise=True),
     Condition("board", lambda run: run.board.name, Effect.FORBIDS, Effect.FORBIDS),
     Condition("SoC", lambda run: run.board.soc, Effect.FORBIDS, Effect.FORBIDS),
     Condition("scenario", lambda run: run.plan.scenario, Effect.FORBIDS, Effect.FORBIDS),
@@ -74,6 +81,7 @@ CONDITIONS = (
         Effect.NAMED,
         "runtime",
         of_board=True,
+        of_noise=True,
     ),
     Condition(
         "driver_version",
@@ -82,10 +90,14 @@ CONDITIONS = (
         Effect.NAMED,
         "driver",
         of_board=True,
+        of_noise=True,
     ),
-    Condition("kernel", lambda run: run.board.kernel, Effect.NAMED, Effect.NAMED, of_board=True),
+    Condition(
+        "kernel", lambda run: run.board.kernel, Effect.NAMED, Effect.NAMED, of_board=True, of_noise=True
+    ),
     CORE_MASK,
-    Condition("runtime", lambda run: run.plan.runtime, night=Effect.FORBIDS),
+    Condition("runtime", lambda run: run.plan.runtime, night=Effect.FORBIDS, of_noise=True),
+    Condition("pinned", lambda run: run.plan.pin, of_noise=True),
     Condition(
         "npu_governor",
         lambda run: run.board.npu_governor,
@@ -93,10 +105,23 @@ CONDITIONS = (
         Effect.NAMED,
         "governor",
         of_board=True,
+        of_noise=True,
     ),
     Condition("npu_clock_hz", lambda run: run.board.npu_clock_hz, Effect.NAMED),
-    Condition("NPU clock", lambda run: _highest_clock(run, NPU_CLOCK), night=Effect.NAMED, of_board=True),
-    Condition("DDR clock", lambda run: _highest_clock(run, DDR_CLOCK), night=Effect.NAMED, of_board=True),
+    Condition(
+        "NPU clock",
+        lambda run: _highest_clock(run, NPU_CLOCK),
+        night=Effect.NAMED,
+        of_board=True,
+        of_noise=True,
+    ),
+    Condition(
+        "DDR clock",
+        lambda run: _highest_clock(run, DDR_CLOCK),
+        night=Effect.NAMED,
+        of_board=True,
+        of_noise=True,
+    ),
     Condition("agent_digest", lambda run: run.board.agent_digest, Effect.NAMED),
     Condition("agent", lambda run: (run.board.agent_digest or "")[:12] or None, night=Effect.NAMED),
     Condition("golden", lambda run: run.plan.golden_sha256 is not None, Effect.NAMED),
@@ -116,6 +141,12 @@ def refusals(base: RunResult, run: RunResult) -> tuple[str, ...]:
 def night_refusals(base: RunResult, run: RunResult) -> tuple[str, ...]:
     """Return why `run` may not be held against the accepted run of a night; empty where it may."""
     return (*_forbidden(base, run, lambda condition: condition.night), *_early_ends(base, run))
+
+
+def noise_conditions(run: RunResult) -> dict[str, str | None]:
+    """Return under what a noise floor holds, by name: cores, runtime, driver, governor, clocks."""
+    values = {item.name: item.value(run) for item in CONDITIONS if item.of_noise}
+    return {name: None if value is None else str(value) for name, value in values.items()}
 
 
 def is_of_other_conditions(base: RunResult, run: RunResult) -> bool:

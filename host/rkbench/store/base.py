@@ -1,13 +1,14 @@
 """What a result store is: a Protocol, and the words in which it answers.
 
 A store keeps runs with their raw latencies and sensor readings, a row of figures per run (`HistoryRow`),
-and the nights with their cells, gates and baselines. How it does so nobody sees: no SQL, no connection.
+the nights with their cells, gates and baselines, and noise floors. How it does so nobody sees: no SQL, no
+connection.
 `opening.py` says which store lies behind an address.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -18,6 +19,7 @@ from rkbench.runs.history import HistoryRow
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import CellResult, Night
+from rkbench.runs.noise_floor import NoiseFloor
 
 
 @dataclass(frozen=True)
@@ -129,6 +131,14 @@ class Store(Protocol):
 
     def readings(self, run_id: str) -> list[Reading]:
         """Return the sensor readings of a run; empty where none were kept."""
+
+    # -- noise floors
+
+    def save_noise_floor(self, floor: NoiseFloor) -> None:
+        """Write a noise floor; an older one of the same board and conditions no longer counts."""
+
+    def noise_floor(self, board: str, conditions: Mapping[str, str | None]) -> NoiseFloor | None:
+        """Return the noise floor in force of a board under these very conditions."""
 
     # -- the newest of it
 

@@ -58,6 +58,14 @@ def prepare_variants(
     return tuple(_prepare(path, name, golden, soc, force) for path, name in zip(paths, names, strict=True))
 
 
+def beside_itself(variants: Sequence[PreparedVariant]) -> tuple[PreparedVariant, ...]:
+    """Return the first of `variants` twice, the second time under another name: what measures noise."""
+    first = variants[0]
+    return first, replace(
+        first, description=replace(first.description, name=f"{first.description.name} again")
+    )
+
+
 def _prepare(path: Path, name: str, golden: Path | None, soc: str | None, force: bool) -> PreparedVariant:
     with open_variant(path) as model:
         check_soc(model.file, soc, force=force)

@@ -39,11 +39,11 @@ def ended_after(settings: RunSettings, batches: Iterator[Latencies]) -> int | No
 @pytest.mark.parametrize(
     ("settings", "scatter", "blocks"),
     [
-        (RunSettings(), 1.0, 52),  # half of 2 % is reached long before, but not seven loads
-        (RunSettings(precision_percent=0.2), 1.0, 84),
-        (RunSettings(precision_percent=0.05), 1.0, None),
-        (RunSettings(effect_percent=0.2), 1.0, None),
-        (RunSettings(), 20.0, None),
+        (RunSettings(quads=2), 1.0, 9 * 8),  # half of 2 % long before, but not seven loads and two
+        (RunSettings(precision_percent=0.2, quads=2), 1.0, 13 * 8),
+        (RunSettings(precision_percent=0.05, quads=2), 1.0, None),
+        (RunSettings(effect_percent=0.2, quads=2), 1.0, None),
+        (RunSettings(quads=2), 20.0, None),
     ],
 )
 def test_a_plan_ends_when_the_interval_is_narrow_enough(
@@ -52,8 +52,14 @@ def test_a_plan_ends_when_the_interval_is_narrow_enough(
     assert ended_after(settings, rounds("ab", 40, scatter=scatter)) == blocks
 
 
-def test_one_load_ends_after_twelve_quads() -> None:
-    assert ended_after(RunSettings(), rounds("ab", 30, quads=99)) == 12 * 4
+def test_one_load_ends_after_twelve_quads_and_two() -> None:
+    assert ended_after(RunSettings(quads=12), rounds("ab", 30, quads=99)) == 14 * 4
+
+
+@pytest.mark.parametrize("asked", [{"min_iterations": 300}, {"min_duration_s": 3.0}, {"min_blocks": 29}])
+def test_no_plan_ends_before_it_has_what_was_asked_for(asked: dict[str, float]) -> None:
+    settings = RunSettings(quads=12, **asked)  # type: ignore[arg-type]  # numbers, all of them
+    assert ended_after(settings, rounds("ab", 60, quads=99)) == 17 * 4  # 15 quads have it, and two more
 
 
 def test_every_pair_of_three_must_be_known_and_all_end_together() -> None:

@@ -6,7 +6,7 @@ is opened anew, as long as the process lives.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 from rkbench.errors import StoreError
@@ -16,6 +16,7 @@ from rkbench.runs.ids import fits
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import CellResult, Night
+from rkbench.runs.noise_floor import NoiseFloor
 from rkbench.store.base import Baseline, GateState, Latest, LatestRun, Mark, ResultKey
 from rkbench_agent.wire.board import Reading
 
@@ -28,6 +29,7 @@ class _Kept:
     nights: dict[str, Night] = field(default_factory=dict)
     cells: dict[str, dict[int, CellResult]] = field(default_factory=dict)
     baselines: list[Baseline] = field(default_factory=list)
+    floors: list[NoiseFloor] = field(default_factory=list)
 
 
 _ADDRESSES: dict[str, _Kept] = {}
@@ -90,6 +92,14 @@ class MemoryStore:
     def readings(self, run_id: str) -> list[Reading]:
         item = self._kept.runs.get(run_id)
         return list(item.readings) if item else []
+
+    def save_noise_floor(self, floor: NoiseFloor) -> None:
+        self._kept.floors.append(floor)
+
+    def noise_floor(self, board: str, conditions: Mapping[str, str | None]) -> NoiseFloor | None:
+        wanted = (board, dict(conditions))
+        found = [item for item in self._kept.floors if (item.board, dict(item.conditions)) == wanted]
+        return found[-1] if found else None
 
     def mark(self) -> Mark:
         last = LatestRun(len(self._kept.runs), next(reversed(self._kept.runs), ""))

@@ -77,6 +77,13 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ),
     # version 6: the load of each iteration, and whether it is read
     ("ALTER TABLE latencies ADD COLUMN load BLOB", "ALTER TABLE latencies ADD COLUMN unread BLOB"),
+    # version 7: how far a file lies from itself, per board and conditions
+    (
+        """CREATE TABLE noise_floors (
+            id INTEGER PRIMARY KEY AUTOINCREMENT, board TEXT NOT NULL, conditions TEXT NOT NULL,
+            document TEXT NOT NULL)""",
+        "CREATE INDEX noise_floors_by_conditions ON noise_floors (board, conditions)",
+    ),
 )
 
 VERSION = len(STEPS)

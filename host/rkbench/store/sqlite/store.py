@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rkbench_agent.wire.board import Reading
@@ -12,8 +12,9 @@ from rkbench.runs.history import HistoryRow
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import CellResult, Night
+from rkbench.runs.noise_floor import NoiseFloor
 from rkbench.store.base import Baseline, GateState, Latest, Mark, ResultKey
-from rkbench.store.sqlite import nights, queries, runs
+from rkbench.store.sqlite import nights, noise, queries, runs
 from rkbench.store.sqlite.database import Database
 
 
@@ -63,6 +64,14 @@ class SqliteStore:
 
     def readings(self, run_id: str) -> list[Reading]:
         return runs.select_readings(self._database, run_id)
+
+    # -- noise floors
+
+    def save_noise_floor(self, floor: NoiseFloor) -> None:
+        noise.insert_floor(self._database, floor)
+
+    def noise_floor(self, board: str, conditions: Mapping[str, str | None]) -> NoiseFloor | None:
+        return noise.select_floor(self._database, board, conditions)
 
     # -- the newest of it
 

@@ -14,6 +14,7 @@ from rkbench.runs.conditions import CORE_MASK, is_of_other_conditions
 from rkbench.runs.latency_tests import QUAD
 from rkbench.runs.latency_words import THIS_LOAD_ONLY, needed_text
 from rkbench.runs.model import Failure, RunResult
+from rkbench.runs.noise_words import floor_note
 from rkbench.stats.gates import CANNOT_TELL
 from rkbench.units import UNKNOWN
 from rkbench.views.push.extras import is_sweep
@@ -36,6 +37,9 @@ def print_notes(
         print_paragraph(console, "", legend(runs), style="yellow")
     for index, (caveat, number) in enumerate(numbers.items()):
         print_paragraph(console, f"{number:>2}  ", _with_advice(caveat), style="", space=index == 0)
+    if comparison.noise_floor is not None:
+        note = floor_note(comparison.noise_floor, simulated=any(run.simulated for run in runs))
+        print_paragraph(console, "", note, style="")
     for text in latency_notes(comparison, names):
         print_paragraph(console, "", text, style="yellow")
     for refusal in comparison.refused:
