@@ -20,7 +20,13 @@ SIZES = {
 TARGETS = [(target, dtype) for target in ("rk3588", "rk3568") for dtype in ("fp16", "int8")]
 
 CURES = {
+    "avgpool16": "pool_in_steps",
+    "channel_shuffle60": "channel_shuffle",
+    "concat44_44": "padded_concat",
+    "concat_constant": "constant_part",
+    "conv1x1_conv1x1": "pointwise_pair",
     "dilation24_map20": "dead_taps",
+    "grouped88_g11_cpg8": "padded_groups",
     "mixconv60": "mixed_depthwise",
     "same_weights_twice": "shared_weights",
     "stft_k256_s128": "strided_signal",

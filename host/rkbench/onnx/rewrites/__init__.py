@@ -10,9 +10,15 @@ one: a module here, its `REWRITE` in `ALL`.
 from __future__ import annotations
 
 from rkbench.onnx.rewrites import (
+    channel_shuffle,
+    constant_part,
     dead_taps,
     depthwise_multiplier,
     mixed_depthwise,
+    padded_concat,
+    padded_groups,
+    pointwise_pair,
+    pool_in_steps,
     regroup,
     shared_weights,
     strided_signal,
@@ -20,10 +26,16 @@ from rkbench.onnx.rewrites import (
 from rkbench.onnx.rewrites.proposal import Rewrite
 
 ALL: tuple[Rewrite, ...] = (
+    constant_part.REWRITE,
     dead_taps.REWRITE,
     strided_signal.REWRITE,
     mixed_depthwise.REWRITE,
+    channel_shuffle.REWRITE,
+    pointwise_pair.REWRITE,
+    pool_in_steps.REWRITE,
     shared_weights.REWRITE,
+    padded_concat.REWRITE,
+    padded_groups.REWRITE,
     regroup.REWRITE,
     depthwise_multiplier.REWRITE,
 )

@@ -63,12 +63,22 @@ class ChannelClass:
     edits: tuple[Edit, ...]
     values: tuple[ir.Value, ...]
 
+    @property
+    def takes_zeros(self) -> bool:
+        """Whether channels of zeros may be added: nothing would divide by one."""
+        return not any(
+            edit.node.op_type == "Div" or edit.node.attributes.get_float("epsilon", 1.0) == 0
+            for edit in self.edits
+        )
+
     def change(self, graph: ir.Graph, make: Callable[[np.ndarray, int], np.ndarray], channels: int) -> None:
         """Give every constant the channels that `make(array, axis)` returns, `channels` of them."""
         for edit in self.edits:
             array = constant_array(edit.node.inputs[edit.index])
             assert array is not None
             replace_constant(edit.node, edit.index, make(array, edit.axis), graph)
+            if edit.node.op_type == "Conv" and edit.node.attributes.get_int("group", 1) > 1:
+                edit.node.attributes["group"] = ir.AttrInt64("group", channels)
         for value in self.values:
             shape = static_shape(value)
             if shape is not None:

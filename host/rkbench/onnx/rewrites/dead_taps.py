@@ -17,6 +17,7 @@ from rkbench.onnx.rewrites.proposal import (
     RewriteContext,
     constant_array,
     is_stored,
+    measured,
     replace_constant,
 )
 
@@ -36,13 +37,11 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
         return None
     cut = tuple(axis for axis in after if axis is not None)
     sizes = [f"{'x'.join(str(axis.kernel) for axis in each)}" for each in (axes, cut)]
-    return Proposal(
-        node=node.name or "",
-        rewrite=NAME,
-        description=f"kernel {sizes[0]} -> {sizes[1]}: the other taps lie outside the map",
-        before_bytes=None,
-        after_bytes=None,
-        apply=lambda: _apply(node, kept, cut, context.graph),
+    return measured(
+        node,
+        NAME,
+        f"kernel {sizes[0]} -> {sizes[1]}: the other taps lie outside the map",
+        lambda: _apply(node, kept, cut, context.graph),
     )
 
 

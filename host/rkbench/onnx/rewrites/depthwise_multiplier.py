@@ -20,6 +20,7 @@ from rkbench.onnx.rewrites.proposal import (
     Rewrite,
     RewriteContext,
     constant_array,
+    estimated,
     free_name,
     is_stored,
     new_constant,
@@ -42,13 +43,13 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     channels, factor = geometry.input_channels, geometry.output_channels // geometry.input_channels
     plain = Convolution(**{**vars(geometry), "output_channels": channels})
     after = factor * context.predicted_bytes(plain) + commands.other_bytes(context.target)
-    return Proposal(
-        node=node.name or "",
-        rewrite=NAME,
-        description=f"depthwise {channels} -> {geometry.output_channels} channels as {factor} plain ones",
-        before_bytes=context.predicted_bytes(geometry),
-        after_bytes=after,
-        apply=lambda: apply(node, factor, carried, context.graph),
+    return estimated(
+        node,
+        NAME,
+        f"depthwise {channels} -> {geometry.output_channels} channels as {factor} plain ones",
+        context.predicted_bytes(geometry),
+        after,
+        lambda: apply(node, factor, carried, context.graph),
     )
 
 

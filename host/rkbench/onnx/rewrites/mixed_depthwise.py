@@ -18,6 +18,7 @@ from rkbench.onnx.rewrites.proposal import (
     Rewrite,
     RewriteContext,
     constant_array,
+    estimated,
     is_stored,
 )
 from rkbench.onnx.rewrites.surgery import add_constant, make_node, only_feeds, replace
@@ -27,7 +28,7 @@ NAME = "mixed_depthwise"
 
 
 @dataclass(frozen=True)
-class Part:
+class DepthwisePart:
     """One of the depthwise convolutions."""
 
     node: ir.Node
@@ -44,23 +45,22 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     channels = sum(part.geometry.output_channels for part in parts)
     if axes is None:
         return None
-    first = parts[0].geometry
     kernel = tuple(axis.kernel for axis in axes)
-    whole = Convolution(**{**vars(first), "output_channels": channels, "input_channels": channels,
-                           "groups": channels, "kernel": kernel})  # fmt: skip
+    wide = {"output_channels": channels, "input_channels": channels, "groups": channels}
+    whole = Convolution(**{**vars(parts[0].geometry), **wide, "kernel": kernel})
     kernels = ", ".join("x".join(map(str, part.geometry.kernel)) for part in parts)
     around = 2 * commands.other_bytes(context.target)
-    return Proposal(
-        node=node.name or "",
-        rewrite=NAME,
-        description=f"{len(parts)} depthwise convolutions ({kernels}) -> one, {'x'.join(map(str, kernel))}",
-        before_bytes=sum(context.predicted_bytes(part.geometry) for part in parts) + around,
-        after_bytes=context.predicted_bytes(whole),
-        apply=lambda: _apply(node, parts, axes, context.graph),
+    return estimated(
+        node,
+        NAME,
+        f"{len(parts)} depthwise convolutions ({kernels}) -> one, {'x'.join(map(str, kernel))}",
+        sum(context.predicted_bytes(part.geometry) for part in parts) + around,
+        context.predicted_bytes(whole),
+        lambda: _apply(node, parts, axes, context.graph),
     )
 
 
-def _parts(concat: ir.Node) -> list[Part] | None:
+def _parts(concat: ir.Node) -> list[DepthwisePart] | None:
     """Return the depthwise convolutions that a Concat joins, if they take a Split's outputs as they come."""
     nodes = [value.producer() if value is not None else None for value in concat.inputs]
     if concat.attributes.get_int("axis", 1) != 1 or len(nodes) < 2:
@@ -77,14 +77,14 @@ def _parts(concat: ir.Node) -> list[Part] | None:
     return parts if same and alone else None
 
 
-def _part(node: ir.Node | None, concat: ir.Node) -> Part | None:
+def _part(node: ir.Node | None, concat: ir.Node) -> DepthwisePart | None:
     axes = axes_of(node) if node is not None else None
     geometry = convolution_of(node) if node is not None and axes is not None else None
     if node is None or axes is None or geometry is None or not only_feeds(node, concat):
         return None
     plain = geometry.groups == geometry.input_channels == geometry.output_channels
     stored = all(is_stored(value) for value in node.inputs[1:] if value is not None)
-    return Part(node, geometry, axes) if plain and stored else None
+    return DepthwisePart(node, geometry, axes) if plain and stored else None
 
 
 def _common_axes(each: list[tuple[Axis, ...]]) -> tuple[Axis, ...] | None:
@@ -104,7 +104,7 @@ def _common_axes(each: list[tuple[Axis, ...]]) -> tuple[Axis, ...] | None:
     return tuple(found)
 
 
-def _apply(concat: ir.Node, parts: list[Part], axes: tuple[Axis, ...], graph: ir.Graph) -> None:
+def _apply(concat: ir.Node, parts: list[DepthwisePart], axes: tuple[Axis, ...], graph: ir.Graph) -> None:
     split = parts[0].node.inputs[0]
     source = split.producer().inputs[0] if split is not None else None  # type: ignore[union-attr] # a Split's
     weights = np.concatenate([_widened(part, axes) for part in parts])
@@ -123,7 +123,7 @@ def _apply(concat: ir.Node, parts: list[Part], axes: tuple[Axis, ...], graph: ir
     replace(graph, [concat], [joined])
 
 
-def _widened(part: Part, axes: tuple[Axis, ...]) -> np.ndarray:
+def _widened(part: DepthwisePart, axes: tuple[Axis, ...]) -> np.ndarray:
     weights = constant_array(part.node.inputs[1])
     assert weights is not None
     rims = [(0, 0), (0, 0)]
@@ -133,7 +133,7 @@ def _widened(part: Part, axes: tuple[Axis, ...]) -> np.ndarray:
     return np.pad(weights, rims)
 
 
-def _bias(part: Part, dtype: np.dtype) -> np.ndarray:
+def _bias(part: DepthwisePart, dtype: np.dtype) -> np.ndarray:
     bias = constant_array(part.node.inputs[2]) if len(part.node.inputs) > 2 else None
     return np.zeros(part.geometry.output_channels, dtype) if bias is None else bias
 

@@ -53,6 +53,18 @@ class Proposal:
     apply: Callable[[], None]
 
 
+def measured(node: ir.Node, rewrite: str, description: str, apply: Callable[[], None]) -> Proposal:
+    """Return a proposal without sizes: the rule that made it was measured to pay."""
+    return Proposal(node.name or "", rewrite, description, None, None, apply)
+
+
+def estimated(
+    node: ir.Node, rewrite: str, description: str, before: int, after: int, apply: Callable[[], None]
+) -> Proposal:
+    """Return a proposal whose sizes `before` and `after` are predicted, in bytes."""
+    return Proposal(node.name or "", rewrite, description, before, after, apply)
+
+
 Propose = Callable[[ir.Node, RewriteContext], Proposal | None]
 
 

@@ -16,6 +16,7 @@ from rkbench.onnx.rewrites.proposal import (
     Rewrite,
     RewriteContext,
     constant_array,
+    estimated,
     is_stored,
     replace_constant,
 )
@@ -35,16 +36,16 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
         return None
     best = min(_candidates(geometry), key=lambda factor: context.predicted_bytes(geometry.regrouped(factor)))
     after = geometry.regrouped(best)
-    return Proposal(
-        node=node.name or "",
-        rewrite=NAME,
-        description=(
+    return estimated(
+        node,
+        NAME,
+        (
             f"{geometry.groups} groups of {geometry.channels_per_group} channels -> "
             f"{after.groups} of {after.channels_per_group}"
         ),
-        before_bytes=context.predicted_bytes(geometry),
-        after_bytes=context.predicted_bytes(after),
-        apply=lambda: apply(node, best, context.graph),
+        context.predicted_bytes(geometry),
+        context.predicted_bytes(after),
+        lambda: apply(node, best, context.graph),
     )
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
-from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, constant_array
+from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, constant_array, estimated
 from rkbench.onnx.rewrites.surgery import drop_unused
 from rkbench.rknn.targets import ELEMENT_BYTES
 
@@ -25,13 +25,13 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     if own is None or twin is None or own.const_value is None:
         return None
     size = own.const_value.size * ELEMENT_BYTES[context.dtype]
-    return Proposal(
-        node=node.name or "",
-        rewrite=NAME,
-        description=f"its weights are those of {twin.name}: stored once",
-        before_bytes=2 * size,
-        after_bytes=size,
-        apply=lambda: _apply(own, twin, context.graph),
+    return estimated(
+        node,
+        NAME,
+        f"its weights are those of {twin.name}: stored once",
+        2 * size,
+        size,
+        lambda: _apply(own, twin, context.graph),
     )
 
 
