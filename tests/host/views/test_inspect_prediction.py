@@ -65,8 +65,13 @@ def test_the_cure_can_be_typed(tmp_path: Path) -> None:
     assert f"         {command}\n" in render_console(inspection, 60)
 
 
-def test_a_network_without_grouped_convolutions_is_offered_no_rewrite() -> None:
-    assert predicted(MODELS / "chshuffle6.onnx")["onnx"]["fix"] == []
+def test_a_network_that_no_rewrite_makes_smaller_is_offered_none() -> None:
+    assert predicted(MODELS.parent / "cases/relu16.onnx")["onnx"]["fix"] == []
+
+
+def test_a_network_with_channel_shuffles_is_offered_their_cure() -> None:
+    (command,) = predicted(MODELS / "chshuffle6.onnx")["onnx"]["fix"]
+    assert command.startswith("bench fix ")
 
 
 @pytest.mark.parametrize("kind", ["pipe", "device"])
