@@ -2,14 +2,14 @@
 
 No server, no agent, no process: a night of four cells takes the time of its statistics. The behaviours are
 those of the virtual runtime, as far as nights need them: `seed`, `latency.factor`, `outputs` (wrong, nan),
-`crash` (in the timed part), each also `per_model`.
+`crash` (in the timed part), each also `per_model`. Several runs of a plan take turns.
 """
 
 from __future__ import annotations
 
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import cache
 from itertools import accumulate
@@ -38,8 +38,11 @@ class FakeSession(RecordedSession):
         assert self._board.behaviour is not None
         behaviour = json.loads(self._board.behaviour.read_text())
         self.plans.append(plan)
-        for spec in plan.runs:
-            for message in _play(spec, plan.settings, _behaviour_of(spec.name, behaviour)):
+        played = [list(_play(spec, plan.settings, _behaviour_of(spec.name, behaviour))) for spec in plan.runs]
+        if len(plan.runs) > 1:
+            played = [list(_taking_turns(place, messages, plan)) for place, messages in enumerate(played)]
+        for spec, messages in zip(plan.runs, played, strict=True):
+            for message in messages:
                 if not (isinstance(message, Latencies) and spec.run in self.ended):
                     yield message
 
@@ -61,17 +64,31 @@ class FakeSession(RecordedSession):
         self.close()
 
 
+def _taking_turns(place: int, messages: Sequence[Message], plan: Plan) -> Iterator[Message]:
+    """Give the blocks of the run at `place` the times and loads that they have in rounds A B C C B A."""
+    rounds, loads = len(plan.runs), plan.settings.loads or 1
+    timed = sum(isinstance(message, Latencies) and not message.warmup for message in messages)
+    for message in messages:
+        if isinstance(message, Latencies) and not message.warmup:
+            turn = place if message.block % 2 == 0 else 2 * rounds - 1 - place
+            shift_ns = (2 * rounds * (message.block // 2) + turn - message.block) * 10**9
+            starts = [start + shift_ns for start in message.start_ns]
+            yield replace(message, start_ns=starts, load=message.block // 2 * loads // (-(-timed // 2)))
+        else:
+            yield message
+
+
 def _behaviour_of(name: str, behaviour: dict[str, Any]) -> dict[str, Any]:
     own: dict[str, Any] = behaviour.get("per_model", {}).get(name, {})
     return {**behaviour, **own}
 
 
 def _play(spec: RunSpec, settings: RunSettings, behaviour: dict[str, Any]) -> Iterator[Message]:
-    noise = random.Random(f"{behaviour.get('seed')} {spec.name}")
-    recorded = _recorded_durations(spec.name)
+    noise, model = random.Random(f"{behaviour.get('seed')} {spec.name}"), spec.name.partition(" (")[0]
+    recorded = _recorded_durations(model)
     factor = behaviour.get("latency", {}).get("factor", 1.0)
     is_timed = False
-    for message in _recorded_messages(spec.name):
+    for message in _recorded_messages(model):
         if isinstance(message, Latencies):
             if is_timed:
                 continue

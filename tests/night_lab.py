@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -50,6 +51,20 @@ class NightLab:
     def behave(self, board: str, **behaviour: Any) -> None:
         """Say how `board` behaves."""
         (self.folder / f"{board}.json").write_text(json.dumps(behaviour))
+
+    def own_models(self) -> None:
+        """Let the suite measure copies of the models, which can change."""
+        (self.folder / "models").mkdir()
+        for model in MODELS:
+            for file in (f"{model}.rknn", f"{model}.replay.npz"):
+                shutil.copy(DEMO / file, self.folder / "models")
+        self.suite.write_text(SUITE.replace(f"{DEMO}/digits", "models/digits"))
+
+    def change(self, *models: str) -> None:
+        """Let the files of `models` be others, which do the same."""
+        for model in models:
+            with (self.folder / f"models/{model}.rknn").open("ab") as file:
+                file.write(bytes(16))
 
     def reach(self, board: str, user: str, port: int, key: Path, known_hosts: Path) -> None:
         """Let `board` be one with an address: a server on this computer."""

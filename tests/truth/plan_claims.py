@@ -14,7 +14,7 @@ from caveat_claims import RUN
 from claims import Claim, Source
 from rkbench.boards.model import Board
 from rkbench.campaign.plan import complete
-from rkbench.campaign.stopping import Precise
+from rkbench.campaign.stopping import NewStop, Precise
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.latency_tests import LatencyTest, latency_tests
 from rkbench.stats.paired import FASTER, NO_DIFFERENCE, SLOWER
@@ -39,12 +39,18 @@ class StagedPush:
     """A push of variants whose calls take `call_ns` each, but for the first: `shifts` longer (0.03 = 3 %)."""
 
     def __init__(
-        self, source: Source, world: World, shifts: Sequence[float], call_ns: float, settings: RunSettings
+        self,
+        source: Source,
+        world: World,
+        shifts: Sequence[float],
+        call_ns: float,
+        settings: RunSettings,
+        new_stop: NewStop = Precise,
     ) -> None:
         self._source, self._world, self._call_ns = source, world, call_ns
         self._settings = complete(settings, Board("desk", "", soc="rk3588"), 1 + len(shifts))
         self._shifts = {f"p-{number:02d}": shift for number, shift in enumerate((0.0, *shifts), 1)}
-        self._stop, self._enough = Precise(self._settings), False
+        self._stop, self._enough = new_stop(self._settings), False
         self.latencies = {run: RawLatencies() for run in self._shifts}
         self._standings = {run: Standing() for run in self._shifts}
         self._levels: dict[str, float] = {}

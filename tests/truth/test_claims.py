@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from claims import CLAIMS, Claim
+from night_claims import NIGHT_CLAIMS
 from plan_claims import PLAN_CLAIMS
 
 TRIALS = 100
@@ -26,6 +27,12 @@ def test_a_claim_that_is_not_kept_is_seen() -> None:
         False,
         False,
     ]
+
+
+@pytest.mark.parametrize("claim", NIGHT_CLAIMS, ids=lambda claim: claim.name)
+def test_what_is_claimed_of_nights_is_reached(claim: Claim) -> None:
+    rate = claim.rate(np.random.default_rng(SEED), PUSHES)
+    assert claim.allows(rate, PUSHES), f"{claim.name}: {rate:.3f}"
 
 
 @pytest.mark.parametrize("claim", PLAN_CLAIMS, ids=lambda claim: claim.name)

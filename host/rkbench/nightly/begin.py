@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 from rkbench.errors import UsageError
 from rkbench.nightly.judge import AcceptedRun
+from rkbench.nightly.kept import KeptModels
 from rkbench.nightly.measuring import RETRY_PAUSE_S
 from rkbench.runs.ids import new_night_id
 from rkbench.runs.night import Night, NightListener, Told
@@ -52,7 +53,9 @@ def begin(name: str, fingerprint: str, store: Store, terms: Terms, unix_s: Calla
 def load_references(
     store: Store, suite: str, listener: NightListener
 ) -> dict[tuple[str, str, str], tuple[AcceptedRun, ...]]:
-    """Return the accepted baselines of `suite` with their raw latencies, by variant, board and plan."""
+    """Return the accepted baselines of `suite` with their raw latencies and where their models are kept, by
+    variant, board and plan."""
+    kept = KeptModels(store.address)
     found: dict[tuple[str, str, str], tuple[AcceptedRun, ...]] = {}
     for baseline in store.baselines(suite):
         run = store.run(baseline.run)
@@ -60,7 +63,7 @@ def load_references(
             listener(Told(None, f"the baseline {baseline.run} is no longer in the store"))
             continue
         key = (baseline.variant, baseline.board, baseline.plan)
-        reference = AcceptedRun(run, store.latencies(run.id))
+        reference = AcceptedRun(run, store.latencies(run.id), kept.find(run.variant.sha256))
         found[key] = (*found.get(key, ()), reference)
     return found
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event as Flag
 
@@ -13,6 +13,7 @@ from rkbench_agent.wire.words import CONNECTION
 
 from rkbench.boards.model import Board
 from rkbench.campaign import Conversation, PushOptions, run_campaign
+from rkbench.campaign.stopping import PlanEnd
 from rkbench.errors import (
     AuthenticationError,
     BenchError,
@@ -31,6 +32,9 @@ from rkbench.runs.events import Event, Note, Waiting
 from rkbench.runs.night import Fault, NightListener, Told
 from rkbench.variants.variant import PreparedVariant, prepare_variants
 
+#: What the run of the baseline's model is called, behind the name of its model.
+BASELINE = "baseline"
+
 Connect = Callable[[Board], AbstractContextManager[Conversation]]
 _Wanted = tuple[tuple[Path, ...], "Path | None", "str | None", bool]
 _TRIED_AGAIN = (ConnectError, ConnectionLostError, ProtocolError, BoardError)
@@ -46,12 +50,20 @@ def tried_again(error: BenchError) -> bool:
 class Attempt:
     """One try at a cell: its run as far as it came (None: no plan began), and what broke, if something did.
 
-    `infrastructure`: link, board or agent broke, not the model.
+    `infrastructure`: link, board or agent broke, not the model. `beside` is the run of the baseline's model,
+    where it was asked for; `not_paired` why there is none to hold the other against.
     """
 
     collected: Collected | None
     fault: Fault | None = None
     infrastructure: bool = False
+    beside: Collected | None = None
+    not_paired: str = ""
+
+    @property
+    def runs(self) -> tuple[Collected, ...]:
+        """All that was measured, the baseline's model first."""
+        return tuple(item for item in (self.beside, self.collected) if item is not None)
 
 
 class Variants:
@@ -136,10 +148,10 @@ class BoardLine:
         files: dict[str, LocalFile] = {}
         for cell in cells:
             try:
-                (variant,) = self._variants((cell.file,), golden=cell.golden, soc=self.board.soc)
+                pair, _ = self._prepared(cell)
             except BenchError:
                 continue
-            files.update({file.sha256: file for file in variant.files})
+            files.update({file.sha256: file for variant in pair for file in variant.files})
         with self.session() as session:
             try:
                 session.upload(list(files.values()), lambda *_: None)
@@ -147,33 +159,60 @@ class BoardLine:
                 self._listener(Told(self.board.name, f"not all models at once: {error.message}"))
 
     def attempt(self, cell: Cell) -> Attempt:
-        """Run a cell once. Raises KeyboardInterrupt once `stop` is set."""
-        saved: list[Collected] = []
+        """Run a cell once, in turns with the model of its baseline where it has one to stand beside.
+
+        Raises KeyboardInterrupt once `stop` is set.
+        """
         try:
+            pair, not_paired = self._prepared(cell)
             outcome = run_campaign(
-                _options(cell, self._reason),
+                _options(cell, self._reason, pair),
                 self.board,
                 self.session,
-                _Kept(saved),
+                _Saver(),
                 self._tell(),
                 unix_s=self._unix_s,
-                prepare=self._variants,
+                prepare=lambda *_, **__: pair,
+                new_stop=PlanEnd,
             )
         except BenchError as error:
             self._leave_if_stopped()
             return Attempt(None, Fault(error.message, error.hint), infrastructure=tried_again(error))
         if outcome.interrupted:
             raise KeyboardInterrupt
-        collected = outcome.collected[0]
+        return self._attempted(outcome.collected, not_paired)
+
+    def _prepared(self, cell: Cell) -> tuple[tuple[PreparedVariant, ...], str]:
+        """Return what a cell measures, the baseline's model first, and why that is not among them.
+
+        Raises BenchErrors for the cell's own model.
+        """
+        (own,) = self._variants((cell.file,), golden=cell.golden, soc=self.board.soc)
+        if cell.beside is None or cell.beside.model is None:
+            return (own,), cell.not_paired
+        try:
+            (base,) = self._variants((cell.beside.model,), golden=cell.golden, soc=self.board.soc)
+        except BenchError as error:
+            return (own,), f"the baseline's model cannot be measured: {error.message}"
+        if base.model.sha256 != cell.beside.run.variant.sha256:
+            return (own,), f"the baseline's model is damaged: {base.model.path}"
+        name = f"{own.description.name} ({BASELINE})"
+        return (replace(base, description=replace(base.description, name=name)), own), ""
+
+    def _attempted(self, ended: Sequence[Collected], not_paired: str) -> Attempt:
+        *others, collected = ended
+        beside = others[0] if others else None
         failure = collected.run.failure
         if failure is None:
-            return Attempt(collected)
+            if beside is not None and (broke := beside.run.failure) is not None:
+                not_paired = f"the baseline's model failed in {broke.stage}: {broke.message}"
+            return Attempt(collected, beside=beside, not_paired=not_paired)
         self._leave_if_stopped()
         broken = failure.stage == CONNECTION
         if broken:
             self.close()
         fault = Fault(f"failed in {failure.stage}: {failure.message}", failure.advice)
-        return Attempt(collected, fault, infrastructure=broken)
+        return Attempt(collected, fault, broken, beside, not_paired)
 
     def _leave_if_stopped(self) -> None:
         """Raise KeyboardInterrupt once the night was told to stop: what broke then is no result."""
@@ -197,17 +236,13 @@ class BoardLine:
         return tell
 
 
-class _Kept:
-    def __init__(self, kept: list[Collected]) -> None:
-        self._kept = kept
-
+class _Saver:
     def save(self, collected: Collected) -> None:
-        """Take one run: it is written together with its cell."""
-        self._kept.append(collected)
+        """Leave a run: it is written together with its cell."""
 
 
-def _options(cell: Cell, reason: str) -> PushOptions:
-    plan = cell.plan
+def _options(cell: Cell, reason: str, variants: Sequence[PreparedVariant]) -> PushOptions:
+    plan, models = cell.plan, tuple(variant.model.path for variant in variants)
     return PushOptions(
-        (cell.file,), plan.settings, cell.golden, wait_s=plan.wait_s, reason=reason, gates=cell.gates
+        models, plan.settings, cell.golden, wait_s=plan.wait_s, reason=reason, gates=cell.gates
     )

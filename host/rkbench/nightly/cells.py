@@ -9,8 +9,10 @@ from pathlib import Path
 
 from rkbench.boards.model import Board
 from rkbench.errors import UsageError
+from rkbench.nightly.judge import AcceptedRun
 from rkbench.nightly.suite import Entry, NightPlan, Suite
 from rkbench.rknn.targets import npu_generation
+from rkbench.runs.night import PAIRED, Compared
 from rkbench.stats.gates import Gate
 from rkbench.units import printable
 from rkbench.variants.preflight import open_variant
@@ -21,7 +23,11 @@ Find = Callable[[str], Sequence[Board]]
 
 @dataclass(frozen=True)
 class Cell:
-    """One variant on one board by one plan. `position` is its place in the night."""
+    """One variant on one board by one plan. `position` is its place in the night.
+
+    `accepted` are its baselines, real and simulated; `beside` is the one whose model is to be measured in
+    turns with its own (see `pairing`), `not_paired` why none is though that could be.
+    """
 
     position: int
     model: str
@@ -31,6 +37,10 @@ class Cell:
     board: Board
     plan: NightPlan
     gates: tuple[Gate, ...]
+    compare: Compared = PAIRED
+    accepted: tuple[AcceptedRun, ...] = ()
+    beside: AcceptedRun | None = None
+    not_paired: str = ""
 
     @property
     def variant(self) -> str:
@@ -72,6 +82,7 @@ def make_cells(suite: Suite, find: Find) -> tuple[Cell, ...]:
                     board,
                     plan,
                     entry.gates,
+                    suite.compare,
                 )
                 other = seen.setdefault(cell.key, file.path)
                 if other is not file.path:

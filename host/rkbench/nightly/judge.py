@@ -2,35 +2,52 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from rkbench.runs.collect import Collected
 from rkbench.runs.conditions import CONDITIONS, Effect, night_refusals
 from rkbench.runs.gating import judge_against, value_of
 from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.latency_tests import LatencyTest, latency_tests
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import ConditionChange, GateResult
+from rkbench.stats.figures import Interval, Statistic
 from rkbench.stats.gates import FAIL, NOT_MEASURED, Gate
-from rkbench.stats.judging import Judgement, judge_change, judge_latency
+from rkbench.stats.judging import Judgement, judge_change, judge_interval, judge_latency
 
+#: What helps where a paired interval holds the limit of its gate.
+_MORE_TELL = "measured in turns, the interval holds the limit: more time tells (duration, iterations)"
 NO_BASELINE = "no baseline yet: bench baseline accept last"
 
 
 @dataclass(frozen=True)
 class AcceptedRun:
-    """The accepted run of a cell, with its timed durations (ns)."""
+    """The accepted run of a cell, with its timed durations (ns); `model` is where its model is kept.
+
+    Also what tonight's run of that model is, once it was measured.
+    """
 
     run: RunResult
     latencies: RawLatencies
+    model: Path | None = None
+
+
+#: The accepted runs of each cell, by variant, board and plan.
+References = Mapping[tuple[str, str, str], tuple[AcceptedRun, ...]]
 
 
 def judge(
-    gates: Sequence[Gate], collected: Collected, reference: AcceptedRun | None
+    gates: Sequence[Gate], collected: Collected, reference: AcceptedRun | None, *, paired: bool = False
 ) -> tuple[GateResult, ...]:
-    """Return what every gate says of a run that did not fail."""
+    """Return what every gate says of a run that did not fail.
+
+    `paired`: `reference` took turns with it, so that pairs tell how their calls differ (docs/method.md).
+    """
     why_not = _refusal(collected.run, reference)
-    return tuple(_result(gate, _judge(gate, collected, reference, why_not)) for gate in gates)
+    test = _test(collected, reference) if paired and reference and not why_not else None
+    return tuple(_result(gate, _judge(gate, collected, reference, why_not, test)) for gate in gates)
 
 
 def unmeasured(gates: Sequence[Gate], why: str) -> tuple[GateResult, ...]:
@@ -67,17 +84,39 @@ def changes(run: RunResult, base: RunResult) -> tuple[ConditionChange, ...]:
     )
 
 
-def _judge(gate: Gate, collected: Collected, reference: AcceptedRun | None, why_not: str) -> Judgement:
+def _test(collected: Collected, beside: AcceptedRun) -> LatencyTest:
+    run, base = collected.run, beside.run
+    (test,), _ = latency_tests(base, [run], {run.id: collected.latencies, base.id: beside.latencies})
+    return test
+
+
+def _judge(
+    gate: Gate,
+    collected: Collected,
+    reference: AcceptedRun | None,
+    why_not: str,
+    test: LatencyTest | None,
+) -> Judgement:
     value = value_of(gate, collected.run)
     base = value_of(gate, reference.run) if reference and not why_not else None
     if not gate.is_relative:
         return judge_against(gate, (base, value), collected.latencies)
     if reference is None or why_not:
         return Judgement(NOT_MEASURED, value, detail=why_not)
+    if gate.quantity.statistic is Statistic.P50 and test is not None and test.difference_percent is not None:
+        return judge_interval(gate, (base, value), _interval(test))
     if gate.is_of_latency:
         blocks = (item.latencies.timed_arrays() for item in (reference, collected))
         return judge_latency(gate, (base, value), *blocks)
     return judge_change(gate, value, base)
+
+
+def _interval(test: LatencyTest) -> Interval:
+    assert test.difference_percent is not None
+    lacks = (
+        f"{test.units} {test.unit}s are too few for an interval" if test.low_percent is None else _MORE_TELL
+    )
+    return Interval(test.difference_percent, test.low_percent, test.high_percent, lacks)
 
 
 def _refusal(run: RunResult, reference: AcceptedRun | None) -> str:

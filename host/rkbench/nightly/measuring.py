@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Event as Flag
 
@@ -12,12 +12,11 @@ from rkbench.nightly.cells import Cell
 from rkbench.nightly.judge import AcceptedRun, changes, confirmed, judge, to_confirm, unmeasured
 from rkbench.runs.collect import Collected
 from rkbench.runs.measures import LATENCY_P50
-from rkbench.runs.night import CellResult, Fault, GateResult
+from rkbench.runs.model import RunResult
+from rkbench.runs.night import HISTORY, PAIRED, CellResult, Fault, GateResult
 
 #: A board that crashed needs a while to come back.
 RETRY_PAUSE_S = 5.0
-
-References = Mapping[tuple[str, str, str], "tuple[AcceptedRun, ...]"]
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,11 @@ class CellMeasurer:
     def __init__(
         self,
         line: BoardLine,
-        references: References,
         stop: Flag,
         unix_s: Callable[[], float],
         retry_pause_s: float = RETRY_PAUSE_S,
     ) -> None:
         self._line = line
-        self._references = references
         self._stop = stop
         self._unix_s = unix_s
         self._retry_pause_s = retry_pause_s
@@ -67,13 +64,13 @@ class CellMeasurer:
         self._gone = last.infrastructure
         if last.collected is None or last.fault is not None:
             return self._failed(cell, tries, retried, (unix_s, time.monotonic() - started))
-        reference = self._reference(cell, last.collected)
-        gates = judge(cell.gates, last.collected, reference)
+        run = last.collected.run
+        reference, is_paired = _reference(cell, run), _beside(cell, last) is not None
+        gates = _judged(cell, last)
         if to_confirm(cell.gates, gates):
             tries.append(self._line.attempt(cell))
-            gates = confirmed(cell.gates, gates, self._judge_again(cell, tries[-1], reference))
+            gates = confirmed(cell.gates, gates, _judged(cell, tries[-1]))
         runs = _runs(tries)
-        run = last.collected.run
         result = CellResult(
             cell.model,
             *cell.key,
@@ -88,15 +85,12 @@ class CellMeasurer:
             caveats=tuple(caveat.code for caveat in run.caveats),
             gates=gates,
             changes=changes(run, reference.run) if reference else (),
+            file=_path(cell),
+            compared=(PAIRED if is_paired else HISTORY) if reference else None,
+            beside=_beside_ids(tries),
+            not_paired=last.not_paired,
         )
         return Measured(cell, result, runs)
-
-    def _judge_again(
-        self, cell: Cell, again: Attempt, reference: AcceptedRun | None
-    ) -> tuple[GateResult, ...]:
-        if again.collected is None or again.fault is not None:
-            return unmeasured(cell.gates, again.fault.message if again.fault else "")
-        return judge(cell.gates, again.collected, reference)
 
     def _failed(self, cell: Cell, tries: list[Attempt], retried: str, when: tuple[float, float]) -> Measured:
         fault, runs = tries[-1].fault or Fault("nothing came back"), _runs(tries)
@@ -110,18 +104,48 @@ class CellMeasurer:
             retried=retried,
             gates=unmeasured(cell.gates, fault.message),
             fault=fault,
+            file=_path(cell),
+            beside=_beside_ids(tries),
         )
         return Measured(cell, result, runs)
-
-    def _reference(self, cell: Cell, collected: Collected) -> AcceptedRun | None:
-        """Return the baseline of the same kind, real or simulated, if one was accepted."""
-        found = self._references.get(cell.key, ())
-        return next((ref for ref in found if ref.run.simulated == collected.run.simulated), None)
 
     def _pause(self) -> None:
         if self._stop.wait(self._retry_pause_s):
             raise KeyboardInterrupt
 
 
+def _judged(cell: Cell, attempt: Attempt) -> tuple[GateResult, ...]:
+    """Return what the gates say of an attempt: beside the baseline's model, else against its night."""
+    if attempt.collected is None or attempt.fault is not None:
+        return unmeasured(cell.gates, attempt.fault.message if attempt.fault else "")
+    beside = _beside(cell, attempt)
+    if beside is not None:
+        return judge(cell.gates, attempt.collected, beside, paired=True)
+    return judge(cell.gates, attempt.collected, _reference(cell, attempt.collected.run))
+
+
+def _reference(cell: Cell, run: RunResult) -> AcceptedRun | None:
+    """Return the baseline of the same kind, real or simulated, if one was accepted."""
+    return next((item for item in cell.accepted if item.run.simulated == run.simulated), None)
+
+
+def _beside(cell: Cell, attempt: Attempt) -> AcceptedRun | None:
+    """Return tonight's run of the baseline's model, where it can be held against."""
+    if attempt.collected is None or attempt.beside is None or attempt.beside.run.failure is not None:
+        return None
+    if _reference(cell, attempt.collected.run) is not cell.beside:
+        return None  # the board turned out to be of the other kind, real or simulated
+    return AcceptedRun(attempt.beside.run, attempt.beside.latencies)
+
+
 def _runs(tries: list[Attempt]) -> tuple[Collected, ...]:
-    return tuple(attempt.collected for attempt in tries if attempt.collected is not None)
+    return tuple(run for attempt in tries for run in attempt.runs)
+
+
+def _beside_ids(tries: list[Attempt]) -> tuple[str, ...]:
+    return tuple(attempt.beside.run.id for attempt in tries if attempt.beside is not None)
+
+
+def _path(cell: Cell) -> str:
+    """Return where the model lies: accepting the night keeps it."""
+    return str(cell.file.absolute())

@@ -14,11 +14,12 @@ from rkbench.nightly.begin import Terms, begin, load_references
 from rkbench.nightly.board_session import BoardLine, Connect, Variants
 from rkbench.nightly.cells import Cell
 from rkbench.nightly.interrupts import told_of_interrupts
-from rkbench.nightly.measuring import CellMeasurer, Measured, References, not_measured
+from rkbench.nightly.measuring import CellMeasurer, Measured, not_measured
+from rkbench.nightly.pairing import longest_s, paired_s, with_baselines
 from rkbench.nightly.preflight import bug, check_boards, join, started
 from rkbench.runs.night import BoardReport, CellEnded, CellResult, Fault, Night, NightListener, Told
 from rkbench.store import Store
-from rkbench.units import format_seconds
+from rkbench.units import format_about_seconds, format_seconds
 
 #: A board's thread that is told to stop does so at the next word of its board, else when its line is cut;
 #: one that is deaf to that as well is left behind.
@@ -97,20 +98,30 @@ class _NightRunner:
         if self._terms.budget_s is not None:
             self._work.deadline = time.monotonic() + self._terms.budget_s
         try:
-            references = self._prepared()
+            is_prepared = self._prepared()
             # Raised between taking a cell out of the queue and saving it, Ctrl-C would lose the cell.
             with told_of_interrupts(lambda: self._work.said.put(None)):
-                return self._end(interrupted=references is None or not self._measure(references))
+                return self._end(interrupted=not (is_prepared and self._measure()))
         finally:
             self._work.stop.set()
 
-    def _prepared(self) -> References | None:
-        """Check the boards and return what to judge by; None after Ctrl-C."""
+    def _prepared(self) -> bool:
+        """Find what to judge by, and check the boards; False after Ctrl-C."""
         try:
+            references = load_references(self._store, self._night.suite, self._listener)
+            self._todo = with_baselines(self._todo, references)
+            self._tell_pairs()
             self._night = replace(self._night, boards=self._preflight())
-            return load_references(self._store, self._night.suite, self._listener)
         except KeyboardInterrupt:
-            return None
+            return False
+        return True
+
+    def _tell_pairs(self) -> None:
+        count = sum(cell.beside is not None for cell in self._todo)
+        if count:
+            about = format_about_seconds(paired_s(self._todo))
+            of = f"{count} of {len(self._todo)} cells"
+            self._listener(Told(None, f"{of} beside their baselines' models: about {about} on a board"))
 
     def _hear(self, said: Told | CellEnded) -> None:
         """Take what a board's thread has to tell; the main thread passes it on."""
@@ -145,7 +156,7 @@ class _NightRunner:
 
     # -- measuring
 
-    def _measure(self, references: References) -> bool:
+    def _measure(self) -> bool:
         """Run the cells; return False where Ctrl-C ended that."""
         faults = {report.name: report.fault for report in self._night.boards}
         running = set()
@@ -156,9 +167,7 @@ class _NightRunner:
                 for cell in mine:
                     self._take(not_measured(cell, fault))
                 continue
-            measurer = CellMeasurer(
-                line, references, self._work.stop, self._unix_s, self._terms.retry_pause_s
-            )
+            measurer = CellMeasurer(line, self._work.stop, self._unix_s, self._terms.retry_pause_s)
             name = f"night {line.board.name}"
             self._threads.append(started(self._run_board, line, measurer, mine, name=name))
             running.add(line.board.name)
@@ -182,8 +191,8 @@ class _NightRunner:
         """Return how long boards may still take, None without a budget: what began may come to its end."""
         if self._work.deadline is None:
             return None
-        longest_s = max(cell.plan.settings.min_duration_s for cell in self._todo)
-        return max(0.0, self._work.deadline + longest_s + self._terms.budget_grace_s - time.monotonic())
+        end_s = self._work.deadline + longest_s(self._todo) + self._terms.budget_grace_s
+        return max(0.0, end_s - time.monotonic())
 
     def _cut_off(self) -> None:
         """End what is under way long after the end of the time budget; its cells were not measured."""

@@ -32,6 +32,7 @@ from rkbench.decoding.tables import Word, read_table, typed_values, unknown
 from rkbench.decoding.toml import read_toml
 from rkbench.errors import UsageError
 from rkbench.runs.measures import QUANTITIES
+from rkbench.runs.night import HISTORY, PAIRED, Compared
 from rkbench.stats.gates import Gate, parse_gate
 
 #: Settings that only a push of several runs knows; a cell of a night is one run.
@@ -60,6 +61,8 @@ class SuiteTable:
     gates: tuple[Any, ...] = ()
     plans: dict[str, Any] = field(default_factory=dict)
     models: tuple[Any, ...] = ()
+    #: Without it: paired where that is possible.
+    compare: Word | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +114,7 @@ class Suite:
     path: Path
     text: str
     entries: tuple[Entry, ...]
+    compare: Compared = PAIRED
 
 
 def load_suite(path: Path) -> Suite:
@@ -132,7 +136,11 @@ class _Reader:
 
     def suite(self, text: str) -> Suite:
         """Return the whole suite, whose file holds `text`."""
-        return Suite(self._table.name or self._path.stem, self._path, text, self._entries())
+        compare = self._table.compare or PAIRED
+        if compare not in (PAIRED, HISTORY):
+            raise unknown(f"{self._path}: compare", compare, (PAIRED, HISTORY), UsageError)
+        name = self._table.name or self._path.stem
+        return Suite(name, self._path, text, self._entries(), PAIRED if compare == PAIRED else HISTORY)
 
     def _entries(self) -> tuple[Entry, ...]:
         if not self._table.models:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from rkbench.runs.model import Verdict
 from rkbench.stats.gates import FAIL, NOT_MEASURED, State, worst
@@ -11,6 +12,11 @@ from rkbench.stats.judging import Judgement
 
 SCHEMA = "rkbench-nightly/1"
 GREEN, FAILED, RED = 0, 1, 3
+
+Compared = Literal["paired", "history"]
+#: Beside the baseline's model, in the same night; or against what the baseline's night had measured.
+PAIRED: Final = "paired"
+HISTORY: Final = "history"
 
 
 @dataclass(frozen=True)
@@ -52,8 +58,11 @@ class Fault:
 @dataclass(frozen=True)
 class CellResult:
     """One variant on one board by one plan. `runs` are the ids of all its runs, the judged one last but for
-    a second measurement; `baseline` is the run that it was held against. `duration_s` is wall time,
-    `retried` why it was begun anew, `verdict` the run's word, `caveats` its codes."""
+    a second measurement; `baseline` is the accepted run that it was held against. `duration_s` is wall time,
+    `retried` why it was begun anew, `verdict` the run's word, `caveats` its codes.
+
+    `compared` says how: `beside` are then those of `runs` that measured the baseline's model in this night,
+    or `not_paired` why none did. `file` is where the model lay; all three are unknown of older nights."""
 
     model: str
     variant: str
@@ -71,6 +80,10 @@ class CellResult:
     gates: tuple[GateResult, ...] = ()
     changes: tuple[ConditionChange, ...] = ()
     fault: Fault | None = None
+    file: str | None = None
+    compared: Compared | None = None
+    beside: tuple[str, ...] = ()
+    not_paired: str = ""
 
     @property
     def key(self) -> tuple[str, str, str]:

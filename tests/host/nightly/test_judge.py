@@ -186,9 +186,9 @@ def test_baselines_are_the_last_accepted_and_leave_out_what_failed(tmp_path: Pat
     with open_store(tmp_path / "store") as store:
         saved_night(store, 1)
         saved_night(store, 2)
-        accepted, left = accept_night(store, "night-1", "first", lambda: 5.0)
-        assert [item.run for item in accepted] == ["push1-01"]
-        assert left == ["int8 on desk (p): gone"]
+        accepted = accept_night(store, "night-1", "first", lambda: 5.0)
+        assert [item.run for item in accepted.baselines] == ["push1-01"]
+        assert accepted.left == ("int8 on desk (p): gone",)
         accept_night(store, "push2-02", "second", lambda: 6.0)
         assert [(item.run, item.note) for item in store.baselines("lab")] == [("push2-02", "second")]
         found = load_references(store, "lab", lambda _: None)
@@ -206,8 +206,8 @@ def test_a_suspect_run_is_accepted_only_where_that_is_insisted_on(tmp_path: Path
         with pytest.raises(UsageError) as caught:
             accept_night(store, "last", "")
         assert "fp16 on desk (p): push1-01 is SUSPECT (throttling); --force accepts it" in caught.value.hint
-        accepted, _ = accept_night(store, "last", "", force=True)
-        assert [item.run for item in accepted] == ["push1-01"]
+        accepted = accept_night(store, "last", "", force=True)
+        assert [item.run for item in accepted.baselines] == ["push1-01"]
 
 
 def test_a_night_whose_runs_are_gone_has_nothing_to_accept(tmp_path: Path) -> None:

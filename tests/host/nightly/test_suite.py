@@ -113,6 +113,7 @@ def test_a_pattern_may_be_absolute(lab: Path) -> None:
     ("old", "new", "words"),
     [
         ("boards =", "bords =", "key 'bords' is unknown | did you mean boards?"),
+        ("boards =", "compare = 'pairs'\nboards =", "compare 'pairs' is unknown | did you mean paired?"),
         ("files =", "file =", "[[models]] 1: key 'file' is unknown | did you mean files?"),
         ("files =", "zzz =", "known: name, files, golden, boards, plans, gates"),
         ("[[models]]", "[plans.x]\niteration = 3\n[[models]]", "did you mean iterations"),

@@ -48,7 +48,7 @@ SILENT = replace(ABSENT, measurements=(Judgement(NOT_MEASURED),))
 CHANGES = (ConditionChange("runtime", "2.3.0", "2.3.2", True), ConditionChange("model", None, "bbb", False))
 CELL = CellResult(
     "digits", "digits.fp16", "rock", "default", gates=(SLOW, BROKEN, NAN), baseline="b-01", p50_s=0.0045,
-    changes=CHANGES,
+    changes=CHANGES, compared="paired", beside=("n-01",),
 )  # fmt: skip
 UNDECIDED = CellResult(
     "digits", "digits.int8", "rock", "long", gates=(VAGUE, ABSENT, SILENT), baseline="b-02",
@@ -56,6 +56,7 @@ UNDECIDED = CellResult(
 )  # fmt: skip
 FINE = CellResult(
     "digits", "digits.int8", "shelf", "default", gates=(KEPT, ONCE), p50_s=0.0042, simulated=True,
+    compared="history", not_paired="the model is its baseline's own",
 )  # fmt: skip
 GONE = CellResult(
     "digits", "digits.int8", "closet", "default",

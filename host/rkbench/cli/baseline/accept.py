@@ -20,6 +20,9 @@ def accept(
     ],
     note: Annotated[str, typer.Option(help="Why, for those who come after you.")] = "",
     force: Annotated[bool, typer.Option("--force", help="Accept SUSPECT runs too.")] = False,
+    keep_limit: Annotated[
+        float, typer.Option("--keep-limit", min=0, help="Keep models of baselines up to so many GB in all.")
+    ] = 8.0,
     store: options.Store = None,
 ) -> None:
     """Hold the nights to come against the runs of this one."""
@@ -28,9 +31,11 @@ def accept(
     from rkbench.store import open_store
 
     with open_store(store) as opened:
-        accepted, left = accept_night(opened, night, note, force=force)
-    shown = short_ids(baseline.run for baseline in accepted)
-    for baseline in accepted:
+        accepted = accept_night(opened, night, note, force=force, keep_bytes=int(keep_limit * 1e9))
+    shown = short_ids(baseline.run for baseline in accepted.baselines)
+    for baseline in accepted.baselines:
         say(f"{baseline.variant} on {baseline.board} ({baseline.plan}): {shown[baseline.run]}")
-    for line in left:
+    for line in accepted.left:
         say(f"left out: {line}", err=True)
+    for line in accepted.not_kept:
+        say(f"model not kept, history will judge: {line}", err=True)

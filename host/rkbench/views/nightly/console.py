@@ -17,6 +17,7 @@ from rkbench.units import MARK, UNKNOWN, format_seconds, printable
 from rkbench.views.nightly.sentences import (
     NOT_GREEN,
     SIMULATED,
+    by_history,
     counted,
     environment_changes,
     faults,
@@ -116,6 +117,8 @@ def _lines(night: Night) -> Iterator[tuple[str, str]]:
         yield f"failed: {line}", STYLES[NOT_MEASURED]
     for line in retries(night):
         yield f"begun anew: {line}", "yellow"
+    for line in by_history(night):
+        yield f"judged by history: {line}", ""
     for board, words in environment_changes(night):
         yield f"environment changed on {board}: {words}", "yellow"
     if night.interrupted:

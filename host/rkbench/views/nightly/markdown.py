@@ -9,6 +9,7 @@ from rkbench.runs.night import CellResult, GateResult, Night
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
 from rkbench.units import UNKNOWN, format_seconds, printable
 from rkbench.views.nightly.sentences import (
+    by_history,
     environment_changes,
     faults,
     gate_line,
@@ -35,6 +36,7 @@ def render_markdown(night: Night) -> str:
     parts += _section(
         "Crossed once, not when measured again", [gate_line(*pair) for pair in _passed_second(night)]
     )
+    parts += _section("Judged by history", by_history(night))
     changed = [f"{board}: {words}" for board, words in environment_changes(night)]
     parts += _section("Environment changed since the baseline", changed)
     parts.append(_table(night))

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
 
 from rkbench.runs.measures import GATED, QUANTITIES
-from rkbench.runs.night import FAILED, GREEN, CellResult, ConditionChange, Fault, GateResult, Night
+from rkbench.runs.night import FAILED, GREEN, PAIRED, CellResult, ConditionChange, Fault, GateResult, Night
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, Gate, State, is_relative, parse_gate
 from rkbench.stats.judging import Judgement
 from rkbench.units import BYTES, SECONDS, UNKNOWN, Unit, format_between, text_beside
@@ -159,8 +160,16 @@ def retries(night: Night) -> list[str]:
     return [f"{where(cell)}, after: {cell.retried}" for cell in night.cells if cell.retried]
 
 
+def by_history(night: Night) -> list[str]:
+    """Return why cells were not measured beside their baseline's model, with how many, one line each."""
+    held = [cell for cell in night.cells if cell.compared is not None]
+    reasons = Counter(cell.not_paired for cell in held if cell.not_paired)
+    return [f"{count} of {len(held)} cells: {why}" for why, count in reasons.items()]
+
+
 def _since(cell: CellResult) -> str:
     if cell.baseline is None:
         return ""
     words = change_words(cell.changes)
-    return f"; changed since the baseline: {words or 'nothing that is recorded'}"
+    beside = "; in turns with the baseline's model" if cell.compared == PAIRED else ""
+    return f"{beside}; changed since the baseline: {words or 'nothing that is recorded'}"

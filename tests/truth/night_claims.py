@@ -1,0 +1,104 @@
+"""What rkbench claims of nights: a model beside that of its baseline, and against its baseline's night.
+
+A night sets a level that is common to all it measures and that nobody else knows; each load sets its own.
+What fails is measured again in the same night, as a nightly does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from caveat_claims import RUN
+from claims import Claim, Source
+from plan_claims import StagedPush
+from rkbench.campaign.stopping import PlanEnd
+from rkbench.nightly.judge import AcceptedRun, judge
+from rkbench.nightly.suite import NIGHTLY
+from rkbench.runs.collect import Collected
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.measures import QUANTITIES
+from rkbench.runs.parts import latency
+from rkbench.stats.gates import FAIL, Gate, parse_gate
+from rkbench_agent.wire.messages import Latencies
+from worlds import World
+
+CALL_NS = 10e6
+BLOCKS, CALLS = 15, 20  # as many as a night reads of a model by itself
+LOADS = World(block=0.005, load=0.005)
+TIGHT, WIDE = (parse_gate(f"p50 within {percent}%", QUANTITIES) for percent in (1, 5))
+
+
+def night_claims() -> list[Claim]:
+    """Nights that differ by 1 and 2 %: both gates that a history could have are red, or blind, or both."""
+    claims = []
+    for sigma, false_red, blind in ((0.01, 0.03, 0.1), (0.02, 0.15, 0.3)):
+        told, by_history = f"sd between nights {sigma * 100:g} %", partial(night_by_history, sigma=sigma)
+        for load, least in ((0.005, 0.9), (0.01, 0.5)):
+            night = partial(paired_night, sigma=sigma, load=load)
+            name = f"paired night {{}}, {told}, sd per load {load * 100:g} %, within 1 %: red"
+            claims += [
+                Claim(name.format("A/A"), partial(night, shift=0.0, gate=TIGHT), 0.05),
+                Claim(name.format("+1 %"), partial(night, shift=0.01, gate=TIGHT), 0.05),
+                Claim(name.format("+3 %"), partial(night, shift=0.03, gate=TIGHT), None, least),
+            ]
+        claims += [
+            Claim(
+                f"history A/A, {told}, within 1 %: red (a false alarm)",
+                partial(by_history, shift=0.0, gate=TIGHT),
+                None,
+                false_red,
+            ),
+            Claim(
+                f"history +3 %, {told}, within 5 %: red", partial(by_history, shift=0.03, gate=WIDE), blind
+            ),
+        ]
+    return claims
+
+
+def paired_night(source: Source, sigma: float, load: float, shift: float, gate: Gate) -> bool:
+    """Return whether a night is red whose model takes `shift` longer than its baseline's, both measured."""
+    night = _night(source, sigma)
+
+    def fails() -> bool:
+        push = StagedPush(source, replace(LOADS, load=load), [shift], CALL_NS * night, NIGHTLY, PlanEnd)
+        push.tests()
+        beside, own = (_run(run, raw) for run, raw in push.latencies.items())
+        (found,) = judge([gate], own, AcceptedRun(beside.run, beside.latencies), paired=True)
+        return found.state == FAIL
+
+    return fails() and fails()
+
+
+def night_by_history(source: Source, sigma: float, shift: float, gate: Gate) -> bool:
+    """Return whether a night is red that is held against what another night had measured."""
+    before = _alone(source, _night(source, sigma))
+    night = _night(source, sigma) * (1 + shift)
+
+    def fails() -> bool:
+        accepted = AcceptedRun(before.run, before.latencies)
+        (found,) = judge([gate], _alone(source, night), accepted)
+        return found.state == FAIL
+
+    return fails() and fails()
+
+
+def _night(source: Source, sigma: float) -> float:
+    return float(np.exp(source.normal(0, sigma)))
+
+
+def _run(name: str, raw: RawLatencies) -> Collected:
+    return Collected(replace(RUN, id=name, latency=latency(raw)), raw, ())
+
+
+def _alone(source: Source, level: float) -> Collected:
+    """Return the run of a model that is measured by itself, in one load."""
+    raw = RawLatencies()
+    calls = LOADS.calls(source, BLOCKS, CALLS, CALL_NS * level * LOADS.load_level(source))
+    for block, durations in enumerate(calls.astype(np.int64).tolist()):
+        raw.append(Latencies(RUN.id, block, False, [0] * CALLS, durations))
+    return _run("r", raw)
+
+
+NIGHT_CLAIMS = night_claims()
