@@ -33,8 +33,8 @@ class SlowWorker:
             self.now_ns += INFERENCE_S * 10**9
             self.on_move(count)
         total_ns = command["iterations"] * INFERENCE_S * 10**9
-        count = command["iterations"]
-        return {"iterations": count, "total_ns": total_ns, "worked_ns": total_ns, "clock_ns": self.now_ns}
+        answer = {"iterations": command["iterations"], "total_ns": total_ns, "worked_ns": total_ns}
+        return {**answer, "clock_ns": self.now_ns, "growth_bytes": 0}
 
 
 class Heard:
@@ -68,6 +68,15 @@ def test_a_block_of_slow_inferences_says_how_far_it_is(duration_s: float, told: 
     timing_of(settings, TREES / "rk3588", host).time_block(state)
     assert host.progress == [Progress("a", "inference", *figures) for figures in told]
     assert (state.iterations, state.duration_ns) == (3, 18 * 10**9)
+
+
+def test_a_plan_that_may_end_before_its_last_block_says_at_most() -> None:
+    host = Heard()
+    settings = RunSettings(
+        min_iterations=10, min_duration_s=0.0, min_blocks=1, block_iterations=3, precision_percent=0.5
+    )
+    timing_of(settings, TREES / "rk3588", host).time_block(RunState(RunSpec("a", "m", "d", 1, [], [])))
+    assert {progress.unit for progress in host.progress} == {"iterations at most"}
 
 
 def test_a_warm_up_of_slow_inferences_says_how_far_it_is() -> None:

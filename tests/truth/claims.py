@@ -44,6 +44,8 @@ class Claim:
     happens: Callable[[Source], bool]
     at_most: float | None = None
     at_least: float | None = None
+    cost: int = 1
+    """How many usual trials one takes: the tests make as many fewer."""
 
     def rate(self, source: Source, trials: int) -> float:
         """Return how often it happened in `trials`."""

@@ -157,9 +157,15 @@ PLAN_CLAIMS = [
         0.06,
     ),
     Claim(
+        "push of ten equal candidates, sd per load 1 %: any false verdict",
+        lambda s: _says(pushed(s, LOADS, [0.0] * 10), FASTER, SLOWER),
+        0.06,
+        cost=5,
+    ),
+    Claim(
         "push --precision 0.5, sd per load 1 %: interval covers",
         lambda s: _covers(pushed(s, LOADS, [0.03], settings=TO_HALF_A_PERCENT), 0.03),
         None,
-        0.92,  # stopping on the width costs up to 2 %
+        0.93,
     ),
 ]

@@ -12,7 +12,7 @@ from rkbench_agent.run.state import Host, PlanClock, RunState
 from rkbench_agent.run.workers import Workers
 from rkbench_agent.wire.messages import Progress
 from rkbench_agent.wire.plan import RunSettings
-from rkbench_agent.wire.words import INFERENCE, MODELLED, WARMUP
+from rkbench_agent.wire.words import AT_MOST, INFERENCE, MODELLED, WARMUP
 
 #: So many samples of the sensors lie inside the timed part of a run at least, if it lasts 0.1 s.
 MINIMUM_READINGS = 2
@@ -131,4 +131,6 @@ class Timing:
             (standing.blocks, total_blocks(settings, in_turns=self._in_turns), "blocks"),
         )
         done, total, unit = min((part for part in parts if part[1] > 0), key=lambda part: part[0] / part[1])
+        if settings.precision_percent is not None:  # whose end nobody knows
+            unit = f"{unit} {AT_MOST}"
         return Progress(state.spec.run, INFERENCE, done, total, unit)

@@ -19,6 +19,9 @@ SILENCE_LIMIT_S = 15.0
 DEFAULT_CACHE = "~/.cache/rkbench"
 DEFAULT_EXPORTER_PORT = 9954
 
+#: How the unit of a progress ends whose total may never be reached: the host may end it before.
+AT_MOST = "at most"
+
 #: Phases of load memory, and stages in which a run can fail; the first inference is both.
 BEFORE, MODEL_READ, RUNTIME_INITIALISED = "before", "model_read", "runtime_initialised"
 FIRST_INFERENCE, STEADY, RELEASED = "first_inference", "steady", "released"

@@ -10,7 +10,13 @@ from rkbench_agent.wire.messages import Latencies, Message
 from rkbench_agent.wire.plan import RunSettings
 
 from rkbench.runs.pairs import Turn, load_differences
-from rkbench.stats.paired import block_level, is_precise, joint_confidence, paired_difference
+from rkbench.stats.paired import (
+    QUADS_OF_ONE_LOAD,
+    block_level,
+    is_precise,
+    joint_confidence,
+    paired_difference,
+)
 
 
 class Stop(Protocol):
@@ -68,13 +74,15 @@ class Precise:
         living = [run for run in self._runs.values() if len(run) > most - 2]  # the others have failed
         if len(living) < 2 or most % 2 or any(len(run) != most for run in living):
             return False
-        if not all(run.has_all_of(self._settings) for run in living):
+        if most // 2 < QUADS_OF_ONE_LOAD or not all(run.has_all_of(self._settings) for run in living):
             return False
         confidence = joint_confidence(len(living) - 1)
         turns = [run.turns() for run in living]
-        known = [self._units_known(one, two, confidence) for one, two in combinations(turns, 2)]
-        if 0 in known:
-            return False
+        known = []
+        for one, two in combinations(turns, 2):
+            known.append(self._units_known(one, two, confidence))
+            if not known[-1]:
+                return False
         self._reached = self._reached or min(known)
         return min(known) >= self._reached + UNITS_BEYOND
 

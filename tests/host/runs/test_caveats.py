@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_runs import make_latency, make_run
+from made_runs import make_latencies, make_latency, make_run
 from rkbench.runs.caveats import caveats_of, verdict_of
 from rkbench.runs.comparison import compare_runs
 from rkbench.runs.extras import PinRecord
@@ -179,6 +179,49 @@ def test_a_clean_run_has_no_caveat() -> None:
 )
 def test_each_doubt_is_named_alone(run: RunResult, code: str) -> None:
     assert codes(run) == [code]
+
+
+def in_turns(variants: int, *, loads: int = 7, quads: int = 2, **settings: Any) -> RunResult:
+    plan = replace(GOOD.plan, variants_in_push=variants, loads=loads, quads=quads, **settings)
+    return replace(GOOD, plan=plan)
+
+
+def codes_in_turns(run: RunResult, *, loads: int, quads: int = 2) -> list[str]:
+    found = caveats_of(run, make_latencies(2_000_000, loads=loads, quads=quads))
+    return [item.code for item in found if item.code in ("few_quads", "precision_not_reached")]
+
+
+@pytest.mark.parametrize(
+    ("variants", "loads", "quads", "raised"),
+    [
+        (2, 5, 2, ["few_quads"]),
+        (2, 6, 2, []),
+        (4, 7, 2, []),
+        (5, 7, 2, ["few_quads"]),
+        (2, 1, 5, ["few_quads"]),
+        (2, 1, 6, []),
+        (1, 1, 2, []),
+    ],
+)
+def test_fewer_loads_or_quads_than_an_interval_takes_are_told(
+    variants: int, loads: int, quads: int, raised: list[str]
+) -> None:
+    assert codes_in_turns(in_turns(variants), loads=loads, quads=quads) == raised
+
+
+def test_few_quads_name_the_loads_that_would_do() -> None:
+    (found,) = caveats_of(in_turns(2), make_latencies(2_000_000, loads=3))
+    assert found.message == "only 3 loads of the variants in turns: 6 are needed to say which is faster"
+    assert found.advice == "leave --loads and --quads away, or: --loads 7"
+
+
+def test_a_precision_that_the_plan_did_not_reach_is_told() -> None:
+    asked = in_turns(2, loads=10, precision_percent=0.5)
+    out_of_time = replace(asked, caveats=(caveat("max_duration_reached", "60 s"),))
+    assert codes_in_turns(asked, loads=10) == ["precision_not_reached"]
+    assert codes_in_turns(out_of_time, loads=8) == ["precision_not_reached"]
+    assert codes_in_turns(asked, loads=9) == []
+    assert codes_in_turns(in_turns(2, loads=10), loads=10) == []
 
 
 @pytest.mark.parametrize("wrong", [0, -5, 2**63 - 1])

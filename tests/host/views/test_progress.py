@@ -43,6 +43,14 @@ def test_plain_lines_say_each_thing_once() -> None:
     ]
 
 
+def test_what_may_end_before_is_no_percentage() -> None:
+    out = StringIO()
+    with make_progress(out) as progress:
+        for done in (40, 80, 120):
+            progress(Measuring("a", "inference", done, 400, "blocks at most"))
+    assert out.getvalue().splitlines() == ["  a: inference, 400 blocks at most"]
+
+
 def test_a_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "xterm-256color")
     monkeypatch.setenv("COLUMNS", "100")

@@ -9,7 +9,9 @@ from rkbench_agent.wire.words import SINGLE_STREAM
 
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import RunResult
+from rkbench.stats.paired import joint_confidence, loads_for
 from rkbench.stats.quantiles import FEWEST_CALLS_OF_TAIL
+from rkbench.stats.signed_rank import fewest_differences
 
 #: Fewer timed iterations than this are no basis for a percentile.
 MINIMUM_ITERATIONS = 30
@@ -50,6 +52,39 @@ def _blocks(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         )
 
 
+def _quads(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
+    """Say that no interval of a difference can be exact: fewer loads, or quads of one load, than it takes."""
+    plan, candidates = run.plan, run.plan.variants_in_push - 1
+    in_turns = plan.interleave and candidates > 0 and plan.scenario == SINGLE_STREAM
+    blocks = evidence.latencies.block_loads()
+    if not blocks or not in_turns or plan.loads is None:  # which plans of the first version had not
+        return
+    loads, needed = len(set(blocks)), fewest_differences(joint_confidence(candidates))
+    units, noun = (len(blocks) // 2, "quad") if loads == 1 else (loads, "load")
+    if units < needed:
+        had = f"only {units} {noun}{'s' * (units != 1)} of the variants in turns"
+        yield caveat(
+            "few_quads",
+            f"{had}: {needed} are needed to say which is faster",
+            f"leave --loads and --quads away, or: --loads {loads_for(candidates)}",
+        )
+
+
+def _precision(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
+    """Say that a plan with a precision went to its end, or to its time, before that ended it."""
+    plan, blocks = run.plan, evidence.latencies.block_loads()
+    if plan.precision_percent is None or run.latency is None:
+        return
+    is_at_end = len(blocks) >= 2 * (plan.loads or 1) * (plan.quads or 1)
+    if is_at_end or any(found.code == "max_duration_reached" for found in run.caveats):
+        more, less = f"--loads {2 * (plan.loads or 1)}", f"--precision {2 * plan.precision_percent:g}"
+        yield caveat(
+            "precision_not_reached",
+            f"the plan ended before every difference was known to ±{plan.precision_percent:g} %",
+            f"give it more: {more}, or a longer --max-duration; or ask for less: {less}",
+        )
+
+
 def _readings(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     inside = run.readings.inside_count if run.readings else None
     if run.latency is not None and inside is not None and inside < 2:
@@ -79,4 +114,12 @@ def _board_clock(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         )
 
 
-PLAN_RULES: tuple[Rule, ...] = (_iterations, _blocks, _readings, _golden, _board_clock)
+PLAN_RULES: tuple[Rule, ...] = (
+    _iterations,
+    _blocks,
+    _quads,
+    _precision,
+    _readings,
+    _golden,
+    _board_clock,
+)

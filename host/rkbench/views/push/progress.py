@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
+from rkbench_agent.wire.words import AT_MOST
+
 from rkbench.runs.events import Ended, Event, Measuring, Note, Sending, Step, Waiting
 from rkbench.runs.model import STOPPED
 from rkbench.units import format_bytes, format_celsius, format_seconds, printable
@@ -124,6 +126,8 @@ def _measuring(event: Measuring) -> tuple[str, str]:
     stage = event.stage.replace("_", " ")
     if event.unit == CELSIUS:
         return f"measure {event.name}", f"  {event.name}: {stage}, {_amount(event)}"
+    if event.unit.endswith(AT_MOST):
+        return f"measure {event.name}", f"  {event.name}: {stage}, {event.total:g} {event.unit}"
     quarter = int(event.done * 4 / event.total) * 25 if event.total else 100
     return f"measure {event.name}", f"  {event.name}: {stage} {min(quarter, 100)} %"
 
