@@ -35,6 +35,7 @@ from rkbench.session import Session, start_session
 from rkbench.store import open_store
 from rkbench.views.push.progress import PlainProgress
 from rkbench.views.push.show import show_push
+from rkbench_agent.wire.outputs import OutputValues
 from rkbench_agent.wire.plan import RunSettings
 
 BOARD = Board("shelf", "192.0.2.1", soc="rk3588", simulated=True, runtime="virtual")
@@ -132,6 +133,7 @@ def _of(kind: str, **fields: Any) -> bytes:
 
 
 BEAT = json_line({"type": "Beat"})
+VALUES = json_line({"type": "OutputValues", **vars(OutputValues(FIRST, 0, 0, 0, 1, "eNpjYGBgAAAABAAB"))})
 #: Words of the wrong kind and without end, each before which message: name -> (kind, pieces).
 FLOODS: dict[str, tuple[str, Callable[[], Iterator[bytes]]]] = {
     "beats slowly": ("Finished", lambda: _slowly(BEAT)),
@@ -146,6 +148,9 @@ FLOODS: dict[str, tuple[str, Callable[[], Iterator[bytes]]]] = {
     "readings with long names": ("Finished", lambda: repeat(_of("Reading", npu_governor="g" * 50_000))),
     "logs": ("Finished", lambda: repeat(_of("Log", run=FIRST))),
     "outputs": ("Finished", lambda: repeat(_of("OutputError"))),
+    "outputs that nobody asked for": ("Finished", lambda: repeat(VALUES * 100)),
+    "output parts": ("Finished", lambda: repeat(_of("OutputParts"))),
+    "output suspects": ("Finished", lambda: repeat(_of("OutputSuspect"))),
     "output checks": ("Finished", lambda: repeat(_of("OutputCheck"))),
     "latencies": ("Finished", lambda: repeat(_of("Latencies"))),
     "short latencies": (

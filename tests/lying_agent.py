@@ -41,6 +41,29 @@ MORE: tuple[Words, ...] = (
         "dma_buf_bytes": 0,
         "memory_available_bytes": 10**9,
     },
+    {
+        "type": "OutputParts",
+        "run": FIRST,
+        "output": 0,
+        "axis": 1,
+        **{
+            column: [0.5, 1.0]
+            for column in (
+                *("low", "high", "distinct", "expected_low", "expected_high"),
+                *("max_abs_error", "mean_abs_error", "snr_db"),
+            )
+        },
+        "distinct": [2, None],
+    },
+    {
+        "type": "OutputSuspect",
+        "run": FIRST,
+        "output": 0,
+        "cause": "channel_order",
+        "detail": "with its channels swapped (RGB and BGR)",
+        "cosine": 0.99,
+        "snr_db": 30.0,
+    },
     {"type": "ProfileText", "run": FIRST, "runtime": "lite", "text": "ID OpType\n1 Conv"},
 )
 LAST: tuple[Words, ...] = (

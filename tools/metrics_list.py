@@ -23,6 +23,7 @@ from rkbench.metrics.families import KEY_LABELS
 from rkbench.metrics.results import StoreCollector
 from rkbench.metrics.web import HostCollector
 from rkbench.runs.collect import Collected
+from rkbench.runs.extras import TaskMetric
 from rkbench.runs.model import Caveat, Load, Output
 from rkbench.runs.night import CellResult, GateResult, Night
 from rkbench.stats.gates import PASS
@@ -90,6 +91,7 @@ def _full_run() -> Collected:
         caveats=(Caveat("clock", "slow", "wait"),),
         board=replace(run.board, kernel="6.1", agent_version="0.1"),
         variant=replace(run.variant, toolkit_version="2.3.2"),
+        task_metrics=(TaskMetric("top1", 0.7, "labels.txt", 64),),
     )
     return Collected(run, make_latencies(10**6), ())
 

@@ -11,6 +11,7 @@ from rkbench_agent.errors import NpzError, RuntimeFailureError, ShapeMismatchErr
 from rkbench_agent.run.accuracy import output_error
 from rkbench_agent.run.golden import Golden
 from rkbench_agent.run.output_watch import OutputWatch
+from rkbench_agent.run.returned import output_values
 from rkbench_agent.run.suspects import Run, suspects
 from rkbench_agent.runtimes.base import Runtime
 from rkbench_agent.runtimes.npz import NpzFile
@@ -47,6 +48,7 @@ def compare(
                 outputs = _run(runtime, case.inputs, counter)
                 if outputs is not None:
                     _send_errors(spec, case, outputs, runtime.provenance().outputs, answers)
+                    _return(spec, case.index, outputs, answers)
                     watch.add(case.inputs, outputs, case.expected)
                     if case.index == 0 and not runtime.replays:
                         watch.repeat(outputs, _run(runtime, case.inputs, counter) or [])
@@ -60,6 +62,13 @@ def compare(
     except (NpzError, ShapeMismatchError) as error:
         raise _does_not_fit(error) from error
     _send_checks(spec, watch, answers)
+
+
+def _return(spec: RunSpec, case: int, outputs: List[Any], answers: AnswerStream) -> None:
+    """Send the outputs themselves where the plan asks for them."""
+    if spec.returned_bytes:
+        for values in output_values(spec.run, case, outputs):
+            answers.send(values)
 
 
 def probe(spec: RunSpec, runtime: Runtime, answers: AnswerStream, counter: Counter) -> None:

@@ -65,6 +65,7 @@ WEIGHTS = {
     "no_golden": INFORMATION,
     "nondeterministic": DOUBT,
     "not_finite": DOUBT,
+    "not_scored": INFORMATION,
     "npu_busy": DOUBT,
     "one_scale": DOUBT,
     "outputs_beside": DOUBT,

@@ -17,7 +17,7 @@ from typing import Dict, List, Optional, Union
 
 from rkbench_agent.wire.board import Environment, Pinning, Reading
 from rkbench_agent.wire.caveats import Caveat
-from rkbench_agent.wire.outputs import OutputCheck, OutputError, OutputParts, OutputSuspect
+from rkbench_agent.wire.outputs import OutputCheck, OutputError, OutputParts, OutputSuspect, OutputValues
 from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.provenance import Provenance
 from rkbench_agent.wire.scenario_messages import (
@@ -270,6 +270,7 @@ Message = Union[
     OutputCheck,
     OutputParts,
     OutputSuspect,
+    OutputValues,
     Log,
     Finished,
     Failed,

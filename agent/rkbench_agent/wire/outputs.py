@@ -52,6 +52,21 @@ class OutputCheck:
 
 
 @dataclass(frozen=True)
+class OutputValues:
+    """A piece of one output of one case, where the plan asks for outputs: values `start` to `start + count`.
+
+    `data` is the base64 of a zlib stream of little-endian float32. The pieces of an output come in order.
+    """
+
+    run: str
+    case: int
+    output: int
+    start: int
+    count: int
+    data: str
+
+
+@dataclass(frozen=True)
 class OutputParts:
     """What the parts of one output, the indices of `axis`, do over all cases; all lists are as long.
 

@@ -114,7 +114,8 @@ class RunSpec:
     """One variant in a plan. `model`, `golden` and `replay` are digests in the cache.
 
     `core_mask` holds the cores of this run, where they are not the plan's. `classes`: the golden says that
-    its outputs are scores of classes.
+    its outputs are scores of classes. `returned_bytes`: so many bytes of outputs, those of all cases as
+    float32, are to come back; 0: none.
     """
 
     run: str
@@ -128,6 +129,7 @@ class RunSpec:
     figures: FileFigures = FileFigures()
     core_mask: Optional[str] = None
     classes: bool = False
+    returned_bytes: int = 0
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,14 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-from rkbench_agent.wire.words import CANCELLED, CONNECTION, INTERRUPTED, LOAD, START
+from rkbench_agent.wire.messages import Refused
+from rkbench_agent.wire.words import BUSY, CANCELLED, CONNECTION, INTERRUPTED, LOAD, START
 
 from rkbench.campaign.check import Reached
 from rkbench.catalogue import Diagnosis
 from rkbench.catalogue.check import Check
 from rkbench.catalogue.rows import TAIL, find_row
-from rkbench.errors import BenchError, ConnectionLostError, ProtocolError
+from rkbench.errors import BenchError, BoardBusyError, BoardError, ConnectionLostError, ProtocolError
 from rkbench.runs.collect import Collected
 from rkbench.runs.model import Failure
 
@@ -85,3 +86,14 @@ def _says_why(diagnosis: Diagnosis) -> bool:
     """Return whether it is the reason of a failure, not a doubt beside it nor a tail that follows any."""
     row = find_row(diagnosis.number) if diagnosis.number else None
     return diagnosis.severity != "warning" and not (row and row.rank == TAIL)
+
+
+def refusal(refused: Refused) -> BoardError:
+    """Return what a refusal means of a plan that had not begun."""
+    kind = BoardBusyError if refused.reason == BUSY else BoardError
+    return kind(refused.message, hint=refused.advice)
+
+
+def late_refusal(refused: Refused) -> ProtocolError:
+    """Return what a refusal means of a plan that had begun: what was measured is kept."""
+    return ProtocolError(f"the agent refused the plan while it ran: {refused.message}", hint=refused.advice)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import getpass
+import math
 import os
 import socket
 from collections.abc import Callable, Sequence
@@ -126,7 +127,13 @@ def make_plan(
     settings = replace(complete(options.settings, board, len(headers)), core_mask=headers[0].plan.core_mask)
     return Plan(
         runs=[
-            _spec(header.id, variants[index // each], header.plan.core_mask, asked)
+            _spec(
+                header.id,
+                variants[index // each],
+                header.plan.core_mask,
+                asks_for_classes=asked,
+                returns_outputs=options.is_scored,
+            )
             for index, header in enumerate(headers)
         ],
         settings=settings,
@@ -135,7 +142,7 @@ def make_plan(
         owner=owner(),
         reason=options.reason,
         force=options.force,
-        other=_spec("", other, None, False) if other else None,
+        other=_spec("", other, None, asks_for_classes=False) if other else None,
     )
 
 
@@ -154,7 +161,19 @@ def owner(name_of: Callable[[], str] = getpass.getuser) -> str:
     return f"{name}@{socket.gethostname()} (process {os.getpid()})"
 
 
-def _spec(run: str, variant: PreparedVariant, core_mask: str | None, asks_for_classes: bool) -> RunSpec:
+def output_values(variant: PreparedVariant) -> int:
+    """Return how many numbers all outputs of one case are."""
+    return sum(math.prod(tensor.shape) for tensor in variant.outputs)
+
+
+def _spec(
+    run: str,
+    variant: PreparedVariant,
+    core_mask: str | None,
+    *,
+    asks_for_classes: bool,
+    returns_outputs: bool = False,
+) -> RunSpec:
     return RunSpec(
         run=run,
         name=variant.description.name,
@@ -167,6 +186,7 @@ def _spec(run: str, variant: PreparedVariant, core_mask: str | None, asks_for_cl
         figures=variant.figures,
         core_mask=core_mask,
         classes=variant.classes or asks_for_classes,
+        returned_bytes=4 * variant.cases * output_values(variant) if returns_outputs else 0,
     )
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from rkbench_agent.wire.board import Environment, Pinning
 from rkbench_agent.wire.messages import BoardCaveat, Locked, Log, Message, Progress, Refused
 from rkbench_agent.wire.plan import Plan
-from rkbench_agent.wire.words import BUSY, SINGLE_STREAM, VIRTUAL
+from rkbench_agent.wire.words import SINGLE_STREAM, VIRTUAL
 
 from rkbench.boards.model import Board
 from rkbench.campaign.beside import beside, prepare_other
@@ -21,17 +21,23 @@ from rkbench.campaign.core_sweep import core_masks
 from rkbench.campaign.demands import complete_settings
 from rkbench.campaign.describe import describe_conditions, event_names, name_layers
 from rkbench.campaign.duration import Forecast, Known, unknown
-from rkbench.campaign.failure import INTERRUPTED_BY_USER, UNANSWERED, add_doctor, describe_cut
+from rkbench.campaign.failure import (
+    INTERRUPTED_BY_USER,
+    UNANSWERED,
+    add_doctor,
+    describe_cut,
+    late_refusal,
+    refusal,
+)
 from rkbench.campaign.interfaces import Conversation, Prepare, Saver
 from rkbench.campaign.plan import Place, make_headers, make_plan, runtime_of
 from rkbench.campaign.rate_search import hearer_of
+from rkbench.campaign.scored import Scoring, scorer_for
 from rkbench.campaign.settings import PushOptions, check_push
 from rkbench.campaign.stopping import NewStop, PlanEnd, Precise, Stop
 from rkbench.campaign.upload import upload
 from rkbench.catalogue.check import Check
 from rkbench.errors import (
-    BoardBusyError,
-    BoardError,
     ConnectionLostError,
     ProtocolError,
     StoreError,
@@ -94,6 +100,7 @@ def run_campaign(
     variants, other = _prepared(options, board, prepare, listener)
     for told in dict.fromkeys(told for variant in variants for told in variant.golden_notes):
         listener(Note(f"golden: {told}"))
+    scorer = scorer_for(options, variants)
     variants = beside_itself(variants) if options.noise_floor else variants
     listener(Step(f"connecting to {board.name}"))
     with connect() as session:
@@ -111,11 +118,12 @@ def run_campaign(
         headers = beside(make_headers(options.settings, place, variants, transfers, doubts, masks), other)
         plan = make_plan(options, board, headers, variants, *other)
         models = {variant.model.sha256: variant.model.path for variant in variants}
-        after = _After(session.environment.boot_id, connect, checks.fails, models, options)
         forecast = Forecast(plan, known, listener, simulated=headers[0].simulated)
         rule = new_stop if settings.scenario == SINGLE_STREAM else PlanEnd
-        runner = _Runner(options.baseline, store, listener, headers, after)
-        return runner.run(session, plan, rule(plan.settings), forecast)
+        with Scoring(scorer, plan, listener) as scoring:
+            after = _After(session.environment.boot_id, connect, checks.fails, models, options, scoring)
+            runner = _Runner(options.baseline, store, listener, headers, after)
+            return runner.run(session, plan, rule(plan.settings), forecast)
 
 
 def _prepared(
@@ -162,6 +170,7 @@ class _After:
     fails: Sequence[Check]
     models: Mapping[str, Path]
     options: PushOptions
+    scoring: Scoring
 
 
 class _Runner:
@@ -205,7 +214,7 @@ class _Runner:
 
     def _take(self, message: Message) -> None:
         if isinstance(message, Refused):
-            raise _refusal(message) if not self._begun else _late_refusal(message)
+            raise refusal(message) if not self._begun else late_refusal(message)
         self._begun = self._begun or getattr(message, "run", None) in self._names
         if isinstance(message, Locked):
             who = f"{message.owner} for {message.reason}" if message.reason else message.owner
@@ -219,6 +228,7 @@ class _Runner:
             self._listener(Note(f"agent: {message.caveat.message}"))
         elif isinstance(message, Log) and message.run is None:
             self._listener(Note(f"agent: {message.text}"))
+        self._after.scoring.take(message)
         ended = self._collector.add(message)
         if ended is not None:
             self._save(self._collector.result(ended))
@@ -233,7 +243,8 @@ class _Runner:
     def _save(self, collected: Collected) -> None:
         """Save one run. A store that refuses must not cost what is still to be measured: told at the end."""
         named = name_layers(add_doctor(collected, self._after.fails), self._after.models)
-        collected = with_requirements(named, self._after.options.requirements)
+        scored = self._after.scoring.scored(named)
+        collected = with_requirements(scored, self._after.options.requirements)
         try:
             self._store.save(collected)
         except StoreError as error:
@@ -269,16 +280,6 @@ def _check_board(
     for note in checks.notes:
         listener(Note(note))
     return checks
-
-
-def _refusal(refused: Refused) -> BoardError:
-    kind = BoardBusyError if refused.reason == BUSY else BoardError
-    return kind(refused.message, hint=refused.advice)
-
-
-def _late_refusal(refused: Refused) -> ProtocolError:
-    """Return what a refusal means of a plan that had begun: what was measured is kept."""
-    return ProtocolError(f"the agent refused the plan while it ran: {refused.message}", hint=refused.advice)
 
 
 def _count(number: int, noun: str) -> str:

@@ -57,6 +57,7 @@ class PushOptions:
     `gates`: what will be asked of the results, so that it is measured;
     `requirements`: those of them, budgets all, that every run is held against as it ends.
     `noise_floor`: run the one model beside itself, to learn how far equal files lie apart.
+    `labels` and `metric` (FILE.py:function) score the outputs of every case, which the board returns for it.
     """
 
     models: tuple[Path, ...]
@@ -71,6 +72,13 @@ class PushOptions:
     gates: tuple[Gate, ...] = ()
     requirements: tuple[Gate, ...] = ()
     noise_floor: bool = False
+    labels: Path | None = None
+    metric: str | None = None
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether the outputs of all cases must come back."""
+        return self.labels is not None or self.metric is not None
 
 
 def settings_of(given: Mapping[str, object], base: RunSettings | None = None) -> RunSettings:

@@ -47,6 +47,15 @@ MaxDuration = Annotated[
     float, typer.Option("--max-duration", help="... or a variant was timed so many seconds; 0: no limit.")
 ]
 
+Require = Annotated[
+    list[str] | None,
+    typer.Option(help="What every run must keep, as 'cosine[scores] >= 0.999'; else exit 3."),
+]
+Labels = Annotated[
+    Path | None, typer.Option(help="What is true of the golden's cases: .txt, .npz, or COCO's .json.")
+]
+Metric = Annotated[str | None, typer.Option(help="Score all outputs by FILE.py:function(outputs, labels).")]
+
 
 def push(
     context: typer.Context,
@@ -81,10 +90,9 @@ def push(
     slo: Annotated[str | None, typer.Option(help="server: what to keep, as 'p99 <= 30ms'.")] = None,
     seed: Annotated[int | None, typer.Option(help="server: another pattern of arrivals.")] = None,
     interfere_with: Annotated[Path | None, typer.Option(help="A second model at the same time.")] = None,
-    require: Annotated[
-        list[str] | None,
-        typer.Option(help="What every run must keep, as 'cosine[scores] >= 0.999'; else exit 3."),
-    ] = None,
+    require: Require = None,
+    labels: Labels = None,
+    metric: Metric = None,
     baseline: options.Baseline = None,
     interleave: Interleave = True,
     json_file: options.JsonFile = None,
@@ -107,7 +115,7 @@ def _push(context: typer.Context, given: dict[str, Any]) -> int:
     from rkbench.views.push.show import show_push
 
     settings, files = settings_of(given), {name: given[name] for name in ("json_file", "csv_file")}
-    gates = parse_requirements(given.pop("require") or ())
+    gates = parse_requirements(given.pop("require") or (), labelled=given["labels"] is not None)
     asked = PushOptions(
         tuple(given["models"]),
         settings,
@@ -119,6 +127,8 @@ def _push(context: typer.Context, given: dict[str, Any]) -> int:
         gates=gates,
         requirements=gates,
         noise_floor=given["noise_floor"],
+        labels=given["labels"],
+        metric=given["metric"],
     )
     check_outputs({"--json": files["json_file"], "--csv": files["csv_file"]})
     expected, places = Expected(given["onnx"], given["inputs"]), {k: given[k] for k in ("store", "inventory")}

@@ -30,6 +30,22 @@ class Requirement:
 
 
 @dataclass(frozen=True)
+class TaskMetric:
+    """One metric of the task over all cases: top1, top5, map, map50, mean_iou (0 to 1), or a user's metric.
+
+    `source` names the labels, or FILE.py:function. Without a `value`, `detail` says why there is none and
+    `advice` what helps; the name is "" where all metrics of that source failed.
+    """
+
+    name: str
+    value: float | None
+    source: str
+    case_count: int
+    detail: str = ""
+    advice: str = ""
+
+
+@dataclass(frozen=True)
 class PinRecord:
     """What was held still while it was measured; None in a result where nobody asked for it.
 

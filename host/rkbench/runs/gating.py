@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -12,8 +13,12 @@ from rkbench.runs.extras import Requirement
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.measures import GATED, QUANTITIES
 from rkbench.runs.model import RunResult
+from rkbench.runs.task_measures import TASK_MEASURES
 from rkbench.stats.gates import FAIL, NOT_MEASURED, Gate, parse_gate
 from rkbench.stats.judging import Judgement, judge_budget, judge_latency_budget
+
+#: `top1 >= 70%`, in any spelling.
+_OF_CLASSES = re.compile(r"^\s*top[ _-]?([15])\s*(?=[<>≤≥])", re.IGNORECASE)
 
 
 def with_requirements(collected: Collected, gates: Sequence[Gate]) -> Collected:
@@ -23,16 +28,24 @@ def with_requirements(collected: Collected, gates: Sequence[Gate]) -> Collected:
 
 
 def exit_code(runs: Sequence[RunResult]) -> int:
-    """Return 1 where a run ended early, else 3 where a requirement was crossed, 1 where one has no value."""
+    """Return 1 where a run ended early, else 3 where a requirement was crossed, 1 where one has no value.
+
+    And 1 where a metric of the task was asked for and could not be computed.
+    """
     states = {told.state for run in runs for told in run.requirements}
     if any(run.failure is not None for run in runs):
         return 1
-    return 3 if FAIL in states else 1 if NOT_MEASURED in states else 0
+    is_unscored = any(metric.detail for run in runs for metric in run.task_metrics)
+    return 3 if FAIL in states else 1 if NOT_MEASURED in states or is_unscored else 0
 
 
-def parse_requirements(texts: Sequence[str]) -> tuple[Gate, ...]:
-    """Return the gates of `--require`; raises UsageError for what is none, or needs a night's baseline."""
-    gates = tuple(parse_gate(text, QUANTITIES) for text in texts)
+def parse_requirements(texts: Sequence[str], *, labelled: bool = False) -> tuple[Gate, ...]:
+    """Return the gates of `--require`; raises UsageError for what is none, or needs a night's baseline.
+
+    `labelled`: the true classes are known, and top-1 is meant of them, not of the golden.
+    """
+    meant = [_OF_CLASSES.sub(r"top-\1 accuracy ", text) if labelled else text for text in texts]
+    gates = tuple(parse_gate(text, QUANTITIES) for text in meant)
     for gate in gates:
         if gate.is_relative:
             raise UsageError(
@@ -56,7 +69,10 @@ def _requirement(gate: Gate, collected: Collected) -> Requirement:
         told.value,
         told.low,
         told.high,
-        _no_output(gate, run) or told.detail or ("no error at all" if told.value == math.inf else ""),
+        _no_output(gate, run)
+        or _not_scored(gate, run)
+        or told.detail
+        or ("no error at all" if told.value == math.inf else ""),
     )
 
 
@@ -81,6 +97,14 @@ def value_of(gate: Gate, run: RunResult) -> float | None:
     if any(output.is_broken for output in asked):
         return math.nan
     return measure.value(replace(run, outputs=tuple(asked)))
+
+
+def _not_scored(gate: Gate, run: RunResult) -> str:
+    """Return why a metric of the task that a gate speaks of has no value."""
+    if GATED[gate.quantity.word] not in TASK_MEASURES or value_of(gate, run) is not None:
+        return ""
+    told = next((item.detail for item in run.task_metrics if item.detail), "")
+    return told or "nothing scored it: --labels FILE, or --metric FILE.py:function"
 
 
 def _no_output(gate: Gate, run: RunResult) -> str:

@@ -13,6 +13,7 @@ from rkbench.runs.model import Load, RunResult
 from rkbench.runs.output import Output
 from rkbench.runs.plausibility import predicted_ratio, predicted_text
 from rkbench.runs.scenario_measures import SCENARIO_MEASURES
+from rkbench.runs.task_measures import TASK_MEASURES
 from rkbench.stats.figures import Statistic
 from rkbench.stats.gates import Quantity
 from rkbench.units import (
@@ -221,6 +222,7 @@ MEASURES: tuple[Measure, ...] = (
     SNR,
     MAX_ERROR,
     TOP1,
+    *TASK_MEASURES,
     _of_output("top5_agreement", RATIO, lambda out: out.top5_agreement, higher_is_better=True, gate="top-5"),
     _of_output(
         "mean_abs_error",

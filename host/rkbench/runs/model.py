@@ -15,7 +15,7 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.provenance import Provenance
 
 from rkbench.catalogue import Diagnosis
-from rkbench.runs.extras import LoadCycles, PinRecord, Profile, Requirement
+from rkbench.runs.extras import LoadCycles, PinRecord, Profile, Requirement, TaskMetric
 from rkbench.runs.interference import Interference
 from rkbench.runs.offline import Offline
 from rkbench.runs.output import Output
@@ -269,6 +269,7 @@ class RunResult:
     conditions: PinRecord | None = None
     profile: Profile | None = None
     requirements: tuple[Requirement, ...] = ()
+    task_metrics: tuple[TaskMetric, ...] = ()
     offline: Offline | None = None
     server: Server | None = None
     soak: Soak | None = None

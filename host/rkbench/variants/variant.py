@@ -38,6 +38,8 @@ class PreparedVariant:
     """What was decided or converted to make the golden fit."""
     golden_assumptions: tuple[str, ...] = ()
     """Those of the notes that could be wrong."""
+    cases: int = 0
+    """How many the golden has."""
     classes: bool = False
     """Whether the golden says that its outputs are scores of classes."""
 
@@ -82,6 +84,7 @@ def _prepare(path: Path, name: str, golden: Path | None, soc: str | None, force:
             file=model.file,
             golden_notes=fitted.notes if fitted else (),
             golden_assumptions=fitted.assumptions if fitted else (),
+            cases=fitted.cases if fitted else 0,
             classes=fitted.classes if fitted else False,
         )
 

@@ -51,6 +51,12 @@ def test_every_metric_has_its_direction() -> None:
         "cosine",
         "snr_db",
         "top1_agreement",
+        "top1_accuracy",
+        "top5_accuracy",
+        "mean_average_precision",
+        "mean_average_precision_50",
+        "mean_iou",
+        "own_metric",
     }
 
 

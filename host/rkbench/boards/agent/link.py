@@ -9,6 +9,7 @@ from collections import deque
 from rkbench_agent.wire.codec import encode
 from rkbench_agent.wire.lines import LineBuffer
 from rkbench_agent.wire.messages import Beat, Failed, Hello, Message
+from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.words import CANCELLED, CONNECTION, MAGIC, PROTOCOL
 
 from rkbench.boards.agent.boot import AgentZip
@@ -77,7 +78,9 @@ class AgentLink:
         return self._error is None and not self._over.is_set()
 
     def send(self, message: Message) -> None:
-        """Send `message`; raises ConnectionLostError."""
+        """Send `message`; raises ConnectionLostError. The outputs that a plan asks for may come then."""
+        if isinstance(message, Plan):
+            self._rations.ask(message.runs)
         log_sent(self._board.name, message)
         self._write_all(encode(message))
 
