@@ -43,7 +43,7 @@ def test_a_plan_runs_from_the_zipapp_which_tells_its_digest(bench: Bench, archiv
 
 def test_the_zipapp_is_small_even_with_its_docstrings(archive: Path) -> None:
     """What is pushed is without them, and smaller: tests/host/boards/test_boot.py."""
-    assert archive.stat().st_size < 160_000
+    assert archive.stat().st_size < 200_000
 
 
 def test_the_cache_is_where_the_zipapp_lies(bench: Bench, archive: Path) -> None:

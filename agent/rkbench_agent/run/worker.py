@@ -120,11 +120,11 @@ class Worker:
 
         What this program imports of its own stands before the first phase: it is no memory of the model's.
         """
-        from rkbench_agent.run import cases  # noqa: F401  # what feeds the first inputs
-
         self._stage(LOAD)
         self._place()
         self._runtime = new_runtime(self._command["runtime"], self._setup())
+        from rkbench_agent.run import cases  # noqa: F401  # feeds the first inputs; needs numpy, as runtimes do
+
         self._runtime.enter(LOAD)
         self._phase(BEFORE, None)
         self._phase(MODEL_READ, self._timed(self._runtime.read))

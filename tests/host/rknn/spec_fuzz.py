@@ -121,6 +121,7 @@ def _value(name: str, old: Any, rng: random.Random, count: int) -> Any:
             (b"", old[: len(old) // 2], old * 3, bytes(len(old)), rng.randbytes(len(old)))
         ),
         "target": lambda: rng.randrange(256),
+        "options_type": lambda: rng.randrange(256),
         "commands": lambda: tuple(value % 2**32 for value in _integers(rng, count, old)),
     }
     if name in choices:
