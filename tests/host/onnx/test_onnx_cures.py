@@ -20,6 +20,11 @@ SIZES = {
 TARGETS = [(target, dtype) for target in ("rk3588", "rk3568") for dtype in ("fp16", "int8")]
 
 CURES = {
+    "depthwise_dilation18": "dilated_rows",
+    "instancenorm": "pooled_norm",
+    "patch16": "patchify",
+    "repvgg_branches": "parallel_branches",
+    "resize8_bilinear": "bilinear",
     "avgpool16": "pool_in_steps",
     "channel_shuffle60": "channel_shuffle",
     "concat44_44": "padded_concat",
@@ -51,9 +56,14 @@ def test_a_cure_is_proposed_exactly_where_it_makes_the_file_smaller(
 OTHERS = sorted({name for name, _, _ in SIZES} - set(CURES))
 
 
+STILL_SMALLER = {("instancenorm_cured", "rk3568"): ("two_means",)}
+"""Converted again, that is 132,081 bytes (fp16) and 129,291 (int8) instead of 161,649 and 144,267."""
+
+
 @pytest.mark.parametrize("name", OTHERS)
 def test_where_no_cure_was_measured_nothing_is_proposed(name: str) -> None:
-    assert [rewrites_for(name, *each) for each in TARGETS] == [(), (), (), ()]
+    expected = [STILL_SMALLER.get((name, target), ()) for target, _ in TARGETS]
+    assert [rewrites_for(name, *each) for each in TARGETS] == expected
 
 
 @pytest.mark.parametrize("name", CURES)

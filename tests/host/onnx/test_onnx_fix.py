@@ -25,15 +25,15 @@ BLOAT = "bloat3M_groupconv_cpg4.onnx"
     [
         ("rk3588", "fp16", 8_124_136),
         ("rk3588", "int8", 5_741_656),
-        ("rk3568", "fp16", 4_557_808),
-        ("rk3568", "int8", 3_070_160),
+        ("rk3568", "fp16", 4_553_184),
+        ("rk3568", "int8", 3_067_016),
     ],
 )
 def test_the_bloated_network_shrinks_and_computes_the_same(
     data: Path, tmp_path: Path, target: str, dtype: str, predicted_bytes: int
 ) -> None:
     report = fix_file(data / "models" / BLOAT, target, dtype, tmp_path / "fixed.onnx")
-    assert len(report.changes) == 13
+    assert [change.rewrite for change in report.changes].count("regroup") == 13
     assert report.verification is not None
     assert report.verification.relative_difference < 1e-3
     assert report.after.file_bytes == predicted_bytes

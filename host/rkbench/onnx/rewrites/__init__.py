@@ -10,18 +10,24 @@ one: a module here, its `REWRITE` in `ALL`.
 from __future__ import annotations
 
 from rkbench.onnx.rewrites import (
+    bilinear,
     channel_shuffle,
     constant_part,
     dead_taps,
     depthwise_multiplier,
+    dilated_rows,
     mixed_depthwise,
     padded_concat,
     padded_groups,
+    parallel_branches,
+    patchify,
     pointwise_pair,
     pool_in_steps,
+    pooled_norm,
     regroup,
     shared_weights,
     strided_signal,
+    two_means,
 )
 from rkbench.onnx.rewrites.proposal import Rewrite
 
@@ -31,8 +37,14 @@ ALL: tuple[Rewrite, ...] = (
     strided_signal.REWRITE,
     mixed_depthwise.REWRITE,
     channel_shuffle.REWRITE,
+    parallel_branches.REWRITE,
     pointwise_pair.REWRITE,
+    patchify.REWRITE,
+    dilated_rows.REWRITE,
+    bilinear.REWRITE,
+    pooled_norm.REWRITE,
     pool_in_steps.REWRITE,
+    two_means.REWRITE,
     shared_weights.REWRITE,
     padded_concat.REWRITE,
     padded_groups.REWRITE,

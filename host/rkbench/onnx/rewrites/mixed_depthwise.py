@@ -41,7 +41,7 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     parts = _parts(node) if node.op_type == "Concat" and context.has_fixed_sizes else None
     if parts is None:
         return None
-    axes = _common_axes([part.axes for part in parts])
+    axes = common_axes([part.axes for part in parts])
     channels = sum(part.geometry.output_channels for part in parts)
     if axes is None:
         return None
@@ -87,7 +87,7 @@ def _part(node: ir.Node | None, concat: ir.Node) -> DepthwisePart | None:
     return DepthwisePart(node, geometry, axes) if plain and stored else None
 
 
-def _common_axes(each: list[tuple[Axis, ...]]) -> tuple[Axis, ...] | None:
+def common_axes(each: list[tuple[Axis, ...]]) -> tuple[Axis, ...] | None:
     """Return axes whose kernel holds all kernels, each where it was relative to the map."""
     found = []
     for axes in zip(*each, strict=True):
@@ -126,11 +126,16 @@ def _apply(concat: ir.Node, parts: list[DepthwisePart], axes: tuple[Axis, ...], 
 def _widened(part: DepthwisePart, axes: tuple[Axis, ...]) -> np.ndarray:
     weights = constant_array(part.node.inputs[1])
     assert weights is not None
-    rims = [(0, 0), (0, 0)]
-    for own, wide in zip(part.axes, axes, strict=True):
-        front = wide.before - own.before
-        rims.append((front, wide.kernel - own.kernel - front))
-    return np.pad(weights, rims)
+    return np.pad(weights, rims(part.axes, axes))
+
+
+def rims(own: tuple[Axis, ...], wide: tuple[Axis, ...]) -> list[tuple[int, int]]:
+    """Return how many zeros a kernel gets around it, per axis of its weights, to stand in a wider one."""
+    found = [(0, 0), (0, 0)]
+    for one, other in zip(own, wide, strict=True):
+        front = other.before - one.before
+        found.append((front, other.kernel - one.kernel - front))
+    return found
 
 
 def _bias(part: DepthwisePart, dtype: np.dtype) -> np.ndarray:

@@ -1,0 +1,80 @@
+"""Write an InstanceNormalization as averages: mean, difference, mean of squares, root, quotient.
+
+Exact up to rounding. The squares of an fp16 file overflow beyond a deviation of 255 from the mean. Measured
+on 64 channels of 56x56: smaller on rk3588 and rk3568, fp16 and int8 (8 to 74 %).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import onnx_ir as ir
+
+from rkbench.onnx.rewrites.proposal import (
+    Proposal,
+    Rewrite,
+    RewriteContext,
+    constant_array,
+    is_stored,
+    measured,
+)
+from rkbench.onnx.rewrites.surgery import add_constant, make_node, replace
+from rkbench.onnx.values import static_shape
+
+NAME = "pooled_norm"
+
+
+def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
+    """Propose the averages for an InstanceNormalization of a map."""
+    shape = static_shape(node.inputs[0]) if node.op_type == "InstanceNormalization" else None
+    if shape is None or len(shape) != 4 or not context.has_fixed_sizes:
+        return None
+    if not all(is_stored(value) for value in node.inputs[1:]):
+        return None
+    description = f"normalization of {shape[1]} channels -> two global averages and a quotient"
+    return measured(node, NAME, description, lambda: _apply(node, shape, context.graph))
+
+
+def _apply(node: ir.Node, shape: tuple[int, ...], graph: ir.Graph) -> None:
+    name, out, new = node.name or "norm", node.outputs[0], list[ir.Node]()
+
+    def add(op_type: str, inputs: Sequence[ir.Value | None], size: tuple[int, ...]) -> ir.Value:
+        called = f"{name}_{len(new)}"
+        new.append(make_node(graph, op_type, inputs, name=called, shape=size, like=out))
+        return new[-1].outputs[0]
+
+    dtype = out.dtype.numpy() if out.dtype is not None else np.dtype("float32")
+
+    def constant(array: np.ndarray | float, called: str) -> ir.Value:
+        return add_constant(
+            graph,
+            f"{name}_{called}",
+            np.asarray(array, dtype),
+        )
+
+    scale, bias = (constant_array(value) for value in node.inputs[1:3])
+    assert scale is not None and bias is not None
+    single = (*shape[:2], 1, 1)
+    source = node.inputs[0]
+    mean = add("GlobalAveragePool", [source], single)
+    difference = add("Sub", [source, mean], shape)
+    squares = add("Mul", [difference, difference], shape)
+    variance = add("GlobalAveragePool", [squares], single)
+    epsilon = constant(node.attributes.get_float("epsilon", 1e-5), "epsilon")
+    root = add("Sqrt", [add("Add", [variance, epsilon], single)], single)
+    quotient = add("Mul", [difference, add("Reciprocal", [root], single)], shape)
+    if not (scale == 1).all():
+        quotient = add("Mul", [quotient, constant(scale.reshape(1, -1, 1, 1), "scale")], shape)
+    if bias.any():
+        add("Add", [quotient, constant(bias.reshape(1, -1, 1, 1), "bias")], shape)
+    replace(graph, [node], new)
+
+
+REWRITE = Rewrite(
+    NAME,
+    "an InstanceNormalization is written as global averages",
+    "64 channels, 56x56: 181,041 -> 132,977 bytes (rk3588 fp16), 357,835 -> 94,667 (int8), "
+    "175,857 -> 161,649 (rk3568 fp16), 181,003 -> 144,267 (int8)",
+    propose,
+)
