@@ -7,6 +7,7 @@ import sys
 import numpy as np
 from caveat_claims import caveat_rates
 from claims import CLAIMS
+from memory_claims import MEMORY_CLAIMS
 from night_claims import NIGHT_CLAIMS
 from plan_claims import PLAN_CLAIMS
 from server_claims import server_rows
@@ -21,7 +22,7 @@ def main() -> int:
     print(f"| truth, and what is said of it ({trials} trials, seed {SEED}) | claimed | reached |")
     print("|---|---|---|")
     missed = 0
-    for claim in (*CLAIMS, *PLAN_CLAIMS, *NIGHT_CLAIMS):
+    for claim in (*CLAIMS, *MEMORY_CLAIMS, *PLAN_CLAIMS, *NIGHT_CLAIMS):
         rate = claim.rate(np.random.default_rng(SEED), trials)
         bound = f"<= {claim.at_most:g}" if claim.at_most is not None else f">= {claim.at_least:g}"
         kept = rate <= claim.at_most if claim.at_most is not None else rate >= (claim.at_least or 0)

@@ -6,7 +6,7 @@
  * and for the rest:
  *   RUN_US             microseconds that rknn_run takes and PERF_RUN reports, a list
  *   INPUTS, OUTPUTS    the tensors (tensors.h)   OUTPUT_SHIFT  added to every output value, a list
- *   WEIGHT_BYTES, INTERNAL_BYTES, DMA_BYTES, SRAM_BYTES        what MEM_SIZE reports
+ *   WEIGHT_BYTES, INTERNAL_BYTES, DMA_BYTES, SRAM_BYTES, FREE_SRAM_BYTES    what MEM_SIZE reports
  *   API_VERSION, DRIVER_VERSION                                what SDK_VERSION reports
  *   CUSTOM_STRING, PERF_DETAIL_FILE (a file with the text)     and QUERY_RET for all queries
  * A run that is told to return an error computes nothing: the outputs of the run before stay, as on a

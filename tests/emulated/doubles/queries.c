@@ -58,7 +58,8 @@ static int query_memory(rknn_mem_size *answer, uint32_t size) {
     rknn_mem_size memory = {.total_weight_size = script_number("WEIGHT_BYTES", 1 << 20),
                             .total_internal_size = script_number("INTERNAL_BYTES", 1 << 19),
                             .total_dma_allocated_size = script_number("DMA_BYTES", 1 << 21),
-                            .total_sram_size = script_number("SRAM_BYTES", 0)};
+                            .total_sram_size = script_number("SRAM_BYTES", 0),
+                            .free_sram_size = script_number("FREE_SRAM_BYTES", 0)};
     if (size < 8)
         return RKNN_ERR_PARAM_INVALID;
     memcpy(answer, &memory, size < sizeof memory ? size : sizeof memory);
