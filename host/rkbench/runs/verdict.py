@@ -10,6 +10,7 @@ from rkbench.runs.latency_tests import LatencyTest
 from rkbench.runs.latency_words import describe_latency
 from rkbench.runs.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
 from rkbench.runs.model import STOPPED, RunResult
+from rkbench.runs.offline_words import offline_sentences
 from rkbench.runs.tail_tests import TailTest, tail_sentence
 from rkbench.stats.paired import FASTER, SLOWER
 from rkbench.units import MARK
@@ -28,7 +29,7 @@ def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
     if base is None or base.id in wrong or not candidates:
         sentence = _alone(base or good[0])
     else:
-        sentence = _compared(base, candidates, comparison)
+        sentence = _compared(base, candidates, comparison) + offline_sentences(base, candidates)
     told = f" The outputs of {_listed(list(wrong.values()))} are not what was expected." if wrong else ""
     return f"{sentence}{_tails(candidates, comparison, runs)}{told}{ended}"
 
