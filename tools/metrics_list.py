@@ -24,7 +24,7 @@ from rkbench.metrics.results import StoreCollector
 from rkbench.metrics.web import HostCollector
 from rkbench.runs.collect import Collected
 from rkbench.runs.extras import TaskMetric
-from rkbench.runs.model import Caveat, Load, Output
+from rkbench.runs.model import Caveat, Load, Output, PercentileBounds
 from rkbench.runs.night import CellResult, GateResult, Night
 from rkbench.stats.gates import PASS
 from rkbench.stats.judging import Judgement
@@ -92,6 +92,7 @@ def _full_run() -> Collected:
         board=replace(run.board, kernel="6.1", agent_version="0.1"),
         variant=replace(run.variant, toolkit_version="2.3.2"),
         task_metrics=(TaskMetric("top1", 0.7, "labels.txt", 64),),
+        latency=run.latency and replace(run.latency, bounds=(PercentileBounds(50.0, 0.001, 0.002),)),
     )
     return Collected(run, make_latencies(10**6), ())
 

@@ -12,7 +12,7 @@ from rkbench.runs.history import started_unix_s
 from rkbench.runs.latency_measures import LATENCY_FAMILY
 from rkbench.runs.measure_types import Family, Measure
 from rkbench.runs.measures import MEASURES
-from rkbench.runs.model import VERDICTS, LatencySummary, RunResult
+from rkbench.runs.model import VERDICTS, Latency, LatencySummary, RunResult
 from rkbench.runs.output import Output
 from rkbench.store.base import ResultKey
 
@@ -88,6 +88,7 @@ class ResultFamilies:
                 self._add_measure(measure, measure.family, run, labels)
         if run.latency is not None:
             self._add_latency(run.latency, buckets, labels)
+            self._add_bounds(run.latency, labels)
 
     def _add_measure(self, measure: Measure, family: Family, run: RunResult, labels: Sequence[str]) -> None:
         """Add a measure's series: of each output, as a quantile of the latencies, or as it is."""
@@ -135,6 +136,14 @@ class ResultFamilies:
             )
             assert isinstance(family, GaugeHistogramMetricFamily)
             family.add_metric(labels, list(buckets), latency.mean_s * latency.count)
+
+    def _add_bounds(self, latency: Latency, labels: Sequence[str]) -> None:
+        """Add between what each percentile lies, by the quantile that its own series has."""
+        text = "Between what a quantile of the latencies lies, with 95 %."
+        for found in latency.bounds:
+            for bound, value in (("low", found.low_s), ("high", found.high_s)):
+                more = {"quantile": f"{found.percent / 100:g}", "bound": bound}
+                self._gauge("rkbench_latency_bound_seconds", text, labels, value, more)
 
     def _summary(self, family: Family) -> Metric:
         found = SummaryMetricFamily(family.name, family.help, labels=KEY_LABELS)

@@ -13,7 +13,7 @@ from metrics_values import values_of
 from rkbench.metrics.histogram import cumulative_buckets
 from rkbench.metrics.results import StoreCollector
 from rkbench.runs.collect import Collected
-from rkbench.runs.model import Failure
+from rkbench.runs.model import Failure, PercentileBounds
 from rkbench.runs.output import Output
 from rkbench.runs.records import Variant
 from rkbench.store import open_store
@@ -42,6 +42,24 @@ def test_the_latest_result_is_told_with_its_conditions(tmp_path: Path) -> None:
     assert values[f"rkbench_last_success_timestamp_seconds{{{KEY}}}"] == 1795442400.0
     assert values[named(values, "rkbench_result_info", 'driver_version="0.9.8"')] == 1
     assert named(values, "rkbench_load_memory_bytes", 'kind="dma_buf"') == ""  # unknown is absent, not 0
+
+
+def test_the_bounds_of_a_percentile_stand_beside_it_and_an_unknown_one_is_absent(tmp_path: Path) -> None:
+    made = make_run()
+    assert made.latency is not None
+    bounds = (PercentileBounds(50.0, 0.0021, 0.0023), PercentileBounds(99.9, 0.003, None))
+    save(tmp_path, collected(replace(made, latency=replace(made.latency, bounds=bounds))))
+    values = values_of(StoreCollector(tmp_path / "store"))
+    told = {
+        (bound, quantile): value
+        for series, value in values.items()
+        for bound in ("low", "high")
+        for quantile in ("0.5", "0.999")
+        if series.startswith("rkbench_latency_bound_seconds{")
+        and f'bound="{bound}"' in series
+        and f'quantile="{quantile}"' in series
+    }
+    assert told == {("low", "0.5"): 0.0021, ("high", "0.5"): 0.0023, ("low", "0.999"): 0.003}
 
 
 def test_the_histogram_counts_every_latency_in_stated_buckets(tmp_path: Path) -> None:
