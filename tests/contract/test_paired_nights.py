@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,12 +12,12 @@ from fake_boards import FakeSession
 from night_lab import BOARDS, MODELS, NightLab
 from rkbench.boards.provider import open_boards
 from rkbench.nightly.accept import Accepted, accept_night
-from rkbench.nightly.begin import Terms
+from rkbench.nightly.begin import Terms, load_references
 from rkbench.nightly.cells import fingerprint, make_cells
 from rkbench.nightly.kept import MODEL, kept_folder
 from rkbench.nightly.night import run_night
-from rkbench.nightly.pairing import ASKED, NOT_KEPT, SAME_MODEL
-from rkbench.nightly.suite import load_suite
+from rkbench.nightly.pairing import ASKED, NOT_KEPT, SAME_MODEL, longest_s, with_baselines
+from rkbench.nightly.suite import NIGHTLY, load_suite
 from rkbench.runs.night import CellEnded, CellResult, Night, Told
 from rkbench.store import Store, open_store
 from rkbench.views.nightly.sentences import gate_line, gates_in
@@ -172,3 +173,16 @@ def test_a_model_that_changed_since_its_night_is_accepted_and_not_kept(lab: Nigh
     assert len(accepted.baselines) == 4
     assert len(accepted.not_kept) == 2
     assert accepted.not_kept[0].endswith("is no longer the file that was measured")
+
+
+def test_a_time_budget_grants_a_pair_twice_the_time_and_its_loads(lab: NightLab, store: Store) -> None:
+    lab.suite.write_text(lab.suite.read_text().replace("duration = 0", "duration = 30"))
+    accepted_night(lab, store)
+    suite = load_suite(lab.suite)
+    cells = make_cells(suite, open_boards(lab.inventory).find)
+    pairs = with_baselines(cells, load_references(store, suite.name, lambda _: None))
+    assert (longest_s(cells), longest_s(pairs)) == (30.0, 60.0)
+    quick = [replace(cell, plan=replace(cell.plan, settings=NIGHTLY)) for cell in pairs]
+    assert longest_s(quick) == pytest.approx(
+        11.2
+    )  # eight starts of each worker, 0.7 s: calls take no time here

@@ -24,6 +24,7 @@ from rkbench.stats import gates as gates_module
 from rkbench.stats.gates import FAIL, NOT_MEASURED, PASS, Gate
 from rkbench.store import Store, open_store
 from rkbench_agent.wire.caveats import caveat
+from rkbench_agent.wire.messages import Latencies
 
 
 def parse_gate(text: str) -> Gate:
@@ -229,3 +230,35 @@ def test_the_run_lock_names_its_holder_and_is_free_afterwards(tmp_path: Path) ->
         pass
     with run_lock(store, "lab", "bob"):
         pass
+
+
+def turns(place: int, factor: float, loads: int) -> RawLatencies:
+    """Return blocks of ten calls that take turns with those of another run: A B B A, a quad a load."""
+    source, raw = random.Random(place), RawLatencies()
+    for load in range(loads):
+        for half in (0, 1):
+            turn = 4 * load + (place if half == 0 else 3 - place)
+            durations = [int(2e6 * factor * source.gauss(1, 0.001)) for _ in range(10)]
+            raw.append(Latencies("r", 2 * load + half, False, [turn * 10**9] * 10, durations, load=load))
+    return raw
+
+
+@pytest.mark.parametrize(
+    ("factor", "loads", "state", "detail"),
+    [
+        (1.03, 7, FAIL, ""),
+        (1.00, 7, PASS, ""),
+        (1.03, 3, "can't tell", "3 loads are too few for an interval"),
+        (1.01, 7, "can't tell", "measured in turns, the interval holds the limit: more time tells"),
+    ],
+)
+def test_a_paired_night_is_judged_by_the_turns_and_not_by_the_figures(
+    factor: float, loads: int, state: str, detail: str
+) -> None:
+    base, own = (replace(make_run(), id=run, push="p") for run in ("p-01", "p-02"))
+    beside = AcceptedRun(base, turns(0, 1.0, loads))
+    collected = Collected(own, turns(1, factor, loads), ())
+    (found,) = judge([parse_gate("p50 within 1%")], collected, beside, paired=True)
+    assert found.state == state
+    assert found.detail.startswith(detail)
+    assert found.last.difference_percent == pytest.approx((factor - 1) * 100, abs=0.2)
