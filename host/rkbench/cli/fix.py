@@ -8,21 +8,25 @@ from typing import Annotated
 import typer
 
 from rkbench.cli import completion, options
+from rkbench.errors import UsageError
 
 
 def fix(
-    model: Annotated[Path, typer.Argument(help="The ONNX.")],
+    model: Annotated[Path | None, typer.Argument(help="The ONNX.")] = None,
     target: Annotated[
-        str,
+        str | None,
         typer.Option(
             help="The SoC that it will be converted for, such as rk3588.", autocompletion=completion.targets
         ),
-    ],
-    output: Annotated[Path, typer.Option("-o", "--output", help="The ONNX to write.")],
+    ] = None,
+    output: Annotated[Path | None, typer.Option("-o", "--output", help="The ONNX to write.")] = None,
     dtype: Annotated[
         str,
         typer.Option(help="fp16 or int8, as it will be converted.", autocompletion=completion.dtypes),
     ] = "fp16",
+    only: Annotated[list[str] | None, typer.Option(help="Only this rewrite; can be repeated.")] = None,
+    without: Annotated[list[str] | None, typer.Option(help="Not this rewrite; can be repeated.")] = None,
+    shows_list: Annotated[bool, typer.Option("--list", help="Explain every rewrite.")] = False,
     inputs: Annotated[Path | None, typer.Option(help="Verify on this .npz too, not just on random.")] = None,
     toolkit: Annotated[str | None, typer.Option(help="rknn-toolkit2 version; default: newest.")] = None,
     json_file: options.JsonFile = None,
@@ -33,7 +37,26 @@ def fix(
     The result is verified against the original with onnxruntime, and not written if it differs.
     """
     from rkbench.onnx import fix_file
-    from rkbench.views.fix import show_fix
+    from rkbench.onnx.rewrites import ALL, chosen
+    from rkbench.views.fix import show_fix, show_rewrites
 
-    report = fix_file(model, target, dtype, output, inputs=inputs, force=force, toolkit_version=toolkit)
-    show_fix(report, json_file)
+    if shows_list:
+        show_rewrites(ALL)
+        return
+    if model is None or target is None or output is None:
+        raise UsageError(
+            "an ONNX, --target and -o are needed", hint="bench fix MODEL.onnx --target rk3588 -o FIXED.onnx"
+        )
+    show_fix(
+        fix_file(
+            model,
+            target,
+            dtype,
+            output,
+            inputs=inputs,
+            force=force,
+            toolkit_version=toolkit,
+            rewrites=chosen(only or (), without or ()),
+        ),
+        json_file,
+    )

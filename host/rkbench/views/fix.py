@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from collections.abc import Sequence
 
 from rkbench.onnx import FixReport
 from rkbench.onnx.fix import Change
+from rkbench.onnx.rewrites.proposal import Rewrite
 from rkbench.units import format_bytes, printable
 from rkbench.views.inspect.terminal import wrap
 from rkbench.views.output import STDOUT, write_text
@@ -23,6 +25,15 @@ def show_fix(report: FixReport, json_file: str | None = None) -> None:
             width = shutil.get_terminal_size().columns
             lines = [wrap(line, width, "  ", "") for line in lines]
         sys.stdout.write("".join(f"{line}\n" for line in lines))
+
+
+def show_rewrites(rewrites: Sequence[Rewrite]) -> None:
+    """Print what each rewrite does, and the gain that was measured."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+    for rewrite in rewrites:
+        lines = [f"{rewrite.name}: {rewrite.summary}", f"  measured: {rewrite.gain}"]
+        told = [wrap(line, width, "  ", "") for line in lines] if width else lines
+        sys.stdout.write("".join(f"{line}\n" for line in told))
 
 
 def describe_fix(report: FixReport) -> list[str]:

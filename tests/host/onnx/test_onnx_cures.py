@@ -6,11 +6,14 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
+from bench_command import run_bench
 from rkbench.onnx import fix_file, predict_file
 from rkbench.onnx.fix import proposed
+from rkbench.onnx.rewrites import ALL
 
 CASES = Path(__file__).parents[2] / "data/cases"
 SIZES = {
@@ -71,3 +74,38 @@ def test_a_cured_network_computes_the_same(name: str, tmp_path: Path) -> None:
     report = fix_file(CASES / f"{name}.onnx", "rk3588", "fp16", tmp_path / "cured.onnx")
     assert report.verification is not None
     assert report.verification.relative_difference < 1e-5
+
+
+def test_the_list_explains_every_rewrite_with_its_measured_gain() -> None:
+    lines = run_bench("fix", "--list").stdout.splitlines()
+    assert [line.split(":")[0] for line in lines[::2]] == [rewrite.name for rewrite in ALL]
+    assert all(line.startswith("  measured: ") for line in lines[1::2])
+
+
+def test_the_document_of_cures_names_every_rewrite() -> None:
+    text = (CASES.parents[2] / "docs/cures.md").read_text()
+    assert [rewrite.name for rewrite in ALL if f"`{rewrite.name}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("option", "name", "is_written"),
+    [("--only", "dead_taps", True), ("--without", "dead_taps", False), ("--only", "regroup", False)],
+)
+def test_rewrites_are_chosen_by_name(option: str, name: str, is_written: bool, tmp_path: Path) -> None:
+    written = tmp_path / "x.onnx"
+    asked = ("--target", "rk3588", "-o", written, option, name)
+    assert run_bench("fix", CASES / "dilation24_map20.onnx", *asked).returncode == 0
+    assert written.exists() == is_written
+
+
+def test_an_unknown_rewrite_is_refused(tmp_path: Path) -> None:
+    asked = ("--target", "rk3588", "-o", tmp_path / "x.onnx", "--only", "magic")
+    found = run_bench("fix", CASES / "relu16.onnx", *asked)
+    assert (found.returncode, found.stderr.splitlines()[0]) == (2, "bench: no rewrite is called 'magic'")
+
+
+def test_no_rule_names_a_layer_or_a_model() -> None:
+    """Node names are printed and made, never compared."""
+    sources = (CASES.parents[2] / "host/rkbench/onnx/rewrites").glob("*.py")
+    compared = re.compile(r"(node|user|value|producer)\.name (==|!=|in)\b|name\.(starts|ends)with|\bre\.")
+    assert [path.name for path in sources if compared.search(path.read_text())] == []

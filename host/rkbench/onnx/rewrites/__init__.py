@@ -9,6 +9,9 @@ one: a module here, its `REWRITE` in `ALL`.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rkbench.errors import UsageError
 from rkbench.onnx.rewrites import (
     bilinear,
     channel_shuffle,
@@ -51,3 +54,13 @@ ALL: tuple[Rewrite, ...] = (
     regroup.REWRITE,
     depthwise_multiplier.REWRITE,
 )
+
+
+def chosen(only: Sequence[str] = (), without: Sequence[str] = ()) -> tuple[Rewrite, ...]:
+    """Return the rewrites with these names, or all but those; raises UsageError for a name that none has."""
+    names = {rewrite.name for rewrite in ALL}
+    for name in (*only, *without):
+        if name not in names:
+            raise UsageError(f"no rewrite is called {name!r}", hint="bench fix --list shows them")
+    wanted = set(only or names) - set(without)
+    return tuple(rewrite for rewrite in ALL if rewrite.name in wanted)
