@@ -23,7 +23,7 @@ def build_runtime_double(architecture: str) -> Path:
 
 def build_device_double(architecture: str) -> Path:
     """Return the library that, preloaded, stands in for the NPU's device (T2); raises CalledProcessError."""
-    return _build("rknpu_device", DEVICE_DOUBLE, architecture, ("-ldl",))
+    return _build("rknpu_device", DEVICE_DOUBLE, architecture, ("-ldl", "-lpthread"))
 
 
 def has_compiler(architecture: str) -> bool:

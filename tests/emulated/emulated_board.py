@@ -1,8 +1,9 @@
 """One emulated board: namespaces, root file system, recorded tree, sshd. See `board_init.sh`.
 
 Tier T1 has our own librknnrt.so, scripted (doubles/librknnrt_double.c); tier T2 the vendor's librknnrt
-1.5.2 over our own NPU device (doubles/rknpu_device_double.c). On both, `rknn-toolkit-lite2` is the real
-one, and every program but the kernel is aarch64 under qemu-user.
+1.5.2 over our own NPU device (doubles/rknpu_device_double.c); tier T3 is T2 whose NPU computes
+(npu_server.py). On all, `rknn-toolkit-lite2` is the real one, and every program but the kernel is aarch64
+under qemu-user.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +27,7 @@ from rootfs import QEMU, REAL_RUNTIME, SITE, debian_mirror, ensure_rootfs
 TREES = Path(__file__).parents[2] / "host/rkbench/boards/virtual/trees"
 TOOLS = ("unshare", "mount", "chroot", "ssh", "ssh-keygen", "apt-get", "dpkg")
 HW_IDS = {"rk3588": "0x46495245", "rk3568": "0"}
+NPU_SOCKET = "npu.sock"
 START_LIMIT_S = 30.0
 PORT_ATTEMPTS = 5
 
@@ -73,6 +76,8 @@ class EmulatedBoard:
     host: str = "127.0.0.1"
     user: str = "root"
     line: KeptLine = field(default_factory=KeptLine)
+    npu: subprocess.Popen[str] | None = None
+    """What computes the jobs of tier T3."""
 
     @property
     def key_file(self) -> Path:
@@ -133,6 +138,9 @@ class EmulatedBoard:
     def stop(self) -> None:
         """Pull the plug: every process on the board dies, every mount goes. Again: nothing happens."""
         self.line.close()
+        if self.npu is not None:
+            self.npu.kill()
+            self.npu.wait(timeout=30)
         if self.process.poll() is None:
             children = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text()
             for child in children.split():  # process 1 of the board: the kernel ends all others before it
@@ -163,9 +171,23 @@ def start_board(soc: str, tier: str, state: Path, environment: dict[str, str] | 
         board = EmulatedBoard(soc, tier, shared, port, process)
         board.set_environment(**settings)
         if _answers(process, port):
+            board.npu = _start_npu(shared) if tier == "T3" else None
             return board
         board.stop()
     raise BoardStartError((state / "sshd.log").read_text()[-2000:])
+
+
+def _start_npu(shared: Path) -> subprocess.Popen[str]:
+    """Start what computes; the reasons of jobs that it refuses go to npu.log."""
+    command = [sys.executable, str(Path(__file__).with_name("npu_server.py")), str(shared / NPU_SOCKET)]
+    with (shared / "npu.log").open("w") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, text=True)
+    deadline = time.monotonic() + START_LIMIT_S
+    while not (shared / NPU_SOCKET).exists() and process.poll() is None and time.monotonic() < deadline:
+        time.sleep(0.02)
+    if not (shared / NPU_SOCKET).exists():
+        raise BoardStartError((shared / "npu.log").read_text())
+    return process
 
 
 def _runtime_of(tier: str) -> str:
@@ -186,7 +208,8 @@ def _tier_environment(soc: str, tier: str, shared: Path) -> dict[str, str]:
     if tier == "T1":
         return common
     shutil.copy(build_device_double("aarch64"), shared / "device.so")
-    return {**common, "LD_PRELOAD": "/board/device.so", "RKNN_DOUBLE_HW_ID": HW_IDS[soc]}
+    device = {**common, "LD_PRELOAD": "/board/device.so", "RKNN_DOUBLE_HW_ID": HW_IDS[soc]}
+    return device if tier == "T2" else {**device, "RKNN_DOUBLE_NPU": f"/board/{NPU_SOCKET}"}
 
 
 def _write_keys(state: Path, shared: Path) -> None:

@@ -148,10 +148,11 @@ class Net:
         return onnx.shape_inference.infer_shapes(made)
 
 
-def mobilenetv2() -> onnx.ModelProto:
-    """MobileNetV2 1.0, 224."""
-    net = Net(3, 224)
-    x = net.conv("x", 32, 3, 2, act=RELU6)
+def mobilenetv2(width: float = 1.0, size: int = 224, classes: int = 1000) -> onnx.ModelProto:
+    """MobileNetV2; `width` scales its channels, to multiples of 8."""
+    net = Net(3, size)
+    w, _ = scaled(width, 1)
+    x = net.conv("x", w(32), 3, 2, act=RELU6)
     blocks = (
         (1, 16, 1, 1),
         (6, 24, 2, 2),
@@ -161,7 +162,8 @@ def mobilenetv2() -> onnx.ModelProto:
         (6, 160, 3, 2),
         (6, 320, 1, 1),
     )
-    for widen, channels, count, first_stride in blocks:
+    for widen, base, count, first_stride in blocks:
+        channels = w(base)
         for number in range(count):
             stride = 1 if number else first_stride
             inputs, y = net.shapes[x][0], x
@@ -170,7 +172,7 @@ def mobilenetv2() -> onnx.ModelProto:
             y = net.conv(y, inputs * widen, 3, stride, groups=inputs * widen, act=RELU6)
             y = net.conv(y, channels, act=NONE)
             x = net.add("Add", [x, y]) if stride == 1 and inputs == channels else y
-    return net.model([net.classify(net.conv(x, 1280, act=RELU6))])
+    return net.model([net.classify(net.conv(x, w(1280), act=RELU6), classes)])
 
 
 def resnet50v2() -> onnx.ModelProto:

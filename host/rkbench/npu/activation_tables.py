@@ -33,9 +33,17 @@ class ActivationTables:
     fill_words: Ints
     """How many words of each task fill tables."""
 
+    @property
+    def after(self) -> NDArray[np.int16] | None:
+        """What is left for the tasks after these; None where nobody has filled them."""
+        return self.entries[-1] if len(self.entries) else None
 
-def follow_tables(writes: Writes, tasks: int) -> ActivationTables:
-    """Return the states of the tables over `tasks` tasks; raises ModelError beyond real numbers of fills."""
+
+def follow_tables(writes: Writes, tasks: int, before: NDArray[np.int16] | None = None) -> ActivationTables:
+    """Return the states of the tables over `tasks` tasks; raises ModelError beyond real numbers of fills.
+
+    `before` (2, 513) is what the tasks before these have left; None: nobody has filled them yet.
+    """
     at = np.flatnonzero((writes.register == ACCESS_CFG) | (writes.register == ACCESS_DATA))
     fill_words = np.bincount(writes.task[at], minlength=tasks)
     is_config = writes.register[at] == ACCESS_CFG
@@ -45,9 +53,9 @@ def follow_tables(writes: Writes, tasks: int) -> ActivationTables:
             f"{len(starts)} fills of activation tables; up to {MOST_FILLS} are read",
             hint="real files fill them some dozen times: the file is damaged",
         )
-    states: list[NDArray[np.int16]] = []
-    filled_by: list[int] = []
-    current = np.zeros((2, ENTRIES), np.int16)
+    states: list[NDArray[np.int16]] = [] if before is None else [before]
+    filled_by: list[int] = [] if before is None else [-1]
+    current = np.zeros((2, ENTRIES), np.int16) if before is None else before
     for start, end in pairwise([*starts.tolist(), len(at)]):
         config, data = int(writes.value[at[start]]), writes.value[at[start + 1 : end]]
         task = int(writes.task[at[start]])

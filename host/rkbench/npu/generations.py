@@ -48,7 +48,7 @@ def _same(_: Columns, __: int) -> None:
 
 
 def _lite_to_v2(columns: Columns, tasks: int) -> None:
-    """Move what the RK3568 has elsewhere: the CORE block one up, algorithms of the DPU, pad value."""
+    """Move what the RK3568 has elsewhere: the CORE block one up, algorithms, pad value, a switch."""
     zero = np.zeros(tasks, np.uint32)
 
     def get(register: int) -> NDArray[np.uint32]:
@@ -56,6 +56,9 @@ def _lite_to_v2(columns: Columns, tasks: int) -> None:
 
     core, height_width, channel = get(0x200C), get(0x3010), get(0x3014)
     columns[0x3010], columns[0x3014], columns[0x3018] = core & np.uint32(3), height_width, channel
+    columns[0x104C] = get(0x104C) ^ np.uint32(
+        1
+    )  # the input's conversion: here the bit says that there is one
     pad = (get(0x1068) >> 16).astype(np.uint16).view(np.int16)
     columns[0x1184] = pad.astype(np.int32).view(np.uint32)
     for config in (0x4040, 0x4060):

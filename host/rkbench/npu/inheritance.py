@@ -8,6 +8,7 @@ every tiled, channel-split layer is computed wrongly.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,39 +48,84 @@ def split_words(task: Ints, words: NDArray[np.uint64]) -> Writes:
     return Writes(task[kept], register, (words >> np.uint64(16) & np.uint64(0xFFFF_FFFF)).astype(np.uint32))
 
 
-def follow(writes: Writes, enable: Ints) -> Columns:
-    """Return register -> its value when each task runs; 0 where its block does not run or nobody wrote it."""
+@dataclass(frozen=True)
+class BlockState:
+    """What one block's two groups of registers hold between two lists of tasks."""
+
+    pointer: int
+    """The group that is written to, and that the block runs with next."""
+    advances: bool
+    """Whether it changes when the block runs."""
+    values: dict[int, tuple[int, int]]
+    """Register -> its value in both groups, 0 where nobody wrote it."""
+
+
+AT_POWER_ON = BlockState(0, True, {})
+States = Mapping[int, BlockState]
+"""By block; a block that is not there is as it was at power on."""
+
+
+def follow(
+    writes: Writes, enable: Ints, before: States | None = None
+) -> tuple[Columns, dict[int, BlockState]]:
+    """Return register -> its value when each task runs, and what the registers hold after the last.
+
+    A value is 0 where its block does not run or nobody wrote it. `before` is what the list of tasks before
+    this one, on the same core, has left.
+    """
     columns: Columns = {}
+    after = dict(before or {})
     for bit, block in BLOCKS.items():
-        runs = (enable & bit) != 0
         mine = np.flatnonzero(writes.register >> 12 == block)
-        if mine.size and runs.any():
+        if mine.size or block in after:
             own = Writes(writes.task[mine], writes.register[mine], writes.value[mine])
-            columns.update(_follow_block(own, runs))
-    return columns
+            state = after.get(block, AT_POWER_ON)
+            found, after[block] = _follow_block(own, (enable & bit) != 0, state)
+            columns.update(found)
+    return columns, after
 
 
-def _follow_block(writes: Writes, runs: NDArray[np.bool_]) -> Columns:
+def _follow_block(writes: Writes, runs: NDArray[np.bool_], before: BlockState) -> tuple[Columns, BlockState]:
     control = (writes.register & 0xFFF) == S_POINTER
-    at_write, at_run = _pointers(writes, control, runs)
+    pointers = _pointers(writes, control, runs, before)
     plain = ~control
-    registers, number = np.unique(writes.register[plain], return_inverse=True)
-    cell = 2 * number + at_write[plain]
+    registers = np.union1d(writes.register[plain], np.fromiter(before.values, np.int64))
+    number = np.searchsorted(registers, writes.register[plain])
+    cell = 2 * number + pointers.at_write[plain]
     last = _last_writes(writes.task[plain], cell, len(runs), 2 * len(registers))
     values = writes.value[plain]
     columns: Columns = {}
+    after: dict[int, tuple[int, int]] = {}
     for index, register in enumerate(registers.tolist()):
-        write = np.where(at_run == 0, last[:, 2 * index], last[:, 2 * index + 1])
-        valid = runs & (write >= 0)
-        columns[register] = np.where(valid, values[np.maximum(write, 0)], 0).astype(np.uint32)
-    return columns
+        held = before.values.get(register, (0, 0))
+        groups = [_values_of(last[:, 2 * index + group], values, held[group]) for group in (0, 1)]
+        columns[register] = np.where(runs, np.where(pointers.at_run == 0, *groups), 0).astype(np.uint32)
+        after[register] = (int(groups[0][-1]), int(groups[1][-1])) if len(runs) else held
+    return columns, BlockState(pointers.at_end, pointers.advances_at_end, after)
 
 
-def _pointers(writes: Writes, control: NDArray[np.bool_], runs: NDArray[np.bool_]) -> tuple[Ints, Ints]:
-    """Return the group that each write goes to, and the group that each task runs with.
+def _values_of(write: NDArray[np.int32], values: NDArray[np.uint32], held: int) -> NDArray[np.uint32]:
+    """Return what a register of one group holds at the end of each task."""
+    if not len(values):
+        return np.full(len(write), held, np.uint32)
+    return np.where(write >= 0, values[np.maximum(write, 0)], np.uint32(held))
 
-    The pointer is the parity of the runs since it was last cleared; runs count while it advances.
-    """
+
+@dataclass(frozen=True)
+class _Pointers:
+    at_write: Ints
+    """The group that each write goes to."""
+    at_run: Ints
+    """The group that each task runs with."""
+    at_end: int
+    advances_at_end: bool
+
+
+def _pointers(
+    writes: Writes, control: NDArray[np.bool_], runs: NDArray[np.bool_], before: BlockState
+) -> _Pointers:
+    """Return where the pointer stands: the parity of the runs since it was last cleared; runs count while it
+    advances."""
     count = len(writes.task)
     # A task's writes come one after the other, then it runs: room for all of them between two tasks.
     time_of_write = writes.task * (count + 1) + np.arange(count)
@@ -91,14 +137,15 @@ def _pointers(writes: Writes, control: NDArray[np.bool_], runs: NDArray[np.bool_
     time, value = time[order], value[order]
     is_run = value < 0
     setting = np.maximum.accumulate(np.where(is_run, -1, np.arange(len(value))))
-    advances = np.where(setting >= 0, value[np.maximum(setting, 0)] & POINTER_ADVANCES != 0, True)
-    steps = np.cumsum(is_run & advances)
+    advances = np.where(setting >= 0, value[np.maximum(setting, 0)] & POINTER_ADVANCES != 0, before.advances)
+    steps = before.pointer + np.cumsum(is_run & advances)
     cleared = np.maximum.accumulate(np.where(~is_run & (value & POINTER_CLEAR != 0), steps, 0))
-    pointer = np.concatenate([[0], (steps - cleared) & 1])
+    pointer = np.concatenate([[before.pointer], (steps - cleared) & 1])
     at_write = pointer[np.searchsorted(time, time_of_write, "right")]
     at_run = np.zeros(len(runs), np.int64)
     at_run[run_task] = pointer[np.searchsorted(time, time_of_run, "left")]
-    return at_write, at_run
+    advances_at_end = bool(advances[-1]) if len(advances) else before.advances
+    return _Pointers(at_write, at_run, int(pointer[-1]), advances_at_end)
 
 
 def _last_writes(task: Ints, cell: Ints, tasks: int, cells: int) -> NDArray[np.int32]:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rkbench.errors import ModelError
 from rkbench.npu.activation_tables import ActivationTables, follow_tables
 from rkbench.npu.generations import Columns, Generation
-from rkbench.npu.inheritance import BLOCKS, Ints, Writes, follow, split_words
+from rkbench.npu.inheritance import BLOCKS, Ints, States, Writes, follow, split_words
 from rkbench.npu.layout import Layout
 from rkbench.npu.registers import Field, register_map
 
@@ -64,6 +64,18 @@ class Task:
 
 
 @dataclass(frozen=True)
+class CoreState:
+    """What a core keeps between two lists of tasks."""
+
+    registers: States
+    tables: NDArray[np.int16] | None
+    """(2, 513): the activation tables; None before they are filled."""
+
+
+AT_POWER_ON = CoreState({}, None)
+
+
+@dataclass(frozen=True)
 class TaskList:
     """The tasks that one core runs, in order; every array has an entry for each."""
 
@@ -75,6 +87,8 @@ class TaskList:
     columns: Columns
     """Register -> value in every task, in the RK3588's places; 0 where the task's blocks do not read it."""
     tables: ActivationTables
+    after: CoreState
+    """What the tasks leave to those after them."""
 
     def __len__(self) -> int:
         return len(self.index)
@@ -170,11 +184,13 @@ def decode(
     *,
     node: Ints | None = None,
     index: Ints | None = None,
+    before: CoreState = AT_POWER_ON,
 ) -> TaskList:
     """Decode tasks whose commands are `words[start : start + amount]`, with addresses in.
 
     For commands that a runtime laid out itself; of a file, `decode_tasks` is the way. `node` and `index` say
-    what the tasks are called, 0 and their place without. Raises ModelError beyond the bounds of real files.
+    what the tasks are called, 0 and their place without; `before` is what the core has kept. Raises
+    ModelError beyond the bounds of real files.
     """
     count = len(start)
     if count > MOST_TASKS or int(amount.sum()) > 2 * len(words) + MOST_TASKS:
@@ -185,8 +201,9 @@ def decode(
     task = np.repeat(np.arange(count), amount)
     place = np.repeat(start - (np.cumsum(amount) - amount), amount) + np.arange(len(task))
     writes = split_words(task, words[place])
-    columns = follow(_known(writes, generation), enable)
+    columns, registers = follow(_known(writes, generation), enable, before.registers)
     generation.to_v2(columns, count)
+    tables = follow_tables(writes, count, before.tables)
     return TaskList(
         generation,
         np.arange(count) if index is None else index,
@@ -194,7 +211,8 @@ def decode(
         enable,
         amount,
         columns,
-        follow_tables(writes, count),
+        tables,
+        CoreState(registers, tables.after),
     )
 
 

@@ -3,8 +3,9 @@
  *
  * It answers open, stat and ioctl for /dev/dri/card1 inside the process; no other file is touched, and
  * the mknod with which libdrm would make device nodes is refused. NPU memory is a slice of one sparse
- * memfd, so the vendor's mmap offsets just work. A submitted job does nothing, so outputs and latency
- * mean nothing in T2; tensor attributes, allocations, messages and crashes are the vendor's own.
+ * memfd, so the vendor's mmap offsets just work. A submitted job does nothing (T2: outputs and latency
+ * mean nothing; tensor attributes, allocations, messages and crashes are the vendor's own), or, with NPU,
+ * is handed to a process that computes in the same memory (T3: outputs are real, latency is not).
  *
  * Settings (script.h):
  *   HW_ID              0x46495245 RK3588 (default), 0 RK3566/RK3568, 0x54524549 RK3562
@@ -13,19 +14,23 @@
  *   MEMORY_LIMIT_BYTES more than this in all cannot be allocated (ENOMEM)
  *   SUBMIT_US          how long a job takes, a list        SUBMIT_ERRNO  0 or how it fails, a list
  *   SUBMIT_FAULT       hang, abort, segv, exit or -, a list
+ *   NPU                the Unix socket of npu_server.py; a job that it refuses fails with EIO
  * RKNN_DOUBLE_LOG names a file that gets a line for every allocation and job.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "script.h"
@@ -55,6 +60,7 @@ enum {
     RKNPU_MEM_SYNC = 0x45
 };
 /* What RKNPU_ACTION asks for. */
+enum { RK3588 = 0x46495245 };
 enum { GET_HW_VERSION = 0, GET_DRIVER_VERSION = 1, GET_FREQUENCY = 2, GET_IOMMU = 18 };
 
 typedef struct {
@@ -197,7 +203,7 @@ static int version(drm_version *answer) {
 
 static int action(rknpu_action *asked) {
     switch (asked->flags) {
-    case GET_HW_VERSION: asked->value = (uint32_t)script_number("HW_ID", 0x46495245); break;
+    case GET_HW_VERSION: asked->value = (uint32_t)script_number("HW_ID", RK3588); break;
     case GET_DRIVER_VERSION: asked->value = (uint32_t)script_number("DRIVER_CODE", 908); break;
     case GET_FREQUENCY: asked->value = 1000000000; break;
     case GET_IOMMU: asked->value = 1; break;
@@ -208,6 +214,44 @@ static int action(rknpu_action *asked) {
     return 0;
 }
 
+/* Connect, and hand over the memory. */
+static int connect_npu(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
+    uint32_t hardware = (uint32_t)script_number("HW_ID", RK3588);
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof pool)];
+    } control = {.header = {CMSG_LEN(sizeof pool), SOL_SOCKET, SCM_RIGHTS}};
+    memcpy(CMSG_DATA(&control.header), &pool, sizeof pool);
+    struct iovec words = {&hardware, sizeof hardware};
+    struct msghdr message = {.msg_iov = &words, .msg_iovlen = 1, .msg_control = &control,
+                             .msg_controllen = sizeof control.bytes};
+    int npu = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (npu < 0 || connect(npu, (struct sockaddr *)&address, sizeof address) != 0 ||
+        sendmsg(npu, &message, MSG_NOSIGNAL) != sizeof hardware)
+        script_trace("no NPU at %s: errno %d", path, errno);
+    return npu;
+}
+
+/* Have a job computed: 0, or -1 where that cannot be done. One job at a time, as on one core. */
+static int compute(const char *path, const rknpu_submit *job) {
+    static pthread_mutex_t turn = PTHREAD_MUTEX_INITIALIZER;
+    static int npu = -1;
+    uint32_t words[14] = {(uint32_t)(job->task_object - KERNEL_BASE), job->task_start, job->task_number,
+                          job->core_mask};
+    uint32_t failed = 1;
+    memcpy(words + 4, job->subcore_tasks, sizeof job->subcore_tasks);
+    pthread_mutex_lock(&turn);
+    if (npu < 0)
+        npu = connect_npu(path);
+    if (send(npu, words, sizeof words, MSG_NOSIGNAL) != sizeof words ||
+        recv(npu, &failed, sizeof failed, MSG_WAITALL) != sizeof failed)
+        script_trace("the NPU is gone: errno %d", errno);
+    pthread_mutex_unlock(&turn);
+    return failed ? -1 : 0;
+}
+
 static int submit(rknpu_submit *job) {
     unsigned nth = jobs++;
     script_trace("SUBMIT job=%u flags=0x%x timeout_ms=%u task_number=%u core_mask=0x%x", nth, job->flags,
@@ -215,6 +259,9 @@ static int submit(rknpu_submit *job) {
     script_sleep_us(script_number_at("SUBMIT_US", nth, 0));
     script_fault("SUBMIT_FAULT", nth);
     int failed = (int)script_number_at("SUBMIT_ERRNO", nth, 0);
+    const char *npu = script_text("NPU");
+    if (!failed && npu && compute(npu, job) != 0)
+        failed = EIO;
     if (failed) {
         job->task_counter = 0;
         errno = failed;

@@ -12,12 +12,13 @@ import pytest
 from made_nets import NETS, Net, agreement
 from rkbench.errors import ModelError
 from rkbench.npu.execute.core import NpuCore
+from rkbench.npu.execute.cubes import AddressSpace
 from rkbench.npu.execute.executor import OF_THE_RUNTIME, Executor
 from rkbench.npu.execute.fields import UnmodelledError, spans
 from rkbench.npu.execute.modelled import known_bits, refuse_unmodelled
 from rkbench.npu.execute.repeated import ON_BOTH, ON_RK3588
 from rkbench.npu.generations import LITE
-from rkbench.npu.layout import lay_out
+from rkbench.npu.layout import BASE, lay_out
 from rkbench.npu.registers import register_map
 from rkbench.npu.tasks import Task, decode_tasks
 from rkbench.rknn import open_model
@@ -44,7 +45,8 @@ def core_of(net: Net) -> tuple[NpuCore, list[Task]]:
         tasks = decode_tasks(layout)
         nodes = layout.graph.nodes
         of_layers = [task for task in tasks if nodes[task.node].type not in OF_THE_RUNTIME]
-        return NpuCore(layout.generation, layout.memory(), tasks.tables), of_layers
+        memory = AddressSpace(layout.memory(), layout.generation.atom_bytes, BASE)
+        return NpuCore(layout.generation, memory, tasks.tables), of_layers
 
 
 @pytest.mark.parametrize("soc", ["rk3588", "rk3568"])

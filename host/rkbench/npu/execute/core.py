@@ -1,6 +1,7 @@
 """`NpuCore`: runs tasks of an NPU over its memory.
 
-core = NpuCore(layout.generation, layout.memory(), tasks.tables)
+memory = AddressSpace(layout.memory(), layout.generation.atom_bytes, BASE)
+core = NpuCore(layout.generation, memory, tasks.tables)
 for task in tasks:
     core.run(task)          # UnmodelledError names what this model of the NPU does not do
 """
@@ -10,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import numpy as np
-from numpy.typing import NDArray
 
 from rkbench.npu.activation_tables import ActivationTables
 from rkbench.npu.execute.convolution import Accumulators, read_accumulators
@@ -29,7 +29,6 @@ from rkbench.npu.execute.pooling import pool
 from rkbench.npu.execute.repeated import refuse_contradictions
 from rkbench.npu.execute.source import read_source
 from rkbench.npu.generations import LITE, Generation
-from rkbench.npu.layout import BASE
 from rkbench.npu.tasks import CNA, DPU, PPU, Task
 
 CHUNK_BYTES = 1 << 20
@@ -39,9 +38,9 @@ CHUNK_BYTES = 1 << 20
 class NpuCore:
     """One NPU core: its generation, its memory, and the activation tables that its tasks fill."""
 
-    def __init__(self, generation: Generation, data: NDArray[np.uint8], tables: ActivationTables) -> None:
+    def __init__(self, generation: Generation, memory: AddressSpace, tables: ActivationTables) -> None:
         self.generation = generation
-        self.memory = AddressSpace(data, generation.atom_bytes, BASE)
+        self.memory = memory
         self._tables = tables
 
     def run(self, task: Task) -> None:
@@ -88,6 +87,8 @@ def _lines_of(registers: TaskRegisters, source: Values | Accumulators) -> int:
     """Return the lines of the output; refuse a source of another size than the output stage's cube."""
     height, width, _ = output_shape(registers)
     lines, columns = source.shape[:2] if isinstance(source, np.ndarray) else (source.height, source.width)
+    if isinstance(source, Accumulators) and (lines, columns) == (height * width, 1):
+        return height  # pixels come one after the other: the output stage counts lines of its own
     upsampled = isinstance(source, np.ndarray) and registers["DPU_RDMA.SRC_DMA_CFG.UNPOOLING_EN"]
     alone = registers["DPU.EW_CFG.EW_BYPASS"] or registers["DPU.EW_CFG.EW_OP_BYPASS"]
     if columns != width or (lines != height and not (upsampled and alone)):
@@ -97,13 +98,16 @@ def _lines_of(registers: TaskRegisters, source: Values | Accumulators) -> int:
 
 def _chunks(source: Values | Accumulators, stage: OutputStage, lines: int) -> Iterator[tuple[int, Values]]:
     """Yield the first line of every few, and what the output stage makes of them."""
-    width = source.shape[1] if isinstance(source, np.ndarray) else source.width
-    line_bytes = max(8 * width * stage.channels, 0 if isinstance(source, np.ndarray) else source.line_bytes)
-    count = max(1, CHUNK_BYTES // line_bytes)
+    if isinstance(source, np.ndarray):
+        count = max(1, CHUNK_BYTES // (8 * source.shape[1] * stage.channels))
+        for first in range(0, lines, count):
+            yield first, stage.apply(source[first : first + count], first, None)
+        return
+    folded = source.height // lines  # lines of the convolution that make one of the output stage
+    width = source.width * folded
+    count = max(1, CHUNK_BYTES // max(8 * width * stage.channels, folded * source.line_bytes))
     for first in range(0, lines, count):
         taken = min(count, lines - first)
-        if isinstance(source, np.ndarray):
-            yield first, stage.apply(source[first : first + taken], first, None)
-        else:
-            sums = None if stage.weight_offset is None else source.sums(first, taken)
-            yield first, stage.apply(source.lines(first, taken), first, sums)
+        part = first * folded, taken * folded
+        sums = None if stage.weight_offset is None else source.sums(*part).reshape(taken, width, -1)
+        yield first, stage.apply(source.lines(*part).reshape(taken, width, -1), first, sums)

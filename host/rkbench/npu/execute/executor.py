@@ -10,10 +10,11 @@ import numpy as np
 from rkbench.errors import NotModelledError
 from rkbench.npu.execute.core import NpuCore
 from rkbench.npu.execute.cpu import run_on_cpu
+from rkbench.npu.execute.cubes import AddressSpace
 from rkbench.npu.execute.features import Fetch
 from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError
 from rkbench.npu.execute.tensors import Array, Tensors, dtype_of_tensor
-from rkbench.npu.layout import Layout, lay_out
+from rkbench.npu.layout import BASE, Layout, lay_out
 from rkbench.npu.tasks import CNA, TaskList, decode_tasks
 from rkbench.rknn.contents import Node, Tensor
 from rkbench.rknn.model import RknnModel
@@ -21,6 +22,7 @@ from rkbench.rknn.model import RknnModel
 OF_THE_RUNTIME = ("InputOperator", "OutputOperator")
 """What the runtime does between a model and its caller: here the host quantizes, lays out, and back."""
 ARGB_IN = (0x100C, 12, 15)
+CONVERSION, BYPASS = 0x104C, 1
 WEIGHTS = ("weight", "compiler_constant")
 Watch = Callable[[Node, Mapping[str, Array]], None]
 
@@ -37,7 +39,11 @@ class Executor:
         self._layout: Layout = lay_out(model, graph_index)
         _refuse_missing_weights(self._layout)
         self._tasks: TaskList = decode_tasks(self._layout)
-        self._core = NpuCore(self._layout.generation, self._layout.memory(), self._tasks.tables)
+        if CONVERSION in self._tasks.columns:  # inputs are quantized here: as the runtime says it then
+            self._tasks.columns[CONVERSION] |= np.uint32(BYPASS)
+        generation = self._layout.generation
+        memory = AddressSpace(self._layout.memory(), generation.atom_bytes, BASE)
+        self._core = NpuCore(generation, memory, self._tasks.tables)
         lines = self._input_lines()
         self._tensors = Tensors(self._core.memory, self._layout.addresses, lines)
 

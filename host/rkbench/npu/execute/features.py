@@ -85,7 +85,11 @@ class Fetch:
         width, height = registers["CNA.DATA_SIZE0.DATAIN_WIDTH"], registers["CNA.DATA_SIZE0.DATAIN_HEIGHT"]
         address = registers["CNA.FEATURE_DATA_ADDR"]
         if self.argb_channels:
+            if self.converts and self.dtype != np.int8:
+                raise UnmodelledError(f"an input conversion to {self.dtype}")
             return self._read_argb(address, (height, width, self.argb_channels))
+        if self.converts:
+            raise UnmodelledError("an input conversion of features")
         channels = registers["CNA.DATA_SIZE1.DATAIN_CHANNEL"]
         cube = Cube(address, channels, height, width, self.dtype, self.line, self.surface)
         features = load(self.memory, cube)
@@ -102,7 +106,30 @@ class Fetch:
             )
         raw = self.memory.read(address, (height - 1) * self.line + packed)
         view = np.lib.stride_tricks.as_strided(raw, (height, packed), (self.line, 1))
-        return np.ascontiguousarray(view).view(self.dtype).reshape(shape)
+        pixels = np.ascontiguousarray(view)
+        if self.converts:
+            return self._converted(pixels.reshape(shape))
+        return pixels.view(self.dtype).reshape(shape)
+
+    @property
+    def converts(self) -> bool:
+        """Whether the NPU quantizes what it fetches: a picture of bytes, laid down as it is."""
+        return not self.registers["CNA.CVT_CON0.CVT_BYPASS"]
+
+    def _converted(self, pixels: Values) -> Values:
+        """Return int8 of bytes: x * scale >> shift + offset, of each channel its own."""
+        registers = self.registers
+        if registers["CNA.CVT_CON0.CVT_TYPE"]:
+            raise UnmodelledError("an input conversion that adds first")
+        channels = range(pixels.shape[2])
+        scale, offset = (
+            [registers.signed(f"CNA.CVT_CON{i + 1}.CVT_{what}{i}") for i in channels]
+            for what in ("SCALE", "OFFSET")
+        )
+        down = [2.0 ** -registers[f"CNA.CVT_CON0.CVT_TRUNCATE_{i}"] for i in channels]
+        signed = registers["CNA.CVT_CON0.DATA_SIGN"]
+        values = pixels.view(np.int8 if signed else np.uint8) * (np.array(scale) * down)
+        return np.clip(np.rint(values) + offset, -128, 127).astype(np.int8)
 
     def _spread(self, features: Values) -> Values:
         """Return the features of a deconvolution: with zeros between the pixels it is a convolution."""

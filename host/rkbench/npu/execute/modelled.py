@@ -23,7 +23,11 @@ CNA.DATA_SIZE1       DATAIN_CHANNEL_REAL DATAIN_CHANNEL
 CNA.WEIGHT_SIZE0     WEIGHT_BYTES
 CNA.WEIGHT_SIZE1     WEIGHT_BYTES_PER_KERNEL
 CNA.WEIGHT_SIZE2     WEIGHT_WIDTH WEIGHT_HEIGHT WEIGHT_KERNELS
-CNA.CVT_CON0         CVT_BYPASS
+CNA.CVT_CON0         CVT_TRUNCATE_3 CVT_TRUNCATE_2 CVT_TRUNCATE_1 CVT_TRUNCATE_0 DATA_SIGN CVT_TYPE CVT_BYPASS
+CNA.CVT_CON1         *
+CNA.CVT_CON2         *
+CNA.CVT_CON3         *
+CNA.CVT_CON4         *
 CNA.PAD_CON0         PAD_LEFT PAD_TOP
 CNA.PAD_CON1         PAD_VALUE
 CNA.FEATURE_DATA_ADDR FEATURE_BASE_ADDR
@@ -33,7 +37,7 @@ CNA.FC_DATA_SIZE0    DMA_WIDTH
 CNA.DCOMP_ADDR0      DECOMPRESS_ADDR0
 CORE.MISC_CFG        QD_EN
 CORE.DATAOUT_SIZE_0  DATAOUT_HEIGHT DATAOUT_WIDTH
-DPU.FEATURE_MODE_CFG OUTPUT_MODE FLYING_MODE
+DPU.FEATURE_MODE_CFG NONALIGN SURF_LEN OUTPUT_MODE FLYING_MODE
 DPU.DATA_FORMAT      OUT_PRECISION BN_MUL_SHIFT_VALUE_NEG BS_MUL_SHIFT_VALUE_NEG PROC_PRECISION
 DPU.DST_BASE_ADDR    DST_BASE_ADDR
 DPU.DST_SURF_STRIDE  *
@@ -112,16 +116,11 @@ PPU_RDMA.SRC_SURF_STRIDE *
 
 SILENT = """
 CNA.CONV_CON1        NONALIGN_DMA PROC_PRECISION
-CNA.CONV_CON2        KERNEL_GROUP FEATURE_GRAINS 29-30
+CNA.CONV_CON2        KERNEL_GROUP FEATURE_GRAINS 28-30
 CNA.DATA_SIZE2       DATAOUT_WIDTH
 CNA.DATA_SIZE3       DATAOUT_ATOMICS
 CNA.CBUF_CON0        WEIGHT_REUSE DATA_REUSE WEIGHT_BANK DATA_BANK
 CNA.CBUF_CON1        DATA_ENTRIES 14-14
-CNA.CVT_CON0         DATA_SIGN CVT_TYPE
-CNA.CVT_CON1         *
-CNA.CVT_CON2         *
-CNA.CVT_CON3         *
-CNA.CVT_CON4         *
 CNA.DMA_CON0         WEIGHT_BURST_LEN DATA_BURST_LEN
 CNA.FC_DATA_SIZE0    DMA_HEIGHT
 CNA.FC_DATA_SIZE1    DMA_CHANNEL
@@ -155,10 +154,13 @@ PPU_RDMA.DATA_FORMAT IN_PRECISION
 """
 """Fields that do not."""
 
+SILENT_V2 = {
+    0x1180: 0xFFFF_FFFF,  # CVT_CON5, a bit for each channel of the input's conversion, where there is one
+}
+
 SILENT_LITE = {
     0x1018: 0xFFFF_FFFF,  # features of the whole layer in the buffer: kernel bytes or entries
     0x1044: 0x3FFF_FFFF,  # DATA_ENTRIES of the second half, in the upper 16 bits
-    0x104C: 0xFFFF_FFFF,  # the input's conversion, which the host does instead
     0x1068: 0xFFFF_0000,  # the pad value, which is read where the RK3588 has it
     0x1078: 0xFFFF_FFFF,  # bursts
     0x200C: 0x0000_2003,  # read where the RK3588 has it; bit 13 goes with fp16
@@ -198,9 +200,9 @@ def known_bits(*, lite: bool) -> dict[int, int]:
         for field in fields:
             register, mask = _bits(name, field)
             known[register] = known.get(register, 0) | mask
+    for register, mask in (SILENT_LITE if lite else SILENT_V2).items():
+        known[register] = known.get(register, 0) | mask
     if lite:
-        for register, mask in SILENT_LITE.items():
-            known[register] = known.get(register, 0) | mask
         for register in ALGORITHMS:
             known[register] &= ~0xC0000
     return known

@@ -143,4 +143,19 @@ def destination(
     notch = registers["DPU.DATA_CUBE_NOTCH_ADDR.NOTCH_ADDR_0"] if lines == height else 0
     line = (width + notch) * memory.unit_bytes(dtype.itemsize)
     base, surface = (registers[f"DPU.DST_{name}"] // atom * atom for name in ("BASE_ADDR", "SURF_STRIDE"))
-    return Cube(base, channels, lines, width, dtype, line, surface)
+    cube = Cube(base, channels, lines, width, dtype, line, surface)
+    _refuse_parts(registers, memory, cube)
+    return cube
+
+
+def _refuse_parts(registers: TaskRegisters, memory: AddressSpace, cube: Cube) -> None:
+    """Refuse an output without alignment, unless it is one whole surface, where nothing is to be aligned."""
+    packed, length = (registers[f"DPU.FEATURE_MODE_CFG.{name}"] for name in ("NONALIGN", "SURF_LEN"))
+    if not packed and not length:
+        return
+    unit = memory.unit_bytes(cube.dtype.itemsize)
+    whole = cube.channels * cube.dtype.itemsize == unit and cube.line == cube.width * unit
+    if not packed or not whole or length * memory.atom_bytes != cube.pixels * unit:
+        raise UnmodelledError(
+            f"DPU.FEATURE_MODE_CFG.SURF_LEN = {length} with {cube.pixels} pixels of {cube.channels} channels"
+        )
