@@ -30,11 +30,13 @@ def predicted_sentence(path: Path, prediction: Prediction) -> str:
 
 
 def fix_commands(path: Path, prediction: Prediction) -> tuple[str, ...]:
-    """Return the command that rewrites the network; none where it would find nothing to change."""
-    if not prediction.nodes or not proposed(path, prediction):
+    """Return the command that rewrites the network and what it finds; none where it finds nothing."""
+    found = proposed(path, prediction) if prediction.nodes else ()
+    if not found:
         return ()
     asked = f"--target {prediction.target} --dtype {prediction.dtype}"
-    return (f"bench fix {shlex.quote(str(path))} {asked} -o {shlex.quote(f'{path.stem}.fixed.onnx')}",)
+    written = shlex.quote(f"{path.stem}.fixed.onnx")
+    return (f"bench fix {shlex.quote(str(path))} {asked} -o {written} # {', '.join(found)}",)
 
 
 def _weights(prediction: Prediction) -> str:

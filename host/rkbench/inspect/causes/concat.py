@@ -41,7 +41,6 @@ def concat_realigned(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             *((f"no multiple of {block}: {_sizes(uneven)}",) if uneven else ()),
         ),
         fixes=(Fix("network", _cure(uneven, block)),),
-        not_helping=("bench fix: there is no grouped convolution here to merge",),
     )
 
 
