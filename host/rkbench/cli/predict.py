@@ -24,8 +24,11 @@ def predict(
     ] = None,
     json: options.JsonFile = None,
     inventory: options.Inventory = None,
-) -> None:
-    """Predict the latency of a .rknn from the NPU tasks in it."""
+) -> int:
+    """Predict the latency of a .rknn from the NPU tasks in it.
+
+    Exit 1 where nothing could be predicted of one of them.
+    """
     from rkbench.boards.inventory import find_inventory
     from rkbench.boards.provider import Boards
     from rkbench.campaign.calibration import read_calibration
@@ -38,3 +41,4 @@ def predict(
     soc = found.soc if found else None
     predicted = predict_models(models, what_if=parse_what_if(what_if), soc=soc, fitted=fitted)
     show_predictions(predicted, layers=layers or ("10" if len(models) == 1 else "0"), json_to=json)
+    return int(any(model.error for model in predicted))

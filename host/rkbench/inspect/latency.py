@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rkbench.errors import UsageError
+from rkbench.errors import BenchError, UsageError
 from rkbench.npu import LatencyPrediction, WhatIf, predict_latency
 from rkbench.npu.latency_model import FittedLatency
 from rkbench.rknn.reader import open_model
@@ -22,13 +22,16 @@ class PredictedModel:
     """One file: its predicted latency, or what an .onnx has to become first."""
 
     path: str
-    size_bytes: int
+    size_bytes: int | None
     target: str | None
     """The SoC that it is converted for; of an .onnx, the one that its size is predicted for."""
     latency: LatencyPrediction | None
     """None of an .onnx: latency stands in the commands of a converted file."""
     converted_bytes: int | None
     """Predicted size of the .rknn; None of one that is converted."""
+    error: str | None = None
+    """Why nothing is predicted of this one of several; then all but `path` is None."""
+    hint: str | None = None
 
 
 def predict_models(
@@ -40,9 +43,21 @@ def predict_models(
 ) -> tuple[PredictedModel, ...]:
     """Predict each file; `soc` is the board's, which the files have to fit, `fitted` its own model.
 
-    Raises ModelError where a file's tasks cannot be decoded, UsageError for a file of another NPU.
+    Raises ModelError where the tasks of a single file cannot be decoded, UsageError where it is of another
+    NPU; of several files such a one has an `error`.
     """
-    return tuple(_predict(path, what_if, soc, fitted) for path in paths)
+    if len(paths) == 1:
+        return (_predict(paths[0], what_if, soc, fitted),)
+    return tuple(_predict_or_tell(path, what_if, soc, fitted) for path in paths)
+
+
+def _predict_or_tell(
+    path: Path, what_if: WhatIf, soc: str | None, fitted: FittedLatency | None
+) -> PredictedModel:
+    try:
+        return _predict(path, what_if, soc, fitted)
+    except BenchError as error:
+        return PredictedModel(str(path), None, None, None, None, error.message, error.hint)
 
 
 def _predict(path: Path, what_if: WhatIf, soc: str | None, fitted: FittedLatency | None) -> PredictedModel:

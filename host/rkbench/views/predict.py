@@ -11,7 +11,7 @@ from typing import Literal
 
 from rkbench.inspect.latency import PredictedModel
 from rkbench.runs.serialize import to_json
-from rkbench.units import MARK, format_bytes
+from rkbench.units import MARK, format_bytes, printable
 from rkbench.views.inspect.latency_lines import latency_lines, wrapped
 from rkbench.views.inspect.show import layer_limit
 from rkbench.views.inspect.terminal import Style, shorten, terminal_width, wants_colour
@@ -48,6 +48,11 @@ def render_predictions(models: Sequence[PredictedModel], width: int, layers: int
 def _model(model: PredictedModel, width: int, layers: int | None, style: Style) -> Iterator[str]:
     name = Path(model.path).name
     latency = model.latency
+    if model.error is not None:
+        yield from wrapped(printable(model.error), width)
+        if model.hint:
+            yield from wrapped(printable(model.hint), width, "  → ")
+        return
     if latency is None:
         size = f"{MARK} {format_bytes(model.converted_bytes)} for {model.target} at int8"
         yield from wrapped(f"{name}: no latency before it is converted; the .rknn will have {size}", width)

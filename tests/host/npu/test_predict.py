@@ -130,3 +130,15 @@ def test_a_file_for_another_npu_does_not_fit_the_board() -> None:
     done = run_bench("predict", str(SAMPLE), "--board", "virtual:rk3568")
     assert done.returncode == 2
     assert "converted for rk3588, and the board is an rk3568" in done.stderr
+
+
+def test_one_file_that_cannot_be_read_does_not_end_a_prediction_of_several(tmp_path: Path) -> None:
+    damaged, out = tmp_path / "damaged.rknn", tmp_path / "out.json"
+    damaged.write_bytes(b"RKNN" + bytes(64))
+    done = run_bench("predict", str(damaged), str(SAMPLE), "--json", str(out))
+    assert done.returncode == 1
+    assert "damaged.rknn" in done.stdout
+    assert "predicted for rknn_run" in done.stdout
+    first, second = json.loads(out.read_text())["models"]
+    assert "damaged.rknn" in first["error"]
+    assert (second["error"], second["latency"]["soc"]) == (None, "rk3588")
