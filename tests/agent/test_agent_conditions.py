@@ -244,7 +244,7 @@ def test_a_profile_that_cannot_be_had_costs_a_caveat_and_not_the_run(
 ) -> None:
     messages = start().run(bench.plan(bench.spec(), profile=True))
     assert caveats_of(messages)["profile_failed"] == (
-        "no profile: the virtual runtime has no model of single layers"
+        "no profile: no time of single layers is predicted for this file"
     )
     (finished,) = of_kind(messages, Finished)
     (advice,) = [caveat.advice for caveat in finished.caveats if caveat.code == "profile_failed"]

@@ -125,7 +125,7 @@ def test_nonsense_ends_the_runs_and_keeps_what_they_had(store: Store, said: byte
 def test_what_a_cut_virtual_run_does_not_know_has_no_provenance(store: Store) -> None:
     messages = read_recording("two_variants")
     outcome, _ = run(RecordedSession(messages, 40, ConnectionLostError("cut")), store)
-    assert outcome.runs[0].provenance.latency == "modelled"
+    assert outcome.runs[0].provenance.latency == "predicted"
     assert outcome.runs[0].provenance.outputs is None
     assert outcome.runs[1].simulated
 

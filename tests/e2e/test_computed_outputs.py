@@ -5,14 +5,18 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 from bench_command import Done, run_bench
+from rkbench.npu import WhatIf, predict_latency
 
 DATA = Path(__file__).parents[1] / "data"
+DEMO = Path(str(files("rkbench.demo"))) / "data"
+VARIANTS = ("digits.fp16", "digits.int8", "digits.regrouped.fp16", "digits.regrouped.int8")
 
 
 def push(folder: Path, model: Path, *more: str | Path) -> tuple[Done, dict[str, Any]]:
@@ -60,3 +64,50 @@ def test_what_is_not_covered_is_told_and_runs_without_outputs(tmp_path: Path) ->
     assert "no outputs of gru_h16_rk3588_fp on a virtual board" in done.stderr
     assert run["provenance"]["outputs"] is None
     assert run["latency"]["count"] >= 100
+
+
+def assert_predicted(run: dict[str, Any], model: Path) -> None:
+    """The median of rknn_run is what the file's tasks foretell; the copies beside it are modelled."""
+    assert run["provenance"]["latency"] == "predicted"
+    foretold_s = predict_latency(model).latency_s
+    assert run["latency"]["stages"]["run"]["p50_s"] == pytest.approx(foretold_s, rel=0.005)
+
+
+@pytest.mark.parametrize("net", ["dense", "residual", "squeeze", "classifier"])
+def test_any_net_has_computed_outputs_and_a_predicted_latency(tmp_path: Path, net: str) -> None:
+    shutil.copy(DATA / f"npu/{net}.onnx", tmp_path)
+    model = DATA / f"npu/{net}_rk3588_int8.rknn"
+    _, run = push(tmp_path, model, "--board", "virtual", "--onnx", tmp_path / f"{net}.onnx")
+    assert run["provenance"]["outputs"] == "computed"
+    assert run["outputs"][0]["cosine"] > 0.99
+    assert_predicted(run, model)
+
+
+def test_the_demos_variants_agree_with_their_replays(tmp_path: Path) -> None:
+    """Copied without the simulator's replays, they come out as with them."""
+    models = [shutil.copy(DEMO / f"{name}.rknn", tmp_path) for name in VARIANTS]
+    more = (*models[1:], "--board", "virtual", "--golden", DEMO / "golden.npz")
+    push(tmp_path, DEMO / f"{VARIANTS[0]}.rknn", *more)
+    runs = json.loads((tmp_path / "out.json").read_text())["runs"]
+    assert [run["provenance"]["outputs"] for run in runs] == ["computed"] * 4
+    assert all(run["outputs"][0]["top1_agreement"] == 1.0 for run in runs)
+    cosines = [run["outputs"][0]["cosine"] for run in runs]
+    assert cosines == pytest.approx([0.999999, 0.999647, 0.9999995, 0.99978], abs=1e-4)
+    for name, run in zip(VARIANTS, runs, strict=True):
+        assert_predicted(run, DEMO / f"{name}.rknn")
+
+
+def test_cores_that_the_file_has_tasks_for_have_a_prediction(tmp_path: Path) -> None:
+    model = DATA / "npu/neck_rk3588_int8.rknn"
+    _, run = push(tmp_path, model, "--board", "virtual", "--cores", "all", "--profile")
+    three_s = predict_latency(model, what_if=WhatIf(cores=3)).latency_s
+    assert run["provenance"]["latency"] == "predicted"
+    assert run["latency"]["stages"]["run"]["p50_s"] == pytest.approx(three_s, rel=0.005)
+    assert run["profile"]["provenance"] == "predicted"
+    assert run["profile"]["total_s"] == pytest.approx(predict_latency(model).latency_s, rel=0.001)
+
+
+def test_what_cannot_be_predicted_is_modelled_and_told(tmp_path: Path) -> None:
+    done, run = push(tmp_path, DATA / "models/opt_mini_rknn_True_rk3588_fp.rknn", "--board", "virtual")
+    assert "is modelled, not predicted" in done.stderr
+    assert run["provenance"]["latency"] == "modelled"

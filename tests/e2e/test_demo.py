@@ -64,7 +64,7 @@ def test_every_run_is_simulated_and_says_where_its_numbers_come_from(told: dict[
         assert run["failure"] is None
         assert run["simulated"] is True
         assert run["provenance"]["load"] == "from_file"
-        assert run["provenance"]["latency"] == "modelled"
+        assert run["provenance"]["latency"] == "predicted"
         assert run["provenance"]["outputs"] == "vendor_simulator"
         assert run["latency"]["count"] >= 100
 
@@ -87,7 +87,7 @@ def test_the_smallest_that_agrees_is_named(told: dict[str, Any]) -> None:
     assert told["demo"]["verdict"].startswith(
         "Ship digits.regrouped.int8: 1.71 MB instead of 14.6 MB (-88.2 %)"
     )
-    assert "its latency is only modelled here" in told["demo"]["verdict"]
+    assert "its latency is only predicted here" in told["demo"]["verdict"]
 
 
 def test_nothing_is_left_behind(told: dict[str, Any], home: Path) -> None:

@@ -155,7 +155,7 @@ def test_two_variants_come_back_with_every_number_and_its_source(bench: Bench, t
             "load": "from_file",
             "load_duration": "modelled",
             "process_memory": "measured",
-            "latency": "modelled",
+            "latency": "predicted",
             "outputs": "vendor_simulator",
             "readings": "from_file",
         }

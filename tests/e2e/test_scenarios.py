@@ -48,7 +48,7 @@ def test_offline_names_where_the_rate_saturates(bench: Bench, tmp_path: Path) ->
     assert 2.9 < run["throughput_per_s"] / offline["one_per_s"] < 3.1
     assert (run["verdict"], run["provenance"]["latency"], offline["shares_weights"]) == (
         "VALID",
-        "modelled",
+        "predicted",
         True,
     )
     assert run["plan"]["contexts"] == [1, 3, 6]
@@ -64,7 +64,7 @@ def test_offline_of_two_variants_compares_their_highest_rates(bench: Bench) -> N
     document = document_of(bench, DEMO / "digits.fp16.rknn", *options)
     assert document["comparison"]["latency_tests"] == []
     (throughput,) = [m for m in document["comparison"]["metrics"] if m["name"] == "throughput_per_s"]
-    assert all(value > 1500 for value in throughput["values"].values())
+    assert all(value > 1400 for value in throughput["values"].values())
     assert "Offline digits.fp16 does ≈" in document["comparison"]["verdict"]
 
 

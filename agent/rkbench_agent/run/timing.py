@@ -12,7 +12,7 @@ from rkbench_agent.run.state import Host, PlanClock, RunState
 from rkbench_agent.run.workers import Workers
 from rkbench_agent.wire.messages import Progress
 from rkbench_agent.wire.plan import RunSettings
-from rkbench_agent.wire.words import AT_MOST, INFERENCE, MODELLED, WARMUP
+from rkbench_agent.wire.words import AT_MOST, INFERENCE, MODELLED, PREDICTED, WARMUP
 
 #: So many samples of the sensors lie inside the timed part of a run at least, if it lasts 0.1 s.
 MINIMUM_READINGS = 2
@@ -61,7 +61,7 @@ class Timing:
         call_ns = mean_call_ns(state.standing, state.warm_call_ns)
         size = block_size(self._settings, call_ns, state.duration_ns, in_turns=self._in_turns)
         # On a virtual clock a block takes no time: samples at its edges count as inside.
-        virtual = state.provenance.latency == MODELLED
+        virtual = state.provenance.latency in (MODELLED, PREDICTED)
         first = virtual and state.readings_inside < MINIMUM_READINGS
         if first:
             self.sample()

@@ -34,6 +34,7 @@ from rkbench_agent.wire.words import (
     INFERENCE,
     INTERFERENCE,
     LOAD,
+    MEASURED,
     MODEL_READ,
     OFFLINE,
     OUT_OF_MEMORY,
@@ -171,7 +172,8 @@ class Worker:
         if profile is None:
             name = self._command["runtime"]
             raise RuntimeFailureError(f"the runtime {name} does not tell the time of each layer")
-        self._answers.send(ProfileText(self._spec.run, self._command["runtime"], profile()))
+        source = getattr(self._runtime, "profile_provenance", MEASURED)
+        self._answers.send(ProfileText(self._spec.run, self._command["runtime"], profile(), source))
         return {}
 
     def _place(self) -> None:

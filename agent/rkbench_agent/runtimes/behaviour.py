@@ -7,6 +7,8 @@ JSON; `RKBENCH_VIRTUAL_BEHAVIOUR` names the file. Every key is optional, unknown
     latency         {"factor": 2.0} and/or {"distribution": "lognormal" | "normal" | "constant",
                     "median_ms": 5.0, "sigma": 0.1}; sigma is of the logarithm, or for `normal`
                     relative to the median. Replaces the model of the run stage.
+                    {"coefficients": [0.7, 3.2, 2.9, 4e-6]}: the level is these times what the host tells
+                    of the file: seconds of roofline, memory, tables, and tasks (docs/npu.md)
     scatter         {"block": 0.01, "load": 0.005, "night": 0.01, "night_number": 7}: standard deviation,
                     of the logarithm, of the level from block to block, load to load, night to night
     wander          {"memory": 0.99, "sd": 0.04}: the level wanders from call to call, AR(1)

@@ -1,4 +1,7 @@
-"""The modelled latency of the virtual NPU. Nobody measured it: every number is marked `modelled`.
+"""The latency of the virtual NPU. Nobody measured it: every number is marked `predicted` or `modelled`.
+
+The run's median is what the host predicts of the file's tasks (`wire.plan.PredictedRun`). Where it predicts
+nothing, and for copies always, it is of a rough model:
 
     run         = overhead + bytes / bandwidth + tasks x task_cost
     set_inputs  = copy_overhead + input bytes / copy_bandwidth
@@ -6,9 +9,10 @@
     bytes       = NPU weight bytes + NPU internal bytes (each is moved at least once per inference);
                   the file's size where the file's own figures are not known
 
-and each run is lengthened by |N(0, 1)| x 1 % out of a seeded generator, so that percentiles differ and
-a repeated run is equal. The constants are assumptions of plausible size (LPDDR4X/LPDDR4 at roughly
-half of its peak), chosen so that a mobilenet_v1 comes out in the order of the published 2.1 ms.
+Each run is lengthened by |N(0, 1)| x 1 % out of a seeded generator, so that percentiles differ and
+a repeated run is equal; the median of a prediction is not moved by it. The constants are assumptions of
+plausible size (LPDDR4X/LPDDR4 at roughly half of its peak), chosen so that a mobilenet_v1 comes out in the
+order of the published 2.1 ms.
 `virtual_npu` says what several cores make of it.
 """
 
@@ -17,13 +21,18 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Dict, Optional
+from typing import Any, Dict, Optional, Sequence
+
+import numpy as np
 
 from rkbench_agent.runtimes.behaviour import Behaviour
 from rkbench_agent.runtimes.staged import Staged, interference_ns
 from rkbench_agent.runtimes.virtual_board import VirtualBoardModel
+from rkbench_agent.wire.plan import RunSpec, TensorSpec
 
 JITTER_RATIO = 0.01
+#: By what the jitter lengthens the median: the upper quartile of N(0, 1) is 0.6745.
+MEDIAN_JITTER = 1.0 + JITTER_RATIO * 0.6745
 
 
 @dataclass(frozen=True)
@@ -44,12 +53,13 @@ MODELS = {"rk3588": RK3588, "rk3568": RK3568, "rk3566": RK3568}
 
 @dataclass(frozen=True)
 class Work:
-    """What one inference moves and runs."""
+    """What one inference moves and runs; `predicted_ns` is what its run takes, where that is known better."""
 
     memory_bytes: int
     tasks: int
     input_bytes: int
     output_bytes: int
+    predicted_ns: Optional[float] = None
 
 
 class LatencyModel:
@@ -72,6 +82,8 @@ class LatencyModel:
         self.get_outputs_ns = npu.copy_overhead_ns + int(work.output_bytes / npu.copy_bytes_per_s * 1e9)
         moved_ns = work.memory_bytes / npu.bytes_per_s * 1e9
         self._run_ns = npu.overhead_ns + moved_ns + work.tasks * npu.task_ns
+        if work.predicted_ns is not None:
+            self._run_ns = work.predicted_ns / MEDIAN_JITTER
         self._behaviour = behaviour
         self._random = random.Random(seed)
         self._staged = Staged(behaviour, seed)
@@ -119,3 +131,22 @@ class LatencyModel:
         if kind == "normal":
             return median_ns * (1.0 + sigma * self._random.gauss(0.0, 1.0))
         return median_ns
+
+
+def work_of(spec: RunSpec, predicted_ns: Optional[float] = None) -> Work:
+    """Return what an inference of a variant moves and runs."""
+    moved = (_tensor_bytes(spec.inputs), _tensor_bytes(spec.outputs))
+    return Work(memory_bytes_of(spec), spec.figures.npu_tasks or 0, *moved, predicted_ns)
+
+
+def memory_bytes_of(spec: RunSpec) -> int:
+    """Return the NPU memory of a variant: its file's size where its own figures are not known."""
+    weight, internal = spec.figures.npu_weight_bytes, spec.figures.npu_internal_bytes
+    return spec.size_bytes if weight is None or internal is None else weight + internal
+
+
+def _tensor_bytes(tensors: Sequence[TensorSpec]) -> int:
+    total = 0
+    for tensor in tensors:
+        total += int(np.prod(tensor.shape, dtype=np.int64)) * np.dtype(tensor.dtype).itemsize
+    return total

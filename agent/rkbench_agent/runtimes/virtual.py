@@ -2,7 +2,8 @@
 
 Nothing that it says was measured on a board, and each number says so: memory is `from_file`; outputs are of
 the `vendor_simulator` or `computed` by the host before the push, none where an input was not recorded;
-latencies are of `latency_model` on a clock of its own. A behaviour file (`behaviour`) makes it misbehave.
+latencies are of `latency_model` on a clock of its own, at the level that the host predicts where it can. A
+behaviour file (`behaviour`) makes it misbehave.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import time
 import zlib
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Dict, List, Optional, Sequence
+from typing import TYPE_CHECKING, Any, Dict, List, Optional
 
 import numpy as np
 
@@ -23,14 +24,14 @@ from rkbench_agent.runtimes.base import ModelSetup, NpuMemory, StageTimes
 from rkbench_agent.runtimes.behaviour import read_behaviour
 from rkbench_agent.runtimes.container import check_platform, read_container
 from rkbench_agent.runtimes.core_mask import choose_core_mask
-from rkbench_agent.runtimes.latency_model import LatencyModel, Work
+from rkbench_agent.runtimes.foretold import level_of
+from rkbench_agent.runtimes.latency_model import LatencyModel, memory_bytes_of, work_of
 from rkbench_agent.runtimes.replay import Replay
-from rkbench_agent.runtimes.virtual_npu import Call, VirtualNpu, speedup_of
+from rkbench_agent.runtimes.virtual_npu import Call, VirtualNpu
 from rkbench_agent.wire.caveats import Caveat, caveat
-from rkbench_agent.wire.plan import TensorSpec
 from rkbench_agent.wire.provenance import Provenance
 from rkbench_agent.wire.socs import find_soc, with_cores
-from rkbench_agent.wire.words import FROM_FILE, LOAD, MEASURED, MODELLED, RELEASE
+from rkbench_agent.wire.words import FROM_FILE, LOAD, MEASURED, MODELLED, PREDICTED, RELEASE
 
 if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
@@ -71,10 +72,11 @@ class VirtualRuntime:
         #: The cores that its mask names; none: any one will do.
         self.cores = [core for core in range(self._npu.core_count) if self._mask >> core & 1]
         self._others = self.beside = 0
-        staged = (self._behaviour.get("cores") or {}).get(setup.core_mask)
-        speedup = float(staged or speedup_of(len(self.cores)))
+        foretold = setup.spec.figures.predicted
+        self._level = level_of(foretold, self._behaviour, setup.core_mask, len(self.cores))
         root = Path(setup.sys_root) if setup.sys_root else None
-        self._latency = LatencyModel(setup.soc, _work(setup), self._behaviour, self._seed, root, speedup)
+        work, speedup = work_of(setup.spec, self._level.run_ns), self._level.speedup
+        self._latency = LatencyModel(setup.soc, work, self._behaviour, self._seed, root, speedup)
         self._latency.begin_load(setup.worked_ns)
         self._now_ns = max(setup.clock_ns, time.monotonic_ns())
         self._stage, self._iteration, self._total = LOAD, 0, 0
@@ -85,6 +87,7 @@ class VirtualRuntime:
         self._unrecorded = False
         #: Replayed outputs are always equal, so nothing follows from it; injected noise is noise.
         self.replays = not self._behaviour.get("nondeterministic")
+        self.profile_provenance = FROM_FILE if self._behaviour.get("profile") else PREDICTED
 
     def clock_ns(self) -> int:
         """Return the virtual time: it starts with the real monotonic clock and moves only by running."""
@@ -101,7 +104,7 @@ class VirtualRuntime:
             load=FROM_FILE,
             load_duration=MODELLED,
             process_memory=MEASURED,
-            latency=MODELLED,
+            latency=self._level.provenance,
             outputs=self._replay.provenance if self._replay else None,
             readings=MODELLED if self._latency.board.moves() else FROM_FILE,
         )
@@ -130,7 +133,7 @@ class VirtualRuntime:
             self._replay = Replay(self._setup.replay_path, self._setup.spec.outputs)
         _leaked.append(b"\x01" * int(self._behaviour.get("leak_bytes") or 0))
         load_s = self._behaviour.get("load_s")
-        modelled_ns = LOAD_OVERHEAD_NS + int(_memory_bytes(self._setup) / LOAD_BYTES_PER_S * 1e9)
+        modelled_ns = LOAD_OVERHEAD_NS + int(memory_bytes_of(self._setup.spec) / LOAD_BYTES_PER_S * 1e9)
         self._now_ns += modelled_ns if load_s is None else int(float(load_s) * 1e9)
 
     def feed(self, inputs: List[Array]) -> None:
@@ -203,14 +206,16 @@ class VirtualRuntime:
         return NpuMemory(weight, internal, total)
 
     def profile(self) -> str:
-        """Return the table of layers that the behaviour file names; there is no model of layers."""
-        path = self._behaviour.get("profile")
-        if path is None:
+        """Return the table of layers that the behaviour file names, else the one that the host predicts."""
+        path, predicted = self._behaviour.get("profile"), self._setup.spec.figures.predicted
+        if path is not None:
+            return Path(str(path)).read_text()
+        if predicted is None or not predicted.profile:
             raise RuntimeFailureError(
-                "the virtual runtime has no model of single layers",
+                "no time of single layers is predicted for this file",
                 advice="the time of each layer needs a board: --board NAME --profile",
             )
-        return Path(str(path)).read_text()
+        return predicted.profile
 
     def caveats(self) -> List[Caveat]:
         """Return the doubts: cores that are not there, outputs that nobody recorded."""
@@ -280,21 +285,3 @@ class VirtualRuntime:
 
 def _seed(seed: Optional[int], name: str) -> int:
     return zlib.crc32((name if seed is None else f"{seed} {name}").encode("utf-8"))
-
-
-def _memory_bytes(setup: ModelSetup) -> int:
-    weight, internal = setup.spec.figures.npu_weight_bytes, setup.spec.figures.npu_internal_bytes
-    return setup.spec.size_bytes if weight is None or internal is None else weight + internal
-
-
-def _work(setup: ModelSetup) -> Work:
-    spec = setup.spec
-    tasks = spec.figures.npu_tasks or 0
-    return Work(_memory_bytes(setup), tasks, _tensor_bytes(spec.inputs), _tensor_bytes(spec.outputs))
-
-
-def _tensor_bytes(tensors: Sequence[TensorSpec]) -> int:
-    total = 0
-    for tensor in tensors:
-        total += int(np.prod(tensor.shape, dtype=np.int64)) * np.dtype(tensor.dtype).itemsize
-    return total

@@ -28,7 +28,7 @@ from rkbench_agent.wire.scenario_messages import (
     SoakWindow,
     TryRate,
 )
-from rkbench_agent.wire.words import SILENCE_LIMIT_S
+from rkbench_agent.wire.words import MEASURED, SILENCE_LIMIT_S
 
 
 @dataclass(frozen=True)
@@ -183,6 +183,8 @@ class ProfileText:
     run: str
     runtime: str
     text: str
+    #: Where its times come from.
+    provenance: str = MEASURED
 
 
 @dataclass(frozen=True)

@@ -101,12 +101,30 @@ class TensorSpec:
 
 
 @dataclass(frozen=True)
+class PredictedRun:
+    """What the host's model of the NPU predicts of `rknn_run`, for a runtime without an NPU.
+
+    `run_ns` is the latency on one core, on two, on three, as far as the file has tasks for so many; `terms`
+    are the sums over one core's tasks that its coefficients belong to: seconds of roofline, memory and
+    tables, and the number of tasks. `profile` is a table of layers as librknnrt prints it; "": not asked for.
+    """
+
+    run_ns: List[int]
+    terms: List[float] = field(default_factory=list)
+    profile: str = ""
+
+
+@dataclass(frozen=True)
 class FileFigures:
-    """What a file says of what it will need on the NPU: bytes of weights and of internal tensors, tasks."""
+    """What a file says of what it will need on the NPU: bytes of weights and of internal tensors, tasks.
+
+    `predicted` is only told of runs on virtual boards.
+    """
 
     npu_weight_bytes: Optional[int] = None
     npu_internal_bytes: Optional[int] = None
     npu_tasks: Optional[int] = None
+    predicted: Optional[PredictedRun] = None
 
 
 @dataclass(frozen=True)

@@ -19,12 +19,10 @@ from rkbench.campaign.interfaces import Conversation, Saver
 from rkbench.campaign.run import run_campaign
 from rkbench.campaign.settings import PushOptions
 from rkbench.errors import BoardError, UsageError
-from rkbench.npu.costs import Floats, task_costs
+from rkbench.npu.costs import Floats
 from rkbench.npu.latency_fit import fit_latency
-from rkbench.npu.latency_model import FittedLatency, find_latency_model, model_of_row, task_terms
-from rkbench.npu.layout import lay_out
-from rkbench.npu.tasks import decode_tasks
-from rkbench.rknn import open_model
+from rkbench.npu.latency_model import FittedLatency, find_latency_model, model_of_row
+from rkbench.npu.predict import model_terms
 from rkbench.runs.events import Listener, ignore
 from rkbench.runs.model import RunResult
 from rkbench.store.opening import data_folder
@@ -105,15 +103,6 @@ def fit_board(
     )
     good = residual <= LARGEST_RESIDUAL
     return Calibration(board, base.soc, points, residual, fitted if good else None)
-
-
-def model_terms(path: Path, base: FittedLatency) -> Floats:
-    """Return the four sums of one file that the coefficients belong to."""
-    with open_model(path) as model:
-        tasks = decode_tasks(lay_out(model))
-        kept = [model.nodes[node].type not in base.skipped_types for node in tasks.node]
-        terms: Floats = task_terms(task_costs(tasks), base.machine)[np.array(kept)].sum(axis=0)
-        return terms
 
 
 def _median_s(board: Board, run: RunResult) -> float:

@@ -15,7 +15,7 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import Hello
 from rkbench_agent.wire.plan import Plan, RunSettings, RunSpec
 from rkbench_agent.wire.provenance import Provenance
-from rkbench_agent.wire.words import SINGLE_STREAM, SOAK, VIRTUAL
+from rkbench_agent.wire.words import MODELLED, PREDICTED, SINGLE_STREAM, SOAK, VIRTUAL
 
 from rkbench import __version__
 from rkbench.boards.model import Board
@@ -93,7 +93,7 @@ def make_headers(
             simulated=simulated,
             partial=False,
             verdict=VALID,
-            provenance=Provenance(),
+            provenance=_foreknown(variant) if simulated else Provenance(),
             board=board_record(place.board.name, place.hello, place.environment),
             variant=description,
             plan=_record(settings, place.board, variant, mask, len(runs)),
@@ -102,6 +102,10 @@ def make_headers(
         )
         for number, (description, variant, transfer, caveats, mask) in enumerate(runs, 1)
     ]
+
+
+def _foreknown(variant: PreparedVariant) -> Provenance:
+    return Provenance(latency=PREDICTED if variant.figures.predicted else MODELLED)
 
 
 def _descriptions(variants: Sequence[PreparedVariant], simulated: bool) -> list[Variant]:

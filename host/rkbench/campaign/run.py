@@ -11,7 +11,7 @@ from pathlib import Path
 
 from rkbench_agent.wire.board import Environment, Pinning
 from rkbench_agent.wire.messages import BoardCaveat, Locked, Log, Message, Progress, Refused
-from rkbench_agent.wire.plan import Plan
+from rkbench_agent.wire.plan import Plan, RunSettings
 from rkbench_agent.wire.words import SINGLE_STREAM, VIRTUAL
 
 from rkbench.boards.model import Board
@@ -134,17 +134,20 @@ def _prepared(
     check_baseline(options.baseline, [variant.description.name for variant in variants])
     other = prepare_other(options, board, variants, prepare, listener)
     if runtime_of(options.settings, board) == VIRTUAL:
-        variants = tuple(_with_outputs(variant, listener) for variant in variants)
-        other = tuple(_with_outputs(variant, listener) for variant in other)
+        variants = tuple(_simulated(variant, options.settings, listener) for variant in variants)
+        other = tuple(_simulated(variant, options.settings, listener) for variant in other)
     return variants, other
 
 
-def _with_outputs(variant: PreparedVariant, listener: Listener) -> PreparedVariant:
-    if variant.golden is None or variant.replay is not None:
-        return variant
+def _simulated(variant: PreparedVariant, settings: RunSettings, listener: Listener) -> PreparedVariant:
+    """Return the variant with what a virtual board cannot know: its outputs and its latency."""
     from rkbench.variants.computed_replay import with_computed_outputs  # numpy
+    from rkbench.variants.predicted_run import with_predicted_run
 
-    return with_computed_outputs(variant, lambda told: listener(Note(told)))
+    def tell(text: str) -> None:
+        listener(Note(text))
+
+    return with_predicted_run(with_computed_outputs(variant, tell), tell, profile=settings.profile)
 
 
 def check_baseline(baseline: str | None, names: Sequence[str]) -> None:

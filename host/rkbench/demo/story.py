@@ -21,9 +21,10 @@ SOURCES = {
     VENDOR_SIMULATOR: "the vendor's simulator",
     COMPUTED: "rkbench's model of the NPU",
     MODELLED: f"{MARK} simulated: a model, no NPU",
+    PREDICTED: f"{MARK} predicted, no NPU",
     FROM_FILE: "the file's own figures",
-    PREDICTED: "predicted",
 }
+_NOT_MEASURED = {MODELLED: "modelled", PREDICTED: "predicted"}
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def source_of(runs: Sequence[RunResult], group: NumberGroup) -> str:
 def choose(runs: Sequence[RunResult]) -> RunResult | None:
     """Return the variant to ship: of those that agree with the ONNX most often, the smallest file.
 
-    None where no run has told its top-1 agreement. Latency has no say: here it is only modelled.
+    None where no run has told its top-1 agreement. Latency has no say: nothing measured it here.
     """
     known = [(run, top1) for run in runs if run.failure is None and (top1 := TOP1.value(run)) is not None]
     if not known:
@@ -142,10 +143,11 @@ def ratio(size: int, reference: int) -> str:
 
 
 def _doubt(chosen: RunResult, first: RunResult) -> str:
-    if chosen.provenance.latency != MODELLED or chosen.latency is None or first.latency is None:
+    known = _NOT_MEASURED.get(chosen.provenance.latency or "")
+    if known is None or chosen.latency is None or first.latency is None:
         return ""
     return (
-        f"; but its latency is only modelled here ({_latency(chosen)} against {_latency(first)}),"
+        f"; but its latency is only {known} here ({_latency(chosen)} against {_latency(first)}),"
         " so let your own board decide that"
     )
 

@@ -112,6 +112,20 @@ def predict_latency(
     return _prediction(latency_model, what_if.cores, layers, outside, _not_counted(graph, found))
 
 
+def model_terms(model: RknnModel | str | PathLike[str], fitted: FittedLatency) -> Floats:
+    """Return the four sums over the tasks of one core that the coefficients of `fitted` belong to, (4,).
+
+    Raises ModelError where the file's tasks cannot be decoded.
+    """
+    if not isinstance(model, RknnModel):
+        with open_model(model) as opened:
+            return model_terms(opened, fitted)
+    tasks = decode_tasks(lay_out(model))
+    kept = [model.nodes[node].type not in fitted.skipped_types for node in tasks.node]
+    terms: Floats = task_terms(task_costs(tasks), fitted.machine)[np.array(kept)].sum(axis=0)
+    return terms
+
+
 @dataclass(frozen=True)
 class _Core:
     """What one of the cores does: the costs of its tasks, and where their time goes."""

@@ -37,7 +37,7 @@ from rkbench.runs import parts
 from rkbench.runs.caveats import caveats_of, verdict_of
 from rkbench.runs.diagnosis import diagnosed, log_caveats
 from rkbench.runs.environment import update_record
-from rkbench.runs.extras import PinRecord
+from rkbench.runs.extras import PinRecord, Profile
 from rkbench.runs.interference import Interference, blocks_beside, interference
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import FAILED, STOPPED, Failure, RunResult, Verdict
@@ -139,12 +139,11 @@ class Collector:
         inside, readings = split_readings(self._readings, run.latencies)
         before = self._readings[: self._readings_before]
         provenance = run.end.provenance if isinstance(run.end, Finished) else None
-        simulated = run.header.simulated
         told = _told(run, self._readings)
         result = replace(
             run.header,
             partial=failure is not None,
-            provenance=parts.provenance(provenance, simulated, run, readings),
+            provenance=parts.provenance(provenance, run.header, run, readings),
             load=parts.load(run.memory, run.cycles),
             latency=parts.latency(told.latencies),
             throughput_per_s=told.rate_per_s,
@@ -157,7 +156,7 @@ class Collector:
             outputs=outputs(run.errors, run.checks, run.output_parts, run.suspects),
             readings=summarize_readings(inside, readings, before),
             conditions=self._conditions,
-            profile=read_profile(run.profile.runtime, run.profile.text) if run.profile else None,
+            profile=_profile(run.profile) if run.profile else None,
             failure=failure,
         )
         found = _all_caveats(run, result, readings, self._state)
@@ -169,6 +168,10 @@ class Collector:
             run.latencies,
             tuple(readings),
         )
+
+
+def _profile(told: ProfileText) -> Profile:
+    return read_profile(told.runtime, told.text, told.provenance)
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rkbench_agent.wire.board import HeldClock
+from rkbench_agent.wire.words import MEASURED
 
 from rkbench.stats.gates import State
 from rkbench.stats.slope import SlopeJudgement
@@ -138,6 +139,7 @@ class Profile:
     layers: tuple[LayerTime, ...]
     total_s: float | None
     text: str
+    provenance: str = MEASURED
 
 
 def held_text(clocks: Sequence[HeldClock]) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rkbench_agent.wire.board import Reading
@@ -28,6 +29,7 @@ from rkbench.runs.model import (
     Load,
     LoadPhase,
     PercentileBounds,
+    RunResult,
     Stages,
     percentile_field,
 )
@@ -51,15 +53,17 @@ class _Measured(Protocol):
 
 
 def provenance(
-    told: Provenance | None, simulated: bool, run: _Measured, readings: Sequence[Reading]
+    told: Provenance | None, header: RunResult, run: _Measured, readings: Sequence[Reading]
 ) -> Provenance:
     """Return where the numbers come from: as the agent told, and None where there is no number.
 
     A run that ended early was told nothing but the source of its outputs, with the first of them: on a real
-    board its numbers were measured; on a virtual one the rest is what the virtual runtime always does.
+    board its numbers were measured; on a virtual one the rest is what the virtual runtime always does with
+    what the header says that it was told.
     """
     if told is None:
-        told = _SIMULATED if simulated else ALL_MEASURED
+        latency = header.provenance.latency or MODELLED
+        told = replace(_SIMULATED, latency=latency) if header.simulated else ALL_MEASURED
     return Provenance(
         load=told.load if run.memory else None,
         load_duration=told.load_duration if run.memory else None,

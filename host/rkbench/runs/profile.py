@@ -12,6 +12,8 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
+from rkbench_agent.wire.words import MEASURED
+
 from rkbench.rknn.names import origin_of
 from rkbench.runs.extras import LayerTime, Profile
 
@@ -19,15 +21,17 @@ _LOG_PREFIX = re.compile(r"^[DIWE] RKNN: (\[[^\]]*\] ?)?")
 _COLUMN = re.compile(r"(?:DDR|NPU|Total|Max|Task|Lut|Regcmd) (?:Cycles|Number|Size)|\S+")
 _FIRST = ["ID", "OpType", "DataType", "Target"]
 _TIME, _NAME, _MOVED, _CYCLES = "Time(us)", "FullName", "RW(KB)", "Cycles(DDR/NPU/Total)"
+#: A header of the columns that are needed.
+LEAST_HEADER = " ".join([*_FIRST, _TIME, _NAME])
 _APART = (("DDR Cycles", "NPU Cycles"), ("DDRCycles", "NPUCycles"))
 UNITS = ("NPU", "CPU", "GPU")
 
 
-def read_profile(runtime: str, text: str) -> Profile:
+def read_profile(runtime: str, text: str, provenance: str = MEASURED) -> Profile:
     """Return the profile of what a runtime printed; without layers where its form is not known."""
     layers = parse_layers(text)
     total_s = sum(layer.duration_s for layer in layers) if layers else None
-    return Profile(runtime, layers, total_s, text)
+    return Profile(runtime, layers, total_s, text, provenance)
 
 
 def parse_layers(text: str) -> tuple[LayerTime, ...]:

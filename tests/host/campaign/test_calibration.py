@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import os
+import zlib
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 import pytest
-from bench_command import run_bench
+from bench_command import Done, run_bench
 from rkbench.campaign.calibration import (
     Calibration,
     fit_board,
-    model_terms,
     read_calibration,
     save_calibration,
 )
 from rkbench.npu.costs import Floats
-from rkbench.npu.latency_model import latency_models
+from rkbench.npu.latency_model import FittedLatency, latency_models
+from rkbench.npu.predict import model_terms
 from rkbench.npu.reference_costs import reference_costs
 from rkbench.views.calibration import calibration_lines
+from rkbench_agent.runtimes.behaviour import read_behaviour
+from rkbench_agent.runtimes.foretold import level_of
+from rkbench_agent.runtimes.latency_model import LatencyModel, Work
+from rkbench_agent.wire.plan import PredictedRun
 
 SHIPPED = Path(str(files("rkbench.npu"))) / "reference/calibration"
 SAMPLE = Path(__file__).parents[2] / "data/models/mb_gap7_rk3588_i8.rknn"
@@ -90,9 +97,71 @@ def test_a_damaged_calibration_is_none(tmp_path: Path, monkeypatch: pytest.Monke
     assert read_calibration("desk") is None
 
 
-def test_a_virtual_board_follows_no_form_and_is_not_calibrated(tmp_path: Path) -> None:
-    environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path)}
-    done = run_bench("boards", "calibrate", "virtual:rk3588", environment=environment)
+def behaviour_file(folder: Path, **values: object) -> Path:
+    path = folder / "behaviour.json"
+    path.write_text(json.dumps(values), encoding="utf-8")
+    return path
+
+
+def virtual_latencies(base: FittedLatency, folder: Path, seed: int, true: list[float]) -> Floats:
+    """Return what a virtual board's runtime shows of the shipped models, each loaded once, in seconds."""
+    values = {"latency": {"coefficients": true}, "scatter": {"load": NOISE}, "seed": seed}
+    path = str(behaviour_file(folder, **values))
+    medians = []
+    for model in sorted(SHIPPED.glob(f"*_{base.soc}.rknn")):
+        behaviour = read_behaviour(path, model.stem)
+        told = PredictedRun([1], told_terms(model, base))
+        level = level_of(told, behaviour, "auto", 0)
+        number = zlib.crc32(f"{seed} {model.stem}".encode())
+        runs = LatencyModel(base.soc, Work(0, 0, 0, 0, level.run_ns), behaviour, number, None, level.speedup)
+        runs.begin_load(0)
+        medians.append(float(np.median([runs.next_run_ns(index) for index in range(31)])) / 1e9)
+    return np.array(medians)
+
+
+@cache
+def told_terms(model: Path, base: FittedLatency) -> list[float]:
+    terms: list[float] = model_terms(model, base).tolist()
+    return terms
+
+
+@pytest.mark.parametrize("soc", ["rk3588", "rk3568"])
+def test_the_coefficients_of_a_virtual_board_are_found(soc: str, tmp_path: Path) -> None:
+    """Through what a virtual board does with them: 1 % of noise on each load, and its jitter."""
+    base = latency_models()[soc]
+    names, terms = shipped(soc)
+    true = np.array(base.coefficients) * (1.3, 1.1, 0.9, 1.4)
+    unseen = np.array([row.terms() for row in reference_costs() if row.soc == soc and row.model in UNSEEN])
+    for seed in range(20):
+        measured_s = virtual_latencies(base, tmp_path, seed, true.tolist())
+        found = fit_board("virtual", base, names, terms, measured_s)
+        assert found.fitted is not None
+        assert np.abs(unseen @ np.array(found.fitted.coefficients) / (unseen @ true) - 1).max() < 0.03, seed
+
+
+def calibrate_virtual(folder: Path, **behaviour: object) -> Done:
+    path = behaviour_file(folder, **behaviour)
+    (folder / "bench.toml").write_text(
+        f'[boards.made]\nhost = "virtual"\nsoc = "rk3588"\nbehaviour = "{path}"\n'
+    )
+    arguments = ("boards", "calibrate", "made", "--inventory", str(folder / "bench.toml"))
+    return run_bench(*arguments, environment={**os.environ, "XDG_DATA_HOME": str(folder)})
+
+
+def test_a_virtual_board_is_calibrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    true = (0.7, 3.4, 2.9, 4e-6)
+    done = calibrate_virtual(tmp_path, latency={"coefficients": true}, scatter={"load": 0.001})
+    assert done.returncode == 0, done.stdout
+    assert "made: calibrated, residual 0." in done.stdout
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    kept = read_calibration("made")
+    assert kept is not None
+    unseen = np.array([row.terms() for row in reference_costs() if row.soc == "rk3588"])
+    assert unseen @ np.array(kept.coefficients) == pytest.approx(unseen @ np.array(true), rel=0.03)
+
+
+def test_a_virtual_board_that_follows_no_form_is_not_calibrated(tmp_path: Path) -> None:
+    done = calibrate_virtual(tmp_path, latency={"distribution": "constant", "median_ms": 5})
     assert done.returncode == 1
     assert "not calibrated: it does not follow the form" in done.stdout
     assert not (tmp_path / "rkbench/calibrations").exists()

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rkbench_agent.wire.words import PREDICTED
+
 from rkbench.runs.extras import LayerTime, Leak, LoadCycles, Profile
 from rkbench.runs.measure_types import Measure
 from rkbench.runs.measures import LATENCY_P50, LATENCY_P99, THROUGHPUT
 from rkbench.runs.model import RunResult
 from rkbench.stats.slope import RISES
-from rkbench.units import UNKNOWN, format_bytes, format_ratio, format_seconds
+from rkbench.units import MARK, UNKNOWN, format_bytes, format_ratio, format_seconds
 
 #: So many of the slowest layers are shown; all of them are in the JSON.
 SHOWN_LAYERS = 15
+_PROFILED = "a run of its own, which profiling slows down"
+_PREDICTED = "predicted; what runs on the CPU is not counted"
 SHOWN_RAW_LINES = 40
 Lines = list[str]
 
@@ -75,10 +79,10 @@ def profile_lines(name: str, profile: Profile) -> Lines:
         return [head, *raw[:SHOWN_RAW_LINES], *more]
     slowest = sorted(profile.layers, key=lambda layer: -layer.duration_s)[:SHOWN_LAYERS]
     units = ", ".join(_unit_text(unit, profile) for unit in ("NPU", "CPU", "GPU") if _of_unit(unit, profile))
-    head = (
-        f"{name}: {len(profile.layers)} layers, {format_seconds(profile.total_s)}: {units}"
-        " (a run of its own, which profiling slows down)"
-    )
+    predicted = profile.provenance == PREDICTED
+    total = f"{MARK if predicted else ''}{format_seconds(profile.total_s)}"
+    how = _PREDICTED if predicted else _PROFILED
+    head = f"{name}: {len(profile.layers)} layers, {total}: {units} ({how})"
     rows = [("time", "share", "unit", "op", "layer")]
     rows += [
         (format_seconds(layer.duration_s), f"{layer.share * 100:.1f} %", layer.unit, layer.op, _label(layer))

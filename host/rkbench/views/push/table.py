@@ -157,7 +157,7 @@ _SOURCES = {
     COMPUTED: "computed by rkbench's model of the NPU",
     MODELLED: "a documented model",
     FROM_FILE: "read from files",
-    PREDICTED: "predicted",
+    PREDICTED: "predicted from the file's NPU tasks, copies by a documented model",
 }
 
 

@@ -1,0 +1,65 @@
+"""The latency that a virtual board is to show: predicted before the push; no NPU code is in the agent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+from rkbench_agent.wire.plan import PredictedRun
+
+from rkbench.errors import ModelError
+from rkbench.npu.latency_model import find_latency_model
+from rkbench.npu.predict import LatencyPrediction, model_terms, predict_latency
+from rkbench.npu.what_if import MOST_CORES, WhatIf
+from rkbench.rknn import RknnModel, open_model
+from rkbench.runs.profile import LEAST_HEADER
+from rkbench.variants.variant import PreparedVariant
+
+NS_PER_S = 1e9
+
+
+def with_predicted_run(
+    variant: PreparedVariant, tell: Callable[[str], None], *, profile: bool = False
+) -> PreparedVariant:
+    """Return the variant with the latency that a virtual board is to show, and with its table of layers.
+
+    What cannot be predicted is returned as it is, once told why.
+    """
+    try:
+        with open_model(variant.model.path) as model:
+            predicted = predicted_run(model, profile=profile)
+    except ModelError as error:
+        tell(f"the latency of {variant.description.name} is modelled, not predicted: {error.message}")
+        return variant
+    return replace(variant, figures=replace(variant.figures, predicted=predicted))
+
+
+def predicted_run(model: RknnModel, *, profile: bool = False) -> PredictedRun:
+    """Return what a virtual board is told of a file's latency; raises ModelError as `predict_latency`."""
+    each = list(_predictions(model))
+    fitted = find_latency_model(model.file.target)
+    return PredictedRun(
+        [round(found.latency_s * NS_PER_S) for found in each],
+        model_terms(model, fitted).tolist() if fitted else [],
+        _table(model, each[0]) if profile else "",
+    )
+
+
+def _predictions(model: RknnModel) -> Iterator[LatencyPrediction]:
+    """Yield what is predicted for one core, two, three, up to the first that the file has no tasks for."""
+    yield predict_latency(model)
+    for cores in range(2, MOST_CORES + 1):
+        try:
+            yield predict_latency(model, what_if=WhatIf(cores=cores))
+        except ModelError:
+            return
+
+
+def _table(model: RknnModel, predicted: LatencyPrediction) -> str:
+    """Return the predicted layers as librknnrt would print them."""
+    rows = [LEAST_HEADER]
+    for number, layer in enumerate(predicted.layers, 1):
+        read = model.nodes[layer.index].inputs
+        dtype = (model.tensors[read[0]].dtype if read else "") or "UNKNOWN"
+        rows.append(f"{number} {layer.type} {dtype} NPU {layer.latency_s * 1e6:.3f} {layer.name}")
+    return "\n".join(rows) + "\n"
