@@ -20,7 +20,7 @@ from rkbench.npu.latency_model import (
     task_terms,
 )
 from rkbench.npu.layout import lay_out
-from rkbench.npu.tasks import TaskList, decode_tasks
+from rkbench.npu.tasks import Ints, TaskList, decode_tasks
 from rkbench.npu.what_if import AS_FITTED, WhatIf
 from rkbench.rknn.contents import Graph, Tensor
 from rkbench.rknn.model import RknnModel
@@ -106,7 +106,8 @@ def predict_latency(
     latency_model = replace(found, machine=what_if.applied_to(found.machine))
     graph = model.graphs[graph_index]
     cores = [_core(decode_tasks(layout, number), latency_model) for number in LISTS[what_if.cores]]
-    layers = tuple(_layers(graph, cores, latency_model))
+    single = cores if what_if.cores == 1 else [_core(decode_tasks(layout), latency_model)]
+    layers = tuple(_layers(graph, cores, single, latency_model))
     compressed = any(core.tasks.get(f.DECOMPRESSION).any() for core in cores)
     outside = (*_outside(graph, layers, found, what_if), *([COMPRESSED] if compressed else []))
     return _prediction(latency_model, what_if.cores, layers, outside, _not_counted(graph, found))
@@ -144,12 +145,17 @@ def _core(tasks: TaskList, latency_model: FittedLatency) -> _Core:
     return _Core(tasks, costs, np.stack(parts, axis=1))
 
 
-def _layers(graph: Graph, cores: list[_Core], latency_model: FittedLatency) -> Iterator[LayerLatency]:
-    """Yield the layers; where cores share one, it takes as long as the slowest of them."""
+def _layers(
+    graph: Graph, cores: list[_Core], single: list[_Core], latency_model: FittedLatency
+) -> Iterator[LayerLatency]:
+    """Yield the layers; where cores share one, it takes as long as the slowest of them.
+
+    A layer without tasks for so many cores is one that the compiler kept on one: `single`.
+    """
     for number, node in enumerate(graph.nodes):
         if node.type in latency_model.skipped_types:
             continue
-        shares = [(core, core.tasks.nodes[number]) for core in cores if number in core.tasks.nodes]
+        shares = _shares(cores, number) or _shares(single, number)
         if not shares:
             continue
         macs_s, memory_s, tables_s, tasks_s = max(
@@ -167,6 +173,10 @@ def _layers(graph: Graph, cores: list[_Core], latency_model: FittedLatency) -> I
             tasks_s=tasks_s,
             costs=total([core.costs.sums(at) for core, at in shares]),
         )
+
+
+def _shares(cores: list[_Core], number: int) -> list[tuple[_Core, Ints]]:
+    return [(core, core.tasks.nodes[number]) for core in cores if number in core.tasks.nodes]
 
 
 def _bound(parts: tuple[float, float, float, float]) -> Bound:

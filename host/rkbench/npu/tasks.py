@@ -132,6 +132,8 @@ class TaskList:
         """The positions of each node's tasks in this list."""
         order = np.argsort(self.node, kind="stable")
         numbers, starts = np.unique(self.node[order], return_index=True)
+        if not len(order):
+            return {}
         return dict(zip(numbers.tolist(), np.split(order, starts[1:]), strict=True))
 
 

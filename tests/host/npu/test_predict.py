@@ -31,6 +31,13 @@ def left_out(soc: str) -> LatencyFit:
     return leave_one_out(np.array([row.terms() for row in rows]), published_s)
 
 
+def test_layers_that_the_compiler_kept_on_one_core_take_as_long_on_three() -> None:
+    model = MODELS / "gru_h16_rk3588_fp.rknn"
+    single, three = predict_latency(model), predict_latency(model, what_if=WhatIf(cores=3))
+    assert three.latency_s == single.latency_s
+    assert len(three.layers) == 2
+
+
 @pytest.mark.parametrize("soc", ["rk3588", "rk3568"])
 def test_each_of_twelve_models_is_foretold_by_the_others(soc: str) -> None:
     found = left_out(soc)
