@@ -12,6 +12,7 @@ import numpy as np
 from rkbench.errors import ModelError
 from rkbench.npu import fields as f
 from rkbench.npu.costs import CostSums, Floats, TaskCosts, task_costs, total
+from rkbench.npu.inheritance import Ints
 from rkbench.npu.latency_model import (
     FittedLatency,
     find_latency_model,
@@ -20,7 +21,7 @@ from rkbench.npu.latency_model import (
     task_terms,
 )
 from rkbench.npu.layout import lay_out
-from rkbench.npu.tasks import Ints, TaskList, decode_tasks
+from rkbench.npu.tasks import TaskList, decode_tasks
 from rkbench.npu.what_if import AS_FITTED, WhatIf
 from rkbench.rknn.contents import Graph, Tensor
 from rkbench.rknn.model import RknnModel
