@@ -198,8 +198,8 @@ def test_an_equal_file_is_no_difference_and_a_slower_one_is_slower(bench: Bench,
     assert 2 < worse["low_percent"] <= worse["difference_percent"] <= worse["high_percent"] < 10
     assert [run["verdict"] for run in push["runs"]] == ["VALID"] * 3
     assert f"{worse['low_percent']:+.1f} to {worse['high_percent']:+.1f} %" in done.stdout
-    assert "measuring 3 runs: 7 loads of 2 quads" in done.stderr
-    assert re.search(r"measuring 3 runs, about \d+ s in all", done.stderr)
+    assert "measuring 3 variants: 7 loads of 2 quads" in done.stderr
+    assert re.search(r"measuring 3 variants, about \d+ s in all", done.stderr)
 
 
 def test_the_store_has_every_latency(bench: Bench) -> None:
