@@ -15,12 +15,15 @@ from PIL import Image
 
 ROOT = Path(__file__).parents[2]
 DEMO = ROOT / "host/rkbench/demo/data"
+NETS = ROOT / "tests/data/npu"
 #: What stands for a user's own files: the README's name, and the demo's file.
 STAND_INS = {
     "model.rknn": DEMO / "digits.int8.rknn",
     "model.onnx": DEMO / "digits.onnx",
     "model.fp16.rknn": DEMO / "digits.fp16.rknn",
     "model.int8.rknn": DEMO / "digits.int8.rknn",
+    "neck_rk3588_int8.rknn": NETS / "neck_rk3588_int8.rknn",
+    "neck.onnx": NETS / "neck.onnx",
 }
 #: These are `make` itself, or need a board of flesh and blood: only their words are checked.
 MAKE = ("make demo", "make test")
