@@ -138,11 +138,11 @@ class ResultFamilies:
             family.add_metric(labels, list(buckets), latency.mean_s * latency.count)
 
     def _add_bounds(self, latency: Latency, labels: Sequence[str]) -> None:
-        """Add between what each percentile lies, by the quantile that its own series has."""
-        text = "Between what a quantile of the latencies lies, with 95 %."
+        """Add between what each percentile lies; the label `quantile` is for summaries alone."""
+        text = "Between what a percentile of the latencies lies, with 95 %."
         for found in latency.bounds:
             for bound, value in (("low", found.low_s), ("high", found.high_s)):
-                more = {"quantile": f"{found.percent / 100:g}", "bound": bound}
+                more = {"percentile": f"{found.percent:g}", "bound": bound}
                 self._gauge("rkbench_latency_bound_seconds", text, labels, value, more)
 
     def _summary(self, family: Family) -> Metric:

@@ -13,6 +13,7 @@ from rkbench.stats.paired import FASTER, NO_DIFFERENCE, SLOWER
 from rkbench.units import MARK
 
 THIS_LOAD_ONLY = "this load only"
+MOST_DIGITS = 3
 
 
 @dataclass(frozen=True)
@@ -62,10 +63,16 @@ def estimate_text(test: LatencyTest, run: RunResult) -> str:
 
 
 def interval_text(test: LatencyTest) -> str:
-    """Return the interval in percent without its unit: -6.9 to -6.3; "" where there is none."""
+    """Return the interval in percent without its unit: -6.9 to -6.3; "" where there is none.
+
+    One digit, and up to three where only they tell the bounds apart.
+    """
     if test.low_percent is None or test.high_percent is None:
         return ""
-    return f"{test.low_percent:+.1f} to {test.high_percent:+.1f}"
+    bounds = (test.low_percent, test.high_percent)
+    texts = [[f"{bound:+.{digits}f}" for bound in bounds] for digits in range(1, MOST_DIGITS + 1)]
+    low, high = next((pair for pair in texts if pair[0] != pair[1]), texts[0])
+    return f"{low} to {high}"
 
 
 def needed_text(test: LatencyTest) -> str:

@@ -51,15 +51,15 @@ def test_the_bounds_of_a_percentile_stand_beside_it_and_an_unknown_one_is_absent
     save(tmp_path, collected(replace(made, latency=replace(made.latency, bounds=bounds))))
     values = values_of(StoreCollector(tmp_path / "store"))
     told = {
-        (bound, quantile): value
+        (bound, percentile): value
         for series, value in values.items()
         for bound in ("low", "high")
-        for quantile in ("0.5", "0.999")
+        for percentile in ("50", "99.9")
         if series.startswith("rkbench_latency_bound_seconds{")
         and f'bound="{bound}"' in series
-        and f'quantile="{quantile}"' in series
+        and f'percentile="{percentile}"' in series
     }
-    assert told == {("low", "0.5"): 0.0021, ("high", "0.5"): 0.0023, ("low", "0.999"): 0.003}
+    assert told == {("low", "50"): 0.0021, ("high", "50"): 0.0023, ("low", "99.9"): 0.003}
 
 
 def test_the_histogram_counts_every_latency_in_stated_buckets(tmp_path: Path) -> None:

@@ -237,7 +237,8 @@ def _intervals(runs: Sequence[RunResult], comparison: Comparison) -> TableRow:
     for run in runs:
         test = comparison.test_of(run.id)
         text = interval_text(test) if test else ""
-        cells.append(TableCell(f"{text} %" if text else "", "", _judged_tone(run, comparison)))
+        mark = MARK if run.simulated else ""
+        cells.append(TableCell(f"{mark}{text} %" if text else "", "", _judged_tone(run, comparison)))
     return TableRow("… difference", tuple(cells))
 
 
