@@ -119,7 +119,7 @@ AT_LEAST_0 = re.compile(
     r"(^|_)(bytes|s|hz|count|iterations|cores|cpus|cycles|cycle|resumed|index|number|node|case|in_push|version)$"
     r"|_per_s$|ratio|^share|_agreement$"
 )
-DIFFERENCE = re.compile(r"delta|difference|^low_|^high_|^file_copy_|^bytes_per_cycle$")
+DIFFERENCE = re.compile(r"delta|difference|loss|^low_|^high_|^file_copy_|^bytes_per_cycle$")
 AT_MOST_1 = re.compile(r"^share$|_agreement$|_load_ratio|^npu_load_ratio")
 
 

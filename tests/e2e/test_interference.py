@@ -30,8 +30,9 @@ def test_two_models_are_measured_alone_and_together_in_each_placement(bench: Ben
     assert [(item["placement"], item["rounds"]) for item in (spread, shared)] == [("spread", 12), ("0", 12)]
     assert (spread["own"]["core_mask"], spread["other"]["core_mask"]) == ("0", "1")
     assert abs(spread["own"]["loss_ratio"]) < 0.02
-    assert 0.4 < shared["own"]["loss_low"] < shared["own"]["loss_ratio"] < shared["own"]["loss_high"] < 0.6
-    assert 0.4 < shared["other"]["loss_ratio"] < 0.6
+    # Between two jobs there are copies, in which the other model has the core.
+    assert 0.2 < shared["own"]["loss_low"] < shared["own"]["loss_ratio"] < shared["own"]["loss_high"] < 0.6
+    assert 0.2 < shared["other"]["loss_ratio"] < 0.6
     for model in (spread["own"], spread["other"], shared["own"], shared["other"]):
         assert model["outputs"]["repeats"] is True
         assert model["outputs"]["compared"] >= 24
@@ -60,9 +61,14 @@ def test_outputs_that_change_beside_another_model_make_a_run_suspect(bench: Benc
     assert "digits.regrouped.int8 differs from calls alone in" in " ".join(done.stdout.split())
 
 
-def test_the_same_file_may_stand_on_both_sides_and_one_core_is_shared(bench: Bench) -> None:
+def test_the_same_file_may_stand_on_both_sides_and_one_core_is_shared(bench: Bench, tmp_path: Path) -> None:
+    behaviour = tmp_path / "behaviour.json"
+    behaviour.write_text(json.dumps({"latency": {"median_ms": 5}}))  # beside which the copies are nothing
+    bench.inventory.write_text(
+        f'[boards.made]\nhost = "virtual"\nsoc = "rk3568"\nbehaviour = "{behaviour}"\n'
+    )
     made = Path(__file__).parents[1] / "data/models/grouped_c64_g16_rk3568_i8.rknn"
-    options = ("--board", "virtual:rk3568", "--duration", "0.1", "--iterations", "24", "--json", "-")
+    options = ("--board", "made", "--duration", "0.1", "--iterations", "24", "--json", "-")
     done = bench.run("push", made, *options, "--interfere-with", made, "--quiet")
     (run,) = json.loads(done.stdout)["runs"]
     (only,) = run["interference"]["placements"]
