@@ -10,7 +10,7 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-from claims import Claim, Source
+from claim import Claim, Source
 from rkbench.runs.cycles import load_cycles
 from rkbench.runs.extras import LoadCycles
 from rkbench_agent.wire.messages import LoadCycle

@@ -11,7 +11,7 @@ from functools import partial
 
 import numpy as np
 from caveat_claims import RUN
-from claims import Claim, Source
+from claim import Claim, Source
 from plan_claims import StagedPush
 from rkbench.campaign.stopping import PlanEnd
 from rkbench.nightly.judge import AcceptedRun, judge

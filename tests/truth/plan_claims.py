@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 from caveat_claims import RUN
-from claims import Claim, Source
+from claim import Claim, Source
 from rkbench.boards.model import Board
 from rkbench.campaign.plan import complete
 from rkbench.campaign.stopping import NewStop, Precise

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from claims import CLAIMS, Claim
+from claim import Claim
+from comparison_claims import COMPARISON_CLAIMS
 from night_claims import NIGHT_CLAIMS
+from percentile_claims import PERCENTILE_CLAIMS
 from plan_claims import PLAN_CLAIMS
 
 TRIALS = 100
@@ -14,7 +16,7 @@ PUSHES = 30
 SEED = 3588
 
 
-@pytest.mark.parametrize("claim", CLAIMS, ids=lambda claim: claim.name)
+@pytest.mark.parametrize("claim", [*COMPARISON_CLAIMS, *PERCENTILE_CLAIMS], ids=lambda claim: claim.name)
 def test_what_is_claimed_is_reached(claim: Claim) -> None:
     rate = claim.rate(np.random.default_rng(SEED), TRIALS)
     assert claim.allows(rate, TRIALS), f"{claim.name}: {rate:.3f}"
@@ -27,6 +29,12 @@ def test_a_claim_that_is_not_kept_is_seen() -> None:
         False,
         False,
     ]
+
+
+def test_the_mean_of_a_figure_may_be_claimed() -> None:
+    wide = Claim("wide", lambda source: 1.3, 1.25, scatter=0.1)
+    found = wide.rate(np.random.default_rng(0), 100)
+    assert (found, wide.keeps(found), wide.allows(found, 100)) == (pytest.approx(1.3), False, False)
 
 
 @pytest.mark.parametrize("claim", NIGHT_CLAIMS, ids=lambda claim: claim.name)

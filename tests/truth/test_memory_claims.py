@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from claims import Claim
+from claim import Claim
 from memory_claims import MEMORY_CLAIMS
 
 TRIALS = 100

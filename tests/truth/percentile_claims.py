@@ -1,0 +1,148 @@
+"""What rkbench claims of percentiles: what their bounds cover, how wide they are, what gates make of them."""
+
+from __future__ import annotations
+
+import numpy as np
+from claim import Claim, Source
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.model import Latency
+from rkbench.runs.parts import latency
+from rkbench.stats.figures import Statistic
+from rkbench.stats.gates import FAIL, Gate, Quantity
+from rkbench.stats.judging import judge_latency_budget
+from rkbench.stats.quantiles import quantiles
+from rkbench.stats.serial import wanders
+from rkbench.units import SECONDS
+from rkbench_agent.wire.messages import Latencies
+from worlds import Array, World
+
+LOGNORMAL = "iid lognormal"
+IID = {LOGNORMAL: World(), "iid bimodal": World(shape="bimodal"), "iid Pareto": World(shape="pareto")}
+QUANTILE_WORLDS = {
+    **IID,
+    "sd between blocks 0.5 %": World(block=0.005),
+    "sd between blocks 1 %": World(block=0.01),
+    "sd between blocks 2 %": World(block=0.02),
+}
+#: Bounds may be so much wider than those of order statistics where calls are independent, on average.
+WIDEST = 1.25
+
+
+def quantile_claims() -> list[Claim]:
+    """Intervals of p50, p90 and p99 of 20 blocks of 50 calls."""
+    claims = []
+    for name, world in QUANTILE_WORLDS.items():
+        truths = _true_quantiles(world)
+        for percent in (50.0, 90.0, 99.0):
+            least = 0.84 if world.block == 0.02 and percent == 99 else 0.92
+
+            def holds(s: Source, w: World = world, p: float = percent, t: float = truths[percent]) -> bool:
+                (found,) = quantiles(list(w.calls(s, 20, 50)), [p])
+                return found.low is not None and found.low <= t and (found.high is None or t <= found.high)
+
+            claims.append(
+                Claim(f"p{percent:g} of 20 x 50 calls, {name}: interval covers", holds, None, least)
+            )
+    return claims
+
+
+def _true_quantiles(world: World) -> dict[float, float]:
+    calls = world.calls(np.random.default_rng(1), 200_000, 10).ravel()
+    return {percent: float(np.percentile(calls, percent)) for percent in (50.0, 90.0, 99.0)}
+
+
+def bound_claims() -> list[Claim]:
+    """What is asked of bounds beside what they cover: their width, and none where memory is long."""
+    wandering = World(block=0.04, memory=0.99)
+    no_bounds = Claim(
+        "AR(1) 0.99 of sd 4 %, 40 blocks of 50: percentiles without bounds",
+        lambda s: _summary(wandering.calls(s, 40, 50)).bounds == (),
+        None,
+        0.99,
+    )
+    return [no_bounds, *width_claims()]
+
+
+def width_claims() -> list[Claim]:
+    """What caution costs where calls are independent: over all runs, and how often it costs more."""
+    claims = []
+    for name, world in IID.items():
+        for percent in (50.0, 90.0, 99.0):
+
+            def ratio(s: Source, w: World = world, p: float = percent) -> float:
+                return _width_ratio(w.calls(s, 20, 50), p)
+
+            told = f"p{percent:g} of 20 x 50 calls, {name}: width over that of order statistics"
+            claims.append(Claim(f"{told}, mean of the runs", ratio, WIDEST, scatter=0.2))
+            if name == LOGNORMAL:
+                wider = f"{told}, runs where it is above {WIDEST:g}"
+                claims.append(Claim(wider, lambda s, r=ratio: r(s) > WIDEST, 0.3))
+    return claims
+
+
+def _width_ratio(calls: Array, percent: float) -> float:
+    """Return the width of the bounds against that of the order statistics of independent calls.
+
+    Where the upper bound lies beyond what was seen, the slowest call stands for it.
+    """
+    from scipy.stats import binom
+
+    (found,) = quantiles(list(calls), [percent])
+    ordered, count, share = np.sort(calls.ravel()), calls.size, percent / 100
+    low, high = int(binom.ppf(0.025, count, share)) - 1, int(binom.ppf(0.975, count, share))
+    assert found.low is not None
+    top = ordered[-1] if found.high is None else found.high
+    return float((top - found.low) / (ordered[min(high, count - 1)] - ordered[low]))
+
+
+def _summary(calls: Array) -> Latency:
+    raw = RawLatencies()
+    for block, durations in enumerate((calls * 1e6).astype(int).tolist()):
+        raw.append(Latencies("r", block, False, [0] * len(durations), durations))
+    found = latency(raw)
+    assert found is not None
+    return found
+
+
+def budget_claims() -> list[Claim]:
+    """A budget that lies exactly at the truth, judged once, and twice as a night does where it failed."""
+    claims = []
+    for name, world in (("iid lognormal", World()), ("sd between blocks 1 %", World(block=0.01))):
+        limit = _true_quantiles(world)[99.0]
+        told = f"budget p99 at its own limit, {name}"
+        claims += [
+            Claim(f"{told}: fails at once", lambda s, w=world, x=limit: _fails(s, w, x), 0.05),
+            Claim(
+                f"{told}: red (fails twice)",
+                lambda s, w=world, x=limit: _fails(s, w, x) and _fails(s, w, x),
+                0.01,
+            ),
+        ]
+    return claims
+
+
+def _fails(source: Source, world: World, limit: float) -> bool:
+    gate = Gate("p99", Quantity("p99", SECONDS, statistic=Statistic.P99), limit=limit)
+    calls = world.calls(source, 50, 20)
+    return judge_latency_budget(gate, (None, 1.0), list(calls)).state == FAIL
+
+
+def serial_claims() -> list[Claim]:
+    """Runs with a long memory are told from healthy ones."""
+    wandering, healthy = World(block=0.04, memory=0.99), World()
+    return [
+        Claim(
+            "AR(1) 0.99 of sd 4 %, 40 blocks of 50: called autocorrelated",
+            lambda s: wanders(wandering.calls(s, 40, 50).tolist()),
+            None,
+            0.99,
+        ),
+        Claim(
+            "healthy, 40 blocks of 50: called autocorrelated",
+            lambda s: wanders(healthy.calls(s, 40, 50).tolist()),
+            0.03,
+        ),
+    ]
+
+
+PERCENTILE_CLAIMS = [*quantile_claims(), *bound_claims(), *budget_claims(), *serial_claims()]
