@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import signal
 import sys
 from pathlib import Path
@@ -202,3 +203,11 @@ def test_the_spec_of_a_run_survives_the_wire() -> None:
     spec = RunSpec("a", "a", "0" * 64, 1, [], [])
     assert decode(encode(Plan([spec]))) == Plan([spec])
     assert sys.version_info >= (3, 8)
+
+
+def test_a_board_that_allows_no_core_files_at_all_measures(start: Start, bench: Bench) -> None:
+    agent = start()
+    # Nobody may raise a hard limit: containers and hardened systems have 0 there.
+    resource.prlimit(agent.process.pid, resource.RLIMIT_CORE, (0, 0))
+    agent.send(bench.plan(bench.spec("a")))
+    agent.until(Finished)

@@ -287,4 +287,7 @@ def _make_expendable() -> None:
     except OSError as error:
         os.write(2, f"rkbench: oom_score_adj: {error}\n".encode())
     # 0 still feeds a core dump to systemd-coredump or apport; 1 is the kernel's word for "not even that".
-    resource.setrlimit(resource.RLIMIT_CORE, (1, 1))
+    # Where the hard limit is 0 already (containers, hardened systems) nobody may raise it.
+    most = resource.getrlimit(resource.RLIMIT_CORE)[1]
+    least = 0 if most == 0 else 1
+    resource.setrlimit(resource.RLIMIT_CORE, (least, least))
