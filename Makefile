@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-agent-38 test-toolkit test-npu check schema fuzz kills lies stalls truth bench-speed models clean
+.PHONY: help demo test test-agent-38 test-toolkit test-npu check schema fuzz kills lies stalls stores truth bench-speed models clean
 
 help:
 	@echo "make demo    the story of the 3 MB that became 60 MB, on a virtual board"
@@ -20,6 +20,7 @@ help:
 	@echo "make truth   what the statistics claim, against staged truths, 2,000 trials each: a table (minutes)"
 	@echo "make kills   kill -9 at 226 moments, of client, supervisor, worker and guard: what held (half an hour)"
 	@echo "make lies    every value in every field that a board's agent could lie in, and floods (long)"
+	@echo "make stores  every command on 3,000 damaged result stores (long)"
 	@echo "make stalls  a push through links that stall or break off at 64 points (long)"
 	@echo "make bench-speed   our speed against scp, ssh, rknncli: ratios in one run"
 
@@ -89,6 +90,9 @@ lies: $(STAMP)
 
 stalls: $(STAMP)
 	RKBENCH_STALL_POINTS=64 $(BIN)/python -m pytest -q tests/e2e/test_stalls.py -n $(WORKERS)
+
+stores: $(STAMP)
+	$(BIN)/python tests/damaged_stores.py
 
 fuzz: $(STAMP)
 	$(BIN)/python -m pytest -m fuzz --timeout 0 tests/host

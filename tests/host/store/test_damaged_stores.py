@@ -1,4 +1,7 @@
-"""Stores with damage of every kind: what is read names the run that is damaged, and hides no other."""
+"""Stores with damage of every kind: what is read names the run that is damaged, and hides no other.
+
+`make stores` tries 3,000 more, on the store of real nights.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ from pathlib import Path
 
 import pytest
 from bench_command import run_bench
+from damaged_stores import HELD, try_damage
 from made_runs import collected, make_run
 from prometheus_client import CollectorRegistry, generate_latest
 from rkbench.cli import main
@@ -172,6 +176,12 @@ def test_a_baseline_accepted_when_no_calendar_has_a_day_is_listed(path: Path) ->
     damage(path, f"INSERT INTO baselines VALUES ({values})", 2**63 - 1)
     done = run_bench("baseline", "list", "--store", path)
     assert (done.returncode, "1970-01-01" in done.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_damage_that_nobody_thought_of_ends_in_words(path: Path, tmp_path: Path, seed: int) -> None:
+    tried = try_damage(path, seed, tmp_path)
+    assert tried.outcome == HELD, tried
 
 
 def exposition(path: Path, name: str) -> list[float]:
