@@ -3,7 +3,8 @@
     .venv/bin/python tools/npu_nets/make.py [NET ...]
 
 Nine nets of one idea each, random weights from a fixed seed, in fp16 and int8, for rk3588 and rk3568: 36
-files, as rknn-toolkit2 2.5.0 converts them, with its simulator's outputs. Needs the toolkit environment
+files, as rknn-toolkit2 2.5.0 converts them, with its simulator's outputs. A tenth net, int8 alone,
+explains one of the nine (docs/npu.md). Needs the toolkit environment
 (`python3 tools/toolkit/setup.py`). Two builds differ in 1-2 kB of uninitialised bytes, not in what they
 compute.
 
@@ -101,6 +102,16 @@ def gates() -> Network:
     return net
 
 
+def gates_on_steps() -> Network:
+    """The gates, but a hard sigmoid whose beta is a whole number of int8 steps (102 of 1/255)."""
+    net = Network([1, 3, 16, 16])
+    convolve(net, 3, 24)
+    net.add("Sigmoid")
+    convolve(net, 24, 24)
+    net.add("HardSigmoid", alpha=0.4, beta=0.4)
+    return net
+
+
 def swishes() -> Network:
     """Swish and hard swish: a table, then a product."""
     net = Network([1, 3, 16, 16])
@@ -159,8 +170,9 @@ def classifier() -> Network:
 
 
 NETS: tuple[Callable[[], Network], ...] = (
-    dense, depthwise, residual, pools, gates, swishes, squeeze, neck, classifier,
+    dense, depthwise, residual, pools, gates, swishes, squeeze, neck, classifier, gates_on_steps,
 )  # fmt: skip
+INT8_ONLY = ("gates_on_steps",)
 
 
 def write_inputs(net: Network, path: Path) -> None:
@@ -195,7 +207,7 @@ def main() -> None:
         net.save(OUTPUT / f"{name}.onnx")
         write_inputs(net, OUTPUT / f"{name}.inputs.npz")
         for target in TARGETS:
-            for dtype in DTYPES:
+            for dtype in DTYPES[name in INT8_ONLY :]:
                 print(name, target, dtype, convert(name, target, dtype), flush=True)
 
 

@@ -9,23 +9,27 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_nets import NETS, Net, agreement
+from made_nets import NETS, SOCS, Array, Net, agreement
 from rkbench.errors import ModelError
+from rkbench.npu.execute.conversion import Conversion
+from rkbench.npu.execute.convolution import read_accumulators
 from rkbench.npu.execute.core import NpuCore
 from rkbench.npu.execute.cubes import AddressSpace
 from rkbench.npu.execute.executor import OF_THE_RUNTIME, Executor
-from rkbench.npu.execute.fields import UnmodelledError, spans
+from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError, spans
 from rkbench.npu.execute.modelled import known_bits, refuse_unmodelled
+from rkbench.npu.execute.output import read_output_stage
 from rkbench.npu.execute.repeated import ON_BOTH, ON_RK3588
+from rkbench.npu.execute.tensors import Tensors
 from rkbench.npu.generations import LITE
 from rkbench.npu.layout import BASE, lay_out
 from rkbench.npu.registers import register_map
-from rkbench.npu.tasks import Task, decode_tasks
+from rkbench.npu.tasks import CNA, Task, decode_tasks
 from rkbench.rknn import open_model
 from rkbench.variants.computation import network_inputs
 
 LEAST_EQUAL = {
-    # Its last layer is a hard sigmoid, which the simulator rounds down: 50 % equal where it stands alone.
+    # The simulator rounds what its hard sigmoid takes to int8; the two tests below hold that to the values.
     "gates": 0.75,
     "classifier": 0.7,
 }
@@ -37,6 +41,55 @@ def test_outputs_agree_with_the_vendors_simulator(net: Net) -> None:
     assert found.largest <= 2
     if net.dtype == "int8":
         assert found.equal >= LEAST_EQUAL.get(net.name, 0.89)
+
+
+@pytest.mark.parametrize("soc", SOCS)
+def test_a_hard_sigmoid_whose_steps_are_those_of_its_output_agrees(soc: str) -> None:
+    found = agreement(Net("gates_on_steps", soc, "int8"))
+    assert found.equal > 0.98
+    assert found.largest == 1
+
+
+@pytest.mark.parametrize("soc", SOCS)
+def test_the_simulators_hard_sigmoid_is_ours_of_a_convolution_rounded_to_int8(soc: str) -> None:
+    net = Net("gates", soc, "int8")
+    exact = before_the_table(net, 1) * (2.5 / TABLE_END)
+    rounded = (np.clip(np.rint(exact / CONVOLUTION_SCALE) - 3, -128, 127) + 3) * CONVOLUTION_SCALE
+    steps = np.rint(np.clip(0.2 * rounded + 0.5, 0, 1) / net.step)
+    apart = np.abs(steps - np.rint(net.simulated()[1, 0] / net.step))
+    assert np.mean(apart == 0) > 0.98
+    assert apart.max() == 1
+
+
+CONVOLUTION_SCALE = 0.019169155610542672
+"""In the converter's table for `gates.onnx` (hybrid_quantization_step1), with zero point -3."""
+TABLE_END = 1 << 14
+"""The table's last place: where the hard sigmoid reaches 1, at 2.5."""
+
+
+def before_the_table(net: Net, case: int) -> Array:
+    """What the last layer takes into its activation table: (channels, height, width)."""
+    core, tasks = core_of(net)
+    made: dict[str, Array] = {}
+    with open_model(net.path) as model:
+        layout = lay_out(model)
+        image = net.cases()[case].transpose(0, 3, 1, 2)
+        Executor(model).run({"x": image}, lambda _, values: made.update(values))
+        taken = model.tensors[layout.graph.nodes[tasks[-1].node].inputs[0]]
+        Tensors(core.memory, layout.addresses).write(taken, made[taken.name])
+    found = []
+    for task in tasks:
+        if task.node < tasks[-1].node or not task.enable & CNA:
+            continue
+        source = read_accumulators(TaskRegisters(task.registers), core.memory, core.generation)
+        stage = read_output_stage(TaskRegisters(task.registers), core.memory, NO_ENTRIES)
+        bare = replace(stage, elementwise=None, conversion=Conversion(np.dtype("i4"), 0, 1, 1.0, False))
+        found.append(bare.apply(source.lines(0, source.height), 0, source.sums(0, source.height)))
+    channels = net.simulated().shape[-3]
+    return np.concatenate(found)[..., :channels].transpose(2, 0, 1)
+
+
+NO_ENTRIES = np.zeros((2, 513), np.int16)
 
 
 def core_of(net: Net) -> tuple[NpuCore, list[Task]]:
@@ -96,6 +149,16 @@ def test_a_field_that_contradicts_the_one_it_repeats_is_refused(soc: str) -> Non
                 core.run(replace(task, registers=changed))
             tried.add(name)
     assert len(tried) == (17 if soc == "rk3588" else 11)
+
+
+def test_an_operand_that_is_a_number_is_applied_to_integers() -> None:
+    core, tasks = core_of(Net("residual", "rk3588", "int8"))
+    task = next(each for each in tasks if each.registers[EW_CFG] & EW_OPERAND_FETCHED)
+    bare = task.registers[EW_CFG] & ~EW_OPERAND_FETCHED
+    core.run(replace(task, registers={**task.registers, EW_CFG: bare, EW_VALUE: 3}))
+
+
+EW_CFG, EW_VALUE, EW_OPERAND_FETCHED = 0x4070, 0x4090, 1 << 6
 
 
 def test_a_register_that_nobody_knows_is_refused() -> None:

@@ -72,7 +72,7 @@ class TaskRegisters:
     def number(self, name: str, *, integer: bool) -> float:
         """Return an operand field: a signed integer, or a float of the field's width (16 or 32 bits)."""
         if integer:
-            return self.signed(name)
+            return float(self.signed(name))
         kind = (np.uint16, np.float16) if self._spans[name].mask <= 0xFFFF else (np.uint32, np.float32)
         return float(np.array([self[name]], kind[0]).view(kind[1])[0])
 
