@@ -30,6 +30,7 @@ def main() -> None:
     """Run `bench` and exit: 0 fine, 1 failed, 2 usage, 3 a gate was crossed, 130 interrupted."""
     _open_standard_streams()
     _write_what_can_be_encoded()
+    _multiply_on_one_thread()
     try:
         _end_by_unwinding()
         _check_home()
@@ -57,6 +58,15 @@ def main() -> None:
     except Exception as error:  # noqa: BLE001 - typer's own errors; what is none goes on
         sys.exit(_usage(error))
     sys.exit(status if isinstance(status, int) else 0)
+
+
+def _multiply_on_one_thread() -> None:
+    """Give numpy's BLAS, which is loaded later, one thread, unless the user has set another number.
+
+    Its threads wait for each other in loops: beside other work, four times the processor time for the same
+    product, and no gain where there is none (docs/npu.md).
+    """
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
 def _end_by_unwinding() -> None:

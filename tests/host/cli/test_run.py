@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
-from bench_command import Done, run_bench
+from bench_command import BENCH, Done, run_bench
 
 DATA = Path(__file__).parents[2] / "data"
 NET = DATA / "npu/neck_rk3588_int8.rknn"
@@ -83,3 +85,21 @@ def test_a_file_that_cannot_be_written_is_told_before_anything_is_computed(tmp_p
     done = bench_run(tmp_path, NET, "--inputs", "none.npz", "-o", "nofolder/out.npz")
     assert done.returncode == 2
     assert "nofolder" in done.stderr
+
+
+def test_bench_leaves_numpys_blas_one_thread_and_a_users_own_number() -> None:
+    found = []
+    for number in ({}, {"OPENBLAS_NUM_THREADS": "3"}):
+        inherited = {name: text for name, text in os.environ.items() if name != "OPENBLAS_NUM_THREADS"}
+        script = (
+            f"import atexit, os\natexit.register(lambda: print(os.environ['OPENBLAS_NUM_THREADS']))\n{BENCH}"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, "--version"],
+            env={**inherited, **number},
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        found.append(done.stdout.split()[-1])
+    assert found == ["1", "3"]

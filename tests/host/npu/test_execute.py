@@ -84,7 +84,8 @@ def before_the_table(net: Net, case: int) -> Array:
         source = read_accumulators(TaskRegisters(task.registers), core.memory, core.generation)
         stage = read_output_stage(TaskRegisters(task.registers), core.memory, NO_ENTRIES)
         bare = replace(stage, elementwise=None, conversion=Conversion(np.dtype("i4"), 0, 1, 1.0, False))
-        found.append(bare.apply(source.lines(0, source.height), 0, source.sums(0, source.height)))
+        accumulators, sums = source.lines(0, source.height, with_sums=True)
+        found.append(bare.apply(accumulators, 0, sums))
     channels = net.simulated().shape[-3]
     return np.concatenate(found)[..., :channels].transpose(2, 0, 1)
 

@@ -9,7 +9,7 @@ import numpy as np
 from rkbench.npu.execute.cubes import AddressSpace, Values
 from rkbench.npu.execute.features import Fetch, Window
 from rkbench.npu.execute.fields import FP16, INT8, PRECISION_NAMES, TaskRegisters, UnmodelledError, dtype_of
-from rkbench.npu.execute.weights import Floats, dense_weights, depthwise_weights
+from rkbench.npu.execute.weights import DenseWeights, Floats, dense_weights, depthwise_weights
 from rkbench.npu.generations import Generation
 
 DENSE, DEPTHWISE = 0, 3
@@ -22,34 +22,33 @@ class Accumulators:
 
     features: Values
     """(height, width, channels), padded, in the dtype of the file."""
-    weights: Floats
-    """Dense: (kh * kw * channels, kernels); depthwise: (kh, kw, channels)."""
+    weights: DenseWeights | Floats
+    """Depthwise: (kh, kw, channels)."""
     window: Window
-    depthwise: bool
     height: int
     width: int
 
     @property
-    def channels(self) -> int:
-        """Channels of the accumulators."""
-        return int(self.weights.shape[-1])
-
-    @property
     def line_bytes(self) -> int:
         """What computing one line takes."""
-        seen = self.features.shape[2] if self.depthwise else self.weights.shape[0]
-        return int(self.width * max(seen, self.channels) * self.weights.itemsize)
+        if isinstance(self.weights, DenseWeights):
+            return 4 * self.width * max(self.weights.seen, self.weights.kernels)
+        return 4 * self.width * int(self.weights.shape[2])
 
-    def lines(self, first: int, count: int) -> Floats:
-        """Return accumulators (count, width, channels) from output line `first` on."""
-        return self._depthwise(first, count) if self.depthwise else self._dense(first, count)
+    def lines(self, first: int, count: int, *, with_sums: bool) -> tuple[Floats, Floats | None]:
+        """Return accumulators (count, width, channels) from output line `first` on.
 
-    def sums(self, first: int, count: int) -> Floats:
-        """Return the sum of the features under the kernel: (count, width, 1), depthwise of each channel."""
-        shape = self.weights.shape if self.depthwise else (self.weights.shape[0], 1)
-        ones = np.ones(shape, np.float64)
-        made = Accumulators(self.features, ones, self.window, self.depthwise, self.height, self.width)
-        return made.lines(first, count)
+        `with_sums`: and sums of the features under the kernel: (count, width, 1), depthwise of each channel.
+        """
+        if not isinstance(self.weights, DenseWeights):
+            ones = np.ones_like(self.weights) if with_sums else None
+            sums = None if ones is None else self._depthwise(first, count, ones)
+            return self._depthwise(first, count, self.weights), sums
+        seen = self._seen(first, count)
+        shape, sums = (count, self.width, -1), None
+        if with_sums:
+            sums = seen.sum(axis=1, dtype=np.float64).reshape(shape)
+        return self.weights.times(seen).reshape(shape), sums
 
     def _tap(self, first: int, count: int, row: int, column: int) -> Values:
         (sy, sx), (dy, dx) = self.window.stride, self.window.dilation
@@ -57,22 +56,21 @@ class Accumulators:
         bottom, right = top + (count - 1) * sy + 1, left + (self.width - 1) * sx + 1
         return self.features[top:bottom:sy, left:right:sx]
 
-    def _dense(self, first: int, count: int) -> Floats:
+    def _seen(self, first: int, count: int) -> Floats:
         kh, kw, channels = self.window.height, self.window.width, self.features.shape[2]
-        seen = np.empty((count, self.width, kh, kw, channels), self.weights.dtype)
+        seen = np.empty((count, self.width, kh, kw, channels), np.float32)
         for row in range(kh):
             for column in range(kw):
                 seen[:, :, row, column] = self._tap(first, count, row, column)
-        sums: Floats = seen.reshape(count * self.width, -1) @ self.weights
-        return sums.reshape(count, self.width, -1)
+        return seen.reshape(count * self.width, -1)
 
-    def _depthwise(self, first: int, count: int) -> Floats:
-        sums = np.zeros((count, self.width, self.channels), self.weights.dtype)
+    def _depthwise(self, first: int, count: int, weights: Floats) -> Floats:
+        sums = np.zeros((count, self.width, weights.shape[2]), np.float32)
         product = np.empty_like(sums)
         for row in range(self.window.height):
             for column in range(self.window.width):
                 tap = self._tap(first, count, row, column)
-                np.multiply(tap, self.weights[row, column], out=product, casting="unsafe")
+                np.multiply(tap, weights[row, column], out=product, casting="unsafe")
                 sums += product
         return sums
 
@@ -90,7 +88,7 @@ def read_accumulators(registers: TaskRegisters, memory: AddressSpace, generation
     features = Fetch(registers, memory, generation, dtype).features(window, (height, width))
     read = depthwise_weights if mode == DEPTHWISE else dense_weights
     weights = read(registers, memory, generation, features.shape[2], dtype)
-    made = Accumulators(features, weights, window, mode == DEPTHWISE, height, width)
+    made = Accumulators(features, weights, window, height, width)
     if made.line_bytes > MOST_LINE_BYTES:
         raise UnmodelledError(f"a convolution that takes {made.line_bytes} bytes a line")
     return made

@@ -31,7 +31,7 @@ from rkbench.npu.execute.source import read_source
 from rkbench.npu.generations import LITE, Generation
 from rkbench.npu.tasks import CNA, DPU, PPU, Task
 
-CHUNK_BYTES = 1 << 20
+CHUNK_BYTES = 1 << 19
 """What is computed at a time: a few lines whose intermediate values fit the cache."""
 
 
@@ -109,5 +109,6 @@ def _chunks(source: Values | Accumulators, stage: OutputStage, lines: int) -> It
     for first in range(0, lines, count):
         taken = min(count, lines - first)
         part = first * folded, taken * folded
-        sums = None if stage.weight_offset is None else source.sums(*part).reshape(taken, width, -1)
-        yield first, stage.apply(source.lines(*part).reshape(taken, width, -1), first, sums)
+        found, sums = source.lines(*part, with_sums=stage.weight_offset is not None)
+        shape = (taken, width, -1)
+        yield first, stage.apply(found.reshape(shape), first, None if sums is None else sums.reshape(shape))

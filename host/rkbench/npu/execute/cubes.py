@@ -85,6 +85,21 @@ def load(memory: AddressSpace, cube: Cube) -> Values:
     return values
 
 
+def load_padded(
+    memory: AddressSpace, cube: Cube, shape: tuple[int, int], corner: tuple[int, int], value: float
+) -> Values:
+    """Return a copy of the cube from line and column `corner` on in (lines, columns) of `value`."""
+    view = atoms(memory, cube)
+    per_atom = memory.unit_bytes(cube.dtype.itemsize) // cube.dtype.itemsize
+    whole = np.empty((*shape, view.shape[0] * per_atom), cube.dtype)
+    (top, left), bottom, right = corner, corner[0] + cube.height, corner[1] + cube.width
+    whole[:top], whole[bottom:] = value, value
+    whole[top:bottom, :left], whole[top:bottom, right:] = value, value
+    whole.view(view.dtype)[top:bottom, left:right] = view.transpose(1, 2, 0)
+    values: Values = whole[..., : cube.channels]
+    return values
+
+
 def store(memory: AddressSpace, cube: Cube, first_line: int, values: Values) -> None:
     """Write (lines, width, channels) from `first_line` on; what fills up the last atom is 0."""
     view = atoms(memory, cube)

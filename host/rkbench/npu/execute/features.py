@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from rkbench.npu.execute.cubes import AddressSpace, Cube, Values, load
+from rkbench.npu.execute.cubes import AddressSpace, Cube, Values, load, load_padded
 from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError
 from rkbench.npu.generations import LITE, Generation
 
@@ -46,7 +46,18 @@ class Fetch:
 
     def features(self, window: Window, output: tuple[int, int]) -> Values:
         """Return (height, width, channels) with the padding that `output` lines and columns see."""
-        return self._pad(self._spread(self._read()), window, output)
+        if self.argb_channels:
+            return self._pad(self._spread(self._read_argb()), window, output)
+        if self.converts:
+            raise UnmodelledError("an input conversion of features")
+        if self.registers["CNA.CONV_CON1.DECONV"]:
+            return self._pad(self._spread(load(self.memory, self._cube)), window, output)
+        cube = self._cube
+        needed = self._padded_size((cube.height, cube.width, cube.channels), window, output)
+        corner = self.registers["CNA.PAD_CON0.PAD_TOP"], self.registers["CNA.PAD_CON0.PAD_LEFT"]
+        features = load_padded(self.memory, cube, needed, corner, self._pad_value())
+        features[..., self.real_channels :] = 0  # what lies behind them in memory is no feature
+        return features
 
     @property
     def argb_channels(self) -> int:
@@ -80,33 +91,32 @@ class Fetch:
         fetched = self.registers["CNA.FC_DATA_SIZE0.DMA_WIDTH"] * lines
         return (self.registers.signed("CNA.DMA_CON2.SURF_STRIDE") + fetched) * 16
 
-    def _read(self) -> Values:
-        registers = self.registers
-        width, height = registers["CNA.DATA_SIZE0.DATAIN_WIDTH"], registers["CNA.DATA_SIZE0.DATAIN_HEIGHT"]
-        address = registers["CNA.FEATURE_DATA_ADDR"]
-        if self.argb_channels:
-            if self.converts and self.dtype != np.int8:
-                raise UnmodelledError(f"an input conversion to {self.dtype}")
-            return self._read_argb(address, (height, width, self.argb_channels))
-        if self.converts:
-            raise UnmodelledError("an input conversion of features")
-        channels = registers["CNA.DATA_SIZE1.DATAIN_CHANNEL"]
-        cube = Cube(address, channels, height, width, self.dtype, self.line, self.surface)
-        features = load(self.memory, cube)
-        if self.real_channels < channels:
-            features[..., self.real_channels :] = 0  # what lies behind them in memory is no feature
-        return features
+    @property
+    def _cube(self) -> Cube:
+        size = "CNA.DATA_SIZE0.DATAIN_"
+        return Cube(
+            self.registers["CNA.FEATURE_DATA_ADDR"],
+            self.registers["CNA.DATA_SIZE1.DATAIN_CHANNEL"],
+            self.registers[f"{size}HEIGHT"],
+            self.registers[f"{size}WIDTH"],
+            self.dtype,
+            self.line,
+            self.surface,
+        )
 
-    def _read_argb(self, address: int, shape: tuple[int, int, int]) -> Values:
-        height, width, channels = shape
-        packed = width * channels * self.dtype.itemsize
-        if not 1 <= channels <= 4 or min(height, width) < 1 or self.line < packed:
+    def _read_argb(self) -> Values:
+        cube, channels = self._cube, self.argb_channels
+        packed = cube.width * channels * self.dtype.itemsize
+        if self.converts and self.dtype != np.int8:
+            raise UnmodelledError(f"an input conversion to {self.dtype}")
+        if not 1 <= channels <= 4 or min(cube.height, cube.width) < 1 or cube.line < packed:
             raise UnmodelledError(
-                f"{height} lines of {width} pixels of {channels} channels in {self.line} bytes"
+                f"{cube.height} lines of {cube.width} pixels of {channels} channels in {cube.line} bytes"
             )
-        raw = self.memory.read(address, (height - 1) * self.line + packed)
-        view = np.lib.stride_tricks.as_strided(raw, (height, packed), (self.line, 1))
+        raw = self.memory.read(cube.address, (cube.height - 1) * cube.line + packed)
+        view = np.lib.stride_tricks.as_strided(raw, (cube.height, packed), (cube.line, 1))
         pixels = np.ascontiguousarray(view)
+        shape = (cube.height, cube.width, channels)
         if self.converts:
             return self._converted(pixels.reshape(shape))
         return pixels.view(self.dtype).reshape(shape)
@@ -143,19 +153,27 @@ class Fetch:
         return spread
 
     def _pad(self, features: Values, window: Window, output: tuple[int, int]) -> Values:
+        needed = self._padded_size(features.shape, window, output)
         height, width, channels = features.shape
         top, left = self.registers["CNA.PAD_CON0.PAD_TOP"], self.registers["CNA.PAD_CON0.PAD_LEFT"]
-        needs = window.needs(output)
-        shape = (max(needs[0], top + height), max(needs[1], left + width), channels)
-        added_bytes = int(np.prod(shape, dtype=np.int64)) * self.dtype.itemsize - features.nbytes
-        if added_bytes > 3 * features.nbytes + MOST_PADDING_BYTES:
-            raise UnmodelledError(f"{output[0]}x{output[1]} outputs of {height}x{width} features")
-        if shape == features.shape:
-            return features
-        padded = np.full(shape, self._pad_value(), self.dtype)
+        padded = np.full((*needed, channels), self._pad_value(), self.dtype)
         padded[top : top + height, left : left + width] = features
         padded[..., self.real_channels :] = 0
         return padded
+
+    def _padded_size(
+        self, shape: tuple[int, ...], window: Window, output: tuple[int, int]
+    ) -> tuple[int, int]:
+        """Return lines and columns with padding; refuse far more than there are features."""
+        height, width, channels = shape
+        top, left = self.registers["CNA.PAD_CON0.PAD_TOP"], self.registers["CNA.PAD_CON0.PAD_LEFT"]
+        needs = window.needs(output)
+        lines, columns = max(needs[0], top + height), max(needs[1], left + width)
+        features_bytes = height * width * channels * self.dtype.itemsize
+        added_bytes = lines * columns * channels * self.dtype.itemsize - features_bytes
+        if added_bytes > 3 * features_bytes + MOST_PADDING_BYTES:
+            raise UnmodelledError(f"{output[0]}x{output[1]} outputs of {height}x{width} features")
+        return lines, columns
 
     def _pad_value(self) -> float:
         value = self.registers["CNA.PAD_CON1"]

@@ -13,6 +13,7 @@ from rkbench.npu.execute.fields import FP16, INT8, PRECISION_NAMES, TaskRegister
 AVERAGE, MAXIMUM, MINIMUM = 0, 1, 2
 COMBINE: dict[int, Callable[..., Any]] = {AVERAGE: np.add, MAXIMUM: np.maximum, MINIMUM: np.minimum}
 RECIPROCAL_BITS = 16
+PART_BYTES = 1 << 20
 
 
 def pool(registers: TaskRegisters, memory: AddressSpace, source: Values | None) -> None:
@@ -32,15 +33,26 @@ def pool(registers: TaskRegisters, memory: AddressSpace, source: Values | None) 
     features = _read(registers, memory, dtype) if source is None else source
     if features.dtype != dtype:
         raise UnmodelledError(f"pooling in {dtype} of what the output stage hands over in {features.dtype}")
-    total = _windows(registers, features, method)
-    if method == AVERAGE:
-        total = _average(registers, total, dtype)
-    result = np.ascontiguousarray(total.astype(dtype))
+    result = _pooled(registers, features, method)
     atom = memory.atom_bytes
     height, width, channels = result.shape
     line = (width + registers["PPU.OPERATION_MODE_CFG.NOTCH_ADDR"]) * atom
     base, surface = (registers[f"PPU.DST_{name}"] // atom * atom for name in ("BASE_ADDR", "SURF_STRIDE"))
     store(memory, Cube(base, channels, height, width, dtype, line, surface), 0, result)
+
+
+def _pooled(registers: TaskRegisters, features: Values, method: int) -> Values:
+    """Return the result in the features' dtype; channels in parts, for what lies between is wider."""
+    _refuse_size(registers, features)
+    size, channels = _shape(registers, "OUT")[:2], features.shape[2]
+    result = np.empty((*size, channels), features.dtype)
+    count = max(1, PART_BYTES // (8 * features.shape[0] * features.shape[1]))
+    for first in range(0, channels, count):
+        total = _windows(registers, features[..., first : first + count], method)
+        if method == AVERAGE:
+            total = _average(registers, total, features.dtype)
+        result[..., first : first + count] = total
+    return result
 
 
 def _read(registers: TaskRegisters, memory: AddressSpace, dtype: np.dtype[np.generic]) -> Values:
@@ -59,17 +71,28 @@ def _shape(registers: TaskRegisters, side: str) -> tuple[int, int, int]:
     return height, width, channels
 
 
-def _windows(registers: TaskRegisters, features: Values, method: int) -> Any:
-    """Return the combined windows: first over lines, then over columns."""
+def _refuse_size(registers: TaskRegisters, features: Values) -> None:
+    """Refuse windows that lie farther out than one whole one."""
+    (_, stride), output = _steps(registers), _shape(registers, "OUT")
+    padding = [registers[f"PPU.POOLING_PADDING_CFG.PAD_{side}"] for side in ("TOP", "LEFT")]
+    if any((output[i] - 1) * stride[i] > padding[i] + features.shape[i] for i in range(2)):
+        height, width = features.shape[:2]
+        raise UnmodelledError(f"{output[0]}x{output[1]} windows of {height}x{width} features")
+
+
+def _steps(registers: TaskRegisters) -> tuple[tuple[int, int], tuple[int, int]]:
+    """Return the kernel's and the stride's height and width."""
     config = "PPU.POOLING_KERNEL_CFG.KERNEL_"
     kernel = registers[f"{config}HEIGHT"] + 1, registers[f"{config}WIDTH"] + 1
-    stride = registers[f"{config}STRIDE_HEIGHT"] + 1, registers[f"{config}STRIDE_WIDTH"] + 1
-    output = _shape(registers, "OUT")[:2]
+    return kernel, (registers[f"{config}STRIDE_HEIGHT"] + 1, registers[f"{config}STRIDE_WIDTH"] + 1)
+
+
+def _windows(registers: TaskRegisters, features: Values, method: int) -> Any:
+    """Return the combined windows: first over lines, then over columns."""
+    (kernel, stride), output = _steps(registers), _shape(registers, "OUT")[:2]
     height, width, channels = features.shape
     top, left = (registers[f"PPU.POOLING_PADDING_CFG.PAD_{side}"] for side in ("TOP", "LEFT"))
     needs = [(output[i] - 1) * stride[i] + kernel[i] for i in range(2)]
-    if needs[0] > top + height + kernel[0] or needs[1] > left + width + kernel[1]:
-        raise UnmodelledError(f"{output[0]}x{output[1]} windows of {height}x{width} features")
     fill = _fill(registers, features.dtype, method)
     working = features.dtype
     if working == np.float16:

@@ -28,6 +28,7 @@ DTYPES: dict[str, type[np.generic]] = {
 }
 SURFACE_PIXELS = 4
 """Surfaces begin at a multiple of so many pixels."""
+PART_VALUES = 1 << 16
 
 
 class Tensors:
@@ -48,20 +49,17 @@ class Tensors:
         values = stored.astype(np.float32)
         if tensor.scale:
             scale, zero_point = quantization(tensor)
-            values = (values - zero_point) * scale
+            values -= zero_point
+            values *= scale
         return values
 
     def write(self, tensor: Tensor, values: Array) -> None:
         """Write real values (source model's shape), quantized where the tensor is; rounded to even."""
         dtype = dtype_of_tensor(tensor)
         if dtype.kind in "iu" and tensor.scale:
-            scale, zero_point = quantization(tensor)
-            limits = np.iinfo(dtype)
-            with np.errstate(all="ignore"):
-                values = np.rint(values.astype(np.float64) / scale) + zero_point
-            values = np.clip(np.nan_to_num(values), limits.min, limits.max)
+            values = _quantized(values, dtype, *quantization(tensor))
         with np.errstate(all="ignore"):  # beyond fp16's range is infinite there too
-            self.write_stored(tensor, values.astype(dtype))
+            self.write_stored(tensor, values.astype(dtype, copy=False))
 
     def stored(self, tensor: Tensor) -> Array:
         """Return a tensor's values as they lie in memory, in the source model's shape."""
@@ -122,6 +120,21 @@ class Tensors:
         if tensor.index not in self._addresses:
             raise UnmodelledError(f"tensor {tensor.name!r} without memory")
         return self._addresses[tensor.index]
+
+
+def _quantized(values: Array, dtype: np.dtype[Any], scale: np.float32, zero_point: int) -> Array:
+    """Return integers, rounded to even; in parts, for the steps between are eight times as large."""
+    flat, limits = values.reshape(-1), np.iinfo(dtype)
+    result = np.empty(flat.shape, dtype)
+    for first in range(0, flat.size, PART_VALUES):
+        part = flat[first : first + PART_VALUES].astype(np.float64)
+        with np.errstate(all="ignore"):
+            part /= scale
+            np.rint(part, out=part)
+        part += zero_point
+        np.nan_to_num(part, copy=False)
+        result[first : first + PART_VALUES] = np.clip(part, limits.min, limits.max, out=part)
+    return result.reshape(values.shape)
 
 
 def _is_surfaces(tensor: Tensor) -> bool:
