@@ -8,17 +8,20 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
+from typing import Any, NamedTuple
 
 import numpy as np
 from caveat_claims import RUN
 from claim import Claim, Source
 from plan_claims import StagedPush
 from rkbench.campaign.stopping import PlanEnd
+from rkbench.nightly.confirming import Pair, confirmed, to_confirm
 from rkbench.nightly.judge import AcceptedRun, judge
 from rkbench.nightly.suite import NIGHTLY
 from rkbench.runs.collect import Collected
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.measures import QUANTITIES
+from rkbench.runs.night import GateResult
 from rkbench.runs.parts import latency
 from rkbench.stats.gates import FAIL, Gate, parse_gate
 from rkbench_agent.wire.messages import Latencies
@@ -35,13 +38,16 @@ def night_claims() -> list[Claim]:
     claims = []
     for sigma, false_red, blind in ((0.01, 0.03, 0.1), (0.02, 0.15, 0.3)):
         told, by_history = f"sd between nights {sigma * 100:g} %", partial(night_by_history, sigma=sigma)
-        for load, least in ((0.005, 0.9), (0.01, 0.5)):
-            night = partial(paired_night, sigma=sigma, load=load)
-            name = f"paired night {{}}, {told}, sd per load {load * 100:g} %, within 1 %: red"
+        for load in (0.005, 0.01):
+            night = {"sigma": sigma, "load": load, "gate": TIGHT}
+            name = f"paired night {{}}, {told}, sd per load {load * 100:g} %, within 1 %: {{}}"
             claims += [
-                Claim(name.format("A/A"), partial(night, shift=0.0, gate=TIGHT), 0.05),
-                Claim(name.format("+1 %"), partial(night, shift=0.01, gate=TIGHT), 0.05),
-                Claim(name.format("+3 %"), partial(night, shift=0.03, gate=TIGHT), None, least),
+                Claim(name.format("A/A", "red"), partial(is_red, shift=0.0, **night), 0.05),
+                Claim(name.format("+1 %", "red"), partial(is_red, shift=0.01, **night), 0.05),
+                Claim(name.format("+3 %", "red"), partial(is_red, shift=0.03, **night), None, 0.95),
+                Claim(
+                    name.format("A/A", "measured again"), partial(is_measured_again, shift=0.0, **night), 0.1
+                ),
             ]
         claims += [
             Claim(
@@ -57,18 +63,43 @@ def night_claims() -> list[Claim]:
     return claims
 
 
-def paired_night(source: Source, sigma: float, load: float, shift: float, gate: Gate) -> bool:
-    """Return whether a night is red whose model takes `shift` longer than its baseline's, both measured."""
+class Ended(NamedTuple):
+    """How a night ended: whether it was red, and whether its model was measured again."""
+
+    is_red: bool
+    is_again: bool
+
+
+def is_red(source: Source, **night: Any) -> bool:
+    """Return whether a paired night is red."""
+    return paired_night(source, **night).is_red
+
+
+def is_measured_again(source: Source, **night: Any) -> bool:
+    """Return whether a paired night measures its model twice."""
+    return paired_night(source, **night).is_again
+
+
+def paired_night(source: Source, sigma: float, load: float, shift: float, gate: Gate) -> Ended:
+    """Return how a night ends whose model takes `shift` longer than its baseline's, both measured."""
     night = _night(source, sigma)
 
-    def fails() -> bool:
+    def measured() -> Pair:
         push = StagedPush(source, replace(LOADS, load=load), [shift], CALL_NS * night, NIGHTLY, PlanEnd)
         push.tests()
         beside, own = (_run(run, raw) for run, raw in push.latencies.items())
-        (found,) = judge([gate], own, AcceptedRun(beside.run, beside.latencies), paired=True)
-        return found.state == FAIL
+        return Pair(own, AcceptedRun(beside.run, beside.latencies))
 
-    return fails() and fails()
+    def judged(pair: Pair) -> tuple[GateResult, ...]:
+        return judge([gate], pair.own, pair.beside, paired=True)
+
+    first = measured()
+    found = judged(first)
+    if not to_confirm([gate], found, paired=True):
+        return Ended(False, is_again=False)
+    second = measured()
+    (last,) = confirmed([gate], found, judged(second), [first, second])
+    return Ended(last.state == FAIL, is_again=True)
 
 
 def night_by_history(source: Source, sigma: float, shift: float, gate: Gate) -> bool:

@@ -14,7 +14,7 @@ from rkbench.runs.latency_tests import LatencyTest, latency_tests
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import ConditionChange, GateResult
 from rkbench.stats.figures import Interval, Statistic
-from rkbench.stats.gates import FAIL, NOT_MEASURED, Gate
+from rkbench.stats.gates import NOT_MEASURED, Gate
 from rkbench.stats.judging import Judgement, judge_change, judge_interval, judge_latency
 
 #: What helps where a paired interval holds the limit of its gate.
@@ -56,23 +56,6 @@ def unmeasured(gates: Sequence[Gate], why: str) -> tuple[GateResult, ...]:
     return tuple(_result(gate, judgement) for gate in gates)
 
 
-def to_confirm(gates: Sequence[Gate], results: Sequence[GateResult]) -> bool:
-    """Return whether a gate on a latency failed, so that the cell is to be measured again."""
-    return any(
-        gate.is_of_latency and result.state == FAIL for gate, result in zip(gates, results, strict=True)
-    )
-
-
-def confirmed(
-    gates: Sequence[Gate], first: Sequence[GateResult], second: Sequence[GateResult]
-) -> tuple[GateResult, ...]:
-    """Return `first` with what the second measurement says where a gate on a latency had failed."""
-    return tuple(
-        _joined(one, two) if gate.is_of_latency and one.state == FAIL else one
-        for gate, one, two in zip(gates, first, second, strict=True)
-    )
-
-
 def changes(run: RunResult, base: RunResult) -> tuple[ConditionChange, ...]:
     """Return what is not as it was when `base` ran."""
     return tuple(
@@ -103,12 +86,22 @@ def _judge(
         return judge_against(gate, (base, value), collected.latencies)
     if reference is None or why_not:
         return Judgement(NOT_MEASURED, value, detail=why_not)
-    if gate.quantity.statistic is Statistic.P50 and test is not None and test.difference_percent is not None:
-        return judge_interval(gate, (base, value), _interval(test))
+    if test is not None and is_by_pairs(gate) and test.difference_percent is not None:
+        return judge_test(gate, (base, value), test)
     if gate.is_of_latency:
         blocks = (item.latencies.timed_arrays() for item in (reference, collected))
         return judge_latency(gate, (base, value), *blocks)
     return judge_change(gate, value, base)
+
+
+def is_by_pairs(gate: Gate) -> bool:
+    """Return whether pairs tell what a gate asks: by how much the median call differs from the baseline's."""
+    return gate.is_relative and gate.quantity.statistic is Statistic.P50
+
+
+def judge_test(gate: Gate, values: tuple[float | None, float | None], test: LatencyTest) -> Judgement:
+    """Return what a gate says of a test over pairs; `values` are the baseline's and the candidate's."""
+    return judge_interval(gate, values, _interval(test))
 
 
 def _interval(test: LatencyTest) -> Interval:
@@ -132,15 +125,6 @@ def _result(gate: Gate, judgement: Judgement) -> GateResult:
     return GateResult(
         gate.text, quantity.word, quantity.unit.base, judgement.state, (judgement,), judgement.detail
     )
-
-
-def _joined(first: GateResult, second: GateResult) -> GateResult:
-    both = (*first.measurements, *second.measurements)
-    detail = {
-        FAIL: "measured twice",
-        NOT_MEASURED: f"beyond it once, and could not be measured again: {second.detail}",
-    }.get(second.state, "beyond it once, not when measured again")
-    return GateResult(first.gate, first.quantity, first.unit, second.state, both, detail)
 
 
 def _text(value: object) -> str | None:

@@ -9,7 +9,8 @@ from threading import Event as Flag
 
 from rkbench.nightly.board_session import Attempt, BoardLine
 from rkbench.nightly.cells import Cell
-from rkbench.nightly.judge import AcceptedRun, changes, confirmed, judge, to_confirm, unmeasured
+from rkbench.nightly.confirming import Pair, confirmed, to_confirm
+from rkbench.nightly.judge import AcceptedRun, changes, judge, unmeasured
 from rkbench.runs.collect import Collected
 from rkbench.runs.measures import LATENCY_P50
 from rkbench.runs.model import RunResult
@@ -67,9 +68,9 @@ class CellMeasurer:
         run = last.collected.run
         reference, is_paired = _reference(cell, run), _beside(cell, last) is not None
         gates = _judged(cell, last)
-        if to_confirm(cell.gates, gates):
+        if to_confirm(cell.gates, gates, paired=is_paired):
             tries.append(self._line.attempt(cell))
-            gates = confirmed(cell.gates, gates, _judged(cell, tries[-1]))
+            gates = confirmed(cell.gates, gates, _judged(cell, tries[-1]), _pairs(cell, (last, tries[-1])))
         runs = _runs(tries)
         result = CellResult(
             cell.model,
@@ -136,6 +137,17 @@ def _beside(cell: Cell, attempt: Attempt) -> AcceptedRun | None:
     if _reference(cell, attempt.collected.run) is not cell.beside:
         return None  # the board turned out to be of the other kind, real or simulated
     return AcceptedRun(attempt.beside.run, attempt.beside.latencies)
+
+
+def _pairs(cell: Cell, attempts: tuple[Attempt, Attempt]) -> tuple[Pair, ...]:
+    """Return both measurements, each beside its run of the baseline's model; none where one lacks it."""
+    found = [
+        Pair(attempt.collected, beside)
+        for attempt in attempts
+        if attempt.collected is not None and attempt.fault is None
+        if (beside := _beside(cell, attempt)) is not None
+    ]
+    return tuple(found) if len(found) == len(attempts) else ()
 
 
 def _runs(tries: list[Attempt]) -> tuple[Collected, ...]:

@@ -66,6 +66,22 @@ def latency_tests(
     return against_base, tuple(_test(one, two, turns, confidence) for one, two in combinations(others, 2))
 
 
+def joined_test(
+    base: RunResult, run: RunResult, pushes: Sequence[tuple[RawLatencies, RawLatencies]]
+) -> LatencyTest:
+    """Return one test over the loads of several pushes, told of `run` against `base`, which are of the last.
+
+    `pushes` are the latencies of both variants, the base's first.
+    """
+    loads = [
+        differences
+        for before, now in pushes
+        for differences in load_differences(turns_of(before), turns_of(now))
+    ]
+    found = paired_difference(loads, effect=base.plan.effect_percent / 100, confidence=joint_confidence(1))
+    return _of(found, run.id, base.id, None if loads else NOT_IN_TURNS)
+
+
 def _test(
     base: RunResult, run: RunResult, turns: Mapping[str, Sequence[Turn]], confidence: float
 ) -> LatencyTest:

@@ -21,8 +21,8 @@ HISTORY: Final = "history"
 
 @dataclass(frozen=True)
 class GateResult:
-    """What one gate said. `measurements` holds two where a failure was measured again; `unit` is the base
-    unit of the values ("" for ratios and plain numbers)."""
+    """What one gate said. `measurements` holds two where a failure was measured again, and a third where both
+    together decided; `unit` is the base unit of the values ("" for ratios and plain numbers)."""
 
     gate: str
     quantity: str

@@ -13,13 +13,14 @@ from made_runs import make_run
 from rkbench.errors import NightlyBusyError, UsageError
 from rkbench.nightly.accept import accept_night
 from rkbench.nightly.begin import load_references
-from rkbench.nightly.judge import AcceptedRun, changes, confirmed, judge, to_confirm, unmeasured
+from rkbench.nightly.confirming import Pair, confirmed, to_confirm
+from rkbench.nightly.judge import AcceptedRun, changes, judge, unmeasured
 from rkbench.nightly.lock import run_lock
 from rkbench.runs.collect import Collected
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.measures import QUANTITIES
 from rkbench.runs.model import RunResult
-from rkbench.runs.night import CellResult, Fault, Night
+from rkbench.runs.night import CellResult, Fault, GateResult, Night
 from rkbench.stats import gates as gates_module
 from rkbench.stats.gates import FAIL, NOT_MEASURED, PASS, Gate
 from rkbench.store import Store, open_store
@@ -262,3 +263,62 @@ def test_a_paired_night_is_judged_by_the_turns_and_not_by_the_figures(
     assert found.state == state
     assert found.detail.startswith(detail)
     assert found.last.difference_percent == pytest.approx((factor - 1) * 100, abs=0.2)
+
+
+PAIRED_GATE = parse_gate("p50 within 1%")
+
+
+def paired(number: int, shifts: tuple[float, ...]) -> Pair:
+    """Return the `number`-th measurement of a night, whose loads differ from the baseline's by `shifts`."""
+    base, own = (replace(make_run(), id=f"{number}-{run}", push=f"p{number}") for run in (1, 2))
+    raw = RawLatencies()
+    for load, shift in enumerate(shifts):
+        for half in (0, 1):
+            turn, durations = 4 * load + 1 + half, [int(2e6 * (1 + shift))] * 10
+            raw.append(Latencies("r", 2 * load + half, False, [turn * 10**9] * 10, durations, load=load))
+    return Pair(Collected(own, raw, ()), AcceptedRun(base, turns(0, 1.0, len(shifts))))
+
+
+def judged(pair: Pair) -> tuple[GateResult, ...]:
+    return judge([PAIRED_GATE], pair.own, pair.beside, paired=True)
+
+
+UNSURE = (0.05, 0.05, 0.05, 0.04, 0.04, 0.002, 0.001)
+FINE = (0.001, -0.001, 0.002, -0.002, 0.003, -0.003, 0.0)
+
+
+@pytest.mark.parametrize(
+    ("again", "state", "detail"),
+    [
+        (UNSURE, FAIL, "measured twice, 14 loads together"),
+        ((0.05,) * 7, FAIL, "measured twice, 14 loads together"),
+        (FINE, "can't tell", "beyond it once, not when measured again"),
+        ((0.009,) * 7, "can't tell", "beyond it once, not when measured again"),
+    ],
+)
+def test_what_looks_slower_beside_its_baseline_is_measured_again_and_all_loads_decide(
+    again: tuple[float, ...], state: str, detail: str
+) -> None:
+    pairs = (paired(1, UNSURE), paired(2, again))
+    first, second = (judged(pair) for pair in pairs)
+    assert first[0].state == "can't tell"
+    assert to_confirm([PAIRED_GATE], first, paired=True)
+    (found,) = confirmed([PAIRED_GATE], first, second, pairs)
+    assert (found.state, found.detail, len(found.measurements)) == (state, detail, 3)
+
+
+def test_a_shift_that_one_measurement_alone_shows_is_not_red_although_both_together_would_be() -> None:
+    pairs = (paired(1, (0.10,) * 7), paired(2, (0.03, 0.03, 0.005, 0.005, 0.005, 0.005, 0.005)))
+    (found,) = confirmed([PAIRED_GATE], *(judged(pair) for pair in pairs), pairs)
+    assert found.state == "can't tell"
+
+
+def test_what_does_not_look_slower_is_not_measured_again() -> None:
+    undecided = judged(paired(1, (0.03, 0.03, 0.005, 0.005, 0.005, 0.005, 0.004)))
+    assert undecided[0].state == "can't tell"
+    assert not to_confirm([PAIRED_GATE], undecided, paired=True)
+
+
+def test_an_undecided_pair_stays_so_where_it_could_not_be_measured_again() -> None:
+    first = judged(paired(1, UNSURE))
+    assert confirmed([PAIRED_GATE], first, unmeasured([PAIRED_GATE], "the cable")) == first

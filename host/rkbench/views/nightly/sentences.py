@@ -58,7 +58,10 @@ def where(cell: CellResult) -> str:
 
 def gate_line(cell: CellResult, gate: GateResult) -> str:
     """Return one gate in one line: what, where, how much, how sure, what changed since the baseline."""
-    told = "; again ".join(amount(gate, judgement) for judgement in gate.measurements)
+    first, *again = gate.measurements
+    parts = [amount(gate, first), *(f"again {amount(gate, item)}" for item in again[:1])]
+    parts += [f"together {_difference(gate, item)}" for item in again[1:]]
+    told = "; ".join(parts)
     detail = f" ({gate.detail})" if gate.detail and gate.detail not in told else ""
     return f"{where(cell)}: {gate.gate}: {told}{detail}{_since(cell)}"
 
@@ -74,11 +77,15 @@ def amount(gate: GateResult, judgement: Judgement) -> str:
     values = value if judgement.baseline is None else f"{base} → {value}"
     if judgement.difference_percent is None or (not gate.unit and not is_relative(gate.gate)):
         return values
+    return f"{_difference(gate, judgement)}, {values}"
+
+
+def _difference(gate: GateResult, judgement: Judgement) -> str:
     sure = ""
     if judgement.low_percent is not None and judgement.high_percent is not None:
         low, high = (_percent_beside(item, gate) for item in (judgement.low_percent, judgement.high_percent))
         sure = f" (95 %: {low} to {high} %)"
-    return f"{judgement.difference_percent:+.1f} %{sure}, {values}"
+    return f"{judgement.difference_percent:+.1f} %{sure}"
 
 
 def format_value(gate: GateResult, value: float | None) -> str:
