@@ -5,61 +5,78 @@ from __future__ import annotations
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
+import board_claims
+import caveat_claims
 import numpy as np
-from caveat_claims import caveat_rates
+from caveat_claims import Row
+from claim import Claim
 from comparison_claims import COMPARISON_CLAIMS
 from memory_claims import MEMORY_CLAIMS
 from night_claims import NIGHT_CLAIMS
 from percentile_claims import PERCENTILE_CLAIMS
 from plan_claims import PLAN_CLAIMS
-from server_claims import server_rows
+from server_claims import LOADS, server_rows
 
 CLAIMS = (*COMPARISON_CLAIMS, *PERCENTILE_CLAIMS, *MEMORY_CLAIMS, *PLAN_CLAIMS, *NIGHT_CLAIMS)
 TRIALS = 2000
 SEED = 3588
-Row = tuple[str, str, float, bool]
-"""What is claimed, its bound, what was reached, and whether that keeps it."""
+Part = Callable[[], Sequence[Row]]
 
 
 def main() -> int:
     """Run all claims; exit 1 where one is not kept."""
     trials = int(sys.argv[1]) if len(sys.argv) > 1 else TRIALS
-    missed = _table(f"truth, and what is said of it ({trials} trials, seed {SEED})", _claims(trials))
+    claims = [partial(_rows, claim, trials) for claim in CLAIMS]
+    missed = _table(f"truth, and what is said of it ({trials} trials, seed {SEED})", claims)
     runs = max(1, trials // 10)
     missed += _table(f"what runs of the virtual board show ({runs} runs each)", _boards(runs))
     return 1 if missed else 0
 
 
-def _table(title: str, rows: Iterator[Row]) -> int:
-    """Print rows as they come, and return how many are not kept."""
+def _boards(runs: int) -> list[Part]:
+    return [
+        *(partial(caveat_claims.found_rows, truth, runs) for truth in caveat_claims.TRUTHS),
+        partial(caveat_claims.healthy_rows, runs),
+        *(partial(board_claims.found_rows, truth, runs) for truth in board_claims.TRUTHS),
+        partial(board_claims.healthy_rows, runs),
+        *(partial(server_rows, load) for load in LOADS),
+    ]
+
+
+def _rows(claim: Claim, trials: int) -> list[Row]:
+    rate = claim.rate(np.random.default_rng(SEED), trials)
+    sign = ">=" if claim.at_most is None else "<="
+    return [(claim.name, f"{sign} {claim.bound:g}", rate, claim.keeps(rate))]
+
+
+def _table(title: str, parts: Sequence[Part]) -> int:
+    """Print the rows of all parts as they come, in order, and return how many are not kept."""
     print(f"| {title} | claimed | reached |\n|---|---|---|")
     missed = 0
-    for name, bound, rate, kept in rows:
+    for name, bound, rate, kept in _in_order(parts):
         missed += not kept
         print(f"| {name} | {bound} | {rate:.3f}{'' if kept else ' MISSED'} |", flush=True)
     print()
     return missed
 
 
-def _claims(trials: int) -> Iterator[Row]:
-    """Yield the claims in order; they run beside each other, each on a generator of its own."""
+def _in_order(parts: Sequence[Part]) -> Iterator[Row]:
+    """Yield the rows of each part; they are computed beside each other."""
+    _PARTS[:] = parts
     with multiprocessing.get_context("fork").Pool(os.cpu_count()) as pool:
-        tasks = [(index, trials) for index in range(len(CLAIMS))]
-        for claim, rate in zip(CLAIMS, pool.imap(_rate, tasks), strict=True):
-            sign = ">=" if claim.at_most is None else "<="
-            yield claim.name, f"{sign} {claim.bound:g}", rate, claim.keeps(rate)
+        for rows in pool.imap(_part, range(len(parts))):
+            yield from rows
 
 
-def _rate(task: tuple[int, int]) -> float:
-    index, trials = task
-    return CLAIMS[index].rate(np.random.default_rng(SEED), trials)
+#: What is computed, known to the processes by its place: parts cannot be pickled.
+_PARTS: list[Part] = []
 
 
-def _boards(runs: int) -> Iterator[Row]:
-    yield from caveat_rates(runs)
-    yield from server_rows()
+def _part(place: int) -> Sequence[Row]:
+    return _PARTS[place]()
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ staged end to end as well. A run has 30 s of calls of 10 ms, in blocks of 20; wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
@@ -25,6 +25,8 @@ from rkbench_agent.wire.provenance import ALL_MEASURED
 SEEDS = 3588000
 SECONDS = 30.0
 BLOCK = 20
+Row = tuple[str, str, float, bool]
+"""What is claimed, its bound, what was reached, and whether that keeps it."""
 RUN = RunResult(
     *("r", "p", "2026-11-26T00:00:00.000+00:00", "0.1.0"),
     simulated=False,
@@ -42,17 +44,23 @@ def staged(behaviour: dict[str, Any], seed: int, seconds: float = SECONDS) -> Ra
     values = {"latency": {"median_ms": 10.0, "sigma": 0.01}, **behaviour}
     model, raw = LatencyModel("rk3588", Work(0, 0, 0, 0), Behaviour(values), seed), RawLatencies()
     model.begin_load(0)
+    for batch in batches(model, seconds):
+        raw.append(batch)
+    return raw
+
+
+def batches(model: LatencyModel, seconds: float) -> Iterator[Latencies]:
+    """Yield the blocks of a run of that length, with the stages of its calls."""
     clock_ns, block = 0, 0
     while clock_ns < seconds * 1e9:
         model.begin_block(clock_ns)
-        starts, durations = [], []
-        for call in range(BLOCK):
-            starts.append(clock_ns)
-            durations.append(model.next_run_ns(block * BLOCK + call))
-            clock_ns += durations[-1]
-        raw.append(Latencies("r", block, False, starts, durations))
-        block += 1
-    return raw
+        runs = [model.next_run_ns(block * BLOCK + call) for call in range(BLOCK)]
+        beside_ns = model.set_inputs_ns + model.get_outputs_ns + model.host_ns
+        durations = [run_ns + beside_ns for run_ns in runs]
+        starts = list(accumulate(durations[:-1], initial=clock_ns))
+        inputs, outputs = [model.set_inputs_ns] * BLOCK, [model.get_outputs_ns] * BLOCK
+        yield Latencies(RUN.id, block, False, starts, durations, inputs, runs, outputs)
+        clock_ns, block = starts[-1] + durations[-1], block + 1
 
 
 def through_loads(behaviour: dict[str, Any], seed: int, loads: int = 7, blocks: int = 4) -> RawLatencies:
@@ -142,20 +150,25 @@ HEALTHY_BOUNDS = dict.fromkeys(
 HEALTHY_VALID = 0.93
 
 
-def caveat_rates(runs: int) -> Iterator[tuple[str, str, float, bool]]:
-    """Yield claim, bound, rate and whether it is kept, of so many runs each."""
-    for truth in TRUTHS:
-        rate = sum(truth.code in raised(truth.behaviour, SEEDS + number) for number in range(runs)) / runs
-        yield f"{truth.name}: {truth.code}", f">= {FOUND:g}", rate, rate >= FOUND
-    healthy = {
-        "healthy, 30 s": [raised(HEALTHY, SEEDS + number) for number in range(runs)],
-        "healthy, 7 loads, sd per load 1 %": [
-            said_of(through_loads(HEALTHY_LOADS, SEEDS + number)) for number in range(runs)
-        ],
-    }
-    for name, found in healthy.items():
-        for code, bound in HEALTHY_BOUNDS.items():
-            rate = sum(code in codes for codes in found) / runs
-            yield f"{name}: {code}", f"<= {bound:g}", rate, rate <= bound
-        rate = sum(not codes for codes in found) / runs
-        yield f"{name}: nothing said", f">= {HEALTHY_VALID:g}", rate, rate >= HEALTHY_VALID
+def found_rows(truth: CaveatTruth, runs: int) -> list[Row]:
+    """Return in how many of so many runs the caveat of a truth is said."""
+    rate = sum(truth.code in raised(truth.behaviour, SEEDS + number) for number in range(runs)) / runs
+    return [(f"{truth.name}: {truth.code}", f">= {FOUND:g}", rate, rate >= FOUND)]
+
+
+def healthy_rows(runs: int) -> list[Row]:
+    """Return how often each caveat is said of healthy runs, and of how many nothing is."""
+    alone = [raised(HEALTHY, SEEDS + number) for number in range(runs)]
+    loads = [said_of(through_loads(HEALTHY_LOADS, SEEDS + number)) for number in range(runs)]
+    return [
+        *_healthy_rows("healthy, 30 s", alone),
+        *_healthy_rows("healthy, 7 loads, sd per load 1 %", loads),
+    ]
+
+
+def _healthy_rows(name: str, found: Sequence[set[str]]) -> Iterator[Row]:
+    for code, bound in HEALTHY_BOUNDS.items():
+        rate = sum(code in codes for codes in found) / len(found)
+        yield f"{name}: {code}", f"<= {bound:g}", rate, rate <= bound
+    rate = sum(not codes for codes in found) / len(found)
+    yield f"{name}: nothing said", f">= {HEALTHY_VALID:g}", rate, rate >= HEALTHY_VALID

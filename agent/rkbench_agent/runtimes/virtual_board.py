@@ -48,19 +48,20 @@ class VirtualBoardFiles:
         return self._npu is not None and read_text(self._npu / "governor") in HELD
 
     def show(self, state: Moment) -> None:
-        """Write what `state` moves, if it is not what was written last."""
+        """Write what `state` moves and was not so when it was written last."""
         if self._root is None or state == self._shown:
             return
-        self._shown = state
-        if state.clock_hz is not None and self._npu is not None:
+        before, self._shown = self._shown or Moment(), state
+        if self._npu is not None and state.clock_hz is not None and state.clock_hz != before.clock_hz:
             _write(self._npu / "cur_freq", str(state.clock_hz))
-        if state.celsius is not None:
+        if state.celsius is not None and state.celsius != before.celsius:
             for zone in sorted((self._root / "sys/class/thermal").glob("thermal_zone*")):
                 _write(zone / "temp", str(int(state.celsius * 1000)))
-        if state.npu_loads is not None:
-            told = ", ".join(f"Core{core}: {load * 100:.0f}%" for core, load in enumerate(state.npu_loads))
-            _write(self._root / "sys/kernel/debug/rknpu/load", f"NPU load:  {told},")
-        if state.cpu_load is not None:
+        if state.npu_loads is not None and state.npu_loads != before.npu_loads:
+            cores = ", ".join(f"Core{core}: {load * 100:.0f}%" for core, load in enumerate(state.npu_loads))
+            _write(self._root / "sys/kernel/debug/rknpu/load", f"NPU load:  {cores},")
+        told = (state.cpu_load, state.cpu_ticks)
+        if state.cpu_load is not None and told != (before.cpu_load, before.cpu_ticks):
             busy = int(state.cpu_ticks * state.cpu_load)
             _write(self._root / "proc/stat", f"cpu  {busy} 0 0 {state.cpu_ticks - busy} 0 0 0 0")
 
