@@ -24,7 +24,8 @@ from rkbench.metrics.results import StoreCollector
 from rkbench.metrics.web import HostCollector
 from rkbench.runs.collect import Collected
 from rkbench.runs.extras import TaskMetric
-from rkbench.runs.model import Caveat, Load, Output, PercentileBounds
+from rkbench.runs.loads import Load
+from rkbench.runs.model import Caveat, Output, PercentileBounds
 from rkbench.runs.night import CellResult, GateResult, Night
 from rkbench.stats.gates import PASS
 from rkbench.stats.judging import Judgement

@@ -113,7 +113,14 @@ def test_every_load_is_fresh_and_the_first_iterations_of_a_turn_are_told_apart(
     assert {(batch.unread, len(batch.duration_ns)) for batch in batches} == {(3, 8)}
     assert [finished.iterations for finished in of_kind(messages, Finished)] == [60, 60, 60]
     told = [log.text for log in of_kind(messages, Log, "a")]
-    assert told.count("a load") == 4  # alone, for its memory, and once for each load
+    assert told.count("a load") == 4  # alone, and once for each load
+
+
+def test_the_host_is_told_of_the_memory_of_every_load(start: Start, bench: Bench) -> None:
+    plan = bench.plan(bench.spec("a"), bench.spec("b"), loads=2, quads=1, min_iterations=1)
+    messages = start().run(plan)
+    told = [(memory.load, memory.phase) for memory in of_kind(messages, LoadMemory, "b")]
+    assert told == [(load, phase) for load in (0, 1, 2) for phase in words.PHASES]
 
 
 def test_both_go_on_until_both_are_done(start: Start, bench: Bench) -> None:
@@ -173,8 +180,8 @@ def test_variants_that_do_not_fit_together_load_and_warm_up_for_every_block(
         ("a", 1, True),
         ("a", 1, False),
     ]
-    phases = [memory.phase for memory in of_kind(messages, LoadMemory, "a")]
-    assert tuple(phases) == words.PHASES
+    phases = [(memory.load, memory.phase) for memory in of_kind(messages, LoadMemory, "a")]
+    assert phases == [(load, phase) for load in (0, 1, 2) for phase in words.PHASES]
 
 
 def test_a_run_that_fails_in_its_turn_leaves_the_others_going(start: Start, bench: Bench) -> None:

@@ -7,15 +7,8 @@ from typing import Any
 
 from rkbench.runs.collect import Collected
 from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import (
-    Latency,
-    Load,
-    PercentileBounds,
-    Readings,
-    RunResult,
-    Sensor,
-    Stages,
-)
+from rkbench.runs.loads import Load
+from rkbench.runs.model import Latency, PercentileBounds, Readings, RunResult, Sensor, Stages
 from rkbench.runs.output import Output
 from rkbench.runs.records import BoardRecord, PlanRecord, TransferRecord, Variant
 from rkbench_agent.wire.board import Reading

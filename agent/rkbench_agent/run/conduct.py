@@ -1,10 +1,10 @@
 """Carries out one plan: every variant alone, then, if several, all of them in turns.
 
-Load memory is measured with one worker alone on the board. Timed iterations of several variants take
-turns in rounds (A B C C B A) with all workers resident where memory allows. All are released after some
-rounds and loaded afresh, as often as the plan says: where a model's buffers come to lie sets its level for
-as long as it is loaded. Where memory does not allow it, each block has a fresh worker that loads and warms
-up again, and a round counts as a load.
+The first load of each has the board to itself: what it needs says whether all fit together. Timed
+iterations of several variants take turns in rounds (A B C C B A) with all workers resident where memory
+allows. All are released after some rounds and loaded afresh, as often as the plan says: where a model's
+buffers come to lie sets its level for as long as it is loaded. Where memory does not allow it, each block
+has a fresh worker that loads and warms up again, and a round counts as a load.
 """
 
 from __future__ import annotations
@@ -221,7 +221,7 @@ class Conductor:
             self._release(state)
 
     def _make_ready(self, state: RunState) -> None:
-        self._workers.open(state, report=False)
+        self._workers.open(state, report=True)
         self._timing.warm_up(state)
 
     def _load_together(self) -> bool:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 class Phases:
     """Tells the host what each phase of one load took, and adds up what a resident worker needs."""
 
-    def __init__(self, run: str, root: Path, simulated: bool, answers: AnswerStream) -> None:
+    def __init__(self, run: str, load: int, root: Path, simulated: bool, answers: AnswerStream) -> None:
         self._run = run
+        self._load = load
         self._root = root
         self._simulated = simulated
         self._answers = answers
@@ -39,6 +40,7 @@ class Phases:
             npu_internal_bytes=npu.internal_bytes if npu else None,
             npu_total_bytes=npu.total_bytes if npu else None,
             sram_bytes=npu.sram_bytes if npu else None,
+            load=self._load,
         )
         self._add(message)
         self._answers.send(message)

@@ -58,6 +58,8 @@ class RunState:
     block: int = 0
     #: The number of the load in which runs take turns.
     load: int = 0
+    #: How many of its loads the host was told of; the first is alone on the board.
+    reported: int = 0
     #: How long a call took while the run warmed up; None before.
     warm_call_ns: Optional[float] = None
     readings_inside: int = 0

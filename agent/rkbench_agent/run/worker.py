@@ -93,12 +93,13 @@ class Worker:
         self._answers = answers
         self._counter = counter
         self._root = Path(command["sys_root"])
-        self._phases = Phases(self._spec.run, self._root, command["simulated"], answers)
+        simulated = command["simulated"]
+        self._phases = Phases(self._spec.run, command["load"], self._root, simulated, answers)
         self._runtime: Runtime
         self._inputs: List[Any] = []
         self._current = START
         self._doubts: List[Caveat] = []
-        self._steps = StepWork(self._spec.run, self._root, command["simulated"], answers, counter)
+        self._steps = StepWork(self._spec.run, self._root, simulated, answers, counter)
 
     def do(self, command: Dict[str, Any]) -> Dict[str, Any]:
         """Carry out one command after `open`."""

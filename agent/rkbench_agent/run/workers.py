@@ -43,11 +43,13 @@ class Workers:
         `core_mask` stands for the run's own.
         """
         state.core_mask = core_mask or state.spec.core_mask or self._settings.core_mask
-        command = {"do": "open", "report": report, "core_mask": state.core_mask}
+        load = state.reported
+        state.reported += report
+        command = {"do": "open", "report": report, "load": load, "core_mask": state.core_mask}
         answer = self._start(state, self._runtime, command)
         self._clock.reach(answer["clock_ns"])
         state.provenance = build(Provenance, answer["provenance"])
-        if report:
+        if report and load == 0:
             state.need_bytes = answer["need_bytes"]
 
     def start_extra(self, state: RunState, runtime: str, command: Dict[str, Any]) -> Child:
@@ -107,6 +109,7 @@ class Workers:
             clock_ns=self._clock.now_ns,
             worked_ns=self._clock.worked_ns,
             report=False,
+            load=0,
             **self._paths(spec),
         )
 

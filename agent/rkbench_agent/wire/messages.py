@@ -139,8 +139,9 @@ class Latencies:
 class LoadMemory:
     """Memory at the end of one phase (see PHASES); `duration_ns` is how long the phase took.
 
-    `rss_anon_bytes`, `rss_file_bytes` and `rss_shmem_bytes` are what `rss_bytes` is made of, as far as the
-    kernel tells; `sram_bytes` is what the runtime says is in use of the NPU's SRAM.
+    `load` numbers the loads of the run from 0, the one that has the board to itself. `rss_anon_bytes`,
+    `rss_file_bytes` and `rss_shmem_bytes` are what `rss_bytes` is made of, as far as the kernel tells;
+    `sram_bytes` is what the runtime says is in use of the NPU's SRAM.
     """
 
     run: str
@@ -158,6 +159,7 @@ class LoadMemory:
     rss_file_bytes: Optional[int] = None
     rss_shmem_bytes: Optional[int] = None
     sram_bytes: Optional[int] = None
+    load: int = 0
 
 
 @dataclass(frozen=True)

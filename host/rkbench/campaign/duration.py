@@ -61,6 +61,9 @@ def _calls_s(settings: RunSettings, cost: Cost, in_turns: bool, loads: int) -> f
     return min(calls * cost.call_s, limit_s)
 
 
+_LOADING = (MODEL_READ, RUNTIME_INITIALISED)
+
+
 class Forecast:
     """Says how long a push measures: as it begins, where all costs are known, else with the first calls.
 
@@ -91,7 +94,7 @@ class Forecast:
         """Take a message of the stream: loads and first calls tell what nobody knew before."""
         if self._is_told:
             return
-        if isinstance(message, LoadMemory) and message.phase in (MODEL_READ, RUNTIME_INITIALISED):
+        if isinstance(message, LoadMemory) and message.phase in _LOADING and message.load == 0:
             load_s = (message.duration_ns or 0) / 1e9
             self._load_s[message.run] = self._load_s.get(message.run, 0.0) + load_s
         elif isinstance(message, Latencies) and message.duration_ns:

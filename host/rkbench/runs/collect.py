@@ -40,6 +40,7 @@ from rkbench.runs.environment import update_record
 from rkbench.runs.extras import PinRecord, Profile
 from rkbench.runs.interference import Interference, blocks_beside, interference
 from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.loads import load
 from rkbench.runs.model import FAILED, STOPPED, Failure, RunResult, Verdict
 from rkbench.runs.offline import Offline, offline, saturated_blocks
 from rkbench.runs.outputs import outputs
@@ -144,7 +145,7 @@ class Collector:
             run.header,
             partial=failure is not None,
             provenance=parts.provenance(provenance, run.header, run, readings),
-            load=parts.load(run.memory, run.cycles),
+            load=load(run.memory, run.cycles),
             latency=parts.latency(told.latencies),
             throughput_per_s=told.rate_per_s,
             offline=told.offline,

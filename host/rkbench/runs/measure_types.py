@@ -8,6 +8,7 @@ from enum import Enum
 
 from rkbench_agent.wire.provenance import Provenance
 
+from rkbench.runs.loads import LoadRange
 from rkbench.runs.model import RunResult
 from rkbench.runs.output import Output
 from rkbench.stats.figures import Statistic
@@ -53,7 +54,8 @@ class Measure:
     then the worst of them. `label` heads its line on the console, `gate` is the word that gates use; "" is no
     line, no gate. `statistic` lets a gate hold it against a baseline by its interval; `instead` says what to
     write where it scatters too much for that. `family` is where Prometheus has it. `shown` replaces the
-    unit's text. `compared`: JSON, CSV and console hold it against the baseline.
+    unit's text. `compared`: JSON, CSV and console hold it against the baseline. `load_figure` is the field
+    of `LoadFigures` that it is the median of; "": it is not of loads.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Measure:
     per_output: Callable[[Output], float | None] | None = None
     compared: bool = False
     shown: Callable[[RunResult], str] | None = None
+    load_figure: str = ""
 
     @property
     def percent(self) -> float | None:
@@ -86,6 +89,10 @@ class Measure:
             self.instead,
             of_outputs=self.per_output is not None,
         )
+
+    def range_of(self, run: RunResult) -> LoadRange | None:
+        """Return its range over the loads of a run; None where it has none, or one value alone."""
+        return run.load.range_of(self.load_figure) if run.load and self.load_figure else None
 
     def text(self, run: RunResult) -> str:
         """Return the value as people read it, with its unit."""

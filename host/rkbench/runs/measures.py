@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from rkbench.runs.latency_measures import DEVICE_P50, of_latency, percentile_measure
 from rkbench.runs.measure_types import Family, Measure, NumberGroup
-from rkbench.runs.model import Load, RunResult
+from rkbench.runs.model import RunResult
 from rkbench.runs.output import Output
 from rkbench.runs.plausibility import predicted_ratio, predicted_text
 from rkbench.runs.scenario_measures import SCENARIO_MEASURES
@@ -34,8 +34,8 @@ from rkbench.units import (
 _Value = Callable[[RunResult], "float | None"]
 
 
-def _load(value: Callable[[Load], float | None]) -> _Value:
-    return lambda run: value(run.load) if run.load else None
+def _load(figure: str) -> _Value:
+    return lambda run: getattr(run.load, figure) if run.load else None
 
 
 def _worst(value: Callable[[Output], float | None], *, higher_is_better: bool) -> _Value:
@@ -54,13 +54,18 @@ def _reference_text(run: RunResult) -> str:
     return f"{format_ratio(found.ratio)} of {format_rate(found.rate_per_s)}" if found else UNKNOWN
 
 
-def _of_memory(
-    kind: str, group: NumberGroup, value: Callable[[Load], float | None], label: str = "", gate: str = ""
-) -> Measure:
-    family = Family("rkbench_load_memory_bytes", "Memory that loading the model took.", (("kind", kind),))
-    name = f"load_{kind}_bytes"
+def _of_memory(kind: str, group: NumberGroup, label: str = "", gate: str = "") -> Measure:
+    figure = f"{kind}_bytes"
     return Measure(
-        name, BYTES, group, _load(value), label=label, gate=gate, family=family, compared=bool(label)
+        f"load_{figure}",
+        BYTES,
+        group,
+        _load(figure),
+        label=label,
+        gate=gate,
+        family=Family("rkbench_load_memory_bytes", "Memory that loading the model took.", (("kind", kind),)),
+        compared=bool(label),
+        load_figure=figure,
     )
 
 
@@ -99,9 +104,7 @@ SIZE = Measure(
     family=Family("rkbench_model_file_bytes", "Size of the model's file."),
     compared=True,
 )
-NPU_MEMORY = _of_memory(
-    "npu_total", NumberGroup.NPU_MEMORY, lambda load: load.npu_total_bytes, "NPU memory", "load memory"
-)
+NPU_MEMORY = _of_memory("npu_total", NumberGroup.NPU_MEMORY, "NPU memory", "load memory")
 LATENCY_P50 = percentile_measure(Statistic.P50)
 LATENCY_P99 = percentile_measure(Statistic.P99)
 THROUGHPUT = Measure(
@@ -163,33 +166,28 @@ MEASURES: tuple[Measure, ...] = (
         "load_duration_s",
         SECONDS,
         NumberGroup.LOAD_DURATION,
-        _load(lambda load: load.duration_s),
+        _load("duration_s"),
         label="load time",
         gate="load time",
         instead="load time <= 500ms",
         family=Family("rkbench_load_duration_seconds", "Reading the model and initialising the runtime."),
         compared=True,
+        load_figure="duration_s",
     ),
     NPU_MEMORY,
-    _of_memory("npu_weight", NumberGroup.NPU_MEMORY, lambda load: load.npu_weight_bytes),
-    _of_memory("npu_internal", NumberGroup.NPU_MEMORY, lambda load: load.npu_internal_bytes),
-    _of_memory("dma_buf", NumberGroup.NPU_MEMORY, lambda load: load.dma_buf_bytes),
-    _of_memory(
-        "rss_delta",
-        NumberGroup.PROCESS_MEMORY,
-        lambda load: load.rss_delta_bytes,
-        "process memory",
-        "load rss",
-    ),
-    _of_memory("peak_rss", NumberGroup.PROCESS_MEMORY, lambda load: load.peak_rss_bytes),
+    _of_memory("npu_weight", NumberGroup.NPU_MEMORY),
+    _of_memory("npu_internal", NumberGroup.NPU_MEMORY),
+    _of_memory("dma_buf", NumberGroup.NPU_MEMORY),
+    _of_memory("rss_delta", NumberGroup.PROCESS_MEMORY, "process memory", "load rss"),
+    _of_memory("peak_rss", NumberGroup.PROCESS_MEMORY),
     Measure(
         "load_file_copy_bytes",
         BYTES,
         NumberGroup.PROCESS_MEMORY,
-        _load(lambda load: load.file_copy_bytes),
+        _load("file_copy_bytes"),
         label="… of it the file",
     ),
-    _of_memory("system_delta", NumberGroup.PROCESS_MEMORY, lambda load: load.system_delta_bytes),
+    _of_memory("system_delta", NumberGroup.PROCESS_MEMORY),
     LATENCY_P50,
     percentile_measure(Statistic.P90),
     percentile_measure(Statistic.P95, is_shown=False),

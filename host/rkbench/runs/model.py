@@ -15,8 +15,9 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.provenance import Provenance
 
 from rkbench.catalogue import Diagnosis
-from rkbench.runs.extras import LoadCycles, PinRecord, Profile, Requirement, TaskMetric
+from rkbench.runs.extras import PinRecord, Profile, Requirement, TaskMetric
 from rkbench.runs.interference import Interference
+from rkbench.runs.loads import Load
 from rkbench.runs.offline import Offline
 from rkbench.runs.output import Output
 from rkbench.runs.records import BoardRecord, PlanRecord, TransferRecord, Variant
@@ -37,53 +38,6 @@ VERDICTS: tuple[Verdict, ...] = (VALID, UNPINNED, SUSPECT, STOPPED, FAILED)
 
 #: How percentiles are taken, stated beside every latency summary (Hyndman and Fan, definition 7).
 PERCENTILE_METHOD = "linear"
-
-
-@dataclass(frozen=True)
-class LoadPhase:
-    """Memory at the end of one phase; `duration_s` is how long the phase took.
-
-    `rss_anon_bytes`, `rss_file_bytes`, `rss_shmem_bytes` are the kinds of `rss_bytes`: NPU buffers that are
-    mapped may count as file or shared memory. `sram_bytes`: in use of the NPU's SRAM.
-    """
-
-    name: str
-    duration_s: float | None = None
-    rss_bytes: int | None = None
-    pss_bytes: int | None = None
-    peak_rss_bytes: int | None = None
-    memory_available_bytes: int | None = None
-    dma_buf_bytes: int | None = None
-    npu_weight_bytes: int | None = None
-    npu_internal_bytes: int | None = None
-    npu_total_bytes: int | None = None
-    rss_anon_bytes: int | None = None
-    rss_file_bytes: int | None = None
-    rss_shmem_bytes: int | None = None
-    sram_bytes: int | None = None
-
-
-@dataclass(frozen=True)
-class Load:
-    """What loading the model took.
-
-    `duration_s`: reading the file and initialising the runtime, together. `rss_delta_bytes`: the
-    worker in steady state against before. `system_delta_bytes`: by how much MemAvailable of the board
-    fell. `npu_total_bytes`: what the runtime allocated for the NPU. `file_copy_bytes`: by how much the
-    process grew while it only read the file, a copy that RKNNLite keeps beside the NPU's memory.
-    """
-
-    duration_s: float | None = None
-    rss_delta_bytes: int | None = None
-    peak_rss_bytes: int | None = None
-    npu_weight_bytes: int | None = None
-    npu_internal_bytes: int | None = None
-    npu_total_bytes: int | None = None
-    dma_buf_bytes: int | None = None
-    system_delta_bytes: int | None = None
-    file_copy_bytes: int | None = None
-    phases: tuple[LoadPhase, ...] = ()
-    cycles: LoadCycles | None = None
 
 
 @dataclass(frozen=True)

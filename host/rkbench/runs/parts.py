@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from rkbench_agent.wire.board import Reading
-from rkbench_agent.wire.messages import LoadCycle, LoadMemory
+from rkbench_agent.wire.messages import LoadMemory
 from rkbench_agent.wire.outputs import OutputError
 from rkbench_agent.wire.provenance import ALL_MEASURED, Provenance
-from rkbench_agent.wire.words import (
-    BEFORE,
-    FIRST_INFERENCE,
-    FROM_FILE,
-    MEASURED,
-    MODEL_READ,
-    MODELLED,
-    RUNTIME_INITIALISED,
-    STEADY,
-)
+from rkbench_agent.wire.words import FROM_FILE, MEASURED, MODELLED
 
-from rkbench.runs.cycles import load_cycles
 from rkbench.runs.latencies import STAGES, RawLatencies
 from rkbench.runs.model import (
     Latency,
     LatencySummary,
-    Load,
-    LoadPhase,
     PercentileBounds,
     RunResult,
     Stages,
@@ -88,64 +76,6 @@ _SIMULATED = Provenance(
 )
 
 
-def load(memory: Sequence[LoadMemory], cycles: Sequence[LoadCycle] = ()) -> Load | None:
-    """Return what loading took; None where no phase was reported."""
-    if not memory:
-        return None
-    phases = {item.phase: item for item in memory}
-    before = phases.get(BEFORE)
-    loaded = [phases[name] for name in _LOADED if name in phases]
-    steady = loaded[-1] if loaded else None
-    lowest = min(
-        (p.memory_available_bytes for p in loaded if p.memory_available_bytes is not None), default=None
-    )
-    return Load(
-        duration_s=_load_duration_s(phases),
-        rss_delta_bytes=_minus(_of(steady, "rss_bytes"), _of(before, "rss_bytes")),
-        peak_rss_bytes=max((p.peak_rss_bytes for p in memory if p.peak_rss_bytes is not None), default=None),
-        npu_weight_bytes=_last(p.npu_weight_bytes for p in loaded),
-        npu_internal_bytes=_last(p.npu_internal_bytes for p in loaded),
-        npu_total_bytes=_last(p.npu_total_bytes for p in loaded),
-        dma_buf_bytes=max((p.dma_buf_bytes for p in loaded if p.dma_buf_bytes is not None), default=None),
-        system_delta_bytes=_minus(_of(before, "memory_available_bytes"), lowest),
-        file_copy_bytes=_minus(_of(phases.get(MODEL_READ), "rss_bytes"), _of(before, "rss_bytes")),
-        phases=tuple(_phase(item) for item in memory),
-        cycles=load_cycles(cycles),
-    )
-
-
-_LOADED = (RUNTIME_INITIALISED, FIRST_INFERENCE, STEADY)
-
-
-def _load_duration_s(phases: Mapping[str, LoadMemory]) -> float | None:
-    """Return the seconds of reading the file and initialising the runtime; None unless both are known."""
-    read, initialised = phases.get(MODEL_READ), phases.get(RUNTIME_INITIALISED)
-    if initialised is None or initialised.duration_ns is None:
-        return None
-    if read is None or read.duration_ns is None:
-        return None
-    return (read.duration_ns + initialised.duration_ns) / NS_PER_S
-
-
-def _phase(item: LoadMemory) -> LoadPhase:
-    return LoadPhase(
-        name=item.phase,
-        duration_s=None if item.duration_ns is None else item.duration_ns / NS_PER_S,
-        rss_bytes=item.rss_bytes,
-        pss_bytes=item.pss_bytes,
-        peak_rss_bytes=item.peak_rss_bytes,
-        memory_available_bytes=item.memory_available_bytes,
-        dma_buf_bytes=item.dma_buf_bytes,
-        npu_weight_bytes=item.npu_weight_bytes,
-        npu_internal_bytes=item.npu_internal_bytes,
-        npu_total_bytes=item.npu_total_bytes,
-        rss_anon_bytes=item.rss_anon_bytes,
-        rss_file_bytes=item.rss_file_bytes,
-        rss_shmem_bytes=item.rss_shmem_bytes,
-        sram_bytes=item.sram_bytes,
-    )
-
-
 def latency(raw: RawLatencies) -> Latency | None:
     """Return the summary of the timed iterations in seconds; None without any."""
     blocks = raw.timed_arrays()
@@ -191,16 +121,3 @@ def _within(found: Quantile) -> PercentileBounds:
 
 def _seconds(ns: float | None) -> float | None:
     return None if ns is None else ns / NS_PER_S
-
-
-def _of(item: LoadMemory | None, name: str) -> int | None:
-    return None if item is None else getattr(item, name)
-
-
-def _minus(left: int | None, right: int | None) -> int | None:
-    return None if left is None or right is None else left - right
-
-
-def _last(values: Iterable[int | None]) -> int | None:
-    known = [value for value in values if value is not None]
-    return known[-1] if known else None

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from rkbench.demo.story import Facts, StoryLine, choose, opening, source_of, sources, table, verdict, width
+from rkbench.runs.loads import Load
 from rkbench.runs.measure_types import NumberGroup
-from rkbench.runs.model import Failure, Latency, Load, RunResult
+from rkbench.runs.model import Failure, Latency, RunResult
 from rkbench.runs.output import Output
 from rkbench.runs.records import BoardRecord, PlanRecord, Variant
 from rkbench_agent.wire.provenance import Provenance

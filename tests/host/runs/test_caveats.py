@@ -16,7 +16,8 @@ from rkbench.runs.caveats import caveats_of, verdict_of
 from rkbench.runs.comparison import compare_runs
 from rkbench.runs.extras import PinRecord
 from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import LoadPhase, Readings, RunResult, Sensor, Stages
+from rkbench.runs.loads import LoadPhase
+from rkbench.runs.model import Readings, RunResult, Sensor, Stages
 from rkbench.runs.verdict import verdict_sentence
 from rkbench_agent.wire.board import HeldClock, Reading
 from rkbench_agent.wire.caveats import CLOCKS, DOUBT, INFORMATION, Caveat, caveat

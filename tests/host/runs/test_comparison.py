@@ -10,7 +10,8 @@ from made_runs import collected, make_latency, make_run
 from rkbench.campaign import compare_collected
 from rkbench.runs.collect import Collected
 from rkbench.runs.comparison import Comparison
-from rkbench.runs.model import Failure, Load, RunResult
+from rkbench.runs.loads import Load
+from rkbench.runs.model import Failure, RunResult
 
 BASE = make_run(1, "fp16")
 INT8 = make_run(

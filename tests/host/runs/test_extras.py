@@ -10,8 +10,8 @@ from rkbench.runs.collect import Collected, Collector
 from rkbench.runs.cycles import load_cycles
 from rkbench.runs.extras import PinRecord, held_text
 from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.loads import load
 from rkbench.runs.model import Failure
-from rkbench.runs.parts import load
 from rkbench_agent.wire.board import HeldClock, Pinning, Reading
 from rkbench_agent.wire.caveats import INFORMATION, Caveat
 from rkbench_agent.wire.messages import BoardCaveat, Finished, Latencies, LoadCycle, LoadMemory, Message

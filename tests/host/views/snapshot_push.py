@@ -15,7 +15,8 @@ from rkbench.runs.events import Ended, Event, Measuring, Note, Sending, Step, Wa
 from rkbench.runs.extras import Leak, LoadCycles, PinRecord
 from rkbench.runs.history import history_row
 from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import Failure, Load, Readings, RunResult, Sensor
+from rkbench.runs.loads import Load
+from rkbench.runs.model import Failure, Readings, RunResult, Sensor
 from rkbench.runs.profile import read_profile
 from rkbench.runs.records import TransferRecord
 from rkbench.views.history import show_history

@@ -5,10 +5,12 @@ from __future__ import annotations
 import csv
 import io
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rkbench.errors import UsageError
+from rkbench.runs.loads import Load, LoadRange
 from rkbench.views.output import check_output, open_output, write_text
 from rkbench.views.push.csv import write_latencies, write_runs
 from view_runs import collected, make_run, story
@@ -26,6 +28,15 @@ def test_a_line_a_run() -> None:
     )
     assert (rows[3]["latency_p50_s"], rows[3]["failure_stage"], rows[3]["partial"]) == ("", "load", "1")
     assert rows[0]["latency_provenance"] == "modelled"
+
+
+def test_load_figures_have_their_range_beside() -> None:
+    loads = replace(make_run().load or Load(), ranges=(LoadRange("duration_s", 8, 0.05, 0.09),))
+    out = io.StringIO()
+    write_runs([replace(make_run(), load=loads)], out)
+    (row,) = csv.DictReader(io.StringIO(out.getvalue()))
+    assert (row["load_duration_low_s"], row["load_duration_high_s"]) == ("0.05", "0.09")
+    assert (row["load_rss_delta_low_bytes"], row["load_rss_delta_high_bytes"]) == ("", "")
 
 
 def test_a_line_an_iteration() -> None:

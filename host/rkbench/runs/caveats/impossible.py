@@ -8,7 +8,8 @@ from dataclasses import fields
 from rkbench_agent.wire.caveats import Caveat, caveat
 
 from rkbench.runs.caveats.rule import Evidence
-from rkbench.runs.model import LoadPhase, RunResult
+from rkbench.runs.loads import LoadPhase
+from rkbench.runs.model import RunResult
 
 #: A single inference of a day is none.
 MOST_NS = 86_400 * 10**9

@@ -55,8 +55,13 @@ def _row(run: RunResult) -> _Row:
 
 
 def _columns(measure: Measure, run: RunResult) -> Iterator[tuple[str, float | None]]:
-    """Yield the column of a measure, and those of its bounds where it is a percentile."""
+    """Yield the column of a measure, and those of its bounds or its range where it has any."""
     yield measure.name, measure.value(run)
+    if measure.load_figure:
+        found = measure.range_of(run)
+        name, _, unit = measure.name.rpartition("_")
+        yield f"{name}_low_{unit}", found.low if found else None
+        yield f"{name}_high_{unit}", found.high if found else None
     if measure.percent is not None:
         bounds = run.latency.within(measure.percent) if run.latency else PercentileBounds(measure.percent)
         name = measure.name.removesuffix("_s")

@@ -171,6 +171,8 @@ def _measured_rows(runs: Sequence[RunResult], comparison: Comparison) -> list[Ta
             rows.append(_row(measure, runs, comparison, gap_above=gap_above))
             if measure.percent is not None:
                 rows.append(_bounds_row(measure.percent, runs))
+            if measure.load_figure:
+                rows.append(_range_row(measure, runs))
             if measure is LATENCY_P50:
                 rows.append(_intervals(runs, comparison))
         if group is NumberGroup.LATENCY:
@@ -205,6 +207,20 @@ def _bounds_row(percent: float, runs: Sequence[RunResult]) -> TableRow:
     marks = [MARK if run.simulated else "" for run in runs]
     cells = (TableCell(_between(item, mark), "", Tone.EVEN) for item, mark in zip(found, marks, strict=True))
     return TableRow("… 95 %", tuple(cells))
+
+
+def _range_row(measure: Measure, runs: Sequence[RunResult]) -> TableRow:
+    """Return between what a figure of each run lay over its loads; nothing where all loads agree."""
+    found = [measure.range_of(run) for run in runs]
+    counts = {item.count for item in found if item}
+    cells = []
+    for run, item in zip(runs, found, strict=True):
+        mark = MARK if run.simulated else ""
+        differs = item is not None and measure.unit.text(item.low) != measure.unit.text(item.high)
+        between = mark + format_between(measure.unit, item.low, item.high) if item and differs else ""
+        cells.append(TableCell(between, "", Tone.EVEN))
+    loads = f"{counts.pop()} loads" if len(counts) == 1 else "loads"
+    return TableRow(f"… over {loads}", tuple(cells))
 
 
 def _between(bounds: PercentileBounds, mark: str) -> str:
