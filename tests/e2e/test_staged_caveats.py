@@ -19,6 +19,7 @@ from rkbench.session import open_session
 from rkbench.store import open_store
 from rkbench_agent.wire.plan import RunSettings
 
+pytestmark = pytest.mark.xdist_group("staged")  # one push serves most tests
 MODEL = Path(__file__).parents[1] / "data/models/mb_gap7_rk3588_i8.rknn"
 SECONDS = 30.0
 #: What a quiet board reads, so that its sensors are its own; each variant overrides what it stages.
