@@ -35,9 +35,15 @@ def push(board: EmulatedBoard, model: Path, folder: Path, runtime: str) -> RunRe
         identity_files=(board.key_file,),
         known_hosts_files=(board.known_hosts,),
     )
-    order = PushOptions(
-        (model,), RunSettings(min_iterations=5, min_duration_s=0.0, warmup_iterations=1), force=True
+    settings = RunSettings(
+        min_iterations=5,
+        min_duration_s=0.0,
+        warmup_iterations=1,
+        min_blocks=1,
+        block_iterations=5,
+        block_duration_s=0.0,
     )
+    order = PushOptions((model,), settings, force=True)
     with open_store(folder / "results.sqlite") as store:
         return run_campaign(order, target, partial(board.line, target), store).runs[0]
 

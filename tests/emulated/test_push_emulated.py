@@ -25,6 +25,8 @@ pytestmark = [pytest.mark.emulated, pytest.mark.timeout(240)]
 T1 = pytest.mark.xdist_group("T1")
 T2 = pytest.mark.xdist_group("T2")
 INT8, HYBRID = "mb_gap7_rk3588_i8", "hybrid_some_rk3588"
+#: A model is timed no longer than this where the number of calls is not what is tested.
+TIMED_LIMIT_S = 0.1
 #: The tensors of INT8, for the double.
 TENSORS = {
     "RKNN_DOUBLE_INPUTS": "x:1x224x224x3:int8:nhwc:0.036174:6",
@@ -58,13 +60,18 @@ class Desk:
         }
 
     def push(
-        self, *models: str, runtime: str, options: tuple[object, ...] = ()
+        self,
+        *models: str,
+        runtime: str,
+        options: tuple[object, ...] = (),
+        limit_s: float = TIMED_LIMIT_S,
     ) -> tuple[int, dict[str, Any]]:
-        """Push models; returns the exit code and the JSON."""
+        """Push models, each timed for `limit_s` at most (0: 12 blocks); returns exit code and JSON."""
         document = self._folder / "push.json"
         files = [str(self._models / f"{name}.rknn") for name in models]
-        short = ["--iterations", "10", "--duration", "0.05", "--warmup", "1", "--quick", "--quads", "1"]
-        options = ("--board", "rock", "--runtime", runtime, "--json", document, *short, *options)
+        short = ["--iterations", "10", "--duration", "0.05", "--warmup", "1", "--quick", "--no-interleave"]
+        limit = ("--max-duration", limit_s)
+        options = ("--board", "rock", "--runtime", runtime, "--json", document, *short, *limit, *options)
         with mock.patch.object(Sessions, "open", lambda _, board: self.board.line(board)):
             done = run_bench("push", *files, *options, environment=self._environment)
         assert document.exists(), done.stderr
@@ -127,13 +134,12 @@ def test_a_push_measures_outputs_stages_and_memory(
 
 
 @T1
-@pytest.mark.parametrize("runtime", ["lite", "capi"])
 def test_a_wrong_output_is_told_by_its_error(
-    runtime: str, double_board: EmulatedBoard, golden: Path, models: Path, tmp_path: Path
+    double_board: EmulatedBoard, golden: Path, models: Path, tmp_path: Path
 ) -> None:
     with told(double_board, OUTPUT_SHIFT="2"):
         desk = Desk(tmp_path, double_board, models)
-        _, document = desk.push(INT8, runtime=runtime, options=("--golden", golden))
+        _, document = desk.push(INT8, runtime="lite", options=("--golden", golden))
     (output,) = document["runs"][0]["outputs"]
     assert (output["max_abs_error"], output["mean_abs_error"]) == (2.0, 2.0)
 
@@ -144,7 +150,8 @@ def test_offline_runs_contexts_beside_each_other(
     runtime: str, shared: bool, double_board: EmulatedBoard, models: Path, tmp_path: Path
 ) -> None:
     options = ("--scenario", "offline", "--contexts", "1,3", "--placement", "spread")
-    code, document = Desk(tmp_path, double_board, models).push(INT8, runtime=runtime, options=options)
+    desk = Desk(tmp_path, double_board, models)
+    code, document = desk.push(INT8, runtime=runtime, options=options, limit_s=0)
     (run,) = document["runs"]
     assert (code, run["failure"], run["offline"]["shares_weights"]) == (0, None, shared)
     steps = run["offline"]["steps"]
@@ -155,17 +162,21 @@ def test_offline_runs_contexts_beside_each_other(
 
 
 @T1
-@pytest.mark.parametrize("runtime", ["lite", "capi"])
-def test_a_server_and_a_soak_run_on_a_board(
-    runtime: str, double_board: EmulatedBoard, models: Path, tmp_path: Path
-) -> None:
+def test_a_server_runs_on_a_board(double_board: EmulatedBoard, models: Path, tmp_path: Path) -> None:
+    options = ("--scenario", "server", "--rate", "2000")
     desk = Desk(tmp_path, double_board, models)
-    code, document = desk.push(INT8, runtime=runtime, options=("--scenario", "server", "--rate", "2000"))
+    code, document = desk.push(INT8, runtime="lite", options=options, limit_s=0)
     (run,) = document["runs"]
     (only,) = run["server"]["tries"]
     assert (code, only["count"], run["failure"]) == (0, 1000, None)
     assert only["served_per_s"] < 400 < only["rate_per_s"]  # a call takes 2.5 ms: the queue grows
-    code, document = desk.push(INT8, runtime=runtime, options=("--scenario", "soak", "--duration", "1"))
+
+
+@T1
+def test_a_soak_runs_on_a_board(double_board: EmulatedBoard, models: Path, tmp_path: Path) -> None:
+    options = ("--scenario", "soak", "--duration", "1")
+    desk = Desk(tmp_path, double_board, models)
+    code, document = desk.push(INT8, runtime="lite", options=options, limit_s=0)
     (run,) = document["runs"]
     soak = run["soak"]
     assert (code, run["failure"], soak["changed"], soak["digested"]) == (0, None, 0, soak["count"])
@@ -173,12 +184,10 @@ def test_a_server_and_a_soak_run_on_a_board(
 
 
 @T1
-@pytest.mark.parametrize("runtime", ["lite", "capi"])
-def test_two_models_run_beside_each_other(
-    runtime: str, double_board: EmulatedBoard, models: Path, tmp_path: Path
-) -> None:
+def test_two_models_run_beside_each_other(double_board: EmulatedBoard, models: Path, tmp_path: Path) -> None:
     other = ("--interfere-with", models / f"{INT8}.rknn", "--placement", "spread", "--iterations", "24")
-    code, document = Desk(tmp_path, double_board, models).push(INT8, runtime=runtime, options=other)
+    desk = Desk(tmp_path, double_board, models)
+    code, document = desk.push(INT8, runtime="lite", options=other, limit_s=0)
     (run,) = document["runs"]
     assert (code, run["failure"]) == (0, None)
     (only,) = run["interference"]["placements"]
@@ -210,7 +219,7 @@ def test_a_fault_fails_the_run_and_says_why(
     tmp_path: Path,
 ) -> None:
     with told(double_board, **settings):
-        code, document = Desk(tmp_path, double_board, models).push(INT8, runtime=runtime)
+        code, document = Desk(tmp_path, double_board, models).push(INT8, runtime=runtime, limit_s=0)
     assert code == 1
     failure = document["runs"][0]["failure"]
     assert (failure["stage"], failure["signal"]) == (stage, signal)
