@@ -30,9 +30,9 @@ def test_two_models_are_measured_alone_and_together_in_each_placement(bench: Ben
     assert [(item["placement"], item["rounds"]) for item in (spread, shared)] == [("spread", 12), ("0", 12)]
     assert (spread["own"]["core_mask"], spread["other"]["core_mask"]) == ("0", "1")
     assert abs(spread["own"]["loss_ratio"]) < 0.02
-    # Between two jobs there are copies, in which the other model has the core.
-    assert 0.2 < shared["own"]["loss_low"] < shared["own"]["loss_ratio"] < shared["own"]["loss_high"] < 0.6
-    assert 0.2 < shared["other"]["loss_ratio"] < 0.6
+    # Alone 0.96 and 2.07 ms a call, in turns on one core 2.97: copies go on beside the other's run.
+    assert 0.66 < shared["own"]["loss_low"] < shared["own"]["loss_ratio"] < shared["own"]["loss_high"] < 0.69
+    assert shared["other"]["loss_ratio"] == pytest.approx(0.30, abs=0.02)
     for model in (spread["own"], spread["other"], shared["own"], shared["other"]):
         assert model["outputs"]["repeats"] is True
         assert model["outputs"]["compared"] >= 24

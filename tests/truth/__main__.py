@@ -14,13 +14,21 @@ import numpy as np
 from caveat_claims import Row
 from claim import Claim
 from comparison_claims import COMPARISON_CLAIMS
+from interference_claims import INTERFERENCE_CLAIMS
 from memory_claims import MEMORY_CLAIMS
 from night_claims import NIGHT_CLAIMS
 from percentile_claims import PERCENTILE_CLAIMS
 from plan_claims import PLAN_CLAIMS
 from server_claims import LOADS, server_rows
 
-CLAIMS = (*COMPARISON_CLAIMS, *PERCENTILE_CLAIMS, *MEMORY_CLAIMS, *PLAN_CLAIMS, *NIGHT_CLAIMS)
+CLAIMS = (
+    *COMPARISON_CLAIMS,
+    *PERCENTILE_CLAIMS,
+    *MEMORY_CLAIMS,
+    *PLAN_CLAIMS,
+    *NIGHT_CLAIMS,
+    *INTERFERENCE_CLAIMS,
+)
 TRIALS = 2000
 SEED = 3588
 Part = Callable[[], Sequence[Row]]

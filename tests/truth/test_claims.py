@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from claim import Claim
 from comparison_claims import COMPARISON_CLAIMS
+from interference_claims import INTERFERENCE_CLAIMS
 from night_claims import NIGHT_CLAIMS
 from percentile_claims import PERCENTILE_CLAIMS
 from plan_claims import PLAN_CLAIMS
@@ -39,6 +40,12 @@ def test_the_mean_of_a_figure_may_be_claimed() -> None:
 
 @pytest.mark.parametrize("claim", NIGHT_CLAIMS, ids=lambda claim: claim.name)
 def test_what_is_claimed_of_nights_is_reached(claim: Claim) -> None:
+    rate = claim.rate(np.random.default_rng(SEED), PUSHES)
+    assert claim.allows(rate, PUSHES), f"{claim.name}: {rate:.3f}"
+
+
+@pytest.mark.parametrize("claim", INTERFERENCE_CLAIMS, ids=lambda claim: claim.name)
+def test_what_is_claimed_of_two_models_beside_each_other_is_reached(claim: Claim) -> None:
     rate = claim.rate(np.random.default_rng(SEED), PUSHES)
     assert claim.allows(rate, PUSHES), f"{claim.name}: {rate:.3f}"
 

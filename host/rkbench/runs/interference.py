@@ -1,7 +1,8 @@
 """The scenario `interference`, folded: what two models lose beside each other, in each placement.
 
-rate      calls / (end of the last - start of the first), round by round; of two models at once only calls
-          that ended while both were busy
+rate      calls / (end of the last - start of the first), round by round, without the first call: beside the
+          other it began on an NPU that was not yet shared; of two models at once only calls that ended
+          while both were busy
 loss      1 - exp(shift): Hodges-Lehmann over the rounds' log-ratios of the rate beside the other to that
           alone, exact signed-rank interval of 95 % (`stats.signed_rank`)
 together  the sum over both models of  rate beside the other / highest rate alone  in any placement: 2 is
@@ -129,8 +130,8 @@ def _placement(
 ) -> InterferencePlacement | None:
     name = rounds[0].placement
     pairs = [_while_both(lanes.get(item.block, []), lanes.get(item.other_block, [])) for item in rounds]
-    alone = [[lanes.get(item.alone_block, []) for item in rounds], []]
-    alone[1] = [lanes.get(item.other_alone_block, []) for item in rounds]
+    alone = [[_read(lanes.get(item.alone_block, [])) for item in rounds], []]
+    alone[1] = [_read(lanes.get(item.other_alone_block, [])) for item in rounds]
     told = {item.is_other: _outputs(item) for item in outputs if item.placement == name}
     shared = []
     for index, mask in enumerate(rounds[0].core_masks):
@@ -174,8 +175,13 @@ def _while_both(own: Sequence[Call], other: Sequence[Call]) -> tuple[list[Call],
     if not own or not other:
         return [], []
     end_ns = min(lane[-1][0] + lane[-1][1] for lane in (own, other))
-    first, second = ([call for call in lane if sum(call) <= end_ns] for lane in (own, other))
+    first, second = (_read([call for call in lane if sum(call) <= end_ns]) for lane in (own, other))
     return first, second
+
+
+def _read(lane: list[Call]) -> list[Call]:
+    """Return the calls of a part but the first, which waits for nobody; it alone, where there is no other."""
+    return lane[1:] or lane
 
 
 def _with_together(found: Sequence[InterferencePlacement]) -> tuple[InterferencePlacement, ...]:
