@@ -5,6 +5,7 @@ from __future__ import annotations
 from claim import Claim, Source
 from rkbench.stats.paired import (
     FASTER,
+    FEWEST_LOADS,
     NO_DIFFERENCE,
     SLOWER,
     PairedDifference,
@@ -22,13 +23,10 @@ def one_load(source: Source, world: World, shift: float, count: int = 12) -> Pai
     return paired_difference([[quad_difference(quad) for quad in quads(source, world, shift, count=count)]])
 
 
-def through_loads(source: Source, world: World, shift: float, candidates: int = 1) -> PairedDifference:
-    """Compare two variants over as many loads as `candidates` ask for, two quads each."""
-    loads = [
-        [quad_difference(quad) for quad in quads(source, world, shift, count=2)]
-        for _ in range(loads_for(candidates))
-    ]
-    return paired_difference(loads, confidence=joint_confidence(candidates))
+def through_loads(source: Source, world: World, shift: float, count: int = FEWEST_LOADS) -> PairedDifference:
+    """Compare two variants over so many loads, two quads each."""
+    loads = [[quad_difference(quad) for quad in quads(source, world, shift, count=2)] for _ in range(count)]
+    return paired_difference(loads)
 
 
 def is_decided(found: PairedDifference) -> bool:
@@ -75,11 +73,21 @@ def comparison_claims() -> list[Claim]:
                 0.93,
             ),
         ]
-    loads, told = World(block=0.005, load=0.01), "through loads, sd per load 1 %"
+    loads, told = World(block=0.005, load=0.01), f"through {FEWEST_LOADS} loads, sd per load 1 %"
     claims += [
         Claim(f"A/A, {told}: a false verdict", lambda s: is_decided(through_loads(s, loads, 0)), 0.05),
         Claim(f"+3 %, {told}: slower", lambda s: _says(through_loads(s, loads, 0.03), SLOWER), None, 0.9),
-        Claim(f"10 equal candidates, {told}: any false verdict", lambda s: _any_of_ten(s, loads), 0.06),
+        Claim(
+            "+3 %, through 6 loads (--loads 6), sd per load 1 %: slower",
+            lambda s: _says(through_loads(s, loads, 0.03, 6), SLOWER),
+            None,
+            0.8,
+        ),
+        Claim(
+            f"10 equal candidates, through {loads_for(10)} loads, sd per load 1 %: any false verdict",
+            lambda s: _any_of_ten(s, loads),
+            0.06,
+        ),
     ]
     return claims
 
