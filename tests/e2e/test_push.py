@@ -218,8 +218,11 @@ def test_the_store_has_every_latency(bench: Bench) -> None:
 
 def test_json_to_stdout_is_json_alone_and_show_tells_the_same(bench: Bench) -> None:
     arguments = ("--board", "virtual:rk3588", "--quick", "--duration", "0", "--json", "-")
-    done = bench.run("push", FP16, INT8, *arguments)
+    done = bench.run("push", FP16, INT8, *arguments, "--minimize", "latency_p99")
     assert json.loads(done.stdout)["schema"] == "rkbench/1"
+    assert "--minimize p99: 1000 iterations in 20 blocks at least (900 more" in done.stderr
+    runs, ranking = (json.loads(done.stdout)[key] for key in ("runs", "comparison"))
+    assert ranking["ranking"]["best"] == runs[1]["id"]  # int8
     assert "measuring 2 variants: 1 load of 12 quads ..." in done.stderr
     again = bench.run("show", "last", "--json", "-")
     assert json.loads(again.stdout) == json.loads(done.stdout)

@@ -1,8 +1,8 @@
-"""What is asked for is measured: a plan is raised to what its gates need to be judged by an interval."""
+"""What is asked for is measured: a plan is raised to what an interval of each quantity asked for needs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from rkbench_agent.wire.board import Environment
@@ -11,41 +11,44 @@ from rkbench_agent.wire.plan import RunSettings
 from rkbench.campaign.scenarios import settings_for
 from rkbench.campaign.settings import PushOptions
 from rkbench.runs.events import Listener, Note, ignore
+from rkbench.runs.measures import QUANTITIES
 from rkbench.stats.figures import Reads, reads_for
-from rkbench.stats.gates import Gate
+from rkbench.stats.gates import Quantity
 from rkbench.units import format_seconds
 
 
-def reads_of(gates: Iterable[Gate]) -> Reads:
-    """Return what a run must have read so that every gate on its latency can be judged."""
+def reads_of(quantities: Iterable[Quantity]) -> Reads:
+    """Return what a run must have read so that all of these quantities can be judged."""
     asked = Reads(1, 1)
-    for gate in gates:
-        if gate.quantity.statistic is not None:
-            asked = asked.with_all_of(reads_for(gate.quantity.statistic))
+    for quantity in quantities:
+        if quantity.statistic is not None:
+            asked = asked.with_all_of(reads_for(quantity.statistic))
     return asked
 
 
 def complete_settings(options: PushOptions, environment: Environment, listener: Listener) -> RunSettings:
-    """Return the settings of a push with what its gates need and what was left to the board, and tell both.
+    """Return the settings of a push with what is asked of it and what was left to the board, and tell both.
 
     Raises UsageError for a placement that the board has not.
     """
-    return settings_for(raised(options.settings, options.gates, listener), environment, listener)
+    asked = {gate.text: gate.quantity for gate in options.gates}
+    if options.minimize:
+        asked[f"--minimize {options.minimize}"] = QUANTITIES[options.minimize]
+    return settings_for(raised(options.settings, asked, listener), environment, listener)
 
 
-def raised(settings: RunSettings, gates: Iterable[Gate], listener: Listener = ignore) -> RunSettings:
-    """Return `settings` raised to what `gates` need, and tell what that adds."""
-    gates = tuple(gates)
-    asked = carrying(settings, reads_of(gates))
-    if asked != settings:
-        named = ", ".join(gate.text for gate in gates if gate.quantity.statistic is not None)
-        more = max(0, asked.min_iterations - settings.min_iterations)
+def raised(settings: RunSettings, asked: Mapping[str, Quantity], listener: Listener = ignore) -> RunSettings:
+    """Return `settings` raised to what `asked` needs, by the words that ask, and tell what that adds."""
+    found = carrying(settings, reads_of(asked.values()))
+    if found != settings:
+        named = ", ".join(text for text, quantity in asked.items() if quantity.statistic is not None)
+        more = max(0, found.min_iterations - settings.min_iterations)
         took = (
             f" ({more} more: {format_seconds(more * 0.01)} at 10 ms a call, for each variant)" if more else ""
         )
-        needs = f"{asked.min_iterations} iterations in {asked.min_blocks} blocks at least"
+        needs = f"{found.min_iterations} iterations in {found.min_blocks} blocks at least"
         listener(Note(f"{named}: {needs}{took}"))
-    return asked
+    return found
 
 
 def carrying(settings: RunSettings, reads: Reads) -> RunSettings:

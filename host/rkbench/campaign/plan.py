@@ -74,10 +74,11 @@ def make_headers(
     transfers: Sequence[TransferRecord],
     doubts: Sequence[tuple[Caveat, ...]],
     masks: Sequence[str] = (),
+    minimize: str = "",
 ) -> list[RunResult]:
     """Return what is known of each run before it starts, in the order of the variants; `doubts` of each.
 
-    With `masks` each variant has a run for each of them.
+    With `masks` each variant has a run for each of them. `minimize` is what they will be ranked by.
     """
     masks = masks or (settings.core_mask,)
     simulated = is_simulated(settings, place)
@@ -96,7 +97,7 @@ def make_headers(
             provenance=_foreknown(variant) if simulated else Provenance(),
             board=board_record(place.board.name, place.hello, place.environment),
             variant=description,
-            plan=_record(settings, place.board, variant, mask, len(runs)),
+            plan=replace(_record(settings, place.board, variant, mask, len(runs)), minimize=minimize),
             transfer=transfer,
             caveats=caveats,
         )

@@ -115,7 +115,9 @@ def run_campaign(
             for variant in variants
         ]
         masks = core_masks(options.settings, session.environment, listener)
-        headers = beside(make_headers(options.settings, place, variants, transfers, doubts, masks), other)
+        minimize = options.minimize
+        headers = make_headers(options.settings, place, variants, transfers, doubts, masks, minimize)
+        headers = beside(headers, other)
         plan = make_plan(options, board, headers, variants, *other)
         models = {variant.model.sha256: variant.model.path for variant in variants}
         forecast = Forecast(plan, known, listener, simulated=headers[0].simulated)

@@ -57,6 +57,7 @@ class PushOptions:
     `gates`: what will be asked of the results, so that it is measured;
     `requirements`: those of them, budgets all, that every run is held against as it ends.
     `noise_floor`: run the one model beside itself, to learn how far equal files lie apart.
+    `minimize`: rank the variants by this measure, by its word in gates; "": do not.
     `labels` and `metric` (FILE.py:function) score the outputs of every case, which the board returns for it.
     """
 
@@ -74,6 +75,7 @@ class PushOptions:
     noise_floor: bool = False
     labels: Path | None = None
     metric: str | None = None
+    minimize: str = ""
 
     @property
     def is_scored(self) -> bool:
@@ -115,6 +117,7 @@ def check_push(options: PushOptions) -> None:
         raise UsageError("no model given", hint="bench push MODEL.rknn --board NAME")
     check_settings(options.settings, (*CORE_MASKS, SWEEP), has_other=options.other is not None)
     _check_precision(options)
+    _check_minimize(options)
     _check_noise_floor(options)
     _check_number("wait", "wait_s", options.wait_s)
 
@@ -125,6 +128,17 @@ def _check_precision(options: PushOptions) -> None:
     if options.settings.precision_percent is not None and not (several and options.settings.interleave):
         hint = "give it a second model; for the percentiles of one: --iterations"
         raise UsageError("--precision is of the difference of variants that take turns", hint=hint)
+
+
+def _check_minimize(options: PushOptions) -> None:
+    """Raise UsageError where there is nothing to rank."""
+    if not options.minimize:
+        return
+    if options.noise_floor or (len(options.models) < 2 and options.settings.core_mask != SWEEP):
+        raise UsageError("--minimize ranks variants", hint="give it a second model, or --cores sweep")
+    if options.settings.scenario != SINGLE_STREAM:
+        text = f"--minimize ranks variants that take turns: --scenario {options.settings.scenario} has none"
+        raise UsageError(text, hint="leave --scenario away")
 
 
 def _check_noise_floor(options: PushOptions) -> None:

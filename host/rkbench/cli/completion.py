@@ -97,6 +97,13 @@ def scenarios(incomplete: str) -> list[str]:
     return offer(incomplete, lambda: SCENARIOS)
 
 
+def minimized(incomplete: str) -> list[str]:
+    """Return the words of what variants can be ranked by."""
+    from rkbench.runs.gating import minimizable
+
+    return offer(incomplete, minimizable)
+
+
 def offer(incomplete: str, *sources: Callable[[], Iterable[str]]) -> list[str]:
     """Return each word of `sources` that begins as typed, once; a source that fails has none."""
     words: dict[str, None] = {}

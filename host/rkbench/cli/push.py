@@ -51,6 +51,13 @@ Require = Annotated[
     list[str] | None,
     typer.Option(help="What every run must keep, as 'cosine[scores] >= 0.999'; else exit 3."),
 ]
+Minimize = Annotated[
+    str | None,
+    typer.Option(
+        help="Rank variants that keep it by what is to be small, as p99.",
+        autocompletion=completion.minimized,
+    ),
+]
 Labels = Annotated[
     Path | None, typer.Option(help="What is true of the golden's cases: .txt, .npz, or COCO's .json.")
 ]
@@ -91,6 +98,7 @@ def push(
     seed: Annotated[int | None, typer.Option(help="server: another pattern of arrivals.")] = None,
     interfere_with: Annotated[Path | None, typer.Option(help="A second model at the same time.")] = None,
     require: Require = None,
+    minimize: Minimize = None,
     labels: Labels = None,
     metric: Metric = None,
     baseline: options.Baseline = None,
@@ -110,7 +118,7 @@ def _push(context: typer.Context, given: dict[str, Any]) -> int:
     """Push as the parameters of `push` say; returns the exit code."""
     from rkbench.campaign.push import Expected, push_to
     from rkbench.campaign.settings import PushOptions, settings_of
-    from rkbench.runs.gating import exit_code, parse_requirements
+    from rkbench.runs.gating import exit_code, parse_minimize, parse_requirements
     from rkbench.views.output import check_outputs
     from rkbench.views.push.show import show_push
 
@@ -129,6 +137,7 @@ def _push(context: typer.Context, given: dict[str, Any]) -> int:
         noise_floor=given["noise_floor"],
         labels=given["labels"],
         metric=given["metric"],
+        minimize=parse_minimize(given["minimize"]),
     )
     check_outputs({"--json": files["json_file"], "--csv": files["csv_file"]})
     expected, places = Expected(given["onnx"], given["inputs"]), {k: given[k] for k in ("store", "inventory")}

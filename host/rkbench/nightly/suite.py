@@ -214,14 +214,14 @@ class _Reader:
         """Return `plan` raised to what the gates need. Raises UsageError where its time cannot have that."""
         most = int(plan.settings.max_duration_s / SHORTEST_CALL_S)
         for gate in gates:
-            needed = reads_of([gate]).calls
+            needed = reads_of([gate.quantity]).calls
             if 0 < most < needed:
                 limit = f"max_duration_s = {plan.settings.max_duration_s:g}"
                 message = f"plan {plan.name!r} has too little time for {gate.text!r}: {limit}"
                 raise self._error(
                     f"{place}: {message}", f"its interval needs {needed} iterations; give it more"
                 )
-        return replace(plan, settings=carrying(plan.settings, reads_of(gates)))
+        return replace(plan, settings=carrying(plan.settings, reads_of(gate.quantity for gate in gates)))
 
     def _error(self, text: str, hint: str = "") -> UsageError:
         return UsageError(f"{self._path}: {text}", hint=hint)

@@ -14,6 +14,7 @@ from rkbench.runs.measure_types import Measure
 from rkbench.runs.measures import MEASURES
 from rkbench.runs.model import RunResult
 from rkbench.runs.noise_floor import NoiseFloor
+from rkbench.runs.ranking import LatencyEvidence, Ranking, rank
 from rkbench.runs.tail_tests import TailTest, tail_tests
 from rkbench.stats.summary import difference_percent
 
@@ -53,7 +54,7 @@ class Comparison:
 
     `latency_tests` are those of the others against it, `latency_pairs` those of the others among each other,
     `tail_tests` those of the slowest calls. `noise_floor` is the board's under the same conditions; None
-    where nobody measured it.
+    where nobody measured it. `ranking` is the order of all by what is to be small; None where nobody asked.
     """
 
     baseline: str | None
@@ -65,6 +66,7 @@ class Comparison:
     latency_pairs: tuple[LatencyTest, ...] = ()
     tail_tests: tuple[TailTest, ...] = ()
     noise_floor: NoiseFloor | None = None
+    ranking: Ranking | None = None
 
     def test_of(self, run: str) -> LatencyTest | None:
         """Return the latency test of a run against the baseline, where there is one."""
@@ -102,8 +104,19 @@ def compare_runs(
         refused=refused,
         latency_pairs=pairs,
         tail_tests=tail_tests(base, tested, latencies) if base else (),
+        ranking=_ranking(runs, refused, LatencyEvidence(latencies, (*tests, *pairs))),
     )
     return Comparison(**{**vars(found), "verdict": verdict(runs, found)})
+
+
+def _ranking(
+    runs: Sequence[RunResult], refused: Sequence[Refusal], evidence: LatencyEvidence
+) -> Ranking | None:
+    """Return the order of runs that were all asked for the same measure to be small; None for others."""
+    words = {run.plan.minimize for run in runs}
+    word = words.pop() if len(words) == 1 else ""
+    reasons = {refusal.run: "; ".join(refusal.reasons) for refusal in refused}
+    return rank(word, runs, reasons, evidence) if word else None
 
 
 def _baseline(runs: Sequence[RunResult], wanted: str | None) -> RunResult | None:

@@ -7,14 +7,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rkbench.errors import UsageError
+from rkbench.errors import UsageError, choice_hint
 from rkbench.runs.collect import Collected
 from rkbench.runs.extras import Requirement
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.measures import GATED, QUANTITIES
 from rkbench.runs.model import RunResult
 from rkbench.runs.task_measures import TASK_MEASURES
-from rkbench.stats.gates import FAIL, NOT_MEASURED, Gate, parse_gate
+from rkbench.stats.gates import FAIL, NOT_MEASURED, Gate, parse_gate, plain_word
 from rkbench.stats.judging import Judgement, judge_budget, judge_latency_budget
 
 #: `top1 >= 70%`, in any spelling.
@@ -53,6 +53,43 @@ def parse_requirements(texts: Sequence[str], *, labelled: bool = False) -> tuple
                 hint="give a limit, as in: p99 <= 12ms; or write a suite: docs/nightly.md",
             )
     return gates
+
+
+def parse_minimize(text: str | None) -> str:
+    """Return the word of the measure that `--minimize` names, as gates write it; "" for None.
+
+    Names of JSON and CSV (`latency_p99_s`) are known too. Raises UsageError for what cannot be ranked.
+    """
+    if text is None:
+        return ""
+    named = {measure.name: word for word, measure in GATED.items()}
+    word = named.get(text.strip(), plain_word(text))
+    small = minimizable()
+    if word not in GATED:
+        unknown = f"--minimize {text!r}: {word!r} is nothing that is measured"
+        raise UsageError(unknown, hint=choice_hint(word, small))
+    if word not in small:
+        instead = _INSTEAD.get(word, f"--require '{word} >= ...' with what it costs to --minimize")
+        raise UsageError(
+            f"--minimize {text!r} ranks no variants: {_WHY_NOT.get(word, _HIGHER)}", hint=instead
+        )
+    return word
+
+
+def minimizable() -> list[str]:
+    """Return the words of what variants can be ranked by."""
+    return [word for word, item in GATED.items() if not (item.higher_is_better or word in _WHY_NOT)]
+
+
+_HIGHER = "of it, higher is better"
+_ONE_CALL = "it is one call out of all, which nothing tells apart from another"
+_WHY_NOT = {"max": _ONE_CALL, "min": _ONE_CALL, "interference loss": "variants take no turns there"}
+_INSTEAD = {
+    "max": "--minimize p99",
+    "min": "--minimize p50",
+    "throughput": "--minimize mean",
+    "interference loss": "leave --minimize away",
+}
 
 
 def _requirement(gate: Gate, collected: Collected) -> Requirement:

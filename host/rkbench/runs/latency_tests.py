@@ -5,6 +5,7 @@ Every two runs of a push that took turns have one, the two best included (docs/m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -12,7 +13,8 @@ from typing import Final, Literal
 
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import RunResult
-from rkbench.runs.pairs import Turn, load_differences, turns_of
+from rkbench.runs.pairs import Turn, TurnQuad, load_differences, quads_by_load, turns_of
+from rkbench.stats.figures import Statistic
 from rkbench.stats.paired import (
     METHOD,
     PairedDifference,
@@ -20,6 +22,7 @@ from rkbench.stats.paired import (
     joint_confidence,
     paired_difference,
 )
+from rkbench.stats.summary import percentile
 
 Unit = Literal["load", "quad"]
 LOAD: Final = "load"
@@ -82,14 +85,54 @@ def joined_test(
     return _of(found, run.id, base.id, None if loads else NOT_IN_TURNS)
 
 
+def figure_test(
+    base: RunResult,
+    run: RunResult,
+    latencies: Mapping[str, RawLatencies],
+    statistic: Statistic,
+    confidence: float,
+) -> LatencyTest:
+    """Return the test of `run` against `base` by another figure than the median: a percentile, or the mean.
+
+    Each load (each quad, where there is one load) yields the log-ratio of the figure of all its calls: of
+    so few it lies off the true percentile, but for both runs alike.
+    """
+    turns = (turns_of(latencies.get(item.id, RawLatencies())) for item in (base, run))
+    loads = quads_by_load(*turns) if base.push == run.push else []
+    parts = [[quad] for quad in loads[0]] if len(loads) == 1 else loads
+    levels = [_figure(statistic, quads, 1) - _figure(statistic, quads, 0) for quads in parts]
+    units = [levels] if len(loads) == 1 else [[level] for level in levels]
+    found = paired_difference(units, effect=base.plan.effect_percent / 100, confidence=confidence)
+    return _of(found, run.id, base.id, _why_no_unit(base, run, loads))
+
+
+def _figure(statistic: Statistic, quads: Sequence[TurnQuad], owner: int) -> float:
+    """Return the logarithm of a figure of the calls in A's blocks (owner 0) or B's (1)."""
+    places = (1, 2) if owner else (0, 3)
+    calls = sorted(ns for quad in quads for place in places for ns in quad[place].durations_ns)
+    if statistic.percent is None:
+        return math.log(math.fsum(calls) / len(calls))
+    return math.log(percentile(calls, statistic.percent))
+
+
+def needed_text(test: LatencyTest) -> str:
+    """Return how much would tell where nothing can be told: "9 loads would tell", or why there is nothing."""
+    if test.reason is not None:
+        return test.reason
+    return f"{test.needed} {test.unit}s would tell" if test.needed else ""
+
+
 def _test(
     base: RunResult, run: RunResult, turns: Mapping[str, Sequence[Turn]], confidence: float
 ) -> LatencyTest:
     same_push = base.push == run.push
     loads = load_differences(turns[base.id], turns[run.id]) if same_push else []
     found = paired_difference(loads, effect=base.plan.effect_percent / 100, confidence=confidence)
-    reason = None if loads else NOT_IN_TURNS if same_push else OTHER_PUSH
-    return _of(found, run.id, base.id, reason)
+    return _of(found, run.id, base.id, _why_no_unit(base, run, loads))
+
+
+def _why_no_unit(base: RunResult, run: RunResult, loads: Sequence[object]) -> str | None:
+    return None if loads else NOT_IN_TURNS if base.push == run.push else OTHER_PUSH
 
 
 def _of(found: PairedDifference, run: str, against: str, reason: str | None) -> LatencyTest:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from rkbench.runs.comparison import Comparison
-from rkbench.runs.latency_tests import QUAD, LatencyTest
+from rkbench.runs.latency_tests import QUAD, LatencyTest, needed_text
 from rkbench.runs.model import RunResult
 from rkbench.stats.gates import CANNOT_TELL
 from rkbench.stats.paired import FASTER, NO_DIFFERENCE, SLOWER
@@ -73,13 +73,6 @@ def interval_text(test: LatencyTest) -> str:
     texts = [[f"{bound:+.{digits}f}" for bound in bounds] for digits in range(1, MOST_DIGITS + 1)]
     low, high = next((pair for pair in texts if pair[0] != pair[1]), texts[0])
     return f"{low} to {high}"
-
-
-def needed_text(test: LatencyTest) -> str:
-    """Return how much would tell where nothing can be told: "9 loads would tell", or why there is nothing."""
-    if test.reason is not None:
-        return test.reason
-    return f"{test.needed} {test.unit}s would tell" if test.needed else ""
 
 
 def _beats_all(run: RunResult, candidates: Sequence[RunResult], comparison: Comparison) -> bool:

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rkbench.runs.comparison import Comparison
-from rkbench.runs.latency_tests import LatencyTest
-from rkbench.runs.latency_words import figures, needed_text
+from rkbench.runs.latency_tests import LatencyTest, needed_text
+from rkbench.runs.latency_words import figures
 from rkbench.runs.model import SUSPECT, RunResult
 from rkbench.runs.noise_floor import NoiseFloor, noise_floor_of
 from rkbench.stats.paired import FASTER, SLOWER

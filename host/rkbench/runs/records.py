@@ -84,7 +84,8 @@ class Variant:
 class PlanRecord(RunSettings):
     """Under what settings the run was made. `golden_sha256` is the digest of what was pushed.
 
-    `other` and `other_sha256` are the second model of the scenario `interference`.
+    `other` and `other_sha256` are the second model of the scenario `interference`. `minimize` is the word of
+    the measure that the variants are ranked by; "": they are not.
     """
 
     variants_in_push: int = 1
@@ -92,6 +93,7 @@ class PlanRecord(RunSettings):
     replay_sha256: str | None = None
     other: str | None = None
     other_sha256: str | None = None
+    minimize: str = ""
 
 
 @dataclass(frozen=True)

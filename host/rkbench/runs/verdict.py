@@ -11,6 +11,7 @@ from rkbench.runs.latency_words import describe_latency
 from rkbench.runs.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
 from rkbench.runs.model import STOPPED, RunResult
 from rkbench.runs.offline_words import offline_sentences
+from rkbench.runs.ranking_words import ranking_sentence
 from rkbench.runs.tail_tests import TailTest, tail_sentence
 from rkbench.stats.paired import FASTER, SLOWER
 from rkbench.units import MARK
@@ -31,7 +32,9 @@ def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
     else:
         sentence = _compared(base, candidates, comparison) + offline_sentences(base, candidates)
     told = f" The outputs of {_listed(list(wrong.values()))} are not what was expected." if wrong else ""
-    return f"{sentence}{_tails(candidates, comparison, runs)}{told}{ended}"
+    ranked = ranking_sentence(comparison.ranking, runs)
+    found = f"{sentence}{_tails(candidates, comparison, runs)}{told}{ended}"
+    return f"{ranked} {found}" if ranked else found
 
 
 def _tails(candidates: Sequence[RunResult], comparison: Comparison, runs: Sequence[RunResult]) -> str:

@@ -142,9 +142,14 @@ def _absolute(text: str, quantity: Quantity, found: re.Match[str]) -> Gate:
     return Gate(text, quantity, limit=limit, strict=found["sign"] in ("<", ">"))
 
 
-def _quantity(text: str, name: str, quantities: Quantities) -> Quantity:
+def plain_word(name: str) -> str:
+    """Return the word of a quantity as gates write it: `latency_p99` is `p99`."""
     plain = name.strip().lower().replace("_", " ").removeprefix("latency ")
-    plain = {"top1": "top-1", "top 1": "top-1", "top5": "top-5", "top 5": "top-5"}.get(plain, plain)
+    return {"top1": "top-1", "top 1": "top-1", "top5": "top-5", "top 5": "top-5"}.get(plain, plain)
+
+
+def _quantity(text: str, name: str, quantities: Quantities) -> Quantity:
+    plain = plain_word(name)
     if plain in quantities:
         return quantities[plain]
     raise UsageError(

@@ -12,7 +12,7 @@ from rkbench_agent.wire.plan import RunSettings
 
 def told(*gates: str, settings: RunSettings | None = None) -> tuple[RunSettings, list[Event]]:
     said: list[Event] = []
-    parsed = [parse_gate(gate, QUANTITIES) for gate in gates]
+    parsed = {gate: parse_gate(gate, QUANTITIES).quantity for gate in gates}
     return raised(settings or RunSettings(), parsed, said.append), said
 
 
@@ -25,6 +25,12 @@ def test_a_p99_that_is_asked_for_raises_the_plan_and_says_what_it_adds() -> None
             " (900 more: 9.00 s at 10 ms a call, for each variant)"
         )
     ]
+
+
+def test_what_is_to_be_small_raises_the_plan_as_a_gate_does() -> None:
+    said: list[Event] = []
+    found = raised(RunSettings(), {"--minimize p99": QUANTITIES["p99"]}, said.append)
+    assert (found.min_iterations, found.min_blocks, len(said)) == (1000, 20, 1)
 
 
 @pytest.mark.parametrize("gate", ["size <= 1MB", "p50 <= 12ms", "max <= 50ms"])

@@ -37,6 +37,8 @@ def bench(tmp_path: Path, *arguments: str) -> Done:
         ([MODEL, "--board", "virtual", "--inputs", "g.npz"], "--inputs needs --onnx"),
         ([MODEL, "--board", "virtual", "--json", "-", "--csv", "-"], "cannot both have stdout"),
         ([MODEL, "--board", "virtual", "--json", "no/such/out.json"], "no folder no/such"),
+        ([MODEL, "--board", "virtual", "--minimize", "p99"], "→ give it a second model"),
+        ([MODEL, MODEL, "--board", "virtual", "--minimize", "p98"], "did you mean p99"),
         (["none.rknn", "--board", "virtual"], "none.rknn: No such file or directory"),
         ([".", "--board", "virtual"], ".: a folder"),
         ([MODEL, "--board", "virtual", "--baseline", "other"], "no variant 'other' for --baseline"),

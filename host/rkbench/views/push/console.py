@@ -20,6 +20,7 @@ from rkbench.views.push.extras import aligned_sweep, cycles_text, is_sweep, prof
 from rkbench.views.push.interference import interference_lines, interference_text
 from rkbench.views.push.offline import TableLine, offline_lines, offline_text
 from rkbench.views.push.paragraphs import print_lines, print_paragraph
+from rkbench.views.push.ranking import ranking_lines
 from rkbench.views.push.requirements import requirement_lines
 from rkbench.views.push.server import server_lines, server_text
 from rkbench.views.push.soak import soak_lines, soak_text
@@ -62,6 +63,8 @@ def print_push(runs: Sequence[RunResult], comparison: Comparison, console: Conso
     print_notes(runs, comparison, numbers, console)
     for line in requirement_lines(runs):
         print_paragraph(console, line.lead, line.text, style=line.style, space=line.is_first)
+    if comparison.ranking is not None:
+        print_lines(console, ranking_lines(comparison.ranking, runs))
     for run in runs:
         if run.failure is not None:
             print_failure(run.variant.name, run.failure, console)

@@ -11,8 +11,8 @@ from rkbench_agent.wire.words import INTERRUPTED
 from rkbench.catalogue import SCOPES
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.conditions import CORE_MASK, is_of_other_conditions
-from rkbench.runs.latency_tests import QUAD
-from rkbench.runs.latency_words import THIS_LOAD_ONLY, needed_text
+from rkbench.runs.latency_tests import QUAD, needed_text
+from rkbench.runs.latency_words import THIS_LOAD_ONLY
 from rkbench.runs.model import Failure, RunResult
 from rkbench.runs.noise_words import floor_note
 from rkbench.stats.gates import CANNOT_TELL
