@@ -4,11 +4,12 @@
 
 Nine nets of one idea each, random weights from a fixed seed, in fp16 and int8, for rk3588 and rk3568: 36
 files, as rknn-toolkit2 2.5.0 converts them, with its simulator's outputs. A tenth net, int8 alone,
-explains one of the nine (docs/npu.md). Needs the toolkit environment
+explains one of the nine (docs/npu.md); four more, for rk3588, have what transformers are made of. Needs
+the toolkit environment
 (`python3 tools/toolkit/setup.py`). Two builds differ in 1-2 kB of uninitialised bytes, not in what they
 compute.
 
-Into tests/data/npu: NET.onnx, NET.inputs.npz (`inputs/x`, two cases, NHWC), NET_SOC_DTYPE.rknn, and
+Into tests/data/npu: NET.onnx, NET.inputs.npz (`inputs/x`, two cases, 4-D as NHWC), NET_SOC_DTYPE.rknn, and
 NET_SOC_DTYPE.npz (a replay, as tools/toolkit/convert.py writes it).
 """
 
@@ -141,6 +142,89 @@ def squeeze() -> Network:
     return net
 
 
+def transpose() -> Network:
+    """Two dimensions of a map change places."""
+    net = Network([1, 24, 10, 20])
+    net.add("Transpose", perm=[0, 2, 1, 3])
+    return net
+
+
+def softmax() -> Network:
+    """Softmax over the last dimension."""
+    net = Network([1, 50, 30])
+    net.add("Softmax", axis=-1)
+    return net
+
+
+def normalization() -> Network:
+    """Layer normalization over the last dimension."""
+    net = Network([1, 49, 64])
+    normalize(net, 64)
+    return net
+
+
+def normalize(net: Network, width: int) -> None:
+    """Append a layer normalization, with factors near 1 and small summands."""
+    before = net.current
+    net.add("ReduceMean", axes=[-1])
+    mean, net.current = net.current, before
+    net.add("Sub", mean)
+    centred = net.current
+    net.add("Mul", centred)
+    net.add("ReduceMean", axes=[-1])
+    net.add("Add", net.constant(np.float32(1e-5)))
+    net.add("Sqrt")
+    deviation, net.current = net.current, centred
+    net.add("Div", deviation)
+    net.add("Mul", net.constant((1 + 0.1 * net.rng.standard_normal(width)).astype("float32")))
+    net.add("Add", net.constant((0.1 * net.rng.standard_normal(width)).astype("float32")))
+
+
+def multiply(net: Network, inputs: int, outputs: int) -> None:
+    """Append a dense layer with bias."""
+    values = net.rng.standard_normal((inputs, outputs)) / np.sqrt(inputs)
+    net.add("MatMul", net.constant(values.astype("float32")))
+    net.add("Add", net.constant((0.1 * net.rng.standard_normal(outputs)).astype("float32")))
+
+
+def transformer() -> Network:
+    """One block of a vision transformer: 25 tokens of 32 values, 2 heads, GELU, ten classes."""
+    tokens, width, heads = 25, 32, 2
+    net = Network([1, tokens, width])
+    normalize(net, width)
+    normal, parts = net.current, []
+    shape = net.constant(np.array([1, tokens, heads, width // heads], "int64"))
+    for order in ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]):  # queries, keys, values
+        net.current = normal
+        multiply(net, width, width)
+        net.add("Reshape", shape)
+        net.add("Transpose", perm=order)
+        parts.append(net.current)
+    net.current = parts[0]
+    net.add("MatMul", parts[1])
+    net.add("Mul", net.constant(np.float32((width // heads) ** -0.5)))
+    net.add("Softmax", axis=-1)
+    net.add("MatMul", parts[2])
+    net.add("Transpose", perm=[0, 2, 1, 3])
+    net.add("Reshape", net.constant(np.array([1, tokens, width], "int64")))
+    multiply(net, width, width)
+    net.add("Add", "x")
+    attended = net.current
+    normalize(net, width)
+    multiply(net, width, 2 * width)
+    wide = net.current
+    net.add("Mul", net.constant(np.float32(0.5**0.5)))
+    net.add("Erf")
+    net.add("Add", net.constant(np.float32(1)))
+    net.add("Mul", wide)
+    net.add("Mul", net.constant(np.float32(0.5)))
+    multiply(net, 2 * width, width)
+    net.add("Add", attended)
+    net.add("ReduceMean", axes=[1], keepdims=0)
+    multiply(net, width, 10)
+    return net
+
+
 def neck() -> Network:
     """Two scales joined: leaky ReLU, resize by 2, concatenation."""
     net = Network([1, 3, 24, 24])
@@ -171,15 +255,18 @@ def classifier() -> Network:
 
 NETS: tuple[Callable[[], Network], ...] = (
     dense, depthwise, residual, pools, gates, swishes, squeeze, neck, classifier, gates_on_steps,
+    transpose, softmax, normalization, transformer,
 )  # fmt: skip
 INT8_ONLY = ("gates_on_steps",)
+RK3588_ONLY = ("transpose", "softmax", "normalization", "transformer")
 
 
 def write_inputs(net: Network, path: Path) -> None:
     """Write standard normal cases in steps of 1/32, which fp16 holds exactly and zip packs well."""
-    _, channels, height, width = net.shape
+    batch, *places = net.shape
+    fed = [*places[1:], places[0]] if len(places) == 3 else places
     random = np.random.default_rng(11)
-    cases = np.rint(random.standard_normal((CASES, 1, height, width, channels)) * 32) / 32
+    cases = np.rint(random.standard_normal((CASES, batch, *fed)) * 32) / 32
     np.savez_compressed(path, **{"inputs/x": cases.astype("float32")})
 
 
@@ -206,7 +293,7 @@ def main() -> None:
         net = make()
         net.save(OUTPUT / f"{name}.onnx")
         write_inputs(net, OUTPUT / f"{name}.inputs.npz")
-        for target in TARGETS:
+        for target in TARGETS[: 1 if name in RK3588_ONLY else 2]:
             for dtype in DTYPES[name in INT8_ONLY :]:
                 print(name, target, dtype, convert(name, target, dtype), flush=True)
 

@@ -147,14 +147,10 @@ def _channels(tasks: TaskList) -> Ints:
     return np.where(packed > 0, packed - f.FIRST_PIXEL_MODE, tasks.get(f.IN_CHANNELS))
 
 
-def _real_channels(tasks: TaskList, element: Floats) -> Ints:
-    """Return the input channels of the layer, without those that only fill a block.
-
-    The register counts those of the last group of what is read at a time; packed pixels say it themselves.
-    """
-    group = (tasks.generation.group_bytes / element).astype(np.int64)
-    whole = (tasks.get(f.IN_CHANNELS) - 1) // group * group
-    of_surfaces = np.minimum(np.maximum(whole, 0) + tasks.get(f.LAST_CHANNELS) + 1, tasks.get(f.IN_CHANNELS))
+def _real_channels(tasks: TaskList) -> Ints:
+    """Return the input channels of the layer, without those that only fill a block."""
+    fetched = tasks.get(f.IN_CHANNELS)
+    of_surfaces = np.minimum(tasks.generation.real_channels(fetched, tasks.get(f.LAST_CHANNELS)), fetched)
     return np.where(tasks.get(f.PIXEL_CHANNELS) > 0, _channels(tasks), of_surfaces)
 
 
@@ -165,7 +161,7 @@ def _mac_costs(tasks: TaskList) -> tuple[Ints, Ints, Floats]:
     element = _element(tasks, f.CONV_PRECISION)
     taps = tasks.get(f.OUT_PIXELS) * tasks.get(f.KERNEL_WIDTH) * tasks.get(f.KERNEL_HEIGHT)
     taps = np.where(convolves, taps, 0)
-    channels, real, kernels = tasks.get(f.IN_CHANNELS), _real_channels(tasks, element), tasks.get(f.KERNELS)
+    channels, real, kernels = tasks.get(f.IN_CHANNELS), _real_channels(tasks), tasks.get(f.KERNELS)
     width = np.where(tasks.get(f.CONV_PRECISION) == 0, generation.kernels_int8, generation.kernels_int8 // 2)
     of_depthwise = _whole(np.ceil(channels * element / generation.group_bytes))
     of_dense = _blocks(channels, generation.channels_int8) * _blocks(kernels, width)

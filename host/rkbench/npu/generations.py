@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
+Number = TypeVar("Number", int, NDArray[np.int64])
 Columns = dict[int, NDArray[np.uint32]]
 """Register -> its value in every task, 0 where the task's blocks do not read it."""
 
@@ -25,7 +27,9 @@ class Generation:
     atom_bytes: int
     """One pixel of one surface of NC1HWC2 (C2), but of 32-bit values, which take 16 bytes on both."""
     group_bytes: int
-    """What the convolution reads of a pixel at a time; `DATAIN_CHANNEL_REAL` counts in its last group."""
+    """What the convolution reads of a pixel at a time."""
+    real_group: int
+    """Channels of which `DATAIN_CHANNEL_REAL` counts the last group, in any precision; 0: it counts all."""
     kernels_int8: int
     """Kernels of one block of weights and of one MAC cycle, in int8; half as many in fp16."""
     channels_int8: int
@@ -41,6 +45,15 @@ class Generation:
     """Registers that the RK3588's map lacks or names otherwise, and what they are."""
     unknown_registers: tuple[int, ...]
     """Registers that real files set and nobody has explained: kept, so that what runs them can look."""
+
+    def real_channels(self, channels: Number, counted: Number) -> Number:
+        """Return how many of the channels that a convolution fetches are features: the others fill a block.
+
+        `channels` as DATAIN_CHANNEL has them, `counted` as DATAIN_CHANNEL_REAL; numbers, or arrays of them.
+        """
+        if not self.real_group:
+            return counted + 1
+        return (channels - 1) // self.real_group * self.real_group + counted + 1
 
 
 def _same(_: Columns, __: int) -> None:
@@ -100,8 +113,8 @@ _LITE_MOVED = {
 }
 _LITE_UNKNOWN = (0x5024, 0x5030, 0x503C, 0x604C, 0x6050, 0x7018)
 
-V2 = Generation("RKNPU v2", 16, 64, 32, 32, 12, 32 * 1024, _same, _SIGNED, {}, ())
+V2 = Generation("RKNPU v2", 16, 64, 64, 32, 32, 12, 32 * 1024, _same, _SIGNED, {}, ())
 LITE = Generation(
-    "RKNPU lite", 8, 32, 16, 32, 8, 32 * 1024, _lite_to_v2, _LITE_MOVED, _LITE_REGISTERS, _LITE_UNKNOWN
+    "RKNPU lite", 8, 32, 0, 16, 32, 8, 32 * 1024, _lite_to_v2, _LITE_MOVED, _LITE_REGISTERS, _LITE_UNKNOWN
 )
 GENERATIONS = {generation.name: generation for generation in (V2, LITE)}

@@ -33,8 +33,7 @@ def input_channels(task: Task, generation: Generation) -> int:
     packed, channels = task.get(f.PIXEL_CHANNELS), task.get(f.IN_CHANNELS)
     if packed:
         return packed - f.FIRST_PIXEL_MODE
-    group = int(generation.group_bytes / f.PRECISIONS[task.get(f.CONV_PRECISION)][1])
-    return min(max(channels - 1, 0) // group * group + task.get(f.LAST_CHANNELS) + 1, channels)
+    return min(generation.real_channels(channels, task.get(f.LAST_CHANNELS)), channels)
 
 
 def _convolution(task: Task, generation: Generation) -> str:

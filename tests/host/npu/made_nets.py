@@ -30,7 +30,7 @@ class Net:
         return FOLDER / f"{self.name}_{self.soc}_{self.dtype}.rknn"
 
     def cases(self) -> Array:
-        """The inputs as the simulator was fed: (cases, 1, height, width, channels)."""
+        """The inputs as the simulator was fed: (cases, 1, height, width, channels), 3-D as they are."""
         with np.load(FOLDER / f"{self.name}.inputs.npz") as archive:
             return archive["inputs/x"]
 
@@ -43,7 +43,8 @@ class Net:
         """Ours."""
         with open_model(self.path) as model:
             executor = Executor(model)
-            cases = [executor.run({"x": case.transpose(0, 3, 1, 2)}) for case in self.cases()]
+            fed = [case.transpose(0, 3, 1, 2) if case.ndim == 4 else case for case in self.cases()]
+            cases = [executor.run({"x": case}) for case in fed]
         return np.stack([next(iter(case.values())) for case in cases])
 
     @property
@@ -53,6 +54,11 @@ class Net:
             return model.outputs[0].scale[0]
 
 
+OF_TRANSFORMERS = tuple(
+    Net(name, "rk3588", dtype)
+    for name in ("transpose", "softmax", "normalization", "transformer")
+    for dtype in ("fp16", "int8")
+)
 NETS = tuple(Net(name, soc, dtype) for name in NAMES for soc in SOCS for dtype in ("fp16", "int8"))
 
 

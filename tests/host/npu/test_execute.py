@@ -19,15 +19,23 @@ from rkbench.npu.execute.executor import OF_THE_RUNTIME, Executor
 from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError, spans
 from rkbench.npu.execute.modelled import known_bits, refuse_unmodelled
 from rkbench.npu.execute.output import read_output_stage
-from rkbench.npu.execute.repeated import ON_BOTH, ON_RK3588
+from rkbench.npu.execute.repeated import repeated_fields
 from rkbench.npu.execute.tensors import Tensors
-from rkbench.npu.generations import LITE
+from rkbench.npu.generations import LITE, V2, Generation
 from rkbench.npu.layout import BASE, lay_out
 from rkbench.npu.registers import register_map
 from rkbench.npu.tasks import CNA, Task, decode_tasks
 from rkbench.rknn import open_model
 from rkbench.variants.computation import network_inputs
 
+ORDER = (
+    "DPU.FEATURE_MODE_CFG.TP_EN",
+    "DPU.BS_OW_CFG.TP_ORG_EN",
+    "DPU.WDMA_SIZE_0.SIZE_C_WDMA",
+    "DPU.WDMA_SIZE_0.TP_PRECISION",
+    "DPU.DATA_CUBE_HEIGHT.MINMAX_CTL",
+    "DPU.OUT_CVT_SHIFT.CVT_ROUND",
+)
 LEAST_EQUAL = {
     # The simulator rounds what its hard sigmoid takes to int8; the two tests below hold that to the values.
     "gates": 0.75,
@@ -142,14 +150,36 @@ def test_every_reserved_bit_outside_the_list_is_refused(soc: str) -> None:
 def test_a_field_that_contradicts_the_one_it_repeats_is_refused(soc: str) -> None:
     core, tasks = core_of(Net("pools", soc, "int8"))
     tried = set()
-    for block, name, _, _ in ON_BOTH if core.generation is LITE else (*ON_BOTH, *ON_RK3588):
-        span = spans()[name]
-        for task in (task for task in tasks if task.enable & block):
+    for task in tasks:
+        for block, name, _, _ in repeated_fields(TaskRegisters(task.registers), core.generation):
+            if not task.enable & block:
+                continue
+            span = spans()[name]
             changed = {**task.registers, span.register: task.registers.get(span.register, 0) ^ 1 << span.low}
             with pytest.raises(UnmodelledError):
                 core.run(replace(task, registers=changed))
             tried.add(name)
-    assert len(tried) == (17 if soc == "rk3588" else 11)
+    assert len(tried) == (16 if soc == "rk3588" else 11)
+
+
+@pytest.mark.parametrize("name", ORDER)
+def test_a_field_of_another_order_is_refused_by_itself(name: str) -> None:
+    core, tasks = core_of(Net("dense", "rk3588", "fp16"))
+    span, task = spans()[name], tasks[-1]
+    with pytest.raises(UnmodelledError):
+        core.run(
+            replace(
+                task,
+                registers={**task.registers, span.register: task.registers[span.register] | 1 << span.low},
+            )
+        )
+
+
+def test_a_reader_that_computes_in_another_precision_is_refused() -> None:
+    core, tasks = core_of(Net("residual", "rk3588", "int8"))
+    span, task = spans()["DPU_RDMA.FEATURE_MODE_CFG.PROC_PRECISION"], tasks[-1]
+    with pytest.raises(UnmodelledError, match="PROC_PRECISION = 2"):
+        core.run(replace(task, registers={**task.registers, span.register: 2 << span.low}))
 
 
 def test_an_operand_that_is_a_number_is_applied_to_integers() -> None:
@@ -160,6 +190,16 @@ def test_an_operand_that_is_a_number_is_applied_to_integers() -> None:
 
 
 EW_CFG, EW_VALUE, EW_OPERAND_FETCHED = 0x4070, 0x4090, 1 << 6
+
+
+@pytest.mark.parametrize(
+    ("generation", "fetched", "counted", "real"),
+    [(V2, 48, 41, 42), (V2, 360, 39, 360), (V2, 200, 3, 196), (LITE, 144, 139, 140), (LITE, 480, 479, 480)],
+)
+def test_real_channels_are_counted_as_files_have_them(
+    generation: Generation, fetched: int, counted: int, real: int
+) -> None:
+    assert generation.real_channels(fetched, counted) == real
 
 
 def test_a_register_that_nobody_knows_is_refused() -> None:
@@ -194,6 +234,7 @@ DAMAGED = (
     ("squeeze", "rk3568", "fp16"),
     ("neck", "rk3588", "int8"),
     ("pools", "rk3588", "int8"),
+    ("transformer", "rk3588", "int8"),
 )
 
 

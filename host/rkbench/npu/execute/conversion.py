@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from rkbench.npu.execute import bfloat16
 from rkbench.npu.execute.cubes import Values
 from rkbench.npu.execute.fields import TaskRegisters
 from rkbench.npu.execute.scaling import Floats
@@ -25,13 +26,15 @@ class Conversion:
 
     def apply(self, x: Floats) -> Values:
         """Return values in the destination's dtype; integers rounded to even and held in their range."""
-        return self._floats(x) if self.dtype.kind == "f" else self._integers(x)
+        if self.dtype == bfloat16.STORED:
+            return bfloat16.rounded(self._scaled(x))
+        return self._scaled(x).astype(self.dtype) if self.dtype.kind == "f" else self._integers(x)
 
-    def _floats(self, x: Floats) -> Values:
+    def _scaled(self, x: Floats) -> Floats:
         if (self.offset, self.scale, self.down) != (0, 1, 1.0):
             x = (x + self.offset) * self.scale if self.offset_first else x * self.scale + self.offset
             x = x * self.down
-        return x.astype(self.dtype)
+        return x
 
     def _integers(self, x: Floats) -> Values:
         limits: Any = np.iinfo(self.dtype)
@@ -48,7 +51,8 @@ def read_conversion(registers: TaskRegisters, dtype: np.dtype[np.generic]) -> Co
     """Return the conversion of a task."""
     shift = registers["DPU.OUT_CVT_SHIFT.OUT_CVT_SHIFT"]
     scale = registers.signed("DPU.OUT_CVT_SCALE.OUT_CVT_SCALE")
-    exponent = registers["DPU.OUT_CVT_SHIFT.MINUS_EXP"] if dtype.kind == "f" else 0
+    floats = dtype.kind == "f" or dtype == bfloat16.STORED
+    exponent = registers["DPU.OUT_CVT_SHIFT.MINUS_EXP"] if floats else 0
     offset = registers.signed("DPU.OUT_CVT_OFFSET")
     first = bool(registers["DPU.OUT_CVT_SHIFT.CVT_TYPE"])
     return Conversion(dtype, offset, scale, 2.0 ** -(shift + exponent), first)

@@ -6,9 +6,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rkbench.npu.execute import bfloat16
 from rkbench.npu.execute.cubes import AddressSpace, Values
 from rkbench.npu.execute.features import Fetch, Window
-from rkbench.npu.execute.fields import FP16, INT8, PRECISION_NAMES, TaskRegisters, UnmodelledError, dtype_of
+from rkbench.npu.execute.fields import (
+    BF16,
+    FP16,
+    INT8,
+    PRECISION_NAMES,
+    TaskRegisters,
+    UnmodelledError,
+    dtype_of,
+)
 from rkbench.npu.execute.weights import DenseWeights, Floats, dense_weights, depthwise_weights
 from rkbench.npu.generations import Generation
 
@@ -78,14 +87,16 @@ class Accumulators:
 def read_accumulators(registers: TaskRegisters, memory: AddressSpace, generation: Generation) -> Accumulators:
     """Return the convolution of a task; raises UnmodelledError for what is not modelled."""
     mode, precision = registers["CNA.CONV_CON1.CONV_MODE"], registers["CNA.CONV_CON1.IN_PRECISION"]
-    if precision not in (INT8, FP16):
+    if precision not in (INT8, FP16, BF16):
         raise UnmodelledError(f"a convolution of {PRECISION_NAMES[precision]}")
-    if mode not in (DENSE, DEPTHWISE):
+    if mode not in (DENSE, DEPTHWISE) or (mode == DEPTHWISE and precision == BF16):
         raise UnmodelledError(f"convolution mode {mode}")
     dtype, window = dtype_of(precision, "convolution"), _window(registers)
     size = "CORE.DATAOUT_SIZE_0.DATAOUT_"
     height, width = registers[f"{size}HEIGHT"] + 1, registers[f"{size}WIDTH"] + 1
     features = Fetch(registers, memory, generation, dtype).features(window, (height, width))
+    if precision == BF16:
+        features = bfloat16.widened(features)
     read = depthwise_weights if mode == DEPTHWISE else dense_weights
     weights = read(registers, memory, generation, features.shape[2], dtype)
     made = Accumulators(features, weights, window, height, width)

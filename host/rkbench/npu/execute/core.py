@@ -24,8 +24,15 @@ from rkbench.npu.execute.output import (
     destination,
     output_shape,
     read_output_stage,
+    store_maxima,
 )
 from rkbench.npu.execute.pooling import pool
+from rkbench.npu.execute.rearranged import (
+    is_rearranged,
+    is_recounted,
+    refuse_incoherent,
+    store_rearranged,
+)
 from rkbench.npu.execute.repeated import refuse_contradictions
 from rkbench.npu.execute.source import read_source
 from rkbench.npu.generations import LITE, Generation
@@ -61,18 +68,31 @@ class NpuCore:
         entries = self._tables.entries[task.table] if task.table >= 0 else None
         stage = read_output_stage(registers, self.memory, entries)
         source = self._source(task, registers)
+        refuse_incoherent(registers, self.memory.atom_bytes // stage.conversion.dtype.itemsize)
         lines = _lines_of(registers, source)
         chunks = _chunks(source, stage, lines)
         where = registers["DPU.FEATURE_MODE_CFG.OUTPUT_MODE"]
         if where == TO_MEMORY or (where == 0 and self.generation is LITE):
-            cube = destination(registers, self.memory, stage.conversion.dtype, lines)
-            atoms(self.memory, cube)  # refused before it is computed
-            for first, values in chunks:
-                store(self.memory, cube, first, values)
+            self._store(registers, stage, lines, chunks)
         elif where == TO_POOLING and task.enable & PPU:
             pool(registers, self.memory, np.concatenate([values for _, values in chunks]))
         else:
             raise UnmodelledError(f"output mode {where}")
+
+    def _store(
+        self, registers: TaskRegisters, stage: OutputStage, lines: int, chunks: Iterator[tuple[int, Values]]
+    ) -> None:
+        if is_rearranged(registers):
+            store_rearranged(registers, self.memory, np.concatenate([values for _, values in chunks]))
+            return
+        if registers["DPU.DATA_CUBE_HEIGHT.MINMAX_CTL"]:
+            store_maxima(registers, self.memory, np.concatenate([values for _, values in chunks]))
+            return
+        cube = destination(registers, self.memory, stage.conversion.dtype, lines)
+        atoms(self.memory, cube)  # refused before it is computed
+        fill = registers["DPU.OFFSET_PEND.OFFSET_PEND"] & (1 << 8 * cube.dtype.itemsize) - 1
+        for first, values in chunks:
+            store(self.memory, cube, first, values, fill)
 
     def _source(self, task: Task, registers: TaskRegisters) -> Values | Accumulators:
         flying = bool(registers["DPU.FEATURE_MODE_CFG.FLYING_MODE"])
@@ -87,6 +107,8 @@ def _lines_of(registers: TaskRegisters, source: Values | Accumulators) -> int:
     """Return the lines of the output; refuse a source of another size than the output stage's cube."""
     height, width, _ = output_shape(registers)
     lines, columns = source.shape[:2] if isinstance(source, np.ndarray) else (source.height, source.width)
+    if is_recounted(registers) and lines * columns == height * width:
+        return int(lines)
     if isinstance(source, Accumulators) and (lines, columns) == (height * width, 1):
         return height  # pixels come one after the other: the output stage counts lines of its own
     upsampled = isinstance(source, np.ndarray) and registers["DPU_RDMA.SRC_DMA_CFG.UNPOOLING_EN"]

@@ -17,6 +17,7 @@ Values = NDArray[np.generic]
 ATOM_32BIT_BYTES = 16
 ATOM_DTYPES: dict[int, type[np.generic]] = {8: np.uint64, 16: np.complex128}
 """A dtype of an atom's size, so that numpy moves an atom as one element."""
+STORED_BITS: dict[int, type[np.generic]] = {1: np.uint8, 2: np.uint16, 4: np.uint32}
 
 
 @dataclass(frozen=True)
@@ -100,14 +101,23 @@ def load_padded(
     return values
 
 
-def store(memory: AddressSpace, cube: Cube, first_line: int, values: Values) -> None:
-    """Write (lines, width, channels) from `first_line` on; what fills up the last atom is 0."""
+def store(memory: AddressSpace, cube: Cube, first_line: int, values: Values, fill: int = 0) -> None:
+    """Write (lines, width, channels) from `first_line` on; `fill`, as stored, fills up the last atom."""
     view = atoms(memory, cube)
-    per_atom = memory.unit_bytes(cube.dtype.itemsize) // cube.dtype.itemsize
+    view[:, first_line : first_line + len(values)] = packed(
+        memory, values.astype(cube.dtype, copy=False), fill
+    )
+
+
+def packed(memory: AddressSpace, values: Values, fill: int = 0) -> Values:
+    """Return (lines, width, channels) as atoms: (surfaces, lines, width); the last surface is filled up."""
+    unit, item_bytes = memory.unit_bytes(values.dtype.itemsize), values.dtype.itemsize
     lines, width, channels = values.shape
-    stored = view.shape[0] * per_atom
-    if channels != stored or values.dtype != cube.dtype or not values.flags.c_contiguous:
-        whole = np.zeros((lines, width, stored), cube.dtype)
+    stored = -(-channels * item_bytes // unit) * (unit // item_bytes)
+    if channels != stored or not values.flags.c_contiguous:
+        whole = np.empty((lines, width, stored), values.dtype)
         whole[..., :channels] = values
+        whole[..., channels:] = np.array(fill, STORED_BITS[item_bytes]).view(values.dtype)
         values = whole
-    view[:, first_line : first_line + lines] = values.view(view.dtype).transpose(2, 0, 1)
+    made: Values = values.view(ATOM_DTYPES[unit]).transpose(2, 0, 1)
+    return made

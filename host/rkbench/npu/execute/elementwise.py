@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rkbench.npu.execute import bfloat16
 from rkbench.npu.execute.cubes import AddressSpace, Cube, Values, load
 from rkbench.npu.execute.fields import (
+    BF16,
     FP16,
     FP32,
     INT8,
@@ -21,7 +23,22 @@ from rkbench.npu.execute.fields import (
 from rkbench.npu.execute.scaling import Floats
 from rkbench.npu.execute.tables import Lookup
 
-OPERATIONS: dict[int, Callable[..., Floats]] = {0: np.maximum, 1: np.minimum, 2: np.add, 4: np.subtract}
+DIVIDE = 3
+
+
+def _quotient(x: Floats, divisor: Floats | float) -> Floats:
+    """Return x / divisor; 0 / 0 is 0: a softmax divides so beside its channels, and sums what comes of it."""
+    found: Floats = np.divide(x, divisor)
+    return np.where((x == 0) & (divisor == 0), 0, found)
+
+
+OPERATIONS: dict[int, Callable[..., Floats]] = {
+    0: np.maximum,
+    1: np.minimum,
+    2: np.add,
+    DIVIDE: _quotient,
+    4: np.subtract,
+}
 OF_CHANNELS, OF_CUBE = 0, 1
 COMBINED_OPERAND = 5
 """COMB_USE where both readers fetch the operand, every other surface each."""
@@ -79,6 +96,8 @@ class Elementwise:
             return operand if self.conversion is None else float(self.conversion.apply(np.array(operand)))
         if operand.shape[0] > 1:
             operand = operand[first_line : first_line + x.shape[0]]
+        if operand.dtype == bfloat16.STORED:
+            operand = bfloat16.widened(operand)
         values: Floats = operand.astype(x.dtype)
         return values if self.conversion is None else self.conversion.apply(values)
 
@@ -97,7 +116,7 @@ def read_elementwise(
     multiplies = registers["DPU.EW_CFG.EW_OP_TYPE"]
     return Elementwise(
         lookup,
-        np.multiply if multiplies else _operation(registers["DPU.EW_CFG.EW_ALU_ALGO"]),
+        np.multiply if multiplies else _operation(registers["DPU.EW_CFG.EW_ALU_ALGO"], integer=integer),
         _operand(registers, memory, shape, integer=integer),
         _conversion(registers, integer=integer),
         2.0 ** -registers["DPU.EW_CVT_SCALE_VALUE.EW_TRUNCATE"] if multiplies and integer else 1.0,
@@ -113,9 +132,11 @@ def _relu(registers: TaskRegisters) -> bool:
     return relu
 
 
-def _operation(algorithm: int) -> Callable[..., Floats]:
+def _operation(algorithm: int, *, integer: bool) -> Callable[..., Floats]:
+    if algorithm == DIVIDE and integer:
+        raise UnmodelledError("EW division of integers")
     if algorithm not in OPERATIONS:
-        raise UnmodelledError("EW division" if algorithm == 3 else f"EW with ALU operation {algorithm}")
+        raise UnmodelledError(f"EW with ALU operation {algorithm}")
     return OPERATIONS[algorithm]
 
 
@@ -125,7 +146,8 @@ def _operand(
     if not registers["DPU.EW_CFG.EW_OP_SRC"]:
         return registers.number("DPU.EW_OP_VALUE_0.EW_OPERAND_0", integer=integer)
     height, width, channels = shape
-    sizes = {1: INT8, 2: INT16 if integer else FP16, 3: INT32 if integer else FP32}
+    floats = BF16 if registers.computes_bf16 else FP16
+    sizes = {1: INT8, 2: INT16 if integer else floats, 3: INT32 if integer else FP32}
     size, mode = (
         registers["DPU_RDMA.ERDMA_CFG.ERDMA_DATA_SIZE"],
         registers["DPU_RDMA.ERDMA_CFG.ERDMA_DATA_MODE"],

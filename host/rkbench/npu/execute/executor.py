@@ -40,7 +40,8 @@ class Executor:
         _refuse_missing_weights(self._layout)
         self._tasks: TaskList = decode_tasks(self._layout)
         if CONVERSION in self._tasks.columns:  # inputs are quantized here: as the runtime says it then
-            self._tasks.columns[CONVERSION] |= np.uint32(BYPASS)
+            pictures = self._tasks.bits(*ARGB_IN) > 0
+            self._tasks.columns[CONVERSION][pictures] |= np.uint32(BYPASS)
         generation = self._layout.generation
         memory = AddressSpace(self._layout.memory(), generation.atom_bytes, BASE)
         self._core = NpuCore(generation, memory, self._tasks.tables)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rkbench.npu.execute import bfloat16
 from rkbench.npu.execute.cubes import AddressSpace, Cube, Values, load, load_padded
 from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError
 from rkbench.npu.generations import LITE, Generation
@@ -48,14 +49,18 @@ class Fetch:
         """Return (height, width, channels) with the padding that `output` lines and columns see."""
         if self.argb_channels:
             return self._pad(self._spread(self._read_argb()), window, output)
-        if self.converts:
-            raise UnmodelledError("an input conversion of features")
         if self.registers["CNA.CONV_CON1.DECONV"]:
+            if self.converts:
+                raise UnmodelledError("an input conversion of a deconvolution's features")
             return self._pad(self._spread(load(self.memory, self._cube)), window, output)
         cube = self._cube
         needed = self._padded_size((cube.height, cube.width, cube.channels), window, output)
         corner = self.registers["CNA.PAD_CON0.PAD_TOP"], self.registers["CNA.PAD_CON0.PAD_LEFT"]
         features = load_padded(self.memory, cube, needed, corner, self._pad_value())
+        if self.converts:
+            if needed != (cube.height, cube.width):
+                raise UnmodelledError("an input conversion of padded features")
+            features = self._requantized(features)
         features[..., self.real_channels :] = 0  # what lies behind them in memory is no feature
         return features
 
@@ -70,7 +75,8 @@ class Fetch:
         """Channels that are features."""
         if self.argb_channels:
             return self.argb_channels
-        return self.registers.real_channels(self.generation.group_bytes // self.dtype.itemsize)
+        size = "CNA.DATA_SIZE1.DATAIN_CHANNEL"
+        return self.generation.real_channels(self.registers[size], self.registers[f"{size}_REAL"])
 
     @property
     def line(self) -> int:
@@ -126,6 +132,25 @@ class Fetch:
         """Whether the NPU quantizes what it fetches: a picture of bytes, laid down as it is."""
         return not self.registers["CNA.CVT_CON0.CVT_BYPASS"]
 
+    def _requantized(self, features: Values) -> Values:
+        """Return int8 features as (x + offset) * scale >> shift, all channels alike: attention's queries."""
+        registers = self.registers
+        steps = {
+            (
+                registers.signed(f"CNA.CVT_CON{i + 1}.CVT_SCALE{i}"),
+                registers.signed(f"CNA.CVT_CON{i + 1}.CVT_OFFSET{i}"),
+                registers[f"CNA.CVT_CON0.CVT_TRUNCATE_{i}"],
+            )
+            for i in range(4)
+        }
+        if self.dtype != np.int8 or len(steps) > 1 or not registers["CNA.CVT_CON0.CVT_TYPE"]:
+            raise UnmodelledError("an input conversion of features of several kinds")
+        ((scale, offset, shift),) = steps
+        # What becomes of the 256 values that there are.
+        results = np.rint((np.arange(-128, 128) + offset) * (scale * 2.0**-shift))
+        made: Values = np.clip(results, -128, 127).astype(np.int8)[features.astype(np.intp) + 128]
+        return made
+
     def _converted(self, pixels: Values) -> Values:
         """Return int8 of bytes: x * scale >> shift + offset, of each channel its own."""
         registers = self.registers
@@ -179,4 +204,6 @@ class Fetch:
         value = self.registers["CNA.PAD_CON1"]
         if self.dtype == np.int8:
             return float(np.uint8(value & 0xFF).view(np.int8))
+        if self.dtype == bfloat16.STORED:
+            return float(value & 0xFFFF)  # as stored
         return float(np.uint16(value & 0xFFFF).view(np.float16))

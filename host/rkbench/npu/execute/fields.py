@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from rkbench.npu.execute import bfloat16
 from rkbench.npu.registers import register_map
 
 INT8, INT16, FP16, BF16, INT32, FP32, INT4, TF32 = range(8)
@@ -16,10 +17,11 @@ DTYPES: dict[int, type[np.generic]] = {
     INT8: np.int8,
     INT16: np.int16,
     FP16: np.float16,
+    BF16: bfloat16.STORED.type,
     INT32: np.int32,
     FP32: np.float32,
 }
-"""What numpy has of the NPU's precisions; the others are not modelled."""
+"""What the NPU's precisions are kept in; the others are not modelled."""
 
 
 class UnmodelledError(Exception):
@@ -63,16 +65,17 @@ class TaskRegisters:
         value, mask = self[name], self._spans[name].mask
         return value - mask - 1 if value > mask >> 1 else value
 
-    def real_channels(self, group_channels: int) -> int:
-        """Return how many channels of the convolution's input are features: the register counts in the last
-        group that is fetched at a time; what lies behind is 0 to the MACs."""
-        whole = (self["CNA.DATA_SIZE1.DATAIN_CHANNEL"] - 1) // group_channels * group_channels
-        return whole + self["CNA.DATA_SIZE1.DATAIN_CHANNEL_REAL"] + 1
+    @property
+    def computes_bf16(self) -> bool:
+        """Whether the output stage's 16-bit floats are bf16."""
+        return self["DPU.DATA_FORMAT.PROC_PRECISION"] == BF16
 
     def number(self, name: str, *, integer: bool) -> float:
         """Return an operand field: a signed integer, or a float of the field's width (16 or 32 bits)."""
         if integer:
             return float(self.signed(name))
+        if self.computes_bf16 and self._spans[name].mask <= 0xFFFF:
+            return float(bfloat16.widened(np.array([self[name]], np.uint16))[0])
         kind = (np.uint16, np.float16) if self._spans[name].mask <= 0xFFFF else (np.uint32, np.float32)
         return float(np.array([self[name]], kind[0]).view(kind[1])[0])
 

@@ -154,6 +154,16 @@ PPU_RDMA.DATA_FORMAT IN_PRECISION
 """
 """Fields that do not."""
 
+READ_V2 = """
+DPU.FEATURE_MODE_CFG TP_EN
+DPU.OFFSET_PEND      OFFSET_PEND
+DPU.DATA_CUBE_HEIGHT MINMAX_CTL
+DPU.BS_OW_CFG        TP_ORG_EN
+DPU.WDMA_SIZE_0      TP_PRECISION SIZE_C_WDMA
+DPU.OUT_CVT_SHIFT    CVT_ROUND
+"""
+"""Fields that decide what is computed, on the RK3588; what the RK3568 means by them is not known."""
+
 SILENT_V2 = {
     0x1180: 0xFFFF_FFFF,  # CVT_CON5, a bit for each channel of the input's conversion, where there is one
 }
@@ -195,7 +205,7 @@ def refuse_unmodelled(task: Task, generation: Generation) -> None:
 def known_bits(*, lite: bool) -> dict[int, int]:
     """Return the bits that may be set, by register."""
     known: dict[int, int] = {}
-    for line in (*READ.split("\n"), *SILENT.split("\n")):
+    for line in (READ + SILENT + ("" if lite else READ_V2)).split("\n"):
         name, *fields = line.split() or [""]
         for field in fields:
             register, mask = _bits(name, field)

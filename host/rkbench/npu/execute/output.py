@@ -12,10 +12,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from rkbench.npu.execute import bfloat16
 from rkbench.npu.execute.conversion import Conversion, read_conversion
 from rkbench.npu.execute.cubes import AddressSpace, Cube, Values
 from rkbench.npu.execute.elementwise import Elementwise, read_elementwise
 from rkbench.npu.execute.fields import (
+    BF16,
     FP16,
     FP32,
     INT8,
@@ -31,6 +33,8 @@ from rkbench.npu.execute.tables import read_lookup
 
 LARGEST_RESULT_TABLE = 1 << 17
 TO_POOLING, TO_MEMORY = 1, 2
+MAXIMUM_OF_CHANNELS = 7
+"""The one MINMAX_CTL seen, in softmax."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ class OutputStage:
         return self.conversion.apply(values)
 
     def _widened(self, x: Values) -> Floats:
+        if x.dtype == bfloat16.STORED:
+            x = bfloat16.widened(x)
         dtype = np.float64 if self.integer else np.float32
         if x.shape[2] >= self.channels:
             return x[..., : self.channels].astype(dtype)
@@ -85,9 +91,9 @@ def read_output_stage(
 ) -> OutputStage:
     """Return the output stage of a task; raises UnmodelledError for what is not modelled."""
     computes = registers["DPU.DATA_FORMAT.PROC_PRECISION"]
-    if computes not in (INT8, INT16, FP16, INT32, FP32):
+    if computes not in (INT8, INT16, FP16, BF16, INT32, FP32):
         raise UnmodelledError(f"an output stage that computes in {PRECISION_NAMES[computes]}")
-    integer = computes not in (FP16, FP32)
+    integer = computes not in (FP16, BF16, FP32)
     height, width, channels = output_shape(registers)
     operands = {
         stage: read_operands(stage, registers, memory, channels, integer=integer) for stage in ("BS", "BN")
@@ -146,6 +152,23 @@ def destination(
     cube = Cube(base, channels, lines, width, dtype, line, surface)
     _refuse_parts(registers, memory, cube)
     return cube
+
+
+def store_maxima(registers: TaskRegisters, memory: AddressSpace, values: Values) -> None:
+    """Write the largest channel of each pixel, one value behind the other: a softmax's."""
+    control, packed = (
+        registers[f"DPU.{name}"] for name in ("DATA_CUBE_HEIGHT.MINMAX_CTL", "FEATURE_MODE_CFG.NONALIGN")
+    )
+    largest = values.max(axis=2).reshape(-1)
+    whole = -(-largest.nbytes // memory.atom_bytes)
+    if control != MAXIMUM_OF_CHANNELS or not packed or len(values) > 1 or values.dtype != np.float16:
+        raise UnmodelledError(
+            f"DPU.DATA_CUBE_HEIGHT.MINMAX_CTL = {control} with {len(values)} lines of {values.dtype}"
+        )
+    if registers["DPU.FEATURE_MODE_CFG.SURF_LEN"] != whole:
+        raise UnmodelledError(f"DPU.FEATURE_MODE_CFG.SURF_LEN = {registers['DPU.FEATURE_MODE_CFG.SURF_LEN']}")
+    base = registers["DPU.DST_BASE_ADDR"] // memory.atom_bytes * memory.atom_bytes
+    memory.read(base, largest.nbytes)[:] = largest.view(np.uint8)
 
 
 def _refuse_parts(registers: TaskRegisters, memory: AddressSpace, cube: Cube) -> None:

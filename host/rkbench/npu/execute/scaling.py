@@ -142,6 +142,8 @@ def read_operands(
     kinds = [(kind, size) for kind, (bit, size) in KINDS.items() if use & bit]
     if not kinds:
         return {}
+    if registers.computes_bf16:
+        raise UnmodelledError(f"{stage} with operands of each channel in bf16")
     per_group = memory.atom_bytes // 2
     groups, stride = -(-channels // per_group), per_group * sum(size for _, size in kinds)
     address = registers[f"DPU_RDMA.{stage}_BASE_ADDR"]

@@ -7,10 +7,8 @@ import numpy as np
 from rkbench.npu.execute.cubes import AddressSpace, Cube, Values, load
 from rkbench.npu.execute.fields import (
     FP16,
-    FP32,
     INT8,
     INT16,
-    INT32,
     TaskRegisters,
     UnmodelledError,
     dtype_of,
@@ -32,7 +30,7 @@ def read_source(registers: TaskRegisters, memory: AddressSpace) -> Values:
     surface = (height - 1) * line + width * unit + notch
     base = registers["DPU_RDMA.SRC_BASE_ADDR"]
     combined = registers["DPU_RDMA.FEATURE_MODE_CFG.COMB_USE"] & 3 == 3
-    if combined and precision in (FP32, INT32):
+    if combined:
         # Both readers feed the main path: even surfaces come from one, odd ones from the other.
         step = registers["DPU_RDMA.EW_BASE_ADDR"] - base
         if surface != 2 * step:

@@ -8,6 +8,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from rkbench.npu.execute import bfloat16
 from rkbench.npu.execute.cubes import AddressSpace, Values
 from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError
 from rkbench.npu.generations import LITE, Generation
@@ -89,6 +90,8 @@ def dense_weights(
         raise UnmodelledError(
             f"{len(flat)} weights for {kernels} kernels of {stored} channels, {channels} read"
         )
+    if dtype == bfloat16.STORED:
+        flat = bfloat16.widened(flat)
     rows = generation.kernels_int8 // dtype.itemsize
     block = generation.channels_int8 // dtype.itemsize if generation is LITE else generation.channels_int8
     return DenseWeights(flat, kh, kw, kernels, stored, channels, rows, block)
