@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from rkbench.campaign.run import Outcome
-from rkbench.errors import StoreError
+from rkbench.errors import DocumentError, StoreError
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.model import RunResult
 from rkbench.runs.noise_floor import floor_conditions
@@ -29,12 +29,20 @@ def with_noise_floor(outcome: Outcome, store: Store, *, keep: bool) -> Outcome:
 
 
 def with_known_floor(runs: Sequence[RunResult], comparison: Comparison, store: Store) -> Comparison:
-    """Return `comparison` with the noise floor that `store` has of its board and conditions, if any."""
+    """Return `comparison` with the noise floor that `store` has of its board and conditions, if any.
+
+    One that is damaged hides no run: the verdict says so.
+    """
     base = next((run for run in runs if run.id == comparison.baseline), None)
     if base is None or not any(test.difference_percent is not None for test in comparison.latency_tests):
         return comparison
     conditions = floor_conditions(base, comparison.latency_tests[0].unit)
-    return with_floor(runs, comparison, store.noise_floor(base.board.name, conditions))
+    try:
+        floor = store.noise_floor(base.board.name, conditions)
+    except DocumentError as error:
+        told = f"{comparison.verdict} {error}; --noise-floor measures it anew."
+        return replace(comparison, verdict=told)
+    return with_floor(runs, comparison, floor)
 
 
 def _kept(outcome: Outcome, store: Store) -> Comparison:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 import sys
 import zlib
@@ -18,6 +19,7 @@ from made_runs import collected, make_run
 from prometheus_client import CollectorRegistry, generate_latest
 from rkbench.cli import main
 from rkbench.metrics.results import StoreCollector
+from rkbench.runs.noise_floor import floor_conditions
 from rkbench.store import open_store
 
 BAD, GOOD = "1qmv0w0v1-01", "1qmv0w0v1-02"
@@ -176,6 +178,19 @@ def test_a_baseline_accepted_when_no_calendar_has_a_day_is_listed(path: Path) ->
     damage(path, f"INSERT INTO baselines VALUES ({values})", 2**63 - 1)
     done = run_bench("baseline", "list", "--store", path)
     assert (done.returncode, "1970-01-01" in done.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("kind", DOCUMENTS)
+def test_a_damaged_noise_floor_hides_no_run(
+    path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str
+) -> None:
+    sql = "INSERT INTO noise_floors (board, conditions, document) VALUES ('desk', ?, ?)"
+    for unit in ("load", "quad"):
+        conditions = json.dumps(floor_conditions(make_run(), unit), sort_keys=True, ensure_ascii=False)
+        damage(path, sql, conditions, DOCUMENTS[kind])
+    done = run_bench("show", "1qmv0w0v1", "--store", path)
+    assert (done.returncode, done.stdout.count("fp16") > 1) == (0, True)
+    assert "the noise floor of desk" in done.stdout + done.stderr
 
 
 @pytest.mark.parametrize("seed", range(10))

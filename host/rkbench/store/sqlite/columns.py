@@ -23,9 +23,16 @@ def moment(value: object) -> float | None:
     return found if found is not None and 0 <= found < 253_402_300_800 else None
 
 
+def text(value: object) -> str:
+    """Return a text, whatever stands in the column; nothing is an empty one."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "backslashreplace")
+    return "" if value is None else str(value)
+
+
 #: How a field is read, by its type.
 _READ: dict[str, Callable[[Any], object]] = {
-    "str": lambda value: "" if value is None else str(value),
+    "str": text,
     "bool": bool,
     "float": lambda value: number(value) or 0.0,
     "float | None": number,

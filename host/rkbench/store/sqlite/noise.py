@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from rkbench.decoding.documents import read_document
 from rkbench.runs.noise_floor import NoiseFloor
 from rkbench.runs.serialize import to_json
+from rkbench.store.sqlite.columns import text
 from rkbench.store.sqlite.database import Database
 from rkbench.units import encodable
 
@@ -21,12 +22,12 @@ def insert_floor(database: Database, floor: NoiseFloor) -> None:
 
 
 def select_floor(database: Database, board: str, conditions: Mapping[str, str | None]) -> NoiseFloor | None:
-    """Return the floor kept last under these conditions."""
+    """Return the floor kept last under these conditions; raises DocumentError where it is damaged."""
     row = database.row(
         "SELECT document FROM noise_floors WHERE board = ? AND conditions = ? ORDER BY id DESC LIMIT 1",
         (encodable(board), _key(conditions)),
     )
-    return read_document(NoiseFloor, row[0].encode(), f"the noise floor of {board}") if row else None
+    return read_document(NoiseFloor, text(row[0]).encode(), f"the noise floor of {board}") if row else None
 
 
 def _key(conditions: Mapping[str, str | None]) -> str:
