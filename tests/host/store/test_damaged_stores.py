@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sqlite3
 import sys
+import tracemalloc
 import zlib
 from contextlib import closing
 from pathlib import Path
@@ -18,6 +19,7 @@ from damaged_stores import HELD, try_damage
 from made_runs import collected, make_run
 from prometheus_client import CollectorRegistry, generate_latest
 from rkbench.cli import main
+from rkbench.errors import DocumentError
 from rkbench.metrics.results import StoreCollector
 from rkbench.runs.noise_floor import floor_conditions
 from rkbench.store import open_store
@@ -133,6 +135,18 @@ def test_damaged_latencies(
 ) -> None:
     damage(path, f"UPDATE latencies SET {column} = ? WHERE run = ?", COLUMNS[kind], BAD)
     check(path, monkeypatch, capsys, 0)
+
+
+def test_a_column_that_claims_any_length_is_not_unpacked_further_than_the_others(path: Path) -> None:
+    bomb = zlib.compress(bytes(100_000_000), 1)
+    damage(path, "UPDATE latencies SET set_inputs_ns = ? WHERE run = ?", bomb, BAD)
+    with open_store(path) as store:
+        tracemalloc.start()
+        with pytest.raises(DocumentError, match="different lengths|larger than"):
+            store.latencies(BAD)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 10_000_000
 
 
 @pytest.mark.parametrize("kind", READINGS)

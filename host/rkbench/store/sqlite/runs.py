@@ -7,6 +7,7 @@ import sqlite3
 import sys
 import zlib
 from array import array
+from collections.abc import Iterator
 from typing import Any
 
 from rkbench_agent.wire.board import Reading
@@ -26,7 +27,10 @@ from rkbench.units import encodable
 
 #: What an entry may hold unpacked: latencies of 16 million iterations.
 LARGEST_ENTRY_BYTES = 128_000_000
+PIECE_BYTES = 1 << 20
 COLUMNS = tuple(RawLatencies.__dataclass_fields__)
+#: The columns that every run has; the others may be empty.
+NEEDED = ("start_ns", "duration_ns", "block", "warmup")
 
 
 def insert_run(db: sqlite3.Connection, collected: Collected) -> None:
@@ -77,20 +81,22 @@ def select_latencies(database: Database, run_id: str) -> RawLatencies:
     """Return the raw latencies of a run; empty where none were taken."""
     row = database.row(f"SELECT {', '.join(COLUMNS)} FROM latencies WHERE run = ?", (run_id,))
     what = f"the latencies of the stored run {run_id}"
-    raw = RawLatencies(*(_unpack(blob, what) for blob in row)) if row else RawLatencies()
-    needed = (raw.start_ns, raw.block, raw.warmup)
-    optional = (raw.set_inputs_ns, raw.run_ns, raw.get_outputs_ns, raw.device_ns, raw.load, raw.unread)
-    lengths = {len(column) for column in (*needed, *(column for column in optional if column))}
-    if lengths != {len(raw.duration_ns)}:
+    if row is None:
+        return RawLatencies()
+    blobs = dict(zip(COLUMNS, row, strict=True))
+    # No column is unpacked further than the first one goes: a damaged one may claim any length.
+    count = len(_unpack(blobs["duration_ns"], what, LARGEST_ENTRY_BYTES))
+    columns = {name: _unpack(blob, what, count * 8 + 1) for name, blob in blobs.items()}
+    if any(len(column) != count for name, column in columns.items() if column or name in NEEDED):
         raise _damaged(what, "columns of different lengths")
-    return raw
+    return RawLatencies(**columns)
 
 
 def select_readings(database: Database, run_id: str) -> list[Reading]:
     """Return the sensor readings of a run; empty for runs of an rkbench that kept none."""
     row = database.row("SELECT document FROM readings WHERE run = ?", (run_id,))
     what = f"the readings of the stored run {run_id}"
-    return read_document(list[Reading], _inflated(row[0], what) if row else b"[]", what)
+    return read_document(list[Reading], b"".join(_inflated(row[0], what)) if row else b"[]", what)
 
 
 def _pack(column: array[int]) -> bytes | None:
@@ -103,29 +109,39 @@ def _pack(column: array[int]) -> bytes | None:
     return zlib.compress(copy.tobytes(), 6)
 
 
-def _unpack(blob: Any, what: str) -> array[int]:
+def _unpack(blob: Any, what: str, most_bytes: int) -> array[int]:
+    """Return the numbers of a column; raises DocumentError where there are more than `most_bytes` of them."""
     column = array("q")
     if blob is None:
         return column
-    try:
-        column.frombytes(_inflated(blob, what))
-    except ValueError as error:  # no whole numbers
-        raise _damaged(what, str(error)) from error
+    rest = b""
+    for piece in _inflated(blob, what, most_bytes):
+        rest += piece
+        whole = len(rest) // 8 * 8
+        column.frombytes(rest[:whole])
+        rest = rest[whole:]
+    if rest:
+        raise _damaged(what, "no whole numbers")
     if sys.byteorder == "big":
         column.byteswap()
     return column
 
 
-def _inflated(blob: Any, what: str) -> bytes:
-    """Return what an entry holds, within bounds; raises DocumentError."""
+def _inflated(blob: Any, what: str, most_bytes: int = LARGEST_ENTRY_BYTES) -> Iterator[bytes]:
+    """Yield what an entry holds, in pieces; raises DocumentError for damage and beyond `most_bytes`."""
     stream = zlib.decompressobj()
     try:
-        data = stream.decompress(blob, LARGEST_ENTRY_BYTES)
+        while not stream.eof and most_bytes > 0:
+            piece = stream.decompress(blob, min(most_bytes, PIECE_BYTES))
+            if not piece and not stream.eof and not stream.unconsumed_tail:
+                break
+            most_bytes -= len(piece)
+            yield piece
+            blob = stream.unconsumed_tail
     except (TypeError, zlib.error) as error:
         raise _damaged(what, str(error)) from error
     if not stream.eof:
         raise _damaged(what, "cut short, or larger than any run's")
-    return data
 
 
 def _damaged(what: str, why: str) -> DocumentError:
