@@ -142,7 +142,7 @@ def test_a_column_that_claims_any_length_is_not_unpacked_further_than_the_others
     damage(path, "UPDATE latencies SET set_inputs_ns = ? WHERE run = ?", bomb, BAD)
     with open_store(path) as store:
         tracemalloc.start()
-        with pytest.raises(DocumentError, match="different lengths|larger than"):
+        with pytest.raises(DocumentError, match=r"different lengths|larger than"):
             store.latencies(BAD)
         peak = tracemalloc.get_traced_memory()[1]
         tracemalloc.stop()
