@@ -8,7 +8,7 @@ registers differ, `generations.py` says how, from comparing what the compiler wr
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 TABLE = Path(__file__).with_name("registers.tsv")
@@ -23,7 +23,7 @@ class Field:
     low: int
     high: int
 
-    @property
+    @cached_property
     def mask(self) -> int:
         """As many ones as the field has bits."""
         return (1 << (self.high - self.low + 1)) - 1
@@ -69,12 +69,19 @@ def _field(offset: int, text: str) -> Field:
 
 
 @cache
-def field(block: str, register: str, name: str) -> Field:
-    """Return one field by its documented names; KeyError where there is none."""
+def named_fields() -> dict[str, Field]:
+    """Return every field as `BLOCK.REGISTER.FIELD`, and every register, whole, as `BLOCK.REGISTER`."""
+    found: dict[str, Field] = {}
     for item in register_map().values():
-        if (item.block, item.name) == (block, register):
-            return next(f for f in item.fields if f.name == name)
-    raise KeyError(f"{block}.{register}.{name}")
+        name = f"{item.block}.{item.name}"
+        found[name] = Field(item.name, item.offset, 0, 31)
+        found |= {f"{name}.{part.name}": part for part in item.fields}
+    return found
+
+
+def field(name: str) -> Field:
+    """Return one field by its documented name, `BLOCK.REGISTER.FIELD`; KeyError where there is none."""
+    return named_fields()[name]
 
 
 def register_name(offset: int) -> str:

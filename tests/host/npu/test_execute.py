@@ -16,14 +16,14 @@ from rkbench.npu.execute.convolution import read_accumulators
 from rkbench.npu.execute.core import NpuCore
 from rkbench.npu.execute.cubes import AddressSpace
 from rkbench.npu.execute.executor import OF_THE_RUNTIME, Executor
-from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError, spans
+from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError
 from rkbench.npu.execute.modelled import known_bits, refuse_unmodelled
 from rkbench.npu.execute.output import read_output_stage
 from rkbench.npu.execute.repeated import repeated_fields
 from rkbench.npu.execute.tensors import Tensors
 from rkbench.npu.generations import LITE, V2, Generation
 from rkbench.npu.layout import BASE, lay_out
-from rkbench.npu.registers import register_map
+from rkbench.npu.registers import named_fields, register_map
 from rkbench.npu.tasks import CNA, Task, decode_tasks
 from rkbench.rknn import open_model
 from rkbench.variants.computation import network_inputs
@@ -154,7 +154,7 @@ def test_a_field_that_contradicts_the_one_it_repeats_is_refused(soc: str) -> Non
         for block, name, _, _ in repeated_fields(TaskRegisters(task.registers), core.generation):
             if not task.enable & block:
                 continue
-            span = spans()[name]
+            span = named_fields()[name]
             changed = {**task.registers, span.register: task.registers.get(span.register, 0) ^ 1 << span.low}
             with pytest.raises(UnmodelledError):
                 core.run(replace(task, registers=changed))
@@ -165,7 +165,7 @@ def test_a_field_that_contradicts_the_one_it_repeats_is_refused(soc: str) -> Non
 @pytest.mark.parametrize("name", ORDER)
 def test_a_field_of_another_order_is_refused_by_itself(name: str) -> None:
     core, tasks = core_of(Net("dense", "rk3588", "fp16"))
-    span, task = spans()[name], tasks[-1]
+    span, task = named_fields()[name], tasks[-1]
     with pytest.raises(UnmodelledError):
         core.run(
             replace(
@@ -177,7 +177,7 @@ def test_a_field_of_another_order_is_refused_by_itself(name: str) -> None:
 
 def test_a_reader_that_computes_in_another_precision_is_refused() -> None:
     core, tasks = core_of(Net("residual", "rk3588", "int8"))
-    span, task = spans()["DPU_RDMA.FEATURE_MODE_CFG.PROC_PRECISION"], tasks[-1]
+    span, task = named_fields()["DPU_RDMA.FEATURE_MODE_CFG.PROC_PRECISION"], tasks[-1]
     with pytest.raises(UnmodelledError, match="PROC_PRECISION = 2"):
         core.run(replace(task, registers={**task.registers, span.register: 2 << span.low}))
 

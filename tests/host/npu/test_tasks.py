@@ -67,7 +67,7 @@ def test_a_sample_is_decoded_to_the_geometry_of_its_first_layer() -> None:
         tasks = decode_tasks(layout)
     first = tasks.task(0)
     assert [len(tasks), len(core_lists(layout))] == [24, 6]
-    assert first.get(field("CNA", "WEIGHT_SIZE2", "WEIGHT_KERNELS")) == 16
+    assert first.get(field("CNA.WEIGHT_SIZE2.WEIGHT_KERNELS")) == 16
     assert first.bits(0x1070) == BASE + model.inputs[0].arena_offset
 
 

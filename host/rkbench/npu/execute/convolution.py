@@ -9,16 +9,9 @@ import numpy as np
 from rkbench.npu.execute import bfloat16
 from rkbench.npu.execute.cubes import AddressSpace, Values
 from rkbench.npu.execute.features import Fetch, Window
-from rkbench.npu.execute.fields import (
-    BF16,
-    FP16,
-    INT8,
-    PRECISION_NAMES,
-    TaskRegisters,
-    UnmodelledError,
-    dtype_of,
-)
+from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError, dtype_of, precision_name
 from rkbench.npu.execute.weights import DenseWeights, Floats, dense_weights, depthwise_weights
+from rkbench.npu.fields import BF16, FP16, INT8
 from rkbench.npu.generations import Generation
 
 DENSE, DEPTHWISE = 0, 3
@@ -88,7 +81,7 @@ def read_accumulators(registers: TaskRegisters, memory: AddressSpace, generation
     """Return the convolution of a task; raises UnmodelledError for what is not modelled."""
     mode, precision = registers["CNA.CONV_CON1.CONV_MODE"], registers["CNA.CONV_CON1.IN_PRECISION"]
     if precision not in (INT8, FP16, BF16):
-        raise UnmodelledError(f"a convolution of {PRECISION_NAMES[precision]}")
+        raise UnmodelledError(f"a convolution of {precision_name(precision)}")
     if mode not in (DENSE, DEPTHWISE) or (mode == DEPTHWISE and precision == BF16):
         raise UnmodelledError(f"convolution mode {mode}")
     dtype, window = dtype_of(precision, "convolution"), _window(registers)

@@ -9,19 +9,10 @@ import numpy as np
 
 from rkbench.npu.execute import bfloat16
 from rkbench.npu.execute.cubes import AddressSpace, Cube, Values, load
-from rkbench.npu.execute.fields import (
-    BF16,
-    FP16,
-    FP32,
-    INT8,
-    INT16,
-    INT32,
-    TaskRegisters,
-    UnmodelledError,
-    dtype_of,
-)
+from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError, dtype_of
 from rkbench.npu.execute.scaling import Floats
 from rkbench.npu.execute.tables import Lookup
+from rkbench.npu.fields import BF16, FP16, FP32, INT8, INT16, INT32
 
 DIVIDE = 3
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cache
-from typing import NamedTuple
 
 import numpy as np
 
 from rkbench.npu.execute import bfloat16
-from rkbench.npu.registers import register_map
+from rkbench.npu.fields import BF16, FP16, FP32, INT8, INT16, INT32, PRECISIONS
+from rkbench.npu.registers import named_fields
 
-INT8, INT16, FP16, BF16, INT32, FP32, INT4, TF32 = range(8)
-PRECISION_NAMES = ("int8", "int16", "fp16", "bf16", "int32", "fp32", "int4", "tf32")
 DTYPES: dict[int, type[np.generic]] = {
     INT8: np.int8,
     INT16: np.int16,
@@ -28,41 +25,21 @@ class UnmodelledError(Exception):
     """A task asks for what this model of the NPU does not do; the message names it."""
 
 
-class Span(NamedTuple):
-    """Where a field stands: bits `low` to `low + width - 1` of a register."""
-
-    register: int
-    low: int
-    mask: int
-
-
-@cache
-def spans() -> dict[str, Span]:
-    """Return every documented field as `BLOCK.REGISTER.FIELD`; a whole register as `BLOCK.REGISTER`."""
-    found: dict[str, Span] = {}
-    for item in register_map().values():
-        name = f"{item.block}.{item.name}"
-        found[name] = Span(item.offset, 0, 0xFFFF_FFFF)
-        for part in item.fields:
-            found[f"{name}.{part.name}"] = Span(item.offset, part.low, part.mask)
-    return found
-
-
 class TaskRegisters:
     """What one task's registers hold, in the places of the RK3588; a register that nobody wrote is 0."""
 
     def __init__(self, values: Mapping[int, int]) -> None:
         self._values = values
-        self._spans = spans()
+        self._fields = named_fields()
 
     def __getitem__(self, name: str) -> int:
         """Return a field by `BLOCK.REGISTER.FIELD`, unsigned; KeyError for a name that does not exist."""
-        register, low, mask = self._spans[name]
-        return self._values.get(register, 0) >> low & mask
+        field = self._fields[name]
+        return self._values.get(field.register, 0) >> field.low & field.mask
 
     def signed(self, name: str) -> int:
         """Return a field as a number in two's complement of the field's width."""
-        value, mask = self[name], self._spans[name].mask
+        value, mask = self[name], self._fields[name].mask
         return value - mask - 1 if value > mask >> 1 else value
 
     @property
@@ -74,14 +51,19 @@ class TaskRegisters:
         """Return an operand field: a signed integer, or a float of the field's width (16 or 32 bits)."""
         if integer:
             return float(self.signed(name))
-        if self.computes_bf16 and self._spans[name].mask <= 0xFFFF:
+        if self.computes_bf16 and self._fields[name].mask <= 0xFFFF:
             return float(bfloat16.widened(np.array([self[name]], np.uint16))[0])
-        kind = (np.uint16, np.float16) if self._spans[name].mask <= 0xFFFF else (np.uint32, np.float32)
+        kind = (np.uint16, np.float16) if self._fields[name].mask <= 0xFFFF else (np.uint32, np.float32)
         return float(np.array([self[name]], kind[0]).view(kind[1])[0])
+
+
+def precision_name(precision: int) -> str:
+    """Return `int8`, `fp16`, ..."""
+    return PRECISIONS[precision][0]
 
 
 def dtype_of(precision: int, what: str) -> np.dtype[np.generic]:
     """Return the dtype of a precision; UnmodelledError names `what` where it is not modelled."""
     if precision not in DTYPES:
-        raise UnmodelledError(f"{PRECISION_NAMES[precision]} {what}")
+        raise UnmodelledError(f"{precision_name(precision)} {what}")
     return np.dtype(DTYPES[precision])

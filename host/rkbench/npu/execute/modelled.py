@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from functools import cache
 
-from rkbench.npu.execute.fields import UnmodelledError, spans
+from rkbench.npu.execute.fields import UnmodelledError
 from rkbench.npu.generations import LITE, Generation
-from rkbench.npu.registers import register_map, register_name
+from rkbench.npu.registers import named_fields, register_map, register_name
 from rkbench.npu.tasks import Task
 
 READ = """
@@ -220,11 +220,11 @@ def known_bits(*, lite: bool) -> dict[int, int]:
 
 def _bits(register: str, field: str) -> tuple[int, int]:
     if field == "*":
-        return spans()[register].register, 0xFFFF_FFFF
+        return named_fields()[register].register, 0xFFFF_FFFF
     if field[0].isdigit():
         low, high = (int(text) for text in field.split("-"))
-        return spans()[register].register, (1 << (high + 1)) - (1 << low)
-    span = spans()[f"{register}.{field}"]
+        return named_fields()[register].register, (1 << (high + 1)) - (1 << low)
+    span = named_fields()[f"{register}.{field}"]
     return span.register, span.mask << span.low
 
 

@@ -16,20 +16,10 @@ from rkbench.npu.execute import bfloat16
 from rkbench.npu.execute.conversion import Conversion, read_conversion
 from rkbench.npu.execute.cubes import AddressSpace, Cube, Values
 from rkbench.npu.execute.elementwise import Elementwise, read_elementwise
-from rkbench.npu.execute.fields import (
-    BF16,
-    FP16,
-    FP32,
-    INT8,
-    INT16,
-    INT32,
-    PRECISION_NAMES,
-    TaskRegisters,
-    UnmodelledError,
-    dtype_of,
-)
+from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError, dtype_of, precision_name
 from rkbench.npu.execute.scaling import Floats, Scaling, read_operands, read_scaling
 from rkbench.npu.execute.tables import read_lookup
+from rkbench.npu.fields import BF16, FP16, FP32, INT8, INT16, INT32
 
 LARGEST_RESULT_TABLE = 1 << 17
 TO_POOLING, TO_MEMORY = 1, 2
@@ -92,7 +82,7 @@ def read_output_stage(
     """Return the output stage of a task; raises UnmodelledError for what is not modelled."""
     computes = registers["DPU.DATA_FORMAT.PROC_PRECISION"]
     if computes not in (INT8, INT16, FP16, BF16, INT32, FP32):
-        raise UnmodelledError(f"an output stage that computes in {PRECISION_NAMES[computes]}")
+        raise UnmodelledError(f"an output stage that computes in {precision_name(computes)}")
     integer = computes not in (FP16, BF16, FP32)
     height, width, channels = output_shape(registers)
     operands = {

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from rkbench.npu.execute.cubes import AddressSpace, Cube, Values, load, store
-from rkbench.npu.execute.fields import FP16, INT8, PRECISION_NAMES, TaskRegisters, UnmodelledError, dtype_of
+from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError, dtype_of, precision_name
+from rkbench.npu.fields import FP16, INT8
 
 AVERAGE, MAXIMUM, MINIMUM = 0, 1, 2
 COMBINE: dict[int, Callable[..., Any]] = {AVERAGE: np.add, MAXIMUM: np.maximum, MINIMUM: np.minimum}
@@ -26,7 +27,7 @@ def pool(registers: TaskRegisters, memory: AddressSpace, source: Values | None) 
         registers["PPU.OPERATION_MODE_CFG.POOLING_METHOD"],
     )
     if precision not in (INT8, FP16):
-        raise UnmodelledError(f"pooling in {PRECISION_NAMES[precision]}")
+        raise UnmodelledError(f"pooling in {precision_name(precision)}")
     if method not in COMBINE:
         raise UnmodelledError(f"pooling method {method}")
     dtype = dtype_of(precision, "pooling")

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from rkbench.npu.execute.fields import BF16, FP16, TaskRegisters, UnmodelledError
+from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError
 from rkbench.npu.execute.rearranged import is_filled_up, is_rearranged
+from rkbench.npu.fields import BF16, FP16
 from rkbench.npu.generations import LITE, Generation
 from rkbench.npu.tasks import CNA, DPU, DPU_RDMA, PPU, PPU_RDMA
 

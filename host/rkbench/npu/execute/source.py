@@ -5,14 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from rkbench.npu.execute.cubes import AddressSpace, Cube, Values, load
-from rkbench.npu.execute.fields import (
-    FP16,
-    INT8,
-    INT16,
-    TaskRegisters,
-    UnmodelledError,
-    dtype_of,
-)
+from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError, dtype_of
+from rkbench.npu.fields import FP16, INT8, INT16
 
 
 def read_source(registers: TaskRegisters, memory: AddressSpace) -> Values:
