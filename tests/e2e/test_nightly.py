@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -12,7 +13,7 @@ from xml.etree import ElementTree
 
 import pytest
 from fake_boards import FakeSession
-from night_lab import BOARDS, GATES, MODELS, NightLab
+from night_lab import BOARDS, DEMO, GATES, MODELS, NightLab
 from relay import Relay
 from rkbench.boards.model import Board
 from rkbench.boards.ssh.connection import CONNECT_TIMEOUT_S
@@ -86,6 +87,20 @@ def test_a_baseline_a_green_night_and_a_red_one_that_names_both_regressions(lab:
     assert {run for cell in night["cells"] for run in cell["runs"]} <= {
         run for (run,) in lab.rows("SELECT id FROM runs")
     }
+
+
+def test_labels_and_a_function_of_ones_own_are_gates_of_a_night(lab: NightLab) -> None:
+    (lab.folder / "labels.txt").write_text("3\n" * 64)
+    (lab.folder / "own.py").write_text("def count(outputs, labels):\n    return outputs['logits'].shape[0]\n")
+    gates = ("top1 >= 0%", "top-5 accuracy >= 99%", "metric >= 64")
+    suite = lab.suite.read_text().replace('"shelf"', '"left"').replace(f', "{DEMO}/{MODELS[1]}.rknn"', "")
+    scored = f'labels = "labels.txt"\nmetric = "own.py:count"\ngates = {json.dumps(gates)}\n'
+    lab.suite.write_text(suite.replace("iterations = 1000", "iterations = 1000\nloads = 6") + scored)
+    done, night = lab.night()
+    assert done.returncode == 3, done.stderr
+    (cell,) = night["cells"]
+    told = {gate["gate"]: gate["state"] for gate in cell["gates"][-3:]}
+    assert told == {"top-1 accuracy >= 0%": "pass", "top-5 accuracy >= 99%": "fail", "metric >= 64": "pass"}
 
 
 def test_a_host_that_is_killed_goes_on_where_it_was(lab: NightLab) -> None:

@@ -13,7 +13,7 @@ from rkbench_agent.wire.words import CONNECTION
 
 from rkbench.boards.model import Board
 from rkbench.campaign import Conversation, PushOptions, run_campaign
-from rkbench.campaign.stopping import PlanEnd
+from rkbench.campaign.stopping import PlanEnd, Precise
 from rkbench.errors import (
     AuthenticationError,
     BenchError,
@@ -173,7 +173,7 @@ class BoardLine:
                 self._tell(),
                 unix_s=self._unix_s,
                 prepare=lambda *_, **__: pair,
-                new_stop=PlanEnd,
+                new_stop=Precise if cell.plan.settings.precision_percent else PlanEnd,
             )
         except BenchError as error:
             self._leave_if_stopped()
@@ -242,7 +242,16 @@ class _Saver:
 
 
 def _options(cell: Cell, reason: str, variants: Sequence[PreparedVariant]) -> PushOptions:
-    plan, models = cell.plan, tuple(variant.model.path for variant in variants)
+    settings = cell.plan.settings
+    if len(variants) == 1:  # there is no difference to be known
+        settings = replace(settings, precision_percent=None)
     return PushOptions(
-        models, plan.settings, cell.golden, wait_s=plan.wait_s, reason=reason, gates=cell.gates
+        tuple(variant.model.path for variant in variants),
+        settings,
+        cell.golden,
+        wait_s=cell.plan.wait_s,
+        reason=reason,
+        gates=cell.gates,
+        labels=cell.labels,
+        metric=cell.metric,
     )

@@ -41,6 +41,8 @@ class Cell:
     accepted: tuple[AcceptedRun, ...] = ()
     beside: AcceptedRun | None = None
     not_paired: str = ""
+    labels: Path | None = None
+    metric: str | None = None
 
     @property
     def variant(self) -> str:
@@ -83,6 +85,8 @@ def make_cells(suite: Suite, find: Find) -> tuple[Cell, ...]:
                     plan,
                     entry.gates,
                     suite.compare,
+                    labels=entry.labels,
+                    metric=entry.metric,
                 )
                 other = seen.setdefault(cell.key, file.path)
                 if other is not file.path:
@@ -98,8 +102,9 @@ def fingerprint(suite: Suite, cells: Sequence[Cell]) -> str:
     """Return what a night must agree in to be resumed: the suite, its boards, its models and goldens."""
     digest = hashlib.sha256(suite.text.encode())
     for cell in cells:
-        golden = hashlib.sha256(cell.golden.read_bytes()).hexdigest() if cell.golden else ""
-        digest.update("\0".join((*cell.key, cell.sha256, golden)).encode())
+        beside = (cell.golden, cell.labels, Path(cell.metric.rpartition(":")[0]) if cell.metric else None)
+        digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in beside if path]
+        digest.update("\0".join((*cell.key, cell.sha256, *(digests or [""]))).encode())
     return digest.hexdigest()
 
 

@@ -19,37 +19,35 @@ from __future__ import annotations
 import errno
 import math
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from rkbench_agent.wire.plan import RunSettings
 
 from rkbench.campaign.demands import carrying, reads_of
-from rkbench.campaign.settings import check_settings, setting_words, settings_of
+from rkbench.campaign.settings import check_settings, settings_of
 from rkbench.decoding.tables import Word, read_table, typed_values, unknown
 from rkbench.decoding.toml import read_toml
 from rkbench.errors import UsageError
+from rkbench.nightly.judge import is_by_pairs
+from rkbench.nightly.suite_words import PLAN_TYPES, OwnMetric, check_words, own_metric
+from rkbench.runs.gating import meant
 from rkbench.runs.measures import QUANTITIES
 from rkbench.runs.night import HISTORY, PAIRED, Compared
+from rkbench.scoring.own import read_metric
 from rkbench.stats.gates import Gate, parse_gate
+from rkbench.stats.paired import CONFIDENCE, QUADS_OF_ONE_LOAD
+from rkbench.stats.signed_rank import fewest_differences
 
-#: Settings that only a push of several runs knows; a cell of a night is one run.
-OF_SEVERAL_RUNS = ("interleave", "loads", "quads", "unread_iterations", "effect_percent", "precision_percent")
+T = TypeVar("T")
+
 #: No model answers faster: what is given less time than its iterations of this length never has them.
 SHORTEST_CALL_S = 1e-4
 #: What Linux allows for one part of a path.
 LONGEST_NAME_BYTES = 255
 _HINT = "how to write one: docs/nightly.md"
-#: A frequency as people write it.
-Clock = Annotated[int | str, "a clock, as '600MHz'"]
-
-
-def _setting_types() -> dict[str, Any]:
-    """Return the type of each setting that counts in a night, by the word that people write for it."""
-    types = {**get_type_hints(RunSettings), "npu_clock_hz": Clock}
-    return {word: types[name] for word, name in setting_words().items() if name not in OF_SEVERAL_RUNS}
 
 
 @dataclass(frozen=True)
@@ -72,13 +70,11 @@ class ModelTable:
     name: str | None = None
     files: Word | tuple[Word, ...] = ()
     golden: Path | None = None
+    labels: Path | None = None
+    metric: OwnMetric | None = None
     boards: tuple[Word, ...] | None = None
     plans: tuple[Word, ...] | None = None
     gates: tuple[Any, ...] = ()
-
-
-#: Settings of a plan by the words of the command line; `wait` for a held board.
-PLAN_TYPES: dict[str, Any] = {**_setting_types(), "wait": float}
 
 
 #: Where a night's defaults differ from a push's: many runs, and nobody waits for a single one.
@@ -104,6 +100,8 @@ class Entry:
     boards: tuple[str, ...]
     plans: tuple[NightPlan, ...]
     gates: tuple[Gate, ...]
+    labels: Path | None = None
+    metric: str | None = None
 
 
 @dataclass(frozen=True)
@@ -149,19 +147,42 @@ class _Reader:
 
     def _entry(self, number: int, value: Any) -> Entry:
         place = f"[[models]] {number}"
+        self._refuse(value, get_type_hints(ModelTable), place, of_plan=False)
         table = read_table(ModelTable, value, f"{self._path}: {place}", UsageError)
         boards = self._table.boards if table.boards is None else table.boards
         if not boards:
             raise self._error(f"{place} names no board", 'boards = ["rk3588"], here or at the top')
         plans = self._plans_of(place, table)
-        gates = self._gates(place, [*self._table.gates, *table.gates])
+        gates = self._gates(place, [*self._table.gates, *table.gates], labelled=table.labels is not None)
         plans = tuple(self._carrying(place, plan, gates) for plan in plans)
-        golden = None if table.golden is None else self._path.parent / table.golden
-        if golden is not None and not golden.is_file():
-            raise self._error(
-                f"{place}: no golden {golden}", f"make one: bench golden MODEL.onnx -o {golden}"
-            )
-        return Entry(table.name, self._files(place, table), golden, boards, plans, gates)
+        golden = self._file(place, "golden", table.golden, "bench golden MODEL.onnx -o {}")
+        labels = self._file(place, "labels", table.labels, "a line NAME CLASS for each picture: {}")
+        metric = None if table.metric is None else own_metric(self._path.parent, table.metric)
+        if golden is None and (labels or metric):
+            text = f"{place}: labels and metric score the outputs of a golden, and there is none"
+            raise self._error(text, 'golden = "FILE.npz"')
+        if metric is not None:
+            self._checked(place, lambda: read_metric(metric))
+        return Entry(table.name, self._files(place, table), golden, boards, plans, gates, labels, metric)
+
+    def _file(self, place: str, word: str, told: Path | None, make: str) -> Path | None:
+        """Return a file as seen from the suite; raises UsageError where it is not there."""
+        found = None if told is None else self._path.parent / told
+        if found is not None and not found.is_file():
+            raise self._error(f"{place}: no {word} {found}", f"make it: {make.format(found)}")
+        return found
+
+    def _checked(self, place: str, check: Callable[[], T]) -> T:
+        """Return what `check` does; its UsageError names the suite and the place."""
+        try:
+            return check()
+        except UsageError as error:
+            raise self._error(f"{place}: {error.message}", error.hint) from error
+
+    def _refuse(self, value: Any, known: Collection[str], place: str, *, of_plan: bool) -> None:
+        found = check_words(value, known, place, of_plan=of_plan)
+        if found is not None:
+            raise self._error(*found)
 
     def _files(self, place: str, table: ModelTable) -> tuple[Path, ...]:
         """Return the files of all patterns, in the order of the patterns, each once."""
@@ -190,28 +211,26 @@ class _Reader:
 
     def _plan(self, name: str, value: Any) -> NightPlan:
         place = f"[plans.{name}]"
+        self._refuse(value, PLAN_TYPES, place, of_plan=True)
         values = typed_values(value, PLAN_TYPES, f"{self._path}: {place}", UsageError)
         wait_s = values.get("wait", NightPlan.wait_s)
         if not 0 <= wait_s < math.inf:
             raise self._error(f"{place}: wait {wait_s:g}: must be 0 or more")
-        try:
-            settings = settings_of(values, NIGHTLY)
-            check_settings(settings)
-        except UsageError as error:
-            raise self._error(f"{place}: {error.message}", error.hint) from error
+        settings = self._checked(place, lambda: settings_of(values, NIGHTLY))
+        self._checked(place, lambda: check_settings(settings))
         return NightPlan(name, settings, wait_s)
 
-    def _gates(self, place: str, given: Sequence[Any]) -> tuple[Gate, ...]:
-        try:
-            gates = {gate.text: gate for gate in (parse_gate(item, QUANTITIES) for item in given)}
-        except UsageError as error:
-            raise self._error(f"{place}: {error.message}", error.hint) from error
+    def _gates(self, place: str, given: Sequence[Any], *, labelled: bool) -> tuple[Gate, ...]:
+        told = [meant(item, labelled=labelled) for item in given]
+        parsed = self._checked(place, lambda: [parse_gate(item, QUANTITIES) for item in told])
+        gates = {gate.text: gate for gate in parsed}
         if not gates:
             raise self._error(f"{place} has no gates", 'gates = ["p50 within 5%"], here or at the top')
         return tuple(gates.values())
 
     def _carrying(self, place: str, plan: NightPlan, gates: Sequence[Gate]) -> NightPlan:
         """Return `plan` raised to what the gates need. Raises UsageError where its time cannot have that."""
+        self._check_units(place, plan, gates)
         most = int(plan.settings.max_duration_s / SHORTEST_CALL_S)
         for gate in gates:
             needed = reads_of([gate.quantity]).calls
@@ -222,6 +241,16 @@ class _Reader:
                     f"{place}: {message}", f"its interval needs {needed} iterations; give it more"
                 )
         return replace(plan, settings=carrying(plan.settings, reads_of(gate.quantity for gate in gates)))
+
+    def _check_units(self, place: str, plan: NightPlan, gates: Sequence[Gate]) -> None:
+        """Raise UsageError where a plan has too few loads for the interval of a gate on pairs."""
+        loads, quads = plan.settings.loads, plan.settings.quads
+        units, noun = (loads, "loads") if loads != 1 else (quads or QUADS_OF_ONE_LOAD, "quads of one load")
+        needed = fewest_differences(CONFIDENCE)
+        paired = [gate for gate in gates if is_by_pairs(gate) and self._table.compare != HISTORY]
+        if units is not None and paired and units < needed:
+            text = f"{place}: plan {plan.name!r} has too few {noun} for {paired[0].text!r}: {units}"
+            raise self._error(text, f"its interval needs {needed}; without loads and quads there are enough")
 
     def _error(self, text: str, hint: str = "") -> UsageError:
         return UsageError(f"{self._path}: {text}", hint=hint)

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import Any
 
 from rkbench.errors import UsageError, choice_hint
 from rkbench.runs.collect import Collected
@@ -18,7 +19,7 @@ from rkbench.stats.gates import FAIL, NOT_MEASURED, Gate, parse_gate, plain_word
 from rkbench.stats.judging import Judgement, judge_budget, judge_latency_budget
 
 #: `top1 >= 70%`, in any spelling.
-_OF_CLASSES = re.compile(r"^\s*top[ _-]?([15])\s*(?=[<>≤≥])", re.IGNORECASE)
+_OF_CLASSES = re.compile(r"^\s*top[ _-]?([15])\s*(?=[<>≤≥]|within|$)", re.IGNORECASE)
 
 
 def with_requirements(collected: Collected, gates: Sequence[Gate]) -> Collected:
@@ -44,8 +45,7 @@ def parse_requirements(texts: Sequence[str], *, labelled: bool = False) -> tuple
 
     `labelled`: the true classes are known, and top-1 is meant of them, not of the golden.
     """
-    meant = [_OF_CLASSES.sub(r"top-\1 accuracy ", text) if labelled else text for text in texts]
-    gates = tuple(parse_gate(text, QUANTITIES) for text in meant)
+    gates = tuple(parse_gate(meant(text, labelled=labelled), QUANTITIES) for text in texts)
     for gate in gates:
         if gate.is_relative:
             raise UsageError(
@@ -53,6 +53,15 @@ def parse_requirements(texts: Sequence[str], *, labelled: bool = False) -> tuple
                 hint="give a limit, as in: p99 <= 12ms; or write a suite: docs/nightly.md",
             )
     return gates
+
+
+def meant(gate: Any, *, labelled: bool) -> Any:
+    """Return a gate as it is meant where the true classes are known: `top1` is of them, not of the golden."""
+    if not labelled:
+        return gate
+    if isinstance(gate, dict) and isinstance(gate.get("metric"), str):
+        return {**gate, "metric": _OF_CLASSES.sub(r"top-\1 accuracy", gate["metric"])}
+    return _OF_CLASSES.sub(r"top-\1 accuracy ", gate) if isinstance(gate, str) else gate
 
 
 def parse_minimize(text: str | None) -> str:

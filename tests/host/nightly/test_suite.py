@@ -104,6 +104,30 @@ def test_a_plan_that_cannot_carry_its_gate_is_refused(lab: Path, gate: str, need
     assert said.endswith(f"its interval needs {needs} iterations; give it more")
 
 
+def test_a_plan_says_how_two_models_take_turns(lab: Path) -> None:
+    plan = "[plans.x]\nloads = 9\nquads = 1\nprecision = 0.5\nunread_iterations = 1\nduration = '1min'\n"
+    (lab / "suite.toml").write_text(SUITE + plan)
+    (found,) = load_suite(lab / "suite.toml").entries[0].plans
+    asked = {"loads": 9, "quads": 1, "precision_percent": 0.5, "unread_iterations": 1, "min_duration_s": 60.0}
+    assert found.settings == replace(NIGHTLY, **asked)
+
+
+def test_files_that_score_lie_beside_the_suite_and_say_what_top1_means(lab: Path) -> None:
+    for name in ("g.npz", "labels.txt"):
+        (lab / name).write_text("")
+    (lab / "own.py").write_text("def f(outputs, labels): return 1")
+    scored = "golden = 'g.npz'\nlabels = 'labels.txt'\nmetric = 'own.py:f'\n"
+    (lab / "suite.toml").write_text(SUITE.replace("size <= 10MB", "top1 >= 70%") + scored)
+    entry = load_suite(lab / "suite.toml").entries[0]
+    assert (entry.labels, entry.metric) == (lab / "labels.txt", f"{lab}/own.py:f")
+    assert entry.gates[-1].quantity.word == "top-1 accuracy"
+
+
+def test_a_suite_whose_nights_are_history_needs_no_loads(lab: Path) -> None:
+    plan = SUITE.replace("boards", 'compare = "history"\nboards', 1) + "[plans.x]\nloads = 3\n"
+    assert len(cells(lab, plan)) == 2
+
+
 def test_a_pattern_may_be_absolute(lab: Path) -> None:
     found = cells(lab, SUITE.replace("models/*.rknn", f"{DEMO}/digits.int8.rknn"))
     assert found == [("digits.int8", "a", "default")]
@@ -115,7 +139,7 @@ def test_a_pattern_may_be_absolute(lab: Path) -> None:
         ("boards =", "bords =", "key 'bords' is unknown | did you mean boards?"),
         ("boards =", "compare = 'pairs'\nboards =", "compare 'pairs' is unknown | did you mean paired?"),
         ("files =", "file =", "[[models]] 1: key 'file' is unknown | did you mean files?"),
-        ("files =", "zzz =", "known: name, files, golden, boards, plans, gates"),
+        ("files =", "zzz =", "known: name, files, golden, labels, metric, boards, plans, gates"),
         ("[[models]]", "[plans.x]\niteration = 3\n[[models]]", "did you mean iterations"),
         ("[[models]]", "[plans.x]\ncores = '7'\n[[models]]", "no core mask '7'"),
         ("[[models]]", "[plans.x]\ncores = 'sweep'\n[[models]]", "no core mask 'sweep'"),
@@ -135,7 +159,24 @@ def test_a_pattern_may_be_absolute(lab: Path) -> None:
         ("[[models]]", "[plans.x]\nload_timeout_s = 0\n[[models]]", "load_timeout_s 0: must be more than 0"),
         ("[[models]]", "[plans.x]\ninference_timeout_s = inf\n[[models]]", "must be a finite number"),
         ("[[models]]", "[plans.x]\nnpu_clock = 600\n[[models]]", "npu_clock 600 Hz: is slower than any NPU"),
-        ("[[models]]", "[plans.x]\ninterleave = true\n[[models]]", "key 'interleave' is unknown"),
+        ("[[models]]", "[plans.x]\ninterleave = true\n[[models]]", 'here | compare = "history" at the top'),
+        ("[[models]]", "[plans.x]\neffect = 1.0\n[[models]]", "effect means nothing here | the gate says"),
+        ("[[models]]", "[plans.x]\nquick = true\n[[models]]", "quick means nothing here | loads = 1"),
+        ("[[models]]", "[plans.x]\nlabels = 'x'\n[[models]]", "it is of models: labels = ... in [[models]]"),
+        ("[[models]]", "[plans.x]\nload = 7\n[[models]]", "key 'load' is unknown | did you mean loads"),
+        ("[[models]]", "[plans.x]\nloads = '7'\n[[models]]", "loads must be a whole number, not '7'"),
+        ("[[models]]", "[plans.x]\nprecision = 0.0\n[[models]]", "precision 0: must be more than 0"),
+        ("[[models]]", "[plans.x]\nduration = '5pc'\n[[models]]", "'5pc' is no duration"),
+        (
+            "[[models]]",
+            "[plans.x]\nloads = 3\n[[models]]",
+            "too few loads for 'p50 within 5%': 3 | its interval",
+        ),
+        ("[[models]]", "[plans.x]\nloads = 1\nquads = 4\n[[models]]", "has too few quads of one load for"),
+        ("[[models]]", "[[models]]\nloads = 7", "it is of plans: loads = ... in [plans.NAME]"),
+        ("[[models]]", "[[models]]\nonnx = 'm.onnx'", "onnx means nothing here | bench golden"),
+        ("[[models]]", "[[models]]\nmetric = 'own.py:f'", "score the outputs of a golden, and there is none"),
+        ("[[models]]", "[[models]]\nlabels = 'no.txt'", "no labels"),
         (
             "[[models]]",
             "[plans.x]\niterations = '9'\n[[models]]",
