@@ -14,6 +14,7 @@ DATA = Path(__file__).parent / "data"
 IGNORED = "RKBENCH_TESTS_IGNORE"
 #: As `bench` does, before anything loads numpy; for what tests start, and workers, too.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+LONGEST_ID = 100
 LONG = ("T1", "T2", "T3", "prometheus", "staged", "readme")
 SHARED_MODELS = Path(__file__).parents[2] / "shared" / "data" / "models"
 
@@ -58,6 +59,13 @@ def tmpfs(tmp_path: Path) -> Iterator[Path]:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the groups that one worker has to run alone for long, so that the others fill the rest."""
     items.sort(key=lambda item: not any(mark.args[0] in LONG for mark in item.iter_markers("xdist_group")))
+
+
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Name a long value by its length and beginning: megabytes of names went to every worker and back."""
+    if isinstance(val, (str, bytes)) and len(val) > LONGEST_ID:
+        return f"{val[:20]!r} and so on, {len(val)}"
+    return None
 
 
 @pytest.hookimpl(wrapper=True)
