@@ -258,6 +258,8 @@ NETS: tuple[Callable[[], Network], ...] = (
     transpose, softmax, normalization, transformer,
 )  # fmt: skip
 INT8_ONLY = ("gates_on_steps",)
+OTHER_SOCS = ("rk3562", "rk3576", "rv1126b")
+"""The classifier for SoCs whose registers nobody has explained, int8, without outputs."""
 RK3588_ONLY = ("transpose", "softmax", "normalization", "transformer")
 
 
@@ -271,15 +273,18 @@ def write_inputs(net: Network, path: Path) -> None:
 
 
 def convert(name: str, target: str, dtype: str) -> int:
-    """Convert a net and ask the simulator; return the bytes of the two files."""
-    stem = OUTPUT / f"{name}_{target}_{dtype}"
+    """Convert a net and ask the simulator; return the bytes of the files."""
+    known = target in TARGETS
+    stem = (OUTPUT if known else OUTPUT / "other_socs") / f"{name}_{target}_{dtype}"
+    stem.parent.mkdir(exist_ok=True)
     files = {"onnx": OUTPUT / f"{name}.onnx", "output": stem.with_suffix(".rknn")}
-    files |= {"inputs": OUTPUT / f"{name}.inputs.npz", "outputs": stem.with_suffix(".npz")}
+    if known:
+        files |= {"inputs": OUTPUT / f"{name}.inputs.npz", "outputs": stem.with_suffix(".npz")}
     job = {"target": target, "dtype": dtype, **{key: str(path) for key, path in files.items()}}
     done = subprocess.run(CONVERT, input=json.dumps(job), text=True, capture_output=True, check=False)
     if done.returncode != 0:
         sys.exit(f"{stem.name}: {done.stdout or done.stderr[-2000:]}")
-    return sum(stem.with_suffix(suffix).stat().st_size for suffix in (".rknn", ".npz"))
+    return sum(files[each].stat().st_size for each in ("output", "outputs") if each in files)
 
 
 def main() -> None:
@@ -296,6 +301,8 @@ def main() -> None:
         for target in TARGETS[: 1 if name in RK3588_ONLY else 2]:
             for dtype in DTYPES[name in INT8_ONLY :]:
                 print(name, target, dtype, convert(name, target, dtype), flush=True)
+        for target in OTHER_SOCS if name == "classifier" else ():
+            print(name, target, convert(name, target, "int8"), flush=True)
 
 
 if __name__ == "__main__":

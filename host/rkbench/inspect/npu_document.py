@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rkbench.npu.coverage import UnknownWords
+from rkbench.npu.outline import TaskOutline
 from rkbench.npu.predict import LatencyPrediction
 from rkbench.npu.traffic import LayerTraffic, TrafficCode
 
@@ -58,7 +59,7 @@ class TensorLife:
 
 @dataclass(frozen=True)
 class InspectedNpu:
-    """The register commands decoded; where they cannot be, `refused` says why and the rest is empty."""
+    """The register commands decoded; where they cannot be, `refused` says why, and `outline` may be there."""
 
     refused: str | None
     latency: LatencyPrediction | None = None
@@ -76,5 +77,7 @@ class InspectedNpu:
     traffic: tuple[LayerTraffic, ...] = ()
     tasks: tuple[InspectedTask, ...] = ()
     """Of the layers that were asked for."""
+    outline: tuple[TaskOutline, ...] = ()
+    """Where registers are not explained: the tasks of the layers that were asked for, of all core modes."""
     memory: tuple[TensorLife, ...] = ()
     """Activations, inputs and outputs by offset."""

@@ -10,6 +10,7 @@ from rkbench.inspect.npu_traffic import traffic_causes
 from rkbench.npu.costs import TaskCosts, task_costs
 from rkbench.npu.coverage import coverage
 from rkbench.npu.layout import IN_ARENA, Layout, lay_out
+from rkbench.npu.outline import TaskOutline, task_outlines
 from rkbench.npu.predict import predict_latency
 from rkbench.npu.tasks import TaskList, decode_tasks
 from rkbench.npu.traffic import layer_traffic
@@ -29,7 +30,7 @@ def inspect_npu(model: RknnModel, layers: str | None = None) -> InspectedNpu:
         layout = lay_out(model)
         tasks = decode_tasks(layout)
     except ModelError as error:
-        return InspectedNpu(refused=error.message)
+        return InspectedNpu(refused=error.message, outline=_outline(model, layers) if layers else ())
     found, costs = coverage(layout), task_costs(tasks)
     traffic = layer_traffic(tasks, costs)
     return InspectedNpu(
@@ -67,6 +68,16 @@ def _tasks(layout: Layout, tasks: TaskList, costs: TaskCosts, layers: str) -> It
                 read_bytes=int(costs.ddr_bytes[i] - costs.written_bytes[i]),
                 written_bytes=int(costs.written_bytes[i]),
             )
+
+
+def _outline(model: RknnModel, layers: str) -> tuple[TaskOutline, ...]:
+    """Return the tasks of an NPU whose registers are not explained; () where none can be read."""
+    try:
+        outlines = task_outlines(model)
+    except ModelError:  # why is in the refusal that is shown
+        return ()
+    names = {node.index: node.name for node in model.graphs[0].nodes}
+    return tuple(each for each in outlines if layers == ALL or layers in names[each.layer])
 
 
 def _lives(graph: Graph) -> Iterator[TensorLife]:

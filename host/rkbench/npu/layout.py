@@ -82,25 +82,40 @@ def lay_out(model: RknnModel, graph_index: int = 0) -> Layout:
         raise _unread(model, f"it holds {len(model.graphs)} graphs, {graph_index + 1} are asked for")
     graph = model.graphs[graph_index]
     addresses, size_bytes = _place(model, graph)
-    words = np.frombuffer(_bytes_of(model, graph, "register_commands"), "<u8").copy()
-    raw = _bytes_of(model, graph, "tasks")
-    records = np.frombuffer(raw[: len(raw) // TASK_BYTES * TASK_BYTES], RECORD)
-    _check_records(records, len(words), len(graph.nodes))
+    words, records = read_commands(model, graph)
     _relocate(model, graph, addresses, words)
     return Layout(model, graph, generation, addresses, words, records, size_bytes)
 
 
+def read_commands(model: RknnModel, graph: Graph) -> tuple[Words, NDArray[np.void]]:
+    """Return a graph's command words as the file has them, to be written to, and its task records.
+
+    Raises ModelError where it has none, and where a record points outside of them.
+    """
+    words = np.frombuffer(_bytes_of(model, graph, "register_commands"), "<u8").copy()
+    raw = _bytes_of(model, graph, "tasks")
+    records = np.frombuffer(raw[: len(raw) // TASK_BYTES * TASK_BYTES], RECORD)
+    _check_records(records, len(words), len(graph.nodes))
+    return words, records
+
+
 def readable_generation(model: RknnModel) -> Generation:
     """Return the NPU generation of a model whose commands can be decoded; raises ModelError elsewhere."""
+    refuse_old_or_mini(model)
     file = model.file
-    if file.mini:
-        raise _unread(model, "its payload is of the RV1103/RV1106 kind")
-    if file.container_version != 6:
-        raise _unread(model, f"its container is version {file.container_version}, tasks are read of 6")
     generation = GENERATIONS.get(file.npu_generation)
     if generation is None:
         raise _unread(model, f"it is for {file.target or 'an unnamed SoC'} ({file.npu_generation})")
     return generation
+
+
+def refuse_old_or_mini(model: RknnModel) -> None:
+    """Raise ModelError where tasks are not laid down as in container 6."""
+    if model.file.mini:
+        raise _unread(model, "its payload is of the RV1103/RV1106 kind")
+    version = model.file.container_version
+    if version != 6:
+        raise _unread(model, f"its container is version {version}, tasks are read of 6")
 
 
 def _unread(model: RknnModel, why: str) -> ModelError:

@@ -175,6 +175,21 @@ def test_a_field_of_another_order_is_refused_by_itself(name: str) -> None:
         )
 
 
+@pytest.mark.parametrize(("precision", "word"), [(1, "int16"), (6, "int4"), (7, "tf32")])
+def test_a_convolution_of_another_precision_is_refused_by_its_word(precision: int, word: str) -> None:
+    core, tasks = core_of(Net("dense", "rk3588", "int8"))
+    task = tasks[-1]
+    changed = dict(task.registers)
+    for name in (
+        "CNA.CONV_CON1.IN_PRECISION",
+        "CNA.CONV_CON1.PROC_PRECISION",
+        "CORE.MISC_CFG.PROC_PRECISION",
+    ):
+        changed[named_fields()[name].register] |= precision << named_fields()[name].low
+    with pytest.raises(UnmodelledError, match=word):
+        core.run(replace(task, registers=changed))
+
+
 def test_a_reader_that_computes_in_another_precision_is_refused() -> None:
     core, tasks = core_of(Net("residual", "rk3588", "int8"))
     span, task = named_fields()["DPU_RDMA.FEATURE_MODE_CFG.PROC_PRECISION"], tasks[-1]

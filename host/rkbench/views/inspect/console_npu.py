@@ -19,7 +19,8 @@ def render_npu(
     """Return the part of the view that tells of the tasks."""
     blocks = [heading("NPU tasks", style)]
     if npu.refused is not None:
-        return "\n".join([*blocks, wrap(npu.refused, width, "  ")])
+        blocks += [wrap(npu.refused, width, "  "), *_outline(inspection, npu, width, style)]
+        return "\n".join(blocks)
     if npu.latency:
         blocks += latency_lines(npu.latency, width, most, style)
     for cause in npu.traffic_causes:
@@ -31,6 +32,19 @@ def render_npu(
         for task in tasks:
             blocks += _task(task, width)
     return "\n".join(blocks)
+
+
+def _outline(inspection: FileInspection, npu: InspectedNpu, width: int, style: Style) -> Iterator[str]:
+    if npu.outline:
+        yield ""
+        yield wrap("what is known of the tasks, over all core modes: the blocks that they run", width, "  ")
+    for layer, tasks in groupby(npu.outline, key=lambda task: task.layer):
+        yield ""
+        yield f"  {style.bold}{shorten(layer_title(inspection.layers[layer]), width - 2)}{style.end}"
+        for task in tasks:
+            fills = ", which fill the activation table" if task.fills_table else ""
+            words = f"{', '.join(task.blocks) or 'no block'}: {task.command_words:,} command words{fills}"
+            yield wrap(words, width, "        ", f"  {task.index:>5} ")
 
 
 def _cause(cause: TrafficCause, width: int, style: Style) -> Iterator[str]:
