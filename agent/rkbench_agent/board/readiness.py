@@ -43,7 +43,7 @@ class Readiness:
             zones = temperatures(SystemFiles(self._root))
             if not zones:
                 text = "no temperature can be read: it was not waited for the board to cool"
-                return [caveat("temperature_unknown", text, "bench boards check says what is missing")]
+                return [caveat("temperature_unknown", text, "bench boards check NAME says what is missing")]
             zone = max(zones, key=lambda name: zones[name])
             if zones[zone] < limit:
                 return []

@@ -189,7 +189,7 @@ def _version(run: RunResult) -> str:
 def _fast(run: RunResult) -> Iterator[str]:
     if run.plan.core_mask not in ("0", "1", "2"):
         yield f"several cores at work (cores {run.plan.core_mask}; the figure is of one): --cores 0"
-    yield "the file is not that model (fewer layers, pruned, another input): bench inspect it"
+    yield "the file is not that model (fewer layers, pruned, another input): bench inspect MODEL.rknn"
     yield "a newer toolkit or librknnrt than 2.3.2; an over-clocked NPU"
 
 

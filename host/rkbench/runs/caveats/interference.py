@@ -12,7 +12,7 @@ from rkbench.runs.model import RunResult
 
 _ADVICE = (
     "give each model cores of its own: --placement spread; look at driver and runtime versions"
-    " (bench boards check); try --runtime capi"
+    " (bench boards check NAME); try --runtime capi"
 )
 
 
