@@ -6,12 +6,13 @@ import os
 import shutil
 import stat
 from pathlib import Path
+from typing import Callable
 
 import pytest
 from agent_bench import TREES, AgentProcess, Bench, of_kind
 from rkbench_agent.board.lock import BoardLock, read_holder, wide_lock_file
 from rkbench_agent.wire.board import Holder
-from rkbench_agent.wire.messages import Latencies, Refused
+from rkbench_agent.wire.messages import BoardCaveat, Latencies, Refused
 
 
 def test_a_lock_names_its_holder_and_is_free_after_release(tmp_path: Path) -> None:
@@ -170,3 +171,16 @@ def test_a_push_of_another_user_is_refused_with_the_name_of_the_first(tmp_path: 
         first.kill()
         second.kill()
     assert [answer.message[:37] for answer in answers] == ["the board is held by ann@desk since 2"]
+
+
+@pytest.mark.parametrize("trapped", [False, True])
+def test_a_lock_for_all_users_that_cannot_be_opened_is_told(
+    board: Bench, start: Callable[..., AgentProcess], trapped: bool
+) -> None:
+    shared = board.root / "run/lock"
+    shared.mkdir(parents=True, exist_ok=True)
+    shared.chmod(0o1777)
+    if trapped:
+        (shared / "rkbench-board.lock").mkdir()
+    told = of_kind(start().run(board.plan(board.spec())), BoardCaveat)
+    assert [message.caveat.code for message in told] == ["other_users_unseen"] * trapped

@@ -342,3 +342,13 @@ def test_at_least_two_readings_lie_inside_the_timed_part(
     first, last = batch.start_ns[0], batch.start_ns[-1] + batch.duration_ns[-1]
     inside = [reading for reading in of_kind(messages, Reading) if first <= reading.time_ns <= last]
     assert len(inside) >= 2
+
+
+@pytest.mark.parametrize(("cpus", "raised"), [("0", False), ("4000 4001", True)])
+def test_big_cores_that_a_worker_may_not_use_are_a_doubt(
+    board: Bench, start: Callable[..., AgentProcess], cpus: str, raised: bool
+) -> None:
+    for path in (board.root / CPU).glob("policy*/affected_cpus"):
+        path.write_text(f"{cpus}\n")
+    (ended,) = of_kind(start().run(board.plan(board.spec(), pin=True)), Finished)
+    assert ("not_on_big_cores" in {caveat.code for caveat in ended.caveats}) == raised

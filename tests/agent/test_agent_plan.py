@@ -50,6 +50,15 @@ def test_want_is_answered_with_what_the_cache_has(start: Start, bench: Bench) ->
     assert have.cache_dir == str(bench.cache)
 
 
+def test_a_cache_that_cannot_be_asked_is_a_caveat(start: Start) -> None:
+    agent = start()
+    agent.send(Want(["nonsense"]))
+    have = agent.until(Have)
+    assert (have.digests, [told.code for told in have.caveats]) == ([], ["cache_unreadable"])
+    agent.send(Want(["0" * 64]))
+    assert agent.until(Have).caveats == []
+
+
 def test_a_cache_in_memory_is_a_caveat(start: Start, bench: Bench, tmp_path: Path) -> None:
     bench.root = tmp_path / "root"
     (bench.root / "proc/self").mkdir(parents=True)

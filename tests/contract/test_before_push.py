@@ -116,3 +116,16 @@ def test_a_clock_that_the_board_does_not_list_is_refused() -> None:
     with pytest.raises(UsageError, match="board 'rock' has no NPU clock of 550 MHz") as refusal:
         check_clock(board, "rock", 550e6)
     assert refusal.value.hint == "it has 300 MHz, 1.00 GHz; --pin alone holds the highest"
+
+
+def test_a_container_newer_than_any_that_is_known_is_a_doubt() -> None:
+    found = look(replace(MODEL, container_version=99))
+    assert [caveat.code for caveat in found.of("m.rknn")] == ["container_untried"]
+    assert look().of("m.rknn") == ()
+
+
+def test_several_versions_of_the_runtime_are_a_doubt_and_copies_of_one_are_none() -> None:
+    other = replace(LIBRARY, path="/opt/librknnrt.so", version="1.6.0")
+    found = look(libraries=[LIBRARY, other])
+    assert [caveat.code for caveat in found.of("m.rknn")] == ["runtime_ambiguous"]
+    assert look(libraries=[LIBRARY, replace(other, version="2.3.2")]).of("m.rknn") == ()

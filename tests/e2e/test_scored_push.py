@@ -41,6 +41,7 @@ def test_metrics_of_true_labels_are_shown_stored_and_required(tmp_path: Path) ->
     told = {item["name"]: (item["value"], item["source"], item["case_count"]) for item in run["task_metrics"]}
     assert told["top1"] == (0.75, "labels.txt", 64)
     assert told["metric"] == (656.0, "own.py:values", 64)
+    assert "not_scored" not in {caveat["code"] for caveat in run["caveats"]}
     assert "own_metric" in (tmp_path / "out.csv").read_text().splitlines()[0]
 
 
@@ -52,6 +53,7 @@ def test_a_function_that_fails_costs_its_metric_alone_and_the_exit_code(tmp_path
     assert "own.py:broken failed: KeyError: 'boxes' (own.py, line 6)" in " ".join(result.stdout.split())
     run = json.loads((tmp_path / "out.json").read_text())["runs"][0]
     assert (run["verdict"], run["failure"], run["task_metrics"][0]["value"]) == ("VALID", None, None)
+    assert "not_scored" in {caveat["code"] for caveat in run["caveats"]}
     assert run["outputs"][0]["cosine"] > 0.999
 
 

@@ -84,6 +84,10 @@ def test_what_the_agent_advises_stays() -> None:
             "E RKNN: [1] X tile buffer: Failed to config layer 'a' using 3Core fallback to single core",
             "single_core_fallback",
         ),
+        (
+            'W The RK3576 platform has only two NPU cores. "NPU_CORE_0_1_2" is automatically replaced',
+            "core_mask_replaced",
+        ),
         ("E RKNN: [1] REGTASK: The bit width of field value exceeds the limit", "catalogue_38"),
     ],
 )
