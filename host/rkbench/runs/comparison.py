@@ -68,6 +68,11 @@ class Comparison:
     noise_floor: NoiseFloor | None = None
     ranking: Ranking | None = None
 
+    @property
+    def has_candidates(self) -> bool:
+        """Whether any run is held against the baseline."""
+        return any(metric.differences for metric in self.metrics)
+
     def test_of(self, run: str) -> LatencyTest | None:
         """Return the latency test of a run against the baseline, where there is one."""
         return next((test for test in self.latency_tests if test.run == run), None)

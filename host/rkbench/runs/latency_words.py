@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rkbench.runs.comparison import Comparison
@@ -12,7 +12,7 @@ from rkbench.stats.gates import CANNOT_TELL
 from rkbench.stats.paired import FASTER, NO_DIFFERENCE, SLOWER
 from rkbench.units import MARK
 
-THIS_LOAD_ONLY = "this load only"
+THIS_LOAD_ONLY = "Latency is of this load only, another may lie a percent off: --loads tells through several."
 MOST_DIGITS = 3
 
 
@@ -50,9 +50,14 @@ def describe_latency(
 
 
 def figures(test: LatencyTest, run: RunResult) -> str:
-    """Return the estimate with its interval: -6.6 % (-6.9 to -6.3), and what it holds for."""
-    only = f", {THIS_LOAD_ONLY}" if test.unit == QUAD else ""
-    return f"{estimate_text(test, run)} ({interval_text(test)}{only})"
+    """Return the estimate with its interval: -6.6 % (-6.9 to -6.3)."""
+    return f"{estimate_text(test, run)} ({interval_text(test)})"
+
+
+def load_sentence(tests: Iterable[LatencyTest]) -> str:
+    """Return that what tests say holds for one load alone, behind a blank; "" where there were several."""
+    told = any(test.unit == QUAD and test.low_percent is not None for test in tests)
+    return f" {THIS_LOAD_ONLY}" if told else ""
 
 
 def estimate_text(test: LatencyTest, run: RunResult) -> str:

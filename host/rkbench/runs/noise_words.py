@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.latency_tests import LatencyTest, needed_text
-from rkbench.runs.latency_words import figures
+from rkbench.runs.latency_words import figures, load_sentence
 from rkbench.runs.model import SUSPECT, RunResult
 from rkbench.runs.noise_floor import NoiseFloor, noise_floor_of
 from rkbench.stats.paired import FASTER, SLOWER
@@ -28,7 +28,7 @@ def with_floor(runs: Sequence[RunResult], comparison: Comparison, floor: NoiseFl
         verdict = (
             f"{base.variant.name} against itself: {figures(test, base)}. The noise floor of"
             f" {base.board.name} under these conditions is {floor_text(floor, simulated=base.simulated)};"
-            " later comparisons there show it."
+            f" later comparisons there show it.{load_sentence([test])}"
         )
     return replace(comparison, noise_floor=floor, verdict=verdict)
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rkbench.runs.caveats import is_wrong
 from rkbench.runs.comparison import ComparedMeasure, Comparison
 from rkbench.runs.latency_tests import LatencyTest
-from rkbench.runs.latency_words import describe_latency
+from rkbench.runs.latency_words import describe_latency, load_sentence
 from rkbench.runs.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
 from rkbench.runs.model import STOPPED, RunResult
 from rkbench.runs.offline_words import offline_sentences
@@ -33,7 +33,8 @@ def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
         sentence = _compared(base, candidates, comparison) + offline_sentences(base, candidates)
     told = f" The outputs of {_listed(list(wrong.values()))} are not what was expected." if wrong else ""
     ranked = ranking_sentence(comparison.ranking, runs)
-    found = f"{sentence}{_tails(candidates, comparison, runs)}{told}{ended}"
+    latency = f"{_tails(candidates, comparison, runs)}{load_sentence(comparison.latency_tests)}"
+    found = f"{sentence}{latency}{told}{ended}"
     return f"{ranked} {found}" if ranked else found
 
 

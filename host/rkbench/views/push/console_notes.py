@@ -11,8 +11,7 @@ from rkbench_agent.wire.words import INTERRUPTED
 from rkbench.catalogue import SCOPES
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.conditions import CORE_MASK, is_of_other_conditions
-from rkbench.runs.latency_tests import QUAD, needed_text
-from rkbench.runs.latency_words import THIS_LOAD_ONLY
+from rkbench.runs.latency_tests import needed_text
 from rkbench.runs.model import Failure, RunResult
 from rkbench.runs.noise_words import floor_note
 from rkbench.stats.gates import CANNOT_TELL
@@ -58,19 +57,13 @@ def print_notes(
 
 
 def latency_notes(comparison: Comparison, names: Mapping[str, str]) -> list[str]:
-    """Return why latency could not be told, what would tell, and where it holds for one load alone."""
+    """Return why latency could not be told, and what would tell."""
     untold: dict[str, list[str]] = {}
     for test in comparison.latency_tests:
         if test.judgement == CANNOT_TELL:
             way = f" (--{test.unit}s {test.needed})" if test.needed else ""
             untold.setdefault(f"{needed_text(test)}{way}", []).append(names[test.run])
-    notes = [f"latency of {', '.join(who)} can't be told: {why}" for why, who in untold.items()]
-    if any(test.unit == QUAD for test in comparison.latency_tests):
-        notes.append(
-            f"what is said of latency holds for {THIS_LOAD_ONLY}: another may lie a percent off;"
-            " --loads tells through several"
-        )
-    return notes
+    return [f"latency of {', '.join(who)} can't be told: {why}" for why, who in untold.items()]
 
 
 def print_failure(name: str, failure: Failure, console: Console) -> None:

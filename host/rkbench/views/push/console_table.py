@@ -80,7 +80,7 @@ def _header(run: RunResult, comparison: Comparison, width: int) -> Text:
     from rich.text import Text
 
     header = Text("\n".join(split_name(run.variant.name, width)), style="bold", justify="right")
-    if run.id == comparison.baseline:
+    if run.id == comparison.baseline and comparison.has_candidates:
         header.append("\nbaseline", style="dim")
     return header
 
