@@ -20,6 +20,7 @@ from rkbench.boards.model import Board
 from rkbench_agent.wire.messages import Failed, Finished, Latencies, Message
 from rkbench_agent.wire.outputs import OutputError
 from rkbench_agent.wire.plan import Plan, RunSettings, RunSpec
+from rkbench_agent.wire.words import MODELLED, PREDICTED
 
 RECORDED = {"digits.regrouped.fp16": FIRST, "digits.regrouped.int8": SECOND}
 WRONG = {"cosine": 0.5, "max_abs_error": 9.0}
@@ -103,7 +104,9 @@ def _play(spec: RunSpec, settings: RunSettings, behaviour: dict[str, Any]) -> It
         elif isinstance(message, OutputError):
             yield replace(message, run=spec.run, **_error(behaviour.get("outputs")))
         elif isinstance(message, Finished):
-            yield replace(message, run=spec.run, iterations=settings.min_iterations)
+            latency = PREDICTED if spec.figures.predicted else MODELLED
+            told = replace(message.provenance, latency=latency)
+            yield replace(message, run=spec.run, iterations=settings.min_iterations, provenance=told)
         else:
             yield replace(message, run=spec.run) if hasattr(message, "run") else message
 

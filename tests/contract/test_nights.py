@@ -446,7 +446,7 @@ def test_simulated_runs_are_never_held_against_a_real_baseline(lab: NightLab, st
     night = run(lab, store)
     assert night.exit_code == 1
     assert {gate.detail for cell in night.cells for gate in cell.gates if gate.state != "pass"} == {
-        "no baseline yet: bench baseline accept last"
+        "the baseline is of a board, tonight's run simulated: bench baseline accept last"
     }
 
 

@@ -11,6 +11,7 @@ from rkbench.runs.conditions import CONDITIONS, Effect, night_refusals
 from rkbench.runs.gating import judge_against, value_of
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.latency_tests import LatencyTest, latency_tests
+from rkbench.runs.measures import GATED
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import ConditionChange, GateResult
 from rkbench.stats.figures import Interval, Statistic
@@ -19,7 +20,8 @@ from rkbench.stats.judging import Judgement, judge_change, judge_interval, judge
 
 #: What helps where a paired interval holds the limit of its gate.
 _MORE_TELL = "measured in turns, the interval holds the limit: more time tells (duration, iterations)"
-NO_BASELINE = "no baseline yet: bench baseline accept last"
+ACCEPT = "bench baseline accept last"
+NO_BASELINE = f"no baseline yet: {ACCEPT}"
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,19 @@ References = Mapping[tuple[str, str, str], tuple[AcceptedRun, ...]]
 
 
 def judge(
-    gates: Sequence[Gate], collected: Collected, reference: AcceptedRun | None, *, paired: bool = False
+    gates: Sequence[Gate],
+    collected: Collected,
+    reference: AcceptedRun | None,
+    *,
+    paired: bool = False,
+    accepted: bool = False,
 ) -> tuple[GateResult, ...]:
     """Return what every gate says of a run that did not fail.
 
-    `paired`: `reference` took turns with it, so that pairs tell how their calls differ (docs/method.md).
+    `accepted`: there are baselines, if only of the other kind, real or simulated. `paired`: `reference` took
+    turns with it, so that pairs tell how their calls differ (docs/method.md).
     """
-    why_not = _refusal(collected.run, reference)
+    why_not = _refusal(collected.run, reference, accepted=accepted)
     test = _test(collected, reference) if paired and reference and not why_not else None
     return tuple(_result(gate, _judge(gate, collected, reference, why_not, test)) for gate in gates)
 
@@ -81,6 +89,7 @@ def _judge(
     test: LatencyTest | None,
 ) -> Judgement:
     value = value_of(gate, collected.run)
+    why_not = why_not or _other_source(gate, collected.run, reference)
     base = value_of(gate, reference.run) if reference and not why_not else None
     if not gate.is_relative:
         return judge_against(gate, (base, value), collected.latencies)
@@ -112,8 +121,19 @@ def _interval(test: LatencyTest) -> Interval:
     return Interval(test.difference_percent, test.low_percent, test.high_percent, lacks)
 
 
-def _refusal(run: RunResult, reference: AcceptedRun | None) -> str:
+def _other_source(gate: Gate, run: RunResult, reference: AcceptedRun | None) -> str:
+    """Return why a figure says nothing beside the baseline's, which is of another source; "" if not."""
+    if reference is None:
+        return ""
+    other = GATED[gate.quantity.word].group.other_source(reference.run.provenance, run.provenance)
+    return f"{other}: {ACCEPT}" if other else ""
+
+
+def _refusal(run: RunResult, reference: AcceptedRun | None, *, accepted: bool) -> str:
     """Return why nothing may be held against the baseline; "" where it may."""
+    if reference is None and accepted:
+        was, now = ("of a board", "simulated") if run.simulated else ("simulated", "of a board")
+        return f"the baseline is {was}, tonight's run {now}: {ACCEPT}"
     if reference is None:
         return NO_BASELINE
     reasons = night_refusals(reference.run, run)

@@ -122,7 +122,8 @@ def _judged(cell: Cell, attempt: Attempt) -> tuple[GateResult, ...]:
     beside = _beside(cell, attempt)
     if beside is not None:
         return judge(cell.gates, attempt.collected, beside, paired=True)
-    return judge(cell.gates, attempt.collected, _reference(cell, attempt.collected.run))
+    reference = _reference(cell, attempt.collected.run)
+    return judge(cell.gates, attempt.collected, reference, accepted=bool(cell.accepted))
 
 
 def _reference(cell: Cell, run: RunResult) -> AcceptedRun | None:

@@ -137,7 +137,10 @@ def _metric(
     reference = values.get(base.id) if base else None
     differences = {
         run.id: None
-        if run.id in banned or base is None or _other_golden(measure, base, run)
+        if run.id in banned
+        or base is None
+        or _other_golden(measure, base, run)
+        or measure.group.other_source(base.provenance, run.provenance)
         else difference_percent(reference, values[run.id])
         for run in runs
         if base is None or run.id != base.id

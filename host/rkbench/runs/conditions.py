@@ -73,6 +73,14 @@ CONDITIONS = (
     Condition("model", lambda run: run.variant.sha256[:12], night=Effect.NAMED),
     Condition("toolkit", lambda run: run.variant.toolkit_version, night=Effect.NAMED),
     Condition("golden", lambda run: (run.plan.golden_sha256 or "none")[:12], night=Effect.NAMED),
+    Condition(
+        "latency_provenance",
+        lambda run: run.provenance.latency,
+        Effect.NAMED,
+        Effect.NAMED,
+        "source of the latency",
+    ),
+    Condition("outputs_provenance", lambda run: run.provenance.outputs, Effect.NAMED),
     Condition("runtime", lambda run: run.board.runtime, Effect.NAMED),
     Condition(
         "runtime_version",

@@ -12,6 +12,7 @@ from rkbench.runs.collect import Collected
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.loads import Load
 from rkbench.runs.model import Failure, RunResult
+from rkbench_agent.wire.provenance import Provenance
 
 BASE = make_run(1, "fp16")
 INT8 = make_run(
@@ -269,3 +270,22 @@ def test_a_slower_run_needs_no_sentence_on_its_slowest_calls() -> None:
     slower = with_slow_calls(collected(replace(INT8, latency=BASE.latency), 3_000_000), 25)
     found = compare_collected([collected(BASE, 2_260_000), slower])
     assert ([tail.differs for tail in found.tail_tests], "exceed" in found.verdict) == ([True], False)
+
+
+def test_latencies_of_different_sources_are_not_compared_and_that_is_named() -> None:
+    sources = [Provenance("from_file", "modelled", "measured", word) for word in ("modelled", "predicted")]
+    base, other = (
+        replace(run, simulated=True, provenance=source)
+        for run, source in zip((BASE, INT8), sources, strict=True)
+    )
+    found = compare((base, 2_260_000), (other, 1_130_000))
+    assert values(found, other)["latency_p50_s"] is None
+    assert values(found, other)["size_bytes"] == pytest.approx(-50, abs=0.01)
+    (test,) = found.latency_tests
+    assert (test.difference_percent, test.reason) == (None, "latency is predicted, the baseline's modelled")
+    (condition,) = found.conditions
+    assert (condition.name, condition.baseline, condition.value) == (
+        "latency_provenance",
+        "modelled",
+        "predicted",
+    )
