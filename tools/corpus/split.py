@@ -1,7 +1,7 @@
 """Which half of the corpus a network is in: one to fit rules on, one held back to judge them by.
 
-The rule was written down before any of these networks was converted. It goes by architecture family, so that a
-sibling of a network that was fitted on never counts as new.
+The rule was written down before any of these networks was converted. It goes by architecture family, so that
+a sibling of a network that was fitted on never counts as new.
 """
 
 from __future__ import annotations
@@ -21,13 +21,16 @@ MEASURED_BEFORE = frozenset(
         *("resnest", "resnext", "magika", "silero", "ppocr", "ddddocr"),
     )
 )
-"""Families whose errors of an earlier prediction were known when the rules were begun: always in the fit half."""
+"""Families whose errors of an earlier prediction were known when the rules were begun: always in the
+fit half."""
 
 SYNTHETIC = "synthetic"
-"""The family of graphs made for one operator each: in the fit half too, for they say nothing of real networks."""
+"""The family of graphs made for one operator each: in the fit half too, for they say nothing of real
+networks."""
 
 HELD_BACK_BELOW = 160
-"""Of 256: of the families not measured before, five in eight are held back, which makes the halves about equal."""
+"""Of 256: of the families not measured before, five in eight are held back, which makes the halves
+about equal."""
 
 
 def half_of(family: str) -> Half:
