@@ -23,6 +23,10 @@ def inspect(
         str | None,
         typer.Option(help="fp16 or int8; default: the file's, or fp16.", autocompletion=completion.dtypes),
     ] = None,
+    input_shape: Annotated[
+        list[str] | None,
+        typer.Option(help="Sizes that the ONNX leaves open, NAME=1x3x320x320; can be repeated."),
+    ] = None,
     diff: Annotated[Path | None, typer.Option(help="Another .rknn to compare with.")] = None,
     json: options.JsonFile = None,
     html: Annotated[str | None, typer.Option(help="Write one self-contained page to FILE.")] = None,
@@ -43,7 +47,10 @@ def inspect(
     from rkbench.views.inspect.show import show_inspection
 
     written = bool(json or html)
-    request = Request(model, onnx, target, dtype, diff, digest=written, npu=written, tasks=tasks)
+    shapes = tuple(input_shape or ())
+    request = Request(
+        model, onnx, target, dtype, diff, digest=written, npu=written, tasks=tasks, input_shapes=shapes
+    )
     show_inspection(inspect_file(request), json_to=json, html_to=html, layers=layers, myths=myths)
 
 

@@ -34,6 +34,8 @@ class Request:
     """Whether the NPU's tasks are decoded: what they cost, and how long they take."""
     tasks: str | None = None
     """Layers whose tasks are told in words: part of a name, or `all`; decodes them too."""
+    input_shapes: tuple[str, ...] = ()
+    """Of the ONNX, where it leaves sizes open: `NAME=SIZES`."""
 
 
 def inspect_file(request: Request) -> Inspection:
@@ -55,9 +57,11 @@ def _predict(request: Request) -> Inspection:
             "--diff, --onnx and --tasks need a .rknn", hint="convert the ONNX first, then inspect the .rknn"
         )
     from rkbench.inspect.onnx_comparison import inspect_prediction  # imports onnx, an extra
-    from rkbench.onnx import predict_file
+    from rkbench.onnx import parse_input_shapes, predict_file
 
-    prediction = predict_file(request.model, request.target or DEFAULT_TARGET, request.dtype or DEFAULT_DTYPE)
+    target, dtype = request.target or DEFAULT_TARGET, request.dtype or DEFAULT_DTYPE
+    shapes = parse_input_shapes(request.input_shapes)
+    prediction = predict_file(request.model, target, dtype, input_shapes=shapes)
     return inspect_prediction(request.model, prediction)
 
 
@@ -78,10 +82,11 @@ def _compare(before: RknnModel, inspection: FileInspection, other: Path) -> File
 
 def _with_onnx(inspection: FileInspection, path: Path, request: Request) -> FileInspection:
     from rkbench.inspect.onnx_comparison import add_onnx  # imports onnx, an extra
-    from rkbench.onnx import predict_file
+    from rkbench.onnx import parse_input_shapes, predict_file
 
+    shapes = parse_input_shapes(request.input_shapes)
     target = request.target or inspection.file.target or DEFAULT_TARGET
     stored = inspection.file.dtype
     dtype = request.dtype or ("fp16" if stored == "w4a16" else stored)
-    prediction = predict_file(path, target, dtype, inspection.file.toolkit_version)
+    prediction = predict_file(path, target, dtype, inspection.file.toolkit_version, shapes)
     return add_onnx(inspection, path, prediction)

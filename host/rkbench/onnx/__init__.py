@@ -21,6 +21,7 @@ except ImportError as error:
     ) from error
 
 from rkbench.onnx.fix import FixReport, fix_file
+from rkbench.onnx.input_shapes import parse_input_shapes
 from rkbench.onnx.model import OnnxFile, open_onnx
 from rkbench.onnx.predict import predict, predict_file
 from rkbench.onnx.prediction import PredictedNode, Prediction
@@ -32,6 +33,7 @@ __all__ = [
     "Prediction",
     "fix_file",
     "open_onnx",
+    "parse_input_shapes",
     "predict",
     "predict_file",
 ]

@@ -1,4 +1,6 @@
-"""A rough estimate of commands, task records and structure: everything in a .rknn but its constants.
+"""A rough estimate of the commands, task records and structure of one layer, for the choice of rewrites.
+
+Whole networks are counted by `rkbench.onnx.fusion`, which knows what is computed at once.
 
 Fitted to conversions with rknn-toolkit2 2.5.0: good to about a third on plain CNNs, wrong by any factor on
 large dilations and recurrent layers, which are therefore flagged, not counted. Never mix these numbers with
@@ -45,7 +47,7 @@ _ONE_CORE = CommandModel(8 * BANK_BYTES, 5_500, 1_150, 1_200, 500, 3_060)
 # rk3576: 8 banks, lists for one and two cores. What it adds was fitted to 50 pairs of ONNX and .rknn of the
 # repository gahingwoo/linux-rk3576-npu (vendor-capture); in the other 49 it leaves a median error of 0.5 kB,
 # 1.4 % of the file.
-_TWO_CORES = CommandModel(8 * BANK_BYTES, 7_000, 1_300, 3_500, 2_200, 7_400, 4_200)
+_TWO_CORES = CommandModel(8 * BANK_BYTES, 7_000, 1_300, 3_500, 2_200, 7_400, 1_700)
 _BY_CORES = {1: _ONE_CORE, 2: _TWO_CORES, 3: _THREE_CORES}
 
 # A dilated kernel this wide makes the rk3588 cut rows into hundreds of tasks (measured on 56x56 maps).

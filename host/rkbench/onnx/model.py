@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from onnx_ir.passes.common import ShapeInferencePass
 
 from rkbench.errors import ModelError, NoModelError
+from rkbench.onnx.input_shapes import InputShapes, fix_input_shapes
 from rkbench.onnx.soundness import check_sound
 from rkbench.onnx.values import static_shape
 
@@ -64,10 +65,10 @@ class OnnxFile:
         return any(node.op_type in QUANTIZERS for node in self.graph)
 
 
-def open_onnx(path: str | PathLike[str]) -> OnnxFile:
-    """Read an ONNX and infer its shapes; symbolic input dimensions count as 1, and a note says so.
+def open_onnx(path: str | PathLike[str], input_shapes: InputShapes | None = None) -> OnnxFile:
+    """Read an ONNX and infer its shapes; an open input size that is not given counts as 1: a note says so.
 
-    Raises ModelError if the file is no ONNX, or cannot be read.
+    Raises ModelError if the file is no ONNX, or cannot be read; UsageError for shapes that do not fit it.
     """
     path = Path(path)
     try:
@@ -75,7 +76,7 @@ def open_onnx(path: str | PathLike[str]) -> OnnxFile:
             model = _load(path)
             declared = {value.name or "": _declaration(value) for value in _values(model.graph)}
             symbolic = _has_symbolic_sizes(model.graph)
-            notes = _fix_input_shapes(model.graph)
+            notes = fix_input_shapes(model.graph, input_shapes or {})
             check_sound(str(path), model.graph)
             _infer_shapes(model)
             check_sound(str(path), model.graph)
@@ -152,19 +153,6 @@ def _load(path: Path) -> ir.Model:
     if len(model.graph) == 0:
         raise ModelError(f"{path} holds no node: not an ONNX, or an empty one", hint="export it again")
     return model
-
-
-def _fix_input_shapes(graph: ir.Graph) -> list[str]:
-    """Set every symbolic dimension of an input to 1; return a note for each input that had one."""
-    notes = []
-    for value in graph.inputs:
-        if value.shape is None or value.is_initializer():
-            continue
-        names = [str(dim) for dim in value.shape if not isinstance(dim, int)]
-        if names:
-            value.shape = ir.Shape(dim if isinstance(dim, int) and dim > 0 else 1 for dim in value.shape)
-            notes.append(f"input {value.name}: dimensions {', '.join(names)} counted as 1")
-    return notes
 
 
 def _infer_shapes(model: ir.Model) -> None:

@@ -1,24 +1,25 @@
 """Prediction before conversion: what each node of an ONNX becomes on a target, and how many bytes it takes.
 
 The rules are the measured ones of `rkbench.rknn.targets` and `rkbench.onnx.convolution`; nothing here runs
-vendor code. Constants are good to a few percent, commands are a rough estimate and kept apart.
+vendor code. Constants and commands are kept apart; how far off both are stands in docs/prediction.md.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
 from os import PathLike
 
 import onnx_ir as ir
 
 from rkbench.errors import UsageError
 from rkbench.onnx import commands
+from rkbench.onnx import convolution as conv
 from rkbench.onnx.constants import constant_values
+from rkbench.onnx.input_shapes import InputShapes
 from rkbench.onnx.model import OnnxFile, open_onnx
 from rkbench.onnx.node_rules import Context, Share, share_of
-from rkbench.onnx.prediction import (
-    PredictedNode,
-    Prediction,
-)
+from rkbench.onnx.planning import LayerPlan, plan_layers
+from rkbench.onnx.prediction import MERGED, PredictedNode, Prediction
 from rkbench.rknn import targets
 from rkbench.rknn.targets import DTYPES, ELEMENT_BYTES, Dtype
 
@@ -27,14 +28,19 @@ CONVOLVED = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul", "GlobalAverage
 
 
 def predict_file(
-    path: str | PathLike[str], target: str, dtype: str, toolkit_version: str | None = None
+    path: str | PathLike[str],
+    target: str,
+    dtype: str,
+    toolkit_version: str | None = None,
+    input_shapes: InputShapes | None = None,
 ) -> Prediction:
     """Predict what converting an ONNX file for `target` at `dtype` will give; None is the newest toolkit.
 
-    Raises ModelError for a file that is no ONNX, UsageError for an unknown target or dtype.
+    `input_shapes` fills in sizes that the file leaves open. Raises ModelError for a file that is no ONNX,
+    UsageError for an unknown target or dtype, or shapes that do not fit.
     """
     known = check_target(target, dtype)
-    return predict(open_onnx(path), target, known, toolkit_version)
+    return predict(open_onnx(path, input_shapes), target, known, toolkit_version)
 
 
 def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str | None = None) -> Prediction:
@@ -46,12 +52,16 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
     context = _context(network, target, toolkit_version)
     nodes = _predict_nodes(network, context, dtype)
     shares = {each: [share for _, share in _shares(network, context, each)] for each in DTYPES}
+    plans = {each: _plan(network, context, each) for each in DTYPES}
     convolves = any(node.op_type in CONVOLVED for node in network.graph)
     fixed = targets.TARGETS[target].fixed_constant_bytes if convolves else 0
     model = commands.command_model(target)
     weights = {each: fixed + sum(share.weights for share in shares[each]) for each in DTYPES}
-    base = model.file_bytes + (model.added_bytes if convolves else 0)
-    command_bytes = {each: base + sum(share.commands or 0 for share in shares[each]) for each in DTYPES}
+    base = model.added_bytes if convolves else 0
+    command_bytes = {
+        each: base + plans[each].file_bytes + sum(share.commands or 0 for share in shares[each])
+        for each in DTYPES
+    }
     return Prediction(
         target=target,
         dtype=dtype,
@@ -89,16 +99,33 @@ def _context(network: OnnxFile, target: str, toolkit_version: str | None) -> Con
     return Context(target, toolkit_version, constant_values(network.graph), owners)
 
 
+def _plan(network: OnnxFile, context: Context, dtype: Dtype) -> LayerPlan:
+    effective: Dtype = "int8" if network.is_quantized else dtype
+    return plan_layers(network.graph, context.constants, context.target, effective, context.toolkit_version)
+
+
 def _shares(network: OnnxFile, context: Context, dtype: Dtype) -> list[tuple[ir.Node, Share]]:
     """Return the share of every node that is not folded away; a QDQ graph is INT8 at either dtype."""
     effective: Dtype = "int8" if network.is_quantized else dtype
+    plan = _plan(network, context, dtype)
     found = []
     for node in network.graph:
         if not context.constants.issuperset(node.outputs):
-            share = share_of(node, context, effective)
+            share = _planned(node, share_of(node, context, effective), plan)
             if share is not None:
                 found.append((node, share))
     return found
+
+
+def _planned(node: ir.Node, share: Share | None, plan: LayerPlan) -> Share | None:
+    """Return a node's share with the commands of its layer: none where another node's layer computes it."""
+    size, added = plan.commands.get(node, 0), plan.constants.get(node, 0)
+    if share is None:
+        return Share(conv.ORDINARY, added, 0, size) if size or added else None
+    commands_bytes = None if share.commands is None else size
+    if node in plan.merged:
+        return Share(MERGED, 0, share.needed, commands_bytes)
+    return replace(share, weights=share.weights + added, commands=commands_bytes)
 
 
 def _predict_nodes(network: OnnxFile, context: Context, dtype: Dtype) -> list[PredictedNode]:

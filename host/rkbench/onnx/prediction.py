@@ -14,6 +14,7 @@ RECURRENT = "recurrent, commands blow up"
 RESIZE = "resize"
 UNMEASURED = "grouped, kept or not"
 OTHER = "other constants"
+MERGED = "summed into the convolution beside it"
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class PredictedNode:
     weight_bytes_fp16: int
     weight_bytes_int8: int
     command_bytes: int | None
-    """Register commands, tasks and structure: a rough estimate. None where none can be made."""
+    """Register commands, tasks and structure of the layer that bears this node's name; 0 where another
+    node's layer computes it. None where no estimate can be made."""
     note: str
     """Why, in one sentence; "" for what is ordinary."""
     smaller_dtype: Dtype | None
@@ -61,7 +63,7 @@ class PredictedSizes:
     needed_weight_bytes: int
     """What the stored weights take at this dtype without padding and zeros."""
     command_bytes: int
-    """Register commands, tasks, structure and headers: a rough estimate."""
+    """Register commands, tasks, structure and headers: an estimate."""
     weight_bytes_fp16: int
     weight_bytes_int8: int
     command_bytes_fp16: int
@@ -74,7 +76,7 @@ class Prediction(PredictedSizes):
 
     @property
     def file_bytes(self) -> int:
-        """The whole file: `weight_bytes`, which is good, plus `command_bytes`, which is rough."""
+        """The whole file: `weight_bytes` plus `command_bytes`."""
         return self.weight_bytes + self.command_bytes
 
     @property

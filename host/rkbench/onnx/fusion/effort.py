@@ -1,0 +1,240 @@
+"""Register commands, tasks and structure that the compiler writes for each layer, in bytes.
+
+All numbers were read from files of toolkit 2.5.0: rk3588 and rk3568 from the fit half of the corpus and the
+graphs of one operator; the rk3576 is counted by the same rules with its two cores. A layer has one list of
+tasks for one core and, where it can be cut, one for each core of two and of three. A list that the next layer
+does not go on with ends in a task that waits.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from rkbench.onnx import convolution as conv
+from rkbench.onnx.convolution import Convolution
+from rkbench.onnx.fusion.layer import FusedLayer
+from rkbench.onnx.fusion.tasks import input_parts, row_tasks, shared_tasks
+from rkbench.onnx.values import static_shape
+from rkbench.rknn import targets
+from rkbench.rknn.targets import Dtype
+
+TASK_RECORD_BYTES = 40
+STAGE_BYTES = 640
+"""Commands of one task of the output stage alone: arithmetic, copies."""
+WAIT_BYTES = 256
+POOL_BYTES = {1: 320, 2: 256, 3: 256}
+CONVOLUTION_BYTES = {1: 1152, 2: 1088, 3: 1088}
+"""Commands of one convolution task by number of cores, in the list of one core."""
+SHARED_BYTES = 1024
+"""The same in a list of several cores."""
+BIAS_BYTES = {1: 0, 2: 192, 3: 192}
+"""Less where a convolution has no bias."""
+NEXT_BYTES = 256
+"""Commands of a task that goes on with the registers of the one before."""
+SHORT_TABLES = frozenset({"sigmoid", "tanh", "hard sigmoid"})
+"""Activations that need no task of their own after the convolution in fp16."""
+TABLE_BYTES = 8832
+"""Commands that upload a lookup table."""
+TENSOR_BYTES = 430
+"""Structure of one tensor: its table, its name, its place in the lists of addresses."""
+RELOCATED_RATIO = 0.075
+"""Structure for each byte of commands: the list of addresses in them."""
+FILE_TENSORS = 4
+"""Of every file: input, output, the buffers of commands and tasks."""
+FILE_BYTES = {1: 2000, 2: 4400, 3: 2000}
+HEADER_BYTES = 1100
+"""Header and JSON."""
+
+
+@dataclass(frozen=True)
+class Effort:
+    """What one layer adds to a file beside its constants."""
+
+    register_bytes: int
+    tasks: int
+    tensors: int
+
+    @property
+    def file_bytes(self) -> int:
+        """Commands, task records and structure."""
+        structure = self.tensors * TENSOR_BYTES + self.register_bytes * RELOCATED_RATIO
+        return round(self.register_bytes + self.tasks * TASK_RECORD_BYTES + structure)
+
+
+def efforts(
+    layers: list[FusedLayer], target: str, dtype: Dtype, toolkit_version: str | None = None
+) -> list[Effort]:
+    """Return the effort of each layer, in their order."""
+    known = targets.TARGETS.get(target)
+    chip = _Chip(target, dtype, known.npu_cores if known else 1, toolkit_version)
+    real = [layer for layer in layers if layer.kind != "free"]
+    found = {}
+    for layer, after in zip(real, [*real[1:], None], strict=True):
+        goes_on = after is not None and chip.shares(after) > 1 and chip.shares(layer) > 1
+        found[id(layer)] = chip.effort(layer, goes_on=goes_on)
+    return [found.get(id(layer), _renamed(layer)) for layer in layers]
+
+
+def _renamed(layer: FusedLayer) -> Effort:
+    """A new shape that stays a layer: what it makes, and the constant that says the shape."""
+    stays = layer.node.op_type in ("Reshape", "Transpose") and layer.parts == 1
+    return Effort(0, 0, 2 * stays)
+
+
+@dataclass(frozen=True)
+class _Chip:
+    target: str
+    dtype: Dtype
+    cores: int
+    toolkit_version: str | None
+
+    def shares(self, layer: FusedLayer) -> int:
+        """Return how many cores a convolution is cut for; 1 for all other layers, which begin anew."""
+        geometry = layer.convolution
+        if geometry is None or layer.table or geometry.transposed or layer.kind != "convolution":
+            return 1
+        if conv.fate(geometry, self.target, self.dtype, self.toolkit_version) == conv.KEPT:
+            return 1
+        rows = (1, *(geometry.output_size or (1, 1)))[-2]
+        depthwise = geometry.groups > 1 and geometry.groups == geometry.output_channels
+        if depthwise:
+            overlaps = (1, *geometry.strides)[-2] == 1 and (1, *geometry.kernel)[-2] > rows
+            return 1 if rows < 3 or overlaps else self.cores
+        blocks = self.cores if rows >= 3 else math.ceil(geometry.output_channels / self._block)
+        return min(self.cores, blocks)
+
+    @property
+    def _block(self) -> int:
+        return 16 if self.dtype == "fp16" else 32
+
+    def effort(self, layer: FusedLayer, *, goes_on: bool) -> Effort:
+        """Return what a layer takes; `goes_on` says whether the next one continues its lists."""
+        if layer.kind == "convolution" and layer.convolution is not None:
+            return self._convolution(layer, layer.convolution, goes_on=goes_on)
+        if layer.kind == "cpu":
+            return Effort(0, 0, 1)
+        if layer.kind == "map":
+            return self._cut(STAGE_BYTES, STAGE_BYTES, 1, 1 + layer.vectors)
+        if layer.kind == "concat":
+            parts = layer.parts
+            return self._cut(2 * STAGE_BYTES + 128 * (parts - 2), parts * STAGE_BYTES, parts, 1)
+        tasks, each, tensors = _one_core(layer, self.cores, self.dtype)
+        upload = bool(layer.table)
+        return Effort(tasks * each + upload * TABLE_BYTES, (tasks + upload) * self.cores, tensors)
+
+    def _cut(self, alone: int, shared: int, tasks: int, tensors: int) -> Effort:
+        """Return the effort of a layer that every core does its part of, and then waits."""
+        if self.cores == 1:
+            return Effort(alone, tasks, tensors)
+        lists = self.cores * (self.cores + 1) // 2 - 1
+        return Effort(alone + lists * (shared + WAIT_BYTES), tasks + lists * (tasks + 1), tensors)
+
+    def _convolution(self, layer: FusedLayer, geometry: Convolution, *, goes_on: bool) -> Effort:
+        becomes = conv.fate(geometry, self.target, self.dtype, self.toolkit_version)
+        parts = input_parts(geometry, becomes, self.cores, self.dtype)
+        if parts > 1:
+            return self._parts(layer, geometry, parts, goes_on=goes_on)
+        count = row_tasks(geometry, becomes, self.cores, self.dtype)
+        has_bias = geometry.has_bias or self.dtype == "int8"
+        first = CONVOLUTION_BYTES[self.cores] - (not has_bias) * BIAS_BYTES[self.cores]
+        tensors = 2 + has_bias + layer.vectors
+        if becomes == conv.KEPT:
+            return self._branches(geometry, first)
+        if layer.table:
+            more = int(self.dtype == "fp16" and layer.table not in SHORT_TABLES) + (self.cores == 1)
+            bytes_ = TABLE_BYTES + count * first + more * STAGE_BYTES
+            return Effort(bytes_, (count + 1 + more) * self.cores, tensors)
+        alone = min(count, 2) * first + max(count - 2, 0) * (NEXT_BYTES if self.cores > 1 else first)
+        shares = self.shares(layer)
+        if shares == 1:
+            return Effort(alone, count * self.cores, tensors)
+        total, tasks = alone, count
+        for cores in range(2, shares + 1):
+            each = shared_tasks(count, geometry, cores, self.dtype)
+            total += cores * (each * (SHARED_BYTES - (not has_bias) * 128) + (not goes_on) * WAIT_BYTES)
+            tasks += cores * (each + (not goes_on))
+        return Effort(total, tasks, tensors)
+
+    def _parts(self, layer: FusedLayer, geometry: Convolution, parts: int, *, goes_on: bool) -> Effort:
+        """A Split, and a convolution of each part that adds the sum so far; the first has no bias."""
+        each = replace(geometry, groups=1, input_channels=math.ceil(geometry.input_channels / parts))
+        inner = self._convolution(replace(layer, convolution=each, table=""), each, goes_on=True)
+        last = self._convolution(replace(layer, convolution=each), each, goes_on=goes_on)
+        split = _split(parts, self.cores)
+        bare = BIAS_BYTES[self.cores] + (self.cores * (self.cores + 1) // 2 - 1) * 128
+        return Effort(
+            split.register_bytes + (parts - 1) * inner.register_bytes + last.register_bytes - bare,
+            split.tasks + (parts - 1) * inner.tasks + last.tasks,
+            split.tensors + (parts - 1) * inner.tensors + last.tensors,
+        )
+
+    def _branches(self, geometry: Convolution, first: int) -> Effort:
+        """One convolution a group, between a Split and a Concat of the groups."""
+        groups = geometry.groups
+        split = _split(groups, self.cores)
+        joined = self._cut(2 * STAGE_BYTES + 128 * (groups - 2), groups * STAGE_BYTES, groups, 1)
+        lists = self.cores * (self.cores + 1) // 2
+        each = first + (lists - 1) * SHARED_BYTES
+        return Effort(
+            split.register_bytes + joined.register_bytes + groups * each,
+            split.tasks + joined.tasks + groups * lists,
+            split.tensors + joined.tensors + groups * 3,
+        )
+
+
+def _split(parts: int, cores: int) -> Effort:
+    return Effort(2 * STAGE_BYTES + (parts - 2) * 128, parts * cores, parts)
+
+
+def _one_core(layer: FusedLayer, cores: int, dtype: Dtype) -> tuple[int, int, int]:
+    """Return tasks, bytes of each and tensors of a layer that one core does."""
+    fp16 = dtype == "fp16"
+    if layer.kind == "table":
+        return (2 if fp16 else 1) + (cores == 1), STAGE_BYTES, 1
+    if layer.kind == "pool":
+        return layer.parts, POOL_BYTES[cores], layer.parts
+    if layer.kind == "norm":
+        return (16, 305, 6) if fp16 else (18, 295, 6)
+    if layer.kind == "softmax":
+        return (13, 320, 4) if fp16 else (15, 312, 4)
+    if layer.kind == "split":
+        return layer.parts, STAGE_BYTES, layer.parts + 1
+    if layer.kind == "resize":
+        shape = static_shape(layer.node.outputs[0])
+        channels = shape[1] if shape is not None and len(shape) > 1 else 64
+        tasks = max(2, channels // (8 if fp16 else 16))
+        return tasks, 128 + 1024 // tasks, 2
+    if layer.kind == "pad":
+        return 5, 371, 2
+    if layer.kind == "attention":
+        return _attention(layer, cores, fp16=fp16)
+    return 1, STAGE_BYTES, 1 + 4 * layer.vectors
+
+
+def _attention(layer: FusedLayer, cores: int, *, fp16: bool) -> tuple[int, int, int]:
+    """Two products of maps and a softmax, for each head; measured on 1 to 4 heads, 196 and 784 positions."""
+    shape = static_shape(layer.node.outputs[0]) or (1, 1)
+    heads, positions = math.prod(shape[:-2]), shape[-2] if len(shape) > 1 else 1
+    if cores == 1:
+        bytes_ = 4000 + 21 * positions
+        return heads * (30 + positions // 8), max(bytes_ // (30 + positions // 8), 1), 12
+    tasks = 10 + positions * 4 // 100
+    return heads * tasks, ((3900 if fp16 else 5300) + 66 * positions // 10) // tasks, 8
+
+
+MOST_PIXELS = 8192
+"""The NPU transposes maps up to this size."""
+
+
+def output_effort(shape: tuple[int, ...] | None, target: str, dtype: Dtype) -> Effort:
+    """Return what putting a 4-D output into its own order takes on the rk3566/rk3568, which do it by
+    tasks."""
+    if shape is None or len(shape) != 4 or not target.startswith("rk356") or target == "rk3562":
+        return Effort(0, 0, 2)
+    pixels = math.prod(shape[2:])
+    fp16 = dtype == "fp16"
+    if pixels > MOST_PIXELS:  # the CPU does it in fp16
+        return Effort(0, 0, 2) if fp16 else Effort(100 * shape[1] + 3000, shape[1] // 4 + 10, 2)
+    more = 0 if fp16 or pixels < 1024 else shape[1]
+    return Effort(16 * pixels + (1280 if fp16 else 1500) + 100 * more, pixels // 8 + 2 + more // 3, 2)

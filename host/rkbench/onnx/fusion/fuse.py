@@ -1,0 +1,249 @@
+"""The layers that the compiler makes of a graph, in its order: what it computes at once is one.
+
+Measured on graphs of one operator (tools/corpus/synthetic.py) and on the fit half of the corpus, toolkit
+2.5.0. Activations, scales and shifts by constants, and the sum or product with another map, go into the
+convolution before them; norms and activations in pieces are one layer; what only renames bytes is none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import onnx_ir as ir
+
+from rkbench.onnx.convolution import Convolution, convolution_of
+from rkbench.onnx.fusion.geometry import is_vector, parts_of, product_of, steps
+from rkbench.onnx.fusion.kinds import (
+    ARITHMETIC,
+    CONVOLUTIONS,
+    KINDS,
+    ON_CPU,
+    PLAIN_ACTIVATIONS,
+    RECURRENT,
+    RENAMING,
+)
+from rkbench.onnx.fusion.layer import FusedLayer, Kind
+from rkbench.onnx.fusion.patterns import Pattern, activation, layer_norm, next_node, users
+from rkbench.onnx.shapes import pooled_size, pooling_kernels
+from rkbench.onnx.values import static_shape
+
+
+class Fuser:
+    """Goes through a graph once; `layers` is what it found."""
+
+    def __init__(self, graph: ir.Graph, constants: set[ir.Value]) -> None:
+        self.graph = graph
+        self.constants = constants
+        self.layers: list[FusedLayer] = []
+        self.of: dict[ir.Node, FusedLayer] = {}
+        """The layer that computes each node."""
+        self.merged: set[ir.Node] = set()
+        """Convolutions whose weights went into a parallel one."""
+        self._makers: dict[ir.Value, FusedLayer] = {}
+
+    def run(self) -> Fuser:
+        """Fuse the whole graph; return it."""
+        for node in self.graph:
+            if node not in self.of and not self.constants.issuperset(node.outputs):
+                self._step(node)
+        return self
+
+    def maker(self, value: ir.Value | None) -> FusedLayer | None:
+        """Return the layer whose output a value is, if that is known and still the last one there."""
+        return self._makers.get(value) if value is not None else None
+
+    def add(self, node: ir.Node, kind: Kind, **facts: object) -> FusedLayer:
+        """Append a layer for a node."""
+        source = next((value for value in node.inputs if value not in self.constants), None)
+        layer = FusedLayer(node, kind, source, **facts)  # type: ignore[arg-type] # the names are those of its fields
+        self.layers.append(layer)
+        self._take(layer, (node,), node.outputs[0])
+        return layer
+
+    def _take(self, layer: FusedLayer, nodes: tuple[ir.Node, ...], result: ir.Value) -> None:
+        """Let a layer compute nodes more, and end in `result`."""
+        for node in nodes:
+            self.of[node] = layer
+            layer.nodes.append(node)
+            for value in node.outputs:
+                self._makers[value] = layer
+        self._makers[result] = layer
+
+    def _step(self, node: ir.Node) -> None:
+        pattern = layer_norm(node, self.constants)
+        if pattern is not None:
+            self._take(self.add(node, "norm"), pattern.nodes[1:], pattern.result)
+            return
+        pattern = activation(node)
+        if pattern is not None:
+            self._activate(node, pattern)
+            return
+        self._rule(node)(node)
+
+    def _rule(self, node: ir.Node) -> Callable[[ir.Node], object]:
+        if node.op_type in CONVOLUTIONS:
+            return self._convolution
+        if node.op_type in PLAIN_ACTIVATIONS:
+            return self._plain
+        if node.op_type == "BatchNormalization":
+            return self._scale
+        if node.op_type in ARITHMETIC:
+            return self._arithmetic
+        if node.op_type in ("GlobalAveragePool", "ReduceMean", "GlobalMaxPool", "ReduceMax"):
+            return self._pool
+        return self._other
+
+    def _activate(self, node: ir.Node, pattern: Pattern) -> None:
+        """Fuse an activation by table into the convolution before it; else it is a layer."""
+        before = self.maker(pattern.source)
+        inside = set(users(pattern.source)) <= set(pattern.nodes)
+        if before is None or not inside or before.kind != "convolution" or before.activated or before.joins:
+            before = self.add(node, "table")
+        before.table, before.activated = pattern.name, True
+        self._take(before, pattern.nodes, pattern.result)
+
+    def _convolution(self, node: ir.Node) -> None:
+        weight = node.inputs[1] if len(node.inputs) > 1 else None
+        geometry = product_of(node) if node.op_type in ("Gemm", "MatMul") else convolution_of(node)
+        if weight in self.constants and geometry is not None:
+            self.add(node, "convolution", convolution=geometry)
+        else:
+            self._attend(node)
+
+    def _attend(self, node: ir.Node) -> None:
+        """A product of two maps; softmax(product) times a third map is one layer."""
+        scaled = next_node(node.outputs[0], "Mul", "Div", "Add")
+        inner = [node]
+        while scaled is not None and len(inner) < 4:
+            inner.append(scaled)
+            scaled = next_node(scaled.outputs[0], "Mul", "Div", "Add")
+        softmax = next_node(inner[-1].outputs[0], "Softmax")
+        product = next_node(softmax.outputs[0], "MatMul") if softmax is not None else None
+        layer = self.add(node, "attention")
+        if softmax is not None and product is not None:
+            layer.parts = 2
+            self._take(layer, (*inner[1:], softmax, product), product.outputs[0])
+
+    def _plain(self, node: ir.Node) -> None:
+        before = self.maker(node.inputs[0])
+        fits = (
+            before is not None
+            and before.kind in ("convolution", "map", "narrow", "concat")
+            and not before.table
+        )
+        if before is None or not fits or before.activated or len(users(node.inputs[0])) > 1:
+            before = self.add(node, "map")
+        before.activated = True
+        self._take(before, (node,), node.outputs[0])
+
+    def _scale(self, node: ir.Node) -> None:
+        """A scale and shift by constants goes into the convolution before it, or the one behind it."""
+        source = node.inputs[0] if node.inputs[0] not in self.constants else node.inputs[1]
+        before = self.maker(source)
+        alone = len(users(source)) == 1
+        if (
+            before is not None
+            and alone
+            and before.kind == "convolution"
+            and not (before.activated or before.joins)
+        ):
+            self._take(before, (node,), node.outputs[0])
+        elif self._folds_forward(node):
+            self.add(node, "free")
+        else:
+            self.add(node, "narrow" if node.op_type == "BatchNormalization" else "map", vectors=1)
+
+    def _folds_forward(self, node: ir.Node) -> bool:
+        """Return whether the one convolution behind takes a scale into its weights; a shift only
+        without padding."""
+        behind = next_node(node.outputs[0], "Conv", "Gemm", "MatMul", "Mul", "BatchNormalization")
+        if behind is None:
+            return False
+        if behind.op_type in ("Mul", "BatchNormalization"):
+            return any(value in self.constants for value in behind.inputs) and self._folds_forward(behind)
+        pads = any(behind.attributes.get_ints("pads", ()))
+        return node.op_type in ("Mul", "Div") or (node.op_type == "BatchNormalization" and not pads)
+
+    def _arithmetic(self, node: ir.Node) -> None:
+        constant = [value for value in node.inputs if value in self.constants]
+        if constant and len(node.inputs) == 2:
+            if is_vector(constant[0]) and node.op_type in ("Mul", "Add", "Sub", "Div"):
+                self._scale(node)
+            else:
+                self.add(node, "map" if node.op_type in ("Add", "Mul") else "narrow", vectors=1)
+            return
+        shapes = {static_shape(value) for value in node.inputs}
+        if len(shapes) > 1 or node.op_type not in ("Add", "Mul", "Sum"):
+            self.add(node, "narrow")
+            return
+        self._join(node)
+
+    def _join(self, node: ir.Node) -> None:
+        """The sum or product of two maps goes into the later of the convolutions that make them, if
+        one can."""
+        if node.op_type == "Add" and self._merge(node):
+            return
+        for layer in reversed(self.layers):
+            made = [value for value in node.inputs if self.maker(value) is layer]
+            if not made or layer.kind != "convolution" or len(users(made[0])) > 1:
+                continue
+            if layer.joins or layer.table:
+                continue
+            layer.joins, layer.activated = True, False
+            self._take(layer, (node,), node.outputs[0])
+            return
+        self.add(node, "map")
+
+    def _merge(self, node: ir.Node) -> bool:
+        """Linear convolutions (and a scale) of the same map whose outputs are added are one convolution."""
+        layers = [self.maker(value) for value in node.inputs]
+        one, two = layers if len(layers) == 2 else (None, None)
+        if one is None or two is None or one is two or not (one.is_linear and two.is_linear):
+            return False
+        if one.source is not two.source or any(len(users(value)) > 1 for value in node.inputs):
+            return False
+        kept, dropped = sorted((one, two), key=FusedLayer.kernel_area, reverse=True)
+        if kept.convolution is None or not kept.takes_in(dropped):
+            return False
+        self.layers.remove(dropped)
+        self.merged.update(dropped.nodes)
+        self._take(kept, (*dropped.nodes, node), node.outputs[0])
+        return True
+
+    def _pool(self, node: ir.Node) -> None:
+        size = pooled_size(node)
+        shape = static_shape(node.inputs[0])
+        if size is None or shape is None:
+            self.add(node, "narrow")
+            return
+        if node.op_type in ("GlobalMaxPool", "ReduceMax"):
+            self.add(node, "pool", parts=len(pooling_kernels(size)))
+            return
+        for index, side in enumerate(steps(size)):
+            outer = side[1]
+            step = Convolution(
+                shape[1], shape[1], shape[1], side[2], side[2], input_size=side[0], output_size=outer
+            )
+            if index == 0:
+                self.add(node, "convolution", convolution=step)
+            else:
+                self.layers.append(FusedLayer(node, "convolution", convolution=step))
+
+    def _other(self, node: ir.Node) -> None:
+        if node.op_type in RECURRENT:
+            shape = static_shape(node.inputs[0])
+            self.add(node, "recurrent", parts=shape[0] if shape else 1)
+        elif node.op_type in RENAMING:
+            self._rename(node)
+        elif node.op_type in ON_CPU:
+            self.add(node, "cpu")
+        else:
+            self.add(node, KINDS.get(node.op_type, "narrow"), parts=parts_of(node))
+
+    def _rename(self, node: ir.Node) -> None:
+        """A new shape is no layer of its own: what follows may still be fused into what was before."""
+        before = self.maker(node.inputs[0]) if node.inputs else None
+        if before is not None and len(users(node.inputs[0])) == 1:
+            self._take(before, (node,), node.outputs[0])
+        else:
+            self.add(node, "free")

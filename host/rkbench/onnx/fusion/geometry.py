@@ -1,0 +1,45 @@
+"""Geometry of what becomes convolutions or pieces: products by weights, cascades of pools, parts."""
+
+from __future__ import annotations
+
+import math
+
+import onnx_ir as ir
+
+from rkbench.onnx.convolution import Convolution
+from rkbench.onnx.shapes import pooling_kernels
+from rkbench.onnx.values import static_shape
+
+
+def parts_of(node: ir.Node) -> int:
+    """Return how many maps a Concat joins or a Split makes."""
+    return len(node.inputs) if node.op_type == "Concat" else len(node.outputs)
+
+
+def is_vector(constant: ir.Value) -> bool:
+    """Return whether a constant has one number for all, or one a channel: along one axis at most."""
+    shape = static_shape(constant)
+    return shape is not None and sum(size > 1 for size in shape) <= 1
+
+
+def product_of(node: ir.Node) -> Convolution | None:
+    """Return the 1x1 convolution that a product by stored weights becomes: rows of a map are its pixels."""
+    weight, data = node.inputs[1], static_shape(node.inputs[0])
+    shape = static_shape(weight)
+    if shape is None or len(shape) != 2:
+        return None
+    inputs, outputs = shape[::-1] if node.attributes.get_int("transB", 0) else shape
+    pixels = math.prod(data) // inputs if data and inputs else 1
+    size = data[1:3] if data is not None and len(data) == 4 else (1, pixels)
+    return Convolution(outputs, inputs, input_size=size, output_size=size)
+
+
+def steps(size: tuple[int, int]) -> list[tuple[tuple[int, int], tuple[int, int], tuple[int, int]]]:
+    """Return input size, output size and kernel of each step of the cascade that pools a map to one pixel."""
+    found, now = [], size
+    for _ in pooling_kernels(size):
+        kernel = (min(now[0], 7), min(now[1], 7))
+        after = (math.ceil(now[0] / 7), math.ceil(now[1] / 7))
+        found.append((now, after, kernel))
+        now = after
+    return found

@@ -1,0 +1,71 @@
+"""One layer as the compiler makes it: several nodes of the ONNX that it computes at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import onnx_ir as ir
+
+from rkbench.onnx.convolution import Convolution
+
+Kind = Literal[
+    "convolution",
+    "map",  # arithmetic over whole maps, cut for several cores
+    "narrow",  # arithmetic that one core does
+    "table",  # an activation alone, by a lookup table
+    "pool",
+    "norm",
+    "softmax",
+    "attention",
+    "concat",
+    "split",
+    "resize",
+    "pad",
+    "recurrent",
+    "free",  # a new shape: no commands
+    "cpu",  # what the CPU computes: no commands, but lists of commands end before it
+]
+
+
+@dataclass
+class FusedLayer:
+    """What becomes one layer; filled in while a graph is fused."""
+
+    node: ir.Node
+    """The node that the layer bears the name of."""
+    kind: Kind
+    source: ir.Value | None = None
+    """The map that it reads first."""
+    convolution: Convolution | None = None
+    parts: int = 1
+    """Pieces that a Concat joins, a Split makes, a recurrent layer steps through."""
+    table: str = ""
+    """The activation that needs a lookup table; "" if none does."""
+    activated: bool = False
+    """Whether an activation has been fused in: nothing that changes values can follow into a convolution."""
+    joins: bool = False
+    """Whether the sum or product with another map has been fused in."""
+    nodes: list[ir.Node] = field(default_factory=list)
+    """All nodes that it computes."""
+    vectors: int = 0
+    """Constants that it reads beside its weights."""
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether nothing but a convolution, or a scale and shift of each channel, happens in it."""
+        scales = self.kind == "narrow" and self.node.op_type == "BatchNormalization"
+        return (self.kind == "convolution" or scales) and not (self.activated or self.joins or self.table)
+
+    def kernel_area(self) -> int:
+        """Return the elements of its kernel; 0 for a scale."""
+        return self.convolution.kernel_area if self.convolution is not None else 0
+
+    def takes_in(self, other: FusedLayer) -> bool:
+        """Return whether another layer of the same map can be written into this one's kernel."""
+        one, two = self.convolution, other.convolution
+        if one is None or two is None:
+            return one is not None and max(one.strides) == 1
+        return (one.groups, one.strides, one.output_channels, max(one.dilations), one.transposed) == (
+            *(two.groups, two.strides, two.output_channels, max(two.dilations), two.transposed),
+        )

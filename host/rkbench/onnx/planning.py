@@ -1,0 +1,60 @@
+"""What the compiler's layers add to the shares of nodes: commands, and constants that it makes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from rkbench.onnx.fusion import Fuser
+from rkbench.onnx.fusion.added import added_constant_bytes, table_bytes
+from rkbench.onnx.fusion.effort import (
+    FILE_BYTES,
+    FILE_TENSORS,
+    HEADER_BYTES,
+    TENSOR_BYTES,
+    efforts,
+    output_effort,
+)
+from rkbench.onnx.values import static_shape
+from rkbench.rknn import targets
+from rkbench.rknn.targets import Dtype
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """The layers of a graph on one target at one dtype, in bytes."""
+
+    commands: dict[ir.Node, int]
+    """Commands, task records and structure, at the node that a layer is named after."""
+    constants: dict[ir.Node, int]
+    """Constants that the compiler adds, beside weights."""
+    merged: frozenset[ir.Node]
+    """Convolutions whose weights go into a parallel one, and cost nothing."""
+    file_bytes: int
+    """What belongs to no layer: header, JSON, root tables, what its outputs take."""
+
+
+def plan_layers(
+    graph: ir.Graph, constants: set[ir.Value], target: str, dtype: Dtype, toolkit_version: str | None = None
+) -> LayerPlan:
+    """Return what the compiler makes of a graph."""
+    fuser = Fuser(graph, constants).run()
+    layers = fuser.layers
+    commands: dict[ir.Node, int] = defaultdict(int)
+    added: dict[ir.Node, int] = defaultdict(int)
+    tables = set()
+    for layer, effort in zip(layers, efforts(layers, target, dtype, toolkit_version), strict=True):
+        commands[layer.node] += effort.file_bytes
+        added[layer.node] += added_constant_bytes(layer, target)
+        if layer.table and layer.table not in tables:
+            tables.add(layer.table)
+            added[layer.node] += table_bytes(target)
+    outputs = sum(output_effort(static_shape(value), target, dtype).file_bytes for value in graph.outputs)
+    convolves = any(layer.kind == "convolution" for layer in layers)
+    own = 2 if convolves and targets.TARGETS[target].fixed_constant_bytes else 0
+    cores = targets.TARGETS[target].npu_cores
+    around = FILE_BYTES[cores] + HEADER_BYTES + (FILE_TENSORS + own) * TENSOR_BYTES + outputs
+    constants_made = {node: size for node, size in added.items() if size}
+    return LayerPlan(dict(commands), constants_made, frozenset(fuser.merged), around)
