@@ -71,10 +71,11 @@ def _confirmed(gate: Gate, one: GateResult, two: GateResult, pairs: Sequence[Pai
     if test.difference_percent is None:
         return _second_decides(one, two)
     both = judge_test(gate, (two.last.baseline, two.last.value), test)
+    again, told = _is_beyond(gate, two.last), f"measured twice, {test.units} {test.unit}s together"
     state: State = both.state
-    if state == FAIL and not _is_beyond(gate, two.last):
+    if state == FAIL and not again:
         state = CANNOT_TELL  # what one measurement alone shows may have been its moment
-    detail = f"measured twice, {test.units} {test.unit}s together" if state == FAIL else _ONCE
+    detail = told if state == FAIL else f"{told}: {both.detail}" if again and both.detail else _ONCE
     return GateResult(
         one.gate, one.quantity, one.unit, state, (*one.measurements, *two.measurements, both), detail
     )

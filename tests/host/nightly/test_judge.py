@@ -284,6 +284,7 @@ def judged(pair: Pair) -> tuple[GateResult, ...]:
     return judge([PAIRED_GATE], pair.own, pair.beside, paired=True)
 
 
+MORE_TELL = "measured in turns, the interval holds the limit: more time tells (duration, iterations)"
 UNSURE = (0.05, 0.05, 0.05, 0.04, 0.04, 0.002, 0.001)
 FINE = (0.001, -0.001, 0.002, -0.002, 0.003, -0.003, 0.0)
 
@@ -295,6 +296,11 @@ FINE = (0.001, -0.001, 0.002, -0.002, 0.003, -0.003, 0.0)
         ((0.05,) * 7, FAIL, "measured twice, 14 loads together"),
         (FINE, "can't tell", "beyond it once, not when measured again"),
         ((0.009,) * 7, "can't tell", "beyond it once, not when measured again"),
+        (
+            (0.06, 0.06, 0.06, -0.03, -0.03, -0.03, 0.04),
+            "can't tell",
+            f"measured twice, 14 loads together: {MORE_TELL}",
+        ),
     ],
 )
 def test_what_looks_slower_beside_its_baseline_is_measured_again_and_all_loads_decide(
