@@ -187,6 +187,13 @@ def test_a_damaged_gate_or_baseline_is_shown_with_what_can_be_read(path: Path, k
     assert (done.returncode, done.stdout.count("1970-01-01")) == (0, 1)
 
 
+def test_a_name_of_a_megabyte_does_not_stand_in_every_series(path: Path) -> None:
+    damage(path, "UPDATE history SET variant = ?, board = ?", "x" * 1_000_000, "y" * 1_000_000)
+    registry = CollectorRegistry(auto_describe=False)
+    registry.register(StoreCollector(path, simulated=True))
+    assert len(generate_latest(registry)) < 2_000_000
+
+
 def test_a_baseline_accepted_when_no_calendar_has_a_day_is_listed(path: Path) -> None:
     values = "1, 's', 'v', 'b', 'p', 1, 'r', 'n', ?, ''"
     damage(path, f"INSERT INTO baselines VALUES ({values})", 2**63 - 1)

@@ -10,6 +10,8 @@ from typing import Any, TypeVar
 from rkbench.store.sqlite.database import Row
 
 T = TypeVar("T")
+#: No name that a store has is as long; a damaged one stands in every series of a scrape.
+LONGEST_TEXT = 10_000
 
 
 def number(value: object) -> float | None:
@@ -24,10 +26,10 @@ def moment(value: object) -> float | None:
 
 
 def text(value: object) -> str:
-    """Return a text, whatever stands in the column; nothing is an empty one."""
+    """Return a text, whatever stands in the column, cut at `LONGEST_TEXT`; nothing is an empty one."""
     if isinstance(value, bytes):
-        return value.decode("utf-8", "backslashreplace")
-    return "" if value is None else str(value)
+        return value[:LONGEST_TEXT].decode("utf-8", "backslashreplace")
+    return "" if value is None else str(value)[:LONGEST_TEXT]
 
 
 #: How a field is read, by its type.

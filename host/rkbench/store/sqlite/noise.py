@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from rkbench.decoding.documents import read_document
 from rkbench.runs.noise_floor import NoiseFloor
 from rkbench.runs.serialize import to_json
-from rkbench.store.sqlite.columns import text
 from rkbench.store.sqlite.database import Database
 from rkbench.units import encodable
 
@@ -27,7 +26,10 @@ def select_floor(database: Database, board: str, conditions: Mapping[str, str | 
         "SELECT document FROM noise_floors WHERE board = ? AND conditions = ? ORDER BY id DESC LIMIT 1",
         (encodable(board), _key(conditions)),
     )
-    return read_document(NoiseFloor, text(row[0]).encode(), f"the noise floor of {board}") if row else None
+    if row is None:
+        return None
+    document = row[0] if isinstance(row[0], bytes) else str(row[0]).encode()
+    return read_document(NoiseFloor, document, f"the noise floor of {board}")
 
 
 def _key(conditions: Mapping[str, str | None]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rkbench.runs.history import MEASURE_NAMES, HistoryRow
 from rkbench.store.base import Latest, LatestRun, Mark, ResultKey
-from rkbench.store.sqlite.columns import number
+from rkbench.store.sqlite.columns import number, text
 from rkbench.store.sqlite.database import Database, Row
 from rkbench.store.sqlite.history import FIELDS
 
@@ -54,8 +54,8 @@ def _grouped(database: Database, condition: str, after: int, simulated: bool) ->
     rows = database.rows(_LATEST.format(condition), (after, int(simulated)))
     # Any column may hold any type in SQLite, in a damaged row.
     return {
-        ResultKey._make((*(str(word or "") for word in words), bool(is_simulated))): LatestRun(
-            position, str(run_id)
+        ResultKey._make((*(text(word or "") for word in words), bool(is_simulated))): LatestRun(
+            position, text(run_id)
         )
         for position, run_id, *words, is_simulated in rows
     }
@@ -64,7 +64,7 @@ def _grouped(database: Database, condition: str, after: int, simulated: bool) ->
 def _history_row(row: Row) -> HistoryRow:
     told = dict(zip(FIELDS, row[: len(FIELDS)], strict=True))
     # SQLite keeps any type in any column: what a damaged row holds must not hide the rows beside it.
-    told = {name: value if name in _NUMBERS or value is None else str(value) for name, value in told.items()}
+    told = {name: value if name in _NUMBERS or value is None else text(value) for name, value in told.items()}
     told.update({name: bool(told[name]) for name in _FLAGS})
     told["started_unix_s"] = number(told["started_unix_s"])
     figures = map(number, row[len(FIELDS) :])
