@@ -45,6 +45,7 @@ def test_all_that_a_load_imports_of_ours_is_there_before_its_first_phase(bench: 
         "soc": "rk3588",
         "npu_cores": 3,
         "simulated": True,
+        "load": 0,
         "cpus": [],
         "behaviour_path": None,
         "clock_ns": 0,
