@@ -9,6 +9,7 @@ import urllib.request
 import pytest
 from emulated_board import BoardFactory, EmulatedBoard
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 from rkbench.boards.exporter.installation import install_exporter, uninstall_exporter
 from rkbench.boards.model import Board
 
@@ -32,13 +33,13 @@ def reach(board: EmulatedBoard, user: str) -> Board:
     )
 
 
-def scrape(board: Board) -> dict[str, float]:
-    """Return one scrape; of several series with one name, the last."""
+def scrape(board: Board) -> dict[str, Sample]:
+    """Return one scrape by name; of several series with one name, the last."""
     url = f"http://127.0.0.1:{board.exporter_port}/metrics"
     accept = {"Accept": "application/openmetrics-text"}
     with urllib.request.urlopen(urllib.request.Request(url, headers=accept), timeout=60) as page:
         families = text_string_to_metric_families(page.read().decode())
-        return {sample.name: sample.value for family in families for sample in family.samples}
+        return {sample.name: sample for family in families for sample in family.samples}
 
 
 def await_answer(board: Board, limit_s: float = 60.0) -> None:
@@ -64,7 +65,7 @@ def test_on_busybox_it_is_a_script_that_starts_at_boot(emulated_board: BoardFact
     assert traces(board) == []
     done = install_exporter(target)
     assert (done.service, done.changed, done.note) == ("script", True, "")
-    assert scrape(target)["rkbench_npu_clock_hertz"] == 1e9
+    assert scrape(target)["rkbench_npu_clock_hertz"].value == 1e9
     assert install_exporter(target).changed is False
 
     assert board.run(f"{SERVICE} status").stdout.startswith("running: process ")
@@ -82,9 +83,10 @@ def test_a_user_without_rights_can_install_it(emulated_board: BoardFactory) -> N
     target = reach(emulated_board("rk3588", tier="T1"), "rock")
     try:
         done = install_exporter(target)
-        values = scrape(target)
+        samples = scrape(target)
     finally:
         uninstall_exporter(target)
     assert done.note.startswith("it does not start at boot by itself")
-    assert values["rkbench_npu_max_clock_hertz"] == 1e9
-    assert values["rkbench_memory_total_bytes"] == 16247052 * 1024
+    assert samples["rkbench_npu_max_clock_hertz"].value == 1e9
+    assert samples["rkbench_memory_total_bytes"].value == 16247052 * 1024
+    assert samples["rkbench_board_info"].labels["simulated"] == "true"  # the processor is emulated

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import List, Optional, Sequence
 
 from rkbench_agent.board.clocks import Devfreq, cpu_governors, ddr_clock_hz
+from rkbench_agent.board.emulation import is_emulated
 from rkbench_agent.board.inspection import inspect_board, logged_driver_version
 from rkbench_agent.board.libraries import find_library, read_library_version
 from rkbench_agent.board.memory import meminfo
@@ -35,7 +36,8 @@ def read_environment(root: Path, runtime: Optional[str], cache: Optional[Path] =
     """Return the state of the board under `root`; `runtime` is what a plan names, if there is one.
 
     `cache` is the folder whose room the doctor asks for; without it the board is not inspected for him.
-    Everything on a board with an injected root or with the virtual runtime is simulated.
+    Everything on a board with an injected root, with the virtual runtime or on an emulated processor is
+    simulated.
     """
     compatible = read_compatible(root)
     chip = find_chip(compatible)
@@ -76,7 +78,7 @@ def read_environment(root: Path, runtime: Optional[str], cache: Optional[Path] =
         is_root=os.geteuid() == 0,
         unix_ns=time.time_ns(),
         boot_id=read_text(root / "proc/sys/kernel/random/boot_id"),
-        simulated=not real or runtime == VIRTUAL,
+        simulated=not real or runtime == VIRTUAL or is_emulated(),
         **(inspect_board(root, cache) if cache is not None else {}),
     )
 

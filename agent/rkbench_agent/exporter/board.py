@@ -10,6 +10,7 @@ from typing import Any, Callable, Dict, List, Optional, Sequence
 from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric
 
+from rkbench_agent.board.emulation import is_emulated
 from rkbench_agent.board.environment import (
     board_model,
     driver_version,
@@ -86,7 +87,7 @@ class BoardInfo:
             "kernel": kernel_release(files),
             "driver_version": driver_version(files),
             "runtime_version": self._find_runtime_version(root),
-            "simulated": "false" if root == Path("/") else "true",
+            "simulated": "false" if root == Path("/") and not is_emulated() else "true",
         }
         labels = {name: value for name, value in values.items() if value}
         return [InfoMetricFamily("rkbench_board", "What the board is.", value=labels)]

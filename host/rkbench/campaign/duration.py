@@ -35,7 +35,7 @@ def unknown(digest: str) -> Cost | None:
     return None
 
 
-def estimate_s(settings: RunSettings, costs: Sequence[Cost], *, simulated: bool = False) -> float:
+def estimate_s(settings: RunSettings, costs: Sequence[Cost], *, virtual: bool = False) -> float:
     """Return about how many seconds all runs of a plan are measured, loads included.
 
     On a virtual board calls and loads take no time, only the starts of workers do.
@@ -43,7 +43,7 @@ def estimate_s(settings: RunSettings, costs: Sequence[Cost], *, simulated: bool 
     in_turns = settings.interleave and len(costs) > 1
     loads = (settings.loads or 1) if in_turns else 0
     starts_s = START_S * len(costs) * (1 + loads)
-    if simulated:
+    if virtual:
         return starts_s
     load_s = sum((1 + loads) * cost.load_s for cost in costs)
     return starts_s + load_s + sum(_calls_s(settings, cost, in_turns, loads) for cost in costs)
@@ -70,11 +70,11 @@ class Forecast:
     `known` returns the cost of a model by its digest, None where nobody knows.
     """
 
-    def __init__(self, plan: Plan, known: Known, listener: Listener, *, simulated: bool) -> None:
+    def __init__(self, plan: Plan, known: Known, listener: Listener, *, virtual: bool) -> None:
         self._plan = plan
         self._known = known
         self._listener = listener
-        self._simulated = simulated
+        self._virtual = virtual
         self._load_s: dict[str, float] = {}
         self._call_s: dict[str, float] = {}
         self._is_told = False
@@ -115,7 +115,7 @@ class Forecast:
         if grows:  # nobody knows how far; not before this
             loads = min(settings.loads or 1, FEWEST_LOADS)
             settings = replace(settings, loads=loads, quads=quads_for(loads))
-        total_s = estimate_s(settings, costs, simulated=self._simulated)
+        total_s = estimate_s(settings, costs, virtual=self._virtual)
         return f"{'at least ' if grows else ''}about {format_about_seconds(total_s)}"
 
 

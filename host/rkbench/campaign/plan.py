@@ -94,7 +94,7 @@ def make_headers(
             simulated=simulated,
             partial=False,
             verdict=VALID,
-            provenance=_foreknown(variant) if simulated else Provenance(),
+            provenance=_foreknown(variant) if runtime_of(settings, place.board) == VIRTUAL else Provenance(),
             board=board_record(place.board.name, place.hello, place.environment),
             variant=description,
             plan=replace(_record(settings, place.board, variant, mask, len(runs)), minimize=minimize),

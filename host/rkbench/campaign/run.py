@@ -120,7 +120,7 @@ def run_campaign(
         headers = beside(headers, other)
         plan = make_plan(options, board, headers, variants, *other)
         models = {variant.model.sha256: variant.model.path for variant in variants}
-        forecast = Forecast(plan, known, listener, simulated=headers[0].simulated)
+        forecast = Forecast(plan, known, listener, virtual=plan.settings.runtime == VIRTUAL)
         rule = new_stop if settings.scenario == SINGLE_STREAM else PlanEnd
         with Scoring(scorer, plan, listener) as scoring:
             after = _After(session.environment.boot_id, connect, checks.fails, models, options, scoring)

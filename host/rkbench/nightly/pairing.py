@@ -75,4 +75,4 @@ def _plan_s(cell: Cell) -> float:
     load_s = run.load.duration_s if run.load else None
     cost = Cost(LATENCY_P50.value(run) or 0.0, load_s or 0.0)
     settings = complete(cell.plan.settings, cell.board, 2)
-    return max(2 * least_s, estimate_s(settings, [cost, cost], simulated=run.simulated))
+    return max(2 * least_s, estimate_s(settings, [cost, cost], virtual=settings.runtime == VIRTUAL))

@@ -45,13 +45,13 @@ def provenance(
 ) -> Provenance:
     """Return where the numbers come from: as the agent told, and None where there is no number.
 
-    A run that ended early was told nothing but the source of its outputs, with the first of them: on a real
-    board its numbers were measured; on a virtual one the rest is what the virtual runtime always does with
+    A run that ended early was told nothing but the source of its outputs, with the first of them: a real
+    runtime's numbers were measured; of the virtual one the rest is what the virtual runtime always does with
     what the header says that it was told.
     """
     if told is None:
-        latency = header.provenance.latency or MODELLED
-        told = replace(_SIMULATED, latency=latency) if header.simulated else ALL_MEASURED
+        foreknown = header.provenance.latency
+        told = replace(_VIRTUAL, latency=foreknown) if foreknown else ALL_MEASURED
     return Provenance(
         load=told.load if run.memory else None,
         load_duration=told.load_duration if run.memory else None,
@@ -67,7 +67,7 @@ def _first_source(errors: Sequence[OutputError]) -> str | None:
 
 
 #: What the virtual runtime always does.
-_SIMULATED = Provenance(
+_VIRTUAL = Provenance(
     load=FROM_FILE,
     load_duration=MODELLED,
     process_memory=MEASURED,

@@ -28,7 +28,7 @@ def test_the_estimate_adds_starts_loads_and_calls(
 
 
 def test_on_a_virtual_board_only_the_starts_take_time() -> None:
-    assert estimate_s(TURNS, [Cost(0.01, 0.1)] * 2, simulated=True) == pytest.approx(2 * 8 * 0.7)
+    assert estimate_s(TURNS, [Cost(0.01, 0.1)] * 2, virtual=True) == pytest.approx(2 * 8 * 0.7)
 
 
 def plan(settings: RunSettings = TURNS) -> Plan:
@@ -38,7 +38,7 @@ def plan(settings: RunSettings = TURNS) -> Plan:
 def heard(costs: dict[str, Cost], settings: RunSettings = TURNS) -> list[Event]:
     """Return what is said of a plan whose calls take 10 ms and whose loads 0.1 s."""
     told: list[Event] = []
-    forecast = Forecast(plan(settings), costs.get, told.append, simulated=False)
+    forecast = Forecast(plan(settings), costs.get, told.append, virtual=False)
     forecast.begin("2 variants")
     for run in "ab":
         forecast.take(LoadMemory(run, "runtime_initialised", 100_000_000))

@@ -213,8 +213,14 @@ def test_a_run_ends_once() -> None:
 
 def test_a_run_that_ended_early_knows_where_its_outputs_came_from() -> None:
     stopped = Failure("connection", "interrupted", "interrupted by Ctrl-C", "")
-    for told, source in (("vendor_simulator", "vendor_simulator"), (None, None)):
-        collector = Collector([replace(BARE, simulated=True)])
+    virtual = replace(BARE, simulated=True, provenance=Provenance(latency="predicted"))
+    emulated = replace(BARE, simulated=True)
+    for header, told, source in (
+        (virtual, "vendor_simulator", "vendor_simulator"),
+        (virtual, None, None),
+        (emulated, None, "measured"),
+    ):
+        collector = Collector([header])
         for case in range(2):
             error = OutputError(RUN, case, 0, "y", [1, 10], "float32", 0.99)
             collector.add(replace(error, source=told) if case == 0 else error)

@@ -26,7 +26,7 @@ def simulated(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     if run.simulated:
         yield caveat(
             "simulated",
-            "a virtual board ran this: latency and sensors are not a real NPU's",
+            "no real NPU ran this: latency and sensors are not a board's",
             "repeat it on a board: --board NAME",
         )
 
