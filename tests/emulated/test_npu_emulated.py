@@ -6,6 +6,7 @@ RKBENCH_ALL_NETS=1 (`make test-npu`) takes all 36 small nets instead of 13.
 from __future__ import annotations
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ import pytest
 from computed_nets import Answer, Computed, compute, cosine, expected, narrow, narrow_net, small
 from emulated_board import BoardFactory, EmulatedBoard
 from made_nets import NETS
+from test_push_emulated import Desk
 
 pytestmark = [pytest.mark.emulated, pytest.mark.xdist_group("T3")]
 SMALL = (
@@ -119,6 +121,18 @@ def test_outputs_do_not_depend_on_the_cores(name: str, mask: str, answers: Answe
     assert "failed to submit" not in there.text
     for a, b in zip(there.outputs, answers["rk3588", f"{name}.int8.lite.auto"].outputs, strict=True):
         assert np.array_equal(a, b)
+
+
+def test_a_push_shows_the_outputs_that_were_computed(
+    boards: dict[str, EmulatedBoard], tmp_path: Path
+) -> None:
+    net = small("classifier", "rk3588", "int8").path
+    source = Path(shutil.copy(net.with_name("classifier.onnx"), tmp_path))
+    desk = Desk(tmp_path, boards["rk3588"], net.parent)
+    code, document = desk.push(net.stem, runtime="lite", options=("--onnx", source))
+    (run,) = document["runs"]
+    assert (code, run["failure"], run["simulated"]) == (0, None, True)
+    assert {output["cosine"] >= 0.997 for output in run["outputs"]} == {True}
 
 
 def test_two_and_three_cores_took_part(boards: dict[str, EmulatedBoard], answers: Answers) -> None:
