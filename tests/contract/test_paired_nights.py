@@ -73,6 +73,8 @@ def test_what_a_night_does_to_both_models_is_no_difference(lab: NightLab, store:
         assert (beside.variant.name, own.variant.name) == (f"{cell.variant} (baseline)", cell.variant)
         assert beside.push == own.push
     told = [event.text for event in heard if isinstance(event, Told)]
+    variants = {key.variant for key in store.latest(simulated=True)}
+    assert variants == {FP16, INT8}  # none of them "(baseline)"
     assert told == ["4 of 4 cells beside their baselines' models: about 22 s on a board"]
 
 

@@ -197,7 +197,8 @@ class BoardLine:
         if base.model.sha256 != cell.beside.run.variant.sha256:
             return (own,), f"the baseline's model is damaged: {base.model.path}"
         name = f"{own.description.name} ({BASELINE})"
-        return (replace(base, description=replace(base.description, name=name)), own), ""
+        beside = replace(base.description, name=name, is_baseline=True)
+        return (replace(base, description=beside), own), ""
 
     def _attempted(self, ended: Sequence[Collected], not_paired: str) -> Attempt:
         *others, collected = ended

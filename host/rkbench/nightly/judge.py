@@ -11,7 +11,6 @@ from rkbench.runs.conditions import CONDITIONS, Effect, night_refusals
 from rkbench.runs.gating import judge_against, value_of
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.latency_tests import LatencyTest, latency_tests
-from rkbench.runs.measures import GATED
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import ConditionChange, GateResult
 from rkbench.stats.figures import Interval, Statistic
@@ -89,7 +88,6 @@ def _judge(
     test: LatencyTest | None,
 ) -> Judgement:
     value = value_of(gate, collected.run)
-    why_not = why_not or _other_source(gate, collected.run, reference)
     base = value_of(gate, reference.run) if reference and not why_not else None
     if not gate.is_relative:
         return judge_against(gate, (base, value), collected.latencies)
@@ -119,14 +117,6 @@ def _interval(test: LatencyTest) -> Interval:
         f"{test.units} {test.unit}s are too few for an interval" if test.low_percent is None else _MORE_TELL
     )
     return Interval(test.difference_percent, test.low_percent, test.high_percent, lacks)
-
-
-def _other_source(gate: Gate, run: RunResult, reference: AcceptedRun | None) -> str:
-    """Return why a figure says nothing beside the baseline's, which is of another source; "" if not."""
-    if reference is None:
-        return ""
-    other = GATED[gate.quantity.word].group.other_source(reference.run.provenance, run.provenance)
-    return f"{other}: {ACCEPT}" if other else ""
 
 
 def _refusal(run: RunResult, reference: AcceptedRun | None, *, accepted: bool) -> str:

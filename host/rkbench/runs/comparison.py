@@ -137,10 +137,7 @@ def _metric(
     reference = values.get(base.id) if base else None
     differences = {
         run.id: None
-        if run.id in banned
-        or base is None
-        or _other_golden(measure, base, run)
-        or measure.group.other_source(base.provenance, run.provenance)
+        if run.id in banned or base is None or _other_golden(measure, base, run)
         else difference_percent(reference, values[run.id])
         for run in runs
         if base is None or run.id != base.id

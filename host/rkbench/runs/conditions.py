@@ -79,6 +79,7 @@ CONDITIONS = (
         Effect.NAMED,
         Effect.NAMED,
         "source of the latency",
+        of_board=True,
     ),
     Condition("outputs_provenance", lambda run: run.provenance.outputs, Effect.NAMED),
     Condition("runtime", lambda run: run.board.runtime, Effect.NAMED),

@@ -17,7 +17,8 @@ MEASURE_NAMES = tuple(measure.name for measure in MEASURES)
 class HistoryRow:
     """What tells a run from another, and its measures by name; unknown is None.
 
-    `failed_stage` is where it failed, None where it did not.
+    `failed_stage` is where it failed, None where it did not. `beside` another it was measured as the baseline
+    of a night: the latest of nothing.
     """
 
     run: str
@@ -42,6 +43,7 @@ class HistoryRow:
     failed_stage: str | None
     verdict: str | None
     measures: Mapping[str, float | None]
+    beside: bool = False
 
 
 def history_row(run: RunResult) -> HistoryRow:
@@ -68,6 +70,7 @@ def history_row(run: RunResult) -> HistoryRow:
         failed=run.failure is not None,
         failed_stage=run.failure.stage if run.failure else None,
         verdict=run.verdict,
+        beside=run.variant.is_baseline,
         measures={measure.name: _finite(measure.value(run)) for measure in MEASURES},
     )
 

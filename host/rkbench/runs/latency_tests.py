@@ -12,7 +12,6 @@ from itertools import combinations
 from typing import Final, Literal
 
 from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.measure_types import NumberGroup
 from rkbench.runs.model import RunResult
 from rkbench.runs.pairs import Turn, TurnQuad, load_differences, quads_by_load, turns_of
 from rkbench.stats.figures import Statistic
@@ -99,13 +98,12 @@ def figure_test(
     so few it lies off the true percentile, but for both runs alike.
     """
     turns = (turns_of(latencies.get(item.id, RawLatencies())) for item in (base, run))
-    why_not = _no_pair(base, run)
-    loads = [] if why_not else quads_by_load(*turns)
+    loads = quads_by_load(*turns) if base.push == run.push else []
     parts = [[quad] for quad in loads[0]] if len(loads) == 1 else loads
     levels = [_figure(statistic, quads, 1) - _figure(statistic, quads, 0) for quads in parts]
     units = [levels] if len(loads) == 1 else [[level] for level in levels]
     found = paired_difference(units, effect=base.plan.effect_percent / 100, confidence=confidence)
-    return _of(found, run.id, base.id, why_not or (None if loads else NOT_IN_TURNS))
+    return _of(found, run.id, base.id, _no_unit(base, run, loads))
 
 
 def _figure(statistic: Statistic, quads: Sequence[TurnQuad], owner: int) -> float:
@@ -127,17 +125,15 @@ def needed_text(test: LatencyTest) -> str:
 def _test(
     base: RunResult, run: RunResult, turns: Mapping[str, Sequence[Turn]], confidence: float
 ) -> LatencyTest:
-    why_not = _no_pair(base, run)
-    loads = [] if why_not else load_differences(turns[base.id], turns[run.id])
+    same_push = base.push == run.push
+    loads = load_differences(turns[base.id], turns[run.id]) if same_push else []
     found = paired_difference(loads, effect=base.plan.effect_percent / 100, confidence=confidence)
-    return _of(found, run.id, base.id, why_not or (None if loads else NOT_IN_TURNS))
+    return _of(found, run.id, base.id, _no_unit(base, run, loads))
 
 
-def _no_pair(base: RunResult, run: RunResult) -> str:
-    """Return why no block of two runs is a pair; "" where their order decides."""
-    if base.push != run.push:
-        return OTHER_PUSH
-    return NumberGroup.LATENCY.other_source(base.provenance, run.provenance)
+def _no_unit(base: RunResult, run: RunResult, loads: Sequence[object]) -> str | None:
+    """Return why two runs have no pair of blocks; None where they have."""
+    return None if loads else NOT_IN_TURNS if base.push == run.push else OTHER_PUSH
 
 
 def _of(found: PairedDifference, run: str, against: str, reason: str | None) -> LatencyTest:

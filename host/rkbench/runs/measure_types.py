@@ -32,16 +32,6 @@ class NumberGroup(Enum):
         found: str | None = getattr(provenance, self.value) if self.value else None
         return found
 
-    def other_source(self, base: Provenance, other: Provenance) -> str:
-        """Return why numbers of two runs come from different sources: no difference of them says anything.
-
-        "" where they come from the same, or where one is not known.
-        """
-        before, now = self.source(base), self.source(other)
-        if before is None or now is None or before == now:
-            return ""
-        return f"{self.value.replace('_', ' ')} is {now}, the baseline's {before}"
-
 
 @dataclass(frozen=True)
 class Family:

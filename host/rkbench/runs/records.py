@@ -62,6 +62,7 @@ class Variant:
     """One deployable file, as its own header describes it; shapes are the source model's (NCHW).
 
     `output_steps`: of each output the step of the one scale that it is quantized with, None for floats.
+    `is_baseline`: the kept model of a night's baseline, measured beside the night's own.
     """
 
     name: str
@@ -78,6 +79,7 @@ class Variant:
     output_steps: tuple[float | None, ...] = ()
     predicted: PredictedLatency | None = None
     """None in simulated runs, and of files whose NPU tasks cannot be decoded."""
+    is_baseline: bool = False
 
 
 @dataclass(frozen=True)

@@ -148,8 +148,8 @@ class Store(Protocol):
     def latest(self, *, after: int = 0, simulated: bool = False) -> dict[ResultKey, Latest]:
         """Return the latest runs of every key, of those stored after position `after`.
 
-        Simulated ones only if asked for. "Latest" is the order of storing, so that a clock that jumps
-        confuses nothing.
+        Simulated ones only if asked for; none that a night measured as its baseline, beside another. "Latest"
+        is the order of storing, so that a clock that jumps confuses nothing.
         """
 
     def latest_gates(self) -> list[GateState]:

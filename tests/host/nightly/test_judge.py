@@ -331,21 +331,21 @@ def test_an_undecided_pair_stays_so_where_it_could_not_be_measured_again() -> No
     assert confirmed([PAIRED_GATE], first, unmeasured([PAIRED_GATE], "the cable")) == first
 
 
-def test_a_latency_of_another_source_is_not_held_against_the_baseline_and_is_named() -> None:
+def test_a_latency_of_another_source_is_named_beside_the_verdict() -> None:
     before, now = (
         replace(
             make_run(), simulated=True, provenance=Provenance("from_file", "modelled", "measured", source)
         )
         for source in ("modelled", "predicted")
     )
-    gates = [parse_gate(text) for text in ("p50 within 5%", "load memory within 5%", "p50 <= 1s")]
-    found = judge(gates, made(now, 0.7), reference(before))
-    assert [gate.state for gate in found] == [NOT_MEASURED, PASS, PASS]
-    assert found[0].detail == "latency is predicted, the baseline's modelled: bench baseline accept last"
-    assert found[2].last.difference_percent is None
     (change,) = changes(now, before)
-    assert (change.name, change.baseline, change.value) == ("source of the latency", "modelled", "predicted")
-    assert [gate.state for gate in judge(gates, made(now), reference(now))] == [PASS] * 3
+    assert (change.name, change.baseline, change.value, change.environment) == (
+        "source of the latency",
+        "modelled",
+        "predicted",
+        True,
+    )
+    assert changes(now, now) == ()
 
 
 def test_a_baseline_of_the_other_kind_is_said_to_be_there() -> None:

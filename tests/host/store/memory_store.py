@@ -109,7 +109,7 @@ class MemoryStore:
         found: dict[ResultKey, Latest] = {}
         for position, item in enumerate(self._kept.runs.values(), 1):
             run = item.run
-            if position <= after or (run.simulated and not simulated):
+            if position <= after or (run.simulated and not simulated) or run.variant.is_baseline:
                 continue
             words = (run.plan.runtime or "", run.plan.core_mask, run.plan.scenario)
             key = ResultKey(run.variant.name, run.board.name, *words, run.simulated)

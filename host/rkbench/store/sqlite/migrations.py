@@ -84,6 +84,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
             document TEXT NOT NULL)""",
         "CREATE INDEX noise_floors_by_conditions ON noise_floors (board, conditions)",
     ),
+    # version 8: which runs were measured beside another, as the baseline of a night
+    ("ALTER TABLE history ADD COLUMN beside INTEGER NOT NULL DEFAULT 0",),
 )
 
 VERSION = len(STEPS)

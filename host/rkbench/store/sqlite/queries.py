@@ -9,11 +9,11 @@ from rkbench.store.sqlite.database import Database, Row
 from rkbench.store.sqlite.history import FIELDS
 
 _ROW = ", ".join(f'"{name}"' for name in (*FIELDS, *MEASURE_NAMES))
-_FLAGS = ("simulated", "partial", "failed")
+_FLAGS = ("simulated", "partial", "failed", "beside")
 _NUMBERS = (*_FLAGS, "started_unix_s")
 _LATEST = """
 SELECT max(position), run, variant, board, runtime, core_mask, scenario, simulated
-FROM history WHERE position > ? AND simulated <= ? {}
+FROM history WHERE position > ? AND simulated <= ? AND beside = 0 {}
 GROUP BY variant, board, runtime, core_mask, scenario, simulated
 """
 _MIN_DIGEST_CHARACTERS = 6

@@ -166,6 +166,16 @@ def test_a_failed_run_leaves_the_last_success(address: str) -> None:
         assert store.latest(after=3) == {}
 
 
+def test_the_baseline_of_a_night_is_the_latest_run_of_nothing(address: str) -> None:
+    night, beside = make_run(1), make_run(2)
+    with open_store(address) as store:
+        store.save(collected(night))
+        store.save(collected(replace(beside, variant=replace(beside.variant, is_baseline=True))))
+        assert store.latest() == {KEY: Latest(LatestRun(1, night.id), LatestRun(1, night.id))}
+        assert [row.beside for row in store.history()] == [True, False]
+        assert store.mark().last.position == 2
+
+
 def test_simulated_runs_are_a_series_of_their_own_and_told_only_if_asked_for(address: str) -> None:
     with open_store(address) as store:
         store.save(collected(make_run(1)))
