@@ -6,13 +6,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-agent-38 test-toolkit test-npu check schema fuzz kills lies stalls stores truth bench-speed models clean
+.PHONY: help demo test test-agent-38 test-toolkit test-npu calibrations check schema fuzz kills lies stalls stores truth bench-speed models clean
 
 help:
 	@echo "make demo    the story of the 3 MB that became 60 MB, on a virtual board"
 	@echo "make test    all tests that need no board and no vendor toolkit"
 	@echo "make test-toolkit   conversions with the real rknn-toolkit2, in its own environment (630 MB)"
-	@echo "make test-npu    real RKNNLite and librknnrt over the computed NPU: all 36 nets (three minutes)"
+	@echo "make test-npu    real RKNNLite and librknnrt over the computed NPU: all 46 nets (five minutes)"
+	@echo "make calibrations   virtual boards calibrated whole, 20 seeds for each SoC: a table (ten minutes)"
 	@echo "make test-agent-38   the agent's tests on Python 3.8 alone"
 	@echo "make check   ruff, mypy --strict, import contracts"
 	@echo "make schema  the JSON Schemas of what rkbench writes, made from its dataclasses"
@@ -75,6 +76,9 @@ test-toolkit: $(STAMP)
 
 test-npu: $(STAMP)
 	RKBENCH_ALL_NETS=1 $(BIN)/python -m pytest -q --timeout 900 tests/emulated/test_npu_emulated.py $(ARGS)
+
+calibrations: $(STAMP)
+	cd tests/host/campaign && PYTHONPATH=../.. ../../../$(BIN)/python whole_calibrations.py
 
 check: $(STAMP)
 	$(BIN)/ruff check .

@@ -77,7 +77,7 @@ def assert_predicted(run: dict[str, Any], model: Path) -> None:
     assert run["latency"]["stages"]["run"]["p50_s"] == pytest.approx(foretold_s, rel=0.005)
 
 
-@pytest.mark.parametrize("net", ["dense", "residual", "squeeze", "classifier"])
+@pytest.mark.parametrize("net", ["dense", "residual", "squeeze", "transformer", "classifier"])
 def test_any_net_has_computed_outputs_and_a_predicted_latency(tmp_path: Path, net: str) -> None:
     shutil.copy(DATA / f"npu/{net}.onnx", tmp_path)
     model = DATA / f"npu/{net}_rk3588_int8.rknn"

@@ -1,6 +1,7 @@
 """Real wheel, real librknnrt 1.5.2, real outputs (tier T3): the NPU's jobs are computed by rkbench.npu.
 
-RKBENCH_ALL_NETS=1 (`make test-npu`) takes all 36 small nets instead of 13.
+RKBENCH_ALL_NETS=1 (`make test-npu`) takes all 44 small nets instead of 15, and two of the zoo as wide as
+they are.
 """
 
 from __future__ import annotations
@@ -11,9 +12,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from computed_nets import Answer, Computed, compute, cosine, expected, narrow, narrow_net, small
+from computed_nets import Answer, Computed, compute, cosine, expected, full, narrow, narrow_net, small
 from emulated_board import BoardFactory, EmulatedBoard
-from made_nets import NETS
+from made_nets import NETS, OF_TRANSFORMERS
 from test_push_emulated import Desk
 
 pytestmark = [pytest.mark.emulated, pytest.mark.xdist_group("T3")]
@@ -31,9 +32,12 @@ SMALL = (
     ("pools", "rk3568", "int8"),
     ("neck", "rk3568", "int8"),
     ("gates", "rk3568", "int8"),
+    ("transformer", "rk3588", "fp16"),
+    ("transformer", "rk3588", "int8"),
 )
-ALL = tuple((net.name, net.soc, net.dtype) for net in NETS)
-TAKEN = ALL if os.environ.get("RKBENCH_ALL_NETS") else SMALL
+ALL = tuple((net.name, net.soc, net.dtype) for net in (*NETS, *OF_TRANSFORMERS))
+WITH_ALL = bool(os.environ.get("RKBENCH_ALL_NETS"))
+TAKEN = ALL if WITH_ALL else SMALL
 #: librknnrt multiplies and adds in one rounding here: floats of equal int8 values differ in the last place.
 FUSED = {(name, soc) for name in ("dense", "depthwise", "neck") for soc in ("rk3588", "rk3568")} | {
     ("swishes", "rk3588")
@@ -81,6 +85,7 @@ def test_emulated_and_virtual_boards_compute_the_same_outputs(
     name: str, soc: str, dtype: str, answers: Answers
 ) -> None:
     net, answer = small(name, soc, dtype), answers[soc, f"{name}.{dtype}"]
+    assert answer.exit_code == 0, answer.text
     assert "failed to submit" not in answer.text
     (there,), (here,) = answer.outputs, net.on_virtual_board
     if dtype == "int8" and (name, soc) in ON_NPU:
@@ -153,3 +158,21 @@ def test_what_is_not_modelled_is_the_runtimes_own_failure(
 ) -> None:
     assert "failed to submit" in answers["rk3588", f"uncovered.{runtime}"].text
     assert "WDMA_SIZE" in (boards["rk3588"].folder / "npu.log").read_text()
+
+
+if WITH_ALL:  # minutes, and the toolkit's environment: not for every run
+
+    @pytest.mark.parametrize("soc", MASKS)
+    @pytest.mark.parametrize(("name", "least"), [("mobilenetv2-12", 0.996), ("yolov5n", 0.9999)])
+    def test_nets_of_the_zoo_as_wide_as_they_are_agree_with_onnxruntime(
+        name: str, least: float, soc: str, boards: dict[str, EmulatedBoard]
+    ) -> None:
+        net, source = full(name, soc)
+        answer = compute(boards[soc], {name: (net, "lite", "auto")})[name]
+        assert "failed to submit" not in answer.text
+        wanted = expected(source, net.inputs)
+        lowest = min(cosine(a, b) for a, b in zip(answer.outputs, wanted, strict=True))
+        print(f"| {name} | {soc} | {lowest:.5f} |")
+        assert lowest >= least
+        for there, here in zip(answer.outputs, net.on_virtual_board, strict=True):
+            assert cosine(there, here) > 0.99999

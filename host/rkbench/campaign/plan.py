@@ -15,6 +15,7 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import Hello
 from rkbench_agent.wire.plan import Plan, RunSettings, RunSpec
 from rkbench_agent.wire.provenance import Provenance
+from rkbench_agent.wire.socs import find_soc, with_cores
 from rkbench_agent.wire.words import MODELLED, PREDICTED, SINGLE_STREAM, SOAK, VIRTUAL
 
 from rkbench import __version__
@@ -82,8 +83,11 @@ def make_headers(
     """
     masks = masks or (settings.core_mask,)
     simulated = is_simulated(settings, place)
-    described = zip(_descriptions(variants, simulated), variants, transfers, doubts, strict=True)
-    runs = [(*item, mask) for item in described for mask in masks]
+    runs = [
+        (_description(item[0], place, mask, simulated=simulated), *item, mask)
+        for item in zip(variants, transfers, doubts, strict=True)
+        for mask in masks
+    ]
     started = datetime.fromtimestamp(place.unix_s, timezone.utc).isoformat(timespec="milliseconds")
     return [
         RunResult(
@@ -109,11 +113,14 @@ def _foreknown(variant: PreparedVariant) -> Provenance:
     return Provenance(latency=PREDICTED if variant.figures.predicted else MODELLED)
 
 
-def _descriptions(variants: Sequence[PreparedVariant], simulated: bool) -> list[Variant]:
-    """Return the variants' descriptions; for a real board with the latency that each file foretells."""
+def _description(variant: PreparedVariant, place: Place, mask: str, *, simulated: bool) -> Variant:
+    """Return a variant's description; for a real board with the latency that its file foretells there."""
     if simulated:
-        return [variant.description for variant in variants]
-    return [replace(item.description, predicted=foretold_latency(item.model.path)) for item in variants]
+        return variant.description
+    soc = with_cores(find_soc(place.environment.soc), place.environment.npu_cores)
+    cores = (soc.core_masks if soc else {}).get(mask, 0).bit_count()
+    predicted = foretold_latency(variant.model.path, max(1, cores))
+    return replace(variant.description, predicted=predicted)
 
 
 def make_plan(

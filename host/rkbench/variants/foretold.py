@@ -8,12 +8,15 @@ from rkbench.errors import ModelError
 from rkbench.runs.records import PredictedLatency
 
 
-def foretold_latency(path: Path) -> PredictedLatency | None:
-    """Return the predicted latency of a .rknn; None where its NPU tasks cannot be decoded."""
-    from rkbench.npu import predict_latency  # numpy: only runs on real boards are compared with it
+def foretold_latency(path: Path, cores: int = 1) -> PredictedLatency | None:
+    """Return the predicted latency of a .rknn on so many cores, on several without a band.
+
+    None where its NPU tasks cannot be decoded, or where it has none for so many cores.
+    """
+    from rkbench.npu import WhatIf, predict_latency  # numpy: only runs on real boards are compared with it
 
     try:
-        found = predict_latency(path)
+        found = predict_latency(path, what_if=WhatIf(cores=cores))
     except ModelError:
         return None
     return PredictedLatency(found.latency_s, found.low_s, found.high_s, found.provisional)

@@ -54,7 +54,7 @@ def test_known_coefficients_are_found_so_that_unseen_models_are_within_3_percent
     base = latency_models()[soc]
     names, terms = shipped(soc)
     true = np.array(base.coefficients) * (1.3, 1.1, 0.9, 1.4)
-    unseen = np.array([row.terms() for row in reference_costs() if row.soc == soc and row.model in UNSEEN])
+    unseen = unseen_terms(soc)
     assert len(unseen) == 5
     for seed in range(40):
         noise = 1 + NOISE * np.random.default_rng(seed).standard_normal(len(names))
@@ -131,7 +131,7 @@ def test_the_coefficients_of_a_virtual_board_are_found(soc: str, tmp_path: Path)
     base = latency_models()[soc]
     names, terms = shipped(soc)
     true = np.array(base.coefficients) * (1.3, 1.1, 0.9, 1.4)
-    unseen = np.array([row.terms() for row in reference_costs() if row.soc == soc and row.model in UNSEEN])
+    unseen = unseen_terms(soc)
     for seed in range(20):
         measured_s = virtual_latencies(base, tmp_path, seed, true.tolist())
         found = fit_board("virtual", base, names, terms, measured_s)
@@ -139,13 +139,19 @@ def test_the_coefficients_of_a_virtual_board_are_found(soc: str, tmp_path: Path)
         assert np.abs(unseen @ np.array(found.fitted.coefficients) / (unseen @ true) - 1).max() < 0.03, seed
 
 
-def calibrate_virtual(folder: Path, **behaviour: object) -> Done:
+def calibrate_virtual(folder: Path, soc: str = "rk3588", **behaviour: object) -> Done:
+    """Calibrate the virtual board `made` of this behaviour; what it yields is kept in `folder`."""
     path = behaviour_file(folder, **behaviour)
     (folder / "bench.toml").write_text(
-        f'[boards.made]\nhost = "virtual"\nsoc = "rk3588"\nbehaviour = "{path}"\n'
+        f'[boards.made]\nhost = "virtual"\nsoc = "{soc}"\nbehaviour = "{path}"\n'
     )
     arguments = ("boards", "calibrate", "made", "--inventory", str(folder / "bench.toml"))
     return run_bench(*arguments, environment={**os.environ, "XDG_DATA_HOME": str(folder)})
+
+
+def unseen_terms(soc: str) -> Floats:
+    """The terms of the five models that no calibration measures."""
+    return np.array([row.terms() for row in reference_costs() if row.soc == soc and row.model in UNSEEN])
 
 
 def test_a_virtual_board_is_calibrated(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

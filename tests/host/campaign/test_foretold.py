@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from rkbench.boards.model import Board
 from rkbench.campaign.plan import Place, make_headers
+from rkbench.npu import WhatIf, predict_latency
 from rkbench.runs.records import PredictedLatency, TransferRecord
 from rkbench.variants.foretold import foretold_latency
 from rkbench.variants.variant import prepare_variants
@@ -18,11 +19,16 @@ MODELS = Path(__file__).parents[2] / "data/models"
 SAMPLE = MODELS / "mb_gap7_rk3588_i8.rknn"
 
 
-def predicted(*, simulated: bool) -> PredictedLatency | None:
+HELLO = Hello("rkbench", 1, "0" * 64, "0.1.0", "3.11.2", 7, 0)
+
+
+def predicted(*, simulated: bool, mask: str = "auto", soc: str = "rk3588") -> PredictedLatency | None:
     board = Board("desk", "10.0.0.7", simulated=simulated)
-    place = Place(board, Hello("rkbench", 1, "0" * 64, "0.1.0", "3.11.2", 7, 0), Environment(), "push", 0.0)
+    place = Place(board, HELLO, Environment(soc=soc), "push", 0.0)
     variants = prepare_variants([SAMPLE])
-    (header,) = make_headers(RunSettings(), place, variants, [TransferRecord(1, 1, False)], [()])
+    (header,) = make_headers(
+        RunSettings(core_mask=mask), place, variants, [TransferRecord(1, 1, False)], [()]
+    )
     return header.variant.predicted
 
 
@@ -35,6 +41,20 @@ def test_a_run_on_a_real_board_records_what_its_file_foretells() -> None:
 
 def test_a_simulated_run_records_none() -> None:
     assert predicted(simulated=True) is None
+
+
+@pytest.mark.parametrize(("mask", "cores"), [("1", 1), ("0-1", 2), ("all", 3)])
+def test_what_is_foretold_is_of_the_cores_that_are_asked_for(mask: str, cores: int) -> None:
+    told = predicted(simulated=False, mask=mask)
+    assert told is not None
+    assert told.latency_s == predict_latency(SAMPLE, what_if=WhatIf(cores=cores)).latency_s
+    assert (told.low_s is None) == (cores > 1)
+
+
+def test_two_cores_of_a_chip_with_one_switched_off_are_all() -> None:
+    told = predicted(simulated=False, mask="all", soc="rk3582")
+    assert told is not None
+    assert told.latency_s == predict_latency(SAMPLE, what_if=WhatIf(cores=2)).latency_s
 
 
 def test_a_file_whose_tasks_cannot_be_decoded_foretells_nothing() -> None:
