@@ -152,11 +152,19 @@ def text_beside(unit: Unit, value: float, limit: float) -> str:
     return f"{value / factor!r}{suffix}"
 
 
-def format_between(unit: Unit, low: float, high: float) -> str:
-    """Return bounds as `9.95–10.1 ms`: the unit once where it is one, and digits that tell them apart."""
-    first, last = text_beside(unit, low, high), text_beside(unit, high, low)
+def format_between(unit: Unit, low: float, high: float, limit: float | None = None) -> str:
+    """Return bounds as `9.95–10.1 ms`: the unit once where it is one, and digits that tell them apart.
+
+    With a `limit` neither of them reads like it, unless it is equal to it.
+    """
+    first, last = _beside_both(unit, low, high, limit), _beside_both(unit, high, low, limit)
     number, _, spelling = first.rpartition(" ")
     return f"{number}–{last}" if number and last.endswith(f" {spelling}") else f"{first}–{last}"
+
+
+def _beside_both(unit: Unit, value: float, other: float, limit: float | None) -> str:
+    texts = [text_beside(unit, value, apart) for apart in (other, limit) if apart is not None]
+    return max(texts, key=len)
 
 
 def _similarity(value: float | None) -> str:

@@ -9,9 +9,11 @@ import pytest
 from made_runs import collected, make_run
 from rkbench.campaign import compare_collected
 from rkbench.errors import UsageError
+from rkbench.runs.extras import Requirement
 from rkbench.runs.gating import exit_code, parse_requirements, with_requirements
 from rkbench.runs.model import Failure, RunResult
 from rkbench.runs.output import Output
+from rkbench.units import SECONDS, format_between
 from rkbench.views.push.csv import write_runs
 from rkbench.views.push.json import push_document
 from rkbench.views.push.requirements import requirement_lines
@@ -83,3 +85,16 @@ def test_every_view_tells_them() -> None:
     assert [told["state"] for told in document["runs"][0]["requirements"]] == ["fail", "pass"]
     write_runs([run], out := StringIO())
     assert "cosine[scores] >= 0.999: fail; snr[same] >= 30dB: pass" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("limit_ms", "text"), [(1.031, "1.0313–1.032 ms"), (1.0312, "1.0313–1.032 ms"), (1.0, "1.031–1.032 ms")]
+)
+def test_a_bound_beyond_the_limit_never_reads_like_it(limit_ms: float, text: str) -> None:
+    assert format_between(SECONDS, 0.00103127, 0.0010324, limit_ms / 1000) == text
+
+
+def test_bounds_of_a_simulated_run_are_marked_as_its_value_is() -> None:
+    told = Requirement("p50 <= 1ms", "p50", "s", "fail", 0.00226, 0.00225, 0.00227)
+    (line,) = requirement_lines([replace(RUN, simulated=True, requirements=(told,))])
+    assert line.text == "fp16: p50 <= 1ms: ≈2.26 ms (95 %: ≈2.25–2.27 ms)"

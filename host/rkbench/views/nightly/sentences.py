@@ -72,7 +72,8 @@ def amount(gate: GateResult, judgement: Judgement) -> str:
         return judgement.detail or NOT_MEASURED
     value = _value_beside_limit(gate, judgement.value)
     if judgement.low is not None and judgement.high is not None:
-        value += f" (95 %: {format_between(_unit(gate), judgement.low, judgement.high)})"
+        bounds = format_between(_unit(gate), judgement.low, judgement.high, _limit(gate))
+        value += f" (95 %: {bounds})"
     base = format_value(gate, judgement.baseline)
     values = value if judgement.baseline is None else f"{base} → {value}"
     if judgement.difference_percent is None or (not gate.unit and not is_relative(gate.gate)):
@@ -97,10 +98,14 @@ def format_value(gate: GateResult, value: float | None) -> str:
 
 def _value_beside_limit(gate: GateResult, value: float) -> str:
     """Return a value that never reads like the limit of a budget unless it is equal to it."""
-    limit = _gate(gate).limit if gate.quantity in QUANTITIES else None
+    limit = _limit(gate)
     if limit is None or math.isnan(value):
         return format_value(gate, value)
     return text_beside(_unit(gate), value, limit)
+
+
+def _limit(gate: GateResult) -> float | None:
+    return _gate(gate).limit if gate.quantity in QUANTITIES else None
 
 
 def _percent_beside(percent: float, gate: GateResult) -> str:

@@ -53,6 +53,6 @@ def _amount(item: Requirement, run: RunResult) -> str:
     sure = (
         ""
         if item.low is None or item.high is None
-        else (f" (95 %: {format_between(unit, item.low, item.high)})")
+        else (f" (95 %: {mark}{format_between(unit, item.low, item.high, gate.limit)})")
     )
     return f"{mark}{value}{sure}{f', {item.detail}' if item.detail else ''}"
