@@ -22,10 +22,21 @@ def predicted_sentence(path: Path, prediction: Prediction) -> str:
     told = "; ".join(text for text in found if text)
     about = "at least" if _uncounted(prediction) or _unmeasured(prediction) else "about"
     needed = format_bytes(prediction.needed_weight_bytes)
+    if prediction.refusals:
+        return _refused(path, prediction)
     return (
         f"{path.name} ({format_bytes(prediction.onnx_bytes)}) will become {about} "
         f"{format_bytes(prediction.file_bytes)} for {prediction.target} {prediction.dtype} (predicted): "
         f"{told or f'{needed} of weights, nothing blows up'}."
+    )
+
+
+def _refused(path: Path, prediction: Prediction) -> str:
+    first = prediction.refusals[0]
+    return (
+        f"{path.name} will not convert for {prediction.target} {prediction.dtype} (foreseen): "
+        f'the converter will say "{first.sentence}" at {first.node}: {first.reason}. '
+        f"Way around: {first.way_around}."
     )
 
 

@@ -55,6 +55,11 @@ class OnnxFile:
         return self.model.graph
 
     @property
+    def opset(self) -> int:
+        """Version of ONNX's own operators that it uses."""
+        return self.model.opset_imports.get("", 1)
+
+    @property
     def float_elements(self) -> int:
         """Elements of all stored float weights: the number to compare a .rknn with, not the file's bytes."""
         return sum(count for dtype, count in self.elements.items() if ir.DataType[dtype] in FLOATS)

@@ -20,6 +20,7 @@ from rkbench.onnx.model import OnnxFile, open_onnx
 from rkbench.onnx.node_rules import Context, Share, share_of
 from rkbench.onnx.planning import LayerPlan, plan_layers
 from rkbench.onnx.prediction import MERGED, PredictedNode, Prediction
+from rkbench.onnx.refusals import Asked, foreseen_refusals
 from rkbench.rknn import targets
 from rkbench.rknn.targets import DTYPES, ELEMENT_BYTES, Dtype
 
@@ -77,6 +78,7 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
         command_bytes_fp16=command_bytes["fp16"],
         command_bytes_int8=command_bytes["int8"],
         notes=tuple(_notes(network, context, nodes, dtype)),
+        refusals=foreseen_refusals(Asked(network.graph, network.opset, context.constants, target)),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rkbench.onnx.refusals import Refusal
 from rkbench.rknn.targets import Dtype
 
 FOLDED = "folded constants"
@@ -69,6 +70,8 @@ class PredictedSizes:
     command_bytes_fp16: int
     command_bytes_int8: int
     notes: tuple[str, ...]
+    refusals: tuple[Refusal, ...]
+    """What the converter will refuse; the sizes are those of a converter that would not."""
 
 
 class Prediction(PredictedSizes):
