@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rkbench.onnx.refusals import Refusal
+from rkbench.onnx.refusals import ForeseenRefusal
 from rkbench.rknn.targets import Dtype
 
 FOLDED = "folded constants"
@@ -70,7 +70,7 @@ class PredictedSizes:
     command_bytes_fp16: int
     command_bytes_int8: int
     notes: tuple[str, ...]
-    refusals: tuple[Refusal, ...]
+    refusals: tuple[ForeseenRefusal, ...]
     """What the converter will refuse; the sizes are those of a converter that would not."""
 
 

@@ -17,7 +17,7 @@ from rkbench.rknn import targets
 
 
 @dataclass(frozen=True)
-class Refusal:
+class ForeseenRefusal:
     """One reason why the converter will stop."""
 
     node: str
@@ -38,7 +38,7 @@ class Asked:
     target: str
 
 
-def foreseen_refusals(asked: Asked) -> tuple[Refusal, ...]:
+def foreseen_refusals(asked: Asked) -> tuple[ForeseenRefusal, ...]:
     """Return what the converter will refuse; the first is what it will say."""
     found = [refusal for rule in RULES for node in asked.graph for refusal in rule(node, asked)]
     return tuple(dict.fromkeys(found))
@@ -48,9 +48,9 @@ def _name(node: ir.Node) -> str:
     return node.name or node.outputs[0].name or node.op_type
 
 
-def _dynamic(node: ir.Node, _asked: Asked) -> Iterator[Refusal]:
+def _dynamic(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
     if node.op_type == "DynamicQuantizeLinear":
-        yield Refusal(
+        yield ForeseenRefusal(
             _name(node),
             f"The DynamicQuantizeLinear('{_name(node)}') will cause the graph to be a dynamic graph! "
             "Remove it manually and try again!",
@@ -59,9 +59,9 @@ def _dynamic(node: ir.Node, _asked: Asked) -> Iterator[Refusal]:
         )
 
 
-def _dropout(node: ir.Node, asked: Asked) -> Iterator[Refusal]:
+def _dropout(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     if node.op_type == "Dropout" and asked.opset == 9 and len(node.outputs) > 1:
-        yield Refusal(
+        yield ForeseenRefusal(
             _name(node),
             "Not support 'Dropout' of opset-9!",
             "the Dropout has a second output, its mask, and the ONNX is of opset 9",
@@ -69,10 +69,10 @@ def _dropout(node: ir.Node, asked: Asked) -> Iterator[Refusal]:
         )
 
 
-def _hard_sigmoid(node: ir.Node, _asked: Asked) -> Iterator[Refusal]:
+def _hard_sigmoid(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
     product = next_node(node.outputs[0], "Mul")
     if node.op_type == "HardSigmoid" and "alpha" not in node.attributes and product is not None:
-        yield Refusal(
+        yield ForeseenRefusal(
             _name(node),
             "TypeError: ufunc 'isfinite' not supported for the input types",
             "a HardSigmoid without alpha, whose default the converter does not fill in, before a Mul",
@@ -80,7 +80,7 @@ def _hard_sigmoid(node: ir.Node, _asked: Asked) -> Iterator[Refusal]:
         )
 
 
-def _uniform_bias(node: ir.Node, asked: Asked) -> Iterator[Refusal]:
+def _uniform_bias(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     """The bias of a joint query, key and value that is the same for all: it is kept as one number."""
     if node.op_type != "Add" or not any(_is_uniform(value, asked) for value in node.inputs):
         return
@@ -96,7 +96,7 @@ def _uniform_bias(node: ir.Node, asked: Asked) -> Iterator[Refusal]:
     known = targets.TARGETS.get(asked.target)
     refuses = shape[0] == 3 or (shape[0] == 2 and known is not None and known.npu_cores > 1)
     if pieces and pieces <= {"Gather", "Split"} and refuses:
-        yield Refusal(
+        yield ForeseenRefusal(
             _name(node),
             f"ValueError: cannot reshape array of size 1 into shape (1,newaxis,{shape[0]},1,1)",
             "the bias of query, key and value has one value throughout: the converter keeps one number",
@@ -126,7 +126,7 @@ def _is_uniform(value: ir.Value | None, asked: Asked) -> bool:
 LARGEST_VECTOR = 2**16
 """Elements of a bias that is looked at."""
 
-RULES: tuple[Callable[[ir.Node, Asked], Iterator[Refusal]], ...] = (
+RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
     _dynamic,
     _dropout,
     _hard_sigmoid,

@@ -140,7 +140,7 @@ class _Chip:
         first = CONVOLUTION_BYTES[self.cores] - (not has_bias) * BIAS_BYTES[self.cores]
         tensors = 2 + has_bias + layer.vectors
         if becomes == conv.KEPT:
-            return self._branches(geometry, first)
+            return self._branches(geometry, first, 2 + has_bias)
         if layer.table:
             more = int(self.dtype == "fp16" and layer.table not in SHORT_TABLES) + (self.cores == 1)
             bytes_ = TABLE_BYTES + count * first + more * STAGE_BYTES
@@ -169,7 +169,7 @@ class _Chip:
             split.tensors + (parts - 1) * inner.tensors + last.tensors,
         )
 
-    def _branches(self, geometry: Convolution, first: int) -> Effort:
+    def _branches(self, geometry: Convolution, first: int, tensors: int) -> Effort:
         """One convolution a group, between a Split and a Concat of the groups."""
         groups = geometry.groups
         split = _split(groups, self.cores)
@@ -179,7 +179,7 @@ class _Chip:
         return Effort(
             split.register_bytes + joined.register_bytes + groups * each,
             split.tasks + joined.tasks + groups * lists,
-            split.tensors + joined.tensors + groups * 3,
+            split.tensors + joined.tensors + groups * tensors,
         )
 
 

@@ -24,7 +24,7 @@ from rkbench.onnx.fusion.kinds import (
 )
 from rkbench.onnx.fusion.layer import FusedLayer, Kind
 from rkbench.onnx.fusion.patterns import Pattern, activation, layer_norm, next_node, users
-from rkbench.onnx.shapes import pooled_size, pooling_kernels
+from rkbench.onnx.shapes import is_channel_shuffle, pooled_size, pooling_kernels
 from rkbench.onnx.values import static_shape
 
 
@@ -242,6 +242,12 @@ class Fuser:
 
     def _rename(self, node: ir.Node) -> None:
         """A new shape is no layer of its own: what follows may still be fused into what was before."""
+        shape = static_shape(node.outputs[0])
+        if node.op_type == "Reshape" and shape is not None and is_channel_shuffle(node):
+            size = shape[2:]
+            mixes = Convolution(shape[1], shape[1], input_size=size, output_size=size, has_bias=False)
+            self.add(node, "convolution", convolution=mixes)
+            return
         before = self.maker(node.inputs[0]) if node.inputs else None
         if before is not None and len(users(node.inputs[0])) == 1:
             self._take(before, (node,), node.outputs[0])
