@@ -4,10 +4,9 @@
 
 Nine nets of one idea each, random weights from a fixed seed, in fp16 and int8, for rk3588 and rk3568: 36
 files, as rknn-toolkit2 2.5.0 converts them, with its simulator's outputs. A tenth net, int8 alone,
-explains one of the nine (docs/npu.md); four more, for rk3588, have what transformers are made of. Needs
-the toolkit environment
-(`python3 tools/toolkit/setup.py`). Two builds differ in 1-2 kB of uninitialised bytes, not in what they
-compute.
+explains one of the nine (docs/npu.md); an eleventh is enlarged; four more, for rk3588, have what transformers
+are made of. Needs the toolkit environment (`python3 tools/toolkit/setup.py`). Two builds differ in 1-2 kB of
+uninitialised bytes, not in what they compute.
 
 Into tests/data/npu: NET.onnx, NET.inputs.npz (`inputs/x`, two cases, 4-D as NHWC), NET_SOC_DTYPE.rknn, and
 NET_SOC_DTYPE.npz (a replay, as tools/toolkit/convert.py writes it).
@@ -240,6 +239,16 @@ def neck() -> Network:
     return net
 
 
+def enlarged() -> Network:
+    """A map enlarged by 3, linearly."""
+    net = Network([1, 8, 12, 12])
+    convolve(net, 8, 24)
+    net.add("Relu")
+    net.add("Resize", "", net.constant(np.array([1, 1, 3, 3], dtype="float32")), mode="linear")
+    convolve(net, 24, 16, kernel=1)
+    return net
+
+
 def classifier() -> Network:
     """Global average pooling and a fully connected layer of ten classes."""
     net = Network([1, 3, 16, 16])
@@ -253,7 +262,7 @@ def classifier() -> Network:
 
 NETS: tuple[Callable[[], Network], ...] = (
     dense, depthwise, residual, pools, gates, swishes, squeeze, neck, classifier, gates_on_steps,
-    transpose, softmax, normalization, transformer,
+    enlarged, transpose, softmax, normalization, transformer,
 )  # fmt: skip
 INT8_ONLY = ("gates_on_steps",)
 OTHER_SOCS = ("rk3562", "rk3576", "rv1126b")

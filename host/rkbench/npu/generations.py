@@ -61,7 +61,7 @@ def _same(_: Columns, __: int) -> None:
 
 
 def _lite_to_v2(columns: Columns, tasks: int) -> None:
-    """Move what the RK3568 has elsewhere: the CORE block one up, algorithms, pad value, a switch."""
+    """Move what the RK3568 has elsewhere: the CORE block one up, algorithms, pad value, a switch, sizes."""
     zero = np.zeros(tasks, np.uint32)
 
     def get(register: int) -> NDArray[np.uint32]:
@@ -83,11 +83,29 @@ def _lite_to_v2(columns: Columns, tasks: int) -> None:
     columns[0x4070] = (
         elementwise & ~np.uint32(0x30018) | (elementwise >> 3 & 3) << 16 | (elementwise >> 16 & 3) << 3
     )
+    _sizes_written(columns, zero)
     # The operand has the size that is computed in; bit 2 goes with 16-bit ones, what else is set is seen.
     bytes_computed = get(0x4010) & 7 == 0
     operand_size = np.where(bytes_computed, 1, 2).astype(np.uint32)
     unknown = get(0x5034) >> 2 & np.where(bytes_computed, 3, 2).astype(np.uint32)
     columns[0x5034] = get(0x5034) & ~np.uint32(0xC) | operand_size << 2 | unknown << 4
+
+
+def _sizes_written(columns: Columns, zero: NDArray[np.uint32]) -> None:
+    """Let WDMA_SIZE say what is written, and the cube what was computed.
+
+    The RK3568 has one register for both. They differ where a linear enlargement writes pixels apart: its
+    lines count as channels there.
+    """
+    width, height, channel = (columns.get(register, zero) for register in (0x4030, 0x4034, 0x403C))
+    columns[0x4058], columns[0x405C] = channel & np.uint32(0x1FFF), height << np.uint32(16) | width
+    size, channels = columns[0x3014], columns[0x3018] & np.uint32(0x1FFF)
+    lines, columns_made = size >> 16, size & np.uint32(0xFFFF)
+    spread = (lines > 0) & (width == 0) & (height == columns_made)
+    spread &= (channel & np.uint32(0x1FFF)) + 1 == (channels + 1) * (lines + 1)
+    columns[0x4030] = np.where(spread, columns_made, width)
+    columns[0x4034] = np.where(spread, lines, height)
+    columns[0x403C] = np.where(spread, channel & ~np.uint32(0x1FFF) | channels, channel)
 
 
 #: 0x200C was found by execution; the others: Mesa's review of RK3568 support (mesa-dev, June 2026).

@@ -59,6 +59,7 @@ OF_TRANSFORMERS = tuple(
     for name in ("transpose", "softmax", "normalization", "transformer")
     for dtype in ("fp16", "int8")
 )
+ENLARGED = tuple(Net("enlarged", soc, dtype) for soc in SOCS for dtype in ("fp16", "int8"))
 NETS = tuple(Net(name, soc, dtype) for name in NAMES for soc in SOCS for dtype in ("fp16", "int8"))
 
 

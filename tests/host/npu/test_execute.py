@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_nets import NETS, SOCS, Array, Net, agreement
+from made_nets import ENLARGED, NETS, SOCS, Array, Net, agreement
 from rkbench.errors import ModelError
 from rkbench.npu.execute.conversion import Conversion
 from rkbench.npu.execute.convolution import read_accumulators
@@ -43,7 +43,7 @@ LEAST_EQUAL = {
 }
 
 
-@pytest.mark.parametrize("net", NETS, ids=lambda net: net.path.stem)
+@pytest.mark.parametrize("net", (*NETS, *ENLARGED), ids=lambda net: net.path.stem)
 def test_outputs_agree_with_the_vendors_simulator(net: Net) -> None:
     found = agreement(net)
     assert found.largest <= 2
@@ -250,6 +250,7 @@ DAMAGED = (
     ("neck", "rk3588", "int8"),
     ("pools", "rk3588", "int8"),
     ("transformer", "rk3588", "int8"),
+    ("enlarged", "rk3568", "fp16"),
 )
 
 

@@ -17,6 +17,7 @@ from rkbench.npu.execute.conversion import Conversion, read_conversion
 from rkbench.npu.execute.cubes import AddressSpace, Cube, Values
 from rkbench.npu.execute.elementwise import Elementwise, read_elementwise
 from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError, dtype_of, precision_name
+from rkbench.npu.execute.rearranged import is_edge
 from rkbench.npu.execute.scaling import Floats, Scaling, read_operands, read_scaling
 from rkbench.npu.execute.tables import read_lookup
 from rkbench.npu.fields import BF16, FP16, FP32, INT8, INT16, INT32
@@ -106,11 +107,11 @@ def read_output_stage(
 
 def output_shape(registers: TaskRegisters) -> tuple[int, int, int]:
     """Return height, width and channels of the output stage's cube."""
-    cube = "DPU.DATA_CUBE_"
+    cube = "DPU_RDMA.DATA_CUBE_" if is_edge(registers) else "DPU.DATA_CUBE_"
     return (
         registers[f"{cube}HEIGHT.HEIGHT"] + 1,
         registers[f"{cube}WIDTH.WIDTH"] + 1,
-        registers[f"{cube}CHANNEL.CHANNEL"] + 1,
+        registers["DPU.DATA_CUBE_CHANNEL.CHANNEL"] + 1,
     )
 
 

@@ -24,7 +24,35 @@ def is_rearranged(registers: TaskRegisters) -> bool:
         registers["DPU.FEATURE_MODE_CFG.TP_EN"]
         or registers["DPU.BS_OW_CFG.TP_ORG_EN"]
         or (registers["DPU.WDMA_SIZE_0.SIZE_C_WDMA"] and not is_filled_up(registers))
+        or is_spread(registers)
     )
+
+
+def is_spread(registers: TaskRegisters) -> bool:
+    """Say whether pixels are written apart, one phase of a linear enlargement: lines count as channels."""
+    channels, written = (
+        registers["DPU.DATA_CUBE_CHANNEL.CHANNEL"] + 1,
+        registers["DPU.WDMA_SIZE_0.CHANNEL_WDMA"] + 1,
+    )
+    lines, width = registers["DPU.DATA_CUBE_HEIGHT.HEIGHT"] + 1, registers["DPU.DATA_CUBE_WIDTH.WIDTH"]
+    sizes = registers["DPU.WDMA_SIZE_1.HEIGHT_WDMA"], registers["DPU.WDMA_SIZE_1.WIDTH_WDMA"]
+    return lines > 1 and written == channels * lines and sizes == (width, 0)
+
+
+def is_edge(registers: TaskRegisters) -> bool:
+    """Say whether one line or column of the cube is copied: an edge repeated, as reader and writer say."""
+    reader, writer, cube = (
+        (registers[f"{part}HEIGHT{end[0]}"], registers[f"{part}WIDTH{end[1]}"])
+        for part, end in (
+            ("DPU_RDMA.DATA_CUBE_", (".HEIGHT", ".WIDTH")),
+            ("DPU.WDMA_SIZE_1.", ("_WDMA", "_WDMA")),
+            ("DPU.DATA_CUBE_", (".HEIGHT", ".WIDTH")),
+        )
+    )
+    flying = registers["DPU.FEATURE_MODE_CFG.FLYING_MODE"]
+    turned = registers["DPU.FEATURE_MODE_CFG.TP_EN"] or registers["DPU.BS_OW_CFG.TP_ORG_EN"]
+    apart = reader == writer != cube and reader in ((0, cube[1]), (cube[0], 0))
+    return bool(flying and not turned and apart)
 
 
 def is_filled_up(registers: TaskRegisters) -> bool:
@@ -55,7 +83,11 @@ def refuse_incoherent(registers: TaskRegisters, channels_of_atom: int) -> None:
 
 def is_recounted(registers: TaskRegisters) -> bool:
     """Say whether the output counts lines and columns of its own: the weights of another layer."""
-    turned = registers["DPU.FEATURE_MODE_CFG.TP_EN"] or registers["DPU.BS_OW_CFG.TP_ORG_EN"]
+    turned = (
+        registers["DPU.FEATURE_MODE_CFG.TP_EN"]
+        or registers["DPU.BS_OW_CFG.TP_ORG_EN"]
+        or is_spread(registers)
+    )
     alone = registers["DPU.EW_CFG.EW_BYPASS"] or registers["DPU.EW_CFG.EW_OP_BYPASS"]
     return bool(is_rearranged(registers) and not turned and alone)
 
@@ -67,6 +99,8 @@ def store_rearranged(registers: TaskRegisters, memory: AddressSpace, values: Val
     atoms = packed(memory, values)
     if registers["DPU.FEATURE_MODE_CFG.TP_EN"]:
         _store_swapped(registers, memory, atoms)
+    elif is_spread(registers):
+        _store_spread(registers, memory, atoms)
     elif not registers["DPU.BS_OW_CFG.TP_ORG_EN"]:
         _store_as_weights(registers, memory, atoms)
     elif registers["DPU.WDMA_SIZE_0.TP_PRECISION"]:
@@ -92,7 +126,7 @@ def _store_swapped(registers: TaskRegisters, memory: AddressSpace, atoms: Values
     )
     line = lines + _notch(registers)
     target = _target(
-        registers, memory, (width, surfaces, lines), (_stride(registers, "DST_SURF_STRIDE"), line, 1)
+        registers, memory, (width, surfaces, lines), (_stride(registers, memory, "DST_SURF_STRIDE"), line, 1)
     )
     target[...] = atoms.transpose(2, 0, 1)
 
@@ -100,7 +134,7 @@ def _store_swapped(registers: TaskRegisters, memory: AddressSpace, atoms: Values
 def _store_turned_bytes(registers: TaskRegisters, memory: AddressSpace, atoms: Values) -> None:
     """TP_ORG of bytes: each 16 atoms that follow one another become 16 atoms of one byte each of theirs."""
     tiles, rest = divmod(atoms.size, TILE)
-    step = _stride(registers, "DST_SURF_STRIDE")
+    step = _stride(registers, memory, "DST_SURF_STRIDE")
     _refuse_unless(
         registers,
         {
@@ -114,7 +148,7 @@ def _store_turned_bytes(registers: TaskRegisters, memory: AddressSpace, atoms: V
     )
     codes = np.ascontiguousarray(atoms).reshape(-1).view(np.uint8).reshape(tiles, TILE, memory.atom_bytes)
     turned = np.ascontiguousarray(codes.swapaxes(1, 2)).view(atoms.dtype)
-    target = _target(registers, memory, (tiles, TILE), (_stride(registers, "SURFACE_ADD"), step))
+    target = _target(registers, memory, (tiles, TILE), (_stride(registers, memory, "SURFACE_ADD"), step))
     target[...] = turned[..., 0]
 
 
@@ -138,10 +172,10 @@ def _store_turned_words(registers: TaskRegisters, memory: AddressSpace, atoms: V
     words = np.ascontiguousarray(atoms).reshape(-1).view(np.uint16).reshape(tiles, per_atom, per_atom)
     turned = np.ascontiguousarray(words.swapaxes(1, 2)).view(atoms.dtype)
     steps = (
-        _stride(registers, "SURFACE_ADD"),
+        _stride(registers, memory, "SURFACE_ADD"),
         shape[2] + _notch(registers),
         1,
-        _stride(registers, "DST_SURF_STRIDE"),
+        _stride(registers, memory, "DST_SURF_STRIDE"),
     )
     _target(registers, memory, (*shape, per_atom), steps)[...] = turned.reshape(*shape, per_atom)
 
@@ -162,17 +196,38 @@ def _store_as_weights(registers: TaskRegisters, memory: AddressSpace, atoms: Val
             "DPU.FEATURE_MODE_CFG.SURF_LEN": 0,
         },
     )
-    steps = _stride(registers, "SURFACE_ADD"), width + _notch(registers), 1
+    steps = _stride(registers, memory, "SURFACE_ADD"), width + _notch(registers), 1
     _target(registers, memory, (surfaces, height, width), steps)[...] = atoms.reshape(surfaces, height, width)
+
+
+def _store_spread(registers: TaskRegisters, memory: AddressSpace, atoms: Values) -> None:
+    """Pixels lie 1 + NOTCH apart, lines SURFACE_ADD, and surfaces DST_SURF_STRIDE."""
+    surfaces, lines, width = atoms.shape
+    _refuse_unless(
+        registers,
+        {
+            "DPU.BS_OW_CFG.SIZE_E_0": surfaces - 1,
+            "DPU.BS_OW_CFG.TP_ORG_EN": 0,
+            "DPU.WDMA_SIZE_0.TP_PRECISION": 0,
+            "DPU.WDMA_SIZE_0.SIZE_C_WDMA": 0,
+            "DPU.FEATURE_MODE_CFG.SURF_LEN": 0,
+        },
+    )
+    steps = (
+        _stride(registers, memory, "DST_SURF_STRIDE"),
+        _stride(registers, memory, "SURFACE_ADD"),
+        1 + _notch(registers),
+    )
+    _target(registers, memory, (surfaces, lines, width), steps)[...] = atoms
 
 
 def _notch(registers: TaskRegisters) -> int:
     return registers["DPU.DATA_CUBE_NOTCH_ADDR.NOTCH_ADDR_0"]
 
 
-def _stride(registers: TaskRegisters, name: str) -> int:
+def _stride(registers: TaskRegisters, memory: AddressSpace, name: str) -> int:
     """Return a stride in atoms."""
-    return registers[f"DPU.{name}"] >> 4
+    return registers[f"DPU.{name}"] // memory.atom_bytes
 
 
 def _target(

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError
-from rkbench.npu.execute.rearranged import is_filled_up, is_rearranged
+from rkbench.npu.execute.rearranged import is_edge, is_filled_up, is_rearranged
 from rkbench.npu.fields import BF16, FP16
 from rkbench.npu.generations import LITE, Generation
 from rkbench.npu.tasks import CNA, DPU, DPU_RDMA, PPU, PPU_RDMA
@@ -70,6 +70,8 @@ def repeated_fields(registers: TaskRegisters, generation: Generation) -> tuple[R
         return (*ON_BOTH, *ON_RK3568)
     if is_rearranged(registers):  # has sizes of its own, which are checked where it is written
         return (*ON_BOTH, *ON_RK3588)
+    if is_edge(registers):
+        return (*ON_BOTH, *ON_RK3588, *OF_ALIGNED_OUTPUT[:1])
     if is_filled_up(registers):
         return (*ON_BOTH, *ON_RK3588, *OF_ALIGNED_OUTPUT[1:])
     return (*ON_BOTH, *ON_RK3588, *OF_ALIGNED_OUTPUT)
