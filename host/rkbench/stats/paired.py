@@ -141,7 +141,7 @@ def loads_for(candidates: int) -> int:
     """Return how many loads carry exact intervals at 1 - 0.05 / K for K candidates, at least seven.
 
     Six would do for one candidate, but the interval of six is all that was seen, and finds 3 % where loads
-    scatter by 1 % in 86 of 100 comparisons; that of seven in 97 (docs/method.md).
+    scatter by 1 % in 85 of 100 comparisons; that of seven in 98 (docs/method.md).
     """
     return max(FEWEST_LOADS, fewest_differences(joint_confidence(candidates)))
 
