@@ -8,7 +8,7 @@ from pathlib import Path
 from rkbench.boards.address import parse_address
 from rkbench.boards.inventory import known_hosts_of
 from rkbench.boards.model import Board
-from rkbench.errors import InventoryError
+from rkbench.errors import NoBoardError
 
 
 class AddressedBoards:
@@ -22,13 +22,13 @@ class AddressedBoards:
         return ()
 
     def find(self, word: str) -> tuple[Board, ...]:
-        """Return the board at the address `word`; raises InventoryError where it is damaged."""
+        """Return the board at the address `word`; raises NoBoardError where it is damaged."""
         if "@" not in word:
             return ()
         try:
             user, host, port = parse_address(word)
         except ValueError as error:
-            raise InventoryError(f"no board {word!r}: {error}", hint="user@host or user@host:port") from error
+            raise NoBoardError(f"no board {word!r}: {error}", hint="user@host or user@host:port") from error
         return (Board(word, host, port, user, known_hosts_files=(self._known_hosts,)),)
 
     def hold(self, name: str) -> AbstractContextManager[Board]:

@@ -30,6 +30,7 @@ SPELLED = {
     "rate": "rate_per_s",
     "effect": "effect_percent",
     "precision": "precision_percent",
+    "max_duration": "max_duration_s",
 }
 #: Counts that must be 1 or more, and durations that must be more than 0; all other numbers may be 0.
 AT_LEAST_ONE = ("min_iterations", "min_blocks", "block_iterations", "loads", "quads")
@@ -87,7 +88,7 @@ def settings_of(given: Mapping[str, object], base: RunSettings | None = None) ->
     """Return `base` with those of `given` that are settings, by the words that people write; None keeps.
 
     `npu_clock` may be text (600MHz), and pins; `quick` is one load; `interfere_with` is a scenario. Raises
-    UsageError for a clock that cannot be read.
+    UsageError for a clock that cannot be read, and for a quick push of several loads.
     """
     known = {SPELLED.get(word, word): value for word, value in given.items() if value is not None}
     names = {item.name for item in fields(RunSettings)}
@@ -101,6 +102,8 @@ def settings_of(given: Mapping[str, object], base: RunSettings | None = None) ->
     if given.get("interfere_with") and values.get("scenario") == SINGLE_STREAM:
         values.update(scenario=INTERFERENCE)
     if given.get("quick"):
+        if values.get("loads", 1) != 1:
+            raise UsageError("--quick is one load: --loads says otherwise", hint="give one of them")
         values.update(loads=1)
     return replace(base or RunSettings(), **values)  # type: ignore[arg-type]  # typed where they were read
 
@@ -116,18 +119,26 @@ def check_push(options: PushOptions) -> None:
     if not options.models:
         raise UsageError("no model given", hint="bench push MODEL.rknn --board NAME")
     check_settings(options.settings, (*CORE_MASKS, SWEEP), has_other=options.other is not None)
-    _check_precision(options)
+    _check_turns(options)
     _check_minimize(options)
     _check_noise_floor(options)
     _check_number("wait", "wait_s", options.wait_s)
 
 
-def _check_precision(options: PushOptions) -> None:
-    """Raise UsageError where a precision is asked of differences that there are none of."""
-    several = len(options.models) > 1 or options.settings.core_mask == SWEEP or options.noise_floor
-    if options.settings.precision_percent is not None and not (several and options.settings.interleave):
+def _check_turns(options: PushOptions) -> None:
+    """Raise UsageError where something is asked of turns or of differences, and no variants take turns."""
+    settings = options.settings
+    several = len(options.models) > 1 or settings.core_mask == SWEEP or options.noise_floor
+    if several and settings.interleave and settings.scenario == SINGLE_STREAM:
+        return
+    if settings.precision_percent is not None:
         hint = "give it a second model; for the percentiles of one: --iterations"
         raise UsageError("--precision is of the difference of variants that take turns", hint=hint)
+    is_one_load = (settings.loads or 1, settings.quads or 1) == (1, 1)
+    if not is_one_load:
+        word = "loads" if (settings.loads or 1) > 1 else "quads"
+        hint = "give it a second model; to load one again and again: --load-cycles"
+        raise UsageError(f"--{word} is of variants that take turns", hint=hint)
 
 
 def _check_minimize(options: PushOptions) -> None:

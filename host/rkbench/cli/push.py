@@ -85,7 +85,7 @@ def push(
     quads: Annotated[int | None, typer.Option(help="Rounds A B B A of each load; default: 2.")] = None,
     effect: Annotated[float, typer.Option(help="What differs by less, in %, is no difference.")] = 2.0,
     precision: Precision = None,
-    max_duration_s: MaxDuration = 0.0,
+    max_duration: MaxDuration = 0.0,
     noise_floor: NoiseFloor = False,
     quick: Annotated[bool, typer.Option("--quick", help="One load alone, of 12 quads.")] = False,
     warmup: Annotated[int, typer.Option(help="Iterations that are not timed.")] = 5,

@@ -244,8 +244,8 @@ class _Saver:
 
 def _options(cell: Cell, reason: str, variants: Sequence[PreparedVariant]) -> PushOptions:
     settings = cell.plan.settings
-    if len(variants) == 1:  # there is no difference to be known
-        settings = replace(settings, precision_percent=None)
+    if len(variants) == 1:  # nothing takes turns with it
+        settings = replace(settings, precision_percent=None, loads=None, quads=None)
     return PushOptions(
         tuple(variant.model.path for variant in variants),
         settings,

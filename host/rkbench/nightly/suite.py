@@ -235,7 +235,7 @@ class _Reader:
         for gate in gates:
             needed = reads_of([gate.quantity]).calls
             if 0 < most < needed:
-                limit = f"max_duration_s = {plan.settings.max_duration_s:g}"
+                limit = f"max_duration = {plan.settings.max_duration_s:g}"
                 message = f"plan {plan.name!r} has too little time for {gate.text!r}: {limit}"
                 raise self._error(
                     f"{place}: {message}", f"its interval needs {needed} iterations; give it more"

@@ -44,8 +44,8 @@ def _setting_types() -> dict[str, Any]:
     return {word: types[name] for word, name in setting_words().items() if word not in REFUSED}
 
 
-#: Settings of a plan by the words of the command line; `wait` for a held board.
-PLAN_TYPES: dict[str, Any] = {**_setting_types(), "wait": float}
+#: Settings of a plan by the words of the command line (one has an older name too); `wait` for a held board.
+PLAN_TYPES: dict[str, Any] = {**_setting_types(), "wait": float, "max_duration_s": float}
 
 
 def refused(word: str, *, of_plan: bool) -> str | None:

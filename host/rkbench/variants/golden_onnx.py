@@ -262,7 +262,8 @@ def _digest(path: Path) -> str:
             while piece := file.read(1 << 20):
                 digest.update(piece)
     except OSError as error:
-        raise GoldenError(f"{path}: cannot be read: {error.strerror}", hint="check the path") from error
+        kind = NoGoldenError if isinstance(error, FileNotFoundError) else GoldenError
+        raise kind(f"{path}: cannot be read: {error.strerror}", hint="check the path") from error
     return digest.hexdigest()
 
 

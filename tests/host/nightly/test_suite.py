@@ -100,7 +100,7 @@ def test_a_plan_has_what_its_gates_need(lab: Path, gate: str, iterations: int, b
 def test_a_plan_that_cannot_carry_its_gate_is_refused(lab: Path, gate: str, needs: int) -> None:
     short = "[plans.x]\nmax_duration_s = 0.09\n[[models]]"
     said = refused(lab, SUITE.replace("p50 within 5%", gate).replace("[[models]]", short, 1))
-    assert f"plan 'x' has too little time for '{gate}': max_duration_s = 0.09 |" in said
+    assert f"plan 'x' has too little time for '{gate}': max_duration = 0.09 |" in said
     assert said.endswith(f"its interval needs {needs} iterations; give it more")
 
 
