@@ -54,6 +54,11 @@ def test_a_block_ends_at_its_limit() -> None:
     assert (block.count, block.total_ns) == (2, 12)
 
 
+def test_iterations_that_are_not_read_take_none_of_the_time() -> None:
+    block = run_block(NullRuntime([0, 5, 10, 17, 20, 99, 100, 101]), 4, limit_ns=1, unread=2)
+    assert (block.count, list(block.duration_ns)) == (3, [5, 7, 79, 0])
+
+
 def test_a_runtime_that_returns_nothing_fails_and_the_collector_is_on_again() -> None:
     with pytest.raises(RuntimeFailureError, match="no outputs"):
         run_block(NullRuntime([0, 5], result=None), 1)

@@ -229,6 +229,15 @@ def test_the_longest_duration_ends_a_run_within_a_block(start: Start, bench: Ben
     assert of_kind(messages, Finished)[0].iterations == 20
 
 
+def test_the_longest_duration_ends_runs_that_take_turns(start: Start, bench: Bench) -> None:
+    path = bench.behaviour(latency={"distribution": "constant", "median_ms": 100.0})
+    agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=path)
+    runs = [bench.spec("a"), bench.spec("b")]
+    messages = agent.run(bench.plan(*runs, unread_iterations=3, min_iterations=1000, max_duration_s=2.45))
+    # 20 calls are read of a block: the second one is cut to what is left, without those after the switch
+    assert [finished.iterations for finished in of_kind(messages, Finished)] == [25, 25]
+
+
 def test_a_virtual_run_has_stages_that_sum_to_the_call(start: Start, bench: Bench) -> None:
     messages = start().run(bench.plan(bench.spec("a"), min_iterations=10))
     batch = of_kind(messages, Latencies)[-1]

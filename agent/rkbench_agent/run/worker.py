@@ -238,11 +238,15 @@ class Worker:
             self._stage(stage)
         self._runtime.begin_block(command["clock_ns"], command["worked_ns"])
         before_bytes = resident_pages_bytes()
+        load, unread = command["load"], command["unread"]
         block = find_scenario(command["scenario"]).run_block(
-            self._runtime, command["iterations"], limit_ns=command["limit_ns"], beat=self._counter.increment
+            self._runtime,
+            command["iterations"],
+            limit_ns=command["limit_ns"],
+            unread=unread,
+            beat=self._counter.increment,
         )
         growth_bytes = _minus(resident_pages_bytes(), before_bytes)
-        load, unread = command["load"], command["unread"]
         for batch in batches(self._spec.run, command["block"], warmup, block, load=load, unread=unread):
             self._answers.send(batch)
         return {

@@ -35,11 +35,18 @@ class Scenario(Protocol):
     """A module of this room. The host decides when enough is known, and how long a block is."""
 
     def run_block(
-        self, runtime: Runtime, iterations: int, *, limit_ns: int = 0, beat: Optional[Beat] = None
+        self,
+        runtime: Runtime,
+        iterations: int,
+        *,
+        limit_ns: int = 0,
+        unread: int = 0,
+        beat: Optional[Beat] = None,
     ) -> Block:
         """Time at most `iterations` inferences with the runtime's own clock.
 
-        Stops early once the durations sum up to `limit_ns` (0: no limit). `beat` is called after every
-        iteration, outside of the timed region. Raises RuntimeFailureError where the runtime returns nothing.
+        Stops early once the durations, without those of the first `unread`, sum up to `limit_ns` (0: no
+        limit). `beat` is called after every iteration, outside of the timed region. Raises
+        RuntimeFailureError where the runtime returns nothing.
         """
         ...

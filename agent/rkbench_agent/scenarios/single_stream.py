@@ -10,20 +10,24 @@ from rkbench_agent.runtimes.base import Runtime
 from rkbench_agent.scenarios.base import Beat, Block, new_block
 
 
-def run_block(runtime: Runtime, iterations: int, *, limit_ns: int = 0, beat: Optional[Beat] = None) -> Block:
+def run_block(
+    runtime: Runtime, iterations: int, *, limit_ns: int = 0, unread: int = 0, beat: Optional[Beat] = None
+) -> Block:
     """Time at most `iterations` inferences (see `base.Scenario`). The garbage collector rests meanwhile."""
     block = new_block(iterations)
     enabled = gc.isenabled()
     gc.disable()
     try:
-        _fill(runtime, block, iterations, limit_ns, beat)
+        _fill(runtime, block, iterations, limit_ns, unread, beat)
     finally:
         if enabled:
             gc.enable()
     return block
 
 
-def _fill(runtime: Runtime, block: Block, iterations: int, limit_ns: int, beat: Optional[Beat]) -> None:
+def _fill(
+    runtime: Runtime, block: Block, iterations: int, limit_ns: int, unread: int, beat: Optional[Beat]
+) -> None:
     clock_ns, infer, stage_times = runtime.clock_ns, runtime.infer, runtime.stage_times
     starts_ns, durations_ns, stages = block.start_ns, block.duration_ns, block.stages
     total_ns = 0
@@ -40,6 +44,6 @@ def _fill(runtime: Runtime, block: Block, iterations: int, limit_ns: int, beat: 
         block.count = i + 1
         if beat is not None:
             beat()
-        total_ns += end_ns - start_ns
+        total_ns += end_ns - start_ns if i >= unread else 0
         if limit_ns and total_ns >= limit_ns:
             return

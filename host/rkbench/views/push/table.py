@@ -279,4 +279,4 @@ def _verdict(run: RunResult) -> TableCell:
 
 
 def _numbers(run: RunResult, numbers: Mapping[Caveat, int]) -> str:
-    return " ".join(str(numbers[caveat]) for caveat in run.caveats if caveat in numbers)
+    return " ".join(map(str, sorted(numbers[caveat] for caveat in run.caveats if caveat in numbers)))
