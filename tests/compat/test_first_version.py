@@ -264,11 +264,15 @@ class Porch:
         return (self.cache / "agents" / name).read_bytes()
 
 
+PORCH = pytest.mark.xdist_group("porch")  # one push serves all of these
+
+
 @pytest.fixture(scope="module")
 def porch(tmp_path_factory: pytest.TempPathFactory) -> Porch:
     return Porch(tmp_path_factory.mktemp("porch"))
 
 
+@PORCH
 def test_a_push_works_beside_an_agent_of_the_first_version(porch: Porch) -> None:
     assert (porch.done.returncode, porch.int8["failure"], porch.fp16["failure"]) == (0, None, None)
     assert (porch.cache / f"agents/{porch.int8['board']['agent_digest']}.pyz").is_file()
@@ -277,10 +281,12 @@ def test_a_push_works_beside_an_agent_of_the_first_version(porch: Porch) -> None
     assert {name: porch.read(name) for name in old} == old
 
 
+@PORCH
 def test_a_model_in_the_boards_cache_is_not_sent_again(porch: Porch) -> None:
     assert (porch.int8["transfer"]["cached"], porch.int8["transfer"]["sent_bytes"]) == (True, 0)
 
 
+@PORCH
 def test_an_upload_that_was_cut_goes_on(porch: Porch) -> None:
     pushes = [item.document for item in printed("push", "models/digits.fp16.rknn")]
     whole_bytes = pushes[0]["runs"][2]["transfer"]["sent_bytes"]
@@ -289,12 +295,14 @@ def test_an_upload_that_was_cut_goes_on(porch: Porch) -> None:
     assert files(porch.cache / "incoming") == set()
 
 
+@PORCH
 def test_clocks_that_a_killed_guard_left_pinned_are_given_back(porch: Porch) -> None:
     assert porch.clocks_before == ["performance"] * 5
     assert porch.clocks() == [value for _, value in porch.pinned]
     assert not (porch.cache / "pinned.json").exists()
 
 
+@PORCH
 def test_a_new_run_is_stored_beside_the_old_ones(porch: Porch) -> None:
     rows = table(porch.home.bench("export").stdout)
     assert len(rows) == RUNS + 2
