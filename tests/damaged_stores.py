@@ -36,15 +36,16 @@ from rkbench.metrics.results import StoreCollector
 LIMIT_S = 20
 #: More than the process that is forked for it had: a worker of pytest holds much already.
 MEMORY_LIMIT_BYTES = 200 << 20
-OF_TRACEBACK, OF_MEMORY = 70, 71
 HELD, HUNG, TRACEBACK, FAT = "held", "hung", "traceback", "memory"
+OUTCOMES = {70: TRACEBACK, 71: FAT}
 COUNT = 3000
-#: What a value of a row is damaged to.
+#: What a value of a row is damaged to, or what makes it.
 VALUES: tuple[Any, ...] = (
     *(None, "", "x", "\x1b[2J", "{", "[]", "{}", "null", '"x"', "1e999", "[" * 50_000, "x" * 1_000_000),
     *(0, -1, 7, 2**63 - 1, -(2**63), 0.5, -1e308, float("inf"), float("nan")),
     *(b"", b"\xff\x00", b"\xff" * 9, zlib.compress(b"[]"), zlib.compress(b"[" * 50_000)),
-    *(zlib.compress(bytes(8000)), zlib.compress(bytes(100_000_000), 1), zlib.compress(b"\xff" * 800)),
+    *(zlib.compress(bytes(8000)), lambda: zlib.compress(bytes(100_000_000), 1)),
+    zlib.compress(b"\xff" * 800),
 )
 #: What a part of a document is damaged to.
 PARTS: tuple[Any, ...] = (
@@ -112,14 +113,15 @@ def damage_row(path: Path, chance: random.Random) -> str:
         db.execute("PRAGMA ignore_check_constraints = ON")
         table, column = _some_column(db, chance)
         number = chance.randrange(len(VALUES))
+        value = VALUES[number]() if callable(VALUES[number]) else VALUES[number]
         which = chance.choice(("", f" WHERE ROWID = (SELECT max(ROWID) FROM {table})"))
         if table in ("cells", "gates"):
             which = ""
         # A key, a NOT NULL: then nothing is damaged, which is an outcome too.
         with suppress(sqlite3.IntegrityError):
-            db.execute(f"UPDATE {table} SET {column} = ?{which}", (VALUES[number],))
+            db.execute(f"UPDATE {table} SET {column} = ?{which}", (value,))
         db.commit()
-    return f"row: {table}.{column} = {str(VALUES[number])[:20]!r}"
+    return f"row: {table}.{column} = {str(value)[:20]!r}"
 
 
 def damage_document(path: Path, chance: random.Random) -> str:
@@ -172,8 +174,7 @@ def try_damage(store: Path, seed: int, folder: Path) -> Tried:
     if os.WIFSIGNALED(status):
         return Tried(seed, damage, HUNG, f"{last} ended by signal {os.WTERMSIG(status)}")
     if os.WEXITSTATUS(status):
-        outcome = FAT if os.WEXITSTATUS(status) == OF_MEMORY else TRACEBACK
-        return Tried(seed, damage, outcome, text.strip()[-1500:])
+        return Tried(seed, damage, OUTCOMES[os.WEXITSTATUS(status)], text.strip()[-1500:])
     shutil.rmtree(place)
     return Tried(seed, damage, HELD)
 
@@ -203,11 +204,11 @@ def _try_commands(store: Path, whole: Path, said: Path) -> None:
         generate_latest(registry)
     except BaseException:  # noqa: BLE001 - whatever it is, it is what is looked for
         traceback.print_exc()
-        code = OF_TRACEBACK
+        code = 70
     grown_bytes = peak_bytes() - before_bytes
     if grown_bytes > MEMORY_LIMIT_BYTES and not code:
         print(f"{grown_bytes >> 20} MB more")
-        code = OF_MEMORY
+        code = 71
     sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code)

@@ -50,7 +50,7 @@ COLUMNS: dict[str, object] = {
     "cut": zlib.compress(bytes(8000))[:12],
     "short": zlib.compress(bytes(80)),
     "odd": zlib.compress(b"abc"),
-    "a bomb": zlib.compress(bytes(130_000_000), 1),
+    "a bomb": lambda: zlib.compress(bytes(130_000_000), 1),
     "nothing": None,
 }
 READINGS: dict[str, object] = {
@@ -133,7 +133,9 @@ def test_a_document_that_is_no_utf8(
 def test_damaged_latencies(
     path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], kind: str, column: str
 ) -> None:
-    damage(path, f"UPDATE latencies SET {column} = ? WHERE run = ?", COLUMNS[kind], BAD)
+    value = COLUMNS[kind]
+    value = value() if callable(value) else value
+    damage(path, f"UPDATE latencies SET {column} = ? WHERE run = ?", value, BAD)
     check(path, monkeypatch, capsys, 0)
 
 
