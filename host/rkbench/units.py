@@ -111,6 +111,11 @@ def format_difference(value: float | None) -> str:
     return UNKNOWN if value is None else f"{value * 100:+.1f} %"
 
 
+def signed(value: float, digits: int = 1) -> str:
+    """Return a difference with its sign: `+12.3`, `-0.05`; what rounds to nothing is `+0.0`."""
+    return f"{round(value, digits) + 0.0:+.{digits}f}"
+
+
 def _three_digits(value: float) -> str:
     if value >= 99.95:
         return f"{value:.0f}"

@@ -10,7 +10,7 @@ from rkbench.runs.latency_tests import QUAD, LatencyTest, needed_text
 from rkbench.runs.model import RunResult
 from rkbench.stats.gates import CANNOT_TELL
 from rkbench.stats.paired import FASTER, NO_DIFFERENCE, SLOWER
-from rkbench.units import MARK
+from rkbench.units import MARK, signed
 
 THIS_LOAD_ONLY = "Latency is of this load only, another may lie a percent off: --loads tells through several."
 MOST_DIGITS = 3
@@ -64,7 +64,7 @@ def estimate_text(test: LatencyTest, run: RunResult) -> str:
     """Return the estimate in percent, marked where it is of simulated runs; "" where there is none."""
     if test.difference_percent is None:
         return ""
-    return f"{MARK if run.simulated else ''}{test.difference_percent:+.1f} %"
+    return f"{MARK if run.simulated else ''}{signed(test.difference_percent)} %"
 
 
 def interval_text(test: LatencyTest) -> str:
@@ -75,7 +75,7 @@ def interval_text(test: LatencyTest) -> str:
     if test.low_percent is None or test.high_percent is None:
         return ""
     bounds = (test.low_percent, test.high_percent)
-    texts = [[f"{bound:+.{digits}f}" for bound in bounds] for digits in range(1, MOST_DIGITS + 1)]
+    texts = [[signed(bound, digits) for bound in bounds] for digits in range(1, MOST_DIGITS + 1)]
     low, high = next((pair for pair in texts if pair[0] != pair[1]), texts[0])
     return f"{low} to {high}"
 

@@ -86,7 +86,7 @@ def test_long_names_break_where_they_can(name: str, width: int, lines: list[str]
 
 @pytest.mark.parametrize(
     ("percent", "text"),
-    [(None, ""), (0.0, "+0.0 %"), (-12.34, "-12.3 %"), (123.4, "+123 %"), (1900.0, "20×")],
+    [(None, ""), (0.0, "+0.0 %"), (-0.04, "+0.0 %"), (-12.34, "-12.3 %"), (123.4, "+123 %"), (1900.0, "20×")],
 )
 def test_differences_are_short(percent: float | None, text: str) -> None:
     assert difference_text(percent) == text

@@ -50,14 +50,15 @@ def _row(item: ServerTry, mark: str, slo: str) -> tuple[str, ...]:
         mark + format_rate(item.served_per_s),
         *((mark if value is not None else "") + format_seconds(value) for value in times),
         str(item.count),
-        _kept(item) if slo else "",
+        _kept(item, mark) if slo else "",
     )
 
 
-def _kept(item: ServerTry) -> str:
+def _kept(item: ServerTry, mark: str) -> str:
     if item.is_kept is None:
         return "" if item.rate_per_s is None else UNKNOWN
     bounds = ""
     if item.objective_low_s is not None and item.objective_high_s is not None:
-        bounds = f" ({format_seconds(item.objective_low_s)} to {format_seconds(item.objective_high_s)})"
+        low, high = (format_seconds(bound) for bound in (item.objective_low_s, item.objective_high_s))
+        bounds = f" ({mark}{low} to {high})"
     return ("kept" if item.is_kept else "missed") + bounds

@@ -33,6 +33,7 @@ from rkbench.units import (
     format_celsius,
     format_hertz,
     format_seconds,
+    signed,
 )
 
 
@@ -126,7 +127,7 @@ def difference_text(percent: float | None) -> str:
         return ""
     if percent >= 900:
         return f"{percent / 100 + 1:.0f}×"
-    return f"{percent:+.0f} %" if percent >= 99.95 else f"{percent:+.1f} %"
+    return f"{signed(percent, 0 if percent >= 99.95 else 1)} %"
 
 
 def legend(runs: Sequence[RunResult]) -> str:
