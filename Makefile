@@ -18,7 +18,7 @@ help:
 	@echo "make check   ruff, mypy --strict, import contracts"
 	@echo "make schema  the JSON Schemas of what rkbench writes, made from its dataclasses"
 	@echo "make fuzz    100,000 mutated .rknn files read, 30,000 hostile ones shown (long)"
-	@echo "make truth   what the statistics claim, against staged truths, 2,000 trials each: a table (minutes)"
+	@echo "make truth   what the statistics claim, against staged truths, 2,000 trials each: a table (half an hour of CPU)"
 	@echo "make kills   kill -9 at 226 moments, of client, supervisor, worker and guard: what held (half an hour)"
 	@echo "make lies    every value in every field that a board's agent could lie in, and floods (long)"
 	@echo "make stores  every command on 3,000 damaged result stores (long)"
