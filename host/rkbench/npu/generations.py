@@ -68,7 +68,8 @@ def _lite_to_v2(columns: Columns, tasks: int) -> None:
         return columns.get(register, zero)
 
     core, height_width, channel = get(0x200C), get(0x3010), get(0x3014)
-    columns[0x3010], columns[0x3014], columns[0x3018] = core & np.uint32(3), height_width, channel
+    columns[0x3010] = core & np.uint32(3) | (core >> 12 & np.uint32(3)) << np.uint32(8)
+    columns[0x3014], columns[0x3018] = height_width, channel
     columns[0x104C] = get(0x104C) ^ np.uint32(
         1
     )  # the input's conversion: here the bit says that there is one

@@ -55,8 +55,9 @@ class Net:
 
 
 OF_TRANSFORMERS = tuple(
-    Net(name, "rk3588", dtype)
-    for name in ("transpose", "softmax", "normalization", "transformer")
+    Net(name, soc, dtype)
+    for name in ("transpose", "normalization", "softmax", "transformer")
+    for soc in (SOCS if name == "normalization" else SOCS[:1])
     for dtype in ("fp16", "int8")
 )
 ENLARGED = tuple(Net("enlarged", soc, dtype) for soc in SOCS for dtype in ("fp16", "int8"))

@@ -40,6 +40,7 @@ RESERVED = {
         "CNA.CBUF_CON1",
         "CNA.DMA_CON0",
         "DPU_RDMA.BRDMA_CFG",
+        "DPU_RDMA.FEATURE_MODE_CFG",  # bit 18: both readers take turns
         "DPU_RDMA.NRDMA_CFG",
         "PPU.PADDING_VALUE_2_CFG",
     },

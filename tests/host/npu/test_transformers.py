@@ -1,11 +1,14 @@
-"""What transformers are made of, on the RK3588: other orders, bf16, softmax, attention."""
+"""What transformers are made of: other orders, bf16, and on the RK3588 softmax and attention."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_nets import Array, Net, agreement
+from made_nets import FOLDER, SOCS, Array, Net, agreement
+from rkbench.errors import NotModelledError
 from rkbench.npu.execute import bfloat16
+from rkbench.npu.execute.executor import Executor
+from rkbench.rknn import open_model
 
 
 def cosine(a: Array, b: Array) -> float:
@@ -18,9 +21,16 @@ def test_a_transpose_is_the_simulators_bit_for_bit(dtype: str) -> None:
     assert agreement(Net("transpose", "rk3588", dtype)).equal == 1
 
 
+def test_a_transpose_on_the_cpu_is_refused_where_its_shapes_do_not_tell_the_order() -> None:
+    path = FOLDER.parent / "models/causes/unfold2x2.rk3568.int8.rknn"
+    with open_model(path) as model, pytest.raises(NotModelledError, match="a Transpose of"):
+        Executor(model).run({each.name: np.zeros(each.shape, "f") for each in model.inputs})
+
+
+@pytest.mark.parametrize("soc", SOCS)
 @pytest.mark.parametrize(("dtype", "largest"), [("fp16", 3), ("int8", 1)])
-def test_a_normalization_agrees_with_the_simulator(dtype: str, largest: int) -> None:
-    found = agreement(Net("normalization", "rk3588", dtype))
+def test_a_normalization_agrees_with_the_simulator(dtype: str, largest: int, soc: str) -> None:
+    found = agreement(Net("normalization", soc, dtype))
     assert found.largest <= largest
     assert dtype == "fp16" or found.equal >= 0.95
 

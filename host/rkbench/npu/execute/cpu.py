@@ -43,12 +43,27 @@ def run_on_cpu(node: Node, tensors: Tensors, inputs: list[Tensor], outputs: list
     """Compute a node of the CPU; raises UnmodelledError with its type where we have none."""
     if len(outputs) != 1 or not inputs:
         raise UnmodelledError(f"CPU operator {node.type} of {len(inputs)} inputs and {len(outputs)} outputs")
-    if node.type in COPIES:
+    if node.type == "Transpose":
+        _transpose(tensors, inputs[0], outputs[0])
+    elif node.type in COPIES:
         _copy(tensors, inputs[0], outputs[0])
     elif node.type in FUNCTIONS:
         _compute(FUNCTIONS[node.type], tensors, inputs, outputs[0])
     else:
         raise UnmodelledError(f"CPU operator {node.type}")
+
+
+def _transpose(tensors: Tensors, source: Tensor, target: Tensor) -> None:
+    """Exchange dimensions; which, the shapes tell where no two but those of 1 are alike."""
+    sides = [side for side in source.shape if side != 1]
+    if len(set(sides)) < len(sides) or sorted(source.shape) != sorted(target.shape):
+        raise UnmodelledError(f"a Transpose of {source.shape} to {target.shape}")
+    alike = source.dtype == target.dtype and source.scale == target.scale
+    if not alike or source.zero_point != target.zero_point:
+        raise UnmodelledError("a Transpose to another quantization")
+    order = [sides.index(side) for side in target.shape if side != 1]
+    values = tensors.stored(source).reshape(sides).transpose(order)
+    tensors.write_stored(target, np.ascontiguousarray(values).reshape(target.shape))
 
 
 def _compute(function: Callable[..., Array], tensors: Tensors, inputs: list[Tensor], target: Tensor) -> None:

@@ -173,11 +173,12 @@ SILENT_LITE = {
     0x1044: 0x3FFF_FFFF,  # DATA_ENTRIES of the second half, in the upper 16 bits
     0x1068: 0xFFFF_0000,  # the pad value, which is read where the RK3588 has it
     0x1078: 0xFFFF_FFFF,  # bursts
-    0x200C: 0x0000_2003,  # read where the RK3588 has it; bit 13 goes with fp16
+    0x200C: 0x0000_3003,  # read where the RK3588 has it
     0x3018: 0xFFFF_FFFF,
     0x501C: 0x1,  # no operand is fetched
     0x5024: 0xFFFF,  # channels of BRDMA, as CHANNEL says
     0x5028: 0x1,
+    0x5044: 1 << 18,  # both readers take turns; held to reading one cube
     0x5030: 0xFFFF,  # the same of NRDMA
     0x503C: 0xFFFF_FFFF,  # bytes of the EW operand's surfaces
     0x6048: 0xFFFF_FFFF,  # two, three and four times PAD_VALUE_0

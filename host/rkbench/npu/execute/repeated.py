@@ -38,9 +38,7 @@ ON_BOTH = (
         PPU_RDMA, "PPU_RDMA.CUBE_IN_CHANNEL.CUBE_IN_CHANNEL", "PPU.DATA_CUBE_IN_CHANNEL.CUBE_IN_CHANNEL"
     ),
 )
-ON_RK3568 = (
-    Repeated(DPU_RDMA, "DPU_RDMA.FEATURE_MODE_CFG.PROC_PRECISION", "DPU.DATA_FORMAT.PROC_PRECISION"),
-)
+ON_RK3568 = (Repeated(CNA, "CORE.MISC_CFG.PROC_PRECISION", "CNA.CONV_CON1.IN_PRECISION"),)
 ON_RK3588 = (
     Repeated(CNA, "CNA.CONV_CON1.PROC_PRECISION", "CNA.CONV_CON1.IN_PRECISION"),
     Repeated(CNA, "CORE.MISC_CFG.PROC_PRECISION", "CNA.CONV_CON1.IN_PRECISION"),
@@ -60,7 +58,7 @@ def refuse_contradictions(registers: TaskRegisters, enable: int, generation: Gen
         if enable & block and registers[name] != registers[original] + more:
             said, expected = registers[name], registers[original] + more
             raise UnmodelledError(f"{name} = {said} beside {original}, which makes {expected},")
-    if generation is not LITE and enable & DPU_RDMA and enable & DPU:
+    if enable & DPU_RDMA and enable & DPU:
         _refuse_other_reading(registers)
 
 

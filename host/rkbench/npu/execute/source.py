@@ -8,6 +8,9 @@ from rkbench.npu.execute.cubes import AddressSpace, Cube, Values, load
 from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError, dtype_of
 from rkbench.npu.fields import FP16, INT8, INT16
 
+BOTH_ON_RK3568 = 1 << 18
+"""Both readers feed the main path, surface by surface; seen only where they read one cube."""
+
 
 def read_source(registers: TaskRegisters, memory: AddressSpace) -> Values:
     """Return (height, width, channels), up-sampled where the task says so; raises UnmodelledError."""
@@ -23,6 +26,10 @@ def read_source(registers: TaskRegisters, memory: AddressSpace) -> Values:
     # The notch of a surface counts from the end of its last line.
     surface = (height - 1) * line + width * unit + notch
     base = registers["DPU_RDMA.SRC_BASE_ADDR"]
+    if registers["DPU_RDMA.FEATURE_MODE_CFG"] & BOTH_ON_RK3568:
+        other = registers["DPU_RDMA.EW_BASE_ADDR"], registers["DPU_RDMA.EW_SURF_STRIDE"]
+        if other != (base, surface):
+            raise UnmodelledError(f"both readers at {base:#x} and {other[0]:#x}")
     combined = registers["DPU_RDMA.FEATURE_MODE_CFG.COMB_USE"] & 3 == 3
     if combined:
         # Both readers feed the main path: even surfaces come from one, odd ones from the other.
