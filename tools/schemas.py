@@ -94,7 +94,7 @@ WORDS: dict[str, tuple[str, ...]] = {
     **{f"Provenance.{name}": PROVENANCE for name in get_type_hints(model.Provenance)},
     "CheckDocument.verdict": VERDICTS,
     "Check.verdict": VERDICTS,
-    "Caveat.weight": (caveats.INFORMATION, caveats.DOUBT),
+    "Caveat.weight": caveats.KINDS,
     "Diagnosis.scope": tuple(SCOPES),
     "Diagnosis.severity": SEVERITIES,  # harmless only where a row is asked for by its number
     "GateResult.state": gates.STATES,

@@ -10,6 +10,7 @@ INFORMATION = "information"
 DOUBT = "doubt"
 #: Says that clocks may have followed the load: no more is known against the run.
 CLOCKS = "clocks"
+KINDS = (INFORMATION, DOUBT, CLOCKS)
 
 #: Every caveat's code. The failure catalogue adds `catalogue_N` for its row N.
 WEIGHTS = {

@@ -55,7 +55,7 @@ def test_a_part_is_described_and_a_later_field_is_not_required() -> None:
         "A doubt about a good result, with what to do about it. `weight` says"
     )
     assert caveat["required"] == ["code", "message"]
-    assert caveat["properties"]["weight"] == {"enum": ["information", "doubt"], "default": "doubt"}
+    assert caveat["properties"]["weight"] == {"enum": ["information", "doubt", "clocks"], "default": "doubt"}
 
 
 def test_a_text_below_a_field_describes_it() -> None:

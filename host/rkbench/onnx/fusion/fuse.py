@@ -35,10 +35,10 @@ class Fuser:
         self.graph = graph
         self.constants = constants
         self.layers: list[FusedLayer] = []
+        #: The layer that computes each node.
         self.of: dict[ir.Node, FusedLayer] = {}
-        """The layer that computes each node."""
+        #: Convolutions whose weights went into a parallel one.
         self.merged: set[ir.Node] = set()
-        """Convolutions whose weights went into a parallel one."""
         self._makers: dict[ir.Value, FusedLayer] = {}
 
     def run(self) -> Fuser:
