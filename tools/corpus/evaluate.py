@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import csv
 import gzip
+import math
 import statistics
 import sys
 import tempfile
@@ -19,7 +20,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from networks import Network, networks
 from rkbench.onnx import OnnxFile, Prediction, open_onnx, predict
@@ -146,19 +146,13 @@ def _share(cases: list[Case], holds: Callable[[Case], bool]) -> str:
 
 def in_band(case: Case) -> bool:
     """Return whether the real size lies in the stated band."""
-    low, high = band(case.prediction)
-    return low <= int(case.row["size_bytes"]) <= high
-
-
-def band(prediction: Any) -> tuple[int, int]:
-    """Return the stated bounds."""
-    return getattr(prediction, "file_bytes_low", 0), getattr(prediction, "file_bytes_high", 0)
+    low, high = case.prediction.file_bytes_low, case.prediction.file_bytes_high
+    return low <= int(case.row["size_bytes"]) <= (high or math.inf)
 
 
 def half_width(prediction: Prediction) -> float:
     """Return half the band, as a share of what is predicted."""
-    low, high = band(prediction)
-    return (high - low) / 2 / prediction.file_bytes
+    return (prediction.file_bytes - prediction.file_bytes_low) / prediction.file_bytes
 
 
 def print_signs(cases: list[Case]) -> None:
@@ -207,7 +201,7 @@ def print_refusals(cases: list[Case]) -> None:
 
 def foresees(case: Case) -> bool:
     """Return whether the prediction says that the converter will refuse."""
-    return bool(getattr(case.prediction, "refusals", ()))
+    return bool(case.prediction.refusals)
 
 
 def print_misses(cases: list[Case]) -> None:

@@ -20,15 +20,24 @@ def predicted_sentence(path: Path, prediction: Prediction) -> str:
     """Return the answer about an ONNX alone: what it will become, and which nodes make it large."""
     found = [_weights(prediction), _commands(prediction), _uncounted(prediction), _unmeasured(prediction)]
     told = "; ".join(text for text in found if text)
+    between = _between(prediction)
     about = "at least" if _uncounted(prediction) or _unmeasured(prediction) else "about"
     needed = format_bytes(prediction.needed_weight_bytes)
     if prediction.refusals:
         return _refused(path, prediction)
     return (
         f"{path.name} ({format_bytes(prediction.onnx_bytes)}) will become {about} "
-        f"{format_bytes(prediction.file_bytes)} for {prediction.target} {prediction.dtype} (predicted): "
-        f"{told or f'{needed} of weights, nothing blows up'}."
+        f"{format_bytes(prediction.file_bytes)}{between} for {prediction.target} {prediction.dtype} "
+        f"(predicted): {told or f'{needed} of weights, nothing blows up'}."
     )
+
+
+def _between(prediction: Prediction) -> str:
+    """Return the bounds of the size; "" where nothing bounds it from above."""
+    if prediction.file_bytes_high is None or _unmeasured(prediction):
+        return ""
+    low, high = (format_bytes(size) for size in (prediction.file_bytes_low, prediction.file_bytes_high))
+    return f" ({low} to {high})"
 
 
 def _refused(path: Path, prediction: Prediction) -> str:

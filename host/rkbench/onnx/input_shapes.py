@@ -40,6 +40,14 @@ def fix_input_shapes(graph: ir.Graph, given: InputShapes) -> list[str]:
     return [note for note in notes if note]
 
 
+def forget_negative_sizes(graph: ir.Graph) -> None:
+    """Make sizes below 0 open: some exporters write -1 for a size that is not known."""
+    for value in (*graph.inputs, *(output for node in graph for output in node.outputs)):
+        shape = value.shape
+        if shape is not None and any(isinstance(size, int) and size < 0 for size in shape):
+            value.shape = ir.Shape(None if isinstance(size, int) and size < 0 else size for size in shape)
+
+
 def _check_fits(value: ir.Value, shape: tuple[int, ...]) -> None:
     declared = value.shape
     if declared is None:

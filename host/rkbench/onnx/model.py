@@ -15,7 +15,8 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from onnx_ir.passes.common import ShapeInferencePass
 
 from rkbench.errors import ModelError, NoModelError
-from rkbench.onnx.input_shapes import InputShapes, fix_input_shapes
+from rkbench.onnx.folding import complete_shapes
+from rkbench.onnx.input_shapes import InputShapes, fix_input_shapes, forget_negative_sizes
 from rkbench.onnx.soundness import check_sound
 from rkbench.onnx.values import static_shape
 
@@ -80,10 +81,12 @@ def open_onnx(path: str | PathLike[str], input_shapes: InputShapes | None = None
         with _logged() as complaints:
             model = _load(path)
             declared = {value.name or "": _declaration(value) for value in _values(model.graph)}
+            forget_negative_sizes(model.graph)
             symbolic = _has_symbolic_sizes(model.graph)
             notes = fix_input_shapes(model.graph, input_shapes or {})
             check_sound(str(path), model.graph)
             _infer_shapes(model)
+            complete_shapes(model)
             check_sound(str(path), model.graph)
     except (DecodeError, ValueError, TypeError, KeyError, RuntimeError, OverflowError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__

@@ -21,6 +21,19 @@ from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
 
+UNSURE: dict[str, float] = {
+    "attention": 1.0,
+    "recurrent": 1.0,
+    "resize": 0.6,
+    "softmax": 0.6,
+    "norm": 0.5,
+    "pad": 0.5,
+    "narrow": 0.6,
+    "split": 0.5,
+}
+UNSURE_ELSE = 0.22
+"""By how much the commands of a layer may be off, by its kind: judged on the fit half of the corpus."""
+
 
 @dataclass(frozen=True)
 class LayerPlan:
@@ -32,6 +45,8 @@ class LayerPlan:
     """Constants that the compiler adds, beside weights."""
     merged: frozenset[ir.Node]
     """Convolutions whose weights go into a parallel one, and cost nothing."""
+    unsure_bytes: int
+    """By how much the commands of all layers may be off, either way."""
     file_bytes: int
     """What belongs to no layer: header, JSON, root tables, what its outputs take."""
 
@@ -44,10 +59,11 @@ def plan_layers(
     layers = fuser.layers
     commands: dict[ir.Node, int] = defaultdict(int)
     added: dict[ir.Node, int] = defaultdict(int)
-    tables = set()
+    tables, unsure = set(), 0.0
     for layer, effort in zip(layers, efforts(layers, target, dtype, toolkit_version), strict=True):
         commands[layer.node] += effort.file_bytes
-        added[layer.node] += added_constant_bytes(layer, target)
+        unsure += UNSURE.get(layer.kind, UNSURE_ELSE) * effort.file_bytes
+        added[layer.node] += added_constant_bytes(layer, target, dtype)
         if layer.table and layer.table not in tables:
             tables.add(layer.table)
             added[layer.node] += table_bytes(target)
@@ -57,4 +73,5 @@ def plan_layers(
     cores = targets.TARGETS[target].npu_cores
     around = FILE_BYTES[cores] + HEADER_BYTES + (FILE_TENSORS + own) * TENSOR_BYTES + outputs
     constants_made = {node: size for node, size in added.items() if size}
-    return LayerPlan(dict(commands), constants_made, frozenset(fuser.merged), around)
+    merged = frozenset(fuser.merged)
+    return LayerPlan(dict(commands), constants_made, merged, round(unsure), around)

@@ -27,6 +27,9 @@ from rkbench.rknn.targets import DTYPES, ELEMENT_BYTES, Dtype
 CONVOLVED = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul", "GlobalAveragePool", "ReduceMean"))
 """What becomes a convolution: a file with none of them lacks the constants that the compiler adds."""
 
+UNSURE_CONSTANTS = 0.03
+"""By how much the constants may be off: nineteen in twenty files of the fit half are nearer."""
+
 
 def predict_file(
     path: str | PathLike[str],
@@ -63,6 +66,8 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
         each: base + plans[each].file_bytes + sum(share.commands or 0 for share in shares[each])
         for each in DTYPES
     }
+    size = weights[dtype] + command_bytes[dtype]
+    unsure = round(plans[dtype].unsure_bytes + UNSURE_CONSTANTS * weights[dtype])
     return Prediction(
         target=target,
         dtype=dtype,
@@ -77,6 +82,8 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
         weight_bytes_int8=weights["int8"],
         command_bytes_fp16=command_bytes["fp16"],
         command_bytes_int8=command_bytes["int8"],
+        file_bytes_low=size - unsure,
+        file_bytes_high=None if any(node.command_bytes is None for node in nodes) else size + unsure,
         notes=tuple(_notes(network, context, nodes, dtype)),
         refusals=foreseen_refusals(Asked(network.graph, network.opset, context.constants, target)),
     )

@@ -69,6 +69,10 @@ class PredictedSizes:
     weight_bytes_int8: int
     command_bytes_fp16: int
     command_bytes_int8: int
+    file_bytes_low: int
+    """The file is hardly smaller than this ..."""
+    file_bytes_high: int | None
+    """... and hardly larger than this; None where some of it cannot be predicted (`at least`)."""
     notes: tuple[str, ...]
     refusals: tuple[ForeseenRefusal, ...]
     """What the converter will refuse; the sizes are those of a converter that would not."""

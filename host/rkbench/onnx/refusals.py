@@ -93,15 +93,32 @@ def _uniform_bias(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     if transpose is None or shape is None or tuple(order) != (2, 0, 3, 1, 4) or shape[1] != 1:
         return
     pieces = {user.op_type for user in users(transpose.outputs[0])}
+    if not all(_is_multiplied(value) for user in users(transpose.outputs[0]) for value in user.outputs):
+        return
     known = targets.TARGETS.get(asked.target)
-    refuses = shape[0] == 3 or (shape[0] == 2 and known is not None and known.npu_cores > 1)
+    several = known is not None and known.npu_cores > 1
+    refuses = shape[0] == 3 or (shape[0] == 2 and (several or shape[2] == 1))
+    axes = f"1,{shape[0]},newaxis" if shape[2] == 1 else f"1,newaxis,{shape[0]}"
     if pieces and pieces <= {"Gather", "Split"} and refuses:
         yield ForeseenRefusal(
             _name(node),
-            f"ValueError: cannot reshape array of size 1 into shape (1,newaxis,{shape[0]},1,1)",
+            f"ValueError: cannot reshape array of size 1 into shape ({axes},1,1)",
             "the bias of query, key and value has one value throughout: the converter keeps one number",
             "trained weights seldom do; change one number of that bias a little, or leave it out if it is 0",
         )
+
+
+def _is_multiplied(value: ir.Value) -> bool:
+    """Return whether a value goes into products of maps alone, scaled or turned before at most."""
+    for _ in range(LONGEST_WAY):
+        found = next_node(value, "Mul", "Div", "Transpose", "Squeeze", "Identity", "MatMul")
+        if found is None or found.op_type == "MatMul":
+            return found is not None
+        value = found.outputs[0]
+    return False
+
+
+LONGEST_WAY = 4
 
 
 def _is_stored_product(value: ir.Value | None, asked: Asked) -> bool:

@@ -53,3 +53,13 @@ def test_shapes_are_typed_with_their_input() -> None:
 def test_what_is_no_shape_is_refused(text: str) -> None:
     with pytest.raises(UsageError, match="is no input shape"):
         parse_input_shapes([text])
+
+
+def test_a_size_of_minus_1_is_an_open_one(open_sizes: Path) -> None:
+    model = onnx.load(open_sizes)
+    model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = -1
+    shape = model.graph.output[0].type.tensor_type.shape
+    for size in (-1, 16, -1, -1):
+        shape.dim.add(dim_value=size)
+    onnx.save(model, open_sizes)
+    assert predict_file(open_sizes, "rk3588", "fp16", input_shapes={"x": (1, 16, 8, 8)}).notes == ()

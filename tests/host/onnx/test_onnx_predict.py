@@ -238,3 +238,12 @@ def test_a_damaged_onnx_is_predicted_or_refused_but_never_crashes(
             refused += 1
     assert 0 < refused < 200
     assert capfd.readouterr().err == ""
+
+
+def test_the_size_has_bounds_but_where_commands_cannot_be_predicted(tmp_path: Path) -> None:
+    plain = predict_file(Network(1, 16, 80, 80).conv(16, 16).save(tmp_path / "a.onnx"), "rk3588", "fp16")
+    assert plain.file_bytes_high is not None
+    assert plain.file_bytes_low < plain.file_bytes < plain.file_bytes_high
+    assert plain.file_bytes_high - plain.file_bytes == plain.file_bytes - plain.file_bytes_low
+    wide = Network(1, 16, 80, 80).conv(16, 16, dilations=[24, 24]).save(tmp_path / "b.onnx")
+    assert predict_file(wide, "rk3588", "fp16").file_bytes_high is None

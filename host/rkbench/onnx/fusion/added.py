@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import onnx_ir as ir
+
 from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
+from rkbench.rknn.targets import Dtype
 
 # Bytes a channel, measured on 24 to 64 channels; in whole lines of 64 bytes (32 on the rk3566/rk3568).
 NORM_BYTES = {"RKNPU lite": 20}
@@ -15,10 +18,16 @@ OTHER_TABLE_BYTES = 8_936
 """One lookup table; layers with the same activation share it."""
 
 
-def added_constant_bytes(layer: FusedLayer, target: str) -> int:
-    """Return what a norm or a softmax stores beside the weights of the network."""
+def added_constant_bytes(layer: FusedLayer, target: str, dtype: Dtype) -> int:
+    """Return what a norm, a softmax, a Concat or a Split stores beside the weights of the network."""
+    layout = targets.weight_layout(target, dtype)
+    if layer.kind in ("concat", "split") and layout is not None:
+        pieces = unaligned_concat if layer.kind == "concat" else unaligned_split
+        return pieces(layer.node, layout) * targets.ELEMENT_BYTES[dtype]
     generation = _generation(target)
     lite = generation == "RKNPU lite"
+    if layer.node.op_type == "InstanceNormalization":
+        return _instance_norm(static_shape(layer.node.inputs[0]), lite=lite, int8=dtype == "int8")
     channels = _channels(layer)
     if layer.kind == "norm":
         return _lines(channels * NORM_BYTES.get(generation, OTHER_NORM_BYTES), 32 if lite else 64)
@@ -27,6 +36,58 @@ def added_constant_bytes(layer: FusedLayer, target: str) -> int:
     if layer.kind == "attention" and layer.parts > 1 and not lite:
         return _lines((static_shape(layer.node.outputs[0]) or (1,))[-1] * SOFTMAX_BYTES, 64)
     return 0
+
+
+def _instance_norm(shape: tuple[int, ...] | None, *, lite: bool, int8: bool) -> int:
+    """Tables for every pixel; a norm over flattened groups keeps one that puts them in order; int8 two more.
+
+    Measured on 64 and 96 channels, 8 groups and 1, toolkit 2.5.0.
+    """
+    orders = ORDER_BYTES * 2 if int8 and not lite else 0
+    if shape is not None and len(shape) == 4:
+        pixels = shape[2] * shape[3]
+        return _lines(pixels * (NORM_BYTES["RKNPU lite"] if lite else OTHER_NORM_BYTES), 64) + orders
+    return (ORDER_BYTES // 2 if lite else ORDER_BYTES) + orders
+
+
+ORDER_BYTES = 65_536
+"""A table of 256x16x1x16 that the compiler multiplies by to put a map into another order."""
+
+
+def unaligned_concat(node: ir.Node, layout: targets.WeightLayout) -> int:
+    """Return the elements of the 1x1 that joins maps whose channels are no whole blocks; 0 if all are.
+
+    A convolution of one group behind it takes the parts one by one instead.
+    """
+    shapes = [static_shape(value) for value in node.inputs]
+    block = layout.minimum_input
+    channels = [shape[1] for shape in shapes if shape is not None and len(shape) == 4]
+    joined = static_shape(node.outputs[0])
+    if len(channels) < len(shapes) or joined is None or joined[1] != sum(channels):
+        return 0
+    if all(count % block == 0 for count in channels) or _taken_apart(node):
+        return 0
+    return joined[1] * sum(_lines(count, block) for count in channels)
+
+
+def _taken_apart(node: ir.Node) -> bool:
+    behind = list(node.outputs[0].consumers())
+    return all(user.op_type == "Conv" and user.attributes.get_int("group", 1) == 1 for user in behind)
+
+
+def unaligned_split(node: ir.Node, layout: targets.WeightLayout) -> int:
+    """Return the elements of the 1x1s that fetch parts which begin within a block of channels."""
+    shapes = [static_shape(value) for value in node.outputs]
+    whole, start, found = static_shape(node.inputs[0]), 0, 0
+    channels = [shape[1] for shape in shapes if shape is not None and len(shape) == 4]
+    if node.op_type != "Split" or whole is None or sum(channels) != whole[1]:
+        return 0
+    for count in channels:
+        skipped = start % layout.minimum_input
+        read = targets.padded_channels(count + skipped, layout.input_block, layout.minimum_input)
+        found += read * count if skipped else 0
+        start += count
+    return found
 
 
 def table_bytes(target: str) -> int:

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution
+from rkbench.onnx.fusion.added import unaligned_concat
 from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.tasks import input_parts, row_tasks, shared_tasks
 from rkbench.onnx.values import static_shape
@@ -117,11 +118,21 @@ class _Chip:
         if layer.kind == "map":
             return self._cut(STAGE_BYTES, STAGE_BYTES, 1, 1 + layer.vectors)
         if layer.kind == "concat":
-            parts = layer.parts
-            return self._cut(2 * STAGE_BYTES + 128 * (parts - 2), parts * STAGE_BYTES, parts, 1)
+            return self._concat(layer.parts, realigned=self._realigned(layer))
         tasks, each, tensors = _one_core(layer, self.cores, self.dtype)
         upload = bool(layer.table)
         return Effort(tasks * each + upload * TABLE_BYTES, (tasks + upload) * self.cores, tensors)
+
+    def _realigned(self, layer: FusedLayer) -> bool:
+        layout = targets.weight_layout(self.target, self.dtype)
+        return layout is not None and unaligned_concat(layer.node, layout) > 0
+
+    def _concat(self, parts: int, *, realigned: bool) -> Effort:
+        """Copies of all parts; where they are no whole blocks, a 1x1 after them."""
+        alone, shared = 2 * STAGE_BYTES + 128 * (parts - 2), parts * STAGE_BYTES
+        if realigned:
+            alone, shared, parts = alone + STAGE_BYTES - 64, shared + SHARED_BYTES - 128, parts + 1
+        return self._cut(alone, shared, parts, 1 + realigned)
 
     def _cut(self, alone: int, shared: int, tasks: int, tensors: int) -> Effort:
         """Return the effort of a layer that every core does its part of, and then waits."""

@@ -141,12 +141,7 @@ class Fuser:
         source = node.inputs[0] if node.inputs[0] not in self.constants else node.inputs[1]
         before = self.maker(source)
         alone = len(users(source)) == 1
-        if (
-            before is not None
-            and alone
-            and before.kind == "convolution"
-            and not (before.activated or before.joins)
-        ):
+        if before is not None and alone and before.is_linear and before.kind in ("convolution", "narrow"):
             self._take(before, (node,), node.outputs[0])
         elif self._folds_forward(node):
             self.add(node, "free")
