@@ -74,7 +74,7 @@ def small(name: str, soc: str, dtype: str) -> Computed:
     """Return one of the small nets with its first case."""
     net = Net(name, soc, dtype)
     inputs = net.cases()[0]
-    if inputs.ndim == 3:  # librknnrt 1.5.2 wraps such inputs beyond int8's range, 4-D ones it holds in it
+    if inputs.ndim == 3:  # librknnrt 1.5.2 wraps such inputs beyond int8's range
         inputs = np.clip(inputs, -3, 3)
     return Computed(net.path, inputs)
 

@@ -1,6 +1,6 @@
 """Real wheel, real librknnrt 1.5.2, real outputs (tier T3): the NPU's jobs are computed by rkbench.npu.
 
-RKBENCH_ALL_NETS=1 (`make test-npu`) takes all 48 small nets instead of 17, and two of the zoo as wide as
+RKBENCH_ALL_NETS=1 (`make test-npu`) takes all 50 small nets instead of 17, and two of the zoo as wide as
 they are.
 """
 
@@ -179,7 +179,7 @@ def test_what_is_not_modelled_is_the_runtimes_own_failure(
 if WITH_ALL:  # minutes, and the toolkit's environment: not for every run
 
     @pytest.mark.parametrize("soc", MASKS)
-    @pytest.mark.parametrize(("name", "least"), [("mobilenetv2-12", 0.996), ("yolov5n", 0.9999)])
+    @pytest.mark.parametrize(("name", "least"), [("mobilenetv2-12", 0.997), ("yolov5n", 0.9999)])
     def test_nets_of_the_zoo_as_wide_as_they_are_agree_with_onnxruntime(
         name: str, least: float, soc: str, boards: dict[str, EmulatedBoard]
     ) -> None:
