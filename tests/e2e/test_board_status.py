@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 
 import pytest
@@ -35,8 +36,11 @@ def test_the_list_tells_who_holds_a_board_and_a_nightly_waits_for_it(lab: NightL
     lab.behave("left", hang={"stage": "inference"})
     lab.suite.write_text(SUITE.replace("WAIT", "0"))
     holder = lab.start("nightly", lab.suite, "--store", lab.folder / "other.sqlite")
+    lock, listed = lab.folder / "home/.cache/rkbench/lock", ""
     try:
-        listed = ""
+        while not (lock.exists() and lock.read_text()):  # a list takes longer than a look
+            assert holder.poll() is None, holder.communicate()
+            time.sleep(0.02)
         while "held by" not in listed:
             assert holder.poll() is None, holder.communicate()
             listed = lab.run("boards", "list", "--status").stdout
