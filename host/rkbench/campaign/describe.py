@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,17 +11,7 @@ from rkbench_agent.wire.board import Pinning
 from rkbench.rknn import open_model
 from rkbench.runs.collect import Collected
 from rkbench.runs.extras import held_text
-from rkbench.runs.model import RunResult
 from rkbench.runs.profile import map_layers
-
-
-def event_names(headers: Sequence[RunResult]) -> dict[str, str]:
-    """Return by run id what progress calls it: its variant, with its cores where those differ."""
-    several = len({header.plan.core_mask for header in headers}) > 1
-    return {
-        header.id: f"{header.variant.name}, cores {header.plan.core_mask}" if several else header.variant.name
-        for header in headers
-    }
 
 
 def describe_conditions(told: Pinning) -> str:

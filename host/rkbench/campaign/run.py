@@ -19,7 +19,7 @@ from rkbench.campaign.beside import beside, prepare_other
 from rkbench.campaign.check import PushChecks, check_clock, check_for_push
 from rkbench.campaign.core_sweep import core_masks
 from rkbench.campaign.demands import complete_settings
-from rkbench.campaign.describe import describe_conditions, event_names, name_layers
+from rkbench.campaign.describe import describe_conditions, name_layers
 from rkbench.campaign.duration import Forecast, Known, unknown
 from rkbench.campaign.failure import (
     INTERRUPTED_BY_USER,
@@ -51,6 +51,7 @@ from rkbench.runs.events import Ended, Listener, Measuring, Note, Step, Waiting,
 from rkbench.runs.gating import with_requirements
 from rkbench.runs.ids import new_push_id
 from rkbench.runs.model import Failure, RunResult
+from rkbench.runs.names import run_names
 from rkbench.runs.verdict import verdict_sentence
 from rkbench.variants.preflight import check_soc
 from rkbench.variants.variant import PreparedVariant, beside_itself, prepare_variants
@@ -191,7 +192,7 @@ class _Runner:
         self._baseline = baseline
         self._store = store
         self._listener = listener
-        self._names = event_names(headers)
+        self._names = run_names(headers)
         self._collector = Collector(headers)
         self._ended: dict[str, Collected] = {}
         self._begun = False

@@ -17,6 +17,7 @@ from rkbench.runs.latency_tests import LatencyTest, figure_test, needed_text
 from rkbench.runs.measure_types import Measure, NumberGroup
 from rkbench.runs.measures import GATED
 from rkbench.runs.model import STOPPED, RunResult
+from rkbench.runs.names import told_apart
 from rkbench.stats.figures import Statistic
 from rkbench.stats.gates import CANNOT_TELL, PASS
 from rkbench.stats.paired import CONFIDENCE, FASTER, NO_DIFFERENCE, SLOWER, joint_confidence
@@ -74,7 +75,7 @@ def rank(
     word: str, runs: Sequence[RunResult], refused: Mapping[str, str], evidence: LatencyEvidence
 ) -> Ranking:
     """Return `runs` by the measure that gates call `word`; `refused` says by id who cannot be compared."""
-    measure = GATED[word]
+    measure, runs = GATED[word], told_apart(runs)
     reasons = {run.id: _why_not(run, measure, refused) for run in runs}
     counted = sorted((run for run in runs if not reasons[run.id]), key=lambda run: measure.value(run) or 0.0)
     reason = _undecided(measure, counted, evidence)

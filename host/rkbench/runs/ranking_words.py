@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rkbench.runs.measure_types import NumberGroup
 from rkbench.runs.measures import GATED
 from rkbench.runs.model import RunResult
+from rkbench.runs.names import run_names
 from rkbench.runs.ranking import RankedRun, Ranking
 from rkbench.units import MARK
 
@@ -36,12 +37,3 @@ def mark_of(ranking: Ranking, ranked: RankedRun, runs: Sequence[RunResult]) -> s
     """Return the mark of numbers that no board measured; "" for those of one, and of the file."""
     simulated = any(run.simulated for run in runs if run.id == ranked.run)
     return MARK if simulated and GATED[ranking.word].group is not NumberGroup.FILE else ""
-
-
-def run_names(runs: Sequence[RunResult]) -> dict[str, str]:
-    """Return by run id what its variant is called, with its cores where one variant has several."""
-    several = len({run.plan.core_mask for run in runs}) > 1
-    return {
-        run.id: f"{run.variant.name}, cores {run.plan.core_mask}" if several else run.variant.name
-        for run in runs
-    }

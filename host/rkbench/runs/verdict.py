@@ -10,6 +10,7 @@ from rkbench.runs.latency_tests import LatencyTest
 from rkbench.runs.latency_words import describe_latency, load_sentence
 from rkbench.runs.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
 from rkbench.runs.model import STOPPED, RunResult
+from rkbench.runs.names import told_apart
 from rkbench.runs.offline_words import offline_sentences
 from rkbench.runs.ranking_words import ranking_sentence
 from rkbench.runs.tail_tests import TailTest, tail_sentence
@@ -19,6 +20,7 @@ from rkbench.units import MARK
 
 def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
     """Return what the runs prove, in one sentence. Who yields wrong outputs wins nothing."""
+    ranked, runs = ranking_sentence(comparison.ranking, runs), told_apart(runs)
     good = [run for run in runs if run.failure is None]
     ended = _ended_early(runs)
     if not good:
@@ -32,7 +34,6 @@ def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
     else:
         sentence = _compared(base, candidates, comparison) + offline_sentences(base, candidates)
     told = f" The outputs of {_listed(list(wrong.values()))} are not what was expected." if wrong else ""
-    ranked = ranking_sentence(comparison.ranking, runs)
     latency = f"{_tails(candidates, comparison, runs)}{load_sentence(comparison.latency_tests)}"
     found = f"{sentence}{latency}{told}{ended}"
     return f"{ranked} {found}" if ranked else found

@@ -151,3 +151,13 @@ def test_what_cannot_be_ranked_is_refused_with_what_can(text: str, words: str, h
     with pytest.raises(UsageError, match=words) as caught:
         parse_minimize(text)
     assert caught.value.hint == hint
+
+
+def test_runs_of_one_variant_are_told_apart_by_their_cores() -> None:
+    items = []
+    for number, (mask, ms) in enumerate((("auto", 2.0), ("all", 1.0), ("0-1", 1.0)), 1):
+        run = variant(number, "net", "p50", ms)
+        items.append(collected(replace(run, plan=replace(run.plan, core_mask=mask)), round(ms * 1e6)))
+    verdict = compare_collected(items).verdict
+    assert "net, cores all and net, cores 0-1 do not differ by more than 2 %" in verdict
+    assert "Against net, cores auto: net, cores all is faster" in verdict

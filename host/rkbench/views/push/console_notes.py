@@ -13,6 +13,7 @@ from rkbench.runs.comparison import Comparison
 from rkbench.runs.conditions import CORE_MASK, is_of_other_conditions
 from rkbench.runs.latency_tests import needed_text
 from rkbench.runs.model import Failure, RunResult
+from rkbench.runs.names import run_names
 from rkbench.runs.noise_words import floor_note
 from rkbench.stats.gates import CANNOT_TELL
 from rkbench.units import UNKNOWN
@@ -31,7 +32,7 @@ def print_notes(
 ) -> None:
     """Print what to doubt, what is not compared, and which conditions differ."""
     by_id = {run.id: run for run in runs}
-    names = {run.id: run.variant.name for run in runs}
+    names = run_names(runs)
     if legend(runs):
         print_paragraph(console, "", legend(runs), style="yellow")
     for index, (caveat, number) in enumerate(numbers.items()):

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from rkbench.runs.measures import GATED
 from rkbench.runs.model import RunResult
+from rkbench.runs.names import run_names
 from rkbench.runs.ranking import RankedRun, Ranking
-from rkbench.runs.ranking_words import mark_of, run_names, value_text
+from rkbench.runs.ranking_words import mark_of, value_text
 from rkbench.units import UNKNOWN, format_between
 
 
