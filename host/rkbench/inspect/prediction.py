@@ -34,10 +34,10 @@ def predicted_sentence(path: Path, prediction: Prediction) -> str:
 
 def _between(prediction: Prediction) -> str:
     """Return the bounds of the size; "" where nothing bounds it from above."""
-    if prediction.file_bytes_high is None or _unmeasured(prediction):
+    low, high = prediction.file_bytes_low, prediction.file_bytes_high
+    if low is None or high is None or _unmeasured(prediction):
         return ""
-    low, high = (format_bytes(size) for size in (prediction.file_bytes_low, prediction.file_bytes_high))
-    return f" ({low} to {high})"
+    return f" ({format_bytes(low)} to {format_bytes(high)})"
 
 
 def _refused(path: Path, prediction: Prediction) -> str:

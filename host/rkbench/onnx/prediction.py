@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rkbench.onnx.refusals import ForeseenRefusal
 from rkbench.rknn.targets import Dtype
@@ -48,7 +48,10 @@ class PredictedNode:
 
 @dataclass(frozen=True)
 class PredictedSizes:
-    """What an ONNX will become on one target at one dtype, each size once. In bytes."""
+    """What an ONNX will become on one target at one dtype, each size once. In bytes.
+
+    Documents of older versions have no bounds and no refusals.
+    """
 
     target: str
     dtype: Dtype
@@ -69,12 +72,12 @@ class PredictedSizes:
     weight_bytes_int8: int
     command_bytes_fp16: int
     command_bytes_int8: int
-    file_bytes_low: int
+    file_bytes_low: int | None = field(default=None, kw_only=True)
     """The file is hardly smaller than this ..."""
-    file_bytes_high: int | None
+    file_bytes_high: int | None = field(default=None, kw_only=True)
     """... and hardly larger than this; None where some of it cannot be predicted (`at least`)."""
     notes: tuple[str, ...]
-    refusals: tuple[ForeseenRefusal, ...]
+    refusals: tuple[ForeseenRefusal, ...] = field(default=(), kw_only=True)
     """What the converter will refuse; the sizes are those of a converter that would not."""
 
 

@@ -177,7 +177,8 @@ def artefact() -> Inspection:
     """Return a healthy file that is large beside an ONNX of half precision, which is small on a board."""
     prediction = Prediction(
         "rk3588", "fp16", None, 200_000, {"FLOAT16": 90_000, "FLOAT": 10_000}, (), 210_000, 0, 10_000,
-        210_000, 110_000, 10_000, 10_000, 210_000, 230_000, ("90000 weights are stored in 16 bits.",), (),
+        210_000, 110_000, 10_000, 10_000, ("90000 weights are stored in 16 bits.",),
+        file_bytes_low=210_000, file_bytes_high=230_000,
     )  # fmt: skip
     inspection = add_onnx(sample_inspection("mb_gap7_rk3588_i8"), Path("halved.onnx"), prediction)
     return replace(_bare(inspection), onnx=inspection.onnx)

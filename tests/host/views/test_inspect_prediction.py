@@ -91,7 +91,7 @@ def test_a_healthy_file_that_is_large_beside_its_onnx_is_said_to_be_no_bloat() -
     inspection = sample_inspection("mb_gap7_rk3588_i8")
     halved = Prediction(
         "rk3588", "fp16", None, 200_000, {"FLOAT16": 90_000, "FLOAT": 10_000}, (), 210_000, 200_000, 10_000,
-        210_000, 110_000, 10_000, 10_000, 210_000, 230_000, (), (),
+        210_000, 110_000, 10_000, 10_000, (), file_bytes_low=210_000, file_bytes_high=230_000,
     )  # fmt: skip
     path = Path("halved.onnx")
     assert add_onnx(inspection, path, halved).sentence == (
