@@ -12,7 +12,7 @@ from collections.abc import Callable
 import onnx_ir as ir
 
 from rkbench.onnx.convolution import Convolution, convolution_of
-from rkbench.onnx.fusion.geometry import is_vector, parts_of, product_of, steps
+from rkbench.onnx.fusion.geometry import is_vector, parts_of, product_of, steps, turns_positions
 from rkbench.onnx.fusion.kinds import (
     ARITHMETIC,
     CONVOLUTIONS,
@@ -242,6 +242,9 @@ class Fuser:
             size = shape[2:]
             mixes = Convolution(shape[1], shape[1], input_size=size, output_size=size, has_bias=False)
             self.add(node, "convolution", convolution=mixes)
+            return
+        if node.op_type == "Transpose" and turns_positions(node):
+            self.add(node, "turn")
             return
         before = self.maker(node.inputs[0]) if node.inputs else None
         if before is not None and len(users(node.inputs[0])) == 1:

@@ -7,6 +7,7 @@ import math
 import onnx_ir as ir
 
 from rkbench.onnx.convolution import Convolution
+from rkbench.onnx.fusion.patterns import next_node
 from rkbench.onnx.shapes import pooling_kernels
 from rkbench.onnx.values import static_shape
 
@@ -43,3 +44,23 @@ def steps(size: tuple[int, int]) -> list[tuple[tuple[int, int], tuple[int, int],
         found.append((now, after, kernel))
         now = after
     return found
+
+
+def turns_positions(node: ir.Node) -> bool:
+    """Return whether a Transpose swaps the last two axes of several heads for a product that is no attention.
+
+    The keys of an attention with a softmax behind the product are read as they lie.
+    """
+    shape, order = static_shape(node.inputs[0]), tuple(node.attributes.get_ints("perm", ()))
+    product = next_node(node.outputs[0], "MatMul")
+    if shape is None or len(shape) != 4 or order != (0, 1, 3, 2) or product is None:
+        return False
+    behind = product.outputs[0]
+    for _ in range(3):
+        found = next_node(behind, "Mul", "Div", "Add", "Softmax")
+        if found is None:
+            return True
+        if found.op_type == "Softmax":
+            return False
+        behind = found.outputs[0]
+    return True

@@ -22,6 +22,7 @@ Kind = Literal[
     "split",
     "resize",
     "pad",
+    "turn",  # a Transpose of positions and channels of every head, position by position
     "recurrent",
     "free",  # a new shape: no commands
     "cpu",  # what the CPU computes: no commands, but lists of commands end before it

@@ -20,6 +20,8 @@ MAP_SHARE = 2 / 3
 LINE_BYTES = {1: 6144, 2: 3072, 3: 3072}
 """Weights of one output channel: a convolution with more is cut along its input channels."""
 PART_CHANNELS = 16
+ROW_BANKS = {1: 2, 2: 2, 3: 4}
+"""A map of one row (a sequence) is cut along it into pieces that are smaller than so many banks."""
 
 
 def row_tasks(convolution: Convolution, becomes: str, cores: int, dtype: Dtype) -> int:
@@ -35,6 +37,8 @@ def row_tasks(convolution: Convolution, becomes: str, cores: int, dtype: Dtype) 
     row_bytes = width * convolution.input_channels * ELEMENT_BYTES[dtype]
     if becomes == conv.KEPT:
         row_bytes //= convolution.groups
+    if height == 1:
+        return math.ceil(row_bytes / (ROW_BANKS[cores] * BANK_BYTES - 1))
     free = BANKS[cores] - _weight_banks(convolution, becomes, cores, dtype)
     if math.ceil(height * row_bytes / BANK_BYTES) <= max(free, MAP_SHARE * BANKS[cores]):
         return 1
@@ -67,5 +71,7 @@ def shared_tasks(count: int, convolution: Convolution, cores: int, dtype: Dtype)
     """Return the tasks of each of several cores: they share channels where those divide evenly, else rows."""
     if convolution.groups > 1:
         return math.ceil(count / 3)
+    if (1, *(convolution.input_size or (1,)))[-2] == 1:
+        return count
     block = 16 if dtype == "fp16" else 32
     return count if convolution.output_channels % (cores * block) == 0 else math.ceil(count / cores)
