@@ -59,6 +59,15 @@ def test_parallel_branches_are_one_convolution(tmp_path: Path) -> None:
     assert [layer.kind for layer in corpus_layers("op_branches", tmp_path)] == ["convolution"] * 3
 
 
+def test_parallel_branches_without_bias_stay_apart(tmp_path: Path) -> None:
+    network = Network(1, 16, 8, 8).conv(16, 16, (1, 1))
+    start = network.value
+    network.conv(16, 16, bias=False)
+    three, network.value = network.value, start
+    path = network.conv(16, 16, (1, 1), bias=False).add("Add", three).save(tmp_path / "x.onnx")
+    assert [layer.joins for layer in layers(path)] == [False, False, True]
+
+
 def test_a_residual_sum_goes_into_the_convolution(tmp_path: Path) -> None:
     found = corpus_layers("op_residual", tmp_path)
     assert [layer.joins for layer in found] == [False, True, False]

@@ -58,12 +58,23 @@ class FusedLayer:
         scales = self.kind == "narrow" and self.node.op_type == "BatchNormalization"
         return (self.kind == "convolution" or scales) and not (self.activated or self.joins or self.table)
 
+    @property
+    def is_biased(self) -> bool:
+        """Whether a bias, or a norm that becomes one, is in it."""
+        norms = any(node.op_type == "BatchNormalization" for node in self.nodes)
+        return norms or (len(self.node.inputs) > 2 and self.node.inputs[2] is not None)
+
     def kernel_area(self) -> int:
         """Return the elements of its kernel; 0 for a scale."""
         return self.convolution.kernel_area if self.convolution is not None else 0
 
     def takes_in(self, other: FusedLayer) -> bool:
-        """Return whether another layer of the same map can be written into this one's kernel."""
+        """Return whether the compiler writes another layer of the same map into this one's kernel.
+
+        It does where both convolutions have a bias; without one they stay apart (toolkit 2.5.0).
+        """
+        if not self.is_biased or not other.is_biased:
+            return False
         one, two = self.convolution, other.convolution
         if one is None or two is None:
             return one is not None and max(one.strides) == 1
