@@ -10,10 +10,7 @@ from rkbench.npu.generations import Generation
 from rkbench.npu.inheritance import SEQUENCER
 from rkbench.npu.layout import Layout, Words
 from rkbench.npu.registers import register_map, register_name
-
-#: Block code of command words by the highest digit of their registers: the block's bit of Mesa's target list,
-#: and bit 0.
-TARGETS = {1: 0x0201, 2: 0x0401, 3: 0x0801, 4: 0x1001, 5: 0x2001, 6: 0x4001, 7: 0x8001}
+from rkbench.npu.unexplained import block_codes, fields_of
 
 
 @dataclass(frozen=True)
@@ -54,13 +51,10 @@ def coverage(layout: Layout) -> Coverage:
 def word_coverage(words: Words, generation: Generation) -> Coverage:
     """Return which of some command words are explained."""
     words = words[words != 0]
-    target = (words >> np.uint64(48)).astype(np.int64)
-    register = (words & np.uint64(0xFFFF)).astype(np.int64)
-    value = (words >> np.uint64(16) & np.uint64(0xFFFF_FFFF)).astype(np.int64)
+    target, register, value = fields_of(words)
     sequencer = np.isin(target, SEQUENCER)
-    block = register >> 12
-    expected = np.array([TARGETS.get(digit, -1) for digit in range(16)])[block]
-    known = np.isin(register, [*register_map(), *generation.own_registers]) & (target == expected)
+    known = np.isin(register, [*register_map(), *generation.own_registers])
+    known &= target == block_codes(register)
     nonzero = (value != 0) | sequencer
     strange = nonzero & ~sequencer & ~known
     return Coverage(

@@ -21,6 +21,7 @@ from rkbench.npu.generations import Columns, Generation
 from rkbench.npu.inheritance import BLOCKS, Ints, States, Writes, follow, split_words
 from rkbench.npu.layout import Layout
 from rkbench.npu.registers import Field, register_map
+from rkbench.npu.unexplained import Unexplained, first_unexplained
 
 CNA, CORE, DPU, DPU_RDMA, PPU, PPU_RDMA = 0x01, 0x04, 0x08, 0x10, 0x20, 0x40
 """Enable bits of the blocks: fetch and convolution, MAC array, output stage and its reader, pooling."""
@@ -48,6 +49,8 @@ class Task:
     """Command words of its own."""
     table_words: int = 0
     """Those of them that fill the activation tables."""
+    unexplained: str = ""
+    """The first word up to its own that nobody can explain; empty where there is none."""
 
     def bits(self, register: int, low: int = 0, high: int = 31) -> int:
         """Return bits `low` to `high` of a register, 0 where nobody wrote it."""
@@ -89,6 +92,8 @@ class TaskList:
     tables: ActivationTables
     after: CoreState
     """What the tasks leave to those after them."""
+    unexplained: Unexplained | None = None
+    """The first word that nobody can explain."""
 
     def __len__(self) -> int:
         return len(self.index)
@@ -109,6 +114,7 @@ class TaskList:
             int(self.tables.state[i]),
             int(self.words[i]),
             int(self.tables.fill_words[i]),
+            self.unexplained.what if self.unexplained and self.unexplained.position <= i else "",
         )
 
     def bits(self, register: int, low: int = 0, high: int = 31) -> Ints:
@@ -202,8 +208,10 @@ def decode(
         )
     task = np.repeat(np.arange(count), amount)
     place = np.repeat(start - (np.cumsum(amount) - amount), amount) + np.arange(len(task))
-    writes = split_words(task, words[place])
-    columns, registers = follow(_known(writes, generation), enable, before.registers)
+    own = words[place]
+    writes = split_words(task, own)
+    known = np.fromiter({*register_map(), *generation.own_registers, *generation.unknown_registers}, np.int64)
+    columns, registers = follow(_among(known, writes), enable, before.registers)
     generation.to_v2(columns, count)
     tables = follow_tables(writes, count, before.tables)
     return TaskList(
@@ -215,11 +223,11 @@ def decode(
         columns,
         tables,
         CoreState(registers, tables.after),
+        first_unexplained(own, task, known, start + amount, enable, words),
     )
 
 
-def _known(writes: Writes, generation: Generation) -> Writes:
-    """Leave out registers that no real file has: nothing reads them, and there may be any number."""
-    known = np.fromiter({*register_map(), *generation.own_registers, *generation.unknown_registers}, np.int64)
+def _among(known: Ints, writes: Writes) -> Writes:
+    """Leave out registers that no real file has: there may be any number, and what runs them is told."""
     kept = np.isin(writes.register, known)
     return Writes(writes.task[kept], writes.register[kept], writes.value[kept])

@@ -7,9 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from rkbench.npu.generations import V2, Generation
 from rkbench.npu.tasks import TaskList, decode
-
-#: Block codes of command words, by the highest digit of their registers.
-TARGETS = {1: 0x0201, 2: 0x0401, 3: 0x0801, 4: 0x1001, 5: 0x2001, 6: 0x4001, 7: 0x8001}
+from rkbench.npu.unexplained import TARGETS
 
 
 def word(register: int, value: int) -> int:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from made_nets import ENLARGED, NETS, SOCS, Array, Net, agreement
+from npu_words import word
 from rkbench.errors import ModelError
 from rkbench.npu.execute.conversion import Conversion
 from rkbench.npu.execute.convolution import read_accumulators
@@ -221,6 +222,50 @@ def test_a_register_that_nobody_knows_is_refused() -> None:
     core, tasks = core_of(Net("dense", "rk3588", "fp16"))
     with pytest.raises(UnmodelledError, match="0x40c4"):
         core.run(replace(tasks[-1], registers={**tasks[-1].registers, 0x40C4: 1}))
+
+
+@pytest.mark.parametrize("soc", ["rk3588", "rk3568"])
+@pytest.mark.parametrize(
+    ("changed", "why"),
+    [
+        (word(0x40C4, 1), "0x40c4 = 0x1"),
+        (word(0x10F0, 7), "0x10f0 = 0x7"),
+        (word(0x3030, 5), "0x3030 = 0x5"),
+        (0x8001 << 48 | 7 << 16 | 0x8010, "0x8010 = 0x7"),
+        (0x2001 << 48 | 0x40C0, r"DPU.SURFACE_ADD = 0x0 for block 0x2001"),
+        (0x0041 << 48 | 1, "0x0041"),
+    ],
+)
+def test_a_word_that_nobody_can_explain_is_refused_from_there_on(soc: str, changed: int, why: str) -> None:
+    with open_model(Net("dense", soc, "int8").path) as model:
+        layout = lay_out(model)
+        whole = decode_tasks(layout)
+        assert whole.unexplained is None
+        last = layout.records[int(whole.index[2])]
+        layout.words[int(last["address"]) // 8 + int(last["amount"]) - 1] = changed
+        tasks = list(decode_tasks(layout))
+        assert [bool(task.unexplained) for task in tasks[:4]] == [False, False, True, True]
+        with pytest.raises(UnmodelledError, match=why):
+            refuse_unmodelled(tasks[-1], layout.generation)
+
+
+def test_words_that_start_other_blocks_than_the_record_says_are_refused() -> None:
+    with open_model(Net("dense", "rk3588", "int8").path) as model:
+        layout = lay_out(model)
+        starts = layout.words >> np.uint64(48) == 0x0081
+        layout.words[starts] &= np.uint64(0xFFFF << 48 | 0xFFFF)
+        task = decode_tasks(layout).task(0)
+        with pytest.raises(UnmodelledError, match="a start of blocks 0x0 beside 0x"):
+            refuse_unmodelled(task, layout.generation)
+
+
+@pytest.mark.parametrize("soc", ["rk3588", "rk3568"])
+@pytest.mark.parametrize("more", [0x20, 0x40, 0x60, 0x80, 0x100])
+def test_blocks_that_never_run_together_are_refused(soc: str, more: int) -> None:
+    core, tasks = core_of(Net("dense", soc, "int8"))
+    for task in tasks:
+        with pytest.raises(UnmodelledError, match=r"blocks|OUTPUT_MODE"):
+            core.run(replace(task, enable=task.enable | more))
 
 
 def test_damaged_registers_are_refused_or_computed_and_nothing_else() -> None:

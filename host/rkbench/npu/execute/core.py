@@ -72,12 +72,13 @@ class NpuCore:
         lines = _lines_of(registers, source)
         chunks = _chunks(source, stage, lines)
         where = registers["DPU.FEATURE_MODE_CFG.OUTPUT_MODE"]
-        if where == TO_MEMORY or (where == 0 and self.generation is LITE):
+        to_memory = where == TO_MEMORY or (where == 0 and self.generation is LITE)
+        if to_memory and not task.enable & PPU:
             self._store(registers, stage, lines, chunks)
         elif where == TO_POOLING and task.enable & PPU:
             pool(registers, self.memory, np.concatenate([values for _, values in chunks]))
         else:
-            raise UnmodelledError(f"output mode {where}")
+            raise UnmodelledError(f"DPU.FEATURE_MODE_CFG.OUTPUT_MODE = {where} of blocks {task.enable:#x}")
 
     def _store(
         self, registers: TaskRegisters, stage: OutputStage, lines: int, chunks: Iterator[tuple[int, Values]]

@@ -192,9 +192,17 @@ SILENT_LITE = {
 ALGORITHMS = (0x4040, 0x4060, 0x4070)
 """Registers whose field of the algorithm has 2 bits on the RK3566/68, 4 on the RK3588."""
 
+TOGETHER_V2 = (0x0D, 0x1D, 0x18, 0x60)
+TOGETHER_LITE = (0x0F, 0x1F, 0x18, 0x60, 0x3F)
+"""Blocks that run together in the tasks of all files at hand: others would do what nobody has seen."""
+
 
 def refuse_unmodelled(task: Task, generation: Generation) -> None:
     """Raise UnmodelledError, with the name of a field, for the first bit of `task` that is not modelled."""
+    if task.unexplained:
+        raise UnmodelledError(task.unexplained)
+    if task.enable not in (TOGETHER_LITE if generation is LITE else TOGETHER_V2):
+        raise UnmodelledError(f"blocks {task.enable:#x} together")
     known = known_bits(lite=generation is LITE)
     for register, value in task.registers.items():
         unknown = value & ~known.get(register, 0)
