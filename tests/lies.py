@@ -92,6 +92,22 @@ def field_lies() -> dict[str, Lie]:
     }
 
 
+def block_lies() -> dict[str, Lie]:
+    """Return the lies of blocks as long as they should be whose calls all took the same: name -> lie."""
+    return {f"Latencies.duration_ns = blocks of {ns}": every_call(ns) for ns in (0, -5, 2**63 - 1)}
+
+
+def every_call(duration_ns: int) -> Lie:
+    """Return the lie that every call took `duration_ns`."""
+
+    def lie(words: Words) -> Iterator[bytes]:
+        if words.get("type") == "Latencies":
+            words = {**words, "duration_ns": [duration_ns] * len(words["duration_ns"])}
+        yield json_line(words)
+
+    return lie
+
+
 def short(value: Any) -> str:
     """Return a value as a name has it."""
     return ascii(value)[:24]
@@ -245,7 +261,7 @@ def _alone(name: str) -> Tried:
 
 def main(names: list[str]) -> int:
     """Try the lies of the command line, or all; returns how many did not hold, at most 1."""
-    lies = {**flood_lies(), **field_lies()}
+    lies = {**flood_lies(), **field_lies(), **block_lies()}
     with tempfile.TemporaryDirectory() as folder:
         if names:
             tried = try_lie(names[0], lies[names[0]], Path(folder))

@@ -5,11 +5,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import pytest
-from lies import BOARD, HELD, SETTINGS, connect_to, field_lies, flood_lies, instead, try_lie
+from lies import (
+    BOARD,
+    HELD,
+    SETTINGS,
+    block_lies,
+    connect_to,
+    every_call,
+    field_lies,
+    flood_lies,
+    instead,
+    try_lie,
+)
 from recorded import MODELS
 from rkbench.campaign import PushOptions, run_campaign
 from rkbench.store import open_store
@@ -37,6 +49,22 @@ SOME = [name for number, name in enumerate(FIELDS) if number % 89 == 0]
 def test_a_lie_in_a_field_is_no_traceback_and_hangs_nobody(tmp_path: Path, name: str) -> None:
     tried = try_lie(name, FIELDS[name], tmp_path)
     assert tried.outcome == HELD, tried
+
+
+@pytest.mark.parametrize("name", block_lies())
+def test_blocks_of_impossible_calls_are_no_traceback(tmp_path: Path, name: str) -> None:
+    tried = try_lie(name, block_lies()[name], tmp_path)
+    assert tried.outcome == HELD, tried
+
+
+def test_runs_of_calls_that_took_nothing_are_suspect_and_differ_by_nothing(tmp_path: Path) -> None:
+    settings = replace(SETTINGS, precision_percent=1.0)  # whose rule looks at every block
+    with open_store(tmp_path / "results.sqlite") as store:
+        options = PushOptions(MODELS, settings)
+        outcome = run_campaign(options, BOARD, partial(connect_to, every_call(0)), store)
+    for run in outcome.runs:
+        assert (run.verdict, "impossible_number" in {item.code for item in run.caveats}) == ("SUSPECT", True)
+    assert [test.difference_percent for test in outcome.comparison.latency_tests] == [None]
 
 
 @pytest.mark.parametrize("name", QUICK_FLOODS)

@@ -101,15 +101,17 @@ class _Blocks:
     def __init__(self) -> None:
         self._number: int | None = None
         self._done: list[Turn] = []
+        self._count = 0
         self._durations_ns: list[int] = []
         self._load = self._start_ns = self._iterations = self._duration_ns = 0
 
     def __len__(self) -> int:
-        return len(self._done) + bool(self._durations_ns)
+        return self._count
 
     def add(self, batch: Latencies) -> None:
         if batch.block != self._number:
             self._done = self.turns()
+            self._count += 1
             self._number, self._load, self._durations_ns = batch.block, batch.load, []
             self._start_ns = batch.start_ns[batch.unread]
         read_ns = batch.duration_ns[batch.unread :]
@@ -129,7 +131,7 @@ class _Blocks:
         if not self._durations_ns:
             return self._done
         level = block_level(self._durations_ns)
-        return [*self._done, Turn(self._load, self._start_ns, (), level)]
+        return self._done if level is None else [*self._done, Turn(self._load, self._start_ns, (), level)]
 
 
 class Stopping:

@@ -28,10 +28,14 @@ TurnQuad = tuple[Turn, Turn, Turn, Turn]
 
 
 def turns_of(raw: RawLatencies) -> list[Turn]:
-    """Return the timed blocks of a run, in order."""
+    """Return the timed blocks of a run, in order; without those that hold a call of no time at all."""
     starts = [start for start, _ in raw.block_windows_ns()]
     blocks = zip(raw.block_loads(), starts, raw.timed_blocks(), strict=True)
-    return [Turn(load, start, block, block_level(block)) for load, start, block in blocks]
+    return [
+        Turn(load, start, block, level)
+        for load, start, block in blocks
+        if (level := block_level(block)) is not None
+    ]
 
 
 def quads_by_load(base: Sequence[Turn], other: Sequence[Turn]) -> list[list[TurnQuad]]:

@@ -93,6 +93,8 @@ def judge_latency_budget(gate: Gate, values: tuple[float | None, float | None], 
 
 def _budget_state(gate: Gate, found: Estimate, blocks: Blocks) -> tuple[State, str]:
     assert gate.quantity.statistic is not None and gate.limit is not None
+    if found.high is not None and (found.high < gate.limit or (found.high == gate.limit and not gate.strict)):
+        return PASS, ""
     if found.low is None:
         agreed = all_blocks_agree(gate.quantity.statistic, blocks, gate.limit)
         if agreed:
@@ -102,8 +104,6 @@ def _budget_state(gate: Gate, found: Estimate, blocks: Blocks) -> tuple[State, s
         return CANNOT_TELL, found.lacks
     if found.low > gate.limit:
         return FAIL, ""
-    if found.high is not None and (found.high < gate.limit or (found.high == gate.limit and not gate.strict)):
-        return PASS, ""
     return CANNOT_TELL, found.lacks or _undecided(gate, found, sum(map(len, blocks)))
 
 

@@ -71,20 +71,17 @@ def is_precise(found: PairedDifference, quads: int, half_width: float) -> bool:
     return (found.high - found.low) / 2 <= half_width
 
 
-def quad_difference(quad: Quad) -> float:
-    """Return half the log-ratio of B's block medians to A's (dimensionless)."""
-    a_before, b_before, b_after, a_after = (block_level(block) for block in quad)
-    return level_difference(a_before, b_before, b_after, a_after)
-
-
 def level_difference(a_before: float, b_before: float, b_after: float, a_after: float) -> float:
-    """Return the difference of a quad whose block levels are known (see `block_level`)."""
+    """Return half the log-ratio of B's block medians to A's (dimensionless), of their `block_level`s."""
     return (b_before + b_after - a_before - a_after) / 2
 
 
-def block_level(block: Sequence[float]) -> float:
-    """Return the logarithm of a block's median, in which ratios are differences."""
-    return math.log(median(block))
+def block_level(block: Sequence[float]) -> float | None:
+    """Return the logarithm of a block's median, in which ratios are differences.
+
+    None where any of its calls took no time, or less: no board yields that, and the block tells nothing.
+    """
+    return math.log(median(block)) if min(block) > 0 else None
 
 
 def paired_difference(

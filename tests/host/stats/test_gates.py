@@ -193,6 +193,28 @@ def test_where_there_is_no_interval_blocks_that_all_agree_decide() -> None:
     assert judged("p50 within 5%", old[:1], made(2, 1.1)).state == CANNOT_TELL
 
 
+def stalled(seed: int) -> list[list[float]]:
+    """Return fifteen blocks of 20 calls of 10 ms, one of which takes 3.5 s."""
+    blocks = made(seed, 10.0, count=300, block=20)
+    return [[3.5, *blocks[0][1:]], *blocks[1:]]
+
+
+def test_a_call_that_stalled_leaves_a_mean_without_a_bound_below() -> None:
+    even = made(1, 10.0)
+    found = [judged("mean within 5%", *nights) for nights in ((even, stalled(2)), (stalled(1), stalled(2)))]
+    assert [item.state for item in found] == [CANNOT_TELL, CANNOT_TELL]
+    assert "stalled" in found[0].detail
+    assert judged("mean within 5%", stalled(1), even).state == PASS  # every block lies within it
+    assert budget("mean <= 1s", stalled(1)).state == PASS
+    assert budget("mean <= 15ms", stalled(1)).state == CANNOT_TELL
+
+
+def test_calls_of_no_time_have_no_figure() -> None:
+    nothing = [[0.0] * 20] * 15
+    for base, now in ((made(1), nothing), (nothing, made(1))):
+        assert judged("p50 within 5%", base, now).state == NOT_MEASURED
+
+
 def budget(text: str, blocks: Sequence[Sequence[float]]) -> Judgement:
     return judge_latency_budget(parse_gate(text), (None, 1e-3), blocks)
 

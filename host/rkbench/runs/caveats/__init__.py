@@ -9,7 +9,7 @@ from rkbench_agent.wire.caveats import Caveat, caveat
 
 from rkbench.runs.caveats.clocks import CLOCK_RULES
 from rkbench.runs.caveats.heat import HEAT_RULES
-from rkbench.runs.caveats.impossible import impossible_numbers
+from rkbench.runs.caveats.impossible import impossible_latencies, impossible_numbers
 from rkbench.runs.caveats.interference import INTERFERENCE_RULES
 from rkbench.runs.caveats.load import LOAD_RULES
 from rkbench.runs.caveats.outputs import OUTPUT_RULES
@@ -31,7 +31,9 @@ def caveats_of(
 ) -> tuple[Caveat, ...]:
     """Return every doubt about `run`, which was made of these; the gravest stand first."""
     evidence = Evidence(latencies, tuple(readings))
-    return tuple(found for rule in _RULES for found in rule(run, evidence))
+    # A series that holds impossible calls has no level that could move.
+    unread = SERIES_RULES if impossible_latencies(latencies) else ()
+    return tuple(found for rule in _RULES if rule not in unread for found in rule(run, evidence))
 
 
 def golden_caveats(assumptions: Sequence[str]) -> tuple[Caveat, ...]:

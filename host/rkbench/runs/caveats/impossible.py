@@ -8,6 +8,7 @@ from dataclasses import fields
 from rkbench_agent.wire.caveats import Caveat, caveat
 
 from rkbench.runs.caveats.rule import Evidence
+from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.loads import LoadPhase
 from rkbench.runs.model import RunResult
 
@@ -18,15 +19,19 @@ _ADVICE = "do not trust this run: look at the board's clock and driver, and repo
 
 def impossible_numbers(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     """Yield a caveat where timed latencies (ns) or what loading took are out of any range."""
-    durations_ns = evidence.latencies.timed()
-    wrong = [duration for duration in durations_ns if not 0 < duration <= MOST_NS]
+    wrong = impossible_latencies(evidence.latencies)
     if wrong:
-        text = f"{len(wrong)} of {len(durations_ns)} latencies are impossible, as {wrong[0]} ns"
+        text = f"{len(wrong)} of {len(evidence.latencies.timed())} latencies are impossible, as {wrong[0]} ns"
         yield caveat("impossible_number", text, _ADVICE)
     phases = run.load.phases if run.load is not None else ()
     names = {f"{phase.name} {name}" for phase in phases for name in _negative(phase)}
     if names:
         yield caveat("impossible_number", f"less than nothing: {', '.join(sorted(names)[:4])}", _ADVICE)
+
+
+def impossible_latencies(latencies: RawLatencies) -> list[int]:
+    """Return the timed durations (ns) that no board yields."""
+    return [duration for duration in latencies.timed() if not 0 < duration <= MOST_NS]
 
 
 def _negative(phase: LoadPhase) -> Iterator[str]:
