@@ -68,6 +68,8 @@ def test_every_stored_push_is_shown_with_all_that_the_first_version_showed(share
         assert lacking(then["runs"], now["runs"], item.arguments[1]) == []
         old, new = numbers(compared(then)), numbers(compared(now))
         tests = old.pop("latency_tests")  # judged by pairs of blocks now, see below
+        shifts = old["metrics"]["latency_p50_s"].pop("differences")  # those estimates too
+        assert new["metrics"]["latency_p50_s"]["differences"] == pytest.approx(shifts, abs=0.1)
         assert lacking(old, new, item.arguments[1]) == []
         assert len(tests) == len(new["latency_tests"])
         runs += len(then["runs"])

@@ -11,7 +11,7 @@ from rkbench.runs.conditions import CONDITIONS, Effect, refusals
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.latency_tests import LatencyTest, latency_tests
 from rkbench.runs.measure_types import Measure
-from rkbench.runs.measures import MEASURES
+from rkbench.runs.measures import LATENCY_P50, MEASURES
 from rkbench.runs.model import RunResult
 from rkbench.runs.noise_floor import NoiseFloor
 from rkbench.runs.ranking import LatencyEvidence, Ranking, rank
@@ -21,7 +21,10 @@ from rkbench.stats.summary import difference_percent
 
 @dataclass(frozen=True)
 class ComparedMeasure:
-    """One measure of all runs, by run id; `differences` are percent of the baseline, None where refused."""
+    """One measure of all runs, by run id; `differences` are percent of the baseline, None where refused.
+
+    That of the median latency is the estimate of the latency test, where there is one.
+    """
 
     name: str
     unit: str
@@ -100,9 +103,10 @@ def compare_runs(
     # Calls of several contexts wait for each other: no block of them stands for the model's latency.
     tested = allowed if base and base.plan.scenario == SINGLE_STREAM else []
     tests, pairs = latency_tests(base, tested, latencies) if base and tested else ((), ())
+    estimates = {test.run: test.difference_percent for test in tests if test.reason is None}
     found = Comparison(
         baseline=base.id if base else None,
-        metrics=tuple(_metric(item, runs, base, banned) for item in MEASURES if item.compared),
+        metrics=tuple(_metric(item, runs, base, banned, estimates) for item in MEASURES if item.compared),
         latency_tests=tests,
         conditions=tuple(c for run in allowed if base for c in _conditions(base, run)),
         verdict="",
@@ -131,7 +135,11 @@ def _baseline(runs: Sequence[RunResult], wanted: str | None) -> RunResult | None
 
 
 def _metric(
-    measure: Measure, runs: Sequence[RunResult], base: RunResult | None, banned: set[str]
+    measure: Measure,
+    runs: Sequence[RunResult],
+    base: RunResult | None,
+    banned: set[str],
+    estimates: Mapping[str, float | None],
 ) -> ComparedMeasure:
     values = {run.id: measure.value(run) for run in runs}
     reference = values.get(base.id) if base else None
@@ -142,6 +150,8 @@ def _metric(
         for run in runs
         if base is None or run.id != base.id
     }
+    if measure is LATENCY_P50:
+        differences |= estimates
     return ComparedMeasure(measure.name, measure.unit.name, measure.higher_is_better, values, differences)
 
 

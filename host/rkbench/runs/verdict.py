@@ -21,7 +21,7 @@ from rkbench.units import MARK
 def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
     """Return what the runs prove, in one sentence. Who yields wrong outputs wins nothing."""
     ranked, runs = ranking_sentence(comparison.ranking, runs), told_apart(runs)
-    good = [run for run in runs if run.failure is None]
+    good = [run for run in runs if run.failure is None or (run.verdict == STOPPED and run.latency)]
     ended = _ended_early(runs)
     if not good:
         return f"No run was completed:{ended}"

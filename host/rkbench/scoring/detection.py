@@ -25,8 +25,8 @@ _OTHERWISE = "--metric FILE.py:function scores whatever a model yields"
 
 def mean_average_precision(
     output: Array, pictures: Mapping[str, Any], truth: Mapping[str, Any]
-) -> tuple[float, float]:
-    """Return COCO's AP over IoU 0.50 to 0.95, and AP at 0.50, 0 to 1.
+) -> tuple[float | None, float | None]:
+    """Return COCO's AP over IoU 0.50 to 0.95, and AP at 0.50, 0 to 1; None where no box was labelled.
 
     `output` is (cases, 1, channels, boxes) or with the last two turned; `pictures` what a golden says of its
     inputs; `truth` annotations of COCO. Raises GoldenError.
@@ -118,7 +118,9 @@ def on_picture(boxes: Array, pictures: Mapping[str, Any], size: tuple[int, int])
 
 def _evaluated(
     coco: Any, evaluation: Any, truth: Mapping[str, Any], images: Sequence[int], found: Sequence[Any]
-) -> tuple[float, float]:
+) -> tuple[float | None, float | None]:
+    if not _has_boxes(truth, images):  # pycocotools says -1 of it
+        return None, None
     if not found:
         return 0.0, 0.0
     with contextlib.redirect_stdout(io.StringIO()):  # it reports its progress there
@@ -130,7 +132,14 @@ def _evaluated(
         judged.evaluate()
         judged.accumulate()
         judged.summarize()
-    return max(0.0, float(judged.stats[0])), max(0.0, float(judged.stats[1]))
+    return float(judged.stats[0]), float(judged.stats[1])
+
+
+def _has_boxes(truth: Mapping[str, Any], images: Sequence[int]) -> bool:
+    """Return whether any of the pictures has a box that counts: those of crowds do not."""
+    return any(
+        each["image_id"] in images and not each.get("iscrowd", 0) for each in truth.get("annotations", ())
+    )
 
 
 def _results(found: Sequence[Any]) -> list[dict[str, Any]]:

@@ -38,7 +38,7 @@ def test_differences_are_percent_of_the_baseline() -> None:
     found = values(compare((BASE, 2_260_000), (INT8, 1_130_000)), INT8)
     assert found["size_bytes"] == pytest.approx(-50, abs=0.01)
     assert found["load_npu_total_bytes"] == pytest.approx(-50)
-    assert found["latency_p50_s"] == pytest.approx(-50)
+    assert found["latency_p50_s"] == pytest.approx(-50, abs=0.1)
     assert found["throughput_per_s"] == pytest.approx(100)
     assert found["top1_agreement"] == pytest.approx(-1.6)
     assert found["load_rss_delta_bytes"] is None
@@ -128,7 +128,22 @@ def test_runs_that_ctrl_c_ended_are_compared_as_far_as_they_go() -> None:
     found = compare((base, 2_260_000), (other, 1_130_000), loads=6)
     assert found.refused == ()
     assert [(test.judgement, test.units) for test in found.latency_tests] == [("faster", 6)]
-    assert found.verdict == "No run was completed: fp16 and int8 were stopped."
+    (test,) = found.latency_tests
+    assert f"fastest, {test.difference_percent:+.1f} % (" in found.verdict
+    assert found.verdict.endswith(" fp16 and int8 were stopped.")
+
+
+def test_of_what_ctrl_c_ended_before_any_call_there_is_nothing_to_say() -> None:
+    stopped = Failure("connection", "interrupted", "interrupted by Ctrl-C")
+    run = replace(BASE, failure=stopped, partial=True, verdict="STOPPED", latency=None)
+    assert compare((run, 2_260_000)).verdict == "No run was completed: fp16 was stopped."
+
+
+def test_a_push_has_one_difference_of_its_median_latency() -> None:
+    pooled = replace(INT8, latency=make_latency(0.0018))  # levels of loads make it another than the pairs'
+    found = compare((BASE, 2_260_000), (pooled, 1_130_000))
+    (test,) = found.latency_tests
+    assert values(found, pooled)["latency_p50_s"] == test.difference_percent == pytest.approx(-50, abs=0.1)
 
 
 def test_the_fastest_is_who_beats_the_second_too() -> None:

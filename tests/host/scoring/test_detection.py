@@ -72,6 +72,14 @@ def test_scores_that_are_all_zero_find_nothing() -> None:
     assert mean_average_precision(dead, PICTURES, truth(CAT)) == (0.0, 0.0)
 
 
+def test_pictures_without_a_labelled_box_have_no_precision() -> None:
+    crowd = truth(CAT)
+    crowd["annotations"][0]["iscrowd"] = 1
+    for labels in (truth(), crowd):
+        for output in (head(CAT_ROW), head([*CAT_ROW[:4], 0.0, 0.0])):
+            assert mean_average_precision(output, PICTURES, labels) == (None, None)
+
+
 def test_the_same_box_twice_is_one_detection_and_of_two_classes_are_two() -> None:
     twice = [CAT_ROW, [*CAT_ROW[:4], 0.5, 0.0], [*CAT_ROW[:4], 0.0, 0.4]]
     boxes, scores, classes = detections(head(*twice)[0], 2)

@@ -62,6 +62,17 @@ def test_a_regression_is_one_line_with_what_where_how_much_how_sure_and_what_cha
     assert gate_line(replace(CELL, baseline=None), NAN) == "digits.fp16 on rock: cosine >= 0.999: NaN"
 
 
+def test_a_crossed_gate_never_reads_as_kept() -> None:
+    for text, quantity, now, told in (
+        ("size within 5%", "size", 105_040.0, "+5.04 %"),
+        ("load memory within 5%", "load memory", 105_040.0, "+5.04 %"),
+        ("cosine within 5%", "cosine", 94_960.0, "-5.04 %"),
+    ):
+        percent = (now - 100_000.0) / 1000
+        crossed = GateResult(text, quantity, "B", FAIL, (Judgement(FAIL, now, 100_000.0, percent),))
+        assert f"{text}: {told}, " in gate_line(CELL, crossed)
+
+
 def test_the_headline_says_why_a_night_is_not_green() -> None:
     assert headline(NIGHT) == "RED: lab, 1 crossed, 1 not measured of 3 gates"
     assert headline(replace(NIGHT, cells=(GONE,))) == "NOT GREEN: lab, 1 not measured of 1 gates"

@@ -86,7 +86,8 @@ def _difference(gate: GateResult, judgement: Judgement) -> str:
     if judgement.low_percent is not None and judgement.high_percent is not None:
         low, high = (_percent_beside(item, gate) for item in (judgement.low_percent, judgement.high_percent))
         sure = f" (95 %: {low} to {high} %)"
-    return f"{judgement.difference_percent:+.1f} %{sure}"
+    assert judgement.difference_percent is not None
+    return f"{_percent_beside(judgement.difference_percent, gate)} %{sure}"
 
 
 def format_value(gate: GateResult, value: float | None) -> str:
@@ -109,12 +110,12 @@ def _limit(gate: GateResult) -> float | None:
 
 
 def _percent_beside(percent: float, gate: GateResult) -> str:
-    """Return a bound in percent that never reads like the gate's own percent unless it is equal to it."""
+    """Return a percentage that never reads like the gate's own percent unless it is equal to it."""
     limit = _gate(gate).within_percent if gate.quantity in QUANTITIES else None
     if limit is None:
         return f"{percent:+.1f}"
-    decimals = 1
-    while percent != limit and decimals < 15 and f"{percent:.{decimals}f}" == f"{limit:.{decimals}f}":
+    decimals, size = 1, abs(percent)  # what falls crosses it below 0
+    while size != limit and decimals < 15 and f"{size:.{decimals}f}" == f"{limit:.{decimals}f}":
         decimals += 1
     return f"{percent:+.{decimals}f}"
 
