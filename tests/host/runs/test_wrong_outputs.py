@@ -143,3 +143,13 @@ def test_an_output_of_twice_the_size_is_wrong_although_its_cosine_is_perfect(tmp
     found = seen(lambda image: 2 * meant(image), tmp_path)
     assert found.cosine == pytest.approx(1.0)
     assert is_wrong(found)
+
+
+def test_outputs_without_a_number_win_nothing(tmp_path: Path) -> None:
+    found = seen(lambda image: meant(image) * np.nan, tmp_path)
+    assert (is_wrong(found), found.cosine_mean) == (True, None)
+    told = [item.code for item in caveats_of(replace(make_run(), outputs=(found,)), RawLatencies())]
+    assert "not_finite" in told
+    assert "outputs_wrong" not in told  # once is enough
+    masked = seen(lambda image: meant(image) * np.nan, tmp_path, lambda image: meant(image) * np.nan)
+    assert not is_wrong(masked)
