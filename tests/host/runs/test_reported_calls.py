@@ -35,6 +35,11 @@ def test_the_same_model_through_the_c_api_is_not() -> None:
     assert "host_bound" not in told(called(0.044, 0.042, "capi"))
 
 
+def test_a_queue_before_the_call_is_no_work_of_the_host() -> None:
+    run = called(9.35, 0.002, "lite")
+    assert "host_bound" not in told(replace(run, plan=replace(run.plan, scenario="server")))
+
+
 def test_42_kb_an_inference_are_growth_with_its_cause_and_no_leak_of_loads() -> None:
     found = told(make_run(growth_bytes=42_000 * 200, growth_iterations=200))
     assert found["growth"].message == (
