@@ -41,6 +41,11 @@ class LayerError:
     range: float
     """Largest absolute value that onnxruntime has."""
 
+    @property
+    def is_bad(self) -> bool:
+        """Whether the layer by itself is far from the ONNX; a cosine that is no number is."""
+        return not self.own_cosine >= BAD_COSINE
+
 
 @dataclass(frozen=True)
 class AgainstOnnx:
@@ -55,7 +60,7 @@ class AgainstOnnx:
     @property
     def first_bad(self) -> LayerError | None:
         """The first layer that is bad by itself; None where none is."""
-        return next((each for each in self.layers if each.own_cosine < BAD_COSINE), None)
+        return next((each for each in self.layers if each.is_bad), None)
 
 
 def compare_with_onnx(model: RknnModel, onnx_path: Path) -> AgainstOnnx:
@@ -98,16 +103,22 @@ def _errors(
             name,
             cosine(values, alone.astype(np.float64)),
             cosine(values, expected),
-            float(np.abs(values.ravel() - expected.ravel()).max(initial=0)),
+            _largest_error(values, expected),
             float(np.abs(expected).max(initial=0)),
         )
 
 
+def _largest_error(values: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
+    with np.errstate(invalid="ignore"):
+        return float(np.abs(values.ravel() - expected.ravel()).max(initial=0))
+
+
 def cosine(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Return the cosine of two tensors; 1 where both are zero, 0 where one is."""
+    """Return the cosine of two tensors; 1 where both are zero, 0 where one is, NaN where values overflow."""
     a, b = first.ravel(), second.ravel()
-    lengths = float(np.sqrt((a @ a) * (b @ b)))
-    return float(a @ b) / lengths if lengths else float(not a.any() and not b.any())
+    with np.errstate(all="ignore"):
+        lengths = float(np.sqrt((a @ a) * (b @ b)))
+        return float(a @ b) / lengths if lengths else float(not a.any() and not b.any())
 
 
 class _Reference:

@@ -27,12 +27,12 @@ def test_layers_of_a_sound_file_are_near_their_onnx(name: str, soc: str) -> None
     assert min(each.own_cosine for each in found.layers) > 0.999
 
 
-def changed_onnx(folder: Path) -> Path:
+def changed_onnx(folder: Path, factor: float = -1) -> Path:
     """The ONNX of `neck` with other weights in its second convolution."""
     network = onnx.load(str(NPU / "neck.onnx"))
     (second,) = (node for node in network.graph.node if node.name == "Conv_2")
     weights = next(each for each in network.graph.initializer if each.name == second.input[1])
-    weights.CopyFrom(numpy_helper.from_array(-numpy_helper.to_array(weights), weights.name))
+    weights.CopyFrom(numpy_helper.from_array(factor * numpy_helper.to_array(weights), weights.name))
     onnx.save(network, folder / "other.onnx")
     return folder / "other.onnx"
 
@@ -46,6 +46,16 @@ def test_the_first_bad_layer_is_named_and_those_after_it_are_not_blamed(tmp_path
     after = by_layer["LeakyRelu:LeakyRelu_7"]
     assert after.own_cosine > 0.999
     assert after.cosine < 0.99
+
+
+def test_a_layer_whose_values_overflow_is_bad_and_null_in_json(tmp_path: Path) -> None:
+    other = changed_onnx(tmp_path, np.inf)
+    arguments = ("inspect", str(NPU / "neck_rk3588_fp16.rknn"), "--against", str(other))
+    done = run_bench(*arguments, "--json", str(tmp_path / "told.json"))
+    assert done.stdout.splitlines()[0].endswith("the first bad layer is Conv:Conv_2: its values overflow")
+    told = json.loads((tmp_path / "told.json").read_text(), parse_constant=lambda name: pytest.fail(name))
+    assert told["first_bad"] == "Conv:Conv_2"
+    assert None in [layer["own_cosine"] for layer in told["layers"]]
 
 
 def test_the_command_answers_in_its_first_line(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from math import isfinite
 from typing import Literal, TextIO
 
 from rkbench_agent.wire.words import COMPUTED
 
-from rkbench.inspect.against import BAD_COSINE, AgainstOnnx
+from rkbench.inspect.against import AgainstOnnx, LayerError
 from rkbench.views.output import STDOUT, write_text
 from rkbench.views.push.console import make_console
 
@@ -26,7 +27,7 @@ _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
 def show_against(found: AgainstOnnx, json_file: str | None = None, out: TextIO | None = None) -> None:
     """Print the answer, then a line for each layer; with `-` stdout holds the JSON alone."""
     if json_file is not None:
-        write_text(json_file, json.dumps(against_document(found), indent=2) + "\n")
+        write_text(json_file, json.dumps(against_document(found), indent=2, allow_nan=False) + "\n")
     if json_file == STDOUT:
         return
     from rich.table import Table
@@ -44,7 +45,7 @@ def show_against(found: AgainstOnnx, json_file: str | None = None, out: TextIO |
             _short(each.largest_error),
             _short(each.range),
         )
-        style = "bold red" if each.own_cosine < BAD_COSINE else None
+        style = "bold red" if each.is_bad else None
         table.add_row(*(Text(cell) for cell in (each.layer, each.tensor, *numbers)), style=style)
     console.print(table)
     if found.unmatched:
@@ -64,7 +65,8 @@ def answer(found: AgainstOnnx) -> str:
     if not found.layers:
         return f"{name}: no layer has the name of a tensor in {found.onnx.name}"
     if bad is not None:
-        return f"{name}: the first bad layer is {bad.layer}: cosine {bad.own_cosine:.5f} by itself"
+        how = f"cosine {bad.own_cosine:.5f} by itself" if isfinite(bad.own_cosine) else "its values overflow"
+        return f"{name}: the first bad layer is {bad.layer}: {how}"
     worst = min(found.layers, key=lambda each: each.own_cosine)
     return f"{name}: no bad layer; the worst by itself is {worst.layer}: cosine {worst.own_cosine:.5f}"
 
@@ -81,6 +83,14 @@ def against_document(found: AgainstOnnx) -> dict[str, object]:
         "model": str(found.model),
         "onnx": str(found.onnx),
         "first_bad": None if found.first_bad is None else found.first_bad.layer,
-        "layers": [dataclasses.asdict(each) for each in found.layers],
+        "layers": [_row(each) for each in found.layers],
         "unmatched": list(found.unmatched),
+    }
+
+
+def _row(layer: LayerError) -> dict[str, object]:
+    """Return a layer's fields; null where a number is none: JSON has no NaN."""
+    return {
+        name: None if isinstance(value, float) and not isfinite(value) else value
+        for name, value in dataclasses.asdict(layer).items()
     }
