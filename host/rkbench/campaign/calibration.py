@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import re
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from importlib.resources import as_file, files
-from pathlib import Path
 
 import numpy as np
 from rkbench_agent.wire.plan import RunSettings
@@ -21,11 +18,10 @@ from rkbench.campaign.settings import PushOptions
 from rkbench.errors import BoardError, UsageError
 from rkbench.npu.costs import Floats
 from rkbench.npu.latency_fit import fit_latency
-from rkbench.npu.latency_model import FittedLatency, find_latency_model, model_of_row
+from rkbench.npu.latency_model import FittedLatency, find_latency_model
 from rkbench.npu.predict import model_terms
 from rkbench.runs.events import Listener, ignore
 from rkbench.runs.model import RunResult
-from rkbench.store.opening import data_folder
 
 #: A fit that is farther from what it was fitted to (root mean square) does not describe the board.
 LARGEST_RESIDUAL = 0.05
@@ -114,24 +110,3 @@ def _median_s(board: Board, run: RunResult) -> float:
         )
     stage = run.latency.stages.run
     return stage.p50_s if stage else run.latency.p50_s
-
-
-def save_calibration(calibration: Calibration) -> Path:
-    """Keep a board's fit for `bench predict --board`, and return the file."""
-    assert calibration.fitted is not None
-    path = _file_of(calibration.board)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(asdict(calibration.fitted), indent=2) + "\n", encoding="utf-8")
-    return path
-
-
-def read_calibration(board: str) -> FittedLatency | None:
-    """Return the fit that was kept for a board; None where there is none, or none that can be read."""
-    try:
-        return model_of_row(json.loads(_file_of(board).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError, KeyError):
-        return None
-
-
-def _file_of(board: str) -> Path:
-    return data_folder() / "calibrations" / f"{re.sub(r'[^A-Za-z0-9_.-]', '_', board)}.json"

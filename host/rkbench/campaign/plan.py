@@ -20,6 +20,7 @@ from rkbench_agent.wire.words import MODELLED, PREDICTED, SINGLE_STREAM, SOAK, V
 
 from rkbench import __version__
 from rkbench.boards.model import Board
+from rkbench.campaign.kept_calibrations import read_calibration
 from rkbench.campaign.settings import PushOptions
 from rkbench.runs.environment import board_record
 from rkbench.runs.measures import OF_CLASSES
@@ -119,7 +120,8 @@ def _description(variant: PreparedVariant, place: Place, mask: str, *, simulated
         return variant.description
     soc = with_cores(find_soc(place.environment.soc), place.environment.npu_cores)
     cores = (soc.core_masks if soc else {}).get(mask, 0).bit_count()
-    predicted = foretold_latency(variant.model.path, max(1, cores))
+    fitted = read_calibration(place.board.name)
+    predicted = foretold_latency(variant.model.path, max(1, cores), fitted)
     return replace(variant.description, predicted=predicted)
 
 

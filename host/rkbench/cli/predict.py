@@ -31,7 +31,7 @@ def predict(
     """
     from rkbench.boards.inventory import find_inventory
     from rkbench.boards.provider import Boards
-    from rkbench.campaign.calibration import read_calibration
+    from rkbench.campaign.kept_calibrations import read_calibration
     from rkbench.inspect.latency import predict_models
     from rkbench.npu.what_if import parse_what_if
     from rkbench.views.predict import show_predictions

@@ -26,6 +26,7 @@ from rkbench.npu.what_if import AS_FITTED, WhatIf
 from rkbench.rknn.contents import Graph, Tensor
 from rkbench.rknn.model import RknnModel
 from rkbench.rknn.reader import open_model
+from rkbench.rknn.targets import npu_generation
 
 Bound = Literal["macs", "memory", "tables", "tasks"]
 BOUNDS: tuple[Bound, ...] = ("macs", "memory", "tables", "tasks")
@@ -95,15 +96,14 @@ def predict_latency(
     """Predict how long `rknn_run` of a .rknn takes; `fitted` replaces the model of the file's SoC.
 
     Of a model with dynamic inputs `graph_index` says which shape. Raises ModelError where the file's tasks
-    cannot be decoded, where it has none for so many cores, and where nothing was fitted for its SoC.
+    cannot be decoded, where it has none for so many cores, and where nothing was fitted for its SoC or
+    `fitted` is of another NPU.
     """
     if not isinstance(model, RknnModel):
         with open_model(model) as opened:
             return predict_latency(opened, what_if=what_if, fitted=fitted, graph_index=graph_index)
     layout = lay_out(model, graph_index)
-    found = fitted or find_latency_model(model.file.target)
-    if found is None:
-        raise ModelError(f"{model.file.path}: nothing was fitted for {model.file.target or 'an unnamed SoC'}")
+    found = _fit_for(model, fitted)
     latency_model = replace(found, machine=what_if.applied_to(found.machine))
     graph = model.graphs[graph_index]
     cores = [_core(decode_tasks(layout, number), latency_model) for number in LISTS[what_if.cores]]
@@ -112,6 +112,19 @@ def predict_latency(
     compressed = any(core.tasks.get(f.DECOMPRESSION).any() for core in cores)
     outside = (*_outside(graph, layers, found, what_if), *([COMPRESSED] if compressed else []))
     return _prediction(latency_model, what_if.cores, layers, outside, _not_counted(graph, found))
+
+
+def _fit_for(model: RknnModel, fitted: FittedLatency | None) -> FittedLatency:
+    target = model.file.target or "an unnamed SoC"
+    if fitted and npu_generation(fitted.soc) != model.file.npu_generation:
+        raise ModelError(
+            f"{model.file.path} is converted for {target}, and the calibration is of an {fitted.soc}",
+            hint=f"convert it with target_platform={fitted.soc!r}, or predict without the board",
+        )
+    found = fitted or find_latency_model(model.file.target)
+    if found is None:
+        raise ModelError(f"{model.file.path}: nothing was fitted for {target}")
+    return found
 
 
 def model_terms(model: RknnModel | str | PathLike[str], fitted: FittedLatency) -> Floats:

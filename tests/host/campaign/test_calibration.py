@@ -15,12 +15,12 @@ from bench_command import Done, run_bench
 from rkbench.campaign.calibration import (
     Calibration,
     fit_board,
-    read_calibration,
-    save_calibration,
 )
+from rkbench.campaign.kept_calibrations import read_calibration, save_calibration
+from rkbench.errors import ModelError
 from rkbench.npu.costs import Floats
 from rkbench.npu.latency_model import FittedLatency, latency_models
-from rkbench.npu.predict import model_terms
+from rkbench.npu.predict import model_terms, predict_latency
 from rkbench.npu.reference_costs import reference_costs
 from rkbench.views.calibration import calibration_lines
 from rkbench_agent.runtimes.behaviour import read_behaviour
@@ -77,7 +77,7 @@ def test_a_prediction_for_a_calibrated_board_is_that_boards(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     found = calibrated("rk3588", (2, 2, 2, 2), seed=1, noise=0.0)
     assert found.fitted is not None
-    path = save_calibration(Calibration("virtual:rk3588", "rk3588", found.points, 0.0, found.fitted))
+    path = save_calibration("virtual:rk3588", found.fitted)
     assert path.parent == tmp_path / "rkbench/calibrations"
     kept = read_calibration("virtual:rk3588")
     assert kept is not None
@@ -89,12 +89,45 @@ def test_a_prediction_for_a_calibrated_board_is_that_boards(
     assert read_calibration("another") is None
 
 
-def test_a_damaged_calibration_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("changes", "why"),
+    [
+        (None, "is no JSON"),
+        ({"coefficients": [1, 2]}, "coefficients"),
+        ({"coefficients": [1, 2, -1, 0]}, "a coefficient below 0"),
+        ({"band_ratio": "wide"}, "band_ratio"),
+        ({"machine": {"clock_hz": 0, "ddr_bytes_per_s": 1}}, "not above 0"),
+        ({"soc": "rk9999"}, "'rk9999'"),
+    ],
+)
+def test_a_damaged_calibration_is_told_and_names_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object] | None, why: str
+) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    folder = tmp_path / "rkbench/calibrations"
-    folder.mkdir(parents=True)
-    (folder / "desk.json").write_text("{", encoding="utf-8")
-    assert read_calibration("desk") is None
+    path = save_calibration("virtual:rk3588", latency_models()["rk3588"])
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    path.write_text("{" if changes is None else json.dumps({**kept, **changes}), encoding="utf-8")
+    environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path), "COLUMNS": "300"}
+    done = run_bench("predict", str(SAMPLE), "--board", "virtual:rk3588", environment=environment)
+    assert done.returncode != 0
+    assert str(path) in done.stderr
+    assert why in done.stderr
+    assert "bench boards calibrate virtual:rk3588" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_boards_of_like_names_have_calibrations_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    save_calibration("a/b", latency_models()["rk3588"])
+    assert read_calibration("a_b") is None
+    assert read_calibration("a/b") == latency_models()["rk3588"]
+
+
+def test_a_calibration_of_another_npu_is_refused() -> None:
+    with pytest.raises(ModelError, match="is converted for rk3588, and the calibration is of an rk3568"):
+        predict_latency(SAMPLE, fitted=latency_models()["rk3568"])
 
 
 def behaviour_file(folder: Path, **values: object) -> Path:

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rkbench.boards.model import Board
+from rkbench.campaign.kept_calibrations import save_calibration
 from rkbench.campaign.plan import Place, make_headers
 from rkbench.npu import WhatIf, predict_latency
+from rkbench.npu.latency_model import latency_models
 from rkbench.runs.records import PredictedLatency, TransferRecord
 from rkbench.variants.foretold import foretold_latency
 from rkbench.variants.variant import prepare_variants
@@ -59,3 +62,17 @@ def test_two_cores_of_a_chip_with_one_switched_off_are_all() -> None:
 
 def test_a_file_whose_tasks_cannot_be_decoded_foretells_nothing() -> None:
     assert foretold_latency(MODELS / "opt_mini_rknn_True_rk3588_fp.rknn") is None
+
+
+def test_what_is_foretold_is_of_the_boards_own_calibration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = predicted(simulated=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    base = latency_models()["rk3588"]
+    a, b, c, d = base.coefficients
+    save_calibration("desk", replace(base, coefficients=(2 * a, 2 * b, 2 * c, 2 * d)))
+    told = predicted(simulated=False)
+    assert told is not None
+    assert bare is not None
+    assert told.latency_s == pytest.approx(2 * bare.latency_s)

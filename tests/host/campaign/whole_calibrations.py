@@ -14,7 +14,7 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from rkbench.campaign.calibration import read_calibration
+from rkbench.campaign.kept_calibrations import read_calibration
 from rkbench.npu.latency_model import latency_models
 from test_calibration import NOISE, calibrate_virtual, unseen_terms
 

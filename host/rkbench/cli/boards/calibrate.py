@@ -24,7 +24,8 @@ def calibrate(
     Eight small models are measured there. Exit 1 where their latencies do not follow the form.
     """
     from rkbench.boards.provider import open_boards
-    from rkbench.campaign.calibration import calibrate_board, save_calibration
+    from rkbench.campaign.calibration import calibrate_board
+    from rkbench.campaign.kept_calibrations import save_calibration
     from rkbench.session import Sessions
     from rkbench.store import open_store
     from rkbench.views.calibration import show_calibration
@@ -33,5 +34,5 @@ def calibrate(
     board = boards.find(name)[0]
     with open_store(store) as kept, Sessions(boards.hold) as sessions:
         found = calibrate_board(board, lambda: sessions.open(board), kept)
-    show_calibration(found, save_calibration(found) if found.fitted else None)
+    show_calibration(found, save_calibration(found.board, found.fitted) if found.fitted else None)
     return 0 if found.fitted else 1
