@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -23,7 +24,7 @@ from rkbench.npu.latency_model import (
 from rkbench.npu.layout import lay_out
 from rkbench.npu.tasks import TaskList, decode_tasks
 from rkbench.npu.what_if import AS_FITTED, WhatIf
-from rkbench.rknn.contents import Graph, Tensor
+from rkbench.rknn.contents import Graph, Node, Tensor
 from rkbench.rknn.model import RknnModel
 from rkbench.rknn.reader import open_model
 from rkbench.rknn.targets import npu_generation
@@ -39,6 +40,8 @@ SAME_TASKS = frozenset(
 )
 #: Operators at the border of the graph: copies that rknn_run does not time.
 BORDER = ("InputOperator", "OutputOperator")
+#: Operators of the CPU that name a shape and move nothing.
+VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
 COMPRESSED = "its weights are compressed, and how many bytes of them are fetched is not decoded"
 #: Lists of tasks by the number of cores that share the work.
 LISTS = {1: (0,), 2: (1, 2), 3: (3, 4, 5)}
@@ -214,7 +217,15 @@ def _outside(
         yield f"{share:.0%} of the time is in kinds of layers that the fit has not seen: {names}"
     if not any(tensor.dtype == "INT8" for node in graph.nodes for tensor in _read(graph, node.inputs)):
         yield "it computes in floats, and the fit is of int8 models"
+    counts = Counter(node.type for node in _on_cpu(graph) if node.type not in VIEWS)
+    if counts:
+        names = ", ".join(f"{count} {name}" for name, count in counts.most_common(4))
+        yield f"{names}{' and others' if len(counts) > 4 else ''} on the CPU: their time is not counted"
     yield from what_if.reasons()
+
+
+def _on_cpu(graph: Graph) -> list[Node]:
+    return [node for node in graph.nodes if node.target == "CPU" and node.type not in BORDER]
 
 
 def _read(graph: Graph, indices: tuple[int, ...]) -> Iterator[Tensor]:
@@ -223,9 +234,7 @@ def _read(graph: Graph, indices: tuple[int, ...]) -> Iterator[Tensor]:
 
 
 def _not_counted(graph: Graph, fitted: FittedLatency) -> tuple[str, ...]:
-    on_cpu = [
-        f"{node.name} (CPU)" for node in graph.nodes if node.target == "CPU" and node.type not in BORDER
-    ]
+    on_cpu = [f"{node.name} (CPU)" for node in _on_cpu(graph)]
     skipped = {
         node.type for node in graph.nodes if node.type in fitted.skipped_types and any(node.task_counts)
     }

@@ -85,6 +85,7 @@ def test_the_rk3566_is_the_rk3568_and_says_why_it_is_provisional() -> None:
         ("chshuffle6_rk3588_fp.rknn", "it computes in floats, and the fit is of int8 models"),
         ("q_compress_weight_True_rk3568.rknn", "its weights are compressed"),
         ("gru_h16_rk3588_fp.rknn", "kinds of layers that the fit has not seen: exGRU"),
+        ("erf_rk3588_i8.rknn", "1 Erf on the CPU: their time is not counted"),
     ],
 )
 def test_what_was_not_in_the_fit_has_no_band(name: str, why: str) -> None:
