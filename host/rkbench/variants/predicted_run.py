@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 
 from rkbench_agent.wire.plan import PredictedRun
 
@@ -20,6 +21,8 @@ from rkbench.variants.variant import PreparedVariant
 NS_PER_S = 1e9
 #: A night asks for the same few files on each of its boards.
 MOST_KEPT = 64
+#: Its boards ask at once; a prediction keeps a CPU busy, so that the others rather wait for the first's.
+_ONE_PREDICTS = Lock()
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,8 @@ def with_predicted_run(
     What cannot be predicted is returned as it is, once told why.
     """
     try:
-        predicted = _predicted_once(_Content(variant.model.sha256, variant.model.path), profile)
+        with _ONE_PREDICTS:
+            predicted = _predicted_once(_Content(variant.model.sha256, variant.model.path), profile)
     except ModelError as error:
         tell(f"the latency of {variant.description.name} is modelled, not predicted: {error.message}")
         return variant
