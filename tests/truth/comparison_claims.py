@@ -9,13 +9,21 @@ from rkbench.stats.paired import (
     NO_DIFFERENCE,
     SLOWER,
     PairedDifference,
+    Quad,
+    block_level,
     joint_confidence,
+    level_difference,
     loads_for,
     paired_difference,
-    quad_difference,
 )
 from rkbench.stats.shares import tail_difference
 from worlds import World, quads, with_outliers
+
+
+def quad_difference(quad: Quad) -> float:
+    """Return the difference of a quad, all of whose calls took time."""
+    levels = [level for block in quad if (level := block_level(block)) is not None]
+    return level_difference(*levels)
 
 
 def one_load(source: Source, world: World, shift: float, count: int = 12) -> PairedDifference:

@@ -70,14 +70,24 @@ def estimate_text(test: LatencyTest, run: RunResult) -> str:
 def interval_text(test: LatencyTest) -> str:
     """Return the interval in percent without its unit: -6.9 to -6.3; "" where there is none.
 
-    One digit, and up to three where only they tell the bounds apart.
+    One digit, and up to three where only they tell the bounds apart; as many as it takes where both bounds
+    lie on one side of 0, so that neither reads as 0.
     """
     if test.low_percent is None or test.high_percent is None:
         return ""
     bounds = (test.low_percent, test.high_percent)
-    texts = [[signed(bound, digits) for bound in bounds] for digits in range(1, MOST_DIGITS + 1)]
+    fewest = _digits_beside_zero(*bounds)
+    tried = range(fewest, max(fewest, MOST_DIGITS) + 1)
+    texts = [[signed(bound, digits) for bound in bounds] for digits in tried]
     low, high = next((pair for pair in texts if pair[0] != pair[1]), texts[0])
     return f"{low} to {high}"
+
+
+def _digits_beside_zero(low: float, high: float) -> int:
+    """Return how many digits show that an interval excludes 0; one where it does not."""
+    excludes = low * high > 0
+    nearest = min(abs(low), abs(high))
+    return next((digits for digits in range(1, 16) if not excludes or round(nearest, digits)), 1)
 
 
 def _beats_all(run: RunResult, candidates: Sequence[RunResult], comparison: Comparison) -> bool:

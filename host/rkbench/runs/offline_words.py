@@ -34,9 +34,8 @@ def _sentence(base: RunResult, run: RunResult) -> str:
     middle = math.log(theirs.rate_per_s / ours.rate_per_s)
     half = math.hypot(*(value or 0.0 for value in halves))
     effect = run.plan.effect_percent
-    zone = math.log1p(effect / 100)
     names, mark = (run.variant.name, base.variant.name), MARK if run.simulated else ""
-    if -zone <= middle - half and middle + half <= zone:
+    if -effect <= math.expm1(middle - half) * 100 and math.expm1(middle + half) * 100 <= effect:
         return f"Offline {names[0]} and {names[1]} do as much, within {effect:g} %, in these loads."
     if middle - half <= 0 <= middle + half:
         return ""

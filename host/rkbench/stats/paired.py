@@ -103,15 +103,14 @@ def paired_difference(
         more = max(fewest_differences(confidence), units_that_tell(units, effect, confidence))
         found = math.expm1(shift.estimate)
         return PairedDifference(CANNOT_TELL, found, None, None, confidence, len(units), len(filled), more)
-    judgement = _judge(shift.low, shift.high, effect)
-    needed = units_that_tell(units, effect, confidence) if judgement == CANNOT_TELL else None
     difference, low, high = (math.expm1(value) for value in (shift.estimate, shift.low, shift.high))
+    judgement = _judge(low, high, effect)
+    needed = units_that_tell(units, effect, confidence) if judgement == CANNOT_TELL else None
     return PairedDifference(judgement, difference, low, high, confidence, len(units), len(filled), needed)
 
 
 def _judge(low: float, high: float, effect: float) -> PairedJudgement:
-    zone = math.log1p(effect)
-    if -zone <= low and high <= zone:
+    if -effect <= low and high <= effect:  # all three are parts of A, as the precision of `is_precise` is
         return NO_DIFFERENCE
     if low > 0:
         return SLOWER

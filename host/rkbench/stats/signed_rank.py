@@ -50,14 +50,12 @@ def _lower_rank(count: int, confidence: float) -> int:
 
     The interval runs from the r-th smallest Walsh average to the r-th largest.
     """
-    allowed = (1 - confidence) / 2 * 2**count * (1 + 1e-12)  # confidence is a rounded decimal
-    sums = [1] + [0] * (count * (count + 1) // 2)  # sums[w]: sets of ranks whose sum is w
+    import numpy as np  # not at the top: a help page and an inspection need none
+
+    allowed = (1 - confidence) / 2 * (1 + 1e-12)  # confidence is a rounded decimal
+    chances = np.zeros(count * (count + 1) // 4 + 1)  # that the ranks of one sign sum to w, up to the middle
+    chances[0] = 1.0
     for rank in range(1, count + 1):
-        for total in range(len(sums) - 1, rank - 1, -1):
-            sums[total] += sums[total - rank]
-    below = 0
-    for total, ways in enumerate(sums):
-        below += ways
-        if below > allowed:
-            return total
-    return 0
+        chances[rank:] += chances[:-rank].copy()
+        chances /= 2
+    return int(np.argmax(np.cumsum(chances) > allowed))

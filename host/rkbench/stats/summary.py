@@ -52,12 +52,6 @@ def median(values: Sequence[float]) -> float:
     return percentile(sorted(values), 50)
 
 
-def _stddev(values: Sequence[float], mean: float) -> float | None:
-    if len(values) < 2:
-        return None
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
-
-
 def difference_percent(baseline: float | None, candidate: float | None) -> float | None:
     """Return by how many percent `candidate` is above `baseline`; None where unknown or undefined."""
     if baseline is None or candidate is None or math.isinf(baseline) or math.isinf(candidate):

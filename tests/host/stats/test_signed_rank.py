@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from itertools import accumulate, combinations_with_replacement
 
 import pytest
 from rkbench.stats.signed_rank import fewest_differences, shift_of
@@ -15,6 +16,18 @@ def test_the_bounds_are_the_walsh_averages_of_the_published_rank(count: int, ran
     averages = sorted((differences[i] + differences[j]) / 2 for i in range(count) for j in range(i, count))
     found = shift_of(differences, 0.95)
     assert (found.low, found.high) == (averages[rank - 1], averages[-rank])
+
+
+@pytest.mark.parametrize("confidence", [0.95, 1 - 0.05 / 3, 0.5])
+def test_the_rank_is_that_of_counting_every_set_of_ranks(confidence: float) -> None:
+    sums = [1]  # at w: how many sets of the ranks so far sum to w
+    for count in range(1, 61):
+        sums = [a + b for a, b in zip(sums + [0] * count, [0] * count + sums, strict=True)]
+        allowed = (1 - confidence) / 2 * 2**count * (1 + 1e-12)
+        rank = next(w for w, below in enumerate(accumulate(sums)) if below > allowed)
+        found = shift_of(differences := [float(2**index) for index in range(count)], confidence)
+        averages = sorted((one + two) / 2 for one, two in combinations_with_replacement(differences, 2))
+        assert found.low == (averages[rank - 1] if rank else None)
 
 
 def test_five_differences_carry_no_interval_of_95_percent_and_six_do() -> None:

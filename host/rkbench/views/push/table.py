@@ -183,10 +183,7 @@ def _measured_rows(runs: Sequence[RunResult], comparison: Comparison) -> list[Ta
 
 def _row(measure: Measure, runs: Sequence[RunResult], comparison: Comparison, *, gap_above: bool) -> TableRow:
     told = measure.compared and measure.unit.in_percent
-    differences = dict(comparison.of(measure).differences) if told else {}
-    if measure is LATENCY_P50:  # the estimate that the verdict speaks of, so that they cannot contradict
-        tests = (test for test in comparison.latency_tests if test.reason is None)
-        differences.update({test.run: test.difference_percent for test in tests})
+    differences = comparison.of(measure).differences if told else {}
     cells = []
     for run in runs:
         value, percent = measure.text(run), differences.get(run.id)
