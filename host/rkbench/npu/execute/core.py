@@ -17,6 +17,7 @@ from rkbench.npu.execute.convolution import Accumulators, read_accumulators
 from rkbench.npu.execute.cubes import AddressSpace, Values, atoms, store
 from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError
 from rkbench.npu.execute.modelled import refuse_unmodelled
+from rkbench.npu.execute.modes import refuse_other_modes
 from rkbench.npu.execute.output import (
     TO_MEMORY,
     TO_POOLING,
@@ -56,6 +57,7 @@ class NpuCore:
         registers = TaskRegisters(task.registers)
         refuse_unmodelled(task, self.generation)
         refuse_contradictions(registers, task.enable, self.generation)
+        refuse_other_modes(registers, task.enable, self.generation)
         with np.errstate(all="ignore"):  # the NPU knows no exceptions: infinities and NaNs go their way
             if task.enable & DPU:
                 self._output(task, registers)
