@@ -18,8 +18,9 @@ from rkbench.variants.computation import compute
 from rkbench.variants.golden import cache_folder, evict, make_folder
 from rkbench.variants.variant import PreparedVariant
 
-NPU_SOURCES = Path(__file__).parents[1] / "npu"
-"""The NPU's model: a replay of another version of it is made again."""
+ROOMS = Path(__file__).parents[1]
+SOURCES = ("npu/**/*.py", "npu/*.tsv", "rknn/**/*.py", "variants/*.py")
+"""What computes a replay, the reading of the file and of its inputs included: another version makes it again."""
 
 
 def with_computed_outputs(variant: PreparedVariant, tell: Callable[[str], None]) -> PreparedVariant:
@@ -30,7 +31,7 @@ def with_computed_outputs(variant: PreparedVariant, tell: Callable[[str], None])
     if variant.replay is not None or variant.golden is None:
         return variant
     name = variant.description.name
-    target = cache_folder("replays") / f"{_key(variant.model.sha256, variant.golden.sha256)}.npz"
+    target = cache_folder("replays") / f"{replay_key(variant.model.sha256, variant.golden.sha256)}.npz"
     try:
         if not target.exists():
             tell(f"computing the outputs of {name}: no simulator's are beside it")
@@ -45,8 +46,9 @@ def with_computed_outputs(variant: PreparedVariant, tell: Callable[[str], None])
     return replace(variant, replay=local_file(target, f"{name}.replay.npz"))
 
 
-def _key(model: str, golden: str) -> str:
+def replay_key(model: str, golden: str, rooms: Path = ROOMS) -> str:
+    """Return what a replay is kept under: the digests of model and golden, and the sources in `rooms`."""
     digest = hashlib.sha256(f"{model} {golden}".encode())
-    for path in sorted(NPU_SOURCES.rglob("*.py")):
+    for path in sorted(path for pattern in SOURCES for path in rooms.glob(pattern)):
         digest.update(path.read_bytes())
     return digest.hexdigest()
