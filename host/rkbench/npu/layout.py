@@ -6,6 +6,7 @@ get its address added: `word index << 32 | offset in the tensor` (found by execu
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from numpy.typing import NDArray
 
 from rkbench.errors import ModelError
 from rkbench.npu.generations import GENERATIONS, Generation
-from rkbench.rknn.contents import Graph
+from rkbench.rknn.contents import Graph, Tensor
 from rkbench.rknn.file_format import TASK_BYTES
 from rkbench.rknn.model import RknnModel
 from rkbench.rknn.structure import payload_tables
@@ -127,15 +128,16 @@ def _unread(model: RknnModel, why: str) -> ModelError:
 
 
 def _place(model: RknnModel, graph: Graph) -> tuple[dict[int, int], int]:
-    """Give arena, then constants an address; a shared buffer lies once for each of its tensors."""
+    """Give arena, then constants an address; tensors of one buffer have the same."""
     in_arena = [tensor for tensor in graph.tensors if tensor.kind in IN_ARENA]
     addresses = {tensor.index: BASE + tensor.arena_offset for tensor in in_arena}
     arena_bytes = max((t.arena_offset + t.size_bytes for t in in_arena), default=0)
     end = BASE + -(-arena_bytes // 4096) * 4096 + ARENA_GAP_BYTES
-    for tensor in graph.tensors:
-        taken = max(tensor.buffer_bytes, tensor.size_bytes)  # a file without its weights states their size
-        if taken and tensor.kind not in (*IN_ARENA, *COMMANDS):
-            addresses[tensor.index] = end
+    for tensors in _constants(graph):
+        # A file without its weights states their size.
+        taken = max(max(tensor.buffer_bytes, tensor.size_bytes) for tensor in tensors)
+        if taken:
+            addresses |= dict.fromkeys((tensor.index for tensor in tensors), end)
             end += -(-(taken + GAP_BYTES) // ALIGNMENT) * ALIGNMENT
     if end >= ADDRESS_LIMIT:
         raise ModelError(
@@ -143,6 +145,16 @@ def _place(model: RknnModel, graph: Graph) -> tuple[dict[int, int], int]:
             hint="the file is damaged: convert it again",
         )
     return addresses, end + 4096
+
+
+def _constants(graph: Graph) -> Iterable[list[Tensor]]:
+    """Return the constants, those of one buffer together; one without a buffer is by itself."""
+    shared: dict[tuple[bool, int], list[Tensor]] = {}
+    for tensor in graph.tensors:
+        if tensor.kind not in (*IN_ARENA, *COMMANDS):
+            key = (True, tensor.buffer_index) if tensor.buffer_bytes else (False, tensor.index)
+            shared.setdefault(key, []).append(tensor)
+    return shared.values()
 
 
 def _bytes_of(model: RknnModel, graph: Graph, kind: str) -> bytes:

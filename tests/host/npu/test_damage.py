@@ -24,19 +24,38 @@ FUZZED = settings(max_examples=60, deadline=None, suppress_health_check=[HealthC
 MOST_BYTES = 80_000_000
 
 
-def written(folder: Path, records: bytes, commands: bytes = bytes(64), **changes: object) -> Path:
+def written(
+    folder: Path,
+    records: bytes,
+    commands: bytes = bytes(64),
+    more: tuple[TensorSpec, ...] = (),
+    **changes: object,
+) -> Path:
     """Write a model of one layer with these task records and commands."""
     tensors = (
         TensorSpec("x", "input"),
         TensorSpec("y", "output", arena_offset=4096),
         TensorSpec("c", "register_commands", data=commands),
         TensorSpec("t", "tasks", data=records),
+        *more,
     )
     graph = GraphSpec(tensors, (NodeSpec("Conv:y", inputs=(0,), outputs=(1,)),), inputs=(0,), outputs=(1,))
     spec = FileSpec(graphs=(graph,), **{"npu_generation": "RKNPU v2", "target": "rk3588", **changes})
     path = folder / "made.rknn"
     path.write_bytes(write_model(spec))
     return path
+
+
+def test_tensors_of_one_buffer_lie_in_memory_once(tmp_path: Path) -> None:
+    weights = bytes(range(256)) * 4096
+    copies = tuple(TensorSpec(f"w{i}", "weight", data=weights, same_buffer_as=4) for i in range(100))
+    path = written(tmp_path, record(), more=(TensorSpec("w", "weight", data=weights), *copies))
+    with open_model(path) as model:
+        layout = lay_out(model)
+        (address,) = {layout.addresses[tensor.index] for tensor in model.tensors if tensor.kind == "weight"}
+        memory = layout.memory()
+    assert len(memory) < 2 * len(weights)
+    assert memory[address : address + len(weights)].tobytes() == weights
 
 
 def record(**fields: int) -> bytes:
