@@ -20,7 +20,7 @@ from rkbench.variants.variant import PreparedVariant
 
 ROOMS = Path(__file__).parents[1]
 SOURCES = ("npu/**/*.py", "npu/*.tsv", "rknn/**/*.py", "variants/*.py")
-"""What computes a replay, the reading of the file and of its inputs included: another version makes it again."""
+"""What computes a replay, reading the file and its inputs included: another version makes it again."""
 
 
 def with_computed_outputs(variant: PreparedVariant, tell: Callable[[str], None]) -> PreparedVariant:

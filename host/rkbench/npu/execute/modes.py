@@ -24,7 +24,7 @@ MAX_PADDING = (0, 0x7FF80, 0xFBFF)
 """What is below every value: of int8 and of fp16 on the RK3568; the RK3588 has 0 and does not look."""
 
 
-class Mode(NamedTuple):
+class InMode(NamedTuple):
     """`name` is as `holds` says wherever all of `blocks` run."""
 
     generations: tuple[Generation, ...]
@@ -108,57 +108,57 @@ SHIFTS = (
     "DPU.DATA_FORMAT.BN_MUL_SHIFT_VALUE_NEG",
 )
 MODES = (
-    Mode(
+    InMode(
         ON_BOTH,
         CNA,
         "CORE.MISC_CFG.DW_EN",
         lambda r: r["CORE.MISC_CFG.DW_EN"] == (r["CNA.CONV_CON1.CONV_MODE"] == DEPTHWISE),
     ),
-    Mode(ON_BOTH, CNA, "CNA.DATA_SIZE3.DATAOUT_ATOMICS", _counts_pixels),
-    Mode(ON_BOTH, CNA, "CNA.PAD_CON1.PAD_VALUE", _pads_with_a_byte),
-    Mode((V2,), CNA, "CNA.CVT_CON0.DATA_SIGN", _converts_signed),
-    Mode(
+    InMode(ON_BOTH, CNA, "CNA.DATA_SIZE3.DATAOUT_ATOMICS", _counts_pixels),
+    InMode(ON_BOTH, CNA, "CNA.PAD_CON1.PAD_VALUE", _pads_with_a_byte),
+    InMode((V2,), CNA, "CNA.CVT_CON0.DATA_SIGN", _converts_signed),
+    InMode(
         (LITE,),
         CNA,
         "CNA.CONV_CON1.PROC_PRECISION",
         lambda r: r["CNA.CONV_CON1.PROC_PRECISION"] == 2 * r["CNA.CONV_CON1.IN_PRECISION"],
     ),
-    Mode((LITE,), CNA | DPU, "DPU.FEATURE_MODE_CFG.CONV_MODE", _convolves_as_fed),
-    Mode(
+    InMode((LITE,), CNA | DPU, "DPU.FEATURE_MODE_CFG.CONV_MODE", _convolves_as_fed),
+    InMode(
         (V2,),
         DPU,
         "DPU.FEATURE_MODE_CFG.CONV_MODE",
         lambda r: not _is_flying(r) or not r["DPU.FEATURE_MODE_CFG.CONV_MODE"],
     ),
-    Mode(ON_BOTH, DPU, "DPU.DATA_FORMAT.IN_PRECISION", _takes_what_comes),
-    Mode((V2,), DPU, "DPU.FEATURE_MODE_CFG.COMB_USE", _combines),
-    Mode((LITE,), DPU, "DPU.FEATURE_MODE_CFG.COMB_USE", lambda r: not r["DPU.FEATURE_MODE_CFG.COMB_USE"]),
-    Mode(
+    InMode(ON_BOTH, DPU, "DPU.DATA_FORMAT.IN_PRECISION", _takes_what_comes),
+    InMode((V2,), DPU, "DPU.FEATURE_MODE_CFG.COMB_USE", _combines),
+    InMode((LITE,), DPU, "DPU.FEATURE_MODE_CFG.COMB_USE", lambda r: not r["DPU.FEATURE_MODE_CFG.COMB_USE"]),
+    InMode(
         (LITE,),
         DPU_RDMA,
         "DPU_RDMA.FEATURE_MODE_CFG.COMB_USE",
         lambda r: not r["DPU_RDMA.FEATURE_MODE_CFG.COMB_USE"],
     ),
-    Mode(
+    InMode(
         ON_BOTH,
         DPU | DPU_RDMA,
         "DPU_RDMA.FEATURE_MODE_CFG.MRDMA_DISABLE",
         lambda r: not _is_flying(r) or not r["DPU_RDMA.FEATURE_MODE_CFG.MRDMA_DISABLE"],
     ),
-    Mode(ON_BOTH, DPU, "DPU.LUT_CFG.LUT_LO_LE_MUX", _chooses_the_table),
-    Mode(
+    InMode(ON_BOTH, DPU, "DPU.LUT_CFG.LUT_LO_LE_MUX", _chooses_the_table),
+    InMode(
         ON_BOTH,
         DPU,
         "DPU.EW_CFG.EW_DATA_MODE",
         _is_the_readers("DPU.EW_CFG.EW_DATA_MODE", "DPU_RDMA.ERDMA_CFG.ERDMA_DATA_MODE"),
     ),
-    Mode(
+    InMode(
         ON_BOTH,
         DPU,
         "DPU.EW_CFG.EDATA_SIZE",
         _is_the_readers("DPU.EW_CFG.EDATA_SIZE", "DPU_RDMA.ERDMA_CFG.ERDMA_DATA_SIZE", 0),
     ),
-    Mode(
+    InMode(
         ON_BOTH,
         DPU,
         "DPU.EW_CVT_SCALE_VALUE.EW_TRUNCATE",
@@ -168,14 +168,14 @@ MODES = (
             or not r["DPU.EW_CVT_SCALE_VALUE.EW_TRUNCATE"]
         ),
     ),
-    *(Mode(ON_BOTH, DPU, name, _is_zero_in_floats(name)) for name in SHIFTS),
-    Mode(
+    *(InMode(ON_BOTH, DPU, name, _is_zero_in_floats(name)) for name in SHIFTS),
+    InMode(
         ON_BOTH,
         DPU,
         "DPU.OUT_CVT_SHIFT.MINUS_EXP",
         lambda r: r["DPU.DATA_FORMAT.OUT_PRECISION"] == FP16 or not r["DPU.OUT_CVT_SHIFT.MINUS_EXP"],
     ),
-    Mode(ON_BOTH, PPU, "PPU.PADDING_VALUE_1_CFG.PAD_VALUE_0", _pads_below_all),
+    InMode(ON_BOTH, PPU, "PPU.PADDING_VALUE_1_CFG.PAD_VALUE_0", _pads_below_all),
 )
 
 
