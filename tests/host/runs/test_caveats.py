@@ -225,6 +225,17 @@ def test_a_precision_that_the_plan_did_not_reach_is_told() -> None:
     assert codes_in_turns(in_turns(2, loads=10), loads=10) == []
 
 
+@pytest.mark.parametrize(
+    ("loads", "quads", "more"),
+    [(10, 2, "--loads 20, or a longer"), (1, 24, "--quads 48, leave --loads away, or a longer")],
+)
+def test_more_for_a_precision_is_loads_or_the_quads_of_one(loads: int, quads: int, more: str) -> None:
+    asked = in_turns(2, loads=loads, quads=quads, precision_percent=0.5)
+    found = caveats_of(asked, make_latencies(2_000_000, loads=loads, quads=quads))
+    (told,) = [item for item in found if item.code == "precision_not_reached"]
+    assert f"give it more: {more} --max-duration; or ask for less: --precision 1" in told.advice
+
+
 @pytest.mark.parametrize("wrong", [0, -5, 2**63 - 1])
 def test_latencies_that_no_board_has_are_told_with_their_number(wrong: int) -> None:
     found = [item for item in caveats_of(GOOD, raw([*STEADY, wrong])) if item.code == "impossible_number"]

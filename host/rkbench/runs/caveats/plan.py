@@ -77,7 +77,10 @@ def _precision(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
         return
     is_at_end = len(blocks) >= 2 * (plan.loads or 1) * (plan.quads or 1)
     if is_at_end or any(found.code == "max_duration_reached" for found in run.caveats):
-        more, less = f"--loads {2 * (plan.loads or 1)}", f"--precision {2 * plan.precision_percent:g}"
+        # Two loads would be no more than four quads and carry no interval: one load grows by its quads.
+        one = f"--quads {2 * (plan.quads or 1)}, leave --loads away"
+        more = f"--loads {2 * plan.loads}" if plan.loads and plan.loads > 1 else one
+        less = f"--precision {2 * plan.precision_percent:g}"
         yield caveat(
             "precision_not_reached",
             f"the plan ended before every difference was known to ±{plan.precision_percent:g} %",
