@@ -35,6 +35,7 @@ from rkbench_agent.wire.words import INTERRUPTED, SINGLE_STREAM, SOAK
 from rkbench.catalogue import BoardState, state_of_board
 from rkbench.runs import parts
 from rkbench.runs.caveats import caveats_of, verdict_of
+from rkbench.runs.caveats.rule import Evidence
 from rkbench.runs.diagnosis import diagnosed, log_caveats
 from rkbench.runs.environment import update_record
 from rkbench.runs.extras import PinRecord, Profile
@@ -160,7 +161,11 @@ class Collector:
             profile=_profile(run.profile) if run.profile else None,
             failure=failure,
         )
-        found = _all_caveats(run, result, readings, self._state)
+        others = [
+            each for each in self._runs.values() if each is not run and not isinstance(each.end, Failed)
+        ]
+        evidence = Evidence(run.latencies, tuple(readings), tuple(each.latencies for each in others))
+        found = _all_caveats(run, result, evidence, self._state)
         reference = reference_of(result)
         found += tuple(implausible(replace(result, caveats=found), reference))
         verdict = _verdict_of_failure(failure) if failure is not None else verdict_of(found)
@@ -260,13 +265,12 @@ def _failure(failed: Failed) -> Failure:
     )
 
 
-def _all_caveats(
-    run: _Run, result: RunResult, readings: Sequence[Reading], state: BoardState
-) -> tuple[Caveat, ...]:
+def _all_caveats(run: _Run, result: RunResult, evidence: Evidence, state: BoardState) -> tuple[Caveat, ...]:
     """Return what is known before the run, what the result shows, and what the agent and the log say."""
     # Calls that wait for each other vary by nature: their spread says nothing of the board.
     alone = result.plan.scenario == SINGLE_STREAM
-    found = run.header.caveats + caveats_of(result, run.latencies if alone else RawLatencies(), readings)
+    latencies = evidence.latencies if alone else RawLatencies()
+    found = run.header.caveats + caveats_of(result, latencies, evidence.readings, evidence.beside)
     known = {caveat.code for caveat in run.header.caveats}
     told = [_weighed(each, result) for each in (*run.board_caveats.values(), *_agent_caveats(run.end))]
     if any(caveat.code == "background_load" for caveat in told):

@@ -225,6 +225,15 @@ def test_a_precision_that_the_plan_did_not_reach_is_told() -> None:
     assert codes_in_turns(in_turns(2, loads=10), loads=10) == []
 
 
+def test_a_precision_that_was_reached_with_the_last_load_is_no_caveat() -> None:
+    own, other = (
+        make_latencies(ns, loads=10, quads=2, place=at) for at, ns in enumerate((2_000_000, 3_000_000))
+    )
+    for percent, raised in ((5.0, []), (0.000001, ["precision_not_reached"])):
+        asked = in_turns(2, loads=10, precision_percent=percent)
+        assert [item.code for item in caveats_of(asked, own, beside=[other])] == raised
+
+
 @pytest.mark.parametrize(
     ("loads", "quads", "more"),
     [(10, 2, "--loads 20, or a longer"), (1, 24, "--quads 48, leave --loads away, or a longer")],

@@ -27,10 +27,16 @@ __all__ = ["caveats_of", "golden_caveats", "is_wrong", "verdict_of"]
 
 
 def caveats_of(
-    run: RunResult, latencies: RawLatencies, readings: Sequence[Reading] = ()
+    run: RunResult,
+    latencies: RawLatencies,
+    readings: Sequence[Reading] = (),
+    beside: Sequence[RawLatencies] = (),
 ) -> tuple[Caveat, ...]:
-    """Return every doubt about `run`, which was made of these; the gravest stand first."""
-    evidence = Evidence(latencies, tuple(readings))
+    """Return every doubt about `run`, which was made of these; the gravest stand first.
+
+    `beside` are the latencies of the other runs of its push.
+    """
+    evidence = Evidence(latencies, tuple(readings), tuple(beside))
     # A series that holds impossible calls has no level that could move.
     unread = SERIES_RULES if impossible_latencies(latencies) else ()
     return tuple(found for rule in _RULES if rule not in unread for found in rule(run, evidence))

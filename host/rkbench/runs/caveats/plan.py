@@ -9,7 +9,8 @@ from rkbench_agent.wire.words import SINGLE_STREAM
 
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import RunResult
-from rkbench.stats.paired import joint_confidence, loads_for
+from rkbench.runs.pairs import load_differences, turns_of
+from rkbench.stats.paired import is_precise, joint_confidence, loads_for, paired_difference
 from rkbench.stats.quantiles import FEWEST_CALLS_OF_TAIL
 from rkbench.stats.signed_rank import fewest_differences
 
@@ -71,9 +72,9 @@ def _quads(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
 
 
 def _precision(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
-    """Say that a plan with a precision went to its end, or to its time, before that ended it."""
+    """Say that a plan with a precision went to its end, or to its time, before that was reached."""
     plan, blocks = run.plan, evidence.latencies.block_loads()
-    if plan.precision_percent is None or run.latency is None:
+    if plan.precision_percent is None or run.latency is None or _is_precise(run, evidence):
         return
     is_at_end = len(blocks) >= 2 * (plan.loads or 1) * (plan.quads or 1)
     if is_at_end or any(found.code == "max_duration_reached" for found in run.caveats):
@@ -86,6 +87,19 @@ def _precision(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
             f"the plan ended before every difference was known to ±{plan.precision_percent:g} %",
             f"give it more: {more}, or a longer --max-duration; or ask for less: {less}",
         )
+
+
+def _is_precise(run: RunResult, evidence: Evidence) -> bool:
+    """Return whether every difference to the runs beside is known as well as was asked."""
+    half_width = (run.plan.precision_percent or 0.0) / 100
+    confidence = joint_confidence(len(evidence.beside))
+    own = turns_of(evidence.latencies)
+    for other in evidence.beside:
+        loads = load_differences(own, turns_of(other))
+        found = paired_difference(loads, confidence=confidence)
+        if not is_precise(found, sum(map(len, loads)), half_width):
+            return False
+    return bool(evidence.beside)
 
 
 def _readings(run: RunResult, _: Evidence) -> Iterator[Caveat]:

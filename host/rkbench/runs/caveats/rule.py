@@ -14,10 +14,12 @@ from rkbench.runs.model import RunResult
 
 @dataclass(frozen=True)
 class Evidence:
-    """The raw latencies and sensor readings that a result was made of."""
+    """The raw latencies and sensor readings that a result was made of; `beside` are the latencies of the runs
+    that it took turns with."""
 
     latencies: RawLatencies
     readings: tuple[Reading, ...] = ()
+    beside: tuple[RawLatencies, ...] = ()
 
 
 Rule = Callable[[RunResult, Evidence], Iterator[Caveat]]
