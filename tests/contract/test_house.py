@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from statistics import quantiles
@@ -89,3 +90,9 @@ def test_the_map_names_every_package_with_its_reason() -> None:
     ]
     explained = {word.strip() for row in rows for word in row.split("|")[1].split(",")}
     assert names - explained == set()
+
+
+def test_no_two_files_of_tests_share_a_name() -> None:
+    """Folders without `__init__.py` share a namespace: pytest then collects one of the two only."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []
