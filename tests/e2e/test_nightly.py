@@ -75,10 +75,10 @@ def test_a_baseline_a_green_night_and_a_red_one_that_names_both_regressions(lab:
     markdown = (lab.folder / "night.md").read_text()
     crossed = markdown.split("### Gates crossed")[1].split("\n\n")[1].splitlines()
     assert len(crossed) == 2
-    assert "digits.regrouped.fp16 on left: p50 within 5%: +9." in crossed[0]
+    assert "digits.regrouped.fp16 on left (simulated): p50 within 5%: +9." in crossed[0]
     assert "; again +9." in crossed[0]
     assert crossed[0].endswith("source of the latency predicted → modelled")
-    assert "digits.regrouped.int8 on right: cosine >= 0.999" in crossed[1].replace("\\", "")
+    assert "digits.regrouped.int8 on right (simulated): cosine >= 0.999" in crossed[1].replace("\\", "")
     states = {gate["state"] for cell in night["cells"] for gate in cell["gates"]}
     assert states == {"pass", "fail"}
     slow_gate = night["cells"][0]["gates"][0]

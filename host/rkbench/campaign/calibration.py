@@ -47,6 +47,7 @@ class Calibration:
     residual_ratio: float
     """Root mean square of fitted over measured, minus 1."""
     fitted: FittedLatency | None
+    simulated: bool = False
 
 
 def calibrate_board(
@@ -73,11 +74,18 @@ def calibrate_board(
         outcome = run_campaign(PushOptions(models, settings), board, connect, store, listener)
         measured_s = np.array([_median_s(board, run) for run in outcome.runs])
         terms = np.array([model_terms(path, base) for path in models])
-        return fit_board(board.name, base, [path.stem for path in models], terms, measured_s)
+        names, simulated = [path.stem for path in models], any(run.simulated for run in outcome.runs)
+        return fit_board(board.name, base, names, terms, measured_s, simulated=simulated)
 
 
 def fit_board(
-    board: str, base: FittedLatency, names: Sequence[str], terms: Floats, measured_s: Floats
+    board: str,
+    base: FittedLatency,
+    names: Sequence[str],
+    terms: Floats,
+    measured_s: Floats,
+    *,
+    simulated: bool = False,
 ) -> Calibration:
     """Return the calibration of latencies, in seconds, of models with these sums of `task_terms`. Pure."""
     coefficients = fit_latency(terms, measured_s)
@@ -87,7 +95,8 @@ def fit_board(
         CalibrationPoint(name, float(measured), float(fitted))
         for name, measured, fitted in zip(names, measured_s, fitted_s, strict=True)
     )
-    source = f"calibrated on {board} with {len(names)} models, residual {residual:.1%}"
+    shown = f"{board} (simulated)" if simulated else board
+    source = f"calibrated on {shown} with {len(names)} models, residual {residual:.1%}"
     fitted = FittedLatency(
         soc=base.soc,
         machine=base.machine,
@@ -98,7 +107,7 @@ def fit_board(
         skipped_types=base.skipped_types,
     )
     good = residual <= LARGEST_RESIDUAL
-    return Calibration(board, base.soc, points, residual, fitted if good else None)
+    return Calibration(board, base.soc, points, residual, fitted if good else None, simulated)
 
 
 def _median_s(board: Board, run: RunResult) -> float:

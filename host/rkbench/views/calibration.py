@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rkbench.campaign.calibration import LARGEST_RESIDUAL, Calibration
 from rkbench.npu.latency_model import TERMS
-from rkbench.units import format_difference, format_seconds, printable
+from rkbench.units import MARK, format_difference, format_seconds, printable
 
 
 def show_calibration(found: Calibration, saved: Path | None) -> None:
@@ -17,12 +17,13 @@ def show_calibration(found: Calibration, saved: Path | None) -> None:
 
 def calibration_lines(found: Calibration, saved: Path | None) -> list[str]:
     """Return the lines that tell of a calibration."""
-    lines = [f"  {'model':<24}{'measured':>10}{'fitted':>10}{'off by':>9}"]
+    taken = "simulated" if found.simulated else "measured"
+    lines = [f"  {'model':<24}{taken:>10}{'fitted':>10}{'off by':>9}"]
     for point in found.points:
         error = point.fitted_s / point.measured_s - 1
+        took = f"{MARK if found.simulated else ''}{format_seconds(point.measured_s)}"
         lines.append(
-            f"  {point.model:<24}{format_seconds(point.measured_s):>10}{format_seconds(point.fitted_s):>10}"
-            f"{format_difference(error):>9}"
+            f"  {point.model:<24}{took:>10}{format_seconds(point.fitted_s):>10}{format_difference(error):>9}"
         )
     name, residual = printable(found.board), f"{found.residual_ratio:.0%}"
     if found.fitted is None:

@@ -67,4 +67,7 @@ def _cells(row: HistoryRow) -> tuple[str, ...]:
 def _verdict(row: HistoryRow) -> str:
     if row.failed and row.verdict != STOPPED:
         return f"{FAILED} {row.failed_stage}"
-    return row.verdict or UNKNOWN
+    if row.verdict is None:
+        return UNKNOWN
+    # That a run was stopped is so on any board; how far it is to be believed is not.
+    return f"{MARK}{row.verdict}" if row.simulated and row.verdict != STOPPED else row.verdict

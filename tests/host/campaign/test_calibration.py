@@ -71,6 +71,19 @@ def test_latencies_that_do_not_follow_the_form_are_told() -> None:
     assert f"made: residual {found.residual_ratio:.0%} (at most 5%), not calibrated" in told[-2]
 
 
+def test_what_a_virtual_board_took_is_marked_and_is_not_called_measured() -> None:
+    names, terms = shipped("rk3588")
+    base = latency_models()["rk3588"]
+    took = terms @ np.array(base.coefficients)
+    found = fit_board("virtual:rk3588", base, names, terms, took, simulated=True)
+    told = "\n".join(calibration_lines(found, SAMPLE))
+    assert "measured" not in told
+    assert told.count("≈") == len(names)
+    assert found.fitted is not None
+    assert "virtual:rk3588 (simulated)" in found.fitted.source
+    assert "measured" in calibration_lines(fit_board("desk", base, names, terms, took), SAMPLE)[0]
+
+
 def test_a_prediction_for_a_calibrated_board_is_that_boards(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -109,7 +109,7 @@ def test_the_history_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
     show_history(rows(0, 3), out)
     assert [line.rstrip() for line in out.getvalue().splitlines()] == [
         "run           started (UTC)     board  variant                   size       p50  verdict",
-        "1qmv0w0v1-01  2026-11-23 14:00  desk   digits.fp16            14.6 MB  ≈2.26 ms  SUSPECT",
+        "1qmv0w0v1-01  2026-11-23 14:00  desk   digits.fp16            14.6 MB  ≈2.26 ms  ≈SUSPECT",
         "1qmv0w0v1-04  2026-11-23 14:00  desk   digits.regrouped.fp16  2.01 MB         –  FAILED load",
         "≈ simulated by a virtual board",
     ]

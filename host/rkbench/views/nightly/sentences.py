@@ -63,7 +63,8 @@ def gate_line(cell: CellResult, gate: GateResult) -> str:
     parts += [f"together {_difference(gate, item)}" for item in again[1:]]
     told = "; ".join(parts)
     detail = f" ({gate.detail})" if gate.detail and gate.detail not in told else ""
-    return f"{where(cell)}: {gate.gate}: {told}{detail}{_since(cell)}"
+    mark = " (simulated)" if cell.simulated else ""
+    return f"{where(cell)}{mark}: {gate.gate}: {told}{detail}{_since(cell)}"
 
 
 def amount(gate: GateResult, judgement: Judgement) -> str:
