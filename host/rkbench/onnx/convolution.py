@@ -34,6 +34,8 @@ class Convolution:
     transposed: bool = False
     has_bias: bool = True
     """Whether the ONNX has a bias, or a batch normalization that becomes one; int8 layers always get one."""
+    batch: int = 1
+    """Maps that it computes one after the other."""
 
     @property
     def channels_per_group(self) -> int:
@@ -81,6 +83,7 @@ def convolution_of(node: ir.Node) -> Convolution | None:
         _spatial(node.outputs[0]),
         transposed,
         (len(node.inputs) > 2 and node.inputs[2] is not None) or _is_normalized(node),
+        (static_shape(node.inputs[0]) or (1,))[0],
     )
 
 

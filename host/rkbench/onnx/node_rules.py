@@ -146,12 +146,18 @@ def _reshape(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     return Share(SHUFFLE, share.weights, 0, share.commands, note)
 
 
-def _recurrent(node: ir.Node, context: Context, _dtype: Dtype) -> Share | None:
-    """GRU, LSTM and RNN stay FLOAT16 in an int8 model; their commands grow with the sequence."""
+def _recurrent(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
+    """GRU and RNN stay FLOAT16 in an int8 model; commands grow with the sequence.
+
+    An LSTM is quantized, and holds a matrix of its own of four times the square of its width.
+    """
     elements = sum(float_elements(value) for value in context.constant_inputs(node))
-    return Share(
-        RECURRENT, elements * 2, elements * 2, None, "one list of commands a time step; stays FLOAT16"
-    )
+    lstm = node.op_type == "LSTM"
+    weights = elements * (ELEMENT_BYTES[dtype] if lstm else 2)
+    width = node.attributes.get_int("hidden_size", 0)
+    stays = "" if lstm else "; stays FLOAT16"
+    note = f"one list of commands a time step{stays}"
+    return Share(RECURRENT, weights + 4 * lstm * width**2, weights, 0, note)
 
 
 def _resize(_node: ir.Node, context: Context, _dtype: Dtype) -> Share | None:

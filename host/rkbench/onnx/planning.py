@@ -23,7 +23,7 @@ from rkbench.rknn.targets import Dtype
 
 UNSURE: dict[str, float] = {
     "attention": 1.0,
-    "recurrent": 1.0,
+    "recurrent": 0.5,
     "resize": 0.6,
     "softmax": 0.6,
     "norm": 0.5,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from rkbench.onnx.convolution import Convolution, constant_bytes
 from rkbench.onnx.fusion.layer import FusedLayer
+from rkbench.onnx.fusion.unrolled import pieces_of
 from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
@@ -24,6 +26,8 @@ def added_constant_bytes(layer: FusedLayer, target: str, dtype: Dtype) -> int:
     if layer.kind in ("concat", "split") and layout is not None:
         pieces = unaligned_concat if layer.kind == "concat" else unaligned_split
         return pieces(layer.node, layout) * targets.ELEMENT_BYTES[dtype]
+    if layer.kind == "convolution" and layer.convolution is not None:
+        return _pieces(layer.convolution, target, dtype)
     generation = _generation(target)
     lite = generation == "RKNPU lite"
     if layer.node.op_type == "InstanceNormalization":
@@ -36,6 +40,18 @@ def added_constant_bytes(layer: FusedLayer, target: str, dtype: Dtype) -> int:
     if layer.kind == "attention" and layer.parts > 1 and not lite:
         return _lines((static_shape(layer.node.outputs[0]) or (1,))[-1] * SOFTMAX_BYTES, 64)
     return 0
+
+
+def _pieces(convolution: Convolution, target: str, dtype: Dtype) -> int:
+    """Return the kernels that thin out the pieces of a long one, and the bias that int8 gives each."""
+    pieces = pieces_of(convolution)
+    if pieces is None:
+        return 0
+    channels = convolution.output_channels
+    pick = Convolution(channels, channels, channels, has_bias=False)
+    layout = targets.weight_layout(target, dtype)
+    bias = targets.bias_bytes(channels, layout) if layout is not None and dtype == "int8" else 0
+    return pieces.count * (pieces.selects * constant_bytes(pick, target, dtype) + bias) - bias
 
 
 def _instance_norm(shape: tuple[int, ...] | None, *, lite: bool, int8: bool) -> int:

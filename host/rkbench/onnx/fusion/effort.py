@@ -15,16 +15,14 @@ from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution
 from rkbench.onnx.fusion.added import unaligned_concat
 from rkbench.onnx.fusion.layer import FusedLayer
+from rkbench.onnx.fusion.one_core import STAGE_BYTES, batch_of, one_core
 from rkbench.onnx.fusion.tasks import input_parts, row_tasks, shared_tasks
-from rkbench.onnx.values import static_shape
+from rkbench.onnx.fusion.unrolled import MOVE_BYTES, Pieces, moved_tasks, pieces_of, recurrent_tasks
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
 
 TASK_RECORD_BYTES = 40
-STAGE_BYTES = 640
-"""Commands of one task of the output stage alone: arithmetic, copies."""
 WAIT_BYTES = 256
-POOL_BYTES = {1: 320, 2: 256, 3: 256}
 CONVOLUTION_BYTES = {1: 1152, 2: 1088, 3: 1088}
 """Commands of one convolution task by number of cores, in the list of one core."""
 SHARED_BYTES = 1024
@@ -33,6 +31,8 @@ BIAS_BYTES = {1: 0, 2: 192, 3: 192}
 """Less where a convolution has no bias."""
 NEXT_BYTES = 256
 """Commands of a task that goes on with the registers of the one before."""
+NEXT_STAGE_BYTES = 128
+"""The same of the output stage."""
 SHORT_TABLES = frozenset({"sigmoid", "tanh", "hard sigmoid"})
 """Activations that need no task of their own after the convolution in fp16."""
 TABLE_BYTES = 8832
@@ -41,6 +41,8 @@ TENSOR_BYTES = 430
 """Structure of one tensor: its table, its name, its place in the lists of addresses."""
 RELOCATED_RATIO = 0.075
 """Structure for each byte of commands: the list of addresses in them."""
+COPY_BYTES = 22
+"""What the two addresses of a task that does nothing but copy take beyond that."""
 FILE_TENSORS = 4
 """Of every file: input, output, the buffers of commands and tasks."""
 FILE_BYTES = {1: 2000, 2: 4400, 3: 2000}
@@ -55,11 +57,14 @@ class Effort:
     register_bytes: int
     tasks: int
     tensors: int
+    copies: int = 0
+    """Tasks that copy a few bytes each."""
 
     @property
     def file_bytes(self) -> int:
         """Commands, task records and structure."""
         structure = self.tensors * TENSOR_BYTES + self.register_bytes * RELOCATED_RATIO
+        structure += self.copies * COPY_BYTES
         return round(self.register_bytes + self.tasks * TASK_RECORD_BYTES + structure)
 
 
@@ -116,12 +121,23 @@ class _Chip:
         if layer.kind == "cpu":
             return Effort(0, 0, 1)
         if layer.kind == "map":
-            return self._cut(STAGE_BYTES, STAGE_BYTES, 1, 1 + layer.vectors)
+            return self._map(batch_of(layer), 1 + layer.vectors)
         if layer.kind == "concat":
             return self._concat(layer.parts, realigned=self._realigned(layer))
-        tasks, each, tensors = _one_core(layer, self.cores, self.dtype)
+        if layer.kind == "recurrent":
+            size, tasks = recurrent_tasks(layer)
+            return Effort(size, tasks * self.cores, 8)
+        if layer.kind in ("unfold", "fold"):
+            tasks = moved_tasks(layer, int8=self.dtype == "int8") if self.cores > 1 else 0
+            return Effort(tasks * MOVE_BYTES, tasks * self.cores, 6, tasks)
+        tasks, each, tensors = one_core(layer, self.cores, self.dtype)
         upload = bool(layer.table)
         return Effort(tasks * each + upload * TABLE_BYTES, (tasks + upload) * self.cores, tensors)
+
+    def _map(self, batch: int, tensors: int) -> Effort:
+        """Arithmetic over whole maps: a task each."""
+        alone = min(batch, 2) * STAGE_BYTES + max(batch - 2, 0) * NEXT_STAGE_BYTES
+        return self._cut(alone, batch * STAGE_BYTES, batch, tensors)
 
     def _realigned(self, layer: FusedLayer) -> bool:
         layout = targets.weight_layout(self.target, self.dtype)
@@ -142,6 +158,9 @@ class _Chip:
         return Effort(alone + lists * (shared + WAIT_BYTES), tasks + lists * (tasks + 1), tensors)
 
     def _convolution(self, layer: FusedLayer, geometry: Convolution, *, goes_on: bool) -> Effort:
+        pieces = pieces_of(geometry)
+        if pieces is not None:
+            return self._pieces(layer, pieces)
         becomes = conv.fate(geometry, self.target, self.dtype, self.toolkit_version)
         parts = input_parts(geometry, becomes, self.cores, self.dtype)
         if parts > 1:
@@ -156,7 +175,7 @@ class _Chip:
             more = int(self.dtype == "fp16" and layer.table not in SHORT_TABLES) + (self.cores == 1)
             bytes_ = TABLE_BYTES + count * first + more * STAGE_BYTES
             return Effort(bytes_, (count + 1 + more) * self.cores, tensors)
-        alone = min(count, 2) * first + max(count - 2, 0) * (NEXT_BYTES if self.cores > 1 else first)
+        alone = min(count, 2) * first + max(count - 2, 0) * NEXT_BYTES
         shares = self.shares(layer)
         if shares == 1:
             return Effort(alone, count * self.cores, tensors)
@@ -180,6 +199,20 @@ class _Chip:
             split.tensors + (parts - 1) * inner.tensors + last.tensors,
         )
 
+    def _pieces(self, layer: FusedLayer, pieces: Pieces) -> Effort:
+        """A Slice, a short convolution, its thinning and an Add for each piece of a long kernel."""
+        batch, count = pieces.first.batch, pieces.count
+        inner = replace(layer, convolution=pieces.first, table="")
+        short = self._convolution(inner, pieces.first, goes_on=False)
+        add = self._map(batch, 1)
+        picks = pieces.selects + 1  # the Slice is as large as a thinning
+        pick_bytes = min(batch, 2) * 900 + max(batch - 2, 0) * NEXT_STAGE_BYTES
+        return Effort(
+            count * (short.register_bytes + add.register_bytes + picks * pick_bytes),
+            count * (short.tasks + add.tasks + picks * batch * self.cores),
+            count * (short.tensors + add.tensors + 2 * picks),
+        )
+
     def _branches(self, geometry: Convolution, first: int, tensors: int) -> Effort:
         """One convolution a group, between a Split and a Concat of the groups."""
         groups = geometry.groups
@@ -196,50 +229,6 @@ class _Chip:
 
 def _split(parts: int, cores: int) -> Effort:
     return Effort(2 * STAGE_BYTES + (parts - 2) * 128, parts * cores, parts)
-
-
-def _one_core(layer: FusedLayer, cores: int, dtype: Dtype) -> tuple[int, int, int]:
-    """Return tasks, bytes of each and tensors of a layer that one core does."""
-    fp16 = dtype == "fp16"
-    if layer.kind == "table":
-        return (2 if fp16 else 1) + (cores == 1), STAGE_BYTES, 1
-    if layer.kind == "pool":
-        return layer.parts, POOL_BYTES[cores], layer.parts
-    if layer.kind == "norm":
-        return (16, 305, 6) if fp16 else (18, 295, 6)
-    if layer.kind == "softmax":
-        return (13, 320, 4) if fp16 else (15, 312, 4)
-    if layer.kind == "split":
-        return layer.parts, STAGE_BYTES, layer.parts + 1
-    if layer.kind == "resize":
-        shape = static_shape(layer.node.outputs[0])
-        channels = shape[1] if shape is not None and len(shape) > 1 else 64
-        tasks = max(2, channels // (8 if fp16 else 16))
-        return tasks, 128 + 1024 // tasks, 2
-    if layer.kind == "pad":
-        return 5, 371, 2
-    if layer.kind == "turn":
-        shape = static_shape(layer.node.inputs[0]) or (1, 1, 1, 1)
-        return 10 + shape[0] * shape[1] * max(shape[2:]) // 8, 129, 1
-    if layer.kind == "attention":
-        return _attention(layer, cores, fp16=fp16)
-    return 1, STAGE_BYTES, 1 + 4 * layer.vectors
-
-
-def _attention(layer: FusedLayer, cores: int, *, fp16: bool) -> tuple[int, int, int]:
-    """Two products of maps and a softmax, for each head; measured on 1 to 4 heads, 196 and 784 positions.
-
-    One product alone takes some 40 tasks for 8 heads.
-    """
-    shape = static_shape(layer.node.outputs[0]) or (1, 1)
-    heads, positions = math.prod(shape[:-2]), shape[-2] if len(shape) > 1 else 1
-    if layer.parts == 1:
-        return heads * 5, 200, 3
-    if cores == 1:
-        bytes_ = 4000 + 21 * positions
-        return heads * (30 + positions // 8), max(bytes_ // (30 + positions // 8), 1), 12
-    tasks = 10 + positions * 4 // 100
-    return heads * tasks, ((3900 if fp16 else 5300) + 66 * positions // 10) // tasks, 8
 
 
 MOST_PIXELS = 8192

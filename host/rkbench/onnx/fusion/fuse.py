@@ -24,6 +24,7 @@ from rkbench.onnx.fusion.kinds import (
 )
 from rkbench.onnx.fusion.layer import FusedLayer, Kind
 from rkbench.onnx.fusion.patterns import Pattern, activation, layer_norm, next_node, users
+from rkbench.onnx.fusion.unrolled import folds, unfolds
 from rkbench.onnx.shapes import is_channel_shuffle, pooled_size, pooling_kernels
 from rkbench.onnx.values import static_shape
 
@@ -245,6 +246,9 @@ class Fuser:
             return
         if node.op_type == "Transpose" and turns_positions(node):
             self.add(node, "turn")
+            return
+        if unfolds(node) or folds(node):
+            self.add(node, "unfold" if unfolds(node) else "fold")
             return
         before = self.maker(node.inputs[0]) if node.inputs else None
         if before is not None and len(users(node.inputs[0])) == 1:

@@ -23,6 +23,8 @@ Kind = Literal[
     "resize",
     "pad",
     "turn",  # a Transpose of positions and channels of every head, position by position
+    "unfold",  # a Transpose of a map's pixels by phase, position by position
+    "fold",  # the way back
     "recurrent",
     "free",  # a new shape: no commands
     "cpu",  # what the CPU computes: no commands, but lists of commands end before it

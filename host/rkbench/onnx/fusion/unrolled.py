@@ -1,0 +1,105 @@
+"""What the compiler unrolls: recurrent layers by steps, long kernels in pieces, folds by positions.
+
+Read from files of toolkit 2.5.0: Silero VAD, AECMOS, a melspectrogram and MobileViT (rk3588, rk3568).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from rkbench.onnx.convolution import Convolution
+from rkbench.onnx.fusion.layer import FusedLayer
+from rkbench.onnx.fusion.patterns import next_node
+from rkbench.onnx.values import static_shape
+
+STEP_BYTES = {"GRU": 26_000, "LSTM": 3_100, "RNN": 3_100}
+"""Commands of one time step in one direction."""
+START_BYTES = {"GRU": 0, "LSTM": 38_300, "RNN": 38_300}
+"""Commands before the first step, its two tables included."""
+MOVE_BYTES = 128
+"""Commands of a task that moves one position of a map."""
+STEP_TASKS = {"GRU": 30, "LSTM": 42, "RNN": 42}
+PIECE_TAPS = 16
+"""Taps of the convolutions that a long kernel is cut into."""
+LONGEST_KERNEL, LARGEST_STRIDE = 32, 8
+"""A signal of one channel is cut for kernels and strides from these on."""
+SELECT_FACTOR = 4
+"""A stride is reached by steps of four: a short first one, then depthwise ones that pick every fourth."""
+
+
+@dataclass(frozen=True)
+class Pieces:
+    """A convolution with a long kernel: so many short ones, whose outputs are thinned out and summed."""
+
+    count: int
+    first: Convolution
+    selects: int
+
+
+def recurrent_tasks(layer: FusedLayer) -> tuple[int, int]:
+    """Return bytes of commands and tasks of all steps in all directions."""
+    kind = layer.node.op_type
+    both = layer.node.attributes.get_string("direction", "forward") == "bidirectional"
+    directions = 2 if both else 1
+    size = START_BYTES[kind] + STEP_BYTES[kind] * layer.parts
+    return size * directions, STEP_TASKS[kind] * layer.parts * directions
+
+
+def pieces_of(convolution: Convolution) -> Pieces | None:
+    """Return the pieces of a signal's convolution; None where the kernel is short or the map is no signal."""
+    size, kernel, stride = convolution.input_size, convolution.kernel[-1], convolution.strides[-1]
+    flat = size is not None and math.prod(size[:-1]) == 1 and math.prod(convolution.kernel[:-1]) == 1
+    if not flat or convolution.input_channels > 1 or convolution.transposed or size is None:
+        return None
+    if kernel < LONGEST_KERNEL or stride < LARGEST_STRIDE:
+        return None
+    step = SELECT_FACTOR if stride % SELECT_FACTOR**2 == 0 or stride % 5 else 5
+    length = (size[-1] - kernel) // step + 1
+    first = Convolution(
+        convolution.output_channels,
+        1,
+        kernel=(1, PIECE_TAPS),
+        strides=(1, step),
+        input_size=(1, size[-1] - kernel + PIECE_TAPS),
+        output_size=(1, max(length, 1)),
+        has_bias=False,
+        batch=convolution.batch,
+    )
+    selects = math.ceil(math.log(max(stride // step, 1), SELECT_FACTOR))
+    return Pieces(math.ceil(kernel / PIECE_TAPS), first, selects)
+
+
+def unfolds(node: ir.Node) -> bool:
+    """Return whether a Transpose splits a map into its pixels by phase: (N, p, W, q) to (N, W, p, q), turned
+    behind."""
+    shape = static_shape(node.inputs[0])
+    if node.op_type != "Transpose" or shape is None or len(shape) != 4 or shape[0] == 1:
+        return False
+    if tuple(node.attributes.get_ints("perm", ())) != (0, 2, 1, 3):
+        return False
+    reshape = next_node(node.outputs[0], "Reshape")
+    turned = next_node(reshape.outputs[0], "Transpose") if reshape is not None else None
+    return turned is not None and tuple(turned.attributes.get_ints("perm", ())) == (0, 3, 2, 1)
+
+
+def folds(node: ir.Node) -> bool:
+    """Return whether a Transpose joins pixels of all phases to a map again: (N, W, p, q) to (N, p, W, q)."""
+    shape = static_shape(node.inputs[0])
+    if node.op_type != "Transpose" or shape is None or len(shape) != 4 or shape[0] == 1:
+        return False
+    reshape = next_node(node.outputs[0], "Reshape")
+    after = static_shape(reshape.outputs[0]) if reshape is not None else None
+    order = tuple(node.attributes.get_ints("perm", ()))
+    return order == (0, 2, 1, 3) and after is not None and len(after) == 4 and after[0] == 1
+
+
+def moved_tasks(layer: FusedLayer, *, int8: bool) -> int:
+    """Return the tasks of 128 bytes that an unfold or a fold takes where the NPU does it: one a position, one
+    a row of channels."""
+    shape = static_shape(layer.node.inputs[0]) or (1, 1, 1, 1)
+    if layer.kind == "unfold":
+        return shape[0] * shape[2] + 6
+    return (shape[0] if int8 and shape[1] >= 8 else 0) + 20
