@@ -40,3 +40,15 @@ def die_with_parent(parent_pid: int) -> None:
     _LIBC.prctl(_PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0)
     if os.getppid() != parent_pid:
         os._exit(1)
+
+
+def give_back_freed() -> None:
+    """Give memory that was freed back to the kernel, where the C library keeps it for later (glibc).
+
+    Once a large buffer was freed, glibc takes the next one from its heap and keeps that when it is freed:
+    what leaks meanwhile fills the hole, and the process does not grow by it.
+    """
+    trim = getattr(_LIBC, "malloc_trim", None)
+    if trim is not None:
+        trim.argtypes = [ctypes.c_size_t]
+        trim(0)

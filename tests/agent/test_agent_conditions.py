@@ -216,6 +216,17 @@ def test_what_every_load_leaves_behind_is_in_the_memory_after_each_release(
     assert all(3_900_000 < step < 4_200_000 for step in steps), steps
 
 
+def test_what_leaks_does_not_vanish_in_what_the_allocator_keeps_of_the_file(
+    bench: Bench, start: Callable[..., AgentProcess]
+) -> None:
+    """glibc serves the second buffer of a file's size from its heap, and leaks then fill the hole it leaves."""
+    large = bench.spec(data=model_bytes(payload=b"\0" * 16_000_000))
+    behaviour = bench.behaviour(leak_bytes=100_000)
+    messages = start(RKBENCH_VIRTUAL_BEHAVIOUR=behaviour).run(bench.plan(large, load_cycles=10))
+    held = [item.rss_bytes or 0 for item in of_kind(messages, LoadCycle)]
+    assert 390_000 < held[9] - held[5] < 420_000, held
+
+
 def test_load_cycles_that_fail_cost_a_caveat_and_not_the_run(bench: Bench) -> None:
     def start_nothing(state: RunState, runtime: str, command: Dict[str, Any]) -> Child:
         raise RunFailedError(Failed("a", "load", "crash", "the worker was killed by SIGSEGV during load"))
