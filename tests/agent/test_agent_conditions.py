@@ -219,7 +219,7 @@ def test_what_every_load_leaves_behind_is_in_the_memory_after_each_release(
 def test_what_leaks_does_not_vanish_in_what_the_allocator_keeps_of_the_file(
     bench: Bench, start: Callable[..., AgentProcess]
 ) -> None:
-    """glibc serves the second buffer of a file's size from its heap, and leaks then fill the hole it leaves."""
+    """glibc serves the second buffer of a file's size from its heap; leaks fill the hole that it leaves."""
     large = bench.spec(data=model_bytes(payload=b"\0" * 16_000_000))
     behaviour = bench.behaviour(leak_bytes=100_000)
     messages = start(RKBENCH_VIRTUAL_BEHAVIOUR=behaviour).run(bench.plan(large, load_cycles=10))

@@ -19,6 +19,8 @@ from test_push import bench as bench
 DEMO = Path(__file__).parents[2] / "host/rkbench/demo/data"
 INT8, GOLDEN = DEMO / "digits.regrouped.int8.rknn", DEMO / "golden.npz"
 
+#: Nobody answers there: what is refused at once was refused before the board was asked.
+DEAF = '[boards.deaf]\nhost = "127.0.0.1"\nport = 1\n'
 #: Short steps; the rates are those of a model all the same.
 OFFLINE = ("--scenario", "offline", "--duration", "0.1", "--iterations", "60")
 
@@ -102,6 +104,29 @@ def test_a_server_at_one_rate_tells_the_queue(bench: Bench) -> None:
     assert only["p99_s"] > 2 * only["p50_s"]
 
 
+@pytest.mark.parametrize(
+    "scenario",
+    [
+        ("--scenario", "server", "--rate", "200"),
+        (*OFFLINE, "--contexts", "3", "--placement", "auto"),
+        ("--interfere-with", DEMO / "digits.fp16.rknn", "--placement", "0", "--duration", "0.1"),
+    ],
+    ids=["server", "offline", "interference"],
+)
+def test_requirements_are_held_against_the_calls_that_stand_for_the_run(
+    bench: Bench, scenario: tuple[object, ...]
+) -> None:
+    crossed, kept = (
+        ("--require", f"p99 <= {limit}", "--require", f"p50 <= {limit}") for limit in ("1us", "9s")
+    )
+    done = push(bench, *scenario, *crossed, *kept, "--json", "-")
+    assert done.returncode == 3, done.stderr
+    (run,) = json.loads(done.stdout)["runs"]
+    assert [item["state"] for item in run["requirements"]] == ["fail", "fail", "pass", "pass"]
+    assert run["requirements"][0]["value"] == run["latency"]["p99_s"]
+    assert run["latency"]["block_count"] >= 20
+
+
 def test_a_soak_says_what_spoke_against_it(bench: Bench, tmp_path: Path) -> None:
     behaviour = tmp_path / "behaviour.json"
     latency = {"distribution": "constant", "median_ms": 10}
@@ -135,14 +160,35 @@ def test_a_soak_says_what_spoke_against_it(bench: Bench, tmp_path: Path) -> None
         (("--scenario", "offline", "--cores", "all"), "--placement all"),
         (("--scenario", "offline", "--contexts", "0"), "must be from 1 to 64"),
         (("--scenario", "offline", "--placement", "up"), "no placement 'up'"),
+        (("--require", "goodput >= 5/s"), "→ --scenario server --find-rate --slo 'p99 <= 30ms'"),
+        (("--require", "interference loss <= 5%"), "→ --interfere-with OTHER.rknn"),
+        (("--require", "top-1 accuracy >= 50%"), "→ --labels FILE"),
+        (("--require", "metric >= 0.5"), "→ --metric FILE.py:function"),
+        (("--quick",), "--quick is one load of variants that take turns\n  → give it a second model"),
+        (("--quick", "--scenario", "offline"), "→ leave --scenario away; a shorter push: --duration 1"),
+        (("--precision", "1", "--scenario", "offline"), "→ leave --scenario away; for the percentiles"),
+        (
+            (DEMO / "digits.fp16.rknn", "--precision", "1", "--no-interleave"),
+            "→ leave --no-interleave away; for the percentiles",
+        ),
+        (("--loads", "3", "--interfere-with", INT8), "→ leave --interfere-with away; to load one"),
     ],
 )
 def test_options_that_do_not_go_together_are_a_usage_error(
     options: tuple[str, ...], told: str, bench: Bench
 ) -> None:
-    done = push(bench, *options)
+    bench.inventory.write_text(DEAF)
+    done = push(bench, *options, board="deaf")
     assert done.returncode == 2
     assert told in done.stderr
+
+
+def test_outputs_are_required_of_nothing_without_a_golden(bench: Bench) -> None:
+    bench.inventory.write_text(DEAF)
+    done = bench.run("push", INT8, "--board", "deaf", "--require", "cosine[scores] >= 0.9")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "'cosine[scores] >= 0.9' cannot be told: this push has no golden" in done.stderr
+    assert "→ --golden FILE.npz, or --onnx MODEL.onnx" in done.stderr
 
 
 def test_a_placement_that_the_board_has_not_is_a_usage_error(bench: Bench) -> None:
@@ -201,7 +247,7 @@ placement = ["spread"]
 duration = 0.1
 [[models]]
 files = "FILE"
-gates = ["goodput >= 1/s", "goodput >= 9999/s"]
+gates = ["goodput >= 1/s", "goodput >= 9999/s", "p99 <= 1us", "p50 <= 1s"]
 plans = ["rate"]
 [[models]]
 files = "FILE"
@@ -217,7 +263,13 @@ def test_plans_of_a_suite_may_name_scenarios(bench: Bench, tmp_path: Path) -> No
     assert done.returncode == 3, done.stderr + done.stdout
     cells = json.loads(made.read_text())["cells"]
     gates = {gate["gate"]: gate["state"] for cell in cells for gate in cell["gates"]}
-    assert gates == {"goodput >= 1/s": "pass", "goodput >= 9999/s": "fail", "throughput >= 1500/s": "pass"}
+    assert gates == {
+        "goodput >= 1/s": "pass",
+        "goodput >= 9999/s": "fail",
+        "p99 <= 1us": "fail",
+        "p50 <= 1s": "pass",
+        "throughput >= 1500/s": "pass",
+    }
 
 
 def test_a_suite_that_mixes_scenarios_is_refused(bench: Bench, tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """The worker's load cycles: load, infer once, release, again and again in one process.
 
 What a process has not got back after a release and lacks more of with every cycle, it leaks. What the C
-library keeps of freed memory is given back first: small leaks would vanish in it for hundreds of cycles. The first
-cycle is the first load of the process: librknnrt and its allocators are new to it then.
+library keeps of freed memory is given back first: small leaks would vanish in it for hundreds of cycles.
+The first cycle is the first load of the process: librknnrt and its allocators are new to it then.
 """
 
 from __future__ import annotations

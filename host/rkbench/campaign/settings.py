@@ -10,6 +10,7 @@ from pathlib import Path
 from rkbench_agent.wire.plan import RunSettings
 from rkbench_agent.wire.words import CORE_MASKS, INTERFERENCE, RUNTIMES, SCENARIOS, SINGLE_STREAM
 
+from rkbench.campaign.askable import Given, Words, check_gates
 from rkbench.campaign.scenarios import check_scenario, read_lists
 from rkbench.errors import SettingError, UsageError
 from rkbench.stats.gates import Gate
@@ -59,6 +60,7 @@ class PushOptions:
     `requirements`: those of them, budgets all, that every run is held against as it ends.
     `noise_floor`: run the one model beside itself, to learn how far equal files lie apart.
     `minimize`: rank the variants by this measure, by its word in gates; "": do not.
+    `quick`: one load was asked for, which says nothing where no variants take turns.
     `labels` and `metric` (FILE.py:function) score the outputs of every case, which the board returns for it.
     """
 
@@ -77,6 +79,7 @@ class PushOptions:
     labels: Path | None = None
     metric: str | None = None
     minimize: str = ""
+    quick: bool = False
 
     @property
     def is_scored(self) -> bool:
@@ -122,23 +125,39 @@ def check_push(options: PushOptions) -> None:
     _check_turns(options)
     _check_minimize(options)
     _check_noise_floor(options)
+    given = Given(options.golden is not None, options.labels is not None, options.metric is not None)
+    check_gates(options.gates, options.settings, given, Words())
     _check_number("wait", "wait_s", options.wait_s)
 
 
 def _check_turns(options: PushOptions) -> None:
     """Raise UsageError where something is asked of turns or of differences, and no variants take turns."""
-    settings = options.settings
-    several = len(options.models) > 1 or settings.core_mask == SWEEP or options.noise_floor
-    if several and settings.interleave and settings.scenario == SINGLE_STREAM:
+    hint = _why_no_turns(options)
+    if not hint:
         return
+    settings = options.settings
     if settings.precision_percent is not None:
-        hint = "give it a second model; for the percentiles of one: --iterations"
-        raise UsageError("--precision is of the difference of variants that take turns", hint=hint)
-    is_one_load = (settings.loads or 1, settings.quads or 1) == (1, 1)
-    if not is_one_load:
+        more = "; for the percentiles of one: --iterations"
+        raise UsageError("--precision is of the difference of variants that take turns", hint=hint + more)
+    if options.quick:
+        more = "; a shorter push: --duration 1"
+        raise UsageError("--quick is one load of variants that take turns", hint=hint + more)
+    if (settings.loads or 1, settings.quads or 1) != (1, 1):
         word = "loads" if (settings.loads or 1) > 1 else "quads"
-        hint = "give it a second model; to load one again and again: --load-cycles"
-        raise UsageError(f"--{word} is of variants that take turns", hint=hint)
+        more = "; to load one again and again: --load-cycles"
+        raise UsageError(f"--{word} is of variants that take turns", hint=hint + more)
+
+
+def _why_no_turns(options: PushOptions) -> str:
+    """Return what to change so that variants take turns; "" where they do."""
+    settings = options.settings
+    if settings.scenario == INTERFERENCE:
+        return "leave --interfere-with away"
+    if settings.scenario != SINGLE_STREAM:
+        return "leave --scenario away"
+    if not (len(options.models) > 1 or settings.core_mask == SWEEP or options.noise_floor):
+        return "give it a second model"
+    return "" if settings.interleave else "leave --no-interleave away"
 
 
 def _check_minimize(options: PushOptions) -> None:

@@ -138,6 +138,7 @@ def _push(context: typer.Context, given: dict[str, Any]) -> int:
         labels=given["labels"],
         metric=given["metric"],
         minimize=parse_minimize(given["minimize"]),
+        quick=given["quick"],
     )
     check_outputs({"--json": files["json_file"], "--csv": files["csv_file"]})
     expected, places = Expected(given["onnx"], given["inputs"]), {k: given[k] for k in ("store", "inventory")}

@@ -13,6 +13,7 @@ from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.latency_tests import LatencyTest, latency_tests
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import ConditionChange, GateResult
+from rkbench.runs.told import latencies_of
 from rkbench.stats.figures import Interval, Statistic
 from rkbench.stats.gates import NOT_MEASURED, Gate
 from rkbench.stats.judging import Judgement, judge_change, judge_interval, judge_latency
@@ -90,13 +91,13 @@ def _judge(
     value = value_of(gate, collected.run)
     base = value_of(gate, reference.run) if reference and not why_not else None
     if not gate.is_relative:
-        return judge_against(gate, (base, value), collected.latencies)
+        return judge_against(gate, (base, value), latencies_of(collected.run, collected.latencies))
     if reference is None or why_not:
         return Judgement(NOT_MEASURED, value, detail=why_not)
     if test is not None and is_by_pairs(gate) and test.difference_percent is not None:
         return judge_test(gate, (base, value), test)
     if gate.is_of_latency:
-        blocks = (item.latencies.timed_arrays() for item in (reference, collected))
+        blocks = (latencies_of(item.run, item.latencies).timed_arrays() for item in (reference, collected))
         return judge_latency(gate, (base, value), *blocks)
     return judge_change(gate, value, base)
 

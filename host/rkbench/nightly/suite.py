@@ -26,13 +26,14 @@ from typing import Any, TypeVar, get_type_hints
 
 from rkbench_agent.wire.plan import RunSettings
 
+from rkbench.campaign.askable import Given, check_gates
 from rkbench.campaign.demands import carrying, reads_of
 from rkbench.campaign.settings import check_settings, settings_of
 from rkbench.decoding.tables import Word, read_table, typed_values, unknown
 from rkbench.decoding.toml import read_toml
 from rkbench.errors import UsageError
 from rkbench.nightly.judge import is_by_pairs
-from rkbench.nightly.suite_words import PLAN_TYPES, OwnMetric, check_words, own_metric
+from rkbench.nightly.suite_words import PLAN_TYPES, WORDS, OwnMetric, check_words, own_metric
 from rkbench.runs.gating import meant
 from rkbench.runs.measures import QUANTITIES
 from rkbench.runs.night import HISTORY, PAIRED, Compared
@@ -158,11 +159,13 @@ class _Reader:
         golden = self._file(place, "golden", table.golden, "bench golden MODEL.onnx -o {}")
         labels = self._file(place, "labels", table.labels, "a line NAME CLASS for each picture: {}")
         metric = None if table.metric is None else own_metric(self._path.parent, table.metric)
+        given = Given(golden is not None, labels is not None, metric is not None)
         if golden is None and (labels or metric):
             text = f"{place}: labels and metric score the outputs of a golden, and there is none"
             raise self._error(text, 'golden = "FILE.npz"')
         if metric is not None:
             self._checked(place, lambda: read_metric(metric))
+        self._checked(place, lambda: _check_plans(plans, gates, given))
         return Entry(table.name, self._files(place, table), golden, boards, plans, gates, labels, metric)
 
     def _file(self, place: str, word: str, told: Path | None, make: str) -> Path | None:
@@ -254,6 +257,11 @@ class _Reader:
 
     def _error(self, text: str, hint: str = "") -> UsageError:
         return UsageError(f"{self._path}: {text}", hint=hint)
+
+
+def _check_plans(plans: Sequence[NightPlan], gates: Sequence[Gate], given: Given) -> None:
+    for plan in plans:
+        check_gates(gates, plan.settings, given, WORDS, f"plan {plan.name!r}")
 
 
 def _is_too_long(part: str) -> bool:

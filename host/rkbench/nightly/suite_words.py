@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_type_hints
 
 from rkbench_agent.wire.plan import RunSettings
 
+from rkbench.campaign.askable import Words
 from rkbench.campaign.settings import setting_words
 
 #: A frequency, a duration, a user's metric as people write them.
@@ -34,6 +35,14 @@ REFUSED = {
     "store": _OPTION,
     "inventory": _OPTION,
 }
+#: What a gate needs, as a suite has it.
+WORDS = Words(
+    goodput='scenario = "server", find_rate = true and slo = "p99 <= 30ms" in its plan',
+    loss='bench push MODEL --interfere-with OTHER --require "interference loss <= 10%"',
+    golden='golden = "FILE.npz" in its [[models]]',
+    labels='labels = "FILE" in its [[models]]',
+    metric='metric = "FILE.py:function" in its [[models]]',
+)
 #: Of a model, not of a plan.
 OF_MODELS = ("golden", "labels", "metric", "gates", "files", "boards")
 

@@ -6,7 +6,7 @@ after its `Finished` or `Failed`, or early, when the line was cut or the user pr
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
 from rkbench_agent.wire.board import Environment, Pinning, Reading
@@ -39,17 +39,15 @@ from rkbench.runs.caveats.rule import Evidence
 from rkbench.runs.diagnosis import diagnosed, log_caveats
 from rkbench.runs.environment import update_record
 from rkbench.runs.extras import PinRecord, Profile
-from rkbench.runs.interference import Interference, blocks_beside, interference
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.loads import load
 from rkbench.runs.model import FAILED, STOPPED, Failure, RunResult, Verdict
-from rkbench.runs.offline import Offline, offline, saturated_blocks
 from rkbench.runs.outputs import outputs
 from rkbench.runs.plausibility import implausible, reference_of
 from rkbench.runs.profile import read_profile
 from rkbench.runs.readings import split_readings, summarize_readings
-from rkbench.runs.server import Server, server, told_blocks
 from rkbench.runs.soak import SoakFold
+from rkbench.runs.told import Steps, told_of
 
 LOG_TAIL_LINES = 20
 
@@ -70,11 +68,8 @@ class _Run:
     memory: list[LoadMemory] = field(default_factory=list)
     cycles: list[LoadCycle] = field(default_factory=list)
     profile: ProfileText | None = None
-    offline: list[OfflineStep] = field(default_factory=list)
-    server: list[ServerStep] = field(default_factory=list)
+    steps: Steps = field(default_factory=Steps)
     soak: SoakFold = field(default_factory=SoakFold)
-    rounds: list[InterferenceRound] = field(default_factory=list)
-    beside: list[InterferenceOutputs] = field(default_factory=list)
     errors: list[OutputError] = field(default_factory=list)
     checks: list[OutputCheck] = field(default_factory=list)
     output_parts: list[OutputParts] = field(default_factory=list)
@@ -141,13 +136,13 @@ class Collector:
         inside, readings = split_readings(self._readings, run.latencies)
         before = self._readings[: self._readings_before]
         provenance = run.end.provenance if isinstance(run.end, Finished) else None
-        told = _told(run, self._readings)
+        told = told_of(run.header.plan, run.steps, run.latencies, self._readings)
         result = replace(
             run.header,
             partial=failure is not None,
             provenance=parts.provenance(provenance, run.header, run, readings),
             load=load(run.memory, run.cycles),
-            latency=parts.latency(told.latencies),
+            latency=told.latency,
             throughput_per_s=told.rate_per_s,
             offline=told.offline,
             server=told.server,
@@ -180,34 +175,6 @@ def _profile(told: ProfileText) -> Profile:
     return read_profile(told.runtime, told.text, told.provenance)
 
 
-@dataclass(frozen=True)
-class _Told:
-    """What a scenario makes of a run: its own part, and the latencies and the rate that stand for all."""
-
-    latencies: RawLatencies
-    rate_per_s: float | None
-    offline: Offline | None = None
-    server: Server | None = None
-    interference: Interference | None = None
-
-
-def _told(run: _Run, readings: Sequence[Reading]) -> _Told:
-    steps = offline(run.offline, run.latencies, readings)
-    if steps is not None:
-        chosen = run.latencies.only(saturated_blocks(run.offline, steps))
-        return _Told(chosen, steps.saturation.rate_per_s, offline=steps)
-    shared = interference(run.header.plan.other or "", run.rounds, run.beside, run.latencies)
-    if shared is not None:
-        chosen = run.latencies.only(blocks_beside(run.rounds, shared))
-        return _Told(chosen, shared.chosen.own.beside_per_s, interference=shared)
-    rates = server(run.server, run.latencies, run.header.plan.slo)
-    if rates is None:
-        return _Told(run.latencies, run.latencies.throughput_per_s())
-    told = run.latencies.only(told_blocks(run.server, rates))
-    chosen_try = next((t for t in rates.tries if t.rate_per_s == rates.goodput_per_s), rates.tries[-1])
-    return _Told(told, chosen_try.served_per_s, server=rates)
-
-
 def _verdict_of_failure(failure: Failure) -> Verdict:
     return STOPPED if failure.reason == INTERRUPTED else FAILED
 
@@ -232,13 +199,13 @@ def _fold(run: _Run, message: Message) -> None:
     elif isinstance(message, ProfileText):
         run.profile = message
     elif isinstance(message, OfflineStep):
-        run.offline.append(message)
+        run.steps.offline.append(message)
     elif isinstance(message, ServerStep):
-        run.server.append(message)
+        run.steps.server.append(message)
     elif isinstance(message, InterferenceRound):
-        run.rounds.append(message)
+        run.steps.rounds.append(message)
     elif isinstance(message, InterferenceOutputs):
-        run.beside.append(message)
+        run.steps.beside.append(message)
     elif isinstance(message, OutputError):
         run.errors.append(message)
     elif isinstance(message, OutputCheck):

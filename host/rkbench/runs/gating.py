@@ -15,6 +15,7 @@ from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.measures import GATED, QUANTITIES
 from rkbench.runs.model import RunResult
 from rkbench.runs.task_measures import TASK_MEASURES
+from rkbench.runs.told import latencies_of
 from rkbench.stats.gates import FAIL, NOT_MEASURED, Gate, parse_gate, plain_word
 from rkbench.stats.judging import Judgement, judge_budget, judge_latency_budget
 
@@ -106,7 +107,7 @@ def _requirement(gate: Gate, collected: Collected) -> Requirement:
     if run.failure is not None:
         told = Judgement(NOT_MEASURED, detail="the run ended early")
     else:
-        told = judge_against(gate, (None, value_of(gate, run)), collected.latencies)
+        told = judge_against(gate, (None, value_of(gate, run)), latencies_of(run, collected.latencies))
     return Requirement(
         gate.text,
         gate.quantity.word,
@@ -125,7 +126,10 @@ def _requirement(gate: Gate, collected: Collected) -> Requirement:
 def judge_against(
     gate: Gate, values: tuple[float | None, float | None], latencies: RawLatencies
 ) -> Judgement:
-    """Return what a budget says: `values` are the baseline's, which is only shown, and the run's own."""
+    """Return what a budget says: `values` are the baseline's, which is only shown, and the run's own.
+
+    `latencies` are those that its figures are of.
+    """
     if gate.is_of_latency:
         return judge_latency_budget(gate, values, [block / 1e9 for block in latencies.timed_arrays()])
     return judge_budget(gate, values[1], values[0])

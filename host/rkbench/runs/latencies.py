@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import operator
 from array import array
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -103,12 +103,16 @@ class RawLatencies:
 
     def only(self, blocks: Container[int]) -> RawLatencies:
         """Return the entries of these blocks."""
-        chosen = [index for index, block in enumerate(self.block) if block in blocks]
-        columns = {
-            name: array("q", (column[index] for index in chosen) if column else ())
-            for name, column in vars(self).items()
-        }
-        return RawLatencies(**columns)
+        return self._at([index for index, block in enumerate(self.block) if block in blocks])
+
+    def in_parts(self, count: int) -> RawLatencies:
+        """Return the entries in the order in which they began, their timed ones in `count` equal blocks."""
+        order = sorted(range(len(self.start_ns)), key=self.start_ns.__getitem__)
+        found = self._at(order)
+        timed = [index for index, left in enumerate(found._left_out()) if not left]
+        for place, index in enumerate(timed):
+            found.block[index] = place * count // len(timed)
+        return found
 
     def timed_arrays(self, column: str = "duration_ns") -> list[NDArray[np.int64]]:
         """Return the timed entries of a column, an array a block, in the order of the blocks' numbers.
@@ -161,6 +165,13 @@ class RawLatencies:
         """Yield one dict an iteration, with all columns by name; None where a column is empty."""
         for index in range(len(self.duration_ns)):
             yield {name: column[index] if column else None for name, column in vars(self).items()}
+
+    def _at(self, indices: Sequence[int]) -> RawLatencies:
+        columns = {
+            name: array("q", (column[index] for index in indices) if column else ())
+            for name, column in vars(self).items()
+        }
+        return RawLatencies(**columns)
 
     def _left_out(self) -> Iterable[int]:
         """Return for each iteration whether (1) it is of the warm-up or unread."""

@@ -95,6 +95,7 @@ class Latency(LatencySummary):
     """The summary of the whole call, warm-up left out, with its stages and the bounds of its percentiles.
 
     `has_long_memory`: the level wanders from block to block (von Neumann's ratio), so no bounds are given.
+    `of_blocks` are the blocks of the raw latencies that it is of, where a scenario has others besides.
     """
 
     percentile_method: str = PERCENTILE_METHOD
@@ -103,6 +104,7 @@ class Latency(LatencySummary):
     stages: Stages = Stages()
     bounds: tuple[PercentileBounds, ...] = ()
     has_long_memory: bool = False
+    of_blocks: tuple[int, ...] = ()
 
     def within(self, percent: float) -> PercentileBounds:
         """Return the bounds of a percentile; unknown ones where the run has none."""

@@ -162,6 +162,17 @@ def test_a_pattern_may_be_absolute(lab: Path) -> None:
         ("[[models]]", "[plans.x]\ninterleave = true\n[[models]]", 'here | compare = "history" at the top'),
         ("[[models]]", "[plans.x]\neffect = 1.0\n[[models]]", "effect means nothing here | the gate says"),
         ("[[models]]", "[plans.x]\nquick = true\n[[models]]", "quick means nothing here | loads = 1"),
+        (
+            "size <= 10MB",
+            "goodput >= 9/s",
+            "plan 'default' has no random arrivals with",
+        ),
+        ("size <= 10MB", "cosine >= 0.9", 'has no golden | golden = "FILE.npz" in'),
+        (
+            "size <= 10MB",
+            "interference loss <= 9%",
+            "default' has no second model | bench",
+        ),
         ("[[models]]", "[plans.x]\nlabels = 'x'\n[[models]]", "it is of models: labels = ... in [[models]]"),
         ("[[models]]", "[plans.x]\nload = 7\n[[models]]", "key 'load' is unknown | did you mean loads"),
         ("[[models]]", "[plans.x]\nloads = '7'\n[[models]]", "loads must be a whole number, not '7'"),

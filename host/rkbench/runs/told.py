@@ -1,0 +1,88 @@
+"""Which calls stand for a run: of a scenario's steps those of one, in parts that bound its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+from rkbench_agent.wire.board import Reading
+from rkbench_agent.wire.scenario_messages import (
+    InterferenceOutputs,
+    InterferenceRound,
+    OfflineStep,
+    ServerStep,
+)
+from rkbench_agent.wire.words import INTERFERENCE, OFFLINE, SERVER
+
+from rkbench.runs import parts
+from rkbench.runs.interference import Interference, blocks_beside, interference
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.model import Latency, RunResult
+from rkbench.runs.offline import Offline, offline, saturated_blocks
+from rkbench.runs.records import PlanRecord
+from rkbench.runs.server import PARTS, Server, server, told_blocks
+
+#: Contexts that are busy at once have a block each, of the whole step, which shows no change within it.
+_IN_PARTS = (OFFLINE, SERVER)
+_STEPPED = (*_IN_PARTS, INTERFERENCE)
+
+
+@dataclass
+class Steps:
+    """What an agent tells of the steps of a scenario."""
+
+    offline: list[OfflineStep] = field(default_factory=list)
+    server: list[ServerStep] = field(default_factory=list)
+    rounds: list[InterferenceRound] = field(default_factory=list)
+    beside: list[InterferenceOutputs] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Told:
+    """The latency and the rate that stand for a run, and its scenario's own part."""
+
+    latency: Latency | None
+    rate_per_s: float | None
+    offline: Offline | None = None
+    server: Server | None = None
+    interference: Interference | None = None
+
+
+def told_of(plan: PlanRecord, steps: Steps, raw: RawLatencies, readings: Sequence[Reading]) -> Told:
+    """Return what stands for a run of `plan` with these steps and latencies."""
+    sweep = offline(steps.offline, raw, readings)
+    if sweep is not None:
+        blocks = saturated_blocks(steps.offline, sweep)
+        return Told(_latency(plan, raw, blocks), sweep.saturation.rate_per_s, offline=sweep)
+    shared = interference(plan.other or "", steps.rounds, steps.beside, raw)
+    if shared is not None:
+        blocks = blocks_beside(steps.rounds, shared)
+        return Told(_latency(plan, raw, blocks), shared.chosen.own.beside_per_s, interference=shared)
+    rates = server(steps.server, raw, plan.slo)
+    if rates is not None:
+        blocks = told_blocks(steps.server, rates)
+        chosen = next((t for t in rates.tries if t.rate_per_s == rates.goodput_per_s), rates.tries[-1])
+        return Told(_latency(plan, raw, blocks), chosen.served_per_s, server=rates)
+    return Told(parts.latency(raw), raw.throughput_per_s())
+
+
+def latencies_of(run: RunResult, raw: RawLatencies) -> RawLatencies:
+    """Return those of a run's calls that its figures are of, in blocks that can bound them.
+
+    None where a run of an older version does not tell which they are: all steps together are another figure.
+    """
+    if run.latency is None:
+        return RawLatencies()
+    if run.latency.of_blocks:
+        return _standing(run.plan, raw, frozenset(run.latency.of_blocks))
+    return RawLatencies() if run.plan.scenario in _STEPPED else raw
+
+
+def _latency(plan: PlanRecord, raw: RawLatencies, blocks: frozenset[int]) -> Latency | None:
+    found = parts.latency(_standing(plan, raw, blocks))
+    return None if found is None else replace(found, of_blocks=tuple(sorted(blocks)))
+
+
+def _standing(plan: PlanRecord, raw: RawLatencies, blocks: frozenset[int]) -> RawLatencies:
+    chosen = raw.only(blocks)
+    return chosen.in_parts(PARTS) if plan.scenario in _IN_PARTS else chosen
