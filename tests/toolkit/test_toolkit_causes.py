@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 import pytest
 from rkbench.inspect.causes import Attribution, Cause, find_causes
-from rkbench.onnx import predict_file
+from rkbench.onnx import predict_size
 from rkbench.rknn import open_model
 from toolkit_jobs import Convert
 
@@ -47,7 +47,7 @@ def test_the_grouped_cause_owns_the_excess_and_names_every_layer(
     assert (attribution.lead, dense.layers) == ("grouped_conv_dense", BLOCKS)
     excess = size_bytes - ELEMENTS * element_bytes
     assert dense.bytes >= 0.95 * excess
-    predicted = predict_file(path, target, dtype).weight_bytes
+    predicted = predict_size(path, target, dtype).weight_bytes
     constants = sections.weights + sections.compiler_constants + sections.cpu_constants
     assert abs(predicted - constants) <= 0.03 * constants
 

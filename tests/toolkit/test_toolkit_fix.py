@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from rkbench.onnx import fix_file
+from rkbench.onnx import fix
 from toolkit_jobs import Convert
 
 
@@ -24,7 +24,7 @@ def test_the_fixed_network_converts_to_a_small_file(
     data: Path, tmp_path: Path, convert: Convert, name: str, target: str, dtype: str, at_most_bytes: int
 ) -> None:
     fixed = tmp_path / "fixed.onnx"
-    report = fix_file(data / "models" / name, target, dtype, fixed)
+    report = fix(data / "models" / name, target, dtype, fixed)
     size = convert(fixed, target, dtype)["size_bytes"]
     assert size <= at_most_bytes
     assert abs(report.after.file_bytes - size) <= 0.15 * size

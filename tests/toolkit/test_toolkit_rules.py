@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from onnx_networks import grouped
-from rkbench.onnx import predict_file
+from rkbench.onnx import predict_size
 from rkbench.rknn import open_model
 from rkbench.rknn.targets import Dtype
 from toolkit_jobs import ROOT, Convert, run_job
@@ -41,7 +41,7 @@ def test_the_compiler_keeps_the_multiples_that_we_say(
     for per_group in CHANNELS_PER_GROUP:
         path = grouped(480, per_group).save(tmp_path / f"cpg{per_group}.onnx")
         constants = weights_of(convert(path, target, dtype)["output"])
-        predicted = predict_file(path, target, dtype).weight_bytes
+        predicted = predict_size(path, target, dtype).weight_bytes
         assert abs(predicted - constants) <= 0.03 * constants, f"{per_group} channels per group"
         if constants < dense_bytes:
             kept.add(per_group)
@@ -56,7 +56,7 @@ def test_the_bloated_network_is_predicted_within_3_percent(
 ) -> None:
     path = data / "models" / BLOAT
     answer = convert(path, target, dtype)
-    prediction = predict_file(path, target, dtype)
+    prediction = predict_size(path, target, dtype)
     real = weights_of(answer["output"])
     assert abs(prediction.weight_bytes - real) <= 0.03 * real
     assert abs(prediction.file_bytes - answer["size_bytes"]) <= 0.03 * answer["size_bytes"]

@@ -36,7 +36,7 @@ def fix(
 
     The result is verified against the original with onnxruntime, and not written if it differs.
     """
-    from rkbench.onnx import fix_file
+    from rkbench.onnx import fix as fix_file
     from rkbench.onnx.rewrites import ALL, chosen
     from rkbench.views.fix import show_fix, show_rewrites
 

@@ -57,11 +57,11 @@ def _predict(request: Request) -> Inspection:
             "--diff, --onnx and --tasks need a .rknn", hint="convert the ONNX first, then inspect the .rknn"
         )
     from rkbench.inspect.onnx_comparison import inspect_prediction  # imports onnx, an extra
-    from rkbench.onnx import parse_input_shapes, predict_file
+    from rkbench.onnx import parse_input_shapes, predict_size
 
     target, dtype = request.target or DEFAULT_TARGET, request.dtype or DEFAULT_DTYPE
     shapes = parse_input_shapes(request.input_shapes)
-    prediction = predict_file(request.model, target, dtype, input_shapes=shapes)
+    prediction = predict_size(request.model, target, dtype, input_shapes=shapes)
     return inspect_prediction(request.model, prediction)
 
 
@@ -82,11 +82,11 @@ def _compare(before: RknnModel, inspection: FileInspection, other: Path) -> File
 
 def _with_onnx(inspection: FileInspection, path: Path, request: Request) -> FileInspection:
     from rkbench.inspect.onnx_comparison import add_onnx  # imports onnx, an extra
-    from rkbench.onnx import parse_input_shapes, predict_file
+    from rkbench.onnx import parse_input_shapes, predict_size
 
     shapes = parse_input_shapes(request.input_shapes)
     target = request.target or inspection.file.target or DEFAULT_TARGET
     stored = inspection.file.dtype
     dtype = request.dtype or ("fp16" if stored == "w4a16" else stored)
-    prediction = predict_file(path, target, dtype, inspection.file.toolkit_version, shapes)
+    prediction = predict_size(path, target, dtype, inspection.file.toolkit_version, shapes)
     return add_onnx(inspection, path, prediction)

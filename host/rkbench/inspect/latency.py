@@ -74,7 +74,7 @@ def _predict(path: Path, what_if: WhatIf, soc: str | None, fitted: FittedLatency
 
 
 def _unconverted(path: Path, target: str) -> PredictedModel:
-    from rkbench.onnx import predict_file  # an extra
+    from rkbench.onnx import predict_size  # an extra
 
-    sizes = predict_file(path, target, DTYPE)
+    sizes = predict_size(path, target, DTYPE)
     return PredictedModel(str(path), sizes.onnx_bytes, target, None, sizes.file_bytes)

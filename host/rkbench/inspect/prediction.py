@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rkbench.inspect.formatting import count, listing
 from rkbench.onnx.convolution import KEPT
-from rkbench.onnx.fix import proposed
+from rkbench.onnx.fixing import proposed
 from rkbench.onnx.prediction import UNMEASURED, PredictedNode, Prediction
 from rkbench.rknn.targets import kept_group_alignment
 from rkbench.units import format_bytes

@@ -1,8 +1,10 @@
 """What an ONNX will become as a .rknn, before anything is converted, and the rewrites that cure the bloat.
 
->>> from rkbench.onnx import predict_file
->>> prediction = predict_file("model.onnx", "rk3588", "fp16")
->>> print(prediction.weight_bytes, [node.name for node in prediction.bloated])
+>>> from rkbench.onnx import fix, predict_size
+>>> prediction = predict_size("model.onnx", "rk3588", "fp16")
+>>> print(prediction.file_bytes, [refusal.sentence for refusal in prediction.refusals])
+>>> report = fix("model.onnx", "rk3588", "fp16", "fixed.onnx")
+>>> print(report.after.file_bytes, [change.rewrite for change in report.changes])
 
 Importing this package without the extra `onnx` raises UsageError, which names the pip command.
 """
@@ -20,10 +22,10 @@ except ImportError as error:
         hint="pip install 'rkbench[onnx]'",
     ) from error
 
-from rkbench.onnx.fix import FixReport, fix_file
+from rkbench.onnx.fixing import FixReport, fix
 from rkbench.onnx.input_shapes import parse_input_shapes
 from rkbench.onnx.model import OnnxFile, open_onnx
-from rkbench.onnx.predict import predict, predict_file
+from rkbench.onnx.predict import predict, predict_size
 from rkbench.onnx.prediction import PredictedNode, Prediction
 
 __all__ = [
@@ -31,11 +33,11 @@ __all__ = [
     "OnnxFile",
     "PredictedNode",
     "Prediction",
-    "fix_file",
+    "fix",
     "open_onnx",
     "parse_input_shapes",
     "predict",
-    "predict_file",
+    "predict_size",
 ]
 
 _VERSIONS = (onnx.__version__, onnx_ir.__version__)

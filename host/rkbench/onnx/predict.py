@@ -31,7 +31,7 @@ UNSURE_CONSTANTS = 0.03
 """By how much the constants may be off: nineteen in twenty files of the fit half are nearer."""
 
 
-def predict_file(
+def predict_size(
     path: str | PathLike[str],
     target: str,
     dtype: str,

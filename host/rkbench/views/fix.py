@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from rkbench.onnx import FixReport
-from rkbench.onnx.fix import Change
+from rkbench.onnx.fixing import Change
 from rkbench.onnx.rewrites.proposal import Rewrite
 from rkbench.units import format_bytes, printable
 from rkbench.views.inspect.terminal import wrap

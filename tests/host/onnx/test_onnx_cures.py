@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from bench_command import run_bench
-from rkbench.onnx import fix_file, predict_file
-from rkbench.onnx.fix import proposed
+from rkbench.onnx import fix, predict_size
+from rkbench.onnx.fixing import proposed
 from rkbench.onnx.rewrites import ALL
 
 CASES = Path(__file__).parents[2] / "data/cases"
@@ -38,13 +38,17 @@ CURES = {
     "mixconv60": "mixed_depthwise",
     "same_weights_twice": "shared_weights",
     "stft_k256_s128": "strided_signal",
+    "unfold2x2": "unfold",
 }
+
+HARDLY_SMALLER = {("unfold2x2", "rk3568")}
+"""700 bytes here, and 9 to 12 % larger on MobileViT-XXS: not proposed."""
 
 
 def rewrites_for(name: str, target: str, dtype: str) -> tuple[str, ...]:
     """Return what `bench fix` would begin with."""
     path = CASES / f"{name}.onnx"
-    return proposed(path, predict_file(path, target, dtype))
+    return proposed(path, predict_size(path, target, dtype))
 
 
 @pytest.mark.parametrize(("target", "dtype"), TARGETS)
@@ -53,6 +57,7 @@ def test_a_cure_is_proposed_exactly_where_it_makes_the_file_smaller(
     name: str, target: str, dtype: str
 ) -> None:
     is_smaller = SIZES[f"{name}_cured", target, dtype] < SIZES[name, target, dtype]
+    is_smaller = is_smaller and (name, target) not in HARDLY_SMALLER
     assert rewrites_for(name, target, dtype) == ((CURES[name],) if is_smaller else ())
 
 
@@ -71,7 +76,7 @@ def test_where_no_cure_was_measured_nothing_is_proposed(name: str) -> None:
 
 @pytest.mark.parametrize("name", CURES)
 def test_a_cured_network_computes_the_same(name: str, tmp_path: Path) -> None:
-    report = fix_file(CASES / f"{name}.onnx", "rk3588", "fp16", tmp_path / "cured.onnx")
+    report = fix(CASES / f"{name}.onnx", "rk3588", "fp16", tmp_path / "cured.onnx")
     assert report.verification is not None
     assert report.verification.relative_difference < 1e-5
 

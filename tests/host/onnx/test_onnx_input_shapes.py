@@ -8,7 +8,7 @@ import onnx
 import pytest
 from onnx_networks import Network
 from rkbench.errors import UsageError
-from rkbench.onnx import parse_input_shapes, predict_file
+from rkbench.onnx import parse_input_shapes, predict_size
 
 
 @pytest.fixture
@@ -26,8 +26,8 @@ def open_sizes(tmp_path: Path) -> Path:
 
 
 def test_a_given_shape_fills_in_what_is_open(open_sizes: Path) -> None:
-    small = predict_file(open_sizes, "rk3588", "fp16")
-    large = predict_file(open_sizes, "rk3588", "fp16", input_shapes={"x": (1, 16, 320, 320)})
+    small = predict_size(open_sizes, "rk3588", "fp16")
+    large = predict_size(open_sizes, "rk3588", "fp16", input_shapes={"x": (1, 16, 320, 320)})
     assert small.notes == ("input x: dimensions N, H, W counted as 1 (--input-shape x=Nx16xNxN)",)
     assert large.notes == ()
     assert large.command_bytes > small.command_bytes
@@ -36,12 +36,12 @@ def test_a_given_shape_fills_in_what_is_open(open_sizes: Path) -> None:
 
 def test_a_shape_that_contradicts_the_file_is_refused(open_sizes: Path) -> None:
     with pytest.raises(UsageError, match="input x is Nx16xHxW in the file, not 1x3x8x8"):
-        predict_file(open_sizes, "rk3588", "fp16", input_shapes={"x": (1, 3, 8, 8)})
+        predict_size(open_sizes, "rk3588", "fp16", input_shapes={"x": (1, 3, 8, 8)})
 
 
 def test_an_unknown_input_is_refused_and_the_inputs_are_named(open_sizes: Path) -> None:
     with pytest.raises(UsageError) as caught:
-        predict_file(open_sizes, "rk3588", "fp16", input_shapes={"y": (1, 16, 8, 8)})
+        predict_size(open_sizes, "rk3588", "fp16", input_shapes={"y": (1, 16, 8, 8)})
     assert caught.value.hint == "inputs: x"
 
 
@@ -62,4 +62,4 @@ def test_a_size_of_minus_1_is_an_open_one(open_sizes: Path) -> None:
     for size in (-1, 16, -1, -1):
         shape.dim.add(dim_value=size)
     onnx.save(model, open_sizes)
-    assert predict_file(open_sizes, "rk3588", "fp16", input_shapes={"x": (1, 16, 8, 8)}).notes == ()
+    assert predict_size(open_sizes, "rk3588", "fp16", input_shapes={"x": (1, 16, 8, 8)}).notes == ()

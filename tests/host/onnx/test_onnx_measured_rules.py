@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx_networks import Network
-from rkbench.onnx import fix_file
+from rkbench.onnx import fix
 
 
 def rewrites(network: Network, folder: Path, target: str = "rk3588", dtype: str = "fp16") -> list[str]:
     """Return the rewrites that were applied; each result was verified with onnxruntime."""
-    report = fix_file(network.save(folder / "x.onnx"), target, dtype, folder / "fixed.onnx")
+    report = fix(network.save(folder / "x.onnx"), target, dtype, folder / "fixed.onnx")
     return [change.rewrite for change in report.changes]
 
 

@@ -9,12 +9,12 @@ import onnx
 import pytest
 from onnx_networks import Network
 from rkbench.inspect.prediction import predicted_sentence
-from rkbench.onnx import predict_file
+from rkbench.onnx import predict_size
 
 
 def sentences(path: Path, target: str = "rk3588", dtype: str = "fp16") -> list[str]:
     """Return what the converter will say."""
-    return [refusal.sentence for refusal in predict_file(path, target, dtype).refusals]
+    return [refusal.sentence for refusal in predict_size(path, target, dtype).refusals]
 
 
 def joint_attention(folder: Path, bias: np.ndarray, parts: int = 3, batch: int = 1) -> Path:
@@ -74,6 +74,6 @@ def test_a_hard_sigmoid_without_alpha_before_a_mul_is_refused(
 
 def test_the_first_sentence_says_that_it_will_not_convert_and_the_way_around(tmp_path: Path) -> None:
     path = joint_attention(tmp_path, np.zeros(96, "float32"))
-    said = predicted_sentence(path, predict_file(path, "rk3588", "fp16"))
+    said = predicted_sentence(path, predict_size(path, "rk3588", "fp16"))
     assert said.startswith("x.onnx will not convert for rk3588 fp16 (foreseen): the converter will say")
     assert "Way around: trained weights seldom do; change one number" in said

@@ -11,7 +11,8 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 from onnx_networks import Network, grouped
-from rkbench.onnx import FixReport, fix_file
+from rkbench.onnx import FixReport
+from rkbench.onnx import fix as fix_file
 from rkbench.onnx.rewrites.regroup import block_diagonal
 
 CLOSE = 1e-5

@@ -10,7 +10,7 @@ import pytest
 from onnx import TensorProto
 from onnx_networks import grouped
 from rkbench.errors import ModelError
-from rkbench.onnx import fix_file, predict_file
+from rkbench.onnx import fix, predict_size
 
 
 def _group(count: int) -> Callable[[onnx.GraphProto], None]:
@@ -80,8 +80,8 @@ def test_what_no_network_is_like_is_refused(
     change(model.graph)
     path.write_bytes(model.SerializeToString())
     for use in (
-        lambda: predict_file(path, "rk3588", "fp16"),
-        lambda: fix_file(path, "rk3588", "fp16", tmp_path / "out.onnx"),
+        lambda: predict_size(path, "rk3588", "fp16"),
+        lambda: fix(path, "rk3588", "fp16", tmp_path / "out.onnx"),
     ):
         with pytest.raises(ModelError) as error:
             use()

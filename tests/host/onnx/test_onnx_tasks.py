@@ -10,7 +10,7 @@ from onnx_networks import Network
 from rkbench.onnx import open_onnx, predict
 from rkbench.onnx.convolution import Convolution, fate
 from rkbench.onnx.fusion.tasks import row_tasks
-from rkbench.onnx.fusion.unrolled import pieces_of
+from rkbench.onnx.fusion.unrolled import moved_tasks, pieces_of
 from rkbench.rknn.targets import Dtype
 from test_onnx_fusion import layers, unpacked
 
@@ -88,13 +88,18 @@ def test_a_short_kernel_stays_whole() -> None:
     assert pieces_of(Convolution(64, 1, 1, (16,), (8,), (1,), (832,), (103,))) is None
 
 
-def test_a_fold_of_two_by_two_is_moved_position_by_position(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("normalised", "tasks"), [(False, 1_030), (True, 16_390)])
+def test_a_fold_of_two_by_two_is_moved_position_by_position_for_a_norm(
+    tmp_path: Path, *, normalised: bool, tasks: int
+) -> None:
     network = Network(1, 64, 32, 32).conv(64, 64, (1, 1))
     for sizes, order in (((1024, 2, 16, 2), (0, 2, 1, 3)), ((1, 64, 256, 4), (0, 3, 2, 1))):
         shape = network.constant(f"shape_{sizes[0]}", np.array(sizes))
         network.add("Reshape", shape).add("Transpose", perm=order)
-    path = network.save(tmp_path / "x.onnx")
-    assert [layer.kind for layer in layers(path)] == ["convolution", "unfold"]
+    network.add("Reshape", network.constant("tokens", np.array((4, 256, 64))))
+    network.add(*(("ReduceMean",) if normalised else ("MatMul", network.weights("w", 64, 64))))
+    unfold = layers(network.save(tmp_path / "x.onnx"))[1]
+    assert (unfold.kind, moved_tasks(unfold, int8=False)) == ("unfold", tasks)
 
 
 @pytest.mark.parametrize(

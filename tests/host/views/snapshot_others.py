@@ -17,7 +17,7 @@ from rkbench.campaign.status import BoardStatus
 from rkbench.catalogue.check import FAIL, OK, WARN, Check
 from rkbench.demo.run import demo_data, read_facts
 from rkbench.onnx import FixReport, Prediction
-from rkbench.onnx.fix import Change, Skipped
+from rkbench.onnx.fixing import Change, Skipped
 from rkbench.onnx.verify import Verification
 from rkbench.views.boards import show_boards, show_states
 from rkbench.views.demo import print_end, print_opening

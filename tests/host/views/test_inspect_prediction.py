@@ -15,7 +15,7 @@ from inspect_samples import MODELS, json_of, sample_inspection
 from rkbench.errors import ModelError
 from rkbench.inspect.inspect_file import Request, inspect_file
 from rkbench.inspect.onnx_comparison import add_onnx
-from rkbench.onnx import Prediction, predict_file
+from rkbench.onnx import Prediction, predict_size
 from rkbench.views.inspect.console import render_console
 
 BLOAT = MODELS / "bloat3M_groupconv_cpg4.onnx"
@@ -122,7 +122,7 @@ def test_bench_fix_is_no_cure_where_it_finds_nothing(tmp_path: Path) -> None:
     onnx.save(onnx.helper.make_model(graph), path)
     assert predicted(path)["onnx"]["fix"] == []
     inspection = sample_inspection("grouped_c64_g16_rk3588_fp")
-    beside = add_onnx(inspection, path, predict_file(path, "rk3588", "fp16"))
+    beside = add_onnx(inspection, path, predict_size(path, "rk3588", "fp16"))
     told = [fix.snippet for cause in beside.causes for fix in cause.fix] + list(
         beside.answers.what_to_change.steps
     )

@@ -96,10 +96,21 @@ def folds(node: ir.Node) -> bool:
     return order == (0, 2, 1, 3) and after is not None and len(after) == 4 and after[0] == 1
 
 
+def _is_normalised(node: ir.Node) -> bool:
+    """Return whether a norm reads what an unfold makes: only then each position is moved alone."""
+    value = node.outputs[0]
+    for kind in ("Reshape", "Transpose", "Reshape"):
+        found = next_node(value, kind)
+        if found is None:
+            break
+        value = found.outputs[0]
+    return any(user.op_type in ("ReduceMean", "LayerNormalization") for user in value.consumers())
+
+
 def moved_tasks(layer: FusedLayer, *, int8: bool) -> int:
-    """Return the tasks of 128 bytes that an unfold or a fold takes where the NPU does it: one a position, one
-    a row of channels."""
+    """Return the tasks of 128 bytes that an unfold or a fold takes where the NPU does it: one a position, or
+    one a row of channels."""
     shape = static_shape(layer.node.inputs[0]) or (1, 1, 1, 1)
     if layer.kind == "unfold":
-        return shape[0] * shape[2] + 6
+        return shape[0] * (shape[2] if _is_normalised(layer.node) else 1) + 6
     return (shape[0] if int8 and shape[1] >= 8 else 0) + 20

@@ -31,6 +31,7 @@ from rkbench.onnx.rewrites import (
     shared_weights,
     strided_signal,
     two_means,
+    unfold,
 )
 from rkbench.onnx.rewrites.proposal import Rewrite
 
@@ -39,6 +40,7 @@ ALL: tuple[Rewrite, ...] = (
     dead_taps.REWRITE,
     strided_signal.REWRITE,
     mixed_depthwise.REWRITE,
+    unfold.REWRITE,
     channel_shuffle.REWRITE,
     parallel_branches.REWRITE,
     pointwise_pair.REWRITE,

@@ -12,6 +12,7 @@ import onnx_ir as ir
 
 from rkbench.onnx import commands
 from rkbench.onnx.convolution import Convolution, convolution_of
+from rkbench.onnx.fusion.added import unaligned_concat, unaligned_split
 from rkbench.onnx.rewrites.geometry import Axis, axes_of, set_axes
 from rkbench.onnx.rewrites.proposal import (
     Proposal,
@@ -23,6 +24,7 @@ from rkbench.onnx.rewrites.proposal import (
 )
 from rkbench.onnx.rewrites.surgery import add_constant, make_node, only_feeds, replace
 from rkbench.onnx.values import static_shape
+from rkbench.rknn import targets
 
 NAME = "mixed_depthwise"
 
@@ -49,7 +51,7 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     wide = {"output_channels": channels, "input_channels": channels, "groups": channels}
     whole = Convolution(**{**vars(parts[0].geometry), **wide, "kernel": kernel})
     kernels = ", ".join("x".join(map(str, part.geometry.kernel)) for part in parts)
-    around = 2 * commands.other_bytes(context.target)
+    around = 2 * commands.other_bytes(context.target) + _joining_bytes(node, parts, context)
     return estimated(
         node,
         NAME,
@@ -58,6 +60,17 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
         context.predicted_bytes(whole),
         lambda: _apply(node, parts, axes, context.graph),
     )
+
+
+def _joining_bytes(concat: ir.Node, parts: list[DepthwisePart], context: RewriteContext) -> int:
+    """Return the constants of the 1x1s that cut and join parts that are no whole blocks."""
+    layout = targets.weight_layout(context.target, context.dtype)
+    source = parts[0].node.inputs[0]
+    split = source.producer() if source is not None else None
+    if layout is None or split is None:
+        return 0
+    elements = unaligned_concat(concat, layout) + unaligned_split(split, layout)
+    return elements * targets.ELEMENT_BYTES[context.dtype]
 
 
 def _parts(concat: ir.Node) -> list[DepthwisePart] | None:

@@ -21,6 +21,7 @@ from rkbench.onnx.rewrites import ALL
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, is_stored
 from rkbench.onnx.rewriting import context_of, first_proposals, rewrite_until_done
 from rkbench.onnx.verify import Verification, verify
+from rkbench.onnx.whole import dearer_kinds
 from rkbench.rknn import targets
 
 
@@ -80,7 +81,7 @@ def _sizes(prediction: Prediction) -> dict[str, Any]:
     return {"provenance": "predicted", **{name: getattr(prediction, name) for name in names}}
 
 
-def fix_file(
+def fix(
     path: str | PathLike[str],
     target: str,
     dtype: str,
@@ -107,7 +108,8 @@ def fix_file(
         )
     context = context_of(network, target, known, toolkit_version)
     skipped = tuple(_skipped(network, context))
-    if network.is_quantized or not first_proposals(context, rewrites):
+    rewrites = () if network.is_quantized else _paying(path, before, context, rewrites)
+    if not rewrites or not first_proposals(context, rewrites):
         return FixReport(path, None, (), skipped, before, before, None)
     if network.missing_files:
         missing = ", ".join(network.missing_files)
@@ -119,7 +121,7 @@ def fix_file(
 
 
 def proposed(path: str | PathLike[str], prediction: Prediction) -> tuple[str, ...]:
-    """Return the names of the rewrites that `fix_file` would begin with in the ONNX of `prediction`.
+    """Return the names of the rewrites that `fix` would begin with in the ONNX of `prediction`.
 
     Nothing is written; none where it would find nothing to change.
     """
@@ -127,8 +129,17 @@ def proposed(path: str | PathLike[str], prediction: Prediction) -> tuple[str, ..
     network = open_onnx(path)
     if network.is_quantized or targets.kept_group_alignment(target, dtype, version) is None:
         return ()
-    found = first_proposals(context_of(network, target, dtype, version), ALL)
+    context = context_of(network, target, dtype, version)
+    found = first_proposals(context, _paying(Path(path), prediction, context, ALL))
     return tuple(dict.fromkeys(proposal.rewrite for proposal in found))
+
+
+def _paying(
+    path: Path, before: Prediction, context: RewriteContext, rewrites: Sequence[Rewrite]
+) -> tuple[Rewrite, ...]:
+    """Return the rewrites without those kinds that are predicted to save nothing of the whole file."""
+    dearer = dearer_kinds(path, before, first_proposals(context, rewrites), rewrites)
+    return tuple(rewrite for rewrite in rewrites if rewrite.name not in dearer)
 
 
 def _check_output(path: Path, output: Path, *, force: bool) -> None:
