@@ -37,6 +37,7 @@ def test_a_virtual_board_computes_what_no_simulator_left(tmp_path: Path, soc: st
     shutil.copy(DATA / "npu/neck.onnx", tmp_path)
     model = DATA / f"npu/neck_{soc}_int8.rknn"
     done, run = push(tmp_path, model, "--board", f"virtual:{soc}", "--onnx", tmp_path / "neck.onnx")
+    assert "note: --quick changes nothing: without turns there is one load" in done.stderr
     assert "note: computing the outputs of neck" in done.stderr
     assert run["provenance"]["outputs"] == "computed"
     assert run["outputs"][0]["cosine"] > 0.999

@@ -164,8 +164,7 @@ def test_a_soak_says_what_spoke_against_it(bench: Bench, tmp_path: Path) -> None
         (("--require", "interference loss <= 5%"), "→ --interfere-with OTHER.rknn"),
         (("--require", "top-1 accuracy >= 50%"), "→ --labels FILE"),
         (("--require", "metric >= 0.5"), "→ --metric FILE.py:function"),
-        (("--quick",), "--quick is one load of variants that take turns\n  → give it a second model"),
-        (("--quick", "--scenario", "offline"), "→ leave --scenario away; a shorter push: --duration 1"),
+        (("--quick", "--scenario", "offline"), "→ leave --scenario away; a shorter one: --duration 0.5"),
         (("--precision", "1", "--scenario", "offline"), "→ leave --scenario away; for the percentiles"),
         (
             (DEMO / "digits.fp16.rknn", "--precision", "1", "--no-interleave"),

@@ -33,7 +33,7 @@ from rkbench.campaign.interfaces import Conversation, Prepare, Saver
 from rkbench.campaign.plan import Place, make_headers, make_plan, runtime_of
 from rkbench.campaign.rate_search import hearer_of
 from rkbench.campaign.scored import Scoring, scorer_for
-from rkbench.campaign.settings import PushOptions, check_push
+from rkbench.campaign.settings import PushOptions, check_push, told_of_quick
 from rkbench.campaign.stopping import NewStop, PlanEnd, Precise, Stop
 from rkbench.campaign.upload import upload
 from rkbench.catalogue.check import Check
@@ -97,6 +97,8 @@ def run_campaign(
     Raises BenchErrors for what stops it before anything was measured; what fails later is in the runs.
     """
     check_push(options)
+    if quick := told_of_quick(options):
+        listener(Note(quick))
     listener(Step(f"checking {_count(len(options.models), 'model')}"))
     variants, other = _prepared(options, board, prepare, listener)
     for told in dict.fromkeys(told for variant in variants for told in variant.golden_notes):

@@ -46,6 +46,7 @@ POSITIVE = (
 )
 #: May be negative: some boards stand in the cold.
 ANY_FINITE = ("cool_below_celsius",)
+_SHORTER = "--duration 0.5"
 #: No NPU runs slower; a bare number below it was meant in another unit.
 LEAST_CLOCK_HZ = 1_000_000
 
@@ -139,13 +140,20 @@ def _check_turns(options: PushOptions) -> None:
     if settings.precision_percent is not None:
         more = "; for the percentiles of one: --iterations"
         raise UsageError("--precision is of the difference of variants that take turns", hint=hint + more)
-    if options.quick:
-        more = "; a shorter push: --duration 1"
+    if options.quick and settings.scenario != SINGLE_STREAM:
+        more = f"; a shorter one: {_SHORTER}"
         raise UsageError("--quick is one load of variants that take turns", hint=hint + more)
     if (settings.loads or 1, settings.quads or 1) != (1, 1):
         word = "loads" if (settings.loads or 1) > 1 else "quads"
         more = "; to load one again and again: --load-cycles"
         raise UsageError(f"--{word} is of variants that take turns", hint=hint + more)
+
+
+def told_of_quick(options: PushOptions) -> str:
+    """Return that one load is what a push has anyway, where it was asked to be quick; else ""."""
+    if not options.quick or not _why_no_turns(options):
+        return ""
+    return f"--quick changes nothing: without turns there is one load; a shorter push: {_SHORTER}"
 
 
 def _why_no_turns(options: PushOptions) -> str:
