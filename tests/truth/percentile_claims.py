@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from functools import cache
+from dataclasses import replace
+from functools import cache, partial
 
 import numpy as np
 from claim import Claim, Source
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import Latency
 from rkbench.runs.parts import latency
+from rkbench.stats.clusters import Clusters, clusters_of
 from rkbench.stats.figures import Statistic
 from rkbench.stats.gates import FAIL, Gate, Quantity
 from rkbench.stats.judging import judge_latency_budget
@@ -38,13 +40,51 @@ def quantile_claims() -> list[Claim]:
             least = 0.84 if world.block == 0.02 and percent == 99 else 0.92
 
             def holds(s: Source, w: World = world, p: float = percent) -> bool:
-                t, (found,) = _true_quantiles(w)[p], quantiles(list(w.calls(s, 20, 50)), [p])
+                t, (found,) = _true_quantiles(w)[p], quantiles(_blocks(w.calls(s, 20, 50)), [p])
                 return found.low is not None and found.low <= t and (found.high is None or t <= found.high)
 
             claims.append(
                 Claim(f"p{percent:g} of 20 x 50 calls, {name}: interval covers", holds, None, least)
             )
     return claims
+
+
+#: What each load of a push of two has: four blocks.
+LOADS, BLOCKS, CALLS = 7, 4, 40
+#: What is covered at 2 % from load to load: a tail's upper bound then hangs on the highest of seven levels.
+AT_TWO_PERCENT = {50.0: 0.92, 90.0: 0.88, 99.0: 0.84}
+
+
+def load_claims() -> list[Claim]:
+    """Percentiles of a run of several loads, each at its own level, by the summary of the run."""
+    claims = []
+    for load in (0.0, 0.005, 0.01, 0.02):
+        world, told = World(block=0.005, load=load), f"{LOADS} loads of {BLOCKS} x {CALLS} calls"
+        told = f"{told}, sd per load {load * 100:g} %"
+        for percent, at_two in AT_TWO_PERCENT.items():
+            least = at_two if load == 0.02 else 0.92
+            covers = partial(_covers_through_loads, world, percent)
+            claims.append(Claim(f"p{percent:g} of {told}: interval covers", covers, None, least))
+        bounded = partial(_has_bounds, world)
+        claims.append(Claim(f"{told}: p50 and p90 have both bounds", bounded, None, 0.98))
+    return claims
+
+
+def _covers_through_loads(world: World, percent: float, source: Source) -> bool:
+    # Of one call, block and load scatter as one.
+    truth = _true_quantiles(replace(world, block=float(np.hypot(world.block, world.load)), load=0.0))[percent]
+    within = _through_loads(world, source).within(percent)
+    low, high = (None if bound is None else bound * 1e3 for bound in (within.low_s, within.high_s))
+    return low is not None and low <= truth and (high is None or truth <= high)
+
+
+def _has_bounds(world: World, source: Source) -> bool:
+    found = _through_loads(world, source)
+    return all(found.within(percent).high_s is not None for percent in (50.0, 90.0))
+
+
+def _through_loads(world: World, source: Source) -> Latency:
+    return _summary(*(world.calls(source, BLOCKS, CALLS, world.load_level(source)) for _ in range(LOADS)))
 
 
 @cache
@@ -89,7 +129,7 @@ def _width_ratio(calls: Array, percent: float) -> float:
     """
     from scipy.stats import binom
 
-    (found,) = quantiles(list(calls), [percent])
+    (found,) = quantiles(_blocks(calls), [percent])
     ordered, count, share = np.sort(calls.ravel()), calls.size, percent / 100
     low, high = int(binom.ppf(0.025, count, share)) - 1, int(binom.ppf(0.975, count, share))
     assert found.low is not None
@@ -97,10 +137,13 @@ def _width_ratio(calls: Array, percent: float) -> float:
     return float((top - found.low) / (ordered[min(high, count - 1)] - ordered[low]))
 
 
-def _summary(calls: Array) -> Latency:
-    raw = RawLatencies()
-    for block, durations in enumerate((calls * 1e6).astype(int).tolist()):
-        raw.append(Latencies("r", block, False, [0] * len(durations), durations))
+def _summary(*loads: Array) -> Latency:
+    """Return the summary of a run whose loads have so many blocks of calls (ms)."""
+    raw, block = RawLatencies(), 0
+    for load, calls in enumerate(loads):
+        for durations in (calls * 1e6).astype(int).tolist():
+            raw.append(Latencies("r", block, False, [0] * len(durations), durations, load=load))
+            block += 1
     found = latency(raw)
     assert found is not None
     return found
@@ -126,7 +169,11 @@ def _fails(source: Source, world: World) -> bool:
     limit = _true_quantiles(world)[99.0]
     gate = Gate("p99", Quantity("p99", SECONDS, statistic=Statistic.P99), limit=limit)
     calls = world.calls(source, 50, 20)
-    return judge_latency_budget(gate, (None, 1.0), list(calls)).state == FAIL
+    return judge_latency_budget(gate, (None, 1.0), _blocks(calls)).state == FAIL
+
+
+def _blocks(calls: Array) -> Clusters:
+    return clusters_of([list(calls)])
 
 
 def serial_claims() -> list[Claim]:
@@ -147,4 +194,4 @@ def serial_claims() -> list[Claim]:
     ]
 
 
-PERCENTILE_CLAIMS = [*quantile_claims(), *bound_claims(), *budget_claims(), *serial_claims()]
+PERCENTILE_CLAIMS = [*quantile_claims(), *load_claims(), *bound_claims(), *budget_claims(), *serial_claims()]

@@ -43,15 +43,17 @@ def raised(settings: RunSettings, asked: Mapping[str, Quantity], listener: Liste
     if found != settings:
         named = ", ".join(text for text, quantity in asked.items() if quantity.statistic is not None)
         more = max(0, found.min_iterations - settings.min_iterations)
+        loads = f" through {found.loads} loads" if found.loads != settings.loads else ""
         took = (
             f" ({more} more: {format_seconds(more * 0.01)} at 10 ms a call, for each variant)" if more else ""
         )
-        needs = f"{found.min_iterations} iterations in {found.min_blocks} blocks at least"
+        needs = f"{found.min_iterations} iterations in {found.min_blocks} blocks{loads} at least"
         listener(Note(f"{named}: {needs}{took}"))
     return found
 
 
 def carrying(settings: RunSettings, reads: Reads) -> RunSettings:
-    """Return `settings` with at least so many iterations and blocks."""
+    """Return `settings` with at least so many iterations and blocks, and loads where there are several."""
     iterations, blocks = max(settings.min_iterations, reads.calls), max(settings.min_blocks, reads.blocks)
-    return replace(settings, min_iterations=iterations, min_blocks=blocks)
+    loads = settings.loads if (settings.loads or 1) == 1 else max(settings.loads or 1, reads.loads)
+    return replace(settings, min_iterations=iterations, min_blocks=blocks, loads=loads)

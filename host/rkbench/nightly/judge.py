@@ -14,6 +14,7 @@ from rkbench.runs.latency_tests import LatencyTest, latency_tests
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import ConditionChange, GateResult
 from rkbench.runs.told import latencies_of
+from rkbench.stats.clusters import clusters_of
 from rkbench.stats.figures import Interval, Statistic
 from rkbench.stats.gates import NOT_MEASURED, Gate
 from rkbench.stats.judging import Judgement, judge_change, judge_interval, judge_latency
@@ -97,8 +98,11 @@ def _judge(
     if test is not None and is_by_pairs(gate) and test.difference_percent is not None:
         return judge_test(gate, (base, value), test)
     if gate.is_of_latency:
-        blocks = (latencies_of(item.run, item.latencies).timed_arrays() for item in (reference, collected))
-        return judge_latency(gate, (base, value), *blocks)
+        clusters = (
+            clusters_of(latencies_of(item.run, item.latencies).load_arrays())
+            for item in (reference, collected)
+        )
+        return judge_latency(gate, (base, value), *clusters)
     return judge_change(gate, value, base)
 
 

@@ -16,6 +16,7 @@ from rkbench.runs.measures import GATED, QUANTITIES
 from rkbench.runs.model import RunResult
 from rkbench.runs.task_measures import TASK_MEASURES
 from rkbench.runs.told import latencies_of
+from rkbench.stats.clusters import clusters_of
 from rkbench.stats.gates import FAIL, NOT_MEASURED, Gate, parse_gate, plain_word
 from rkbench.stats.judging import Judgement, judge_budget, judge_latency_budget
 
@@ -131,7 +132,8 @@ def judge_against(
     `latencies` are those that its figures are of.
     """
     if gate.is_of_latency:
-        return judge_latency_budget(gate, values, [block / 1e9 for block in latencies.timed_arrays()])
+        loads = [[block / 1e9 for block in load] for load in latencies.load_arrays()]
+        return judge_latency_budget(gate, values, clusters_of(loads))
     return judge_budget(gate, values[1], values[0])
 
 

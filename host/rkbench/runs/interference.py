@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from rkbench_agent.wire.scenario_messages import InterferenceOutputs, InterferenceRound
 
 from rkbench.runs.latencies import RawLatencies
+from rkbench.stats.clusters import clusters_of
 from rkbench.stats.paired import CONFIDENCE
 from rkbench.stats.quantiles import quantiles
 from rkbench.stats.signed_rank import shift_of
@@ -194,7 +195,8 @@ def _with_together(found: Sequence[InterferencePlacement]) -> tuple[Interference
 
 
 def _percentiles(rounds: Sequence[Sequence[Call]]) -> tuple[float | None, float | None]:
-    found = quantiles([[duration for _, duration in lane] for lane in rounds], [50.0, 99.0])
+    durations = [[[duration for _, duration in lane] for lane in rounds]]
+    found = quantiles(clusters_of(durations), [50.0, 99.0])
     p50, p99 = (None if item.value is None else item.value / NS_PER_S for item in found)
     return p50, p99
 

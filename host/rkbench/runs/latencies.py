@@ -134,6 +134,14 @@ class RawLatencies:
         cuts = [0, *(np.flatnonzero(np.diff(blocks)) + 1).tolist(), len(values)]
         return [values[start:end] for start, end in pairwise(cuts)] if len(values) else []
 
+    def load_arrays(self) -> list[list[NDArray[np.int64]]]:
+        """Return the timed durations (ns) of each load, an array a block, in order."""
+        durations, loads = self.timed_arrays(), self.timed_arrays("load")
+        found: dict[int, list[NDArray[np.int64]]] = {}
+        for place, block in enumerate(durations):
+            found.setdefault(int(loads[place][0]) if loads else 0, []).append(block)
+        return list(found.values())
+
     def window_ns(self) -> tuple[int, int] | None:
         """Return when the first timed iteration began and the last ended; None without any."""
         windows = self.block_windows_ns()

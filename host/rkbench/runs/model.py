@@ -23,6 +23,7 @@ from rkbench.runs.output import Output
 from rkbench.runs.records import BoardRecord, PlanRecord, TransferRecord, Variant
 from rkbench.runs.server import Server
 from rkbench.runs.soak import Soak
+from rkbench.stats.clusters import BLOCK, Unit
 
 SCHEMA: Literal["rkbench/1"] = "rkbench/1"
 
@@ -94,7 +95,9 @@ class Stages:
 class Latency(LatencySummary):
     """The summary of the whole call, warm-up left out, with its stages and the bounds of its percentiles.
 
-    `has_long_memory`: the level wanders from block to block (von Neumann's ratio), so no bounds are given.
+    `bounds_unit` is what is independent of the next: the load, or the block where there was one load, of
+    which alone the bounds then speak. `has_long_memory`: the level wanders from one to the next (von
+    Neumann's ratio), so no bounds are given.
     `of_blocks` are the blocks of the raw latencies that it is of, where a scenario has others besides.
     """
 
@@ -105,6 +108,7 @@ class Latency(LatencySummary):
     bounds: tuple[PercentileBounds, ...] = ()
     has_long_memory: bool = False
     of_blocks: tuple[int, ...] = ()
+    bounds_unit: Unit = BLOCK
 
     def within(self, percent: float) -> PercentileBounds:
         """Return the bounds of a percentile; unknown ones where the run has none."""

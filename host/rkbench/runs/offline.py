@@ -17,6 +17,7 @@ from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.scenario_messages import OfflineStep
 
 from rkbench.runs.latencies import RawLatencies
+from rkbench.stats.clusters import clusters_of
 from rkbench.stats.quantiles import quantiles
 
 #: More contexts wait longer for each other: what brings less than this is not worth it.
@@ -113,7 +114,8 @@ Lanes = dict[int, list[tuple[int, int]]]
 
 def _rate(step: OfflineStep, blocks: Lanes, readings: Sequence[Reading]) -> OfflineRate | None:
     lanes = [blocks[block] for block in step.blocks if blocks.get(block)]
-    p50, p99 = quantiles([[duration for _, duration in lane] for lane in lanes], [50.0, 99.0])
+    durations = [[duration for _, duration in lane] for lane in lanes]
+    p50, p99 = quantiles(clusters_of([durations]), [50.0, 99.0])
     if p50.value is None or any(_span_ns(lane) <= 0 for lane in lanes):
         return None
     rate = sum(_per_s(lane) for lane in lanes)

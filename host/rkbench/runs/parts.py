@@ -21,6 +21,7 @@ from rkbench.runs.model import (
     Stages,
     percentile_field,
 )
+from rkbench.stats.clusters import Clusters, clusters_of
 from rkbench.stats.quantiles import Quantile, quantiles
 from rkbench.stats.serial import wanders
 from rkbench.stats.summary import summarize
@@ -78,32 +79,34 @@ _VIRTUAL = Provenance(
 
 def latency(raw: RawLatencies) -> Latency | None:
     """Return the summary of the timed iterations in seconds; None without any."""
-    blocks = raw.timed_arrays()
-    if not blocks:
+    loads = raw.load_arrays()
+    if not loads:
         return None
-    figures, found = _figures(blocks)
-    has_long_memory = wanders(blocks)
+    clusters = clusters_of(loads)
+    figures, found = _figures(clusters)
+    has_long_memory = wanders(clusters.groups)
     return Latency(
         **figures,
         warmup_count=sum(raw.warmup),
-        block_count=len(blocks),
+        block_count=sum(map(len, loads)),
         stages=Stages(**{name: _stage(raw.timed_arrays(f"{name}_ns")) for name in STAGES}),
         bounds=() if has_long_memory else tuple(map(_within, found)),
         has_long_memory=has_long_memory,
+        bounds_unit=clusters.unit,
     )
 
 
 def _stage(blocks: Blocks) -> LatencySummary | None:
-    return LatencySummary(**_figures(blocks)[0]) if blocks else None
+    return LatencySummary(**_figures(clusters_of([blocks]))[0]) if blocks else None
 
 
-def _figures(blocks: Blocks) -> tuple[dict[str, Any], list[Quantile]]:
+def _figures(clusters: Clusters) -> tuple[dict[str, Any], list[Quantile]]:
     """Return the fields of a summary in seconds, and the percentiles (ns) with their bounds."""
     import numpy as np  # not at the top: a list of runs needs none
 
-    whole = summarize(np.concatenate(blocks))
+    whole = summarize(np.concatenate(clusters.groups))
     assert whole is not None
-    found = quantiles(blocks)
+    found = quantiles(clusters)
     figures: dict[str, Any] = {
         "count": whole.count,
         "min_s": whole.min / NS_PER_S,

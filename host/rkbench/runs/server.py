@@ -10,6 +10,7 @@ from rkbench_agent.wire.scenario_messages import ServerStep
 
 from rkbench.errors import UsageError
 from rkbench.runs.latencies import RawLatencies
+from rkbench.stats.clusters import clusters_of
 from rkbench.stats.quantiles import Quantile, quantiles
 from rkbench.units import SECONDS
 
@@ -95,7 +96,7 @@ def judge(step: ServerStep, calls: Sequence[tuple[int, int]], objective: Objecti
         ]
         for k in range(PARTS)
     ]
-    found = {item.percent: item for item in quantiles(parts, PERCENTS)}
+    found = {item.percent: item for item in quantiles(clusters_of([parts]), PERCENTS)}
     named = found[objective.percent] if objective else None
     last_ns = max(start + duration for start, duration in calls)
     return ServerTry(

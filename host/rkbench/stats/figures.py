@@ -1,37 +1,38 @@
 """A figure of a run's latencies with its bounds, and by how much two nights' figures differ.
 
-Percentiles are bounded as `quantiles` does it, the mean by the deviation of whole blocks (the ratio of their
-sums to their sizes: Cochran, Sampling Techniques, 3rd ed., 6.3). Two nights were not measured side by side:
-the bounds of their ratio are made of the bounds of each (MOVER: Donner and Zou 2012; on logarithms).
+Percentiles are bounded as `quantiles` does it, the mean by the deviation of whole clusters, loads or blocks
+(the ratio of their sums to their sizes: Cochran, Sampling Techniques, 3rd ed., 6.3). Two nights were not
+measured side by side: the bounds of their ratio are made of the bounds of each (MOVER: Donner and Zou 2012;
+on logarithms).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from rkbench.stats.clusters import BLOCK, LOAD, Clusters, Unit
 from rkbench.stats.quantiles import (
     CONFIDENCE,
-    FEWEST_BLOCKS,
-    fewest_blocks_of_bounds,
+    FEWEST_LOADS,
     fewest_calls_of_bounds,
+    fewest_units_of_bounds,
     quantiles,
 )
 from rkbench.stats.serial import wanders
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Blocks = Sequence[Sequence[float] | NDArray[Any]]
-
-#: Without bounds, so many blocks that all lie beyond a limit say that it is crossed. Of a median at its limit
-#: they do so by chance once in 2^6. A tail is passed more easily: of a p99 at its limit a block of 120 calls
-#: lies within it in 66 of 100 (binomial), and six blocks all do in 0.66^6 = 8 of 100.
-BLOCKS_THAT_AGREE = 6
-WANDERS = "the level wanders from block to block: pin the clocks (pin = true), more iterations do not help"
+#: Without bounds, so many blocks, or loads, that all lie beyond a limit say that it is crossed. Of a median
+#: at its limit they do so by chance once in 2^6. A tail is passed more easily: of a p99 at its limit a block
+#: of 120 calls lies within it in 66 of 100 (binomial), and six blocks all do in 0.66^6 = 8 of 100.
+UNITS_THAT_AGREE = 6
+WANDERS = (
+    "the level wanders from {0} to {0}: hold the clocks still (--pin; in a suite: pin = true),"
+    " more iterations do not help"
+)
+#: A mean has bounds from as many blocks on as a median has.
+_MIDDLE = 50.0
 #: One such call lies as far above the mean of all as makes its lower bound negative.
 STALLED = "its lower bound is below 0: calls that stalled take as long as all others together"
 
@@ -54,14 +55,17 @@ class Statistic(Enum):
 
 @dataclass(frozen=True)
 class Reads:
-    """What a run must have read at least: `calls` in `blocks`."""
+    """What a run must have read at least: `calls` in `blocks`, and through `loads` where it has several."""
 
     calls: int
     blocks: int
+    loads: int = 1
 
     def with_all_of(self, other: Reads) -> Reads:
         """Return what carries both."""
-        return Reads(max(self.calls, other.calls), max(self.blocks, other.blocks))
+        return Reads(
+            max(self.calls, other.calls), max(self.blocks, other.blocks), max(self.loads, other.loads)
+        )
 
 
 @dataclass(frozen=True)
@@ -86,61 +90,71 @@ class Interval:
 
 def reads_for(statistic: Statistic) -> Reads:
     """Return what a run must have read so that the figure has bounds."""
-    percent = statistic.percent
-    if percent is None:
-        return Reads(FEWEST_BLOCKS, FEWEST_BLOCKS)
-    blocks = fewest_blocks_of_bounds(percent)
-    return Reads(max(blocks, fewest_calls_of_bounds(percent)), blocks)
+    percent = _MIDDLE if statistic.percent is None else statistic.percent
+    blocks = fewest_units_of_bounds(percent, BLOCK)
+    return Reads(max(blocks, fewest_calls_of_bounds(percent)), blocks, FEWEST_LOADS)
 
 
-def estimate(statistic: Statistic, blocks: Blocks) -> Estimate | None:
-    """Return the figure of all calls of `blocks`; None where they cannot carry it, or it is no time at all.
+def estimate(statistic: Statistic, clusters: Clusters) -> Estimate | None:
+    """Return the figure of all calls; None where they cannot carry it, or it is no time at all.
 
     A bound that is not above 0 bounds nothing, and is None.
     """
-    filled = [block for block in blocks if len(block)]
-    count, needed = sum(map(len, filled)), reads_for(statistic)
-    value, low, high = _mean(filled) if statistic.percent is None else _percentile(statistic.percent, filled)
+    percent = statistic.percent
+    value, low, high = _mean(clusters) if percent is None else _percentile(percent, clusters)
     if value is None or value <= 0:
         return None
-    if len(filled) < needed.blocks or count < needed.calls:
-        needs = f"needs {needed.calls} iterations in {needed.blocks} blocks"
-        return Estimate(
-            value, lacks=f"the interval of {statistic.value} {needs}, not {count} in {len(filled)}"
-        )
-    if wanders(filled):
-        return Estimate(value, lacks=WANDERS)
+    if lacks := lack_of_bounds(statistic, clusters.count, len(clusters.groups), clusters.unit):
+        return Estimate(value, lacks=lacks)
+    if wanders(clusters.groups):
+        return Estimate(value, lacks=WANDERS.format(clusters.unit))
     if low is not None and low <= 0:
         return Estimate(value, None, high, STALLED)
-    return Estimate(value, low, high, "" if high is not None else "its upper bound lies beyond what was seen")
+    return Estimate(value, low, high, "" if high is not None else _beyond(clusters))
 
 
-def all_blocks_agree(statistic: Statistic, blocks: Blocks, limit: float) -> int:
-    """Return 1 where at least six blocks say each for itself that the figure lies above `limit`, -1 where all
-    say that it does not, else 0."""
+def lack_of_bounds(statistic: Statistic, calls: int, units: int, unit: Unit) -> str:
+    """Return what the bounds of a figure need that so many calls in so many units are not; "" for nothing."""
+    needed = reads_for(statistic)
+    fewest = needed.loads if unit == LOAD else needed.blocks
+    if units >= fewest and calls >= needed.calls:
+        return ""
+    needs = f"needs {needed.calls} iterations in {fewest} {unit}s"
+    return f"the interval of {statistic.value} {needs}, not {calls} in {units}"
+
+
+def _beyond(clusters: Clusters) -> str:
+    """Return why a figure has no upper bound, and what may give it one."""
+    advice = f": more loads see further (--loads {2 * len(clusters.groups)})" if clusters.unit == LOAD else ""
+    return f"its upper bound lies beyond what was seen{advice}"
+
+
+def all_units_agree(statistic: Statistic, clusters: Clusters, limit: float) -> int:
+    """Return 1 where at least six clusters say each for itself that the figure lies above `limit`, -1 where
+    all say that it does not, else 0."""
     import numpy as np
 
-    filled = [np.asarray(block, dtype=np.float64) for block in blocks if len(block)]
+    groups = [np.asarray(group, dtype=np.float64) for group in clusters.groups]
     percent = statistic.percent
-    if len(filled) < BLOCKS_THAT_AGREE:
+    if len(groups) < UNITS_THAT_AGREE:
         return 0
     if percent is None:
-        beyond = [float(block.mean()) > limit for block in filled]
+        beyond = [float(group.mean()) > limit for group in groups]
     else:
-        beyond = [float((block > limit).mean()) > 1 - percent / 100 for block in filled]
+        beyond = [float((group > limit).mean()) > 1 - percent / 100 for group in groups]
     return 1 if all(beyond) else 0 if any(beyond) else -1
 
 
-def all_blocks_apart(statistic: Statistic, baseline: Blocks, candidate: Blocks, factor: float) -> int:
-    """Return 1 where every block of `candidate` lies above `factor` times every block of `baseline`, -1 where
+def all_units_apart(statistic: Statistic, baseline: Clusters, candidate: Clusters, factor: float) -> int:
+    """Return 1 where every cluster of `candidate` lies above `factor` times every one of `baseline`, -1 where
     every one lies below, else 0.
 
-    Also 0 where so few blocks would lie so by chance in more than 2.5 % (Mann and Whitney 1947: once in all
+    Also 0 where so few would lie so by chance in more than 2.5 % (Mann and Whitney 1947: once in all
     the ways to choose them), and for tails, of which a block tells nothing.
     """
     if statistic not in (Statistic.P50, Statistic.MEAN):
         return 0
-    before, now = (_levels(statistic, blocks) for blocks in (baseline, candidate))
+    before, now = (_levels(statistic, clusters) for clusters in (baseline, candidate))
     if math.comb(len(before) + len(now), len(now)) * (1 - CONFIDENCE) / 2 < 1:
         return 0
     if min(now) > factor * max(before):
@@ -148,11 +162,11 @@ def all_blocks_apart(statistic: Statistic, baseline: Blocks, candidate: Blocks, 
     return -1 if max(now) < factor * min(before) else 0
 
 
-def _levels(statistic: Statistic, blocks: Blocks) -> list[float]:
+def _levels(statistic: Statistic, clusters: Clusters) -> list[float]:
     import numpy as np
 
     level = np.mean if statistic is Statistic.MEAN else np.median
-    return [float(level(block)) for block in blocks if len(block)]
+    return [float(level(group)) for group in clusters.groups]
 
 
 def between_nights(baseline: Estimate, candidate: Estimate) -> Interval:
@@ -172,19 +186,20 @@ def _percent(shift: float | None) -> Any:
     return None if shift is None else math.expm1(shift) * 100
 
 
-def _percentile(percent: float, blocks: Blocks) -> tuple[float | None, float | None, float | None]:
-    (found,) = quantiles(blocks, [percent])
+def _percentile(percent: float, clusters: Clusters) -> tuple[float | None, float | None, float | None]:
+    (found,) = quantiles(clusters, [percent])
     return found.value, found.low, found.high
 
 
-def _mean(blocks: Blocks) -> tuple[float | None, float | None, float | None]:
+def _mean(clusters: Clusters) -> tuple[float | None, float | None, float | None]:
     import numpy as np
     from scipy.special import stdtrit
 
-    if not blocks:
+    groups = clusters.groups
+    if not groups:
         return None, None, None
-    sums, sizes = np.array([np.sum(block) for block in blocks]), np.array([len(block) for block in blocks])
-    mean, count = float(sums.sum() / sizes.sum()), len(blocks)
+    sums, sizes = np.array([np.sum(group) for group in groups]), np.array([len(group) for group in groups])
+    mean, count = float(sums.sum() / sizes.sum()), len(groups)
     if count < 2:
         return mean, None, None
     scatter = float(((sums - mean * sizes) ** 2).sum()) * count / (count - 1)

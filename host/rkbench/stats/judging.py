@@ -8,21 +8,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
+from rkbench.stats.clusters import LOAD, Clusters
 from rkbench.stats.figures import (
     Estimate,
     Interval,
-    all_blocks_agree,
-    all_blocks_apart,
+    all_units_agree,
+    all_units_apart,
     between_nights,
     estimate,
 )
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, Gate, State
 from rkbench.stats.summary import difference_percent
-
-if TYPE_CHECKING:
-    from rkbench.stats.figures import Blocks
 
 #: More iterations than so many times those that were read are not worth naming.
 MOST_TIMES = 100
@@ -75,58 +72,65 @@ def judge_change(gate: Gate, value: float | None, baseline: float | None) -> Jud
     return Judgement(PASS if kept else FAIL, value, baseline, difference)
 
 
-def judge_latency_budget(gate: Gate, values: tuple[float | None, float | None], blocks: Blocks) -> Judgement:
+def judge_latency_budget(
+    gate: Gate, values: tuple[float | None, float | None], clusters: Clusters
+) -> Judgement:
     """Return what a budget on a latency says: by the interval of the figure.
 
-    `values` are the baseline's, which is only shown, and the run's own; `blocks` are the timed durations in
-    seconds. Where there is no interval, at least six blocks decide that all say the same.
+    `values` are the baseline's, which is only shown, and the run's own; `clusters` are the timed durations in
+    seconds. Where there is no interval, at least six blocks (loads) decide that all say the same.
     """
     base, value = values
     assert gate.quantity.statistic is not None and gate.limit is not None
-    found = estimate(gate.quantity.statistic, blocks)
+    found = estimate(gate.quantity.statistic, clusters)
     if value is None or found is None:
         return _not_measured(gate, base)
-    state, detail = _budget_state(gate, found, blocks)
+    state, detail = _budget_state(gate, found, clusters)
     difference = difference_percent(base, value)
     return Judgement(state, value, base, difference, detail=detail, low=found.low, high=found.high)
 
 
-def _budget_state(gate: Gate, found: Estimate, blocks: Blocks) -> tuple[State, str]:
+def _budget_state(gate: Gate, found: Estimate, clusters: Clusters) -> tuple[State, str]:
     assert gate.quantity.statistic is not None and gate.limit is not None
     if found.high is not None and (found.high < gate.limit or (found.high == gate.limit and not gate.strict)):
         return PASS, ""
     if found.low is None:
-        agreed = all_blocks_agree(gate.quantity.statistic, blocks, gate.limit)
+        agreed = all_units_agree(gate.quantity.statistic, clusters, gate.limit)
+        every = f"every {clusters.unit} lies"
         if agreed:
-            return (
-                (FAIL, "every block lies beyond it") if agreed > 0 else (PASS, "every block lies within it")
-            )
+            return (FAIL, f"{every} beyond it") if agreed > 0 else (PASS, f"{every} within it")
         return CANNOT_TELL, found.lacks
     if found.low > gate.limit:
         return FAIL, ""
-    return CANNOT_TELL, found.lacks or _undecided(gate, found, sum(map(len, blocks)))
+    return CANNOT_TELL, found.lacks or _undecided(gate, found, clusters)
 
 
-def _undecided(gate: Gate, found: Estimate, count: int) -> str:
-    """Return what helps where the interval holds the limit: the iterations that would tell, if any would."""
+def _undecided(gate: Gate, found: Estimate, clusters: Clusters) -> str:
+    """Return what helps where the interval holds the limit: what would tell, if any number would.
+
+    Levels that differ per load are no matter of iterations: it is loads then.
+    """
     assert gate.limit is not None and found.low is not None and found.high is not None
     distance, half = abs(found.value - gate.limit), (found.high - found.low) / 2
+    noun, held = "loads" if clusters.unit == LOAD else "iterations", "the interval holds its limit"
     if distance * MOST_TIMES**0.5 < half:
-        return "it lies at its limit: no number of iterations tells"
-    wanted = math.ceil(count * (half / distance) ** 2 / 100) * 100
-    return f"the interval holds its limit: about {wanted} iterations would tell"
+        return f"it lies at its limit: no number of {noun} tells"
+    times = (half / distance) ** 2
+    if clusters.unit == LOAD:
+        return f"{held}: about {math.ceil(len(clusters.groups) * times)} loads would tell"
+    return f"{held}: about {math.ceil(clusters.count * times / 100) * 100} iterations would tell"
 
 
 def judge_latency(
-    gate: Gate, values: tuple[float | None, float | None], baseline: Blocks, candidate: Blocks
+    gate: Gate, values: tuple[float | None, float | None], baseline: Clusters, candidate: Clusters
 ) -> Judgement:
     """Return what a relative latency gate says: `values` are the baseline's and the candidate's figures.
 
-    `baseline` and `candidate` are the timed durations of two nights, block by block.
+    `baseline` and `candidate` are the timed durations of two nights.
     """
     base, value = values
     assert gate.quantity.statistic is not None
-    before, now = (estimate(gate.quantity.statistic, blocks) for blocks in (baseline, candidate))
+    before, now = (estimate(gate.quantity.statistic, clusters) for clusters in (baseline, candidate))
     if value is None or now is None:
         return _not_measured(gate, base)
     if before is None:
@@ -134,20 +138,21 @@ def judge_latency(
         return Judgement(NOT_MEASURED, value, base, detail=has_no)
     found = judge_interval(gate, (base, value), between_nights(before, now))
     if found.state == CANNOT_TELL and (before.low is None or now.low is None):
-        return _by_blocks(gate, found, baseline, candidate)
+        return _by_units(gate, found, baseline, candidate)
     return found
 
 
-def _by_blocks(gate: Gate, undecided: Judgement, baseline: Blocks, candidate: Blocks) -> Judgement:
-    """Return what the blocks say where there is no interval: only where all of them agree."""
+def _by_units(gate: Gate, undecided: Judgement, baseline: Clusters, candidate: Clusters) -> Judgement:
+    """Return what blocks (loads) say where there is no interval: only where all of them agree."""
     assert gate.quantity.statistic is not None and gate.within_percent is not None
     factor = 1 + gate.within_percent / 100
-    apart = all_blocks_apart(gate.quantity.statistic, baseline, candidate, factor)
+    apart = all_units_apart(gate.quantity.statistic, baseline, candidate, factor)
     if not apart:
         return undecided
+    every = f"every {candidate.unit} lies"
     if apart > 0:
-        return replace(undecided, state=FAIL, detail="every block lies beyond it")
-    return replace(undecided, state=PASS, detail="every block lies within it")
+        return replace(undecided, state=FAIL, detail=f"{every} beyond it")
+    return replace(undecided, state=PASS, detail=f"{every} within it")
 
 
 def judge_interval(gate: Gate, values: tuple[float | None, float | None], interval: Interval) -> Judgement:

@@ -41,3 +41,12 @@ def test_what_a_plan_carries_already_adds_nothing(gate: str) -> None:
 def test_a_plan_that_has_more_keeps_it() -> None:
     settings = RunSettings(min_iterations=7000, min_blocks=30)
     assert told("p99.9 <= 12ms", settings=settings) == (settings, [])
+
+
+@pytest.mark.parametrize(("asked", "has"), [(3, 6), (14, 14), (1, 1), (None, None)])
+def test_several_loads_are_as_many_as_an_interval_over_them_needs(asked: int | None, has: int | None) -> None:
+    found, said = told("p99 <= 12ms", settings=RunSettings(loads=asked))
+    assert found.loads == has
+    (note,) = said
+    assert isinstance(note, Note)
+    assert (" through 6 loads" in note.text) == (asked == 3)

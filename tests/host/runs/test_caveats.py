@@ -68,7 +68,7 @@ def cores(mask: str, run: RunResult) -> RunResult:
     "run",
     [
         with_latency(count=1000),
-        with_latency(block_count=6),
+        with_latency(block_count=6, p99_s=None),
         with_sensor("npu_clock_hz", 2e8, 2e8, 9.8e8, 9.8e8),
         replace(GOOD, board=replace(GOOD.board, npu_max_clock_hz=None)),
         replace(GOOD, board=replace(GOOD.board, cpu_governors={"policy0": "performance"})),
@@ -162,7 +162,9 @@ def test_a_clean_run_has_no_caveat() -> None:
         (with_sensor("temperature_celsius[npu-thermal]", 70, 70, 86.5, 86.5), "throttling"),
         (with_latency(count=12), "too_few_iterations"),
         (with_latency(count=999), "p99_rough"),
-        (with_latency(block_count=5), "few_blocks"),
+        (with_latency(block_count=19), "p99_rough"),
+        (with_latency(block_count=5, p99_s=None), "few_blocks"),
+        (with_latency(has_long_memory=True), "autocorrelated"),
         (with_sensor("npu_clock_hz", 2e8, 2e8, 2e8, 2e8), "below_max_clock"),
         (replace(GOOD, board=replace(GOOD.board, cpu_governors={"policy0": "schedutil"})), "cpu_governor"),
         (with_sensor("cpu_load_ratio", 0.5, 0.5, 0.5, 0.5), "busy_during"),
@@ -180,6 +182,34 @@ def test_a_clean_run_has_no_caveat() -> None:
 )
 def test_each_doubt_is_named_alone(run: RunResult, code: str) -> None:
     assert codes(run) == [code]
+
+
+@pytest.mark.parametrize(
+    ("count", "blocks", "advice"),
+    [(999, 50, "--iterations 1000"), (1200, 12, "--iterations 2000")],
+)
+def test_a_p99_without_bounds_names_the_iterations_that_make_enough_blocks(
+    count: int, blocks: int, advice: str
+) -> None:
+    (found,) = caveats_of(with_latency(count, block_count=blocks), raw(STEADY))
+    assert found.message == f"the interval of p99 needs 1000 iterations in 20 blocks, not {count} in {blocks}"
+    assert found.advice == f"give it more: {advice}"
+
+
+def test_a_p99_over_few_loads_names_the_loads_too() -> None:
+    run = with_latency(700, bounds_unit="load")
+    (found, _) = caveats_of(replace(run, plan=in_turns(2).plan), make_latencies(2_000_000, loads=3))
+    assert found.message == "the interval of p99 needs 1000 iterations in 6 loads, not 700 in 3"
+    assert found.advice == "give it more: --iterations 1000, --loads 7"
+
+
+def test_percentiles_without_bounds_are_never_without_a_word() -> None:
+    wandering = with_latency(has_long_memory=True)
+    (found,) = caveats_of(wandering, raw(STEADY))
+    assert (found.code, verdict_of([found])) == ("autocorrelated", "VALID")
+    assert found.message.endswith("the level wanders, and percentiles have no bounds")
+    rising = [1000 + index // 2 for index in range(400)]
+    assert codes(wandering, rising) == ["drift"]
 
 
 def in_turns(variants: int, *, loads: int = 7, quads: int = 2, **settings: Any) -> RunResult:

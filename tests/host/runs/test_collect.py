@@ -118,6 +118,21 @@ def test_a_run_whose_level_wanders_has_percentiles_without_bounds() -> None:
     assert latency.p90_s is not None
 
 
+def test_levels_of_loads_are_no_memory_and_bounds_are_over_loads() -> None:
+    collector, source = Collector([BARE]), random.Random(7)
+    for load, level in enumerate((1.0, 1.02, 0.98, 1.01, 0.99, 1.015, 0.985)):
+        for block in range(4):
+            calls = [int(1e6 * level * source.gauss(1, 0.01)) for _ in range(40)]
+            collector.add(Latencies(RUN, 4 * load + block, False, list(range(40)), calls, load=load))
+    latency = collector.result(RUN).run.latency
+    assert latency is not None
+    assert (latency.count, latency.block_count, latency.bounds_unit) == (1120, 28, "load")
+    assert not latency.has_long_memory
+    p50 = latency.within(50)
+    assert p50.low_s is not None and p50.high_s is not None
+    assert 0.975e-3 < p50.low_s < 0.99e-3 < 1.01e-3 < p50.high_s < 1.025e-3
+
+
 def test_stages_are_known_where_every_batch_has_them() -> None:
     whole = Latencies(RUN, 0, False, [0], [10], [1], [8], [1])
     assert collect(whole).latency.stages.run.max_s == pytest.approx(8e-9)  # type: ignore[union-attr]

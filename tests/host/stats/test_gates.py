@@ -11,6 +11,7 @@ import pytest
 from rkbench.errors import UsageError
 from rkbench.runs.measures import QUANTITIES
 from rkbench.stats import gates
+from rkbench.stats.clusters import clusters_of
 from rkbench.stats.gates import (
     CANNOT_TELL,
     FAIL,
@@ -145,7 +146,7 @@ def made(seed: int, factor: float = 1.0, count: int = 300, block: int = 25) -> l
 
 
 def judged(text: str, baseline: Sequence[Sequence[float]], candidate: Sequence[Sequence[float]]) -> Judgement:
-    return judge_latency(parse_gate(text), (1e-3, 1e-3), baseline, candidate)
+    return judge_latency(parse_gate(text), (1e-3, 1e-3), clusters_of([baseline]), clusters_of([candidate]))
 
 
 @pytest.mark.parametrize("quantity", ["p50", "mean", "p90", "p95", "p99"])
@@ -216,7 +217,7 @@ def test_calls_of_no_time_have_no_figure() -> None:
 
 
 def budget(text: str, blocks: Sequence[Sequence[float]]) -> Judgement:
-    return judge_latency_budget(parse_gate(text), (None, 1e-3), blocks)
+    return judge_latency_budget(parse_gate(text), (None, 1e-3), clusters_of([blocks]))
 
 
 @pytest.mark.parametrize(
@@ -249,6 +250,25 @@ def test_a_budget_without_an_interval_is_decided_only_where_all_blocks_agree() -
     assert (budget("p50 <= 2ms", few).state, budget("p50 <= 2ms", few[:5]).state) == (PASS, CANNOT_TELL)
 
 
+def loads_of(levels: Sequence[float]) -> list[list[list[float]]]:
+    """Return a load at each of these levels (1 ms times so much), of four blocks of 25 calls."""
+    return [made(seed, level, count=100) for seed, level in enumerate(levels)]
+
+
+def test_a_budget_over_loads_asks_for_loads_and_not_for_iterations() -> None:
+    levels = [1, 1.02, 0.99, 1.01, 0.98, 1.015, 0.985]
+    found = judge_latency_budget(parse_gate("p50 <= 1.015ms"), (None, 1e-3), clusters_of(loads_of(levels)))
+    assert found.state == CANNOT_TELL
+    assert found.detail == "the interval holds its limit: about 122 loads would tell"
+    few = judge_latency_budget(parse_gate("p50 <= 1.015ms"), (None, 1e-3), clusters_of(loads_of(levels[:5])))
+    assert few.detail == "the interval of p50 needs 12 iterations in 6 loads, not 500 in 5"
+    tail = judge_latency_budget(
+        parse_gate("p90 <= 1.05ms"), (None, 1e-3), clusters_of(loads_of([1] * 9 + [2]))
+    )
+    assert (tail.state, tail.high) == (CANNOT_TELL, None)
+    assert tail.detail.endswith("more loads see further (--loads 20)")
+
+
 def test_of_a_level_that_wanders_a_budget_says_that_more_iterations_do_not_help() -> None:
     wandering = [[1e-3 * (1 + 0.002 * (step // 5)) for _ in range(20)] for step in range(40)]
     found = budget("p50 <= 1.007ms", wandering)
@@ -263,8 +283,8 @@ def test_a_percent_between_nights_is_no_alarm_in_a_hundred_pairs_of_them() -> No
         judge_latency(
             gate,
             (1e-3, 1e-3),
-            made(2 * seed, nights.gauss(1.0, 0.01), count=120, block=10),
-            made(2 * seed + 1, nights.gauss(1.0, 0.01), count=120, block=10),
+            clusters_of([made(2 * seed, nights.gauss(1.0, 0.01), count=120, block=10)]),
+            clusters_of([made(2 * seed + 1, nights.gauss(1.0, 0.01), count=120, block=10)]),
         ).state
         for seed in range(100)
     ]
@@ -274,9 +294,8 @@ def test_a_percent_between_nights_is_no_alarm_in_a_hundred_pairs_of_them() -> No
 
 def test_ten_percent_more_is_found_through_a_percent_between_nights() -> None:
     nights = random.Random(2027)
-    gate = parse_gate("p50 within 5%")
     states = [
-        judge_latency(gate, (1e-3, 1e-3), made(0), made(seed, 1.1 * nights.gauss(1.0, 0.01))).state
+        judged("p50 within 5%", made(0), made(seed, 1.1 * nights.gauss(1.0, 0.01))).state
         for seed in range(1, 101)
     ]
     assert states.count(FAIL) >= 95

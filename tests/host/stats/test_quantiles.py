@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rkbench.stats.clusters import clusters_of
 from rkbench.stats.quantiles import calls_for, quantiles
 from scipy.stats import binom
 
@@ -31,14 +32,14 @@ def test_loadgen_itself_refuses_one_call_less(percent: float, tmp_path: Path) ->
 
 def test_below_that_count_it_is_none() -> None:
     blocks = [[1.0 + index / 1000 for index in range(33)] for _ in range(20)]
-    p50, p99 = quantiles(blocks, [50.0, 99.0])
+    p50, p99 = quantiles(clusters_of([blocks]), [50.0, 99.0])
     assert (p50.value, p99.value, p99.low, p99.count, p99.needed) == (1.016, None, None, 660, 662)
 
 
 def test_few_blocks_have_a_value_and_no_bounds() -> None:
-    (p50,) = quantiles([[1.0, 2.0, 3.0]] * 11, [50.0])
+    (p50,) = quantiles(clusters_of([[[1.0, 2.0, 3.0]] * 11]), [50.0])
     assert (p50.value, p50.low, p50.high) == (2.0, None, None)
-    (p50,) = quantiles([[1.0, 2.0, 3.0]] * 12, [50.0])
+    (p50,) = quantiles(clusters_of([[[1.0, 2.0, 3.0]] * 12]), [50.0])
     assert (p50.low, p50.high) != (None, None)
 
 
@@ -47,7 +48,7 @@ def test_independent_calls_have_hardly_wider_bounds_than_their_order_statistics(
     ratios = []
     for _ in range(60):
         calls = np.exp(source.normal(0, 0.02, (20, 50)))
-        (p90,) = quantiles(list(calls), [90.0])
+        (p90,) = quantiles(clusters_of([list(calls)]), [90.0])
         assert p90.low is not None and p90.high is not None
         ordered = np.sort(calls.ravel())
         low, high = ordered[int(binom.ppf(0.025, 1000, 0.9)) - 1], ordered[int(binom.ppf(0.975, 1000, 0.9))]
@@ -58,6 +59,21 @@ def test_independent_calls_have_hardly_wider_bounds_than_their_order_statistics(
 def test_a_bound_beyond_what_was_seen_is_none() -> None:
     source = np.random.default_rng(2)
     levels = np.exp(source.normal(0, 0.05, 20))
-    (p99,) = quantiles([level * np.exp(source.normal(0, 0.01, 50)) for level in levels], [99.0])
+    blocks = [level * np.exp(source.normal(0, 0.01, 50)) for level in levels]
+    (p99,) = quantiles(clusters_of([blocks]), [99.0])
     assert p99.low is not None
     assert p99.high is None
+
+
+def test_of_several_loads_the_load_is_the_unit_of_which_six_are_needed() -> None:
+    source = np.random.default_rng(3)
+    loads = [
+        list(level * np.exp(source.normal(0, 0.02, (4, 50)))) for level in (1, 1.02, 0.99, 1.01, 0.98, 1)
+    ]
+    (of_loads,), (of_five,) = (quantiles(clusters_of(given), [90.0]) for given in (loads, loads[:5]))
+    (of_blocks,) = quantiles(clusters_of([[block for load in loads for block in load]]), [90.0])
+    assert (of_five.low, of_five.high) == (None, None)
+    assert of_loads.value == of_blocks.value
+    assert of_loads.low is not None and of_loads.high is not None
+    assert of_blocks.low is not None and of_blocks.high is not None
+    assert of_loads.high - of_loads.low > 1.5 * (of_blocks.high - of_blocks.low)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.words import SINGLE_STREAM
 
 from rkbench.runs.caveats.rule import Evidence, Rule
-from rkbench.runs.model import RunResult
+from rkbench.runs.model import Latency, RunResult
 from rkbench.runs.pairs import load_differences, turns_of
+from rkbench.stats.clusters import LOAD
+from rkbench.stats.figures import Statistic, lack_of_bounds, reads_for
 from rkbench.stats.paired import is_precise, joint_confidence, loads_for, paired_difference
-from rkbench.stats.quantiles import FEWEST_CALLS_OF_TAIL
 from rkbench.stats.signed_rank import fewest_differences
 
 #: Fewer timed iterations than this are no basis for a percentile.
@@ -32,15 +34,23 @@ def simulated(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         )
 
 
-def _iterations(run: RunResult, _: Evidence) -> Iterator[Caveat]:
+def _iterations(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     count = run.latency.count if run.latency else 0
     if 0 < count < MINIMUM_ITERATIONS:
         yield caveat("too_few_iterations", f"only {count} timed iterations", "measure more: --iterations 100")
-    elif run.latency and run.latency.p99_s is not None and count < FEWEST_CALLS_OF_TAIL:
-        needs = f"{FEWEST_CALLS_OF_TAIL} iterations are needed for its interval"
-        yield caveat(
-            "p99_rough", f"p99 is of {count} iterations: {needs}", f"--iterations {FEWEST_CALLS_OF_TAIL}"
-        )
+    elif run.latency and run.latency.p99_s is not None:
+        yield from _p99(run.latency, len(set(evidence.latencies.block_loads())))
+
+
+def _p99(latency: Latency, loads: int) -> Iterator[Caveat]:
+    """Say what the bounds of a p99 would need, where it has none for want of it."""
+    needed, in_loads = reads_for(Statistic.P99), latency.bounds_unit == LOAD
+    units = loads if in_loads else latency.block_count
+    if lack := lack_of_bounds(Statistic.P99, latency.count, units, latency.bounds_unit):
+        each = math.ceil(latency.count / max(1, latency.block_count))
+        more = f"--iterations {max(needed.calls, 0 if in_loads else needed.blocks * each)}"
+        few_loads = f", --loads {loads_for(1)}" if in_loads and loads < needed.loads else ""
+        yield caveat("p99_rough", lack, f"give it more: {more}{few_loads}")
 
 
 def _blocks(run: RunResult, _: Evidence) -> Iterator[Caveat]:

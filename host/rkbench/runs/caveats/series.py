@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
-from rkbench_agent.wire.caveats import Caveat, caveat
+from rkbench_agent.wire.caveats import INFORMATION, Caveat, caveat
 
 from rkbench.runs.caveats.modes import modes_caveat
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import RunResult
+from rkbench.stats.clusters import BLOCK, LOAD, Unit
 from rkbench.units import format_seconds
 
 if TYPE_CHECKING:
@@ -28,7 +30,20 @@ _REST = (
 )
 
 
-def _levels(_: RunResult, evidence: Evidence) -> Iterator[Caveat]:
+def _levels(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
+    """What the levels do; and that percentiles have no bounds, where nothing of that says why."""
+    told = list(_of_levels(evidence))
+    yield from told
+    explained = _WANDERING.intersection(found.code for found in told)
+    if run.latency is not None and run.latency.has_long_memory and not explained:
+        yield replace(_autocorrelated(run.latency.bounds_unit), weight=INFORMATION)
+
+
+#: Each of them shows in block medians that resemble their neighbours.
+_WANDERING = {"modes", "slow_start", "drift", "autocorrelated"}
+
+
+def _of_levels(evidence: Evidence) -> Iterator[Caveat]:
     """Modes; else a slow start, and what the levels of the blocks after it do."""
     from rkbench.stats import levels  # with numpy: only where there are latencies
 
@@ -78,11 +93,15 @@ def _moving(loads: Sequence[Sequence[Sequence[int]]]) -> Iterator[Caveat]:
         )
     wanders = len(rest) >= FEWEST_BLOCKS and serial_z(rest) > LIMIT_Z
     if wanders and levels.relative_deviation(rest) >= SMALLEST_MEMORY:
-        yield caveat(
-            "autocorrelated",
-            "blocks resemble those before: the level wanders, and the run is worth fewer blocks than it has",
-            "measure longer (--duration 60), or look for what changes slowly: heat, clocks, other load",
-        )
+        yield _autocorrelated(BLOCK if len(loads) == 1 else LOAD)
+
+
+def _autocorrelated(unit: Unit) -> Caveat:
+    return caveat(
+        "autocorrelated",
+        f"{unit}s resemble those before: the level wanders, and percentiles have no bounds",
+        "hold the clocks still (--pin), or look for what changes slowly: heat, clocks, other load",
+    )
 
 
 def _slow_start(starts: Sequence[Start]) -> Caveat:
