@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rkbench.nightly.judge import AcceptedRun, is_by_pairs, judge_test
+from rkbench.nightly.judge import AcceptedRun, is_by_pairs, judge_test, paired_test
 from rkbench.runs.collect import Collected
-from rkbench.runs.latency_tests import joined_test
 from rkbench.runs.night import GateResult
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, Gate, State
 from rkbench.stats.judging import Judgement
@@ -67,7 +66,7 @@ def _confirmed(gate: Gate, one: GateResult, two: GateResult, pairs: Sequence[Pai
     if not (pairs and is_by_pairs(gate)) or two.state == NOT_MEASURED:
         return _second_decides(one, two)
     last, pushes = pairs[-1], [(pair.beside.latencies, pair.own.latencies) for pair in pairs]
-    test = joined_test(last.beside.run, last.own.run, pushes)
+    test = paired_test(gate, last.beside.run, last.own.run, pushes)
     if test.difference_percent is None:
         return _second_decides(one, two)
     both = judge_test(gate, (two.last.baseline, two.last.value), test)

@@ -10,12 +10,12 @@ from rkbench.runs.collect import Collected
 from rkbench.runs.conditions import CONDITIONS, Effect, night_refusals
 from rkbench.runs.gating import judge_against, value_of
 from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.latency_tests import LatencyTest, latency_tests
+from rkbench.runs.latency_tests import LatencyTest, joined_test
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import ConditionChange, GateResult
 from rkbench.runs.told import latencies_of
 from rkbench.stats.clusters import clusters_of
-from rkbench.stats.figures import Interval, Statistic
+from rkbench.stats.figures import Interval
 from rkbench.stats.gates import NOT_MEASURED, Gate
 from rkbench.stats.judging import Judgement, judge_change, judge_interval, judge_latency
 
@@ -55,8 +55,10 @@ def judge(
     turns with it, so that pairs tell how their calls differ (docs/method.md).
     """
     why_not = _refusal(collected.run, reference, accepted=accepted)
-    test = _test(collected, reference) if paired and reference and not why_not else None
-    return tuple(_result(gate, _judge(gate, collected, reference, why_not, test)) for gate in gates)
+    in_turns = paired and not why_not
+    return tuple(
+        _result(gate, _judge(gate, collected, reference, why_not, in_turns=in_turns)) for gate in gates
+    )
 
 
 def unmeasured(gates: Sequence[Gate], why: str) -> tuple[GateResult, ...]:
@@ -76,18 +78,8 @@ def changes(run: RunResult, base: RunResult) -> tuple[ConditionChange, ...]:
     )
 
 
-def _test(collected: Collected, beside: AcceptedRun) -> LatencyTest:
-    run, base = collected.run, beside.run
-    (test,), _ = latency_tests(base, [run], {run.id: collected.latencies, base.id: beside.latencies})
-    return test
-
-
 def _judge(
-    gate: Gate,
-    collected: Collected,
-    reference: AcceptedRun | None,
-    why_not: str,
-    test: LatencyTest | None,
+    gate: Gate, collected: Collected, reference: AcceptedRun | None, why_not: str, *, in_turns: bool
 ) -> Judgement:
     value = value_of(gate, collected.run)
     base = value_of(gate, reference.run) if reference and not why_not else None
@@ -95,8 +87,10 @@ def _judge(
         return judge_against(gate, (base, value), latencies_of(collected.run, collected.latencies))
     if reference is None or why_not:
         return Judgement(NOT_MEASURED, value, detail=why_not)
-    if test is not None and is_by_pairs(gate) and test.difference_percent is not None:
-        return judge_test(gate, (base, value), test)
+    if in_turns and is_by_pairs(gate) and None not in (base, value):
+        test = paired_test(gate, reference.run, collected.run, [(reference.latencies, collected.latencies)])
+        if test.difference_percent is not None:
+            return judge_test(gate, (base, value), test)
     if gate.is_of_latency:
         clusters = (
             clusters_of(latencies_of(item.run, item.latencies).load_arrays())
@@ -107,8 +101,16 @@ def _judge(
 
 
 def is_by_pairs(gate: Gate) -> bool:
-    """Return whether pairs tell what a gate asks: by how much the median call differs from the baseline's."""
-    return gate.is_relative and gate.quantity.statistic is Statistic.P50
+    """Return whether pairs tell what a gate asks: by how much a latency differs from the baseline's."""
+    return gate.is_relative and gate.is_of_latency
+
+
+def paired_test(
+    gate: Gate, base: RunResult, run: RunResult, pushes: Sequence[tuple[RawLatencies, RawLatencies]]
+) -> LatencyTest:
+    """Return the test over pairs of the figure that a gate is about; see `joined_test`."""
+    assert gate.quantity.statistic is not None
+    return joined_test(base, run, pushes, gate.quantity.statistic)
 
 
 def judge_test(gate: Gate, values: tuple[float | None, float | None], test: LatencyTest) -> Judgement:

@@ -14,6 +14,7 @@ from typing import Final, Literal
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import RunResult
 from rkbench.runs.pairs import Turn, TurnQuad, load_differences, quads_by_load, turns_of
+from rkbench.stats.clusters import LOAD
 from rkbench.stats.figures import Statistic
 from rkbench.stats.paired import (
     METHOD,
@@ -25,7 +26,6 @@ from rkbench.stats.paired import (
 from rkbench.stats.summary import percentile
 
 Unit = Literal["load", "quad"]
-LOAD: Final = "load"
 QUAD: Final = "quad"
 
 NOT_IN_TURNS = "their blocks were not measured in turns (A B B A)"
@@ -70,17 +70,21 @@ def latency_tests(
 
 
 def joined_test(
-    base: RunResult, run: RunResult, pushes: Sequence[tuple[RawLatencies, RawLatencies]]
+    base: RunResult,
+    run: RunResult,
+    pushes: Sequence[tuple[RawLatencies, RawLatencies]],
+    statistic: Statistic,
 ) -> LatencyTest:
     """Return one test over the loads of several pushes, told of `run` against `base`, which are of the last.
 
-    `pushes` are the latencies of both variants, the base's first.
+    `pushes` are the latencies of both variants, the base's first. By another figure than the median it is
+    that of `figure_test`.
     """
-    loads = [
-        differences
-        for before, now in pushes
-        for differences in load_differences(turns_of(before), turns_of(now))
-    ]
+    turns = [(turns_of(before), turns_of(now)) for before, now in pushes]
+    if statistic is Statistic.P50:
+        loads = [load for pair in turns for load in load_differences(*pair)]
+    else:
+        loads = _figure_differences([load for pair in turns for load in quads_by_load(*pair)], statistic)
     found = paired_difference(loads, effect=base.plan.effect_percent / 100, confidence=joint_confidence(1))
     return _of(found, run.id, base.id, None if loads else NOT_IN_TURNS)
 
@@ -98,12 +102,16 @@ def figure_test(
     so few it lies off the true percentile, but for both runs alike.
     """
     turns = (turns_of(latencies.get(item.id, RawLatencies())) for item in (base, run))
-    loads = quads_by_load(*turns) if base.push == run.push else []
+    loads = _figure_differences(quads_by_load(*turns) if base.push == run.push else [], statistic)
+    found = paired_difference(loads, effect=base.plan.effect_percent / 100, confidence=confidence)
+    return _of(found, run.id, base.id, _no_unit(base, run, loads))
+
+
+def _figure_differences(loads: Sequence[Sequence[TurnQuad]], statistic: Statistic) -> list[list[float]]:
+    """Return the log-ratios of a figure: one of each load, or of each quad where there is one load."""
     parts = [[quad] for quad in loads[0]] if len(loads) == 1 else loads
     levels = [_figure(statistic, quads, 1) - _figure(statistic, quads, 0) for quads in parts]
-    units = [levels] if len(loads) == 1 else [[level] for level in levels]
-    found = paired_difference(units, effect=base.plan.effect_percent / 100, confidence=confidence)
-    return _of(found, run.id, base.id, _no_unit(base, run, loads))
+    return [levels] if len(loads) == 1 else [[level] for level in levels]
 
 
 def _figure(statistic: Statistic, quads: Sequence[TurnQuad], owner: int) -> float:
