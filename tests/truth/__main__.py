@@ -19,6 +19,7 @@ from memory_claims import MEMORY_CLAIMS
 from night_claims import NIGHT_CLAIMS
 from percentile_claims import PERCENTILE_CLAIMS
 from plan_claims import PLAN_CLAIMS
+from ranking_claims import RANKING_CLAIMS
 from server_claims import LOADS, server_rows
 
 CLAIMS = (
@@ -26,6 +27,7 @@ CLAIMS = (
     *PERCENTILE_CLAIMS,
     *MEMORY_CLAIMS,
     *PLAN_CLAIMS,
+    *RANKING_CLAIMS,
     *NIGHT_CLAIMS,
     *INTERFERENCE_CLAIMS,
 )

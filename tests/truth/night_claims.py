@@ -14,6 +14,7 @@ import numpy as np
 from caveat_claims import RUN
 from claim import Claim, Source
 from plan_claims import StagedPush
+from rkbench.campaign.demands import carrying, reads_of
 from rkbench.campaign.stopping import PlanEnd
 from rkbench.nightly.confirming import Pair, confirmed, to_confirm
 from rkbench.nightly.judge import AcceptedRun, judge
@@ -31,6 +32,8 @@ CALL_NS = 10e6
 BLOCKS, CALLS = 15, 20  # as many as a night reads of a model by itself
 LOADS = World(block=0.005, load=0.005)
 TIGHT, WIDE = (parse_gate(f"p50 within {percent}%", QUANTITIES) for percent in (1, 5))
+#: A night by history takes a quarter of a paired one.
+BY_HISTORY = 0.25
 
 
 def night_claims() -> list[Claim]:
@@ -55,11 +58,32 @@ def night_claims() -> list[Claim]:
                 partial(by_history, shift=0.0, gate=TIGHT),
                 None,
                 false_red,
+                cost=BY_HISTORY,
             ),
             Claim(
-                f"history +3 %, {told}, within 5 %: red", partial(by_history, shift=0.03, gate=WIDE), blind
+                f"history +3 %, {told}, within 5 %: red",
+                partial(by_history, shift=0.03, gate=WIDE),
+                blind,
+                cost=BY_HISTORY,
             ),
         ]
+    return claims
+
+
+def tail_claims() -> list[Claim]:
+    """Gates on tails: a tail of two nights in turns is the ratio of the figure, load by load."""
+    claims = []
+    for load, finds in ((0.005, 0.95), (0.01, 0.9)):
+        for figure in ("p90", "p99"):
+            gate = parse_gate(f"{figure} within 1%", QUANTITIES)
+            red = partial(is_red, sigma=0.01, load=load, gate=gate)
+            name = f"paired night {{}}, sd between nights 1 %, sd per load {load * 100:g} %, {gate.text}: red"
+            claims += [
+                Claim(name.format("A/A"), partial(red, shift=0.0), 0.05, cost=2),
+                Claim(name.format("+1 %"), partial(red, shift=0.01), 0.05, cost=2),
+                Claim(name.format("+3 %"), partial(red, shift=0.03), None, finds, cost=2),
+                Claim(name.format("+5 %"), partial(red, shift=0.05), None, 0.97, cost=2),
+            ]
     return claims
 
 
@@ -85,7 +109,8 @@ def paired_night(source: Source, sigma: float, load: float, shift: float, gate: 
     night = _night(source, sigma)
 
     def measured() -> Pair:
-        push = StagedPush(source, replace(LOADS, load=load), [shift], CALL_NS * night, NIGHTLY, PlanEnd)
+        settings = carrying(NIGHTLY, reads_of([gate.quantity]))
+        push = StagedPush(source, replace(LOADS, load=load), [shift], CALL_NS * night, settings, PlanEnd)
         push.tests()
         beside, own = (_run(run, raw) for run, raw in push.latencies.items())
         return Pair(own, AcceptedRun(beside.run, beside.latencies))
@@ -132,4 +157,4 @@ def _alone(source: Source, level: float) -> Collected:
     return _run("r", raw)
 
 
-NIGHT_CLAIMS = night_claims()
+NIGHT_CLAIMS = [*night_claims(), *tail_claims()]

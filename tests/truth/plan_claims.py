@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 from caveat_claims import RUN
@@ -123,34 +124,66 @@ WORLDS = {
     "sd per load 1 %, calls of 0.5 s": (LOADS, 500.0, RunSettings()),
     "one load, sd between blocks 1 %": (World(block=0.01), 10.0, QUICK),
 }
+
+
+def _excludes_zero(tests: Sequence[LatencyTest]) -> bool:
+    (test,) = tests
+    assert test.low_percent is not None and test.high_percent is not None
+    return test.low_percent > 0 or test.high_percent < 0
+
+
+def equal_claims() -> list[Claim]:
+    """Equal files whose calls are short, or long: blocks of 67 calls, and of 20 that take 0.6 s."""
+    claims = []
+    for call_ms in (1.5, 30.0):
+        worlds = {
+            f"one load, sd between blocks {block * 100:g} %": (World(block=block), QUICK)
+            for block in (0.0, 0.005, 0.01, 0.02)
+        }
+        for told, (world, settings) in {**worlds, "sd per load 1 %": (LOADS, RunSettings())}.items():
+            name, push = (
+                f"push A/A, {told}, calls of {call_ms:g} ms",
+                partial(pushed, world=world, shifts=[0.0], call_ms=call_ms, settings=settings),
+            )
+            claims += [
+                Claim(
+                    f"{name}: a false verdict", lambda s, p=push: _says(p(s), FASTER, SLOWER), 0.05, cost=2
+                ),
+                Claim(f"{name}: interval excludes 0", lambda s, p=push: _excludes_zero(p(s)), 0.065, cost=2),
+            ]
+    return claims
+
+
 PLAN_CLAIMS = [
-    claim
-    for told, (world, call_ms, settings) in WORLDS.items()
-    for claim in (
-        Claim(
-            f"push A/A, {told}: a false verdict",
-            lambda s, w=world, c=call_ms, p=settings: _says(pushed(s, w, [0.0], c, p), FASTER, SLOWER),
-            0.05,
-        ),
-        Claim(
-            f"push +3 %, {told}: slower",
-            lambda s, w=world, c=call_ms, p=settings: _says(pushed(s, w, [0.03], c, p), SLOWER),
-            None,
-            0.9,
-        ),
-        Claim(
-            f"push +2 %, {told}: no difference",
-            lambda s, w=world, c=call_ms, p=settings: _says(pushed(s, w, [0.02], c, p), NO_DIFFERENCE),
-            0.05,
-        ),
-        Claim(
-            f"push +3 %, {told}: interval covers",
-            lambda s, w=world, c=call_ms, p=settings: _covers(pushed(s, w, [0.03], c, p), 0.03),
-            None,
-            0.93,
-        ),
-    )
-] + [
+    *equal_claims(),
+    *(
+        claim
+        for told, (world, call_ms, settings) in WORLDS.items()
+        for claim in (
+            Claim(
+                f"push A/A, {told}: a false verdict",
+                lambda s, w=world, c=call_ms, p=settings: _says(pushed(s, w, [0.0], c, p), FASTER, SLOWER),
+                0.05,
+            ),
+            Claim(
+                f"push +3 %, {told}: slower",
+                lambda s, w=world, c=call_ms, p=settings: _says(pushed(s, w, [0.03], c, p), SLOWER),
+                None,
+                0.9,
+            ),
+            Claim(
+                f"push +2 %, {told}: no difference",
+                lambda s, w=world, c=call_ms, p=settings: _says(pushed(s, w, [0.02], c, p), NO_DIFFERENCE),
+                0.05,
+            ),
+            Claim(
+                f"push +3 %, {told}: interval covers",
+                lambda s, w=world, c=call_ms, p=settings: _covers(pushed(s, w, [0.03], c, p), 0.03),
+                None,
+                0.93,
+            ),
+        )
+    ),
     Claim(
         "push of three equal candidates, sd per load 1 %: any false verdict",
         lambda s: _says(pushed(s, LOADS, [0.0] * 3), FASTER, SLOWER),
@@ -160,12 +193,13 @@ PLAN_CLAIMS = [
         "push of ten equal candidates, sd per load 1 %: any false verdict",
         lambda s: _says(pushed(s, LOADS, [0.0] * 10), FASTER, SLOWER),
         0.06,
-        cost=5,
+        cost=2,
     ),
     Claim(
         "push --precision 0.5, sd per load 1 %: interval covers",
         lambda s: _covers(pushed(s, LOADS, [0.03], settings=TO_HALF_A_PERCENT), 0.03),
         None,
         0.93,
+        cost=5,
     ),
 ]

@@ -60,7 +60,11 @@ def _pareto(world: World, source: np.random.Generator, shape: tuple[int, int]) -
     return 1 + 0.1 * source.pareto(3, shape)
 
 
-SHAPES = {"lognormal": _lognormal, "bimodal": _bimodal, "pareto": _pareto}
+def _tailed(world: World, source: np.random.Generator, shape: tuple[int, int]) -> Array:
+    return with_outliers(source, _lognormal(world, source, shape), 0.02, 1.3)
+
+
+SHAPES = {"lognormal": _lognormal, "bimodal": _bimodal, "pareto": _pareto, "tailed": _tailed}
 
 
 def quads(
