@@ -91,11 +91,14 @@ def fix(
     force: bool = False,
     toolkit_version: str | None = None,
     rewrites: Sequence[Rewrite] = ALL,
+    judges_whole: bool = True,
 ) -> FixReport:
     """Rewrite what bloats an ONNX on `target` at `dtype`, verify the result, write it to `output`.
 
-    Writes nothing if no change pays. Raises UsageError for an output that may not be written, ModelError if
-    the file cannot be read, or its results would change, or they cannot be verified.
+    Writes nothing if no change pays. Without `judges_whole` kinds stay that are predicted to save nothing of
+    the whole file, each change being judged by its own layer alone. Raises UsageError for an output that may
+    not be written, ModelError if the file cannot be read, or its results would change, or they cannot be
+    verified.
     """
     path, output = Path(path), Path(output)
     known = check_target(target, dtype)
@@ -108,8 +111,9 @@ def fix(
         )
     context = context_of(network, target, known, toolkit_version)
     skipped = tuple(_skipped(network, context))
-    rewrites = () if network.is_quantized else _paying(path, before, context, rewrites)
-    if not rewrites or not first_proposals(context, rewrites):
+    if judges_whole and not network.is_quantized:
+        rewrites = _paying(path, before, context, rewrites)
+    if network.is_quantized or not first_proposals(context, rewrites):
         return FixReport(path, None, (), skipped, before, before, None)
     if network.missing_files:
         missing = ", ".join(network.missing_files)
