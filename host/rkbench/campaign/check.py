@@ -85,7 +85,8 @@ def check_board(
             version, doubts = session.hello.agent_version, session.caveats
     except BenchError as error:
         return BoardChecks(board, unreached_checks(error))
-    started = Check("agent", OK, "agent", f"{version} started over SSH at {board.address}")
+    where = "on this computer, which plays the board" if board.simulated else f"over SSH at {board.address}"
+    started = Check("agent", OK, "agent", f"{version} started {where}")
     checks = board_checks(environment, runtime or board.runtime, now_ns)
     here = board_facts(environment, board)
     of_models = [fact if isinstance(fact, tuple) else check_model(fact, here) for fact in facts]

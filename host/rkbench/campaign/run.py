@@ -97,12 +97,10 @@ def run_campaign(
     Raises BenchErrors for what stops it before anything was measured; what fails later is in the runs.
     """
     check_push(options)
-    if quick := told_of_quick(options):
-        listener(Note(quick))
     listener(Step(f"checking {_count(len(options.models), 'model')}"))
     variants, other = _prepared(options, board, prepare, listener)
-    for told in dict.fromkeys(told for variant in variants for told in variant.golden_notes):
-        listener(Note(f"golden: {told}"))
+    for told in _notes(options, variants):
+        listener(Note(told))
     scorer = scorer_for(options, variants)
     variants = beside_itself(variants) if options.noise_floor else variants
     listener(Step(f"connecting to {board.name}"))
@@ -288,6 +286,12 @@ def _check_board(
     for note in checks.notes:
         listener(Note(note))
     return checks
+
+
+def _notes(options: PushOptions, variants: Sequence[PreparedVariant]) -> list[str]:
+    """Return what is to be told before the board is asked."""
+    goldens = dict.fromkeys(f"golden: {told}" for variant in variants for told in variant.golden_notes)
+    return [note for note in (told_of_quick(options), *goldens) if note]
 
 
 def _count(number: int, noun: str) -> str:

@@ -47,7 +47,7 @@ from rkbench.runs.plausibility import implausible, reference_of
 from rkbench.runs.profile import read_profile
 from rkbench.runs.readings import split_readings, summarize_readings
 from rkbench.runs.soak import SoakFold
-from rkbench.runs.told import Steps, told_of
+from rkbench.runs.told import StepMessages, told_of
 
 LOG_TAIL_LINES = 20
 
@@ -68,7 +68,7 @@ class _Run:
     memory: list[LoadMemory] = field(default_factory=list)
     cycles: list[LoadCycle] = field(default_factory=list)
     profile: ProfileText | None = None
-    steps: Steps = field(default_factory=Steps)
+    steps: StepMessages = field(default_factory=StepMessages)
     soak: SoakFold = field(default_factory=SoakFold)
     errors: list[OutputError] = field(default_factory=list)
     checks: list[OutputCheck] = field(default_factory=list)

@@ -8,8 +8,11 @@ from rkbench.units import BYTES, COUNT, PER_SECOND, RATIO, UNKNOWN
 
 
 def _saturation_text(run: RunResult) -> str:
-    """Return at how many contexts an offline run saturates, and how they lie."""
-    return f"{run.offline.saturation.contexts} {run.offline.saturation.placement}" if run.offline else UNKNOWN
+    """Return at how many contexts an offline run saturates, and how they lie; `or more` where it does not."""
+    if run.offline is None:
+        return UNKNOWN
+    point = run.offline.saturation
+    return f"{point.contexts}{'' if point.is_reached else ' or more'} ({point.placement})"
 
 
 def _loss_text(run: RunResult) -> str:

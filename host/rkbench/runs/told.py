@@ -28,7 +28,7 @@ _STEPPED = (*_IN_PARTS, INTERFERENCE)
 
 
 @dataclass
-class Steps:
+class StepMessages:
     """What an agent tells of the steps of a scenario."""
 
     offline: list[OfflineStep] = field(default_factory=list)
@@ -38,7 +38,7 @@ class Steps:
 
 
 @dataclass(frozen=True)
-class Told:
+class ToldRun:
     """The latency and the rate that stand for a run, and its scenario's own part."""
 
     latency: Latency | None
@@ -48,22 +48,22 @@ class Told:
     interference: Interference | None = None
 
 
-def told_of(plan: PlanRecord, steps: Steps, raw: RawLatencies, readings: Sequence[Reading]) -> Told:
+def told_of(plan: PlanRecord, steps: StepMessages, raw: RawLatencies, readings: Sequence[Reading]) -> ToldRun:
     """Return what stands for a run of `plan` with these steps and latencies."""
     sweep = offline(steps.offline, raw, readings)
     if sweep is not None:
         blocks = saturated_blocks(steps.offline, sweep)
-        return Told(_latency(plan, raw, blocks), sweep.saturation.rate_per_s, offline=sweep)
+        return ToldRun(_latency(plan, raw, blocks), sweep.saturation.rate_per_s, offline=sweep)
     shared = interference(plan.other or "", steps.rounds, steps.beside, raw)
     if shared is not None:
         blocks = blocks_beside(steps.rounds, shared)
-        return Told(_latency(plan, raw, blocks), shared.chosen.own.beside_per_s, interference=shared)
+        return ToldRun(_latency(plan, raw, blocks), shared.chosen.own.beside_per_s, interference=shared)
     rates = server(steps.server, raw, plan.slo)
     if rates is not None:
         blocks = told_blocks(steps.server, rates)
         chosen = next((t for t in rates.tries if t.rate_per_s == rates.goodput_per_s), rates.tries[-1])
-        return Told(_latency(plan, raw, blocks), chosen.served_per_s, server=rates)
-    return Told(parts.latency(raw), raw.throughput_per_s())
+        return ToldRun(_latency(plan, raw, blocks), chosen.served_per_s, server=rates)
+    return ToldRun(parts.latency(raw), raw.throughput_per_s())
 
 
 def latencies_of(run: RunResult, raw: RawLatencies) -> RawLatencies:
@@ -74,15 +74,15 @@ def latencies_of(run: RunResult, raw: RawLatencies) -> RawLatencies:
     if run.latency is None:
         return RawLatencies()
     if run.latency.of_blocks:
-        return _standing(run.plan, raw, frozenset(run.latency.of_blocks))
+        return _chosen(run.plan, raw, frozenset(run.latency.of_blocks))
     return RawLatencies() if run.plan.scenario in _STEPPED else raw
 
 
 def _latency(plan: PlanRecord, raw: RawLatencies, blocks: frozenset[int]) -> Latency | None:
-    found = parts.latency(_standing(plan, raw, blocks))
+    found = parts.latency(_chosen(plan, raw, blocks))
     return None if found is None else replace(found, of_blocks=tuple(sorted(blocks)))
 
 
-def _standing(plan: PlanRecord, raw: RawLatencies, blocks: frozenset[int]) -> RawLatencies:
+def _chosen(plan: PlanRecord, raw: RawLatencies, blocks: frozenset[int]) -> RawLatencies:
     chosen = raw.only(blocks)
     return chosen.in_parts(PARTS) if plan.scenario in _IN_PARTS else chosen

@@ -69,11 +69,12 @@ def _ended_early(runs: Sequence[RunResult]) -> str:
 
 
 def _alone(run: RunResult) -> str:
+    mark = _mark(run)
     parts = [SIZE.text(run)]
     if NPU_MEMORY.value(run) is not None:
-        parts.append(f"{NPU_MEMORY.text(run)} of NPU memory")
+        parts.append(f"{mark}{NPU_MEMORY.text(run)} of NPU memory")
     if run.latency:
-        parts.append(f"p50 {LATENCY_P50.text(run)}{_mark(run)}")
+        parts.append(f"p50 {mark}{LATENCY_P50.text(run)}{', simulated' if run.simulated else ''}")
     parts.append(_words(run))
     return f"{run.variant.name}: {', '.join(parts)}."
 
@@ -102,6 +103,10 @@ def _compared(base: RunResult, candidates: Sequence[RunResult], comparison: Comp
     if latency.rest and not any(run.id in latency.slower for run in named):
         claims.append(latency.rest)
     return f"Against {base.variant.name}: {'; '.join(claims)}; {_accuracies([base, *named])}."
+
+
+def _mark(run: RunResult) -> str:
+    return MARK if run.simulated else ""
 
 
 def _accuracies(runs: Sequence[RunResult]) -> str:
@@ -135,15 +140,12 @@ def _words(run: RunResult) -> str:
 
 def _accuracy(run: RunResult) -> tuple[str, str]:
     """Return the kind of figure that every output has, and the figure; the agreement beside it, if any."""
+    mark = _mark(run)
     for kind, measure in (("lowest cosine", COSINE), ("max. error", MAX_ERROR)):
         if measure.value(run) is not None:
-            agrees = "" if TOP1.value(run) is None else f" (top-1 {TOP1.text(run)})"
-            return kind, measure.text(run) + agrees
+            agrees = "" if TOP1.value(run) is None else f" (top-1 {mark}{TOP1.text(run)})"
+            return kind, mark + measure.text(run) + agrees
     return "", "outputs not checked"
-
-
-def _mark(run: RunResult) -> str:
-    return ", simulated" if run.simulated else ""
 
 
 def _listed(words: Sequence[str]) -> str:

@@ -61,6 +61,8 @@ def test_a_saturation_is_told_in_words() -> None:
     rising = offline_text(offline_run(is_reached=False))
     assert rising.startswith("fp16 does most at 3 contexts spread over the cores: 298 /s, 2.98× one context;")
     assert "more were not tried: --contexts 3,6,9" in rising
+    many = replace(offline_run(is_reached=False), plan=replace(make_run().plan, contexts=[3, 6, 9]))
+    assert "; it could not be made with 6 contexts." in offline_text(many)
     assert "--runtime capi shares them" in offline_text(offline_run(runtime="lite"))
 
 
@@ -71,12 +73,28 @@ def tried(per_s: float | None, p99_s: float, is_kept: bool | None) -> ServerTry:
 def test_a_goodput_is_told_with_what_was_tried() -> None:
     tries = (tried(None, 0.01, None), tried(50.0, 0.02, True), tried(75.0, 0.04, False))
     run = make_run(server=Server(tries, "p99 <= 30ms", 50.0, 75.0))
-    lines = [line.text for line in server_lines(run)]
+    lines = [line.text for line in server_lines(run, 100)]
     assert lines[1].lstrip().startswith("always busy")
-    assert lines[2].endswith("kept (18.0 ms to 22.0 ms)")
-    assert lines[3].endswith("missed (36.0 ms to 44.0 ms)")
+    assert lines[2].endswith("kept (18.0–22.0 ms)")
+    assert lines[3].endswith("missed (36.0–44.0 ms)")
     assert server_text(run) == (
         "fp16: goodput 50.0 /s, the highest rate tried that keeps p99 <= 30ms; at 75.0 /s it no longer does."
+    )
+    assert all(len(line.text) <= 60 for line in server_lines(run, 60))
+
+
+def test_what_is_kept_by_a_percentile_whose_interval_holds_the_limit_is_no_certainty() -> None:
+    tries = (
+        tried(None, 0.01, None),
+        tried(50.0, 0.02, True),
+        tried(60.0, 0.029, True),
+        tried(75.0, 0.031, False),
+    )
+    run = make_run(server=Server(tries, "p99 <= 30ms", 60.0, 75.0))
+    assert [line.text.split()[-3] for line in server_lines(run, 100)[2:]] == ["kept", "kept?", "missed?"]
+    assert server_text(run).endswith(
+        "A ? says that the interval holds the limit: it is kept for sure (95 %) up to 50.0 /s;"
+        " more calls tell: --iterations 4000."
     )
 
 
@@ -113,5 +131,5 @@ def test_a_soak_is_twelve_lines_and_a_verdict() -> None:
 
 def test_other_runs_have_no_such_tables() -> None:
     run = make_run()
-    assert (offline_lines(run, 80), server_lines(run), soak_lines(run)) == ([], [], [])
+    assert (offline_lines(run, 80), server_lines(run, 80), soak_lines(run)) == ([], [], [])
     assert (offline_text(run), server_text(run), soak_text(run)) == ("", "", "")

@@ -19,7 +19,7 @@ from rkbench.views.push.console_table import print_table
 from rkbench.views.push.extras import aligned_sweep, cycles_text, is_sweep, profile_lines
 from rkbench.views.push.interference import interference_lines, interference_text
 from rkbench.views.push.offline import TableLine, offline_lines, offline_text
-from rkbench.views.push.paragraphs import print_lines, print_paragraph
+from rkbench.views.push.paragraphs import mark_of, print_lines, print_paragraph
 from rkbench.views.push.ranking import ranking_lines
 from rkbench.views.push.requirements import requirement_lines
 from rkbench.views.push.server import server_lines, server_text
@@ -125,7 +125,8 @@ _TITLES = {
 
 
 def _step_lines(run: RunResult, width: int) -> list[TableLine]:
-    return offline_lines(run, width) or server_lines(run) or soak_lines(run) or interference_lines(run, width)
+    lines = offline_lines(run, width) or server_lines(run, width) or soak_lines(run)
+    return lines or interference_lines(run, width)
 
 
 def _step_text(run: RunResult) -> str:
@@ -158,7 +159,9 @@ def _loads_text(plan: PlanRecord) -> str:
 def _print_extras(runs: Sequence[RunResult], console: Console) -> None:
     for run in runs:
         if run.load is not None and run.load.cycles is not None:
-            print_paragraph(console, "", cycles_text(run.variant.name, run.load.cycles), style="")
+            print_paragraph(
+                console, "", cycles_text(run.variant.name, run.load.cycles, mark_of(run)), style=""
+            )
     for run in runs:
         if run.profile is not None:
-            print_lines(console, profile_lines(run.variant.name, run.profile))
+            print_lines(console, profile_lines(run.variant.name, run.profile, mark_of(run)))

@@ -57,19 +57,22 @@ _ABOUT_CORES = frozenset(
 )
 
 
-def cycles_text(name: str, cycles: LoadCycles) -> str:
-    """Return in words what the load cycles of a variant say."""
-    warm = f", then {format_seconds(cycles.warm_s)} (median)" if cycles.warm_s is not None else ""
-    told = "; ".join(_leak_text(leak) for leak in cycles.leaks)
+def cycles_text(name: str, cycles: LoadCycles, mark: str = "") -> str:
+    """Return in words what the load cycles of a variant say; `mark` stands before what no board yielded."""
+    warm = f", then {mark}{format_seconds(cycles.warm_s)} (median)" if cycles.warm_s is not None else ""
+    told = "; ".join(_leak_text(leak, mark) for leak in cycles.leaks)
     times = f"{cycles.count} time{'s' * (cycles.count != 1)}"
     return (
         f"{name}: loaded and released {times} in one worker of its own: first load "
-        f"{format_seconds(cycles.first_s)}{warm}{'; ' if told else ''}{told}"
+        f"{mark}{format_seconds(cycles.first_s)}{warm}{'; ' if told else ''}{told}"
     )
 
 
-def profile_lines(name: str, profile: Profile) -> Lines:
-    """Return the slowest layers of a variant as lines of a table; the raw text where its form is unknown."""
+def profile_lines(name: str, profile: Profile, mark: str = "") -> Lines:
+    """Return the slowest layers of a variant as lines of a table; the raw text where its form is unknown.
+
+    `mark` stands before what no board yielded.
+    """
     if not profile.layers:
         raw = profile.text.splitlines()
         more = (
@@ -80,12 +83,19 @@ def profile_lines(name: str, profile: Profile) -> Lines:
     slowest = sorted(profile.layers, key=lambda layer: -layer.duration_s)[:SHOWN_LAYERS]
     units = ", ".join(_unit_text(unit, profile) for unit in ("NPU", "CPU", "GPU") if _of_unit(unit, profile))
     predicted = profile.provenance == PREDICTED
-    total = f"{MARK if predicted else ''}{format_seconds(profile.total_s)}"
+    mark = MARK if predicted else mark
+    total = f"{mark}{format_seconds(profile.total_s)}"
     how = _PREDICTED if predicted else _PROFILED
     head = f"{name}: {len(profile.layers)} layers, {total}: {units} ({how})"
     rows = [("time", "share", "unit", "op", "layer")]
     rows += [
-        (format_seconds(layer.duration_s), f"{layer.share * 100:.1f} %", layer.unit, layer.op, _label(layer))
+        (
+            mark + format_seconds(layer.duration_s),
+            f"{layer.share * 100:.1f} %",
+            layer.unit,
+            layer.op,
+            _label(layer),
+        )
         for layer in slowest
     ]
     rest = len(profile.layers) - len(slowest)
@@ -100,13 +110,13 @@ def _gain(base: RunResult, run: RunResult) -> str:
     return f"{run.throughput_per_s / base.throughput_per_s:.2f}×"
 
 
-def _leak_text(leak: Leak) -> str:
+def _leak_text(leak: Leak, mark: str) -> str:
     what = "NPU buffers" if leak.memory == "dma_buf" else "process memory"
     if leak.bytes_per_cycle is None:
         return f"{what}: too few cycles to say whether it leaks"
-    bounds = f"95 %: {format_bytes(leak.low_bytes)} to {format_bytes(leak.high_bytes)}"
+    bounds = f"95 %: {mark}{format_bytes(leak.low_bytes)} to {format_bytes(leak.high_bytes)}"
     verdict = "it leaks" if leak.judgement == RISES else "no leak seen"
-    return f"{what}: {format_bytes(leak.bytes_per_cycle)} a cycle ({bounds}), {verdict}"
+    return f"{what}: {mark}{format_bytes(leak.bytes_per_cycle)} a cycle ({bounds}), {verdict}"
 
 
 def _of_unit(unit: str, profile: Profile) -> list[LayerTime]:

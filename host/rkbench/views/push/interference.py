@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from rkbench.runs.interference import Interference, InterferencePlacement, OutputsBeside, Shared
 from rkbench.runs.model import RunResult
-from rkbench.units import MARK, UNKNOWN, format_rate, format_seconds
+from rkbench.units import UNKNOWN, format_rate, format_seconds
 from rkbench.views.push.offline import TableLine, fitted_lines, where
+from rkbench.views.push.paragraphs import mark_of
 
 #: Columns are left out from the first of these on where the terminal is too narrow for all.
 _LEAST_WANTED = ("p50 alone", "p99 alone", "p50 beside", "outputs", "p99 beside", "together", "alone")
@@ -17,7 +18,7 @@ def interference_lines(run: RunResult, width: int) -> list[TableLine]:
     if found is None:
         return []
     both = [(item, name, shared) for item in found.placements for name, shared in _models(run, item)]
-    columns = _columns(found, both, MARK if run.simulated else "")
+    columns = _columns(found, both, mark_of(run))
     lines = fitted_lines(columns, width, _LEAST_WANTED, left=("cores", "model", "outputs"))
     chosen = [False, *(item.placement == found.best for item, _, _ in both)]
     return [TableLine(text, flag) for text, flag in zip(lines, chosen, strict=True)]
@@ -28,10 +29,12 @@ def interference_text(run: RunResult) -> str:
     found = run.interference
     if found is None:
         return ""
-    item, mark = found.chosen, MARK if run.simulated else ""
+    item, mark = found.chosen, mark_of(run)
     effect = run.plan.effect_percent / 100
     lost = ", ".join(f"{name} {_lost(shared, mark, effect)}" for name, shared in _models(run, item))
-    best = f", where the two get most done ({item.together:.2f} of 2)" if len(found.placements) > 1 else ""
+    best = (
+        f", where the two get most done ({mark}{item.together:.2f} of 2)" if len(found.placements) > 1 else ""
+    )
     return f"Together {where(item.placement)}{best}: {lost}. {_outputs_text(run, found)}"
 
 
@@ -47,12 +50,12 @@ def _columns(
         "model": [name for _, name, _ in both],
         "alone": [mark + format_rate(shared.alone_per_s) for _, _, shared in both],
         "beside": [mark + format_rate(shared.beside_per_s) for _, _, shared in both],
-        "loss (95 %)": [_loss(shared) for _, _, shared in both],
+        "loss (95 %)": [_loss(shared, mark) for _, _, shared in both],
         "p50 alone": [_time(shared.alone_p50_s, mark) for _, _, shared in both],
         "p50 beside": [_time(shared.beside_p50_s, mark) for _, _, shared in both],
         "p99 alone": [_time(shared.alone_p99_s, mark) for _, _, shared in both],
         "p99 beside": [_time(shared.beside_p99_s, mark) for _, _, shared in both],
-        "together": [f"{item.together:.2f}" if shared is item.own else "" for item, _, shared in both],
+        "together": [f"{mark}{item.together:.2f}" if shared is item.own else "" for item, _, shared in both],
         "outputs": [_outputs(shared.outputs) for _, _, shared in both],
     }
     return {head: cells for head, cells in columns.items() if set(cells) != {UNKNOWN}}
@@ -66,8 +69,8 @@ def _time(duration_s: float | None, mark: str) -> str:
     return UNKNOWN if duration_s is None else mark + format_seconds(duration_s)
 
 
-def _loss(shared: Shared) -> str:
-    return f"{_percent(shared.loss_ratio)} % {_bounds(shared)}".rstrip()
+def _loss(shared: Shared, mark: str) -> str:
+    return f"{mark}{_percent(shared.loss_ratio)} % {_bounds(shared)}".rstrip()
 
 
 def _bounds(shared: Shared) -> str:
@@ -88,8 +91,8 @@ def _lost(shared: Shared, mark: str, effect: float) -> str:
     if -effect <= shared.loss_low and shared.loss_high <= effect:
         return f"keeps its rate ({rates})"
     if shared.loss_high < 0:
-        return f"is {_percent(-shared.loss_ratio)} % faster ({rates})"
-    return f"{'loses' if shared.loss_low > 0 else 'may lose'} {_loss(shared)}, {rates}"
+        return f"is {mark}{_percent(-shared.loss_ratio)} % faster ({rates})"
+    return f"{'loses' if shared.loss_low > 0 else 'may lose'} {_loss(shared, mark)}, {rates}"
 
 
 def _outputs(outputs: OutputsBeside | None) -> str:

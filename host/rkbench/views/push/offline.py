@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 from rkbench_agent.wire.words import LITE
 
+from rkbench.campaign.scenarios import MOST_CONTEXTS
 from rkbench.runs.model import RunResult
 from rkbench.runs.offline import Offline, OfflineRate
-from rkbench.units import MARK, UNKNOWN, format_bytes, format_rate, format_seconds
+from rkbench.units import UNKNOWN, format_bytes, format_rate, format_seconds
+from rkbench.views.push.paragraphs import mark_of
 
 BAR_WIDTH = 20
 GAP = "  "
@@ -39,14 +41,14 @@ def offline_text(run: RunResult) -> str:
     found = run.offline
     if found is None:
         return ""
-    mark = MARK if run.simulated else ""
+    mark = mark_of(run)
     point = found.saturation
     what = f"{_contexts(point.contexts)} {where(point.placement)}: {mark}{format_rate(point.rate_per_s)}"
-    times = f", {point.rate_per_s / found.one_per_s:.2f}× one context" if found.one_per_s else ""
+    times = f", {mark}{point.rate_per_s / found.one_per_s:.2f}× one context" if found.one_per_s else ""
     if point.contexts == 1:
         times = ""
     word = "saturates" if point.is_reached else "does most"
-    end = _after(found) if point.is_reached else f"; more were not tried: --contexts {_more(point.contexts)}"
+    end = _after(found, mark) if point.is_reached else _not_tried(run, found)
     return f"{run.variant.name} {word} at {what}{times}{end}. {_memory(run, found, mark)}"
 
 
@@ -80,7 +82,7 @@ def aligned_right(rows: Sequence[Sequence[str]]) -> list[str]:
 
 
 def _columns(run: RunResult, found: Offline) -> dict[str, list[str]]:
-    mark = MARK if run.simulated else ""
+    mark = mark_of(run)
     steps = found.steps
     first = found.one_per_s
     highest = max(step.rate_per_s for step in steps)
@@ -92,10 +94,10 @@ def _columns(run: RunResult, found: Offline) -> dict[str, list[str]]:
         "contexts": [f"{'▸ ' if _is_chosen(found, step) else ''}{step.contexts}" for step in steps],
         "rate": [mark + format_rate(step.rate_per_s) for step in steps],
         "± 95 %": [_half(step) for step in steps],
-        "gain": [f"{step.rate_per_s / first:.2f}×" if first else UNKNOWN for step in steps],
+        "gain": [f"{mark}{step.rate_per_s / first:.2f}×" if first else UNKNOWN for step in steps],
         "p50": [mark + format_seconds(step.p50_s) for step in steps],
         "p99": [(mark if step.p99_s else "") + format_seconds(step.p99_s) for step in steps],
-        "core load %": [_load(step) for step in steps],
+        "core load %": [_load(step, mark) for step in steps],
         "NPU memory": [_held(mark, step.dma_buf_bytes or step.npu_bytes) for step in steps],
         "process": [_held(mark, step.rss_bytes) for step in steps],
         "": ["█" * max(1, round(BAR_WIDTH * step.rate_per_s / highest)) for step in steps],
@@ -122,8 +124,9 @@ def _half(step: OfflineRate) -> str:
     return f"{(step.high_per_s / step.rate_per_s - 1) * 100:.1f} %"
 
 
-def _load(step: OfflineRate) -> str:
-    return " ".join(f"{share * 100:3.0f}" for share in step.core_load_ratio) or UNKNOWN
+def _load(step: OfflineRate, mark: str) -> str:
+    each = " ".join(f"{share * 100:3.0f}" for share in step.core_load_ratio)
+    return f"{mark}{each.lstrip()}" if each else UNKNOWN
 
 
 def _held(mark: str, size_bytes: int | None) -> str:
@@ -144,16 +147,24 @@ def where(placement: str) -> str:
     return words.get(placement, f"on core {placement}")
 
 
-def _after(found: Offline) -> str:
+def _after(found: Offline, mark: str) -> str:
     """Return what the most contexts of the same placement brought."""
     point = found.saturation
     most = max((s for s in found.steps if s.placement == point.placement), key=lambda step: step.contexts)
     change = most.rate_per_s / point.rate_per_s - 1
-    return f"; {_contexts(most.contexts)} bring {change * 100:+.1f} %"
+    return f"; {_contexts(most.contexts)} bring {mark}{change * 100:+.1f} %"
 
 
-def _more(contexts: int) -> str:
-    return ",".join(str(contexts * factor) for factor in (1, 2, 3))
+def _not_tried(run: RunResult, found: Offline) -> str:
+    """Return why nothing is known of more contexts, with what to type where that would tell."""
+    point = found.saturation
+    measured = {step.contexts for step in found.steps if step.placement == point.placement}
+    failed = [count for count in run.plan.contexts if count > max(measured)]
+    if failed:
+        what = "was broken off before" if run.failure is not None else "could not be made with"
+        return f"; it {what} {_contexts(failed[0])}"
+    counts = [str(n) for factor in (1, 2, 3) if (n := point.contexts * factor) <= MOST_CONTEXTS]
+    return f"; more were not tried: --contexts {','.join(counts)}" if len(counts) > 1 else ""
 
 
 def _memory(run: RunResult, found: Offline, mark: str) -> str:

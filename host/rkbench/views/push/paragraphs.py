@@ -6,6 +6,9 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from rkbench.runs.model import RunResult
+from rkbench.units import MARK
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -25,6 +28,11 @@ def print_paragraph(console: Console, lead: str, text: str, *, style: str, space
         margin = lead if index == 0 else " " * len(lead)
         shown = line.replace("\N{NO-BREAK SPACE}", " ")
         console.print(Text(margin, style="dim") + Text(shown, style=style), soft_wrap=True)
+
+
+def mark_of(run: RunResult) -> str:
+    """Return what stands before each number of a run that no board yielded."""
+    return MARK if run.simulated else ""
 
 
 def print_lines(console: Console, lines: Sequence[str]) -> None:

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from rkbench.runs.model import RunResult
-from rkbench.runs.server import ServerTry
-from rkbench.units import MARK, UNKNOWN, format_rate, format_seconds
-from rkbench.views.push.offline import TableLine, aligned_right
+from rkbench.runs.server import Server, ServerTry, parse_slo
+from rkbench.units import SECONDS, UNKNOWN, format_between, format_rate, format_seconds
+from rkbench.views.push.offline import TableLine, fitted_lines
+from rkbench.views.push.paragraphs import mark_of
+
+#: Columns are left out from the first of these on where the terminal is too narrow for all.
+_LEAST_WANTED = ("max", "p90", "calls", "p50")
+#: So many times the calls halve the interval of a percentile.
+_MORE_CALLS = 4
 
 
-def server_lines(run: RunResult) -> list[TableLine]:
-    """Return the tries of one run as lines of a table, its heads first."""
-    if run.server is None:
+def server_lines(run: RunResult, width: int) -> list[TableLine]:
+    """Return the tries of one run as lines of a table, heads first, in `width` columns if possible."""
+    found = run.server
+    if found is None:
         return []
-    mark = MARK if run.simulated else ""
-    rows: list[tuple[str, ...]] = [
-        ("arrivals", "served", "p50", "p90", "p99", "max", "calls", run.server.slo or "")
-    ]
-    rows += [_row(item, mark, run.server.slo) for item in run.server.tries]
-    goodput = run.server.goodput_per_s
-    chosen = [False, *(goodput is not None and item.rate_per_s == goodput for item in run.server.tries)]
-    return [TableLine(text, flag) for text, flag in zip(aligned_right(rows), chosen, strict=True)]
+    lines = fitted_lines(_columns(found, mark_of(run)), width, _LEAST_WANTED, left=(found.slo,))
+    goodput = found.goodput_per_s
+    chosen = [False, *(goodput is not None and item.rate_per_s == goodput for item in found.tries)]
+    return [TableLine(text, flag) for text, flag in zip(lines, chosen, strict=True)]
 
 
 def server_text(run: RunResult) -> str:
@@ -27,7 +30,7 @@ def server_text(run: RunResult) -> str:
     found = run.server
     if found is None:
         return ""
-    name, mark = run.variant.name, MARK if run.simulated else ""
+    name, mark = run.variant.name, mark_of(run)
     if not found.slo:
         tried = found.tries[-1]
         return (
@@ -40,25 +43,57 @@ def server_text(run: RunResult) -> str:
         return f"{name} keeps {found.slo} at no rate that was tried{tried_text}."
     above = f"; at {mark}{format_rate(found.failing_per_s)} it no longer does" if found.failing_per_s else ""
     goodput = mark + format_rate(found.goodput_per_s)
-    return f"{name}: goodput {goodput}, the highest rate tried that keeps {found.slo}{above}."
+    highest = f"the highest rate tried that keeps {found.slo}"
+    return f"{name}: goodput {goodput}, {highest}{above}.{_doubt(found, mark)}"
 
 
-def _row(item: ServerTry, mark: str, slo: str) -> tuple[str, ...]:
-    times = (item.p50_s, item.p90_s, item.p99_s, item.max_s)
+def _doubt(found: Server, mark: str) -> str:
+    """Return up to where the objective is kept for sure, where the goodput's own interval holds the limit."""
+    chosen = next(item for item in found.tries if item.rate_per_s == found.goodput_per_s)
+    if _is_sure(chosen, found.slo):
+        return ""
+    sure = [item.rate_per_s or 0.0 for item in found.tries if item.is_kept and _is_sure(item, found.slo)]
+    known = f"for sure (95 %) up to {mark}{format_rate(max(sure))}" if sure else "for sure (95 %) at none"
     return (
-        "always busy" if item.rate_per_s is None else mark + format_rate(item.rate_per_s),
-        mark + format_rate(item.served_per_s),
-        *((mark if value is not None else "") + format_seconds(value) for value in times),
-        str(item.count),
-        _kept(item, mark) if slo else "",
+        f" A ? says that the interval holds the limit: it is kept {known};"
+        f" more calls tell: --iterations {_MORE_CALLS * chosen.count}."
     )
 
 
-def _kept(item: ServerTry, mark: str) -> str:
+def _columns(found: Server, mark: str) -> dict[str, list[str]]:
+    tries = found.tries
+    columns = {
+        "arrivals": [
+            "always busy" if item.rate_per_s is None else mark + format_rate(item.rate_per_s)
+            for item in tries
+        ],
+        "served": [mark + format_rate(item.served_per_s) for item in tries],
+        "p50": [_time(item.p50_s, mark) for item in tries],
+        "p90": [_time(item.p90_s, mark) for item in tries],
+        "p99": [_time(item.p99_s, mark) for item in tries],
+        "max": [_time(item.max_s, mark) for item in tries],
+        "calls": [str(item.count) for item in tries],
+    }
+    if found.slo:
+        columns[found.slo] = [_kept(item, found.slo, mark) for item in tries]
+    return columns
+
+
+def _time(duration_s: float | None, mark: str) -> str:
+    return UNKNOWN if duration_s is None else mark + format_seconds(duration_s)
+
+
+def _kept(item: ServerTry, slo: str, mark: str) -> str:
+    """Return whether a try keeps the objective, with `?` where its interval does not tell."""
     if item.is_kept is None:
         return "" if item.rate_per_s is None else UNKNOWN
     bounds = ""
     if item.objective_low_s is not None and item.objective_high_s is not None:
-        low, high = (format_seconds(bound) for bound in (item.objective_low_s, item.objective_high_s))
-        bounds = f" ({mark}{low} to {high})"
-    return ("kept" if item.is_kept else "missed") + bounds
+        bounds = f" ({mark}{format_between(SECONDS, item.objective_low_s, item.objective_high_s)})"
+    return f"{'kept' if item.is_kept else 'missed'}{'' if _is_sure(item, slo) else '?'}{bounds}"
+
+
+def _is_sure(item: ServerTry, slo: str) -> bool:
+    """Return whether the whole interval of 95 % lies on the same side of the limit as the percentile."""
+    limit_s, low, high = parse_slo(slo).limit_s, item.objective_low_s, item.objective_high_s
+    return (high is not None and high <= limit_s) if item.is_kept else (low is not None and low > limit_s)

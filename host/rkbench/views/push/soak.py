@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from rkbench.runs.model import TEMPERATURE, RunResult
 from rkbench.runs.soak import SoakSummary
-from rkbench.units import MARK, UNKNOWN, format_bytes, format_celsius, format_seconds
+from rkbench.units import UNKNOWN, format_bytes, format_celsius, format_seconds
 from rkbench.views.push.offline import TableLine, aligned_right
+from rkbench.views.push.paragraphs import mark_of
 
 SHOWN_LINES = 12
 
@@ -16,7 +17,7 @@ def soak_lines(run: RunResult) -> list[TableLine]:
     """Return the windows of one run as lines of a table, neighbours together, its heads first."""
     if run.soak is None:
         return []
-    mark, windows = MARK if run.simulated else "", run.soak.windows
+    mark, windows = mark_of(run), run.soak.windows
     step = -(-len(windows) // SHOWN_LINES)
     groups = [windows[start : start + step] for start in range(0, len(windows), step)]
     rows: list[tuple[str, ...]] = [("since", "calls", "p50", "p99", "max", "NPU buffers", "process", "")]
@@ -30,16 +31,17 @@ def soak_text(run: RunResult) -> str:
     found = run.soak
     if found is None:
         return ""
+    mark = mark_of(run)
     verdict = (
         f"not steady: {'; '.join(finding.text for finding in found.findings)}" if found.findings else "steady"
     )
     drift = ""
     if found.drift_ratio is not None and found.drift_low is not None and found.drift_high is not None:
         bounds = f"{found.drift_low * 100:+.1f} to {found.drift_high * 100:+.1f}"
-        drift = f"; p50 drifted by {found.drift_ratio * 100:+.1f} % ({bounds})"
+        drift = f"; p50 drifted by {mark}{found.drift_ratio * 100:+.1f} % ({bounds})"
     outputs = f"{found.changed} of {found.digested} outputs changed" if found.digested else "outputs unknown"
     heat = [sensor.max for sensor in run.readings.of(TEMPERATURE)] if run.readings else []
-    hottest = f"; hottest {format_celsius(max(heat))}" if heat else ""
+    hottest = f"; hottest {mark}{format_celsius(max(heat))}" if heat else ""
     kept = f"; {found.kept_calls} of {found.count} latencies are kept raw"
     took = format_seconds(found.elapsed_s)
     return f"{run.variant.name} in {took}: {verdict}; {outputs}{drift}{hottest}{kept}."
@@ -55,7 +57,7 @@ def _row(group: Sequence[SoakSummary], mark: str) -> tuple[str, ...]:
         mark + format_seconds(p50s[len(p50s) // 2]),
         mark + format_seconds(max(p99s)) if p99s else UNKNOWN,
         mark + format_seconds(max(window.max_s for window in group)),
-        UNKNOWN if last.dma_buf_bytes is None else format_bytes(last.dma_buf_bytes),
+        UNKNOWN if last.dma_buf_bytes is None else mark + format_bytes(last.dma_buf_bytes),
         UNKNOWN if last.rss_bytes is None else mark + format_bytes(last.rss_bytes),
         "",
     )
