@@ -11,8 +11,6 @@ from rkbench.stats.slope import find_leak
 from rkbench.stats.summary import median
 
 NS_PER_S = 1e9
-#: Memory that does not come back is lost in pages; less a cycle is none.
-PAGE_BYTES = 4096
 #: Not the proportional share (pss): it moves with every other process that maps the same libraries.
 _LOOKED_AT = ("rss_bytes", "dma_buf_bytes")
 
@@ -40,7 +38,7 @@ def _leaks(messages: Sequence[LoadCycle]) -> Iterator[Leak]:
     for name in _LOOKED_AT:
         if _known(messages, name):
             values = [float(getattr(message, name)) for message in messages]
-            slope = find_leak(values, PAGE_BYTES)
+            slope = find_leak(values)
             memory = name.removesuffix("_bytes")
             yield Leak(memory, slope.judgement, slope.per_step, slope.low, slope.high, slope.method)
 

@@ -6,29 +6,25 @@ windows are kept raw, evenly over the soak, every second one given up whenever t
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import fmean
+from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.messages import Latencies
 from rkbench_agent.wire.scenario_messages import SoakWindow
 
 from rkbench.runs.latencies import RawLatencies
-from rkbench.stats.slope import RISES, find_slope
+from rkbench.stats.quantiles import calls_for
+from rkbench.stats.slope import RISES, find_leak
 from rkbench.stats.summary import percentile
+
+if TYPE_CHECKING:
+    from rkbench.stats.levels import Drift
 
 NS_PER_S = 1e9
 #: So many calls are kept raw at most, of columns of 8 bytes each.
 RAW_CALLS = 200_000
-#: Slopes are taken over all pairs: more windows than this are joined with their neighbours.
-MOST_LEVELS = 120
-#: A page: less growth than that in a window is no leak.
-PAGE_BYTES = 4096
-#: Fewer calls carry no p99 (see `stats.quantiles`).
-P99_CALLS = 662
-#: A drift of less than this means nothing.
-EFFECT = 0.02
 
 
 @dataclass(frozen=True)
@@ -100,7 +96,7 @@ class SoakFold:
                     since_s=self._elapsed_ns / NS_PER_S,
                     count=len(durations),
                     p50_s=percentile(durations, 50) / NS_PER_S,
-                    p99_s=percentile(durations, 99) / NS_PER_S if len(durations) >= P99_CALLS else None,
+                    p99_s=_percentile_s(durations, 99.0),
                     max_s=durations[-1] / NS_PER_S,
                     rss_bytes=window.rss_bytes,
                     dma_buf_bytes=window.dma_buf_bytes,
@@ -129,9 +125,9 @@ class SoakFold:
             digested=self._last.digested,
             changed=self._last.changed,
             first_changed=self._last.first_changed,
-            drift_ratio=drift[0] if drift else None,
-            drift_low=drift[1] if drift else None,
-            drift_high=drift[2] if drift else None,
+            drift_ratio=drift.ratio if drift else None,
+            drift_low=drift.low if drift else None,
+            drift_high=drift.high if drift else None,
             leak_bytes_per_call=leak,
             kept_calls=len(self.raw.timed()),
         )
@@ -147,37 +143,32 @@ class _Multiples:
         return isinstance(number, int) and number % self._of == 0
 
 
-_Drift = tuple[float, float, float]
+def _percentile_s(durations: Sequence[int], percent: float) -> float | None:
+    enough = len(durations) >= calls_for(percent)
+    return percentile(durations, percent) / NS_PER_S if enough else None
 
 
-def _drift(levels: Sequence[float]) -> _Drift | None:
-    joined = _joined(levels)
-    slope = find_slope(joined)
-    if slope.per_step is None or slope.low is None or slope.high is None:
-        return None
-    scale = (len(joined) - 1) / sorted(joined)[len(joined) // 2]
-    return slope.per_step * scale, slope.low * scale, slope.high * scale
+def _drift(levels: Sequence[float]) -> Drift | None:
+    from rkbench.stats.levels import find_drift, joined_levels  # with numpy, which a list of runs needs not
+
+    return find_drift(joined_levels(levels))
 
 
 def _leak(windows: Sequence[SoakSummary], value: Callable[[SoakSummary], int | None]) -> float | None:
-    """Return by how many bytes a call memory grew in the second half; None where it did not, or is unknown.
+    """Return by how many bytes a call memory grew; None where it did not, or is unknown.
 
-    The first half is the allocators' to settle in.
+    By the rule of load cycles, with windows for cycles.
     """
+    from rkbench.stats.levels import joined_count, joined_levels
+
+    known = [float(held) for window in windows if (held := value(window)) is not None]
+    if len(known) < len(windows):
+        return None
+    slope = find_leak(joined_levels(known))
+    if slope.judgement != RISES or slope.per_step is None:
+        return None
     half = windows[len(windows) // 2 :]
-    known = [float(held) for window in half if (held := value(window)) is not None]
-    if len(known) < len(half):
-        return None
-    slope = find_slope(_joined(known))
-    if slope.judgement != RISES or slope.per_step is None or slope.per_step < PAGE_BYTES:
-        return None
-    join = math.ceil(len(known) / MOST_LEVELS)
-    return slope.per_step / (join * fmean(window.count for window in half))
-
-
-def _joined(levels: Sequence[float]) -> list[float]:
-    join = math.ceil(len(levels) / MOST_LEVELS)
-    return [fmean(levels[start : start + join]) for start in range(0, len(levels), max(1, join))]
+    return slope.per_step / (joined_count(len(known)) * fmean(window.count for window in half))
 
 
 def _rss(window: SoakSummary) -> int | None:
@@ -188,14 +179,14 @@ def _dma(window: SoakSummary) -> int | None:
     return window.dma_buf_bytes
 
 
-def _findings(drift: _Drift | None, leak: float | None, last: SoakWindow) -> list[SoakFinding]:
+def _findings(drift: Drift | None, leak: float | None, last: SoakWindow) -> list[SoakFinding]:
     found = []
     if last.changed:
         text = f"{last.changed} of {last.digested} outputs differ from the first"
         found.append(SoakFinding("nondeterministic", f"{text}, from iteration {last.first_changed} on"))
-    if drift is not None and drift[1] * drift[2] > 0 and abs(drift[0]) > EFFECT:
-        word = "slower" if drift[0] > 0 else "faster"
-        text = f"calls grew {word} by {abs(drift[0]) * 100:.1f} % from the first window to the last"
+    if drift is not None and drift.matters:
+        word = "slower" if drift.ratio > 0 else "faster"
+        text = f"calls grew {word} by {abs(drift.ratio) * 100:.1f} % from the first window to the last"
         found.append(SoakFinding("drift", text))
     if leak is not None:
         found.append(SoakFinding("memory_leak", f"memory grows by {leak:.0f} B with every call"))

@@ -6,17 +6,20 @@ All take the blocks of one load, in order, in any unit of time.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from rkbench.stats.slope import find_slope
 
+T = TypeVar("T")
 Blocks = Sequence[Sequence[float]]
 #: Slopes are taken over all pairs: more levels than this are joined with their neighbours.
 MOST_LEVELS = 120
+#: Less than this (2 %) is no drift, no slow start and no slow turn that anybody minds.
+SMALLEST_RATIO = 0.02
 #: So many levels, at least, show a drift or a memory.
 FEWEST_LEVELS = 6
 START_CALLS = 10
@@ -29,9 +32,22 @@ _QUANTILES = (1.959963984540054, 2.5758293035489004)
 
 def block_levels(blocks: Blocks) -> list[float]:
     """Return the median of each block; of neighbours together where there are many."""
-    join = math.ceil(len(blocks) / MOST_LEVELS)
-    parts = (np.concatenate(blocks[start : start + join]) for start in range(0, len(blocks), max(1, join)))
-    return [float(np.median(part)) for part in parts]
+    return [float(np.median(np.concatenate(part))) for part in _neighbours(blocks)]
+
+
+def joined_levels(levels: Sequence[float]) -> list[float]:
+    """Return levels as they are; the means of neighbours where there are many."""
+    return [float(np.mean(part)) for part in _neighbours(levels)]
+
+
+def joined_count(count: int) -> int:
+    """Return how many of so many levels are joined into one."""
+    return max(1, math.ceil(count / MOST_LEVELS))
+
+
+def _neighbours(values: Sequence[T]) -> Iterator[Sequence[T]]:
+    join = joined_count(len(values))
+    return (values[start : start + join] for start in range(0, len(values), join))
 
 
 @dataclass(frozen=True)
@@ -41,6 +57,11 @@ class Drift:
     ratio: float
     low: float
     high: float
+
+    @property
+    def matters(self) -> bool:
+        """Whether it is more than 2 %, and no chance."""
+        return abs(self.ratio) > SMALLEST_RATIO and (self.low > 0 or self.high < 0)
 
 
 def find_drift(levels: Sequence[float], *, sure: bool = False) -> Drift | None:

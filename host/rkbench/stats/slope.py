@@ -22,6 +22,8 @@ TOO_FEW: Final = "too few values"
 METHOD = "Theil-Sen slope, Sen's interval of 95 %"
 LEAK_METHOD = f"{METHOD}, over the second half"
 MINIMUM_COUNT = 8
+#: Memory that does not come back is lost in pages; less from one step to the next is no leak.
+PAGE_BYTES = 4096
 #: The normal quantile of a two-sided 95 %.
 _QUANTILE = 1.959963984540054
 
@@ -56,8 +58,10 @@ def find_slope(values: Sequence[float], fewest: int = MINIMUM_COUNT, quantile: f
     return Slope(RISES if low > 0 else NO_RISE, median(slopes), low, high)
 
 
-def find_leak(values: Sequence[float], least: float) -> Slope:
-    """Return the slope of the second half of `values`; it rises where the whole interval is `least` or more.
+def find_leak(values: Sequence[float]) -> Slope:
+    """Return the slope of the second half of `values` (bytes), which rises by a page a step or more, or not.
+
+    It does where its whole interval is a page or more.
 
     The first half is where caches fill and an allocator settles. Too few are
     fewer than MINIMUM_COUNT in all.
@@ -65,7 +69,7 @@ def find_leak(values: Sequence[float], least: float) -> Slope:
     if len(values) < MINIMUM_COUNT:
         return Slope(TOO_FEW, None, None, None)
     slope = find_slope(values[len(values) // 2 :], fewest=MINIMUM_COUNT // 2)
-    too_little = slope.low is not None and slope.low < least
+    too_little = slope.low is not None and slope.low < PAGE_BYTES
     return replace(slope, judgement=NO_RISE if too_little else slope.judgement, method=LEAK_METHOD)
 
 

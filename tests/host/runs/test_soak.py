@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 from rkbench.runs.soak import RAW_CALLS, Soak, SoakFold
 from rkbench_agent.wire.messages import Latencies
 from rkbench_agent.wire.scenario_messages import SoakWindow
@@ -55,6 +57,17 @@ def test_memory_that_grows_to_the_end_leaks_and_what_settles_does_not() -> None:
 def test_a_leak_a_call_is_the_same_where_windows_are_joined() -> None:
     found, _ = soak(720, leak=8192)
     assert found.leak_bytes_per_call == 8192 / 20
+
+
+def test_growth_that_may_be_less_than_a_page_a_window_is_no_leak() -> None:
+    source, fold = random.Random(3588), SoakFold()
+    for number in range(40):
+        fold.add(Latencies("r", number, False, list(range(20)), [10 * MS] * 20))
+        rss = 50_000_000 + 5_000 * number + int(source.gauss(0, 10_000))
+        fold.end_window(SoakWindow("r", number, 10**9, 20 * (number + 1), 0, 7, rss_bytes=rss))
+    found = fold.result()
+    assert found is not None
+    assert (found.leak_bytes_per_call, codes(found)) == (None, [])
 
 
 def test_outputs_that_changed_are_a_finding() -> None:

@@ -48,7 +48,6 @@ def test_noise_without_a_trend_is_called_a_rise_about_once_in_forty() -> None:
     assert sum(find_slope(values).judgement == RISES for values in series) <= 20
 
 
-PAGE = 4096.0
 Held = Callable[[random.Random, int], list[float]]
 
 
@@ -86,10 +85,10 @@ def test_a_leak_is_seen_and_what_settles_or_scatters_is_none(
     held: Held, cycles: int, least: float, most: float
 ) -> None:
     source = random.Random(3588)
-    found = [find_leak(held(source, cycles), PAGE).judgement == RISES for _ in range(400)]
+    found = [find_leak(held(source, cycles)).judgement == RISES for _ in range(400)]
     assert least <= sum(found) / len(found) <= most
 
 
 def test_less_than_a_page_a_cycle_is_no_leak() -> None:
-    assert find_leak([9e6 + 1000.0 * i for i in range(20)], PAGE).judgement == NO_RISE
-    assert find_leak([9e6 + 4096.0 * i for i in range(20)], PAGE).judgement == RISES
+    assert find_leak([9e6 + 1000.0 * i for i in range(20)]).judgement == NO_RISE
+    assert find_leak([9e6 + 4096.0 * i for i in range(20)]).judgement == RISES

@@ -18,8 +18,6 @@ from rkbench.units import format_seconds
 if TYPE_CHECKING:
     from rkbench.stats.levels import Start
 
-#: Less than this is no drift, no slow start and no slow turn that anybody minds.
-SMALLEST_RATIO = 0.02
 #: Blocks whose levels lie closer together do not differ, however sure that is.
 SMALLEST_SPREAD = 0.005
 #: A memory of levels that lie closer together than this changes no figure.
@@ -54,8 +52,8 @@ def _of_levels(evidence: Evidence) -> Iterator[Caveat]:
     if modes is not None:
         yield modes
         return
-    starts = [levels.find_start(load, SMALLEST_RATIO) for load in loads]
-    slow = [start for start in starts if start is not None and start.ratio > 1 + SMALLEST_RATIO]
+    starts = [levels.find_start(load, levels.SMALLEST_RATIO) for load in loads]
+    slow = [start for start in starts if start is not None and start.ratio > 1 + levels.SMALLEST_RATIO]
     if len(slow) > sum(start is not None for start in starts) / 2:
         yield _slow_start(slow)
         taken = (max(1, start.blocks) if start in slow and start is not None else 0 for start in starts)
@@ -73,8 +71,8 @@ def _moving(loads: Sequence[Sequence[Sequence[int]]]) -> Iterator[Caveat]:
     heights = levels.block_levels(units)
     # Levels of loads scatter by themselves: few of them have to be surer to make a drift.
     drift = levels.find_drift(heights, sure=len(loads) > 1)
-    drifts = drift is not None and abs(drift.ratio) > SMALLEST_RATIO and (drift.low > 0 or drift.high < 0)
-    if drift is not None and drifts:
+    drifts = drift is not None and drift.matters
+    if drift is not None and drift.matters:
         yield caveat(
             "drift",
             f"latency drifted by {drift.ratio * 100:+.1f} % from the first block to the last"
@@ -117,7 +115,7 @@ def _turns(blocks: Sequence[Sequence[int]]) -> Iterator[Caveat]:
     from rkbench.stats import levels
 
     turns = levels.find_slow_turns(blocks)
-    if turns is not None and turns.p_value < levels.RARE and turns.ratio > 1 + SMALLEST_RATIO:
+    if turns is not None and turns.p_value < levels.RARE and turns.ratio > 1 + levels.SMALLEST_RATIO:
         yield caveat(
             "slow_turns",
             f"the first call of a block takes {(turns.ratio - 1) * 100:.0f} % longer than its others: p99"
