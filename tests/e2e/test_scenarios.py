@@ -87,10 +87,12 @@ def test_a_server_finds_the_highest_rate_that_keeps_its_objective(bench: Bench) 
     assert (first["rate_per_s"], first["is_kept"]) == (None, None)
     assert tries[0]["rate_per_s"] == pytest.approx(first["served_per_s"] / 2, rel=1e-3)
     kept = [item["rate_per_s"] for item in tries if item["is_kept"]]
-    missed = [item["rate_per_s"] for item in tries if not item["is_kept"]]
+    missed = [item["rate_per_s"] for item in tries if item["is_kept"] is False]
+    unsure = [item["rate_per_s"] for item in tries if item["is_kept"] is None]
     assert (server["goodput_per_s"], server["failing_per_s"]) == (max(kept), min(missed))
-    assert max(kept) < min(missed) < 1.1 * max(kept)
-    assert all(item["objective_s"] <= 0.005 for item in tries if item["is_kept"])
+    assert max(kept) < min(unsure) <= max(unsure) < min(missed)
+    assert min(unsure) < 1.1 * max(kept)
+    assert all(item["objective_high_s"] <= 0.005 for item in tries if item["is_kept"])
     assert run["latency"]["p99_s"] <= 0.005
     shown = bench.run("show", "last").stdout
     assert "the highest rate tried that keeps p99 <= 5ms" in " ".join(shown.split())

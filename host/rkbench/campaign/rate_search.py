@@ -1,4 +1,7 @@
-"""Which rate a server shall be tried with next: bisection between what kept the limit and what did not."""
+"""Which rate a server shall be tried with next: bisection between what surely keeps the limit and the rest.
+
+What so many calls cannot tell counts as not kept: the goodput is a rate that can be relied upon.
+"""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Whether one variant does more than another offline, as a sentence of the verdict: where intervals tell.
 
 d = ln(rate / rate of the baseline), each at its saturation; half of its interval is the root of the sum of
-squares of both rates' relative halves (independent runs, batch means of 95 % each). Each variant was loaded
-once, and levels differ from load to load, so the sentence says that it is of these loads.
+squares of both rates' relative halves (independent runs, batch means), at 1 - 0.05 / K for K candidates. Each
+variant was loaded once, and levels differ from load to load, so the sentence says that it is of these loads.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import math
 from collections.abc import Sequence
 
 from rkbench.runs.model import RunResult
-from rkbench.runs.offline import OfflineRate
+from rkbench.runs.offline import PARTS, OfflineRate
+from rkbench.stats.paired import CONFIDENCE, joint_confidence
 from rkbench.units import MARK
 
 
@@ -20,15 +21,15 @@ def offline_sentences(base: RunResult, candidates: Sequence[RunResult]) -> str:
 
     Nothing is said of one whose interval neither excludes 0 nor lies within the smallest effect of interest.
     """
-    told = (_sentence(base, run) for run in candidates)
+    told = (_sentence(base, run, joint_confidence(len(candidates))) for run in candidates)
     return "".join(f" {sentence}" for sentence in told if sentence)
 
 
-def _sentence(base: RunResult, run: RunResult) -> str:
+def _sentence(base: RunResult, run: RunResult, confidence: float) -> str:
     ours, theirs = _saturated(base), _saturated(run)
     if ours is None or theirs is None:
         return ""
-    halves = [_relative_half(step) for step in (ours, theirs)]
+    halves = [_relative_half(step, confidence) for step in (ours, theirs)]
     if None in halves:
         return ""
     middle = math.log(theirs.rate_per_s / ours.rate_per_s)
@@ -58,7 +59,11 @@ def _saturated(run: RunResult) -> OfflineRate | None:
     return next(steps, None)
 
 
-def _relative_half(step: OfflineRate) -> float | None:
+def _relative_half(step: OfflineRate, confidence: float) -> float | None:
+    """Return half of the interval of a rate, as a part of it, at a confidence (0..1): it is known at 95 %."""
+    from scipy.special import stdtrit  # not at the top: it costs what only a comparison needs to pay
+
     if step.low_per_s is None or step.high_per_s is None or step.low_per_s <= 0:
         return None
-    return (step.high_per_s - step.low_per_s) / 2 / step.rate_per_s
+    asked, known = (float(stdtrit(PARTS - 1, (1 + level) / 2)) for level in (confidence, CONFIDENCE))
+    return (step.high_per_s - step.low_per_s) / 2 / step.rate_per_s * asked / known

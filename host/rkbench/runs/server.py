@@ -34,8 +34,9 @@ class ServerTry:
     """One rate as it was served; `rate_per_s` is None where the contexts were always busy instead.
 
     Latencies run from when a call was due. `objective_s` is the percentile that the objective names, its
-    bounds of 95 % beside it; None where there are too few calls. `lateness_s` is the mean by which the agent
-    itself began late, which counts too.
+    bounds of 95 % beside it; None where there are too few calls. It `is_kept` where all between the bounds
+    is, is not where nothing is; None where they hold the limit, or there are none. `lateness_s` is the mean
+    by which the agent itself began late, which counts too.
     """
 
     rate_per_s: float | None
@@ -55,7 +56,8 @@ class ServerTry:
 @dataclass(frozen=True)
 class Server:
     """All tries in their order. `goodput_per_s` is the highest rate that kept the objective `slo`,
-    `failing_per_s` the lowest above it that did not; None where there is none, or no objective."""
+    `failing_per_s` the lowest above it that did not, both beyond chance; None where there is none, or no
+    objective."""
 
     tries: tuple[ServerTry, ...]
     slo: str = ""
@@ -116,9 +118,11 @@ def judge(step: ServerStep, calls: Sequence[tuple[int, int]], objective: Objecti
 
 
 def _is_kept(step: ServerStep, named: Quantile | None, objective: Objective | None) -> bool | None:
-    if step.rate_per_s is None or objective is None or named is None or named.value is None:
+    if step.rate_per_s is None or objective is None or named is None:
         return None
-    return named.value <= objective.limit_s
+    if named.high is not None and named.high <= objective.limit_s:
+        return True
+    return False if named.low is not None and named.low > objective.limit_s else None
 
 
 def told_blocks(steps: Sequence[ServerStep], found: Server) -> frozenset[int]:

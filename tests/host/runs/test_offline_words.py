@@ -31,5 +31,12 @@ def test_only_what_the_intervals_tell_is_said(rate: float, half: float | None, t
     assert offline_sentences(run_of("a", 100.0, base_half), [run_of("b", rate, half)]) == told
 
 
+def test_all_candidates_together_are_told_with_95_percent() -> None:
+    base, near = run_of("a", 100.0, 1.3), run_of("b", 101.9, 1.3)
+    assert " more than a " in offline_sentences(base, [near])
+    others = [run_of(name, 101.0, 3.0) for name in "cdef"]
+    assert offline_sentences(base, [near, *others]) == ""
+
+
 def test_other_scenarios_have_no_such_sentence() -> None:
     assert offline_sentences(make_run(), [make_run()]) == ""

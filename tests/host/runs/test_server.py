@@ -34,6 +34,17 @@ def test_a_rate_keeps_an_objective_where_its_percentile_does() -> None:
     assert server(steps, RawLatencies(), "") is None
 
 
+def test_what_lies_about_its_limit_is_neither_kept_nor_missed() -> None:
+    raw = RawLatencies()
+    for block, slow in enumerate((1000, 105, 95, 20)):
+        raw.append(batch(block, slow))
+    steps = [ServerStep("r", rate, [block]) for block, rate in enumerate((80.0, 90.0, 100.0, 110.0))]
+    found = server(steps, raw, "p99 <= 30ms")
+    assert found is not None
+    assert [item.is_kept for item in found.tries] == [True, None, None, False]
+    assert (found.goodput_per_s, found.failing_per_s) == (80.0, 110.0)
+
+
 def test_without_an_objective_nothing_is_kept() -> None:
     raw = RawLatencies()
     raw.append(batch(0, 20))

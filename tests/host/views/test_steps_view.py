@@ -78,30 +78,23 @@ def test_a_goodput_is_told_with_what_was_tried() -> None:
     assert lines[2].endswith("kept (18.0–22.0 ms)")
     assert lines[3].endswith("missed (36.0–44.0 ms)")
     assert server_text(run) == (
-        "fp16: goodput 50.0 /s, the highest rate tried that keeps p99 <= 30ms; at 75.0 /s it no longer does."
+        "fp16: goodput 50.0 /s, the highest rate tried that keeps p99 <= 30ms beyond chance; at 75.0 /s it no"
+        " longer does."
     )
     assert all(len(line.text) <= 60 for line in server_lines(run, 60))
 
 
-def test_what_is_kept_by_a_percentile_whose_interval_holds_the_limit_is_no_certainty() -> None:
-    tries = (
-        tried(None, 0.01, None),
-        tried(50.0, 0.02, True),
-        tried(60.0, 0.029, True),
-        tried(75.0, 0.031, False),
-    )
-    run = make_run(server=Server(tries, "p99 <= 30ms", 60.0, 75.0))
-    assert [line.text.split()[-3] for line in server_lines(run, 100)[2:]] == ["kept", "kept?", "missed?"]
-    assert server_text(run).endswith(
-        "A ? says that the interval holds the limit: it is kept for sure (95 %) up to 50.0 /s;"
-        " more calls tell: --iterations 4000."
-    )
+def test_a_rate_whose_interval_holds_the_limit_is_told_with_the_calls_that_tell_more() -> None:
+    tries = (tried(50.0, 0.02, True), tried(62.0, 0.029, None), tried(75.0, 0.04, False))
+    run = make_run(server=Server(tries, "p99 <= 30ms", 50.0, 75.0))
+    assert [line.text.split()[-3] for line in server_lines(run, 100)[1:]] == ["kept", "unsure", "missed"]
+    assert server_text(run).endswith("; up to 62.0 /s can't be told: --iterations 4000.")
 
 
 def test_a_server_that_keeps_nothing_and_one_without_an_objective() -> None:
     none = Server((tried(None, 0.01, None), tried(50.0, 0.04, False)), "p99 <= 30ms", None, 50.0)
     assert server_text(make_run(server=none)) == (
-        "fp16 keeps p99 <= 30ms at no rate that was tried down to 50.0 /s."
+        "fp16 surely keeps p99 <= 30ms at no rate that was tried down to 50.0 /s."
     )
     plain = Server((tried(50.0, 0.04, None),))
     assert server_text(make_run(server=plain)) == (

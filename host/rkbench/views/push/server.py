@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rkbench.runs.model import RunResult
-from rkbench.runs.server import Server, ServerTry, parse_slo
+from rkbench.runs.server import Server, ServerTry
 from rkbench.units import SECONDS, UNKNOWN, format_between, format_rate, format_seconds
 from rkbench.views.push.offline import TableLine, fitted_lines
 from rkbench.views.push.paragraphs import mark_of
@@ -40,24 +40,21 @@ def server_text(run: RunResult) -> str:
     if found.goodput_per_s is None:
         lowest = min((item.rate_per_s for item in found.tries if item.rate_per_s), default=None)
         tried_text = f" down to {mark}{format_rate(lowest)}" if lowest else ""
-        return f"{name} keeps {found.slo} at no rate that was tried{tried_text}."
+        said = f"{name} surely keeps {found.slo} at no rate that was tried{tried_text}"
+        return f"{said}{_undecided(found, mark)}."
     above = f"; at {mark}{format_rate(found.failing_per_s)} it no longer does" if found.failing_per_s else ""
     goodput = mark + format_rate(found.goodput_per_s)
     highest = f"the highest rate tried that keeps {found.slo}"
-    return f"{name}: goodput {goodput}, {highest}{above}.{_doubt(found, mark)}"
+    return f"{name}: goodput {goodput}, {highest} beyond chance{above}{_undecided(found, mark)}."
 
 
-def _doubt(found: Server, mark: str) -> str:
-    """Return up to where the objective is kept for sure, where the goodput's own interval holds the limit."""
-    chosen = next(item for item in found.tries if item.rate_per_s == found.goodput_per_s)
-    if _is_sure(chosen, found.slo):
+def _undecided(found: Server, mark: str) -> str:
+    """Return up to which rate it can't be told, and how many calls tell more; "" where all can."""
+    unsure = [item for item in found.tries if item.rate_per_s and item.is_kept is None]
+    if not unsure:
         return ""
-    sure = [item.rate_per_s or 0.0 for item in found.tries if item.is_kept and _is_sure(item, found.slo)]
-    known = f"for sure (95 %) up to {mark}{format_rate(max(sure))}" if sure else "for sure (95 %) at none"
-    return (
-        f" A ? says that the interval holds the limit: it is kept {known};"
-        f" more calls tell: --iterations {_MORE_CALLS * chosen.count}."
-    )
+    highest, calls = max(item.rate_per_s or 0.0 for item in unsure), max(item.count for item in unsure)
+    return f"; up to {mark}{format_rate(highest)} can't be told: --iterations {_MORE_CALLS * calls}"
 
 
 def _columns(found: Server, mark: str) -> dict[str, list[str]]:
@@ -75,7 +72,7 @@ def _columns(found: Server, mark: str) -> dict[str, list[str]]:
         "calls": [str(item.count) for item in tries],
     }
     if found.slo:
-        columns[found.slo] = [_kept(item, found.slo, mark) for item in tries]
+        columns[found.slo] = [_kept(item, mark) for item in tries]
     return columns
 
 
@@ -83,17 +80,17 @@ def _time(duration_s: float | None, mark: str) -> str:
     return UNKNOWN if duration_s is None else mark + format_seconds(duration_s)
 
 
-def _kept(item: ServerTry, slo: str, mark: str) -> str:
-    """Return whether a try keeps the objective, with `?` where its interval does not tell."""
-    if item.is_kept is None:
-        return "" if item.rate_per_s is None else UNKNOWN
-    bounds = ""
-    if item.objective_low_s is not None and item.objective_high_s is not None:
-        bounds = f" ({mark}{format_between(SECONDS, item.objective_low_s, item.objective_high_s)})"
-    return f"{'kept' if item.is_kept else 'missed'}{'' if _is_sure(item, slo) else '?'}{bounds}"
+#: What is said of an objective: unsure where the interval holds its limit.
+_WORDS = {True: "kept", False: "missed", None: "unsure"}
 
 
-def _is_sure(item: ServerTry, slo: str) -> bool:
-    """Return whether the whole interval of 95 % lies on the same side of the limit as the percentile."""
-    limit_s, low, high = parse_slo(slo).limit_s, item.objective_low_s, item.objective_high_s
-    return (high is not None and high <= limit_s) if item.is_kept else (low is not None and low > limit_s)
+def _kept(item: ServerTry, mark: str) -> str:
+    """Return whether a try keeps the objective, with what bounds its percentile."""
+    if item.rate_per_s is None:
+        return ""
+    low_s, high_s = item.objective_low_s, item.objective_high_s
+    if low_s is None:
+        return UNKNOWN
+    from_low = f"from {mark}{format_seconds(low_s)}"
+    between = from_low if high_s is None else mark + format_between(SECONDS, low_s, high_s)
+    return f"{_WORDS[item.is_kept]} ({between})"
