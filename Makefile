@@ -75,7 +75,7 @@ test-toolkit: $(STAMP)
 	$(BIN)/python -m pytest -m toolkit --timeout 600 tests/toolkit $(ARGS)
 
 test-npu: $(STAMP)
-	RKBENCH_ALL_NETS=1 $(BIN)/python -m pytest -q --timeout 900 tests/emulated/test_npu_emulated.py $(ARGS)
+	RKBENCH_ALL_NETS=1 $(BIN)/python -m pytest -q --timeout 900 tests/emulated/test_npu_emulated.py tests/host/npu/test_every_bit.py $(ARGS)
 
 calibrations: $(STAMP)
 	cd tests/host/campaign && PYTHONPATH=../.. ../../../$(BIN)/python whole_calibrations.py

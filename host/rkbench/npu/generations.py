@@ -80,6 +80,8 @@ def _lite_to_v2(columns: Columns, tasks: int) -> None:
         columns[config] = (
             get(config) & ~np.uint32(0x3000C) | (get(config) >> 2 & 3) << 16 | (get(config) >> 16 & 3) << 2
         )
+    average = get(0x6044)  # a pad value has 19 bits
+    columns[0x6044] = np.where(average >> 18 == 1, average | np.uint32(0xFFF8_0000), average)
     elementwise = get(0x4070)
     columns[0x4070] = (
         elementwise & ~np.uint32(0x30018) | (elementwise >> 3 & 3) << 16 | (elementwise >> 16 & 3) << 3

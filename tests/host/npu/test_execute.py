@@ -18,13 +18,13 @@ from rkbench.npu.execute.core import NpuCore
 from rkbench.npu.execute.cubes import AddressSpace
 from rkbench.npu.execute.executor import OF_THE_RUNTIME, Executor
 from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError
-from rkbench.npu.execute.modelled import known_bits, refuse_unmodelled
+from rkbench.npu.execute.modelled import refuse_unmodelled
 from rkbench.npu.execute.output import read_output_stage
 from rkbench.npu.execute.repeated import repeated_fields
 from rkbench.npu.execute.tensors import Tensors
 from rkbench.npu.generations import LITE, V2, Generation
 from rkbench.npu.layout import BASE, lay_out
-from rkbench.npu.registers import named_fields, register_map
+from rkbench.npu.registers import named_fields
 from rkbench.npu.tasks import CNA, Task, decode_tasks
 from rkbench.rknn import open_model
 from rkbench.variants.computation import network_inputs
@@ -113,41 +113,6 @@ def core_of(net: Net) -> tuple[NpuCore, list[Task]]:
 
 
 @pytest.mark.parametrize("soc", ["rk3588", "rk3568"])
-def test_every_field_outside_the_list_is_refused_by_its_name(soc: str) -> None:
-    core, tasks = core_of(Net("pools", soc, "int8"))
-    known = known_bits(lite=core.generation is LITE)
-    tried = 0
-    for task in tasks[-4:]:
-        for register in register_map().values():
-            if register.offset not in task.registers:
-                continue
-            for field in register.fields:
-                mask = field.mask << field.low
-                if mask & known.get(register.offset, 0):
-                    continue
-                flipped = {
-                    **task.registers,
-                    register.offset: task.registers[register.offset] | 1 << field.low,
-                }
-                with pytest.raises(UnmodelledError, match=f"{register.name}.{field.name}"):
-                    core.run(replace(task, registers=flipped))
-                tried += 1
-    assert tried > 30
-
-
-@pytest.mark.parametrize("soc", ["rk3588", "rk3568"])
-def test_every_reserved_bit_outside_the_list_is_refused(soc: str) -> None:
-    core, tasks = core_of(Net("dense", soc, "fp16"))
-    known = known_bits(lite=core.generation is LITE)
-    task = tasks[-1]
-    for register, value in task.registers.items():
-        unknown = ~known.get(register, 0) & 0xFFFF_FFFF
-        for bit in (bit for bit in range(32) if unknown >> bit & 1):
-            with pytest.raises(UnmodelledError):
-                core.run(replace(task, registers={**task.registers, register: value | 1 << bit}))
-
-
-@pytest.mark.parametrize("soc", ["rk3588", "rk3568"])
 def test_a_field_that_contradicts_the_one_it_repeats_is_refused(soc: str) -> None:
     core, tasks = core_of(Net("pools", soc, "int8"))
     tried = set()
@@ -160,7 +125,7 @@ def test_a_field_that_contradicts_the_one_it_repeats_is_refused(soc: str) -> Non
             with pytest.raises(UnmodelledError):
                 core.run(replace(task, registers=changed))
             tried.add(name)
-    assert len(tried) == (16 if soc == "rk3588" else 11)
+    assert len(tried) == (16 if soc == "rk3588" else 14)
 
 
 @pytest.mark.parametrize("name", ORDER)
@@ -275,11 +240,10 @@ def test_damaged_registers_are_refused_or_computed_and_nothing_else() -> None:
     refused = 0
     for _ in range(400):
         core, tasks = seeded.choice(cores)
-        known = known_bits(lite=core.generation is LITE)
         task = seeded.choice(tasks)
         registers = dict(task.registers)
-        for register in seeded.sample(sorted(registers.keys() & known.keys()), 2):
-            registers[register] ^= seeded.getrandbits(32) & known[register]
+        for register in seeded.sample(sorted(registers), 2):
+            registers[register] ^= 1 << seeded.randrange(32)
         try:
             core.run(replace(task, registers=registers))
         except UnmodelledError:
@@ -317,16 +281,17 @@ def test_the_demos_variants_agree_with_their_replays(name: str) -> None:
     [(0x4040, 0xF0000), (0x4060, 0xF0000), (0x4070, 0xF0000), (0x5034, 0xC), (0x200C, 0xCFFC)],
 )
 def test_bits_that_the_rk3568_has_elsewhere_are_not_lost_on_the_way(register: int, bits: int) -> None:
-    _, tasks = core_of(Net("residual", "rk3568", "int8"))
+    core, tasks = core_of(Net("dense", "rk3568", "int8"))
+    task = next(each for each in tasks if each.enable & CNA)
     raw = {key: np.array([value], np.uint32) for key, value in RAW_RK3568.items()}
     LITE.to_v2(plain := dict(raw), 1)
     for bit in (bit for bit in range(32) if bits >> bit & 1):
         columns = {**raw, register: raw[register] | np.uint32(1 << bit)}
         LITE.to_v2(columns, 1)
-        task = replace(tasks[-1], registers={key: int(value[0]) for key, value in columns.items()})
-        assert any(columns[key] != plain[key] for key in columns), f"bit {bit}"
+        moved = {key: int(value[0]) for key, value in columns.items() if value != plain[key]}
+        assert moved, f"bit {bit}"
         with pytest.raises(UnmodelledError):
-            refuse_unmodelled(task, LITE)
+            core.run(replace(task, registers={**task.registers, **moved}))
 
 
 RAW_RK3568 = {

@@ -8,7 +8,7 @@ import numpy as np
 
 from rkbench.npu.execute import bfloat16
 from rkbench.npu.execute.cubes import AddressSpace, Values
-from rkbench.npu.execute.features import Fetch, Window
+from rkbench.npu.execute.features import Fetch, Window, read_window
 from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError, dtype_of, precision_name
 from rkbench.npu.execute.weights import DenseWeights, Floats, dense_weights, depthwise_weights
 from rkbench.npu.fields import BF16, FP16, INT8
@@ -77,14 +77,20 @@ class Accumulators:
         return sums
 
 
-def read_accumulators(registers: TaskRegisters, memory: AddressSpace, generation: Generation) -> Accumulators:
-    """Return the convolution of a task; raises UnmodelledError for what is not modelled."""
+def read_kind(registers: TaskRegisters) -> tuple[int, int]:
+    """Return a convolution's mode and precision; raises UnmodelledError for others than are modelled."""
     mode, precision = registers["CNA.CONV_CON1.CONV_MODE"], registers["CNA.CONV_CON1.IN_PRECISION"]
     if precision not in (INT8, FP16, BF16):
         raise UnmodelledError(f"a convolution of {precision_name(precision)}")
     if mode not in (DENSE, DEPTHWISE) or (mode == DEPTHWISE and precision == BF16):
         raise UnmodelledError(f"convolution mode {mode}")
-    dtype, window = dtype_of(precision, "convolution"), _window(registers)
+    return mode, precision
+
+
+def read_accumulators(registers: TaskRegisters, memory: AddressSpace, generation: Generation) -> Accumulators:
+    """Return the convolution of a task; raises UnmodelledError for what is not modelled."""
+    mode, precision = read_kind(registers)
+    dtype, window = dtype_of(precision, "convolution"), read_window(registers)
     size = "CORE.DATAOUT_SIZE_0.DATAOUT_"
     height, width = registers[f"{size}HEIGHT"] + 1, registers[f"{size}WIDTH"] + 1
     features = Fetch(registers, memory, generation, dtype).features(window, (height, width))
@@ -96,13 +102,3 @@ def read_accumulators(registers: TaskRegisters, memory: AddressSpace, generation
     if made.line_bytes > MOST_LINE_BYTES:
         raise UnmodelledError(f"a convolution that takes {made.line_bytes} bytes a line")
     return made
-
-
-def _window(registers: TaskRegisters) -> Window:
-    con, size = "CNA.CONV_CON3.", "CNA.WEIGHT_SIZE2.WEIGHT_"
-    kernel = registers[f"{size}HEIGHT"], registers[f"{size}WIDTH"]
-    stride = registers[f"{con}CONV_Y_STRIDE"], registers[f"{con}CONV_X_STRIDE"]
-    dilation = registers[f"{con}ATROUS_Y_DILATION"] + 1, registers[f"{con}ATROUS_X_DILATION"] + 1
-    if min(*kernel, *stride) < 1:
-        raise UnmodelledError(f"a kernel of {kernel[0]}x{kernel[1]}, stride {stride[0]}x{stride[1]}")
-    return Window(*kernel, stride, dilation)

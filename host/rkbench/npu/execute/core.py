@@ -13,10 +13,10 @@ from collections.abc import Iterator
 import numpy as np
 
 from rkbench.npu.activation_tables import ActivationTables
-from rkbench.npu.execute.convolution import Accumulators, read_accumulators
-from rkbench.npu.execute.cubes import AddressSpace, Values, atoms, store
+from rkbench.npu.execute.convolution import Accumulators, read_accumulators, read_kind
+from rkbench.npu.execute.cubes import AddressSpace, Cube, Values, atoms, store
 from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError
-from rkbench.npu.execute.modelled import refuse_unmodelled
+from rkbench.npu.execute.modelled import refuse_unmodelled, refuse_unread
 from rkbench.npu.execute.modes import refuse_other_modes
 from rkbench.npu.execute.output import (
     TO_MEMORY,
@@ -35,6 +35,7 @@ from rkbench.npu.execute.rearranged import (
     store_rearranged,
 )
 from rkbench.npu.execute.repeated import refuse_contradictions
+from rkbench.npu.execute.reuse import Fetched, fetch
 from rkbench.npu.execute.source import read_source
 from rkbench.npu.generations import LITE, Generation
 from rkbench.npu.tasks import CNA, DPU, PPU, Task
@@ -50,14 +51,19 @@ class NpuCore:
         self.generation = generation
         self.memory = memory
         self._tables = tables
+        self._fetched: Fetched | None = None
 
     def run(self, task: Task) -> None:
         """Run one task: its result is in memory then. Raises UnmodelledError, with memory as it was or partly
         written."""
         registers = TaskRegisters(task.registers)
         refuse_unmodelled(task, self.generation)
+        if task.enable & CNA:
+            read_kind(registers)
         refuse_contradictions(registers, task.enable, self.generation)
         refuse_other_modes(registers, task.enable, self.generation)
+        if task.enable & CNA:
+            self._fetched = fetch(registers, task.node, self._fetched)
         with np.errstate(all="ignore"):  # the NPU knows no exceptions: infinities and NaNs go their way
             if task.enable & DPU:
                 self._output(task, registers)
@@ -65,6 +71,7 @@ class NpuCore:
                 pool(registers, self.memory, None)
             else:
                 raise UnmodelledError(f"a task of blocks {task.enable:#x}")
+        refuse_unread(registers, task.enable, self.generation)
 
     def _output(self, task: Task, registers: TaskRegisters) -> None:
         entries = self._tables.entries[task.table] if task.table >= 0 else None
@@ -74,7 +81,7 @@ class NpuCore:
         lines = _lines_of(registers, source)
         chunks = _chunks(source, stage, lines)
         where = registers["DPU.FEATURE_MODE_CFG.OUTPUT_MODE"]
-        to_memory = where == TO_MEMORY or (where == 0 and self.generation is LITE)
+        to_memory = where == (0 if self.generation is LITE else TO_MEMORY)
         if to_memory and not task.enable & PPU:
             self._store(registers, stage, lines, chunks)
         elif where == TO_POOLING and task.enable & PPU:
@@ -93,7 +100,7 @@ class NpuCore:
             return
         cube = destination(registers, self.memory, stage.conversion.dtype, lines)
         atoms(self.memory, cube)  # refused before it is computed
-        fill = registers["DPU.OFFSET_PEND.OFFSET_PEND"] & (1 << 8 * cube.dtype.itemsize) - 1
+        fill = _fill(registers, cube, self.memory)
         for first, values in chunks:
             store(self.memory, cube, first, values, fill)
 
@@ -104,6 +111,13 @@ class NpuCore:
         if flying:
             return read_source(registers, self.memory)
         return read_accumulators(registers, self.memory, self.generation)
+
+
+def _fill(registers: TaskRegisters, cube: Cube, memory: AddressSpace) -> int:
+    """Return what is written behind the last channel, to the end of its atom."""
+    if cube.channels * cube.dtype.itemsize % memory.unit_bytes(cube.dtype.itemsize) == 0:
+        return 0
+    return registers["DPU.OFFSET_PEND.OFFSET_PEND"] & (1 << 8 * cube.dtype.itemsize) - 1
 
 
 def _lines_of(registers: TaskRegisters, source: Values | Accumulators) -> int:

@@ -60,11 +60,11 @@ class NpuDevice:
         """
         states, self._states = self._states, [AT_POWER_ON] * CORE_COUNT
         lists = [self._decode(share, job, states[core]) for core, share in shares(job, self._generation)]
+        cores = {id(tasks): NpuCore(self._generation, self._memory, tasks.tables) for tasks in lists}
         for tasks, position in _together(lists):
             task = tasks.task(position)
-            core = NpuCore(self._generation, self._memory, tasks.tables)
             try:
-                core.run(task)
+                cores[id(tasks)].run(task)
             except UnmodelledError as error:
                 raise UnmodelledError(f"task {task.index} of layer {task.node}: {error}") from error
         for (core_number, _), tasks in zip(shares(job, self._generation), lists, strict=True):

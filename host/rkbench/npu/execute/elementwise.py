@@ -156,7 +156,7 @@ def _operand(
     if mode != OF_CUBE:
         raise UnmodelledError(f"EW data mode {mode}")
     line = (width + registers["DPU_RDMA.DATA_CUBE_HEIGHT.EW_LINE_NOTCH_ADDR"]) * atom
-    surface = registers["DPU_RDMA.EW_SURF_STRIDE"] // atom * atom
+    surface = registers.aligned("DPU_RDMA.EW_SURF_STRIDE", atom)
     if registers["DPU_RDMA.FEATURE_MODE_CFG.COMB_USE"] == COMBINED_OPERAND:
         first = registers["DPU_RDMA.SRC_BASE_ADDR"]
         base, surface = first, base - first

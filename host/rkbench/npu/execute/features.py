@@ -36,6 +36,17 @@ class Window:
         return (output[0] - 1) * sy + reach[0], (output[1] - 1) * sx + reach[1]
 
 
+def read_window(registers: TaskRegisters) -> Window:
+    """Return the kernel's steps; raises UnmodelledError where there is none."""
+    con, size = "CNA.CONV_CON3.", "CNA.WEIGHT_SIZE2.WEIGHT_"
+    kernel = registers[f"{size}HEIGHT"], registers[f"{size}WIDTH"]
+    stride = registers[f"{con}CONV_Y_STRIDE"], registers[f"{con}CONV_X_STRIDE"]
+    dilation = registers[f"{con}ATROUS_Y_DILATION"] + 1, registers[f"{con}ATROUS_X_DILATION"] + 1
+    if min(*kernel, *stride) < 1:
+        raise UnmodelledError(f"a kernel of {kernel[0]}x{kernel[1]}, stride {stride[0]}x{stride[1]}")
+    return Window(*kernel, stride, dilation)
+
+
 @dataclass(frozen=True)
 class Fetch:
     """A task's reading of features."""

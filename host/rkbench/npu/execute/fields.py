@@ -26,16 +26,43 @@ class UnmodelledError(Exception):
 
 
 class TaskRegisters:
-    """What one task's registers hold, in the places of the RK3588; a register that nobody wrote is 0."""
+    """What one task's registers hold, in the places of the RK3588; a register that nobody wrote is 0.
+
+    It remembers which bits were read: what is set and was never read must have no effect (`modelled.py`).
+    """
 
     def __init__(self, values: Mapping[int, int]) -> None:
         self._values = values
         self._fields = named_fields()
+        self._read: dict[int, int] = {}
 
     def __getitem__(self, name: str) -> int:
         """Return a field by `BLOCK.REGISTER.FIELD`, unsigned; KeyError for a name that does not exist."""
         field = self._fields[name]
+        self._read[field.register] = self._read.get(field.register, 0) | field.mask << field.low
         return self._values.get(field.register, 0) >> field.low & field.mask
+
+    def bits(self, register: int, low: int = 0, high: int = 31) -> int:
+        """Return bits of a register that has no name, or other bits than its fields."""
+        mask = (1 << (high + 1 - low)) - 1
+        self._read[register] = self._read.get(register, 0) | mask << low
+        return self._values.get(register, 0) >> low & mask
+
+    def aligned(self, name: str, unit: int) -> int:
+        """Return an address or a stride; UnmodelledError where it is no multiple of `unit`."""
+        value = self[name]
+        if value % unit:
+            raise UnmodelledError(f"{name} = {value:#x}, no multiple of {unit},")
+        return value
+
+    def unread(self) -> dict[int, int]:
+        """Return the bits that are set and that nobody has read, by register."""
+        left = {
+            register: value & ~self._read.get(register, 0)
+            for register, value in self._values.items()
+            if value
+        }
+        return {register: bits for register, bits in left.items() if bits}
 
     def signed(self, name: str) -> int:
         """Return a field as a number in two's complement of the field's width."""

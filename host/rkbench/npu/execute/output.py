@@ -117,7 +117,7 @@ def output_shape(registers: TaskRegisters) -> tuple[int, int, int]:
 
 def _weight_offset(registers: TaskRegisters, operands: dict[str, Floats], channels: int) -> Floats | None:
     """Return CPEND: minus the weights' zero point, of each channel."""
-    if registers["DPU.FEATURE_MODE_CFG.FLYING_MODE"] or registers["DPU.BS_OW_CFG.OD_BYPASS"]:
+    if registers["DPU.BS_OW_CFG.OD_BYPASS"]:
         return None
     if registers["DPU.BS_OW_CFG.OW_SRC"]:
         offset = operands.get("weight_offset")
@@ -139,7 +139,7 @@ def destination(
     # Up-sampled, the cube's height counts the lines read, and the notch is the way to the second one.
     notch = registers["DPU.DATA_CUBE_NOTCH_ADDR.NOTCH_ADDR_0"] if lines == height else 0
     line = (width + notch) * memory.unit_bytes(dtype.itemsize)
-    base, surface = (registers[f"DPU.DST_{name}"] // atom * atom for name in ("BASE_ADDR", "SURF_STRIDE"))
+    base, surface = (registers.aligned(f"DPU.DST_{name}", atom) for name in ("BASE_ADDR", "SURF_STRIDE"))
     cube = Cube(base, channels, lines, width, dtype, line, surface)
     _refuse_parts(registers, memory, cube)
     return cube
@@ -158,7 +158,7 @@ def store_maxima(registers: TaskRegisters, memory: AddressSpace, values: Values)
         )
     if registers["DPU.FEATURE_MODE_CFG.SURF_LEN"] != whole:
         raise UnmodelledError(f"DPU.FEATURE_MODE_CFG.SURF_LEN = {registers['DPU.FEATURE_MODE_CFG.SURF_LEN']}")
-    base = registers["DPU.DST_BASE_ADDR"] // memory.atom_bytes * memory.atom_bytes
+    base = registers.aligned("DPU.DST_BASE_ADDR", memory.atom_bytes)
     memory.read(base, largest.nbytes)[:] = largest.view(np.uint8)
 
 

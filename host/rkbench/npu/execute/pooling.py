@@ -14,6 +14,7 @@ from rkbench.npu.fields import FP16, INT8
 AVERAGE, MAXIMUM, MINIMUM = 0, 1, 2
 COMBINE: dict[int, Callable[..., Any]] = {AVERAGE: np.add, MAXIMUM: np.maximum, MINIMUM: np.minimum}
 RECIPROCAL_BITS = 16
+LARGEST_HALF = 0xFFFF
 PART_BYTES = 1 << 20
 
 
@@ -32,13 +33,15 @@ def pool(registers: TaskRegisters, memory: AddressSpace, source: Values | None) 
         raise UnmodelledError(f"pooling method {method}")
     dtype = dtype_of(precision, "pooling")
     features = _read(registers, memory, dtype) if source is None else source
+    if features.shape != _shape(registers, "IN"):
+        raise UnmodelledError(f"pooling of {_shape(registers, 'IN')} fed with {features.shape}")
     if features.dtype != dtype:
         raise UnmodelledError(f"pooling in {dtype} of what the output stage hands over in {features.dtype}")
     result = _pooled(registers, features, method)
     atom = memory.atom_bytes
     height, width, channels = result.shape
     line = (width + registers["PPU.OPERATION_MODE_CFG.NOTCH_ADDR"]) * atom
-    base, surface = (registers[f"PPU.DST_{name}"] // atom * atom for name in ("BASE_ADDR", "SURF_STRIDE"))
+    base, surface = (registers.aligned(f"PPU.DST_{name}", atom) for name in ("BASE_ADDR", "SURF_STRIDE"))
     store(memory, Cube(base, channels, height, width, dtype, line, surface), 0, result)
 
 
@@ -59,7 +62,7 @@ def _pooled(registers: TaskRegisters, features: Values, method: int) -> Values:
 def _read(registers: TaskRegisters, memory: AddressSpace, dtype: np.dtype[np.generic]) -> Values:
     height, width, channels = _shape(registers, "IN")
     atom = memory.atom_bytes
-    line, surface = (registers[f"PPU_RDMA.SRC_{name}_STRIDE"] // atom * atom for name in ("LINE", "SURF"))
+    line, surface = (registers.aligned(f"PPU_RDMA.SRC_{name}_STRIDE", atom) for name in ("LINE", "SURF"))
     address = registers["PPU_RDMA.SRC_BASE_ADDR"]
     return load(memory, Cube(address, channels, height, width, dtype, line, surface))
 
@@ -127,9 +130,12 @@ def _fill(registers: TaskRegisters, dtype: np.dtype[np.generic], method: int) ->
 
 def _average(registers: TaskRegisters, total: Any, dtype: np.dtype[np.generic]) -> Any:
     """Return totals times the two reciprocals of the window's sides; integers rounded to even."""
-    width, height = (registers[f"PPU.RECIP_KERNEL_{side}"] for side in ("WIDTH", "HEIGHT"))
+    names = [f"PPU.RECIP_KERNEL_{side}.RECIP_KERNEL_{side}" for side in ("WIDTH", "HEIGHT")]
+    width, height = (registers[name] for name in names)
     down = 2.0 ** -(2 * RECIPROCAL_BITS)
     if dtype == np.int8:
         return np.clip(np.rint(total * (width * height * down)), -128, 127)
-    sides = np.array([width & 0xFFFF, height & 0xFFFF], np.uint16).view(np.float16).astype(np.float64)
+    if max(width, height) > LARGEST_HALF:
+        raise UnmodelledError(f"{names[0]} = {width:#x} and {height:#x} of fp16")
+    sides = np.array([width, height], np.uint16).view(np.float16).astype(np.float64)
     return total * (sides[0] * sides[1] * down)

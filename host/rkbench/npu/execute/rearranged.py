@@ -51,8 +51,9 @@ def is_edge(registers: TaskRegisters) -> bool:
     )
     flying = registers["DPU.FEATURE_MODE_CFG.FLYING_MODE"]
     turned = registers["DPU.FEATURE_MODE_CFG.TP_EN"] or registers["DPU.BS_OW_CFG.TP_ORG_EN"]
-    apart = reader == writer != cube and reader in ((0, cube[1]), (cube[0], 0))
-    return bool(flying and not turned and apart)
+    apart = reader == writer != cube and reader in ((0, cube[1]), (cube[0], 0)) and any(reader)
+    pitch = registers["DPU.DATA_CUBE_NOTCH_ADDR.NOTCH_ADDR_0"] == (0 if reader[1] else cube[1])
+    return bool(flying and not turned and apart and pitch)
 
 
 def is_filled_up(registers: TaskRegisters) -> bool:
@@ -73,8 +74,8 @@ def refuse_incoherent(registers: TaskRegisters, channels_of_atom: int) -> None:
         "DPU.OUT_CVT_SHIFT.CVT_ROUND": bool(registers["DPU.OUT_CVT_SHIFT.CVT_ROUND"]) != maxima,
         "DPU.WDMA_SIZE_0.TP_PRECISION": bool(registers["DPU.WDMA_SIZE_0.TP_PRECISION"]) and not rearranged,
         "DPU.WDMA_SIZE_0.SIZE_C_WDMA": rearranged and to_pooling,
-        "DPU.OFFSET_PEND.OFFSET_PEND": bool(registers["DPU.OFFSET_PEND.OFFSET_PEND"])
-        and not (whole or is_filled_up(registers)),
+        "DPU.OFFSET_PEND.OFFSET_PEND": not (whole or is_filled_up(registers))
+        and bool(registers["DPU.OFFSET_PEND.OFFSET_PEND"]),
     }
     for name, is_wrong in wrong.items():
         if is_wrong:
@@ -227,7 +228,7 @@ def _notch(registers: TaskRegisters) -> int:
 
 def _stride(registers: TaskRegisters, memory: AddressSpace, name: str) -> int:
     """Return a stride in atoms."""
-    return registers[f"DPU.{name}"] // memory.atom_bytes
+    return registers.aligned(f"DPU.{name}", memory.atom_bytes) // memory.atom_bytes
 
 
 def _target(
@@ -238,7 +239,7 @@ def _target(
     if math.prod(shape) * atom > len(memory.data):
         raise UnmodelledError(f"an output of {shape} atoms")
     last = sum((size - 1) * step for size, step in zip(shape, steps, strict=True))
-    raw = memory.read(registers["DPU.DST_BASE_ADDR"] // atom * atom, (last + 1) * atom)
+    raw = memory.read(registers.aligned("DPU.DST_BASE_ADDR", atom), (last + 1) * atom)
     return np.ndarray(shape, ATOM_DTYPES[atom], raw.data, strides=tuple(step * atom for step in steps))
 
 

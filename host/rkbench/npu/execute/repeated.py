@@ -49,7 +49,7 @@ OF_ALIGNED_OUTPUT = (
     Repeated(DPU, "DPU.WDMA_SIZE_1.HEIGHT_WDMA", "DPU.DATA_CUBE_HEIGHT.HEIGHT"),
     Repeated(DPU, "DPU.WDMA_SIZE_1.WIDTH_WDMA", "DPU.DATA_CUBE_WIDTH.WIDTH"),
 )
-"""Where the output leaves in its own order, on the RK3588."""
+"""Where the output leaves in its own order."""
 
 
 def refuse_contradictions(registers: TaskRegisters, enable: int, generation: Generation) -> None:
@@ -64,22 +64,24 @@ def refuse_contradictions(registers: TaskRegisters, enable: int, generation: Gen
 
 def repeated_fields(registers: TaskRegisters, generation: Generation) -> tuple[Repeated, ...]:
     """Return what has to repeat in a task with these registers."""
-    if generation is LITE:
-        return (*ON_BOTH, *ON_RK3568)
+    own = (*ON_BOTH, *(ON_RK3568 if generation is LITE else ON_RK3588))
     if is_rearranged(registers):  # has sizes of its own, which are checked where it is written
-        return (*ON_BOTH, *ON_RK3588)
+        return own
     if is_edge(registers):
-        return (*ON_BOTH, *ON_RK3588, *OF_ALIGNED_OUTPUT[:1])
+        return (*own, *OF_ALIGNED_OUTPUT[:1])
     if is_filled_up(registers):
-        return (*ON_BOTH, *ON_RK3588, *OF_ALIGNED_OUTPUT[1:])
-    return (*ON_BOTH, *ON_RK3588, *OF_ALIGNED_OUTPUT)
+        return (*own, *OF_ALIGNED_OUTPUT[1:])
+    return (*own, *OF_ALIGNED_OUTPUT)
 
 
 def _refuse_other_reading(registers: TaskRegisters) -> None:
-    """Refuse a reader that computes in another precision than the output stage, but fp16 beside bf16."""
+    """Refuse a reader that computes in another precision than the output stage, or of fp16 and bf16 than it
+    reads."""
     reads, computes = (
         registers[f"{name}.PROC_PRECISION"] for name in ("DPU_RDMA.FEATURE_MODE_CFG", "DPU.DATA_FORMAT")
     )
-    if reads != computes and {reads, computes} != {FP16, BF16}:
+    stored = registers["DPU_RDMA.FEATURE_MODE_CFG.IN_PRECISION"]
+    halves = computes in (FP16, BF16) and stored in (FP16, BF16)
+    if reads != (stored if halves else computes):
         name = "DPU_RDMA.FEATURE_MODE_CFG.PROC_PRECISION"
         raise UnmodelledError(f"{name} = {reads} beside DPU.DATA_FORMAT.PROC_PRECISION = {computes}")

@@ -84,20 +84,22 @@ def read_scaling(
     added = _added(stage, registers, operands, integer=integer)
     multiplies = not registers[f"{config}MUL_BYPASS"]
     late = stage == "BN" and multiplies
-    shift = registers[f"DPU.{stage}_MUL_CFG.{stage}_MUL_SHIFT_VALUE"] if integer else 0
-    negative = registers[f"DPU.DATA_FORMAT.{stage}_MUL_SHIFT_VALUE_NEG"] if integer else 0
+    shifts = multiplies and integer
+    shift = registers[f"DPU.{stage}_MUL_CFG.{stage}_MUL_SHIFT_VALUE"] if shifts else 0
+    negative = registers[f"DPU.DATA_FORMAT.{stage}_MUL_SHIFT_VALUE_NEG"] if shifts else 0
     relu = not registers[f"{config}RELU_BYPASS"]
-    limited = relu and registers[f"{config}RELUX_EN"]
-    limit = registers.number(f"DPU.{stage}_RELUX_CMP_VALUE.{stage}_RELUX_CMP_DAT", integer=integer)
+    limit = np.inf
+    if relu and registers[f"{config}RELUX_EN"]:
+        limit = registers.number(f"DPU.{stage}_RELUX_CMP_VALUE.{stage}_RELUX_CMP_DAT", integer=integer)
     return Scaling(
         before=None if late else added,
         factor=_factor(stage, registers, operands, integer=integer) if multiplies else None,
         after=added if late else None,
         down=2.0**-shift,
         down_negative=2.0**-negative,
-        negative_only=bool(registers[f"{config}MUL_PRELU"]),
+        negative_only=multiplies and bool(registers[f"{config}MUL_PRELU"]),
         relu=relu,
-        limit=limit if limited else np.inf,
+        limit=limit,
         integer=integer,
     )
 

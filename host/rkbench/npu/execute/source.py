@@ -8,7 +8,7 @@ from rkbench.npu.execute.cubes import AddressSpace, Cube, Values, load
 from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError, dtype_of
 from rkbench.npu.fields import FP16, INT8, INT16
 
-BOTH_ON_RK3568 = 1 << 18
+BOTH_ON_RK3568 = (0x5044, 18, 18)
 """Both readers feed the main path, surface by surface; seen only where they read one cube."""
 
 
@@ -22,11 +22,12 @@ def read_source(registers: TaskRegisters, memory: AddressSpace) -> Values:
     dtype = dtype_of(precision, "source")
     unit = memory.unit_bytes(dtype.itemsize)
     line = (width + registers["DPU_RDMA.SRC_DMA_CFG.LINE_NOTCH_ADDR"]) * unit
-    notch = registers.signed("DPU_RDMA.SURF_NOTCH") // memory.atom_bytes * memory.atom_bytes
+    registers.aligned("DPU_RDMA.SURF_NOTCH", memory.atom_bytes)
+    notch = registers.signed("DPU_RDMA.SURF_NOTCH")
     # The notch of a surface counts from the end of its last line.
     surface = (height - 1) * line + width * unit + notch
     base = registers["DPU_RDMA.SRC_BASE_ADDR"]
-    if registers["DPU_RDMA.FEATURE_MODE_CFG"] & BOTH_ON_RK3568:
+    if registers.bits(*BOTH_ON_RK3568):
         other = registers["DPU_RDMA.EW_BASE_ADDR"], registers["DPU_RDMA.EW_SURF_STRIDE"]
         if other != (base, surface):
             raise UnmodelledError(f"both readers at {base:#x} and {other[0]:#x}")
@@ -55,6 +56,6 @@ def _upsampled(registers: TaskRegisters, source: Values) -> Values:
         return source
     size = registers[f"{config}KERNEL_HEIGHT"] + 1, registers[f"{config}KERNEL_WIDTH"] + 1
     stride = registers[f"{config}KERNEL_STRIDE_HEIGHT"] + 1, registers[f"{config}KERNEL_STRIDE_WIDTH"] + 1
-    if size != stride:
+    if size != stride or size == (1, 1):
         raise UnmodelledError(f"un-pooling of {size[0]}x{size[1]}, stride {stride[0]}x{stride[1]}")
     return np.repeat(np.repeat(source, size[0], axis=0), size[1], axis=1)

@@ -140,8 +140,8 @@ def _kernel(registers: TaskRegisters) -> tuple[int, int, int]:
 
 
 def _flat(registers: TaskRegisters, memory: AddressSpace, dtype: np.dtype[np.generic]) -> Values:
-    address = registers["CNA.DCOMP_ADDR0"] // memory.atom_bytes * memory.atom_bytes
-    raw = memory.read(address, registers["CNA.WEIGHT_SIZE0"] // dtype.itemsize * dtype.itemsize)
+    address = registers.aligned("CNA.DCOMP_ADDR0", memory.atom_bytes)
+    raw = memory.read(address, registers.aligned("CNA.WEIGHT_SIZE0", dtype.itemsize))
     return raw.view(dtype)
 
 
