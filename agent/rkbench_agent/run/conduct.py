@@ -290,4 +290,6 @@ class Conductor:
 
 def _time_up(limit_s: float) -> Caveat:
     text = f"measuring ended after {limit_s:g} s of timed iterations, before the end of the plan"
-    return caveat("max_duration_reached", text, "give it more time: --max-duration SECONDS")
+    return caveat(
+        "max_duration_reached", text, f"give it more time: --max-duration {4 * limit_s:g}, or leave it away"
+    )

@@ -38,7 +38,7 @@ REFUSED = {
 #: What a gate needs, as a suite has it.
 WORDS = Words(
     goodput='scenario = "server", find_rate = true and slo = "p99 <= 30ms" in its plan',
-    loss='bench push MODEL --interfere-with OTHER --require "interference loss <= 10%"',
+    loss="bench push MODEL --interfere-with OTHER tells it",
     golden='golden = "FILE.npz" in its [[models]]',
     labels='labels = "FILE" in its [[models]]',
     metric='metric = "FILE.py:function" in its [[models]]',

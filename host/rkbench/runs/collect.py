@@ -237,7 +237,8 @@ def _all_caveats(run: _Run, result: RunResult, evidence: Evidence, state: BoardS
     # Calls that wait for each other vary by nature: their spread says nothing of the board.
     alone = result.plan.scenario == SINGLE_STREAM
     latencies = evidence.latencies if alone else RawLatencies()
-    found = run.header.caveats + caveats_of(result, latencies, evidence.readings, evidence.beside)
+    seen = replace(result, caveats=(*run.header.caveats, *_agent_caveats(run.end)))
+    found = run.header.caveats + caveats_of(seen, latencies, evidence.readings, evidence.beside)
     known = {caveat.code for caveat in run.header.caveats}
     told = [_weighed(each, result) for each in (*run.board_caveats.values(), *_agent_caveats(run.end))]
     if any(caveat.code == "background_load" for caveat in told):

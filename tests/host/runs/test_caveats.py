@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from made_runs import make_latencies, make_latency, make_run
 from rkbench.runs.caveats import caveats_of, verdict_of
+from rkbench.runs.caveats.cures import MORE_TIME, longer, rest, warmer
 from rkbench.runs.comparison import compare_runs
 from rkbench.runs.extras import PinRecord
 from rkbench.runs.latencies import RawLatencies
@@ -266,13 +267,34 @@ def test_a_precision_that_was_reached_with_the_last_load_is_no_caveat() -> None:
 
 @pytest.mark.parametrize(
     ("loads", "quads", "more"),
-    [(10, 2, "--loads 20, or a longer"), (1, 24, "--quads 48, leave --loads away, or a longer")],
+    [(10, 2, "--loads 20"), (1, 24, "--quads 48, leave --loads away")],
 )
 def test_more_for_a_precision_is_loads_or_the_quads_of_one(loads: int, quads: int, more: str) -> None:
     asked = in_turns(2, loads=loads, quads=quads, precision_percent=0.5)
     found = caveats_of(asked, make_latencies(2_000_000, loads=loads, quads=quads))
     (told,) = [item for item in found if item.code == "precision_not_reached"]
-    assert f"give it more: {more} --max-duration; or ask for less: --precision 1" in told.advice
+    assert f"give it more: {more}; or ask for less: --precision 1" in told.advice
+
+
+def test_what_ended_by_its_own_limit_is_advised_more_time_and_nothing_else() -> None:
+    """More loads, quads or seconds would not be measured either: what ended it did not come from those."""
+    ended = replace(in_turns(2, loads=7), caveats=(caveat("max_duration_reached", ""),))
+    found = {
+        item.code: item.advice for item in caveats_of(ended, make_latencies(2_000_000, loads=2, quads=2))
+    }
+    assert found["few_quads"] == MORE_TIME
+    assert "--max-duration" in MORE_TIME
+
+
+def test_a_push_that_held_the_clocks_is_not_advised_to_hold_them() -> None:
+    free = replace(GOOD, conditions=None)
+    held = replace(GOOD, conditions=PinRecord(True, {}))
+    assert [("--pin" in rest(run), "--cool-below 50" in rest(run)) for run in (free, held)] == [
+        (True, True),
+        (False, True),
+    ]
+    long = replace(GOOD, plan=replace(GOOD.plan, min_duration_s=60.0, warmup_iterations=50))
+    assert (longer(long), warmer(long)) == ("--duration 240", "--warmup 200")
 
 
 @pytest.mark.parametrize("wrong", [0, -5, 2**63 - 1])

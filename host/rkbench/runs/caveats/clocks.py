@@ -9,6 +9,7 @@ from shlex import quote
 from rkbench_agent.wire.caveats import CLOCKS, INFORMATION, Caveat, caveat
 from rkbench_agent.wire.words import CPU, DDR, FROM_FILE, NPU
 
+from rkbench.runs.caveats.cures import NOT_HELD, is_held
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import CPU_CLOCK, DDR_CLOCK, NPU_CLOCK, RunResult, Sensor
 from rkbench.units import format_hertz
@@ -59,11 +60,6 @@ def _free(run: RunResult) -> dict[str, tuple[str, str]]:
     }
 
 
-def is_held(run: RunResult) -> bool:
-    """Return whether the push held the clocks: perhaps by limits, which leave the governor as it was."""
-    return run.conditions is not None and run.conditions.pinned
-
-
 def _pin(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     """A clock that was asked for and written, but is not what the board then ran at."""
     if run.conditions is None or not run.conditions.pinned:
@@ -91,7 +87,9 @@ def _clocks(run: RunResult, _: Evidence) -> Iterator[Caveat]:
             found = caveat(
                 "clock_changed",
                 f"{part} clock moved between {format_hertz(clock.min)} and {format_hertz(clock.max)}",
-                "hold the clocks still: --pin; or compare only runs at one clock",
+                NOT_HELD
+                if is_held(run)
+                else "hold the clocks still: --pin; or compare only runs at one clock",
             )
             # With a governor that follows the load this is what it is there for.
             yield replace(found, weight=CLOCKS) if part in _free(run) else found
@@ -120,7 +118,8 @@ def _below_maximum(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "below_max_clock",
             f"the NPU ran at {_clock_range(clock)}, never at its {format_hertz(top)}",
-            "hold it at its highest clock: --pin; if that does not help, look for heat and weak power",
+            ("" if is_held(run) else "hold it at its highest clock: --pin; if that does not help, ")
+            + "look for heat (--cool-below 50) and weak power",
         )
 
 

@@ -5,22 +5,33 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rkbench_agent.wire.caveats import Caveat, caveat
+from rkbench_agent.wire.words import CAPI, SPREAD
 
 from rkbench.runs.caveats.rule import Evidence, Rule
-from rkbench.runs.interference import Interference, Shared
+from rkbench.runs.interference import Interference, InterferencePlacement, Shared
 from rkbench.runs.model import RunResult
 
-_ADVICE = (
-    "give each model cores of its own: --placement spread; look at driver and runtime versions"
-    " (bench boards check NAME); try --runtime capi"
-)
+_APART = "give each model cores of its own: --placement spread; "
+_ADVICE = "look at driver and runtime versions (bench boards check NAME)"
 
 
 def _outputs_beside(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     found = run.interference
     if found is not None and found.changed_outputs:
         text = "; ".join(told for told in _told(run.variant.name, found) if told)
-        yield caveat("outputs_beside", f"outputs differ from those of a call alone: {text}", _ADVICE)
+        yield caveat(
+            "outputs_beside", f"outputs differ from those of a call alone: {text}", _advice(run, found)
+        )
+
+
+def _advice(run: RunResult, found: Interference) -> str:
+    """Return what may help: not to lie apart, where they did."""
+    apart = "" if any(item.placement == SPREAD and _differs(item) for item in found.placements) else _APART
+    return f"{apart}{_ADVICE}{'' if run.plan.runtime == CAPI else '; try --runtime capi'}"
+
+
+def _differs(item: InterferencePlacement) -> bool:
+    return any(shared.outputs is not None and shared.outputs.changed for shared in (item.own, item.other))
 
 
 def _told(own: str, found: Interference) -> Iterator[str]:

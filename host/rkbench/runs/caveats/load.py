@@ -29,7 +29,7 @@ def _load_before(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "npu_busy",
             f"the NPU was {format_ratio(before)} busy before the run: somebody else uses it",
-            "find who on the board (rknn processes), or wait",
+            "find who, as root on the board: lsof /dev/dri/renderD* /dev/rknpu; and measure when it is over",
         )
 
 

@@ -7,18 +7,21 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.caveats import Caveat, caveat
+from rkbench_agent.wire.words import AUTO
 
+from rkbench.runs.caveats.cures import NOT_HELD, is_held
 from rkbench.runs.caveats.rule import Evidence
+from rkbench.runs.model import RunResult
 from rkbench.units import format_hertz, format_ratio, format_seconds
 
 if TYPE_CHECKING:
     from rkbench.stats.modes import Mode
 
 _BY_CLOCK = "the clock makes them: hold it still with --pin"
-_UNKNOWN = "try one core (--cores 0) and held clocks (--pin); see when: bench export --raw --csv FILE.csv"
+_SEE = "see when: bench export --raw --csv FILE.csv"
 
 
-def modes_caveat(evidence: Evidence) -> Caveat | None:
+def modes_caveat(run: RunResult, evidence: Evidence) -> Caveat | None:
     """Return what the heaps are, or None where the latencies form one."""
     from rkbench.stats.modes import find_modes  # with numpy: only where there are latencies
 
@@ -30,7 +33,15 @@ def modes_caveat(evidence: Evidence) -> Caveat | None:
     known = [clock for clock in clocks if clock]
     by_clock = len(known) == len(modes) and len({tuple(clock) for clock in known}) == len(modes)
     message = f"latencies lie in {len(modes)} heaps, which no mean describes: {', '.join(told)}"
-    return caveat("modes", message, _BY_CLOCK if by_clock else _UNKNOWN)
+    return caveat("modes", message, _advice(run, by_clock=by_clock))
+
+
+def _advice(run: RunResult, *, by_clock: bool) -> str:
+    if by_clock:
+        return NOT_HELD if is_held(run) else _BY_CLOCK
+    tried = ("one core (--cores 0)", run.plan.core_mask == AUTO), ("held clocks (--pin)", not is_held(run))
+    ways = [what for what, is_new in tried if is_new]
+    return f"try {' and '.join(ways)}; {_SEE}" if ways else _SEE
 
 
 def _mode(mode: Mode, clocks: Sequence[int]) -> str:

@@ -9,6 +9,9 @@ from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import RunResult
 
+#: Which layer loses what the golden has.
+LAYERS = "bench inspect MODEL.rknn --against MODEL.onnx"
+
 
 def _not_finite(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     for output in run.outputs:
@@ -16,7 +19,7 @@ def _not_finite(run: RunResult, _: Evidence) -> Iterator[Caveat]:
             yield caveat(
                 "not_finite",
                 f"output {output.name!r} holds {output.nan_count} NaN and {output.inf_count} infinite values",
-                "fp16 overflows above 65504: quantize, or scale the layer before it",
+                f"fp16 overflows above 65504: quantize, or scale the layer before it, which tells: {LAYERS}",
             )
         elif output.golden_nonfinite:
             yield caveat(
@@ -40,7 +43,7 @@ def _constant(run: RunResult, _: Evidence) -> Iterator[Caveat]:
             yield caveat(
                 "constant_output",
                 f"output {output.name!r} has one value only, whatever the input",
-                "check input layout and quantization: its numbers mean nothing",
+                f"its numbers mean nothing: check input layout and quantization, layer by layer: {LAYERS}",
             )
 
 

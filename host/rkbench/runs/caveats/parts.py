@@ -7,6 +7,7 @@ from itertools import groupby
 
 from rkbench_agent.wire.caveats import Caveat, caveat
 
+from rkbench.runs.caveats.outputs import LAYERS
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import RunResult
 from rkbench.runs.output import Output, PartFigures
@@ -34,7 +35,7 @@ def _dead_parts(run: RunResult, _: Evidence) -> Iterator[Caveat]:
             "dead_part",
             f"output {output.name!r}: {_listed(dead, parts)} never change, where the golden does"
             f" ({_ranges(parts, dead)}){because}",
-            _SPLIT if lost else "look at the layers that only they come from: keep those in float16",
+            _SPLIT if lost else f"keep the layers that only they come from in float16; which: {LAYERS}",
         )
 
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from dataclasses import replace
 
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.words import SINGLE_STREAM
 
+from rkbench.runs.caveats.cures import MORE_TIME, is_out_of_time, longer
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import Latency, RunResult
 from rkbench.runs.pairs import load_differences, turns_of
@@ -37,9 +39,11 @@ def simulated(run: RunResult, _: Evidence) -> Iterator[Caveat]:
 def _iterations(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     count = run.latency.count if run.latency else 0
     if 0 < count < MINIMUM_ITERATIONS:
-        yield caveat("too_few_iterations", f"only {count} timed iterations", "measure more: --iterations 100")
+        advice = MORE_TIME if is_out_of_time(run) else "measure more: --iterations 100"
+        yield caveat("too_few_iterations", f"only {count} timed iterations", advice)
     elif run.latency and run.latency.p99_s is not None:
-        yield from _p99(run.latency, len(set(evidence.latencies.block_loads())))
+        found = _p99(run.latency, len(set(evidence.latencies.block_loads())))
+        yield from (replace(item, advice=MORE_TIME) if is_out_of_time(run) else item for item in found)
 
 
 def _p99(latency: Latency, loads: int) -> Iterator[Caveat]:
@@ -59,7 +63,7 @@ def _blocks(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "few_blocks",
             f"only {count} blocks: whether they differ, or the level moves, cannot be told",
-            "measure longer: --duration 30",
+            MORE_TIME if is_out_of_time(run) else f"measure longer: {longer(run)}",
         )
 
 
@@ -77,7 +81,9 @@ def _quads(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "few_quads",
             f"{had}: {needed} are needed to say which is faster",
-            f"leave --loads and --quads away, or: --loads {loads_for(candidates)}",
+            MORE_TIME
+            if is_out_of_time(run)
+            else f"leave --loads and --quads away, or: --loads {loads_for(candidates)}",
         )
 
 
@@ -87,7 +93,7 @@ def _precision(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     if plan.precision_percent is None or run.latency is None or _is_precise(run, evidence):
         return
     is_at_end = len(blocks) >= 2 * (plan.loads or 1) * (plan.quads or 1)
-    if is_at_end or any(found.code == "max_duration_reached" for found in run.caveats):
+    if is_at_end or is_out_of_time(run):
         # Two loads would be no more than four quads and carry no interval: one load grows by its quads.
         one = f"--quads {2 * (plan.quads or 1)}, leave --loads away"
         more = f"--loads {2 * plan.loads}" if plan.loads and plan.loads > 1 else one
@@ -95,7 +101,7 @@ def _precision(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "precision_not_reached",
             f"the plan ended before every difference was known to ±{plan.precision_percent:g} %",
-            f"give it more: {more}, or a longer --max-duration; or ask for less: {less}",
+            f"{MORE_TIME if is_out_of_time(run) else f'give it more: {more}'}; or ask for less: {less}",
         )
 
 
@@ -118,7 +124,7 @@ def _readings(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "few_readings",
             "the timed part was too short to sample clocks and temperatures twice inside it",
-            "measure longer: --duration 3",
+            MORE_TIME if is_out_of_time(run) else f"measure longer: {longer(run, 3)}",
         )
 
 

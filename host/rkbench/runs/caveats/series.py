@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.caveats import INFORMATION, Caveat, caveat
 
+from rkbench.runs.caveats.cures import is_held, warmer
+from rkbench.runs.caveats.cures import rest as rest_of_board
 from rkbench.runs.caveats.modes import modes_caveat
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import RunResult
@@ -23,46 +25,42 @@ SMALLEST_SPREAD = 0.005
 #: A memory of levels that lie closer together than this changes no figure.
 SMALLEST_MEMORY = 0.002
 
-_REST = (
-    "hold the clocks still (--pin), let the board rest (--cool-below 50), or measure longer (--duration 30)"
-)
-
 
 def _levels(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     """What the levels do; and that percentiles have no bounds, where nothing of that says why."""
-    told = list(_of_levels(evidence))
+    told = list(_of_levels(run, evidence))
     yield from told
     explained = _WANDERING.intersection(found.code for found in told)
     if run.latency is not None and run.latency.has_long_memory and not explained:
-        yield replace(_autocorrelated(run.latency.bounds_unit), weight=INFORMATION)
+        yield replace(_autocorrelated(run, run.latency.bounds_unit), weight=INFORMATION)
 
 
 #: Each of them shows in block medians that resemble their neighbours.
 _WANDERING = {"modes", "slow_start", "drift", "autocorrelated"}
 
 
-def _of_levels(evidence: Evidence) -> Iterator[Caveat]:
+def _of_levels(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     """Modes; else a slow start, and what the levels of the blocks after it do."""
     from rkbench.stats import levels  # with numpy: only where there are latencies
 
     loads: Sequence[Sequence[Sequence[int]]] = evidence.latencies.timed_loads()
     if not loads:
         return
-    modes = modes_caveat(evidence)
+    modes = modes_caveat(run, evidence)
     if modes is not None:
         yield modes
         return
     starts = [levels.find_start(load, levels.SMALLEST_RATIO) for load in loads]
     slow = [start for start in starts if start is not None and start.ratio > 1 + levels.SMALLEST_RATIO]
     if len(slow) > sum(start is not None for start in starts) / 2:
-        yield _slow_start(slow)
+        yield _slow_start(run, slow)
         taken = (max(1, start.blocks) if start in slow and start is not None else 0 for start in starts)
         loads = [load[count:] for load, count in zip(loads, taken, strict=True)]
     yield from _turns([block for load in loads for block in load])
-    yield from _moving(loads)
+    yield from _moving(run, loads)
 
 
-def _moving(loads: Sequence[Sequence[Sequence[int]]]) -> Iterator[Caveat]:
+def _moving(run: RunResult, loads: Sequence[Sequence[Sequence[int]]]) -> Iterator[Caveat]:
     from rkbench.stats import levels
     from rkbench.stats.serial import FEWEST_BLOCKS, LIMIT_Z, serial_z
 
@@ -77,7 +75,7 @@ def _moving(loads: Sequence[Sequence[Sequence[int]]]) -> Iterator[Caveat]:
             "drift",
             f"latency drifted by {drift.ratio * 100:+.1f} % from the first block to the last"
             f" ({'99' if len(loads) > 1 else '95'} %: {drift.low * 100:+.1f} to {drift.high * 100:+.1f} %)",
-            _REST,
+            rest_of_board(run),
         )
     rest = levels.without_drift(heights, drift) if drifts else heights
     spread = levels.find_spread(loads)
@@ -87,27 +85,28 @@ def _moving(loads: Sequence[Sequence[Sequence[int]]]) -> Iterator[Caveat]:
         yield caveat(
             "blocks_differ",
             f"blocks lie apart by {spread.sd * 100:.1f} % (standard deviation) more than their calls explain",
-            _REST,
+            rest_of_board(run),
         )
     wanders = len(rest) >= FEWEST_BLOCKS and serial_z(rest) > LIMIT_Z
     if wanders and levels.relative_deviation(rest) >= SMALLEST_MEMORY:
-        yield _autocorrelated(BLOCK if len(loads) == 1 else LOAD)
+        yield _autocorrelated(run, BLOCK if len(loads) == 1 else LOAD)
 
 
-def _autocorrelated(unit: Unit) -> Caveat:
+def _autocorrelated(run: RunResult, unit: Unit) -> Caveat:
     return caveat(
         "autocorrelated",
         f"{unit}s resemble those before: the level wanders, and percentiles have no bounds",
-        "hold the clocks still (--pin), or look for what changes slowly: heat, clocks, other load",
+        ("" if is_held(run) else "hold the clocks still (--pin), or ")
+        + "look for what changes slowly: heat, clocks, other load",
     )
 
 
-def _slow_start(starts: Sequence[Start]) -> Caveat:
+def _slow_start(run: RunResult, starts: Sequence[Start]) -> Caveat:
     least = min(start.ratio for start in starts) - 1
     return caveat(
         "slow_start",
         f"the first calls took {least * 100:.0f} % longer than the blocks of the second half",
-        "give it more calls to warm up: --warmup 50",
+        f"give it more calls to warm up: {warmer(run)}",
     )
 
 

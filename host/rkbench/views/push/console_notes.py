@@ -9,6 +9,7 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.words import INTERRUPTED
 
 from rkbench.catalogue import SCOPES
+from rkbench.runs.caveats.cures import is_out_of_time
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.conditions import CORE_MASK, is_of_other_conditions
 from rkbench.runs.latency_tests import needed_text
@@ -40,7 +41,7 @@ def print_notes(
     if comparison.noise_floor is not None:
         note = floor_note(comparison.noise_floor, simulated=any(run.simulated for run in runs))
         print_paragraph(console, "", note, style="")
-    for text in latency_notes(comparison, names):
+    for text in latency_notes(runs, comparison, names):
         print_paragraph(console, "", text, style="yellow")
     for refusal in comparison.refused:
         base = by_id[comparison.baseline or refusal.run]
@@ -57,12 +58,14 @@ def print_notes(
         print_paragraph(console, "", text, style="yellow")
 
 
-def latency_notes(comparison: Comparison, names: Mapping[str, str]) -> list[str]:
+def latency_notes(runs: Sequence[RunResult], comparison: Comparison, names: Mapping[str, str]) -> list[str]:
     """Return why latency could not be told, and what would tell."""
+    out_of_time = any(map(is_out_of_time, runs))
     untold: dict[str, list[str]] = {}
     for test in comparison.latency_tests:
         if test.judgement == CANNOT_TELL:
-            way = f" (--{test.unit}s {test.needed})" if test.needed else ""
+            option = "in a longer --max-duration" if out_of_time else f"--{test.unit}s {test.needed}"
+            way = f" ({option})" if test.needed else ""
             untold.setdefault(f"{needed_text(test)}{way}", []).append(names[test.run])
     return [f"latency of {', '.join(who)} can't be told: {why}" for why, who in untold.items()]
 

@@ -1,0 +1,46 @@
+"""What helps against several doubts, as options of the next push: nothing that this one had already."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rkbench.runs.model import RunResult
+
+#: Said where a push ended by its own limit of time: more of anything else would not be measured either.
+MORE_TIME = "give it more time: a longer --max-duration, or leave that away"
+#: Of what the board itself does, where its clocks were held already.
+NOT_HELD = "pinned, the clocks moved all the same: look for heat (--cool-below 50), weak power and firmware"
+LEAST_DURATION_S, LEAST_WARMUP = 30, 50
+#: What a push had is asked for so many times over.
+_TIMES = 4
+
+
+def is_held(run: RunResult) -> bool:
+    """Return whether the push held the clocks: perhaps by limits, which leave the governor as it was."""
+    return run.conditions is not None and run.conditions.pinned
+
+
+def is_out_of_time(run: RunResult) -> bool:
+    """Return whether `--max-duration` ended it before the end of its plan."""
+    return any(found.code == "max_duration_reached" for found in run.caveats)
+
+
+def longer(run: RunResult, least_s: float = LEAST_DURATION_S) -> str:
+    """Return what measures longer than the run, for `least_s` or more."""
+    return f"--duration {max(least_s, _TIMES * run.plan.min_duration_s):g}"
+
+
+def warmer(run: RunResult) -> str:
+    """Return what warms up longer than the run."""
+    return f"--warmup {max(LEAST_WARMUP, _TIMES * run.plan.warmup_iterations)}"
+
+
+def rest(run: RunResult) -> str:
+    """Return what steadies a level that moves."""
+    held = () if is_held(run) else ("hold the clocks still (--pin)",)
+    cooled = () if run.plan.cool_below_celsius is not None else ("let the board rest (--cool-below 50)",)
+    return _either((*held, *cooled, MORE_TIME if is_out_of_time(run) else f"measure longer ({longer(run)})"))
+
+
+def _either(ways: Sequence[str]) -> str:
+    return f"{', '.join(ways[:-1])}, or {ways[-1]}" if len(ways) > 1 else ways[0]
