@@ -56,6 +56,7 @@ def test_contexts_fill_the_cores_and_then_wait_for_each_other(bench: Bench, star
     assert [one.core_masks, two.core_masks, three.core_masks] == [["0"], ["0", "1"], ["0", "1", "2"]]
     assert [len(set(filter(None, step.core_busy_ns or []))) for step in (one, two, three)] == [1, 1, 1]
     assert [step.core_busy_ns and step.core_busy_ns.count(0) for step in (one, two, three)] == [2, 1, 0]
+    assert "fewer_contexts" not in {item.code for item in of_kind(messages, Finished)[0].caveats}
     # weights are 1,200,000 B and held once, internal tensors 300,000 B for each context
     assert [step.npu_bytes for step in (one, two, three)] == [1_500_000, 1_800_000, 2_100_000]
 

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 from pathlib import Path
-from typing import Callable
+from typing import Callable, Set
 
 import pytest
 from agent_bench import TREES, AgentProcess, Bench, of_kind, wait_until_gone
@@ -121,7 +121,11 @@ def test_clocks_are_pinned_while_it_measures_and_given_back(
     assert governors == {"performance"}
     assert clocks(board.root) == before
     assert not (board.cache / STATE).exists()
-    assert of_kind(messages, Finished)[0].iterations == 100
+    (finished,) = of_kind(messages, Finished)
+    assert finished.iterations == 100
+    said = {item.code for item in finished.caveats}
+    assert {"not_pinned", "pin_lost"}.isdisjoint(said)
+    assert of_kind(messages, BoardCaveat) == []
 
 
 def test_a_given_npu_clock_is_held_by_both_limits_where_there_is_no_userspace_file(
@@ -344,11 +348,18 @@ def test_at_least_two_readings_lie_inside_the_timed_part(
     assert len(inside) >= 2
 
 
-@pytest.mark.parametrize(("cpus", "raised"), [("0", False), ("4000 4001", True)])
-def test_big_cores_that_a_worker_may_not_use_are_a_doubt(
-    board: Bench, start: Callable[..., AgentProcess], cpus: str, raised: bool
-) -> None:
+def codes_with_big_cores(board: Bench, start: Callable[..., AgentProcess], cpus: str) -> Set[str]:
     for path in (board.root / CPU).glob("policy*/affected_cpus"):
         path.write_text(f"{cpus}\n")
     (ended,) = of_kind(start().run(board.plan(board.spec(), pin=True)), Finished)
-    assert ("not_on_big_cores" in {caveat.code for caveat in ended.caveats}) == raised
+    return {caveat.code for caveat in ended.caveats}
+
+
+def test_big_cores_that_a_worker_may_not_use_are_a_doubt(
+    board: Bench, start: Callable[..., AgentProcess]
+) -> None:
+    assert "not_on_big_cores" in codes_with_big_cores(board, start, "4000 4001")
+
+
+def test_big_cores_that_a_worker_may_use_are_none(board: Bench, start: Callable[..., AgentProcess]) -> None:
+    assert "not_on_big_cores" not in codes_with_big_cores(board, start, "0")

@@ -11,6 +11,7 @@ from agent_bench import TREES, AgentProcess, Bench, of_kind
 from rkbench_agent.wire import codec, words
 from rkbench_agent.wire.board import Environment, Reading
 from rkbench_agent.wire.messages import (
+    BoardCaveat,
     Cancel,
     Done,
     Enough,
@@ -48,6 +49,7 @@ def test_want_is_answered_with_what_the_cache_has(start: Start, bench: Bench) ->
     assert have.digests == [digest]
     assert have.partial == {}
     assert have.cache_dir == str(bench.cache)
+    assert have.caveats == []
 
 
 def test_a_cache_that_cannot_be_asked_is_a_caveat(start: Start) -> None:
@@ -94,6 +96,7 @@ def test_one_variant_is_loaded_compared_and_timed(start: Start, bench: Bench) ->
     assert of_kind(messages, Reading)[0].ddr_clock_hz == 528_000_000
     (finished,) = of_kind(messages, Finished)
     assert finished.iterations == 120
+    assert finished.caveats == []
     assert finished.provenance.latency == "modelled"
     assert finished.provenance.outputs == "vendor_simulator"
     assert [error.source for error in of_kind(messages, OutputError)][:2] == ["vendor_simulator", None]
@@ -106,6 +109,7 @@ def test_two_variants_take_turns_in_the_order_a_b_b_a(start: Start, bench: Bench
     order = "".join(batch.run for batch in of_kind(messages, Latencies) if not batch.warmup)
     assert order == "abbaabba"
     assert [message.run for message in of_kind(messages, Finished)] == ["a", "b"]
+    assert of_kind(messages, BoardCaveat) == []
 
 
 def test_every_load_is_fresh_and_the_first_iterations_of_a_turn_are_told_apart(
@@ -226,7 +230,8 @@ def test_the_longest_duration_ends_a_run_within_a_block(start: Start, bench: Ben
     path = bench.behaviour(latency={"distribution": "constant", "median_ms": 100.0})
     agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=path)
     messages = agent.run(bench.plan(bench.spec("a"), min_iterations=1000, max_duration_s=2.0))
-    assert of_kind(messages, Finished)[0].iterations == 20
+    (finished,) = of_kind(messages, Finished)
+    assert (finished.iterations, [item.code for item in finished.caveats]) == (20, ["max_duration_reached"])
 
 
 def test_the_longest_duration_ends_runs_that_take_turns(start: Start, bench: Bench) -> None:
