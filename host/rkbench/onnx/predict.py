@@ -52,6 +52,7 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
 
     A graph that is quantized already becomes int8, whatever is asked.
     """
+    quantizes_again = network.is_quantized and dtype == "int8"
     dtype = "int8" if network.is_quantized else dtype
     context = _context(network, target, toolkit_version)
     nodes = _predict_nodes(network, context, dtype)
@@ -85,7 +86,9 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
         file_bytes_low=size - unsure,
         file_bytes_high=None if any(node.command_bytes is None for node in nodes) else size + unsure,
         notes=tuple(_notes(network, context, nodes, dtype)),
-        refusals=foreseen_refusals(Asked(network.graph, network.opset, context.constants, target)),
+        refusals=foreseen_refusals(
+            Asked(network.graph, network.opset, context.constants, target, quantizes_again)
+        ),
     )
 
 

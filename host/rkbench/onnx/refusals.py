@@ -36,6 +36,8 @@ class Asked:
     opset: int
     constants: set[ir.Value]
     target: str
+    quantizes_again: bool = False
+    """Whether int8 is asked for, and the graph is quantized already."""
 
 
 def foreseen_refusals(asked: Asked) -> tuple[ForeseenRefusal, ...]:
@@ -108,6 +110,96 @@ def _uniform_bias(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
         )
 
 
+def _quantized(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
+    if asked.quantizes_again and node is asked.graph[0]:
+        yield ForeseenRefusal(
+            _name(node),
+            "If a quantized model has been import, please set do_quantization = False.",
+            "the graph is quantized already (QuantizeLinear, DequantizeLinear)",
+            "build with do_quantization=False: it stays INT8; or convert the float ONNX",
+        )
+
+
+def _summed_products(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
+    """Two products by stored weights of one map, added: the converter joins them and finds no bias."""
+    if node.op_type != "Add" or len(node.inputs) != 2:
+        return
+    sources = [_multiplied_source(value, asked) for value in node.inputs]
+    if sources[0] is not None and sources[0] is sources[1]:
+        yield ForeseenRefusal(
+            _name(node),
+            "TypeError: 'NoneType' object is unsliceable",
+            "it adds two matrix products of the same input, as heads that are averaged do",
+            "make one product of them: add weights and biases (a BatchNormalization before them goes into "
+            "those first)",
+        )
+
+
+def _multiplied_source(value: ir.Value | None, asked: Asked) -> ir.Value | None:
+    """Return what a product by stored weights is taken of, norms by constants and its bias apart."""
+    maker = value.producer() if value is not None else None
+    if maker is not None and maker.op_type == "Add":
+        parts = [one for one in maker.inputs if one not in asked.constants]
+        maker = parts[0].producer() if len(parts) == 1 and parts[0] is not None else None
+    if maker is None or maker.op_type not in ("Gemm", "MatMul") or maker.inputs[1] not in asked.constants:
+        return None
+    source = maker.inputs[0]
+    before = source.producer() if source is not None else None
+    if before is not None and before.op_type == "BatchNormalization":
+        return before.inputs[0]
+    return source
+
+
+def _turned_copies(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
+    """A map of five dimensions that is repeated and turned, as relative positions over two axes are."""
+    shape = static_shape(node.outputs[0]) if node.op_type == "Expand" else None
+    turned = next_node(node.outputs[0], "Transpose") if shape is not None and len(shape) == 5 else None
+    if turned is not None and tuple(turned.attributes.get_ints("perm", ())) == (0, 3, 1, 4, 2):
+        yield ForeseenRefusal(
+            _name(turned),
+            "ValueError: 3 is not in list",
+            "the Transpose (0, 3, 1, 4, 2) of a map that an Expand repeats; the number may be another",
+            "leave the Expand out: an Add repeats such a map by itself",
+        )
+
+
+def _branches(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
+    """An If that depends on an input, or whose branches read weights that nobody else reads."""
+    if node.op_type != "If":
+        return
+    if node.inputs[0] not in asked.constants:
+        yield ForeseenRefusal(
+            _name(node),
+            f"The If('{_name(node)}') will cause the graph to be a dynamic graph! "
+            "Remove it manually and try again!",
+            "which branch is taken depends on the input",
+            "export the network with the branch that you need",
+        )
+        return
+    lost = next((value for value in _read_inside(node) if _is_read_inside_alone(value, asked)), None)
+    if lost is not None:
+        yield ForeseenRefusal(
+            _name(node),
+            "InvalidGraph: [ONNXRuntimeError] : 10 : INVALID_GRAPH : This is an invalid model. ... "
+            f"Nodes in a graph must be topologically sorted, however input '{lost.name}' of node ...",
+            f"the weight {lost.name} is read inside a branch alone, and the converter drops it",
+            "fold the If away before: onnxsim, or export the network with a fixed sample rate or shape",
+        )
+
+
+def _read_inside(node: ir.Node) -> Iterator[ir.Value]:
+    """Yield what the branches of an If read."""
+    for attribute in node.attributes.values():
+        if attribute.type == ir.AttributeType.GRAPH:
+            for inner in attribute.as_graph():
+                yield from (value for value in inner.inputs if value is not None)
+
+
+def _is_read_inside_alone(value: ir.Value, asked: Asked) -> bool:
+    stored = asked.graph.initializers.get(value.name or "") is value
+    return stored and all(use.node.graph is not asked.graph for use in value.uses())
+
+
 def _is_multiplied(value: ir.Value) -> bool:
     """Return whether a value goes into products of maps alone, scaled or turned before at most."""
     for _ in range(LONGEST_WAY):
@@ -148,4 +240,8 @@ RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
     _dropout,
     _hard_sigmoid,
     _uniform_bias,
+    _quantized,
+    _summed_products,
+    _turned_copies,
+    _branches,
 )

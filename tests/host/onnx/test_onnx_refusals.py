@@ -77,3 +77,94 @@ def test_the_first_sentence_says_that_it_will_not_convert_and_the_way_around(tmp
     said = predicted_sentence(path, predict_size(path, "rk3588", "fp16"))
     assert said.startswith("x.onnx will not convert for rk3588 fp16 (foreseen): the converter will say")
     assert "Way around: trained weights seldom do; change one number" in said
+
+
+def summed_products(folder: Path, *, op: str = "MatMul", norm: bool = False, same: bool = True) -> Path:
+    """Save two products by stored weights whose outputs are added, of one input or one of the other."""
+    network = Network(1, 32, 8, 8).conv(32, 64).add("GlobalAveragePool").add("Flatten")
+    source, made = network.value, []
+    for number in range(2):
+        network.value = source
+        if norm:
+            scales = [network.weights(f"{part}{number}", 64) for part in "gbm"]
+            ones = network.constant(f"v{number}", np.ones(64, "float32"))
+            network.add("BatchNormalization", *scales, ones)
+        network.add(op, network.weights(f"w{number}", 64, 64))
+        made.append(network.value)
+        source = source if same else network.add("Relu").value
+    network.value = made[0]
+    return network.add("Add", made[1]).save(folder / "x.onnx")
+
+
+@pytest.mark.parametrize(("op", "norm"), [("MatMul", False), ("Gemm", False), ("Gemm", True)])
+def test_two_products_of_one_map_that_are_added_are_refused(tmp_path: Path, op: str, *, norm: bool) -> None:
+    expected = ["TypeError: 'NoneType' object is unsliceable"]
+    assert sentences(summed_products(tmp_path, op=op, norm=norm), "rk3568", "int8") == expected
+
+
+def test_products_of_different_maps_convert(tmp_path: Path) -> None:
+    assert sentences(summed_products(tmp_path, same=False)) == []
+
+
+@pytest.mark.parametrize(
+    ("order", "repeats", "refused"),
+    [((0, 3, 1, 4, 2), True, True), ((0, 3, 1, 4, 2), False, False), ((0, 1, 3, 2, 4), True, False)],
+)
+def test_a_repeated_map_of_five_dimensions_that_is_turned_is_refused(
+    tmp_path: Path, order: tuple[int, ...], *, repeats: bool, refused: bool
+) -> None:
+    network = Network(4, 16, 16, 64)
+    network.add("MatMul", network.weights("w", 64, 16))
+    network.add("Reshape", network.constant("five", np.array((4, 16, 1, 16, 16))))
+    if repeats:
+        network.add("Expand", network.constant("sizes", np.array((4, 16, 16, 16, 16))))
+    path = network.add("Transpose", perm=order).save(tmp_path / "x.onnx")
+    assert sentences(path) == (["ValueError: 3 is not in list"] if refused else [])
+
+
+def branching(folder: Path, *, by_shape: bool, own_weights: bool) -> Path:
+    """Save an If whose condition comes from a shape or from the input, with a weight in one branch."""
+    made = onnx.helper.make_tensor_value_info
+    weights = [onnx.numpy_helper.from_array(np.ones((16, 16, 1, 1), "float32"), name) for name in ("w", "w2")]
+    numbers = [onnx.numpy_helper.from_array(np.array(number), f"n{number}") for number in (0, 1)]
+    node = onnx.helper.make_node
+    nodes = [node("Conv", ["x", "w"], ["c"]), *([] if own_weights else [node("Conv", ["c", "w2"], ["d"])])]
+    if by_shape:
+        nodes += [node("Shape", ["c"], ["s"]), node("Gather", ["s", "n0"], ["g"])]
+        nodes.append(node("Equal", ["g", "n1"], ["condition"]))
+    else:
+        nodes += [node("ReduceMean", ["x"], ["m"], keepdims=0), node("Cast", ["m"], ["condition"], to=9)]
+    one = onnx.helper.make_graph([node("Conv", ["c", "w2"], ["o"])], "one", [], [made("o", 1, None)])
+    two = onnx.helper.make_graph([node("Sigmoid", ["c"], ["p"])], "two", [], [made("p", 1, None)])
+    nodes.append(node("If", ["condition"], ["y"], name="choice", then_branch=one, else_branch=two))
+    shape = [made("x", 1, [1, 16, 8, 8])]
+    graph = onnx.helper.make_graph(nodes, "g", shape, [made("y", 1, None)], [*weights, *numbers])
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", 13)])
+    onnx.save(model, folder / "x.onnx")
+    return folder / "x.onnx"
+
+
+def test_an_if_that_depends_on_the_input_is_refused(tmp_path: Path) -> None:
+    (said,) = sentences(branching(tmp_path, by_shape=False, own_weights=False))
+    assert said.startswith("The If('choice') will cause the graph to be a dynamic graph!")
+
+
+def test_a_weight_that_a_branch_alone_reads_is_dropped_by_the_converter(tmp_path: Path) -> None:
+    (said,) = sentences(branching(tmp_path, by_shape=True, own_weights=True))
+    assert "however input 'w2' of node" in said
+
+
+def test_an_if_over_a_shape_converts(tmp_path: Path) -> None:
+    assert sentences(branching(tmp_path, by_shape=True, own_weights=False)) == []
+
+
+def test_a_graph_that_is_quantized_already_is_not_quantized_again(tmp_path: Path) -> None:
+    network = Network(1, 16, 8, 8)
+    scale = network.constant("scale", np.array(0.1, "float32"))
+    zero = network.constant("zero", np.array(0, "int8"))
+    network.add("QuantizeLinear", scale, zero).add("DequantizeLinear", scale, zero)
+    path = network.conv(16, 16).save(tmp_path / "x.onnx")
+    assert sentences(path) == []
+    assert sentences(path, dtype="int8") == [
+        "If a quantized model has been import, please set do_quantization = False."
+    ]
