@@ -69,8 +69,9 @@ class Desk:
         """Push models, each timed for `limit_s` at most (0: 12 blocks); returns exit code and JSON."""
         document = self._folder / "push.json"
         files = [str(self._models / f"{name}.rknn") for name in models]
-        short = ["--iterations", "10", "--duration", "0.05", "--warmup", "1", "--quick", "--no-interleave"]
-        limit = ("--max-duration", limit_s)
+        short = ["--iterations", "10", "--duration", "0.05", "--warmup", "1", "--no-interleave"]
+        takes_turns = not {"--scenario", "--interfere-with"} & set(map(str, options))
+        limit = ("--max-duration", limit_s, *(["--quick"] if takes_turns else []))
         options = ("--board", "rock", "--runtime", runtime, "--json", document, *short, *limit, *options)
         with mock.patch.object(Sessions, "open", lambda _, board: self.board.line(board)):
             done = run_bench("push", *files, *options, environment=self._environment)
