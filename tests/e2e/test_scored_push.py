@@ -57,6 +57,21 @@ def test_a_function_that_fails_costs_its_metric_alone_and_the_exit_code(tmp_path
     assert run["outputs"][0]["cosine"] > 0.999
 
 
+def test_outputs_that_a_virtual_board_has_not_cost_the_metrics_and_the_exit_code(tmp_path: Path) -> None:
+    write_labels(tmp_path, wrong=0)
+    with np.load(DATA / "golden.npz") as golden:
+        other = {name: array + 1 if "inputs/" in name else array for name, array in golden.items()}
+    np.savez(tmp_path / "other.npz", **other)
+    scored = ("--golden", "other.npz", "--labels", "labels.txt", "--metric", "own.py:values")
+    result = push(tmp_path, *scored, "--require", "top1 >= 70%", "--json", "out.json")
+    assert result.returncode == 1, result.stdout
+    shown = " ".join(result.stdout.split())
+    assert "top-1 accuracy >= 70%: the outputs of its cases did not come back" in shown
+    run = json.loads((tmp_path / "out.json").read_text())["runs"][0]
+    assert [item["source"] for item in run["task_metrics"]] == ["labels.txt", "own.py:values"]
+    assert {"not_scored", "outputs_not_recorded"} <= {caveat["code"] for caveat in run["caveats"]}
+
+
 def test_labels_that_do_not_fit_are_refused_before_anything_is_sent(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("1\n2\n")
     result = push(tmp_path, "--golden", DATA / "golden.npz", "--labels", "labels.txt")

@@ -227,7 +227,7 @@ class VirtualRuntime:
             caveat(
                 "outputs_not_recorded",
                 "the virtual board has no recorded outputs for some inputs: they were not compared",
-                "record them with the variant (MODEL.replay.npz), or run on a board",
+                "push to a board (--board NAME), or give the golden whose outputs lie beside the model",
             ),
         ]
 

@@ -105,7 +105,8 @@ def run_campaign(
     variants = beside_itself(variants) if options.noise_floor else variants
     listener(Step(f"connecting to {board.name}"))
     with connect() as session:
-        settings = complete_settings(options, session.environment, listener)
+        costs = [known(variant.model.sha256) for variant in variants]
+        settings = complete_settings(options, session.environment, listener, costs)
         options = replace(options, settings=settings)
         checks = _check_board(options, board, session.environment, (*variants, *other), listener)
         transfers = upload(session, (*variants, *other), listener)[: len(variants)]
@@ -116,8 +117,7 @@ def run_campaign(
             for variant in variants
         ]
         masks = core_masks(options.settings, session.environment, listener)
-        minimize = options.minimize
-        headers = make_headers(options.settings, place, variants, transfers, doubts, masks, minimize)
+        headers = make_headers(options.settings, place, variants, transfers, doubts, masks, options.minimize)
         headers = beside(headers, other)
         plan = make_plan(options, board, headers, variants, *other)
         models = {variant.model.sha256: variant.model.path for variant in variants}

@@ -47,6 +47,11 @@ def scorer_for(options: PushOptions, variants: Sequence[PreparedVariant]) -> Sco
     return scorer
 
 
+_NONE_CAME = "the outputs of its cases did not come back"
+_OF_VIRTUAL = "a virtual board has those of recorded inputs, and of what bench run computes: push to a board"
+_OF_BOARD = "look at the log: bench push ... --debug"
+
+
 class Scoring:
     """Takes what an agent returns and scores it; use it in a `with`, which removes the outputs again."""
 
@@ -65,12 +70,13 @@ class Scoring:
             self._returned[message.run].add(message)
 
     def scored(self, collected: Collected) -> Collected:
-        """Return a run with its metrics, where all of its outputs came."""
+        """Return a run with its metrics, or with why it has none; as it is where it ended early."""
         returned = self._returned.get(collected.run.id)
-        outputs = returned.arrays() if returned else None
-        if self._scorer is None or outputs is None:
+        if self._scorer is None or returned is None or collected.run.failure is not None:
             return collected
-        metrics = self._scorer.score(outputs)
+        outputs = returned.arrays()
+        advice = _OF_VIRTUAL if collected.run.simulated else _OF_BOARD
+        metrics = self._scorer.score(outputs) if outputs else self._scorer.unscored(_NONE_CAME, advice)
         doubts = [caveat("not_scored", item.detail, item.advice) for item in metrics if item.detail]
         caveats = (*collected.run.caveats, *doubts)
         return replace(collected, run=replace(collected.run, task_metrics=metrics, caveats=caveats))

@@ -52,6 +52,13 @@ class Scorer:
             found += self._told(self.own_name, cases, self._of_own, outputs)
         return tuple(found)
 
+    def unscored(self, detail: str, advice: str) -> tuple[TaskMetric, ...]:
+        """Return that nothing was scored, and why."""
+        asked = ((self.labels_name, self.labels), (self.own_name, self.own))
+        return tuple(
+            TaskMetric("", None, source, 0, detail, advice) for source, what in asked if what is not None
+        )
+
     def _told(
         self,
         source: str,

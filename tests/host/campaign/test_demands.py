@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from rkbench.campaign.demands import raised
+from rkbench.campaign.duration import Cost
 from rkbench.runs.events import Event, Note
 from rkbench.runs.measures import QUANTITIES
 from rkbench.stats.gates import parse_gate
@@ -19,11 +20,17 @@ def told(*gates: str, settings: RunSettings | None = None) -> tuple[RunSettings,
 def test_a_p99_that_is_asked_for_raises_the_plan_and_says_what_it_adds() -> None:
     found, said = told("cosine >= 0.9", "p99 <= 12ms")
     assert (found.min_iterations, found.min_blocks) == (1000, 20)
-    assert said == [
-        Note(
-            "p99 <= 12ms: 1000 iterations in 20 blocks at least"
-            " (900 more: 9.00 s at 10 ms a call, for each variant)"
-        )
+    assert said == [Note("p99 <= 12ms: 1000 iterations in 20 blocks at least (900 more for each variant)")]
+
+
+def test_the_time_that_is_added_is_that_of_the_models_where_it_is_known() -> None:
+    said: list[Event] = []
+    asked = {"--minimize p99": QUANTITIES["p99"]}
+    for costs in ([Cost(0.01, 1.0), Cost(0.02, 1.0)], [Cost(0.01, 1.0), None]):
+        raised(RunSettings(), asked, said.append, costs)
+    assert [item.text.partition("(")[2] for item in said if isinstance(item, Note)] == [
+        "900 more for each variant: 27 s)",
+        "900 more for each variant)",
     ]
 
 
