@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,17 @@ def test_a_push_with_all_that_is_advised_has_nothing_of_what_it_was_advised_for(
         assert {"start_ns", "duration_ns", "block"} <= set(next(csv.reader(rows)))
 
 
+def test_the_time_that_a_push_out_of_time_is_advised_is_enough(bench: Bench) -> None:
+    told = ("push", *MODELS, "--board", "virtual", "--quiet", "--json", "-", "--max-duration")
+    short = bench.run(*told, "0.5").document["runs"]
+    assert all({"few_quads", "max_duration_reached"} <= codes(run) for run in short)
+    advised = {item["code"]: item["advice"] for item in short[0]["caveats"]}
+    assert "--loads" not in advised["few_quads"]
+    words = re.findall(r"--max-duration ([\d.]+)", advised["max_duration_reached"])
+    enough = bench.run(*told, *words).document["runs"]
+    assert [codes(run) & codes(short[0]) - {"simulated", "no_golden"} for run in enough] == [set(), set()]
+
+
 def test_a_file_of_another_soc_reaches_the_board_where_that_is_insisted_on(bench: Bench) -> None:
     other = Path(__file__).parents[1] / "data/models/grouped_c64_g16_rk3568_i8.rknn"
     refused = bench.run("push", other, "--board", "virtual")
@@ -54,6 +66,7 @@ def test_a_file_of_another_soc_reaches_the_board_where_that_is_insisted_on(bench
     "words",
     [
         ("inspect", MODELS[0]),
+        ("inspect", MODELS[1], "--against", DEMO / "digits.onnx"),
         ("boards", "check", "virtual"),
         ("explain", "31"),
         ("golden", DEMO / "digits.regrouped.onnx", "-o", "made.npz"),

@@ -41,7 +41,7 @@ from rkbench_agent.run.workers import Workers
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.codec import build
 from rkbench_agent.wire.messages import Failed, Finished, Log
-from rkbench_agent.wire.plan import Plan
+from rkbench_agent.wire.plan import Plan, RunSettings
 from rkbench_agent.wire.provenance import Provenance
 from rkbench_agent.wire.words import (
     CANCELLED,
@@ -51,6 +51,8 @@ from rkbench_agent.wire.words import (
     SOAK,
 )
 
+#: What a push had too little of is advised so many times over.
+_MORE_TIME = 4
 #: Resident workers may take this part of what is available; the rest is the system's.
 RESIDENT_MEMORY_RATIO = 0.8
 _FIT_ADVICE = "free memory, make the model smaller, or try it all the same: --force"
@@ -272,7 +274,7 @@ class Conductor:
         if self._board.pin is not None:
             state.add_caveats(self._board.pin.caveats())
         if is_time_up(self._settings, state.standing):
-            state.add_caveats([_time_up(self._settings.max_duration_s)])
+            state.add_caveats([_time_up(self._settings)])
         provenance = state.provenance
         if not state.spec.golden:
             provenance = replace(provenance, outputs=None)
@@ -288,8 +290,10 @@ class Conductor:
         )
 
 
-def _time_up(limit_s: float) -> Caveat:
+def _time_up(settings: RunSettings) -> Caveat:
+    limit_s = settings.max_duration_s
+    more_s = max(_MORE_TIME * limit_s, 2 * settings.min_duration_s)  # what a plan asks for is its least
     text = f"measuring ended after {limit_s:g} s of timed iterations, before the end of the plan"
     return caveat(
-        "max_duration_reached", text, f"give it more time: --max-duration {4 * limit_s:g}, or leave it away"
+        "max_duration_reached", text, f"give it more time: --max-duration {more_s:g}, or leave it away"
     )
