@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from made_runs import make_latencies, make_latency, make_run
 from rkbench.runs.caveats import caveats_of, verdict_of
-from rkbench.runs.caveats.cures import MORE_TIME, longer, rest, warmer
+from rkbench.runs.caveats.cures import MORE_TIME, longer, steadier, warmer
 from rkbench.runs.comparison import compare_runs
 from rkbench.runs.extras import PinRecord
 from rkbench.runs.latencies import RawLatencies
@@ -289,7 +289,7 @@ def test_what_ended_by_its_own_limit_is_advised_more_time_and_nothing_else() -> 
 def test_a_push_that_held_the_clocks_is_not_advised_to_hold_them() -> None:
     free = replace(GOOD, conditions=None)
     held = replace(GOOD, conditions=PinRecord(True, {}))
-    assert [("--pin" in rest(run), "--cool-below 50" in rest(run)) for run in (free, held)] == [
+    assert [("--pin" in steadier(run), "--cool-below 50" in steadier(run)) for run in (free, held)] == [
         (True, True),
         (False, True),
     ]

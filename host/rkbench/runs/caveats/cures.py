@@ -35,7 +35,7 @@ def warmer(run: RunResult) -> str:
     return f"--warmup {max(LEAST_WARMUP, _TIMES * run.plan.warmup_iterations)}"
 
 
-def rest(run: RunResult) -> str:
+def steadier(run: RunResult) -> str:
     """Return what steadies a level that moves."""
     held = () if is_held(run) else ("hold the clocks still (--pin)",)
     cooled = () if run.plan.cool_below_celsius is not None else ("let the board rest (--cool-below 50)",)

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.caveats import INFORMATION, Caveat, caveat
 
-from rkbench.runs.caveats.cures import is_held, warmer
-from rkbench.runs.caveats.cures import rest as rest_of_board
+from rkbench.runs.caveats.cures import is_held, steadier, warmer
 from rkbench.runs.caveats.modes import modes_caveat
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import RunResult
@@ -75,7 +74,7 @@ def _moving(run: RunResult, loads: Sequence[Sequence[Sequence[int]]]) -> Iterato
             "drift",
             f"latency drifted by {drift.ratio * 100:+.1f} % from the first block to the last"
             f" ({'99' if len(loads) > 1 else '95'} %: {drift.low * 100:+.1f} to {drift.high * 100:+.1f} %)",
-            rest_of_board(run),
+            steadier(run),
         )
     rest = levels.without_drift(heights, drift) if drifts else heights
     spread = levels.find_spread(loads)
@@ -85,7 +84,7 @@ def _moving(run: RunResult, loads: Sequence[Sequence[Sequence[int]]]) -> Iterato
         yield caveat(
             "blocks_differ",
             f"blocks lie apart by {spread.sd * 100:.1f} % (standard deviation) more than their calls explain",
-            rest_of_board(run),
+            steadier(run),
         )
     wanders = len(rest) >= FEWEST_BLOCKS and serial_z(rest) > LIMIT_Z
     if wanders and levels.relative_deviation(rest) >= SMALLEST_MEMORY:
