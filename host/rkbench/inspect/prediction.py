@@ -8,10 +8,13 @@ from pathlib import Path
 from rkbench.inspect.formatting import count, listing
 from rkbench.onnx.convolution import KEPT
 from rkbench.onnx.fixing import proposed
-from rkbench.onnx.prediction import UNMEASURED, PredictedNode, Prediction
+from rkbench.onnx.prediction import MOVED, UNMEASURED, PredictedNode, Prediction
 from rkbench.rknn.targets import kept_group_alignment
 from rkbench.units import format_bytes
 
+COMMANDS = {KEPT: "kept grouped, one convolution per group", MOVED: MOVED}
+HEALTHY_RATIO = 1.5
+"""Of the file to its weights: above this, it is said what the rest is."""
 NOTABLE_SHARE = 0.02
 """A node is named from this share of the constants, or of the whole predicted file, on."""
 
@@ -22,13 +25,12 @@ def predicted_sentence(path: Path, prediction: Prediction) -> str:
     told = "; ".join(text for text in found if text)
     between = _between(prediction)
     about = "at least" if _uncounted(prediction) or _unmeasured(prediction) else "about"
-    needed = format_bytes(prediction.needed_weight_bytes)
     if prediction.refusals:
         return _refused(path, prediction)
     return (
         f"{path.name} ({format_bytes(prediction.onnx_bytes)}) will become {about} "
         f"{format_bytes(prediction.file_bytes)}{between} for {prediction.target} {prediction.dtype} "
-        f"(predicted): {told or f'{needed} of weights, nothing blows up'}."
+        f"(predicted): {told or _quiet(prediction)}."
     )
 
 
@@ -70,13 +72,27 @@ def _weights(prediction: Prediction) -> str:
 
 
 def _commands(prediction: Prediction) -> str:
-    """Groups that are kept cost no weights; each is a layer with commands of its own."""
-    least = NOTABLE_SHARE * prediction.file_bytes
-    kept = [node for node in prediction.bloated if node.becomes == KEPT and (node.command_bytes or 0) > least]
-    if not kept:
-        return ""
-    size = format_bytes(sum(node.command_bytes or 0 for node in kept))
-    return f"{_names(kept)} {_take(kept)} about {size} of commands: kept grouped, one convolution per group"
+    """Groups that are kept, and maps that are moved, cost no weights: they have commands of their own."""
+    least, found = NOTABLE_SHARE * prediction.file_bytes, []
+    for becomes, reason in COMMANDS.items():
+        nodes = [
+            node
+            for node in prediction.bloated
+            if node.becomes == becomes and (node.command_bytes or 0) > least
+        ]
+        if nodes:
+            size = format_bytes(sum(node.command_bytes or 0 for node in nodes))
+            found.append(f"{_names(nodes)} {_take(nodes)} about {size} of commands: {reason}")
+    return "; ".join(found)
+
+
+def _quiet(prediction: Prediction) -> str:
+    """Return what is said where no node is worth a word; healthy is only what is near its weights."""
+    needed = format_bytes(prediction.needed_weight_bytes)
+    if prediction.file_bytes <= HEALTHY_RATIO * prediction.needed_weight_bytes:
+        return f"{needed} of weights, nothing blows up"
+    rest = format_bytes(prediction.command_bytes)
+    return f"{needed} of weights, and {rest} of commands and structure over all layers"
 
 
 def _uncounted(prediction: Prediction) -> str:

@@ -19,13 +19,16 @@ from rkbench.onnx.input_shapes import InputShapes
 from rkbench.onnx.model import OnnxFile, open_onnx
 from rkbench.onnx.node_rules import Context, Share, share_of
 from rkbench.onnx.planning import LayerPlan, plan_layers
-from rkbench.onnx.prediction import MERGED, PredictedNode, Prediction
+from rkbench.onnx.prediction import JOINED, MERGED, MOVED, PredictedNode, Prediction
 from rkbench.onnx.refusals import Asked, foreseen_refusals
 from rkbench.rknn import targets
 from rkbench.rknn.targets import DTYPES, ELEMENT_BYTES, Dtype
 
 CONVOLVED = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul", "GlobalAveragePool", "ReduceMean"))
 """What becomes a convolution: a file with none of them lacks the constants that the compiler adds."""
+
+MOVED_BYTES = 100_000
+"""Commands of a Transpose that is worth a word."""
 
 UNSURE_CONSTANTS = 0.03
 """By how much the constants may be off: nineteen in twenty files of the fit half are nearer."""
@@ -133,7 +136,13 @@ def _planned(node: ir.Node, share: Share | None, plan: LayerPlan) -> Share | Non
     """Return a node's share with the commands of its layer: none where another node's layer computes it."""
     size, added = plan.commands.get(node, 0), plan.constants.get(node, 0)
     if share is None:
-        return Share(conv.ORDINARY, added, 0, size) if size or added else None
+        share = Share(conv.ORDINARY, 0, 0, 0) if size or added else None
+    if share is None:
+        return None
+    if node.op_type in ("Concat", "Split") and added:
+        share = replace(share, becomes=JOINED, note="its parts begin or end within a block of channels")
+    if node.op_type == "Transpose" and size > MOVED_BYTES:
+        share = replace(share, becomes=MOVED, note="the NPU takes a task for each position of the map")
     commands_bytes = None if share.commands is None else size
     if node in plan.merged:
         return Share(MERGED, 0, share.needed, commands_bytes)

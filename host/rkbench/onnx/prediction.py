@@ -15,6 +15,8 @@ RECURRENT = "recurrent, commands blow up"
 RESIZE = "resize"
 UNMEASURED = "grouped, kept or not"
 OTHER = "other constants"
+JOINED = "parts that are no whole blocks, cut or joined by a dense 1x1"
+MOVED = "moved position by position"
 MERGED = "summed into the convolution beside it"
 
 
