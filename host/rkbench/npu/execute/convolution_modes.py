@@ -13,8 +13,8 @@ from rkbench.npu.tasks import CNA
 
 ATOMS_OF_AN_ENTRY = 4
 """The buffer keeps features in entries of four atoms; three at the end of a pixel take a whole one."""
-PIXELS_KERNEL_LIMIT = 9
 EACH_CHANNEL = 0xFFFF
+EACH_OF_PIXELS = 0xFFF
 
 
 def _is_depthwise(r: TaskRegisters) -> bool:
@@ -43,8 +43,11 @@ def _converts_signed(r: TaskRegisters) -> bool:
 
 
 def _converts_each_channel(r: TaskRegisters) -> bool:
-    idle = r["CNA.CVT_CON0.CVT_BYPASS"] or r["CNA.CONV_CON1.ARGB_IN"]
-    return r["CNA.CVT_CON5.PER_CHANNEL_CVT_EN"] == (0 if idle else EACH_CHANNEL)
+    """Whether each channel has a bit, of 16, or of 12 where the runtime has packed pixels converted."""
+    enabled = r["CNA.CVT_CON5.PER_CHANNEL_CVT_EN"]
+    if r["CNA.CONV_CON1.ARGB_IN"]:
+        return enabled in (0, EACH_OF_PIXELS)
+    return enabled == (0 if r["CNA.CVT_CON0.CVT_BYPASS"] else EACH_CHANNEL)
 
 
 def _atoms(r: TaskRegisters, generation: Generation) -> int:
@@ -57,22 +60,13 @@ def _fills_the_buffer(generation: Generation) -> Callable[[TaskRegisters], bool]
     def holds(r: TaskRegisters) -> bool:
         entries, width = r.bits(0x1044, 0, 14), r["CNA.DATA_SIZE0.DATAIN_WIDTH"]
         if r["CNA.CONV_CON1.ARGB_IN"]:
-            return entries == _entries_of_pixels(r, generation)
+            return True  # the runtime writes its own
         whole, rest = divmod(_atoms(r, generation), ATOMS_OF_AN_ENTRY)
         last = width if rest == ATOMS_OF_AN_ENTRY - 1 else -(-rest * width // ATOMS_OF_AN_ENTRY)
         one_pixel = _is_depthwise(r) and width == 1
         return entries == whole * width + last or (one_pixel and not entries)
 
     return holds
-
-
-def _entries_of_pixels(r: TaskRegisters, generation: Generation) -> int:
-    """Return the entries of packed pixels: of a line on the RK3568, of the features on the RK3588."""
-    size, channels = "CNA.DATA_SIZE0.DATAIN_", r["CNA.DATA_SIZE1.DATAIN_CHANNEL"]
-    if generation is LITE:
-        return r["CNA.FC_DATA_SIZE0.DMA_WIDTH"] // ATOMS_OF_AN_ENTRY
-    unit = channels if r["CNA.CONV_CON1.ARGB_IN"] > FIRST_ARGB else 1
-    return -(-r[f"{size}WIDTH"] // max(1, unit)) * unit * r[f"{size}HEIGHT"]
 
 
 def _counts_a_kernel(generation: Generation) -> Callable[[TaskRegisters], bool]:
@@ -121,13 +115,16 @@ def _fetches_pixels_by_line(r: TaskRegisters) -> bool:
 
 def _fetches_whole_lines(r: TaskRegisters) -> bool:
     fetched, width = r["CNA.FC_DATA_SIZE0.DMA_WIDTH"], r["CNA.DATA_SIZE0.DATAIN_WIDTH"]
-    return width <= fetched < width + 8 if r["CNA.CONV_CON1.ARGB_IN"] else fetched == width
+    return bool(r["CNA.CONV_CON1.ARGB_IN"]) or fetched == width
+
+
+def _keeps_whole_lines(r: TaskRegisters) -> bool:
+    kept = r.bits(0x1044, 16)
+    return bool(r["CNA.CONV_CON1.ARGB_IN"]) or kept == r["CNA.FC_DATA_SIZE0.DMA_WIDTH"]
 
 
 def _counts_packed_pixels(r: TaskRegisters) -> bool:
-    size = "CNA.DATA_SIZE0.DATAIN_"
-    packed = bool(r["CNA.CONV_CON1.ARGB_IN"]) * r[f"{size}WIDTH"] * r[f"{size}HEIGHT"]
-    return r.bits(0x1018) == packed * PIXELS_KERNEL_LIMIT
+    return bool(r["CNA.CONV_CON1.ARGB_IN"]) or not r.bits(0x1018)
 
 
 OF_CONVOLUTION = (
@@ -150,12 +147,6 @@ OF_CONVOLUTION = (
         CNA,
         "CNA.CONV_CON1.GROUP_LINE_OFF",
         lambda r: not r["CNA.CONV_CON1.GROUP_LINE_OFF"],
-    ),
-    InMode(
-        (V2,),
-        CNA,
-        "CNA.FC_DATA_SIZE0.DMA_WIDTH",
-        lambda r: r["CNA.FC_DATA_SIZE0.DMA_WIDTH"] == r["CNA.DATA_SIZE0.DATAIN_WIDTH"],
     ),
     InMode(ON_BOTH, CNA, "CNA.PAD_CON1.PAD_VALUE", _pads_with_a_byte),
     InMode((V2,), CNA, "CNA.CBUF_CON1.DATA_ENTRIES", _fills_the_buffer(V2)),
@@ -184,7 +175,7 @@ OF_CONVOLUTION = (
         "CNA.CONV_CON1.PROC_PRECISION",
         lambda r: r["CNA.CONV_CON1.PROC_PRECISION"] == 2 * r["CNA.CONV_CON1.IN_PRECISION"],
     ),
-    InMode((LITE,), CNA, "CNA.FC_DATA_SIZE0.DMA_WIDTH", _fetches_whole_lines),
-    InMode((LITE,), CNA, "CNA.CBUF_CON1", lambda r: r.bits(0x1044, 16) == r["CNA.FC_DATA_SIZE0.DMA_WIDTH"]),
+    InMode(ON_BOTH, CNA, "CNA.FC_DATA_SIZE0.DMA_WIDTH", _fetches_whole_lines),
+    InMode((LITE,), CNA, "CNA.CBUF_CON1", _keeps_whole_lines),
     InMode((LITE,), CNA, "0x1018", _counts_packed_pixels),
 )

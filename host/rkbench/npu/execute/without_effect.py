@@ -119,6 +119,10 @@ def _reads_packed_pixels(r: TaskRegisters, _: Generation) -> bool:
     return bool(r["CNA.CONV_CON1.ARGB_IN"])
 
 
+def _keeps_packed_pixels(r: TaskRegisters, generation: Generation) -> bool:
+    return generation is LITE and bool(r["CNA.CONV_CON1.ARGB_IN"])
+
+
 def _pads_nothing(r: TaskRegisters, _: Generation) -> bool:
     """Whether every window lies within the features."""
     window, size = read_window(r), "CORE.DATAOUT_SIZE_0.DATAOUT_"
@@ -206,6 +210,24 @@ IDLE = (
     Idle(DPU, _feeds_pooling, ("DPU.DST_BASE_ADDR *", "DPU.DST_SURF_STRIDE *"), "nothing is written"),
     Idle(DPU, _fills_whole_atoms, ("DPU.OFFSET_PEND OFFSET_PEND",), "no channels behind the last one"),
     Idle(CNA, _pads_nothing, ("CNA.PAD_CON1 PAD_VALUE",), "nothing is padded"),
+    Idle(
+        CNA,
+        _keeps_packed_pixels,
+        ("0x1018 *", "CNA.CBUF_CON1 16-31"),
+        "how packed pixels are kept in the buffer",
+    ),
+    Idle(
+        CNA,
+        _reads_packed_pixels,
+        ("CNA.CBUF_CON1 0-14", "CNA.FC_DATA_SIZE0 DMA_WIDTH"),
+        "how packed pixels are kept in the buffer: the runtime writes its own",
+    ),
+    Idle(
+        CNA,
+        _reads_packed_pixels,
+        ("CNA.CVT_CON5 PER_CHANNEL_CVT_EN",),
+        "a bit for each channel, of a conversion that is read",
+    ),
     Idle(CNA, _reads_packed_pixels, ("CNA.DMA_CON2 SURF_STRIDE",), "packed pixels have no surfaces"),
     Idle(
         CNA,
