@@ -9,6 +9,7 @@ import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.caveats import Caveat
@@ -20,7 +21,6 @@ from rkbench_agent.wire.words import MODELLED, PREDICTED, SINGLE_STREAM, SOAK, V
 
 from rkbench import __version__
 from rkbench.boards.model import Board
-from rkbench.campaign.kept_calibrations import read_calibration
 from rkbench.campaign.settings import PushOptions
 from rkbench.runs.environment import board_record
 from rkbench.runs.measures import OF_CLASSES
@@ -29,6 +29,9 @@ from rkbench.runs.records import PlanRecord, TransferRecord, Variant
 from rkbench.stats.paired import MOST_LOADS, MOST_QUADS_OF_ONE_LOAD, loads_for, quads_for
 from rkbench.variants.foretold import foretold_latency
 from rkbench.variants.variant import PreparedVariant
+
+if TYPE_CHECKING:
+    from rkbench.npu.latency_model import FittedLatency
 
 #: The host holds every sample until the run ends.
 MOST_READINGS = 5000
@@ -43,6 +46,8 @@ class Place:
     environment: Environment
     push: str
     unix_s: float
+    fitted: FittedLatency | None = None
+    """The board's own calibration."""
 
 
 def runtime_of(settings: RunSettings, board: Board) -> str:
@@ -120,8 +125,7 @@ def _description(variant: PreparedVariant, place: Place, mask: str, *, simulated
         return variant.description
     soc = with_cores(find_soc(place.environment.soc), place.environment.npu_cores)
     cores = (soc.core_masks if soc else {}).get(mask, 0).bit_count()
-    fitted = read_calibration(place.board.name)
-    predicted = foretold_latency(variant.model.path, max(1, cores), fitted)
+    predicted = foretold_latency(variant.model.path, max(1, cores), place.fitted)
     return replace(variant.description, predicted=predicted)
 
 

@@ -16,6 +16,7 @@ from rkbench_agent.wire.words import SINGLE_STREAM, VIRTUAL
 
 from rkbench.boards.model import Board
 from rkbench.campaign.beside import beside, prepare_other
+from rkbench.campaign.board_fit import with_fit
 from rkbench.campaign.check import PushChecks, check_clock, check_for_push
 from rkbench.campaign.core_sweep import core_masks
 from rkbench.campaign.demands import complete_settings
@@ -111,7 +112,7 @@ def run_campaign(
         checks = _check_board(options, board, session.environment, (*variants, *other), listener)
         transfers = upload(session, (*variants, *other), listener)[: len(variants)]
         push = new_id(unix_s())
-        place = Place(board, session.hello, session.environment, push, unix_s())
+        place = with_fit(Place(board, session.hello, session.environment, push, unix_s()), settings, listener)
         doubts = [
             (*checks.of(variant.file.path.name), *golden_caveats(variant.golden_assumptions))
             for variant in variants

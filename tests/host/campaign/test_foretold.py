@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from rkbench.boards.model import Board
+from rkbench.campaign.board_fit import with_fit
 from rkbench.campaign.kept_calibrations import save_calibration
 from rkbench.campaign.plan import Place, make_headers
 from rkbench.npu import WhatIf, predict_latency
@@ -22,12 +23,14 @@ MODELS = Path(__file__).parents[2] / "data/models"
 SAMPLE = MODELS / "mb_gap7_rk3588_i8.rknn"
 
 
+TOLD: list[str] = []
 HELLO = Hello("rkbench", 1, "0" * 64, "0.1.0", "3.11.2", 7, 0)
 
 
 def predicted(*, simulated: bool, mask: str = "auto", soc: str = "rk3588") -> PredictedLatency | None:
     board = Board("desk", "10.0.0.7", simulated=simulated)
     place = Place(board, HELLO, Environment(soc=soc), "push", 0.0)
+    place = with_fit(place, RunSettings(), lambda event: TOLD.append(str(event)))
     variants = prepare_variants([SAMPLE])
     (header,) = make_headers(
         RunSettings(core_mask=mask), place, variants, [TransferRecord(1, 1, False)], [()]
@@ -76,3 +79,31 @@ def test_what_is_foretold_is_of_the_boards_own_calibration(
     assert told is not None
     assert bare is not None
     assert told.latency_s == pytest.approx(2 * bare.latency_s)
+
+
+@pytest.mark.parametrize("text", ["{", ""])
+def test_a_damaged_calibration_does_not_stop_a_push(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    bare = predicted(simulated=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    path = save_calibration("desk", latency_models()["rk3588"])
+    path.write_text(text, encoding="utf-8")
+    TOLD.clear()
+    assert predicted(simulated=False) == bare
+    (told,) = TOLD
+    assert "foretold without the board's calibration" in told
+    assert str(path) in told
+    assert "bench boards calibrate desk" in told
+
+
+def test_a_calibration_of_another_npu_does_not_stop_a_push(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = predicted(simulated=False)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    save_calibration("desk", latency_models()["rk3568"])
+    TOLD.clear()
+    assert predicted(simulated=False) == bare
+    (told,) = TOLD
+    assert "it is of an rk3568, and the board is an rk3588" in told
