@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rkbench.cli import completion, options
+
+if TYPE_CHECKING:
+    from rkbench.npu.latency_model import FittedLatency
 
 
 def predict(
@@ -29,16 +32,21 @@ def predict(
 
     Exit 1 where nothing could be predicted of one of them.
     """
-    from rkbench.boards.inventory import find_inventory
-    from rkbench.boards.provider import Boards
-    from rkbench.campaign.kept_calibrations import read_calibration
     from rkbench.inspect.latency import predict_models
     from rkbench.npu.what_if import parse_what_if
     from rkbench.views.predict import show_predictions
 
-    found = Boards(find_inventory(inventory)).find(board)[0] if board else None
-    fitted = read_calibration(found.name) if found else None
-    soc = found.soc if found else None
+    soc, fitted = _board(board, inventory) if board else (None, None)
     predicted = predict_models(models, what_if=parse_what_if(what_if), soc=soc, fitted=fitted)
     show_predictions(predicted, layers=layers or ("10" if len(models) == 1 else "0"), json_to=json)
     return int(any(model.error for model in predicted))
+
+
+def _board(name: str, inventory: Path | None) -> tuple[str | None, FittedLatency | None]:
+    """Return a board's SoC and calibration; only they need the inventory and the campaign."""
+    from rkbench.boards.inventory import find_inventory
+    from rkbench.boards.provider import Boards
+    from rkbench.campaign.kept_calibrations import read_calibration
+
+    found = Boards(find_inventory(inventory)).find(name)[0]
+    return found.soc, read_calibration(found.name)

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 from rkbench.errors import ModelError, UsageError
 from rkbench.inspect.npu_document import InspectedNpu, InspectedTask, TensorLife
 from rkbench.inspect.npu_traffic import traffic_causes
-from rkbench.npu.costs import TaskCosts, task_costs
+from rkbench.npu.costs import TaskCosts
 from rkbench.npu.coverage import coverage
-from rkbench.npu.layout import IN_ARENA, Layout, lay_out
+from rkbench.npu.decoded import DecodedGraph
+from rkbench.npu.layout import IN_ARENA, Layout
 from rkbench.npu.outline import TaskOutline, task_outlines
-from rkbench.npu.predict import predict_latency
-from rkbench.npu.tasks import TaskList, decode_tasks
+from rkbench.npu.predict import predict_decoded
+from rkbench.npu.tasks import TaskList
 from rkbench.npu.traffic import layer_traffic
 from rkbench.npu.words import describe_task
 from rkbench.rknn.contents import Graph
@@ -27,15 +28,15 @@ def inspect_npu(model: RknnModel, layers: str | None = None) -> InspectedNpu:
     Raises UsageError where no layer with tasks bears such a name. What cannot be decoded says why.
     """
     try:
-        layout = lay_out(model)
-        tasks = decode_tasks(layout)
+        decoded = DecodedGraph(model)
+        layout, (tasks, costs) = decoded.layout, decoded.tasks()
     except ModelError as error:
         return InspectedNpu(refused=error.message, outline=_outline(model, layers) if layers else ())
-    found, costs = coverage(layout), task_costs(tasks)
+    found = coverage(layout)
     traffic = layer_traffic(tasks, costs)
     return InspectedNpu(
         refused=None,
-        latency=predict_latency(model),
+        latency=predict_decoded(decoded),
         command_words=found.words,
         explained_ratio=found.explained_ratio,
         unknown=found.unknown,

@@ -8,8 +8,9 @@ every tiled, channel-split layer is computed wrongly.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +40,18 @@ class Writes:
         return np.flatnonzero(self.register == register)
 
 
+def is_among(values: NDArray[Any], chosen: Iterable[int]) -> NDArray[np.bool_]:
+    """Return which of `values`, all below 2 ** 16, are chosen: by a table, for that sorts nothing."""
+    table = np.zeros(1 << 16, bool)
+    table[list(chosen)] = True
+    found: NDArray[np.bool_] = table[values]
+    return found
+
+
 def split_words(task: Ints, words: NDArray[np.uint64]) -> Writes:
     """Return the writes among command words (`block | value | register` in 16, 32 and 16 bits)."""
     target = words >> np.uint64(48)
-    kept = ~np.isin(target, np.array(SEQUENCER, np.uint64))
+    kept = ~is_among(target, SEQUENCER)
     words = words[kept]
     register = (words & np.uint64(0xFFFF)).astype(np.int64)
     return Writes(task[kept], register, (words >> np.uint64(16) & np.uint64(0xFFFF_FFFF)).astype(np.uint32))
@@ -89,7 +98,10 @@ def _follow_block(writes: Writes, runs: NDArray[np.bool_], before: BlockState) -
     control = (writes.register & 0xFFF) == S_POINTER
     pointers = _pointers(writes, control, runs, before)
     plain = ~control
-    registers = np.union1d(writes.register[plain], np.fromiter(before.values, np.int64))
+    written = np.zeros(1 << 16, bool)
+    written[writes.register[plain]] = True
+    written[list(before.values)] = True
+    registers = np.flatnonzero(written)
     number = np.searchsorted(registers, writes.register[plain])
     cell = 2 * number + pointers.at_write[plain]
     last = _last_writes(writes.task[plain], cell, len(runs), 2 * len(registers))

@@ -12,7 +12,8 @@ import numpy as np
 
 from rkbench.errors import ModelError
 from rkbench.npu import fields as f
-from rkbench.npu.costs import CostSums, Floats, TaskCosts, task_costs, total
+from rkbench.npu.costs import CostSums, Floats, TaskCosts, total
+from rkbench.npu.decoded import DecodedGraph
 from rkbench.npu.inheritance import Ints
 from rkbench.npu.latency_model import (
     FittedLatency,
@@ -21,8 +22,7 @@ from rkbench.npu.latency_model import (
     memory_seconds,
     task_terms,
 )
-from rkbench.npu.layout import lay_out
-from rkbench.npu.tasks import TaskList, decode_tasks
+from rkbench.npu.tasks import TaskList
 from rkbench.npu.what_if import AS_FITTED, WhatIf
 from rkbench.rknn.contents import Graph, Node, Tensor
 from rkbench.rknn.model import RknnModel
@@ -105,12 +105,17 @@ def predict_latency(
     if not isinstance(model, RknnModel):
         with open_model(model) as opened:
             return predict_latency(opened, what_if=what_if, fitted=fitted, graph_index=graph_index)
-    layout = lay_out(model, graph_index)
-    found = _fit_for(model, fitted)
+    return predict_decoded(DecodedGraph(model, graph_index), what_if=what_if, fitted=fitted)
+
+
+def predict_decoded(
+    decoded: DecodedGraph, *, what_if: WhatIf = AS_FITTED, fitted: FittedLatency | None = None
+) -> LatencyPrediction:
+    """Predict as `predict_latency`, of a graph that may be asked several times; raises the same."""
+    graph, found = decoded.graph, _fit_for(decoded.model, fitted)
     latency_model = replace(found, machine=what_if.applied_to(found.machine))
-    graph = model.graphs[graph_index]
-    cores = [_core(decode_tasks(layout, number), latency_model) for number in LISTS[what_if.cores]]
-    single = cores if what_if.cores == 1 else [_core(decode_tasks(layout), latency_model)]
+    cores = [_core(*decoded.tasks(number), latency_model) for number in LISTS[what_if.cores]]
+    single = cores if what_if.cores == 1 else [_core(*decoded.tasks(), latency_model)]
     layers = tuple(_layers(graph, cores, single, latency_model))
     compressed = any(core.tasks.get(f.DECOMPRESSION).any() for core in cores)
     outside = (*_outside(graph, layers, found, what_if), *([COMPRESSED] if compressed else []))
@@ -130,17 +135,20 @@ def _fit_for(model: RknnModel, fitted: FittedLatency | None) -> FittedLatency:
     return found
 
 
-def model_terms(model: RknnModel | str | PathLike[str], fitted: FittedLatency) -> Floats:
+def model_terms(model: RknnModel | DecodedGraph | str | PathLike[str], fitted: FittedLatency) -> Floats:
     """Return the four sums over the tasks of one core that the coefficients of `fitted` belong to, (4,).
 
     Raises ModelError where the file's tasks cannot be decoded.
     """
-    if not isinstance(model, RknnModel):
+    if isinstance(model, RknnModel):
+        return model_terms(DecodedGraph(model), fitted)
+    if not isinstance(model, DecodedGraph):
         with open_model(model) as opened:
             return model_terms(opened, fitted)
-    tasks = decode_tasks(lay_out(model))
-    kept = [model.nodes[node].type not in fitted.skipped_types for node in tasks.node]
-    terms: Floats = task_terms(task_costs(tasks), fitted.machine)[np.array(kept)].sum(axis=0)
+    tasks, costs = model.tasks()
+    nodes = model.graph.nodes
+    kept = [nodes[node].type not in fitted.skipped_types for node in tasks.node]
+    terms: Floats = task_terms(costs, fitted.machine)[np.array(kept)].sum(axis=0)
     return terms
 
 
@@ -154,8 +162,8 @@ class _Core:
     """(tasks, 4), in the order of `BOUNDS`."""
 
 
-def _core(tasks: TaskList, latency_model: FittedLatency) -> _Core:
-    costs, machine = task_costs(tasks), latency_model.machine
+def _core(tasks: TaskList, costs: TaskCosts, latency_model: FittedLatency) -> _Core:
+    machine = latency_model.machine
     roofline, memory, tables, each = (task_terms(costs, machine) * np.array(latency_model.coefficients)).T
     by_macs = mac_seconds(costs, machine) >= memory_seconds(costs, machine)
     parts = [np.where(by_macs, roofline, 0), np.where(by_macs, 0, roofline) + memory, tables, each]

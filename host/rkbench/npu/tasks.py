@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from rkbench.errors import ModelError
 from rkbench.npu.activation_tables import ActivationTables, follow_tables
 from rkbench.npu.generations import Columns, Generation
-from rkbench.npu.inheritance import BLOCKS, Ints, States, Writes, follow, split_words
+from rkbench.npu.inheritance import BLOCKS, Ints, States, Writes, follow, is_among, split_words
 from rkbench.npu.layout import Layout
 from rkbench.npu.registers import Field, register_map
 from rkbench.npu.unexplained import Unexplained, first_unexplained
@@ -137,10 +137,12 @@ class TaskList:
     def nodes(self) -> dict[int, Ints]:
         """The positions of each node's tasks in this list."""
         order = np.argsort(self.node, kind="stable")
-        numbers, starts = np.unique(self.node[order], return_index=True)
         if not len(order):
             return {}
-        return dict(zip(numbers.tolist(), np.split(order, starts[1:]), strict=True))
+        numbers = self.node[order]
+        starts = np.flatnonzero(np.diff(numbers)) + 1
+        groups = np.split(order, starts)
+        return dict(zip(numbers[np.append(0, starts)].tolist(), groups, strict=True))
 
 
 def decode_tasks(layout: Layout, core_list: int = 0) -> TaskList:
@@ -210,7 +212,7 @@ def decode(
     place = np.repeat(start - (np.cumsum(amount) - amount), amount) + np.arange(len(task))
     own = words[place]
     writes = split_words(task, own)
-    known = np.fromiter({*register_map(), *generation.own_registers, *generation.unknown_registers}, np.int64)
+    known = {*register_map(), *generation.own_registers, *generation.unknown_registers}
     columns, registers = follow(_among(known, writes), enable, before.registers)
     generation.to_v2(columns, count)
     tables = follow_tables(writes, count, before.tables)
@@ -227,7 +229,7 @@ def decode(
     )
 
 
-def _among(known: Ints, writes: Writes) -> Writes:
+def _among(known: set[int], writes: Writes) -> Writes:
     """Leave out registers that no real file has: there may be any number, and what runs them is told."""
-    kept = np.isin(writes.register, known)
+    kept = is_among(writes.register, known)
     return Writes(writes.task[kept], writes.register[kept], writes.value[kept])

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from rkbench.npu.inheritance import SEQUENCER, Ints
+from rkbench.npu.inheritance import SEQUENCER, Ints, is_among
 from rkbench.npu.registers import register_name
 
 #: Block code of command words by the highest digit of their registers: the block's bit of Mesa's target list,
@@ -27,7 +27,12 @@ class Unexplained(NamedTuple):
 
 
 def first_unexplained(
-    words: NDArray[np.uint64], task: Ints, known: Ints, end: Ints, enable: Ints, memory: NDArray[np.uint64]
+    words: NDArray[np.uint64],
+    task: Ints,
+    known: set[int],
+    end: Ints,
+    enable: Ints,
+    memory: NDArray[np.uint64],
 ) -> Unexplained | None:
     """Return the first word that writes no known register, or starts other blocks than its record says.
 
@@ -35,9 +40,10 @@ def first_unexplained(
     blocks its record starts. A zero to a register that nobody knows says nothing.
     """
     target, register, value = fields_of(words)
-    sequencer = np.isin(target, SEQUENCER)
-    unknown = ~sequencer & (value != 0) & ~np.isin(register, known)
-    elsewhere = ~sequencer & np.isin(register, known) & (target != block_codes(register))
+    sequencer = is_among(target, SEQUENCER)
+    is_known = is_among(register, known)
+    unknown = ~sequencer & (value != 0) & ~is_known
+    elsewhere = ~sequencer & is_known & (target != block_codes(register))
     strange = np.flatnonzero(unknown | elsewhere | (sequencer & (words != 0)))
     found = _other_start(end, enable, memory)
     if len(strange) and (found is None or task[strange[0]] <= found.position):

@@ -6,10 +6,12 @@ import dataclasses
 import json
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from rkbench.runs.model import RunResult
 from rkbench.units import encodable
+
+if TYPE_CHECKING:
+    from rkbench.runs.model import RunResult
 
 
 def to_json(value: object, text: Callable[[str], str] = str) -> Any:

@@ -14,7 +14,6 @@ from pathlib import Path
 from rkbench.errors import GoldenError, ModelError
 from rkbench.files import local_file
 from rkbench.rknn import open_model
-from rkbench.variants.computation import compute
 from rkbench.variants.golden import cache_folder, evict, make_folder
 from rkbench.variants.variant import PreparedVariant
 
@@ -36,6 +35,8 @@ def with_computed_outputs(variant: PreparedVariant, tell: Callable[[str], None])
         if not target.exists():
             tell(f"computing the outputs of {name}: no simulator's are beside it")
             make_folder(target.parent)
+            from rkbench.variants.computation import compute  # numpy, and the model of the NPU
+
             with open_model(variant.model.path) as model:
                 compute(model, variant.golden.path, target)
             evict(target.parent, keep=target)

@@ -11,8 +11,9 @@ from threading import Lock
 from rkbench_agent.wire.plan import PredictedRun
 
 from rkbench.errors import ModelError
+from rkbench.npu.decoded import DecodedGraph
 from rkbench.npu.latency_model import find_latency_model
-from rkbench.npu.predict import LatencyPrediction, model_terms, predict_latency
+from rkbench.npu.predict import LatencyPrediction, model_terms, predict_decoded
 from rkbench.npu.what_if import MOST_CORES, WhatIf
 from rkbench.rknn import RknnModel, open_model
 from rkbench.runs.profile import LEAST_HEADER
@@ -57,21 +58,22 @@ def _predicted_once(content: _Content, profile: bool) -> PredictedRun:
 
 def predicted_run(model: RknnModel, *, profile: bool = False) -> PredictedRun:
     """Return what a virtual board is told of a file's latency; raises ModelError as `predict_latency`."""
-    each = list(_predictions(model))
+    decoded = DecodedGraph(model)
+    each = list(_predictions(decoded))
     fitted = find_latency_model(model.file.target)
     return PredictedRun(
         [round(found.latency_s * NS_PER_S) for found in each],
-        model_terms(model, fitted).tolist() if fitted else [],
+        model_terms(decoded, fitted).tolist() if fitted else [],
         _table(model, each[0]) if profile else "",
     )
 
 
-def _predictions(model: RknnModel) -> Iterator[LatencyPrediction]:
+def _predictions(decoded: DecodedGraph) -> Iterator[LatencyPrediction]:
     """Yield what is predicted for one core, two, three, up to the first that the file has no tasks for."""
-    yield predict_latency(model)
+    yield predict_decoded(decoded)
     for cores in range(2, MOST_CORES + 1):
         try:
-            yield predict_latency(model, what_if=WhatIf(cores=cores))
+            yield predict_decoded(decoded, what_if=WhatIf(cores=cores))
         except ModelError:
             return
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -24,3 +25,29 @@ def test_paramiko_comes_without_what_only_match_exec_needs() -> None:
     loaded = modules_after("import rkbench.boards.ssh.config")
     assert "paramiko" in loaded
     assert not {"invoke", "asyncio"} & loaded
+
+
+def test_a_prediction_without_a_board_costs_no_campaign_no_store_and_no_execution() -> None:
+    sample = Path(__file__).parents[2] / "data/models/mb_gap7_rk3588_i8.rknn"
+    run = f"""
+import contextlib, io
+from rkbench.cli import main
+sys.argv = ["bench", "predict", {str(sample)!r}]
+with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
+    main()
+"""
+    loaded = modules_after(run)
+    assert "rkbench.npu.predict" in loaded
+    assert not {name for name in loaded if name.startswith(NOT_OF_A_PREDICTION)}
+
+
+NOT_OF_A_PREDICTION = (
+    *("rkbench.campaign", "rkbench.store", "rkbench.boards", "rkbench.runs.model", "rkbench.catalogue"),
+    *("rkbench.npu.execute", "rkbench.inspect.causes", "rkbench_agent.wire.messages"),
+    *("numpy.ma.", "paramiko", "rich"),
+)
+
+
+def test_what_a_virtual_board_is_told_of_latency_executes_nothing() -> None:
+    loaded = modules_after("import rkbench.variants.predicted_run, rkbench.variants.computed_replay")
+    assert not {name for name in loaded if name.startswith("rkbench.npu.execute")}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 
-from rkbench.errors import UsageError
 from rkbench.inspect.document import Inspection
+from rkbench.views.inspect.latency_lines import layer_limit
 from rkbench.views.output import STDOUT, check_output, write_text
 
 
@@ -27,15 +27,6 @@ def show_inspection(
         write_text(html_to, render_html(inspection))
     if STDOUT not in (json_to, html_to):
         print(_on_terminal(inspection, most, myths), end="")
-
-
-def layer_limit(text: str) -> int | None:
-    """Return how many layers `--layers` asks for, None for all; raises UsageError."""
-    if text == "all":
-        return None
-    if text.isdecimal():
-        return int(text)
-    raise UsageError(f"--layers {text}: no number", hint="a number, or all")
 
 
 def _on_terminal(inspection: Inspection, layers: int | None, myths: bool) -> str:
