@@ -285,11 +285,18 @@ def test_resident_memory_is_that_of_the_pages_and_by_kind(tmp_path: Path) -> Non
     (tmp_path / "status").write_text(
         "VmHWM:\t9000 kB\nVmRSS:\t9000 kB\nRssAnon:\t5000 kB\nRssFile:\t3500 kB\nRssShmem:\t500 kB\n"
     )
-    (tmp_path / "smaps_rollup").write_text("Rss:\t9240 kB\nPss:\t8000 kB\n")
+    (tmp_path / "smaps_rollup").write_text("Rss:\t9240 kB\nPss:\t8000 kB\nAnonymous:\t5200 kB\n")
     memory = process_memory(tmp_path)
     assert (memory["rss_bytes"], memory["peak_rss_bytes"]) == (9240 * 1024, 9240 * 1024)
     kinds = [memory[f"rss_{kind}_bytes"] for kind in ("anon", "file", "shmem")]
-    assert kinds == [5000 * 1024, 3500 * 1024, 500 * 1024]
+    assert kinds == [5200 * 1024, 3540 * 1024, 500 * 1024]
+    assert sum(kinds) == memory["rss_bytes"]
+
+
+def test_kinds_of_memory_are_the_kernels_quick_count_where_pages_are_not_counted(tmp_path: Path) -> None:
+    (tmp_path / "status").write_text("VmRSS:\t900 kB\nRssAnon:\t500 kB\nRssFile:\t350 kB\nRssShmem:\t50 kB\n")
+    memory = process_memory(tmp_path)
+    assert [memory[f"rss_{kind}_bytes"] for kind in ("anon", "file", "shmem")] == [512000, 358400, 51200]
 
 
 def test_dma_bufs_of_a_kernel_that_tells_no_size_are_unknown(tmp_path: Path) -> None:

@@ -22,21 +22,34 @@ def process_memory(process: Path = Path("/proc/self")) -> Dict[str, Optional[int
     """Return the memory of a process: resident in all and by kind, its share, its peak.
 
     What is resident is counted page by page where the kernel does that (smaps_rollup, Linux 4.14): VmRSS and
-    its kinds are kept by thread before Linux 6.2 and lag behind by up to 64 pages of each. An NPU's buffers
-    that are mapped into the process may count as file or shared memory.
+    its kinds are kept by thread before Linux 6.2 and lag behind by up to 64 pages of each. The kinds are
+    parts of that one reading and sum to it; of shared memory the quick count is all that there is. An NPU's
+    buffers that are mapped into the process may count as file or shared memory.
     """
     status = _kilobytes(read_text(process / "status"))
     rollup = _kilobytes(read_text(process / "smaps_rollup"))
     resident = rollup.get("Rss") or status.get("VmRSS")
     peak = status.get("VmHWM")
+    anonymous, of_files, shared = _kinds(resident, status, rollup)
     return {
         "rss_bytes": resident,
-        "rss_anon_bytes": status.get("RssAnon"),
-        "rss_file_bytes": status.get("RssFile"),
-        "rss_shmem_bytes": status.get("RssShmem"),
+        "rss_anon_bytes": anonymous,
+        "rss_file_bytes": of_files,
+        "rss_shmem_bytes": shared,
         "pss_bytes": rollup.get("Pss"),
         "peak_rss_bytes": None if peak is None else max(peak, resident or 0),  # the peak lags as VmRSS does
     }
+
+
+def _kinds(
+    resident: Optional[int], status: Dict[str, int], rollup: Dict[str, int]
+) -> Tuple[Optional[int], Optional[int], Optional[int]]:
+    """Return resident memory that is anonymous, of files, and shared: of one reading where it has them."""
+    anonymous, shared = rollup.get("Anonymous"), status.get("RssShmem")
+    if resident is None or anonymous is None or shared is None:
+        return status.get("RssAnon"), status.get("RssFile"), shared
+    shared = min(shared, resident - anonymous)
+    return anonymous, resident - anonymous - shared, shared
 
 
 def resident_bytes(process: Path = Path("/proc/self")) -> Optional[int]:
