@@ -71,7 +71,7 @@ $(VENV38)/.installed: Makefile
 	@touch $@
 
 test-toolkit: $(STAMP)
-	$(PYTHON) tools/toolkit/setup.py
+	$(BIN)/bench toolkit install
 	$(BIN)/python -m pytest -m toolkit --timeout 600 tests/toolkit $(ARGS)
 
 test-npu: $(STAMP)

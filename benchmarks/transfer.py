@@ -2,7 +2,7 @@
 
 Both sides connect anew every time. Our cache is emptied before every upload, so that every byte
 travels. The bloated file is the converted `bloat3M_groupconv_cpg4.onnx` (63 MB, mostly zeros); it is
-made with `.venv-toolkit` (make toolkit) and left out, with a word, where that is missing.
+made with rknn-toolkit2 (bench toolkit install) and left out, with a word, where that is missing.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def _measure(server: Sshd, folder: Path) -> list[Ratio]:
         ratios.append(_compare("60 MB of noise, 100 Mbit 5 ms", server, linked, noise, 0.95, repeats=3))
         bloated = bloated_model(folder)
         if bloated is None:
-            print("  the bloated file is left out: no .venv-toolkit (make toolkit)", file=sys.stderr)
+            print("  the bloated file is left out: no rknn-toolkit2 (bench toolkit install)", file=sys.stderr)
         else:
             name = f"{bloated.stat().st_size / 1e6:.0f} MB bloated, 100 Mbit 5 ms"
             ratios.append(_compare(name, server, linked, bloated, 8.0, repeats=3))

@@ -19,6 +19,8 @@ BenchError                  a failure that a user can act on: message, hint, exi
 │   ├── NoSpaceError        the board's cache does not have the room
 │   └── NoPythonError       no Python that the agent could run in is there
 ├── NightlyBusyError        another nightly runs with the same store
+├── ToolkitError            rknn-toolkit2 is not installed, or its environment is broken
+│   └── ConversionError     it did not convert a model; says in which stage, and what is known of it
 ├── ProtocolError           the agent said something that is no message of ours
 └── StoreError              the result store cannot be read or written
     └── DocumentError       one entry of it is damaged; the others can be read
@@ -29,6 +31,10 @@ Everything else is a bug and keeps its traceback.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 class BenchError(Exception):
@@ -133,6 +139,19 @@ class NoPythonError(BoardError):
 
 class NightlyBusyError(BenchError):
     """Another nightly runs with the same store."""
+
+
+class ToolkitError(BenchError):
+    """The vendor's converter is not installed, or its environment is broken."""
+
+
+class ConversionError(ToolkitError):
+    """The converter did not convert a model: `stage` says where it was, `log` holds its own words."""
+
+    def __init__(self, message: str, *, hint: str = "", stage: str = "", log: Path | None = None) -> None:
+        super().__init__(message, hint=hint)
+        self.stage = stage
+        self.log = log
 
 
 class ProtocolError(BenchError):

@@ -58,6 +58,12 @@ def read_small(path: Path, limit_bytes: int) -> bytes:
     return data
 
 
+def cache_folder(kind: str) -> Path:
+    """Return the folder of what is made here: `$XDG_CACHE_HOME` or `~/.cache`, then rkbench/host/KIND."""
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser() / "rkbench/host" / kind
+
+
 def write_whole(path: Path, text: str) -> None:
     """Write a text file so that it is there whole or as it was before, its rights kept; raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)

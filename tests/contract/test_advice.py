@@ -11,8 +11,9 @@ from rkbench.cli.lazy import Command
 
 #: Texts that are no advice: pages, and the command line of the exporter.
 NO_ADVICE = ("views/inspect/html", "boards/exporter", "rkbench_agent/exporter")
-#: Options of docker, patchelf and gdb.
+#: Options of docker, patchelf, gdb and pip.
 OF_OTHERS = {"--device", "--privileged", "--security-opt", "--clear-execstack", "--args"}
+OF_OTHERS |= {"--disable-pip-version-check", "--no-input", "--no-deps"}
 #: Rules whose advice is to push again: an option that they name is one of `bench push`.
 PUSH_AGAIN = re.compile(r"^(host/rkbench/runs/|agent/rkbench_agent/(run|board)/)")
 

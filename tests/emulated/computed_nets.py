@@ -59,7 +59,7 @@ def full(name: str, soc: str) -> tuple[Computed, bytes]:
     """Return a net of the zoo in its own width, int8, and its ONNX; skips without the toolkit."""
     files = converted.converted(name, soc)
     if files is None:
-        pytest.skip("no toolkit environment: tools/toolkit/setup.py makes it")
+        pytest.skip("no rknn-toolkit2: bench toolkit install")
     source = files[0].read_bytes()
     _, channels, height, width = onnxruntime.InferenceSession(source).get_inputs()[0].shape
     normal = np.random.default_rng(3).standard_normal((1, height, width, channels))

@@ -15,7 +15,10 @@ PACKAGES = {"rkbench": ROOT / "host/rkbench", "rkbench_agent": ROOT / "agent/rkb
 #: The wire is the one part of the agent that the host imports, and raises what both of them can read. What
 #: the NPU's parts refuse never leaves their room: the executor makes a NotModelledError of it.
 ELSEWHERE = {
-    "rkbench": {("npu/execute/fields.py", "UnmodelledError")},
+    "rkbench": {
+        ("npu/execute/fields.py", "UnmodelledError"),
+        ("toolkit/apart/converter/convert.py", "StageError"),
+    },
     "rkbench_agent": {("wire/codec.py", "WireError")},
 }
 EXCEPTION = re.compile(r"(Error|Exception|Warning|Interrupt|Exit)$")

@@ -7,10 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from toolkit_jobs import ROOT, Convert, run_job
+from toolkit_jobs import Convert, converted
 
 # onnx_networks: the small networks of the tests without toolkit
-sys.path.insert(0, str(Path(__file__).parents[1] / "host/onnx"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "host"))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,7 +26,7 @@ def convert(tmp_path: Path) -> Convert:
 
     def call(onnx: Path, target: str, dtype: str, **job: Any) -> dict[str, Any]:
         output = tmp_path / f"{onnx.stem}_{target}_{dtype}.rknn"
-        asked = {"onnx": str(onnx), "target": target, "dtype": dtype, "output": str(output), "samples": 2}
-        return {**run_job(ROOT / ".venv-toolkit/bin/python", {**asked, **job}), "output": output}
+        asked = {"onnx": onnx, "target": target, "dtype": dtype, "output": output, "samples": 2}
+        return {**converted({**asked, **job}), "output": output}
 
     return call

@@ -29,7 +29,7 @@ def test_the_simulator_answers_as_onnxruntime_and_its_file_is_a_replay(
     path = network(tmp_path)
     fed = np.random.default_rng(3).standard_normal((2, 1, 16, 16, 3)).astype("float32")
     np.savez(tmp_path / "in.npz", **{"inputs/x": fed})
-    files = {"inputs": str(tmp_path / "in.npz"), "outputs": str(tmp_path / "replay.npz")}
+    files = {"inputs": tmp_path / "in.npz", "outputs": tmp_path / "replay.npz"}
     (name,) = convert(path, "rk3588", "fp16", **files)["output_names"]
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
     with np.load(tmp_path / "replay.npz") as replay:
@@ -51,5 +51,5 @@ def test_a_hybrid_conversion_keeps_the_named_layer_in_float(tmp_path: Path, conv
 def test_a_refusal_of_the_toolkit_is_an_answer(tmp_path: Path, convert: Convert) -> None:
     answer = convert(network(tmp_path), "rk9999", "fp16")
     assert (answer["ok"], answer["stage"]) == (False, "load")
-    assert "Invalid target_platform 'rk9999'" in answer["error"]
+    assert "rk9999" in answer["error"]
     assert not answer["output"].exists()

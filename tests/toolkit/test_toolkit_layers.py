@@ -21,7 +21,7 @@ NETS = ("mobilenetv2-12", "resnet50-v2-7", "yolov5n", "yolov8n")
 def test_no_layer_is_below_a_cosine_of_0_995_by_itself(name: str, target: str) -> None:
     files = converted(name, target)
     if files is None:
-        pytest.skip("no toolkit environment: tools/toolkit/setup.py makes it")
+        pytest.skip("no rknn-toolkit2: bench toolkit install")
     with open_model(files[1]) as model:
         found = compare_with_onnx(model, files[0])
     worst = min(found.layers, key=lambda each: each.own_cosine)

@@ -9,7 +9,7 @@ from onnx_networks import grouped
 from rkbench.onnx import predict_size
 from rkbench.rknn import open_model
 from rkbench.rknn.targets import Dtype
-from toolkit_jobs import ROOT, Convert, run_job
+from toolkit_jobs import Convert, converted
 
 CHANNELS_PER_GROUP = (3, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48)
 DENSE_ELEMENTS = 480 * 480 * 9
@@ -64,6 +64,5 @@ def test_the_bloated_network_is_predicted_within_3_percent(
 
 def test_toolkit_2_3_0_makes_four_channels_dense_on_rk3568_fp16(tmp_path: Path) -> None:
     path = grouped(480, 4).save(tmp_path / "cpg4.onnx")
-    job = {"onnx": str(path), "target": "rk3568", "dtype": "fp16"}
-    answer = run_job(ROOT / ".venv-toolkit-2.3.0/bin/python", job)
+    answer = converted({"onnx": path, "target": "rk3568", "dtype": "fp16"}, "2.3.0")
     assert answer["size_bytes"] > DENSE_ELEMENTS * 2

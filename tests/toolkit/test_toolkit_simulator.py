@@ -46,7 +46,7 @@ def test_int8_loses_no_more_here_than_in_the_vendors_simulator(
     _, channels, height, width = session.get_inputs()[0].shape
     cases = np.random.default_rng(21).standard_normal((CASES, 1, height, width, channels)).astype("float32")
     np.savez(inputs, **{"inputs/x": cases})
-    answer = convert(source, target, "int8", inputs=str(inputs), outputs=str(outputs), samples=16)
+    answer = convert(source, target, "int8", inputs=inputs, outputs=outputs, samples=16)
     names = [each.name for each in session.get_outputs()]
     found = []
     with np.load(outputs) as simulated, open_model(answer["output"]) as model:

@@ -2,28 +2,27 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
+from rkbench.errors import ConversionError
+from rkbench.toolkit.environment import find_environment, installed_versions
+from rkbench.toolkit.jobs import ConversionJob, run_job
+from rkbench.toolkit.versions import DEFAULT
 
 ROOT = Path(__file__).parents[2]
-CONVERTER = ROOT / "tools/toolkit/convert.py"
 
 Convert = Callable[..., dict[str, Any]]
 
 
-def run_job(python: Path, job: dict[str, Any]) -> dict[str, Any]:
-    """Run one conversion; return its answer, or skip where the environment is missing."""
-    if not python.exists():
-        pytest.skip(
-            f"{python.parents[1].name} is missing: tools/toolkit/setup.py [--toolkit VERSION] makes it"
-        )
-    command = [str(python), str(CONVERTER)]
-    done = subprocess.run(command, input=json.dumps(job), capture_output=True, text=True, check=False)
-    assert done.stdout, done.stderr[-2000:]
-    answer: dict[str, Any] = json.loads(done.stdout)
-    return answer
+def converted(words: dict[str, Any], version: str = DEFAULT) -> dict[str, Any]:
+    """Run one conversion; return its answer, or skip where the toolkit is missing."""
+    if version not in installed_versions():
+        pytest.skip(f"no rknn-toolkit2 {version}: bench toolkit install {version}")
+    try:
+        return {"ok": True, **asdict(run_job(find_environment(version), ConversionJob(**words)))}
+    except ConversionError as error:
+        return {"ok": False, "stage": error.stage, "error": error.message}

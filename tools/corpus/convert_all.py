@@ -33,9 +33,9 @@ from typing import Any
 
 from networks import Network, networks
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "toolkit"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "host/rkbench/toolkit/apart"))
 
-import convert  # the one-model converter beside this folder
+from converter import convert
 
 COMBINATIONS = (("rk3588", "fp16"), ("rk3588", "int8"), ("rk3568", "fp16"), ("rk3568", "int8"))
 LIMIT_S = 400

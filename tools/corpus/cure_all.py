@@ -16,29 +16,27 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import os
-import resource
-import subprocess
 import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 import rkbench.onnx
 from convert_all import COMBINATIONS, LIMIT_S, digest, onnx_path, turn
 from networks import Network, networks
-from rkbench.errors import BenchError
+from rkbench.errors import BenchError, ConversionError
 from rkbench.onnx import FixReport, fix, open_onnx
 from rkbench.onnx.rewrites import ALL, Rewrite
 from rkbench.onnx.rewriting import context_of, first_proposals
+from rkbench.toolkit.environment import given_environment
+from rkbench.toolkit.jobs import Job as ToolkitJob
+from rkbench.toolkit.jobs import Limits, run_job
 
 VERSION = "2.5.0"
-CONVERTER = Path(__file__).resolve().parent.parent / "toolkit/convert.py"
 WALL_TIMES = 15
 NOTABLE_RATIO = 0.02
 """A saving from this share of the file on is one that `bench fix` must find."""
@@ -164,7 +162,7 @@ def run(corpus: Path, job: Job, python: Path, limit_s: int) -> Outcome:
         if report.written is None:
             plain = plain_size(corpus, job.network, job.target, job.dtype)
             return {**facts, "changes": {}, "size_bytes": plain}
-        return {**facts, **said(report, job), **converted(job, cured, Path(folder), python, limit_s)}
+        return {**facts, **said(report, job), **converted(job, cured, python, limit_s)}
 
 
 def said(report: FixReport, job: Job) -> Outcome:
@@ -178,27 +176,15 @@ def said(report: FixReport, job: Job) -> Outcome:
     return {"changes": dict(counts), "relative_difference": difference, **(predicted if own else {})}
 
 
-def converted(job: Job, onnx: Path, folder: Path, python: Path, limit_s: int) -> Outcome:
+def converted(job: Job, onnx: Path, python: Path, limit_s: int) -> Outcome:
     """Return the converter's answer for a rewritten ONNX."""
-    asked = {"onnx": str(onnx), "target": job.target, "dtype": job.dtype, "samples": 1}
-    asked["input_shapes"] = job.network.shapes  # type: ignore[assignment]
-    environment = {**os.environ, "PYTHONPATH": str(CONVERTER.parent / "standin")}
+    asked = ToolkitJob(onnx, job.target, job.dtype, samples=1, input_shapes=job.network.shapes)
     try:
-        ended = subprocess.run(
-            [python, CONVERTER, "/dev/stdin"],
-            input=json.dumps(asked),
-            capture_output=True,
-            text=True,
-            cwd=folder,
-            env=environment,
-            timeout=WALL_TIMES * limit_s,
-            preexec_fn=partial(resource.setrlimit, resource.RLIMIT_CPU, (limit_s, limit_s)),
-            check=False,
-        )
-        answer: Outcome = json.loads(ended.stdout.splitlines()[-1])
-    except (subprocess.TimeoutExpired, IndexError, ValueError) as error:
-        return {"error": f"convert: {type(error).__name__}"}
-    return {key: answer[key] for key in ("size_bytes", "stage", "error") if key in answer}
+        return {
+            "size_bytes": run_job(given_environment(python), asked, Limits(WALL_TIMES * limit_s)).size_bytes
+        }
+    except ConversionError as error:
+        return {"stage": error.stage, "error": error.message}
 
 
 def print_table(corpus: Path) -> None:

@@ -1,8 +1,8 @@
 """Make the demo's files again: `python tools/demo_models/build.py` (about 4 minutes, mostly training).
 
 Three environments, made when missing: the project's own (this one), `.venv-demo-train` with torch, and
-`.venv-toolkit` with rknn-toolkit2. Equal runs on equal CPUs give equal files but for the 1-2 kB of
-uninitialised bytes that the toolkit leaves in every .rknn; `--onnx FILE` skips the training.
+that of rknn-toolkit2 (`bench toolkit install`). Equal runs on equal CPUs give equal files but for the 1-2 kB
+of uninitialised bytes that the toolkit leaves in every .rknn; `--onnx FILE` skips the training.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,10 @@ import onnxruntime
 from rkbench.onnx.convolution import convolution_of
 from rkbench.onnx.rewrites import regroup
 from rkbench.rknn import open_model
+from rkbench.toolkit.environment import ToolkitEnvironment
+from rkbench.toolkit.install import install
+from rkbench.toolkit.jobs import ConversionJob, run_job
+from rkbench.toolkit.versions import DEFAULT
 from rkbench.variants.golden import make_golden, prepare
 
 HERE = Path(__file__).resolve().parent
@@ -58,7 +62,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--onnx", type=Path, help="the trained digits.onnx; the training is skipped")
     options = parser.parse_args()
-    toolkit = last_line([sys.executable, str(ROOT / "tools/toolkit/setup.py")])
+    toolkit = install(DEFAULT, lambda _: None)
     trainer = training_python()
     with tempfile.TemporaryDirectory(prefix="rkbench-demo-") as name:
         folder = Path(name)
@@ -105,23 +109,19 @@ def write_regrouped(folder: Path) -> None:
     ir.save(model, folder / "digits.regrouped.onnx")
 
 
-def convert(folder: Path, variant: Variant, toolkit: str) -> dict[str, Any]:
+def convert(folder: Path, variant: Variant, toolkit: ToolkitEnvironment) -> dict[str, Any]:
     """Build one variant and record the simulator's outputs on the golden's inputs."""
-    job: dict[str, Any] = {
-        "onnx": str(folder / variant.source),
-        "target": TARGET,
-        "dtype": variant.dtype,
-        "output": str(folder / f"{variant.name}.rknn"),
-        "inputs": str(folder / "fed.npz"),
-        "outputs": str(folder / f"{variant.name}.replay.npz"),
-    }
-    if variant.dtype == "int8":
-        job["dataset"] = [[str(path)] for path in sorted((folder / "calibration").glob("*.npy"))]
-    job_file = folder / "job.json"
-    job_file.write_text(json.dumps(job))
-    answer = json.loads(last_line([toolkit, str(ROOT / "tools/toolkit/convert.py"), str(job_file)]))
-    if not answer["ok"]:
-        raise SystemExit(f"{variant.name}: {answer['stage']}: {answer['error']}")
+    cases = [[path] for path in sorted((folder / "calibration").glob("*.npy"))]
+    job = ConversionJob(
+        folder / variant.source,
+        TARGET,
+        variant.dtype,
+        output=folder / f"{variant.name}.rknn",
+        dataset=cases if variant.dtype == "int8" else None,
+        inputs=folder / "fed.npz",
+        outputs=folder / f"{variant.name}.replay.npz",
+    )
+    answer = asdict(run_job(toolkit, job))
     return {"name": variant.name, "dtype": variant.dtype, "source": variant.source, **answer}
 
 

@@ -4,13 +4,11 @@
 
 Into host/rkbench/npu/reference/calibration: NAME.onnx and NAME_SOC.rknn (int8, for one core), random weights
 from a fixed seed. Few weights and large maps, so that the files stay small while an inference takes
-milliseconds. Needs the toolkit environment (`python3 tools/toolkit/setup.py`).
+milliseconds. `bench toolkit install` first.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -19,7 +17,9 @@ import onnx
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from zoo import CONVERT, NONE, PYTHON, RELU, ROOT, SIGMOID, TARGETS, Net
+from rkbench.toolkit.environment import find_environment
+from rkbench.toolkit.jobs import ConversionJob, run_job
+from zoo import NONE, RELU, ROOT, SIGMOID, TARGETS, Net
 
 OUTPUT = ROOT / "host/rkbench/npu/reference/calibration"
 
@@ -90,10 +90,10 @@ def main() -> int:
         for target in TARGETS:
             output = path.with_name(f"{name}_{target}.rknn")
             config = {"single_core_mode": True} if target == "rk3588" else {}
-            job = {"onnx": str(path), "target": target, "dtype": "int8", "samples": 1, "output": str(output)}
-            command = [str(PYTHON), str(CONVERT)]
-            document = json.dumps({**job, "config": config}).encode()
-            subprocess.run(command, input=document, check=True, capture_output=True)
+            run_job(
+                find_environment(),
+                ConversionJob(path, target, "int8", output=output, samples=1, config=config),
+            )
             print(output.name, output.stat().st_size)
     return 0
 

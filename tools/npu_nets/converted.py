@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import subprocess
 from pathlib import Path
 
 import onnx
-from zoo import CONVERT, NETS, PYTHON, ROOT
+from rkbench.files import cache_folder
+from rkbench.toolkit.environment import find_environment, installed_versions
+from rkbench.toolkit.jobs import ConversionJob, run_job
+from rkbench.toolkit.versions import DEFAULT
+from zoo import NETS
 
-CACHE = ROOT / ".venv-toolkit/zoo"
+CACHE = cache_folder("zoo")
 """Conversions take up to half a minute each; one that is there for an equal ONNX is taken."""
 
 
 def converted(name: str, target: str) -> tuple[Path, Path] | None:
-    """Return ONNX and int8 .rknn of a net, made or found; None without the toolkit's environment."""
-    if not PYTHON.exists():
+    """Return ONNX and int8 .rknn of a net, made or found; None where no toolkit is installed."""
+    if DEFAULT not in installed_versions():
         return None
-    CACHE.mkdir(exist_ok=True)
+    CACHE.mkdir(parents=True, exist_ok=True)
     source = CACHE / f"{name}.onnx"
     onnx.save(NETS[name](), source)
     digest = hashlib.sha256(source.read_bytes()).hexdigest()[:16]
     made = CACHE / f"{name}_{target}_{digest}.rknn"
     if not made.exists():
-        job = {"onnx": str(source), "target": target, "dtype": "int8", "samples": 2, "output": str(made)}
-        command = [str(PYTHON), str(CONVERT)]
-        subprocess.run(command, input=json.dumps(job), text=True, check=True, capture_output=True)
+        run_job(find_environment(), ConversionJob(source, target, "int8", output=made, samples=2))
     return source, made

@@ -6,27 +6,28 @@ Nine nets of one idea each, random weights from a fixed seed, in fp16 and int8, 
 files, as rknn-toolkit2 2.5.0 converts them, with its simulator's outputs. A tenth net, int8 alone,
 explains one of the nine (docs/npu.md); an eleventh is enlarged; four more, three of them for rk3588 alone,
 have what transformers are made of. Needs the toolkit environment
-(`python3 tools/toolkit/setup.py`). Two builds differ in 1-2 kB of uninitialised bytes, not in what they
+(`bench toolkit install`). Two builds differ in 1-2 kB of uninitialised bytes, not in what they
 compute.
 
 Into tests/data/npu: NET.onnx, NET.inputs.npz (`inputs/x`, two cases, 4-D as NHWC), NET_SOC_DTYPE.rknn, and
-NET_SOC_DTYPE.npz (a replay, as tools/toolkit/convert.py writes it).
+NET_SOC_DTYPE.npz (a replay, as the simulator left it).
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from rkbench.toolkit.environment import find_environment
+from rkbench.toolkit.jobs import ConversionJob, run_job
 
 ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "tests/data/models"))
 
-from make_small_samples import CONVERT, Network  # noqa: E402
+from make_small_samples import Network  # noqa: E402
 
 OUTPUT = ROOT / "tests/data/npu"
 TARGETS = ("rk3588", "rk3568")
@@ -285,14 +286,12 @@ def convert(name: str, target: str, dtype: str) -> int:
     known = target in TARGETS
     stem = (OUTPUT if known else OUTPUT / "other_socs") / f"{name}_{target}_{dtype}"
     stem.parent.mkdir(exist_ok=True)
-    files = {"onnx": OUTPUT / f"{name}.onnx", "output": stem.with_suffix(".rknn")}
+    rknn, replay = stem.with_suffix(".rknn"), stem.with_suffix(".npz")
+    job = ConversionJob(OUTPUT / f"{name}.onnx", target, dtype, output=rknn)
     if known:
-        files |= {"inputs": OUTPUT / f"{name}.inputs.npz", "outputs": stem.with_suffix(".npz")}
-    job = {"target": target, "dtype": dtype, **{key: str(path) for key, path in files.items()}}
-    done = subprocess.run(CONVERT, input=json.dumps(job), text=True, capture_output=True, check=False)
-    if done.returncode != 0:
-        sys.exit(f"{stem.name}: {done.stdout or done.stderr[-2000:]}")
-    return sum(files[each].stat().st_size for each in ("output", "outputs") if each in files)
+        job = replace(job, inputs=OUTPUT / f"{name}.inputs.npz", outputs=replay)
+    run_job(find_environment(), job)
+    return rknn.stat().st_size + (replay.stat().st_size if known else 0)
 
 
 def main() -> None:

@@ -4,13 +4,11 @@
 
 Few channels and small pictures, random weights from a fixed seed, for all core modes:
 tests/data/npu/narrow/NET_SOC_DTYPE.rknn. The ONNX is not kept, since `NETS` builds it again. Needs the
-toolkit environment (`python3 tools/toolkit/setup.py`).
+toolkit (`bench toolkit install`).
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
@@ -20,7 +18,9 @@ import onnx
 
 sys.path.insert(0, str(Path(__file__).parent))
 
-from zoo import CONVERT, PYTHON, ROOT, SIGMOID, SILU, TARGETS, Net, c3, mobilenetv2, sppf
+from rkbench.toolkit.environment import find_environment
+from rkbench.toolkit.jobs import ConversionJob, run_job
+from zoo import ROOT, SIGMOID, SILU, TARGETS, Net, c3, mobilenetv2, sppf
 
 OUTPUT = ROOT / "tests/data/npu/narrow"
 
@@ -53,9 +53,7 @@ def main() -> int:
             onnx.save(NETS[name](), source)
             for target in TARGETS:
                 output = OUTPUT / f"{name}_{target}_{dtype}.rknn"
-                job = {"onnx": str(source), "target": target, "dtype": dtype, "output": str(output)}
-                document = json.dumps({**job, "samples": 16}).encode()
-                subprocess.run([str(PYTHON), str(CONVERT)], input=document, check=True, capture_output=True)
+                run_job(find_environment(), ConversionJob(source, target, dtype, output=output, samples=16))
                 print(output.name, output.stat().st_size)
     return 0
 

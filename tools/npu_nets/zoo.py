@@ -4,16 +4,14 @@
 
 Twelve architectures of Rockchip's model zoo, as its exports have them (decoders cut off, focus as a
 convolution), with random weights from a fixed seed: FOLDER/NET.onnx. With --convert each becomes
-FOLDER/NET_SOC_int8.rknn for both SoCs (toolkit environment: `python3 tools/toolkit/setup.py`; 330 MB, 15
-minutes). Then: `python tools/fit_latency.py --decode FOLDER`.
+FOLDER/NET_SOC_int8.rknn for both SoCs (`bench toolkit install` first; 330 MB, 15 minutes).
+Then: `python tools/fit_latency.py --decode FOLDER`.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import math
-import subprocess
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -21,10 +19,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from rkbench.toolkit.environment import find_environment
+from rkbench.toolkit.jobs import ConversionJob, run_job
 
 ROOT = Path(__file__).parents[2]
-PYTHON = ROOT / ".venv-toolkit/bin/python"
-CONVERT = ROOT / "tools/toolkit/convert.py"
 TARGETS = ("rk3588", "rk3568")
 SILU, RELU, RELU6, LEAKY, SIGMOID, NONE = "silu", "relu", "relu6", "leaky", "sigmoid", ""
 Shape = tuple[int, int, int]
@@ -369,9 +367,7 @@ def main() -> int:
 def convert(path: Path, target: str) -> None:
     """Convert one net to int8, calibrated with one random case: values do not matter here."""
     output = path.with_name(f"{path.stem}_{target}_int8.rknn")
-    job = {"onnx": str(path), "target": target, "dtype": "int8", "samples": 1, "output": str(output)}
-    command = [str(PYTHON), str(CONVERT)]
-    subprocess.run(command, input=json.dumps(job).encode(), check=True, capture_output=True)
+    run_job(find_environment(), ConversionJob(path, target, "int8", output=output, samples=1))
     print(output)
 
 

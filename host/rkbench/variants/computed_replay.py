@@ -12,9 +12,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from rkbench.errors import GoldenError, ModelError
-from rkbench.files import local_file
+from rkbench.files import cache_folder, local_file
 from rkbench.rknn import open_model
-from rkbench.variants.golden import cache_folder, evict, make_folder
+from rkbench.variants.golden import evict, make_folder
 from rkbench.variants.variant import PreparedVariant
 
 ROOMS = Path(__file__).parents[1]

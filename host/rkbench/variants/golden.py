@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 from rkbench.errors import GoldenError
+from rkbench.files import cache_folder
 from rkbench.rknn import RknnModel, Tensor
 from rkbench.variants.golden_file import (
     LABELS,
@@ -89,7 +90,7 @@ def prepare(path: Path, model: RknnModel, cache: Path | None = None) -> Prepared
         if is_board_form(source, found):
             _check_sound(source, found)
             return PreparedGolden(path, found.cases, found.notes, found.assumptions, classes)
-        folder = cache or cache_folder()
+        folder = cache or cache_folder("goldens")
         target = folder / f"{_cache_key(path, found)}.npz"
         if not target.exists():
             make_folder(folder)
@@ -174,12 +175,6 @@ def write_golden(source: NpzReader, found: Match, target: Path) -> None:
         if origin := metadata_of(source):
             told = {**origin, "layout": NHWC, "inputs_domain": "board"}
             writer.add_text(METADATA, json.dumps(told))
-
-
-def cache_folder(kind: str = "goldens") -> Path:
-    """Return the folder of what is prepared here: `$XDG_CACHE_HOME` or `~/.cache`, then rkbench/host/KIND."""
-    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
-    return Path(base).expanduser() / "rkbench/host" / kind
 
 
 def _cache_key(path: Path, found: Match) -> str:

@@ -2,24 +2,23 @@
 
     .venv/bin/python tests/data/models/make_small_samples.py
 
-Needs the toolkit environment (`python3 tools/toolkit/setup.py`). Weights come from a fixed seed; two builds
+`bench toolkit install` first. Weights come from a fixed seed; two builds
 differ in 1-2 kB of uninitialised bytes, never in size.
 """
 
 from __future__ import annotations
 
-import json
-import subprocess
 import tempfile
 from pathlib import Path
 
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
+from rkbench.toolkit.environment import find_environment
+from rkbench.toolkit.jobs import ConversionJob, run_job
 
 HERE = Path(__file__).parent
 ROOT = HERE.parents[2]
-CONVERT = (ROOT / ".venv-toolkit/bin/python", ROOT / "tools/toolkit/convert.py")
 
 
 class Network:
@@ -131,10 +130,10 @@ def main() -> None:
         for network, target, dtype, name in SAMPLES:
             source = Path(folder) / f"{network.__name__}.onnx"
             network().save(source)
-            output = str(HERE / f"{name}.rknn")
-            job = {"onnx": str(source), "target": target, "dtype": dtype, "output": output}
-            done = subprocess.run(CONVERT, input=json.dumps(job), text=True, capture_output=True, check=True)
-            print(name, json.loads(done.stdout)["size_bytes"])
+            answer = run_job(
+                find_environment(), ConversionJob(source, target, dtype, output=HERE / f"{name}.rknn")
+            )
+            print(name, answer.size_bytes)
 
 
 if __name__ == "__main__":

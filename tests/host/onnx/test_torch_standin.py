@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-PATH = Path(__file__).resolve().parents[3] / "tools/toolkit/standin/torch/__init__.py"
+PATH = Path(__file__).resolve().parents[3] / "host/rkbench/toolkit/apart/converter/standin/torch/__init__.py"
 
 
 @pytest.fixture

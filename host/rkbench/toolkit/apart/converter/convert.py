@@ -1,37 +1,12 @@
-"""Convert one ONNX model with rknn-toolkit2, and ask its simulator; run by the toolkit environment's Python.
-
-    .venv-toolkit/bin/python tools/toolkit/convert.py JOB.json     (or the job's JSON on stdin)
-
-The job, one JSON object (paths are files on this machine):
-  onnx        the model                                                  (required)
-  target      rk3588 | rk3568 | ...                                      (required)
-  dtype       fp16 | int8                                                (default fp16)
-  output      where the .rknn goes; absent: it is built, measured and dropped
-  dataset     calibration of int8: a list of cases, each one .npy path or a list of them, one an input,
-              shaped as the ONNX input; absent: `samples` random cases from `seed`
-  seed, samples   of the random calibration, standard normal values      (default 0 and 8)
-  config      more keywords of `rknn.config`, e.g. {"single_core_mode": true}
-  hybrid      {layer name: "float16"}: these stay float in an int8 model
-  input_shapes  {input name: shape}; absent: the ONNX's own, symbolic dimensions as 1
-  inputs      an .npz for the simulator: `inputs/NAME` or `NAME`, (cases, *shape as fed: 4-D is NHWC)
-  outputs     where the simulator's answers go (a replay): `outputs/NAME` (cases, *shape), `digests`, `source`
-  log         where the toolkit's verbose log goes
-
-The answer is one JSON line on stdout, everything that the toolkit prints goes to stderr:
-  {"ok": true, "size_bytes", "duration_s": {"load", "build", "export", "simulate"}, "toolkit_version",
-   "peak_rss_bytes", "output_names"} or {"ok": false, "stage", "error"}, exit code 1.
-Success is judged by return codes and exceptions: each good build logs `E RKNN: Unkown op target: 0`.
-"""
+"""The steps of one conversion; `__main__` says what the words of a job and of its answer are."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-import os
+import importlib.util
 import resource
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -86,11 +61,12 @@ class Stages:
 def convert(job: Job, folder: Path) -> dict[str, Any]:
     """Build the job's model in `folder` (the working directory); return the answer, or raise StageError."""
     stages = Stages()
+    import_toolkit()  # what fails here is no refusal of a model: the environment is broken
     with ExitStack() as opened:
         with stages.step("load"):
             inputs = model_inputs(job)
             rknn = open_toolkit(job, opened)
-            check("load", rknn.config(target_platform=job["target"], **job.get("config", {})))
+            check("load", rknn.config(target_platform=job["target"], **config_of(job)))
             shapes = [shape for shape, _ in inputs.values()]
             check("load", rknn.load_onnx(model=job["onnx"], inputs=list(inputs), input_size_list=shapes))
         with stages.step("build"):
@@ -108,13 +84,26 @@ def convert(job: Job, folder: Path) -> dict[str, Any]:
     return {**answer, "duration_s": stages.duration_s, **facts}
 
 
-def open_toolkit(job: Job, opened: ExitStack) -> Any:
-    """Return a toolkit session that is released when `opened` closes."""
+def import_toolkit() -> Any:
+    """Return the toolkit's class; where there is no torch, which it imports, a stand-in is found."""
+    if importlib.util.find_spec("torch") is None:
+        sys.path.append(str(Path(__file__).resolve().with_name("standin")))
     from rknn.api import RKNN  # type: ignore[import-not-found] # only the toolkit's environment has it
 
-    rknn = RKNN(verbose=bool(job.get("log")), verbose_file=job.get("log"))
+    return RKNN
+
+
+def open_toolkit(job: Job, opened: ExitStack) -> Any:
+    """Return a toolkit session that is released when `opened` closes."""
+    rknn = import_toolkit()(verbose=bool(job.get("log")), verbose_file=job.get("log"))
     opened.callback(rknn.release)
     return rknn
+
+
+def config_of(job: Job) -> dict[str, Any]:
+    """Return the keywords of `rknn.config` but for the target."""
+    dtype = {"quantized_dtype": "w16a16i_dfp"} if job.get("dtype") == "int16" else {}
+    return {**dtype, **job.get("config", {})}
 
 
 def model_inputs(job: Job) -> Inputs:
@@ -135,13 +124,14 @@ def model_inputs(job: Job) -> Inputs:
 
 
 def build(rknn: Any, job: Job, inputs: Inputs, folder: Path, opened: ExitStack) -> Any:
-    """Build fp16, int8, or int8 with the `hybrid` layers in float; return the session with the result."""
+    """Build fp16, integers, or integers with some layers in float; return the session with the result."""
     if job.get("dtype", "fp16") == "fp16":
         check("build", rknn.build(do_quantization=False))
         return rknn
     dataset = write_dataset(job, inputs, folder)
-    if not job.get("hybrid"):
-        check("build", rknn.build(do_quantization=True, dataset=dataset))
+    if job.get("hybrid") in (None, {}, "auto"):
+        automatic = {"auto_hybrid": True} if job.get("hybrid") else {}
+        check("build", rknn.build(do_quantization=True, dataset=dataset, **automatic))
         return rknn
     check("build", rknn.hybrid_quantization_step1(dataset=dataset))
     (model,), (data,) = folder.glob("*.model"), folder.glob("*.data")
@@ -209,33 +199,3 @@ def replace_file(source: Path, target: Path) -> None:
     part = target.with_name(target.name + ".part")
     shutil.copyfile(source, part)
     part.replace(target)
-
-
-def absolute(job: Job) -> Job:
-    """Make the job's paths absolute: the toolkit works in a temporary directory."""
-    files = [key for key in ("onnx", "output", "inputs", "outputs", "log") if key in job]
-    found: Job = {**job, **{key: str(Path(job[key]).resolve()) for key in files}}
-    if job.get("dataset") is not None:
-        rows = [[case] if isinstance(case, str) else case for case in job["dataset"]]
-        found["dataset"] = [[str(Path(path).resolve()) for path in row] for row in rows]
-    return found
-
-
-def main() -> int:
-    """Read the job, answer on the real stdout; everything else that is printed goes to stderr."""
-    answer_fd = os.dup(1)
-    os.dup2(2, 1)
-    job = absolute(json.loads(Path(sys.argv[1]).read_text() if len(sys.argv) > 1 else sys.stdin.read()))
-    with tempfile.TemporaryDirectory(prefix="rkbench-toolkit-") as folder:
-        os.chdir(folder)
-        try:
-            answer = convert(job, Path(folder))
-        except StageError as error:
-            answer = {"ok": False, "stage": error.stage, "error": str(error)}
-        os.chdir("/")
-    os.write(answer_fd, json.dumps(answer).encode() + b"\n")
-    return 0 if answer["ok"] else 1
-
-
-if __name__ == "__main__":
-    sys.exit(main())

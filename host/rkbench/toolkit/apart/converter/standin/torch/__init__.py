@@ -1,7 +1,7 @@
 """A stand-in for torch: `import rknn.api` imports it, ONNX work touches only what stands here.
 
-Only the toolkit's own environment sees this folder (`tools/toolkit/setup.py` names it in a .pth file there),
-and a real torch in that environment wins over it. `load_pytorch` needs the real one and says so.
+Only what runs in a toolkit's environment sees this folder (the converter names it last on its path), and a
+real torch in that environment wins over it. `load_pytorch` needs the real one and says so.
 """
 
 from __future__ import annotations

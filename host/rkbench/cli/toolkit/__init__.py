@@ -1,0 +1,1 @@
+"""`bench toolkit ...`: one file a command."""

@@ -1,0 +1,1 @@
+"""One conversion: `python -m converter`, with `apart` on the path."""

@@ -1,0 +1,1 @@
+"""Where the toolkit keeps its package; this one is ours, for tests."""

@@ -1,0 +1,73 @@
+"""A stand-in for rknn-toolkit2 with its calls: what it is told stands in its log; it exports a real .rknn.
+
+Its simulator is onnxruntime. RKBENCH_FAKE_TOOLKIT stages a fault: hang, grow, die, refuse, abort.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import time
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch  # noqa: F401 - as the real one does, at the top
+
+SAMPLE = Path(os.environ["RKBENCH_FAKE_TOOLKIT_SAMPLE"])
+FAULT = os.environ.get("RKBENCH_FAKE_TOOLKIT", "")
+if FAULT == "broken":
+    raise ImportError("libfake.so: cannot open shared object file")
+
+
+class RKNN:
+    def __init__(self, verbose=False, verbose_file=None):
+        self.log = Path(verbose_file or os.devnull).open("a")  # noqa: SIM115 - until release
+
+    def say(self, text):
+        self.log.write(f"{text}\n")
+        self.log.flush()
+
+    def config(self, **words):
+        self.say(f"config {sorted(words.items())}")
+        return 0
+
+    def load_onnx(self, model, inputs, input_size_list):
+        self.model = onnx.load(model)
+        self.say(f"inputs {inputs} {input_size_list}")
+        if FAULT == "refuse":
+            raise ValueError("Unsupport onnx opset 22, need <= 19!")
+        return 0
+
+    def build(self, do_quantization, dataset=None, **words):
+        if FAULT == "hang":
+            time.sleep(3600)
+        if FAULT == "grow":
+            self.kept = np.ones(400_000_000, np.uint8)
+            time.sleep(3600)
+        if FAULT == "abort":
+            os.abort()
+        rows = Path(dataset).read_text().splitlines() if dataset else []
+        shapes = [np.load(path).shape for row in rows for path in row.split()]
+        self.say(f"build {do_quantization} {words} calibrated on {len(rows)} cases of {shapes[:1]}")
+        self.say("D RKNN: [0] Total Internal Memory Size: 594.125KB")
+        self.say("D RKNN: [0] Total Weight Memory Size: 4697.19KB")
+        print("E RKNN: Unkown op target: 0")
+        return 0
+
+    def export_rknn(self, path):
+        shutil.copyfile(SAMPLE, path)
+        return 0
+
+    def init_runtime(self):
+        return 0
+
+    def inference(self, inputs):
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(self.model.SerializeToString())
+        turned = [each.transpose(0, 3, 1, 2) if each.ndim == 4 else each for each in inputs]
+        return session.run(None, dict(zip([node.name for node in session.get_inputs()], turned, strict=True)))
+
+    def release(self):
+        self.log.close()
