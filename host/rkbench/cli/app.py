@@ -22,6 +22,20 @@ COMMANDS: dict[str, Command | Group] = {
     "predict": Command("Predict the latency of a .rknn from the NPU tasks in it.", "predict:predict"),
     "explain": Command("Say what a log of board or converter means, and the cure.", "explain:explain"),
     "fix": Command("Rewrite an ONNX so that its .rknn does not bloat.", "fix:fix"),
+    "convert": Command("Convert an ONNX, one .rknn for each recipe.", "convert:convert"),
+    "toolkit": Group(
+        "The vendor's converter: install, list, remove.",
+        {
+            "install": Command(
+                "Install rknn-toolkit2 in an environment of its own.", "toolkit.install:install"
+            ),
+            "list": Command(
+                "List the versions of rknn-toolkit2, and which of them are installed.",
+                "toolkit.list:list_toolkits",
+            ),
+            "remove": Command("Remove an installed rknn-toolkit2.", "toolkit.remove:remove"),
+        },
+    ),
     "golden": Command("Compute expected outputs with onnxruntime, for push --golden.", "golden:golden"),
     "run": Command("Compute the outputs of a .rknn without a board.", "run:run"),
     "show": Command("Show stored runs: all variants of a push side by side.", "show:show"),

@@ -55,6 +55,20 @@ def socs(incomplete: str) -> list[str]:
     return offer(incomplete, lambda: SOCS)
 
 
+def toolkits(incomplete: str) -> list[str]:
+    """Return the versions of the converter that can be installed."""
+    from rkbench.toolkit.versions import VERSIONS
+
+    return offer(incomplete, lambda: VERSIONS)
+
+
+def recipes(incomplete: str) -> list[str]:
+    """Return the recipes of a conversion, as they are typed."""
+    from rkbench.conversion.recipes import ALL
+
+    return offer(incomplete, lambda: (recipe.word for recipe in ALL))
+
+
 def targets(incomplete: str) -> list[str]:
     """Return what a model can be compiled for."""
     from rkbench.rknn.targets import TARGETS

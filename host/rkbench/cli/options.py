@@ -33,3 +33,20 @@ Runtime = Annotated[
         autocompletion=completion.runtimes,
     ),
 ]
+Recipes = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--recipe",
+        help="How, as fp16 or fix,int8-mmse; can be repeated. --list explains them.",
+        autocompletion=completion.recipes,
+    ),
+]
+CalibrationFrom = Annotated[
+    Path | None, typer.Option(help="Inputs for int8: a folder of pictures or arrays, or an .npz.")
+]
+RandomCalibration = Annotated[
+    bool, typer.Option("--random-calibration", help="Calibrate on noise: for sizes and latencies alone.")
+]
+ToolkitPython = Annotated[
+    Path | None, typer.Option(help="The python of an environment of yours with rknn-toolkit2.")
+]

@@ -18,9 +18,11 @@ from rkbench.errors import UsageError
 from rkbench.units import printable_lines
 
 if TYPE_CHECKING:
+    from rkbench.views.convert import ConvertProgress
     from rkbench.views.nightly.console import NightProgress
     from rkbench.views.push.progress import PushProgress
     from rkbench.views.silence import Silence
+    from rkbench.views.toolkit import InstallProgress
 
 LINE = "%(asctime)s.%(msecs)03d %(name)s: %(message)s"
 
@@ -37,6 +39,19 @@ class Voice:
         from rkbench.views.push.progress import make_progress
 
         return make_progress(sys.stderr, plain=self.verbosity > 0, quiet=self.quiet)
+
+    def convert_progress(self) -> ConvertProgress | Silence:
+        """Return where it is said that conversions begin and end."""
+        from rkbench.views.convert import ConvertProgress
+        from rkbench.views.silence import Silence
+
+        return Silence() if self.quiet else ConvertProgress(sys.stderr)
+
+    def install_progress(self) -> InstallProgress:
+        """Return where the events of an installation go."""
+        from rkbench.views.toolkit import make_install_progress
+
+        return make_install_progress(sys.stderr, plain=self.verbosity > 0, quiet=self.quiet)
 
     def night_progress(self) -> NightProgress | Silence:
         """Return where the events of a night go."""

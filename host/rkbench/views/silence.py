@@ -12,5 +12,5 @@ class Silence:
     def __exit__(self, *_: object) -> None:
         """Leave; nothing was begun."""
 
-    def __call__(self, event: object) -> None:
+    def __call__(self, event: object, more: object = None) -> None:
         """Show nothing of one event."""

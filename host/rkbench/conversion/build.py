@@ -1,0 +1,227 @@
+"""A draft becomes an .rknn: graph changed, calibration written, converter run, all of it kept under its key.
+
+The key is made of what decides the result, the *changed* ONNX among it: recipes that change nothing share one
+conversion. The converter's bytes differ from run to run by 1 to 2 kB that nobody wrote; the key does not.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import json
+import re
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+from rkbench.conversion.calibration import CalibrationInputs, write_cases
+from rkbench.conversion.draft import Draft
+from rkbench.conversion.record import (
+    CalibratedWith,
+    ConversionRecord,
+    OnnxSource,
+    VendorMemory,
+    read_conversion,
+    record_beside,
+    write_conversion,
+)
+from rkbench.conversion.wanted import wanted_inputs, write_fed
+from rkbench.errors import BenchError
+from rkbench.files import cache_folder, local_file
+from rkbench.toolkit.environment import ToolkitEnvironment
+from rkbench.toolkit.jobs import Answer, ConversionJob, Limits, run_job
+
+KEY_FORM = "rkbench-conversion-key/1"
+_MEMORY = re.compile(r"Total (Internal|Weight) Memory Size: ([\d.]+)KB")
+
+
+@dataclass(frozen=True)
+class ConversionRequest:
+    """One conversion that is asked for. `golden` holds the inputs that the vendor's simulator is to run."""
+
+    onnx: Path
+    draft: Draft
+    environment: ToolkitEnvironment
+    calibration: CalibrationInputs | None = None
+    golden: Path | None = None
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def calibrated_with(self) -> CalibrationInputs | None:
+        """Return the calibration where the draft needs one: floats have none."""
+        return self.calibration if self.draft.is_quantized else None
+
+
+@dataclass(frozen=True)
+class Built:
+    """A finished conversion. `fresh` is false where it had been made before."""
+
+    draft: Draft
+    rknn: Path
+    record: ConversionRecord
+    fresh: bool
+
+
+def build(request: ConversionRequest, stop: Event | None = None) -> Built:
+    """Return the conversion of a request, made now or found in the cache; `stop` ends it before it is done.
+
+    Raises ConversionError, ToolkitError, and what reading the ONNX and its inputs raises. What was begun and
+    not finished leaves nothing behind.
+    """
+    kept = _cache()
+    with tempfile.TemporaryDirectory(prefix=".building-", dir=kept) as temporary:
+        folder = Path(temporary)
+        source, converted = _changed(request, folder)
+        key = key_of(request, source.converted_sha256)
+        rknn = kept / f"{key}.rknn"
+        with _alone(rknn):  # two recipes may come to the same: the second finds what the first has made
+            if (found := _found(rknn, request.draft)) is not None:
+                return found
+            answer = run_job(request.environment, _job(request, converted, folder), request.limits, stop)
+            record = _record(request, source, key, answer, folder)
+            for name in ("model.replay.npz", "model.log", "model.rknn"):
+                if (folder / name).exists():
+                    (folder / name).replace(kept / name.replace("model", key))
+            write_conversion(record_beside(rknn), record)
+    return Built(request.draft, rknn, record, fresh=True)
+
+
+def _cache() -> Path:
+    """Return the folder of finished conversions; raises BenchError where there can be none."""
+    folder = cache_folder("conversions")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        hint = "set XDG_CACHE_HOME to a folder that can be written"
+        raise BenchError(f"no folder for conversions: {folder}: {error.strerror}", hint=hint) from error
+    return folder
+
+
+@contextmanager
+def _alone(rknn: Path) -> Iterator[None]:
+    """Hold a key against other conversions of the same, in this process and in others."""
+    with rknn.with_suffix(".lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def key_of(request: ConversionRequest, converted_sha256: str) -> str:
+    """Return a digest of all that decides what a conversion gives."""
+    draft, used = request.draft, request.calibrated_with
+    decides = {
+        "form": KEY_FORM,
+        "onnx": converted_sha256,
+        "target": draft.target,
+        "dtype": draft.dtype,
+        "config": dict(sorted(draft.config.items())),
+        "hybrid": draft.hybrid,
+        "toolkit": request.environment.version,
+        "calibration": used.digest() if used else None,
+        "golden": local_file(request.golden).sha256 if request.golden else None,
+        "input_shapes": dict(request.input_shapes or {}),
+    }
+    return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]
+
+
+def _changed(request: ConversionRequest, folder: Path) -> tuple[OnnxSource, Path]:
+    """Return the ONNX after the draft's changes, and what is said of it."""
+    given, current = request.onnx, request.onnx
+    told: list[str] = []
+    for place, change in enumerate(request.draft.changes):
+        target = folder / f"changed{place}.onnx"
+        told += change.change(current, request.draft, target)
+        current = target if target.exists() else current
+    digest = local_file(given).sha256
+    changed = digest if current is given else local_file(current).sha256
+    return OnnxSource(given.name, digest, changed, tuple(told)), current
+
+
+def _found(rknn: Path, draft: Draft) -> Built | None:
+    record = read_conversion(rknn) if rknn.exists() else None
+    return None if record is None else Built(draft, rknn, record, fresh=False)
+
+
+def _job(request: ConversionRequest, onnx: Path, folder: Path) -> ConversionJob:
+    draft, dataset, inputs = request.draft, None, None
+    wanted = wanted_inputs(onnx, request.input_shapes or {})
+    if (used := request.calibrated_with) is not None:
+        cases = folder / "calibration"
+        cases.mkdir()
+        dataset = write_cases(used, wanted, cases)
+    if request.golden is not None:
+        inputs = write_fed(request.golden, wanted, folder / "fed.npz")
+    return ConversionJob(
+        onnx=onnx,
+        target=draft.target,
+        dtype=draft.dtype,
+        output=folder / "model.rknn",
+        dataset=dataset,
+        config=draft.config,
+        hybrid=draft.hybrid,
+        input_shapes=request.input_shapes or {},
+        inputs=inputs,
+        outputs=folder / "model.replay.npz" if inputs else None,
+        log=folder / "model.log",
+    )
+
+
+def _record(
+    request: ConversionRequest, source: OnnxSource, key: str, answer: Answer, folder: Path
+) -> ConversionRecord:
+    draft, used = request.draft, request.calibrated_with
+    rknn = local_file(folder / "model.rknn")
+    return ConversionRecord(
+        recipe=draft.name,
+        target=draft.target,
+        dtype=draft.dtype,
+        toolkit_version=answer.toolkit_version,
+        source=source,
+        key=key,
+        rknn_sha256=rknn.sha256,
+        size_bytes=rknn.size_bytes,
+        duration_s=answer.duration_s,
+        peak_rss_bytes=answer.peak_rss_bytes,
+        config=draft.config,
+        hybrid=draft.hybrid,
+        calibration=CalibratedWith(used.told, used.is_random, used.digest()) if used else None,
+        input_shapes=request.input_shapes,
+        golden_sha256=local_file(request.golden).sha256 if request.golden else None,
+        memory=vendor_memory(folder / "model.log"),
+        log=f"{key}.log",
+    )
+
+
+def vendor_memory(log: Path) -> VendorMemory | None:
+    """Return what the converter's log says of memory on the board; None where it says nothing."""
+    if not log.exists():
+        return None
+    found = {kind: round(float(kb) * 1024) for kind, kb in _MEMORY.findall(log.read_text(errors="replace"))}
+    if len(found) < 2:
+        return None
+    return VendorMemory(weight_bytes=found["Weight"], internal_bytes=found["Internal"])
+
+
+def deliver(built: Built, folder: Path, stem: str) -> Path:
+    """Copy a conversion, its record, replay and log from the cache to `folder`; return the .rknn there.
+
+    The .rknn comes last: what is there under its name is whole. Raises OSError.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{stem}.{built.draft.target}.{file_word(built.draft.name)}"
+    for suffix in (".log", ".replay.npz", ".json", ".rknn"):
+        source, target = built.rknn.with_suffix(suffix), folder / f"{name}{suffix}"
+        if source.exists():
+            part = target.with_name(f".{target.name}.part")
+            shutil.copyfile(source, part)
+            part.replace(target)
+    return folder / f"{name}.rknn"
+
+
+def file_word(recipe: str) -> str:
+    """Return a recipe as a part of a file's name."""
+    return re.sub(r"[^\w.=-]+", "+", recipe).strip("+")

@@ -1,0 +1,33 @@
+"""Changes to an ONNX graph that recipes make: opened, changed node by node, saved beside its weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx_ir as ir
+
+from rkbench.onnx.model import OnnxFile, open_onnx, restore_declarations
+
+
+def change_nodes(source: Path, target: Path, change: Callable[[ir.Node, ir.Graph], str]) -> tuple[str, ...]:
+    """Apply `change` to every node of an ONNX; save it as `target` where any says what it did.
+
+    Returns what was said. Raises ModelError where the file cannot be read.
+    """
+    network = open_onnx(source)
+    said = tuple(text for node in list(network.graph) if (text := change(node, network.graph)))
+    if said:
+        save(network, target)
+    return said
+
+
+def save(network: OnnxFile, target: Path) -> None:
+    """Save a changed network; weights in files of their own go into one beside it."""
+    restore_declarations(network)
+    ir.save(network.model, target, external_data=f"{target.name}.data" if network.external_bytes else None)
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number of things in words."""
+    return f"{number} {what}{'' if number == 1 else 's'}"

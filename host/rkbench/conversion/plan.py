@@ -1,0 +1,128 @@
+"""What is to be converted: recipes as they are typed become requests, or are left out with the reason."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+
+from rkbench.conversion.build import Built, ConversionRequest, build
+from rkbench.conversion.calibration import CalibrationInputs
+from rkbench.conversion.draft import Draft
+from rkbench.conversion.recipes import draft_of, objections
+from rkbench.errors import BenchError, UsageError
+from rkbench.toolkit.environment import ToolkitEnvironment, find_environment
+from rkbench.toolkit.jobs import Limits
+from rkbench.toolkit.versions import DEFAULT
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """A recipe that is not converted, and why."""
+
+    draft: Draft
+    reason: str
+
+
+@dataclass(frozen=True)
+class FailedConversion:
+    """A recipe whose conversion failed."""
+
+    draft: Draft
+    error: BenchError
+
+
+@dataclass(frozen=True)
+class AskedConversions:
+    """What a user asks to convert. `python` is an environment of his own, for every recipe."""
+
+    onnx: Path
+    target: str
+    recipes: tuple[str, ...]
+    calibration: CalibrationInputs | None = None
+    golden: Path | None = None
+    input_shapes: Mapping[str, tuple[int, ...]] | None = None
+    python: ToolkitEnvironment | None = None
+    limits: Limits | None = None
+
+
+Conversion = Built | FailedConversion
+Listener = Callable[[Draft, Conversion | None], None]
+"""Told of each draft that begins (None) and ends."""
+
+
+def drafts_of(asked: AskedConversions) -> tuple[Draft, ...]:
+    """Return the drafts of the recipes, each once; raises UsageError."""
+    toolkit = asked.python.version if asked.python else DEFAULT
+    drafts = (draft_of(typed, asked.target, toolkit) for typed in asked.recipes)
+    return tuple({draft.name: draft for draft in drafts}.values())
+
+
+def requests_of(asked: AskedConversions) -> tuple[tuple[ConversionRequest, ...], tuple[LeftOut, ...]]:
+    """Return what will be converted, and what will not with the reason.
+
+    Raises UsageError for a recipe that is none, ToolkitError where a toolkit that a recipe needs is missing.
+    """
+    requests, left = [], []
+    for draft in drafts_of(asked):
+        reasons = objections(draft)
+        if reasons:
+            left.append(LeftOut(draft, "; ".join(reasons)))
+            continue
+        environment = asked.python or find_environment(draft.toolkit)
+        if environment.version != draft.toolkit:
+            reason = f"--toolkit-python has {environment.version}, not {draft.toolkit}"
+            left.append(LeftOut(draft, reason))
+            continue
+        if draft.is_quantized and asked.calibration is None:
+            raise UsageError(f"recipe {draft.name} needs calibration", hint="--calibration DIR or FILE.npz")
+        requests.append(
+            ConversionRequest(
+                asked.onnx,
+                draft,
+                environment,
+                asked.calibration,
+                asked.golden,
+                asked.input_shapes,
+                asked.limits or Limits(),
+            )
+        )
+    return tuple(requests), tuple(left)
+
+
+def convert_all(
+    requests: Sequence[ConversionRequest], listener: Listener, jobs: int = 1
+) -> tuple[Conversion, ...]:
+    """Convert up to `jobs` at once; what fails is returned beside what is built, in the order of `requests`.
+
+    Ctrl-C ends those that run and raises; what was finished stays in the cache.
+    """
+    done: dict[int, Conversion] = {}
+    stop = Event()
+    with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
+        running: dict[Future[Conversion], int] = {}
+        try:
+            for place, request in enumerate(requests):
+                running[pool.submit(_convert, request, listener, stop)] = place
+            while running:
+                ended, _ = wait(running, return_when=FIRST_COMPLETED)
+                for future in ended:
+                    place = running.pop(future)
+                    done[place] = future.result()
+                    listener(requests[place].draft, done[place])
+        except BaseException:
+            stop.set()
+            for future in running:
+                future.cancel()
+            raise
+    return tuple(done[place] for place in range(len(requests)))
+
+
+def _convert(request: ConversionRequest, listener: Listener, stop: Event) -> Conversion:
+    listener(request.draft, None)
+    try:
+        return build(request, stop)
+    except BenchError as error:
+        return FailedConversion(request.draft, error)

@@ -1,0 +1,139 @@
+"""What was typed becomes what is asked to convert; what came of it, delivered to the user's folder."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rkbench.conversion.build import Built, deliver
+from rkbench.conversion.calibration import calibration_of
+from rkbench.conversion.plan import (
+    AskedConversions,
+    FailedConversion,
+    LeftOut,
+    Listener,
+    convert_all,
+    drafts_of,
+    requests_of,
+)
+from rkbench.errors import BenchError, NoGoldenError, NoModelError, UsageError
+from rkbench.onnx.input_shapes import parse_input_shapes
+from rkbench.onnx.predict import check_target
+from rkbench.toolkit.environment import given_environment
+from rkbench.toolkit.jobs import Limits
+from rkbench.units import format_bytes
+from rkbench.variants.pictures import Preparation
+
+DEFAULT_RECIPES = ("fp16",)
+#: A full disk shows itself late and in the vendor's words: less than this, and nothing is begun.
+LEAST_FREE_BYTES = 200_000_000
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """A conversion and where its .rknn now stands."""
+
+    built: Built
+    path: Path
+
+
+@dataclass(frozen=True)
+class ConvertOutcome:
+    """What came of all recipes, in the order in which they were asked for."""
+
+    asked: AskedConversions
+    delivered: tuple[Delivered, ...]
+    failed: tuple[FailedConversion, ...]
+    left_out: tuple[LeftOut, ...]
+
+    @property
+    def exit_code(self) -> int:
+        """Return 1 where a conversion failed or none was left to do."""
+        return 1 if self.failed or not self.delivered else 0
+
+
+@dataclass(frozen=True)
+class ConvertWords:
+    """What was typed of a conversion, word by word."""
+
+    model: Path | None
+    target: str | None
+    recipes: tuple[str, ...] = DEFAULT_RECIPES
+    calibration: Path | None = None
+    random_calibration: bool = False
+    how: Preparation = field(default_factory=Preparation)
+    golden: Path | None = None
+    input_shapes: tuple[str, ...] = ()
+    toolkit_python: Path | None = None
+    limits: Limits = field(default_factory=Limits)
+
+
+def asked_of(words: ConvertWords) -> AskedConversions:
+    """Return what the words ask to convert; raises UsageError."""
+    if words.model is None or words.target is None:
+        hint = "bench convert MODEL.onnx --target rk3588; recipes: bench convert --list"
+        raise UsageError("an ONNX and --target are needed", hint=hint)
+    if not words.model.is_file():
+        raise NoModelError(f"{words.model}: no such file", hint="give the ONNX")
+    if words.golden is not None and not words.golden.is_file():
+        raise NoGoldenError(f"{words.golden}: no such file", hint=f"bench golden {words.model} makes one")
+    check_target(words.target, "fp16")
+    asked = AskedConversions(
+        onnx=words.model,
+        target=words.target,
+        recipes=words.recipes,
+        golden=words.golden,
+        input_shapes=parse_input_shapes(words.input_shapes),
+        python=given_environment(words.toolkit_python) if words.toolkit_python else None,
+        limits=words.limits,
+    )
+    calibration = calibration_of(
+        words.calibration,
+        words.how,
+        random=words.random_calibration,
+        needed=any(draft.is_quantized for draft in drafts_of(asked)),
+    )
+    return replace(asked, calibration=calibration)
+
+
+def converted(
+    asked: AskedConversions, folder: Path, listener: Listener, jobs: int | None = None
+) -> ConvertOutcome:
+    """Convert what is asked and put the results into `folder`.
+
+    Raises BenchErrors for what stops all of it before anything runs.
+    """
+    requests, left = requests_of(asked)
+    _check_folder(folder)
+    done = convert_all(requests, listener, jobs or os.cpu_count() or 1)
+    built = [each for each in done if isinstance(each, Built)]
+    stem = asked.onnx.stem
+    delivered = tuple(Delivered(each, _delivered(each, folder, stem)) for each in built)
+    failed = tuple(each for each in done if isinstance(each, FailedConversion))
+    return ConvertOutcome(asked, delivered, failed, left)
+
+
+def _delivered(built: Built, folder: Path, stem: str) -> Path:
+    try:
+        return deliver(built, folder, stem)
+    except OSError as error:
+        raise BenchError(
+            f"{folder}: {error.strerror}",
+            hint=f"what was converted is kept: {built.rknn}; make room and run the same command again",
+        ) from error
+
+
+def _check_folder(folder: Path) -> None:
+    if folder.exists() and not folder.is_dir():
+        raise UsageError(f"{folder} is no folder", hint="name one with -o")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UsageError(f"{folder}: {error.strerror}", hint="choose another folder: -o DIR") from error
+    if not os.access(folder, os.W_OK):
+        raise UsageError(f"{folder}: no permission to write", hint="choose another folder: -o DIR")
+    if (free := shutil.disk_usage(folder).free) < LEAST_FREE_BYTES:
+        hint = "make room, or choose another folder: -o DIR"
+        raise BenchError(f"{folder} has {format_bytes(free)} free", hint=hint)

@@ -1,0 +1,137 @@
+"""Recipes, conversions while they run, and what came of them."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict
+from threading import Lock
+from typing import Any, TextIO
+
+from rkbench.conversion.build import Built
+from rkbench.conversion.draft import Draft, Recipe
+from rkbench.conversion.plan import Conversion
+from rkbench.conversion.typed import ConvertOutcome, Delivered
+from rkbench.units import format_bytes, format_difference, format_seconds, printable
+from rkbench.views.output import write_text
+from rkbench.views.push.console import make_console
+
+
+class ConvertProgress:
+    """A line when a conversion begins and one when it ends; two threads may speak at once."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+        self._lock = Lock()
+        self._began: dict[str, float] = {}
+
+    def __enter__(self) -> ConvertProgress:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._out.flush()
+
+    def __call__(self, draft: Draft, conversion: Conversion | None) -> None:
+        """Show that a draft begins, or what came of it."""
+        with self._lock:
+            if conversion is None:
+                self._began[draft.name] = time.monotonic()
+                text = f"{draft.name}: converting for {draft.target} with rknn-toolkit2 {draft.toolkit}"
+            else:
+                took_s = time.monotonic() - self._began.get(draft.name, time.monotonic())
+                text = f"{draft.name}: {_ended(conversion)} ({format_seconds(took_s)})"
+            print(printable(text), file=self._out, flush=True)
+
+
+def _ended(conversion: Conversion) -> str:
+    if not isinstance(conversion, Built):
+        return "failed"
+    size = format_bytes(conversion.record.size_bytes)
+    return size if conversion.fresh else f"{size}, converted before"
+
+
+def show_recipes(recipes: Sequence[Recipe], out: TextIO | None = None) -> None:
+    """Print every recipe with what it does."""
+    from rich.table import Table
+    from rich.text import Text
+
+    console = make_console(out or sys.stdout)
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    table.add_column("recipe", no_wrap=True)
+    table.add_column("what it does", overflow="fold")
+    for recipe in recipes:
+        table.add_row(Text(recipe.form or recipe.word), Text(recipe.summary))
+    console.print(table)
+    console.print(Text("composed with commas: --recipe fix,int8-mmse --recipe single-core,fp16"))
+
+
+def show_conversions(outcome: ConvertOutcome, json_file: str | None, out: TextIO | None = None) -> None:
+    """Print one line a recipe; write JSON where it is asked for."""
+    if json_file is not None:
+        write_text(json_file, json.dumps(to_json(outcome), indent=2) + "\n")
+        if json_file == "-":
+            return
+    from rich.table import Table
+    from rich.text import Text
+
+    console = make_console(out or sys.stdout)
+    if outcome.delivered:
+        table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+        table.add_column("recipe", overflow="fold")
+        for title in ("size", "to the first", "took"):
+            table.add_column(title, justify="right", no_wrap=True)
+        table.add_column("file", overflow="fold")
+        first = outcome.delivered[0].built.record.size_bytes
+        for each in outcome.delivered:
+            table.add_row(*(Text(cell) for cell in _row(each, first)))
+        console.print(table)
+    for line in _notes(outcome):
+        console.print(Text(line))
+
+
+def _row(each: Delivered, first_bytes: int) -> tuple[str, ...]:
+    record = each.built.record
+    took = format_seconds(sum(record.duration_s.values())) if each.built.fresh else "before"
+    difference = format_difference(record.size_bytes / first_bytes - 1)
+    return each.built.draft.name, format_bytes(record.size_bytes), difference, took, str(each.path)
+
+
+def _notes(outcome: ConvertOutcome) -> list[str]:
+    """Return what is to be said below the table."""
+    lines = [
+        f"{each.built.draft.name}: {text}"
+        for each in outcome.delivered
+        for text in each.built.record.source.changes
+    ]
+    if any(
+        each.built.record.calibration and each.built.record.calibration.is_random
+        for each in outcome.delivered
+    ):
+        lines.append(
+            "calibrated on random inputs: outputs of integer models say nothing, sizes and latencies do"
+        )
+    lines += [f"left out: {each.draft.name}: {each.reason}" for each in outcome.left_out]
+    for failed in outcome.failed:
+        lines.append(f"failed: {failed.draft.name}: {failed.error.message}")
+        lines += [f"  next: {failed.error.hint}"] if failed.error.hint else []
+    return lines
+
+
+def to_json(outcome: ConvertOutcome) -> dict[str, Any]:
+    """Return plain JSON values (schema `rkbench-convert/1`); sizes in bytes, durations in seconds."""
+    return {
+        "schema": "rkbench-convert/1",
+        "onnx": str(outcome.asked.onnx),
+        "target": outcome.asked.target,
+        "variants": [
+            {"path": str(each.path), "fresh": each.built.fresh, **asdict(each.built.record)}
+            for each in outcome.delivered
+        ],
+        "left_out": [{"recipe": each.draft.name, "reason": each.reason} for each in outcome.left_out],
+        "failed": [
+            {"recipe": each.draft.name, "error": each.error.message, "hint": each.error.hint}
+            for each in outcome.failed
+        ],
+    }

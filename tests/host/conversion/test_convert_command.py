@@ -1,0 +1,176 @@
+"""`bench convert`: recipes in, .rknn files with their records out, and what stops it said."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from bench_command import run_bench
+from made_toolkit import SAMPLE, make_environment
+from onnx_networks import Network
+from rkbench.toolkit.environment import folder_of
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    cache = tmp_path_factory.mktemp("cache")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_CACHE_HOME", str(cache))
+        folder = folder_of("2.5.0")
+        folder.parent.mkdir(parents=True)
+        make_environment(folder)
+    return cache
+
+
+@pytest.fixture(autouse=True)
+def cached(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))
+
+
+@pytest.fixture
+def onnx(tmp_path: Path) -> Path:
+    net = Network(1, 3, 8, 8).conv(3, 8).add("Relu").add("GlobalAveragePool")
+    return net.save(tmp_path / "net.onnx")
+
+
+def test_each_recipe_leaves_a_file_its_record_and_its_log(onnx: Path, tmp_path: Path) -> None:
+    recipes = ("--recipe", "fp16", "--recipe", "int8,compress", "--recipe", "single-core")
+    done = run_bench(
+        "convert",
+        str(onnx),
+        "--target",
+        "rk3568",
+        *recipes,
+        "--random-calibration",
+        "-o",
+        str(tmp_path / "out"),
+    )
+    assert done.returncode == 0, done.stderr
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    stems = ("net.rk3568.fp16", "net.rk3568.int8+compress")
+    assert names == sorted(f"{stem}.{end}" for stem in stems for end in ("json", "log", "rknn"))
+    record = json.loads((tmp_path / "out/net.rk3568.int8+compress.json").read_text())
+    assert record["config"] == {"compress_weight": True}
+    assert record["calibration"]["is_random"] is True
+    assert record["memory"] == {
+        "weight_bytes": 4809923,
+        "internal_bytes": 608384,
+        "provenance": "vendor toolkit",
+    }
+    assert record["size_bytes"] == SAMPLE.stat().st_size
+    text = " ".join(done.stdout.split())
+    assert "left out: single-core: rk3568 has one NPU core" in text
+    assert "calibrated on random inputs" in text
+
+
+def test_nothing_is_converted_twice(onnx: Path, tmp_path: Path) -> None:
+    arguments = (
+        "convert",
+        str(onnx),
+        "--target",
+        "rk3588",
+        "--recipe",
+        "fp16",
+        "--recipe",
+        "fix,fp16",
+        "--json",
+        "-",
+    )
+    first = json.loads(run_bench(*arguments, "-o", str(tmp_path / "a")).stdout)
+    again = json.loads(run_bench(*arguments, "-o", str(tmp_path / "b")).stdout)
+    # `fix` finds nothing to change: the two recipes are one conversion.
+    assert sorted(each["fresh"] for each in first["variants"]) == [False, True]
+    assert [each["fresh"] for each in again["variants"]] == [False, False]
+    assert len({each["key"] for each in (*first["variants"], *again["variants"])}) == 1
+    assert len(list((tmp_path / "b").glob("*.rknn"))) == 2
+
+
+def test_other_inputs_of_the_calibration_are_another_conversion(onnx: Path, tmp_path: Path) -> None:
+    keys = []
+    for seed in (1, 2):
+        case = np.random.default_rng(seed).standard_normal((4, 3, 8, 8)).astype("float32")
+        np.savez(tmp_path / "calibration.npz", x=case)
+        done = run_bench(
+            "convert", str(onnx), "--target", "rk3588", "--recipe", "int8", "--json", "-",
+            "--calibration", str(tmp_path / "calibration.npz"), "-o", str(tmp_path),
+        )  # fmt: skip
+        (variant,) = json.loads(done.stdout)["variants"]
+        keys.append(variant["key"])
+        assert variant["calibration"]["is_random"] is False
+        assert "calibrated on 4 cases of [(1, 3, 8, 8)]" in (tmp_path / "net.rk3588.int8.log").read_text()
+    assert keys[0] != keys[1]
+
+
+def test_the_simulators_outputs_are_kept_as_a_replay(onnx: Path, tmp_path: Path) -> None:
+    assert run_bench("golden", str(onnx), "--cases", "2").returncode == 0
+    done = run_bench(
+        "convert",
+        str(onnx),
+        "--target",
+        "rk3588",
+        "-o",
+        str(tmp_path),
+        "--golden",
+        str(tmp_path / "net.golden.npz"),
+    )
+    assert done.returncode == 0, done.stderr
+    with (
+        np.load(tmp_path / "net.rk3588.fp16.replay.npz") as replay,
+        np.load(tmp_path / "net.golden.npz") as golden,
+    ):
+        (name,) = (key for key in golden if key.startswith("outputs/"))
+        np.testing.assert_allclose(replay[name], golden[name], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said", "hint"),
+    [
+        (("--recipe", "int8"), "integers need calibration", "--random-calibration"),
+        (("--recipe", "int9"), "no recipe is called 'int9'", "int8"),
+        (
+            ("--recipe", "toolkit=2.3.0"),
+            "rknn-toolkit2 2.3.0 is not installed",
+            "bench toolkit install 2.3.0",
+        ),
+        (("--toolkit-python", "/bin/true"), "no Python that answers", "rknn-toolkit2"),
+        (("--golden", "nosuch.npz"), "nosuch.npz", "bench golden"),
+        (("-o", "/proc/nowhere"), "/proc/nowhere: ", "-o DIR"),
+        (("--input-shape", "x=1y2"), "is no input shape", "NAME=SIZES"),
+        (("--calibration", "a.npz", "--random-calibration"), "contradict each other", ""),
+    ],
+)
+def test_what_is_typed_wrong_is_refused_before_anything_runs(
+    onnx: Path, arguments: tuple[str, ...], said: str, hint: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(onnx.parent)
+    done = run_bench("convert", str(onnx), "--target", "rk3588", *arguments)
+    assert done.returncode != 0
+    assert said in " ".join(done.stderr.split())
+    assert hint in " ".join(done.stderr.split())
+    assert list(onnx.parent.glob("*.rknn")) == []
+
+
+def test_what_one_recipe_fails_by_leaves_the_others(
+    onnx: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = run_bench("convert", str(onnx), "--target", "rk3588", "-o", str(tmp_path))
+    assert done.returncode == 0
+    monkeypatch.setenv("RKBENCH_FAKE_TOOLKIT", "refuse")
+    both = ("--recipe", "fp16", "--recipe", "int16")
+    done = run_bench(
+        "convert", str(onnx), "--target", "rk3588", *both, "--random-calibration", "-o", str(tmp_path)
+    )
+    assert done.returncode == 1
+    text = " ".join(done.stdout.split())
+    assert "converted before" in done.stderr
+    assert "failed: int16: net.onnx (load): The ONNX has a newer opset" in text
+    assert not list(folder_of("x").parent.parent.glob("conversions/.building-*"))
+
+
+def test_the_list_explains_every_recipe() -> None:
+    done = run_bench("convert", "--list")
+    assert done.returncode == 0
+    assert "int8-mmse" in done.stdout
+    assert "outputs=split" in done.stdout
