@@ -68,6 +68,8 @@ def check_scenario(settings: RunSettings, words: Mapping[str, str]) -> None:
         _check_contexts(settings)
     if settings.scenario == SERVER:
         _check_server(settings)
+    if settings.scenario == SOAK and settings.min_duration_s <= 0:
+        raise SettingError("duration", "0: a soak has no other measure", hint="--duration 2h, or 60 s to try")
 
 
 _DEFAULTS = RunSettings()

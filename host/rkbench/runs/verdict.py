@@ -145,6 +145,8 @@ def _accuracy(run: RunResult) -> tuple[str, str]:
         if measure.value(run) is not None:
             agrees = "" if TOP1.value(run) is None else f" (top-1 {mark}{TOP1.text(run)})"
             return kind, mark + measure.text(run) + agrees
+    if any(output.nan_count or output.inf_count for output in run.outputs):
+        return "", "outputs with NaN or infinities"
     return "", "outputs not checked"
 
 

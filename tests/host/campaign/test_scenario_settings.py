@@ -31,6 +31,7 @@ def ignore(_: Event) -> None:
         ({"scenario": "offline", "contexts": ","}, "',' are no numbers of contexts"),
         ({"scenario": "offline", "placement": "left"}, "no placement 'left'"),
         ({"scenario": "online"}, "scenario 'online' is not there"),
+        ({"scenario": "soak", "duration": "0"}, "duration 0: a soak has no other measure"),
     ],
 )
 def test_what_makes_no_sense_is_refused(given: dict[str, Any], text: str) -> None:

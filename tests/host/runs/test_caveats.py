@@ -176,6 +176,7 @@ def test_a_clean_run_has_no_caveat() -> None:
         (replace(GOOD, outputs=(replace(OUTPUT, nan_count=3),)), "not_finite"),
         (replace(GOOD, outputs=(replace(OUTPUT, inf_count=1),)), "not_finite"),
         (replace(GOOD, outputs=(replace(OUTPUT, constant=True),)), "constant_output"),
+        (replace(GOOD, outputs=(replace(OUTPUT, constant=True, nan_count=640),)), "not_finite"),
         (replace(GOOD, outputs=(replace(OUTPUT, deterministic=False),)), "nondeterministic"),
         (replace(GOOD, plan=replace(GOOD.plan, golden_sha256=None)), "no_golden"),
         (replace(GOOD, board=replace(GOOD.board, clock_unix_ns=12_000_000_000)), "board_clock"),

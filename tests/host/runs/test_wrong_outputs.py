@@ -12,9 +12,11 @@ import pytest
 from made_runs import make_run
 from rkbench.runs.caveats import caveats_of, is_wrong
 from rkbench.runs.caveats.wrong import likely_causes
+from rkbench.runs.comparison import compare_runs
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.output import Output
 from rkbench.runs.outputs import outputs
+from rkbench.runs.verdict import verdict_sentence
 from rkbench_agent.run.accuracy import output_error
 from rkbench_agent.run.golden import Golden
 from rkbench_agent.run.suspects import suspects
@@ -151,5 +153,9 @@ def test_outputs_without_a_number_win_nothing(tmp_path: Path) -> None:
     told = [item.code for item in caveats_of(replace(make_run(), outputs=(found,)), RawLatencies())]
     assert "not_finite" in told
     assert "outputs_wrong" not in told  # once is enough
+    assert "constant_output" not in told
+    alone = compare_runs([replace(make_run(), outputs=(found,))], {}, verdict_sentence)
+    assert "outputs with NaN or infinities" in alone.verdict
+    assert "not checked" not in alone.verdict
     masked = seen(lambda image: meant(image) * np.nan, tmp_path, lambda image: meant(image) * np.nan)
     assert not is_wrong(masked)
