@@ -12,8 +12,8 @@ from typing import Literal
 from rkbench.inspect.latency import PredictedModel
 from rkbench.runs.serialize import to_json
 from rkbench.units import MARK, format_bytes, printable
-from rkbench.views.inspect.latency_lines import latency_lines, layer_limit, wrapped
-from rkbench.views.inspect.terminal import Style, shorten, terminal_width, wants_colour
+from rkbench.views.inspect.latency_lines import latency_lines, wrapped
+from rkbench.views.inspect.terminal import Style, layer_limit, shorten, terminal_width, wants_colour
 from rkbench.views.output import STDOUT, write_text
 
 SCHEMA: Literal["rkbench-predict/1"] = "rkbench-predict/1"

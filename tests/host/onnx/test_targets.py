@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from rkbench.catalogue.facts import parse_version
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
 
@@ -70,4 +71,4 @@ def test_the_bias_is_padded_too() -> None:
 
 @pytest.mark.parametrize(("text", "numbers"), [("2.3.0", (2, 3, 0)), ("2.5.0+8b1f", (2, 5, 0)), ("", None)])
 def test_toolkit_versions_are_read(text: str, numbers: tuple[int, ...] | None) -> None:
-    assert targets.parse_version(text) == numbers
+    assert parse_version(text) == numbers

@@ -80,7 +80,7 @@ def test_a_dead_channel_is_named() -> None:
         pairs.append((actual, expected))
     found = caveats(run_of(pairs))
     assert "5 of axis 1 (1 of 16) never change, where the golden does" in found["dead_part"].message
-    assert found["dead_part"].advice.startswith("look at the layers that only they come from")
+    assert found["dead_part"].advice.startswith("keep the layers that only they come from in float16")
     assert "one_scale" not in found
 
 

@@ -4,21 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rkbench.errors import UsageError
 from rkbench.npu import LatencyPrediction, LayerLatency
 from rkbench.units import MARK, UNKNOWN, format_bytes, format_hertz, format_ratio, format_seconds
 from rkbench.views.inspect.terminal import Style, heading, shorten, wrap
 
 BOUNDS = {"macs": "MACs", "memory": "memory", "tables": "tables", "tasks": "tasks"}
-
-
-def layer_limit(text: str) -> int | None:
-    """Return how many layers `--layers` asks for, None for all; raises UsageError."""
-    if text == "all":
-        return None
-    if text.isdecimal():
-        return int(text)
-    raise UsageError(f"--layers {text}: no number", hint="a number, or all")
 
 
 def latency_lines(latency: LatencyPrediction, width: int, layers: int | None, style: Style) -> Iterator[str]:

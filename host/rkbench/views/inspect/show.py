@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from rkbench.inspect.document import Inspection
-from rkbench.views.inspect.latency_lines import layer_limit
+from rkbench.views.inspect.terminal import layer_limit
 from rkbench.views.output import STDOUT, check_output, write_text
 
 

@@ -6,6 +6,7 @@ import os
 import sys
 import textwrap
 
+from rkbench.errors import UsageError
 from rkbench.units import printable
 
 EIGHTHS = " ▏▎▍▌▋▊▉"
@@ -19,6 +20,15 @@ class Style:
         self.bold, self.dim, self.accent, self.end = (
             ("\x1b[1m", "\x1b[2m", "\x1b[36m", "\x1b[0m") if colour else ("", "", "", "")
         )
+
+
+def layer_limit(text: str) -> int | None:
+    """Return how many layers `--layers` asks for, None for all; raises UsageError."""
+    if text == "all":
+        return None
+    if text.isdecimal():
+        return int(text)
+    raise UsageError(f"--layers {text}: no number", hint="a number, or all")
 
 
 def wants_colour(is_terminal: bool) -> bool:
