@@ -1,6 +1,6 @@
 """A stand-in for rknn-toolkit2 with its calls: what it is told stands in its log; it exports a real .rknn.
 
-Its simulator is onnxruntime. RKBENCH_FAKE_TOOLKIT stages a fault: hang, grow, die, refuse, abort.
+Its simulator is onnxruntime. RKBENCH_FAKE_TOOLKIT stages a fault: hang, grow, refuse, abort, broken.
 """
 
 from __future__ import annotations
