@@ -16,6 +16,9 @@ Store = Annotated[
 Inventory = Annotated[
     Path | None, typer.Option("--inventory", help="The bench.toml to use; how it is found: README.md.")
 ]
+Graph = Annotated[
+    int, typer.Option("--graph", min=0, help="Which shape of a model with dynamic inputs, from 0.")
+]
 JsonFile = Annotated[str | None, typer.Option("--json", help="Write JSON to FILE, or - .")]
 Baseline = Annotated[
     str | None, typer.Option("--baseline", help="The variant to compare with; default: the first.")

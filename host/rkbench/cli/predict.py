@@ -25,6 +25,7 @@ def predict(
     layers: Annotated[
         str | None, typer.Option(help="How many layers to list, or all; default: 10 of a single model.")
     ] = None,
+    graph: options.Graph = 0,
     json: options.JsonFile = None,
     inventory: options.Inventory = None,
 ) -> int:
@@ -37,7 +38,7 @@ def predict(
     from rkbench.views.predict import show_predictions
 
     soc, fitted = _board(board, inventory) if board else (None, None)
-    predicted = predict_models(models, what_if=parse_what_if(what_if), soc=soc, fitted=fitted)
+    predicted = predict_models(models, what_if=parse_what_if(what_if), soc=soc, fitted=fitted, graph=graph)
     show_predictions(predicted, layers=layers or ("10" if len(models) == 1 else "0"), json_to=json)
     return int(any(model.error for model in predicted))
 

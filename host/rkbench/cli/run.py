@@ -15,6 +15,7 @@ def run(
     inputs: Annotated[Path, typer.Option(help="An .npz: an array of cases for each input, NCHW or NHWC.")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Write all values to this .npz.")] = None,
     layers: Annotated[bool, typer.Option("--layers", help="Every intermediate too, layer by layer.")] = False,
+    graph: options.Graph = 0,
     json_file: options.JsonFile = None,
 ) -> None:
     """Compute the outputs of a .rknn without a board.
@@ -28,4 +29,4 @@ def run(
 
     check_outputs({"--out": str(out) if out else None, "--json": json_file})
     with open_model(model) as opened:
-        show_computation(compute(opened, inputs, out, layers=layers), json_file)
+        show_computation(compute(opened, inputs, out, layers=layers, graph=graph), json_file)

@@ -19,6 +19,7 @@ from rkbench.errors import ModelError, NoModelError, UsageError
 from rkbench.npu.execute.executor import Executor
 from rkbench.rknn import RknnModel
 from rkbench.rknn.contents import Node
+from rkbench.rknn.graph_shape import GraphShape, graph_shape
 
 BAD_COSINE = 0.99
 """Below it a layer is called bad: int8 layers of sound models stay above (docs/npu.md)."""
@@ -56,6 +57,8 @@ class AgainstOnnx:
     layers: tuple[LayerError, ...]
     unmatched: tuple[str, ...]
     """Layers whose output the ONNX has no tensor of the name and size for: the compiler's own."""
+    shape: GraphShape | None = None
+    """Which of several input shapes was compared; None where the file holds one."""
 
     @property
     def first_bad(self) -> LayerError | None:
@@ -87,7 +90,7 @@ def compare_with_onnx(model: RknnModel, onnx_path: Path) -> AgainstOnnx:
     executor.run(feeds, watch)
     so_far = reference.run(reference.nodes, feeds, list(layer_of))
     layers = tuple(_errors(reference, computed, so_far, layer_of))
-    return AgainstOnnx(model.file.path, onnx_path, layers, tuple(unmatched))
+    return AgainstOnnx(model.file.path, onnx_path, layers, tuple(unmatched), graph_shape(model))
 
 
 def _errors(

@@ -40,27 +40,32 @@ def predict_models(
     what_if: WhatIf,
     soc: str | None = None,
     fitted: FittedLatency | None = None,
+    graph: int = 0,
 ) -> tuple[PredictedModel, ...]:
     """Predict each file; `soc` is the board's, which the files have to fit, `fitted` its own model.
+
+    `graph` says which shape of models with dynamic inputs.
 
     Raises ModelError where the tasks of a single file cannot be decoded, UsageError where it is of another
     NPU; of several files such a one has an `error`.
     """
     if len(paths) == 1:
-        return (_predict(paths[0], what_if, soc, fitted),)
-    return tuple(_predict_or_tell(path, what_if, soc, fitted) for path in paths)
+        return (_predict(paths[0], what_if, soc, fitted, graph),)
+    return tuple(_predict_or_tell(path, what_if, soc, fitted, graph) for path in paths)
 
 
 def _predict_or_tell(
-    path: Path, what_if: WhatIf, soc: str | None, fitted: FittedLatency | None
+    path: Path, what_if: WhatIf, soc: str | None, fitted: FittedLatency | None, graph: int
 ) -> PredictedModel:
     try:
-        return _predict(path, what_if, soc, fitted)
+        return _predict(path, what_if, soc, fitted, graph)
     except BenchError as error:
         return PredictedModel(str(path), None, None, None, None, error.message, error.hint)
 
 
-def _predict(path: Path, what_if: WhatIf, soc: str | None, fitted: FittedLatency | None) -> PredictedModel:
+def _predict(
+    path: Path, what_if: WhatIf, soc: str | None, fitted: FittedLatency | None, graph: int
+) -> PredictedModel:
     if path.suffix.lower() == ".onnx":
         return _unconverted(path, soc or DEFAULT_TARGET)
     with open_model(path) as model:
@@ -69,7 +74,7 @@ def _predict(path: Path, what_if: WhatIf, soc: str | None, fitted: FittedLatency
                 f"{path} is converted for {model.file.target}, and the board is an {soc}",
                 hint=f"convert it with target_platform={soc!r}",
             )
-        latency = predict_latency(model, what_if=what_if, fitted=fitted)
+        latency = predict_latency(model, what_if=what_if, fitted=fitted, graph_index=graph)
         return PredictedModel(str(path), model.file.size_bytes, model.file.target or None, latency, None)
 
 

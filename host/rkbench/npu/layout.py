@@ -67,9 +67,17 @@ class Layout:
         for index, address in self.addresses.items():
             tensor = self.model.tensors[index]
             if tensor.kind not in IN_ARENA:
-                with self.model.read_buffer(tensor.buffer_index) as view:
+                with self.model.read_buffer(holder(self.model, tensor).buffer_index) as view:
                     memory[address : address + len(view)] = np.frombuffer(view, np.uint8)
         return memory
+
+
+def holder(model: RknnModel, tensor: Tensor) -> Tensor:
+    """Return the tensor that holds the bytes of this one: graphs after the first share its weights."""
+    if tensor.buffer_bytes or not tensor.graph or tensor.kind != "weight":
+        return tensor
+    shared = (each for each in model.graphs[0].tensors if each.name == tensor.name)
+    return next((each for each in shared if each.size_bytes == tensor.size_bytes), tensor)
 
 
 def lay_out(model: RknnModel, graph_index: int = 0) -> Layout:
@@ -79,8 +87,8 @@ def lay_out(model: RknnModel, graph_index: int = 0) -> Layout:
     and where records or relocations point outside of what they speak of.
     """
     generation = readable_generation(model)
-    if graph_index >= len(model.graphs):
-        raise _unread(model, f"it holds {len(model.graphs)} graphs, {graph_index + 1} are asked for")
+    if not 0 <= graph_index < len(model.graphs):
+        raise _no_such_graph(model, graph_index)
     graph = model.graphs[graph_index]
     addresses, size_bytes = _place(model, graph)
     words, records = read_commands(model, graph)
@@ -117,6 +125,14 @@ def refuse_old_or_mini(model: RknnModel) -> None:
     version = model.file.container_version
     if version != 6:
         raise _unread(model, f"its container is version {version}, tasks are read of 6")
+
+
+def _no_such_graph(model: RknnModel, asked: int) -> ModelError:
+    count = len(model.graphs)
+    if not count:
+        return _unread(model, "it holds no graph")
+    held = f"graphs 0 to {count - 1}, one for each input shape" if count > 1 else "graph 0 alone"
+    return ModelError(f"{model.file.path}: there is no graph {asked}; it holds {held}")
 
 
 def _unread(model: RknnModel, why: str) -> ModelError:

@@ -25,6 +25,7 @@ from rkbench.npu.latency_model import (
 from rkbench.npu.tasks import TaskList
 from rkbench.npu.what_if import AS_FITTED, WhatIf
 from rkbench.rknn.contents import Graph, Node, Tensor
+from rkbench.rknn.graph_shape import GraphShape, graph_shape
 from rkbench.rknn.model import RknnModel
 from rkbench.rknn.reader import open_model
 from rkbench.rknn.targets import npu_generation
@@ -87,6 +88,8 @@ class LatencyPrediction:
     not_counted: tuple[str, ...]
     """Layers that take time and are not in the sum: what runs on the CPU, and what was not in the fit."""
     provenance: Literal["predicted"] = "predicted"
+    shape: GraphShape | None = None
+    """Which of several input shapes it is for; None where the file holds one."""
 
 
 def predict_latency(
@@ -119,7 +122,8 @@ def predict_decoded(
     layers = tuple(_layers(graph, cores, single, latency_model))
     compressed = any(core.tasks.get(f.DECOMPRESSION).any() for core in cores)
     outside = (*_outside(graph, layers, found, what_if), *([COMPRESSED] if compressed else []))
-    return _prediction(latency_model, what_if.cores, layers, outside, _not_counted(graph, found))
+    made = _prediction(latency_model, what_if.cores, layers, outside, _not_counted(graph, found))
+    return replace(made, shape=graph_shape(decoded.model, graph.index))
 
 
 def _fit_for(model: RknnModel, fitted: FittedLatency | None) -> FittedLatency:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +20,7 @@ from rkbench_agent.wire.words import COMPUTED_SOURCE
 from rkbench.npu.execute.executor import Executor
 from rkbench.rknn import RknnModel, Tensor
 from rkbench.rknn.contents import Node
+from rkbench.rknn.graph_shape import GraphShape, graph_shape
 from rkbench.variants.golden_file import layout_of, members_of, sound_cases
 from rkbench.variants.golden_fit import Wanted
 from rkbench.variants.golden_match import match
@@ -57,21 +58,26 @@ class Computation:
     layers: tuple[TensorRange, ...]
     """() unless they were asked for."""
     written: Path | None
+    shape: GraphShape | None = None
+    """Which of several input shapes was computed; None where the file holds one."""
 
 
-def compute(model: RknnModel, inputs: Path, out: Path | None = None, *, layers: bool = False) -> Computation:
+def compute(
+    model: RknnModel, inputs: Path, out: Path | None = None, *, layers: bool = False, graph: int = 0
+) -> Computation:
     """Return what the model makes of the cases in `inputs` (an .npz), and write it to `out`.
 
+    `graph` says which shape of a model with dynamic inputs.
     Raises GoldenError where the inputs do not fit, ModelError and NotModelledError as `Executor` does.
     """
-    executor = Executor(model)
+    executor = Executor(model, graph)
     with NpzReader(inputs) as source, tempfile.TemporaryDirectory(prefix="rkbench-run-") as folder:
         spool = _Spool(Path(folder), keeps=out is not None)
         duration_s = 0.0
-        for case in fed_cases(source, model):
+        for case in fed_cases(source, model, executor.inputs):
             spool.begin(case)
             begun = time.perf_counter()
-            outputs = executor.run(network_inputs(model, case), spool.add_layer if layers else None)
+            outputs = executor.run(network_inputs(model, case, graph), spool.add_layer if layers else None)
             duration_s += time.perf_counter() - begun
             for name, values in outputs.items():
                 spool.add(f"outputs/{name}", "", values)
@@ -86,15 +92,14 @@ def compute(model: RknnModel, inputs: Path, out: Path | None = None, *, layers: 
         tuple(each for each in ranges if not each.layer),
         tuple(each for each in ranges if each.layer),
         out,
+        graph_shape(model, graph),
     )
 
 
-def fed_cases(source: NpzReader, model: RknnModel) -> Iterator[Case]:
-    """Yield the cases of an archive as a board is fed, in the model's order; raises GoldenError."""
+def fed_cases(source: NpzReader, model: RknnModel, inputs: Sequence[Tensor]) -> Iterator[Case]:
+    """Yield the cases of an archive as a board is fed, in the order of `inputs`; raises GoldenError."""
     sides = f"inputs {source.path} do not fit {model.file.path.name}"
-    found = match(
-        [_wanted(tensor) for tensor in model.inputs], members_of(source), layout_of(source), sides=sides
-    )
+    found = match([_wanted(tensor) for tensor in inputs], members_of(source), layout_of(source), sides=sides)
     with ExitStack() as stack:
         streams = [stack.enter_context(closing(sound_cases(source, fit))) for fit in found.fits]
         yield from zip(*streams, strict=True)
@@ -104,12 +109,12 @@ def _wanted(tensor: Tensor) -> Wanted:
     return Wanted("inputs", tensor.name, tensor.shape, tensor.dtype.lower(), len(tensor.shape) == 4)
 
 
-def network_inputs(model: RknnModel, case: Case) -> dict[str, Array]:
+def network_inputs(model: RknnModel, case: Case, graph: int = 0) -> dict[str, Array]:
     """Return a case as the network takes it: NCHW, after the mean and deviation that the file names."""
     known = normalisations(model)
     return {
         tensor.name: _network_input(values, known.get(tensor.name))
-        for tensor, values in zip(model.inputs, case, strict=True)
+        for tensor, values in zip(model.graphs[graph].inputs, case, strict=True)
     }
 
 

@@ -16,6 +16,7 @@ from rkbench.npu.latency_model import find_latency_model
 from rkbench.npu.predict import LatencyPrediction, model_terms, predict_decoded
 from rkbench.npu.what_if import MOST_CORES, WhatIf
 from rkbench.rknn import RknnModel, open_model
+from rkbench.rknn.graph_shape import GraphShape, graph_shape
 from rkbench.runs.profile import LEAST_HEADER
 from rkbench.variants.variant import PreparedVariant
 
@@ -43,17 +44,19 @@ def with_predicted_run(
     """
     try:
         with _ONE_PREDICTS:
-            predicted = _predicted_once(_Content(variant.model.sha256, variant.model.path), profile)
+            predicted, shape = _predicted_once(_Content(variant.model.sha256, variant.model.path), profile)
     except ModelError as error:
         tell(f"the latency of {variant.description.name} is modelled, not predicted: {error.message}")
         return variant
+    if shape:
+        tell(f"{variant.description.name} runs on a virtual board for {shape}")
     return replace(variant, figures=replace(variant.figures, predicted=predicted))
 
 
 @lru_cache(MOST_KEPT)
-def _predicted_once(content: _Content, profile: bool) -> PredictedRun:
+def _predicted_once(content: _Content, profile: bool) -> tuple[PredictedRun, GraphShape | None]:
     with open_model(content.path) as model:
-        return predicted_run(model, profile=profile)
+        return predicted_run(model, profile=profile), graph_shape(model)
 
 
 def predicted_run(model: RknnModel, *, profile: bool = False) -> PredictedRun:

@@ -34,6 +34,8 @@ def show_computation(done: Computation, json_file: str | None = None, out: TextI
             f"{done.model.name}: {cases} computed by rkbench's model of the {done.target} NPU, {each} a case"
         )
     )
+    if done.shape:
+        console.print(Text(f"for {done.shape} (another: --graph N)"))
     if done.layers:
         _print_table(console, "layer", done.layers)
         console.print()
@@ -74,6 +76,7 @@ def computation_document(done: Computation) -> dict[str, object]:
         "model": str(done.model),
         "target": done.target,
         "cases": done.cases,
+        "shape": None if done.shape is None else dataclasses.asdict(done.shape),
         "duration_s": done.duration_s,
         "written": None if done.written is None else str(done.written),
         "outputs": [dataclasses.asdict(each) for each in done.outputs],

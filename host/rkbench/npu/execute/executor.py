@@ -14,7 +14,7 @@ from rkbench.npu.execute.cubes import AddressSpace
 from rkbench.npu.execute.features import Fetch
 from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError
 from rkbench.npu.execute.tensors import Array, Tensors, dtype_of_tensor
-from rkbench.npu.layout import BASE, Layout, lay_out
+from rkbench.npu.layout import BASE, Layout, holder, lay_out
 from rkbench.npu.tasks import CNA, TaskList, decode_tasks
 from rkbench.rknn.contents import Node, Tensor
 from rkbench.rknn.model import RknnModel
@@ -122,7 +122,8 @@ class Executor:
 
 
 def _refuse_missing_weights(layout: Layout) -> None:
-    missing = [t for t in layout.graph.tensors if t.kind in WEIGHTS and t.size_bytes and not t.buffer_bytes]
+    weights = [t for t in layout.graph.tensors if t.kind in WEIGHTS and t.size_bytes]
+    missing = [t for t in weights if not holder(layout.model, t).buffer_bytes]
     if missing:
         raise NotModelledError(
             f"{layout.model.file.path}: it does not hold {len(missing)} of its weights",

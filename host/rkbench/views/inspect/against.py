@@ -50,6 +50,8 @@ def show_against(found: AgainstOnnx, json_file: str | None = None, out: TextIO |
     console.print(table)
     if found.unmatched:
         console.print(Text(f"not in the ONNX by name: {', '.join(found.unmatched)}"), soft_wrap=True)
+    if found.shape:
+        console.print(Text(f"for {found.shape}"))
     console.print(
         Text(
             "computed by rkbench's model of the NPU, on standard normal inputs; own: the layer alone, "
@@ -85,6 +87,7 @@ def against_document(found: AgainstOnnx) -> dict[str, object]:
         "first_bad": None if found.first_bad is None else found.first_bad.layer,
         "layers": [_row(each) for each in found.layers],
         "unmatched": list(found.unmatched),
+        "shape": None if found.shape is None else dataclasses.asdict(found.shape),
     }
 
 

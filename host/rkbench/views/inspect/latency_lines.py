@@ -38,7 +38,9 @@ def latency_sentence(latency: LatencyPrediction) -> str:
 
 
 def latency_doubts(latency: LatencyPrediction) -> Iterator[str]:
-    """Yield why it has no band, why it is provisional, and what is not in the sum."""
+    """Yield of which shape it is, why it has no band, why it is provisional, and what is not in the sum."""
+    if latency.shape:
+        yield f"for {latency.shape} (another: bench predict --graph N)"
     if latency.source.startswith("calibrated"):
         yield latency.source
     if latency.outside:
