@@ -15,6 +15,7 @@ from rkbench.runs.diagnosis import log_caveats
 from rkbench.runs.extras import PinRecord
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import Readings, RunResult, Sensor
+from rkbench.runs.server import Server, ServerTry
 from rkbench_agent.runtimes.base import ModelSetup
 from rkbench_agent.runtimes.core_mask import choose_core_mask
 from rkbench_agent.wire.board import HeldClock
@@ -129,6 +130,10 @@ def masked(soc: str) -> Codes:
     return codes(choose_core_mask(ModelSetup("m.rknn", [], soc=soc, core_mask="0-1"))[1])
 
 
+def served(grew: bool) -> dict[str, Any]:
+    return {"server": Server((ServerTry(500.0, 99.0, 1000, 0.01, 0.02, 0.04, 0.09, queue_grew=grew),))}
+
+
 IMPOSSIBLE = RawLatencies()
 IMPOSSIBLE.append(Latencies("r", 0, False, list(range(50)), [*[1000] * 49, -5]))
 WRONG = {"cosine": -0.5, "cosine_mean": -0.5, "top1_agreement": 0.1, "case_count": 32}
@@ -166,6 +171,7 @@ RUNS: dict[str, Pair] = {
     "nondeterministic": of_output(deterministic=False),
     "ties": of_output(tied_count=1),
     "outputs_wrong": of_output(**WRONG),
+    "overloaded": changed(**served(True), quiet=served(False)),
     "impossible_number": changed(IMPOSSIBLE),
     "memory_leak": changed(**cycles(42_000), quiet=cycles(1_000)),
     "pin_without_effect": changed(**pinned_at(3e8), quiet=pinned_at(5.94e8)),

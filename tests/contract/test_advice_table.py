@@ -37,6 +37,7 @@ TYPED = {
     "outputs_beside": "--placement",
     "outputs_not_recorded": "--board",
     "outputs_wrong": "golden",
+    "overloaded": "--rate",
     "p99_rough": "--iterations",
     "precision_not_reached": "--precision",
     "simulated": "--board",

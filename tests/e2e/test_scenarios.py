@@ -106,6 +106,26 @@ def test_a_server_at_one_rate_tells_the_queue(bench: Bench) -> None:
     assert only["p99_s"] > 2 * only["p50_s"]
 
 
+def test_a_rate_beyond_what_can_be_served_is_told_with_one_that_can(bench: Bench) -> None:
+    options = ("--scenario", "server", "--duration", "0.1")
+    (flooded,) = document_of(bench, *options, "--rate", "5000")["runs"]
+    (told,) = [item for item in flooded["caveats"] if item["weight"] == "doubt"]
+    assert (told["code"], flooded["verdict"]) == ("overloaded", "SUSPECT")
+    advised = told["advice"].split("--rate ")[1].split(")")[0]
+    (served,) = document_of(bench, *options, "--rate", advised)["runs"]
+    assert "overloaded" not in {item["code"] for item in served["caveats"]}
+    assert served["verdict"] == "VALID"
+
+
+def test_a_file_without_room_takes_neither_the_table_nor_the_other_file(bench: Bench, tmp_path: Path) -> None:
+    made = tmp_path / "runs.csv"
+    done = push(bench, "--quick", "--duration", "0", "--json", "/dev/full", "--csv", made)
+    assert done.returncode == 1
+    assert "bench: /dev/full: No space left on device" in done.stderr
+    assert "latency p50" in done.stdout
+    assert len(made.read_text().splitlines()) == 2
+
+
 @pytest.mark.parametrize(
     "scenario",
     [

@@ -71,6 +71,7 @@ WEIGHTS = {
     "one_scale": DOUBT,
     "outputs_beside": DOUBT,
     "outputs_wrong": DOUBT,
+    "overloaded": DOUBT,
     "p99_rough": INFORMATION,
     "periodic": DOUBT,
     "pin_without_effect": DOUBT,

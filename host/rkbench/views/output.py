@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TextIO
 
-from rkbench.errors import UsageError
+from rkbench.errors import BenchError, UsageError
 
 STDOUT = "-"
 ESCAPE = "backslashreplace"
@@ -20,7 +21,7 @@ ESCAPE = "backslashreplace"
 def open_output(target: str) -> Iterator[TextIO]:
     """Yield a text file for `target`; the file appears under its name once it is complete.
 
-    Raises UsageError where it cannot be written.
+    Raises UsageError where it cannot be written, and BenchError where its disk is full.
     """
     if target == STDOUT:
         yield sys.stdout
@@ -41,7 +42,7 @@ def open_output(target: str) -> Iterator[TextIO]:
 
 
 def write_text(target: str, text: str) -> None:
-    """Write `text` to `target`, whole or not at all; raises UsageError."""
+    """Write `text` to `target`, whole or not at all; raises what `open_output` does."""
     with open_output(target) as out:
         out.write(text)
 
@@ -69,6 +70,21 @@ def check_output(target: str) -> None:
         raise UsageError(f"{target}: no permission to write", hint="choose another file")
 
 
+def all_of(*steps: Callable[[], None]) -> None:
+    """Take every step, also after one that failed, and raise the first failure at the end.
+
+    A disk that is too full for a file takes neither the other files nor the table on the terminal.
+    """
+    failures = []
+    for step in steps:
+        try:
+            step()
+        except BenchError as error:
+            failures.append(error)
+    if failures:
+        raise failures[0]
+
+
 @contextlib.contextmanager
 def _explained(path: Path) -> Iterator[None]:
     try:
@@ -76,4 +92,7 @@ def _explained(path: Path) -> Iterator[None]:
     except BrokenPipeError:
         raise
     except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            message = f"{path}: {error.strerror}"
+            raise BenchError(message, hint="make room, or choose another file") from error
         raise UsageError(f"{path}: {error.strerror or error}", hint="choose another file") from error

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import pytest
 from rkbench.campaign.rate_search import RateSearch
 from rkbench.errors import UsageError
@@ -43,6 +45,40 @@ def test_what_lies_about_its_limit_is_neither_kept_nor_missed() -> None:
     assert found is not None
     assert [item.is_kept for item in found.tries] == [True, None, None, False]
     assert (found.goodput_per_s, found.failing_per_s) == (80.0, 110.0)
+
+
+def arriving(load: float, seed: int, count: int = 1000) -> RawLatencies:
+    """Return calls of 1 ms that arrive at random, at this share of what is served (Lindley's recursion)."""
+    chance, due, free, starts, durations = random.Random(seed), 0.0, 0.0, [], []
+    for _ in range(count):
+        due += chance.expovariate(load) * MS
+        free = max(due, free) + MS
+        starts.append(round(due))
+        durations.append(round(free - due))
+    raw = RawLatencies()
+    raw.append(Latencies("r", 0, False, starts, durations))
+    return raw
+
+
+def grew(load: float, seed: int) -> bool:
+    found = server([ServerStep("r", 1000.0 * load, [0])], arriving(load, seed), "p99 <= 10s")
+    assert found is not None
+    assert found.tries[0].is_kept is not found.tries[0].queue_grew  # an overload keeps nothing, however wide
+    return bool(found.tries[0].queue_grew)
+
+
+def test_a_queue_that_grows_is_seen_and_one_that_only_wanders_is_not() -> None:
+    assert all(grew(load, seed) for load in (1.3, 5.0) for seed in range(50))
+    assert not any(grew(load, seed) for load in (0.5, 0.9, 0.98) for seed in range(50))
+
+
+def test_a_last_call_that_takes_long_is_no_queue() -> None:
+    raw = RawLatencies()
+    due = [10 * MS * index for index in range(1000)]
+    raw.append(Latencies("r", 0, False, due, [5 * MS] * 999 + [60_000 * MS]))
+    found = server([ServerStep("r", 100.0, [0])], raw, "")
+    assert found is not None
+    assert found.tries[0].queue_grew is False
 
 
 def test_without_an_objective_nothing_is_kept() -> None:

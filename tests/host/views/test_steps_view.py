@@ -100,6 +100,11 @@ def test_a_server_that_keeps_nothing_and_one_without_an_objective() -> None:
     assert server_text(make_run(server=plain)) == (
         "fp16 serves 50.0 /s of random arrivals with p99 40.0 ms from when a call was due."
     )
+    flooded = Server((replace(tried(500.0, 4.0, None), queue_grew=True),))
+    assert (
+        server_text(make_run(server=flooded))
+        == "fp16 does not serve 500 /s: it did 99.0 /s, and the queue grew."
+    )
 
 
 def soak_run(*findings: SoakFinding) -> RunResult:

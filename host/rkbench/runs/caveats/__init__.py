@@ -17,6 +17,7 @@ from rkbench.runs.caveats.parts import PART_RULES
 from rkbench.runs.caveats.plan import PLAN_RULES, simulated
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.caveats.series import SERIES_RULES
+from rkbench.runs.caveats.server import SERVER_RULES
 from rkbench.runs.caveats.soak import SOAK_RULES
 from rkbench.runs.caveats.words import verdict_of
 from rkbench.runs.caveats.wrong import is_wrong, wrong_outputs
@@ -65,6 +66,7 @@ _RULES: tuple[Rule, ...] = (
     *LOAD_RULES,
     *OUTPUT_RULES,
     *PART_RULES,
+    *SERVER_RULES,
     *SOAK_RULES,
     *INTERFERENCE_RULES,
     *PLAN_RULES,

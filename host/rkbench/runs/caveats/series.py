@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.caveats import INFORMATION, Caveat, caveat
 
-from rkbench.runs.caveats.cures import is_held, steadier, warmer
+from rkbench.runs.caveats.cures import is_held, more_calls, steadier, warmer
 from rkbench.runs.caveats.modes import modes_caveat
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import RunResult
+from rkbench.runs.server import told_try
 from rkbench.stats.clusters import BLOCK, LOAD, Unit
 from rkbench.units import format_seconds
 
@@ -29,9 +30,13 @@ def _levels(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     """What the levels do; and that percentiles have no bounds, where nothing of that says why."""
     told = list(_of_levels(run, evidence))
     yield from told
-    explained = _WANDERING.intersection(found.code for found in told)
+    explained = _WANDERING.intersection(found.code for found in told) or _queue_grew(run)
     if run.latency is not None and run.latency.has_long_memory and not explained:
         yield replace(_autocorrelated(run, run.latency.bounds_unit), weight=INFORMATION)
+
+
+def _queue_grew(run: RunResult) -> bool:
+    return run.server is not None and bool(told_try(run.server).queue_grew)
 
 
 #: Each of them shows in block medians that resemble their neighbours.
@@ -92,6 +97,12 @@ def _moving(run: RunResult, loads: Sequence[Sequence[Sequence[int]]]) -> Iterato
 
 
 def _autocorrelated(run: RunResult, unit: Unit) -> Caveat:
+    if run.server is not None:
+        return caveat(
+            "autocorrelated",
+            "calls wait for those before them: the queue wanders, and percentiles have no bounds",
+            f"more calls ({more_calls(run)}), or fewer a second (--rate)",
+        )
     return caveat(
         "autocorrelated",
         f"{unit}s resemble those before: the level wanders, and percentiles have no bounds",

@@ -27,7 +27,7 @@ from rkbench.views.nightly.sentences import (
     retries,
     where,
 )
-from rkbench.views.output import STDOUT, write_text
+from rkbench.views.output import STDOUT, all_of, write_text
 from rkbench.views.push.console import make_console
 
 SCHEMA_FILE = SCHEMAS / "rkbench-nightly-1.schema.json"
@@ -72,15 +72,20 @@ def show_night(
     from rkbench.views.nightly.junit import render_junit
     from rkbench.views.nightly.markdown import render_markdown
 
-    if junit_file is not None:
-        write_text(junit_file, render_junit(night))
-    if markdown_file is not None:
-        write_text(markdown_file, render_markdown(night))
-    if json_file is not None:
-        text = json.dumps(night_document(night), indent=2, allow_nan=False, ensure_ascii=False)
-        write_text(json_file, text + "\n")
+    steps = []
     if STDOUT not in (junit_file, markdown_file, json_file):
-        print_night(night, sys.stdout)
+        steps.append(lambda: print_night(night, sys.stdout))
+    if junit_file is not None:
+        steps.append(lambda: write_text(junit_file, render_junit(night)))
+    if markdown_file is not None:
+        steps.append(lambda: write_text(markdown_file, render_markdown(night)))
+    if json_file is not None:
+        steps.append(lambda: write_text(json_file, _night_json(night)))
+    all_of(*steps)
+
+
+def _night_json(night: Night) -> str:
+    return json.dumps(night_document(night), indent=2, allow_nan=False, ensure_ascii=False) + "\n"
 
 
 def print_night(night: Night, out: TextIO) -> None:

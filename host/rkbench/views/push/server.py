@@ -33,6 +33,9 @@ def server_text(run: RunResult) -> str:
     name, mark = run.variant.name, mark_of(run)
     if not found.slo:
         tried = found.tries[-1]
+        if tried.queue_grew:
+            due, served = (mark + format_rate(rate) for rate in (tried.rate_per_s, tried.served_per_s))
+            return f"{name} does not serve {due}: it did {served}, and the queue grew."
         return (
             f"{name} serves {mark}{format_rate(tried.rate_per_s)} of random arrivals with p99"
             f" {mark if tried.p99_s else ''}{format_seconds(tried.p99_s)} from when a call was due."

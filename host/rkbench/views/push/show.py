@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.model import RunResult
-from rkbench.views.output import STDOUT, open_output, write_text
+from rkbench.views.output import STDOUT, all_of, open_output, write_text
 
 
 def show_push(
@@ -19,13 +19,20 @@ def show_push(
 ) -> None:
     """Show runs side by side; with a file `-` stdout holds that format and nothing else."""
     from rkbench.views.push.console import make_console, print_push
-    from rkbench.views.push.csv import write_runs
     from rkbench.views.push.json import render_json
 
-    if json_file is not None:
-        write_text(json_file, render_json(runs, comparison))
-    if csv_file is not None:
-        with open_output(csv_file) as out:
-            write_runs(runs, out)
+    steps = []
     if STDOUT not in (json_file, csv_file):
-        print_push(runs, comparison, make_console(sys.stdout))
+        steps.append(lambda: print_push(runs, comparison, make_console(sys.stdout)))
+    if json_file is not None:
+        steps.append(lambda: write_text(json_file, render_json(runs, comparison)))
+    if csv_file is not None:
+        steps.append(lambda: _write_csv(csv_file, runs))
+    all_of(*steps)
+
+
+def _write_csv(target: str, runs: Sequence[RunResult]) -> None:
+    from rkbench.views.push.csv import write_runs
+
+    with open_output(target) as out:
+        write_runs(runs, out)
