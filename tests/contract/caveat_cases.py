@@ -15,6 +15,7 @@ from rkbench.runs.diagnosis import log_caveats
 from rkbench.runs.extras import PinRecord
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import Readings, RunResult, Sensor
+from rkbench.runs.records import MadeFrom, SimulatorError, Variant
 from rkbench.runs.server import Server, ServerTry
 from rkbench_agent.runtimes.base import ModelSetup
 from rkbench_agent.runtimes.core_mask import choose_core_mask
@@ -71,6 +72,20 @@ def of_board(**loud: Any) -> Pair:
 
 def of_latency(count: int, blocks: int, **loud: Any) -> dict[str, Any]:
     return {"latency": replace(make_latency(0.002, count), block_count=blocks, **loud)}
+
+
+def made(**loud: Any) -> Pair:
+    how = MadeFrom("int8", "k", "f" * 64, "random")
+    return changed(
+        variant=replace(GOOD.variant, made=replace(how, **loud)),
+        quiet={"variant": replace(GOOD.variant, made=how)},
+    )
+
+
+def simulated_as(cosine: float) -> Variant:
+    """Return the variant with what the simulator is to have said of its output."""
+    how = MadeFrom("int8", "k", "f" * 64, simulator=(SimulatorError(OUTPUT.name, 16, cosine),))
+    return replace(GOOD.variant, made=how)
 
 
 def of_log(line: str) -> Pair:
@@ -175,6 +190,11 @@ RUNS: dict[str, Pair] = {
     "impossible_number": changed(IMPOSSIBLE),
     "memory_leak": changed(**cycles(42_000), quiet=cycles(1_000)),
     "pin_without_effect": changed(**pinned_at(3e8), quiet=pinned_at(5.94e8)),
+    "random_calibration": made(is_calibrated_on_noise=True),
+    "differs_from_simulator": Pair(
+        lambda: of(replace(GOOD, variant=simulated_as(0.9999), outputs=(replace(OUTPUT, cosine=0.99),))),
+        lambda: of(replace(GOOD, variant=simulated_as(0.995), outputs=(replace(OUTPUT, cosine=0.99),))),
+    ),
     "golden_assumed": Pair(lambda: codes(golden_caveats(["x is y"])), lambda: codes(golden_caveats([]))),
     "driver_old": of_log("W RKNN: Current driver version: 0.8.2, recommend to upgrade the driver to 0.8.8"),
     "single_core_fallback": of_log("E RKNN: Failed to config layer 'a' using 3Core fallback to single core"),

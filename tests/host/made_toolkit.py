@@ -13,8 +13,9 @@ from rkbench.toolkit.environment import Record, ToolkitEnvironment, pins_digest,
 
 DATA = Path(__file__).parents[1] / "data"
 SAMPLE = DATA / "models/mb_gap7_rk3588_i8.rknn"
+DEMO = DATA.parents[1] / "host/rkbench/demo/data"
 #: For what the tests start.
-VARIABLES = {"RKBENCH_FAKE_TOOLKIT_SAMPLE": str(SAMPLE)}
+VARIABLES = {"RKBENCH_FAKE_TOOLKIT_SAMPLE": str(SAMPLE), "RKBENCH_FAKE_TOOLKIT_DIGITS": str(DEMO)}
 
 
 def make_environment(folder: Path, version: str = "2.5.0", *, whole: bool = True) -> ToolkitEnvironment:

@@ -82,10 +82,12 @@ def make_headers(
     doubts: Sequence[tuple[Caveat, ...]],
     masks: Sequence[str] = (),
     minimize: str = "",
+    question: str = "",
 ) -> list[RunResult]:
     """Return what is known of each run before it starts, in the order of the variants; `doubts` of each.
 
-    With `masks` each variant has a run for each of them. `minimize` is what they will be ranked by.
+    With `masks` each variant has a run for each of them. `minimize` is what they will be ranked by,
+    `question` what they will be known again by.
     """
     masks = masks or (settings.core_mask,)
     simulated = is_simulated(settings, place)
@@ -107,7 +109,9 @@ def make_headers(
             provenance=_foreknown(variant) if runtime_of(settings, place.board) == VIRTUAL else Provenance(),
             board=board_record(place.board.name, place.hello, place.environment),
             variant=description,
-            plan=replace(_record(settings, place.board, variant, mask, len(runs)), minimize=minimize),
+            plan=replace(
+                _record(settings, place.board, variant, mask, len(runs)), minimize=minimize, question=question
+            ),
             transfer=transfer,
             caveats=caveats,
         )

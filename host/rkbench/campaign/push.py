@@ -14,6 +14,7 @@ from rkbench.campaign.duration import Cost
 from rkbench.campaign.noise import with_noise_floor
 from rkbench.campaign.run import Outcome, run_campaign
 from rkbench.campaign.settings import PushOptions
+from rkbench.conversion.words import ConvertWords, onnx_among
 from rkbench.errors import BoardBusyError, ConnectError, UsageError
 from rkbench.runs.events import Listener, Note
 from rkbench.session import Sessions
@@ -36,6 +37,7 @@ def push_to(
     expected: Expected,
     listener: Listener,
     *,
+    conversion: ConvertWords | None = None,
     store: str | None = None,
     inventory: Path | None = None,
 ) -> Outcome:
@@ -43,11 +45,13 @@ def push_to(
 
     Raises BenchErrors for what stops it before anything was measured; what fails later is in the outcome.
     """
+    expected = with_own_onnx(options, expected)
     check_expected(options, expected)
     address, boards = store or default_address(), open_boards(inventory)
     LOG.info("boards from %s, results to %s", boards.path, address)
     found = boards.find(board)
     options = with_golden(options, expected)
+    options = _without_onnx(options, conversion or ConvertWords(), found[0], listener)
     with open_store(address) as opened:
         return run_on_first(options, found, boards.hold, opened, listener)
 
@@ -70,6 +74,26 @@ def run_on_first(
         except (ConnectError, BoardBusyError) as error:
             listener(Note(f"{error.message}; trying the next board"))
     return run_on(found[-1])
+
+
+def with_own_onnx(options: PushOptions, expected: Expected) -> Expected:
+    """Return `expected`; where nothing else does, the one ONNX that is pushed tells what to expect."""
+    own = onnx_among(options.models)
+    if len(own) != 1 or expected.onnx is not None or options.golden is not None:
+        return expected
+    return replace(expected, onnx=own[0])
+
+
+def _without_onnx(options: PushOptions, words: ConvertWords, board: Board, listener: Listener) -> PushOptions:
+    """Return `options` with every ONNX converted; raises UsageError where words are about none."""
+    if onnx_among(options.models):
+        from rkbench.campaign.converting import with_conversions  # a push of .rknn files needs no converter
+
+        return with_conversions(options, words, board, listener)
+    if words.is_said:
+        hint = "recipes and calibration go with bench push MODEL.onnx"
+        raise UsageError("there is no ONNX to convert", hint=hint)
+    return options
 
 
 def check_expected(options: PushOptions, expected: Expected) -> None:

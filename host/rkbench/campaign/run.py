@@ -117,9 +117,9 @@ def run_campaign(
             (*checks.of(variant.file.path.name), *golden_caveats(variant.golden_assumptions))
             for variant in variants
         ]
-        masks = core_masks(options.settings, session.environment, listener)
-        headers = make_headers(options.settings, place, variants, transfers, doubts, masks, options.minimize)
-        headers = beside(headers, other)
+        masks = core_masks(settings, session.environment, listener)
+        asked = (options.minimize, options.question)
+        headers = beside(make_headers(settings, place, variants, transfers, doubts, masks, *asked), other)
         plan = make_plan(options, board, headers, variants, *other)
         models = {variant.model.sha256: variant.model.path for variant in variants}
         forecast = Forecast(plan, known, listener, virtual=plan.settings.runtime == VIRTUAL)

@@ -62,6 +62,7 @@ class PushOptions:
     `noise_floor`: run the one model beside itself, to learn how far equal files lie apart.
     `minimize`: rank the variants by this measure, by its word in gates; "": do not.
     `quick`: one load was asked for, which says nothing where no variants take turns.
+    `question` is what the runs will be known again by: a sweep asks nothing twice.
     `labels` and `metric` (FILE.py:function) score the outputs of every case, which the board returns for it.
     """
 
@@ -81,6 +82,7 @@ class PushOptions:
     metric: str | None = None
     minimize: str = ""
     quick: bool = False
+    question: str = ""
 
     @property
     def is_scored(self) -> bool:

@@ -7,11 +7,15 @@ from typing import Annotated
 
 import typer
 
+from rkbench.cli import options
+from rkbench.cli.grouped import grouped
 from rkbench.cli.voice import say
 
 
+@grouped
 def golden(
     onnx: Annotated[Path, typer.Argument(help="The ONNX that the variants were converted from.")],
+    pictures: options.PictureOptions,
     inputs: Annotated[
         Path | None, typer.Option(help="A .npz, or a folder of pictures, .npy or .npz; default: random.")
     ] = None,
@@ -23,14 +27,6 @@ def golden(
         str | None,
         typer.Option(help="What it does: classify (then top-1 is told), detect, segment or embed."),
     ] = None,
-    mean: Annotated[str | None, typer.Option(help="Pictures: taken from each pixel (0 to 255), ...")] = None,
-    std: Annotated[
-        str | None, typer.Option(help="... which is divided by that; or a value a channel.")
-    ] = None,
-    fit: Annotated[
-        str, typer.Option(help="Pictures of another size: exact (refused), letterbox, crop or stretch.")
-    ] = "exact",
-    bgr: Annotated[bool, typer.Option("--bgr", help="Pictures: blue first, as OpenCV reads them.")] = False,
     fill: Annotated[int, typer.Option(min=0, max=255, help="Gray of letterbox's borders.")] = 114,
     out: Annotated[
         Path | None, typer.Option("-o", "--out", help="Default: MODEL.golden.npz beside the ONNX.")
@@ -42,6 +38,6 @@ def golden(
     from rkbench.variants.pictures import preparation
 
     check_task(task)
-    how, place = preparation(mean, std, fit, bgr, fill), ours(out) if out else beside(onnx)
+    how, place = preparation(**vars(pictures), fill=fill), ours(out) if out else beside(onnx)
     path = make_golden(onnx, inputs, place, cases, seed, task=task, how=how)
     say(describe(path))

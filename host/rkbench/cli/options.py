@@ -1,13 +1,15 @@
-"""Options that several commands share, each written once."""
+"""Options that several commands share, each written once; those that go together are a group."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from rkbench.cli import completion
+from rkbench.conversion.words import ConvertWords
 
 Store = Annotated[
     str | None,
@@ -36,20 +38,107 @@ Runtime = Annotated[
         autocompletion=completion.runtimes,
     ),
 ]
+Cores = Annotated[
+    str,
+    typer.Option(
+        help="auto, 0, 1, 2, 0-1, all, or sweep: one run each.", autocompletion=completion.core_masks
+    ),
+]
 Recipes = Annotated[
     list[str] | None,
     typer.Option(
         "--recipe",
-        help="How, as fp16 or fix,int8-mmse; can be repeated. --list explains them.",
+        help="How to convert, as fp16 or fix,int8-mmse; can be repeated (bench convert --list).",
         autocompletion=completion.recipes,
     ),
 ]
-CalibrationFrom = Annotated[
-    Path | None, typer.Option(help="Inputs for int8: a folder of pictures or arrays, or an .npz.")
+Require = Annotated[
+    list[str] | None,
+    typer.Option(help="What every run must keep, as 'cosine[scores] >= 0.999'; else exit 3."),
 ]
-RandomCalibration = Annotated[
-    bool, typer.Option("--random-calibration", help="Calibrate on noise: for sizes and latencies alone.")
+Minimize = Annotated[
+    str | None,
+    typer.Option(
+        help="Rank variants that keep it by what is to be small, as p99.",
+        autocompletion=completion.minimized,
+    ),
 ]
-ToolkitPython = Annotated[
-    Path | None, typer.Option(help="The python of an environment of yours with rknn-toolkit2.")
-]
+
+
+@dataclass(frozen=True)
+class PlaceOptions:
+    """Where results go, and where boards are found."""
+
+    store: Store = None
+    inventory: Inventory = None
+
+
+@dataclass(frozen=True)
+class PictureOptions:
+    """What a picture becomes as an input."""
+
+    mean: Annotated[str | None, typer.Option(help="Pictures: taken from each pixel (0 to 255), ...")] = None
+    std: Annotated[str | None, typer.Option(help="... which is divided by that; or a value a channel.")] = (
+        None
+    )
+    fit: Annotated[
+        str, typer.Option(help="Pictures of another size: exact (refused), letterbox, crop or stretch.")
+    ] = ConvertWords.fit
+    bgr: Annotated[bool, typer.Option("--bgr", help="Pictures: blue first, as OpenCV reads them.")] = False
+
+
+@dataclass(frozen=True)
+class ConvertOptions:
+    """How an ONNX is converted, but for pictures; their words and these are `ConvertWords`."""
+
+    recipe: Recipes = None
+    calibration: Annotated[
+        Path | None, typer.Option(help="Inputs for int8: a folder of pictures or arrays, or an .npz.")
+    ] = None
+    random_calibration: Annotated[
+        bool, typer.Option("--random-calibration", help="Calibrate on noise: for sizes and latencies alone.")
+    ] = False
+    input_shape: Annotated[
+        list[str] | None, typer.Option("--input-shape", help="Of an open input, as images=1x3x320x320.")
+    ] = None
+    toolkit_python: Annotated[
+        Path | None, typer.Option(help="The python of an environment of yours with rknn-toolkit2.")
+    ] = None
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="So many conversions at once; default: one a CPU core.")
+    ] = None
+    time_limit: Annotated[float, typer.Option(min=1, help="Seconds that one conversion may take.")] = (
+        ConvertWords.time_limit
+    )
+    memory_limit: Annotated[
+        float, typer.Option(min=0.1, help="GB of memory that one conversion may take.")
+    ] = ConvertWords.memory_limit
+
+
+@dataclass(frozen=True)
+class MeasureOptions:
+    """How runs are measured; fields are settings of a run by the words that people write."""
+
+    runtime: Runtime = None
+    cores: Cores = "auto"
+    pin: Annotated[
+        bool, typer.Option("--pin", help="Hold NPU, CPU and DDR clocks still (--pin 600MHz: NPU).")
+    ] = False
+    npu_clock: Annotated[str | None, typer.Option(help="Pin the NPU at this clock, as 600MHz.")] = None
+    cool_below: Annotated[float | None, typer.Option(help="Wait until the board is below so many °C.")] = None
+    cool_limit: Annotated[float, typer.Option(help="... for so many seconds at most.")] = 300.0
+    iterations: Annotated[int, typer.Option(help="At least so many timed iterations ...")] = 100
+    duration: Annotated[str, typer.Option(help="... and so many seconds of them, or 10min, 2h.")] = "2"
+    loads: Annotated[
+        int | None, typer.Option(help="Load all variants so many times; default: 7, more for many.")
+    ] = None
+    quads: Annotated[int | None, typer.Option(help="Rounds A B B A of each load; default: 2.")] = None
+    effect: Annotated[float, typer.Option(help="What differs by less, in %, is no difference.")] = 2.0
+    precision: Annotated[
+        float | None, typer.Option(help="Go on until differences are known to so many % to either side ...")
+    ] = None
+    max_duration: Annotated[
+        float, typer.Option("--max-duration", help="... or a variant was timed so many seconds; 0: no limit.")
+    ] = 0.0
+    quick: Annotated[bool, typer.Option("--quick", help="One load alone, of 12 quads.")] = False
+    warmup: Annotated[int, typer.Option(help="Iterations that are not timed.")] = 5

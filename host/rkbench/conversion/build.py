@@ -20,7 +20,14 @@ from threading import Event
 
 from rkbench.conversion.calibration import CalibrationInputs, write_cases
 from rkbench.conversion.draft import Draft
-from rkbench.conversion.record import (
+from rkbench.conversion.simulated import simulator_errors
+from rkbench.conversion.wanted import wanted_inputs, write_fed
+from rkbench.errors import BenchError
+from rkbench.files import cache_folder, local_file
+from rkbench.runs.records import SimulatorError
+from rkbench.toolkit.environment import ToolkitEnvironment
+from rkbench.toolkit.jobs import Answer, ConversionJob, Limits, run_job
+from rkbench.variants.conversion_record import (
     CalibratedWith,
     ConversionRecord,
     OnnxSource,
@@ -29,13 +36,8 @@ from rkbench.conversion.record import (
     record_beside,
     write_conversion,
 )
-from rkbench.conversion.wanted import wanted_inputs, write_fed
-from rkbench.errors import BenchError
-from rkbench.files import cache_folder, local_file
-from rkbench.toolkit.environment import ToolkitEnvironment
-from rkbench.toolkit.jobs import Answer, ConversionJob, Limits, run_job
 
-KEY_FORM = "rkbench-conversion-key/1"
+KEY_FORM = "rkbench-conversion-key/2"
 _MEMORY = re.compile(r"Total (Internal|Weight) Memory Size: ([\d.]+)KB")
 
 
@@ -76,13 +78,13 @@ def build(request: ConversionRequest, stop: Event | None = None) -> Built:
     kept = _cache()
     with tempfile.TemporaryDirectory(prefix=".building-", dir=kept) as temporary:
         folder = Path(temporary)
-        source, converted = _changed(request, folder)
+        source, converted = changed_onnx(request, folder)
         key = key_of(request, source.converted_sha256)
         rknn = kept / f"{key}.rknn"
         with _alone(rknn):  # two recipes may come to the same: the second finds what the first has made
             if (found := _found(rknn, request.draft)) is not None:
                 return found
-            answer = run_job(request.environment, _job(request, converted, folder), request.limits, stop)
+            answer = run_job(request.environment, job_of(request, converted, folder), request.limits, stop)
             record = _record(request, source, key, answer, folder)
             for name in ("model.replay.npz", "model.log", "model.rknn"):
                 if (folder / name).exists():
@@ -128,8 +130,8 @@ def key_of(request: ConversionRequest, converted_sha256: str) -> str:
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def _changed(request: ConversionRequest, folder: Path) -> tuple[OnnxSource, Path]:
-    """Return the ONNX after the draft's changes, and what is said of it."""
+def changed_onnx(request: ConversionRequest, folder: Path) -> tuple[OnnxSource, Path]:
+    """Return what is said of an ONNX after the draft's changes, and where it is: in `folder` if changed."""
     given, current = request.onnx, request.onnx
     told: list[str] = []
     for place, change in enumerate(request.draft.changes):
@@ -146,7 +148,8 @@ def _found(rknn: Path, draft: Draft) -> Built | None:
     return None if record is None else Built(draft, rknn, record, fresh=False)
 
 
-def _job(request: ConversionRequest, onnx: Path, folder: Path) -> ConversionJob:
+def job_of(request: ConversionRequest, onnx: Path, folder: Path) -> ConversionJob:
+    """Return what the converter is to do with a changed ONNX; its inputs are written into `folder`."""
     draft, dataset, inputs = request.draft, None, None
     wanted = wanted_inputs(onnx, request.input_shapes or {})
     if (used := request.calibrated_with) is not None:
@@ -192,8 +195,14 @@ def _record(
         input_shapes=request.input_shapes,
         golden_sha256=local_file(request.golden).sha256 if request.golden else None,
         memory=vendor_memory(folder / "model.log"),
+        simulator=_simulated(request, folder),
         log=f"{key}.log",
     )
+
+
+def _simulated(request: ConversionRequest, folder: Path) -> tuple[SimulatorError, ...]:
+    replay = folder / "model.replay.npz"
+    return simulator_errors(replay, request.golden) if request.golden and replay.exists() else ()
 
 
 def vendor_memory(log: Path) -> VendorMemory | None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rkbench.conversion.build import Built, deliver
+from rkbench.conversion.build import Built, ConversionRequest, deliver
 from rkbench.conversion.calibration import calibration_of
 from rkbench.conversion.plan import (
     AskedConversions,
@@ -18,13 +19,14 @@ from rkbench.conversion.plan import (
     drafts_of,
     requests_of,
 )
+from rkbench.conversion.words import ConvertWords
 from rkbench.errors import BenchError, NoGoldenError, NoModelError, UsageError
 from rkbench.onnx.input_shapes import parse_input_shapes
 from rkbench.onnx.predict import check_target
 from rkbench.toolkit.environment import given_environment
 from rkbench.toolkit.jobs import Limits
 from rkbench.units import format_bytes
-from rkbench.variants.pictures import Preparation
+from rkbench.variants.pictures import FILL, preparation
 
 DEFAULT_RECIPES = ("fp16",)
 #: A full disk shows itself late and in the vendor's words: less than this, and nothing is begun.
@@ -54,44 +56,30 @@ class ConvertOutcome:
         return 1 if self.failed or not self.delivered else 0
 
 
-@dataclass(frozen=True)
-class ConvertWords:
-    """What was typed of a conversion, word by word."""
-
-    model: Path | None
-    target: str | None
-    recipes: tuple[str, ...] = DEFAULT_RECIPES
-    calibration: Path | None = None
-    random_calibration: bool = False
-    how: Preparation = field(default_factory=Preparation)
-    golden: Path | None = None
-    input_shapes: tuple[str, ...] = ()
-    toolkit_python: Path | None = None
-    limits: Limits = field(default_factory=Limits)
-
-
-def asked_of(words: ConvertWords) -> AskedConversions:
+def asked_of(
+    model: Path | None, target: str | None, words: ConvertWords, golden: Path | None = None
+) -> AskedConversions:
     """Return what the words ask to convert; raises UsageError."""
-    if words.model is None or words.target is None:
+    if model is None or target is None:
         hint = "bench convert MODEL.onnx --target rk3588; recipes: bench convert --list"
         raise UsageError("an ONNX and --target are needed", hint=hint)
-    if not words.model.is_file():
-        raise NoModelError(f"{words.model}: no such file", hint="give the ONNX")
-    if words.golden is not None and not words.golden.is_file():
-        raise NoGoldenError(f"{words.golden}: no such file", hint=f"bench golden {words.model} makes one")
-    check_target(words.target, "fp16")
+    if not model.is_file():
+        raise NoModelError(f"{model}: no such file", hint="give the ONNX")
+    if golden is not None and not golden.is_file():
+        raise NoGoldenError(f"{golden}: no such file", hint=f"bench golden {model} makes one")
+    check_target(target, "fp16")
     asked = AskedConversions(
-        onnx=words.model,
-        target=words.target,
-        recipes=words.recipes,
-        golden=words.golden,
-        input_shapes=parse_input_shapes(words.input_shapes),
+        onnx=model,
+        target=target,
+        recipes=tuple(words.recipe or DEFAULT_RECIPES),
+        golden=golden,
+        input_shapes=parse_input_shapes(words.input_shape or ()),
         python=given_environment(words.toolkit_python) if words.toolkit_python else None,
-        limits=words.limits,
+        limits=Limits(words.time_limit, int(words.memory_limit * 1e9)),
     )
     calibration = calibration_of(
         words.calibration,
-        words.how,
+        preparation(words.mean, words.std, words.fit, words.bgr, FILL),
         random=words.random_calibration,
         needed=any(draft.is_quantized for draft in drafts_of(asked)),
     )
@@ -106,8 +94,20 @@ def converted(
     Raises BenchErrors for what stops all of it before anything runs.
     """
     requests, left = requests_of(asked)
+    return deliver_all(asked, requests, left, folder, listener, jobs or os.cpu_count() or 1)
+
+
+def deliver_all(
+    asked: AskedConversions,
+    requests: Sequence[ConversionRequest],
+    left: tuple[LeftOut, ...],
+    folder: Path,
+    listener: Listener,
+    jobs: int,
+) -> ConvertOutcome:
+    """Convert `requests`, up to `jobs` at once, and put the results into `folder`."""
     _check_folder(folder)
-    done = convert_all(requests, listener, jobs or os.cpu_count() or 1)
+    done = convert_all(requests, listener, jobs)
     built = [each for each in done if isinstance(each, Built)]
     stem = asked.onnx.stem
     delivered = tuple(Delivered(each, _delivered(each, folder, stem)) for each in built)

@@ -58,6 +58,37 @@ class PredictedLatency:
 
 
 @dataclass(frozen=True)
+class SimulatorError:
+    """The error of one output in the vendor's simulator, against the golden: over all cases, as of `Output`.
+
+    The worst cosine and maximum, the mean error; `top1_agreement` is None where the golden tells no classes.
+    """
+
+    name: str
+    cases: int
+    cosine: float | None = None
+    max_abs_error: float | None = None
+    mean_abs_error: float | None = None
+    top1_agreement: float | None = None
+
+
+@dataclass(frozen=True)
+class MadeFrom:
+    """How `bench convert` made a file: recipe, digest of the ONNX, the key of all that decides the result.
+
+    `calibration` says with what integers were calibrated, None for floats. `simulator` holds an error for
+    each output where the simulator was asked the golden that was pushed.
+    """
+
+    recipe: str
+    key: str
+    onnx_sha256: str
+    calibration: str | None = None
+    is_calibrated_on_noise: bool = False
+    simulator: tuple[SimulatorError, ...] = ()
+
+
+@dataclass(frozen=True)
 class Variant:
     """One deployable file, as its own header describes it; shapes are the source model's (NCHW).
 
@@ -80,6 +111,8 @@ class Variant:
     predicted: PredictedLatency | None = None
     """None in simulated runs, and of files whose NPU tasks cannot be decoded."""
     is_baseline: bool = False
+    made: MadeFrom | None = None
+    """None where no record of `bench convert` stands beside the file."""
 
 
 @dataclass(frozen=True)
@@ -87,7 +120,8 @@ class PlanRecord(RunSettings):
     """Under what settings the run was made. `golden_sha256` is the digest of what was pushed.
 
     `other` and `other_sha256` are the second model of the scenario `interference`. `minimize` is the word of
-    the measure that the variants are ranked by; "": they are not.
+    the measure that the variants are ranked by; "": they are not. `question` is a digest of what a sweep
+    asked, so that it asks nothing twice; "" outside of one.
     """
 
     variants_in_push: int = 1
@@ -96,6 +130,7 @@ class PlanRecord(RunSettings):
     other: str | None = None
     other_sha256: str | None = None
     minimize: str = ""
+    question: str = ""
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ from rkbench.rknn import RknnModel, Tensor
 from rkbench.rknn.contents import FileInfo
 from rkbench.runs.records import Variant
 from rkbench.units import printable
+from rkbench.variants.conversion_record import made_from
 from rkbench.variants.normalisation import normalisations
 from rkbench.variants.preflight import check_soc, open_variant
 from rkbench.variants.replay import find_replay
@@ -56,8 +57,15 @@ def prepare_variants(
 
     Raises UsageError, ModelError or GoldenError at the first file that cannot be pushed.
     """
-    names = _names(paths)
-    return tuple(_prepare(path, name, golden, soc, force) for path, name in zip(paths, names, strict=True))
+    names, wanted = _names(paths), local_file(golden).sha256 if golden and golden.is_file() else None
+    prepared = (_prepare(path, name, golden, soc, force) for path, name in zip(paths, names, strict=True))
+    return tuple(_with_making(variant, wanted) for variant in prepared)
+
+
+def _with_making(variant: PreparedVariant, golden_sha256: str | None) -> PreparedVariant:
+    """Return the variant with how `bench convert` made it, where its record says so."""
+    made = made_from(variant.model.path, variant.model.sha256, golden_sha256)
+    return replace(variant, description=replace(variant.description, made=made))
 
 
 def beside_itself(variants: Sequence[PreparedVariant]) -> tuple[PreparedVariant, ...]:

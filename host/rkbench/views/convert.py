@@ -14,7 +14,8 @@ from rkbench.conversion.build import Built
 from rkbench.conversion.draft import Draft, Recipe
 from rkbench.conversion.plan import Conversion
 from rkbench.conversion.typed import ConvertOutcome, Delivered
-from rkbench.units import format_bytes, format_difference, format_seconds, printable
+from rkbench.runs.records import SimulatorError
+from rkbench.units import UNKNOWN, format_bytes, format_difference, format_seconds, printable
 from rkbench.views.output import write_text
 from rkbench.views.push.console import make_console
 
@@ -80,22 +81,36 @@ def show_conversions(outcome: ConvertOutcome, json_file: str | None, out: TextIO
     if outcome.delivered:
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
         table.add_column("recipe", overflow="fold")
-        for title in ("size", "to the first", "took"):
+        simulated = any(each.built.record.simulator for each in outcome.delivered)
+        titles = ("size", "to the first", *(("cosine", "max. error") if simulated else ()), "took")
+        for title in titles:
             table.add_column(title, justify="right", no_wrap=True)
         table.add_column("file", overflow="fold")
         first = outcome.delivered[0].built.record.size_bytes
         for each in outcome.delivered:
-            table.add_row(*(Text(cell) for cell in _row(each, first)))
+            table.add_row(*(Text(cell) for cell in _row(each, first, simulated=simulated)))
         console.print(table)
     for line in _notes(outcome):
         console.print(Text(line))
 
 
-def _row(each: Delivered, first_bytes: int) -> tuple[str, ...]:
+def _row(each: Delivered, first_bytes: int, *, simulated: bool) -> tuple[str, ...]:
     record = each.built.record
     took = format_seconds(sum(record.duration_s.values())) if each.built.fresh else "before"
     difference = format_difference(record.size_bytes / first_bytes - 1)
-    return each.built.draft.name, format_bytes(record.size_bytes), difference, took, str(each.path)
+    accuracy = simulator_cells(record.simulator) if simulated else ()
+    size = format_bytes(record.size_bytes)
+    return each.built.draft.name, size, difference, *accuracy, took, str(each.path)
+
+
+def simulator_cells(errors: Sequence[SimulatorError]) -> tuple[str, str]:
+    """Return the lowest cosine and the largest error of all outputs in the vendor's simulator."""
+    cosines = [error.cosine for error in errors if error.cosine is not None]
+    largest = [error.max_abs_error for error in errors if error.max_abs_error is not None]
+    return (
+        f"{min(cosines):.6f}" if cosines else UNKNOWN,
+        f"{max(largest):.3g}" if largest else UNKNOWN,
+    )
 
 
 def _notes(outcome: ConvertOutcome) -> list[str]:
@@ -111,6 +126,10 @@ def _notes(outcome: ConvertOutcome) -> list[str]:
     ):
         lines.append(
             "calibrated on random inputs: outputs of integer models say nothing, sizes and latencies do"
+        )
+    if any(each.built.record.simulator for each in outcome.delivered):
+        lines.append(
+            "cosine and error: the vendor's simulator against the golden, the worst of all its cases"
         )
     lines += [f"left out: {each.draft.name}: {each.reason}" for each in outcome.left_out]
     for failed in outcome.failed:

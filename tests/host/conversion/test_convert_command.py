@@ -124,6 +124,25 @@ def test_the_simulators_outputs_are_kept_as_a_replay(onnx: Path, tmp_path: Path)
         np.testing.assert_allclose(replay[name], golden[name], rtol=1e-5)
 
 
+def test_the_simulator_is_held_against_the_golden_before_there_is_a_board(onnx: Path, tmp_path: Path) -> None:
+    assert run_bench("golden", str(onnx), "--cases", "3", "--task", "classify").returncode == 0
+    done = run_bench(
+        "convert", onnx, "--target", "rk3588", "-o", tmp_path, "--golden", tmp_path / "net.golden.npz",
+        "--recipe", "fp16", "--recipe", "int8", "--random-calibration",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    exact, coarse = (
+        json.loads((tmp_path / f"net.rk3588.{recipe}.json").read_text())["simulator"]
+        for recipe in ("fp16", "int8")
+    )
+    assert [(each["cases"], each["max_abs_error"], each["top1_agreement"]) for each in exact] == [(3, 0, 1)]
+    assert exact[0]["cosine"] == pytest.approx(1.0)
+    assert 0.9 < coarse[0]["cosine"] < 0.9999
+    text = " ".join(done.stdout.split())
+    assert "cosine max. error took" in text
+    assert "1.000000" in text
+
+
 @pytest.mark.parametrize(
     ("arguments", "said", "hint"),
     [

@@ -12,6 +12,7 @@ from rkbench.runs.caveats.heat import HEAT_RULES
 from rkbench.runs.caveats.impossible import impossible_latencies, impossible_numbers
 from rkbench.runs.caveats.interference import INTERFERENCE_RULES
 from rkbench.runs.caveats.load import LOAD_RULES
+from rkbench.runs.caveats.made import MADE_RULES
 from rkbench.runs.caveats.outputs import OUTPUT_RULES
 from rkbench.runs.caveats.parts import PART_RULES
 from rkbench.runs.caveats.plan import PLAN_RULES, simulated
@@ -67,6 +68,7 @@ _RULES: tuple[Rule, ...] = (
     *OUTPUT_RULES,
     *PART_RULES,
     *SERVER_RULES,
+    *MADE_RULES,
     *SOAK_RULES,
     *INTERFERENCE_RULES,
     *PLAN_RULES,

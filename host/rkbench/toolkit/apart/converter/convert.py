@@ -17,6 +17,8 @@ from typing import Any
 import numpy as np
 import onnx
 
+from .words import config_of
+
 Job = dict[str, Any]
 Inputs = dict[str, tuple[list[int], str]]  # shape and numpy dtype by name
 ELEMENT = {
@@ -98,12 +100,6 @@ def open_toolkit(job: Job, opened: ExitStack) -> Any:
     rknn = import_toolkit()(verbose=bool(job.get("log")), verbose_file=job.get("log"))
     opened.callback(rknn.release)
     return rknn
-
-
-def config_of(job: Job) -> dict[str, Any]:
-    """Return the keywords of `rknn.config` but for the target."""
-    dtype = {"quantized_dtype": "w16a16i_dfp"} if job.get("dtype") == "int16" else {}
-    return {**dtype, **job.get("config", {})}
 
 
 def model_inputs(job: Job) -> Inputs:

@@ -1,6 +1,9 @@
 """A stand-in for rknn-toolkit2 with its calls: what it is told stands in its log; it exports a real .rknn.
 
-Its simulator is onnxruntime. RKBENCH_FAKE_TOOLKIT stages a fault: hang, grow, refuse, abort, broken.
+Its simulator is onnxruntime, with outputs in steps where it quantizes: finer ones for mmse. Of the demo's
+digits it exports the demo's own files, where RKBENCH_FAKE_TOOLKIT_DIGITS names their folder.
+RKBENCH_FAKE_TOOLKIT stages a fault: hang, grow, refuse, abort, broken; RKBENCH_FAKE_TOOLKIT_CALLS is a file
+that each build writes a line to.
 """
 
 from __future__ import annotations
@@ -29,6 +32,7 @@ class RKNN:
         self.log.flush()
 
     def config(self, **words):
+        self.words = words
         self.say(f"config {sorted(words.items())}")
         return 0
 
@@ -40,6 +44,10 @@ class RKNN:
         return 0
 
     def build(self, do_quantization, dataset=None, **words):
+        self.quantized = do_quantization
+        if calls := os.environ.get("RKBENCH_FAKE_TOOLKIT_CALLS"):
+            with Path(calls).open("a") as file:
+                file.write(f"{do_quantization} {sorted(self.words.items())}\n")
         if FAULT == "hang":
             time.sleep(3600)
         if FAULT == "grow":
@@ -56,8 +64,17 @@ class RKNN:
         return 0
 
     def export_rknn(self, path):
-        shutil.copyfile(SAMPLE, path)
+        shutil.copyfile(self.sample(), path)
         return 0
+
+    def sample(self):
+        folder = os.environ.get("RKBENCH_FAKE_TOOLKIT_DIGITS")
+        if folder is None or self.model.graph.input[0].name != "image":
+            return SAMPLE
+        attributes = [each for node in self.model.graph.node for each in node.attribute]
+        grouped = any(each.name == "group" and each.i > 1 for each in attributes)
+        kind = "int8" if self.quantized else "fp16"
+        return Path(folder) / f"digits.{'' if grouped else 'regrouped.'}{kind}.rknn"
 
     def init_runtime(self):
         return 0
@@ -67,7 +84,15 @@ class RKNN:
 
         session = onnxruntime.InferenceSession(self.model.SerializeToString())
         turned = [each.transpose(0, 3, 1, 2) if each.ndim == 4 else each for each in inputs]
-        return session.run(None, dict(zip([node.name for node in session.get_inputs()], turned, strict=True)))
+        fed = dict(zip([node.name for node in session.get_inputs()], turned, strict=True))
+        return [self.in_steps(each) for each in session.run(None, fed)]
+
+    def in_steps(self, output):
+        if not self.quantized:
+            return output
+        steps = 127 if self.words.get("quantized_algorithm") == "mmse" else 10
+        step = np.abs(output).max() / steps or 1
+        return (np.round(output / step) * step).astype(output.dtype)
 
     def release(self):
         self.log.close()

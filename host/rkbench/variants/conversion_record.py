@@ -10,9 +10,11 @@ from typing import Any
 
 from rkbench.decoding.documents import read_document
 from rkbench.errors import DocumentError
-from rkbench.files import write_whole
+from rkbench.files import read_small, write_whole
+from rkbench.runs.records import MadeFrom, SimulatorError
 
 SCHEMA = "rkbench-conversion/1"
+LARGEST_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,10 @@ class VendorMemory:
 
 @dataclass(frozen=True)
 class ConversionRecord:
-    """One conversion. `config` are keywords of `rknn.config`; `key` names all that decided its result."""
+    """One conversion. `config` are keywords of `rknn.config`; `key` names all that decided its result.
+
+    `simulator`: what the vendor's simulator makes of the golden, against its outputs.
+    """
 
     recipe: str
     target: str
@@ -63,6 +68,7 @@ class ConversionRecord:
     input_shapes: Mapping[str, tuple[int, ...]] | None = None
     golden_sha256: str | None = None
     memory: VendorMemory | None = None
+    simulator: tuple[SimulatorError, ...] = ()
     log: str = ""
     schema: str = SCHEMA
 
@@ -81,7 +87,26 @@ def read_conversion(rknn: Path) -> ConversionRecord | None:
     """Return how an .rknn was made; None where no record of ours stands beside it."""
     path = record_beside(rknn)
     try:
-        found = read_document(ConversionRecord, path.read_bytes(), str(path))
+        found = read_document(ConversionRecord, read_small(path, LARGEST_BYTES), str(path))
     except (OSError, DocumentError):
         return None
     return found if found.schema == SCHEMA else None
+
+
+def made_from(rknn: Path, sha256: str, golden_sha256: str | None = None) -> MadeFrom | None:
+    """Return how the file of this digest was made; None where no record speaks of it.
+
+    What the simulator said is only kept where it was asked the very golden that will be pushed.
+    """
+    record = read_conversion(rknn)
+    if record is None or record.rknn_sha256 != sha256:
+        return None
+    used = record.calibration
+    return MadeFrom(
+        recipe=record.recipe,
+        key=record.key,
+        onnx_sha256=record.source.sha256,
+        calibration=used.source if used else None,
+        is_calibrated_on_noise=used is not None and used.is_random,
+        simulator=record.simulator if golden_sha256 and golden_sha256 == record.golden_sha256 else (),
+    )

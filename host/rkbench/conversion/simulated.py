@@ -1,0 +1,71 @@
+"""What the vendor's simulator made of a golden, against the golden's outputs: accuracy before a board."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+
+from rkbench.errors import GoldenError
+from rkbench.inspect.against import cosine
+from rkbench.runs.records import SimulatorError
+from rkbench.variants.golden_file import cases_of, is_of_classes, layout_of, members_of
+from rkbench.variants.golden_fit import Fit, Wanted
+from rkbench.variants.golden_match import match
+from rkbench.variants.npz import Array, NpzReader
+
+_OUTPUTS = "outputs/"
+
+
+def simulator_errors(replay: Path, golden: Path) -> tuple[SimulatorError, ...]:
+    """Return an error for each output of a replay; none where the golden's outputs are others.
+
+    A recipe may have changed which outputs there are (`outputs=split`). Raises GoldenError for a file that
+    is no archive.
+    """
+    with NpzReader(replay) as found, NpzReader(golden) as expected:
+        wanted = [
+            Wanted("outputs", name.removeprefix(_OUTPUTS), header.shape[1:], header.dtype.name)
+            for name, header in found.headers.items()
+            if name.startswith(_OUTPUTS)
+        ]
+        try:
+            fits = match(wanted, members_of(expected), layout_of(expected), sides=f"golden {golden}").fits
+        except GoldenError:
+            return ()
+        classes = is_of_classes(expected)
+        return tuple(_error(found, expected, fit, classes=classes) for fit in fits)
+
+
+def _error(found: NpzReader, expected: NpzReader, fit: Fit, *, classes: bool) -> SimulatorError:
+    pairs = list(_pairs(found, expected, fit))
+    cosines = [cosine(actual, wanted) for actual, wanted in pairs]
+    largest, total = zip(*(_distances(*pair) for pair in pairs), strict=True)
+    agree = [float(actual[np.argmax(wanted)] == actual.max()) for actual, wanted in pairs]
+    return SimulatorError(
+        name=fit.wanted.name,
+        cases=len(pairs),
+        cosine=_finite(min(cosines)),
+        max_abs_error=_finite(max(largest)),
+        mean_abs_error=_finite(sum(total) / len(pairs)),
+        top1_agreement=sum(agree) / len(pairs) if classes else None,
+    )
+
+
+def _pairs(found: NpzReader, expected: NpzReader, fit: Fit) -> Iterator[tuple[Array, Array]]:
+    """Yield what was simulated and what was expected of each case, flat, as float64."""
+    name = f"{_OUTPUTS}{fit.wanted.name}"
+    simulated = found.chunks(name, found.headers[name].shape[0])
+    for actual, wanted in zip(simulated, cases_of(expected, fit), strict=True):
+        yield actual.astype(np.float64).ravel(), wanted.astype(np.float64).ravel()
+
+
+def _distances(actual: Array, wanted: Array) -> tuple[float, float]:
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(actual - wanted)
+    return float(apart.max(initial=0)), float(apart.mean()) if apart.size else 0.0
+
+
+def _finite(value: float) -> float | None:
+    return value if np.isfinite(value) else None
