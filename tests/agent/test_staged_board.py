@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 from statistics import median, pstdev
-from typing import Any, List, Optional
+from typing import Any, Dict, List, Optional
 
 import pytest
 from agent_bench import TREES
@@ -54,6 +54,33 @@ def test_each_load_and_each_night_has_its_level() -> None:
     assert len({level(worked_ns, load=0.01) for worked_ns in (0, 0, 7, 8)}) == 3
     assert level(0, night=0.01, night_number=1) == level(9, night=0.01, night_number=1)
     assert level(0, night=0.01, night_number=1) != level(0, night=0.01, night_number=2)
+
+
+def load(worked_ns: int, seed: int = 1, **behaviour: Any) -> List[List[float]]:
+    """Return two blocks of a load that begins after so much work of the board."""
+    staged = model(seed=seed, **behaviour)
+    staged.begin_load(worked_ns)
+    return blocks(staged, 2)
+
+
+@pytest.mark.parametrize(
+    "noise",
+    [
+        {"latency": {"median_ms": 10, "sigma": 0.01}},
+        {"latency": {}},
+        {"scatter": {"block": 0.01}},
+        {"wander": {"memory": 0.9, "sd": 0.01}},
+        {"outliers": {"share": 0.5, "factor": 1.3}},
+        {"modes": [{"share": 0.5, "factor": 1}, {"share": 0.5, "factor": 1.08}]},
+    ],
+    ids=["distribution", "jitter", "blocks", "wander", "outliers", "modes"],
+)
+def test_no_two_loads_draw_the_same_noise_and_each_can_be_drawn_again(noise: Dict[str, Any]) -> None:
+    first, second, third = (load(worked_ns, **noise) for worked_ns in (0, 7_000_000, 14_000_000))
+    assert len({str(found) for found in (first, second, third)}) == 3
+    assert load(7_000_000, **noise) == second
+    assert load(7_000_000, seed=2, **noise) != second
+    assert blocks(model(**noise), 2) == first
 
 
 def test_a_level_drifts_over_the_time_of_work_and_then_stays() -> None:

@@ -9,10 +9,10 @@ nothing, and for copies always, it is of a rough model:
     bytes       = NPU weight bytes + NPU internal bytes (each is moved at least once per inference);
                   the file's size where the file's own figures are not known
 
-Each run is lengthened by |N(0, 1)| x 1 % out of a seeded generator, so that percentiles differ and
-a repeated run is equal; the median of a prediction is not moved by it. The constants are assumptions of
-plausible size (LPDDR4X/LPDDR4 at roughly half of its peak), chosen so that a mobilenet_v1 comes out in the
-order of the published 2.1 ms.
+Each run is lengthened by |N(0, 1)| x 1 % out of a generator that is seeded anew for each load, so that
+percentiles differ from load to load and a repeated push is equal; the median of a prediction is not moved by
+it. The constants are assumptions of plausible size (LPDDR4X/LPDDR4 at roughly half of its peak), chosen so
+that a mobilenet_v1 comes out in the order of the published 2.1 ms.
 `virtual_npu` says what several cores make of it.
 """
 
@@ -26,7 +26,7 @@ from typing import Any, Dict, Optional, Sequence
 import numpy as np
 
 from rkbench_agent.runtimes.behaviour import Behaviour
-from rkbench_agent.runtimes.staged import Staged, interference_ns
+from rkbench_agent.runtimes.staged import Staged, interference_ns, random_of_load
 from rkbench_agent.runtimes.virtual_board import VirtualBoardModel
 from rkbench_agent.wire.plan import RunSpec, TensorSpec
 
@@ -85,6 +85,7 @@ class LatencyModel:
         if work.predicted_ns is not None:
             self._run_ns = work.predicted_ns / MEDIAN_JITTER
         self._behaviour = behaviour
+        self._seed = seed
         self._random = random.Random(seed)
         self._staged = Staged(behaviour, seed)
         self._speedup = speedup
@@ -95,6 +96,7 @@ class LatencyModel:
     def begin_load(self, worked_ns: int) -> None:
         """Begin a load after so much work of the board in its plan."""
         self._time_ns = worked_ns
+        self._random = random_of_load(self._seed, worked_ns)
         self._staged.begin_load(worked_ns)
         self.board.begin_block(worked_ns)
 

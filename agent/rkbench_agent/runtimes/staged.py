@@ -30,6 +30,7 @@ class Staged:
 
     def begin_load(self, worked_ns: int) -> None:
         """Draw the level of this load, which begins after so much work of the board."""
+        self._random = random_of_load(self._seed, worked_ns)
         self._load = self._level("load", worked_ns)
 
     def begin_block(self) -> None:
@@ -85,6 +86,14 @@ class Staged:
             if place < 0:
                 break
         return float(mode["factor"])
+
+
+def random_of_load(seed: int, worked_ns: int) -> random.Random:
+    """Return the generator of a load that begins after so much work of the board in its plan.
+
+    A worker starts afresh with each load, always with its variant's seed: alone it would draw the same again.
+    """
+    return random.Random(f"{seed} {worked_ns}" if worked_ns else seed)
 
 
 def interference_ns(periodic: Optional[Dict[str, Any]], time_ns: int, run_ns: float) -> float:
