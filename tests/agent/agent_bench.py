@@ -11,6 +11,7 @@ import struct
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from dataclasses import fields
 from pathlib import Path
 from typing import Any, Callable, TypeVar
@@ -18,11 +19,13 @@ from typing import Any, Callable, TypeVar
 import numpy as np
 from agent_forks import AGENT, Forks
 from rkbench_agent.wire import codec
-from rkbench_agent.wire.messages import Done, Message
+from rkbench_agent.wire.messages import Beat, Done, Message
 from rkbench_agent.wire.plan import FileFigures, Plan, RunSettings, RunSpec, TensorSpec
 
 TREES = Path(__file__).parents[1] / "data" / "boards"
 DEADLINE_S = 30.0
+#: Well within the shortest silence that a test allows.
+BEAT_S = 0.1
 START = "import sys; sys.path[0] = sys.argv.pop(1); from rkbench_agent.__main__ import main; sys.exit(main())"
 
 M = TypeVar("M")
@@ -132,6 +135,7 @@ class AgentProcess:
         argv = ["serve", str(bench.cache)]
         self.process = forks.start(argv, kept) if forks else _start(archive, argv, kept)
         self._pending = b""
+        self._beaten_at = time.monotonic()
 
     def send(self, message: Message) -> None:
         """Send one message."""
@@ -189,11 +193,21 @@ class AgentProcess:
             stream.close()
 
     def _read(self, timeout_s: float) -> bytes:
+        """Return what comes, and beat meanwhile as the host does: a plan may take longer than its silence."""
         assert self.process.stdout is not None
-        fd = self.process.stdout.fileno()
-        ready, _, _ = select.select([fd], [], [], timeout_s)
-        assert ready, "the agent said nothing in time"
-        return os.read(fd, 1 << 16)
+        fd, deadline = self.process.stdout.fileno(), time.monotonic() + timeout_s
+        while True:
+            self._beat()
+            if select.select([fd], [], [], BEAT_S)[0]:
+                return os.read(fd, 1 << 16)
+            assert time.monotonic() < deadline, "the agent said nothing in time"
+
+    def _beat(self) -> None:
+        now = time.monotonic()
+        if now - self._beaten_at >= BEAT_S:
+            self._beaten_at = now
+            with suppress(BrokenPipeError):  # what it said before it ended is still to be read
+                self.send(Beat())
 
 
 def _start(archive: Path | None, argv: list[str], environ: dict[str, str]) -> subprocess.Popen[bytes]:

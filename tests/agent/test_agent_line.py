@@ -70,6 +70,17 @@ def test_a_silent_host_ends_everything(start: Start, bench: Bench) -> None:
     assert "the host was silent for" in agent.errors()
 
 
+def test_a_test_that_only_reads_is_no_silent_host(start: Start, bench: Bench) -> None:
+    agent = start(
+        RKBENCH_VIRTUAL_BEHAVIOUR=bench.behaviour(hang={"stage": "load"}),
+        RKBENCH_SILENCE_LIMIT_S="1",
+        RKBENCH_BEAT_INTERVAL_S="0.1",
+    )
+    agent.send(bench.plan(bench.spec("a")))
+    for _ in range(20):
+        agent.until(Beat)
+
+
 def test_a_host_that_beats_but_does_not_read_is_dead_too(start: Start, bench: Bench) -> None:
     flood = bench.behaviour(
         log=[{"stage": "inference", "text": "x" * 60_000, "iteration": n} for n in range(900)]
