@@ -6,6 +6,7 @@ reports quote. An unknown value is shown as an en dash, never as 0.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -128,6 +129,7 @@ class Unit:
 
     `spellings` are factors to the unit in which values are kept. `is_ratio`: a value from 0 to 1 that is
     written in percent. `in_percent`: whether a difference in percent says something of two values.
+    `lowest` and `highest` are what a value can be.
     """
 
     name: str
@@ -135,6 +137,8 @@ class Unit:
     text: Callable[[float | None], str]
     is_ratio: bool = False
     in_percent: bool = True
+    lowest: float = 0.0
+    highest: float = math.inf
 
     @property
     def base(self) -> str:
@@ -202,9 +206,10 @@ RATIO = Unit(
     lambda value: UNKNOWN if value is None else f"{value * 100:.1f} %",
     is_ratio=True,
     in_percent=False,
+    highest=1.0,
 )
-SIMILARITY = Unit("1", {"": 1.0}, _similarity, in_percent=False)
+SIMILARITY = Unit("1", {"": 1.0}, _similarity, in_percent=False, lowest=-1.0, highest=1.0)
 COUNT = Unit("1", {"": 1.0}, _pattern("{:.0f}"))
-DECIBELS = Unit("dB", {"dB": 1.0}, _decibels, in_percent=False)
+DECIBELS = Unit("dB", {"dB": 1.0}, _decibels, in_percent=False, lowest=-math.inf)
 #: Whatever the model's output means.
-OUTPUT_UNIT = Unit("output unit", {"": 1.0}, _pattern("{:.3g}"))
+OUTPUT_UNIT = Unit("output unit", {"": 1.0}, _pattern("{:.3g}"), lowest=-math.inf)

@@ -9,6 +9,7 @@ A gate knows which direction is worse; getting better never fails. What it says 
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -46,7 +47,7 @@ class Quantity:
 
 Quantities = Mapping[str, Quantity]
 _ABSOLUTE = re.compile(
-    r"(?P<name>[^<>=≤≥]+?)\s*(?P<sign><=|>=|≤|≥|<|>)\s*(?P<number>[\d.]+(?:e-?\d+)?)(?P<unit>.*)"
+    r"(?P<name>[^<>=≤≥]+?)\s*(?P<sign><=|>=|≤|≥|<|>)\s*(?P<number>-?[\d.]+(?:e-?\d+)?)(?P<unit>.*)"
 )
 _RELATIVE = re.compile(r"(?P<name>.+?)\s+within\s+(?P<number>[\d.]+)\s*%(?:\s+of\s+(?:the\s+)?baseline)?")
 _OF_OUTPUT = re.compile(r"(?P<name>[^\[]+)\[(?P<output>.+)\]")
@@ -137,9 +138,21 @@ def _absolute(text: str, quantity: Quantity, found: re.Match[str]) -> Gate:
             hint=f"{word} {sign} {found['number']}{written}",
         )
     limit = _number(text, found["number"]) * unit.spellings[written]
-    if unit.is_ratio and limit > 1:
-        raise UsageError(f"gate {text!r}: a ratio lies between 0 and 1", hint=f"{found['number']}% ?")
+    _check_range(text, quantity, limit, found["number"])
     return Gate(text, quantity, limit=limit, strict=found["sign"] in ("<", ">"))
+
+
+def _check_range(text: str, quantity: Quantity, limit: float, number: str) -> None:
+    """Raise UsageError for a limit that no value of the quantity could cross, or none could keep."""
+    unit = quantity.unit
+    # What is better the lower is an amount: nothing is the least of it.
+    lowest = unit.lowest if quantity.higher_is_better else 0.0
+    if lowest <= limit <= unit.highest:
+        return
+    if unit.is_ratio:
+        raise UsageError(f"gate {text!r}: a ratio lies between 0 and 1", hint=f"{number.lstrip('-')}% ?")
+    bounds = f"{lowest:g} or more" if math.isinf(unit.highest) else f"between {lowest:g} and {unit.highest:g}"
+    raise UsageError(f"gate {text!r}: {quantity.word} is {bounds}", hint=_EXAMPLE)
 
 
 def plain_word(name: str) -> str:

@@ -49,6 +49,9 @@ def parse_gate(given: object) -> Gate:
         ("snr >= 30dB", "snr", 30.0),
         ("throughput >= 100/s", "throughput", 100.0),
         ("max error <= 1e-3", "max error", 0.001),
+        ("cosine >= -0.5", "cosine", -0.5),
+        ("snr >= -3dB", "snr", -3.0),
+        ("metric >= -1e3", "metric", -1000.0),
     ],
 )
 def test_a_budget_is_read_as_people_write_it(text: str, quantity: str, limit: float) -> None:
@@ -82,6 +85,12 @@ def test_tables_hold_budgets_too() -> None:
         ("p99 >= 12ms", "of p99, lower is better"),
         ("cosine <= 0.9", "of cosine, higher is better"),
         ("top-1 >= 99", "a ratio lies between 0 and 1"),
+        ("top-1 >= -1%", "a ratio lies between 0 and 1"),
+        ("cosine >= 1.5", "cosine is between -1 and 1"),
+        ("cosine >= -2", "cosine is between -1 and 1"),
+        ("p99 <= -12ms", "p99 is 0 or more"),
+        ("max error <= -1", "max error is 0 or more"),
+        ("throughput >= -1/s", "throughput is 0 or more"),
         ("p99 about 12ms", "is not understood"),
         ("max within 5%", "scatters too much"),
         ("load time within 5%", "scatters too much"),
