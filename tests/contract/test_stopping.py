@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
+import pytest
 from recorded import FIRST, MODELS, SECOND, RecordedSession, connecting, read_recording
 from rkbench.boards.model import Board
 from rkbench.campaign import Outcome, PushOptions, run_campaign
@@ -40,8 +42,8 @@ def test_the_agent_is_told_once_for_each_run() -> None:
     assert told == ["a", "b"]
 
 
-def push(session: RecordedSession, folder: Path, new_stop: NewStop) -> Outcome:
-    settings = RunSettings(min_duration_s=0.0, min_iterations=300)
+def push(session: RecordedSession, folder: Path, new_stop: NewStop, **asked: Any) -> Outcome:
+    settings = RunSettings(min_duration_s=0.0, min_iterations=300, **asked)
     with open_store(folder / "results.sqlite") as store:
         return run_campaign(
             PushOptions(MODELS, settings), BOARD, connecting(session), store, new_stop=new_stop
@@ -53,6 +55,22 @@ def test_a_push_says_enough_of_every_run(tmp_path: Path) -> None:
     push(session, tmp_path, AtOnce)
     assert session.ended_after == [50, 50]
     assert sorted(session.ended) == [FIRST, SECOND]
+
+
+@pytest.mark.parametrize(
+    ("asked", "ended"),
+    [
+        ({"loads": 9}, []),
+        ({"quads": 3}, []),
+        ({"loads": 9, "precision_percent": 5.0}, [50, 50]),
+    ],
+)
+def test_loads_that_were_asked_for_are_measured_unless_a_precision_ends_them(
+    asked: dict[str, Any], ended: list[int], tmp_path: Path
+) -> None:
+    session = RecordedSession(read_recording("two_variants"))
+    push(session, tmp_path, AtOnce, **asked)
+    assert session.ended_after == ended
 
 
 def test_a_plan_goes_to_its_end_where_no_rule_ends_it(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from rkbench.boards.address_provider import AddressedBoards
 from rkbench.boards.inventory import InventoryBoards, find_inventory, no_board
 from rkbench.boards.model import Board
 from rkbench.boards.virtual.provider import VirtualBoards
+from rkbench.errors import UsageError
 
 
 class BoardProvider(Protocol):
@@ -67,5 +68,13 @@ class Boards:
 
 
 def open_boards(inventory: Path | None = None) -> Boards:
-    """Return the boards that can be named, by the inventory that is named or found."""
+    """Return the boards that can be named, by the inventory that is named or found.
+
+    Raises UsageError for a named one that is not there: it would be read as one without boards.
+    """
+    if inventory is not None and not inventory.expanduser().exists():
+        raise UsageError(
+            f"{inventory}: there is no such file",
+            hint=f"look how it is spelled; or make it: bench boards add NAME ADDRESS --inventory {inventory}",
+        )
     return Boards(find_inventory(inventory))

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from rkbench_agent.wire.plan import RunSettings
 from rkbench_agent.wire.words import INTERFERENCE, SERVER
 
-from rkbench.errors import UsageError
+from rkbench.errors import UsageError, choice_hint
 from rkbench.runs.measure_types import NumberGroup
 from rkbench.runs.measures import GATED
 from rkbench.runs.task_measures import TASK_MEASURES
 from rkbench.stats.gates import Gate
+from rkbench.variants.variant import PreparedVariant
 
 GOODPUT, LOSS, METRIC = "goodput", "interference loss", "metric"
 
@@ -49,6 +50,19 @@ def check_gates(
         if missing:
             why, hint = missing
             raise UsageError(f"{gate.text!r} cannot be told: {what} has {why}", hint=hint)
+
+
+def check_outputs_named(gates: Sequence[Gate], variants: Sequence[PreparedVariant]) -> None:
+    """Raise UsageError for a gate on an output that a variant has not."""
+    for gate in gates:
+        for variant in variants:
+            names = [output.name for output in variant.outputs]
+            if gate.output is not None and gate.output not in names:
+                name = variant.description.name
+                raise UsageError(
+                    f"no output {gate.output!r} in {name}: {gate.text!r} cannot be told",
+                    hint=choice_hint(gate.output, names),
+                )
 
 
 def _missing(word: str, settings: RunSettings, given: Given, words: Words) -> tuple[str, str] | None:

@@ -20,11 +20,16 @@ from rkbench.runs.model import Failure
 UNANSWERED = Failure(
     CONNECTION, CANCELLED, "the agent ended the plan without a word on this run", "push it again"
 )
-INTERRUPTED_BY_USER = Failure(
-    CONNECTION, INTERRUPTED, "interrupted by Ctrl-C; what was measured before it is kept", "push it again"
-)
 #: In these stages a run fails for what the board lacks.
 _EARLY = (START, LOAD)
+
+
+def describe_interrupt(error: KeyboardInterrupt) -> Failure:
+    """Return what ended the runs: the signal that `error` names, Ctrl-C where it names none."""
+    how = error.args[0] if error.args else "Ctrl-C"
+    return Failure(
+        CONNECTION, INTERRUPTED, f"interrupted by {how}; what was measured before it is kept", "push it again"
+    )
 
 
 def describe_cut(

@@ -12,9 +12,10 @@ from pathlib import Path
 from rkbench_agent.wire.board import Environment, Pinning
 from rkbench_agent.wire.messages import BoardCaveat, Locked, Log, Message, Progress, Refused
 from rkbench_agent.wire.plan import Plan, RunSettings
-from rkbench_agent.wire.words import SINGLE_STREAM, VIRTUAL
+from rkbench_agent.wire.words import VIRTUAL
 
 from rkbench.boards.model import Board
+from rkbench.campaign.askable import check_outputs_named
 from rkbench.campaign.beside import beside, prepare_other
 from rkbench.campaign.board_fit import with_fit
 from rkbench.campaign.check import PushChecks, check_clock, check_for_push
@@ -23,10 +24,10 @@ from rkbench.campaign.demands import complete_settings
 from rkbench.campaign.describe import describe_conditions, name_layers
 from rkbench.campaign.duration import Forecast, Known, unknown
 from rkbench.campaign.failure import (
-    INTERRUPTED_BY_USER,
     UNANSWERED,
     add_doctor,
     describe_cut,
+    describe_interrupt,
     late_refusal,
     refusal,
 )
@@ -35,7 +36,7 @@ from rkbench.campaign.plan import Place, make_headers, make_plan, runtime_of
 from rkbench.campaign.rate_search import hearer_of
 from rkbench.campaign.scored import Scoring, scorer_for
 from rkbench.campaign.settings import PushOptions, check_push, told_of_quick
-from rkbench.campaign.stopping import NewStop, PlanEnd, Precise, Stop
+from rkbench.campaign.stopping import NewStop, PlanEnd, Precise, Stop, may_end_early
 from rkbench.campaign.upload import upload
 from rkbench.catalogue.check import Check
 from rkbench.errors import (
@@ -123,7 +124,7 @@ def run_campaign(
         plan = make_plan(options, board, headers, variants, *other)
         models = {variant.model.sha256: variant.model.path for variant in variants}
         forecast = Forecast(plan, known, listener, virtual=plan.settings.runtime == VIRTUAL)
-        rule = new_stop if settings.scenario == SINGLE_STREAM else PlanEnd
+        rule = new_stop if may_end_early(settings) else PlanEnd
         with Scoring(scorer, plan, listener) as scoring:
             after = _After(session.environment.boot_id, connect, checks.fails, models, options, scoring)
             runner = _Runner(options.baseline, store, listener, headers, after)
@@ -136,6 +137,7 @@ def _prepared(
     """Return the variants, and the model that is to run beside them, if one is."""
     variants = prepare(options.models, golden=options.golden, soc=board.soc, force=options.force)
     check_baseline(options.baseline, [variant.description.name for variant in variants])
+    check_outputs_named(options.requirements, variants)
     other = prepare_other(options, board, variants, prepare, listener)
     if runtime_of(options.settings, board) == VIRTUAL:
         variants = tuple(_simulated(variant, options.settings, listener) for variant in variants)
@@ -212,10 +214,10 @@ class _Runner:
             self._end_rest(UNANSWERED)
         except (ConnectionLostError, ProtocolError) as error:
             self._end_rest(describe_cut(error, self._after.boot_id, self._after.connect))
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as error:
             with contextlib.suppress(ConnectionLostError):
                 session.cancel()
-            self._end_rest(INTERRUPTED_BY_USER)
+            self._end_rest(describe_interrupt(error))
             return self._outcome(interrupted=True)
         return self._outcome(interrupted=False)
 
@@ -273,8 +275,7 @@ def _check_board(
     variants: Sequence[PreparedVariant],
     listener: Listener,
 ) -> PushChecks:
-    """Tell what speaks against the board; raises ModelError for a model that cannot run on it, UsageError
-    for a clock that it has not."""
+    """Tell what speaks against the board; raises ModelError or UsageError for what cannot run on it."""
     check_clock(environment, board.name, options.settings.npu_clock_hz)
     for variant in variants:
         note = check_soc(variant.file, environment.soc or board.soc, force=options.force)

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from rkbench_agent.wire.messages import Latencies, Message
 from rkbench_agent.wire.plan import RunSettings
+from rkbench_agent.wire.words import SINGLE_STREAM
 
 from rkbench.runs.pairs import Turn, load_differences
 from rkbench.stats.paired import (
@@ -30,6 +31,16 @@ class Stop(Protocol):
 UNITS_BEYOND = 2
 
 NewStop = Callable[[RunSettings], Stop]
+
+
+def may_end_early(settings: RunSettings) -> bool:
+    """Return whether a plan may end before all of its loads and quads: not where they were asked for.
+
+    `settings` are as they were asked for: a plan has the number of loads that nobody named too. A precision
+    asks for as many as it takes; loads beside it are the most.
+    """
+    asked = settings.loads is not None or settings.quads is not None
+    return settings.scenario == SINGLE_STREAM and (settings.precision_percent is not None or not asked)
 
 
 class PlanEnd:

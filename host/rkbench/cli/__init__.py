@@ -73,12 +73,12 @@ def _end_by_unwinding() -> None:
     """Let a cancelled CI job (SIGTERM) or a closed terminal (SIGHUP) end like Ctrl-C: nothing is lost.
 
     What ignores them already (`nohup`) goes on doing so. The background of a script ignores SIGINT: there
-    Ctrl-C is for others, and SIGTERM ends it all the same.
+    Ctrl-C is for others, and SIGTERM ends it all the same. The exception's argument is the signal's name.
     """
 
     def end(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_DFL)  # a second one means it
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(signal.Signals(number).name)
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:

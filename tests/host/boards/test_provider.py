@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 from rkbench.boards.model import Board
 from rkbench.boards.provider import PROVIDERS, Boards, open_boards
-from rkbench.errors import InventoryError
+from rkbench.errors import InventoryError, UsageError
 
 TEXT = """\
 [boards.rock5b]
@@ -66,6 +67,17 @@ def test_a_name_that_means_nothing_shows_what_was_meant(path: Path) -> None:
     with pytest.raises(InventoryError, match="no board 'rok5b'") as refusal:
         open_boards(path).find("rok5b")
     assert "did you mean rock5b" in refusal.value.hint
+
+
+def test_an_inventory_that_is_named_is_there_and_one_that_is_found_need_not_be(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(UsageError, match=r"none\.toml: there is no such file") as refusal:
+        open_boards(tmp_path / "none.toml")
+    assert "bench boards add" in refusal.value.hint
+    assert [board.name for board in open_boards(Path(os.devnull)).find("virtual")] == ["virtual"]
+    monkeypatch.setenv("RKBENCH_INVENTORY", str(tmp_path / "none.toml"))
+    assert list(open_boards().listed()) == []
 
 
 def test_the_boards_of_the_inventory_are_listed_and_no_others(path: Path) -> None:

@@ -12,6 +12,7 @@ from bench_command import Done, run_bench
 
 DEMO = Path(__file__).parents[3] / "host/rkbench/demo/data"
 MODEL = str(DEMO / "digits.regrouped.int8.rknn")
+GOLDEN = str(DEMO / "golden.npz")
 
 
 def bench(tmp_path: Path, *arguments: str) -> Done:
@@ -45,6 +46,11 @@ def bench(tmp_path: Path, *arguments: str) -> Done:
         ([MODEL, "--board", "virtual", "--onnx", "no.onnx"], "no.onnx: cannot be read: No such file"),
         ([MODEL, "--board", "virtual", "--minimize", "p99"], "→ give it a second model"),
         ([MODEL, MODEL, "--board", "virtual", "--minimize", "p98"], "did you mean p99"),
+        (
+            [MODEL, "--board", "virtual", "--golden", GOLDEN, "--require", "cosine[nix] >= 0.9"],
+            "no output 'nix' in digits.regrouped.int8: 'cosine[nix] >= 0.9' cannot be told",
+        ),
+        ([MODEL, "--board", "virtual", "--inventory", "none.toml"], "none.toml: there is no such file"),
         (["none.rknn", "--board", "virtual"], "none.rknn: No such file or directory"),
         ([".", "--board", "virtual"], ".: a folder"),
         ([MODEL, "--board", "virtual", "--baseline", "other"], "no variant 'other' for --baseline"),
