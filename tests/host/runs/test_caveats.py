@@ -200,7 +200,7 @@ def test_a_p99_without_bounds_names_the_iterations_that_make_enough_blocks(
 
 def test_a_p99_over_few_loads_names_the_loads_too() -> None:
     run = with_latency(700, bounds_unit="load")
-    (found, _) = caveats_of(replace(run, plan=in_turns(2).plan), make_latencies(2_000_000, loads=3))
+    found, *_ = caveats_of(replace(run, plan=in_turns(2).plan), make_latencies(2_000_000, loads=3))
     assert found.message == "the interval of p99 needs 1000 iterations in 6 loads, not 700 in 3"
     assert found.advice == "give it more: --iterations 1000, --loads 7"
 
@@ -242,10 +242,14 @@ def test_fewer_loads_or_quads_than_an_interval_takes_are_told(
     assert codes_in_turns(in_turns(variants), loads=loads, quads=quads) == raised
 
 
-def test_few_quads_name_the_loads_that_would_do() -> None:
-    (found,) = caveats_of(in_turns(2), make_latencies(2_000_000, loads=3))
-    assert found.message == "only 3 loads of the variants in turns: 6 are needed to say which is faster"
-    assert found.advice == "leave --loads and --quads away, or: --loads 7"
+def test_few_loads_name_what_they_cannot_tell_and_those_that_would_do() -> None:
+    few, quads = caveats_of(in_turns(2), make_latencies(2_000_000, loads=3))
+    assert (few.code, few.message) == (
+        "few_blocks",
+        "only 3 loads: whether the level moves from load to load cannot be told",
+    )
+    assert quads.message == "only 3 loads of the variants in turns: 6 are needed to say which is faster"
+    assert [few.advice, quads.advice] == ["leave --loads and --quads away, or: --loads 7"] * 2
 
 
 def test_a_precision_that_the_plan_did_not_reach_is_told() -> None:

@@ -133,6 +133,27 @@ def test_where_nothing_that_was_tried_explains_it_the_golden_of_another_model_is
     assert likely_causes(found)[0] == "other_model"
 
 
+def test_an_output_of_one_value_is_no_matter_of_layout_but_of_a_layer(tmp_path: Path) -> None:
+    found = seen(lambda image: np.full((1, 6, 2, 2), 0.25, np.float32), tmp_path)
+    assert is_wrong(found)
+    constant = replace(found, constant=True, tied_count=4)
+    said = {
+        item.code: f"{item.message} -> {item.advice}"
+        for item in caveats_of(replace(make_run(), outputs=(constant,)), RawLatencies())
+    }
+    assert "it has one value only, whatever the input: a layer lost it" in said["outputs_wrong"]
+    assert "bench inspect MODEL.rknn --against MODEL.onnx" in said["outputs_wrong"]
+    assert "layout of the" not in said["outputs_wrong"]
+    assert "ties" not in said and "constant_output" in said
+
+
+def test_a_cause_that_explains_an_output_of_one_value_is_named(tmp_path: Path) -> None:
+    fed_wrongly = seen(lambda image: net((image - 0.0) / 1.0), tmp_path, mean=[0.0], std=[1.0])
+    constant = replace(fed_wrongly, constant=True)
+    assert likely_causes(constant)[0] == "normalisation"
+    assert "mean and std" in message(constant)
+
+
 def test_without_outputs_for_other_inputs_all_are_named_in_their_order(tmp_path: Path) -> None:
     found = replace(seen(lambda image: -meant(image), tmp_path), suspects=())
     assert found.cosine_mean is not None and found.cosine_mean < -0.9

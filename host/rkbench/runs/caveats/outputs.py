@@ -59,7 +59,7 @@ def _repeatable(run: RunResult, _: Evidence) -> Iterator[Caveat]:
 
 def _ties(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     for output in run.outputs:
-        if output.tied_count:
+        if output.tied_count and not output.constant:  # which ties everything, and is told as that
             yield caveat(
                 "ties",
                 f"output {output.name!r}: in {output.tied_count} of {output.case_count} cases several classes"

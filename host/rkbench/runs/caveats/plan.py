@@ -20,7 +20,7 @@ from rkbench.stats.signed_rank import fewest_differences
 
 #: Fewer timed iterations than this are no basis for a percentile.
 MINIMUM_ITERATIONS = 30
-#: Fewer blocks than this show no drift and no difference between them.
+#: Fewer blocks than this show no drift and no difference between them; nor do fewer loads show a drift.
 FEWEST_BLOCKS = 6
 #: A wall clock before 2020 was never set: the board has no battery-backed clock and no network time.
 CLOCK_SET_UNIX_NS = 1_577_836_800_000_000_000
@@ -57,14 +57,29 @@ def _p99(latency: Latency, loads: int) -> Iterator[Caveat]:
         yield caveat("p99_rough", lack, f"give it more: {more}{few_loads}")
 
 
-def _blocks(run: RunResult, _: Evidence) -> Iterator[Caveat]:
-    count = run.latency.block_count if run.latency else 0
-    if 0 < count < FEWEST_BLOCKS and run.plan.scenario == SINGLE_STREAM:
+def _blocks(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
+    """Say that no drift could be seen: each load has a level of its own, so of several loads it is theirs."""
+    blocks = run.latency.block_count if run.latency else 0
+    loads = len(set(evidence.latencies.block_loads()))
+    if not blocks or run.plan.scenario != SINGLE_STREAM:
+        return
+    if blocks < FEWEST_BLOCKS:
         yield caveat(
             "few_blocks",
-            f"only {count} blocks: whether they differ, or the level moves, cannot be told",
+            f"only {blocks} blocks: whether they differ, or the level moves, cannot be told",
             MORE_TIME if is_out_of_time(run) else f"measure longer: {longer(run)}",
         )
+    elif 1 < loads < FEWEST_BLOCKS:
+        yield caveat(
+            "few_blocks",
+            f"only {loads} loads: whether the level moves from load to load cannot be told",
+            _more_loads(run),
+        )
+
+
+def _more_loads(run: RunResult) -> str:
+    default = f"leave --loads and --quads away, or: --loads {loads_for(run.plan.variants_in_push - 1)}"
+    return MORE_TIME if is_out_of_time(run) else default
 
 
 def _quads(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
@@ -81,9 +96,7 @@ def _quads(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "few_quads",
             f"{had}: {needed} are needed to say which is faster",
-            MORE_TIME
-            if is_out_of_time(run)
-            else f"leave --loads and --quads away, or: --loads {loads_for(candidates)}",
+            _more_loads(run),
         )
 
 

@@ -16,6 +16,7 @@ from rkbench_agent.wire.words import (
     OUTPUT_LAYOUT,
 )
 
+from rkbench.runs.caveats.outputs import LAYERS
 from rkbench.runs.caveats.rule import Evidence
 from rkbench.runs.model import RunResult
 from rkbench.runs.output import Output, Suspect, snr_of
@@ -72,17 +73,24 @@ def wrong_outputs(run: RunResult, _: Evidence) -> Iterator[Caveat]:
                 "outputs_wrong",
                 f"output {output.name!r} is not what was expected: {_figures(output)};"
                 f" {_told(output, causes)}",
-                f"its speed means nothing until this is known: {_CURES[causes[0]]}",
+                f"its speed means nothing until this is known: {_cure(causes)}",
             )
+
+
+def _cure(causes: tuple[str, ...]) -> str:
+    return _CURES[causes[0]] if causes else f"which layer loses it: {LAYERS}"
 
 
 def likely_causes(output: Output) -> tuple[str, ...]:
     """Return the causes of CAUSES, the likeliest first.
 
     What undone explains the output stands first, by how near it then comes. What was tried in vain stands
-    last; in between what could not be tried.
+    last; in between what could not be tried. An output that is the same for every input has only causes
+    that explain it.
     """
     explaining = list(dict.fromkeys(suspect.cause for suspect in _explaining(output)))
+    if output.constant:
+        return tuple(explaining)
     tried = {suspect.cause for suspect in output.suspects} - set(explaining)
     rest = [cause for cause in CAUSES if cause not in explaining]
     if not output.suspects:
@@ -112,6 +120,8 @@ def _figures(output: Output) -> str:
 
 
 def _told(output: Output, causes: tuple[str, ...]) -> str:
+    if not causes:
+        return "it has one value only, whatever the input: a layer lost it"
     best = next(iter(_explaining(output)), None)
     if best is None:
         return f"suspected in this order: {', '.join(_NAMES[cause] for cause in causes)}"
