@@ -12,6 +12,7 @@ from rkbench.runs.measures import LATENCY_P50, SIZE
 from rkbench.runs.model import FAILED, STOPPED
 from rkbench.units import MARK, UNKNOWN
 from rkbench.views.push.console import make_console
+from rkbench.views.push.console_table import split_name
 
 
 def show_history(rows: Sequence[HistoryRow], out: TextIO | None = None, *, asked: str = "") -> None:
@@ -34,11 +35,22 @@ def show_history(rows: Sequence[HistoryRow], out: TextIO | None = None, *, asked
         justify: Literal["left", "right"] = "right" if right else "left"
         table.add_column(title, justify=justify, overflow="fold", no_wrap=title != "variant")
     shown = short_ids(row.run for row in rows)
-    for row in rows:
-        table.add_row(*(Text(cell) for cell in (shown[row.run], *_cells(row))))
+    for cells in _broken([(shown[row.run], *_cells(row)) for row in rows], console.width):
+        table.add_row(*map(Text, cells))
     console.print(table)
     if any(row.simulated for row in rows):
         console.print(Text(f"{MARK} simulated by a virtual board", style="yellow"))
+
+
+def _broken(rows: Sequence[tuple[str, ...]], width: int) -> list[list[str]]:
+    """Return the rows with variants broken where their words end, where a line has no room for them."""
+    titles = [title for title, _ in _COLUMNS]
+    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
+    room = max(8, width - sum(widths) - 2 * (len(widths) - 1) + widths[_VARIANT])
+    return [
+        ["\n".join(split_name(cell, room)) if place == _VARIANT else cell for place, cell in enumerate(row)]
+        for row in rows
+    ]
 
 
 _COLUMNS = (
@@ -49,6 +61,7 @@ _COLUMNS = (
     *((measure.gate, True) for measure in (SIZE, LATENCY_P50)),
     ("verdict", False),
 )
+_VARIANT = 3
 
 
 def _cells(row: HistoryRow) -> tuple[str, ...]:
@@ -69,5 +82,4 @@ def _verdict(row: HistoryRow) -> str:
         return f"{FAILED} {row.failed_stage}"
     if row.verdict is None:
         return UNKNOWN
-    # That a run was stopped is so on any board; how far it is to be believed is not.
-    return f"{MARK}{row.verdict}" if row.simulated and row.verdict != STOPPED else row.verdict
+    return f"{MARK}{row.verdict}" if row.simulated else row.verdict

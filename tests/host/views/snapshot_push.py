@@ -92,8 +92,14 @@ def swept() -> list[RunResult]:
     runs = []
     for number, (mask, caveats) in enumerate(masks, 1):
         run = make_run(number, latency=make_latency(0.002), throughput_per_s=None if mask == "0" else 450.0)
-        runs.append(replace(run, plan=replace(run.plan, core_mask=mask), caveats=caveats))
-    failed = replace(make_run(4), failure=Failure("load", "missing", "no such cores"), latency=None)
+        plan = replace(run.plan, core_mask=mask)
+        runs.append(replace(run, plan=plan, caveats=caveats, variant=make_run(1).variant))
+    failed = replace(
+        make_run(4),
+        variant=make_run(1).variant,
+        failure=Failure("load", "missing", "no such cores"),
+        latency=None,
+    )
     return [*runs, replace(failed, plan=replace(failed.plan, core_mask="0_1"), throughput_per_s=None)]
 
 

@@ -8,10 +8,12 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from made_runs import collected
 from rkbench.campaign import compare_collected
 from rkbench.runs.collect import Collected
 from rkbench.runs.history import HistoryRow, history_row
 from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.model import Failure
 from rkbench.units import format_seconds
 from rkbench.views.history import show_history
 from rkbench.views.push.console import make_console, print_push
@@ -92,14 +94,14 @@ def test_differences_are_short(percent: float | None, text: str) -> None:
     assert difference_text(percent) == text
 
 
-def test_a_narrow_history_folds_the_names_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_narrow_history_breaks_names_where_their_words_end(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "80")
     out = StringIO()
     show_history(rows(3), out)
     assert [line.rstrip() for line in out.getvalue().splitlines()][:3] == [
         "run           started (UTC)     board  variant            size  p50  verdict",
-        "1qmv0w0v1-04  2026-11-23 14:00  desk   digits.regroup  2.01 MB    –  FAILED load",
-        "                                       ed.fp16",
+        "1qmv0w0v1-04  2026-11-23 14:00  desk   digits.         2.01 MB    –  FAILED load",
+        "                                       regrouped.fp16",
     ]
 
 
@@ -113,6 +115,28 @@ def test_the_history_is_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
         "1qmv0w0v1-04  2026-11-23 14:00  desk   digits.regrouped.fp16  2.01 MB         –  FAILED load",
         "≈ simulated by a virtual board",
     ]
+
+
+def test_a_stopped_run_of_a_virtual_board_is_marked_too() -> None:
+    (row,) = rows(0)
+    out = StringIO()
+    show_history([replace(row, verdict="STOPPED", failed_stage="connection")], out)
+    assert "≈STOPPED" in out.getvalue()
+    runs, comparison = story()
+    stopped = replace(runs[0], verdict="STOPPED", failure=Failure("connection", "interrupted", "by Ctrl-C"))
+    told = StringIO()
+    print_push([stopped, *runs[1:]], comparison, make_console(told, 100))
+    assert "≈STOPPED" in told.getvalue()
+
+
+def test_a_file_beside_itself_is_sent_once() -> None:
+    first, second = (replace(run, simulated=False) for run in story()[0][:2])
+    again = replace(second, variant=replace(first.variant, name=f"{first.variant.name} again"))
+    comparison = compare_collected([collected(first), collected(again)])
+    out = StringIO()
+    print_push([first, again], comparison, make_console(out, 100))
+    (sent,) = [line for line in out.getvalue().splitlines() if line.startswith("sent")]
+    assert sent.startswith("sent   14.6 MB of models")
 
 
 def test_an_empty_history_says_what_to_do() -> None:

@@ -31,7 +31,9 @@ def story(simulated: bool = True) -> tuple[list[RunResult], Comparison]:
         replace(
             base,
             id="1qmv0w0v1-04",
-            variant=replace(base.variant, name="digits.regrouped.fp16", size_bytes=2_009_389),
+            variant=replace(
+                base.variant, name="digits.regrouped.fp16", sha256=f"{2_009_389:064x}", size_bytes=2_009_389
+            ),
             load=None,
             latency=None,
             throughput_per_s=None,
@@ -68,7 +70,7 @@ def _variant(
     return replace(
         base,
         id=f"1qmv0w0v1-{number:02d}",
-        variant=replace(base.variant, name=name, size_bytes=size),
+        variant=replace(base.variant, name=name, sha256=f"{size:064x}", size_bytes=size),
         load=Load(0.064, 8_015_872, npu_total_bytes=size - 50_000, ranges=_ranges(0.061, 7_950_000)),
         latency=make_latency(p50_s),
         throughput_per_s=1 / p50_s,

@@ -102,7 +102,8 @@ def _print_head(runs: Sequence[RunResult], console: Console) -> None:
         refused = any(caveat.code == "not_on_big_cores" for run in runs for caveat in run.caveats)
         worker = f" · worker on CPU {cpus}" if cpus and not refused else ""
         print_paragraph(console, "pinned ", told + worker, style="", space=False)
-    sent = list({run.variant.name: run.transfer for run in runs if run.transfer}.values())
+    # A file that several runs share was sent for the first of them.
+    sent = list({run.variant.sha256: run.transfer for run in reversed(runs) if run.transfer}.values())
     if sent:
         total, over = sum(item.model_bytes for item in sent), sum(item.sent_bytes for item in sent)
         how = f"{format_bytes(over)} on the line" if over else "all of them on the board before"

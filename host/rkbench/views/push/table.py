@@ -268,9 +268,7 @@ _JUDGEMENT_TONES: Mapping[str, Tone] = {FASTER: Tone.GOOD, SLOWER: Tone.BAD, NO_
 
 
 def _verdict(run: RunResult) -> TableCell:
-    if run.verdict == STOPPED:
-        return TableCell(STOPPED, "", Tone.EVEN)
-    if run.failure is not None:
+    if run.failure is not None and run.verdict != STOPPED:
         return TableCell(FAILED, run.failure.stage.replace("_", " "), Tone.BAD)
     word = f"{MARK}{run.verdict}" if run.simulated else run.verdict
     return TableCell(word, "", Tone.GOOD if run.verdict == VALID else Tone.EVEN)
