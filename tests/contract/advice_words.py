@@ -47,10 +47,11 @@ class Typed(NamedTuple):
 def texts() -> tuple[Text, ...]:
     """Return all texts of host and agent that a person may read, and the advice of the catalogue."""
     files = sorted(path for part in PARTS for path in (ROOT / part).rglob("*.py"))
-    return (*(text for path in files for text in _literals(path)), *_catalogue())
+    return (*(text for path in files for text in literals(path)), *_catalogue())
 
 
-def _literals(path: Path) -> Iterator[Text]:
+def literals(path: Path) -> Iterator[Text]:
+    """Yield the texts of a file of ours that are no docstrings."""
     tree = ast.parse(path.read_text("utf-8"))
     told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
     parts = {id(part) for node in ast.walk(tree) if isinstance(node, ast.JoinedStr) for part in node.values}

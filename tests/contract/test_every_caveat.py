@@ -30,6 +30,14 @@ def test_a_run_raises_it_and_another_does_not(code: str) -> None:
     assert code not in quiet()
 
 
+def test_the_tests_that_are_named_are_there_and_collected() -> None:
+    named = [node.partition("::") for pair in TESTS.values() for node in pair]
+    assert [path for path, _, _ in named if not (ROOT / path).name.startswith("test_")] == []
+    missing = [(path, name) for path, _, name in named if name not in _functions(ROOT / path)]
+    assert missing == []
+    assert [name for _, _, name in named if not name.startswith("test_")] == []
+
+
 @pytest.mark.parametrize("code", TESTS)
 def test_a_test_raises_it_and_another_does_not(code: str) -> None:
     raising, quiet = map(source_of, TESTS[code])

@@ -106,7 +106,7 @@ def push(
     from rkbench.views.output import check_outputs
     from rkbench.views.push.show import show_push
 
-    asked = _asked(models, measuring, scenario_words, judging, holding, golden)
+    asked = asked_of(models, measuring, scenario_words, judging, holding, golden)
     words = ConvertWords(**vars(converting), **vars(pictures))
     check_outputs({"--json": json_file, "--csv": csv_file})
     expected = Expected(onnx, inputs)
@@ -116,7 +116,7 @@ def push(
     return _ended(outcome)
 
 
-def _asked(
+def asked_of(
     models: list[Path],
     measuring: options.MeasureOptions,
     scenario: ScenarioOptions,
