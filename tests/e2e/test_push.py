@@ -367,7 +367,7 @@ def test_ctrl_c_keeps_what_was_measured_and_leaves_nothing_running(
     for number in (*ignored, how):
         process.send_signal(number)
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 130
+    assert process.returncode == 130, err
     word = "Ctrl-C" if how is signal.SIGINT else how.name
     assert f"interrupted by {word}; what was measured before it is kept" in " ".join(out.split())
     assert "Traceback" not in err

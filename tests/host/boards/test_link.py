@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import math
+import sys
 import threading
+import time
+from itertools import count
+from types import FrameType
 from typing import Any
 
 import pytest
+from rkbench.boards.agent import inbox as inboxes
 from rkbench.boards.agent.boot import AgentZip
 from rkbench.boards.agent.inbox import Inbox
 from rkbench.boards.agent.link import AgentLink
@@ -101,6 +106,35 @@ def test_messages_that_nobody_takes_are_not_read_without_end() -> None:
     assert inbox.next(0.0) == Beat()
     with pytest.raises(ProtocolError, match="over"):
         inbox.next(0.0)
+
+
+def test_an_interrupt_in_any_line_of_a_wait_is_one_and_leaves_the_inbox_whole() -> None:
+    """Ctrl-C is raised between any two lines of the main thread, in those of `threading` as well."""
+    for number in count(1):
+        inbox, seen = Inbox(), 0
+
+        def interrupt(frame: FrameType, event: str, _: object, number: int = number) -> Any:
+            nonlocal seen
+            if event == "line" and frame.f_code.co_filename in (inboxes.__file__, threading.__file__):
+                seen += 1
+                if seen == number:
+                    raise KeyboardInterrupt
+            return interrupt
+
+        sys.settrace(interrupt)
+        try:
+            with pytest.raises((KeyboardInterrupt, TimeoutError)):
+                inbox.next(time.monotonic() + 0.001)
+        finally:
+            sys.settrace(None)
+        thread = threading.Thread(target=inbox.put, args=(Beat(), 1), daemon=True)
+        thread.start()
+        thread.join(10)
+        assert not thread.is_alive()
+        assert inbox.next(time.monotonic() + 10) == Beat()
+        if seen < number:
+            break
+    assert number > 10
 
 
 def test_an_agent_that_says_nothing_is_not_waited_for_after_the_deadline() -> None:
