@@ -56,8 +56,6 @@ KEYS = (
     "home",
     "exporter_port",
 )
-
-
 _log = logging.getLogger("rkbench.inventory")
 
 
@@ -86,18 +84,18 @@ def find_inventory(
     home: Path | None = None,
 ) -> Path:
     """Return the inventory to use: the `named` one, else $RKBENCH_INVENTORY, else the first bench.toml
-    from `start` upwards that nobody else can have written, else ~/.config/rkbench/bench.toml (which may
-    not be there)."""
-    chosen = named or (
-        Path(environment[ENVIRONMENT_VARIABLE]) if environment.get(ENVIRONMENT_VARIABLE) else None
-    )
-    if chosen is not None:
-        return chosen.expanduser().absolute()
+    from `start` upwards that nobody else can have written, else rkbench/bench.toml in $XDG_CONFIG_HOME or
+    ~/.config (which may not be there)."""
+    chosen = named or environment.get(ENVIRONMENT_VARIABLE)
+    if chosen:
+        return Path(chosen).expanduser().absolute()
     folder = (start or Path.cwd()).absolute()
     for place in (folder, *folder.parents):
         if (place / FILE_NAME).is_file() and _is_own(place / FILE_NAME):
             return place / FILE_NAME
-    return (home or Path.home()) / ".config/rkbench" / FILE_NAME
+    settings = Path(environment.get("XDG_CONFIG_HOME", ""))  # which counts where it is absolute
+    folder = settings if settings.is_absolute() else (home or Path.home()) / ".config"
+    return folder / "rkbench" / FILE_NAME
 
 
 def _is_own(path: Path) -> bool:
@@ -219,6 +217,8 @@ def _board_of(path: Path, name: str, entry: Any) -> Board:
         raise InventoryError(f"{place} has no host", hint='host = "192.168.1.20"')
     if values["host"] == VIRTUAL_HOST:
         values.update(simulated=True, runtime="virtual")
+    if "behaviour" in values:  # it lies beside the inventory, wherever the command is typed
+        values["behaviour"] = path.parent / values["behaviour"].expanduser()
     board = Board(name=name, known_hosts_files=(known_hosts_of(path),), **values)
     for key, problem in board_problems(board):
         raise InventoryError(f"{place}: {key} {problem}")

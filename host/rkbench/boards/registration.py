@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rkbench_agent.wire.socs import SOCS, find_soc
+
 from rkbench.boards import inventory
 from rkbench.boards.address import parse_address
 from rkbench.boards.model import VIRTUAL_HOST, Board
@@ -14,7 +16,7 @@ from rkbench.boards.ssh.config import Destination, resolve_destination
 from rkbench.boards.ssh.connection import fetch_host_key
 from rkbench.boards.ssh.host_keys import HostKey, forget_host_key, record_host_key
 from rkbench.boards.virtual.provider import VIRTUAL_SOCS, is_virtual
-from rkbench.errors import HostKeyError, UsageError
+from rkbench.errors import HostKeyError, UsageError, choice_hint
 
 #: Asked with a question; True means yes.
 Confirm = Callable[[str], bool]
@@ -22,17 +24,24 @@ Confirm = Callable[[str], bool]
 
 @dataclass(frozen=True)
 class Registration:
-    """What `register_board` did: the board, its host key's fingerprint, and the file that the board is in."""
+    """What `register_board` did: the board, its host key's fingerprint, and the file that the board is in.
+
+    `replaced`: another one of that name stood there.
+    """
 
     board: Board
     fingerprint: str
     path: Path
+    replaced: bool = False
 
 
 def board_at(name: str, address: str, **fields: object) -> Board:
     """Return the board `name` at `[user@]host[:port]`, or a virtual one; raises UsageError."""
     if not name or not all(mark.isalnum() or mark in "-_." for mark in name):
         raise UsageError(f"{name!r} is no name for a board", hint="letters, digits, - _ .")
+    soc = fields.get("soc")
+    if soc is not None and find_soc(str(soc)) is None:
+        raise UsageError(f"no SoC {soc!r} is known", hint=choice_hint(str(soc), SOCS))
     board = _board_at(name, address, fields)
     for key, problem in inventory.board_problems(board):
         raise UsageError(f"board {name!r}: {key} {problem}")
@@ -68,14 +77,15 @@ def register_board(board: Board, path: Path, *, fingerprint: str | None, confirm
     A given `fingerprint` (`SHA256:...`) is compared, else `confirm` is asked. Raises HostKeyError where
     they do not agree, ConnectError where the board is not reached.
     """
+    replaced = any(known.name == board.name for known in inventory.load_inventory(path).boards)
     if board.simulated:
         inventory.add_board(path, board)
-        return Registration(board, "none: its keys are thrown away", path)
+        return Registration(board, "none: its keys are thrown away", path, replaced)
     destination, key = fetch_host_key(board)
     _check(board, destination, key, fingerprint, confirm)
     record_host_key(inventory.known_hosts_of(path), destination.key_name, destination.port, key)
     inventory.add_board(path, board)
-    return Registration(board, key.fingerprint, path)
+    return Registration(board, key.fingerprint, path, replaced)
 
 
 def unregister_board(name: str, path: Path) -> Board:

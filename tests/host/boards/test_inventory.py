@@ -64,7 +64,13 @@ def test_a_board_has_what_the_file_says(path: Path) -> None:
 
 def test_a_board_on_the_host_virtual_is_simulated(path: Path) -> None:
     board = load_inventory(path).boards[2]
-    assert (board.simulated, board.runtime, board.behaviour) == (True, "virtual", Path("slow.json"))
+    assert (board.simulated, board.runtime) == (True, "virtual")
+
+
+def test_a_behaviour_lies_beside_its_inventory_wherever_the_command_is_typed(path: Path) -> None:
+    assert load_inventory(path).boards[2].behaviour == path.parent / "slow.json"
+    path.write_text(path.read_text().replace("slow.json", "/lab/slow.json"))
+    assert load_inventory(path).boards[2].behaviour == Path("/lab/slow.json")
 
 
 @pytest.mark.parametrize(
@@ -118,6 +124,10 @@ def test_the_inventory_is_named_or_near_or_at_home(path: Path, tmp_path: Path) -
     assert find_inventory(None, {"RKBENCH_INVENTORY": str(other)}, below) == other
     assert find_inventory(other, {"RKBENCH_INVENTORY": "x"}, below) == other
     assert find_inventory(None, {}, Path("/"), tmp_path) == tmp_path / ".config/rkbench/bench.toml"
+    settings = {"XDG_CONFIG_HOME": str(tmp_path / "settings")}
+    assert find_inventory(None, settings, Path("/"), tmp_path) == tmp_path / "settings/rkbench/bench.toml"
+    relative = {"XDG_CONFIG_HOME": "settings"}
+    assert find_inventory(None, relative, Path("/"), tmp_path) == tmp_path / ".config/rkbench/bench.toml"
 
 
 @pytest.mark.parametrize(

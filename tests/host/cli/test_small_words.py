@@ -81,6 +81,15 @@ def test_a_virtual_board_is_added_with_its_soc(tmp_path: Path, address: str, cod
         assert (board["host"], board["soc"], board["simulated"]) == ("virtual", "rk3568", True)
 
 
+def test_a_board_that_takes_the_place_of_another_says_so_and_one_of_no_soc_is_refused(tmp_path: Path) -> None:
+    first, second = (bench(tmp_path, "boards", "add", "v3", "virtual") for _ in range(2))
+    assert "in place of the one before" not in first.stderr + first.stdout
+    assert "in place of the one before" in second.stderr + second.stdout
+    wrong = bench(tmp_path, "boards", "add", "rock", "rock5b", "--soc", "rk9999")
+    assert (wrong.returncode, "no SoC 'rk9999' is known" in wrong.stderr) == (2, True)
+    assert "rk3588" in wrong.stderr
+
+
 def test_removing_a_board_leaves_the_comment_of_the_next(tmp_path: Path) -> None:
     text = (
         '# ours\n[boards.a]\nhost = "virtual"\n\n# b hangs on the wall\n[boards.b]\nhost = "virtual"\n'

@@ -39,7 +39,8 @@ def add(
     board = board_at(name, address, soc=soc, tags=tags, python=python, become=become, cache_dir=cache_dir)
     confirm = (lambda _: True) if yes else _confirm
     done = register_board(board, find_inventory(inventory), fingerprint=fingerprint, confirm=confirm)
-    say(f"{name} is in {done.path}; host key {done.fingerprint}")
+    where = f"{done.path}{', in place of the one before' if done.replaced else ''}"
+    say(f"{name} is in {where}; host key {done.fingerprint}")
 
 
 def _confirm(question: str) -> bool:
