@@ -44,10 +44,12 @@ def format_about_seconds(value: float) -> str:
 
 
 def format_seconds(value: float | None) -> str:
-    """Return a duration as `850 ns`, `12.3 µs`, `4.56 ms`, `7.89 s` or `3 min 20 s`."""
+    """Return a duration as `850 ns`, `12.3 µs`, `4.56 ms`, `7.89 s`, `3 min 20 s` or `8 h 0 min`."""
     if value is None:
         return UNKNOWN
     sign, size = ("-" if value < 0 else ""), abs(value)
+    if size >= 7200:
+        return f"{sign}{int(size // 3600)} h {int(size % 3600 // 60)} min"
     if size >= 120:
         return f"{sign}{int(size // 60)} min {int(size % 60)} s"
     if not size:

@@ -44,6 +44,8 @@ POSITIVE = (
     "first_inference_timeout_s",
     "inference_timeout_s",
 )
+#: In percent of a latency: with 100 or more nothing ever differs.
+SHARES = ("effect_percent", "precision_percent")
 #: May be negative: some boards stand in the cold.
 ANY_FINITE = ("cool_below_celsius",)
 _SHORTER = "--duration 0.5"
@@ -100,8 +102,9 @@ def settings_of(given: Mapping[str, object], base: RunSettings | None = None) ->
     names = {item.name for item in fields(RunSettings)}
     values = {name: value for name, value in known.items() if name in names}
     values.update(read_lists(values))
-    if isinstance(values.get("min_duration_s"), str):
-        values["min_duration_s"] = parse_seconds(str(values["min_duration_s"]))
+    for name in ("min_duration_s", "max_duration_s"):
+        if isinstance(values.get(name), str):
+            values[name] = parse_seconds(str(values[name]))
     clock = values.get("npu_clock_hz")
     if clock is not None:
         values.update(pin=True, npu_clock_hz=parse_hertz(clock) if isinstance(clock, str) else clock)
@@ -231,6 +234,8 @@ def _check_number(word: str, name: str, value: float) -> None:
         raise SettingError(word, f"{value:g}: must be a finite number")
     if value > MOST:
         raise SettingError(word, f"is too large: must be at most {MOST:g}")
+    if name in SHARES and value >= 100:
+        raise SettingError(word, f"{value:g}: must be less than 100 (%)")
     if name in POSITIVE and value <= 0:
         raise SettingError(word, f"{value:g}: must be more than 0")
     if name == "npu_clock_hz" and value < LEAST_CLOCK_HZ:

@@ -138,7 +138,7 @@ class MeasureOptions:
         float | None, typer.Option(help="Go on until differences are known to so many % to either side ...")
     ] = None
     max_duration: Annotated[
-        float, typer.Option("--max-duration", help="... or a variant was timed so many seconds; 0: no limit.")
-    ] = 0.0
+        str, typer.Option("--max-duration", help="... or a variant was timed for 60, or 10min; 0: no limit.")
+    ] = "0"
     quick: Annotated[bool, typer.Option("--quick", help="One load alone, of 12 quads.")] = False
     warmup: Annotated[int, typer.Option(help="Iterations that are not timed.")] = 5

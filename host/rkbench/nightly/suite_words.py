@@ -49,7 +49,8 @@ OF_MODELS = ("golden", "labels", "metric", "gates", "files", "boards")
 
 def _setting_types() -> dict[str, Any]:
     """Return the type of each setting that counts in a night, by the word that people write for it."""
-    types = {**get_type_hints(RunSettings), "npu_clock_hz": Clock, "min_duration_s": Duration}
+    durations = {"min_duration_s": Duration, "max_duration_s": Duration}
+    types = {**get_type_hints(RunSettings), "npu_clock_hz": Clock, **durations}
     return {word: types[name] for word, name in setting_words().items() if word not in REFUSED}
 
 

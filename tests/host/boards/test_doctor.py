@@ -233,7 +233,7 @@ def test_a_healthy_board_passes_every_check() -> None:
             "clock",
             {"unix_ns": NOW_NS - 7_200_000_000_000},
             "warn",
-            "120 min 0 s behind this computer",
+            "2 h 0 min behind this computer",
             "timedatectl set-ntp true",
         ),
         ("soc", {"soc": "rk3399pro"}, "warn", "no SoC whose NPU this program knows", "converted"),

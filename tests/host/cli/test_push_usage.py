@@ -41,6 +41,8 @@ def bench(tmp_path: Path, *arguments: str) -> Done:
         ([MODEL, "--board", "virtual", "--loads", "3"], "→ give it a second model; to load one again"),
         ([MODEL, "--board", "virtual", "--quads", "3"], "--quads is of variants that take turns"),
         ([MODEL, MODEL, "--board", "virtual", "--quick", "--loads", "3"], "→ give one of them"),
+        ([MODEL, MODEL, "--board", "virtual", "--effect", "200"], "--effect 200: must be less than 100"),
+        ([MODEL, "--board", "virtual", "--max-duration", "soon"], "→ write it as 90, 30s, 10min or 2h"),
         ([MODEL, "--board", "virtual", "--max-duration", "-1"], "--max-duration -1: must be 0 or more"),
         ([MODEL, "--board", "x@"], "no board 'x@': 'x@' is no address"),
         ([MODEL, "--board", "virtual", "--onnx", "no.onnx"], "no.onnx: cannot be read: No such file"),
