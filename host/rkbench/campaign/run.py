@@ -15,6 +15,7 @@ from rkbench_agent.wire.plan import Plan, RunSettings
 from rkbench_agent.wire.words import VIRTUAL
 
 from rkbench.boards.model import Board
+from rkbench.campaign.ahead import load_ahead
 from rkbench.campaign.askable import check_outputs_named
 from rkbench.campaign.beside import beside, prepare_other
 from rkbench.campaign.board_fit import with_fit
@@ -39,13 +40,7 @@ from rkbench.campaign.settings import PushOptions, check_push, told_of_quick
 from rkbench.campaign.stopping import NewStop, PlanEnd, Precise, Stop, may_end_early
 from rkbench.campaign.upload import upload
 from rkbench.catalogue.check import Check
-from rkbench.errors import (
-    ConnectionLostError,
-    ProtocolError,
-    StoreError,
-    UsageError,
-    choice_hint,
-)
+from rkbench.errors import ConnectionLostError, ProtocolError, StoreError, UsageError, choice_hint
 from rkbench.runs.caveats import golden_caveats
 from rkbench.runs.collect import Collected, Collector
 from rkbench.runs.comparison import Comparison, compare_runs
@@ -107,6 +102,7 @@ def run_campaign(
     variants = beside_itself(variants) if options.noise_floor else variants
     listener(Step(f"connecting to {board.name}"))
     with connect() as session:
+        load_ahead()
         costs = [known(variant.model.sha256) for variant in variants]
         settings = complete_settings(options, session.environment, listener, costs)
         options = replace(options, settings=settings)

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from rkbench.catalogue import rows, searchable
+from rkbench.catalogue import match, rows, searchable
 from rkbench.catalogue.needles import needles
 
 if sys.version_info >= (3, 11):
@@ -68,3 +68,9 @@ def test_an_expression_without_words_is_tried_on_every_line() -> None:
 def test_lines_are_told_apart_also_where_lower_case_is_longer() -> None:
     lines = ["İİİİ error one", "", "ok", "error two"]
     assert searchable(lines).matching(re.compile("error \\w+")) == ["İİİİ error one", "error two"]
+
+
+def test_the_catalogue_is_not_read_for_an_empty_log() -> None:
+    rows.cache_clear()
+    assert match([]) == []
+    assert rows.cache_info().currsize == 0
