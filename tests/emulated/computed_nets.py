@@ -92,12 +92,6 @@ def expected(source: bytes, inputs: Array) -> Outputs:
     return [array.ravel() for array in session.run(None, {"x": as_network(inputs)})]
 
 
-def cosine(left: Array, right: Array) -> float:
-    """Return the cosine between two outputs."""
-    a, b = left.ravel().astype(float), right.ravel().astype(float)
-    return float(a @ b / np.sqrt((a @ a) * (b @ b)))
-
-
 @dataclass(frozen=True)
 class Answer:
     """How one case went on the board."""

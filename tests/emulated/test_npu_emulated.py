@@ -13,9 +13,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from computed_nets import Answer, Computed, compute, cosine, expected, full, narrow, narrow_net, small
+from computed_nets import Answer, Computed, compute, expected, full, narrow, narrow_net, small
 from emulated_board import BoardFactory, EmulatedBoard
 from made_nets import ENLARGED, NETS, OF_TRANSFORMERS
+from rkbench.stats.similarity import cosine
 from test_push_emulated import Desk
 
 pytestmark = [pytest.mark.emulated, pytest.mark.xdist_group("T3")]

@@ -13,6 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from rkbench.npu.execute.executor import Executor
 from rkbench.rknn import open_model
+from rkbench.stats.similarity import cosine
 from toolkit_jobs import ROOT, Convert
 
 sys.path.insert(0, str(ROOT / "tools/npu_nets"))
@@ -28,11 +29,6 @@ NETS = {
 }
 CASES = 8
 Array = NDArray[Any]
-
-
-def cosine(a: Array, b: Array) -> float:
-    a, b = a.astype(float).ravel(), b.astype(float).ravel()
-    return float(a @ b / np.sqrt((a @ a) * (b @ b)))
 
 
 @pytest.mark.parametrize("target", ["rk3588", "rk3568"])

@@ -24,10 +24,9 @@ import numpy as np
 from rkbench.toolkit.environment import find_environment
 from rkbench.toolkit.jobs import ConversionJob, run_job
 
-ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "tests/data/models"))
+sys.path.insert(0, str(Path(__file__).parent))
 
-from make_small_samples import Network  # noqa: E402
+from transformer_nets import ROOT, Network, normalization, softmax, transformer
 
 OUTPUT = ROOT / "tests/data/npu"
 TARGETS = ("rk3588", "rk3568")
@@ -147,80 +146,6 @@ def transpose() -> Network:
     """Two dimensions of a map change places."""
     net = Network([1, 24, 10, 20])
     net.add("Transpose", perm=[0, 2, 1, 3])
-    return net
-
-
-def softmax() -> Network:
-    """Softmax over the last dimension."""
-    net = Network([1, 50, 30])
-    net.add("Softmax", axis=-1)
-    return net
-
-
-def normalization() -> Network:
-    """Layer normalization over the last dimension."""
-    net = Network([1, 49, 64])
-    normalize(net, 64)
-    return net
-
-
-def normalize(net: Network, width: int) -> None:
-    """Append a layer normalization, with factors near 1 and small summands."""
-    before = net.current
-    net.add("ReduceMean", axes=[-1])
-    mean, net.current = net.current, before
-    net.add("Sub", mean)
-    centred = net.current
-    net.add("Mul", centred)
-    net.add("ReduceMean", axes=[-1])
-    net.add("Add", net.constant(np.float32(1e-5)))
-    net.add("Sqrt")
-    deviation, net.current = net.current, centred
-    net.add("Div", deviation)
-    net.add("Mul", net.constant((1 + 0.1 * net.rng.standard_normal(width)).astype("float32")))
-    net.add("Add", net.constant((0.1 * net.rng.standard_normal(width)).astype("float32")))
-
-
-def multiply(net: Network, inputs: int, outputs: int) -> None:
-    """Append a dense layer with bias."""
-    values = net.rng.standard_normal((inputs, outputs)) / np.sqrt(inputs)
-    net.add("MatMul", net.constant(values.astype("float32")))
-    net.add("Add", net.constant((0.1 * net.rng.standard_normal(outputs)).astype("float32")))
-
-
-def transformer() -> Network:
-    """One block of a vision transformer: 25 tokens of 32 values, 2 heads, ten classes.
-
-    ReLU for GELU, since librknnrt 1.5.2 (the emulated boards') has no Erf.
-    """
-    tokens, width, heads = 25, 32, 2
-    net = Network([1, tokens, width])
-    normalize(net, width)
-    normal, parts = net.current, []
-    shape = net.constant(np.array([1, tokens, heads, width // heads], "int64"))
-    for order in ([0, 2, 1, 3], [0, 2, 3, 1], [0, 2, 1, 3]):  # queries, keys, values
-        net.current = normal
-        multiply(net, width, width)
-        net.add("Reshape", shape)
-        net.add("Transpose", perm=order)
-        parts.append(net.current)
-    net.current = parts[0]
-    net.add("MatMul", parts[1])
-    net.add("Mul", net.constant(np.float32((width // heads) ** -0.5)))
-    net.add("Softmax", axis=-1)
-    net.add("MatMul", parts[2])
-    net.add("Transpose", perm=[0, 2, 1, 3])
-    net.add("Reshape", net.constant(np.array([1, tokens, width], "int64")))
-    multiply(net, width, width)
-    net.add("Add", "x")
-    attended = net.current
-    normalize(net, width)
-    multiply(net, width, 2 * width)
-    net.add("Relu")
-    multiply(net, 2 * width, width)
-    net.add("Add", attended)
-    net.add("ReduceMean", axes=[1], keepdims=0)
-    multiply(net, width, 10)
     return net
 
 

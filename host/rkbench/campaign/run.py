@@ -102,7 +102,6 @@ def run_campaign(
     variants = beside_itself(variants) if options.noise_floor else variants
     listener(Step(f"connecting to {board.name}"))
     with connect() as session:
-        load_ahead()
         costs = [known(variant.model.sha256) for variant in variants]
         settings = complete_settings(options, session.environment, listener, costs)
         options = replace(options, settings=settings)
@@ -202,6 +201,7 @@ class _Runner:
         noun = "variant" if len({spec.core_mask for spec in plan.runs}) == 1 else "run"
         forecast.begin(_count(len(plan.runs), noun))
         hearer = hearer_of(plan.settings, session, stop)
+        load_ahead()
         try:
             for message in session.run(plan):
                 self._take(message)

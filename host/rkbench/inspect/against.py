@@ -20,6 +20,7 @@ from rkbench.npu.execute.executor import Executor
 from rkbench.rknn import RknnModel
 from rkbench.rknn.contents import Node
 from rkbench.rknn.graph_shape import GraphShape, graph_shape
+from rkbench.stats.similarity import cosine
 
 BAD_COSINE = 0.99
 """Below it a layer is called bad: int8 layers of sound models stay above (docs/npu.md)."""
@@ -104,7 +105,7 @@ def _errors(
         yield LayerError(
             layer,
             name,
-            cosine(values, alone.astype(np.float64)),
+            cosine(values, alone),
             cosine(values, expected),
             _largest_error(values, expected),
             float(np.abs(expected).max(initial=0)),
@@ -114,14 +115,6 @@ def _errors(
 def _largest_error(values: NDArray[np.float64], expected: NDArray[np.float64]) -> float:
     with np.errstate(invalid="ignore"):
         return float(np.abs(values.ravel() - expected.ravel()).max(initial=0))
-
-
-def cosine(first: NDArray[np.float64], second: NDArray[np.float64]) -> float:
-    """Return the cosine of two tensors; 1 where both are zero, 0 where one is, NaN where values overflow."""
-    a, b = first.ravel(), second.ravel()
-    with np.errstate(all="ignore"):
-        lengths = float(np.sqrt((a @ a) * (b @ b)))
-        return float(a @ b) / lengths if lengths else float(not a.any() and not b.any())
 
 
 class _Reference:

@@ -130,7 +130,7 @@ def refuse_old_or_mini(model: RknnModel) -> None:
 def _no_such_graph(model: RknnModel, asked: int) -> ModelError:
     count = len(model.graphs)
     if not count:
-        return _unread(model, "it holds no graph")
+        return _unread(model, "it holds 0 graphs")
     held = f"graphs 0 to {count - 1}, one for each input shape" if count > 1 else "graph 0 alone"
     return ModelError(f"{model.file.path}: there is no graph {asked}; it holds {held}")
 

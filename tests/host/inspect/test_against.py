@@ -11,8 +11,9 @@ import onnx
 import pytest
 from bench_command import run_bench
 from onnx import numpy_helper
-from rkbench.inspect.against import compare_with_onnx, cosine
+from rkbench.inspect.against import compare_with_onnx
 from rkbench.rknn import open_model
+from rkbench.stats.similarity import cosine
 
 NPU = Path(__file__).parents[2] / "data/npu"
 

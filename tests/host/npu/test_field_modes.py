@@ -7,16 +7,13 @@ from functools import cache
 
 import pytest
 from made_nets import Net
+from net_cores import core_of
 from rkbench.npu.execute.core import NpuCore
-from rkbench.npu.execute.cubes import AddressSpace
-from rkbench.npu.execute.executor import OF_THE_RUNTIME
 from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError
 from rkbench.npu.execute.modes import MODES, refuse_other_modes
 from rkbench.npu.generations import LITE, V2, Generation
-from rkbench.npu.layout import BASE, lay_out
 from rkbench.npu.registers import Field, named_fields
-from rkbench.npu.tasks import Task, decode_tasks
-from rkbench.rknn import open_model
+from rkbench.npu.tasks import Task
 
 NETS = (
     ("pools", "int8"),
@@ -32,16 +29,12 @@ NETS = (
 def tasks_of(soc: str) -> tuple[NpuCore, list[Task]]:
     found: list[Task] = []
     for name, dtype in NETS:
-        path = Net(name, soc, dtype).path
-        if not path.is_file():
+        net = Net(name, soc, dtype)
+        if not net.path.is_file():
             continue  # transformers are for the RK3588
-        with open_model(path) as model:
-            layout = lay_out(model)
-            tasks = decode_tasks(layout)
-            memory = AddressSpace(layout.memory(), layout.generation.atom_bytes, BASE)
-            nodes = layout.graph.nodes
-            found += [task for task in tasks if nodes[task.node].type not in OF_THE_RUNTIME]
-    return NpuCore(layout.generation, memory, tasks.tables), found
+        core, tasks = core_of(net)
+        found += tasks
+    return core, found
 
 
 NAMES = {

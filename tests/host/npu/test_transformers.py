@@ -4,16 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from made_nets import FOLDER, SOCS, Array, Net, agreement
+from made_nets import FOLDER, SOCS, Net, agreement
 from rkbench.errors import NotModelledError
 from rkbench.npu.execute import bfloat16
 from rkbench.npu.execute.executor import Executor
 from rkbench.rknn import open_model
-
-
-def cosine(a: Array, b: Array) -> float:
-    a, b = a.astype(float).ravel(), b.astype(float).ravel()
-    return float(a @ b / np.sqrt((a @ a) * (b @ b)))
+from rkbench.stats.similarity import cosine
 
 
 @pytest.mark.parametrize("dtype", ["fp16", "int8"])
