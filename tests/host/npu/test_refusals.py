@@ -15,10 +15,11 @@ from rkbench.npu.execute.executor import Executor
 from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError
 from rkbench.npu.execute.modelled import refuse_unmodelled
 from rkbench.npu.execute.repeated import repeated_fields
+from rkbench.npu.fields import BF16, FP16
 from rkbench.npu.generations import LITE, V2, Generation
 from rkbench.npu.layout import lay_out
 from rkbench.npu.registers import named_fields
-from rkbench.npu.tasks import CNA, decode_tasks
+from rkbench.npu.tasks import CNA, DPU, DPU_RDMA, Task, decode_tasks
 from rkbench.rknn import open_model
 
 ORDER = (
@@ -80,6 +81,40 @@ def test_a_reader_that_computes_in_another_precision_is_refused() -> None:
     span, task = named_fields()["DPU_RDMA.FEATURE_MODE_CFG.PROC_PRECISION"], tasks[-1]
     with pytest.raises(UnmodelledError, match="PROC_PRECISION = 2"):
         core.run(replace(task, registers={**task.registers, span.register: 2 << span.low}))
+
+
+def test_a_stage_that_expects_fp16_where_it_computes_bf16_is_refused() -> None:
+    core, tasks = core_of(Net("normalization", "rk3588", "fp16"))
+    span = named_fields()["DPU.DATA_FORMAT.IN_PRECISION"]
+    mixed = [task for task in tasks if task.enable == READER and mixes_floats(task)]
+    assert mixed
+    for task in mixed:
+        changed = task.registers[span.register] ^ 1 << span.low
+        with pytest.raises(UnmodelledError, match="IN_PRECISION"):
+            core.run(replace(task, registers={**task.registers, span.register: changed}))
+
+
+READER = DPU | DPU_RDMA
+
+
+def mixes_floats(task: Task) -> bool:
+    read, computed = (
+        task.get(named_fields()[name])
+        for name in ("DPU_RDMA.FEATURE_MODE_CFG.IN_PRECISION", "DPU.DATA_FORMAT.PROC_PRECISION")
+    )
+    return {read, computed} == {FP16, BF16}
+
+
+@pytest.mark.parametrize("bit", [0, 5, 12])
+def test_lines_that_nobody_reads_or_writes_are_refused(bit: int) -> None:
+    core, tasks = core_of(Net("normalization", "rk3588", "fp16"))
+    height = named_fields()["DPU.DATA_CUBE_HEIGHT.HEIGHT"]
+    one_line = [task for task in tasks if task.enable == READER and not task.get(height)]
+    assert one_line
+    for task in one_line:
+        changed = task.registers[height.register] | 1 << bit
+        with pytest.raises(UnmodelledError):
+            core.run(replace(task, registers={**task.registers, height.register: changed}))
 
 
 def test_an_operand_that_is_a_number_is_applied_to_integers() -> None:

@@ -34,7 +34,7 @@ def _takes_what_comes(r: TaskRegisters) -> bool:
     read = r["DPU_RDMA.FEATURE_MODE_CFG.IN_PRECISION"]
     if not is_flying(r):
         return taken == computed
-    return taken == read or (taken == computed and {taken, read} == {FP16, BF16})
+    return taken == (computed if {computed, read} == {FP16, BF16} else read)
 
 
 def _combines(r: TaskRegisters) -> bool:

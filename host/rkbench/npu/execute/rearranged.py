@@ -14,8 +14,12 @@ import numpy as np
 
 from rkbench.npu.execute.cubes import ATOM_DTYPES, AddressSpace, Values, packed
 from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError
+from rkbench.npu.fields import INT8
 
 TILE = 16
+ATOM_BYTES = 16
+SURFACE_PIXELS = 4
+"""Surfaces hold a multiple of as many pixels."""
 
 
 def is_rearranged(registers: TaskRegisters) -> bool:
@@ -53,7 +57,13 @@ def is_edge(registers: TaskRegisters) -> bool:
     turned = registers["DPU.FEATURE_MODE_CFG.TP_EN"] or registers["DPU.BS_OW_CFG.TP_ORG_EN"]
     apart = reader == writer != cube and reader in ((0, cube[1]), (cube[0], 0)) and any(reader)
     pitch = registers["DPU.DATA_CUBE_NOTCH_ADDR.NOTCH_ADDR_0"] == (0 if reader[1] else cube[1])
-    return bool(flying and not turned and apart and pitch)
+    return bool(flying and not turned and apart and pitch and _has_room(registers, *cube))
+
+
+def _has_room(registers: TaskRegisters, last_line: int, last_column: int) -> bool:
+    """Say whether surfaces lie as far apart as the whole cube's, on the RK3588: only its files have it."""
+    pixels = (last_line + 1) * (last_column + 1)
+    return registers["DPU.DST_SURF_STRIDE"] == -(-pixels // SURFACE_PIXELS) * SURFACE_PIXELS * ATOM_BYTES
 
 
 def is_filled_up(registers: TaskRegisters) -> bool:
@@ -61,7 +71,8 @@ def is_filled_up(registers: TaskRegisters) -> bool:
     channels = registers["DPU.DATA_CUBE_CHANNEL.CHANNEL"]
     written = registers["DPU.WDMA_SIZE_0.CHANNEL_WDMA"]
     counted = registers["DPU.WDMA_SIZE_0.SIZE_C_WDMA"]
-    return counted == channels < written and written in (channels | 7, channels | 15)
+    last_of_atom = 15 if registers["DPU.DATA_FORMAT.OUT_PRECISION"] == INT8 else 7
+    return counted == channels < written == channels | last_of_atom
 
 
 def refuse_incoherent(registers: TaskRegisters, channels_of_atom: int) -> None:
