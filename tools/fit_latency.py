@@ -16,7 +16,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from rkbench.npu.costs import task_costs
+from rkbench.npu.costs import Floats, task_costs
 from rkbench.npu.latency_fit import leave_one_out
 from rkbench.npu.latency_model import MODELS, task_terms
 from rkbench.npu.layout import lay_out
@@ -24,6 +24,8 @@ from rkbench.npu.reference_costs import COLUMNS, MACHINES, TABLE, ReferenceCosts
 from rkbench.npu.tasks import decode_tasks
 from rkbench.rknn import open_model
 from rkbench.runs.plausibility import SOURCE, figures
+from scipy.optimize import brentq, nnls
+from scipy.special import stdtrit
 
 CHECKED = ("ppocrv4_det",)
 BAND_RATIO = 0.15
@@ -105,7 +107,27 @@ def fit(soc: str) -> dict[str, object]:
         "fitted_types": sorted({kind for row in rows for kind in row.types}),
         "provisional": PROVISIONAL[soc],
         "skipped_types": SKIPPED[soc],
+        "fastest_s": float(f"{published_s.min():.6g}"),
+        "call_s": round(largest_constant(terms, published_s), 6),
     }
+
+
+def largest_constant(terms: Floats, published_s: Floats) -> float:
+    """Return the upper end of the 95 % interval of a constant for each call, in seconds.
+
+    By the profile of the squares (Bates and Watts 1988, chapter 6): it holds what leaves them within
+    1 + t^2 / (n - 5) of the best, which the published figures have with none.
+    """
+    count = len(published_s)
+    quantile = float(stdtrit(count - 5, 0.975))
+    most = squares(terms, published_s, 0.0) * (1 + quantile**2 / (count - 5))
+    return float(brentq(lambda call_s: squares(terms, published_s, call_s) - most, 0.0, published_s.min()))
+
+
+def squares(terms: Floats, published_s: Floats, call_s: float) -> float:
+    """Return the sum of squares of relative errors with a constant for each call."""
+    _, distance = nnls(terms / published_s[:, None], 1 - call_s / published_s)
+    return float(distance) ** 2
 
 
 def published(model: str, soc: str) -> float:

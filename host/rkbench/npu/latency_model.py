@@ -47,6 +47,10 @@ class FittedLatency:
     """Why it is to be trusted less; None where nothing is known against it."""
     skipped_types: tuple[str, ...] = ()
     """Node types whose tasks were left out of the fit, and are left out of predictions."""
+    fastest_s: float = 0.0
+    """Latency of the fastest model of the fit."""
+    call_s: float = 0.0
+    """What a call may cost by itself, by the figures of the fit (upper end of 95 %)."""
 
 
 @cache

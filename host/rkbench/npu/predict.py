@@ -29,6 +29,7 @@ from rkbench.rknn.graph_shape import GraphShape, graph_shape
 from rkbench.rknn.model import RknnModel
 from rkbench.rknn.reader import open_model
 from rkbench.rknn.targets import npu_generation
+from rkbench.units import format_seconds
 
 Bound = Literal["macs", "memory", "tables", "tasks"]
 BOUNDS: tuple[Bound, ...] = ("macs", "memory", "tables", "tasks")
@@ -88,6 +89,8 @@ class LatencyPrediction:
     not_counted: tuple[str, ...]
     """Layers that take time and are not in the sum: what runs on the CPU, and what was not in the fit."""
     provenance: Literal["predicted"] = "predicted"
+    wider: str | None = None
+    """Why the band is wider than that of the fit; None where it is not."""
     shape: GraphShape | None = None
     """Which of several input shapes it is for; None where the file holds one."""
 
@@ -263,17 +266,24 @@ def _prediction(
     latency_s = sum(layer.latency_s for layer in layers)
     parts = tuple(sum(getattr(layer, f"{name}_s") for layer in layers) for name in BOUNDS)
     macs_s, memory_s, tables_s, tasks_s = parts
+    call_s = fitted.call_s if latency_s < fitted.fastest_s else 0.0
     return LatencyPrediction(
         soc=fitted.soc,
         cores=cores,
         clock_hz=fitted.machine.clock_hz,
         latency_s=latency_s,
         low_s=None if outside else latency_s * (1 - fitted.band_ratio),
-        high_s=None if outside else latency_s * (1 + fitted.band_ratio),
+        high_s=None if outside else latency_s * (1 + fitted.band_ratio) + call_s,
         outside=outside,
         provisional=fitted.provisional,
         source=fitted.source,
         bound=_bound((macs_s, memory_s, tables_s, tasks_s)),
         layers=layers,
         not_counted=not_counted,
+        wider=_wider(fitted, call_s) if call_s and not outside else None,
     )
+
+
+def _wider(fitted: FittedLatency, call_s: float) -> str:
+    fastest, call = format_seconds(fitted.fastest_s), format_seconds(call_s)
+    return f"the fit, of models from {fastest} on, leaves up to {call} open for a call by itself"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rkbench.inspect.latency import PredictedModel
+from rkbench.inspect.latency import DEFAULT_TARGET, DTYPE, PredictedModel
 from rkbench.runs.serialize import to_json
 from rkbench.units import MARK, format_bytes, printable
 from rkbench.views.inspect.latency_lines import latency_lines, wrapped
@@ -55,7 +56,14 @@ def _model(model: PredictedModel, width: int, layers: int | None, style: Style) 
     if latency is None:
         size = f"{MARK} {format_bytes(model.converted_bytes)} for {model.target} at int8"
         yield from wrapped(f"{name}: no latency before it is converted; the .rknn will have {size}", width)
-        yield from wrapped(f"convert it, then: bench predict {Path(name).stem}.rknn", width, "  → ")
+        yield from _conversion(model.path, model.target or DEFAULT_TARGET)
         return
     yield f"{style.bold}{shorten(name, width - 2)}{style.end}"
     yield from latency_lines(latency, width, layers, style)
+
+
+def _conversion(path: str, target: str) -> Iterator[str]:
+    """Yield the commands that make a .rknn of an .onnx and predict it, unbroken, to be copied."""
+    convert = f"bench convert {shlex.quote(path)} --target {target} --recipe {DTYPE} --random-calibration"
+    yield f"  → {convert}"
+    yield f"  → bench predict {shlex.quote(f'{Path(path).stem}.{target}.{DTYPE}.rknn')}"

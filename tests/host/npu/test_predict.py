@@ -15,13 +15,15 @@ from rkbench.errors import ModelError, UsageError
 from rkbench.npu import WhatIf, predict_latency
 from rkbench.npu.latency_fit import LatencyFit, leave_one_out
 from rkbench.npu.latency_model import find_latency_model, latency_models
-from rkbench.npu.reference_costs import reference_costs
+from rkbench.npu.reference_costs import TABLE, reference_costs
 from rkbench.npu.what_if import parse_what_if
 from rkbench.schema import SCHEMAS
 from rknn_writer import MODELS
 
 TOOL = runpy.run_path(str(Path(__file__).parents[3] / "tools/fit_latency.py"))
 SAMPLE = MODELS / "mb_gap7_rk3588_i8.rknn"
+LARGER = TABLE.parent / "calibration/dense_large_rk3588.rknn"
+"""Predicted within the latencies of the fit: 3.4 ms."""
 
 
 def left_out(soc: str) -> LatencyFit:
@@ -61,7 +63,7 @@ def test_a_detector_that_was_not_in_the_fit_is_within_15_percent(soc: str, error
 
 
 def test_a_sample_has_a_band_and_parts_that_sum() -> None:
-    prediction = predict_latency(SAMPLE)
+    prediction = predict_latency(LARGER)
     assert prediction.low_s == pytest.approx(0.85 * prediction.latency_s)
     assert prediction.latency_s == pytest.approx(sum(layer.latency_s for layer in prediction.layers))
     for layer in prediction.layers:
@@ -95,9 +97,27 @@ def test_what_was_not_in_the_fit_has_no_band(name: str, why: str) -> None:
     assert prediction.latency_s > 0
 
 
+def test_the_band_of_a_model_that_is_faster_than_the_fit_leaves_room_for_a_call() -> None:
+    prediction = predict_latency(SAMPLE)
+    assert prediction.low_s == pytest.approx(0.85 * prediction.latency_s)
+    assert prediction.high_s == pytest.approx(1.15 * prediction.latency_s + 352e-6)
+    assert "models from 2.22 ms on, leaves up to 352 µs open for a call" in (prediction.wider or "")
+    assert predict_latency(LARGER).wider is None
+
+
+@pytest.mark.parametrize("soc", ["rk3588", "rk3568"])
+def test_the_call_that_the_figures_leave_open_is_reproduced(soc: str) -> None:
+    rows = [row for row in reference_costs() if row.soc == soc and row.role == "fit"]
+    published_s = np.array([TOOL["published"](row.model, soc) for row in rows])
+    terms = np.array([row.terms() for row in rows])
+    fitted = latency_models()[soc]
+    assert TOOL["largest_constant"](terms, published_s) == pytest.approx(fitted.call_s, abs=1e-6)
+    assert fitted.fastest_s == pytest.approx(published_s.min(), rel=1e-5)
+
+
 def test_a_slower_clock_and_less_memory_take_longer_and_have_no_band() -> None:
-    fitted = predict_latency(SAMPLE)
-    slow = predict_latency(SAMPLE, what_if=parse_what_if("clock=500MHz, ddr=50%"))
+    fitted = predict_latency(LARGER)
+    slow = predict_latency(LARGER, what_if=parse_what_if("clock=500MHz, ddr=50%"))
     assert fitted.latency_s < slow.latency_s < 2.01 * fitted.latency_s
     assert len(slow.outside) == 2
 
@@ -132,6 +152,9 @@ def test_the_json_holds_every_layer() -> None:
 def test_an_onnx_is_told_what_it_needs() -> None:
     done = run_bench("predict", str(MODELS / "chshuffle6.onnx"))
     assert "chshuffle6.onnx: no latency before it is converted; the .rknn will have ≈" in done.stdout
+    command = f"bench convert {MODELS / 'chshuffle6.onnx'} --target rk3588 --recipe int8 --random-calibration"
+    assert command in done.stdout
+    assert "bench predict chshuffle6.rk3588.int8.rknn" in done.stdout
 
 
 def test_a_file_for_another_npu_does_not_fit_the_board() -> None:

@@ -45,6 +45,8 @@ def latency_doubts(latency: LatencyPrediction) -> Iterator[str]:
         yield latency.source
     if latency.outside:
         yield f"no band: {'; '.join(latency.outside)}"
+    if latency.wider:
+        yield f"band wider above: {latency.wider}"
     if latency.provisional:
         yield f"provisional: {latency.provisional}"
     if latency.not_counted:
