@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from rkbench.errors import GoldenError
-from rkbench.inspect.against import cosine
 from rkbench.runs.records import SimulatorError
+from rkbench.stats.similarity import cosine
 from rkbench.variants.golden_file import cases_of, is_of_classes, layout_of, members_of
 from rkbench.variants.golden_fit import Fit, Wanted
 from rkbench.variants.golden_match import match

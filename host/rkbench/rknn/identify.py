@@ -241,7 +241,7 @@ _SIGNATURES = (
         rb"\x08[\x01-\x20][\x10-\x1a\x22\x28\x32\x3a\x42]",
         "onnx",
         "an ONNX model, not a .rknn file",
-        "`bench inspect MODEL.onnx --target rk3588` predicts what it becomes; convert it with rknn-toolkit2",
+        "`bench inspect MODEL.onnx --target rk3588` predicts what it becomes; `bench convert` makes a .rknn",
     ),
     _signature(
         rb"[\t\n\r\x20-\x7e]{1,64}(\Z|[\t\n\r\x20-\x7e]{64})",
