@@ -25,6 +25,46 @@ def constant_values(graph: ir.Graph) -> set[ir.Value]:
     return constants
 
 
+LARGEST_ZEROS = 2**16
+"""Elements of a constant that is looked at for zeros."""
+
+
+def stored_values(graph: ir.Graph) -> set[ir.Value]:
+    """Return what the converter computes once, or not at all: constants, products with zeros, what nobody
+    reads.
+
+    A product with zeros is a map of zeros, which is stored in full where it is read.
+    """
+    found = constant_values(graph)
+    for node in graph:
+        zeros = node.op_type == "Mul" and any(_is_zero(value) for value in node.inputs if value in found)
+        if zeros or _is_folded(node, found):
+            found.update(node.outputs)
+    for node in reversed(graph):
+        outputs = [value for value in node.outputs if value not in found]
+        if outputs and not any(_is_read(value, found) for value in outputs):
+            found.update(outputs)
+    return found
+
+
+def _is_zero(value: ir.Value | None) -> bool:
+    while value is not None and value.const_value is None:
+        maker = value.producer()
+        if maker is None or maker.op_type != "Identity":
+            return False
+        value = maker.inputs[0]
+    tensor = value.const_value if value is not None else None
+    if tensor is None or not 1 < tensor.size <= LARGEST_ZEROS or isinstance(tensor, ir.ExternalTensor):
+        return False
+    return not tensor.numpy().any()
+
+
+def _is_read(value: ir.Value, constants: set[ir.Value]) -> bool:
+    return value.is_graph_output() or any(
+        not constants.issuperset(user.outputs) for user in value.consumers()
+    )
+
+
 def _is_folded(node: ir.Node, constants: set[ir.Value]) -> bool:
     if node.op_type in RANDOM or any(attribute.type in _GRAPHS for attribute in node.attributes.values()):
         return False

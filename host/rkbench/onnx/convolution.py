@@ -87,6 +87,30 @@ def convolution_of(node: ir.Node) -> Convolution | None:
     )
 
 
+LARGEST_WINDOW = 7
+"""The side of the largest window that the NPU averages."""
+
+
+def average_of(node: ir.Node) -> Convolution | None:
+    """Return the depthwise convolution that an AveragePool with a larger window becomes; None for others."""
+    if node.op_type != "AveragePool":
+        return None
+    window, shape = tuple(node.attributes.get_ints("kernel_shape", ())), static_shape(node.inputs[0])
+    if shape is None or len(shape) != 4 or max(window) <= LARGEST_WINDOW:
+        return None
+    return Convolution(
+        shape[1],
+        shape[1],
+        shape[1],
+        window,
+        tuple(node.attributes.get_ints("strides", (1, 1))),
+        input_size=_spatial(node.inputs[0]),
+        output_size=_spatial(node.outputs[0]),
+        has_bias=False,
+        batch=shape[0],
+    )
+
+
 def _is_normalized(node: ir.Node) -> bool:
     return any(user.op_type in ("BatchNormalization", "Add") for user in node.outputs[0].consumers())
 

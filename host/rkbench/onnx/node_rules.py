@@ -13,7 +13,7 @@ import onnx_ir as ir
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.constants import float_elements, is_generated
-from rkbench.onnx.convolution import Convolution, convolution_of
+from rkbench.onnx.convolution import Convolution, average_of, convolution_of
 from rkbench.onnx.prediction import (
     DILATED,
     FOLDED,
@@ -137,6 +137,14 @@ def _pooling(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     return Share(POOLING, weights, 0, effort)
 
 
+def _average(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
+    """An AveragePool with a window that is larger than the NPU's becomes a depthwise convolution."""
+    geometry = average_of(node)
+    if geometry is None:
+        return _other(node, context, dtype)
+    return Share(POOLING, conv.constant_bytes(geometry, context.target, dtype), 0, 0)
+
+
 def _reshape(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     shape = static_shape(node.outputs[0])
     if shape is None or not is_channel_shuffle(node):
@@ -191,6 +199,7 @@ RULES: dict[str, Rule] = {
     "MatMul": _product,
     "GlobalAveragePool": _pooling,
     "ReduceMean": _pooling,
+    "AveragePool": _average,
     "Reshape": _reshape,
     "GRU": _recurrent,
     "LSTM": _recurrent,

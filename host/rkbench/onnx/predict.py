@@ -14,7 +14,7 @@ import onnx_ir as ir
 from rkbench.errors import UsageError
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
-from rkbench.onnx.constants import constant_values
+from rkbench.onnx.constants import stored_values
 from rkbench.onnx.input_shapes import InputShapes
 from rkbench.onnx.model import OnnxFile, open_onnx
 from rkbench.onnx.node_rules import Context, Share, share_of
@@ -30,7 +30,7 @@ CONVOLVED = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul", "GlobalAverage
 MOVED_BYTES = 100_000
 """Commands of a Transpose that is worth a word."""
 
-UNSURE_CONSTANTS = 0.03
+UNSURE_CONSTANTS = 0.035
 """By how much the constants may be off: nineteen in twenty files of the fit half are nearer."""
 
 
@@ -58,9 +58,10 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
     quantizes_again = network.is_quantized and dtype == "int8"
     dtype = "int8" if network.is_quantized else dtype
     context = _context(network, target, toolkit_version)
-    nodes = _predict_nodes(network, context, dtype)
-    shares = {each: [share for _, share in _shares(network, context, each)] for each in DTYPES}
     plans = {each: _plan(network, context, each) for each in DTYPES}
+    owned = {each: _shares(network, context, each, plans[each]) for each in DTYPES}
+    nodes = _predict_nodes(owned, dtype)
+    shares = {each: list(found.values()) for each, found in owned.items()}
     convolves = any(node.op_type in CONVOLVED for node in network.graph)
     fixed = targets.TARGETS[target].fixed_constant_bytes if convolves else 0
     model = commands.command_model(target)
@@ -86,7 +87,7 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
         weight_bytes_int8=weights["int8"],
         command_bytes_fp16=command_bytes["fp16"],
         command_bytes_int8=command_bytes["int8"],
-        file_bytes_low=size - unsure,
+        file_bytes_low=max(size - unsure, round(weights[dtype] * (1 - UNSURE_CONSTANTS))),
         file_bytes_high=None if any(node.command_bytes is None for node in nodes) else size + unsure,
         notes=tuple(_notes(network, context, nodes, dtype)),
         refusals=foreseen_refusals(
@@ -111,7 +112,7 @@ def _context(network: OnnxFile, target: str, toolkit_version: str | None) -> Con
         for value in node.inputs:
             if value is not None:
                 owners.setdefault(value, node)
-    return Context(target, toolkit_version, constant_values(network.graph), owners)
+    return Context(target, toolkit_version, stored_values(network.graph), owners)
 
 
 def _plan(network: OnnxFile, context: Context, dtype: Dtype) -> LayerPlan:
@@ -119,16 +120,15 @@ def _plan(network: OnnxFile, context: Context, dtype: Dtype) -> LayerPlan:
     return plan_layers(network.graph, context.constants, context.target, effective, context.toolkit_version)
 
 
-def _shares(network: OnnxFile, context: Context, dtype: Dtype) -> list[tuple[ir.Node, Share]]:
+def _shares(network: OnnxFile, context: Context, dtype: Dtype, plan: LayerPlan) -> dict[ir.Node, Share]:
     """Return the share of every node that is not folded away; a QDQ graph is INT8 at either dtype."""
     effective: Dtype = "int8" if network.is_quantized else dtype
-    plan = _plan(network, context, dtype)
-    found = []
+    found = {}
     for node in network.graph:
         if not context.constants.issuperset(node.outputs):
             share = _planned(node, share_of(node, context, effective), plan)
             if share is not None:
-                found.append((node, share))
+                found[node] = share
     return found
 
 
@@ -139,7 +139,7 @@ def _planned(node: ir.Node, share: Share | None, plan: LayerPlan) -> Share | Non
         share = Share(conv.ORDINARY, 0, 0, 0) if size or added else None
     if share is None:
         return None
-    if node.op_type in ("Concat", "Split") and added:
+    if node.op_type in ("Concat", "Split", "Slice") and added:
         share = replace(share, becomes=JOINED, note="its parts begin or end within a block of channels")
     if node.op_type == "Transpose" and size > MOVED_BYTES:
         share = replace(share, becomes=MOVED, note="the NPU takes a task for each position of the map")
@@ -149,8 +149,8 @@ def _planned(node: ir.Node, share: Share | None, plan: LayerPlan) -> Share | Non
     return replace(share, weights=share.weights + added, commands=commands_bytes)
 
 
-def _predict_nodes(network: OnnxFile, context: Context, dtype: Dtype) -> list[PredictedNode]:
-    fp16, int8 = (dict(_shares(network, context, each)) for each in DTYPES)
+def _predict_nodes(owned: dict[Dtype, dict[ir.Node, Share]], dtype: Dtype) -> list[PredictedNode]:
+    fp16, int8 = owned["fp16"], owned["int8"]
     found = []
     for node, share in (fp16 if dtype == "fp16" else int8).items():
         found.append(

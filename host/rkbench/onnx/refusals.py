@@ -163,6 +163,58 @@ def _turned_copies(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
         )
 
 
+def _split_expectation(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
+    """The expected distance of each side of a box (a 1x1 to one channel over bins), cut in two.
+
+    Where a map of positions in two axes is what the bins were reshaped of, the converter cuts the 1x1 instead
+    of its output, and that has one channel alone.
+    """
+    weight = static_shape(node.inputs[1]) if node.op_type == "Conv" and len(node.inputs) > 1 else None
+    if weight is None or weight[0] != 1 or max(weight[2:]) > 1 or node.inputs[1] not in asked.constants:
+        return
+    reshape = next_node(node.outputs[0], "Reshape")
+    shape = static_shape(reshape.outputs[0]) if reshape is not None else None
+    bins = _before(node.inputs[0], "Softmax", "Transpose")
+    if reshape is None or shape is None or len(shape) != 3 or bins is None or not _is_of_map(bins):
+        return
+    cuts = [user.op_type for user in users(reshape.outputs[0]) if user.op_type != "Shape"]
+    if cuts == ["Split"] or (len(cuts) > 1 and set(cuts) == {"Slice"}):
+        yield ForeseenRefusal(
+            _name(node),
+            "IndexError: list index out of range",
+            "the decoding of boxes: it cuts what a convolution to one channel makes after a Reshape, and the "
+            "converter cuts the convolution",
+            "leave the decoding out (export the maps before it, as the vendor does), or Split by axis 2 "
+            "first and Reshape each part",
+        )
+
+
+def _before(value: ir.Value | None, *kinds: str) -> ir.Value | None:
+    """Return what a Reshape reads that is followed by nodes of these kinds up to `value`, else None."""
+    maker = value.producer() if value is not None else None
+    while maker is not None and maker.op_type in kinds:
+        value = maker.inputs[0]
+        maker = value.producer() if value is not None else None
+    return maker.inputs[0] if maker is not None and maker.op_type == "Reshape" else None
+
+
+def _is_of_map(value: ir.Value | None, *, joined: bool = False) -> bool:
+    """Return whether a value is a map of four dimensions in another shape, or such maps joined.
+
+    What a convolution or a Split makes the converter reshapes itself.
+    """
+    maker = value.producer() if value is not None else None
+    while maker is not None and maker.op_type in ("Reshape", "Identity"):
+        value = maker.inputs[0]
+        maker = value.producer() if value is not None else None
+    if maker is not None and maker.op_type == "Concat" and not joined:
+        return any(_is_of_map(one, joined=True) for one in maker.inputs)
+    if maker is not None and maker.op_type in ("Conv", "Split") and not joined:
+        return False
+    shape = static_shape(value)
+    return shape is not None and (len(shape) == 4 or maker is not None)
+
+
 def _branches(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     """An If that depends on an input, or whose branches read weights that nobody else reads."""
     if node.op_type != "If":
@@ -243,5 +295,6 @@ RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
     _quantized,
     _summed_products,
     _turned_copies,
+    _split_expectation,
     _branches,
 )

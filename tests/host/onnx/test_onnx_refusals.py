@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,12 @@ import onnx
 import pytest
 from onnx_networks import Network
 from rkbench.inspect.prediction import predicted_sentence
-from rkbench.onnx import predict_size
+from rkbench.onnx import open_onnx, predict_size
+from rkbench.onnx.constants import constant_values
+from rkbench.onnx.refusals import Asked, foreseen_refusals
+
+GRAPHS = Path(__file__).resolve().parents[3] / "tools/corpus/data/graphs"
+ALL = (("rk3588", "fp16"), ("rk3588", "int8"), ("rk3568", "fp16"), ("rk3568", "int8"))
 
 
 def sentences(path: Path, target: str = "rk3588", dtype: str = "fp16") -> list[str]:
@@ -168,3 +174,63 @@ def test_a_graph_that_is_quantized_already_is_not_quantized_again(tmp_path: Path
     assert sentences(path, dtype="int8") == [
         "If a quantized model has been import, please set do_quantization = False."
     ]
+
+
+def box_decoder(folder: Path, *, joined: int = 2, outputs: int = 1, cut_first: bool = False) -> Path:
+    """Save the expected distances of boxes, four sides of 16 bins, of one map or more, cut in two."""
+    network = Network(1, 64, 8, 8)
+    flat = network.constant("flat", np.array([1, 64, 64]))
+    network.add("Reshape", flat, name="first")
+    if joined > 1:
+        network.value = "first_out"
+        network.add("Concat", *["first_out"] * (joined - 1), axis=2)
+    network.add("Reshape", network.constant("bins", np.array([1, 4, 16, 64 * joined])))
+    network.add("Transpose", perm=[0, 2, 1, 3]).add("Softmax", axis=1)
+    network.conv(16, outputs, (1, 1), bias=False, name="expected")
+    sides = network.constant("sides", np.array([1, 4 * outputs, 64 * joined]))
+    half = network.constant("half", np.array([2, 2] if cut_first else [2 * outputs, 2 * outputs]))
+    if not cut_first:
+        network.add("Reshape", sides)
+    network.add("Split", half, axis=2 if cut_first else 1)
+    network.nodes[-1].output.append("right")
+    return network.save(folder / "x.onnx")
+
+
+@pytest.mark.parametrize("joined", [1, 2, 3])
+def test_boxes_that_are_reshaped_and_then_cut_are_refused(tmp_path: Path, joined: int) -> None:
+    assert sentences(box_decoder(tmp_path, joined=joined)) == ["IndexError: list index out of range"]
+
+
+def test_boxes_that_are_cut_first_or_of_two_channels_convert(tmp_path: Path) -> None:
+    assert sentences(box_decoder(tmp_path, cut_first=True)) == []
+    assert sentences(box_decoder(tmp_path, outputs=2)) == []
+
+
+KNOWN = {
+    "ddddocr_common_old": ALL,
+    "light_inception_v1": ALL,
+    "timm_deit_tiny": ALL,
+    "timm_pvt_v2_b0": ALL,
+    "timm_test_vit": ALL,
+    "timm_levit_128s": ALL,
+    "timm_efficientformer_l1": ALL,
+    "timm_botnet26t_256": ALL,
+    "ppocr6_rec": (("rk3588", "fp16"), ("rk3588", "int8")),
+    "magika": (("rk3588", "int8"), ("rk3568", "int8")),
+}
+"""The 36 refusals of ten networks that were seen before any rule was written."""
+
+
+def test_of_the_36_refusals_that_were_known_30_are_foreseen(tmp_path: Path) -> None:
+    foreseen = []
+    for name, combinations in KNOWN.items():
+        path = tmp_path / f"{name}.onnx"
+        path.write_bytes(gzip.decompress((GRAPHS / f"{name}.onnx.gz").read_bytes()))
+        network = open_onnx(path)
+        constants = constant_values(network.graph)
+        for target, dtype in combinations:
+            again = network.is_quantized and dtype == "int8"
+            asked = Asked(network.graph, network.opset, constants, target, again)
+            foreseen += [(name, target, dtype)] if foreseen_refusals(asked) else []
+    assert sum(map(len, KNOWN.values())) == 36
+    assert len(foreseen) >= 30, foreseen

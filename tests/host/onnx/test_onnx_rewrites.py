@@ -137,11 +137,21 @@ def test_weights_that_are_an_input_too_leave_the_input_alone(tmp_path: Path) -> 
     assert [value.name for value in after.graph.input] == ["x", "target_w"]
 
 
-def test_weights_that_nodes_compute_are_skipped_with_a_word(tmp_path: Path) -> None:
+def test_weights_that_nodes_compute_are_stored_and_regrouped(tmp_path: Path) -> None:
     network = Network(1, 256, 8, 8)
     half = network.constant("half", np.float32(0.5).reshape(()))
     weights = network.weights("weights", 256, 4, 3, 3)
     network.nodes.append(helper.make_node("Mul", [weights, half], ["made"], name="scale"))
+    network.conv(256, 256, (3, 3), 64, name="target", weights="made")
+    report = fix(network, tmp_path)
+    assert [change.rewrite for change in report.changes] == ["regroup"]
+    assert is_exact(report)
+
+
+def test_weights_that_are_random_are_skipped_with_a_word(tmp_path: Path) -> None:
+    network = Network(1, 256, 8, 8)
+    random = helper.make_node("RandomNormal", [], ["made"], name="random", shape=[256, 4, 3, 3])
+    network.nodes.append(random)
     network.conv(256, 256, (3, 3), 64, name="target", weights="made")
     report = fix(network, tmp_path)
     assert report.written is None

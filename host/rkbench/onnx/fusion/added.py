@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import onnx_ir as ir
 
 from rkbench.onnx.convolution import Convolution, constant_bytes
+from rkbench.onnx.fusion.apart import cut_parts
 from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.unrolled import pieces_of
 from rkbench.onnx.values import static_shape
@@ -24,15 +27,16 @@ def added_constant_bytes(layer: FusedLayer, target: str, dtype: Dtype) -> int:
     """Return what a norm, a softmax, a Concat or a Split stores beside the weights of the network."""
     layout = targets.weight_layout(target, dtype)
     if layer.kind in ("concat", "split") and layout is not None:
-        pieces = unaligned_concat if layer.kind == "concat" else unaligned_split
-        return pieces(layer.node, layout) * targets.ELEMENT_BYTES[dtype]
+        return _joined(layer, layout, dtype)
     if layer.kind == "convolution" and layer.convolution is not None:
-        return _pieces(layer.convolution, target, dtype)
+        return _pieces(layer.convolution, target, dtype) + _parts(layer, target, dtype)
     generation = _generation(target)
     lite = generation == "RKNPU lite"
     if layer.node.op_type == "InstanceNormalization":
         return _instance_norm(static_shape(layer.node.inputs[0]), lite=lite, int8=dtype == "int8")
     channels = _channels(layer)
+    if layer.kind == "length":
+        return _lines(channels, 8) * NORM_BYTES.get(generation, OTHER_NORM_BYTES) // 2
     if layer.kind == "norm":
         return _lines(channels * NORM_BYTES.get(generation, OTHER_NORM_BYTES), 32 if lite else 64)
     if layer.kind == "softmax" and not lite:
@@ -40,6 +44,19 @@ def added_constant_bytes(layer: FusedLayer, target: str, dtype: Dtype) -> int:
     if layer.kind == "attention" and layer.parts > 1 and not lite:
         return _lines((static_shape(layer.node.outputs[0]) or (1,))[-1] * SOFTMAX_BYTES, 64)
     return 0
+
+
+def _joined(layer: FusedLayer, layout: targets.WeightLayout, dtype: Dtype) -> int:
+    """Return the 1x1s of a Concat or a Split; in int8 each has a bias."""
+    bias = BIAS_BYTES if dtype == "int8" else 0
+    if layer.kind == "split":
+        return unaligned_split(layer.node, layout, bias)
+    elements, shape = unaligned_concat(layer.node, layout), static_shape(layer.node.outputs[0])
+    outputs = shape[1] if elements and shape is not None else 0
+    return elements * targets.ELEMENT_BYTES[dtype] + bias * outputs
+
+
+BIAS_BYTES = 4
 
 
 def _pieces(convolution: Convolution, target: str, dtype: Dtype) -> int:
@@ -52,6 +69,16 @@ def _pieces(convolution: Convolution, target: str, dtype: Dtype) -> int:
     layout = targets.weight_layout(target, dtype)
     bias = targets.bias_bytes(channels, layout) if layout is not None and dtype == "int8" else 0
     return pieces.count * (pieces.selects * constant_bytes(pick, target, dtype) + bias) - bias
+
+
+def _parts(layer: FusedLayer, target: str, dtype: Dtype) -> int:
+    """Return what the convolutions of all parts of a Concat store beyond the one that the ONNX has."""
+    if not layer.pieces:
+        return 0
+    last = layer.pieces[-1]
+    whole = replace(last, input_channels=sum(piece.input_channels for piece in layer.pieces))
+    each = [constant_bytes(piece, target, dtype) for piece in layer.pieces]
+    return sum(each) - constant_bytes(whole, target, dtype)
 
 
 def _instance_norm(shape: tuple[int, ...] | None, *, lite: bool, int8: bool) -> int:
@@ -73,7 +100,7 @@ ORDER_BYTES = 65_536
 def unaligned_concat(node: ir.Node, layout: targets.WeightLayout) -> int:
     """Return the elements of the 1x1 that joins maps whose channels are no whole blocks; 0 if all are.
 
-    A convolution of one group behind it takes the parts one by one instead.
+    One that is taken apart is no layer and is not asked for.
     """
     shapes = [static_shape(value) for value in node.inputs]
     block = layout.minimum_input
@@ -81,34 +108,31 @@ def unaligned_concat(node: ir.Node, layout: targets.WeightLayout) -> int:
     joined = static_shape(node.outputs[0])
     if len(channels) < len(shapes) or joined is None or joined[1] != sum(channels):
         return 0
-    if all(count % block == 0 for count in channels) or _taken_apart(node):
+    if all(count % block == 0 for count in channels):
         return 0
     return joined[1] * sum(_lines(count, block) for count in channels)
 
 
-def _taken_apart(node: ir.Node) -> bool:
-    behind = list(node.outputs[0].consumers())
-    return all(user.op_type == "Conv" and user.attributes.get_int("group", 1) == 1 for user in behind)
-
-
-def unaligned_split(node: ir.Node, layout: targets.WeightLayout) -> int:
-    """Return the elements of the 1x1s that fetch parts which begin within a block of channels."""
-    shapes = [static_shape(value) for value in node.outputs]
-    whole, start, found = static_shape(node.inputs[0]), 0, 0
-    channels = [shape[1] for shape in shapes if shape is not None and len(shape) == 4]
-    if node.op_type != "Split" or whole is None or sum(channels) != whole[1]:
+def unaligned_split(node: ir.Node, layout: targets.WeightLayout, bias: int = 0) -> int:
+    """Return the bytes of the 1x1s that fetch parts which begin within a block of channels."""
+    parts = cut_parts(node) if node.op_type in ("Split", "Slice") else []
+    if not parts or (node.op_type == "Slice" and parts[0] is not node.outputs[0]):
         return 0
-    for count in channels:
+    start = found = 0
+    for count in ((static_shape(part) or (0, 0))[1] for part in parts):
         skipped = start % layout.minimum_input
         read = targets.padded_channels(count + skipped, layout.input_block, layout.minimum_input)
-        found += min(read * count, LARGEST_FETCH[layout.depthwise_element_bytes]) if skipped else 0
+        size = (read * layout.depthwise_element_bytes + bias) * count
+        whole = size if count <= LARGEST_WHOLE else LARGEST_FETCH[layout.depthwise_element_bytes]
+        found += min(size, whole) if skipped else 0
         start += count
     return found
 
 
-LARGEST_FETCH = {1: 13_800, 2: 20_700}
-"""Elements that one part takes at most, by the bytes of one: larger ones are fetched piece by piece, by one
-kernel. Seen on parts of 180, 300 and 600 channels (rk3588)."""
+LARGEST_WHOLE = 128
+LARGEST_FETCH = {1: 13_800, 2: 41_400}
+"""Bytes that one part of more channels takes at most, by the bytes of an element: larger ones are fetched
+piece by piece, by one kernel. Seen on parts of 180, 300 and 600 channels (rk3588)."""
 
 
 def table_bytes(target: str) -> int:
@@ -123,7 +147,7 @@ def _generation(target: str) -> str:
 
 def _channels(layer: FusedLayer) -> int:
     """Return the size of the axis that is normalised: the last one of a sequence, else the channels."""
-    shape = static_shape(layer.node.inputs[0]) or (1,)
+    shape = (static_shape(layer.node.inputs[0]) if layer.node.inputs else None) or (1,)
     axes = layer.node.attributes.get_ints("axes", ()) if "axes" in layer.node.attributes else ()
     axis = layer.node.attributes.get_int("axis", -1) if "axis" in layer.node.attributes else None
     if axis is None:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from itertools import zip_longest
 
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution
@@ -76,7 +77,7 @@ def efforts(
     chip = _Chip(target, dtype, known.npu_cores if known else 1, toolkit_version)
     real = [layer for layer in layers if layer.kind != "free"]
     found = {}
-    for layer, after in zip(real, [*real[1:], None], strict=True):
+    for layer, after in zip_longest(real, real[1:]):
         goes_on = after is not None and chip.shares(after) > 1 and chip.shares(layer) > 1
         found[id(layer)] = chip.effort(layer, goes_on=goes_on)
     return [found.get(id(layer), _renamed(layer)) for layer in layers]

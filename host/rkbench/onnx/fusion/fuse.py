@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
-from rkbench.onnx.convolution import Convolution, convolution_of
-from rkbench.onnx.fusion.geometry import is_vector, parts_of, product_of, steps, turns_positions
+from rkbench.onnx.convolution import Convolution, average_of, convolution_of
+from rkbench.onnx.fusion.apart import apart, merged_with_shuffle, shuffled, taken_apart
+from rkbench.onnx.fusion.geometry import is_vector, joins_heads, parts_of, product_of, steps, turns_positions
 from rkbench.onnx.fusion.kinds import (
     ARITHMETIC,
     CONVOLUTIONS,
@@ -23,7 +24,7 @@ from rkbench.onnx.fusion.kinds import (
     RENAMING,
 )
 from rkbench.onnx.fusion.layer import FusedLayer, Kind
-from rkbench.onnx.fusion.patterns import Pattern, activation, layer_norm, next_node, users
+from rkbench.onnx.fusion.patterns import Pattern, activation, layer_norm, length_norm, next_node, users
 from rkbench.onnx.fusion.unrolled import folds, unfolds
 from rkbench.onnx.shapes import is_channel_shuffle, pooled_size, pooling_kernels
 from rkbench.onnx.values import static_shape
@@ -75,6 +76,10 @@ class Fuser:
         if pattern is not None:
             self._take(self.add(node, "norm"), pattern.nodes[1:], pattern.result)
             return
+        pattern = length_norm(node)
+        if pattern is not None:
+            self._take(self.add(node, "length"), pattern.nodes[1:], pattern.result)
+            return
         pattern = activation(node)
         if pattern is not None:
             self._activate(node, pattern)
@@ -106,10 +111,23 @@ class Fuser:
     def _convolution(self, node: ir.Node) -> None:
         weight = node.inputs[1] if len(node.inputs) > 1 else None
         geometry = product_of(node) if node.op_type in ("Gemm", "MatMul") else convolution_of(node)
-        if weight in self.constants and geometry is not None:
-            self.add(node, "convolution", convolution=geometry)
-        else:
+        if weight not in self.constants or geometry is None:
             self._attend(node)
+            return
+        plain = node.op_type == "Conv" and geometry.groups == 1
+        self._convolve(node, node.inputs[0] if plain else None, geometry)
+
+    def _convolve(self, node: ir.Node, source: ir.Value | None, geometry: Convolution) -> None:
+        """Add a convolution; one of each part, and sums, where the Concat before it is taken apart."""
+        channels = taken_apart(source, geometry.output_channels, geometry.kernel_area)
+        pieces = apart(geometry, channels)
+        joined = self.maker(source)
+        if not pieces or joined is None or joined.kind != "concat":
+            self.add(node, "convolution", convolution=geometry)
+            return
+        self.layers.remove(joined)
+        self.layers += [FusedLayer(node, "convolution", source, piece) for piece in pieces[:-1]]
+        self.add(node, "convolution", convolution=pieces[-1], pieces=pieces, joins=True)
 
     def _attend(self, node: ir.Node) -> None:
         """A product of two maps; softmax(product) times a third map is one layer."""
@@ -132,7 +150,8 @@ class Fuser:
             and before.kind in ("convolution", "map", "narrow", "concat")
             and not before.table
         )
-        if before is None or not fits or before.activated or len(users(node.inputs[0])) > 1:
+        summed = before is not None and before.joins and node.op_type != "Relu"
+        if before is None or not fits or summed or before.activated or len(users(node.inputs[0])) > 1:
             before = self.add(node, "map")
         before.activated = True
         self._take(before, (node,), node.outputs[0])
@@ -183,7 +202,7 @@ class Fuser:
             made = [value for value in node.inputs if self.maker(value) is layer]
             if not made or layer.kind != "convolution" or len(users(made[0])) > 1:
                 continue
-            if layer.joins or layer.table:
+            if layer.joins or layer.table or layer.is_depthwise:
                 continue
             layer.joins, layer.activated = True, False
             self._take(layer, (node,), node.outputs[0])
@@ -233,6 +252,8 @@ class Fuser:
             self._rename(node)
         elif node.op_type in ON_CPU:
             self.add(node, "cpu")
+        elif (window := average_of(node)) is not None:
+            self.add(node, "convolution", convolution=window)
         else:
             self.add(node, KINDS.get(node.op_type, "narrow"), parts=parts_of(node))
 
@@ -242,15 +263,22 @@ class Fuser:
         if node.op_type == "Reshape" and shape is not None and is_channel_shuffle(node):
             size = shape[2:]
             mixes = Convolution(shape[1], shape[1], input_size=size, output_size=size, has_bias=False)
-            self.add(node, "convolution", convolution=mixes)
+            merged = merged_with_shuffle(node)
+            if merged is not None:
+                self.merged.add(merged)
+            if merged is node:
+                self.add(node, "free")
+            else:
+                self._convolve(node, shuffled(node), mixes)
             return
-        if node.op_type == "Transpose" and turns_positions(node):
+        before = self.maker(node.inputs[0]) if node.inputs else None
+        attended = before is not None and before.kind == "attention" and before.parts > 1
+        if node.op_type == "Transpose" and (turns_positions(node) or (attended and joins_heads(node))):
             self.add(node, "turn")
             return
         if unfolds(node) or folds(node):
             self.add(node, "unfold" if unfolds(node) else "fold")
             return
-        before = self.maker(node.inputs[0]) if node.inputs else None
         if before is not None and len(users(node.inputs[0])) == 1:
             self._take(before, (node,), node.outputs[0])
         else:

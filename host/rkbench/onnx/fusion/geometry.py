@@ -65,3 +65,8 @@ def turns_positions(node: ir.Node) -> bool:
             return False
         behind = found.outputs[0]
     return True
+
+
+def joins_heads(node: ir.Node) -> bool:
+    """Return whether a Transpose joins heads whose positions lie last, as in attention over channels."""
+    return tuple(node.attributes.get_ints("perm", ())) == (0, 3, 1, 2)

@@ -16,6 +16,7 @@ Kind = Literal[
     "table",  # an activation alone, by a lookup table
     "pool",
     "norm",
+    "length",  # vectors divided by their lengths
     "softmax",
     "attention",
     "concat",
@@ -53,12 +54,20 @@ class FusedLayer:
     """All nodes that it computes."""
     vectors: int = 0
     """Constants that it reads beside its weights."""
+    pieces: tuple[Convolution, ...] = ()
+    """The convolutions of all parts of a Concat, at the last of them; () if its own is the whole one."""
 
     @property
     def is_linear(self) -> bool:
         """Whether nothing but a convolution, or a scale and shift of each channel, happens in it."""
         scales = self.kind == "narrow" and self.node.op_type == "BatchNormalization"
         return (self.kind == "convolution" or scales) and not (self.activated or self.joins or self.table)
+
+    @property
+    def is_depthwise(self) -> bool:
+        """Whether it is a convolution of each channel by itself: no sum is fused into one."""
+        geometry = self.convolution
+        return geometry is not None and geometry.groups == geometry.output_channels > 1
 
     @property
     def is_biased(self) -> bool:
@@ -73,13 +82,14 @@ class FusedLayer:
     def takes_in(self, other: FusedLayer) -> bool:
         """Return whether the compiler writes another layer of the same map into this one's kernel.
 
-        It does where both convolutions have a bias; without one they stay apart (toolkit 2.5.0).
+        It does where both are convolutions of stride 1 with a bias; else they stay apart (toolkit 2.5.0).
         """
-        if not self.is_biased or not other.is_biased:
-            return False
         one, two = self.convolution, other.convolution
-        if one is None or two is None:
-            return one is not None and max(one.strides) == 1
-        return (one.groups, one.strides, one.output_channels, max(one.dilations), one.transposed) == (
-            *(two.groups, two.strides, two.output_channels, max(two.dilations), two.transposed),
-        )
+        if one is None or two is None or not self.is_biased or not other.is_biased:
+            return False
+        return max(one.strides) == 1 and (
+            one.groups,
+            one.strides,
+            one.output_channels,
+            max(one.dilations),
+        ) == (*(two.groups, two.strides, two.output_channels, max(two.dilations)),)

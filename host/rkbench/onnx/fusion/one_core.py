@@ -7,7 +7,11 @@ from __future__ import annotations
 
 import math
 
+import onnx_ir as ir
+
+from rkbench.onnx.fusion.geometry import joins_heads
 from rkbench.onnx.fusion.layer import FusedLayer
+from rkbench.onnx.fusion.patterns import next_node
 from rkbench.onnx.values import static_shape
 from rkbench.rknn.targets import Dtype
 
@@ -17,9 +21,25 @@ POOL_BYTES = {1: 320, 2: 256, 3: 256}
 
 
 def batch_of(layer: FusedLayer) -> int:
-    """Return how many maps a layer computes one after the other: the first size of three or four."""
-    shape = static_shape(layer.node.outputs[0])
-    return max(shape[0], 1) if shape is not None and len(shape) in (3, 4) else 1
+    """Return how many maps a layer computes one after the other: the first size of three or four.
+
+    What goes into a product has one for each head."""
+    value = layer.node.outputs[0]
+    shape = static_shape(value)
+    if shape is None or len(shape) not in (3, 4):
+        return 1
+    heads = shape[1] if len(shape) == 4 and layer.kind == "map" and _is_multiplied(value) else 1
+    return max(shape[0], 1) * heads
+
+
+def _is_multiplied(value: ir.Value) -> bool:
+    """Return whether a map goes into a product with another map, in another order at most."""
+    for _ in range(2):
+        found = next_node(value, "Cast", "Transpose", "MatMul")
+        if found is None or found.op_type == "MatMul":
+            return found is not None and all(one is None or one.const_value is None for one in found.inputs)
+        value = found.outputs[0]
+    return False
 
 
 def one_core(layer: FusedLayer, cores: int, dtype: Dtype) -> tuple[int, int, int]:
@@ -45,12 +65,43 @@ def one_core(layer: FusedLayer, cores: int, dtype: Dtype) -> tuple[int, int, int
     if layer.kind == "pad":
         return 5, 371, 2
     if layer.kind == "turn":
-        shape = static_shape(layer.node.inputs[0]) or (1, 1, 1, 1)
-        return 10 + shape[0] * shape[1] * max(shape[2:]) // 8, 129, 1
+        return _turn(layer, cores, fp16=fp16)
+    if layer.kind == "length":
+        shape = static_shape(layer.node.inputs[0]) or (1, 1)
+        heads = max(math.prod(shape[:-2]), 1)
+        tasks, bytes_ = LENGTH_TASKS[dtype], LENGTH_BYTES[cores > 1][dtype]
+        return heads * tasks, bytes_ // tasks, 6
     if layer.kind == "attention":
         return _attention(layer, cores, fp16=fp16)
     batch = batch_of(layer)
     return batch, STAGE_BYTES if batch == 1 else 192, 1 + 4 * layer.vectors
+
+
+LENGTH_TASKS: dict[Dtype, int] = {"fp16": 13, "int8": 16}
+LENGTH_BYTES: dict[bool, dict[Dtype, int]] = {
+    False: {"fp16": 2_896, "int8": 3_472},
+    True: {"fp16": 11_920, "int8": 13_712},
+}
+"""Commands of dividing the vectors of one head by their lengths, on one core and on several. Measured on 4
+heads of 12 to 42 channels and 64 to 1,024 positions."""
+TURN_LANES = {True: {True: 8, False: 16}, False: {True: 4, False: 8}}
+"""Channels that one task moves, by whether there are several cores and whether it is fp16."""
+TURN_BYTES = {True: 578, False: 240}
+"""Commands of such a task on one core."""
+
+
+def _turn(layer: FusedLayer, cores: int, *, fp16: bool) -> tuple[int, int, int]:
+    """Positions and channels of each head change places: a task for every few of what were channels.
+
+    The rk3566/rk3568 leaves to its CPU what are no whole tasks both ways.
+    """
+    shape = static_shape(layer.node.inputs[0]) or (1, 1, 1, 1)
+    lanes = TURN_LANES[cores > 1][fp16]
+    tasks = shape[0] * shape[1] * max(shape[2:]) // lanes
+    if cores == 1:
+        cpu = any(side % lanes for side in shape[2:])
+        return 0 if cpu else tasks, TURN_BYTES[fp16], 1
+    return 10 + tasks, 129, 1
 
 
 def _norm(batch: int, cores: int, *, fp16: bool) -> tuple[int, int, int]:
@@ -71,10 +122,41 @@ def _attention(layer: FusedLayer, cores: int, *, fp16: bool) -> tuple[int, int, 
     """
     shape = static_shape(layer.node.outputs[0]) or (1, 1)
     heads, positions = math.prod(shape[:-2]), shape[-2] if len(shape) > 1 else 1
-    if layer.parts == 1:
+    if layer.parts == 1 and cores > 1:
         return heads * 5, 200, 3
     if cores == 1:
-        bytes_ = 4000 + 21 * positions
-        return heads * (30 + positions // 8), max(bytes_ // (30 + positions // 8), 1), 12
+        return _products(layer, heads, positions, fp16=fp16)
     tasks = 10 + positions * 4 // 100
-    return heads * tasks, ((3900 if fp16 else 5300) + 66 * positions // 10) // tasks, 8
+    channels = (static_shape(_last_product(layer).outputs[0]) or (1,))[-1]
+    more = 0 if fp16 else max(1400, channels // 16 * 140)
+    return heads * tasks, (3900 + more + 66 * positions // 10) // tasks, 8
+
+
+def _products(layer: FusedLayer, heads: int, rows: int, *, fp16: bool) -> tuple[int, int, int]:
+    """Two products on one core, or one: a task for 8 rows; the map of the second is turned before it.
+
+    The CPU computes the softmax between them. Measured on 1 to 16 heads of 8 to 64 channels.
+    """
+    inner = (static_shape(layer.node.inputs[0]) or (1,))[-1]
+    wide = 1 + (inner > (16 if fp16 else 32))
+    tasks = 5 + rows * wide // 8
+    size = 128 * tasks + 350
+    if layer.parts > 1:
+        depth, channels = (static_shape(_last_product(layer).inputs[1]) or (1, 1))[-2:]
+        second = 6 + depth // 48 + channels // 8
+        turned = _turned_tasks(layer, depth, channels, fp16=fp16)
+        tasks, size = tasks + second + turned, size + 128 * second + 500 + turned * TURN_BYTES[fp16]
+    return heads * tasks, size // tasks, 12 if layer.parts > 1 else 3
+
+
+def _last_product(layer: FusedLayer) -> ir.Node:
+    return next(node for node in reversed(layer.nodes) if node.op_type in ("MatMul", "Gemm"))
+
+
+def _turned_tasks(layer: FusedLayer, depth: int, channels: int, *, fp16: bool) -> int:
+    """Return the tasks that turn the map of a second product; those of a Transpose behind it are its own."""
+    joined = next_node(_last_product(layer).outputs[0], "Transpose")
+    lanes = TURN_LANES[False][fp16]
+    if depth % lanes or channels % lanes or (joined is not None and joins_heads(joined)):
+        return 0
+    return channels // lanes

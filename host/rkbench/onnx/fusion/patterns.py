@@ -196,6 +196,23 @@ def layer_norm(node: ir.Node, constants: set[ir.Value]) -> Pattern | None:
     return Pattern("norm", source, value, tuple(nodes))
 
 
+def length_norm(node: ir.Node) -> Pattern | None:
+    """Return the division of vectors by their lengths that begins with the lengths at `node`."""
+    source = node.inputs[0] if node.op_type == "ReduceL2" else None
+    if source is None:
+        return None
+    nodes, value = [node], node.outputs[0]
+    for kinds in (("Clip", "Max", "Add"), ("Expand",)):
+        more = next_node(value, *kinds)
+        if more is not None:
+            nodes.append(more)
+            value = more.outputs[0]
+    quotient = next_node(value, "Div")
+    if quotient is None or quotient.inputs[0] is not source:
+        return None
+    return Pattern("length", source, quotient.outputs[0], (*nodes, quotient))
+
+
 def _deviation(centred: ir.Node) -> tuple[list[ir.Node], ir.Node] | None:
     """Return the nodes from x - mean to its quotient by the deviation, and that quotient."""
     value = centred.outputs[0]

@@ -69,8 +69,8 @@ def _joining_bytes(concat: ir.Node, parts: list[DepthwisePart], context: Rewrite
     split = source.producer() if source is not None else None
     if layout is None or split is None:
         return 0
-    elements = unaligned_concat(concat, layout) + unaligned_split(split, layout)
-    return elements * targets.ELEMENT_BYTES[context.dtype]
+    joined = unaligned_concat(concat, layout) * targets.ELEMENT_BYTES[context.dtype]
+    return joined + unaligned_split(split, layout)
 
 
 def _parts(concat: ir.Node) -> list[DepthwisePart] | None:

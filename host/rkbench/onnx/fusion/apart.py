@@ -1,0 +1,108 @@
+"""Concats that are taken apart: the convolution behind one reads each part by itself, and the sums are added.
+
+Read from files of toolkit 2.5.0: right for 240 of 241 Concats before one convolution of one group.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import accumulate
+
+import onnx_ir as ir
+
+from rkbench.onnx.convolution import Convolution
+from rkbench.onnx.fusion.patterns import next_node, users
+from rkbench.onnx.values import static_shape
+
+CUT_BLOCK = 8
+"""A part that begins within a block of so many channels makes the compiler take a Concat apart, on every
+target."""
+
+
+def parts_of_concat(value: ir.Value | None) -> tuple[int, ...]:
+    """Return the channels of each part of a joined map of four dimensions; () if it is none."""
+    maker = value.producer() if value is not None else None
+    if value is None or maker is None or maker.op_type != "Concat":
+        return ()
+    shapes = [static_shape(part) for part in maker.inputs]
+    channels = tuple(shape[1] for shape in shapes if shape is not None and len(shape) == 4)
+    joined = static_shape(value)
+    whole = joined is not None and len(channels) == len(shapes) > 1 and joined[1] == sum(channels)
+    return channels if whole else ()
+
+
+def taken_apart(value: ir.Value | None, outputs: int, kernel_area: int) -> tuple[int, ...]:
+    """Return the channels of the parts that a convolution to `outputs` channels reads; () where the Concat
+    stays.
+
+    It stays where others read it too. Else it goes where a part of a 1x1 begins within a block, or where the
+    sums that are written and read again are fewer than what would be copied.
+    """
+    channels = parts_of_concat(value)
+    if not channels or len(users(value)) != 1:
+        return ()
+    starts = list(accumulate(channels))[:-1]
+    cut = kernel_area == 1 and any(start % CUT_BLOCK for start in starts)
+    cheap = 2 * len(starts) * outputs < sum(channels)
+    return channels if cut or cheap else ()
+
+
+def apart(whole: Convolution, channels: tuple[int, ...]) -> tuple[Convolution, ...]:
+    """Return the convolutions of all parts; the last one, which adds the sum, has the bias."""
+    last = len(channels) - 1
+    return tuple(
+        replace(whole, input_channels=count, has_bias=whole.has_bias and index == last)
+        for index, count in enumerate(channels)
+    )
+
+
+def shuffled(node: ir.Node) -> ir.Value | None:
+    """Return the map that a channel shuffle, which ends in `node`, begins with."""
+    transpose = node.inputs[0].producer() if node.inputs[0] is not None else None
+    first = (
+        transpose.inputs[0].producer() if transpose is not None and transpose.inputs[0] is not None else None
+    )
+    return first.inputs[0] if first is not None else None
+
+
+def cut_parts(node: ir.Node) -> list[ir.Value]:
+    """Return the parts that a Split, or the Slices of one map, makes of its channels, in their order.
+
+    Empty where the parts are not all of them; all Slices of a map name the same parts.
+    """
+    source = node.inputs[0]
+    slices = [user for user in users(source) if user.op_type == "Slice"]
+    values = list(node.outputs) if node.op_type == "Split" else [each.outputs[0] for each in slices]
+    shapes, whole = [static_shape(value) for value in values], static_shape(source)
+    channels = [shape[1] for shape in shapes if shape is not None and len(shape) == 4]
+    fits = (
+        whole is not None
+        and len(whole) == 4
+        and len(channels) == len(values) > 1
+        and sum(channels) == whole[1]
+    )
+    return values if fits else []
+
+
+def merged_with_shuffle(node: ir.Node) -> ir.Node | None:
+    """Return what costs nothing where a channel shuffle ends in `node`: the node itself, or a 1x1 behind it.
+
+    A 1x1 that is all that reads the shuffled map has its filters permuted. The halves of a map are fetched by
+    a 1x1 each where they are whole blocks, and one that goes on with a half is computed in it.
+    """
+    behind = [user for user in users(node.outputs[0]) if user.op_type != "Shape"]
+    if len(behind) == 1 and behind[0].op_type == "Conv" and _is_pointwise(behind[0]):
+        return node
+    parts = cut_parts(behind[0]) if behind and behind[0].op_type in ("Split", "Slice") else []
+    shapes = [static_shape(part) for part in parts]
+    if not parts or any(shape is None or shape[1] % CUT_BLOCK for shape in shapes):
+        return None
+    found = [next_node(part, "Conv") for part in parts]
+    return next((conv for conv in found if conv is not None and _is_pointwise(conv)), None)
+
+
+def _is_pointwise(node: ir.Node) -> bool:
+    kernel = static_shape(node.inputs[1])
+    strides = node.attributes.get_ints("strides", (1,))
+    ones = kernel is not None and max(kernel[2:]) == 1 and max(strides) == 1
+    return ones and node.attributes.get_int("group", 1) == 1
