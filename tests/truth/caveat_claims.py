@@ -68,7 +68,7 @@ def through_loads(behaviour: dict[str, Any], seed: int, loads: int = 7, blocks: 
     values = {"latency": {"median_ms": 10.0, "sigma": 0.01}, **behaviour}
     raw, clock_ns = RawLatencies(), 0
     for load in range(loads):
-        model = LatencyModel("rk3588", Work(0, 0, 0, 0), Behaviour(values), seed * 1000 + load)
+        model = LatencyModel("rk3588", Work(0, 0, 0, 0), Behaviour(values), seed)  # as a worker does
         model.begin_load(clock_ns)
         for block in range(blocks):
             model.begin_block(clock_ns)
