@@ -157,8 +157,8 @@ def text_beside(unit: Unit, value: float, limit: float) -> str:
     factor = unit.spellings.get(spelling, 1.0)
     suffix = f" {spelling}" if spelling in unit.spellings else ""
     for digits in range(4, 18):
-        plain = f"{value / factor:.{digits}g}"
-        if plain != f"{limit / factor:.{digits}g}":
+        plain = f"{value / factor:#.{digits}g}".rstrip(".")
+        if plain != f"{limit / factor:#.{digits}g}".rstrip("."):
             return f"{plain}{suffix}"
     return f"{value / factor!r}{suffix}"
 

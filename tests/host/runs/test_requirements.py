@@ -94,6 +94,11 @@ def test_a_bound_beyond_the_limit_never_reads_like_it(limit_ms: float, text: str
     assert format_between(SECONDS, 0.00103127, 0.0010324, limit_ms / 1000) == text
 
 
+def test_bounds_keep_the_digits_that_tell_them_apart_where_one_ends_in_zero() -> None:
+    assert format_between(SECONDS, 0.0020667, 0.0020703) == "2.067–2.070 ms"
+    assert format_between(SECONDS, 0.1234, 0.1231) == "123.4–123.1 ms"
+
+
 def test_bounds_of_a_simulated_run_are_marked_as_its_value_is() -> None:
     told = Requirement("p50 <= 1ms", "p50", "s", "fail", 0.00226, 0.00225, 0.00227)
     (line,) = requirement_lines([replace(RUN, simulated=True, requirements=(told,))])
