@@ -343,6 +343,16 @@ def test_a_line_that_breaks_while_measuring_leaves_what_was_measured(
         server.await_no_processes()
 
 
+@pytest.mark.parametrize(("how", "by"), [(signal.SIGINT, ""), (signal.SIGTERM, " by SIGTERM")])
+def test_what_ended_a_push_before_it_measured_is_told(bench: Bench, how: signal.Signals, by: str) -> None:
+    process = bench.start("push", FP16, "--board", "virtual", "--duration", LONG)
+    await_line(process, "connecting")
+    process.send_signal(how)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out) == (130, "")
+    assert err.endswith(f"interrupted{by}\n")
+
+
 @pytest.mark.parametrize(
     ("ignored", "how"),
     [

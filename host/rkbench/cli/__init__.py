@@ -31,19 +31,19 @@ def main() -> None:
     _open_standard_streams()
     _write_what_can_be_encoded()
     _multiply_on_one_thread()
+    heard: list[str] = []
     try:
-        _end_by_unwinding()
+        _end_by_unwinding(heard)
         _check_home()
         status = _run(sys.argv[1:])
+        if status == INTERRUPTED:  # which typer has made of a KeyboardInterrupt
+            raise KeyboardInterrupt
         sys.stdout.flush()
     except BenchError as error:
         _explain(error)
         sys.exit(error.exit_code)
     except KeyboardInterrupt:
-        # What is left is to clean up (a virtual board's folder): an impatient Ctrl-C must not stop that.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        print("interrupted", file=sys.stderr)
-        sys.exit(INTERRUPTED)
+        sys.exit(_interrupted(heard))
     except BrokenPipeError:
         # `bench history | head`: the reader left; nothing more to say, and no traceback at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -69,16 +69,18 @@ def _multiply_on_one_thread() -> None:
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 
 
-def _end_by_unwinding() -> None:
+def _end_by_unwinding(heard: list[str]) -> None:
     """Let a cancelled CI job (SIGTERM) or a closed terminal (SIGHUP) end like Ctrl-C: nothing is lost.
 
     What ignores them already (`nohup`) goes on doing so. The background of a script ignores SIGINT: there
-    Ctrl-C is for others, and SIGTERM ends it all the same. The exception's argument is the signal's name.
+    Ctrl-C is for others, and SIGTERM ends it all the same. The signal's name is the exception's
+    argument, and added to `heard`.
     """
 
     def end(number: int, _: object) -> None:
         signal.signal(number, signal.SIG_DFL)  # a second one means it
-        raise KeyboardInterrupt(signal.Signals(number).name)
+        heard.append(signal.Signals(number).name)
+        raise KeyboardInterrupt(heard[-1])
 
     for number in (signal.SIGTERM, signal.SIGHUP):
         if signal.getsignal(number) == signal.SIG_DFL:
@@ -154,6 +156,14 @@ def _write_what_can_be_encoded() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):
             stream.reconfigure(errors="backslashreplace" if stream.encoding == "utf-8" else "replace")
+
+
+def _interrupted(heard: list[str]) -> int:
+    """Say what ended the command, where it was not Ctrl-C; returns the exit code."""
+    # What is left is to clean up (a virtual board's folder): an impatient Ctrl-C must not stop that.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    print(f"interrupted{''.join(f' by {name}' for name in heard)}", file=sys.stderr)
+    return INTERRUPTED
 
 
 def _usage(error: Exception) -> int:

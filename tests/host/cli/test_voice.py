@@ -102,7 +102,7 @@ def test_where_ctrl_c_is_ignored_sigterm_ends_it_all_the_same() -> None:
         process.send_signal(signal.SIGINT)
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (130, "interrupted\n")
+    assert (process.returncode, said) == (130, "interrupted by SIGTERM\n")
 
 
 def test_a_module_is_the_command_too() -> None:
