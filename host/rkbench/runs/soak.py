@@ -18,6 +18,7 @@ from rkbench.runs.latencies import RawLatencies
 from rkbench.stats.quantiles import calls_for
 from rkbench.stats.slope import RISES, find_leak
 from rkbench.stats.summary import percentile
+from rkbench.units import format_seconds
 
 if TYPE_CHECKING:
     from rkbench.stats.levels import Drift
@@ -121,7 +122,7 @@ class SoakFold:
             elapsed_s=self._elapsed_ns / NS_PER_S,
             count=sum(window.count for window in self._summaries),
             windows=tuple(self._summaries),
-            findings=tuple(_findings(drift, leak, self._last)),
+            findings=tuple(_findings(_moved(self._summaries, drift), leak, self._last)),
             digested=self._last.digested,
             changed=self._last.changed,
             first_changed=self._last.first_changed,
@@ -179,15 +180,33 @@ def _dma(window: SoakSummary) -> int | None:
     return window.dma_buf_bytes
 
 
-def _findings(drift: Drift | None, leak: float | None, last: SoakWindow) -> list[SoakFinding]:
+def _moved(windows: Sequence[SoakSummary], drift: Drift | None) -> SoakFinding | None:
+    """Return how the level changed, at one moment or evenly; None where it stayed."""
+    from rkbench.stats.change import find_change, is_step
+    from rkbench.stats.levels import joined_count, joined_levels
+
+    levels = joined_levels([window.p50_s for window in windows])
+    change = find_change(levels)
+    drifts = drift is not None and drift.matters
+    if change is not None and change.matters and (not drifts or is_step(levels, change)):
+        at_s = windows[change.index * joined_count(len(windows))].since_s
+        return SoakFinding("drift", f"calls are {_changed(change.ratio)} from {format_seconds(at_s)} on")
+    if drift is None or not drifts:
+        return None
+    return SoakFinding("drift", f"calls grew {_changed(drift.ratio)} from the first window to the last")
+
+
+def _changed(ratio: float) -> str:
+    return f"{'slower' if ratio > 0 else 'faster'} by {abs(ratio) * 100:.1f} %"
+
+
+def _findings(moved: SoakFinding | None, leak: float | None, last: SoakWindow) -> list[SoakFinding]:
     found = []
     if last.changed:
         text = f"{last.changed} of {last.digested} outputs differ from the first"
         found.append(SoakFinding("nondeterministic", f"{text}, from iteration {last.first_changed} on"))
-    if drift is not None and drift.matters:
-        word = "slower" if drift.ratio > 0 else "faster"
-        text = f"calls grew {word} by {abs(drift.ratio) * 100:.1f} % from the first window to the last"
-        found.append(SoakFinding("drift", text))
+    if moved is not None:
+        found.append(moved)
     if leak is not None:
         found.append(SoakFinding("memory_leak", f"memory grows by {leak:.0f} B with every call"))
     return found

@@ -129,7 +129,7 @@ def find_slow_turns(blocks: Blocks) -> Turns | None:
     count = len(logs)
     if count < FEWEST_TURNS:
         return Turns(float(np.median(ratios)), 1.0)
-    ranks = _ranks(np.abs(logs))
+    ranks = ranks_of(np.abs(logs))
     positive = float(ranks[logs > 0].sum())
     mean, variance = count * (count + 1) / 4, count * (count + 1) * (2 * count + 1) / 24
     return Turns(float(np.median(ratios)), _upper_tail((positive - mean) / math.sqrt(variance)))
@@ -172,7 +172,7 @@ def find_spread(loads: Sequence[Blocks]) -> Spread | None:
 def _kruskal(blocks: Sequence[Any]) -> float:
     """Return H, corrected for ties; 0 where all values are equal."""
     values = np.concatenate(blocks)
-    ranks, count = _ranks(values), len(values)
+    ranks, count = ranks_of(values), len(values)
     _, ties = np.unique(values, return_counts=True)
     correction = 1 - float((ties.astype(np.float64) ** 3 - ties).sum()) / (float(count) ** 3 - count)
     if correction <= 0:
@@ -184,7 +184,7 @@ def _kruskal(blocks: Sequence[Any]) -> float:
     return (12 / (count * (count + 1)) * sums - 3 * (count + 1)) / correction
 
 
-def _ranks(values: Any) -> Any:
+def ranks_of(values: Any) -> Any:
     """Return ranks from 1, equal values sharing theirs."""
     _, places, counts = np.unique(values, return_inverse=True, return_counts=True)
     ends = np.cumsum(counts)

@@ -12,13 +12,22 @@ MS = 1_000_000
 
 
 def soak(
-    windows: int, *, calls: int = 20, grow: float = 0.0, leak: int = 0, settle: bool = False, changed: int = 0
+    windows: int,
+    *,
+    calls: int = 20,
+    grow: float = 0.0,
+    leak: int = 0,
+    settle: bool = False,
+    changed: int = 0,
+    step_at: int = 0,
 ) -> tuple[Soak, SoakFold]:
-    """Return a soak of windows of `calls`, whose latency grows by `grow` and memory by `leak` a window."""
+    """Return a soak of windows of `calls`, whose latency grows by `grow`, or from a window on by 80 %, and
+    memory by `leak` a window."""
     fold = SoakFold()
     fold.add(Latencies("r", 0, True, [0], [50 * MS]))
     for number in range(windows):
-        duration = int(10 * MS * (1 + grow * number / windows))
+        grown = 1.8 if step_at and number >= step_at else 1 + grow * number / windows
+        duration = int(10 * MS * grown)
         fold.add(Latencies("r", number, False, list(range(calls)), [duration] * calls))
         rss = 50_000_000 + (leak * min(number, 5) if settle else leak * number)
         fold.end_window(SoakWindow("r", number, 10**9, calls * (number + 1), changed, 7, rss_bytes=rss))
@@ -44,6 +53,19 @@ def test_a_drift_is_found_and_its_size_told() -> None:
     assert found.drift_ratio is not None
     assert 0.045 < found.drift_ratio < 0.055
     assert codes(soak(300, grow=0.01)[0]) == []
+
+
+def test_a_board_that_throttles_is_not_steady_and_since_when_is_told() -> None:
+    """No straight line shows it: most pairs of windows lie at one level."""
+    for windows, step_at in ((100, 25), (100, 80), (720, 600)):
+        found, _ = soak(windows, step_at=step_at)
+        assert found.drift_ratio == 0.0
+        (finding,) = found.findings
+        assert finding.code == "drift"
+        assert finding.text.startswith("calls are slower by 80.0 % from ")
+    assert [finding.text for finding in soak(100, step_at=25)[0].findings] == [
+        "calls are slower by 80.0 % from 25.0 s on"
+    ]
 
 
 def test_memory_that_grows_to_the_end_leaks_and_what_settles_does_not() -> None:
