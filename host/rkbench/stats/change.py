@@ -19,7 +19,7 @@ SURE = 0.01
 
 
 @dataclass(frozen=True)
-class Change:
+class LevelChange:
     """A series lies `ratio` higher (0.05 = 5 %) from place `index` on; chance does it with `p_value`."""
 
     index: int
@@ -32,7 +32,7 @@ class Change:
         return abs(self.ratio) > SMALLEST_RATIO and self.p_value < SURE
 
 
-def find_change(levels: Sequence[float]) -> Change | None:
+def find_change(levels: Sequence[float]) -> LevelChange | None:
     """Return the likeliest change of levels (n, any unit, in order); None with fewer than two.
 
     Whether there is one says Pettitt's K, by his approximation p = 2 exp(-6 K^2 / (n^3 + n^2)): changes in
@@ -49,10 +49,10 @@ def find_change(levels: Sequence[float]) -> Change | None:
     if p_value < SURE:
         index = min(range(1, count), key=lambda place: _deviation_of_two(values, place))
     before, after = (float(np.median(part)) for part in (values[:index], values[index:]))
-    return Change(index, after / before - 1, p_value)
+    return LevelChange(index, after / before - 1, p_value)
 
 
-def is_step(levels: Sequence[float], change: Change) -> bool:
+def is_step(levels: Sequence[float], change: LevelChange) -> bool:
     """Whether two levels describe these (n) better than a straight line does, by absolute deviations."""
     values, places = np.asarray(levels, dtype=np.float64), np.arange(len(levels))
     line = np.polynomial.Polynomial.fit(places, values, 1)(places)
