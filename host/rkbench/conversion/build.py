@@ -6,36 +6,38 @@ conversion. The converter's bytes differ from run to run by 1 to 2 kB that nobod
 
 from __future__ import annotations
 
-import fcntl
 import hashlib
 import json
+import os
 import re
 import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event
 
 from rkbench.conversion.calibration import CalibrationInputs, write_cases
 from rkbench.conversion.draft import Draft
+from rkbench.conversion.kept import alone, building, evict, kept_folder
+from rkbench.conversion.recipes import outputs_split
+from rkbench.conversion.recipes.outputs_split import joined_outputs
 from rkbench.conversion.simulated import simulator_errors
 from rkbench.conversion.wanted import wanted_inputs, write_fed
-from rkbench.errors import BenchError
-from rkbench.files import cache_folder, local_file
+from rkbench.files import local_file
 from rkbench.runs.records import SimulatorError
 from rkbench.toolkit.environment import ToolkitEnvironment
 from rkbench.toolkit.jobs import Answer, ConversionJob, Limits, run_job
 from rkbench.variants.conversion_record import (
     CalibratedWith,
     ConversionRecord,
+    JoinedOutput,
     OnnxSource,
     VendorMemory,
     read_conversion,
     record_beside,
     write_conversion,
 )
+from rkbench.variants.golden_split import write_split
 
 KEY_FORM = "rkbench-conversion-key/2"
 _MEMORY = re.compile(r"Total (Internal|Weight) Memory Size: ([\d.]+)KB")
@@ -75,41 +77,21 @@ def build(request: ConversionRequest, stop: Event | None = None) -> Built:
     Raises ConversionError, ToolkitError, and what reading the ONNX and its inputs raises. What was begun and
     not finished leaves nothing behind.
     """
-    kept = _cache()
-    with tempfile.TemporaryDirectory(prefix=".building-", dir=kept) as temporary:
-        folder = Path(temporary)
+    with building() as folder:
         source, converted = changed_onnx(request, folder)
         key = key_of(request, source.converted_sha256)
-        rknn = kept / f"{key}.rknn"
-        with _alone(rknn):  # two recipes may come to the same: the second finds what the first has made
+        rknn = kept_folder() / f"{key}.rknn"
+        with alone(rknn):  # two recipes may come to the same: the second finds what the first has made
             if (found := _found(rknn, request.draft)) is not None:
                 return found
             answer = run_job(request.environment, job_of(request, converted, folder), request.limits, stop)
             record = _record(request, source, key, answer, folder)
             for name in ("model.replay.npz", "model.log", "model.rknn"):
                 if (folder / name).exists():
-                    (folder / name).replace(kept / name.replace("model", key))
+                    (folder / name).replace(rknn.with_name(name.replace("model", key)))
             write_conversion(record_beside(rknn), record)
+    evict(keep=rknn)
     return Built(request.draft, rknn, record, fresh=True)
-
-
-def _cache() -> Path:
-    """Return the folder of finished conversions; raises BenchError where there can be none."""
-    folder = cache_folder("conversions")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        hint = "set XDG_CACHE_HOME to a folder that can be written"
-        raise BenchError(f"no folder for conversions: {folder}: {error.strerror}", hint=hint) from error
-    return folder
-
-
-@contextmanager
-def _alone(rknn: Path) -> Iterator[None]:
-    """Hold a key against other conversions of the same, in this process and in others."""
-    with rknn.with_suffix(".lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
 
 
 def key_of(request: ConversionRequest, converted_sha256: str) -> str:
@@ -134,18 +116,23 @@ def changed_onnx(request: ConversionRequest, folder: Path) -> tuple[OnnxSource, 
     """Return what is said of an ONNX after the draft's changes, and where it is: in `folder` if changed."""
     given, current = request.onnx, request.onnx
     told: list[str] = []
+    joined: tuple[JoinedOutput, ...] = ()
     for place, change in enumerate(request.draft.changes):
+        joined = joined_outputs(current) if change.word == outputs_split.WORD else joined
         target = folder / f"changed{place}.onnx"
         told += change.change(current, request.draft, target)
         current = target if target.exists() else current
     digest = local_file(given).sha256
     changed = digest if current is given else local_file(current).sha256
-    return OnnxSource(given.name, digest, changed, tuple(told)), current
+    return OnnxSource(given.name, digest, changed, tuple(told), joined), current
 
 
 def _found(rknn: Path, draft: Draft) -> Built | None:
     record = read_conversion(rknn) if rknn.exists() else None
-    return None if record is None else Built(draft, rknn, record, fresh=False)
+    if record is None:
+        return None
+    os.utime(rknn)  # which says that it is in use
+    return Built(draft, rknn, record, fresh=False)
 
 
 def job_of(request: ConversionRequest, onnx: Path, folder: Path) -> ConversionJob:
@@ -195,14 +182,19 @@ def _record(
         input_shapes=request.input_shapes,
         golden_sha256=local_file(request.golden).sha256 if request.golden else None,
         memory=vendor_memory(folder / "model.log"),
-        simulator=_simulated(request, folder),
+        simulator=_simulated(request, source, folder),
         log=f"{key}.log",
     )
 
 
-def _simulated(request: ConversionRequest, folder: Path) -> tuple[SimulatorError, ...]:
-    replay = folder / "model.replay.npz"
-    return simulator_errors(replay, request.golden) if request.golden and replay.exists() else ()
+def _simulated(request: ConversionRequest, source: OnnxSource, folder: Path) -> tuple[SimulatorError, ...]:
+    replay, golden = folder / "model.replay.npz", request.golden
+    if golden is None or not replay.exists():
+        return ()
+    if source.joined:
+        write_split(golden, source.joined, folder / "golden.npz")
+        golden = folder / "golden.npz"
+    return simulator_errors(replay, golden)
 
 
 def vendor_memory(log: Path) -> VendorMemory | None:

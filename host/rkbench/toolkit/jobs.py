@@ -93,7 +93,8 @@ def run_job(
     Raises ConversionError, or ToolkitError where the environment is broken.
     """
     limits = limits or Limits()
-    with tempfile.TemporaryDirectory(prefix="rkbench-toolkit-") as folder:
+    beside = job.output.parent if job.output is not None else None  # goes with it, should we be killed
+    with tempfile.TemporaryDirectory(prefix=".toolkit-", dir=beside) as folder:
         words = Path(folder) / "words"
         with words.open("w+b") as out:
             code, told = _run(environment, job, limits, stop or Event(), Path(folder), out)

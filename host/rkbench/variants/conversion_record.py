@@ -18,13 +18,35 @@ LARGEST_BYTES = 4_000_000
 
 
 @dataclass(frozen=True)
+class OutputPart:
+    """A part of a joined output: `size` places along the axis of the join."""
+
+    name: str
+    size: int
+
+
+@dataclass(frozen=True)
+class JoinedOutput:
+    """An output of the ONNX that the .rknn has in parts: `shape` of the whole, joined along `axis`."""
+
+    name: str
+    shape: tuple[int, ...]
+    axis: int
+    parts: tuple[OutputPart, ...]
+
+
+@dataclass(frozen=True)
 class OnnxSource:
-    """The ONNX: `sha256` as it was given, `converted_sha256` after the changes, which are told in words."""
+    """The ONNX: `sha256` as it was given, `converted_sha256` after the changes, which are told in words.
+
+    `joined` are its outputs that the changed one has in parts.
+    """
 
     name: str
     sha256: str
     converted_sha256: str
     changes: tuple[str, ...] = ()
+    joined: tuple[JoinedOutput, ...] = ()
 
 
 @dataclass(frozen=True)

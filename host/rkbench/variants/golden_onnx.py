@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from rkbench.variants.pictures import PictureReader, Preparation, picture_text
 
 SCHEMA = "rkbench-golden/1"
 RANDOM_CASES = 16
+Shapes = Mapping[str, tuple[int, ...]]
 RANDOM_SEED = 0
 _DTYPES = {
     "tensor(float)": "float32",
@@ -38,19 +39,20 @@ _DTYPES = {
 }
 
 
-def golden_from_onnx(onnx: Path, inputs: Path | None) -> Path:
+def golden_from_onnx(onnx: Path, inputs: Path | None, shapes: Shapes | None = None) -> Path:
     """Return the golden beside `onnx`, computed now unless one is there that was made of the same things.
 
-    One that was made of other things is the user's, and stays: then MODEL.DIGEST.golden.npz is ours.
+    `shapes` are of inputs that the ONNX leaves open. One that was made of other things is the user's, and
+    stays: then MODEL.DIGEST.golden.npz is ours.
     Raises what `beside` and `make_golden` raise.
     """
-    wanted = (_digest(onnx), _inputs_digest(inputs), None if inputs else RANDOM_SEED)
+    wanted = (_digest(onnx), _inputs_digest(inputs), None if inputs else RANDOM_SEED, _listed(shapes))
     own = hashlib.sha256(repr(wanted).encode()).hexdigest()[:8]
     for out in (beside(onnx), onnx.with_suffix(f".{own}.golden.npz")):
         if not out.exists():
-            return make_golden(onnx, inputs, out)
+            return make_golden(onnx, inputs, out, shapes=shapes)
         known = read_metadata(out)
-        if (known.get("onnx_sha256"), known.get("inputs_sha256"), known.get("seed")) == wanted:
+        if tuple(map(known.get, ("onnx_sha256", "inputs_sha256", "seed", "input_shapes"))) == wanted:
             return out
     raise GoldenError(f"{out} is in the way: it was made of other things", hint="rename it")
 
@@ -84,16 +86,18 @@ def make_golden(
     task: str | None = None,
     compress: bool = False,
     how: Preparation | None = None,
+    shapes: Shapes | None = None,
 ) -> Path:
     """Write to `out` the outputs that onnxruntime computes, and return it; raises GoldenError, ModelError.
 
     `inputs` is an .npz, or a folder of pictures, .npy (one input) or .npz files taken in the order of their
     names; None: random values from `seed`, standard normal for floats. `cases` limits them (None: all there
-    are, or 16 random ones). `task`, one of TASKS, says what the outputs are; `how`, what pictures become.
+    are, or 16 random ones). `task`, one of TASKS, says what the outputs are; `how`, what pictures become;
+    `shapes`, the sizes of inputs that the ONNX leaves open.
     """
     files = input_files(inputs) if inputs else []
     session = _open_session(onnx)
-    wanted = [_wanted(node) for node in session.get_inputs()]
+    wanted = [_wanted(node, shapes or {}) for node in session.get_inputs()]
     names = [node.name for node in session.get_outputs()]
     pictures = _reader(wanted, files, how)
     source = (
@@ -108,6 +112,7 @@ def make_golden(
             answers = _run(session, names, case)
             spools.add({f"outputs/{name}": value for name, value in zip(names, answers, strict=True)})
         told = {"task": task, "seed": None if inputs else seed, **_pictures_told(pictures)}
+        told |= {"input_shapes": _listed(shapes)} if shapes else {}
         spools.write(out, {**_origin(onnx, inputs), **told}, compress)
     return out
 
@@ -230,14 +235,21 @@ def _open_session(onnx: Path) -> Any:
         ) from error
 
 
-def _wanted(node: Any) -> Wanted:
+def _listed(shapes: Shapes | None) -> dict[str, list[int]] | None:
+    """Return shapes as JSON has them; None where none were given."""
+    return {name: list(shape) for name, shape in sorted(shapes.items())} if shapes else None
+
+
+def _wanted(node: Any, shapes: Shapes) -> Wanted:
     """Return what an ONNX input wants; an unknown batch is 1, any other unknown length is refused."""
-    shape = [size if isinstance(size, int) and size > 0 else None for size in node.shape]
+    given = shapes.get(node.name, node.shape)
+    shape = [size if isinstance(size, int) and size > 0 else None for size in given]
     if shape and shape[0] is None:
         shape[0] = 1
     if None in shape:
         text = f"input {node.name!r} has no fixed shape: {node.shape}"
-        raise GoldenError(text, hint="export the ONNX with the shapes that the .rknn was converted with")
+        hint = "give its sizes where it is converted (--input-shape), or export the ONNX with them"
+        raise GoldenError(text, hint=hint)
     if node.type not in _DTYPES:
         raise GoldenError(
             f"input {node.name!r} is {node.type}", hint="only tensors of numbers can be in a golden"

@@ -14,7 +14,7 @@ from rkbench.rknn import RknnModel, Tensor
 from rkbench.rknn.contents import FileInfo
 from rkbench.runs.records import Variant
 from rkbench.units import printable
-from rkbench.variants.conversion_record import made_from
+from rkbench.variants.conversion_record import made_from, read_conversion
 from rkbench.variants.normalisation import normalisations
 from rkbench.variants.preflight import check_soc, open_variant
 from rkbench.variants.replay import find_replay
@@ -100,6 +100,11 @@ def _prepare(path: Path, name: str, golden: Path | None, soc: str | None, force:
 def _fit(golden: Path, model: RknnModel) -> PreparedGolden:
     from rkbench.variants.golden import prepare  # numpy: a tenth of a second that a push without needs not
 
+    record = read_conversion(model.file.path)
+    if record is not None and record.source.joined and record.rknn_sha256 == model.file.sha256:
+        from rkbench.variants.golden_split import kept_split
+
+        golden = kept_split(golden, record.source.joined)
     return prepare(golden, model)
 
 

@@ -143,6 +143,28 @@ def test_the_simulator_is_held_against_the_golden_before_there_is_a_board(onnx: 
     assert "1.000000" in text
 
 
+def test_outputs_that_leave_in_parts_are_held_against_the_parts_of_the_golden(tmp_path: Path) -> None:
+    net = Network(1, 3, 8, 8).conv(3, 8)
+    first = net.value
+    net.add("Relu")
+    net.value, second = first, net.value
+    path = net.add("Concat", second, axis=1).save(tmp_path / "net.onnx")
+    assert run_bench("golden", path, "--cases", "2").returncode == 0
+    done = run_bench(
+        "convert", path, "--target", "rk3588", "-o", tmp_path, "--golden", tmp_path / "net.golden.npz",
+        "--recipe", "outputs=split,fp16",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    record = json.loads((tmp_path / "net.rk3588.outputs=split+fp16.json").read_text())
+    (joined,) = record["source"]["joined"]
+    assert (joined["shape"], joined["axis"]) == ([1, 16, 8, 8], 1)
+    assert [(part["name"], part["size"]) for part in joined["parts"]] == [(first, 8), (second, 8)]
+    assert [(error["name"], error["max_abs_error"]) for error in record["simulator"]] == [
+        (first, 0.0),
+        (second, 0.0),
+    ]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said", "hint"),
     [

@@ -128,3 +128,19 @@ def test_inputs_that_the_model_cannot_run_on_are_named(tmp_path: Path) -> None:
     with pytest.raises(GoldenError, match="onnxruntime cannot run it on these inputs"):
         make_golden(tmp_path / "lookup.onnx", None, tmp_path / "out.npz")
     assert not (tmp_path / "out.npz").exists()
+
+
+def test_sizes_that_the_onnx_leaves_open_are_given_or_refused(tmp_path: Path) -> None:
+    x = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1, 3, "height", "width"])
+    y = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1, 3, "height", "width"])
+    graph = helper.make_graph([helper.make_node("Relu", ["x"], ["y"])], "open", [x], [y])
+    path = tmp_path / "open.onnx"
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), str(path))
+    with pytest.raises(GoldenError, match="no fixed shape") as refused:
+        golden_from_onnx(path, None)
+    assert "--input-shape" in refused.value.hint
+    small = golden_from_onnx(path, None, {"x": (1, 3, 4, 6)})
+    with np.load(small) as golden:
+        assert golden["outputs/y"].shape == (16, 1, 3, 4, 6)
+    assert golden_from_onnx(path, None, {"x": (1, 3, 4, 6)}) == small
+    assert golden_from_onnx(path, None, {"x": (1, 3, 8, 8)}) != small

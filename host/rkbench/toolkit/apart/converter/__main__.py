@@ -26,13 +26,17 @@ Success is judged by return codes and exceptions: each good build logs `E RKNN: 
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
+import signal
 import sys
 import tempfile
 from pathlib import Path
 
 from .convert import Job, StageError, convert, import_toolkit
+
+PR_SET_PDEATHSIG = 1
 
 
 def absolute(job: Job) -> Job:
@@ -45,8 +49,14 @@ def absolute(job: Job) -> Job:
     return found
 
 
+def end_with_parent() -> None:
+    """Let Linux kill this process when the one that started it dies: nobody would take the answer."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
 def main() -> int:
     """Read the job, answer on the real stdout; everything else that is printed goes to stderr."""
+    end_with_parent()
     answer_fd = os.dup(1)
     os.dup2(2, 1)
     if sys.argv[1:] == ["check"]:
