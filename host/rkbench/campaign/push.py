@@ -29,6 +29,8 @@ class Expected:
 
     onnx: Path | None = None
     inputs: Path | None = None
+    input_shapes: tuple[str, ...] = ()
+    """Of inputs that the ONNX leaves open: `NAME=SIZES`."""
 
 
 def push_to(
@@ -45,13 +47,14 @@ def push_to(
 
     Raises BenchErrors for what stops it before anything was measured; what fails later is in the outcome.
     """
-    expected = with_own_onnx(options, expected)
+    conversion = conversion or ConvertWords()
+    expected = with_own_onnx(options, replace(expected, input_shapes=tuple(conversion.input_shape or ())))
     check_expected(options, expected)
     address, boards = store or default_address(), open_boards(inventory)
     LOG.info("boards from %s, results to %s", boards.path, address)
     found = boards.find(board)
     options = with_golden(options, expected)
-    options = _without_onnx(options, conversion or ConvertWords(), found[0], listener)
+    options = _without_onnx(options, conversion, found[0], listener)
     with open_store(address) as opened:
         return run_on_first(options, found, boards.hold, opened, listener)
 
@@ -108,9 +111,11 @@ def with_golden(options: PushOptions, expected: Expected) -> PushOptions:
     """Return `options` with a golden that is computed here, where an ONNX is to tell what is expected."""
     if expected.onnx is None:
         return options
+    from rkbench.onnx.input_shapes import parse_input_shapes
     from rkbench.variants.golden_onnx import golden_from_onnx
 
-    return replace(options, golden=golden_from_onnx(expected.onnx, expected.inputs))
+    shapes = parse_input_shapes(expected.input_shapes)
+    return replace(options, golden=golden_from_onnx(expected.onnx, expected.inputs, shapes))
 
 
 def _known_cost(store: Store, board: str, digest: str) -> Cost | None:

@@ -23,6 +23,7 @@ COMMANDS: dict[str, Command | Group] = {
     "explain": Command("Say what a log of board or converter means, and the cure.", "explain:explain"),
     "fix": Command("Rewrite an ONNX so that its .rknn does not bloat.", "fix:fix"),
     "convert": Command("Convert an ONNX, one .rknn for each recipe.", "convert:convert"),
+    "sweep": Command("Build variants of an ONNX, measure, and name the one to ship.", "sweep:sweep"),
     "toolkit": Group(
         "The vendor's converter: install, list, remove.",
         {

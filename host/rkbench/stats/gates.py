@@ -158,7 +158,13 @@ def _check_range(text: str, quantity: Quantity, limit: float, number: str) -> No
 def plain_word(name: str) -> str:
     """Return the word of a quantity as gates write it: `latency_p99` is `p99`."""
     plain = name.strip().lower().replace("_", " ").removeprefix("latency ")
-    return {"top1": "top-1", "top 1": "top-1", "top5": "top-5", "top 5": "top-5"}.get(plain, plain)
+    return {
+        "load-memory": "load memory",
+        "top1": "top-1",
+        "top 1": "top-1",
+        "top5": "top-5",
+        "top 5": "top-5",
+    }.get(plain, plain)
 
 
 def _quantity(text: str, name: str, quantities: Quantities) -> Quantity:
