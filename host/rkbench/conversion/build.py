@@ -12,7 +12,8 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
 from threading import Event
 
@@ -23,7 +24,7 @@ from rkbench.conversion.recipes import outputs_split
 from rkbench.conversion.recipes.outputs_split import joined_outputs
 from rkbench.conversion.simulated import simulator_errors
 from rkbench.conversion.wanted import wanted_inputs, write_fed
-from rkbench.files import local_file
+from rkbench.files import local_file, write_whole
 from rkbench.runs.records import SimulatorError
 from rkbench.toolkit.environment import ToolkitEnvironment
 from rkbench.toolkit.jobs import Answer, ConversionJob, Limits, run_job
@@ -40,6 +41,8 @@ from rkbench.variants.conversion_record import (
 from rkbench.variants.golden_split import write_split
 
 KEY_FORM = "rkbench-conversion-key/2"
+ROOMS = Path(__file__).parents[1]
+CHANGED_BY = ("onnx", "conversion")
 _MEMORY = re.compile(r"Total (Internal|Weight) Memory Size: ([\d.]+)KB")
 
 
@@ -77,12 +80,15 @@ def build(request: ConversionRequest, stop: Event | None = None) -> Built:
     Raises ConversionError, ToolkitError, and what reading the ONNX and its inputs raises. What was begun and
     not finished leaves nothing behind.
     """
+    if (known := known_conversion(request)) is not None:
+        return known
     with building() as folder:
         source, converted = changed_onnx(request, folder)
         key = key_of(request, source.converted_sha256)
         rknn = kept_folder() / f"{key}.rknn"
         with alone(rknn):  # two recipes may come to the same: the second finds what the first has made
             if (found := _found(rknn, request.draft)) is not None:
+                write_whole(_asked(request), key)
                 return found
             answer = run_job(request.environment, job_of(request, converted, folder), request.limits, stop)
             record = _record(request, source, key, answer, folder)
@@ -90,8 +96,34 @@ def build(request: ConversionRequest, stop: Event | None = None) -> Built:
                 if (folder / name).exists():
                     (folder / name).replace(rknn.with_name(name.replace("model", key)))
             write_conversion(record_beside(rknn), record)
+            write_whole(_asked(request), key)
     evict(keep=rknn)
     return Built(request.draft, rknn, record, fresh=True)
+
+
+def known_conversion(request: ConversionRequest) -> Built | None:
+    """Return what a request was converted to before, without changing the ONNX anew; None: it was not."""
+    try:
+        key = _asked(request).read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return None
+    return _found(kept_folder() / f"{key}.rknn", request.draft)
+
+
+def _asked(request: ConversionRequest) -> Path:
+    """Return where the key of a request is kept: by the ONNX before its changes, and by what makes them."""
+    changes = [change.word for change in request.draft.changes]
+    given = json.dumps([local_file(request.onnx).sha256, request.draft.toolkit, changes, _sources()])
+    return kept_folder() / f"{key_of(request, hashlib.sha256(given.encode()).hexdigest())}.asked"
+
+
+@cache
+def _sources() -> str:
+    """Return a digest of what changes an ONNX: another version may change it otherwise."""
+    digest = hashlib.sha256()
+    for path in sorted(path for room in CHANGED_BY for path in (ROOMS / room).rglob("*.py")):
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def key_of(request: ConversionRequest, converted_sha256: str) -> str:
@@ -132,7 +164,7 @@ def _found(rknn: Path, draft: Draft) -> Built | None:
     if record is None:
         return None
     os.utime(rknn)  # which says that it is in use
-    return Built(draft, rknn, record, fresh=False)
+    return Built(draft, rknn, replace(record, recipe=draft.name), fresh=False)
 
 
 def job_of(request: ConversionRequest, onnx: Path, folder: Path) -> ConversionJob:
@@ -214,7 +246,8 @@ def deliver(built: Built, folder: Path, stem: str) -> Path:
     """
     folder.mkdir(parents=True, exist_ok=True)
     name = f"{stem}.{built.draft.target}.{file_word(built.draft.name)}"
-    for suffix in (".log", ".replay.npz", ".json", ".rknn"):
+    write_conversion(folder / f"{name}.json", built.record)
+    for suffix in (".log", ".replay.npz", ".rknn"):
         source, target = built.rknn.with_suffix(suffix), folder / f"{name}{suffix}"
         if source.exists():
             part = target.with_name(f".{target.name}.part")

@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from rkbench.conversion.build import ConversionRequest, changed_onnx
+from rkbench.conversion.build import ConversionRequest, changed_onnx, known_conversion
 from rkbench.errors import BenchError
 from rkbench.onnx import predict_size
 from rkbench.rknn.targets import DTYPES
@@ -18,9 +18,16 @@ _Key = tuple[str, ...]
 
 
 def predicted(requests: Iterable[ConversionRequest]) -> Iterator[PlannedVariant]:
-    """Yield each request with its predicted size, in their order; what cannot be predicted has none."""
+    """Yield each request with its predicted size, in their order; what cannot be predicted has none.
+
+    What was converted before has the size that it has.
+    """
     known: dict[_Key, PredictedBytes | None] = {}
     for request in requests:
+        if (built := known_conversion(request)) is not None:
+            size = built.record.size_bytes
+            yield PlannedVariant(request, PredictedBytes(size, size))
+            continue
         key = _key(request)
         if key not in known:
             known[key] = _predicted(request)

@@ -83,6 +83,7 @@ def test_nothing_is_converted_twice(onnx: Path, tmp_path: Path) -> None:
     # `fix` finds nothing to change: the two recipes are one conversion.
     assert sorted(each["fresh"] for each in first["variants"]) == [False, True]
     assert [each["fresh"] for each in again["variants"]] == [False, False]
+    assert [each["recipe"] for each in again["variants"]] == ["fp16", "fix,fp16"]
     assert len({each["key"] for each in (*first["variants"], *again["variants"])}) == 1
     assert len(list((tmp_path / "b").glob("*.rknn"))) == 2
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rkbench.conversion.build import ConversionRequest
+from made_toolkit import make_environment
+from onnx_networks import Network
+from rkbench.conversion.build import ConversionRequest, build, known_conversion
 from rkbench.conversion.recipes import draft_of, objections
 from rkbench.runs.gating import parse_requirements
 from rkbench.sweep.plan import PlannedVariant, PredictedBytes, plan_sweep, side_by_side
+from rkbench.sweep.predicting import predicted
 from rkbench.sweep.recipes import worth_trying
 from rkbench.toolkit.environment import ToolkitEnvironment
 
@@ -50,3 +54,22 @@ def test_nine_recipes_or_more_are_worth_trying_and_can_be_had(target: str) -> No
     assert sum(not objections(draft) for draft in drafts) >= 9
     floats = [draft_of(recipe, target, "2.5.0") for recipe in worth_trying(target, calibrated=False)]
     assert not any(draft.is_quantized for draft in floats)
+
+
+def test_what_was_converted_before_is_known_until_the_onnx_or_the_recipe_is_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    path = Network(1, 3, 8, 8).conv(3, 8).add("Relu").save(tmp_path / "net.onnx")
+    made = ConversionRequest(
+        path, draft_of("fix,fp16", "rk3588", "2.5.0"), make_environment(tmp_path / "toolkit")
+    )
+    assert known_conversion(made) is None
+    size = build(made).record.size_bytes
+    known = known_conversion(made)
+    assert known is not None
+    assert (known.fresh, known.record.recipe) == (False, "fix,fp16")
+    assert [each.predicted for each in predicted([made])] == [PredictedBytes(size, size)]
+    assert known_conversion(replace(made, draft=draft_of("int8", "rk3588", "2.5.0"))) is None
+    Network(1, 3, 8, 8).conv(3, 4).save(path)
+    assert known_conversion(made) is None
