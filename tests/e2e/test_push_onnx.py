@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 import numpy as np
 import pytest
 from bench_command import Done
 from onnx_home import DEMO, OnnxHome
+
+pytestmark = pytest.mark.xdist_group("push of an ONNX")  # one home
 
 
 @pytest.fixture(scope="module")
@@ -87,4 +88,4 @@ def test_a_failed_conversion_ends_the_push_with_its_cause(
     done = push(home, "digits.onnx", "--recipe", "int16", "--random-calibration")
     assert done.returncode == 1
     assert "digits.onnx (load): The ONNX has a newer opset" in " ".join(done.stderr.split())
-    assert json.loads((home.folder / "digits.rk3588.fp16.json").read_text())["recipe"] == "fp16"
+    assert "connecting" not in done.stderr
