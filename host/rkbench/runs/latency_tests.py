@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final, Literal
 
@@ -23,6 +23,7 @@ from rkbench.stats.paired import (
     joint_confidence,
     paired_difference,
 )
+from rkbench.stats.signed_rank import fewest_differences
 from rkbench.stats.summary import percentile
 
 Unit = Literal["load", "quad"]
@@ -136,7 +137,11 @@ def _test(
     same_push = base.push == run.push
     loads = load_differences(turns[base.id], turns[run.id]) if same_push else []
     found = paired_difference(loads, effect=base.plan.effect_percent / 100, confidence=confidence)
-    return _of(found, run.id, base.id, _no_unit(base, run, loads))
+    test = _of(found, run.id, base.id, _no_unit(base, run, loads))
+    if test.unit == QUAD and test.low_percent is None and (base.plan.loads or 1) > 1:
+        # The plan ended in its first load: more time brings others, and nothing is said of its quads yet.
+        return replace(test, unit=LOAD, units=1, needed=fewest_differences(confidence))
+    return test
 
 
 def _no_unit(base: RunResult, run: RunResult, loads: Sequence[object]) -> str | None:

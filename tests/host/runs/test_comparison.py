@@ -94,6 +94,14 @@ def test_one_load_speaks_for_itself_alone() -> None:
     assert (test.judgement, test.unit, test.units) == ("faster", "quad", 12)
 
 
+def test_a_plan_of_several_loads_that_ended_in_its_first_needs_loads_and_not_quads() -> None:
+    several = replace(BASE, plan=replace(BASE.plan, loads=7, quads=2))
+    one = replace(BASE, plan=replace(BASE.plan, loads=1, quads=12))
+    for base, unit, units in ((several, "load", 1), (one, "quad", 2)):
+        (test,) = compare((base, 2_260_000), (INT8, 1_130_000), loads=1, quads=2).latency_tests
+        assert (test.unit, test.units, test.needed) == (unit, units, 6)
+
+
 def test_what_differs_by_less_than_the_effect_is_no_difference() -> None:
     wide = replace(BASE, plan=replace(BASE.plan, effect_percent=60.0))
     for base, judgement in ((BASE, "faster"), (wide, "no difference")):
