@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -74,7 +74,7 @@ def compute(
     with NpzReader(inputs) as source, tempfile.TemporaryDirectory(prefix="rkbench-run-") as folder:
         spool = _Spool(Path(folder), keeps=out is not None)
         duration_s = 0.0
-        for case in fed_cases(source, model, executor.inputs):
+        for case in fed_cases(source, model, graph):
             spool.begin(case)
             begun = time.perf_counter()
             outputs = executor.run(network_inputs(model, case, graph), spool.add_layer if layers else None)
@@ -96,9 +96,11 @@ def compute(
     )
 
 
-def fed_cases(source: NpzReader, model: RknnModel, inputs: Sequence[Tensor]) -> Iterator[Case]:
-    """Yield the cases of an archive as a board is fed, in the order of `inputs`; raises GoldenError."""
-    sides = f"inputs {source.path} do not fit {model.file.path.name}"
+def fed_cases(source: NpzReader, model: RknnModel, graph: int = 0) -> Iterator[Case]:
+    """Yield the cases of an archive as a board is fed, in the order of the graph; raises GoldenError."""
+    shape, inputs = graph_shape(model, graph), model.graphs[graph].inputs
+    which = f" for {shape} (another: bench run --graph N)" if shape else ""
+    sides = f"inputs {source.path} do not fit {model.file.path.name}{which}"
     found = match([_wanted(tensor) for tensor in inputs], members_of(source), layout_of(source), sides=sides)
     with ExitStack() as stack:
         streams = [stack.enter_context(closing(sound_cases(source, fit))) for fit in found.fits]

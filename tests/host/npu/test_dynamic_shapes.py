@@ -34,7 +34,10 @@ def test_a_run_says_its_shape_and_another_can_be_asked_for(tmp_path: Path) -> No
     inputs = tmp_path / "inputs.npz"
     np.savez(inputs, x=np.zeros((1, 1, 160, 160, 3), "float32"))
     refused = run_bench("run", str(DYN3), "--inputs", str(inputs))
-    assert "1x3x224x224" in refused.stderr
+    assert (
+        "for input 1x3x224x224, graph 0 of 0 to 2 in the file (another: bench run --graph N)"
+        in refused.stderr
+    )
     done = run_bench("run", str(DYN3), "--inputs", str(inputs), "--graph", "2")
     assert "for input 1x3x160x160, graph 2 of 0 to 2 in the file" in done.stdout
 
