@@ -17,6 +17,8 @@ from rkbench.onnx.rewriting import context_of, rewrite_until_done
 
 LEAST_SAVED_RATIO = 0.002
 """A kind must save this share of the file, or it is not worth an ONNX that looks different."""
+MOST_ADDED_RATIO = 0.02
+"""What a kind that was measured to pay may be predicted to add, as a share of the file."""
 
 
 def dearer_kinds(
@@ -24,18 +26,28 @@ def dearer_kinds(
 ) -> frozenset[str]:
     """Return the names of those proposed kinds that, alone, are predicted to save nothing.
 
-    Kinds that a measured rule proposes are not asked for: no prediction sees what they gain.
+    Of a kind that a measured rule proposes prediction may not see the gain; it goes only where much would
+    be added, and not where the file as it is cannot be predicted.
     """
-    names = {proposal.rewrite for proposal in proposals if proposal.before_bytes is not None}
-    asked = [rewrite for rewrite in rewrites if rewrite.name in names]
-    return frozenset(rewrite.name for rewrite in asked if not _saves(path, before, rewrite))
+    found = set()
+    for rewrite in rewrites:
+        own = [proposal for proposal in proposals if proposal.rewrite == rewrite.name]
+        if own:
+            estimated = any(proposal.before_bytes is not None for proposal in own)
+            most = 1 - LEAST_SAVED_RATIO if estimated else 1 + MOST_ADDED_RATIO
+            unknown = not estimated and before.file_bytes_high is None
+            if not unknown and _ratio(path, before, rewrite) > most:
+                found.add(rewrite.name)
+    return frozenset(found)
 
 
-def _saves(path: Path, before: Prediction, rewrite: Rewrite) -> bool:
+def _ratio(path: Path, before: Prediction, rewrite: Rewrite) -> float:
+    """Return the predicted size of the file after a rewrite, as a share of that before; 0 where it cannot be
+    tried."""
     network = open_onnx(path)
-    if network.missing_files:  # it cannot be tried
-        return True
+    if network.missing_files:
+        return 0.0
     target, dtype, version = before.target, before.dtype, before.toolkit_version
     rewrite_until_done(context_of(network, target, dtype, version), (rewrite,))
     after = predict(network, target, dtype, version)
-    return after.file_bytes <= before.file_bytes * (1 - LEAST_SAVED_RATIO)
+    return after.file_bytes / before.file_bytes

@@ -62,7 +62,7 @@ SENTENCES = {
         "the largest w_1 (32x32x3x3), the same as w_2; without that, 39.0 kB."
     ),
     "shufflenetv2_unit.rk3568.int8": (
-        "(rk3568 int8) is 98.1 kB because 2 channel shuffles (C = 140) are stored as dense CxC 1x1 "
+        "(rk3568 int8) is 98.1 kB because 1 channel shuffle (C = 140) is stored as 2 dense 1x1 "
         "convolutions: 27.3 kB (28 %); without that, 70.8 kB."
     ),
     "sigmoid_own_conv.rk3588.int8": (

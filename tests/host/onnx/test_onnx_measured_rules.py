@@ -45,10 +45,32 @@ def test_a_global_average_is_two_means_on_one_core_only(
 def test_bilinear_enlargement_by_a_whole_factor_is_a_transposed_convolution(
     tmp_path: Path, factor: int
 ) -> None:
-    network = Network(1, 8, 7, 9)
+    network = Network(1, 8, 7, 9).conv(8, 8)
     scales = network.constant("scales", np.array([1, 1, factor, factor], "float32"))
-    network.add("Resize", "", scales, mode="linear", coordinate_transformation_mode="half_pixel")
+    network.add("Resize", "", scales, mode="linear", coordinate_transformation_mode="half_pixel").conv(8, 8)
     assert rewrites(network, tmp_path) == ["bilinear"]
+
+
+@pytest.mark.parametrize(
+    ("target", "dtype", "before", "after"),
+    [
+        ("rk3588", "fp16", 204_916, 193_844),
+        ("rk3588", "int8", 135_182, 114_510),
+        ("rk3568", "fp16", 262_196, 246_324),
+        ("rk3568", "int8", 205_134, 183_950),
+    ],
+)
+def test_prediction_sees_what_an_enlargement_gains(
+    tmp_path: Path, target: str, dtype: str, before: int, after: int
+) -> None:
+    """Sizes of conversions: 64 channels of 14x14 by 4, between two 3x3."""
+    network = Network(1, 64, 14, 14).conv(64, 64)
+    scales = network.constant("scales", np.array([1, 1, 4, 4], "float32"))
+    network.add("Resize", "", scales, mode="linear", coordinate_transformation_mode="half_pixel").conv(64, 64)
+    report = fix(network.save(tmp_path / "x.onnx"), target, dtype, tmp_path / "out.onnx")
+    assert [change.rewrite for change in report.changes] == ["bilinear"]
+    assert abs(report.before.file_bytes / before - 1) < 0.13
+    assert abs(report.after.file_bytes / after - 1) < 0.06
 
 
 def test_align_corners_is_another_interpolation(tmp_path: Path) -> None:

@@ -30,7 +30,7 @@ def concat_realigned(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         code="concat_realigned",
         title="Concat whose parts are no whole blocks of channels",
         because=f"the compiler added {count(len(layers), 'convolution')} (1x1) to realign parts of "
-        f"{_sizes(channels)} channels in {listing([concat.base for concat in concats])}: "
+        f"{_sizes(uneven or channels)} channels in {listing([concat.base for concat in concats])}: "
         "{bytes} ({share})",
         explanation="A Concat joins whole blocks of channels. Where a part ends inside a block, a dense 1x1 "
         "convolution moves the channels to where they belong: one weight in each row, the rest is filler.",

@@ -8,6 +8,7 @@ import onnx_ir as ir
 
 from rkbench.onnx.convolution import Convolution, constant_bytes
 from rkbench.onnx.fusion.apart import cut_parts
+from rkbench.onnx.fusion.enlarged import enlarged_constants, factor_of
 from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.unrolled import pieces_of
 from rkbench.onnx.values import static_shape
@@ -30,6 +31,9 @@ def added_constant_bytes(layer: FusedLayer, target: str, dtype: Dtype) -> int:
         return _joined(layer, layout, dtype)
     if layer.kind == "convolution" and layer.convolution is not None:
         return _pieces(layer.convolution, target, dtype) + _parts(layer, target, dtype)
+    factor = factor_of(layer.node) if layer.kind == "resize" else None
+    if factor is not None:
+        return enlarged_constants(layer.node, factor, targets.TARGETS[target].npu_cores, dtype)
     generation = _generation(target)
     lite = generation == "RKNPU lite"
     if layer.node.op_type == "InstanceNormalization":

@@ -9,6 +9,7 @@ import math
 
 import onnx_ir as ir
 
+from rkbench.onnx.fusion.enlarged import enlarged_tasks, factor_of
 from rkbench.onnx.fusion.geometry import joins_heads
 from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.patterns import next_node
@@ -57,6 +58,10 @@ def one_core(layer: FusedLayer, cores: int, dtype: Dtype) -> tuple[int, int, int
         return (13, 320, 4) if fp16 else (15, 312, 4)
     if layer.kind == "split":
         return layer.parts, STAGE_BYTES, layer.parts + 1
+    factor = factor_of(layer.node) if layer.kind == "resize" else None
+    if factor is not None:
+        tasks, bytes_ = enlarged_tasks(layer.node, factor, cores, dtype)
+        return tasks, bytes_ // tasks, 2
     if layer.kind == "resize":
         shape = static_shape(layer.node.outputs[0])
         channels = shape[1] if shape is not None and len(shape) > 1 else 64
