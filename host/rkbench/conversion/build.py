@@ -25,6 +25,7 @@ from rkbench.conversion.recipes.outputs_split import joined_outputs
 from rkbench.conversion.simulated import simulator_errors
 from rkbench.conversion.wanted import wanted_inputs, write_fed
 from rkbench.files import local_file, write_whole
+from rkbench.onnx.digest import onnx_digest
 from rkbench.runs.records import SimulatorError
 from rkbench.toolkit.environment import ToolkitEnvironment
 from rkbench.toolkit.jobs import Answer, ConversionJob, Limits, run_job
@@ -113,7 +114,7 @@ def known_conversion(request: ConversionRequest) -> Built | None:
 def _asked(request: ConversionRequest) -> Path:
     """Return where the key of a request is kept: by the ONNX before its changes, and by what makes them."""
     changes = [change.word for change in request.draft.changes]
-    given = json.dumps([local_file(request.onnx).sha256, request.draft.toolkit, changes, _sources()])
+    given = json.dumps([onnx_digest(request.onnx), request.draft.toolkit, changes, _sources()])
     return kept_folder() / f"{key_of(request, hashlib.sha256(given.encode()).hexdigest())}.asked"
 
 
@@ -154,8 +155,8 @@ def changed_onnx(request: ConversionRequest, folder: Path) -> tuple[OnnxSource, 
         target = folder / f"changed{place}.onnx"
         told += change.change(current, request.draft, target)
         current = target if target.exists() else current
-    digest = local_file(given).sha256
-    changed = digest if current is given else local_file(current).sha256
+    digest = onnx_digest(given)
+    changed = digest if current is given else onnx_digest(current)
     return OnnxSource(given.name, digest, changed, tuple(told), joined), current
 
 

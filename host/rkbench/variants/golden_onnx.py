@@ -9,14 +9,14 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rkbench.errors import GoldenError, ModelError, NoGoldenError, UsageError
-from rkbench.files import open_regular
+from rkbench.onnx.digest import file_digest, onnx_digest
 from rkbench.variants.golden_file import METADATA, PICTURES, read_metadata
 from rkbench.variants.golden_fit import NCHW, Wanted
 from rkbench.variants.golden_inputs import Case, cases_from, input_files, is_picture, random_cases
@@ -263,20 +263,16 @@ def _inputs_digest(inputs: Path | None) -> str | None:
         return None
     whole = hashlib.sha256()
     for path in input_files(inputs):
-        whole.update(f"{path.name} {_digest(path)}\n".encode())
+        whole.update(f"{path.name} {_digest(path, file_digest)}\n".encode())
     return whole.hexdigest()
 
 
-def _digest(path: Path) -> str:
-    digest = hashlib.sha256()
+def _digest(path: Path, read: Callable[[Path], str] = onnx_digest) -> str:
     try:
-        with open_regular(path) as file:
-            while piece := file.read(1 << 20):
-                digest.update(piece)
+        return read(path)
     except OSError as error:
         kind = NoGoldenError if isinstance(error, FileNotFoundError) else GoldenError
         raise kind(f"{path}: cannot be read: {error.strerror}", hint="check the path") from error
-    return digest.hexdigest()
 
 
 def _version() -> str:

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from bench_command import run_bench
 from made_toolkit import SAMPLE, make_environment
+from onnx import load_model, save_model
 from onnx_networks import Network
 from rkbench.toolkit.environment import folder_of
 
@@ -86,6 +87,20 @@ def test_nothing_is_converted_twice(onnx: Path, tmp_path: Path) -> None:
     assert [each["recipe"] for each in again["variants"]] == ["fp16", "fix,fp16"]
     assert len({each["key"] for each in (*first["variants"], *again["variants"])}) == 1
     assert len(list((tmp_path / "b").glob("*.rknn"))) == 2
+
+
+def test_other_weights_in_a_file_of_their_own_are_another_conversion(onnx: Path, tmp_path: Path) -> None:
+    stored = {"save_as_external_data": True, "location": "w.bin", "size_threshold": 0}
+    model = tmp_path / "split.onnx"
+    save_model(load_model(onnx), model, **stored)
+    weights, fresh = tmp_path / "w.bin", []
+    for data in (weights.read_bytes(), weights.read_bytes(), weights.read_bytes()[::-1]):
+        weights.write_bytes(data)
+        done = run_bench(
+            "convert", str(model), "--target", "rk3588", "--json", "-", "-o", str(tmp_path / "out")
+        )
+        fresh += [each["fresh"] for each in json.loads(done.stdout)["variants"]]
+    assert fresh == [True, False, True]
 
 
 def test_other_inputs_of_the_calibration_are_another_conversion(onnx: Path, tmp_path: Path) -> None:
