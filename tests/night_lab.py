@@ -99,8 +99,8 @@ class NightLab:
         db.close()
         return found
 
-    def assert_nothing_lost_or_doubled(self) -> None:
-        """Every run belongs to one cell, every cell of a night is there once, and so is every gate."""
+    def assert_nothing_lost_or_doubled(self, gates: int = len(GATES)) -> None:
+        """Every run belongs to one cell, every cell of a night is there once, and so are its `gates`."""
         lost = self.rows(
             "SELECT id FROM runs"
             " WHERE id NOT IN (SELECT value FROM cells, json_each(cells.document, '$.runs'))"
@@ -114,8 +114,8 @@ class NightLab:
                 f" WHERE night = '{night}' ORDER BY position"
             )
             assert len(keys) == len(set(keys))
-            gates = self.rows(f"SELECT count(*) FROM gates WHERE night = '{night}'")[0][0]
-            assert gates == len(GATES) * len(keys)
+            kept = self.rows(f"SELECT count(*) FROM gates WHERE night = '{night}'")[0][0]
+            assert kept == gates * len(keys)
             if ended is not None:
                 assert sorted(keys) == sorted((model, board) for model in MODELS for board in BOARDS)
 

@@ -117,17 +117,24 @@ def test_a_host_that_is_killed_goes_on_where_it_was(lab: NightLab) -> None:
 
 
 def test_ctrl_c_does_not_wait_for_a_model_that_hangs(lab: NightLab) -> None:
+    """The other board is done long before the limit of the one that hangs, also on a busy machine."""
     lab.behave("left", hang={"stage": "inference"})
+    short = lab.suite.read_text().replace(', "p99 <= 12ms", "cosine >= 0.999", "load memory <= 80MB"', "")
+    lab.suite.write_text(short.replace("iterations = 1000", "iterations = 1"))
     process = lab.start("nightly", lab.suite)
     assert process.stderr is not None
     assert [process.stderr.readline()[:5] for _ in MODELS] == ["[1/4]", "[2/4]"]
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
-    assert lab.rows("SELECT document ->> '$.board' FROM cells") == [("right",)] * 2
+    boards, whole = (
+        lab.rows("SELECT document ->> '$.board' FROM cells"),
+        lab.rows("SELECT document FROM cells"),
+    )
+    assert boards == [("right",)] * 2, whole
     lab.behave("left")
     assert lab.run("nightly", lab.suite, "--resume").returncode == 1
-    lab.assert_nothing_lost_or_doubled()
+    lab.assert_nothing_lost_or_doubled(gates=2)
 
 
 def test_ctrl_c_does_not_wait_for_boards_that_are_being_connected_to(lab: NightLab) -> None:
