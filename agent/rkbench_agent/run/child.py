@@ -214,7 +214,7 @@ class Child:
                 self._stage,
                 HANG,
                 message,
-                "look at dmesg of the board; raise the limit if the model is that slow",
+                "see what the kernel says: ssh BOARD dmesg | bench explain -",
                 "SIGKILL",
                 log_tail=self.printed.tail(),
             )
