@@ -25,7 +25,6 @@ from rkbench.conversion.recipes.outputs_split import joined_outputs
 from rkbench.conversion.simulated import simulator_errors
 from rkbench.conversion.wanted import wanted_inputs, write_fed
 from rkbench.files import local_file, write_whole
-from rkbench.onnx.digest import onnx_digest
 from rkbench.runs.records import SimulatorError
 from rkbench.toolkit.environment import ToolkitEnvironment
 from rkbench.toolkit.jobs import Answer, ConversionJob, Limits, run_job
@@ -40,6 +39,7 @@ from rkbench.variants.conversion_record import (
     write_conversion,
 )
 from rkbench.variants.golden_split import write_split
+from rkbench.variants.onnx_digest import onnx_digest
 
 KEY_FORM = "rkbench-conversion-key/2"
 ROOMS = Path(__file__).parents[1]

@@ -16,11 +16,11 @@ from typing import Any
 import numpy as np
 
 from rkbench.errors import GoldenError, ModelError, NoGoldenError, UsageError
-from rkbench.onnx.digest import file_digest, onnx_digest
 from rkbench.variants.golden_file import METADATA, PICTURES, read_metadata
 from rkbench.variants.golden_fit import NCHW, Wanted
 from rkbench.variants.golden_inputs import Case, cases_from, input_files, is_picture, random_cases
 from rkbench.variants.npz import Array, NpzWriter
+from rkbench.variants.onnx_digest import file_digest, onnx_digest
 from rkbench.variants.pictures import PictureReader, Preparation, picture_text
 
 SCHEMA = "rkbench-golden/1"

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import import_module
+from pathlib import Path
 
 import pytest
 from rkbench.cli.app import COMMANDS
@@ -59,4 +60,22 @@ def test_a_help_page_imports_nothing_that_it_does_not_show(line: str) -> None:
     )
     command = [sys.executable, "-c", code, *line.split()]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_a_push_of_a_file_that_is_converted_imports_no_extra(tmp_path: Path) -> None:
+    """The base install has none of them; and they take longer to import than a push to a board costs."""
+    code = (
+        "import sys; from rkbench.cli import main\n"
+        "sys.argv = ['bench', 'push', *sys.argv[1:]]\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code\n"
+        "extras = {'onnx', 'onnx_ir', 'onnxruntime', 'sympy', 'google.protobuf', 'PIL', 'pycocotools'}\n"
+        "print(sorted(extras & set(sys.modules)))"
+    )
+    model = Path(__file__).parents[2] / "data/models/mb_gap7_rk3588_i8.rknn"
+    options = ("--board", "virtual", "--quick", "--duration", "0", "--quiet", "--store", str(tmp_path / "s"))
+    done = subprocess.run(
+        [sys.executable, "-c", code, model, *options], capture_output=True, text=True, timeout=100, check=True
+    )
     assert done.stdout.splitlines()[-1] == "[]"

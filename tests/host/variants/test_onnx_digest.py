@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from rkbench.onnx.digest import onnx_digest
+from rkbench.variants.onnx_digest import onnx_digest
 
 
 def weighed(path: Path, *, external: bool, inside: bool = False) -> Path:

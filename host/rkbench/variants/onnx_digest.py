@@ -56,9 +56,11 @@ def _external(path: Path) -> Iterator[str]:
     """Yield the names of the files that tensors lie in, of all graphs; of what is no ONNX, none."""
     if not _names_a_file(path):
         return
-    import onnx_ir as ir  # takes longer to import than a digest takes
-    from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # protobuf has no stubs
-
+    try:
+        import onnx_ir as ir  # of the extra `onnx`, and slow to import: not for files that name none
+        from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # no stubs
+    except ImportError:
+        return  # without the extra nothing is computed of an ONNX either: who would do that says so
     try:
         model = ir.load(path)
     except (DecodeError, ValueError, TypeError, KeyError):
