@@ -215,6 +215,8 @@ SHOWN = {
     "not_cool": "tests/agent/test_agent_conditions.py::test_a_board_that_stays_hot_is_measured_with_a_caveat",
     "not_finite": _COMMANDS,
     "one_scale": _COMMANDS,
+    "overloaded": "tests/e2e/test_scenarios.py::"
+    "test_a_rate_beyond_what_can_be_served_is_told_with_one_that_can",
     "precision_not_reached": f"{_TYPED}::"
     "test_a_push_with_all_that_is_advised_has_nothing_of_what_it_was_advised_for",
     "temperature_unknown": _COMMANDS,
@@ -229,7 +231,6 @@ OF_A_REAL_BOARD = {
     "host_bound": "what Python costs beside a program in C",
     "nondeterministic": "a fault of driver or silicon",
     "outputs_beside": "a fault of driver or silicon",
-    "overloaded": "how many calls a board serves is its own",
     "outputs_not_recorded": "a board has outputs of everything",
     "profile_failed": "the C API is librknnrt's",
     "random_calibration": "a conversion takes the vendor's toolkit",

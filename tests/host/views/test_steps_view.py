@@ -125,6 +125,8 @@ def test_a_soak_is_twelve_lines_and_a_verdict() -> None:
     )
     found = SoakFinding("drift", "calls grew slower by 5.0 % from the first window to the last")
     assert f"not steady: {found.text}" in soak_text(soak_run(found))
+    simulated = soak_text(replace(soak_run(found), simulated=True))
+    assert f"not steady (simulated): {found.text}" in simulated
 
 
 def test_other_runs_have_no_such_tables() -> None:

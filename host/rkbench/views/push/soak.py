@@ -33,7 +33,9 @@ def soak_text(run: RunResult) -> str:
         return ""
     mark = mark_of(run)
     verdict = (
-        f"not steady: {'; '.join(finding.text for finding in found.findings)}" if found.findings else "steady"
+        f"not steady{' (simulated)' if mark else ''}: {'; '.join(finding.text for finding in found.findings)}"
+        if found.findings
+        else "steady"
     )
     drift = ""
     if found.drift_ratio is not None and found.drift_low is not None and found.drift_high is not None:
