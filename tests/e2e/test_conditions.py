@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,18 @@ from rkbench.campaign.settings import SWEEP
 from rkbench.cli import part_pin
 from rkbench.errors import BenchError, UsageError
 from rkbench.runs.events import Event, Measuring, Note
+from rkbench.runs.gating import parse_requirements
 from rkbench.session import open_session
 from rkbench.store import Store, open_store
 from rkbench.units import parse_hertz
+from rkbench.views.push.console import make_console, print_push
 from rkbench.views.push.json import SCHEMA_FILE, push_document
 from rkbench_agent.wire.plan import RunSettings
 from strict_schema import strict_validator
 
 DATA = Path(__file__).parents[1] / "data"
 RK3588 = DATA / "models/mb_gap7_rk3588_i8.rknn"
+ERF = DATA / "models/erf_rk3588_i8.rknn"
 RK3568 = DATA / "models/q_compress_weight_True_rk3568.rknn"
 TABLE = DATA / "profiles/perf_detail_1.5.2_mb_gap7_rk3588_i8.txt"
 GOVERNOR = "sys/class/devfreq/fdab0000.npu/governor"
@@ -122,6 +126,36 @@ def test_cycles_and_layers_are_in_the_result_of_the_clean_run(tmp_path: Path) ->
     assert run.profile.text == TABLE.read_text()
     assert run.latency is not None and run.latency.count >= 100
     assert {"load_cycles", "profile"} <= set(pushed.stages)
+
+
+ERF_TABLE = """\
+ID   OpType           DataType Target InputShape   OutputShape  Time(us)  FullName
+1    InputOperator    INT8     CPU    \\            (1,8)        10        InputOperator:x
+2    ConvRelu         INT8     NPU    (1,8)        (1,8)        60        Conv:Conv_0
+3    Erf              INT8     CPU    (1,8)        (1,8)        130       Erf:Erf_2
+"""
+
+
+def test_what_layers_on_the_cpu_cost_is_told_and_can_be_required_to_be_nothing(tmp_path: Path) -> None:
+    table = tmp_path / "table.txt"
+    table.write_text(ERF_TABLE)
+    required = parse_requirements(["cpu layers == 0", "float layers == 0"])
+    settings = RunSettings(min_duration_s=0.0, profile=True)
+    order = PushOptions((ERF,), settings, gates=required, requirements=required)
+    pushed = push(tmp_path, "rk3588", order, profile=str(table))
+    (run,) = pushed.runs
+    assert (run.variant.cpu_layers, run.variant.float_layers) == (1, 0)
+    assert [(told.gate, told.state, told.value) for told in run.requirements] == [
+        ("cpu layers == 0", "fail", 1),
+        ("float layers == 0", "pass", 0),
+    ]
+    assert run.profile is not None
+    (cost,) = run.profile.fallbacks
+    assert (cost.kind, cost.layers, cost.timed, cost.share) == ("cpu", 1, 1, pytest.approx(0.65))
+    text = io.StringIO()
+    print_push([run], pushed.outcome.comparison, make_console(text, 100))
+    assert "CPU layers" in text.getvalue()
+    assert "1 layer on the CPU costs ≈65 % of the time (≈130 µs): Erf_2" in text.getvalue()
 
 
 def test_a_push_that_waits_for_a_cool_board_tells_how_warm_it_is(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from rkbench_agent.wire.board import Pinning
 from rkbench.rknn import open_model
 from rkbench.runs.collect import Collected
 from rkbench.runs.extras import held_text
+from rkbench.runs.fallback import with_fallback_costs
 from rkbench.runs.profile import map_layers
 
 
@@ -26,11 +27,15 @@ def describe_conditions(told: Pinning) -> str:
 
 
 def name_layers(collected: Collected, models: Mapping[str, Path]) -> Collected:
-    """Return `collected` with the layers of its profile mapped to the nodes of its .rknn (by digest)."""
+    """Return `collected` with the layers of its profile mapped to the nodes of its .rknn (by digest).
+
+    And with what those that compute elsewhere than the rest cost.
+    """
     run = collected.run
     path = models.get(run.variant.sha256)
     if run.profile is None or not run.profile.layers or path is None:
         return collected
     with open_model(path) as model:
         names = [node.name for node in model.nodes]
-    return replace(collected, run=replace(run, profile=map_layers(run.profile, names)))
+    profile = with_fallback_costs(map_layers(run.profile, names), run.variant.fallbacks)
+    return replace(collected, run=replace(run, profile=profile))

@@ -7,14 +7,13 @@ from math import prod
 
 from rkbench.inspect.causes.cause import Attribution, Cause
 from rkbench.inspect.causes.constants import pooling_source
-from rkbench.inspect.causes.elsewhere import cpu_reason, float_reason, runs_on_cpu
+from rkbench.inspect.causes.elsewhere import cpu_reason, float_reason
 from rkbench.inspect.causes.model_facts import CONSTANT_SECTIONS, ModelFacts
 from rkbench.inspect.causes.site import Site
 from rkbench.inspect.causes.unfused import coarse_sigmoids
 from rkbench.inspect.formatting import count, listing, percent
+from rkbench.rknn.placement import computes_in_float, runs_on_cpu
 from rkbench.units import format_bytes
-
-RENAMING = ("Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
 
 
 @dataclass(frozen=True)
@@ -94,7 +93,9 @@ def answer(facts: ModelFacts, attribution: Attribution) -> FourAnswers:
     """Return the four answers for a file; before the model is closed."""
     pooling = tuple(_pooling(site) for site in facts.averages)
     floats = _float_layers(facts)
-    on_cpu = tuple(_elsewhere(site, cpu_reason(facts, site)) for site in facts.sites if runs_on_cpu(site))
+    on_cpu = tuple(
+        _elsewhere(site, cpu_reason(facts, site)) for site in facts.sites if runs_on_cpu(site.node)
+    )
     coarse = tuple(_elsewhere(site, why) for site, why in coarse_sigmoids(facts))
     steps = _steps(attribution)
     return FourAnswers(
@@ -137,13 +138,8 @@ def _pooling_answer(facts: ModelFacts, pooling: tuple[PoolingConvolution, ...]) 
 def _float_layers(facts: ModelFacts) -> tuple[LayerElsewhere, ...]:
     if facts.dtype != "int8":
         return ()
-    moving = (*RENAMING, "InputOperator", "OutputOperator", "exDataConvert")
-    computing = [site for site in facts.sites if site.node.type not in moving]
-    return tuple(
-        _elsewhere(site, float_reason(facts, site))
-        for site in computing
-        if site.layer.dtype.startswith(("FLOAT", "BFLOAT"))
-    )
+    floats = (site for site in facts.sites if computes_in_float(site.node, site.layer.dtype))
+    return tuple(_elsewhere(site, float_reason(facts, site)) for site in floats)
 
 
 def _elsewhere(site: Site, reason: str) -> LayerElsewhere:

@@ -18,6 +18,7 @@ from rkbench.rknn.contents import (
 )
 from rkbench.rknn.file_format import SECTION_OF_KIND, TASK_BYTES
 from rkbench.rknn.names import NodeOrigin, origin_of
+from rkbench.rknn.placement import layer_dtype
 from rkbench.rknn.table_fills import fills_table
 
 _TASK = struct.Struct("<8IQ")
@@ -28,7 +29,6 @@ RECURRENT = ("exLSTM", "exGRU")
 PARTED = ("group", "dense_tile")
 MOST_TABLES = 64
 """More lookup tables than this are not matched to layers: the runtime knows about ten activations."""
-_BIAS_DTYPES = ("INT32", "INT64", "FLOAT32", "OPAQUE", "")
 
 
 @dataclass
@@ -262,7 +262,7 @@ def _layer(
         graph=node.graph,
         name=node.name,
         type=node.type,
-        dtype=_dtype(inputs, outputs),
+        dtype=layer_dtype(node, contents.tensors),
         target=node.target,
         onnx_node=origin.onnx_node,
         rewrite=origin.rewrite,
@@ -291,10 +291,3 @@ def _task_counts(node: Node, share: NodeBytes) -> tuple[int, ...]:
     if node.commands:
         return (len(node.commands), 0, 0, 0, 0, 0)
     return share.task_counts or node.task_counts
-
-
-def _dtype(inputs: list[Tensor], outputs: list[Tensor]) -> str:
-    """Return what the layer computes in: the dtype of its weights, else of what it reads, else writes."""
-    weights = [t.dtype for t in inputs if t.kind == "weight" and t.dtype not in _BIAS_DTYPES]
-    data = [t.dtype for t in inputs if t.kind in ("input", "activation", "output")]
-    return next((dtype for dtype in [*weights, *data, *(t.dtype for t in outputs)] if dtype), "")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from rkbench_agent.wire.board import HeldClock
 from rkbench_agent.wire.words import MEASURED
 
+from rkbench.runs.records import FallbackKind
 from rkbench.stats.gates import State
 from rkbench.stats.slope import SlopeJudgement
 from rkbench.units import format_hertz
@@ -129,10 +130,28 @@ class LayerTime:
 
 
 @dataclass(frozen=True)
+class FallbackCost:
+    """What the layers of one kind of fallback take, as the table of layers has it.
+
+    `timed` of the `layers` have a time there; `duration_s`, and `share` of all layers (0 to 1), are of those:
+    None where there is none.
+    """
+
+    kind: FallbackKind
+    layers: int
+    timed: int
+    duration_s: float | None
+    share: float | None
+    slowest: tuple[str, ...] = ()
+    """Names of those that are timed, the slowest first."""
+
+
+@dataclass(frozen=True)
 class Profile:
     """The time of each layer, from a run of its own that collecting it made slower.
 
     `text` is what the runtime printed; `layers` is empty where that has a form that is not known.
+    `fallbacks` sums up layers on the CPU, and float ones of a quantized file; () where there are none.
     """
 
     runtime: str
@@ -140,6 +159,7 @@ class Profile:
     total_s: float | None
     text: str
     provenance: str = MEASURED
+    fallbacks: tuple[FallbackCost, ...] = ()
 
 
 def held_text(clocks: Sequence[HeldClock]) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import Enum
 
@@ -55,7 +55,8 @@ class Measure:
     line, no gate. `statistic` lets a gate hold it against a baseline by its interval; `instead` says what to
     write where it scatters too much for that. `family` is where Prometheus has it. `shown` replaces the
     unit's text. `compared`: JSON, CSV and console hold it against the baseline. `load_figure` is the field
-    of `LoadFigures` that it is the median of; "": it is not of loads.
+    of `LoadFigures` that it is the median of; "": it is not of loads. Where no run reaches `shown_from`, the
+    console has no line of it.
     """
 
     name: str
@@ -72,6 +73,7 @@ class Measure:
     compared: bool = False
     shown: Callable[[RunResult], str] | None = None
     load_figure: str = ""
+    shown_from: float | None = None
 
     @property
     def percent(self) -> float | None:
@@ -93,6 +95,11 @@ class Measure:
     def range_of(self, run: RunResult) -> LoadRange | None:
         """Return its range over the loads of a run; None where it has none, or one value alone."""
         return run.load.range_of(self.load_figure) if run.load and self.load_figure else None
+
+    def is_shown(self, runs: Sequence[RunResult]) -> bool:
+        """Return whether the console has a line of it for these runs."""
+        least = self.shown_from
+        return bool(self.label) and (least is None or any((self.value(run) or 0) >= least for run in runs))
 
     def text(self, run: RunResult) -> str:
         """Return the value as people read it, with its unit."""

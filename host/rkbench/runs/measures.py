@@ -104,6 +104,24 @@ SIZE = Measure(
     family=Family("rkbench_model_file_bytes", "Size of the model's file."),
     compared=True,
 )
+CPU_LAYERS = Measure(
+    "cpu_layers",
+    COUNT,
+    NumberGroup.FILE,
+    lambda run: run.variant.cpu_layers,
+    label="CPU layers",
+    gate="cpu layers",
+    instead="cpu layers == 0",
+    shown_from=1,
+)
+FLOAT_LAYERS = Measure(
+    "float_layers",
+    COUNT,
+    NumberGroup.FILE,
+    lambda run: run.variant.float_layers,
+    gate="float layers",
+    instead="float layers == 0",
+)
 NPU_MEMORY = _of_memory("npu_total", NumberGroup.NPU_MEMORY, "NPU memory", "load memory")
 LATENCY_P50 = percentile_measure(Statistic.P50)
 LATENCY_P99 = percentile_measure(Statistic.P99)
@@ -162,6 +180,8 @@ OF_CLASSES = ("top-1", "top-5")
 #: In the order in which they are shown.
 MEASURES: tuple[Measure, ...] = (
     SIZE,
+    CPU_LAYERS,
+    FLOAT_LAYERS,
     Measure(
         "load_duration_s",
         SECONDS,

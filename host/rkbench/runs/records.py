@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final, Literal
 
 from rkbench_agent.wire.plan import RunSettings
 
@@ -88,6 +89,25 @@ class MadeFrom:
     simulator: tuple[SimulatorError, ...] = ()
 
 
+FallbackKind = Literal["cpu", "float"]
+#: On the CPU instead of the NPU; in float instead of integers.
+ON_CPU: Final = "cpu"
+IN_FLOAT: Final = "float"
+
+
+@dataclass(frozen=True)
+class FallbackLayer:
+    """A layer that computes elsewhere than the rest: on the CPU, or in float in a quantized file.
+
+    `node` is its index in the .rknn. One that does both is there twice.
+    """
+
+    kind: FallbackKind
+    node: int
+    name: str
+    op: str
+
+
 @dataclass(frozen=True)
 class Variant:
     """One deployable file, as its own header describes it; shapes are the source model's (NCHW).
@@ -113,6 +133,10 @@ class Variant:
     is_baseline: bool = False
     made: MadeFrom | None = None
     """None where no record of `bench convert` stands beside the file."""
+    cpu_layers: int | None = None
+    float_layers: int | None = None
+    """How many layers compute on the CPU, and how many in float: in a float file all that compute."""
+    fallbacks: tuple[FallbackLayer, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
     p99 <= 12ms   load memory <= 80MB   cosine >= 0.999   size <= 10MB   top-1 >= 99%
     cosine[scores] >= 0.999    of one output alone, by its name
+    cpu layers == 0        of what is counted, none: the only number that `==` goes with
     p50 within 5%          against the accepted baseline; 5 % is the smallest effect of interest
 
 A gate knows which direction is worse; getting better never fails. What it says of a run: `judging`.
@@ -17,7 +18,7 @@ from typing import Any, Final, Literal
 
 from rkbench.errors import UsageError, choice_hint
 from rkbench.stats.figures import Statistic
-from rkbench.units import Unit
+from rkbench.units import COUNT, Unit
 
 State = Literal["pass", "can't tell", "not measured", "fail"]
 PASS: Final = "pass"
@@ -47,7 +48,7 @@ class Quantity:
 
 Quantities = Mapping[str, Quantity]
 _ABSOLUTE = re.compile(
-    r"(?P<name>[^<>=≤≥]+?)\s*(?P<sign><=|>=|≤|≥|<|>)\s*(?P<number>-?[\d.]+(?:e-?\d+)?)(?P<unit>.*)"
+    r"(?P<name>[^<>=≤≥]+?)\s*(?P<sign><=|>=|==|≤|≥|<|>)\s*(?P<number>-?[\d.]+(?:e-?\d+)?)(?P<unit>.*)"
 )
 _RELATIVE = re.compile(r"(?P<name>.+?)\s+within\s+(?P<number>[\d.]+)\s*%(?:\s+of\s+(?:the\s+)?baseline)?")
 _OF_OUTPUT = re.compile(r"(?P<name>[^\[]+)\[(?P<output>.+)\]")
@@ -131,7 +132,9 @@ def _absolute(text: str, quantity: Quantity, found: re.Match[str]) -> Gate:
         known = ", ".join(spelling or "no unit" for spelling in unit.spellings)
         said = f"unit {written!r} is not one of {word}" if written else f"{found['number']} of what?"
         raise UsageError(f"gate {text!r}: {said}", hint=f"known: {known}")
-    if (found["sign"] in (">", ">=", "≥")) != quantity.higher_is_better:
+    if found["sign"] == "==":
+        _check_none(text, quantity, found["number"])
+    elif (found["sign"] in (">", ">=", "≥")) != quantity.higher_is_better:
         better, sign = ("higher", ">=") if quantity.higher_is_better else ("lower", "<=")
         raise UsageError(
             f"gate {text!r} looks the wrong way: of {word}, {better} is better",
@@ -140,6 +143,15 @@ def _absolute(text: str, quantity: Quantity, found: re.Match[str]) -> Gate:
     limit = _number(text, found["number"]) * unit.spellings[written]
     _check_range(text, quantity, limit, found["number"])
     return Gate(text, quantity, limit=limit, strict=found["sign"] in ("<", ">"))
+
+
+def _check_none(text: str, quantity: Quantity, number: str) -> None:
+    """Raise UsageError where `==` goes with anything but a count of 0: better never crosses a gate."""
+    if quantity.unit is not COUNT or _number(text, number) != 0:
+        sign = ">=" if quantity.higher_is_better else "<="
+        raise UsageError(
+            f"gate {text!r}: == goes with counts, and with 0 alone", hint=f"{quantity.word} {sign} {number}"
+        )
 
 
 def _check_range(text: str, quantity: Quantity, limit: float, number: str) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -12,7 +12,8 @@ from rkbench_agent.wire.plan import FileFigures, TensorSpec
 from rkbench.files import LocalFile, local_file
 from rkbench.rknn import RknnModel, Tensor
 from rkbench.rknn.contents import FileInfo
-from rkbench.runs.records import Variant
+from rkbench.rknn.placement import Placement, placement
+from rkbench.runs.records import IN_FLOAT, ON_CPU, FallbackLayer, Variant
 from rkbench.units import printable
 from rkbench.variants.conversion_record import made_from, read_conversion
 from rkbench.variants.normalisation import normalisations
@@ -109,7 +110,7 @@ def _fit(golden: Path, model: RknnModel) -> PreparedGolden:
 
 
 def _describe(model: RknnModel, name: str) -> Variant:
-    file = model.file
+    file, placed = model.file, placement(model.contents)
     return Variant(
         name=name,
         sha256=file.sha256,
@@ -123,7 +124,18 @@ def _describe(model: RknnModel, name: str) -> Variant:
         input_shapes=tuple(tuple(tensor.shape) for tensor in model.inputs),
         input_dtypes=tuple(tensor.dtype for tensor in model.inputs),
         output_steps=tuple(tensor.step for tensor in model.outputs),
+        cpu_layers=len(placed.on_cpu),
+        float_layers=len(placed.in_float),
+        fallbacks=tuple(_fallbacks(placed)),
     )
+
+
+def _fallbacks(placed: Placement) -> Iterator[FallbackLayer]:
+    """Yield the layers on the CPU, and the float ones where the file is quantized."""
+    for node in placed.on_cpu:
+        yield FallbackLayer(ON_CPU, node.index, node.name, node.type)
+    for node in placed.in_float if placed.is_quantized else ():
+        yield FallbackLayer(IN_FLOAT, node.index, node.name, node.type)
 
 
 def _inputs(model: RknnModel) -> tuple[TensorSpec, ...]:

@@ -52,6 +52,8 @@ def parse_gate(given: object) -> Gate:
         ("cosine >= -0.5", "cosine", -0.5),
         ("snr >= -3dB", "snr", -3.0),
         ("metric >= -1e3", "metric", -1000.0),
+        ("cpu layers == 0", "cpu layers", 0.0),
+        ("float_layers <= 3", "float layers", 3.0),
     ],
 )
 def test_a_budget_is_read_as_people_write_it(text: str, quantity: str, limit: float) -> None:
@@ -92,6 +94,10 @@ def test_tables_hold_budgets_too() -> None:
         ("max error <= -1", "max error is 0 or more"),
         ("throughput >= -1/s", "throughput is 0 or more"),
         ("p99 about 12ms", "is not understood"),
+        ("cpu layers == 3", "cpu layers <= 3"),
+        ("p99 == 0ms", "== goes with counts"),
+        ("cpu layers >= 1", "of cpu layers, lower is better"),
+        ("cpu layers within 5%", "cpu layers == 0"),
         ("max within 5%", "scatters too much"),
         ("load time within 5%", "scatters too much"),
         ("p99 <= 1.2.3ms", "is no number"),

@@ -21,12 +21,12 @@ from rkbench.inspect.causes import (
     weights,
 )
 from rkbench.inspect.causes.cause import Attribution, Cause, Claim, Finding
-from rkbench.inspect.causes.elsewhere import runs_on_cpu
 from rkbench.inspect.causes.ledger import Ledger
 from rkbench.inspect.causes.model_facts import ModelFacts, read_facts
 from rkbench.inspect.causes.site import Site
 from rkbench.inspect.formatting import count, listing, percent
 from rkbench.rknn.model import RknnModel
+from rkbench.rknn.placement import runs_on_cpu
 from rkbench.units import format_bytes
 
 Rule = Callable[[ModelFacts, Ledger], Finding | None]
@@ -219,7 +219,7 @@ def _healthy(facts: ModelFacts, causes: list[Cause], name: str) -> str:
     added = "".join(f", {format_bytes(cause.bytes)} {cause.title}" for cause in floor)
     stored = sections.weights + sections.cpu_constants - sum(c.sections.get("weights", 0) for c in floor)
     commands_bytes = sections.register_commands + sections.tasks + sections.kind7
-    on_cpu = [site.node.type for site in facts.sites if runs_on_cpu(site)]
+    on_cpu = [site.node.type for site in facts.sites if runs_on_cpu(site.node)]
     cpu = f"; {count(len(on_cpu), 'layer')} ({listing(sorted(set(on_cpu)))}) on the CPU" if on_cpu else ""
     return (
         f"{name} is healthy: of its {format_bytes(size)}, {format_bytes(stored)} "

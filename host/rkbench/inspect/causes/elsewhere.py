@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from math import prod
 
-from rkbench.inspect.causes.model_facts import INTEGERS, ModelFacts
+from rkbench.inspect.causes.model_facts import ModelFacts
 from rkbench.inspect.causes.site import Site
 from rkbench.inspect.formatting import dims
+from rkbench.rknn.placement import INTEGERS, RENAMING
 
-_RENAMING = ("InputOperator", "OutputOperator", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Identity")
 _TRANSPOSED_POSITIONS = 8192
 """H x W of a Transpose that the NPU still does: the operator list of rknn-toolkit2 2.3.2."""
 
@@ -23,11 +23,6 @@ SEEN_ON_NPU: dict[str, tuple[str, ...]] = {
 """Operators that ran on the NPU of these SoCs in some file (toolkits 1.6 to 2.5, some 700 files)."""
 FLOAT_ONLY = ("Div", "Sqrt")
 """On the NPU in float16 and on the CPU in int8, of one graph (rk3568 and rk3588, toolkit 2.5.0)."""
-
-
-def runs_on_cpu(site: Site) -> bool:
-    """Return whether a layer computes on the CPU; reshapes that move nothing are not counted."""
-    return site.node.target == "CPU" and site.node.type not in _RENAMING
 
 
 def cpu_reason(facts: ModelFacts, site: Site) -> str:
@@ -80,7 +75,7 @@ def _ends_network(facts: ModelFacts, site: Site) -> bool:
         if other.index in seen:
             continue
         seen.add(other.index)
-        if other.node.type not in (*_RENAMING, "exDataConvert", "Transpose"):
+        if other.node.type not in (*RENAMING, "exDataConvert", "Transpose"):
             return False
         ahead += facts.after(other)
     return True

@@ -20,6 +20,7 @@ from rkbench.inspect.causes.ledger import Ledger
 from rkbench.inspect.causes.site import STRUCTURE_BASE, STRUCTURE_TENSOR, Site, structure_weight
 from rkbench.rknn.contents import Tensor
 from rkbench.rknn.model import RknnModel
+from rkbench.rknn.placement import is_quantized
 from rkbench.rknn.targets import Dtype, Precision
 
 CONSTANT_SECTIONS = ("weights", "cpu_constants", "compiler_constants")
@@ -30,7 +31,6 @@ SECTION_OF = {
     "lookup_table": "lookup_tables",
     "compiler_constant": "compiler_constants",
 }
-INTEGERS = ("INT8", "UINT8", "INT16")
 
 MEAN_AND_STD_BYTES = 12
 _MEANS = re.compile(r"'mean': \[([^\]]*,[^\]]*)\]")
@@ -72,12 +72,8 @@ class ModelFacts:
 
     @cached_property
     def dtype(self) -> Dtype:
-        """`int8` if any kernel or map is quantized, else `fp16`.
-
-        Indices, and truth values (scale 1, zero point 0), are integers in float files too.
-        """
-        kernels = any(site.kernel and site.kernel.dtype in INTEGERS for site in self.sites)
-        return "int8" if kernels or any(map(_is_quantized, self.model.tensors)) else "fp16"
+        """`int8` if any kernel or map is quantized, else `fp16`."""
+        return "int8" if is_quantized(self.model.contents) else "fp16"
 
     @cached_property
     def precision(self) -> Precision:
@@ -213,8 +209,3 @@ def _dense_groups(model: RknnModel, parts: list[Site]) -> DenseGroups | None:
     stored = sum(kernel.buffer_bytes for kernel in kernels)
     name = parts[0].layer.onnx_node or parts[0].base
     return DenseGroups(name, tuple(parts), kernels, groups, stored, needed)
-
-
-def _is_quantized(tensor: Tensor) -> bool:
-    is_map = tensor.kind in ("input", "output", "activation") and tensor.dtype in INTEGERS
-    return is_map and bool(tensor.scale) and (set(tensor.scale), set(tensor.zero_point)) != ({1.0}, {0})

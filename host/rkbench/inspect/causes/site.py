@@ -8,6 +8,7 @@ from functools import cached_property
 
 from rkbench.rknn.contents import Layer, Node, Tensor
 from rkbench.rknn.file_format import TASK_BYTES
+from rkbench.rknn.placement import kernel_of
 
 # Structure bytes, fitted on 28 files of four SoC x dtype (within 12 %, one 22 %): 2.0 kB + 290 a tensor
 # + 410 a node + 10 a task + 53 a kB of commands (relocation entries); and 213 for each task that reads a
@@ -47,10 +48,7 @@ class Site:
     @cached_property
     def kernel(self) -> Tensor | None:
         """The weight tensor with four dimensions, or None."""
-        for tensor in self.inputs:
-            if tensor.kind in ("weight", "compiler_constant") and len(tensor.shape) == 4:
-                return tensor
-        return None
+        return kernel_of(self.inputs)
 
     @property
     def is_convolution(self) -> bool:

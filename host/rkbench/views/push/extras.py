@@ -6,15 +6,17 @@ from collections.abc import Iterator, Sequence
 
 from rkbench_agent.wire.words import PREDICTED
 
-from rkbench.runs.extras import LayerTime, Leak, LoadCycles, Profile
+from rkbench.runs.extras import FallbackCost, LayerTime, Leak, LoadCycles, Profile
 from rkbench.runs.measure_types import Measure
 from rkbench.runs.measures import LATENCY_P50, LATENCY_P99, THROUGHPUT
 from rkbench.runs.model import RunResult
+from rkbench.runs.records import ON_CPU
 from rkbench.stats.slope import RISES
 from rkbench.units import MARK, UNKNOWN, format_bytes, format_ratio, format_seconds
 
 #: So many of the slowest layers are shown; all of them are in the JSON.
 SHOWN_LAYERS = 15
+SHOWN_FALLBACKS = 4
 _PROFILED = "a run of its own, which profiling slows down"
 _PREDICTED = "predicted; what runs on the CPU is not counted"
 SHOWN_RAW_LINES = 40
@@ -101,7 +103,20 @@ def profile_lines(name: str, profile: Profile, mark: str = "") -> Lines:
     rest = len(profile.layers) - len(slowest)
     left = 1 - sum(layer.share for layer in slowest)
     more = [f"... {rest} more layers, {left * 100:.1f} % of the time; all are in the JSON"] if rest else []
-    return [head, *_aligned(rows), *more]
+    return [head, *_aligned(rows), *more, *(_fallback_text(cost, mark) for cost in profile.fallbacks)]
+
+
+def _fallback_text(cost: FallbackCost, mark: str) -> str:
+    """Return in a sentence what the layers of one kind of fallback cost."""
+    plural, place = cost.layers != 1, "on the CPU" if cost.kind == ON_CPU else "in float"
+    who = f"{cost.layers} layer{'s' * plural} {place}"
+    if cost.duration_s is None or cost.share is None:
+        return f"{who}: no time is known of {'them' if plural else 'it'}"
+    named = ", ".join(cost.slowest[:SHOWN_FALLBACKS])
+    more = f" and {cost.timed - SHOWN_FALLBACKS} more" if cost.timed > SHOWN_FALLBACKS else ""
+    known = "" if cost.timed == cost.layers else f", as far as known ({cost.timed} of them)"
+    took = f"{mark}{format_ratio(cost.share)} of the time ({mark}{format_seconds(cost.duration_s)})"
+    return f"{who} cost{'s' * (not plural)} {took}{known}: {named}{more}"
 
 
 def _gain(base: RunResult, run: RunResult) -> str:

@@ -165,7 +165,7 @@ _SOURCES = {
 def _measured_rows(runs: Sequence[RunResult], comparison: Comparison) -> list[TableRow]:
     """Return a row for each measure that has a label, group by group; latency ends with its judgement."""
     rows: list[TableRow] = []
-    labelled = (measure for measure in MEASURES if measure.label)
+    labelled = (measure for measure in MEASURES if measure.is_shown(runs))
     for group, measures in groupby(labelled, lambda measure: measure.group):
         for index, measure in enumerate(measures):
             gap_above = index == 0 and group in (NumberGroup.LATENCY, NumberGroup.OUTPUTS)
