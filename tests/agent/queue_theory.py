@@ -50,13 +50,18 @@ def waited(times: float, load: float) -> float:
     return float((1 - rho) * total)
 
 
-def theory_p99_ns(load: float) -> float:
-    """Return the 99th percentile of wait and service, by bisection."""
+def theory_ns(load: float, percent: float) -> float:
+    """Return a percentile of wait and service, by bisection."""
     low, high = 0.0, 60.0
     while high - low > 1e-6:
         middle = (low + high) / 2
-        low, high = (middle, high) if waited(middle, load) < 0.99 else (low, middle)
+        low, high = (middle, high) if waited(middle, load) < percent / 100 else (low, middle)
     return (low + 1.0) * SERVICE_NS
+
+
+def theory_p99_ns(load: float) -> float:
+    """Return the 99th percentile of wait and service."""
+    return theory_ns(load, 99.0)
 
 
 def replication_p99_ns(load: float, seed: int, calls: int) -> float:

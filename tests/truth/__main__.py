@@ -20,7 +20,7 @@ from night_claims import NIGHT_CLAIMS
 from percentile_claims import PERCENTILE_CLAIMS
 from plan_claims import PLAN_CLAIMS
 from ranking_claims import RANKING_CLAIMS
-from server_claims import LOADS, server_rows
+from server_claims import LOADS, SERVER_CLAIMS, server_rows
 
 CLAIMS = (
     *COMPARISON_CLAIMS,
@@ -30,6 +30,7 @@ CLAIMS = (
     *RANKING_CLAIMS,
     *NIGHT_CLAIMS,
     *INTERFERENCE_CLAIMS,
+    *SERVER_CLAIMS,
 )
 TRIALS = 2000
 SEED = 3588

@@ -1,18 +1,44 @@
-"""The scenario `server` against M/D/1: how far its p99 lies from theory, in half-widths of its interval."""
+"""The scenario `server` against theory: its p99 over replications, and the interval that one try has.
+
+Every service takes 1 ms; arrivals are a Poisson process.
+"""
 
 from __future__ import annotations
 
+import heapq
 import sys
+from functools import cache
 from pathlib import Path
 
+import numpy as np
 from caveat_claims import Row
+from claim import Claim, Source
+from rkbench.runs.server import Objective, ServerTry, judge
+from rkbench_agent.wire.scenario_messages import ServerStep
 
 sys.path.append(str(Path(__file__).parents[1] / "agent"))
 
-from queue_theory import REPLICATIONS, replicated_p99_ns, theory_p99_ns  # the path must be set first
+from queue_theory import (  # the path must be set first
+    REPLICATIONS,
+    SERVICE_NS,
+    replicated_p99_ns,
+    theory_ns,
+    theory_p99_ns,
+)
 
 CALLS = 20_000
 LOADS = (0.5, 0.7, 0.9)
+#: What one try is judged at: load, calls, percentile, contexts.
+TRIED = (
+    *((load, calls, 99.0, 1) for load in (0.3, 0.5, 0.7, 0.8, 0.9) for calls in (1000, 4000)),
+    *((load, 1000, 90.0, 1) for load in (0.5, 0.8, 0.9)),
+    (0.5, 1000, 50.0, 1),
+    *((load, 4000, 99.0, 3) for load in (0.5, 0.7)),
+)
+#: Where a try has to know how far up its p99 may lie, and in what share of tries at least.
+BOUNDED = {(0.1, 1000): 0.75, (0.3, 4000): 0.95, (0.5, 4000): 0.6}
+#: A truth of several contexts is that of so many calls: p99 to 1 %.
+TRUE_CALLS = 400_000
 
 
 def server_rows(load: float, calls: int = CALLS) -> list[Row]:
@@ -21,3 +47,57 @@ def server_rows(load: float, calls: int = CALLS) -> list[Row]:
     off = abs(mean_ns - theory_p99_ns(load)) / half_ns
     name = f"server at load {load:g}: p99 against M/D/1, in half-widths of {REPLICATIONS} replications"
     return [(name, "<= 1", off, off <= 1)]
+
+
+def arrived(source: Source, load: float, calls: int, contexts: int = 1) -> list[tuple[int, int]]:
+    """Return when each call was due and how long it took from there (ns); `load` is of all contexts."""
+    due = np.cumsum(source.exponential(1 / (load * contexts), calls))
+    free = [0.0] * contexts
+    found = []
+    for at in due:
+        done = max(heapq.heappop(free), at) + 1
+        heapq.heappush(free, done)
+        found.append((round(at * SERVICE_NS), round((done - at) * SERVICE_NS)))
+    return found
+
+
+def tried(source: Source, load: float, calls: int, percent: float, contexts: int) -> ServerTry:
+    """Return one try as the host judges it, against an objective that is the truth."""
+    step = ServerStep("r", load * contexts * 1e9 / SERVICE_NS, list(range(contexts)))
+    return judge(
+        step, arrived(source, load, calls, contexts), Objective(percent, true_s(load, percent, contexts))
+    )
+
+
+@cache
+def true_s(load: float, percent: float, contexts: int) -> float:
+    """Return the true percentile, in seconds."""
+    if contexts == 1:
+        return theory_ns(load, percent) / 1e9
+    long_run = arrived(np.random.default_rng(0), load, TRUE_CALLS, contexts)
+    return float(np.percentile([duration for _, duration in long_run], percent)) / 1e9
+
+
+def _covers(load: float, calls: int, percent: float, contexts: int) -> Claim:
+    def holds(source: Source) -> bool:
+        found, truth = tried(source, load, calls, percent, contexts), true_s(load, percent, contexts)
+        low_s, high_s = found.objective_low_s, found.objective_high_s
+        return low_s is not None and low_s <= truth and (high_s is None or truth <= high_s)
+
+    of = f"{contexts} contexts at load {load:g}" if contexts > 1 else f"load {load:g}"
+    name = f"server, {of}, {calls:,} calls: interval of its p{percent:g} covers"
+    return Claim(name, holds, None, 0.93, cost=calls / 2000)
+
+
+def _is_bounded(load: float, calls: int, share: float) -> Claim:
+    def knows(source: Source) -> bool:
+        return tried(source, load, calls, 99.0, 1).objective_high_s is not None
+
+    name = f"server, load {load:g}, {calls:,} calls: p99 has an upper bound"
+    return Claim(name, knows, None, share, cost=calls / 2000)
+
+
+SERVER_CLAIMS = (
+    *(_covers(*item) for item in TRIED),
+    *(_is_bounded(load, calls, share) for (load, calls), share in BOUNDED.items()),
+)

@@ -12,12 +12,13 @@ from night_claims import NIGHT_CLAIMS
 from percentile_claims import PERCENTILE_CLAIMS
 from plan_claims import PLAN_CLAIMS
 from ranking_claims import RANKING_CLAIMS
+from server_claims import SERVER_CLAIMS
 
 SEED = 3588
 #: How many trials of each are made: what takes longer is tried less often.
 TRIALS = {
     100: (*COMPARISON_CLAIMS, *PERCENTILE_CLAIMS, *MEMORY_CLAIMS, *PLAN_CLAIMS, *RANKING_CLAIMS),
-    45: (*NIGHT_CLAIMS, *INTERFERENCE_CLAIMS),
+    45: (*NIGHT_CLAIMS, *INTERFERENCE_CLAIMS, *SERVER_CLAIMS),
 }
 TRIED = [(claim, claim.trials(usual)) for usual, claims in TRIALS.items() for claim in claims]
 #: No rate in so few trials would break them; `make truth` makes more.

@@ -31,6 +31,9 @@ _OPTIONS = {INTERFERENCE: "--interfere-with OTHER.rknn"}
 MOST_CONTEXTS = 64
 #: Arrivals a second: fewer take hours for a percentile, more are shorter than waking up.
 LEAST_RATE, MOST_RATE = 0.01, 100_000.0
+#: A search serves so many times the calls that a percentile needs: a queue makes them alike, and of a p99 at
+#: half of what can be served 1,000 calls tell nothing (docs/method.md), six times 662 in three of four tries.
+_TIMES_IN_SEARCH = 6
 #: What the default sweep of contexts holds, in NPU cores.
 _SWEEP_IN_CORES = (1, 2, 3)
 _ALL = "all"
@@ -137,11 +140,16 @@ def _told_sweep(settings: RunSettings) -> str:
 
 
 def _fill_server(settings: RunSettings, environment: Environment) -> RunSettings:
-    """Have one context unless more are asked for, and as many calls as the percentile needs."""
+    """Have one context unless more are asked for, and as many calls as the percentile needs.
+
+    A search has more of each rate, unless it is typed: what a rate leaves open counts as not kept.
+    """
     contexts = settings.contexts or [1]
     asked = replace(settings, contexts=contexts, placements=settings.placements or [AUTO])
     filled = _fill_offline(asked, environment)
     needed = calls_for(parse_slo(settings.slo).percent) if settings.slo else FEWEST_CALLS_OF_TAIL
+    if settings.find_rate and settings.min_iterations < FEWEST_CALLS_OF_TAIL:
+        needed *= _TIMES_IN_SEARCH
     return replace(filled, min_iterations=max(settings.min_iterations, needed, FEWEST_CALLS_OF_TAIL))
 
 

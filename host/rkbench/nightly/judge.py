@@ -13,8 +13,7 @@ from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.latency_tests import LatencyTest, joined_test
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import ConditionChange, GateResult
-from rkbench.runs.told import latencies_of
-from rkbench.stats.clusters import clusters_of
+from rkbench.runs.told import clusters_of_run
 from rkbench.stats.figures import Interval
 from rkbench.stats.gates import NOT_MEASURED, Gate
 from rkbench.stats.judging import Judgement, judge_change, judge_interval, judge_latency
@@ -84,7 +83,7 @@ def _judge(
     value = value_of(gate, collected.run)
     base = value_of(gate, reference.run) if reference and not why_not else None
     if not gate.is_relative:
-        return judge_against(gate, (base, value), latencies_of(collected.run, collected.latencies))
+        return judge_against(gate, (base, value), collected)
     if reference is None or why_not:
         return Judgement(NOT_MEASURED, value, detail=why_not)
     if in_turns and is_by_pairs(gate) and None not in (base, value):
@@ -92,10 +91,7 @@ def _judge(
         if test.difference_percent is not None:
             return judge_test(gate, (base, value), test)
     if gate.is_of_latency:
-        clusters = (
-            clusters_of(latencies_of(item.run, item.latencies).load_arrays())
-            for item in (reference, collected)
-        )
+        clusters = (clusters_of_run(item.run, item.latencies) for item in (reference, collected))
         return judge_latency(gate, (base, value), *clusters)
     return judge_change(gate, value, base)
 

@@ -11,12 +11,10 @@ from typing import Any
 from rkbench.errors import UsageError, choice_hint
 from rkbench.runs.collect import Collected
 from rkbench.runs.extras import Requirement
-from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.measures import GATED, QUANTITIES
 from rkbench.runs.model import RunResult
 from rkbench.runs.task_measures import TASK_MEASURES
-from rkbench.runs.told import latencies_of
-from rkbench.stats.clusters import clusters_of
+from rkbench.runs.told import clusters_of_run
 from rkbench.stats.gates import FAIL, NOT_MEASURED, Gate, parse_gate, plain_word
 from rkbench.stats.judging import Judgement, judge_budget, judge_latency_budget
 
@@ -108,7 +106,7 @@ def _requirement(gate: Gate, collected: Collected) -> Requirement:
     if run.failure is not None:
         told = Judgement(NOT_MEASURED, detail="the run ended early")
     else:
-        told = judge_against(gate, (None, value_of(gate, run)), latencies_of(run, collected.latencies))
+        told = judge_against(gate, (None, value_of(gate, run)), collected)
     return Requirement(
         gate.text,
         gate.quantity.word,
@@ -124,16 +122,10 @@ def _requirement(gate: Gate, collected: Collected) -> Requirement:
     )
 
 
-def judge_against(
-    gate: Gate, values: tuple[float | None, float | None], latencies: RawLatencies
-) -> Judgement:
-    """Return what a budget says: `values` are the baseline's, which is only shown, and the run's own.
-
-    `latencies` are those that its figures are of.
-    """
+def judge_against(gate: Gate, values: tuple[float | None, float | None], collected: Collected) -> Judgement:
+    """Return what a budget says: `values` are the baseline's, which is only shown, and the run's own."""
     if gate.is_of_latency:
-        loads = [[block / 1e9 for block in load] for load in latencies.load_arrays()]
-        return judge_latency_budget(gate, values, clusters_of(loads))
+        return judge_latency_budget(gate, values, clusters_of_run(collected.run, collected.latencies, 1e9))
     return judge_budget(gate, values[1], values[0])
 
 

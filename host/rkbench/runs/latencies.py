@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.messages import Latencies
 
+from rkbench.stats.clusters import waits_for_none
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -113,6 +115,21 @@ class RawLatencies:
         for place, index in enumerate(timed):
             found.block[index] = place * count // len(timed)
         return found
+
+    def in_busy_periods(self, contexts: int) -> RawLatencies:
+        """Return the timed entries in the order in which they were due, each busy period a block."""
+        import numpy as np
+
+        timed = [index for index, left in enumerate(self._left_out()) if not left]
+        found = self._at(sorted(timed, key=self.start_ns.__getitem__))
+        due, durations = np.array(found.start_ns), np.array(found.duration_ns)
+        found.block[:] = array("q", np.cumsum(waits_for_none(due, durations, contexts)).tolist())
+        return found
+
+    def firsts_of_blocks(self) -> RawLatencies:
+        """Return the first entry of each block; of each stretch of one that comes more than once."""
+        before = (None, *self.block)
+        return self._at([index for index, block in enumerate(self.block) if block != before[index]])
 
     def timed_arrays(self, column: str = "duration_ns") -> list[NDArray[np.int64]]:
         """Return the timed entries of a column, an array a block, in the order of the blocks' numbers.

@@ -11,13 +11,11 @@ from rkbench_agent.wire.scenario_messages import ServerStep
 
 from rkbench.errors import UsageError
 from rkbench.runs.latencies import RawLatencies
-from rkbench.stats.clusters import clusters_of
+from rkbench.stats.clusters import BUSY_PERIOD, Clusters, clusters_of, waits_for_none
 from rkbench.stats.quantiles import Quantile, quantiles
 from rkbench.units import SECONDS
 
 NS_PER_S = 1e9
-#: Calls in the order in which they were due, cut into so many parts, are the clusters of an interval.
-PARTS = 20
 PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9)
 #: A queue is longer than this many times sqrt(n) calls after n arrivals in 3 of 1,000 runs at a load of 1, in
 #: fewer below: the reflected random walk of Lindley's recursion with steps of standard deviation 1 (Donsker).
@@ -97,14 +95,7 @@ def server(steps: Sequence[ServerStep], latencies: RawLatencies, slo: str) -> Se
 
 def judge(step: ServerStep, calls: Sequence[tuple[int, int]], objective: Objective | None) -> ServerTry:
     """Return one try of its calls: when each was due and how long it took (ns), in order, at least one."""
-    parts = [
-        [
-            duration / NS_PER_S
-            for _, duration in calls[len(calls) * k // PARTS : len(calls) * (k + 1) // PARTS]
-        ]
-        for k in range(PARTS)
-    ]
-    found = {item.percent: item for item in quantiles(clusters_of([parts]), PERCENTS)}
+    found = {item.percent: item for item in quantiles(_busy_periods(calls, len(step.blocks)), PERCENTS)}
     named = found[objective.percent] if objective else None
     last_ns = max(start + duration for start, duration in calls)
     grew = None if step.rate_per_s is None else _queue_grew(calls)
@@ -123,6 +114,15 @@ def judge(step: ServerStep, calls: Sequence[tuple[int, int]], objective: Objecti
         queue_grew=grew,
         lateness_s=step.late_ns / step.waits / NS_PER_S if step.waits else None,
     )
+
+
+def _busy_periods(calls: Sequence[tuple[int, int]], contexts: int) -> Clusters:
+    """Return how long the calls took (s), in busy periods."""
+    import numpy as np  # not at the top: a help page and a list of runs need none
+
+    due, durations = np.array(calls, dtype=np.int64).T
+    starts = np.flatnonzero(waits_for_none(due, durations, contexts))
+    return clusters_of([np.split(durations / NS_PER_S, starts[1:])], BUSY_PERIOD)
 
 
 def _queue_grew(calls: Sequence[tuple[int, int]]) -> bool:

@@ -20,11 +20,13 @@ from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import Latency, RunResult
 from rkbench.runs.offline import Offline, offline, saturated_blocks
 from rkbench.runs.records import PlanRecord
-from rkbench.runs.server import PARTS, Server, server, told_blocks
+from rkbench.runs.server import Server, server, told_blocks
+from rkbench.stats.clusters import BLOCK, BUSY_PERIOD, Clusters, Unit, clusters_of
 
-#: Contexts that are busy at once have a block each, of the whole step, which shows no change within it.
-_IN_PARTS = (OFFLINE, SERVER)
-_STEPPED = (*_IN_PARTS, INTERFERENCE)
+#: Contexts that are busy at once have a block each, of the whole step, which shows no change within it: its
+#: calls in the order in which they began, cut into so many parts, are blocks that do.
+PARTS = 20
+_STEPPED = (OFFLINE, SERVER, INTERFERENCE)
 
 
 @dataclass
@@ -78,11 +80,31 @@ def latencies_of(run: RunResult, raw: RawLatencies) -> RawLatencies:
     return RawLatencies() if run.plan.scenario in _STEPPED else raw
 
 
+def clusters_of_run(run: RunResult, raw: RawLatencies, per_unit: float = 1.0) -> Clusters:
+    """Return the calls that a run's figures are of, in what is independent of the next.
+
+    In ns, or in the unit that has `per_unit` of them.
+    """
+    loads = latencies_of(run, raw).load_arrays()
+    if per_unit != 1:
+        return clusters_of([[block / per_unit for block in load] for load in loads], _unit(run.plan))
+    return clusters_of(loads, _unit(run.plan))
+
+
+def _unit(plan: PlanRecord) -> Unit:
+    return BUSY_PERIOD if plan.scenario == SERVER else BLOCK
+
+
 def _latency(plan: PlanRecord, raw: RawLatencies, blocks: frozenset[int]) -> Latency | None:
-    found = parts.latency(_chosen(plan, raw, blocks))
+    chosen = _chosen(plan, raw, blocks)
+    # Calls that waited tell of the queue; whether the board's own level moves, those that waited for nobody.
+    levels = chosen.firsts_of_blocks().in_parts(PARTS) if plan.scenario == SERVER else chosen
+    found = parts.latency(chosen, _unit(plan), levels.timed_arrays())
     return None if found is None else replace(found, of_blocks=tuple(sorted(blocks)))
 
 
 def _chosen(plan: PlanRecord, raw: RawLatencies, blocks: frozenset[int]) -> RawLatencies:
     chosen = raw.only(blocks)
-    return chosen.in_parts(PARTS) if plan.scenario in _IN_PARTS else chosen
+    if plan.scenario == SERVER:
+        return chosen.in_busy_periods(plan.contexts[0] if plan.contexts else len(blocks))
+    return chosen.in_parts(PARTS) if plan.scenario == OFFLINE else chosen

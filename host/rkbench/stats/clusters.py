@@ -1,5 +1,8 @@
 """Which calls of a run stand together: those of a load where there were several, else those of a block.
 
+Calls that arrive at random wait for those before them, until one waits for nobody: there the queue starts
+afresh (a regeneration: Crane and Iglehart 1975), and from one such call to the next is a *busy period*.
+
 Calls of a block share clock and temperature, and blocks share the level of their load (where a model's
 buffers came to lie). What is independent of the next, the *unit*, is therefore the load. Where there was one
 load its blocks are the units, and what they say holds for this load only.
@@ -12,13 +15,15 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
+    import numpy as np
     from numpy.typing import NDArray
 
     Calls = Sequence[float] | NDArray[Any]
 
-Unit = Literal["block", "load"]
+Unit = Literal["block", "load", "busy period"]
 BLOCK: Final = "block"
 LOAD: Final = "load"
+BUSY_PERIOD: Final = "busy period"
 
 
 @dataclass(frozen=True)
@@ -34,11 +39,26 @@ class Clusters:
         return sum(map(len, self.groups))
 
 
-def clusters_of(loads: Sequence[Sequence[Calls]]) -> Clusters:
-    """Return the clusters of the blocks of each load, in order; empty ones count for nothing."""
+def clusters_of(loads: Sequence[Sequence[Calls]], unit: Unit = BLOCK) -> Clusters:
+    """Return the clusters of the blocks of each load, in order; empty ones count for nothing.
+
+    `unit` is what a block is: a busy period where calls arrived at random.
+    """
     import numpy as np  # not at the top: a help page and an inspection need none
 
     filled = [load for blocks in loads if (load := [block for block in blocks if len(block)])]
     if len(filled) < 2:
-        return Clusters(tuple(block for load in filled for block in load))
+        return Clusters(tuple(block for load in filled for block in load), unit)
     return Clusters(tuple(np.concatenate(load) for load in filled), LOAD)
+
+
+def waits_for_none(due: NDArray[Any], durations: NDArray[Any], contexts: int) -> NDArray[np.bool_]:
+    """Return which calls found one of the contexts free when they were due.
+
+    `due` ascends; a duration runs from there, in the same unit. A call that is done before another is due
+    was due before it, so that those under way are those due less those done.
+    """
+    import numpy as np
+
+    done = np.searchsorted(np.sort(due + durations), due, side="right")
+    return np.asarray(np.arange(len(due)) - done < contexts)

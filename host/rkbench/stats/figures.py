@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from rkbench.stats.clusters import BLOCK, LOAD, Clusters, Unit
+from rkbench.stats.clusters import BLOCK, BUSY_PERIOD, LOAD, Clusters, Unit
 from rkbench.stats.quantiles import (
     CONFIDENCE,
     FEWEST_LOADS,
@@ -125,8 +125,11 @@ def lack_of_bounds(statistic: Statistic, calls: int, units: int, unit: Unit) -> 
 
 def _beyond(clusters: Clusters) -> str:
     """Return why a figure has no upper bound, and what may give it one."""
-    advice = f": more loads see further (--loads {2 * len(clusters.groups)})" if clusters.unit == LOAD else ""
-    return f"its upper bound lies beyond what was seen{advice}"
+    advice = {
+        LOAD: f": more loads see further (--loads {2 * len(clusters.groups)})",
+        BUSY_PERIOD: f": more calls see further (--iterations {4 * clusters.count})",
+    }
+    return f"its upper bound lies beyond what was seen{advice.get(clusters.unit, '')}"
 
 
 def all_units_agree(statistic: Statistic, clusters: Clusters, limit: float) -> int:

@@ -2,7 +2,8 @@
 
 The bounds invert the share of calls at or below a value (Woodruff 1952) with loads or blocks as clusters; the
 number of calls is made smaller by the design effect, and the share's interval is Clopper and Pearson's
-with that effective number (Korn and Graubard 1998). A percentile that the count cannot carry is None: the
+with that effective number (Korn and Graubard 1998). Of busy periods few are long, which no such number
+tells: see `excursions`. A percentile that the count cannot carry is None: the
 counts are LoadGen's (MLPerf, early stopping at 99 %), under which its estimate would be refused.
 """
 
@@ -14,7 +15,8 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from rkbench.stats.clusters import LOAD, Clusters, Unit
+from rkbench.stats.clusters import BUSY_PERIOD, LOAD, Clusters, Unit
+from rkbench.stats.excursions import excursion_bounds
 from rkbench.stats.summary import percentile
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class Quantile:
 
     `value` is None below `needed` calls; `low` and `high` bound the true percentile with 95 %, None where
     the loads, blocks or calls are too few to say, or the bound lies beyond what was seen. The bounds are
-    those of `effective` independent calls, None without any.
+    those of `effective` independent calls, None where they come from no such number.
     """
 
     percent: float
@@ -110,9 +112,13 @@ class _Calls:
 
     def shares_up_to(self, value: float) -> NDArray[np.float64]:
         """Return for each cluster the share of its calls at or below `value`."""
+        return (self.lengths - self.counts_above(value)) / self.lengths
+
+    def counts_above(self, value: float) -> NDArray[np.int64]:
+        """Return for each cluster how many of its calls lie above `value`."""
         import numpy as np
 
-        return np.add.reduceat(self.values <= value, self.starts, dtype=np.int64) / self.lengths
+        return np.add.reduceat(self.values > value, self.starts, dtype=np.int64)
 
 
 def _quantile(percent: float, calls: _Calls, unit: Unit) -> Quantile:
@@ -122,6 +128,9 @@ def _quantile(percent: float, calls: _Calls, unit: Unit) -> Quantile:
     value = percentile(calls.ordered, percent)
     if len(calls.lengths) < fewest_units_of_bounds(percent, unit) or count < fewest_calls_of_bounds(percent):
         return Quantile(percent, value, None, None, count, needed)
+    if unit == BUSY_PERIOD:
+        low, high = excursion_bounds(1 - percent / 100, value, calls.ordered, calls.counts_above, CONFIDENCE)
+        return Quantile(percent, value, low, high, count, needed)
     effective = _effective_count(percent / 100, value, calls)
     low, high = _bounds(percent / 100, effective, calls.ordered)
     return Quantile(percent, value, low, high, count, needed, effective)

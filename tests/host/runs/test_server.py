@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
 import pytest
+from made_runs import make_run
 from rkbench.campaign.rate_search import RateSearch
 from rkbench.errors import UsageError
+from rkbench.runs.caveats import caveats_of
 from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.records import PlanRecord
 from rkbench.runs.server import Objective, parse_slo, server, told_blocks
+from rkbench.runs.told import StepMessages, ToldRun, told_of
 from rkbench_agent.wire.messages import Latencies, Progress
 from rkbench_agent.wire.scenario_messages import ServerStep
 
@@ -70,6 +75,37 @@ def grew(load: float, seed: int) -> bool:
 def test_a_queue_that_grows_is_seen_and_one_that_only_wanders_is_not() -> None:
     assert all(grew(load, seed) for load in (1.3, 5.0) for seed in range(50))
     assert not any(grew(load, seed) for load in (0.5, 0.9, 0.98) for seed in range(50))
+
+
+def told(raw: RawLatencies) -> ToldRun:
+    steps = StepMessages(server=[ServerStep("r", 500.0, [0])])
+    return told_of(PlanRecord(scenario="server", rate_per_s=500.0, contexts=[1]), steps, raw, [])
+
+
+@pytest.mark.parametrize(
+    ("calls", "advised"), [(1000, ["more calls see further: --iterations 4000"]), (8000, [])]
+)
+def test_a_queue_that_was_seldom_long_asks_for_more_calls(calls: int, advised: list[str]) -> None:
+    raw = arriving(0.5, 2, calls)
+    found = told(raw)
+    run = replace(make_run(), latency=found.latency, server=found.server)
+    rough = [item for item in caveats_of(run, raw) if item.code == "p99_rough"]
+    assert [item.advice for item in rough] == advised
+
+
+def test_a_queue_that_wanders_is_no_level_that_does() -> None:
+    found = [told(arriving(0.8, seed, 4000)).latency for seed in range(10)]
+    assert [latency.has_long_memory for latency in found if latency] == [False] * 10
+    assert {latency.bounds_unit for latency in found if latency} == {"busy period"}
+
+
+def test_a_board_whose_own_level_moves_while_it_serves_has_no_bounds() -> None:
+    raw = arriving(0.3, 1, 4000)
+    for index, duration in enumerate(raw.duration_ns):
+        raw.duration_ns[index] = duration * (1000 + index // 100) // 1000
+    latency = told(raw).latency
+    assert latency is not None
+    assert (latency.has_long_memory, latency.bounds) == (True, ())
 
 
 def test_a_last_call_that_takes_long_is_no_queue() -> None:

@@ -30,12 +30,6 @@ def longer(run: RunResult, least_s: float = LEAST_DURATION_S) -> str:
     return f"--duration {max(least_s, _TIMES * run.plan.min_duration_s):g}"
 
 
-def more_calls(run: RunResult) -> str:
-    """Return what measures more calls than the run did."""
-    counted = run.latency.count if run.latency is not None else run.plan.min_iterations
-    return f"--iterations {_TIMES * counted}"
-
-
 def warmer(run: RunResult) -> str:
     """Return what warms up longer than the run."""
     return f"--warmup {max(LEAST_WARMUP, _TIMES * run.plan.warmup_iterations)}"

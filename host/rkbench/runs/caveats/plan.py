@@ -13,7 +13,7 @@ from rkbench.runs.caveats.cures import MORE_TIME, is_out_of_time, longer
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import Latency, RunResult
 from rkbench.runs.pairs import load_differences, turns_of
-from rkbench.stats.clusters import LOAD
+from rkbench.stats.clusters import BUSY_PERIOD, LOAD
 from rkbench.stats.figures import Statistic, lack_of_bounds, reads_for
 from rkbench.stats.paired import is_precise, joint_confidence, loads_for, paired_difference
 from rkbench.stats.signed_rank import fewest_differences
@@ -55,6 +55,12 @@ def _p99(latency: Latency, loads: int) -> Iterator[Caveat]:
         more = f"--iterations {max(needed.calls, 0 if in_loads else needed.blocks * each)}"
         few_loads = f", --loads {loads_for(1)}" if in_loads and loads < needed.loads else ""
         yield caveat("p99_rough", lack, f"give it more: {more}{few_loads}")
+    elif latency.bounds_unit == BUSY_PERIOD and latency.bounds and latency.within(99.0).high_s is None:
+        yield caveat(
+            "p99_rough",
+            "the queue was seldom long: the upper bound of p99 lies beyond what was seen",
+            f"more calls see further: --iterations {4 * latency.count}",
+        )
 
 
 def _blocks(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:

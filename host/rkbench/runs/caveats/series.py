@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.caveats import INFORMATION, Caveat, caveat
 
-from rkbench.runs.caveats.cures import is_held, more_calls, steadier, warmer
+from rkbench.runs.caveats.cures import is_held, steadier, warmer
 from rkbench.runs.caveats.modes import modes_caveat
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import RunResult
 from rkbench.runs.server import told_try
-from rkbench.stats.clusters import BLOCK, LOAD, Unit
+from rkbench.stats.clusters import BLOCK, BUSY_PERIOD, LOAD, Unit
 from rkbench.units import format_seconds
 
 if TYPE_CHECKING:
@@ -97,15 +97,10 @@ def _moving(run: RunResult, loads: Sequence[Sequence[Sequence[int]]]) -> Iterato
 
 
 def _autocorrelated(run: RunResult, unit: Unit) -> Caveat:
-    if run.server is not None:
-        return caveat(
-            "autocorrelated",
-            "calls wait for those before them: the queue wanders, and percentiles have no bounds",
-            f"more calls ({more_calls(run)}), or fewer a second (--rate)",
-        )
+    units = "calls that waited for none" if unit == BUSY_PERIOD else f"{unit}s"
     return caveat(
         "autocorrelated",
-        f"{unit}s resemble those before: the level wanders, and percentiles have no bounds",
+        f"{units} resemble those before: the level wanders, and percentiles have no bounds",
         ("" if is_held(run) else "hold the clocks still (--pin), or ")
         + "look for what changes slowly: heat, clocks, other load",
     )
