@@ -101,6 +101,14 @@ def test_the_first_calls_of_a_load_and_of_a_turn_are_slower() -> None:
     assert blocks(model(slow_turns={"calls": 1, "factor": 1.2}), 2, calls=3) == [[12, 10, 10], [12, 10, 10]]
 
 
+def test_the_first_calls_after_another_model_are_slower() -> None:
+    staged, found = model(switches={"calls": 1, "factor": 1.2}), []
+    for worked_ns in (0, 20_000_000, 90_000_000):
+        staged.begin_block(worked_ns)
+        found.append([staged.next_run_ns(0) / 1e6 for _ in range(2)])
+    assert found == [[10, 10], [10, 10], [12, 10]]
+
+
 def test_outliers_and_modes_come_in_their_shares() -> None:
     found = [value for block in blocks(model(outliers={"share": 0.1, "factor": 1.3}), 100) for value in block]
     assert found.count(13) == pytest.approx(200, rel=0.25)

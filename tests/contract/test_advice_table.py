@@ -219,6 +219,7 @@ SHOWN = {
     "test_a_rate_beyond_what_can_be_served_is_told_with_one_that_can",
     "precision_not_reached": f"{_TYPED}::"
     "test_a_push_with_all_that_is_advised_has_nothing_of_what_it_was_advised_for",
+    "slow_turns": f"{_TYPED}::test_models_that_slow_each_other_down_are_measured_one_after_the_other",
     "temperature_unknown": _COMMANDS,
 }
 #: Whose effect no fake of ours has: that it stands in the plan is all that can be shown.
@@ -235,7 +236,6 @@ OF_A_REAL_BOARD = {
     "profile_failed": "the C API is librknnrt's",
     "random_calibration": "a conversion takes the vendor's toolkit",
     "simulated": "a board is no simulation",
-    "slow_turns": "a switch between models costs a real board something",
     "throttling": "heat leaves a real board",
 }
 

@@ -52,6 +52,20 @@ def test_the_time_that_a_push_out_of_time_is_advised_is_enough(bench: Bench) -> 
     assert [codes(run) & codes(short[0]) - {"simulated", "no_golden"} for run in enough] == [set(), set()]
 
 
+def test_models_that_slow_each_other_down_are_measured_one_after_the_other(
+    bench: Bench, tmp_path: Path
+) -> None:
+    behaviour = tmp_path / "b.json"
+    behaviour.write_text('{"switches": {"calls": 5, "factor": 1.2}}')
+    bench.inventory.write_text(f'[boards.v]\nhost = "virtual"\nsoc = "rk3588"\nbehaviour = "{behaviour}"\n')
+    told = ("push", *MODELS, "--board", "v", "--quiet", "--json", "-")
+    in_turns = bench.run(*told).document["runs"]
+    advice = {item["code"]: item["advice"] for run in in_turns for item in run["caveats"]}["slow_turns"]
+    (advised,) = re.findall(r"--[a-z-]+", advice)
+    alone = bench.run(*told, advised).document["runs"]
+    assert ["slow_turns" in codes(run) for run in (*in_turns, *alone)] == [True, True, False, False]
+
+
 def test_a_file_of_another_soc_reaches_the_board_where_that_is_insisted_on(bench: Bench) -> None:
     other = Path(__file__).parents[1] / "data/models/grouped_c64_g16_rk3568_i8.rknn"
     refused = bench.run("push", other, "--board", "virtual")

@@ -15,6 +15,7 @@ JSON; `RKBENCH_VIRTUAL_BEHAVIOUR` names the file. Every key is optional, unknown
     drift           {"ratio": 0.05, "over_s": 30}: 5 % slower within 30 s, evenly
     cold            {"calls": 20, "factor": 1.5}: the first calls of a load are slower
     slow_turns      {"calls": 3, "factor": 1.2}: the first calls of every block are slower
+    switches        {"calls": 5, "factor": 1.2}: the first calls after another model had the NPU are slower
     outliers        {"share": 0.01, "factor": 1.3}: so many calls are slower
     modes           [{"share": 0.5, "factor": 1}, {"share": 0.5, "factor": 1.08}]: each call is in one of them
     periodic        {"every_s": 0.977, "extra_ms": 5}: what runs just then takes so much longer
@@ -65,7 +66,7 @@ from rkbench_agent.wire.words import BAD_INPUT
 KEYS = frozenset(
     (
         *("seed", "latency", "load_s", "outputs", "nondeterministic", "per_model", "leak_bytes", "profile"),
-        *("scatter", "wander", "drift", "cold", "slow_turns", "outliers", "modes", "periodic"),
+        *("scatter", "wander", "drift", "cold", "slow_turns", "switches", "outliers", "modes", "periodic"),
         *("clock", "flapping", "throttling", "others", "cores", "host_ms", "growth_bytes"),
         *("contention", "most_contexts", "outputs_beside"),
         *("hang", "crash", "exit", "fail", "out_of_memory", "swallowed", "log"),

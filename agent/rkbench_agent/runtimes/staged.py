@@ -26,6 +26,7 @@ class Staged:
         self._night = self._level("night", night)
         self._load = self._block = 1.0
         self._in_block = 0
+        self._switched = False
         self._wander: Optional[float] = None
 
     def begin_load(self, worked_ns: int) -> None:
@@ -33,11 +34,12 @@ class Staged:
         self._random = random_of_load(self._seed, worked_ns)
         self._load = self._level("load", worked_ns)
 
-    def begin_block(self) -> None:
-        """Draw the level of the next block."""
+    def begin_block(self, *, switched: bool = False) -> None:
+        """Draw the level of the next block; `switched`: another model had the NPU since the last."""
         sd = float(self._scatter.get("block", 0.0))
         self._block = math.exp(self._random.gauss(0.0, sd)) if sd else 1.0
         self._in_block = 0
+        self._switched = switched
 
     def factor(self, iteration: int, time_ns: int) -> float:
         """Return by what the next call is longer: the `iteration`-th since the load, at a time of work."""
@@ -45,6 +47,8 @@ class Staged:
         value *= self._drift(time_ns) * self._wandering() * self._outlier() * self._mode()
         value *= _first(self._behaviour.get("cold"), iteration)
         value *= _first(self._behaviour.get("slow_turns"), self._in_block)
+        if self._switched:
+            value *= _first(self._behaviour.get("switches"), self._in_block)
         self._in_block += 1
         return value
 
