@@ -76,5 +76,6 @@ def test_a_server_finds_its_rate_over_capi(double: Fixture, tmp_path: Path) -> N
     assert [tries[0].rate_per_s, tries[-1].rate_per_s] == pytest.approx(
         [first.served_per_s / 2, first.served_per_s / 64], rel=1e-3
     )
-    assert (found.goodput_per_s, found.failing_per_s) == (None, tries[-1].rate_per_s)
+    assert found.goodput_per_s is None
+    assert found.failing_per_s in rates
     assert double.log().count("rknn_dup_context") == 1
