@@ -236,7 +236,7 @@ def open_session(
     is too old, a home that cannot be written, no space.
     """
     ask = ask or terminal_ask()
-    packing = threading.Thread(target=build_agent, daemon=True)
+    packing = threading.Thread(target=lambda: build_agent().sent, daemon=True)
     packing.start()  # while the board is waited for
     transport = connect(board, timeout_s=connect_timeout_s, ask=ask)
     packing.join()

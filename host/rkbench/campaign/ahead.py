@@ -1,17 +1,42 @@
-"""What a result needs, loaded while the board is waited for."""
+"""What a result needs, made or loaded while the board is waited for."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from importlib import import_module
 from threading import Thread
+from typing import Generic, TypeVar
 
+Result = TypeVar("Result")
 #: Its distributions make the intervals of a run: a quarter of a second that the user would wait at the end.
 NEEDED = "scipy.special"
 
 
-def load_ahead() -> Thread:
-    """Begin to load it; whoever imports it before it is there waits for the rest alone."""
-    # No daemon: Python must not end in the middle of an import.
-    thread = Thread(target=import_module, args=(NEEDED,), name="load-ahead")
-    thread.start()
-    return thread
+class Ahead(Generic[Result]):
+    """Work that begins at once, in a thread of its own; `result` waits for its end."""
+
+    def __init__(self, work: Callable[[], Result]) -> None:
+        self._work = work
+        self._results: list[Result] = []
+        self._errors: list[BaseException] = []
+        # No daemon: Python must not end in the middle of an import.
+        self._thread = Thread(target=self._run, name="ahead")
+        self._thread.start()
+
+    def result(self) -> Result:
+        """Return what the work returned; raises what it raised."""
+        self._thread.join()
+        for error in self._errors:
+            raise error
+        return self._results[0]
+
+    def _run(self) -> None:
+        try:
+            self._results.append(self._work())
+        except BaseException as error:  # noqa: BLE001 - it is raised where the result is asked for
+            self._errors.append(error)
+
+
+def load_ahead() -> Ahead[object]:
+    """Begin to load what is needed; whoever imports it before it is there waits for the rest alone."""
+    return Ahead(lambda: import_module(NEEDED))

@@ -10,8 +10,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rkbench_agent.wire.board import Environment, Pinning
+from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import BoardCaveat, Locked, Log, Message, Progress, Refused
-from rkbench_agent.wire.plan import Plan, RunSettings
+from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.words import VIRTUAL
 
 from rkbench.boards.model import Board
@@ -32,6 +33,7 @@ from rkbench.campaign.failure import (
     late_refusal,
     refusal,
 )
+from rkbench.campaign.foretelling import Foretelling, with_outputs
 from rkbench.campaign.interfaces import Conversation, Prepare, Saver
 from rkbench.campaign.plan import Place, make_headers, make_plan, runtime_of
 from rkbench.campaign.rate_search import hearer_of
@@ -101,18 +103,17 @@ def run_campaign(
     scorer = scorer_for(options, variants)
     variants = beside_itself(variants) if options.noise_floor else variants
     listener(Step(f"connecting to {board.name}"))
+    foretold = Foretelling(variants, other, options.settings, board)
     with connect() as session:
         costs = [known(variant.model.sha256) for variant in variants]
         settings = complete_settings(options, session.environment, listener, costs)
         options = replace(options, settings=settings)
         checks = _check_board(options, board, session.environment, (*variants, *other), listener)
         transfers = upload(session, (*variants, *other), listener)[: len(variants)]
+        variants, other = foretold.end(listener)
         push = new_id(unix_s())
         place = with_fit(Place(board, session.hello, session.environment, push, unix_s()), settings, listener)
-        doubts = [
-            (*checks.of(variant.file.path.name), *golden_caveats(variant.golden_assumptions))
-            for variant in variants
-        ]
+        doubts = [_doubts(variant, checks) for variant in variants]
         masks = core_masks(settings, session.environment, listener)
         asked = (options.minimize, options.question)
         headers = beside(make_headers(settings, place, variants, transfers, doubts, masks, *asked), other)
@@ -135,20 +136,13 @@ def _prepared(
     check_outputs_named(options.requirements, variants)
     other = prepare_other(options, board, variants, prepare, listener)
     if runtime_of(options.settings, board) == VIRTUAL:
-        variants = tuple(_simulated(variant, options.settings, listener) for variant in variants)
-        other = tuple(_simulated(variant, options.settings, listener) for variant in other)
+        variants = tuple(with_outputs(variant, listener) for variant in variants)
+        other = tuple(with_outputs(variant, listener) for variant in other)
     return variants, other
 
 
-def _simulated(variant: PreparedVariant, settings: RunSettings, listener: Listener) -> PreparedVariant:
-    """Return the variant with what a virtual board cannot know: its outputs and its latency."""
-    from rkbench.variants.computed_replay import with_computed_outputs  # numpy
-    from rkbench.variants.predicted_run import with_predicted_run
-
-    def tell(text: str) -> None:
-        listener(Note(text))
-
-    return with_predicted_run(with_computed_outputs(variant, tell), tell, profile=settings.profile)
+def _doubts(variant: PreparedVariant, checks: PushChecks) -> tuple[Caveat, ...]:
+    return (*checks.of(variant.file.path.name), *golden_caveats(variant.golden_assumptions))
 
 
 def check_baseline(baseline: str | None, names: Sequence[str]) -> None:

@@ -12,7 +12,11 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from rkbench.cli import voice
+from rkbench.cli.plain_values import read_plainly
 
+#: So many new objects, then rounds, until garbage is looked for: by Python's own numbers two hundred times
+#: while the modules of a push are loaded, which hold none, and a tenth of the time that it takes.
+GARBAGE_THRESHOLD = (10_000, 20, 20)
 #: What all commands and groups have in common: plain help, no rich.
 PLAIN: dict[str, Any] = {"rich_markup_mode": None}
 
@@ -40,11 +44,8 @@ class LazyGroup(TyperGroup):
         self.commands = {name: _stub(name, node) for name, node in tree.items()}
 
     def get_help_option(self, ctx: Any) -> Any:
-        """Return `--help`, off by default: typer imports pydantic to read what is undecided."""
-        option = super().get_help_option(ctx)
-        if option is not None:
-            option.default = False
-        return option
+        """Return `--help`, decided."""
+        return _decided(super().get_help_option(ctx))
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:  # the context's class is typer's own affair
         """Return name, command and what is left of `args`; here the command's module is imported."""
@@ -53,13 +54,31 @@ class LazyGroup(TyperGroup):
         return name, load(name, node) if isinstance(node, Command) else command, rest
 
 
+class LoadedCommand(TyperCommand):
+    """A command whose module is imported."""
+
+    def get_help_option(self, ctx: Any) -> Any:
+        """Return `--help`, decided."""
+        return _decided(super().get_help_option(ctx))
+
+
+def _decided(flag: Any) -> Any:
+    """Return a flag, off by default: typer imports pydantic to read what is undecided."""
+    if flag is not None:
+        flag.default = False
+    return flag
+
+
 def load(name: str | None, command: Command) -> TyperCommand:
     """Import a command and build it, with the options that all have in common."""
     module, _, function = command.target.partition(":")
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, **PLAIN)
-    single.command(name)(getattr(import_module(f"rkbench.cli.{module}"), function))
+    called = getattr(import_module(f"rkbench.cli.{module}"), function)
+    single.command(name, cls=LoadedCommand)(called)
     built: Any = get_command(single)
+    read_plainly(built.params, called)
     built.params += voice.parameters()
+    gc.set_threshold(*GARBAGE_THRESHOLD)
     gc.enable()  # `main` has put it off
     return built  # type: ignore[no-any-return]  # a Typer of one command yields that command
 

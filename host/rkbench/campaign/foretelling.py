@@ -1,0 +1,54 @@
+"""What is known of variants without a board: outputs and latencies that a virtual one shows."""
+
+from __future__ import annotations
+
+from rkbench_agent.wire.plan import RunSettings
+from rkbench_agent.wire.words import VIRTUAL
+
+from rkbench.boards.model import Board
+from rkbench.campaign.ahead import Ahead
+from rkbench.campaign.plan import runtime_of
+from rkbench.runs.events import Listener, Note
+from rkbench.variants.variant import PreparedVariant
+
+Variants = tuple[PreparedVariant, ...]
+
+
+def with_outputs(variant: PreparedVariant, listener: Listener) -> PreparedVariant:
+    """Return the variant with its outputs, computed here where no simulator's are at hand."""
+    if variant.golden is None:
+        return variant
+    from rkbench.variants.computed_replay import with_computed_outputs  # numpy
+
+    return with_computed_outputs(variant, lambda text: listener(Note(text)))
+
+
+class Foretelling:
+    """The latencies of variants, and of the model beside them, foretold in a thread.
+
+    Begin it, connect to the board, then `end` it.
+    Those of a real board are foretold when its cores are known; what that needs is loaded by then.
+    """
+
+    def __init__(self, variants: Variants, other: Variants, settings: RunSettings, board: Board) -> None:
+        self._notes: list[str] = []
+        self._count = len(variants)
+        self._variants = (*variants, *other)
+        self._settings = settings
+        self._is_virtual = runtime_of(settings, board) == VIRTUAL
+        self._work = Ahead(self._foretell)
+
+    def end(self, listener: Listener) -> tuple[Variants, Variants]:
+        """Return both with what a virtual board is to show, once it is told what it cannot."""
+        found = self._work.result()
+        for note in self._notes:
+            listener(Note(note))
+        return found[: self._count], found[self._count :]
+
+    def _foretell(self) -> Variants:
+        from rkbench.variants.predicted_run import with_predicted_run  # numpy, and the model of the NPU
+
+        if not self._is_virtual:
+            return self._variants
+        profile = self._settings.profile
+        return tuple(with_predicted_run(each, self._notes.append, profile=profile) for each in self._variants)
