@@ -25,6 +25,7 @@ from rkbench.runs import latency_tests, model, night, profile
 from rkbench.runs.night import Night
 from rkbench.schema import SCHEMAS
 from rkbench.stats import gates, paired, slope
+from rkbench.views.bisect import BisectDocument
 from rkbench.views.demo import DemoDocument
 from rkbench.views.doctor import CheckDocument
 from rkbench.views.explain import ExplainDocument
@@ -65,6 +66,7 @@ DOCUMENTS = (
     Schema("rkbench-inspect/1", Inspection, "What `bench inspect --json` writes."),
     Schema("rkbench-check/1", CheckDocument, "What `bench boards check --json` writes."),
     Schema("rkbench-predict/1", PredictDocument, "What `bench predict --json` writes."),
+    Schema("rkbench-bisect/1", BisectDocument, "What `bench bisect --json` writes."),
     Schema("rkbench-explain/1", ExplainDocument, "What `bench explain --json` writes."),
     Schema(
         "rkbench-nightly/1",

@@ -42,7 +42,8 @@ JSON; `RKBENCH_VIRTUAL_BEHAVIOUR` names the file. Every key is optional, unknown
     out_of_memory   AT: the runtime says that the NPU's memory is used up
     swallowed       AT: rknn_run fails, which only a line on stderr tells; the outputs are stale
     outputs         "wrong" | "constant" | "nan": instead of the replayed outputs
-    outputs_beside  the same, only while another context is busy
+    wrong_outputs   list of outputs by name: they alone are "wrong", in whichever model has them
+    outputs_beside  as `outputs`, only while another context is busy
     nondeterministic  true: equal inputs yield unequal outputs
     log             list of AT + {"text": "...", "stream": "stdout" | "stderr"}: printed through libc
 
@@ -68,7 +69,7 @@ KEYS = frozenset(
         *("seed", "latency", "load_s", "outputs", "nondeterministic", "per_model", "leak_bytes", "profile"),
         *("scatter", "wander", "drift", "cold", "slow_turns", "switches", "outliers", "modes", "periodic"),
         *("clock", "flapping", "throttling", "others", "cores", "host_ms", "growth_bytes"),
-        *("contention", "most_contexts", "outputs_beside"),
+        *("contention", "most_contexts", "outputs_beside", "wrong_outputs"),
         *("hang", "crash", "exit", "fail", "out_of_memory", "swallowed", "log"),
     )
 )

@@ -192,7 +192,8 @@ class VirtualRuntime:
         """Return the recorded outputs of the inputs that were fed, or None if there are none."""
         found = self.replayed(self._inputs)
         self._unrecorded = self._unrecorded or found is None
-        return None if found is None else [self._spoilt(array) for array in found]
+        names = [output.name for output in self._setup.spec.outputs]
+        return None if found is None else [self._spoilt(*pair) for pair in zip(found, names)]
 
     def stage_times(self) -> StageTimes:
         """Return the modelled parts of the last inference."""
@@ -237,13 +238,13 @@ class VirtualRuntime:
         if self._replay:
             self._replay.close()
 
-    def _spoilt(self, array: Array) -> Array:
+    def _spoilt(self, array: Array, name: str) -> Array:
         kind = self._behaviour.get("outputs") or (
             self._behaviour.get("outputs_beside") if self.beside else None
         )
         if self._behaviour.get("nondeterministic"):
             return np.asarray(array + self._noise.standard_normal(array.shape).astype(array.dtype))
-        if kind == "wrong":
+        if kind == "wrong" or name in (self._behaviour.get("wrong_outputs") or ()):
             return np.ascontiguousarray(array[..., ::-1] * -1)
         if kind == "constant":
             return np.full_like(array, 0.5)

@@ -24,6 +24,7 @@ COMMANDS: dict[str, Command | Group] = {
     "fix": Command("Rewrite an ONNX so that its .rknn does not bloat.", "fix:fix"),
     "convert": Command("Convert an ONNX, one .rknn for each recipe.", "convert:convert"),
     "sweep": Command("Build variants of an ONNX, measure, and name the one to ship.", "sweep:sweep"),
+    "bisect": Command("Find the first layer that a board computes wrong.", "bisect:bisect"),
     "toolkit": Group(
         "The vendor's converter: install, list, remove.",
         {

@@ -43,6 +43,7 @@ def _error(found: NpzReader, expected: NpzReader, fit: Fit, *, classes: bool) ->
     cosines = [cosine(actual, wanted) for actual, wanted in pairs]
     largest, total = zip(*(_distances(*pair) for pair in pairs), strict=True)
     agree = [float(actual[np.argmax(wanted)] == actual.max()) for actual, wanted in pairs]
+    worst_db = min(_snr_db(*pair) for pair in pairs)
     return SimulatorError(
         name=fit.wanted.name,
         cases=len(pairs),
@@ -50,6 +51,8 @@ def _error(found: NpzReader, expected: NpzReader, fit: Fit, *, classes: bool) ->
         max_abs_error=_finite(max(largest)),
         mean_abs_error=_finite(sum(total) / len(pairs)),
         top1_agreement=sum(agree) / len(pairs) if classes else None,
+        snr_db=_finite(worst_db),
+        snr_infinite=int(np.sign(worst_db)) if np.isinf(worst_db) else 0,
     )
 
 
@@ -65,6 +68,13 @@ def _distances(actual: Array, wanted: Array) -> tuple[float, float]:
     with np.errstate(invalid="ignore"):
         apart = np.abs(actual - wanted)
     return float(apart.max(initial=0)), float(apart.mean()) if apart.size else 0.0
+
+
+def _snr_db(actual: Array, wanted: Array) -> float:
+    """Return 10 log10(sum(w w) / sum((a - w)^2)): infinite without error, NaN where a value is not finite."""
+    with np.errstate(all="ignore"):
+        signal, noise = float(wanted @ wanted), float(np.square(actual - wanted).sum())
+        return float(10 * np.log10(signal / noise)) if noise else np.inf
 
 
 def _finite(value: float) -> float | None:

@@ -62,7 +62,8 @@ class PredictedLatency:
 class SimulatorError:
     """The error of one output in the vendor's simulator, against the golden: over all cases, as of `Output`.
 
-    The worst cosine and maximum, the mean error; `top1_agreement` is None where the golden tells no classes.
+    The worst cosine, SNR and maximum, the mean error; `top1_agreement` is None where the golden tells no
+    classes. `snr_infinite` says which infinity the SNR is where `snr_db` is None, as in `Output`.
     """
 
     name: str
@@ -71,6 +72,8 @@ class SimulatorError:
     max_abs_error: float | None = None
     mean_abs_error: float | None = None
     top1_agreement: float | None = None
+    snr_db: float | None = None
+    snr_infinite: int = 0
 
 
 @dataclass(frozen=True)
