@@ -22,6 +22,7 @@ class OnnxHome:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self._calls = folder / "calls"
+        folder.mkdir(exist_ok=True)
         shutil.copyfile(DEMO / "digits.onnx", folder / "digits.onnx")
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("XDG_CACHE_HOME", str(folder / "cache"))

@@ -185,6 +185,8 @@ def _check(options: BisectOptions) -> None:
     """Raise UsageError, NoGoldenError for what cannot be bisected, before anything is converted."""
     if len(options.words.recipe or ()) > 1:
         raise UsageError("bench bisect looks at one recipe", hint="give --recipe once")
+    if options.words.workers is not None:
+        raise UsageError("bench bisect converts one part after the other, here", hint="leave --workers away")
     if options.settings.core_mask == SWEEP:
         raise UsageError("bench bisect runs on one choice of cores, no sweep", hint="--cores auto, 0, all")
     if options.golden is not None and not options.golden.is_file():

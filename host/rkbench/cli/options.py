@@ -104,6 +104,9 @@ class ConvertOptions:
     toolkit_python: Annotated[
         Path | None, typer.Option(help="The python of an environment of yours with rknn-toolkit2.")
     ] = None
+    workers: Annotated[
+        str | None, typer.Option(help="A Dask scheduler whose workers convert, as tcp://HOST:8786.")
+    ] = None
     jobs: Annotated[
         int | None, typer.Option(min=1, help="So many conversions at once; default: one a CPU core.")
     ] = None

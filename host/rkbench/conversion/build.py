@@ -24,6 +24,7 @@ from rkbench.conversion.recipes import outputs_split
 from rkbench.conversion.recipes.outputs_split import joined_outputs
 from rkbench.conversion.simulated import simulator_errors
 from rkbench.conversion.wanted import wanted_inputs, write_fed
+from rkbench.conversion.workers import RunJob
 from rkbench.files import local_file, write_whole
 from rkbench.runs.records import SimulatorError
 from rkbench.toolkit.environment import ToolkitEnvironment
@@ -75,8 +76,10 @@ class Built:
     fresh: bool
 
 
-def build(request: ConversionRequest, stop: Event | None = None) -> Built:
+def build(request: ConversionRequest, stop: Event | None = None, run: RunJob = run_job) -> Built:
     """Return the conversion of a request, made now or found in the cache; `stop` ends it before it is done.
+
+    `run` carries the job out, here or elsewhere.
 
     Raises ConversionError, ToolkitError, and what reading the ONNX and its inputs raises. What was begun and
     not finished leaves nothing behind.
@@ -91,7 +94,7 @@ def build(request: ConversionRequest, stop: Event | None = None) -> Built:
             if (found := _found(rknn, request.draft)) is not None:
                 write_whole(_asked(request), key)
                 return found
-            answer = run_job(request.environment, job_of(request, converted, folder), request.limits, stop)
+            answer = run(request.environment, job_of(request, converted, folder), request.limits, stop)
             record = _record(request, source, key, answer, folder)
             for name in ("model.replay.npz", "model.log", "model.rknn"):
                 if (folder / name).exists():

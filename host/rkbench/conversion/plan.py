@@ -12,9 +12,11 @@ from rkbench.conversion.build import Built, ConversionRequest, build
 from rkbench.conversion.calibration import CalibrationInputs
 from rkbench.conversion.draft import Draft
 from rkbench.conversion.recipes import draft_of, objections
+from rkbench.conversion.workers import RunJob
 from rkbench.errors import BenchError, UsageError
 from rkbench.toolkit.environment import ToolkitEnvironment, find_environment
-from rkbench.toolkit.jobs import Limits
+from rkbench.toolkit.jobs import Limits, run_job
+from rkbench.toolkit.shipped import elsewhere
 from rkbench.toolkit.versions import DEFAULT
 
 
@@ -46,6 +48,8 @@ class AskedConversions:
     input_shapes: Mapping[str, tuple[int, ...]] | None = None
     python: ToolkitEnvironment | None = None
     limits: Limits | None = None
+    workers: str | None = None
+    """The scheduler of a cluster that converts; None: this computer does."""
 
 
 Conversion = Built | FailedConversion
@@ -71,7 +75,7 @@ def requests_of(asked: AskedConversions) -> tuple[tuple[ConversionRequest, ...],
         if reasons:
             left.append(LeftOut(draft, "; ".join(reasons)))
             continue
-        environment = asked.python or find_environment(draft.toolkit)
+        environment = asked.python or _environment(asked, draft)
         if environment.version != draft.toolkit:
             reason = f"--toolkit-python has {environment.version}, not {draft.toolkit}"
             left.append(LeftOut(draft, reason))
@@ -92,8 +96,12 @@ def requests_of(asked: AskedConversions) -> tuple[tuple[ConversionRequest, ...],
     return tuple(requests), tuple(left)
 
 
+def _environment(asked: AskedConversions, draft: Draft) -> ToolkitEnvironment:
+    return elsewhere(draft.toolkit) if asked.workers else find_environment(draft.toolkit)
+
+
 def convert_all(
-    requests: Sequence[ConversionRequest], listener: Listener, jobs: int = 1
+    requests: Sequence[ConversionRequest], listener: Listener, jobs: int = 1, run: RunJob = run_job
 ) -> tuple[Conversion, ...]:
     """Convert up to `jobs` at once; what fails is returned beside what is built, in the order of `requests`.
 
@@ -105,7 +113,7 @@ def convert_all(
         running: dict[Future[Conversion], int] = {}
         try:
             for place, request in enumerate(requests):
-                running[pool.submit(_convert, request, listener, stop)] = place
+                running[pool.submit(_convert, request, listener, stop, run)] = place
             while running:
                 ended, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in ended:
@@ -120,9 +128,9 @@ def convert_all(
     return tuple(done[place] for place in range(len(requests)))
 
 
-def _convert(request: ConversionRequest, listener: Listener, stop: Event) -> Conversion:
+def _convert(request: ConversionRequest, listener: Listener, stop: Event, run: RunJob) -> Conversion:
     listener(request.draft, None)
     try:
-        return build(request, stop)
+        return build(request, stop, run)
     except BenchError as error:
         return FailedConversion(request.draft, error)

@@ -20,6 +20,7 @@ from rkbench.conversion.plan import (
     requests_of,
 )
 from rkbench.conversion.words import ConvertWords
+from rkbench.conversion.workers import workers_at
 from rkbench.errors import BenchError, NoGoldenError, NoModelError, UsageError
 from rkbench.onnx.input_shapes import parse_input_shapes
 from rkbench.onnx.predict import check_target
@@ -76,6 +77,7 @@ def asked_of(
         input_shapes=parse_input_shapes(words.input_shape or ()),
         python=given_environment(words.toolkit_python) if words.toolkit_python else None,
         limits=Limits(words.time_limit, int(words.memory_limit * 1e9)),
+        workers=words.workers,
     )
     calibration = calibration_of(
         words.calibration,
@@ -107,7 +109,8 @@ def deliver_all(
 ) -> ConvertOutcome:
     """Convert `requests`, up to `jobs` at once, and put the results into `folder`."""
     _check_folder(folder)
-    done = convert_all(requests, listener, jobs)
+    with workers_at(asked.workers) as workers:
+        done = convert_all(requests, listener, workers.slots or jobs, workers.run)
     built = [each for each in done if isinstance(each, Built)]
     stem = asked.onnx.stem
     delivered = tuple(Delivered(each, _delivered(each, folder, stem)) for each in built)

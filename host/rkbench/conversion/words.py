@@ -13,6 +13,7 @@ SUFFIX = ".onnx"
 class ConvertWords:
     """How an ONNX is to be converted: recipes, calibration, what pictures become, the converter, its limits.
 
+    `workers` is the scheduler of a Dask cluster that converts; None: this computer does.
     `jobs` at once, None: as many as CPU cores; `time_limit` in seconds and `memory_limit` in GB are of each.
     """
 
@@ -25,6 +26,7 @@ class ConvertWords:
     bgr: bool = False
     input_shape: Sequence[str] | None = None
     toolkit_python: Path | None = None
+    workers: str | None = None
     jobs: int | None = None
     time_limit: float = 1800.0
     memory_limit: float = 8.0

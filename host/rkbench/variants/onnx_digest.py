@@ -19,7 +19,7 @@ def onnx_digest(path: Path) -> str:
     A file that is named and missing counts as such, so that its coming changes the digest. Raises OSError.
     """
     digest = file_digest(path)
-    names = sorted(set(_external(path)))
+    names = external_files(path)
     if not names:
         return digest
     whole = hashlib.sha256(digest.encode())
@@ -27,6 +27,11 @@ def onnx_digest(path: Path) -> str:
         file = path.parent / name
         whole.update(f"\n{name} {file_digest(file) if file.is_file() else 'missing'}".encode())
     return whole.hexdigest()
+
+
+def external_files(path: Path) -> tuple[str, ...]:
+    """Return the names of the files that an ONNX keeps weights in, as it names them. Raises OSError."""
+    return tuple(sorted(set(_external(path))))
 
 
 def file_digest(path: Path) -> str:
