@@ -288,22 +288,19 @@ def test_a_worker_that_dies_costs_one_column(
     assert f"✗  digits.regrouped.int8 failed in {stage.replace('_', ' ')}" in done.stdout
 
 
-def test_a_hang_ends_by_its_limit(start_board: Callable[..., Sshd], tmp_path: Path) -> None:
-    server = start_board(tmp_path, {"hang": {"stage": "inference", "iteration": 10}})
-    with open_store(tmp_path / "s.sqlite") as store:
-        order = PushOptions(
-            (FP16,),
-            RunSettings(
-                min_duration_s=0.0,
-                load_timeout_s=20.0,
-                first_inference_timeout_s=20.0,
-                inference_timeout_s=1.0,
-            ),
-        )
-        outcome = run_campaign(order, server.board, partial(open_session, server.board), store)
-    (run,) = outcome.runs
-    assert run.failure is not None
-    assert (run.failure.stage, run.failure.reason) == ("inference", "hang")
+@pytest.mark.parametrize(
+    ("stage", "option"), [("load", "--load-timeout"), ("inference", "--inference-timeout")]
+)
+def test_a_hang_ends_by_its_limit_and_names_what_gives_it_longer(
+    bench: Bench, start_board: Callable[..., Sshd], tmp_path: Path, stage: str, option: str
+) -> None:
+    server = start_board(tmp_path, {"hang": {"stage": stage}})
+    words = ("push", FP16, "--board", bench.know(server), "--duration", "0", "--json", "-", "--quiet")
+    done = bench.run(*words, option, "5")
+    failure = done.document["runs"][0]["failure"]
+    assert (done.returncode, failure["stage"], failure["reason"]) == (1, stage, "hang")
+    assert failure["message"].startswith(f"nothing happened for 5 s during {stage}")
+    assert failure["advice"].endswith(f"if it is only slow: {option} 20")
 
 
 # -- lines that break -----------------------------------------------------------------------------

@@ -207,6 +207,8 @@ class Child:
         if now - self._moved_at <= limit_s:
             return
         message = f"nothing happened for {limit_s:g} s during {self._stage}: the worker was killed"
+        option = "--load-timeout" if self._stage in (START, LOAD) else "--inference-timeout"
+        longer = f"{option} {4 * limit_s:g}"
         self.stop()
         self._fail(
             Failed(
@@ -214,7 +216,7 @@ class Child:
                 self._stage,
                 HANG,
                 message,
-                "see what the kernel says: ssh BOARD dmesg | bench explain -",
+                f"see what the kernel says: ssh BOARD dmesg | bench explain -; if it is only slow: {longer}",
                 "SIGKILL",
                 log_tail=self.printed.tail(),
             )

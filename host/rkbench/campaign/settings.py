@@ -32,6 +32,8 @@ SPELLED = {
     "effect": "effect_percent",
     "precision": "precision_percent",
     "max_duration": "max_duration_s",
+    "load_timeout": "load_timeout_s",
+    "inference_timeout": "inference_timeout_s",
 }
 #: Counts that must be 1 or more, and durations that must be more than 0; all other numbers may be 0.
 AT_LEAST_ONE = ("min_iterations", "min_blocks", "block_iterations", "loads", "quads")
@@ -108,6 +110,10 @@ def settings_of(given: Mapping[str, object], base: RunSettings | None = None) ->
     clock = values.get("npu_clock_hz")
     if clock is not None:
         values.update(pin=True, npu_clock_hz=parse_hertz(clock) if isinstance(clock, str) else clock)
+    slow_s = values.get("inference_timeout_s")
+    if isinstance(slow_s, (int, float)):  # the first inference takes longer than others, never less
+        first_s = (base or RunSettings()).first_inference_timeout_s
+        values.setdefault("first_inference_timeout_s", max(first_s, slow_s))
     if given.get("interfere_with") and values.get("scenario") == SINGLE_STREAM:
         values.update(scenario=INTERFERENCE)
     if given.get("quick"):

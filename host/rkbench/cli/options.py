@@ -143,5 +143,7 @@ class MeasureOptions:
     max_duration: Annotated[
         str, typer.Option("--max-duration", help="... or a variant was timed for 60, or 10min; 0: no limit.")
     ] = "0"
+    load_timeout: Annotated[float, typer.Option(help="Give up on a load after so many seconds ...")] = 120.0
+    inference_timeout: Annotated[float, typer.Option(help="... on an inference after so many.")] = 30.0
     quick: Annotated[bool, typer.Option("--quick", help="One load alone, of 12 quads.")] = False
     warmup: Annotated[int, typer.Option(help="Iterations that are not timed.")] = 5

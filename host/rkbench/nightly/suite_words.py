@@ -54,8 +54,10 @@ def _setting_types() -> dict[str, Any]:
     return {word: types[name] for word, name in setting_words().items() if word not in REFUSED}
 
 
-#: Settings of a plan by the words of the command line (one has an older name too); `wait` for a held board.
-PLAN_TYPES: dict[str, Any] = {**_setting_types(), "wait": float, "max_duration_s": float}
+#: What older suites call by the name of the setting.
+_OLDER = ("max_duration_s", "load_timeout_s", "inference_timeout_s")
+#: Settings of a plan by the words of the command line; `wait` for a held board.
+PLAN_TYPES: dict[str, Any] = {**_setting_types(), "wait": float, **dict.fromkeys(_OLDER, float)}
 
 
 def refused(word: str, *, of_plan: bool) -> str | None:

@@ -81,3 +81,9 @@ def test_a_sweep_goes_beyond_the_cores() -> None:
 
 def test_one_stream_is_left_as_it_is() -> None:
     assert settings_for(RunSettings(), environment("rk3588"), ignore) == RunSettings()
+
+
+@pytest.mark.parametrize(("asked_s", "first_s"), [(5.0, 60.0), (90.0, 90.0)])
+def test_the_first_inference_has_no_shorter_limit_than_the_others(asked_s: float, first_s: float) -> None:
+    found = settings_of({"inference_timeout": asked_s})
+    assert (found.inference_timeout_s, found.first_inference_timeout_s) == (asked_s, first_s)

@@ -104,6 +104,13 @@ def test_a_plan_that_cannot_carry_its_gate_is_refused(lab: Path, gate: str, need
     assert said.endswith(f"its interval needs {needs} iterations; give it more")
 
 
+@pytest.mark.parametrize("word", ["inference_timeout", "inference_timeout_s"])
+def test_a_plan_for_a_slow_model_may_say_so_in_old_words_too(lab: Path, word: str) -> None:
+    (lab / "suite.toml").write_text(SUITE + f"[plans.x]\n{word} = 90\n")
+    (found,) = load_suite(lab / "suite.toml").entries[0].plans
+    assert found.settings.inference_timeout_s == 90.0
+
+
 def test_a_plan_says_how_two_models_take_turns(lab: Path) -> None:
     plan = "[plans.x]\nloads = 9\nquads = 1\nprecision = 0.5\nunread_iterations = 1\nduration = '1min'\n"
     (lab / "suite.toml").write_text(SUITE + plan)
@@ -156,7 +163,7 @@ def test_a_pattern_may_be_absolute(lab: Path) -> None:
         ("[[models]]", "[[models]]\ngolden = '~nobody-of-that-name/g.npz'", "no golden"),
         ("[[models]]", "[plans.x]\ncool_limit = -1\n[[models]]", "[plans.x]: cool_limit -1: must be 0 or"),
         ("[[models]]", "[plans.x]\ncool_below = nan\n[[models]]", "cool_below nan: must be a finite"),
-        ("[[models]]", "[plans.x]\nload_timeout_s = 0\n[[models]]", "load_timeout_s 0: must be more than 0"),
+        ("[[models]]", "[plans.x]\nload_timeout_s = 0\n[[models]]", "load_timeout 0: must be more than 0"),
         ("[[models]]", "[plans.x]\ninference_timeout_s = inf\n[[models]]", "must be a finite number"),
         ("[[models]]", "[plans.x]\nnpu_clock = 600\n[[models]]", "npu_clock 600 Hz: is slower than any NPU"),
         ("[[models]]", "[plans.x]\ninterleave = true\n[[models]]", 'here | compare = "history" at the top'),
