@@ -14,20 +14,23 @@ from rkbench.npu.latency_model import FittedLatency, find_latency_model
 from rkbench.store.opening import data_folder
 
 
-def save_calibration(board: str, fitted: FittedLatency) -> Path:
-    """Keep a board's fit, for `bench predict --board` and for what a push is set against; return the file."""
-    path = _file_of(board)
+def save_calibration(board: str, fitted: FittedLatency, *, simulated: bool = False) -> Path:
+    """Keep a board's fit, for `bench predict --board` and for what a push is set against; return the file.
+
+    What was `simulated` is kept apart, for simulated boards: it says nothing of a real one of that name.
+    """
+    path = _file_of(board, simulated)
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(asdict(fitted), indent=2) + "\n", encoding="utf-8")
     return path
 
 
-def read_calibration(board: str) -> FittedLatency | None:
-    """Return the fit that was kept for a board; None where there is none.
+def read_calibration(board: str, *, simulated: bool = False) -> FittedLatency | None:
+    """Return the fit that was kept for a board, or for the simulated one of that name; None without one.
 
     Raises StoreError, which names the file, where it cannot be read, and DocumentError where it is damaged.
     """
-    path = _file_of(board)
+    path = _file_of(board, simulated)
     if not path.is_file():
         return None
     try:
@@ -56,5 +59,6 @@ def _checked(fitted: FittedLatency) -> FittedLatency:
     return fitted
 
 
-def _file_of(board: str) -> Path:
-    return data_folder() / "calibrations" / f"{quote(board, safe='')}.json"
+def _file_of(board: str, simulated: bool) -> Path:
+    folder = data_folder() / "calibrations"
+    return (folder / "simulated" if simulated else folder) / f"{quote(board, safe='')}.json"

@@ -45,9 +45,11 @@ def predict(
 
 def _board(name: str, inventory: Path | None) -> tuple[str | None, FittedLatency | None]:
     """Return a board's SoC and calibration; only they need the inventory and the campaign."""
+    from rkbench_agent.wire.words import VIRTUAL
+
     from rkbench.boards.inventory import find_inventory
     from rkbench.boards.provider import Boards
     from rkbench.campaign.kept_calibrations import read_calibration
 
     found = Boards(find_inventory(inventory)).find(name)[0]
-    return found.soc, read_calibration(found.name)
+    return found.soc, read_calibration(found.name, simulated=found.simulated or found.runtime == VIRTUAL)

@@ -36,8 +36,9 @@ def calibration_lines(found: Calibration, saved: Path | None) -> list[str]:
     terms = ", ".join(
         f"{term} {value:.3g}" for term, value in zip(TERMS, found.fitted.coefficients, strict=True)
     )
+    kept = f"kept in {saved}; used by: bench predict MODEL --board {name}"
     return [
         *lines,
         f"{name}: calibrated, residual {found.residual_ratio:.1%} ({terms})",
-        f"kept in {saved}; used by: bench predict MODEL --board {name}",
+        f"{kept}, as long as it is simulated" if found.simulated else kept,
     ]

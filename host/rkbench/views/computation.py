@@ -12,7 +12,7 @@ from rkbench_agent.wire.words import COMPUTED
 
 from rkbench.units import UNKNOWN, format_seconds
 from rkbench.variants.computation import Computation, TensorRange
-from rkbench.views.output import STDOUT, write_text
+from rkbench.views.output import show_and_write
 from rkbench.views.push.console import make_console
 
 _COLUMNS = (("tensor", False), ("shape", False), ("min", True), ("max", True))
@@ -20,13 +20,17 @@ _COLUMNS = (("tensor", False), ("shape", False), ("min", True), ("max", True))
 
 def show_computation(done: Computation, json_file: str | None = None, out: TextIO | None = None) -> None:
     """Print the outputs, and the layers where they were asked for; with `-` stdout holds the JSON alone."""
-    if json_file is not None:
-        write_text(json_file, json.dumps(computation_document(done), indent=2) + "\n")
-    if json_file == STDOUT:
-        return
+    show_and_write(
+        lambda: _print(done, out or sys.stdout),
+        json_file,
+        lambda: json.dumps(computation_document(done), indent=2) + "\n",
+    )
+
+
+def _print(done: Computation, out: TextIO) -> None:
     from rich.text import Text
 
-    console = make_console(out or sys.stdout)
+    console = make_console(out)
     cases = "1 case" if done.cases == 1 else f"{done.cases} cases"
     each = format_seconds(done.duration_s / max(1, done.cases))
     console.print(

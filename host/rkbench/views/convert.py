@@ -16,7 +16,7 @@ from rkbench.conversion.plan import Conversion
 from rkbench.conversion.typed import ConvertOutcome, Delivered
 from rkbench.runs.records import SimulatorError
 from rkbench.units import UNKNOWN, format_bytes, format_difference, format_seconds, printable
-from rkbench.views.output import write_text
+from rkbench.views.output import show_and_write
 from rkbench.views.push.console import make_console
 
 
@@ -69,15 +69,19 @@ def show_recipes(recipes: Sequence[Recipe], out: TextIO | None = None) -> None:
 
 
 def show_conversions(outcome: ConvertOutcome, json_file: str | None, out: TextIO | None = None) -> None:
-    """Print one line a recipe; write JSON where it is asked for."""
-    if json_file is not None:
-        write_text(json_file, json.dumps(to_json(outcome), indent=2) + "\n")
-        if json_file == "-":
-            return
+    """Print one line a recipe; write JSON where it is asked for, whatever becomes of the other."""
+    show_and_write(
+        lambda: _print_conversions(outcome, out or sys.stdout),
+        json_file,
+        lambda: json.dumps(to_json(outcome), indent=2) + "\n",
+    )
+
+
+def _print_conversions(outcome: ConvertOutcome, out: TextIO) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = make_console(out or sys.stdout)
+    console = make_console(out)
     if outcome.delivered:
         table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
         table.add_column("recipe", overflow="fold")

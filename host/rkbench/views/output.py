@@ -85,6 +85,17 @@ def all_of(*steps: Callable[[], None]) -> None:
         raise failures[0]
 
 
+def show_and_write(show: Callable[[], None], json_file: str | None, render: Callable[[], str]) -> None:
+    """Show a result on the terminal, and write it where a file is named; `-`: to stdout, and nothing else.
+
+    Both are tried; the first failure is raised at the end.
+    """
+    steps = [] if json_file == STDOUT else [show]
+    if json_file is not None:
+        steps.append(lambda: write_text(json_file, render()))
+    all_of(*steps)
+
+
 @contextlib.contextmanager
 def _explained(path: Path) -> Iterator[None]:
     try:

@@ -15,7 +15,7 @@ from rkbench.runs.serialize import to_json
 from rkbench.units import MARK, format_bytes, printable
 from rkbench.views.inspect.latency_lines import latency_lines, wrapped
 from rkbench.views.inspect.terminal import Style, layer_limit, shorten, terminal_width, wants_colour
-from rkbench.views.output import STDOUT, write_text
+from rkbench.views.output import show_and_write
 
 SCHEMA: Literal["rkbench-predict/1"] = "rkbench-predict/1"
 NARROWEST = 60
@@ -32,12 +32,16 @@ class PredictDocument:
 def show_predictions(models: Sequence[PredictedModel], *, layers: str, json_to: str | None) -> None:
     """Show the predictions on stdout, and write them as JSON where a file is named (`-`: JSON alone)."""
     most = layer_limit(layers)
-    if json_to is not None:
-        document = to_json(PredictDocument(SCHEMA, tuple(models)))
-        write_text(json_to, json.dumps(document, indent=2, allow_nan=False, ensure_ascii=False) + "\n")
-    if json_to != STDOUT:
+
+    def show() -> None:
         style = Style(wants_colour(sys.stdout.isatty()))
         print(render_predictions(models, max(terminal_width(), NARROWEST), most, style), end="")
+
+    def document() -> str:
+        found = to_json(PredictDocument(SCHEMA, tuple(models)))
+        return json.dumps(found, indent=2, allow_nan=False, ensure_ascii=False) + "\n"
+
+    show_and_write(show, json_to, document)
 
 
 def render_predictions(models: Sequence[PredictedModel], width: int, layers: int | None, style: Style) -> str:

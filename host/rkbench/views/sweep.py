@@ -16,7 +16,7 @@ from rkbench.sweep.plan import PlannedVariant
 from rkbench.sweep.verdict import MeasuredVariant
 from rkbench.units import MARK, UNKNOWN, format_bytes
 from rkbench.views.convert import simulator_cells
-from rkbench.views.output import write_text
+from rkbench.views.output import show_and_write
 from rkbench.views.push.console import make_console
 
 SCHEMA = "rkbench-sweep/1"
@@ -25,13 +25,17 @@ WINS, IN_FRONT = "wins", "front"
 
 def show_sweep(outcome: SweepOutcome, json_file: str | None, out: TextIO | None = None) -> None:
     """Print the plan, or the variants with the verdict; write JSON where it is asked for."""
-    if json_file is not None:
-        write_text(json_file, json.dumps(to_json(outcome), indent=2) + "\n")
-        if json_file == "-":
-            return
+    show_and_write(
+        lambda: _print_sweep(outcome, out or sys.stdout),
+        json_file,
+        lambda: json.dumps(to_json(outcome), indent=2) + "\n",
+    )
+
+
+def _print_sweep(outcome: SweepOutcome, out: TextIO) -> None:
     from rich.text import Text
 
-    console = make_console(out or sys.stdout)
+    console = make_console(out)
     if outcome.variants:
         console.print(_table(_titles(outcome), [_row(outcome, each) for each in outcome.variants]))
     elif outcome.verdict is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import zlib
+from dataclasses import replace
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -90,9 +91,9 @@ def test_a_prediction_for_a_calibrated_board_is_that_boards(
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     found = calibrated("rk3588", (2, 2, 2, 2), seed=1, noise=0.0)
     assert found.fitted is not None
-    path = save_calibration("virtual:rk3588", found.fitted)
-    assert path.parent == tmp_path / "rkbench/calibrations"
-    kept = read_calibration("virtual:rk3588")
+    path = save_calibration("virtual:rk3588", found.fitted, simulated=True)
+    assert path.parent == tmp_path / "rkbench/calibrations/simulated"
+    kept = read_calibration("virtual:rk3588", simulated=True)
     assert kept is not None
     assert kept.coefficients == pytest.approx(found.fitted.coefficients)
     environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path), "COLUMNS": "120"}
@@ -117,7 +118,7 @@ def test_a_damaged_calibration_is_told_and_names_its_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object] | None, why: str
 ) -> None:
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    path = save_calibration("virtual:rk3588", latency_models()["rk3588"])
+    path = save_calibration("virtual:rk3588", latency_models()["rk3588"], simulated=True)
     kept = json.loads(path.read_text(encoding="utf-8"))
     path.write_text("{" if changes is None else json.dumps({**kept, **changes}), encoding="utf-8")
     environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path), "COLUMNS": "300"}
@@ -127,6 +128,28 @@ def test_a_damaged_calibration_is_told_and_names_its_file(
     assert why in done.stderr
     assert "bench boards calibrate virtual:rk3588" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_real_board_is_not_foretold_by_what_was_simulated_under_its_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    built_in = latency_models()["rk3588"]
+    save_calibration("desk", replace(built_in, source="calibrated: measured"))
+    save_calibration("desk", replace(built_in, source="calibrated: simulated"), simulated=True)
+    real, virtual = read_calibration("desk"), read_calibration("desk", simulated=True)
+    assert (real and real.source, virtual and virtual.source) == (
+        "calibrated: measured",
+        "calibrated: simulated",
+    )
+    inventory = tmp_path / "bench.toml"
+    environment = {**os.environ, "XDG_DATA_HOME": str(tmp_path), "COLUMNS": "120"}
+    words = ("predict", str(SAMPLE), "--board", "desk", "--inventory", str(inventory))
+    for runtime, told in (("lite", "calibrated: measured"), ("virtual", "calibrated: simulated")):
+        inventory.write_text(
+            f'[boards.desk]\nhost = "10.0.0.7"\nsoc = "rk3588"\nruntime = "{runtime}"\n', encoding="utf-8"
+        )
+        assert told in run_bench(*words, environment=environment).stdout
 
 
 def test_boards_of_like_names_have_calibrations_of_their_own(
@@ -206,7 +229,8 @@ def test_a_virtual_board_is_calibrated(tmp_path: Path, monkeypatch: pytest.Monke
     assert done.returncode == 0, done.stdout
     assert "made: calibrated, residual 0." in done.stdout
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
-    kept = read_calibration("made")
+    assert read_calibration("made") is None, "a real board of this name would be foretold by it"
+    kept = read_calibration("made", simulated=True)
     assert kept is not None
     unseen = np.array([row.terms() for row in reference_costs() if row.soc == "rk3588"])
     assert unseen @ np.array(kept.coefficients) == pytest.approx(unseen @ np.array(true), rel=0.03)

@@ -34,5 +34,6 @@ def calibrate(
     board = boards.find(name)[0]
     with open_store(store) as kept, Sessions(boards.hold) as sessions:
         found = calibrate_board(board, lambda: sessions.open(board), kept)
-    show_calibration(found, save_calibration(found.board, found.fitted) if found.fitted else None)
+    saved = save_calibration(found.board, found.fitted, simulated=found.simulated) if found.fitted else None
+    show_calibration(found, saved)
     return 0 if found.fitted else 1

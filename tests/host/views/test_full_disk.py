@@ -1,0 +1,46 @@
+"""A disk that is full for the JSON takes nothing else: the table is on the terminal."""
+
+from __future__ import annotations
+
+from io import StringIO
+from pathlib import Path
+
+import pytest
+from rkbench.conversion.plan import AskedConversions, LeftOut
+from rkbench.conversion.recipes import draft_of
+from rkbench.conversion.typed import ConvertOutcome
+from rkbench.errors import BenchError
+from rkbench.inspect.latency import predict_models
+from rkbench.npu import WhatIf
+from rkbench.sweep.asked import SweepOptions, SweepOutcome
+from rkbench.sweep.plan import SweepPlan
+from rkbench.views.convert import show_conversions
+from rkbench.views.predict import show_predictions
+from rkbench.views.sweep import show_sweep
+
+FULL = "/dev/full"
+MODEL = Path(__file__).parents[2] / "data/models/mb_gap7_rk3588_i8.rknn"
+pytestmark = pytest.mark.skipif(not Path(FULL).exists(), reason="no /dev/full here")
+LEFT_OUT = (LeftOut(draft_of("int8", "rk3588", "2.5.0"), "no calibration"),)
+
+
+def test_conversions_are_shown_all_the_same() -> None:
+    outcome = ConvertOutcome(AskedConversions(Path("net.onnx"), "rk3588", ("int8",)), (), (), LEFT_OUT)
+    out = StringIO()
+    with pytest.raises(BenchError, match="No space left"):
+        show_conversions(outcome, FULL, out)
+    assert "left out: int8: no calibration" in out.getvalue()
+
+
+def test_a_sweep_is_shown_all_the_same() -> None:
+    outcome = SweepOutcome(SweepOptions(Path("net.onnx")), "rk3588", SweepPlan((), LEFT_OUT))
+    out = StringIO()
+    with pytest.raises(BenchError, match="No space left"):
+        show_sweep(outcome, FULL, out)
+    assert "no calibration" in out.getvalue()
+
+
+def test_a_prediction_is_shown_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(BenchError, match="No space left"):
+        show_predictions(predict_models([MODEL], what_if=WhatIf()), layers="0", json_to=FULL)
+    assert MODEL.name in capsys.readouterr().out
