@@ -28,6 +28,9 @@ def convert(
     golden: Annotated[
         Path | None, typer.Option(help="Keep what the vendor's simulator makes of its inputs, too.")
     ] = None,
+    by_layer: Annotated[
+        bool, typer.Option("--by-layer", help="The vendor's error of each layer, of the golden's first case.")
+    ] = False,
     shows_list: Annotated[bool, typer.Option("--list", help="Explain every recipe.")] = False,
     json_file: options.JsonFile = None,
 ) -> int:
@@ -37,7 +40,7 @@ def convert(
     before is not converted again.
     """
     from rkbench.conversion.recipes import ALL
-    from rkbench.conversion.typed import asked_of, converted
+    from rkbench.conversion.typed import asked_of, converted, with_layers
     from rkbench.conversion.words import ConvertWords
     from rkbench.views.convert import show_conversions, show_recipes
     from rkbench.views.output import check_outputs
@@ -46,7 +49,8 @@ def convert(
         show_recipes(ALL)
         return 0
     check_outputs({"--json": json_file})
-    asked = asked_of(model, target, ConvertWords(**vars(converting), **vars(pictures)), golden)
+    words = ConvertWords(**vars(converting), **vars(pictures))
+    asked = with_layers(asked_of(model, target, words, golden), by_layer=by_layer)
     with voice_of(context).convert_progress() as progress:
         outcome = converted(asked, output or Path(), progress, converting.jobs)
     show_conversions(outcome, json_file)

@@ -17,6 +17,7 @@ from functools import cache
 from pathlib import Path
 from threading import Event
 
+from rkbench.conversion.by_layer import read_analysis
 from rkbench.conversion.calibration import CalibrationInputs, write_cases
 from rkbench.conversion.draft import Draft
 from rkbench.conversion.kept import alone, building, evict, kept_folder
@@ -44,6 +45,7 @@ from rkbench.variants.onnx_digest import onnx_digest
 
 KEY_FORM = "rkbench-conversion-key/2"
 ROOMS = Path(__file__).parents[1]
+ANALYSIS = "model.analysis.txt"
 CHANGED_BY = ("onnx", "conversion")
 _MEMORY = re.compile(r"Total (Internal|Weight) Memory Size: ([\d.]+)KB")
 
@@ -59,6 +61,8 @@ class ConversionRequest:
     golden: Path | None = None
     input_shapes: Mapping[str, tuple[int, ...]] | None = None
     limits: Limits = field(default_factory=Limits)
+    by_layer: bool = False
+    """Whether the vendor is asked for the error of each layer, too."""
 
     @property
     def calibrated_with(self) -> CalibrationInputs | None:
@@ -144,6 +148,7 @@ def key_of(request: ConversionRequest, converted_sha256: str) -> str:
         "calibration": used.digest() if used else None,
         "golden": local_file(request.golden).sha256 if request.golden else None,
         "input_shapes": dict(request.input_shapes or {}),
+        **({"by_layer": True} if request.by_layer else {}),
     }
     return hashlib.sha256(json.dumps(decides, sort_keys=True).encode()).hexdigest()[:32]
 
@@ -192,6 +197,7 @@ def job_of(request: ConversionRequest, onnx: Path, folder: Path) -> ConversionJo
         input_shapes=request.input_shapes or {},
         inputs=inputs,
         outputs=folder / "model.replay.npz" if inputs else None,
+        analysis=folder / ANALYSIS if inputs and request.by_layer else None,
         log=folder / "model.log",
     )
 
@@ -219,6 +225,7 @@ def _record(
         golden_sha256=local_file(request.golden).sha256 if request.golden else None,
         memory=vendor_memory(folder / "model.log"),
         simulator=_simulated(request, source, folder),
+        layers=read_analysis((folder / ANALYSIS).read_text()) if (folder / ANALYSIS).exists() else (),
         log=f"{key}.log",
     )
 

@@ -50,6 +50,7 @@ class AskedConversions:
     limits: Limits | None = None
     workers: str | None = None
     """The scheduler of a cluster that converts; None: this computer does."""
+    by_layer: bool = False
 
 
 Conversion = Built | FailedConversion
@@ -91,6 +92,7 @@ def requests_of(asked: AskedConversions) -> tuple[tuple[ConversionRequest, ...],
                 asked.golden,
                 asked.input_shapes,
                 asked.limits or Limits(),
+                asked.by_layer,
             )
         )
     return tuple(requests), tuple(left)

@@ -88,6 +88,14 @@ def asked_of(
     return replace(asked, calibration=calibration)
 
 
+def with_layers(asked: AskedConversions, *, by_layer: bool) -> AskedConversions:
+    """Return what is asked, with the vendor's error of each layer; raises UsageError without a golden."""
+    if by_layer and asked.golden is None:
+        hint = f"--golden FILE.npz; bench golden {asked.onnx} makes one"
+        raise UsageError("--by-layer looks at a golden's first case, and there is none", hint=hint)
+    return replace(asked, by_layer=by_layer)
+
+
 def converted(
     asked: AskedConversions, folder: Path, listener: Listener, jobs: int | None = None
 ) -> ConvertOutcome:

@@ -49,6 +49,7 @@ class ConversionJob:
     input_shapes: Mapping[str, Sequence[int]] = field(default_factory=dict)
     inputs: Path | None = None
     outputs: Path | None = None
+    analysis: Path | None = None
     log: Path | None = None
 
     def to_json(self) -> str:

@@ -23,7 +23,8 @@ from rkbench.toolkit.environment import ToolkitEnvironment, find_environment
 from rkbench.toolkit.jobs import LOOK_S, Answer, ConversionJob, Limits, run_job
 
 INPUTS, OUTPUT, OUTPUTS, LOG = "fed.npz", "model.rknn", "model.replay.npz", "model.log"
-CAME_BACK = (OUTPUT, OUTPUTS, LOG)
+ANALYSIS = "model.analysis.txt"
+CAME_BACK = (OUTPUT, OUTPUTS, ANALYSIS, LOG)
 _NO_WORKER = "what was converted is kept: run the same command again, without --workers here"
 ExecutorFor = Callable[[str], Executor]
 """Returns what runs functions where the toolkit of a version is."""
@@ -41,6 +42,7 @@ class _Words:
     hybrid: Mapping[str, str] | str | None
     input_shapes: Mapping[str, tuple[int, ...]]
     dataset: tuple[tuple[str, ...], ...] | None
+    is_analysed: bool
     duration_s: float
     memory_bytes: int
 
@@ -86,6 +88,7 @@ def _job(asked: _Words, folder: Path) -> ConversionJob:
         input_shapes=asked.input_shapes,
         inputs=folder / INPUTS if has_inputs else None,
         outputs=folder / OUTPUTS if has_inputs else None,
+        analysis=folder / ANALYSIS if asked.is_analysed else None,
         log=folder / LOG,
     )
 
@@ -121,7 +124,7 @@ class ShippedJobs:
         told = json.loads(said)
         if "refused" in told:
             raise self._refusal(_Refused(**told["refused"]), job)
-        for name, target in ((OUTPUT, job.output), (OUTPUTS, job.outputs)):
+        for name, target in ((OUTPUT, job.output), (OUTPUTS, job.outputs), (ANALYSIS, job.analysis)):
             if target is not None and name in back:
                 target.write_bytes(back[name])
         return read_document(Answer, said.encode(), "the converter's answer")
@@ -173,6 +176,7 @@ def _packed(version: str, job: ConversionJob, limits: Limits) -> tuple[str, dict
         job.hybrid,
         {name: tuple(shape) for name, shape in job.input_shapes.items()},
         dataset,
+        job.analysis is not None,
         limits.duration_s,
         limits.memory_bytes,
     )

@@ -68,10 +68,26 @@ class VendorMemory:
 
 
 @dataclass(frozen=True)
+class VendorLayerError:
+    """A layer in the vendor's `accuracy_analysis`: its simulator against its own float inference, one case.
+
+    Cosine and Euclidean distance of the layer's output, from the inputs on; `own_`: of the layer alone.
+    """
+
+    name: str
+    op: str
+    cosine: float
+    distance: float
+    own_cosine: float
+    own_distance: float
+
+
+@dataclass(frozen=True)
 class ConversionRecord:
     """One conversion. `config` are keywords of `rknn.config`; `key` names all that decided its result.
 
-    `simulator`: what the vendor's simulator makes of the golden, against its outputs.
+    `simulator`: what the vendor's simulator makes of the golden, against its outputs; `layers`: of its first
+    case, where that was asked for.
     """
 
     recipe: str
@@ -91,6 +107,7 @@ class ConversionRecord:
     golden_sha256: str | None = None
     memory: VendorMemory | None = None
     simulator: tuple[SimulatorError, ...] = ()
+    layers: tuple[VendorLayerError, ...] = ()
     log: str = ""
     schema: str = SCHEMA
 

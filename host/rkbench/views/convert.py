@@ -11,11 +11,13 @@ from threading import Lock
 from typing import Any, TextIO
 
 from rkbench.conversion.build import Built
+from rkbench.conversion.by_layer import BAD_COSINE, first_bad
 from rkbench.conversion.draft import Draft, Recipe
 from rkbench.conversion.plan import Conversion
 from rkbench.conversion.typed import ConvertOutcome, Delivered
 from rkbench.runs.records import SimulatorError
 from rkbench.units import UNKNOWN, format_bytes, format_difference, format_seconds, printable
+from rkbench.variants.conversion_record import VendorLayerError
 from rkbench.views.output import show_and_write
 from rkbench.views.push.console import make_console
 
@@ -94,8 +96,35 @@ def _print_conversions(outcome: ConvertOutcome, out: TextIO) -> None:
         for each in outcome.delivered:
             table.add_row(*(Text(cell) for cell in _row(each, first, simulated=simulated)))
         console.print(table)
+    for each in outcome.delivered:
+        for line in layer_lines(each.built.draft.name, each.built.record.layers):
+            console.print(Text(line), soft_wrap=True)
     for line in _notes(outcome):
         console.print(Text(line))
+
+
+def layer_lines(recipe: str, layers: Sequence[VendorLayerError]) -> list[str]:
+    """Return the vendor's error of each layer as a table, and the first that is bad; [] without any."""
+    if not layers:
+        return []
+    width = max(len(layer.name) for layer in layers)
+    rows = [
+        f"{layer.name:<{width}}  {layer.own_cosine:>9.5f}  {layer.cosine:>9.5f}  {layer.op}"
+        for layer in layers
+    ]
+    bad = first_bad(layers)
+    told = (
+        f"first bad layer: {bad.name} ({bad.op}), its own cosine is {bad.own_cosine:.5f}"
+        if bad
+        else f"no layer is bad by itself: all have a cosine of {BAD_COSINE} or more"
+    )
+    return [
+        "",
+        f"{recipe}: each layer in the vendor's accuracy_analysis, by itself and from the inputs on",
+        f"{'':<{width}}  {'own':>9}  {'so far':>9}",
+        *rows,
+        f"{recipe}: {told}",
+    ]
 
 
 def _row(each: Delivered, first_bytes: int, *, simulated: bool) -> tuple[str, ...]:

@@ -231,3 +231,32 @@ def test_the_list_explains_every_recipe() -> None:
     assert done.returncode == 0
     assert "int8-mmse" in done.stdout
     assert "outputs=split" in done.stdout
+
+
+def test_the_vendors_error_of_each_layer_is_shown_and_kept(onnx: Path, tmp_path: Path) -> None:
+    convert = (
+        "convert",
+        onnx,
+        "--target",
+        "rk3588",
+        "--recipe",
+        "int8",
+        "--random-calibration",
+        "-o",
+        tmp_path,
+    )
+    lacking = run_bench(*convert, "--by-layer")
+    assert (lacking.returncode, "there is none" in lacking.stderr) == (2, True)
+    assert run_bench("golden", onnx, "--cases", "2").returncode == 0
+    golden = ("--golden", onnx.with_name("net.golden.npz"))
+    done = run_bench(*convert, *golden, "--by-layer")
+    assert done.returncode == 0, done.stderr
+    said = " ".join(done.stdout.split())
+    assert "Relu_1_out 0.53037 0.53037 Relu" in said
+    assert "int8: first bad layer: Conv_0_out (Conv), its own cosine is 0.53037" in said
+    record = json.loads((tmp_path / "net.rk3588.int8.json").read_text())
+    assert [layer["op"] for layer in record["layers"]] == ["Conv", "Relu", "GlobalAveragePool"]
+    log = (tmp_path / "net.rk3588.int8.log").read_text()
+    assert "analysed [(1, 3, 8, 8)]" in log  # as the ONNX has it
+    plain = run_bench(*convert, *golden)  # another conversion: nobody asked for layers
+    assert "first bad layer" not in plain.stdout

@@ -16,6 +16,7 @@
   input_shapes  {input name: shape}; absent: the ONNX's own, symbolic dimensions as 1
   inputs      an .npz for the simulator: `inputs/NAME` or `NAME`, (cases, *shape as fed: 4-D is NHWC)
   outputs     where the simulator's answers go (a replay): `outputs/NAME` (cases, *shape), `digests`, `source`
+  analysis    where the vendor's error of each layer goes: its accuracy_analysis of the first case of `inputs`
   log         where the toolkit's verbose log goes
 
 The answer is one JSON line on stdout, everything that the toolkit prints goes to stderr:
@@ -41,7 +42,7 @@ PR_SET_PDEATHSIG = 1
 
 def absolute(job: Job) -> Job:
     """Make the job's paths absolute: the toolkit works in a temporary directory."""
-    files = [key for key in ("onnx", "output", "inputs", "outputs", "log") if key in job]
+    files = [key for key in ("onnx", "output", "inputs", "outputs", "analysis", "log") if key in job]
     found: Job = {**job, **{key: str(Path(job[key]).resolve()) for key in files}}
     if job.get("dataset") is not None:
         rows = [[case] if isinstance(case, str) else case for case in job["dataset"]]

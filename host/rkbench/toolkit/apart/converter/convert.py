@@ -79,6 +79,9 @@ def convert(job: Job, folder: Path) -> dict[str, Any]:
         if "outputs" in job:
             with stages.step("simulate"):
                 answer["output_names"] = simulate(rknn, job, list(inputs))
+        if "analysis" in job:
+            with stages.step("analyse"):
+                analyse(rknn, job, list(inputs), folder)
     if "output" in job:
         replace_file(folder / "model.rknn", Path(job["output"]))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
@@ -182,6 +185,26 @@ def simulate(rknn: Any, job: Job, names: list[str]) -> list[str]:
     np.savez_compressed(part, **members)
     replace_file(part, Path(job["outputs"]))
     return output_names
+
+
+def analyse(rknn: Any, job: Job, names: list[str], folder: Path) -> None:
+    """Let the toolkit hold each layer against its own float inference, on the first case; write `analysis`.
+
+    It reads files shaped as the ONNX has them, and dumps every tensor as text: 119 MB of a MobileNet, which
+    go at once.
+    """
+    paths = []
+    with np.load(job["inputs"]) as archive:
+        for place, name in enumerate(names):
+            case = archive[f"inputs/{name}" if f"inputs/{name}" in archive else name][0]
+            paths.append(str(folder / f"analysed{place}.npy"))
+            np.save(paths[-1], case.transpose(0, 3, 1, 2) if case.ndim == 4 else case)
+    dumps = folder / "snapshot"
+    try:
+        check("analyse", rknn.accuracy_analysis(inputs=paths, output_dir=str(dumps)))
+        replace_file(dumps / "error_analysis.txt", Path(job["analysis"]))
+    finally:
+        shutil.rmtree(dumps, ignore_errors=True)
 
 
 def check(stage: str, code: object) -> None:
