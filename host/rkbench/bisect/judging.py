@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from rkbench_agent.wire.words import CRASH, HANG, OUT_OF_MEMORY, RUNTIME_ERROR
+
 from rkbench.bisect.asked import (
     BOARD,
     CONVERSION,
@@ -15,9 +17,10 @@ from rkbench.bisect.asked import (
     Probe,
     TensorError,
 )
-from rkbench.errors import UsageError
+from rkbench.errors import BoardError, UsageError
 from rkbench.runs.gating import parse_requirements
 from rkbench.runs.measures import COSINE, MAX_ERROR, SNR
+from rkbench.runs.model import Failure
 from rkbench.runs.output import Output
 from rkbench.runs.records import SimulatorError
 from rkbench.stats.gates import FAIL, NOT_MEASURED, Gate
@@ -28,6 +31,8 @@ FLOAT_LIMIT, INTEGER_LIMIT = "snr >= 20dB", "snr >= 10dB"
 WORDS = (SNR.gate, COSINE.gate, MAX_ERROR.gate)
 #: The error has twice the amplitude, relative to the signal.
 JUMP_DB = 6.0
+_BY_MODEL = (RUNTIME_ERROR, CRASH, HANG, OUT_OF_MEMORY)
+_AGAIN = "run it again: what was converted is kept"
 #: Of something where nothing was expected.
 LOWEST_DB = -300.0
 
@@ -49,10 +54,19 @@ def errors_of(
 ) -> tuple[TensorError, ...]:
     """Return the outputs of a part as the board and the simulator have them."""
     told = {each.name: figures_of(each) for each in simulator}
-    return tuple(
-        error_of(gate, each.name, _on_board(each) if each.case_count else None, told.get(each.name))
-        for each in outputs
-    )
+    returned = {each.name: _on_board(each) if each.case_count else None for each in outputs}
+    names = returned or told  # of a run that failed the simulator alone says something
+    return tuple(error_of(gate, name, returned.get(name), told.get(name)) for name in names)
+
+
+def check_failure(failure: Failure | None) -> str:
+    """Return how a run failed by its model, "" where it did not; raises BoardError for any other failure.
+
+    A line that was cut says nothing of a model.
+    """
+    if failure is not None and failure.reason not in _BY_MODEL:
+        raise BoardError(f"no answer of a part: {failure.message}", hint=failure.advice or _AGAIN)
+    return failure.message if failure is not None else ""
 
 
 def error_of(gate: Gate, name: str, board: Figures | None, simulator: Figures | None) -> TensorError:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 from rkbench.bisect.asked import BisectOptions, Probe
 from rkbench.bisect.cuts import Part
-from rkbench.bisect.judging import errors_of
+from rkbench.bisect.judging import check_failure, errors_of
 from rkbench.boards.model import Board
 from rkbench.campaign.converting import told
 from rkbench.campaign.run import run_campaign
@@ -63,7 +63,7 @@ class BoardProber:
     listener: Listener
 
     def probe(self, prepared: PreparedPart) -> Probe:
-        """Return what a part did on the board; raises ConversionError, and what stops a push."""
+        """Return what a part did on the board; raises ConversionError, BoardError, and what stops a push."""
         built = self._built(prepared)
         rknn = deliver(built, self.folder, prepared.name)
         push = PushOptions((rknn,), self.options.settings, prepared.golden, wait_s=self.options.wait_s)
@@ -78,7 +78,7 @@ class BoardProber:
             prepared.part,
             prepared.layers,
             errors_of(self.gate, run.outputs, built.record.simulator),
-            run.failure.message if run.failure else "",
+            check_failure(run.failure),
             run.id,
             run.simulated,
             prepared.onnx,
