@@ -103,7 +103,7 @@ def test_the_first_calls_of_a_load_and_of_a_turn_are_slower() -> None:
 
 def test_the_first_calls_after_another_model_are_slower() -> None:
     staged, found = model(switches={"calls": 1, "factor": 1.2}), []
-    for worked_ns in (0, 20_000_000, 90_000_000):
+    for worked_ns in (0, 20_000_000, 41_000_000):
         staged.begin_block(worked_ns)
         found.append([staged.next_run_ns(0) / 1e6 for _ in range(2)])
     assert found == [[10, 10], [10, 10], [12, 10]]

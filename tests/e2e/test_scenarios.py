@@ -146,7 +146,7 @@ def test_requirements_are_held_against_the_calls_that_stand_for_the_run(
     (run,) = json.loads(done.stdout)["runs"]
     assert [item["state"] for item in run["requirements"]] == ["fail", "fail", "pass", "pass"]
     assert run["requirements"][0]["value"] == run["latency"]["p99_s"]
-    assert run["latency"]["block_count"] >= 20
+    assert (run["latency"]["busy_period_count"] or run["latency"]["block_count"]) >= 20
 
 
 def test_a_soak_says_what_spoke_against_it(bench: Bench, tmp_path: Path) -> None:

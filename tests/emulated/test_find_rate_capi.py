@@ -78,4 +78,7 @@ def test_a_server_finds_its_rate_over_capi(double: Fixture, tmp_path: Path) -> N
     )
     assert found.goodput_per_s is None
     assert found.failing_per_s in rates
+    slow = server([item for item in line.said if isinstance(item, ServerStep)], raw, "p50 <= 60s")
+    assert slow is not None
+    assert slow.tries[-1].is_kept
     assert double.log().count("rknn_dup_context") == 1

@@ -102,7 +102,7 @@ class LatencyModel:
 
     def begin_block(self, worked_ns: int) -> None:
         """Begin a block after so much work of the board in its plan."""
-        self._staged.begin_block(switched=worked_ns - self._time_ns > self._run_ns)
+        self._staged.begin_block(switched=worked_ns > self._time_ns)
         self._time_ns = worked_ns
         self.board.begin_block(worked_ns)
 

@@ -7,9 +7,10 @@ from dataclasses import replace
 
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.plan import RunSettings
+from rkbench_agent.wire.words import SINGLE_STREAM
 
 from rkbench.campaign.duration import Cost
-from rkbench.campaign.scenarios import settings_for
+from rkbench.campaign.scenarios import settings_for, with_calls_of_search
 from rkbench.campaign.settings import PushOptions
 from rkbench.runs.events import Listener, Note, ignore
 from rkbench.runs.measures import QUANTITIES
@@ -38,7 +39,10 @@ def complete_settings(
     asked = {gate.text: gate.quantity for gate in options.gates}
     if options.minimize:
         asked[f"--minimize {options.minimize}"] = QUANTITIES[options.minimize]
-    return settings_for(raised(options.settings, asked, listener, costs), environment, listener)
+    settings = with_calls_of_search(options.settings)
+    if settings.scenario != SINGLE_STREAM:
+        costs = ()  # a call waits for what others take
+    return settings_for(raised(settings, asked, listener, costs), environment, listener)
 
 
 def raised(

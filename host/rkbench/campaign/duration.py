@@ -67,6 +67,8 @@ _LOADING = (MODEL_READ, RUNTIME_INITIALISED)
 class Forecast:
     """Says how long a push measures: as it begins, where all costs are known, else with the first calls.
 
+    Other scenarios say it themselves: what a call takes alone is not what it takes there.
+
     `known` returns the cost of a model by its digest, None where nobody knows.
     """
 
@@ -77,7 +79,7 @@ class Forecast:
         self._virtual = virtual
         self._load_s: dict[str, float] = {}
         self._call_s: dict[str, float] = {}
-        self._is_told = False
+        self._is_told = plan.settings.scenario != SINGLE_STREAM
         self._what = ""
 
     def begin(self, what: str) -> None:
@@ -85,7 +87,7 @@ class Forecast:
         costs = [cost for spec in self._plan.runs if (cost := self._known(spec.model))]
         how = plan_text(self._plan)
         self._what = what
-        if len(costs) == len(self._plan.runs):
+        if not self._is_told and len(costs) == len(self._plan.runs):
             how += f", {self._duration(costs)}"
             self._is_told = True
         self._listener(Step(f"measuring {what}{how}"))

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
+from rkbench_agent.wire.words import SINGLE_STREAM
+
 from rkbench.boards.model import Board
 from rkbench.boards.provider import Hold, open_boards
 from rkbench.campaign.duration import Cost
@@ -21,6 +23,8 @@ from rkbench.session import Sessions
 from rkbench.store import Store, default_address, open_store
 
 LOG = logging.getLogger("rkbench.push")
+#: Among so many of a model's last runs one is looked for that tells what a call costs.
+_RECENT = 20
 
 
 @dataclass(frozen=True)
@@ -119,9 +123,12 @@ def with_golden(options: PushOptions, expected: Expected) -> PushOptions:
 
 
 def _known_cost(store: Store, board: str, digest: str) -> Cost | None:
-    """Return what a model cost when it last ran on a board; None where it did not."""
-    for row in store.history(model=digest, board=board, limit=1):
+    """Return what a model cost when it last ran by itself on a board; None where it did not.
+
+    Latencies of other scenarios hold what others took meanwhile.
+    """
+    for row in store.history(model=digest, board=board, limit=_RECENT):
         call_s, load_s = row.measures["latency_p50_s"], row.measures["load_duration_s"]
-        if call_s is not None and load_s is not None:
+        if row.scenario == SINGLE_STREAM and call_s is not None and load_s is not None:
             return Cost(call_s, load_s)
     return None

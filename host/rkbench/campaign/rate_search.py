@@ -56,7 +56,10 @@ class RateSearch:
     def _judge(self, step: ServerStep, calls: list[tuple[int, int]]) -> None:
         search = self._searches.setdefault(step.run, _Search())
         if calls:
-            tried = judge(step, calls, self._objective)
+            import numpy as np  # not at the top: a help page needs none
+
+            due, took = np.array(calls, dtype=np.int64).T
+            tried = judge(step, due, took, self._objective)
             search.learn(step.rate_per_s, tried.served_per_s, bool(tried.is_kept))
         rate = search.next_rate() if calls else None
         if rate is None:

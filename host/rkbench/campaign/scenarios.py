@@ -140,17 +140,23 @@ def _told_sweep(settings: RunSettings) -> str:
 
 
 def _fill_server(settings: RunSettings, environment: Environment) -> RunSettings:
-    """Have one context unless more are asked for, and as many calls as the percentile needs.
-
-    A search has more of each rate, unless it is typed: what a rate leaves open counts as not kept.
-    """
+    """Have one context unless more are asked for, and as many calls as the percentile needs."""
     contexts = settings.contexts or [1]
     asked = replace(settings, contexts=contexts, placements=settings.placements or [AUTO])
     filled = _fill_offline(asked, environment)
     needed = calls_for(parse_slo(settings.slo).percent) if settings.slo else FEWEST_CALLS_OF_TAIL
-    if settings.find_rate and settings.min_iterations < FEWEST_CALLS_OF_TAIL:
-        needed *= _TIMES_IN_SEARCH
     return replace(filled, min_iterations=max(settings.min_iterations, needed, FEWEST_CALLS_OF_TAIL))
+
+
+def with_calls_of_search(settings: RunSettings) -> RunSettings:
+    """Return the settings of a search for a rate with as many calls of each as tell, unless more are typed.
+
+    What a rate leaves open counts as not kept.
+    """
+    if not (settings.find_rate and settings.slo) or settings.min_iterations >= FEWEST_CALLS_OF_TAIL:
+        return settings
+    needed = _TIMES_IN_SEARCH * calls_for(parse_slo(settings.slo).percent)
+    return replace(settings, min_iterations=max(settings.min_iterations, needed))
 
 
 def _fill_offline(settings: RunSettings, environment: Environment) -> RunSettings:

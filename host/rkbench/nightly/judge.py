@@ -8,18 +8,21 @@ from pathlib import Path
 
 from rkbench.runs.collect import Collected
 from rkbench.runs.conditions import CONDITIONS, Effect, night_refusals
-from rkbench.runs.gating import judge_against, value_of
+from rkbench.runs.gating import judge_against, of_growing_queue, value_of
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.latency_tests import LatencyTest, joined_test
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import ConditionChange, GateResult
+from rkbench.runs.server import is_overloaded
 from rkbench.runs.told import clusters_of_run
 from rkbench.stats.figures import Interval
-from rkbench.stats.gates import NOT_MEASURED, Gate
+from rkbench.stats.gates import CANNOT_TELL, NOT_MEASURED, Gate
 from rkbench.stats.judging import Judgement, judge_change, judge_interval, judge_latency
 
 #: What helps where a paired interval holds the limit of its gate.
 _MORE_TELL = "measured in turns, the interval holds the limit: more time tells (duration, iterations)"
+#: A search ends at another rate each night, and a latency there is of that rate.
+OF_TWO_RATES = "each night has the latency of its own rate: gate the goodput, or serve one rate (rate = 100)"
 ACCEPT = "bench baseline accept last"
 NO_BASELINE = f"no baseline yet: {ACCEPT}"
 
@@ -86,6 +89,14 @@ def _judge(
         return judge_against(gate, (base, value), collected)
     if reference is None or why_not:
         return Judgement(NOT_MEASURED, value, detail=why_not)
+    if gate.is_of_latency and collected.run.plan.find_rate:
+        return Judgement(CANNOT_TELL, value, base, detail=OF_TWO_RATES)
+    if gate.is_of_latency and is_overloaded(collected.run.server):
+        return of_growing_queue(judge_change(gate, value, base))
+    if gate.is_of_latency and is_overloaded(reference.run.server):
+        return Judgement(
+            CANNOT_TELL, value, base, detail="the baseline's queue grew: accept one that was served"
+        )
     if in_turns and is_by_pairs(gate) and None not in (base, value):
         test = paired_test(gate, reference.run, collected.run, [(reference.latencies, collected.latencies)])
         if test.difference_percent is not None:

@@ -28,6 +28,7 @@ from rkbench_agent.wire.plan import RunSettings
 
 from rkbench.campaign.askable import Given, check_gates
 from rkbench.campaign.demands import carrying, reads_of
+from rkbench.campaign.scenarios import with_calls_of_search
 from rkbench.campaign.settings import check_settings, settings_of
 from rkbench.decoding.tables import Word, read_table, typed_values, unknown
 from rkbench.decoding.toml import read_toml
@@ -243,7 +244,8 @@ class _Reader:
                 raise self._error(
                     f"{place}: {message}", f"its interval needs {needed} iterations; give it more"
                 )
-        return replace(plan, settings=carrying(plan.settings, reads_of(gate.quantity for gate in gates)))
+        settings = with_calls_of_search(plan.settings)
+        return replace(plan, settings=carrying(settings, reads_of(gate.quantity for gate in gates)))
 
     def _check_units(self, place: str, plan: NightPlan, gates: Sequence[Gate]) -> None:
         """Raise UsageError where a plan has too few loads for the interval of a gate on pairs."""

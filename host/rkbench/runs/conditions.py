@@ -10,6 +10,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
+from rkbench_agent.wire.words import SERVER
+
 from rkbench.runs.model import DDR_CLOCK, NPU_CLOCK, STOPPED, RunResult
 from rkbench.units import format_hertz
 
@@ -53,6 +55,11 @@ def _highest_clock(run: RunResult, quantity: str) -> str | None:
     return format_hertz(max(clocks)) if clocks else None
 
 
+def _of_server(run: RunResult, value: object) -> object:
+    """Return what decides how long a server's queue is; None of other scenarios, which have none."""
+    return (value or None) if run.plan.scenario == SERVER else None
+
+
 CORE_MASK = Condition(
     "core_mask",
     lambda run: run.plan.core_mask,
@@ -70,6 +77,10 @@ CONDITIONS = (
     Condition(
         "other model", lambda run: (run.plan.other_sha256 or "none")[:12], Effect.FORBIDS, Effect.FORBIDS
     ),
+    Condition("rate", lambda run: _of_server(run, run.plan.rate_per_s), Effect.FORBIDS, Effect.FORBIDS),
+    Condition("objective", lambda run: _of_server(run, run.plan.slo), Effect.FORBIDS, Effect.FORBIDS),
+    Condition("contexts", lambda run: _of_server(run, run.plan.contexts), Effect.FORBIDS, Effect.FORBIDS),
+    Condition("placement", lambda run: _of_server(run, run.plan.placements), Effect.FORBIDS, Effect.FORBIDS),
     Condition("model", lambda run: run.variant.sha256[:12], night=Effect.NAMED),
     Condition("toolkit", lambda run: run.variant.toolkit_version, night=Effect.NAMED),
     Condition("golden", lambda run: (run.plan.golden_sha256 or "none")[:12], night=Effect.NAMED),

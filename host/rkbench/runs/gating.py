@@ -13,9 +13,10 @@ from rkbench.runs.collect import Collected
 from rkbench.runs.extras import Requirement
 from rkbench.runs.measures import GATED, QUANTITIES
 from rkbench.runs.model import RunResult
+from rkbench.runs.server import is_overloaded
 from rkbench.runs.task_measures import TASK_MEASURES
 from rkbench.runs.told import clusters_of_run
-from rkbench.stats.gates import FAIL, NOT_MEASURED, Gate, parse_gate, plain_word
+from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, Gate, State, parse_gate, plain_word
 from rkbench.stats.judging import Judgement, judge_budget, judge_latency_budget
 
 #: `top1 >= 70%`, in any spelling.
@@ -124,9 +125,18 @@ def _requirement(gate: Gate, collected: Collected) -> Requirement:
 
 def judge_against(gate: Gate, values: tuple[float | None, float | None], collected: Collected) -> Judgement:
     """Return what a budget says: `values` are the baseline's, which is only shown, and the run's own."""
+    if gate.is_of_latency and is_overloaded(collected.run.server):
+        return of_growing_queue(judge_budget(gate, values[1], values[0]))
     if gate.is_of_latency:
         return judge_latency_budget(gate, values, clusters_of_run(collected.run, collected.latencies, 1e9))
     return judge_budget(gate, values[1], values[0])
+
+
+def of_growing_queue(told: Judgement) -> Judgement:
+    """Return what a latency says that is the longer the longer was measured: that it is beyond a limit, or
+    nothing. `told` is what its value alone says."""
+    state: State = FAIL if told.state == FAIL else CANNOT_TELL
+    return replace(told, state=state, detail="the queue grew for as long as was measured")
 
 
 def value_of(gate: Gate, run: RunResult) -> float | None:

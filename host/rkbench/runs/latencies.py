@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import operator
 from array import array
-from collections.abc import Container, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Container, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -105,31 +105,44 @@ class RawLatencies:
 
     def only(self, blocks: Container[int]) -> RawLatencies:
         """Return the entries of these blocks."""
-        return self._at([index for index, block in enumerate(self.block) if block in blocks])
+        import numpy as np  # not at the top: a help page and a list of runs need none
+
+        wanted = [block for block in np.unique(self._column("block")).tolist() if block in blocks]
+        return self._at(np.flatnonzero(np.isin(self._column("block"), wanted)))
 
     def in_parts(self, count: int) -> RawLatencies:
         """Return the entries in the order in which they began, their timed ones in `count` equal blocks."""
-        order = sorted(range(len(self.start_ns)), key=self.start_ns.__getitem__)
-        found = self._at(order)
-        timed = [index for index, left in enumerate(found._left_out()) if not left]
-        for place, index in enumerate(timed):
-            found.block[index] = place * count // len(timed)
-        return found
+        import numpy as np
+
+        found = self._at(np.argsort(self._column("start_ns"), kind="stable"))
+        timed, blocks = np.flatnonzero(found._is_timed()), found._column("block").copy()
+        blocks[timed] = np.arange(len(timed)) * count // max(1, len(timed))
+        return replace(found, block=array("q", blocks.tobytes()))
 
     def in_busy_periods(self, contexts: int) -> RawLatencies:
         """Return the timed entries in the order in which they were due, each busy period a block."""
         import numpy as np
 
-        timed = [index for index, left in enumerate(self._left_out()) if not left]
-        found = self._at(sorted(timed, key=self.start_ns.__getitem__))
-        due, durations = np.array(found.start_ns), np.array(found.duration_ns)
-        found.block[:] = array("q", np.cumsum(waits_for_none(due, durations, contexts)).tolist())
-        return found
+        timed = np.flatnonzero(self._is_timed())
+        found = self._at(timed[np.argsort(self._column("start_ns")[timed], kind="stable")])
+        free = waits_for_none(found._column("start_ns"), found._column("duration_ns"), contexts)
+        return replace(found, block=array("q", np.cumsum(free, dtype=np.int64).tobytes()))
+
+    def timed_in_order(self) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return start and duration (ns) of the timed entries, in the order in which they began."""
+        import numpy as np
+
+        timed = self._is_timed()
+        starts, durations = self._column("start_ns")[timed], self._column("duration_ns")[timed]
+        order = np.argsort(starts, kind="stable")
+        return starts[order], durations[order]
 
     def firsts_of_blocks(self) -> RawLatencies:
         """Return the first entry of each block; of each stretch of one that comes more than once."""
-        before = (None, *self.block)
-        return self._at([index for index, block in enumerate(self.block) if block != before[index]])
+        import numpy as np
+
+        blocks = self._column("block")
+        return self._at(np.flatnonzero(np.diff(blocks, prepend=blocks[:1] - 1)))
 
     def timed_arrays(self, column: str = "duration_ns") -> list[NDArray[np.int64]]:
         """Return the timed entries of a column, an array a block, in the order of the blocks' numbers.
@@ -138,13 +151,11 @@ class RawLatencies:
         """
         import numpy as np  # not at the top: a help page and a list of runs need none
 
-        values = np.frombuffer(getattr(self, column), dtype=np.int64)
+        values = self._column(column)
         if not len(values):
             return []
-        timed = np.frombuffer(self.warmup, dtype=np.int64) == 0
-        if self.unread:
-            timed &= np.frombuffer(self.unread, dtype=np.int64) == 0
-        values, blocks = values[timed], np.frombuffer(self.block, dtype=np.int64)[timed]
+        timed = self._is_timed()
+        values, blocks = values[timed], self._column("block")[timed]
         if np.any(np.diff(blocks) < 0):
             order = np.argsort(blocks, kind="stable")
             values, blocks = values[order], blocks[order]
@@ -191,12 +202,21 @@ class RawLatencies:
         for index in range(len(self.duration_ns)):
             yield {name: column[index] if column else None for name, column in vars(self).items()}
 
-    def _at(self, indices: Sequence[int]) -> RawLatencies:
+    def _at(self, indices: NDArray[np.int64]) -> RawLatencies:
         columns = {
-            name: array("q", (column[index] for index in indices) if column else ())
+            name: array("q", self._column(name)[indices].tobytes() if column else ())
             for name, column in vars(self).items()
         }
         return RawLatencies(**columns)
+
+    def _column(self, name: str) -> NDArray[np.int64]:
+        import numpy as np
+
+        return np.frombuffer(getattr(self, name), dtype=np.int64)
+
+    def _is_timed(self) -> NDArray[np.bool_]:
+        timed: NDArray[np.bool_] = self._column("warmup") == 0
+        return timed & (self._column("unread") == 0) if self.unread else timed
 
     def _left_out(self) -> Iterable[int]:
         """Return for each iteration whether (1) it is of the warm-up or unread."""

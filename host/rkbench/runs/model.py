@@ -69,7 +69,8 @@ def percentile_field(percent: float) -> str:
 class PercentileBounds:
     """Between what the true percentile lies, with 95 %; None where too little was seen to say.
 
-    The bounds are those of `effective_count` independent calls: fewer than were timed, where blocks differ.
+    The bounds are those of `effective_count` independent calls: fewer than were timed, where blocks differ;
+    None where they come from no such number, as those of busy periods.
     """
 
     percent: float
@@ -96,14 +97,16 @@ class Latency(LatencySummary):
     """The summary of the whole call, warm-up left out, with its stages and the bounds of its percentiles.
 
     `bounds_unit` is what is independent of the next: the load, or the block where there was one load, of
-    which alone the bounds then speak. `has_long_memory`: the level wanders from one to the next (von
-    Neumann's ratio), so no bounds are given.
+    which alone the bounds then speak; the busy period, `busy_period_count` of them, where calls arrived at
+    random. `has_long_memory`: the level wanders from one to the next, of a server that of calls that waited
+    for none (von Neumann's ratio), so no bounds are given.
     `of_blocks` are the blocks of the raw latencies that it is of, where a scenario has others besides.
     """
 
     percentile_method: str = PERCENTILE_METHOD
     warmup_count: int = 0
     block_count: int = 0
+    busy_period_count: int | None = None
     stages: Stages = Stages()
     bounds: tuple[PercentileBounds, ...] = ()
     has_long_memory: bool = False

@@ -21,7 +21,7 @@ from rkbench.runs.model import (
     Stages,
     percentile_field,
 )
-from rkbench.stats.clusters import BLOCK, Clusters, Unit, clusters_of
+from rkbench.stats.clusters import Clusters, clusters_of
 from rkbench.stats.quantiles import Quantile, quantiles
 from rkbench.stats.serial import wanders
 from rkbench.stats.summary import summarize
@@ -77,18 +77,17 @@ _VIRTUAL = Provenance(
 )
 
 
-def latency(raw: RawLatencies, unit: Unit = BLOCK, levels: Blocks | None = None) -> Latency | None:
+def latency(raw: RawLatencies, clusters: Clusters | None = None) -> Latency | None:
     """Return the summary of the timed iterations in seconds; None without any.
 
-    `unit` is what a block is. `levels` are blocks whose level has to hold still, those of `raw` unless others
-    tell of it.
+    `clusters` are its durations (ns) in what is independent of the next, loads or blocks unless given.
     """
     loads = raw.load_arrays()
     if not loads:
         return None
-    clusters = clusters_of(loads, unit)
+    clusters = clusters or clusters_of(loads)
     figures, found = _figures(clusters)
-    has_long_memory = wanders(levels or clusters.groups)
+    has_long_memory = wanders(clusters.groups if clusters.levels is None else clusters.levels)
     return Latency(
         **figures,
         warmup_count=sum(raw.warmup),

@@ -6,17 +6,21 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.scenario_messages import ServerStep
 
 from rkbench.errors import UsageError
 from rkbench.runs.latencies import RawLatencies
 from rkbench.stats.clusters import BUSY_PERIOD, Clusters, clusters_of, waits_for_none
-from rkbench.stats.quantiles import Quantile, quantiles
+from rkbench.stats.quantiles import PERCENTS, Quantile, quantiles
 from rkbench.units import SECONDS
 
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
 NS_PER_S = 1e9
-PERCENTS = (50.0, 90.0, 95.0, 99.0, 99.9)
 #: A queue is longer than this many times sqrt(n) calls after n arrivals in 3 of 1,000 runs at a load of 1, in
 #: fewer below: the reflected random walk of Lindley's recursion with steps of standard deviation 1 (Donsker).
 QUEUE_DEVIATIONS = 3.0
@@ -81,9 +85,11 @@ def parse_slo(text: str) -> Objective:
 
 def server(steps: Sequence[ServerStep], latencies: RawLatencies, slo: str) -> Server | None:
     """Return what the steps of a run yielded; None without any that has calls."""
-    lanes, objective = latencies.lanes(), parse_slo(slo) if slo else None
-    calls = [sorted(call for block in step.blocks for call in lanes.get(block, ())) for step in steps]
-    tries = tuple(judge(step, done, objective) for step, done in zip(steps, calls, strict=True) if done)
+    objective = parse_slo(slo) if slo else None
+    calls = [latencies.only(step.blocks).timed_in_order() for step in steps]
+    tries = tuple(
+        judge(step, due, took, objective) for step, (due, took) in zip(steps, calls, strict=True) if len(due)
+    )
     if not tries:
         return None
     rated = [item for item in tries if item.rate_per_s is not None]
@@ -93,20 +99,26 @@ def server(steps: Sequence[ServerStep], latencies: RawLatencies, slo: str) -> Se
     return Server(tries, slo, goodput, min(above, default=None))
 
 
-def judge(step: ServerStep, calls: Sequence[tuple[int, int]], objective: Objective | None) -> ServerTry:
-    """Return one try of its calls: when each was due and how long it took (ns), in order, at least one."""
-    found = {item.percent: item for item in quantiles(_busy_periods(calls, len(step.blocks)), PERCENTS)}
+def judge(
+    step: ServerStep,
+    due_ns: NDArray[np.int64],
+    duration_ns: NDArray[np.int64],
+    objective: Objective | None,
+) -> ServerTry:
+    """Return one try of its calls, at least one: when each was due, in order, and how long it took since."""
+    clusters = _busy_periods(due_ns, duration_ns, len(step.blocks))
+    found = {item.percent: item for item in quantiles(clusters, PERCENTS)}
     named = found[objective.percent] if objective else None
-    last_ns = max(start + duration for start, duration in calls)
-    grew = None if step.rate_per_s is None else _queue_grew(calls)
+    count, last_ns = len(due_ns), int((due_ns + duration_ns).max())
+    grew = None if step.rate_per_s is None else _queue_grew(due_ns, duration_ns)
     return ServerTry(
         rate_per_s=step.rate_per_s,
-        served_per_s=len(calls) * NS_PER_S / max(1, last_ns - calls[0][0]),
-        count=len(calls),
+        served_per_s=count * NS_PER_S / max(1, last_ns - int(due_ns[0])),
+        count=count,
         p50_s=found[50.0].value,
         p90_s=found[90.0].value,
         p99_s=found[99.0].value,
-        max_s=max(duration for _, duration in calls) / NS_PER_S,
+        max_s=float(duration_ns.max()) / NS_PER_S,
         objective_s=named.value if named else None,
         objective_low_s=named.low if named else None,
         objective_high_s=named.high if named else None,
@@ -116,20 +128,18 @@ def judge(step: ServerStep, calls: Sequence[tuple[int, int]], objective: Objecti
     )
 
 
-def _busy_periods(calls: Sequence[tuple[int, int]], contexts: int) -> Clusters:
+def _busy_periods(due_ns: NDArray[np.int64], duration_ns: NDArray[np.int64], contexts: int) -> Clusters:
     """Return how long the calls took (s), in busy periods."""
     import numpy as np  # not at the top: a help page and a list of runs need none
 
-    due, durations = np.array(calls, dtype=np.int64).T
-    starts = np.flatnonzero(waits_for_none(due, durations, contexts))
-    return clusters_of([np.split(durations / NS_PER_S, starts[1:])], BUSY_PERIOD)
+    starts = np.flatnonzero(waits_for_none(due_ns, duration_ns, contexts))
+    return clusters_of([np.split(duration_ns / NS_PER_S, starts[1:])], BUSY_PERIOD)
 
 
-def _queue_grew(calls: Sequence[tuple[int, int]]) -> bool:
+def _queue_grew(due_ns: NDArray[np.int64], duration_ns: NDArray[np.int64]) -> bool:
     """Return whether more calls waited when the last was due than chance leaves of what can be served."""
-    last_due_ns = calls[-1][0]
-    waiting = sum(due + duration > last_due_ns for due, duration in calls)
-    return waiting > QUEUE_DEVIATIONS * math.sqrt(len(calls))
+    waiting = int((due_ns + duration_ns > due_ns[-1]).sum())
+    return waiting > QUEUE_DEVIATIONS * math.sqrt(len(due_ns))
 
 
 def _is_kept(step: ServerStep, named: Quantile | None, objective: Objective | None) -> bool | None:
@@ -146,6 +156,11 @@ def told_try(found: Server) -> ServerTry:
     return next(
         (item for item in found.tries if rate is not None and item.rate_per_s == rate), found.tries[-1]
     )
+
+
+def is_overloaded(found: Server | None) -> bool:
+    """Return whether a run's figures tell for how long it was measured, no more: its queue grew."""
+    return found is not None and bool(told_try(found).queue_grew)
 
 
 def told_blocks(steps: Sequence[ServerStep], found: Server) -> frozenset[int]:

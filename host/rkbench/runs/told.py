@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
 
 from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.scenario_messages import (
@@ -20,8 +21,13 @@ from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import Latency, RunResult
 from rkbench.runs.offline import Offline, offline, saturated_blocks
 from rkbench.runs.records import PlanRecord
-from rkbench.runs.server import Server, server, told_blocks
-from rkbench.stats.clusters import BLOCK, BUSY_PERIOD, Clusters, Unit, clusters_of
+from rkbench.runs.server import Server, server, told_blocks, told_try
+from rkbench.stats.clusters import BUSY_PERIOD, Clusters, clusters_of
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    Loads = list[list[NDArray[Any]]]
 
 #: Contexts that are busy at once have a block each, of the whole step, which shows no change within it: its
 #: calls in the order in which they began, cut into so many parts, are blocks that do.
@@ -63,8 +69,7 @@ def told_of(plan: PlanRecord, steps: StepMessages, raw: RawLatencies, readings: 
     rates = server(steps.server, raw, plan.slo)
     if rates is not None:
         blocks = told_blocks(steps.server, rates)
-        chosen = next((t for t in rates.tries if t.rate_per_s == rates.goodput_per_s), rates.tries[-1])
-        return ToldRun(_latency(plan, raw, blocks), chosen.served_per_s, server=rates)
+        return ToldRun(_latency(plan, raw, blocks), told_try(rates).served_per_s, server=rates)
     return ToldRun(parts.latency(raw), raw.throughput_per_s())
 
 
@@ -85,22 +90,33 @@ def clusters_of_run(run: RunResult, raw: RawLatencies, per_unit: float = 1.0) ->
 
     In ns, or in the unit that has `per_unit` of them.
     """
-    loads = latencies_of(run, raw).load_arrays()
-    if per_unit != 1:
-        return clusters_of([[block / per_unit for block in load] for load in loads], _unit(run.plan))
-    return clusters_of(loads, _unit(run.plan))
+    return _clusters(run.plan, latencies_of(run, raw), per_unit)
 
 
-def _unit(plan: PlanRecord) -> Unit:
-    return BUSY_PERIOD if plan.scenario == SERVER else BLOCK
+def _clusters(plan: PlanRecord, chosen: RawLatencies, per_unit: float = 1.0) -> Clusters:
+    """Return calls in clusters; of a server with the level of its board, in parts.
+
+    Calls that waited tell of the queue; whether the board's own level moves, those that waited for none.
+    """
+    loads = _scaled(chosen.load_arrays(), per_unit)
+    if plan.scenario != SERVER:
+        return clusters_of(loads)
+    levels = _scaled([chosen.firsts_of_blocks().in_parts(PARTS).timed_arrays()], per_unit)
+    return replace(clusters_of(loads, BUSY_PERIOD), levels=tuple(levels[0]))
+
+
+def _scaled(loads: Loads, per_unit: float) -> Loads:
+    return loads if per_unit == 1 else [[block / per_unit for block in load] for load in loads]
 
 
 def _latency(plan: PlanRecord, raw: RawLatencies, blocks: frozenset[int]) -> Latency | None:
     chosen = _chosen(plan, raw, blocks)
-    # Calls that waited tell of the queue; whether the board's own level moves, those that waited for nobody.
-    levels = chosen.firsts_of_blocks().in_parts(PARTS) if plan.scenario == SERVER else chosen
-    found = parts.latency(chosen, _unit(plan), levels.timed_arrays())
-    return None if found is None else replace(found, of_blocks=tuple(sorted(blocks)))
+    found = parts.latency(chosen, _clusters(plan, chosen))
+    if found is None:
+        return None
+    if plan.scenario == SERVER:  # the blocks of those that served, whatever the queue made of them
+        found = replace(found, busy_period_count=found.block_count, block_count=len(blocks))
+    return replace(found, of_blocks=tuple(sorted(blocks)))
 
 
 def _chosen(plan: PlanRecord, raw: RawLatencies, blocks: frozenset[int]) -> RawLatencies:

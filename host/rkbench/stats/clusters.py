@@ -28,10 +28,14 @@ BUSY_PERIOD: Final = "busy period"
 
 @dataclass(frozen=True)
 class Clusters:
-    """The calls of a run in groups, none empty and each independent of the next; in any unit of time."""
+    """The calls of a run in groups, none empty and each independent of the next; in any unit of time.
+
+    `levels` are other groups, whose level has to hold still for bounds to hold; None: `groups` themselves.
+    """
 
     groups: tuple[Calls, ...]
     unit: Unit = BLOCK
+    levels: tuple[Calls, ...] | None = None
 
     @property
     def count(self) -> int:

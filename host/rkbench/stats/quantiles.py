@@ -100,15 +100,15 @@ def _at_most_one(count: int, share: float) -> float:
 
 
 class _Calls:
-    """All calls, cluster after cluster, and once more in ascending order."""
+    """All calls in ascending order, and of which cluster each is."""
 
     def __init__(self, values: NDArray[Any], lengths: NDArray[np.int64]) -> None:
         import numpy as np
 
-        self.values = values
+        order = np.argsort(values, kind="stable")
         self.lengths = lengths
-        self.starts = np.concatenate(([0], np.cumsum(lengths)[:-1]))
-        self.ordered = np.sort(values)
+        self.ordered = values[order]
+        self._clusters = np.repeat(np.arange(len(lengths)), lengths)[order]
 
     def shares_up_to(self, value: float) -> NDArray[np.float64]:
         """Return for each cluster the share of its calls at or below `value`."""
@@ -118,7 +118,8 @@ class _Calls:
         """Return for each cluster how many of its calls lie above `value`."""
         import numpy as np
 
-        return np.add.reduceat(self.values > value, self.starts, dtype=np.int64)
+        above = self._clusters[np.searchsorted(self.ordered, value, side="right") :]
+        return np.bincount(above, minlength=len(self.lengths))
 
 
 def _quantile(percent: float, calls: _Calls, unit: Unit) -> Quantile:

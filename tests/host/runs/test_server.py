@@ -52,12 +52,12 @@ def test_what_lies_about_its_limit_is_neither_kept_nor_missed() -> None:
     assert (found.goodput_per_s, found.failing_per_s) == (80.0, 110.0)
 
 
-def arriving(load: float, seed: int, count: int = 1000) -> RawLatencies:
-    """Return calls of 1 ms that arrive at random, at this share of what is served (Lindley's recursion)."""
+def arriving(load: float, seed: int, count: int = 1000, scatter: float = 0.0) -> RawLatencies:
+    """Return calls of 1 ms, give or take, that arrive at random at this share of what is served (Lindley)."""
     chance, due, free, starts, durations = random.Random(seed), 0.0, 0.0, [], []
     for _ in range(count):
         due += chance.expovariate(load) * MS
-        free = max(due, free) + MS
+        free = max(due, free) + (MS * (1 + chance.gauss(0.0, scatter)) if scatter else MS)
         starts.append(round(due))
         durations.append(round(free - due))
     raw = RawLatencies()
@@ -94,16 +94,21 @@ def test_a_queue_that_was_seldom_long_asks_for_more_calls(calls: int, advised: l
 
 
 def test_a_queue_that_wanders_is_no_level_that_does() -> None:
-    found = [told(arriving(0.8, seed, 4000)).latency for seed in range(10)]
-    assert [latency.has_long_memory for latency in found if latency] == [False] * 10
+    """Two healthy runs in a hundred are called wandering; all of these were, by the queue's own level."""
+    found = [told(arriving(0.8, seed, 4000, scatter=0.02)).latency for seed in range(20)]
+    assert sum(latency.has_long_memory for latency in found if latency) <= 2
     assert {latency.bounds_unit for latency in found if latency} == {"busy period"}
 
 
-def test_a_board_whose_own_level_moves_while_it_serves_has_no_bounds() -> None:
+def drifting() -> RawLatencies:
     raw = arriving(0.3, 1, 4000)
     for index, duration in enumerate(raw.duration_ns):
         raw.duration_ns[index] = duration * (1000 + index // 100) // 1000
-    latency = told(raw).latency
+    return raw
+
+
+def test_a_board_whose_own_level_moves_while_it_serves_has_no_bounds() -> None:
+    latency = told(drifting()).latency
     assert latency is not None
     assert (latency.has_long_memory, latency.bounds) == (True, ())
 

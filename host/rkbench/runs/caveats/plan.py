@@ -13,8 +13,9 @@ from rkbench.runs.caveats.cures import MORE_TIME, is_out_of_time, longer
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import Latency, RunResult
 from rkbench.runs.pairs import load_differences, turns_of
+from rkbench.runs.server import is_overloaded
 from rkbench.stats.clusters import BUSY_PERIOD, LOAD
-from rkbench.stats.figures import Statistic, lack_of_bounds, reads_for
+from rkbench.stats.figures import TIMES_TO_SEE_FURTHER, Statistic, lack_of_bounds, reads_for
 from rkbench.stats.paired import is_precise, joint_confidence, loads_for, paired_difference
 from rkbench.stats.signed_rank import fewest_differences
 
@@ -41,7 +42,7 @@ def _iterations(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     if 0 < count < MINIMUM_ITERATIONS:
         advice = MORE_TIME if is_out_of_time(run) else "measure more: --iterations 100"
         yield caveat("too_few_iterations", f"only {count} timed iterations", advice)
-    elif run.latency and run.latency.p99_s is not None:
+    elif run.latency and run.latency.p99_s is not None and not is_overloaded(run.server):
         found = _p99(run.latency, len(set(evidence.latencies.block_loads())))
         yield from (replace(item, advice=MORE_TIME) if is_out_of_time(run) else item for item in found)
 
@@ -49,17 +50,18 @@ def _iterations(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
 def _p99(latency: Latency, loads: int) -> Iterator[Caveat]:
     """Say what the bounds of a p99 would need, where it has none for want of it."""
     needed, in_loads = reads_for(Statistic.P99), latency.bounds_unit == LOAD
-    units = loads if in_loads else latency.block_count
+    blocks = latency.busy_period_count or latency.block_count
+    units = loads if in_loads else blocks
     if lack := lack_of_bounds(Statistic.P99, latency.count, units, latency.bounds_unit):
-        each = math.ceil(latency.count / max(1, latency.block_count))
+        each = math.ceil(latency.count / max(1, blocks))
         more = f"--iterations {max(needed.calls, 0 if in_loads else needed.blocks * each)}"
         few_loads = f", --loads {loads_for(1)}" if in_loads and loads < needed.loads else ""
         yield caveat("p99_rough", lack, f"give it more: {more}{few_loads}")
     elif latency.bounds_unit == BUSY_PERIOD and latency.bounds and latency.within(99.0).high_s is None:
         yield caveat(
             "p99_rough",
-            "the queue was seldom long: the upper bound of p99 lies beyond what was seen",
-            f"more calls see further: --iterations {4 * latency.count}",
+            "too few busy periods reach p99: its upper bound lies beyond what was seen",
+            f"more calls see further: --iterations {TIMES_TO_SEE_FURTHER * latency.count}",
         )
 
 

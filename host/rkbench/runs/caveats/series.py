@@ -13,7 +13,7 @@ from rkbench.runs.caveats.cures import is_held, steadier, warmer
 from rkbench.runs.caveats.modes import modes_caveat
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import RunResult
-from rkbench.runs.server import told_try
+from rkbench.runs.server import is_overloaded
 from rkbench.stats.clusters import BLOCK, BUSY_PERIOD, LOAD, Unit
 from rkbench.units import format_seconds
 
@@ -30,13 +30,9 @@ def _levels(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     """What the levels do; and that percentiles have no bounds, where nothing of that says why."""
     told = list(_of_levels(run, evidence))
     yield from told
-    explained = _WANDERING.intersection(found.code for found in told) or _queue_grew(run)
+    explained = _WANDERING.intersection(found.code for found in told) or is_overloaded(run.server)
     if run.latency is not None and run.latency.has_long_memory and not explained:
         yield replace(_autocorrelated(run, run.latency.bounds_unit), weight=INFORMATION)
-
-
-def _queue_grew(run: RunResult) -> bool:
-    return run.server is not None and bool(told_try(run.server).queue_grew)
 
 
 #: Each of them shows in block medians that resemble their neighbours.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from rkbench.runs.model import RunResult
 from rkbench.runs.server import Server, ServerTry
+from rkbench.stats.figures import TIMES_TO_SEE_FURTHER
 from rkbench.units import SECONDS, UNKNOWN, format_between, format_rate, format_seconds
 from rkbench.views.push.offline import TableLine, fitted_lines
 from rkbench.views.push.paragraphs import mark_of
 
 #: Columns are left out from the first of these on where the terminal is too narrow for all.
 _LEAST_WANTED = ("max", "p90", "calls", "p50")
-#: So many times the calls halve the interval of a percentile.
-_MORE_CALLS = 4
 
 
 def server_lines(run: RunResult, width: int) -> list[TableLine]:
@@ -57,7 +56,7 @@ def _undecided(found: Server, mark: str) -> str:
     if not unsure:
         return ""
     highest, calls = max(item.rate_per_s or 0.0 for item in unsure), max(item.count for item in unsure)
-    return f"; up to {mark}{format_rate(highest)} can't be told: --iterations {_MORE_CALLS * calls}"
+    return f"; up to {mark}{format_rate(highest)} can't be told: --iterations {TIMES_TO_SEE_FURTHER * calls}"
 
 
 def _columns(found: Server, mark: str) -> dict[str, list[str]]:
@@ -93,7 +92,7 @@ def _kept(item: ServerTry, mark: str) -> str:
         return ""
     low_s, high_s = item.objective_low_s, item.objective_high_s
     if low_s is None:
-        return UNKNOWN
+        return UNKNOWN if item.is_kept is None else _WORDS[item.is_kept]
     from_low = f"from {mark}{format_seconds(low_s)}"
     between = from_low if high_s is None else mark + format_between(SECONDS, low_s, high_s)
     return f"{_WORDS[item.is_kept]} ({between})"
