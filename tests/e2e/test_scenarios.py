@@ -166,6 +166,19 @@ def test_a_soak_says_what_spoke_against_it(bench: Bench, tmp_path: Path) -> None
     assert "not steady (simulated): calls grew slower by" in " ".join(done.stdout.split())
 
 
+def test_a_soak_of_three_calls_says_that_it_is_too_short_to_tell(bench: Bench, tmp_path: Path) -> None:
+    behaviour = tmp_path / "behaviour.json"
+    behaviour.write_text(json.dumps({"latency": {"distribution": "constant", "median_ms": 300}}))
+    bench.inventory.write_text(
+        f'[boards.made]\nhost = "virtual"\nsoc = "rk3588"\nbehaviour = "{behaviour}"\n'
+    )
+    done = bench.run("push", INT8, "--board", "made", "--scenario", "soak", "--duration", "0.8s")
+    said = " ".join(done.stdout.split())
+    assert "too short to tell whether it is steady: 3 of the 20 windows that it takes" in said
+    assert "soak longer: --duration 30" in said
+    assert ": steady" not in said
+
+
 @pytest.mark.parametrize(
     ("options", "told"),
     [

@@ -16,7 +16,7 @@ from rkbench_agent.wire.scenario_messages import SoakWindow
 
 from rkbench.runs.latencies import RawLatencies
 from rkbench.stats.quantiles import calls_for
-from rkbench.stats.slope import RISES, find_leak
+from rkbench.stats.slope import MINIMUM_COUNT, RISES, find_leak
 from rkbench.stats.summary import percentile
 from rkbench.units import format_seconds
 
@@ -26,6 +26,10 @@ if TYPE_CHECKING:
 NS_PER_S = 1e9
 #: So many calls are kept raw at most, of columns of 8 bytes each.
 RAW_CALLS = 200_000
+#: So many windows, at least, can be called steady: Pettitt's test finds no step at all in 15 or fewer.
+FEWEST_WINDOWS = 20
+#: So much of the windows has to have its memory read for that to be judged.
+_KNOWN_SHARE = 0.75
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,8 @@ class SoakFinding:
 
 @dataclass(frozen=True)
 class Soak:
-    """A soak as a whole. `findings` are what speaks against it: drift, leak, outputs; empty: steady.
+    """A soak as a whole. `findings` are what speaks against it: drift, leak, outputs; empty: steady, where
+    there are 20 windows or more.
 
     `drift_ratio` is by how much the windows' p50 grew from the first to the last (Theil and Sen, 95 %).
     `leak_bytes_per_call` is how process memory or NPU buffers grew in the second half; None: they did not.
@@ -163,13 +168,25 @@ def _leak(windows: Sequence[SoakSummary], value: Callable[[SoakSummary], int | N
     from rkbench.stats.levels import joined_count, joined_levels
 
     known = [float(held) for window in windows if (held := value(window)) is not None]
-    if len(known) < len(windows):
+    if len(known) < _KNOWN_SHARE * len(windows):
         return None
     slope = find_leak(joined_levels(known))
     if slope.judgement != RISES or slope.per_step is None:
         return None
-    half = windows[len(windows) // 2 :]
-    return slope.per_step / (joined_count(len(known)) * fmean(window.count for window in half))
+    calls = fmean(window.count for window in windows[len(windows) // 2 :]) * len(windows) / len(known)
+    return slope.per_step / (joined_count(len(known)) * calls)
+
+
+def is_short(found: Soak) -> bool:
+    """Return whether a soak has too few windows to be called steady."""
+    return len(found.windows) < FEWEST_WINDOWS
+
+
+def memory_windows(found: Soak) -> int | None:
+    """Return how many windows had the process memory read, where those are too few to find a leak in."""
+    known = sum(window.rss_bytes is not None for window in found.windows)
+    enough = max(MINIMUM_COUNT, _KNOWN_SHARE * len(found.windows))
+    return known if known < enough else None
 
 
 def _rss(window: SoakSummary) -> int | None:

@@ -3,8 +3,14 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 
-from rkbench.runs.soak import RAW_CALLS, Soak, SoakFold
+import pytest
+from made_runs import make_run
+from rkbench.runs.caveats import caveats_of
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.soak import RAW_CALLS, Soak, SoakFold, memory_windows
+from rkbench.views.push.soak import soak_text
 from rkbench_agent.wire.messages import Latencies
 from rkbench_agent.wire.scenario_messages import SoakWindow
 
@@ -20,9 +26,10 @@ def soak(
     settle: bool = False,
     changed: int = 0,
     step_at: int = 0,
+    unread: range = range(0),
 ) -> tuple[Soak, SoakFold]:
     """Return a soak of windows of `calls`, whose latency grows by `grow`, or from a window on by 80 %, and
-    memory by `leak` a window."""
+    memory by `leak` a window, which the windows of `unread` do not know."""
     fold = SoakFold()
     fold.add(Latencies("r", 0, True, [0], [50 * MS]))
     for number in range(windows):
@@ -30,7 +37,8 @@ def soak(
         duration = int(10 * MS * grown)
         fold.add(Latencies("r", number, False, list(range(calls)), [duration] * calls))
         rss = 50_000_000 + (leak * min(number, 5) if settle else leak * number)
-        fold.end_window(SoakWindow("r", number, 10**9, calls * (number + 1), changed, 7, rss_bytes=rss))
+        known = None if number in unread else rss
+        fold.end_window(SoakWindow("r", number, 10**9, calls * (number + 1), changed, 7, rss_bytes=known))
     found = fold.result()
     assert found is not None
     return found, fold
@@ -79,6 +87,35 @@ def test_memory_that_grows_to_the_end_leaks_and_what_settles_does_not() -> None:
 def test_a_leak_a_call_is_the_same_where_windows_are_joined() -> None:
     found, _ = soak(720, leak=8192)
     assert found.leak_bytes_per_call == 8192 / 20
+
+
+def test_a_leak_is_found_where_some_windows_do_not_know_their_memory() -> None:
+    for unread in (range(3, 4), range(60, 85)):
+        found, _ = soak(100, leak=8192, unread=unread)
+        assert (codes(found), memory_windows(found)) == (["memory_leak"], None)
+    found, _ = soak(100, leak=8192, unread=range(0, 100, 5))
+    assert found.leak_bytes_per_call == pytest.approx(8192 / 20, rel=0.02)
+    found, _ = soak(100, leak=8192, unread=range(40, 100))
+    assert (codes(found), memory_windows(found)) == ([], 40)
+
+
+def test_few_windows_are_too_short_to_tell_and_what_is_long_enough_is_said() -> None:
+    """Three calls of two seconds each, which lose three megabytes: a window holds one."""
+    for windows, short in ((3, True), (19, True), (20, False)):
+        run = make_run(soak=soak(windows, calls=1)[0])
+        told = [item for item in caveats_of(run, RawLatencies()) if item.code == "few_blocks"]
+        assert [item.message.split(":")[0] for item in told] == [f"only {windows} windows"] * short
+        assert ("too short to tell whether it is steady" in soak_text(run)) is short
+        assert (": steady;" in soak_text(run)) is not short
+        assert [item.advice for item in told] == ["soak longer: --duration 30"] * short
+    slow = replace(soak(3, calls=1)[0], elapsed_s=6.0)
+    (told,) = [item for item in caveats_of(make_run(soak=slow), RawLatencies()) if item.code == "few_blocks"]
+    assert told.advice == "soak longer: --duration 60"
+
+
+def test_memory_that_nobody_read_is_not_steady() -> None:
+    text = soak_text(make_run(soak=soak(100, unread=range(90))[0]))
+    assert "calls are steady; whether memory grows is unknown, read in 10 of 100 windows" in text
 
 
 def test_growth_that_may_be_less_than_a_page_a_window_is_no_leak() -> None:

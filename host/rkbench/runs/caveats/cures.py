@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 from rkbench.runs.model import RunResult
 
 #: Said where a push ended by its own limit of time: more of anything else would not be measured either.
 MORE_TIME = "give it more time: a longer --max-duration, or leave that away"
+#: Said where it ended before its plan did: nothing is known against the plan.
+TO_ITS_END = "run it again to its end"
 #: Of what the board itself does, where its clocks were held already.
 NOT_HELD = "pinned, the clocks moved all the same: look for heat (--cool-below 50), weak power and firmware"
 LEAST_DURATION_S, LEAST_WARMUP = 30, 50
@@ -28,6 +31,19 @@ def is_out_of_time(run: RunResult) -> bool:
 def longer(run: RunResult, least_s: float = LEAST_DURATION_S) -> str:
     """Return what measures longer than the run, for `least_s` or more."""
     return f"--duration {max(least_s, _TIMES * run.plan.min_duration_s):g}"
+
+
+def longer_soak(run: RunResult, times: float) -> str:
+    """Return what soaks so many times as long as the run, and half more: calls may be slower then."""
+    elapsed_s = run.soak.elapsed_s if run.soak else run.plan.min_duration_s
+    return f"--duration {max(LEAST_DURATION_S, math.ceil(1.5 * times * elapsed_s))}"
+
+
+def ended_early(run: RunResult) -> str | None:
+    """Return what is said where the run did not come to the end of its plan; None where it did."""
+    if is_out_of_time(run):
+        return MORE_TIME
+    return TO_ITS_END if run.failure is not None else None
 
 
 def warmer(run: RunResult) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rkbench.runs.model import TEMPERATURE, RunResult
-from rkbench.runs.soak import SoakSummary
+from rkbench.runs.soak import FEWEST_WINDOWS, Soak, SoakSummary, is_short, memory_windows
 from rkbench.units import UNKNOWN, format_bytes, format_celsius, format_seconds
 from rkbench.views.push.offline import TableLine, aligned_right
 from rkbench.views.push.paragraphs import mark_of
@@ -32,11 +32,7 @@ def soak_text(run: RunResult) -> str:
     if found is None:
         return ""
     mark = mark_of(run)
-    verdict = (
-        f"not steady{' (simulated)' if mark else ''}: {'; '.join(finding.text for finding in found.findings)}"
-        if found.findings
-        else "steady"
-    )
+    verdict = _verdict(found, " (simulated)" if mark else "")
     drift = ""
     if found.drift_ratio is not None and found.drift_low is not None and found.drift_high is not None:
         bounds = f"{found.drift_low * 100:+.1f} to {found.drift_high * 100:+.1f}"
@@ -47,6 +43,19 @@ def soak_text(run: RunResult) -> str:
     kept = f"; {found.kept_calls} of {found.count} latencies are kept raw"
     took = format_seconds(found.elapsed_s)
     return f"{run.variant.name} in {took}: {verdict}; {outputs}{drift}{hottest}{kept}."
+
+
+def _verdict(found: Soak, mark: str) -> str:
+    """Return whether it was steady: said only where it could be told."""
+    count, read = len(found.windows), memory_windows(found)
+    if found.findings:
+        return f"not steady{mark}: {'; '.join(finding.text for finding in found.findings)}"
+    if is_short(found):
+        needed = f"{count} of the {FEWEST_WINDOWS} windows that it takes"
+        return f"too short to tell whether it is steady: {needed}"
+    if read is not None:
+        return f"calls are steady; whether memory grows is unknown, read in {read} of {count} windows"
+    return "steady"
 
 
 def _row(group: Sequence[SoakSummary], mark: str) -> tuple[str, ...]:
