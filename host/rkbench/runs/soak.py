@@ -6,9 +6,10 @@ windows are kept raw, evenly over the soak, every second one given up whenever t
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from statistics import fmean
+from statistics import fmean, median
 from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.messages import Latencies
@@ -30,6 +31,8 @@ RAW_CALLS = 200_000
 FEWEST_WINDOWS = 20
 #: So much of the windows has to have its memory read for that to be judged.
 _KNOWN_SHARE = 0.75
+#: The median of so many calls is a level, whatever one of them did.
+_LEVEL_CALLS = 9
 
 
 @dataclass(frozen=True)
@@ -208,9 +211,30 @@ def _moved(windows: Sequence[SoakSummary], drift: Drift | None) -> SoakFinding |
     if change is not None and change.matters and (not drifts or is_step(levels, change)):
         at_s = windows[change.index * joined_count(len(windows))].since_s
         return SoakFinding("drift", f"calls are {_changed(change.ratio)} from {format_seconds(at_s)} on")
-    if drift is None or not drifts:
-        return None
-    return SoakFinding("drift", f"calls grew {_changed(drift.ratio)} from the first window to the last")
+    told = (
+        [f"calls grew {_changed(drift.ratio)} from the first window to the last"] if drift and drifts else []
+    )
+    told += _apart(windows)
+    return SoakFinding("drift", "; ".join(told)) if told else None
+
+
+def _apart(windows: Sequence[SoakSummary]) -> list[str]:
+    """Return which windows were slower or faster than the others, where several were.
+
+    Of windows of few calls neighbours are taken together, by their median: a slow call is no slow window.
+    """
+    from rkbench.stats.change import FEWEST_SCATTERED, find_apart
+
+    calls = median([window.count for window in windows])
+    join = max(1, min(math.ceil(_LEVEL_CALLS / calls), len(windows) // FEWEST_SCATTERED))
+    parts = [windows[start : start + join] for start in range(0, len(windows) - join + 1, join)]
+    apart = find_apart([median([window.p50_s for window in part]) for part in parts])
+    if apart is None:
+        return []
+    first, last = (parts[place] for place in (apart.places[0], apart.places[-1]))
+    between = f"between {format_seconds(first[0].since_s)} and {format_seconds(last[-1].since_s)}"
+    count = len(apart.places) * join
+    return [f"{count} of {len(windows)} windows are {_changed(apart.ratio)} than most, {between}"]
 
 
 def _changed(ratio: float) -> str:

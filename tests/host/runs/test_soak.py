@@ -27,13 +27,14 @@ def soak(
     changed: int = 0,
     step_at: int = 0,
     unread: range = range(0),
+    slow: range = range(0),
 ) -> tuple[Soak, SoakFold]:
-    """Return a soak of windows of `calls`, whose latency grows by `grow`, or from a window on by 80 %, and
-    memory by `leak` a window, which the windows of `unread` do not know."""
+    """Return a soak of windows of `calls`, whose latency grows by `grow`, or by 80 %, from a window on or in
+    the `slow`, and memory by `leak` a window, which the windows of `unread` do not know."""
     fold = SoakFold()
     fold.add(Latencies("r", 0, True, [0], [50 * MS]))
     for number in range(windows):
-        grown = 1.8 if step_at and number >= step_at else 1 + grow * number / windows
+        grown = 1.8 if number in slow or (step_at and number >= step_at) else 1 + grow * number / windows
         duration = int(10 * MS * grown)
         fold.add(Latencies("r", number, False, list(range(calls)), [duration] * calls))
         rss = 50_000_000 + (leak * min(number, 5) if settle else leak * number)
@@ -74,6 +75,26 @@ def test_a_board_that_throttles_is_not_steady_and_since_when_is_told() -> None:
     assert [finding.text for finding in soak(100, step_at=25)[0].findings] == [
         "calls are slower by 80.0 % from 25.0 s on"
     ]
+
+
+def test_windows_that_are_slow_at_an_end_or_now_and_then_are_not_steady_and_told() -> None:
+    """No line shows them, and no step: most windows before and after lie at one level."""
+    cases = {
+        range(93, 100): "7 of 100 windows are slower by 80.0 % than most, between 93.0 s and 99.0 s",
+        range(35, 65): "30 of 100 windows are slower by 80.0 % than most, between 35.0 s and 64.0 s",
+        range(1, 100, 2): "50 of 100 windows are slower by 80.0 % than most, between 1.00 s and 99.0 s",
+    }
+    for slow, text in cases.items():
+        (finding,) = soak(100, slow=slow)[0].findings
+        assert (finding.code, finding.text) == ("drift", text)
+    assert soak(100, slow=range(40, 42))[0].findings == ()
+
+
+def test_slow_calls_are_no_slow_windows_where_a_window_holds_one() -> None:
+    """One call in thirty of a slow model takes twice as long."""
+    assert soak(720, calls=1, slow=range(0, 720, 30))[0].findings == ()
+    (finding,) = soak(720, calls=1, slow=range(675, 720))[0].findings
+    assert finding.text.startswith("45 of 720 windows are slower by 80.0 % than most")
 
 
 def test_memory_that_grows_to_the_end_leaks_and_what_settles_does_not() -> None:
