@@ -25,7 +25,9 @@ def read_metric(text: str) -> Metric:
         raise UsageError(f"--metric: {file}: no such file", hint=_FORM)
     try:
         defined = runpy.run_path(file, run_name="rkbench_metric")
-    except Exception as error:  # the user's own code may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the user's own code may raise anything, and call sys.exit()
         raise UsageError(f"--metric: {file} cannot be read: {_where(error)}", hint="mend it") from error
     function = defined.get(name)
     if not callable(function):
@@ -38,11 +40,13 @@ def call_metric(text: str, function: Metric, outputs: Mapping[str, Array], label
     """Return what the function says; raises GoldenError, with its last line, where that is no number."""
     try:
         value = function(outputs, labels)
-    except Exception as error:  # the user's own code may raise anything
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:  # the user's own code may raise anything, and call sys.exit()
         raise GoldenError(f"{text} failed: {_where(error)}", hint=_FORM) from error
     try:
         number = float(value)
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, OverflowError) as error:
         raise GoldenError(f"{text} returned {type(value).__name__}, not a number", hint=_FORM) from error
     if not math.isfinite(number):
         raise GoldenError(f"{text} returned {number}", hint=_FORM)

@@ -106,6 +106,12 @@ def broken(outputs, labels):
 def text(outputs, labels):
     return "good"
 
+def ends(outputs, labels):
+    raise SystemExit(0)
+
+def huge(outputs, labels):
+    return 10 ** 400
+
 def nothing(outputs, labels):
     return float("nan")
 
@@ -127,6 +133,8 @@ def test_a_users_own_function_gets_all_outputs_and_the_labels(tmp_path: Path) ->
             r"m\.py:broken failed: TypeError: 'NoneType' object is not subscriptable \(m\.py, line 6\)",
         ),
         ("text", r"m\.py:text returned str, not a number"),
+        ("ends", r"m\.py:ends failed: SystemExit: 0 \(m\.py, line 12\)"),
+        ("huge", r"m\.py:huge returned int, not a number"),
         ("nothing", r"m\.py:nothing returned nan"),
     ],
 )
@@ -148,10 +156,12 @@ def test_a_function_that_yields_no_number_costs_its_metric_and_says_why(
         ("{folder}/m.py:none", "defines no function 'none'"),
         ("{folder}/m.py:number", "defines no function 'number'"),
         ("{folder}/bad.py:f", r"cannot be read: SyntaxError"),
+        ("{folder}/ends.py:f", r"cannot be read: SystemExit: 0"),
     ],
 )
 def test_a_metric_that_cannot_be_read_is_a_usage_error(tmp_path: Path, text: str, told: str) -> None:
     (tmp_path / "m.py").write_text(OWN)
+    (tmp_path / "ends.py").write_text("raise SystemExit(0)\n")
     (tmp_path / "bad.py").write_text("def f(:\n")
     with pytest.raises(UsageError, match=told):
         read_metric(text.format(folder=tmp_path))
