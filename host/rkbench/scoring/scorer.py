@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,8 @@ class Scorer:
 
     def _of_own(self, outputs: Outputs) -> Mapping[str, float | None]:
         assert self.own is not None
-        labels = self.labels.values if self.labels is not None else None
+        # It may change what it gets, and these are the labels of the next variant too.
+        labels = deepcopy(self.labels.values) if self.labels is not None else None
         return {"metric": call_metric(self.own_name, self.own, outputs, labels)}
 
     def _of_labels(self, outputs: Outputs) -> Mapping[str, float | None]:

@@ -112,6 +112,9 @@ def ends(outputs, labels):
 def huge(outputs, labels):
     return 10 ** 400
 
+def overwrites(outputs, labels):
+    labels[:] = 0
+    return 1
 def nothing(outputs, labels):
     return float("nan")
 
@@ -146,6 +149,16 @@ def test_a_function_that_yields_no_number_costs_its_metric_and_says_why(
     (metric,) = scorer.score({"y": np.zeros((2, 1))})
     assert metric.value is None
     assert re.search(told, metric.detail)
+
+
+def test_a_function_that_changes_its_labels_changes_none_of_the_next_variant(tmp_path: Path) -> None:
+    (tmp_path / "m.py").write_text(OWN)
+    (tmp_path / "l.txt").write_text("1\n2\n")
+    scorer = make_scorer(golden_of(tmp_path / "g.npz"), tmp_path / "l.txt", f"{tmp_path / 'm.py'}:overwrites")
+    outputs = {"y": np.eye(3)[[1, 2]]}
+    told = [{metric.name: metric.value for metric in scorer.score(outputs)} for _ in range(2)]
+    assert told[0] == told[1]
+    assert told[1]["top1"] == 1.0
 
 
 @pytest.mark.parametrize(
