@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import runpy
+import sys
 import traceback
 from collections.abc import Callable, Mapping
+from contextlib import redirect_stdout
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +26,8 @@ def read_metric(text: str) -> Metric:
     if not Path(file).is_file():
         raise UsageError(f"--metric: {file}: no such file", hint=_FORM)
     try:
-        defined = runpy.run_path(file, run_name="rkbench_metric")
+        with redirect_stdout(sys.stderr):  # standard output may be the JSON that was asked for
+            defined = runpy.run_path(file, run_name="rkbench_metric")
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the user's own code may raise anything, and call sys.exit()
@@ -39,7 +42,8 @@ def read_metric(text: str) -> Metric:
 def call_metric(text: str, function: Metric, outputs: Mapping[str, Array], labels: Any) -> float:
     """Return what the function says; raises GoldenError, with its last line, where that is no number."""
     try:
-        value = function(outputs, labels)
+        with redirect_stdout(sys.stderr):
+            value = function(outputs, labels)
     except KeyboardInterrupt:
         raise
     except BaseException as error:  # the user's own code may raise anything, and call sys.exit()

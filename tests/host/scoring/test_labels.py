@@ -115,6 +115,11 @@ def huge(outputs, labels):
 def overwrites(outputs, labels):
     labels[:] = 0
     return 1
+
+def prints(outputs, labels):
+    print("a look at", labels)
+    return 1
+
 def nothing(outputs, labels):
     return float("nan")
 
@@ -159,6 +164,15 @@ def test_a_function_that_changes_its_labels_changes_none_of_the_next_variant(tmp
     told = [{metric.name: metric.value for metric in scorer.score(outputs)} for _ in range(2)]
     assert told[0] == told[1]
     assert told[1]["top1"] == 1.0
+
+
+def test_what_a_function_prints_stays_out_of_standard_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "m.py").write_text(f"print('read')\n{OWN}")
+    text = f"{tmp_path / 'm.py'}:prints"
+    call_metric(text, read_metric(text), {}, None)
+    assert capsys.readouterr() == ("", "read\na look at None\n")
 
 
 @pytest.mark.parametrize(
