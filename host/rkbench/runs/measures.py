@@ -39,9 +39,11 @@ def _load(figure: str) -> _Value:
 
 
 def _worst(value: Callable[[Output], float | None], *, higher_is_better: bool) -> _Value:
-    """Return what gives the worst known value of a run's outputs."""
+    """Return what gives the worst known value of a run's outputs; none where one of them is broken."""
 
     def of_run(run: RunResult) -> float | None:
+        if any(output.is_broken for output in run.outputs):
+            return None
         known = [found for output in run.outputs if (found := value(output)) is not None]
         return (min(known) if higher_is_better else max(known)) if known else None
 

@@ -25,6 +25,11 @@ class OutputCase:
     equal_nonfinite: int = 0
     golden_nonfinite: int = 0
 
+    @property
+    def is_broken(self) -> bool:
+        """Return whether values are not finite where the other side has numbers."""
+        return _is_broken(self)
+
 
 @dataclass(frozen=True)
 class PartFigures:
@@ -61,8 +66,9 @@ class Output:
 
     `snr_infinite` says which infinity the worst SNR is where `snr_db` is None: 1 no error in any case, -1 a
     golden of zeros that the output is not. Agreements are the share of cases (0 to 1), None where the golden
-    tells no classes; in `tied_count` of the cases several values shared the output's maximum. A case whose
-    figure is unknown is left out of that figure. `deterministic`: bitwise. `suspects`: what was tried where
+    tells no classes; in `tied_count` of the cases several values shared the output's maximum. A case without
+    any number to compare, masked as in the golden, is in no figure; one that is broken leaves all of them
+    unknown. `deterministic`: bitwise. `suspects`: what was tried where
     it is far from the golden.
     """
 
@@ -99,8 +105,12 @@ class Output:
     @property
     def is_broken(self) -> bool:
         """Return whether values are not finite where the other side has numbers."""
-        unequal = self.nan_count + self.inf_count - self.equal_nonfinite
-        return self.case_count > 0 and unequal + self.golden_nonfinite > 0
+        return self.case_count > 0 and _is_broken(self)
+
+
+def _is_broken(figures: Output | OutputCase) -> bool:
+    unequal = figures.nan_count + figures.inf_count - figures.equal_nonfinite
+    return unequal + figures.golden_nonfinite > 0
 
 
 def snr_of(figures: Output | OutputCase) -> float | None:

@@ -41,22 +41,24 @@ def _output(
 ) -> Output:
     first = errors[0] if errors else None
     cases = tuple(map(_case, errors))
-    snr = _over(min, map(snr_of, cases))
+    # Where numbers are missing in one case, the others tell nothing of the output.
+    known = () if any(case.is_broken for case in cases) else cases
+    snr = _over(min, map(snr_of, known))
     return Output(
         index=index,
         name=first.name if first else check.name if check else "",
         shape=tuple(first.shape) if first else (),
         dtype=first.dtype if first else None,
         case_count=len(cases),
-        cosine=_over(min, (case.cosine for case in cases)),
-        cosine_mean=_over(_mean, (case.cosine for case in cases)),
-        max_abs_error=_over(max, (case.max_abs_error for case in cases)),
-        mean_abs_error=_over(_mean, (case.mean_abs_error for case in cases)),
-        mse=_over(_mean, (case.mse for case in cases)),
+        cosine=_over(min, (case.cosine for case in known)),
+        cosine_mean=_over(_mean, (case.cosine for case in known)),
+        max_abs_error=_over(max, (case.max_abs_error for case in known)),
+        mean_abs_error=_over(_mean, (case.mean_abs_error for case in known)),
+        mse=_over(_mean, (case.mse for case in known)),
         snr_db=snr if snr is not None and math.isfinite(snr) else None,
         snr_infinite=int(math.copysign(1, snr)) if snr is not None and math.isinf(snr) else 0,
-        top1_agreement=_over(_mean, (case.top1_agreement for case in cases)),
-        top5_agreement=_over(_mean, (case.top5_agreement for case in cases)),
+        top1_agreement=_over(_mean, (case.top1_agreement for case in known)),
+        top5_agreement=_over(_mean, (case.top5_agreement for case in known)),
         tied_count=sum(case.top1_tied is True for case in cases),
         nan_count=sum(case.nan_count for case in cases),
         inf_count=sum(case.inf_count for case in cases),

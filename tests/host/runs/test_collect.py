@@ -146,7 +146,7 @@ def test_outputs_are_the_worst_and_the_mean_of_their_cases() -> None:
     run = collect(
         OutputError(case=0, cosine=0.99, max_abs_error=0.1, mse=0.01, top1_agreement=True, **common),  # type: ignore[arg-type]
         OutputError(case=1, cosine=0.90, max_abs_error=0.5, mse=0.03, top1_agreement=False, **common),  # type: ignore[arg-type]
-        OutputError(case=2, cosine=None, nan_count=3, **common),  # type: ignore[arg-type]
+        OutputError(case=2, cosine=None, nan_count=3, equal_nonfinite=3, **common),  # type: ignore[arg-type]
     )
     (output,) = run.outputs
     assert (output.case_count, output.cosine, output.max_abs_error, output.nan_count) == (3, 0.90, 0.5, 3)

@@ -16,6 +16,7 @@ from rkbench.runs.comparison import compare_runs
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.output import Output
 from rkbench.runs.outputs import outputs
+from rkbench.runs.ranking import LatencyEvidence, PassedOver, rank
 from rkbench.runs.verdict import verdict_sentence
 from rkbench_agent.run.accuracy import output_error
 from rkbench_agent.run.golden import Golden
@@ -180,3 +181,30 @@ def test_outputs_without_a_number_win_nothing(tmp_path: Path) -> None:
     assert "not checked" not in alone.verdict
     masked = seen(lambda image: meant(image) * np.nan, tmp_path, lambda image: meant(image) * np.nan)
     assert not is_wrong(masked)
+
+
+def broken_in_one_case(image: Any) -> Any:
+    """Return what the network yields, with one value that is none in the last case."""
+    values = meant(image)
+    if (image == IMAGES[-1]).all():
+        values[0, 0, 0, 0] = np.nan
+    return values
+
+
+def test_one_case_that_is_not_finite_leaves_every_figure_unknown_and_wins_nothing(tmp_path: Path) -> None:
+    broken = seen(broken_in_one_case, tmp_path)
+    assert (broken.is_broken, is_wrong(broken), broken.nan_count) == (True, True, 1)
+    figures = (broken.cosine, broken.cosine_mean, broken.snr, broken.max_abs_error, broken.mse)
+    assert figures == (None,) * 5
+    right = replace(seen(lambda image: meant(image) + 0.01, tmp_path), name="z", index=1)
+    base, small = make_run(1, "a", outputs=(right,)), make_run(2, "b", outputs=(right, broken))
+    small = replace(small, variant=replace(small.variant, size_bytes=1))
+    compared = compare_runs([base, small], {}, verdict_sentence)
+    assert "The outputs of b are not what was expected." in compared.verdict
+    assert "smallest" not in compared.verdict
+    alone = compare_runs([small], {}, verdict_sentence).verdict
+    assert "outputs with NaN or infinities" in alone
+    assert "cosine" not in alone
+    ranking = rank("size", [base, small], {}, LatencyEvidence({}, ()))
+    assert [item.run for item in ranking.ranked] == [base.id]
+    assert ranking.passed_over == (PassedOver(small.id, "its outputs are not what was expected"),)

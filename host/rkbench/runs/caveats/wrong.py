@@ -53,9 +53,8 @@ _CURES = {
 def is_wrong(output: Output) -> bool:
     """Return whether an output has so little to do with what was expected that no rounding explains it."""
     cosine, top1 = output.cosine_mean, output.top1_agreement
-    if cosine is None:
-        # No number is left to compare, where the golden has some.
-        return output.nan_count + output.inf_count > output.equal_nonfinite
+    if output.is_broken or cosine is None:
+        return output.is_broken
     known = [snr for case in output.per_case if (snr := snr_of(case)) is not None]
     if cosine < WRONG_COSINE or (known and median(known) < WRONG_SNR_DB) or _explaining(output):
         return True
@@ -66,8 +65,8 @@ def is_wrong(output: Output) -> bool:
 def wrong_outputs(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     """Name outputs that are not what was expected, so that no speed is believed, and what it may be."""
     for output in run.outputs:
-        # Where no number is left, `not_finite` says what it may be.
-        if output.cosine_mean is not None and is_wrong(output):
+        # Of what is not finite `not_finite` says what it may be.
+        if not output.is_broken and is_wrong(output):
             causes = likely_causes(output)
             yield caveat(
                 "outputs_wrong",
