@@ -18,13 +18,11 @@ from rkbench_agent.wire.words import (
 
 from rkbench.runs.caveats.outputs import LAYERS
 from rkbench.runs.caveats.rule import Evidence
+from rkbench.runs.caveats.wrong_cases import WRONG_COSINE, WRONG_SNR_DB, tell_cases, wrong_cases
 from rkbench.runs.model import RunResult
 from rkbench.runs.output import Output, Suspect, snr_of
 from rkbench.units import format_ratio
 
-#: Below this cosine three quarters of an output's energy are error, and below this SNR half of what was
-#: expected is: no quantization that works does that.
-WRONG_COSINE, WRONG_SNR_DB = 0.5, 3.0
 #: A class vector that agrees in fewer cases than this is wrong as well where the cosine is no better than
 #: WRONG_CLASS_COSINE; a few cases may be near ties.
 WRONG_TOP1, WRONG_CLASS_COSINE, WRONG_CLASS_CASES = 0.5, 0.9, 4
@@ -52,9 +50,13 @@ _CURES = {
 
 def is_wrong(output: Output) -> bool:
     """Return whether an output has so little to do with what was expected that no rounding explains it."""
+    return output.is_broken or _is_wrong_throughout(output) or bool(wrong_cases(output))
+
+
+def _is_wrong_throughout(output: Output) -> bool:
     cosine, top1 = output.cosine_mean, output.top1_agreement
-    if output.is_broken or cosine is None:
-        return output.is_broken
+    if cosine is None:
+        return False
     known = [snr for case in output.per_case if (snr := snr_of(case)) is not None]
     if cosine < WRONG_COSINE or (known and median(known) < WRONG_SNR_DB) or _explaining(output):
         return True
@@ -65,15 +67,27 @@ def is_wrong(output: Output) -> bool:
 def wrong_outputs(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     """Name outputs that are not what was expected, so that no speed is believed, and what it may be."""
     for output in run.outputs:
-        # Of what is not finite `not_finite` says what it may be.
-        if not output.is_broken and is_wrong(output):
-            causes = likely_causes(output)
+        if output.is_broken:  # `not_finite` says what it may be
+            continue
+        if _is_wrong_throughout(output):
+            yield _wrong_throughout(output)
+        elif wrong := wrong_cases(output):
             yield caveat(
                 "outputs_wrong",
-                f"output {output.name!r} is not what was expected: {_figures(output)};"
-                f" {_told(output, causes)}",
-                f"its speed means nothing until this is known: {_cure(causes)}",
+                f"output {output.name!r}: {tell_cases(wrong, output.case_count)}; no layout, mean or std"
+                " would spoil these alone",
+                "its speed means nothing until this is known: look at what these cases are fed and expect,"
+                f" and for the layer that loses them: {LAYERS}",
             )
+
+
+def _wrong_throughout(output: Output) -> Caveat:
+    causes = likely_causes(output)
+    return caveat(
+        "outputs_wrong",
+        f"output {output.name!r} is not what was expected: {_figures(output)}; {_told(output, causes)}",
+        f"its speed means nothing until this is known: {_cure(causes)}",
+    )
 
 
 def _cure(causes: tuple[str, ...]) -> str:
