@@ -43,9 +43,10 @@ def bisect(
     wait: Annotated[float, typer.Option(help="Seconds to wait for a board in use.")] = 0.0,
     json_file: options.JsonFile = None,
 ) -> int:
-    """Find the first layer of an ONNX that a board computes wrong, and say whether the conversion does too.
+    """Find the first layer that a board computes wrong.
 
-    Exit code 3 where one is found, 0 where the network is right.
+    Of an ONNX; and it says whether the conversion, in the vendor's simulator, is wrong there too. Exit code 3
+    where one is found, 0 where the network is right.
     """
     from rkbench.bisect.asked import BisectOptions
     from rkbench.bisect.run import bisect_settings

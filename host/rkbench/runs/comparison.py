@@ -9,13 +9,15 @@ from rkbench_agent.wire.words import SINGLE_STREAM
 
 from rkbench.runs.conditions import CONDITIONS, Effect, refusals
 from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.latency_tests import LatencyTest, latency_tests
+from rkbench.runs.latency_tests import LatencyTest, figure_test, latency_tests
 from rkbench.runs.measure_types import Measure
 from rkbench.runs.measures import LATENCY_P50, MEASURES
 from rkbench.runs.model import RunResult
 from rkbench.runs.noise_floor import NoiseFloor
 from rkbench.runs.ranking import LatencyEvidence, Ranking, rank
 from rkbench.runs.tail_tests import TailTest, tail_tests
+from rkbench.stats.figures import Statistic
+from rkbench.stats.paired import NO_DIFFERENCE, joint_confidence
 from rkbench.stats.summary import difference_percent
 
 
@@ -56,8 +58,10 @@ class Comparison:
     """The comparison of a push; `baseline` is the id of the run that the others are held against.
 
     `latency_tests` are those of the others against it, `latency_pairs` those of the others among each other,
-    `tail_tests` those of the slowest calls. `noise_floor` is the board's under the same conditions; None
-    where nobody measured it. `ranking` is the order of all by what is to be small; None where nobody asked.
+    `tail_tests` those of the slowest calls; `mean_tests` are of the mean, where the medians show no
+    difference: what few calls take is in no median. `noise_floor` is the board's under the same conditions;
+    None where nobody measured it. `ranking` is the order of all by what is to be small; None where nobody
+    asked.
     """
 
     baseline: str | None
@@ -68,6 +72,7 @@ class Comparison:
     refused: tuple[Refusal, ...]
     latency_pairs: tuple[LatencyTest, ...] = ()
     tail_tests: tuple[TailTest, ...] = ()
+    mean_tests: tuple[LatencyTest, ...] = ()
     noise_floor: NoiseFloor | None = None
     ranking: Ranking | None = None
 
@@ -113,9 +118,23 @@ def compare_runs(
         refused=refused,
         latency_pairs=pairs,
         tail_tests=tail_tests(base, tested, latencies) if base else (),
+        mean_tests=_mean_tests(base, tested, tests, latencies) if base else (),
         ranking=_ranking(runs, refused, LatencyEvidence(latencies, (*tests, *pairs))),
     )
     return Comparison(**{**vars(found), "verdict": verdict(runs, found)})
+
+
+def _mean_tests(
+    base: RunResult,
+    others: Sequence[RunResult],
+    tests: Sequence[LatencyTest],
+    latencies: Mapping[str, RawLatencies],
+) -> tuple[LatencyTest, ...]:
+    alike = {test.run for test in tests if test.judgement == NO_DIFFERENCE}
+    confidence = joint_confidence(len(others))
+    return tuple(
+        figure_test(base, run, latencies, Statistic.MEAN, confidence) for run in others if run.id in alike
+    )
 
 
 def _ranking(

@@ -60,6 +60,18 @@ def load_sentence(tests: Iterable[LatencyTest]) -> str:
     return f" {THIS_LOAD_ONLY}" if told else ""
 
 
+def mean_sentence(
+    tests: Iterable[LatencyTest], names: Mapping[str, str], runs: Mapping[str, RunResult]
+) -> str:
+    """Return whose calls take longer, or shorter, on average although their medians do not; "" where none."""
+    told = [
+        f"On average calls of {names[test.run]} take {figures(test, runs[test.run])}, which no p50 shows."
+        for test in tests
+        if test.judgement in (FASTER, SLOWER)
+    ]
+    return "".join(f" {sentence}" for sentence in told)
+
+
 def estimate_text(test: LatencyTest, run: RunResult) -> str:
     """Return the estimate in percent, marked where it is of simulated runs; "" where there is none."""
     if test.difference_percent is None:
@@ -114,7 +126,7 @@ def _rest(
         mark = ", simulated" if base.simulated else ""
         return f"{base.variant.name} is the fastest{mark}"
     if judgements == {NO_DIFFERENCE}:
-        return f"no difference in latency (within {base.plan.effect_percent:g} %)"
+        return f"no difference in p50 (within {base.plan.effect_percent:g} %)"
     doubtful = [test for test in tests.values() if test.judgement == CANNOT_TELL]
     if not doubtful:
         return "no candidate is faster"

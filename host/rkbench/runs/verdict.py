@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rkbench.runs.caveats import is_wrong
 from rkbench.runs.comparison import ComparedMeasure, Comparison
 from rkbench.runs.latency_tests import LatencyTest
-from rkbench.runs.latency_words import describe_latency, load_sentence
+from rkbench.runs.latency_words import describe_latency, load_sentence, mean_sentence
 from rkbench.runs.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
 from rkbench.runs.model import STOPPED, RunResult
 from rkbench.runs.names import told_apart
@@ -34,7 +34,10 @@ def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
     else:
         sentence = _compared(base, candidates, comparison) + offline_sentences(base, candidates)
     told = f" The outputs of {_listed(list(wrong.values()))} are not what was expected." if wrong else ""
-    latency = f"{_tails(candidates, comparison, runs)}{load_sentence(comparison.latency_tests)}"
+    names = {run.id: run.variant.name for run in runs}
+    shown = {run.id: run for run in candidates}
+    means = mean_sentence((test for test in comparison.mean_tests if test.run in shown), names, shown)
+    latency = f"{_tails(candidates, comparison, runs)}{means}{load_sentence(comparison.latency_tests)}"
     found = f"{sentence}{latency}{told}{ended}"
     return f"{ranked} {found}" if ranked else found
 

@@ -239,7 +239,7 @@ def test_who_yields_wrong_outputs_wins_nothing() -> None:
         (
             [(BASE, 2_260_000), (make_run(2, "again"), 2_260_000)],
             (
-                "fp16 is not beaten in size or memory: no difference in latency (within 2 %); "
+                "fp16 is not beaten in size or memory: no difference in p50 (within 2 %); "
                 "lowest cosine 0.99999 (top-1 100.0 %)."
             ),
         ),
@@ -306,4 +306,22 @@ def test_latencies_of_different_sources_are_named() -> None:
         "latency_provenance",
         "modelled",
         "predicted",
+    )
+
+
+def test_calls_that_take_longer_on_average_are_told_where_the_median_shows_no_difference() -> None:
+    """Two in twenty take three times as long: 20 % of the mean, in fewer calls than a p99 needs."""
+    quick, slow = collected(BASE), collected(make_run(2, "stalls"))
+    for index in range(1, len(slow.latencies.duration_ns)):
+        if index % 10 == 5:
+            slow.latencies.duration_ns[index] *= 3
+    found = compare_collected([quick, slow])
+    (mean,) = found.mean_tests
+    assert (found.latency_tests[0].judgement, mean.judgement) == ("no difference", "slower")
+    assert "no difference in p50 (within 2 %)" in found.verdict
+    assert "On average calls of stalls take +19.9 % (" in found.verdict
+    alike = compare_collected([quick, collected(make_run(2, "again"))])
+    assert ([test.judgement for test in alike.mean_tests], "On average" in alike.verdict) == (
+        ["no difference"],
+        False,
     )
