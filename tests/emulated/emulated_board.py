@@ -115,7 +115,7 @@ class EmulatedBoard:
         (self.folder / "script").write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
 
     def run(
-        self, command: str, *, timeout_s: float = 60.0, **settings: str
+        self, command: str, *, timeout_s: float = 300.0, **settings: str
     ) -> subprocess.CompletedProcess[str]:
         """Run a command line over SSH, with `settings` in its environment; never raises for its exit code."""
         prefix = "".join(f"{name}='{value}' " for name, value in settings.items())

@@ -13,7 +13,7 @@ from rkbench.bisect.reproduction import FAULTS
 from rkbench.bisect.words import snr_text
 from rkbench.runs.serialize import to_json
 from rkbench.units import MARK, UNKNOWN
-from rkbench.views.output import write_text
+from rkbench.views.output import show_and_write
 from rkbench.views.push.console import make_console
 
 SCHEMA: Final = "rkbench-bisect/1"
@@ -113,13 +113,17 @@ def _probe(probe: Probe) -> ProbeDocument:
 
 def show_bisect(outcome: BisectOutcome, json_file: str | None, out: TextIO | None = None) -> None:
     """Print the parts and the answer; write JSON where it is asked for."""
-    if json_file is not None:
-        write_text(json_file, json.dumps(to_json(document_of(outcome)), indent=2) + "\n")
-        if json_file == "-":
-            return
+    show_and_write(
+        lambda: _show(outcome, out or sys.stdout),
+        json_file,
+        lambda: json.dumps(to_json(document_of(outcome)), indent=2) + "\n",
+    )
+
+
+def _show(outcome: BisectOutcome, out: TextIO) -> None:
     from rich.text import Text
 
-    console = make_console(out or sys.stdout)
+    console = make_console(out)
     console.print(Text(_head(outcome)))
     console.print(_table([_row(probe) for probe in outcome.probes]))
     for line in lines(outcome):

@@ -6,14 +6,18 @@ from io import StringIO
 from pathlib import Path
 
 import pytest
+from rkbench.bisect.asked import BisectOptions, BisectOutcome
 from rkbench.conversion.plan import AskedConversions, LeftOut
 from rkbench.conversion.recipes import draft_of
 from rkbench.conversion.typed import ConvertOutcome
 from rkbench.errors import BenchError
 from rkbench.inspect.latency import predict_models
 from rkbench.npu import WhatIf
+from rkbench.runs.measures import QUANTITIES
+from rkbench.stats.gates import parse_gate
 from rkbench.sweep.asked import SweepOptions, SweepOutcome
 from rkbench.sweep.plan import SweepPlan
+from rkbench.views.bisect import show_bisect
 from rkbench.views.convert import show_conversions
 from rkbench.views.predict import show_predictions
 from rkbench.views.sweep import show_sweep
@@ -44,3 +48,12 @@ def test_a_prediction_is_shown_all_the_same(capsys: pytest.CaptureFixture[str]) 
     with pytest.raises(BenchError, match="No space left"):
         show_predictions(predict_models([MODEL], what_if=WhatIf()), layers="0", json_to=FULL)
     assert MODEL.name in capsys.readouterr().out
+
+
+def test_a_bisection_is_shown_all_the_same() -> None:
+    gate = parse_gate("cosine >= 0.99", QUANTITIES)
+    outcome = BisectOutcome(BisectOptions(Path("net.onnx")), "virtual", "rk3588", "fp16", gate, 9)
+    out = StringIO()
+    with pytest.raises(BenchError, match="No space left"):
+        show_bisect(outcome, FULL, out)
+    assert "net.onnx: 9 layers" in out.getvalue()
