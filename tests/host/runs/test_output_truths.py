@@ -90,6 +90,19 @@ def test_a_channel_that_is_constant_in_the_golden_too_is_not_dead() -> None:
     assert "dead_part" not in caveats(run_of([(expected, expected), (expected + 1, expected + 1)]))
 
 
+@pytest.mark.parametrize(("size", "is_dead"), [(3e-8, False), (1e-5, False), (1e-3, True)])
+@pytest.mark.parametrize("scale", [1.0, 1e-6])
+def test_a_channel_that_float16_rounds_away_is_not_dead(size: float, scale: float, *, is_dead: bool) -> None:
+    pairs = []
+    for seed in range(CASES):
+        expected = np.random.RandomState(seed).uniform(0, scale, (1, 16, 8, 8)).astype(np.float32)
+        expected[:, 5] *= size
+        actual = expected.copy()
+        actual[:, 5] = 0.0
+        pairs.append((actual, expected))
+    assert ("dead_part" in caveats(run_of(pairs))) is is_dead
+
+
 def test_an_output_that_is_healthy_is_told_nothing_of() -> None:
     pairs = []
     for seed in range(CASES):

@@ -15,6 +15,9 @@ from rkbench.runs.output import Output, PartFigures
 #: A part that spans fewer steps of its output's scale than this, where the whole spans so many times more,
 #: has lost what it said.
 FEWEST_STEPS, UNEVEN_RATIO = 4.0, 16.0
+#: The smallest normal number of float16: what spans less, of an output of 1 or of its own size where that is
+#: smaller, is rounded away wherever float16 computes, and was next to nothing.
+LEAST_SPAN = 2.0**-14
 _SPLIT = (
     "give each part a scale of its own: end the ONNX before the Concat that joins them"
     " (bench inspect MODEL.rknn names it), convert again, and join them after the NPU"
@@ -63,9 +66,11 @@ def _one_scale(run: RunResult, _: Evidence) -> Iterator[Caveat]:
 
 
 def dead_parts(parts: PartFigures) -> tuple[int, ...]:
-    """Return the parts with one value only where more was expected."""
+    """Return the parts with one value only where more was expected than float16 may round away."""
+    ends = (*parts.expected_low, *parts.expected_high)
+    least = LEAST_SPAN * min(1.0, max((abs(end) for end in ends if end is not None), default=0.0))
     alone = (part for part, distinct in enumerate(parts.distinct) if distinct == 1)
-    return tuple(part for part in alone if _expected_span(parts, part) > 0)
+    return tuple(part for part in alone if _expected_span(parts, part) > least)
 
 
 def _expected_span(parts: PartFigures, part: int) -> float:
