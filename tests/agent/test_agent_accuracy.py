@@ -44,6 +44,32 @@ def test_equal_outputs_have_an_infinite_snr() -> None:
     assert (error.snr_db, error.snr_infinite) == (None, 1)
 
 
+@pytest.mark.parametrize("scale", [1e200, 1e-200, 1e-310, 1e307, 1e-100, 1e100])
+def test_figures_of_float64_need_no_squares_that_it_holds(scale: float) -> None:
+    actual, expected = np.array([[3.0, 4.0, np.inf]]) * scale, np.array([[4.0, 3.0, np.inf]]) * scale
+    error = output_error("r", 0, 0, "y", actual, expected)
+    assert error.cosine == pytest.approx(24 / 25, rel=1e-9)
+    assert (error.snr_db, error.snr_infinite) == (pytest.approx(10.969100130080564, rel=1e-9), 0)
+    assert error.max_abs_error == pytest.approx(scale, rel=1e-9)
+    assert error.mean_abs_error == pytest.approx(scale, rel=1e-9)
+    assert error.mse == (None if scale > 1e154 else pytest.approx(scale * scale, rel=1e-9, abs=0))
+    sums = PartSums((1, 3))
+    sums.add(actual, expected)
+    assert sums.message("r", 0).max_abs_error == [pytest.approx(scale, rel=1e-5)]
+
+
+def test_an_error_that_float64_does_not_hold_is_unknown() -> None:
+    error = output_error("r", 0, 0, "y", np.array([[1.7e308]]), np.array([[-1.7e308]]))
+    assert (error.max_abs_error, error.mse, error.cosine) == (None, None, -1.0)
+    assert error.snr_db == pytest.approx(-6.0206, abs=1e-4)
+
+
+def test_a_part_whose_error_has_no_square_has_no_snr() -> None:
+    sums = PartSums((1, 2))
+    sums.add(np.array([[1e200, 0.0]]), np.array([[1.0, 0.0]]))
+    assert sums.message("r", 0).snr_db == [None]
+
+
 def test_garbage_where_zero_is_expected_has_nothing_in_common_with_it() -> None:
     garbage = error_of([[994.0, -3.0]], [[0.0, 0.0]])
     assert (garbage.cosine, garbage.max_abs_error) == (0.0, 994.0)

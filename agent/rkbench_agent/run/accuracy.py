@@ -20,14 +20,14 @@ Agreement is only asked for where the golden holds classes, and of an output in 
 longer than 1: top-1 wants at least 2 classes, top-5 at least 6 (with five, it would always agree). Values
 that tie for the maximum agree, as a quantized output cannot tell them apart, and are told; an output whose
 values are all equal names no class. Sums run over chunks, so that a big output does not need three times its
-size as float64.
+size as float64. Values of float64 whose squares it does not hold are scaled first, by a power of two.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Dict, Tuple
+from typing import TYPE_CHECKING, Any, Dict, Optional, Tuple
 
 import numpy as np
 
@@ -38,6 +38,8 @@ if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
 
 CHUNK_ELEMENTS = 1 << 18
+#: Squares, and sums of them, of values between these have room in float64.
+SAFE_VALUES = 2.0**-300, 2.0**400
 TOP1_MIN_CLASSES = 2
 TOP5_MIN_CLASSES = 6
 
@@ -55,6 +57,8 @@ class _Sums:
     equal_nonfinite: int = 0
     golden_nan: int = 0
     golden_nonfinite: int = 0
+    #: Values were divided by two to this power.
+    exponent: int = 0
 
     @property
     def comparable(self) -> bool:
@@ -116,7 +120,7 @@ def _squeezed(array: Array) -> Tuple[int, ...]:
 
 
 def _accumulate(actual: Array, expected: Array) -> _Sums:
-    sums = _Sums()
+    sums = _Sums(exponent=_exponent(actual, expected))
     for start in range(0, actual.size, CHUNK_ELEMENTS):
         a = actual[start : start + CHUNK_ELEMENTS].astype(np.float64)
         e = expected[start : start + CHUNK_ELEMENTS].astype(np.float64)
@@ -124,6 +128,8 @@ def _accumulate(actual: Array, expected: Array) -> _Sums:
             _take_out_nonfinite(sums, a, e)
         if not sums.comparable:
             continue
+        if sums.exponent:
+            a, e = np.ldexp(a, -sums.exponent), np.ldexp(e, -sums.exponent)
         sums.dot += float(a @ e)
         sums.actual += float(a @ a)
         sums.expected += float(e @ e)
@@ -133,6 +139,20 @@ def _accumulate(actual: Array, expected: Array) -> _Sums:
         sums.abs_error += float(difference.sum())
         sums.max_error = max(sums.max_error, float(difference.max()))
     return sums
+
+
+def _exponent(*arrays: Array) -> int:
+    """Return the power of two of the largest value, where squares of float64 would over- or underflow.
+
+    Else 0, as always for what is no float64: its squares have room there.
+    """
+    peak = 0.0
+    for array in arrays:
+        if array.dtype.kind == "f" and array.dtype.itemsize >= 8:
+            for start in range(0, array.size, CHUNK_ELEMENTS):
+                chunk = array[start : start + CHUNK_ELEMENTS]
+                peak = max(peak, float(np.abs(chunk[np.isfinite(chunk)]).max(initial=0.0)))
+    return math.frexp(peak)[1] if peak and not SAFE_VALUES[0] < peak < SAFE_VALUES[1] else 0
 
 
 def _take_out_nonfinite(sums: _Sums, a: Any, e: Any) -> None:
@@ -152,12 +172,20 @@ def _figures(sums: _Sums, count: int) -> Dict[str, Any]:
     infinite = snr_infinite(sums.expected, sums.square_error)
     return {
         "cosine": _cosine(sums),
-        "max_abs_error": sums.max_error,
-        "mean_abs_error": sums.abs_error / count,
-        "mse": sums.square_error / count,
+        "max_abs_error": _unscaled(sums.max_error, sums.exponent),
+        "mean_abs_error": _unscaled(sums.abs_error / count, sums.exponent),
+        "mse": _unscaled(sums.square_error / count, 2 * sums.exponent),
         "snr_db": None if infinite else 10.0 * math.log10(sums.expected / sums.square_error),
         "snr_infinite": infinite,
     }
+
+
+def _unscaled(value: float, exponent: int) -> Optional[float]:
+    """Return a figure in the output's own unit; None where float64 does not reach so far."""
+    try:
+        return math.ldexp(value, exponent)
+    except OverflowError:
+        return None
 
 
 def snr_infinite(signal: float, noise: float) -> int:

@@ -108,12 +108,13 @@ class _Part:
             return
         self.expected_low = min(self.expected_low, float(e.min()))
         self.expected_high = max(self.expected_high, float(e.max()))
-        difference = np.abs(a - e)
         self.compared += a.size
-        self.max_error = max(self.max_error, float(difference.max()))
-        self.abs_error += float(difference.sum())
-        self.square_error += float(difference @ difference)
-        self.signal += float(e @ e)
+        with np.errstate(over="ignore"):  # an infinite sum tells no figure
+            difference = np.abs(a - e)
+            self.max_error = max(self.max_error, float(difference.max()))
+            self.abs_error += float(difference.sum())
+            self.square_error += float(difference @ difference)
+            self.signal += float(e @ e)
 
     def _count_values(self, a: Any) -> None:
         for values in (a[:_FIRST_LOOK], a):  # the first already tells a part that is not quantized
@@ -124,10 +125,12 @@ class _Part:
                 self.values = None
 
     def snr_db(self) -> float:
-        """Return the SNR over all cases; infinite where there is no error, or nothing was expected."""
-        if not self.signal or not self.square_error:
-            return math.inf
-        return 10.0 * math.log10(self.signal / self.square_error)
+        """Return the SNR over all cases; infinite where there is no error, or nothing was expected.
+
+        And where float64 does not hold the squares.
+        """
+        ratio = self.signal / self.square_error if self.square_error else math.inf
+        return 10.0 * math.log10(ratio) if 0.0 < ratio < math.inf else math.inf
 
 
 def _short(value: float) -> Optional[float]:
