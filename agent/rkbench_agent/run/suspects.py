@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 NEAR_SNR_DB = 10.0
 #: So many other cases are looked at.
 MOST_CASES = 64
+#: So many cases at most, and so many at least, show that the order of all is another.
+MOST_ORDERED, FEWEST_ORDERED = 8, 2
 #: What images are usually normalised by: (mean, std) for values of 0 to 255, and of 0 to 1 (torchvision).
 USUAL = (
     ((0.0,), (1.0,)),
@@ -60,7 +62,7 @@ def suspects(
             yield _suspect(spec, index, cause, detail, found[index], case.expected[index])  # type: ignore[index]  # found
     for index in far:
         yield from _turned(spec, index, outputs[index], case.expected[index])
-        yield from _other_cases(spec, index, outputs[index], golden)
+        yield from _other_cases(spec, index, outputs[index], case.expected[index], golden, run)
 
 
 def _is_far(error: OutputError) -> bool:
@@ -122,16 +124,68 @@ def _turned(spec: RunSpec, index: int, actual: Array, expected: Array) -> Iterat
     yield _suspect(spec, index, OUTPUT_LAYOUT, "taken as NHWC", turned, expected)
 
 
-def _other_cases(spec: RunSpec, index: int, actual: Array, golden: Golden) -> Iterator[OutputSuspect]:
-    """Yield the other case that the output is nearest to."""
+def _other_cases(
+    spec: RunSpec, index: int, actual: Array, expected: Array, golden: Golden, run: Run
+) -> Iterator[OutputSuspect]:
+    """Yield the other case that the output of case 0 is nearest to, where the order explains more.
+
+    That one output is near another case is no evidence, as cases of one class are alike: else the output as
+    it is stands for what was tried in vain.
+    """
+    if golden.count < 2:
+        return
+    match, found = _nearest(spec, index, 0, actual, golden)
+    if found.snr_db < NEAR_SNR_DB or _is_permuted(spec, index, match, golden, run):
+        yield found
+    else:
+        yield _suspect(spec, index, CASE_ORDER, "as what other cases expect", actual, expected)
+
+
+def _nearest(
+    spec: RunSpec, index: int, case: int, actual: Array, golden: Golden
+) -> Tuple[int, OutputSuspect]:
+    """Return the case, other than `case`, whose expected output is nearest, and how near it is."""
+    others = (other for other in range(min(golden.count, MOST_CASES)) if other != case)
     found = [
-        _suspect(
-            spec, index, CASE_ORDER, f"as what case {case} expects", actual, golden.expected(index, case)
+        (
+            other,
+            _suspect(
+                spec,
+                index,
+                CASE_ORDER,
+                f"as what case {other} expects",
+                actual,
+                golden.expected(index, other),
+            ),
         )
-        for case in range(1, min(golden.count, MOST_CASES))
+        for other in others
     ]
-    if found:
-        yield max(found, key=lambda suspect: suspect.snr_db)
+    return max(found, key=lambda pair: pair[1].snr_db)
+
+
+def _is_permuted(spec: RunSpec, index: int, match: int, golden: Golden, run: Run) -> bool:
+    """Return whether most cases that are wrong, two at least, are each near another of its own.
+
+    Case 0 is near case `match`. Looked at are a few cases, those first that others are near to.
+    """
+    matches, wrong, seen = {0: match}, 1, {0}
+    waiting = [match, *range(1, golden.count)]
+    while waiting and len(seen) < MOST_ORDERED:
+        case = waiting.pop(0)
+        if case in seen:
+            continue
+        seen.add(case)
+        fed = golden.case(case)
+        outputs = run(fed.inputs)
+        if outputs is None or not _is_far(_error(spec, index, outputs[index], fed.expected[index])):
+            continue
+        wrong += 1
+        other, found = _nearest(spec, index, case, outputs[index], golden)
+        if found.snr_db >= NEAR_SNR_DB:
+            matches[case] = other
+            waiting.insert(0, other)
+    is_apart = len(set(matches.values())) == len(matches)
+    return is_apart and len(matches) >= FEWEST_ORDERED and 2 * len(matches) > wrong
 
 
 def _suspect(

@@ -71,6 +71,12 @@ def message(output: Output) -> str:
     return f"{found.message} -> {found.advice}"
 
 
+def likely_told(output: Output) -> str:
+    """Return what is said of the causes; "" where nothing is."""
+    said = caveats_of(replace(make_run(), outputs=(output,)), RawLatencies())
+    return " ".join(item.message for item in said if item.code == "outputs_wrong").partition(";")[2]
+
+
 def test_the_right_network_is_not_suspected(tmp_path: Path) -> None:
     found = seen(lambda image: meant(image) + 0.01, tmp_path)
     assert (is_wrong(found), found.suspects) == (False, ())
@@ -120,6 +126,26 @@ def test_a_golden_whose_cases_are_reversed_is_named(tmp_path: Path) -> None:
     found = seen(meant, tmp_path, expected=lambda image: answers[places[image.tobytes()]])
     assert likely_causes(found)[0] == "case_order"
     assert "The output as what case 3 expects gives cosine 1.00000" in message(found)
+
+
+def test_one_case_that_is_near_another_of_its_class_is_no_matter_of_order(tmp_path: Path) -> None:
+    answers = [meant(image) for image in IMAGES]
+    lost = {IMAGES[0].tobytes(): answers[2] + 0.01}
+    found = seen(lambda image: lost.get(image.tobytes(), meant(image)), tmp_path)
+    assert found.cosine is not None and found.cosine < 0.5
+    assert "order of the golden's cases" not in likely_told(found)
+
+
+def test_cases_that_all_look_like_one_are_no_matter_of_order(tmp_path: Path) -> None:
+    found = seen(lambda image: meant(IMAGES[2]) + image.reshape(-1)[:1] / 2e4, tmp_path)
+    assert likely_causes(found)[0] == "other_model"
+
+
+@pytest.mark.parametrize("order", [[1, 2, 3, 0], [1, 0, 2, 3], [2, 1, 0, 3]])
+def test_an_order_that_others_share_is_named(tmp_path: Path, order: list[int]) -> None:
+    places = {image.tobytes(): place for place, image in enumerate(IMAGES)}
+    found = seen(meant, tmp_path, expected=lambda image: meant(IMAGES[order[places[image.tobytes()]]]))
+    assert likely_causes(found)[0] == "case_order"
 
 
 def test_where_nothing_that_was_tried_explains_it_the_golden_of_another_model_is_suspected(
