@@ -234,3 +234,11 @@ def test_one_case_that_is_not_finite_leaves_every_figure_unknown_and_wins_nothin
     ranking = rank("size", [base, small], {}, LatencyEvidence({}, ()))
     assert [item.run for item in ranking.ranked] == [base.id]
     assert ranking.passed_over == (PassedOver(small.id, "its outputs are not what was expected"),)
+
+
+def test_numbers_where_the_golden_has_an_infinity_are_told_as_that(tmp_path: Path) -> None:
+    found = seen(meant, tmp_path, lambda image: meant(image) + np.float32(np.inf))
+    assert is_wrong(found)
+    run = replace(make_run(), outputs=(found,))
+    told = compare_runs([run], {}, verdict_sentence).verdict
+    assert "outputs with numbers where the golden has infinities" in told
