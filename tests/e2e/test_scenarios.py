@@ -176,6 +176,10 @@ def test_a_soak_of_three_calls_says_that_it_is_too_short_to_tell(bench: Bench, t
     said = " ".join(done.stdout.split())
     assert "too short to tell whether it is steady: 3 of the 20 windows that it takes" in said
     assert "soak longer: --duration 30" in said
+    assert "only 3 timed iterations" in said
+    assert "iterations 100" not in said
+    assert "at least" not in said
+    assert "1 variant · 800 ms each ·" in said
     assert ": steady" not in said
 
 

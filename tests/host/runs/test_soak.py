@@ -6,7 +6,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from made_runs import make_run
+from made_runs import make_latency, make_run
 from rkbench.runs.caveats import caveats_of
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.soak import RAW_CALLS, Soak, SoakFold, memory_windows
@@ -132,6 +132,21 @@ def test_few_windows_are_too_short_to_tell_and_what_is_long_enough_is_said() -> 
     slow = replace(soak(3, calls=1)[0], elapsed_s=6.0)
     (told,) = [item for item in caveats_of(make_run(soak=slow), RawLatencies()) if item.code == "few_blocks"]
     assert told.advice == "soak longer: --duration 60"
+
+
+def test_a_soak_is_given_more_by_its_duration_and_by_no_iterations() -> None:
+    """Three calls in six seconds: thirty take sixty, and a p99 a thousand."""
+    slow = replace(soak(3, calls=1)[0], elapsed_s=6.0)
+    for count, code, duration in (
+        (3, "too_few_iterations", "--duration 90"),
+        (900, "p99_rough", "--duration 30"),
+    ):
+        latency = replace(make_latency(0.002, count), block_count=30)
+        run = make_run(soak=slow, latency=latency)
+        run = replace(run, plan=replace(run.plan, scenario="soak"))
+        (advice,) = [item.advice for item in caveats_of(run, RawLatencies()) if item.code == code]
+        assert duration in advice
+        assert "--iterations" not in advice
 
 
 def test_memory_that_nobody_read_is_not_steady() -> None:

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 from rkbench_agent.wire.caveats import Caveat, caveat
-from rkbench_agent.wire.words import SINGLE_STREAM
+from rkbench_agent.wire.words import SINGLE_STREAM, SOAK
 
-from rkbench.runs.caveats.cures import MORE_TIME, is_out_of_time, longer
+from rkbench.runs.caveats.cures import MORE_TIME, is_out_of_time, longer, longer_soak
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import Latency, RunResult
 from rkbench.runs.pairs import load_differences, turns_of
@@ -40,14 +40,20 @@ def simulated(run: RunResult, _: Evidence) -> Iterator[Caveat]:
 def _iterations(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     count = run.latency.count if run.latency else 0
     if 0 < count < MINIMUM_ITERATIONS:
-        advice = MORE_TIME if is_out_of_time(run) else "measure more: --iterations 100"
+        more = longer_soak(run, MINIMUM_ITERATIONS / count) if _is_soak(run) else "--iterations 100"
+        advice = MORE_TIME if is_out_of_time(run) else f"measure more: {more}"
         yield caveat("too_few_iterations", f"only {count} timed iterations", advice)
     elif run.latency and run.latency.p99_s is not None and not is_overloaded(run.server):
-        found = _p99(run.latency, len(set(evidence.latencies.block_loads())))
+        found = _p99(run, run.latency, len(set(evidence.latencies.block_loads())))
         yield from (replace(item, advice=MORE_TIME) if is_out_of_time(run) else item for item in found)
 
 
-def _p99(latency: Latency, loads: int) -> Iterator[Caveat]:
+def _is_soak(run: RunResult) -> bool:
+    """Return whether its duration alone says how long it goes on."""
+    return run.plan.scenario == SOAK
+
+
+def _p99(run: RunResult, latency: Latency, loads: int) -> Iterator[Caveat]:
     """Say what the bounds of a p99 would need, where it has none for want of it."""
     needed, in_loads = reads_for(Statistic.P99), latency.bounds_unit == LOAD
     blocks = latency.busy_period_count or latency.block_count
@@ -55,6 +61,8 @@ def _p99(latency: Latency, loads: int) -> Iterator[Caveat]:
     if lack := lack_of_bounds(Statistic.P99, latency.count, units, latency.bounds_unit):
         each = math.ceil(latency.count / max(1, blocks))
         more = f"--iterations {max(needed.calls, 0 if in_loads else needed.blocks * each)}"
+        if _is_soak(run):
+            more = longer_soak(run, max(needed.calls / latency.count, needed.blocks / max(1, blocks)))
         few_loads = f", --loads {loads_for(1)}" if in_loads and loads < needed.loads else ""
         yield caveat("p99_rough", lack, f"give it more: {more}{few_loads}")
     elif latency.bounds_unit == BUSY_PERIOD and latency.bounds and latency.within(99.0).high_s is None:

@@ -90,10 +90,8 @@ def _print_head(runs: Sequence[RunResult], console: Console) -> None:
     plan = first.plan
     in_turns = plan.interleave and len(runs) > 1 and plan.scenario == SINGLE_STREAM
     turns = f" in turns{_loads_text(plan)}" if in_turns else ""
-    how = (
-        f"{first.push} · {len(runs)} variant{'s' * (len(runs) > 1)}{turns} · at least {plan.min_iterations}"
-        f" iterations and {format_seconds(plan.min_duration_s)} each · {_cores(runs)}"
-    )
+    variants = f"{len(runs)} variant{'s' * (len(runs) > 1)}{turns}"
+    how = f"{first.push} · {variants} · {_how_long(plan)} · {_cores(runs)}"
     print_paragraph(console, "board  ", describe_board(first.board), style="", space=False)
     print_paragraph(console, "push   ", how, style="", space=False)
     if first.conditions is not None and first.conditions.pinned:
@@ -109,6 +107,13 @@ def _print_head(runs: Sequence[RunResult], console: Console) -> None:
         how = f"{format_bytes(over)} on the line" if over else "all of them on the board before"
         text = f"{format_bytes(total)} of models, {how}"
         print_paragraph(console, "sent   ", text, style="", space=False)
+
+
+def _how_long(plan: PlanRecord) -> str:
+    """Return how long each run goes on; a soak as its duration says, however many calls that is."""
+    took = format_seconds(plan.min_duration_s)
+    calls = "" if plan.scenario == SOAK else f"at least {plan.min_iterations} iterations and "
+    return f"{calls}{took} each"
 
 
 def _cores(runs: Sequence[RunResult]) -> str:
