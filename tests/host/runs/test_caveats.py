@@ -13,16 +13,17 @@ from typing import Any
 import pytest
 from made_runs import make_latencies, make_latency, make_run
 from rkbench.runs.caveats import caveats_of, verdict_of
-from rkbench.runs.caveats.cures import MORE_TIME, longer, steadier, warmer
+from rkbench.runs.caveats.cures import MORE_TIME, TO_ITS_END, longer, steadier, warmer
 from rkbench.runs.comparison import compare_runs
 from rkbench.runs.extras import PinRecord
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.loads import LoadPhase
-from rkbench.runs.model import Readings, RunResult, Sensor, Stages
+from rkbench.runs.model import Failure, Readings, RunResult, Sensor, Stages
 from rkbench.runs.verdict import verdict_sentence
 from rkbench_agent.wire.board import HeldClock, Reading
 from rkbench_agent.wire.caveats import CLOCKS, DOUBT, INFORMATION, Caveat, caveat
 from rkbench_agent.wire.messages import Latencies
+from rkbench_agent.wire.words import INTERRUPTED
 
 STEADY = [1000 + index % 5 for index in range(100)]
 GOOD = make_run()
@@ -289,6 +290,18 @@ def test_what_ended_by_its_own_limit_is_advised_more_time_and_nothing_else() -> 
     }
     assert found["few_quads"] == MORE_TIME
     assert "--max-duration" in MORE_TIME
+
+
+def test_what_was_stopped_is_advised_to_come_to_its_end_and_nothing_else() -> None:
+    """What it would be advised stood in its plan already."""
+    stopped = replace(in_turns(2, loads=7), failure=Failure("inference", INTERRUPTED, "stopped by SIGTERM"))
+    for loads, codes in ((2, {"few_quads"}), (3, {"few_blocks", "few_quads"})):
+        found = caveats_of(stopped, make_latencies(2_000_000, loads=loads, quads=2))
+        assert {item.advice for item in found if item.code in codes} == {TO_ITS_END}
+        assert codes <= {item.code for item in found}
+    few = replace(stopped, latency=make_latency(0.002, 12))
+    told = {item.code: item.advice for item in caveats_of(few, RawLatencies())}
+    assert told["too_few_iterations"] == TO_ITS_END
 
 
 def test_a_push_that_held_the_clocks_is_not_advised_to_hold_them() -> None:

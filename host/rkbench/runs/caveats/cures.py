@@ -55,7 +55,7 @@ def steadier(run: RunResult) -> str:
     """Return what steadies a level that moves."""
     held = () if is_held(run) else ("hold the clocks still (--pin)",)
     cooled = () if run.plan.cool_below_celsius is not None else ("let the board rest (--cool-below 50)",)
-    return _either((*held, *cooled, MORE_TIME if is_out_of_time(run) else f"measure longer ({longer(run)})"))
+    return _either((*held, *cooled, ended_early(run) or f"measure longer ({longer(run)})"))
 
 
 def _either(ways: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from dataclasses import replace
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.words import SINGLE_STREAM, SOAK
 
-from rkbench.runs.caveats.cures import MORE_TIME, is_out_of_time, longer, longer_soak
+from rkbench.runs.caveats.cures import MORE_TIME, ended_early, is_out_of_time, longer, longer_soak
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import Latency, RunResult
 from rkbench.runs.pairs import load_differences, turns_of
@@ -41,11 +41,11 @@ def _iterations(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     count = run.latency.count if run.latency else 0
     if 0 < count < MINIMUM_ITERATIONS:
         more = longer_soak(run, MINIMUM_ITERATIONS / count) if _is_soak(run) else "--iterations 100"
-        advice = MORE_TIME if is_out_of_time(run) else f"measure more: {more}"
+        advice = ended_early(run) or f"measure more: {more}"
         yield caveat("too_few_iterations", f"only {count} timed iterations", advice)
     elif run.latency and run.latency.p99_s is not None and not is_overloaded(run.server):
         found = _p99(run, run.latency, len(set(evidence.latencies.block_loads())))
-        yield from (replace(item, advice=MORE_TIME) if is_out_of_time(run) else item for item in found)
+        yield from (replace(item, advice=ended_early(run) or item.advice) for item in found)
 
 
 def _is_soak(run: RunResult) -> bool:
@@ -83,7 +83,7 @@ def _blocks(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "few_blocks",
             f"only {blocks} blocks: whether they differ, or the level moves, cannot be told",
-            MORE_TIME if is_out_of_time(run) else f"measure longer: {longer(run)}",
+            ended_early(run) or f"measure longer: {longer(run)}",
         )
     elif 1 < loads < FEWEST_BLOCKS:
         yield caveat(
@@ -95,7 +95,7 @@ def _blocks(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
 
 def _more_loads(run: RunResult) -> str:
     default = f"leave --loads and --quads away, or: --loads {loads_for(run.plan.variants_in_push - 1)}"
-    return MORE_TIME if is_out_of_time(run) else default
+    return ended_early(run) or default
 
 
 def _quads(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
@@ -153,7 +153,7 @@ def _readings(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "few_readings",
             "the timed part was too short to sample clocks and temperatures twice inside it",
-            MORE_TIME if is_out_of_time(run) else f"measure longer: {longer(run, 3)}",
+            ended_early(run) or f"measure longer: {longer(run, 3)}",
         )
 
 
