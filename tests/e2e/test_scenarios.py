@@ -269,6 +269,9 @@ def test_a_stopped_soak_keeps_what_it_has(bench: Bench, tmp_path: Path) -> None:
     run = stopped(bench, tmp_path, "inference 25 %", 100, "--scenario", "soak", "--duration", "2")
     assert 0.5 <= run["soak"]["elapsed_s"] <= 1.1
     assert run["soak"]["count"] == sum(window["count"] for window in run["soak"]["windows"]) <= 100
+    # To its end it would say "modelled", as the behaviour gives the latency: nobody had told so far.
+    sources = run["provenance"]
+    assert (sources["latency"], sources["load"], sources["process_memory"]) == (None, "from_file", "measured")
 
 
 SUITE = """

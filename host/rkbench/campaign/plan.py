@@ -17,7 +17,7 @@ from rkbench_agent.wire.messages import Hello
 from rkbench_agent.wire.plan import Plan, RunSettings, RunSpec
 from rkbench_agent.wire.provenance import Provenance
 from rkbench_agent.wire.socs import find_soc, with_cores
-from rkbench_agent.wire.words import MODELLED, PREDICTED, SINGLE_STREAM, SOAK, VIRTUAL
+from rkbench_agent.wire.words import FROM_FILE, MODELLED, PREDICTED, SINGLE_STREAM, SOAK, VIRTUAL
 
 from rkbench import __version__
 from rkbench.boards.model import Board
@@ -106,7 +106,7 @@ def make_headers(
             simulated=simulated,
             partial=False,
             verdict=VALID,
-            provenance=_foreknown(variant) if runtime_of(settings, place.board) == VIRTUAL else Provenance(),
+            provenance=_foreknown(settings, place, variant, mask),
             board=board_record(place.board.name, place.hello, place.environment),
             variant=description,
             plan=replace(
@@ -119,17 +119,31 @@ def make_headers(
     ]
 
 
-def _foreknown(variant: PreparedVariant) -> Provenance:
-    return Provenance(latency=PREDICTED if variant.figures.predicted else MODELLED)
+def _foreknown(settings: RunSettings, place: Place, variant: PreparedVariant, mask: str) -> Provenance:
+    """Return what the virtual runtime will say of its numbers, as far as nothing staged moves them.
+
+    All None of another runtime; of a board with a behaviour only where its load comes from.
+    """
+    if runtime_of(settings, place.board) != VIRTUAL:
+        return Provenance()
+    if place.board.behaviour is not None:
+        return Provenance(load=FROM_FILE)
+    known = variant.figures.predicted.run_ns if variant.figures.predicted else []
+    is_predicted = bool(known) and _core_count(place, mask) <= len(known)
+    return Provenance(load=FROM_FILE, latency=PREDICTED if is_predicted else MODELLED, readings=FROM_FILE)
+
+
+def _core_count(place: Place, mask: str) -> int:
+    """Return how many cores of the board a mask names; 0: any one, or nobody knows."""
+    soc = with_cores(find_soc(place.environment.soc), place.environment.npu_cores)
+    return (soc.core_masks if soc else {}).get(mask, 0).bit_count()
 
 
 def _description(variant: PreparedVariant, place: Place, mask: str, *, simulated: bool) -> Variant:
     """Return a variant's description; for a real board with the latency that its file foretells there."""
     if simulated:
         return variant.description
-    soc = with_cores(find_soc(place.environment.soc), place.environment.npu_cores)
-    cores = (soc.core_masks if soc else {}).get(mask, 0).bit_count()
-    predicted = foretold_latency(variant.model.path, max(1, cores), place.fitted)
+    predicted = foretold_latency(variant.model.path, max(1, _core_count(place, mask)), place.fitted)
     return replace(variant.description, predicted=predicted)
 
 

@@ -47,12 +47,13 @@ def provenance(
     """Return where the numbers come from: as the agent told, and None where there is no number.
 
     A run that ended early was told nothing but the source of its outputs, with the first of them: a real
-    runtime's numbers were measured; of the virtual one the rest is what the virtual runtime always does with
-    what the header says that it was told.
+    runtime's numbers were measured; of the virtual one it is what the header foretells, None where a
+    behaviour may have moved it, and what the virtual runtime always does.
     """
     if told is None:
-        foreknown = header.provenance.latency
-        told = replace(_VIRTUAL, latency=foreknown) if foreknown else ALL_MEASURED
+        foretold = header.provenance
+        always = replace(_VIRTUAL, latency=foretold.latency, readings=foretold.readings)
+        told = always if foretold.load is not None else ALL_MEASURED
     return Provenance(
         load=told.load if run.memory else None,
         load_duration=told.load_duration if run.memory else None,
@@ -72,8 +73,6 @@ _VIRTUAL = Provenance(
     load=FROM_FILE,
     load_duration=MODELLED,
     process_memory=MEASURED,
-    latency=MODELLED,
-    readings=FROM_FILE,
 )
 
 

@@ -228,7 +228,7 @@ def test_a_run_ends_once() -> None:
 
 def test_a_run_that_ended_early_knows_where_its_outputs_came_from() -> None:
     stopped = Failure("connection", "interrupted", "interrupted by Ctrl-C", "")
-    virtual = replace(BARE, simulated=True, provenance=Provenance(latency="predicted"))
+    virtual = replace(BARE, simulated=True, provenance=Provenance(load="from_file", latency="predicted"))
     emulated = replace(BARE, simulated=True)
     for header, told, source in (
         (virtual, "vendor_simulator", "vendor_simulator"),
