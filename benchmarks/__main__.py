@@ -31,7 +31,12 @@ def main() -> int:
     ratios: list[Ratio] = []
     for name in sys.argv[1:] or MODULES:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        ratios += importlib.import_module(f"benchmarks.{name}").run()
+        found = importlib.import_module(f"benchmarks.{name}").run()
+        if not found:
+            print(f"{name}: nothing to measure here, see its first lines", file=sys.stderr)
+        ratios += found
+    if not ratios:
+        return 1
     width = max(len(ratio.name) for ratio in ratios)
     print(f"{'benchmark':<{width}}  {'ours':>12}  {'theirs':>12}  {'ratio':>9}  {'limit':>9}")
     for ratio in ratios:
