@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from dataclasses import replace
+import signal
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +64,33 @@ def test_every_run_is_stored_with_its_latencies(store: Store) -> None:
     assert [len(store.latencies(run.id).timed()) for run in outcome.runs] == [300, 300]
     assert len(store.latencies(FIRST).duration_ns) == 305
     assert not outcome.failed
+
+
+@dataclass(frozen=True)
+class Interrupted(Latencies):
+    """A batch in whose middle Ctrl-C is pressed: once its durations are taken over, before its stages are."""
+
+    pressed: list[str] = field(default_factory=list)
+
+    def __getattribute__(self, name: str) -> Any:
+        if name == "set_inputs_ns" and not self.pressed:
+            self.pressed.append("Ctrl-C")
+            signal.raise_signal(signal.SIGINT)
+        return super().__getattribute__(name)
+
+
+def test_ctrl_c_in_the_middle_of_a_batch_loses_nothing_of_it(store: Store) -> None:
+    messages = read_recording("two_variants")
+    batches = [(place, batch) for place, batch in enumerate(messages) if isinstance(batch, Latencies)]
+    place, batch = batches[3]
+    messages[place] = interrupted = Interrupted(**vars(batch))
+    outcome, _ = run(RecordedSession(messages), store)
+    assert (interrupted.pressed, outcome.interrupted) == (["Ctrl-C"], True)
+    counted = sum(len(each.duration_ns) for _, each in batches[:4] if each.run == batch.run)
+    stored = store.latencies(batch.run)
+    assert [len(stored.duration_ns), len(stored.run_ns)] == [counted, counted]
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)  # heard at once again
 
 
 def test_the_plan_names_models_and_cores(store: Store) -> None:

@@ -24,11 +24,11 @@ from rkbench.boards.model import Board
 from rkbench.boards.provider import open_boards
 from rkbench.campaign import Conversation
 from rkbench.errors import ConnectError, ConnectionLostError
+from rkbench.interrupts import told_of_interrupts
 from rkbench.nightly.accept import accept_night
 from rkbench.nightly.begin import RESUME, Terms
 from rkbench.nightly.board_session import BoardLine
 from rkbench.nightly.cells import fingerprint, make_cells
-from rkbench.nightly.interrupts import told_of_interrupts
 from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
 from rkbench.runs.night import CellEnded, Night, NightListener, Told
@@ -497,7 +497,7 @@ def test_ctrl_c_in_the_middle_of_a_save_keeps_the_cell(
 @pytest.mark.usefixtures("ctrl_c")
 def test_the_third_ctrl_c_waits_for_nothing() -> None:
     told: list[str] = []
-    with pytest.raises(KeyboardInterrupt), told_of_interrupts(lambda: told.append("told")):
+    with pytest.raises(KeyboardInterrupt), told_of_interrupts(lambda _: told.append("told")):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)
         assert told == ["told", "told"]

@@ -43,6 +43,7 @@ from rkbench.campaign.stopping import NewStop, PlanEnd, Precise, Stop, may_end_e
 from rkbench.campaign.upload import upload
 from rkbench.catalogue.check import Check
 from rkbench.errors import ConnectionLostError, ProtocolError, StoreError, UsageError, choice_hint
+from rkbench.interrupts import HeldInterrupts
 from rkbench.runs.caveats import golden_caveats
 from rkbench.runs.collect import Collected, Collector
 from rkbench.runs.comparison import Comparison, compare_runs
@@ -196,11 +197,14 @@ class _Runner:
         forecast.begin(_count(len(plan.runs), noun))
         hearer = hearer_of(plan.settings, session, stop)
         load_ahead()
+        interrupts = HeldInterrupts()
         try:
-            for message in session.run(plan):
-                self._take(message)
-                forecast.take(message)
-                hearer.take(message)
+            with interrupts.heard():
+                for message in session.run(plan):
+                    with interrupts.held():  # half a batch of latencies is none, half a save is a lost run
+                        self._take(message)
+                    forecast.take(message)
+                    hearer.take(message)
             self._end_rest(UNANSWERED)
         except (ConnectionLostError, ProtocolError) as error:
             self._end_rest(describe_cut(error, self._after.boot_id, self._after.connect))

@@ -10,10 +10,10 @@ from dataclasses import dataclass, field, replace
 
 from rkbench.boards.model import Board
 from rkbench.errors import StoreError
+from rkbench.interrupts import told_of_interrupts
 from rkbench.nightly.begin import Terms, begin, load_references
 from rkbench.nightly.board_session import BoardLine, Connect, Variants
 from rkbench.nightly.cells import Cell
-from rkbench.nightly.interrupts import told_of_interrupts
 from rkbench.nightly.measuring import CellMeasurer, Measured, not_measured
 from rkbench.nightly.pairing import longest_s, paired_s, with_baselines
 from rkbench.nightly.preflight import bug, check_boards, join, started
@@ -100,7 +100,7 @@ class _NightRunner:
         try:
             is_prepared = self._prepared()
             # Raised between taking a cell out of the queue and saving it, Ctrl-C would lose the cell.
-            with told_of_interrupts(lambda: self._work.said.put(None)):
+            with told_of_interrupts(lambda _: self._work.said.put(None)):
                 return self._end(interrupted=not (is_prepared and self._measure()))
         finally:
             self._work.stop.set()
