@@ -79,6 +79,7 @@ class Interrupted(Latencies):
         return super().__getattribute__(name)
 
 
+@pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_in_the_middle_of_a_batch_loses_nothing_of_it(store: Store) -> None:
     messages = read_recording("two_variants")
     batches = [(place, batch) for place, batch in enumerate(messages) if isinstance(batch, Latencies)]

@@ -465,14 +465,6 @@ def test_a_night_of_yesterday_is_not_gone_on_with_unless_told_to(lab: NightLab, 
     assert (resumed.id, resumed.resumed, len(resumed.cells)) == (died, 1, CELLS)
 
 
-@pytest.fixture
-def ctrl_c() -> Iterator[None]:
-    """Let SIGINT raise KeyboardInterrupt, as where a process begins, also where its starter ignored it."""
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    yield
-    signal.signal(signal.SIGINT, before)
-
-
 @pytest.mark.usefixtures("ctrl_c")
 def test_ctrl_c_in_the_middle_of_a_save_keeps_the_cell(
     lab: NightLab, store: Store, monkeypatch: pytest.MonkeyPatch
