@@ -175,6 +175,16 @@ def served(grew: bool) -> dict[str, Any]:
     return {"server": Server((ServerTry(500.0, 99.0, 1000, 0.01, 0.02, 0.04, 0.09, queue_grew=grew),))}
 
 
+def searched(slow_s: float) -> dict[str, Any]:
+    """Return a search over two rates, at the second of which calls that wait for none take `slow_s`."""
+    quick = ServerTry(None, 198.0, 4000, 0.005, 0.005, 0.005, 0.006, unqueued_s=0.005, unqueued_high_s=0.0051)
+    slow = replace(quick, rate_per_s=50.0, unqueued_s=slow_s, unqueued_low_s=0.0052)
+    return {
+        "server": Server((quick, slow), "p99 <= 20ms"),
+        "plan": replace(GOOD.plan, scenario="server", contexts=(1,)),
+    }
+
+
 IMPOSSIBLE = RawLatencies()
 IMPOSSIBLE.append(Latencies("r", 0, False, list(range(50)), [*[1000] * 49, -5]))
 WRONG = {"cosine": -0.5, "cosine_mean": -0.5, "top1_agreement": 0.1, "case_count": 32}
@@ -213,6 +223,7 @@ RUNS: dict[str, Pair] = {
     "ties": of_output(tied_count=1),
     "outputs_wrong": of_output(**WRONG),
     "overloaded": changed(**served(True), quiet=served(False)),
+    "levels_differ": changed(**searched(0.0065), quiet=searched(0.00522)),
     "impossible_number": changed(IMPOSSIBLE),
     "memory_leak": changed(**cycles(42_000), quiet=cycles(1_000)),
     "pin_without_effect": changed(**pinned_at(3e8), quiet=pinned_at(5.94e8)),

@@ -230,6 +230,7 @@ OF_A_REAL_BOARD = {
     "drift": "heat leaves a real board, and an old fault stays",
     "growth": "the cycle of references is RKNNLite's",
     "host_bound": "what Python costs beside a program in C",
+    "levels_differ": "what moves a board between two rates is its own",
     "nondeterministic": "a fault of driver or silicon",
     "outputs_beside": "a fault of driver or silicon",
     "outputs_not_recorded": "a board has outputs of everything",

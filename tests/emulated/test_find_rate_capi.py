@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from rkbench.campaign.rate_search import RateSearch
 from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.server import parse_slo, server
+from rkbench.runs.server import server
 from rkbench_agent.run.crew import Crew
 from rkbench_agent.run.crew_work import CrewWork
 from rkbench_agent.wire.messages import Latencies, Message
+from rkbench_agent.wire.plan import RunSettings
 from rkbench_agent.wire.scenario_messages import ServerStep
 from test_capi import Fixture
 from test_capi import double as double
@@ -43,7 +44,11 @@ def test_a_server_finds_its_rate_over_capi(double: Fixture, tmp_path: Path) -> N
     work = CrewWork("r", Crew(runtime, inputs, line.increment), tmp_path, simulated=False)
     rates: list[float | None] = [None]
     known: list[str] = []
-    search = RateSearch(parse_slo(NEVER_KEPT), lambda _, rate: rates.append(rate), known.append)
+    settings = RunSettings(find_rate=True, slo=NEVER_KEPT, min_iterations=CALLS)
+    told: list[str] = []
+    search = RateSearch(
+        settings, lambda _, rate: rates.append(rate), known.append, lambda _, text: told.append(text)
+    )
     taken = block = 0
     while not known:
         command = {
@@ -81,4 +86,6 @@ def test_a_server_finds_its_rate_over_capi(double: Fixture, tmp_path: Path) -> N
     slow = server([item for item in line.said if isinstance(item, ServerStep)], raw, "p50 <= 60s")
     assert slow is not None
     assert slow.tries[-1].is_kept
+    assert len(told) == 1
+    assert f"6 more rates of at least {CALLS} calls take about" in told[0]
     assert double.log().count("rknn_dup_context") == 1

@@ -15,12 +15,14 @@ from caveat_claims import Row
 from claim import Claim
 from comparison_claims import COMPARISON_CLAIMS
 from interference_claims import INTERFERENCE_CLAIMS
+from mean_claims import MEAN_CLAIMS
 from memory_claims import MEMORY_CLAIMS
 from night_claims import NIGHT_CLAIMS
 from percentile_claims import PERCENTILE_CLAIMS
 from plan_claims import PLAN_CLAIMS
 from ranking_claims import RANKING_CLAIMS
 from server_claims import LOADS, SERVER_CLAIMS, server_rows
+from soak_claims import SOAK_CLAIMS
 
 CLAIMS = (
     *COMPARISON_CLAIMS,
@@ -31,6 +33,8 @@ CLAIMS = (
     *NIGHT_CLAIMS,
     *INTERFERENCE_CLAIMS,
     *SERVER_CLAIMS,
+    *MEAN_CLAIMS,
+    *SOAK_CLAIMS,
 )
 TRIALS = 2000
 SEED = 3588

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import heapq
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
 import numpy as np
-from caveat_claims import Row
+from caveat_claims import RUN, Row
 from claim import Claim, Source
-from rkbench.runs.server import Objective, ServerTry, judge
+from rkbench.runs.caveats import caveats_of
+from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.server import Objective, Server, ServerTry, judge
 from rkbench_agent.wire.scenario_messages import ServerStep
 
 sys.path.append(str(Path(__file__).parents[1] / "agent"))
@@ -103,7 +106,37 @@ def _is_bounded(load: float, calls: int, percent: float, share: float) -> Claim:
     return Claim(name, knows, None, share, cost=calls / 2000)
 
 
+#: A search of a rate serves so many, at these shares of what is served at most, each with a level of its own.
+SEARCH_CALLS, SEARCHED = 1000, (0.5, 0.75, 0.625, 0.5625, 0.594, 0.609)
+#: So far levels of rates lie apart where nothing changed, and so much slower a board is that throttles.
+SD_OF_LEVELS, THROTTLED = 0.01, 1.1
+
+
+def _levels_differ(name: str, slower: float, at_most: float | None, at_least: float | None) -> Claim:
+    """Whether a search is doubted whose board is `slower` (1.1: by 10 %) from the third rate on."""
+
+    def is_doubted(source: Source) -> bool:
+        tries = []
+        for place, load in enumerate(SEARCHED):
+            level = float(np.exp(source.normal(0, SD_OF_LEVELS))) * (slower if place > 1 else 1)
+            due, took = np.array(arrived(source, load * level, SEARCH_CALLS)).T
+            scatter = np.exp(source.normal(0, 0.02, SEARCH_CALLS)) * level
+            step = ServerStep("r", load * 1e9 / SERVICE_NS, [place])
+            tries.append(
+                judge(step, (due * level).astype(int), (took * scatter).astype(int), Objective(99, 1))
+            )
+        run = replace(RUN, server=Server(tuple(tries)), plan=replace(RUN.plan, contexts=(1,)))
+        return any(found.code == "levels_differ" for found in caveats_of(run, RawLatencies()))
+
+    told = f"search of {len(tuple(SEARCHED))} rates, {SEARCH_CALLS:,} calls, sd of levels 1 %"
+    return Claim(f"{told}{name}: levels_differ", is_doubted, at_most, at_least, cost=3)
+
+
 SERVER_CLAIMS = (
+    _levels_differ("", 1.0, 0.01, None),
+    _levels_differ(
+        f", slower by {THROTTLED - 1:.0%} from the third on".replace("%", " %"), THROTTLED, None, 0.99
+    ),
     *(_covers(*item) for item in TRIED),
     *(_is_bounded(*item, share) for item, share in BOUNDED.items()),
 )

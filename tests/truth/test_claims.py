@@ -7,18 +7,27 @@ import pytest
 from claim import Claim
 from comparison_claims import COMPARISON_CLAIMS
 from interference_claims import INTERFERENCE_CLAIMS
+from mean_claims import MEAN_CLAIMS
 from memory_claims import MEMORY_CLAIMS
 from night_claims import NIGHT_CLAIMS
 from percentile_claims import PERCENTILE_CLAIMS
 from plan_claims import PLAN_CLAIMS
 from ranking_claims import RANKING_CLAIMS
 from server_claims import SERVER_CLAIMS
+from soak_claims import SOAK_CLAIMS
 
 SEED = 3588
 #: How many trials of each are made: what takes longer is tried less often.
 TRIALS = {
-    100: (*COMPARISON_CLAIMS, *PERCENTILE_CLAIMS, *MEMORY_CLAIMS, *PLAN_CLAIMS, *RANKING_CLAIMS),
-    45: (*NIGHT_CLAIMS, *INTERFERENCE_CLAIMS, *SERVER_CLAIMS),
+    100: (
+        *COMPARISON_CLAIMS,
+        *PERCENTILE_CLAIMS,
+        *MEMORY_CLAIMS,
+        *PLAN_CLAIMS,
+        *RANKING_CLAIMS,
+        *SOAK_CLAIMS,
+    ),
+    45: (*NIGHT_CLAIMS, *INTERFERENCE_CLAIMS, *SERVER_CLAIMS, *MEAN_CLAIMS),
 }
 TRIED = [(claim, claim.trials(usual)) for usual, claims in TRIALS.items() for claim in claims]
 #: No rate in so few trials would break them; `make truth` makes more.

@@ -62,6 +62,7 @@ WEIGHTS = {
     "host_bound": INFORMATION,
     "implausible_rate": DOUBT,
     "impossible_number": DOUBT,
+    "levels_differ": DOUBT,
     "memory_leak": DOUBT,
     "modes": DOUBT,
     "no_golden": INFORMATION,

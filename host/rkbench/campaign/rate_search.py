@@ -5,40 +5,51 @@ What so many calls cannot tell counts as not kept: the goodput is a rate that ca
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 from rkbench_agent.wire.messages import Latencies, Message
 from rkbench_agent.wire.plan import RunSettings
 from rkbench_agent.wire.scenario_messages import ServerStep
+from rkbench_agent.wire.words import VIRTUAL
 
 from rkbench.campaign.interfaces import Conversation
 from rkbench.campaign.stopping import Stop, Stopping
-from rkbench.runs.server import Objective, judge, parse_slo
+from rkbench.runs.server import judge, parse_slo
+from rkbench.units import format_about_seconds, format_rate
 
-#: The goodput is known to this part of what the contexts can do at all.
+#: The goodput is known to this part of what the contexts can do at all: in six halves of it.
 RESOLUTION = 0.03
-MOST_TRIES = 12
+#: Takes a run's id, and a sentence about it.
+Tell = Callable[[str, str], None]
 
 
-def hearer_of(settings: RunSettings, session: Conversation, stop: Stop) -> Stopping | RateSearch:
+def hearer_of(settings: RunSettings, session: Conversation, stop: Stop, tell: Tell) -> Stopping | RateSearch:
     """Return what hears a push's stream, to tell the agent what is enough or what to do next."""
     if settings.find_rate:
-        return RateSearch(parse_slo(settings.slo), session.try_rate, session.enough)
+        return RateSearch(settings, session.try_rate, session.enough, tell)
     return Stopping(stop, session.enough)
 
 
 class RateSearch:
     """Hears the messages of a push, and after each try of a run asks for its next rate, or says enough.
 
-    What the contexts do when they are always busy bounds the rate: no queue keeps any limit there.
+    What the contexts do when they are always busy bounds the rate: no queue keeps any limit there. Once that
+    is known it tells how long the search takes, unless the board's clock is virtual.
     """
 
     def __init__(
-        self, objective: Objective, try_rate: Callable[[str, float], None], enough: Callable[[str], None]
+        self,
+        settings: RunSettings,
+        try_rate: Callable[[str, float], None],
+        enough: Callable[[str], None],
+        tell: Tell,
     ) -> None:
-        self._objective = objective
+        self._settings = settings
+        self._objective = parse_slo(settings.slo)
         self._try_rate = try_rate
         self._enough = enough
+        self._tell = tell
         self._searches: dict[str, _Search] = {}
         self._calls: dict[str, dict[int, list[tuple[int, int]]]] = {}
 
@@ -61,30 +72,54 @@ class RateSearch:
             due, took = np.array(calls, dtype=np.int64).T
             tried = judge(step, due, took, self._objective)
             search.learn(step.rate_per_s, tried.served_per_s, bool(tried.is_kept))
+            if step.rate_per_s is None and self._settings.runtime != VIRTUAL:
+                self._tell(step.run, self._forecast(search))
         rate = search.next_rate() if calls else None
         if rate is None:
             self._enough(step.run)
         else:
             self._try_rate(step.run, rate)
 
+    def _forecast(self, search: _Search) -> str:
+        calls, least_s = self._settings.min_iterations, self._settings.min_duration_s
+        kept, missed = (list(search.to_come(is_kept)) for is_kept in (True, False))
+        shortest, longest = (
+            format_about_seconds(sum(max(calls / rate, least_s) for rate in rates))
+            for rates in (kept, missed)
+        )
+        rates_text = f"{len(kept)} more rates of at least {calls} calls"
+        return (
+            f"it does {format_rate(search.most)} at most; {rates_text} take about {shortest} to {longest},"
+            f" the longer the lower the rate that keeps {self._settings.slo}"
+        )
 
+
+@dataclass
 class _Search:
-    def __init__(self) -> None:
-        self._most = self._low = self._high = 0.0
-        self._tries = 0
+    """What is known of one run: its rate when always busy, and between what the goodput lies (1/s)."""
+
+    most: float = 0.0
+    low: float = 0.0
+    high: float = 0.0
 
     def learn(self, rate_per_s: float | None, served_per_s: float, is_kept: bool) -> None:
         """Learn of one try; the first has no rate and tells what is possible at all."""
         if rate_per_s is None:
-            self._most = self._high = served_per_s
+            self.most = self.high = served_per_s
         elif is_kept:
-            self._low = rate_per_s
+            self.low = rate_per_s
         else:
-            self._high = rate_per_s
-        self._tries += 1
+            self.high = rate_per_s
 
     def next_rate(self) -> float | None:
         """Return the rate to try next; None where enough is known."""
-        if self._high - self._low <= RESOLUTION * self._most or self._tries > MOST_TRIES:
+        if self.high - self.low <= RESOLUTION * self.most:
             return None
-        return float(f"{(self._low + self._high) / 2:.4g}")
+        return float(f"{(self.low + self.high) / 2:.4g}")
+
+    def to_come(self, is_kept: bool) -> Iterator[float]:
+        """Yield the rates that follow where all of them keep the objective, or none does."""
+        search = replace(self)
+        while (rate := search.next_rate()) is not None:
+            yield rate
+            search.learn(rate, rate, is_kept)

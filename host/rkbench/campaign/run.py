@@ -195,7 +195,7 @@ class _Runner:
         """Run the plan; whatever ends it, what was measured is saved."""
         noun = "variant" if len({spec.core_mask for spec in plan.runs}) == 1 else "run"
         forecast.begin(_count(len(plan.runs), noun))
-        hearer = hearer_of(plan.settings, session, stop)
+        hearer = hearer_of(plan.settings, session, stop, self._tell_of_run)
         load_ahead()
         interrupts = HeldInterrupts()
         try:
@@ -235,6 +235,9 @@ class _Runner:
         ended = self._collector.add(message)
         if ended is not None:
             self._save(self._collector.result(ended))
+
+    def _tell_of_run(self, run: str, text: str) -> None:
+        self._listener(Note(f"{self._names.get(run, run)}: {text}"))
 
     def _end_rest(self, failure: Failure) -> None:
         """Save every run that is not saved yet; those that have not ended with why they did not."""

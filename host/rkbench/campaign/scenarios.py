@@ -128,7 +128,8 @@ def _tell_offline(filled: RunSettings) -> str:
 def _tell_server(filled: RunSettings) -> str:
     calls = f"at least {filled.min_iterations} calls and {format_seconds(filled.min_duration_s)}"
     if filled.rate_per_s is None:
-        return f"server: rates by bisection until {filled.slo} is missed or kept, {calls} each"
+        said = f"server: rates by bisection until {filled.slo} is missed or kept, {calls} each"
+        return f"{said}; the first, always busy, tells how long the others take"
     takes_s = max(filled.min_iterations / filled.rate_per_s, filled.min_duration_s)
     return f"server: {filled.rate_per_s:g} random arrivals a second, {calls}: about {format_seconds(takes_s)}"
 

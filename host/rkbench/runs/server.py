@@ -24,6 +24,8 @@ NS_PER_S = 1e9
 #: A queue is longer than this many times sqrt(n) calls after n arrivals in 3 of 1,000 runs at a load of 1, in
 #: fewer below: the reflected random walk of Lindley's recursion with steps of standard deviation 1 (Donsker).
 QUEUE_DEVIATIONS = 3.0
+#: Calls in their order in so many parts show whether a level moves.
+PARTS = 20
 _SLO = re.compile(r"p(50|90|95|99|99\.9)\s*<=?\s*(\d+(?:\.\d+)?)\s*(ns|us|µs|ms|s)\Z")
 
 
@@ -44,6 +46,8 @@ class ServerTry:
     is, is not where nothing is; None where they hold the limit, or there are none. `lateness_s` is the mean
     by which the agent itself began late, which counts too. `queue_grew` where more calls arrived than were
     served for as long as was measured, so that a latency says how long that was; None where nobody looked.
+    `unqueued_s` is the median of the calls that found no other under way, which tells of the board and not
+    of the queue, with bounds of 95 %; None where there are too few.
     """
 
     rate_per_s: float | None
@@ -59,6 +63,9 @@ class ServerTry:
     is_kept: bool | None = None
     lateness_s: float | None = None
     queue_grew: bool | None = None
+    unqueued_s: float | None = None
+    unqueued_low_s: float | None = None
+    unqueued_high_s: float | None = None
 
 
 @dataclass(frozen=True)
@@ -111,6 +118,7 @@ def judge(
     named = found[objective.percent] if objective else None
     count, last_ns = len(due_ns), int((due_ns + duration_ns).max())
     grew = None if step.rate_per_s is None else _queue_grew(due_ns, duration_ns)
+    alone = _unqueued(due_ns, duration_ns)
     return ServerTry(
         rate_per_s=step.rate_per_s,
         served_per_s=count * NS_PER_S / max(1, last_ns - int(due_ns[0])),
@@ -125,6 +133,9 @@ def judge(
         is_kept=False if grew and objective else _is_kept(step, named, objective),
         queue_grew=grew,
         lateness_s=step.late_ns / step.waits / NS_PER_S if step.waits else None,
+        unqueued_s=alone.value,
+        unqueued_low_s=alone.low,
+        unqueued_high_s=alone.high,
     )
 
 
@@ -134,6 +145,15 @@ def _busy_periods(due_ns: NDArray[np.int64], duration_ns: NDArray[np.int64], con
 
     starts = np.flatnonzero(waits_for_none(due_ns, duration_ns, contexts))
     return clusters_of([np.split(duration_ns / NS_PER_S, starts[1:])], BUSY_PERIOD)
+
+
+def _unqueued(due_ns: NDArray[np.int64], duration_ns: NDArray[np.int64]) -> Quantile:
+    """Return the median (s) of the calls that found no other under way."""
+    import numpy as np
+
+    alone = duration_ns[waits_for_none(due_ns, duration_ns, 1)] / NS_PER_S
+    (found,) = quantiles(clusters_of([np.array_split(alone, PARTS)]), (50.0,))
+    return found
 
 
 def _queue_grew(due_ns: NDArray[np.int64], duration_ns: NDArray[np.int64]) -> bool:

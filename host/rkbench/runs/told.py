@@ -21,7 +21,7 @@ from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import Latency, RunResult
 from rkbench.runs.offline import Offline, offline, saturated_blocks
 from rkbench.runs.records import PlanRecord
-from rkbench.runs.server import Server, server, told_blocks, told_try
+from rkbench.runs.server import PARTS, Server, server, told_blocks, told_try
 from rkbench.stats.clusters import BUSY_PERIOD, Clusters, clusters_of
 
 if TYPE_CHECKING:
@@ -29,9 +29,6 @@ if TYPE_CHECKING:
 
     Loads = list[list[NDArray[Any]]]
 
-#: Contexts that are busy at once have a block each, of the whole step, which shows no change within it: its
-#: calls in the order in which they began, cut into so many parts, are blocks that do.
-PARTS = 20
 _STEPPED = (OFFLINE, SERVER, INTERFERENCE)
 
 
@@ -120,6 +117,11 @@ def _latency(plan: PlanRecord, raw: RawLatencies, blocks: frozenset[int]) -> Lat
 
 
 def _chosen(plan: PlanRecord, raw: RawLatencies, blocks: frozenset[int]) -> RawLatencies:
+    """Return the calls of blocks, cut so that a change shows.
+
+    Contexts that are busy at once have a block each, of the whole step, which shows none within it: calls in
+    the order in which they began, cut into parts, do.
+    """
     chosen = raw.only(blocks)
     if plan.scenario == SERVER:
         return chosen.in_busy_periods(plan.contexts[0] if plan.contexts else len(blocks))

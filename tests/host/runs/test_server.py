@@ -9,13 +9,15 @@ import pytest
 from made_runs import make_run
 from rkbench.campaign.rate_search import RateSearch
 from rkbench.errors import UsageError
-from rkbench.runs.caveats import caveats_of
+from rkbench.runs.caveats import caveats_of, verdict_of
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.records import PlanRecord
-from rkbench.runs.server import Objective, parse_slo, server, told_blocks
+from rkbench.runs.server import parse_slo, server, told_blocks
 from rkbench.runs.told import StepMessages, ToldRun, told_of
 from rkbench_agent.wire.messages import Latencies, Progress
+from rkbench_agent.wire.plan import RunSettings
 from rkbench_agent.wire.scenario_messages import ServerStep
+from rkbench_agent.wire.words import SERVER
 
 MS = 1_000_000
 
@@ -147,11 +149,20 @@ def test_what_is_no_objective_is_refused(text: str) -> None:
         parse_slo(text)
 
 
+SEARCHED = RunSettings(
+    scenario=SERVER, find_rate=True, slo="p99 <= 30ms", min_iterations=1000, runtime="capi"
+)
+
+
+def untold(*_: str) -> None:
+    """Hear nothing of how long it takes."""
+
+
 def searched(highest_kept: float) -> list[float]:
     """Return the rates that a search asks for of contexts that do 100 a second, until it knows enough."""
     asked: list[float] = []
     ended: list[str] = []
-    search = RateSearch(Objective(99.0, 0.03), lambda _, rate: asked.append(rate), ended.append)
+    search = RateSearch(SEARCHED, lambda _, rate: asked.append(rate), ended.append, untold)
     search.take(Progress("r", "inference", 1, 2, "steps"))
     search.take(batch(0, 1000))
     search.take(ServerStep("r", None, [0]))
@@ -173,6 +184,76 @@ def test_a_limit_that_nothing_keeps_ends_near_nothing() -> None:
 
 def test_a_step_without_calls_ends_the_search() -> None:
     ended: list[str] = []
-    search = RateSearch(Objective(99.0, 0.03), lambda *_: None, ended.append)
+    search = RateSearch(SEARCHED, lambda *_: None, ended.append, untold)
     search.take(ServerStep("r", None, [0]))
     assert ended == ["r"]
+
+
+def test_calls_that_wait_for_none_tell_of_the_board_and_not_of_the_queue() -> None:
+    """Every other call comes 1 ms after the one before, and waits for it."""
+    due = [10 * MS * (index // 2) + (index % 2) * MS for index in range(1000)]
+    took = [(5 + 4 * (index % 2)) * MS for index in range(1000)]
+    raw = RawLatencies()
+    raw.append(Latencies("r", 0, False, due, took))
+    found = server([ServerStep("r", 200.0, [0])], raw, "")
+    assert found is not None
+    (only,) = found.tries
+    assert only.p50_s == pytest.approx(0.007)
+    assert (only.unqueued_s, only.unqueued_low_s, only.unqueued_high_s) == pytest.approx((0.005,) * 3)
+
+
+@pytest.mark.parametrize(
+    ("governor", "contexts", "verdict"),
+    [("performance", (1,), "SUSPECT"), ("simple_ondemand", (1,), "UNPINNED"), ("performance", (3,), "VALID")],
+)
+def test_a_board_that_is_slower_at_some_rates_is_told(
+    governor: str, contexts: tuple[int, ...], verdict: str
+) -> None:
+    """Clocks that follow the load follow the rate; several contexts slow each other down."""
+    raw = RawLatencies()
+    for block, slower in enumerate((1, 1, 1.3)):
+        calls = [int(5 * MS * slower * random.Random(index).uniform(0.98, 1.02)) for index in range(1000)]
+        raw.append(Latencies("r", block, False, [20 * MS * index for index in range(1000)], calls))
+    steps = [ServerStep("r", None, [0]), ServerStep("r", 50.0, [1]), ServerStep("r", 40.0, [2])]
+    plan = PlanRecord(golden_sha256="a" * 64, scenario=SERVER, contexts=contexts, slo="p99 <= 30ms")
+    told = told_of(plan, StepMessages(server=steps), raw, ())
+    made = make_run(plan=plan, server=told.server, latency=told.latency)
+    run = replace(made, board=replace(made.board, npu_governor=governor))
+    doubts = caveats_of(run, raw.only(frozenset([2])))
+    said = [item.message for item in doubts if item.code == "levels_differ"]
+    assert verdict_of(doubts) == verdict
+    if contexts == (1,):
+        assert said[0].startswith("calls that waited for none took 5.00 ms always busy and 6.5")
+    else:
+        assert said == []
+
+
+@pytest.mark.parametrize(
+    ("settings", "told"),
+    [
+        # 1,000 calls at 50, 75, 87.5, 93.75 ... /s, or at 50, 25, 12.5, 6.25 ... /s
+        (SEARCHED, "about 76 s to 22 min"),
+        # 30 s of each rate of 50 /s and more, whose 1,000 calls are done sooner
+        (replace(SEARCHED, min_duration_s=30.0), "about 3 min to 22 min"),
+        (replace(SEARCHED, runtime="virtual"), None),
+    ],
+)
+def test_a_search_tells_how_long_it_takes_once_it_knows_what_is_served_at_most(
+    settings: RunSettings, told: str | None
+) -> None:
+    said: list[tuple[str, str]] = []
+    search = RateSearch(settings, lambda *_: None, [].append, lambda *what: said.append(what))
+    search.take(batch(0, 1000))
+    assert said == []
+    search.take(ServerStep("r", None, [0]))
+    search.take(batch(1, 20))
+    search.take(ServerStep("r", 50.0, [1]))
+    if told is None:
+        assert said == []
+        return
+    ((run, text),) = said
+    assert run == "r"
+    assert text == (
+        f"it does 100 /s at most; 6 more rates of at least 1000 calls take {told}, the longer the lower the"
+        " rate that keeps p99 <= 30ms"
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from rkbench.runs.caveats import is_wrong
 from test_output_truths import Array, caveats, quantized, run_of
 
 COUNT = 64
+DEMO = Path(__file__).parents[3] / "host/rkbench/demo/data"
 Change = Callable[[Array], Any]
 
 
@@ -62,6 +64,23 @@ def test_a_few_poor_cases_of_an_int8_model_are_not_doubted(wrong: list[int]) -> 
     assert run.outputs[0].cosine is not None and (run.outputs[0].cosine < 0.5) is bool(wrong)
     assert "outputs_wrong" not in caveats(run)
     assert not is_wrong(run.outputs[0])
+
+
+@pytest.mark.parametrize("sharpness", [0.3, 1.0, 3.0])
+@pytest.mark.parametrize("times", [1, 3, 9])
+def test_an_int8_classifier_behind_a_softmax_is_not_doubted(times: int, sharpness: float) -> None:
+    """The demo's, as the vendor's simulator computed it, with so many times its error in the logits."""
+    expected = np.load(DEMO / "golden.npz")["outputs/logits"].astype(np.float32)
+    actual = np.load(DEMO / "digits.int8.replay.npz")["outputs/logits"].astype(np.float32)
+    assert np.any(actual != expected)
+    worse = expected + times * (actual - expected)
+    pairs = list(zip(_softmax(worse, sharpness), _softmax(expected, sharpness), strict=True))
+    assert "outputs_wrong" not in caveats(run_of([(np.rint(a * 255) / 255, b) for a, b in pairs]))
+
+
+def _softmax(logits: Array, sharpness: float) -> Any:
+    powers = np.exp(sharpness * (logits - logits.max(-1, keepdims=True)))
+    return (powers / powers.sum(-1, keepdims=True)).astype(np.float32)
 
 
 def test_cases_in_which_next_to_nothing_is_expected_are_not_doubted() -> None:

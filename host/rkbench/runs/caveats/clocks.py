@@ -31,7 +31,7 @@ def shows_examples(run: RunResult) -> bool:
 def _governor(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     if shows_examples(run):
         return
-    free = _free(run)
+    free = free_governors(run)
     if free:
         told = " and ".join(f"{part} governor {governor}" for part, (governor, _) in free.items())
         # A pattern is expanded by the loop; in a redirection dash and busybox would take it as a name.
@@ -43,7 +43,7 @@ def _governor(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         )
 
 
-def _free(run: RunResult) -> dict[str, tuple[str, str]]:
+def free_governors(run: RunResult) -> dict[str, tuple[str, str]]:
     """Return the parts whose governor lets the clock follow the load: its name and its folder."""
     if is_held(run):
         return {}
@@ -92,7 +92,7 @@ def _clocks(run: RunResult, _: Evidence) -> Iterator[Caveat]:
                 else "hold the clocks still: --pin; or compare only runs at one clock",
             )
             # With a governor that follows the load this is what it is there for.
-            yield replace(found, weight=CLOCKS) if part in _free(run) else found
+            yield replace(found, weight=CLOCKS) if part in free_governors(run) else found
 
 
 def clock_sensors(run: RunResult) -> Iterator[tuple[str, Sensor]]:

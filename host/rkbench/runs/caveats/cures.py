@@ -53,9 +53,18 @@ def warmer(run: RunResult) -> str:
 
 def steadier(run: RunResult) -> str:
     """Return what steadies a level that moves."""
+    return _either((*_stiller(run), ended_early(run) or f"measure longer ({longer(run)})"))
+
+
+def stiller(run: RunResult) -> str:
+    """Return what keeps a board at one level, where more calls would not help."""
+    return _either(_stiller(run) or ("look for weak power, firmware and what else loads the board",))
+
+
+def _stiller(run: RunResult) -> tuple[str, ...]:
     held = () if is_held(run) else ("hold the clocks still (--pin)",)
     cooled = () if run.plan.cool_below_celsius is not None else ("let the board rest (--cool-below 50)",)
-    return _either((*held, *cooled, ended_early(run) or f"measure longer ({longer(run)})"))
+    return (*held, *cooled)
 
 
 def _either(ways: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rkbench.runs.model import RunResult
-from rkbench.runs.server import Server, ServerTry
+from rkbench.runs.server import Server, ServerTry, told_try
 from rkbench.stats.figures import TIMES_TO_SEE_FURTHER
 from rkbench.units import SECONDS, UNKNOWN, format_between, format_rate, format_seconds
 from rkbench.views.push.offline import TableLine, fitted_lines
@@ -47,7 +47,13 @@ def server_text(run: RunResult) -> str:
     above = f"; at {mark}{format_rate(found.failing_per_s)} it no longer does" if found.failing_per_s else ""
     goodput = mark + format_rate(found.goodput_per_s)
     highest = f"the highest rate tried that keeps {found.slo}"
-    return f"{name}: goodput {goodput}, {highest} beyond chance{above}{_undecided(found, mark)}."
+    said = f"{name}: goodput {goodput}, {highest} beyond chance{above}{_undecided(found, mark)}."
+    return f"{said} {_unseen(told_try(found).count)}"
+
+
+def _unseen(calls: int) -> str:
+    """Return what so many calls may not have met: once in n/3 of them is met by none of n in 5 % (e^-3)."""
+    return f"Of {calls} calls: what stalls less than once in {calls // 3} may have stayed unseen."
 
 
 def _undecided(found: Server, mark: str) -> str:
