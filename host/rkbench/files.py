@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from rkbench.errors import UsageError
+from rkbench.left_behind import clear_left_behind
 from rkbench.units import printable
 
 CHUNK_BYTES = 1 << 18
@@ -67,6 +68,7 @@ def cache_folder(kind: str) -> Path:
 def write_whole(path: Path, text: str) -> None:
     """Write a text file so that it is there whole or as it was before, its rights kept; raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    clear_left_behind(path.parent, f"{path.name}.")
     part = path.with_name(f"{path.name}.{os.getpid()}")
     try:
         part.write_text(text, encoding="utf-8")

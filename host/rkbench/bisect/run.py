@@ -23,6 +23,7 @@ from rkbench.campaign.settings import SWEEP
 from rkbench.conversion.plan import drafts_of
 from rkbench.conversion.typed import asked_of
 from rkbench.errors import ConversionError, ModelError, NoGoldenError, UsageError
+from rkbench.left_behind import working_folder
 from rkbench.onnx.input_shapes import parse_input_shapes
 from rkbench.runs.events import Listener, Note, Step
 from rkbench.session import Sessions
@@ -164,8 +165,10 @@ def bisect(
     gate = limit_of(required, is_quantized=draft.is_quantized)
     shapes = parse_input_shapes(options.words.input_shape or ())
     network = CuttableOnnx(options.onnx, shapes)
-    with tempfile.TemporaryDirectory(prefix="rkbench-bisect-") as temporary, Sessions(hold) as sessions:
-        folder = Path(temporary)
+    with (
+        working_folder(Path(tempfile.gettempdir()), "rkbench-bisect-") as folder,
+        Sessions(hold) as sessions,
+    ):
         given = reference_of(options.onnx, options.golden, folder / "given.npz", options.cases, shapes)
         prober = BoardProber(options, gate, target, folder, board, sessions, store, listener)
         cut = Network(network, options.onnx.stem, given, folder)

@@ -4,35 +4,23 @@ from __future__ import annotations
 
 import fcntl
 import os
-import re
-import shutil
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
-
-import psutil
 
 from rkbench.errors import BenchError
 from rkbench.files import cache_folder
+from rkbench.left_behind import working_folder
 
 LIMIT_BYTES = 20_000_000_000
-_BUILDING = re.compile(r"\.building-(\d+)-")
 
 
-@contextmanager
-def building() -> Iterator[Path]:
-    """Yield a folder to build in, in the folder of what is kept; it is gone afterwards.
+def building() -> AbstractContextManager[Path]:
+    """Return a folder to build in, in the folder of what is kept, as a context: it is gone afterwards.
 
     What a process that was killed left there goes now. Raises BenchError where there can be none.
     """
-    kept = kept_folder()
-    for left in kept.glob(".building-*"):
-        owner = _BUILDING.match(left.name)
-        if owner is None or not psutil.pid_exists(int(owner[1])):
-            shutil.rmtree(left, ignore_errors=True)
-    with tempfile.TemporaryDirectory(prefix=f".building-{os.getpid()}-", dir=kept) as folder:
-        yield Path(folder)
+    return working_folder(kept_folder(), ".building-")
 
 
 def kept_folder() -> Path:

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 
 from rkbench.conversion.build import ConversionRequest, changed_onnx, known_conversion
+from rkbench.conversion.kept import building
 from rkbench.errors import BenchError
 from rkbench.onnx import predict_size
 from rkbench.rknn.targets import DTYPES
@@ -50,9 +49,9 @@ def _predicted(request: ConversionRequest) -> PredictedBytes | None:
     if not _is_plain(request):
         return None
     draft = request.draft
-    with tempfile.TemporaryDirectory(prefix="rkbench-predicting-") as folder:
+    with building() as folder:
         try:
-            _, onnx = changed_onnx(request, Path(folder))
+            _, onnx = changed_onnx(request, folder)
             shapes = dict(request.input_shapes or {})
             found = predict_size(onnx, draft.target, draft.dtype, draft.toolkit, shapes)
         except BenchError:  # what stops a conversion is told when it is converted

@@ -8,14 +8,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from rkbench.errors import GoldenError, ModelError, NoGoldenError, UsageError
+from rkbench.left_behind import working_folder
 from rkbench.variants.golden_file import METADATA, PICTURES, read_metadata
 from rkbench.variants.golden_fit import NCHW, Wanted
 from rkbench.variants.golden_inputs import Case, cases_from, input_files, is_picture, random_cases
@@ -106,7 +107,7 @@ def make_golden(
         else random_cases(wanted, seed, cases or RANDOM_CASES)
     )
     with _folder_in(out.parent) as folder:
-        spools = _Spools(Path(folder))
+        spools = _Spools(folder)
         for case in source:
             spools.add({f"inputs/{name}": value for name, value in case.items()})
             answers = _run(session, names, case)
@@ -159,14 +160,18 @@ def describe(golden: Path) -> str:
     return f"{golden}: {cases}, {inputs}, outputs by onnxruntime {known.get('onnxruntime_version')}"
 
 
-def _folder_in(parent: Path) -> tempfile.TemporaryDirectory[str]:
-    try:
-        return tempfile.TemporaryDirectory(prefix=".golden-", dir=parent)
-    except OSError as error:
-        text = f"{parent}: the golden cannot be written there: {error.strerror}"
-        raise GoldenError(
-            text, hint="bench golden MODEL.onnx -o FILE.npz, then bench push --golden FILE.npz"
-        ) from error
+@contextmanager
+def _folder_in(parent: Path) -> Iterator[Path]:
+    """Yield a working folder; raises GoldenError where none can be made."""
+    with ExitStack() as opened:
+        try:
+            folder = opened.enter_context(working_folder(parent, ".golden-"))
+        except OSError as error:
+            text = f"{parent}: the golden cannot be written there: {error.strerror}"
+            raise GoldenError(
+                text, hint="bench golden MODEL.onnx -o FILE.npz, then bench push --golden FILE.npz"
+            ) from error
+        yield folder
 
 
 def _run(session: Any, names: list[str], case: Case) -> list[Array]:

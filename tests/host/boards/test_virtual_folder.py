@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -55,6 +56,15 @@ def test_what_is_a_link_open_to_others_or_without_an_owner_is_left_alone(tempora
     clear_left_behind(temporary)
     assert (victim / OWNER).exists() and (temporary / "rkbench-virtual-open" / OWNER).exists()
     assert (temporary / "rkbench-virtual-young").exists()
+
+
+def test_what_was_killed_before_it_had_an_owner_goes_after_a_while(temporary: Path) -> None:
+    old = temporary / "rkbench-virtual-old"
+    old.mkdir(mode=0o700)
+    (old / f"{OWNER}.part").touch()
+    os.utime(old, (time.time() - 900, time.time() - 900))
+    clear_left_behind(temporary)
+    assert not old.exists()
 
 
 def test_a_signal_while_it_is_removed_leaves_nothing(

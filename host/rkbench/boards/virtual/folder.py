@@ -7,11 +7,14 @@ import os
 import shutil
 import stat
 import tempfile
+import time
 from pathlib import Path
 
 PREFIX = "rkbench-virtual-"
 #: Held under a lock as long as the owner lives; the kernel takes it back from a process that is killed.
 OWNER = "owner"
+#: Older than this without an owner: its process was killed before it was one.
+YOUNG_S = 600.0
 
 
 class BoardFolder:
@@ -42,8 +45,16 @@ class BoardFolder:
 def clear_left_behind(folder: Path) -> None:
     """Delete this user's folders of virtual boards in `folder` whose owners are gone."""
     for path in folder.glob(f"{PREFIX}*"):
-        if _is_private(path) and _is_left(path / OWNER):
+        if _is_private(path) and (_is_left(path / OWNER) or _never_had(path)):
             shutil.rmtree(path, ignore_errors=True)
+
+
+def _never_had(path: Path) -> bool:
+    """Tell whether a folder got no owner, and its process had the time for it."""
+    try:
+        return not os.path.lexists(path / OWNER) and time.time() - path.lstat().st_mtime > YOUNG_S
+    except OSError:
+        return False
 
 
 def _is_private(path: Path) -> bool:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 from rkbench.boards.model import VIRTUAL_HOST, Board
+from rkbench.boards.virtual.folder import clear_left_behind
 
 #: What `virtual:SOC` can be.
 VIRTUAL_SOCS = ("rk3588", "rk3568")
@@ -32,6 +34,7 @@ class VirtualBoards:
         soc = word.partition(":")[2]
         if not is_virtual(word):
             return ()
+        clear_left_behind(Path(tempfile.gettempdir()))  # also where nothing is left to measure
         return (Board(word, VIRTUAL_HOST, soc=soc or "rk3588", runtime="virtual", simulated=True),)
 
     def hold(self, name: str) -> AbstractContextManager[Board]:
