@@ -47,6 +47,7 @@ KEY_FORM = "rkbench-conversion-key/2"
 ROOMS = Path(__file__).parents[1]
 ANALYSIS = "model.analysis.txt"
 CHANGED_BY = ("onnx", "conversion")
+LONGEST_WORD = 100
 _MEMORY = re.compile(r"Total (Internal|Weight) Memory Size: ([\d.]+)KB")
 
 
@@ -98,9 +99,12 @@ def build(request: ConversionRequest, stop: Event | None = None, run: RunJob = r
             if (found := _found(rknn, request.draft)) is not None:
                 write_whole(_asked(request), key)
                 return found
-            answer = run(request.environment, job_of(request, converted, folder), request.limits, stop)
+            # Its log is kept whatever comes of it.
+            job = replace(job_of(request, converted, folder), log=rknn.with_suffix(".log"))
+            rknn.with_suffix(".log").unlink(missing_ok=True)
+            answer = run(request.environment, job, request.limits, stop)
             record = _record(request, source, key, answer, folder)
-            for name in ("model.replay.npz", "model.log", "model.rknn"):
+            for name in ("model.replay.npz", "model.rknn"):
                 if (folder / name).exists():
                     (folder / name).replace(rknn.with_name(name.replace("model", key)))
             write_conversion(record_beside(rknn), record)
@@ -223,7 +227,7 @@ def _record(
         calibration=CalibratedWith(used.told, used.is_random, used.digest()) if used else None,
         input_shapes=request.input_shapes,
         golden_sha256=local_file(request.golden).sha256 if request.golden else None,
-        memory=vendor_memory(folder / "model.log"),
+        memory=vendor_memory(kept_folder() / f"{key}.log"),
         simulator=_simulated(request, source, folder),
         layers=read_analysis((folder / ANALYSIS).read_text()) if (folder / ANALYSIS).exists() else (),
         log=f"{key}.log",
@@ -256,7 +260,7 @@ def deliver(built: Built, folder: Path, stem: str) -> Path:
     The .rknn comes last: what is there under its name is whole. Raises OSError.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{stem}.{built.draft.target}.{file_word(built.draft.name)}"
+    name = delivered_name(built.draft, stem)
     write_conversion(folder / f"{name}.json", built.record)
     for suffix in (".log", ".replay.npz", ".rknn"):
         source, target = built.rknn.with_suffix(suffix), folder / f"{name}{suffix}"
@@ -267,6 +271,14 @@ def deliver(built: Built, folder: Path, stem: str) -> Path:
     return folder / f"{name}.rknn"
 
 
+def delivered_name(draft: Draft, stem: str) -> str:
+    """Return what the conversion of a draft is called, without suffix; `stem` is the ONNX's."""
+    return f"{stem}.{draft.target}.{file_word(draft.name)}"
+
+
 def file_word(recipe: str) -> str:
-    """Return a recipe as a part of a file's name."""
-    return re.sub(r"[^\w.=-]+", "+", recipe).strip("+")
+    """Return a recipe as a part of a file's name; one of many layers is cut, and told apart by a digest."""
+    word = re.sub(r"[^\w.=-]+", "+", recipe).strip("+")
+    if len(word) <= LONGEST_WORD:
+        return word
+    return f"{word[: LONGEST_WORD - 9]}-{hashlib.sha256(recipe.encode()).hexdigest()[:8]}"

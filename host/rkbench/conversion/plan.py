@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
-from threading import Event
+from threading import Event, Lock
 
-from rkbench.conversion.build import Built, ConversionRequest, build
+from rkbench.conversion.build import Built, ConversionRequest, build, known_conversion
 from rkbench.conversion.calibration import CalibrationInputs
+from rkbench.conversion.checks import not_written
 from rkbench.conversion.draft import Draft
 from rkbench.conversion.recipes import draft_of, objections
 from rkbench.conversion.workers import RunJob
@@ -55,7 +56,7 @@ class AskedConversions:
 
 Conversion = Built | FailedConversion
 Listener = Callable[[Draft, Conversion | None], None]
-"""Told of each draft that begins (None) and ends."""
+"""Told of each draft that begins (None) and ends, one by one; what was converted before only ends."""
 
 
 def drafts_of(asked: AskedConversions) -> tuple[Draft, ...]:
@@ -110,18 +111,23 @@ def convert_all(
     Ctrl-C ends those that run and raises; what was finished stays in the cache.
     """
     done: dict[int, Conversion] = {}
-    stop = Event()
+    stop, speaking = Event(), Lock()
+
+    def tell(draft: Draft, what: Conversion | None) -> None:
+        with speaking:
+            listener(draft, what)
+
     with ThreadPoolExecutor(max_workers=max(1, jobs)) as pool:
         running: dict[Future[Conversion], int] = {}
         try:
             for place, request in enumerate(requests):
-                running[pool.submit(_convert, request, listener, stop, run)] = place
+                running[pool.submit(_convert, request, tell, stop, run)] = place
             while running:
                 ended, _ = wait(running, return_when=FIRST_COMPLETED)
                 for future in ended:
                     place = running.pop(future)
                     done[place] = future.result()
-                    listener(requests[place].draft, done[place])
+                    tell(requests[place].draft, done[place])
         except BaseException:
             stop.set()
             for future in running:
@@ -131,8 +137,12 @@ def convert_all(
 
 
 def _convert(request: ConversionRequest, listener: Listener, stop: Event, run: RunJob) -> Conversion:
-    listener(request.draft, None)
     try:
+        if (known := known_conversion(request)) is not None:
+            return known
+        listener(request.draft, None)
         return build(request, stop, run)
     except BenchError as error:
         return FailedConversion(request.draft, error)
+    except OSError as error:
+        return FailedConversion(request.draft, not_written(request, error))

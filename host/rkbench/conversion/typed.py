@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import os
-import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from rkbench.conversion.build import Built, ConversionRequest, deliver
 from rkbench.conversion.calibration import calibration_of
+from rkbench.conversion.checks import check_requests
 from rkbench.conversion.plan import (
     AskedConversions,
     FailedConversion,
@@ -26,12 +26,9 @@ from rkbench.onnx.input_shapes import parse_input_shapes
 from rkbench.onnx.predict import check_target
 from rkbench.toolkit.environment import given_environment
 from rkbench.toolkit.jobs import Limits
-from rkbench.units import format_bytes
 from rkbench.variants.pictures import FILL, preparation
 
 DEFAULT_RECIPES = ("fp16",)
-#: A full disk shows itself late and in the vendor's words: less than this, and nothing is begun.
-LEAST_FREE_BYTES = 200_000_000
 
 
 @dataclass(frozen=True)
@@ -115,8 +112,11 @@ def deliver_all(
     listener: Listener,
     jobs: int,
 ) -> ConvertOutcome:
-    """Convert `requests`, up to `jobs` at once, and put the results into `folder`."""
-    _check_folder(folder)
+    """Convert `requests`, up to `jobs` at once, and put the results into `folder`.
+
+    Raises what `check_requests` raises, and BenchError where the results cannot be written.
+    """
+    check_requests(requests, folder)
     with workers_at(asked.workers) as workers:
         done = convert_all(requests, listener, workers.slots or jobs, workers.run)
     built = [each for each in done if isinstance(each, Built)]
@@ -134,17 +134,3 @@ def _delivered(built: Built, folder: Path, stem: str) -> Path:
             f"{folder}: {error.strerror}",
             hint=f"what was converted is kept: {built.rknn}; make room and run the same command again",
         ) from error
-
-
-def _check_folder(folder: Path) -> None:
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"{folder} is no folder", hint="name one with -o")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}", hint="choose another folder: -o DIR") from error
-    if not os.access(folder, os.W_OK):
-        raise UsageError(f"{folder}: no permission to write", hint="choose another folder: -o DIR")
-    if (free := shutil.disk_usage(folder).free) < LEAST_FREE_BYTES:
-        hint = "make room, or choose another folder: -o DIR"
-        raise BenchError(f"{folder} has {format_bytes(free)} free", hint=hint)

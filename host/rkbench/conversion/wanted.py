@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from rkbench.errors import UsageError
+from rkbench.errors import ModelError, UsageError
 from rkbench.onnx.model import open_onnx
 from rkbench.onnx.values import static_shape
 from rkbench.variants.golden_file import cases_of, layout_of, members_of
@@ -18,20 +18,51 @@ from rkbench.variants.npz import NpzReader, NpzWriter
 
 
 def wanted_inputs(onnx: Path, shapes: Mapping[str, tuple[int, ...]]) -> list[Wanted]:
-    """Return what each input wants; raises UsageError where a size is neither in the file nor given."""
+    """Return what each input wants.
+
+    Raises UsageError where a size is neither in the file nor given, ModelError for what cannot be converted
+    whatever its inputs are: no ONNX, or one whose weights are not there.
+    """
     network = open_onnx(onnx, shapes)
+    if network.missing_files:
+        raise ModelError(
+            f"{onnx.name}: its weights lie in {', '.join(network.missing_files)}, missing or too short here",
+            hint=f"put them beside {onnx}",
+        )
     wanted = []
     for value in network.graph.inputs:
         if value.is_initializer():
             continue
-        shape = static_shape(value)
-        if shape is None or value.type is None:
+        name, shape = value.name or "", static_shape(value)
+        declared = network.declared[name][1]
+        if shape is None or value.type is None or (name not in shapes and _is_open(declared)):
+            told = "x".join(map(str, _listed(declared))) if declared else "of any number of sizes"
             raise UsageError(
-                f"{onnx.name}: input {value.name} has no fixed shape",
-                hint=f"--input-shape {value.name}=1x3x224x224",
+                f"{onnx.name}: input {name} has no fixed shape: it is {told}",
+                hint=f"say it: --input-shape {name}={_example(declared)}",
             )
-        wanted.append(Wanted("inputs", value.name or "", shape, np.dtype(value.type.dtype.numpy()).name))
+        wanted.append(Wanted("inputs", name, shape, np.dtype(value.type.dtype.numpy()).name))
     return wanted
+
+
+Sizes = Sequence[int | str | None] | None
+
+
+def _listed(declared: Sizes) -> list[int | str]:
+    return [size if isinstance(size, int) and size > 0 else "?" for size in declared or ()]
+
+
+def _is_open(declared: Sizes) -> bool:
+    """Return whether a size is open that is not the first: an open batch is 1."""
+    return declared is None or "?" in _listed(declared)[1:]
+
+
+def _example(declared: Sizes) -> str:
+    """Return a shape that fits, as it is typed: pictures of 224 pixels where sides are open."""
+    sizes = _listed(declared) or [1, 3, "?", "?"]
+    return "x".join(
+        str((1 if place == 0 else 224) if size == "?" else size) for place, size in enumerate(sizes)
+    )
 
 
 def write_fed(golden: Path, wanted: list[Wanted], target: Path) -> Path:

@@ -29,6 +29,8 @@ from rkbench.toolkit.failures import known_cure
 from rkbench.units import format_bytes, format_seconds
 
 LOOK_S = 0.1
+WEIGH_S = 0.5
+"""Between two looks at a converter's memory, each of which reads all processes of this computer."""
 DIE_S = 5.0
 LAST_LINES = 15
 
@@ -161,6 +163,7 @@ def _surroundings(folder: Path) -> dict[str, str]:
 def _wait(process: subprocess.Popen[bytes], job: ConversionJob, limits: Limits, stop: Event) -> None:
     """Return once the converter has ended; raises ConversionError where it goes beyond a limit."""
     end = time.monotonic() + limits.duration_s
+    weigh_at = 0.0
     while True:
         with suppress(subprocess.TimeoutExpired):
             process.wait(LOOK_S)
@@ -170,6 +173,9 @@ def _wait(process: subprocess.Popen[bytes], job: ConversionJob, limits: Limits, 
         if time.monotonic() > end:
             text = f"{job.onnx.name}: the converter did not end within {format_seconds(limits.duration_s)}"
             raise ConversionError(text, hint="give it longer: --time-limit SECONDS", stage="time limit")
+        if (now := time.monotonic()) < weigh_at:
+            continue
+        weigh_at = now + WEIGH_S
         if (used := _memory_of(process.pid)) > limits.memory_bytes:
             text = f"{job.onnx.name}: the converter took {format_bytes(used)} of memory and was stopped"
             hint = f"the limit is {format_bytes(limits.memory_bytes)}: --memory-limit GB"

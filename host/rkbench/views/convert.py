@@ -7,7 +7,6 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
-from threading import Lock
 from typing import Any, TextIO
 
 from rkbench.conversion.build import Built
@@ -23,11 +22,10 @@ from rkbench.views.push.console import make_console
 
 
 class ConvertProgress:
-    """A line when a conversion begins and one when it ends; two threads may speak at once."""
+    """A line when a conversion begins and one when it ends."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._lock = Lock()
         self._began: dict[str, float] = {}
 
     def __enter__(self) -> ConvertProgress:
@@ -38,14 +36,13 @@ class ConvertProgress:
 
     def __call__(self, draft: Draft, conversion: Conversion | None) -> None:
         """Show that a draft begins, or what came of it."""
-        with self._lock:
-            if conversion is None:
-                self._began[draft.name] = time.monotonic()
-                text = f"{draft.name}: converting for {draft.target} with rknn-toolkit2 {draft.toolkit}"
-            else:
-                took_s = time.monotonic() - self._began.get(draft.name, time.monotonic())
-                text = f"{draft.name}: {_ended(conversion)} ({format_seconds(took_s)})"
-            print(printable(text), file=self._out, flush=True)
+        if conversion is None:
+            self._began[draft.name] = time.monotonic()
+            text = f"{draft.name}: converting for {draft.target} with rknn-toolkit2 {draft.toolkit}"
+        else:
+            took_s = time.monotonic() - self._began.get(draft.name, time.monotonic())
+            text = f"{draft.name}: {_ended(conversion)} ({format_seconds(took_s)})"
+        print(printable(text), file=self._out, flush=True)
 
 
 def _ended(conversion: Conversion) -> str:

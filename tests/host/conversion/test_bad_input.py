@@ -1,0 +1,133 @@
+"""What cannot be converted is said before anything runs, with the next step; what is finished is kept."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+import onnx
+import pytest
+from bench_command import Done, run_bench
+from made_toolkit import make_environment
+from onnx_networks import Network
+from rkbench.conversion.build import ConversionRequest
+from rkbench.conversion.draft import Draft
+from rkbench.conversion.plan import FailedConversion, convert_all
+from rkbench.files import cache_folder
+from rkbench.toolkit.environment import ToolkitEnvironment, folder_of
+
+
+@pytest.fixture(scope="module")
+def environment(tmp_path_factory: pytest.TempPathFactory) -> ToolkitEnvironment:
+    return make_environment(tmp_path_factory.mktemp("toolkit") / "2.5.0")
+
+
+@pytest.fixture
+def cache(tmp_path: Path, environment: ToolkitEnvironment, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A cache of the test's own, with the toolkit; nothing that was being made is left in it afterwards."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder_of("2.5.0").parent.mkdir(parents=True)
+    folder_of("2.5.0").symlink_to(environment.folder or "")
+    yield cache_folder("conversions")
+    assert list(cache_folder("conversions").glob(".*")) == []
+
+
+def convert(onnx: Path, *arguments: object) -> Done:
+    return run_bench("convert", onnx, "--target", "rk3588", "-o", onnx.parent / "out", *arguments)
+
+
+def refused(done: Done, *words: str) -> None:
+    said = " ".join(done.stderr.split())
+    assert done.returncode in (1, 2), said
+    assert "converting" not in said
+    for each in words:
+        assert each in said
+
+
+def small(path: Path, *shape: int | str) -> Path:
+    return Network(*(shape or (1, 3, 8, 8))).conv(3, 8).add("Relu").add("GlobalAveragePool").save(path)
+
+
+def test_open_sizes_are_asked_for_and_an_open_batch_is_one(cache: Path, tmp_path: Path) -> None:
+    path = small(tmp_path / "open.onnx", "batch", 3, "height", "width")
+    refused(
+        convert(path), "open.onnx: input x has no fixed shape: it is ?x3x?x?", "--input-shape x=1x3x224x224"
+    )
+    done = convert(path, "--input-shape", "x=1x3x8x8")
+    assert done.returncode == 0, done.stderr
+    assert "inputs ['x'] [[1, 3, 8, 8]]" in (tmp_path / "out/open.rk3588.fp16.log").read_text()
+    done = convert(small(tmp_path / "batch.onnx", "batch", 3, 8, 8))
+    assert done.returncode == 0, done.stderr
+
+
+def test_what_is_no_onnx_is_said_once(cache: Path, tmp_path: Path) -> None:
+    (tmp_path / "text.onnx").write_text("no onnx")
+    done = convert(tmp_path / "text.onnx", "--recipe", "fp16", "--recipe", "fix,fp16")
+    refused(done, "text.onnx is no readable ONNX", "export it again")
+    assert done.stderr.count("text.onnx") == 1
+
+
+def test_a_network_beyond_what_one_file_holds_is_told_where_its_weights_go(
+    cache: Path, tmp_path: Path
+) -> None:
+    with (tmp_path / "large.onnx").open("wb") as file:
+        file.truncate(2**31 + 1)
+    refused(convert(tmp_path / "large.onnx"), "2147483649 bytes", "save_as_external_data=True")
+
+
+def test_weights_that_lie_elsewhere_and_are_not_there_are_named(cache: Path, tmp_path: Path) -> None:
+    path = small(tmp_path / "net.onnx")
+    stored = {"save_as_external_data": True, "location": "w.bin", "size_threshold": 0}
+    onnx.save_model(onnx.load_model(path), path, **stored)
+    (tmp_path / "w.bin").unlink()
+    refused(convert(path), "net.onnx: its weights lie in w.bin, missing or too short here", "put them beside")
+
+
+def test_two_recipes_of_one_name_are_refused(cache: Path, tmp_path: Path) -> None:
+    both = ("--recipe", "hybrid(a;b)", "--recipe", "hybrid(a,b)", "--random-calibration")
+    refused(
+        convert(small(tmp_path / "net.onnx"), *both), "would both be net.rk3588.hybrid+a+b.rknn", "-o DIR"
+    )
+
+
+def test_a_recipe_of_many_layers_has_a_name_that_fits(cache: Path, tmp_path: Path) -> None:
+    layers = ";".join(f"a_layer_with_a_long_name_{number}" for number in range(40))
+    path = small(tmp_path / "net.onnx")
+    done = convert(path, "--recipe", f"hybrid({layers})", "--random-calibration")
+    assert "File name too long" not in done.stdout + done.stderr
+
+
+def test_calibration_that_does_not_fit_is_told_with_both_sides(cache: Path, tmp_path: Path) -> None:
+    import numpy as np
+
+    np.savez(tmp_path / "other.npz", x=np.zeros((2, 3, 9, 9), "float32"))
+    path = small(tmp_path / "net.onnx")
+    done = convert(path, "--recipe", "fp16", "--recipe", "int8", "--calibration", tmp_path / "other.npz")
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 1
+    assert "failed: int8:" in said
+    assert "3x9x9" in said.replace(", ", "x") or "9" in said
+    assert (tmp_path / "out/net.rk3588.fp16.rknn").exists()
+
+
+def test_a_full_cache_is_said_before_anything_is_begun(
+    environment: ToolkitEnvironment, tmp_path: Path, tmpfs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmpfs))
+    path = small(tmp_path / "net.onnx")
+    refused(convert(path, "--toolkit-python", environment.python), "MB free", "set XDG_CACHE_HOME")
+
+
+def test_a_disk_that_fills_up_meanwhile_costs_what_did_not_fit_and_leaves_nothing(
+    environment: ToolkitEnvironment, tmp_path: Path, tmpfs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmpfs))
+    request = ConversionRequest(small(tmp_path / "net.onnx"), Draft("rk3588"), environment)
+    free = shutil.disk_usage(tmpfs).free
+    (tmpfs / "ballast").write_bytes(bytes(free - 200_000))
+    (failed,) = convert_all([request], lambda *_: None)
+    assert isinstance(failed, FailedConversion)
+    assert "No space left" in failed.error.message
+    assert "make room" in (failed.error.hint or "")
+    assert [path.suffix for path in cache_folder("conversions").iterdir()] in ([], [".lock"])
