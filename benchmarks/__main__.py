@@ -16,6 +16,7 @@ MODULES = (
     "npu_decode",
     "npu_execute",
     "push_cost",
+    "conversion",
     "transfer",
     "scrape",
     "nightly_load",

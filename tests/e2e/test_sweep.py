@@ -58,12 +58,15 @@ def test_the_smallest_that_keeps_what_is_required_wins_and_nothing_is_done_twice
     assert variants["fix,int8-mmse"]["lost_by"] is None
     for each in variants.values():  # a virtual board answers what the simulator did
         assert each["cosine"] == pytest.approx(each["simulator"][0]["cosine"], abs=1e-6)
-    begun = len(home.calls)
+    begun, script = len(home.calls), home.folder / document["script"]
+    written_ns = script.stat().st_mtime_ns
     again = home.run(*ASKED, *RECIPES, *BY_SIZE)
     assert again.returncode == 0, again.stderr
     assert len(home.calls) == begun
+    assert script.stat().st_mtime_ns == written_ns
     assert "3 of 3 variants were measured before" in again.stderr
     assert "connecting" not in again.stderr
+    assert "converting" not in again.stderr
     assert "fix,int8-mmse wins: the least size of those that keep cosine >= 0.999, 1.71 MB." in said(again)
     assert "lost: fp16: size 14.6 MB, the winner has 1.71 MB" in said(again)
 
@@ -73,6 +76,10 @@ def test_a_new_limit_is_held_against_what_was_measured(home: OnnxHome) -> None:
     done = home.run(*ASKED, *RECIPES, "--require", "cosine >= 0.9", "--minimize", "size", "--json", "-")
     assert (done.returncode, done.document["measured"]) == (0, 0)
     assert variants_of(done)["int8"]["lost_by"] == "size 7.38 MB, the winner has 1.71 MB"
+    script = home.folder / done.document["script"]
+    script.with_name("dataset.txt").unlink()
+    home.run(*ASKED, *RECIPES, *BY_SIZE)
+    assert script.with_name("dataset.txt").exists()  # what it lacked was written again
     none = home.run(*ASKED, *RECIPES, "--require", "size <= 1MB", "--minimize", "size")
     assert none.returncode == 3
     assert "No variant wins: none keeps size <= 1MB." in said(none)

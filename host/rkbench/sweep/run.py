@@ -231,6 +231,6 @@ def _judged(outcome: SweepOutcome) -> SweepOutcome:
     request = next(each.request for each in outcome.plan.variants if each.recipe == winner.recipe)
     folder = winner.delivered.path.with_suffix(".script")
     try:
-        return replace(outcome, script=write_script(request, folder))
+        return replace(outcome, script=write_script(request, winner.delivered.built.record.key, folder))
     except OSError as error:
         raise BenchError(f"{folder}: {error.strerror}", hint="make room, and run the sweep again") from error

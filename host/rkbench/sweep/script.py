@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
 from pathlib import Path
 
 from rkbench.conversion.build import ConversionRequest, changed_onnx, file_word, job_of
 from rkbench.conversion.graphs import save
 from rkbench.conversion.wanted import wanted_inputs
+from rkbench.files import write_whole
+from rkbench.left_behind import working_folder
 from rkbench.onnx.model import open_onnx
 from rkbench.toolkit.apart.converter.words import config_of
 from rkbench.toolkit.jobs import ConversionJob
 from rkbench.variants.golden_fit import Wanted
 
 SCRIPT = "convert.py"
+#: How a script of this form says which conversion it is.
+_OF = "Conversion {key}, script 1."
 _HEAD = '''"""{recipe} of {onnx} for {target}, by rknn-toolkit2 {toolkit} alone; written by bench sweep.
 
-Reads {reads}, which lie{s} beside it, and writes {output}.{told}
+Reads {reads}, which lie{s} beside it, and writes {output}.
+{of}{told}
 """
 
 import os
@@ -44,21 +48,36 @@ check(rknn.hybrid_quantization_step2(str(model), str(data), str(table)))
 """
 
 
-def write_script(request: ConversionRequest, folder: Path) -> Path:
+def write_script(request: ConversionRequest, key: str, folder: Path) -> Path:
     """Write the script of a conversion, its ONNX and its calibration into `folder`; return the script.
 
-    The ONNX is as the recipe's changes leave it. Raises OSError, and what reading the inputs raises.
+    The ONNX is as the recipe's changes leave it. What stands there whole is left as it is: `key` is the
+    conversion's, of all that decides it. Raises OSError, and what reading the inputs raises.
     """
+    script = folder / SCRIPT
+    if _stands(script, key):
+        return script
     folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=".script-", dir=folder) as temporary:
-        source, onnx = changed_onnx(request, Path(temporary))
-        job = job_of(request, onnx, Path(temporary))
+    with working_folder(folder, ".script-") as temporary:
+        source, onnx = changed_onnx(request, temporary)
+        job = job_of(request, onnx, temporary)
         wanted = wanted_inputs(onnx, request.input_shapes or {})
         _put_onnx(onnx, folder / "model.onnx")
         _put_calibration(job, folder)
-    script = folder / SCRIPT
-    script.write_text(script_of(request, job, wanted, source.changes), encoding="utf-8")
+    write_whole(script, script_of(request, job, wanted, key, source.changes))  # the last: all is there
     return script
+
+
+def _stands(script: Path, key: str) -> bool:
+    """Return whether a script of this conversion was written before, and what it reads is there."""
+    try:
+        text = script.read_text(encoding="utf-8")
+        reads = ["model.onnx"]
+        if "dataset.txt" in text:
+            reads += ["dataset.txt", *script.with_name("dataset.txt").read_text(encoding="utf-8").split()]
+    except (OSError, ValueError):
+        return False
+    return _OF.format(key=key) in text and all((script.parent / name).exists() for name in reads)
 
 
 def _put_onnx(onnx: Path, target: Path) -> None:
@@ -83,7 +102,11 @@ def _put_calibration(job: ConversionJob, folder: Path) -> None:
 
 
 def script_of(
-    request: ConversionRequest, job: ConversionJob, wanted: list[Wanted], changes: tuple[str, ...] = ()
+    request: ConversionRequest,
+    job: ConversionJob,
+    wanted: list[Wanted],
+    key: str,
+    changes: tuple[str, ...] = (),
 ) -> str:
     """Return the script's text; it reads `model.onnx` and `dataset.txt` beside it."""
     draft = request.draft
@@ -98,6 +121,7 @@ def script_of(
         reads=reads,
         s="" if draft.is_quantized else "s",
         output=output,
+        of=_OF.format(key=key),
         told=f"\n\nmodel.onnx differs from {request.onnx.name}:{made}" if made else "",
     )
     config = "".join(f", {name}={value!r}" for name, value in config_of(vars(job)).items())
