@@ -20,6 +20,7 @@ from threading import Event
 from rkbench.conversion.by_layer import read_analysis
 from rkbench.conversion.calibration import CalibrationInputs, write_cases
 from rkbench.conversion.draft import Draft
+from rkbench.conversion.graphs import written_by
 from rkbench.conversion.kept import alone, building, evict, kept_folder
 from rkbench.conversion.recipes import outputs_split
 from rkbench.conversion.recipes.outputs_split import joined_outputs
@@ -197,7 +198,7 @@ def job_of(request: ConversionRequest, onnx: Path, folder: Path) -> ConversionJo
         output=folder / "model.rknn",
         dataset=dataset,
         config=draft.config,
-        hybrid=draft.hybrid,
+        hybrid=draft.hybrid if isinstance(draft.hybrid, str | None) else written_by(onnx, draft.hybrid),
         input_shapes=request.input_shapes or {},
         inputs=inputs,
         outputs=folder / "model.replay.npz" if inputs else None,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import onnx_ir as ir
 
+from rkbench.errors import UsageError, choice_hint
 from rkbench.onnx.model import OnnxFile, open_onnx, restore_declarations
 
 
@@ -20,6 +21,22 @@ def change_nodes(source: Path, target: Path, change: Callable[[ir.Node, ir.Graph
     if said:
         save(network, target)
     return said
+
+
+def written_by(onnx: Path, layers: Mapping[str, str]) -> dict[str, str]:
+    """Return layers by the first tensor that each writes, which is what the toolkit calls it.
+
+    One may be named by its node or by that tensor. Raises UsageError for a layer that is not there.
+    """
+    named: dict[str, str] = {}
+    for node in open_onnx(onnx).graph:
+        if node.outputs and (written := node.outputs[0].name):
+            named[written] = written
+            named.setdefault(node.name or written, written)
+    for layer in layers:
+        if layer not in named:
+            raise UsageError(f"{onnx.name}: no layer is called {layer!r}", hint=choice_hint(layer, named))
+    return {named[layer]: kept for layer, kept in layers.items()}
 
 
 def save(network: OnnxFile, target: Path) -> None:

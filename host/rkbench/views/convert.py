@@ -40,8 +40,9 @@ class ConvertProgress:
             self._began[draft.name] = time.monotonic()
             text = f"{draft.name}: converting for {draft.target} with rknn-toolkit2 {draft.toolkit}"
         else:
-            took_s = time.monotonic() - self._began.get(draft.name, time.monotonic())
-            text = f"{draft.name}: {_ended(conversion)} ({format_seconds(took_s)})"
+            began = self._began.get(draft.name)
+            took = "" if began is None else f" ({format_seconds(time.monotonic() - began)})"
+            text = f"{draft.name}: {_ended(conversion)}{took}"
         print(printable(text), file=self._out, flush=True)
 
 

@@ -11,8 +11,9 @@ import pytest
 from bench_command import Done, run_bench
 from made_toolkit import make_environment
 from onnx_networks import Network
-from rkbench.conversion.build import ConversionRequest
+from rkbench.conversion.build import ConversionRequest, file_word
 from rkbench.conversion.draft import Draft
+from rkbench.conversion.graphs import written_by
 from rkbench.conversion.plan import FailedConversion, convert_all
 from rkbench.files import cache_folder
 from rkbench.toolkit.environment import ToolkitEnvironment, folder_of
@@ -91,11 +92,23 @@ def test_two_recipes_of_one_name_are_refused(cache: Path, tmp_path: Path) -> Non
     )
 
 
-def test_a_recipe_of_many_layers_has_a_name_that_fits(cache: Path, tmp_path: Path) -> None:
+def test_a_recipe_of_many_layers_has_a_name_that_fits() -> None:
     layers = ";".join(f"a_layer_with_a_long_name_{number}" for number in range(40))
+    assert len(file_word(f"hybrid({layers})")) == 100
+    assert file_word(f"hybrid({layers})") != file_word(f"hybrid({layers};b)")
+
+
+def test_layers_are_named_by_node_or_tensor_and_others_are_told_what_was_meant(
+    cache: Path, tmp_path: Path
+) -> None:
     path = small(tmp_path / "net.onnx")
-    done = convert(path, "--recipe", f"hybrid({layers})", "--random-calibration")
-    assert "File name too long" not in done.stdout + done.stderr
+    assert written_by(path, {"Conv_0": "float16"}) == {"Conv_0_out": "float16"}
+    assert written_by(path, {"Relu_1_out": "float16"}) == {"Relu_1_out": "float16"}
+    done = convert(path, "--recipe", "hybrid(Conv_9)", "--random-calibration")
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 1
+    assert "no layer is called 'Conv_9'" in said
+    assert "did you mean Conv_0" in said
 
 
 def test_calibration_that_does_not_fit_is_told_with_both_sides(cache: Path, tmp_path: Path) -> None:
