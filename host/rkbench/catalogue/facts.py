@@ -103,9 +103,3 @@ def _first(patterns: Sequence[re.Pattern[str]], log: SearchedLog) -> str | None:
             found = pattern.search(line)
             return found[1] if found else None
     return None
-
-
-def parse_version(text: str | None) -> tuple[int, ...] | None:
-    """Return the leading numbers of a version: "2.3.0" and "2.3.0+8b1f" are (2, 3, 0)."""
-    found = re.match(r"\d+(?:\.\d+)*", text or "")
-    return tuple(int(part) for part in found.group().split(".")) if found else None

@@ -10,8 +10,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from rkbench.catalogue.facts import BoardState, parse_version
+from rkbench.catalogue.facts import BoardState
 from rkbench.errors import UsageError
+from rkbench.versions import parse_version
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -10,8 +10,8 @@ import re
 from dataclasses import dataclass, replace
 
 from rkbench.catalogue.check import FAIL, OK, WARN, Check
-from rkbench.catalogue.facts import parse_version
 from rkbench.rknn.contents import FileInfo
+from rkbench.versions import parse_version
 
 #: The oldest librknnrt that loads a container, by the container's version byte.
 OLDEST_RUNTIME: dict[int, tuple[int, ...]] = {1: (0,), 2: (1, 3), 4: (1, 5, 0), 6: (1, 5, 2)}

@@ -12,6 +12,8 @@ from typing import Literal
 
 from rkbench_agent.wire.socs import find_soc
 
+from rkbench.versions import parse_version
+
 Dtype = Literal["fp16", "int8"]
 Precision = Literal["fp16", "int8", "w4a16"]
 """What a file is called; `w4a16` (rk3576) has weights of 4 bits and computes in float."""
@@ -107,8 +109,6 @@ def kept_group_alignment(target: str, dtype: Dtype, toolkit_version: str | None 
     layout = weight_layout(target, dtype)
     if layout is None:
         return None
-    from rkbench.catalogue.facts import parse_version  # the names of targets come without the catalogue
-
     version = parse_version(toolkit_version)
     lite = TARGETS[target].generation == "RKNPU lite"
     if lite and dtype == "fp16" and version is not None and version < LITE_FP16_KEEPS_FOUR_SINCE:

@@ -18,6 +18,7 @@ from rkbench.views.inspect import show as inspect_view
 
 MODELS = Path(__file__).parents[2] / "data" / "models"
 HEALTHY = str(MODELS / "mb_gap7_rk3588_i8.rknn")
+DENSE_GROUPS = str(MODELS / "g1_c512_cpg4_rk3568_fp.rknn")
 
 
 def bench(*arguments: str, encoding: str = "utf-8") -> Done:
@@ -168,15 +169,17 @@ def test_what_is_not_plain_is_left_to_typer(arguments: list[str]) -> None:
     assert inspect_arguments(arguments) is None
 
 
-def test_a_plain_inspection_imports_neither_typer_nor_numpy() -> None:
+@pytest.mark.parametrize("model", [HEALTHY, DENSE_GROUPS])
+def test_a_plain_inspection_imports_neither_typer_nor_numpy_nor_the_catalogue(model: str) -> None:
     code = (
         "import sys; sys.argv = ['bench', 'inspect', sys.argv[1]]; from rkbench.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "slow = {'typer', 'numpy', 'rich', 'pydantic', 'onnx', 'paramiko', 'msgspec'}\n"
+        "slow = {'typer', 'numpy', 'rich', 'pydantic', 'onnx', 'paramiko', 'msgspec',\n"
+        "        'tomllib', 'tomli', 'rkbench.catalogue'}\n"
         "print(sorted(slow & set(sys.modules)))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code, HEALTHY], capture_output=True, text=True, timeout=60, check=True
+        [sys.executable, "-c", code, model], capture_output=True, text=True, timeout=60, check=True
     )
     assert done.stdout.splitlines()[-1] == "[]"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from rkbench.catalogue.facts import parse_version
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
+from rkbench.versions import parse_version
 
 ALL = {3, 6, 8, 10, 12, 16, 20, 24, 32, 40, 48}
 KEPT: dict[tuple[str, Dtype], set[int]] = {
