@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import os
 import sys
 
+from benchmarks.alone import run_alone
 from benchmarks.ratio import Ratio
 
 MODULES = (
@@ -32,7 +32,7 @@ def main() -> int:
     ratios: list[Ratio] = []
     for name in sys.argv[1:] or MODULES:
         print(f"{name} ...", file=sys.stderr, flush=True)
-        found = importlib.import_module(f"benchmarks.{name}").run()
+        found = run_alone(name)
         if not found:
             print(f"{name}: nothing to measure here, see its first lines", file=sys.stderr)
         ratios += found
