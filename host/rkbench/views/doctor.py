@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from rkbench.boards.model import Board
 from rkbench.catalogue.check import FAIL, OK, WARN, Check, worst
 from rkbench.runs.serialize import to_json
-from rkbench.views.output import STDOUT, write_text
+from rkbench.views.output import show_and_write
 from rkbench.views.push.console import make_console
 
 if TYPE_CHECKING:
@@ -49,10 +49,11 @@ class CheckDocument:
 
 def show_checks(board: Board, checks: Sequence[Check], json_file: str | None = None) -> None:
     """Show the verdicts on stdout, and write them as JSON where a file is named (`-`: JSON alone)."""
-    if json_file is not None:
-        write_text(json_file, render_checks(board, checks))
-    if json_file != STDOUT:
-        print_checks(board, checks, make_console(sys.stdout))
+    show_and_write(
+        lambda: print_checks(board, checks, make_console(sys.stdout)),
+        json_file,
+        lambda: render_checks(board, checks),
+    )
 
 
 def render_checks(board: Board, checks: Sequence[Check]) -> str:

@@ -13,7 +13,7 @@ from rkbench.catalogue.match import Diagnosis
 from rkbench.catalogue.rows import SCOPES, Circumstance
 from rkbench.runs.serialize import to_json
 from rkbench.units import format_bytes, printable
-from rkbench.views.output import ESCAPE, STDOUT, write_text
+from rkbench.views.output import ESCAPE, STDOUT, show_and_write
 from rkbench.views.push.console import make_console
 from rkbench.views.push.paragraphs import print_paragraph
 
@@ -44,10 +44,11 @@ class ExplainDocument:
 
 def show_explanation(source: str, found: Explanation, json_file: str | None = None) -> None:
     """Show what was found on stdout, and write it as JSON where a file is named (`-`: JSON alone)."""
-    if json_file is not None:
-        write_text(json_file, render_explanation(source, found))
-    if json_file != STDOUT:
-        print_explanation(source, found, make_console(sys.stdout))
+    show_and_write(
+        lambda: print_explanation(source, found, make_console(sys.stdout)),
+        json_file,
+        lambda: render_explanation(source, found),
+    )
 
 
 def render_explanation(source: str, found: Explanation) -> str:

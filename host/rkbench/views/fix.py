@@ -12,19 +12,22 @@ from rkbench.onnx.fixing import Change
 from rkbench.onnx.rewrites.proposal import Rewrite
 from rkbench.units import format_bytes, printable
 from rkbench.views.inspect.terminal import wrap
-from rkbench.views.output import STDOUT, write_text
+from rkbench.views.output import show_and_write
 
 
 def show_fix(report: FixReport, json_file: str | None = None) -> None:
     """Print the report; with `-` stdout holds its JSON and nothing else."""
-    if json_file is not None:
-        write_text(json_file, json.dumps(report.to_json(), indent=2) + "\n")
-    if json_file != STDOUT:
-        lines = [printable(line) for line in describe_fix(report)]
-        if sys.stdout.isatty():  # elsewhere a line stays a line: scripts read them
-            width = shutil.get_terminal_size().columns
-            lines = [wrap(line, width, "  ", "") for line in lines]
-        sys.stdout.write("".join(f"{line}\n" for line in lines))
+    show_and_write(
+        lambda: _print_fix(report), json_file, lambda: json.dumps(report.to_json(), indent=2) + "\n"
+    )
+
+
+def _print_fix(report: FixReport) -> None:
+    lines = [printable(line) for line in describe_fix(report)]
+    if sys.stdout.isatty():  # elsewhere a line stays a line: scripts read them
+        width = shutil.get_terminal_size().columns
+        lines = [wrap(line, width, "  ", "") for line in lines]
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
 def show_rewrites(rewrites: Sequence[Rewrite]) -> None:

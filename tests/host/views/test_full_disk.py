@@ -7,10 +7,13 @@ from pathlib import Path
 
 import pytest
 from rkbench.bisect.asked import BisectOptions, BisectOutcome
+from rkbench.catalogue.explain import explain
 from rkbench.conversion.plan import AskedConversions, LeftOut
 from rkbench.conversion.recipes import draft_of
 from rkbench.conversion.typed import ConvertOutcome
 from rkbench.errors import BenchError
+from rkbench.inspect.against import AgainstOnnx
+from rkbench.inspect.inspect_file import Request, inspect_file
 from rkbench.inspect.latency import predict_models
 from rkbench.npu import WhatIf
 from rkbench.runs.measures import QUANTITIES
@@ -19,8 +22,14 @@ from rkbench.sweep.asked import SweepOptions, SweepOutcome
 from rkbench.sweep.plan import SweepPlan
 from rkbench.views.bisect import show_bisect
 from rkbench.views.convert import show_conversions
+from rkbench.views.doctor import show_checks
+from rkbench.views.explain import show_explanation
+from rkbench.views.fix import show_fix
+from rkbench.views.inspect.against import show_against
+from rkbench.views.inspect.show import show_inspection
 from rkbench.views.predict import show_predictions
 from rkbench.views.sweep import show_sweep
+from snapshot_others import CHECKS, DESK, FIXED
 
 FULL = "/dev/full"
 MODEL = Path(__file__).parents[2] / "data/models/mb_gap7_rk3588_i8.rknn"
@@ -57,3 +66,41 @@ def test_a_bisection_is_shown_all_the_same() -> None:
     with pytest.raises(BenchError, match="No space left"):
         show_bisect(outcome, FULL, out)
     assert "net.onnx: 9 layers" in out.getvalue()
+
+
+def test_checks_of_a_board_are_shown_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(BenchError, match="No space left"):
+        show_checks(DESK, CHECKS["failed"], FULL)
+    assert "install librknnrt.so" in capsys.readouterr().out
+
+
+def test_an_explanation_is_shown_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(BenchError, match="No space left"):
+        show_explanation("a log", explain(["E RKNN: failed to submit!, op id: 0"]), FULL)
+    assert "failed to submit!" in capsys.readouterr().out
+
+
+def test_a_fix_is_shown_all_the_same(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(BenchError, match="No space left"):
+        show_fix(FIXED, FULL)
+    assert "wrote fixed.onnx" in capsys.readouterr().out
+
+
+def test_an_inspection_is_shown_and_its_page_written_all_the_same(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "page.html"
+    with pytest.raises(BenchError, match="No space left"):
+        show_inspection(
+            inspect_file(Request(MODEL)), json_to=FULL, html_to=str(page), layers="0", myths=False
+        )
+    assert MODEL.name in capsys.readouterr().out
+    assert MODEL.name in page.read_text()
+
+
+def test_errors_of_layers_are_shown_all_the_same() -> None:
+    out = StringIO()
+    found = AgainstOnnx(Path("net.rknn"), Path("net.onnx"), (), ())
+    with pytest.raises(BenchError, match="No space left"):
+        show_against(found, FULL, out)
+    assert "net.rknn: no layer has the name" in out.getvalue()

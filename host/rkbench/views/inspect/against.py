@@ -6,13 +6,16 @@ import dataclasses
 import json
 import sys
 from math import isfinite
-from typing import Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from rkbench_agent.wire.words import COMPUTED
 
 from rkbench.inspect.against import AgainstOnnx, LayerError
-from rkbench.views.output import STDOUT, write_text
+from rkbench.views.output import show_and_write
 from rkbench.views.push.console import make_console
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
     ("layer", "left"),
@@ -26,14 +29,17 @@ _COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
 
 def show_against(found: AgainstOnnx, json_file: str | None = None, out: TextIO | None = None) -> None:
     """Print the answer, then a line for each layer; with `-` stdout holds the JSON alone."""
-    if json_file is not None:
-        write_text(json_file, json.dumps(against_document(found), indent=2, allow_nan=False) + "\n")
-    if json_file == STDOUT:
-        return
+    show_and_write(
+        lambda: _print_against(found, make_console(out or sys.stdout)),
+        json_file,
+        lambda: json.dumps(against_document(found), indent=2, allow_nan=False) + "\n",
+    )
+
+
+def _print_against(found: AgainstOnnx, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console = make_console(out or sys.stdout)
     console.print(Text(answer(found)), soft_wrap=True)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for title, side in _COLUMNS:

@@ -6,7 +6,7 @@ import sys
 
 from rkbench.inspect.document import Inspection
 from rkbench.views.inspect.terminal import layer_limit
-from rkbench.views.output import STDOUT, check_output, write_text
+from rkbench.views.output import STDOUT, all_of, check_output, write_text
 
 
 def show_inspection(
@@ -17,16 +17,28 @@ def show_inspection(
     for target in (json_to, html_to):
         if target:
             check_output(target)
+    steps = [] if STDOUT in (json_to, html_to) else [lambda: _print(inspection, most, myths)]
     if json_to:
-        from rkbench.views.inspect.json import render_json
-
-        write_text(json_to, render_json(inspection))
+        steps.append(lambda: _write_json(inspection, json_to))
     if html_to:
-        from rkbench.views.inspect.html import render_html
+        steps.append(lambda: _write_page(inspection, html_to))
+    all_of(*steps)
 
-        write_text(html_to, render_html(inspection))
-    if STDOUT not in (json_to, html_to):
-        print(_on_terminal(inspection, most, myths), end="")
+
+def _write_json(inspection: Inspection, target: str) -> None:
+    from rkbench.views.inspect.json import render_json
+
+    write_text(target, render_json(inspection))
+
+
+def _write_page(inspection: Inspection, target: str) -> None:
+    from rkbench.views.inspect.html import render_html
+
+    write_text(target, render_html(inspection))
+
+
+def _print(inspection: Inspection, layers: int | None, myths: bool) -> None:
+    print(_on_terminal(inspection, layers, myths), end="")
 
 
 def _on_terminal(inspection: Inspection, layers: int | None, myths: bool) -> str:
