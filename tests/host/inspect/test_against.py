@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from io import StringIO
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,10 @@ import onnx
 import pytest
 from bench_command import run_bench
 from onnx import numpy_helper
-from rkbench.inspect.against import compare_with_onnx
+from rkbench.inspect.against import AgainstOnnx, compare_with_onnx
 from rkbench.rknn import open_model
 from rkbench.stats.similarity import cosine
+from rkbench.views.inspect.against import show_against
 
 NPU = Path(__file__).parents[2] / "data/npu"
 
@@ -96,3 +98,17 @@ def test_against_stands_alone() -> None:
 def test_the_cosine_of_nothing_and_something_is_zero() -> None:
     assert cosine(np.zeros(3), np.zeros(3)) == 1
     assert cosine(np.zeros(3), np.ones(3)) == 0
+
+
+def test_on_a_terminal_its_sentences_are_broken_at_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    show_against(
+        AgainstOnnx(Path("net.rknn"), Path("net.onnx"), (), ("Conv:a", "Conv:b")), out=(out := Terminal())
+    )
+    assert max(map(len, out.getvalue().splitlines())) <= 40
+    assert "\nlayer alone, fed with" in out.getvalue()

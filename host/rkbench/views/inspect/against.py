@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 from rkbench_agent.wire.words import COMPUTED
 
 from rkbench.inspect.against import AgainstOnnx, LayerError
+from rkbench.views.inspect.terminal import wrap
 from rkbench.views.output import show_and_write
 from rkbench.views.push.console import make_console
 
@@ -40,7 +41,10 @@ def _print_against(found: AgainstOnnx, console: Console) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    console.print(Text(answer(found)), soft_wrap=True)
+    def say(line: str) -> None:  # elsewhere than on a terminal a line stays a line: scripts read them
+        console.print(Text(wrap(line, console.width) if console.is_terminal else line), soft_wrap=True)
+
+    say(answer(found))
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for title, side in _COLUMNS:
         table.add_column(title, justify=side, overflow="fold", no_wrap=side == "right")
@@ -53,17 +57,15 @@ def _print_against(found: AgainstOnnx, console: Console) -> None:
         )
         style = "bold red" if each.is_bad else None
         table.add_row(*(Text(cell) for cell in (each.layer, each.tensor, *numbers)), style=style)
-    console.print(table)
+    if found.layers:
+        console.print(table)
     if found.unmatched:
-        console.print(Text(f"not in the ONNX by name: {', '.join(found.unmatched)}"), soft_wrap=True)
+        say(f"not in the ONNX by name: {', '.join(found.unmatched)}")
     if found.shape:
-        console.print(Text(f"for {found.shape}"))
-    console.print(
-        Text(
-            "computed by rkbench's model of the NPU, on standard normal inputs; own: the layer alone, "
-            "fed with what the .rknn computed before it; so far: from the inputs on"
-        ),
-        soft_wrap=True,
+        say(f"for {found.shape}")
+    say(
+        "computed by rkbench's model of the NPU, on standard normal inputs; own: the layer alone, "
+        "fed with what the .rknn computed before it; so far: from the inputs on"
     )
 
 

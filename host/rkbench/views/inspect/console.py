@@ -15,7 +15,7 @@ from rkbench.views.inspect.labels import (
     layer_title,
     tensor_title,
 )
-from rkbench.views.inspect.terminal import Style, bar, heading, shorten, wrap
+from rkbench.views.inspect.terminal import Style, bar, heading, name_room, shorten, wrap
 
 TOP_LAYERS = 10
 NARROWEST = 60
@@ -102,7 +102,7 @@ def _layers(inspection: FileInspection, width: int, style: Style, most: int | No
     title = "Layers by size"
     if len(shown) < len(layers):
         title += f" (first {len(shown)} of {len(layers)}; --layers all)"
-    room = width - 2 - 9 - 9 - 10 - 9 - 6 - 2
+    room = name_room(map(layer_title, shown), width - 2 - 9 - 9 - 10 - 9 - 6 - 2)
     head = f"  {'layer':<{room}}{'bytes':>9}{'weights':>9}{'commands':>10}{'dtype':>9}{'on':>6}"
     rows = (_layer(layer, room) for layer in shown)
     return "\n".join([heading(title, style), f"{style.dim}{head}{style.end}", *rows])

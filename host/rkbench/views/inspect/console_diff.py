@@ -5,7 +5,7 @@ from __future__ import annotations
 from rkbench.inspect.diff_document import FileDiff, LayerChange
 from rkbench.units import UNKNOWN, format_bytes, printable
 from rkbench.views.inspect.labels import SECTION_TITLES
-from rkbench.views.inspect.terminal import Style, heading, shorten, wrap
+from rkbench.views.inspect.terminal import Style, heading, name_room, shorten, wrap
 
 MOST = 20
 
@@ -20,8 +20,9 @@ def render_diff(diff: FileDiff, width: int, style: Style) -> str:
         lines.append(wrap(f"{name}: {before or UNKNOWN} → {after or UNKNOWN}", width, "    ", "  "))
     for name, change in sorted(diff.sections.items(), key=lambda item: -abs(item[1])):
         lines.append(f"  {SECTION_TITLES.get(name, name):<24}{_signed(change):>10}")
-    room = width - 2 - 10 - 10 - 22
-    for layer in sorted(diff.layers, key=_layer_size)[:MOST]:
+    layers = sorted(diff.layers, key=_layer_size)[:MOST]
+    room = name_room((layer.name for layer in layers), width - 2 - 10 - 10 - 22)
+    for layer in layers:
         dtypes = layer.before_dtype or UNKNOWN
         if layer.after_dtype != layer.before_dtype:
             dtypes += f" → {layer.after_dtype or UNKNOWN}"

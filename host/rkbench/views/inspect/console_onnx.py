@@ -5,7 +5,7 @@ from __future__ import annotations
 from rkbench.inspect.onnx_document import OnnxComparison, PredictedFile
 from rkbench.units import format_bytes, printable
 from rkbench.views.inspect.labels import nodes_by_size
-from rkbench.views.inspect.terminal import Style, heading, shorten, wrap
+from rkbench.views.inspect.terminal import Style, heading, name_room, shorten, wrap
 
 TOP_NODES = 12
 
@@ -54,14 +54,14 @@ def _nodes(onnx: OnnxComparison, width: int, style: Style) -> list[str]:
     if not told:
         return []
     in_file = onnx.file_bytes is not None
-    room = width - 2 - 9 - 11 - (9 if in_file else 0) - 9
+    titles = [f"{node.name} ({node.becomes})" for node in told[:TOP_NODES]]
+    room = name_room(titles, width - 2 - 9 - 11 - (9 if in_file else 0) - 9)
     head = f"{'needs':>9}{'predicted':>11}{'  in file' if in_file else ''}{'smaller':>9}"
     lines = [f"{style.dim}  {'node':<{room}}{head}{style.end}"]
-    for node in told[:TOP_NODES]:
-        title = shorten(f"{node.name} ({node.becomes})", room - 1)
+    for node, title in zip(told, titles, strict=False):
         stored = f"{format_bytes(node.file_bytes):>9}" if in_file else ""
         lines.append(
-            f"  {title:<{room}}{format_bytes(node.needed_bytes):>9}"
+            f"  {shorten(title, room - 1):<{room}}{format_bytes(node.needed_bytes):>9}"
             f"{format_bytes(node.predicted_bytes):>11}{stored}{node.smaller_dtype or 'same':>9}"
         )
     if len(told) > TOP_NODES:

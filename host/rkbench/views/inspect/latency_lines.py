@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rkbench.npu import LatencyPrediction, LayerLatency
 from rkbench.units import MARK, UNKNOWN, format_bytes, format_hertz, format_ratio, format_seconds
-from rkbench.views.inspect.terminal import Style, heading, shorten, wrap
+from rkbench.views.inspect.terminal import Style, heading, name_room, shorten, wrap
 
 BOUNDS = {"macs": "MACs", "memory": "memory", "tables": "tables", "tasks": "tasks"}
 
@@ -60,7 +60,8 @@ def _layers(latency: LatencyPrediction, width: int, most: int | None, style: Sty
     rest = f" (first {len(shown)} of {len(ranked)}; --layers all)" if len(shown) < len(ranked) else ""
     yield heading(f"  Layers by predicted time{rest}", style)
     wide = width >= 100
-    room = width - 2 - 9 - 7 - 8 - (9 + 7 + 10 + 7 if wide else 0)
+    spare = width - 2 - 9 - 7 - 8 - (9 + 7 + 10 + 7 if wide else 0)
+    room = name_room((layer.name for layer in shown), spare)
     head = f"  {'layer':<{room}}{'time':>9}{'share':>7}{'bound':>8}"
     yield f"{style.dim}{head}{_columns('MACs', 'full', 'DDR', 'tasks') if wide else ''}{style.end}"
     for layer in shown:

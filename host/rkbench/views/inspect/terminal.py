@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import textwrap
+from collections.abc import Iterable
 
 from rkbench.errors import UsageError
 from rkbench.units import printable
 
 EIGHTHS = " ▏▎▍▌▋▊▉"
 FALLBACK_WIDTH = 100
+NAME_GAP, LEAST_NAME = 2, 12
 
 
 class Style:
@@ -54,6 +56,12 @@ def shorten(text: str, width: int) -> str:
         return text
     left = (width - 1) // 2
     return f"{text[:left]}…{text[len(text) - (width - 1 - left) :]}"
+
+
+def name_room(names: Iterable[str], most: int) -> int:
+    """Return the columns of a table's names, as the longest needs: figures stand near; at most `most`."""
+    longest = max((len(printable(name)) for name in names), default=0)
+    return min(most, max(longest + NAME_GAP, LEAST_NAME))
 
 
 def heading(text: str, style: Style) -> str:
