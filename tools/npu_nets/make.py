@@ -4,9 +4,9 @@
 
 Nine nets of one idea each, random weights from a fixed seed, in fp16 and int8, for rk3588 and rk3568: 36
 files, as rknn-toolkit2 2.5.0 converts them, with its simulator's outputs. A tenth net, int8 alone,
-explains one of the nine (docs/npu.md); an eleventh is enlarged; four more, three of them for rk3588 alone,
-have what transformers are made of. Needs the toolkit environment
-(`bench toolkit install`). Two builds differ in 1-2 kB of uninitialised bytes, not in what they
+explains one of the nine (docs/npu.md); an eleventh is enlarged; a twelfth, fp16 for rk3588 alone, is fed in
+two tiles; four more, three of them for rk3588 alone, have what transformers are made of. Needs the toolkit
+environment (`bench toolkit install`). Two builds differ in 1-2 kB of uninitialised bytes, not in what they
 compute.
 
 Into tests/data/npu: NET.onnx, NET.inputs.npz (`inputs/x`, two cases, 4-D as NHWC), NET_SOC_DTYPE.rknn, and
@@ -176,6 +176,14 @@ def enlarged() -> Network:
     return net
 
 
+def tiled() -> Network:
+    """A picture of two tiles, whose lines no 16 bytes divide: the second begins where the pitch says."""
+    net = Network([1, 3, 106, 106])
+    convolve(net, 3, 8, stride=2)
+    net.add("Relu")
+    return net
+
+
 def classifier() -> Network:
     """Global average pooling and a fully connected layer of ten classes."""
     net = Network([1, 3, 16, 16])
@@ -189,12 +197,12 @@ def classifier() -> Network:
 
 NETS: tuple[Callable[[], Network], ...] = (
     dense, depthwise, residual, pools, gates, swishes, squeeze, neck, classifier, gates_on_steps,
-    enlarged, transpose, softmax, normalization, transformer,
+    enlarged, tiled, transpose, softmax, normalization, transformer,
 )  # fmt: skip
-INT8_ONLY = ("gates_on_steps",)
+ONE_DTYPE = {"gates_on_steps": "int8", "tiled": "fp16"}
 OTHER_SOCS = ("rk3562", "rk3576", "rv1126b")
 """The classifier for SoCs whose registers nobody has explained, int8, without outputs."""
-RK3588_ONLY = ("transpose", "softmax", "transformer")
+RK3588_ONLY = ("tiled", "transpose", "softmax", "transformer")
 
 
 def write_inputs(net: Network, path: Path) -> None:
@@ -231,7 +239,7 @@ def main() -> None:
         net.save(OUTPUT / f"{name}.onnx")
         write_inputs(net, OUTPUT / f"{name}.inputs.npz")
         for target in TARGETS[: 1 if name in RK3588_ONLY else 2]:
-            for dtype in DTYPES[name in INT8_ONLY :]:
+            for dtype in (ONE_DTYPE[name],) if name in ONE_DTYPE else DTYPES:
                 print(name, target, dtype, convert(name, target, dtype), flush=True)
         for target in OTHER_SOCS if name == "classifier" else ():
             print(name, target, convert(name, target, "int8"), flush=True)

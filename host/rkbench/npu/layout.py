@@ -25,7 +25,8 @@ ALIGNMENT = 64
 GAP_BYTES = 64
 ARENA_GAP_BYTES = 0x10000
 ADDRESS_LIMIT = 1 << 32
-IN_ARENA = ("input", "output", "activation")
+WRITTEN = ("output", "activation")
+IN_ARENA = ("input", *WRITTEN)
 COMMANDS = ("register_commands", "tasks")
 RECORD = np.dtype(
     [
@@ -197,18 +198,31 @@ def _check_records(records: NDArray[np.void], word_count: int, node_count: int) 
 
 
 def _relocate(model: RknnModel, graph: Graph, addresses: dict[int, int], words: Words) -> None:
-    """Put addresses into `words`, in place; raises ModelError for a position or tensor that is not there."""
-    by_name = {t.name: addresses[t.index] for t in graph.tensors if t.index in addresses}
+    """Put addresses into `words`, in place; raises ModelError for what is not there."""
+    by_name = {t.name: t for t in graph.tensors if t.index in addresses}
     with payload_tables(model) as tables:
         entries = list(tables)[graph.index].tables(RELOCATION_SLOT, "graph.relocations")
         for entry in entries:
             name = entry.string(0, "relocation.tensor")
             positions = np.frombuffer(entry.raw(1, 8, "relocation.positions"), "<u8")
             at, offset = positions >> np.uint64(32), positions & np.uint64(0xFFFF_FFFF)
-            if name not in by_name or (at.size and int(at.max()) >= len(words)):
+            tensor = by_name.get(name)
+            if tensor is None or _beyond(at, len(words)) or _beyond(offset, _reach(tensor)):
                 raise ModelError(
                     f"{model.file.path}: relocations of {name!r} point outside of the model",
                     hint="the file is damaged: convert it again",
                 )
-            value = (offset + np.uint64(by_name[name])) & np.uint64(0xFFFF_FFFF)
+            value = (offset + np.uint64(addresses[tensor.index])) & np.uint64(0xFFFF_FFFF)
             words[at] = words[at] & ~np.uint64(0xFFFF_FFFF_0000) | value << np.uint64(16)
+
+
+def _beyond(values: Words, limit: int) -> bool:
+    return bool(values.size) and int(values.max()) >= limit
+
+
+def _reach(tensor: Tensor) -> int:
+    """Return the bytes in which a fetch of a tensor may begin: of inputs and constants, its own in all files.
+
+    What layers write may go beyond the size that is stated: parts of a dilated convolution, floats of int8.
+    """
+    return ADDRESS_LIMIT if tensor.kind in WRITTEN else max(tensor.size_bytes, tensor.buffer_bytes)

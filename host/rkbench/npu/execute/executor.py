@@ -8,12 +8,14 @@ from contextlib import contextmanager
 import numpy as np
 
 from rkbench.errors import NotModelledError
+from rkbench.npu.execute.convolution import read_kind
 from rkbench.npu.execute.core import NpuCore
 from rkbench.npu.execute.cpu import run_on_cpu
 from rkbench.npu.execute.cubes import AddressSpace
 from rkbench.npu.execute.features import Fetch
-from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError
-from rkbench.npu.execute.tensors import Array, Tensors, dtype_of_tensor
+from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError, dtype_of
+from rkbench.npu.execute.pixels import fetched_tensor, line_stride, pitch_of
+from rkbench.npu.execute.tensors import Array, Tensors
 from rkbench.npu.layout import BASE, Layout, holder, lay_out
 from rkbench.npu.tasks import CNA, TaskList, decode_tasks
 from rkbench.rknn.contents import Node, Tensor
@@ -22,6 +24,7 @@ from rkbench.rknn.model import RknnModel
 OF_THE_RUNTIME = ("InputOperator", "OutputOperator")
 """What the runtime does between a model and its caller: here the host quantizes, lays out, and back."""
 ARGB_IN = (0x100C, 12, 15)
+LINE_STRIDE = 0x107C
 CONVERSION, BYPASS = 0x104C, 1
 WEIGHTS = ("weight", "compiler_constant")
 Watch = Callable[[Node, Mapping[str, Array]], None]
@@ -95,20 +98,27 @@ class Executor:
         return nodes[0].index if nodes else 0
 
     def _input_lines(self) -> dict[int, int]:
-        """Return the pitch that the first layer reads each input of packed pixels with."""
-        starts = {
-            self._layout.addresses[t.index]: t for t in self.inputs if t.index in self._layout.addresses
-        }
+        """Return the pitch of each input of packed pixels; tasks fetch with it then, as at the runtime's."""
         lines: dict[int, int] = {}
         for position in np.flatnonzero(self._tasks.runs(CNA) & (self._tasks.bits(*ARGB_IN) > 0)):
-            registers = TaskRegisters(self._tasks.task(int(position)).registers)
-            tensor = starts.get(registers["CNA.FEATURE_DATA_ADDR"])
-            if tensor is not None and tensor.index not in lines:
-                with self._naming(f"input {tensor.name!r}"):
-                    dtype = dtype_of_tensor(tensor)
-                fetch = Fetch(registers, self._core.memory, self._layout.generation, dtype)
-                lines[tensor.index] = fetch.line
+            task = self._tasks.task(int(position))
+            node = self._layout.graph.nodes[task.node]
+            if node.type not in OF_THE_RUNTIME:
+                with self._naming(f"layer {node.name!r}"):
+                    stride = self._add_line(lines, node, TaskRegisters(task.registers))
+                self._tasks.columns[LINE_STRIDE][position] = stride
         return lines
+
+    def _add_line(self, lines: dict[int, int], node: Node, registers: TaskRegisters) -> int:
+        dtype, addresses = dtype_of(read_kind(registers)[1], "convolution"), self._layout.addresses
+        fetch = Fetch(registers, self._core.memory, self._layout.generation, dtype)
+        tensor = fetched_tensor(fetch, self._of(node.inputs), addresses)
+        if tensor.kind != "input":
+            return registers["CNA.DMA_CON1.LINE_STRIDE"]
+        pitch = pitch_of(fetch, tensor, addresses[tensor.index])
+        if lines.setdefault(tensor.index, pitch) != pitch:
+            raise UnmodelledError(f"packed pixels {lines[tensor.index]} and {pitch} bytes apart")
+        return line_stride(fetch, pitch)
 
     @contextmanager
     def _naming(self, what: str) -> Iterator[None]:

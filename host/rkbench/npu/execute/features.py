@@ -121,16 +121,25 @@ class Fetch:
             self.surface,
         )
 
+    @property
+    def packed_line_bytes(self) -> int:
+        """Bytes of a line of packed pixels, without a gap behind them."""
+        return self.registers["CNA.DATA_SIZE0.DATAIN_WIDTH"] * self.argb_channels * self.dtype.itemsize
+
+    @property
+    def packed_bytes(self) -> int:
+        """Bytes from the first packed pixel to the end of the last."""
+        return (self.registers["CNA.DATA_SIZE0.DATAIN_HEIGHT"] - 1) * self.line + self.packed_line_bytes
+
     def _read_argb(self) -> Values:
-        cube, channels = self._cube, self.argb_channels
-        packed = cube.width * channels * self.dtype.itemsize
+        cube, channels, packed = self._cube, self.argb_channels, self.packed_line_bytes
         if self.converts and self.dtype != np.int8:
             raise UnmodelledError(f"an input conversion to {self.dtype}")
         if not 1 <= channels <= 4 or min(cube.height, cube.width) < 1 or cube.line < packed:
             raise UnmodelledError(
                 f"{cube.height} lines of {cube.width} pixels of {channels} channels in {cube.line} bytes"
             )
-        raw = self.memory.read(cube.address, (cube.height - 1) * cube.line + packed)
+        raw = self.memory.read(cube.address, self.packed_bytes)
         view = np.lib.stride_tricks.as_strided(raw, (cube.height, packed), (cube.line, 1))
         pixels = np.ascontiguousarray(view)
         shape = (cube.height, cube.width, channels)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from rkbench.npu.execute.cubes import AddressSpace, Cube, load, store
+from rkbench.npu.execute.cubes import AddressSpace, Bytes, Cube, load, store
 from rkbench.npu.execute.fields import UnmodelledError
 from rkbench.rknn.contents import Tensor
 
@@ -66,7 +66,7 @@ class Tensors:
         dtype = dtype_of_tensor(tensor)
         if self._is_packed(tensor) or not _is_surfaces(tensor):
             count = math.prod(tensor.shape)
-            flat = self._memory.read(self._address(tensor), count * dtype.itemsize).view(dtype)
+            flat = self._bytes(tensor, count * dtype.itemsize).view(dtype)
             plain: Array = flat.reshape(tensor.shape).copy()
             return plain
         cubes = [load(self._memory, cube) for cube in self._cubes(tensor, dtype)]
@@ -85,7 +85,7 @@ class Tensors:
 
     def _write_flat(self, tensor: Tensor, values: Array) -> None:
         raw = np.ascontiguousarray(values).view(np.uint8).reshape(-1)
-        self._memory.read(self._address(tensor), raw.size)[:] = raw
+        self._bytes(tensor, raw.size)[:] = raw
 
     def _write_pixels(self, tensor: Tensor, values: Array) -> None:
         """Write pixel by pixel, line by line, with the pitch that the first layer reads."""
@@ -93,7 +93,7 @@ class Tensors:
         packed = np.ascontiguousarray(values.reshape(channels, height, width).transpose(1, 2, 0))
         raw = packed.view(np.uint8).reshape(height, -1)
         line = self._lines.get(tensor.index, raw.shape[1])
-        target = self._memory.read(self._address(tensor), (height - 1) * line + raw.shape[1])
+        target = self._bytes(tensor, (height - 1) * line + raw.shape[1])
         np.lib.stride_tricks.as_strided(target, raw.shape, (line, 1))[:] = raw
 
     def _is_packed(self, tensor: Tensor) -> bool:
@@ -110,16 +110,22 @@ class Tensors:
         aligned = -(-pixels // SURFACE_PIXELS) * SURFACE_PIXELS
         if tensor.size_bytes >= batch * surfaces * aligned * unit:
             pixels = aligned
-        channels, step, address = _chw(tensor)[0], surfaces * pixels * unit, self._address(tensor)
+        channels, step = _chw(tensor)[0], surfaces * pixels * unit
+        self._bytes(tensor, batch * step)
+        address = self._addresses[tensor.index]
         return [
             Cube(address + i * step, channels, height, width, dtype, width * unit, pixels * unit)
             for i in range(batch)
         ]
 
-    def _address(self, tensor: Tensor) -> int:
+    def _bytes(self, tensor: Tensor, size_bytes: int) -> Bytes:
+        """Return the first bytes of a tensor; UnmodelledError where it has less memory than that, or none."""
         if tensor.index not in self._addresses:
             raise UnmodelledError(f"tensor {tensor.name!r} without memory")
-        return self._addresses[tensor.index]
+        held = max(tensor.size_bytes, tensor.buffer_bytes)
+        if size_bytes > held:
+            raise UnmodelledError(f"tensor {tensor.name!r} of {size_bytes} bytes in {held}")
+        return self._memory.read(self._addresses[tensor.index], size_bytes)
 
 
 def _quantized(values: Array, dtype: np.dtype[Any], scale: np.float32, zero_point: int) -> Array:
