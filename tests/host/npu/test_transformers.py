@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+import onnx
 import pytest
 from made_nets import FOLDER, SOCS, Net, agreement
+from onnxruntime import InferenceSession
 from rkbench.errors import NotModelledError
 from rkbench.npu.execute import bfloat16
 from rkbench.npu.execute.executor import Executor
@@ -62,3 +66,15 @@ def test_bf16_is_rounded_to_even_and_keeps_what_is_no_number() -> None:
     np.testing.assert_array_equal(back[:4], [1, 1, 1 + 2**-6, -np.inf])
     assert np.isnan(back[4])
     assert back[5] == np.inf
+
+
+def test_the_channels_of_one_pixel_lie_one_behind_the_other() -> None:
+    net = Net("transformer", "rk3588", "fp16")
+    network = onnx.load(str(net.path.parent / "transformer.onnx"))
+    network.graph.output.append(onnx.ValueInfoProto(name="ReduceMean_45"))
+    case = net.cases()[0]
+    (expected,) = InferenceSession(network.SerializeToString()).run(["ReduceMean_45"], {"x": case})
+    seen: dict[str, Any] = {}
+    with open_model(net.path) as model:
+        Executor(model).run({"x": case}, lambda _, outputs: seen.update(outputs))
+    assert np.abs(seen["ReduceMean_45_tp-rs"].ravel() - expected.ravel()).max() < 0.01
