@@ -6,12 +6,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-agent-38 test-toolkit test-npu calibrations check schema fuzz kills lies stalls stores truth bench-speed models clean
+.PHONY: help demo test test-agent-38 toolkit test-toolkit test-recipes test-npu calibrations check schema fuzz kills lies stalls stores truth bench-speed models clean
 
 help:
 	@echo "make demo    the story of the 3 MB that became 60 MB, on a virtual board"
 	@echo "make test    all tests that need no board and no vendor toolkit"
 	@echo "make test-toolkit   conversions with the real rknn-toolkit2, in its own environment (630 MB)"
+	@echo "make test-recipes   of these, each recipe on a small network: part of CI (two minutes)"
 	@echo "make test-npu    real RKNNLite and librknnrt over the computed NPU: all 52 nets (six minutes)"
 	@echo "make calibrations   virtual boards calibrated whole, 20 seeds for each SoC: a table (ten minutes)"
 	@echo "make test-agent-38   the agent's tests on Python 3.8 alone"
@@ -19,7 +20,7 @@ help:
 	@echo "make schema  the JSON Schemas of what rkbench writes, made from its dataclasses"
 	@echo "make fuzz    100,000 mutated .rknn files read, 30,000 hostile ones shown (long)"
 	@echo "make truth   what the statistics claim, against staged truths, 2,000 trials each: a table (half an hour of CPU)"
-	@echo "make kills   kill -9 at 226 moments, of client, supervisor, worker and guard: what held (half an hour)"
+	@echo "make kills   kill -9 at 226 moments, of client, supervisor, worker and guard, and of 20 sweeps: what held (half an hour)"
 	@echo "make lies    every value in every field that a board's agent could lie in, and floods (long)"
 	@echo "make stores  every command on 3,000 damaged result stores (long)"
 	@echo "make stalls  a push through links that stall or break off at 64 points (long)"
@@ -70,9 +71,16 @@ $(VENV38)/.installed: Makefile
 	  numpy psutil pytest pytest-timeout pytest-xdist hypothesis prometheus-client==0.21.1
 	@touch $@
 
-test-toolkit: $(STAMP)
+toolkit: $(STAMP)
 	$(BIN)/bench toolkit install
+
+test-toolkit: toolkit
 	$(BIN)/python -m pytest -m toolkit --timeout 600 tests/toolkit $(ARGS)
+
+# Part of CI: every recipe on small made networks, and a sweep.
+test-recipes: toolkit
+	$(BIN)/python -m pytest -m toolkit --timeout 400 tests/toolkit/test_toolkit_recipes.py \
+	  tests/toolkit/test_toolkit_detector.py tests/toolkit/test_toolkit_sweep.py $(ARGS)
 
 test-npu: $(STAMP)
 	RKBENCH_ALL_NETS=1 $(BIN)/python -m pytest -q --timeout 900 tests/emulated/test_npu_emulated.py tests/host/npu/test_every_bit.py $(ARGS)
@@ -102,7 +110,7 @@ fuzz: $(STAMP)
 	$(BIN)/python -m pytest -m fuzz --timeout 0 tests/host
 
 kills: $(STAMP)
-	RKBENCH_KILLS=1 $(BIN)/python -m pytest -q --timeout 3600 tests/agent/test_kills.py tests/e2e/test_client_kills.py
+	RKBENCH_KILLS=1 $(BIN)/python -m pytest -q --timeout 3600 tests/agent/test_kills.py tests/e2e/test_client_kills.py tests/e2e/test_sweep_kills.py
 
 truth: $(STAMP)
 	cd tests/truth && ../../$(BIN)/python .

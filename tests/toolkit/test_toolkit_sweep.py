@@ -1,4 +1,4 @@
-"""A sweep with the real converter: its winner's script, run with the toolkit alone, gives the same file."""
+"""A sweep with the real converter: its winner's script, run with the toolkit alone, gives the same."""
 
 from __future__ import annotations
 
@@ -12,6 +12,14 @@ from bench_command import run_bench
 from onnx_networks import Network
 from rkbench.toolkit.environment import APART, find_environment, installed_versions
 from rkbench.toolkit.versions import DEFAULT
+
+#: Behind what a script converts: what the simulator of its session answers.
+SIMULATOR = """
+import numpy
+check(rknn.init_runtime())
+answers = [rknn.inference(inputs=[case])[0] for case in numpy.load(os.environ["FED"])]
+numpy.savez(os.environ["ANSWERS"], answers)
+"""
 
 
 @pytest.fixture
@@ -35,42 +43,23 @@ def test_the_winner_is_what_its_script_makes_without_rkbench(onnx: Path, tmp_pat
     winner = next(each for each in document["variants"] if each["recipe"] == document["winner"])
     assert winner["cosine"] == pytest.approx(winner["simulator"][0]["cosine"], abs=1e-6)
     script = Path(document["script"])
-    environment = {**os.environ, "PYTHONPATH": str(APART / "converter/standin")}  # for torch
-    subprocess.run(
-        [find_environment(DEFAULT).python, script], check=True, env=environment, timeout=300, cwd=tmp_path
-    )
+    (tmp_path / "torch").symlink_to(APART / "converter/standin/torch")  # which is all that it lacks
+    alone = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    python = find_environment(DEFAULT).python
+    lacks = subprocess.run([python, "-c", "import rkbench"], env=alone, check=False, capture_output=True)
+    assert b"No module named 'rkbench'" in lacks.stderr
+    asks = script.with_name("asks.py")
+    asks.write_text(script.read_text().replace("rknn.release()", SIMULATOR))
+    given = {"FED": str(tmp_path / "fed.npy"), "ANSWERS": str(tmp_path / "answers.npz")}
+    with np.load(tmp_path / "net.golden.npz") as golden:
+        np.save(given["FED"], np.moveaxis(golden["inputs/x"], 2, -1))
+    subprocess.run([python, asks], check=True, env={**alone, **given}, timeout=300, cwd=tmp_path)
     made = script.with_name(Path(winner["path"]).name)
-    assert abs(made.stat().st_size - winner["size_bytes"]) <= 2048
-    with np.load(Path(winner["path"]).with_suffix(".replay.npz")) as replay:
+    assert abs(made.stat().st_size - winner["size_bytes"]) <= 2000
+    with (
+        np.load(Path(winner["path"]).with_suffix(".replay.npz")) as replay,
+        np.load(given["ANSWERS"]) as answers,
+    ):
         assert str(replay["source"]) == f"rknn-toolkit2 {DEFAULT} simulator"
-
-
-def test_scores_beside_boxes_are_cured_by_outputs_of_their_own(tmp_path: Path) -> None:
-    if DEFAULT not in installed_versions():
-        pytest.skip(f"no rknn-toolkit2 {DEFAULT}: bench toolkit install {DEFAULT}")
-    net = Network(1, 3, 32, 32).conv(3, 16).add("Relu")
-    trunk = net.value
-    boxes = net.conv(16, 4).add("Sigmoid").add("Mul", net.constant("size", np.float32(640.0))).value
-    net.value = trunk
-    scores = net.conv(16, 5).add("Sigmoid").value
-    net.value = boxes
-    path = net.add("Concat", scores, axis=1).save(tmp_path / "detector.onnx")
-    assert run_bench("golden", path, "--cases", "4").returncode == 0
-    golden = tmp_path / "detector.golden.npz"
-    done = run_bench(
-        "convert", path, "--target", "rk3588", "-o", tmp_path, "--golden", golden, "--random-calibration",
-        "--recipe", "int8", "--recipe", "outputs=split,int8",
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    with np.load(golden) as archive:
-        (whole,) = (archive[name] for name in archive if name.startswith("outputs/"))
-    expected = whole[:, 0, 4:].reshape(4, 5, -1)
-    with np.load(tmp_path / "detector.rk3588.int8.replay.npz") as replay:
-        (joined,) = (replay[name] for name in replay if name.startswith("outputs/"))
-        # One step is 640 / 255: of a score between 0 and 1 nothing is left.
-        assert not joined.reshape(4, 9, -1)[:, 4:].any()
-    with np.load(tmp_path / "detector.rk3588.outputs=split+int8.replay.npz") as replay:
-        found = replay[f"outputs/{scores}"].reshape(4, 5, -1)
-    # What int8 can tell apart is told as the ONNX has it: ties of a step agree with any of theirs.
-    best = np.take_along_axis(found, expected.argmax(1)[:, None], 1)[:, 0]
-    assert (best >= found.max(1) - 1 / 128).mean() == 1.0
+        (simulated,) = (replay[name] for name in replay if name.startswith("outputs/"))
+        np.testing.assert_array_equal(answers["arr_0"].reshape(simulated.shape), simulated)
