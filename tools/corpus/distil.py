@@ -4,7 +4,7 @@
 
 Reads CORPUS/onnx, CORPUS/outcomes and CORPUS/rknn; writes into tools/corpus/data:
   sizes.tsv         one line a conversion: bytes by section, or the converter's words where it refused
-  layers/NAME.tsv.gz   one line a layer of each conversion of a network
+  layers/NAME.tsv.gz   one line a layer of each conversion of a network of the half that rules are fitted on
   graphs/NAME.onnx.gz  the graph without its large weights, enough to predict from
 Fitting and tests need nothing else.
 """
@@ -56,7 +56,8 @@ def main() -> int:
     rows.sort(key=lambda row: (row["network"], row["toolkit_version"], row["target"], row["dtype"]))
     _write_rows(DATA / "sizes.tsv", (*FACTS, *SECTIONS, *COUNTS, *REFUSAL), rows)
     for name, found in layers.items():
-        _write_rows(DATA / "layers" / f"{name}.tsv.gz", LAYER, found)
+        if known[name].half == "fit":
+            _write_rows(DATA / "layers" / f"{name}.tsv.gz", LAYER, found)
         _write_graph(corpus, known[name])
     print(f"{len(rows)} conversions of {len(layers)} networks")
     return 0
