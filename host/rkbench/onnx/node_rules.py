@@ -14,6 +14,7 @@ from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.constants import float_elements, is_generated
 from rkbench.onnx.convolution import Convolution, average_of, convolution_of
+from rkbench.onnx.fusion.reduced import picked_channels, reduction
 from rkbench.onnx.prediction import (
     DILATED,
     FOLDED,
@@ -125,7 +126,10 @@ def _product(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
 
 
 def _pooling(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
-    size = pooled_size(node)
+    reduced = reduction(node)
+    if reduced is not None:
+        return Share(POOLING, conv.constant_bytes(reduced, context.target, dtype), 0, 0)
+    size = pooled_size(node) if node.op_type != "ReduceSum" else None
     shape = static_shape(node.inputs[0])
     if size is None or shape is None:
         return _other(node, context, dtype)
@@ -143,6 +147,14 @@ def _average(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     if geometry is None:
         return _other(node, context, dtype)
     return Share(POOLING, conv.constant_bytes(geometry, context.target, dtype), 0, 0)
+
+
+def _gather(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
+    """Channels that are picked by stored places are picked by a dense 1x1."""
+    picked = picked_channels(node, context.constants)
+    if picked is None:
+        return _other(node, context, dtype)
+    return Share(SHUFFLE, conv.constant_bytes(picked, context.target, dtype), 0, 0)
 
 
 def _reshape(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
@@ -199,7 +211,9 @@ RULES: dict[str, Rule] = {
     "MatMul": _product,
     "GlobalAveragePool": _pooling,
     "ReduceMean": _pooling,
+    "ReduceSum": _pooling,
     "AveragePool": _average,
+    "Gather": _gather,
     "Reshape": _reshape,
     "GRU": _recurrent,
     "LSTM": _recurrent,

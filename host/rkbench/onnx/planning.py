@@ -16,6 +16,7 @@ from rkbench.onnx.fusion.effort import (
     TENSOR_BYTES,
     efforts,
     output_effort,
+    output_table_bytes,
 )
 from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
@@ -77,6 +78,10 @@ def plan_layers(
         if layer.table and layer.table not in tables:
             tables.add(layer.table)
             added[layer.node] += table_bytes(target)
+    for value in graph.outputs:
+        maker = fuser.maker(value)
+        if maker is not None:
+            added[maker.node] += output_table_bytes(static_shape(value), target, dtype)
     outputs = sum(output_effort(static_shape(value), target, dtype).file_bytes for value in graph.outputs)
     convolves = any(layer.kind == "convolution" for layer in layers)
     own = 2 if convolves and targets.TARGETS[target].fixed_constant_bytes else 0

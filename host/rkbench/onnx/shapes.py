@@ -16,20 +16,20 @@ def pooled_size(node: ir.Node) -> tuple[int, int] | None:
     shape = static_shape(node.inputs[0])
     if shape is None or len(shape) != 4:
         return None
-    if node.op_type == "ReduceMean":
-        axes = _axes(node)
+    if node.op_type in ("ReduceMean", "ReduceSum"):
+        axes = axes_of(node)
         if {axis % 4 for axis in axes} != {2, 3}:
             return None
     return shape[2], shape[3]
 
 
-def _axes(node: ir.Node) -> tuple[int, ...]:
+def axes_of(node: ir.Node) -> tuple[int, ...]:
+    """Return the axes that a reduction is over, as the node says them; () where they are not stored."""
     if "axes" in node.attributes:
         return tuple(node.attributes["axes"].as_ints())
     value = node.inputs[1] if len(node.inputs) > 1 else None
-    if value is None or value.const_value is None:
-        return ()
-    return tuple(int(axis) for axis in value.const_value.numpy().ravel())
+    stored = ir.convenience.get_const_tensor(value) if value is not None else None
+    return () if stored is None else tuple(int(axis) for axis in stored.numpy().ravel())
 
 
 def pooling_kernels(size: tuple[int, int]) -> list[int]:

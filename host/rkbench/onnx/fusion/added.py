@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import onnx_ir as ir
@@ -10,6 +11,9 @@ from rkbench.onnx.convolution import Convolution, constant_bytes
 from rkbench.onnx.fusion.apart import cut_parts
 from rkbench.onnx.fusion.enlarged import enlarged_constants, factor_of
 from rkbench.onnx.fusion.layer import FusedLayer
+from rkbench.onnx.fusion.normed import Norm, group_norm
+from rkbench.onnx.fusion.normed import table_bytes as norm_table_bytes
+from rkbench.onnx.fusion.reduced import SUM_TABLE_BYTES
 from rkbench.onnx.fusion.unrolled import pieces_of
 from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
@@ -36,6 +40,11 @@ def added_constant_bytes(layer: FusedLayer, target: str, dtype: Dtype) -> int:
         return enlarged_constants(layer.node, factor, targets.TARGETS[target].npu_cores, dtype)
     generation = _generation(target)
     lite = generation == "RKNPU lite"
+    if layer.kind == "sums":
+        return SUM_TABLE_BYTES[targets.TARGETS[target].npu_cores > 1][dtype]
+    grouped = group_norm(layer.node, target, dtype)
+    if grouped is not None:
+        return norm_table_bytes(grouped, lite=lite)
     if layer.node.op_type == "InstanceNormalization":
         return _instance_norm(static_shape(layer.node.inputs[0]), lite=lite, int8=dtype == "int8")
     channels = _channels(layer)
@@ -86,15 +95,13 @@ def _parts(layer: FusedLayer, target: str, dtype: Dtype) -> int:
 
 
 def _instance_norm(shape: tuple[int, ...] | None, *, lite: bool, int8: bool) -> int:
-    """Tables for every pixel; a norm over flattened groups keeps one that puts them in order; int8 two more.
+    """Return the tables of norms over the pixels of each channel; in int8 two more put the map in order.
 
-    Measured on 64 and 96 channels, 8 groups and 1, toolkit 2.5.0.
+    Measured on 64 channels of 56 x 56, toolkit 2.5.0.
     """
+    pixels = math.prod(shape[2:]) if shape is not None and len(shape) > 2 else 1
     orders = ORDER_BYTES * 2 if int8 and not lite else 0
-    if shape is not None and len(shape) == 4:
-        pixels = shape[2] * shape[3]
-        return _lines(pixels * (NORM_BYTES["RKNPU lite"] if lite else OTHER_NORM_BYTES), 64) + orders
-    return (ORDER_BYTES // 2 if lite else ORDER_BYTES) + orders
+    return norm_table_bytes(Norm(1, pixels, pixels), lite=lite) + orders
 
 
 ORDER_BYTES = 65_536

@@ -25,6 +25,7 @@ from rkbench.onnx.fusion.kinds import (
 )
 from rkbench.onnx.fusion.layer import FusedLayer, Kind
 from rkbench.onnx.fusion.patterns import Pattern, activation, layer_norm, length_norm, next_node, users
+from rkbench.onnx.fusion.reduced import is_turned, picked_channels, picked_rows, reduction
 from rkbench.onnx.fusion.unrolled import folds, unfolds
 from rkbench.onnx.shapes import is_channel_shuffle, pooled_size, pooling_kernels
 from rkbench.onnx.values import static_shape
@@ -95,6 +96,8 @@ class Fuser:
             return self._scale
         if node.op_type in ARITHMETIC:
             return self._arithmetic
+        if reduction(node) is not None:
+            return self._reduce
         if node.op_type in ("GlobalAveragePool", "ReduceMean", "GlobalMaxPool", "ReduceMax"):
             return self._pool
         return self._other
@@ -161,7 +164,8 @@ class Fuser:
         source = node.inputs[0] if node.inputs[0] not in self.constants else node.inputs[1]
         before = self.maker(source)
         alone = len(users(source)) == 1
-        if before is not None and alone and before.is_linear and before.kind in ("convolution", "narrow"):
+        linear = before is not None and before.is_linear and before.kind in ("convolution", "narrow")
+        if before is not None and alone and (linear or before.kind == "norm"):
             self._take(before, (node,), node.outputs[0])
         elif self._folds_forward(node):
             self.add(node, "free")
@@ -244,8 +248,18 @@ class Fuser:
             else:
                 self.layers.append(FusedLayer(node, "convolution", convolution=step))
 
+    def _reduce(self, node: ir.Node) -> None:
+        """A sum or mean over one axis is a convolution, of a turned map where it is not over channels."""
+        self.add(node, "convolution", convolution=reduction(node))
+        if is_turned(node):
+            self.layers.append(FusedLayer(node, "sums" if node.op_type == "ReduceSum" else "means"))
+
     def _other(self, node: ir.Node) -> None:
-        if node.op_type in RECURRENT:
+        if (picked := picked_channels(node, self.constants)) is not None:
+            self.add(node, "convolution", convolution=picked)
+        elif (rows := picked_rows(node, self.constants)) > 0:
+            self.add(node, "rows", parts=rows)
+        elif node.op_type in RECURRENT:
             shape = static_shape(node.inputs[0])
             self.add(node, "recurrent", parts=shape[0] if shape else 1)
         elif node.op_type in RENAMING:

@@ -12,7 +12,9 @@ import onnx_ir as ir
 from rkbench.onnx.fusion.enlarged import enlarged_tasks, factor_of
 from rkbench.onnx.fusion.geometry import joins_heads
 from rkbench.onnx.fusion.layer import FusedLayer
+from rkbench.onnx.fusion.normed import group_norm
 from rkbench.onnx.fusion.patterns import next_node
+from rkbench.onnx.fusion.reduced import TURNED_TASKS
 from rkbench.onnx.values import static_shape
 from rkbench.rknn.targets import Dtype
 
@@ -43,7 +45,7 @@ def _is_multiplied(value: ir.Value) -> bool:
     return False
 
 
-def one_core(layer: FusedLayer, cores: int, dtype: Dtype) -> tuple[int, int, int]:
+def one_core(layer: FusedLayer, target: str, cores: int, dtype: Dtype) -> tuple[int, int, int]:
     """Return tasks, bytes of each and tensors of a layer that one core does."""
     fp16 = dtype == "fp16"
     if layer.kind == "table":
@@ -51,7 +53,10 @@ def one_core(layer: FusedLayer, cores: int, dtype: Dtype) -> tuple[int, int, int
     if layer.kind == "pool":
         return layer.parts, POOL_BYTES[cores], layer.parts
     if layer.kind == "norm":
-        return _norm(batch_of(layer), cores, fp16=fp16)
+        norms = group_norm(layer.node, target, dtype)
+        return _norm(batch_of(layer) if norms is None else norms.count, cores, fp16=fp16)
+    if layer.kind in ("means", "sums", "rows"):
+        return _turned(layer, cores, fp16=fp16)
     if layer.node.op_type == "Sqrt" and fp16:
         return 31, 202, 1
     if layer.kind == "softmax":
@@ -93,6 +98,21 @@ TURN_LANES = {True: {True: 8, False: 16}, False: {True: 4, False: 8}}
 """Channels that one task moves, by whether there are several cores and whether it is fp16."""
 TURN_BYTES = {True: 578, False: 240}
 """Commands of such a task on one core."""
+
+
+def _turned(layer: FusedLayer, cores: int, *, fp16: bool) -> tuple[int, int, int]:
+    """A map turned for sums over its last axis takes a task for every few channels of every row; for means
+    hardly any. Rows are fetched by a task each. The rk3566/rk3568 turns small maps on its CPU."""
+    if layer.kind == "rows":
+        return layer.parts, 128 + 1024 // layer.parts, 2
+    if layer.kind == "means":
+        return (0 if cores == 1 else TURNED_TASKS), STAGE_BYTES, 2
+    _, channels, height, _ = static_shape(layer.node.inputs[0]) or (1, 1, 1, 1)
+    tasks = channels * height // TURN_LANES[cores > 1][fp16]
+    return (tasks, TURN_BYTES[fp16], 2) if cores == 1 else (tasks + SUM_START_TASKS, 128, 2)
+
+
+SUM_START_TASKS = 14
 
 
 def _turn(layer: FusedLayer, cores: int, *, fp16: bool) -> tuple[int, int, int]:

@@ -1,0 +1,74 @@
+"""Norms over groups, sums and means over one axis, rows and channels that are picked: predicted as converted.
+
+Sizes of files of toolkit 2.5.0, in bytes, for rk3588 fp16 and int8, rk3568 fp16 and int8.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx_networks import Network
+from rkbench.onnx import predict_size
+
+TARGETS = [(target, dtype) for target in ("rk3588", "rk3568") for dtype in ("fp16", "int8")]
+
+
+def begun(channels: int, side: int) -> Network:
+    return Network(1, 16, side, side).conv(16, channels, (1, 1)).add("Relu")
+
+
+def group_norm(channels: int, side: int, groups: int) -> Network:
+    """Return a norm over groups as exporters write it: an InstanceNormalization of a map in groups."""
+    network = begun(channels, side)
+    network.add("Reshape", network.constant("groups", np.array([1, groups, -1])))
+    ones = network.constant("ones", np.ones(groups, "float32"))
+    zeros = network.constant("zeros", np.zeros(groups, "float32"))
+    network.add("InstanceNormalization", ones, zeros)
+    network.add("Reshape", network.constant("map", np.array([1, channels, side, side])))
+    network.add("Mul", network.weights("scale", 1, channels, 1, 1))
+    network.add("Add", network.weights("shift", 1, channels, 1, 1))
+    return network.conv(channels, 32, (1, 1))
+
+
+def picked(axis: int, count: int) -> Network:
+    """Return a map of 64 channels, 16 x 16, of which `count` places along an axis are kept."""
+    network = begun(64, 16)
+    places = np.random.default_rng(1).permutation(64 if axis == 1 else 16)[:count]
+    network.add("Gather", network.constant("places", places), axis=axis)
+    return network.conv(count if axis == 1 else 64, 32, (1, 1))
+
+
+def reduced(kind: str, axis: int) -> Network:
+    network = begun(64, 16)
+    if kind == "ReduceSum":
+        network.add(kind, network.constant("axes", np.array([axis])), keepdims=1)
+    else:
+        network.add(kind, axes=[axis], keepdims=1)
+    return network.conv(1 if axis == 1 else 64, 32, (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("make", "sizes"),
+    [
+        (partial(group_norm, 32, 8, 1), (50_923, 50_821, 33_067, 44_741)),
+        (partial(group_norm, 64, 32, 1), (116_207, 114_697, 88_751, 99_465)),
+        (partial(group_norm, 48, 14, 4), (193_455, 201_033, 55_407, 92_297)),
+        (partial(group_norm, 64, 16, 8), (200_879, 273_033, 77_039, 93_961)),
+        (partial(picked, 1, 32), (41_902, 40_008, 27_246, 36_232)),
+        (partial(picked, 2, 16), (40_558, 38_152, 27_694, 37_000)),
+        (partial(picked, 3, 8), (38_317, 35_911, 23_213, 32_519)),
+        (partial(reduced, "ReduceMean", 1), (36_334, 37_448, 21_422, 33_288)),
+        (partial(reduced, "ReduceMean", 3), (48_109, 48_583, 20_653, 19_271)),
+        (partial(reduced, "ReduceSum", 3), (103_789, 199_431, 186_477, 58_439)),
+    ],
+)
+def test_what_goes_along_one_axis_is_predicted_within_a_tenth(
+    make: Callable[[], Network], sizes: tuple[int, ...], tmp_path: Path
+) -> None:
+    path = make().save(tmp_path / "m.onnx")
+    predicted = tuple(predict_size(path, *each).file_bytes for each in TARGETS)
+    assert predicted == tuple(pytest.approx(size, rel=0.1) for size in sizes)
