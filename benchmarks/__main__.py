@@ -13,6 +13,7 @@ MODULES = (
     "contexts",
     "startup",
     "inspect_file",
+    "onnx_cures",
     "npu_decode",
     "npu_execute",
     "push_cost",

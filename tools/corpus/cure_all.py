@@ -5,7 +5,8 @@
 
 For each network that converts, each target and dtype: every rewrite alone that proposes something there (or,
 to see what its rule leaves out, for another target or dtype), all of them together, and what `bench fix`
-itself would do. Every result is verified against the original with onnxruntime. An outcome is a JSON in
+itself would do; for one that the converter refused, the last alone. Every result is verified against the
+original with onnxruntime. An outcome is a JSON in
 CORPUS/cures/VERSION, named by digests of the ONNX and of the rewrites' sources; a finished one is never made
 again, so the run can be stopped and started at will, and new rules are new outcomes. The half that rules are
 fitted on comes first, small networks first; the table is of that half alone.
@@ -33,8 +34,7 @@ from rkbench.onnx import FixReport, fix, open_onnx
 from rkbench.onnx.rewrites import ALL, Rewrite
 from rkbench.onnx.rewriting import context_of, first_proposals
 from rkbench.toolkit.environment import given_environment
-from rkbench.toolkit.jobs import Job as ToolkitJob
-from rkbench.toolkit.jobs import Limits, run_job
+from rkbench.toolkit.jobs import ConversionJob, Limits, run_job
 
 VERSION = "2.5.0"
 WALL_TIMES = 15
@@ -97,15 +97,23 @@ def cure(corpus: Path, network: Network, python: Path, limit_s: int) -> None:
             part = path.with_suffix(".part")
             part.write_text(json.dumps(outcome, indent=1) + "\n")
             part.replace(path)
-            print(job.name, outcome.get("size_bytes") or str(outcome["error"])[:120], flush=True)
+            print(
+                job.name,
+                outcome.get("size_bytes") or str(outcome.get("error", "nothing to fix"))[:120],
+                flush=True,
+            )
 
 
 def jobs(corpus: Path, network: Network) -> Iterator[Job]:
-    """Yield what is to be converted of a network: only where its plain conversion is there."""
-    plain = [each for each in COMBINATIONS if plain_size(corpus, network, *each)]
-    found = proposals(corpus, network) if plain else {}
-    for target, dtype in plain:
+    """Yield what is to be converted of a network: only where the outcome of its plain conversion is there."""
+    tried = [each for each in COMBINATIONS if plain_outcome(corpus, network, *each) is not None]
+    found = proposals(corpus, network) if tried else {}
+    for target, dtype in tried:
         own = [rewrite for rewrite in ALL if (target, dtype) in found.get(rewrite.name, ())]
+        if plain_size(corpus, network, target, dtype) is None:
+            if any(rewrite.lifts_refusal for rewrite in own):
+                yield Job(network, target, dtype, "fix", ALL, (target, dtype))
+            continue
         for rewrite in ALL:
             places = found.get(rewrite.name, ())
             if places:
@@ -118,18 +126,28 @@ def jobs(corpus: Path, network: Network) -> Iterator[Job]:
 
 def proposals(corpus: Path, network: Network) -> dict[str, list[tuple[str, str]]]:
     """Return for which target and dtype each rewrite proposes something."""
-    opened, found = open_onnx(onnx_path(corpus, network)), defaultdict(list)
+    opened, found = open_onnx(onnx_path(corpus, network), shapes_of(network)), defaultdict(list)
     for (target, dtype), rewrite in ((each, rewrite) for each in COMBINATIONS for rewrite in ALL):
         if not opened.is_quantized and first_proposals(context_of(opened, target, dtype), (rewrite,)):
             found[rewrite.name].append((target, dtype))
     return dict(found)
 
 
-def plain_size(corpus: Path, network: Network, target: str, dtype: str) -> int | None:
-    """Return the size of the plain conversion; None where there is none."""
+def shapes_of(network: Network) -> dict[str, tuple[int, ...]]:
+    """Return the input shapes that a network is converted with, where its ONNX leaves them open."""
+    return {name: tuple(shape) for name, shape in network.shapes.items()}
+
+
+def plain_outcome(corpus: Path, network: Network, target: str, dtype: str) -> Outcome | None:
+    """Return what the plain conversion came to; None where it was not tried yet."""
     stem = f"{digest(network, onnx_path(corpus, network))[:16]}.{network.name}.{target}.{dtype}"
     path = corpus / "outcomes" / VERSION / f"{stem}.json"
-    size = json.loads(path.read_text()).get("size_bytes") if path.exists() else None
+    return json.loads(path.read_text()) if path.exists() else None
+
+
+def plain_size(corpus: Path, network: Network, target: str, dtype: str) -> int | None:
+    """Return the size of the plain conversion; None where there is none."""
+    size = (plain_outcome(corpus, network, target, dtype) or {}).get("size_bytes")
     return int(size) if size else None
 
 
@@ -143,7 +161,10 @@ def rules_digest() -> str:
     """Return a digest of the sources that decide what is rewritten."""
     root = Path(rkbench.onnx.__file__).parent
     sources = sorted((root / "rewrites").glob("*.py"))
-    data = b"".join(path.read_bytes() for path in (*sources, root / "fixing.py", root / "whole.py"))
+    data = b"".join(
+        path.read_bytes()
+        for path in (*sources, *(root / name for name in ("fixing.py", "whole.py", "preparing.py")))
+    )
     return hashlib.sha256(data).hexdigest()[:8]
 
 
@@ -156,7 +177,14 @@ def run(corpus: Path, job: Job, python: Path, limit_s: int) -> Outcome:
         source = onnx_path(corpus, job.network)
         try:
             judges = job.variant == "fix"
-            report = fix(source, *job.proposed_for, cured, rewrites=job.rewrites, judges_whole=judges)
+            report = fix(
+                source,
+                *job.proposed_for,
+                cured,
+                input_shapes=shapes_of(job.network),
+                rewrites=job.rewrites,
+                judges_whole=judges,
+            )
         except BenchError as error:
             return {**facts, "error": f"fix: {error}"}
         if report.written is None:
@@ -178,7 +206,7 @@ def said(report: FixReport, job: Job) -> Outcome:
 
 def converted(job: Job, onnx: Path, python: Path, limit_s: int) -> Outcome:
     """Return the converter's answer for a rewritten ONNX."""
-    asked = ToolkitJob(onnx, job.target, job.dtype, samples=1, input_shapes=job.network.shapes)
+    asked = ConversionJob(onnx, job.target, job.dtype, samples=1, input_shapes=job.network.shapes)
     try:
         return {
             "size_bytes": run_job(given_environment(python), asked, Limits(WALL_TIMES * limit_s)).size_bytes
@@ -204,6 +232,8 @@ def print_table(corpus: Path) -> None:
     print(f"grown by bench fix: {', '.join(grown) or 'none'}")
     print(f"largest relative difference: {max(differences, default=0):.2g}")
     print(f"predicted size after within 10 %: {sum(near)} of {len(near)}")
+    cured = [size for network in ordered(corpus) for size in cured_refusals(corpus, network)]
+    print(f"refused as they are: {len(cured)} that bench fix changes; convert then: {sum(map(bool, cured))}")
 
 
 def read_rows(corpus: Path, network: Network) -> Iterator[dict[str, Any]]:
@@ -216,6 +246,16 @@ def read_rows(corpus: Path, network: Network) -> Iterator[dict[str, Any]]:
         sizes = {name: one["size_bytes"] for name, one in found.items() if one.get("size_bytes")}
         if plain is not None and sizes:
             yield {"name": f"{network.name}.{target}.{dtype}", "plain": plain, **_facts(plain, found, sizes)}
+
+
+def cured_refusals(corpus: Path, network: Network) -> Iterator[int | None]:
+    """Yield the size that each refused conversion of a network has after `bench fix`; None where it still has
+    none."""
+    start = f"{digest(network, onnx_path(corpus, network))[:12]}.{rules_digest()}.{network.name}"
+    for target, dtype in COMBINATIONS if network.half == "fit" else ():
+        path = corpus / "cures" / VERSION / f"{start}.{target}.{dtype}.fix.json"
+        if plain_size(corpus, network, target, dtype) is None and path.exists():
+            yield json.loads(path.read_text()).get("size_bytes")
 
 
 def _facts(plain: int, found: dict[str, Outcome], sizes: dict[str, int]) -> dict[str, Any]:
