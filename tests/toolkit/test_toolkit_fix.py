@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
+import onnx
 import pytest
+from onnx_networks import Network
+from onnx_units import boxes, refused_dropout, refused_gate, unit
 from rkbench.onnx import fix
 from toolkit_jobs import Convert
+
+TARGETS = [(target, dtype) for target in ("rk3588", "rk3568") for dtype in ("fp16", "int8")]
 
 
 @pytest.mark.parametrize(
@@ -30,3 +36,45 @@ def test_the_fixed_network_converts_to_a_small_file(
     assert abs(report.after.file_bytes - size) <= 0.15 * size
     assert report.verification is not None
     assert report.verification.relative_difference < 1e-3
+
+
+@pytest.mark.parametrize(("target", "dtype"), TARGETS)
+def test_the_halves_of_a_shuffled_map_convert_smaller(
+    tmp_path: Path, convert: Convert, target: str, dtype: str
+) -> None:
+    path = unit((116, 116)).save(tmp_path / "unit.onnx")
+    report = fix(path, target, dtype, tmp_path / "fixed.onnx")
+    assert [change.rewrite for change in report.changes] == ["shuffled_halves"]
+    before = convert(path, target, dtype)["size_bytes"]
+    assert convert(tmp_path / "fixed.onnx", target, dtype)["size_bytes"] < before
+
+
+def newer_opset(folder: Path) -> Path:
+    """Save a network of opset 22 with a Gelu."""
+    path = Network(1, 4, 8, 8).conv(4, 16).add("Relu").save(folder / "older.onnx")
+    model = onnx.load(path)
+    model.opset_import[0].version = 22
+    next(node for node in model.graph.node if node.op_type == "Relu").op_type = "Gelu"
+    onnx.save(model, folder / "newer.onnx")
+    return folder / "newer.onnx"
+
+
+def out_of_order(folder: Path) -> Path:
+    """Save a network whose nodes stand the wrong way round."""
+    path = Network(1, 4, 8, 8).conv(4, 16).add("Relu").save(folder / "ordered.onnx")
+    model = onnx.load(path)
+    nodes = list(model.graph.node)[::-1]
+    del model.graph.node[:]
+    model.graph.node.extend(nodes)
+    onnx.save(model, folder / "reversed.onnx")
+    return folder / "reversed.onnx"
+
+
+@pytest.mark.parametrize("make", [refused_dropout, refused_gate, boxes, newer_opset, out_of_order])
+def test_what_the_converter_refuses_converts_once_it_is_cured(
+    tmp_path: Path, convert: Convert, make: Callable[[Path], Path]
+) -> None:
+    path = make(tmp_path)
+    assert not convert(path, "rk3588", "fp16")["ok"]
+    fix(path, "rk3588", "fp16", tmp_path / "fixed.onnx")
+    assert convert(tmp_path / "fixed.onnx", "rk3588", "fp16")["ok"]

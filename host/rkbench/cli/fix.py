@@ -10,15 +10,20 @@ import typer
 from rkbench.cli import completion, options
 from rkbench.errors import UsageError
 
+Target = Annotated[
+    str | None,
+    typer.Option(
+        help="The SoC that it will be converted for, such as rk3588.", autocompletion=completion.targets
+    ),
+]
+InputShape = Annotated[
+    list[str] | None, typer.Option("--input-shape", help="Of an open input, as images=1x3x320x320.")
+]
+
 
 def fix(
     model: Annotated[Path | None, typer.Argument(help="The ONNX.")] = None,
-    target: Annotated[
-        str | None,
-        typer.Option(
-            help="The SoC that it will be converted for, such as rk3588.", autocompletion=completion.targets
-        ),
-    ] = None,
+    target: Target = None,
     output: Annotated[Path | None, typer.Option("-o", "--output", help="The ONNX to write.")] = None,
     dtype: Annotated[
         str,
@@ -28,6 +33,7 @@ def fix(
     without: Annotated[list[str] | None, typer.Option(help="Not this rewrite; can be repeated.")] = None,
     shows_list: Annotated[bool, typer.Option("--list", help="Explain every rewrite.")] = False,
     inputs: Annotated[Path | None, typer.Option(help="Verify on this .npz too, not just on random.")] = None,
+    input_shape: InputShape = None,
     toolkit: Annotated[str | None, typer.Option(help="rknn-toolkit2 version; default: newest.")] = None,
     json_file: options.JsonFile = None,
     force: Annotated[bool, typer.Option("--force", help="Overwrite the output file.")] = False,
@@ -37,6 +43,7 @@ def fix(
     The result is verified against the original with onnxruntime, and not written if it differs.
     """
     from rkbench.onnx import fix as fix_file
+    from rkbench.onnx import parse_input_shapes
     from rkbench.onnx.rewrites import ALL, chosen
     from rkbench.views.fix import show_fix, show_rewrites
 
@@ -56,6 +63,7 @@ def fix(
             inputs=inputs,
             force=force,
             toolkit_version=toolkit,
+            input_shapes=parse_input_shapes(input_shape or ()),
             rewrites=chosen(only or (), without or ()),
         ),
         json_file,

@@ -14,10 +14,12 @@ import onnx_ir as ir
 from rkbench.errors import ModelError, UsageError
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import convolution_of
+from rkbench.onnx.foreseen import FUNCTIONS, ORDER
+from rkbench.onnx.input_shapes import InputShapes
 from rkbench.onnx.model import OnnxFile, open_onnx, restore_declarations
 from rkbench.onnx.predict import check_target, predict
 from rkbench.onnx.prediction import Prediction
-from rkbench.onnx.rewrites import ALL
+from rkbench.onnx.rewrites import ALL, spelled_out
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, is_stored
 from rkbench.onnx.rewriting import context_of, first_proposals, rewrite_until_done
 from rkbench.onnx.verify import Verification, verify
@@ -90,12 +92,14 @@ def fix(
     inputs: str | PathLike[str] | None = None,
     force: bool = False,
     toolkit_version: str | None = None,
+    input_shapes: InputShapes | None = None,
     rewrites: Sequence[Rewrite] = ALL,
     judges_whole: bool = True,
 ) -> FixReport:
     """Rewrite what bloats an ONNX on `target` at `dtype`, verify the result, write it to `output`.
 
-    Writes nothing if no change pays. Without `judges_whole` kinds stay that are predicted to save nothing of
+    Writes nothing if no change pays. `input_shapes` fills in sizes that the file leaves open; the one that is
+    written has them. Without `judges_whole` kinds stay that are predicted to save nothing of
     the whole file, each change being judged by its own layer alone. Raises UsageError for an output that may
     not be written, ModelError if the file cannot be read, or its results would change, or they cannot be
     verified.
@@ -103,7 +107,7 @@ def fix(
     path, output = Path(path), Path(output)
     known = check_target(target, dtype)
     _check_output(path, output, force=force)
-    network = open_onnx(path)
+    network = open_onnx(path, input_shapes)
     before = predict(network, target, known, toolkit_version)
     if targets.kept_group_alignment(target, known, toolkit_version) is None:
         raise UsageError(
@@ -112,13 +116,14 @@ def fix(
     context = context_of(network, target, known, toolkit_version)
     skipped = tuple(_skipped(network, context))
     if judges_whole and not network.is_quantized:
-        rewrites = _paying(path, before, context, rewrites)
-    if network.is_quantized or not first_proposals(context, rewrites):
+        rewrites = _paying(path, before, context, rewrites, input_shapes)
+    mended = _mended(network, rewrites)
+    if network.is_quantized or not (mended or first_proposals(context, rewrites)):
         return FixReport(path, None, (), skipped, before, before, None)
     if network.missing_files:
         missing = ", ".join(network.missing_files)
         raise ModelError(f"{path}: its weights are not here: {missing}", hint=f"put them beside {path.name}")
-    changes = tuple(_change(proposal) for proposal in rewrite_until_done(context, rewrites))
+    changes = (*mended, *(_change(proposal) for proposal in rewrite_until_done(context, rewrites)))
     verification = _write_verified(network, output, Path(inputs) if inputs else None)
     after = predict(open_onnx(output), target, known, toolkit_version)
     return FixReport(path, output, changes, skipped, before, after, verification)
@@ -134,15 +139,20 @@ def proposed(path: str | PathLike[str], prediction: Prediction) -> tuple[str, ..
     if network.is_quantized or targets.kept_group_alignment(target, dtype, version) is None:
         return ()
     context = context_of(network, target, dtype, version)
+    mended = [change.rewrite for change in _mended(network, ALL)]
     found = first_proposals(context, _paying(Path(path), prediction, context, ALL))
-    return tuple(dict.fromkeys(proposal.rewrite for proposal in found))
+    return tuple(dict.fromkeys((*mended, *(proposal.rewrite for proposal in found))))
 
 
 def _paying(
-    path: Path, before: Prediction, context: RewriteContext, rewrites: Sequence[Rewrite]
+    path: Path,
+    before: Prediction,
+    context: RewriteContext,
+    rewrites: Sequence[Rewrite],
+    input_shapes: InputShapes | None = None,
 ) -> tuple[Rewrite, ...]:
     """Return the rewrites without those kinds that are predicted to save nothing of the whole file."""
-    dearer = dearer_kinds(path, before, first_proposals(context, rewrites), rewrites)
+    dearer = dearer_kinds(path, before, first_proposals(context, rewrites), rewrites, input_shapes)
     return tuple(rewrite for rewrite in rewrites if rewrite.name not in dearer)
 
 
@@ -170,6 +180,14 @@ def _skipped(network: OnnxFile, context: RewriteContext) -> list[Skipped]:
         elif not is_stored(node.inputs[1]):
             found.append(Skipped(node.name or "", "its weights are computed by nodes, not stored"))
     return found
+
+
+def _mended(network: OnnxFile, rewrites: Sequence[Rewrite]) -> tuple[Change, ...]:
+    """Return what reading has put right already, and the converter would refuse."""
+    words = {FUNCTIONS: "functions of the file's own -> the nodes that they are", ORDER: "nodes -> in order"}
+    wanted = any(rewrite.name == spelled_out.NAME for rewrite in rewrites)
+    found = [each for each in words if each in network.mended and wanted]
+    return tuple(Change(network.path.name, spelled_out.NAME, words[each], None, None) for each in found)
 
 
 def _change(proposal: Proposal) -> Change:

@@ -29,8 +29,8 @@ COMPUTED = frozenset(
 Numbers = dict[ir.Value, "np.ndarray[Any, Any]"]
 
 
-def complete_shapes(model: ir.Model) -> None:
-    """Give a shape to every value whose shape follows from small constants."""
+def complete_shapes(model: ir.Model) -> Numbers:
+    """Give a shape to every value whose shape follows from small constants; return the short values known."""
     numbers: Numbers = {}
     for value in model.graph.initializers.values():
         _remember(value, value.const_value, numbers)
@@ -40,6 +40,7 @@ def complete_shapes(model: ir.Model) -> None:
             continue
         if any(static_shape(value) is None for value in node.outputs):
             _infer(node, numbers, opsets)
+    return numbers
 
 
 def _remember(value: ir.Value, tensor: ir.TensorProtocol | None, numbers: Numbers) -> None:
@@ -118,7 +119,7 @@ def _infer(node: ir.Node, numbers: Numbers, opsets: dict[str, int]) -> None:
         schema = onnx.defs.get_schema(node.op_type, version, node.domain)
         proto = ir.serde.serialize_node(node)
         found = shape_inference.infer_node_outputs(schema, proto, types, data, opset_imports=imports)
-    except (shape_inference.InferenceError, onnx.defs.SchemaError, ValueError, RuntimeError):
+    except (*_NOT_INFERRED, ValueError, RuntimeError):
         return  # what ONNX cannot infer stays open, as before
     for value in node.outputs:
         kind = found.get(value.name or "")
@@ -128,6 +129,9 @@ def _infer(node: ir.Node, numbers: Numbers, opsets: dict[str, int]) -> None:
             ]
             value.shape = ir.Shape(dims)
             value.type = value.type or ir.TensorType(ir.DataType(kind.tensor_type.elem_type))
+
+
+_NOT_INFERRED = (shape_inference.InferenceError, onnx.defs.SchemaError, onnx.checker.ValidationError)
 
 
 def _type(value: ir.Value) -> onnx.TypeProto | None:

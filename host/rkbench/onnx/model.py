@@ -6,16 +6,17 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from os import PathLike
 from pathlib import Path
 
 import onnx_ir as ir
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # protobuf has no stubs
-from onnx_ir.passes.common import ShapeInferencePass
+from onnx_ir.passes.common import InlinePass, ShapeInferencePass
 
 from rkbench.errors import ModelError, NoModelError
-from rkbench.onnx.folding import complete_shapes
+from rkbench.onnx.folding import Numbers, complete_shapes
+from rkbench.onnx.foreseen import FUNCTIONS, ORDER
 from rkbench.onnx.input_shapes import InputShapes, fix_input_shapes, forget_negative_sizes
 from rkbench.onnx.soundness import check_sound
 from rkbench.onnx.values import static_shape
@@ -45,10 +46,15 @@ class OnnxFile:
     notes: tuple[str, ...]
     """What was assumed, one sentence each."""
     declared: dict[str, Declared]
-    """Type and shape of every value as the file declares them: no symbol fixed, nothing inferred."""
+    """Type and shape of every value as the file declares them: nothing inferred, no symbol fixed but by the
+    shapes that were given."""
 
     has_symbolic_sizes: bool = False
     """Whether an input has a dimension behind the first that is no number."""
+    numbers: Numbers = field(default_factory=dict)
+    """Short values that follow from constants and sizes; none where the file leaves a size open."""
+    mended: frozenset[str] = frozenset()
+    """What reading has put right, and the converter does not (`rkbench.onnx.foreseen`)."""
 
     @property
     def graph(self) -> ir.Graph:
@@ -77,37 +83,93 @@ def open_onnx(path: str | PathLike[str], input_shapes: InputShapes | None = None
     Raises ModelError if the file is no ONNX, or cannot be read; UsageError for shapes that do not fit it.
     """
     path = Path(path)
+    notes: list[str] = []
     try:
         with _logged() as complaints:
             model = _load(path)
+            mended = _mend(model)
+            opset = model.opset_imports.get("", 1)
             declared = {value.name or "": _declaration(value) for value in _values(model.graph)}
             forget_negative_sizes(model.graph)
-            symbolic = _has_symbolic_sizes(model.graph)
-            notes = fix_input_shapes(model.graph, input_shapes or {})
-            check_sound(str(path), model.graph)
+            given = dict(input_shapes or {})
+            open_shapes = _open_shapes(model.graph, given)
+            notes = fix_input_shapes(model.graph, given)
+            declared |= {name: (declared[name][0], shape) for name, shape in given.items()}
+            check_sound(str(path), model.graph, opset)
             _infer_shapes(model)
-            complete_shapes(model)
-            check_sound(str(path), model.graph)
+            numbers = complete_shapes(model)
+            check_sound(str(path), model.graph, opset)
+    except ModelError as error:
+        if not notes:
+            raise
+        how = "give the sizes that the file leaves open: --input-shape NAME=SIZES, such as images=1x3x320x320"
+        raise ModelError(f"{error.message} ({'; '.join(notes)})", hint=how, field=error.field) from error
     except (DecodeError, ValueError, TypeError, KeyError, RuntimeError, OverflowError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         hint = "check the file, export it again"
-        raise ModelError(f"{path} is no readable ONNX: {reason}", hint=hint) from error
+        raise ModelError(f"{path} is no readable ONNX: {_reason(error)}", hint=hint) from error
     notes += [f"the graph is not sound: {text}" for text in dict.fromkeys(complaints)]
     external, missing = _external_files(path, model.graph)
     if missing:
         notes.append(f"external weights are missing: {', '.join(missing)}; counted by their declared shapes")
+    size = path.stat().st_size
+    return OnnxFile(
+        path,
+        size,
+        external,
+        tuple(missing),
+        model,
+        _elements(model.graph),
+        tuple(notes),
+        declared,
+        any(shape is None or _is_open(shape[1:]) for shape in open_shapes),
+        {} if open_shapes else numbers,
+        mended,
+    )
+
+
+def _elements(graph: ir.Graph) -> dict[str, int]:
+    """Return the elements of all stored constants by dtype."""
     elements: Counter[str] = Counter()
-    for value in model.graph.initializers.values():
+    for value in graph.initializers.values():
         if value.const_value is not None:
             elements[value.const_value.dtype.name] += value.const_value.size
-    for node in model.graph:
+    for node in graph:
         tensor = node.attributes.get("value") if node.op_type == "Constant" else None
         if tensor is not None and tensor.type == ir.AttributeType.TENSOR:
             elements[tensor.as_tensor().dtype.name] += tensor.as_tensor().size
-    size = path.stat().st_size
-    return OnnxFile(
-        path, size, external, tuple(missing), model, dict(elements), tuple(notes), declared, symbolic
-    )
+    return dict(elements)
+
+
+def _reason(error: BaseException) -> str:
+    """Return the first line of the error that began it: those after it name functions of the reader."""
+    while (
+        before := error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    ) is not None:
+        error = before
+    return str(error).splitlines()[0] if str(error) else type(error).__name__
+
+
+def _mend(model: ir.Model) -> frozenset[str]:
+    """Put the functions of a model where they are called, and its nodes in order; return what was done.
+
+    Raises ValueError for a cycle.
+    """
+    done = set()
+    if model.functions:
+        try:
+            InlinePass()(model)
+        except ir.passes.InvariantError as error:  # no ValueError, though that is what it is
+            raise ValueError(str(error)) from None
+        done.add(FUNCTIONS)
+    made: set[ir.Value] = set()
+    for node in model.graph:
+        if any(
+            value is not None and value.producer() is not None and value not in made for value in node.inputs
+        ):
+            model.graph.sort()
+            return frozenset((*done, ORDER))
+        made.update(node.outputs)
+    return frozenset(done)
 
 
 def restore_declarations(network: OnnxFile) -> None:
@@ -127,9 +189,15 @@ def _fits(declared: tuple[int | str | None, ...], now: tuple[int, ...] | None) -
     return len(declared) == len(now) and all(not isinstance(one, int) or one == two for one, two in sizes)
 
 
-def _has_symbolic_sizes(graph: ir.Graph) -> bool:
-    shapes = [value.shape for value in graph.inputs if not value.is_initializer()]
-    return any(shape is None or any(not isinstance(dim, int) for dim in shape[1:]) for shape in shapes)
+def _open_shapes(graph: ir.Graph, given: InputShapes) -> list[tuple[object, ...] | None]:
+    """Return the shapes of the inputs that say not all sizes, and are not given."""
+    inputs = [value for value in graph.inputs if not value.is_initializer() and value.name not in given]
+    shapes = [None if value.shape is None else tuple(value.shape) for value in inputs]
+    return [shape for shape in shapes if shape is None or _is_open(shape)]
+
+
+def _is_open(sizes: tuple[object, ...]) -> bool:
+    return any(not isinstance(size, int) for size in sizes)
 
 
 def _values(graph: ir.Graph) -> Iterator[ir.Value]:
@@ -208,6 +276,11 @@ def _external_files(path: Path, graph: ir.Graph) -> tuple[int, list[str]]:
         if isinstance(tensor, ir.ExternalTensor):
             total += tensor.nbytes
             name = str(tensor.location)
+            if Path(name).is_absolute() or ".." in Path(name).parts:
+                raise ModelError(
+                    f"{path} says that its weights are in {name[:80]!r}, outside its folder",
+                    hint="save it again with its data beside it",
+                )
             ends[name] = max(ends.get(name, 0), (tensor.offset or 0) + tensor.nbytes)
     sizes = {name: _size(path.parent / name) for name in ends}
     return total, [name for name, end in ends.items() if sizes[name] < end]

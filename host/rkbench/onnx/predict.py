@@ -15,12 +15,13 @@ from rkbench.errors import UsageError
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.constants import stored_values
+from rkbench.onnx.foreseen import Asked
 from rkbench.onnx.input_shapes import InputShapes
 from rkbench.onnx.model import OnnxFile, open_onnx
 from rkbench.onnx.node_rules import Context, Share, share_of
 from rkbench.onnx.planning import LayerPlan, plan_layers
 from rkbench.onnx.prediction import JOINED, MERGED, MOVED, PredictedNode, Prediction
-from rkbench.onnx.refusals import Asked, foreseen_refusals
+from rkbench.onnx.refusals import foreseen_refusals
 from rkbench.rknn import targets
 from rkbench.rknn.targets import DTYPES, ELEMENT_BYTES, Dtype
 
@@ -72,6 +73,7 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
         for each in DTYPES
     }
     size = weights[dtype] + command_bytes[dtype]
+    asked = Asked(network.graph, network.opset, context.constants, target, quantizes_again, network.mended)
     unsure = round(plans[dtype].unsure_bytes + UNSURE_CONSTANTS * weights[dtype])
     return Prediction(
         target=target,
@@ -90,9 +92,7 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
         file_bytes_low=max(size - unsure, round(weights[dtype] * (1 - UNSURE_CONSTANTS))),
         file_bytes_high=None if any(node.command_bytes is None for node in nodes) else size + unsure,
         notes=tuple(_notes(network, context, nodes, dtype)),
-        refusals=foreseen_refusals(
-            Asked(network.graph, network.opset, context.constants, target, quantizes_again)
-        ),
+        refusals=foreseen_refusals(asked),
     )
 
 

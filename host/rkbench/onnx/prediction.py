@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from rkbench.onnx.refusals import ForeseenRefusal
+from rkbench.onnx.foreseen import ForeseenRefusal
 from rkbench.rknn.targets import Dtype
 
 FOLDED = "folded constants"

@@ -7,37 +7,14 @@ Each rule was found on a network that toolkit 2.5.0 refused and narrowed down on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from rkbench.onnx.foreseen import Asked, ForeseenRefusal, name_of
 from rkbench.onnx.fusion.patterns import next_node, users
+from rkbench.onnx.refused_files import RULES as FILE_RULES
 from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
-
-
-@dataclass(frozen=True)
-class ForeseenRefusal:
-    """One reason why the converter will stop."""
-
-    node: str
-    sentence: str
-    """What the converter will say."""
-    reason: str
-    """What it stumbles over."""
-    way_around: str
-
-
-@dataclass(frozen=True)
-class Asked:
-    """What a rule may ask about: the graph, its constants, and what it will be converted for."""
-
-    graph: ir.Graph
-    opset: int
-    constants: set[ir.Value]
-    target: str
-    quantizes_again: bool = False
-    """Whether int8 is asked for, and the graph is quantized already."""
 
 
 def foreseen_refusals(asked: Asked) -> tuple[ForeseenRefusal, ...]:
@@ -46,15 +23,11 @@ def foreseen_refusals(asked: Asked) -> tuple[ForeseenRefusal, ...]:
     return tuple(dict.fromkeys(found))
 
 
-def _name(node: ir.Node) -> str:
-    return node.name or node.outputs[0].name or node.op_type
-
-
 def _dynamic(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
     if node.op_type == "DynamicQuantizeLinear":
         yield ForeseenRefusal(
-            _name(node),
-            f"The DynamicQuantizeLinear('{_name(node)}') will cause the graph to be a dynamic graph! "
+            name_of(node),
+            f"The DynamicQuantizeLinear('{name_of(node)}') will cause the graph to be a dynamic graph! "
             "Remove it manually and try again!",
             "it quantizes by what each input holds, which the NPU cannot",
             "convert the float ONNX that it was made of; the converter quantizes itself",
@@ -64,7 +37,7 @@ def _dynamic(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
 def _dropout(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     if node.op_type == "Dropout" and asked.opset == 9 and len(node.outputs) > 1:
         yield ForeseenRefusal(
-            _name(node),
+            name_of(node),
             "Not support 'Dropout' of opset-9!",
             "the Dropout has a second output, its mask, and the ONNX is of opset 9",
             "remove the Dropout, or take the mask from its outputs: it does nothing when a network runs",
@@ -75,7 +48,7 @@ def _hard_sigmoid(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
     product = next_node(node.outputs[0], "Mul")
     if node.op_type == "HardSigmoid" and "alpha" not in node.attributes and product is not None:
         yield ForeseenRefusal(
-            _name(node),
+            name_of(node),
             "TypeError: ufunc 'isfinite' not supported for the input types",
             "a HardSigmoid without alpha, whose default the converter does not fill in, before a Mul",
             "write the defaults: alpha=0.2, beta=0.5",
@@ -103,7 +76,7 @@ def _uniform_bias(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     axes = f"1,{shape[0]},newaxis" if shape[2] == 1 else f"1,newaxis,{shape[0]}"
     if pieces and pieces <= {"Gather", "Split"} and refuses:
         yield ForeseenRefusal(
-            _name(node),
+            name_of(node),
             f"ValueError: cannot reshape array of size 1 into shape ({axes},1,1)",
             "the bias of query, key and value has one value throughout: the converter keeps one number",
             "trained weights seldom do; change one number of that bias a little, or leave it out if it is 0",
@@ -113,7 +86,7 @@ def _uniform_bias(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
 def _quantized(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     if asked.quantizes_again and node is asked.graph[0]:
         yield ForeseenRefusal(
-            _name(node),
+            name_of(node),
             "If a quantized model has been import, please set do_quantization = False.",
             "the graph is quantized already (QuantizeLinear, DequantizeLinear)",
             "build with do_quantization=False: it stays INT8; or convert the float ONNX",
@@ -127,7 +100,7 @@ def _summed_products(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     sources = [_multiplied_source(value, asked) for value in node.inputs]
     if sources[0] is not None and sources[0] is sources[1]:
         yield ForeseenRefusal(
-            _name(node),
+            name_of(node),
             "TypeError: 'NoneType' object is unsliceable",
             "it adds two matrix products of the same input, as heads that are averaged do",
             "make one product of them: add weights and biases (a BatchNormalization before them goes into "
@@ -156,14 +129,14 @@ def _turned_copies(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
     turned = next_node(node.outputs[0], "Transpose") if shape is not None and len(shape) == 5 else None
     if turned is not None and tuple(turned.attributes.get_ints("perm", ())) == (0, 3, 1, 4, 2):
         yield ForeseenRefusal(
-            _name(turned),
+            name_of(turned),
             "ValueError: 3 is not in list",
             "the Transpose (0, 3, 1, 4, 2) of a map that an Expand repeats; the number may be another",
             "leave the Expand out: an Add repeats such a map by itself",
         )
 
 
-def _split_expectation(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
+def split_expectation(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     """The expected distance of each side of a box (a 1x1 to one channel over bins), cut in two.
 
     Where a map of positions in two axes is what the bins were reshaped of, the converter cuts the 1x1 instead
@@ -180,7 +153,7 @@ def _split_expectation(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]
     cuts = [user.op_type for user in users(reshape.outputs[0]) if user.op_type != "Shape"]
     if cuts == ["Split"] or (len(cuts) > 1 and set(cuts) == {"Slice"}):
         yield ForeseenRefusal(
-            _name(node),
+            name_of(node),
             "IndexError: list index out of range",
             "the decoding of boxes: it cuts what a convolution to one channel makes after a Reshape, and the "
             "converter cuts the convolution",
@@ -221,8 +194,8 @@ def _branches(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
         return
     if node.inputs[0] not in asked.constants:
         yield ForeseenRefusal(
-            _name(node),
-            f"The If('{_name(node)}') will cause the graph to be a dynamic graph! "
+            name_of(node),
+            f"The If('{name_of(node)}') will cause the graph to be a dynamic graph! "
             "Remove it manually and try again!",
             "which branch is taken depends on the input",
             "export the network with the branch that you need",
@@ -231,7 +204,7 @@ def _branches(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     lost = next((value for value in _read_inside(node) if _is_read_inside_alone(value, asked)), None)
     if lost is not None:
         yield ForeseenRefusal(
-            _name(node),
+            name_of(node),
             "InvalidGraph: [ONNXRuntimeError] : 10 : INVALID_GRAPH : This is an invalid model. ... "
             f"Nodes in a graph must be topologically sorted, however input '{lost.name}' of node ...",
             f"the weight {lost.name} is read inside a branch alone, and the converter drops it",
@@ -288,6 +261,7 @@ LARGEST_VECTOR = 2**16
 """Elements of a bias that is looked at."""
 
 RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
+    *FILE_RULES,
     _dynamic,
     _dropout,
     _hard_sigmoid,
@@ -295,6 +269,6 @@ RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
     _quantized,
     _summed_products,
     _turned_copies,
-    _split_expectation,
+    split_expectation,
     _branches,
 )

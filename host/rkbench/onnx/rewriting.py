@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import onnx_ir as ir
 
 from rkbench.onnx.model import OnnxFile
+from rkbench.onnx.preparing import prepare
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext
-from rkbench.onnx.stored import store_computed_weights
 
 # A change must save this much, or the estimate of the commands could be all that it saves.
 LEAST_SAVED_BYTES = 4096
@@ -20,8 +20,8 @@ MOST_ROUNDS = 12
 def context_of(
     network: OnnxFile, target: str, dtype: str, toolkit_version: str | None = None
 ) -> RewriteContext:
-    """Return what rewrites may know about a network; weights that its nodes compute are stored first."""
-    store_computed_weights(network.graph, dict(network.model.opset_imports))
+    """Return what rewrites may know about a network; it is prepared for them first."""
+    prepare(network.model)
     opset = network.model.opset_imports.get("", 0)
     return RewriteContext(
         network.graph,
@@ -30,6 +30,7 @@ def context_of(
         toolkit_version,
         opset=opset,
         has_fixed_sizes=not network.has_symbolic_sizes,
+        numbers=network.numbers,
     )
 
 

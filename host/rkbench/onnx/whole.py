@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from rkbench.onnx.model import open_onnx
+from rkbench.onnx.input_shapes import InputShapes
+from rkbench.onnx.model import OnnxFile, open_onnx
 from rkbench.onnx.predict import predict
 from rkbench.onnx.prediction import Prediction
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite
@@ -22,7 +23,11 @@ MOST_ADDED_RATIO = 0.02
 
 
 def dearer_kinds(
-    path: Path, before: Prediction, proposals: Sequence[Proposal], rewrites: Sequence[Rewrite]
+    path: Path,
+    before: Prediction,
+    proposals: Sequence[Proposal],
+    rewrites: Sequence[Rewrite],
+    input_shapes: InputShapes | None = None,
 ) -> frozenset[str]:
     """Return the names of those proposed kinds that, alone, are predicted to save nothing.
 
@@ -36,18 +41,19 @@ def dearer_kinds(
             estimated = any(proposal.before_bytes is not None for proposal in own)
             most = 1 - LEAST_SAVED_RATIO if estimated else 1 + MOST_ADDED_RATIO
             unknown = not estimated and before.file_bytes_high is None
-            if not unknown and _ratio(path, before, rewrite) > most:
+            if not unknown and _ratio(open_onnx(path, input_shapes), before, rewrite) > most:
                 found.add(rewrite.name)
     return frozenset(found)
 
 
-def _ratio(path: Path, before: Prediction, rewrite: Rewrite) -> float:
+def _ratio(network: OnnxFile, before: Prediction, rewrite: Rewrite) -> float:
     """Return the predicted size of the file after a rewrite, as a share of that before; 0 where it cannot be
-    tried."""
-    network = open_onnx(path)
+    tried. Changes the network."""
     if network.missing_files:
         return 0.0
     target, dtype, version = before.target, before.dtype, before.toolkit_version
     rewrite_until_done(context_of(network, target, dtype, version), (rewrite,))
     after = predict(network, target, dtype, version)
+    if len(after.refusals) < len(before.refusals):
+        return 0.0  # a file that converts is worth any size
     return after.file_bytes / before.file_bytes

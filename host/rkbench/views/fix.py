@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from rkbench.onnx import FixReport
 from rkbench.onnx.fixing import Change
+from rkbench.onnx.rewrites import ALL
 from rkbench.onnx.rewrites.proposal import Rewrite
 from rkbench.units import format_bytes, printable
 from rkbench.views.inspect.terminal import wrap
@@ -49,6 +50,10 @@ def describe_fix(report: FixReport) -> list[str]:
             *lines,
             f"nothing to fix for {target}: no change would make the .rknn smaller; nothing written",
         ]
+    if report.before.refusals and not report.after.refusals:
+        lines.append(
+            f'the converter would have refused it (foreseen): "{report.before.refusals[0].sentence}"'
+        )
     for change in report.changes:
         lines.append(f"{change.node}: {change.description} ({change.rewrite}; {_sizes(change)})")
     before, after = report.before, report.after
@@ -70,6 +75,8 @@ def describe_fix(report: FixReport) -> list[str]:
 
 
 def _sizes(change: Change) -> str:
+    if any(rewrite.name == change.rewrite and rewrite.lifts_refusal for rewrite in ALL):
+        return "the converter refuses it as it is"
     if change.before_bytes is None or change.after_bytes is None:
         return "smaller by measurement"
     return f"predicted {format_bytes(change.before_bytes)} -> {format_bytes(change.after_bytes)}"

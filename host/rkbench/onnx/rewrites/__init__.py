@@ -14,12 +14,14 @@ from collections.abc import Sequence
 from rkbench.errors import UsageError
 from rkbench.onnx.rewrites import (
     bilinear,
+    boxes_cut_first,
     channel_shuffle,
     constant_part,
     dead_taps,
     depthwise_multiplier,
     dilated_rows,
     mixed_depthwise,
+    older_opset,
     padded_concat,
     padded_groups,
     parallel_branches,
@@ -29,6 +31,8 @@ from rkbench.onnx.rewrites import (
     pooled_norm,
     regroup,
     shared_weights,
+    shuffled_halves,
+    spelled_out,
     strided_signal,
     two_means,
     unfold,
@@ -42,6 +46,7 @@ ALL: tuple[Rewrite, ...] = (
     mixed_depthwise.REWRITE,
     unfold.REWRITE,
     channel_shuffle.REWRITE,
+    shuffled_halves.REWRITE,
     parallel_branches.REWRITE,
     pointwise_pair.REWRITE,
     patchify.REWRITE,
@@ -55,6 +60,9 @@ ALL: tuple[Rewrite, ...] = (
     padded_groups.REWRITE,
     regroup.REWRITE,
     depthwise_multiplier.REWRITE,
+    spelled_out.REWRITE,
+    older_opset.REWRITE,
+    boxes_cut_first.REWRITE,
 )
 
 

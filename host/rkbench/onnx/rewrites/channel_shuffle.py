@@ -21,7 +21,7 @@ NAME = "channel_shuffle"
 
 def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     """Propose to carry the order of a shuffle, backwards or forwards."""
-    found = _shuffle(node)
+    found = shuffle_of(node)
     if found is None or node.outputs[0].is_graph_output():
         return None
     first, order = found
@@ -46,7 +46,7 @@ def _carried(value: ir.Value, channels: int, edge: ir.Node, other: ir.Value) -> 
     return None if carried is None or other in carried.values else carried
 
 
-def _shuffle(node: ir.Node) -> tuple[ir.Node, np.ndarray] | None:
+def shuffle_of(node: ir.Node) -> tuple[ir.Node, np.ndarray] | None:
     """Return the first node of a shuffle that ends here, and which input channel each output channel is."""
     if is_channel_shuffle(node):
         transpose = node.inputs[0].producer()  # type: ignore[union-attr] # seen just now

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,14 @@ class RewriteContext:
     """Of the operators in the default domain."""
     has_fixed_sizes: bool = True
     """Whether all sizes of the inputs are numbers, the batch apart: rewrites may rely on them."""
+    numbers: Mapping[ir.Value, np.ndarray] = field(default_factory=dict)
+    """Short values that follow from constants and from sizes; none where a size, or the batch, is open."""
+
+    def number(self, value: ir.Value | None) -> int | None:
+        """Return the one whole number that a value holds, stored or computed; None for all else."""
+        stored = constant_array(value)
+        array = stored if stored is not None else self.numbers.get(value) if value is not None else None
+        return int(array.ravel()[0]) if array is not None and array.size == 1 else None
 
     @property
     def cores(self) -> int:
@@ -77,6 +85,8 @@ class Rewrite:
     gain: str
     """Bytes before and after, with network, target and dtype; rknn-toolkit2 2.5.0 unless another is named."""
     propose: Propose
+    lifts_refusal: bool = False
+    """Whether the converter refuses the file without it: there is no size before."""
 
 
 def is_stored(value: ir.Value | None) -> bool:

@@ -1,0 +1,90 @@
+"""What the converter refuses of a file as such: its opset, its functions, operators that no NPU network has.
+
+Each sentence was said by toolkit 2.5.0 to a small file.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import onnx
+import onnx_ir as ir
+
+from rkbench.onnx.foreseen import FUNCTIONS, ORDER, Asked, ForeseenRefusal, name_of
+
+NEWEST_OPSET = 19
+"""Of ONNX: the converter reads no newer one."""
+SEQUENCES = frozenset({"SequenceConstruct", "SequenceEmpty", "SequenceInsert", "SequenceErase", "SequenceAt"})
+SPLITS = frozenset({"SplitToSequence", "ConcatFromSequence"})
+
+
+def _opset(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
+    if asked.opset > NEWEST_OPSET and node is asked.graph[0]:
+        yield ForeseenRefusal(
+            name_of(node),
+            f"Unsupport onnx opset {asked.opset}, need <= {NEWEST_OPSET}!",
+            f"the file is of opset {asked.opset}",
+            f"export it with opset {NEWEST_OPSET} or older; bench fix states it where no operator differs",
+        )
+
+
+def _functions(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
+    if FUNCTIONS in asked.mended and node is asked.graph[0]:
+        yield ForeseenRefusal(
+            name_of(node),
+            "InvalidGraph: [ONNXRuntimeError] : 10 : INVALID_GRAPH : This is an invalid model. ...",
+            "the file defines functions of its own, which the converter does not put in their places",
+            "bench fix does",
+        )
+
+
+def _order(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
+    if ORDER in asked.mended and node is asked.graph[0]:
+        yield ForeseenRefusal(
+            name_of(node),
+            "KeyError: ... (fold_constant)",
+            "its nodes are not in order: one reads what a later one makes",
+            "bench fix puts them in order",
+        )
+
+
+def _loop(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
+    if node.op_type == "Loop":
+        yield ForeseenRefusal(
+            name_of(node),
+            f"The Loop('{name_of(node)}') will cause the graph to be a dynamic graph! "
+            "Remove it manually and try again!",
+            "a loop runs as often as its input says",
+            "export the network with a fixed number of steps, which the exporter writes out",
+        )
+
+
+def _sequence(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
+    if node.op_type in SEQUENCES | SPLITS:
+        said = f"The Op of '{node.op_type}' is not supported yet, please remove it and try again!"
+        yield ForeseenRefusal(
+            name_of(node),
+            "KeyError: 0" if node.op_type in SPLITS else said,
+            "a sequence of tensors is no tensor",
+            "export the network without it: outputs one by one, Split and Concat instead",
+        )
+
+
+def _unknown(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
+    if node.domain in ("", "ai.onnx") and not onnx.defs.has(node.op_type):
+        yield ForeseenRefusal(
+            name_of(node),
+            "InvalidGraph: [ONNXRuntimeError] : 10 : INVALID_GRAPH : This is an invalid model. ...",
+            f"ONNX has no operator {node.op_type}",
+            "export the network with operators of ONNX",
+        )
+
+
+RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
+    _opset,
+    _functions,
+    _order,
+    _loop,
+    _sequence,
+    _unknown,
+)

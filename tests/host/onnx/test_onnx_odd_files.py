@@ -1,0 +1,194 @@
+"""Files that are odd or invalid as a whole: an answer, what the converter will say, or one clear refusal."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper, numpy_helper
+from rkbench.errors import ModelError
+from rkbench.onnx import fix, predict_size
+
+PADS = [1, 1, 1, 1]
+
+
+def _conv(source: str = "x", result: str = "y", weights: str = "w") -> onnx.NodeProto:
+    return helper.make_node("Conv", [source, weights], [result], name=f"conv_{result}", pads=PADS)
+
+
+def save(
+    folder: Path,
+    *nodes: onnx.NodeProto,
+    opset: int = 13,
+    functions: tuple[onnx.FunctionProto, ...] = (),
+    sizes: tuple[int | str, ...] = (1, 16, 16, 16),
+) -> Path:
+    """Save nodes from `x` to `y` around a stored 3x3 over 16 channels, `w`, unchecked."""
+    kernel = (np.random.default_rng(3).standard_normal((16, 16, 3, 3)) * 0.1).astype("float32")
+    graph = helper.make_graph(
+        nodes,
+        "odd",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, sizes)],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, None)],
+        [numpy_helper.from_array(kernel, "w")],
+    )
+    imports = [helper.make_opsetid("", opset), helper.make_opsetid("own", 1)]
+    model = helper.make_model(graph, opset_imports=imports, functions=functions, ir_version=8)
+    onnx.save(model, folder / "m.onnx")
+    return folder / "m.onnx"
+
+
+def _function(name: str, *nodes: onnx.NodeProto) -> onnx.FunctionProto:
+    imports = [helper.make_opsetid("", 13), helper.make_opsetid("own", 1)]
+    return helper.make_function("own", name, ["a", "w"], ["b"], nodes, imports)
+
+
+def _call(name: str, source: str, result: str) -> onnx.NodeProto:
+    return helper.make_node(name, [source, "w"], [result], domain="own")
+
+
+BLOCK = _function("block", _conv("a", "c"), helper.make_node("Relu", ["c"], ["b"]))
+
+
+def cured(path: Path, folder: Path) -> list[str]:
+    """Fix a file that the converter would refuse; return the rewrites, once nothing is foreseen any more."""
+    report = fix(path, "rk3588", "fp16", folder / "fixed.onnx")
+    assert report.verification is not None
+    assert report.verification.relative_difference < 1e-5
+    assert predict_size(folder / "fixed.onnx", "rk3588", "fp16").refusals == ()
+    return [change.rewrite for change in report.changes]
+
+
+def sentences(path: Path) -> list[str]:
+    return [refusal.sentence for refusal in predict_size(path, "rk3588", "fp16").refusals]
+
+
+@pytest.mark.parametrize("opset", range(7, 26))
+def test_every_opset_is_predicted_alike_and_newer_ones_than_19_are_refused(
+    tmp_path: Path, opset: int
+) -> None:
+    relu = helper.make_node("Relu", ["a"], ["y"])
+    prediction = predict_size(save(tmp_path, _conv(result="a"), relu, opset=opset), "rk3588", "fp16")
+    assert prediction.weight_bytes == 6_656
+    said = [f"Unsupport onnx opset {opset}, need <= 19!"] if opset > 19 else []
+    assert [refusal.sentence for refusal in prediction.refusals] == said
+
+
+@pytest.mark.parametrize("opset", [20, 22, 25])
+def test_an_opset_that_is_too_new_is_restated_with_a_gelu_in_pieces(tmp_path: Path, opset: int) -> None:
+    gelu = helper.make_node("Gelu", ["a"], ["y"])
+    assert cured(save(tmp_path, _conv(result="a"), gelu, opset=opset), tmp_path) == ["older_opset"]
+    assert onnx.load(tmp_path / "fixed.onnx").opset_import[0].version == 19
+
+
+def test_an_operator_that_changed_since_keeps_its_opset(tmp_path: Path) -> None:
+    grid = helper.make_node("GroupNormalization", ["x", "w", "w"], ["y"], num_groups=4)
+    path = save(tmp_path, grid, opset=21)
+    assert fix(path, "rk3588", "fp16", tmp_path / "fixed.onnx").written is None
+
+
+def test_functions_of_a_file_are_counted_as_the_nodes_that_they_are(tmp_path: Path) -> None:
+    called = save(tmp_path, _call("block", "x", "h"), _call("block", "h", "y"), functions=(BLOCK,))
+    size = predict_size(called, "rk3588", "fp16").weight_bytes
+    assert sentences(called)[0].startswith("InvalidGraph: [ONNXRuntimeError]")
+    assert cured(called, tmp_path) == ["spelled_out"]
+    assert predict_size(tmp_path / "fixed.onnx", "rk3588", "fp16").weight_bytes == size
+
+
+@pytest.mark.parametrize(
+    "functions",
+    [
+        (_function("one", _call("one", "a", "b")),),
+        (_function("one", _call("two", "a", "b")), _function("two", _call("one", "a", "b"))),
+    ],
+)
+def test_functions_that_call_themselves_are_refused(
+    tmp_path: Path, functions: tuple[onnx.FunctionProto, ...]
+) -> None:
+    path = save(tmp_path, _call("one", "x", "y"), functions=functions)
+    with pytest.raises(ModelError, match="Cyclic dependency"):
+        predict_size(path, "rk3588", "fp16")
+
+
+def test_nodes_that_are_not_in_order_are_put_in_order(tmp_path: Path) -> None:
+    path = save(tmp_path, helper.make_node("Relu", ["a"], ["y"]), _conv(result="a"))
+    assert sentences(path) == ["KeyError: ... (fold_constant)"]
+    assert cured(path, tmp_path) == ["spelled_out"]
+
+
+def test_a_cycle_is_refused(tmp_path: Path) -> None:
+    path = save(tmp_path, _conv("b", "a"), helper.make_node("Relu", ["a"], ["b"]), _conv("b", "y"))
+    with pytest.raises(ModelError, match="contains a cycle"):
+        predict_size(path, "rk3588", "fp16")
+
+
+@pytest.mark.parametrize(
+    ("node", "words"),
+    [
+        (_conv("nowhere"), "reads 'nowhere', which nothing makes"),
+        (helper.make_node("Conv", ["x"], ["y"]), "reads 1 of at least 2 inputs"),
+        (helper.make_node("Concat", ["x", "x"], ["y"]), "has no attribute 'axis'"),
+        (helper.make_node("Conv", ["x", "w"], ["y"], pads=[0.5] * 4), "has 'pads' of the type FLOATS"),
+        (
+            helper.make_node("AveragePool", ["x"], ["y"], kernel_shape=[0, 0]),
+            "has a window or steps of (0, 0)",
+        ),
+    ],
+)
+def test_nodes_without_what_their_operator_needs_are_refused_by_name(
+    tmp_path: Path, node: onnx.NodeProto, words: str
+) -> None:
+    for run in (predict_size, lambda *asked: fix(*asked, tmp_path / "out.onnx")):
+        with pytest.raises(ModelError) as refused:
+            run(save(tmp_path, node), "rk3588", "fp16")
+        assert words in str(refused.value)
+
+
+def test_a_map_that_open_sizes_make_negative_asks_for_them(tmp_path: Path) -> None:
+    node = helper.make_node("Conv", ["x", "w"], ["y"], name="unpadded")
+    path = save(tmp_path, node, sizes=(1, 16, "H", "W"))
+    with pytest.raises(ModelError) as refused:
+        predict_size(path, "rk3588", "fp16")
+    assert "H, W counted as 1" in str(refused.value)
+    assert "--input-shape" in refused.value.hint
+    assert predict_size(path, "rk3588", "fp16", input_shapes={"x": (1, 16, 8, 8)}).file_bytes > 0
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("Loop", "The Loop('odd') will cause the graph to be a dynamic graph!"),
+        ("SequenceConstruct", "The Op of 'SequenceConstruct' is not supported yet"),
+        ("Frobnicate", "InvalidGraph"),
+    ],
+)
+def test_what_no_npu_network_has_is_foreseen(tmp_path: Path, kind: str, said: str) -> None:
+    inputs = ["", "", "x"] if kind == "Loop" else ["x"]  # the first two may be left out
+    attributes = {"body": helper.make_graph([], "body", [], [])} if kind == "Loop" else {}
+    node = helper.make_node(kind, inputs, ["z"], name="odd", **attributes)
+    assert sentences(save(tmp_path, node, _conv()))[0].startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("location", "offset", "words"),
+    [
+        ("/etc/hostname", "0", "outside its folder"),
+        ("../weights.bin", "0", "outside its folder"),
+        ("weights.bin", "-5", "offset must be non-negative"),
+    ],
+)
+def test_weights_that_lie_where_none_may_lie_are_refused(
+    tmp_path: Path, location: str, offset: str, words: str
+) -> None:
+    path = save(tmp_path, _conv())
+    model = onnx.load(path)
+    (tensor,) = model.graph.initializer
+    tensor.ClearField("raw_data")
+    tensor.data_location = TensorProto.EXTERNAL
+    for key, value in (("location", location), ("offset", offset), ("length", "9216")):
+        tensor.external_data.add(key=key, value=value)
+    path.write_bytes(model.SerializeToString())
+    with pytest.raises(ModelError, match=words):
+        predict_size(path, "rk3588", "fp16")

@@ -1,0 +1,85 @@
+"""Small ONNX networks that rewrites were made for: ShuffleNetV2's unit, and what the converter refuses."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper
+from onnx_networks import Network
+
+
+def unit(parts: tuple[int, int], *, slices: bool = False, batch: int | str = 1) -> Network:
+    """Return two 1x1s joined, shuffled and cut in halves; one half goes on, the other is read by a 1x1."""
+    network = Network(batch, 16, 8, 8)
+    made = []
+    for count in parts:
+        network.value = "x"
+        made.append(network.conv(16, count, (1, 1)).add("Relu").value)
+    network.value = made[0]
+    total = sum(parts)
+    network.add("Concat", made[1], axis=1)
+    network.add("Reshape", network.constant("five", np.array([-1, 2, total // 2, 8, 8])))
+    network.add("Transpose", perm=[0, 2, 1, 3, 4])
+    network.add("Reshape", network.constant("four", np.array([-1, total, 8, 8])), name="shuffled")
+    halves = _sliced(network, total // 2) if slices else _split(network, total // 2)
+    network.value = halves[1]
+    read = network.conv(total // 2, 24, (1, 1), name="reads").add("Relu").value
+    network.value = halves[0]
+    return network.add("Concat", read, axis=1)
+
+
+def _split(network: Network, half: int) -> list[str]:
+    network.add("Split", network.constant("halves", np.array([half, half])), axis=1)
+    network.nodes[-1].output.append("second")
+    return [network.value, "second"]
+
+
+def _sliced(network: Network, half: int) -> list[str]:
+    """Cut as torch does: the bounds are computed from the shape."""
+    source = network.value
+    zero, one = network.constant("zero", np.array([0])), network.constant("one", np.array([1]))
+    network.add("Shape").add("Gather", one, axis=0)
+    channels = network.value
+    middle = network.add("Div", network.constant("two", np.array([2]))).value
+    network.value = source
+    first = network.add("Slice", zero, middle, one).value
+    network.value = source
+    return [first, network.add("Slice", middle, channels, one).value]
+
+
+def refused_dropout(folder: Path) -> Path:
+    """Save a network of opset 9 with a Dropout whose mask nobody reads."""
+    network = Network(1, 4, 8, 8).conv(4, 16)
+    network.add("Dropout", ratio=0.5)
+    network.nodes[-1].output.append("mask")
+    network.add("Relu")
+    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, network.shape)
+    made = helper.make_tensor_value_info(network.value, TensorProto.FLOAT, None)
+    graph = helper.make_graph(network.nodes, "tested", [given], [made], network.initializers)
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 9)])
+    model.ir_version = 6
+    onnx.save(model, folder / "model.onnx")
+    return folder / "model.onnx"
+
+
+def refused_gate(folder: Path) -> Path:
+    """Save a HardSigmoid without its numbers before a Mul."""
+    network = Network(1, 4, 8, 8).conv(4, 16)
+    before = network.value
+    return network.add("HardSigmoid").add("Mul", before).save(folder / "model.onnx")
+
+
+def boxes(folder: Path) -> Path:
+    """Save the decoding of boxes as YOLO 8 does it: 16 bins a side, 4 sides, 50 places."""
+    network = Network(1, 16, 5, 10).conv(16, 64, (1, 1)).add("Relu")
+    network.add("Reshape", network.constant("bins", np.array([1, 4, 16, 50])))
+    network.add("Transpose", perm=[0, 2, 1, 3]).add("Softmax", axis=1)
+    network.conv(16, 1, (1, 1), bias=False, name="expected")
+    network.add("Reshape", network.constant("flat", np.array([1, 4, 50])))
+    source, one = network.value, network.constant("one", np.array([1]))
+    places = [network.constant(f"at{place}", np.array([place])) for place in (0, 2, 4)]
+    first = network.add("Slice", places[0], places[1], one).value
+    network.value = source
+    return network.add("Slice", places[1], places[2], one).add("Sub", first).save(folder / "model.onnx")
