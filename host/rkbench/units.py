@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 
 from rkbench_agent.wire.text import encodable as encodable
 from rkbench_agent.wire.text import printable as printable
@@ -58,6 +59,18 @@ def format_seconds(value: float | None) -> str:
         if size < limit:
             return f"{sign}{_three_digits(size * factor)} {unit}"
     return f"{sign}{_three_digits(size)} s"
+
+
+def as_written(number: str, factor: float) -> float:
+    """Return a decimal number times a unit's factor, rounded once: 95 % is 0.95, which 95 * 0.01 exceeds.
+
+    Raises ValueError for what is no number.
+    """
+    try:
+        exact = Decimal(number) * Decimal(repr(factor))
+    except InvalidOperation as error:
+        raise ValueError(f"{number!r} is no number") from error
+    return float(exact)
 
 
 def parse_seconds(text: str) -> float:

@@ -16,6 +16,7 @@ from rkbench.metrics.families import Exported, ResultFamilies
 from rkbench.metrics.gate_families import gate_families
 from rkbench.metrics.histogram import cumulative_buckets
 from rkbench.runs.model import RunResult
+from rkbench.runs.told import latencies_of
 from rkbench.store import Store, open_store
 from rkbench.store.base import GateState, Latest, LatestRun, Mark, ResultKey
 from rkbench.units import printable
@@ -141,7 +142,8 @@ def _load(store: Store, key: ResultKey, runs: Latest) -> Exported:
     if runs.success is None:
         return Exported(key, last)
     success = last if runs.success == runs.run else _stored(store, runs.success)
-    return Exported(key, last, success, cumulative_buckets(store.latencies(success.id).timed()))
+    told = latencies_of(success, store.latencies(success.id))
+    return Exported(key, last, success, cumulative_buckets(told.timed()))
 
 
 def _stored(store: Store, latest: LatestRun) -> RunResult:

@@ -99,7 +99,8 @@ class Latency(LatencySummary):
     `bounds_unit` is what is independent of the next: the load, or the block where there was one load, of
     which alone the bounds then speak; the busy period, `busy_period_count` of them, where calls arrived at
     random. `has_long_memory`: the level wanders from one to the next, of a server that of calls that waited
-    for none (von Neumann's ratio), so no bounds are given.
+    for none (von Neumann's ratio), so no bounds are given; `wander_ratio` is by how much, the standard
+    deviation of the levels over their median.
     `of_blocks` are the blocks of the raw latencies that it is of, where a scenario has others besides.
     """
 
@@ -110,6 +111,7 @@ class Latency(LatencySummary):
     stages: Stages = Stages()
     bounds: tuple[PercentileBounds, ...] = ()
     has_long_memory: bool = False
+    wander_ratio: float | None = None
     of_blocks: tuple[int, ...] = ()
     bounds_unit: Unit = BLOCK
 

@@ -86,7 +86,8 @@ def latency(raw: RawLatencies, clusters: Clusters | None = None) -> Latency | No
         return None
     clusters = clusters or clusters_of(loads)
     figures, found = _figures(clusters)
-    has_long_memory = wanders(clusters.groups if clusters.levels is None else clusters.levels)
+    levels = clusters.groups if clusters.levels is None else clusters.levels
+    has_long_memory = wanders(levels)
     return Latency(
         **figures,
         warmup_count=sum(raw.warmup),
@@ -94,8 +95,17 @@ def latency(raw: RawLatencies, clusters: Clusters | None = None) -> Latency | No
         stages=Stages(**{name: _stage(raw.timed_arrays(f"{name}_ns")) for name in STAGES}),
         bounds=() if has_long_memory else tuple(map(_within, found)),
         has_long_memory=has_long_memory,
+        wander_ratio=_wander_ratio(levels) if has_long_memory else None,
         bounds_unit=clusters.unit,
     )
+
+
+def _wander_ratio(groups: Sequence[Sequence[float] | NDArray[Any]]) -> float:
+    import numpy as np
+
+    from rkbench.stats.levels import relative_deviation
+
+    return relative_deviation([float(np.median(group)) for group in groups])
 
 
 def _stage(blocks: Blocks) -> LatencySummary | None:

@@ -14,7 +14,7 @@ from rkbench.errors import UsageError
 from rkbench.runs.latencies import RawLatencies
 from rkbench.stats.clusters import BUSY_PERIOD, Clusters, clusters_of, waits_for_none
 from rkbench.stats.quantiles import PERCENTS, Quantile, quantiles
-from rkbench.units import SECONDS
+from rkbench.units import SECONDS, as_written
 
 if TYPE_CHECKING:
     import numpy as np
@@ -87,7 +87,7 @@ def parse_slo(text: str) -> Objective:
         raise UsageError(
             f"cannot read --slo {text!r}", hint="write it as 'p99 <= 30ms'; p50, p90, p95, p99 or p99.9"
         )
-    return Objective(float(found.group(1)), float(found.group(2)) * SECONDS.spellings[found.group(3)])
+    return Objective(float(found.group(1)), as_written(found.group(2), SECONDS.spellings[found.group(3)]))
 
 
 def server(steps: Sequence[ServerStep], latencies: RawLatencies, slo: str) -> Server | None:

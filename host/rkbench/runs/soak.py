@@ -249,5 +249,5 @@ def _findings(moved: SoakFinding | None, leak: float | None, last: SoakWindow) -
     if moved is not None:
         found.append(moved)
     if leak is not None:
-        found.append(SoakFinding("memory_leak", f"memory grows by {leak:.0f} B with every call"))
+        found.append(SoakFinding("memory_leak", f"memory grows by {leak:.3g} B with every call"))
     return found

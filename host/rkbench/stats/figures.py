@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rkbench.stats.clusters import BLOCK, BUSY_PERIOD, LOAD, Clusters, Unit
 from rkbench.stats.quantiles import (
@@ -22,6 +22,9 @@ from rkbench.stats.quantiles import (
     quantiles,
 )
 from rkbench.stats.serial import wanders
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
 
 #: Without bounds, so many blocks, or loads, that all lie beyond a limit say that it is crossed. Of a median
 #: at its limit they do so by chance once in 2^6. A tail is passed more easily: of a p99 at its limit a block
@@ -74,12 +77,14 @@ class Reads:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure in the unit of the calls, with bounds of 95 %; `lacks` says why there are none."""
+    """A figure in the unit of the calls, with bounds of 95 %; `lacks` says why there are none, `wanders`
+    that it is for a level that does not hold still."""
 
     value: float
     low: float | None = None
     high: float | None = None
     lacks: str = ""
+    wanders: bool = False
 
 
 @dataclass(frozen=True)
@@ -113,7 +118,7 @@ def estimate(statistic: Statistic, clusters: Clusters) -> Estimate | None:
     if lacks := lack_of_bounds(statistic, clusters.count, len(clusters.groups), clusters.unit):
         return Estimate(value, lacks=lacks)
     if wanders(clusters.groups if clusters.levels is None else clusters.levels):
-        return Estimate(value, lacks=WANDERS.format(clusters.unit))
+        return Estimate(value, lacks=WANDERS.format(clusters.unit), wanders=True)
     if low is not None and low <= 0:
         return Estimate(value, None, high, STALLED)
     return Estimate(value, low, high, "" if high is not None else _beyond(clusters))
@@ -138,25 +143,45 @@ def _beyond(clusters: Clusters) -> str:
     return f"its upper bound lies beyond what was seen{advice.get(clusters.unit, '')}"
 
 
-def all_units_agree(statistic: Statistic, clusters: Clusters, limit: float) -> int:
+def all_units_agree(
+    statistic: Statistic, clusters: Clusters, limit: float, *, strict: bool = False, wandering: bool = False
+) -> int:
     """Return 1 where at least six clusters say each for itself that the figure lies above `limit`, -1 where
-    all say that it does not, else 0. Busy periods never do: most are a call or two."""
+    all say that it does not, else 0. Busy periods never do: most are a call or two.
+
+    What lies at a `strict` limit does not keep it. Clusters of a `wandering` level are not independent:
+    they say so only from farther away than they lie apart (of AR(1) 0.99 at its limit, 12 blocks of 20 calls,
+    all lie on one side in 21 of 100, and so far from it in 0.4).
+    """
     import numpy as np
 
     groups = [np.asarray(group, dtype=np.float64) for group in clusters.groups]
-    percent = statistic.percent
     if len(groups) < UNITS_THAT_AGREE or clusters.unit == BUSY_PERIOD:
         return 0
-    if percent is None:
-        beyond = [float(group.mean()) > limit for group in groups]
-    else:
-        beyond = [float((group > limit).mean()) > 1 - percent / 100 for group in groups]
-    return 1 if all(beyond) else 0 if any(beyond) else -1
+    beyond = [_lies_beyond(statistic, group, limit, reaching=False) for group in groups]
+    reaching = [_lies_beyond(statistic, group, limit, reaching=strict) for group in groups]
+    agreed = 1 if all(beyond) else 0 if any(reaching) else -1
+    if not (agreed and wandering):
+        return agreed
+    levels = _levels(statistic, clusters)
+    distance = min(abs(level - limit) for level in levels)
+    return agreed if distance > max(levels) - min(levels) else 0
 
 
-def all_units_apart(statistic: Statistic, baseline: Clusters, candidate: Clusters, factor: float) -> int:
+def _lies_beyond(statistic: Statistic, group: NDArray[Any], limit: float, *, reaching: bool) -> bool:
+    """Return whether a cluster's own figure lies above a limit; `reaching`: above or at it."""
+    if statistic.percent is None:
+        mean = float(group.mean())
+        return mean >= limit if reaching else mean > limit
+    above = group >= limit if reaching else group > limit
+    return float(above.mean()) > 1 - statistic.percent / 100
+
+
+def all_units_apart(
+    statistic: Statistic, baseline: Clusters, candidate: Clusters, factor: float, *, wandering: bool = False
+) -> int:
     """Return 1 where every cluster of `candidate` lies above `factor` times every one of `baseline`, -1 where
-    every one lies below, else 0.
+    every one lies below, else 0. `wandering`: farther than those of either night lie apart.
 
     Also 0 where so few would lie so by chance in more than 2.5 % (Mann and Whitney 1947: once in all
     the ways to choose them), and for tails, of which a block tells nothing.
@@ -166,16 +191,18 @@ def all_units_apart(statistic: Statistic, baseline: Clusters, candidate: Cluster
     before, now = (_levels(statistic, clusters) for clusters in (baseline, candidate))
     if math.comb(len(before) + len(now), len(now)) < 2 / (1 - CONFIDENCE):
         return 0
-    if min(now) > factor * max(before):
+    apart = max(max(now) - min(now), factor * (max(before) - min(before))) if wandering else 0.0
+    if min(now) - factor * max(before) > apart:
         return 1
-    return -1 if max(now) < factor * min(before) else 0
+    return -1 if factor * min(before) - max(now) > apart else 0
 
 
 def _levels(statistic: Statistic, clusters: Clusters) -> list[float]:
     import numpy as np
 
-    level = np.mean if statistic is Statistic.MEAN else np.median
-    return [float(level(group)) for group in clusters.groups]
+    if statistic.percent is None:
+        return [float(np.mean(group)) for group in clusters.groups]
+    return [float(np.percentile(group, statistic.percent)) for group in clusters.groups]
 
 
 def between_nights(baseline: Estimate, candidate: Estimate) -> Interval:

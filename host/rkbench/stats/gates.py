@@ -18,7 +18,7 @@ from typing import Any, Final, Literal
 
 from rkbench.errors import UsageError, choice_hint
 from rkbench.stats.figures import Statistic
-from rkbench.units import COUNT, Unit
+from rkbench.units import COUNT, Unit, as_written
 
 State = Literal["pass", "can't tell", "not measured", "fail"]
 PASS: Final = "pass"
@@ -140,7 +140,7 @@ def _absolute(text: str, quantity: Quantity, found: re.Match[str]) -> Gate:
             f"gate {text!r} looks the wrong way: of {word}, {better} is better",
             hint=f"{word} {sign} {found['number']}{written}",
         )
-    limit = _number(text, found["number"]) * unit.spellings[written]
+    limit = _number(text, found["number"], unit.spellings[written])
     _check_range(text, quantity, limit, found["number"])
     return Gate(text, quantity, limit=limit, strict=found["sign"] in ("<", ">"))
 
@@ -188,9 +188,9 @@ def _quantity(text: str, name: str, quantities: Quantities) -> Quantity:
     )
 
 
-def _number(text: str, number: str) -> float:
+def _number(text: str, number: str, factor: float = 1.0) -> float:
     try:
-        return float(number)
+        return as_written(number, factor)
     except ValueError as error:
         raise UsageError(f"gate {text!r}: {number!r} is no number", hint=_EXAMPLE) from error
 

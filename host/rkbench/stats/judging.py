@@ -95,12 +95,14 @@ def _budget_state(gate: Gate, found: Estimate, clusters: Clusters) -> tuple[Stat
     if found.high is not None and (found.high < gate.limit or (found.high == gate.limit and not gate.strict)):
         return PASS, ""
     if found.low is None:
-        agreed = all_units_agree(gate.quantity.statistic, clusters, gate.limit)
+        agreed = all_units_agree(
+            gate.quantity.statistic, clusters, gate.limit, strict=gate.strict, wandering=found.wanders
+        )
         every = f"every {clusters.unit} lies"
         if agreed:
             return (FAIL, f"{every} beyond it") if agreed > 0 else (PASS, f"{every} within it")
         return CANNOT_TELL, found.lacks
-    if found.low > gate.limit:
+    if found.low > gate.limit or (found.low == gate.limit and gate.strict):
         return FAIL, ""
     return CANNOT_TELL, found.lacks or _undecided(gate, found, clusters)
 
@@ -113,7 +115,7 @@ def _undecided(gate: Gate, found: Estimate, clusters: Clusters) -> str:
     assert gate.limit is not None and found.low is not None and found.high is not None
     distance, half = abs(found.value - gate.limit), (found.high - found.low) / 2
     noun, held = "loads" if clusters.unit == LOAD else "iterations", "the interval holds its limit"
-    if distance * MOST_TIMES**0.5 < half:
+    if distance * MOST_TIMES**0.5 <= half:
         return f"it lies at its limit: no number of {noun} tells"
     times = (half / distance) ** 2
     if clusters.unit == LOAD:
@@ -138,15 +140,17 @@ def judge_latency(
         return Judgement(NOT_MEASURED, value, base, detail=has_no)
     found = judge_interval(gate, (base, value), between_nights(before, now))
     if found.state == CANNOT_TELL and (before.low is None or now.low is None):
-        return _by_units(gate, found, baseline, candidate)
+        return _by_units(gate, found, (baseline, candidate), wandering=before.wanders or now.wanders)
     return found
 
 
-def _by_units(gate: Gate, undecided: Judgement, baseline: Clusters, candidate: Clusters) -> Judgement:
+def _by_units(
+    gate: Gate, undecided: Judgement, nights: tuple[Clusters, Clusters], *, wandering: bool
+) -> Judgement:
     """Return what blocks (loads) say where there is no interval: only where all of them agree."""
     assert gate.quantity.statistic is not None and gate.within_percent is not None
-    factor = 1 + gate.within_percent / 100
-    apart = all_units_apart(gate.quantity.statistic, baseline, candidate, factor)
+    (baseline, candidate), factor = nights, 1 + gate.within_percent / 100
+    apart = all_units_apart(gate.quantity.statistic, baseline, candidate, factor, wandering=wandering)
     if not apart:
         return undecided
     every = f"every {candidate.unit} lies"

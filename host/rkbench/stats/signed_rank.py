@@ -44,6 +44,21 @@ def fewest_differences(confidence: float) -> int:
     return math.ceil(1 - math.log2(1 - confidence) - 1e-9)
 
 
+def chance_of_ranks(positive: float, count: int) -> float:
+    """Return how often the ranks 1 to `count` of one sign sum to `positive` or more, where signs are chance.
+
+    Exact; of ties, whose ranks are halves, that of the next whole sum below, which is no less.
+    """
+    import numpy as np
+
+    chances = np.zeros(count * (count + 1) // 2 + 1)
+    chances[0] = 1.0
+    for rank in range(1, count + 1):
+        chances[rank:] += chances[:-rank].copy()
+        chances /= 2
+    return float(min(1.0, chances[math.floor(positive) :].sum()))
+
+
 @cache
 def _lower_rank(count: int, confidence: float) -> int:
     """Return the largest r with P(W < r) <= (1 - confidence) / 2 where there is no shift; 0 for none.

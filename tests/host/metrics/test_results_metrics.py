@@ -8,16 +8,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from made_runs import collected, make_run
+from made_runs import collected, make_latency, make_run
 from metrics_values import values_of
 from rkbench.metrics.histogram import cumulative_buckets
 from rkbench.metrics.results import StoreCollector
 from rkbench.runs.collect import Collected
+from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import Failure, PercentileBounds
 from rkbench.runs.output import Output
 from rkbench.runs.records import Variant
 from rkbench.store import open_store
 from rkbench_agent.wire.caveats import Caveat
+from rkbench_agent.wire.messages import Latencies
 
 KEY = (
     'board="desk",core_mask="auto",model="digits",runtime="lite",scenario="single_stream",'
@@ -42,6 +44,18 @@ def test_the_latest_result_is_told_with_its_conditions(tmp_path: Path) -> None:
     assert values[f"rkbench_last_success_timestamp_seconds{{{KEY}}}"] == 1795442400.0
     assert values[named(values, "rkbench_result_info", 'driver_version="0.9.8"')] == 1
     assert named(values, "rkbench_load_memory_bytes", 'kind="dma_buf"') == ""  # unknown is absent, not 0
+
+
+def test_the_distribution_of_a_server_is_that_of_the_rate_that_stands_for_it(tmp_path: Path) -> None:
+    raw = RawLatencies()
+    for block, took in enumerate((1_000_000, 5_000_000, 9_000_000)):
+        raw.append(Latencies("r", block, False, [20_000_000 * call for call in range(100)], [took] * 100))
+    made = make_run(latency=replace(make_latency(0.005, 100), of_blocks=(1,)))
+    run = replace(made, plan=replace(made.plan, scenario="server", contexts=(1,)))
+    save(tmp_path, Collected(run, raw, ()))
+    values = values_of(StoreCollector(tmp_path / "store"))
+    name = named(values, "rkbench_latency_distribution_seconds_gcount", "")
+    assert values[name] == 100
 
 
 def test_the_bounds_of_a_percentile_stand_beside_it_and_an_unknown_one_is_absent(tmp_path: Path) -> None:

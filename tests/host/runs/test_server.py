@@ -228,6 +228,22 @@ def test_a_board_that_is_slower_at_some_rates_is_told(
         assert said == []
 
 
+@pytest.mark.parametrize(("grown", "verdict"), [(1.8, "SUSPECT"), (1.0, "VALID")])
+def test_a_board_that_gets_slower_within_the_only_rate_is_doubted(grown: float, verdict: str) -> None:
+    raw = RawLatencies()
+    chance = random.Random(5)
+    calls = [
+        int(5 * MS * (1 + (grown - 1) * index / 1000) * chance.uniform(0.98, 1.02)) for index in range(1000)
+    ]
+    raw.append(Latencies("r", 0, False, [20 * MS * index for index in range(1000)], calls))
+    plan = PlanRecord(golden_sha256="a" * 64, scenario=SERVER, contexts=(1,), rate_per_s=50.0)
+    told = told_of(plan, StepMessages(server=[ServerStep("r", 50.0, [0])]), raw, ())
+    run = make_run(plan=plan, server=told.server, latency=told.latency)
+    doubts = caveats_of(run, RawLatencies())
+    assert verdict_of(doubts) == verdict
+    assert ("autocorrelated" in {item.code for item in doubts}) is (grown > 1)
+
+
 @pytest.mark.parametrize(
     ("settings", "told"),
     [

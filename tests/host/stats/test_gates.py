@@ -34,6 +34,18 @@ def parse_gate(given: object) -> Gate:
     return gates.parse_gate(given, QUANTITIES)
 
 
+@pytest.mark.parametrize("hits", range(101))
+def test_a_share_of_a_hundred_keeps_a_limit_that_it_is_at(hits: int) -> None:
+    """95 * 0.01 is more than 95 / 100."""
+    gate = parse_gate(f"top-1 >= {hits}%")
+    assert gate.limit == hits / 100
+    assert judge_budget(gate, hits / 100).state == "pass"
+
+
+def test_a_size_of_a_decimal_limit_keeps_it() -> None:
+    assert parse_gate("size <= 2.01MB").limit == 2_010_000
+
+
 @pytest.mark.parametrize(
     ("text", "quantity", "limit"),
     [
@@ -263,6 +275,24 @@ def test_a_budget_without_an_interval_is_decided_only_where_all_blocks_agree() -
     middle = 1e3 * float(np.median([np.median(block) for block in few]))
     assert budget(f"p50 <= {middle:.6f}ms", few).state == CANNOT_TELL
     assert (budget("p50 <= 2ms", few).state, budget("p50 <= 2ms", few[:5]).state) == (PASS, CANNOT_TELL)
+
+
+def test_calls_that_take_just_what_a_budget_says_are_at_it() -> None:
+    """Without scatter the interval is a point: it keeps `<=`, crosses `<`, and asks for no more."""
+    exact = [[1e-3] * 20 for _ in range(30)]
+    few = exact[:8]
+    assert [budget(f"p50 {sign} 1ms", exact).state for sign in ("<=", "<")] == ["pass", "fail"]
+    assert [budget(f"p50 {sign} 1ms", few).state for sign in ("<=", "<")] == ["pass", "can't tell"]
+    assert [budget(text, few).state for text in ("p50 <= 0.9ms", "p50 < 1.1ms")] == ["fail", "pass"]
+
+
+def test_blocks_of_a_level_that_wanders_decide_from_afar_alone() -> None:
+    """They resemble their neighbours: that all lie on one side of a near limit is no six throws of a coin."""
+    blocks = [[1e-3 * (1 + 0.01 * block)] * 20 for block in range(12)]
+    near, far = budget("p50 <= 0.95ms", blocks), budget("p50 <= 0.85ms", blocks)
+    assert (near.state, far.state) == ("can't tell", "fail")
+    assert "the level wanders" in near.detail
+    assert [budget(f"p50 <= {limit}ms", blocks).state for limit in (1.15, 1.3)] == ["can't tell", "pass"]
 
 
 def loads_of(levels: Sequence[float]) -> list[list[list[float]]]:

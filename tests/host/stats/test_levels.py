@@ -46,6 +46,9 @@ def test_a_slow_first_call_of_each_block_is_found_by_signed_ranks() -> None:
     assert found is not None and healthy is not None
     assert (found.ratio, found.p_value) == (pytest.approx(1.2, abs=0.01), pytest.approx(0, abs=1e-6))
     assert healthy.p_value > 0.01
+    twelve = find_slow_turns(slow[:12])
+    assert twelve is not None
+    assert twelve.p_value == pytest.approx(2**-12)  # all of twelve, as a push alone has them
     assert find_slow_turns(slow[:11]) is None
 
 

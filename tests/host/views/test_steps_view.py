@@ -79,16 +79,22 @@ def test_a_goodput_is_told_with_what_was_tried() -> None:
     assert lines[3].endswith("missed (36.0–44.0 ms)")
     assert server_text(run) == (
         "fp16: goodput 50.0 /s, the highest rate tried that keeps p99 <= 30ms beyond chance; at 75.0 /s it no"
-        " longer does."
+        " longer does. Of 1000 calls: what stalls less than once in 333 may have stayed unseen."
     )
     assert all(len(line.text) <= 60 for line in server_lines(run, 60))
+
+
+def test_no_bound_of_an_objective_reads_as_its_limit() -> None:
+    near = replace(tried(75.0, 0.031, False), objective_low_s=0.03004, objective_high_s=0.0312)
+    lines = [line.text for line in server_lines(make_run(server=Server((near,), "p99 <= 30ms")), 100)]
+    assert lines[1].endswith("missed (30.04–31.2 ms)")
 
 
 def test_a_rate_whose_interval_holds_the_limit_is_told_with_the_calls_that_tell_more() -> None:
     tries = (tried(50.0, 0.02, True), tried(62.0, 0.029, None), tried(75.0, 0.04, False))
     run = make_run(server=Server(tries, "p99 <= 30ms", 50.0, 75.0))
     assert [line.text.split()[-3] for line in server_lines(run, 100)[1:]] == ["kept", "unsure", "missed"]
-    assert server_text(run).endswith("; up to 62.0 /s can't be told: --iterations 4000.")
+    assert "; up to 62.0 /s can't be told: --iterations 4000. Of 1000 calls" in server_text(run)
 
 
 def test_a_server_that_keeps_nothing_and_one_without_an_objective() -> None:

@@ -8,6 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.caveats import INFORMATION, Caveat, caveat
+from rkbench_agent.wire.words import SINGLE_STREAM
 
 from rkbench.runs.caveats.cures import is_held, steadier, warmer
 from rkbench.runs.caveats.modes import modes_caveat
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
 SMALLEST_SPREAD = 0.005
 #: A memory of levels that lie closer together than this changes no figure.
 SMALLEST_MEMORY = 0.002
+#: Levels of a scenario's steps that wander by less (standard deviation, 2 %) move no rate that anybody minds.
+SMALLEST_WANDER = 0.02
 
 
 def _levels(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
@@ -32,7 +35,10 @@ def _levels(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     yield from told
     explained = _WANDERING.intersection(found.code for found in told) or is_overloaded(run.server)
     if run.latency is not None and run.latency.has_long_memory and not explained:
-        yield replace(_autocorrelated(run, run.latency.bounds_unit), weight=INFORMATION)
+        found = _autocorrelated(run, run.latency.bounds_unit)
+        # Of steps, which are not looked at block by block, it is all that tells of a board that changed.
+        far = run.plan.scenario != SINGLE_STREAM and (run.latency.wander_ratio or 0.0) >= SMALLEST_WANDER
+        yield found if far else replace(found, weight=INFORMATION)
 
 
 #: Each of them shows in block medians that resemble their neighbours.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from rkbench.runs.model import RunResult
-from rkbench.runs.server import Server, ServerTry, told_try
+from rkbench.runs.server import Server, ServerTry, parse_slo, told_try
 from rkbench.stats.figures import TIMES_TO_SEE_FURTHER
-from rkbench.units import SECONDS, UNKNOWN, format_between, format_rate, format_seconds
+from rkbench.units import SECONDS, UNKNOWN, format_between, format_rate, format_seconds, text_beside
 from rkbench.views.push.offline import TableLine, fitted_lines
 from rkbench.views.push.paragraphs import mark_of
 
@@ -80,7 +80,7 @@ def _columns(found: Server, mark: str) -> dict[str, list[str]]:
         "calls": [str(item.count) for item in tries],
     }
     if found.slo:
-        columns[found.slo] = [_kept(item, mark) for item in tries]
+        columns[found.slo] = [_kept(item, mark, parse_slo(found.slo).limit_s) for item in tries]
     return columns
 
 
@@ -92,13 +92,13 @@ def _time(duration_s: float | None, mark: str) -> str:
 _WORDS = {True: "kept", False: "missed", None: "unsure"}
 
 
-def _kept(item: ServerTry, mark: str) -> str:
+def _kept(item: ServerTry, mark: str, limit_s: float) -> str:
     """Return whether a try keeps the objective, with what bounds its percentile."""
     if item.rate_per_s is None:
         return ""
     low_s, high_s = item.objective_low_s, item.objective_high_s
     if low_s is None:
         return UNKNOWN if item.is_kept is None else _WORDS[item.is_kept]
-    from_low = f"from {mark}{format_seconds(low_s)}"
-    between = from_low if high_s is None else mark + format_between(SECONDS, low_s, high_s)
+    from_low = f"from {mark}{text_beside(SECONDS, low_s, limit_s)}"
+    between = from_low if high_s is None else mark + format_between(SECONDS, low_s, high_s, limit_s)
     return f"{_WORDS[item.is_kept]} ({between})"
