@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from rkbench.campaign.noise import with_known_floor
@@ -20,8 +21,18 @@ def load_collected(
 
     Raises UsageError where `baseline` is no variant of theirs.
     """
+    return load_several(address, [name], baseline)
+
+
+def load_several(
+    address: str | Path | None, names: Sequence[str], baseline: str | None = None
+) -> tuple[list[Collected], Comparison]:
+    """Return the runs that several names mean, each run once, and their comparison.
+
+    Raises UsageError as `load_collected` does.
+    """
     with open_store(address) as store:
-        runs = find_runs(store, name)
+        runs = list({run.id: run for name in names for run in find_runs(store, name)}.values())
         check_baseline(baseline, [run.variant.name for run in runs])
         collected = [_collected(store, run) for run in runs]
         comparison = compare_collected(collected, baseline)

@@ -42,6 +42,7 @@ COMMANDS: dict[str, Command | Group] = {
     "run": Command("Compute the outputs of a .rknn without a board.", "run:run"),
     "show": Command("Show stored runs: all variants of a push side by side.", "show:show"),
     "history": Command("List stored runs, the newest first.", "history:history"),
+    "report": Command("Write stored runs as a page, Markdown, a picture or a trace.", "report:report"),
     "export": Command("Write stored runs, or their raw latencies, as CSV.", "export:export"),
     "boards": Group(
         "The boards that you have: add, check, list.",

@@ -96,6 +96,7 @@ def push(
     inputs: Annotated[Path | None, typer.Option(help="Inputs for --onnx: .npz or a folder.")] = None,
     json_file: options.JsonFile = None,
     csv_file: Annotated[str | None, typer.Option("--csv", help="Write CSV to FILE, or - .")] = None,
+    html: Annotated[Path | None, typer.Option(help="Write a page of it: FILE.html.")] = None,
 ) -> int:
     """Push variants to a board, run them there, and compare.
 
@@ -103,16 +104,21 @@ def push(
     """
     from rkbench.campaign.push import Expected, push_to
     from rkbench.conversion.words import ConvertWords
-    from rkbench.views.output import check_outputs
+    from rkbench.views.output import all_of, check_outputs
     from rkbench.views.push.show import show_push
+    from rkbench.views.report.files import check_page, write_report
 
     asked = asked_of(models, measuring, scenario_words, judging, holding, golden)
     words = ConvertWords(**vars(converting), **vars(pictures))
     check_outputs({"--json": json_file, "--csv": csv_file})
+    check_page(html)
     expected = Expected(onnx, inputs)
     with voice_of(context).push_progress() as progress:
         outcome = push_to(board, asked, expected, progress, conversion=words, **vars(places))
-    show_push(outcome.runs, outcome.comparison, json_file=json_file, csv_file=csv_file)
+    all_of(
+        lambda: show_push(outcome.runs, outcome.comparison, json_file=json_file, csv_file=csv_file),
+        lambda: write_report(outcome.collected, outcome.comparison, html),
+    )
     return _ended(outcome)
 
 

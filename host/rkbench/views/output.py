@@ -47,6 +47,25 @@ def write_text(target: str, text: str) -> None:
         out.write(text)
 
 
+def write_bytes(target: str, data: bytes) -> None:
+    """Write `data` to `target`, whole or not at all; raises what `open_output` does."""
+    if target == STDOUT:
+        sys.stdout.flush()
+        sys.stdout.buffer.write(data)
+        return
+    path = Path(target)
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with _explained(path):
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+            return
+        try:
+            part.write_bytes(data)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
 def check_outputs(targets: Mapping[str, str | None]) -> None:
     """Raise UsageError now where one of the options' targets cannot be written, or two want stdout."""
     rivals = [f"{option} {STDOUT}" for option, target in targets.items() if target == STDOUT]

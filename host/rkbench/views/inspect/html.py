@@ -26,6 +26,7 @@ from rkbench.views.inspect.labels import (
     nodes_by_size,
     tensor_title,
 )
+from rkbench.views.page import style_of
 
 if TYPE_CHECKING:  # what an ONNX is told in needs the extra `onnx`
     from rkbench.inspect.onnx_document import OnnxComparison, OnnxNode
@@ -49,12 +50,13 @@ def render_html(inspection: Inspection) -> str:
         body, script = _converted(inspection), _read("page.js")
     else:
         body, script = _predicted(inspection), ""
+    style = style_of(PARTS / "page.css")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
         "style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:\">\n"
-        f"<title>{_text(_name(inspection))} · bench inspect</title>\n<style>\n{_read('page.css')}</style>\n"
+        f"<title>{_text(_name(inspection))} · bench inspect</title>\n<style>\n{style}</style>\n"
         f"</head>\n<body>\n<main>\n{body}\n</main>\n"
         f'<script type="application/json" id="data">{_embedded(inspection)}</script>\n'
         f"<script>\n{script}</script>\n</body>\n</html>\n"

@@ -7,7 +7,8 @@ from datetime import datetime, timezone
 
 from rkbench.runs.night import CellResult, GateResult, Night
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
-from rkbench.units import UNKNOWN, format_seconds, printable
+from rkbench.units import UNKNOWN, format_seconds
+from rkbench.views.markdown import escaped
 from rkbench.views.nightly.sentences import (
     by_history,
     environment_changes,
@@ -23,7 +24,7 @@ WORDS = {PASS: "pass", FAIL: "**FAIL**", CANNOT_TELL: "can't tell", NOT_MEASURED
 
 def render_markdown(night: Night) -> str:
     """Return the summary of `night`."""
-    parts = [f"## {_escape(headline(night))}", f"{night.id}, began {utc(night.started_unix_s)}"]
+    parts = [f"## {escaped(headline(night))}", f"{night.id}, began {utc(night.started_unix_s)}"]
     parts += _section("Gates crossed", [gate_line(*pair) for pair in gates_in(night, FAIL)])
     parts += _section("Failed", faults(night))
     parts += _section("Begun anew once", retries(night))
@@ -49,7 +50,7 @@ def utc(unix_s: float) -> str:
 
 
 def _section(title: str, lines: Sequence[str]) -> list[str]:
-    return [f"### {title}", "\n".join(f"- {_escape(line)}" for line in lines)] if lines else []
+    return [f"### {title}", "\n".join(f"- {escaped(line)}" for line in lines)] if lines else []
 
 
 def _passed_second(night: Night) -> list[tuple[CellResult, GateResult]]:
@@ -63,9 +64,9 @@ def _table(night: Night) -> str:
         "|---|---|" + ("---|" if plans else "") + "---|---:|",
     ]
     for cell in night.cells:
-        plan = f" {_escape(cell.plan)} |" if plans else ""
+        plan = f" {escaped(cell.plan)} |" if plans else ""
         rows.append(
-            f"| {_escape(cell.variant)} | {_escape(cell.board)} |{plan} {_gates(cell)} | {_p50(cell)} |"
+            f"| {escaped(cell.variant)} | {escaped(cell.board)} |{plan} {_gates(cell)} | {_p50(cell)} |"
         )
     return "\n".join(rows)
 
@@ -79,11 +80,3 @@ def _p50(cell: CellResult) -> str:
     if cell.p50_s is None:
         return UNKNOWN
     return format_seconds(cell.p50_s) + (" (simulated)" if cell.simulated else "")
-
-
-def _escape(text: str) -> str:
-    """Return `text` so that Markdown shows it as it is, on one line."""
-    text = printable(" ".join(text.split()))
-    for sign in "\\`*_|<[]&~":
-        text = text.replace(sign, f"\\{sign}")
-    return text

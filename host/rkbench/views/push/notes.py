@@ -1,0 +1,70 @@
+"""What the table of a push leaves unsaid: what can't be told, what is not compared, other conditions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from rkbench_agent.wire.caveats import Caveat
+
+from rkbench.runs.caveats.cures import is_out_of_time
+from rkbench.runs.comparison import Comparison
+from rkbench.runs.conditions import CORE_MASK, is_of_other_conditions
+from rkbench.runs.latency_tests import needed_text
+from rkbench.runs.model import RunResult
+from rkbench.runs.names import run_names
+from rkbench.runs.noise_words import floor_note
+from rkbench.stats.gates import CANNOT_TELL
+from rkbench.units import UNKNOWN
+from rkbench.views.push.extras import is_sweep
+
+
+def noise_note(runs: Sequence[RunResult], comparison: Comparison) -> str:
+    """Return the noise floor of the board in words; "" where none is known."""
+    if comparison.noise_floor is None:
+        return ""
+    return floor_note(comparison.noise_floor, simulated=any(run.simulated for run in runs))
+
+
+def warnings_of(runs: Sequence[RunResult], comparison: Comparison) -> list[str]:
+    """Return what could not be told, what is not compared, and which conditions differ: a sentence each."""
+    names = run_names(runs)
+    return [
+        *latency_notes(runs, comparison, names),
+        *_refusals(runs, comparison, names),
+        *_conditions(runs, comparison, names),
+    ]
+
+
+def latency_notes(runs: Sequence[RunResult], comparison: Comparison, names: Mapping[str, str]) -> list[str]:
+    """Return why latency could not be told, and what would tell."""
+    out_of_time = any(map(is_out_of_time, runs))
+    untold: dict[str, list[str]] = {}
+    for test in comparison.latency_tests:
+        if test.judgement == CANNOT_TELL:
+            option = "in a longer --max-duration" if out_of_time else f"--{test.unit}s {test.needed}"
+            way = f" ({option})" if test.needed else ""
+            untold.setdefault(f"{needed_text(test)}{way}", []).append(names[test.run])
+    return [f"latency of {', '.join(who)} can't be told: {why}" for why, who in untold.items()]
+
+
+def _refusals(runs: Sequence[RunResult], comparison: Comparison, names: Mapping[str, str]) -> Iterator[str]:
+    by_id = {run.id: run for run in runs}
+    for refusal in comparison.refused:
+        base = by_id[comparison.baseline or refusal.run]
+        if is_of_other_conditions(base, by_id[refusal.run]):
+            yield f"{names[refusal.run]} is not compared: {'; '.join(refusal.reasons)}"
+
+
+def _conditions(runs: Sequence[RunResult], comparison: Comparison, names: Mapping[str, str]) -> Iterator[str]:
+    for condition in comparison.conditions:
+        if condition.name == CORE_MASK.name and is_sweep(runs):
+            continue  # the table is about nothing else
+        yield (
+            f"{names[condition.run]}: {condition.name} is {condition.value or UNKNOWN}, "
+            f"the baseline's {condition.baseline or UNKNOWN}"
+        )
+
+
+def with_advice(caveat: Caveat) -> str:
+    """Return a caveat and what to do about it in one line."""
+    return f"{caveat.message} → {caveat.advice}" if caveat.advice else caveat.message

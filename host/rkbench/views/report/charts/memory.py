@@ -1,0 +1,61 @@
+"""What loading each variant took of the board's memory, phase by phase."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rkbench.views.report.charts.spec import Chart, Spec, drawn, quantity, series
+from rkbench.views.report.names import Named
+
+_KINDS = (("process memory (RSS)", "rss_bytes"), ("NPU memory", "npu_total_bytes"))
+_BYTES_PER_MB = 1e6
+
+
+def memory_charts(runs: Sequence[Named]) -> list[Chart]:
+    """Return one drawing with a panel for each kind of memory that was read."""
+    panels, phases = [], _phases(runs)
+    for title, field in _KINDS:
+        rows = [
+            {
+                "series": item.name,
+                "phase": phase.name.replace("_", " "),
+                "memory": round(getattr(phase, field) / _BYTES_PER_MB, 4),
+            }
+            for item in runs
+            if (load := item.collected.run.load) is not None
+            for phase in load.phases
+            if getattr(phase, field) is not None
+        ]
+        if rows:
+            panels.append(_panel(rows, f"{_mark(runs)}{title} (MB)", phases, [item.name for item in runs]))
+    if not panels:
+        return []
+    panels[0]["encoding"]["color"]["legend"] = series([item.name for item in runs])["color"]["legend"]
+    spec: Spec = {"vconcat": panels, "spacing": 22, "resolve": {"scale": {"color": "independent"}}}
+    note = "At the end of each phase of the first load, from before the file is read to the last inference."
+    return [drawn("memory", "Memory while loading", note, spec)]
+
+
+def _phases(runs: Sequence[Named]) -> list[str]:
+    loads = [item.collected.run.load for item in runs]
+    names = [phase.name.replace("_", " ") for load in loads if load for phase in load.phases]
+    return list(dict.fromkeys(names))
+
+
+def _panel(rows: list[dict[str, object]], title: str, phases: Sequence[str], names: Sequence[str]) -> Spec:
+    colour = {**series(names)["color"], "legend": None}
+    return {
+        "height": 120,
+        "data": {"values": rows},
+        "mark": {"type": "line", "point": {"filled": True, "size": 34}, "strokeWidth": 2},
+        "encoding": {
+            "x": {"field": "phase", "type": "ordinal", "title": None, "axis": {"labelAngle": -25},
+                  "scale": {"type": "point", "padding": 0.4, "domain": list(phases)}},
+            "y": quantity("memory", title, scale={"zero": True}),
+            "color": colour,
+        },
+    }  # fmt: skip
+
+
+def _mark(runs: Sequence[Named]) -> str:
+    return "≈ " if any(item.collected.run.simulated for item in runs) else ""

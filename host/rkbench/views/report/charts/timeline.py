@@ -1,0 +1,208 @@
+"""A push over time: the latency of its blocks, and beneath on the same axis clocks, heat and load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from rkbench_agent.wire.board import Reading
+
+from rkbench.views.report.charts.spec import (
+    INK,
+    LINE,
+    SOFT,
+    Chart,
+    Scale,
+    Spec,
+    drawn,
+    quantity,
+    seconds_scale,
+    series,
+)
+from rkbench.views.report.names import Named
+
+Row = dict[str, Any]
+#: So many blocks a run are drawn at most, neighbours taken together; so many samples of a sensor.
+_MOST_BLOCKS, _MOST_SAMPLES = 240, 400
+_SENSORS = [INK, SOFT, *(f"var(--s{number})" for number in (2, 1, 3, 4, 5, 6))]
+_TIME = "time since the first timed call (s)"
+
+
+def timeline_charts(runs: Sequence[Named]) -> list[Chart]:
+    """Return a drawing for each push of the runs, in which their blocks took turns."""
+    pushes: dict[str, list[Named]] = {}
+    for item in runs:
+        pushes.setdefault(item.collected.run.push, []).append(item)
+    charts = [_timeline(members, push if len(pushes) > 1 else "") for push, members in pushes.items()]
+    return [chart for chart in charts if chart is not None]
+
+
+def _timeline(runs: Sequence[Named], push: str) -> Chart | None:
+    windows = [item.collected.latencies.window_ns() for item in runs]
+    begin_ns = min((window[0] for window in windows if window), default=None)
+    if begin_ns is None:
+        return None
+    blocks = [row for item in runs for row in _blocks(item, begin_ns)]
+    names = [item.name for item in runs if any(row["series"] == item.name for row in blocks)]
+    scale = seconds_scale(max(row["high"] for row in blocks))
+    for row in blocks:
+        row.update({key: round(scale.of(row[key]), 6) for key in ("low", "mid", "high")})
+    mark = "≈ " if any(item.collected.run.simulated for item in runs) else ""
+    readings = [sample for item in runs for sample in item.collected.readings]
+    readings = list({sample.time_ns: sample for sample in readings}.values())
+    parts = [_turns(blocks, names), _latencies(blocks, _loads(runs, begin_ns), names, scale, mark)]
+    parts += list(_sensors(sorted(readings, key=lambda sample: sample.time_ns), begin_ns, mark))
+    last = parts[-1].get("layer", [parts[-1]])[-1]
+    last["encoding"]["x"] = {**last["encoding"]["x"], "title": _TIME, "axis": {}}
+    spec: Spec = {
+        "vconcat": parts,
+        "spacing": 12,
+        "resolve": {"scale": {"x": "shared", "color": "independent"}},
+    }
+    title = "Latency over time" + (f": push {push}" if push else "")
+    note = (
+        "Above, whose block was timed when. A dot is the median of a block, its line 10 to 90 % of its calls;"
+        " upright lines are new loads of the models. Beneath, what the board's sensors said meanwhile."
+    )
+    return drawn(f"timeline{push}", title, note, spec)
+
+
+def _blocks(item: Named, begin_ns: int) -> Iterator[Row]:
+    """Yield the timed blocks of a run, in seconds; neighbours together where there are many."""
+    import numpy as np
+
+    raw = item.collected.latencies
+    durations, starts = raw.timed_arrays(), raw.timed_arrays("start_ns")
+    join = max(1, -(-len(durations) // _MOST_BLOCKS))
+    for first in range(0, len(durations), join):
+        calls = np.concatenate(durations[first : first + join])
+        begun_ns = np.concatenate(starts[first : first + join])
+        begun, ended = ((float(at) - begin_ns) / 1e9 for at in (begun_ns[0], begun_ns[-1] + calls[-1]))
+        low, mid, high = (float(value) / 1e9 for value in np.quantile(calls, (0.1, 0.5, 0.9)))
+        times = {"from": round(begun, 4), "to": round(ended, 4), "at": round((begun + ended) / 2, 4)}
+        yield {"series": item.name, **times, "low": low, "mid": mid, "high": high}
+
+
+def _loads(runs: Sequence[Named], begin_ns: int) -> list[Row]:
+    """Return when the first block of each load but the first began."""
+    begun: dict[int, float] = {}
+    for item in runs:
+        raw = item.collected.latencies
+        for load, (start, _) in zip(raw.block_loads(), raw.block_windows_ns(), strict=True):
+            at = (start - begin_ns) / 1e9
+            begun[load] = min(at, begun.get(load, at))
+    return [{"at": round(at, 4)} for load, at in sorted(begun.items()) if load]
+
+
+def _x(field: str = "at") -> Spec:
+    return quantity(field, None, axis={"labels": False, "ticks": False}, scale={"zero": False, "nice": False})
+
+
+def _turns(blocks: Sequence[Row], names: Sequence[str]) -> Spec:
+    return {
+        "height": max(10, 8 * len(names)),
+        "data": {"values": list(blocks)},
+        "mark": {"type": "bar", "height": {"band": 0.8}},
+        "encoding": {
+            "x": _x("from"),
+            "x2": {"field": "to"},
+            "y": {"field": "series", "type": "nominal", "sort": list(names), "title": None,
+                  "axis": {"labels": False, "ticks": False, "domain": False}},
+            "color": {**series(names)["color"], "legend": None},
+        },
+    }  # fmt: skip
+
+
+def _latencies(
+    blocks: Sequence[Row], loads: Sequence[Row], names: Sequence[str], scale: Scale, mark: str
+) -> Spec:
+    title = f"{mark}latency ({scale.unit})"
+    legend = {"title": None, "orient": "top", "labelLimit": 0} if len(names) > 1 else None
+    colour = {**series(names)["color"], "legend": legend}
+    return {
+        "height": 220,
+        "layer": [
+            {
+                "data": {"values": list(loads)},
+                "mark": {"type": "rule", "color": LINE, "strokeWidth": 1.5},
+                "encoding": {"x": _x()},
+            },
+            {
+                "data": {"values": list(blocks)},
+                "mark": {"type": "rule", "opacity": 0.55, "strokeWidth": 1.5},
+                "encoding": {
+                    "x": _x(),
+                    "y": quantity("low", title, scale={"zero": False}),
+                    "y2": {"field": "high"},
+                    "color": colour,
+                },
+            },
+            {
+                "data": {"values": list(blocks)},
+                "mark": {"type": "point", "filled": True, "size": 22, "opacity": 1},
+                "encoding": {
+                    "x": _x(),
+                    "y": quantity("mid", title, scale={"zero": False}),
+                    "color": colour,
+                },
+            },
+        ],
+    }
+
+
+def _sensors(readings: Sequence[Reading], begin_ns: int, mark: str) -> Iterator[Spec]:
+    """Yield a drawing for each kind of sensor that was read: clocks, heat, load."""
+    step = max(1, len(readings) // _MOST_SAMPLES)
+    told = [(round((sample.time_ns - begin_ns) / 1e9, 4), sample) for sample in readings[::step]]
+    for title, read, scale in _KINDS:
+        rows = [
+            {"at": at, "part": part, "value": round(value, 4)}
+            for at, sample in told
+            for part, value in read(sample)
+        ]
+        if rows:
+            yield _lines(rows, f"{mark}{title}", scale)
+
+
+def _lines(rows: Sequence[Row], title: str, scale: Spec) -> Spec:
+    parts = list(dict.fromkeys(row["part"] for row in rows))
+    several = len(parts) > 1
+    return {
+        "height": 64,
+        "data": {"values": list(rows)},
+        "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 1.5, "color": INK},
+        "encoding": {
+            "x": _x(),
+            "y": quantity("value", title, scale=scale, axis={"tickCount": 3}),
+            "color": {"field": "part", "type": "nominal", "title": None,
+                      "scale": {"domain": parts, "range": _SENSORS},
+                      "legend": {"orient": "top", "symbolType": "stroke", "offset": 4} if several else None},
+        },
+    }  # fmt: skip
+
+
+def _clocks(sample: Reading) -> Iterator[tuple[str, float]]:
+    for part, hertz in (("NPU", sample.npu_clock_hz), ("DDR", sample.ddr_clock_hz)):
+        if hertz is not None:
+            yield part, hertz / 1e6
+
+
+def _heat(sample: Reading) -> Iterator[tuple[str, float]]:
+    zones = sample.temperature_celsius or {}
+    if zones:
+        hottest = max(zones, key=lambda zone: zones[zone])
+        yield "hottest zone", zones[hottest]
+
+
+def _load(sample: Reading) -> Iterator[tuple[str, float]]:
+    for core, ratio in enumerate(sample.npu_load_ratio or ()):
+        yield f"NPU {core}", ratio * 100
+    if sample.cpu_load_ratio is not None:
+        yield "CPUs", sample.cpu_load_ratio * 100
+
+
+_KINDS: tuple[tuple[str, Callable[[Reading], Iterator[tuple[str, float]]], Spec], ...] = (
+    ("clock (MHz)", _clocks, {"zero": True}),
+    ("heat (°C)", _heat, {"zero": False}),
+    ("load (%)", _load, {"domain": [0, 100]}),
+)

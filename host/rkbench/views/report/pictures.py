@@ -1,0 +1,63 @@
+"""Drawings as SVG, PNG and PDF, by vl-convert (extra `report`), which needs neither browser nor network."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+
+from rkbench.errors import UsageError
+from rkbench.views.report.charts.spec import LIGHT, VEGA_LITE, Chart, Spec, coloured, together
+
+HINT = "pip install 'rkbench[report]'; the page, the Markdown and the trace need it not"
+_PIXELS = 2
+
+
+def has_pictures() -> bool:
+    """Return whether drawings can be made here."""
+    from importlib.util import find_spec
+
+    return find_spec("vl_convert") is not None
+
+
+def inline_svg(spec: Spec, key: str, label: str) -> str:
+    """Return a drawing as an element of a page, which its style sheet colours and sizes.
+
+    `key` keeps its ids apart from those of other drawings; `label` is what is read aloud.
+    """
+    svg: str = _converter().vegalite_to_svg(spec, vl_version=VEGA_LITE)
+    safe = re.sub(r"[^a-zA-Z0-9]", "-", key)
+    svg = svg.replace('id="', f'id="{safe}-').replace("url(#", f"url(#{safe}-")
+    sized = re.match(r'<svg [^>]*?width="([\d.]+)"[^>]*viewBox="([^"]+)"[^>]*>', svg)
+    if sized is None:
+        raise ValueError("vl-convert returned a drawing without a size")
+    width, box = sized.groups()
+    opening = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="{box}" style="max-width:{width}px"'
+        f' role="img" aria-label="{label}">'
+    )
+    return opening + svg[sized.end() :]
+
+
+def render_picture(charts: Sequence[Chart], kind: str, palette: Mapping[str, str] = LIGHT) -> bytes:
+    """Return all drawings, one below the other, as a picture of a kind: svg, png or pdf.
+
+    Raises UsageError where vl-convert is missing.
+    """
+    spec = coloured(together(charts), palette)
+    spec["config"]["background"] = palette["ground"]
+    convert = _converter()
+    if kind == "png":
+        return bytes(convert.vegalite_to_png(spec, vl_version=VEGA_LITE, scale=_PIXELS))
+    if kind == "pdf":
+        return bytes(convert.vegalite_to_pdf(spec, vl_version=VEGA_LITE))
+    svg: str = convert.vegalite_to_svg(spec, vl_version=VEGA_LITE)
+    return svg.encode()
+
+
+def _converter() -> ModuleType:
+    try:
+        import vl_convert
+    except ImportError as error:
+        raise UsageError("pictures need vl-convert, which is not installed", hint=HINT) from error
+    return vl_convert
