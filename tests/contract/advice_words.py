@@ -22,7 +22,8 @@ PARTS = ("host/rkbench", "agent/rkbench_agent")
 OF_BENCH = frozenset({"--version", "--help", "--install-completion", "--show-completion"})
 PROSE = frozenset({"made"})
 _COMMAND = re.compile(r"(?<![\w./=-])bench((?: +[^\s]+)+)")
-_OPTION = re.compile(r"(?<![\w-])(--[a-z][a-z0-9-]*)(?: +([^\s]+))?")
+#: An option; `var(--ink)` is a colour of a style sheet.
+_OPTION = re.compile(r"(?<![\w-])(?<!var\()(--[a-z][a-z0-9-]*)(?: +([^\s]+))?")
 #: What ends a command in a sentence, and stands around words in one.
 _END, _AROUND = ",;:.)", "`'\"("
 #: Something to put a name in, a file, or one of the words that stand for a result.
