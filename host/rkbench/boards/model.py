@@ -5,13 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-#: The SoCs that the project knows; RK3566 is an RK3568 and RK3588S an RK3588 as far as the NPU goes.
-SOCS = ("rk3566", "rk3568", "rk3588", "rk3588s")
-DEFAULT_CACHE = "~/.cache/rkbench"
+from rkbench_agent.wire.words import DEFAULT_CACHE, DEFAULT_EXPORTER_PORT
+
 #: What stands in place of a host name for a virtual board.
 VIRTUAL_HOST = "virtual"
-#: Where the board's exporter listens (`bench boards install-exporter`).
-DEFAULT_EXPORTER_PORT = 9954
 
 
 @dataclass(frozen=True)

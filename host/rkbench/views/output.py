@@ -26,16 +26,20 @@ def open_output(target: str) -> Iterator[TextIO]:
     if target == STDOUT:
         yield sys.stdout
         return
-    path = Path(target)
-    if path.exists() and not path.is_file():  # a pipe or a device: /dev/null, >(command)
-        with _explained(path), path.open("w", encoding="utf-8", errors=ESCAPE) as out:
-            yield out
-        return
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with _placed(Path(target)) as path, path.open("w", encoding="utf-8", errors=ESCAPE, newline="") as out:
+        yield out
+
+
+@contextlib.contextmanager
+def _placed(path: Path) -> Iterator[Path]:
+    """Yield where to write what shall stand at `path` once it is whole."""
     with _explained(path):
+        if path.exists() and not path.is_file():  # a pipe or a device: /dev/null, >(command)
+            yield path
+            return
+        part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
-            with part.open("w", encoding="utf-8", errors=ESCAPE, newline="") as out:
-                yield out
+            yield part
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
@@ -53,17 +57,8 @@ def write_bytes(target: str, data: bytes) -> None:
         sys.stdout.flush()
         sys.stdout.buffer.write(data)
         return
-    path = Path(target)
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with _explained(path):
-        if path.exists() and not path.is_file():
-            path.write_bytes(data)
-            return
-        try:
-            part.write_bytes(data)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+    with _placed(Path(target)) as path:
+        path.write_bytes(data)
 
 
 def check_outputs(targets: Mapping[str, str | None]) -> None:

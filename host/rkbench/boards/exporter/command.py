@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from rkbench_agent.wire.words import DEFAULT_EXPORTER_PORT
+
 from rkbench.boards.exporter.installation import install_exporter, uninstall_exporter
 from rkbench.boards.inventory import add_board, load_inventory
 from rkbench.boards.model import Board
@@ -54,5 +56,6 @@ def _board(name: str, boards: Boards) -> Board:
 def _check_port(board: Board) -> None:
     if not 1 <= board.exporter_port <= 65535:
         raise UsageError(
-            f"--port {board.exporter_port} is no port", hint="1 to 65535; 9954 if you say nothing"
+            f"--port {board.exporter_port} is no port",
+            hint=f"1 to 65535; {DEFAULT_EXPORTER_PORT} if you say nothing",
         )

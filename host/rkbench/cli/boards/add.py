@@ -31,8 +31,9 @@ def add(
     inventory: options.Inventory = None,
 ) -> None:
     """Add a board, once you have agreed to its host key."""
+    from rkbench_agent.wire.words import DEFAULT_CACHE
+
     from rkbench.boards.inventory import find_inventory
-    from rkbench.boards.model import DEFAULT_CACHE
     from rkbench.boards.registration import board_at, register_board
 
     tags, cache_dir = tuple(tag or ()), cache or DEFAULT_CACHE

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import typer
+from rkbench_agent.wire.words import DEFAULT_EXPORTER_PORT
 
 from rkbench.cli import completion, options
 from rkbench.cli.voice import say
@@ -17,7 +18,9 @@ def install_exporter(
             help="A board of the inventory, or USER@HOST[:PORT].", autocompletion=completion.inventory_boards
         ),
     ],
-    port: Annotated[int | None, typer.Option(help="Where it listens (default 9954).")] = None,
+    port: Annotated[
+        int | None, typer.Option(help=f"Where it listens (default {DEFAULT_EXPORTER_PORT}).")
+    ] = None,
     debugfs: Annotated[
         bool, typer.Option("--debugfs", help="Let it read debugfs too, where it runs as root.")
     ] = False,

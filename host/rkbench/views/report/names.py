@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from rkbench.runs.collect import Collected
 from rkbench.runs.model import RunResult
-from rkbench.units import printable
+from rkbench.units import MARK, printable
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,11 @@ class Named:
 
     name: str
     collected: Collected
+
+
+def mark_of_any(runs: Sequence[Named]) -> str:
+    """Return what stands before an axis that holds a number which no board yielded."""
+    return f"{MARK} " if any(item.collected.run.simulated for item in runs) else ""
 
 
 #: What tells runs of one variant apart, in the order in which it is tried.

@@ -16,7 +16,7 @@ from rkbench.views.report.charts.spec import (
     seconds_scale,
     series,
 )
-from rkbench.views.report.names import Named
+from rkbench.views.report.names import Named, mark_of_any
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -35,7 +35,7 @@ def latency_charts(runs: Sequence[Named]) -> list[Chart]:
     calls = {name: values for name, values in calls.items() if len(values)}
     if not calls:
         return []
-    mark = "≈ simulated: " if any(item.collected.run.simulated for item in runs) else ""
+    mark = mark_of_any(runs)
     scale = seconds_scale(max(float(values.max()) for values in calls.values()))
     return [_shares(calls, scale, mark), _histogram(calls, scale, mark)]
 

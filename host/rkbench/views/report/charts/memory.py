@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rkbench.views.report.charts.spec import Chart, Spec, drawn, quantity, series
-from rkbench.views.report.names import Named
+from rkbench.views.report.names import Named, mark_of_any
 
 _KINDS = (("process memory (RSS)", "rss_bytes"), ("NPU memory", "npu_total_bytes"))
 _BYTES_PER_MB = 1e6
@@ -27,7 +27,9 @@ def memory_charts(runs: Sequence[Named]) -> list[Chart]:
             if getattr(phase, field) is not None
         ]
         if rows:
-            panels.append(_panel(rows, f"{_mark(runs)}{title} (MB)", phases, [item.name for item in runs]))
+            panels.append(
+                _panel(rows, f"{mark_of_any(runs)}{title} (MB)", phases, [item.name for item in runs])
+            )
     if not panels:
         return []
     panels[0]["encoding"]["color"]["legend"] = series([item.name for item in runs])["color"]["legend"]
@@ -55,7 +57,3 @@ def _panel(rows: list[dict[str, object]], title: str, phases: Sequence[str], nam
             "color": colour,
         },
     }  # fmt: skip
-
-
-def _mark(runs: Sequence[Named]) -> str:
-    return "≈ " if any(item.collected.run.simulated for item in runs) else ""

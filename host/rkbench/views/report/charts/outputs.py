@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from rkbench.runs.output import Output, snr_of
 from rkbench.views.report.charts.spec import SOFT, WHOLE_NUMBERS, Chart, Spec, drawn, quantity, series
-from rkbench.views.report.names import Named
+from rkbench.views.report.names import Named, mark_of_any
 
 Rows = list[dict[str, object]]
 
@@ -40,7 +40,7 @@ def _cases(runs: Sequence[Named], outputs: Sequence[tuple[Named, Output]], *, se
         "data": {"values": rows},
         "mark": {"type": "tick", "thickness": 1.5, "opacity": 0.75},
         "encoding": {
-            "x": quantity("snr", f"{_mark(runs)}signal to error of a case (SNR, dB): more is nearer",
+            "x": quantity("snr", f"{mark_of_any(runs)}signal to error of a case (SNR, dB): more is nearer",
                           scale={"zero": False}),
             "y": {"field": "row", "type": "nominal", "sort": order, "title": None},
             "color": {**series([item.name for item in runs])["color"], "legend": None},
@@ -80,7 +80,7 @@ def _part_chart(runs: Sequence[Named], name: str, rows: Rows) -> Chart:
                 "mark": {"type": "point", "filled": True, "size": 26},
                 "encoding": {
                     "x": quantity("part", f"part (channel) of {name}", axis=WHOLE_NUMBERS),
-                    "y": quantity("snr", f"{_mark(runs)}SNR (dB)"),
+                    "y": quantity("snr", f"{mark_of_any(runs)}SNR (dB)"),
                     "color": series([item.name for item in runs])["color"],
                 },
             },
@@ -88,7 +88,3 @@ def _part_chart(runs: Sequence[Named], name: str, rows: Rows) -> Chart:
     }
     note = "Over all cases. At 0 dB (dashed) a part has as much error as signal; bit-exact parts have no dot."
     return drawn(f"parts-{name}", f"Output error: parts of {name}", note, spec)
-
-
-def _mark(runs: Sequence[Named]) -> str:
-    return "≈ " if any(item.collected.run.simulated for item in runs) else ""

@@ -16,7 +16,7 @@ from rkbench.views.report.charts.spec import (
     seconds_scale,
     series,
 )
-from rkbench.views.report.names import Named
+from rkbench.views.report.names import Named, mark_of_any
 
 
 def scenario_charts(runs: Sequence[Named]) -> list[Chart]:
@@ -41,7 +41,7 @@ def _offline(item: Named) -> Chart | None:
     ]
     names = list(dict.fromkeys(str(row["series"]) for row in rows))
     x = quantity("contexts", "contexts busy at once", axis=WHOLE_NUMBERS)
-    y = f"{_mark(item)}calls a second (1/s)"
+    y = f"{mark_of_any([item])}calls a second (1/s)"
     layers: list[Spec] = [
         {
             "mark": {"type": "line", "point": {"filled": True, "size": 40}, "strokeWidth": 2},
@@ -77,7 +77,7 @@ def _server(item: Named) -> Chart | None:
         if value is not None
     ]
     names = ["p50", "p90", "p99"]
-    y = f"{_mark(item)}latency from when a call was due ({scale.unit})"
+    y = f"{mark_of_any([item])}latency from when a call was due ({scale.unit})"
     layers: list[Spec] = [
         {
             "data": {"values": rows},
@@ -103,7 +103,3 @@ def _limit(slo: str, per_second: float, title: str) -> list[Spec]:
     row: dict[str, Any] = {"latency": parse_slo(slo).limit_s * per_second}
     mark = {"type": "rule", "color": INK, "strokeDash": [5, 4], "strokeWidth": 1.5}
     return [{"data": {"values": [row]}, "mark": mark, "encoding": {"y": quantity("latency", title)}}]
-
-
-def _mark(item: Named) -> str:
-    return "≈ " if item.collected.run.simulated else ""

@@ -19,7 +19,7 @@ from rkbench.views.report.charts.spec import (
     seconds_scale,
     series,
 )
-from rkbench.views.report.names import Named
+from rkbench.views.report.names import Named, mark_of_any
 
 Row = dict[str, Any]
 #: So many blocks a run are drawn at most, neighbours taken together; so many samples of a sensor.
@@ -47,7 +47,7 @@ def _timeline(runs: Sequence[Named], push: str) -> Chart | None:
     scale = seconds_scale(max(row["high"] for row in blocks))
     for row in blocks:
         row.update({key: round(scale.of(row[key]), 6) for key in ("low", "mid", "high")})
-    mark = "≈ " if any(item.collected.run.simulated for item in runs) else ""
+    mark = mark_of_any(runs)
     readings = [sample for item in runs for sample in item.collected.readings]
     readings = list({sample.time_ns: sample for sample in readings}.values())
     parts = [_turns(blocks, names), _latencies(blocks, _loads(runs, begin_ns), names, scale, mark)]

@@ -17,7 +17,7 @@ from rkbench.views.report.charts.spec import (
     seconds_scale,
     series,
 )
-from rkbench.views.report.names import Named
+from rkbench.views.report.names import Named, mark_of_any
 
 Row = dict[str, Any]
 _SIZE = quantity("size", "file size (MB)")
@@ -35,7 +35,7 @@ def tradeoff_charts(runs: Sequence[Named]) -> list[Chart]:
         _row(item, latency, scale, in_front=not any(_beats(other, point) for other in points))
         for (item, latency), point in zip(latencies, points, strict=True)
     ]
-    mark = "≈ " if any(item.collected.run.simulated for item in runs) else ""
+    mark = mark_of_any(runs)
     y = f"{mark}latency p50 ({scale.unit})"
     note = "Nearer to the lower left is better; the line joins those that no other beats in both."
     if not all(row["kept"] for row in rows):
