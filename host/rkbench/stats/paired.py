@@ -59,16 +59,18 @@ class PairedDifference:
 
 
 def is_precise(found: PairedDifference, quads: int, half_width: float) -> bool:
-    """Return whether the interval is as narrow as is asked (0.01 = 1 % to either side).
+    """Return whether measuring may end: the interval is as narrow as is asked (0.01 = 1 % to either side).
 
     Not before twelve quads, and seven loads where there are several: to stop earlier would make the interval
     hold less often than it says. What the interval says plays no part.
     """
-    if found.low is None or found.high is None or quads < QUADS_OF_ONE_LOAD:
-        return False
-    if 1 < found.loads < FEWEST_LOADS:
-        return False
-    return (found.high - found.low) / 2 <= half_width
+    enough = quads >= QUADS_OF_ONE_LOAD and not 1 < found.loads < FEWEST_LOADS
+    return enough and is_narrow(found, half_width)
+
+
+def is_narrow(found: PairedDifference, half_width: float) -> bool:
+    """Return whether there is an interval, and it reaches no farther than this to either side (0.01 = 1 %)."""
+    return found.low is not None and found.high is not None and (found.high - found.low) / 2 <= half_width
 
 
 def level_difference(a_before: float, b_before: float, b_after: float, a_after: float) -> float:

@@ -262,12 +262,14 @@ def test_a_precision_that_the_plan_did_not_reach_is_told() -> None:
     assert codes_in_turns(in_turns(2, loads=10), loads=10) == []
 
 
-def test_a_precision_that_was_reached_with_the_last_load_is_no_caveat() -> None:
+@pytest.mark.parametrize("loads", [10, 6])
+def test_a_precision_that_was_reached_with_the_last_load_is_no_caveat(loads: int) -> None:
+    """Six loads are one fewer than measuring ends early with, and carry an interval as well."""
     own, other = (
-        make_latencies(ns, loads=10, quads=2, place=at) for at, ns in enumerate((2_000_000, 3_000_000))
+        make_latencies(ns, loads=loads, quads=2, place=at) for at, ns in enumerate((2_000_000, 3_000_000))
     )
     for percent, raised in ((5.0, []), (0.000001, ["precision_not_reached"])):
-        asked = in_turns(2, loads=10, precision_percent=percent)
+        asked = in_turns(2, loads=loads, precision_percent=percent)
         assert [item.code for item in caveats_of(asked, own, beside=[other])] == raised
 
 

@@ -16,7 +16,7 @@ from rkbench.runs.pairs import load_differences, turns_of
 from rkbench.runs.server import is_overloaded
 from rkbench.stats.clusters import BUSY_PERIOD, LOAD
 from rkbench.stats.figures import TIMES_TO_SEE_FURTHER, Statistic, lack_of_bounds, reads_for
-from rkbench.stats.paired import is_precise, joint_confidence, loads_for, paired_difference
+from rkbench.stats.paired import is_narrow, joint_confidence, loads_for, paired_difference
 from rkbench.stats.signed_rank import fewest_differences
 
 #: Fewer timed iterations than this are no basis for a percentile.
@@ -119,7 +119,7 @@ def _quads(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
 def _precision(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     """Say that a plan with a precision went to its end, or to its time, before that was reached."""
     plan, blocks = run.plan, evidence.latencies.block_loads()
-    if plan.precision_percent is None or run.latency is None or _is_precise(run, evidence):
+    if plan.precision_percent is None or run.latency is None or _is_known(run, evidence):
         return
     is_at_end = len(blocks) >= 2 * (plan.loads or 1) * (plan.quads or 1)
     if is_at_end or is_out_of_time(run):
@@ -134,7 +134,7 @@ def _precision(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
         )
 
 
-def _is_precise(run: RunResult, evidence: Evidence) -> bool:
+def _is_known(run: RunResult, evidence: Evidence) -> bool:
     """Return whether every difference to the runs beside is known as well as was asked."""
     half_width = (run.plan.precision_percent or 0.0) / 100
     confidence = joint_confidence(len(evidence.beside))
@@ -142,7 +142,7 @@ def _is_precise(run: RunResult, evidence: Evidence) -> bool:
     for other in evidence.beside:
         loads = load_differences(own, turns_of(other))
         found = paired_difference(loads, confidence=confidence)
-        if not is_precise(found, sum(map(len, loads)), half_width):
+        if not is_narrow(found, half_width):
             return False
     return bool(evidence.beside)
 
