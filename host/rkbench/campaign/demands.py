@@ -23,8 +23,8 @@ def reads_of(quantities: Iterable[Quantity]) -> Reads:
     """Return what a run must have read so that all of these quantities can be judged."""
     asked = Reads(1, 1)
     for quantity in quantities:
-        if quantity.statistic is not None:
-            asked = asked.with_all_of(reads_for(quantity.statistic))
+        if statistic := quantity.statistic or quantity.inverse_of:
+            asked = asked.with_all_of(reads_for(statistic))
     return asked
 
 
@@ -54,7 +54,9 @@ def raised(
     """Return `settings` raised to what `asked` needs, by the words that ask, and tell what that adds."""
     found = carrying(settings, reads_of(asked.values()))
     if found != settings:
-        named = ", ".join(text for text, quantity in asked.items() if quantity.statistic is not None)
+        named = ", ".join(
+            text for text, quantity in asked.items() if quantity.statistic or quantity.inverse_of
+        )
         more = max(0, found.min_iterations - settings.min_iterations)
         loads = f" through {found.loads} loads" if found.loads != settings.loads else ""
         took = f" ({more} more for each variant{_time(more, costs)})" if more else ""

@@ -1,8 +1,9 @@
 """What is measured again before it is believed, and what both measurements say.
 
-A latency that failed alone is red only if it fails again. Beside the baseline's model the loads of both
-measurements are one sample: what looks slower, proven or not, is measured again, and all loads together
-decide. That is one look at one interval, so a second measurement makes no false alarm more likely.
+What scatters (latencies, rates, load times) and failed alone is red only if it fails again. Beside the
+baseline's model the loads of both measurements are one sample: what looks slower, proven or not, is
+measured again, and all loads together decide. That is one look at one interval, so a second measurement
+makes no false alarm more likely.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class Pair:
 
 
 def to_confirm(gates: Sequence[Gate], results: Sequence[GateResult], *, paired: bool = False) -> bool:
-    """Return whether the cell is to be measured again: a gate on a latency failed.
+    """Return whether the cell is to be measured again: a gate failed on what scatters.
 
     `paired`: or its estimate, made of pairs, lies beyond the limit, and the interval does not say.
     """
@@ -41,7 +42,7 @@ def confirmed(
     second: Sequence[GateResult],
     pairs: Sequence[Pair] = (),
 ) -> tuple[GateResult, ...]:
-    """Return `first` with what the second measurement says where a gate on a latency was to be confirmed.
+    """Return `first` with what the second measurement says where a gate was to be confirmed.
 
     `pairs` are both measurements, where both were made beside the baseline's model.
     """
@@ -52,7 +53,7 @@ def confirmed(
 
 
 def _is_doubtful(gate: Gate, found: GateResult, paired: bool) -> bool:
-    if gate.is_of_latency and found.state == FAIL:
+    if gate.quantity.scatters and found.state == FAIL:
         return True
     return paired and is_by_pairs(gate) and found.state == CANNOT_TELL and _is_beyond(gate, found.last)
 

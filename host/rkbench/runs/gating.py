@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from rkbench_agent.wire.words import SINGLE_STREAM, SOAK
+
 from rkbench.errors import UsageError, choice_hint
 from rkbench.runs.collect import Collected
 from rkbench.runs.extras import Requirement
@@ -17,10 +19,20 @@ from rkbench.runs.server import is_overloaded
 from rkbench.runs.task_measures import TASK_MEASURES
 from rkbench.runs.told import clusters_of_run
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, Gate, State, parse_gate, plain_word
-from rkbench.stats.judging import Judgement, judge_budget, judge_latency_budget
+from rkbench.stats.judging import (
+    Judgement,
+    judge_bounded,
+    judge_budget,
+    judge_latency_budget,
+    judge_rate_budget,
+)
 
 #: `top1 >= 70%`, in any spelling.
 _OF_CLASSES = re.compile(r"^\s*top[ _-]?([15])\s*(?=[<>≤≥]|within|$)", re.IGNORECASE)
+
+
+#: Scenarios of one context, whose rate is the inverse of what a call takes.
+_ONE_AFTER_THE_OTHER = (SINGLE_STREAM, SOAK)
 
 
 def with_requirements(collected: Collected, gates: Sequence[Gate]) -> Collected:
@@ -129,7 +141,14 @@ def judge_against(gate: Gate, values: tuple[float | None, float | None], collect
         return of_growing_queue(judge_budget(gate, values[1], values[0]))
     if gate.is_of_latency:
         return judge_latency_budget(gate, values, clusters_of_run(collected.run, collected.latencies, 1e9))
-    return judge_budget(gate, values[1], values[0])
+    base, value = values
+    bounds = GATED[gate.quantity.word].bounds(collected.run)
+    if value is not None and bounds is not None:
+        return judge_bounded(gate, value, bounds, base)
+    if gate.quantity.inverse_of and collected.run.plan.scenario in _ONE_AFTER_THE_OTHER:
+        clusters = clusters_of_run(collected.run, collected.latencies, 1e9)
+        return judge_rate_budget(gate, values, clusters)
+    return judge_budget(gate, value, base)
 
 
 def of_growing_queue(told: Judgement) -> Judgement:

@@ -12,7 +12,7 @@ from rkbench_agent.wire.words import BEFORE, FIRST_INFERENCE, MODEL_READ, RUNTIM
 
 from rkbench.runs.cycles import load_cycles
 from rkbench.runs.extras import LoadCycles
-from rkbench.stats.summary import median
+from rkbench.stats.summary import median, median_bounds
 
 NS_PER_S = 1e9
 _LOADED = (RUNTIME_INITIALISED, FIRST_INFERENCE, STEADY)
@@ -111,6 +111,11 @@ def load(memory: Sequence[LoadMemory], cycles: Sequence[LoadCycle] = ()) -> Load
         loads=found,
         ranges=tuple(_ranges(found)),
     )
+
+
+def bounds_of_median(found: Load, figure: str) -> tuple[float, float] | None:
+    """Return the bounds of the median of a figure over the loads; None of fewer than six."""
+    return median_bounds(_known(figure, found.loads))
 
 
 def _of_several(figure: str, loads: Sequence[LoadFigures]) -> Any:

@@ -51,11 +51,12 @@ class Measure:
     """One number of a run. `name` is its key in JSON and CSV and its column in the history.
 
     `value` is None where the run has no such number; `per_output` gives it for each output, and `value` is
-    then the worst of them. `label` heads its line on the console, `gate` is the word that gates use; "" is no
-    line, no gate. `statistic` lets a gate hold it against a baseline by its interval; `instead` says what to
-    write where it scatters too much for that. `family` is where Prometheus has it. `shown` replaces the
-    unit's text. `compared`: JSON, CSV and console hold it against the baseline. `load_figure` is the field
-    of `LoadFigures` that it is the median of; "": it is not of loads. Where no run reaches `shown_from`, the
+    then the worst of them; `bounds` those of 95 %, where it has some of its own. `label` heads its line on
+    the console, `gate` is the word that gates use; "" is no line, no gate. `statistic` lets a gate hold it
+    against a baseline by its interval; `instead` says what to write where it scatters too much for that,
+    `inverse_of` whose interval a rate has. `family` is where Prometheus has it. `shown` replaces the unit's
+    text. `compared`: JSON, CSV and console hold it against the baseline. `load_figure` is the field of
+    `LoadFigures` that it is the median of; "": it is not of loads. Where no run reaches `shown_from`, the
     console has no line of it.
     """
 
@@ -74,6 +75,8 @@ class Measure:
     shown: Callable[[RunResult], str] | None = None
     load_figure: str = ""
     shown_from: float | None = None
+    inverse_of: Statistic | None = None
+    bounds: Callable[[RunResult], tuple[float, float] | None] = lambda _: None
 
     @property
     def percent(self) -> float | None:
@@ -90,6 +93,7 @@ class Measure:
             self.statistic,
             self.instead,
             of_outputs=self.per_output is not None,
+            inverse_of=self.inverse_of,
         )
 
     def range_of(self, run: RunResult) -> LoadRange | None:

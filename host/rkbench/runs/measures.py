@@ -8,11 +8,12 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from rkbench.runs.latency_measures import DEVICE_P50, of_latency, percentile_measure
+from rkbench.runs.loads import bounds_of_median
 from rkbench.runs.measure_types import Family, Measure, NumberGroup
 from rkbench.runs.model import RunResult
 from rkbench.runs.output import Output
 from rkbench.runs.plausibility import predicted_ratio, predicted_text
-from rkbench.runs.scenario_measures import SCENARIO_MEASURES
+from rkbench.runs.scenario_measures import SCENARIO_MEASURES, bounds_of_rate
 from rkbench.runs.task_measures import TASK_MEASURES
 from rkbench.stats.figures import Statistic
 from rkbench.stats.gates import Quantity
@@ -36,6 +37,10 @@ _Value = Callable[[RunResult], "float | None"]
 
 def _load(figure: str) -> _Value:
     return lambda run: getattr(run.load, figure) if run.load else None
+
+
+def _bounds_of_load_time(run: RunResult) -> tuple[float, float] | None:
+    return bounds_of_median(run.load, "duration_s") if run.load else None
 
 
 def _worst(value: Callable[[Output], float | None], *, higher_is_better: bool) -> _Value:
@@ -136,6 +141,8 @@ THROUGHPUT = Measure(
     label="throughput",
     gate="throughput",
     instead="mean within {}%",
+    inverse_of=Statistic.MEAN,
+    bounds=bounds_of_rate,
     family=Family(
         "rkbench_throughput_inferences_per_second", "Inferences per second, gaps between calls included."
     ),
@@ -192,6 +199,7 @@ MEASURES: tuple[Measure, ...] = (
         label="load time",
         gate="load time",
         instead="load time <= 500ms",
+        bounds=_bounds_of_load_time,
         family=Family("rkbench_load_duration_seconds", "Reading the model and initialising the runtime."),
         compared=True,
         load_figure="duration_s",

@@ -22,6 +22,29 @@ def _loss_text(run: RunResult) -> str:
     return f"{round(run.interference.chosen.own.loss_ratio * 100, 1) + 0.0:.1f} %"
 
 
+def bounds_of_rate(run: RunResult) -> tuple[float, float] | None:
+    """Return the bounds of the rate at which an offline run saturates; None where it has none."""
+    if run.offline is None:
+        return None
+    point = run.offline.saturation
+    return next(
+        (
+            (step.low_per_s, step.high_per_s)
+            for step in run.offline.steps
+            if (step.placement, step.contexts) == (point.placement, point.contexts)
+            if step.low_per_s is not None and step.high_per_s is not None
+        ),
+        None,
+    )
+
+
+def _bounds_of_loss(run: RunResult) -> tuple[float, float] | None:
+    own = run.interference.chosen.own if run.interference else None
+    if own is None or own.loss_low is None or own.loss_high is None:
+        return None
+    return own.loss_low, own.loss_high
+
+
 SCENARIO_MEASURES = (
     Measure(
         "offline_contexts",
@@ -70,6 +93,7 @@ SCENARIO_MEASURES = (
         shown=_loss_text,
         gate="interference loss",
         instead="interference loss <= 10%",
+        bounds=_bounds_of_loss,
         family=Family("rkbench_interference_loss_ratio", "Part of the rate lost beside another model."),
         compared=True,
     ),

@@ -33,9 +33,10 @@ STATES: tuple[State, ...] = (PASS, CANNOT_TELL, NOT_MEASURED, FAIL)
 class Quantity:
     """What a gate can speak of: its word, its unit, its direction, and what it can be held against.
 
-    `statistic` is set for latencies that an interval can be given for; `instead` tells what to write where
-    a figure (an extreme, a rate, one load) scatters too much to be held against a baseline.
-    `of_outputs`: each output has it, and a gate may name one.
+    `statistic` is set for latencies that an interval can be given for; `inverse_of` for a rate of calls one
+    after the other, whose interval is that of their mean. `instead` tells what to write where a figure (an
+    extreme, a rate, one load) scatters too much to be held against a baseline. `of_outputs`: each output has
+    it, and a gate may name one.
     """
 
     word: str
@@ -44,6 +45,12 @@ class Quantity:
     statistic: Statistic | None = None
     instead: str = ""
     of_outputs: bool = False
+    inverse_of: Statistic | None = None
+
+    @property
+    def scatters(self) -> bool:
+        """Whether the same file yields another value when it is measured again."""
+        return self.statistic is not None or bool(self.instead and self.unit is not COUNT)
 
 
 Quantities = Mapping[str, Quantity]
@@ -77,7 +84,7 @@ class Gate:
 
     @property
     def is_of_latency(self) -> bool:
-        """Whether it is judged by an interval, and a failure measured again before it is believed."""
+        """Whether it is judged by the interval of a latency."""
         return self.quantity.statistic is not None
 
 

@@ -13,6 +13,7 @@ from rkbench.stats.clusters import LOAD, Clusters
 from rkbench.stats.figures import (
     Estimate,
     Interval,
+    Statistic,
     all_units_agree,
     all_units_apart,
     between_nights,
@@ -55,6 +56,37 @@ def judge_budget(gate: Gate, value: float | None, baseline: float | None = None)
     kept = kept or (value == gate.limit and not gate.strict)
     difference = difference_percent(baseline, value)
     return Judgement(PASS if kept else FAIL, value, baseline, difference)
+
+
+def judge_bounded(
+    gate: Gate, value: float, bounds: tuple[float, float], baseline: float | None = None
+) -> Judgement:
+    """Return what a budget says of a value by its `bounds` of 95 %: only where both lie on one side."""
+    low, high = (judge_budget(gate, bound) for bound in bounds)
+    state, detail = low.state, ""
+    if low.state != high.state:
+        state, detail = CANNOT_TELL, "the interval holds its limit: more of it tells"
+    difference = difference_percent(baseline, value)
+    return Judgement(state, value, baseline, difference, detail=detail, low=bounds[0], high=bounds[1])
+
+
+def judge_rate_budget(gate: Gate, values: tuple[float | None, float | None], clusters: Clusters) -> Judgement:
+    """Return what a budget on a rate (/s) says of calls one after the other: by the interval of their mean.
+
+    The time between calls is taken for as long a part of the whole as it was. `clusters`: in seconds.
+    """
+    base, rate = values
+    mean = estimate(Statistic.MEAN, clusters)
+    if rate is None or mean is None or not gate.limit:
+        return judge_budget(gate, rate, base)
+    calls_and_gaps = rate * mean.value
+    of_mean = replace(gate.quantity, statistic=Statistic.MEAN, higher_is_better=False)
+    as_mean = replace(gate, quantity=of_mean, limit=calls_and_gaps / gate.limit)
+    told = judge_latency_budget(as_mean, (None, mean.value), clusters)
+    low, high = (calls_and_gaps / bound if bound else None for bound in (told.high, told.low))
+    return replace(
+        told, value=rate, baseline=base, difference_percent=difference_percent(base, rate), low=low, high=high
+    )
 
 
 def judge_change(gate: Gate, value: float | None, baseline: float | None) -> Judgement:

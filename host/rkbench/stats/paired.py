@@ -69,7 +69,7 @@ def is_precise(found: PairedDifference, quads: int, half_width: float) -> bool:
 
 
 def is_narrow(found: PairedDifference, half_width: float) -> bool:
-    """Return whether there is an interval, and it reaches no farther than this to either side (0.01 = 1 %)."""
+    """Return whether there is an interval, no wider than this to either side (0.01 = 1 %)."""
     return found.low is not None and found.high is not None and (found.high - found.low) / 2 <= half_width
 
 

@@ -52,6 +52,19 @@ def median(values: Sequence[float]) -> float:
     return percentile(sorted(values), 50)
 
 
+def median_bounds(values: Sequence[float]) -> tuple[float, float] | None:
+    """Return the bounds of the median with at least 95 %, of any distribution; None of fewer than six values.
+
+    The k-th value from either end, with the largest k for which 2 P(Binomial(n, 1/2) < k) <= 0.05 (the sign
+    test turned round: Conover, Practical Nonparametric Statistics, 3rd ed., 3.2).
+    """
+    ordered, count, below, depth = sorted(values), len(values), 0, 0
+    while 40 * (below + math.comb(count, depth)) <= 2**count:
+        below += math.comb(count, depth)
+        depth += 1
+    return (ordered[depth - 1], ordered[-depth]) if depth else None
+
+
 def difference_percent(baseline: float | None, candidate: float | None) -> float | None:
     """Return by how many percent `candidate` is above `baseline`; None where unknown or undefined."""
     if baseline is None or candidate is None or math.isinf(baseline) or math.isinf(candidate):

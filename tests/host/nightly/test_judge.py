@@ -18,6 +18,7 @@ from rkbench.nightly.judge import AcceptedRun, changes, judge, unmeasured
 from rkbench.nightly.lock import run_lock
 from rkbench.runs.collect import Collected
 from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.loads import LoadFigures
 from rkbench.runs.measures import QUANTITIES
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import CellResult, Fault, GateResult, Night
@@ -149,6 +150,40 @@ def test_a_slow_run_is_red_only_when_the_second_is_slow_too() -> None:
         NOT_MEASURED,
         "beyond it once, and could not be measured again: the cable",
     )
+
+
+def test_a_rate_is_judged_by_the_interval_of_the_mean_and_measured_twice() -> None:
+    """443 /s of calls whose mean is known to about 0.1 %: farther away than that it can be told."""
+    told = {
+        limit: judge([parse_gate(f"throughput >= {limit}/s")], made(), None)[0] for limit in (400, 442.9, 480)
+    }
+    assert [found.state for found in told.values()] == [PASS, "can't tell", FAIL]
+    assert "iterations would tell" in told[442.9].detail or "no number of iterations" in told[442.9].detail
+    bounds = told[400].last
+    assert bounds.low is not None and bounds.high is not None
+    assert 440 < bounds.low < 443 < bounds.high < 446
+    assert to_confirm([parse_gate("throughput >= 480/s")], [told[480]])
+
+
+@pytest.mark.parametrize(
+    ("limit", "state"), [("200ms", PASS), ("109ms", "can't tell"), ("104ms", "can't tell"), ("50ms", FAIL)]
+)
+def test_a_load_time_is_judged_by_the_interval_of_its_median(limit: str, state: str) -> None:
+    run = make_run()
+    assert run.load is not None
+    times = (0.101, 0.103, 0.105, 0.107, 0.109, 0.111, 0.113)
+    loads = tuple(LoadFigures(duration_s=time) for time in times)
+    several = replace(run, load=replace(run.load, loads=loads))
+    (found,) = judge([parse_gate(f"load time <= {limit}")], made(several), None)
+    assert (found.state, found.last.low, found.last.high) == (state, 0.101, 0.113)
+
+
+def test_an_extreme_has_no_interval_and_is_measured_twice_before_it_is_red() -> None:
+    gates = [parse_gate("max <= 1us"), parse_gate("cpu layers == 0")]
+    found = judge(gates, made(make_run()), None)
+    assert (found[0].state, found[0].last.low) == (FAIL, None)
+    assert to_confirm(gates, found)
+    assert not to_confirm(gates[1:], found[1:])
 
 
 def saved_night(store: Store, number: int, *, ended: bool = True, **changes: Any) -> Night:
