@@ -201,6 +201,16 @@ def _similarity(value: float | None) -> str:
     return f"{value:.{decimals}f}"
 
 
+def _share(value: float | None) -> str:
+    """Return a ratio as `99.4 %`, with one decimal or as many as it takes: only 1 reads as 100 %."""
+    if value is None:
+        return UNKNOWN
+    decimals = 1
+    while value < 1 and float(f"{value * 100:.{decimals}f}") == 100 and decimals < 15:
+        decimals += 1
+    return f"{value * 100:.{decimals}f} %"
+
+
 def _pattern(pattern: str) -> Callable[[float | None], str]:
     return lambda value: UNKNOWN if value is None else pattern.format(value)
 
@@ -218,7 +228,7 @@ PER_SECOND = Unit("1/s", {"/s": 1.0, "1/s": 1.0, "fps": 1.0}, format_rate)
 RATIO = Unit(
     "1",
     {"": 1.0, "%": 0.01},
-    lambda value: UNKNOWN if value is None else f"{value * 100:.1f} %",
+    _share,
     is_ratio=True,
     in_percent=False,
     highest=1.0,

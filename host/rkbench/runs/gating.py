@@ -42,15 +42,17 @@ def with_requirements(collected: Collected, gates: Sequence[Gate]) -> Collected:
 
 
 def exit_code(runs: Sequence[RunResult]) -> int:
-    """Return 1 where a run ended early, else 3 where a requirement was crossed, 1 where one has no value.
+    """Return 3 where a requirement was crossed, as a night does, else 1 where something lacks.
 
-    And 1 where a metric of the task was asked for and could not be computed.
+    That is a run that ended early, a requirement without a value, or a metric of the task that was asked for
+    and could not be computed.
     """
     states = {told.state for run in runs for told in run.requirements}
-    if any(run.failure is not None for run in runs):
-        return 1
+    if FAIL in states:
+        return 3
     is_unscored = any(metric.detail for run in runs for metric in run.task_metrics)
-    return 3 if FAIL in states else 1 if NOT_MEASURED in states or is_unscored else 0
+    has_failed = any(run.failure is not None for run in runs)
+    return 1 if has_failed or is_unscored or NOT_MEASURED in states else 0
 
 
 def parse_requirements(texts: Sequence[str], *, labelled: bool = False) -> tuple[Gate, ...]:

@@ -13,7 +13,7 @@ from rkbench.runs.extras import Requirement
 from rkbench.runs.gating import exit_code, parse_requirements, with_requirements
 from rkbench.runs.model import Failure, RunResult
 from rkbench.runs.output import Output
-from rkbench.units import SECONDS, format_between
+from rkbench.units import RATIO, SECONDS, format_between
 from rkbench.views.push.csv import write_runs
 from rkbench.views.push.json import push_document
 from rkbench.views.push.requirements import requirement_lines
@@ -54,6 +54,19 @@ def test_a_requirement_speaks_of_one_output_or_of_the_worst(
 def test_an_output_that_is_not_there_is_told_with_those_that_are() -> None:
     (told,) = judged("cosine[masks] >= 0.9").requirements
     assert told.detail == "no output 'masks': boxes, scores, same"
+
+
+def test_a_requirement_that_is_crossed_ends_with_3_whatever_else_failed() -> None:
+    failed = judged("size <= 100MB", run=replace(RUN, failure=Failure("load", "crash", "died")))
+    assert exit_code([failed, judged("cosine >= 0.999")]) == 3
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(1.0, "100.0 %"), (0.9997, "99.97 %"), (0.99999, "99.999 %"), (0.995, "99.5 %"), (0.0, "0.0 %")],
+)
+def test_only_all_of_them_read_as_100_percent(value: float, text: str) -> None:
+    assert RATIO.text(value) == text
 
 
 def test_a_run_that_failed_keeps_nothing_and_ends_with_1() -> None:

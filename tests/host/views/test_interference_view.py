@@ -56,6 +56,8 @@ def test_each_model_has_a_line_in_each_placement_and_the_best_is_marked() -> Non
         (shared(100, 80, (0.19, 0.21)), "fp16 loses 20.0 % (19.0 to 21.0), 100 /s alone, 80.0 /s beside"),
         (shared(100, 99, (0.005, 0.015)), "fp16 keeps its rate (100 /s alone, 99.0 /s beside)"),
         (shared(100, 97, (-0.01, 0.06)), "fp16 may lose 3.0 % (-1.0 to 6.0), 100 /s alone"),
+        (shared(100, 103, (-0.08, 0.02)), "fp16 may lose or gain: a loss of -3.0 % (-8.0 to 2.0), 100 /s"),
+        (shared(100, 70.98, (0.29016, 0.29024)), "fp16 loses 29.020 % (29.016 to 29.024), 100 /s"),
         (shared(100, 110, (-0.12, -0.08)), "fp16 is 10.0 % faster (100 /s alone"),
         (shared(100, 80, None), "fp16 makes 100 /s alone, 80.0 /s beside (too few rounds for an interval)"),
     ],

@@ -70,17 +70,25 @@ def _time(duration_s: float | None, mark: str) -> str:
 
 
 def _loss(shared: Shared, mark: str) -> str:
-    return f"{mark}{_percent(shared.loss_ratio)} % {_bounds(shared)}".rstrip()
+    digits = 1 if shared.loss_low is None or shared.loss_high is None else _digits(shared)
+    return f"{mark}{_percent(shared.loss_ratio, digits)} % {_bounds(shared)}".rstrip()
 
 
 def _bounds(shared: Shared) -> str:
     if shared.loss_low is None or shared.loss_high is None:
         return ""
-    return f"({_percent(shared.loss_low)} to {_percent(shared.loss_high)})"
+    low, high = (_percent(bound, _digits(shared)) for bound in (shared.loss_low, shared.loss_high))
+    return f"({low} to {high})"
 
 
-def _percent(ratio: float) -> str:
-    return f"{round(ratio * 100, 1) + 0.0:.1f}"  # + 0.0: there is no -0.0
+def _digits(shared: Shared) -> int:
+    """Return how many decimals tell a loss and its bounds apart, where they are not the same."""
+    told = {shared.loss_ratio, shared.loss_low or 0.0, shared.loss_high or 0.0}
+    return next((digits for digits in range(1, 4) if len({_percent(one, digits) for one in told}) > 1), 1)
+
+
+def _percent(ratio: float, digits: int = 1) -> str:
+    return f"{round(ratio * 100, digits) + 0.0:.{digits}f}"  # + 0.0: there is no -0.0
 
 
 def _lost(shared: Shared, mark: str, effect: float) -> str:
@@ -92,7 +100,8 @@ def _lost(shared: Shared, mark: str, effect: float) -> str:
         return f"keeps its rate ({rates})"
     if shared.loss_high < 0:
         return f"is {mark}{_percent(-shared.loss_ratio)} % faster ({rates})"
-    return f"{'loses' if shared.loss_low > 0 else 'may lose'} {_loss(shared, mark)}, {rates}"
+    may = "may lose" if shared.loss_ratio >= 0 else "may lose or gain: a loss of"
+    return f"{'loses' if shared.loss_low > 0 else may} {_loss(shared, mark)}, {rates}"
 
 
 def _outputs(outputs: OutputsBeside | None) -> str:
