@@ -13,8 +13,11 @@ from rkbench.boards.doctor.checks import board_checks
 from rkbench.boards.virtual.trees import TREES, copy_tree
 from rkbench.runs.caveats import caveats_of
 from rkbench.runs.environment import update_record
+from rkbench.runs.extras import PinRecord
 from rkbench.runs.latencies import RawLatencies
+from rkbench.runs.model import Readings, RunResult, Sensor
 from rkbench.runs.records import BoardRecord
+from rkbench.runs.soak import Soak, SoakFinding, SoakSummary
 from rkbench_agent.board.environment import read_environment
 from rkbench_agent.board.pin_plan import command_of, plan_pin, read_domains
 from rkbench_agent.wire.caveats import Caveat
@@ -75,3 +78,43 @@ def test_clocks_are_held_by_what_the_agent_says_where_it_may_not(board: Path, sh
 def test_an_example_board_has_governors_that_let_clocks_move(tmp_path: Path) -> None:
     copy_tree("rk3588", tmp_path / "board")
     assert [found.code for found in of_governors(tmp_path / "board")] == ["governor", "cpu_governor"]
+
+
+def with_sensor(quantity: str, *, part: str | None = None, low: float, high: float) -> RunResult:
+    sensor = Sensor(quantity, 3, low, low, (low + high) / 2, high, high, quantity, part)
+    return replace(make_run(), readings=Readings(3, 0.0, (sensor,)))
+
+
+def with_soak(code: str) -> RunResult:
+    windows = (SoakSummary(0.0, 20, 0.01, 0.01, 0.01, 1000, None),)
+    told = Soak(60.0, 20, windows, (SoakFinding(code, "it does"),), 20, 1, 3, None, None, None, None, 20)
+    return replace(make_run(), soak=told)
+
+
+OPTIONS = ("--runtime capi", "--cool-below", "--cores 0", "--pin")
+DOUBTFUL = {
+    "throttling": with_sensor("temperature_celsius", part="npu-thermal", low=70, high=90),
+    "below_max_clock": with_sensor("npu_clock_hz", low=2e8, high=2e8),
+    "clock_changed": with_sensor("npu_clock_hz", low=6e8, high=1e9),
+    "growth": replace(make_run(), growth_bytes=600_000, growth_iterations=100),
+    "nondeterministic": replace(
+        make_run(), outputs=(replace(make_run().outputs[0], deterministic=False),), soak=None
+    ),
+    "drift": with_soak("drift"),
+    "memory_leak": with_soak("memory_leak"),
+}
+
+
+@pytest.mark.parametrize("code", DOUBTFUL)
+def test_what_a_push_had_already_is_not_advised_again(code: str) -> None:
+    """Where nothing was done yet an option helps; where all was, something else is named."""
+    run = DOUBTFUL[code]
+    plan = replace(run.plan, runtime="capi", core_mask="0", cool_below_celsius=50.0)
+    tried = replace(run, plan=plan, conditions=PinRecord(True, {"governor": "userspace"}))
+    fresh, again = (
+        next(found.advice for found in caveats_of(one, RawLatencies()) if found.code == code)
+        for one in (run, tried)
+    )
+    assert any(option in fresh for option in OPTIONS)
+    assert not any(option in again for option in OPTIONS)
+    assert again

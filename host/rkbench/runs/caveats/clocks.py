@@ -9,7 +9,7 @@ from shlex import quote
 from rkbench_agent.wire.caveats import CLOCKS, INFORMATION, Caveat, caveat
 from rkbench_agent.wire.words import CPU, DDR, FROM_FILE, NPU
 
-from rkbench.runs.caveats.cures import NOT_HELD, is_held
+from rkbench.runs.caveats.cures import heat_and_power, is_held, not_held
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import CPU_CLOCK, DDR_CLOCK, NPU_CLOCK, RunResult, Sensor
 from rkbench.units import format_hertz
@@ -87,7 +87,7 @@ def _clocks(run: RunResult, _: Evidence) -> Iterator[Caveat]:
             found = caveat(
                 "clock_changed",
                 f"{part} clock moved between {format_hertz(clock.min)} and {format_hertz(clock.max)}",
-                NOT_HELD
+                not_held(run)
                 if is_held(run)
                 else "hold the clocks still: --pin; or compare only runs at one clock",
             )
@@ -119,7 +119,7 @@ def _below_maximum(run: RunResult, _: Evidence) -> Iterator[Caveat]:
             "below_max_clock",
             f"the NPU ran at {_clock_range(clock)}, never at its {format_hertz(top)}",
             ("" if is_held(run) else "hold it at its highest clock: --pin; if that does not help, ")
-            + "look for heat (--cool-below 50) and weak power",
+            + heat_and_power(run),
         )
 
 

@@ -11,16 +11,41 @@ from rkbench.runs.model import RunResult
 MORE_TIME = "give it more time: a longer --max-duration, or leave that away"
 #: Said where it ended before its plan did: nothing is known against the plan.
 TO_ITS_END = "run it again to its end"
-#: Of what the board itself does, where its clocks were held already.
-NOT_HELD = "pinned, the clocks moved all the same: look for heat (--cool-below 50), weak power and firmware"
 LEAST_DURATION_S, LEAST_WARMUP = 30, 50
 #: What a push had is asked for so many times over.
 _TIMES = 4
+_SINGLE = ("0", "1", "2")
 
 
 def is_held(run: RunResult) -> bool:
     """Return whether the push held the clocks: perhaps by limits, which leave the governor as it was."""
     return run.conditions is not None and run.conditions.pinned
+
+
+def not_held(run: RunResult) -> str:
+    """Return what is said of what the board itself does, where its clocks were held already."""
+    return f"pinned, the clocks moved all the same: look for heat{_rested(run)}, weak power and firmware"
+
+
+def heat_and_power(run: RunResult) -> str:
+    """Return what to look for where a clock stays lower than it should."""
+    return f"look for heat{_rested(run)} and weak power"
+
+
+def cooler(run: RunResult) -> str:
+    """Return what keeps a board from its heat: rest before each run, or a fan where that was had."""
+    if run.plan.cool_below_celsius is None:
+        return "cool the board, or let it rest before each run: --cool-below 50"
+    return "cool the board while it works (fan, heat sink): rest before the run was not enough"
+
+
+def one_core(run: RunResult) -> str:
+    """Return the option that leaves several cores out of it, "" where one core was named already."""
+    return "" if run.plan.core_mask in _SINGLE else "; try --cores 0"
+
+
+def _rested(run: RunResult) -> str:
+    return "" if run.plan.cool_below_celsius is not None else " (--cool-below 50)"
 
 
 def is_out_of_time(run: RunResult) -> bool:

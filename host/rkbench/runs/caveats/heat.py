@@ -9,6 +9,7 @@ from rkbench_agent.wire.caveats import INFORMATION, Caveat, caveat
 from rkbench_agent.wire.words import NPU
 
 from rkbench.runs.caveats.clocks import clock_sensors, cpu_clock_sensors
+from rkbench.runs.caveats.cures import cooler
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import TEMPERATURE, RunResult, Sensor
 from rkbench.units import format_celsius
@@ -33,7 +34,7 @@ def _throttling(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         f", and the clock of {' and '.join(fell)} moved" if fell else ", but no clock moved" if held else ""
     )
     text = f"{zone.part} reached {format_celsius(zone.max)} ({known}){tail}"
-    found = caveat("throttling", text, "cool the board, or let it rest before each run: --cool-below 50")
+    found = caveat("throttling", text, cooler(run))
     yield replace(found, weight=INFORMATION) if held else found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rkbench_agent.wire.caveats import Caveat, caveat
-from rkbench_agent.wire.words import CAPI, SPREAD
+from rkbench_agent.wire.words import CAPI, CAPI_ZERO_COPY, SPREAD
 
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.interference import Interference, InterferencePlacement, Shared
@@ -27,7 +27,7 @@ def _outputs_beside(run: RunResult, _: Evidence) -> Iterator[Caveat]:
 def _advice(run: RunResult, found: Interference) -> str:
     """Return what may help: not to lie apart, where they did."""
     apart = "" if any(item.placement == SPREAD and _differs(item) for item in found.placements) else _APART
-    return f"{apart}{_ADVICE}{'' if run.plan.runtime == CAPI else '; try --runtime capi'}"
+    return f"{apart}{_ADVICE}{'' if run.plan.runtime in (CAPI, CAPI_ZERO_COPY) else '; try --runtime capi'}"
 
 
 def _differs(item: InterferencePlacement) -> bool:

@@ -77,7 +77,7 @@ def _host_bound(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         "host_bound",
         f"the call takes {format_seconds(whole.p50_s)}, rknn_run alone {format_seconds(inner.p50_s)}: the"
         " rest is Python, copies and conversion on the CPU",
-        f"see what a program in C would get: --runtime {better}",
+        f"see what a program in C would get{' on a board' if run.simulated else ''}: --runtime {better}",
     )
 
 
@@ -86,11 +86,19 @@ def _growth(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     growth, count = run.growth_bytes, run.growth_iterations
     if growth is None or not count or growth < max(LEAST_GROWTH_BYTES, LEAST_GROWTH_EACH_BYTES * count):
         return
+    why, advice = (
+        ("something leaks", "try another librknnrt and driver; load anew every few thousand inferences")
+        if run.plan.runtime in (CAPI, CAPI_ZERO_COPY)
+        else (
+            "RKNNLite leaves a cycle of references behind each, or something leaks",
+            "in your program call gc.collect() every few hundred inferences; or --runtime capi",
+        )
+    )
     yield caveat(
         "growth",
         f"process memory grew by {format_bytes(growth / count)} with every inference ({format_bytes(growth)}"
-        f" over a block of {count}): RKNNLite leaves a cycle of references behind each, or something leaks",
-        "in your program call gc.collect() every few hundred inferences; or --runtime capi",
+        f" over a block of {count}): {why}",
+        advice,
     )
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.words import AUTO
 
-from rkbench.runs.caveats.cures import NOT_HELD, is_held
+from rkbench.runs.caveats.cures import is_held, not_held
 from rkbench.runs.caveats.rule import Evidence
 from rkbench.runs.model import RunResult
 from rkbench.units import format_hertz, format_ratio, format_seconds
@@ -38,7 +38,7 @@ def modes_caveat(run: RunResult, evidence: Evidence) -> Caveat | None:
 
 def _advice(run: RunResult, *, by_clock: bool) -> str:
     if by_clock:
-        return NOT_HELD if is_held(run) else _BY_CLOCK
+        return not_held(run) if is_held(run) else _BY_CLOCK
     tried = ("one core (--cores 0)", run.plan.core_mask == AUTO), ("held clocks (--pin)", not is_held(run))
     ways = [what for what, is_new in tried if is_new]
     return f"try {' and '.join(ways)}; {_SEE}" if ways else _SEE

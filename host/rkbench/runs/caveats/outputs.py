@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rkbench_agent.wire.caveats import Caveat, caveat
 
+from rkbench.runs.caveats.cures import one_core
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import RunResult
 
@@ -53,7 +54,7 @@ def _repeatable(run: RunResult, _: Evidence) -> Iterator[Caveat]:
             yield caveat(
                 "nondeterministic",
                 f"output {output.name!r} differs bitwise when the same input is fed twice",
-                "check driver and runtime versions; try --cores 0",
+                f"check driver and runtime versions{one_core(run)}",
             )
 
 

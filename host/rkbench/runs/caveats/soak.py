@@ -5,17 +5,25 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rkbench_agent.wire.caveats import Caveat, caveat
+from rkbench_agent.wire.words import CAPI, CAPI_ZERO_COPY
 
-from rkbench.runs.caveats.cures import ended_early, is_held, longer_soak
+from rkbench.runs.caveats.cures import cooler, ended_early, is_held, longer_soak, one_core
 from rkbench.runs.caveats.rule import Evidence, Rule
 from rkbench.runs.model import RunResult
 from rkbench.runs.soak import FEWEST_WINDOWS, is_short
 
-_ADVICE = {
-    "nondeterministic": "check driver and runtime versions, power supply and heat; try --cores 0",
-    "drift": "cool the board (--cool-below 50); soak again with --runtime capi to rule out Python",
-    "memory_leak": "soak again with --runtime capi: what then stands still is RKNNLite's",
-}
+
+def _advice(run: RunResult, code: str) -> str:
+    """Return what tells more of a finding, or mends it: nothing that the soak had already."""
+    in_c = run.plan.runtime in (CAPI, CAPI_ZERO_COPY)
+    if code == "nondeterministic":
+        return f"check driver and runtime versions, power supply and heat{one_core(run)}"
+    if code == "memory_leak":
+        if in_c:
+            return "it is librknnrt's or the driver's: try another version of them, or load anew now and then"
+        return "soak again with --runtime capi: what then stands still is RKNNLite's"
+    pinned = "" if is_held(run) else "pin the clocks (--pin); "
+    return f"{pinned}{cooler(run)}{'' if in_c else '; soak again with --runtime capi to rule out Python'}"
 
 
 def _soak(run: RunResult, _: Evidence) -> Iterator[Caveat]:
@@ -23,10 +31,7 @@ def _soak(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         return
     for finding in run.soak.findings:
         text = f"in {run.soak.elapsed_s:.0f} s: {finding.text}"
-        moves = finding.code == "drift" and not is_held(run)
-        yield caveat(
-            finding.code, text, ("pin the clocks (--pin); " if moves else "") + _ADVICE[finding.code]
-        )
+        yield caveat(finding.code, text, _advice(run, finding.code))
 
 
 def _windows(run: RunResult, _: Evidence) -> Iterator[Caveat]:
