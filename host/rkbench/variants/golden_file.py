@@ -52,7 +52,24 @@ def cases_of(source: NpzReader, fit: Fit) -> Generator[Array, None, None]:
             case = fit.undo.undone(case, channel_axis=-1 if fit.wanted.nhwc else 1)
         if fit.dequantised and fit.wanted.scale is not None:
             case = (case.astype(np.float64) - fit.wanted.zero_point) * fit.wanted.scale
-        yield np.ascontiguousarray(case, np.dtype(fit.dtype))
+        yield _as_fed(case, fit, source.path)
+
+
+def _as_fed(case: Array, fit: Fit, path: Path) -> Array:
+    """Return a case in the dtype of the board's golden; raises GoldenError where that cannot hold it."""
+    with np.errstate(over="ignore"):  # told below
+        fed = np.ascontiguousarray(case, np.dtype(fit.dtype))
+    if case.dtype.kind != "f" or fed.dtype.kind != "f" or fed.dtype.itemsize >= case.dtype.itemsize:
+        return fed
+    finite = np.isfinite(case)
+    largest = float(np.abs(case[finite]).max()) if finite.any() else 0.0
+    if (largest and not fed.any()) or not np.isfinite(fed[finite]).all():
+        raise GoldenError(
+            f"golden {path}: {fit.member.key}: values of {fit.member.dtype} up to {largest:.3g} are no"
+            f" {fit.dtype}, which the board is given",
+            hint="make the golden again with values of a network: float32 holds 1e-38 to 3e38",
+        )
+    return fed
 
 
 def sound_cases(source: NpzReader, fit: Fit) -> Generator[Array, None, None]:

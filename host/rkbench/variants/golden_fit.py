@@ -93,6 +93,12 @@ def check_kind(tensor: Wanted, member: Member) -> None:
             " in the file, which tells no scale for it",
             hint="save the outputs as float32, as the ONNX yields them",
         )
+    if _is_quantized(tensor, member) and member.dtype != tensor.dtype:
+        raise GoldenError(
+            f"{member.key} is {member.dtype}, quantized as it seems; output {tensor.name!r} is {tensor.dtype}"
+            " in the file, whose scale and zero point are of that",
+            hint="save the outputs as float32, as the ONNX yields them",
+        )
     whole = tensor.dtype.startswith(("int16", "int32", "int64", "uint16", "uint32", "bool"))
     if tensor.kind == "inputs" and whole and member.dtype.startswith("float"):
         what = f"input {tensor.name!r} is {tensor.dtype}"
@@ -129,7 +135,7 @@ def fits_of(tensor: Wanted, member: Member) -> list[Fit]:
 def _is_quantized(tensor: Wanted, member: Member) -> bool:
     """Return whether expected outputs are whole numbers that stand for real ones; no index is so short."""
     real = tensor.scale is not None or tensor.dtype.startswith(("float", "bfloat"))
-    return tensor.kind == "outputs" and real and member.dtype in ("int8", "uint8", "int16")
+    return tensor.kind == "outputs" and real and member.dtype in ("int8", "uint8", "int16", "uint16")
 
 
 def _layouts(tensor: Wanted) -> list[tuple[str, Shape, tuple[int, ...] | None]]:

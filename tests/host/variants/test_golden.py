@@ -378,6 +378,28 @@ def test_quantized_outputs_without_a_scale_and_complex_ones_are_refused(tmp_path
         prepared(tmp_path / "c.npz", *wanted)
 
 
+@pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16"])
+def test_outputs_of_another_quantization_than_the_files_are_refused(tmp_path: Path, dtype: str) -> None:
+    """An int8 output's zero point would move those of uint8 by half their range."""
+    wanted = (Wanted("inputs", "x", (1, 4), "int8"), Wanted("outputs", "y", (1, 3), "int8", scale=0.5))
+    save(tmp_path / "g.npz", inputs__x=np.ones((1, 1, 4), "float32"), outputs__y=np.ones((1, 1, 3), dtype))
+    with pytest.raises(GoldenError, match=f"outputs/y is {dtype}, .* 'y' is int8 in the file"):
+        prepared(tmp_path / "g.npz", *wanted)
+
+
+@pytest.mark.parametrize("values", [[1e-60, 0.0, 2e-60], [1.0, 2.0, 1e300]])
+def test_values_that_float32_cannot_hold_are_refused_and_not_compared_as_zero(
+    tmp_path: Path, values: list[float]
+) -> None:
+    wanted = (Wanted("inputs", "x", (1, 4), "float16"), LOGITS)
+    save(tmp_path / "g.npz", inputs__x=np.ones((1, 1, 4), "float32"), outputs__y=np.array([[values]]))
+    with pytest.raises(GoldenError, match="outputs/y: values of float64 up to"):
+        prepared(tmp_path / "g.npz", *wanted)
+    mixed = [1e-60, 0.0, -1.5]
+    save(tmp_path / "g.npz", inputs__x=np.ones((1, 1, 4), "float32"), outputs__y=np.array([[mixed]]))
+    assert prepared(tmp_path / "g.npz", *wanted)["outputs/y"].ravel().tolist() == [0.0, 0.0, -1.5]
+
+
 @pytest.mark.parametrize(
     ("extra", "classes"),
     [
