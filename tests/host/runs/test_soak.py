@@ -105,6 +105,11 @@ def test_memory_that_grows_to_the_end_leaks_and_what_settles_does_not() -> None:
     assert codes(soak(100, leak=100)[0]) == []
 
 
+def test_a_leak_of_less_than_a_byte_a_call_does_not_read_as_none() -> None:
+    found, _ = soak(100, calls=20_000, leak=8192)
+    assert [finding.text for finding in found.findings] == ["memory grows by 0.41 B with every call"]
+
+
 def test_a_leak_a_call_is_the_same_where_windows_are_joined() -> None:
     found, _ = soak(720, leak=8192)
     assert found.leak_bytes_per_call == 8192 / 20
