@@ -6,7 +6,6 @@ import operator
 from array import array
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
-from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.messages import Latencies
@@ -149,18 +148,29 @@ class RawLatencies:
 
         Empty where the column is.
         """
+        import numpy as np
+
+        values, lengths = self.timed_blocks_cut(column)
+        return np.split(values, np.cumsum(lengths)[:-1]) if len(lengths) else []
+
+    def timed_blocks_cut(self, column: str = "duration_ns") -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Return the timed entries of a column, block after block by their numbers, and each block's length.
+
+        Both are empty where the column is.
+        """
         import numpy as np  # not at the top: a help page and a list of runs need none
 
         values = self._column(column)
         if not len(values):
-            return []
+            return values, values
         timed = self._is_timed()
         values, blocks = values[timed], self._column("block")[timed]
         if np.any(np.diff(blocks) < 0):
             order = np.argsort(blocks, kind="stable")
             values, blocks = values[order], blocks[order]
-        cuts = [0, *(np.flatnonzero(np.diff(blocks)) + 1).tolist(), len(values)]
-        return [values[start:end] for start, end in pairwise(cuts)] if len(values) else []
+        if not len(values):
+            return values, values
+        return values, np.diff(np.flatnonzero(np.diff(blocks)) + 1, prepend=0, append=len(values))
 
     def load_arrays(self) -> list[list[NDArray[np.int64]]]:
         """Return the timed durations (ns) of each load, an array a block, in order."""

@@ -81,17 +81,16 @@ def latency(raw: RawLatencies, clusters: Clusters | None = None) -> Latency | No
 
     `clusters` are its durations (ns) in what is independent of the next, loads or blocks unless given.
     """
-    loads = raw.load_arrays()
-    if not loads:
+    clusters = clusters or clusters_of(raw.load_arrays())
+    if not clusters.count:
         return None
-    clusters = clusters or clusters_of(loads)
     figures, found = _figures(clusters)
     levels = clusters.groups if clusters.levels is None else clusters.levels
     has_long_memory = wanders(levels)
     return Latency(
         **figures,
         warmup_count=sum(raw.warmup),
-        block_count=sum(map(len, loads)),
+        block_count=len(raw.timed_blocks_cut()[1]),
         stages=Stages(**{name: _stage(raw.timed_arrays(f"{name}_ns")) for name in STAGES}),
         bounds=() if has_long_memory else tuple(map(_within, found)),
         has_long_memory=has_long_memory,
@@ -114,9 +113,7 @@ def _stage(blocks: Blocks) -> LatencySummary | None:
 
 def _figures(clusters: Clusters) -> tuple[dict[str, Any], list[Quantile]]:
     """Return the fields of a summary in seconds, and the percentiles (ns) with their bounds."""
-    import numpy as np  # not at the top: a list of runs needs none
-
-    whole = summarize(np.concatenate(clusters.groups))
+    whole = summarize(clusters.values)
     assert whole is not None
     found = quantiles(clusters)
     figures: dict[str, Any] = {

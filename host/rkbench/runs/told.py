@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
 
 from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.scenario_messages import (
@@ -23,11 +22,6 @@ from rkbench.runs.offline import Offline, offline, saturated_blocks
 from rkbench.runs.records import PlanRecord
 from rkbench.runs.server import PARTS, Server, server, told_blocks, told_try
 from rkbench.stats.clusters import BUSY_PERIOD, Clusters, clusters_of
-
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
-
-    Loads = list[list[NDArray[Any]]]
 
 _STEPPED = (OFFLINE, SERVER, INTERFERENCE)
 
@@ -95,15 +89,19 @@ def _clusters(plan: PlanRecord, chosen: RawLatencies, per_unit: float = 1.0) -> 
 
     Calls that waited tell of the queue; whether the board's own level moves, those that waited for none.
     """
-    loads = _scaled(chosen.load_arrays(), per_unit)
-    if plan.scenario != SERVER:
-        return clusters_of(loads)
-    levels = _scaled([chosen.firsts_of_blocks().in_parts(PARTS).timed_arrays()], per_unit)
-    return replace(clusters_of(loads, BUSY_PERIOD), levels=tuple(levels[0]))
+    found = _busy_periods(chosen) if plan.scenario == SERVER else clusters_of(chosen.load_arrays())
+    if per_unit == 1:
+        return found
+    levels = found.levels and tuple(block / per_unit for block in found.levels)
+    return replace(found, values=found.values / per_unit, levels=levels)
 
 
-def _scaled(loads: Loads, per_unit: float) -> Loads:
-    return loads if per_unit == 1 else [[block / per_unit for block in load] for load in loads]
+def _busy_periods(chosen: RawLatencies) -> Clusters:
+    """Return the calls of a server (ns), whose blocks are its busy periods where it loaded its model once."""
+    levels = tuple(chosen.firsts_of_blocks().in_parts(PARTS).timed_arrays())
+    if len(set(chosen.load)) > 1:
+        return replace(clusters_of(chosen.load_arrays()), levels=levels)
+    return Clusters(*chosen.timed_blocks_cut(), BUSY_PERIOD, levels)
 
 
 def _latency(plan: PlanRecord, raw: RawLatencies, blocks: frozenset[int]) -> Latency | None:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Final, Literal
 
 if TYPE_CHECKING:
@@ -30,17 +31,27 @@ BUSY_PERIOD: Final = "busy period"
 class Clusters:
     """The calls of a run in groups, none empty and each independent of the next; in any unit of time.
 
-    `levels` are other groups, whose level has to hold still for bounds to hold; None: `groups` themselves.
+    `values` are all calls, group after group, `lengths` how many each has: a million calls in half a million
+    busy periods are two arrays. `levels` are other groups, whose level has to hold still for bounds to hold;
+    None: `groups` themselves.
     """
 
-    groups: tuple[Calls, ...]
+    values: NDArray[Any]
+    lengths: NDArray[np.int64]
     unit: Unit = BLOCK
-    levels: tuple[Calls, ...] | None = None
+    levels: tuple[NDArray[Any], ...] | None = None
 
     @property
     def count(self) -> int:
         """How many calls there are in all."""
-        return sum(map(len, self.groups))
+        return len(self.values)
+
+    @cached_property
+    def groups(self) -> tuple[NDArray[Any], ...]:
+        """The calls of each group."""
+        import numpy as np
+
+        return tuple(np.split(self.values, np.cumsum(self.lengths)[:-1])) if len(self.lengths) else ()
 
 
 def clusters_of(loads: Sequence[Sequence[Calls]], unit: Unit = BLOCK) -> Clusters:
@@ -51,9 +62,11 @@ def clusters_of(loads: Sequence[Sequence[Calls]], unit: Unit = BLOCK) -> Cluster
     import numpy as np  # not at the top: a help page and an inspection need none
 
     filled = [load for blocks in loads if (load := [block for block in blocks if len(block)])]
-    if len(filled) < 2:
-        return Clusters(tuple(block for load in filled for block in load), unit)
-    return Clusters(tuple(np.concatenate(load) for load in filled), LOAD)
+    several = len(filled) > 1
+    groups = [np.concatenate(load) for load in filled] if several else filled[0] if filled else []
+    lengths = np.array([len(group) for group in groups], dtype=np.int64)
+    values = np.concatenate(groups) if groups else np.array([])
+    return Clusters(values, lengths, LOAD if several else unit)
 
 
 def waits_for_none(due: NDArray[Any], durations: NDArray[Any], contexts: int) -> NDArray[np.bool_]:

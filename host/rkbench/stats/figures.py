@@ -115,7 +115,7 @@ def estimate(statistic: Statistic, clusters: Clusters) -> Estimate | None:
         return None
     if percent is None and clusters.unit == BUSY_PERIOD:
         return Estimate(value, lacks=MEAN_OF_QUEUE)
-    if lacks := lack_of_bounds(statistic, clusters.count, len(clusters.groups), clusters.unit):
+    if lacks := lack_of_bounds(statistic, clusters.count, len(clusters.lengths), clusters.unit):
         return Estimate(value, lacks=lacks)
     if wanders(clusters.groups if clusters.levels is None else clusters.levels):
         return Estimate(value, lacks=WANDERS.format(clusters.unit), wanders=True)
@@ -137,7 +137,7 @@ def lack_of_bounds(statistic: Statistic, calls: int, units: int, unit: Unit) -> 
 def _beyond(clusters: Clusters) -> str:
     """Return why a figure has no upper bound, and what may give it one."""
     advice = {
-        LOAD: f": more loads see further (--loads {2 * len(clusters.groups)})",
+        LOAD: f": more loads see further (--loads {2 * len(clusters.lengths)})",
         BUSY_PERIOD: f": more calls see further (--iterations {TIMES_TO_SEE_FURTHER * clusters.count})",
     }
     return f"its upper bound lies beyond what was seen{advice.get(clusters.unit, '')}"

@@ -151,7 +151,7 @@ def _undecided(gate: Gate, found: Estimate, clusters: Clusters) -> str:
         return f"it lies at its limit: no number of {noun} tells"
     times = (half / distance) ** 2
     if clusters.unit == LOAD:
-        return f"{held}: about {math.ceil(len(clusters.groups) * times)} loads would tell"
+        return f"{held}: about {math.ceil(len(clusters.lengths) * times)} loads would tell"
     return f"{held}: about {math.ceil(clusters.count * times / 100) * 100} iterations would tell"
 
 

@@ -59,11 +59,9 @@ class Quantile:
 
 def quantiles(clusters: Clusters, percents: Sequence[float] = PERCENTS) -> list[Quantile]:
     """Return the percentiles of all calls, with intervals."""
-    import numpy as np  # not at the top: a help page and an inspection need none
-
-    if not clusters.groups:
+    if not clusters.count:
         return [Quantile(percent, None, None, None, 0, calls_for(percent)) for percent in percents]
-    calls = _Calls(np.concatenate(clusters.groups), np.array([len(group) for group in clusters.groups]))
+    calls = _Calls(clusters.values, clusters.lengths)
     return [_quantile(percent, calls, clusters.unit) for percent in percents]
 
 
