@@ -2,10 +2,11 @@
 
     TOOLKIT_PYTHON tools/corpus/convert_all.py CORPUS [--limit SECONDS] [--wait] [--only PATTERN]
 
-Every network is converted for the rk3588 in fp16 first, then for the other combinations of target and dtype;
-the half that rules are fitted on comes first, and in it small files. An outcome is a JSON in
-CORPUS/outcomes/VERSION, named by the digest of the ONNX, its input shapes, target and dtype; a finished one
-is never made again, so the run can be stopped and started at will. A refusal is an outcome, with the
+Real networks come first, small ones before large ones, each for the rk3588 in fp16 before the other
+combinations of target and dtype. An outcome is a JSON in CORPUS/outcomes/VERSION, named by the digest of the
+ONNX, its input shapes, target and dtype; a finished one is never made again, so the run can be stopped and
+started at will. What `data/sizes.tsv` holds of this toolkit is not made again either, so a new CORPUS only
+takes what is missing (`--again` makes it all the same). A refusal is an outcome, with the
 converter's own sentence; so is computing longer than the limit (of the process, not of the clock: the machine
 may be busy). Files lie in CORPUS/rknn/VERSION.
 `--wait` goes on looking for new ONNX files until CORPUS/onnx/COMPLETE is there.
@@ -31,6 +32,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from kept import Key, kept_rows, key_of
 from networks import Network, networks
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "host/rkbench/toolkit/apart"))
@@ -53,12 +55,13 @@ def main() -> int:
     parser.add_argument("--limit", type=int, default=LIMIT_S, help="seconds of CPU for one, %(default)s")
     parser.add_argument("--only", default="*", help="networks whose names match, such as 'op_*'")
     parser.add_argument("--wait", action="store_true", help="go on until CORPUS/onnx/COMPLETE is there")
+    parser.add_argument("--again", action="store_true", help="also what data/sizes.tsv holds already")
     options = parser.parse_args()
-    import rknn.api  # noqa: F401  # read once, before each conversion has a process of its own
-
+    kept = frozenset(() if options.again else map(key_of, kept_rows()))
+    convert.import_toolkit()  # read once, before each conversion has a process of its own
     toolkit = version("rknn-toolkit2")
     while True:
-        job = next(open_jobs(options.corpus, toolkit, options.only), None)
+        job = next(open_jobs(options.corpus, toolkit, options.only, kept), None)
         if job is not None:
             run(*job, options.limit)
         elif not options.wait or (options.corpus / "onnx/COMPLETE").exists():
@@ -68,13 +71,15 @@ def main() -> int:
 
 
 def open_jobs(
-    corpus: Path, toolkit: str, pattern: str
+    corpus: Path, toolkit: str, pattern: str, kept: frozenset[Key]
 ) -> Iterator[tuple[Network, Path, Path, Path, str, str]]:
     """Yield network, ONNX, outcome, .rknn, target and dtype of what is to be done."""
     for network, (target, dtype) in sorted(
         itertools.product(networks(), COMBINATIONS), key=partial(turn, corpus)
     ):
         onnx = onnx_path(corpus, network)
+        if (network.name, toolkit, target, dtype) in kept:
+            continue
         if onnx.exists() and fnmatch(network.name, pattern):
             stem = f"{network.name}.{target}.{dtype}"
             outcome = corpus / "outcomes" / toolkit / f"{digest(network, onnx)[:16]}.{stem}.json"
@@ -83,11 +88,11 @@ def open_jobs(
 
 
 def turn(corpus: Path, job: tuple[Network, tuple[str, str]]) -> tuple[Any, ...]:
-    """Return what orders the jobs: real before synthetic, the half to fit on first, small ones first."""
+    """Return what orders the jobs: real before synthetic, small ones first."""
     network, combination = job
     onnx = onnx_path(corpus, network)
     size = onnx.stat().st_size if onnx.exists() else 0
-    return not network.is_real, network.half, size * (1 + 0.5 * COMBINATIONS.index(combination))
+    return not network.is_real, size * (1 + 0.5 * COMBINATIONS.index(combination))
 
 
 def onnx_path(corpus: Path, network: Network) -> Path:

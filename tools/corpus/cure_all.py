@@ -1,15 +1,18 @@
 """Apply the rewrites of `bench fix` to the real networks of the corpus, convert each result, keep the sizes.
 
     .venv/bin/python tools/corpus/cure_all.py CORPUS --toolkit-python PYTHON [--only PATTERN]
-    .venv/bin/python tools/corpus/cure_all.py CORPUS --table
+    .venv/bin/python tools/corpus/cure_all.py CORPUS --keep
+    .venv/bin/python tools/corpus/cure_table.py
 
-For each network that converts, each target and dtype: every rewrite alone that proposes something there (or,
-to see what its rule leaves out, for another target or dtype), all of them together, and what `bench fix`
-itself would do; for one that the converter refused, the last alone. Every result is verified against the
-original with onnxruntime. An outcome is a JSON in
+For each network whose plain conversion is known (`data/sizes.tsv`, or CORPUS), each target and dtype: every
+rewrite alone that proposes something there (or, to see what its rule leaves out, for another target or
+dtype), all of them together, and what `bench fix` itself would do; for one that the converter refused, the
+last alone. Every result is verified against the original with onnxruntime. An outcome is a JSON in
 CORPUS/cures/VERSION, named by digests of the ONNX and of the rewrites' sources; a finished one is never made
-again, so the run can be stopped and started at will, and new rules are new outcomes. The half that rules are
-fitted on comes first, small networks first; the table is of that half alone.
+again, so the run can be stopped and started at will, and new rules are new outcomes. A rewritten ONNX that
+equals another is converted once (CORPUS/cures/VERSION/converted), whatever rules made it. The half that
+rules are fitted on comes first, small networks first. `--keep` adds the outcomes of that half to
+`data/cures.tsv`.
 """
 
 from __future__ import annotations
@@ -23,11 +26,14 @@ from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatch
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import rkbench.onnx
 from convert_all import COMBINATIONS, LIMIT_S, digest, onnx_path, turn
+from cure_table import CURES, columns_of, cured_key, cured_rows
+from kept import kept_rows, write_rows
 from networks import Network, networks
 from rkbench.errors import BenchError, ConversionError
 from rkbench.onnx import FixReport, fix, open_onnx
@@ -37,10 +43,7 @@ from rkbench.toolkit.environment import given_environment
 from rkbench.toolkit.jobs import ConversionJob, Limits, run_job
 
 VERSION = "2.5.0"
-WALL_TIMES = 15
-NOTABLE_RATIO = 0.02
-"""A saving from this share of the file on is one that `bench fix` must find."""
-REACHED_RATIO = 0.9
+WALL_TIMES = 3
 Outcome = dict[str, Any]
 
 
@@ -64,16 +67,16 @@ class Job:
 
 
 def main() -> int:
-    """Make every outcome that is not there yet, or print the table."""
+    """Make every outcome that is not there yet, or keep them in the project."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("corpus", type=Path)
     parser.add_argument("--toolkit-python", type=Path, help="of an environment with rknn-toolkit2")
     parser.add_argument("--limit", type=int, default=LIMIT_S, help="seconds of CPU for one, %(default)s")
     parser.add_argument("--only", default="*", help="networks whose names match")
-    parser.add_argument("--table", action="store_true", help="print what is known")
+    parser.add_argument("--keep", action="store_true", help="add the outcomes to data/cures.tsv")
     options = parser.parse_args()
-    if options.table:
-        print_table(options.corpus)
+    if options.keep:
+        keep(options.corpus)
         return 0
     for network in ordered(options.corpus):
         if fnmatch(network.name, options.only):
@@ -82,9 +85,9 @@ def main() -> int:
 
 
 def ordered(corpus: Path) -> list[Network]:
-    """Return the real networks that have an ONNX, in the order of the plain conversions."""
+    """Return the real networks that have an ONNX: the half to fit on first, in it small ones first."""
     real = [network for network in networks() if network.is_real and onnx_path(corpus, network).exists()]
-    return sorted(real, key=lambda network: turn(corpus, (network, COMBINATIONS[0])))
+    return sorted(real, key=lambda network: (network.half, turn(corpus, (network, COMBINATIONS[0]))))
 
 
 def cure(corpus: Path, network: Network, python: Path, limit_s: int) -> None:
@@ -139,10 +142,20 @@ def shapes_of(network: Network) -> dict[str, tuple[int, ...]]:
 
 
 def plain_outcome(corpus: Path, network: Network, target: str, dtype: str) -> Outcome | None:
-    """Return what the plain conversion came to; None where it was not tried yet."""
+    """Return what the plain conversion came to, a line of sizes.tsv or an outcome; None where it is open."""
+    kept = kept_outcomes().get((network.name, target, dtype))
+    if kept is not None:
+        return kept
     stem = f"{digest(network, onnx_path(corpus, network))[:16]}.{network.name}.{target}.{dtype}"
     path = corpus / "outcomes" / VERSION / f"{stem}.json"
     return json.loads(path.read_text()) if path.exists() else None
+
+
+@cache
+def kept_outcomes() -> dict[tuple[str, str, str], Outcome]:
+    """Return the lines of sizes.tsv of this toolkit by network, target and dtype."""
+    rows = (row for row in kept_rows() if row["toolkit_version"] == VERSION)
+    return {(row["network"], row["target"], row["dtype"]): row for row in rows}
 
 
 def plain_size(corpus: Path, network: Network, target: str, dtype: str) -> int | None:
@@ -190,7 +203,7 @@ def run(corpus: Path, job: Job, python: Path, limit_s: int) -> Outcome:
         if report.written is None:
             plain = plain_size(corpus, job.network, job.target, job.dtype)
             return {**facts, "changes": {}, "size_bytes": plain}
-        return {**facts, **said(report, job), **converted(job, cured, python, limit_s)}
+        return {**facts, **said(report, job), **converted(corpus, job, cured, python, limit_s)}
 
 
 def said(report: FixReport, job: Job) -> Outcome:
@@ -204,72 +217,36 @@ def said(report: FixReport, job: Job) -> Outcome:
     return {"changes": dict(counts), "relative_difference": difference, **(predicted if own else {})}
 
 
-def converted(job: Job, onnx: Path, python: Path, limit_s: int) -> Outcome:
-    """Return the converter's answer for a rewritten ONNX."""
-    asked = ConversionJob(onnx, job.target, job.dtype, samples=1, input_shapes=job.network.shapes)
-    try:
-        return {
-            "size_bytes": run_job(given_environment(python), asked, Limits(WALL_TIMES * limit_s)).size_bytes
-        }
-    except ConversionError as error:
-        return {"stage": error.stage, "error": error.message}
+def converted(corpus: Path, job: Job, onnx: Path, python: Path, limit_s: int) -> Outcome:
+    """Return the converter's answer for a rewritten ONNX, asked once for the same bytes."""
+    sha256 = hashlib.sha256(onnx.read_bytes()).hexdigest()[:16]
+    known = corpus / "cures" / VERSION / "converted" / f"{sha256}.{job.target}.{job.dtype}.json"
+    if not known.exists():
+        asked = ConversionJob(onnx, job.target, job.dtype, samples=1, input_shapes=job.network.shapes)
+        limits = Limits(WALL_TIMES * limit_s)
+        try:
+            answer: Outcome = {"size_bytes": run_job(given_environment(python), asked, limits).size_bytes}
+        except ConversionError as error:
+            answer = {"stage": error.stage, "error": error.message}
+        known.parent.mkdir(parents=True, exist_ok=True)
+        known.write_text(json.dumps(answer) + "\n")
+    return {"cured_sha256": sha256, **json.loads(known.read_text())}
 
 
-def print_table(corpus: Path) -> None:
-    """Print the sizes of every combination, and how often `bench fix` finds the best."""
-    rows = [row for network in ordered(corpus) if network.half == "fit" for row in read_rows(corpus, network)]
-    for row in rows:
-        variants = ", ".join(f"{name} {size / row['plain']:.3f}" for name, size in row["sizes"].items())
-        print(f"{row['name']:44s} {row['plain']:11,d}  {variants}{row['refused']}")
-    worth = [row for row in rows if min(row["sizes"].values()) < row["plain"] * (1 - NOTABLE_RATIO)]
-    reached = [row for row in worth if row["saved"] >= REACHED_RATIO * row["best"]]
-    grown = [row["name"] for row in rows if row["sizes"].get("fix", 0) > row["plain"]]
-    differences = [row["difference"] for row in rows if row["difference"] is not None]
-    near = [row["near"] for row in rows if row["near"] is not None]
-    print(f"combinations: {len(rows)} of {len({row['name'].split('.')[0] for row in rows})} networks")
-    print(f"more than {NOTABLE_RATIO:.0%} can be saved: {len(worth)}; nine tenths of it are: {len(reached)}")
-    print(f"missed: {', '.join(row['name'] for row in worth if row not in reached) or 'none'}")
-    print(f"grown by bench fix: {', '.join(grown) or 'none'}")
-    print(f"largest relative difference: {max(differences, default=0):.2g}")
-    print(f"predicted size after within 10 %: {sum(near)} of {len(near)}")
-    cured = [size for network in ordered(corpus) for size in cured_refusals(corpus, network)]
-    print(f"refused as they are: {len(cured)} that bench fix changes; convert then: {sum(map(bool, cured))}")
-
-
-def read_rows(corpus: Path, network: Network) -> Iterator[dict[str, Any]]:
-    """Yield what is known of a network with the rules of now, one row a target and dtype."""
-    start = f"{digest(network, onnx_path(corpus, network))[:12]}.{rules_digest()}.{network.name}"
-    for target, dtype in COMBINATIONS:
-        plain = plain_size(corpus, network, target, dtype)
-        paths = sorted((corpus / "cures" / VERSION).glob(f"{start}.{target}.{dtype}.*.json"))
-        found = {path.stem.split(".")[-1]: json.loads(path.read_text()) for path in paths}
-        sizes = {name: one["size_bytes"] for name, one in found.items() if one.get("size_bytes")}
-        if plain is not None and sizes:
-            yield {"name": f"{network.name}.{target}.{dtype}", "plain": plain, **_facts(plain, found, sizes)}
-
-
-def cured_refusals(corpus: Path, network: Network) -> Iterator[int | None]:
-    """Yield the size that each refused conversion of a network has after `bench fix`; None where it still has
-    none."""
-    start = f"{digest(network, onnx_path(corpus, network))[:12]}.{rules_digest()}.{network.name}"
-    for target, dtype in COMBINATIONS if network.half == "fit" else ():
-        path = corpus / "cures" / VERSION / f"{start}.{target}.{dtype}.fix.json"
-        if plain_size(corpus, network, target, dtype) is None and path.exists():
-            yield json.loads(path.read_text()).get("size_bytes")
-
-
-def _facts(plain: int, found: dict[str, Outcome], sizes: dict[str, int]) -> dict[str, Any]:
-    fixed, own = sizes.get("fix", plain), found.get("fix", {})
-    after = own.get("predicted_after")
-    refused = [name for name in found if name not in sizes]
-    return {
-        "sizes": sizes,
-        "best": plain - min(sizes.values()),
-        "saved": plain - fixed,
-        "difference": max((one.get("relative_difference") or 0 for one in found.values()), default=None),
-        "near": abs(after / fixed - 1) <= 0.1 if after and "fix" in sizes else None,
-        "refused": f"; refused: {', '.join(refused)}" if refused else "",
-    }
+def keep(corpus: Path) -> None:
+    """Add the outcomes of the half to fit on, by the rules of now, to what the project keeps."""
+    rows = {cured_key(row): row for row in cured_rows()}
+    rules = rules_digest()
+    for network in (each for each in ordered(corpus) if each.half == "fit"):
+        start = f"{digest(network, onnx_path(corpus, network))[:12]}.{rules}.{network.name}."
+        for path in sorted((corpus / "cures" / VERSION).glob(f"{start}*.json")):
+            outcome = json.loads(path.read_text())
+            plain = plain_size(corpus, network, outcome["target"], outcome["dtype"])
+            facts = {"toolkit_version": VERSION, "plain_bytes": plain, "rules": rules}
+            row = columns_of({**outcome, **facts})
+            rows[cured_key(row)] = row
+    write_rows(CURES, tuple(next(iter(rows.values()))), [rows[key] for key in sorted(rows)])
+    print(f"{len(rows)} outcomes of {len({row['network'] for row in rows.values()})} networks")
 
 
 if __name__ == "__main__":

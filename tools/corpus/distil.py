@@ -2,7 +2,8 @@
 
     .venv/bin/python tools/corpus/distil.py CORPUS
 
-Reads CORPUS/onnx, CORPUS/outcomes and CORPUS/rknn; writes into tools/corpus/data:
+Reads CORPUS/onnx, CORPUS/outcomes and CORPUS/rknn and adds to what tools/corpus/data has; a conversion that
+is there already is replaced by CORPUS's, one that CORPUS does not have stays:
   sizes.tsv         one line a conversion: bytes by section, or the converter's words where it refused
   layers/NAME.tsv.gz   one line a layer of each conversion of a network of the half that rules are fitted on
   graphs/NAME.onnx.gz  the graph without its large weights, enough to predict from
@@ -23,10 +24,10 @@ from pathlib import Path
 from typing import Any
 
 import onnx
+from kept import DATA, SIZES, kept_rows, key_of, write, write_rows
 from networks import Network, networks
 from rkbench.rknn import open_model
 
-DATA = Path(__file__).resolve().parent / "data"
 KEPT_BYTES = 1024
 """Initializers up to this many bytes, or that compress to as many, are kept with their values."""
 SECTIONS = (
@@ -34,6 +35,8 @@ SECTIONS = (
     *("register_commands", "tasks", "json", "trailing"),
 )
 FACTS = ("network", "target", "dtype", "toolkit_version", "size_bytes")
+DIGEST = "onnx_sha256"
+"""Of the ONNX and the input shapes that were converted; empty where it was not kept yet."""
 COUNTS = ("layers", "tensors", "task_records")
 REFUSAL = ("stage", "error")
 LAYER = (
@@ -43,28 +46,42 @@ LAYER = (
 
 
 def main() -> int:
-    """Write the data of every conversion that has an outcome."""
+    """Write the data of every conversion that has an outcome, beside what is kept."""
     corpus = Path(sys.argv[1])
     known = {network.name: network for network in networks()}
-    rows, layers = [], defaultdict(list)
+    rows = {key_of(row): row for row in kept_rows() if row["network"] in known}
+    before, layers = len(rows), defaultdict(list)
     for path in sorted((corpus / "outcomes").glob("*/*.json")):
         outcome = json.loads(path.read_text())
         if outcome["network"] in known:
             row, found = _read(corpus, outcome)
-            rows.append(row)
+            rows[key_of(row)] = row
             layers[outcome["network"]] += found
-    rows.sort(key=lambda row: (row["network"], row["toolkit_version"], row["target"], row["dtype"]))
-    _write_rows(DATA / "sizes.tsv", (*FACTS, *SECTIONS, *COUNTS, *REFUSAL), rows)
+    for name in layers:
+        _write_graph(corpus, known[name])
+    columns = (*FACTS, *SECTIONS, *COUNTS, *REFUSAL, DIGEST)
+    write_rows(SIZES, columns, [rows[key] for key in sorted(rows)])
     for name, found in layers.items():
         if known[name].half == "fit":
-            _write_rows(DATA / "layers" / f"{name}.tsv.gz", LAYER, found)
-        _write_graph(corpus, known[name])
-    print(f"{len(rows)} conversions of {len(layers)} networks")
+            _add_layers(DATA / "layers" / f"{name}.tsv.gz", found)
+    print(f"{len(rows)} conversions, of which {len(rows) - before} are new")
     return 0
 
 
+def _add_layers(path: Path, found: list[dict[str, Any]]) -> None:
+    """Write the layers of a network's conversions in place of those of the same target and dtype."""
+    kept: list[dict[str, Any]] = []
+    if path.exists():
+        text = gzip.decompress(path.read_bytes()).decode()
+        new = {(layer["target"], layer["dtype"]) for layer in found}
+        lines = csv.DictReader(io.StringIO(text), delimiter="\t")
+        kept = [line for line in lines if (line["target"], line["dtype"]) not in new]
+    together = sorted(kept + found, key=lambda layer: (layer["target"], layer["dtype"], int(layer["index"])))
+    write_rows(path, LAYER, together)
+
+
 def _read(corpus: Path, outcome: dict[str, Any]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    row = {key: outcome.get(key, "") for key in FACTS}
+    row = {key: outcome.get(key, "") for key in (*FACTS, DIGEST)}
     if not outcome["ok"]:
         row["stage"] = outcome["stage"]
         row["error"] = " | ".join([*_sentences(outcome)])[:600]
@@ -103,24 +120,13 @@ def _layer(outcome: dict[str, Any], layer: Any) -> dict[str, Any]:
     }
 
 
-def _write_rows(path: Path, columns: tuple[str, ...], rows: list[dict[str, Any]]) -> None:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, columns, delimiter="\t", lineterminator="\n", extrasaction="ignore")
-    writer.writeheader()
-    writer.writerows(rows)
-    _write(path, text.getvalue().encode())
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file, compressed if its name says so, the same bytes for the same data."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(gzip.compress(data, 9, mtime=0) if path.suffix == ".gz" else data)
-
-
 def _write_graph(corpus: Path, network: Network) -> None:
+    """Write the graph of a network; raises SystemExit where the kept one is another."""
     path = DATA / "graphs" / f"{network.name}.onnx.gz"
-    if not path.exists():
-        _write(path, skeleton(onnx.load(corpus / "onnx" / f"{network.name}.onnx")).SerializeToString())
+    graph = skeleton(onnx.load(corpus / "onnx" / f"{network.name}.onnx")).SerializeToString()
+    if path.exists() and gzip.decompress(path.read_bytes()) != graph:
+        sys.exit(f"{network.name}: CORPUS has another graph than {path}: its sizes cannot be set beside it")
+    write(path, graph)
 
 
 def skeleton(model: onnx.ModelProto) -> onnx.ModelProto:

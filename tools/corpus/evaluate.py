@@ -10,7 +10,6 @@ other half: for the day when the rules are done.
 from __future__ import annotations
 
 import argparse
-import csv
 import gzip
 import math
 import statistics
@@ -21,10 +20,10 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from kept import DATA, kept_rows
 from networks import Network, networks
 from rkbench.onnx import OnnxFile, Prediction, open_onnx, predict
 
-DATA = Path(__file__).resolve().parent / "data"
 CONSTANTS = ("weights", "cpu_constants", "lookup_tables", "kind7", "compiler_constants")
 COMBINATIONS = tuple((target, dtype) for target in ("rk3588", "rk3568") for dtype in ("fp16", "int8"))
 
@@ -93,9 +92,8 @@ def main() -> int:
 def read_cases(chosen: Iterable[Network]) -> Iterator[Case]:
     """Yield every conversion of the networks with its prediction."""
     rows = defaultdict(list)
-    with (DATA / "sizes.tsv").open(encoding="utf-8", newline="") as file:
-        for row in csv.DictReader(file, delimiter="\t"):
-            rows[row["network"]].append(row)
+    for row in kept_rows():
+        rows[row["network"]].append(row)
     for network in chosen:
         if rows[network.name]:
             opened = open_graph(network)
