@@ -12,12 +12,12 @@ from pathlib import Path
 
 import onnx_ir as ir
 from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # protobuf has no stubs
-from onnx_ir.passes.common import InlinePass, ShapeInferencePass
+from onnx_ir.passes.common import ShapeInferencePass
 
 from rkbench.errors import ModelError, NoModelError
 from rkbench.onnx.folding import Numbers, complete_shapes
-from rkbench.onnx.foreseen import FUNCTIONS, ORDER
 from rkbench.onnx.input_shapes import InputShapes, fix_input_shapes, forget_negative_sizes
+from rkbench.onnx.mending import mend
 from rkbench.onnx.soundness import check_sound
 from rkbench.onnx.values import static_shape
 
@@ -87,7 +87,7 @@ def open_onnx(path: str | PathLike[str], input_shapes: InputShapes | None = None
     try:
         with _logged() as complaints:
             model = _load(path)
-            mended = _mend(model)
+            mended = mend(model)
             opset = model.opset_imports.get("", 1)
             declared = {value.name or "": _declaration(value) for value in _values(model.graph)}
             forget_negative_sizes(model.graph)
@@ -147,29 +147,6 @@ def _reason(error: BaseException) -> str:
     ) is not None:
         error = before
     return str(error).splitlines()[0] if str(error) else type(error).__name__
-
-
-def _mend(model: ir.Model) -> frozenset[str]:
-    """Put the functions of a model where they are called, and its nodes in order; return what was done.
-
-    Raises ValueError for a cycle.
-    """
-    done = set()
-    if model.functions:
-        try:
-            InlinePass()(model)
-        except ir.passes.InvariantError as error:  # no ValueError, though that is what it is
-            raise ValueError(str(error)) from None
-        done.add(FUNCTIONS)
-    made: set[ir.Value] = set()
-    for node in model.graph:
-        if any(
-            value is not None and value.producer() is not None and value not in made for value in node.inputs
-        ):
-            model.graph.sort()
-            return frozenset((*done, ORDER))
-        made.update(node.outputs)
-    return frozenset(done)
 
 
 def restore_declarations(network: OnnxFile) -> None:

@@ -112,6 +112,14 @@ def test_functions_that_call_themselves_are_refused(
         predict_size(path, "rk3588", "fp16")
 
 
+def test_functions_that_call_the_next_one_twice_are_refused_at_once(tmp_path: Path) -> None:
+    deep = [_function(f"f{i}", _call(f"f{i + 1}", "a", "t"), _call(f"f{i + 1}", "t", "b")) for i in range(30)]
+    last = _function("f30", helper.make_node("Relu", ["a"], ["b"]))
+    path = save(tmp_path, _call("f0", "x", "y"), functions=(*deep, last))
+    with pytest.raises(ModelError, match="make 1,073,741,824 nodes"):
+        predict_size(path, "rk3588", "fp16")
+
+
 def test_nodes_that_are_not_in_order_are_put_in_order(tmp_path: Path) -> None:
     path = save(tmp_path, helper.make_node("Relu", ["a"], ["y"]), _conv(result="a"))
     assert sentences(path) == ["KeyError: ... (fold_constant)"]
