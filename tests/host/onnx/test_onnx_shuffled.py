@@ -34,6 +34,15 @@ def test_the_halves_of_a_shuffled_map_are_made_of_the_maps_before_it(
     assert not {"Reshape", "Transpose", "Split", "Slice"} & set(kinds)
 
 
+@pytest.mark.parametrize(("dtype", "changes"), [("fp16", []), ("int8", ["shuffled_halves"])])
+def test_halves_of_whole_blocks_are_left_to_the_compiler_and_a_block_of_int8_is_larger(
+    tmp_path: Path, dtype: str, changes: list[str]
+) -> None:
+    """232 channels are whole blocks of 8 and none of 16; converted, int8 is 510,798 -> 289,870 bytes."""
+    report = fixed(unit((232, 232)), tmp_path, "shuffled_halves", dtype)
+    assert [change.rewrite for change in report.changes] == changes
+
+
 def test_bounds_that_are_computed_where_a_size_is_open_are_not_believed(tmp_path: Path) -> None:
     report = fixed(unit((116, 116), slices=True, batch="N"), tmp_path, "shuffled_halves")
     assert report.written is None
