@@ -10,18 +10,50 @@ import csv
 from pathlib import Path
 
 import pytest
-from rkbench.inspect.causes import find_causes
+from rkbench.inspect.causes import Attribution, find_causes
 from rkbench.rknn import open_model
 from toolkit_jobs import Convert
 
 CASES = Path(__file__).parents[1] / "data/cases"
-ROWS = tuple(csv.DictReader((CASES / "leads.tsv").read_text().splitlines(), delimiter="\t"))
+ROWS = {
+    (row["name"], row["target"], row["dtype"]): row
+    for row in csv.DictReader((CASES / "leads.tsv").read_text().splitlines(), delimiter="\t")
+}
+CURED = "_cured"
+OWNED_RATIO = 0.5
+"""Of what the cure saves, the bytes of the named cause that go with it."""
+NAMED_ELSEWHERE = {
+    ("avgpool16", "rk3588", "int8"): 0.3,  # the lists for more cores are larger still (34 %), and shrink too
+    ("patch16", "rk3568", "fp16"): 0.0,  # 1.2 times what it needs plainly: called healthy, `bench fix` knows
+}
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row['name']}-{row['target']}-{row['dtype']}")
-def test_the_lead_of_a_case_is_the_cause_that_owns_its_bytes(row: dict[str, str], convert: Convert) -> None:
-    answer = convert(CASES / f"{row['name']}.onnx", row["target"], row["dtype"], samples=8)
+def lead_of(key: tuple[str, str, str], convert: Convert) -> tuple[int, Attribution]:
+    """Return the size of a case and who owns its bytes; it must be as it was measured."""
+    row, (name, target, dtype) = ROWS[key], key
+    answer = convert(CASES / f"{name}.onnx", target, dtype, samples=8)
     assert answer["size_bytes"] == pytest.approx(int(row["size_bytes"]), rel=0.01)
     with open_model(answer["output"]) as model:
         attribution = find_causes(model)
     assert attribution.lead == (None if row["lead"] == "-" else row["lead"])
+    return answer["size_bytes"], attribution
+
+
+def bytes_of(code: str | None, attribution: Attribution) -> int:
+    """Return what a cause owns."""
+    return sum(cause.bytes for cause in attribution.causes if cause.code == code)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("key", [key for key in ROWS if not key[0].endswith(CURED)], ids="-".join)
+def test_the_lead_of_a_case_owns_the_bytes_that_go_with_its_cure(
+    key: tuple[str, str, str], convert: Convert
+) -> None:
+    size, before = lead_of(key, convert)
+    cured = (key[0] + CURED, *key[1:])
+    if cured not in ROWS:
+        return
+    cured_size, after = lead_of(cured, convert)
+    gone = bytes_of(before.lead, before) - bytes_of(before.lead, after)
+    if cured_size < size:
+        assert gone >= NAMED_ELSEWHERE.get(key, OWNED_RATIO) * (size - cured_size)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import onnx
 import pytest
+from onnx import helper
 from onnx_networks import Network
 from onnx_units import boxes, refused_dropout, refused_gate, unit
 from rkbench.onnx import fix
@@ -70,7 +71,24 @@ def out_of_order(folder: Path) -> Path:
     return folder / "reversed.onnx"
 
 
-@pytest.mark.parametrize("make", [refused_dropout, refused_gate, boxes, newer_opset, out_of_order])
+def with_a_function(folder: Path) -> Path:
+    """Save a network whose Relu is a function that the file defines."""
+    path = Network(1, 4, 8, 8).conv(4, 16).add("Relu").save(folder / "plain.onnx")
+    model = onnx.load(path)
+    imports = [helper.make_opsetid("", model.opset_import[0].version)]
+    relu = helper.make_node("Relu", ["a"], ["b"])
+    model.functions.append(helper.make_function("own", "block", ["a"], ["b"], [relu], imports))
+    node = next(node for node in model.graph.node if node.op_type == "Relu")
+    node.op_type, node.domain = "block", "own"
+    model.opset_import.append(helper.make_opsetid("own", 1))
+    onnx.save(model, folder / "called.onnx")
+    return folder / "called.onnx"
+
+
+REFUSED = (refused_dropout, refused_gate, boxes, newer_opset, out_of_order, with_a_function)
+
+
+@pytest.mark.parametrize("make", REFUSED)
 def test_what_the_converter_refuses_converts_once_it_is_cured(
     tmp_path: Path, convert: Convert, make: Callable[[Path], Path]
 ) -> None:
