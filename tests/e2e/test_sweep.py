@@ -160,6 +160,7 @@ def test_what_fails_costs_its_own_variant_and_the_exit_code(
     done = home.run(*ASKED, "--recipe", "fp16", "--recipe", "int16", "--minimize", "size")
     assert done.returncode == 1
     assert "lost: int16: not converted: digits.onnx (load): The ONNX has a newer opset" in said(done)
+    assert "next, for int16: Export with opset_version=19 or lower" in said(done)
     assert "fp16 wins: the least size" in said(done)
 
 

@@ -22,6 +22,7 @@ from rkbench.campaign.converting import target_of
 from rkbench.campaign.settings import SWEEP
 from rkbench.conversion.plan import drafts_of
 from rkbench.conversion.typed import asked_of
+from rkbench.conversion.wanted import wanted_inputs
 from rkbench.errors import ConversionError, ModelError, NoGoldenError, UsageError
 from rkbench.left_behind import working_folder
 from rkbench.onnx.input_shapes import parse_input_shapes
@@ -164,6 +165,7 @@ def bisect(
     (draft,) = drafts_of(asked)
     gate = limit_of(required, is_quantized=draft.is_quantized)
     shapes = parse_input_shapes(options.words.input_shape or ())
+    wanted_inputs(options.onnx, shapes)  # says what cannot be converted at all
     network = CuttableOnnx(options.onnx, shapes)
     with (
         working_folder(Path(tempfile.gettempdir()), "rkbench-bisect-") as folder,

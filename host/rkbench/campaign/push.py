@@ -17,7 +17,7 @@ from rkbench.campaign.noise import with_noise_floor
 from rkbench.campaign.run import Outcome, run_campaign
 from rkbench.campaign.settings import PushOptions
 from rkbench.conversion.words import ConvertWords, onnx_among
-from rkbench.errors import BoardBusyError, ConnectError, UsageError
+from rkbench.errors import BenchError, BoardBusyError, ConnectError, UsageError
 from rkbench.runs.events import Listener, Note
 from rkbench.session import Sessions
 from rkbench.store import Store, default_address, open_store
@@ -35,6 +35,8 @@ class Expected:
     inputs: Path | None = None
     input_shapes: tuple[str, ...] = ()
     """Of inputs that the ONNX leaves open: `NAME=SIZES`."""
+    is_converted: bool = False
+    """Whether the ONNX is what is converted and pushed, too."""
 
 
 def push_to(
@@ -88,7 +90,7 @@ def with_own_onnx(options: PushOptions, expected: Expected) -> Expected:
     own = onnx_among(options.models)
     if len(own) != 1 or expected.onnx is not None or options.golden is not None:
         return expected
-    return replace(expected, onnx=own[0])
+    return replace(expected, onnx=own[0], is_converted=True)
 
 
 def _without_onnx(options: PushOptions, words: ConvertWords, board: Board, listener: Listener) -> PushOptions:
@@ -119,7 +121,14 @@ def with_golden(options: PushOptions, expected: Expected) -> PushOptions:
     from rkbench.variants.golden_onnx import golden_from_onnx
 
     shapes = parse_input_shapes(expected.input_shapes)
-    return replace(options, golden=golden_from_onnx(expected.onnx, expected.inputs, shapes))
+    try:
+        return replace(options, golden=golden_from_onnx(expected.onnx, expected.inputs, shapes))
+    except BenchError:
+        if expected.is_converted:
+            from rkbench.conversion.wanted import wanted_inputs
+
+            wanted_inputs(expected.onnx, shapes)  # knows better than onnxruntime what is wrong with the file
+        raise
 
 
 def _known_cost(store: Store, board: str, digest: str) -> Cost | None:

@@ -6,9 +6,11 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import onnx_ir as ir
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped] # protobuf has no stubs
+from onnx import load_model
 
 from rkbench.errors import UsageError, choice_hint
-from rkbench.onnx.model import OnnxFile, open_onnx, restore_declarations
+from rkbench.onnx.model import LARGEST_PROTOBUF_BYTES, OnnxFile, open_onnx, restore_declarations
 
 
 def change_nodes(source: Path, target: Path, change: Callable[[ir.Node, ir.Graph], str]) -> tuple[str, ...]:
@@ -37,6 +39,20 @@ def written_by(onnx: Path, layers: Mapping[str, str]) -> dict[str, str]:
         if layer not in named:
             raise UsageError(f"{onnx.name}: no layer is called {layer!r}", hint=choice_hint(layer, named))
     return {named[layer]: kept for layer, kept in layers.items()}
+
+
+def holds_integers(onnx: Path) -> bool:
+    """Return whether an ONNX quantizes by itself; False for a file that cannot be read, which is told later.
+
+    It is read without its weights' files, and no shape is inferred.
+    """
+    try:
+        if onnx.stat().st_size > LARGEST_PROTOBUF_BYTES:
+            return False
+        graph = load_model(onnx, load_external_data=False).graph
+    except (OSError, DecodeError):
+        return False
+    return any(node.op_type in ("QuantizeLinear", "DequantizeLinear") for node in graph.node)
 
 
 def save(network: OnnxFile, target: Path) -> None:

@@ -12,6 +12,7 @@ from rkbench.conversion.build import Built, ConversionRequest, build, known_conv
 from rkbench.conversion.calibration import CalibrationInputs
 from rkbench.conversion.checks import not_written
 from rkbench.conversion.draft import Draft
+from rkbench.conversion.graphs import holds_integers
 from rkbench.conversion.recipes import draft_of, objections
 from rkbench.conversion.workers import RunJob
 from rkbench.errors import BenchError, UsageError
@@ -19,6 +20,11 @@ from rkbench.toolkit.environment import ToolkitEnvironment, find_environment
 from rkbench.toolkit.jobs import Limits, run_job
 from rkbench.toolkit.shipped import elsewhere
 from rkbench.toolkit.versions import DEFAULT
+
+HOLDS_INTEGERS = (
+    "the ONNX holds its integers already (QDQ), and the toolkit refuses to quantize it again; "
+    "a float recipe such as fp16 leaves INT8 what is INT8"
+)
 
 
 @dataclass(frozen=True)
@@ -84,19 +90,24 @@ def requests_of(asked: AskedConversions) -> tuple[tuple[ConversionRequest, ...],
             continue
         if draft.is_quantized and asked.calibration is None:
             raise UsageError(f"recipe {draft.name} needs calibration", hint="--calibration DIR or FILE.npz")
-        requests.append(
-            ConversionRequest(
-                asked.onnx,
-                draft,
-                environment,
-                asked.calibration,
-                asked.golden,
-                asked.input_shapes,
-                asked.limits or Limits(),
-                asked.by_layer,
-            )
-        )
+        requests.append(_request(asked, draft, environment))
+    if any(each.draft.is_quantized for each in requests) and holds_integers(asked.onnx):
+        left += [LeftOut(each.draft, HOLDS_INTEGERS) for each in requests if each.draft.is_quantized]
+        requests = [each for each in requests if not each.draft.is_quantized]
     return tuple(requests), tuple(left)
+
+
+def _request(asked: AskedConversions, draft: Draft, environment: ToolkitEnvironment) -> ConversionRequest:
+    return ConversionRequest(
+        asked.onnx,
+        draft,
+        environment,
+        asked.calibration,
+        asked.golden,
+        asked.input_shapes,
+        asked.limits or Limits(),
+        asked.by_layer,
+    )
 
 
 def _environment(asked: AskedConversions, draft: Draft) -> ToolkitEnvironment:

@@ -97,7 +97,9 @@ def _expected(options: SweepOptions) -> Expected:
     if options.golden is not None and options.inputs is not None:
         raise UsageError("--inputs are for a golden that is computed, and --golden is given", hint="give one")
     shapes = tuple(options.words.input_shape or ())
-    return Expected() if options.golden is not None else Expected(options.onnx, options.inputs, shapes)
+    if options.golden is not None:
+        return Expected()
+    return Expected(options.onnx, options.inputs, shapes, is_converted=True)
 
 
 def _build(

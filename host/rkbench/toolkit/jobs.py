@@ -236,8 +236,10 @@ def _died(
         return ConversionError(
             f"{job.onnx.name}: the converter died of {name}", hint=hint, stage="died", log=job.log
         )
-    last = "\n".join(f"  {line}" for line in said[-LAST_LINES:])
-    return ToolkitError(f"the environment {environment.python} is broken:\n{last}", hint=_cure(environment))
+    cause, cure = known_cure(said)
+    last = "\n".join([*([cause] if cause else []), *(f"  {line}" for line in said[-LAST_LINES:])])
+    hint = cure if cure and environment.folder is None else _cure(environment)
+    return ToolkitError(f"the environment {environment.python} is broken:\n{last}", hint=hint)
 
 
 def _plain(value: object) -> object:

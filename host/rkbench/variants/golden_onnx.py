@@ -28,6 +28,11 @@ SCHEMA = "rkbench-golden/1"
 RANDOM_CASES = 16
 Shapes = Mapping[str, tuple[int, ...]]
 RANDOM_SEED = 0
+#: What helps, by what onnxruntime says of a file that it cannot load.
+_UNLOADED = {
+    "is not a registered function/op": "bring what it returns yourself: --golden FILE.npz",
+    "External data path": "put the files that hold its weights beside it",
+}
 _DTYPES = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
@@ -235,9 +240,8 @@ def _open_session(onnx: Path) -> Any:
         return onnxruntime.InferenceSession(str(onnx), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises a class per status code, all direct children of Exception
         first = str(error).strip().splitlines()[0]
-        raise ModelError(
-            f"{onnx}: onnxruntime cannot load it: {first}", hint="is it a whole ONNX file?"
-        ) from error
+        hint = next((cure for words, cure in _UNLOADED.items() if words in first), "is it a whole ONNX file?")
+        raise ModelError(f"{onnx}: onnxruntime cannot load it: {first}", hint=hint) from error
 
 
 def _listed(shapes: Shapes | None) -> dict[str, list[int]] | None:

@@ -113,7 +113,16 @@ def lines(outcome: SweepOutcome) -> list[str]:
             else told
         )
     told += [f"lost: {recipe}: {reason}" for recipe, reason in verdict.lost.items()]
-    return [*told, *_verdict(outcome)]
+    return [*told, *_cures(outcome), *_verdict(outcome)]
+
+
+def _cures(outcome: SweepOutcome) -> list[str]:
+    """Return what to do about conversions that failed, each cure once."""
+    recipes: dict[str, list[str]] = {}
+    for failed in outcome.failed:
+        if failed.error.hint:
+            recipes.setdefault(failed.error.hint, []).append(failed.draft.name)
+    return [f"next, for {' and '.join(names)}: {hint}" for hint, names in recipes.items()]
 
 
 def _verdict(outcome: SweepOutcome) -> list[str]:

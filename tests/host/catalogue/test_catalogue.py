@@ -119,6 +119,13 @@ def test_what_only_says_what_failed_goes_before_what_says_why() -> None:
     assert [found.number for found in match([size, kernel])] == [27]
 
 
+def test_the_rule_that_is_known_to_trip_comes_before_the_advice_to_disable_it() -> None:
+    rule = "W You can add disable_rules=['fuse_hardsigmoid_mul_to_hardswish'] in rknn.config()"
+    known = '  File "active.py", line 497, in rknn.api.rules.active._p_fuse_hardsigmoid_mul_to_hardswish'
+    assert match([rule])[0].number == 142
+    assert match([rule, known])[0].number == 166
+
+
 def test_a_diagnosis_carries_the_line_that_it_is_about() -> None:
     found = match(["hello", "  OSError: /usr/lib/librknnrt.so: invalid ELF header\n"])
     assert [item.line for item in found] == ["OSError: /usr/lib/librknnrt.so: invalid ELF header"]

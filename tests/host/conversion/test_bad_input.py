@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from bench_command import Done, run_bench
@@ -72,17 +73,70 @@ def test_what_is_no_onnx_is_said_once(cache: Path, tmp_path: Path) -> None:
 def test_a_network_beyond_what_one_file_holds_is_told_where_its_weights_go(
     cache: Path, tmp_path: Path
 ) -> None:
-    with (tmp_path / "large.onnx").open("wb") as file:
-        file.truncate(2**31 + 1)
-    refused(convert(tmp_path / "large.onnx"), "2147483649 bytes", "save_as_external_data=True")
+    path = beyond_one_file(tmp_path / "large.onnx")
+    refused(convert(path), "2147483649 bytes", "save_as_external_data=True")
 
 
 def test_weights_that_lie_elsewhere_and_are_not_there_are_named(cache: Path, tmp_path: Path) -> None:
-    path = small(tmp_path / "net.onnx")
-    stored = {"save_as_external_data": True, "location": "w.bin", "size_threshold": 0}
-    onnx.save_model(onnx.load_model(path), path, **stored)
-    (tmp_path / "w.bin").unlink()
+    path = without_weights(tmp_path / "net.onnx")
     refused(convert(path), "net.onnx: its weights lie in w.bin, missing or too short here", "put them beside")
+
+
+def other_op(path: Path) -> Path:
+    model = onnx.load_model(small(path))
+    model.graph.node[1].op_type, model.graph.node[1].domain = "MyOwn", "my.domain"
+    model.opset_import.append(onnx.helper.make_opsetid("my.domain", 1))
+    onnx.save_model(model, path)
+    return path
+
+
+def without_weights(path: Path) -> Path:
+    stored = {"save_as_external_data": True, "location": "w.bin", "size_threshold": 0}
+    onnx.save_model(onnx.load_model(small(path)), path, **stored)
+    (path.parent / "w.bin").unlink()
+    return path
+
+
+def of_open_sizes(path: Path) -> Path:
+    return small(path, 1, 3, "height", "width")
+
+
+def beyond_one_file(path: Path) -> Path:
+    with path.open("wb") as file:
+        file.truncate(2**31 + 1)
+    return path
+
+
+@pytest.mark.parametrize("command", ["push", "sweep", "bisect"])
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (without_weights, ("its weights lie in w.bin, missing or too short here", "put them beside")),
+        (of_open_sizes, ("input x has no fixed shape: it is 1x3x?x?", "--input-shape x=1x3x224x224")),
+        (other_op, ("my.domain:MyOwn", "--golden FILE.npz")),
+        (beyond_one_file, ("2147483649 bytes", "save_as_external_data=True")),
+    ],
+)
+def test_every_command_that_converts_says_what_is_wrong_with_the_file(
+    cache: Path, tmp_path: Path, command: str, make: Callable[[Path], Path], words: tuple[str, ...]
+) -> None:
+    path = make(tmp_path / "net.onnx")
+    refused(run_bench(command, path, "--board", "virtual:rk3588", "--store", tmp_path / "s.sqlite"), *words)
+
+
+def test_what_holds_its_integers_is_not_quantized_again(cache: Path, tmp_path: Path) -> None:
+    net = Network(1, 3, 8, 8)
+    steps = [net.constant("step", np.float32(0.05)), net.constant("zero", np.int8(0))]
+    net.add("QuantizeLinear", *steps).add("DequantizeLinear", *steps).conv(3, 8)
+    path = net.save(tmp_path / "net.onnx")
+    recipes = ("--recipe", "fp16", "--recipe", "int8", "--recipe", "hybrid(auto)")
+    done = convert(path, *recipes, "--random-calibration")
+    said = " ".join(done.stdout.split())
+    assert done.returncode == 0, done.stderr
+    assert "left out: int8: the ONNX holds its integers already (QDQ)" in said
+    assert "left out: hybrid(auto): the ONNX holds" in said
+    assert "int8" not in done.stderr
+    assert [each.name for each in (tmp_path / "out").glob("*.rknn")] == ["net.rk3588.fp16.rknn"]
 
 
 def test_two_recipes_of_one_name_are_refused(cache: Path, tmp_path: Path) -> None:
@@ -112,8 +166,6 @@ def test_layers_are_named_by_node_or_tensor_and_others_are_told_what_was_meant(
 
 
 def test_calibration_that_does_not_fit_is_told_with_both_sides(cache: Path, tmp_path: Path) -> None:
-    import numpy as np
-
     np.savez(tmp_path / "other.npz", x=np.zeros((2, 3, 9, 9), "float32"))
     path = small(tmp_path / "net.onnx")
     done = convert(path, "--recipe", "fp16", "--recipe", "int8", "--calibration", tmp_path / "other.npz")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from dataclasses import replace
 from pathlib import Path
 from threading import Event, Timer
 
@@ -136,6 +137,18 @@ def test_an_environment_that_was_broken_by_hand_says_how_it_is_made_anew(
     with pytest.raises(ToolkitError, match=r"libfake\.so") as raised:
         run_job(environment, job(tmp_path))
     assert "bench toolkit install 2.5.0 --again" in raised.value.hint
+
+
+def test_a_numpy_that_the_toolkit_was_not_built_for_is_named(
+    environment: ToolkitEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RKBENCH_FAKE_TOOLKIT", "numpy2")
+    with pytest.raises(ToolkitError, match="numpy 2 is installed") as ours:
+        run_job(environment, job(tmp_path))
+    assert "bench toolkit install 2.5.0 --again" in ours.value.hint
+    with pytest.raises(ToolkitError, match="numpy 2 is installed") as users:
+        run_job(replace(environment, folder=None), job(tmp_path))
+    assert "pip install 'numpy<2'" in users.value.hint
 
 
 def test_a_python_that_is_gone_says_so(tmp_path: Path) -> None:

@@ -4,8 +4,8 @@ Its simulator is onnxruntime, with outputs in steps where it quantizes: finer on
 digits it exports the demo's own files, where RKBENCH_FAKE_TOOLKIT_DIGITS names their folder.
 Where RKBENCH_FAKE_TOOLKIT_WRITER names folders with `onnx_as_rknn` and all that it imports, the .rknn has the
 ONNX's own inputs and outputs.
-RKBENCH_FAKE_TOOLKIT stages a fault: hang, grow, refuse, abort, broken; RKBENCH_FAKE_TOOLKIT_CALLS is a file
-that each build writes a line to.
+RKBENCH_FAKE_TOOLKIT stages a fault: hang, grow, refuse, abort, broken, numpy2;
+RKBENCH_FAKE_TOOLKIT_CALLS is a file that each build writes a line to.
 """
 
 from __future__ import annotations
@@ -23,6 +23,9 @@ SAMPLE = Path(os.environ["RKBENCH_FAKE_TOOLKIT_SAMPLE"])
 FAULT = os.environ.get("RKBENCH_FAKE_TOOLKIT", "")
 if FAULT == "broken":
     raise ImportError("libfake.so: cannot open shared object file")
+if FAULT == "numpy2":  # as a module says it that was compiled for another numpy
+    print("A module that was compiled using NumPy 1.x cannot be run in\nNumPy 2.0.0 as it may crash.")
+    raise ImportError("numpy.core.multiarray failed to import")
 
 
 class RKNN:
