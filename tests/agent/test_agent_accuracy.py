@@ -16,10 +16,10 @@ from rkbench_agent.errors import NpzError, ShapeMismatchError
 from rkbench_agent.run.accuracy import output_error
 from rkbench_agent.run.golden import Golden
 from rkbench_agent.run.output_watch import OutputWatch
-from rkbench_agent.run.part_sums import PartSums, part_axis
+from rkbench_agent.run.part_sums import PartSums
 from rkbench_agent.runtimes.npz import NpzFile
 from rkbench_agent.runtimes.replay import Replay, input_digest
-from rkbench_agent.wire.outputs import OutputCheck, OutputError
+from rkbench_agent.wire.outputs import OutputCheck, OutputError, part_axis
 from rkbench_agent.wire.plan import TensorSpec
 
 

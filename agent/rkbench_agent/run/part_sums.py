@@ -11,33 +11,15 @@ from typing import TYPE_CHECKING, Any, Optional, Sequence, Set
 
 import numpy as np
 
-from rkbench_agent.wire.outputs import OutputParts
+from rkbench_agent.wire.outputs import OutputParts, part_axis
 
 if TYPE_CHECKING:
     from rkbench_agent.runtimes.base import Array
 
-#: An output with more parts than this is taken as one: what a run says must stay small.
-MOST_PARTS = 512
 #: An 8-bit output takes so many values at most; of more only that there are more is told.
 MOST_DISTINCT = 256
 _FIRST_LOOK = 1024
 _CHUNK_ELEMENTS = 1 << 18
-
-
-def part_axis(shape: Sequence[int]) -> Optional[int]:
-    """Return the axis whose indices are the parts of an output; None where it has none.
-
-    Four dimensions: the channels (axis 1, NCHW). Three: the shorter of the last two, as in (1, 84, 8400) and
-    (1, 25200, 85). More: the last. A vector, and what has more than MOST_PARTS parts, has none.
-    """
-    if len(shape) < 3:
-        return None
-    axis = len(shape) - 1
-    if len(shape) == 4 or (len(shape) == 3 and shape[1] < shape[2]):
-        axis = 1
-    whole = int(np.prod(shape, dtype=np.int64))
-    has_parts = 1 < shape[axis] <= MOST_PARTS and whole > shape[axis]
-    return axis if has_parts else None
 
 
 class PartSums:

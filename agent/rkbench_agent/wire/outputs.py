@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import List, Optional
+from math import prod
+from typing import List, Optional, Sequence
+
+#: An output with more parts than this is taken as one: what a run says must stay small.
+MOST_PARTS = 512
 
 
 @dataclass(frozen=True)
@@ -101,3 +105,18 @@ class OutputSuspect:
     detail: str
     cosine: float
     snr_db: float
+
+
+def part_axis(shape: Sequence[int]) -> Optional[int]:
+    """Return the axis whose indices are the parts of an output; None where it has none.
+
+    Four dimensions: the channels (axis 1, NCHW). Three: the shorter of the last two, as in (1, 84, 8400) and
+    (1, 25200, 85). More: the last. A vector, and what has more than MOST_PARTS parts, has none.
+    """
+    if len(shape) < 3:
+        return None
+    axis = len(shape) - 1
+    if len(shape) == 4 or (len(shape) == 3 and shape[1] < shape[2]):
+        axis = 1
+    has_parts = 1 < shape[axis] <= MOST_PARTS and prod(shape) > shape[axis]
+    return axis if has_parts else None

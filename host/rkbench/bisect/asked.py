@@ -10,6 +10,7 @@ from rkbench_agent.wire.plan import RunSettings
 
 from rkbench.bisect.cuts import Part, SourceLayer
 from rkbench.conversion.words import ConvertWords
+from rkbench.runs.records import WorstPart
 from rkbench.stats.gates import Gate
 
 Kind = Literal["board", "quantization", "conversion", "unknown"]
@@ -44,12 +45,14 @@ class Figures:
     """How far one output is from onnxruntime's, the worst of all cases, in the words of `Output`.
 
     `snr_db` is None where it is infinite: without any error. `is_broken`: not finite where numbers belong.
+    `worst_part`, such as a channel, is told and not judged: one of a small range is coarse in sound integers.
     """
 
     cosine: float | None = None
     snr_db: float | None = None
     max_abs_error: float | None = None
     is_broken: bool = False
+    worst_part: WorstPart | None = None
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from rkbench_agent.wire.words import CRASH, HANG, OUT_OF_MEMORY, RUNTIME_ERROR
 
@@ -21,7 +22,7 @@ from rkbench.errors import BoardError, UsageError
 from rkbench.runs.gating import parse_requirements
 from rkbench.runs.measures import COSINE, MAX_ERROR, SNR
 from rkbench.runs.model import Failure
-from rkbench.runs.output import Output
+from rkbench.runs.output import Output, worst_part
 from rkbench.runs.records import SimulatorError
 from rkbench.stats.gates import FAIL, NOT_MEASURED, Gate
 from rkbench.stats.judging import judge_budget
@@ -111,7 +112,9 @@ def lowest_snr_db(errors: Sequence[TensorError]) -> float:
 
 
 def _on_board(output: Output) -> Figures:
-    return _figures(output.cosine, output.snr, output.max_abs_error, is_broken=output.is_broken)
+    found = _figures(output.cosine, output.snr, output.max_abs_error, is_broken=output.is_broken)
+    parts = output.parts
+    return replace(found, worst_part=worst_part(parts.axis, parts.snr_db)) if parts else found
 
 
 def figures_of(error: SimulatorError) -> Figures | None:
@@ -120,7 +123,8 @@ def figures_of(error: SimulatorError) -> Figures | None:
     if error.snr_db is None and not error.snr_infinite and not is_broken:
         return None
     snr = error.snr_db if error.snr_db is not None else math.copysign(math.inf, error.snr_infinite)
-    return _figures(error.cosine, snr, error.max_abs_error, is_broken=is_broken)
+    found = _figures(error.cosine, snr, error.max_abs_error, is_broken=is_broken)
+    return replace(found, worst_part=error.worst_part)
 
 
 def _figures(

@@ -124,7 +124,7 @@ def with_golden(options: PushOptions, expected: Expected) -> PushOptions:
     try:
         return replace(options, golden=golden_from_onnx(expected.onnx, expected.inputs, shapes))
     except BenchError:
-        if expected.is_converted:
+        if expected.is_converted and expected.onnx.is_file():
             from rkbench.conversion.wanted import wanted_inputs
 
             wanted_inputs(expected.onnx, shapes)  # knows better than onnxruntime what is wrong with the file

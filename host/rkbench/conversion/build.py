@@ -267,8 +267,12 @@ def deliver(built: Built, folder: Path, stem: str) -> Path:
         source, target = built.rknn.with_suffix(suffix), folder / f"{name}{suffix}"
         if source.exists():
             part = target.with_name(f".{target.name}.part")
-            shutil.copyfile(source, part)
-            part.replace(target)
+            try:
+                shutil.copyfile(source, part)
+                part.replace(target)
+            except OSError:
+                part.unlink(missing_ok=True)  # a full disk gets back what did not fit
+                raise
     return folder / f"{name}.rknn"
 
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
+from rkbench_agent.wire.outputs import part_axis
 
 from rkbench.errors import GoldenError
-from rkbench.runs.records import SimulatorError
+from rkbench.runs.output import worst_part
+from rkbench.runs.records import SimulatorError, WorstPart
 from rkbench.stats.similarity import cosine
 from rkbench.variants.golden_file import cases_of, is_of_classes, layout_of, members_of
 from rkbench.variants.golden_fit import Fit, Wanted
@@ -53,7 +55,23 @@ def _error(found: NpzReader, expected: NpzReader, fit: Fit, *, classes: bool) ->
         top1_agreement=sum(agree) / len(pairs) if classes else None,
         snr_db=_finite(worst_db),
         snr_infinite=int(np.sign(worst_db)) if np.isinf(worst_db) else 0,
+        worst_part=_worst_part(found.headers[f"{_OUTPUTS}{fit.wanted.name}"].shape[1:], pairs),
     )
+
+
+def _worst_part(shape: tuple[int, ...], pairs: Sequence[tuple[Array, Array]]) -> WorstPart | None:
+    """Return the part of an output with the lowest SNR over all cases, as an agent tells parts."""
+    if (axis := part_axis(shape)) is None:
+        return None
+    signal, noise = np.zeros(shape[axis]), np.zeros(shape[axis])
+    for pair in pairs:
+        actual, wanted = (np.moveaxis(each.reshape(shape), axis, 0).reshape(shape[axis], -1) for each in pair)
+        is_known = np.isfinite(actual) & np.isfinite(wanted)
+        with np.errstate(all="ignore"):
+            signal += np.where(is_known, wanted * wanted, 0.0).sum(1)
+            noise += np.where(is_known, np.square(actual - wanted), 0.0).sum(1)
+    with np.errstate(all="ignore"):
+        return worst_part(axis, (10 * np.log10(signal / noise)).tolist())
 
 
 def _pairs(found: NpzReader, expected: NpzReader, fit: Fit) -> Iterator[tuple[Array, Array]]:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+
+from rkbench.runs.records import WorstPart
 
 
 @dataclass(frozen=True)
@@ -123,3 +126,12 @@ def snr_of(figures: Output | OutputCase) -> float | None:
     if figures.snr_infinite:
         return math.copysign(math.inf, figures.snr_infinite)
     return math.inf if figures.max_abs_error == 0 else None
+
+
+def worst_part(axis: int | None, snr_db: Sequence[float | None]) -> WorstPart | None:
+    """Return the part of the lowest finite SNR, the first of equal ones; None where there is none."""
+    known = [(db, index) for index, db in enumerate(snr_db) if db is not None and math.isfinite(db)]
+    if axis is None or not known:
+        return None
+    lowest, index = min(known)
+    return WorstPart(axis, index, lowest)

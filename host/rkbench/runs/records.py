@@ -59,11 +59,24 @@ class PredictedLatency:
 
 
 @dataclass(frozen=True)
+class WorstPart:
+    """The part of an output, `index` along `axis`, whose SNR over all cases is the lowest.
+
+    Parts without any error, or of which zeros are expected, have none.
+    """
+
+    axis: int
+    index: int
+    snr_db: float
+
+
+@dataclass(frozen=True)
 class SimulatorError:
     """The error of one output in the vendor's simulator, against the golden: over all cases, as of `Output`.
 
     The worst cosine, SNR and maximum, the mean error; `top1_agreement` is None where the golden tells no
     classes. `snr_infinite` says which infinity the SNR is where `snr_db` is None, as in `Output`.
+    `worst_part` is None where it has no parts, none of them an SNR, or an older rkbench wrote it.
     """
 
     name: str
@@ -74,6 +87,7 @@ class SimulatorError:
     top1_agreement: float | None = None
     snr_db: float | None = None
     snr_infinite: int = 0
+    worst_part: WorstPart | None = None
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,8 @@ try:
     found = version("rknn-toolkit2")
 except PackageNotFoundError:
     found = None
+if importlib.util.find_spec("rknn") is None:
+    found = None
 torch = importlib.util.find_spec("torch") is not None
 print(json.dumps({"version": found, "has_torch": torch}))
 """

@@ -154,7 +154,7 @@ class ShippedJobs:
 
     def _refusal(self, told: _Refused, job: ConversionJob) -> BenchError:
         if told.is_of_toolkit:
-            return ToolkitError(f"a worker of {self.place}: {told.message}", hint=told.hint)
+            return ToolkitError(f"a worker of {self.place}: {told.message}", hint=f"there: {told.hint}")
         return ConversionError(told.message, hint=told.hint, stage=told.stage, log=job.log)
 
 

@@ -10,7 +10,8 @@ from typing import Any, Final, Literal, TextIO
 
 from rkbench.bisect.asked import BisectOutcome, FoundLayer, Kind, Probe, TensorError
 from rkbench.bisect.reproduction import FAULTS
-from rkbench.bisect.words import snr_text
+from rkbench.bisect.words import part_text, snr_text
+from rkbench.runs.measures import SNR
 from rkbench.runs.serialize import to_json
 from rkbench.units import MARK, UNKNOWN
 from rkbench.views.output import show_and_write
@@ -178,7 +179,8 @@ def lines(outcome: BisectOutcome) -> list[str]:
     found, count = outcome.found, len(outcome.probes)
     parts = f"{count} part{'s' * (count != 1)} converted and run."
     if found is None:
-        return [*told, f"The network is right: all of its outputs keep {outcome.gate.text}. {parts}"]
+        said = f"The network is right: all of its outputs keep {outcome.gate.text}. {parts}"
+        return [*told, said, *_parts_below(outcome)]
     return [*told, *_answer(outcome, found), parts]
 
 
@@ -188,6 +190,7 @@ def _answer(outcome: BisectOutcome, found: FoundLayer) -> list[str]:
     if len(found.candidates) > 1:
         names = ", ".join(layer.name for layer in found.candidates)
         said = [f"The first wrong layer is one of {names}: parts between them cannot be told."]
+    said += _worst_parts(found.wrong, found.wrong.wrong)
     said.append(FAULTS[found.kind])
     if not found.is_jump:
         said.append(
@@ -199,6 +202,26 @@ def _answer(outcome: BisectOutcome, found: FoundLayer) -> list[str]:
         alone = "the layer alone" if smallest.layers == 1 else f"{smallest.layers} layers"
         said.append(f"The smallest part that fails: {alone}.{_place(outcome)}")
     return said
+
+
+def _parts_below(outcome: BisectOutcome) -> list[str]:
+    """Return the outputs of a right network of which a part by itself does not keep a limit of the SNR."""
+    limit = outcome.gate.limit
+    if outcome.gate.quantity.word != SNR.gate or limit is None:
+        return []
+    (whole, *_) = outcome.probes
+    below = [
+        each
+        for each in whole.errors
+        if each.board and each.board.worst_part and each.board.worst_part.snr_db < limit
+    ]
+    return _worst_parts(whole, below)
+
+
+def _worst_parts(probe: Probe, errors: Sequence[TensorError]) -> list[str]:
+    """Return the worst part of each of some outputs, which is told and not judged."""
+    mark = MARK if probe.simulated else ""
+    return [f"{each.name}, {text}." for each in errors if (text := part_text(each, mark))]
 
 
 def _place(outcome: BisectOutcome) -> str:

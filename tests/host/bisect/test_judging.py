@@ -8,10 +8,11 @@ import pytest
 from rkbench.bisect.asked import BOARD, CONVERSION, QUANTIZATION, UNKNOWN_KIND, Figures, Probe, TensorError
 from rkbench.bisect.cuts import Part
 from rkbench.bisect.judging import check_failure, error_of, errors_of, kind_of, limit_of
+from rkbench.bisect.words import part_text
 from rkbench.errors import BoardError
 from rkbench.runs.model import Failure
-from rkbench.runs.output import Output
-from rkbench.runs.records import SimulatorError
+from rkbench.runs.output import Output, PartFigures
+from rkbench.runs.records import SimulatorError, WorstPart
 
 GATE = limit_of((), is_quantized=False)
 RIGHT, WRONG = Figures(1.0, 60.0, 0.001), Figures(0.2, -3.0, 9.0)
@@ -58,6 +59,17 @@ def test_an_output_without_any_error_is_right_and_one_where_nothing_belongs_is_w
     assert second.board is not None
     assert first.board.snr_db is None
     assert math.isfinite(second.board.snr_db or math.nan)
+
+
+def test_a_lost_channel_is_told_on_both_sides_and_not_judged() -> None:
+    parts = PartFigures(1, snr_db=(60.0, None, 3.0))
+    output = Output(0, "y", case_count=1, cosine=1.0, max_abs_error=0.1, snr_db=50.0, parts=parts)
+    simulator = SimulatorError("y", 1, 1.0, 0.1, 0.1, None, 50.0, worst_part=WorstPart(1, 2, 3.1))
+    (error,) = errors_of(GATE, (output,), (simulator,))
+    assert error.is_wrong is False
+    assert part_text(error, "≈") == (
+        "its worst part: board ≈3.0 dB (2 of axis 1), simulator 3.1 dB (2 of axis 1)"
+    )
 
 
 def test_records_that_know_no_snr_say_nothing() -> None:

@@ -86,7 +86,7 @@ def test_a_worker_without_the_toolkit_says_so(tmp_path: Path, monkeypatch: pytes
         pytest.raises(ToolkitError, match="a worker of tcp://scheduler") as caught,
     ):
         shipped(pool)(elsewhere("2.5.0"), job_in(tmp_path / "there"))
-    assert caught.value.hint == "bench toolkit install 2.5.0"
+    assert caught.value.hint == "there: bench toolkit install 2.5.0"
 
 
 class Broken(Executor):
