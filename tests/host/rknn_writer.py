@@ -78,6 +78,8 @@ class GraphSpec:
     nodes: tuple[NodeSpec, ...] = ()
     inputs: tuple[int, ...] = ()
     outputs: tuple[int, ...] = ()
+    relocations: tuple[tuple[str, tuple[int, ...]], ...] = ()
+    """Tensor by name, and of each command word that gets its address `word << 32 | offset`."""
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,7 @@ def _graph_table(graph: GraphSpec, tensors: list[Table], version: int) -> Table:
             1: [_node(node, version) for node in graph.nodes],
             2: Vector("i", graph.inputs),
             3: Vector("i", graph.outputs),
+            7: [Table({0: name, 1: Vector("Q", places)}) for name, places in graph.relocations],
         }
     )
 

@@ -43,6 +43,8 @@ RECORD = np.dtype(
 )
 """A task record: the `struct rknpu_task` of Rockchip's kernel driver; `address` is in bytes."""
 RELOCATION_SLOT = 7
+#: Real files hold up to 810,000 (RegNet, MobileViT).
+MOST_WORDS = 1 << 24
 Words = NDArray[np.uint64]
 
 
@@ -175,9 +177,15 @@ def _constants(graph: Graph) -> Iterable[list[Tensor]]:
 
 
 def _bytes_of(model: RknnModel, graph: Graph, kind: str) -> bytes:
-    """Return the first buffer of `kind`; raises ModelError where the graph has none."""
+    """Return the first buffer of `kind`; raises ModelError where the graph has none, or more than we read."""
     for tensor in graph.tensors:
         if tensor.kind == kind and tensor.buffer_bytes:
+            if tensor.buffer_bytes > 8 * MOST_WORDS:
+                raise ModelError(
+                    f"{model.file.path}: {tensor.buffer_bytes} bytes of {kind.replace('_', ' ')}, read are "
+                    f"up to {8 * MOST_WORDS}",
+                    hint="real files hold some million bytes of them: it is damaged, convert it again",
+                )
             with model.read_buffer(tensor.buffer_index) as view:
                 return bytes(view[: len(view) // 8 * 8])
     raise _unread(model, f"it holds no {kind.replace('_', ' ')}")
@@ -198,21 +206,26 @@ def _check_records(records: NDArray[np.void], word_count: int, node_count: int) 
 
 
 def _relocate(model: RknnModel, graph: Graph, addresses: dict[int, int], words: Words) -> None:
-    """Put addresses into `words`, in place; raises ModelError for what is not there."""
-    by_name = {t.name: t for t in graph.tensors if t.index in addresses}
+    """Put addresses into `words`, in place; raises ModelError for what is not there.
+
+    What a layer writes and the graph leaves out (states of an LSTM) is the nameless tensor: it gets no
+    memory, so what goes there is not computed (`BASE`), and the rest can be read.
+    """
+    by_name = {t.name: (t, addresses[t.index]) for t in graph.tensors if t.index in addresses}
+    by_name |= {t.name: (t, 0) for t in graph.tensors if (t.kind, t.name) == ("null", "")}
     with payload_tables(model) as tables:
         entries = list(tables)[graph.index].tables(RELOCATION_SLOT, "graph.relocations")
         for entry in entries:
             name = entry.string(0, "relocation.tensor")
             positions = np.frombuffer(entry.raw(1, 8, "relocation.positions"), "<u8")
             at, offset = positions >> np.uint64(32), positions & np.uint64(0xFFFF_FFFF)
-            tensor = by_name.get(name)
+            tensor, address = by_name.get(name, (None, 0))
             if tensor is None or _beyond(at, len(words)) or _beyond(offset, _reach(tensor)):
                 raise ModelError(
                     f"{model.file.path}: relocations of {name!r} point outside of the model",
                     hint="the file is damaged: convert it again",
                 )
-            value = (offset + np.uint64(addresses[tensor.index])) & np.uint64(0xFFFF_FFFF)
+            value = (offset + np.uint64(address)) & np.uint64(0xFFFF_FFFF)
             words[at] = words[at] & ~np.uint64(0xFFFF_FFFF_0000) | value << np.uint64(16)
 
 
@@ -225,4 +238,6 @@ def _reach(tensor: Tensor) -> int:
 
     What layers write may go beyond the size that is stated: parts of a dilated convolution, floats of int8.
     """
+    if tensor.kind == "null":
+        return BASE
     return ADDRESS_LIMIT if tensor.kind in WRITTEN else max(tensor.size_bytes, tensor.buffer_bytes)

@@ -27,7 +27,7 @@ CNA, CORE, DPU, DPU_RDMA, PPU, PPU_RDMA = 0x01, 0x04, 0x08, 0x10, 0x20, 0x40
 """Enable bits of the blocks: fetch and convolution, MAC array, output stage and its reader, pooling."""
 #: Of each list in the order of TaskCounts: how many cores share the work, and the first list of that mode.
 CORES, FIRST_LIST = (1, 2, 2, 3, 3, 3), (0, 1, 1, 3, 3, 3)
-#: Real files hold up to 5,535 tasks over all core modes.
+#: Of one list: real files hold up to 27,500 (MobileViT-XXS).
 MOST_TASKS = 200_000
 
 
@@ -206,7 +206,7 @@ def decode(
     if count > MOST_TASKS or int(amount.sum()) > 2 * len(words) + MOST_TASKS:
         raise ModelError(
             f"{count} tasks of {int(amount.sum())} command words, of {len(words)} in the file",
-            hint=f"real files hold some thousands and each word once; read are up to {MOST_TASKS}",
+            hint=f"real files hold up to 27,500, and each word once; read are up to {MOST_TASKS}",
         )
     task = np.repeat(np.arange(count), amount)
     place = np.repeat(start - (np.cumsum(amount) - amount), amount) + np.arange(len(task))

@@ -42,3 +42,5 @@ DTYPES = {
 LAYOUTS = {64: "NC1HWC2", 65: "WEIGHT_BLOCKS"}
 TARGETS = {0: "CPU", 2: "NPU"}
 TASK_BYTES = 40
+#: Real files hold up to 90,767 (MobileViT-XXS, all core modes); records of 4 GB would be read for minutes.
+MOST_TASKS = 2_000_000

@@ -10,7 +10,7 @@ from typing import Any
 from rkbench.errors import ModelError
 from rkbench.rknn.container import Container, read_container, read_json
 from rkbench.rknn.contents import Contents, FileInfo, Graph, Memory, Sections
-from rkbench.rknn.file_format import SECTION_OF_KIND, TASK_BYTES
+from rkbench.rknn.file_format import MOST_TASKS, SECTION_OF_KIND, TASK_BYTES
 from rkbench.rknn.identify import identify, unreadable
 from rkbench.rknn.layers import sections_of_buffers
 from rkbench.rknn.model import RknnModel
@@ -112,7 +112,13 @@ def _sections(container: Container, payload: Payload) -> Sections:
 
 def _task_count(graphs: tuple[Graph, ...]) -> int:
     records = sum(t.buffer_bytes for graph in graphs for t in graph.tensors if t.kind == "tasks")
-    return records // TASK_BYTES + sum(len(node.commands) for graph in graphs for node in graph.nodes)
+    count = records // TASK_BYTES + sum(len(node.commands) for graph in graphs for node in graph.nodes)
+    if count > MOST_TASKS:
+        raise ModelError(
+            f"claims {count} NPU tasks, read are up to {MOST_TASKS}",
+            hint="the file is damaged (real ones hold up to some hundred thousand): copy or convert it again",
+        )
+    return count
 
 
 def _memory_of_old_container(graphs: tuple[Graph, ...]) -> Memory:

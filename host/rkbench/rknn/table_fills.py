@@ -13,11 +13,13 @@ from array import array
 HALF_ENTRIES = 513
 TABLE_DATA = 0x4104
 COMMAND_BYTES = 8
+MOST_BYTES = 1 << 20
+"""Of one task; both halves of the table and all registers once are 16 kB. Longer ones are not read."""
 
 
 def fills_table(commands: memoryview) -> bool:
     """Return whether the commands of one task write at least half of an activation table."""
-    if len(commands) < HALF_ENTRIES * COMMAND_BYTES:
+    if not HALF_ENTRIES * COMMAND_BYTES <= len(commands) <= MOST_BYTES:
         return False
     raw = commands[: len(commands) // COMMAND_BYTES * COMMAND_BYTES].tobytes()
     registers = bytearray(len(raw) // COMMAND_BYTES * 2)

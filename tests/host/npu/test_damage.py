@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import tracemalloc
 from pathlib import Path
 
@@ -29,6 +30,7 @@ def written(
     records: bytes,
     commands: bytes = bytes(64),
     more: tuple[TensorSpec, ...] = (),
+    relocations: tuple[tuple[str, tuple[int, ...]], ...] = (),
     **changes: object,
 ) -> Path:
     """Write a model of one layer with these task records and commands."""
@@ -39,11 +41,29 @@ def written(
         TensorSpec("t", "tasks", data=records),
         *more,
     )
-    graph = GraphSpec(tensors, (NodeSpec("Conv:y", inputs=(0,), outputs=(1,)),), inputs=(0,), outputs=(1,))
+    nodes = (NodeSpec("Conv:y", inputs=(0,), outputs=(1,)),)
+    graph = GraphSpec(tensors, nodes, inputs=(0,), outputs=(1,), relocations=relocations)
     spec = FileSpec(graphs=(graph,), **{"npu_generation": "RKNPU v2", "target": "rk3588", **changes})
     path = folder / "made.rknn"
     path.write_bytes(write_model(spec))
     return path
+
+
+def test_what_a_graph_leaves_out_has_no_memory_and_the_rest_is_read(tmp_path: Path) -> None:
+    """As in Silero's, whose LSTM writes states that nothing reads: the nameless tensor."""
+    nameless = TensorSpec("", "null", dtype="", shape=())
+    path = written(tmp_path, record(), more=(nameless,), relocations=(("", (1 << 32,)), ("y", (2 << 32,))))
+    with open_model(path) as model:
+        layout = lay_out(model)
+        assert layout.words[1] == 0
+        assert layout.words[2] == layout.addresses[1] << 16
+    assert predict_latency(path).latency_s >= 0
+
+
+def test_a_relocation_of_what_is_not_there_is_refused(tmp_path: Path) -> None:
+    path = written(tmp_path, record(), relocations=(("w", (1 << 32,)),))
+    with open_model(path) as model, pytest.raises(ModelError, match="relocations of 'w' point outside"):
+        lay_out(model)
 
 
 def test_tensors_of_one_buffer_lie_in_memory_once(tmp_path: Path) -> None:
@@ -86,6 +106,57 @@ def test_more_tasks_than_any_file_holds_are_refused_cheaply(tmp_path: Path) -> N
     try:
         with pytest.raises(ModelError, match=f"{MOST_TASKS + 1} tasks"):
             predict_latency(path)
+        assert tracemalloc.get_traced_memory()[1] < MOST_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+def with_a_vast_buffer(path: Path, holds: bytes, size_bytes: int) -> Path:
+    """Write a model again with the buffer that holds this at its end, of zeros, which take no room."""
+    raw = path.read_bytes()
+    payload = bytearray(raw[64 : 64 + struct.unpack_from("<Q", raw, 16)[0]])
+    document = raw[64 + len(payload) :]
+    at = payload.index(holds) - 4
+    (refers,) = (i for i in range(len(payload) - 8) if struct.unpack_from("<Q", payload, i)[0] == at - i)
+    payload += bytes(-len(payload) % 8 + 4)
+    struct.pack_into("<Q", payload, refers, len(payload) - refers)
+    payload += struct.pack("<I", size_bytes)
+    with path.open("wb") as stream:
+        stream.write(raw[:16] + struct.pack("<Q", len(payload) + size_bytes) + raw[24:64] + payload)
+        stream.seek(size_bytes, 1)
+        stream.write(document)
+    return path
+
+
+RECORDS, WORDS = b"records!" * 5, b"commands" * 8
+
+
+@pytest.mark.parametrize(
+    ("holds", "size_bytes", "why"),
+    [
+        (RECORDS, 4_000_000_000, "100000000 NPU tasks, read are up to 2000000"),
+        (WORDS, 4_000_000_000, "4000000000 bytes of register commands, read are up to 134217728"),
+    ],
+)
+def test_what_no_file_holds_is_refused_unread(
+    tmp_path: Path, holds: bytes, size_bytes: int, why: str
+) -> None:
+    path = with_a_vast_buffer(written(tmp_path, RECORDS, WORDS), holds, size_bytes)
+    tracemalloc.start()
+    try:
+        with pytest.raises(ModelError, match=why):
+            predict_latency(path)
+        assert tracemalloc.get_traced_memory()[1] < MOST_BYTES
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_vast_list_of_commands_is_attributed_unread(tmp_path: Path) -> None:
+    path = with_a_vast_buffer(written(tmp_path, record(), WORDS), WORDS, 1_000_000_000)
+    tracemalloc.start()
+    try:
+        with open_model(path) as model:
+            assert model.layers[0].register_command_bytes == 1_000_000_000
         assert tracemalloc.get_traced_memory()[1] < MOST_BYTES
     finally:
         tracemalloc.stop()

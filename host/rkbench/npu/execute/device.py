@@ -19,14 +19,13 @@ from rkbench.npu.execute.core import NpuCore
 from rkbench.npu.execute.cubes import AddressSpace
 from rkbench.npu.execute.fields import UnmodelledError
 from rkbench.npu.generations import LITE, Generation
-from rkbench.npu.layout import RECORD
+from rkbench.npu.layout import MOST_WORDS, RECORD
 from rkbench.npu.tasks import AT_POWER_ON, MOST_TASKS, CoreState, TaskList, decode
 from rkbench.rknn.file_format import TASK_BYTES
 
 CORE_COUNT = 3
 FIRST_OF_THREE = 2
 """A job for three cores has its ranges behind those of one and two cores."""
-MOST_WORDS = 1 << 24
 Range = tuple[int, int]
 """First task and number of tasks."""
 
