@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from io import StringIO
 
 import pytest
@@ -61,6 +62,17 @@ def test_a_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch) -> None:
             progress(event)
     assert "connecting to desk ..." in out.getvalue()
     assert "failed in load" in out.getvalue()
+
+
+def test_a_note_that_is_wrapped_stays_indented(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "40")
+    out = Terminal()
+    with make_progress(out) as progress:
+        progress(Note("nothing is changed by it: a shorter push is made otherwise"))
+    plain = re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())
+    shown = [line for line in plain.splitlines() if "nothing" in line or "otherwise" in line]
+    assert [line[:3] for line in shown] == ["  n", "  s"]
 
 
 def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -77,9 +77,19 @@ class BarProgress:
             done = 0.0 if event.unit == CELSIUS else event.done
             self._bar(event.name, event.stage, done, event.total, detail)
         else:
-            self._progress.console.print(_line(event)[1], style="dim" if isinstance(event, Step) else "")
+            self._print(_line(event)[1], style="dim" if isinstance(event, Step) else "")
             if isinstance(event, Ended) and event.run.variant.name in self._tasks:
                 self._progress.remove_task(self._tasks.pop(event.run.variant.name))
+
+    def _print(self, line: str, style: str) -> None:
+        """Print a line, what of it is wrapped indented as its beginning is."""
+        from rich.padding import Padding
+        from rich.text import Text
+
+        text = line.lstrip()
+        indented = Padding.indent(Text(text, style=style), len(line) - len(text))
+        indented.expand = False
+        self._progress.console.print(indented)
 
     def _bar(self, name: str, stage: str, done: float, total: float, detail: str) -> None:
         """Move the bar of `name`; a new stage starts it afresh, so that its ETA is that stage's."""
