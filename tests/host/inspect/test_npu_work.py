@@ -103,9 +103,18 @@ def test_a_task_that_fills_a_table_says_so() -> None:
 
 def test_the_picture_has_a_box_for_each_tensor() -> None:
     lives = (TensorLife("a<b", 0, 100, 0, 1), TensorLife("c", 100, 300, 1, 3))
-    picture = memory_map(lives)
+    picture = memory_map(lives, {1: "Conv_1"})
     assert picture.count("<rect ") == 2
     assert "a&lt;b: 100 B at 0x0, layers 0 to 1" in picture
     assert 'x="250.0" y="0.0" width="750.0" height="225.0"' in picture
-    assert "Fullest at layer 1: 400 B" in picture
-    assert memory_map(()) == ""
+    assert "Fullest at layer 1 (Conv_1): 400 B" in picture
+    assert ">a&lt;b<br>100 B</span>" in picture
+    assert "<span>400 B</span><span>200 B</span><span>0 B</span>" in picture
+    assert "<span>layer 0</span><span>layer 3</span>" in picture
+
+
+def test_a_box_without_room_has_no_name_in_the_picture() -> None:
+    lives = (TensorLife("flat", 0, 1, 0, 9), TensorLife("tall", 1, 99, 0, 9), TensorLife("thin", 1, 99, 0, 0))
+    picture = memory_map((*lives, TensorLife("end", 0, 1, 99, 99)), {})
+    assert [name for name in ("flat", "tall", "thin") if f">{name}<br>" in picture] == ["tall"]
+    assert memory_map((), {}) == ""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from html import escape
 
 from rkbench.inspect.formatting import percent
@@ -11,6 +12,8 @@ from rkbench.units import format_bytes, printable_lines
 from rkbench.views.inspect.latency_lines import latency_doubts, latency_sentence
 
 MAP_WIDTH, MAP_HEIGHT = 1000, 300
+#: A box as large as this (of the map's 1000 x 300) has its name, one as wide as the last on a telephone too.
+NAMED_WIDTH, NAMED_HEIGHT, NAMED_AND_SIZED, NAMED_WHEN_NARROW = 50, 20, 42, 170
 #: More boxes than this are not seen apart, and make the page heavy.
 MOST_BOXES = 4000
 #: Tensors take turns with these, so that neighbours are told apart.
@@ -29,7 +32,7 @@ def npu_section(npu: InspectedNpu) -> str:
             f"<p>{_text(latency_sentence(npu.latency))}.</p>",
             f'<ul class="soft">{doubts}</ul>' if doubts else "",
             *map(_cause, npu.traffic_causes),
-            memory_map(npu.memory),
+            memory_map(npu.memory, {layer.index: layer.name for layer in npu.latency.layers}),
             *_tasks(npu.tasks),
         ]
     )
@@ -50,8 +53,8 @@ def _cause(cause: TrafficCause) -> str:
     )
 
 
-def memory_map(lives: Sequence[TensorLife]) -> str:
-    """Return the picture of the internal memory over time, "" without tensors.
+def memory_map(lives: Sequence[TensorLife], layers: Mapping[int, str]) -> str:
+    """Return the picture of the internal memory over time, "" without tensors; `layers` are names by index.
 
     Left to right are the layers in their order, bottom to top the addresses; each box is one tensor.
     """
@@ -60,32 +63,71 @@ def memory_map(lives: Sequence[TensorLife]) -> str:
     shown = sorted(lives, key=lambda life: -life.size_bytes)[:MOST_BOXES]
     top = max(life.offset_bytes + life.size_bytes for life in lives)
     start = min(life.first_layer for life in lives)
-    steps = max(life.last_layer for life in lives) - start + 1
-    boxes = "".join(_box(life, index, top, start, steps) for index, life in enumerate(shown))
-    peak = _fullest(lives)
+    end = max(life.last_layer for life in lives)
+    boxes = [_Box.of(life, top, start, end - start + 1) for life in shown]
+    drawn = "".join(box.drawn(COLOURS[index % len(COLOURS)]) for index, box in enumerate(boxes))
+    scale = "".join(f"<span>{format_bytes(size)}</span>" for size in (top, top // 2, 0))
+    ends = "".join(f"<span>{_text(layers.get(index, f'layer {index}'))}</span>" for index in (start, end))
+    layer, peak = _fullest(lives)
     return (
-        f'<h3>Internal memory over time <span class="soft">{format_bytes(top)}</span></h3>\n<div '
-        f'class="memory"><svg viewBox="0 0 {MAP_WIDTH} {MAP_HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="which tensor lies where in the internal memory at which layer">{boxes}</svg></div>\n'
+        f'<h3>Internal memory over time <span class="soft">{format_bytes(top)}</span></h3>\n'
+        f'<div class="memory"><div class="scale">{scale}</div><div class="field">'
+        f'<svg viewBox="0 0 {MAP_WIDTH} {MAP_HEIGHT}" preserveAspectRatio="none" role="img" '
+        f'aria-label="which tensor lies where in the internal memory at which layer">{drawn}</svg>'
+        f'{"".join(box.named() for box in boxes)}</div><div class="ends">{ends}</div></div>\n'
         '<p class="soft">Left to right: the layers in their order; bottom to top: the addresses. Each box is '
         "a tensor, from the layer that writes it to the last one that reads it. Fullest at layer "
-        f"{peak[0]}: {format_bytes(peak[1])}.</p>"
+        f"{layer}{_text(f' ({layers[layer]})' if layer in layers else '')}: {format_bytes(peak)}.</p>"
     )
 
 
-def _box(life: TensorLife, index: int, top: int, start: int, steps: int) -> str:
-    left = (life.first_layer - start) / steps * MAP_WIDTH
-    width = (life.last_layer - life.first_layer + 1) / steps * MAP_WIDTH
-    height = life.size_bytes / top * MAP_HEIGHT
-    upper = MAP_HEIGHT - (life.offset_bytes + life.size_bytes) / top * MAP_HEIGHT
-    title = (
-        f"{life.name}: {format_bytes(life.size_bytes)} at {life.offset_bytes:#x}, layers {life.first_layer} "
-        f"to {life.last_layer}"
-    )
-    return (
-        f'<rect x="{left:.1f}" y="{upper:.1f}" width="{width:.1f}" height="{height:.1f}" '
-        f'fill="var({COLOURS[index % len(COLOURS)]})"><title>{_text(title)}</title></rect>'
-    )
+@dataclass(frozen=True)
+class _Box:
+    """One tensor in the picture, in the picture's own units."""
+
+    life: TensorLife
+    left: float
+    upper: float
+    width: float
+    height: float
+
+    @classmethod
+    def of(cls, life: TensorLife, top: int, start: int, steps: int) -> _Box:
+        """Return the box of a tensor, of `steps` layers from `start` on and `top` bytes."""
+        return cls(
+            life,
+            left=(life.first_layer - start) / steps * MAP_WIDTH,
+            upper=MAP_HEIGHT - (life.offset_bytes + life.size_bytes) / top * MAP_HEIGHT,
+            width=(life.last_layer - life.first_layer + 1) / steps * MAP_WIDTH,
+            height=life.size_bytes / top * MAP_HEIGHT,
+        )
+
+    def drawn(self, colour: str) -> str:
+        """Return it as a rectangle that says what it is when it is pointed at."""
+        life = self.life
+        title = (
+            f"{life.name}: {format_bytes(life.size_bytes)} at {life.offset_bytes:#x}, "
+            f"layers {life.first_layer} to {life.last_layer}"
+        )
+        return (
+            f'<rect x="{self.left:.1f}" y="{self.upper:.1f}" width="{self.width:.1f}" '
+            f'height="{self.height:.1f}" fill="var({colour})"><title>{_text(title)}</title></rect>'
+        )
+
+    def named(self) -> str:
+        """Return its name to lay over it, "" where there is no room."""
+        if self.width < NAMED_WIDTH or self.height < NAMED_HEIGHT:
+            return ""
+        size = f"<br>{format_bytes(self.life.size_bytes)}" if self.height >= NAMED_AND_SIZED else ""
+        kind = "" if self.width >= NAMED_WHEN_NARROW else ' class="wide"'
+        places = {
+            "left": self.left / MAP_WIDTH,
+            "top": self.upper / MAP_HEIGHT,
+            "width": self.width / MAP_WIDTH,
+            "height": self.height / MAP_HEIGHT,
+        }
+        style = ";".join(f"{side}:{100 * share:.2f}%" for side, share in places.items())
+        return f'<span{kind} style="{style}">{_text(self.life.name)}{size}</span>'
 
 
 def _fullest(lives: Sequence[TensorLife]) -> tuple[int, int]:

@@ -117,13 +117,13 @@
     ["tasks", (l) => l.task_counts.reduce((a, b) => a + b, 0), "n wide count"],
     ...(costs.size ? [
       ["predicted", (l) => cost(l, (c) => c.latency_s), "n time"],
-      ["bound by", (l) => cost(l, (c) => c.bound) || "–", "wide"],
+      ["bound by", (l) => (cost(l, (c) => c.bound) || "–").replace("macs", "MACs"), "wide"],
       ["MACs", (l) => cost(l, (c) => c.costs.macs), "n wide macs"],
       ["MAC array full", (l) => cost(l, (c) => c.costs.mac_cycles && c.costs.full_mac_cycles / c.costs.mac_cycles), "n wide ratio"],
       ["DDR bytes", (l) => cost(l, (c) => c.costs.feature_bytes + c.costs.weight_bytes + c.costs.read_bytes +
         c.costs.command_bytes + c.costs.written_bytes), "n wide"],
     ] : []),
-    ["source node", (l) => l.onnx_node || "–", "wide"], ["cause", (l) => l.cause ? titleOf(l.cause) : "–", "wide"],
+    ["source node", (l) => l.onnx_node || "–", "wide said"], ["cause", (l) => l.cause ? titleOf(l.cause) : "–", "wide said"],
   ];
   const head = document.getElementById("head"), body = document.getElementById("rows");
   const words = document.getElementById("words"), pick = document.getElementById("pick"), found = document.getElementById("found");
