@@ -15,7 +15,7 @@ import sys
 from io import TextIOWrapper
 from pathlib import Path
 
-from rkbench.cli.quick import inspect_arguments, inspect_plain
+from rkbench.cli.quick import inspect_arguments, inspect_plain, with_all_tasks
 from rkbench.errors import BenchError, SettingError, UsageError
 from rkbench.units import printable
 
@@ -105,6 +105,7 @@ def _open_standard_streams() -> None:
 
 def _run(arguments: list[str]) -> object:
     gc.disable()  # a help page or an inspection ends before anything has to be collected; see lazy.load
+    arguments = with_all_tasks(arguments)
     plain = inspect_arguments(arguments)
     if plain is not None:
         inspect_plain(plain)

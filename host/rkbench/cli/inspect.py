@@ -33,7 +33,7 @@ def inspect(
     myths: Annotated[bool, typer.Option("--myths", help="Judge the popular suspects in this file.")] = False,
     layers: Annotated[str, typer.Option(help="How many layers to list, or all.")] = "10",
     tasks: Annotated[
-        str | None, typer.Option(help="Tell the NPU tasks of the layers with this in their name, or all.")
+        str | None, typer.Option(help="Tell the NPU tasks of layers with this in their name; alone: of all.")
     ] = None,
     against: Annotated[
         Path | None, typer.Option(help="The ONNX: compute the .rknn here, tell the error of each layer.")

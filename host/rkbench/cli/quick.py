@@ -15,6 +15,15 @@ VALUES = ("--onnx", "--target", "--dtype", "--diff", "--json", "--html", "--laye
 FLAGS = ("--myths",)
 
 
+def with_all_tasks(arguments: Sequence[str]) -> list[str]:
+    """Return the arguments with a `--tasks` that names no layer as `--tasks all`, which typer can read."""
+    following = [*arguments, "-"][1:]
+    whole: list[str] = []
+    for argument, after in zip(arguments, following, strict=True):
+        whole += ["--tasks", "all"] if argument == "--tasks" and after.startswith("-") else [argument]
+    return whole
+
+
 def inspect_arguments(arguments: Sequence[str]) -> dict[str, str] | None:
     """Return the arguments of `bench inspect` by name, or None where typer has to look at them."""
     if not arguments or arguments[0] != "inspect":

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from bench_command import BENCH, Done, run_bench
 from rkbench.cli.app import app
-from rkbench.cli.quick import inspect_arguments, inspect_plain
+from rkbench.cli.quick import inspect_arguments, inspect_plain, with_all_tasks
 from rkbench.inspect import inspect_file as inspect_room
 from rkbench.views.inspect import show as inspect_view
 
@@ -151,6 +151,26 @@ def test_the_short_cut_and_typer_call_the_same(arguments: list[str], monkeypatch
     app(["inspect", *arguments], standalone_mode=False)
     assert len(made) == 2
     assert made[0] == made[1]
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        ("m.rknn --tasks", "m.rknn --tasks all"),
+        ("--tasks --json o.json m.rknn", "--tasks all --json o.json m.rknn"),
+        ("m.rknn --tasks Conv_3 --html o.html", "m.rknn --tasks Conv_3 --html o.html"),
+        ("m.rknn --tasks=Conv_3", "m.rknn --tasks=Conv_3"),
+    ],
+)
+def test_tasks_without_a_layer_are_all(typed: str, meant: str) -> None:
+    assert with_all_tasks(["inspect", *typed.split()]) == ["inspect", *meant.split()]
+    assert with_all_tasks([]) == []
+
+
+def test_tasks_of_all_layers_need_no_word() -> None:
+    done = bench(HEALTHY, "--tasks")
+    assert done.returncode == 0, done.stderr
+    assert "dense 3x3 convolution stride 2x2 in int8" in " ".join(done.stdout.split())
 
 
 @pytest.mark.parametrize(
