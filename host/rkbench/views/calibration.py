@@ -34,7 +34,8 @@ def calibration_lines(found: Calibration, saved: Path | None) -> list[str]:
             f"  → clocks that move, or other load? bench boards check {name}, then calibrate again",
         ]
     terms = ", ".join(
-        f"{term} {value:.3g}" for term, value in zip(TERMS, found.fitted.coefficients, strict=True)
+        f"{format_seconds(value)} a task" if term == "tasks" else f"{term} x {value:.3g}"
+        for term, value in zip(TERMS, found.fitted.coefficients, strict=True)
     )
     kept = f"kept in {saved}; used by: bench predict MODEL --board {name}"
     return [

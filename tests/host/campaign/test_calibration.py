@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import zlib
 from dataclasses import replace
 from functools import cache
@@ -228,6 +229,9 @@ def test_a_virtual_board_is_calibrated(tmp_path: Path, monkeypatch: pytest.Monke
     done = calibrate_virtual(tmp_path, latency={"coefficients": true}, scatter={"load": 0.001})
     assert done.returncode == 0, done.stdout
     assert "made: calibrated, residual 0." in done.stdout
+    assert re.search(
+        r"\(roofline x [\d.]+, memory x [\d.]+, tables x [\d.]+, [\d.]+ .s a task\)", done.stdout
+    )
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
     assert read_calibration("made") is None, "a real board of this name would be foretold by it"
     kept = read_calibration("made", simulated=True)
