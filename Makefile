@@ -83,7 +83,7 @@ test-recipes: toolkit
 	  tests/toolkit/test_toolkit_detector.py tests/toolkit/test_toolkit_sweep.py $(ARGS)
 
 test-npu: $(STAMP)
-	RKBENCH_ALL_NETS=1 $(BIN)/python -m pytest -q --timeout 900 tests/emulated/test_npu_emulated.py tests/host/npu/test_every_bit.py $(ARGS)
+	RKBENCH_ALL_NETS=1 $(BIN)/python -m pytest -q --timeout 3600 tests/emulated/test_npu_emulated.py tests/host/npu/test_every_bit.py $(ARGS)
 
 calibrations: $(STAMP)
 	cd tests/host/campaign && PYTHONPATH=../.. ../../../$(BIN)/python whole_calibrations.py
