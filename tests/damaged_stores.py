@@ -223,6 +223,8 @@ def _commands(whole: Path) -> tuple[tuple[str, ...], ...]:
         ("show", "last"),
         ("show", run, "--json", "-"),
         ("show", push),
+        ("compare", "last", run),
+        ("tag",),
         ("export",),
         ("export", "--raw", run),
         ("baseline", "list"),

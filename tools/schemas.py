@@ -23,6 +23,7 @@ from rkbench.inspect import diff_document, document, npu_document, onnx_document
 from rkbench.inspect.document import Inspection
 from rkbench.runs import latency_tests, model, night, profile
 from rkbench.runs.night import Night
+from rkbench.runs.side_by_side import SideBySide
 from rkbench.schema import SCHEMAS
 from rkbench.stats import gates, paired, slope
 from rkbench.views.bisect import BisectDocument
@@ -63,6 +64,7 @@ class Schema:
 
 DOCUMENTS = (
     Schema("rkbench/1", DemoDocument, "What `bench push --json` and `bench show --json` write."),
+    Schema("rkbench-compare/1", SideBySide, "What `bench compare --json` writes."),
     Schema("rkbench-inspect/1", Inspection, "What `bench inspect --json` writes."),
     Schema("rkbench-check/1", CheckDocument, "What `bench boards check --json` writes."),
     Schema("rkbench-predict/1", PredictDocument, "What `bench predict --json` writes."),

@@ -18,6 +18,7 @@ from interference_claims import INTERFERENCE_CLAIMS
 from mean_claims import MEAN_CLAIMS
 from memory_claims import MEMORY_CLAIMS
 from night_claims import NIGHT_CLAIMS
+from odd_board_claims import ODD_BOARD_CLAIMS
 from percentile_claims import PERCENTILE_CLAIMS
 from plan_claims import PLAN_CLAIMS
 from ranking_claims import RANKING_CLAIMS
@@ -35,6 +36,7 @@ CLAIMS = (
     *SERVER_CLAIMS,
     *MEAN_CLAIMS,
     *SOAK_CLAIMS,
+    *ODD_BOARD_CLAIMS,
 )
 TRIALS = 2000
 SEED = 3588

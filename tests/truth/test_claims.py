@@ -10,6 +10,7 @@ from interference_claims import INTERFERENCE_CLAIMS
 from mean_claims import MEAN_CLAIMS
 from memory_claims import MEMORY_CLAIMS
 from night_claims import NIGHT_CLAIMS
+from odd_board_claims import ODD_BOARD_CLAIMS
 from percentile_claims import PERCENTILE_CLAIMS
 from plan_claims import PLAN_CLAIMS
 from ranking_claims import RANKING_CLAIMS
@@ -26,6 +27,7 @@ TRIALS = {
         *PLAN_CLAIMS,
         *RANKING_CLAIMS,
         *SOAK_CLAIMS,
+        *ODD_BOARD_CLAIMS,
     ),
     45: (*NIGHT_CLAIMS, *INTERFERENCE_CLAIMS, *SERVER_CLAIMS, *MEAN_CLAIMS),
 }

@@ -41,7 +41,9 @@ COMMANDS: dict[str, Command | Group] = {
     "golden": Command("Compute expected outputs with onnxruntime, for push --golden.", "golden:golden"),
     "run": Command("Compute the outputs of a .rknn without a board.", "run:run"),
     "show": Command("Show stored runs: all variants of a push side by side.", "show:show"),
+    "compare": Command("Hold stored runs, pushes or nights against each other.", "compare:compare"),
     "history": Command("List stored runs, the newest first.", "history:history"),
+    "tag": Command("Name stored runs, to find them by; or list the names.", "tag:tag"),
     "report": Command("Write stored runs as a page, Markdown, a picture or a trace.", "report:report"),
     "export": Command("Write stored runs, or their raw latencies, as CSV.", "export:export"),
     "boards": Group(

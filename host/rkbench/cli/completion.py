@@ -156,6 +156,22 @@ def _run_ids(context: typer.Context, incomplete: str) -> Iterable[str]:
     yield from ids if incomplete else ()
 
 
+def stored(context: typer.Context, incomplete: str) -> list[str]:
+    """Return what stored runs can be called: ids, nights, tags, and the words for the last of them."""
+    return offer(
+        incomplete,
+        lambda: ("last", "last~1", "night", "night~1"),
+        lambda: _tags(context),
+        lambda: _run_ids(context, incomplete),
+        lambda: _night_ids(context),
+    )
+
+
+def _tags(context: typer.Context) -> list[str]:
+    with _open_store(context) as store:
+        return list(dict.fromkeys(item.tag for item in store.tags()))
+
+
 def _latest_runs(context: typer.Context, count: int = RECENT) -> list[HistoryRow]:
     with _open_store(context) as store:
         return store.history(limit=count)

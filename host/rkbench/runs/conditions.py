@@ -28,7 +28,8 @@ class Effect(Enum):
 class Condition:
     """One condition of a run. `of_board`: of the board and its software, not of the model or of rkbench.
 
-    `of_noise`: a noise floor holds only where it is alike (see `noise_floor`).
+    `of_noise`: a noise floor holds only where it is alike (see `noise_floor`). `of_file`: it is that of the
+    model's file, which may be what two pushes are about.
     `name` is its word in a push, `night_name` in a night, where it has another.
     """
 
@@ -39,6 +40,7 @@ class Condition:
     night_name: str = ""
     of_board: bool = False
     of_noise: bool = False
+    of_file: bool = False
 
     def differs(self, base: RunResult, run: RunResult) -> bool:
         """Return whether the runs differ in it."""
@@ -81,8 +83,8 @@ CONDITIONS = (
     Condition("objective", lambda run: _of_server(run, run.plan.slo), Effect.FORBIDS, Effect.FORBIDS),
     Condition("contexts", lambda run: _of_server(run, run.plan.contexts), Effect.FORBIDS, Effect.FORBIDS),
     Condition("placement", lambda run: _of_server(run, run.plan.placements), Effect.FORBIDS, Effect.FORBIDS),
-    Condition("model", lambda run: run.variant.sha256[:12], night=Effect.NAMED),
-    Condition("toolkit", lambda run: run.variant.toolkit_version, night=Effect.NAMED),
+    Condition("model", lambda run: run.variant.sha256[:12], night=Effect.NAMED, of_file=True),
+    Condition("toolkit", lambda run: run.variant.toolkit_version, night=Effect.NAMED, of_file=True),
     Condition("golden", lambda run: (run.plan.golden_sha256 or "none")[:12], night=Effect.NAMED),
     Condition(
         "latency_provenance",
@@ -172,6 +174,28 @@ def noise_conditions(run: RunResult) -> dict[str, str | None]:
 def is_of_other_conditions(base: RunResult, run: RunResult) -> bool:
     """Return whether a condition, and not an early end, forbids to compare the runs of a push."""
     return any(item.push is Effect.FORBIDS and item.differs(base, run) for item in CONDITIONS)
+
+
+def differing_apart(base: RunResult, run: RunResult) -> list[Condition]:
+    """Return the conditions that differ and forbid nothing, of runs of different pushes; each word once.
+
+    What a push holds still by itself may have changed since: what a night or a noise floor asks for counts.
+    """
+    named = [
+        item
+        for item in CONDITIONS
+        if Effect.FORBIDS is not item.push
+        and (item.push is Effect.NAMED or item.night is not Effect.NONE or item.of_noise)
+        and item.differs(base, run)
+    ]
+    words: dict[str, Condition] = {}
+    for item in sorted(named, key=lambda item: item.night is Effect.NONE):
+        words.setdefault(_SAME_MATTER.get(item.name, item.name), item)
+    return [item for item in named if item in words.values()]
+
+
+#: Conditions that a night and a push look at in different ways: told once.
+_SAME_MATTER = {"agent_digest": "agent"}
 
 
 def _forbidden(base: RunResult, run: RunResult, effect: Callable[[Condition], Effect]) -> list[str]:

@@ -18,7 +18,8 @@ class HistoryRow:
     """What tells a run from another, and its measures by name; unknown is None.
 
     `failed_stage` is where it failed, None where it did not. `beside` another it was measured as the baseline
-    of a night: the latest of nothing.
+    of a night: the latest of nothing. `night` is the id of the night that measured it, None where none did,
+    which only a store knows.
     """
 
     run: str
@@ -44,6 +45,7 @@ class HistoryRow:
     verdict: str | None
     measures: Mapping[str, float | None]
     beside: bool = False
+    night: str | None = None
 
 
 def history_row(run: RunResult) -> HistoryRow:

@@ -55,6 +55,11 @@ def fits(name: str, full_id: str) -> bool:
     return bool(end) and push.endswith(end) and full_number.startswith(number)
 
 
+def has_wildcards(name: str) -> bool:
+    """Return whether a name stands for several, by `*`, `?` or `[...]`."""
+    return any(character in name for character in "*?[")
+
+
 def _push(full_id: str) -> str:
     return full_id.removeprefix(_NIGHT).partition("-")[0]
 

@@ -91,6 +91,11 @@ class CellResult:
         return (self.variant, self.board, self.plan)
 
     @property
+    def own_runs(self) -> tuple[str, ...]:
+        """Those of its runs that are of its own model, not of the baseline's beside it."""
+        return tuple(run for run in self.runs if run not in self.beside)
+
+    @property
     def state(self) -> State:
         """The worst of its gates; a fault counts as not measured."""
         states = [gate.state for gate in self.gates]

@@ -56,6 +56,16 @@ class GateState:
     measured_unix_s: float | None
 
 
+@dataclass(frozen=True)
+class RunTag:
+    """A word that somebody gave a run, to find it by, and why ("": nobody said)."""
+
+    run: str
+    tag: str
+    note: str
+    tagged_unix_s: float
+
+
 class ResultKey(NamedTuple):
     """What tells one series of results from another."""
 
@@ -118,19 +128,40 @@ class Store(Protocol):
         """Return the ids of the runs that `name` fits (see `runs.ids.fits`), sorted."""
 
     def history(
-        self, *, model: str | None = None, board: str | None = None, limit: int | None = None
+        self,
+        *,
+        model: str | None = None,
+        board: str | None = None,
+        limit: int | None = None,
+        since_unix_s: float | None = None,
+        before_unix_s: float | None = None,
     ) -> list[HistoryRow]:
         """Return a row per run, those that started last first.
 
         `model` is a variant's name or the start of its SHA-256 (six characters at least); `board` a board's
-        name or SoC.
+        name or SoC. Both may have the wildcards `*`, `?` and `[...]`, which then stand for whole names. A run
+        whose time cannot be read started at no time.
         """
+
+    def pushes(self, *, limit: int | None = None, skip: int = 0) -> list[str]:
+        """Return the ids of the pushes, those that started last first."""
 
     def latencies(self, run_id: str) -> RawLatencies:
         """Return the raw latencies of a run; empty where none were taken."""
 
     def readings(self, run_id: str) -> list[Reading]:
         """Return the sensor readings of a run; empty where none were kept."""
+
+    # -- tags
+
+    def save_tags(self, tags: Sequence[RunTag]) -> None:
+        """Write tags of runs that are stored; the same tag of the same run takes the place of the old one."""
+
+    def remove_tag(self, tag: str, runs: Sequence[str]) -> int:
+        """Take a tag from these runs, and return how many had it."""
+
+    def tags(self, tag: str | None = None) -> list[RunTag]:
+        """Return the tags of all runs, or what has this tag, in the order of tag and run."""
 
     # -- noise floors
 

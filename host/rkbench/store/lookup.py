@@ -1,8 +1,14 @@
-"""What a name on the command line means in a store: a run, a push, a night; UsageErrors say the choice."""
+"""What a name on the command line means in a store: a run, a push, a tag, a day, a night.
+
+UsageErrors say the choice. In this order a name is: `last` or `last~N`, a tag, a run or push by its id, a
+night by its id (or `night`, `night~N`), a day (2026-11-26).
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timedelta
 from typing import TypeVar
 
 from rkbench.errors import DocumentError, StoreError, UsageError
@@ -13,24 +19,66 @@ from rkbench.store.base import Store
 
 T = TypeVar("T")
 LAST = "last"
+NIGHT = "night"
+_BEFORE = re.compile(r"(?P<word>last|night)(?:~(?P<back>\d{1,9}))?")
+_DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
 
 def find_runs(store: Store, name: str) -> list[RunResult]:
-    """Return the runs of one push, or one run: by the start of an id, by the end of a push's, or `last`.
+    """Return the runs that a name means, in the order of their ids; of a night those that it judged.
 
-    A name that fits runs of several pushes, or none, is a UsageError.
+    An id that fits runs of several pushes, or no run at all, is a UsageError.
     """
-    ids = store.find(_last_push(store) if name == LAST else name) or store.find(_with_two_digits(name))
-    runs = [run for run_id in ids if (run := store.run(run_id)) is not None]
+    runs = [run for run_id in find_ids(store, name) if (run := store.run(run_id)) is not None]
     if not runs:
         raise UsageError(f"no run {name!r} in {store.address}", hint="list them: bench history")
-    pushes = sorted({run.push for run in runs})
+    return runs
+
+
+def find_ids(store: Store, name: str) -> list[str]:
+    """Return the ids of the runs that a name means, as `find_runs` does; none where nothing fits."""
+    before = _BEFORE.fullmatch(name)
+    if before is not None and before["word"] == LAST:
+        pushes = store.pushes(limit=1, skip=int(before["back"] or 0))
+        return [run for push in pushes for run in store.find(push)]
+    if tagged := store.tags(name):
+        return [item.run for item in tagged]
+    if ids := store.find(name) or store.find(_with_two_digits(name)):
+        _check_one_push(ids, name)
+        return ids
+    if _is_night(name):
+        return [run for cell in find_night(store, name).cells for run in cell.own_runs[-1:]]
+    return _of_day(store, name) if _DAY.fullmatch(name) else []
+
+
+def _check_one_push(ids: Sequence[str], name: str) -> None:
+    pushes = sorted({run_id.rpartition("-")[0] for run_id in ids})
     if len(pushes) > 1:
         raise UsageError(
             f"{name!r} fits several pushes: {', '.join(pushes[:4])}",
             hint="give more of the id, or its end as in: bench history",
         )
-    return runs
+
+
+def _is_night(name: str) -> bool:
+    """Return whether a name can be that of a night alone: what a night's runs are called is a run, too."""
+    return name == NIGHT or name.startswith((f"{NIGHT}-", f"{NIGHT}~"))
+
+
+def is_reserved(name: str) -> bool:
+    """Return whether a word means something by itself, so that no tag may be called so."""
+    return bool(_BEFORE.fullmatch(name) or _DAY.fullmatch(name)) or _is_night(name)
+
+
+def _of_day(store: Store, name: str) -> list[str]:
+    """Return the runs that started on a day of this computer's time zone, without baselines of nights."""
+    try:
+        begin = datetime.fromisoformat(name)
+    except ValueError:
+        raise UsageError(f"{name} is no day", hint="as 2026-11-26") from None
+    end = begin + timedelta(days=1)
+    rows = store.history(since_unix_s=begin.timestamp(), before_unix_s=end.timestamp())
+    return sorted(row.run for row in rows if not row.beside)
 
 
 def _with_two_digits(name: str) -> str:
@@ -73,16 +121,14 @@ def _or_damage(read: Callable[[str], T], run_id: str, damaged: list[StoreError] 
 
 
 def find_night(store: Store, name: str) -> Night:
-    """Return the night that `name` means: by its id or that of a run of it (see `find_runs`), or `last`."""
-    ids = store.nights(limit=1) if name == LAST else store.find_nights(name)
+    """Return the night that `name` means: by its id or that of a run of it, `night` or `last`, or
+    `night~N`, the one begun N nights before that."""
+    before = _BEFORE.fullmatch(name)
+    back = int(before["back"] or 0) if before is not None else 0
+    ids = store.nights()[back : back + 1] if before is not None else store.find_nights(name)
     if len(ids) > 1:
         raise UsageError(f"{name!r} fits several nights: {', '.join(ids[:4])}", hint="give more of the id")
     night = store.night(ids[0]) if ids else None
     if night is None:
         raise UsageError(f"no night {name!r} in {store.address}", hint="run one: bench nightly SUITE.toml")
     return night
-
-
-def _last_push(store: Store) -> str:
-    """Return the push that started last; "" without any."""
-    return next((row.push for row in store.history(limit=1)), "")

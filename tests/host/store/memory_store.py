@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 
 from rkbench.errors import StoreError
 from rkbench.runs.collect import Collected
@@ -17,7 +18,7 @@ from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import CellResult, Night
 from rkbench.runs.noise_floor import NoiseFloor
-from rkbench.store.base import Baseline, GateState, Latest, LatestRun, Mark, ResultKey
+from rkbench.store.base import Baseline, GateState, Latest, LatestRun, Mark, ResultKey, RunTag
 from rkbench_agent.wire.board import Reading
 
 
@@ -30,6 +31,7 @@ class _Kept:
     cells: dict[str, dict[int, CellResult]] = field(default_factory=dict)
     baselines: list[Baseline] = field(default_factory=list)
     floors: list[NoiseFloor] = field(default_factory=list)
+    tags: dict[tuple[str, str], RunTag] = field(default_factory=dict)
 
 
 _ADDRESSES: dict[str, _Kept] = {}
@@ -72,18 +74,50 @@ class MemoryStore:
         return sorted(run_id for run_id in self._kept.runs if fits(name, run_id))
 
     def history(
-        self, *, model: str | None = None, board: str | None = None, limit: int | None = None
+        self,
+        *,
+        model: str | None = None,
+        board: str | None = None,
+        limit: int | None = None,
+        since_unix_s: float | None = None,
+        before_unix_s: float | None = None,
     ) -> list[HistoryRow]:
-        rows = [history_row(item.run) for item in self._kept.runs.values()]
+        nights = {
+            run: night
+            for night, cells in self._kept.cells.items()
+            for cell in cells.values()
+            for run in cell.runs
+        }
+        rows = [
+            replace(history_row(item.run), night=nights.get(item.run.id)) for item in self._kept.runs.values()
+        ]
         found = [
             row
             for row in rows
-            if board in (None, row.board, row.soc)
+            if (board is None or fnmatchcase(row.board, board) or fnmatchcase(row.soc or "", board))
             and (
-                model in (None, row.variant) or (len(model or "") >= 6 and row.sha256.startswith(model or ""))
+                model is None
+                or fnmatchcase(row.variant, model)
+                or (len(model) >= 6 and row.sha256.startswith(model))
             )
+            and (since_unix_s is None or (row.started_unix_s or -1) >= since_unix_s)
+            and (before_unix_s is None or (row.started_unix_s or before_unix_s) < before_unix_s)
         ]
         return sorted(found, key=lambda row: (row.started_at, row.run), reverse=True)[:limit]
+
+    def pushes(self, *, limit: int | None = None, skip: int = 0) -> list[str]:
+        return list(dict.fromkeys(row.push for row in self.history()))[skip:][:limit]
+
+    def save_tags(self, tags: Sequence[RunTag]) -> None:
+        if lost := [item.run for item in tags if item.run not in self._kept.runs]:
+            raise StoreError(f"result store {self.address}: run {lost[0]} is not there")
+        self._kept.tags.update({(item.tag, item.run): item for item in tags})
+
+    def remove_tag(self, tag: str, runs: Sequence[str]) -> int:
+        return sum(self._kept.tags.pop((tag, run), None) is not None for run in runs)
+
+    def tags(self, tag: str | None = None) -> list[RunTag]:
+        return [self._kept.tags[key] for key in sorted(self._kept.tags) if tag in (None, key[0])]
 
     def latencies(self, run_id: str) -> RawLatencies:
         item = self._kept.runs.get(run_id)

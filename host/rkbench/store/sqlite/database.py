@@ -82,6 +82,10 @@ def explained(path: Path) -> Iterator[None]:
         yield
     except sqlite3.Error as error:
         raise StoreError(f"result store {path}: {error}", hint=_hint(error, path)) from error
+    except UnicodeDecodeError as error:  # what SQLite says of a damaged schema may hold any byte of it
+        raise StoreError(
+            f"result store {path}: a damaged schema: {error}", hint=_CORRUPT.format(path)
+        ) from error
     except zlib.error as error:
         raise StoreError(
             f"result store {path}: a damaged entry: {error}", hint=_CORRUPT.format(path)

@@ -15,8 +15,9 @@ from rkbench.runs.history import MEASURE_NAMES, HistoryRow, history_row
 from rkbench.store.documents import load_run
 from rkbench.units import encodable
 
-#: The columns that are no measures. (`position`, the order of storing, is none of them.)
-FIELDS = tuple(field.name for field in fields(HistoryRow) if field.name != "measures")
+#: The columns that are no measures, and of the run itself: neither `night`, which is that of the cell that
+#: was written with it, nor `position`, the order of storing.
+FIELDS = tuple(field.name for field in fields(HistoryRow) if field.name not in ("measures", "night"))
 _QUOTED = tuple(f'"{name}"' for name in (*FIELDS, *MEASURE_NAMES))
 _INSERT = f"INSERT INTO history ({', '.join(_QUOTED)}) VALUES ({', '.join('?' * len(_QUOTED))})"
 _UPDATE = f"UPDATE history SET ({', '.join(_QUOTED)}) = ({', '.join('?' * len(_QUOTED))}) WHERE run = ?"

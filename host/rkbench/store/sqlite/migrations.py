@@ -86,6 +86,18 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ),
     # version 8: which runs were measured beside another, as the baseline of a night
     ("ALTER TABLE history ADD COLUMN beside INTEGER NOT NULL DEFAULT 0",),
+    # version 9: the night of each run, and what people call runs
+    (
+        "ALTER TABLE history ADD COLUMN night TEXT",
+        """UPDATE history SET night =
+            (SELECT cell.night FROM cells AS cell, json_each(cell.document, '$.runs') AS member
+            WHERE member.value = history.run) WHERE EXISTS (SELECT 1 FROM cells)""",
+        """CREATE TABLE tags (
+            run TEXT NOT NULL REFERENCES runs (id) ON DELETE CASCADE, tag TEXT NOT NULL, note TEXT NOT NULL,
+            tagged_unix_s REAL NOT NULL, PRIMARY KEY (tag, run))""",
+        "CREATE INDEX history_by_unix_time ON history (started_unix_s)",
+        "CREATE INDEX history_by_variant ON history (variant, started_at)",
+    ),
 )
 
 VERSION = len(STEPS)

@@ -51,6 +51,7 @@ def save_cell(
     with database.transaction() as db:
         for run in runs:
             insert_run(db, run)
+            db.execute("UPDATE history SET night = ? WHERE run = ?", (night.id, run.run.id))
         db.execute(
             "INSERT INTO cells VALUES (?, ?, ?)", (night.id, position, json.dumps(to_json(cell, encodable)))
         )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+
 from rkbench.runs.history import MEASURE_NAMES, HistoryRow
+from rkbench.runs.ids import has_wildcards
 from rkbench.store.base import Latest, LatestRun, Mark, ResultKey
 from rkbench.store.sqlite.columns import number, text
 from rkbench.store.sqlite.database import Database, Row
 from rkbench.store.sqlite.history import FIELDS
 
-_ROW = ", ".join(f'"{name}"' for name in (*FIELDS, *MEASURE_NAMES))
+_ROW = ", ".join(f'"{name}"' for name in (*FIELDS, "night", *MEASURE_NAMES))
 _FLAGS = ("simulated", "partial", "failed", "beside")
 _NUMBERS = (*_FLAGS, "started_unix_s")
 _LATEST = """
@@ -19,22 +23,52 @@ GROUP BY variant, board, runtime, core_mask, scenario, simulated
 _MIN_DIGEST_CHARACTERS = 6
 
 
-def select_history(
-    database: Database, model: str | None, board: str | None, limit: int | None
-) -> list[HistoryRow]:
+@dataclass(frozen=True)
+class AskedRows:
+    """Which rows are asked for, in the words of `Store.history`."""
+
+    model: str | None
+    board: str | None
+    limit: int | None
+    since_unix_s: float | None
+    before_unix_s: float | None
+
+
+def select_history(database: Database, asked: AskedRows) -> list[HistoryRow]:
     """Return rows, those that started last first."""
-    where, values = ["1"], []
-    if model is not None:
-        where.append("(variant = ? OR substr(sha256, 1, ?) = ?)")
-        values += [model, max(len(model), _MIN_DIGEST_CHARACTERS), model]
-    if board is not None:
-        where.append("(board = ? OR soc = ?)")
-        values += [board, board]
+    conditions = list(_conditions(asked))
+    where = " AND ".join(["1", *(condition for condition, _ in conditions)])
+    values = [value for _, values in conditions for value in values]
     rows = database.rows(
-        f"SELECT {_ROW} FROM history WHERE {' AND '.join(where)} ORDER BY started_at DESC, run DESC LIMIT ?",
-        (*values, -1 if limit is None else limit),
+        f"SELECT {_ROW} FROM history WHERE {where} ORDER BY started_at DESC, run DESC LIMIT ?",
+        (*values, -1 if asked.limit is None else asked.limit),
     )
     return [_history_row(row) for row in rows]
+
+
+def _conditions(asked: AskedRows) -> Iterator[tuple[str, tuple[object, ...]]]:
+    model, board = asked.model, asked.board
+    if model is not None and has_wildcards(model):
+        yield "variant GLOB ?", (model,)
+    elif model is not None:
+        digits = max(len(model), _MIN_DIGEST_CHARACTERS)
+        yield "(variant = ? OR substr(sha256, 1, ?) = ?)", (model, digits, model)
+    if board is not None:
+        like = "GLOB" if has_wildcards(board) else "="
+        yield f"(board {like} ? OR soc {like} ?)", (board, board)
+    if asked.since_unix_s is not None:
+        yield "started_unix_s >= ?", (asked.since_unix_s,)
+    if asked.before_unix_s is not None:
+        yield "started_unix_s < ?", (asked.before_unix_s,)
+
+
+def select_pushes(database: Database, limit: int | None, skip: int) -> list[str]:
+    """Return the ids of pushes, those that started last first."""
+    rows = database.rows(
+        "SELECT push FROM history GROUP BY push ORDER BY max(started_at) DESC, push DESC LIMIT ? OFFSET ?",
+        (-1 if limit is None else limit, skip),
+    )
+    return [text(push) for (push,) in rows]
 
 
 def select_mark(database: Database) -> Mark:
@@ -62,11 +96,12 @@ def _grouped(database: Database, condition: str, after: int, simulated: bool) ->
 
 
 def _history_row(row: Row) -> HistoryRow:
-    told = dict(zip(FIELDS, row[: len(FIELDS)], strict=True))
+    fields = (*FIELDS, "night")
+    told = dict(zip(fields, row[: len(fields)], strict=True))
     # SQLite keeps any type in any column: what a damaged row holds must not hide the rows beside it.
     told = {name: value if name in _NUMBERS or value is None else text(value) for name, value in told.items()}
     told.update({name: bool(told[name]) for name in _FLAGS})
     told["started_unix_s"] = number(told["started_unix_s"])
-    figures = map(number, row[len(FIELDS) :])
+    figures = map(number, row[len(fields) :])
     measures = dict(zip(MEASURE_NAMES, figures, strict=True))
     return HistoryRow(**told, measures=measures)

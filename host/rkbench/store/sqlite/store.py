@@ -13,8 +13,8 @@ from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import CellResult, Night
 from rkbench.runs.noise_floor import NoiseFloor
-from rkbench.store.base import Baseline, GateState, Latest, Mark, ResultKey
-from rkbench.store.sqlite import nights, noise, queries, runs
+from rkbench.store.base import Baseline, GateState, Latest, Mark, ResultKey, RunTag
+from rkbench.store.sqlite import nights, noise, queries, runs, tagging
 from rkbench.store.sqlite.database import Database
 
 
@@ -55,15 +55,36 @@ class SqliteStore:
         return runs.select_fitting(self._database, name)
 
     def history(
-        self, *, model: str | None = None, board: str | None = None, limit: int | None = None
+        self,
+        *,
+        model: str | None = None,
+        board: str | None = None,
+        limit: int | None = None,
+        since_unix_s: float | None = None,
+        before_unix_s: float | None = None,
     ) -> list[HistoryRow]:
-        return queries.select_history(self._database, model, board, limit)
+        asked = queries.AskedRows(model, board, limit, since_unix_s, before_unix_s)
+        return queries.select_history(self._database, asked)
+
+    def pushes(self, *, limit: int | None = None, skip: int = 0) -> list[str]:
+        return queries.select_pushes(self._database, limit, skip)
 
     def latencies(self, run_id: str) -> RawLatencies:
         return runs.select_latencies(self._database, run_id)
 
     def readings(self, run_id: str) -> list[Reading]:
         return runs.select_readings(self._database, run_id)
+
+    # -- tags
+
+    def save_tags(self, tags: Sequence[RunTag]) -> None:
+        tagging.insert_tags(self._database, tags)
+
+    def remove_tag(self, tag: str, runs: Sequence[str]) -> int:
+        return tagging.delete_tag(self._database, tag, runs)
+
+    def tags(self, tag: str | None = None) -> list[RunTag]:
+        return tagging.select_tags(self._database, tag)
 
     # -- noise floors
 

@@ -242,7 +242,7 @@ def _tone(measure: Measure, run: RunResult, comparison: Comparison, percent: flo
 
 def _judged_tone(run: RunResult, comparison: Comparison) -> Tone:
     test = comparison.test_of(run.id)
-    return _JUDGEMENT_TONES.get(test.judgement, Tone.PLAIN) if test else Tone.PLAIN
+    return JUDGEMENT_TONES.get(test.judgement, Tone.PLAIN) if test else Tone.PLAIN
 
 
 def _intervals(runs: Sequence[RunResult], comparison: Comparison) -> TableRow:
@@ -264,7 +264,7 @@ def _judgements(runs: Sequence[RunResult], comparison: Comparison) -> TableRow:
     return TableRow("latency is", tuple(cells))
 
 
-_JUDGEMENT_TONES: Mapping[str, Tone] = {FASTER: Tone.GOOD, SLOWER: Tone.BAD, NO_DIFFERENCE: Tone.EVEN}
+JUDGEMENT_TONES: Mapping[str, Tone] = {FASTER: Tone.GOOD, SLOWER: Tone.BAD, NO_DIFFERENCE: Tone.EVEN}
 
 
 def _verdict(run: RunResult) -> TableCell:

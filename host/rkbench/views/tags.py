@@ -1,0 +1,43 @@
+"""Tags of stored runs on a terminal."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from datetime import datetime, timezone
+from typing import TextIO
+
+from rkbench.runs.ids import short_ids
+from rkbench.store.base import RunTag
+from rkbench.views.grid import plain, print_grid
+from rkbench.views.push.console import make_console
+
+
+def show_tagged(runs: Sequence[str], tag: str, *, remove: bool, out: TextIO | None = None) -> None:
+    """Print which runs were given a tag, or lost it."""
+    from rich.text import Text
+
+    console = make_console(out or sys.stdout)
+    which = ", ".join(short_ids(runs).values()) if len(runs) <= 4 else f"{len(runs)} runs"
+    console.print(Text(f"{tag} {'taken from' if remove else 'given to'} {which}"))
+
+
+def show_tags(tags: Sequence[RunTag], out: TextIO | None = None) -> None:
+    """Print a line for each tag and note: its runs, when it was given last, why."""
+    from rich.text import Text
+
+    console = make_console(out or sys.stdout)
+    if not tags:
+        console.print(Text("no tags yet: bench tag last before-the-update --note 'driver 0.9.6'"))
+        return
+    groups: dict[tuple[str, str], list[RunTag]] = {}
+    for item in tags:
+        groups.setdefault((item.tag, item.note), []).append(item)
+    shown = short_ids(item.run for item in tags)
+    rows = []
+    for (tag, note), items in groups.items():
+        day = datetime.fromtimestamp(max(item.tagged_unix_s for item in items), timezone.utc)
+        which = ", ".join(shown[item.run] for item in items[:3])
+        more = f" and {len(items) - 3} more" if len(items) > 3 else ""
+        rows.append([plain(cell) for cell in (tag, f"{day:%Y-%m-%d}", which + more, note)])
+    print_grid(console, ("tag", "given (UTC)", "runs", "note"), rows, left=4)
