@@ -30,6 +30,7 @@ from rkbench.views.bisect import BisectDocument
 from rkbench.views.demo import DemoDocument
 from rkbench.views.doctor import CheckDocument
 from rkbench.views.explain import ExplainDocument
+from rkbench.views.history_files import HistoryDocument
 from rkbench.views.predict import PredictDocument
 from rkbench_agent.wire import caveats, words
 
@@ -65,6 +66,7 @@ class Schema:
 DOCUMENTS = (
     Schema("rkbench/1", DemoDocument, "What `bench push --json` and `bench show --json` write."),
     Schema("rkbench-compare/1", SideBySide, "What `bench compare --json` writes."),
+    Schema("rkbench-history/1", HistoryDocument, "What `bench history --json` writes."),
     Schema("rkbench-inspect/1", Inspection, "What `bench inspect --json` writes."),
     Schema("rkbench-check/1", CheckDocument, "What `bench boards check --json` writes."),
     Schema("rkbench-predict/1", PredictDocument, "What `bench predict --json` writes."),

@@ -12,10 +12,11 @@ from rkbench.runs.collect import Collected
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.ids import fits, short_ids
 from rkbench.runs.model import RunResult
+from rkbench.runs.night import Night
 from rkbench.runs.side_by_side import Side, SideBySide, side_by_side
 from rkbench.runs.verdict import verdict_sentence
 from rkbench.store import Store, open_store
-from rkbench.store.lookup import find_runs
+from rkbench.store.lookup import find_night, find_runs, means_night
 
 
 def load_collected(
@@ -41,6 +42,12 @@ def load_several(
         collected = [_collected(store, run) for run in runs]
         comparison = compare_collected(collected, baseline)
         return collected, with_known_floor(runs, comparison, store)
+
+
+def load_night(address: str | Path | None, name: str) -> Night | None:
+    """Return the night that a name means; None where it means runs."""
+    with open_store(address) as store:
+        return find_night(store, name) if means_night(store, name) else None
 
 
 def _collected(store: Store, run: RunResult) -> Collected:

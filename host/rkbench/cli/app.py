@@ -67,6 +67,7 @@ COMMANDS: dict[str, Command | Group] = {
         },
     ),
     "nightly": Command("Run a suite on all boards: exit 0 green, 3 red, 1 not measured.", "nightly:nightly"),
+    "nights": Command("List the nights that were run, the last first.", "nights:nights"),
     "baseline": Group(
         "What nights are held against: accept, list.",
         {
@@ -74,6 +75,21 @@ COMMANDS: dict[str, Command | Group] = {
                 "Hold the nights to come against the runs of this one.", "baseline.accept:accept"
             ),
             "list": Command("List the baselines in force.", "baseline.list:list_baselines"),
+        },
+    ),
+    "store": Group(
+        "The result store: check, back up, import.",
+        {
+            "check": Command(
+                "Read everything in the store, and say what is damaged: exit 1.", "store.check:check"
+            ),
+            "backup": Command(
+                "Copy the store as it is at one moment, also while others write to it.", "store.backup:backup"
+            ),
+            "import": Command(
+                "Take in the runs, nights and tags of another store; exit 1 where some are damaged.",
+                "store.take:take",
+            ),
         },
     ),
     "serve": Command("Serve results (/metrics) and boards (/sd) to Prometheus.", "serve:serve"),

@@ -111,6 +111,13 @@ def scenarios(incomplete: str) -> list[str]:
     return offer(incomplete, lambda: SCENARIOS)
 
 
+def gates(incomplete: str) -> list[str]:
+    """Return the words of measures, as gates say them."""
+    from rkbench.runs.measures import GATED
+
+    return offer(incomplete, lambda: GATED)
+
+
 def minimized(incomplete: str) -> list[str]:
     """Return the words of what variants can be ranked by."""
     from rkbench.runs.gating import minimizable

@@ -14,7 +14,8 @@ def report(
     runs: Annotated[
         list[str],
         typer.Argument(
-            help="Runs or pushes (the end or start of an id), or `last`.", autocompletion=completion.runs
+            help="Runs, pushes, nights (the end or start of an id), tags, days, or `last`.",
+            autocompletion=completion.stored,
         ),
     ],
     output: Annotated[

@@ -13,16 +13,26 @@ def show(
     run: Annotated[
         str,
         typer.Argument(
-            help="A run or a push (the end or start of its id), or `last`.", autocompletion=completion.runs
+            help="A run, push or night (the end or start of its id), a tag, a day, or `last`.",
+            autocompletion=completion.stored,
         ),
     ],
     json_file: options.JsonFile = None,
     baseline: options.Baseline = None,
     store: options.Store = None,
 ) -> None:
-    """Show stored runs: all variants of a push side by side."""
-    from rkbench.campaign.stored import load_collected
+    """Show stored runs: all variants of a push side by side.
+
+    A night (`night`, `night~1`, its id) is shown as `bench nightly` did.
+    """
+    from rkbench.campaign.stored import load_collected, load_night
     from rkbench.views.push.show import show_push
 
+    night = load_night(store, run)
+    if night is not None:
+        from rkbench.views.nightly.console import show_night
+
+        show_night(night, junit_file=None, markdown_file=None, json_file=json_file)
+        return
     collected, comparison = load_collected(store, run, baseline)
     show_push([item.run for item in collected], comparison, json_file=json_file)

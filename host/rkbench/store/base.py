@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from rkbench_agent.wire.board import Reading
@@ -170,6 +171,14 @@ class Store(Protocol):
 
     def noise_floor(self, board: str, conditions: Mapping[str, str | None]) -> NoiseFloor | None:
         """Return the noise floor in force of a board under these very conditions."""
+
+    # -- the whole of it
+
+    def faults(self) -> list[str]:
+        """Return what is wrong with what lies behind, beyond single entries; none where it is whole."""
+
+    def backup(self, target: Path) -> None:
+        """Write a copy of all of it, of one moment, to a file that is not there yet."""
 
     # -- the newest of it
 

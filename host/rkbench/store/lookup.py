@@ -65,6 +65,11 @@ def _is_night(name: str) -> bool:
     return name == NIGHT or name.startswith((f"{NIGHT}-", f"{NIGHT}~"))
 
 
+def means_night(store: Store, name: str) -> bool:
+    """Return whether a name is that of a night, and of nothing that comes before it."""
+    return _is_night(name) and not store.tags(name) and not store.find(name)
+
+
 def is_reserved(name: str) -> bool:
     """Return whether a word means something by itself, so that no tag may be called so."""
     return bool(_BEFORE.fullmatch(name) or _DAY.fullmatch(name)) or _is_night(name)

@@ -3,22 +3,89 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Literal, TextIO
 
+from rkbench_agent.wire.words import SINGLE_STREAM
+
+from rkbench.campaign.past import Past
+from rkbench.errors import UsageError
 from rkbench.runs.history import HistoryRow
 from rkbench.runs.ids import short_ids
 from rkbench.runs.measures import LATENCY_P50, SIZE
 from rkbench.runs.model import FAILED, STOPPED
+from rkbench.runs.trend import trends
 from rkbench.units import MARK, UNKNOWN
+from rkbench.views.history_files import render_history, tags_by_run, write_history
+from rkbench.views.output import STDOUT, all_of, check_output, write_bytes, write_text
 from rkbench.views.push.console import make_console
 from rkbench.views.push.console_table import split_name
+from rkbench.views.report.files import PICTURES
 
 
-def show_history(rows: Sequence[HistoryRow], out: TextIO | None = None, *, asked: str = "") -> None:
+def show_past(
+    past: Past, *, json_file: str | None = None, csv_file: str | None = None, picture: Path | None = None
+) -> None:
+    """Show rows of the past as a list or a plot, and write the files that are asked for.
+
+    Raises UsageError for a picture of nothing, or of no known kind.
+    """
+    tags = tags_by_run(past.tags)
+    steps = []
+    if picture is not None:
+        check_picture(picture, past)
+        steps.append(lambda: write_picture(picture, past))
+    elif past.measure is not None:
+        steps.append(lambda: _plot(past))
+    elif STDOUT not in (json_file, csv_file) and (json_file is None or csv_file is None):
+        steps.append(lambda: show_history(past.rows, asked=past.asked.words, tags=tags))
+    if json_file is not None:
+        steps.append(lambda: write_text(json_file, render_history(past.rows, tags)))
+    if csv_file is not None:
+        steps.append(lambda: write_history(past.rows, tags, csv_file))
+    all_of(*steps)
+
+
+def _plot(past: Past) -> None:
+    from rkbench.views.trend import show_trends
+
+    assert past.measure is not None
+    show_trends(trends(past.rows, past.measure, past.baselines), past.measure)
+
+
+def check_picture(picture: Path, past: Past) -> None:
+    """Raise UsageError now where no measure is asked for, or a picture of no known kind."""
+    if past.measure is None:
+        raise UsageError(f"-o {picture}: a picture of what?", hint="name a measure: --plot p50")
+    check_output(str(picture))
+    if picture.suffix.lower() not in PICTURES:
+        raise UsageError(f"{picture}: no kind of picture", hint=f"its name says which: {', '.join(PICTURES)}")
+
+
+def write_picture(picture: Path, past: Past) -> None:
+    """Write a measure over time as a picture."""
+    from rkbench.views.report.charts.trend import trend_charts
+    from rkbench.views.report.pictures import render_picture
+
+    assert past.measure is not None
+    charts = trend_charts(trends(past.rows, past.measure, past.baselines), past.measure)
+    if not charts:
+        raise UsageError(f"nothing to draw: no stored run has {past.measure.gate}")
+    write_bytes(str(picture), render_picture(charts, picture.suffix.lower().lstrip(".")))
+
+
+def show_history(
+    rows: Sequence[HistoryRow],
+    out: TextIO | None = None,
+    *,
+    asked: str = "",
+    tags: Mapping[str, Sequence[str]] | None = None,
+) -> None:
     """Print one line a run: the end of its id, time, board, variant, size, p50 and verdict.
 
-    `asked` are the options that chose the runs, for where they chose none.
+    A scenario has a column where any run has another than one call after the other, and tags stand below the
+    variant. `asked` are the options that chose the runs, for where they chose none.
     """
     from rich.table import Table
     from rich.text import Text
@@ -30,21 +97,37 @@ def show_history(rows: Sequence[HistoryRow], out: TextIO | None = None, *, asked
     if not rows:
         console.print("no runs stored yet: bench push MODEL.rknn --board virtual")
         return
+    extras = _extras(rows)
+    columns = (*_COLUMNS, *((title, False) for title in extras))
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for title, right in _COLUMNS:
+    for title, right in columns:
         justify: Literal["left", "right"] = "right" if right else "left"
         table.add_column(title, justify=justify, overflow="fold", no_wrap=title != "variant")
     shown = short_ids(row.run for row in rows)
-    for cells in _broken([(shown[row.run], *_cells(row)) for row in rows], console.width):
-        table.add_row(*map(Text, cells))
+    lines = [
+        (shown[row.run], *_cells(row), *(cells[place] for cells in extras.values()))
+        for place, row in enumerate(rows)
+    ]
+    broken = _broken(lines, [title for title, _ in columns], console.width)
+    for row, cells in zip(rows, broken, strict=True):
+        variant = Text(cells[_VARIANT])
+        variant.append("".join(f"\n#{tag}" for tag in (tags or {}).get(row.run, ())), style="cyan")
+        table.add_row(*(variant if place == _VARIANT else Text(cell) for place, cell in enumerate(cells)))
     console.print(table)
+    if any(row.night for row in rows):
+        console.print(Text(f"{OF_NIGHT} measured by a night, {BESIDE} as the baseline beside another", "dim"))
     if any(row.simulated for row in rows):
         console.print(Text(f"{MARK} simulated by a virtual board", style="yellow"))
 
 
-def _broken(rows: Sequence[tuple[str, ...]], width: int) -> list[list[str]]:
+def _extras(rows: Sequence[HistoryRow]) -> dict[str, list[str]]:
+    """Return the columns that some of the rows have something for, by title."""
+    scenarios = ["" if row.scenario in (None, SINGLE_STREAM) else str(row.scenario) for row in rows]
+    return {"scenario": scenarios} if any(scenarios) else {}
+
+
+def _broken(rows: Sequence[tuple[str, ...]], titles: Sequence[str], width: int) -> list[list[str]]:
     """Return the rows with variants broken where their words end, where a line has no room for them."""
-    titles = [title for title, _ in _COLUMNS]
     widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
     room = max(8, width - sum(widths) - 2 * (len(widths) - 1) + widths[_VARIANT])
     return [
@@ -62,6 +145,8 @@ _COLUMNS = (
     ("verdict", False),
 )
 _VARIANT = 3
+#: What stands behind the verdict of a run that a night measured.
+OF_NIGHT, BESIDE = "○", "◌"
 
 
 def _cells(row: HistoryRow) -> tuple[str, ...]:
@@ -73,7 +158,7 @@ def _cells(row: HistoryRow) -> tuple[str, ...]:
         row.variant,
         SIZE.unit.text(row.measures[SIZE.name]),
         f"{MARK}{p50}" if row.simulated and p50_s is not None else p50,
-        _verdict(row),
+        _verdict(row) + ("" if row.night is None else f" {BESIDE if row.beside else OF_NIGHT}"),
     )
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
+from pathlib import Path
 
 from rkbench.errors import StoreError
 from rkbench.runs.collect import Collected
@@ -134,6 +135,12 @@ class MemoryStore:
         wanted = (board, dict(conditions))
         found = [item for item in self._kept.floors if (item.board, dict(item.conditions)) == wanted]
         return found[-1] if found else None
+
+    def faults(self) -> list[str]:
+        return []
+
+    def backup(self, target: Path) -> None:
+        raise StoreError(f"result store {self.address}: no file to copy")
 
     def mark(self) -> Mark:
         last = LatestRun(len(self._kept.runs), next(reversed(self._kept.runs), ""))

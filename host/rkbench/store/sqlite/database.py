@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sqlite3
 import zlib
@@ -40,6 +41,27 @@ class Database:
     def close(self) -> None:
         """Close the file; what was committed is on disk already."""
         self._db.close()
+
+    def faults(self) -> list[str]:
+        """Return what SQLite's own check finds, and references to what is not there."""
+        told = [str(text) for (text,) in self.rows("PRAGMA integrity_check (20)")]
+        lost = self.rows("PRAGMA foreign_key_check")
+        rows = [
+            f"row {row} of {table} refers to a row of {parent} that is not there"
+            for table, row, parent, *_ in lost
+        ]
+        return [text for text in told if text != "ok"] + rows[:20]
+
+    def backup(self, target: Path) -> None:
+        """Write a copy of one moment to `target`, which appears once it is whole."""
+        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        try:
+            with explained(target), contextlib.closing(sqlite3.connect(part)) as copy:
+                self._db.backup(copy)
+            with explained(target):
+                part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
 
     def identity(self) -> tuple[int, int]:
         """Return what changes when another file takes the place of this one."""

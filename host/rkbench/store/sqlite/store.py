@@ -94,6 +94,14 @@ class SqliteStore:
     def noise_floor(self, board: str, conditions: Mapping[str, str | None]) -> NoiseFloor | None:
         return noise.select_floor(self._database, board, conditions)
 
+    # -- the whole of it
+
+    def faults(self) -> list[str]:
+        return self._database.faults()
+
+    def backup(self, target: Path) -> None:
+        self._database.backup(target)
+
     # -- the newest of it
 
     def mark(self) -> Mark:

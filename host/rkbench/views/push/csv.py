@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Iterable, Iterator, Sequence
+from functools import lru_cache
 from typing import TextIO
 
 from rkbench.runs.latencies import RawLatencies
@@ -19,12 +20,12 @@ _Row = dict[str, object]
 
 def write_runs(runs: Sequence[RunResult], out: TextIO) -> None:
     """Write one line a run: who, where, every measure that is compared, and how it ended."""
-    _write((_row(run) for run in runs), out)
+    write_rows((_row(run) for run in runs), out)
 
 
 def write_latencies(raw: Iterable[tuple[RunResult, RawLatencies]], out: TextIO) -> None:
     """Write one line an iteration of every run, warm-up included and marked (1)."""
-    _write(_raw_rows(raw), out)
+    write_rows(_raw_rows(raw), out)
 
 
 def _row(run: RunResult) -> _Row:
@@ -81,7 +82,8 @@ def _raw_rows(raw: Iterable[tuple[RunResult, RawLatencies]]) -> Iterator[_Row]:
             }
 
 
-def _write(rows: Iterable[_Row], out: TextIO) -> None:
+def write_rows(rows: Iterable[_Row], out: TextIO) -> None:
+    """Write rows of the same columns under their names; what a spreadsheet would compute is text."""
     writer: csv.DictWriter[str] | None = None
     for row in rows:
         if writer is None:
@@ -92,7 +94,10 @@ def _write(rows: Iterable[_Row], out: TextIO) -> None:
 
 def _cell(value: object) -> object:
     """Return text as what neither a spreadsheet nor a terminal acts on; numbers as they are."""
-    if not isinstance(value, str):
-        return value
+    return _text(value) if isinstance(value, str) else value
+
+
+@lru_cache(maxsize=10_000)  # of 100,000 rows most words come again
+def _text(value: str) -> str:
     shown = printable(value)
     return f"'{shown}" if shown.startswith(_FORMULA) else shown

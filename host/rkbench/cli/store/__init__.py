@@ -1,0 +1,1 @@
+"""`bench store ...`: the result store as a whole."""

@@ -1,0 +1,61 @@
+"""The history as JSON (schema `rkbench-history/1`) and as CSV: a row a run, all measures in base units."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields
+from typing import Final, Literal
+
+from rkbench.runs.history import MEASURE_NAMES, HistoryRow
+from rkbench.runs.serialize import to_json
+from rkbench.store.base import RunTag
+from rkbench.views.output import open_output
+from rkbench.views.push.csv import write_rows
+
+SCHEMA: Final = "rkbench-history/1"
+
+
+@dataclass(frozen=True)
+class TaggedRow:
+    """A run's row of the history, and its tags."""
+
+    row: HistoryRow
+    tags: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class HistoryDocument:
+    """Rows of the history, those that started last first."""
+
+    schema: Literal["rkbench-history/1"]
+    runs: tuple[TaggedRow, ...]
+
+
+def tags_by_run(tags: Iterable[RunTag]) -> dict[str, tuple[str, ...]]:
+    """Return the tags of each run that has any."""
+    found: dict[str, tuple[str, ...]] = {}
+    for item in tags:
+        found[item.run] = (*found.get(item.run, ()), item.tag)
+    return found
+
+
+def render_history(rows: Sequence[HistoryRow], tags: Mapping[str, tuple[str, ...]]) -> str:
+    """Return the rows as JSON."""
+    document = HistoryDocument(SCHEMA, tuple(TaggedRow(row, tags.get(row.run, ())) for row in rows))
+    return json.dumps(to_json(document), indent=1, allow_nan=False, ensure_ascii=False) + "\n"
+
+
+def write_history(rows: Sequence[HistoryRow], tags: Mapping[str, tuple[str, ...]], target: str) -> None:
+    """Write the rows as CSV."""
+    with open_output(target) as out:
+        write_rows(_rows(rows, tags), out)
+
+
+def _rows(rows: Sequence[HistoryRow], tags: Mapping[str, tuple[str, ...]]) -> Iterator[dict[str, object]]:
+    names = [field.name for field in fields(HistoryRow) if field.name != "measures"]
+    for row in rows:
+        told = {name: getattr(row, name) for name in names}
+        flags = {name: int(value) for name, value in told.items() if isinstance(value, bool)}
+        figures = {name: row.measures[name] for name in MEASURE_NAMES}
+        yield {**told, **flags, "tags": " ".join(tags.get(row.run, ())), **figures}

@@ -1,0 +1,52 @@
+"""The store as a whole on a terminal: what it holds, what is damaged, what was copied."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from rkbench.campaign.keeping import Imported, StoreCheck
+from rkbench.units import format_bytes
+from rkbench.views.push.console import make_console
+
+MOST_FAULTS = 20
+
+
+def show_check(found: StoreCheck, out: TextIO | None = None) -> None:
+    """Print what a store holds and what of it is damaged."""
+    counted = f"{_count(found.runs, 'run')}, {_count(found.nights, 'night')}"
+    state = f"{len(found.faults)} damaged" if found.faults else "all of it can be read"
+    _print([f"{found.address}: {counted}; {state}", *_shown(found.faults)], out)
+    if found.faults:
+        _print(["the rest is usable; what can be saved: bench store import FILE --store NEW"], out)
+
+
+def show_backup(target: Path, out: TextIO | None = None) -> None:
+    """Print where the copy is, and how large."""
+    _print([f"wrote {target}, {format_bytes(target.stat().st_size)}; to use it: --store {target}"], out)
+
+
+def show_imported(found: Imported, source: Path, out: TextIO | None = None) -> None:
+    """Print what was taken in."""
+    there = f", {_count(found.there, 'run')} there already" if found.there else ""
+    what = f"{_count(found.runs, 'run')}, {_count(found.nights, 'night')}, {_count(found.tags, 'tag')}"
+    _print([f"{source}: {what} taken in{there}", *_shown(found.faults)], out)
+
+
+def _shown(faults: Sequence[str]) -> list[str]:
+    more = len(faults) - MOST_FAULTS
+    return [f"  {text}" for text in faults[:MOST_FAULTS]] + ([f"  and {more} more"] if more > 0 else [])
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def _print(lines: Sequence[str], out: TextIO | None) -> None:
+    from rich.text import Text
+
+    console = make_console(out or sys.stdout)
+    for line in lines:
+        console.print(Text(line), soft_wrap=True)
