@@ -164,10 +164,10 @@ def _run_ids(context: typer.Context, incomplete: str) -> Iterable[str]:
 
 
 def stored(context: typer.Context, incomplete: str) -> list[str]:
-    """Return what stored runs can be called: ids, nights, tags, and the words for the last of them."""
+    """Return what stored runs can be called: `last`, tags, ids of runs and nights."""
     return offer(
         incomplete,
-        lambda: ("last", "last~1", "night", "night~1"),
+        lambda: ("last",),
         lambda: _tags(context),
         lambda: _run_ids(context, incomplete),
         lambda: _night_ids(context),

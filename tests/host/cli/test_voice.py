@@ -27,7 +27,7 @@ def heard(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]
     """The level of our loggers in the middle of each `bench history`."""
     levels: list[int] = []
     monkeypatch.setenv("RKBENCH_STORE", str(tmp_path / "results.sqlite"))
-    monkeypatch.setattr("rkbench.views.history.show_history", lambda _, asked: levels.append(OURS.level))
+    monkeypatch.setattr("rkbench.views.history.show_history", lambda *_, **_asked: levels.append(OURS.level))
     yield levels
     assert (OURS.level, OURS.handlers, OURS.propagate) == (logging.NOTSET, [], True)
 
@@ -64,7 +64,7 @@ def test_log_lines_go_to_stderr_with_their_time_and_logger(
     monkeypatch.setenv("RKBENCH_STORE", str(tmp_path / "results.sqlite"))
     monkeypatch.setattr(
         "rkbench.views.history.show_history",
-        lambda _, asked: logging.getLogger("rkbench.agent").info("desk: hello"),
+        lambda *_, **_asked: logging.getLogger("rkbench.agent").info("desk: hello"),
     )
     ended = CliRunner().invoke(app, ["history", "-v"])
     assert (ended.exit_code, ended.stdout) == (0, "")
