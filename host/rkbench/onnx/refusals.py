@@ -189,8 +189,18 @@ def _is_of_map(value: ir.Value | None, *, joined: bool = False) -> bool:
 
 
 def _branches(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
-    """An If that depends on an input, or whose branches read weights that nobody else reads."""
+    """An If that depends on an input or a stored answer, or whose branches read weights that nobody else
+    reads."""
     if node.op_type != "If":
+        return
+    answer = node.inputs[0]
+    if answer is not None and ir.convenience.get_const_tensor(answer) is not None:
+        yield ForeseenRefusal(
+            name_of(node),
+            f"KeyError: '{answer.name}'",
+            "which branch is taken is stored in the file, and the converter loses that",
+            "fold the If away before: onnxsim, or export the network with the branch that you need",
+        )
         return
     if node.inputs[0] not in asked.constants:
         yield ForeseenRefusal(

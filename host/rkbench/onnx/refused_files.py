@@ -15,7 +15,10 @@ from rkbench.onnx.foreseen import FUNCTIONS, ORDER, Asked, ForeseenRefusal, name
 NEWEST_OPSET = 19
 """Of ONNX: the converter reads no newer one."""
 SEQUENCES = frozenset({"SequenceConstruct", "SequenceEmpty", "SequenceInsert", "SequenceErase", "SequenceAt"})
+DOMAINS = frozenset({"", "ai.onnx", "ai.onnx.ml", "com.microsoft"})
+"""Whose operators onnxruntime, and with it the converter, computes: those of the last two convert too."""
 SPLITS = frozenset({"SplitToSequence", "ConcatFromSequence"})
+OPTIONALS = frozenset({"Optional", "OptionalHasElement", "OptionalGetElement"})
 
 
 def _opset(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
@@ -60,13 +63,25 @@ def _loop(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
 
 
 def _sequence(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
-    if node.op_type in SEQUENCES | SPLITS:
+    if node.op_type in SEQUENCES | SPLITS | OPTIONALS:
         said = f"The Op of '{node.op_type}' is not supported yet, please remove it and try again!"
         yield ForeseenRefusal(
             name_of(node),
-            "KeyError: 0" if node.op_type in SPLITS else said,
-            "a sequence of tensors is no tensor",
+            said if node.op_type in SEQUENCES else "KeyError: 0",
+            "a tensor that may be left out is no tensor"
+            if node.op_type in OPTIONALS
+            else "a sequence of tensors is no tensor",
             "export the network without it: outputs one by one, Split and Concat instead",
+        )
+
+
+def _strings(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
+    if node is asked.graph[0] and any(value.dtype == ir.DataType.STRING for value in asked.graph.inputs):
+        yield ForeseenRefusal(
+            name_of(node),
+            "Not support input data type 'object'!",
+            "the network takes strings",
+            "turn them into numbers before, on the CPU",
         )
 
 
@@ -78,6 +93,14 @@ def _unknown(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
             f"ONNX has no operator {node.op_type}",
             "export the network with operators of ONNX",
         )
+    elif node.domain not in DOMAINS:
+        yield ForeseenRefusal(
+            name_of(node),
+            "InvalidGraph: [ONNXRuntimeError] : 10 : INVALID_GRAPH : This is an invalid model. ... Error No "
+            "opset import for domain ...",
+            f"{node.op_type} is an operator of {node.domain}, which onnxruntime does not have",
+            "export without it, or cut the network there and compute the rest on the CPU",
+        )
 
 
 RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
@@ -86,5 +109,6 @@ RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
     _order,
     _loop,
     _sequence,
+    _strings,
     _unknown,
 )

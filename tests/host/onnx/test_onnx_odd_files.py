@@ -154,6 +154,15 @@ def test_nodes_without_what_their_operator_needs_are_refused_by_name(
         assert words in str(refused.value)
 
 
+def test_a_row_of_numbers_that_would_fill_the_memory_is_refused(tmp_path: Path) -> None:
+    ends = [numpy_helper.from_array(np.array(end), "") for end in (0, 10**12, 1)]
+    stored = [helper.make_node("Constant", [], [f"c{place}"], value=end) for place, end in enumerate(ends)]
+    row = helper.make_node("Range", [node.output[0] for node in stored], ["row"])
+    cast = helper.make_node("Cast", ["row"], ["numbers"], to=TensorProto.FLOAT)
+    with pytest.raises(ModelError, match="'row' has the shape 1000000000000, which no network has"):
+        predict_size(save(tmp_path, *stored, row, cast, _conv()), "rk3588", "fp16")
+
+
 def test_a_map_that_open_sizes_make_negative_asks_for_them(tmp_path: Path) -> None:
     node = helper.make_node("Conv", ["x", "w"], ["y"], name="unpadded")
     path = save(tmp_path, node, sizes=(1, 16, "H", "W"))
@@ -169,6 +178,7 @@ def test_a_map_that_open_sizes_make_negative_asks_for_them(tmp_path: Path) -> No
     [
         ("Loop", "The Loop('odd') will cause the graph to be a dynamic graph!"),
         ("SequenceConstruct", "The Op of 'SequenceConstruct' is not supported yet"),
+        ("OptionalGetElement", "KeyError: 0"),
         ("Frobnicate", "InvalidGraph"),
     ],
 )
@@ -177,6 +187,36 @@ def test_what_no_npu_network_has_is_foreseen(tmp_path: Path, kind: str, said: st
     attributes = {"body": helper.make_graph([], "body", [], [])} if kind == "Loop" else {}
     node = helper.make_node(kind, inputs, ["z"], name="odd", **attributes)
     assert sentences(save(tmp_path, node, _conv()))[0].startswith(said)
+
+
+def test_a_network_that_takes_strings_is_foreseen(tmp_path: Path) -> None:
+    path = save(tmp_path, _conv())
+    model = onnx.load(path)
+    model.graph.input.append(helper.make_tensor_value_info("words", TensorProto.STRING, [1]))
+    onnx.save(model, path)
+    assert sentences(path) == ["Not support input data type 'object'!"]
+
+
+def test_an_if_whose_answer_is_stored_is_foreseen(tmp_path: Path) -> None:
+    made = helper.make_tensor_value_info("made", TensorProto.FLOAT, None)
+    branches = {
+        name: helper.make_graph([helper.make_node(kind, ["x"], ["made"])], name, [], [made])
+        for name, kind in (("then_branch", "Relu"), ("else_branch", "Neg"))
+    }
+    stored = helper.make_node("Constant", [], ["answer"], value=numpy_helper.from_array(np.array(True)))
+    decided = helper.make_node("If", ["answer"], ["z"], **branches)
+    assert sentences(save(tmp_path, stored, decided, _conv("z"))) == ["KeyError: 'answer'"]
+
+
+@pytest.mark.parametrize(
+    ("domain", "refused"), [("com.example", True), ("com.microsoft", False), ("ai.onnx.ml", False)]
+)
+def test_an_operator_of_a_domain_that_onnxruntime_does_not_know_is_foreseen(
+    tmp_path: Path, domain: str, refused: bool
+) -> None:
+    foreign = helper.make_node("Gelu", ["a"], ["y"], domain=domain)
+    said = sentences(save(tmp_path, _conv(result="a"), foreign))
+    assert [sentence.startswith("InvalidGraph: ") for sentence in said] == [True] * refused
 
 
 @pytest.mark.parametrize(
