@@ -14,6 +14,7 @@ import numpy as np
 from caveat_claims import Row
 from claim import Claim
 from comparison_claims import COMPARISON_CLAIMS
+from history_claims import HISTORY_CLAIMS
 from interference_claims import INTERFERENCE_CLAIMS
 from mean_claims import MEAN_CLAIMS
 from memory_claims import MEMORY_CLAIMS
@@ -32,6 +33,7 @@ CLAIMS = (
     *PLAN_CLAIMS,
     *RANKING_CLAIMS,
     *NIGHT_CLAIMS,
+    *HISTORY_CLAIMS,
     *INTERFERENCE_CLAIMS,
     *SERVER_CLAIMS,
     *MEAN_CLAIMS,

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from claim import Claim
 from comparison_claims import COMPARISON_CLAIMS
+from history_claims import HISTORY_CLAIMS
 from interference_claims import INTERFERENCE_CLAIMS
 from mean_claims import MEAN_CLAIMS
 from memory_claims import MEMORY_CLAIMS
@@ -29,7 +30,7 @@ TRIALS = {
         *SOAK_CLAIMS,
         *ODD_BOARD_CLAIMS,
     ),
-    45: (*NIGHT_CLAIMS, *INTERFERENCE_CLAIMS, *SERVER_CLAIMS, *MEAN_CLAIMS),
+    45: (*NIGHT_CLAIMS, *HISTORY_CLAIMS, *INTERFERENCE_CLAIMS, *SERVER_CLAIMS, *MEAN_CLAIMS),
 }
 TRIED = [(claim, claim.trials(usual)) for usual, claims in TRIALS.items() for claim in claims]
 #: No rate in so few trials would break them; `make truth` makes more.

@@ -15,6 +15,7 @@ from rkbench.nightly.judge import AcceptedRun, is_by_pairs, judge_test, paired_t
 from rkbench.runs.collect import Collected
 from rkbench.runs.night import GateResult
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, Gate, State
+from rkbench.stats.history.verdicts import NOT_ENOUGH_DATA
 from rkbench.stats.judging import Judgement
 
 _ONCE = "beyond it once, not when measured again"
@@ -53,6 +54,8 @@ def confirmed(
 
 
 def _is_doubtful(gate: Gate, found: GateResult, paired: bool) -> bool:
+    if found.history is not None and found.history.label != NOT_ENOUGH_DATA:
+        return False  # at the end of the night
     if gate.quantity.scatters and found.state == FAIL:
         return True
     return paired and is_by_pairs(gate) and found.state == CANNOT_TELL and _is_beyond(gate, found.last)
@@ -76,9 +79,8 @@ def _confirmed(gate: Gate, one: GateResult, two: GateResult, pairs: Sequence[Pai
     if state == FAIL and not again:
         state = CANNOT_TELL  # what one measurement alone shows may have been its moment
     detail = told if state == FAIL else f"{told}: {both.detail}" if again and both.detail else _ONCE
-    return GateResult(
-        one.gate, one.quantity, one.unit, state, (*one.measurements, *two.measurements, both), detail
-    )
+    measurements = (*one.measurements, *two.measurements, both)
+    return GateResult(one.gate, one.quantity, one.unit, state, measurements, detail, one.history)
 
 
 def _second_decides(first: GateResult, second: GateResult) -> GateResult:
@@ -87,4 +89,4 @@ def _second_decides(first: GateResult, second: GateResult) -> GateResult:
         FAIL: "measured twice",
         NOT_MEASURED: f"beyond it once, and could not be measured again: {second.detail}",
     }.get(second.state, _ONCE)
-    return GateResult(first.gate, first.quantity, first.unit, second.state, both, detail)
+    return GateResult(first.gate, first.quantity, first.unit, second.state, both, detail, first.history)

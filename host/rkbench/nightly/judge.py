@@ -87,6 +87,8 @@ def _judge(
     base = value_of(gate, reference.run) if reference and not why_not else None
     if not gate.is_relative:
         return judge_against(gate, (base, value), collected)
+    if gate.of_history and not in_turns:
+        return _of_history(gate, value, collected)
     if reference is None or why_not:
         return Judgement(NOT_MEASURED, value, detail=why_not)
     if gate.is_of_latency and collected.run.plan.find_rate:
@@ -105,6 +107,17 @@ def _judge(
         clusters = (clusters_of_run(item.run, item.latencies) for item in (reference, collected))
         return judge_latency(gate, (base, value), *clusters)
     return judge_change(gate, value, base)
+
+
+def _of_history(gate: Gate, value: float | None, collected: Collected) -> Judgement:
+    """Return tonight's figure, which the nights before judge; without a value where they must not."""
+    if value is None:
+        return Judgement(NOT_MEASURED, detail=f"no {gate.quantity.word} was measured")
+    if collected.run.plan.find_rate:
+        return Judgement(CANNOT_TELL, detail=OF_TWO_RATES)
+    if is_overloaded(collected.run.server):
+        return Judgement(CANNOT_TELL, detail="the queue grew for as long as was measured")
+    return Judgement(CANNOT_TELL, value)
 
 
 def is_by_pairs(gate: Gate) -> bool:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Event as Flag
 
 from rkbench.nightly.board_session import Attempt, BoardLine
+from rkbench.nightly.by_history import ByHistory
 from rkbench.nightly.cells import Cell
 from rkbench.nightly.confirming import Pair, confirmed, to_confirm
 from rkbench.nightly.judge import AcceptedRun, changes, judge, unmeasured
+from rkbench.nightly.past import epoch_of
 from rkbench.runs.collect import Collected
 from rkbench.runs.measures import LATENCY_P50
 from rkbench.runs.model import RunResult
@@ -22,11 +24,17 @@ RETRY_PAUSE_S = 5.0
 
 @dataclass(frozen=True)
 class Measured:
-    """A cell's result with every run that was made for it, also those that broke off."""
+    """A cell's result with every run that was made for it, also those that broke off.
+
+    `further`: how many times it is to be measured again at the end of the night, `again` what that was, for
+    gates on history.
+    """
 
     cell: Cell
     result: CellResult
     runs: tuple[Collected, ...] = ()
+    further: int = 0
+    again: tuple[Collected, ...] = ()
 
 
 def not_measured(cell: Cell, fault: Fault) -> Measured:
@@ -45,8 +53,10 @@ class CellMeasurer:
         stop: Flag,
         unix_s: Callable[[], float],
         retry_pause_s: float = RETRY_PAUSE_S,
+        past: ByHistory | None = None,
     ) -> None:
         self._line = line
+        self._past = past or ByHistory()
         self._stop = stop
         self._unix_s = unix_s
         self._retry_pause_s = retry_pause_s
@@ -67,7 +77,7 @@ class CellMeasurer:
             return self._failed(cell, tries, retried, (unix_s, time.monotonic() - started))
         run = last.collected.run
         reference, is_paired = _reference(cell, run), _beside(cell, last) is not None
-        gates = _judged(cell, last)
+        gates = self._past.judged(cell.gates, _judged(cell, last), cell.key, run)
         if to_confirm(cell.gates, gates, paired=is_paired):
             tries.append(self._line.attempt(cell))
             gates = confirmed(cell.gates, gates, _judged(cell, tries[-1]), _pairs(cell, (last, tries[-1])))
@@ -90,8 +100,25 @@ class CellMeasurer:
             compared=(PAIRED if is_paired else HISTORY) if reference else None,
             beside=_beside_ids(tries),
             not_paired=last.not_paired,
+            epoch=epoch_of(run) if any(gate.of_history for gate in cell.gates) else None,
         )
-        return Measured(cell, result, runs)
+        return Measured(cell, result, runs, self._past.further(cell.gates, gates, cell.key))
+
+    def measure_again(self, measured: Measured) -> Measured:
+        """Return a cell measured once more, with fresh loads, of those that its history asks for.
+
+        What cannot be measured again is suspicious; raises KeyboardInterrupt as `measure` does.
+        """
+        cell, result = measured.cell, measured.result
+        attempt = self._line.attempt(cell)
+        runs = (*measured.runs, *attempt.runs)
+        told = replace(result, runs=tuple(item.run.id for item in runs))
+        if attempt.collected is None or attempt.fault is not None:
+            return Measured(cell, told, runs)
+        again, further = (*measured.again, attempt.collected), measured.further - 1
+        if further == 0:
+            told = replace(told, gates=self._past.again(cell.gates, result.gates, cell.key, again))
+        return Measured(cell, told, runs, further, again)
 
     def _failed(self, cell: Cell, tries: list[Attempt], retried: str, when: tuple[float, float]) -> Measured:
         fault, runs = tries[-1].fault or Fault("nothing came back"), _runs(tries)

@@ -13,10 +13,13 @@ from rkbench.errors import StoreError
 from rkbench.interrupts import told_of_interrupts
 from rkbench.nightly.begin import Terms, begin, load_references
 from rkbench.nightly.board_session import BoardLine, Connect, Variants
+from rkbench.nightly.by_history import ByHistory
 from rkbench.nightly.cells import Cell
 from rkbench.nightly.measuring import CellMeasurer, Measured, not_measured
 from rkbench.nightly.pairing import longest_s, paired_s, with_baselines
+from rkbench.nightly.pooled import with_history
 from rkbench.nightly.preflight import bug, check_boards, join, started
+from rkbench.nightly.rounds import by_history, in_rounds
 from rkbench.runs.night import BoardReport, CellEnded, CellResult, Fault, Night, NightListener, Told
 from rkbench.store import Store
 from rkbench.units import format_about_seconds, format_seconds
@@ -82,6 +85,7 @@ class _NightRunner:
         self._unsaved: list[Measured] = []
         self._threads: list[threading.Thread] = []
         self._work = _Work()
+        self._past = ByHistory()
         variants = Variants()
         self._lines = [
             BoardLine(board, connect, self._hear, self._work.stop, unix_s, f"nightly {night.suite}", variants)
@@ -109,7 +113,8 @@ class _NightRunner:
         """Find what to judge by, and check the boards; False after Ctrl-C."""
         try:
             references = load_references(self._store, self._night.suite, self._listener)
-            self._todo = with_baselines(self._todo, references)
+            self._past = by_history(self._store, self._night, self._cells, self._todo, self._listener)
+            self._todo = with_baselines(self._todo, references, self._past)
             self._tell_pairs()
             self._night = replace(self._night, boards=self._preflight())
         except KeyboardInterrupt:
@@ -167,7 +172,9 @@ class _NightRunner:
                 for cell in mine:
                     self._take(not_measured(cell, fault))
                 continue
-            measurer = CellMeasurer(line, self._work.stop, self._unix_s, self._terms.retry_pause_s)
+            measurer = CellMeasurer(
+                line, self._work.stop, self._unix_s, self._terms.retry_pause_s, self._past
+            )
             name = f"night {line.board.name}"
             self._threads.append(started(self._run_board, line, measurer, mine, name=name))
             running.add(line.board.name)
@@ -207,9 +214,9 @@ class _NightRunner:
         """Run the cells of one board; a thread's body. A bug costs the rest of this board, and no other."""
         left = list(cells)
         try:
-            while left and not self._work.stop.is_set():
-                self._work.said.put(self._one(measurer, left[0]))
-                del left[0]
+            for measured in in_rounds(measurer, cells, self._work.stop, self._late):
+                self._work.said.put(measured)
+                left.remove(measured.cell)
         except KeyboardInterrupt:
             pass  # told to stop
         except Exception as error:  # noqa: BLE001 - a bug: it is told, and must not cost the other boards
@@ -223,10 +230,10 @@ class _NightRunner:
             finally:
                 self._work.said.put(line.board)
 
-    def _one(self, measurer: CellMeasurer, cell: Cell) -> Measured:
-        if self._work.deadline is not None and time.monotonic() >= self._work.deadline:
-            return not_measured(cell, self._out_of_time())
-        return measurer.measure(cell)
+    def _late(self) -> Fault | None:
+        """Return why nothing more is begun, once that is so."""
+        late = self._work.deadline is not None and time.monotonic() >= self._work.deadline
+        return self._out_of_time() if late else None
 
     def _take(self, measured: Measured) -> None:
         """Save a cell and tell of it. A store that refuses must not cost the rest of the night."""
@@ -250,8 +257,9 @@ class _NightRunner:
             self._drain()
         problems = self._save_rest()
         over = not interrupted and len(self._results) == len(self._cells) and not problems
+        told = replace(self._night, cells=tuple(self._results[key] for key in sorted(self._results)))
         night = replace(
-            self._night,
+            with_history(told, self._cells, self._past.pasts) if over else told,
             ended_unix_s=self._unix_s() if over else None,
             interrupted=interrupted,
             problems=problems,
@@ -260,7 +268,7 @@ class _NightRunner:
             self._store.save_night(night)
         except StoreError as error:
             night = replace(night, ended_unix_s=None, problems=(*problems, f"not saved: {error.message}"))
-        return replace(night, cells=tuple(self._results[key] for key in sorted(self._results)))
+        return night
 
     def _drain(self) -> None:
         """Give the boards the time to end their runs, and keep the cells that were finished meanwhile.

@@ -12,8 +12,9 @@ from rkbench_agent.wire.words import SINGLE_STREAM, VIRTUAL
 
 from rkbench.campaign.duration import Cost, estimate_s
 from rkbench.campaign.plan import complete, runtime_of
+from rkbench.nightly.by_history import ByHistory
 from rkbench.nightly.cells import Cell
-from rkbench.nightly.judge import AcceptedRun, References
+from rkbench.nightly.judge import AcceptedRun, References, is_by_pairs
 from rkbench.runs.measures import LATENCY_P50
 from rkbench.runs.night import HISTORY
 
@@ -23,12 +24,16 @@ OTHER_SCENARIO = "only calls one after the other have pairs"
 ASKED = "the suite asks for it"
 
 
-def with_baselines(cells: Iterable[Cell], references: References) -> list[Cell]:
+def with_baselines(
+    cells: Iterable[Cell], references: References, history: ByHistory | None = None
+) -> list[Cell]:
     """Return `cells` with their accepted runs, and the one whose model is measured in turns with theirs.
 
-    None is, where no gate asks how a latency differs from the baseline's.
+    None is, where no gate asks how a latency differs from the baseline's; one on history does until `history`
+    has nights enough.
     """
-    return [_with_baseline(cell, references.get(cell.key, ())) for cell in cells]
+    past = history or ByHistory()
+    return [_with_baseline(cell, references.get(cell.key, ()), past) for cell in cells]
 
 
 def longest_s(cells: Sequence[Cell]) -> float:
@@ -45,10 +50,18 @@ def paired_s(cells: Iterable[Cell]) -> float:
     return max(boards.values(), default=0.0)
 
 
-def _with_baseline(cell: Cell, accepted: tuple[AcceptedRun, ...]) -> Cell:
-    virtual = cell.board.simulated or runtime_of(cell.plan.settings, cell.board) == VIRTUAL
+def is_virtual(cell: Cell) -> bool:
+    """Return whether what a cell measures is simulated."""
+    return cell.board.simulated or runtime_of(cell.plan.settings, cell.board) == VIRTUAL
+
+
+def _with_baseline(cell: Cell, accepted: tuple[AcceptedRun, ...], past: ByHistory) -> Cell:
+    virtual = is_virtual(cell)
     fitting = next((item for item in accepted if item.run.simulated == virtual), None)
-    asked = any(gate.is_relative and gate.is_of_latency for gate in cell.gates)
+    asked = any(
+        is_by_pairs(gate) and not (gate.of_history and past.knows(cell.key, gate.quantity.word))
+        for gate in cell.gates
+    )
     if fitting is None or not asked:
         return replace(cell, accepted=accepted)
     why_not = _why_not(cell, fitting)

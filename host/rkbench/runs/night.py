@@ -8,6 +8,7 @@ from typing import Final, Literal
 
 from rkbench.runs.model import Verdict
 from rkbench.stats.gates import FAIL, NOT_MEASURED, State, worst
+from rkbench.stats.history.verdicts import Label
 from rkbench.stats.judging import Judgement
 
 SCHEMA = "rkbench-nightly/1"
@@ -20,9 +21,30 @@ HISTORY: Final = "history"
 
 
 @dataclass(frozen=True)
+class AgainstHistory:
+    """How a gate on history came to its word: by so many `nights`, which lie `deviation_percent` apart (one
+    standard deviation of a night, shrunk over all cells).
+
+    `over_nights`: the mean of so many, tonight among them, was judged; `creeps`: against the first nights of
+    the epoch, as small steps lead away from the last. `since` is the first night of the higher level, of a
+    regression. `twice`: a second measurement of tonight, made only to know how far loads of one night differ.
+    """
+
+    label: Label
+    nights: int = 0
+    deviation_percent: float | None = None
+    over_nights: int = 1
+    creeps: bool = False
+    since: str | None = None
+    since_unix_s: float | None = None
+    twice: float | None = None
+
+
+@dataclass(frozen=True)
 class GateResult:
     """What one gate said. `measurements` holds two where a failure was measured again, and a third where both
-    together decided; `unit` is the base unit of the values ("" for ratios and plain numbers)."""
+    together decided; `unit` is the base unit of the values ("" for ratios and plain numbers). `history`: by
+    the nights before, where it asks for that; the last measurement is the mean of all then."""
 
     gate: str
     quantity: str
@@ -30,6 +52,7 @@ class GateResult:
     state: State
     measurements: tuple[Judgement, ...]
     detail: str = ""
+    history: AgainstHistory | None = None
 
     @property
     def last(self) -> Judgement:
@@ -56,13 +79,70 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class Epoch:
+    """What a series keeps as long as its nights are one epoch; None where unknown, which is as any other."""
+
+    runtime_version: str | None = None
+    driver_version: str | None = None
+    kernel: str | None = None
+    toolkit_version: str | None = None
+    golden_sha256: str | None = None
+    runtime: str | None = None
+    core_mask: str | None = None
+
+
+@dataclass(frozen=True)
+class EpochBegun:
+    """A board's epoch is younger than a reference: what changed, and what that did to its cells.
+
+    `nights` of it were there before tonight; `difference_percent` is the median over `cells` of tonight
+    against the epoch before, which no gate judges.
+    """
+
+    board: str
+    changes: tuple[ConditionChange, ...]
+    nights: int
+    cells: int
+    difference_percent: float | None = None
+
+
+@dataclass(frozen=True)
+class PooledGate:
+    """A gate on history over all boards of one SoC that ran a model by a plan."""
+
+    model: str
+    variant: str
+    soc: str
+    plan: str
+    boards: tuple[str, ...]
+    simulated: bool
+    result: GateResult
+
+
+@dataclass(frozen=True)
+class Scatter:
+    """How far the nights of a quantity lie apart, as the reference knows it: one standard deviation.
+
+    `shared_ratio`: how much of its variance two measurements of one night have in common, by `pairs` of
+    them; None where these are too few.
+    """
+
+    quantity: str
+    deviation_percent: float
+    cells: int
+    pairs: int
+    shared_ratio: float | None = None
+
+
+@dataclass(frozen=True)
 class CellResult:
     """One variant on one board by one plan. `runs` are the ids of all its runs, the judged one last but for
     a second measurement; `baseline` is the accepted run that it was held against. `duration_s` is wall time,
     `retried` why it was begun anew, `verdict` the run's word, `caveats` its codes.
 
     `compared` says how: `beside` are then those of `runs` that measured the baseline's model in this night,
-    or `not_paired` why none did. `file` is where the model lay; all three are unknown of older nights."""
+    or `not_paired` why none did. `file` is where the model lay; all three are unknown of older nights.
+    `epoch` is what its history hangs on, where a gate asks for one."""
 
     model: str
     variant: str
@@ -84,6 +164,7 @@ class CellResult:
     compared: Compared | None = None
     beside: tuple[str, ...] = ()
     not_paired: str = ""
+    epoch: Epoch | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -117,7 +198,9 @@ class BoardReport:
 
 @dataclass(frozen=True)
 class Night:
-    """A night of a suite. `ended_unix_s` is None while it runs, or after the host died."""
+    """A night of a suite. `ended_unix_s` is None while it runs, or after the host died.
+
+    `pooled`, `scatter` and `epochs` are of gates on history, and told once all cells are measured."""
 
     id: str
     suite: str
@@ -129,11 +212,14 @@ class Night:
     boards: tuple[BoardReport, ...] = ()
     cells: tuple[CellResult, ...] = ()
     problems: tuple[str, ...] = ()
+    pooled: tuple[PooledGate, ...] = ()
+    scatter: tuple[Scatter, ...] = ()
+    epochs: tuple[EpochBegun, ...] = ()
 
     @property
     def exit_code(self) -> int:
         """3: a gate was crossed; 1: something failed or was not measured; 0: neither."""
-        states = {cell.state for cell in self.cells}
+        states = {cell.state for cell in self.cells} | {item.result.state for item in self.pooled}
         if FAIL in states:
             return RED
         return FAILED if NOT_MEASURED in states or self.problems or self.interrupted else GREEN

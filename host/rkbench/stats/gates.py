@@ -4,6 +4,8 @@
     cosine[scores] >= 0.999    of one output alone, by its name
     cpu layers == 0        of what is counted, none: the only number that `==` goes with
     p50 within 5%          against the accepted baseline; 5 % is the smallest effect of interest
+    p50 history            against the last accepted nights: any change for the worse that is no chance
+    p50 within 2% of history
 
 A gate knows which direction is worse; getting better never fails. What it says of a run: `judging`.
 """
@@ -58,14 +60,18 @@ _ABSOLUTE = re.compile(
     r"(?P<name>[^<>=≤≥]+?)\s*(?P<sign><=|>=|==|≤|≥|<|>)\s*(?P<number>-?[\d.]+(?:e-?\d+)?)(?P<unit>.*)"
 )
 _RELATIVE = re.compile(r"(?P<name>.+?)\s+within\s+(?P<number>[\d.]+)\s*%(?:\s+of\s+(?:the\s+)?baseline)?")
+_OF_HISTORY = re.compile(r"(?P<name>.+?)\s+(?:within\s+(?P<number>[\d.]+)\s*%\s+of\s+)?(?:the\s+)?history")
 _OF_OUTPUT = re.compile(r"(?P<name>[^\[]+)\[(?P<output>.+)\]")
 _TABLE = {"within": "within", "max": "<=", "min": ">="}
+#: What history alone asks of a change: less is none, however sure.
+HISTORY_PERCENT = 1.0
 _EXAMPLE = "as in: p99 <= 12ms, cosine >= 0.999, p50 within 5%"
 
 
 @dataclass(frozen=True)
 class Gate:
-    """One gate: `limit` (base unit) for a budget, `within_percent` for one against the baseline.
+    """One gate: `limit` (base unit) for a budget, `within_percent` for one against the baseline, or where
+    `of_history` against the last nights.
 
     `output`: the one that it speaks of, None for the worst of all.
     """
@@ -76,10 +82,11 @@ class Gate:
     strict: bool = False
     within_percent: float | None = None
     output: str | None = None
+    of_history: bool = False
 
     @property
     def is_relative(self) -> bool:
-        """Whether it needs a baseline."""
+        """Whether it needs a baseline, or the nights before."""
         return self.within_percent is not None
 
     @property
@@ -94,7 +101,7 @@ def parse_gate(given: Any, quantities: Quantities) -> Gate:
     `quantities` are what it may speak of, by their words. Raises UsageError, which says what is known.
     """
     text = " ".join((given if isinstance(given, str) else _text_of(given)).split())
-    for pattern, made in ((_RELATIVE, _relative), (_ABSOLUTE, _absolute)):
+    for pattern, made in ((_OF_HISTORY, _history), (_RELATIVE, _relative), (_ABSOLUTE, _absolute)):
         if found := pattern.fullmatch(text):
             name, output = _named_output(found["name"])
             quantity = _quantity(text, name, quantities)
@@ -114,8 +121,8 @@ def _named_output(name: str) -> tuple[str, str | None]:
 
 
 def is_relative(text: str) -> bool:
-    """Return whether the gate of this text is one against the baseline."""
-    return _RELATIVE.fullmatch(text) is not None
+    """Return whether the gate of this text is one against the baseline, or the nights before."""
+    return any(pattern.fullmatch(text) for pattern in (_RELATIVE, _OF_HISTORY))
 
 
 def worst(states: Sequence[State]) -> State:
@@ -131,6 +138,17 @@ def _relative(text: str, quantity: Quantity, found: re.Match[str]) -> Gate:
             hint=quantity.instead.format(number),
         )
     return Gate(text, quantity, within_percent=_number(text, number))
+
+
+def _history(text: str, quantity: Quantity, found: re.Match[str]) -> Gate:
+    if quantity.statistic is None:
+        raise UsageError(
+            f"gate {text!r}: only latencies have a history that is judged",
+            hint=f"{quantity.word} within 5%, against the accepted baseline; or p50 history",
+        )
+    number = found["number"]
+    percent = HISTORY_PERCENT if number is None else _number(text, number)
+    return Gate(text, quantity, within_percent=percent, of_history=True)
 
 
 def _absolute(text: str, quantity: Quantity, found: re.Match[str]) -> Gate:

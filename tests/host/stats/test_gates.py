@@ -75,6 +75,26 @@ def test_a_budget_is_read_as_people_write_it(text: str, quantity: str, limit: fl
 
 
 @pytest.mark.parametrize(
+    ("given", "percent"),
+    [
+        ("p50 history", 1.0),
+        ("p50 within 2% of history", 2.0),
+        ("p50 within 2.5 % of the history", 2.5),
+        ({"metric": "p50", "within": "2% of history"}, 2.0),
+    ],
+)
+def test_a_gate_on_history_is_one_against_the_nights_before(given: object, percent: float) -> None:
+    gate = parse_gate(given)
+    assert (gate.of_history, gate.is_relative, gate.within_percent) == (True, True, percent)
+    assert gates.is_relative(gate.text)
+
+
+def test_only_latencies_have_a_history() -> None:
+    with pytest.raises(UsageError, match="only latencies have a history that is judged"):
+        parse_gate("load memory history")
+
+
+@pytest.mark.parametrize(
     "given",
     ["p50 within 5%", "p50  within  5 % of the baseline", {"metric": "p50", "within": "5%"}],
 )

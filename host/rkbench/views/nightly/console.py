@@ -20,11 +20,17 @@ from rkbench.views.nightly.sentences import (
     by_history,
     counted,
     environment_changes,
+    epoch_lines,
     faults,
     gate_line,
     gates_in,
+    has_too_few,
     headline,
+    pooled_in,
+    pooled_line,
     retries,
+    scatter_lines,
+    too_few_nights,
     where,
 )
 from rkbench.views.output import STDOUT, all_of, write_text
@@ -116,14 +122,22 @@ def _lines(night: Night) -> Iterator[tuple[str, str]]:
     """Yield a line with its style for everything that is not green; one line each, for those who grep."""
     for state, title in NOT_GREEN:
         for cell, gate in gates_in(night, state):
-            if not cell.fault:
+            if not cell.fault and not has_too_few(gate):
                 yield f"{title}: {gate_line(cell, gate)}", STYLES[state]
+        for item in pooled_in(night, state):
+            yield f"{title}: {pooled_line(item)}", STYLES[state]
+    for line in too_few_nights(night):
+        yield f"undecided: {line}", STYLES[CANNOT_TELL]
     for line in faults(night):
         yield f"failed: {line}", STYLES[NOT_MEASURED]
     for line in retries(night):
         yield f"begun anew: {line}", "yellow"
     for line in by_history(night):
         yield f"judged by history: {line}", ""
+    for line in epoch_lines(night):
+        yield f"a new epoch on {line}", "yellow"
+    for line in scatter_lines(night):
+        yield f"scatter: {line}", ""
     for board, words in environment_changes(night):
         yield f"environment changed on {board}: {words}", "yellow"
     if night.interrupted:

@@ -10,9 +10,9 @@ import re
 from datetime import datetime, timezone
 from xml.etree import ElementTree
 
-from rkbench.runs.night import CellResult, GateResult, Night
+from rkbench.runs.night import CellResult, GateResult, Night, PooledGate
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED
-from rkbench.views.nightly.sentences import count, gate_line
+from rkbench.views.nightly.sentences import count, gate_line, pooled_in, pooled_line
 
 #: What XML 1.0 cannot hold, not even escaped.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -22,12 +22,12 @@ _TAGS = {FAIL: "failure", NOT_MEASURED: "error", CANNOT_TELL: "skipped"}
 
 def render_junit(night: Night) -> str:
     """Return `night` as one test suite."""
-    total = sum(len(cell.gates) for cell in night.cells)
+    total = sum(len(cell.gates) for cell in night.cells) + len(night.pooled)
     started = datetime.fromtimestamp(night.started_unix_s, timezone.utc).isoformat(timespec="seconds")
     figures = {
         "name": _clean(night.suite),
         "tests": str(total),
-        "failures": str(count(night, FAIL)),
+        "failures": str(count(night, FAIL) + len(pooled_in(night, FAIL))),
         "errors": str(count(night, NOT_MEASURED)),
         "skipped": str(count(night, CANNOT_TELL)),
         "time": f"{sum(cell.duration_s or 0.0 for cell in night.cells):.3f}",
@@ -40,6 +40,8 @@ def render_junit(night: Night) -> str:
     for cell in night.cells:
         for gate in cell.gates:
             suite.append(_case(night, cell, gate))
+    for item in night.pooled:
+        suite.append(_pooled_case(night, item))
     ElementTree.indent(root)
     return f"{_DECLARATION}{ElementTree.tostring(root, encoding='unicode')}\n"
 
@@ -67,6 +69,19 @@ def _case(night: Night, cell: CellResult, gate: GateResult) -> ElementTree.Eleme
             element.set("type", gate.state)
             hint = cell.fault.hint if cell.fault else ""
             element.text = _clean(f"{line}\n{hint}".strip())
+    return case
+
+
+def _pooled_case(night: Night, item: PooledGate) -> ElementTree.Element:
+    """Return the test case of a model over all boards of a SoC."""
+    place, name = f"{night.suite}.{item.soc}.{item.plan}", f"{item.variant}: {item.result.gate}"
+    case = ElementTree.Element(
+        "testcase", {"classname": _clean(place), "name": _clean(name), "time": "0.000"}
+    )
+    if item.result.state == FAIL:
+        line = _clean(pooled_line(item))
+        failure = ElementTree.SubElement(case, "failure", {"message": line, "type": FAIL})
+        failure.text = line
     return case
 
 

@@ -12,11 +12,17 @@ from rkbench.views.markdown import escaped
 from rkbench.views.nightly.sentences import (
     by_history,
     environment_changes,
+    epoch_lines,
     faults,
     gate_line,
     gates_in,
+    has_too_few,
     headline,
+    pooled_in,
+    pooled_line,
     retries,
+    scatter_lines,
+    too_few_nights,
 )
 
 WORDS = {PASS: "pass", FAIL: "**FAIL**", CANNOT_TELL: "can't tell", NOT_MEASURED: "**not measured**"}
@@ -25,7 +31,8 @@ WORDS = {PASS: "pass", FAIL: "**FAIL**", CANNOT_TELL: "can't tell", NOT_MEASURED
 def render_markdown(night: Night) -> str:
     """Return the summary of `night`."""
     parts = [f"## {escaped(headline(night))}", f"{night.id}, began {utc(night.started_unix_s)}"]
-    parts += _section("Gates crossed", [gate_line(*pair) for pair in gates_in(night, FAIL)])
+    crossed = [gate_line(*pair) for pair in gates_in(night, FAIL)]
+    parts += _section("Gates crossed", [*crossed, *map(pooled_line, pooled_in(night, FAIL))])
     parts += _section("Failed", faults(night))
     parts += _section("Begun anew once", retries(night))
     broken = {cell.key for cell in night.cells if cell.fault}
@@ -33,11 +40,14 @@ def render_markdown(night: Night) -> str:
         "Not measured",
         [gate_line(cell, gate) for cell, gate in gates_in(night, NOT_MEASURED) if cell.key not in broken],
     )
-    parts += _section("Undecided", [gate_line(*pair) for pair in gates_in(night, CANNOT_TELL)])
+    undecided = [gate_line(*pair) for pair in gates_in(night, CANNOT_TELL) if not has_too_few(pair[1])]
+    parts += _section("Undecided", [*undecided, *too_few_nights(night)])
     parts += _section(
         "Crossed once, not when measured again", [gate_line(*pair) for pair in _passed_second(night)]
     )
     parts += _section("Judged by history", by_history(night))
+    parts += _section("New epochs", epoch_lines(night))
+    parts += _section("How far nights lie apart", scatter_lines(night))
     changed = [f"{board}: {words}" for board, words in environment_changes(night)]
     parts += _section("Environment changed since the baseline", changed)
     parts.append(_table(night))

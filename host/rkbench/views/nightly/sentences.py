@@ -6,10 +6,22 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
+from datetime import datetime, timezone
 
 from rkbench.runs.measures import GATED, QUANTITIES
-from rkbench.runs.night import FAILED, GREEN, PAIRED, CellResult, ConditionChange, Fault, GateResult, Night
+from rkbench.runs.night import (
+    FAILED,
+    GREEN,
+    PAIRED,
+    CellResult,
+    ConditionChange,
+    Fault,
+    GateResult,
+    Night,
+    PooledGate,
+)
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, Gate, State, is_relative, parse_gate
+from rkbench.stats.history.verdicts import NOT_ENOUGH_DATA
 from rkbench.stats.judging import Judgement
 from rkbench.units import BYTES, SECONDS, UNKNOWN, Unit, format_between, text_beside
 
@@ -26,9 +38,12 @@ def headline(night: Night) -> str:
     """Return the night in one line: RED, NOT GREEN or GREEN, and why."""
     total = sum(len(cell.gates) for cell in night.cells)
     parts = counted(gate for cell in night.cells for gate in cell.gates)
+    pools = len(pooled_in(night, FAIL))
     color = {GREEN: "GREEN", FAILED: "NOT GREEN"}.get(night.exit_code, "RED")
     kept = f"all {total} gates so far kept" if night.interrupted else f"all {total} gates kept"
     rest = f"{', '.join(parts)} of {total} gates" if parts else kept if total else "nothing measured"
+    if pools:
+        rest += f", {pools} crossed over all boards"
     broken = "interrupted, " if night.interrupted else ""
     mark = f" ({SIMULATED})" if night.simulated else ""
     return f"{color}: {night.suite}, {broken}{rest}{mark}"
@@ -58,13 +73,85 @@ def where(cell: CellResult) -> str:
 
 def gate_line(cell: CellResult, gate: GateResult) -> str:
     """Return one gate in one line: what, where, how much, how sure, what changed since the baseline."""
+    mark = " (simulated)" if cell.simulated else ""
+    if gate.history is not None and gate.history.label != NOT_ENOUGH_DATA:
+        return f"{where(cell)}{mark}: {gate.gate}: {against_history(gate)}"
     first, *again = gate.measurements
     parts = [amount(gate, first), *(f"again {amount(gate, item)}" for item in again[:1])]
     parts += [f"together {_difference(gate, item)}" for item in again[1:]]
     told = "; ".join(parts)
     detail = f" ({gate.detail})" if gate.detail and gate.detail not in told else ""
-    mark = " (simulated)" if cell.simulated else ""
     return f"{where(cell)}{mark}: {gate.gate}: {told}{detail}{_since(cell)}"
+
+
+def against_history(gate: GateResult) -> str:
+    """Return what the nights before say: the word, how much, how sure, by what, since when."""
+    assert gate.history is not None
+    *singles, told = gate.measurements
+    parts = [f"{gate.detail}: {_difference(gate, told) if told.value is None else amount(gate, told)}"]
+    if singles:
+        parts.append("tonight " + ", ".join(format_value(gate, item.value) for item in singles))
+    if gate.history.deviation_percent is not None:
+        scatter = f"a night scatters by {gate.history.deviation_percent:.2g} %"
+        parts.append(f"{gate.history.nights} nights, {scatter} (sd)")
+    if gate.history.since is not None:
+        parts.append(f"since {gate.history.since}{_on_day(gate.history.since_unix_s)}")
+    return "; ".join(parts)
+
+
+def _on_day(unix_s: float | None) -> str:
+    return "" if unix_s is None else f" ({datetime.fromtimestamp(unix_s, timezone.utc):%Y-%m-%d})"
+
+
+def pooled_line(item: PooledGate) -> str:
+    """Return a gate over all boards of a SoC in one line."""
+    plan = "" if item.plan == "default" else f", plan {item.plan}"
+    mark = " (simulated)" if item.simulated else ""
+    boards = f"{len(item.boards)} boards of {item.soc}"
+    return f"{item.variant} on {boards}{plan}{mark}: {item.result.gate}: {against_history(item.result)}"
+
+
+def pooled_in(night: Night, state: State) -> list[PooledGate]:
+    """Return the gates over all boards of a SoC that are in `state`."""
+    return [item for item in night.pooled if item.result.state == state]
+
+
+def too_few_nights(night: Night) -> list[str]:
+    """Return how many gates have no nights enough to be judged by, one line for each reason."""
+    reasons = Counter(gate.detail for _, gate in gates_in(night, CANNOT_TELL) if has_too_few(gate))
+    return [f"{count} gates on history: {why}" for why, count in reasons.items()]
+
+
+def has_too_few(gate: GateResult) -> bool:
+    """Return whether there are too few nights to judge a gate by, and nothing else did."""
+    few = gate.history is not None and gate.history.label == NOT_ENOUGH_DATA
+    return few and gate.state == CANNOT_TELL and gate.last.difference_percent is None
+
+
+def scatter_lines(night: Night) -> list[str]:
+    """Return how far nights lie apart, a line for each figure that a history judges."""
+    lines = []
+    for item in night.scatter:
+        shared = f"by {item.pairs} pairs so far: too few, all of it is taken for the night's"
+        if item.shared_ratio is not None:
+            share = f"{item.shared_ratio * 100:.0f} % of its variance"
+            shared = f"{share} comes again when measured again ({item.pairs} pairs)"
+        deviation = f"a night scatters by {item.deviation_percent:.2g} % (sd, {item.cells} cells)"
+        lines.append(f"{item.quantity}: {deviation}; {shared}")
+    return lines
+
+
+def epoch_lines(night: Night) -> list[str]:
+    """Return which epochs are young, what began them, and the difference across, a line for each."""
+    lines = []
+    for item in night.epochs:
+        words = change_words(item.changes) or "what is recorded of it"
+        across = UNKNOWN if item.difference_percent is None else f"{item.difference_percent:+.1f} %"
+        lines.append(
+            f"{item.board}: {words}: {across} across it (median of {item.cells} cells), which no gate judges;"
+            f" {item.nights} nights of it before tonight"
+        )
+    return lines
 
 
 def amount(gate: GateResult, judgement: Judgement) -> str:

@@ -1,0 +1,1 @@
+"""What the past nights of a lab say of tonight: pure."""
