@@ -232,7 +232,7 @@ def test_baselines_are_the_last_accepted_and_leave_out_what_failed(tmp_path: Pat
         found = load_references(store, "lab", lambda _: None)
         assert found["fp16", "desk", "p"][0].run.id == "push2-02"
         assert store.baselines("other") == []
-        for name in ("nothing", "night", ""):
+        for name in ("nothing", "nights", ""):
             with pytest.raises(UsageError):
                 accept_night(store, name, "")
 
