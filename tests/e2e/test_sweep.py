@@ -44,7 +44,7 @@ def variants_of(done: Done) -> dict[str, dict[str, Any]]:
 
 
 def test_the_smallest_that_keeps_what_is_required_wins_and_nothing_is_done_twice(
-    home: OnnxHome, first: Done
+    home: OnnxHome, first: Done, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     done = first
     assert done.returncode == 0, done.stderr
@@ -60,8 +60,10 @@ def test_the_smallest_that_keeps_what_is_required_wins_and_nothing_is_done_twice
         assert each["cosine"] == pytest.approx(each["simulator"][0]["cosine"], abs=1e-6)
     begun, script = len(home.calls), home.folder / document["script"]
     written_ns = script.stat().st_mtime_ns
+    monkeypatch.setenv("COLUMNS", "60")
     again = home.run(*ASKED, *RECIPES, *BY_SIZE)
     assert again.returncode == 0, again.stderr
+    assert f"without rkbench: python {document['script']}\n" in again.stdout  # in one line, to be copied
     assert len(home.calls) == begun
     assert script.stat().st_mtime_ns == written_ns
     assert "3 of 3 variants were measured before" in again.stderr

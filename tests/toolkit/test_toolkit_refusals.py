@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import onnx
 import pytest
 from bench_command import run_bench
@@ -44,12 +43,6 @@ def shape_of_values(path: Path) -> None:
     Network(1, 8, 8, 8).conv(8, 8).add("NonZero").add("Cast", to=TensorProto.FLOAT).save(path)
 
 
-def quantized(path: Path) -> None:
-    net = Network(1, 8, 8, 8)
-    steps = [net.constant("step", np.float32(0.05)), net.constant("zero", np.int8(0))]
-    net.add("QuantizeLinear", *steps).add("DequantizeLinear", *steps).conv(8, 8).add("Relu").save(path)
-
-
 @pytest.mark.parametrize(
     ("make", "recipe", "words"),
     [
@@ -57,7 +50,6 @@ def quantized(path: Path) -> None:
         (newer_opset, "fp16", "newer opset"),
         (foreign_op, "fp16", "an op of a domain of its own"),
         (shape_of_values, "fp16", "the NPU takes fixed graphs only"),
-        (quantized, "int8", "holds its integers already"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),
 )

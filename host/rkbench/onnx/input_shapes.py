@@ -57,6 +57,9 @@ def _check_fits(value: ir.Value, shape: tuple[int, ...]) -> None:
     if len(declared) != len(shape) or not fits:
         says = "x".join(str(size) if isinstance(size, int) else str(size.value or "?") for size in declared)
         given = "x".join(map(str, shape))
+        if not declared:
+            text = f"input {value.name} is one number in the file, not {given}"
+            raise UsageError(text, hint="leave it out of --input-shape")
         raise UsageError(
             f"input {value.name} is {says} in the file, not {given}", hint="fill in the open sizes"
         )

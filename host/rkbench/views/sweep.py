@@ -21,6 +21,8 @@ from rkbench.views.push.console import make_console
 
 SCHEMA = "rkbench-sweep/1"
 WINS, IN_FRONT = "wins", "front"
+#: What such a line goes on with is copied: no line end of ours may be in it.
+COPIED = ("file: ", "without rkbench: ")
 
 
 def show_sweep(outcome: SweepOutcome, json_file: str | None, out: TextIO | None = None) -> None:
@@ -42,7 +44,7 @@ def _print_sweep(outcome: SweepOutcome, out: TextIO) -> None:
         rows = [(each.recipe, _predicted_text(each)) for each in outcome.plan.variants]
         console.print(_table(("recipe", "predicted"), rows))
     for line in lines(outcome):
-        console.print(Text(line))
+        console.print(Text(line), soft_wrap=line.startswith(COPIED))
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:

@@ -39,6 +39,15 @@ def test_a_shape_that_contradicts_the_file_is_refused(open_sizes: Path) -> None:
         predict_size(open_sizes, "rk3588", "fp16", input_shapes={"x": (1, 3, 8, 8)})
 
 
+def test_a_shape_of_what_is_one_number_is_refused(tmp_path: Path) -> None:
+    net = Network(1, 16, 8, 8)
+    net.extra_inputs.append(onnx.helper.make_tensor_value_info("rate", onnx.TensorProto.FLOAT, ()))
+    path = net.conv(16, 16, (3, 3)).add("Mul", "rate").save(tmp_path / "x.onnx")
+    with pytest.raises(UsageError, match="input rate is one number in the file, not 1") as caught:
+        predict_size(path, "rk3588", "fp16", input_shapes={"rate": (1,)})
+    assert "leave it out" in (caught.value.hint or "")
+
+
 def test_an_unknown_input_is_refused_and_the_inputs_are_named(open_sizes: Path) -> None:
     with pytest.raises(UsageError) as caught:
         predict_size(open_sizes, "rk3588", "fp16", input_shapes={"y": (1, 16, 8, 8)})
