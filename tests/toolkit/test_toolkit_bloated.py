@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 from pathlib import Path
 
 import pytest
@@ -27,7 +28,8 @@ def test_the_sweep_of_the_readme_names_a_small_and_exact_variant(
         pytest.skip(f"no rknn-toolkit2 {DEFAULT}: bench toolkit install {DEFAULT}")
     (line,) = re.findall(r"^\$ bench (sweep .*)$", (ROOT / "README.md").read_text(), re.MULTILINE)
     words = shlex.split(line.replace("virtual:rk3588", f"virtual:{target}"))
-    (tmp_path / "tests").symlink_to(ROOT / "tests")
+    (tmp_path / words[1]).parent.mkdir(parents=True)
+    shutil.copy(ROOT / words[1], tmp_path / words[1])  # its golden is written beside it
     done = run_bench(*words, "--store", "store.sqlite", "--json", "-", folder=tmp_path)
     assert done.returncode == 0, done.stderr
     document = done.document

@@ -28,6 +28,7 @@ from rkbench.conversion.simulated import simulator_errors
 from rkbench.conversion.wanted import wanted_inputs, write_fed
 from rkbench.conversion.workers import RunJob
 from rkbench.files import local_file, write_whole
+from rkbench.left_behind import working_folder
 from rkbench.runs.records import SimulatorError
 from rkbench.toolkit.environment import ToolkitEnvironment
 from rkbench.toolkit.jobs import Answer, ConversionJob, Limits, run_job
@@ -263,16 +264,10 @@ def deliver(built: Built, folder: Path, stem: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     name = delivered_name(built.draft, stem)
     write_conversion(folder / f"{name}.json", built.record)
-    for suffix in (".log", ".replay.npz", ".rknn"):
-        source, target = built.rknn.with_suffix(suffix), folder / f"{name}{suffix}"
-        if source.exists():
-            part = target.with_name(f".{target.name}.part")
-            try:
-                shutil.copyfile(source, part)
-                part.replace(target)
-            except OSError:
-                part.unlink(missing_ok=True)  # a full disk gets back what did not fit
-                raise
+    with working_folder(folder, ".convert-") as temporary:  # its own: another may deliver the same here
+        for suffix in (".log", ".replay.npz", ".rknn"):
+            if (source := built.rknn.with_suffix(suffix)).exists():
+                shutil.copyfile(source, temporary / "part").replace(folder / f"{name}{suffix}")
     return folder / f"{name}.rknn"
 
 

@@ -16,7 +16,7 @@ from rkbench.units import format_bytes
 
 #: A full disk shows itself late and in the vendor's words: less than this, and nothing is begun.
 LEAST_FREE_BYTES = 200_000_000
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 def check_requests(requests: Sequence[ConversionRequest], folder: Path) -> None:
@@ -67,6 +67,6 @@ def _check_names(requests: Sequence[ConversionRequest]) -> None:
 def not_written(request: ConversionRequest, error: OSError) -> BenchError:
     """Return what a failed read or write of this computer means for a conversion."""
     place = error.filename or kept_folder()
-    full = error.errno in _FULL
+    full = error.errno in FULL
     hint = "make room, or set XDG_CACHE_HOME to a folder with more" if full else f"look at {place}"
     return BenchError(f"{request.onnx.name}: {place}: {error.strerror or error}", hint=hint)

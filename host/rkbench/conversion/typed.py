@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rkbench.conversion.build import Built, ConversionRequest, deliver
 from rkbench.conversion.calibration import calibration_of
-from rkbench.conversion.checks import check_requests
+from rkbench.conversion.checks import FULL, check_requests
 from rkbench.conversion.plan import (
     AskedConversions,
     FailedConversion,
@@ -130,7 +130,8 @@ def _delivered(built: Built, folder: Path, stem: str) -> Path:
     try:
         return deliver(built, folder, stem)
     except OSError as error:
+        mend = "make room" if error.errno in FULL else f"look at {folder}"
         raise BenchError(
             f"{folder}: {error.strerror}",
-            hint=f"what was converted is kept: {built.rknn}; make room and run the same command again",
+            hint=f"what was converted is kept: {built.rknn}; {mend} and run the same command again",
         ) from error

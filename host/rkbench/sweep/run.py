@@ -14,6 +14,7 @@ from rkbench.campaign.converting import target_of, told
 from rkbench.campaign.push import Expected, run_on_first, with_golden
 from rkbench.campaign.run import Outcome, compare_collected
 from rkbench.campaign.settings import SWEEP, PushOptions, check_push
+from rkbench.conversion.graphs import counted
 from rkbench.conversion.plan import AskedConversions, requests_of
 from rkbench.conversion.typed import ConvertOutcome, Delivered, asked_of, deliver_all
 from rkbench.errors import BenchError, UsageError
@@ -60,7 +61,7 @@ def plan_of(options: SweepOptions, board: Board, listener: Listener) -> tuple[As
             listener(Note(NO_CALIBRATION))
     asked = asked_of(options.onnx, target, words, options.golden)
     requests, left = requests_of(asked)
-    listener(Step(f"predicting {len(requests)} variants"))
+    listener(Step(f"predicting {counted(len(requests), 'variant')}"))
     return asked, plan_sweep(tuple(predicted(requests)), left, options.gates)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -39,24 +40,39 @@ def _print_sweep(outcome: SweepOutcome, out: TextIO) -> None:
 
     console = make_console(out)
     if outcome.variants:
-        console.print(_table(_titles(outcome), [_row(outcome, each) for each in outcome.variants]))
+        console.print(
+            _table(_titles(outcome), [_row(outcome, each) for each in outcome.variants], console.width)
+        )
     elif outcome.verdict is None:
         rows = [(each.recipe, _predicted_text(each)) for each in outcome.plan.variants]
-        console.print(_table(("recipe", "predicted"), rows))
+        console.print(_table(("recipe", "predicted"), rows, console.width))
     for line in lines(outcome):
         console.print(Text(line), soft_wrap=line.startswith(COPIED))
 
 
-def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> Any:
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Any:
+    """Return a table that is so wide at most: long recipes go on below, behind a comma."""
     from rich.table import Table
     from rich.text import Text
 
+    figures = (max(map(len, column)) + 2 for column in list(zip(titles, *rows, strict=True))[1:])
+    left = width - sum(figures)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for place, title in enumerate(titles):
         table.add_column(title, justify="right" if place else "left", no_wrap=place > 0, overflow="fold")
     for row in rows:
-        table.add_row(*map(Text, row))
+        table.add_row(*map(Text, (broken(row[0], left), *row[1:])))
     return table
+
+
+def broken(recipe: str, width: int) -> str:
+    """Return a recipe in lines of a width at most, where its words allow that."""
+    lines = [""]
+    for word in re.findall(r"[^,]+,?", recipe):
+        if lines[-1] and len(lines[-1]) + len(word) > width:
+            lines.append("")
+        lines[-1] += word
+    return "\n".join(lines)
 
 
 def _measures(outcome: SweepOutcome) -> tuple[Measure, ...]:

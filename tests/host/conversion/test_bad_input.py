@@ -12,7 +12,7 @@ import pytest
 from bench_command import Done, run_bench
 from made_toolkit import make_environment
 from onnx_networks import Network
-from rkbench.conversion.build import ConversionRequest, file_word
+from rkbench.conversion.build import Built, ConversionRequest, deliver, file_word
 from rkbench.conversion.draft import Draft
 from rkbench.conversion.graphs import written_by
 from rkbench.conversion.plan import FailedConversion, convert_all
@@ -196,3 +196,19 @@ def test_a_disk_that_fills_up_meanwhile_costs_what_did_not_fit_and_leaves_nothin
     assert "The disk is full" in failed.error.message
     assert "make room" in (failed.error.hint or "")
     assert {path.suffix for path in cache_folder("conversions").iterdir()} <= {".lock", ".log"}
+
+
+def test_a_folder_that_fills_up_keeps_nothing_of_a_file_that_did_not_fit(
+    cache: Path, environment: ToolkitEnvironment, tmp_path: Path, tmpfs: Path
+) -> None:
+    request = ConversionRequest(small(tmp_path / "net.onnx"), Draft("rk3588"), environment)
+    (built,) = convert_all([request], lambda *_: None)
+    assert isinstance(built, Built)
+    (tmpfs / "ballast").write_bytes(bytes(shutil.disk_usage(tmpfs).free - 100_000))
+    with pytest.raises(OSError, match="No space left"):
+        deliver(built, tmpfs, "net")
+    names = {path.name for path in tmpfs.iterdir()}
+    assert "net.rk3588.fp16.rknn" not in names
+    assert [name for name in names if name.startswith(".")] == []
+    (tmpfs / "ballast").unlink()
+    assert deliver(built, tmpfs, "net").read_bytes() == built.rknn.read_bytes()
