@@ -49,6 +49,7 @@ def workers_at(address: str | None) -> Iterator[ConversionPlace]:
         yield ConversionPlace(run_job)
         return
     try:
+        from dask import config
         from distributed import Client
     except ImportError as error:
         raise UsageError("--workers needs Dask", hint="pip install 'rkbench[dask]'") from error
@@ -59,7 +60,8 @@ def workers_at(address: str | None) -> Iterator[ConversionPlace]:
         raise ConversionError(
             text, hint="start one: dask scheduler; then --workers tcp://HOST:8786"
         ) from error
-    with client:
+    # A network travels whole, and once: there is nothing to load elsewhere, which Dask would advise.
+    with config.set({"distributed.admin.large-graph-warning-threshold": "1TB"}), client:
         offered = offers(client.scheduler_info(n_workers=-1)["workers"])
         run = ShippedJobs(executors(client, offered, address), address, external_files)
         yield ConversionPlace(run, max(1, int(sum(offered.values()))))

@@ -215,7 +215,7 @@ def _parts_below(outcome: BisectOutcome) -> list[str]:
         for each in whole.errors
         if each.board and each.board.worst_part and each.board.worst_part.snr_db < limit
     ]
-    return _worst_parts(whole, below)
+    return [f"A part by itself does not keep it: {text}" for text in _worst_parts(whole, below)]
 
 
 def _worst_parts(probe: Probe, errors: Sequence[TensorError]) -> list[str]:
