@@ -146,7 +146,7 @@ def is_board_form(source: NpzReader, found: Match) -> bool:
     return set(source.headers) - {METADATA, LABELS} == keys and all(
         fit.member.key == f"{fit.wanted.kind}/{fit.wanted.name}"
         and fit.member.shape == (found.cases, *fit.wanted.final_shape)
-        and fit.member.dtype == fit.dtype
+        and source.headers[fit.member.key].dtype == np.dtype(fit.dtype)  # its order of bytes too
         and fit.permutation is None
         and fit.undo is None
         and not fit.dequantised

@@ -263,6 +263,15 @@ def test_what_the_golden_says_of_its_making_goes_along(tmp_path: Path) -> None:
     }
 
 
+def test_what_has_its_bytes_the_other_way_round_is_turned(tmp_path: Path) -> None:
+    """No runtime takes them so: `an input of type >f4 cannot be fed`."""
+    path = save(tmp_path / "g.npz", inputs__x=np.arange(12, dtype=">f4").reshape(1, 1, 2, 3, 2))
+    with NpzReader(path) as source:
+        assert not is_board_form(source, matched(path, IMAGE))
+    turned = prepared(path, IMAGE)["inputs/x"]
+    assert (turned.dtype, turned.ravel().tolist()) == (np.dtype("<f4"), list(range(12)))
+
+
 def test_fortran_order_is_read_right(tmp_path: Path) -> None:
     values = np.asfortranarray(np.arange(6, dtype=np.float32).reshape(2, 3))
     path = save(tmp_path / "g.npz", y=values)
