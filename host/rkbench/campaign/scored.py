@@ -43,7 +43,7 @@ def scorer_for(options: PushOptions, variants: Sequence[PreparedVariant]) -> Sco
 
     scorer = make_scorer(options.golden, options.labels, options.metric)
     for variant in variants:
-        scorer.check(variant.outputs)
+        scorer.check(variant.outputs, variant.cases)
     return scorer
 
 

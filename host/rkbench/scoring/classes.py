@@ -9,6 +9,10 @@ from rkbench.variants.npz import Array
 
 #: The class of masks that counts nowhere: borders, as in PASCAL VOC and Cityscapes.
 IGNORED = 255
+#: The class of a pixel that has none.
+_NONE = -1
+#: Larger numbers are no classes.
+_MOST_CLASSES = 1 << 16
 
 
 def topk_accuracy(scores: Array, labels: Array, k: int) -> float | None:
@@ -43,27 +47,40 @@ def mean_iou(output: Array, masks: Array) -> float | None:
 
     `output` is (cases, 1, classes, height, width) scores or (cases, [1,] height, width) classes; `masks` is
     (cases, height, width), where 255 counts nowhere. Classes that are in neither are left out; None where
-    none is left. Raises GoldenError where shapes do not belong together.
+    none is left. A pixel of NaN is of no class. Raises GoldenError where shapes do not belong together, or
+    where what should be classes is none.
     """
     found: dict[int, tuple[int, int]] = {}
     for number, mask in enumerate(masks):
         classes = _classes_of(output[number], mask)
         counted = mask != IGNORED
-        for each in np.union1d(classes[counted], mask[counted]).tolist():
+        for each in np.setdiff1d(np.union1d(classes[counted], mask[counted]), [_NONE]).tolist():
             ours, theirs = (classes == each) & counted, (mask == each) & counted
             both, either = found.get(each, (0, 0))
             found[each] = (both + int((ours & theirs).sum()), either + int((ours | theirs).sum()))
     return float(np.mean([both / either for both, either in found.values()])) if found else None
 
 
+def _whole(values: Array) -> Array:
+    """Return classes that an output holds as such; raises GoldenError for what is none."""
+    finite = np.isfinite(values)
+    classes: Array = np.rint(np.where(finite, values, _NONE)).astype(np.int64)
+    if finite.any() and not 0 <= classes[finite].min() <= classes[finite].max() < _MOST_CLASSES:
+        low, high = values[finite].min(), values[finite].max()
+        raise GoldenError(
+            f"an output of {low:g} to {high:g} holds no classes, and no axis of scores",
+            hint="--metric FILE.py:function scores whatever a model yields, as the logits of one class",
+        )
+    return classes
+
+
 def _classes_of(output: Array, mask: Array) -> Array:
     squeezed = np.squeeze(output)
     if squeezed.ndim == 3 and squeezed.shape[1:] == mask.shape:
-        best: Array = squeezed.argmax(axis=0)
-        return best
+        scores = np.where(np.isnan(squeezed), -np.inf, squeezed)
+        return np.where(np.isnan(squeezed).all(axis=0), _NONE, scores.argmax(axis=0))
     if squeezed.shape == mask.shape:
-        classes: Array = np.rint(squeezed).astype(np.int64)
-        return classes
+        return _whole(squeezed)
     raise GoldenError(
         f"an output of {list(output.shape)} is no segmentation into masks of {list(mask.shape)}",
         hint="masks are classes in the output's own height and width, (cases, height, width)",

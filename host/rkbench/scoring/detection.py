@@ -44,19 +44,33 @@ def mean_average_precision(
 
 def picture_ids(pictures: Mapping[str, Any], truth: Mapping[str, Any]) -> list[tuple[int, tuple[int, int]]]:
     """Return the id in `truth` and the size of each picture of the golden, by its file's name."""
-    known = {str(image["file_name"]).rpartition("/")[2]: image["id"] for image in truth["images"]}
+    known: dict[str, Any] = {}
+    twice = set()
+    for image in truth["images"]:
+        name = str(image["file_name"]).rpartition("/")[2]
+        if known.setdefault(name, image["id"]) != image["id"]:
+            twice.add(name)
     missing = [name for name, *_ in pictures["files"] if name not in known]
     if missing:
         raise GoldenError(
             f"the labels lack the picture {missing[0]!r} ({len(missing)} of {len(pictures['files'])} in all)",
             hint="give the annotations of these pictures, by their file_name",
         )
+    if double := next((name for name, *_ in pictures["files"] if name in twice), ""):
+        raise GoldenError(
+            f"the labels have two pictures {double!r}",
+            hint="pictures are found by their names without folders: give the annotations of one folder",
+        )
     return [(known[name], (wide, high)) for name, wide, high in pictures["files"]]
 
 
 def detections(output: Array, class_count: int) -> tuple[Array, Array, Array]:
-    """Return the boxes (left, top, width, height), scores and classes of one case."""
+    """Return the boxes (left, top, width, height), scores and classes of one case.
+
+    A box with a value that is not finite is none.
+    """
     rows = _rows(output, class_count)
+    rows = np.where(np.isfinite(rows).all(axis=1, keepdims=True), rows, 0.0)
     boxes, scores = rows[:, :4], rows[:, -class_count:]
     if scores.min() < -0.01 or scores.max() > 1.01:
         raise GoldenError("the scores of the output are not between 0 and 1", hint=_OTHERWISE)
@@ -104,7 +118,7 @@ def _iou(box: Array, others: Array) -> Array:
 
 
 def on_picture(boxes: Array, pictures: Mapping[str, Any], size: tuple[int, int]) -> Array:
-    """Return boxes of the model's input as boxes of the picture that it was made of."""
+    """Return boxes of the model's input as boxes of the picture that it was made of, cut at its borders."""
     input_size, own = np.array(pictures["size"], float), np.array(size, float)
     scale, shift = input_size / own, np.zeros(2)
     if pictures["fit"] == "letterbox":
@@ -113,7 +127,9 @@ def on_picture(boxes: Array, pictures: Mapping[str, Any], size: tuple[int, int])
     elif pictures["fit"] == "crop":
         scale = np.full(2, scale.max())
         shift = (input_size - own * scale) / 2
-    return np.concatenate([(boxes[:, :2] - shift) / scale, boxes[:, 2:] / scale], axis=1)
+    low, high = (boxes[:, :2] - shift) / scale, (boxes[:, :2] + boxes[:, 2:] - shift) / scale
+    low, high = np.clip(low, 0, own), np.clip(high, 0, own)
+    return np.concatenate([low, high - low], axis=1)
 
 
 def _evaluated(

@@ -31,9 +31,19 @@ class Scorer:
     own_name: str
     pictures: Mapping[str, Any]
 
-    def check(self, outputs: Sequence[TensorSpec]) -> None:
-        """Raise GoldenError where a model's outputs are none that the labels could be held against."""
-        if self.labels is None or self.labels.kind != "classify":
+    def check(self, outputs: Sequence[TensorSpec], cases: int) -> None:
+        """Raise GoldenError where a model's outputs are none that the labels could be held against.
+
+        `cases`: how many the golden has for this model, with or without an axis of its own.
+        """
+        if self.labels is None or self.labels.kind == "detect":
+            return
+        if len(self.labels.values) != cases:
+            raise GoldenError(
+                f"labels {self.labels_name}: {len(self.labels.values)} for the {cases} cases of the golden",
+                hint="give a label for each case",
+            )
+        if self.labels.kind == "segment":
             return
         classes = _class_count(outputs)
         if self.labels.values.max() >= classes:

@@ -50,3 +50,17 @@ def test_masks_of_another_size_are_refused() -> None:
         GoldenError, match=r"an output of \[1, 3, 4, 4\] is no segmentation into masks of \[2, 2\]"
     ):
         mean_iou(np.zeros((1, 1, 3, 4, 4)), np.zeros((1, 2, 2), int))
+
+
+def test_a_pixel_of_nan_is_of_no_class() -> None:
+    masks, scores = np.array([[[0, 0], [1, 1]]]), np.zeros((1, 1, 2, 2, 2))
+    scores[0, 0, 1, 1], scores[0, 0, :, 0, 0] = 1.0, np.nan
+    assert mean_iou(scores, masks) == pytest.approx((1 / 2 + 1) / 2)
+    classes = np.array([[[np.nan, 0], [1, 1]]])[:, np.newaxis]
+    assert mean_iou(classes, masks) == pytest.approx((1 / 2 + 1) / 2)
+
+
+def test_logits_of_one_class_are_no_classes() -> None:
+    logits = np.array([[[-3.2, 2.0], [1.0, 4.0]]])[:, np.newaxis]
+    with pytest.raises(GoldenError, match=r"an output of -3\.2 to 4 holds no classes"):
+        mean_iou(logits, np.array([[[0, 1], [1, 1]]]))

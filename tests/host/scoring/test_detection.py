@@ -72,6 +72,28 @@ def test_scores_that_are_all_zero_find_nothing() -> None:
     assert mean_average_precision(dead, PICTURES, truth(CAT)) == (0.0, 0.0)
 
 
+def test_a_box_that_is_not_finite_is_none() -> None:
+    whole = mean_average_precision(head(DOG_ROW), PICTURES, truth(CAT, DOG))
+    for broken in (np.nan, np.inf):
+        for column in range(6):
+            row = list(CAT_ROW)
+            row[column] = broken
+            assert mean_average_precision(head(row, DOG_ROW), PICTURES, truth(CAT, DOG)) == whole
+
+
+def test_a_box_over_the_border_counts_as_far_as_the_picture_goes() -> None:
+    at_border = (3, [0.0, 0.0, 20.0, 20.0])
+    row = [0.0, 25.0, 20.0, 20.0, 0.9, 0.0]  # from -20 to 20 on the picture, both ways
+    assert mean_average_precision(head(row), PICTURES, truth(at_border)) == pytest.approx((1.0, 1.0))
+
+
+def test_two_pictures_of_one_name_are_refused() -> None:
+    annotations = truth(CAT)
+    annotations["images"].append({"id": 8, "file_name": "other/a.jpg", "width": 20, "height": 10})
+    with pytest.raises(GoldenError, match=r"the labels have two pictures 'a\.jpg'"):
+        mean_average_precision(head(CAT_ROW), PICTURES, annotations)
+
+
 def test_pictures_without_a_labelled_box_have_no_precision() -> None:
     crowd = truth(CAT)
     crowd["annotations"][0]["iscrowd"] = 1

@@ -14,7 +14,7 @@ from rkbench.scoring.own import call_metric, read_metric
 from rkbench.scoring.scorer import Scorer, make_scorer
 from rkbench_agent.wire.plan import TensorSpec
 
-COCO = {
+COCO: dict[str, list[dict[str, object]]] = {
     "images": [{"id": 1, "file_name": "a.png"}],
     "categories": [{"id": 5}],
     "annotations": [{"image_id": 1, "category_id": 5, "bbox": [1, 2, 3, 4]}],
@@ -51,6 +51,9 @@ def test_annotations_get_the_fields_that_few_write(tmp_path: Path) -> None:
         ("l.txt", "a.png 1\n", [], "the golden names none"),
         ("l.json", "{}", [], r"no annotations of COCO: KeyError\('images'\)"),
         ("l.json", "[[[", [], "no annotations of COCO"),
+        ("l.txt", "3\na.png 4\n", ["a.png"], "lines of both forms: a line '3', and another 'a.png 4'"),
+        ("l.txt", f"{'9' * 5000}\n2\n", [], "no class in the line '999"),
+        ("l.txt", "a/x.png 4\nb/x.png 6\n", ["x.png"], r"'x\.png' has the classes 4 and 6"),
     ],
 )
 def test_labels_that_do_not_fit_say_why(
@@ -63,6 +66,43 @@ def test_labels_that_do_not_fit_say_why(
         read_labels(tmp_path / "none.txt", 2, names)
 
 
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"bbox": "abcd"}, "no annotations of COCO: ValueError"),
+        ({"bbox": [1, 2, None, 4]}, "no annotations of COCO: TypeError"),
+        ({"bbox": [1, 2, 3]}, "no annotations of COCO: ValueError"),
+        ({"bbox": [1, 2, -3, 4]}, r"annotation 1 has the box \[1, 2, -3, 4\]"),
+        ({"bbox": [1, 2, float("nan"), 4]}, "annotation 1 has the box"),
+        ({"area": "large"}, "no annotations of COCO: ValueError"),
+        ({"category_id": 6}, "annotation 1 is of image 1 and category 6, which are not both in the file"),
+        ({"image_id": "1"}, "annotation 1 is of image '1' and category 5, which are not both"),
+        ({"image_id": [1]}, "no annotations of COCO: TypeError"),
+    ],
+)
+def test_annotations_that_would_score_otherwise_than_they_say_are_refused(
+    tmp_path: Path, changed: dict[str, object], told: str
+) -> None:
+    annotations = [{**COCO["annotations"][0], **changed}]
+    (tmp_path / "l.json").write_text(json.dumps({**COCO, "annotations": annotations}))
+    with pytest.raises(BenchError, match=told):
+        read_labels(tmp_path / "l.json", 1, ["a.png"])
+
+
+def test_categories_without_a_number_of_their_own_are_refused(tmp_path: Path) -> None:
+    for categories in ([{"id": None}, {"id": 5}], [{"id": 5}, {"id": 5}]):
+        (tmp_path / "l.json").write_text(json.dumps({**COCO, "categories": categories}))
+        with pytest.raises(BenchError, match="categories need numbers of their own"):
+            read_labels(tmp_path / "l.json", 1, ["a.png"])
+
+
+def test_null_for_area_and_crowd_is_as_if_they_were_not_there(tmp_path: Path) -> None:
+    annotations = [{**COCO["annotations"][0], "area": None, "iscrowd": None}]
+    (tmp_path / "l.json").write_text(json.dumps({**COCO, "annotations": annotations}))
+    (box,) = read_labels(tmp_path / "l.json", 1, ["a.png"]).values["annotations"]
+    assert (box["area"], box["iscrowd"]) == (12, 0)
+
+
 def test_arrays_of_another_count_or_kind_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "l.npz", labels=np.zeros(3))
     with pytest.raises(BenchError, match=r"\[3\] float64 for 3 cases"):
@@ -70,6 +110,9 @@ def test_arrays_of_another_count_or_kind_are_refused(tmp_path: Path) -> None:
     np.savez(tmp_path / "l.npz", y=np.zeros(3))
     with pytest.raises(BenchError, match="no member 'labels'"):
         read_labels(tmp_path / "l.npz", 3, [])
+    np.savez(tmp_path / "l.npz", labels=np.array([1, 2**63], np.uint64))
+    with pytest.raises(BenchError, match="class -9223372036854775808"):
+        read_labels(tmp_path / "l.npz", 2, [])
 
 
 def golden_of(path: Path, **told: object) -> Path:
@@ -91,9 +134,11 @@ def test_a_class_that_the_model_lacks_is_told_before_anything_is_sent(tmp_path: 
     (tmp_path / "l.txt").write_text("1\n10\n")
     scorer = make_scorer(golden_of(tmp_path / "g.npz"), tmp_path / "l.txt", None)
     with pytest.raises(BenchError, match=r"class 10, the model has 10 \(0 to 9\)"):
-        scorer.check([TensorSpec("y", [1, 10], "float32")])
+        scorer.check([TensorSpec("y", [1, 10], "float32")], 2)
     with pytest.raises(BenchError, match=r"no output holds scores of classes.*y \[1, 84, 100\]"):
-        scorer.check([TensorSpec("y", [1, 84, 100], "float32")])
+        scorer.check([TensorSpec("y", [1, 84, 100], "float32")], 2)
+    with pytest.raises(BenchError, match=r"labels l\.txt: 2 for the 1 cases of the golden"):
+        scorer.check([TensorSpec("y", [1, 20], "float32")], 1)
 
 
 OWN = """
