@@ -234,6 +234,9 @@ def _mean(clusters: Clusters) -> tuple[float | None, float | None, float | None]
     groups = clusters.groups
     if not groups:
         return None, None, None
+    first = float(clusters.values[0])
+    if len(groups) > 1 and (clusters.values == first).all():  # sums would round it off, and off its limit
+        return first, first, first
     sums, sizes = np.array([np.sum(group) for group in groups]), np.array([len(group) for group in groups])
     mean, count = float(sums.sum() / sizes.sum()), len(groups)
     if count < 2:

@@ -79,11 +79,11 @@ def judge_rate_budget(gate: Gate, values: tuple[float | None, float | None], clu
     mean = estimate(Statistic.MEAN, clusters)
     if rate is None or mean is None or not gate.limit:
         return judge_budget(gate, rate, base)
-    calls_and_gaps = rate * mean.value
     of_mean = replace(gate.quantity, statistic=Statistic.MEAN, higher_is_better=False)
-    as_mean = replace(gate, quantity=of_mean, limit=calls_and_gaps / gate.limit)
+    # Ratios first: a rate at its limit makes the mean the limit of the mean, to the last bit.
+    as_mean = replace(gate, quantity=of_mean, limit=mean.value * (rate / gate.limit))
     told = judge_latency_budget(as_mean, (None, mean.value), clusters)
-    low, high = (calls_and_gaps / bound if bound else None for bound in (told.high, told.low))
+    low, high = (rate * (mean.value / bound) if bound else None for bound in (told.high, told.low))
     return replace(
         told, value=rate, baseline=base, difference_percent=difference_percent(base, rate), low=low, high=high
     )

@@ -48,6 +48,8 @@ def serial_z(levels: Sequence[float]) -> float:
     4 (n - 2) / (n^2 - 1).
     """
     count = len(levels)
+    if min(levels) == max(levels):  # their mean, rounded, may be another number
+        return 0.0
     mean = math.fsum(levels) / count
     variation = math.fsum((level - mean) ** 2 for level in levels)
     if variation == 0:

@@ -23,7 +23,9 @@ from rkbench.runs.measures import QUANTITIES
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import CellResult, Fault, GateResult, Night
 from rkbench.stats import gates as gates_module
+from rkbench.stats.clusters import clusters_of
 from rkbench.stats.gates import FAIL, NOT_MEASURED, PASS, Gate
+from rkbench.stats.judging import judge_rate_budget
 from rkbench.store import Store, open_store
 from rkbench_agent.wire.caveats import caveat
 from rkbench_agent.wire.messages import Latencies
@@ -163,6 +165,17 @@ def test_a_rate_is_judged_by_the_interval_of_the_mean_and_measured_twice() -> No
     assert bounds.low is not None and bounds.high is not None
     assert 440 < bounds.low < 443 < bounds.high < 446
     assert to_confirm([parse_gate("throughput >= 480/s")], [told[480]])
+
+
+@pytest.mark.parametrize("call_s", [0.002, 0.0371, 0.0123456789, 1 / 3e3, 0.7e-3])
+def test_a_rate_at_its_limit_keeps_it_unless_more_is_asked_for(call_s: float) -> None:
+    """Calls that all take as long have no interval but themselves: nothing may be lost in rounding."""
+    calls = clusters_of([[[call_s] * 50] * 12])
+    for gap in (1.0, 1.03, 1.07):
+        rate = 1 / (call_s * gap)
+        at, above = (replace(parse_gate(f"throughput {sign} 1/s"), limit=rate) for sign in (">=", ">"))
+        states = [judge_rate_budget(gate, (None, rate), calls).state for gate in (at, above)]
+        assert states == [PASS, FAIL], (call_s, gap)
 
 
 @pytest.mark.parametrize(
