@@ -92,6 +92,20 @@ def test_an_interrupted_night_speaks_of_what_it_came_to_and_how_it_goes_on() -> 
     assert "interrupted: the same command goes on where it was; --fresh begins anew\n" in out.getvalue()
 
 
+def test_a_run_that_is_doubted_says_so_beside_what_its_gates_say() -> None:
+    """Red because the board throttled under the model, or green all the same: the gates do not tell."""
+    codes = ("governor", "throttling", "blocks_differ", "few_blocks")
+    ill = replace(CELL, verdict="SUSPECT", caveats=codes, simulated=True)
+    line = "digits.fp16 on rock (simulated): SUSPECT: throttling, blocks_differ"
+    for cells in ((ill,), (replace(ill, gates=(KEPT,)),)):
+        out, night = io.StringIO(), replace(NIGHT, cells=cells)
+        print_night(night, out)
+        assert f"\ndoubted: {line}\n" in out.getvalue()
+        assert f"### Doubted\n\n- {line}".replace("_", "\\_") in render_markdown(night)
+    sound = replace(NIGHT, cells=(replace(CELL, verdict="UNPINNED", caveats=codes),))
+    assert "oubted" not in render_markdown(sound)
+
+
 def test_only_a_green_night_that_was_saved_ends_with_zero() -> None:
     kept = replace(NIGHT, cells=(replace(CELL, gates=(KEPT,)),))
     assert [NIGHT.exit_code, replace(NIGHT, cells=(GONE,)).exit_code, kept.exit_code] == [3, 1, 0]

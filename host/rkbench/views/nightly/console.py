@@ -19,6 +19,7 @@ from rkbench.views.nightly.sentences import (
     SIMULATED,
     by_history,
     counted,
+    doubted,
     environment_changes,
     epoch_lines,
     faults,
@@ -132,6 +133,8 @@ def _lines(night: Night) -> Iterator[tuple[str, str]]:
         yield f"failed: {line}", STYLES[NOT_MEASURED]
     for line in retries(night):
         yield f"begun anew: {line}", "yellow"
+    for line in doubted(night):
+        yield f"doubted: {line}", "yellow"
     for line in by_history(night):
         yield f"judged by history: {line}", ""
     for line in epoch_lines(night):

@@ -11,6 +11,7 @@ from rkbench.units import UNKNOWN, format_seconds
 from rkbench.views.markdown import escaped
 from rkbench.views.nightly.sentences import (
     by_history,
+    doubted,
     environment_changes,
     epoch_lines,
     faults,
@@ -45,6 +46,7 @@ def render_markdown(night: Night) -> str:
     parts += _section(
         "Crossed once, not when measured again", [gate_line(*pair) for pair in _passed_second(night)]
     )
+    parts += _section("Doubted", doubted(night))
     parts += _section("Judged by history", by_history(night))
     parts += _section("New epochs", epoch_lines(night))
     parts += _section("How far nights lie apart", scatter_lines(night))

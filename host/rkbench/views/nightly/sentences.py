@@ -8,7 +8,10 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timezone
 
+from rkbench_agent.wire.caveats import DOUBT, WEIGHTS
+
 from rkbench.runs.measures import GATED, QUANTITIES
+from rkbench.runs.model import SUSPECT
 from rkbench.runs.night import (
     FAILED,
     GREEN,
@@ -259,6 +262,20 @@ def _fault_words(fault: Fault) -> str:
 def retries(night: Night) -> list[str]:
     """Return which cells were begun anew because link, board or agent broke, one line each."""
     return [f"{where(cell)}, after: {cell.retried}" for cell in night.cells if cell.retried]
+
+
+def doubted(night: Night) -> list[str]:
+    """Return which runs are SUSPECT, whatever their gates say, and by which caveats, one line each."""
+    return [
+        f"{where(cell)}{' (simulated)' if cell.simulated else ''}: {SUSPECT}: {_doubts(cell)}"
+        for cell in night.cells
+        if cell.verdict == SUSPECT
+    ]
+
+
+def _doubts(cell: CellResult) -> str:
+    """Return the codes of a cell's caveats that doubt a number; one that is not known here does."""
+    return ", ".join(code for code in cell.caveats if WEIGHTS.get(code, DOUBT) == DOUBT) or UNKNOWN
 
 
 def by_history(night: Night) -> list[str]:
