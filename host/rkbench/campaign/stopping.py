@@ -13,6 +13,7 @@ from rkbench_agent.wire.words import SINGLE_STREAM
 from rkbench.runs.pairs import Turn, load_differences
 from rkbench.stats.paired import (
     QUADS_OF_ONE_LOAD,
+    UNITS_BEYOND,
     block_level,
     is_precise,
     joint_confidence,
@@ -26,9 +27,6 @@ class Stop(Protocol):
     def add(self, latencies: Latencies) -> Collection[str]:
         """Take a batch of a run into account; return the runs of which enough is known now."""
 
-
-#: How many units more are measured once the intervals are narrow enough.
-UNITS_BEYOND = 2
 
 NewStop = Callable[[RunSettings], Stop]
 

@@ -36,6 +36,9 @@ QUADS_OF_ONE_LOAD = 12
 MOST_LOADS = 100
 MOST_QUADS_OF_ONE_LOAD = 400
 
+#: How many units more are measured once the intervals are narrow enough for a precision.
+UNITS_BEYOND = 2
+
 Quad = tuple[Sequence[float], Sequence[float], Sequence[float], Sequence[float]]
 """Durations of four blocks in the order of their measurement: A, B, B, A."""
 

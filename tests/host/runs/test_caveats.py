@@ -284,6 +284,26 @@ def test_more_for_a_precision_is_loads_or_the_quads_of_one(loads: int, quads: in
     assert f"give it more: {more}; or ask for less: --precision 1" in told.advice
 
 
+@pytest.mark.parametrize(
+    ("percent", "advice"),
+    [
+        (0.5, "give it more: --loads 29; or ask for less: --precision 0.92"),
+        (0.8, "give it more: --loads 13; or ask for less: --precision 0.92"),
+        (0.01, "ask for less: --precision 0.92"),
+    ],
+)
+def test_more_for_a_precision_is_what_the_width_reached_asks_for(percent: float, advice: str) -> None:
+    """Twice as many loads bring an interval of +-0.92 % to +-0.65 %, not to +-0.5 %."""
+    levels = [1.0, 1.01, 0.99, 1.012, 0.995, 1.004, 0.988, 1.003]
+    own = make_latencies(2_000_000, loads=8, quads=2)
+    other = make_latencies(2_000_000, loads=8, quads=2, place=1)
+    for place, load in enumerate(other.load):
+        other.duration_ns[place] = round(other.duration_ns[place] * levels[load])
+    asked = in_turns(2, loads=8, precision_percent=percent)
+    found = caveats_of(asked, own, beside=[other])
+    assert [item.advice for item in found if item.code == "precision_not_reached"] == [advice]
+
+
 def test_what_ended_by_its_own_limit_is_advised_more_time_and_nothing_else() -> None:
     """More loads, quads or seconds would not be measured either: what ended it did not come from those."""
     ended = replace(in_turns(2, loads=7), caveats=(caveat("max_duration_reached", ""),))

@@ -16,13 +16,15 @@ from rkbench.runs.pairs import load_differences, turns_of
 from rkbench.runs.server import is_overloaded
 from rkbench.stats.clusters import BUSY_PERIOD, LOAD
 from rkbench.stats.figures import TIMES_TO_SEE_FURTHER, Statistic, lack_of_bounds, reads_for
-from rkbench.stats.paired import is_narrow, joint_confidence, loads_for, paired_difference
+from rkbench.stats.paired import UNITS_BEYOND, joint_confidence, loads_for, paired_difference
 from rkbench.stats.signed_rank import fewest_differences
 
 #: Fewer timed iterations than this are no basis for a percentile.
 MINIMUM_ITERATIONS = 30
 #: Fewer blocks than this show no drift and no difference between them; nor do fewer loads show a drift.
 FEWEST_BLOCKS = 6
+#: More than so many times what was measured is not worth naming.
+_MOST_TIMES = 100
 #: A wall clock before 2020 was never set: the board has no battery-backed clock and no network time.
 CLOCK_SET_UNIX_NS = 1_577_836_800_000_000_000
 
@@ -119,32 +121,58 @@ def _quads(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
 def _precision(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     """Say that a plan with a precision went to its end, or to its time, before that was reached."""
     plan, blocks = run.plan, evidence.latencies.block_loads()
-    if plan.precision_percent is None or run.latency is None or _is_known(run, evidence):
+    if plan.precision_percent is None or run.latency is None:
+        return
+    width = _widest_percent(evidence)
+    if width is not None and width <= plan.precision_percent:
         return
     is_at_end = len(blocks) >= 2 * (plan.loads or 1) * (plan.quads or 1)
     if is_at_end or is_out_of_time(run):
-        # Two loads would be no more than four quads and carry no interval: one load grows by its quads.
-        one = f"--quads {2 * (plan.quads or 1)}, leave --loads away"
-        more = f"--loads {2 * plan.loads}" if plan.loads and plan.loads > 1 else one
-        less = f"--precision {2 * plan.precision_percent:g}"
+        more = MORE_TIME if is_out_of_time(run) else _more_units(run, width)
+        less = f"ask for less: --precision {_less_precise(plan.precision_percent, width)}"
         yield caveat(
             "precision_not_reached",
             f"the plan ended before every difference was known to ±{plan.precision_percent:g} %",
-            f"{MORE_TIME if is_out_of_time(run) else f'give it more: {more}'}; or ask for less: {less}",
+            f"{more}; or {less}" if more else less,
         )
 
 
-def _is_known(run: RunResult, evidence: Evidence) -> bool:
-    """Return whether every difference to the runs beside is known as well as was asked."""
-    half_width = (run.plan.precision_percent or 0.0) / 100
+def _more_units(run: RunResult, width: float | None) -> str:
+    """Return how many loads, or quads of one, make intervals of `width` percent as narrow as was asked.
+
+    As many times as the square of the widths' ratio, and those measured beyond; "" where that is no number
+    that anybody waits for. Without an interval: twice as many.
+    """
+    plan = run.plan
+    times = 2.0 if width is None else (width / (plan.precision_percent or width)) ** 2
+    beyond = 0 if width is None else UNITS_BEYOND
+    if times > _MOST_TIMES:
+        return ""
+    if plan.loads and plan.loads > 1:
+        return f"give it more: --loads {math.ceil(times * plan.loads) + beyond}"
+    # Two loads would be no more than four quads and carry no interval: one load grows by its quads.
+    return f"give it more: --quads {math.ceil(times * (plan.quads or 1)) + beyond}, leave --loads away"
+
+
+def _less_precise(asked: float, width: float | None) -> str:
+    """Return the precision, in percent, that was reached, rounded up to two digits; twice what was asked
+    where nobody knows."""
+    if width is None:
+        return f"{2 * asked:g}"
+    scale = 10.0 ** (1 - math.floor(math.log10(width)))
+    return f"{math.ceil(width * scale) / scale:g}"
+
+
+def _widest_percent(evidence: Evidence) -> float | None:
+    """Return half the widest interval of the differences to the runs beside; None where one has none."""
     confidence = joint_confidence(len(evidence.beside))
-    own = turns_of(evidence.latencies)
+    own, widths = turns_of(evidence.latencies), []
     for other in evidence.beside:
-        loads = load_differences(own, turns_of(other))
-        found = paired_difference(loads, confidence=confidence)
-        if not is_narrow(found, half_width):
-            return False
-    return bool(evidence.beside)
+        found = paired_difference(load_differences(own, turns_of(other)), confidence=confidence)
+        if found.low is None or found.high is None:
+            return None
+        widths.append((found.high - found.low) / 2 * 100)
+    return max(widths, default=None)
 
 
 def _readings(run: RunResult, _: Evidence) -> Iterator[Caveat]:
