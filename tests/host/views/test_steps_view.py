@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from made_runs import make_run
-from rkbench.runs.model import RunResult
+from rkbench.runs.model import Failure, RunResult
 from rkbench.runs.offline import Offline, OfflineRate, Saturation
 from rkbench.runs.server import Server, ServerTry
 from rkbench.runs.soak import Soak, SoakFinding, SoakSummary
 from rkbench.views.push.offline import offline_lines, offline_text
 from rkbench.views.push.server import server_lines, server_text
 from rkbench.views.push.soak import soak_lines, soak_text
+from rkbench_agent.wire.words import INTERRUPTED
 
 
 def rate(contexts: int, per_s: float) -> OfflineRate:
@@ -111,6 +112,21 @@ def test_a_server_that_keeps_nothing_and_one_without_an_objective() -> None:
         server_text(make_run(server=flooded))
         == "fp16 does not serve 500 /s: it did 99.0 /s, and the queue grew."
     )
+
+
+def test_a_search_that_ended_early_says_so_and_what_it_had_tried() -> None:
+    """Always busy contexts are no rate: nothing was looked for yet."""
+    stopped = Failure("inference", INTERRUPTED, "stopped by Ctrl-C")
+    busy = Server((tried(None, 0.01, None),), "p99 <= 30ms")
+    assert server_text(make_run(server=busy, failure=stopped)) == (
+        "fp16 serves 99.0 /s at most, always busy; no rate was tried; the search ended early."
+    )
+    some = Server((tried(None, 0.01, None), tried(50.0, 0.02, True)), "p99 <= 30ms", 50.0)
+    assert "keeps p99 <= 30ms beyond chance; the search ended early." in server_text(
+        make_run(server=some, failure=stopped)
+    )
+    none = Server((tried(None, 0.01, None), tried(50.0, 0.04, False)), "p99 <= 30ms", None, 50.0)
+    assert server_text(make_run(server=none, failure=stopped)).endswith("50.0 /s; the search ended early.")
 
 
 def soak_run(*findings: SoakFinding) -> RunResult:

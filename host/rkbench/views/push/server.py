@@ -39,15 +39,18 @@ def server_text(run: RunResult) -> str:
             f"{name} serves {mark}{format_rate(tried.rate_per_s)} of random arrivals with p99"
             f" {mark if tried.p99_s else ''}{format_seconds(tried.p99_s)} from when a call was due."
         )
+    early = "; the search ended early" if run.failure else ""
     if found.goodput_per_s is None:
         lowest = min((item.rate_per_s for item in found.tries if item.rate_per_s), default=None)
-        tried_text = f" down to {mark}{format_rate(lowest)}" if lowest else ""
-        said = f"{name} surely keeps {found.slo} at no rate that was tried{tried_text}"
-        return f"{said}{_undecided(found, mark)}."
+        if lowest is None:
+            most = mark + format_rate(found.tries[-1].served_per_s)
+            return f"{name} serves {most} at most, always busy; no rate was tried{early}."
+        said = f"{name} surely keeps {found.slo} at no rate that was tried"
+        return f"{said} down to {mark}{format_rate(lowest)}{_undecided(found, mark)}{early}."
     above = f"; at {mark}{format_rate(found.failing_per_s)} it no longer does" if found.failing_per_s else ""
     goodput = mark + format_rate(found.goodput_per_s)
     highest = f"the highest rate tried that keeps {found.slo}"
-    said = f"{name}: goodput {goodput}, {highest} beyond chance{above}{_undecided(found, mark)}."
+    said = f"{name}: goodput {goodput}, {highest} beyond chance{above}{_undecided(found, mark)}{early}."
     return f"{said} {_unseen(told_try(found).count)}"
 
 
