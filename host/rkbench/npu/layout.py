@@ -188,6 +188,11 @@ def _bytes_of(model: RknnModel, graph: Graph, kind: str) -> bytes:
                 )
             with model.read_buffer(tensor.buffer_index) as view:
                 return bytes(view[: len(view) // 8 * 8])
+    if not model.task_count:
+        raise ModelError(
+            f"{model.file.path}: it holds no NPU tasks: all its layers compute on the CPU",
+            hint="what the CPU computes is not foretold; a board measures it: bench push",
+        )
     raise _unread(model, f"it holds no {kind.replace('_', ' ')}")
 
 

@@ -60,6 +60,11 @@ def test_what_a_graph_leaves_out_has_no_memory_and_the_rest_is_read(tmp_path: Pa
     assert predict_latency(path).latency_s >= 0
 
 
+def test_a_file_that_computes_on_the_cpu_alone_says_so(tmp_path: Path) -> None:
+    with pytest.raises(ModelError, match="holds no NPU tasks: all its layers compute on the CPU"):
+        predict_latency(written(tmp_path, b"", b""))
+
+
 def test_a_relocation_of_what_is_not_there_is_refused(tmp_path: Path) -> None:
     path = written(tmp_path, record(), relocations=(("w", (1 << 32,)),))
     with open_model(path) as model, pytest.raises(ModelError, match="relocations of 'w' point outside"):
