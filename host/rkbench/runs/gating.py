@@ -144,9 +144,10 @@ def judge_against(gate: Gate, values: tuple[float | None, float | None], collect
     if gate.is_of_latency:
         return judge_latency_budget(gate, values, clusters_of_run(collected.run, collected.latencies, 1e9))
     base, value = values
-    bounds = GATED[gate.quantity.word].bounds(collected.run)
+    measure = GATED[gate.quantity.word]
+    bounds = measure.bounds(collected.run)
     if value is not None and bounds is not None:
-        return judge_bounded(gate, value, bounds, base)
+        return judge_bounded(gate, value, bounds, base, measure.narrower)
     if gate.quantity.inverse_of and collected.run.plan.scenario in _ONE_AFTER_THE_OTHER:
         clusters = clusters_of_run(collected.run, collected.latencies, 1e9)
         return judge_rate_budget(gate, values, clusters)

@@ -30,6 +30,7 @@ Unit = Literal["load", "quad"]
 QUAD: Final = "quad"
 
 NOT_IN_TURNS = "their blocks were not measured in turns (A B B A)"
+NOTHING_TIMED = "of one of them no call was timed"
 OTHER_PUSH = "they are of different pushes"
 
 
@@ -146,7 +147,11 @@ def _test(
 
 def _no_unit(base: RunResult, run: RunResult, loads: Sequence[object]) -> str | None:
     """Return why two runs have no pair of blocks; None where they have."""
-    return None if loads else NOT_IN_TURNS if base.push == run.push else OTHER_PUSH
+    if loads:
+        return None
+    if base.latency is None or run.latency is None:
+        return NOTHING_TIMED
+    return NOT_IN_TURNS if base.push == run.push else OTHER_PUSH
 
 
 def _of(found: PairedDifference, run: str, against: str, reason: str | None) -> LatencyTest:

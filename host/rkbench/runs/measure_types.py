@@ -51,7 +51,8 @@ class Measure:
     """One number of a run. `name` is its key in JSON and CSV and its column in the history.
 
     `value` is None where the run has no such number; `per_output` gives it for each output, and `value` is
-    then the worst of them; `bounds` those of 95 %, where it has some of its own. `label` heads its line on
+    then the worst of them; `bounds` those of 95 %, where it has some of its own, and `narrower` says what
+    more of it takes. `label` heads its line on
     the console, `gate` is the word that gates use; "" is no line, no gate. `statistic` lets a gate hold it
     against a baseline by its interval; `instead` says what to write where it scatters too much for that,
     `inverse_of` whose interval a rate has. `family` is where Prometheus has it. `shown` replaces the unit's
@@ -77,6 +78,7 @@ class Measure:
     shown_from: float | None = None
     inverse_of: Statistic | None = None
     bounds: Callable[[RunResult], tuple[float, float] | None] = lambda _: None
+    narrower: str = ""
 
     @property
     def percent(self) -> float | None:

@@ -143,6 +143,7 @@ THROUGHPUT = Measure(
     instead="mean within {}%",
     inverse_of=Statistic.MEAN,
     bounds=bounds_of_rate,
+    narrower="a longer measurement (--duration)",
     family=Family(
         "rkbench_throughput_inferences_per_second", "Inferences per second, gaps between calls included."
     ),
@@ -200,6 +201,7 @@ MEASURES: tuple[Measure, ...] = (
         gate="load time",
         instead="load time <= 500ms",
         bounds=_bounds_of_load_time,
+        narrower="a plan of more loads (--loads)",
         family=Family("rkbench_load_duration_seconds", "Reading the model and initialising the runtime."),
         compared=True,
         load_figure="duration_s",

@@ -94,6 +94,7 @@ SCENARIO_MEASURES = (
         gate="interference loss",
         instead="interference loss <= 10%",
         bounds=_bounds_of_loss,
+        narrower="a longer measurement (--duration)",
         family=Family("rkbench_interference_loss_ratio", "Part of the rate lost beside another model."),
         compared=True,
     ),

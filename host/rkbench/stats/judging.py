@@ -59,13 +59,16 @@ def judge_budget(gate: Gate, value: float | None, baseline: float | None = None)
 
 
 def judge_bounded(
-    gate: Gate, value: float, bounds: tuple[float, float], baseline: float | None = None
+    gate: Gate, value: float, bounds: tuple[float, float], baseline: float | None = None, more: str = ""
 ) -> Judgement:
-    """Return what a budget says of a value by its `bounds` of 95 %: only where both lie on one side."""
+    """Return what a budget says of a value by its `bounds` of 95 %: only where both lie on one side.
+
+    `more` says what makes them narrower.
+    """
     low, high = (judge_budget(gate, bound) for bound in bounds)
     state, detail = low.state, ""
     if low.state != high.state:
-        state, detail = CANNOT_TELL, "the interval holds its limit: more of it tells"
+        state, detail = CANNOT_TELL, f"the interval holds its limit: {more or 'more of it'} tells"
     difference = difference_percent(baseline, value)
     return Judgement(state, value, baseline, difference, detail=detail, low=bounds[0], high=bounds[1])
 

@@ -178,6 +178,9 @@ def test_a_rate_at_its_limit_keeps_it_unless_more_is_asked_for(call_s: float) ->
         assert states == [PASS, FAIL], (call_s, gap)
 
 
+MORE_LOADS = "a plan of more loads (--loads)"
+
+
 @pytest.mark.parametrize(
     ("limit", "state"), [("200ms", PASS), ("109ms", "can't tell"), ("104ms", "can't tell"), ("50ms", FAIL)]
 )
@@ -189,6 +192,9 @@ def test_a_load_time_is_judged_by_the_interval_of_its_median(limit: str, state: 
     several = replace(run, load=replace(run.load, loads=loads))
     (found,) = judge([parse_gate(f"load time <= {limit}")], made(several), None)
     assert (found.state, found.last.low, found.last.high) == (state, 0.101, 0.113)
+    assert found.detail == (
+        "" if state != "can't tell" else f"the interval holds its limit: {MORE_LOADS} tells"
+    )
 
 
 def test_an_extreme_has_no_interval_and_is_measured_twice_before_it_is_red() -> None:

@@ -10,6 +10,7 @@ from made_runs import collected, make_latency, make_run
 from rkbench.campaign import compare_collected
 from rkbench.runs.collect import Collected
 from rkbench.runs.comparison import Comparison
+from rkbench.runs.latency_tests import latency_tests
 from rkbench.runs.loads import Load
 from rkbench.runs.model import Failure, RunResult
 from rkbench_agent.wire.provenance import Provenance
@@ -145,6 +146,12 @@ def test_of_what_ctrl_c_ended_before_any_call_there_is_nothing_to_say() -> None:
     stopped = Failure("connection", "interrupted", "interrupted by Ctrl-C")
     run = replace(BASE, failure=stopped, partial=True, verdict="STOPPED", latency=None)
     assert compare((run, 2_260_000)).verdict == "No run was completed: fp16 was stopped."
+
+
+def test_two_runs_of_a_push_that_timed_nothing_are_said_to_have_timed_nothing() -> None:
+    base, run = (replace(make_run(number, push="push"), latency=None) for number in (1, 2))
+    ((test,), _) = latency_tests(base, [run], {})
+    assert test.reason == "of one of them no call was timed"
 
 
 def test_a_push_has_one_difference_of_its_median_latency() -> None:
