@@ -12,6 +12,8 @@ BenchError                  a failure that a user can act on: message, hint, exi
 │   └── NoBoardError        no board has the name that was given                      (exit 2)
 ├── ConnectError            no SSH session with the board
 │   ├── HostKeyError        the board's host key is unknown or has changed
+│   ├── LabgridError        labgrid's coordinator does not give a place
+│   │   └── NoCoordinatorError  it does not answer
 │   └── AuthenticationError no key was accepted
 ├── ConnectionLostError     a session ended or fell silent in the middle
 ├── BoardError              the board answered, but cannot do the job
@@ -111,6 +113,14 @@ class ConnectError(BenchError):
 
 class HostKeyError(ConnectError):
     """The board's host key is unknown, or is not the recorded one."""
+
+
+class LabgridError(ConnectError):
+    """labgrid's coordinator does not do it."""
+
+
+class NoCoordinatorError(LabgridError):
+    """labgrid's coordinator does not answer."""
 
 
 class AuthenticationError(ConnectError):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, suppress
 from typing import TypeVar
 
@@ -32,6 +32,7 @@ from rkbench.boards.agent.link import AgentLink
 from rkbench.boards.agent.patience import ANSWER_LIMIT_S, Patience, have_limit_s
 from rkbench.boards.agent.upload import OnProgress, check_room, send_file
 from rkbench.boards.model import Board
+from rkbench.boards.power import cycled_once
 from rkbench.boards.provider import Hold
 from rkbench.boards.ssh.auth import Ask
 from rkbench.boards.ssh.connection import CONNECT_TIMEOUT_S, connect, terminal_ask
@@ -257,14 +258,15 @@ class Sessions:
 
     def __init__(self, hold: Hold) -> None:
         self._hold = hold
-        self._held: dict[str, Board] = {}
+        self._open: dict[str, Callable[[], Session]] = {}
         self._holds = ExitStack()
 
     def open(self, board: Board) -> Session:
         """Return a new session with `board`, one that `hold` knows; raises what `open_session` does."""
-        if board.name not in self._held:
-            self._held[board.name] = self._holds.enter_context(self._hold(board.name))
-        return open_session(self._held[board.name])
+        if board.name not in self._open:
+            held = self._holds.enter_context(self._hold(board.name))
+            self._open[board.name] = cycled_once(open_session, held)
+        return self._open[board.name]()
 
     def __enter__(self) -> Sessions:
         return self

@@ -18,7 +18,8 @@ class Board:
     `port` and `user` are None where ssh_config, or else the usual default, decides. `become` is put
     before every command (`sudo -n`). `cache_dir` is a path on the board; `~` is the home there.
     `known_hosts_files` are read besides OpenSSH's own. `behaviour` is a file for the virtual runtime,
-    `home` the folder that a virtual board's user lives in (None: a temporary one).
+    `home` the folder that a virtual board's user lives in (None: a temporary one). `power_cycle` is a command
+    of this computer that switches the board off and on.
     """
 
     name: str
@@ -38,6 +39,7 @@ class Board:
     behaviour: Path | None = None
     home: Path | None = None
     exporter_port: int = DEFAULT_EXPORTER_PORT
+    power_cycle: tuple[str, ...] = ()
 
     @property
     def address(self) -> str:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from rkbench.boards.address_provider import AddressedBoards
 from rkbench.boards.inventory import InventoryBoards, find_inventory, no_board
+from rkbench.boards.labgrid.provider import LabgridBoards
 from rkbench.boards.model import Board
 from rkbench.boards.virtual.provider import VirtualBoards
 from rkbench.errors import UsageError
@@ -36,6 +37,7 @@ Hold = Callable[[str], AbstractContextManager[Board]]
 #: file and a line here. No inventory can take the name of the virtual board for something else.
 PROVIDERS: tuple[Callable[[Path], BoardProvider], ...] = (
     VirtualBoards,
+    LabgridBoards,
     InventoryBoards,
     AddressedBoards,
 )

@@ -1,0 +1,156 @@
+"""A process of its own that acquires a place, and releases it once whoever started it is gone.
+
+It is told nothing but the end of its standard input: a process that is killed closes its pipes. It says
+one JSON object a line: {"waiting_for": owner}, {"acquired": {...}}, {"lost": why}, {"back": true}.
+What it acquires is on disk before it asks, so that the next keeper releases what none was left to release.
+"""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from rkbench.boards.labgrid import records
+from rkbench.boards.labgrid.coordinator import Coordinator
+from rkbench.errors import BenchError, BoardBusyError, LabgridError, NoBoardError, NoCoordinatorError
+
+#: Pauses between asking again: for a place that somebody has, for a coordinator that is gone.
+ASK_AGAIN_S = 0.5
+#: So long a coordinator that is gone is asked to release.
+RELEASE_LIMIT_S = 50.0
+
+
+class Keeper:
+    """Keeps one place for one owner until `ended`."""
+
+    def __init__(self, address: str, place: str, owner: str, wait_s: float) -> None:
+        self._address, self._place, self._owner, self._wait_s = address, place, owner, wait_s
+        self.ended = threading.Event()
+        self._record: Path | None = None
+
+    def run(self) -> None:
+        """Acquire, keep, release; raises BenchErrors where the place cannot be had."""
+        coordinator = Coordinator(self._address, self._owner)
+        try:
+            release_left(coordinator)
+            self._record = records.write(self._address, self._place, self._owner)
+            if self._acquired(coordinator):
+                _say({"acquired": _described(coordinator, self._place)})
+            while not self.ended.wait(ASK_AGAIN_S):
+                if coordinator.ended.is_set():
+                    coordinator.close()
+                    _say({"lost": f"labgrid's coordinator {self._address} is gone"})
+                    coordinator = self._back()
+        finally:
+            coordinator.close()
+            self._release()
+
+    def _acquired(self, coordinator: Coordinator) -> bool:
+        """Acquire the place once nobody has it; False where that is no longer wanted."""
+        deadline, told = time.monotonic() + self._wait_s, ""
+        while not self.ended.is_set():
+            coordinator.sync()
+            place = coordinator.place(self._place)
+            if place is None:
+                names = ", ".join(item.name for item in coordinator.places()) or "none"
+                raise NoBoardError(f"labgrid has no place {self._place!r}", hint=f"its places: {names}")
+            if not place.acquired:
+                with suppress(LabgridError):
+                    coordinator.acquire(self._place)
+                    return True
+                coordinator.sync()
+                place = coordinator.place(self._place) or place
+                if not place.acquired:  # nobody was faster: it cannot be acquired
+                    coordinator.acquire(self._place)
+                    return True
+            if time.monotonic() >= deadline:
+                raise BoardBusyError(
+                    f"labgrid's place {self._place!r} is acquired by {place.acquired}",
+                    hint=f"wait for them; or: labgrid-client -p {self._place} release --kick",
+                )
+            if place.acquired != told:
+                told = place.acquired
+                _say({"waiting_for": told})
+            self.ended.wait(ASK_AGAIN_S)
+        return False
+
+    def _back(self) -> Coordinator:
+        """Return a new conversation, with the place acquired again: a coordinator forgets who had what."""
+        while True:
+            try:
+                coordinator = Coordinator(self._address, self._owner)
+            except NoCoordinatorError:
+                if self.ended.wait(ASK_AGAIN_S):
+                    raise
+                continue
+            place = coordinator.place(self._place)
+            with suppress(LabgridError):
+                if place is not None and not place.acquired:
+                    coordinator.acquire(self._place)
+                _say({"back": place is not None and place.acquired in ("", self._owner)})
+            return coordinator
+
+    def _release(self) -> None:
+        """Release the place if it is ours; a record that is left says that it still is."""
+        deadline = time.monotonic() + RELEASE_LIMIT_S
+        while self._record is not None:
+            try:
+                with Coordinator(self._address, self._owner) as coordinator:
+                    coordinator.release(self._place, self._owner)
+                self._record.unlink(missing_ok=True)
+                return
+            except BenchError:
+                if time.monotonic() > deadline:
+                    return
+                time.sleep(ASK_AGAIN_S)
+
+
+def release_left(coordinator: Coordinator) -> None:
+    """Release what keepers could not that were killed, as by a power cut; of this coordinator."""
+    for path, record in records.left_behind():
+        if record.coordinator == coordinator.address:
+            with suppress(BenchError):
+                coordinator.release(record.place, record.owner)
+                path.unlink(missing_ok=True)
+
+
+def _described(coordinator: Coordinator, name: str) -> dict[str, Any]:
+    coordinator.sync()
+    place = coordinator.place(name)
+    found = [vars(resource) for resource in coordinator.resources(name)]
+    return {"tags": place.tags if place else {}, "resources": found}
+
+
+def _say(what: dict[str, Any]) -> None:
+    with suppress(OSError, ValueError):  # nobody is left to hear it
+        print(json.dumps(what), flush=True)
+
+
+def main() -> int:
+    """Keep the place that the command line names until standard input ends."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)  # the end of the pipe is what counts
+    address, place, owner, wait_s = sys.argv[1:]
+    keeper = Keeper(address, place, owner, float(wait_s))
+
+    def listen() -> None:
+        sys.stdin.buffer.read()
+        keeper.ended.set()
+
+    threading.Thread(target=listen, name="end", daemon=True).start()
+    try:
+        keeper.run()
+    except BenchError as error:
+        _say({"error": error.message, "hint": error.hint, "kind": type(error).__name__})
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

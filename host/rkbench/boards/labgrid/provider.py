@@ -1,0 +1,199 @@
+"""`--board labgrid:PLACE`, or `labgrid:TAG=VALUE` for every place with that tag: acquired while in use."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import logging
+import os
+import queue
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rkbench.boards.inventory import known_hosts_of, load_inventory
+from rkbench.boards.labgrid.coordinator import Coordinator, LabPlace
+from rkbench.boards.model import Board
+from rkbench.errors import (
+    BenchError,
+    BoardBusyError,
+    ConnectError,
+    LabgridError,
+    NoBoardError,
+    NoCoordinatorError,
+    UsageError,
+)
+
+SCHEME = "labgrid:"
+#: What labgrid's own client reads.
+ADDRESS = "LG_COORDINATOR"
+DEFAULT_ADDRESS = "127.0.0.1:20408"
+#: A place that somebody has is waited for.
+WAIT_S = 600.0
+#: The keeper that does not answer is asked no longer; acquiring takes 10 s a resource of a deaf exporter.
+_ANSWER_LIMIT_S = 120.0
+#: A keeper releases before it ends.
+_FAREWELL_S = 15.0
+SERVICE = "NetworkService"
+#: Of a place's resources these switch its power; any of them does for labgrid's own client.
+_POWER = ("Power", "Sispm", "YKUSH")
+_ERRORS: Mapping[str, type[BenchError]] = {
+    kind.__name__: kind
+    for kind in (UsageError, NoBoardError, BoardBusyError, ConnectError, LabgridError, NoCoordinatorError)
+}
+_log = logging.getLogger("rkbench.labgrid")
+
+
+class LabgridBoards:
+    """The places of the coordinator in $LG_COORDINATOR; an entry of bench.toml that has a place's name
+    says what labgrid does not: `python`, `runtime`, `identity_files`."""
+
+    def __init__(self, inventory: Path, *, wait_s: float = WAIT_S) -> None:
+        self._inventory = inventory
+        self._wait_s = wait_s
+        self._found: dict[str, tuple[Board, ...]] = {}
+
+    def names(self) -> tuple[str, ...]:
+        """Return nothing: a coordinator is asked when one of its places is."""
+        return ()
+
+    def find(self, word: str) -> tuple[Board, ...]:
+        """Return the boards of the places that `word` names; raises ConnectError, NoBoardError."""
+        if not word.startswith(SCHEME):
+            return ()
+        if word not in self._found:
+            self._found[word] = self._ask(word.removeprefix(SCHEME))
+        return self._found[word]
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[Board]:
+        """Acquire the place of a board and yield how it is reached; it is released in any case."""
+        described, place = self.find(name)[0], name.removeprefix(SCHEME)
+        owner = f"{socket.gethostname()}/{getpass.getuser()}:rkbench-{secrets.token_hex(4)}"
+        with _keeper(_address(), place, owner, self._wait_s) as told:
+            yield _reached(described, place, owner, told)
+
+    def _ask(self, wanted: str) -> tuple[Board, ...]:
+        with Coordinator(_address(), f"{socket.gethostname()}/{getpass.getuser()}:rkbench") as coordinator:
+            places = coordinator.places()
+        found = [place for place in places if _means(wanted, place)]
+        if not found:
+            names = ", ".join(place.name for place in places) or "none"
+            raise NoBoardError(f"labgrid has no place {wanted!r}", hint=f"its places: {names}")
+        return tuple(map(self._board, found))
+
+    def _board(self, place: LabPlace) -> Board:
+        entries = [board for board in load_inventory(self._inventory).boards if board.name == place.name]
+        known_hosts = (known_hosts_of(self._inventory),)
+        board = entries[0] if entries else Board(place.name, place.name, known_hosts_files=known_hosts)
+        soc = place.tags.get("soc") or board.soc
+        return replace(board, name=f"{SCHEME}{place.name}", soc=soc, tags=tuple(sorted(place.tags.values())))
+
+
+def _address() -> str:
+    return os.environ.get(ADDRESS) or DEFAULT_ADDRESS
+
+
+def _means(wanted: str, place: LabPlace) -> bool:
+    """Return whether `rock`, or `soc=rk3588,shelf=2`, means a place."""
+    if "=" not in wanted:
+        return place.name == wanted
+    pairs = (pair.partition("=") for pair in wanted.split(","))
+    return all(place.tags.get(key) == value for key, _, value in pairs)
+
+
+def _reached(board: Board, place: str, owner: str, told: Mapping[str, Any]) -> Board:
+    """Return a board with the address of its NetworkService, and what cycles its power."""
+    services = [item for item in told["resources"] if item["cls"] == SERVICE]
+    there = [item for item in services if item["available"]]
+    if not there:
+        lacks = "is not offered by its exporter now" if services else "is not among its resources"
+        raise ConnectError(
+            f"labgrid's place {place!r} has no address: a {SERVICE} {lacks}",
+            hint=f"labgrid-client -p {place} show; an exporter offers a {SERVICE} with address and username",
+        )
+    if there[0]["proxy"]:
+        raise ConnectError(
+            f"labgrid's place {place!r} is reached through {there[0]['proxy']} alone",
+            hint=f"say so in ~/.ssh/config, and name it in bench.toml: ProxyJump {there[0]['proxy']}",
+        )
+    params = there[0]["params"]
+    power = any(word in item["cls"] for item in told["resources"] for word in _POWER)
+    return replace(
+        board,
+        host=str(params["address"]),
+        port=int(params.get("port", 22)),
+        user=str(params["username"]),
+        power_cycle=_cycle_command(place, owner) if power else (),
+    )
+
+
+def _cycle_command(place: str, owner: str) -> tuple[str, ...]:
+    """Return labgrid's own client as the owner of the place: it knows the drivers of its resources."""
+    host, _, user = owner.partition("/")
+    names = (f"{ADDRESS}={_address()}", f"LG_HOSTNAME={host}", f"LG_USERNAME={user}")
+    beside = Path(sys.executable).with_name("labgrid-client")
+    client = str(beside) if beside.exists() else shutil.which("labgrid-client") or beside.name
+    return ("env", *names, client, "-p", place, "power", "cycle")
+
+
+@contextmanager
+def _keeper(address: str, place: str, owner: str, wait_s: float) -> Iterator[Mapping[str, Any]]:
+    """Yield what is known of a place that a process of its own keeps until the end; raises BenchErrors."""
+    command = [sys.executable, "-m", "rkbench.boards.labgrid.keeper", address, place, owner, str(wait_s)]
+    pipe = subprocess.PIPE
+    process = subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True, start_new_session=True)
+    assert process.stdin is not None
+    said: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_hear, args=(process, place, said), name="labgrid", daemon=True).start()
+    try:
+        yield _acquired(said, place, wait_s)
+    finally:
+        process.stdin.close()
+        try:
+            process.wait(_FAREWELL_S)
+        except subprocess.TimeoutExpired:
+            _log.warning("labgrid's place %s is not released yet: its keeper goes on trying", place)
+
+
+def _acquired(said: queue.SimpleQueue[dict[str, Any]], place: str, wait_s: float) -> Mapping[str, Any]:
+    try:
+        told = said.get(timeout=wait_s + _ANSWER_LIMIT_S)
+    except queue.Empty:
+        told = {"error": f"labgrid's place {place!r} could not be acquired in time"}
+    if "acquired" in told:
+        acquired: dict[str, Any] = told["acquired"]
+        return acquired
+    kind = _ERRORS.get(told.get("kind", ""), ConnectError)
+    raise kind(told["error"], hint=told.get("hint", ""))
+
+
+def _hear(process: subprocess.Popen[str], place: str, said: queue.SimpleQueue[dict[str, Any]]) -> None:
+    """Tell what a keeper says that nobody waits for, and pass on the rest; a thread's body."""
+    assert process.stdout is not None
+    began = time.monotonic()
+    with process.stdout:
+        for line in process.stdout:
+            told = json.loads(line)
+            if "waiting_for" in told:
+                _log.warning(
+                    "labgrid's place %s is acquired by %s; waiting for it", place, told["waiting_for"]
+                )
+            elif "lost" in told:
+                _log.warning("%s: %s is used on", told["lost"], place)
+            elif "back" in told:
+                state = "is ours again" if told["back"] else "was given to somebody else"
+                _log.warning("labgrid's coordinator is back: place %s %s", place, state)
+            else:
+                said.put(told)
+    lived = time.monotonic() - began
+    said.put({"error": f"the keeper of labgrid's place {place!r} ended after {lived:.1f} s"})

@@ -1,0 +1,255 @@
+"""Places of a real labgrid coordinator: acquired, reached, cycled, and released whatever happens."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from bench_command import run_bench
+from labgrid_lab import LabgridLab, PowerSwitch
+from rkbench.boards.labgrid import records
+from rkbench.boards.labgrid.provider import LabgridBoards
+from rkbench.boards.provider import open_boards
+from rkbench.errors import BoardBusyError, ConnectError, NoBoardError
+from rkbench.session import Sessions
+from sshd import Sshd
+
+pytest.importorskip("labgrid", reason="labgrid is not installed: pip install 'rkbench[labgrid]'")
+#: Coordinator, exporter and keepers are interpreters that start, on a busy computer.
+pytestmark = pytest.mark.timeout(400)
+
+#: A host that holds a place until it is killed.
+HOLDER = """
+import sys, time
+from pathlib import Path
+from rkbench.boards.labgrid.provider import LabgridBoards
+with LabgridBoards(Path("bench.toml")).hold("labgrid:rock") as board:
+    print(board.address, flush=True)
+    time.sleep(600)
+"""
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+
+
+@pytest.fixture
+def power() -> Iterator[PowerSwitch]:
+    with PowerSwitch() as switch:
+        yield switch
+
+
+@pytest.fixture
+def lab(tmp_path: Path, power: PowerSwitch, monkeypatch: pytest.MonkeyPatch) -> Iterator[LabgridLab]:
+    """Return a lab with the place `rock`, whose address is nobody's, and `bare`, which has nothing."""
+    places = {"rock": {"soc": "rk3588", "shelf": "2"}, "bare": {"soc": "rk3568", "shelf": "2"}}
+    with LabgridLab(tmp_path / "labgrid", places) as found:
+        monkeypatch.setenv("LG_COORDINATOR", found.address)
+        service = {"address": "127.0.0.1", "username": "ann", "port": 9}
+        switch = {"model": "simplerest", "host": power.url, "index": 1}
+        found.export({"rock": {"NetworkService": service, "NetworkPowerPort": switch}})
+        yield found
+
+
+def boards(tmp_path: Path, wait_s: float = 30.0) -> LabgridBoards:
+    return LabgridBoards(tmp_path / "bench.toml", wait_s=wait_s)
+
+
+def test_a_place_is_acquired_while_it_is_held_and_its_service_is_the_address(
+    lab: LabgridLab, tmp_path: Path
+) -> None:
+    (found,) = open_boards(None).find("labgrid:rock")
+    assert (found.name, found.soc, found.tags) == ("labgrid:rock", "rk3588", ("2", "rk3588"))
+    assert lab.owner("rock") == ""
+    with boards(tmp_path).hold("labgrid:rock") as board:
+        assert board.address == "ann@127.0.0.1:9"
+        assert ":rkbench-" in lab.owner("rock")
+    assert lab.owner("rock") == ""
+    assert list(records.folder().iterdir()) == []
+
+
+def test_tags_name_every_place_that_has_them(lab: LabgridLab, tmp_path: Path) -> None:
+    names = [
+        [item.name for item in boards(tmp_path).find(word)]
+        for word in ("labgrid:shelf=2", "labgrid:soc=rk3568,shelf=2")
+    ]
+    assert names == [["labgrid:bare", "labgrid:rock"], ["labgrid:bare"]]
+    with pytest.raises(NoBoardError, match=r"labgrid has no place 'shelf=9'"):
+        boards(tmp_path).find("labgrid:shelf=9")
+
+
+def test_an_entry_of_the_inventory_says_what_labgrid_does_not(lab: LabgridLab, tmp_path: Path) -> None:
+    (tmp_path / "bench.toml").write_text('[boards.rock]\nhost = "x"\npython = "/opt/py"\nruntime = "capi"\n')
+    with boards(tmp_path).hold("labgrid:rock") as board:
+        assert (board.host, board.python, board.runtime) == ("127.0.0.1", "/opt/py", "capi")
+
+
+def test_an_error_in_the_with_releases_the_place(lab: LabgridLab, tmp_path: Path) -> None:
+    with pytest.raises(ZeroDivisionError), boards(tmp_path).hold("labgrid:rock"):
+        raise ZeroDivisionError
+    assert lab.owner("rock") == ""
+
+
+def test_a_place_that_somebody_has_is_waited_for_and_then_refused(
+    lab: LabgridLab, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lab.client("-p", "rock", "acquire")
+    with (
+        pytest.raises(BoardBusyError, match="is acquired by desk/bob"),
+        boards(tmp_path, 0.0).hold("labgrid:rock"),
+    ):
+        pass
+    assert lab.owner("rock") == "desk/bob"
+    free = threading.Timer(3.0, lab.client, ("-p", "rock", "release"))
+    free.start()
+    with boards(tmp_path).hold("labgrid:rock"):
+        assert ":rkbench-" in lab.owner("rock")
+    free.join()
+    assert "labgrid's place rock is acquired by desk/bob; waiting for it" in caplog.text
+
+
+def test_two_hosts_after_one_place_have_it_one_after_the_other(lab: LabgridLab, tmp_path: Path) -> None:
+    held: list[str] = []
+
+    def hold() -> None:
+        with boards(tmp_path, 100.0).hold("labgrid:rock"):
+            held.append(lab.owner("rock"))
+
+    threads = [threading.Thread(target=hold) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(set(held)) == 2
+    assert lab.owner("rock") == ""
+
+
+def start_holder(tmp_path: Path) -> subprocess.Popen[str]:
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        text=True,
+        stdin=subprocess.DEVNULL,
+    )
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "ann@127.0.0.1:9\n"
+    return holder
+
+
+def kill(process: subprocess.Popen[str]) -> None:
+    process.kill()
+    process.communicate()
+
+
+def test_a_host_that_is_killed_leaves_no_place_acquired(lab: LabgridLab, tmp_path: Path) -> None:
+    holder = start_holder(tmp_path)
+    assert ":rkbench-" in lab.owner("rock")
+    kill(holder)
+    lab.await_free("rock")
+
+
+def test_what_a_power_cut_left_is_released_at_the_next_start(lab: LabgridLab, tmp_path: Path) -> None:
+    holder = start_holder(tmp_path)
+    (record,) = records.folder().iterdir()
+    os.kill(json.loads(record.read_text())["pid"], signal.SIGKILL)
+    kill(holder)
+    assert ":rkbench-" in lab.owner("rock")
+    with pytest.raises(ConnectError, match="has no address"), boards(tmp_path).hold("labgrid:bare"):
+        pass
+    assert lab.owner("rock") == ""
+    assert list(records.folder().iterdir()) == []
+
+
+def test_what_somebody_else_has_since_is_never_released(lab: LabgridLab, tmp_path: Path) -> None:
+    path = records.write(lab.address, "rock", "desk/ann:rkbench-1")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "boot": "another"}))
+    lab.client("-p", "rock", "acquire")
+    with pytest.raises(BoardBusyError), boards(tmp_path, 0.0).hold("labgrid:rock"):
+        pass
+    assert (lab.owner("rock"), path.exists()) == ("desk/bob", False)
+
+
+def test_a_coordinator_that_is_gone_meanwhile_has_the_place_again_when_it_is_back(
+    lab: LabgridLab, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    with boards(tmp_path).hold("labgrid:rock"):
+        lab.stop_coordinator()
+        lab.start_coordinator()
+        deadline = time.monotonic() + 60
+        while "is ours again" not in caplog.text:
+            assert time.monotonic() < deadline, caplog.text
+            time.sleep(0.1)
+        assert ":rkbench-" in lab.owner("rock")
+    assert "is gone: rock is used on" in caplog.text
+    lab.await_free("rock")
+
+
+def test_a_place_without_its_exporter_has_no_address(lab: LabgridLab, tmp_path: Path) -> None:
+    lab.stop_exporter()
+    with pytest.raises(ConnectError), boards(tmp_path).hold("labgrid:rock"):
+        pass
+    lab.await_free("rock")
+
+
+def test_a_coordinator_that_is_down_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LG_COORDINATOR", "127.0.0.1:9")
+    with pytest.raises(ConnectError, match=r"labgrid's coordinator 127\.0\.0\.1:9 does not answer"):
+        boards(tmp_path).find("labgrid:rock")
+
+
+def test_a_board_that_does_not_answer_is_cycled_once(
+    lab: LabgridLab,
+    tmp_path: Path,
+    power: PowerSwitch,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr("rkbench.boards.power.BOOT_LIMIT_S", 0.0)
+    found = boards(tmp_path)
+    with Sessions(found.hold) as sessions:
+        for _ in range(2):
+            with pytest.raises(ConnectError):
+                sessions.open(found.find("labgrid:rock")[0])
+    assert power.said == ["0", "1"]
+    assert caplog.text.count("does not answer: its power is cycled, once") == 1
+
+
+def test_a_push_to_a_place_runs_and_releases_it(lab: LabgridLab, tmp_path: Path, sshd: Sshd) -> None:
+    lab.stop_exporter()
+    service = {"address": "127.0.0.1", "username": sshd.board.user, "port": sshd.port}
+    lab.export({"rock": {"NetworkService": service}})
+    inventory = tmp_path / "bench.toml"
+    inventory.write_text(
+        f'[boards.rock]\nhost = "x"\nidentity_files = ["{sshd.client_key}"]\npython = "{sys.executable}"\n'
+    )
+    inventory.with_name("bench.known_hosts").write_bytes((sshd.folder / "known_hosts").read_bytes())
+    done = run_bench("boards", "check", "labgrid:rock", "--inventory", inventory)
+    assert "labgrid:rock" in done.stdout, done.stderr
+    assert lab.owner("rock") == ""
+
+
+def test_a_host_killed_at_any_moment_leaves_no_place_acquired(lab: LabgridLab, tmp_path: Path) -> None:
+    """`make kills` does it at 20 moments: while it starts, asks, waits, holds."""
+    source = random.Random(3588)
+    for _ in range(20 if os.environ.get("RKBENCH_KILLS") else 2):
+        holder = subprocess.Popen(
+            [sys.executable, "-c", HOLDER], cwd=tmp_path, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL
+        )
+        time.sleep(source.uniform(0.0, 3.0))
+        holder.kill()
+        holder.wait()
+        lab.await_free("rock")
+    with boards(tmp_path).hold("labgrid:rock"):
+        assert ":rkbench-" in lab.owner("rock")
+    lab.await_free("rock")
