@@ -12,7 +12,8 @@ from rkbench.boards.model import Board
 from rkbench.campaign import Outcome, PushOptions, run_campaign
 from rkbench.npu import predict_latency
 from rkbench.store import open_store
-from rkbench.views.push.console import make_console, print_push
+from rkbench.views.push.console import print_push
+from rkbench.views.terminal import make_console
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.messages import Latencies, Message
 from rkbench_agent.wire.plan import RunSettings

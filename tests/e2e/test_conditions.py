@@ -19,8 +19,9 @@ from rkbench.runs.gating import parse_requirements
 from rkbench.session import open_session
 from rkbench.store import Store, open_store
 from rkbench.units import parse_hertz
-from rkbench.views.push.console import make_console, print_push
+from rkbench.views.push.console import print_push
 from rkbench.views.push.json import SCHEMA_FILE, push_document
+from rkbench.views.terminal import make_console
 from rkbench_agent.wire.plan import RunSettings
 from strict_schema import strict_validator
 

@@ -20,7 +20,7 @@ def demo(
     from rkbench.demo.run import demo_data, push_variants, read_facts
     from rkbench.views.demo import print_end, print_opening, render_json, without_percentages
     from rkbench.views.output import STDOUT, check_outputs, write_text
-    from rkbench.views.push.console import make_console
+    from rkbench.views.terminal import make_console
 
     check_outputs({"--json": json_file})
     quiet, console = json_file == STDOUT, make_console(sys.stdout)

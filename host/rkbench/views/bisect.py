@@ -15,7 +15,7 @@ from rkbench.runs.measures import SNR
 from rkbench.runs.serialize import to_json
 from rkbench.units import MARK, UNKNOWN
 from rkbench.views.output import show_and_write
-from rkbench.views.push.console import make_console
+from rkbench.views.terminal import make_console
 
 SCHEMA: Final = "rkbench-bisect/1"
 

@@ -23,11 +23,12 @@ from rkbench.stats.gates import CANNOT_TELL
 from rkbench.units import MARK, UNKNOWN, format_seconds, signed
 from rkbench.views.grid import plain, print_grid
 from rkbench.views.output import show_and_write
-from rkbench.views.push.console import describe_board, make_console
+from rkbench.views.push.console import describe_board
 from rkbench.views.push.console_table import print_table
 from rkbench.views.push.notes import latency_notes
 from rkbench.views.push.paragraphs import print_paragraph
 from rkbench.views.push.table import JUDGEMENT_TONES, TableCell, Tone, difference_text, legend
+from rkbench.views.terminal import make_console
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -13,7 +13,7 @@ from rkbench_agent.wire.words import COMPUTED
 from rkbench.units import UNKNOWN, format_seconds
 from rkbench.variants.computation import Computation, TensorRange
 from rkbench.views.output import show_and_write
-from rkbench.views.push.console import make_console
+from rkbench.views.terminal import make_console
 
 _COLUMNS = (("tensor", False), ("shape", False), ("min", True), ("max", True))
 

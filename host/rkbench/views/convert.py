@@ -18,7 +18,7 @@ from rkbench.runs.records import SimulatorError
 from rkbench.units import UNKNOWN, format_bytes, format_difference, format_seconds, printable
 from rkbench.variants.conversion_record import VendorLayerError
 from rkbench.views.output import show_and_write
-from rkbench.views.push.console import make_console
+from rkbench.views.terminal import make_console
 
 
 class ConvertProgress:

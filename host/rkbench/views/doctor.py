@@ -13,7 +13,7 @@ from rkbench.boards.model import Board
 from rkbench.catalogue.check import FAIL, OK, WARN, Check, worst
 from rkbench.runs.serialize import to_json
 from rkbench.views.output import show_and_write
-from rkbench.views.push.console import make_console
+from rkbench.views.terminal import make_console
 
 if TYPE_CHECKING:
     from rich.console import Console

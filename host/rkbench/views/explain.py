@@ -14,8 +14,8 @@ from rkbench.catalogue.rows import SCOPES, Circumstance
 from rkbench.runs.serialize import to_json
 from rkbench.units import format_bytes, printable
 from rkbench.views.output import ESCAPE, STDOUT, show_and_write
-from rkbench.views.push.console import make_console
 from rkbench.views.push.paragraphs import print_paragraph
+from rkbench.views.terminal import make_console
 
 if TYPE_CHECKING:
     from rich.console import Console

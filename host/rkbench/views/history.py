@@ -19,9 +19,9 @@ from rkbench.runs.trend import trends
 from rkbench.units import MARK, UNKNOWN
 from rkbench.views.history_files import render_history, tags_by_run, write_history
 from rkbench.views.output import STDOUT, all_of, check_output, write_bytes, write_text
-from rkbench.views.push.console import make_console
 from rkbench.views.push.console_table import split_name
 from rkbench.views.report.files import PICTURES
+from rkbench.views.terminal import make_console
 
 
 def show_past(

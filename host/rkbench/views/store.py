@@ -9,7 +9,7 @@ from typing import TextIO
 
 from rkbench.campaign.keeping import Imported, StoreCheck
 from rkbench.units import format_bytes
-from rkbench.views.push.console import make_console
+from rkbench.views.terminal import make_console
 
 MOST_FAULTS = 20
 

@@ -18,7 +18,7 @@ from rkbench.sweep.verdict import MeasuredVariant
 from rkbench.units import MARK, UNKNOWN, format_bytes
 from rkbench.views.convert import simulator_cells
 from rkbench.views.output import show_and_write
-from rkbench.views.push.console import make_console
+from rkbench.views.terminal import make_console
 
 SCHEMA = "rkbench-sweep/1"
 WINS, IN_FRONT = "wins", "front"

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, TextIO
 from rkbench.toolkit.environment import Record, ToolkitEnvironment
 from rkbench.toolkit.install import Installing
 from rkbench.units import UNKNOWN, format_bytes, printable
-from rkbench.views.push.console import make_console
 from rkbench.views.silence import Silence
+from rkbench.views.terminal import make_console
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

@@ -10,7 +10,7 @@ from typing import TextIO
 from rkbench.runs.measure_types import Measure
 from rkbench.runs.trend import Trend, TrendPoint
 from rkbench.units import MARK
-from rkbench.views.push.console import make_console
+from rkbench.views.terminal import make_console
 
 HEIGHT = 10
 MOST_SERIES, MOST_CHANGES = 6, 9

@@ -23,7 +23,7 @@ from rkbench.views.boards import show_boards, show_states
 from rkbench.views.demo import print_end, print_opening
 from rkbench.views.doctor import print_checks
 from rkbench.views.fix import describe_fix
-from rkbench.views.push.console import make_console
+from rkbench.views.terminal import make_console
 from snapshot_push import failures
 from view_runs import story
 

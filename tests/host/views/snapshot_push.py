@@ -20,9 +20,10 @@ from rkbench.runs.model import Failure, Readings, RunResult, Sensor
 from rkbench.runs.profile import read_profile
 from rkbench.runs.records import TransferRecord
 from rkbench.views.history import show_history
-from rkbench.views.push.console import make_console, print_push
+from rkbench.views.push.console import print_push
 from rkbench.views.push.csv import write_latencies, write_runs
 from rkbench.views.push.progress import BarProgress, PlainProgress
+from rkbench.views.terminal import make_console
 from rkbench_agent.wire.board import HeldClock
 from rkbench_agent.wire.caveats import Caveat
 from view_runs import story

@@ -16,9 +16,10 @@ from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import Failure
 from rkbench.units import format_seconds
 from rkbench.views.history import show_history
-from rkbench.views.push.console import make_console, print_push
+from rkbench.views.push.console import print_push
 from rkbench.views.push.console_table import split_name
 from rkbench.views.push.table import difference_text
+from rkbench.views.terminal import make_console
 from rkbench_agent.wire.caveats import Caveat
 from view_runs import Terminal, story
 

@@ -10,7 +10,8 @@ from rkbench.runs.collect import Collected
 from rkbench.runs.diagnosis import diagnosed
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.model import Failure
-from rkbench.views.push.console import make_console, print_push
+from rkbench.views.push.console import print_push
+from rkbench.views.terminal import make_console
 from view_runs import story
 
 

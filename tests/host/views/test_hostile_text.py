@@ -30,9 +30,10 @@ from rkbench.views.doctor import print_checks
 from rkbench.views.history import show_history
 from rkbench.views.nightly.console import NightProgress, print_night
 from rkbench.views.nightly.markdown import render_markdown
-from rkbench.views.push.console import make_console, print_push
+from rkbench.views.push.console import print_push
 from rkbench.views.push.csv import write_runs
 from rkbench.views.push.progress import BarProgress, PlainProgress
+from rkbench.views.terminal import make_console
 from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.text import encodable, printable
 from test_nightly_views import NIGHT

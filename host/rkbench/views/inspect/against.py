@@ -13,7 +13,7 @@ from rkbench_agent.wire.words import COMPUTED
 from rkbench.inspect.against import AgainstOnnx, LayerError
 from rkbench.views.inspect.terminal import wrap
 from rkbench.views.output import show_and_write
-from rkbench.views.push.console import make_console
+from rkbench.views.terminal import make_console
 
 if TYPE_CHECKING:
     from rich.console import Console

@@ -35,7 +35,7 @@ from rkbench.views.nightly.sentences import (
     where,
 )
 from rkbench.views.output import STDOUT, all_of, write_text
-from rkbench.views.push.console import make_console
+from rkbench.views.terminal import make_console
 
 SCHEMA_FILE = SCHEMAS / "rkbench-nightly-1.schema.json"
 STYLES = {PASS: "green", FAIL: "bold red", CANNOT_TELL: "yellow", NOT_MEASURED: "red"}

@@ -12,8 +12,8 @@ from rkbench.units import MARK, format_about_seconds
 from rkbench.views.grid import plain, print_grid
 from rkbench.views.nightly.markdown import utc
 from rkbench.views.nightly.sentences import SIMULATED, counted
-from rkbench.views.push.console import make_console
 from rkbench.views.push.table import TableCell, Tone
+from rkbench.views.terminal import make_console
 
 _WORDS = {GREEN: ("green", Tone.GOOD), RED: ("RED", Tone.BAD), FAILED: ("not green", Tone.EVEN)}
 

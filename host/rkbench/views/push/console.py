@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.words import INTERFERENCE, OFFLINE, SERVER, SINGLE_STREAM, SOAK
 
@@ -28,21 +26,6 @@ from rkbench.views.push.table import number_caveats, ordered_runs
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-#: The width where no terminal tells one.
-PLAIN_WIDTH = 100
-
-
-def make_console(out: TextIO, width: int | None = None) -> Console:
-    """Return a console on `out`. It honours NO_COLOR, COLUMNS, TERM; no markup or sign of others acts."""
-    from rkbench.views.escaping_console import EscapingConsole
-
-    columns = os.environ.get("COLUMNS")
-    if width is None and not out.isatty() and not (columns and columns.strip("0")):
-        width = PLAIN_WIDTH
-    elif width is None and columns == "0":  # which rich believes, and then shows nothing
-        width = shutil.get_terminal_size((PLAIN_WIDTH, 24)).columns
-    return EscapingConsole(file=out, width=width, highlight=False, markup=False, emoji=False, soft_wrap=False)
 
 
 def print_push(runs: Sequence[RunResult], comparison: Comparison, console: Console) -> None:

@@ -10,8 +10,8 @@ from rkbench_agent.wire.words import AT_MOST
 from rkbench.runs.events import Ended, Event, Measuring, Note, Sending, Step, Waiting
 from rkbench.runs.model import STOPPED
 from rkbench.units import format_bytes, format_celsius, format_seconds, printable
-from rkbench.views.push.console import make_console
 from rkbench.views.silence import Silence
+from rkbench.views.terminal import make_console
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID

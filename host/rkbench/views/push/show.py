@@ -18,8 +18,9 @@ def show_push(
     csv_file: str | None = None,
 ) -> None:
     """Show runs side by side; with a file `-` stdout holds that format and nothing else."""
-    from rkbench.views.push.console import make_console, print_push
+    from rkbench.views.push.console import print_push
     from rkbench.views.push.json import render_json
+    from rkbench.views.terminal import make_console
 
     steps = []
     if STDOUT not in (json_file, csv_file):
