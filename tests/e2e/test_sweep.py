@@ -100,6 +100,14 @@ def test_the_winners_script_needs_the_toolkit_alone(home: OnnxHome, first: Done,
     assert home.calls[-1] == "True [('quantized_algorithm', 'mmse'), ('target_platform', 'rk3588')]"
 
 
+@pytest.mark.usefixtures("first")
+def test_the_command_that_makes_the_winner_can_be_copied_whatever_its_folder_is_called(
+    home: OnnxHome,
+) -> None:
+    done = home.run(*ASKED, "--recipe", "fp16", "--minimize", "size", "-o", "my variants")
+    assert "without rkbench: python 'my variants/digits.rk3588.fp16.script/convert.py'\n" in done.stdout
+
+
 def test_a_latency_is_decided_in_turns(home: OnnxHome) -> None:
     asked = (
         *ASKED,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -154,7 +155,7 @@ def _verdict(outcome: SweepOutcome) -> list[str]:
     told = [f"{winner.recipe} wins: the least {outcome.options.minimize}{kept}, {value}."]
     told += [f"Not beyond doubt: {verdict.doubt}."] if verdict.doubt else []
     told.append(f"file: {winner.delivered.path}")
-    return [*told, f"without rkbench: python {outcome.script}"] if outcome.script else told
+    return [*told, f"without rkbench: python {shlex.quote(str(outcome.script))}"] if outcome.script else told
 
 
 def to_json(outcome: SweepOutcome) -> dict[str, Any]:
