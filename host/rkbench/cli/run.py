@@ -12,7 +12,7 @@ from rkbench.cli import options
 
 def run(
     model: Annotated[Path, typer.Argument(help="A .rknn for rk3588, or for rk3566 and rk3568.")],
-    inputs: Annotated[Path, typer.Option(help="An .npz: an array of cases for each input, NCHW or NHWC.")],
+    inputs: Annotated[Path, typer.Option(help="An .npz: cases of each input, NCHW or NHWC; or a golden.")],
     out: Annotated[Path | None, typer.Option("-o", "--out", help="Write all values to this .npz.")] = None,
     layers: Annotated[bool, typer.Option("--layers", help="Every intermediate too, layer by layer.")] = False,
     graph: options.Graph = 0,
