@@ -21,6 +21,7 @@ BenchError                  a failure that a user can act on: message, hint, exi
 │   ├── NoSpaceError        the board's cache does not have the room
 │   └── NoPythonError       no Python that the agent could run in is there
 ├── NightlyBusyError        another nightly runs with the same store
+├── CommentError            no comment on a merge request came about; a night is what it is all the same
 ├── ToolkitError            rknn-toolkit2 is not installed, or its environment is broken
 │   └── ConversionError     it did not convert a model; says in which stage, and what is known of it
 ├── ProtocolError           the agent said something that is no message of ours
@@ -149,6 +150,10 @@ class NoPythonError(BoardError):
 
 class NightlyBusyError(BenchError):
     """Another nightly runs with the same store."""
+
+
+class CommentError(BenchError):
+    """No comment on a merge request came about; a night is what it is all the same."""
 
 
 class ToolkitError(BenchError):

@@ -9,6 +9,7 @@ from xml.etree import ElementTree
 
 import pytest
 from fake_boards import FakeSession
+from merge_request_server import MergeRequestServer
 from night_lab import DEMO, MODELS, NightLab
 from past_nights import add_nights
 from rkbench.store import open_store
@@ -108,6 +109,26 @@ def test_a_step_is_red_after_two_more_measurements_until_it_is_accepted(lab: Nig
     done, night = lab.night()
     assert done.returncode == 0, done.stdout
     assert labels(night) == ["not enough data", *["no regression"] * 3]
+
+
+def test_a_red_night_is_told_to_the_merge_request_of_its_job(
+    lab: NightLab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.night()
+    remember(lab, 24)
+    slow_fp16(lab, 1.1)
+    with MergeRequestServer() as server:
+        for name, value in server.gitlab().items():
+            monkeypatch.setenv(name, value)
+        done = lab.run("nightly", lab.suite, "--comment")
+        again = lab.run("nightly", lab.suite, "--comment")
+        (body,) = server.comments.values()
+    assert (done.returncode, again.returncode, server.wrong) == (3, 3, [])
+    assert "comment on the merge request: written\n" in done.stderr
+    assert "comment on the merge request: edited\n" in again.stderr
+    assert body.splitlines()[2].startswith("**RED: lab, 1 crossed of 4 gates")
+    assert body.count("\n- ") == 1
+    assert f"crossed: {MODELS[0]} on left (simulated): p50 history: regression: +" in body
 
 
 def test_a_new_kernel_begins_an_epoch_that_is_told_and_never_red(lab: NightLab) -> None:

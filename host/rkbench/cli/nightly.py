@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from pathlib import Path
 from typing import Annotated
 
@@ -28,12 +30,17 @@ def nightly(
             "--resume/--fresh", help="Go on with the night that broke off (default), or begin anew."
         ),
     ] = None,
+    comment: Annotated[
+        bool, typer.Option("--comment", help="Comment on the merge request of this CI job.")
+    ] = False,
     store: options.Store = None,
     inventory: options.Inventory = None,
 ) -> int:
     """Run a suite on all boards: exit 0 green, 3 red, 1 not measured."""
     from rkbench.nightly.begin import FRESH, RESUME, Terms
+    from rkbench.nightly.commenting import told_comment
     from rkbench.nightly.run import run_suite
+    from rkbench.views.nightly.comment import comment_body, is_news, mark_of
     from rkbench.views.nightly.console import show_night
     from rkbench.views.output import check_outputs
 
@@ -41,6 +48,9 @@ def nightly(
     terms = Terms({True: RESUME, False: FRESH, None: ""}[resume], time_budget)
     progress = voice_of(context).night_progress()
     night = run_suite(suite, progress, terms, store=store, inventory=inventory)
+    if comment:
+        told = told_comment(os.environ, comment_body(night), mark_of(night), is_news=is_news(night))
+        print(told, file=sys.stderr)
     show_night(night, junit_file=junit_file, markdown_file=markdown_file, json_file=json_file)
     if night.interrupted:
         raise KeyboardInterrupt
