@@ -153,6 +153,24 @@ def test_with_few_nights_a_gate_says_so(lab: NightLab) -> None:
     assert "regression, 9 of 20 nights: +" in crossed(done.stdout)[0]
 
 
+def test_below_five_nights_the_pairs_with_the_baselines_model_decide(lab: NightLab) -> None:
+    lab.own_models()
+    text = lab.suite.read_text().replace("iterations = 1000", "iterations = 100")
+    start, end = text.index("gates = "), text.index("[plans")
+    lab.suite.write_text(f'{text[:start]}gates = ["p50 history"]\n{text[end:]}')
+    lab.night()
+    assert lab.run("baseline", "accept", "last").returncode == 0
+    lab.change(*MODELS)
+    lab.behave(
+        "left", per_model={f"{MODELS[0]} (baseline)": {"seed": 1}, MODELS[0]: {"latency": {"factor": 1.1}}}
+    )
+    done, night = lab.night()
+    assert done.returncode == 3, done.stdout
+    assert labels(night) == ["not enough data"] * 4
+    assert [cell["state"] for cell in night["cells"]] == ["fail", "pass", "pass", "pass"]
+    assert "; in turns with the baseline's model" in crossed(done.stdout)[0]
+
+
 def test_a_suite_may_ask_for_both_words(lab: NightLab) -> None:
     lab.suite.write_text(lab.suite.read_text().replace('"p50 history"', '"p50 within 20% of history"'))
     lab.night()

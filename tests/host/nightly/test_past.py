@@ -135,14 +135,14 @@ def lab_cells() -> list[Cell]:
     ]
 
 
-def together(tonight: Value, *, kernel: str = "6.1") -> Night:
-    """Return a night by `tonight` after 24 that scatter by 1 %."""
+def together(tonight: Value, *, kernel: str = "6.1", count: int = 24) -> Night:
+    """Return a night by `tonight` after `count` that scatter by 1 %."""
     source = random.Random(1)
-    noise = {(n, m, b): source.gauss(1, 0.01) for n in range(25) for m in MODELS for b in BOARDS}
-    nights = [lab_night(number, lambda n, m, b: 0.01 * noise[n, m, b]) for number in range(24)]
+    noise = {(n, m, b): source.gauss(1, 0.01) for n in range(count + 1) for m in MODELS for b in BOARDS}
+    nights = [lab_night(number, lambda n, m, b: 0.01 * noise[n, m, b]) for number in range(count)]
     cells = lab_cells()
     pasts: Pasts = make_pasts(nights, {"p50": [(item.key, True) for item in cells]}, {})
-    last = lab_night(24, lambda n, m, b: 0.01 * noise[n, m, b] * tonight(n, m, b), kernel)
+    last = lab_night(count, lambda n, m, b: 0.01 * noise[n, m, b] * tonight(n, m, b), kernel)
     return with_history(last, cells, pasts)
 
 
@@ -166,6 +166,12 @@ def test_a_night_without_change_is_green_and_tells_its_scatter() -> None:
     assert (scatter.quantity, scatter.cells, scatter.pairs, scatter.shared_ratio) == ("p50", 24, 0, None)
     assert scatter.deviation_percent == pytest.approx(1.0, abs=0.15)
     assert found.epochs == ()
+
+
+@pytest.mark.parametrize(("count", "judged"), [(0, 0), (1, 0), (4, 0), (5, 6), (90, 6)])
+def test_a_lab_of_any_age_is_green_without_change(count: int, judged: int) -> None:
+    found = together(lambda *_: 1.0, count=count)
+    assert (found.exit_code, len(found.pooled), len(found.scatter)) == (0, judged, bool(judged))
 
 
 def test_an_epoch_names_what_changed_and_by_how_much_and_is_not_red() -> None:
