@@ -11,9 +11,9 @@ from rkbench.cli.lazy import Command
 
 #: Texts that are no advice: pages, and the command line of the exporter.
 NO_ADVICE = ("views/inspect/html", "boards/exporter", "rkbench_agent/exporter")
-#: Options of docker, patchelf, gdb and pip.
+#: Options of docker, patchelf, gdb, pip and labgrid-client.
 OF_OTHERS = {"--device", "--privileged", "--security-opt", "--clear-execstack", "--args"}
-OF_OTHERS |= {"--disable-pip-version-check", "--no-input", "--no-deps"}
+OF_OTHERS |= {"--disable-pip-version-check", "--no-input", "--no-deps", "--kick"}
 #: Rules whose advice is to push again: an option that they name is one of `bench push`.
 PUSH_AGAIN = re.compile(r"^(host/rkbench/runs/|agent/rkbench_agent/(run|board)/)")
 

@@ -51,8 +51,7 @@ class Coordinator:
         self._synced = threading.Event()
         self._resources: dict[tuple[str, str, str, str], Any] = {}
         self._places: dict[str, Any] = {}
-        self.ended = threading.Event()
-        """Set once the coordinator is gone."""
+        self.ended = threading.Event()  # set once the coordinator is gone
         self._begin(owner)
 
     def __enter__(self) -> Coordinator:
