@@ -5,9 +5,9 @@
 Nine nets of one idea each, random weights from a fixed seed, in fp16 and int8, for rk3588 and rk3568: 36
 files, as rknn-toolkit2 2.5.0 converts them, with its simulator's outputs. A tenth net, int8 alone,
 explains one of the nine (docs/npu.md); an eleventh is enlarged; a twelfth, fp16 for rk3588 alone, is fed in
-two tiles; four more, three of them for rk3588 alone, have what transformers are made of. Needs the toolkit
-environment (`bench toolkit install`). Two builds differ in 1-2 kB of uninitialised bytes, not in what they
-compute.
+two tiles; a thirteenth, int8 for rk3588 alone, has a ReLU behind a Concat; four more, three of them for
+rk3588 alone, have what transformers are made of. Needs the toolkit environment (`bench toolkit install`). Two
+builds differ in 1-2 kB of uninitialised bytes, not in what they compute.
 
 Into tests/data/npu: NET.onnx, NET.inputs.npz (`inputs/x`, two cases, 4-D as NHWC), NET_SOC_DTYPE.rknn, and
 NET_SOC_DTYPE.npz (a replay, as the simulator left it).
@@ -184,6 +184,19 @@ def tiled() -> Network:
     return net
 
 
+def joined() -> Network:
+    """A convolution joined with a pooling, and one ReLU behind both: the converter gives them its range."""
+    net = Network([1, 16, 12, 12])
+    source = net.current
+    net.add("MaxPool", kernel_shape=[3, 3], pads=[1, 1, 1, 1])
+    pooled, net.current = net.current, source
+    convolve(net, 16, 16, kernel=1)
+    net.add("Concat", pooled, axis=1)
+    net.add("Relu")
+    convolve(net, 32, 16)
+    return net
+
+
 def classifier() -> Network:
     """Global average pooling and a fully connected layer of ten classes."""
     net = Network([1, 3, 16, 16])
@@ -197,12 +210,12 @@ def classifier() -> Network:
 
 NETS: tuple[Callable[[], Network], ...] = (
     dense, depthwise, residual, pools, gates, swishes, squeeze, neck, classifier, gates_on_steps,
-    enlarged, tiled, transpose, softmax, normalization, transformer,
+    enlarged, tiled, joined, transpose, softmax, normalization, transformer,
 )  # fmt: skip
-ONE_DTYPE = {"gates_on_steps": "int8", "tiled": "fp16"}
+ONE_DTYPE = {"gates_on_steps": "int8", "tiled": "fp16", "joined": "int8"}
 OTHER_SOCS = ("rk3562", "rk3576", "rv1126b")
 """The classifier for SoCs whose registers nobody has explained, int8, without outputs."""
-RK3588_ONLY = ("tiled", "transpose", "softmax", "transformer")
+RK3588_ONLY = ("tiled", "joined", "transpose", "softmax", "transformer")
 
 
 def write_inputs(net: Network, path: Path) -> None:

@@ -2,13 +2,14 @@
 
 A tensor of the .rknn is held against the one of its name in the ONNX. *So far* is the error that has gathered
 up to there, from the inputs on; *own* is what the layer adds: onnxruntime computes it from what the .rknn
-itself handed in.
+itself handed in. What a ReLU or a Clip behind a tensor cuts off is not compared.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +26,7 @@ from rkbench.stats.similarity import cosine
 BAD_COSINE = 0.99
 """Below it a layer is called bad: int8 layers of sound models stay above (docs/npu.md)."""
 SEED = 0
+NO_LIMITS = (-inf, inf)
 Arrays = dict[str, NDArray[Any]]
 
 
@@ -98,10 +100,11 @@ def _errors(
     reference: _Reference, computed: Arrays, so_far: Arrays, layer_of: Mapping[str, str]
 ) -> Iterator[LayerError]:
     for name, layer in layer_of.items():
-        expected, values = so_far[name].astype(np.float64), computed[name].astype(np.float64)
-        if expected.size != values.size:
+        if so_far[name].size != computed[name].size:
             continue
-        alone = reference.alone(name, computed)
+        low, high = reference.read_between(name)
+        known = (so_far[name], computed[name], reference.alone(name, computed))
+        expected, values, alone = (np.clip(each.astype(np.float64), low, high) for each in known)
         yield LayerError(
             layer,
             name,
@@ -141,6 +144,11 @@ class _Reference:
         graph = self._model.graph
         self.nodes: list[Any] = list(graph.node)
         self.producers = {name: node for node in self.nodes for name in node.output}
+        self._outputs = {each.name for each in graph.output}
+        self._readers: dict[str, list[Any]] = {}
+        for node in self.nodes:
+            for source in node.input:
+                self._readers.setdefault(source, []).append(node)
         self._constants = {each.name: each for each in graph.initializer}
         self._shapes = {
             value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
@@ -164,6 +172,37 @@ class _Reference:
                     open_names.append(source)
         ordered = [node for node in self.nodes if id(node) in taken]
         return self.run(ordered, feeds, [name])[name]
+
+    def read_between(self, name: str) -> tuple[float, float]:
+        """Return the limits that all who read a tensor cut it to, also behind a Concat; else no limits.
+
+        The converter gives int8 tensors the range of the ReLU behind them: what it cuts off is no loss.
+        """
+        readers = self._readers.get(name, [])
+        behind = [node.output[0] for node in readers if node.op_type == "Concat"]
+        limits = [self._limits(node) for node in readers if node.op_type != "Concat"]
+        limits += [self._limits(node) for joined in behind for node in self._readers.get(joined, [])]
+        if not limits or not self._outputs.isdisjoint((name, *behind)):
+            return NO_LIMITS
+        return min(low for low, _ in limits), max(high for _, high in limits)
+
+    def _limits(self, node: Any) -> tuple[float, float]:
+        if node.op_type == "Relu":
+            return 0.0, inf
+        if node.op_type != "Clip":
+            return NO_LIMITS
+        given = {each.name: each.f for each in node.attribute}
+        low, high = (self._number(name) for name in (*node.input, "", "")[1:3])
+        return given.get("min", -inf if low is None else low), given.get("max", inf if high is None else high)
+
+    def _number(self, name: str) -> float | None:
+        """Return a constant of one value; None for what is none."""
+        from onnx import numpy_helper
+
+        held = self._constants.get(name)
+        if held is None and name in self.producers and self.producers[name].op_type == "Constant":
+            held = next((each.t for each in self.producers[name].attribute if each.name == "value"), None)
+        return None if held is None else float(numpy_helper.to_array(held).ravel()[0])
 
     def run(self, nodes: Sequence[Any], feeds: Arrays, outputs: list[str]) -> Arrays:
         """Return `outputs` of a part of the graph; raises ModelError with onnxruntime's words."""

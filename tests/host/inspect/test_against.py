@@ -51,6 +51,38 @@ def test_the_first_bad_layer_is_named_and_those_after_it_are_not_blamed(tmp_path
     assert after.cosine < 0.99
 
 
+@pytest.mark.parametrize(
+    ("behind", "bad"),
+    [
+        (("Relu", {}), None),
+        (("Clip", {"max": 100.0}), "Conv:Conv_1"),
+        (("Clip", {"min": 0.0, "max": 100.0}), None),
+        (("LeakyRelu", {"alpha": 0.5}), "Conv:Conv_1"),
+    ],
+)
+def test_what_a_relu_behind_a_layer_cuts_off_is_not_its_fault(
+    behind: tuple[str, dict[str, float]], bad: str | None, tmp_path: Path
+) -> None:
+    """The converter gives an int8 tensor the range of the ReLU behind it, here behind a Concat."""
+    network = onnx.load(str(NPU / "joined.onnx"))
+    (relu,) = (node for node in network.graph.node if node.op_type == "Relu")
+    op, attributes = behind
+    limits = [f"{name} of Clip" if name in attributes else "" for name in ("min", "max")]
+    clips = op == "Clip"
+    network.graph.initializer.extend(
+        numpy_helper.from_array(np.float32(value), f"{name} of Clip")
+        for name, value in attributes.items()
+        if clips
+    )
+    inputs = [relu.input[0], *(limits if clips else ())]
+    other = onnx.helper.make_node(op, inputs, list(relu.output), relu.name, **({} if clips else attributes))
+    relu.CopyFrom(other)
+    onnx.save(network, tmp_path / "joined.onnx")
+    with open_model(NPU / "joined_rk3588_int8.rknn") as model:
+        found = compare_with_onnx(model, tmp_path / "joined.onnx")
+    assert (found.first_bad.layer if found.first_bad else None) == bad
+
+
 def test_a_layer_whose_values_overflow_is_bad_and_null_in_json(tmp_path: Path) -> None:
     other = changed_onnx(tmp_path, np.inf)
     arguments = ("inspect", str(NPU / "neck_rk3588_fp16.rknn"), "--against", str(other))
