@@ -170,8 +170,9 @@ def outcome_path(corpus: Path, job: Job) -> Path:
     return corpus / "cures" / VERSION / f"{onnx}.{rules_digest()}.{job.name}.json"
 
 
+@cache
 def rules_digest() -> str:
-    """Return a digest of the sources that decide what is rewritten."""
+    """Return a digest of the sources that decide what is rewritten, as they were when this began."""
     root = Path(rkbench.onnx.__file__).parent
     sources = sorted((root / "rewrites").glob("*.py"))
     data = b"".join(
@@ -234,15 +235,15 @@ def converted(corpus: Path, job: Job, onnx: Path, python: Path, limit_s: int) ->
 
 
 def keep(corpus: Path) -> None:
-    """Add the outcomes of the half to fit on, by the rules of now, to what the project keeps."""
+    """Add the newest outcomes of the half to fit on to what the project keeps, whatever rules they are of."""
     rows = {cured_key(row): row for row in cured_rows()}
-    rules = rules_digest()
     for network in (each for each in ordered(corpus) if each.half == "fit"):
-        start = f"{digest(network, onnx_path(corpus, network))[:12]}.{rules}.{network.name}."
-        for path in sorted((corpus / "cures" / VERSION).glob(f"{start}*.json")):
+        start = digest(network, onnx_path(corpus, network))[:12]
+        found = (corpus / "cures" / VERSION).glob(f"{start}.*.{network.name}.*.json")
+        for path in sorted(found, key=lambda path: path.stat().st_mtime_ns):
             outcome = json.loads(path.read_text())
             plain = plain_size(corpus, network, outcome["target"], outcome["dtype"])
-            facts = {"toolkit_version": VERSION, "plain_bytes": plain, "rules": rules}
+            facts = {"toolkit_version": VERSION, "plain_bytes": plain, "rules": path.name.split(".")[1]}
             row = columns_of({**outcome, **facts})
             rows[cured_key(row)] = row
     write_rows(CURES, tuple(next(iter(rows.values()))), [rows[key] for key in sorted(rows)])
