@@ -90,7 +90,7 @@ def _projected(geometry: Convolution, context: Context, dtype: Dtype) -> Share:
     note = _grouping_note(geometry, becomes, context, dtype)
     size = commands.convolution_bytes(geometry, target, dtype, version)
     wide = geometry.dilated_extent >= commands.WIDE_DILATION and max(geometry.dilations) > 1
-    if wide and targets.TARGETS[target].npu_cores > 1:
+    if wide and (targets.TARGETS[target].npu_cores > 1 or geometry.groups == 1):
         kernel = f"dilation {max(geometry.dilations)} makes a kernel {geometry.dilated_extent} pixels wide"
         return Share(DILATED, weights, needed, None, f"{kernel}: 0.1 to 8 MB of commands were seen")
     if becomes == conv.KEPT and targets.kept_group_alignment(target, dtype, version) is None:
