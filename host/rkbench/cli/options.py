@@ -31,6 +31,10 @@ BoardName = Annotated[
         help="NAME, SoC, user@host[:port] or virtual[:rk3588|rk3568].", autocompletion=completion.boards
     ),
 ]
+Sort = Annotated[
+    str,
+    typer.Option("--sort", help="Sort five variants or more by it, as p50.", autocompletion=completion.gates),
+]
 Runtime = Annotated[
     str | None,
     typer.Option(

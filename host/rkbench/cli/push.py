@@ -97,6 +97,7 @@ def push(
     json_file: options.JsonFile = None,
     csv_file: Annotated[str | None, typer.Option("--csv", help="Write CSV to FILE, or - .")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page of it: FILE.html.")] = None,
+    sort: options.Sort = "",
 ) -> int:
     """Push variants to a board, run them there, and compare.
 
@@ -105,6 +106,7 @@ def push(
     from rkbench.campaign.push import Expected, push_to
     from rkbench.conversion.words import ConvertWords
     from rkbench.views.output import all_of, check_outputs
+    from rkbench.views.push.overview import check_sort
     from rkbench.views.push.show import show_push
     from rkbench.views.report.files import check_page, write_report
 
@@ -112,11 +114,14 @@ def push(
     words = ConvertWords(**vars(converting), **vars(pictures))
     check_outputs({"--json": json_file, "--csv": csv_file})
     check_page(html)
+    check_sort(sort)
     expected = Expected(onnx, inputs)
     with voice_of(context).push_progress() as progress:
         outcome = push_to(board, asked, expected, progress, conversion=words, **vars(places))
     all_of(
-        lambda: show_push(outcome.runs, outcome.comparison, json_file=json_file, csv_file=csv_file),
+        lambda: show_push(
+            outcome.runs, outcome.comparison, json_file=json_file, csv_file=csv_file, sort=sort
+        ),
         lambda: write_report(outcome.collected, outcome.comparison, html),
     )
     return _ended(outcome)

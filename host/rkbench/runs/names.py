@@ -27,6 +27,7 @@ def told_apart(runs: Sequence[RunResult]) -> list[RunResult]:
 #: Less than that is not worth a line that says what the sign stands for.
 FEWEST_FOLDED = 6
 FOLDED = "…"
+SHORTEST = 3
 
 
 @dataclass(frozen=True)
@@ -53,10 +54,10 @@ def folded_names(names: Sequence[str]) -> FoldedNames:
     end = next(
         (n for n in range(most) if len({tuple(found[len(found) - n - 1 :]) for found in words}) > 1), most
     )
-    if (
-        len(different) < 2
-        or sum(map(len, (*words[0][:start], *words[0][len(words[0]) - end :]))) < FEWEST_FOLDED
-    ):
+    while start and any(len("".join(found[start : len(found) - end])) < SHORTEST for found in words):
+        start -= 1  # a name of a sign or two is none that sentences can be of
+    shared = (*words[0][:start], *words[0][len(words[0]) - end :]) if words else ()
+    if len(different) < 2 or sum(map(len, shared)) < FEWEST_FOLDED:
         return FoldedNames("", "", {name: name for name in different})
     short = ["".join(found[start : len(found) - end]) for found in words]
     signs = {text[-1:] for text in short} if end else set()

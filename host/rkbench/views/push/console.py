@@ -13,10 +13,12 @@ from rkbench.runs.model import RunResult
 from rkbench.runs.records import BoardRecord, PlanRecord
 from rkbench.units import MARK, format_bytes, format_hertz, format_seconds
 from rkbench.views.push.console_notes import print_failure, print_notes
+from rkbench.views.push.console_rows import folded, print_rows, shortened
 from rkbench.views.push.console_table import print_table
 from rkbench.views.push.extras import aligned_sweep, cycles_text, is_sweep, profile_lines
 from rkbench.views.push.interference import interference_lines, interference_text
 from rkbench.views.push.offline import TableLine, offline_lines, offline_text
+from rkbench.views.push.overview import FEWEST_ROWS
 from rkbench.views.push.paragraphs import mark_of, print_lines, print_paragraph
 from rkbench.views.push.ranking import ranking_lines
 from rkbench.views.push.requirements import requirement_lines
@@ -28,8 +30,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
-def print_push(runs: Sequence[RunResult], comparison: Comparison, console: Console) -> None:
-    """Print the whole view of a push."""
+def print_push(
+    runs: Sequence[RunResult], comparison: Comparison, console: Console, *, sort: str = ""
+) -> None:
+    """Print the whole view of a push; of many variants a row each, by what is to be sorted."""
     runs = ordered_runs(runs, comparison)
     if not runs:
         return
@@ -38,12 +42,16 @@ def print_push(runs: Sequence[RunResult], comparison: Comparison, console: Conso
         console.print()
     _print_head(runs, console)
     _print_steps(runs, console)
+    names = folded(runs)
     if is_sweep(runs):
         print_lines(console, aligned_sweep(runs, MARK))
+    elif len(runs) >= FEWEST_ROWS:
+        print_rows(runs, comparison, names, console, sort)
     else:
         print_table(runs, comparison, numbers, console)
     _print_extras(runs, console)
-    print_notes(runs, comparison, numbers, console)
+    if is_sweep(runs) or len(runs) < FEWEST_ROWS:
+        print_notes(runs, comparison, numbers, console)
     for line in requirement_lines(runs):
         print_paragraph(console, line.lead, line.text, style=line.style, space=line.is_first)
     if comparison.ranking is not None:
@@ -51,7 +59,7 @@ def print_push(runs: Sequence[RunResult], comparison: Comparison, console: Conso
     for run in runs:
         if run.failure is not None:
             print_failure(run.variant.name, run.failure, console)
-    print_paragraph(console, "", comparison.verdict, style="bold")
+    print_paragraph(console, "", shortened(comparison.verdict, names), style="bold")
 
 
 def describe_board(board: BoardRecord) -> str:

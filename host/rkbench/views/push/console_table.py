@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from rich.table import Table
     from rich.text import Text
 
-STYLES = {Tone.GOOD: "green", Tone.BAD: "red", Tone.EVEN: "dim", Tone.PLAIN: ""}
+STYLES = {Tone.GOOD: "green", Tone.BAD: "red", Tone.EVEN: "dim", Tone.DOUBT: "bold yellow", Tone.PLAIN: ""}
 MINIMUM_WIDTH = 9
 GAP = 2
 

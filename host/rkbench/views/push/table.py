@@ -19,6 +19,7 @@ from rkbench.runs.model import (
     FAILED,
     NPU_CLOCK,
     STOPPED,
+    SUSPECT,
     TEMPERATURE,
     VALID,
     PercentileBounds,
@@ -38,11 +39,12 @@ from rkbench.units import (
 
 
 class Tone(Enum):
-    """What a cell tells: better or worse than the baseline, the same, or just a value."""
+    """What a cell tells: better or worse than the baseline, the same, doubtful, or just a value."""
 
     GOOD = "good"
     BAD = "bad"
     EVEN = "even"
+    DOUBT = "doubt"
     PLAIN = ""
 
 
@@ -271,7 +273,8 @@ def _verdict(run: RunResult) -> TableCell:
     if run.failure is not None and run.verdict != STOPPED:
         return TableCell(FAILED, run.failure.stage.replace("_", " "), Tone.BAD)
     word = f"{MARK}{run.verdict}" if run.simulated else run.verdict
-    return TableCell(word, "", Tone.GOOD if run.verdict == VALID else Tone.EVEN)
+    tone = Tone.GOOD if run.verdict == VALID else Tone.DOUBT if run.verdict == SUSPECT else Tone.EVEN
+    return TableCell(word, "", tone)
 
 
 def _numbers(run: RunResult, numbers: Mapping[Caveat, int]) -> str:

@@ -14,9 +14,10 @@ from rkbench.runs.model import RunResult
 from rkbench.units import MARK, UNKNOWN, format_bytes, format_ratio, format_seconds
 from rkbench.views.push.console import describe_board
 from rkbench.views.push.notes import noise_note, warnings_of
+from rkbench.views.push.overview import Overview, overview
 from rkbench.views.push.requirements import requirement_lines
 from rkbench.views.push.table import TableRow, legend, number_caveats, ordered_runs, table_rows
-from rkbench.views.report.names import Named, named
+from rkbench.views.report.names import Named, named, shared_name
 
 _SHOWN_LAYERS = 24
 
@@ -41,6 +42,7 @@ class ReportContent:
     baseline: str | None
     rows: tuple[TableRow, ...]
     legend: str
+    overview: Overview | None
     caveats: tuple[tuple[int, Caveat], ...]
     notes: tuple[str, ...]
     requirements: tuple[str, ...]
@@ -58,11 +60,12 @@ def content_of(collected: Sequence[Collected], comparison: Comparison) -> Report
     members = tuple(named(order))
     return ReportContent(
         title=comparison.verdict,
-        facts=tuple(_facts(runs)),
+        facts=(*_facts(runs), *([f"variants {shared_name(order).told}"] if shared_name(order).told else [])),
         runs=members,
         baseline=comparison.baseline if comparison.has_candidates else None,
         rows=tuple(table_rows(runs, comparison, numbers)),
         legend=legend(runs),
+        overview=overview(runs, comparison),
         caveats=tuple((number, caveat) for caveat, number in numbers.items()),
         notes=(*([note] if note else []), *warnings_of(runs, comparison)),
         requirements=tuple(f"{line.lead.strip()} {line.text}" for line in requirement_lines(runs)),

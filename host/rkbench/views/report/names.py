@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 from rkbench.runs.collect import Collected
 from rkbench.runs.model import RunResult
+from rkbench.runs.names import FoldedNames, folded_names
 from rkbench.units import MARK, printable
+
+#: Two names stand side by side in full.
+FEWEST_FOLDED_NAMES = 3
 
 
 @dataclass(frozen=True)
@@ -17,6 +21,16 @@ class Named:
 
     name: str
     collected: Collected
+
+
+def shared_name(collected: Sequence[Collected]) -> FoldedNames:
+    """Return the variants' names without what all of them begin and end with, from three on."""
+    names = [item.run.variant.name for item in collected]
+    return (
+        folded_names(names)
+        if len(set(names)) >= FEWEST_FOLDED_NAMES
+        else FoldedNames("", "", dict(zip(names, names, strict=True)))
+    )
 
 
 def mark_of_any(runs: Sequence[Named]) -> str:
@@ -34,8 +48,9 @@ _APART: tuple[Callable[[RunResult], str], ...] = (
 
 
 def named(collected: Sequence[Collected]) -> list[Named]:
-    """Return the runs with names of their own: the variant, and what tells several of it apart."""
-    labels = [printable(item.run.variant.name) for item in collected]
+    """Return the runs with names of their own: variants without what all share, and what tells them apart."""
+    short = shared_name(collected).short
+    labels = [printable(short[item.run.variant.name]) for item in collected]
     for tell in _APART:
         counts = Counter(labels)
         if max(counts.values(), default=0) < 2:

@@ -36,7 +36,12 @@ def inline_svg(spec: Spec, key: str, label: str) -> str:
         f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" viewBox="{box}" style="max-width:{width}px"'
         f' role="img" aria-label="{label}">'
     )
-    return opening + svg[sized.end() :]
+    return opening + _ELEMENT.sub(lambda found: _SPOKEN.sub("", found[0]), svg[sized.end() :])
+
+
+#: A drawing is read aloud as a whole: parts with a role and no words would each be announced as nothing.
+_SPOKEN = re.compile(r' (?:role|aria-[a-z]+)="[^"]*"')
+_ELEMENT = re.compile(r"<[a-z][^<>]*>")
 
 
 def render_picture(charts: Sequence[Chart], kind: str, palette: Mapping[str, str] = LIGHT) -> bytes:

@@ -1,0 +1,137 @@
+"""A push of many variants: a row each, nothing cut, the best marked, and all of it on one screen."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from io import StringIO
+from typing import Any
+
+import pytest
+from made_runs import collected, make_latency, make_run
+from rkbench.campaign import compare_collected
+from rkbench.errors import UsageError
+from rkbench.runs.collect import Collected
+from rkbench.runs.model import Failure
+from rkbench.runs.names import folded_names
+from rkbench.views.push.console import make_console, print_push
+from rkbench.views.push.overview import check_sort, overview
+from rkbench.views.push.table import Tone
+from rkbench_agent.wire.caveats import Caveat
+from view_runs import Terminal
+
+GOVERNOR = Caveat("governor", "NPU governor ondemand: clocks may follow the load", "set performance")
+
+
+def variants(count: int, **changes: Any) -> list[Collected]:
+    """Return so many variants, each smaller and faster than the one before it."""
+    items = []
+    for number in range(1, count + 1):
+        run = make_run(number, f"mobilenetv2.rk3588.recipe-{number}.rknn", **changes)
+        cosine = 0.99999 - number * 1e-4
+        run = replace(
+            run,
+            variant=replace(run.variant, size_bytes=14_580_397 - number * 900_000),
+            latency=make_latency(0.00226 - number * 0.00008),
+            outputs=(replace(run.outputs[0], cosine=cosine),),
+            caveats=(GOVERNOR, Caveat("few_blocks", f"p99 of {number} blocks is rough", "measure longer")),
+        )
+        items.append(collected(run, 2_260_000 - number * 80_000))
+    return items
+
+
+def shown(items: list[Collected], width: int = 80, sort: str = "") -> list[str]:
+    out = StringIO()
+    print_push([i.run for i in items], compare_collected(items), make_console(out, width), sort=sort)
+    return out.getvalue().splitlines()
+
+
+@pytest.mark.parametrize("width", [80, 100, 140])
+def test_twelve_variants_are_shown_in_at_most_40_lines(width: int) -> None:
+    lines = shown(variants(12), width)
+    assert len(lines) <= 40
+    assert max(map(len, lines)) <= width
+    assert "…" not in "".join(lines).replace("variants mobilenetv2.rk3588.….rknn", "")
+    rows = [line for line in lines if re.match(r"recipe-\d+ ", line)]
+    assert len(rows) == 12
+    assert rows[11].split()[:3] == ["recipe-12", "*3.78", "MB"]
+    assert "*1.30 ms -40.4 %" in rows[11]
+
+
+def test_what_a_narrow_terminal_has_no_column_for_is_said() -> None:
+    assert any("on a wider terminal: p99" in line for line in shown(variants(12), 60))
+    assert not any("on a wider terminal" in line for line in shown(variants(12), 140))
+    assert any(" p99 " in line for line in shown(variants(12), 60, sort="p99"))
+
+
+def test_equal_caveats_are_one_line_with_whom_they_concern() -> None:
+    items = variants(6)
+    third = replace(
+        items[2].run, caveats=(*items[2].run.caveats, Caveat("throttling", "it throttled", "cool"))
+    )
+    items[2] = replace(items[2], run=replace(third, verdict="SUSPECT"))
+    text = " ".join(" ".join(shown(items, 140)).split())
+    assert text.count("NPU governor ondemand") == 1
+    assert "all 6: NPU governor ondemand: clocks may follow the load → set performance" in text
+    assert "all 6: p99 of 1 blocks is rough → measure longer (of recipe-1; the others alike)" in text
+    assert "recipe-3: it throttled → cool" in text
+
+
+def test_a_suspect_run_is_seen() -> None:
+    items = variants(5)
+    items[2] = replace(items[2], run=replace(items[2].run, verdict="SUSPECT"))
+    out = Terminal()
+    print_push([i.run for i in items], compare_collected(items), make_console(out, 100))
+    assert re.search(r"\x1b\[1;33m *SUSPECT", out.getvalue())
+    out = Terminal()
+    print_push([i.run for i in items[2:4]], compare_collected(items[2:4]), make_console(out, 100))
+    assert re.search(r"\x1b\[1;33m *SUSPECT", out.getvalue())
+
+
+def test_rows_are_sorted_the_best_first_and_the_unknown_last() -> None:
+    items = variants(5)
+    failed = replace(
+        items[1].run, latency=None, failure=Failure("load", "crash", "it crashed"), verdict="FAILED"
+    )
+    items[1] = Collected(failed, items[1].latencies, ())
+    found = overview([i.run for i in items], compare_collected(items), "p50")
+    assert found is not None
+    assert [row[0].value[26:] for row in found.rows] == [
+        "-5.rknn"[1:],
+        "4.rknn",
+        "3.rknn",
+        "1.rknn",
+        "2.rknn",
+    ]
+    assert (found.rows[-1][-1].value, found.rows[-1][-1].tone) == ("FAILED", Tone.BAD)
+    assert found.rows[-1][1].value == "12.8 MB"
+
+
+def test_few_variants_have_columns_as_before() -> None:
+    items = variants(4)
+    assert overview([i.run for i in items], compare_collected(items)) is None
+    assert any("load time" in line for line in shown(items, 140))
+
+
+def test_what_nobody_can_sort_by_is_refused() -> None:
+    check_sort("p50")
+    check_sort("")
+    with pytest.raises(UsageError, match="--sort p5: no measure"):
+        check_sort("p5")
+
+
+@pytest.mark.parametrize(
+    ("names", "told", "short"),
+    [
+        (["net.rk3588.fp16.rknn", "net.rk3588.int8.rknn"], "net.rk3588.….rknn", ["fp16", "int8"]),
+        (["a.fp16", "a.int8"], "", ["a.fp16", "a.int8"]),
+        (["network.fp16", "network.fp16.again"], "network.…", ["fp16", "fp16.again"]),
+        (["network-1", "network-2"], "", ["network-1", "network-2"]),
+        (["one"], "", ["one"]),
+        (["same.name", "same.name"], "", ["same.name"]),
+        ([], "", []),
+    ],
+)
+def test_what_names_share_is_folded(names: list[str], told: str, short: list[str]) -> None:
+    found = folded_names(names)
+    assert (found.told, list(found.short.values())) == (told, short)
