@@ -145,7 +145,9 @@ class InventoryBoards:
     def find(self, word: str) -> tuple[Board, ...]:
         """Return the board of that name, else those of that SoC or tag; raises InventoryError."""
         named = tuple(board for board in self._boards if board.name == word)
-        return named or tuple(board for board in self._boards if word == board.soc or word in board.tags)
+        return named or tuple(
+            board for board in self._boards if word.lower() == (board.soc or "").lower() or word in board.tags
+        )
 
     def hold(self, name: str) -> AbstractContextManager[Board]:
         """Yield the board: it is there without us, unless it is a virtual one."""

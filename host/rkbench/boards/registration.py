@@ -40,8 +40,10 @@ def board_at(name: str, address: str, **fields: object) -> Board:
     if not name or not all(mark.isalnum() or mark in "-_." for mark in name):
         raise UsageError(f"{name!r} is no name for a board", hint="letters, digits, - _ .")
     soc = fields.get("soc")
-    if soc is not None and find_soc(str(soc)) is None:
-        raise UsageError(f"no SoC {soc!r} is known", hint=choice_hint(str(soc), SOCS))
+    if soc is not None:
+        if find_soc(str(soc)) is None:
+            raise UsageError(f"no SoC {soc!r} is known", hint=choice_hint(str(soc), SOCS))
+        fields["soc"] = str(soc).lower()
     board = _board_at(name, address, fields)
     for key, problem in inventory.board_problems(board):
         raise UsageError(f"board {name!r}: {key} {problem}")

@@ -50,7 +50,7 @@ def convert(
         return 0
     check_outputs({"--json": json_file})
     words = ConvertWords(**vars(converting), **vars(pictures))
-    asked = with_layers(asked_of(model, target, words, golden), by_layer=by_layer)
+    asked = with_layers(asked_of(model, target and target.lower(), words, golden), by_layer=by_layer)
     with voice_of(context).convert_progress() as progress:
         outcome = converted(asked, output or Path(), progress, converting.jobs)
     show_conversions(outcome, json_file)

@@ -57,7 +57,7 @@ def fix(
     show_fix(
         fix_file(
             model,
-            target,
+            target.lower(),
             dtype,
             output,
             inputs=inputs,

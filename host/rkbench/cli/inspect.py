@@ -49,7 +49,15 @@ def inspect(
     written = bool(json or html)
     shapes = tuple(input_shape or ())
     request = Request(
-        model, onnx, target, dtype, diff, digest=written, npu=written, tasks=tasks, input_shapes=shapes
+        model,
+        onnx,
+        target and target.lower(),
+        dtype,
+        diff,
+        digest=written,
+        npu=written,
+        tasks=tasks,
+        input_shapes=shapes,
     )
     show_inspection(inspect_file(request), json_to=json, html_to=html, layers=layers, myths=myths)
 

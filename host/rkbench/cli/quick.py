@@ -56,7 +56,7 @@ def inspect_plain(arguments: dict[str, str]) -> None:
     request = Request(
         model=Path(arguments["model"]),
         onnx=Path(onnx) if onnx is not None else None,
-        target=arguments.get("target"),
+        target=arguments["target"].lower() if "target" in arguments else None,
         dtype=arguments.get("dtype"),
         other=Path(diff) if diff is not None else None,
         digest=bool(json or html),

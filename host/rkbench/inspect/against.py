@@ -21,6 +21,7 @@ from rkbench.npu.execute.executor import Executor
 from rkbench.rknn import RknnModel
 from rkbench.rknn.contents import Node
 from rkbench.rknn.graph_shape import GraphShape, graph_shape
+from rkbench.rknn.identify import refuse_as_onnx
 from rkbench.stats.similarity import cosine
 
 BAD_COSINE = 0.99
@@ -134,6 +135,7 @@ class _Reference:
             raise NoModelError(
                 f"{path}: no such file", hint="name the ONNX that the .rknn was converted from"
             )
+        refuse_as_onnx(path)
         self._path = path
         try:
             self._model = onnx.shape_inference.infer_shapes(onnx.load(str(path)))

@@ -14,7 +14,7 @@ from rkbench.nightly.confirming import Pair, confirmed, to_confirm
 from rkbench.nightly.judge import AcceptedRun, changes, judge, unmeasured
 from rkbench.nightly.past import epoch_of
 from rkbench.runs.collect import Collected
-from rkbench.runs.measures import LATENCY_P50
+from rkbench.runs.measures import LATENCY_P50, LATENCY_P99, NPU_MEMORY
 from rkbench.runs.model import RunResult
 from rkbench.runs.night import HISTORY, PAIRED, CellResult, Fault, GateResult
 
@@ -92,6 +92,8 @@ class CellMeasurer:
             duration_s=time.monotonic() - started,
             retried=retried,
             p50_s=LATENCY_P50.value(run),
+            p99_s=LATENCY_P99.value(run),
+            load_npu_total_bytes=NPU_MEMORY.value(run),
             verdict=run.verdict,
             caveats=tuple(caveat.code for caveat in run.caveats),
             gates=gates,

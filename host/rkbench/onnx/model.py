@@ -20,6 +20,7 @@ from rkbench.onnx.input_shapes import InputShapes, fix_input_shapes, forget_nega
 from rkbench.onnx.mending import mend
 from rkbench.onnx.soundness import check_sound
 from rkbench.onnx.values import static_shape
+from rkbench.rknn.identify import refuse_as_onnx
 
 FLOATS = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE})
 QUANTIZERS = frozenset({"QuantizeLinear", "DequantizeLinear", "QLinearConv", "ConvInteger", "QLinearMatMul"})
@@ -83,6 +84,7 @@ def open_onnx(path: str | PathLike[str], input_shapes: InputShapes | None = None
     Raises ModelError if the file is no ONNX, or cannot be read; UsageError for shapes that do not fit it.
     """
     path = Path(path)
+    refuse_as_onnx(path)
     notes: list[str] = []
     try:
         with _logged() as complaints:

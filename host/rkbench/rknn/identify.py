@@ -72,6 +72,24 @@ def identify(path: str | os.PathLike[str]) -> Identity:
     return identity
 
 
+def refuse_as_onnx(path: Path) -> None:
+    """Raise ModelError for a .rknn that is given where its ONNX is wanted."""
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            return  # a pipe is not waited for
+        with path.open("rb") as stream:
+            head = stream.read(4)
+    except OSError:
+        return  # who reads it says why not
+    if head == b"RKNN":
+        raise ModelError(
+            f"{path} is a .rknn, and an ONNX is wanted here",
+            hint="name the ONNX that it was converted from",
+            offset=0,
+            field="magic",
+        )
+
+
 def unreadable(path: Path, error: OSError) -> ModelError:
     """Return the error of a path that the system does not open."""
     kind = NoModelError if isinstance(error, FileNotFoundError) else ModelError

@@ -141,8 +141,9 @@ class CellResult:
     `retried` why it was begun anew, `verdict` the run's word, `caveats` its codes.
 
     `compared` says how: `beside` are then those of `runs` that measured the baseline's model in this night,
-    or `not_paired` why none did. `file` is where the model lay; all three are unknown of older nights.
-    `epoch` is what its history hangs on, where a gate asks for one."""
+    or `not_paired` why none did. `file` is where the model lay; all three are unknown of older nights, as are
+    `p99_s` and `load_npu_total_bytes`, which are those of the judged run. `epoch` is what its history hangs on,
+    where a gate asks for one."""
 
     model: str
     variant: str
@@ -164,7 +165,9 @@ class CellResult:
     compared: Compared | None = None
     beside: tuple[str, ...] = ()
     not_paired: str = ""
-    epoch: Epoch | None = None
+    or `not_paired` why none did. `file` is where the model lay; all three are unknown of older nights, as are
+    `p99_s` and `load_npu_total_bytes`, which are those of the judged run. `epoch` is what its history hangs on,
+    where a gate asks for one."""
 
     @property
     def key(self) -> tuple[str, str, str]:

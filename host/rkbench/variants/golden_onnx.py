@@ -17,6 +17,7 @@ import numpy as np
 
 from rkbench.errors import GoldenError, ModelError, NoGoldenError, UsageError
 from rkbench.left_behind import working_folder
+from rkbench.rknn.identify import refuse_as_onnx
 from rkbench.variants.golden_file import METADATA, PICTURES, read_metadata
 from rkbench.variants.golden_fit import NCHW, Wanted
 from rkbench.variants.golden_inputs import Case, cases_from, input_files, is_picture, random_cases
@@ -234,6 +235,7 @@ def _open_session(onnx: Path) -> Any:
         raise GoldenError("onnxruntime is not installed, which computes goldens", hint=hint) from error
     if not onnx.is_file():
         raise NoGoldenError(f"{onnx}: no such file", hint="give the ONNX that the .rknn was converted from")
+    refuse_as_onnx(onnx)
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     try:

@@ -18,7 +18,7 @@ from rkbench.boards.model import Board
 from rkbench.boards.ssh.server import HOST, SshServer
 from rkbench.boards.virtual.folder import BoardFolder
 from rkbench.boards.virtual.trees import copy_tree, recorded_socs
-from rkbench.errors import InventoryError
+from rkbench.errors import InventoryError, UsageError
 
 USER = "virtual"
 
@@ -28,9 +28,9 @@ class VirtualBoard:
 
     def __init__(self, board: Board, environment: Mapping[str, str] | None = None) -> None:
         """Start the server. `environment` is added to what its commands see."""
-        soc = board.soc or "rk3588"
+        soc = (board.soc or "rk3588").lower()
         if soc not in recorded_socs():
-            raise InventoryError(f"no virtual board {soc!r}", hint=f"there are: {', '.join(recorded_socs())}")
+            raise UsageError(f"no virtual board {soc!r}", hint=f"there are: {', '.join(recorded_socs())}")
         self._own = BoardFolder()
         self.folder = self._own.path
         try:

@@ -31,7 +31,7 @@ class VirtualBoards:
 
     def find(self, word: str) -> tuple[Board, ...]:
         """Return the virtual board that `virtual[:SOC]` means."""
-        soc = word.partition(":")[2]
+        soc = word.partition(":")[2].lower()
         if not is_virtual(word):
             return ()
         clear_left_behind(Path(tempfile.gettempdir()))  # also where nothing is left to measure

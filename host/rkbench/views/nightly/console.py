@@ -13,8 +13,9 @@ from rkbench.runs.serialize import to_json
 from rkbench.schema import SCHEMAS
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, State
 from rkbench.store.base import Baseline
-from rkbench.units import MARK, UNKNOWN, format_seconds, printable
+from rkbench.units import MARK, format_seconds, printable
 from rkbench.views.nightly.sentences import (
+    FIGURES,
     NOT_GREEN,
     SIMULATED,
     by_history,
@@ -23,6 +24,7 @@ from rkbench.views.nightly.sentences import (
     environment_changes,
     epoch_lines,
     faults,
+    figures_of,
     gate_line,
     gates_in,
     has_too_few,
@@ -102,15 +104,15 @@ def print_night(night: Night, out: TextIO) -> None:
 
     console = make_console(out)
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for title in ("model", "board", "plan", "gates", "p50"):
-        table.add_column(title, justify="right" if title == "p50" else "left", overflow="fold")
+    for title in ("model", "board", "plan", "gates"):
+        table.add_column(title, overflow="fold")
+    for title in FIGURES:
+        table.add_column(title, justify="right", no_wrap=True)
     for cell in night.cells:
         style = STYLES[cell.state]
-        mark = f" {MARK}" if cell.simulated else ""
-        p50 = UNKNOWN if cell.p50_s is None else f"{format_seconds(cell.p50_s)}{mark}"
-        table.add_row(
-            Text(cell.variant), Text(cell.board), Text(cell.plan), Text(_gate_words(cell), style), Text(p50)
-        )
+        figures = map(Text, figures_of(cell))
+        words = (Text(cell.variant), Text(cell.board), Text(cell.plan), Text(_gate_words(cell), style))
+        table.add_row(*words, *figures)
     console.print(table)
     if night.simulated:
         console.print(Text(f"{MARK} {SIMULATED}", "yellow"))

@@ -58,9 +58,9 @@ def _case(night: Night, cell: CellResult, gate: GateResult) -> ElementTree.Eleme
             "time": f"{(cell.duration_s or 0.0) if first else 0.0:.3f}",
         },
     )
-    if cell.verdict is not None:
-        told = ElementTree.SubElement(case, "properties")
-        ElementTree.SubElement(told, "property", {"name": "verdict", "value": cell.verdict})
+    told = ElementTree.SubElement(case, "properties")
+    for name, value in _figures(cell, gate).items():
+        ElementTree.SubElement(told, "property", {"name": name, "value": _clean(value)})
     tag = _TAGS.get(gate.state)
     if tag is not None:
         line = _clean(gate_line(cell, gate))
@@ -83,6 +83,29 @@ def _pooled_case(night: Night, item: PooledGate) -> ElementTree.Element:
         failure = ElementTree.SubElement(case, "failure", {"message": line, "type": FAIL})
         failure.text = line
     return case
+
+
+def _figures(cell: CellResult, gate: GateResult) -> dict[str, str]:
+    """Return what a gate looked at, in the base unit of its quantity; without what is unknown."""
+    last = gate.measurements[-1] if gate.measurements else None
+    measured = (
+        None if cell.measured_unix_s is None else datetime.fromtimestamp(cell.measured_unix_s, timezone.utc)
+    )
+    figures = {
+        "verdict": cell.verdict,
+        "unit": gate.unit or None,
+        "value": last.value if last else None,
+        "baseline": last.baseline if last else None,
+        "difference_percent": last.difference_percent if last else None,
+        "p50_s": cell.p50_s,
+        "measured_at": measured.isoformat(timespec="seconds") if measured else None,
+        "simulated": "true" if cell.simulated else None,
+    }
+    return {
+        name: f"{value:.9g}" if isinstance(value, float) else str(value)
+        for name, value in figures.items()
+        if value is not None
+    }
 
 
 def _clean(text: str) -> str:

@@ -7,14 +7,15 @@ from datetime import datetime, timezone
 
 from rkbench.runs.night import CellResult, GateResult, Night
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
-from rkbench.units import UNKNOWN, format_seconds
 from rkbench.views.markdown import escaped
 from rkbench.views.nightly.sentences import (
+    FIGURES,
     by_history,
     doubted,
     environment_changes,
     epoch_lines,
     faults,
+    figures_of,
     gate_line,
     gates_in,
     has_too_few,
@@ -72,13 +73,14 @@ def _passed_second(night: Night) -> list[tuple[CellResult, GateResult]]:
 def _table(night: Night) -> str:
     plans = len({cell.plan for cell in night.cells}) > 1
     rows = [
-        "| model | board |" + (" plan |" if plans else "") + " gates | p50 |",
-        "|---|---|" + ("---|" if plans else "") + "---|---:|",
+        "| model | board |" + (" plan |" if plans else "") + f" gates | {' | '.join(FIGURES)} |",
+        "|---|---|" + ("---|" if plans else "") + "---|" + "---:|" * len(FIGURES),
     ]
     for cell in night.cells:
         plan = f" {escaped(cell.plan)} |" if plans else ""
         rows.append(
-            f"| {escaped(cell.variant)} | {escaped(cell.board)} |{plan} {_gates(cell)} | {_p50(cell)} |"
+            f"| {escaped(cell.variant)} | {escaped(cell.board)} |{plan} {_gates(cell)} |"
+            f" {' | '.join(figures_of(cell))} |"
         )
     return "\n".join(rows)
 
@@ -86,9 +88,3 @@ def _table(night: Night) -> str:
 def _gates(cell: CellResult) -> str:
     kept = sum(gate.state == PASS for gate in cell.gates)
     return f"{WORDS[cell.state]} ({kept} of {len(cell.gates)} kept)"
-
-
-def _p50(cell: CellResult) -> str:
-    if cell.p50_s is None:
-        return UNKNOWN
-    return format_seconds(cell.p50_s) + (" (simulated)" if cell.simulated else "")

@@ -10,7 +10,7 @@ from typing import TextIO
 from rkbench.runs.latencies import RawLatencies
 from rkbench.runs.measure_types import Measure
 from rkbench.runs.measures import MEASURES
-from rkbench.runs.model import PercentileBounds, RunResult
+from rkbench.runs.model import NPU_CLOCK, TEMPERATURE, PercentileBounds, RunResult
 from rkbench.units import printable
 
 #: How a cell begins that a spreadsheet computes, once tabs and line ends are escaped.
@@ -31,6 +31,7 @@ def write_latencies(raw: Iterable[tuple[RunResult, RawLatencies]], out: TextIO) 
 def _row(run: RunResult) -> _Row:
     return {
         "run": run.id,
+        "push": run.push,
         "started_at": run.started_at,
         "board": run.board.name,
         "soc": run.board.soc,
@@ -42,9 +43,13 @@ def _row(run: RunResult) -> _Row:
         "verdict": run.verdict,
         "variant": run.variant.name,
         "sha256": run.variant.sha256,
+        "toolkit_version": run.variant.toolkit_version,
         "core_mask": run.plan.core_mask,
         "iterations": run.latency.count if run.latency else None,
         **{name: value for measure in MEASURES if measure.compared for name, value in _columns(measure, run)},
+        "npu_clock_min_hz": min(_readings(run, NPU_CLOCK, "min"), default=None),
+        "npu_clock_max_hz": max(_readings(run, NPU_CLOCK, "max"), default=None),
+        "hottest_celsius": max(_readings(run, TEMPERATURE, "max"), default=None),
         "requirements": "; ".join(f"{told.gate}: {told.state}" for told in run.requirements),
         "load_provenance": run.provenance.load,
         "latency_provenance": run.provenance.latency,
@@ -53,6 +58,11 @@ def _row(run: RunResult) -> _Row:
         "failure_stage": run.failure.stage if run.failure else None,
         "failure": run.failure.message if run.failure else None,
     }
+
+
+def _readings(run: RunResult, quantity: str, figure: str) -> list[float]:
+    """Return a figure of every sensor of a quantity while a run was timed."""
+    return [getattr(sensor, figure) for sensor in run.readings.of(quantity)] if run.readings else []
 
 
 def _columns(measure: Measure, run: RunResult) -> Iterator[tuple[str, float | None]]:

@@ -1,0 +1,118 @@
+"""Small things that a new user met, each as it should be."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from bench_command import run_bench
+from made_runs import make_run
+from rkbench.runs.model import Readings, Sensor
+from rkbench.runs.night import CellResult, GateResult, Night
+from rkbench.stats.gates import FAIL
+from rkbench.stats.judging import Judgement
+from rkbench.views.nightly.console import print_night
+from rkbench.views.nightly.junit import render_junit
+from rkbench.views.nightly.markdown import render_markdown
+from rkbench.views.push.csv import write_runs
+
+RKNN = Path("host/rkbench/demo/data/digits.fp16.rknn").resolve()
+ONNX = Path("tests/data/models/bloat3M_groupconv_cpg4.onnx").resolve()
+SLOW = GateResult("p50 within 5%", "p50", "s", FAIL, (Judgement(FAIL, 0.00451, 0.0041, 10.0, 9.6, 10.4),))
+CELL = CellResult(
+    "digits", "digits.fp16", "rock", "default", gates=(SLOW,), baseline="b-01", p50_s=0.00451, p99_s=0.0062,
+    load_npu_total_bytes=14_584_128, duration_s=12.5, measured_unix_s=1_796_000_000.0,
+)  # fmt: skip
+NIGHT = Night("night-1", "lab", "f", 1_796_000_000.0, 1_796_000_100.0, cells=(CELL,))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("golden", RKNN, "-o", "x.npz"),
+        ("fix", RKNN, "--target", "rk3588", "-o", "y.onnx"),
+        ("push", RKNN, "--board", "virtual", "--onnx", RKNN),
+        ("inspect", RKNN, "--against", RKNN),
+        ("sweep", RKNN, "--board", "virtual"),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_rknn_where_an_onnx_is_wanted_is_named(words: tuple[object, ...], tmp_path: Path) -> None:
+    done = run_bench(*words, folder=tmp_path)
+    assert done.returncode == 1
+    assert f"{RKNN} is a .rknn, and an ONNX is wanted here" in done.stderr
+    assert "name the ONNX that it was converted from" in done.stderr
+
+
+@pytest.mark.parametrize("target", ["RK3588", "Rk3588"])
+def test_a_soc_is_written_in_any_case(target: str, tmp_path: Path) -> None:
+    done = run_bench("inspect", ONNX, "--target", target)
+    assert (done.returncode, "for rk3588 fp16" in done.stdout) == (0, True)
+    inventory = tmp_path / "bench.toml"
+    run_bench("boards", "add", "desk", "virtual", "--soc", target, "--inventory", inventory)
+    assert 'soc = "rk3588"' in inventory.read_text()
+    run_bench("push", RKNN, "--board", target, "--inventory", inventory, "--quick", "--store", tmp_path / "s")
+    assert "desk" in run_bench("history", "--store", tmp_path / "s").stdout
+
+
+@pytest.mark.parametrize("words", [("inspect", ONNX), ("fix", ONNX, "-o", "x.onnx"), ("convert", ONNX)])
+def test_a_soc_that_nobody_knows_is_refused(words: tuple[object, ...], tmp_path: Path) -> None:
+    done = run_bench(*words, "--target", "rk9999", folder=tmp_path)
+    assert (done.returncode, "unknown target 'rk9999'" in done.stderr) == (2, True)
+
+
+def test_a_virtual_board_of_another_soc_cannot_be_asked_for(tmp_path: Path) -> None:
+    done = run_bench("push", RKNN, "--board", "virtual:rk9999", "--store", tmp_path / "s")
+    assert (done.returncode, "no virtual board 'rk9999'" in done.stderr) == (2, True)
+    done = run_bench("push", RKNN, "--board", "virtual:RK3588", "--quick", "--store", tmp_path / "s")
+    assert done.returncode == 0
+
+
+def test_a_clock_without_its_unit_is_asked_for_one(tmp_path: Path) -> None:
+    done = run_bench("push", RKNN, "--board", "virtual", "--npu-clock", "600", "--store", tmp_path / "s")
+    assert (done.returncode, "write it with its unit: 600MHz" in done.stderr) == (2, True)
+
+
+def test_csv_has_push_toolkit_clock_and_heat() -> None:
+    clock = Sensor("npu_clock_hz", 6, 1e9, 6e8, 9e8, 1e9, 1e9, quantity="npu_clock_hz")
+    zones = [
+        Sensor(f"temperature_celsius[{zone}]", 6, 50, 50, 55, heat, 58, "temperature_celsius", zone)
+        for zone, heat in (("soc", 61.5), ("npu", 58.0))
+    ]
+    run = make_run(readings=Readings(6, 0.0, (clock, *zones)))
+    run = replace(run, variant=replace(run.variant, toolkit_version="=2.3.0"))
+    out = io.StringIO()
+    write_runs([run, make_run(2, readings=None)], out)
+    known, unknown = csv.DictReader(io.StringIO(out.getvalue()))
+    told = ("push", "toolkit_version", "npu_clock_min_hz", "npu_clock_max_hz", "hottest_celsius")
+    assert [known[name] for name in told] == ["1qmv0w0v1", "'=2.3.0", "600000000.0", "1000000000.0", "61.5"]
+    assert [unknown[name] for name in told[2:]] == ["", "", ""]
+
+
+def test_junit_carries_the_values_and_when_they_were_measured() -> None:
+    (case,) = ElementTree.fromstring(render_junit(NIGHT).encode()).findall("testsuite/testcase")
+    told = {item.attrib["name"]: item.attrib["value"] for item in case.findall("properties/property")}
+    assert told == {
+        "unit": "s",
+        "value": "0.00451",
+        "baseline": "0.0041",
+        "difference_percent": "10",
+        "p50_s": "0.00451",
+        "measured_at": "2026-11-30T00:53:20+00:00",
+    }
+    assert case.attrib["time"] == "12.500"
+
+
+def test_a_night_shows_change_p99_and_memory() -> None:
+    assert "| 4.51 ms | +10.0 % | 6.20 ms | 14.6 MB |" in render_markdown(NIGHT)
+    out = io.StringIO()
+    print_night(NIGHT, out)
+    assert "4.51 ms  +10.0 %  6.20 ms  14.6 MB" in out.getvalue()
+    simulated = replace(NIGHT, cells=(replace(CELL, simulated=True),))
+    assert "| ≈4.51 ms | ≈+10.0 % | ≈6.20 ms | ≈14.6 MB |" in render_markdown(simulated)
+    bare = replace(NIGHT, cells=(replace(CELL, gates=(), p50_s=None, p99_s=None, load_npu_total_bytes=None),))
+    assert "| – | – | – | – |" in render_markdown(bare)
