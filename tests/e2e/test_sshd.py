@@ -93,6 +93,23 @@ def test_boards_add_without_a_terminal_asks_for_the_fingerprint(sshd: Sshd, tmp_
     assert "--fingerprint" in added.stderr
 
 
+def test_boards_add_takes_a_changed_host_key_only_where_its_fingerprint_is_typed(
+    start_sshd: Callable[..., Sshd], tmp_path: Path
+) -> None:
+    old, new = start_sshd(), start_sshd()
+    words = (old.folder / "host_ed25519.pub").read_text().split()[:2]
+    record = tmp_path / "bench.known_hosts"
+    record.write_text(f"[127.0.0.1]:{new.port} {' '.join(words)}\n")
+    add = ("boards", "add", "rock", f"root@127.0.0.1:{new.port}", "--inventory", tmp_path / "bench.toml")
+    refused = run_bench(*add, "--yes")
+    assert refused.returncode == 1
+    assert f"its host key has changed: {new.fingerprint()}, it was {old.fingerprint()}" in refused.stderr
+    assert f"--fingerprint {new.fingerprint()}" in refused.stderr
+    assert " ".join(words) in record.read_text()
+    assert run_bench(*add, "--fingerprint", new.fingerprint()).returncode == 0
+    assert " ".join(words) not in record.read_text()
+
+
 def test_a_changed_host_key_shows_both_fingerprints(start_sshd: Callable[..., Sshd]) -> None:
     old, new = start_sshd(), start_sshd()
     words = (old.folder / "host_ed25519.pub").read_text().split()[:2]

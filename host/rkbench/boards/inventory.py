@@ -93,6 +93,11 @@ def find_inventory(
     for place in (folder, *folder.parents):
         if (place / FILE_NAME).is_file() and _is_own(place / FILE_NAME):
             return place / FILE_NAME
+    return users_inventory(environment, home)
+
+
+def users_inventory(environment: Mapping[str, str] = os.environ, home: Path | None = None) -> Path:
+    """Return the user's own inventory, which may not be there."""
     settings = Path(environment.get("XDG_CONFIG_HOME", ""))  # which counts where it is absolute
     folder = settings if settings.is_absolute() else (home or Path.home()) / ".config"
     return folder / "rkbench" / FILE_NAME
@@ -264,10 +269,21 @@ def no_board(name: str, boards: Sequence[Board], path: Path) -> NoBoardError:
     close = difflib.get_close_matches(name, sorted(words | {VIRTUAL_HOST}), 3)
     known = f"{path} has: {', '.join(names)}" if names else f"{path} has no boards yet"
     meant = f"did you mean {' or '.join(close)}?\n" if close else ""
+    known += _hidden(name, path)
     return NoBoardError(
         f"no board {name!r}",
         hint=f"{meant}{known}\nadd it: bench boards add NAME USER@HOST; without a board: --board virtual",
     )
+
+
+def _hidden(name: str, path: Path) -> str:
+    """Return in words that the user's own inventory, which `path` hides, has the board; "" if not."""
+    own = users_inventory()
+    try:
+        has = own != path and any(name in (b.name, b.soc, *b.tags) for b in load_inventory(own).boards)
+    except InventoryError:
+        return ""  # it is not what was asked for, and what is wrong with it is no answer here
+    return f"\n{own} has it, which that file hides: --inventory {own}" if has else ""
 
 
 def _plain(value: Any) -> Any:

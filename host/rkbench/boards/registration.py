@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from rkbench.boards.address import parse_address
 from rkbench.boards.model import VIRTUAL_HOST, Board
 from rkbench.boards.ssh.config import Destination, resolve_destination
 from rkbench.boards.ssh.connection import fetch_host_key
-from rkbench.boards.ssh.host_keys import HostKey, forget_host_key, record_host_key
+from rkbench.boards.ssh.host_keys import HostKey, forget_host_key, record_host_key, recorded_keys
 from rkbench.boards.virtual.provider import VIRTUAL_SOCS, is_virtual
 from rkbench.errors import HostKeyError, UsageError, choice_hint
 
@@ -26,13 +26,14 @@ Confirm = Callable[[str], bool]
 class Registration:
     """What `register_board` did: the board, its host key's fingerprint, and the file that the board is in.
 
-    `replaced`: another one of that name stood there.
+    `replaced`: another one of that name stood there; `changes` are what is not as it was in it, in words.
     """
 
     board: Board
     fingerprint: str
     path: Path
     replaced: bool = False
+    changes: tuple[str, ...] = ()
 
 
 def board_at(name: str, address: str, **fields: object) -> Board:
@@ -48,6 +49,41 @@ def board_at(name: str, address: str, **fields: object) -> Board:
     for key, problem in inventory.board_problems(board):
         raise UsageError(f"board {name!r}: {key} {problem}")
     return board
+
+
+def board_told(name: str, address: str, path: Path, told: Mapping[str, object]) -> Board:
+    """Return the board with what is `told` of it; of one that is known by that name, with the rest as it was.
+
+    A value None is not told. A board that was virtual and is none any more, or the other way round, keeps
+    nothing. Raises UsageError.
+    """
+    given = {key: value for key, value in told.items() if value is not None}
+    board = board_at(name, address, **given)
+    known = _known(name, path)
+    if known is None or known.simulated != board.simulated:
+        return board
+    own = {field.name for field in fields(Board)} - {"name", "host", "port", "user", "simulated", *given}
+    kept = {key: getattr(known, key) for key in own if getattr(board, key) == _DEFAULTS.get(key)}
+    return replace(board, **kept)
+
+
+#: What a board is that is told nothing of; those without a default are always told.
+_DEFAULTS = {field.name: field.default for field in fields(Board) if field.default is not MISSING}
+
+
+def _known(name: str, path: Path) -> Board | None:
+    return next((board for board in inventory.load_inventory(path).boards if board.name == name), None)
+
+
+def _changes(before: Board | None, board: Board) -> tuple[str, ...]:
+    """Return in words what is not as it was."""
+    old, new = (item.to_json() if item else {} for item in (before, board))
+    changed = [key for key in new if key in old and old[key] != new[key]]
+    return tuple(f"{key} {_word(old[key])} → {_word(new[key])}" for key in changed)
+
+
+def _word(value: object) -> str:
+    return ", ".join(map(str, value)) or "none" if isinstance(value, list) else str(value or "none")
 
 
 def _board_at(name: str, address: str, fields: Mapping[str, Any]) -> Board:
@@ -79,15 +115,17 @@ def register_board(board: Board, path: Path, *, fingerprint: str | None, confirm
     A given `fingerprint` (`SHA256:...`) is compared, else `confirm` is asked. Raises HostKeyError where
     they do not agree, ConnectError where the board is not reached.
     """
-    replaced = any(known.name == board.name for known in inventory.load_inventory(path).boards)
+    known = _known(board.name, path)
+    changes = _changes(known, board)
     if board.simulated:
         inventory.add_board(path, board)
-        return Registration(board, "none: its keys are thrown away", path, replaced)
+        return Registration(board, "none: its keys are thrown away", path, known is not None, changes)
     destination, key = fetch_host_key(board)
+    _check_changed(board, destination, key, fingerprint, inventory.known_hosts_of(path))
     _check(board, destination, key, fingerprint, confirm)
     record_host_key(inventory.known_hosts_of(path), destination.key_name, destination.port, key)
     inventory.add_board(path, board)
-    return Registration(board, key.fingerprint, path, replaced)
+    return Registration(board, key.fingerprint, path, known is not None, changes)
 
 
 def unregister_board(name: str, path: Path) -> Board:
@@ -105,6 +143,23 @@ def unregister_board(name: str, path: Path) -> Board:
         ):
             forget_host_key(inventory.known_hosts_of(path), destination.key_name, destination.port)
     return board
+
+
+def _check_changed(
+    board: Board, destination: Destination, key: HostKey, fingerprint: str | None, record: Path
+) -> None:
+    """Raise HostKeyError where the board had another key before, unless the new one's fingerprint was typed.
+
+    A yes is given too easily to what may be another machine in its place.
+    """
+    recorded = recorded_keys(destination.key_name, destination.port, [record])
+    before = [item.key.fingerprint for item in recorded if not item.revoked]
+    if fingerprint is None and before and key.fingerprint not in before:
+        raise HostKeyError(
+            f"board {board.name!r}: its host key has changed: {key.fingerprint}, it was {before[0]}",
+            hint="another machine, or set up anew? Once you know, type the new one:"
+            f" bench boards add {board.name} {board.address} --fingerprint {key.fingerprint}",
+        )
 
 
 def _check(

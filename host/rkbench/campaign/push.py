@@ -18,7 +18,7 @@ from rkbench.campaign.run import Outcome, run_campaign
 from rkbench.campaign.settings import PushOptions
 from rkbench.conversion.words import ConvertWords, onnx_among
 from rkbench.errors import BenchError, BoardBusyError, ConnectError, UsageError
-from rkbench.runs.events import Listener, Note
+from rkbench.runs.events import Listener, Note, ignore
 from rkbench.session import Sessions
 from rkbench.store import Store, default_address, open_store
 
@@ -59,7 +59,7 @@ def push_to(
     address, boards = store or default_address(), open_boards(inventory)
     LOG.info("boards from %s, results to %s", boards.path, address)
     found = boards.find(board)
-    options = with_golden(options, expected)
+    options = with_golden(options, expected, listener)
     options = _without_onnx(options, conversion, found[0], listener)
     with open_store(address) as opened:
         return run_on_first(options, found, boards.hold, opened, listener)
@@ -113,16 +113,23 @@ def check_expected(options: PushOptions, expected: Expected) -> None:
         raise UsageError("--inputs needs --onnx", hint="or give --golden FILE.npz with its inputs")
 
 
-def with_golden(options: PushOptions, expected: Expected) -> PushOptions:
-    """Return `options` with a golden that is computed here, where an ONNX is to tell what is expected."""
+def with_golden(options: PushOptions, expected: Expected, listener: Listener = ignore) -> PushOptions:
+    """Return `options` with a golden that is computed here, where an ONNX is to tell what is expected.
+
+    A file that this makes is told.
+    """
     if expected.onnx is None:
         return options
     from rkbench.onnx.input_shapes import parse_input_shapes
     from rkbench.variants.golden_onnx import golden_from_onnx
 
     shapes = parse_input_shapes(expected.input_shapes)
+    before = set(expected.onnx.parent.glob("*.golden.npz"))
     try:
-        return replace(options, golden=golden_from_onnx(expected.onnx, expected.inputs, shapes))
+        golden = golden_from_onnx(expected.onnx, expected.inputs, shapes)
+        if golden not in before:
+            listener(Note(f"golden: computed with onnxruntime, kept for the next push in {golden}"))
+        return replace(options, golden=golden)
     except BenchError:
         if expected.is_converted and expected.onnx.is_file():
             from rkbench.conversion.wanted import wanted_inputs

@@ -14,7 +14,9 @@ from rkbench.cli.voice import voice_of
 def demo(
     context: typer.Context,
     json_file: options.JsonFile = None,
-    store: Annotated[str | None, typer.Option(help="Keep the runs in this result store.")] = None,
+    store: Annotated[
+        str | None, typer.Option(help="Keep the runs in this result store, not in the usual one.")
+    ] = None,
 ) -> int:
     """The story of the 3 MB that became 60 MB, without hardware."""
     from rkbench.demo.run import demo_data, push_variants, read_facts

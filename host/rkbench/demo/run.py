@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import tempfile
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from importlib.resources import as_file, files
 from pathlib import Path
 
@@ -17,7 +15,7 @@ from rkbench.inspect.causes import find_causes
 from rkbench.rknn import open_model
 from rkbench.runs.events import Listener
 from rkbench.session import Sessions
-from rkbench.store import Store, open_store
+from rkbench.store import open_store
 from rkbench.variants.npz import NpzReader
 
 ONNX = "digits.onnx"
@@ -58,21 +56,11 @@ def _case_count(golden: Path) -> int:
 
 
 def push_variants(data: Path, address: str | None, listener: Listener) -> Outcome:
-    """Push the variants in `data`; without the `address` of a store nothing is kept."""
+    """Push the variants in `data`, and keep the runs in the store at `address` (None: the usual one)."""
     models = tuple(data / f"{name}.rknn" for name in VARIANTS)
     settings = RunSettings(min_duration_s=DURATION_S, loads=1)  # the latency is a model's: one load tells all
     options = PushOptions(models, settings, golden=data / GOLDEN)
     boards = VirtualBoards()
     (board,) = boards.find("virtual")
-    with _store(address) as store, Sessions(boards.hold) as sessions:
+    with open_store(address) as store, Sessions(boards.hold) as sessions:
         return run_campaign(options, board, lambda: sessions.open(board), store, listener)
-
-
-@contextmanager
-def _store(address: str | None) -> Iterator[Store]:
-    """Yield the store at `address`, or one that is gone afterwards."""
-    with (
-        tempfile.TemporaryDirectory(prefix="rkbench-demo-") as folder,
-        open_store(address or Path(folder) / "results.sqlite") as store,
-    ):
-        yield store

@@ -116,3 +116,44 @@ def test_a_night_shows_change_p99_and_memory() -> None:
     assert "| ≈4.51 ms | ≈+10.0 % | ≈6.20 ms | ≈14.6 MB |" in render_markdown(simulated)
     bare = replace(NIGHT, cells=(replace(CELL, gates=(), p50_s=None, p99_s=None, load_npu_total_bytes=None),))
     assert "| – | – | – | – |" in render_markdown(bare)
+
+
+def test_a_board_of_a_known_name_keeps_what_it_is_not_told_and_says_what_changes(tmp_path: Path) -> None:
+    inventory = tmp_path / "bench.toml"
+
+    def add(*words: str) -> str:
+        return run_bench("boards", "add", "desk", "virtual", *words, "--inventory", inventory).stdout
+
+    add("--soc", "rk3588", "--tag", "lab", "--tag", "quiet")
+    assert "in place of the one before (soc rk3588 → rk3568);" in add("--soc", "rk3568")
+    assert 'tags = ["lab", "quiet"]' in inventory.read_text()
+    assert "in place of the one before (nothing else is changed);" in add("--soc", "rk3568")
+    assert "(tags lab, quiet → far);" in add("--tag", "far")
+    assert 'soc = "rk3568"' in inventory.read_text()
+
+
+def test_a_local_inventory_that_hides_the_users_boards_says_so(tmp_path: Path) -> None:
+    own, folder = tmp_path / "config/rkbench/bench.toml", tmp_path / "work"
+    own.parent.mkdir(parents=True)
+    folder.mkdir()
+    own.write_text('[boards.mine]\nhost = "virtual"\n')
+    (folder / "bench.toml").write_text('[boards.local]\nhost = "virtual"\n')
+    environment = {"XDG_CONFIG_HOME": str(tmp_path / "config"), "HOME": str(tmp_path)}
+    for name, told in (("mine", True), ("theirs", False)):
+        done = run_bench("push", RKNN, "--board", name, environment=environment, folder=folder)
+        assert (done.returncode, f"{own} has it, which that file hides" in done.stderr) == (2, told)
+
+
+def test_a_golden_that_is_made_beside_an_onnx_is_told(tmp_path: Path) -> None:
+    onnx, rknn = tmp_path / "neck.onnx", tmp_path / "neck_rk3588_int8.rknn"
+    for path in (onnx, rknn):
+        path.write_bytes((Path("tests/data/npu").resolve() / path.name).read_bytes())
+    words = ("push", rknn, "--board", "virtual", "--onnx", onnx, "--quick", "--store", tmp_path / "s")
+    told = f"kept for the next push in {tmp_path / 'neck.golden.npz'}"
+    assert [told in run_bench(*words).stderr for _ in range(2)] == [True, False]
+
+
+def test_the_runs_of_the_demo_are_in_the_history(tmp_path: Path) -> None:
+    environment = {"XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path)}
+    assert run_bench("demo", environment=environment).returncode == 0
+    assert "digits.regrouped.int8" in run_bench("history", environment=environment).stdout

@@ -22,25 +22,28 @@ def add(
     ] = None,
     tag: Annotated[list[str] | None, typer.Option(help="A word that --board can name; repeatable.")] = None,
     python: Annotated[
-        str, typer.Option(help="Python on the board; where RKNNLite is installed.")
-    ] = "python3",
-    become: Annotated[str, typer.Option(help="Put before every command, as `sudo -n`.")] = "",
+        str | None, typer.Option(help="Python on the board; where RKNNLite is installed.")
+    ] = None,
+    become: Annotated[str | None, typer.Option(help="Put before every command, as `sudo -n`.")] = None,
     cache: Annotated[str | None, typer.Option(help="Cache folder on the board.", show_default=False)] = None,
     fingerprint: Annotated[str | None, typer.Option(help="SHA256:... that the host key must have.")] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Take the host key as it is.")] = False,
     inventory: options.Inventory = None,
 ) -> None:
-    """Add a board, once you have agreed to its host key."""
-    from rkbench_agent.wire.words import DEFAULT_CACHE
+    """Add a board, once you have agreed to its host key.
 
+    Of a board that is known by that name, what is not told stays as it is.
+    """
     from rkbench.boards.inventory import find_inventory
-    from rkbench.boards.registration import board_at, register_board
+    from rkbench.boards.registration import board_told, register_board
 
-    tags, cache_dir = tuple(tag or ()), cache or DEFAULT_CACHE
-    board = board_at(name, address, soc=soc, tags=tags, python=python, become=become, cache_dir=cache_dir)
+    path = find_inventory(inventory)
+    told = {"soc": soc, "tags": tuple(tag) if tag else None, "python": python, "become": become}
+    board = board_told(name, address, path, {**told, "cache_dir": cache})
     confirm = (lambda _: True) if yes else _confirm
-    done = register_board(board, find_inventory(inventory), fingerprint=fingerprint, confirm=confirm)
-    where = f"{done.path}{', in place of the one before' if done.replaced else ''}"
+    done = register_board(board, path, fingerprint=fingerprint, confirm=confirm)
+    changed = f" ({'; '.join(done.changes)})" if done.changes else " (nothing else is changed)"
+    where = f"{done.path}{f', in place of the one before{changed}' if done.replaced else ''}"
     say(f"{name} is in {where}; host key {done.fingerprint}")
 
 
