@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Protocol
 
 from rkbench.boards.address_provider import AddressedBoards
-from rkbench.boards.inventory import InventoryBoards, find_inventory, no_board
+from rkbench.boards.finding import find_inventory
+from rkbench.boards.inventory import InventoryBoards, no_board
 from rkbench.boards.labgrid.provider import LabgridBoards
 from rkbench.boards.model import Board
 from rkbench.boards.virtual.provider import VirtualBoards

@@ -47,7 +47,7 @@ def _board(name: str, inventory: Path | None) -> tuple[str | None, FittedLatency
     """Return a board's SoC and calibration; only they need the inventory and the campaign."""
     from rkbench_agent.wire.words import VIRTUAL
 
-    from rkbench.boards.inventory import find_inventory
+    from rkbench.boards.finding import find_inventory
     from rkbench.boards.provider import Boards
     from rkbench.campaign.kept_calibrations import read_calibration
 

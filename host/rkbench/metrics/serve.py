@@ -10,7 +10,7 @@ from types import FrameType
 
 from rkbench_web.server import BoundedServer, parse_address
 
-from rkbench.boards.inventory import find_inventory
+from rkbench.boards.finding import find_inventory
 from rkbench.errors import UsageError
 from rkbench.metrics.discovery import Targets
 from rkbench.metrics.results import DEFAULT_MAX_SERIES, StoreCollector

@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from rkbench.boards.finding import find_inventory
 from rkbench.boards.inventory import (
     add_board,
-    find_inventory,
     load_inventory,
     remove_board,
 )

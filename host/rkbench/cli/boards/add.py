@@ -34,7 +34,7 @@ def add(
 
     Of a board that is known by that name, what is not told stays as it is.
     """
-    from rkbench.boards.inventory import find_inventory
+    from rkbench.boards.finding import find_inventory
     from rkbench.boards.registration import board_told, register_board
 
     path = find_inventory(inventory)

@@ -17,7 +17,7 @@ def remove(
     inventory: options.Inventory = None,
 ) -> None:
     """Remove a board and its host key from the inventory."""
-    from rkbench.boards.inventory import find_inventory
+    from rkbench.boards.finding import find_inventory
     from rkbench.boards.registration import unregister_board
 
     path = find_inventory(inventory)
