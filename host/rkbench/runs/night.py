@@ -142,7 +142,7 @@ class CellResult:
 
     `compared` says how: `beside` are then those of `runs` that measured the baseline's model in this night,
     or `not_paired` why none did. `file` is where the model lay; all three are unknown of older nights, as are
-    `p99_s` and `load_npu_total_bytes`, which are those of the judged run. `epoch` is what its history hangs on,
+    `p99_s` and `load_npu_total_bytes`, which are the judged run's. `epoch` is what its history hangs on,
     where a gate asks for one."""
 
     model: str
@@ -165,9 +165,9 @@ class CellResult:
     compared: Compared | None = None
     beside: tuple[str, ...] = ()
     not_paired: str = ""
-    or `not_paired` why none did. `file` is where the model lay; all three are unknown of older nights, as are
-    `p99_s` and `load_npu_total_bytes`, which are those of the judged run. `epoch` is what its history hangs on,
-    where a gate asks for one."""
+    epoch: Epoch | None = None
+    p99_s: float | None = None
+    load_npu_total_bytes: float | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:

@@ -21,10 +21,10 @@ from rkbench.runs.side_by_side import ComparedVariant, SideBySide
 from rkbench.runs.side_words import odd_sentence, runtime_word, runtimes_sentence, spread_sentence
 from rkbench.stats.gates import CANNOT_TELL
 from rkbench.units import MARK, UNKNOWN, format_seconds, signed
-from rkbench.views.grid import plain, print_grid
 from rkbench.views.output import show_and_write
 from rkbench.views.push.console import describe_board
 from rkbench.views.push.console_table import print_table
+from rkbench.views.push.grid import plain, print_grid
 from rkbench.views.push.notes import latency_notes
 from rkbench.views.push.paragraphs import print_paragraph
 from rkbench.views.push.table import JUDGEMENT_TONES, TableCell, Tone, difference_text, legend

@@ -11,7 +11,7 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench.runs.comparison import Comparison
 from rkbench.runs.model import RunResult
 from rkbench.runs.names import FoldedNames, folded_names
-from rkbench.views.grid import print_grid
+from rkbench.views.push.grid import print_grid
 from rkbench.views.push.notes import noise_note, warnings_of, with_advice
 from rkbench.views.push.overview import FEWEST_ROWS, overview
 from rkbench.views.push.paragraphs import print_paragraph
