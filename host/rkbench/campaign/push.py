@@ -18,7 +18,7 @@ from rkbench.campaign.run import Outcome, run_campaign
 from rkbench.campaign.settings import PushOptions
 from rkbench.conversion.words import ConvertWords, onnx_among
 from rkbench.errors import BenchError, BoardBusyError, ConnectError, UsageError
-from rkbench.runs.events import Listener, Note, ignore
+from rkbench.runs.events import Hear, Listener, Note, deaf, ignore
 from rkbench.session import Sessions
 from rkbench.store import Store, default_address, open_store
 
@@ -48,9 +48,11 @@ def push_to(
     conversion: ConvertWords | None = None,
     store: str | None = None,
     inventory: Path | None = None,
+    hear: Hear = deaf,
 ) -> Outcome:
     """Run `options` on the board that `board` names, and keep every run in `store`.
 
+    `hear` takes every message of the board as it comes.
     Raises BenchErrors for what stops it before anything was measured; what fails later is in the outcome.
     """
     conversion = conversion or ConvertWords()
@@ -62,11 +64,16 @@ def push_to(
     options = with_golden(options, expected, listener)
     options = _without_onnx(options, conversion, found[0], listener)
     with open_store(address) as opened:
-        return run_on_first(options, found, boards.hold, opened, listener)
+        return run_on_first(options, found, boards.hold, opened, listener, hear)
 
 
 def run_on_first(
-    options: PushOptions, found: Sequence[Board], hold: Hold, store: Store, listener: Listener
+    options: PushOptions,
+    found: Sequence[Board],
+    hold: Hold,
+    store: Store,
+    listener: Listener,
+    hear: Hear = deaf,
 ) -> Outcome:
     """Run `options` on the first of the boards that answers and is free; the last one's error is raised."""
 
@@ -74,7 +81,7 @@ def run_on_first(
         with Sessions(hold) as sessions:
             known = partial(_known_cost, store, board.name)
             connect = partial(sessions.open, board)
-            outcome = run_campaign(options, board, connect, store, listener, known=known)
+            outcome = run_campaign(options, board, connect, store, listener, known=known, hear=hear)
             return with_noise_floor(outcome, store, keep=options.noise_floor)
 
     for board in found[:-1]:

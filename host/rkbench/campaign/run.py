@@ -47,7 +47,7 @@ from rkbench.interrupts import HeldInterrupts
 from rkbench.runs.caveats import golden_caveats
 from rkbench.runs.collect import Collected, Collector
 from rkbench.runs.comparison import Comparison, compare_runs
-from rkbench.runs.events import Ended, Listener, Measuring, Note, Step, Waiting, ignore
+from rkbench.runs.events import Ended, Hear, Listener, Measuring, Note, Step, Waiting, deaf, ignore
 from rkbench.runs.gating import with_requirements
 from rkbench.runs.ids import new_push_id
 from rkbench.runs.model import Failure, RunResult
@@ -89,11 +89,13 @@ def run_campaign(
     prepare: Prepare = prepare_variants,
     new_stop: NewStop = Precise,
     known: Known = unknown,
+    hear: Hear = deaf,
 ) -> Outcome:
     """Push and run the models of `options` on `board`, and return what they yielded.
 
     `prepare` reads the models; who runs many campaigns with the same ones may give one that remembers.
     `new_stop` makes the rule that says when enough is known of a run; `known` tells what a model costs.
+    `hear` takes every message of the board as it comes, and must not wait.
     Raises BenchErrors for what stops it before anything was measured; what fails later is in the runs.
     """
     check_push(options)
@@ -124,7 +126,7 @@ def run_campaign(
         rule = new_stop if may_end_early(settings) else PlanEnd
         with Scoring(scorer, plan, listener) as scoring:
             after = _After(session.environment.boot_id, connect, checks.fails, models, options, scoring)
-            runner = _Runner(options.baseline, store, listener, headers, after)
+            runner = _Runner(options.baseline, store, listener, headers, after, hear)
             return runner.run(session, plan, rule(plan.settings), forecast)
 
 
@@ -180,8 +182,10 @@ class _Runner:
         listener: Listener,
         headers: Sequence[RunResult],
         after: _After,
+        hear: Hear,
     ) -> None:
         self._after = after
+        self._hear = hear
         self._baseline = baseline
         self._store = store
         self._listener = listener
@@ -216,6 +220,7 @@ class _Runner:
         return self._outcome(interrupted=False)
 
     def _take(self, message: Message) -> None:
+        self._hear(message)
         if isinstance(message, Refused):
             raise refusal(message) if not self._begun else late_refusal(message)
         self._begun = self._begun or getattr(message, "run", None) in self._names

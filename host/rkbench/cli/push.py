@@ -98,6 +98,10 @@ def push(
     csv_file: Annotated[str | None, typer.Option("--csv", help="Write CSV to FILE, or - .")] = None,
     html: Annotated[Path | None, typer.Option(help="Write a page of it: FILE.html.")] = None,
     sort: options.Sort = "",
+    jsonl: Annotated[
+        str | None,
+        typer.Option(help="Write what happens as it happens, a JSON value a line: FILE, or - ."),
+    ] = None,
 ) -> int:
     """Push variants to a board, run them there, and compare.
 
@@ -105,23 +109,26 @@ def push(
     """
     from rkbench.campaign.push import Expected, push_to
     from rkbench.conversion.words import ConvertWords
-    from rkbench.views.output import all_of, check_outputs
+    from rkbench.views.output import STDOUT, all_of, check_outputs
     from rkbench.views.push.overview import check_sort
     from rkbench.views.push.show import show_push
+    from rkbench.views.push.stream import streamed
     from rkbench.views.report.files import check_page, write_report
 
     asked = asked_of(models, measuring, scenario_words, judging, holding, golden)
     words = ConvertWords(**vars(converting), **vars(pictures))
-    check_outputs({"--json": json_file, "--csv": csv_file})
+    check_outputs({"--json": json_file, "--csv": csv_file, "--jsonl": jsonl})
     check_page(html)
     check_sort(sort)
     expected = Expected(onnx, inputs)
-    with voice_of(context).push_progress() as progress:
-        outcome = push_to(board, asked, expected, progress, conversion=words, **vars(places))
+    with voice_of(context).push_progress() as progress, streamed(progress, jsonl) as told:
+        outcome = push_to(
+            board, asked, expected, told.listener, conversion=words, hear=told.hear, **vars(places)
+        )
+        told.compared(outcome.comparison)
+    runs, comparison, quiet = outcome.runs, outcome.comparison, jsonl == STDOUT
     all_of(
-        lambda: show_push(
-            outcome.runs, outcome.comparison, json_file=json_file, csv_file=csv_file, sort=sort
-        ),
+        lambda: show_push(runs, comparison, json_file=json_file, csv_file=csv_file, sort=sort, quiet=quiet),
         lambda: write_report(outcome.collected, outcome.comparison, html),
     )
     return _ended(outcome)

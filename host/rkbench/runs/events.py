@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from rkbench_agent.wire.messages import Message
+
 from rkbench.runs.model import RunResult
 
 
@@ -59,6 +61,12 @@ class Ended:
 
 Event = Step | Note | Sending | Waiting | Measuring | Ended
 Listener = Callable[[Event], None]
+#: Takes every message of a board as it comes.
+Hear = Callable[[Message], None]
+
+
+def deaf(_: Message) -> None:
+    """Hear nothing."""
 
 
 def ignore(_: Event) -> None:

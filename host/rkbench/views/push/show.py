@@ -17,17 +17,19 @@ def show_push(
     json_file: str | None = None,
     csv_file: str | None = None,
     sort: str = "",
+    quiet: bool = False,
 ) -> None:
     """Show runs side by side; with a file `-` stdout holds that format and nothing else.
 
-    Many variants are sorted by the measure `sort`, where one is named.
+    Nothing is on the terminal where it is `quiet`: another format has stdout. Many variants are sorted by
+    the measure `sort`, where one is named.
     """
     from rkbench.views.push.console import print_push
     from rkbench.views.push.json import render_json
     from rkbench.views.terminal import make_console
 
     steps = []
-    if STDOUT not in (json_file, csv_file):
+    if not quiet and STDOUT not in (json_file, csv_file):
         steps.append(lambda: print_push(runs, comparison, make_console(sys.stdout), sort=sort))
     if json_file is not None:
         steps.append(lambda: write_text(json_file, render_json(runs, comparison)))
