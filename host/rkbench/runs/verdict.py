@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rkbench.runs.caveats import is_wrong
 from rkbench.runs.comparison import ComparedMeasure, Comparison
@@ -16,6 +16,9 @@ from rkbench.runs.ranking_words import ranking_sentence
 from rkbench.runs.tail_tests import TailTest, tail_sentence
 from rkbench.stats.paired import FASTER, SLOWER
 from rkbench.units import MARK
+
+#: More than so many that are just faster are counted, not named.
+MOST_NAMED = 4
 
 
 def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
@@ -98,14 +101,25 @@ def _compared(base: RunResult, candidates: Sequence[RunResult], comparison: Comp
     if not named:
         tail = f"{latency.rest}; " if latency.rest else ""
         return f"{base.variant.name} is not beaten in size or memory: {tail}{_words(base)}."
+    told = _told(named, praise)
     claims = [
         f"{run.variant.name} is {_listed(praise[run.id])}"
         + (f", but {latency.slower[run.id]}" if run.id in latency.slower else "")
-        for run in named
+        for run in told
     ]
+    if len(told) < len(named):
+        claims.append(f"{len(named) - len(told)} others are faster, too")
     if latency.rest and not any(run.id in latency.slower for run in named):
         claims.append(latency.rest)
-    return f"Against {base.variant.name}: {'; '.join(claims)}; {_accuracies([base, *named])}."
+    return f"Against {base.variant.name}: {'; '.join(claims)}; {_accuracies([base, *told])}."
+
+
+def _told(named: Sequence[RunResult], praise: Mapping[str, Sequence[str]]) -> Sequence[RunResult]:
+    """Return who is told of by name: all where they are few, else who is more than just faster."""
+    if len(named) <= MOST_NAMED:
+        return named
+    best = [run for run in named if any(not words.startswith("faster") for words in praise[run.id])]
+    return best or named[:MOST_NAMED]
 
 
 def _mark(run: RunResult) -> str:

@@ -77,6 +77,19 @@ def test_equal_caveats_are_one_line_with_whom_they_concern() -> None:
     assert "recipe-3: it throttled → cool" in text
 
 
+def test_many_that_are_just_faster_are_counted() -> None:
+    items = [
+        collected(item.run, 1_900_000 if place else 2_260_000, loads=9)
+        for place, item in enumerate(variants(12))
+    ]
+    lines = shown(items, 80)
+    text = " ".join(lines)
+    assert "recipe-12 is the smallest (-72.4 %) and faster, " in text
+    assert "; 10 others are faster, too; which of them is the fastest can't be told" in text
+    assert "recipe-7 is faster" not in text
+    assert len(lines) <= 40
+
+
 def test_a_suspect_run_is_seen() -> None:
     items = variants(5)
     items[2] = replace(items[2], run=replace(items[2].run, verdict="SUSPECT"))
