@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from rkbench_agent.wire.board import Pinning
 
+from rkbench.campaign.settings import PushOptions, told_of_quick
 from rkbench.rknn import open_model
 from rkbench.runs.collect import Collected
 from rkbench.runs.extras import held_text
 from rkbench.runs.fallback import with_fallback_costs
 from rkbench.runs.profile import map_layers
+from rkbench.variants.variant import PreparedVariant
 
 
 def describe_conditions(told: Pinning) -> str:
@@ -39,3 +41,9 @@ def name_layers(collected: Collected, models: Mapping[str, Path]) -> Collected:
         names = [node.name for node in model.nodes]
     profile = with_fallback_costs(map_layers(run.profile, names), run.variant.fallbacks)
     return replace(collected, run=replace(run, profile=profile))
+
+
+def notes_of(options: PushOptions, variants: Sequence[PreparedVariant]) -> list[str]:
+    """Return what is to be told before the board is asked."""
+    goldens = dict.fromkeys(f"golden: {told}" for variant in variants for told in variant.golden_notes)
+    return [note for note in (told_of_quick(options), *goldens) if note]

@@ -23,7 +23,7 @@ from rkbench.campaign.board_fit import with_fit
 from rkbench.campaign.check import PushChecks, check_clock, check_for_push
 from rkbench.campaign.core_sweep import core_masks
 from rkbench.campaign.demands import complete_settings
-from rkbench.campaign.describe import describe_conditions, name_layers
+from rkbench.campaign.describe import describe_conditions, name_layers, notes_of
 from rkbench.campaign.duration import Forecast, Known, unknown
 from rkbench.campaign.failure import (
     UNANSWERED,
@@ -38,7 +38,7 @@ from rkbench.campaign.interfaces import Conversation, Prepare, Saver
 from rkbench.campaign.plan import Place, make_headers, make_plan, runtime_of
 from rkbench.campaign.rate_search import hearer_of
 from rkbench.campaign.scored import Scoring, scorer_for
-from rkbench.campaign.settings import PushOptions, check_push, told_of_quick
+from rkbench.campaign.settings import PushOptions, check_push
 from rkbench.campaign.stopping import NewStop, PlanEnd, Precise, Stop, may_end_early
 from rkbench.campaign.upload import upload
 from rkbench.catalogue.check import Check
@@ -93,15 +93,15 @@ def run_campaign(
 ) -> Outcome:
     """Push and run the models of `options` on `board`, and return what they yielded.
 
-    `prepare` reads the models; who runs many campaigns with the same ones may give one that remembers.
-    `new_stop` makes the rule that says when enough is known of a run; `known` tells what a model costs.
+    `prepare` reads the models; who runs many campaigns may give one that remembers. `new_stop` makes the
+    rule that says when enough is known of a run; `known` tells what a model costs.
     `hear` takes every message of the board as it comes, and must not wait.
     Raises BenchErrors for what stops it before anything was measured; what fails later is in the runs.
     """
     check_push(options)
     listener(Step(f"checking {_count(len(options.models), 'model')}"))
     variants, other = _prepared(options, board, prepare, listener)
-    for told in _notes(options, variants):
+    for told in notes_of(options, variants):
         listener(Note(told))
     scorer = scorer_for(options, variants)
     variants = beside_itself(variants) if options.noise_floor else variants
@@ -290,12 +290,6 @@ def _check_board(
     for note in checks.notes:
         listener(Note(note))
     return checks
-
-
-def _notes(options: PushOptions, variants: Sequence[PreparedVariant]) -> list[str]:
-    """Return what is to be told before the board is asked."""
-    goldens = dict.fromkeys(f"golden: {told}" for variant in variants for told in variant.golden_notes)
-    return [note for note in (told_of_quick(options), *goldens) if note]
 
 
 def _count(number: int, noun: str) -> str:

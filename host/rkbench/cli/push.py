@@ -77,6 +77,20 @@ class HoldOptions:
     wait: Annotated[float, typer.Option(help="Seconds to wait for a board in use.")] = 0.0
 
 
+@dataclass(frozen=True)
+class OutcomeOptions:
+    """Where the outcome goes, and how it is shown."""
+
+    json_file: options.JsonFile = None
+    csv_file: Annotated[str | None, typer.Option("--csv", help="Write CSV to FILE, or - .")] = None
+    html: Annotated[Path | None, typer.Option(help="Write a page of it: FILE.html.")] = None
+    sort: options.Sort = ""
+    jsonl: Annotated[
+        str | None,
+        typer.Option(help="Write what happens as it happens, a JSON value a line: FILE, or - ."),
+    ] = None
+
+
 @grouped
 def push(
     context: typer.Context,
@@ -91,17 +105,10 @@ def push(
     pictures: options.PictureOptions,
     holding: HoldOptions,
     places: options.PlaceOptions,
+    writing: OutcomeOptions,
     golden: Annotated[Path | None, typer.Option(help="Inputs and expected outputs, .npz.")] = None,
     onnx: Annotated[Path | None, typer.Option(help="Compute the golden from this ONNX.")] = None,
     inputs: Annotated[Path | None, typer.Option(help="Inputs for --onnx: .npz or a folder.")] = None,
-    json_file: options.JsonFile = None,
-    csv_file: Annotated[str | None, typer.Option("--csv", help="Write CSV to FILE, or - .")] = None,
-    html: Annotated[Path | None, typer.Option(help="Write a page of it: FILE.html.")] = None,
-    sort: options.Sort = "",
-    jsonl: Annotated[
-        str | None,
-        typer.Option(help="Write what happens as it happens, a JSON value a line: FILE, or - ."),
-    ] = None,
 ) -> int:
     """Push variants to a board, run them there, and compare.
 
@@ -109,29 +116,49 @@ def push(
     """
     from rkbench.campaign.push import Expected, push_to
     from rkbench.conversion.words import ConvertWords
-    from rkbench.views.output import STDOUT, all_of, check_outputs
-    from rkbench.views.push.overview import check_sort
-    from rkbench.views.push.show import show_push
     from rkbench.views.push.stream import streamed
-    from rkbench.views.report.files import check_page, write_report
 
     asked = asked_of(models, measuring, scenario_words, judging, holding, golden)
     words = ConvertWords(**vars(converting), **vars(pictures))
-    check_outputs({"--json": json_file, "--csv": csv_file, "--jsonl": jsonl})
-    check_page(html)
-    check_sort(sort)
+    _check_outputs(writing)
     expected = Expected(onnx, inputs)
-    with voice_of(context).push_progress() as progress, streamed(progress, jsonl) as told:
+    with voice_of(context).push_progress() as progress, streamed(progress, writing.jsonl) as told:
         outcome = push_to(
             board, asked, expected, told.listener, conversion=words, hear=told.hear, **vars(places)
         )
         told.compared(outcome.comparison)
-    runs, comparison, quiet = outcome.runs, outcome.comparison, jsonl == STDOUT
-    all_of(
-        lambda: show_push(runs, comparison, json_file=json_file, csv_file=csv_file, sort=sort, quiet=quiet),
-        lambda: write_report(outcome.collected, outcome.comparison, html),
-    )
+    _show(outcome, writing)
     return _ended(outcome)
+
+
+def _check_outputs(writing: OutcomeOptions) -> None:
+    """Raise UsageError now for what could not be written or sorted by after an hour of measuring."""
+    from rkbench.views.output import check_outputs
+    from rkbench.views.push.overview import check_sort
+    from rkbench.views.report.files import check_page
+
+    check_outputs({"--json": writing.json_file, "--csv": writing.csv_file, "--jsonl": writing.jsonl})
+    check_page(writing.html)
+    check_sort(writing.sort)
+
+
+def _show(outcome: Outcome, writing: OutcomeOptions) -> None:
+    """Show the outcome, and write the files that are asked for."""
+    from rkbench.views.output import STDOUT, all_of
+    from rkbench.views.push.show import show_push
+    from rkbench.views.report.files import write_report
+
+    all_of(
+        lambda: show_push(
+            outcome.runs,
+            outcome.comparison,
+            json_file=writing.json_file,
+            csv_file=writing.csv_file,
+            sort=writing.sort,
+            quiet=writing.jsonl == STDOUT,
+        ),
+        lambda: write_report(outcome.collected, outcome.comparison, writing.html),
+    )
 
 
 def asked_of(

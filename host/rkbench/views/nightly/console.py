@@ -14,8 +14,8 @@ from rkbench.schema import SCHEMAS
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, State
 from rkbench.store.base import Baseline
 from rkbench.units import MARK, format_seconds, printable
+from rkbench.views.nightly.figures import FIGURES, figures_of
 from rkbench.views.nightly.sentences import (
-    FIGURES,
     NOT_GREEN,
     SIMULATED,
     by_history,
@@ -24,7 +24,6 @@ from rkbench.views.nightly.sentences import (
     environment_changes,
     epoch_lines,
     faults,
-    figures_of,
     gate_line,
     gates_in,
     has_too_few,

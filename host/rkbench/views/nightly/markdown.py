@@ -8,14 +8,13 @@ from datetime import datetime, timezone
 from rkbench.runs.night import CellResult, GateResult, Night
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
 from rkbench.views.markdown import escaped
+from rkbench.views.nightly.figures import FIGURES, figures_of
 from rkbench.views.nightly.sentences import (
-    FIGURES,
     by_history,
     doubted,
     environment_changes,
     epoch_lines,
     faults,
-    figures_of,
     gate_line,
     gates_in,
     has_too_few,

@@ -10,7 +10,7 @@ from datetime import datetime, timezone
 
 from rkbench_agent.wire.caveats import DOUBT, WEIGHTS
 
-from rkbench.runs.measures import GATED, LATENCY_P50, LATENCY_P99, NPU_MEMORY, QUANTITIES
+from rkbench.runs.measures import GATED, QUANTITIES
 from rkbench.runs.model import SUSPECT
 from rkbench.runs.night import (
     FAILED,
@@ -26,7 +26,7 @@ from rkbench.runs.night import (
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, Gate, State, is_relative, parse_gate
 from rkbench.stats.history.verdicts import NOT_ENOUGH_DATA
 from rkbench.stats.judging import Judgement
-from rkbench.units import BYTES, MARK, SECONDS, UNKNOWN, Unit, format_between, signed, text_beside
+from rkbench.units import BYTES, SECONDS, UNKNOWN, Unit, format_between, text_beside
 
 SIMULATED = "simulated by virtual boards"
 #: What is not green, the worst first, in the words of headlines and lines.
@@ -223,29 +223,6 @@ def _unit(gate: GateResult) -> Unit:
 
 def _gate(gate: GateResult) -> Gate:
     return parse_gate(gate.gate, QUANTITIES)
-
-
-def change_of_p50(cell: CellResult) -> str:
-    """Return by how much p50 lies above (+) the baseline's, where a gate looked at it; "" where none did."""
-    found = [gate for gate in cell.gates if gate.quantity == LATENCY_P50.gate and gate.measurements]
-    percent = found[0].last.difference_percent if found else None
-    return "" if percent is None else f"{signed(percent)} %"
-
-
-def figures_of(cell: CellResult) -> tuple[str, str, str, str]:
-    """Return p50, its change, p99 and the memory of the NPU, each with its unit; simulated ones marked."""
-    mark = MARK if cell.simulated else ""
-    told = (
-        (LATENCY_P50.unit.text(cell.p50_s), cell.p50_s is None),
-        (change_of_p50(cell) or UNKNOWN, not change_of_p50(cell)),
-        (LATENCY_P99.unit.text(cell.p99_s), cell.p99_s is None),
-        (NPU_MEMORY.unit.text(cell.load_npu_total_bytes), cell.load_npu_total_bytes is None),
-    )
-    p50, change, p99, memory = (text if unknown else mark + text for text, unknown in told)
-    return p50, change, p99, memory
-
-
-FIGURES = ("p50", "change", "p99", "memory")
 
 
 def change_words(changes: Iterable[ConditionChange]) -> str:
