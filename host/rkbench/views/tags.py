@@ -9,8 +9,8 @@ from typing import TextIO
 
 from rkbench.runs.ids import short_ids
 from rkbench.store.base import RunTag
-from rkbench.views.push.console import make_console
 from rkbench.views.push.grid import plain, print_grid
+from rkbench.views.terminal import make_console
 
 
 def show_tagged(runs: Sequence[str], tag: str, *, remove: bool, out: TextIO | None = None) -> None:

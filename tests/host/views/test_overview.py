@@ -14,9 +14,10 @@ from rkbench.errors import UsageError
 from rkbench.runs.collect import Collected
 from rkbench.runs.model import Failure
 from rkbench.runs.names import folded_names
-from rkbench.views.push.console import make_console, print_push
+from rkbench.views.push.console import print_push
 from rkbench.views.push.overview import check_sort, overview
 from rkbench.views.push.table import Tone
+from rkbench.views.terminal import make_console
 from rkbench_agent.wire.caveats import Caveat
 from view_runs import Terminal
 

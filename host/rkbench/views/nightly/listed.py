@@ -11,7 +11,6 @@ from rkbench.runs.night import FAILED, GREEN, RED, Night
 from rkbench.units import MARK, format_about_seconds
 from rkbench.views.nightly.markdown import utc
 from rkbench.views.nightly.sentences import SIMULATED, counted
-from rkbench.views.push.console import make_console
 from rkbench.views.push.grid import plain, print_grid
 from rkbench.views.push.table import TableCell, Tone
 from rkbench.views.terminal import make_console
