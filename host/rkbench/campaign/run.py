@@ -93,10 +93,9 @@ def run_campaign(
 ) -> Outcome:
     """Push and run the models of `options` on `board`, and return what they yielded.
 
-    `prepare` reads the models; who runs many campaigns may give one that remembers. `new_stop` makes the
-    rule that says when enough is known of a run; `known` tells what a model costs.
-    `hear` takes every message of the board as it comes, and must not wait.
-    Raises BenchErrors for what stops it before anything was measured; what fails later is in the runs.
+    `prepare` reads the models, `new_stop` makes the rule of when enough is known, `known` tells what a model
+    costs, `hear` takes every message and must not wait. Raises BenchErrors for what stops it before anything
+    was measured; what fails later is in the runs.
     """
     check_push(options)
     listener(Step(f"checking {_count(len(options.models), 'model')}"))
