@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from rkbench.runs.ids import new_night_id
+from rkbench.runs.model import Verdict
 from rkbench.runs.night import CellResult, GateResult, Night
 from rkbench.store import Store
 
@@ -14,7 +15,9 @@ Factor = Callable[[int, int], float]
 DAY_S = 86400.0
 
 
-def add_nights(store: Store, like: Night, count: int, factor: Factor, **epoch: str) -> list[Night]:
+def add_nights(
+    store: Store, like: Night, count: int, factor: Factor, verdict: Verdict = "VALID", **epoch: str
+) -> list[Night]:
     """Write `count` nights like `like`, one a day, the oldest first, and return them with their cells.
 
     `epoch` is what was another one then.
@@ -23,7 +26,9 @@ def add_nights(store: Store, like: Night, count: int, factor: Factor, **epoch: s
     for place in range(count):
         started = like.started_unix_s - (count - place) * DAY_S
         night = replace(like, id=new_night_id(started), started_unix_s=started, ended_unix_s=started + 60)
-        cells = [scaled(cell, factor(place, number), epoch) for number, cell in enumerate(like.cells)]
+        cells = [
+            scaled(cell, factor(place, number), verdict, epoch) for number, cell in enumerate(like.cells)
+        ]
         night = replace(night, cells=tuple(cells), pooled=(), scatter=(), epochs=())
         store.save_night(night)
         for number, cell in enumerate(cells):
@@ -32,11 +37,11 @@ def add_nights(store: Store, like: Night, count: int, factor: Factor, **epoch: s
     return nights
 
 
-def scaled(cell: CellResult, factor: float, epoch: Mapping[str, str]) -> CellResult:
+def scaled(cell: CellResult, factor: float, verdict: Verdict, epoch: Mapping[str, str]) -> CellResult:
     """Return a cell whose latencies took `factor` times as long, and which no gate was crossed by."""
     gates = tuple(_scaled(gate, factor) for gate in cell.gates)
     assert cell.epoch is not None
-    return replace(cell, runs=(), beside=(), gates=gates, epoch=replace(cell.epoch, **epoch))
+    return replace(cell, runs=(), beside=(), gates=gates, epoch=replace(cell.epoch, **epoch), verdict=verdict)
 
 
 def _scaled(gate: GateResult, factor: float) -> GateResult:

@@ -16,17 +16,22 @@ from pathlib import Path
 import pytest
 from bench_command import run_bench
 from labgrid_lab import LabgridLab, PowerSwitch
+from merge_request_server import MergeRequestServer
+from night_lab import DEMO
+from past_nights import add_nights
 from rkbench.boards.labgrid import records
 from rkbench.boards.labgrid.provider import LabgridBoards
 from rkbench.boards.provider import open_boards
 from rkbench.errors import BoardBusyError, ConnectError, NoBoardError
 from rkbench.session import Sessions
+from rkbench.store import open_store
 from sshd import Sshd
 
 pytest.importorskip("labgrid", reason="labgrid is not installed: pip install 'rkbench[labgrid]'")
 #: Coordinator, exporter and keepers are interpreters that start, on a busy computer.
 pytestmark = pytest.mark.timeout(400)
 
+MODEL = DEMO / "digits.regrouped.int8.rknn"
 #: A host that holds a place until it is killed.
 HOLDER = """
 import sys, time
@@ -225,18 +230,49 @@ def test_a_board_that_does_not_answer_is_cycled_once(
     assert caplog.text.count("does not answer: its power is cycled, once") == 1
 
 
-def test_a_push_to_a_place_runs_and_releases_it(lab: LabgridLab, tmp_path: Path, sshd: Sshd) -> None:
+@pytest.fixture
+def inventory(lab: LabgridLab, tmp_path: Path, sshd: Sshd) -> Path:
+    """Let `rock` be a server of this computer with the virtual runtime."""
     lab.stop_exporter()
     service = {"address": "127.0.0.1", "username": sshd.board.user, "port": sshd.port}
     lab.export({"rock": {"NetworkService": service}})
-    inventory = tmp_path / "bench.toml"
-    inventory.write_text(
-        f'[boards.rock]\nhost = "x"\nidentity_files = ["{sshd.client_key}"]\npython = "{sys.executable}"\n'
-    )
-    inventory.with_name("bench.known_hosts").write_bytes((sshd.folder / "known_hosts").read_bytes())
+    found = tmp_path / "bench.toml"
+    keys = f'identity_files = ["{sshd.client_key}"]\npython = "{sys.executable}"\n'
+    found.write_text(f'[boards.rock]\nhost = "x"\n{keys}runtime = "virtual"\n')
+    found.with_name("bench.known_hosts").write_bytes((sshd.folder / "known_hosts").read_bytes())
+    return found
+
+
+def test_a_place_is_checked_and_released(lab: LabgridLab, inventory: Path) -> None:
     done = run_bench("boards", "check", "labgrid:rock", "--inventory", inventory)
     assert "labgrid:rock" in done.stdout, done.stderr
     assert lab.owner("rock") == ""
+
+
+def test_a_night_by_a_place_is_red_for_a_step_and_tells_its_merge_request(
+    lab: LabgridLab, inventory: Path, tmp_path: Path
+) -> None:
+    """The nights before were a tenth faster."""
+    suite, store = tmp_path / "suite.toml", tmp_path / "results.sqlite"
+    suite.write_text(
+        'name = "lab"\nboards = ["labgrid:soc=rk3588"]\ngates = ["p50 history"]\n'
+        f'[plans.default]\niterations = 100\nduration = 0\n[[models]]\nfiles = ["{MODEL}"]\n'
+    )
+    night = ("nightly", suite, "--store", store, "--inventory", inventory, "--comment")
+    with MergeRequestServer() as server:
+        environment = {**os.environ, **server.github()}
+        done = run_bench(*night, environment=environment)
+        assert (done.returncode, server.comments) == (0, {}), done.stderr
+        with open_store(store) as opened:
+            like = opened.night(*opened.nights())
+            assert like is not None
+            source = random.Random(1)
+            add_nights(opened, like, 20, lambda *_: source.gauss(0.9, 0.003))
+        done = run_bench(*night, environment=environment)
+    assert done.returncode == 3, done.stdout + done.stderr
+    (body,) = server.comments.values()
+    assert "on labgrid:rock (simulated): p50 history: regression: +" in body
+    assert (server.wrong, lab.owner("rock")) == ([], "")
 
 
 def test_a_host_killed_at_any_moment_leaves_no_place_acquired(lab: LabgridLab, tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from fake_boards import FakeSession
 from merge_request_server import MergeRequestServer
 from night_lab import DEMO, MODELS, NightLab
 from past_nights import add_nights
+from rkbench.runs.model import Verdict
 from rkbench.store import open_store
 
 SUITE = """
@@ -40,14 +41,14 @@ def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> NightLab:
     return make_lab(tmp_path)
 
 
-def remember(lab: NightLab, nights: int, **epoch: str) -> None:
+def remember(lab: NightLab, nights: int, verdict: Verdict = "VALID", **epoch: str) -> None:
     """Let the lab have so many nights behind it, like the only one it measured; each scatters by 0.3 %."""
     source = random.Random(1)
     with open_store(str(lab.store)) as store:
         (measured,) = store.nights()
         like = store.night(measured)
         assert like is not None
-        add_nights(store, like, nights, lambda *_: source.gauss(1, 0.003), **epoch)
+        add_nights(store, like, nights, lambda *_: source.gauss(1, 0.003), verdict, **epoch)
 
 
 def slow_fp16(lab: NightLab, factor: float) -> None:
@@ -67,6 +68,14 @@ def test_a_lab_without_nights_says_so_and_is_not_red(lab: NightLab) -> None:
     assert done.returncode == 0, done.stdout
     assert "undecided: 4 gates on history: not enough data: 0 of 5 nights\n" in done.stdout
     assert labels(night) == ["not enough data"] * 4
+
+
+def test_a_lab_whose_nights_are_all_doubted_says_that_it_has_none(lab: NightLab) -> None:
+    lab.night()
+    remember(lab, 6, verdict="SUSPECT")
+    done, _ = lab.night()
+    told = "1 of 5 nights (6 more crossed a gate on it, or were SUSPECT)"
+    assert f"undecided: 4 gates on history: not enough data: {told}\n" in done.stdout
 
 
 def test_an_equal_night_is_green_and_measures_a_cell_twice(lab: NightLab) -> None:

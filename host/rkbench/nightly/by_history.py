@@ -104,7 +104,9 @@ class ByHistory:
         is_new = series is None or (series.epoch is not None and not is_same(series.epoch, epoch_of(run)))
         nights = 0 if is_new or series is None else series.nights
         if nights < FEWEST_NIGHTS:
-            return _too_few(result, nights, is_new=is_new and series is not None and bool(series.nights))
+            left_out = 0 if is_new or series is None else series.left_out
+            begins = is_new and series is not None and bool(series.nights)
+            return _too_few(result, nights, left_out, is_new=begins)
         return self._labelled(gate, replace(result, measurements=(Judgement(CANNOT_TELL, value),)), key)
 
     def _more(self, gate: Gate, result: GateResult, key: CellKey, more: Sequence[Collected]) -> GateResult:
@@ -186,9 +188,11 @@ def _judgement(verdict: Verdict, value: float, level: float) -> Judgement:
     )
 
 
-def _too_few(result: GateResult, nights: int, *, is_new: bool) -> GateResult:
+def _too_few(result: GateResult, nights: int, left_out: int, *, is_new: bool) -> GateResult:
     """Return a gate that the past does not judge: pairs do where the baseline's model took turns with it."""
     told = f"{nights} of {FEWEST_NIGHTS} nights" + (" of a new epoch" if is_new else "")
+    if left_out:
+        told += f" ({left_out} more crossed a gate on it, or were SUSPECT)"
     detail = f"{NOT_ENOUGH_DATA}: {told}"
     if result.detail:
         detail = f"{detail}; {result.detail}"

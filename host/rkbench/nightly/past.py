@@ -61,6 +61,11 @@ class Series:
         """How many nights of the epoch were measured and accepted."""
         return sum(entry is not None and entry.accepted for entry in self.entries)
 
+    @property
+    def left_out(self) -> int:
+        """How many were measured and not accepted."""
+        return sum(entry is not None and not entry.accepted for entry in self.entries)
+
 
 @dataclass(frozen=True)
 class Pasts:

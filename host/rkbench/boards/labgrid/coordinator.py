@@ -43,7 +43,8 @@ class Coordinator:
 
     def __init__(self, address: str, owner: str) -> None:
         self._grpc, self._pb2, stubs = _labgrid()
-        options = [("grpc.keepalive_time_ms", 7500), ("grpc.keepalive_timeout_ms", 10000)]
+        # A coordinator knows its clients by their connection: two of one process must not share one.
+        options = [("grpc.use_local_subchannel_pool", 1), ("grpc.keepalive_time_ms", 7500)]
         self.address = address
         self._channel = self._grpc.insecure_channel(address, options=[*options, ("grpc.enable_retries", 0)])
         self._stub = stubs.CoordinatorStub(self._channel)

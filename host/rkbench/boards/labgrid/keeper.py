@@ -48,8 +48,7 @@ class Keeper:
                     _say({"lost": f"labgrid's coordinator {self._address} is gone"})
                     coordinator = self._back()
         finally:
-            coordinator.close()
-            self._release()
+            self._release(coordinator)
 
     def _acquired(self, coordinator: Coordinator) -> bool:
         """Acquire the place once nobody has it; False where that is no longer wanted."""
@@ -96,19 +95,23 @@ class Keeper:
                 _say({"back": place is not None and place.acquired in ("", self._owner)})
             return coordinator
 
-    def _release(self) -> None:
-        """Release the place if it is ours; a record that is left says that it still is."""
+    def _release(self, coordinator: Coordinator) -> None:
+        """Release the place if it is ours, over the line that is open or a new one; a record that is left
+        says that it still is."""
         deadline = time.monotonic() + RELEASE_LIMIT_S
         while self._record is not None:
             try:
-                with Coordinator(self._address, self._owner) as coordinator:
-                    coordinator.release(self._place, self._owner)
+                if coordinator.ended.is_set():
+                    coordinator.close()
+                    coordinator = Coordinator(self._address, self._owner)
+                coordinator.release(self._place, self._owner)
                 self._record.unlink(missing_ok=True)
-                return
+                break
             except BenchError:
                 if time.monotonic() > deadline:
-                    return
+                    break
                 time.sleep(ASK_AGAIN_S)
+        coordinator.close()
 
 
 def release_left(coordinator: Coordinator) -> None:

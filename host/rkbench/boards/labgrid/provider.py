@@ -42,7 +42,7 @@ WAIT_S = 600.0
 #: The keeper that does not answer is asked no longer; acquiring takes 10 s a resource of a deaf exporter.
 _ANSWER_LIMIT_S = 120.0
 #: A keeper releases before it ends.
-_FAREWELL_S = 15.0
+_FAREWELL_S = 30.0
 SERVICE = "NetworkService"
 #: Of a place's resources these switch its power; any of them does for labgrid's own client.
 _POWER = ("Power", "Sispm", "YKUSH")
