@@ -63,6 +63,7 @@ def _boot() -> str:
 def _started(pid: int) -> str:
     """Return when a process started, in ticks since the computer did; "" where there is none."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
+        state, *rest = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        return "" if state in "ZX" else rest[18]  # one that was killed stays until its parent looks
     except (OSError, IndexError):
         return ""
