@@ -14,7 +14,7 @@ from pipes import PipeBoard
 import pytest
 from rkbench.boards.model import Board
 from rkbench.boards.virtual.board import VirtualBoard
-from rkbench.errors import BoardError, ConnectionLostError, InventoryError
+from rkbench.errors import BoardError, ConnectionLostError, UsageError
 from rkbench.files import local_file
 from rkbench.session import Session, open_session
 from rkbench_agent.wire.messages import Beat, BoardCaveat, Done, Finished, Latencies, Progress
@@ -144,7 +144,7 @@ def test_a_virtual_board_has_a_tree_of_its_soc(tmp_path: Path) -> None:
 
 
 def test_a_virtual_board_of_another_soc_does_not_exist() -> None:
-    with pytest.raises(InventoryError, match="no virtual board 'rk9999'"):
+    with pytest.raises(UsageError, match="no virtual board 'rk9999'"):
         VirtualBoard(Board(name="v", host="virtual", soc="rk9999", simulated=True))
 
 
