@@ -14,10 +14,10 @@ from benchmarks.ratio import Ratio
 LIMIT_S = 1.0
 _CODE = """
 import random, time
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.latency_tests import latency_tests
-from rkbench.runs.model import RunResult
-from rkbench.runs.records import BoardRecord, PlanRecord, Variant
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.latency_tests import latency_tests
+from rkbench.results.model import RunResult
+from rkbench.results.records import BoardRecord, PlanRecord, Variant
 from rkbench_agent.wire.messages import Latencies
 from rkbench_agent.wire.provenance import Provenance
 

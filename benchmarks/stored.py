@@ -22,7 +22,7 @@ import datetime, sqlite3, sys
 from dataclasses import replace
 sys.path.insert(0, "tests/host")
 from made_runs import collected, make_run
-from rkbench.runs.history import history_row
+from rkbench.results.history import history_row
 from rkbench.store import open_store
 from rkbench.store.sqlite.history import _INSERT, _values
 

@@ -19,8 +19,8 @@ import resource, time
 from array import array
 import numpy as np
 import scipy.special
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.parts import latency
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.parts import latency
 
 source, count, block = np.random.default_rng(3588), 1_000_000, 20
 """

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from rkbench.runs.ids import new_night_id
-from rkbench.runs.model import Verdict
-from rkbench.runs.night import CellResult, GateResult, Night
+from rkbench.results.ids import new_night_id
+from rkbench.results.model import Verdict
+from rkbench.results.night import CellResult, GateResult, Night
 from rkbench.store import Store
 
 #: What a night does to a cell: its value by its factor; the place of night and cell.

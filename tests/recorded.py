@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rkbench.decoding.messages import decode
 from rkbench.files import LocalFile
-from rkbench.runs.records import TransferRecord
+from rkbench.results.records import TransferRecord
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import Hello, Latencies, Message

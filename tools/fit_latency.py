@@ -3,7 +3,7 @@
     python tools/fit_latency.py                      fit from the committed costs, write the coefficients
     python tools/fit_latency.py --decode FOLDER      first decode FOLDER/MODEL_SOC_int8.rknn into those costs
 
-The published figures are `host/rkbench/runs/reference/model_zoo_2.3.2.tsv`. The .rknn files are those of
+The published figures are `host/rkbench/results/reference/model_zoo_2.3.2.tsv`. The .rknn files are those of
 tools/npu_nets/zoo.py, converted with rknn-toolkit2 2.5.0, and ppocrv4_det_SOC_int8.rknn: PaddleOCR's public
 detector at 480 x 480. They are not committed: 330 MB.
 """
@@ -22,8 +22,8 @@ from rkbench.npu.latency_model import MODELS, task_terms
 from rkbench.npu.layout import lay_out
 from rkbench.npu.reference_costs import COLUMNS, MACHINES, TABLE, ReferenceCosts, reference_costs
 from rkbench.npu.tasks import decode_tasks
+from rkbench.results.plausibility import SOURCE, figures
 from rkbench.rknn import open_model
-from rkbench.runs.plausibility import SOURCE, figures
 from scipy.optimize import brentq, nnls
 from scipy.special import stdtrit
 

@@ -22,11 +22,11 @@ from rkbench.metrics.discovery import Targets
 from rkbench.metrics.families import KEY_LABELS
 from rkbench.metrics.results import StoreCollector
 from rkbench.metrics.web import HostCollector
-from rkbench.runs.collect import Collected
-from rkbench.runs.extras import TaskMetric
-from rkbench.runs.loads import Load
-from rkbench.runs.model import Caveat, Output, PercentileBounds
-from rkbench.runs.night import CellResult, GateResult, Night
+from rkbench.results.collect import Collected
+from rkbench.results.extras import TaskMetric
+from rkbench.results.loads import Load
+from rkbench.results.model import Caveat, Output, PercentileBounds
+from rkbench.results.night import CellResult, GateResult, Night
 from rkbench.stats.gates import PASS
 from rkbench.stats.judging import Judgement
 from rkbench.store import Store, open_store

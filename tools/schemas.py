@@ -19,11 +19,11 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 from rkbench.catalogue.check import VERDICTS
 from rkbench.catalogue.rows import SCOPES, SEVERITIES
-from rkbench.inspect import diff_document, document, npu_document, onnx_document
-from rkbench.inspect.document import Inspection
-from rkbench.runs import latency_tests, model, night, profile
-from rkbench.runs.night import Night
-from rkbench.runs.side_by_side import SideBySide
+from rkbench.inspection import diff_document, document, npu_document, onnx_document
+from rkbench.inspection.document import Inspection
+from rkbench.results import latency_tests, model, night, profile
+from rkbench.results.night import Night
+from rkbench.results.side_by_side import SideBySide
 from rkbench.schema import SCHEMAS
 from rkbench.stats import gates, paired, slope
 from rkbench.views.bisect import BisectDocument

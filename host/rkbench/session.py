@@ -39,7 +39,7 @@ from rkbench.boards.ssh.connection import CONNECT_TIMEOUT_S, connect, terminal_a
 from rkbench.boards.transport import Transport
 from rkbench.errors import ConnectionLostError, ProtocolError
 from rkbench.files import LocalFile
-from rkbench.runs.records import TransferRecord
+from rkbench.results.records import TransferRecord
 
 _log = logging.getLogger("rkbench.agent")
 Answer = TypeVar("Answer", Environment, Have)

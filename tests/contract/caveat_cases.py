@@ -10,14 +10,14 @@ from functools import cache, partial
 from typing import Any, NamedTuple
 
 from advice_words import ROOT
-from rkbench.runs.caveats import caveats_of, golden_caveats
-from rkbench.runs.cycles import load_cycles
-from rkbench.runs.diagnosis import log_caveats
-from rkbench.runs.extras import PinRecord
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import Readings, RunResult, Sensor
-from rkbench.runs.records import MadeFrom, SimulatorError, Variant
-from rkbench.runs.server import Server, ServerTry
+from rkbench.results.caveats import caveats_of, golden_caveats
+from rkbench.results.cycles import load_cycles
+from rkbench.results.diagnosis import log_caveats
+from rkbench.results.extras import PinRecord
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.model import Readings, RunResult, Sensor
+from rkbench.results.records import MadeFrom, SimulatorError, Variant
+from rkbench.results.server import Server, ServerTry
 from rkbench_agent.runtimes.base import ModelSetup
 from rkbench_agent.runtimes.core_mask import choose_core_mask
 from rkbench_agent.wire.board import HeldClock
@@ -249,7 +249,7 @@ RUNS: dict[str, Pair] = {
 }
 
 _CONDITIONS, _PLAN = "tests/agent/test_agent_conditions.py", "tests/agent/test_agent_plan.py"
-_PINNING, _TRUTHS = "tests/agent/test_agent_pinning.py", "tests/host/runs/test_output_truths.py"
+_PINNING, _TRUTHS = "tests/agent/test_agent_pinning.py", "tests/host/results/test_output_truths.py"
 _FORETOLD, _LOCK = "tests/contract/test_foretold_push.py", "tests/agent/test_agent_lock.py"
 _HELD = f"{_PINNING}::test_clocks_are_pinned_while_it_measures_and_given_back"
 _WHOLE = f"{_PLAN}::test_one_variant_is_loaded_compared_and_timed"

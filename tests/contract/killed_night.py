@@ -25,7 +25,7 @@ from rkbench.nightly.begin import Terms
 from rkbench.nightly.cells import fingerprint, make_cells
 from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
-from rkbench.runs.night import Night
+from rkbench.results.night import Night
 from rkbench.store import open_store
 from rkbench_agent.wire.messages import Message
 from rkbench_agent.wire.plan import Plan

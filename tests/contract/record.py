@@ -15,7 +15,7 @@ from rkbench.boards.agent.upload import OnProgress
 from rkbench.boards.model import Board
 from rkbench.campaign import PushOptions, run_campaign
 from rkbench.files import LocalFile
-from rkbench.runs.records import TransferRecord
+from rkbench.results.records import TransferRecord
 from rkbench.session import Session, open_session
 from rkbench.store import open_store
 from rkbench_agent.wire.board import Environment

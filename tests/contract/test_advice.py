@@ -15,7 +15,7 @@ NO_ADVICE = ("views/inspect/html", "boards/exporter", "rkbench_agent/exporter")
 OF_OTHERS = {"--device", "--privileged", "--security-opt", "--clear-execstack", "--args"}
 OF_OTHERS |= {"--disable-pip-version-check", "--no-input", "--no-deps", "--kick"}
 #: Rules whose advice is to push again: an option that they name is one of `bench push`.
-PUSH_AGAIN = re.compile(r"^(host/rkbench/runs/|agent/rkbench_agent/(run|board)/)")
+PUSH_AGAIN = re.compile(r"^(host/rkbench/results/|agent/rkbench_agent/(run|board)/)")
 
 #: `deploy/x`, `docs/x.md`: files that texts send people to.
 FILE = re.compile(r"(?<![\w/.])(?:deploy|docs)/[\w./-]*\w")

@@ -25,9 +25,9 @@ from caveat_cases import (
 )
 from rkbench.campaign.settings import SPELLED, PushOptions
 from rkbench.cli.app import app
-from rkbench.runs.caveats import golden_caveats
-from rkbench.runs.extras import PinRecord
-from rkbench.runs.model import Readings
+from rkbench.results.caveats import golden_caveats
+from rkbench.results.extras import PinRecord
+from rkbench.results.model import Readings
 from rkbench.variants.variant import prepare_variants
 from rkbench_agent.wire.caveats import WEIGHTS
 from rkbench_agent.wire.plan import Plan, RunSettings
@@ -84,7 +84,7 @@ PRINTED = {
 
 
 ROOMS = (
-    "host/rkbench/runs/caveats",
+    "host/rkbench/results/caveats",
     *(f"agent/rkbench_agent/{room}" for room in ("board", "run", "runtimes")),
 )
 

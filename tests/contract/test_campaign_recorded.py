@@ -22,9 +22,9 @@ from rkbench.errors import (
     StoreError,
     UsageError,
 )
-from rkbench.runs.collect import Collected
-from rkbench.runs.events import Ended, Event, Note, Sending, Waiting
-from rkbench.runs.records import TransferRecord
+from rkbench.results.collect import Collected
+from rkbench.results.events import Ended, Event, Note, Sending, Waiting
+from rkbench.results.records import TransferRecord
 from rkbench.store import Store, open_store
 from rkbench.store.lookup import find_runs
 from rkbench_agent.wire.caveats import Caveat

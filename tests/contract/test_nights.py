@@ -31,7 +31,7 @@ from rkbench.nightly.board_session import BoardLine
 from rkbench.nightly.cells import fingerprint, make_cells
 from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
-from rkbench.runs.night import CellEnded, Night, NightListener, Told
+from rkbench.results.night import CellEnded, Night, NightListener, Told
 from rkbench.session import Sessions
 from rkbench.store import Store, open_store
 from rkbench.store.lookup import find_night, find_runs

@@ -18,7 +18,7 @@ from rkbench.nightly.kept import MODEL, kept_folder
 from rkbench.nightly.night import run_night
 from rkbench.nightly.pairing import ASKED, NOT_KEPT, SAME_MODEL, longest_s, with_baselines
 from rkbench.nightly.suite import NIGHTLY, load_suite
-from rkbench.runs.night import CellEnded, CellResult, Night, Told
+from rkbench.results.night import CellEnded, CellResult, Night, Told
 from rkbench.store import Store, open_store
 from rkbench.views.nightly.sentences import gate_line, gates_in
 

@@ -9,11 +9,11 @@ import jsonschema
 import pytest
 from recorded import FIRST, SECOND, read_recording
 from rkbench.campaign import compare_collected
-from rkbench.runs.collect import Collector
-from rkbench.runs.environment import board_record
-from rkbench.runs.model import Failure, RunResult
-from rkbench.runs.records import PlanRecord, TransferRecord, Variant
-from rkbench.runs.serialize import dump_run, to_json
+from rkbench.results.collect import Collector
+from rkbench.results.environment import board_record
+from rkbench.results.model import Failure, RunResult
+from rkbench.results.records import PlanRecord, TransferRecord, Variant
+from rkbench.results.serialize import dump_run, to_json
 from rkbench.store.documents import load_run
 from rkbench.views.push.json import SCHEMA_FILE, push_document
 from rkbench_agent.wire.board import Environment

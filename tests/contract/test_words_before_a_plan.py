@@ -11,7 +11,7 @@ from recorded import MODELS
 from rkbench.campaign import PushOptions, run_campaign
 from rkbench.campaign.check import check_board
 from rkbench.catalogue.check import Check
-from rkbench.runs.events import Event, Note
+from rkbench.results.events import Event, Note
 from rkbench.store import open_store
 
 LOG = {"type": "Log", "run": None, "stream": "agent", "text": "the clock was set back", "time_ns": 9}

@@ -25,8 +25,8 @@ from rkbench.campaign.check import check_board
 from rkbench.campaign.settings import settings_of
 from rkbench.catalogue import Diagnosis
 from rkbench.errors import ConnectionLostError, ModelError
-from rkbench.runs.events import Event, Measuring, Note
-from rkbench.runs.model import Failure, RunResult
+from rkbench.results.events import Event, Measuring, Note
+from rkbench.results.model import Failure, RunResult
 from rkbench.session import Session, open_session
 from rkbench.store import open_store
 from rkbench.store.lookup import find_runs

@@ -14,8 +14,8 @@ from rkbench.campaign import Outcome, PushOptions, run_campaign
 from rkbench.campaign.settings import SWEEP
 from rkbench.cli import part_pin
 from rkbench.errors import BenchError, UsageError
-from rkbench.runs.events import Event, Measuring, Note
-from rkbench.runs.gating import parse_requirements
+from rkbench.results.events import Event, Measuring, Note
+from rkbench.results.gating import parse_requirements
 from rkbench.session import open_session
 from rkbench.store import Store, open_store
 from rkbench.units import parse_hertz

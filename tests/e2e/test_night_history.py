@@ -12,7 +12,7 @@ from fake_boards import FakeSession
 from merge_request_server import MergeRequestServer
 from night_lab import DEMO, MODELS, NightLab
 from past_nights import add_nights
-from rkbench.runs.model import Verdict
+from rkbench.results.model import Verdict
 from rkbench.store import open_store
 
 SUITE = """

@@ -20,8 +20,8 @@ from farm import DEPLOY, Farm, Prometheus, Serve, get, metric_names, poll
 from ports import free_port
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from rkbench.boards.exporter.installation import uninstall_exporter
-from rkbench.runs.night import CellResult, GateResult, Night
-from rkbench.runs.records import BoardRecord, Variant
+from rkbench.results.night import CellResult, GateResult, Night
+from rkbench.results.records import BoardRecord, Variant
 from rkbench.stats.gates import FAIL, NOT_MEASURED, PASS
 from rkbench.stats.judging import Judgement
 from rkbench.store import open_store

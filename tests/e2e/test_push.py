@@ -25,7 +25,7 @@ import pytest
 from bench_command import BENCH, Done, run_bench
 from relay import Relay
 from rkbench.campaign import Outcome, PushOptions, run_campaign
-from rkbench.runs.events import Event, Measuring
+from rkbench.results.events import Event, Measuring
 from rkbench.session import open_session
 from rkbench.store import Store, open_store
 from rkbench.store.lookup import find_runs

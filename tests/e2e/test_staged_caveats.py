@@ -14,7 +14,7 @@ import pytest
 from rkbench.boards.provider import open_boards
 from rkbench.boards.virtual.board import VirtualBoard
 from rkbench.campaign import PushOptions, run_campaign
-from rkbench.runs.model import RunResult
+from rkbench.results.model import RunResult
 from rkbench.session import open_session
 from rkbench.store import open_store
 from rkbench_agent.wire.plan import RunSettings

@@ -9,7 +9,7 @@ import pytest
 from emulated_board import BoardFactory, EmulatedBoard
 from rkbench.boards.model import Board
 from rkbench.campaign import PushOptions, run_campaign
-from rkbench.runs.model import RunResult
+from rkbench.results.model import RunResult
 from rkbench.store import open_store
 from rkbench_agent.wire.plan import RunSettings
 from test_push_emulated import told

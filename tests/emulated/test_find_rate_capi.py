@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 from rkbench.campaign.rate_search import RateSearch
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.server import server
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.server import server
 from rkbench_agent.run.crew import Crew
 from rkbench_agent.run.crew_work import CrewWork
 from rkbench_agent.wire.messages import Latencies, Message

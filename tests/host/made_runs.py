@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from rkbench.runs.collect import Collected
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.loads import Load
-from rkbench.runs.model import Latency, PercentileBounds, Readings, RunResult, Sensor, Stages
-from rkbench.runs.output import Output
-from rkbench.runs.records import BoardRecord, PlanRecord, TransferRecord, Variant
+from rkbench.results.collect import Collected
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.loads import Load
+from rkbench.results.model import Latency, PercentileBounds, Readings, RunResult, Sensor, Stages
+from rkbench.results.output import Output
+from rkbench.results.records import BoardRecord, PlanRecord, TransferRecord, Variant
 from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.messages import Latencies
 from rkbench_agent.wire.provenance import Provenance

@@ -10,7 +10,7 @@ import csv
 from pathlib import Path
 
 import pytest
-from rkbench.inspect.causes import Attribution, find_causes
+from rkbench.inspection.causes import Attribution, find_causes
 from rkbench.rknn import open_model
 from toolkit_jobs import Convert
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx
 import pytest
-from rkbench.inspect.causes import Attribution, Cause, find_causes
+from rkbench.inspection.causes import Attribution, Cause, find_causes
 from rkbench.onnx import predict_size
 from rkbench.rknn import open_model
 from toolkit_jobs import Convert

@@ -6,7 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from rkbench.inspect.against import compare_with_onnx
+from rkbench.inspection.against import compare_with_onnx
 from rkbench.rknn import open_model
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "tools/npu_nets"))

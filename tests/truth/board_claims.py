@@ -17,8 +17,8 @@ from typing import Any
 
 from caveat_claims import BLOCK, FOUND, HEALTHY_VALID, QUIET, RUN, SECONDS, SEEDS, Row, batches
 from rkbench.boards.virtual.trees import copy_tree
-from rkbench.runs.collect import Collector
-from rkbench.runs.model import VALID, RunResult
+from rkbench.results.collect import Collector
+from rkbench.results.model import VALID, RunResult
 from rkbench_agent.board.environment import read_environment
 from rkbench_agent.board.sensors import Sensors
 from rkbench_agent.runtimes.behaviour import Behaviour

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from rkbench.runs.caveats import caveats_of
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import RunResult
-from rkbench.runs.records import BoardRecord, PlanRecord, Variant
+from rkbench.results.caveats import caveats_of
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.model import RunResult
+from rkbench.results.records import BoardRecord, PlanRecord, Variant
 from rkbench_agent.runtimes.behaviour import Behaviour
 from rkbench_agent.runtimes.latency_model import LatencyModel, Work
 from rkbench_agent.wire.messages import Latencies

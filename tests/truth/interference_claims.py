@@ -14,8 +14,8 @@ from functools import partial
 
 import numpy as np
 from claim import Claim, Source
-from rkbench.runs.interference import Interference, Shared, interference
-from rkbench.runs.latencies import RawLatencies
+from rkbench.results.interference import Interference, Shared, interference
+from rkbench.results.latencies import RawLatencies
 from rkbench_agent.run.batches import batches
 from rkbench_agent.run.interference import ROUNDS
 from rkbench_agent.run.offline import placement_masks

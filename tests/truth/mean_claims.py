@@ -10,7 +10,7 @@ import numpy as np
 from caveat_claims import RUN
 from claim import Claim, Source
 from plan_claims import LOADS, StagedPush
-from rkbench.runs.latency_tests import figure_test, latency_tests
+from rkbench.results.latency_tests import figure_test, latency_tests
 from rkbench.stats.figures import Statistic
 from rkbench.stats.paired import FASTER, NO_DIFFERENCE, SLOWER, PairedJudgement, joint_confidence
 from rkbench_agent.wire.plan import RunSettings

@@ -11,8 +11,8 @@ from functools import partial
 
 import numpy as np
 from claim import Claim, Source
-from rkbench.runs.cycles import load_cycles
-from rkbench.runs.extras import LoadCycles
+from rkbench.results.cycles import load_cycles
+from rkbench.results.extras import LoadCycles
 from rkbench_agent.wire.messages import LoadCycle
 from worlds import Array
 

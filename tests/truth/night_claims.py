@@ -19,11 +19,11 @@ from rkbench.campaign.stopping import PlanEnd
 from rkbench.nightly.confirming import Pair, confirmed, to_confirm
 from rkbench.nightly.judge import AcceptedRun, judge
 from rkbench.nightly.suite import NIGHTLY
-from rkbench.runs.collect import Collected
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.measures import QUANTITIES
-from rkbench.runs.night import GateResult
-from rkbench.runs.parts import latency
+from rkbench.results.collect import Collected
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.measures import QUANTITIES
+from rkbench.results.night import GateResult
+from rkbench.results.parts import latency
 from rkbench.stats.gates import FAIL, Gate, parse_gate
 from rkbench_agent.wire.messages import Latencies
 from worlds import World

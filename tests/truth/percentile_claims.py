@@ -7,9 +7,9 @@ from functools import cache, partial
 
 import numpy as np
 from claim import Claim, Source
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import Latency
-from rkbench.runs.parts import latency
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.model import Latency
+from rkbench.results.parts import latency
 from rkbench.stats.clusters import Clusters, clusters_of
 from rkbench.stats.figures import Statistic
 from rkbench.stats.gates import FAIL, Gate, Quantity

@@ -16,8 +16,8 @@ from claim import Claim, Source
 from rkbench.boards.model import Board
 from rkbench.campaign.plan import complete
 from rkbench.campaign.stopping import NewStop, Precise
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.latency_tests import LatencyTest, latency_tests
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.latency_tests import LatencyTest, latency_tests
 from rkbench.stats.paired import FASTER, NO_DIFFERENCE, SLOWER
 from rkbench_agent.run.schedule import (
     Standing,

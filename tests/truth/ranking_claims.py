@@ -10,10 +10,10 @@ from caveat_claims import RUN
 from claim import Claim, Source
 from plan_claims import LOADS, StagedPush
 from rkbench.campaign.demands import carrying, reads_of
-from rkbench.runs.latency_tests import latency_tests
-from rkbench.runs.measures import QUANTITIES
-from rkbench.runs.parts import latency
-from rkbench.runs.ranking import LatencyEvidence, rank
+from rkbench.results.latency_tests import latency_tests
+from rkbench.results.measures import QUANTITIES
+from rkbench.results.parts import latency
+from rkbench.results.ranking import LatencyEvidence, rank
 from rkbench_agent.wire.plan import RunSettings
 from worlds import World
 

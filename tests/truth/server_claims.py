@@ -14,9 +14,9 @@ from pathlib import Path
 import numpy as np
 from caveat_claims import RUN, Row
 from claim import Claim, Source
-from rkbench.runs.caveats import caveats_of
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.server import Objective, Server, ServerTry, judge
+from rkbench.results.caveats import caveats_of
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.server import Objective, Server, ServerTry, judge
 from rkbench_agent.wire.scenario_messages import ServerStep
 
 sys.path.append(str(Path(__file__).parents[1] / "agent"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from board_claims import CODES, TRUTHS, BoardTruth, codes_of, example_board, pushed
 from caveat_claims import SEEDS
-from rkbench.runs.model import VALID
+from rkbench.results.model import VALID
 
 RUNS = 2
 HEALTHY_RUNS = 5

@@ -10,7 +10,7 @@ from rkbench_agent.wire.plan import RunSettings
 
 from rkbench.bisect.cuts import Part, SourceLayer
 from rkbench.conversion.words import ConvertWords
-from rkbench.runs.records import WorstPart
+from rkbench.results.records import WorstPart
 from rkbench.stats.gates import Gate
 
 Kind = Literal["board", "quantization", "conversion", "unknown"]

@@ -19,11 +19,11 @@ from rkbench.bisect.asked import (
     TensorError,
 )
 from rkbench.errors import BoardError, UsageError
-from rkbench.runs.gating import parse_requirements
-from rkbench.runs.measures import COSINE, MAX_ERROR, SNR
-from rkbench.runs.model import Failure
-from rkbench.runs.output import Output, worst_part
-from rkbench.runs.records import SimulatorError
+from rkbench.results.gating import parse_requirements
+from rkbench.results.measures import COSINE, MAX_ERROR, SNR
+from rkbench.results.model import Failure
+from rkbench.results.output import Output, worst_part
+from rkbench.results.records import SimulatorError
 from rkbench.stats.gates import FAIL, NOT_MEASURED, Gate
 from rkbench.stats.judging import judge_budget
 

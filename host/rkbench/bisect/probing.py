@@ -18,7 +18,7 @@ from rkbench.conversion.build import Built, build, deliver
 from rkbench.conversion.plan import requests_of
 from rkbench.conversion.typed import asked_of
 from rkbench.errors import UsageError
-from rkbench.runs.events import Listener, Note
+from rkbench.results.events import Listener, Note
 from rkbench.session import Sessions
 from rkbench.stats.gates import Gate
 from rkbench.store import Store

@@ -26,7 +26,7 @@ from rkbench.conversion.wanted import wanted_inputs
 from rkbench.errors import ConversionError, ModelError, NoGoldenError, UsageError
 from rkbench.left_behind import working_folder
 from rkbench.onnx.input_shapes import parse_input_shapes
-from rkbench.runs.events import Listener, Note, Step
+from rkbench.results.events import Listener, Note, Step
 from rkbench.session import Sessions
 from rkbench.store import Store
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from rkbench.bisect.asked import Figures, TensorError
-from rkbench.runs.records import WorstPart
+from rkbench.results.records import WorstPart
 from rkbench.units import DECIBELS, UNKNOWN
 
 

@@ -9,9 +9,9 @@ from rkbench_agent.wire.plan import RunSettings
 from rkbench_agent.wire.words import INTERFERENCE, SERVER
 
 from rkbench.errors import UsageError, choice_hint
-from rkbench.runs.measure_types import NumberGroup
-from rkbench.runs.measures import GATED
-from rkbench.runs.task_measures import TASK_MEASURES
+from rkbench.results.measure_types import NumberGroup
+from rkbench.results.measures import GATED
+from rkbench.results.task_measures import TASK_MEASURES
 from rkbench.stats.gates import Gate
 from rkbench.variants.variant import PreparedVariant
 

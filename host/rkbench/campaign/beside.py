@@ -9,8 +9,8 @@ from rkbench.boards.model import Board
 from rkbench.campaign.interfaces import Prepare
 from rkbench.campaign.settings import PushOptions
 from rkbench.errors import GoldenError
-from rkbench.runs.events import Listener, Note
-from rkbench.runs.model import RunResult
+from rkbench.results.events import Listener, Note
+from rkbench.results.model import RunResult
 from rkbench.variants.variant import PreparedVariant
 
 

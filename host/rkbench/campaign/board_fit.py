@@ -9,8 +9,8 @@ from rkbench_agent.wire.plan import RunSettings
 
 from rkbench.campaign.plan import Place, is_simulated
 from rkbench.errors import BenchError
+from rkbench.results.events import Listener, Note
 from rkbench.rknn.targets import npu_generation
-from rkbench.runs.events import Listener, Note
 
 if TYPE_CHECKING:
     from rkbench.npu.latency_model import FittedLatency

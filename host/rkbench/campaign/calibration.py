@@ -20,8 +20,8 @@ from rkbench.npu.costs import Floats
 from rkbench.npu.latency_fit import fit_latency
 from rkbench.npu.latency_model import FittedLatency, find_latency_model
 from rkbench.npu.predict import model_terms
-from rkbench.runs.events import Listener, ignore
-from rkbench.runs.model import RunResult
+from rkbench.results.events import Listener, ignore
+from rkbench.results.model import RunResult
 
 #: A fit that is farther from what it was fitted to (root mean square) does not describe the board.
 LARGEST_RESIDUAL = 0.05

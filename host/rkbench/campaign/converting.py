@@ -13,8 +13,8 @@ from rkbench.conversion.plan import AskedConversions, Conversion
 from rkbench.conversion.typed import asked_of, converted
 from rkbench.conversion.words import ConvertWords, is_onnx
 from rkbench.errors import ConversionError, UsageError
+from rkbench.results.events import Listener, Note
 from rkbench.rknn.targets import TARGETS
-from rkbench.runs.events import Listener, Note
 from rkbench.units import format_bytes
 
 

@@ -8,7 +8,7 @@ from rkbench_agent.wire.socs import Soc, find_soc, with_cores
 from rkbench_agent.wire.words import AUTO
 
 from rkbench.campaign.settings import SWEEP
-from rkbench.runs.events import Listener, Note
+from rkbench.results.events import Listener, Note
 
 
 def core_masks(settings: RunSettings, environment: Environment, listener: Listener) -> tuple[str, ...]:

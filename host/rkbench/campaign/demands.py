@@ -12,8 +12,8 @@ from rkbench_agent.wire.words import SINGLE_STREAM
 from rkbench.campaign.duration import Cost
 from rkbench.campaign.scenarios import settings_for, with_calls_of_search
 from rkbench.campaign.settings import PushOptions
-from rkbench.runs.events import Listener, Note, ignore
-from rkbench.runs.measures import QUANTITIES
+from rkbench.results.events import Listener, Note, ignore
+from rkbench.results.measures import QUANTITIES
 from rkbench.stats.figures import Reads, reads_for
 from rkbench.stats.gates import Quantity
 from rkbench.units import format_about_seconds

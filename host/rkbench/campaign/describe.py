@@ -9,11 +9,11 @@ from pathlib import Path
 from rkbench_agent.wire.board import Pinning
 
 from rkbench.campaign.settings import PushOptions, told_of_quick
+from rkbench.results.collect import Collected
+from rkbench.results.extras import held_text
+from rkbench.results.fallback import with_fallback_costs
+from rkbench.results.profile import map_layers
 from rkbench.rknn import open_model
-from rkbench.runs.collect import Collected
-from rkbench.runs.extras import held_text
-from rkbench.runs.fallback import with_fallback_costs
-from rkbench.runs.profile import map_layers
 from rkbench.variants.variant import PreparedVariant
 
 

@@ -10,7 +10,7 @@ from rkbench_agent.wire.messages import Latencies, LoadMemory, Message
 from rkbench_agent.wire.plan import Plan, RunSettings, read_iterations
 from rkbench_agent.wire.words import MODEL_READ, RUNTIME_INITIALISED, SINGLE_STREAM
 
-from rkbench.runs.events import Listener, Step
+from rkbench.results.events import Listener, Step
 from rkbench.stats.paired import FEWEST_LOADS, quads_for
 from rkbench.units import format_about_seconds
 

@@ -14,8 +14,8 @@ from rkbench.catalogue import Diagnosis
 from rkbench.catalogue.check import Check
 from rkbench.catalogue.rows import TAIL, find_row
 from rkbench.errors import BenchError, BoardBusyError, BoardError, ConnectionLostError, ProtocolError
-from rkbench.runs.collect import Collected
-from rkbench.runs.model import Failure
+from rkbench.results.collect import Collected
+from rkbench.results.model import Failure
 
 UNANSWERED = Failure(
     CONNECTION, CANCELLED, "the agent ended the plan without a word on this run", "push it again"

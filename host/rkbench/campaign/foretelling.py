@@ -8,7 +8,7 @@ from rkbench_agent.wire.words import VIRTUAL
 from rkbench.boards.model import Board
 from rkbench.campaign.ahead import Ahead
 from rkbench.campaign.plan import runtime_of
-from rkbench.runs.events import Listener, Note
+from rkbench.results.events import Listener, Note
 from rkbench.variants.variant import PreparedVariant
 
 Variants = tuple[PreparedVariant, ...]

@@ -13,8 +13,8 @@ from rkbench_agent.wire.plan import Plan
 
 from rkbench.boards.agent.upload import OnProgress
 from rkbench.files import LocalFile
-from rkbench.runs.collect import Collected
-from rkbench.runs.records import TransferRecord
+from rkbench.results.collect import Collected
+from rkbench.results.records import TransferRecord
 from rkbench.variants.variant import PreparedVariant
 
 

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 
 from rkbench.errors import StoreError, UsageError
-from rkbench.runs.collect import Collected
-from rkbench.runs.night import CellResult
+from rkbench.results.collect import Collected
+from rkbench.results.night import CellResult
 from rkbench.store import Store, open_store
 
 

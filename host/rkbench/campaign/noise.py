@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from rkbench.campaign.run import Outcome
 from rkbench.errors import DocumentError, StoreError
-from rkbench.runs.comparison import Comparison
-from rkbench.runs.model import RunResult
-from rkbench.runs.noise_floor import floor_conditions
-from rkbench.runs.noise_words import measured_floor, with_floor
+from rkbench.results.comparison import Comparison
+from rkbench.results.model import RunResult
+from rkbench.results.noise_floor import floor_conditions
+from rkbench.results.noise_words import measured_floor, with_floor
 from rkbench.store import Store
 
 

@@ -10,9 +10,9 @@ from datetime import datetime
 from pathlib import Path
 
 from rkbench.errors import UsageError, choice_hint
-from rkbench.runs.history import HistoryRow
-from rkbench.runs.measure_types import Measure
-from rkbench.runs.measures import GATED
+from rkbench.results.history import HistoryRow
+from rkbench.results.measure_types import Measure
+from rkbench.results.measures import GATED
 from rkbench.store import open_store
 from rkbench.store.base import RunTag
 

@@ -22,10 +22,10 @@ from rkbench_agent.wire.words import FROM_FILE, MODELLED, PREDICTED, SINGLE_STRE
 from rkbench import __version__
 from rkbench.boards.model import Board
 from rkbench.campaign.settings import PushOptions
-from rkbench.runs.environment import board_record
-from rkbench.runs.measures import OF_CLASSES
-from rkbench.runs.model import VALID, RunResult
-from rkbench.runs.records import PlanRecord, TransferRecord, Variant
+from rkbench.results.environment import board_record
+from rkbench.results.measures import OF_CLASSES
+from rkbench.results.model import VALID, RunResult
+from rkbench.results.records import PlanRecord, TransferRecord, Variant
 from rkbench.stats.paired import MOST_LOADS, MOST_QUADS_OF_ONE_LOAD, loads_for, quads_for
 from rkbench.variants.foretold import foretold_latency
 from rkbench.variants.variant import PreparedVariant

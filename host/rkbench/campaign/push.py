@@ -18,7 +18,7 @@ from rkbench.campaign.run import Outcome, run_campaign
 from rkbench.campaign.settings import PushOptions
 from rkbench.conversion.words import ConvertWords, onnx_among
 from rkbench.errors import BenchError, BoardBusyError, ConnectError, UsageError
-from rkbench.runs.events import Hear, Listener, Note, deaf, ignore
+from rkbench.results.events import Hear, Listener, Note, deaf, ignore
 from rkbench.session import Sessions
 from rkbench.store import Store, default_address, open_store
 

@@ -15,7 +15,7 @@ from rkbench_agent.wire.words import VIRTUAL
 
 from rkbench.campaign.interfaces import Conversation
 from rkbench.campaign.stopping import Stop, Stopping
-from rkbench.runs.server import judge, parse_slo
+from rkbench.results.server import judge, parse_slo
 from rkbench.units import format_about_seconds, format_rate
 
 #: The goodput is known to this part of what the contexts can do at all: in six halves of it.

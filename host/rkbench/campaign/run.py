@@ -44,15 +44,15 @@ from rkbench.campaign.upload import upload
 from rkbench.catalogue.check import Check
 from rkbench.errors import ConnectionLostError, ProtocolError, StoreError, UsageError, choice_hint
 from rkbench.interrupts import HeldInterrupts
-from rkbench.runs.caveats import golden_caveats
-from rkbench.runs.collect import Collected, Collector
-from rkbench.runs.comparison import Comparison, compare_runs
-from rkbench.runs.events import Ended, Hear, Listener, Measuring, Note, Step, Waiting, deaf, ignore
-from rkbench.runs.gating import with_requirements
-from rkbench.runs.ids import new_push_id
-from rkbench.runs.model import Failure, RunResult
-from rkbench.runs.names import run_names
-from rkbench.runs.verdict import verdict_sentence
+from rkbench.results.caveats import golden_caveats
+from rkbench.results.collect import Collected, Collector
+from rkbench.results.comparison import Comparison, compare_runs
+from rkbench.results.events import Ended, Hear, Listener, Measuring, Note, Step, Waiting, deaf, ignore
+from rkbench.results.gating import with_requirements
+from rkbench.results.ids import new_push_id
+from rkbench.results.model import Failure, RunResult
+from rkbench.results.names import run_names
+from rkbench.results.verdict import verdict_sentence
 from rkbench.variants.preflight import check_soc
 from rkbench.variants.variant import PreparedVariant, beside_itself, prepare_variants
 

@@ -11,8 +11,8 @@ from rkbench_agent.wire.socs import find_soc, with_cores
 from rkbench_agent.wire.words import AUTO, INTERFERENCE, OFFLINE, PLACEMENTS, SERVER, SOAK, SPREAD
 
 from rkbench.errors import SettingError, UsageError
-from rkbench.runs.events import Listener, Note
-from rkbench.runs.server import parse_slo
+from rkbench.results.events import Listener, Note
+from rkbench.results.server import parse_slo
 from rkbench.stats.quantiles import FEWEST_CALLS_OF_TAIL, calls_for
 from rkbench.units import format_seconds
 

@@ -17,8 +17,8 @@ from rkbench_agent.wire.plan import Plan
 
 from rkbench.campaign.settings import PushOptions
 from rkbench.errors import ProtocolError, UsageError
-from rkbench.runs.collect import Collected
-from rkbench.runs.events import Listener, Note
+from rkbench.results.collect import Collected
+from rkbench.results.events import Listener, Note
 from rkbench.units import format_bytes
 from rkbench.variants.variant import PreparedVariant
 

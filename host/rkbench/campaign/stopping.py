@@ -10,7 +10,7 @@ from rkbench_agent.wire.messages import Latencies, Message
 from rkbench_agent.wire.plan import RunSettings
 from rkbench_agent.wire.words import SINGLE_STREAM
 
-from rkbench.runs.pairs import Turn, load_differences
+from rkbench.results.pairs import Turn, load_differences
 from rkbench.stats.paired import (
     QUADS_OF_ONE_LOAD,
     UNITS_BEYOND,

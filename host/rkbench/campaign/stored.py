@@ -8,13 +8,13 @@ from pathlib import Path
 from rkbench.campaign.noise import with_known_floor
 from rkbench.campaign.run import check_baseline, compare_collected
 from rkbench.errors import UsageError
-from rkbench.runs.collect import Collected
-from rkbench.runs.comparison import Comparison
-from rkbench.runs.ids import fits, short_ids
-from rkbench.runs.model import RunResult
-from rkbench.runs.night import Night
-from rkbench.runs.side_by_side import Side, SideBySide, side_by_side
-from rkbench.runs.verdict import verdict_sentence
+from rkbench.results.collect import Collected
+from rkbench.results.comparison import Comparison
+from rkbench.results.ids import fits, short_ids
+from rkbench.results.model import RunResult
+from rkbench.results.night import Night
+from rkbench.results.side_by_side import Side, SideBySide, side_by_side
+from rkbench.results.verdict import verdict_sentence
 from rkbench.store import Store, open_store
 from rkbench.store.lookup import find_night, find_runs, means_night
 

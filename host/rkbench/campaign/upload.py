@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from rkbench.campaign.interfaces import Conversation
 from rkbench.files import LocalFile
-from rkbench.runs.events import Listener, Sending, Step
-from rkbench.runs.records import TransferRecord
+from rkbench.results.events import Listener, Sending, Step
+from rkbench.results.records import TransferRecord
 from rkbench.variants.variant import PreparedVariant
 
 

@@ -14,7 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from rkbench.boards.model import Board
-    from rkbench.runs.history import HistoryRow
+    from rkbench.results.history import HistoryRow
     from rkbench.store import Store
 
 #: So many of the latest runs and nights are offered where nothing is typed yet ...
@@ -113,14 +113,14 @@ def scenarios(incomplete: str) -> list[str]:
 
 def gates(incomplete: str) -> list[str]:
     """Return the words of measures, as gates say them."""
-    from rkbench.runs.measures import GATED
+    from rkbench.results.measures import GATED
 
     return offer(incomplete, lambda: GATED)
 
 
 def minimized(incomplete: str) -> list[str]:
     """Return the words of what variants can be ranked by."""
-    from rkbench.runs.gating import minimizable
+    from rkbench.results.gating import minimizable
 
     return offer(incomplete, minimizable)
 
@@ -155,7 +155,7 @@ def _inventory(context: typer.Context) -> tuple[Board, ...]:
 
 
 def _run_ids(context: typer.Context, incomplete: str) -> Iterable[str]:
-    from rkbench.runs.ids import short_ids
+    from rkbench.results.ids import short_ids
 
     latest = _latest_runs(context, LOOKED_THROUGH if incomplete else RECENT)
     ids = (*(row.push for row in latest), *(row.run for row in latest))

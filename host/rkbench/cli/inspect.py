@@ -43,7 +43,7 @@ def inspect(
     if against is not None:
         _inspect_against(model, against, json, alone=not (onnx or target or dtype or diff or html or tasks))
         return
-    from rkbench.inspect.inspect_file import Request, inspect_file
+    from rkbench.inspection.inspect_file import Request, inspect_file
     from rkbench.views.inspect.show import show_inspection
 
     written = bool(json or html)
@@ -64,7 +64,7 @@ def inspect(
 
 def _inspect_against(model: Path, onnx: Path, json: str | None, *, alone: bool) -> None:
     from rkbench.errors import UsageError
-    from rkbench.inspect.against import compare_with_onnx
+    from rkbench.inspection.against import compare_with_onnx
     from rkbench.rknn import open_model
     from rkbench.views.inspect.against import show_against
 

@@ -33,7 +33,7 @@ def predict(
 
     Exit 1 where nothing could be predicted of one of them.
     """
-    from rkbench.inspect.latency import predict_models
+    from rkbench.inspection.latency import predict_models
     from rkbench.npu.what_if import parse_what_if
     from rkbench.views.predict import show_predictions
 

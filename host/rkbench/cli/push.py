@@ -171,7 +171,7 @@ def asked_of(
 ) -> PushOptions:
     """Return what was typed as the options of a push; raises UsageError."""
     from rkbench.campaign.settings import PushOptions, settings_of
-    from rkbench.runs.gating import parse_minimize, parse_requirements
+    from rkbench.results.gating import parse_minimize, parse_requirements
 
     settings = settings_of({**vars(measuring), **vars(scenario)})
     gates = parse_requirements(judging.require or (), labelled=judging.labels is not None)
@@ -195,7 +195,7 @@ def asked_of(
 
 def _ended(outcome: Outcome) -> int:
     """Return the exit code of a push; raises what ended it early."""
-    from rkbench.runs.gating import exit_code
+    from rkbench.results.gating import exit_code
 
     if outcome.interrupted:
         raise KeyboardInterrupt

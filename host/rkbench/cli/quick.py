@@ -48,7 +48,7 @@ def inspect_arguments(arguments: Sequence[str]) -> dict[str, str] | None:
 
 def inspect_plain(arguments: dict[str, str]) -> None:
     """Inspect as `rkbench.cli.inspect` does."""
-    from rkbench.inspect.inspect_file import Request, inspect_file
+    from rkbench.inspection.inspect_file import Request, inspect_file
     from rkbench.views.inspect.show import show_inspection
 
     onnx, diff = arguments.get("onnx"), arguments.get("diff")

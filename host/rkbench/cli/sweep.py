@@ -45,7 +45,7 @@ def sweep(
     """
     from rkbench.campaign.settings import settings_of
     from rkbench.conversion.words import ConvertWords
-    from rkbench.runs.gating import parse_minimize, parse_requirements
+    from rkbench.results.gating import parse_minimize, parse_requirements
     from rkbench.sweep.asked import SweepOptions
     from rkbench.views.output import check_outputs
     from rkbench.views.sweep import show_sweep

@@ -29,7 +29,7 @@ from rkbench.conversion.wanted import wanted_inputs, write_fed
 from rkbench.conversion.workers import RunJob
 from rkbench.files import local_file, write_whole
 from rkbench.left_behind import working_folder
-from rkbench.runs.records import SimulatorError
+from rkbench.results.records import SimulatorError
 from rkbench.toolkit.environment import ToolkitEnvironment
 from rkbench.toolkit.jobs import Answer, ConversionJob, Limits, run_job
 from rkbench.variants.conversion_record import (

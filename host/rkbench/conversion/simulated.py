@@ -9,8 +9,8 @@ import numpy as np
 from rkbench_agent.wire.outputs import part_axis
 
 from rkbench.errors import GoldenError
-from rkbench.runs.output import worst_part
-from rkbench.runs.records import SimulatorError, WorstPart
+from rkbench.results.output import worst_part
+from rkbench.results.records import SimulatorError, WorstPart
 from rkbench.stats.similarity import cosine
 from rkbench.variants.golden_file import cases_of, is_of_classes, layout_of, members_of
 from rkbench.variants.golden_fit import Fit, Wanted

@@ -11,9 +11,9 @@ from rkbench_agent.wire.plan import RunSettings
 from rkbench.boards.virtual.provider import VirtualBoards
 from rkbench.campaign import Outcome, PushOptions, run_campaign
 from rkbench.demo.story import Facts
-from rkbench.inspect.causes import find_causes
+from rkbench.inspection.causes import find_causes
+from rkbench.results.events import Listener
 from rkbench.rknn import open_model
-from rkbench.runs.events import Listener
 from rkbench.session import Sessions
 from rkbench.store import open_store
 from rkbench.variants.npz import NpzReader

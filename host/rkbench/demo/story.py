@@ -10,9 +10,9 @@ from dataclasses import dataclass
 
 from rkbench_agent.wire.words import COMPUTED, FROM_FILE, MEASURED, MODELLED, PREDICTED, VENDOR_SIMULATOR
 
-from rkbench.runs.measure_types import Measure, NumberGroup
-from rkbench.runs.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
-from rkbench.runs.model import RunResult
+from rkbench.results.measure_types import Measure, NumberGroup
+from rkbench.results.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
+from rkbench.results.model import RunResult
 from rkbench.units import MARK, UNKNOWN, format_bytes, format_difference
 
 #: Where a number comes from, in words, by the run's provenance.

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric, SummaryMetricFamily
 
-from rkbench.runs.history import started_unix_s
-from rkbench.runs.latency_measures import LATENCY_FAMILY
-from rkbench.runs.measure_types import Family, Measure
-from rkbench.runs.measures import MEASURES
-from rkbench.runs.model import VERDICTS, Latency, LatencySummary, RunResult
-from rkbench.runs.output import Output
+from rkbench.results.history import started_unix_s
+from rkbench.results.latency_measures import LATENCY_FAMILY
+from rkbench.results.measure_types import Family, Measure
+from rkbench.results.measures import MEASURES
+from rkbench.results.model import VERDICTS, Latency, LatencySummary, RunResult
+from rkbench.results.output import Output
 from rkbench.store.base import ResultKey
 
 KEY_LABELS = ("model", "variant", "board", "runtime", "core_mask", "scenario", "simulated")

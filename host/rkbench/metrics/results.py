@@ -15,8 +15,8 @@ from rkbench.errors import DocumentError, StoreError
 from rkbench.metrics.families import Exported, ResultFamilies
 from rkbench.metrics.gate_families import gate_families
 from rkbench.metrics.histogram import cumulative_buckets
-from rkbench.runs.model import RunResult
-from rkbench.runs.told import latencies_of
+from rkbench.results.model import RunResult
+from rkbench.results.told import latencies_of
 from rkbench.store import Store, open_store
 from rkbench.store.base import GateState, Latest, LatestRun, Mark, ResultKey
 from rkbench.units import printable

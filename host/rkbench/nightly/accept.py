@@ -11,9 +11,9 @@ from rkbench_agent.wire.caveats import DOUBT
 
 from rkbench.errors import UsageError
 from rkbench.nightly.kept import MOST_BYTES, KeptModels
-from rkbench.runs.ids import fits
-from rkbench.runs.model import SUSPECT, RunResult
-from rkbench.runs.night import CellResult
+from rkbench.results.ids import fits
+from rkbench.results.model import SUSPECT, RunResult
+from rkbench.results.night import CellResult
 from rkbench.store import Store
 from rkbench.store.base import Baseline
 from rkbench.store.lookup import find_night

@@ -9,8 +9,8 @@ from rkbench.errors import UsageError
 from rkbench.nightly.judge import AcceptedRun
 from rkbench.nightly.kept import KeptModels
 from rkbench.nightly.measuring import RETRY_PAUSE_S
-from rkbench.runs.ids import new_night_id
-from rkbench.runs.night import Night, NightListener, Told
+from rkbench.results.ids import new_night_id
+from rkbench.results.night import Night, NightListener, Told
 from rkbench.store import Store
 
 RESUME, FRESH = "resume", "fresh"

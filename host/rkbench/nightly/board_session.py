@@ -27,9 +27,9 @@ from rkbench.errors import (
 )
 from rkbench.files import LocalFile
 from rkbench.nightly.cells import Cell
-from rkbench.runs.collect import Collected
-from rkbench.runs.events import Event, Note, Waiting
-from rkbench.runs.night import Fault, NightListener, Told
+from rkbench.results.collect import Collected
+from rkbench.results.events import Event, Note, Waiting
+from rkbench.results.night import Fault, NightListener, Told
 from rkbench.variants.variant import PreparedVariant, prepare_variants
 
 #: What the run of the baseline's model is called, behind the name of its model.

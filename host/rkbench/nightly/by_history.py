@@ -9,10 +9,10 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from rkbench.nightly.past import CellKey, Pasts, epoch_of, is_same
-from rkbench.runs.collect import Collected
-from rkbench.runs.gating import value_of
-from rkbench.runs.model import RunResult
-from rkbench.runs.night import AgainstHistory, GateResult, Night
+from rkbench.results.collect import Collected
+from rkbench.results.gating import value_of
+from rkbench.results.model import RunResult
+from rkbench.results.night import AgainstHistory, GateResult, Night
 from rkbench.stats.gates import CANNOT_TELL, FAIL, PASS, Gate, State
 from rkbench.stats.history.since import since_place
 from rkbench.stats.history.usual import FEWEST_NIGHTS, REFERENCE_NIGHTS

@@ -11,8 +11,8 @@ from rkbench.boards.model import Board
 from rkbench.errors import UsageError
 from rkbench.nightly.judge import AcceptedRun
 from rkbench.nightly.suite import Entry, NightPlan, Suite
+from rkbench.results.night import PAIRED, Compared
 from rkbench.rknn.targets import npu_generation
-from rkbench.runs.night import PAIRED, Compared
 from rkbench.stats.gates import Gate
 from rkbench.units import printable
 from rkbench.variants.preflight import open_variant

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rkbench.nightly.judge import AcceptedRun, is_by_pairs, judge_test, paired_test
-from rkbench.runs.collect import Collected
-from rkbench.runs.night import GateResult
+from rkbench.results.collect import Collected
+from rkbench.results.night import GateResult
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, Gate, State
 from rkbench.stats.history.verdicts import NOT_ENOUGH_DATA
 from rkbench.stats.judging import Judgement

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from rkbench.runs.collect import Collected
-from rkbench.runs.conditions import CONDITIONS, Effect, night_refusals
-from rkbench.runs.gating import judge_against, of_growing_queue, value_of
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.latency_tests import LatencyTest, joined_test
-from rkbench.runs.model import RunResult
-from rkbench.runs.night import ConditionChange, GateResult
-from rkbench.runs.server import is_overloaded
-from rkbench.runs.told import clusters_of_run
+from rkbench.results.collect import Collected
+from rkbench.results.conditions import CONDITIONS, Effect, night_refusals
+from rkbench.results.gating import judge_against, of_growing_queue, value_of
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.latency_tests import LatencyTest, joined_test
+from rkbench.results.model import RunResult
+from rkbench.results.night import ConditionChange, GateResult
+from rkbench.results.server import is_overloaded
+from rkbench.results.told import clusters_of_run
 from rkbench.stats.figures import Interval
 from rkbench.stats.gates import CANNOT_TELL, NOT_MEASURED, Gate
 from rkbench.stats.judging import Judgement, judge_change, judge_interval, judge_latency

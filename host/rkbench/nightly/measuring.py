@@ -13,10 +13,10 @@ from rkbench.nightly.cells import Cell
 from rkbench.nightly.confirming import Pair, confirmed, to_confirm
 from rkbench.nightly.judge import AcceptedRun, changes, judge, unmeasured
 from rkbench.nightly.past import epoch_of
-from rkbench.runs.collect import Collected
-from rkbench.runs.measures import LATENCY_P50, LATENCY_P99, NPU_MEMORY
-from rkbench.runs.model import RunResult
-from rkbench.runs.night import HISTORY, PAIRED, CellResult, Fault, GateResult
+from rkbench.results.collect import Collected
+from rkbench.results.measures import LATENCY_P50, LATENCY_P99, NPU_MEMORY
+from rkbench.results.model import RunResult
+from rkbench.results.night import HISTORY, PAIRED, CellResult, Fault, GateResult
 
 #: A board that crashed needs a while to come back.
 RETRY_PAUSE_S = 5.0

@@ -20,7 +20,7 @@ from rkbench.nightly.pairing import longest_s, paired_s, with_baselines
 from rkbench.nightly.pooled import with_history
 from rkbench.nightly.preflight import bug, check_boards, join, started
 from rkbench.nightly.rounds import by_history, in_rounds
-from rkbench.runs.night import BoardReport, CellEnded, CellResult, Fault, Night, NightListener, Told
+from rkbench.results.night import BoardReport, CellEnded, CellResult, Fault, Night, NightListener, Told
 from rkbench.store import Store
 from rkbench.units import format_about_seconds, format_seconds
 

@@ -15,8 +15,8 @@ from rkbench.campaign.plan import complete, runtime_of
 from rkbench.nightly.by_history import ByHistory
 from rkbench.nightly.cells import Cell
 from rkbench.nightly.judge import AcceptedRun, References, is_by_pairs
-from rkbench.runs.measures import LATENCY_P50
-from rkbench.runs.night import HISTORY
+from rkbench.results.measures import LATENCY_P50
+from rkbench.results.night import HISTORY
 
 SAME_MODEL = "the model is its baseline's own"
 NOT_KEPT = "the baseline's model is not kept (bench baseline accept keeps it)"

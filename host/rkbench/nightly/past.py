@@ -12,8 +12,8 @@ from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any
 
 from rkbench.errors import StoreError
-from rkbench.runs.model import SUSPECT, RunResult
-from rkbench.runs.night import CellResult, Epoch, GateResult, Night
+from rkbench.results.model import SUSPECT, RunResult
+from rkbench.results.night import CellResult, Epoch, GateResult, Night
 from rkbench.stats.gates import FAIL
 from rkbench.stats.history.repeats import shared_part
 from rkbench.stats.history.usual import fit_usual

@@ -14,7 +14,7 @@ import numpy as np
 from rkbench.nightly.by_history import STATES, against, with_since
 from rkbench.nightly.cells import Cell
 from rkbench.nightly.past import CellKey, Pasts, Series, is_same, logarithms, of_figure
-from rkbench.runs.night import (
+from rkbench.results.night import (
     CellResult,
     ConditionChange,
     Epoch,

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from rkbench.errors import BenchError
 from rkbench.nightly.board_session import BoardLine, tried_again
 from rkbench.nightly.cells import Cell
-from rkbench.runs.night import BoardReport, Fault
+from rkbench.results.night import BoardReport, Fault
 
 LOG = logging.getLogger("rkbench.nightly")
 Wait = Callable[[], None]

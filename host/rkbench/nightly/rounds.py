@@ -12,7 +12,7 @@ from rkbench.nightly.cells import Cell
 from rkbench.nightly.measuring import CellMeasurer, Measured, not_measured
 from rkbench.nightly.pairing import is_virtual
 from rkbench.nightly.past import CellKey, make_pasts, read_nights
-from rkbench.runs.night import Fault, Night, NightListener, Told
+from rkbench.results.night import Fault, Night, NightListener, Told
 from rkbench.store import Store
 
 

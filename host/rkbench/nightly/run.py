@@ -11,7 +11,7 @@ from rkbench.nightly.cells import fingerprint, make_cells
 from rkbench.nightly.lock import run_lock
 from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
-from rkbench.runs.night import Night, NightListener
+from rkbench.results.night import Night, NightListener
 from rkbench.session import Sessions
 from rkbench.store import default_address, open_store
 

@@ -35,9 +35,9 @@ from rkbench.decoding.toml import read_toml
 from rkbench.errors import UsageError
 from rkbench.nightly.judge import is_by_pairs
 from rkbench.nightly.suite_words import PLAN_TYPES, WORDS, OwnMetric, check_words, own_metric
-from rkbench.runs.gating import meant
-from rkbench.runs.measures import QUANTITIES
-from rkbench.runs.night import HISTORY, PAIRED, Compared
+from rkbench.results.gating import meant
+from rkbench.results.measures import QUANTITIES
+from rkbench.results.night import HISTORY, PAIRED, Compared
 from rkbench.scoring.own import read_metric
 from rkbench.stats.gates import Gate, parse_gate
 from rkbench.stats.paired import CONFIDENCE, QUADS_OF_ONE_LOAD

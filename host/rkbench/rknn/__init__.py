@@ -32,7 +32,7 @@ Indices. `Node.inputs` and `Node.outputs` index `model.tensors`; `Layer.fed_by` 
 Errors. What is no readable .rknn raises ModelError, which says what the file is (`identify` says it without
 raising) or which field at which byte is damaged. A file must not shrink while it is open.
 
-Also: `rkbench.inspect.diff.diff_models`, `rkbench.rknn.structure.structure_parts`.
+Also: `rkbench.inspection.diff.diff_models`, `rkbench.rknn.structure.structure_parts`.
 """
 
 from rkbench.rknn.contents import (

@@ -11,7 +11,7 @@ from typing import Any
 from rkbench_agent.wire.plan import TensorSpec
 
 from rkbench.errors import BenchError, GoldenError
-from rkbench.runs.extras import TaskMetric
+from rkbench.results.extras import TaskMetric
 from rkbench.scoring.classes import class_scores, mean_iou, topk_accuracy
 from rkbench.scoring.labels import Labels, read_labels
 from rkbench.scoring.own import Metric, call_metric, read_metric

@@ -15,12 +15,12 @@ from typing import NamedTuple, Protocol
 
 from rkbench_agent.wire.board import Reading
 
-from rkbench.runs.collect import Collected
-from rkbench.runs.history import HistoryRow
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import RunResult
-from rkbench.runs.night import CellResult, Night
-from rkbench.runs.noise_floor import NoiseFloor
+from rkbench.results.collect import Collected
+from rkbench.results.history import HistoryRow
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.model import RunResult
+from rkbench.results.night import CellResult, Night
+from rkbench.results.noise_floor import NoiseFloor
 
 
 @dataclass(frozen=True)

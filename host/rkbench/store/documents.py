@@ -10,7 +10,7 @@ from rkbench_agent.wire.caveats import DOUBT, WEIGHTS
 from rkbench_agent.wire.words import CPU, DDR, NPU
 
 from rkbench.decoding.documents import parse, typed
-from rkbench.runs.model import RunResult
+from rkbench.results.model import RunResult
 
 
 def load_run(text: str, run_id: str = "") -> RunResult:

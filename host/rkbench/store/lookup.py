@@ -12,9 +12,9 @@ from datetime import datetime, timedelta
 from typing import TypeVar
 
 from rkbench.errors import DocumentError, StoreError, UsageError
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import RunResult
-from rkbench.runs.night import Night
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.model import RunResult
+from rkbench.results.night import Night
 from rkbench.store.base import Store
 
 T = TypeVar("T")

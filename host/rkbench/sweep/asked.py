@@ -9,7 +9,7 @@ from rkbench_agent.wire.plan import RunSettings
 
 from rkbench.conversion.plan import FailedConversion, LeftOut
 from rkbench.conversion.words import ConvertWords
-from rkbench.runs.ranking import Ranking
+from rkbench.results.ranking import Ranking
 from rkbench.stats.gates import Gate
 from rkbench.sweep.plan import SweepPlan
 from rkbench.sweep.verdict import MeasuredVariant, SweepVerdict

@@ -10,9 +10,9 @@ from dataclasses import asdict, replace
 from rkbench.campaign.demands import reads_of
 from rkbench.campaign.settings import PushOptions
 from rkbench.files import local_file
-from rkbench.runs.collect import Collected
-from rkbench.runs.gating import with_requirements
-from rkbench.runs.measures import QUANTITIES
+from rkbench.results.collect import Collected
+from rkbench.results.gating import with_requirements
+from rkbench.results.measures import QUANTITIES
 from rkbench.stats.gates import Gate
 from rkbench.store import Store
 

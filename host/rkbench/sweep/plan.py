@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rkbench.conversion.build import ConversionRequest
 from rkbench.conversion.plan import LeftOut
-from rkbench.runs.measures import SIZE
+from rkbench.results.measures import SIZE
 from rkbench.stats.gates import Gate
 from rkbench.units import format_bytes
 

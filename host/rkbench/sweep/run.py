@@ -18,12 +18,12 @@ from rkbench.conversion.graphs import counted
 from rkbench.conversion.plan import AskedConversions, requests_of
 from rkbench.conversion.typed import ConvertOutcome, Delivered, asked_of, deliver_all
 from rkbench.errors import BenchError, UsageError
-from rkbench.inspect.causes import find_causes
+from rkbench.inspection.causes import find_causes
+from rkbench.results.collect import Collected
+from rkbench.results.events import Listener, Note, Step
+from rkbench.results.measures import GATED, LATENCY_P50
+from rkbench.results.ranking import Ranking
 from rkbench.rknn import open_model
-from rkbench.runs.collect import Collected
-from rkbench.runs.events import Listener, Note, Step
-from rkbench.runs.measures import GATED, LATENCY_P50
-from rkbench.runs.ranking import Ranking
 from rkbench.stats.gates import PASS
 from rkbench.store import Store
 from rkbench.sweep.asked import SweepOptions, SweepOutcome

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 from rkbench.conversion.plan import FailedConversion
 from rkbench.conversion.typed import Delivered
-from rkbench.runs.collect import Collected
-from rkbench.runs.measure_types import Measure
-from rkbench.runs.measures import COSINE, GATED, LATENCY_P50, SIZE
-from rkbench.runs.model import RunResult
-from rkbench.runs.ranking import LatencyEvidence, Ranking, rank
+from rkbench.results.collect import Collected
+from rkbench.results.measure_types import Measure
+from rkbench.results.measures import COSINE, GATED, LATENCY_P50, SIZE
+from rkbench.results.model import RunResult
+from rkbench.results.ranking import LatencyEvidence, Ranking, rank
 from rkbench.stats.gates import PASS
 
 #: What the front is made of.

@@ -11,7 +11,7 @@ from typing import Any
 from rkbench.decoding.documents import read_document
 from rkbench.errors import DocumentError
 from rkbench.files import read_small, write_whole
-from rkbench.runs.records import MadeFrom, SimulatorError
+from rkbench.results.records import MadeFrom, SimulatorError
 
 SCHEMA = "rkbench-conversion/1"
 LARGEST_BYTES = 4_000_000

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rkbench.errors import ModelError
-from rkbench.runs.records import PredictedLatency
+from rkbench.results.records import PredictedLatency
 
 if TYPE_CHECKING:
     from rkbench.npu.latency_model import FittedLatency

@@ -15,9 +15,9 @@ from rkbench.npu.decoded import DecodedGraph
 from rkbench.npu.latency_model import find_latency_model
 from rkbench.npu.predict import LatencyPrediction, model_terms, predict_decoded
 from rkbench.npu.what_if import MOST_CORES, WhatIf
+from rkbench.results.profile import LEAST_HEADER
 from rkbench.rknn import RknnModel, open_model
 from rkbench.rknn.graph_shape import GraphShape, graph_shape
-from rkbench.runs.profile import LEAST_HEADER
 from rkbench.variants.variant import PreparedVariant
 
 NS_PER_S = 1e9

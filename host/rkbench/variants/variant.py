@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING
 from rkbench_agent.wire.plan import FileFigures, TensorSpec
 
 from rkbench.files import LocalFile, local_file
+from rkbench.results.records import IN_FLOAT, ON_CPU, FallbackLayer, Variant
 from rkbench.rknn import RknnModel, Tensor
 from rkbench.rknn.contents import FileInfo
 from rkbench.rknn.placement import Placement, placement
-from rkbench.runs.records import IN_FLOAT, ON_CPU, FallbackLayer, Variant
 from rkbench.units import printable
 from rkbench.variants.conversion_record import made_from, read_conversion
 from rkbench.variants.normalisation import normalisations

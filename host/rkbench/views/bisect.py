@@ -11,8 +11,8 @@ from typing import Any, Final, Literal, TextIO
 from rkbench.bisect.asked import BisectOutcome, FoundLayer, Kind, Probe, TensorError
 from rkbench.bisect.reproduction import FAULTS
 from rkbench.bisect.words import part_text, snr_text
-from rkbench.runs.measures import SNR
-from rkbench.runs.serialize import to_json
+from rkbench.results.measures import SNR
+from rkbench.results.serialize import to_json
 from rkbench.units import MARK, UNKNOWN
 from rkbench.views.output import show_and_write
 from rkbench.views.terminal import make_console

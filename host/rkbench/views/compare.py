@@ -8,17 +8,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
-from rkbench.runs.across_boards import AcrossBoards, BoardCondition
-from rkbench.runs.across_runtimes import AcrossRuntimes
-from rkbench.runs.comparison import ComparedMeasure, ConditionDifference
-from rkbench.runs.latency_tests import OTHER_PUSH
-from rkbench.runs.measure_types import Measure
-from rkbench.runs.measures import COSINE, LATENCY_P50, LATENCY_P99, MAX_ERROR, NPU_MEMORY, SIZE, SNR
-from rkbench.runs.model import RunResult
-from rkbench.runs.names import folded_names
-from rkbench.runs.serialize import to_json
-from rkbench.runs.side_by_side import ComparedVariant, SideBySide
-from rkbench.runs.side_words import odd_sentence, runtime_word, runtimes_sentence, spread_sentence
+from rkbench.results.across_boards import AcrossBoards, BoardCondition
+from rkbench.results.across_runtimes import AcrossRuntimes
+from rkbench.results.comparison import ComparedMeasure, ConditionDifference
+from rkbench.results.latency_tests import OTHER_PUSH
+from rkbench.results.measure_types import Measure
+from rkbench.results.measures import COSINE, LATENCY_P50, LATENCY_P99, MAX_ERROR, NPU_MEMORY, SIZE, SNR
+from rkbench.results.model import RunResult
+from rkbench.results.names import folded_names
+from rkbench.results.serialize import to_json
+from rkbench.results.side_by_side import ComparedVariant, SideBySide
+from rkbench.results.side_words import odd_sentence, runtime_word, runtimes_sentence, spread_sentence
 from rkbench.stats.gates import CANNOT_TELL
 from rkbench.units import MARK, UNKNOWN, format_seconds, signed
 from rkbench.views.output import show_and_write

@@ -14,7 +14,7 @@ from rkbench.conversion.by_layer import BAD_COSINE, first_bad
 from rkbench.conversion.draft import Draft, Recipe
 from rkbench.conversion.plan import Conversion
 from rkbench.conversion.typed import ConvertOutcome, Delivered
-from rkbench.runs.records import SimulatorError
+from rkbench.results.records import SimulatorError
 from rkbench.units import UNKNOWN, format_bytes, format_difference, format_seconds, printable
 from rkbench.variants.conversion_record import VendorLayerError
 from rkbench.views.output import show_and_write

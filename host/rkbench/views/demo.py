@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from rkbench.campaign import Outcome
 from rkbench.demo import story
 from rkbench.demo.run import GOLDEN, ONNX, VARIANTS
-from rkbench.runs.events import Event, Listener, Measuring, Sending
-from rkbench.runs.model import SCHEMA
-from rkbench.runs.serialize import to_json
+from rkbench.results.events import Event, Listener, Measuring, Sending
+from rkbench.results.model import SCHEMA
+from rkbench.results.serialize import to_json
 from rkbench.views.push.json import PushDocument
 from rkbench.views.push.progress import PlainProgress, PushProgress
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from rkbench.boards.model import Board
 from rkbench.catalogue.check import FAIL, OK, WARN, Check, worst
-from rkbench.runs.serialize import to_json
+from rkbench.results.serialize import to_json
 from rkbench.views.output import show_and_write
 from rkbench.views.terminal import make_console
 

@@ -11,7 +11,7 @@ from rkbench.catalogue.explain import Explanation
 from rkbench.catalogue.facts import BoardState
 from rkbench.catalogue.match import Diagnosis
 from rkbench.catalogue.rows import SCOPES, Circumstance
-from rkbench.runs.serialize import to_json
+from rkbench.results.serialize import to_json
 from rkbench.units import format_bytes, printable
 from rkbench.views.output import ESCAPE, STDOUT, show_and_write
 from rkbench.views.push.paragraphs import print_paragraph

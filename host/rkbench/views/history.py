@@ -11,11 +11,11 @@ from rkbench_agent.wire.words import SINGLE_STREAM
 
 from rkbench.campaign.past import Past
 from rkbench.errors import UsageError
-from rkbench.runs.history import HistoryRow
-from rkbench.runs.ids import short_ids
-from rkbench.runs.measures import LATENCY_P50, SIZE
-from rkbench.runs.model import FAILED, STOPPED
-from rkbench.runs.trend import trends
+from rkbench.results.history import HistoryRow
+from rkbench.results.ids import short_ids
+from rkbench.results.measures import LATENCY_P50, SIZE
+from rkbench.results.model import FAILED, STOPPED
+from rkbench.results.trend import trends
 from rkbench.units import MARK, UNKNOWN
 from rkbench.views.history_files import render_history, tags_by_run, write_history
 from rkbench.views.output import STDOUT, all_of, check_output, write_bytes, write_text

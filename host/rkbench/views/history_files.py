@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Final, Literal
 
-from rkbench.runs.history import MEASURE_NAMES, HistoryRow
-from rkbench.runs.serialize import to_json
+from rkbench.results.history import MEASURE_NAMES, HistoryRow
+from rkbench.results.serialize import to_json
 from rkbench.store.base import RunTag
 from rkbench.views.output import open_output
 from rkbench.views.push.csv import write_rows

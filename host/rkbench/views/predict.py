@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from rkbench.inspect.latency import DEFAULT_TARGET, DTYPE, PredictedModel
-from rkbench.runs.serialize import to_json
+from rkbench.inspection.latency import DEFAULT_TARGET, DTYPE, PredictedModel
+from rkbench.results.serialize import to_json
 from rkbench.units import MARK, format_bytes, printable
 from rkbench.views.inspect.latency_lines import latency_lines, wrapped
 from rkbench.views.inspect.terminal import Style, layer_limit, shorten, terminal_width, wants_colour

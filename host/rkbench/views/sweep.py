@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, TextIO
 
-from rkbench.runs.measure_types import Measure, NumberGroup
-from rkbench.runs.measures import COSINE, GATED, LATENCY_P50, NPU_MEMORY, SIZE
-from rkbench.runs.model import RunResult
+from rkbench.results.measure_types import Measure, NumberGroup
+from rkbench.results.measures import COSINE, GATED, LATENCY_P50, NPU_MEMORY, SIZE
+from rkbench.results.model import RunResult
 from rkbench.sweep.asked import SweepOutcome
 from rkbench.sweep.plan import PlannedVariant
 from rkbench.sweep.verdict import MeasuredVariant

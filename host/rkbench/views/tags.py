@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TextIO
 
-from rkbench.runs.ids import short_ids
+from rkbench.results.ids import short_ids
 from rkbench.store.base import RunTag
 from rkbench.views.push.grid import plain, print_grid
 from rkbench.views.terminal import make_console

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import TextIO
 
-from rkbench.runs.measure_types import Measure
-from rkbench.runs.trend import Trend, TrendPoint
+from rkbench.results.measure_types import Measure
+from rkbench.results.trend import Trend, TrendPoint
 from rkbench.units import MARK
 from rkbench.views.terminal import make_console
 

@@ -10,9 +10,9 @@ from rkbench.bisect.cuts import Part
 from rkbench.bisect.judging import check_failure, error_of, errors_of, kind_of, limit_of
 from rkbench.bisect.words import part_text
 from rkbench.errors import BoardError
-from rkbench.runs.model import Failure
-from rkbench.runs.output import Output, PartFigures
-from rkbench.runs.records import SimulatorError, WorstPart
+from rkbench.results.model import Failure
+from rkbench.results.output import Output, PartFigures
+from rkbench.results.records import SimulatorError, WorstPart
 
 GATE = limit_of((), is_quantized=False)
 RIGHT, WRONG = Figures(1.0, 60.0, 0.001), Figures(0.2, -3.0, 9.0)

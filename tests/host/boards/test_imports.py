@@ -42,8 +42,8 @@ with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):
 
 
 NOT_OF_A_PREDICTION = (
-    *("rkbench.campaign", "rkbench.store", "rkbench.boards", "rkbench.runs.model", "rkbench.catalogue"),
-    *("rkbench.npu.execute", "rkbench.inspect.causes", "rkbench_agent.wire.messages"),
+    *("rkbench.campaign", "rkbench.store", "rkbench.boards", "rkbench.results.model", "rkbench.catalogue"),
+    *("rkbench.npu.execute", "rkbench.inspection.causes", "rkbench_agent.wire.messages"),
     *("numpy.ma.", "paramiko", "rich"),
 )
 

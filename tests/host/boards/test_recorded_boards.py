@@ -16,8 +16,8 @@ from prometheus_client.registry import CollectorRegistry
 from rkbench.boards.doctor.checks import board_checks
 from rkbench.boards.virtual.trees import TREES, copy_tree, recorded_links
 from rkbench.catalogue.check import Check
-from rkbench.runs.caveats import caveats_of
-from rkbench.runs.environment import update_record
+from rkbench.results.caveats import caveats_of
+from rkbench.results.environment import update_record
 from rkbench_agent.board.environment import read_environment
 from rkbench_agent.board.sensors import Sensors
 from rkbench_agent.exporter.collector import BoardCollector, board_groups

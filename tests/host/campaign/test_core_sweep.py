@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from rkbench.campaign.core_sweep import core_masks
 from rkbench.campaign.settings import SWEEP
-from rkbench.runs.events import Event, Note
+from rkbench.results.events import Event, Note
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.plan import RunSettings
 

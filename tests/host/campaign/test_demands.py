@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from rkbench.campaign.demands import raised
 from rkbench.campaign.duration import Cost
-from rkbench.runs.events import Event, Note
-from rkbench.runs.measures import QUANTITIES
+from rkbench.results.events import Event, Note
+from rkbench.results.measures import QUANTITIES
 from rkbench.stats.gates import parse_gate
 from rkbench_agent.wire.plan import RunSettings
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from rkbench.campaign.duration import Cost, Forecast, estimate_s, unknown
-from rkbench.runs.events import Event, Step
+from rkbench.results.events import Event, Step
 from rkbench_agent.wire.messages import Latencies, LoadMemory
 from rkbench_agent.wire.plan import Plan, RunSettings, RunSpec
 

@@ -13,7 +13,7 @@ from rkbench.campaign.plan import Place, make_headers
 from rkbench.npu import WhatIf, predict_latency
 from rkbench.npu.latency_model import latency_models
 from rkbench.npu.reference_costs import TABLE
-from rkbench.runs.records import PredictedLatency, TransferRecord
+from rkbench.results.records import PredictedLatency, TransferRecord
 from rkbench.variants.foretold import foretold_latency
 from rkbench.variants.variant import prepare_variants
 from rkbench_agent.wire.board import Environment

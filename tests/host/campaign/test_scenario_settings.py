@@ -8,7 +8,7 @@ import pytest
 from rkbench.campaign.scenarios import default_contexts, settings_for
 from rkbench.campaign.settings import check_settings, settings_of
 from rkbench.errors import SettingError, UsageError
-from rkbench.runs.events import Event
+from rkbench.results.events import Event
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.plan import RunSettings
 

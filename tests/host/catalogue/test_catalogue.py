@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from made_runs import make_run
 from rkbench.catalogue import SCOPES, Row, is_harmless, match, rows
-from rkbench.runs.collect import Collector
+from rkbench.results.collect import Collector
 from rkbench_agent.wire.messages import Failed, Log
 
 LOGS = Path(__file__).parents[2] / "data/logs"

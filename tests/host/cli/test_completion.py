@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 from bench_command import Done, run_bench
 from made_runs import make_run
-from rkbench.runs.collect import Collected
-from rkbench.runs.latencies import RawLatencies
+from rkbench.results.collect import Collected
+from rkbench.results.latencies import RawLatencies
 from rkbench.store import open_store
 
 INVENTORY = """

@@ -13,7 +13,7 @@ import pytest
 from bench_command import BENCH, Done, run_bench
 from rkbench.cli.app import app
 from rkbench.cli.quick import inspect_arguments, inspect_plain, with_all_tasks
-from rkbench.inspect import inspect_file as inspect_room
+from rkbench.inspection import inspect_file as inspect_room
 from rkbench.views.inspect import show as inspect_view
 
 MODELS = Path(__file__).parents[2] / "data" / "models"

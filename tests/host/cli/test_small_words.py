@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from bench_command import Done, run_bench
 from made_runs import make_run
-from rkbench.runs.collect import Collected
-from rkbench.runs.latencies import RawLatencies
+from rkbench.results.collect import Collected
+from rkbench.results.latencies import RawLatencies
 from rkbench.store import open_store
 
 MODEL = Path(__file__).parents[2] / "data/models/mb_gap7_rk3588_i8.rknn"

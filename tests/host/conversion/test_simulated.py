@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rkbench.conversion.simulated import simulator_errors
-from rkbench.runs.records import WorstPart
+from rkbench.results.records import WorstPart
 from rkbench.variants.golden_file import METADATA
 
 

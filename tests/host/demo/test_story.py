@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from rkbench.demo.story import Facts, StoryLine, choose, opening, source_of, sources, table, verdict, width
-from rkbench.runs.loads import Load
-from rkbench.runs.measure_types import NumberGroup
-from rkbench.runs.model import Failure, Latency, RunResult
-from rkbench.runs.output import Output
-from rkbench.runs.records import BoardRecord, PlanRecord, Variant
+from rkbench.results.loads import Load
+from rkbench.results.measure_types import NumberGroup
+from rkbench.results.model import Failure, Latency, RunResult
+from rkbench.results.output import Output
+from rkbench.results.records import BoardRecord, PlanRecord, Variant
 from rkbench_agent.wire.provenance import Provenance
 
 PLAN = PlanRecord(runtime="virtual", min_duration_s=1.0, variants_in_push=2)

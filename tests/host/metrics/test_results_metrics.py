@@ -12,11 +12,11 @@ from made_runs import collected, make_latency, make_run
 from metrics_values import values_of
 from rkbench.metrics.histogram import cumulative_buckets
 from rkbench.metrics.results import StoreCollector
-from rkbench.runs.collect import Collected
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import Failure, PercentileBounds
-from rkbench.runs.output import Output
-from rkbench.runs.records import Variant
+from rkbench.results.collect import Collected
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.model import Failure, PercentileBounds
+from rkbench.results.output import Output
+from rkbench.results.records import Variant
 from rkbench.store import open_store
 from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import Latencies

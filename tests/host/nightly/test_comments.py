@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from merge_request_server import TOKEN, MergeRequestServer
 from rkbench.nightly.commenting import told_comment
-from rkbench.runs.night import CellResult, GateResult, Night
+from rkbench.results.night import CellResult, GateResult, Night
 from rkbench.stats.judging import Judgement
 from rkbench.views.nightly.comment import comment_body, is_news, mark_of
 

@@ -16,12 +16,12 @@ from rkbench.nightly.begin import load_references
 from rkbench.nightly.confirming import Pair, confirmed, to_confirm
 from rkbench.nightly.judge import AcceptedRun, changes, judge, unmeasured
 from rkbench.nightly.lock import run_lock
-from rkbench.runs.collect import Collected
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.loads import LoadFigures
-from rkbench.runs.measures import QUANTITIES
-from rkbench.runs.model import RunResult
-from rkbench.runs.night import CellResult, Fault, GateResult, Night
+from rkbench.results.collect import Collected
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.loads import LoadFigures
+from rkbench.results.measures import QUANTITIES
+from rkbench.results.model import RunResult
+from rkbench.results.night import CellResult, Fault, GateResult, Night
 from rkbench.stats import gates as gates_module
 from rkbench.stats.clusters import clusters_of
 from rkbench.stats.gates import FAIL, NOT_MEASURED, PASS, Gate

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rkbench.nightly.accept import accept_night
 from rkbench.nightly.kept import MODEL, KeptModels, kept_folder
-from rkbench.runs.night import CellResult, Night
+from rkbench.results.night import CellResult, Night
 from rkbench.store import open_store
 
 DATA = b"a model" * 1000
@@ -103,8 +103,8 @@ def test_a_file_that_cannot_be_read_or_written_is_told_and_nothing_is_left(
 
 def test_a_baseline_is_accepted_where_nothing_can_be_kept(tmp_path: Path) -> None:
     from made_runs import make_run
-    from rkbench.runs.collect import Collected
-    from rkbench.runs.latencies import RawLatencies
+    from rkbench.results.collect import Collected
+    from rkbench.results.latencies import RawLatencies
 
     address = tmp_path / "results.sqlite"
     kept_folder(str(address)).write_text("a file in its place")

@@ -15,8 +15,8 @@ from rkbench.nightly.cells import Cell
 from rkbench.nightly.past import Pasts, Series, is_same, make_pasts
 from rkbench.nightly.pooled import with_history
 from rkbench.nightly.suite import NightPlan
-from rkbench.runs.measures import QUANTITIES
-from rkbench.runs.night import (
+from rkbench.results.measures import QUANTITIES
+from rkbench.results.night import (
     AgainstHistory,
     BoardReport,
     CellResult,

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from rkbench.errors import ModelError
-from rkbench.inspect.npu_work import inspect_npu
+from rkbench.inspection.npu_work import inspect_npu
 from rkbench.npu import predict_latency
 from rkbench.npu.execute.executor import Executor
 from rkbench.npu.outline import task_outlines

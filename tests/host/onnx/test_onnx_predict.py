@@ -12,7 +12,7 @@ import pytest
 from onnx import TensorProto, helper
 from onnx_networks import Network, grouped
 from rkbench.errors import ModelError, UsageError
-from rkbench.inspect.inspect_file import Request, inspect_file
+from rkbench.inspection.inspect_file import Request, inspect_file
 from rkbench.onnx import predict_size
 from rkbench.rknn.targets import Dtype
 from rkbench.views.inspect.json import render_json

@@ -9,7 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx_networks import Network
-from rkbench.inspect.prediction import predicted_sentence
+from rkbench.inspection.prediction import predicted_sentence
 from rkbench.onnx import open_onnx, predict_size
 from rkbench.onnx.constants import constant_values
 from rkbench.onnx.refusals import Asked, foreseen_refusals

@@ -10,7 +10,7 @@ import os
 from pathlib import Path
 
 import pytest
-from rkbench.inspect.prediction import predicted_sentence
+from rkbench.inspection.prediction import predicted_sentence
 from rkbench.onnx import open_onnx, predict
 from test_onnx_fusion import CORPUS, unpacked
 

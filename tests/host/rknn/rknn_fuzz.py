@@ -19,8 +19,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rkbench.errors import BenchError, ModelError
-from rkbench.inspect.diff import diff_models
-from rkbench.inspect.inspect_model import inspect_model
+from rkbench.inspection.diff import diff_models
+from rkbench.inspection.inspect_model import inspect_model
 from rkbench.rknn import open_model
 from rkbench.rknn.structure import structure_parts
 

@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 from peak_memory import peak_bytes
 from rkbench.errors import BenchError
-from rkbench.inspect.inspect_file import Request, inspect_file
+from rkbench.inspection.inspect_file import Request, inspect_file
 from rkbench.views.inspect.console import render_console
 from rkbench.views.inspect.html import render_html
 from rkbench.views.inspect.json import render_json

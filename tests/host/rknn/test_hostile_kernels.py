@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from rkbench.inspect.inspect_file import Request, inspect_file
+from rkbench.inspection.inspect_file import Request, inspect_file
 from rkbench.views.inspect.console import render_console
 from rkbench.views.inspect.json import render_json
 from rknn_writer import FileSpec, small_spec, write_model

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 from rkbench.errors import UsageError
-from rkbench.runs.measures import QUANTITIES
+from rkbench.results.measures import QUANTITIES
 from rkbench.stats import gates
 from rkbench.stats.clusters import clusters_of
 from rkbench.stats.gates import (

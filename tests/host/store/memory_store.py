@@ -12,13 +12,13 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from rkbench.errors import StoreError
-from rkbench.runs.collect import Collected
-from rkbench.runs.history import HistoryRow, history_row
-from rkbench.runs.ids import fits
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import RunResult
-from rkbench.runs.night import CellResult, Night
-from rkbench.runs.noise_floor import NoiseFloor
+from rkbench.results.collect import Collected
+from rkbench.results.history import HistoryRow, history_row
+from rkbench.results.ids import fits
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.model import RunResult
+from rkbench.results.night import CellResult, Night
+from rkbench.results.noise_floor import NoiseFloor
 from rkbench.store.base import Baseline, GateState, Latest, LatestRun, Mark, ResultKey, RunTag
 from rkbench_agent.wire.board import Reading
 

@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from rkbench.cli import main
 from rkbench.errors import DocumentError
 from rkbench.metrics.results import StoreCollector
-from rkbench.runs.noise_floor import floor_conditions
+from rkbench.results.noise_floor import floor_conditions
 from rkbench.store import open_store
 
 BAD, GOOD = "1qmv0w0v1-01", "1qmv0w0v1-02"

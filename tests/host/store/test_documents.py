@@ -11,8 +11,8 @@ import pytest
 from made_runs import make_run
 from rkbench.decoding.documents import read_document
 from rkbench.errors import StoreError
-from rkbench.runs.night import Night
-from rkbench.runs.serialize import to_json
+from rkbench.results.night import Night
+from rkbench.results.serialize import to_json
 from rkbench.store.documents import load_run
 from rkbench_agent.wire.board import HeldClock
 from rkbench_agent.wire.caveats import DOUBT, INFORMATION, Caveat

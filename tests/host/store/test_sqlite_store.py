@@ -14,11 +14,11 @@ from pathlib import Path
 import pytest
 from made_runs import collected, make_run
 from rkbench.errors import StoreError
-from rkbench.runs.collect import Collected
-from rkbench.runs.history import history_row
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.parts import latency
-from rkbench.runs.serialize import dump_run
+from rkbench.results.collect import Collected
+from rkbench.results.history import history_row
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.parts import latency
+from rkbench.results.serialize import dump_run
 from rkbench.store import open_store
 from rkbench.store.sqlite.migrations import APPLICATION_ID, STEPS
 from rkbench_agent.wire.messages import Latencies

@@ -10,7 +10,7 @@ from made_toolkit import make_environment
 from onnx_networks import Network
 from rkbench.conversion.build import ConversionRequest, build, known_conversion
 from rkbench.conversion.recipes import draft_of, objections
-from rkbench.runs.gating import parse_requirements
+from rkbench.results.gating import parse_requirements
 from rkbench.sweep.plan import PlannedVariant, PredictedBytes, plan_sweep, side_by_side
 from rkbench.sweep.predicting import predicted
 from rkbench.sweep.recipes import worth_trying

@@ -12,8 +12,8 @@ from rkbench.conversion.draft import Draft
 from rkbench.conversion.plan import FailedConversion
 from rkbench.conversion.typed import Delivered
 from rkbench.errors import ConversionError
-from rkbench.runs.gating import parse_requirements, with_requirements
-from rkbench.runs.model import RunResult
+from rkbench.results.gating import parse_requirements, with_requirements
+from rkbench.results.model import RunResult
 from rkbench.sweep.verdict import MeasuredVariant, SweepVerdict, judge
 from rkbench.variants.conversion_record import ConversionRecord, OnnxSource
 

@@ -8,8 +8,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rkbench.inspect.document import FileInspection, Inspection
-from rkbench.inspect.inspect_model import inspect_model
+from rkbench.inspection.document import FileInspection, Inspection
+from rkbench.inspection.inspect_model import inspect_model
 from rkbench.rknn import RknnModel, open_model
 from rkbench.views.inspect.json import render_json
 from rknn_writer import FileSpec, GraphSpec, NodeSpec, TensorSpec, opened, write_model

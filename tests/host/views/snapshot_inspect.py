@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from inspect_samples import MODELS, sample_inspection
-from rkbench.inspect.answers import (
+from rkbench.inspection.answers import (
     ChangeAnswer,
     FourAnswers,
     LayerElsewhere,
@@ -20,10 +20,10 @@ from rkbench.inspect.answers import (
     PrecisionAnswer,
     SizeAnswer,
 )
-from rkbench.inspect.diff_document import CauseChange, ContentDiff, FileDiff, LayerChange
-from rkbench.inspect.document import FileInspection, Inspection
-from rkbench.inspect.inspect_file import Request, inspect_file
-from rkbench.inspect.onnx_comparison import add_onnx
+from rkbench.inspection.diff_document import CauseChange, ContentDiff, FileDiff, LayerChange
+from rkbench.inspection.document import FileInspection, Inspection
+from rkbench.inspection.inspect_file import Request, inspect_file
+from rkbench.inspection.onnx_comparison import add_onnx
 from rkbench.onnx import Prediction
 from rkbench.views.inspect.console import render_console
 from rkbench.views.inspect.html import render_html

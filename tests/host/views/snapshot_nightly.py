@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from io import StringIO
 
-from rkbench.runs.night import (
+from rkbench.results.night import (
     BoardReport,
     CellEnded,
     CellResult,

@@ -9,16 +9,16 @@ from pathlib import Path
 
 from made_runs import collected, make_latencies, make_latency, make_run
 from rkbench.campaign import compare_collected
-from rkbench.runs.comparison import Comparison
-from rkbench.runs.diagnosis import diagnosed
-from rkbench.runs.events import Ended, Event, Measuring, Note, Sending, Step, Waiting
-from rkbench.runs.extras import Leak, LoadCycles, PinRecord
-from rkbench.runs.history import history_row
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.loads import Load
-from rkbench.runs.model import Failure, Readings, RunResult, Sensor
-from rkbench.runs.profile import read_profile
-from rkbench.runs.records import TransferRecord
+from rkbench.results.comparison import Comparison
+from rkbench.results.diagnosis import diagnosed
+from rkbench.results.events import Ended, Event, Measuring, Note, Sending, Step, Waiting
+from rkbench.results.extras import Leak, LoadCycles, PinRecord
+from rkbench.results.history import history_row
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.loads import Load
+from rkbench.results.model import Failure, Readings, RunResult, Sensor
+from rkbench.results.profile import read_profile
+from rkbench.results.records import TransferRecord
 from rkbench.views.history import show_history
 from rkbench.views.push.console import print_push
 from rkbench.views.push.csv import write_latencies, write_runs

@@ -7,7 +7,7 @@ from pathlib import Path
 from rkbench.bisect.asked import BisectOptions, BisectOutcome, Figures, Probe
 from rkbench.bisect.cuts import Part
 from rkbench.bisect.judging import error_of, limit_of
-from rkbench.runs.records import WorstPart
+from rkbench.results.records import WorstPart
 from rkbench.views.bisect import lines
 
 GATE = limit_of((), is_quantized=False)

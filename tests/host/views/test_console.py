@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 from made_runs import collected
 from rkbench.campaign import compare_collected
-from rkbench.runs.collect import Collected
-from rkbench.runs.history import HistoryRow, history_row
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import Failure
+from rkbench.results.collect import Collected
+from rkbench.results.history import HistoryRow, history_row
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.model import Failure
 from rkbench.units import format_seconds
 from rkbench.views.history import show_history
 from rkbench.views.push.console import print_push

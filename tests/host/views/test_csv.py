@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from rkbench.errors import UsageError
-from rkbench.runs.loads import Load, LoadRange
+from rkbench.results.loads import Load, LoadRange
 from rkbench.views.output import check_output, open_output, write_text
 from rkbench.views.push.csv import write_latencies, write_runs
 from view_runs import collected, make_run, story

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from rkbench.runs.extras import Leak, LoadCycles
-from rkbench.runs.model import RunResult
-from rkbench.runs.profile import read_profile
+from rkbench.results.extras import Leak, LoadCycles
+from rkbench.results.model import RunResult
+from rkbench.results.profile import read_profile
 from rkbench.views.push.extras import aligned_sweep, cycles_text, is_sweep, profile_lines
 from rkbench_agent.wire.caveats import Caveat
 from view_runs import make_latency, make_run

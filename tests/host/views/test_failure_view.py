@@ -6,10 +6,10 @@ import io
 from dataclasses import replace
 
 from rkbench.campaign import compare_collected
-from rkbench.runs.collect import Collected
-from rkbench.runs.diagnosis import diagnosed
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import Failure
+from rkbench.results.collect import Collected
+from rkbench.results.diagnosis import diagnosed
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.model import Failure
 from rkbench.views.push.console import print_push
 from rkbench.views.terminal import make_console
 from view_runs import story

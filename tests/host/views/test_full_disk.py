@@ -12,11 +12,11 @@ from rkbench.conversion.plan import AskedConversions, LeftOut
 from rkbench.conversion.recipes import draft_of
 from rkbench.conversion.typed import ConvertOutcome
 from rkbench.errors import BenchError
-from rkbench.inspect.against import AgainstOnnx
-from rkbench.inspect.inspect_file import Request, inspect_file
-from rkbench.inspect.latency import predict_models
+from rkbench.inspection.against import AgainstOnnx
+from rkbench.inspection.inspect_file import Request, inspect_file
+from rkbench.inspection.latency import predict_models
 from rkbench.npu import WhatIf
-from rkbench.runs.measures import QUANTITIES
+from rkbench.results.measures import QUANTITIES
 from rkbench.stats.gates import parse_gate
 from rkbench.sweep.asked import SweepOptions, SweepOutcome
 from rkbench.sweep.plan import SweepPlan

@@ -15,10 +15,10 @@ from bench_command import Done, run_bench
 from made_runs import collected, make_latency, make_run
 from rkbench.campaign.past import moment_of
 from rkbench.errors import UsageError
-from rkbench.runs.history import history_row
-from rkbench.runs.measures import LATENCY_P50
-from rkbench.runs.night import BoardReport, CellResult, GateResult, Night
-from rkbench.runs.trend import trends
+from rkbench.results.history import history_row
+from rkbench.results.measures import LATENCY_P50
+from rkbench.results.night import BoardReport, CellResult, GateResult, Night
+from rkbench.results.trend import trends
 from rkbench.schema import SCHEMAS
 from rkbench.stats.judging import Judgement
 from rkbench.store import open_store

@@ -19,11 +19,11 @@ from rkbench.campaign.status import BoardStatus
 from rkbench.catalogue.check import FAIL, Check
 from rkbench.cli.voice import say
 from rkbench.decoding.documents import parse
-from rkbench.runs.events import Ended, Note, Sending, Step, Waiting
-from rkbench.runs.history import history_row
-from rkbench.runs.model import Failure, RunResult
-from rkbench.runs.night import CellEnded, Fault, Told
-from rkbench.runs.serialize import dump_run
+from rkbench.results.events import Ended, Note, Sending, Step, Waiting
+from rkbench.results.history import history_row
+from rkbench.results.model import Failure, RunResult
+from rkbench.results.night import CellEnded, Fault, Told
+from rkbench.results.serialize import dump_run
 from rkbench.store import open_store
 from rkbench.views.boards import show_boards, show_states
 from rkbench.views.doctor import print_checks

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from inspect_samples import hostile_model, sample_inspection
-from rkbench.inspect.inspect_model import inspect_model
+from rkbench.inspection.inspect_model import inspect_model
 from rkbench.units import printable
 from rkbench.views.inspect.console import render_console
 from rkbench.views.inspect.terminal import bar, shorten, wants_colour

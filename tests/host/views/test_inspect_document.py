@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 from inspect_samples import MODELS, hostile_model, json_of, sample_document, sample_inspection
-from rkbench.inspect.document import Inspection
-from rkbench.inspect.inspect_file import Request, inspect_file
-from rkbench.inspect.inspect_model import inspect_model
-from rkbench.inspect.onnx_comparison import source_node
+from rkbench.inspection.document import Inspection
+from rkbench.inspection.inspect_file import Request, inspect_file
+from rkbench.inspection.inspect_model import inspect_model
+from rkbench.inspection.onnx_comparison import source_node
 from rkbench.schema import SCHEMAS
 from strict_schema import strict_validator
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 from inspect_samples import MODELS, hostile_model, json_of, sample_inspection
-from rkbench.inspect.inspect_file import Request, inspect_file
-from rkbench.inspect.inspect_model import inspect_model
+from rkbench.inspection.inspect_file import Request, inspect_file
+from rkbench.inspection.inspect_model import inspect_model
 from rkbench.views.inspect.html import render_html
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -13,8 +13,8 @@ import onnx
 import pytest
 from inspect_samples import MODELS, json_of, sample_inspection
 from rkbench.errors import ModelError
-from rkbench.inspect.inspect_file import Request, inspect_file
-from rkbench.inspect.onnx_comparison import add_onnx
+from rkbench.inspection.inspect_file import Request, inspect_file
+from rkbench.inspection.onnx_comparison import add_onnx
 from rkbench.onnx import Prediction, predict_size
 from rkbench.views.inspect.console import render_console
 

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import pytest
 from made_runs import make_run
-from rkbench.runs.caveats import caveats_of
-from rkbench.runs.interference import (
+from rkbench.results.caveats import caveats_of
+from rkbench.results.interference import (
     ChangedOutput,
     Interference,
     InterferencePlacement,
     OutputsBeside,
     Shared,
 )
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import RunResult
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.model import RunResult
 from rkbench.views.push.interference import interference_lines, interference_text
 
 SAME, WRONG = OutputsBeside(100, True), OutputsBeside(100, True, (ChangedOutput("scores", 3),))

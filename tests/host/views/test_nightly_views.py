@@ -6,7 +6,7 @@ import io
 from dataclasses import replace
 from xml.etree import ElementTree
 
-from rkbench.runs.night import BoardReport, CellResult, ConditionChange, Fault, GateResult, Night
+from rkbench.results.night import BoardReport, CellResult, ConditionChange, Fault, GateResult, Night
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
 from rkbench.stats.judging import Judgement
 from rkbench.views.nightly.console import night_document, print_night

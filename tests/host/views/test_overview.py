@@ -11,9 +11,9 @@ import pytest
 from made_runs import collected, make_latency, make_run
 from rkbench.campaign import compare_collected
 from rkbench.errors import UsageError
-from rkbench.runs.collect import Collected
-from rkbench.runs.model import Failure
-from rkbench.runs.names import folded_names
+from rkbench.results.collect import Collected
+from rkbench.results.model import Failure
+from rkbench.results.names import folded_names
 from rkbench.views.push.console import print_push
 from rkbench.views.push.overview import check_sort, overview
 from rkbench.views.push.table import Tone

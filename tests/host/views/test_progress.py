@@ -6,7 +6,7 @@ import re
 from io import StringIO
 
 import pytest
-from rkbench.runs.events import Ended, Event, Measuring, Note, Sending, Step, Waiting
+from rkbench.results.events import Ended, Event, Measuring, Note, Sending, Step, Waiting
 from rkbench.views.push.progress import BarProgress, PlainProgress, make_progress
 from view_runs import Terminal, story
 

@@ -19,14 +19,14 @@ import pytest
 from made_runs import make_run
 from rkbench.campaign import compare_collected
 from rkbench.errors import BenchError, UsageError
-from rkbench.runs.collect import Collected
-from rkbench.runs.comparison import Comparison
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.loads import Load, LoadPhase
-from rkbench.runs.model import RunResult
-from rkbench.runs.offline import Offline, OfflineRate, Saturation
-from rkbench.runs.output import Output, OutputCase, PartFigures
-from rkbench.runs.server import Server, ServerTry
+from rkbench.results.collect import Collected
+from rkbench.results.comparison import Comparison
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.loads import Load, LoadPhase
+from rkbench.results.model import RunResult
+from rkbench.results.offline import Offline, OfflineRate, Saturation
+from rkbench.results.output import Output, OutputCase, PartFigures
+from rkbench.results.server import Server, ServerTry
 from rkbench.views.push.table import table_rows
 from rkbench.views.report.charts import charts_of
 from rkbench.views.report.charts.spec import DARK, LIGHT, coloured

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from browser import Browser, chromium, needed
-from rkbench.runs.measures import LATENCY_P50, MEASURES
+from rkbench.results.measures import LATENCY_P50, MEASURES
 from rkbench.views.report.page import render_page
 from test_report import report_of
 

@@ -11,8 +11,8 @@ from xml.etree import ElementTree
 import pytest
 from bench_command import run_bench
 from made_runs import make_run
-from rkbench.runs.model import Readings, Sensor
-from rkbench.runs.night import CellResult, GateResult, Night
+from rkbench.results.model import Readings, Sensor
+from rkbench.results.night import CellResult, GateResult, Night
 from rkbench.stats.gates import FAIL
 from rkbench.stats.judging import Judgement
 from rkbench.views.nightly.console import print_night

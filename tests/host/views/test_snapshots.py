@@ -12,7 +12,7 @@ from dataclasses import fields, is_dataclass
 from pathlib import Path
 
 import pytest
-from rkbench.inspect.document import Inspection
+from rkbench.inspection.document import Inspection
 from snapshot_inspect import inspect_snapshots, inspected_samples
 from snapshot_nightly import nightly_snapshots
 from snapshot_others import other_snapshots

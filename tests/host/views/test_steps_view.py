@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import replace
 
 from made_runs import make_run
-from rkbench.runs.model import Failure, RunResult
-from rkbench.runs.offline import Offline, OfflineRate, Saturation
-from rkbench.runs.server import Server, ServerTry
-from rkbench.runs.soak import Soak, SoakFinding, SoakSummary
+from rkbench.results.model import Failure, RunResult
+from rkbench.results.offline import Offline, OfflineRate, Saturation
+from rkbench.results.server import Server, ServerTry
+from rkbench.results.soak import Soak, SoakFinding, SoakSummary
 from rkbench.views.push.offline import offline_lines, offline_text
 from rkbench.views.push.server import server_lines, server_text
 from rkbench.views.push.soak import soak_lines, soak_text

@@ -7,9 +7,9 @@ from io import StringIO
 
 from made_runs import collected, make_latency, make_run
 from rkbench.campaign import compare_collected
-from rkbench.runs.comparison import Comparison
-from rkbench.runs.loads import Load, LoadRange
-from rkbench.runs.model import Failure, RunResult
+from rkbench.results.comparison import Comparison
+from rkbench.results.loads import Load, LoadRange
+from rkbench.results.model import Failure, RunResult
 from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.provenance import Provenance
 

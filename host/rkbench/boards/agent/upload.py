@@ -18,7 +18,7 @@ from rkbench.boards.model import Board
 from rkbench.boards.transport import Channel, Transport
 from rkbench.errors import ConnectionLostError
 from rkbench.files import LocalFile
-from rkbench.runs.records import TransferRecord
+from rkbench.results.records import TransferRecord
 from rkbench.units import format_bytes
 
 CHUNK_BYTES = 256 * 1024

@@ -27,7 +27,7 @@ def accept(
 ) -> None:
     """Hold the nights to come against the runs of this one."""
     from rkbench.nightly.accept import accept_night
-    from rkbench.runs.ids import short_ids
+    from rkbench.results.ids import short_ids
     from rkbench.store import open_store
 
     with open_store(store) as opened:

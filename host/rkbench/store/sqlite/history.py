@@ -11,7 +11,7 @@ import sqlite3
 from dataclasses import fields
 
 from rkbench.errors import StoreError
-from rkbench.runs.history import MEASURE_NAMES, HistoryRow, history_row
+from rkbench.results.history import MEASURE_NAMES, HistoryRow, history_row
 from rkbench.store.documents import load_run
 from rkbench.units import encodable
 

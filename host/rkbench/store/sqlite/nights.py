@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import fields, replace
 
 from rkbench.decoding.documents import read_document
-from rkbench.runs.collect import Collected
-from rkbench.runs.ids import fits
-from rkbench.runs.night import CellResult, Night
-from rkbench.runs.serialize import to_json
+from rkbench.results.collect import Collected
+from rkbench.results.ids import fits
+from rkbench.results.night import CellResult, Night
+from rkbench.results.serialize import to_json
 from rkbench.store.base import Baseline, GateState
 from rkbench.store.sqlite.columns import read_row
 from rkbench.store.sqlite.database import Database

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 
 from rkbench.decoding.documents import read_document
-from rkbench.runs.noise_floor import NoiseFloor
-from rkbench.runs.serialize import to_json
+from rkbench.results.noise_floor import NoiseFloor
+from rkbench.results.serialize import to_json
 from rkbench.store.sqlite.database import Database
 from rkbench.units import encodable
 

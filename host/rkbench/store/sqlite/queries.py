@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from rkbench.runs.history import MEASURE_NAMES, HistoryRow
-from rkbench.runs.ids import has_wildcards
+from rkbench.results.history import MEASURE_NAMES, HistoryRow
+from rkbench.results.ids import has_wildcards
 from rkbench.store.base import Latest, LatestRun, Mark, ResultKey
 from rkbench.store.sqlite.columns import number, text
 from rkbench.store.sqlite.database import Database, Row

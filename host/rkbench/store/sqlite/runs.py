@@ -14,12 +14,12 @@ from rkbench_agent.wire.board import Reading
 
 from rkbench.decoding.documents import read_document
 from rkbench.errors import DocumentError
-from rkbench.runs.collect import Collected
-from rkbench.runs.history import history_row
-from rkbench.runs.ids import fits
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import RunResult
-from rkbench.runs.serialize import dump_run
+from rkbench.results.collect import Collected
+from rkbench.results.history import history_row
+from rkbench.results.ids import fits
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.model import RunResult
+from rkbench.results.serialize import dump_run
 from rkbench.store.documents import load_run
 from rkbench.store.sqlite.database import Database
 from rkbench.store.sqlite.history import insert_row

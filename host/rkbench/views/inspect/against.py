@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal, TextIO
 
 from rkbench_agent.wire.words import COMPUTED
 
-from rkbench.inspect.against import AgainstOnnx, LayerError
+from rkbench.inspection.against import AgainstOnnx, LayerError
 from rkbench.views.inspect.terminal import wrap
 from rkbench.views.output import show_and_write
 from rkbench.views.terminal import make_console

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rkbench.inspect.causes import Cause
-from rkbench.inspect.document import FileInspection, InspectedLayer, InspectedMemory, Inspection
-from rkbench.inspect.formatting import percent
+from rkbench.inspection.causes import Cause
+from rkbench.inspection.document import FileInspection, InspectedLayer, InspectedMemory, Inspection
+from rkbench.inspection.formatting import percent
 from rkbench.units import UNKNOWN, format_bytes, printable
 from rkbench.views.inspect.labels import (
     SECTION_TITLES,

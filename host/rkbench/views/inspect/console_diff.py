@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rkbench.inspect.diff_document import FileDiff, LayerChange
+from rkbench.inspection.diff_document import FileDiff, LayerChange
 from rkbench.units import UNKNOWN, format_bytes, printable
 from rkbench.views.inspect.labels import SECTION_TITLES
 from rkbench.views.inspect.terminal import Style, heading, name_room, shorten, wrap

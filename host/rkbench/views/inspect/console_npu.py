@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from itertools import groupby
 
-from rkbench.inspect.document import FileInspection
-from rkbench.inspect.npu_document import InspectedNpu, InspectedTask, TrafficCause
+from rkbench.inspection.document import FileInspection
+from rkbench.inspection.npu_document import InspectedNpu, InspectedTask, TrafficCause
 from rkbench.units import format_bytes, format_ratio
 from rkbench.views.inspect.labels import layer_title
 from rkbench.views.inspect.latency_lines import latency_lines

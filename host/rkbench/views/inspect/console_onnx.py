@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rkbench.inspect.onnx_document import OnnxComparison, PredictedFile
+from rkbench.inspection.onnx_document import OnnxComparison, PredictedFile
 from rkbench.units import format_bytes, printable
 from rkbench.views.inspect.labels import nodes_by_size
 from rkbench.views.inspect.terminal import Style, heading, name_room, shorten, wrap

@@ -12,10 +12,10 @@ from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from rkbench.inspect.causes import Cause, Fix
-from rkbench.inspect.diff_document import FileDiff
-from rkbench.inspect.document import FileInspection, InspectedMemory, Inspection
-from rkbench.inspect.formatting import percent
+from rkbench.inspection.causes import Cause, Fix
+from rkbench.inspection.diff_document import FileDiff
+from rkbench.inspection.document import FileInspection, InspectedMemory, Inspection
+from rkbench.inspection.formatting import percent
 from rkbench.units import UNKNOWN, format_bytes, printable_lines
 from rkbench.views.inspect.html_npu import npu_section
 from rkbench.views.inspect.json import to_json
@@ -29,7 +29,7 @@ from rkbench.views.inspect.labels import (
 from rkbench.views.page import style_of
 
 if TYPE_CHECKING:  # what an ONNX is told in needs the extra `onnx`
-    from rkbench.inspect.onnx_document import OnnxComparison, OnnxNode
+    from rkbench.inspection.onnx_document import OnnxComparison, OnnxNode
 
 PARTS = Path(__file__).parent / "page"
 COLOURS = {

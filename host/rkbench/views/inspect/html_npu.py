@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
-from rkbench.inspect.formatting import percent
-from rkbench.inspect.npu_document import InspectedNpu, InspectedTask, TensorLife, TrafficCause
+from rkbench.inspection.formatting import percent
+from rkbench.inspection.npu_document import InspectedNpu, InspectedTask, TensorLife, TrafficCause
 from rkbench.units import format_bytes, printable_lines
 from rkbench.views.inspect.latency_lines import latency_doubts, latency_sentence
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from rkbench.inspect.document import Inspection
-from rkbench.runs import serialize
+from rkbench.inspection.document import Inspection
+from rkbench.results import serialize
 
 
 def to_json(inspection: Inspection) -> dict[str, Any]:

@@ -6,12 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from rkbench.inspect.answers import FourAnswers, LayerElsewhere, PoolingConvolution, PrecisionAnswer
-from rkbench.inspect.document import InspectedLayer, InspectedTensor
+from rkbench.inspection.answers import FourAnswers, LayerElsewhere, PoolingConvolution, PrecisionAnswer
+from rkbench.inspection.document import InspectedLayer, InspectedTensor
 from rkbench.units import format_bytes
 
 if TYPE_CHECKING:
-    from rkbench.inspect.onnx_document import OnnxComparison, OnnxNode
+    from rkbench.inspection.onnx_document import OnnxComparison, OnnxNode
 
 SECTION_TITLES = {
     "weights": "weights",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from rkbench.inspect.document import Inspection
+from rkbench.inspection.document import Inspection
 from rkbench.views.inspect.terminal import layer_limit
 from rkbench.views.output import STDOUT, all_of, check_output, write_text
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rkbench.runs.night import Night
+from rkbench.results.night import Night
 from rkbench.stats.gates import CANNOT_TELL, FAIL
 from rkbench.units import printable
 from rkbench.views.markdown import escaped

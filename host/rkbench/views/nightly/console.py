@@ -7,9 +7,9 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
-from rkbench.runs.ids import short_ids
-from rkbench.runs.night import GREEN, RED, SCHEMA, CellEnded, CellResult, Night, Told
-from rkbench.runs.serialize import to_json
+from rkbench.results.ids import short_ids
+from rkbench.results.night import GREEN, RED, SCHEMA, CellEnded, CellResult, Night, Told
+from rkbench.results.serialize import to_json
 from rkbench.schema import SCHEMAS
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, State
 from rkbench.store.base import Baseline

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rkbench.runs.measures import LATENCY_P50, LATENCY_P99, NPU_MEMORY
-from rkbench.runs.night import CellResult
+from rkbench.results.measures import LATENCY_P50, LATENCY_P99, NPU_MEMORY
+from rkbench.results.night import CellResult
 from rkbench.units import MARK, UNKNOWN, signed
 
 FIGURES = ("p50", "change", "p99", "memory")

@@ -10,7 +10,7 @@ import re
 from datetime import datetime, timezone
 from xml.etree import ElementTree
 
-from rkbench.runs.night import CellResult, GateResult, Night, PooledGate
+from rkbench.results.night import CellResult, GateResult, Night, PooledGate
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED
 from rkbench.views.nightly.sentences import count, gate_line, pooled_in, pooled_line
 

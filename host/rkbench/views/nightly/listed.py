@@ -6,8 +6,8 @@ import sys
 from collections.abc import Sequence
 from typing import TextIO
 
-from rkbench.runs.ids import short_ids
-from rkbench.runs.night import FAILED, GREEN, RED, Night
+from rkbench.results.ids import short_ids
+from rkbench.results.night import FAILED, GREEN, RED, Night
 from rkbench.units import MARK, format_about_seconds
 from rkbench.views.nightly.markdown import utc
 from rkbench.views.nightly.sentences import SIMULATED, counted

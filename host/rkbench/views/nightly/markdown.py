@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
-from rkbench.runs.night import CellResult, GateResult, Night
+from rkbench.results.night import CellResult, GateResult, Night
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
 from rkbench.views.markdown import escaped
 from rkbench.views.nightly.figures import FIGURES, figures_of

@@ -10,9 +10,9 @@ from datetime import datetime, timezone
 
 from rkbench_agent.wire.caveats import DOUBT, WEIGHTS
 
-from rkbench.runs.measures import GATED, QUANTITIES
-from rkbench.runs.model import SUSPECT
-from rkbench.runs.night import (
+from rkbench.results.measures import GATED, QUANTITIES
+from rkbench.results.model import SUSPECT
+from rkbench.results.night import (
     FAILED,
     GREEN,
     PAIRED,

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.words import INTERFERENCE, OFFLINE, SERVER, SINGLE_STREAM, SOAK
 
-from rkbench.runs.comparison import Comparison
-from rkbench.runs.extras import held_text
-from rkbench.runs.model import RunResult
-from rkbench.runs.records import BoardRecord, PlanRecord
+from rkbench.results.comparison import Comparison
+from rkbench.results.extras import held_text
+from rkbench.results.model import RunResult
+from rkbench.results.records import BoardRecord, PlanRecord
 from rkbench.units import MARK, format_bytes, format_hertz, format_seconds
 from rkbench.views.push.console_notes import print_failure, print_notes
 from rkbench.views.push.console_rows import folded, print_rows, shortened

@@ -9,8 +9,8 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.words import INTERRUPTED
 
 from rkbench.catalogue import SCOPES
-from rkbench.runs.comparison import Comparison
-from rkbench.runs.model import Failure, RunResult
+from rkbench.results.comparison import Comparison
+from rkbench.results.model import Failure, RunResult
 from rkbench.views.push.notes import noise_note, warnings_of, with_advice
 from rkbench.views.push.paragraphs import print_paragraph
 from rkbench.views.push.table import legend

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.caveats import Caveat
 
-from rkbench.runs.comparison import Comparison
-from rkbench.runs.model import RunResult
-from rkbench.runs.names import FoldedNames, folded_names
+from rkbench.results.comparison import Comparison
+from rkbench.results.model import RunResult
+from rkbench.results.names import FoldedNames, folded_names
 from rkbench.views.push.grid import print_grid
 from rkbench.views.push.notes import noise_note, warnings_of, with_advice
 from rkbench.views.push.overview import FEWEST_ROWS, overview

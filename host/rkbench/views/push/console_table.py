@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.caveats import Caveat
 
-from rkbench.runs.comparison import Comparison
-from rkbench.runs.model import RunResult
+from rkbench.results.comparison import Comparison
+from rkbench.results.model import RunResult
 from rkbench.views.push.table import TableCell, TableRow, Tone, table_rows
 
 if TYPE_CHECKING:

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from typing import TextIO
 
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.measure_types import Measure
-from rkbench.runs.measures import MEASURES
-from rkbench.runs.model import NPU_CLOCK, TEMPERATURE, PercentileBounds, RunResult
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.measure_types import Measure
+from rkbench.results.measures import MEASURES
+from rkbench.results.model import NPU_CLOCK, TEMPERATURE, PercentileBounds, RunResult
 from rkbench.units import printable
 
 #: How a cell begins that a spreadsheet computes, once tabs and line ends are escaped.

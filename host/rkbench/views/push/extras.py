@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 
 from rkbench_agent.wire.words import PREDICTED
 
-from rkbench.runs.extras import FallbackCost, LayerTime, Leak, LoadCycles, Profile
-from rkbench.runs.measure_types import Measure
-from rkbench.runs.measures import LATENCY_P50, LATENCY_P99, THROUGHPUT
-from rkbench.runs.model import RunResult
-from rkbench.runs.records import ON_CPU
+from rkbench.results.extras import FallbackCost, LayerTime, Leak, LoadCycles, Profile
+from rkbench.results.measure_types import Measure
+from rkbench.results.measures import LATENCY_P50, LATENCY_P99, THROUGHPUT
+from rkbench.results.model import RunResult
+from rkbench.results.records import ON_CPU
 from rkbench.stats.slope import RISES
 from rkbench.units import MARK, UNKNOWN, format_bytes, format_ratio, format_seconds
 

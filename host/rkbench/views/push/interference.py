@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rkbench.runs.interference import Interference, InterferencePlacement, OutputsBeside, Shared
-from rkbench.runs.model import RunResult
+from rkbench.results.interference import Interference, InterferencePlacement, OutputsBeside, Shared
+from rkbench.results.model import RunResult
 from rkbench.units import UNKNOWN, format_rate, format_seconds
 from rkbench.views.push.offline import TableLine, fitted_lines, where
 from rkbench.views.push.paragraphs import mark_of

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from rkbench.runs.comparison import Comparison
-from rkbench.runs.model import SCHEMA, RunResult
-from rkbench.runs.serialize import to_json
+from rkbench.results.comparison import Comparison
+from rkbench.results.model import SCHEMA, RunResult
+from rkbench.results.serialize import to_json
 from rkbench.schema import SCHEMAS
 
 SCHEMA_FILE = SCHEMAS / "rkbench-1.schema.json"

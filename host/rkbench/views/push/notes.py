@@ -6,13 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rkbench_agent.wire.caveats import Caveat
 
-from rkbench.runs.caveats.cures import is_out_of_time
-from rkbench.runs.comparison import Comparison
-from rkbench.runs.conditions import CORE_MASK, is_of_other_conditions
-from rkbench.runs.latency_tests import needed_text
-from rkbench.runs.model import RunResult
-from rkbench.runs.names import run_names
-from rkbench.runs.noise_words import floor_note
+from rkbench.results.caveats.cures import is_out_of_time
+from rkbench.results.comparison import Comparison
+from rkbench.results.conditions import CORE_MASK, is_of_other_conditions
+from rkbench.results.latency_tests import needed_text
+from rkbench.results.model import RunResult
+from rkbench.results.names import run_names
+from rkbench.results.noise_words import floor_note
 from rkbench.stats.gates import CANNOT_TELL
 from rkbench.units import UNKNOWN
 from rkbench.views.push.extras import is_sweep

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from rkbench_agent.wire.words import LITE
 
 from rkbench.campaign.scenarios import MOST_CONTEXTS
-from rkbench.runs.model import RunResult
-from rkbench.runs.offline import Offline, OfflineRate
+from rkbench.results.model import RunResult
+from rkbench.results.offline import Offline, OfflineRate
 from rkbench.units import UNKNOWN, format_bytes, format_rate, format_seconds
 from rkbench.views.push.paragraphs import mark_of
 

@@ -6,11 +6,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from rkbench.errors import UsageError, choice_hint
-from rkbench.runs.comparison import Comparison
-from rkbench.runs.measure_types import Measure, NumberGroup
-from rkbench.runs.measures import COSINE, GATED, LATENCY_P50, LATENCY_P99, NPU_MEMORY, SIZE
-from rkbench.runs.model import FAILED, STOPPED, SUSPECT, RunResult
-from rkbench.runs.names import run_names
+from rkbench.results.comparison import Comparison
+from rkbench.results.measure_types import Measure, NumberGroup
+from rkbench.results.measures import COSINE, GATED, LATENCY_P50, LATENCY_P99, NPU_MEMORY, SIZE
+from rkbench.results.model import FAILED, STOPPED, SUSPECT, RunResult
+from rkbench.results.names import run_names
 from rkbench.units import MARK, UNKNOWN
 from rkbench.views.push.table import JUDGEMENT_TONES, TableCell, Tone, difference_text
 

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from rkbench.runs.model import RunResult
+from rkbench.results.model import RunResult
 from rkbench.units import MARK
 
 if TYPE_CHECKING:

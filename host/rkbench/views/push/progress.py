@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, TextIO
 
 from rkbench_agent.wire.words import AT_MOST
 
-from rkbench.runs.events import Ended, Event, Measuring, Note, Sending, Step, Waiting
-from rkbench.runs.model import STOPPED
+from rkbench.results.events import Ended, Event, Measuring, Note, Sending, Step, Waiting
+from rkbench.results.model import STOPPED
 from rkbench.units import format_bytes, format_celsius, format_seconds, printable
 from rkbench.views.silence import Silence
 from rkbench.views.terminal import make_console

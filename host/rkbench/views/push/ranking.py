@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rkbench.runs.measures import GATED
-from rkbench.runs.model import RunResult
-from rkbench.runs.names import run_names
-from rkbench.runs.ranking import RankedRun, Ranking
-from rkbench.runs.ranking_words import mark_of, value_text
+from rkbench.results.measures import GATED
+from rkbench.results.model import RunResult
+from rkbench.results.names import run_names
+from rkbench.results.ranking import RankedRun, Ranking
+from rkbench.results.ranking_words import mark_of, value_text
 from rkbench.units import UNKNOWN, format_between
 
 

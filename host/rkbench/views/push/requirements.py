@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rkbench.runs.extras import Requirement
-from rkbench.runs.gating import parse_requirements
-from rkbench.runs.measure_types import NumberGroup
-from rkbench.runs.measures import GATED
-from rkbench.runs.model import RunResult
+from rkbench.results.extras import Requirement
+from rkbench.results.gating import parse_requirements
+from rkbench.results.measure_types import NumberGroup
+from rkbench.results.measures import GATED
+from rkbench.results.model import RunResult
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
 from rkbench.units import MARK, format_between, text_beside
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from rkbench.runs.model import RunResult
-from rkbench.runs.server import Server, ServerTry, parse_slo, told_try
+from rkbench.results.model import RunResult
+from rkbench.results.server import Server, ServerTry, parse_slo, told_try
 from rkbench.stats.figures import TIMES_TO_SEE_FURTHER
 from rkbench.units import SECONDS, UNKNOWN, format_between, format_rate, format_seconds, text_beside
 from rkbench.views.push.offline import TableLine, fitted_lines

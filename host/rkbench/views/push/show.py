@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 
-from rkbench.runs.comparison import Comparison
-from rkbench.runs.model import RunResult
+from rkbench.results.comparison import Comparison
+from rkbench.results.model import RunResult
 from rkbench.views.output import STDOUT, all_of, open_output, write_text
 
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rkbench.runs.model import TEMPERATURE, RunResult
-from rkbench.runs.soak import FEWEST_WINDOWS, Soak, SoakSummary, is_short, memory_windows
+from rkbench.results.model import TEMPERATURE, RunResult
+from rkbench.results.soak import FEWEST_WINDOWS, Soak, SoakSummary, is_short, memory_windows
 from rkbench.units import UNKNOWN, format_bytes, format_celsius, format_seconds
 from rkbench.views.push.offline import TableLine, aligned_right
 from rkbench.views.push.paragraphs import mark_of

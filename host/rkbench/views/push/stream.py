@@ -20,9 +20,9 @@ from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.messages import BoardCaveat, Latencies, Message
 
 from rkbench.errors import BenchError
-from rkbench.runs.comparison import Comparison
-from rkbench.runs.events import Ended, Event, Hear, Listener, deaf
-from rkbench.runs.serialize import to_json
+from rkbench.results.comparison import Comparison
+from rkbench.results.events import Ended, Event, Hear, Listener, deaf
+from rkbench.results.serialize import to_json
 from rkbench.stats.summary import median, summarize
 from rkbench.units import encodable
 from rkbench.views.output import ESCAPE, STDOUT

@@ -10,11 +10,11 @@ from itertools import groupby
 from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.words import COMPUTED, FROM_FILE, MEASURED, MODELLED, PREDICTED, VENDOR_SIMULATOR
 
-from rkbench.runs.comparison import Comparison
-from rkbench.runs.latency_words import interval_text
-from rkbench.runs.measure_types import Measure, NumberGroup
-from rkbench.runs.measures import LATENCY_P50, MEASURES
-from rkbench.runs.model import (
+from rkbench.results.comparison import Comparison
+from rkbench.results.latency_words import interval_text
+from rkbench.results.measure_types import Measure, NumberGroup
+from rkbench.results.measures import LATENCY_P50, MEASURES
+from rkbench.results.model import (
     DDR_CLOCK,
     FAILED,
     NPU_CLOCK,

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from rkbench_agent.wire.caveats import Caveat
 
-from rkbench.runs.collect import Collected
-from rkbench.runs.comparison import Comparison
-from rkbench.runs.extras import LayerTime
-from rkbench.runs.model import RunResult
+from rkbench.results.collect import Collected
+from rkbench.results.comparison import Comparison
+from rkbench.results.extras import LayerTime
+from rkbench.results.model import RunResult
 from rkbench.units import MARK, UNKNOWN, format_bytes, format_ratio, format_seconds
 from rkbench.views.push.console import describe_board
 from rkbench.views.push.notes import noise_note, warnings_of

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rkbench.errors import UsageError
-from rkbench.runs.collect import Collected
-from rkbench.runs.comparison import Comparison
+from rkbench.results.collect import Collected
+from rkbench.results.comparison import Comparison
 from rkbench.views.output import all_of, check_output, write_bytes, write_text
 
 PAGE, MARKDOWN = ".html", ".md"

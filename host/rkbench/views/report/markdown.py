@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from rkbench.runs.collect import Collected
-from rkbench.runs.comparison import Comparison
+from rkbench.results.collect import Collected
+from rkbench.results.comparison import Comparison
 from rkbench.views.markdown import escaped, table
 from rkbench.views.push.table import TableCell, TableRow, Tone
 from rkbench.views.report.content import ReportContent, content_of

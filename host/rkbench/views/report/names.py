@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from rkbench.runs.collect import Collected
-from rkbench.runs.model import RunResult
-from rkbench.runs.names import FoldedNames, folded_names
+from rkbench.results.collect import Collected
+from rkbench.results.model import RunResult
+from rkbench.results.names import FoldedNames, folded_names
 from rkbench.units import MARK, printable
 
 #: Two names stand side by side in full.

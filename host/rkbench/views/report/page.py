@@ -14,8 +14,8 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-from rkbench.runs.collect import Collected
-from rkbench.runs.comparison import Comparison
+from rkbench.results.collect import Collected
+from rkbench.results.comparison import Comparison
 from rkbench.units import printable_lines
 from rkbench.views.page import style_of
 from rkbench.views.push.csv import write_latencies

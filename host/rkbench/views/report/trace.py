@@ -12,8 +12,8 @@ from typing import Any
 
 from rkbench_agent.wire.board import Reading
 
-from rkbench.runs.collect import Collected
-from rkbench.runs.latencies import RawLatencies
+from rkbench.results.collect import Collected
+from rkbench.results.latencies import RawLatencies
 from rkbench.views.report.names import Named, named
 
 Event = dict[str, Any]

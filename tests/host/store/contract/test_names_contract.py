@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from made_runs import collected, make_run
 from rkbench.errors import StoreError, UsageError
-from rkbench.runs.night import CellResult, Night
+from rkbench.results.night import CellResult, Night
 from rkbench.store import Store, open_store
 from rkbench.store.base import RunTag
 from rkbench.store.lookup import find_ids, find_night, find_runs

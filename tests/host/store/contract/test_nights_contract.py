@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from made_runs import collected, make_run
 from rkbench.errors import StoreError, UsageError
-from rkbench.runs.night import CellResult, Fault, GateResult, Night
+from rkbench.results.night import CellResult, Fault, GateResult, Night
 from rkbench.store import Store, open_store
 from rkbench.store.base import Baseline, GateState
 from rkbench.store.lookup import find_night

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from made_runs import make_run
-from rkbench.runs.noise_floor import NoiseFloor, floor_conditions
+from rkbench.results.noise_floor import NoiseFloor, floor_conditions
 from rkbench.store import open_store
 
 CONDITIONS = floor_conditions(make_run(), "load")

@@ -7,9 +7,9 @@ from dataclasses import replace
 import pytest
 from made_runs import collected, make_run
 from rkbench.errors import StoreError, UsageError
-from rkbench.runs.history import history_row
-from rkbench.runs.latencies import RawLatencies
-from rkbench.runs.model import Failure
+from rkbench.results.history import history_row
+from rkbench.results.latencies import RawLatencies
+from rkbench.results.model import Failure
 from rkbench.store import open_store
 from rkbench.store.base import Latest, LatestRun, ResultKey
 from rkbench.store.lookup import find_runs

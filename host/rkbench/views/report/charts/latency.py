@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from rkbench.runs.collect import Collected
-from rkbench.runs.told import latencies_of
+from rkbench.results.collect import Collected
+from rkbench.results.told import latencies_of
 from rkbench.views.report.charts.spec import (
     Chart,
     Scale,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from rkbench.runs.output import Output, snr_of
+from rkbench.results.output import Output, snr_of
 from rkbench.views.report.charts.spec import SOFT, WHOLE_NUMBERS, Chart, Spec, drawn, quantity, series
 from rkbench.views.report.names import Named, mark_of_any
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rkbench.runs.server import parse_slo
+from rkbench.results.server import parse_slo
 from rkbench.views.report.charts.spec import (
     INK,
     WHOLE_NUMBERS,

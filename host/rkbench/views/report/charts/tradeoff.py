@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from rkbench.runs.model import Latency
+from rkbench.results.model import Latency
 from rkbench.stats.gates import FAIL
 from rkbench.views.report.charts.spec import (
     INK,

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from datetime import datetime, timezone
 from typing import Any
 
-from rkbench.runs.measure_types import Measure
-from rkbench.runs.trend import Trend
+from rkbench.results.measure_types import Measure
+from rkbench.results.trend import Trend
 from rkbench.units import BYTES, MARK, SECONDS, printable
 from rkbench.views.report.charts.spec import (
     SOFT,

@@ -1,0 +1,229 @@
+"""`find_causes`: ask every rule, settle who owns which byte, and say the answer in one sentence."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from rkbench.inspection.causes import (
+    activations,
+    branches,
+    command_lists,
+    concat,
+    constants,
+    dead_taps,
+    fixed,
+    grouped,
+    plain,
+    relayout,
+    repeated,
+    taps,
+    unrolled,
+    weights,
+)
+from rkbench.inspection.causes.cause import Attribution, Cause, Claim, Finding
+from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.model_facts import ModelFacts, read_facts
+from rkbench.inspection.causes.site import Site
+from rkbench.inspection.formatting import count, listing, percent
+from rkbench.rknn.model import RknnModel
+from rkbench.rknn.placement import runs_on_cpu
+from rkbench.units import format_bytes
+
+Rule = Callable[[ModelFacts, Ledger], Finding | None]
+
+RULES: tuple[Rule, ...] = (
+    fixed.compiler_fixed,
+    concat.concat_realigned,
+    grouped.grouped_convolution_dense,
+    grouped.depthwise_multiplier,
+    constants.shuffle_dense,
+    constants.folded_constants,
+    command_lists.dynamic_shapes,
+    grouped.groups_kept_apart,
+    taps.one_channel_kernel,
+    branches.mergeable_layers,
+    relayout.relayout_tables,
+    dead_taps.dead_taps,
+    unrolled.recurrence,
+    activations.table_commands,
+    unrolled.dilation,
+    unrolled.resize,
+    unrolled.normalization,
+    relayout.transposes,
+    relayout.output_layout,
+    weights.float_layers,
+    weights.float_file,
+    constants.pooling,
+    repeated.repeated_constants,
+    command_lists.core_lists,
+    command_lists.large_maps,
+    constants.compiler_constants,
+    activations.lookup_tables,
+    weights.metadata,
+    weights.padding,
+    plain.oversized_layers,
+    command_lists.many_small_layers,
+)
+"""In this order they are paid: a byte that two rules want goes to the one that stands first."""
+
+# What every file has some of: such a cause is the answer only when it is large.
+GENERAL = {
+    "core_lists",
+    "large_maps",
+    "padding",
+    "pooling_convolution",
+    "lookup_tables",
+    "metadata",
+    "many_small_layers",
+    "compiler_constants",
+    "table_commands",
+    "output_layout",
+}
+# The floor of the format for a SoC: told, but never why this file is larger than another.
+FLOOR = {"compiler_fixed"}
+SMALLEST_SHARE = 0.003
+NOTABLE_SHARE = 0.10
+LARGE_SHARE = 0.25
+
+
+def find_causes(model: RknnModel, facts: ModelFacts | None = None) -> Attribution:
+    """Return who owns the bytes of an opened model: every byte in one cause or ordinary, causes by bytes."""
+    facts = facts or read_facts(model)
+    ledger = facts.ledger()
+    causes: list[Cause] = []
+    paid_to: list[tuple[str, Claim]] = []
+    for rule in RULES:
+        finding = rule(facts, ledger)
+        if finding is None or _worth(finding, ledger) < SMALLEST_SHARE * facts.size_bytes:
+            continue
+        paid = ledger.pay(finding.claims)
+        paid_to += ((finding.code, claim) for claim in paid)
+        causes.append(_cause(facts, finding, paid))
+    causes.sort(key=lambda cause: cause.bytes, reverse=True)
+    lead = None if facts.weights_removed else _lead(facts, causes)
+    return Attribution(
+        verdict="bloated" if lead else "healthy",
+        sentence=_sentence(facts, causes, lead),
+        lead=lead.code if lead else None,
+        causes=tuple(causes),
+        ordinary_bytes=sum(ledger.rest().values()),
+        ordinary=ledger.rest(),
+        owners=_owners(facts, paid_to),
+    )
+
+
+def _worth(finding: Finding, ledger: Ledger) -> int:
+    return sum(min(claim.size_bytes, ledger.left(claim.section, claim.layer)) for claim in finding.claims)
+
+
+def _cause(facts: ModelFacts, finding: Finding, paid: tuple[Claim, ...]) -> Cause:
+    size = sum(claim.size_bytes for claim in paid)
+    share = size / facts.size_bytes
+    sections: dict[str, int] = {}
+    for claim in paid:
+        sections[claim.section] = sections.get(claim.section, 0) + claim.size_bytes
+    return Cause(
+        code=finding.code,
+        title=finding.title,
+        layers=finding.layers,
+        bytes=size,
+        share=share,
+        sections=sections,
+        # No str.format: names from the file stand in it, and theirs would be read as fields.
+        because=finding.because.replace("{bytes}", format_bytes(size)).replace("{share}", percent(share)),
+        explanation=finding.explanation,
+        evidence=finding.evidence,
+        fix=finding.fixes,
+        not_helping=finding.not_helping,
+        neighbours=_neighbours(facts, paid),
+    )
+
+
+def _neighbours(facts: ModelFacts, paid: tuple[Claim, ...]) -> tuple[str, ...]:
+    """Return what stands around the three layers that own most of a cause."""
+    by_layer: dict[int, int] = {}
+    for claim in paid:
+        if claim.layer is not None:
+            by_layer[claim.layer] = by_layer.get(claim.layer, 0) + claim.size_bytes
+    largest = sorted(by_layer, key=lambda index: (-by_layer[index], index))[:3]
+    return tuple(_neighbourhood(facts, facts.sites[index]) for index in sorted(largest))
+
+
+def _neighbourhood(facts: ModelFacts, site: Site) -> str:
+    before = ", ".join(other.base for other in facts.before(site)[:3]) or "(input)"
+    after = ", ".join(other.base for other in facts.after(site)[:3]) or "(output)"
+    return f"{before} → {site.base} → {after}"
+
+
+def _owners(facts: ModelFacts, paid_to: list[tuple[str, Claim]]) -> dict[int, str]:
+    """Return the cause that owns most of each layer, where it owns a third of it at least."""
+    shares: dict[int, dict[str, int]] = {}
+    for code, claim in paid_to:
+        if claim.layer is not None:
+            by_code = shares.setdefault(claim.layer, {})
+            by_code[code] = by_code.get(code, 0) + claim.size_bytes
+    owners = {}
+    for index, by_code in shares.items():
+        code = max(by_code, key=lambda code: by_code[code])
+        if 3 * by_code[code] >= facts.sites[index].layer.size_bytes + facts.structure_bytes[index]:
+            owners[index] = code
+    return owners
+
+
+def _lead(facts: ModelFacts, causes: list[Cause]) -> Cause | None:
+    """Return the cause that is the answer: the largest that is notable, general ones only when large.
+
+    A file of 1.5 times its plain size or more has one in any case: many causes may share what is too much.
+    """
+    answers = [cause for cause in causes if cause.code not in FLOOR]
+    for cause in answers:
+        if cause.code not in GENERAL and cause.share >= NOTABLE_SHARE:
+            return cause
+    if answers and answers[0].share >= LARGE_SHARE:
+        return answers[0]
+    too_large = facts.size_bytes >= plain.HEALTHY_RATIO * plain.plain_bytes(facts, causes)
+    excess = [cause for cause in answers if cause.code not in plain.PLAIN_CAUSES]
+    return excess[0] if too_large and excess else None
+
+
+def _sentence(facts: ModelFacts, causes: list[Cause], lead: Cause | None) -> str:
+    file = facts.model.file
+    name = f"{file.path.name} ({file.target or 'no target'} {facts.precision})"
+    if lead is None:
+        return _healthy(facts, causes, name)
+    if lead.code in GENERAL and lead.share < LARGE_SHARE:
+        return _many(facts, causes, name)
+    without = format_bytes(file.size_bytes - lead.bytes)
+    return f"{name} is {format_bytes(file.size_bytes)} because {lead.because}; without that, {without}."
+
+
+def _many(facts: ModelFacts, causes: list[Cause], name: str) -> str:
+    """Return the sentence of a file whose excess many causes share."""
+    needed = plain.plain_bytes(facts, causes)
+    excess = [cause for cause in causes if cause.code not in plain.PLAIN_CAUSES][:3]
+    shares = ", ".join(f"{cause.title} {format_bytes(cause.bytes)}" for cause in excess)
+    return (
+        f"{name} is {format_bytes(facts.size_bytes)}, {facts.size_bytes / needed:.1f} times the "
+        f"{format_bytes(needed)} that its layers need plainly: {shares}."
+    )
+
+
+def _healthy(facts: ModelFacts, causes: list[Cause], name: str) -> str:
+    size, sections = facts.size_bytes, facts.model.sections
+    if facts.weights_removed:
+        return (
+            f"{name} holds no weights (converted with remove_weight=True): its {format_bytes(size)} are "
+            f"commands, structure and pooling constants."
+        )
+    floor = [cause for cause in causes if cause.code in FLOOR and cause.share >= NOTABLE_SHARE]
+    added = "".join(f", {format_bytes(cause.bytes)} {cause.title}" for cause in floor)
+    stored = sections.weights + sections.cpu_constants - sum(c.sections.get("weights", 0) for c in floor)
+    commands_bytes = sections.register_commands + sections.tasks + sections.kind7
+    on_cpu = [site.node.type for site in facts.sites if runs_on_cpu(site.node)]
+    cpu = f"; {count(len(on_cpu), 'layer')} ({listing(sorted(set(on_cpu)))}) on the CPU" if on_cpu else ""
+    return (
+        f"{name} is healthy: of its {format_bytes(size)}, {format_bytes(stored)} "
+        f"({percent(stored / size)}) are "
+        f"weights{added}, {format_bytes(commands_bytes)} NPU commands, {format_bytes(sections.structure)} "
+        f"structure{cpu}."
+    )

@@ -1,0 +1,50 @@
+"""Convolutions whose weights are all the same: averages, whatever they are called."""
+
+from __future__ import annotations
+
+from array import array
+from math import prod
+
+from rkbench.inspection.causes.site import Site
+from rkbench.rknn.contents import Tensor
+from rkbench.rknn.model import RknnModel
+
+ELEMENT_CODES = {"FLOAT16": "H", "INT8": "b"}
+FILLERS = {0, -128}
+"""What a block is filled up with; symmetric int8 weights end at -127."""
+SAMPLE = 64
+COMPRESSED = 20
+"""Compressed this many times (`compress_weight`), a kernel has one value: learned ones reach 2."""
+
+
+def is_average(model: RknnModel, site: Site) -> bool:
+    """Return whether a layer averages: one output channel from each, or from all, with one weight throughout.
+
+    A depthwise kernel of one position only scales its map.
+    """
+    kernel = site.kernel
+    if not site.is_convolution or kernel is None or kernel.shape[0] != 1 or not kernel.buffer_bytes:
+        return False
+    if kernel.shape[2:] == (1, 1) and (_is_depthwise(site) or kernel.shape[1] == 1):
+        return False
+    if not kernel.dtype:
+        return kernel.buffer_bytes * COMPRESSED < prod(kernel.shape)
+    return kernel.dtype in ELEMENT_CODES and _has_one_value(model, kernel)
+
+
+def _is_depthwise(site: Site) -> bool:
+    return site.node.convolution is not None and site.node.convolution.groups > 1
+
+
+def _has_one_value(model: RknnModel, kernel: Tensor) -> bool:
+    """Return whether every weight is the same, and all else padding."""
+    values = array(ELEMENT_CODES[kernel.dtype])
+    with model.file.path.open("rb", buffering=0) as stream:
+        stream.seek(model.buffers[kernel.buffer_index].offset)
+        values.frombytes(stream.read(SAMPLE * values.itemsize))
+        if len(set(values) - FILLERS) != 1:
+            return False
+        rest = kernel.buffer_bytes // values.itemsize - SAMPLE
+        values.frombytes(stream.read(max(0, rest) * values.itemsize))
+    found = set(values) - FILLERS
+    return len(found) == 1 and values.count(found.pop()) == prod(kernel.shape)

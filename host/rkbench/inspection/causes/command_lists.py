@@ -1,0 +1,218 @@
+"""Command lists: for every core count, for large maps, for every input shape, for many small layers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import prod
+
+from rkbench.inspection.causes.cause import QUANTIZE, Claim, Finding, Fix
+from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
+from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
+from rkbench.inspection.causes.site import Site
+from rkbench.inspection.formatting import count, dims, listing
+from rkbench.rknn.file_format import TASK_BYTES
+from rkbench.units import format_bytes
+
+# One NPU task of a convolution takes up to 1,152 B of commands (1,088 on rk3588): what an ordinary layer
+# needs per list. Measured on every file at hand.
+PLAIN_TASK_BYTES = 1152
+MANY_SMALL_SHARE = 0.4
+MANY_LAYERS = 6
+SMALL_LAYER_BYTES = 4096
+SINGLE_CORE_TARGET = "rk3588"
+SMALL_MAP_BYTES = 32 * 1024
+"""A map of no more than this fits one bank of the on-chip buffer (8 on rk3568, 12 on rk3588)."""
+
+
+def dynamic_shapes(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """Every further input shape has its own graph and commands; weights are shared."""
+    graphs = facts.model.graphs
+    if len(graphs) < 2:
+        return None
+    further = [site.index for site in facts.sites if site.layer.graph > 0]
+    shapes = [" ".join(dims(tensor.shape) for tensor in graph.inputs) for graph in graphs]
+    return Finding(
+        code="dynamic_shapes",
+        title="one graph with its own commands for every input shape",
+        because=(
+            f"{len(graphs)} input shapes ({listing(shapes)}) each have their own graph and commands: "
+            "{bytes} ({share}) for the further ones"
+        ),
+        explanation="dynamic_input stores one compiled graph per shape. Weights are shared, commands, tasks, "
+        "structure and the constants of pooling are not.",
+        layers=(),
+        claims=ledger.everything(
+            further, (*COMMAND_SECTIONS, "compiler_constants", "weights", "cpu_constants")
+        ),
+        evidence=tuple(
+            f"graph {graph.index}: input {shape}, {len(graph.nodes)} layers"
+            for graph, shape in zip(graphs[:6], shapes, strict=False)
+        ),
+        fixes=(Fix("config", "list only the shapes that you feed", "rknn.config(dynamic_input=[...])"),),
+    )
+
+
+def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """SoCs with several NPU cores get a command list for 1, 2 and 3 cores."""
+    layers = [site for site in facts.sites if sum(site.tasks[1:]) and site.lists_known]
+    claims: list[Claim] = []
+    for site in layers:
+        share = sum(site.tasks[1:]) / max(sum(site.tasks), 1)
+        beside_tables = sum(site.commands[1:]) - sum(site.table_fills[1:])
+        further = min(beside_tables, ledger.left("register_commands", site.index))
+        tasks = min(sum(site.tasks[1:]) * TASK_BYTES, ledger.left("tasks", site.index))
+        structure = _relocations(ledger, site, share)
+        claims += (
+            Claim("register_commands", site.index, further),
+            Claim("tasks", site.index, tasks),
+            Claim("structure", site.index, structure),
+        )
+    if not claims:
+        return None
+    largest = max(layers, key=command_bytes)
+    return Finding(
+        code="core_lists",
+        title="command lists for 2 and 3 cores beside the one for 1 core",
+        because=(
+            "the command lists for 2 and 3 NPU cores take {bytes} ({share}) beside the one that a "
+            "single core "
+            f"needs, most for {largest.base} ({dims(largest.output_shape)})"
+        ),
+        explanation="The compiler stores the register commands three times: for 1, 2 and 3 cores. They grow "
+        "with the size of the feature maps, not with the weights.",
+        layers=tuple(site.base for site in sorted(layers, key=command_bytes, reverse=True)[:10]),
+        claims=tuple(claims),
+        evidence=(
+            (
+                f"commands for 1 core {format_bytes(sum(site.commands[0] for site in layers))}, added for 2 "
+                f"cores "
+                f"{format_bytes(sum(site.commands[1] for site in layers))}, for 3 cores "
+                f"{format_bytes(sum(site.commands[2] for site in layers))}"
+            ),
+        ),
+        fixes=single_core(facts, layers, claims),
+        not_helping=("compress_weight, quantized weights: commands are no weights",),
+    )
+
+
+def large_maps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """Feature maps that do not fit the on-chip buffer are cut into several tasks per layer."""
+    layers = [site for site in facts.sites if site.map_tasks > 1 and _map_bytes(site) > SMALL_MAP_BYTES]
+    claims = beyond_plain(ledger, layers)
+    if not claims:
+        return None
+    largest = max(layers, key=command_bytes)
+    quantized = Fix("config", "int8 halves the maps and about halves the tasks", QUANTIZE)
+    return Finding(
+        code="large_maps",
+        title="large feature maps cut into several tasks per layer",
+        because=(
+            f"{count(len(layers), 'layer')} with large maps {'is' if len(layers) == 1 else 'are'} cut into "
+            f"several tasks: {{bytes}} ({{share}}) of commands, most for {largest.base} "
+            f"({dims(largest.output_shape)}, {largest.map_tasks} tasks on 1 core)"
+        ),
+        explanation="A map that does not fit the NPU's buffer is worked through in stripes, each with "
+        "its commands.",
+        layers=tuple(site.base for site in sorted(layers, key=command_bytes, reverse=True)[:10]),
+        claims=claims,
+        evidence=tuple(
+            f"{site.base}: {dims(site.output_shape)}, {site.map_tasks} tasks on 1 core"
+            for site in sorted(layers, key=command_bytes, reverse=True)[:4]
+        ),
+        fixes=(
+            Fix("network", "a smaller input, or an earlier stride"),
+            *((quantized,) if facts.dtype != "int8" else ()),
+        ),
+    )
+
+
+def many_small_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """What is left of commands and structure dominates the file: many layers, few weights."""
+    layers = [site for site in facts.sites if site.node.type not in ("InputOperator", "OutputOperator")]
+    claims = ledger.everything((site.index for site in layers), COMMAND_SECTIONS)
+    total = sum(claim.size_bytes for claim in claims)
+    if len(layers) < MANY_LAYERS or total < MANY_SMALL_SHARE * facts.size_bytes:
+        return None
+    if total > SMALL_LAYER_BYTES * len(layers):
+        return None
+    weights = facts.model.sections.weights
+    return Finding(
+        code="many_small_layers",
+        title="many layers, few weights: commands and structure dominate",
+        because=(
+            f"{len(layers)} layers of {format_bytes(total / len(layers))} commands and structure each make "
+            f"{{bytes}} ({{share}}) against {format_bytes(weights)} of weights"
+        ),
+        explanation="A layer costs about a kilobyte of commands and a kilobyte of structure however "
+        "small its "
+        "weights are. This is the floor of the format, not a fault of the conversion.",
+        layers=(),
+        claims=claims,
+        evidence=(
+            f"{len(layers)} layers, weights {format_bytes(weights)} of {format_bytes(facts.size_bytes)}",
+        ),
+        fixes=(Fix("network", "fewer, wider layers; fold what can be folded before the export (onnxsim)"),),
+    )
+
+
+def beyond_plain(ledger: Ledger, layers: Iterable[Site]) -> tuple[Claim, ...]:
+    """Return the claims to what layers take beyond one plain task in each of their lists."""
+    claims: list[Claim] = []
+    for site in layers:
+        lists = sum(1 for tasks in site.tasks if tasks)
+        commands = ledger.left("register_commands", site.index)
+        beyond = commands - PLAIN_TASK_BYTES * lists
+        if beyond <= 0 or not lists:
+            continue
+        share = beyond / commands
+        claims += (
+            Claim("register_commands", site.index, beyond),
+            Claim("tasks", site.index, int(ledger.left("tasks", site.index) * share)),
+            Claim("structure", site.index, int(ledger.left("structure", site.index) * share / 2)),
+        )
+    return tuple(claims)
+
+
+def _map_bytes(site: Site) -> int:
+    """Return the size of the largest map that a layer reads or writes."""
+    width = ELEMENT_BYTES.get(site.layer.dtype, 2)
+    return width * max(
+        (prod(shape) for shape in (*site.layer.input_shapes, *site.layer.output_shapes)), default=0
+    )
+
+
+def _relocations(ledger: Ledger, site: Site, share: float) -> int:
+    """Return the structure bytes of a layer's further lists: about 5 % of their commands are relocations."""
+    further = sum(site.commands[1:]) * 0.05
+    return min(int(further), int(ledger.left("structure", site.index) * share))
+
+
+def further_bytes(sites: Iterable[Site]) -> int:
+    """Return the bytes of commands that only the lists for 2 and 3 cores need."""
+    return sum(sum(site.commands[1:]) for site in sites if site.lists_known)
+
+
+def single_core(facts: ModelFacts, sites: Iterable[Site], claims: Iterable[Claim]) -> tuple[Fix, ...]:
+    """Return the fix that stores the command lists of `sites` for one core only; none where nothing is saved.
+
+    What it saves beyond `claims` is counted under other causes, and said.
+    """
+    saved = further_bytes(sites)
+    if not saved:
+        return ()
+    if facts.model.file.target != SINGLE_CORE_TARGET:
+        return (Fix("nothing", f"single_core_mode is known to work for {SINGLE_CORE_TARGET} only"),)
+    beyond = "" if saved <= sum(claim.size_bytes for claim in claims) else ", partly of other causes"
+    return (
+        Fix(
+            "config",
+            f"store the commands for one core only (rk3588): saves {format_bytes(saved)}{beyond}; the "
+            "model then runs on one NPU core",
+            "rknn.config(target_platform='rk3588', single_core_mode=True)",
+        ),
+    )
+
+
+def command_bytes(site: Site) -> int:
+    return site.layer.register_command_bytes

@@ -1,0 +1,104 @@
+"""Concat whose parts do not fill whole blocks of channels: a convolution realigns what it joins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rkbench.inspection.causes.cause import Claim, Finding, Fix
+from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, ModelFacts
+from rkbench.inspection.causes.site import Site
+from rkbench.inspection.formatting import count, dims, listing
+from rkbench.rknn.targets import kept_group_alignment
+from rkbench.units import format_bytes
+
+BLOCK = 16
+"""A multiple of this fits on every SoC whose alignment is known, at either dtype."""
+
+
+def concat_realigned(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """The compiler adds 1x1 convolutions that move channels, dense, to a Concat that is not aligned."""
+    layers = facts.realigning
+    if not layers:
+        return None
+    concats = _concats(facts)
+    channels = sorted({size for concat in concats for size in _parts(facts, concat)})
+    file = facts.model.file
+    block = kept_group_alignment(file.target, facts.dtype, file.toolkit_version) or BLOCK
+    uneven = [size for size in channels if size % block]
+    return Finding(
+        code="concat_realigned",
+        title="Concat whose parts are no whole blocks of channels",
+        because=f"the compiler added {count(len(layers), 'convolution')} (1x1) to realign parts of "
+        f"{_sizes(uneven or channels)} channels in {listing([concat.base for concat in concats])}: "
+        "{bytes} ({share})",
+        explanation="A Concat joins whole blocks of channels. Where a part ends inside a block, a dense 1x1 "
+        "convolution moves the channels to where they belong: one weight in each row, the rest is filler.",
+        layers=tuple(site.base for site in layers),
+        claims=_claims(facts, ledger),
+        evidence=(
+            *(f"{site.base}: {_kernel(site)}, every sampled row reads one channel" for site in layers[:3]),
+            *((f"no multiple of {block}: {_sizes(uneven)}",) if uneven else ()),
+        ),
+        fixes=(Fix("network", _cure(uneven, block)),),
+    )
+
+
+def _cure(uneven: list[int], block: int) -> str:
+    wider = _sizes([f"{size} -> {-(-size // block) * block}" for size in uneven])
+    return (
+        f"give every input of the Concat a multiple of {block} channels"
+        f"{f' ({wider})' if wider else ''}: it needs no convolution then"
+    )
+
+
+def _sizes(sizes: Sequence[int | str]) -> str:
+    return listing([str(size) for size in sizes], 6)
+
+
+def _concats(facts: ModelFacts) -> tuple[Site, ...]:
+    sites = facts.realigning
+    near = (other for site in sites for other in (site, *facts.before(site), *facts.after(site)))
+    return tuple({site.index: site for site in near if "Concat" in site.node.type}.values())
+
+
+def _parts(facts: ModelFacts, concat: Site) -> list[int]:
+    """Return the channels of what a Concat joined in the source model, before any part was filled up."""
+    filled = {
+        tensor.name: site.kernel.shape[1]
+        for site in facts.realigning
+        if site.kernel and concat in facts.after(site)
+        for tensor in site.outputs
+    }
+    data = [tensor for tensor in concat.inputs if tensor.kind in ("input", "activation", "output")]
+    return [
+        filled.get(tensor.name, tensor.shape[1])
+        for tensor in data
+        if len(tensor.shape) > 1 and "_exSecondary" not in tensor.name
+    ]
+
+
+def _claims(facts: ModelFacts, ledger: Ledger) -> tuple[Claim, ...]:
+    """Everything of a convolution that was added; of a Concat its kernel and that one's task."""
+    added = [site.index for site in facts.realigning if site.is_convolution]
+    joined = [site for site in facts.realigning if not site.is_convolution]
+    return (
+        *ledger.everything((site.index for site in facts.realigning), CONSTANT_SECTIONS),
+        *ledger.everything(added, COMMAND_SECTIONS),
+        *(claim for site in joined for claim in _beyond_parts(facts, ledger, site)),
+    )
+
+
+def _beyond_parts(facts: ModelFacts, ledger: Ledger, concat: Site) -> tuple[Claim, ...]:
+    """Return what of a Concat's commands is its convolution: it has a task for each part besides."""
+    tasks, parts = concat.tasks[0], len(_parts(facts, concat))
+    share = max(0, tasks - parts) / max(tasks, 1)
+    return tuple(
+        Claim(section, concat.index, int(ledger.left(section, concat.index) * share))
+        for section in COMMAND_SECTIONS
+    )
+
+
+def _kernel(site: Site) -> str:
+    kernel = site.kernel
+    return f"{dims(kernel.shape)}, {format_bytes(kernel.buffer_bytes)}" if kernel else "?"

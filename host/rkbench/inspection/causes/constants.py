@@ -1,0 +1,228 @@
+"""Constants that the network does not have: pooling and shuffles as convolutions, folded maps, inventions."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import defaultdict
+
+from rkbench.inspection.causes.cause import Claim, Finding, Fix
+from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, SECTION_OF, ModelFacts
+from rkbench.inspection.causes.site import Site
+from rkbench.inspection.formatting import count, dims, listing
+from rkbench.rknn.contents import Tensor
+from rkbench.rknn.model import RknnModel
+from rkbench.units import format_bytes
+
+# Operators that read a map beside an activation; what others read are weights.
+MAP_READERS = {"Concat", "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Where", "Expand", "Equal", "Less"}
+LARGE_CONSTANT_BYTES = 4096
+SAMPLE_BYTES = 16384
+REPETITIVE_RATIO = 0.05
+_STAGE = re.compile(r"_2conv(\d+)$")
+
+
+def pooling_source(site: Site) -> str:
+    """Return the name of the pooling or mean that a convolution was made from."""
+    if _STAGE.search(site.base):
+        return _STAGE.sub("", site.base).removesuffix("_gavg")
+    return re.sub(r"(#\d+)?_i1$", "", site.kernel.name) if site.kernel else site.base
+
+
+def pooling(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """GlobalAveragePool and ReduceMean run as depthwise convolutions, in stages of kernel <= 7."""
+    layers = facts.averages
+    if not layers:
+        return None
+    sources: dict[str, list[Site]] = defaultdict(list)
+    for site in layers:
+        sources[pooling_source(site)].append(site)
+    further = [site.index for stages in sources.values() for site in stages[1:]]
+    claims = ledger.everything((site.index for site in layers), CONSTANT_SECTIONS)
+    claims += ledger.everything(further, COMMAND_SECTIONS)
+    return Finding(
+        code="pooling_convolution",
+        title="average pooling run as depthwise convolutions",
+        because=f"{count(len(sources), 'average pooling')} became "
+        f"{count(len(layers), 'depthwise convolution')} "
+        "of {bytes} ({share})",
+        explanation="The NPU averages by a depthwise convolution with kernel up to 7; larger maps take "
+        "two or "
+        "three in a row. The weights are C x k x k, never C x C.",
+        layers=tuple(sources),
+        claims=claims,
+        evidence=tuple(
+            f"{name}: {' then '.join(_kernel(stage) for stage in stages)}"
+            for name, stages in list(sources.items())[:6]
+        ),
+        fixes=(Fix("nothing", "harmless in size; end the network on a 7x7 map or smaller to save a stage"),),
+        not_helping=(
+            "torch.mean or AdaptiveAvgPool2d(1) instead: the same rewriting, within 1,216 B over 66 pairs",
+        ),
+    )
+
+
+def shuffle_dense(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """A channel shuffle becomes a dense C x C convolution that copies channels."""
+    layers = list(facts.shuffling)
+    if not layers:
+        return None
+    kernels = [site.kernel for site in layers if site.kernel]
+    widths = sorted({kernel.shape[0] for kernel in kernels})
+    shuffles = _count_shuffles(layers)
+    made = "dense CxC" if shuffles == len(layers) else f"{len(layers)} dense"
+    return Finding(
+        code="shuffle_dense",
+        title="channel shuffles stored as dense 1x1 convolutions",
+        because=(
+            f"{count(shuffles, 'channel shuffle')} (C = {listing([str(width) for width in widths])}) "
+            f"{'is' if shuffles == 1 else 'are'} stored as {made} 1x1 convolutions: {{bytes}} ({{share}})"
+        ),
+        explanation="Reshape-Transpose-Reshape over channels is a permutation without weights. The compiler "
+        "writes it as a 1x1 convolution with C x C weights, one 1 in every row; fused with a Concat, as one "
+        "for each part, whose sum is the shuffled map.",
+        layers=tuple(site.base for site in layers),
+        claims=ledger.everything((site.index for site in layers), (*CONSTANT_SECTIONS, *COMMAND_SECTIONS)),
+        evidence=(
+            (
+                f"{len(layers)} kernels of {format_bytes(sum(kernel.buffer_bytes for kernel in kernels))}: "
+                "every sampled output channel is one input channel, or nothing"
+            ),
+            *(f"{site.base}: {_shape_of(site)}" for site in layers[:3]),
+        ),
+        fixes=(
+            Fix(
+                "network",
+                "permute the output channels of the 1x1 convolution before the shuffle (weights and "
+                "bias) and "
+                "drop the shuffle: exact, no retraining",
+            ),
+            Fix("network", "train without shuffles: plain 1x1 convolutions mix channels too"),
+        ),
+        not_helping=("int8: halves the kernels, 911 -> 533 kB on the reference case, but keeps them",),
+    )
+
+
+def _count_shuffles(layers: list[Site]) -> int:
+    """Return how many shuffles there are: of parts the first alone sums nothing, halves read one map."""
+    first = [site for site in layers if "Add" not in site.node.type]
+    return len({site.node.inputs[0] for site in first}) or len(layers)
+
+
+def folded_constants(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
+    """Maps that the ONNX computes from a few bytes (ConstantOfShape, Expand, Tile) are stored whole."""
+    found = [
+        (site, tensor)
+        for site in facts.sites
+        if site.node.type in MAP_READERS
+        for tensor in site.constants
+        if tensor.kind in ("weight", "cpu_constant", "compiler_constant")
+        and tensor.buffer_bytes >= LARGE_CONSTANT_BYTES
+        and ("ConstantOfShape" in tensor.name or is_repetitive(facts.model, tensor))
+    ]
+    if not found:
+        return None
+    largest = max((tensor for _, tensor in found), key=lambda tensor: tensor.buffer_bytes)
+    return Finding(
+        code="folded_constant",
+        title="generated constants stored whole",
+        because=f"{count(len(found), 'constant map')} ({largest.name}, {dims(largest.shape)}) that the ONNX "
+        f"generates {'is' if len(found) == 1 else 'are'} stored whole: {{bytes}} ({{share}})",
+        explanation="ConstantOfShape, Expand and constant Concat inputs take a few bytes in the ONNX. "
+        "Constant "
+        "folding turns them into full maps, in the layout of an activation.",
+        layers=tuple(dict.fromkeys(site.base for site, _ in found)),
+        claims=tuple(
+            Claim(SECTION_OF[tensor.kind], site.index, tensor.buffer_bytes) for site, tensor in found
+        ),
+        evidence=tuple(
+            f"{tensor.name} {dims(tensor.shape)} ({tensor.dtype or 'no dtype'}), "
+            f"{format_bytes(tensor.buffer_bytes)}, "
+            f"read by {site.base} ({site.node.type}); {_repeats(facts.model, tensor)}"
+            for site, tensor in found[:4]
+        ),
+        fixes=(
+            Fix(
+                "network",
+                "a constant map that is concatenated before a convolution is that convolution on the "
+                "rest plus a "
+                "bias: drop the Concat (exact for 1x1; for 3x3 up to the border)",
+            ),
+            Fix(
+                "network",
+                "where the map is added or multiplied, keep it as [1, C, 1, 1] and let it broadcast",
+            ),
+            Fix("network", "feed the map as an input of the model"),
+        ),
+        not_helping=("compress_weight: nothing on rk3588 (measured)",),
+    )
+
+
+def compiler_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """Weights that the compiler invented for a rewrite, such as Concat to Conv."""
+    layers = [site for site in facts.sites if ledger.left("compiler_constants", site.index)]
+    everywhere: list[int | None] = [None, *(site.index for site in layers)]
+    claims = tuple(
+        Claim("compiler_constants", index, ledger.left("compiler_constants", index))
+        for index in everywhere
+        if ledger.left("compiler_constants", index)
+    )
+    tensors = [
+        tensor for tensor in facts.model.tensors if tensor.kind == "compiler_constant" and tensor.buffer_bytes
+    ]
+    if not claims or not tensors:
+        return None
+    largest = sorted(tensors, key=lambda tensor: tensor.buffer_bytes, reverse=True)
+    return Finding(
+        code="compiler_constants",
+        title="constants that the compiler invented",
+        because="constants invented by the compiler take {bytes} ({share}), the largest "
+        f"{largest[0].name} {dims(largest[0].shape)}",
+        explanation="Some rewrites (Concat to Conv, LayerNorm, attention) need weights that the network does "
+        "not have; the compiler adds them.",
+        layers=tuple(site.base for site in layers),
+        claims=claims,
+        evidence=tuple(
+            f"{tensor.name} {dims(tensor.shape)}: {format_bytes(tensor.buffer_bytes)}"
+            for tensor in largest[:3]
+        ),
+        fixes=_invention_fixes(largest[0]),
+    )  # fmt: skip
+
+
+def is_repetitive(model: RknnModel, tensor: Tensor) -> bool:
+    """Return whether the start of a constant says the same over and over: it compresses 20-fold or better."""
+    with model.read_buffer(tensor.buffer_index) as view:
+        sample = bytes(view[:SAMPLE_BYTES])
+    return len(zlib.compress(sample, 1)) < REPETITIVE_RATIO * len(sample)
+
+
+def _repeats(model: RknnModel, tensor: Tensor) -> str:
+    with model.read_buffer(tensor.buffer_index) as view:
+        sample = bytes(view[:SAMPLE_BYTES])
+    return f"its first {format_bytes(len(sample))} compress to {format_bytes(len(zlib.compress(sample, 1)))}"
+
+
+def _kernel(site: Site) -> str:
+    kernel = site.kernel
+    size = sum(tensor.buffer_bytes for tensor in site.inputs if tensor.kind in SECTION_OF)
+    window = f"{kernel.shape[2]}x{kernel.shape[3]}" if kernel else "?"
+    return f"{window} ({format_bytes(size)})"
+
+
+def _shape_of(site: Site) -> str:
+    kernel = site.kernel
+    return f"{dims(kernel.shape)}, {format_bytes(kernel.buffer_bytes)}" if kernel else "?"
+
+
+def _invention_fixes(largest: Tensor) -> tuple[Fix, ...]:
+    """Concat to Conv can be avoided; what LayerNorm, attention, recurrence and Resize need cannot."""
+    if "concat" not in largest.name.lower():
+        return (Fix("nothing", "the rewritten operators need them"),)
+    return (
+        Fix(
+            "network",
+            "make the channels of every part of the Concat a multiple of 16: it needs no convolution then",
+        ),
+    )

@@ -1,0 +1,88 @@
+"""Layers that are float in a quantized model or run on the CPU, and why, as far as the file shows it."""
+
+from __future__ import annotations
+
+from math import prod
+
+from rkbench.inspection.causes.model_facts import ModelFacts
+from rkbench.inspection.causes.site import Site
+from rkbench.inspection.formatting import dims
+from rkbench.rknn.placement import INTEGERS, RENAMING
+
+_TRANSPOSED_POSITIONS = 8192
+"""H x W of a Transpose that the NPU still does: the operator list of rknn-toolkit2 2.3.2."""
+
+_WHO = "named in custom_quantize_layers, chosen by auto_hybrid, or left float by the toolkit"
+_ALL = ("rk3566", "rk3568", "rk3576", "rk3588")
+SEEN_ON_NPU: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("Add", "AveragePool", "Concat", "Conv", "Mul", "Pad", "Reshape", "Resize"), _ALL),
+    **dict.fromkeys(("Cast", "Expand", "MatMul", "Slice", "Split", "Sqrt", "Sub", "Transpose"), _ALL),
+    "Div": ("rk3568", "rk3588"),
+    **dict.fromkeys(("exSDPAttention", "exSoftmax13"), ("rk3588",)),
+}
+"""Operators that ran on the NPU of these SoCs in some file (toolkits 1.6 to 2.5, some 700 files)."""
+FLOAT_ONLY = ("Div", "Sqrt")
+"""On the NPU in float16 and on the CPU in int8, of one graph (rk3568 and rk3588, toolkit 2.5.0)."""
+
+
+def cpu_reason(facts: ModelFacts, site: Site) -> str:
+    """Return why a layer runs on the CPU where its shape tells, else that it is not known."""
+    kind, target = site.node.type, facts.model.file.target
+    positions = prod(site.output_shape[2:])
+    if kind == "Transpose" and positions > _TRANSPOSED_POSITIONS:
+        return (
+            f"a transpose of {positions:,} positions ({dims(site.output_shape[2:])}): "
+            f"the NPU does up to {_TRANSPOSED_POSITIONS:,}"
+        )
+    if kind in FLOAT_ONLY and site.layer.dtype in INTEGERS:
+        return f"its dtype: the NPU runs {kind} in float16, not in int8"
+    seen = SEEN_ON_NPU.get(kind, ())
+    if target in seen:
+        return f"not known: the NPU runs {kind} in other files, so it is the shape, padding, order or dtype"
+    if seen:
+        return f"not known: {' and '.join(seen)} runs {kind} on its NPU, no file seen does for {target}"
+    return f"not known: no file seen runs {kind} on an NPU"
+
+
+def float_reason(facts: ModelFacts, site: Site) -> str:
+    """Return why a layer of an int8 model is float, as far as the layers around it show it."""
+    if site.node.type == "exDataConvert":
+        return "the conversion between float and int8 layers itself"
+    if "Softmax" in site.node.type and _ends_network(facts, site):
+        return "the toolkit leaves a softmax at the end float by itself"
+    if _dilated_part(facts, site):
+        return "a part of a dilated convolution, which the toolkit sums in float by itself"
+    if "GRU" in site.node.type:
+        return "the compiler has no int8 form of a GRU"
+    before = facts.before(site)
+    if any(other.node.type == "exDataConvert" for other in before):
+        return f"a conversion to float stands before it; not known why: {_WHO}"
+    if any(other.layer.dtype == "FLOAT16" for other in before):
+        return "it follows a float layer"
+    return f"not known: {_WHO}"
+
+
+def chosen_by_toolkit(facts: ModelFacts, site: Site) -> bool:
+    """Return whether no setting made the layer float: nothing there can be taken back."""
+    return "by itself" in float_reason(facts, site) or "GRU" in site.node.type
+
+
+def _ends_network(facts: ModelFacts, site: Site) -> bool:
+    """Return whether only moves and conversions stand between a layer and the outputs."""
+    ahead, seen = list(facts.after(site)), set[int]()
+    while ahead:
+        other = ahead.pop()
+        if other.index in seen:
+            continue
+        seen.add(other.index)
+        if other.node.type not in (*RENAMING, "exDataConvert", "Transpose"):
+            return False
+        ahead += facts.after(other)
+    return True
+
+
+def _dilated_part(facts: ModelFacts, site: Site) -> bool:
+    """Return whether a convolution is dilated, or one of several that one dilated convolution became."""
+    return site.is_convolution and site.layer.onnx_node in {
+        other.layer.onnx_node for other in facts.sites if other.dilation > 1 and other.layer.onnx_node
+    }

@@ -1,0 +1,211 @@
+"""The file as the rules see it: layers with their tensors, and what of the structure each one takes."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+from rkbench.inspection.causes.averages import is_average
+from rkbench.inspection.causes.kernel_groups import (
+    ELEMENT_BYTES,
+    Groups,
+    copies_in_order,
+    find_groups,
+    moves_channels,
+)
+from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.site import STRUCTURE_BASE, STRUCTURE_TENSOR, Site, structure_weight
+from rkbench.rknn.contents import Tensor
+from rkbench.rknn.model import RknnModel
+from rkbench.rknn.placement import is_quantized
+from rkbench.rknn.targets import Dtype, Precision
+
+CONSTANT_SECTIONS = ("weights", "cpu_constants", "compiler_constants")
+COMMAND_SECTIONS = ("register_commands", "tasks", "structure", "kind7")
+SECTION_OF = {
+    "weight": "weights",
+    "cpu_constant": "cpu_constants",
+    "lookup_table": "lookup_tables",
+    "compiler_constant": "compiler_constants",
+}
+
+MEAN_AND_STD_BYTES = 12
+_MEANS = re.compile(r"'mean': \[([^\]]*,[^\]]*)\]")
+_KEPT_GROUP = re.compile(r"_group_\d+$")
+
+
+@dataclass(frozen=True)
+class DenseGroups:
+    """A grouped convolution of the source model whose kernel is stored dense, in one part or several."""
+
+    name: str
+    """Its name in the source model: `Conv_19`."""
+    parts: tuple[Site, ...]
+    """The layers that hold the kernel, by input channel."""
+    kernels: tuple[Tensor, ...]
+    groups: Groups
+    stored_bytes: int
+    needed_bytes: int
+    """Bytes of the weights that are no filler: outputs x channels per group x kernel x element."""
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """A model with its sites; `sites[i].index == i`."""
+
+    model: RknnModel
+    sites: tuple[Site, ...]
+
+    @property
+    def size_bytes(self) -> int:
+        """Bytes of the file."""
+        return self.model.file.size_bytes
+
+    @cached_property
+    def owned(self) -> tuple[tuple[Site, Tensor], ...]:
+        """Every constant with the site that owns its bytes, also those that no node reads."""
+        tensors = self.model.tensors
+        return tuple((site, tensors[index]) for site in self.sites for index in site.layer.constants)
+
+    @cached_property
+    def dtype(self) -> Dtype:
+        """`int8` if any kernel or map is quantized, else `fp16`."""
+        return "int8" if is_quantized(self.model.contents) else "fp16"
+
+    @cached_property
+    def precision(self) -> Precision:
+        """What the file is called: its dtype, or `w4a16` where weights of 4 bits meet float maps."""
+        four = any(site.kernel and site.kernel.dtype == "INT4" for site in self.sites)
+        return "w4a16" if four and self.dtype == "fp16" else self.dtype
+
+    @cached_property
+    def averages(self) -> tuple[Site, ...]:
+        """Convolutions that the compiler made from a pooling or a mean: every weight is the same."""
+        return tuple(site for site in self.sites if is_average(self.model, site))
+
+    @cached_property
+    def dense_groups(self) -> tuple[DenseGroups, ...]:
+        """Convolutions that were grouped in the source model and are stored dense, in execution order."""
+        moving = {site.index for site in (*self.realigning, *self.shuffling)}
+        candidates = [site for site in self.sites if site.index not in moving]
+        found = (_dense_groups(self.model, parts) for parts in _by_source(candidates))
+        return tuple(dense for dense in found if dense)
+
+    @cached_property
+    def realigning(self) -> tuple[Site, ...]:
+        """Convolutions that only move the channels of a Concat apart, or the Concat that holds one.
+
+        The compiler makes them where a part of the Concat does not fill whole blocks of channels.
+        """
+        return tuple(
+            site
+            for site in self.sites
+            if site.kernel and self._touches_concat(site) and copies_in_order(self.model, site.kernel)
+        )
+
+    @cached_property
+    def shuffling(self) -> tuple[Site, ...]:
+        """Convolutions that the compiler made from a permutation of channels, whole or in parts.
+
+        A shuffle that a Concat or a Split stands beside becomes several, each with rows that read nothing.
+        """
+        aligned = {site.index for site in self.realigning}
+        return tuple(
+            site
+            for site in self.sites
+            if site.is_convolution and site.kernel and site.index not in aligned
+            if "gather_2conv" in site.base or moves_channels(self.model, site.kernel)
+        )
+
+    @cached_property
+    def weights_removed(self) -> bool:
+        """Whether most weight tensors have no bytes in the file (`remove_weight=True`)."""
+        first = [site for site in self.sites if site.layer.graph == 0]
+        kernels = [site.kernel for site in first if site.kernel and site.kernel.kind == "weight"]
+        return len(kernels) > 0 and 2 * sum(kernel.buffer_bytes == 0 for kernel in kernels) > len(kernels)
+
+    def _touches_concat(self, site: Site) -> bool:
+        near = (*self.before(site), *self.after(site)) if site.is_convolution else (site,)
+        return any("Concat" in other.node.type for other in near)
+
+    def before(self, site: Site) -> tuple[Site, ...]:
+        """Return the sites that feed `site`."""
+        return tuple(self.sites[index] for index in site.layer.fed_by)
+
+    def after(self, site: Site) -> tuple[Site, ...]:
+        """Return the sites that `site` feeds."""
+        return tuple(self.sites[index] for index in site.layer.feeds)
+
+    @cached_property
+    def description_bytes(self) -> int:
+        """Bytes that describe inputs and outputs: text with mean, std and ranges, and the same as vectors.
+
+        The vectors take 12 bytes a channel (measured: 512, 1,024 and 2,048 channels, fp16 and int8).
+        """
+        text = self.model.file.description
+        listed = sum(len(means.split(",")) for means in _MEANS.findall(text))
+        return len(text.encode("utf-8", "replace")) + MEAN_AND_STD_BYTES * listed
+
+    @cached_property
+    def structure_bytes(self) -> tuple[int, ...]:
+        """Structure bytes of each site: an estimate, shared out by proportion."""
+        weights = [structure_weight(site) for site in self.sites]
+        attached = sum(len(site.outputs) + len(site.constants) for site in self.sites)
+        loose = STRUCTURE_TENSOR * max(0, len(self.model.tensors) - attached)
+        whole = STRUCTURE_BASE + loose + sum(weights)
+        shared = max(0, self.model.sections.structure - self.description_bytes)
+        return tuple(int(shared * weight / whole) for weight in weights)
+
+    def ledger(self) -> Ledger:
+        """Return every byte of the file by section and layer."""
+        keys: dict[tuple[str, int | None], int] = {
+            (section, None): size for section, size in vars(self.model.unattributed).items()
+        }
+        for site, structure in zip(self.sites, self.structure_bytes, strict=True):
+            keys.update({(section, site.index): size for section, size in site.layer.sections().items()})
+            keys["structure", site.index] = structure
+            keys["structure", None] -= structure
+        return Ledger(keys)
+
+
+def read_facts(model: RknnModel) -> ModelFacts:
+    """Return a model with its layers and their tensors side by side; before the model is closed."""
+    seen: set[int] = set()
+    sites = []
+    for layer, node in zip(model.layers, model.nodes, strict=True):
+        inputs = tuple(model.tensors[index] for index in node.inputs)
+        own = []
+        for tensor in inputs:
+            offset = model.buffers[tensor.buffer_index].offset if tensor.buffer_index else 0
+            if tensor.kind in SECTION_OF and tensor.buffer_bytes and offset not in seen:
+                seen.add(offset)
+                own.append(tensor)
+        outputs = tuple(model.tensors[index] for index in node.outputs)
+        sites.append(Site(layer, node, inputs, outputs, tuple(own)))
+    return ModelFacts(model, tuple(sites))
+
+
+def _by_source(sites: Iterable[Site]) -> list[list[Site]]:
+    """Return the convolutions with a kernel by graph and source, the parts of a split one in order."""
+    parts: dict[tuple[int, str], list[tuple[int, Site]]] = defaultdict(list)
+    for site in sites:
+        if site.is_convolution and site.kernel and not _KEPT_GROUP.search(site.base):
+            source, _, tile = site.base.partition("_tile")
+            number = int(tile) if tile.isdecimal() and len(tile) < 6 else 0
+            parts[site.layer.graph, source].append((number, site))
+    return [[site for _, site in sorted(part, key=lambda pair: pair[0])] for part in parts.values()]
+
+
+def _dense_groups(model: RknnModel, parts: list[Site]) -> DenseGroups | None:
+    kernels = tuple(part.kernel for part in parts if part.kernel)
+    groups = find_groups(model, kernels)
+    if groups is None:
+        return None
+    outputs, _, height, width = kernels[0].shape
+    needed = outputs * groups.channels * height * width * ELEMENT_BYTES[kernels[0].dtype]
+    stored = sum(kernel.buffer_bytes for kernel in kernels)
+    name = parts[0].layer.onnx_node or parts[0].base
+    return DenseGroups(name, tuple(parts), kernels, groups, stored, needed)

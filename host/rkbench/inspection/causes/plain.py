@@ -1,0 +1,78 @@
+"""What a file would be plainly: weights at their dtype and one task a layer, undivided, without padding."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rkbench.inspection.causes.cause import Cause, Claim, Finding, Fix
+from rkbench.inspection.causes.command_lists import PLAIN_TASK_BYTES
+from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.model_facts import ModelFacts
+from rkbench.inspection.causes.site import Site
+from rkbench.inspection.causes.weights import unpadded_bytes
+from rkbench.inspection.formatting import count
+from rkbench.rknn.file_format import TASK_BYTES
+from rkbench.units import format_bytes
+
+HEALTHY_RATIO = 1.5
+"""A file of less than this many times its plain size needs no cause."""
+LARGE_SHARE = 0.10
+SMALLEST_BYTES = 4096
+"""Less than this beyond what a layer needs is not looked into: it is about one more task or table."""
+_SECTIONS = ("weights", "cpu_constants", "compiler_constants", "register_commands", "tasks", "kind7")
+#: No excess: what every file of the SoC has, and what remains of layers that have no other cause.
+PLAIN_CAUSES = {"compiler_fixed", "many_small_layers"}
+
+
+def plain_bytes(facts: ModelFacts, causes: Iterable[Cause]) -> int:
+    """Return the bytes of the file without what its causes own."""
+    return facts.size_bytes - sum(cause.bytes for cause in causes if cause.code not in PLAIN_CAUSES)
+
+
+def oversized_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """What is left of a layer though it is a tenth of the file and twice what the layer needs."""
+    found = [(site, *_left_and_needed(ledger, site)) for site in facts.sites]
+    large = [
+        (site, left - needed, needed)
+        for site, left, needed in found
+        if left > LARGE_SHARE * facts.size_bytes and left - needed > max(needed, SMALLEST_BYTES)
+    ]
+    if not large:
+        return None
+    site, beyond, needed = max(large, key=lambda item: item[1])
+    return Finding(
+        code="oversized_layers",
+        title="layers that are larger than they need, for a reason that is not known",
+        because=f"{count(len(large), 'layer')} {'takes' if len(large) == 1 else 'take'} {{bytes}} "
+        f"({{share}}) beyond what weights and one task need, most {site.base} ({site.node.type}: "
+        f"{format_bytes(beyond + needed)} in {count(site.tasks[0], 'task')} on one core, where "
+        f"{format_bytes(needed)} are needed); why is not known",
+        explanation="No rule of rkbench knows what these bytes are for.",
+        layers=tuple(site.base for site, _, _ in large),
+        claims=tuple(claim for site, beyond, _ in large for claim in _claims(ledger, site, beyond)),
+        evidence=tuple(
+            f"{site.base} ({site.node.type}): {format_bytes(beyond + needed)}, needed {format_bytes(needed)}"
+            for site, beyond, needed in large[:4]
+        ),
+        fixes=(Fix("nothing", "not known; a report with the file and its ONNX helps"),),
+    )
+
+
+def _left_and_needed(ledger: Ledger, site: Site) -> tuple[int, int]:
+    left = sum(ledger.left(section, site.index) for section in _SECTIONS)
+    kernel = 0
+    if site.kernel and site.kernel in site.constants:
+        kernel = unpadded_bytes(site.kernel) or site.kernel.buffer_bytes
+    small = sum(tensor.buffer_bytes for tensor in site.constants if len(tensor.shape) < 3)
+    return left, kernel + small + PLAIN_TASK_BYTES + TASK_BYTES
+
+
+def _claims(ledger: Ledger, site: Site, beyond: int) -> tuple[Claim, ...]:
+    """Return claims to `beyond` bytes of a layer, of the sections that hold most."""
+    claims = []
+    for section in sorted(_SECTIONS, key=lambda name: -ledger.left(name, site.index)):
+        size = min(beyond, ledger.left(section, site.index))
+        if size > 0:
+            claims.append(Claim(section, site.index, size))
+            beyond -= size
+    return tuple(claims)

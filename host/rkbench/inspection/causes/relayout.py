@@ -1,0 +1,130 @@
+"""Maps that are only brought into another order: transposes, reshapes, outputs, and the tables for it."""
+
+from __future__ import annotations
+
+from rkbench.inspection.causes.cause import Claim, Finding, Fix
+from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes, single_core
+from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.model_facts import SECTION_OF, ModelFacts
+from rkbench.inspection.causes.site import Site
+from rkbench.inspection.formatting import count, dims, listing
+from rkbench.rknn.contents import Tensor
+from rkbench.units import format_bytes
+
+_MOVING = ("Transpose", "Reshape")
+_TABLE_BLOCKS = (8, 16)
+"""Channels of a block: 8 in float16, 16 in int8 (rk3588)."""
+
+
+def transposes(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """A Transpose of a view with many small parts is unrolled: a task for each of them."""
+    layers = [site for site in facts.sites if site.node.type in _MOVING and site.tasks[0] > 1]
+    claims = beyond_plain(ledger, layers)
+    if not claims:
+        return None
+    worst = max(layers, key=command_bytes)
+    return Finding(
+        code="transpose_commands",
+        title="transposes and reshapes unrolled into many NPU tasks",
+        because=f"{count(len(layers), 'layer')} that only {'moves' if len(layers) == 1 else 'move'} data "
+        f"{'takes' if len(layers) == 1 else 'take'} {{bytes}} ({{share}}) of commands and tasks, most "
+        f"{worst.base} ({_shapes(worst)}, {sum(worst.tasks):,} NPU tasks)",
+        explanation="The NPU keeps maps in blocks of channels. A view that cuts them elsewhere is moved "
+        "piece by piece, and every piece is a task in the list of every number of cores.",
+        layers=tuple(site.base for site in sorted(layers, key=command_bytes, reverse=True)[:10]),
+        claims=claims,
+        evidence=tuple(
+            f"{site.base} ({site.node.type}): {_shapes(site)}, {sum(site.tasks):,} tasks, "
+            f"{format_bytes(command_bytes(site))} of commands"
+            for site in sorted(layers, key=command_bytes, reverse=True)[:4]
+        ),
+        fixes=(
+            *_block_fix(facts, worst),
+            Fix("network", "keep four dimensions and the order of axes; transpose outside the model"),
+            *single_core(facts, layers, claims),
+        ),
+        not_helping=("int8: as many pieces", "quantized weights: commands are no weights"),
+    )
+
+
+def output_layout(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """On SoCs with one core the NPU brings an output into NCHW itself: a task for about 8 positions."""
+    layers = [site for site in facts.sites if site.node.type == "OutputOperator" and site.tasks[0] > 1]
+    claims = beyond_plain(ledger, layers)
+    if not claims:
+        return None
+    worst = max(layers, key=command_bytes)
+    shape = worst.inputs[0].shape if worst.inputs else ()
+    return Finding(
+        code="output_layout",
+        title="outputs brought into their plain order by the NPU",
+        because=f"{count(len(layers), 'output')} {'is' if len(layers) == 1 else 'are'} brought from blocks "
+        f"of channels into NCHW by {sum(sum(site.tasks) for site in layers):,} NPU tasks: {{bytes}} "
+        f"({{share}}), most for {worst.base} ({dims(shape)})",
+        explanation="The NPU keeps maps in blocks of channels. The more positions (H x W) an output has, the "
+        "more tasks bring it into the order in which it is read.",
+        layers=tuple(site.base for site in layers),
+        claims=claims,
+        evidence=tuple(
+            f"{site.base}: {dims(site.inputs[0].shape) if site.inputs else '?'}, {sum(site.tasks):,} tasks"
+            for site in layers[:4]
+        ),
+        fixes=(
+            Fix(
+                "network",
+                "end on fewer positions (H x W): about one task for 8 of them, however many channels",
+            ),
+        ),
+    )
+
+
+def relayout_tables(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
+    """Tables that move data between blocks: the same pair stored again for every layer that needs it."""
+    found = [held for held in facts.owned if _is_relayout_table(held[1])]
+    if not found:
+        return None
+    layers = tuple(dict.fromkeys(site.base for site, _ in found))
+    sizes = sorted({tensor.buffer_bytes for _, tensor in found})
+    shape = dims(found[0][1].shape)
+    return Finding(
+        code="relayout_tables",
+        title="tables that bring maps into another order, stored for every layer",
+        because=f"{count(len(found), 'table')} of {listing([format_bytes(size) for size in sizes])} that "
+        f"only move data ({shape}) {'is' if len(found) == 1 else 'are'} stored for "
+        f"{count(len(layers), 'layer')}: {{bytes}} ({{share}})",
+        explanation="Around a MatMul, a normalization or a Reshape between blocks of channels the compiler "
+        "adds convolutions that only move data, with kernels eight times larger in int8 than in float16. It "
+        "stores the same kernel once for every layer.",
+        layers=layers,
+        claims=tuple(
+            Claim(SECTION_OF[tensor.kind], site.index, tensor.buffer_bytes) for site, tensor in found
+        ),
+        evidence=tuple(f"{tensor.name} {dims(tensor.shape)}, for {site.base}" for site, tensor in found[:4]),
+        fixes=(
+            Fix("network", "four dimensions with the channels on axis 1 around such layers: no Reshape, "
+                "MatMul or normalization over other axes"),
+        ),
+        not_helping=("int8: 65,536 B a table against 8,192 in float16 (rk3588, measured)",),
+    )  # fmt: skip
+
+
+def _is_relayout_table(tensor: Tensor) -> bool:
+    """Return whether a constant of the compiler moves n x n positions of a block of n channels each."""
+    return tensor.kind == "compiler_constant" and any(
+        tensor.shape == (block * block, block, 1, block) for block in _TABLE_BLOCKS
+    )
+
+
+def _block_fix(facts: ModelFacts, worst: Site) -> tuple[Fix, ...]:
+    """Return the operator that does a fold of 2x2 in one step; of a view with two sides of 2 only."""
+    if facts.model.file.target != "rk3588" or worst.output_shape.count(2) < 2:
+        return ()
+    return (
+        Fix("network", "a fold of 2x2 written as Reshape, Transpose, Reshape is one SpaceToDepth (exact; "
+            "384 -> 92 kB on a sample for rk3588; on rk3568 it does not pay)"),
+    )  # fmt: skip
+
+
+def _shapes(site: Site) -> str:
+    read = site.layer.input_shapes[0] if site.layer.input_shapes else ()
+    return f"{dims(read)} -> {dims(site.output_shape)}"

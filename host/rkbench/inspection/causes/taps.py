@@ -1,0 +1,108 @@
+"""A convolution over one channel with a long kernel, as in a Fourier transform: cut into short ones."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from math import prod
+
+from rkbench.inspection.causes.cause import Claim, Finding, Fix
+from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
+from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
+from rkbench.inspection.causes.site import Site
+from rkbench.inspection.formatting import count, dims, listing
+from rkbench.units import format_bytes
+
+FEWEST_SLICES = 4
+_PARTS = ("Slice", "Conv", "Add")
+
+
+def one_channel_kernel(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """Slices of one channel, each with a short convolution of its own, whose sums are the long one."""
+    found = [members for members in _cut_convolutions(facts) if members]
+    if not found:
+        return None
+    members = [site for group in found for site in group]
+    kernels = [
+        site for site in members if site.kernel and site.kernel.shape[1] == 1 and _reads_slice(facts, site)
+    ]
+    slices = sum(site.node.type == "Slice" for site in members)
+    sources = list(dict.fromkeys(site.base for group in found for site in facts.before(group[0])))
+    return Finding(
+        code="one_channel_kernel",
+        title="a long kernel over one channel, cut into short ones",
+        because=f"{count(len(found), 'convolution')} over one channel ({listing(sources)}) "
+        f"{'is' if len(found) == 1 else 'are'} cut into {slices} slices with a short kernel each "
+        f"({len(members)} layers): {{bytes}} ({{share}})",
+        explanation="The NPU's kernels are short and its blocks have several channels. A kernel longer than "
+        "that over one channel becomes slices, convolutions, steps of the stride, and their sums; every "
+        "kernel is padded to a block.",
+        layers=tuple(site.base for site in members[:10]),
+        claims=_claims(ledger, members, kernels),
+        evidence=(
+            (
+                f"{slices} slices, {len(kernels)} kernels of "
+                f"{listing(sorted({dims(site.kernel.shape) for site in kernels if site.kernel}))}, "
+                f"{format_bytes(sum(site.kernel.buffer_bytes for site in kernels if site.kernel))} stored"
+            ),
+        ),
+        fixes=(
+            Fix("network", "a kernel that is a multiple of its stride: Reshape the signal to `stride` "
+                "channels, then a kernel of kernel / stride (exact; 486 -> 51.4 kB on a sample, kernel 256, "
+                "stride 128, rk3588)"),
+            Fix("network", "compute the transform outside the model"),
+        ),
+        not_helping=("int8: the commands stay",),
+    )  # fmt: skip
+
+
+def _claims(ledger: Ledger, members: list[Site], kernels: list[Site]) -> tuple[Claim, ...]:
+    """Return all but what the short kernels need without padding, and the commands of one layer."""
+    needed = {
+        site.index: prod(site.kernel.shape) * ELEMENT_BYTES.get(site.kernel.dtype, 2)
+        for site in kernels
+        if site.kernel
+    }
+    constants = tuple(
+        Claim(section, site.index, left)
+        for site in members
+        for section in ("weights", "cpu_constants", "compiler_constants")
+        if (
+            left := ledger.left(section, site.index)
+            - (needed.get(site.index, 0) if section == "weights" else 0)
+        )
+        > 0
+    )
+    return (*constants, *ledger.everything((site.index for site in members[1:]), COMMAND_SECTIONS))
+
+
+def _cut_convolutions(facts: ModelFacts) -> list[list[Site]]:
+    slices: dict[int, list[Site]] = defaultdict(list)
+    for site in facts.sites:
+        shapes = site.layer.input_shapes
+        if site.node.type == "Slice" and shapes and len(shapes[0]) > 2 and shapes[0][1] == 1:
+            slices[site.node.inputs[0]].append(site)
+    return [_until_one(facts, group) for group in slices.values() if len(group) >= FEWEST_SLICES]
+
+
+def _until_one(facts: ModelFacts, slices: list[Site]) -> list[Site]:
+    """Return the slices and what follows, in order, up to the layer in which all of them are one again."""
+    members = {site.index for site in slices}
+    last = max(members)
+    open_ends = set(members)
+    for site in facts.sites[min(members) :]:
+        parents = set(site.layer.fed_by)
+        if site.index in members or not parents or not parents <= members:
+            continue
+        if not site.node.type.startswith(_PARTS):
+            return []
+        members.add(site.index)
+        open_ends = {index for index in open_ends if not set(facts.sites[index].layer.feeds) <= members}
+        open_ends.add(site.index)
+        if site.index > last and len(open_ends) == 1:
+            return [facts.sites[index] for index in sorted(members)]
+    return []
+
+
+def _reads_slice(facts: ModelFacts, site: Site) -> bool:
+    return any(before.node.type == "Slice" for before in facts.before(site))

@@ -1,0 +1,192 @@
+"""Operators that the compiler unrolls into many NPU tasks: dilation, recurrence, resize."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from rkbench.inspection.causes.cause import QUANTIZE, Claim, Finding, Fix
+from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes, further_bytes, single_core
+from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
+from rkbench.inspection.causes.site import Site
+from rkbench.inspection.formatting import count, dims, listing
+from rkbench.units import format_bytes
+
+
+def dilation(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """A dilated convolution is cut into one task per few rows, or even per row and channel block."""
+    layers = [site for site in facts.sites if site.dilation > 1]
+    claims = beyond_plain(ledger, layers)
+    pads = [
+        before.index
+        for site in layers
+        for before in facts.before(site)
+        if before.node.type == "Pad" and facts.after(before) == (site,)
+    ]
+    claims += ledger.everything(pads, COMMAND_SECTIONS)
+    if not claims:
+        return None
+    worst = max(layers, key=command_bytes)
+    return Finding(
+        code="dilation_commands",
+        title="dilated convolutions cut into many NPU tasks",
+        because=(
+            f"{count(len(layers), 'dilated convolution')} {'takes' if len(layers) == 1 else 'take'} "
+            f"{{bytes}} "
+            f"({{share}}) of NPU commands, {format_bytes(command_bytes(worst))} of it {worst.base} alone "
+            f"(dilation {worst.dilation}, {sum(worst.tasks):,} NPU tasks)"
+        ),
+        explanation=(
+            "The NPU reads a dilated kernel's rows far apart; where the rows between do not fit its on-chip "
+            "buffer the compiler cuts the layer into many tasks, each with its own register commands."
+        ),
+        layers=tuple(site.base for site in layers),
+        claims=claims,
+        evidence=tuple(
+            f"{site.base}: dilation {site.dilation}, {sum(site.tasks):,} tasks "
+            f"(lists for 1, 2, 3 cores: {', '.join(str(tasks) for tasks in site.tasks)}), "
+            f"{format_bytes(command_bytes(site))} of commands"
+            for site in sorted(layers, key=command_bytes, reverse=True)[:6]
+        ),
+        fixes=_dilation_fixes(facts, layers, claims),
+        not_helping=("compress_weight and optimization_level: commands are no weights",),
+    )
+
+
+def _dilation_fixes(facts: ModelFacts, layers: list[Site], claims: tuple[Claim, ...]) -> tuple[Fix, ...]:
+    """The list for two cores is often the one that explodes: then one core is the first thing to try."""
+    single = single_core(facts, layers, claims)
+    if single and single[0].kind == "config" and further_bytes(layers) > facts.size_bytes / 3:
+        tried = "; 1.81 MB became 90.5 kB on the reference case"
+        single = (replace(single[0], action=single[0].action + tried),)
+    network = Fix(
+        "network",
+        "use smaller dilations (the cost jumps rather than grows: compare the layers), or reach the same "
+        "receptive field with stride or a smaller map",
+    )
+    quantized = Fix("config", "int8 needs fewer tasks: 1.81 -> 0.60 MB on the reference case", QUANTIZE)
+    return (*single, network, *(() if facts.dtype == "int8" else (quantized,)))
+
+
+def recurrence(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """GRU and LSTM are unrolled: commands for every step of the sequence."""
+    layers = [site for site in facts.sites if any(kind in site.node.type for kind in ("GRU", "LSTM", "RNN"))]
+    if not layers:
+        return None
+    steps = max(
+        (tensor.shape[0] for site in layers for tensor in site.outputs[:1] if tensor.shape), default=0
+    )
+    claims = ledger.everything((site.index for site in layers), (*COMMAND_SECTIONS, "compiler_constants"))
+    tasks = sum(sum(site.tasks) for site in layers)
+    floats = [site for site in layers if site.layer.dtype == "FLOAT16"]
+    return Finding(
+        code="recurrent_commands",
+        title="recurrent layers unrolled step by step",
+        because=(
+            f"{count(len(layers), 'recurrent layer')} ({listing([site.base for site in layers])}) "
+            f"{'is' if len(layers) == 1 else 'are'} unrolled over {steps} steps into {tasks:,} NPU tasks: "
+            "{bytes} ({share}) of commands"
+        ),
+        explanation="The NPU has no recurrence: every time step gets tasks and register commands of its own.",
+        layers=tuple(site.base for site in layers),
+        claims=claims,
+        evidence=(
+            *(
+                f"{site.base} ({site.node.type}): {sum(site.tasks):,} tasks, "
+                f"{format_bytes(command_bytes(site))}"
+                for site in layers[:4]
+            ),
+            *((f"{len(floats)} of {len(layers)} compute in FLOAT16",) if floats else ()),
+        ),
+        fixes=(
+            Fix(
+                "network",
+                "convert with a shorter sequence and call the model once per chunk, feeding the state",
+            ),
+            *single_core(facts, layers, claims),
+            Fix(
+                "network",
+                "replace the recurrence by convolutions over time, or run it on the CPU outside the NPU",
+            ),
+        ),
+        not_helping=("int8: a GRU stays FLOAT16 and its commands stay",),
+    )
+
+
+def resize(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """Resize by a large factor is cut into many small copies."""
+    layers = [site for site in facts.sites if site.node.type.startswith(("Resize", "Upsample"))]
+    claims = beyond_plain(ledger, layers)
+    if not claims:
+        return None
+    claims += ledger.everything((site.index for site in layers), ("compiler_constants",))
+    tasks = sum(sum(site.tasks) for site in layers)
+    return Finding(
+        code="resize_commands",
+        title="resize layers cut into many NPU tasks",
+        because=f"{count(len(layers), 'Resize')} {'is' if len(layers) == 1 else 'are'} cut into {tasks:,} "
+        "NPU tasks: {bytes} ({share}) of commands",
+        explanation="Interpolation runs as many small copies and sums; a task list is stored for each "
+        "core mode.",
+        layers=tuple(site.base for site in layers),
+        claims=claims,
+        evidence=tuple(
+            f"{site.base}: {_shape(site.inputs)} -> {_shape(site.outputs)}, {sum(site.tasks):,} tasks, "
+            f"{format_bytes(command_bytes(site))} of commands"
+            for site in sorted(layers, key=command_bytes, reverse=True)[:4]
+        ),
+        fixes=(
+            Fix("network", "mode='nearest' or factors of 2, several in a row, instead of one large factor"),
+            Fix("network", "resize after the channels are reduced, or outside the model"),
+            *single_core(facts, layers, claims),
+        ),
+    )
+
+
+def normalization(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """Normalizations over a map are written as sums, squares and roots, with constants for each of them."""
+    layers = [site for site in facts.sites if "Norm" in site.node.type and "Batch" not in site.node.type]
+    claims = beyond_plain(ledger, layers)
+    claims += ledger.everything((site.index for site in layers), ("compiler_constants",))
+    if not claims:
+        return None
+    worst = max(layers, key=lambda site: site.layer.size_bytes)
+    return Finding(
+        code="normalization_unrolled",
+        title="normalizations written as sums, squares and roots",
+        because=f"{count(len(layers), 'normalization')} over a map "
+        f"{'takes' if len(layers) == 1 else 'take'} {{bytes}} ({{share}}) of commands and constants, most "
+        f"{worst.base} ({_shape(worst.inputs)}, {sum(worst.tasks):,} NPU tasks)",
+        explanation="The NPU has no mean and variance over a map: the compiler writes them as convolutions "
+        "and tables, whose constants grow with the number of positions.",
+        layers=tuple(site.base for site in layers),
+        claims=claims,
+        evidence=tuple(
+            f"{site.base} ({site.node.type}): {_shape(site.inputs)}, {sum(site.tasks):,} tasks, "
+            f"{format_bytes(command_bytes(site))} of commands, "
+            f"{format_bytes(site.layer.compiler_constant_bytes)} of constants"
+            for site in layers[:4]
+        ),
+        fixes=(
+            Fix(
+                "network",
+                "BatchNormalization instead: it is folded into the convolution before it",
+            ),
+            Fix(
+                "network",
+                "an InstanceNormalization written as GlobalAveragePool, Sub, Mul, GlobalAveragePool, Sqrt, "
+                "Mul (exact; 181 -> 133 kB in float16, 358 -> 94.7 in int8 on a sample for rk3588)",
+            ),
+            *single_core(facts, layers, claims),
+        ),
+        not_helping=("int8: it adds constants and transposes around them",),
+    )
+
+
+def _shape(tensors: Iterable[object]) -> str:
+    for tensor in tensors:
+        shape = getattr(tensor, "shape", ())
+        if len(shape) == 4:
+            return dims(shape)
+    return "?"

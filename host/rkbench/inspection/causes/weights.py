@@ -1,0 +1,210 @@
+"""Weights that are stored larger than they need be: padding, float layers, metadata."""
+
+from __future__ import annotations
+
+import re
+from math import prod
+
+from rkbench.inspection.causes.cause import QUANTIZE, Claim, Finding, Fix
+from rkbench.inspection.causes.elsewhere import chosen_by_toolkit, float_reason
+from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
+from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
+from rkbench.inspection.causes.site import Site
+from rkbench.inspection.formatting import count, listing
+from rkbench.rknn.contents import Tensor
+from rkbench.units import format_bytes
+
+INT8_NAME = re.compile(r"(?<![a-z0-9])(int8|i8|w8a8|quant\w*)(?![a-z0-9])", re.IGNORECASE)
+FEW_CHANNELS = 4
+"""Input channels of which a block of the NPU is mostly padding."""
+ORDINARY_JSON_BYTES = 4096
+ORDINARY_TEXT_BYTES = 2048
+
+
+def float_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """Layers of an int8 model that stayed float: their weights are twice as large."""
+    if facts.dtype != "int8":
+        return None
+    layers = [site for site in facts.sites if site.layer.dtype == "FLOAT16" and site.kernel]
+    claims = _half_of_kernels(layers)
+    converts = [site for site in facts.sites if site.node.type == "exDataConvert"]
+    claims += ledger.everything((site.index for site in converts), COMMAND_SECTIONS)
+    if not layers:
+        return None
+    stored = sum(site.kernel.buffer_bytes for site in layers if site.kernel)
+    return Finding(
+        code="float_layers",
+        title="float layers inside an int8 model",
+        because=f"{count(len(layers), 'layer')} ({listing([site.base for site in layers])}) "
+        f"{'stays' if len(layers) == 1 else 'stay'} FLOAT16 in an int8 model: {{bytes}} ({{share}})",
+        explanation="A float layer stores two bytes per weight instead of one, and needs conversions "
+        "around it.",
+        layers=tuple(site.base for site in layers),
+        claims=claims,
+        evidence=(
+            f"kernels of {format_bytes(stored)} in FLOAT16, {format_bytes(stored / 2)} in INT8",
+            *(f"{site.base}: {float_reason(facts, site)}" for site in layers[:6]),
+        ),
+        fixes=_float_fixes(all(chosen_by_toolkit(facts, site) for site in layers)),
+        not_helping=("hybrid quantization as a way to shrink: every float layer makes the file larger",),
+    )  # fmt: skip
+
+
+def _float_fixes(by_toolkit: bool) -> tuple[Fix, ...]:
+    if by_toolkit:
+        return (Fix("nothing", "no setting made them float: the toolkit does it by itself"),)
+    return (
+        Fix(
+            "config",
+            "take these layers out of the hybrid configuration, or convert without auto_hybrid; then "
+            "compare the output error: bench push BOTH --golden FILE.npz --board BOARD",
+            "custom_quantize_layers: {}",
+        ),
+    )
+
+
+def float_file(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
+    """A file whose name promises int8 and that holds float weights only."""
+    if facts.dtype == "int8" or not INT8_NAME.search(facts.model.file.path.stem):
+        return None
+    layers = [site for site in facts.sites if site.layer.dtype == "FLOAT16" and site.kernel]
+    if not layers:
+        return None
+    return Finding(
+        code="float_file",
+        title="float weights where the name says int8",
+        because=f"none of its {len(layers)} weight layers is quantized although its name says int8: "
+        f"{{bytes}} ({{share}})",
+        explanation="build(do_quantization=False), or a calibration that did not happen.",
+        layers=tuple(site.base for site in layers),
+        claims=_half_of_kernels(layers),
+        evidence=(f"{len(layers)} of {len(layers)} layers with weights compute in FLOAT16",),
+        fixes=(
+            Fix(
+                "config",
+                "quantize with a calibration list",
+                QUANTIZE,
+            ),
+        ),
+    )
+
+
+def padding(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """Channels filled up to the NPU's blocks."""
+    claims = []
+    worst: tuple[float, str] = (1.0, "")
+    for site in facts.sites:
+        kernel = site.kernel
+        if kernel is None or kernel not in site.constants:
+            continue
+        needed = unpadded_bytes(kernel)
+        section = "weights" if kernel.kind == "weight" else "compiler_constants"
+        extra = min(kernel.buffer_bytes - needed, ledger.left(section, site.index))
+        if needed > 0 and extra > 0:
+            claims.append(Claim(section, site.index, extra))
+            worst = max(worst, (kernel.buffer_bytes / needed, site.base))
+    if not claims:
+        return None
+    return Finding(
+        code="padding",
+        title="channels filled up to the NPU's blocks",
+        because="padding of channels takes {bytes} ({share})",
+        explanation="Input channels are filled up to blocks of 8, 16 or 32; more than 2x only with 1-3 "
+        "channels.",
+        layers=(),
+        claims=tuple(claims),
+        evidence=(f"{count(len(claims), 'layer')} padded, the worst {worst[1]} by {worst[0]:.2f}x",),
+        fixes=(*_patch_fix(facts), Fix("network", "channels that are a multiple of 16")),
+    )
+
+
+def unpadded_bytes(kernel: Tensor) -> int:
+    """Return what the weights take without padding; 0 where the dtype is not known."""
+    if kernel.dtype == "INT4":
+        return (prod(kernel.shape) + 1) // 2
+    return prod(kernel.shape) * ELEMENT_BYTES.get(kernel.dtype, 0)
+
+
+def _patch_fix(facts: ModelFacts) -> tuple[Fix, ...]:
+    """Return the cure of a kernel over few channels that is as wide as its steps, if there is one.
+
+    The NPU steps by 4 at most: a depthwise 1x1 convolution behind it takes every nth position.
+    """
+    for site in facts.sites:
+        kernel, options = site.kernel, site.node.convolution
+        if not kernel or not options or kernel.kind != "weight" or not 1 < kernel.shape[1] <= FEW_CHANNELS:
+            continue
+        step = max(options.strides, default=1)
+        step *= max((_thinning(other) for other in facts.after(site)), default=1)
+        if kernel.shape[2:] == (step, step) and step > 1:
+            return (
+                Fix(
+                    "network",
+                    f"{site.base} has kernel = stride = {step}: SpaceToDepth({step}), then a 1x1 convolution "
+                    "(exact; 98.1 -> 46.4 kB in int8 on a sample for rk3588)",
+                ),
+            )
+    return ()
+
+
+def _thinning(site: Site) -> int:
+    """Return the stride of a depthwise 1x1 convolution, 1 of anything else."""
+    kernel, options = site.kernel, site.node.convolution
+    is_one = kernel is not None and options is not None and kernel.shape[2:] == (1, 1) and options.groups > 1
+    return max(options.strides, default=1) if is_one and options else 1
+
+
+def metadata(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """Text and vectors that describe inputs: one mean and std per channel, long names, the JSON."""
+    extra = max(0, facts.description_bytes - ORDINARY_TEXT_BYTES)
+    json = max(0, ledger.left("json", None) - ORDINARY_JSON_BYTES)
+    trailing = ledger.left("trailing", None)
+    if extra + json + trailing == 0:
+        return None
+    behind = f", {format_bytes(trailing)} after the JSON" if trailing else ""
+    return Finding(
+        code="metadata",
+        title="text and tables that describe the model",
+        because=_what_describes(facts, extra, json, trailing),
+        explanation="Per-channel mean and std are stored as text and as vectors; an input whose channel "
+        "axis is "
+        "mistaken (a sequence of 2048) gets thousands of them. Bytes after the JSON are read by nobody.",
+        layers=(),
+        claims=(
+            Claim("structure", None, extra),
+            Claim("json", None, json),
+            Claim("trailing", None, trailing),
+        ),
+        evidence=(
+            (
+                f"text and vectors of {format_bytes(facts.description_bytes)} in the structure, JSON of "
+                f"{format_bytes(facts.model.sections.json)}{behind}"
+            ),
+        ),
+        fixes=_description_fixes(extra + json, trailing),
+    )
+
+
+def _what_describes(facts: ModelFacts, extra: int, json: int, trailing: int) -> str:
+    if trailing > extra + json:
+        return "{bytes} ({share}) stand behind the end of the model, where nothing reads them"
+    channels = max((tensor.shape[1] for tensor in facts.model.inputs if len(tensor.shape) > 1), default=0)
+    return f"metadata takes {{bytes}} ({{share}}); an input has {channels:,} channels, each with mean and std"
+
+
+def _description_fixes(described: int, trailing: int) -> tuple[Fix, ...]:
+    axis = Fix(
+        "network", "give the input four dimensions with the channels on axis 1 (NCHW), or few channels"
+    )
+    tail = Fix("network", "copy or convert the file again: no converter writes bytes there")
+    return (*((axis,) if described else ()), *((tail,) if trailing else ()))
+
+
+def _half_of_kernels(layers: list[Site]) -> tuple[Claim, ...]:
+    return tuple(
+        Claim("weights" if site.kernel.kind == "weight" else "compiler_constants", site.index,
+              site.kernel.buffer_bytes // 2)
+        for site in layers
+        if site.kernel
+    )  # fmt: skip

@@ -1,0 +1,67 @@
+"""Two .rknn files of one model side by side: sections, layers, contents, and which causes came or went."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from rkbench.inspection.causes import Cause
+from rkbench.inspection.diff import LayerDiff, ModelDiff
+from rkbench.inspection.diff_document import CauseChange, FileDiff, LayerChange
+from rkbench.units import format_bytes
+
+
+def diff_files(other: Path, diff: ModelDiff, before: Iterable[Cause], after: Iterable[Cause]) -> FileDiff:
+    """Return the comparison with the file `other`, whose causes are `after`."""
+    return FileDiff(
+        other=str(other),
+        other_bytes=diff.after_bytes,
+        sentence=_sentence(diff, other.name),
+        size_difference_bytes=diff.size_difference_bytes,
+        same_weights=diff.same_weights,
+        sections=diff.sections,
+        file=diff.file,
+        layers=tuple(_layer(layer) for layer in diff.layers),
+        contents=diff.contents,
+        causes=_causes(before, after),
+    )
+
+
+def _sentence(diff: ModelDiff, name: str) -> str:
+    if diff.empty:
+        return "The same model: nothing that is compared differs."
+    change = diff.size_difference_bytes
+    if change:
+        size = f"{name} is {format_bytes(abs(change))} {'larger' if change > 0 else 'smaller'}"
+    else:
+        size = f"{name} is of equal size"
+    if diff.same_weights:
+        return f"{size}; the constants are the same, {len(diff.layers)} layers differ."
+    return f"{size}; {len(diff.contents)} constants hold other bytes, {len(diff.layers)} layers differ."
+
+
+def _causes(before: Iterable[Cause], after: Iterable[Cause]) -> tuple[CauseChange, ...]:
+    old = {cause.code: cause for cause in before}
+    new = {cause.code: cause for cause in after}
+    titles = {code: cause.title for code, cause in {**new, **old}.items()}
+    changes = []
+    for code in dict.fromkeys([*old, *new]):
+        sizes = [causes[code].bytes if code in causes else None for causes in (old, new)]
+        if sizes[0] != sizes[1]:
+            changes.append(CauseChange(code, titles[code], *sizes))
+    return tuple(sorted(changes, key=_size, reverse=True))
+
+
+def _size(change: CauseChange) -> int:
+    return abs((change.after_bytes or 0) - (change.before_bytes or 0))
+
+
+def _layer(layer: LayerDiff) -> LayerChange:
+    before, after = layer.before, layer.after
+    return LayerChange(
+        name=layer.name,
+        before_bytes=before.size_bytes if before else None,
+        after_bytes=after.size_bytes if after else None,
+        before_dtype=before.dtype if before else None,
+        after_dtype=after.dtype if after else None,
+    )

@@ -1,0 +1,164 @@
+"""The ONNX beside its .rknn: what its weights need, node by node, and whether the ratio is an artefact."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections import defaultdict
+from dataclasses import replace
+from pathlib import Path
+
+from rkbench.inspection.causes import Cause, Fix
+from rkbench.inspection.document import SCHEMA, FileInspection, Inspection
+from rkbench.inspection.onnx_document import OnnxComparison, OnnxNode, PredictedFile
+from rkbench.inspection.prediction import fix_commands, predicted_sentence
+from rkbench.onnx.prediction import PredictedNode, Prediction
+from rkbench.units import format_bytes
+
+ARTEFACT_RATIO = 1.5
+HALF_TYPES = ("FLOAT16", "BFLOAT16", "INT8", "UINT8", "FLOAT8E4M3FN")
+PLACEHOLDER = "MODEL.onnx"
+"""What a command says where the ONNX is not known."""
+BENCH_FIX = "bench fix "
+
+
+def add_onnx(inspection: FileInspection, path: Path, prediction: Prediction) -> FileInspection:
+    """Return the inspection with its ONNX node by node, and with commands that name it."""
+    size = inspection.file.size_bytes
+    nodes = _nodes_in_file(inspection, prediction)
+    name = shlex.quote(str(path))
+    change = inspection.answers.what_to_change
+    comparison = _comparison(path, prediction, nodes, size)
+    useless = () if comparison.fix else (BENCH_FIX,)
+    kept = tuple(step for step in change.steps if not step.startswith(useless))
+    steps = tuple(step.replace(PLACEHOLDER, name) for step in kept)
+    answer = change.answer if kept == change.steps else (*kept, "Nothing is known that cures it.")[0]
+    change = replace(change, answer=answer.replace(PLACEHOLDER, name), steps=steps)
+    return replace(
+        inspection,
+        sentence=_artefact(inspection, path, prediction) or inspection.sentence,
+        causes=tuple(
+            _with_fixes(cause, [fix for fix in cause.fix if not fix.snippet.startswith(useless)], path)
+            for cause in inspection.causes
+        ),
+        answers=replace(inspection.answers, what_to_change=change),
+        onnx=comparison,
+    )
+
+
+def inspect_prediction(path: Path, prediction: Prediction) -> Inspection:
+    """Return the inspection of an ONNX that has not been converted."""
+    nodes = tuple(_node(node) for node in prediction.nodes)
+    return Inspection(
+        schema=SCHEMA,
+        sentence=predicted_sentence(path, prediction),
+        verdict="predicted",
+        lead_cause=None,
+        file=None,
+        sections=None,
+        memory=None,
+        inputs=(),
+        outputs=(),
+        layers=(),
+        unattributed=None,
+        causes=(),
+        ordinary=None,
+        answers=None,
+        myths=(),
+        diff=None,
+        onnx=_comparison(path, prediction, nodes, None),
+    )
+
+
+def source_node(name: str, names: set[str]) -> str:
+    """Return the node of the ONNX that a layer came from; only its names tell whether a tile is meant."""
+    whole = re.sub(r"_tile\d+$", "", name)
+    return whole if name not in names and whole in names else name
+
+
+def _with_fixes(cause: Cause, fixes: list[Fix], path: Path) -> Cause:
+    """Return a cause with those of its fixes that apply to the ONNX at `path`, which they name."""
+    useless = f"bench fix: it finds nothing to change in {path.name}"
+    dropped = (useless,) if len(fixes) < len(cause.fix) else ()
+    named = tuple(_named(fix, shlex.quote(str(path))) for fix in fixes)
+    return replace(cause, fix=named, not_helping=(*dropped, *cause.not_helping))
+
+
+def _named(fix: Fix, name: str) -> Fix:
+    return replace(fix, snippet=fix.snippet.replace(PLACEHOLDER, name))
+
+
+def _comparison(
+    path: Path, prediction: Prediction, nodes: tuple[OnnxNode, ...], file_bytes: int | None
+) -> OnnxComparison:
+    needed = prediction.needed_weight_bytes
+    return OnnxComparison(
+        path=str(path),
+        file_bytes=file_bytes,
+        ratio_to_onnx=None if file_bytes is None else file_bytes / max(prediction.onnx_bytes, 1),
+        ratio_to_needed=file_bytes / needed if file_bytes is not None and needed else None,
+        nodes=nodes,
+        prediction=_predicted_file(prediction),
+        fix=fix_commands(path, prediction),
+    )
+
+
+def _predicted_file(prediction: Prediction) -> PredictedFile:
+    return PredictedFile(
+        **vars(prediction),
+        file_bytes=prediction.file_bytes,
+        file_bytes_is_estimate=True,
+        ratio=prediction.ratio,
+        smaller_dtype=prediction.smaller_dtype,
+        provenance="predicted",
+    )
+
+
+def _nodes_in_file(inspection: FileInspection, prediction: Prediction) -> tuple[OnnxNode, ...]:
+    """Return the nodes with the layers that came from each, and the bytes of those."""
+    names = {node.name for node in prediction.nodes}
+    by_node: dict[str, list[int]] = defaultdict(list)
+    for layer in inspection.layers:
+        if layer.onnx_node:
+            by_node[source_node(layer.onnx_node, names)].append(layer.index)
+    nodes = []
+    for node in prediction.nodes:
+        layers = [inspection.layers[index] for index in by_node.get(node.name, ())]
+        owned = sum(layer.total_bytes for layer in layers) if layers else None
+        nodes.append(replace(_node(node), file_bytes=owned, layers=tuple(layer.name for layer in layers)))
+    return tuple(nodes)
+
+
+def _node(node: PredictedNode) -> OnnxNode:
+    return OnnxNode(
+        name=node.name,
+        type=node.type,
+        becomes=node.becomes,
+        needed_bytes=node.needed_bytes,
+        predicted_bytes=node.weight_bytes,
+        file_bytes=None,
+        layers=(),
+        note=node.note,
+        smaller_dtype=node.smaller_dtype,
+    )
+
+
+def _artefact(inspection: FileInspection, path: Path, prediction: Prediction) -> str:
+    """Return the sentence for a healthy file that is large only beside its ONNX, else ""."""
+    size, onnx_bytes = inspection.file.size_bytes, max(prediction.onnx_bytes, 1)
+    if inspection.verdict != "healthy" or size < ARTEFACT_RATIO * onnx_bytes:
+        return ""
+    elements = prediction.elements
+    half = sum(number for dtype, number in elements.items() if dtype.upper() in HALF_TYPES)
+    generated = prediction.weight_bytes > 2 * max(prediction.needed_weight_bytes, 1)
+    if not generated and 2 * half < sum(elements.values()):
+        return ""
+    if generated:
+        why = "generates weights that the file has to store"
+    else:
+        why = "stores its weights in half precision or less"
+    return (
+        f"{Path(inspection.file.path).name} is {format_bytes(size)}, {size / onnx_bytes:,.1f} times its "
+        f"ONNX, but nothing is unusual: {path.name} ({format_bytes(onnx_bytes)}) {why}; its constants take "
+        f"{format_bytes(prediction.weight_bytes)} at {prediction.dtype}."
+    )

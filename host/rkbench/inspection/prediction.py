@@ -1,0 +1,119 @@
+"""What a prediction says in one sentence, and the command that would change it."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from rkbench.inspection.formatting import count, listing
+from rkbench.onnx.convolution import KEPT
+from rkbench.onnx.fixing import proposed
+from rkbench.onnx.prediction import MOVED, UNMEASURED, PredictedNode, Prediction
+from rkbench.rknn.targets import kept_group_alignment
+from rkbench.units import format_bytes
+
+COMMANDS = {KEPT: "kept grouped, one convolution per group", MOVED: MOVED}
+HEALTHY_RATIO = 1.5
+"""Of the file to its weights: above this, it is said what the rest is."""
+NOTABLE_SHARE = 0.02
+"""A node is named from this share of the constants, or of the whole predicted file, on."""
+
+
+def predicted_sentence(path: Path, prediction: Prediction) -> str:
+    """Return the answer about an ONNX alone: what it will become, and which nodes make it large."""
+    found = [_weights(prediction), _commands(prediction), _uncounted(prediction), _unmeasured(prediction)]
+    told = "; ".join(text for text in found if text)
+    between = _between(prediction)
+    about = "at least" if _uncounted(prediction) or _unmeasured(prediction) else "about"
+    if prediction.refusals:
+        return _refused(path, prediction)
+    return (
+        f"{path.name} ({format_bytes(prediction.onnx_bytes)}) will become {about} "
+        f"{format_bytes(prediction.file_bytes)}{between} for {prediction.target} {prediction.dtype} "
+        f"(predicted): {told or _quiet(prediction)}."
+    )
+
+
+def _between(prediction: Prediction) -> str:
+    """Return the bounds of the size; "" where nothing bounds it from above."""
+    low, high = prediction.file_bytes_low, prediction.file_bytes_high
+    if low is None or high is None or _unmeasured(prediction):
+        return ""
+    return f" ({format_bytes(low)} to {format_bytes(high)})"
+
+
+def _refused(path: Path, prediction: Prediction) -> str:
+    first = prediction.refusals[0]
+    return (
+        f"{path.name} will not convert for {prediction.target} {prediction.dtype} (foreseen): "
+        f'the converter will say "{first.sentence}" at {first.node}: {first.reason}. '
+        f"Way around: {first.way_around}."
+    )
+
+
+def fix_commands(path: Path, prediction: Prediction) -> tuple[str, ...]:
+    """Return the command that rewrites the network and what it finds; none where it finds nothing."""
+    found = proposed(path, prediction) if prediction.nodes else ()
+    if not found:
+        return ()
+    asked = f"--target {prediction.target} --dtype {prediction.dtype}"
+    written = shlex.quote(f"{path.stem}.fixed.onnx")
+    return (f"bench fix {shlex.quote(str(path))} {asked} -o {written} # {', '.join(found)}",)
+
+
+def _weights(prediction: Prediction) -> str:
+    worst = [
+        node for node in prediction.bloated if node.excess_bytes > NOTABLE_SHARE * prediction.weight_bytes
+    ]
+    if not worst:
+        return ""
+    excess = format_bytes(sum(node.excess_bytes for node in worst))
+    return f"{_names(worst)} {_take(worst)} {excess} more than the weights need: {worst[0].becomes}"
+
+
+def _commands(prediction: Prediction) -> str:
+    """Groups that are kept, and maps that are moved, cost no weights: they have commands of their own."""
+    least, found = NOTABLE_SHARE * prediction.file_bytes, []
+    for becomes, reason in COMMANDS.items():
+        nodes = [
+            node
+            for node in prediction.bloated
+            if node.becomes == becomes and (node.command_bytes or 0) > least
+        ]
+        if nodes:
+            size = format_bytes(sum(node.command_bytes or 0 for node in nodes))
+            found.append(f"{_names(nodes)} {_take(nodes)} about {size} of commands: {reason}")
+    return "; ".join(found)
+
+
+def _quiet(prediction: Prediction) -> str:
+    """Return what is said where no node is worth a word; healthy is only what is near its weights."""
+    needed = format_bytes(prediction.needed_weight_bytes)
+    if prediction.file_bytes <= HEALTHY_RATIO * prediction.needed_weight_bytes:
+        return f"{needed} of weights, nothing blows up"
+    rest = format_bytes(prediction.command_bytes)
+    return f"{needed} of weights, and {rest} of commands and structure over all layers"
+
+
+def _uncounted(prediction: Prediction) -> str:
+    unknown = [node for node in prediction.nodes if node.command_bytes is None]
+    if not unknown:
+        return ""
+    reasons = "; ".join(dict.fromkeys(node.becomes for node in unknown))
+    return f"the commands of {_names(unknown)} come on top and nobody can predict them ({reasons})"
+
+
+def _unmeasured(prediction: Prediction) -> str:
+    if kept_group_alignment(prediction.target, prediction.dtype) is not None:
+        return ""
+    if not any(node.becomes == UNMEASURED for node in prediction.nodes):
+        return ""
+    return f"{prediction.target}: which grouped convolutions it makes dense has not been measured"
+
+
+def _names(nodes: list[PredictedNode]) -> str:
+    return f"{count(len(nodes), 'node')} ({listing([node.name for node in nodes])})"
+
+
+def _take(nodes: list[PredictedNode]) -> str:
+    return "takes" if len(nodes) == 1 else "take"

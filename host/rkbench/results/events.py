@@ -1,0 +1,73 @@
+"""What happens while a push runs, as plain values: the progress view and the tests see the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from rkbench_agent.wire.messages import Message
+
+from rkbench.results.model import RunResult
+
+
+@dataclass(frozen=True)
+class Step:
+    """The push begins its next step; `text` says which (no full stop)."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Note:
+    """Something that the user should know and that stops nothing."""
+
+    text: str
+
+
+@dataclass(frozen=True)
+class Sending:
+    """Bytes of the files that the board lacks: `sent_bytes` of `total_bytes` are on their way."""
+
+    name: str
+    sent_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """Another push holds the board."""
+
+    owner: str
+    remaining_s: float
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """A run stands at `done` of `total` (`unit`: iterations, cases or s) of its stage."""
+
+    name: str
+    stage: str
+    done: float
+    total: float
+    unit: str
+
+
+@dataclass(frozen=True)
+class Ended:
+    """A run ended and is stored (or, with its failure, stored as far as it got)."""
+
+    run: RunResult
+
+
+Event = Step | Note | Sending | Waiting | Measuring | Ended
+Listener = Callable[[Event], None]
+#: Takes every message of a board as it comes.
+Hear = Callable[[Message], None]
+
+
+def deaf(_: Message) -> None:
+    """Hear nothing."""
+
+
+def ignore(_: Event) -> None:
+    """A listener that shows nothing."""

@@ -1,0 +1,173 @@
+"""The verdict of a push in one sentence, from its numbers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from rkbench.results.caveats import is_wrong
+from rkbench.results.comparison import ComparedMeasure, Comparison
+from rkbench.results.latency_tests import LatencyTest
+from rkbench.results.latency_words import describe_latency, load_sentence, mean_sentence
+from rkbench.results.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
+from rkbench.results.model import STOPPED, RunResult
+from rkbench.results.names import told_apart
+from rkbench.results.offline_words import offline_sentences
+from rkbench.results.ranking_words import ranking_sentence
+from rkbench.results.tail_tests import TailTest, tail_sentence
+from rkbench.stats.paired import FASTER, SLOWER
+from rkbench.units import MARK
+
+#: More than so many that are just faster are counted, not named.
+MOST_NAMED = 4
+
+
+def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
+    """Return what the runs prove, in one sentence. Who yields wrong outputs wins nothing."""
+    ranked, runs = ranking_sentence(comparison.ranking, runs), told_apart(runs)
+    good = [run for run in runs if run.failure is None or (run.verdict == STOPPED and run.latency)]
+    ended = _ended_early(runs)
+    if not good:
+        return f"No run was completed:{ended}"
+    wrong = {run.id: run.variant.name for run in good if any(map(is_wrong, run.outputs))}
+    out = {comparison.baseline, *wrong, *(refusal.run for refusal in comparison.refused)}
+    candidates = [run for run in good if run.id not in out]
+    base = next((run for run in good if run.id == comparison.baseline), None)
+    if base is None or base.id in wrong or not candidates:
+        sentence = _alone(base or good[0])
+    else:
+        sentence = _compared(base, candidates, comparison) + offline_sentences(base, candidates)
+    told = f" The outputs of {_listed(list(wrong.values()))} are not what was expected." if wrong else ""
+    names = {run.id: run.variant.name for run in runs}
+    shown = {run.id: run for run in candidates}
+    means = mean_sentence((test for test in comparison.mean_tests if test.run in shown), names, shown)
+    latency = f"{_tails(candidates, comparison, runs)}{means}{load_sentence(comparison.latency_tests)}"
+    found = f"{sentence}{latency}{told}{ended}"
+    return f"{ranked} {found}" if ranked else found
+
+
+def _tails(candidates: Sequence[RunResult], comparison: Comparison, runs: Sequence[RunResult]) -> str:
+    """Return of which candidates the slowest calls differ, as sentences that each begin with a blank."""
+    names = {run.id: run.variant.name for run in runs}
+    simulated = {run.id: run.simulated for run in candidates}
+    told = (
+        tail_sentence(test, names, simulated=simulated[test.run])
+        for test in comparison.tail_tests
+        if test.run in simulated and not _follows_from_the_rest(test, comparison.test_of(test.run))
+    )
+    return "".join(f" {sentence}" for sentence in told if sentence)
+
+
+def _follows_from_the_rest(tail: TailTest, test: LatencyTest | None) -> bool:
+    """Return whether all calls are slower or faster, and the slowest with them."""
+    judgement = test.judgement if test else None
+    return (judgement == SLOWER and tail.share > tail.share_against) or (
+        judgement == FASTER and tail.share < tail.share_against
+    )
+
+
+def _ended_early(runs: Sequence[RunResult]) -> str:
+    """Return who failed and who was stopped, as sentences that each begin with a blank."""
+    stopped = [run.variant.name for run in runs if run.verdict == STOPPED]
+    failed = [run.variant.name for run in runs if run.failure is not None and run.verdict != STOPPED]
+    was = "was" if len(stopped) == 1 else "were"
+    told = ((failed, "failed"), (stopped, f"{was} stopped"))
+    return "".join(f" {_listed(names)} {what}." for names, what in told if names)
+
+
+def _alone(run: RunResult) -> str:
+    mark = _mark(run)
+    parts = [SIZE.text(run)]
+    if NPU_MEMORY.value(run) is not None:
+        parts.append(f"{mark}{NPU_MEMORY.text(run)} of NPU memory")
+    if run.latency:
+        parts.append(f"p50 {mark}{LATENCY_P50.text(run)}{', simulated' if run.simulated else ''}")
+    parts.append(_words(run))
+    return f"{run.variant.name}: {', '.join(parts)}."
+
+
+def _compared(base: RunResult, candidates: Sequence[RunResult], comparison: Comparison) -> str:
+    """Say who is smallest, lightest and fastest, and what the outputs of the ones named are worth."""
+    praise: dict[str, list[str]] = {}
+    for words, measure in (("smallest", SIZE), ("lightest to load", NPU_MEMORY)):
+        best = _best(base, candidates, comparison.of(measure))
+        if best:
+            run, percent = best
+            mark = MARK if run.simulated and measure is not SIZE else ""
+            praise.setdefault(run.id, []).append(f"the {words} ({mark}{percent:+.1f} %)")
+    latency = describe_latency(base, candidates, comparison)
+    for run_id, words in latency.faster.items():
+        praise.setdefault(run_id, []).append(words)
+    named = [run for run in candidates if run.id in praise]
+    if not named:
+        tail = f"{latency.rest}; " if latency.rest else ""
+        return f"{base.variant.name} is not beaten in size or memory: {tail}{_words(base)}."
+    told = _told(named, praise)
+    claims = [
+        f"{run.variant.name} is {_listed(praise[run.id])}"
+        + (f", but {latency.slower[run.id]}" if run.id in latency.slower else "")
+        for run in told
+    ]
+    if len(told) < len(named):
+        claims.append(f"{len(named) - len(told)} others are faster, too")
+    if latency.rest and not any(run.id in latency.slower for run in named):
+        claims.append(latency.rest)
+    return f"Against {base.variant.name}: {'; '.join(claims)}; {_accuracies([base, *told])}."
+
+
+def _told(named: Sequence[RunResult], praise: Mapping[str, Sequence[str]]) -> Sequence[RunResult]:
+    """Return who is told of by name: all where they are few, else who is more than just faster."""
+    if len(named) <= MOST_NAMED:
+        return named
+    best = [run for run in named if any(not words.startswith("faster") for words in praise[run.id])]
+    return best or named[:MOST_NAMED]
+
+
+def _mark(run: RunResult) -> str:
+    return MARK if run.simulated else ""
+
+
+def _accuracies(runs: Sequence[RunResult]) -> str:
+    """Return what the outputs of the runs are worth: once where it is the same, the kind said once."""
+    named: dict[tuple[str, str], list[str]] = {}
+    for run in runs:
+        named.setdefault(_accuracy(run), []).append(run.variant.name)
+    if len(named) == 1:
+        return f"{_words(runs[0])} in all of them"
+    told, last = [], ""
+    for (kind, value), names in named.items():
+        told.append(f"{value if kind == last else f'{kind} {value}'.strip()} in {_listed(names)}")
+        last = kind
+    return ", ".join(told)
+
+
+def _best(
+    base: RunResult, candidates: Sequence[RunResult], metric: ComparedMeasure
+) -> tuple[RunResult, float] | None:
+    """Return the candidate with the lowest value, if it lies more than one percent below the baseline."""
+    known = [(percent, run) for run in candidates if (percent := metric.differences.get(run.id)) is not None]
+    if not known:
+        return None
+    percent, run = min(known, key=lambda pair: pair[0])
+    return (run, percent) if percent < -1 and run.id != base.id else None
+
+
+def _words(run: RunResult) -> str:
+    return " ".join(_accuracy(run)).strip()
+
+
+def _accuracy(run: RunResult) -> tuple[str, str]:
+    """Return the kind of figure that every output has, and the figure; the agreement beside it, if any."""
+    mark = _mark(run)
+    for kind, measure in (("lowest cosine", COSINE), ("max. error", MAX_ERROR)):
+        if measure.value(run) is not None:
+            agrees = "" if TOP1.value(run) is None else f" (top-1 {mark}{TOP1.text(run)})"
+            return kind, mark + measure.text(run) + agrees
+    if any(output.nan_count or output.inf_count for output in run.outputs):
+        return "", "outputs with NaN or infinities"
+    if any(output.is_broken for output in run.outputs):
+        return "", "outputs with numbers where the golden has infinities"
+    return "", "outputs not checked"
+
+
+def _listed(words: Sequence[str]) -> str:
+    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} and {words[-1]}" if words else ""

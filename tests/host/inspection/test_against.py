@@ -1,0 +1,146 @@
+"""`bench inspect --against`: the error of each layer from the file alone, and the first bad one by name."""
+
+from __future__ import annotations
+
+import json
+import os
+from io import StringIO
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from bench_command import run_bench
+from onnx import numpy_helper
+from rkbench.inspection.against import AgainstOnnx, compare_with_onnx
+from rkbench.rknn import open_model
+from rkbench.stats.similarity import cosine
+from rkbench.views.inspect.against import show_against
+
+NPU = Path(__file__).parents[2] / "data/npu"
+
+
+@pytest.mark.parametrize("soc", ["rk3588", "rk3568"])
+@pytest.mark.parametrize("name", ["neck", "squeeze", "swishes"])
+def test_layers_of_a_sound_file_are_near_their_onnx(name: str, soc: str) -> None:
+    with open_model(NPU / f"{name}_{soc}_int8.rknn") as model:
+        found = compare_with_onnx(model, NPU / f"{name}.onnx")
+    assert found.first_bad is None
+    assert len(found.layers) >= 2
+    assert min(each.own_cosine for each in found.layers) > 0.999
+
+
+def changed_onnx(folder: Path, factor: float = -1) -> Path:
+    """The ONNX of `neck` with other weights in its second convolution."""
+    network = onnx.load(str(NPU / "neck.onnx"))
+    (second,) = (node for node in network.graph.node if node.name == "Conv_2")
+    weights = next(each for each in network.graph.initializer if each.name == second.input[1])
+    weights.CopyFrom(numpy_helper.from_array(factor * numpy_helper.to_array(weights), weights.name))
+    onnx.save(network, folder / "other.onnx")
+    return folder / "other.onnx"
+
+
+def test_the_first_bad_layer_is_named_and_those_after_it_are_not_blamed(tmp_path: Path) -> None:
+    with open_model(NPU / "neck_rk3588_int8.rknn") as model:
+        found = compare_with_onnx(model, changed_onnx(tmp_path))
+    assert found.first_bad is not None
+    assert found.first_bad.layer == "Conv:Conv_2"
+    by_layer = {each.layer: each for each in found.layers}
+    after = by_layer["LeakyRelu:LeakyRelu_7"]
+    assert after.own_cosine > 0.999
+    assert after.cosine < 0.99
+
+
+@pytest.mark.parametrize(
+    ("behind", "bad"),
+    [
+        (("Relu", {}), None),
+        (("Clip", {"max": 100.0}), "Conv:Conv_1"),
+        (("Clip", {"min": 0.0, "max": 100.0}), None),
+        (("LeakyRelu", {"alpha": 0.5}), "Conv:Conv_1"),
+    ],
+)
+def test_what_a_relu_behind_a_layer_cuts_off_is_not_its_fault(
+    behind: tuple[str, dict[str, float]], bad: str | None, tmp_path: Path
+) -> None:
+    """The converter gives an int8 tensor the range of the ReLU behind it, here behind a Concat."""
+    network = onnx.load(str(NPU / "joined.onnx"))
+    (relu,) = (node for node in network.graph.node if node.op_type == "Relu")
+    op, attributes = behind
+    limits = [f"{name} of Clip" if name in attributes else "" for name in ("min", "max")]
+    clips = op == "Clip"
+    network.graph.initializer.extend(
+        numpy_helper.from_array(np.float32(value), f"{name} of Clip")
+        for name, value in attributes.items()
+        if clips
+    )
+    inputs = [relu.input[0], *(limits if clips else ())]
+    other = onnx.helper.make_node(op, inputs, list(relu.output), relu.name, **({} if clips else attributes))
+    relu.CopyFrom(other)
+    onnx.save(network, tmp_path / "joined.onnx")
+    with open_model(NPU / "joined_rk3588_int8.rknn") as model:
+        found = compare_with_onnx(model, tmp_path / "joined.onnx")
+    assert (found.first_bad.layer if found.first_bad else None) == bad
+
+
+def test_a_layer_whose_values_overflow_is_bad_and_null_in_json(tmp_path: Path) -> None:
+    other = changed_onnx(tmp_path, np.inf)
+    arguments = ("inspect", str(NPU / "neck_rk3588_fp16.rknn"), "--against", str(other))
+    done = run_bench(*arguments, "--json", str(tmp_path / "told.json"))
+    assert done.stdout.splitlines()[0].endswith("the first bad layer is Conv:Conv_2: its values overflow")
+    told = json.loads((tmp_path / "told.json").read_text(), parse_constant=pytest.fail)
+    assert told["first_bad"] == "Conv:Conv_2"
+    assert None in [layer["own_cosine"] for layer in told["layers"]]
+
+
+def test_the_command_answers_in_its_first_line(tmp_path: Path) -> None:
+    done = run_bench("inspect", str(NPU / "neck_rk3588_int8.rknn"), "--against", str(NPU / "neck.onnx"))
+    assert done.returncode == 0, done.stderr
+    first = done.stdout.splitlines()[0]
+    assert first == "neck_rk3588_int8.rknn: no bad layer; the worst by itself is Conv:Conv_0: cosine 0.99991"
+
+
+def test_the_json_holds_every_layer(tmp_path: Path) -> None:
+    arguments = ("inspect", str(NPU / "neck_rk3588_int8.rknn"), "--against", str(NPU / "neck.onnx"))
+    told = json.loads(run_bench(*arguments, "--json", "-").stdout)
+    assert (told["provenance"], told["first_bad"], len(told["layers"])) == ("computed", None, 5)
+
+
+@pytest.mark.parametrize(
+    ("onnx_file", "words", "exit_code"),
+    [
+        ("dense.onnx", "is it the ONNX that the .rknn was converted from?", 1),
+        ("none.onnx", "no such file", 2),
+    ],
+)
+def test_another_onnx_is_told(tmp_path: Path, onnx_file: str, words: str, exit_code: int) -> None:
+    done = run_bench("inspect", str(NPU / "neck_rk3588_int8.rknn"), "--against", str(NPU / onnx_file))
+    assert done.returncode == exit_code
+    assert words in done.stderr
+
+
+def test_against_stands_alone() -> None:
+    done = run_bench(
+        "inspect", str(NPU / "neck_rk3588_int8.rknn"), "--against", "n.onnx", "--html", os.devnull
+    )
+    assert done.returncode == 2
+    assert "--against stands alone" in done.stderr
+
+
+def test_the_cosine_of_nothing_and_something_is_zero() -> None:
+    assert cosine(np.zeros(3), np.zeros(3)) == 1
+    assert cosine(np.zeros(3), np.ones(3)) == 0
+
+
+def test_on_a_terminal_its_sentences_are_broken_at_blanks(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("COLUMNS", "40")
+    monkeypatch.setenv("NO_COLOR", "1")
+    show_against(
+        AgainstOnnx(Path("net.rknn"), Path("net.onnx"), (), ("Conv:a", "Conv:b")), out=(out := Terminal())
+    )
+    assert max(map(len, out.getvalue().splitlines())) <= 40
+    assert "\nlayer alone, fed with" in out.getvalue()

@@ -1,0 +1,101 @@
+"""Taps beyond the map, and the floor below which a file is healthy: nothing large stays without a name."""
+
+from __future__ import annotations
+
+import struct
+
+import pytest
+from rkbench.inspection.causes import Attribution, Cause, find_causes
+from rknn_writer import (
+    CONVOLUTION,
+    FileSpec,
+    GraphSpec,
+    NodeSpec,
+    TensorSpec,
+    opened,
+    write_model,
+    write_tasks,
+)
+
+COMMAND = struct.pack("<HIH", 0x4004, 1, 0x1001)
+
+
+def diagnose(spec: FileSpec) -> Attribution:
+    with opened(write_model(spec)) as model:
+        return find_causes(model)
+
+
+def found(attribution: Attribution, code: str) -> Cause | None:
+    return next((cause for cause in attribution.causes if cause.code == code), None)
+
+
+def dilated(dilation: int, size: int, split: bool) -> FileSpec:
+    """Return a 3x3 convolution of this dilation over a padded map, whole or in one part behind a Split."""
+    padded = size + 2 * dilation
+    tensors = (
+        TensorSpec("x", kind="input", shape=(1, 8, size, size)),
+        TensorSpec("p", shape=(1, 8, padded, padded)),
+        TensorSpec("part", shape=(1, 8, padded, padded)),
+        TensorSpec("w", kind="weight", shape=(8, 8, 3, 3), data=bytes(range(144)) * 8),
+        TensorSpec("y", kind="output", shape=(1, 8, size, size)),
+    )
+    options = {"options_type": CONVOLUTION, "dilations": (dilation, dilation), "groups": 1}
+    nodes = (
+        NodeSpec("Pad:x_pad", "Pad", 2, (0,), (1,)),
+        *((NodeSpec("Split:c", "Split", 2, (1,), (2,)),) if split else ()),
+        NodeSpec("Conv:c", "Conv", 2, (2 if split else 1, 3), (4,), **options),
+    )
+    return FileSpec((GraphSpec(tensors, nodes, (0,), (4,)),))
+
+
+@pytest.mark.parametrize("split", [False, True])
+def test_taps_a_whole_map_away_are_dead(split: bool) -> None:
+    cause = found(diagnose(dilated(24, 20, split)), "dead_taps")
+    assert cause is not None
+    assert "(c: dilation 24 on 20x20)" in cause.because
+    assert cause.sections["weights"] == 8 * 8 * 2 * 8
+    assert found(diagnose(dilated(20, 20, split)), "dead_taps") is not None
+    assert found(diagnose(dilated(19, 20, split)), "dead_taps") is None
+
+
+def layer(kind: str, commands: int, weights: int) -> FileSpec:
+    """Return a file of one layer without attributes, with this many bytes of commands and weights."""
+    tensors = (
+        TensorSpec("x", kind="input"),
+        TensorSpec(
+            "w", kind="weight", shape=(weights // 16, 8, 1, 1), data=bytes(range(256)) * (weights // 256)
+        ),
+        TensorSpec("y", kind="output"),
+        TensorSpec(
+            "regcmd", kind="register_commands", dtype="OPAQUE", shape=(), data=COMMAND * (commands // 8)
+        ),
+        TensorSpec("task", kind="tasks", dtype="OPAQUE", shape=(), data=write_tasks([(0, 0)])),
+    )
+    nodes = (NodeSpec(f"{kind}:l", kind, 2, (0, 1), (2,), (1, 0, 0, 0, 0, 0)),)
+    return FileSpec((GraphSpec(tensors, nodes, (0,), (2,)),))
+
+
+def test_a_large_layer_of_a_kind_that_no_rule_knows_has_a_name_too() -> None:
+    attribution = diagnose(layer("Einsum", 400_000, 1024))
+    cause = found(attribution, "oversized_layers")
+    assert cause is not None
+    assert attribution.lead == "oversized_layers"
+    assert (
+        "most l (Einsum: 401 kB in 1 task on one core, where 2.22 kB are needed); why is not known"
+        in cause.because
+    )
+    assert [fix.kind for fix in cause.fix] == ["nothing"]
+
+
+def test_a_file_whose_bytes_are_its_weights_is_healthy() -> None:
+    attribution = diagnose(layer("Conv", 1024, 65_536))
+    assert (attribution.verdict, attribution.lead) == ("healthy", None)
+
+
+def test_a_normalization_owns_its_constants_whatever_its_name() -> None:
+    spec = layer("exNorm", 400_000, 1024)
+    cause = found(diagnose(spec), "normalization_unrolled")
+    assert cause is not None
+    assert cause.layers == ("l",)
+    assert cause.sections["register_commands"] == 400_000 - 1152
+    assert found(diagnose(layer("BatchNormalization", 400_000, 1024)), "normalization_unrolled") is None
