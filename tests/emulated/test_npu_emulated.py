@@ -36,6 +36,8 @@ SMALL = (
     ("gates", "rk3568", "int8"),
     ("enlarged", "rk3588", "int8"),
     ("enlarged", "rk3568", "fp16"),
+    ("repeated", "rk3588", "fp16"),
+    ("repeated", "rk3568", "int8"),
     ("transformer", "rk3588", "fp16"),
     ("transformer", "rk3588", "int8"),
 )
@@ -43,9 +45,9 @@ ALL = tuple((net.name, net.soc, net.dtype) for net in (*NETS, *ENLARGED, *OF_TRA
 WITH_ALL = bool(os.environ.get("RKBENCH_ALL_NETS"))
 TAKEN = ALL if WITH_ALL else SMALL
 #: librknnrt multiplies and adds in one rounding here: floats of equal int8 values differ in the last place.
-FUSED = {(name, soc) for name in ("dense", "depthwise", "neck") for soc in ("rk3588", "rk3568")} | {
-    ("swishes", "rk3588")
-}
+FUSED = {
+    (name, soc) for name in ("dense", "depthwise", "neck", "repeated") for soc in ("rk3588", "rk3568")
+} | {("swishes", "rk3588")}
 #: The runtime submits OutputOperator tasks for these: the NPU makes floats, with a scale in fp16.
 ON_NPU = {(name, "rk3568") for name in ("residual", "gates", "swishes", "squeeze")}
 MASKS = {"rk3588": ("0", "0-1", "all"), "rk3568": ()}

@@ -4,8 +4,8 @@
 
 Nine nets of one idea each, random weights from a fixed seed, in fp16 and int8, for rk3588 and rk3568: 36
 files, as rknn-toolkit2 2.5.0 converts them, with its simulator's outputs. A tenth net, int8 alone,
-explains one of the nine (docs/npu.md); an eleventh is enlarged; a twelfth, fp16 for rk3588 alone, is fed in
-two tiles; a thirteenth, int8 for rk3588 alone, has a ReLU behind a Concat; four more, three of them for
+explains one of the nine (docs/npu.md); two more are enlarged; a thirteenth, fp16 for rk3588 alone, is fed in
+two tiles; a fourteenth, int8 for rk3588 alone, has a ReLU behind a Concat; four more, three of them for
 rk3588 alone, have what transformers are made of. Needs the toolkit environment (`bench toolkit install`). Two
 builds differ in 1-2 kB of uninitialised bytes, not in what they compute.
 
@@ -176,6 +176,18 @@ def enlarged() -> Network:
     return net
 
 
+def repeated() -> Network:
+    """Inputs of several surfaces, whose 99 pixels no four divide, and pixels repeated, by 4 and by 2."""
+    net = Network([1, 24, 9, 11])
+    convolve(net, 24, 24)
+    net.add("Relu")
+    scales = net.constant(np.array([1, 1, 4, 2], dtype="float32"))
+    modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
+    net.add("Resize", "", scales, **modes)
+    convolve(net, 24, 16, kernel=1)
+    return net
+
+
 def tiled() -> Network:
     """A picture of two tiles, whose lines no 16 bytes divide: the second begins where the pitch says."""
     net = Network([1, 3, 106, 106])
@@ -210,7 +222,7 @@ def classifier() -> Network:
 
 NETS: tuple[Callable[[], Network], ...] = (
     dense, depthwise, residual, pools, gates, swishes, squeeze, neck, classifier, gates_on_steps,
-    enlarged, tiled, joined, transpose, softmax, normalization, transformer,
+    enlarged, repeated, tiled, joined, transpose, softmax, normalization, transformer,
 )  # fmt: skip
 ONE_DTYPE = {"gates_on_steps": "int8", "tiled": "fp16", "joined": "int8"}
 OTHER_SOCS = ("rk3562", "rk3576", "rv1126b")

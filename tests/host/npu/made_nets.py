@@ -60,7 +60,9 @@ OF_TRANSFORMERS = tuple(
     for soc in (SOCS if name == "normalization" else SOCS[:1])
     for dtype in ("fp16", "int8")
 )
-ENLARGED = tuple(Net("enlarged", soc, dtype) for soc in SOCS for dtype in ("fp16", "int8"))
+ENLARGED = tuple(
+    Net(name, soc, dtype) for name in ("enlarged", "repeated") for soc in SOCS for dtype in ("fp16", "int8")
+)
 TILED = Net("tiled", "rk3588", "fp16")
 JOINED = Net("joined", "rk3588", "int8")
 NETS = tuple(Net(name, soc, dtype) for name in NAMES for soc in SOCS for dtype in ("fp16", "int8"))

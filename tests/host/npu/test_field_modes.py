@@ -20,6 +20,7 @@ NETS = (
     ("depthwise", "int8"),
     ("residual", "int8"),
     ("residual", "fp16"),
+    ("repeated", "int8"),
     ("swishes", "int8"),
     ("transformer", "int8"),
 )

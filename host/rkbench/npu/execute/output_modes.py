@@ -97,10 +97,19 @@ def _spaces_surfaces(generation: Generation) -> Callable[[TaskRegisters], bool]:
         elif is_edge(r):
             expected.append(step * r["DPU.DATA_CUBE_NOTCH_ADDR.NOTCH_ADDR_0"])
         elif r["DPU_RDMA.SRC_DMA_CFG.UNPOOLING_EN"]:
-            expected = [step * r["DPU.DATA_CUBE_NOTCH_ADDR.NOTCH_ADDR_0"]]
+            expected = [every * step * (r["DPU.DATA_CUBE_HEIGHT.HEIGHT"] + 1)]
         return r["DPU.SURFACE_ADD"] in expected
 
     return holds
+
+
+def _repeats_lines(r: TaskRegisters) -> bool:
+    """Whether the writer repeats a line as often as the reader says: the copies next to each other."""
+    if not (is_flying(r) and r["DPU_RDMA.SRC_DMA_CFG.UNPOOLING_EN"]):
+        return True
+    copies, width = r["DPU_RDMA.SRC_DMA_CFG.KERNEL_STRIDE_HEIGHT"], r["DPU.DATA_CUBE_WIDTH.WIDTH"] + 1
+    every, skipped = r["DPU.BS_OW_CFG.SIZE_E_2"], r["DPU.DATA_CUBE_NOTCH_ADDR.NOTCH_ADDR_0"]
+    return (every, skipped) == (copies, copies * width)
 
 
 def _narrows(r: TaskRegisters) -> bool:
@@ -181,6 +190,7 @@ OF_OUTPUT = (
     InMode(ON_BOTH, DPU, "DPU.BS_OW_CFG.SIZE_E_0", _is_one_of_three),
     InMode(ON_BOTH, DPU, "DPU.DATA_CUBE_CHANNEL.ORIG_CHANNEL", _fills_up),
     InMode((V2,), DPU, "DPU.WDMA_SIZE_0.CHANNEL_WDMA", _writes_the_real_channels),
+    InMode(ON_BOTH, DPU, "DPU.DATA_CUBE_NOTCH_ADDR.NOTCH_ADDR_0", _repeats_lines),
     InMode((V2,), DPU, "DPU.SURFACE_ADD", _spaces_surfaces(V2)),
     InMode((LITE,), DPU, "DPU.SURFACE_ADD", _spaces_surfaces(LITE)),
     InMode(ON_BOTH, DPU, "DPU.LUT_CFG.LUT_LO_LE_MUX", _chooses_the_table),

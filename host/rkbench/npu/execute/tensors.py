@@ -27,7 +27,7 @@ DTYPES: dict[str, type[np.generic]] = {
     "FLOAT16": np.float16,
 }
 SURFACE_PIXELS = 4
-"""Surfaces begin at a multiple of so many pixels; those of one pixel follow one another (1,008 tensors)."""
+"""Surfaces begin at a multiple of so many pixels; those of one pixel, and an input's, follow one another."""
 PART_VALUES = 1 << 16
 
 
@@ -108,7 +108,7 @@ class Tensors:
         batch, surfaces, height, width, _ = tensor.native_shape
         unit, pixels = self._memory.unit_bytes(dtype.itemsize), height * width
         aligned = -(-pixels // SURFACE_PIXELS) * SURFACE_PIXELS
-        if pixels > 1 and tensor.size_bytes >= batch * surfaces * aligned * unit:
+        if tensor.kind != "input" and pixels > 1 and tensor.size_bytes >= batch * surfaces * aligned * unit:
             pixels = aligned
         channels, step = _chw(tensor)[0], surfaces * pixels * unit
         self._bytes(tensor, batch * step)
