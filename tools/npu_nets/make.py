@@ -5,9 +5,10 @@
 Nine nets of one idea each, random weights from a fixed seed, in fp16 and int8, for rk3588 and rk3568: 36
 files, as rknn-toolkit2 2.5.0 converts them, with its simulator's outputs. A tenth net, int8 alone,
 explains one of the nine (docs/npu.md); two more are enlarged; a thirteenth, fp16 for rk3588 alone, is fed in
-two tiles; a fourteenth, int8 for rk3588 alone, has a ReLU behind a Concat; four more, three of them for
-rk3588 alone, have what transformers are made of. Needs the toolkit environment (`bench toolkit install`). Two
-builds differ in 1-2 kB of uninitialised bytes, not in what they compute.
+two tiles; a fourteenth, int8 for rk3588 alone, has a ReLU behind a Concat; a fifteenth a channel that nothing
+reads; four more, three of them for rk3588 alone, have what transformers are made of. Needs the toolkit
+environment (`bench toolkit install`). Two builds differ in 1-2 kB of uninitialised bytes, not in what they
+compute.
 
 Into tests/data/npu: NET.onnx, NET.inputs.npz (`inputs/x`, two cases, 4-D as NHWC), NET_SOC_DTYPE.rknn, and
 NET_SOC_DTYPE.npz (a replay, as the simulator left it).
@@ -209,6 +210,17 @@ def joined() -> Network:
     return net
 
 
+def unread() -> Network:
+    """A convolution of which the next one takes nothing of channel 3."""
+    net = Network([1, 8, 8, 8])
+    convolve(net, 8, 16)
+    net.add("Relu")
+    values = net.rng.standard_normal((8, 16, 1, 1)).astype("float32") / 4
+    values[:, 3] = 0
+    net.add("Conv", net.constant(values), net.weight(8), kernel_shape=[1, 1])
+    return net
+
+
 def classifier() -> Network:
     """Global average pooling and a fully connected layer of ten classes."""
     net = Network([1, 3, 16, 16])
@@ -222,12 +234,12 @@ def classifier() -> Network:
 
 NETS: tuple[Callable[[], Network], ...] = (
     dense, depthwise, residual, pools, gates, swishes, squeeze, neck, classifier, gates_on_steps,
-    enlarged, repeated, tiled, joined, transpose, softmax, normalization, transformer,
+    enlarged, repeated, tiled, joined, unread, transpose, softmax, normalization, transformer,
 )  # fmt: skip
-ONE_DTYPE = {"gates_on_steps": "int8", "tiled": "fp16", "joined": "int8"}
+ONE_DTYPE = {"gates_on_steps": "int8", "tiled": "fp16", "joined": "int8", "unread": "fp16"}
 OTHER_SOCS = ("rk3562", "rk3576", "rv1126b")
 """The classifier for SoCs whose registers nobody has explained, int8, without outputs."""
-RK3588_ONLY = ("tiled", "joined", "transpose", "softmax", "transformer")
+RK3588_ONLY = ("tiled", "joined", "unread", "transpose", "softmax", "transformer")
 
 
 def write_inputs(net: Network, path: Path) -> None:

@@ -12,10 +12,10 @@ import onnx
 import pytest
 from bench_command import run_bench
 from onnx import numpy_helper
-from rkbench.inspection.against import AgainstOnnx, compare_with_onnx
+from rkbench.inspection.against import AgainstOnnx, compare_with_onnx, in_order_of
 from rkbench.rknn import open_model
 from rkbench.stats.similarity import cosine
-from rkbench.views.inspect.against import show_against
+from rkbench.views.inspect.against import answer, show_against
 
 NPU = Path(__file__).parents[2] / "data/npu"
 
@@ -83,6 +83,23 @@ def test_what_a_relu_behind_a_layer_cuts_off_is_not_its_fault(
     assert (found.first_bad.layer if found.first_bad else None) == bad
 
 
+@pytest.mark.parametrize(("channel", "bad"), [(3, None), (4, "Conv:Conv_0")])
+def test_a_channel_that_nothing_reads_is_not_its_layers_fault(
+    channel: int, bad: str | None, tmp_path: Path
+) -> None:
+    network = onnx.load(str(NPU / "unread.onnx"))
+    bias = next(each for each in network.graph.initializer if each.name == network.graph.node[0].input[2])
+    values = numpy_helper.to_array(bias).copy()
+    values[channel] += 10
+    bias.CopyFrom(numpy_helper.from_array(values, bias.name))
+    onnx.save(network, tmp_path / "other.onnx")
+    with open_model(NPU / "unread_rk3588_fp16.rknn") as model:
+        found = compare_with_onnx(model, tmp_path / "other.onnx")
+    assert found.layers[0].own_cosine < 0.9
+    assert (found.first_bad.layer if found.first_bad else None) == bad
+    assert answer(found).endswith(", where nothing reads it") == (bad is None)
+
+
 def test_a_layer_whose_values_overflow_is_bad_and_null_in_json(tmp_path: Path) -> None:
     other = changed_onnx(tmp_path, np.inf)
     arguments = ("inspect", str(NPU / "neck_rk3588_fp16.rknn"), "--against", str(other))
@@ -125,6 +142,29 @@ def test_against_stands_alone() -> None:
     )
     assert done.returncode == 2
     assert "--against stands alone" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("shape", "onnx_shape", "same"),
+    [
+        ((1, 2, 3, 4), (1, 2, 3, 4), "abcd"),
+        ((1, 2, 3, 4), (2, 12), "abcd"),
+        ((1, 2, 3, 4), (1, 3, 4, 2), "acdb"),
+        ((1, 2, 1, 12), (1, 3, 4, 2), "acdb"),
+        ((2, 3, 1, 5), (2, 5, 3), "acdb"),
+        ((1, 2, 3, 5), (1, 5, 2, 3), None),
+        ((1, 2, 3, 4), (1, 2, 3), None),
+    ],
+)
+def test_values_take_the_order_that_the_onnx_has(
+    shape: tuple[int, ...], onnx_shape: tuple[int, ...], same: str | None
+) -> None:
+    values = np.arange(np.prod(shape)).reshape(shape)
+    found = in_order_of(onnx_shape, values)
+    assert (found is None) == (same is None)
+    if found is not None:
+        assert found.shape == onnx_shape
+        assert np.array_equal(found.ravel(), np.einsum(f"abcd->{same}", values).ravel())
 
 
 def test_the_cosine_of_nothing_and_something_is_zero() -> None:

@@ -78,7 +78,10 @@ def answer(found: AgainstOnnx) -> str:
         how = f"cosine {bad.own_cosine:.5f} by itself" if isfinite(bad.own_cosine) else "its values overflow"
         return f"{name}: the first bad layer is {bad.layer}: {how}"
     worst = min(found.layers, key=lambda each: each.own_cosine)
-    return f"{name}: no bad layer; the worst by itself is {worst.layer}: cosine {worst.own_cosine:.5f}"
+    unread = ", where nothing reads it" if worst.is_harmless else ""
+    return (
+        f"{name}: no bad layer; the worst by itself is {worst.layer}: cosine {worst.own_cosine:.5f}{unread}"
+    )
 
 
 def _short(value: float) -> str:
