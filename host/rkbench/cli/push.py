@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
@@ -170,27 +170,10 @@ def asked_of(
     golden: Path | None,
 ) -> PushOptions:
     """Return what was typed as the options of a push; raises UsageError."""
-    from rkbench.campaign.settings import PushOptions, settings_of
-    from rkbench.results.gating import parse_minimize, parse_requirements
+    from rkbench.campaign.asking import PushWords, options_of
 
-    settings = settings_of({**vars(measuring), **vars(scenario)})
-    gates = parse_requirements(judging.require or (), labelled=judging.labels is not None)
-    return PushOptions(
-        tuple(models),
-        settings,
-        golden,
-        judging.baseline,
-        holding.force,
-        holding.wait,
-        other=scenario.interfere_with,
-        gates=gates,
-        requirements=gates,
-        noise_floor=judging.noise_floor,
-        labels=judging.labels,
-        metric=judging.metric,
-        minimize=parse_minimize(judging.minimize),
-        quick=measuring.quick,
-    )
+    words = {**vars(measuring), **vars(scenario), **vars(judging), **vars(holding)}
+    return options_of(models, cast(PushWords, words), golden)
 
 
 def _ended(outcome: Outcome) -> int:

@@ -6,7 +6,6 @@ icicle and the layer table are drawn from the JSON that the page carries.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from html import escape
 from pathlib import Path
@@ -26,7 +25,7 @@ from rkbench.views.inspect.labels import (
     nodes_by_size,
     tensor_title,
 )
-from rkbench.views.page import style_of
+from rkbench.views.page import embedded, style_of
 
 if TYPE_CHECKING:  # what an ONNX is told in needs the extra `onnx`
     from rkbench.inspection.onnx_document import OnnxComparison, OnnxNode
@@ -76,8 +75,7 @@ def _embedded(inspection: Inspection) -> str:
     document = to_json(inspection)
     if inspection.file:
         document["file"]["name"] = _name(inspection)
-    text = json.dumps(document, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+    return embedded(document)
 
 
 def _name(inspection: Inspection) -> str:

@@ -1,11 +1,39 @@
-"""What all pages look alike in: one style sheet beneath each page's own."""
+"""What all pages have in common: one style sheet beneath each page's own, and templates that escape."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from rkbench.units import printable_lines
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 
 def style_of(page: Path) -> str:
     """Return the style of a page whose own style sheet is `page`."""
     base = Path(__file__).parent / "base.css"
     return base.read_text(encoding="utf-8") + page.read_text(encoding="utf-8")
+
+
+def page_environment(folder: Path) -> Environment:
+    """Return the templates of a folder: all text is escaped, and shows no control characters."""
+    from jinja2 import Environment, FileSystemLoader, StrictUndefined
+    from markupsafe import Markup
+
+    return Environment(
+        loader=FileSystemLoader(folder),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        finalize=lambda value: value if isinstance(value, Markup) else printable_lines(str(value)),
+    )
+
+
+def embedded(document: object) -> str:
+    """Return a value as JSON in which nothing can end the script element or start a comment."""
+    text = json.dumps(document, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import gzip
 import io
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
@@ -17,7 +16,7 @@ from pathlib import Path
 from rkbench.results.collect import Collected
 from rkbench.results.comparison import Comparison
 from rkbench.units import printable_lines
-from rkbench.views.page import style_of
+from rkbench.views.page import embedded, page_environment, style_of
 from rkbench.views.push.csv import write_latencies
 from rkbench.views.push.json import push_document
 from rkbench.views.report.charts import charts_of
@@ -31,29 +30,24 @@ _SERIES = ("s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8")
 
 def render_page(collected: Sequence[Collected], comparison: Comparison) -> str:
     """Return the page of these runs; without vl-convert it says what its drawings need."""
-    from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup, escape
 
     content = content_of(collected, comparison)
     charts = charts_of(content.runs)
-    environment = Environment(
-        loader=FileSystemLoader(PARTS),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        finalize=lambda value: value if isinstance(value, Markup) else printable_lines(str(value)),
-    )
     draw = partial(_drawn, escape=lambda text: str(escape(printable_lines(text))))
-    return environment.get_template("report.html.j2").render(
-        content=content,
-        charts=charts,
-        drawn={chart.key: Markup(draw(chart)) for chart in charts} if has_pictures() else {},
-        hint=HINT,
-        style=Markup(_style()),
-        script=Markup((PARTS / "report.js").read_text(encoding="utf-8")),
-        document=Markup(_embedded(collected, comparison)),
-        latencies=_packed_latencies(content.runs),
+    return (
+        page_environment(PARTS)
+        .get_template("report.html.j2")
+        .render(
+            content=content,
+            charts=charts,
+            drawn={chart.key: Markup(draw(chart)) for chart in charts} if has_pictures() else {},
+            hint=HINT,
+            style=Markup(_style()),
+            script=Markup((PARTS / "report.js").read_text(encoding="utf-8")),
+            document=Markup(embedded(push_document([item.run for item in collected], comparison))),
+            latencies=_packed_latencies(content.runs),
+        )
     )
 
 
@@ -69,13 +63,6 @@ def _style() -> str:
     light, dark = ("".join(f"--{name}: {palette[name]}; " for name in _SERIES) for palette in (LIGHT, DARK))
     series = f":root {{ {light}}}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark}}} }}\n"
     return series + style_of(PARTS / "report.css")
-
-
-def _embedded(collected: Sequence[Collected], comparison: Comparison) -> str:
-    """Return the JSON so that nothing in it can end the script element or start a comment."""
-    document = push_document([item.run for item in collected], comparison)
-    text = json.dumps(document, allow_nan=False, ensure_ascii=True, separators=(",", ":"))
-    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
 def _packed_latencies(runs: Sequence[object]) -> str:
