@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any, Callable, List, Optional, cast
 
 import pytest
 from agent_bench import TREES
+from rkbench_agent.board.readiness import Readiness
 from rkbench_agent.board.sensors import Sensors
 from rkbench_agent.run.state import Host, PlanClock, RunState
 from rkbench_agent.run.timing import Timing
@@ -83,4 +85,29 @@ def test_a_warm_up_of_slow_inferences_says_how_far_it_is() -> None:
     host = Heard()
     state = RunState(RunSpec("a", "m", "d", 1, [], []))
     timing_of(RunSettings(warmup_iterations=2), TREES / "rk3588", host).warm_up(state)
-    assert host.progress == [Progress("a", "warmup", done, 2, "iterations") for done in (1, 2)]
+    told = [Progress("a", "warmup", done, 2, "iterations") for done in (0, 1, 2)]
+    assert host.progress == [*told, Progress("a", "inference", 0, 100, "iterations")]
+
+
+@pytest.mark.parametrize("waited_for", ["calm", "cool"])
+def test_no_second_of_a_wait_for_the_board_passes_without_a_word(waited_for: str, tmp_path: Path) -> None:
+    """A clock that only the wait moves: what is waited for is told before each second of it."""
+    root = tmp_path / "root"
+    shutil.copytree(TREES / "rk3588", root)
+    load = root / "sys/kernel/debug/rknpu/load"
+    load.write_text("NPU load:  Core0: 42%, Core1:  0%, Core2:  0%,\n")
+    now, told = [100.0], []
+
+    def turn(seconds: float) -> None:
+        now[0] += seconds
+
+    def send(progress: Progress) -> None:
+        told.append((now[0], progress))
+
+    settings = RunSettings(calm_limit_s=5.0, cool_below_celsius=10.0, cool_limit_s=5.0)
+    readiness = Readiness(settings, root, turn, send, lambda: now[0])
+    (readiness.calm if waited_for == "calm" else readiness.cool)("a")
+    at = [100.0, *(when for when, _ in told), now[0]]
+    assert max(at[place + 1] - at[place] for place in range(len(at) - 1)) <= 1.0
+    details = {"calm": {"NPU 42 %"}, "cool": {"bigcore0-thermal"}}
+    assert {progress.detail for _, progress in told} == details[waited_for]

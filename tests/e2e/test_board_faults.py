@@ -200,7 +200,7 @@ def test_a_hang_is_explained_by_the_kernel(start_board: StartBoard, tmp_path: Pa
     )
 
     def listen(event: Event) -> None:
-        if isinstance(event, Measuring) and event.stage == "inference":
+        if isinstance(event, Measuring) and event.stage == "inference" and event.done:
             with (tmp_path / "tree/dev/kmsg").open("a") as kmsg:
                 kmsg.write("3,9,9,-;RKNPU: job timeout, flags: 0x0: core 0 irq status: 0x0\n")
 
@@ -297,7 +297,7 @@ def cut_and(change: Callable[[Path], object], folder: Path) -> RunResult:
 
         def listen(event: Event) -> None:
             nonlocal cut
-            if isinstance(event, Measuring) and event.stage == "inference" and not cut:
+            if isinstance(event, Measuring) and event.stage == "inference" and event.done and not cut:
                 cut = True
                 for transport in virtual._server._transports:
                     transport.close()

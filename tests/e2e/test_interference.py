@@ -79,7 +79,7 @@ def test_the_same_file_may_stand_on_both_sides_and_one_core_is_shared(bench: Ben
 
 def test_ctrl_c_keeps_the_rounds_that_were_measured(bench: Bench, tmp_path: Path) -> None:
     options = (*map(str, BESIDE), "--placement", "auto")
-    run = stopped(bench, tmp_path, "inference 25 %", 150, *options)
+    run = stopped(bench, tmp_path, 0.25, 150, *options)
     (only,) = run["interference"]["placements"]
     assert 3 <= only["rounds"] < 12
     assert only["own"]["outputs"] is None

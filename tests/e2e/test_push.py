@@ -312,7 +312,7 @@ def push_through(server: Sshd, relay: Relay, store: Store, fault: Callable[[], N
     faults = [fault]
 
     def listen(event: Event) -> None:
-        if isinstance(event, Measuring) and event.stage == "inference" and faults:
+        if isinstance(event, Measuring) and event.stage == "inference" and event.done and faults:
             faults.pop()()
 
     connect = partial(open_session, board, silence_limit_s=SILENCE_LIMIT_S, beat_interval_s=BEAT_INTERVAL_S)

@@ -237,18 +237,22 @@ def test_a_placement_that_the_board_has_not_is_a_usage_error(bench: Bench) -> No
     assert "rk3568 has 1 NPU core" in done.stderr
 
 
-def stopped(bench: Bench, folder: Path, at: str, iteration: int, *options: str) -> dict[str, Any]:
-    """Push until progress says `at`, press Ctrl-C, and return the run; the board hangs at an iteration."""
+def stopped(bench: Bench, folder: Path, at: float, iteration: int, *options: str) -> dict[str, Any]:
+    """Push until `at` of the inferences (0 to 1) are done, press Ctrl-C, and return the run.
+
+    The board hangs at an iteration.
+    """
     behaviour = folder / "behaviour.json"
     latency = {"distribution": "constant", "median_ms": 10}
     hang = [{"stage": "inference", "iteration": iteration}]
     behaviour.write_text(json.dumps({"latency": latency, "hang": hang}))
     bench.inventory.write_text(f'[boards.made]\nhost = "virtual"\nbehaviour = "{behaviour}"\n')
-    running = bench.start("push", INT8, "--board", "made", *options)
+    running = bench.start("push", INT8, "--board", "made", "--jsonl", "/dev/stderr", *options)
     assert running.stdout is not None
     assert running.stderr is not None
     for line in running.stderr:
-        if at in line:
+        told = json.loads(line) if line.startswith("{") else {}
+        if told.get("stage") == "inference" and told["done"] >= at * told["total"]:
             break
     running.send_signal(signal.SIGINT)
     assert running.wait(60) == 130
@@ -261,12 +265,12 @@ def stopped(bench: Bench, folder: Path, at: str, iteration: int, *options: str) 
 
 def test_ctrl_c_keeps_the_steps_that_were_measured(bench: Bench, tmp_path: Path) -> None:
     options = (*OFFLINE, "--contexts", "1,2", "--placement", "auto")
-    run = stopped(bench, tmp_path, "inference 50 %", 70, *options)
+    run = stopped(bench, tmp_path, 0.5, 70, *options)
     assert [step["contexts"] for step in run["offline"]["steps"]] == [1]
 
 
 def test_a_stopped_soak_keeps_what_it_has(bench: Bench, tmp_path: Path) -> None:
-    run = stopped(bench, tmp_path, "inference 25 %", 100, "--scenario", "soak", "--duration", "2")
+    run = stopped(bench, tmp_path, 0.25, 100, "--scenario", "soak", "--duration", "2")
     assert 0.5 <= run["soak"]["elapsed_s"] <= 1.1
     assert run["soak"]["count"] == sum(window["count"] for window in run["soak"]["windows"]) <= 100
     # To its end it would say "modelled", as the behaviour gives the latency: nobody had told so far.

@@ -9,10 +9,10 @@ from typing import Callable, List, Optional, Tuple
 from rkbench_agent.board.busiest import busiest_processes
 from rkbench_agent.board.sensors import busy_ratio, cpu_times, npu_core_loads, temperatures
 from rkbench_agent.board.system_files import SystemFiles
-from rkbench_agent.loop import Loop
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.messages import Progress
 from rkbench_agent.wire.plan import RunSettings
+from rkbench_agent.wire.words import CALMING, COOLING
 
 COOLING_INTERVAL_S = 1.0
 #: The CPUs' load is counted over this time, all of them together.
@@ -23,22 +23,32 @@ BUSY_NPU_RATIO = 0.05
 
 
 class Readiness:
-    """What `settings` ask of the board before each run; `send` takes the progress lines."""
+    """What `settings` ask of the board before each run.
+
+    `turn` waits for so many seconds at most and hears the host meanwhile, `send` takes the progress: what is
+    waited for is told at least once a second.
+    """
 
     def __init__(
-        self, settings: RunSettings, root: Path, loop: Loop, send: Callable[[Progress], None]
+        self,
+        settings: RunSettings,
+        root: Path,
+        turn: Callable[[float], object],
+        send: Callable[[Progress], None],
+        now_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._settings = settings
         self._root = root
-        self._loop = loop
+        self._turn = turn
         self._send = send
+        self._now_s = now_s
 
     def cool(self, run: str) -> List[Caveat]:
         """Wait until every thermal zone is below the limit of the settings; return the doubts."""
         limit = self._settings.cool_below_celsius
         if limit is None:
             return []
-        deadline = time.monotonic() + self._settings.cool_limit_s
+        deadline = self._now_s() + self._settings.cool_limit_s
         while True:
             zones = temperatures(SystemFiles(self._root))
             if not zones:
@@ -47,23 +57,25 @@ class Readiness:
             zone = max(zones, key=lambda name: zones[name])
             if zones[zone] < limit:
                 return []
-            left_s = deadline - time.monotonic()
+            left_s = deadline - self._now_s()
             if left_s <= 0:
                 return [_not_cool(zone, zones[zone], limit, self._settings.cool_limit_s)]
-            self._send(Progress(run, "cooling", zones[zone], limit, "celsius"))
+            self._send(Progress(run, COOLING, zones[zone], limit, "celsius", zone))
             self._pause(min(COOLING_INTERVAL_S, left_s))
 
-    def calm(self) -> List[Caveat]:
+    def calm(self, run: str) -> List[Caveat]:
         """Wait a little while others load CPUs or NPU; return the doubt if they go on."""
         limit_s = self._settings.calm_limit_s
         if limit_s <= 0:
             return []
-        deadline = time.monotonic() + limit_s
+        start = self._now_s()
         while True:
             busy = self._find_load()
             if busy is None:
                 return []
-            if time.monotonic() >= deadline:
+            waited_s = self._now_s() - start
+            self._send(Progress(run, CALMING, min(waited_s, limit_s), limit_s, "s", busy))
+            if waited_s >= limit_s:
                 return [_background(busy, limit_s, busiest_processes(self._root, self._pause, LOAD_WINDOW_S))]
 
     def _find_load(self) -> Optional[str]:
@@ -86,9 +98,9 @@ class Readiness:
         return npu_core_loads(SystemFiles(self._root)) or []
 
     def _pause(self, seconds: float) -> None:
-        end = time.monotonic() + seconds
-        while time.monotonic() < end:
-            self._loop.turn(max(0.0, end - time.monotonic()))
+        end = self._now_s() + seconds
+        while self._now_s() < end:
+            self._turn(max(0.0, end - self._now_s()))
 
 
 def _background(busy: str, waited_s: float, who: List[str]) -> Caveat:

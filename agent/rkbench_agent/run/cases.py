@@ -44,6 +44,7 @@ def compare(
     try:
         with NpzFile(golden_path) as file:
             golden = Golden(file, spec.inputs, spec.outputs)
+            answers.send(Progress(spec.run, GOLDEN, 0, golden.count, "cases"))
             for case in golden.cases():
                 outputs = _run(runtime, case.inputs, counter)
                 if outputs is not None:

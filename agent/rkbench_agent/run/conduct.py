@@ -74,7 +74,7 @@ class Conductor:
         one_call = settings.scenario == SINGLE_STREAM
         self._in_turns = settings.interleave and len(self._states) > 1 and one_call
         self._timing = Timing(settings, self._workers, host, sensors, clock, in_turns=self._in_turns)
-        self._readiness = Readiness(settings, board.root, loop, host.send)
+        self._readiness = Readiness(settings, board.root, loop.turn, host.send)
         start, stop = self._workers.start_extra, self._workers.stop
         self._extras = Extras(runtime, settings, start, stop, host.send)
         self._steps = Steps(
@@ -135,7 +135,7 @@ class Conductor:
     # -- one run alone
 
     def _alone(self, state: RunState, timed: bool) -> None:
-        state.add_caveats(self._readiness.calm() + self._readiness.cool(state.spec.run))
+        state.add_caveats(self._readiness.calm(state.spec.run) + self._readiness.cool(state.spec.run))
         self._check_fit(state)
         self._timing.sample()
         self._workers.open(state, report=True)

@@ -51,10 +51,13 @@ class Timing:
 
     def warm_up(self, state: RunState) -> None:
         """Run the iterations that do not count; they say how long a call takes about."""
-        if self._settings.warmup_iterations > 0:
-            answer = self._request_block(state, BlockSize(self._settings.warmup_iterations), warmup=True)
+        total = self._settings.warmup_iterations
+        if total > 0:
+            self._host.send(Progress(state.spec.run, WARMUP, 0, total, "iterations"))
+            answer = self._request_block(state, BlockSize(total), warmup=True)
             if answer["iterations"]:
                 state.warm_call_ns = answer["total_ns"] / answer["iterations"]
+            self._host.send(self._progress(state, state.standing))  # what comes next may take minutes
 
     def time_block(self, state: RunState) -> None:
         """Time the next block of a run, and count it."""

@@ -11,10 +11,10 @@ from rkbench_agent.loop import Loop
 from rkbench_agent.run.child import Child
 from rkbench_agent.run.state import Host, PlanBoard, PlanClock, RunState
 from rkbench_agent.wire.codec import build
-from rkbench_agent.wire.messages import Failed
+from rkbench_agent.wire.messages import Failed, Progress
 from rkbench_agent.wire.plan import RunSettings, RunSpec
 from rkbench_agent.wire.provenance import Provenance
-from rkbench_agent.wire.words import BAD_INPUT, START
+from rkbench_agent.wire.words import BAD_INPUT, LOAD, START
 
 
 class Workers:
@@ -45,6 +45,8 @@ class Workers:
         state.core_mask = core_mask or state.spec.core_mask or self._settings.core_mask
         load = state.reported
         state.reported += report
+        loads = max(self._settings.loads or 1, state.load + 1)
+        self._host.send(Progress(state.spec.run, LOAD, state.load, loads, "loads"))
         command = {"do": "open", "report": report, "load": load, "core_mask": state.core_mask}
         answer = self._start(state, self._runtime, command)
         self._clock.reach(answer["clock_ns"])

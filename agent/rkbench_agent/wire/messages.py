@@ -102,13 +102,17 @@ class Locked:
 
 @dataclass(frozen=True)
 class Progress:
-    """Where a run stands: `done` of `total` (iterations, cases or seconds, as `unit` says)."""
+    """Where a run stands: `done` of `total` (iterations, cases or seconds, as `unit` says).
+
+    `detail` says more where there is more to say: who is waited for.
+    """
 
     run: str
     stage: str
     done: float
     total: float
     unit: str
+    detail: str = ""
 
 
 @dataclass(frozen=True)

@@ -27,6 +27,8 @@ BEFORE, MODEL_READ, RUNTIME_INITIALISED = "before", "model_read", "runtime_initi
 FIRST_INFERENCE, STEADY, RELEASED = "first_inference", "steady", "released"
 START, LOAD, GOLDEN, WARMUP, INFERENCE = "start", "load", "golden", "warmup", "inference"
 RELEASE, CONNECTION = "release", "connection"
+#: What a run waits for before its load: a board that is cool, and one that others leave alone.
+COOLING, CALMING = "cooling", "calming"
 #: In order.
 PHASES = (BEFORE, MODEL_READ, RUNTIME_INITIALISED, FIRST_INFERENCE, STEADY, RELEASED)
 STAGES = (START, LOAD, FIRST_INFERENCE, GOLDEN, WARMUP, INFERENCE, RELEASE, CONNECTION)

@@ -13,7 +13,7 @@ from rkbench.conversion.plan import AskedConversions, Conversion
 from rkbench.conversion.typed import asked_of, converted
 from rkbench.conversion.words import ConvertWords, is_onnx
 from rkbench.errors import ConversionError, UsageError
-from rkbench.results.events import Listener, Note
+from rkbench.results.events import Doing, Listener, Note
 from rkbench.rknn.targets import TARGETS
 from rkbench.units import format_bytes
 
@@ -49,7 +49,9 @@ def target_of(board: Board) -> str:
 
 def _converted(asked: AskedConversions, words: ConvertWords, listener: Listener) -> list[Path]:
     def tell(draft: Draft, made: Conversion | None) -> None:
-        listener(Note(f"{asked.onnx.name}: {told(draft, made)}"))
+        text = f"{asked.onnx.name}: {told(draft, made)}"
+        listener(Note(text))
+        listener(Doing(text if made is None else f"{asked.onnx.name}: converting"))
 
     if not words.recipe:
         listener(Note(f"{asked.onnx.name} is converted with recipe {', '.join(asked.recipes)}: no --recipe"))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -10,6 +11,7 @@ from rkbench_agent.wire.messages import Latencies, LoadMemory, Message
 from rkbench_agent.wire.plan import Plan, RunSettings, read_iterations
 from rkbench_agent.wire.words import MODEL_READ, RUNTIME_INITIALISED, SINGLE_STREAM
 
+from rkbench.campaign.outlook import PlanOutlook
 from rkbench.results.events import Listener, Step
 from rkbench.stats.paired import FEWEST_LOADS, quads_for
 from rkbench.units import format_about_seconds
@@ -72,11 +74,21 @@ class Forecast:
     `known` returns the cost of a model by its digest, None where nobody knows.
     """
 
-    def __init__(self, plan: Plan, known: Known, listener: Listener, *, virtual: bool) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        known: Known,
+        listener: Listener,
+        *,
+        virtual: bool,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         self._plan = plan
         self._known = known
         self._listener = listener
         self._virtual = virtual
+        self._clock = clock
+        self._outlook = PlanOutlook(plan, clock())
         self._load_s: dict[str, float] = {}
         self._call_s: dict[str, float] = {}
         self._is_told = plan.settings.scenario != SINGLE_STREAM
@@ -93,7 +105,10 @@ class Forecast:
         self._listener(Step(f"measuring {what}{how}"))
 
     def take(self, message: Message) -> None:
-        """Take a message of the stream: loads and first calls tell what nobody knew before."""
+        """Take a message of the stream: how far the runs are, and what loads and first calls cost."""
+        outlook = self._outlook.take(message, self._clock())
+        if outlook is not None:
+            self._listener(outlook)
         if self._is_told:
             return
         if isinstance(message, LoadMemory) and message.phase in _LOADING and message.load == 0:
@@ -118,6 +133,7 @@ class Forecast:
             loads = min(settings.loads or 1, FEWEST_LOADS)
             settings = replace(settings, loads=loads, quads=quads_for(loads))
         total_s = estimate_s(settings, costs, virtual=self._virtual)
+        self._outlook.expect(total_s)
         return f"{'at least ' if grows else ''}about {format_about_seconds(total_s)}"
 
 

@@ -8,7 +8,7 @@ from rkbench_agent.wire.words import VIRTUAL
 from rkbench.boards.model import Board
 from rkbench.campaign.ahead import Ahead
 from rkbench.campaign.plan import runtime_of
-from rkbench.results.events import Listener, Note
+from rkbench.results.events import Doing, Listener, Note
 from rkbench.variants.variant import PreparedVariant
 
 Variants = tuple[PreparedVariant, ...]
@@ -20,7 +20,11 @@ def with_outputs(variant: PreparedVariant, listener: Listener) -> PreparedVarian
         return variant
     from rkbench.variants.computed_replay import with_computed_outputs  # numpy
 
-    return with_computed_outputs(variant, lambda text: listener(Note(text)))
+    def tell(text: str) -> None:
+        listener(Note(text))
+        listener(Doing(text))
+
+    return with_computed_outputs(variant, tell)
 
 
 class Foretelling:
@@ -40,6 +44,7 @@ class Foretelling:
 
     def end(self, listener: Listener) -> tuple[Variants, Variants]:
         """Return both with what a virtual board is to show, once it is told what it cannot."""
+        listener(Doing("foretelling latencies"))
         found = self._work.result()
         for note in self._notes:
             listener(Note(note))

@@ -18,7 +18,7 @@ from rkbench.campaign.run import Outcome, run_campaign
 from rkbench.campaign.settings import PushOptions
 from rkbench.conversion.words import ConvertWords, onnx_among
 from rkbench.errors import BenchError, BoardBusyError, ConnectError, UsageError
-from rkbench.results.events import Hear, Listener, Note, deaf, ignore
+from rkbench.results.events import Doing, Hear, Listener, Note, deaf, ignore
 from rkbench.session import Sessions
 from rkbench.store import Store, default_address, open_store
 
@@ -131,6 +131,7 @@ def with_golden(options: PushOptions, expected: Expected, listener: Listener = i
     from rkbench.variants.golden_onnx import golden_from_onnx
 
     shapes = parse_input_shapes(expected.input_shapes)
+    listener(Doing(f"computing what {expected.onnx.name} expects with onnxruntime"))
     before = set(expected.onnx.parent.glob("*.golden.npz"))
     try:
         golden = golden_from_onnx(expected.onnx, expected.inputs, shapes)

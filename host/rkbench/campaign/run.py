@@ -9,9 +9,9 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from rkbench_agent.wire.board import Environment, Pinning
+from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.caveats import Caveat
-from rkbench_agent.wire.messages import BoardCaveat, Locked, Log, Message, Progress, Refused
+from rkbench_agent.wire.messages import Message, Refused
 from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.words import VIRTUAL
 
@@ -23,7 +23,7 @@ from rkbench.campaign.board_fit import with_fit
 from rkbench.campaign.check import PushChecks, check_clock, check_for_push
 from rkbench.campaign.core_sweep import core_masks
 from rkbench.campaign.demands import complete_settings
-from rkbench.campaign.describe import describe_conditions, name_layers, notes_of
+from rkbench.campaign.describe import name_layers, notes_of
 from rkbench.campaign.duration import Forecast, Known, unknown
 from rkbench.campaign.failure import (
     UNANSWERED,
@@ -40,6 +40,7 @@ from rkbench.campaign.rate_search import hearer_of
 from rkbench.campaign.scored import Scoring, scorer_for
 from rkbench.campaign.settings import PushOptions, check_push
 from rkbench.campaign.stopping import NewStop, PlanEnd, Precise, Stop, may_end_early
+from rkbench.campaign.telling import Telling
 from rkbench.campaign.upload import upload
 from rkbench.catalogue.check import Check
 from rkbench.errors import ConnectionLostError, ProtocolError, StoreError, UsageError, choice_hint
@@ -47,7 +48,7 @@ from rkbench.interrupts import HeldInterrupts
 from rkbench.results.caveats import golden_caveats
 from rkbench.results.collect import Collected, Collector
 from rkbench.results.comparison import Comparison, compare_runs
-from rkbench.results.events import Ended, Hear, Listener, Measuring, Note, Step, Waiting, deaf, ignore
+from rkbench.results.events import Doing, Ended, Hear, Listener, Note, Step, deaf, ignore
 from rkbench.results.gating import with_requirements
 from rkbench.results.ids import new_push_id
 from rkbench.results.model import Failure, RunResult
@@ -189,6 +190,7 @@ class _Runner:
         self._store = store
         self._listener = listener
         self._names = run_names(headers)
+        self._telling = Telling(headers[0].board.name, self._names)
         self._collector = Collector(headers)
         self._ended: dict[str, Collected] = {}
         self._begun = False
@@ -223,25 +225,15 @@ class _Runner:
         if isinstance(message, Refused):
             raise refusal(message) if not self._begun else late_refusal(message)
         self._begun = self._begun or getattr(message, "run", None) in self._names
-        if isinstance(message, Locked):
-            who = f"{message.owner} for {message.reason}" if message.reason else message.owner
-            self._listener(Waiting(who, message.remaining_s))
-        elif isinstance(message, Progress):
-            name = self._names.get(message.run, message.run)
-            self._listener(Measuring(name, message.stage, message.done, message.total, message.unit))
-        elif isinstance(message, Pinning):
-            self._listener(Note(describe_conditions(message)))
-        elif isinstance(message, BoardCaveat):
-            self._listener(Note(f"agent: {message.caveat.message}"))
-        elif isinstance(message, Log) and message.run is None:
-            self._listener(Note(f"agent: {message.text}"))
+        for event in self._telling.events(message):
+            self._listener(event)
         self._after.scoring.take(message)
         ended = self._collector.add(message)
         if ended is not None:
             self._save(self._collector.result(ended))
 
     def _tell_of_run(self, run: str, text: str) -> None:
-        self._listener(Note(f"{self._names.get(run, run)}: {text}"))
+        self._listener(self._telling.of_run(run, text))
 
     def _end_rest(self, failure: Failure) -> None:
         """Save every run that is not saved yet; those that have not ended with why they did not."""
@@ -265,6 +257,7 @@ class _Runner:
 
     def _outcome(self, *, interrupted: bool) -> Outcome:
         collected = tuple(self._ended[run_id] for run_id in self._names)
+        self._listener(Doing(f"comparing {_count(len(collected), 'run')}"))
         comparison = compare_collected(collected, self._baseline)
         return Outcome(collected, comparison, interrupted, self._store_error)
 

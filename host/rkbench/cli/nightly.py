@@ -46,8 +46,8 @@ def nightly(
 
     check_outputs({"--junit": junit_file, "--markdown": markdown_file, "--json": json_file})
     terms = Terms({True: RESUME, False: FRESH, None: ""}[resume], time_budget)
-    progress = voice_of(context).night_progress()
-    night = run_suite(suite, progress, terms, store=store, inventory=inventory)
+    with voice_of(context).night_progress() as progress:
+        night = run_suite(suite, progress, terms, store=store, inventory=inventory)
     if comment:
         told = told_comment(os.environ, comment_body(night), mark_of(night), is_news=is_news(night))
         print(told, file=sys.stderr)

@@ -19,7 +19,7 @@ from rkbench.units import printable_lines
 
 if TYPE_CHECKING:
     from rkbench.views.convert import ConvertProgress
-    from rkbench.views.nightly.console import NightProgress
+    from rkbench.views.nightly.progress import NightProgress
     from rkbench.views.push.progress import PushProgress
     from rkbench.views.silence import Silence
     from rkbench.views.toolkit import InstallProgress
@@ -55,10 +55,10 @@ class Voice:
 
     def night_progress(self) -> NightProgress | Silence:
         """Return where the events of a night go."""
-        from rkbench.views.nightly.console import NightProgress
+        from rkbench.views.nightly.progress import make_night_progress
         from rkbench.views.silence import Silence
 
-        return Silence() if self.quiet else NightProgress(sys.stderr)
+        return Silence() if self.quiet else make_night_progress(sys.stderr, plain=self.verbosity > 0)
 
 
 def say(text: str, *, err: bool = False) -> None:

@@ -29,7 +29,7 @@ from rkbench.files import LocalFile
 from rkbench.nightly.cells import Cell
 from rkbench.results.collect import Collected
 from rkbench.results.events import Event, Note, Waiting
-from rkbench.results.night import Fault, NightListener, Told
+from rkbench.results.night import CellBegun, Fault, NightListener, Told
 from rkbench.variants.variant import PreparedVariant, prepare_variants
 
 #: What the run of the baseline's model is called, behind the name of its model.
@@ -163,6 +163,7 @@ class BoardLine:
 
         Raises KeyboardInterrupt once `stop` is set.
         """
+        self._listener(CellBegun(self.board.name, cell.variant, cell.plan.name))
         try:
             pair, not_paired = self._prepared(cell)
             outcome = run_campaign(

@@ -16,13 +16,23 @@ from rkbench.nightly.board_session import BoardLine, Connect, Variants
 from rkbench.nightly.by_history import ByHistory
 from rkbench.nightly.cells import Cell
 from rkbench.nightly.measuring import CellMeasurer, Measured, not_measured
-from rkbench.nightly.pairing import longest_s, paired_s, with_baselines
+from rkbench.nightly.outlook import NightOutlook, took_before
+from rkbench.nightly.pairing import longest_s, pairs_told, with_baselines
 from rkbench.nightly.pooled import with_history
 from rkbench.nightly.preflight import bug, check_boards, join, started
 from rkbench.nightly.rounds import by_history, in_rounds
-from rkbench.results.night import BoardReport, CellEnded, CellResult, Fault, Night, NightListener, Told
+from rkbench.results.night import (
+    BoardReport,
+    CellEnded,
+    CellResult,
+    Fault,
+    Night,
+    NightEvent,
+    NightListener,
+    Told,
+)
 from rkbench.store import Store
-from rkbench.units import format_about_seconds, format_seconds
+from rkbench.units import format_seconds
 
 #: A board's thread that is told to stop does so at the next word of its board, else when its line is cut;
 #: one that is deaf to that as well is left behind.
@@ -36,7 +46,7 @@ class _Work:
 
     stop: threading.Event = field(default_factory=threading.Event)
     #: What the boards' threads say; None is Ctrl-C.
-    said: queue.SimpleQueue[Told | Measured | Board | None] = field(default_factory=queue.SimpleQueue)
+    said: queue.SimpleQueue[NightEvent | Measured | Board | None] = field(default_factory=queue.SimpleQueue)
     deadline: float | None = None
 
 
@@ -86,6 +96,7 @@ class _NightRunner:
         self._threads: list[threading.Thread] = []
         self._work = _Work()
         self._past = ByHistory()
+        self._outlook = NightOutlook(cells, took_before(store, night.suite, night.id))
         variants = Variants()
         self._lines = [
             BoardLine(board, connect, self._hear, self._work.stop, unix_s, f"nightly {night.suite}", variants)
@@ -115,23 +126,16 @@ class _NightRunner:
             references = load_references(self._store, self._night.suite, self._listener)
             self._past = by_history(self._store, self._night, self._cells, self._todo, self._listener)
             self._todo = with_baselines(self._todo, references, self._past)
-            self._tell_pairs()
+            if pairs := pairs_told(self._todo):
+                self._listener(Told(None, pairs))
             self._night = replace(self._night, boards=self._preflight())
         except KeyboardInterrupt:
             return False
         return True
 
-    def _tell_pairs(self) -> None:
-        count = sum(cell.beside is not None for cell in self._todo)
-        if count:
-            about = format_about_seconds(paired_s(self._todo))
-            of = f"{count} of {len(self._todo)} cells"
-            self._listener(Told(None, f"{of} beside their baselines' models: about {about} on a board"))
-
-    def _hear(self, said: Told | CellEnded) -> None:
+    def _hear(self, said: NightEvent) -> None:
         """Take what a board's thread has to tell; the main thread passes it on."""
-        if isinstance(said, Told):
-            self._work.said.put(said)
+        self._work.said.put(said)
 
     def _boards(self) -> list[Board]:
         return list({cell.board.name: cell.board for cell in self._todo}.values())
@@ -243,7 +247,8 @@ class _NightRunner:
         except StoreError as error:
             self._unsaved.append(measured)
             self._listener(Told(None, f"not saved, tried again at the end: {error.message}"))
-        self._listener(CellEnded(measured.result, len(self._results), len(self._cells)))
+        left_s = self._outlook.left_s(self._results)
+        self._listener(CellEnded(measured.result, len(self._results), len(self._cells), left_s))
 
     def _save(self, measured: Measured) -> None:
         self._store.save_cell(self._night, measured.cell.position, measured.result, measured.runs)

@@ -17,6 +17,7 @@ from rkbench.nightly.cells import Cell
 from rkbench.nightly.judge import AcceptedRun, References, is_by_pairs
 from rkbench.results.measures import LATENCY_P50
 from rkbench.results.night import HISTORY
+from rkbench.units import format_about_seconds
 
 SAME_MODEL = "the model is its baseline's own"
 NOT_KEPT = "the baseline's model is not kept (bench baseline accept keeps it)"
@@ -41,7 +42,15 @@ def longest_s(cells: Sequence[Cell]) -> float:
     return max(_plan_s(cell) for cell in cells)
 
 
-def paired_s(cells: Iterable[Cell]) -> float:
+def pairs_told(cells: Sequence[Cell]) -> str:
+    """Return how many of `cells` are paired and how long they are measured, in words; "" where none is."""
+    count = sum(cell.beside is not None for cell in cells)
+    about = format_about_seconds(_paired_s(cells))
+    of = f"{count} of {len(cells)} cells"
+    return f"{of} beside their baselines' models: about {about} on a board" if count else ""
+
+
+def _paired_s(cells: Iterable[Cell]) -> float:
     """Return about how long the paired ones of `cells` are measured on the board that takes longest."""
     boards: dict[str, float] = {}
     for cell in cells:

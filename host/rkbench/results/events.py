@@ -18,6 +18,13 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Doing:
+    """What goes on from now on, within a step, and may take a while."""
+
+    text: str
+
+
+@dataclass(frozen=True)
 class Note:
     """Something that the user should know and that stops nothing."""
 
@@ -42,14 +49,37 @@ class Waiting:
 
 
 @dataclass(frozen=True)
+class Busy:
+    """Others load the board, by `what` in words: before the run `name` it is waited for them to end."""
+
+    board: str
+    name: str
+    what: str
+    waited_s: float
+    limit_s: float
+
+
+@dataclass(frozen=True)
 class Measuring:
-    """A run stands at `done` of `total` (`unit`: iterations, cases or s) of its stage."""
+    """A run stands at `done` of `total` (`unit`: iterations, cases or s) of its stage.
+
+    `detail` says more where there is more: which part of the board is too hot.
+    """
 
     name: str
     stage: str
     done: float
     total: float
     unit: str
+    detail: str = ""
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """All runs together take so long yet; at most so long where the host may end them before."""
+
+    left_s: float
+    at_most: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,7 +89,7 @@ class Ended:
     run: RunResult
 
 
-Event = Step | Note | Sending | Waiting | Measuring | Ended
+Event = Step | Doing | Note | Sending | Waiting | Busy | Measuring | Outlook | Ended
 Listener = Callable[[Event], None]
 #: Takes every message of a board as it comes.
 Hear = Callable[[Message], None]

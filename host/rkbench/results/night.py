@@ -242,12 +242,23 @@ class Told:
 
 
 @dataclass(frozen=True)
+class CellBegun:
+    """A board begins to measure a cell."""
+
+    board: str
+    variant: str
+    plan: str
+
+
+@dataclass(frozen=True)
 class CellEnded:
-    """A cell is finished: the `done`-th of `total`."""
+    """A cell is finished: the `done`-th of `total`; the others take about `left_s` yet, None if unknown."""
 
     cell: CellResult
     done: int
     total: int
+    left_s: float | None = None
 
 
-NightListener = Callable[["Told | CellEnded"], None]
+NightEvent = Told | CellBegun | CellEnded
+NightListener = Callable[[NightEvent], None]

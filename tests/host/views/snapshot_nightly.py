@@ -8,6 +8,7 @@ from io import StringIO
 
 from rkbench.results.night import (
     BoardReport,
+    CellBegun,
     CellEnded,
     CellResult,
     ConditionChange,
@@ -19,9 +20,10 @@ from rkbench.results.night import (
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
 from rkbench.stats.judging import Judgement
 from rkbench.store.base import Baseline
-from rkbench.views.nightly.console import NightProgress, print_baselines, print_night
+from rkbench.views.nightly.console import print_baselines, print_night
 from rkbench.views.nightly.junit import render_junit
 from rkbench.views.nightly.markdown import render_markdown
+from rkbench.views.nightly.progress import NightProgress
 
 SLOW = GateResult(
     "p50 within 5%",
@@ -108,5 +110,8 @@ def _progress() -> str:
     for event in [Told("rock", "connected"), Told("", "five cells"), Told("", "five cells")]:
         progress(event)
     for done, cell in enumerate(NIGHT.cells, 1):
-        progress(CellEnded(cell, done, len(NIGHT.cells)))
+        progress(CellBegun(cell.board, cell.variant, cell.plan))
+        progress(
+            CellEnded(cell, done, len(NIGHT.cells), 60.0 * (len(NIGHT.cells) - done) if done > 1 else None)
+        )
     return out.getvalue()

@@ -11,7 +11,7 @@ from made_runs import collected, make_latencies, make_latency, make_run
 from rkbench.campaign import compare_collected
 from rkbench.results.comparison import Comparison
 from rkbench.results.diagnosis import diagnosed
-from rkbench.results.events import Ended, Event, Measuring, Note, Sending, Step, Waiting
+from rkbench.results.events import Busy, Ended, Event, Measuring, Note, Sending, Step, Waiting
 from rkbench.results.extras import Leak, LoadCycles, PinRecord
 from rkbench.results.history import history_row
 from rkbench.results.latencies import RawLatencies
@@ -204,8 +204,12 @@ def events() -> list[Event]:
         Sending("empty.rknn", 0, 0),
         Waiting("anna@desk (process 7)", 9.0),
         Note("agent: something"),
+        Busy("desk", "a", "CPUs 100 % and NPU 42 %", 0.4, 5.0),
         Measuring("a", "cooling", 61.0, 50.0, "celsius"),
-        Measuring("a", "warm_up", 0, 0, "iterations"),
+        Measuring("a", "load", 0, 7, "loads"),
+        Measuring("a", "golden", 0, 64, "cases"),
+        Measuring("a", "warmup", 0, 0, "iterations"),
+        Measuring("a", "profile", 0, 1, "run"),
         Measuring("a", "inference", 50, 100, "iterations"),
         Measuring("a", "inference", 3.0, 3.0, "s"),
         Ended(replace(done, plan=replace(done.plan, core_mask="0"))),

@@ -28,8 +28,9 @@ from rkbench.store import open_store
 from rkbench.views.boards import show_boards, show_states
 from rkbench.views.doctor import print_checks
 from rkbench.views.history import show_history
-from rkbench.views.nightly.console import NightProgress, print_night
+from rkbench.views.nightly.console import print_night
 from rkbench.views.nightly.markdown import render_markdown
+from rkbench.views.nightly.progress import NightProgress
 from rkbench.views.push.console import print_push
 from rkbench.views.push.csv import write_runs
 from rkbench.views.push.progress import BarProgress, PlainProgress

@@ -6,8 +6,19 @@ import re
 from io import StringIO
 
 import pytest
-from rkbench.results.events import Ended, Event, Measuring, Note, Sending, Step, Waiting
-from rkbench.views.push.progress import BarProgress, PlainProgress, make_progress
+from rkbench.results.events import (
+    Busy,
+    Doing,
+    Ended,
+    Event,
+    Measuring,
+    Note,
+    Outlook,
+    Sending,
+    Step,
+    Waiting,
+)
+from rkbench.views.push.progress import Activity, BarProgress, PlainProgress, make_progress
 from view_runs import Terminal, story
 
 EVENTS: list[Event] = [
@@ -18,9 +29,15 @@ EVENTS: list[Event] = [
     Waiting("anna@desk (process 7)", 9.0),
     Waiting("anna@desk (process 7)", 8.0),
     Note("agent: something"),
+    Busy("desk", "a", "CPUs 100 %", 0.2, 5.0),
+    Busy("desk", "a", "CPUs 97 %", 0.4, 5.0),
+    Doing("foretelling latencies"),
+    Measuring("a", "load", 0, 7, "loads"),
     Measuring("a", "inference", 50, 100, "iterations"),
     Measuring("a", "inference", 60, 100, "iterations"),
     Measuring("a", "inference", 3.0, 3.0, "s"),
+    Outlook(12.0),
+    Measuring("a", "load", 1, 7, "loads"),
     Ended(story()[0][0]),
     Ended(story()[0][3]),
 ]
@@ -33,12 +50,12 @@ def test_plain_lines_say_each_thing_once() -> None:
             progress(event)
     assert out.getvalue().splitlines() == [
         "connecting to desk ...",
-        "  a.rknn: sending 4.00 MB, 0 %",
-        "  a.rknn: sending 4.00 MB, 100 %",
+        "  a.rknn: sending 4.00 MB",
         "  the board is held by anna@desk (process 7); waiting",
         "  note: agent: something",
-        "  a: inference 50 %",
-        "  a: inference 100 %",
+        "  a: desk is busy (CPUs 100 %), waiting at most 5 s for it to calm down",
+        "  a: loading",
+        "  a: inference, 100 iterations",
         "  digits.fp16: done, p50 2.26 ms (simulated)",
         "  digits.regrouped.fp16: failed in load: the worker was killed by SIGSEGV while it loaded the model",
     ]
@@ -61,7 +78,75 @@ def test_a_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch) -> None:
         for event in EVENTS:
             progress(event)
     assert "connecting to desk ..." in out.getvalue()
+    assert "about 12 s left · digits.regrouped.fp16 is stored" in out.getvalue()
     assert "failed in load" in out.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("event", "word"),
+    [
+        (Step("connecting to desk"), "connecting to desk"),
+        (Doing("comparing 12 runs"), "comparing 12 runs"),
+        (Sending("a.rknn", 1_000_000, 4_000_000), "sending a.rknn, 1.00 MB of 4.00 MB"),
+        (Waiting("anna@desk", 9.0), "the board is held by anna@desk, waiting"),
+        (Busy("desk", "a", "CPUs 100 %", 0.0, 5.0), "desk is busy (CPUs 100 %), waiting"),
+        (
+            Measuring("a", "cooling", 61.0, 50.0, "celsius", "soc-thermal"),
+            "a: cooling, soc-thermal at 61.0 °C, waiting for less than 50.0 °C",
+        ),
+        (Measuring("a", "load", 2, 7, "loads"), "a: loading, load 3 of 7"),
+        (Measuring("a", "warmup", 0, 10, "iterations"), "a: warming up, 0 of 10 iterations"),
+        (Measuring("a", "inference", 3.0, 28.0, "blocks"), "a: inference, 3 of 28 blocks"),
+        (Ended(story()[0][0]), "digits.fp16 is stored"),
+    ],
+    ids=lambda value: type(value).__name__ if not isinstance(value, str) else "",
+)
+def test_each_second_of_whatever_goes_on_has_a_word(event: Event, word: str) -> None:
+    """A clock that is moved by hand: nothing is told meanwhile, and the line still says what and how long."""
+    now = [100.0]
+    activity = Activity(lambda: now[0])
+    activity.take(event)
+    said = []
+    for _ in range(4):
+        said.append(activity.line())
+        now[0] += 1.0
+    first = f"{word} 0 s" if word.endswith("waiting") else word
+    comma = "" if word.endswith("waiting") else ","
+    assert said == [first, *(f"{word}{comma} {second} s" for second in (1, 2, 3))]
+
+
+def test_the_figures_of_a_busy_board_change_and_the_wait_goes_on() -> None:
+    now = [0.0]
+    activity = Activity(lambda: now[0])
+    for second in range(4):
+        now[0] = float(second)
+        activity.take(Busy("desk", "a", f"CPUs {90 + second} %", now[0], 5.0))
+    assert activity.line() == "desk is busy (CPUs 93 %), waiting 3 s"
+
+
+def test_the_time_left_goes_down_between_two_words_of_it() -> None:
+    now = [0.0]
+    activity = Activity(lambda: now[0])
+    activity.take(Step("measuring 2 variants"))
+    activity.take(Outlook(20.0, at_most=True))
+    said = []
+    for now[0] in (0.0, 5.0, 30.0):
+        said.append(activity.line())
+    assert said == [
+        "at most 20 s left · measuring 2 variants",
+        "at most 15 s left · measuring 2 variants, 5 s",
+        "a moment left · measuring 2 variants, 30 s",
+    ]
+
+
+def test_a_transfer_that_is_resumed_begins_where_it_stands(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "100")
+    out = Terminal()
+    with make_progress(out) as progress:
+        progress(Sending("a.rknn", 3_000_000, 4_000_000))
+    shown = {int(share) for share in re.findall(r"(\d+)%", out.getvalue())}
+    assert shown == {75}
 
 
 def test_a_note_that_is_wrapped_stays_indented(monkeypatch: pytest.MonkeyPatch) -> None:

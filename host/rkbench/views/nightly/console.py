@@ -1,4 +1,4 @@
-"""A night to where the user wants it: terminal, JSON, JUnit, Markdown; and its progress."""
+"""A night to where the user wants it: terminal, JSON, JUnit, Markdown."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from collections.abc import Iterator, Sequence
 from typing import Any, TextIO
 
 from rkbench.results.ids import short_ids
-from rkbench.results.night import GREEN, RED, SCHEMA, CellEnded, CellResult, Night, Told
+from rkbench.results.night import GREEN, RED, SCHEMA, Night
 from rkbench.results.serialize import to_json
 from rkbench.schema import SCHEMAS
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, State
 from rkbench.store.base import Baseline
-from rkbench.units import MARK, format_seconds, printable
+from rkbench.units import MARK, printable
 from rkbench.views.nightly.figures import FIGURES, figures_of
+from rkbench.views.nightly.progress import gate_words
 from rkbench.views.nightly.sentences import (
     NOT_GREEN,
     SIMULATED,
     by_history,
-    counted,
     doubted,
     environment_changes,
     epoch_lines,
@@ -33,31 +33,12 @@ from rkbench.views.nightly.sentences import (
     retries,
     scatter_lines,
     too_few_nights,
-    where,
 )
 from rkbench.views.output import STDOUT, all_of, write_text
 from rkbench.views.terminal import make_console
 
 SCHEMA_FILE = SCHEMAS / "rkbench-nightly-1.schema.json"
 STYLES = {PASS: "green", FAIL: "bold red", CANNOT_TELL: "yellow", NOT_MEASURED: "red"}
-
-
-class NightProgress:
-    """One line for every cell that ends, and what is to be known meanwhile; never a line twice."""
-
-    def __init__(self, out: TextIO) -> None:
-        self._out = out
-        self._told: set[str] = set()
-
-    def __call__(self, event: Told | CellEnded) -> None:
-        """Show one event."""
-        if isinstance(event, CellEnded):
-            text = f"[{event.done}/{event.total}] {_cell_words(event.cell)}"
-        else:
-            text = f"  {f'{event.board}: ' if event.board else ''}{event.text}"
-        if text not in self._told:
-            self._told.add(text)
-            print(printable(text), file=self._out, flush=True)
 
 
 def night_document(night: Night) -> dict[str, Any]:
@@ -110,7 +91,7 @@ def print_night(night: Night, out: TextIO) -> None:
     for cell in night.cells:
         style = STYLES[cell.state]
         figures = map(Text, figures_of(cell))
-        words = (Text(cell.variant), Text(cell.board), Text(cell.plan), Text(_gate_words(cell), style))
+        words = (Text(cell.variant), Text(cell.board), Text(cell.plan), Text(gate_words(cell), style))
         table.add_row(*words, *figures)
     console.print(table)
     if night.simulated:
@@ -182,18 +163,3 @@ def print_baselines(baselines: Sequence[Baseline], out: TextIO) -> None:
     console.print(table)
     if any(item.simulated for item in baselines):
         console.print(Text(f"{MARK} {SIMULATED}", "yellow"))
-
-
-def _cell_words(cell: CellResult) -> str:
-    if cell.fault:
-        return f"{where(cell)}: {cell.fault.message}"
-    p50 = (
-        f", p50 {format_seconds(cell.p50_s)}{' (simulated)' if cell.simulated else ''}" if cell.p50_s else ""
-    )
-    return f"{where(cell)}: {_gate_words(cell)}{p50}"
-
-
-def _gate_words(cell: CellResult) -> str:
-    if cell.fault:
-        return NOT_MEASURED
-    return ", ".join(counted(cell.gates)) or f"pass ({len(cell.gates)})"

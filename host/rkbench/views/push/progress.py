@@ -1,31 +1,41 @@
-"""What a push is doing, on stderr: a bar with ETA on a terminal, plain lines otherwise."""
+"""What a push is doing, on stderr: bars, and what goes on just now, on a terminal; plain lines otherwise."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
-from rkbench_agent.wire.words import AT_MOST
-
-from rkbench.results.events import Ended, Event, Measuring, Note, Sending, Step, Waiting
-from rkbench.results.model import STOPPED
-from rkbench.units import format_bytes, format_celsius, format_seconds, printable
+from rkbench.results.events import Busy, Ended, Event, Measuring, Outlook, Sending, Step
+from rkbench.units import format_bytes, printable
+from rkbench.views.push.progress_words import (
+    CELSIUS,
+    activity_of,
+    amount_of,
+    line_of,
+    outlook_text,
+    stage_of,
+)
 from rkbench.views.silence import Silence
 from rkbench.views.terminal import make_console
 
 if TYPE_CHECKING:
+    from rich.console import RenderableType
     from rich.progress import Progress, TaskID
+    from rich.text import Text
 
-
-CELSIUS = "celsius"
+SENDING = "sending"
+#: More runs than these have no bars of their own: they would all say the same.
+MOST_BARS = 6
 
 
 class PlainProgress:
-    """One line for every step, stage and end; never a line twice."""
+    """One line for every step, for every file and stage, and for every end; never a line twice."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out
-        self._last: dict[str, str] = {}
+        self._told: set[str] = set()
+        self._step = ""
 
     def __enter__(self) -> PlainProgress:
         return self
@@ -35,29 +45,62 @@ class PlainProgress:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        key, text = _line(event)
-        if self._last.get(key) != text:
-            self._last[key] = text
-            print(printable(text), file=self._out, flush=True)
+        line = line_of(event)
+        if line is None or line[0] in self._told or line[1] == self._step:
+            return
+        if isinstance(event, Step):
+            self._step = line[1]
+        else:
+            self._told.add(line[0])
+        print(printable(line[1]), file=self._out, flush=True)
+
+
+class Activity:
+    """What goes on just now, for how long, and how long all runs take yet: one line, true at any moment."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._text = "beginning"
+        self._key = ""
+        self._since_s = clock()
+        self._end_s: float | None = None
+        self._at_most = False
+
+    def take(self, event: Event) -> None:
+        """Take an event into account."""
+        if isinstance(event, Outlook):
+            self._end_s, self._at_most = self._clock() + event.left_s, event.at_most
+        text = activity_of(event)
+        if text is None:
+            return
+        key = f"{event.board} {event.name}" if isinstance(event, Busy) else text  # its figures change
+        if key != self._key:
+            self._since_s = self._clock()
+        self._text, self._key = text, key
+
+    def line(self) -> str:
+        """Return the line as it is now."""
+        for_s = int(self._clock() - self._since_s)
+        waits = self._text.endswith("waiting")
+        lasts = f"{'' if waits else ','} {for_s} s" if waits or for_s >= 1 else ""
+        if self._end_s is None:
+            return f"{self._text}{lasts}"
+        left = outlook_text(self._end_s - self._clock(), at_most=self._at_most)
+        return f"{left} · {self._text}{lasts}"
+
+    def __rich__(self) -> Text:
+        from rich.text import Text
+
+        return Text(printable(self.line()), style="cyan", no_wrap=True, overflow="ellipsis")
 
 
 class BarProgress:
-    """A bar for every transfer and every variant, with the time left; gone when the push ends."""
+    """A bar for every transfer and every variant, and below what goes on; gone when the push ends."""
 
-    def __init__(self, out: TextIO) -> None:
-        from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
-
-        self._progress: Progress = Progress(
-            TextColumn("{task.description}", markup=False),
-            BarColumn(bar_width=30),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[detail]}", markup=False),
-            TimeRemainingColumn(compact=True),
-            console=make_console(out),
-            transient=True,
-        )
+    def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
+        self.activity = Activity(clock)
+        self._progress = _bars(out, self.activity)
         self._tasks: dict[str, TaskID] = {}
-        self._stages: dict[str, str] = {}
 
     def __enter__(self) -> BarProgress:
         self._progress.start()
@@ -68,16 +111,18 @@ class BarProgress:
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
+        self.activity.take(event)
         if isinstance(event, Sending):
             detail = f"{format_bytes(event.sent_bytes)} of {format_bytes(event.total_bytes)}"
-            self._bar(event.name, "sending", event.sent_bytes, event.total_bytes, detail)
+            self._bar(event.name, SENDING, event.sent_bytes, event.total_bytes, detail)
         elif isinstance(event, Measuring):
-            detail = f"{event.stage.replace('_', ' ')}, {_amount(event)}"
             # A temperature that falls is no progress from nothing to all.
             done = 0.0 if event.unit == CELSIUS else event.done
+            much = amount_of(event)
+            detail = f"{stage_of(event)}{', ' * bool(much)}{much}"
             self._bar(event.name, event.stage, done, event.total, detail)
-        else:
-            self._print(_line(event)[1], style="dim" if isinstance(event, Step) else "")
+        elif not isinstance(event, Busy) and (line := line_of(event)) is not None:
+            self._print(line[1], style="dim" if isinstance(event, Step) else "")
             if isinstance(event, Ended) and event.run.variant.name in self._tasks:
                 self._progress.remove_task(self._tasks.pop(event.run.variant.name))
 
@@ -92,16 +137,46 @@ class BarProgress:
         self._progress.console.print(indented)
 
     def _bar(self, name: str, stage: str, done: float, total: float, detail: str) -> None:
-        """Move the bar of `name`; a new stage starts it afresh, so that its ETA is that stage's."""
+        """Move the bar of `name`; a new one begins where it stands, as a transfer that is resumed does."""
+        done = min(done, total)
         if name not in self._tasks:
-            self._tasks[name] = self._progress.add_task(name, total=total, detail=detail)
-        task = self._tasks[name]
-        if self._stages.get(name, stage) != stage:
-            self._progress.reset(task)
-        self._stages[name] = stage
-        self._progress.update(task, completed=min(done, total), total=total, detail=detail)
-        if stage == "sending" and done >= total:
+            self._tasks[name] = self._progress.add_task(
+                name, total=total, completed=int(done), detail=detail, stage=stage
+            )
+            shown = len(self._tasks) <= MOST_BARS
+            for task in self._tasks.values():
+                self._progress.update(task, visible=shown)
+        self._progress.update(self._tasks[name], completed=done, total=total, detail=detail)
+        if stage == SENDING and done >= total:
             self._progress.remove_task(self._tasks.pop(name))
+
+
+def _bars(out: TextIO, activity: Activity) -> Progress:
+    """Return bars on `out` with the line of what goes on below them."""
+    from rich.progress import BarColumn, Progress, Task, TaskProgressColumn, TextColumn, TimeRemainingColumn
+    from rich.text import Text
+
+    class Bars(Progress):
+        def get_renderables(self) -> Iterator[RenderableType]:
+            yield from super().get_renderables()
+            yield activity
+
+    class TransferLeft(TimeRemainingColumn):
+        """The time that a transfer takes yet: of runs all together, the line below the bars has it."""
+
+        def render(self, task: Task) -> Text:
+            return super().render(task) if task.fields["stage"] == SENDING else Text()
+
+    return Bars(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=20),
+        TaskProgressColumn(),
+        TextColumn("{task.fields[detail]}", markup=False),
+        TransferLeft(compact=True),
+        console=make_console(out),
+        transient=True,
+        refresh_per_second=5,
+    )
 
 
 PushProgress = PlainProgress | BarProgress | Silence
@@ -117,55 +192,3 @@ def make_progress(out: TextIO, *, plain: bool = False, quiet: bool = False) -> P
     if plain or not out.isatty() or not make_console(out).is_interactive:
         return PlainProgress(out)
     return BarProgress(out)
-
-
-def _line(event: Event) -> tuple[str, str]:
-    """Return what the line is about, and the line."""
-    for kind, line in _LINES.items():
-        if isinstance(event, kind):
-            return line(event)
-    raise AssertionError(f"no line for {event!r}")
-
-
-def _sending(event: Sending) -> tuple[str, str]:
-    quarter = event.sent_bytes * 4 // event.total_bytes * 25 if event.total_bytes else 100
-    return f"send {event.name}", f"  {event.name}: sending {format_bytes(event.total_bytes)}, {quarter} %"
-
-
-def _measuring(event: Measuring) -> tuple[str, str]:
-    stage = event.stage.replace("_", " ")
-    if event.unit == CELSIUS:
-        return f"measure {event.name}", f"  {event.name}: {stage}, {_amount(event)}"
-    if event.unit.endswith(AT_MOST):
-        return f"measure {event.name}", f"  {event.name}: {stage}, {event.total:g} {event.unit}"
-    quarter = int(event.done * 4 / event.total) * 25 if event.total else 100
-    return f"measure {event.name}", f"  {event.name}: {stage} {min(quarter, 100)} %"
-
-
-def _ended(event: Ended) -> tuple[str, str]:
-    run = event.run
-    if run.verdict == STOPPED:
-        return run.id, f"  {run.variant.name}: stopped"
-    if run.failure is not None:
-        return run.id, f"  {run.variant.name}: failed in {run.failure.stage}: {run.failure.message}"
-    p50 = f", p50 {format_seconds(run.latency.p50_s)}" if run.latency else ""
-    cores = f", cores {run.plan.core_mask}" if run.plan.core_mask != "auto" else ""
-    return run.id, f"  {run.variant.name}{cores}: done{p50}{' (simulated)' if run.simulated else ''}"
-
-
-_LINES: dict[type, Callable[..., tuple[str, str]]] = {
-    Step: lambda event: ("step", f"{event.text} ..."),
-    Note: lambda event: (f"note {event.text}", f"  note: {event.text}"),
-    Waiting: lambda event: ("wait", f"  the board is held by {event.owner}; waiting"),
-    Sending: _sending,
-    Measuring: _measuring,
-    Ended: _ended,
-}
-
-
-def _amount(event: Measuring) -> str:
-    if event.unit in ("s", "seconds"):
-        return f"{event.done:.1f} of {event.total:g} s"
-    if event.unit == CELSIUS:
-        return f"{format_celsius(event.done)}, waiting for less than {format_celsius(event.total)}"
-    return f"{event.done:g} of {event.total:g} {event.unit}"
