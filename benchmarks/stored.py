@@ -24,7 +24,8 @@ sys.path.insert(0, "tests/host")
 from made_runs import collected, make_run
 from rkbench.results.history import history_row
 from rkbench.store import open_store
-from rkbench.store.sqlite.history import _INSERT, _values
+from rkbench.store.rows import history_columns
+from rkbench.store.sqlite.history import _INSERT
 
 path = sys.argv[1]
 with open_store(path) as store:
@@ -39,7 +40,7 @@ for number in range(100_000):
                   started_at=at.isoformat(timespec="milliseconds"), variant=f"net{number % 40}")
     words = (row.run, push, row.started_at, row.board, row.soc, row.variant, row.sha256)
     runs.append((*words, 0, 0, 0, document))
-    rows.append(_values(row))
+    rows.append(history_columns(row))
 names = "id, push, started_at, board, soc, model, sha256, simulated, partial, failed, document"
 db.executemany(f"INSERT INTO runs ({names}) VALUES ({', '.join('?' * 11)})", runs)
 db.executemany(_INSERT, rows)

@@ -26,6 +26,7 @@ BenchError                  a failure that a user can act on: message, hint, exi
 │   └── ConversionError     it did not convert a model; says in which stage, and what is known of it
 ├── ProtocolError           the agent said something that is no message of ours
 └── StoreError              the result store cannot be read or written
+    ├── StoreUnavailableError  the server of it does not answer, or not for this role
     └── DocumentError       one entry of it is damaged; the others can be read
 
 Everything else is a bug and keeps its traceback.
@@ -179,6 +180,10 @@ class ProtocolError(BenchError):
 
 class StoreError(BenchError):
     """The result store cannot be read or written."""
+
+
+class StoreUnavailableError(StoreError):
+    """The server of the store cannot be reached, stalls, is full or refuses: what is to be kept waits."""
 
 
 class DocumentError(StoreError):

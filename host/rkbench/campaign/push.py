@@ -21,6 +21,7 @@ from rkbench.errors import BenchError, BoardBusyError, ConnectError, UsageError
 from rkbench.results.events import Doing, Hear, Listener, Note, deaf, ignore
 from rkbench.session import Sessions
 from rkbench.store import Store, default_address, open_store
+from rkbench.store.addresses import without_password
 
 LOG = logging.getLogger("rkbench.push")
 #: Among so many of a model's last runs one is looked for that tells what a call costs.
@@ -59,7 +60,7 @@ def push_to(
     expected = with_own_onnx(options, replace(expected, input_shapes=tuple(conversion.input_shape or ())))
     check_expected(options, expected)
     address, boards = store or default_address(), open_boards(inventory)
-    LOG.info("boards from %s, results to %s", boards.path, address)
+    LOG.info("boards from %s, results to %s", boards.path, without_password(address))
     found = boards.find(board)
     options = with_golden(options, expected, listener)
     options = _without_onnx(options, conversion, found[0], listener)

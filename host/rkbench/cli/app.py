@@ -78,7 +78,7 @@ COMMANDS: dict[str, Command | Group] = {
         },
     ),
     "store": Group(
-        "The result store: check, back up, import.",
+        "The result store: check, back up, copy, prune.",
         {
             "check": Command(
                 "Read everything in the store, and say what is damaged: exit 1.", "store.check:check"
@@ -89,6 +89,13 @@ COMMANDS: dict[str, Command | Group] = {
             "import": Command(
                 "Take in the runs, nights and tags of another store; exit 1 where some are damaged.",
                 "store.take:take",
+            ),
+            "copy": Command(
+                "Copy a store into another, from a file to a server or back; exit 1 where some are damaged.",
+                "store.copy:copy",
+            ),
+            "migrate": Command(
+                "Bring a store to the version that this rkbench writes.", "store.migrate:migrate"
             ),
         },
     ),

@@ -11,9 +11,28 @@ import typer
 from rkbench.cli import completion
 from rkbench.conversion.words import ConvertWords
 
+
+def _warn_of_password(address: str | None) -> str | None:
+    """Return the address as it was typed; everybody on this computer can read what is typed."""
+    if address is not None and "://" in address:
+        from rkbench.store.addresses import has_password  # results and all that they import
+
+        if has_password(address):
+            typer.echo(
+                "bench: the password in --store stands in the list of processes; leave it to ~/.pgpass,"
+                " $PGPASSWORD or ?passfile=FILE",
+                err=True,
+            )
+    return address
+
+
 Store = Annotated[
     str | None,
-    typer.Option("--store", help="The result store (default: $RKBENCH_STORE, else your data folder)."),
+    typer.Option(
+        "--store",
+        help="The result store (default: $RKBENCH_STORE, else your data folder).",
+        callback=_warn_of_password,
+    ),
 ]
 Inventory = Annotated[
     Path | None, typer.Option("--inventory", help="The bench.toml to use; how it is found: README.md.")

@@ -19,7 +19,8 @@ from pathlib import Path
 
 from rkbench.errors import BenchError
 from rkbench.files import CHUNK_BYTES, local_file, open_regular
-from rkbench.store.opening import data_folder, scheme_of
+from rkbench.store.addresses import scheme_of
+from rkbench.store.opening import data_folder
 from rkbench.units import format_bytes
 from rkbench.variants.replay import find_replay
 

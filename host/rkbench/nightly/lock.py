@@ -12,7 +12,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from rkbench.errors import NightlyBusyError, StoreError
-from rkbench.store.opening import data_folder, scheme_of
+from rkbench.store.addresses import scheme_of
+from rkbench.store.opening import data_folder
 
 
 @contextmanager

@@ -108,7 +108,7 @@ class Store(Protocol):
 
     @property
     def address(self) -> str:
-        """The path or URL that opens it, for messages."""
+        """The path or URL that opens it, for messages: without a password, if it was given one."""
 
     def __enter__(self) -> Store: ...
 
@@ -122,11 +122,20 @@ class Store(Protocol):
     def save(self, collected: Collected) -> None:
         """Write one run with its raw latencies, its readings and its row of the history."""
 
+    def save_all(self, items: Sequence[Collected]) -> None:
+        """Write several runs as `save` does, in this order, all of them or none."""
+
     def run(self, run_id: str) -> RunResult | None:
         """Return the run of this very id."""
 
     def find(self, name: str) -> list[str]:
         """Return the ids of the runs that `name` fits (see `runs.ids.fits`), sorted."""
+
+    def known(self, ids: Sequence[str]) -> frozenset[str]:
+        """Return which of these very ids are those of stored runs."""
+
+    def stored(self, *, after: int, limit: int) -> list[LatestRun]:
+        """Return runs in the order of storing, as many as `limit` of those behind position `after`."""
 
     def history(
         self,
@@ -172,6 +181,9 @@ class Store(Protocol):
     def noise_floor(self, board: str, conditions: Mapping[str, str | None]) -> NoiseFloor | None:
         """Return the noise floor in force of a board under these very conditions."""
 
+    def noise_floors(self) -> list[NoiseFloor]:
+        """Return the noise floors in force, in the order in which they were kept."""
+
     # -- the whole of it
 
     def faults(self) -> list[str]:
@@ -201,10 +213,16 @@ class Store(Protocol):
         """Write a night without its cells, anew or over what was known of it; `ended_unix_s` ends it."""
 
     def save_cell(self, night: Night, position: int, cell: CellResult, runs: Sequence[Collected]) -> None:
-        """Write a cell of a saved night, with its gates and runs."""
+        """Write a cell of a saved night, with its gates and runs.
+
+        Runs of the cell that are stored already become runs of this night, unless another has them.
+        """
 
     def night(self, night_id: str) -> Night | None:
         """Return the night of this very id with the cells that it has, in the order of their positions."""
+
+    def positions(self, night_id: str) -> list[int]:
+        """Return the positions of the cells that a night has, in their order."""
 
     def nights(self, *, suite: str | None = None, limit: int | None = None) -> list[str]:
         """Return the ids of the nights (of a suite), those begun last first."""

@@ -9,16 +9,28 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from rkbench.errors import UsageError
+from rkbench.store.addresses import scheme_of, without_password
 from rkbench.store.base import Store
 
 #: How long to wait for somebody else who writes.
 WAIT_S = 10.0
 
-#: The module behind each scheme; it has a function `connect` (see `Connect`), and is imported when it is
+#: The module behind each scheme; see `StoreModule`; it, and is imported when it is
 #: needed. "" is a path.
 STORES: dict[str, str] = {
     "": "rkbench.store.sqlite.store",
+    "postgresql": "rkbench.store.postgres.store",
+    "postgresql+psycopg": "rkbench.store.postgres.store",
 }
+
+
+class StoreModule(Protocol):
+    """What the module of a kind of store has."""
+
+    connect: Connect
+
+    def migrate(self, address: str) -> str:
+        """Bring the store at `address` to today's version, and return it; raises StoreError."""
 
 
 class Connect(Protocol):
@@ -38,24 +50,34 @@ def default_address(environ: Mapping[str, str] = os.environ) -> str:
     return environ.get("RKBENCH_STORE") or str(data_folder(environ) / "results.sqlite")
 
 
-def scheme_of(address: str) -> str:
-    """Return the scheme of a URL; "" for a path."""
-    scheme, separator, _ = address.partition("://")
-    return scheme.lower() if separator and scheme.isidentifier() else ""
-
-
 def open_store(address: str | Path | None = None, *, wait_s: float = WAIT_S, create: bool = True) -> Store:
     """Return the store at `address` (None: `default_address()`), to be closed by its `with`.
 
     Raises UsageError for a scheme that nobody knows, StoreError where the store cannot be opened.
     """
     address = default_address() if address is None else str(address)
+    return _module(address).connect(address, wait_s=wait_s, create=create)
+
+
+def migrate_store(address: str) -> str:
+    """Bring the store at `address` to the version that this rkbench writes, and return it."""
+    return _module(address).migrate(address)
+
+
+def _module(address: str) -> StoreModule:
     scheme = scheme_of(address)
     if scheme not in STORES:
         known = ", ".join(f"{name}://..." for name in STORES if name)
         raise UsageError(
-            f"no kind of result store is called {scheme!r}: {address}",
+            f"no kind of result store is called {scheme!r}: {without_password(address)}",
             hint=f"give the path of a file{f', or {known}' if known else ''}: --store FILE",
         )
-    connect = cast(Connect, importlib.import_module(STORES[scheme]).connect)
-    return connect(address, wait_s=wait_s, create=create)
+    try:
+        return cast(StoreModule, importlib.import_module(STORES[scheme]))
+    except ModuleNotFoundError as error:
+        if (error.name or "rkbench").startswith("rkbench"):
+            raise
+        raise UsageError(
+            f"a result store at {scheme}:// needs the package {error.name}",
+            hint="install it: pip install 'rkbench[postgres]'",
+        ) from error

@@ -7,11 +7,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from rkbench.campaign.keeping import Imported, StoreCheck
+from rkbench.campaign.keeping import StoreCheck
+from rkbench.store.addresses import without_password
+from rkbench.store.copying import Copied
 from rkbench.units import format_bytes
 from rkbench.views.terminal import make_console
 
 MOST_FAULTS = 20
+SO_FAR_EVERY = 10_000
 
 
 def show_check(found: StoreCheck, out: TextIO | None = None) -> None:
@@ -28,11 +31,23 @@ def show_backup(target: Path, out: TextIO | None = None) -> None:
     _print([f"wrote {target}, {format_bytes(target.stat().st_size)}; to use it: --store {target}"], out)
 
 
-def show_imported(found: Imported, source: Path, out: TextIO | None = None) -> None:
+def show_imported(found: Copied, source: Path | str, out: TextIO | None = None) -> None:
     """Print what was taken in."""
     there = f", {_count(found.there, 'run')} there already" if found.there else ""
     what = f"{_count(found.runs, 'run')}, {_count(found.nights, 'night')}, {_count(found.tags, 'tag')}"
-    _print([f"{source}: {what} taken in{there}", *_shown(found.faults)], out)
+    what += f", {_count(found.baselines, 'baseline')}" if found.baselines else ""
+    _print([f"{without_password(str(source))}: {what} taken in{there}", *_shown(found.faults)], out)
+
+
+def show_migrated(address: str, version: str, out: TextIO | None = None) -> None:
+    """Print which version a store has now."""
+    _print([f"{without_password(address)}: version {version}"], out)
+
+
+def show_so_far(runs: int, done: str) -> None:
+    """Tell on stderr how far something long has come, now and then."""
+    if runs and runs % SO_FAR_EVERY == 0:
+        print(f"{runs} runs {done} so far", file=sys.stderr, flush=True)
 
 
 def _shown(faults: Sequence[str]) -> list[str]:

@@ -67,6 +67,15 @@ class MemoryStore:
             raise StoreError(f"result store {self.address}: run {known[0]} is there already")
         self._kept.runs.update({item.run.id: item for item in runs})
 
+    def save_all(self, items: Sequence[Collected]) -> None:
+        self._add(items)
+
+    def known(self, ids: Sequence[str]) -> frozenset[str]:
+        return frozenset(ids) & self._kept.runs.keys()
+
+    def stored(self, *, after: int, limit: int) -> list[LatestRun]:
+        return [LatestRun(at, run) for at, run in enumerate(self._kept.runs, 1)][after:][:limit]
+
     def run(self, run_id: str) -> RunResult | None:
         item = self._kept.runs.get(run_id)
         return item.run if item else None
@@ -136,6 +145,10 @@ class MemoryStore:
         found = [item for item in self._kept.floors if (item.board, dict(item.conditions)) == wanted]
         return found[-1] if found else None
 
+    def noise_floors(self) -> list[NoiseFloor]:
+        last = {(item.board, tuple(sorted(item.conditions.items()))): item for item in self._kept.floors}
+        return [item for item in self._kept.floors if item in last.values()]
+
     def faults(self) -> list[str]:
         return []
 
@@ -183,6 +196,9 @@ class MemoryStore:
     def night(self, night_id: str) -> Night | None:
         night, cells = self._kept.nights.get(night_id), self._kept.cells.get(night_id, {})
         return replace(night, cells=tuple(cells[position] for position in sorted(cells))) if night else None
+
+    def positions(self, night_id: str) -> list[int]:
+        return sorted(self._kept.cells.get(night_id, {}))
 
     def nights(self, *, suite: str | None = None, limit: int | None = None) -> list[str]:
         begun = [night.id for night in self._kept.nights.values() if suite in (None, night.suite)]

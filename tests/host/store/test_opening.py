@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from bench_command import run_bench
 from rkbench.errors import UsageError
 from rkbench.nightly.lock import lock_path
 from rkbench.store import default_address, open_store
-from rkbench.store.opening import STORES, scheme_of
+from rkbench.store.addresses import has_password, scheme_of, without_password
+from rkbench.store.opening import STORES
 
 
 @pytest.mark.parametrize(
@@ -34,11 +36,13 @@ def test_what_has_no_scheme_is_a_path(address: str, scheme: str) -> None:
 def test_a_scheme_that_nobody_knows_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UsageError, match="no kind of result store is called 'oracle'") as caught:
         open_store("oracle://farm/results")
-    assert caught.value.hint == "give the path of a file: --store FILE"
+    assert caught.value.hint == (
+        "give the path of a file, or postgresql://..., postgresql+psycopg://...: --store FILE"
+    )
     monkeypatch.setitem(STORES, "memory", "memory_store")
     with pytest.raises(UsageError) as caught:
         open_store("oracle://farm/results")
-    assert caught.value.hint == "give the path of a file, or memory://...: --store FILE"
+    assert "memory://..." in caught.value.hint
 
 
 def test_the_lock_of_a_night_lies_beside_a_file_and_at_home_for_a_url(
@@ -49,3 +53,25 @@ def test_the_lock_of_a_night_lies_beside_a_file_and_at_home_for_a_url(
     one, other = (lock_path(f"memory://{name}") for name in ("one", "other"))
     assert one != other
     assert {one.parent, other.parent} == {tmp_path / "rkbench"}
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("postgresql://me:hunter2@h/x", "postgresql://me:***@h/x"),
+        ("postgresql://me:hun@ter/2@h/x?sslmode=require", "postgresql://me:***@h/x?sslmode=require"),
+        ("postgresql://me@h/x?password=hunter2&a=b", "postgresql://me@h/x?password=***&a=b"),
+        ("postgresql://me@h:5432/x", "postgresql://me@h:5432/x"),
+        ("/a/b:c@d", "/a/b:c@d"),
+    ],
+)
+def test_a_password_is_never_shown(address: str, shown: str) -> None:
+    assert without_password(address) == shown
+    assert has_password(address) == (address != shown)
+
+
+def test_a_typed_password_is_warned_about(tmp_path: Path) -> None:
+    done = run_bench("history", "--store", "postgresql://me:hun@ter2@h/x", folder=tmp_path)
+    assert "the password in --store stands in the list of processes" in done.stderr
+    assert done.returncode == 2
+    assert "ter2" not in done.stderr + done.stdout

@@ -8,24 +8,20 @@ looked up yet"; the price is one reading of all documents, once per store and ne
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import fields
 
 from rkbench.errors import StoreError
 from rkbench.results.history import MEASURE_NAMES, HistoryRow, history_row
 from rkbench.store.documents import load_run
-from rkbench.units import encodable
+from rkbench.store.rows import WRITTEN, history_columns
 
-#: The columns that are no measures, and of the run itself: neither `night`, which is that of the cell that
-#: was written with it, nor `position`, the order of storing.
-FIELDS = tuple(field.name for field in fields(HistoryRow) if field.name not in ("measures", "night"))
-_QUOTED = tuple(f'"{name}"' for name in (*FIELDS, *MEASURE_NAMES))
+_QUOTED = tuple(f'"{name}"' for name in WRITTEN)
 _INSERT = f"INSERT INTO history ({', '.join(_QUOTED)}) VALUES ({', '.join('?' * len(_QUOTED))})"
 _UPDATE = f"UPDATE history SET ({', '.join(_QUOTED)}) = ({', '.join('?' * len(_QUOTED))}) WHERE run = ?"
 
 
 def insert_row(db: sqlite3.Connection, row: HistoryRow) -> None:
     """Write the row of a run that is in `runs`, inside a transaction."""
-    db.execute(_INSERT, _values(row))
+    db.execute(_INSERT, history_columns(row))
 
 
 def is_complete(db: sqlite3.Connection) -> bool:
@@ -45,15 +41,9 @@ def complete(db: sqlite3.Connection) -> None:
             row = history_row(load_run(document, run_id))
         except StoreError:
             continue
-        db.execute(_UPDATE, (*_values(row), run_id))
+        db.execute(_UPDATE, (*history_columns(row), run_id))
 
 
 def _missing(db: sqlite3.Connection) -> list[str]:
     present = {row[1] for row in db.execute("PRAGMA table_info (history)")}
     return [name for name in MEASURE_NAMES if name not in present]
-
-
-def _values(row: HistoryRow) -> tuple[object, ...]:
-    told = (getattr(row, name) for name in FIELDS)
-    texts = (encodable(value) if isinstance(value, str) else value for value in told)
-    return (*texts, *(row.measures[name] for name in MEASURE_NAMES))

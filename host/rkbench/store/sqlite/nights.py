@@ -51,7 +51,10 @@ def save_cell(
     with database.transaction() as db:
         for run in runs:
             insert_run(db, run)
-            db.execute("UPDATE history SET night = ? WHERE run = ?", (night.id, run.run.id))
+        db.executemany(
+            "UPDATE history SET night = ? WHERE run = ? AND night IS NULL",
+            [(night.id, run_id) for run_id in cell.runs],
+        )
         db.execute(
             "INSERT INTO cells VALUES (?, ?, ?)", (night.id, position, json.dumps(to_json(cell, encodable)))
         )
@@ -67,6 +70,12 @@ def select_night(database: Database, night_id: str) -> Night | None:
     night = read_document(Night, row[0], f"the stored night {night_id}")
     what = f"a cell of the stored night {night_id}"
     return replace(night, cells=tuple(read_document(CellResult, cell, what) for (cell,) in cells))
+
+
+def select_positions(database: Database, night_id: str) -> list[int]:
+    """Return the positions of a night's cells."""
+    asked = "SELECT position FROM cells WHERE night = ? ORDER BY position"
+    return [position for (position,) in database.rows(asked, (night_id,))]
 
 
 def select_ids(database: Database, suite: str | None, limit: int | None) -> list[str]:

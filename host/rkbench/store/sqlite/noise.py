@@ -28,8 +28,22 @@ def select_floor(database: Database, board: str, conditions: Mapping[str, str | 
     )
     if row is None:
         return None
-    document = row[0] if isinstance(row[0], bytes) else str(row[0]).encode()
-    return read_document(NoiseFloor, document, f"the noise floor of {board}")
+    return _floor(row[0], f"the noise floor of {board}")
+
+
+def select_floors(database: Database) -> list[NoiseFloor]:
+    """Return all floors in force, in the order in which they were kept."""
+    rows = database.rows(
+        "SELECT document FROM noise_floors"
+        " WHERE id IN (SELECT max(id) FROM noise_floors GROUP BY board, conditions) ORDER BY id"
+    )
+    return [_floor(row[0], "a noise floor") for row in rows]
+
+
+def _floor(document: object, what: str) -> NoiseFloor:
+    return read_document(
+        NoiseFloor, document if isinstance(document, bytes) else str(document).encode(), what
+    )
 
 
 def _key(conditions: Mapping[str, str | None]) -> str:

@@ -3,35 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from rkbench.results.history import MEASURE_NAMES, HistoryRow
 from rkbench.results.ids import has_wildcards
+from rkbench.store.asked import AskedRows, distinct_pushes
 from rkbench.store.base import Latest, LatestRun, Mark, ResultKey
+from rkbench.store.rows import FIELDS, FLAGS
 from rkbench.store.sqlite.columns import number, text
 from rkbench.store.sqlite.database import Database, Row
-from rkbench.store.sqlite.history import FIELDS
 
 _ROW = ", ".join(f'"{name}"' for name in (*FIELDS, "night", *MEASURE_NAMES))
-_FLAGS = ("simulated", "partial", "failed", "beside")
-_NUMBERS = (*_FLAGS, "started_unix_s")
+_NUMBERS = (*FLAGS, "started_unix_s")
 _LATEST = """
 SELECT max(position), run, variant, board, runtime, core_mask, scenario, simulated
 FROM history WHERE position > ? AND simulated <= ? AND beside = 0 {}
 GROUP BY variant, board, runtime, core_mask, scenario, simulated
 """
-_MIN_DIGEST_CHARACTERS = 6
-
-
-@dataclass(frozen=True)
-class AskedRows:
-    """Which rows are asked for, in the words of `Store.history`."""
-
-    model: str | None
-    board: str | None
-    limit: int | None
-    since_unix_s: float | None
-    before_unix_s: float | None
 
 
 def select_history(database: Database, asked: AskedRows) -> list[HistoryRow]:
@@ -51,8 +38,7 @@ def _conditions(asked: AskedRows) -> Iterator[tuple[str, tuple[object, ...]]]:
     if model is not None and has_wildcards(model):
         yield "variant GLOB ?", (model,)
     elif model is not None:
-        digits = max(len(model), _MIN_DIGEST_CHARACTERS)
-        yield "(variant = ? OR substr(sha256, 1, ?) = ?)", (model, digits, model)
+        yield "(variant = ?" + (" OR sha256 >= ? AND sha256 < ?)" if asked.digest else ")"), _model(asked)
     if board is not None:
         like = "GLOB" if has_wildcards(board) else "="
         yield f"(board {like} ? OR soc {like} ?)", (board, board)
@@ -62,19 +48,30 @@ def _conditions(asked: AskedRows) -> Iterator[tuple[str, tuple[object, ...]]]:
         yield "started_unix_s < ?", (asked.before_unix_s,)
 
 
+def _model(asked: AskedRows) -> tuple[object, ...]:
+    return (asked.model, *((asked.digest, asked.behind_digest) if asked.digest else ()))
+
+
 def select_pushes(database: Database, limit: int | None, skip: int) -> list[str]:
     """Return the ids of pushes, those that started last first."""
-    rows = database.rows(
-        "SELECT push FROM history GROUP BY push ORDER BY max(started_at) DESC, push DESC LIMIT ? OFFSET ?",
-        (-1 if limit is None else limit, skip),
-    )
-    return [text(push) for (push,) in rows]
+
+    def newest(count: int, behind: int) -> list[str]:
+        asked = "SELECT push FROM history ORDER BY started_at DESC, run DESC LIMIT ? OFFSET ?"
+        return [text(push) for (push,) in database.rows(asked, (count, behind))]
+
+    return distinct_pushes(newest, limit, skip)
 
 
 def select_mark(database: Database) -> Mark:
     """Return which file it is, and the run that was stored last."""
     row = database.row("SELECT position, run FROM history ORDER BY position DESC LIMIT 1")
     return Mark(database.identity(), LatestRun(*row) if row else LatestRun(0, ""))
+
+
+def select_stored(database: Database, after: int, limit: int) -> list[LatestRun]:
+    """Return runs in the order of storing, those behind position `after`."""
+    asked = "SELECT position, run FROM history WHERE position > ? ORDER BY position LIMIT ?"
+    return [LatestRun(position, text(run)) for position, run in database.rows(asked, (after, limit))]
 
 
 def select_latest(database: Database, after: int, simulated: bool) -> dict[ResultKey, Latest]:
@@ -100,7 +97,7 @@ def _history_row(row: Row) -> HistoryRow:
     told = dict(zip(fields, row[: len(fields)], strict=True))
     # SQLite keeps any type in any column: what a damaged row holds must not hide the rows beside it.
     told = {name: value if name in _NUMBERS or value is None else text(value) for name, value in told.items()}
-    told.update({name: bool(told[name]) for name in _FLAGS})
+    told.update({name: bool(told[name]) for name in FLAGS})
     told["started_unix_s"] = number(told["started_unix_s"])
     figures = map(number, row[len(fields) :])
     measures = dict(zip(MEASURE_NAMES, figures, strict=True))

@@ -13,14 +13,22 @@ from rkbench.results.latencies import RawLatencies
 from rkbench.results.model import RunResult
 from rkbench.results.night import CellResult, Night
 from rkbench.results.noise_floor import NoiseFloor
-from rkbench.store.base import Baseline, GateState, Latest, Mark, ResultKey, RunTag
+from rkbench.store.asked import AskedRows
+from rkbench.store.base import Baseline, GateState, Latest, LatestRun, Mark, ResultKey, RunTag
 from rkbench.store.sqlite import nights, noise, queries, runs, tagging
 from rkbench.store.sqlite.database import Database
+from rkbench.store.sqlite.migrations import VERSION
 
 
 def connect(address: str, *, wait_s: float, create: bool) -> SqliteStore:
     """Return the store in the file `address`; raises StoreError."""
     return SqliteStore(Database(Path(address), wait_s, create=create))
+
+
+def migrate(address: str) -> str:
+    """Bring the file `address` to today's version, as every opening does, and return it."""
+    connect(address, wait_s=10.0, create=False).close()
+    return str(VERSION)
 
 
 class SqliteStore:
@@ -45,14 +53,24 @@ class SqliteStore:
     # -- runs
 
     def save(self, collected: Collected) -> None:
+        self.save_all([collected])
+
+    def save_all(self, items: Sequence[Collected]) -> None:
         with self._database.transaction() as db:
-            runs.insert_run(db, collected)
+            for item in items:
+                runs.insert_run(db, item)
 
     def run(self, run_id: str) -> RunResult | None:
         return runs.select_run(self._database, run_id)
 
     def find(self, name: str) -> list[str]:
         return runs.select_fitting(self._database, name)
+
+    def known(self, ids: Sequence[str]) -> frozenset[str]:
+        return runs.select_known(self._database, ids)
+
+    def stored(self, *, after: int, limit: int) -> list[LatestRun]:
+        return queries.select_stored(self._database, after, limit)
 
     def history(
         self,
@@ -63,7 +81,7 @@ class SqliteStore:
         since_unix_s: float | None = None,
         before_unix_s: float | None = None,
     ) -> list[HistoryRow]:
-        asked = queries.AskedRows(model, board, limit, since_unix_s, before_unix_s)
+        asked = AskedRows(model, board, limit, since_unix_s, before_unix_s)
         return queries.select_history(self._database, asked)
 
     def pushes(self, *, limit: int | None = None, skip: int = 0) -> list[str]:
@@ -94,6 +112,9 @@ class SqliteStore:
     def noise_floor(self, board: str, conditions: Mapping[str, str | None]) -> NoiseFloor | None:
         return noise.select_floor(self._database, board, conditions)
 
+    def noise_floors(self) -> list[NoiseFloor]:
+        return noise.select_floors(self._database)
+
     # -- the whole of it
 
     def faults(self) -> list[str]:
@@ -123,6 +144,9 @@ class SqliteStore:
 
     def night(self, night_id: str) -> Night | None:
         return nights.select_night(self._database, night_id)
+
+    def positions(self, night_id: str) -> list[int]:
+        return nights.select_positions(self._database, night_id)
 
     def nights(self, *, suite: str | None = None, limit: int | None = None) -> list[str]:
         return nights.select_ids(self._database, suite, limit)

@@ -184,9 +184,9 @@ def test_simulated_runs_are_a_series_of_their_own_and_told_only_if_asked_for(add
         assert set(store.latest(simulated=True)) == {KEY, KEY._replace(simulated=True)}
 
 
-def test_a_mark_names_the_store(address: str) -> None:
-    with open_store(address) as store, open_store(f"{address}.other") as other:
+def test_a_mark_names_the_store(address: str, other: str) -> None:
+    with open_store(address) as store, open_store(other) as beside:
         before = store.mark()
         store.save(collected(make_run(1)))
         assert store.mark().store == before.store
-        assert store.mark().store != other.mark().store
+        assert store.mark().store != beside.mark().store
