@@ -20,7 +20,7 @@ help:
 	@echo "make schema  the JSON Schemas of what rkbench writes, made from its dataclasses"
 	@echo "make fuzz    100,000 mutated .rknn files read, 30,000 hostile ones shown (long)"
 	@echo "make truth   what the statistics claim, against staged truths, 2,000 trials each: a table (half an hour of CPU)"
-	@echo "make kills   kill -9 at 226 moments, of client, supervisor, worker and guard, of 20 sweeps and of 20 hosts with a labgrid place: what held (half an hour)"
+	@echo "make kills   kill -9 at 226 moments, of client, supervisor, worker and guard, of 20 sweeps, of 20 hosts with a labgrid place, and five times 20 of two hosts and their PostgreSQL: what held (half an hour)"
 	@echo "make lies    every value in every field that a board's agent could lie in, and floods (long)"
 	@echo "make stores  every command on 3,000 damaged result stores (long)"
 	@echo "make stalls  a push through links that stall or break off at 64 points (long)"
@@ -110,7 +110,7 @@ fuzz: $(STAMP)
 	$(BIN)/python -m pytest -m fuzz --timeout 0 tests/host
 
 kills: $(STAMP)
-	RKBENCH_KILLS=1 $(BIN)/python -m pytest -q --timeout 3600 tests/agent/test_kills.py tests/e2e/test_client_kills.py tests/e2e/test_sweep_kills.py tests/e2e/test_labgrid.py
+	RKBENCH_KILLS=1 $(BIN)/python -m pytest -q --timeout 3600 tests/agent/test_kills.py tests/e2e/test_client_kills.py tests/e2e/test_sweep_kills.py tests/e2e/test_labgrid.py tests/host/store/test_store_kills.py
 
 truth: $(STAMP)
 	cd tests/truth && ../../$(BIN)/python .

@@ -152,11 +152,30 @@ class PostgresServer:
                 rows = cursor.fetchall() if cursor.description else []
         return rows
 
-    def database(self, *, roles: bool = False) -> str:
+    def tablespace(self, folder: Path) -> str:
+        """Make the folder one, and return its name."""
+        if self._as_nobody:
+            shutil.chown(folder, "nobody", "nogroup")
+        for parent in folder.parents:  # pytest keeps its folders from others
+            if self._as_nobody and parent.is_relative_to(Path(tempfile.gettempdir())):
+                parent.chmod(parent.stat().st_mode | 0o011)
+        self.admin(f"CREATE TABLESPACE small LOCATION '{folder}'")
+        return "small"
+
+    def fill(self, statement: str, database: str) -> None:
+        """Say something again and again, until the disk is full."""
+        try:
+            for _ in range(10_000):
+                self.admin(statement, database=database)
+        except psycopg.errors.DiskFull:
+            return
+        raise AssertionError("the disk has room for more")
+
+    def database(self, *, roles: bool = False, options: str = "") -> str:
         """Return the name of a new, empty database; with `roles` one of ours, as deploy/ makes it."""
         self._databases += 1
         name = f"test_{self._databases}"
-        self.admin(f'CREATE DATABASE "{name}" TEMPLATE template0')
+        self.admin(f'CREATE DATABASE "{name}" TEMPLATE template0 {options}')
         if roles:
             self._make_roles(name)
         return name

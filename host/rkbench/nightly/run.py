@@ -15,6 +15,9 @@ from rkbench.results.night import Night, NightListener
 from rkbench.session import Sessions
 from rkbench.store import default_address, open_store
 
+#: A server that is being started anew is waited for so long: a night is not given up for it.
+STORE_WAIT_S = 60.0
+
 
 def run_suite(
     path: Path,
@@ -31,7 +34,7 @@ def run_suite(
     address = store or default_address()
     with (
         run_lock(address, suite.name, owner()),
-        open_store(address) as opened,
+        open_store(address, wait_s=STORE_WAIT_S) as opened,
         Sessions(boards.hold) as sessions,
     ):
         mark = fingerprint(suite, cells)

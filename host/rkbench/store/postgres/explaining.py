@@ -72,7 +72,11 @@ def _first_line(text: str) -> str:
     """Return what was said first; a refused connection is told once for every address of a host."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     told = [line for line in lines if "FATAL" in line or "failed:" in line] or lines
-    return told[0].removeprefix("connection failed: ") if told else "no reason was told"
+    return (
+        told[0].removeprefix("connection failed: ").removeprefix("connection is bad: ")
+        if told
+        else "no reason was told"
+    )
 
 
 def _hint(state: str, text: str) -> str:

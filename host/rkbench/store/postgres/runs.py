@@ -48,6 +48,12 @@ def insert_runs(connection: Connection, items: Sequence[Collected], night: str |
     )
 
 
+def save_runs(server: ServerDatabase, items: Sequence[Collected]) -> None:
+    """Write runs, all of them or none."""
+    with server.transaction() as connection:
+        insert_runs(connection, items)
+
+
 def select_run(server: ServerDatabase, run_id: str) -> RunResult | None:
     """Return the run of this id."""
     row = server.row(select(RUNS.c.document).where(RUNS.c.id == run_id))

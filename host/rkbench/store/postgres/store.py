@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from rkbench_agent.wire.board import Reading
@@ -15,9 +15,12 @@ from rkbench.results.night import CellResult, Night
 from rkbench.results.noise_floor import NoiseFloor
 from rkbench.store.asked import AskedRows
 from rkbench.store.base import Baseline, GateState, Latest, LatestRun, Mark, ResultKey, RunTag
+from rkbench.store.opening import data_folder
 from rkbench.store.postgres import nights, queries, runs, schema, small
 from rkbench.store.postgres.address import server_url
 from rkbench.store.postgres.database import ServerDatabase
+from rkbench.store.postgres.patient import PatientWriter
+from rkbench.store.spooling import Spool
 
 #: How long others who write are waited for before the schema is changed.
 MIGRATION_WAIT_S = 60.0
@@ -31,7 +34,7 @@ def connect(address: str, *, wait_s: float, create: bool) -> PostgresStore:
     except BaseException:
         server.close()
         raise
-    return PostgresStore(server)
+    return PostgresStore(server, PatientWriter(Spool(address, data_folder())) if create else None)
 
 
 def migrate(address: str) -> str:
@@ -44,10 +47,14 @@ def migrate(address: str) -> str:
 
 
 class PostgresStore:
-    """A database on a server as a `Store`: what its methods give is said there."""
+    """A database on a server as a `Store`: what its methods give is said there.
 
-    def __init__(self, server: ServerDatabase) -> None:
+    Runs, nights and cells that the server does not take are left to `writer`, if there is one.
+    """
+
+    def __init__(self, server: ServerDatabase, writer: PatientWriter | None = None) -> None:
         self._server = server
+        self._writer = writer
 
     @property
     def address(self) -> str:
@@ -60,7 +67,17 @@ class PostgresStore:
         self.close()
 
     def close(self) -> None:
-        self._server.close()
+        try:
+            if self._writer is not None:
+                self._writer.end(PostgresStore(self._server))
+        finally:
+            self._server.close()
+
+    def _write(self, to_server: Callable[[], None], keep: Callable[[Spool], None]) -> None:
+        if self._writer is None:
+            to_server()
+        else:
+            self._writer.write(PostgresStore(self._server), to_server, keep)
 
     # -- runs
 
@@ -68,8 +85,7 @@ class PostgresStore:
         self.save_all([collected])
 
     def save_all(self, items: Sequence[Collected]) -> None:
-        with self._server.transaction() as connection:
-            runs.insert_runs(connection, items)
+        self._write(lambda: runs.save_runs(self._server, items), lambda spool: spool.keep_runs(items))
 
     def run(self, run_id: str) -> RunResult | None:
         return runs.select_run(self._server, run_id)
@@ -151,10 +167,13 @@ class PostgresStore:
     # -- nights
 
     def save_night(self, night: Night) -> None:
-        nights.save_night(self._server, night)
+        self._write(lambda: nights.save_night(self._server, night), lambda spool: spool.keep_night(night))
 
     def save_cell(self, night: Night, position: int, cell: CellResult, runs: Sequence[Collected]) -> None:
-        nights.save_cell(self._server, night, position, cell, runs)
+        self._write(
+            lambda: nights.save_cell(self._server, night, position, cell, runs),
+            lambda spool: spool.keep_cell(night, position, cell, runs),
+        )
 
     def night(self, night_id: str) -> Night | None:
         return nights.select_night(self._server, night_id)
