@@ -33,18 +33,25 @@ def stored_values(graph: ir.Graph) -> set[ir.Value]:
     """Return what the converter computes once, or not at all: constants, products with zeros, what nobody
     reads.
 
-    A product with zeros is a map of zeros, which is stored in full where it is read.
+    A product with zeros that come through an Identity, as torch exports weights that are equal, is a map of
+    zeros, which is stored in full where it is read; with others nothing is stored (16 conversions).
     """
     found = constant_values(graph)
     for node in graph:
-        zeros = node.op_type == "Mul" and any(_is_zero(value) for value in node.inputs if value in found)
-        if zeros or _is_folded(node, found):
+        if zeros_of(node) is not None or _is_folded(node, found):
             found.update(node.outputs)
     for node in reversed(graph):
         outputs = [value for value in node.outputs if value not in found]
         if outputs and not any(_is_read(value, found) for value in outputs):
             found.update(outputs)
     return found
+
+
+def zeros_of(node: ir.Node) -> ir.Value | None:
+    """Return the stored zeros that a product is made with, or what hands them on; None for all else."""
+    if node.op_type != "Mul":
+        return None
+    return next((value for value in node.inputs if _is_zero(value)), None)
 
 
 def _is_zero(value: ir.Value | None) -> bool:
@@ -57,6 +64,15 @@ def _is_zero(value: ir.Value | None) -> bool:
     if tensor is None or not 1 < tensor.size <= LARGEST_ZEROS or isinstance(tensor, ir.ExternalTensor):
         return False
     return not tensor.numpy().any()
+
+
+def _is_small(value: ir.Value | None) -> bool:
+    """Whether a constant is one of a product with zeros that are stored, or that and numbers beside it."""
+    producer = value.producer() if value is not None else None
+    if producer is None or producer.op_type not in ("Mul", "Add", "Sub", "Div"):
+        return False
+    zeros = zeros_of(producer)
+    return (zeros is not None and zeros.producer() is None) or any(map(_is_small, producer.inputs))
 
 
 def _is_read(value: ir.Value, constants: set[ir.Value]) -> bool:
@@ -82,16 +98,14 @@ def is_generated(value: ir.Value) -> bool:
     Dequantized weights are stored weights, not generated ones.
     """
     producer = value.producer()
-    return producer is not None and producer.op_type not in (
-        "Constant",
-        "DequantizeLinear",
-        "Identity",
-        "Cast",
-    )
+    given = ("Constant", "DequantizeLinear", "Identity", "Cast")
+    return producer is not None and producer.op_type not in given and not _is_small(value)
 
 
 def float_elements(value: ir.Value) -> int:
-    """Return the elements of a float constant; 0 if it is no float, or its shape is not known."""
+    """Return the elements of a float constant that are stored; 0 if it is no float, or of unknown shape."""
+    if _is_small(value):
+        return 0
     shape = static_shape(value)
     dtype = value.const_value.dtype if value.const_value is not None else value.dtype
     return math.prod(shape) if shape is not None and dtype in FLOATS else 0

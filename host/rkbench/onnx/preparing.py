@@ -1,7 +1,8 @@
 """What is done to a graph before any rewrite looks at it: no size changes, but rewrites see through.
 
 Weights that nodes compute are stored, nodes that do nothing go, and normalizations go into the convolutions
-before them, as the compiler does anyway. A graph in which no rewrite pays is not written: it stays as it was.
+before them, as the compiler does anyway. An Identity that hands zeros to a product stays: that changes a size
+(`rewrites/zero_product.py`). A graph in which no rewrite pays is not written: it stays as it was.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.onnx.constants import zeros_of
 from rkbench.onnx.convolution import convolution_of
 from rkbench.onnx.rewrites.proposal import constant_array, is_stored, replace_constant
 from rkbench.onnx.rewrites.surgery import add_constant, drop_unused, only_feeds
@@ -31,7 +33,13 @@ def prepare(model: ir.Model) -> None:
 
 def _handed_on(node: ir.Node) -> ir.Value | None:
     """Return the value that a node hands on as it is: an Identity, an idle Dropout, a Split joined again."""
-    if node.op_type == "Identity" or _is_idle_dropout(node):
+    if node.op_type == "Identity":
+        return (
+            None
+            if any(zeros_of(user) is node.outputs[0] for user in node.outputs[0].consumers())
+            else node.inputs[0]
+        )
+    if _is_idle_dropout(node):
         return node.inputs[0]
     return _rejoined(node) if node.op_type == "Concat" else None
 

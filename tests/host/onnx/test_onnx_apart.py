@@ -81,15 +81,19 @@ def test_a_1x1_of_a_half_is_computed_by_what_fetches_it(tmp_path: Path) -> None:
     assert weights_of(path, "last") == 0
 
 
-@pytest.mark.parametrize(
-    ("target", "dtype", "size"), [("rk3588", "fp16", 1_003_520), ("rk3588", "int8", 501_760)]
-)
-def test_a_product_with_zeros_is_stored_as_a_map(tmp_path: Path, target: str, dtype: str, size: int) -> None:
+@pytest.mark.parametrize(("behind", "size"), [("Identity", 1_003_520), (None, 0)])
+def test_a_product_with_zeros_is_stored_as_a_map_behind_an_identity_alone(
+    tmp_path: Path, behind: str | None, size: int
+) -> None:
+    """Converted: 296,624 bytes against 37,232, at 28x28."""
     network = Network(1, 160, 56, 56)
-    network.add("Mul", network.constant("zeros", np.zeros((1, 160, 1, 1), "float32")))
-    path = network.add("Add", "x", name="sum").save(tmp_path / "x.onnx")
-    nodes = predict_size(path, target, dtype).nodes
-    assert [(node.name, node.weight_bytes) for node in nodes] == [("sum", size)]
+    network.value = zeros = network.constant("zeros", np.zeros((1, 160, 1, 1), "float32"))
+    if behind is not None:
+        zeros = network.add(behind, name="handed").value
+    network.value = "x"
+    path = network.add("Mul", zeros).add("Add", "x", name="sum").save(tmp_path / "x.onnx")
+    nodes = predict_size(path, "rk3588", "fp16").nodes
+    assert sum(node.weight_bytes for node in nodes if node.name == "sum") == size
 
 
 def test_a_window_above_7_pixels_becomes_a_depthwise_convolution(tmp_path: Path) -> None:

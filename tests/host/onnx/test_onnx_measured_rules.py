@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
 from onnx_networks import Network
-from rkbench.onnx import fix
+from rkbench.onnx import fix, predict_size
 
 
 def rewrites(network: Network, folder: Path, target: str = "rk3588", dtype: str = "fp16") -> list[str]:
@@ -33,12 +34,63 @@ def test_patches_become_channels_from_8_pixels_on(tmp_path: Path, patch: int, fo
     assert rewrites(network, tmp_path) == found
 
 
-@pytest.mark.parametrize(("target", "found"), [("rk3568", ["two_means"]), ("rk3588", [])])
-def test_a_global_average_is_two_means_on_one_core_only(
-    tmp_path: Path, target: str, found: list[str]
+HEIGHT_FIRST, WIDTH_FIRST = [2, 3], [3, 2]
+
+
+@pytest.mark.parametrize(
+    ("target", "dtype", "shape", "read_again", "axes"),
+    [
+        ("rk3568", "fp16", (64, 14, 14), False, HEIGHT_FIRST),
+        ("rk3568", "int8", (64, 16, 16), True, HEIGHT_FIRST),
+        ("rk3568", "fp16", (512, 5, 5), True, None),
+        ("rk3588", "fp16", (64, 14, 14), False, None),
+        ("rk3588", "fp16", (256, 14, 14), False, HEIGHT_FIRST),
+        ("rk3588", "int8", (320, 7, 7), False, None),
+        ("rk3588", "fp16", (320, 7, 7), False, HEIGHT_FIRST),
+        ("rk3588", "fp16", (128, 32, 64), False, HEIGHT_FIRST),
+        ("rk3588", "fp16", (128, 32, 64), True, WIDTH_FIRST),
+        ("rk3588", "fp16", (32, 8, 8), True, None),
+        ("rk3588", "int8", (32, 32, 40), True, None),
+        ("rk3588", "int8", (128, 32, 64), True, WIDTH_FIRST),
+    ],
+)
+def test_a_global_average_is_two_means_in_the_order_that_was_measured(
+    tmp_path: Path,
+    target: str,
+    dtype: str,
+    shape: tuple[int, int, int],
+    read_again: bool,
+    axes: list[int] | None,
 ) -> None:
-    network = Network(1, 16, 14, 14).conv(16, 64, (1, 1)).add("GlobalAveragePool")
-    assert rewrites(network, tmp_path, target) == found
+    network = Network(1, 16, *shape[1:]).conv(16, shape[0], (1, 1))
+    source = network.value
+    network.add("GlobalAveragePool", name="mean")
+    if read_again:
+        network.add("Mul", source)
+    path = network.save(tmp_path / "x.onnx")
+    fix(path, target, dtype, tmp_path / "fixed.onnx")
+    written = onnx.load(tmp_path / "fixed.onnx").graph.node if (tmp_path / "fixed.onnx").exists() else []
+    means = [node for node in written if node.op_type == "ReduceMean"]
+    found = [attribute.ints[0] for node in means for attribute in node.attribute if attribute.name == "axes"]
+    assert found == (axes or [])
+
+
+@pytest.mark.parametrize("bias", [None, 0.0, 1.0])
+def test_zeros_behind_an_identity_are_given_to_their_product_as_they_are_stored(
+    tmp_path: Path, bias: float | None
+) -> None:
+    network = Network(1, 160, 28, 28)
+    network.add("Sigmoid", name="gate")
+    network.value = network.constant("zeros", np.zeros((1, 160, 1, 1), "float32"))
+    network.add("Identity", name="handed").add("Mul", "gate_out", name="product")
+    if bias is not None:
+        network.add("Add", network.constant("bias", np.full((1, 160, 1, 1), bias, "float32")), name="moved")
+    network.add("Add", "x")
+    assert rewrites(network, tmp_path) == ["zero_product"]
+    before, after = (
+        predict_size(tmp_path / name, "rk3588", "fp16").weight_bytes for name in ("x.onnx", "fixed.onnx")
+    )
+    assert before - after == 160 * 28 * 28 * 2
 
 
 @pytest.mark.parametrize("factor", [2, 3, 5])

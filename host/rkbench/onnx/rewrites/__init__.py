@@ -36,6 +36,7 @@ from rkbench.onnx.rewrites import (
     strided_signal,
     two_means,
     unfold,
+    zero_product,
 )
 from rkbench.onnx.rewrites.proposal import Rewrite
 
@@ -63,6 +64,7 @@ ALL: tuple[Rewrite, ...] = (
     spelled_out.REWRITE,
     older_opset.REWRITE,
     boxes_cut_first.REWRITE,
+    zero_product.REWRITE,
 )
 
 
