@@ -10,9 +10,11 @@ from pathlib import Path
 
 from rkbench_agent.wire.words import SINGLE_STREAM
 
+from rkbench.boards.labgrid.provider import SCHEME
 from rkbench.boards.model import Board
 from rkbench.boards.provider import Hold, open_boards
 from rkbench.campaign.duration import Cost
+from rkbench.campaign.interfaces import Prepare
 from rkbench.campaign.noise import with_noise_floor
 from rkbench.campaign.run import Outcome, run_campaign
 from rkbench.campaign.settings import PushOptions
@@ -22,6 +24,7 @@ from rkbench.results.events import Doing, Hear, Listener, Note, deaf, ignore
 from rkbench.session import Sessions
 from rkbench.store import Store, default_address, open_store
 from rkbench.store.addresses import without_password
+from rkbench.variants.variant import prepare_variants
 
 LOG = logging.getLogger("rkbench.push")
 #: Among so many of a model's last runs one is looked for that tells what a call costs.
@@ -40,6 +43,37 @@ class Expected:
     """Whether the ONNX is what is converted and pushed, too."""
 
 
+@dataclass(frozen=True)
+class PushWhere:
+    """Where a push goes: the boards that were named, who holds them, the address of the store."""
+
+    found: tuple[Board, ...]
+    hold: Hold
+    store: str
+
+
+def named_boards(words: str, store: str | None = None, inventory: Path | None = None) -> PushWhere:
+    """Return all boards that any of `words` (with commas between) can mean, each once.
+
+    Raises InventoryError and UsageError.
+    """
+    address, boards = store or default_address(), open_boards(inventory)
+    LOG.info("boards from %s, results to %s", boards.path, without_password(address))
+    found = {board.name: board for word in _parted(words) for board in boards.find(word)}
+    return PushWhere(tuple(found.values()), boards.hold, address)
+
+
+def _parted(words: str) -> list[str]:
+    """Return the words between commas; those of a place's tags (`labgrid:a=b,c=d`) belong together."""
+    parted: list[str] = []
+    for word in map(str.strip, words.split(",")):
+        if parted and parted[-1].startswith(SCHEME) and "=" in word and ":" not in word:
+            parted[-1] += f",{word}"
+        else:
+            parted.append(word)
+    return parted
+
+
 def push_to(
     board: str,
     options: PushOptions,
@@ -51,21 +85,38 @@ def push_to(
     inventory: Path | None = None,
     hear: Hear = deaf,
 ) -> Outcome:
-    """Run `options` on the board that `board` names, and keep every run in `store`.
+    """Run `options` on the first free one of the boards that `board` names, and keep every run in `store`.
 
     `hear` takes every message of the board as it comes.
     Raises BenchErrors for what stops it before anything was measured; what fails later is in the outcome.
     """
+    where = named_boards(board, store, inventory)
+    return push_to_first(where, options, expected, listener, conversion=conversion, hear=hear)
+
+
+def push_to_first(
+    where: PushWhere,
+    options: PushOptions,
+    expected: Expected,
+    listener: Listener,
+    *,
+    conversion: ConvertWords | None = None,
+    hear: Hear = deaf,
+) -> Outcome:
+    """Run `options` on the first free one of the boards that were named, as `push_to` does."""
     conversion = conversion or ConvertWords()
+    expected = checked(options, expected, conversion)
+    options = with_golden(options, expected, listener)
+    options = without_onnx(options, conversion, where.found[0], listener)
+    with open_store(where.store) as opened:
+        return run_on_first(options, where.found, where.hold, opened, listener, hear)
+
+
+def checked(options: PushOptions, expected: Expected, conversion: ConvertWords) -> Expected:
+    """Return what is expected, an ONNX that is pushed included; raises UsageError for what contradicts."""
     expected = with_own_onnx(options, replace(expected, input_shapes=tuple(conversion.input_shape or ())))
     check_expected(options, expected)
-    address, boards = store or default_address(), open_boards(inventory)
-    LOG.info("boards from %s, results to %s", boards.path, without_password(address))
-    found = boards.find(board)
-    options = with_golden(options, expected, listener)
-    options = _without_onnx(options, conversion, found[0], listener)
-    with open_store(address) as opened:
-        return run_on_first(options, found, boards.hold, opened, listener, hear)
+    return expected
 
 
 def run_on_first(
@@ -77,20 +128,32 @@ def run_on_first(
     hear: Hear = deaf,
 ) -> Outcome:
     """Run `options` on the first of the boards that answers and is free; the last one's error is raised."""
-
-    def run_on(board: Board) -> Outcome:
-        with Sessions(hold) as sessions:
-            known = partial(_known_cost, store, board.name)
-            connect = partial(sessions.open, board)
-            outcome = run_campaign(options, board, connect, store, listener, known=known, hear=hear)
-            return with_noise_floor(outcome, store, keep=options.noise_floor)
-
     for board in found[:-1]:
         try:
-            return run_on(board)
+            return run_on(options, board, hold, store, listener, hear)
         except (ConnectError, BoardBusyError) as error:
             listener(Note(f"{error.message}; trying the next board"))
-    return run_on(found[-1])
+    return run_on(options, found[-1], hold, store, listener, hear)
+
+
+def run_on(
+    options: PushOptions,
+    board: Board,
+    hold: Hold,
+    store: Store,
+    listener: Listener,
+    hear: Hear = deaf,
+    *,
+    prepare: Prepare = prepare_variants,
+) -> Outcome:
+    """Run `options` on `board` and keep every run in `store`; raises what `run_campaign` does."""
+    with Sessions(hold) as sessions:
+        known = partial(_known_cost, store, board.name)
+        connect = partial(sessions.open, board)
+        outcome = run_campaign(
+            options, board, connect, store, listener, prepare=prepare, known=known, hear=hear
+        )
+        return with_noise_floor(outcome, store, keep=options.noise_floor)
 
 
 def with_own_onnx(options: PushOptions, expected: Expected) -> Expected:
@@ -101,8 +164,8 @@ def with_own_onnx(options: PushOptions, expected: Expected) -> Expected:
     return replace(expected, onnx=own[0], is_converted=True)
 
 
-def _without_onnx(options: PushOptions, words: ConvertWords, board: Board, listener: Listener) -> PushOptions:
-    """Return `options` with every ONNX converted; raises UsageError where words are about none."""
+def without_onnx(options: PushOptions, words: ConvertWords, board: Board, listener: Listener) -> PushOptions:
+    """Return `options` with every ONNX converted for `board`; raises UsageError for words about none."""
     if onnx_among(options.models):
         from rkbench.campaign.converting import with_conversions  # a push of .rknn files needs no converter
 

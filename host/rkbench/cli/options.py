@@ -50,6 +50,14 @@ BoardName = Annotated[
         help="NAME, SoC, user@host[:port] or virtual[:rk3588|rk3568].", autocompletion=completion.boards
     ),
 ]
+BoardNames = Annotated[
+    str,
+    typer.Option(
+        "--board",
+        help="NAME, SoC or tag, several with commas: each board that fits; user@host[:port], virtual[:SOC].",
+        autocompletion=completion.boards,
+    ),
+]
 Sort = Annotated[
     str,
     typer.Option("--sort", help="Sort five variants or more by it, as p50.", autocompletion=completion.gates),

@@ -10,11 +10,14 @@ import typer
 
 from rkbench.cli import completion, options
 from rkbench.cli.grouped import grouped
-from rkbench.cli.voice import voice_of
+from rkbench.cli.voice import Voice, voice_of
 
 if TYPE_CHECKING:
+    from rkbench.campaign.many_boards import ManyOutcome
+    from rkbench.campaign.push import Expected, PushWhere
     from rkbench.campaign.run import Outcome
     from rkbench.campaign.settings import PushOptions
+    from rkbench.conversion.words import ConvertWords
 
 
 @dataclass(frozen=True)
@@ -75,6 +78,9 @@ class HoldOptions:
 
     force: Annotated[bool, typer.Option(help="Send what the board cannot load, all the same.")] = False
     wait: Annotated[float, typer.Option(help="Seconds to wait for a board in use.")] = 0.0
+    any_board: Annotated[
+        bool, typer.Option("--any", help="Of the boards that --board means, take the first that is free.")
+    ] = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +103,7 @@ def push(
     models: Annotated[
         list[Path], typer.Argument(help="The .rknn files, or an .onnx; the first is the baseline.")
     ],
-    board: options.BoardName,
+    board: options.BoardNames,
     measuring: options.MeasureOptions,
     scenario_words: ScenarioOptions,
     judging: JudgingOptions,
@@ -110,25 +116,62 @@ def push(
     onnx: Annotated[Path | None, typer.Option(help="Compute the golden from this ONNX.")] = None,
     inputs: Annotated[Path | None, typer.Option(help="Inputs for --onnx: .npz or a folder.")] = None,
 ) -> int:
-    """Push variants to a board, run them there, and compare.
+    """Push variants to a board, or several, run them there, and compare.
 
     An .onnx is converted on the way: fp16, or by each --recipe.
     """
-    from rkbench.campaign.push import Expected, push_to
+    from rkbench.campaign.push import Expected, named_boards
     from rkbench.conversion.words import ConvertWords
-    from rkbench.views.push.stream import streamed
 
     asked = asked_of(models, measuring, scenario_words, judging, holding, golden)
     words = ConvertWords(**vars(converting), **vars(pictures))
     _check_outputs(writing)
     expected = Expected(onnx, inputs)
-    with voice_of(context).push_progress() as progress, streamed(progress, writing.jsonl) as told:
-        outcome = push_to(
-            board, asked, expected, told.listener, conversion=words, hear=told.hear, **vars(places)
-        )
-        told.compared(outcome.comparison)
-    _show(outcome, writing)
-    return _ended(outcome)
+    where = named_boards(board, **vars(places))
+    todo = _Push(asked, expected, words, where)
+    if holding.any_board or len(where.found) == 1:
+        return todo.on_one(voice_of(context), writing)
+    return todo.on_each(voice_of(context), writing)
+
+
+@dataclass(frozen=True)
+class _Push:
+    """What was typed, as values."""
+
+    asked: PushOptions
+    expected: Expected
+    words: ConvertWords
+    where: PushWhere
+
+    def on_one(self, voice: Voice, writing: OutcomeOptions) -> int:
+        """Push to the first board that is free, show it, and return the exit code."""
+        from rkbench.campaign.push import push_to_first
+        from rkbench.views.push.stream import streamed
+
+        with voice.push_progress() as progress, streamed(progress, writing.jsonl) as told:
+            outcome = push_to_first(
+                self.where, self.asked, self.expected, told.listener, conversion=self.words, hear=told.hear
+            )
+            told.compared(outcome.comparison)
+        _show(outcome, writing)
+        return _ended(outcome)
+
+    def on_each(self, voice: Voice, writing: OutcomeOptions) -> int:
+        """Push to all boards at once, show them, and return the exit code."""
+        from rkbench.campaign.many_boards import push_to_each
+        from rkbench.views.push.stream import streamed_boards
+
+        with voice.boards_progress() as progress, streamed_boards(progress, writing.jsonl) as told:
+            outcome = push_to_each(
+                self.where, self.asked, self.expected, told.listener, told.hear, conversion=self.words
+            )
+            told.compared(outcome.boards, outcome.across)
+        _show_boards(outcome, writing)
+        if outcome.interrupted:
+            raise KeyboardInterrupt
+        if outcome.store_error is not None:
+            raise outcome.store_error
+        return outcome.exit_code
 
 
 def _check_outputs(writing: OutcomeOptions) -> None:
@@ -152,6 +195,24 @@ def _show(outcome: Outcome, writing: OutcomeOptions) -> None:
         lambda: show_push(
             outcome.runs,
             outcome.comparison,
+            json_file=writing.json_file,
+            csv_file=writing.csv_file,
+            sort=writing.sort,
+            quiet=writing.jsonl == STDOUT,
+        ),
+        lambda: write_report(outcome.collected, outcome.comparison, writing.html),
+    )
+
+
+def _show_boards(outcome: ManyOutcome, writing: OutcomeOptions) -> None:
+    """Show what came of several boards, and write the files that are asked for."""
+    from rkbench.views.boards_push import show_boards_push
+    from rkbench.views.output import STDOUT, all_of
+    from rkbench.views.report.files import write_report
+
+    all_of(
+        lambda: show_boards_push(
+            outcome,
             json_file=writing.json_file,
             csv_file=writing.csv_file,
             sort=writing.sort,

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from rkbench.views.convert import ConvertProgress
     from rkbench.views.nightly.progress import NightProgress
     from rkbench.views.push.progress import PushProgress
+    from rkbench.views.push.progress_boards import BoardsProgress
     from rkbench.views.silence import Silence
     from rkbench.views.toolkit import InstallProgress
 
@@ -39,6 +40,12 @@ class Voice:
         from rkbench.views.push.progress import make_progress
 
         return make_progress(sys.stderr, plain=self.verbosity > 0, quiet=self.quiet)
+
+    def boards_progress(self) -> BoardsProgress:
+        """Return where the events of a push on several boards go."""
+        from rkbench.views.push.progress_boards import make_boards_progress
+
+        return make_boards_progress(sys.stderr, plain=self.verbosity > 0, quiet=self.quiet)
 
     def convert_progress(self) -> ConvertProgress | Silence:
         """Return where it is said that conversions begin and end."""

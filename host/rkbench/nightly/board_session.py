@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
 from threading import Event as Flag
 
 from rkbench_agent.wire.words import CONNECTION
 
 from rkbench.boards.model import Board
 from rkbench.campaign import Conversation, PushOptions, run_campaign
+from rkbench.campaign.prepared_once import Variants
 from rkbench.campaign.stopping import PlanEnd, Precise
 from rkbench.errors import (
     AuthenticationError,
@@ -30,13 +29,12 @@ from rkbench.nightly.cells import Cell
 from rkbench.results.collect import Collected
 from rkbench.results.events import Event, Note, Waiting
 from rkbench.results.night import CellBegun, Fault, NightListener, Told
-from rkbench.variants.variant import PreparedVariant, prepare_variants
+from rkbench.variants.variant import PreparedVariant
 
 #: What the run of the baseline's model is called, behind the name of its model.
 BASELINE = "baseline"
 
 Connect = Callable[[Board], AbstractContextManager[Conversation]]
-_Wanted = tuple[tuple[Path, ...], "Path | None", "str | None", bool]
 _TRIED_AGAIN = (ConnectError, ConnectionLostError, ProtocolError, BoardError)
 _OF_NO_USE = (HostKeyError, AuthenticationError, BoardBusyError, NoSpaceError)
 
@@ -64,29 +62,6 @@ class Attempt:
     def runs(self) -> tuple[Collected, ...]:
         """All that was measured, the baseline's model first."""
         return tuple(item for item in (self.beside, self.collected) if item is not None)
-
-
-class Variants:
-    """Prepares every model once for all boards: a hash, a header and a golden made to fit."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._prepared: dict[_Wanted, tuple[PreparedVariant, ...]] = {}
-
-    def __call__(
-        self,
-        paths: Sequence[Path],
-        *,
-        golden: Path | None = None,
-        soc: str | None = None,
-        force: bool = False,
-    ) -> tuple[PreparedVariant, ...]:
-        """Return the variants as `prepare_variants` does, and raise what it raises."""
-        key = (tuple(paths), golden, soc, force)
-        with self._lock:
-            if key not in self._prepared:
-                self._prepared[key] = prepare_variants(paths, golden=golden, soc=soc, force=force)
-            return self._prepared[key]
 
 
 class BoardLine:

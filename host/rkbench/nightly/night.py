@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from rkbench.boards.model import Board
+from rkbench.campaign.prepared_once import Variants
 from rkbench.errors import StoreError
 from rkbench.interrupts import told_of_interrupts
 from rkbench.nightly.begin import Terms, begin, load_references
-from rkbench.nightly.board_session import BoardLine, Connect, Variants
+from rkbench.nightly.board_session import BoardLine, Connect
 from rkbench.nightly.by_history import ByHistory
 from rkbench.nightly.cells import Cell
 from rkbench.nightly.measuring import CellMeasurer, Measured, not_measured

@@ -66,7 +66,7 @@ def print_side_by_side(found: SideBySide, runs: Mapping[str, RunResult], console
     for text in _notes(found, runs):
         print_paragraph(console, "", text, style="yellow")
     for across in found.boards:
-        _print_boards(across, console)
+        print_across(across, console)
     for runtimes in found.runtimes:
         _print_runtimes(runtimes, console)
     if len(found.variants) <= MOST_TABLES:
@@ -218,7 +218,7 @@ def _condition_text(item: ComparedVariant, condition: ConditionDifference) -> st
     return f"{who}{condition.name} differs: {values}"
 
 
-def _print_boards(found: AcrossBoards, console: Console) -> None:
+def print_across(found: AcrossBoards, console: Console) -> None:
     """Print the boards that one variant ran on, the slowest last, and how far they lie apart."""
     mark = MARK if found.simulated else ""
     words = f"{found.soc or UNKNOWN}, {found.runtime or UNKNOWN}, cores {found.core_mask}"

@@ -53,7 +53,7 @@ def demo_document(outcome: Outcome, facts: story.Facts) -> DemoDocument:
         ship=chosen.variant.name if chosen else None,
         verdict=story.verdict(outcome.runs),
     )
-    return DemoDocument(SCHEMA, tuple(outcome.runs), outcome.comparison, told)
+    return DemoDocument(SCHEMA, tuple(outcome.runs), outcome.comparison, demo=told)
 
 
 def render_json(outcome: Outcome, facts: story.Facts) -> str:

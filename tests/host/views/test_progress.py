@@ -19,6 +19,7 @@ from rkbench.results.events import (
     Waiting,
 )
 from rkbench.views.push.progress import Activity, BarProgress, PlainProgress, make_progress
+from rkbench.views.push.progress_boards import LiveBoards, make_boards_progress
 from view_runs import Terminal, story
 
 EVENTS: list[Event] = [
@@ -163,3 +164,30 @@ def test_a_note_that_is_wrapped_stays_indented(monkeypatch: pytest.MonkeyPatch) 
 def test_a_dumb_terminal_gets_lines(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     assert isinstance(make_progress(Terminal()), PlainProgress)
+
+
+def test_each_board_of_several_has_a_row_that_is_true_at_any_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    now = [0.0]
+    boards = LiveBoards(Terminal(), lambda: now[0])
+    boards("desk", Step("connecting to desk"))
+    boards("shelf", Busy("shelf", "a", "CPUs 100 %", 0.0, 5.0))
+    now[0] = 3.0
+    assert boards.rows() == [
+        ("desk", "connecting to desk, 3 s"),
+        ("shelf", "shelf is busy (CPUs 100 %), waiting 3 s"),
+    ]
+
+
+def test_lines_of_several_boards_begin_with_their_names() -> None:
+    out = StringIO()
+    with make_boards_progress(out) as progress:
+        for board in ("desk", "shelf"):
+            progress(board, Step("checking 1 model"))
+            progress(board, Measuring("a", "inference", 1, 28, "blocks"))
+    assert out.getvalue().splitlines() == [
+        "desk: checking 1 model ...",
+        "desk: a: inference, 28 blocks",
+        "shelf: checking 1 model ...",
+        "shelf: a: inference, 28 blocks",
+    ]

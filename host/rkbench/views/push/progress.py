@@ -25,6 +25,8 @@ if TYPE_CHECKING:
     from rich.text import Text
 
 SENDING = "sending"
+#: Puts one line where lines go.
+Show = Callable[[str], None]
 #: More runs than these have no bars of their own: they would all say the same.
 MOST_BARS = 6
 
@@ -32,8 +34,11 @@ MOST_BARS = 6
 class PlainProgress:
     """One line for every step, for every file and stage, and for every end; never a line twice."""
 
-    def __init__(self, out: TextIO) -> None:
+    def __init__(self, out: TextIO, *, lead: str = "", show: Show | None = None) -> None:
+        """Show lines, `lead` before each of them, on `out`, or by `show` where one is given."""
         self._out = out
+        self._lead = lead
+        self._show = show or self._print
         self._told: set[str] = set()
         self._step = ""
 
@@ -52,7 +57,10 @@ class PlainProgress:
             self._step = line[1]
         else:
             self._told.add(line[0])
-        print(printable(line[1]), file=self._out, flush=True)
+        self._show(f"{self._lead}{line[1].lstrip() if self._lead else line[1]}")
+
+    def _print(self, line: str) -> None:
+        print(printable(line), file=self._out, flush=True)
 
 
 class Activity:

@@ -34,11 +34,12 @@ def show_push(
     if json_file is not None:
         steps.append(lambda: write_text(json_file, render_json(runs, comparison)))
     if csv_file is not None:
-        steps.append(lambda: _write_csv(csv_file, runs))
+        steps.append(lambda: write_csv(csv_file, runs))
     all_of(*steps)
 
 
-def _write_csv(target: str, runs: Sequence[RunResult]) -> None:
+def write_csv(target: str, runs: Sequence[RunResult]) -> None:
+    """Write a row a run."""
     from rkbench.views.push.csv import write_runs
 
     with open_output(target) as out:

@@ -10,7 +10,7 @@ import json
 import queue
 import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -20,8 +20,10 @@ from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.messages import BoardCaveat, Latencies, Message
 
 from rkbench.errors import BenchError
+from rkbench.results.across_boards import AcrossBoards
 from rkbench.results.comparison import Comparison
 from rkbench.results.events import Ended, Event, Hear, Listener, deaf
+from rkbench.results.pushed_boards import PushedBoard
 from rkbench.results.serialize import to_json
 from rkbench.stats.summary import median, summarize
 from rkbench.units import encodable
@@ -57,6 +59,33 @@ def streamed(listener: Listener, target: str | None) -> Iterator[Streamed]:
             listener(event)
 
         yield Streamed(both, stream.hear, stream.compared)
+
+
+@dataclass(frozen=True)
+class StreamedBoards:
+    """Who is told of a push on several boards, each time with the board's name."""
+
+    listener: Callable[[str, Event], None]
+    hear: Callable[[str, Message], None]
+    compared: Callable[[Sequence[PushedBoard], Sequence[AcrossBoards]], None]
+
+
+@contextmanager
+def streamed_boards(listener: Callable[[str, Event], None], target: str | None) -> Iterator[StreamedBoards]:
+    """Yield whom to tell of a push on several boards; a line of the stream has its board."""
+    if target is None:
+        yield StreamedBoards(listener, _unheard, _unheard)
+        return
+    with PushStream(target) as stream:
+
+        def both(board: str, event: Event) -> None:
+            stream(event, board)
+            listener(board, event)
+
+        def hear(board: str, message: Message) -> None:
+            stream.hear(message, board)
+
+        yield StreamedBoards(both, hear, stream.compared_boards)
 
 
 @dataclass
@@ -105,19 +134,19 @@ class PushStream:
         if self._thread.is_alive():
             print(f"bench: --jsonl {self._target}: nobody read to the end", file=sys.stderr)
 
-    def hear(self, message: Message) -> None:
-        """Take what the board says."""
+    def hear(self, message: Message, board: str | None = None) -> None:
+        """Take what the board says; `board` where there are several."""
         if isinstance(message, Reading):
-            self._put("reading", vars(message))
+            self._put("reading", {**_of(board), **vars(message)})
         elif isinstance(message, Latencies) and not message.warmup:
             self._take_calls(message)
         elif isinstance(message, BoardCaveat):
-            self._put("caveat", {"run": None, **vars(message.caveat)})
+            self._put("caveat", {**_of(board), "run": None, **vars(message.caveat)})
 
-    def __call__(self, event: Event) -> None:
-        """Take what the host does."""
+    def __call__(self, event: Event, board: str | None = None) -> None:
+        """Take what the host does; `board` where there are several."""
         if not isinstance(event, Ended):
-            self._put(type(event).__name__.lower(), vars(event))
+            self._put(type(event).__name__.lower(), {**_of(board), **vars(event)})
             return
         run = event.run
         self._end_block(run.id)
@@ -129,6 +158,10 @@ class PushStream:
     def compared(self, comparison: Comparison) -> None:
         """Take what all runs together come to."""
         self._put("comparison", {"comparison": comparison})
+
+    def compared_boards(self, boards: Sequence[PushedBoard], across: Sequence[AcrossBoards]) -> None:
+        """Take what came of each of several boards, and how far they lie apart."""
+        self._put("boards", {"boards": boards, "across_boards": across})
 
     def _take_calls(self, batch: Latencies) -> None:
         block = self._blocks.get(batch.run)
@@ -177,3 +210,11 @@ class PushStream:
         while (line := self._lines.get()) is not None:
             out.write(line + "\n")
             out.flush()
+
+
+def _of(board: str | None) -> dict[str, str]:
+    return {"board": board} if board else {}
+
+
+def _unheard(*_: object) -> None:
+    """Take what no stream is there for."""
