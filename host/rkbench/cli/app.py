@@ -17,7 +17,7 @@ HELP = "Benchmark RKNN models on RK3568/RK3588 boards, and explain every byte of
 
 COMMANDS: dict[str, Command | Group] = {
     "demo": Command("The story of the 3 MB that became 60 MB, without hardware.", "demo:demo"),
-    "push": Command("Push variants to a board, or several, run them there, and compare.", "push:push"),
+    "push": Command("Push variants to boards, run them there, and compare.", "push:push"),
     "inspect": Command("Say where every byte of a .rknn is, why, and what cures it.", "inspect:inspect"),
     "predict": Command("Predict the latency of a .rknn from the NPU tasks in it.", "predict:predict"),
     "explain": Command("Say what a log of board or converter means, and the cure.", "explain:explain"),

@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
 from rkbench.cli import voice
+from rkbench.cli.examples import epilog_of
 from rkbench.cli.plain_values import read_plainly
 
 #: So many new objects, then rounds, until garbage is looked for: by Python's own numbers two hundred times
@@ -74,7 +75,7 @@ def load(name: str | None, command: Command) -> TyperCommand:
     module, _, function = command.target.partition(":")
     single = typer.Typer(add_completion=False, pretty_exceptions_enable=False, **PLAIN)
     called = getattr(import_module(f"rkbench.cli.{module}"), function)
-    single.command(name, cls=LoadedCommand)(called)
+    single.command(name, cls=LoadedCommand, epilog=epilog_of(module))(called)
     built: Any = get_command(single)
     read_plainly(built.params, called)
     built.params += voice.parameters()

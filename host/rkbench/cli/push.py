@@ -78,9 +78,6 @@ class HoldOptions:
 
     force: Annotated[bool, typer.Option(help="Send what the board cannot load, all the same.")] = False
     wait: Annotated[float, typer.Option(help="Seconds to wait for a board in use.")] = 0.0
-    any_board: Annotated[
-        bool, typer.Option("--any", help="Of the boards that --board means, take the first that is free.")
-    ] = False
 
 
 @dataclass(frozen=True)
@@ -115,8 +112,11 @@ def push(
     golden: Annotated[Path | None, typer.Option(help="Inputs and expected outputs, .npz.")] = None,
     onnx: Annotated[Path | None, typer.Option(help="Compute the golden from this ONNX.")] = None,
     inputs: Annotated[Path | None, typer.Option(help="Inputs for --onnx: .npz or a folder.")] = None,
+    any_board: Annotated[
+        bool, typer.Option("--any", help="Of the boards that --board means, take the first that is free.")
+    ] = False,
 ) -> int:
-    """Push variants to a board, or several, run them there, and compare.
+    """Push variants to boards, run them there, and compare.
 
     An .onnx is converted on the way: fp16, or by each --recipe.
     """
@@ -129,7 +129,7 @@ def push(
     expected = Expected(onnx, inputs)
     where = named_boards(board, **vars(places))
     todo = _Push(asked, expected, words, where)
-    if holding.any_board or len(where.found) == 1:
+    if any_board or len(where.found) == 1:
         return todo.on_one(voice_of(context), writing)
     return todo.on_each(voice_of(context), writing)
 

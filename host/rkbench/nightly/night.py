@@ -107,10 +107,8 @@ class _NightRunner:
     def run(self) -> Night:
         """Check the boards, run the cells, and end the night."""
         if self._results:
-            told = (
-                f"going on with {self._night.id}: {len(self._results)} of {len(self._cells)} cells are done"
-            )
-            self._listener(Told(None, told))
+            done = f"{len(self._results)} of {len(self._cells)} cells are done"
+            self._listener(Told(None, f"going on with {self._night.id}: {done}"))
         if self._terms.budget_s is not None:
             self._work.deadline = time.monotonic() + self._terms.budget_s
         try:
