@@ -14,6 +14,7 @@ from rkbench.boards.finding import find_inventory
 from rkbench.errors import UsageError
 from rkbench.metrics.discovery import Targets
 from rkbench.metrics.results import DEFAULT_MAX_SERIES, StoreCollector
+from rkbench.metrics.site import ServedSite
 from rkbench.metrics.web import App, listen_at
 from rkbench.store import default_address
 
@@ -27,10 +28,16 @@ def make_server(
     inventory: Path | None = None,
     simulated: bool = False,
     max_series: int = DEFAULT_MAX_SERIES,
+    site: Path | None = None,
 ) -> BoundedServer:
-    """Return a server that listens, and answers once it is run. Raises UsageError."""
-    results = StoreCollector(store or default_address(), simulated=simulated, max_series=max_series)
-    return listen_at(parse_listen(listen), App(results, Targets(find_inventory(inventory))))
+    """Return a server that listens, and answers once it is run. Raises UsageError.
+
+    `site`: where the pages of the store are made; None: in the cache.
+    """
+    address = store or default_address()
+    results = StoreCollector(address, simulated=simulated, max_series=max_series)
+    app = App(results, Targets(find_inventory(inventory)), ServedSite(str(address), site))
+    return listen_at(parse_listen(listen), app)
 
 
 def serve(
@@ -46,7 +53,8 @@ def serve(
     server = make_server(listen, store=store, inventory=inventory, simulated=simulated, max_series=max_series)
     signal.signal(signal.SIGTERM, _leave)
     host, port = listen.rpartition(":")[0], server.server_port
-    logging.getLogger("rkbench.serve").info("http://%s:%d/metrics and /sd", host or "0.0.0.0", port)
+    told = "http://%s:%d/ is the store as pages; /metrics and /sd are for Prometheus"
+    logging.getLogger("rkbench.serve").info(told, host or "0.0.0.0", port)
     with server:
         server.serve_forever(poll_interval=3600)
 

@@ -1,4 +1,4 @@
-"""What `bench serve` serves, and where: /metrics, /sd, /-/healthy, /-/ready."""
+"""What `bench serve` serves, and where: /metrics, /sd, /-/healthy, /-/ready; at / the site of the store."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from rkbench import __version__
 from rkbench.errors import UsageError
 from rkbench.metrics.discovery import Targets
 from rkbench.metrics.results import StoreCollector
+from rkbench.metrics.site import Answer, ServedSite
 from rkbench.units import printable
 
 MAX_CLIENTS = 64
 _PLAIN = "text/plain; charset=utf-8"
-_INDEX = b"rkbench: /metrics (results), /sd (boards, for http_sd_configs), /-/healthy, /-/ready\n"
+_INDEX = b"rkbench: / (pages), /metrics (results), /sd (boards, for http_sd_configs), /-/healthy, /-/ready\n"
 _log = logging.getLogger("rkbench.serve")
-Answer = tuple[str, str, bytes]
 
 
 class HostCollector(Collector):
@@ -44,8 +44,9 @@ class HostCollector(Collector):
 class App:
     """The WSGI application."""
 
-    def __init__(self, results: StoreCollector, targets: Targets) -> None:
+    def __init__(self, results: StoreCollector, targets: Targets, site: ServedSite) -> None:
         self._results = results
+        self._site = site
         self._targets = targets
         self.registry = CollectorRegistry(auto_describe=False)
         self._shown: Any = EscapedLabels(self.registry, printable)
@@ -66,7 +67,7 @@ class App:
             return "200 OK", _PLAIN, b"rkbench is healthy\n"
         if path == "/-/ready":
             return self._ready()
-        return ("200 OK" if path == "/" else "404 Not Found"), _PLAIN, _INDEX
+        return self._site.answer(path) or ("404 Not Found", _PLAIN, _INDEX)
 
     def _ready(self) -> Answer:
         problem = self._results.problem()

@@ -33,7 +33,7 @@ def open_output(target: str) -> Iterator[TextIO]:
 @contextlib.contextmanager
 def _placed(path: Path) -> Iterator[Path]:
     """Yield where to write what shall stand at `path` once it is whole."""
-    with _explained(path):
+    with explained(path):
         if path.exists() and not path.is_file():  # a pipe or a device: /dev/null, >(command)
             yield path
             return
@@ -111,7 +111,8 @@ def show_and_write(show: Callable[[], None], json_file: str | None, render: Call
 
 
 @contextlib.contextmanager
-def _explained(path: Path) -> Iterator[None]:
+def explained(path: Path) -> Iterator[None]:
+    """Make of what a disk refuses an error that names the file and the next step."""
     try:
         yield
     except BrokenPipeError:

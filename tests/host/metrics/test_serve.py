@@ -10,6 +10,7 @@ import sqlite3
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -130,6 +131,40 @@ def test_ready_says_what_is_missing(serve: Callable[..., str], tmp_path: Path) -
     assert "database is locked" in locked[1]
 
 
+def test_the_store_is_shown_as_pages_made_beside_the_scrape(
+    serve: Callable[..., str], tmp_path: Path
+) -> None:
+    url = serve()
+    assert get(url + "/")[0] == 503
+    assert "no result store" in until(url, lambda status, text: "no result store" in text)
+    save(tmp_path)
+    again = serve()
+    assert get(again + "/")[0] == 503
+    assert metrics(again)["rkbench_store_up"] == 1
+    shown = until(again, lambda status, text: status == 200)
+    assert "Newest pushes" in shown
+    for link in ("site.css", "site.js", "data/files.js", "pushes.html"):
+        assert get(f"{again}/{link}")[0] == 200
+    for link in (
+        "site.json",
+        "../store",
+        "..%2fstore",
+        "%2e%2e/store",
+        ".new-1/index.html",
+        "data/../../s",
+    ):
+        assert get(f"{again}/{link}")[0] == 404
+
+
+def until(url: str, is_there: Callable[[int, str], bool]) -> str:
+    """Return the first page once it is as it should be."""
+    end_s = time.monotonic() + 100
+    while not is_there(*(told := get(url + "/"))):
+        assert time.monotonic() < end_s, told
+        time.sleep(0.05)
+    return told[1]
+
+
 def test_a_client_that_says_nothing_holds_up_nobody(serve: Callable[..., str], tmp_path: Path) -> None:
     save(tmp_path)
     url = serve()
@@ -194,7 +229,11 @@ def serve(tmp_path: Path) -> Iterator[Callable[..., str]]:
     with ExitStack() as running:
 
         def start(**options: Any) -> str:
-            paths = {"store": tmp_path / "store", "inventory": tmp_path / "bench.toml"}
+            paths = {
+                "store": tmp_path / "store",
+                "site": tmp_path / "site",
+                "inventory": tmp_path / "bench.toml",
+            }
             server = make_server("127.0.0.1:0", **{**paths, **options})
             thread = threading.Thread(target=server.serve_forever, args=(0.05,))
             thread.start()

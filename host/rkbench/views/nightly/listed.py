@@ -36,7 +36,7 @@ def print_nights(nights: Sequence[Night], suite: str | None = None, out: TextIO 
             plain(_duration(night)),
             plain(str(len(night.boards))),
             plain(f"{len(night.cells)}{f' {MARK}' if night.simulated else ''}"),
-            _state(night),
+            how_it_ended(night),
         ]
         for night in nights
     ]
@@ -51,7 +51,7 @@ def _duration(night: Night) -> str:
     return format_about_seconds(max(0.0, night.ended_unix_s - night.started_unix_s))
 
 
-def _state(night: Night) -> TableCell:
+def how_it_ended(night: Night) -> TableCell:
     """Return how a night ended, and what was not green in it."""
     if night.ended_unix_s is None:
         return TableCell("running, or broke off", tone=Tone.EVEN)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 
 from rkbench.results.night import CellResult, GateResult, Night
@@ -32,37 +32,41 @@ WORDS = {PASS: "pass", FAIL: "**FAIL**", CANNOT_TELL: "can't tell", NOT_MEASURED
 def render_markdown(night: Night) -> str:
     """Return the summary of `night`."""
     parts = [f"## {escaped(headline(night))}", f"{night.id}, began {utc(night.started_unix_s)}"]
-    crossed = [gate_line(*pair) for pair in gates_in(night, FAIL)]
-    parts += _section("Gates crossed", [*crossed, *map(pooled_line, pooled_in(night, FAIL))])
-    parts += _section("Failed", faults(night))
-    parts += _section("Begun anew once", retries(night))
-    broken = {cell.key for cell in night.cells if cell.fault}
-    parts += _section(
-        "Not measured",
-        [gate_line(cell, gate) for cell, gate in gates_in(night, NOT_MEASURED) if cell.key not in broken],
-    )
-    undecided = [gate_line(*pair) for pair in gates_in(night, CANNOT_TELL) if not has_too_few(pair[1])]
-    parts += _section("Undecided", [*undecided, *too_few_nights(night)])
-    parts += _section(
-        "Crossed once, not when measured again", [gate_line(*pair) for pair in _passed_second(night)]
-    )
-    parts += _section("Doubted", doubted(night))
-    parts += _section("Judged by history", by_history(night))
-    parts += _section("New epochs", epoch_lines(night))
-    parts += _section("How far nights lie apart", scatter_lines(night))
-    changed = [f"{board}: {words}" for board, words in environment_changes(night)]
-    parts += _section("Environment changed since the baseline", changed)
+    for title, lines in night_sections(night):
+        parts += [f"### {title}", "\n".join(f"- {escaped(line)}" for line in lines)]
     parts.append(_table(night))
     return "\n\n".join(parts) + "\n"
+
+
+def night_sections(night: Night) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield what there is to say of `night`: a title, and lines."""
+    for title, lines in _sections(night):
+        if lines:
+            yield title, lines
+
+
+def _sections(night: Night) -> Iterator[tuple[str, Sequence[str]]]:
+    crossed = [gate_line(*pair) for pair in gates_in(night, FAIL)]
+    yield "Gates crossed", [*crossed, *map(pooled_line, pooled_in(night, FAIL))]
+    yield "Failed", faults(night)
+    yield "Begun anew once", retries(night)
+    broken = {cell.key for cell in night.cells if cell.fault}
+    unmeasured = [pair for pair in gates_in(night, NOT_MEASURED) if pair[0].key not in broken]
+    yield "Not measured", [gate_line(*pair) for pair in unmeasured]
+    undecided = [gate_line(*pair) for pair in gates_in(night, CANNOT_TELL) if not has_too_few(pair[1])]
+    yield "Undecided", [*undecided, *too_few_nights(night)]
+    yield "Crossed once, not when measured again", [gate_line(*pair) for pair in _passed_second(night)]
+    yield "Doubted", doubted(night)
+    yield "Judged by history", by_history(night)
+    yield "New epochs", epoch_lines(night)
+    yield "How far nights lie apart", scatter_lines(night)
+    changed = [f"{board}: {words}" for board, words in environment_changes(night)]
+    yield "Environment changed since the baseline", changed
 
 
 def utc(unix_s: float) -> str:
     """Return a time as `2026-01-31 02:00:00 UTC`."""
     return datetime.fromtimestamp(unix_s, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
-
-
-def _section(title: str, lines: Sequence[str]) -> list[str]:
-    return [f"### {title}", "\n".join(f"- {escaped(line)}" for line in lines)] if lines else []
 
 
 def _passed_second(night: Night) -> list[tuple[CellResult, GateResult]]:

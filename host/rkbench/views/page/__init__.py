@@ -18,13 +18,13 @@ def style_of(page: Path) -> str:
     return base.read_text(encoding="utf-8") + page.read_text(encoding="utf-8")
 
 
-def page_environment(folder: Path) -> Environment:
-    """Return the templates of a folder: all text is escaped, and shows no control characters."""
+def page_environment(*folders: Path) -> Environment:
+    """Return the templates of some folders: all text is escaped, and shows no control characters."""
     from jinja2 import Environment, FileSystemLoader, StrictUndefined
     from markupsafe import Markup
 
     return Environment(
-        loader=FileSystemLoader(folder),
+        loader=FileSystemLoader(folders),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

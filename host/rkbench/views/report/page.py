@@ -43,7 +43,7 @@ def render_page(collected: Sequence[Collected], comparison: Comparison) -> str:
             charts=charts,
             drawn={chart.key: Markup(draw(chart)) for chart in charts} if has_pictures() else {},
             hint=HINT,
-            style=Markup(_style()),
+            style=Markup(report_style()),
             script=Markup((PARTS / "report.js").read_text(encoding="utf-8")),
             document=Markup(embedded(push_document([item.run for item in collected], comparison))),
             latencies=_packed_latencies(content.runs),
@@ -59,7 +59,8 @@ def _drawn(chart: Chart, escape: object) -> str:
     return f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
 
 
-def _style() -> str:
+def report_style() -> str:
+    """Return the style of a report: the colours of its series, of all pages, its own."""
     light, dark = ("".join(f"--{name}: {palette[name]}; " for name in _SERIES) for palette in (LIGHT, DARK))
     series = f":root {{ {light}}}\n@media (prefers-color-scheme: dark) {{ :root {{ {dark}}} }}\n"
     return series + style_of(PARTS / "report.css")
