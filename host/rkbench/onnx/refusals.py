@@ -13,8 +13,8 @@ import onnx_ir as ir
 from rkbench.onnx.foreseen import Asked, ForeseenRefusal, name_of
 from rkbench.onnx.fusion.patterns import next_node, users
 from rkbench.onnx.refused_files import RULES as FILE_RULES
+from rkbench.onnx.refused_weights import RULES as WEIGHT_RULES
 from rkbench.onnx.values import static_shape
-from rkbench.rknn import targets
 
 
 def foreseen_refusals(asked: Asked) -> tuple[ForeseenRefusal, ...]:
@@ -55,31 +55,14 @@ def _hard_sigmoid(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
         )
 
 
-def _uniform_bias(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
-    """The bias of a joint query, key and value that is the same for all: it is kept as one number."""
-    if node.op_type != "Add" or not any(_is_uniform(value, asked) for value in node.inputs):
-        return
-    if not any(_is_stored_product(value, asked) for value in node.inputs):
-        return
-    reshape = next_node(node.outputs[0], "Reshape")
-    transpose = next_node(reshape.outputs[0], "Transpose") if reshape is not None else None
-    shape = static_shape(transpose.outputs[0]) if transpose is not None else None
-    order = transpose.attributes.get_ints("perm", ()) if transpose is not None else ()
-    if transpose is None or shape is None or tuple(order) != (2, 0, 3, 1, 4) or shape[1] != 1:
-        return
-    pieces = {user.op_type for user in users(transpose.outputs[0])}
-    if not all(_is_multiplied(value) for user in users(transpose.outputs[0]) for value in user.outputs):
-        return
-    known = targets.TARGETS.get(asked.target)
-    several = known is not None and known.npu_cores > 1
-    refuses = shape[0] == 3 or (shape[0] == 2 and (several or shape[2] == 1))
-    axes = f"1,{shape[0]},newaxis" if shape[2] == 1 else f"1,newaxis,{shape[0]}"
-    if pieces and pieces <= {"Gather", "Split"} and refuses:
+def _training_norm(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
+    if node.op_type == "BatchNormalization" and len(node.outputs) > 1:
         yield ForeseenRefusal(
             name_of(node),
-            f"ValueError: cannot reshape array of size 1 into shape ({axes},1,1)",
-            "the bias of query, key and value has one value throughout: the converter keeps one number",
-            "trained weights seldom do; change one number of that bias a little, or leave it out if it is 0",
+            "Not support output mean/var/saved_mean/saved_var in 'BatchNormalization'(opset-9)!",
+            "a BatchNormalization with more outputs than one normalizes by what it is given, as in training: "
+            "weights that are standardized are exported so",
+            "export the network in evaluation mode, or with its standardized weights folded",
         )
 
 
@@ -235,47 +218,13 @@ def _is_read_inside_alone(value: ir.Value, asked: Asked) -> bool:
     return stored and all(use.node.graph is not asked.graph for use in value.uses())
 
 
-def _is_multiplied(value: ir.Value) -> bool:
-    """Return whether a value goes into products of maps alone, scaled or turned before at most."""
-    for _ in range(LONGEST_WAY):
-        found = next_node(value, "Mul", "Div", "Transpose", "Squeeze", "Identity", "MatMul")
-        if found is None or found.op_type == "MatMul":
-            return found is not None
-        value = found.outputs[0]
-    return False
-
-
-LONGEST_WAY = 4
-
-
-def _is_stored_product(value: ir.Value | None, asked: Asked) -> bool:
-    maker = value.producer() if value is not None else None
-    return maker is not None and maker.op_type == "MatMul" and maker.inputs[1] in asked.constants
-
-
-def _is_uniform(value: ir.Value | None, asked: Asked) -> bool:
-    """Return whether a stored vector holds one number throughout."""
-    while value is not None and value.const_value is None and value in asked.constants:
-        maker = value.producer()
-        if maker is None or maker.op_type != "Identity":
-            return False
-        value = maker.inputs[0]
-    tensor = value.const_value if value is not None and value in asked.constants else None
-    if tensor is None or not 1 < tensor.size <= LARGEST_VECTOR or isinstance(tensor, ir.ExternalTensor):
-        return False
-    numbers = tensor.numpy()
-    return bool((numbers == numbers.ravel()[0]).all())
-
-
-LARGEST_VECTOR = 2**16
-"""Elements of a bias that is looked at."""
-
 RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
     *FILE_RULES,
+    *WEIGHT_RULES,
     _dynamic,
     _dropout,
     _hard_sigmoid,
-    _uniform_bias,
+    _training_norm,
     _quantized,
     _summed_products,
     _turned_copies,

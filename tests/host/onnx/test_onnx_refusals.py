@@ -58,6 +58,61 @@ def test_other_biases_and_batches_convert(tmp_path: Path, batch: int, bias: np.n
     assert sentences(joint_attention(tmp_path, bias, batch=batch)) == []
 
 
+def attention_by_heads(folder: Path, bias: np.ndarray, *, first: bool, heads: int, batch: int) -> Path:
+    """Save a product of stored weights whose heads are cut into query, key and value of 16 each."""
+    network = Network(batch, 49, 32)
+    network.add("MatMul", network.weights("w", 32, heads * 48))
+    product, stored = network.value, network.constant("bias", bias)
+    network.value = stored if first else product
+    network.add("Add", product if first else stored)
+    network.add("Reshape", network.constant("four", np.array([batch, 49, heads, 48])))
+    network.add("Split", network.constant("parts", np.array([48])), axis=3).add(
+        "Transpose", perm=[0, 2, 1, 3]
+    )
+    return network.save(folder / "x.onnx")
+
+
+@pytest.mark.parametrize(
+    ("value", "first", "heads", "batch", "target", "refused"),
+    [
+        (0.0, True, 4, 1, "rk3588", True),
+        (0.0, True, 4, 1, "rk3568", True),
+        (0.0, False, 4, 1, "rk3588", False),
+        (1.0, False, 4, 1, "rk3568", True),
+        (1.0, True, 1, 1, "rk3588", False),
+        (0.0, True, 4, 4, "rk3588", True),
+        (0.0, True, 4, 4, "rk3568", False),
+    ],
+)
+def test_a_uniform_bias_of_heads_that_are_cut_is_refused(
+    tmp_path: Path, value: float, first: bool, heads: int, batch: int, target: str, refused: bool
+) -> None:
+    """Each combination was converted, with an attention behind it."""
+    bias = np.full(heads * 48, value, "float32")
+    path = attention_by_heads(tmp_path, bias, first=first, heads=heads, batch=batch)
+    said = ["ValueError: cannot reshape array of size 1 into shape (1,newaxis,48,1,1)"]
+    assert sentences(path, target) == said * refused
+
+
+def test_a_normalization_by_what_it_is_given_is_refused(tmp_path: Path) -> None:
+    network = Network(1, 16, 8, 8).conv(16, 16)
+    ones = [network.constant(name, np.ones(16, "float32")) for name in "sbmv"]
+    path = network.add("BatchNormalization", *ones).save(tmp_path / "x.onnx")
+    assert sentences(path) == []
+    model = onnx.load(path)
+    model.graph.node[-1].output.extend(["mean", "variance"])
+    onnx.save(model, path)
+    assert [each.split(" in ")[1] for each in sentences(path)] == ["'BatchNormalization'(opset-9)!"]
+
+
+@pytest.mark.parametrize(("number", "refused"), [(0.0, True), (0.1, False)])
+def test_a_head_of_zeros_is_refused(tmp_path: Path, number: float, refused: bool) -> None:
+    network = Network(1, 16, 8, 8).conv(16, 16).add("GlobalAveragePool").add("Flatten")
+    network.add("Gemm", network.constant("head", np.full((16, 10), number, "float32")), name="y")
+    said = ["ValueError: All outputs ['y_out'] of model are constants, The model is invalid!"]
+    assert sentences(network.save(tmp_path / "x.onnx")) == said * refused
+
+
 @pytest.mark.parametrize(("opset", "refused"), [(8, False), (9, True), (10, False)])
 def test_a_dropout_with_a_mask_is_refused_in_opset_9(tmp_path: Path, opset: int, refused: bool) -> None:
     path = Network(1, 16, 8, 8).conv(16, 16).add("Dropout").save(tmp_path / "x.onnx")

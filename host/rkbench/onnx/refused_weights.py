@@ -1,0 +1,142 @@
+"""What the converter refuses for the numbers that are stored: biases of one value, products with zeros."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import numpy as np
+import onnx_ir as ir
+
+from rkbench.onnx.foreseen import Asked, ForeseenRefusal, name_of
+from rkbench.onnx.fusion.patterns import next_node, users
+from rkbench.onnx.values import static_shape
+from rkbench.rknn import targets
+
+LONGEST_WAY = 4
+LARGEST_VECTOR = 2**16
+"""Elements of a bias that is looked at."""
+LARGEST_MATRIX = 2**24
+"""And of a head's weights."""
+
+
+def _uniform_bias(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
+    """The bias of a joint query, key and value that is the same for all: it is kept as one number."""
+    if node.op_type != "Add" or not any(_is_uniform(value, asked) for value in node.inputs):
+        return
+    if not any(_is_stored_product(value, asked) for value in node.inputs):
+        return
+    reshape = next_node(node.outputs[0], "Reshape")
+    transpose = next_node(reshape.outputs[0], "Transpose") if reshape is not None else None
+    shape = static_shape(transpose.outputs[0]) if transpose is not None else None
+    order = transpose.attributes.get_ints("perm", ()) if transpose is not None else ()
+    if transpose is None or shape is None or tuple(order) != (2, 0, 3, 1, 4) or shape[1] != 1:
+        return
+    pieces = {user.op_type for user in users(transpose.outputs[0])}
+    if not all(_is_multiplied(value) for user in users(transpose.outputs[0]) for value in user.outputs):
+        return
+    refuses = shape[0] == 3 or (shape[0] == 2 and (_has_several_cores(asked) or shape[2] == 1))
+    axes = f"1,{shape[0]},newaxis" if shape[2] == 1 else f"1,newaxis,{shape[0]}"
+    if pieces and pieces <= {"Gather", "Split"} and refuses:
+        yield ForeseenRefusal(
+            name_of(node),
+            f"ValueError: cannot reshape array of size 1 into shape ({axes},1,1)",
+            "the bias of query, key and value has one value throughout: the converter keeps one number",
+            "trained weights seldom do; change one number of that bias a little, or leave it out if it is 0",
+        )
+
+
+def _uniform_bias_of_heads(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
+    """The same, where each head's query, key and value lie together and are cut apart after."""
+    stored = [value for value in node.inputs if _is_uniform(value, asked)] if node.op_type == "Add" else []
+    if not stored or not any(_is_stored_product(value, asked) for value in node.inputs):
+        return
+    if stored[0] is not node.inputs[0] and _is_zero_throughout(stored[0], LARGEST_VECTOR):
+        return  # x + 0 is left out; 0 + x is not
+    reshape = next_node(node.outputs[0], "Reshape")
+    split = next_node(reshape.outputs[0], "Split") if reshape is not None else None
+    shape = static_shape(reshape.outputs[0]) if reshape is not None else None
+    if split is None or shape is None or len(shape) != 4 or shape[2] == 1:
+        return
+    if shape[0] != 1 and not _has_several_cores(asked):
+        return
+    turned = all(user.op_type == "Transpose" for value in split.outputs for user in users(value))
+    if split.attributes.get_int("axis", 0) in (3, -1) and turned:
+        yield ForeseenRefusal(
+            name_of(node),
+            f"ValueError: cannot reshape array of size 1 into shape (1,newaxis,{shape[3]},1,1)",
+            "the bias of query, key and value has one value throughout: the converter keeps one number",
+            "trained weights seldom do; change one number of that bias a little, or leave it out if it is 0",
+        )
+
+
+def _constant_outputs(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
+    if node is not asked.graph[0]:
+        return
+    outputs = [value for value in asked.graph.outputs if _is_constant(value, asked)]
+    if outputs and len(outputs) == len(asked.graph.outputs):
+        names = ", ".join(f"'{value.name}'" for value in outputs)
+        yield ForeseenRefusal(
+            name_of(node),
+            f"ValueError: All outputs [{names}] of model are constants, The model is invalid!",
+            "no output depends on an input: somewhere all is multiplied by zeros, as layers begin",
+            "load trained weights before the export",
+        )
+
+
+def _is_constant(value: ir.Value, asked: Asked) -> bool:
+    """Return whether an output is stored, or a product with zeros, as a head that nobody trained is."""
+    maker = value.producer()
+    by_weights = maker is not None and maker.op_type in ("Gemm", "MatMul")
+    zeros = by_weights and maker is not None and _is_zero_throughout(maker.inputs[1], LARGEST_MATRIX)
+    return value in asked.constants or zeros
+
+
+def _is_stored_product(value: ir.Value | None, asked: Asked) -> bool:
+    maker = value.producer() if value is not None else None
+    return maker is not None and maker.op_type == "MatMul" and maker.inputs[1] in asked.constants
+
+
+def _is_multiplied(value: ir.Value) -> bool:
+    """Return whether a value goes into products of maps alone, scaled or turned before at most."""
+    for _ in range(LONGEST_WAY):
+        found = next_node(value, "Mul", "Div", "Transpose", "Squeeze", "Identity", "MatMul")
+        if found is None or found.op_type == "MatMul":
+            return found is not None
+        value = found.outputs[0]
+    return False
+
+
+def _is_uniform(value: ir.Value | None, asked: Asked) -> bool:
+    """Return whether a stored vector holds one number throughout."""
+    numbers = _numbers(value, LARGEST_VECTOR) if value in asked.constants else None
+    return numbers is not None and bool((numbers == numbers.ravel()[0]).all())
+
+
+def _numbers(value: ir.Value | None, largest: int) -> np.ndarray | None:
+    """Return a stored array of more than one and at most `largest` elements, also behind an Identity."""
+    while value is not None and value.const_value is None:
+        maker = value.producer()
+        if maker is None or maker.op_type != "Identity":
+            return None
+        value = maker.inputs[0]
+    tensor = value.const_value if value is not None else None
+    if tensor is None or not 1 < tensor.size <= largest or isinstance(tensor, ir.ExternalTensor):
+        return None
+    return tensor.numpy()
+
+
+def _has_several_cores(asked: Asked) -> bool:
+    known = targets.TARGETS.get(asked.target)
+    return known is not None and known.npu_cores > 1
+
+
+def _is_zero_throughout(value: ir.Value | None, largest: int) -> bool:
+    numbers = _numbers(value, largest)
+    return numbers is not None and not numbers.any()
+
+
+RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
+    _uniform_bias,
+    _uniform_bias_of_heads,
+    _constant_outputs,
+)
