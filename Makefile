@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-agent-38 toolkit test-toolkit test-recipes test-npu calibrations check schema fuzz kills lies stalls stores truth bench-speed models clean
+.PHONY: help demo test test-agent-38 toolkit test-toolkit test-recipes test-npu calibrations check schema fuzz kills lies stalls stores truth scale bench-speed models clean
 
 help:
 	@echo "make demo    the story of the 3 MB that became 60 MB, on a virtual board"
@@ -24,6 +24,7 @@ help:
 	@echo "make lies    every value in every field that a board's agent could lie in, and floods (long)"
 	@echo "make stores  every command on 3,000 damaged result stores (long)"
 	@echo "make stalls  a push through links that stall or break off at 64 points (long)"
+	@echo "make scale   a store of a million runs, SQLite and PostgreSQL: a table (15 GB of disk, a quarter of an hour)"
 	@echo "make bench-speed   our speed against scp, ssh, rknncli: ratios in one run"
 
 $(STAMP): pyproject.toml
@@ -114,6 +115,9 @@ kills: $(STAMP)
 
 truth: $(STAMP)
 	cd tests/truth && ../../$(BIN)/python .
+
+scale: $(STAMP)
+	$(BIN)/python -m benchmarks.million
 
 bench-speed: $(STAMP)
 	$(BIN)/python -m benchmarks

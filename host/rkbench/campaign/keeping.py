@@ -14,6 +14,9 @@ from rkbench.store import open_store
 from rkbench.store.addresses import without_password
 from rkbench.store.copying import Copied, batches, take_in, whole_run
 
+#: Runs that go in one transaction.
+PRUNED_AT_ONCE = 1000
+
 
 @dataclass(frozen=True)
 class StoreCheck:
@@ -54,6 +57,37 @@ def backup_store(address: str | Path | None, target: Path) -> None:
         raise UsageError(f"{target}: no folder {target.parent}", hint="make it first")
     with open_store(address, create=False) as store:
         store.backup(target)
+
+
+@dataclass(frozen=True)
+class Pruned:
+    """What went from a store, or would go (`planned`): whole runs, or their raw latencies alone."""
+
+    runs: int
+    nights: int
+    raw_only: bool
+    planned: bool
+
+
+def prune_store(
+    address: str | Path | None,
+    before_unix_s: float,
+    *,
+    raw_only: bool = False,
+    planned: bool = False,
+    told: Callable[[int], None] = lambda _: None,
+) -> Pruned:
+    """Remove the runs that started before a moment, some at a time; see `Store.prunable`."""
+    runs = after = 0
+    with open_store(address, create=False) as store:
+        while found := store.prunable(before_unix_s, raw_only=raw_only, after=after, limit=PRUNED_AT_ONCE):
+            after = found[-1].position
+            if not planned:
+                store.remove([run.run_id for run in found], raw_only=raw_only)
+            runs += len(found)
+            told(runs)
+        nights = 0 if planned or raw_only else store.remove_nights(before_unix_s)
+    return Pruned(runs, nights, raw_only, planned)
 
 
 def copy_store(source: str, target: str, told: Callable[[int], None] = lambda _: None) -> Copied:

@@ -64,7 +64,7 @@ def past_runs(
         return Past(asked, tuple(rows), tuple(store.tags()), frozenset(b.run for b in baselines), measure)
 
 
-def moment_of(text: str, now_unix_s: float) -> float:
+def moment_of(text: str, now_unix_s: float, option: str = "--since") -> float:
     """Return when `7d` ago was, or the beginning of a day of this computer's time zone (Unix time)."""
     span = _SPAN.fullmatch(text)
     if span is not None:
@@ -73,7 +73,7 @@ def moment_of(text: str, now_unix_s: float) -> float:
         return datetime.fromisoformat(text).timestamp()
     except (ValueError, OverflowError, OSError):
         raise UsageError(
-            f"--since {text}: no time", hint="as 30m, 12h, 7d, 4w, 2026-11-26 or 2026-11-26T14:00"
+            f"{option} {text}: no time", hint="as 30m, 12h, 7d, 4w, 2026-11-26 or 2026-11-26T14:00"
         ) from None
 
 

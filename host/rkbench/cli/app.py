@@ -94,6 +94,9 @@ COMMANDS: dict[str, Command | Group] = {
                 "Copy a store into another, from a file to a server or back; exit 1 where some are damaged.",
                 "store.copy:copy",
             ),
+            "prune": Command(
+                "Remove old runs, but for tagged ones and baselines in force.", "store.prune:prune"
+            ),
             "migrate": Command(
                 "Bring a store to the version that this rkbench writes.", "store.migrate:migrate"
             ),

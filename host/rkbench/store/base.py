@@ -162,6 +162,19 @@ class Store(Protocol):
     def readings(self, run_id: str) -> list[Reading]:
         """Return the sensor readings of a run; empty where none were kept."""
 
+    def prunable(self, before_unix_s: float, *, raw_only: bool, after: int, limit: int) -> list[LatestRun]:
+        """Return runs that may go, in the order of storing: `limit` of those behind position `after`.
+
+        They started before that moment, have no tag, and are no baseline in force, nor measured by a night
+        that has not ended. `raw_only`: those whose latencies are still there.
+        """
+
+    def remove(self, runs: Sequence[str], *, raw_only: bool) -> None:
+        """Remove runs with all that belongs to them, or only their latencies and readings."""
+
+    def remove_nights(self, before_unix_s: float) -> int:
+        """Remove nights begun before that moment of which no run is left, and return how many those were."""
+
     # -- tags
 
     def save_tags(self, tags: Sequence[RunTag]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TextIO
 
-from rkbench.campaign.keeping import StoreCheck
+from rkbench.campaign.keeping import Pruned, StoreCheck
 from rkbench.store.addresses import without_password
 from rkbench.store.copying import Copied
 from rkbench.units import format_bytes
@@ -37,6 +37,15 @@ def show_imported(found: Copied, source: Path | str, out: TextIO | None = None) 
     what = f"{_count(found.runs, 'run')}, {_count(found.nights, 'night')}, {_count(found.tags, 'tag')}"
     what += f", {_count(found.baselines, 'baseline')}" if found.baselines else ""
     _print([f"{without_password(str(source))}: {what} taken in{there}", *_shown(found.faults)], out)
+
+
+def show_pruned(found: Pruned, out: TextIO | None = None) -> None:
+    """Print what went, or would go."""
+    what = (
+        f"the raw latencies of {_count(found.runs, 'run')}" if found.raw_only else _count(found.runs, "run")
+    )
+    nights = "" if found.raw_only or found.planned else f" and {_count(found.nights, 'night')}"
+    _print([f"{what}{nights} {'would go' if found.planned else 'removed'}"], out)
 
 
 def show_migrated(address: str, version: str, out: TextIO | None = None) -> None:

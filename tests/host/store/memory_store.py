@@ -118,6 +118,48 @@ class MemoryStore:
     def pushes(self, *, limit: int | None = None, skip: int = 0) -> list[str]:
         return list(dict.fromkeys(row.push for row in self.history()))[skip:][:limit]
 
+    def prunable(self, before_unix_s: float, *, raw_only: bool, after: int, limit: int) -> list[LatestRun]:
+        tagged = {run for _, run in self._kept.tags}
+        in_force = {baseline.run for baseline in self.baselines()}
+        running = {
+            run
+            for night_id, cells in self._kept.cells.items()
+            if self._kept.nights[night_id].ended_unix_s is None
+            for cell in cells.values()
+            for run in cell.runs
+        }
+        found = []
+        for at, item in enumerate(self._kept.runs.values(), 1):
+            started = history_row(item.run).started_unix_s
+            old = started is not None and started < before_unix_s
+            whole = bool(item.latencies.duration_ns) or not raw_only
+            if at > after and old and whole and item.run.id not in tagged | in_force | running:
+                found.append(LatestRun(at, item.run.id))
+        return found[:limit]
+
+    def remove(self, runs: Sequence[str], *, raw_only: bool) -> None:
+        for run_id in runs:
+            if raw_only:
+                self._kept.runs[run_id] = replace(
+                    self._kept.runs[run_id], latencies=RawLatencies(), readings=()
+                )
+            else:
+                del self._kept.runs[run_id]
+
+    def remove_nights(self, before_unix_s: float) -> int:
+        gone = [
+            night.id
+            for night in self._kept.nights.values()
+            if night.started_unix_s < before_unix_s
+            and night.ended_unix_s is not None
+            and not any(
+                run in self._kept.runs for cell in self._kept.cells[night.id].values() for run in cell.runs
+            )
+        ]
+        for night_id in gone:
+            del self._kept.nights[night_id], self._kept.cells[night_id]
+        return len(gone)
+
     def save_tags(self, tags: Sequence[RunTag]) -> None:
         if lost := [item.run for item in tags if item.run not in self._kept.runs]:
             raise StoreError(f"result store {self.address}: run {lost[0]} is not there")

@@ -145,7 +145,7 @@ def test_a_store_of_a_newer_rkbench_is_left_alone(path: Path) -> None:
     db = sqlite3.connect(path)
     db.execute("PRAGMA user_version = 99")
     db.close()
-    with pytest.raises(StoreError, match=r"has version 99; this rkbench knows up to 9"):
+    with pytest.raises(StoreError, match=r"has version 99; this rkbench knows up to 10"):
         open_store(path)
 
 
@@ -169,7 +169,7 @@ def test_a_store_of_version_1_is_brought_forward(path: Path) -> None:
         assert store.readings(run.id) == []
         store.save(collected(make_run(2)))
     db = sqlite3.connect(path)
-    assert db.execute("PRAGMA user_version").fetchone() == (9,)
+    assert db.execute("PRAGMA user_version").fetchone() == (10,)
     assert db.execute("PRAGMA application_id").fetchone() == (APPLICATION_ID,)
     assert db.execute("SELECT partial FROM runs").fetchall() == [(0,), (0,)]
     db.close()

@@ -25,7 +25,7 @@ from rkbench.units import encodable
 
 _GATE = [GATES.c[field.name] for field in fields(GateState)]
 _BASELINE = [BASELINES.c[field.name] for field in fields(Baseline)]
-_BASELINE_KEY = (*(BASELINES.c[name] for name in ("suite", "variant", "board", "plan", "simulated")),)
+BASELINE_KEY = (*(BASELINES.c[name] for name in ("suite", "variant", "board", "plan", "simulated")),)
 
 
 def save_night(server: ServerDatabase, night: Night) -> None:
@@ -131,9 +131,7 @@ def insert_baselines(server: ServerDatabase, accepted: Sequence[Baseline]) -> No
 
 def select_baselines(server: ServerDatabase, suite: str | None) -> list[Baseline]:
     """Return the baselines in force."""
-    asked = (
-        select(*_BASELINE).ext(distinct_on(*_BASELINE_KEY)).order_by(*_BASELINE_KEY, BASELINES.c.id.desc())
-    )
+    asked = select(*_BASELINE).ext(distinct_on(*BASELINE_KEY)).order_by(*BASELINE_KEY, BASELINES.c.id.desc())
     if suite is not None:
         asked = asked.where(BASELINES.c.suite == suite)
     return [Baseline(*row) for row in server.rows(asked)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rkbench_agent.wire.board import Reading
-from sqlalchemy import Connection, delete, false, func, insert, or_, select
+from sqlalchemy import Connection, false, func, insert, or_, select
 
 from rkbench.results.collect import Collected
 from rkbench.results.history import history_row
@@ -96,12 +96,3 @@ def select_readings(server: ServerDatabase, run_id: str) -> list[Reading]:
     """Return the sensor readings of a run; empty where none were kept."""
     row = server.row(select(READINGS.c.document).where(READINGS.c.run == run_id))
     return unpack_readings(row[0] if row else None, run_id)
-
-
-def delete_runs(connection: Connection, ids: Sequence[str], *, raw_only: bool) -> None:
-    """Remove runs with all that belongs to them, or only their latencies and readings."""
-    if raw_only:
-        for table in (LATENCIES, READINGS):
-            connection.execute(delete(table).where(table.c.run == func.any(cells_of(ids))))
-    else:
-        connection.execute(delete(RUNS).where(RUNS.c.id == func.any(cells_of(ids))))

@@ -16,7 +16,7 @@ from rkbench.results.noise_floor import NoiseFloor
 from rkbench.store.asked import AskedRows
 from rkbench.store.base import Baseline, GateState, Latest, LatestRun, Mark, ResultKey, RunTag
 from rkbench.store.opening import data_folder
-from rkbench.store.postgres import nights, queries, runs, schema, small
+from rkbench.store.postgres import nights, pruning, queries, runs, schema, small
 from rkbench.store.postgres.address import server_url
 from rkbench.store.postgres.database import ServerDatabase
 from rkbench.store.postgres.patient import PatientWriter
@@ -119,6 +119,15 @@ class PostgresStore:
 
     def readings(self, run_id: str) -> list[Reading]:
         return runs.select_readings(self._server, run_id)
+
+    def prunable(self, before_unix_s: float, *, raw_only: bool, after: int, limit: int) -> list[LatestRun]:
+        return pruning.select_prunable(self._server, before_unix_s, raw_only, after, limit)
+
+    def remove(self, runs: Sequence[str], *, raw_only: bool) -> None:
+        pruning.delete_runs(self._server, runs, raw_only=raw_only)
+
+    def remove_nights(self, before_unix_s: float) -> int:
+        return pruning.delete_nights(self._server, before_unix_s)
 
     # -- tags
 

@@ -98,6 +98,12 @@ STEPS: tuple[tuple[str, ...], ...] = (
         "CREATE INDEX history_by_unix_time ON history (started_unix_s)",
         "CREATE INDEX history_by_variant ON history (variant, started_at)",
     ),
+    # version 10: what a million runs are asked by
+    (
+        "CREATE INDEX history_by_sha256 ON history (sha256, started_at)",
+        "CREATE INDEX history_by_night ON history (night) WHERE night IS NOT NULL",
+        "CREATE INDEX tags_by_run ON tags (run)",
+    ),
 )
 
 VERSION = len(STEPS)

@@ -15,7 +15,7 @@ from rkbench.results.night import CellResult, Night
 from rkbench.results.noise_floor import NoiseFloor
 from rkbench.store.asked import AskedRows
 from rkbench.store.base import Baseline, GateState, Latest, LatestRun, Mark, ResultKey, RunTag
-from rkbench.store.sqlite import nights, noise, queries, runs, tagging
+from rkbench.store.sqlite import nights, noise, pruning, queries, runs, tagging
 from rkbench.store.sqlite.database import Database
 from rkbench.store.sqlite.migrations import VERSION
 
@@ -92,6 +92,15 @@ class SqliteStore:
 
     def readings(self, run_id: str) -> list[Reading]:
         return runs.select_readings(self._database, run_id)
+
+    def prunable(self, before_unix_s: float, *, raw_only: bool, after: int, limit: int) -> list[LatestRun]:
+        return pruning.select_prunable(self._database, before_unix_s, raw_only, after, limit)
+
+    def remove(self, runs: Sequence[str], *, raw_only: bool) -> None:
+        pruning.delete_runs(self._database, runs, raw_only=raw_only)
+
+    def remove_nights(self, before_unix_s: float) -> int:
+        return pruning.delete_nights(self._database, before_unix_s)
 
     # -- tags
 
