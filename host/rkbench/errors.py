@@ -18,6 +18,7 @@ BenchError                  a failure that a user can act on: message, hint, exi
 ├── ConnectionLostError     a session ended or fell silent in the middle
 ├── BoardError              the board answered, but cannot do the job
 │   ├── BoardBusyError      another push holds the board
+│   ├── BoardQuarantinedError  it failed too often, and is taken out until it passes or is released
 │   ├── NoSpaceError        the board's cache does not have the room
 │   └── NoPythonError       no Python that the agent could run in is there
 ├── NightlyBusyError        another nightly runs with the same store
@@ -139,6 +140,10 @@ class BoardError(BenchError):
 
 class BoardBusyError(BoardError):
     """Another push holds the board."""
+
+
+class BoardQuarantinedError(BoardError):
+    """The board failed several times in a row and is taken out."""
 
 
 class NoSpaceError(BoardError):

@@ -28,6 +28,7 @@ from rkbench_agent.wire.words import RUNTIMES
 
 from rkbench.boards.address import PORTS, is_word
 from rkbench.boards.finding import users_inventory
+from rkbench.boards.health import KNOWN_HOSTS
 from rkbench.boards.model import VIRTUAL_HOST, Board
 from rkbench.boards.virtual.provider import is_virtual, run_virtual
 from rkbench.decoding.tables import typed_values, unknown
@@ -71,7 +72,7 @@ class Inventory:
 
 def known_hosts_of(path: Path) -> Path:
     """Return the known-hosts file that belongs to the inventory `path`."""
-    return path.with_name("bench.known_hosts")
+    return path.with_name(KNOWN_HOSTS)
 
 
 def load_inventory(path: Path) -> Inventory:

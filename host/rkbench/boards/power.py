@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from rkbench.boards.health import note_health
 from rkbench.boards.model import Board
 from rkbench.errors import AuthenticationError, ConnectError, HostKeyError
 
@@ -32,6 +33,8 @@ def cycled_once(connect: Callable[[Board], Opened], board: Board) -> Callable[[]
             return connect(board)
         except ConnectError as error:
             if not left or isinstance(error, _OF_NO_USE):
+                if not isinstance(error, _OF_NO_USE):
+                    note_health(board, error.message)
                 raise
             left.clear()
             cycle_power(board, error)
@@ -41,6 +44,7 @@ def cycled_once(connect: Callable[[Board], Opened], board: Board) -> Callable[[]
                 return connect(board)
             except ConnectError:
                 if time.monotonic() >= deadline_s:
+                    note_health(board, "it does not answer after its power was cycled")
                     raise
                 time.sleep(BOOT_PAUSE_S)
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from rkbench.boards.address_provider import AddressedBoards
 from rkbench.boards.finding import find_inventory
+from rkbench.boards.health import check_quarantine
 from rkbench.boards.inventory import InventoryBoards, no_board
 from rkbench.boards.labgrid.provider import LabgridBoards
 from rkbench.boards.model import Board
@@ -60,7 +61,16 @@ class Boards:
         return tuple(self._of(word).find(word))
 
     def hold(self, name: str) -> AbstractContextManager[Board]:
-        """Hold the board `name`, one of `find`, and yield how it is reached meanwhile."""
+        """Hold the board `name`, one of `find`, and yield how it is reached meanwhile.
+
+        Raises BoardQuarantinedError for one that is taken out.
+        """
+        provider = self._of(name)
+        check_quarantine(provider.find(name)[0])
+        return provider.hold(name)
+
+    def reach(self, name: str) -> AbstractContextManager[Board]:
+        """Hold the board `name` as `hold` does, also one that is taken out: for the doctor."""
         return self._of(name).hold(name)
 
     def _of(self, word: str) -> BoardProvider:

@@ -19,7 +19,7 @@ from rkbench.campaign.noise import with_noise_floor
 from rkbench.campaign.run import Outcome, run_campaign
 from rkbench.campaign.settings import PushOptions
 from rkbench.conversion.words import ConvertWords, onnx_among
-from rkbench.errors import BenchError, BoardBusyError, ConnectError, UsageError
+from rkbench.errors import BenchError, BoardBusyError, BoardQuarantinedError, ConnectError, UsageError
 from rkbench.results.events import Doing, Hear, Listener, Note, deaf, ignore
 from rkbench.session import Sessions
 from rkbench.store import Store, default_address, open_store
@@ -131,7 +131,7 @@ def run_on_first(
     for board in found[:-1]:
         try:
             return run_on(options, board, hold, store, listener, hear)
-        except (ConnectError, BoardBusyError) as error:
+        except (ConnectError, BoardBusyError, BoardQuarantinedError) as error:
             listener(Note(f"{error.message}; trying the next board"))
     return run_on(options, found[-1], hold, store, listener, hear)
 

@@ -15,6 +15,7 @@ from rkbench_agent.wire.messages import Message, Refused
 from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.words import VIRTUAL
 
+from rkbench.boards.health import note_health
 from rkbench.boards.model import Board
 from rkbench.campaign.ahead import load_ahead
 from rkbench.campaign.askable import check_outputs_named
@@ -127,7 +128,9 @@ def run_campaign(
         with Scoring(scorer, plan, listener) as scoring:
             after = _After(session.environment.boot_id, connect, checks.fails, models, options, scoring)
             runner = _Runner(options.baseline, store, listener, headers, after, hear)
-            return runner.run(session, plan, rule(plan.settings), forecast)
+            outcome = runner.run(session, plan, rule(plan.settings), forecast)
+            note_health(board, runner.lost)
+            return outcome
 
 
 def _prepared(
@@ -195,6 +198,8 @@ class _Runner:
         self._ended: dict[str, Collected] = {}
         self._begun = False
         self._store_error: StoreError | None = None
+        #: Why the board was lost in the middle, where it was.
+        self.lost: str | None = None
 
     def run(self, session: Conversation, plan: Plan, stop: Stop, forecast: Forecast) -> Outcome:
         """Run the plan; whatever ends it, what was measured is saved."""
@@ -212,6 +217,7 @@ class _Runner:
                     hearer.take(message)
             self._end_rest(UNANSWERED)
         except (ConnectionLostError, ProtocolError) as error:
+            self.lost = error.message
             self._end_rest(describe_cut(error, self._after.boot_id, self._after.connect))
         except KeyboardInterrupt as error:
             with contextlib.suppress(ConnectionLostError):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from rkbench.boards.model import Board
 from rkbench.campaign.check import Reached
-from rkbench.errors import BenchError
+from rkbench.errors import BenchError, BoardQuarantinedError
 
 #: Connecting is waiting: more at once than there are cores.
 AT_ONCE = 16
@@ -18,7 +18,7 @@ AT_ONCE = 16
 @dataclass(frozen=True)
 class BoardStatus:
     """A board as it answered. `fault` is why it did not; `owner`, `reason` and the times (of the board's
-    own clock) are those of its holder, None where it is free."""
+    own clock) are those of its holder, None where it is free. `quarantined`: it is taken out, not asked."""
 
     board: Board
     fault: str | None = None
@@ -26,6 +26,7 @@ class BoardStatus:
     reason: str | None = None
     since_unix_s: float | None = None
     until_unix_s: float | None = None
+    quarantined: bool = False
 
     def to_json(self) -> dict[str, object]:
         """Return what was found, as JSON values, under the keys of the board's own."""
@@ -45,6 +46,8 @@ def _ask(board: Board, connect: Callable[[Board], AbstractContextManager[Reached
     try:
         with connect(board) as session:
             holder = session.environment.holder
+    except BoardQuarantinedError as error:
+        return BoardStatus(board, fault=error.message, quarantined=True)
     except BenchError as error:
         return BoardStatus(board, fault=error.message)
     if holder is None:

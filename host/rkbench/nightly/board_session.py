@@ -18,6 +18,7 @@ from rkbench.errors import (
     BenchError,
     BoardBusyError,
     BoardError,
+    BoardQuarantinedError,
     ConnectError,
     ConnectionLostError,
     HostKeyError,
@@ -36,7 +37,7 @@ BASELINE = "baseline"
 
 Connect = Callable[[Board], AbstractContextManager[Conversation]]
 _TRIED_AGAIN = (ConnectError, ConnectionLostError, ProtocolError, BoardError)
-_OF_NO_USE = (HostKeyError, AuthenticationError, BoardBusyError, NoSpaceError)
+_OF_NO_USE = (HostKeyError, AuthenticationError, BoardBusyError, BoardQuarantinedError, NoSpaceError)
 
 
 def tried_again(error: BenchError) -> bool:

@@ -28,6 +28,7 @@ def show_states(states: Sequence[BoardStatus], *, as_json: bool) -> None:
     for state in states:
         board = state.board
         words = status_words(state.fault, state.owner, state.reason, state.since_unix_s)
+        words = f"taken out: {state.fault}" if state.quarantined else words
         _print(board_line(board.name, board.soc, board.address, board.tags, words))
 
 
