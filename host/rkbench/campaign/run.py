@@ -126,11 +126,9 @@ def run_campaign(
         forecast = Forecast(plan, known, listener, virtual=plan.settings.runtime == VIRTUAL)
         rule = new_stop if may_end_early(settings) else PlanEnd
         with Scoring(scorer, plan, listener) as scoring:
-            after = _After(session.environment.boot_id, connect, checks.fails, models, options, scoring)
+            after = _After(board, session.environment, connect, checks.fails, models, options, scoring)
             runner = _Runner(options.baseline, store, listener, headers, after, hear)
-            outcome = runner.run(session, plan, rule(plan.settings), forecast)
-            note_health(board, runner.lost)
-            return outcome
+            return runner.run(session, plan, rule(plan.settings), forecast)
 
 
 def _prepared(
@@ -169,7 +167,8 @@ def compare_collected(collected: Sequence[Collected], baseline: str | None = Non
 class _After:
     """What is needed once a run has ended: to explain a failure (see `failure`), to name its layers."""
 
-    boot_id: str | None
+    board: Board
+    environment: Environment
     connect: Callable[[], AbstractContextManager[Conversation]]
     fails: Sequence[Check]
     models: Mapping[str, Path]
@@ -198,8 +197,6 @@ class _Runner:
         self._ended: dict[str, Collected] = {}
         self._begun = False
         self._store_error: StoreError | None = None
-        #: Why the board was lost in the middle, where it was.
-        self.lost: str | None = None
 
     def run(self, session: Conversation, plan: Plan, stop: Stop, forecast: Forecast) -> Outcome:
         """Run the plan; whatever ends it, what was measured is saved."""
@@ -216,9 +213,10 @@ class _Runner:
                     forecast.take(message)
                     hearer.take(message)
             self._end_rest(UNANSWERED)
+            note_health(self._after.board, None)
         except (ConnectionLostError, ProtocolError) as error:
-            self.lost = error.message
-            self._end_rest(describe_cut(error, self._after.boot_id, self._after.connect))
+            note_health(self._after.board, error.message)
+            self._end_rest(describe_cut(error, self._after.environment.boot_id, self._after.connect))
         except KeyboardInterrupt as error:
             with contextlib.suppress(ConnectionLostError):
                 session.cancel()

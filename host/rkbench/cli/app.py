@@ -45,7 +45,7 @@ COMMANDS: dict[str, Command | Group] = {
     "history": Command("List stored runs, the newest first.", "history:history"),
     "tag": Command("Name stored runs, to find them by; or list the names.", "tag:tag"),
     "report": Command("Write stored runs as a page, Markdown, a picture or a trace.", "report:report"),
-    "export": Command("Write stored runs, or their raw latencies, as CSV.", "export:export"),
+    "export": Command("Write stored runs, or their raw latencies, as CSV or Parquet.", "export:export"),
     "boards": Group(
         "The boards that you have: add, check, list.",
         {

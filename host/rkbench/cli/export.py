@@ -1,13 +1,14 @@
-"""`bench export`: stored runs, or their raw latencies, as CSV."""
+"""`bench export`: stored runs, or their raw latencies, as CSV or Parquet."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from rkbench.cli import completion, options
-from rkbench.errors import StoreError
+from rkbench.errors import StoreError, UsageError
 from rkbench.units import printable
 
 
@@ -18,9 +19,12 @@ def export(
     ] = None,
     csv_file: Annotated[str, typer.Option("--csv", help="Write CSV to FILE, or - .")] = "-",
     raw: Annotated[bool, typer.Option("--raw", help="Every latency, one line an iteration.")] = False,
+    parquet: Annotated[
+        Path | None, typer.Option("--parquet", help="Write all runs as Parquet into a new FOLDER.")
+    ] = None,
     store: options.Store = None,
 ) -> int:
-    """Write stored runs, or their raw latencies, as CSV.
+    """Write stored runs, or their raw latencies, as CSV or Parquet.
 
     Exit 1 where a stored run is damaged; the others are written.
     """
@@ -29,14 +33,39 @@ def export(
     from rkbench.views.output import open_output
     from rkbench.views.push.csv import write_latencies, write_runs
 
+    damaged: list[StoreError] = []
+    if parquet is not None:
+        _write_parquet(store, parquet, runs, damaged, raw=raw)
+        return _tell(damaged)
     with open_store(store) as opened:
-        damaged: list[StoreError] = []
         found = named_runs(opened, runs or (), damaged)
         with open_output(csv_file) as out:
             if raw:
                 write_latencies(raw_latencies(opened, found, None if runs else damaged), out)
             else:
                 write_runs(found, out)
+    return _tell(damaged)
+
+
+def _write_parquet(
+    store: str | None, folder: Path, runs: list[str] | None, damaged: list[StoreError], *, raw: bool
+) -> None:
+    from rkbench.store import open_store
+    from rkbench.views.parquet import write_parquet
+    from rkbench.views.store import show_so_far
+
+    if runs:
+        raise UsageError(
+            "--parquet writes the whole store", hint="leave the names of runs away, or use --csv"
+        )
+    with open_store(store, create=False) as opened:
+        files = write_parquet(
+            opened, folder, raw=raw, damaged=damaged, told=lambda done: show_so_far(done, "written")
+        )
+    typer.echo(f"wrote {len(files)} files into {folder}")
+
+
+def _tell(damaged: list[StoreError]) -> int:
     for error in damaged:
         typer.echo(f"bench: left out: {printable(error.message)}", err=True)
     return 1 if damaged else 0

@@ -153,6 +153,9 @@ class Store(Protocol):
         whose time cannot be read started at no time.
         """
 
+    def rows(self, ids: Sequence[str]) -> list[HistoryRow]:
+        """Return the rows of these very runs in the order of storing; of those that are not there none."""
+
     def pushes(self, *, limit: int | None = None, skip: int = 0) -> list[str]:
         """Return the ids of the pushes, those that started last first."""
 

@@ -115,6 +115,10 @@ class MemoryStore:
         ]
         return sorted(found, key=lambda row: (row.started_at, row.run), reverse=True)[:limit]
 
+    def rows(self, ids: Sequence[str]) -> list[HistoryRow]:
+        found = {row.run: row for row in self.history()}
+        return [found[run] for run in self._kept.runs if run in ids]
+
     def pushes(self, *, limit: int | None = None, skip: int = 0) -> list[str]:
         return list(dict.fromkeys(row.push for row in self.history()))[skip:][:limit]
 

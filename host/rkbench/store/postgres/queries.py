@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
-from sqlalchemy import ColumnElement, and_, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 from sqlalchemy.dialects.postgresql import distinct_on
 
 from rkbench.results.history import MEASURE_NAMES, HistoryRow
@@ -13,7 +13,7 @@ from rkbench.store.asked import AskedRows, distinct_pushes
 from rkbench.store.base import Latest, LatestRun, Mark, ResultKey
 from rkbench.store.postgres.database import Row, ServerDatabase
 from rkbench.store.postgres.tables import HISTORY, STORE
-from rkbench.store.postgres.words import as_regular_expression
+from rkbench.store.postgres.words import as_regular_expression, cells_of
 from rkbench.store.rows import FIELDS
 
 _TOLD = (*FIELDS, "night")
@@ -26,6 +26,12 @@ def select_history(server: ServerDatabase, asked: AskedRows) -> list[HistoryRow]
     """Return rows, those that started last first."""
     found = select(*_ROW).where(*_conditions(asked)).order_by(*_NEWEST_FIRST).limit(asked.limit)
     return [_history_row(row) for row in server.rows(found)]
+
+
+def select_rows(server: ServerDatabase, ids: Sequence[str]) -> list[HistoryRow]:
+    """Return the rows of these runs in the order of storing."""
+    asked = select(*_ROW).where(HISTORY.c.run == func.any(cells_of(ids))).order_by(HISTORY.c.position)
+    return [_history_row(row) for row in server.rows(asked)]
 
 
 def _conditions(asked: AskedRows) -> Iterator[ColumnElement[bool]]:

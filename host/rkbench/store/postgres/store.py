@@ -111,6 +111,9 @@ class PostgresStore:
         asked = AskedRows(model, board, limit, since_unix_s, before_unix_s)
         return queries.select_history(self._server, asked)
 
+    def rows(self, ids: Sequence[str]) -> list[HistoryRow]:
+        return queries.select_rows(self._server, ids)
+
     def pushes(self, *, limit: int | None = None, skip: int = 0) -> list[str]:
         return queries.select_pushes(self._server, limit, skip)
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
+from collections.abc import Iterator, Sequence
 
 from rkbench.results.history import MEASURE_NAMES, HistoryRow
 from rkbench.results.ids import has_wildcards
@@ -31,6 +32,12 @@ def select_history(database: Database, asked: AskedRows) -> list[HistoryRow]:
         (*values, -1 if asked.limit is None else asked.limit),
     )
     return [_history_row(row) for row in rows]
+
+
+def select_rows(database: Database, ids: Sequence[str]) -> list[HistoryRow]:
+    """Return the rows of these runs in the order of storing."""
+    asked = f"SELECT {_ROW} FROM history WHERE run IN (SELECT value FROM json_each(?)) ORDER BY position"
+    return [_history_row(row) for row in database.rows(asked, (json.dumps(list(ids)),))]
 
 
 def _conditions(asked: AskedRows) -> Iterator[tuple[str, tuple[object, ...]]]:

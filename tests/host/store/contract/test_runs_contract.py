@@ -123,6 +123,17 @@ def test_the_history_has_a_row_of_figures_for_each_run(address: str) -> None:
     assert newest.measures["latency_p50_s"] is None
 
 
+def test_rows_are_asked_for_by_name(address: str) -> None:
+    with open_store(address) as store:
+        for number in (2, 1, 3):
+            store.save(collected(make_run(number)))
+        ids = [f"{OLD}-01", "gone", f"{OLD}-02"]
+        assert store.rows(ids) == [history_row(make_run(2)), history_row(make_run(1))]
+        assert store.known(ids) == {ids[0], ids[2]}
+        assert [run.run_id[-2:] for run in store.stored(after=1, limit=9)] == ["01", "03"]
+        assert len(store.stored(after=0, limit=2)) == 2
+
+
 def test_what_is_no_finite_number_is_unknown_in_the_history(address: str) -> None:
     with open_store(address) as store:
         store.save(collected(make_run(throughput_per_s=float("inf"))))
