@@ -227,6 +227,8 @@ def test_an_import_leaves_an_older_store_as_it_is(store: Path, tmp_path: Path) -
         db.execute("DROP TABLE tags")
         db.execute("DROP INDEX history_by_unix_time")
         db.execute("DROP INDEX history_by_variant")
+        db.execute("DROP INDEX history_by_sha256")
+        db.execute("DROP INDEX history_by_night")
         db.execute("ALTER TABLE history DROP COLUMN night")
         db.commit()
     before = store.read_bytes()
