@@ -100,6 +100,8 @@ STEPS: tuple[tuple[str, ...], ...] = (
     ),
     # version 10: what a million runs are asked by
     (
+        "DROP INDEX history_by_variant",
+        "CREATE INDEX history_by_variant ON history (variant, started_at, run, board, soc)",
         "CREATE INDEX history_by_sha256 ON history (sha256, started_at)",
         "CREATE INDEX history_by_night ON history (night) WHERE night IS NOT NULL",
         "CREATE INDEX tags_by_run ON tags (run)",

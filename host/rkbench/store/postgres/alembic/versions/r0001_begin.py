@@ -39,6 +39,7 @@ _STEPS = (
     "CREATE INDEX history_by_time ON history (started_at, run)",
     "CREATE INDEX history_by_unix_time ON history (started_unix_s)",
     "CREATE INDEX history_by_variant ON history (variant, board, started_at, run)",
+    "CREATE INDEX history_by_variant_and_soc ON history (variant, soc, started_at, run)",
     "CREATE INDEX history_by_sha256 ON history (sha256, started_at, run)",
     "CREATE INDEX history_by_night ON history (night) WHERE night IS NOT NULL",
     """CREATE TABLE tags (
