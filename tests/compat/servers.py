@@ -131,7 +131,7 @@ def serve(home: Home, *paths: str) -> list[str]:
         assert process.stderr is not None
         try:
             line = next(line for line in process.stderr if "/metrics" in line)
-            port = int(line.partition("/metrics")[0].rpartition(":")[2])
+            port = int(line.partition("127.0.0.1:")[2].partition("/")[0])
             return [get(port, path) for path in paths]
         finally:
             process.terminate()
