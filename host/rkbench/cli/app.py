@@ -61,7 +61,7 @@ COMMANDS: dict[str, Command | Group] = {
             "record": Command("Record what a board tells, to send with a report.", "boards.record:record"),
             "remove": Command("Remove a board and its host key from the inventory.", "boards.remove:remove"),
             "release": Command(
-                "Use a board again that was taken out because it failed too often.", "boards.release:release"
+                "Use a board again that was taken out for its faults.", "boards.release:release"
             ),
             "install-exporter": Command(
                 "Keep an exporter for Prometheus running on a board.",

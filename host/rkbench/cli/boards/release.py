@@ -16,7 +16,7 @@ def release(
     ],
     inventory: options.Inventory = None,
 ) -> None:
-    """Use a board again that was taken out because it failed too often."""
+    """Use a board again that was taken out for its faults."""
     from rkbench.boards import health
     from rkbench.boards.provider import open_boards
 
