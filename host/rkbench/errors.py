@@ -4,12 +4,14 @@ BenchError                  a failure that a user can act on: message, hint, exi
 ├── UsageError              the command line or a file named on it is wrong           (exit 2)
 │   └── SettingError        a setting of a run that no board can have; names it by its word
 ├── ModelError              a model file cannot be read; names offset and field
+│   ├── UnfitModelError     a model of another kind than is wanted, or for another SoC (exit 2)
 │   ├── NotModelledError    what a model asks of the NPU is more than ours can compute
 │   └── NoModelError        the model that was named is not there                     (exit 2)
-├── GoldenError             a golden does not fit its model
+├── GoldenError             a golden cannot be read or made
+│   ├── UnfitGoldenError    it does not fit its model                             (exit 2)
 │   └── NoGoldenError       what a golden is to be made of or read from is not there  (exit 2)
-├── InventoryError          bench.toml is wrong
-│   └── NoBoardError        no board has the name that was given                      (exit 2)
+├── InventoryError          bench.toml is wrong                                       (exit 2)
+│   └── NoBoardError        no board has the name that was given
 ├── ConnectError            no SSH session with the board
 │   ├── HostKeyError        the board's host key is unknown or has changed
 │   ├── LabgridError        labgrid's coordinator does not give a place
@@ -80,6 +82,12 @@ class ModelError(BenchError):
         self.field = field
 
 
+class UnfitModelError(ModelError):
+    """A model is whole, and of another kind than is wanted, or compiled for another SoC."""
+
+    exit_code = 2
+
+
 class NotModelledError(ModelError):
     """A model asks for what rkbench's model of the NPU does not do; the message names layer and field."""
 
@@ -91,7 +99,13 @@ class NoModelError(ModelError):
 
 
 class GoldenError(BenchError):
+    """A golden cannot be read or made."""
+
+
+class UnfitGoldenError(GoldenError):
     """A golden does not fit its model; the message shows both sides."""
+
+    exit_code = 2
 
 
 class NoGoldenError(GoldenError):
@@ -101,13 +115,13 @@ class NoGoldenError(GoldenError):
 
 
 class InventoryError(BenchError):
-    """The inventory is wrong."""
+    """The inventory, which is what was asked for, is wrong."""
+
+    exit_code = 2
 
 
 class NoBoardError(InventoryError):
     """No board of the inventory, and no other, has the name that was given."""
-
-    exit_code = 2
 
 
 class ConnectError(BenchError):

@@ -17,7 +17,7 @@ from rkbench_agent.wire.words import VIRTUAL
 from rkbench.boards.doctor.checks import board_checks, unreached_checks
 from rkbench.boards.model import Board
 from rkbench.catalogue.check import FAIL, OK, WARN, Check, worst
-from rkbench.errors import BenchError, BoardError, ModelError, UsageError
+from rkbench.errors import BenchError, BoardError, ModelError, UnfitModelError, UsageError
 from rkbench.rknn.compatibility import BoardFacts, check_model
 from rkbench.rknn.contents import FileInfo
 from rkbench.rknn.targets import npu_generation
@@ -124,7 +124,7 @@ def check_for_push(
 ) -> PushChecks:
     """Return what is to be said before a push, from what the agent has told anyway: no further round trip.
 
-    Raises ModelError for a model that cannot run on the board, BoardError where nothing can, unless `force`.
+    Unless `force`, raises UnfitModelError for a model that cannot run there, BoardError where nothing can.
     """
     checks = board_checks(environment, runtime)
     here = board_facts(environment, board)
@@ -133,7 +133,7 @@ def check_for_push(
     checks += tuple(check for model in models for check in check_model(model, here))
     for check in checks:
         if check.model and check.verdict == FAIL and not force:
-            raise ModelError(f"{check.model}: {check.subject} {check.found}", hint=check.fix)
+            raise UnfitModelError(f"{check.model}: {check.subject} {check.found}", hint=check.fix)
         if not force and _proves_that_nothing_runs(check, environment):
             raise BoardError(
                 f"board {board.name!r}: nothing can run there: {check.subject}: {check.found}",

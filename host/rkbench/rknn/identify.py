@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rkbench.errors import ModelError, NoModelError
+from rkbench.errors import ModelError, NoModelError, UnfitModelError
 
 HEAD_BYTES = 1024
 JSON_LIMIT_BYTES = 1_000_000
@@ -73,7 +73,7 @@ def identify(path: str | os.PathLike[str]) -> Identity:
 
 
 def refuse_as_onnx(path: Path) -> None:
-    """Raise ModelError for a .rknn that is given where its ONNX is wanted."""
+    """Raise UnfitModelError for a .rknn that is given where its ONNX is wanted."""
     try:
         if not stat.S_ISREG(path.stat().st_mode):
             return  # a pipe is not waited for
@@ -82,7 +82,7 @@ def refuse_as_onnx(path: Path) -> None:
     except OSError:
         return  # who reads it says why not
     if head == b"RKNN":
-        raise ModelError(
+        raise UnfitModelError(
             f"{path} is a .rknn, and an ONNX is wanted here",
             hint="name the ONNX that it was converted from",
             offset=0,

@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rkbench.errors import GoldenError
+from rkbench.errors import GoldenError, UnfitGoldenError
 from rkbench.variants.golden_fit import (
     NCHW,
     PLAIN,
@@ -39,7 +39,7 @@ class Match:
 
 
 def match(wanted: Sequence[Wanted], members: Sequence[Member], layout: str = "", *, sides: str = "") -> Match:
-    """Return how `members` become the `wanted` tensors; raises GoldenError with both sides.
+    """Return how `members` become the `wanted` tensors; raises UnfitGoldenError with both sides.
 
     `layout` is what the file's metadata says of its 4-D arrays ("" says nothing), `sides` the words that
     name file and model in an error.
@@ -50,7 +50,7 @@ def match(wanted: Sequence[Wanted], members: Sequence[Member], layout: str = "",
         cases = _common_cases(fits)
     except GoldenError as error:
         text = f"{sides}: {error.message}\n{_both_sides(wanted, members)}" if sides else error.message
-        raise GoldenError(text, hint=error.hint or _advice(wanted)) from error
+        raise UnfitGoldenError(text, hint=error.hint or _advice(wanted)) from error
     used = {fit.member.key for fit in fits}
     unused = [member.key for member in members if member.key not in used]
     assumptions = (*notes, *layout_notes)

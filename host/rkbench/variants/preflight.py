@@ -9,7 +9,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
-from rkbench.errors import ModelError, UsageError
+from rkbench.errors import UnfitModelError, UsageError
 from rkbench.rknn import RknnModel, open_model
 from rkbench.rknn.contents import FileInfo
 from rkbench.rknn.targets import npu_generation
@@ -32,7 +32,7 @@ def open_variant(path: Path) -> RknnModel:
 
 
 def check_soc(file: FileInfo, soc: str | None, *, force: bool = False) -> str | None:
-    """Raise ModelError where a model was compiled for another NPU generation than that of `soc`.
+    """Raise UnfitModelError where a model was compiled for another NPU generation than that of `soc`.
 
     With `force` return that as a note instead; None where nothing speaks against it. The SoC that a
     file names can lie, so what counts is the generation.
@@ -46,4 +46,5 @@ def check_soc(file: FileInfo, soc: str | None, *, force: bool = False) -> str | 
     )
     if force:
         return f"{text}; sent all the same (--force)"
-    raise ModelError(text, hint=f"convert it with target_platform='{soc}', or overrule the header: --force")
+    hint = f"convert it with target_platform='{soc}', or overrule the header: --force"
+    raise UnfitModelError(text, hint=hint)

@@ -43,7 +43,7 @@ NIGHT = Night("night-1", "lab", "f", 1_796_000_000.0, 1_796_000_100.0, cells=(CE
 )
 def test_a_rknn_where_an_onnx_is_wanted_is_named(words: tuple[object, ...], tmp_path: Path) -> None:
     done = run_bench(*words, folder=tmp_path)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert f"{RKNN} is a .rknn, and an ONNX is wanted here" in done.stderr
     assert "name the ONNX that it was converted from" in done.stderr
 
