@@ -37,17 +37,24 @@ def nightly(
     inventory: options.Inventory = None,
 ) -> int:
     """Run a suite on all boards: exit 0 green, 3 red, 1 not measured."""
+    from rkbench.campaign.running import Running
     from rkbench.nightly.begin import FRESH, RESUME, Terms
     from rkbench.nightly.commenting import told_comment
     from rkbench.nightly.run import run_suite
+    from rkbench.store import default_address
     from rkbench.views.nightly.comment import comment_body, is_news, mark_of
     from rkbench.views.nightly.console import show_night
     from rkbench.views.output import check_outputs
+    from rkbench.views.running import heard_of_night
 
     check_outputs({"--junit": junit_file, "--markdown": markdown_file, "--json": json_file})
     terms = Terms({True: RESUME, False: FRESH, None: ""}[resume], time_budget)
-    with voice_of(context).night_progress() as progress:
-        night = run_suite(suite, progress, terms, store=store, inventory=inventory)
+    with (
+        voice_of(context).night_progress() as progress,
+        Running("night", suite.name, store or default_address()) as running,
+    ):
+        listener = heard_of_night(running, progress)
+        night = run_suite(suite, listener, terms, store=store, inventory=inventory)
     if comment:
         told = told_comment(os.environ, comment_body(night), mark_of(night), is_news=is_news(night))
         print(told, file=sys.stderr)

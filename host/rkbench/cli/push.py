@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from rkbench.campaign.run import Outcome
     from rkbench.campaign.settings import PushOptions
     from rkbench.conversion.words import ConvertWords
+    from rkbench.results.events import Event
 
 
 @dataclass(frozen=True)
@@ -143,14 +144,27 @@ class _Push:
     words: ConvertWords
     where: PushWhere
 
+    @property
+    def what(self) -> str:
+        """What is pushed, in words."""
+        return ", ".join(model.name for model in self.asked.models)
+
     def on_one(self, voice: Voice, writing: OutcomeOptions) -> int:
         """Push to the first board that is free, show it, and return the exit code."""
         from rkbench.campaign.push import push_to_first
+        from rkbench.campaign.running import Running
         from rkbench.views.push.stream import streamed
+        from rkbench.views.running import heard_of_push
 
-        with voice.push_progress() as progress, streamed(progress, writing.jsonl) as told:
+        board = self.where.found[0].name
+        with (
+            voice.push_progress() as progress,
+            streamed(progress, writing.jsonl) as told,
+            Running("push", self.what, self.where.store) as running,
+        ):
+            listener = heard_of_push(running, board, told.listener)
             outcome = push_to_first(
-                self.where, self.asked, self.expected, told.listener, conversion=self.words, hear=told.hear
+                self.where, self.asked, self.expected, listener, conversion=self.words, hear=told.hear
             )
             told.compared(outcome.comparison)
         _show(outcome, writing)
@@ -159,11 +173,22 @@ class _Push:
     def on_each(self, voice: Voice, writing: OutcomeOptions) -> int:
         """Push to all boards at once, show them, and return the exit code."""
         from rkbench.campaign.many_boards import push_to_each
+        from rkbench.campaign.running import Running
         from rkbench.views.push.stream import streamed_boards
+        from rkbench.views.running import told_of_push
 
-        with voice.boards_progress() as progress, streamed_boards(progress, writing.jsonl) as told:
+        with (
+            voice.boards_progress() as progress,
+            streamed_boards(progress, writing.jsonl) as told,
+            Running("push", self.what, self.where.store) as running,
+        ):
+
+            def listen(board: str, event: Event) -> None:
+                told_of_push(running, board, event)
+                told.listener(board, event)
+
             outcome = push_to_each(
-                self.where, self.asked, self.expected, told.listener, told.hear, conversion=self.words
+                self.where, self.asked, self.expected, listen, told.hear, conversion=self.words
             )
             told.compared(outcome.boards, outcome.across)
         _show_boards(outcome, writing)

@@ -36,7 +36,7 @@ def make_server(
     """
     address = store or default_address()
     results = StoreCollector(address, simulated=simulated, max_series=max_series)
-    app = App(results, Targets(find_inventory(inventory)), ServedSite(str(address), site))
+    app = App(results, Targets(find_inventory(inventory)), ServedSite(str(address), site), str(address))
     return listen_at(parse_listen(listen), app)
 
 

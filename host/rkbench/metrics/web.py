@@ -1,4 +1,4 @@
-"""What `bench serve` serves, and where: /metrics, /sd, /-/healthy, /-/ready; at / the site of the store."""
+"""What `bench serve` serves, and where: /metrics, /sd, /running, /-/healthy, /-/ready; at / the site of the store."""
 
 from __future__ import annotations
 
@@ -20,12 +20,13 @@ from rkbench import __version__
 from rkbench.errors import UsageError
 from rkbench.metrics.discovery import Targets
 from rkbench.metrics.results import StoreCollector
+from rkbench.metrics.running import running_json, running_page
 from rkbench.metrics.site import Answer, ServedSite
 from rkbench.units import printable
 
 MAX_CLIENTS = 64
 _PLAIN = "text/plain; charset=utf-8"
-_INDEX = b"rkbench: / (pages), /metrics (results), /sd (boards, for http_sd_configs), /-/healthy, /-/ready\n"
+_INDEX = b"rkbench: / (pages), /metrics (results), /sd (boards, for http_sd_configs), /running, /-/healthy\n"
 _log = logging.getLogger("rkbench.serve")
 
 
@@ -44,7 +45,9 @@ class HostCollector(Collector):
 class App:
     """The WSGI application."""
 
-    def __init__(self, results: StoreCollector, targets: Targets, site: ServedSite) -> None:
+    def __init__(self, results: StoreCollector, targets: Targets, site: ServedSite, address: str) -> None:
+        """Serve results, targets, pages, and what runs with the store at `address`."""
+        self._address = address
         self._results = results
         self._site = site
         self._targets = targets
@@ -63,6 +66,10 @@ class App:
             return "200 OK", content_type, encode(self._shown)
         if path == "/sd":
             return "200 OK", "application/json", json.dumps(self._targets.targets(), indent=1).encode()
+        if path == "/running":
+            return "200 OK", "text/html; charset=utf-8", running_page(self._address)
+        if path == "/running.json":
+            return "200 OK", "application/json", running_json(self._address)
         if path == "/-/healthy":
             return "200 OK", _PLAIN, b"rkbench is healthy\n"
         if path == "/-/ready":
