@@ -35,14 +35,15 @@ def report(
     if site is not None:
         _write_site(site, store, alone=not (runs or output or trace or baseline))
         return
-    from rkbench.campaign.stored import load_several
+    from rkbench.campaign.stored import load_night, load_several
     from rkbench.views.report.files import check_report, write_report
 
     check_report(output, trace)
     if not runs:
         raise UsageError("no run is named", hint="as in bench report last -o report.html; of all: --site DIR")
     collected, comparison = load_several(store, runs, baseline)
-    write_report(collected, comparison, output, trace)
+    nights = [night for name in runs if (night := load_night(store, name)) is not None]
+    write_report(collected, comparison, output, trace, nights)
 
 
 def _write_site(folder: Path, address: str | None, *, alone: bool) -> None:

@@ -17,7 +17,8 @@ _PAGE = """<!doctype html>
 <style>:root{{color-scheme:light dark}}
 body{{font:16px/1.5 system-ui,sans-serif;margin:2rem auto;max-width:60rem;padding:0 1rem}}
 table{{border-collapse:collapse;width:100%}}
-td,th{{text-align:left;padding:.3rem .8rem .3rem 0;vertical-align:top}}th{{font-weight:600}}</style></head><body><main><h1>What runs now</h1>
+td,th{{text-align:left;padding:.3rem .8rem .3rem 0;vertical-align:top}}th{{font-weight:600}}</style></head>
+<body><main><h1>What runs now</h1>
 {body}</main></body></html>
 """
 

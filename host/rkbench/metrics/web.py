@@ -1,4 +1,4 @@
-"""What `bench serve` serves, and where: /metrics, /sd, /running, /-/healthy, /-/ready; at / the site of the store."""
+"""What `bench serve` serves: /metrics, /sd, /running, /-/healthy, /-/ready; at / the site of the store."""
 
 from __future__ import annotations
 

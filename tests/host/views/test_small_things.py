@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import io
+import os
+import re
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,6 +13,9 @@ from xml.etree import ElementTree
 import pytest
 from bench_command import run_bench
 from made_runs import make_run
+from rkbench.campaign import compare_collected
+from rkbench.results.collect import Collected
+from rkbench.results.latencies import RawLatencies
 from rkbench.results.model import Readings, Sensor
 from rkbench.results.night import CellResult, GateResult, Night
 from rkbench.stats.gates import FAIL
@@ -19,6 +24,8 @@ from rkbench.views.nightly.console import print_night
 from rkbench.views.nightly.junit import render_junit
 from rkbench.views.nightly.markdown import render_markdown
 from rkbench.views.push.csv import write_runs
+from rkbench.views.report.markdown import render_report_markdown
+from rkbench.views.report.page import render_page
 
 RKNN = Path("host/rkbench/demo/data/digits.fp16.rknn").resolve()
 ONNX = Path("tests/data/models/bloat3M_groupconv_cpg4.onnx").resolve()
@@ -42,7 +49,7 @@ NIGHT = Night("night-1", "lab", "f", 1_796_000_000.0, 1_796_000_100.0, cells=(CE
     ids=lambda words: words[0],
 )
 def test_a_rknn_where_an_onnx_is_wanted_is_named(words: tuple[object, ...], tmp_path: Path) -> None:
-    done = run_bench(*words, folder=tmp_path)
+    done = run_bench(*words, environment={**os.environ, "XDG_DATA_HOME": str(tmp_path)}, folder=tmp_path)
     assert done.returncode == 2
     assert f"{RKNN} is a .rknn, and an ONNX is wanted here" in done.stderr
     assert "name the ONNX that it was converted from" in done.stderr
@@ -105,6 +112,20 @@ def test_junit_carries_the_values_and_when_they_were_measured() -> None:
         "measured_at": "2026-11-30T00:53:20+00:00",
     }
     assert case.attrib["time"] == "12.500"
+
+
+def test_the_report_of_a_night_shows_its_gates_those_that_were_crossed_first() -> None:
+    kept = replace(SLOW, gate="p99 within 50%", state="pass")
+    night = replace(NIGHT, cells=(replace(CELL, gates=(kept, SLOW)),))
+    items = [Collected(make_run(), RawLatencies(), ())]
+    comparison = compare_collected(items)
+    page = re.sub(r"\s+", " ", render_page(items, comparison, [night]))
+    assert '<h2 id="gates-1">Gates of the night night-1</h2> <p>RED: lab' in page
+    crossed, other = page.index("digits on rock: p50 within 5%"), page.index("digits on rock: p99 within 50%")
+    assert '<td class="bad">crossed</td>' in page[: crossed + 1]
+    assert crossed < other
+    assert "Gates of the night" not in render_page(items, comparison)
+    assert "**Gates crossed**" in render_report_markdown(items, comparison, [night])
 
 
 def test_a_night_shows_change_p99_and_memory() -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rkbench.errors import UsageError
 from rkbench.results.collect import Collected
 from rkbench.results.comparison import Comparison
+from rkbench.results.night import Night
 from rkbench.views.output import all_of, check_output, write_bytes, write_text
 
 PAGE, MARKDOWN = ".html", ".md"
@@ -36,30 +37,38 @@ def check_page(output: Path | None) -> None:
 
 
 def write_report(
-    collected: Sequence[Collected], comparison: Comparison, output: Path | None, trace: Path | None = None
+    collected: Sequence[Collected],
+    comparison: Comparison,
+    output: Path | None,
+    trace: Path | None = None,
+    nights: Sequence[Night] = (),
 ) -> None:
     """Write the report, and the trace, of these runs; one that fails does not take the other.
+
+    Page and Markdown show the gates of `nights`.
 
     Raises UsageError for a picture where vl-convert is missing, or where there is nothing to draw.
     """
     steps: list[Callable[[], None]] = []
     if output is not None:
-        steps.append(lambda: _write(collected, comparison, output))
+        steps.append(lambda: _write(collected, comparison, output, nights))
     if trace is not None:
         steps.append(lambda: _write_trace(collected, trace))
     all_of(*steps)
 
 
-def _write(collected: Sequence[Collected], comparison: Comparison, output: Path) -> None:
+def _write(
+    collected: Sequence[Collected], comparison: Comparison, output: Path, nights: Sequence[Night]
+) -> None:
     kind = output.suffix.lower()
     if kind == PAGE:
         from rkbench.views.report.page import render_page
 
-        write_text(str(output), render_page(collected, comparison))
+        write_text(str(output), render_page(collected, comparison, nights))
     elif kind == MARKDOWN:
         from rkbench.views.report.markdown import render_report_markdown
 
-        write_text(str(output), render_report_markdown(collected, comparison))
+        write_text(str(output), render_report_markdown(collected, comparison, nights))
     else:
         write_bytes(str(output), _picture(collected, comparison, kind))
 

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 
 from rkbench.results.collect import Collected
 from rkbench.results.comparison import Comparison
+from rkbench.results.night import Night
 from rkbench.views.markdown import escaped, table
+from rkbench.views.nightly.markdown import render_markdown
 from rkbench.views.push.table import TableCell, TableRow, Tone
 from rkbench.views.report.content import ReportContent, content_of
 
@@ -14,10 +16,13 @@ from rkbench.views.report.content import ReportContent, content_of
 _ABOVE = ("file size", "latency p50", "latency p99", "NPU memory", "lowest cosine", "verdict")
 
 
-def render_report_markdown(collected: Sequence[Collected], comparison: Comparison) -> str:
-    """Return the report of these runs."""
+def render_report_markdown(
+    collected: Sequence[Collected], comparison: Comparison, nights: Sequence[Night] = ()
+) -> str:
+    """Return the report of these runs, below that of the nights."""
     content = content_of(collected, comparison)
-    parts = [f"### {escaped(content.title)}", _summary(content)]
+    parts = [render_markdown(night).rstrip("\n") for night in nights]
+    parts += [f"### {escaped(content.title)}", _summary(content)]
     if content.requirements:
         parts.append("\n".join(f"- {escaped(line)}" for line in content.requirements))
     parts += [f"> {escaped(content.legend)}"] if content.legend else []

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from rkbench.results.collect import Collected
 from rkbench.results.comparison import Comparison
+from rkbench.results.night import Night
 from rkbench.units import printable_lines
 from rkbench.views.page import embedded, page_environment, style_of
 from rkbench.views.push.csv import write_latencies
@@ -22,14 +23,16 @@ from rkbench.views.push.json import push_document
 from rkbench.views.report.charts import charts_of
 from rkbench.views.report.charts.spec import DARK, LIGHT, Chart
 from rkbench.views.report.content import content_of
+from rkbench.views.report.nights import gates_of
 from rkbench.views.report.pictures import HINT, has_pictures, inline_svg
 
 PARTS = Path(__file__).parent / "page"
 _SERIES = ("s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8")
 
 
-def render_page(collected: Sequence[Collected], comparison: Comparison) -> str:
-    """Return the page of these runs; without vl-convert it says what its drawings need."""
+def render_page(collected: Sequence[Collected], comparison: Comparison, nights: Sequence[Night] = ()) -> str:
+    """Return the page of these runs, and of the gates of nights; without vl-convert it says what its
+    drawings need."""
     from markupsafe import Markup, escape
 
     content = content_of(collected, comparison)
@@ -40,6 +43,7 @@ def render_page(collected: Sequence[Collected], comparison: Comparison) -> str:
         .get_template("report.html.j2")
         .render(
             content=content,
+            nights=gates_of(nights),
             charts=charts,
             drawn={chart.key: Markup(draw(chart)) for chart in charts} if has_pictures() else {},
             hint=HINT,
