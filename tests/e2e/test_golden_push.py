@@ -43,7 +43,7 @@ def test_names_layout_and_dtype_of_the_users_own_are_fitted_and_said(tmp_path: P
 def test_a_golden_that_does_not_fit_is_shown_with_both_sides_and_nothing_is_sent(tmp_path: Path) -> None:
     np.savez(tmp_path / "bad.npz", image=np.zeros((3, 3, 224, 224), np.float32))
     result = push(tmp_path, "--golden", "bad.npz")
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert result.stderr.splitlines()[1:] == [
         (
             "bench: golden bad.npz does not fit digits.int8.rknn: "

@@ -251,7 +251,7 @@ def test_a_golden_that_does_not_fit_shows_both_sides(bench: Bench, tmp_path: Pat
 
     np.savez(tmp_path / "g.npz", image=np.zeros((2, 7, 7), np.float32), logits=np.zeros((2, 10), np.float32))
     done = bench.run("push", FP16, "--board", "virtual", "--golden", tmp_path / "g.npz")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "does not fit" in done.stderr
     assert "7, 7" in done.stderr
     assert "32, 32" in done.stderr

@@ -23,7 +23,7 @@ from rkbench.interrupts import told_of_interrupts
 from rkbench.results.across_boards import AcrossBoards, across_boards
 from rkbench.results.collect import Collected
 from rkbench.results.comparison import Comparison
-from rkbench.results.events import Event, Note
+from rkbench.results.events import Doing, Event, Note
 from rkbench.results.gating import exit_code
 from rkbench.results.model import RunResult
 from rkbench.results.pushed_boards import PushedBoard
@@ -160,6 +160,7 @@ class _Pushes:
                 running.discard(said.board)
                 if isinstance(said.outcome, BenchError):
                     self._listener(said.board, Note(said.outcome.message))
+                self._listener(said.board, Doing(""))
                 if isinstance(said.outcome, (Outcome, BenchError)):
                     found[said.board] = said.outcome
                 elif not isinstance(said.outcome, KeyboardInterrupt):

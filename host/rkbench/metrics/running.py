@@ -44,6 +44,8 @@ def _section(document: dict[str, Any]) -> str:
 
 def _rows(boards: dict[str, dict[str, Any]]) -> Iterator[str]:
     for name, board in boards.items():
+        if not board["doing"]:
+            continue  # it is done, and others are not
         for_s = max(0.0, time.time() - float(board["since_unix_s"]))
         left = "" if board["left_s"] is None else f"about {format_about_seconds(float(board['left_s']))}"
         cells = (name, board["doing"], f"{for_s:.0f} s", left, ", ".join(board["ended"]))

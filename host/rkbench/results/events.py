@@ -19,7 +19,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Doing:
-    """What goes on from now on, within a step, and may take a while."""
+    """What goes on from now on, within a step, and may take a while; "" where nothing does any more."""
 
     text: str
 

@@ -50,7 +50,9 @@ def print_boards_push(outcome: ManyOutcome, console: Console, *, sort: str = "")
     for across in outcome.across:
         print_across(across, console)
     for (text, advice), who in _lacking(outcome).items():
-        print_paragraph(console, "", f"nothing of {who}: {text}", style="bold red")
+        failed = any(error.message == text for error in outcome.errors)
+        style = "bold red" if failed else "yellow"
+        print_paragraph(console, "", f"nothing of {who}: {text}", style=style)
         for line in advice.splitlines():
             print_paragraph(console, "  → ", line, style="", space=False)
 

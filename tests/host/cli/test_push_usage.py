@@ -111,7 +111,7 @@ def test_the_wrong_soc_is_named_before_connecting(tmp_path: Path) -> None:
     result = bench(tmp_path, "push", MODEL, "--board", "virtual:rk3568")
     assert "compiled for rk3588 (RKNPU v2), the board is an rk3568 (RKNPU lite)" in result.stderr
     assert "--force" in result.stderr
-    assert result.returncode == 1
+    assert result.returncode == 2
     assert "connecting" not in result.stderr
 
 

@@ -56,7 +56,7 @@ def test_inputs_in_the_models_own_layout_give_the_same(tmp_path: Path) -> None:
 def test_inputs_that_do_not_fit_are_told_with_both_sides(tmp_path: Path) -> None:
     np.savez(tmp_path / "wrong.npz", x=np.zeros((1, 3, 8, 8), "float32"))
     done = bench_run(tmp_path, NET, "--inputs", "wrong.npz")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "the model wants: input x [1, 3, 24, 24]" in done.stderr
 
 

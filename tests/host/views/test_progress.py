@@ -177,6 +177,8 @@ def test_each_board_of_several_has_a_row_that_is_true_at_any_moment(monkeypatch:
         ("desk", "connecting to desk, 3 s"),
         ("shelf", "shelf is busy (CPUs 100 %), waiting 3 s"),
     ]
+    boards("desk", Doing(""))
+    assert [board for board, _ in boards.rows()] == ["shelf"]
 
 
 def test_lines_of_several_boards_begin_with_their_names() -> None:

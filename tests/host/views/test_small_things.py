@@ -121,11 +121,11 @@ def test_the_report_of_a_night_shows_its_gates_those_that_were_crossed_first() -
     comparison = compare_collected(items)
     page = re.sub(r"\s+", " ", render_page(items, comparison, [night]))
     assert '<h2 id="gates-1">Gates of the night night-1</h2> <p>RED: lab' in page
-    crossed, other = page.index("digits on rock: p50 within 5%"), page.index("digits on rock: p99 within 50%")
+    crossed, other = page.index("on rock: p50 within 5%"), page.index("on rock: p99 within 50%")
     assert '<td class="bad">crossed</td>' in page[: crossed + 1]
     assert crossed < other
     assert "Gates of the night" not in render_page(items, comparison)
-    assert "**Gates crossed**" in render_report_markdown(items, comparison, [night])
+    assert "### Gates crossed" in render_report_markdown(items, comparison, [night])
 
 
 def test_a_night_shows_change_p99_and_memory() -> None:

@@ -86,6 +86,11 @@ class Activity:
             self._since_s = self._clock()
         self._text, self._key = text, key
 
+    @property
+    def goes_on(self) -> bool:
+        """Whether anything goes on at all."""
+        return bool(self._text)
+
     def line(self) -> str:
         """Return the line as it is now."""
         for_s = int(self._clock() - self._since_s)

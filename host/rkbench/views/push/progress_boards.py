@@ -67,8 +67,8 @@ class LiveBoards:
             self._lines(board, event)
 
     def rows(self) -> list[tuple[str, str]]:
-        """Return each board with what it does now."""
-        return [(board, activity.line()) for board, activity in self._activities.items()]
+        """Return each board that is not done with what it does now."""
+        return [(board, activity.line()) for board, activity in self._activities.items() if activity.goes_on]
 
     def _bottom(self) -> Table:
         from rich.table import Table
