@@ -13,7 +13,7 @@ help:
 	@echo "make test    all tests that need no board and no vendor toolkit"
 	@echo "make test-toolkit   conversions with the real rknn-toolkit2, in its own environment (630 MB)"
 	@echo "make test-recipes   of these, each recipe on a small network: part of CI (two minutes)"
-	@echo "make test-npu    real RKNNLite and librknnrt over the computed NPU: all 52 nets (six minutes)"
+	@echo "make test-npu    real RKNNLite and librknnrt over the computed NPU: all 76 nets (eight minutes)"
 	@echo "make calibrations   virtual boards calibrated whole, 20 seeds for each SoC: a table (ten minutes)"
 	@echo "make test-agent-38   the agent's tests on Python 3.8 alone"
 	@echo "make check   ruff, mypy --strict, import contracts"

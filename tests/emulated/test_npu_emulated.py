@@ -1,6 +1,6 @@
 """Real wheel, real librknnrt 1.5.2, real outputs (tier T3): the NPU's jobs are computed by rkbench.npu.
 
-RKBENCH_ALL_NETS=1 (`make test-npu`) takes all 50 small nets instead of 17, and two of the zoo as wide as
+RKBENCH_ALL_NETS=1 (`make test-npu`) takes all 76 small nets instead of 27, and two of the zoo as wide as
 they are.
 """
 
@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from computed_nets import Answer, Computed, compute, expected, full, narrow, narrow_net, small
 from emulated_board import BoardFactory, EmulatedBoard
-from made_nets import ENLARGED, NETS, OF_TRANSFORMERS
+from made_nets import NETS, OF_SHAPES, OF_TRANSFORMERS
 from rkbench.stats.similarity import cosine
 from test_push_emulated import Desk
 
@@ -38,10 +38,18 @@ SMALL = (
     ("enlarged", "rk3568", "fp16"),
     ("repeated", "rk3588", "fp16"),
     ("repeated", "rk3568", "int8"),
+    ("deconvolved", "rk3588", "int8"),
+    ("pictures", "rk3588", "fp16"),
+    ("pictures", "rk3568", "int8"),
+    ("clipped", "rk3568", "int8"),
+    ("roots", "rk3588", "fp16"),
+    ("focused", "rk3588", "int8"),
+    ("focused", "rk3568", "fp16"),
+    ("largest", "rk3588", "int8"),
     ("transformer", "rk3588", "fp16"),
     ("transformer", "rk3588", "int8"),
 )
-ALL = tuple((net.name, net.soc, net.dtype) for net in (*NETS, *ENLARGED, *OF_TRANSFORMERS))
+ALL = tuple((net.name, net.soc, net.dtype) for net in (*NETS, *OF_SHAPES, *OF_TRANSFORMERS))
 WITH_ALL = bool(os.environ.get("RKBENCH_ALL_NETS"))
 TAKEN = ALL if WITH_ALL else SMALL
 #: librknnrt multiplies and adds in one rounding here: floats of equal int8 values differ in the last place.

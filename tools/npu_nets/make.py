@@ -4,11 +4,11 @@
 
 Nine nets of one idea each, random weights from a fixed seed, in fp16 and int8, for rk3588 and rk3568: 36
 files, as rknn-toolkit2 2.5.0 converts them, with its simulator's outputs. A tenth net, int8 alone,
-explains one of the nine (docs/npu.md); two more are enlarged; a thirteenth, fp16 for rk3588 alone, is fed in
-two tiles; a fourteenth, int8 for rk3588 alone, has a ReLU behind a Concat; a fifteenth a channel that nothing
-reads; four more, three of them for rk3588 alone, have what transformers are made of. Needs the toolkit
-environment (`bench toolkit install`). Two builds differ in 1-2 kB of uninitialised bytes, not in what they
-compute.
+explains one of the nine (docs/npu.md); eight more are enlarged, or came of nets of one operator each
+(`shaped_nets.py`; one of them fp16 alone); one, fp16 for rk3588 alone, is fed in two tiles; one, int8 for
+rk3588 alone, has a ReLU behind a Concat; one a channel that nothing reads; four more, three for rk3588
+alone, have what transformers are made of. Needs the toolkit environment (`bench toolkit install`). Two builds
+differ in 1-2 kB of uninitialised bytes, not in what they compute.
 
 Into tests/data/npu: NET.onnx, NET.inputs.npz (`inputs/x`, two cases, 4-D as NHWC), NET_SOC_DTYPE.rknn, and
 NET_SOC_DTYPE.npz (a replay, as the simulator left it).
@@ -27,24 +27,13 @@ from rkbench.toolkit.jobs import ConversionJob, run_job
 
 sys.path.insert(0, str(Path(__file__).parent))
 
+from shaped_nets import clipped, convolve, deconvolved, enlarged, focused, largest, pictures, repeated, roots
 from transformer_nets import ROOT, Network, normalization, softmax, transformer
 
 OUTPUT = ROOT / "tests/data/npu"
 TARGETS = ("rk3588", "rk3568")
 DTYPES = ("fp16", "int8")
 CASES = 2
-
-
-def convolve(
-    net: Network, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, groups: int = 1
-) -> None:
-    """Append a convolution whose outputs are about as large as its inputs, with bias."""
-    per_output = inputs // groups * kernel**2
-    values = net.rng.standard_normal((outputs, inputs // groups, kernel, kernel)) * np.sqrt(2 / per_output)
-    weights = net.constant(values.astype("float32"))
-    bias = net.constant((net.rng.standard_normal(outputs) * 0.1).astype("float32"))
-    shape = {"kernel_shape": [kernel] * 2, "strides": [stride] * 2, "pads": [kernel // 2] * 4}
-    net.add("Conv", weights, bias, group=groups, **shape)
 
 
 def dense() -> Network:
@@ -167,28 +156,6 @@ def neck() -> Network:
     return net
 
 
-def enlarged() -> Network:
-    """A map enlarged by 3, linearly."""
-    net = Network([1, 8, 12, 12])
-    convolve(net, 8, 24)
-    net.add("Relu")
-    net.add("Resize", "", net.constant(np.array([1, 1, 3, 3], dtype="float32")), mode="linear")
-    convolve(net, 24, 16, kernel=1)
-    return net
-
-
-def repeated() -> Network:
-    """Inputs of several surfaces, whose 99 pixels no four divide, and pixels repeated, by 4 and by 2."""
-    net = Network([1, 24, 9, 11])
-    convolve(net, 24, 24)
-    net.add("Relu")
-    scales = net.constant(np.array([1, 1, 4, 2], dtype="float32"))
-    modes = {"mode": "nearest", "coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-    net.add("Resize", "", scales, **modes)
-    convolve(net, 24, 16, kernel=1)
-    return net
-
-
 def tiled() -> Network:
     """A picture of two tiles, whose lines no 16 bytes divide: the second begins where the pitch says."""
     net = Network([1, 3, 106, 106])
@@ -234,9 +201,10 @@ def classifier() -> Network:
 
 NETS: tuple[Callable[[], Network], ...] = (
     dense, depthwise, residual, pools, gates, swishes, squeeze, neck, classifier, gates_on_steps,
-    enlarged, repeated, tiled, joined, unread, transpose, softmax, normalization, transformer,
+    enlarged, repeated, deconvolved, pictures, clipped, roots, focused, largest, tiled, joined,
+    unread, transpose, softmax, normalization, transformer,
 )  # fmt: skip
-ONE_DTYPE = {"gates_on_steps": "int8", "tiled": "fp16", "joined": "int8", "unread": "fp16"}
+ONE_DTYPE = {"gates_on_steps": "int8", "tiled": "fp16", "joined": "int8", "unread": "fp16", "roots": "fp16"}
 OTHER_SOCS = ("rk3562", "rk3576", "rv1126b")
 """The classifier for SoCs whose registers nobody has explained, int8, without outputs."""
 RK3588_ONLY = ("tiled", "joined", "unread", "transpose", "softmax", "transformer")

@@ -60,8 +60,14 @@ OF_TRANSFORMERS = tuple(
     for soc in (SOCS if name == "normalization" else SOCS[:1])
     for dtype in ("fp16", "int8")
 )
-ENLARGED = tuple(
-    Net(name, soc, dtype) for name in ("enlarged", "repeated") for soc in SOCS for dtype in ("fp16", "int8")
+OF_SHAPES = (
+    *(
+        Net(name, soc, dtype)
+        for name in ("enlarged", "repeated", "deconvolved", "pictures", "clipped", "focused", "largest")
+        for soc in SOCS
+        for dtype in ("fp16", "int8")
+    ),
+    *(Net("roots", soc, "fp16") for soc in SOCS),
 )
 TILED = Net("tiled", "rk3588", "fp16")
 JOINED = Net("joined", "rk3588", "int8")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from rkbench.npu.execute.features import FIRST_ARGB
 from rkbench.npu.execute.fields import TaskRegisters
 from rkbench.npu.execute.mode import FLOATS, ON_BOTH, InMode
-from rkbench.npu.fields import DEPTHWISE, INT8
+from rkbench.npu.fields import DEPTHWISE, FP16, INT8
 from rkbench.npu.generations import LITE, V2, Generation
 from rkbench.npu.tasks import CNA
 
@@ -113,9 +113,16 @@ def _fetches_pixels_by_line(r: TaskRegisters) -> bool:
     return not r["CNA.CONV_CON1.ARGB_IN"] or r["CNA.CONV_CON1.GROUP_LINE_OFF"] == 1
 
 
-def _fetches_whole_lines(r: TaskRegisters) -> bool:
-    fetched, width = r["CNA.FC_DATA_SIZE0.DMA_WIDTH"], r["CNA.DATA_SIZE0.DATAIN_WIDTH"]
-    return bool(r["CNA.CONV_CON1.ARGB_IN"]) or fetched == width
+def _fetches_whole_lines(generation: Generation) -> Callable[[TaskRegisters], bool]:
+    """Return whether lines are fetched as they are; the RK3568 counts pixels of four halves by fours."""
+
+    def holds(r: TaskRegisters) -> bool:
+        fetched, width = r["CNA.FC_DATA_SIZE0.DMA_WIDTH"], r["CNA.DATA_SIZE0.DATAIN_WIDTH"]
+        halves = r["CNA.CONV_CON1.IN_PRECISION"] == FP16 and r["CNA.DATA_SIZE1.DATAIN_CHANNEL"] == 4
+        by_fours = generation is LITE and halves and fetched == -(-width // 4) * 4
+        return bool(r["CNA.CONV_CON1.ARGB_IN"]) or fetched == width or by_fours
+
+    return holds
 
 
 def _keeps_whole_lines(r: TaskRegisters) -> bool:
@@ -175,7 +182,8 @@ OF_CONVOLUTION = (
         "CNA.CONV_CON1.PROC_PRECISION",
         lambda r: r["CNA.CONV_CON1.PROC_PRECISION"] == 2 * r["CNA.CONV_CON1.IN_PRECISION"],
     ),
-    InMode(ON_BOTH, CNA, "CNA.FC_DATA_SIZE0.DMA_WIDTH", _fetches_whole_lines),
+    InMode((V2,), CNA, "CNA.FC_DATA_SIZE0.DMA_WIDTH", _fetches_whole_lines(V2)),
+    InMode((LITE,), CNA, "CNA.FC_DATA_SIZE0.DMA_WIDTH", _fetches_whole_lines(LITE)),
     InMode((LITE,), CNA, "CNA.CBUF_CON1", _keeps_whole_lines),
     InMode((LITE,), CNA, "0x1018", _counts_packed_pixels),
 )

@@ -28,6 +28,12 @@ FUNCTIONS: Mapping[str, Callable[..., Array]] = {
     "Cos": np.cos,
     "Exp": np.exp,
     "Log": np.log,
+    "Sqrt": np.sqrt,
+    "Floor": np.floor,
+    "Softsign": lambda values: values / (1 + np.abs(values)),
+    "Div": np.divide,
+    "Max": np.maximum,
+    "Min": np.minimum,
     "Pow": np.power,
     "Cast": np.asarray,
     "Equal": np.equal,
@@ -45,6 +51,12 @@ def run_on_cpu(node: Node, tensors: Tensors, inputs: list[Tensor], outputs: list
         raise UnmodelledError(f"CPU operator {node.type} of {len(inputs)} inputs and {len(outputs)} outputs")
     if node.type == "Transpose":
         _transpose(tensors, inputs[0], outputs[0])
+    elif node.type == "Slice":
+        _slice(tensors, inputs, outputs[0])
+    elif node.type == "SpaceToDepth":
+        _fold(tensors, inputs[0], outputs[0])
+    elif node.type == "ReduceMax":
+        _largest(tensors, inputs, outputs[0])
     elif node.type in COPIES:
         _copy(tensors, inputs[0], outputs[0])
     elif node.type in FUNCTIONS:
@@ -58,12 +70,64 @@ def _transpose(tensors: Tensors, source: Tensor, target: Tensor) -> None:
     sides = [side for side in source.shape if side != 1]
     if len(set(sides)) < len(sides) or sorted(source.shape) != sorted(target.shape):
         raise UnmodelledError(f"a Transpose of {source.shape} to {target.shape}")
-    alike = source.dtype == target.dtype and source.scale == target.scale
-    if not alike or source.zero_point != target.zero_point:
-        raise UnmodelledError("a Transpose to another quantization")
+    _refuse_other_steps(source, target, "Transpose")
     order = [sides.index(side) for side in target.shape if side != 1]
     values = tensors.stored(source).reshape(sides).transpose(order)
     tensors.write_stored(target, np.ascontiguousarray(values).reshape(target.shape))
+
+
+def _refuse_other_steps(source: Tensor, target: Tensor, operator: str) -> None:
+    alike = source.dtype == target.dtype and source.scale == target.scale
+    if not alike or source.zero_point != target.zero_point:
+        raise UnmodelledError(f"a {operator} to another quantization")
+
+
+def _slice(tensors: Tensors, inputs: list[Tensor], target: Tensor) -> None:
+    """Take every so many of some dimensions; starts, ends, dimensions and steps are tensors."""
+    source, *numbers = inputs
+    _refuse_other_steps(source, target, "Slice")
+    if len(numbers) not in (3, 4):
+        raise UnmodelledError(f"a Slice of {len(numbers)} numbers")
+    read = [tensors.stored(each).reshape(-1).tolist() for each in numbers]
+    if len({len(each) for each in read}) > 1:
+        raise UnmodelledError("a Slice of more starts than ends")
+    taken = [slice(None)] * len(source.shape)
+    for start, end, axis, *steps in zip(*read, strict=True):
+        step = steps[0] if steps else 1
+        if step < 1 or not -len(taken) <= axis < len(taken):
+            raise UnmodelledError(f"a Slice of dimension {axis} in steps of {step}")
+        taken[axis] = slice(start, end, step)
+    values = tensors.stored(source)[tuple(taken)]
+    if values.shape != target.shape:
+        raise UnmodelledError(f"a Slice of {source.shape} that yields {target.shape}")
+    tensors.write_stored(target, np.ascontiguousarray(values))
+
+
+def _fold(tensors: Tensors, source: Tensor, target: Tensor) -> None:
+    """Make channels of each n x n pixels, those of one pixel of them after the other; n tell the shapes."""
+    _refuse_other_steps(source, target, "SpaceToDepth")
+    batch, channels, height, width = source.shape if len(source.shape) == 4 else (0, 0, 0, 0)
+    n = height // max(1, target.shape[2]) if len(target.shape) == 4 else 0
+    if n < 1 or target.shape != (batch, channels * n * n, height // n, width // n) or height % n or width % n:
+        raise UnmodelledError(f"a SpaceToDepth of {source.shape} that yields {target.shape}")
+    blocks = tensors.stored(source).reshape(batch, channels, height // n, n, width // n, n)
+    tensors.write_stored(
+        target, np.ascontiguousarray(blocks.transpose(0, 3, 5, 1, 2, 4)).reshape(target.shape)
+    )
+
+
+def _largest(tensors: Tensors, inputs: list[Tensor], target: Tensor) -> None:
+    """Take the largest along dimensions that are 1 then; a second tensor says which, and the shapes do."""
+    source, *named = inputs
+    if len(source.shape) != len(target.shape) or len(named) > 1:
+        raise UnmodelledError(f"a ReduceMax of {source.shape} that yields {target.shape}")
+    gone = {axis for axis, side in enumerate(source.shape) if side != target.shape[axis]}
+    asked = {axis % len(source.shape) for each in named for axis in tensors.stored(each).reshape(-1).tolist()}
+    if any(target.shape[axis] != 1 for axis in gone) or (named and not gone <= asked):
+        raise UnmodelledError(
+            f"a ReduceMax of {source.shape} along {sorted(asked)} that yields {target.shape}"
+        )
+    tensors.write(target, tensors.read(source).max(axis=tuple(sorted(gone)), keepdims=True))
 
 
 def _compute(function: Callable[..., Array], tensors: Tensors, inputs: list[Tensor], target: Tensor) -> None:

@@ -135,7 +135,7 @@ def _operand(
     registers: TaskRegisters, memory: AddressSpace, shape: tuple[int, int, int], *, integer: bool
 ) -> Values | float:
     if not registers["DPU.EW_CFG.EW_OP_SRC"]:
-        return registers.number("DPU.EW_OP_VALUE_0.EW_OPERAND_0", integer=integer)
+        return _number(registers, integer=integer)
     height, width, channels = shape
     floats = BF16 if registers.computes_bf16 else FP16
     sizes = {1: INT8, 2: INT16 if integer else floats, 3: INT32 if integer else FP32}
@@ -161,6 +161,14 @@ def _operand(
         first = registers["DPU_RDMA.SRC_BASE_ADDR"]
         base, surface = first, base - first
     return load(memory, Cube(base, channels, height, width, dtype, line, surface))
+
+
+def _number(registers: TaskRegisters, *, integer: bool) -> float:
+    """Return the one number for all channels, which may stand in the seven registers behind it as well."""
+    first, *others = (registers[f"DPU.EW_OP_VALUE_{i}.EW_OPERAND_{i}"] for i in range(8))
+    if set(others) not in ({0}, {first}):
+        raise UnmodelledError("EW with several numbers")
+    return registers.number("DPU.EW_OP_VALUE_0.EW_OPERAND_0", integer=integer)
 
 
 def _conversion(registers: TaskRegisters, *, integer: bool) -> OperandConversion | None:

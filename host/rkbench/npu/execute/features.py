@@ -193,7 +193,8 @@ class Fetch:
         height, width, channels = features.shape
         zy = self.registers["CNA.CONV_CON3.DECONV_Y_STRIDE"] + 1
         zx = self.registers["CNA.CONV_CON3.DECONV_X_STRIDE"] + 1
-        spread = np.zeros(((height - 1) * zy + 1, (width - 1) * zx + 1, channels), features.dtype)
+        size = (height - 1) * zy + 1, (width - 1) * zx + 1, channels
+        spread = np.full(size, self._pad_value(), features.dtype)
         spread[::zy, ::zx] = features
         return spread
 

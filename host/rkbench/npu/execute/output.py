@@ -94,15 +94,22 @@ def read_output_stage(
     if not registers["DPU.EW_CFG.EW_BYPASS"]:
         lookup = None if registers["DPU.EW_CFG.EW_LUT_BYPASS"] else read_lookup(registers, entries)
         elementwise = read_elementwise(registers, memory, lookup, (height, width, channels), integer=integer)
-    dtype = dtype_of(registers["DPU.DATA_FORMAT.OUT_PRECISION"], "output")
     return OutputStage(
         channels,
         integer,
         _weight_offset(registers, operands["BS"], channels),
         tuple(scaling for scaling in scalings if scaling is not None),
         elementwise,
-        read_conversion(registers, dtype),
+        read_conversion(registers, dtype_of(_precision(registers), "output")),
     )
+
+
+def _precision(registers: TaskRegisters) -> int:
+    """Return what is written: "int16" from "int16" is halves where halves are computed, as it is read."""
+    read, computed, written = (
+        registers[f"DPU.DATA_FORMAT.{name}_PRECISION"] for name in ("IN", "PROC", "OUT")
+    )
+    return computed if (read, computed, written) == (INT16, FP16, INT16) else written
 
 
 def output_shape(registers: TaskRegisters) -> tuple[int, int, int]:

@@ -97,7 +97,8 @@ def _spaces_surfaces(generation: Generation) -> Callable[[TaskRegisters], bool]:
         elif is_edge(r):
             expected.append(step * r["DPU.DATA_CUBE_NOTCH_ADDR.NOTCH_ADDR_0"])
         elif r["DPU_RDMA.SRC_DMA_CFG.UNPOOLING_EN"]:
-            expected = [every * step * (r["DPU.DATA_CUBE_HEIGHT.HEIGHT"] + 1)]
+            written, whole = every * step * (r["DPU.DATA_CUBE_HEIGHT.HEIGHT"] + 1), 4 * generation.atom_bytes
+            expected = [written, -(-written // whole) * whole]  # surfaces hold a multiple of four pixels
         return r["DPU.SURFACE_ADD"] in expected
 
     return holds
@@ -119,9 +120,14 @@ def _narrows(r: TaskRegisters) -> bool:
     return r["DPU.OUT_CVT_SCALE.FP32TOFP16_EN"] == floats
 
 
-def _fills_signed(r: TaskRegisters) -> bool:
-    high = r.bits(0x4104, 16)
-    return not high or (high == 0xFFFF and bool(r.bits(0x4104, 15, 15)))
+def _extends_the_sign(register: int) -> Callable[[TaskRegisters], bool]:
+    """Return whether 16 bits stand with nothing above them, or with copies of their sign."""
+
+    def holds(r: TaskRegisters) -> bool:
+        high = r.bits(register, 16)
+        return not high or (high == 0xFFFF and bool(r.bits(register, 15, 15)))
+
+    return holds
 
 
 SHIFTS = (
@@ -194,7 +200,8 @@ OF_OUTPUT = (
     InMode((V2,), DPU, "DPU.SURFACE_ADD", _spaces_surfaces(V2)),
     InMode((LITE,), DPU, "DPU.SURFACE_ADD", _spaces_surfaces(LITE)),
     InMode(ON_BOTH, DPU, "DPU.LUT_CFG.LUT_LO_LE_MUX", _chooses_the_table),
-    InMode((LITE,), DPU, "DPU.LUT_ACCESS_DATA", _fills_signed),
+    InMode((LITE,), DPU, "DPU.LUT_ACCESS_DATA", _extends_the_sign(0x4104)),
+    InMode((LITE,), DPU, "DPU.BS_OW_OP", _extends_the_sign(0x4054)),
     InMode(
         ON_BOTH,
         DPU,

@@ -115,8 +115,9 @@ def _says_no_operand(reader: str, register: int) -> Callable[[TaskRegisters], bo
 
 
 def _ends_before_the_next_surface(r: TaskRegisters) -> bool:
-    size = r.bits(0x503C)
-    return not size or r["DPU_RDMA.EW_SURF_STRIDE"] - size in (8, 24, 32)
+    """Whether the operand's surfaces begin at the next multiple of four pixels behind its last pixel."""
+    last = r.bits(0x503C)
+    return not last or r["DPU_RDMA.EW_SURF_STRIDE"] - last in (8, 16, 24, 32)
 
 
 OF_READERS = (

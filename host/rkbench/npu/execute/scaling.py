@@ -18,6 +18,9 @@ from rkbench.npu.execute.fields import TaskRegisters, UnmodelledError
 Floats = NDArray[np.floating]
 Operand = Floats | float
 ADD, SUBTRACT = 2, 4
+MOST_SHIFT = 31
+LARGEST = (float(2**31 - 1), float(np.finfo(np.float32).max))
+"""What a Clip without a lower limit adds: the sums would leave 32 bits, and nobody knows how."""
 KINDS = {"add": (1, 4), "weight_offset": (2, 2), "multiply": (4, 2), "unused": (8, 2)}
 """Operands that follow each other in each group of channels: bit of DATA_USE, bytes of one channel."""
 
@@ -87,6 +90,8 @@ def read_scaling(
     shifts = multiplies and integer
     shift = registers[f"DPU.{stage}_MUL_CFG.{stage}_MUL_SHIFT_VALUE"] if shifts else 0
     negative = registers[f"DPU.DATA_FORMAT.{stage}_MUL_SHIFT_VALUE_NEG"] if shifts else 0
+    if max(shift, negative) > MOST_SHIFT:
+        raise UnmodelledError(f"{stage} with a shift of {max(shift, negative)} places")
     relu = not registers[f"{config}RELU_BYPASS"]
     limit = np.inf
     if relu and registers[f"{config}RELUX_EN"]:
@@ -117,6 +122,8 @@ def _added(
         value: Operand = _fetched(stage, operands, "add")
     else:
         value = registers.number(f"DPU.{stage}_ALU_CFG.{stage}_ALU_OPERAND", integer=integer)
+        if value in LARGEST:
+            raise UnmodelledError(f"{stage} with a sum beyond 32 bits (a Clip without a lower limit)")
     return value if algorithm == ADD else -value
 
 

@@ -44,10 +44,11 @@ class Tensors:
     def read(self, tensor: Tensor) -> Array:
         """Return a tensor as floats in the source model's shape, int64 where it is an index or a shape."""
         stored = self.stored(tensor)
-        if stored.dtype.kind in "iu" and stored.dtype.itemsize >= 4:
+        whole = stored.dtype.kind in "iu"
+        if whole and stored.dtype.itemsize >= 4 and not tensor.scale:
             return stored
         values = stored.astype(np.float32)
-        if tensor.scale:
+        if whole and tensor.scale:  # constants that are floats have a scale as well, which they do not take
             scale, zero_point = quantization(tensor)
             values -= zero_point
             values *= scale
@@ -104,13 +105,14 @@ class Tensors:
         )
 
     def _cubes(self, tensor: Tensor, dtype: np.dtype[Any]) -> list[Cube]:
-        """Return where each picture of the batch lies."""
-        batch, surfaces, height, width, _ = tensor.native_shape
+        """Return where each picture of the batch lies: as many surfaces apart as its own channels take."""
+        batch, surfaces, height, width, per_surface = tensor.native_shape
         unit, pixels = self._memory.unit_bytes(dtype.itemsize), height * width
         aligned = -(-pixels // SURFACE_PIXELS) * SURFACE_PIXELS
         if tensor.kind != "input" and pixels > 1 and tensor.size_bytes >= batch * surfaces * aligned * unit:
             pixels = aligned
-        channels, step = _chw(tensor)[0], surfaces * pixels * unit
+        channels = _chw(tensor)[0]
+        step = -(-channels // per_surface) * pixels * unit
         self._bytes(tensor, batch * step)
         address = self._addresses[tensor.index]
         return [
