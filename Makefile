@@ -13,7 +13,7 @@ help:
 	@echo "make test    all tests that need no board and no vendor toolkit"
 	@echo "make test-toolkit   conversions with the real rknn-toolkit2, in its own environment (630 MB)"
 	@echo "make test-recipes   of these, each recipe on a small network: part of CI (two minutes)"
-	@echo "make test-npu    real RKNNLite and librknnrt over the computed NPU: all 76 nets (eight minutes)"
+	@echo "make test-npu    real RKNNLite and librknnrt over the computed NPU: all 68 nets, and 197 of few operators converted anew"
 	@echo "make calibrations   virtual boards calibrated whole, 20 seeds for each SoC: a table (ten minutes)"
 	@echo "make test-agent-38   the agent's tests on Python 3.8 alone"
 	@echo "make check   ruff, mypy --strict, import contracts"
@@ -83,8 +83,9 @@ test-recipes: toolkit
 	$(BIN)/python -m pytest -m toolkit --timeout 400 tests/toolkit/test_toolkit_recipes.py \
 	  tests/toolkit/test_toolkit_detector.py tests/toolkit/test_toolkit_sweep.py $(ARGS)
 
-test-npu: $(STAMP)
+test-npu: toolkit
 	RKBENCH_ALL_NETS=1 $(BIN)/python -m pytest -q --timeout 3600 tests/emulated/test_npu_emulated.py tests/host/npu/test_every_bit.py $(ARGS)
+	$(BIN)/python -m pytest -q -m toolkit --timeout 600 tests/toolkit/test_toolkit_operators.py $(ARGS)
 
 calibrations: $(STAMP)
 	cd tests/host/campaign && PYTHONPATH=../.. ../../../$(BIN)/python whole_calibrations.py

@@ -63,11 +63,14 @@ OF_TRANSFORMERS = tuple(
 OF_SHAPES = (
     *(
         Net(name, soc, dtype)
-        for name in ("enlarged", "repeated", "deconvolved", "pictures", "clipped", "focused", "largest")
+        for name in ("enlarged", "repeated", "deconvolved", "pictures", "clipped")
         for soc in SOCS
         for dtype in ("fp16", "int8")
     ),
     *(Net("roots", soc, "fp16") for soc in SOCS),
+)
+ON_CPU = tuple(
+    Net(name, soc, dtype) for name in ("focused", "largest") for soc in SOCS for dtype in ("fp16", "int8")
 )
 TILED = Net("tiled", "rk3588", "fp16")
 JOINED = Net("joined", "rk3588", "int8")

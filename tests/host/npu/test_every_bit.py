@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from made_nets import NETS, OF_SHAPES, OF_TRANSFORMERS, SOCS, Array
+from made_nets import NETS, OF_SHAPES, OF_TRANSFORMERS, ON_CPU, SOCS, Array
 from rkbench.npu.activation_tables import ActivationTables
 from rkbench.npu.execute.core import NpuCore
 from rkbench.npu.execute.cubes import AddressSpace
@@ -147,7 +147,7 @@ class Case:
 def cases_of(soc: str) -> Iterator[Case]:
     """Yield a task of each kind, over memory of small numbers."""
     seen = set()
-    for net in (net for net in (*NETS, *OF_SHAPES, *OF_TRANSFORMERS) if net.soc == soc):
+    for net in (net for net in (*NETS, *OF_SHAPES, *ON_CPU, *OF_TRANSFORMERS) if net.soc == soc):
         with open_model(net.path) as model:
             layout = lay_out(model)
             tasks = decode_tasks(layout)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_nets import JOINED, NETS, OF_SHAPES, SOCS, TILED, Array, Net, agreement
+from made_nets import JOINED, NETS, OF_SHAPES, ON_CPU, SOCS, TILED, Array, Net, agreement
 from net_cores import core_of
 from rkbench.npu.execute.conversion import Conversion
 from rkbench.npu.execute.convolution import read_accumulators
@@ -28,7 +28,7 @@ LEAST_EQUAL = {
 }
 
 
-@pytest.mark.parametrize("net", (*NETS, *OF_SHAPES, TILED, JOINED), ids=lambda net: net.path.stem)
+@pytest.mark.parametrize("net", (*NETS, *OF_SHAPES, *ON_CPU, TILED, JOINED), ids=lambda net: net.path.stem)
 def test_outputs_agree_with_the_vendors_simulator(net: Net) -> None:
     found = agreement(net)
     assert found.largest <= 2
