@@ -12,7 +12,7 @@ import json
 import re
 import sys
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, is_dataclass
 from typing import Any, get_args, get_type_hints
 
@@ -32,6 +32,7 @@ from rkbench.views.doctor import CheckDocument
 from rkbench.views.explain import ExplainDocument
 from rkbench.views.history_files import HistoryDocument
 from rkbench.views.predict import PredictDocument
+from rkbench.views.push.stream_lines import LINES, StreamLine
 from rkbench_agent.wire import caveats, words
 
 # These types are there for mypy alone, so that `bench inspect` starts fast; msgspec looks for them too.
@@ -56,6 +57,8 @@ class Schema:
     document: type[Any]
     what: str
     computed: dict[str, dict[str, Any]] = field(default_factory=dict)
+    lines: Mapping[str, type[Any]] = field(default_factory=dict)
+    """Of a stream: what else a line holds, by its event."""
 
     @property
     def file_name(self) -> str:
@@ -71,6 +74,7 @@ DOCUMENTS = (
     Schema("rkbench-check/1", CheckDocument, "What `bench boards check --json` writes."),
     Schema("rkbench-predict/1", PredictDocument, "What `bench predict --json` writes."),
     Schema("rkbench-bisect/1", BisectDocument, "What `bench bisect --json` writes."),
+    Schema("rkbench-stream/1", StreamLine, "A line of what `bench push --jsonl` writes.", lines=LINES),
     Schema("rkbench-explain/1", ExplainDocument, "What `bench explain --json` writes."),
     Schema(
         "rkbench-nightly/1",
@@ -143,10 +147,14 @@ def text(schema: Schema) -> str:
 
 def build(schema: Schema) -> dict[str, Any]:
     """Return the JSON Schema of a document and of all that it holds."""
-    _, parts = msgspec.json.schema_components((schema.document,), ref_template="#/$defs/{name}")
-    classes = {cls.__name__: cls for cls in _dataclasses(schema.document)}
+    whole = (schema.document, *schema.lines.values())
+    _, parts = msgspec.json.schema_components(whole, ref_template="#/$defs/{name}")
+    classes = {cls.__name__: cls for kind in whole for cls in _dataclasses(kind)}
     told = {name: _part(classes[name], part, schema.computed.get(name, {})) for name, part in parts.items()}
     root = told.pop(schema.document.__name__)
+    if schema.lines:
+        root["properties"]["event"] = {"enum": list(schema.lines)}
+        root["allOf"] = [_line(event, kind) for event, kind in schema.lines.items()]
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "$id": f"urn:rkbench:schema:{schema.name.replace('/', '-')}",
@@ -154,6 +162,14 @@ def build(schema: Schema) -> dict[str, Any]:
         "title": schema.name,
         "description": _prose(f"{schema.what} {root['description']} {CONTRACT}"),
         "$defs": dict(sorted(told.items())),
+    }
+
+
+def _line(event: str, kind: type[Any]) -> dict[str, Any]:
+    """Return that a line of an event holds what the event's dataclass says."""
+    return {
+        "if": {"properties": {"event": {"const": event}}},
+        "then": {"$ref": f"#/$defs/{kind.__name__}"},
     }
 
 

@@ -7,9 +7,11 @@ import os
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from bench_command import run_bench
 from rkbench.errors import BenchError
+from rkbench.schema import SCHEMAS
 from rkbench.views.push.stream import PushStream
 from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.messages import Latencies
@@ -19,6 +21,19 @@ PUSH = (
     "push", DATA / "digits.fp16.rknn", DATA / "digits.int8.rknn", "--board", "virtual",
     "--golden", DATA / "golden.npz", "--quick",
 )  # fmt: skip
+
+
+def check(line: dict[str, Any]) -> None:
+    """Hold a line to the schema, and to have no field that it does not name."""
+    schema = json.loads((SCHEMAS / "rkbench-stream-1.schema.json").read_text("utf-8"))
+    jsonschema.Draft202012Validator(schema).validate(line)
+    (part,) = [
+        case["then"]["$ref"]
+        for case in schema["allOf"]
+        if case["if"]["properties"]["event"]["const"] == line["event"]
+    ]
+    known = {*schema["properties"], *schema["$defs"][part.rpartition("/")[2]]["properties"]}
+    assert set(line) <= known, line
 
 
 def lines_of(text: str) -> list[dict[str, Any]]:
@@ -31,6 +46,11 @@ def test_a_push_is_told_as_it_goes_in_the_words_of_the_json(tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     told, document = lines_of(done.stdout), json.loads(out.read_text())
     assert told[0] == {"event": "begin", "schema": "rkbench-stream/1"}
+    for line in {line["event"]: line for line in told}.values():
+        check(line)
+    assert {"begin", "step", "reading", "block", "verdict", "run", "comparison"} <= {
+        line["event"] for line in told
+    }
     runs = {line["run"]["id"]: line["run"] for line in told if line["event"] == "run"}
     assert [runs[run["id"]] for run in document["runs"]] == document["runs"]
     assert told[-1] == {"event": "comparison", "comparison": document["comparison"]}
@@ -105,3 +125,16 @@ def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> No
     assert (done.returncode, "no folder" in done.stderr) == (2, True)
     done = run_bench(*PUSH, "--jsonl", "-", "--json", "-", "--store", tmp_path / "s")
     assert (done.returncode, "cannot both have stdout" in done.stderr) == (2, True)
+
+
+def test_the_schema_refuses_a_line_that_lacks_what_its_event_has() -> None:
+    check({"event": "verdict", "run": "r-01", "verdict": "VALID"})
+    for wrong in (
+        {"event": "verdict", "run": "r-01"},
+        {"event": "verdict", "run": "r-01", "verdict": "FINE"},
+        {"event": "block", "run": "r-01", "block": 0},
+        {"event": "nothing"},
+        {"text": "no event"},
+    ):
+        with pytest.raises(jsonschema.ValidationError):
+            check(wrong)

@@ -44,6 +44,13 @@ def load_several(
         return collected, with_known_floor(runs, comparison, store)
 
 
+def load_run(address: str | Path | None, name: str, sha256: str | None) -> RunResult:
+    """Return the run that a name means; of several, the last of the file with this digest, or the last."""
+    with open_store(address) as store:
+        runs = find_runs(store, name)
+    return next((run for run in runs[::-1] if run.variant.sha256 == sha256), runs[-1])
+
+
 def load_night(address: str | Path | None, name: str) -> Night | None:
     """Return the night that a name means; None where it means runs."""
     with open_store(address) as store:

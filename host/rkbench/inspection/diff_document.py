@@ -27,6 +27,29 @@ class LayerChange:
 
 
 @dataclass(frozen=True)
+class NodeChange:
+    """A node of the ONNX whose layers, summed (tiles, parts of a split), differ; None where a file has none.
+
+    `before_layers` and `after_layers` are how many it became. Types and units are joined where layers differ.
+    """
+
+    name: str
+    before_bytes: int | None
+    after_bytes: int | None
+    before_layers: int
+    after_layers: int
+    before_dtype: str | None
+    after_dtype: str | None
+    before_unit: str | None
+    after_unit: str | None
+
+    @property
+    def change_bytes(self) -> int:
+        """Bytes after, less those before."""
+        return (self.after_bytes or 0) - (self.before_bytes or 0)
+
+
+@dataclass(frozen=True)
 class CauseChange:
     """One cause and the bytes that it owns before and after; None where a file does not have it."""
 
@@ -54,3 +77,5 @@ class FileDiff:
     """Constants whose bytes differ."""
     causes: tuple[CauseChange, ...]
     """Only those whose bytes differ, the largest change first."""
+    nodes: tuple[NodeChange, ...] = ()
+    """Nodes of the ONNX whose layers differ, the largest change first."""

@@ -8,11 +8,13 @@ from pathlib import Path
 from rkbench.inspection.causes import Cause
 from rkbench.inspection.diff import LayerDiff, ModelDiff
 from rkbench.inspection.diff_document import CauseChange, FileDiff, LayerChange
+from rkbench.inspection.document import FileInspection
+from rkbench.inspection.node_diff import diff_nodes
 from rkbench.units import format_bytes
 
 
-def diff_files(other: Path, diff: ModelDiff, before: Iterable[Cause], after: Iterable[Cause]) -> FileDiff:
-    """Return the comparison with the file `other`, whose causes are `after`."""
+def diff_files(other: Path, diff: ModelDiff, before: FileInspection, after: FileInspection) -> FileDiff:
+    """Return the comparison of an inspected file with `other`, whose inspection is `after`."""
     return FileDiff(
         other=str(other),
         other_bytes=diff.after_bytes,
@@ -23,7 +25,8 @@ def diff_files(other: Path, diff: ModelDiff, before: Iterable[Cause], after: Ite
         file=diff.file,
         layers=tuple(_layer(layer) for layer in diff.layers),
         contents=diff.contents,
-        causes=_causes(before, after),
+        causes=_causes(before.causes, after.causes),
+        nodes=diff_nodes(before.layers, after.layers),
     )
 
 

@@ -76,8 +76,8 @@ def _compare(before: RknnModel, inspection: FileInspection, other: Path) -> File
     from rkbench.inspection.file_diff import diff_files
 
     with open_model(other) as after:
-        causes = inspect_model(after, digest=False).causes
-        return diff_files(other, diff_models(before, after), inspection.causes, causes)
+        second = inspect_model(after, digest=False)
+        return diff_files(other, diff_models(before, after), inspection, second)
 
 
 def _with_onnx(inspection: FileInspection, path: Path, request: Request) -> FileInspection:

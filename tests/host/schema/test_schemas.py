@@ -31,7 +31,8 @@ def test_the_schema_is_that_of_the_dataclasses(name: str) -> None:
 def test_the_schema_is_one_and_says_what_may_change(name: str) -> None:
     schema = checked_in(name)
     jsonschema.Draft202012Validator.check_schema(schema)
-    assert schema["properties"]["schema"] == {"const": name}
+    first = schema["$defs"]["BeginLine"] if DOCUMENTS[name].lines else schema
+    assert first["properties"]["schema"] == {"const": name}
     assert "a reader ignores what it does not know" in schema["description"]
     assert '"additionalProperties": false' not in json.dumps(schema)
 

@@ -20,7 +20,7 @@ from rkbench.inspection.answers import (
     PrecisionAnswer,
     SizeAnswer,
 )
-from rkbench.inspection.diff_document import CauseChange, ContentDiff, FileDiff, LayerChange
+from rkbench.inspection.diff_document import CauseChange, ContentDiff, FileDiff, LayerChange, NodeChange
 from rkbench.inspection.document import FileInspection, Inspection
 from rkbench.inspection.inspect_file import Request, inspect_file
 from rkbench.inspection.onnx_comparison import add_onnx
@@ -202,8 +202,24 @@ def many_changes() -> Inspection:
         layers=layers,
         contents=tuple(ContentDiff(f"w{i}", "weight", 64, 64) for i in range(21)),
         causes=(CauseChange("padding", "padding of channels", 40_000, None),),
+        nodes=tuple(_node(layer) for layer in reversed(layers)),
     )
     return replace(_bare(sample_inspection("mb_gap7_rk3588_i8")), diff=diff)
+
+
+def _node(layer: LayerChange) -> NodeChange:
+    """Return a layer as a node that became four of it, or of which a file has none."""
+    return NodeChange(
+        layer.name.removeprefix("Conv:"),
+        layer.before_bytes,
+        layer.after_bytes,
+        4 if layer.before_bytes is not None else 0,
+        1 if layer.after_bytes is not None else 0,
+        layer.before_dtype,
+        layer.after_dtype,
+        "NPU" if layer.before_bytes is not None else None,
+        "CPU and NPU" if layer.after_bytes is not None else None,
+    )
 
 
 def full_page() -> Inspection:

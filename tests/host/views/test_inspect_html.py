@@ -149,4 +149,7 @@ def test_a_comparison_is_on_the_page() -> None:
     request = Request(MODELS / "mb_gap7_rk3588_i8.rknn", other=MODELS / "hybrid_some_rk3588.rknn")
     text = render_html(inspect_file(request))
     assert "<h2>Against hybrid_some_rk3588.rknn</h2>" in text
-    assert "float layers inside an int8 model: – → 136 kB" in text
+    row = "float layers inside an int8 model</td><td class=n>–</td><td class=n>136 kB</td><td class=n>+136 kB"
+    assert row in text
+    assert text.index('id="diff"') < text.index("<h2>Causes</h2>")
+    assert '<th scope="col">ONNX node</th><th scope="col" class=n>this file</th>' in text

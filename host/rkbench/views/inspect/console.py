@@ -37,6 +37,10 @@ def render_console(
     style = Style(colour)
     width = max(width, NARROWEST)
     parts = [_sentence(inspection.sentence, width if fold else None, style)]
+    if inspection.diff:
+        from rkbench.views.inspect.console_diff import render_diff
+
+        parts.append(render_diff(inspection.diff, width, style))
     if isinstance(inspection, FileInspection):
         parts += [
             _facts(inspection, width, style),
@@ -54,10 +58,6 @@ def render_console(
         parts.append(render_onnx(inspection.onnx, width, style))
     if myths and inspection.myths:
         parts.append(_myths(inspection, width, style))
-    if inspection.diff:
-        from rkbench.views.inspect.console_diff import render_diff
-
-        parts.append(render_diff(inspection.diff, width, style))
     return "\n\n".join(part for part in parts if part) + "\n"
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from rkbench.inspection.diff_document import FileDiff, LayerChange
+from collections.abc import Sequence
+
+from rkbench.inspection.diff_document import FileDiff, NodeChange
 from rkbench.units import UNKNOWN, format_bytes, printable
 from rkbench.views.inspect.labels import SECTION_TITLES
 from rkbench.views.inspect.terminal import Style, heading, name_room, shorten, wrap
@@ -20,25 +22,32 @@ def render_diff(diff: FileDiff, width: int, style: Style) -> str:
         lines.append(wrap(f"{name}: {before or UNKNOWN} → {after or UNKNOWN}", width, "    ", "  "))
     for name, change in sorted(diff.sections.items(), key=lambda item: -abs(item[1])):
         lines.append(f"  {SECTION_TITLES.get(name, name):<24}{_signed(change):>10}")
-    layers = sorted(diff.layers, key=_layer_size)[:MOST]
-    room = name_room((layer.name for layer in layers), width - 2 - 10 - 10 - 22)
-    for layer in layers:
-        dtypes = layer.before_dtype or UNKNOWN
-        if layer.after_dtype != layer.before_dtype:
-            dtypes += f" → {layer.after_dtype or UNKNOWN}"
-        lines.append(
-            f"  {shorten(layer.name, room - 1):<{room}}{format_bytes(layer.before_bytes):>10}"
-            f"{format_bytes(layer.after_bytes):>10}{dtypes:>22}"
-        )
+    lines += _nodes(diff.nodes, width, style)
     for content in diff.contents[:MOST]:
         lines.append(wrap(f"other bytes: {content.name} ({content.kind})", width, "    ", "  "))
     return "\n".join(lines)
 
 
+def _nodes(nodes: Sequence[NodeChange], width: int, style: Style) -> list[str]:
+    """Return a line for each of the nodes that change most, below what their columns are."""
+    shown = nodes[:MOST]
+    if not shown:
+        return []
+    room = name_room(["ONNX node", *(node.name for node in shown)], width - 2 - 3 * 11 - 20)
+    heads = f"  {'ONNX node':<{room}}{'this file':>11}{'other file':>11}{'change':>11}{'computes in':>20}"
+    lines = [f"{style.dim}{heads}{style.end}"]
+    for node in shown:
+        dtypes = node.before_dtype or UNKNOWN
+        if node.after_dtype != node.before_dtype:
+            dtypes += f" → {node.after_dtype or UNKNOWN}"
+        lines.append(
+            f"  {shorten(node.name, room - 1):<{room}}{format_bytes(node.before_bytes):>11}"
+            f"{format_bytes(node.after_bytes):>11}{_signed(node.change_bytes):>11}{dtypes:>20}"
+        )
+    if len(nodes) > MOST:
+        lines.append(f"  {len(nodes) - MOST:,} more nodes differ: --json - has them")
+    return lines
+
+
 def _signed(change: int) -> str:
     return ("+" if change > 0 else "") + format_bytes(change)
-
-
-def _layer_size(layer: LayerChange) -> int:
-    after, before = layer.after_bytes or 0, layer.before_bytes or 0
-    return -abs(after - before)

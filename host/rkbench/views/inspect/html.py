@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rkbench.inspection.causes import Cause, Fix
-from rkbench.inspection.diff_document import FileDiff
 from rkbench.inspection.document import FileInspection, InspectedMemory, Inspection
 from rkbench.inspection.formatting import percent
 from rkbench.units import UNKNOWN, format_bytes, printable_lines
+from rkbench.views.inspect.html_diff import diff_section
 from rkbench.views.inspect.html_npu import npu_section
 from rkbench.views.inspect.json import to_json
 from rkbench.views.inspect.labels import (
@@ -46,9 +46,9 @@ COLOURS = {
 def render_html(inspection: Inspection) -> str:
     """Return the page; of an ONNX alone it holds the prediction's table instead of layers."""
     if isinstance(inspection, FileInspection):
-        body, script = _converted(inspection), _read("page.js")
+        body, script = _converted(inspection), _read("page.js") + _read("copy.js")
     else:
-        body, script = _predicted(inspection), ""
+        body, script = _predicted(inspection), _read("copy.js")
     style = style_of(PARTS / "page.css")
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -88,6 +88,7 @@ def _converted(inspection: FileInspection) -> str:
         part
         for part in (
             _header(inspection),
+            diff_section(inspection.diff),
             _sections(inspection),
             (
                 '<h2>Where the bytes are</h2>\n<div id="icicle" role="group" aria-label="bytes by section '
@@ -100,7 +101,6 @@ def _converted(inspection: FileInspection) -> str:
             _outputs(inspection),
             _table(),
             _onnx(inspection.onnx),
-            _diff(inspection.diff),
             _myths(inspection),
             (
                 f"<footer>bench inspect · schema {_text(inspection.schema)} · sha256 "
@@ -183,7 +183,7 @@ def _cause(cause: Cause, is_open: bool) -> str:
 
 
 def _fix(fix: Fix) -> str:
-    snippet = f"<pre>{_text(fix.snippet)}</pre>" if fix.snippet else ""
+    snippet = f'<div class="code"><pre>{_text(fix.snippet)}</pre></div>' if fix.snippet else ""
     return f"<p><b>Fix</b> — {_text(fix.action)}</p>{snippet}"
 
 
@@ -270,21 +270,6 @@ def _onnx_row(node: OnnxNode, in_file: bool) -> str:
         f"<tr{note}><td class=name>{_text(node.name)}</td><td class=wide>{_text(node.type)}</td>"
         f"<td>{_text(node.becomes)}</td>{cells}<td class=n>{node.smaller_dtype or 'same'}</td></tr>"
     )
-
-
-def _diff(diff: FileDiff | None) -> str:
-    if diff is None:
-        return ""
-    causes = [
-        f"{cause.title}: {format_bytes(cause.before_bytes)} → {format_bytes(cause.after_bytes)}"
-        for cause in diff.causes
-    ]
-    layers = [
-        f"{layer.name}: {format_bytes(layer.before_bytes)} → {format_bytes(layer.after_bytes)}"
-        for layer in diff.layers[:40]
-    ]
-    name = _text(Path(diff.other).name)
-    return f"<h2>Against {name}</h2>\n<p>{_text(diff.sentence)}</p>{_list(causes)}{_list(layers)}"
 
 
 def _outputs(inspection: Inspection) -> str:

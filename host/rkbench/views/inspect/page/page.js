@@ -28,7 +28,22 @@
   const total = data.file.size_bytes;
   const plain = (l) => (l.graph ? `[${l.graph}] ` : "") + l.name.replace(/^[A-Za-z]\w*:(?!:)/, "");
 
-  // Icicle: the file, its sections, and in each section the layers by size; a click zooms into a section.
+  // Icicle: the file, its sections, and in each section the nodes of the ONNX by size, their layers (tiles, parts
+  // of a split) summed; a click zooms into a section.
+  const nodeOf = (l) => (l.graph ? `[${l.graph}] ` : "") + (l.onnx_node || plain(l).replace(/^\[\d+\] /, ""));
+  const grouped = (layers, key, colour) => {
+    const nodes = new Map();
+    for (const layer of layers.filter((l) => l[key] > 0)) {
+      const name = nodeOf(layer);
+      const found = nodes.get(name) || { title: name, size: 0, colour, layers: [] };
+      found.size += layer[key];
+      if (lead && layer.cause === lead) found.colour = "--hot";
+      found.layers.push(layer);
+      nodes.set(name, found);
+    }
+    for (const node of nodes.values()) if (node.layers.length > 1) node.title += ` (${node.layers.length} layers)`;
+    return [...nodes.values()];
+  };
   const icicle = document.getElementById("icicle"), hint = document.getElementById("hint");
   const lead = data.verdict === "bloated" && data.lead_cause;
   const ROWS = { 3: [0, 16, 46, 100], 2: [0, 24, 100] };
@@ -37,8 +52,7 @@
     for (const [title, key, colour] of PARTS) {
       const size = data.sections[SECTION[key]];
       if (!size) continue;
-      const children = data.layers.filter((l) => l[key] > 0).map((l) => (
-        { title: plain(l), size: l[key], colour: lead && l.cause === lead ? "--hot" : colour, layer: l }));
+      const children = grouped(data.layers, key, colour);
       children.sort((a, b) => b.size - a.size);
       const rest = size - children.reduce((sum, c) => sum + c.size, 0);
       if (rest > 0) children.push({ title: "of no layer", size: rest, colour: "--other" });
@@ -57,9 +71,9 @@
     Object.assign(button.style, { left: left + "px", width: Math.max(width, 1) + "px", top: ROWS[rows][row] + "%",
       height: ROWS[rows][row + 1] - ROWS[rows][row] + "%", background: `var(${node.colour})` });
     button.setAttribute("aria-label", text);
-    button.onmouseenter = button.onfocus = () => { hint.textContent = text + describe(node.layer); };
+    button.onmouseenter = button.onfocus = () => { hint.textContent = text + describe(node.layers); };
     button.onclick = () => {
-      if (node.layer) search(node.layer.name);
+      if (node.layers) search(node.layers[0].onnx_node || node.layers[0].name);
       else if (node.children && node.children.length) { zoom = node === zoom ? root : node; draw(); }
     };
     icicle.append(button);
@@ -73,11 +87,12 @@
       left += w;
     }
     const size = thin.reduce((sum, n) => sum + n.size, 0);
-    const title = `${thin.length.toLocaleString("en")} small layers`;
+    const title = `${thin.length.toLocaleString("en")} small nodes`;
     if (size) box(thin.length === 1 ? thin[0] : { title, size, colour: thin[0].colour }, left, size / zoom.size * width, level, levels);
   };
-  const describe = (layer) => !layer ? "" : ` — ${layer.type}, ${layer.dtype || "no dtype"}, ${layer.target}` +
-    (layer.cause ? `; most of it: ${titleOf(layer.cause)}` : "");
+  const all = (layers, of) => [...new Set(layers.map(of))].slice(0, 4).join(" and ");
+  const describe = (layers) => !layers ? "" : ` — ${all(layers, (l) => l.type)}, ${all(layers, (l) => l.dtype || "no dtype")}, ` +
+    all(layers, (l) => l.target) + (layers[0].cause ? `; most of it: ${titleOf(layers[0].cause)}` : "");
   const titleOf = (code) => (data.causes.find((c) => c.code === code) || { title: code }).title;
   const draw = () => {
     icicle.replaceChildren();
@@ -94,8 +109,8 @@
     }
     if (levels === 2) row(zoom.children, 0, width, 1, levels);
     hint.textContent = zoom === root
-      ? "Every byte by section and layer" + (lead ? `; in red: ${titleOf(lead)}` : "") + ". Click a section to zoom in, a layer to find it below."
-      : "Click the top bar to zoom out, a layer to find it in the table.";
+      ? "Every byte by section and node of the ONNX" + (lead ? `; in red: ${titleOf(lead)}` : "") + ". Click a section to zoom in, a node to find its layers below."
+      : "Click the top bar to zoom out, a node to find its layers in the table.";
   };
   window.addEventListener("resize", draw);
   draw();
