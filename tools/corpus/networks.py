@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from split import Half, half_of
+from split import Half, half_of, was_held_back_first
 
 HERE = Path(__file__).resolve().parent
 
@@ -30,6 +30,11 @@ class Network:
     def half(self) -> Half:
         """The half of the corpus that it is in."""
         return half_of(self.family)
+
+    @property
+    def is_spent(self) -> bool:
+        """Whether it was of the half that was held back first."""
+        return was_held_back_first(self.family)
 
     @property
     def is_real(self) -> bool:
