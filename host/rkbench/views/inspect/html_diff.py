@@ -77,8 +77,9 @@ def _whole(what: str, numbers: list[str], body: str, words: list[str] | None = N
     heads = f'<th scope="col">{what}</th>'
     heads += "".join(f'<th scope="col" class=n>{head}</th>' for head in numbers)
     heads += "".join(f'<th scope="col">{head}</th>' for head in words or ())
+    slim = "" if len(numbers) > 1 else " slim"
     return (
-        f'<div class="scroll" tabindex="0" role="region" aria-label="differences by {what}"><table>'
+        f'<div class="scroll{slim}" tabindex="0" role="region" aria-label="differences by {what}"><table>'
         f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>\n"
     )
 
