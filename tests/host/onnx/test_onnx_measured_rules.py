@@ -34,6 +34,25 @@ def test_patches_become_channels_from_8_pixels_on(tmp_path: Path, patch: int, fo
     assert rewrites(network, tmp_path) == found
 
 
+@pytest.mark.parametrize(("groups", "found"), [(1, ["shared_weights"]), (64, []), (4, []), (2, [])])
+def test_groups_of_several_channels_do_not_share_their_weights(
+    tmp_path: Path, groups: int, found: list[str]
+) -> None:
+    """The converter dies of it; those of one channel hold less than is shared."""
+    network = Network(1, 64, 16, 16)
+    weights = network.weights("w", 64, 64 // groups, 3, 3)
+    twin = network.weights("twin", 64, 64 // groups, 3, 3)
+    for name in (weights, twin):
+        network.add("Conv", name, kernel_shape=[3, 3], pads=[1] * 4, group=groups).add("Relu")
+    path = network.save(tmp_path / "x.onnx")
+    model = onnx.load(path)
+    first, second = (each for each in model.graph.initializer if each.name in (weights, twin))
+    second.raw_data = first.raw_data
+    onnx.save(model, path)
+    report = fix(path, "rk3588", "fp16", tmp_path / "fixed.onnx")
+    assert [change.rewrite for change in report.changes] == found
+
+
 HEIGHT_FIRST, WIDTH_FIRST = [2, 3], [3, 2]
 
 

@@ -1,6 +1,7 @@
 """Store equal weights once: initializers with the same numbers become one that all their users read.
 
-Exact. The compiler stores each initializer for itself; one that two layers share is stored once.
+Exact. The compiler stores each initializer for itself; one that two layers share is stored once. Not for
+groups of more than one channel: where they fill whole blocks, the converter (2.5.0) dies of it (6 of 10).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import onnx_ir as ir
 
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, constant_array, estimated
 from rkbench.onnx.rewrites.surgery import drop_unused
+from rkbench.onnx.values import static_shape
 from rkbench.rknn.targets import ELEMENT_BYTES
 
 NAME = "shared_weights"
@@ -21,6 +23,8 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     if node.op_type not in ("Conv", "ConvTranspose", "Gemm", "MatMul") or len(node.inputs) < 2:
         return None
     own = node.inputs[1]
+    if _has_wide_groups(node):
+        return None
     twin = _twin(own, context.graph) if own is not None and own.is_initializer() else None
     if own is None or twin is None or own.const_value is None:
         return None
@@ -33,6 +37,12 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
         size,
         lambda: _apply(own, twin, context.graph),
     )
+
+
+def _has_wide_groups(node: ir.Node) -> bool:
+    """Return whether a convolution has groups of several channels."""
+    shape = static_shape(node.inputs[1]) if node.attributes.get_int("group", 1) > 1 else None
+    return shape is not None and len(shape) > 1 and shape[1] > 1
 
 
 def _twin(own: ir.Value, graph: ir.Graph) -> ir.Value | None:
