@@ -6,6 +6,7 @@ from pathlib import Path
 
 from rkbench.boards.provider import open_boards
 from rkbench.campaign.plan import owner
+from rkbench.errors import NightlyBusyError
 from rkbench.nightly.begin import Terms
 from rkbench.nightly.cells import fingerprint, make_cells
 from rkbench.nightly.lock import run_lock
@@ -35,7 +36,13 @@ def run_suite(
     with (
         run_lock(address, suite.name, owner()),
         open_store(address, wait_s=STORE_WAIT_S) as opened,
+        opened.holding(f"night of {suite.name}") as is_alone,
         Sessions(boards.hold) as sessions,
     ):
+        if not is_alone:
+            raise NightlyBusyError(
+                f"another host runs the suite {suite.name!r} with this store",
+                hint="wait for its end, or give the suite of this host a name of its own",
+            )
         mark = fingerprint(suite, cells)
         return run_night(suite.name, mark, cells, opened, sessions.open, listener, terms)

@@ -9,6 +9,7 @@ connection.
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -224,6 +225,12 @@ class Store(Protocol):
         """Return the gates of the newest night that came to its end, of every suite."""
 
     # -- nights
+
+    def holding(self, word: str) -> AbstractContextManager[bool]:
+        """Yield whether this process alone, of all hosts that share the store, holds `word` meanwhile.
+
+        Who dies holds nothing. A file is shared by no hosts: what its processes hold lies beside it.
+        """
 
     def save_night(self, night: Night) -> None:
         """Write a night without its cells, anew or over what was known of it; `ended_unix_s` ends it."""

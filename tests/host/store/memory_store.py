@@ -7,6 +7,7 @@ is opened anew, as long as the process lives.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -228,6 +229,9 @@ class MemoryStore:
             for cell in sorted(self._kept.cells[night_id].values(), key=lambda cell: cell.key)
             for gate in sorted(cell.gates, key=lambda gate: gate.gate)
         ]
+
+    def holding(self, word: str) -> AbstractContextManager[bool]:
+        return nullcontext(enter_result=True)
 
     def save_night(self, night: Night) -> None:
         self._kept.nights[night.id] = replace(night, cells=())

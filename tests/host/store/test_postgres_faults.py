@@ -157,6 +157,21 @@ def test_a_server_that_stalls_in_the_middle_of_a_transaction_is_given_up(
     server.close()
 
 
+def test_a_word_is_held_by_one_host_and_by_nobody_who_died(own: PostgresServer) -> None:
+    address = own.url(own.database())
+    with open_store(address, wait_s=WAIT_S) as one, open_store(address, wait_s=WAIT_S) as other:
+        with one.holding("night of lab") as first, other.holding("night of lab") as second:
+            assert (first, second) == (True, False)
+            with other.holding("night of another") as third:
+                assert third
+        with other.holding("night of lab") as later:
+            assert later
+            own.kill()
+        own.start()
+        with one.holding("night of lab") as again:
+            assert again
+
+
 def test_a_writer_that_holds_the_lock_for_long_is_told(server: PostgresServer, spools: Path) -> None:
     name = server.database()
     words = {"host": str(server.folder), "port": server.port, "user": "postgres", "dbname": name}

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg.waiting import Ready
-from sqlalchemy import Connection, Executable, create_engine, event
+from sqlalchemy import Connection, Executable, create_engine, event, text
 from sqlalchemy.engine import URL, Dialect
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.pool import ConnectionPoolEntry
@@ -28,6 +28,8 @@ LEAST_PATIENCE_S = 10.0
 RETRY_PAUSE_S = 0.25
 #: Who writes takes this lock first: positions then become visible in their order, and none is passed over.
 WRITERS = 0x726B6265
+#: What hosts hold by a word.
+HELD = 0x726B6268
 
 
 class PatientConnection(psycopg.Connection[Any]):
@@ -128,6 +130,19 @@ class ServerDatabase:
             if lock is not None:
                 connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({lock})")
             yield connection
+
+    @contextmanager
+    def holding(self, word: str) -> Iterator[bool]:
+        """Yield whether nobody else holds `word`: a lock of a connection of its own, gone when that ends."""
+        with explained(self.address):
+            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            asked = text("SELECT pg_try_advisory_lock(:kind, hashtext(:word))")
+            found = connection.execute(asked, {"kind": HELD, "word": word}).scalar_one()
+        try:
+            yield bool(found)
+        finally:
+            connection.invalidate()  # which ends it, also where the server is gone
+            connection.close()
 
     def rows(self, asked: Executable) -> list[Row]:
         """Return the rows of a query."""

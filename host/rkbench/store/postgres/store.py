@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 from rkbench_agent.wire.board import Reading
@@ -177,6 +178,9 @@ class PostgresStore:
         return nights.select_gates(self._server)
 
     # -- nights
+
+    def holding(self, word: str) -> AbstractContextManager[bool]:
+        return self._server.holding(word)
 
     def save_night(self, night: Night) -> None:
         self._write(lambda: nights.save_night(self._server, night), lambda spool: spool.keep_night(night))
