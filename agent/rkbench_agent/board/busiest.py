@@ -28,12 +28,17 @@ def busiest_processes(root: Path, pause: Callable[[float], None], window_s: floa
         import psutil  # a tenth of a second on a board: only where there is something to tell
     except ImportError:
         return []
+    usual = psutil.PROCFS_PATH
     psutil.PROCFS_PATH = str(root / "proc")
-    before = _used_s(root, psutil)
-    pause(window_s)
+    try:
+        before = _used_s(root, psutil)
+        pause(window_s)
+        after = _used_s(root, psutil)
+    finally:
+        psutil.PROCFS_PATH = usual  # of the whole process, which may look at itself elsewhere
     shares = [
         ((used_s - before[process]) / window_s, process)
-        for process, used_s in _used_s(root, psutil).items()
+        for process, used_s in after.items()
         if process in before and process.pid != os.getpid()
     ]
     busy = sorted((item for item in shares if item[0] >= LEAST_RATIO), reverse=True)[:NAMED]

@@ -9,7 +9,9 @@ import sqlite3
 import subprocess
 import sys
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from made_runs import collected, make_run
@@ -27,6 +29,20 @@ from rkbench_agent.wire.messages import Latencies
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     return tmp_path / "folder" / "results.sqlite"
+
+
+def test_a_new_store_that_several_open_at_once_opens_for_all(tmp_path: Path) -> None:
+    """Of 60 rounds one of four was told in 6 that the file is locked: SQLite does not wait there."""
+    for number in range(60):
+        together = Barrier(4)
+
+        def opened(_: int, path: Path = tmp_path / str(number), together: Barrier = together) -> bool:
+            together.wait(60)
+            with open_store(path):
+                return True
+
+        with ThreadPoolExecutor(4) as pool:
+            assert all(pool.map(opened, range(4)))
 
 
 def test_stages_that_are_unknown_stay_unknown(path: Path) -> None:

@@ -14,6 +14,7 @@ from bench_command import run_bench
 from rkbench.errors import BenchError, UsageError
 from rkbench.results.measures import LATENCY_P50
 from rkbench.store import open_store
+from rkbench.views.page import breakable
 from rkbench.views.site.build import BuiltSite, build_site
 from rkbench.views.site.listing import slug
 from site_store import HOSTILE, add_push, fill, push_id
@@ -155,6 +156,12 @@ def test_what_a_killed_build_left_goes_with_the_next(address: Path, tmp_path: Pa
     build(address, site)
     assert not left.exists()
     assert mine.exists(), "another that still builds keeps its folder"
+
+
+def test_a_name_breaks_behind_its_dots_and_shows_what_it_holds() -> None:
+    assert breakable("digits.fp16-a/b") == "digits.<wbr>fp16-<wbr>a/<wbr>b"
+    assert str(breakable("<b>.x</b>")) == "&lt;b&gt;.<wbr>x&lt;/<wbr>b&gt;"
+    assert "\x1b" not in breakable("\x1b")
 
 
 def test_names_are_shown_and_do_nothing(filled: Path, tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import sqlite3
+import time
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from rkbench.errors import StoreError
 from rkbench.store.sqlite.migrations import migrate
 
 Row = tuple[Any, ...]
+LOOK_AGAIN_S = 0.02
 
 
 class Database:
@@ -30,7 +32,7 @@ class Database:
         self._db.text_factory = _text
         try:
             with explained(path):
-                self._db.execute("PRAGMA journal_mode = WAL")
+                _write_ahead(self._db, wait_s)
                 self._db.execute("PRAGMA synchronous = FULL")
                 self._db.execute("PRAGMA foreign_keys = ON")
                 migrate(self._db, path)
@@ -90,6 +92,23 @@ class Database:
     def row(self, sql: str, values: tuple[object, ...] = ()) -> Row | None:
         """Return the first row of a query."""
         return next(iter(self.rows(sql, values)), None)
+
+
+def _write_ahead(db: sqlite3.Connection, wait_s: float) -> None:
+    """Turn write-ahead logging on; raises sqlite3.OperationalError where others hold the file for `wait_s`.
+
+    SQLite does not wait by itself here: of two that open a new store at once, one was told that it is locked.
+    """
+    until = time.monotonic() + wait_s
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if "locked" not in str(error) or time.monotonic() > until:
+                raise
+            time.sleep(LOOK_AGAIN_S)
+        else:
+            return
 
 
 def _text(data: bytes) -> str:

@@ -20,6 +20,7 @@ from rkbench.results.night import Night
 from rkbench.results.trend import trends
 from rkbench.store import Store
 from rkbench.units import MARK, UNKNOWN
+from rkbench.views import page
 from rkbench.views.nightly.figures import FIGURES, figures_of
 from rkbench.views.nightly.listed import how_it_ended
 from rkbench.views.nightly.markdown import night_sections, utc
@@ -84,7 +85,8 @@ def pages_of(listing: Listing, store: Store) -> Iterator[SitePage]:
 @cache
 def _ours() -> str:
     """Return a digest of what pages are made by: another version's pages are made anew."""
-    parts = sorted(path for folder in (PARTS, PARTS.parent, REPORT_PARTS) for path in folder.glob("*.*"))
+    folders = (PARTS, PARTS.parent, REPORT_PARTS, Path(page.__file__).parent)
+    parts = sorted(path for folder in folders for path in folder.glob("*.*"))
     digest = hashlib.sha256(__version__.encode())
     for path in parts:
         digest.update(path.read_bytes())
