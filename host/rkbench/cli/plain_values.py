@@ -24,7 +24,7 @@ def read_plainly(parameters: Iterable[Any], function: Callable[..., object]) -> 
     hints = get_type_hints(function, include_extras=True)
     for parameter in parameters:
         kind, is_list, bounds = _kind_of(hints.get(parameter.name))
-        if kind is not None and parameter.callback is None:
+        if kind is not None:
             parameter.process_value = partial(_process, parameter, kind, is_list, bounds)
 
 
@@ -40,7 +40,7 @@ def _kind_of(hint: Any) -> tuple[type | None, bool, tuple[Any, Any]]:
     is_list = get_origin(hint) is list
     if is_list:
         (hint,) = get_args(hint)
-    return (hint if hint in (str, int, float, Path) else None), is_list, bounds
+    return (hint if hint in (str, bool, int, float, Path) else None), is_list, bounds
 
 
 def _process(
@@ -56,7 +56,7 @@ def _process(
         return type(parameter).process_value(parameter, context, value)
     if parameter.required and not found and found != 0:
         return type(parameter).process_value(parameter, context, value)
-    return found
+    return found if parameter.callback is None else parameter.callback(context, parameter, found)
 
 
 def _read(kind: type, value: Any, bounds: tuple[Any, Any]) -> Any:
@@ -65,6 +65,10 @@ def _read(kind: type, value: Any, bounds: tuple[Any, Any]) -> Any:
         return _readable(Path(value))
     if kind is str:
         return str(value)
+    if kind is bool:
+        if not isinstance(value, bool):  # a flag's is one already
+            raise ValueError(value)
+        return value
     if isinstance(value, str):
         pattern = INTEGER if kind is int else DECIMAL
         if pattern.fullmatch(value) is None:

@@ -69,11 +69,15 @@ def test_what_typer_refuses_is_refused_in_its_words(name: str, arguments: list[s
     assert told[0] == told[1]
 
 
-def test_a_plain_command_line_is_read_without_pydantic() -> None:
+@pytest.mark.parametrize(
+    "words",
+    [["predict", "nowhere.rknn"], ["push", "nowhere.rknn", "--any", "--board", "virtual", "--store", "s"]],
+)
+def test_a_plain_command_line_is_read_without_pydantic(words: list[str]) -> None:
     code = (
         "import sys\n"
         "from rkbench.cli import main\n"
-        "sys.argv = ['bench', 'predict', 'nowhere.rknn']\n"
+        f"sys.argv = ['bench', *{words!r}]\n"
         "try:\n"
         "    main()\n"
         "finally:\n"
