@@ -19,6 +19,15 @@ LARGEST_MATRIX = 2**24
 """And of a head's weights."""
 
 
+def _kept_as_one(node: ir.Node, axes: str) -> ForeseenRefusal:
+    return ForeseenRefusal(
+        name_of(node),
+        f"ValueError: cannot reshape array of size 1 into shape ({axes},1,1)",
+        "the bias of query, key and value has one value throughout: the converter keeps one number",
+        "trained weights seldom do; change one number of that bias a little, or leave it out if it is 0",
+    )
+
+
 def _uniform_bias(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     """The bias of a joint query, key and value that is the same for all: it is kept as one number."""
     if node.op_type != "Add" or not any(_is_uniform(value, asked) for value in node.inputs):
@@ -37,12 +46,7 @@ def _uniform_bias(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     refuses = shape[0] == 3 or (shape[0] == 2 and (_has_several_cores(asked) or shape[2] == 1))
     axes = f"1,{shape[0]},newaxis" if shape[2] == 1 else f"1,newaxis,{shape[0]}"
     if pieces and pieces <= {"Gather", "Split"} and refuses:
-        yield ForeseenRefusal(
-            name_of(node),
-            f"ValueError: cannot reshape array of size 1 into shape ({axes},1,1)",
-            "the bias of query, key and value has one value throughout: the converter keeps one number",
-            "trained weights seldom do; change one number of that bias a little, or leave it out if it is 0",
-        )
+        yield _kept_as_one(node, axes)
 
 
 def _uniform_bias_of_heads(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
@@ -61,12 +65,7 @@ def _uniform_bias_of_heads(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefu
         return
     turned = all(user.op_type == "Transpose" for value in split.outputs for user in users(value))
     if split.attributes.get_int("axis", 0) in (3, -1) and turned:
-        yield ForeseenRefusal(
-            name_of(node),
-            f"ValueError: cannot reshape array of size 1 into shape (1,newaxis,{shape[3]},1,1)",
-            "the bias of query, key and value has one value throughout: the converter keeps one number",
-            "trained weights seldom do; change one number of that bias a little, or leave it out if it is 0",
-        )
+        yield _kept_as_one(node, f"1,newaxis,{shape[3]}")
 
 
 def _constant_outputs(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
