@@ -224,10 +224,15 @@ def refused(job: ConversionJob, stage: str, error: str, said: Sequence[str]) -> 
     return ConversionError(f"{job.onnx.name} ({stage}): {cause or last}", hint=hint, stage=stage, log=job.log)
 
 
+BEGUN = "rknn-toolkit2 version:"
+"""What the toolkit says first of all: its environment is whole."""
+
+
 def _died(
     environment: ToolkitEnvironment, job: ConversionJob, code: int, said: Sequence[str]
 ) -> ToolkitError:
-    """Return the error of a converter that gave no answer: it was killed, or cannot even start."""
+    """Return the error of a converter that gave no answer: it was killed, ended itself, or cannot even
+    start."""
     if code < 0:
         name = signal.Signals(-code).name
         hint = (
@@ -237,6 +242,10 @@ def _died(
             f"{job.onnx.name}: the converter died of {name}", hint=hint, stage="died", log=job.log
         )
     cause, cure = known_cure(said)
+    if any(BEGUN in line for line in said):
+        last = said[-1].split("\r")[-1].strip()
+        text = f"{job.onnx.name}: the converter ended itself; its last words: {cause or last}"
+        return ConversionError(text, hint=cure or f"log: {job.log}", stage="died", log=job.log)
     last = "\n".join([*([cause] if cause else []), *(f"  {line}" for line in said[-LAST_LINES:])])
     hint = cure if cure and environment.folder is None else _cure(environment)
     return ToolkitError(f"the environment {environment.python} is broken:\n{last}", hint=hint)

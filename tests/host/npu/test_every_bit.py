@@ -43,6 +43,7 @@ BY_VALUE = {
         "CNA.CVT_CON1.CVT_SCALE0",
         "CNA.CVT_CON2.CVT_SCALE1",
         "CNA.CVT_CON3.CVT_SCALE2",
+        "CNA.CVT_CON4.CVT_SCALE3",
         "DPU.BN_MUL_CFG.BN_MUL_OPERAND",
         "DPU.BS_MUL_CFG.BS_MUL_OPERAND",
         "DPU.OUT_CVT_SCALE.OUT_CVT_SCALE",
@@ -76,12 +77,15 @@ BY_VALUE = {
     ),
     "operands that are alike: zeros, or one number for all": (
         "DPU.BS_CFG.BS_ALU_SRC",
+        "DPU.BS_OW_CFG.OW_SRC",
         "DPU_RDMA.BRDMA_CFG.BRDMA_DATA_USE",
         "DPU_RDMA.BS_BASE_ADDR.BS_BASE_ADDR",
     ),
     "features that are multiplied by zero": (
         "DPU_RDMA.SRC_BASE_ADDR.SRC_BASE_ADDR",
+        "DPU_RDMA.SRC_DMA_CFG.LINE_NOTCH_ADDR",
         "DPU_RDMA.SURF_NOTCH.SURF_NOTCH_ADDR",
+        "DPU_RDMA.SURF_NOTCH bit 3",
     ),
     "which is first, of an offset of 0": ("DPU.OUT_CVT_SHIFT.CVT_TYPE", "DPU.EW_CFG.EW_CVT_TYPE"),
     "0 or 1, of floats that are not converted": ("DPU.EW_CVT_SCALE_VALUE.EW_OP_CVT_SCALE",),

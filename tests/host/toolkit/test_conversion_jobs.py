@@ -139,6 +139,16 @@ def test_an_environment_that_was_broken_by_hand_says_how_it_is_made_anew(
     assert "bench toolkit install 2.5.0 --again" in raised.value.hint
 
 
+def test_a_converter_that_ends_itself_is_told_with_its_last_words(
+    environment: ToolkitEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RKBENCH_FAKE_TOOLKIT", "exit")
+    with pytest.raises(ConversionError, match=r"ended itself; .*scale_inf\.shape error!") as raised:
+        run_job(environment, job(tmp_path))
+    assert raised.value.stage == "died"
+    assert str(tmp_path / "log") in raised.value.hint
+
+
 def test_a_numpy_that_the_toolkit_was_not_built_for_is_named(
     environment: ToolkitEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

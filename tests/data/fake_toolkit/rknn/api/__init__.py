@@ -4,7 +4,7 @@ Its simulator is onnxruntime, with outputs in steps where it quantizes: finer on
 digits it exports the demo's own files, where RKBENCH_FAKE_TOOLKIT_DIGITS names their folder.
 Where RKBENCH_FAKE_TOOLKIT_WRITER names folders with `onnx_as_rknn` and all that it imports, the .rknn has the
 ONNX's own inputs and outputs.
-RKBENCH_FAKE_TOOLKIT stages a fault: hang, grow, refuse, abort, broken, numpy2;
+RKBENCH_FAKE_TOOLKIT stages a fault: hang, grow, refuse, abort, exit, broken, numpy2;
 RKBENCH_FAKE_TOOLKIT_CALLS is a file that each build writes a line to.
 """
 
@@ -58,6 +58,10 @@ class RKNN:
         if FAULT == "grow":
             self.kept = np.ones(400_000_000, np.uint8)
             time.sleep(3600)
+        if FAULT == "exit":  # as the simulator's C++ does
+            print("I rknn-toolkit2 version: 2.5.0")
+            print("I SessionPreparing :   0%| | 0/3scale_inf.shape error!", flush=True)
+            os._exit(1)
         if FAULT == "abort":
             os.abort()
         rows = Path(dataset).read_text().splitlines() if dataset else []
