@@ -21,6 +21,7 @@ BenchError                  a failure that a user can act on: message, hint, exi
 ├── BoardError              the board answered, but cannot do the job
 │   ├── BoardBusyError      another push holds the board
 │   ├── BoardQuarantinedError  it failed too often, and is taken out until it passes or is released
+│   ├── HookError           a command before or after the use of a board failed
 │   ├── NoSpaceError        the board's cache does not have the room
 │   └── NoPythonError       no Python that the agent could run in is there
 ├── NightlyBusyError        another nightly runs with the same store
@@ -158,6 +159,10 @@ class BoardBusyError(BoardError):
 
 class BoardQuarantinedError(BoardError):
     """The board failed several times in a row and is taken out."""
+
+
+class HookError(BoardError):
+    """A command before or after the use of a board failed, or did not end."""
 
 
 class NoSpaceError(BoardError):

@@ -53,6 +53,11 @@ KEYS = (
     "behaviour",
     "home",
     "exporter_port",
+    "power_cycle",
+    "before_hold",
+    "after_hold",
+    "hook_limit_s",
+    "boot_limit_s",
 )
 _log = logging.getLogger("rkbench.inventory")
 
@@ -206,6 +211,16 @@ def board_problems(board: Board) -> Iterator[tuple[str, str]]:
     for key, port in (("port", board.port), ("exporter_port", board.exporter_port)):
         if port is not None and port not in PORTS:
             yield key, f"{port} is no port: 1 to 65535"
+    for key in ("power_cycle", "before_hold", "after_hold"):
+        words = getattr(board, key)
+        if words and not words[0]:
+            yield key, 'begins with no program: ["/usr/bin/uhubctl", "-a", "on"]'
+        if not all(word.isprintable() for word in words):
+            yield key, f"has a control character: {' '.join(words)!r}"
+    if not 0 < board.hook_limit_s < float("inf"):
+        yield "hook_limit_s", f"{board.hook_limit_s:g} is no time: seconds above 0"
+    if not 0 <= board.boot_limit_s < float("inf"):
+        yield "boot_limit_s", f"{board.boot_limit_s:g} is no time: seconds, 0 or more"
     if board.runtime not in RUNTIMES:
         yield "runtime", f"{board.runtime!r} is none of {', '.join(RUNTIMES)}"
     try:

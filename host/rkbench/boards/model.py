@@ -19,7 +19,9 @@ class Board:
     before every command (`sudo -n`). `cache_dir` is a path on the board; `~` is the home there.
     `known_hosts_files` are read besides OpenSSH's own. `behaviour` is a file for the virtual runtime,
     `home` the folder that a virtual board's user lives in (None: a temporary one). `power_cycle` is a command
-    of this computer that switches the board off and on.
+    of this computer that switches the board off and on; `before_hold` and `after_hold` are commands before
+    the first and after the last use, of `hook_limit_s` at most each; after the former SSH may take
+    `boot_limit_s` to answer.
     """
 
     name: str
@@ -40,6 +42,10 @@ class Board:
     home: Path | None = None
     exporter_port: int = DEFAULT_EXPORTER_PORT
     power_cycle: tuple[str, ...] = ()
+    before_hold: tuple[str, ...] = ()
+    after_hold: tuple[str, ...] = ()
+    hook_limit_s: float = 60.0
+    boot_limit_s: float = 0.0
 
     @property
     def address(self) -> str:

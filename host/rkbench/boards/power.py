@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from rkbench.boards.health import note_health
+from rkbench.boards.hooks import filled
 from rkbench.boards.model import Board
 from rkbench.errors import AuthenticationError, ConnectError, HostKeyError
 
@@ -24,40 +25,54 @@ _log = logging.getLogger("rkbench.power")
 
 
 def cycled_once(connect: Callable[[Board], Opened], board: Board) -> Callable[[], Opened]:
-    """Return what connects to `board`, and the first time that it does not answer cycles its power, where
-    that can be done, and waits until it is back; raises what `connect` does, and ConnectError."""
+    """Return what connects to `board`, and the first time that it does not answer waits for it to boot where
+    it was just readied, then cycles its power where that can be done, and waits until it is back; raises what
+    `connect` does, and ConnectError."""
+    booting = [1] if board.boot_limit_s else []
     left = [1] if board.power_cycle else []
 
     def connected() -> Opened:
         try:
-            return connect(board)
+            return _back(connect, board, board.boot_limit_s) if booting else connect(board)
         except ConnectError as error:
-            if not left or isinstance(error, _OF_NO_USE):
-                if not isinstance(error, _OF_NO_USE):
-                    note_health(board, error.message)
+            if isinstance(error, _OF_NO_USE):
+                raise
+            if not left:
+                note_health(board, error.message)
                 raise
             left.clear()
             cycle_power(board, error)
-        deadline_s = time.monotonic() + BOOT_LIMIT_S
-        while True:
-            try:
-                return connect(board)
-            except ConnectError:
-                if time.monotonic() >= deadline_s:
-                    note_health(board, "it does not answer after its power was cycled")
-                    raise
-                time.sleep(BOOT_PAUSE_S)
+        finally:
+            booting.clear()
+        try:
+            return _back(connect, board, BOOT_LIMIT_S)
+        except ConnectError:
+            note_health(board, "it does not answer after its power was cycled")
+            raise
 
     return connected
+
+
+def _back(connect: Callable[[Board], Opened], board: Board, limit_s: float) -> Opened:
+    """Connect to a board that boots, again and again; raises the last ConnectError after `limit_s`."""
+    deadline_s = time.monotonic() + limit_s
+    while True:
+        try:
+            return connect(board)
+        except ConnectError as error:
+            if isinstance(error, HostKeyError) or time.monotonic() >= deadline_s:
+                raise
+            time.sleep(BOOT_PAUSE_S)
 
 
 def cycle_power(board: Board, gone: ConnectError) -> None:
     """Switch a board that does not answer off and on, and say so; raises ConnectError where that fails."""
     _log.warning("board %r does not answer: its power is cycled, once", board.name)
-    hint = "try it by hand: " + " ".join(board.power_cycle)
+    command = filled(board.power_cycle, board)
+    hint = "try it by hand: " + " ".join(command)
     try:
         done = subprocess.run(
-            board.power_cycle,
+            command,
             check=False,
             capture_output=True,
             text=True,

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Protocol
 
 from rkbench.boards.address_provider import AddressedBoards
 from rkbench.boards.finding import find_inventory
-from rkbench.boards.health import check_quarantine
+from rkbench.boards.health import check_quarantine, note_health
+from rkbench.boards.holding import hooked, is_ready
 from rkbench.boards.inventory import InventoryBoards, no_board
 from rkbench.boards.labgrid.provider import LabgridBoards
 from rkbench.boards.model import Board
 from rkbench.boards.virtual.provider import VirtualBoards
-from rkbench.errors import UsageError
+from rkbench.errors import HookError, UsageError
 
 
 class BoardProvider(Protocol):
@@ -65,13 +66,33 @@ class Boards:
 
         Raises BoardQuarantinedError for one that is taken out.
         """
+        check_quarantine(self._of(name).find(name)[0])
+        return self.reach(name)
+
+    def reach(self, name: str) -> AbstractContextManager[Board]:
+        """Hold the board `name` as `hold` does, also one that is taken out: for the doctor."""
+        return self._readied(name)
+
+    def look(self, name: str) -> AbstractContextManager[Board]:
+        """Yield the board `name` as it is now: its hooks are not run. For who only asks how it does."""
         provider = self._of(name)
         check_quarantine(provider.find(name)[0])
         return provider.hold(name)
 
-    def reach(self, name: str) -> AbstractContextManager[Board]:
-        """Hold the board `name` as `hold` does, also one that is taken out: for the doctor."""
-        return self._of(name).hold(name)
+    def is_ready(self, board: Board) -> bool:
+        """Return whether a board can be reached now without its hooks."""
+        return is_ready(board, self.path)
+
+    @contextmanager
+    def _readied(self, name: str) -> Iterator[Board]:
+        provider = self._of(name)
+        with provider.hold(name) as held, ExitStack() as use:
+            try:
+                board = use.enter_context(hooked(held, self.path))
+            except HookError as error:
+                note_health(provider.find(name)[0], error.message)
+                raise
+            yield board
 
     def _of(self, word: str) -> BoardProvider:
         for provider in self._providers:

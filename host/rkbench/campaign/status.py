@@ -18,7 +18,8 @@ AT_ONCE = 16
 @dataclass(frozen=True)
 class BoardStatus:
     """A board as it answered. `fault` is why it did not; `owner`, `reason` and the times (of the board's
-    own clock) are those of its holder, None where it is free. `quarantined`: it is taken out, not asked."""
+    own clock) are those of its holder, None where it is free. `quarantined`: it is taken out, not asked;
+    `unready`: its hooks ready it only when it is used, so it was not asked either."""
 
     board: Board
     fault: str | None = None
@@ -27,6 +28,7 @@ class BoardStatus:
     since_unix_s: float | None = None
     until_unix_s: float | None = None
     quarantined: bool = False
+    unready: bool = False
 
     def to_json(self) -> dict[str, object]:
         """Return what was found, as JSON values, under the keys of the board's own."""
@@ -35,11 +37,17 @@ class BoardStatus:
 
 
 def ask_boards(
-    boards: Sequence[Board], connect: Callable[[Board], AbstractContextManager[Reached]]
+    boards: Sequence[Board],
+    connect: Callable[[Board], AbstractContextManager[Reached]],
+    is_ready: Callable[[Board], bool] = lambda _: True,
 ) -> list[BoardStatus]:
-    """Connect to all boards at once; returns how each is, in order."""
+    """Connect to all boards at once that are ready to be reached; returns how each is, in order."""
+
+    def ask(board: Board) -> BoardStatus:
+        return _ask(board, connect) if is_ready(board) else BoardStatus(board, unready=True)
+
     with ThreadPoolExecutor(AT_ONCE) as pool:
-        return list(pool.map(lambda board: _ask(board, connect), boards))
+        return list(pool.map(ask, boards))
 
 
 def _ask(board: Board, connect: Callable[[Board], AbstractContextManager[Reached]]) -> BoardStatus:

@@ -29,6 +29,7 @@ def show_states(states: Sequence[BoardStatus], *, as_json: bool) -> None:
         board = state.board
         words = status_words(state.fault, state.owner, state.reason, state.since_unix_s)
         words = f"taken out: {state.fault}" if state.quarantined else words
+        words = "free; its hooks ready it when it is used" if state.unready else words
         _print(board_line(board.name, board.soc, board.address, board.tags, words))
 
 

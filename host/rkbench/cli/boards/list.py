@@ -27,8 +27,8 @@ def list_boards(
         from rkbench.campaign.status import ask_boards
         from rkbench.session import Sessions
 
-        with Sessions(boards.hold) as sessions:
-            states = ask_boards(found, sessions.open)
+        with Sessions(boards.look) as sessions:
+            states = ask_boards(found, sessions.open, boards.is_ready)
         show_states(states, as_json=as_json)
     else:
         show_boards(found, as_json=as_json)
