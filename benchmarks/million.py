@@ -1,7 +1,8 @@
 """A store of a million runs, on both engines: `make scale` prints the table of docs/postgresql.md.
 
 The runs are made inside the engine, of one that was saved as any run is: 40 variants on 25 boards, an hour
-apart. Times are the least of three, of calls in this process (a prune and a first scrape are one call).
+apart. Times are the least of three, of calls in this process (a prune and a first scrape are one call), as
+wall time and, behind it, CPU time of this process: what others on the computer take lengthens the first.
 """
 
 from __future__ import annotations
@@ -75,14 +76,15 @@ def statements(words: dict[str, str], first: int, last: int) -> list[str]:
     ]
 
 
-def seconds(act: Callable[[], object], repeats: int = 3) -> float:
-    """Return the least time of some calls."""
+def seconds(act: Callable[[], object], repeats: int = 3) -> str:
+    """Return the least wall time of some calls, and the least CPU time."""
     found = []
     for _ in range(repeats):
-        start = time.perf_counter()
+        start, used = time.perf_counter(), time.process_time()
         act()
-        found.append(time.perf_counter() - start)
-    return min(found)
+        found.append((time.perf_counter() - start, time.process_time() - used))
+    wall_s, cpu_s = (min(times) for times in zip(*found, strict=True))
+    return f"{wall_s:.3f} ({cpu_s:.3f})"
 
 
 def measure(address: str, fill: Callable[[int, int], None], counts: list[int]) -> list[list[str]]:
@@ -109,13 +111,13 @@ def _row(address: str, count: int) -> list[str]:
     again = seconds(lambda: list(collector.collect()))
     forget_peak()
     before = peak_bytes()
-    start = time.perf_counter()
-    gone = prune_store(address, FIRST_UNIX_S + count // 10 * HOUR_S).runs  # the oldest tenth
-    took = time.perf_counter() - start
+    gone = []
+    # The oldest tenth.
+    took = seconds(lambda: gone.append(prune_store(address, FIRST_UNIX_S + count // 10 * HOUR_S).runs), 1)
     grown = (peak_bytes() - before) / 1e6
     return [
-        f"{count:,}", f"{len(found)} rows {series:.3f}", f"{newest:.3f}", f"{last:.3f}", f"{named:.3f}",
-        f"{first:.2f}", f"{again:.3f}", f"{gone} in {took:.2f} s, +{grown:.0f} MB",
+        f"{count:,}", f"{len(found)} rows {series}", newest, last, named,
+        first, again, f"{gone[0]} in {took}, +{grown:.0f} MB",
     ]  # fmt: skip
 
 
@@ -137,7 +139,7 @@ def main(counts: list[int]) -> None:
         def fill_server(first: int, last: int) -> None:
             server.admin(*statements(POSTGRES, first, last), "ANALYZE", database=name)
 
-        print("engine | runs | a series, s | newest 20 | last | by id | first scrape | scrape | prune")
+        print("engine | runs | a series, s (CPU) | newest 20 | last | by id | first scrape | scrape | prune")
         for engine, address, fill in (
             ("SQLite", str(file), fill_file),
             ("PostgreSQL", server.url(name), fill_server),

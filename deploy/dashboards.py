@@ -20,6 +20,8 @@ SECONDS, BYTES, CELSIUS, HERTZ, RATIO, NUMBER, RATE, DECIBEL = (
 VERSIONS = ("sha256", "toolkit_version", "driver_version", "runtime_version")
 BOARD = '{board=~"$board"}'
 RESULT = '{model=~"$model", variant=~"$variant", board=~"$board"}'
+#: The buckets that every result has, for sums; those between them it has only where it has latencies.
+COARSE = RESULT.replace("}", r', le=~"0\\.0*[125]|[125]\\.0|10\\.0|\\+Inf"}')
 
 Panel = dict[str, Any]
 Query = tuple[str, str]
@@ -150,7 +152,7 @@ def model() -> dict[str, Any]:
         ],
         graph("Latency, p50", SECONDS, ("rkbench_latency_seconds" + quantile % "0.5", legend)),
         graph("Latency, p99", SECONDS, ("rkbench_latency_seconds" + quantile % "0.99", legend)),
-        heatmap("Latencies", f"sum by (le) (rkbench_latency_distribution_seconds_bucket{RESULT})"),
+        heatmap("Latencies", f"sum by (le) (rkbench_latency_distribution_seconds_bucket{COARSE})"),
         graph("Throughput", RATE, (f"rkbench_throughput_inferences_per_second{RESULT}", legend)),
         graph(
             "Load memory", BYTES, (f"rkbench_load_memory_bytes{RESULT}", "{{variant}} on {{board}}: {{kind}}")

@@ -128,6 +128,7 @@ class Prometheus:
         self.url = f"http://127.0.0.1:{port}"
         options = [f"--config.file={config / 'prometheus.yml'}", f"--storage.tsdb.path={folder / 'tsdb'}"]
         options += [f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn"]
+        options += ["--enable-feature=exemplar-storage"]
         with (folder / "prometheus.log").open("ab") as log:
             self._process = subprocess.Popen(["prometheus", *options], stderr=log, stdout=log)
         poll(lambda: get(self.url + "/-/ready"))
@@ -143,6 +144,13 @@ class Prometheus:
             "result"
         ]
         return result
+
+    def exemplars(self, expression: str) -> list[dict[str, Any]]:
+        """Return the exemplars of the last two days."""
+        until_s = time.time()
+        words = {"query": expression, "start": until_s - 172800, "end": until_s}
+        found: list[dict[str, Any]] = self._api("query_exemplars?" + urllib.parse.urlencode(words))
+        return found
 
     def firing(self) -> set[tuple[str, str]]:
         """Return the alerts that fire, each as (name, board); "" where it speaks of no board."""

@@ -124,6 +124,16 @@ def test_every_dashboard_query_returns_data(prometheus: Prometheus) -> None:
     assert empty == []
 
 
+def test_a_quantile_of_the_histogram_is_near_the_latency_and_names_its_run(prometheus: Prometheus) -> None:
+    series = 'rkbench_latency_distribution_seconds_bucket{variant="m38.int8"}'
+    found = poll(lambda: prometheus.query(f"histogram_quantile(0.99, {series})"))
+    assert float(found[0]["value"][1]) == pytest.approx(0.00226, rel=0.1)
+    (told,) = poll(lambda: prometheus.exemplars(series))
+    (exemplar,) = told["exemplars"]
+    assert exemplar["labels"] == {"run": "1qmv0w0v1-39"}
+    assert (told["seriesLabels"]["le"], float(exemplar["value"])) == ("0.0024", 0.00226565)
+
+
 def test_both_expositions_are_valid(prometheus: Prometheus, farm: Farm, port: int) -> None:
     for place in (port, farm.boards["b01"].exporter_port):
         url = f"http://127.0.0.1:{place}/metrics"

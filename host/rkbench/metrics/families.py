@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from prometheus_client.core import GaugeHistogramMetricFamily, GaugeMetricFamily, InfoMetricFamily
 from prometheus_client.metrics_core import Metric, SummaryMetricFamily
+from prometheus_client.samples import Exemplar
 
+from rkbench.metrics.histogram import Bucket
 from rkbench.results.history import started_unix_s
 from rkbench.results.latency_measures import LATENCY_FAMILY
 from rkbench.results.measure_types import Family, Measure
@@ -26,7 +28,7 @@ class Exported:
     key: ResultKey
     last: RunResult
     success: RunResult | None = None
-    buckets: Sequence[tuple[str, float]] = ()
+    buckets: Sequence[Bucket] = ()
 
     @property
     def series_count(self) -> int:
@@ -79,15 +81,14 @@ class ResultFamilies:
             text = "1 for every kind of caveat that the newest run has."
             self._gauge("rkbench_result_caveat", text, labels, 1, {"code": code})
 
-    def _add_measurements(
-        self, run: RunResult, buckets: Sequence[tuple[str, float]], labels: Sequence[str]
-    ) -> None:
+    def _add_measurements(self, run: RunResult, buckets: Sequence[Bucket], labels: Sequence[str]) -> None:
         self._add_info(run, labels)
         for measure in MEASURES:
             if measure.family is not None:
                 self._add_measure(measure, measure.family, run, labels)
         if run.latency is not None:
-            self._add_latency(run.latency, buckets, labels)
+            self._add_latency(run.latency, labels)
+            self._add_distribution(run, run.latency, buckets, labels)
             self._add_bounds(run.latency, labels)
 
     def _add_measure(self, measure: Measure, family: Family, run: RunResult, labels: Sequence[str]) -> None:
@@ -122,20 +123,30 @@ class ResultFamilies:
         assert isinstance(family, InfoMetricFamily)
         family.add_metric(labels, {name: value for name, value in values.items() if value})
 
-    def _add_latency(
-        self, latency: LatencySummary, buckets: Sequence[tuple[str, float]], labels: Sequence[str]
-    ) -> None:
+    def _add_latency(self, latency: LatencySummary, labels: Sequence[str]) -> None:
         summary, pairs = self._summary(LATENCY_FAMILY), dict(zip(KEY_LABELS, labels, strict=True))
         summary.add_sample(f"{LATENCY_FAMILY.name}_count", pairs, latency.count)
         summary.add_sample(f"{LATENCY_FAMILY.name}_sum", pairs, latency.mean_s * latency.count)
-        if buckets:
-            name = "rkbench_latency_distribution_seconds"
-            text = "Latencies of the newest successful run, in fixed buckets."
-            family = self._families.setdefault(
-                name, GaugeHistogramMetricFamily(name, text, labels=KEY_LABELS)
+
+    def _add_distribution(
+        self, run: RunResult, latency: LatencySummary, buckets: Sequence[Bucket], labels: Sequence[str]
+    ) -> None:
+        """Add the buckets; what stands for a bucket says by an exemplar of which run it is."""
+        if not buckets:
+            return
+        name = "rkbench_latency_distribution_seconds"
+        text = "Latencies of the newest successful run, in buckets a tenth wide where it has any."
+        family = self._families.setdefault(name, GaugeHistogramMetricFamily(name, text, labels=KEY_LABELS))
+        pairs, at_unix_s = dict(zip(KEY_LABELS, labels, strict=True)), started_unix_s(run)
+        for bucket in buckets:
+            exemplar = None
+            if bucket.example_s is not None:
+                exemplar = Exemplar({"run": run.id}, bucket.example_s, at_unix_s)
+            family.add_sample(
+                f"{name}_bucket", {**pairs, "le": bucket.bound}, bucket.count, exemplar=exemplar
             )
-            assert isinstance(family, GaugeHistogramMetricFamily)
-            family.add_metric(labels, list(buckets), latency.mean_s * latency.count)
+        family.add_sample(f"{name}_gcount", pairs, buckets[-1].count)
+        family.add_sample(f"{name}_gsum", pairs, latency.mean_s * latency.count)
 
     def _add_bounds(self, latency: Latency, labels: Sequence[str]) -> None:
         """Add between what each percentile lies; the label `quantile` is for summaries alone."""
