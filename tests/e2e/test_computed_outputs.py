@@ -43,7 +43,7 @@ def test_a_virtual_board_computes_what_no_simulator_left(tmp_path: Path, soc: st
     assert run["outputs"][0]["cosine"] > 0.999
     assert "outputs: computed by rkbench's model of the NPU" in " ".join(done.stdout.split())
     assert not {"outputs_not_recorded"} & {caveat["code"] for caveat in run["caveats"]}
-    again, _ = push(tmp_path, model, "--board", f"virtual:{soc}", "--golden", tmp_path / "neck.golden.npz")
+    again, _ = push(tmp_path, model, "--board", f"virtual:{soc}", "--onnx", tmp_path / "neck.onnx")
     assert "computing the outputs" not in again.stderr
 
 

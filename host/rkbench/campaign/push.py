@@ -187,20 +187,19 @@ def check_expected(options: PushOptions, expected: Expected) -> None:
 def with_golden(options: PushOptions, expected: Expected, listener: Listener = ignore) -> PushOptions:
     """Return `options` with a golden that is computed here, where an ONNX is to tell what is expected.
 
-    A file that this makes is told.
+    What is made is told, and where it is kept.
     """
     if expected.onnx is None:
         return options
     from rkbench.onnx.input_shapes import parse_input_shapes
-    from rkbench.variants.golden_onnx import golden_from_onnx
+    from rkbench.variants.golden_expected import golden_from_onnx
 
     shapes = parse_input_shapes(expected.input_shapes)
     listener(Doing(f"computing what {expected.onnx.name} expects with onnxruntime"))
-    before = set(expected.onnx.parent.glob("*.golden.npz"))
     try:
-        golden = golden_from_onnx(expected.onnx, expected.inputs, shapes)
-        if golden not in before:
-            listener(Note(f"golden: computed with onnxruntime, kept for the next push in {golden}"))
+        golden = golden_from_onnx(
+            expected.onnx, expected.inputs, shapes, lambda told: listener(Note(f"golden: {told}"))
+        )
         return replace(options, golden=golden)
     except BenchError:
         if expected.is_converted and expected.onnx.is_file():

@@ -34,10 +34,10 @@ def golden(
 ) -> None:
     """Compute expected outputs with onnxruntime, for push --golden."""
     from rkbench.variants.golden_file import check_task
-    from rkbench.variants.golden_onnx import beside, describe, make_golden, ours
+    from rkbench.variants.golden_onnx import describe, golden_beside, make_golden, ours
     from rkbench.variants.pictures import preparation
 
     check_task(task)
-    how, place = preparation(**vars(pictures), fill=fill), ours(out) if out else beside(onnx)
+    how, place = preparation(**vars(pictures), fill=fill), ours(out or golden_beside(onnx))
     path = make_golden(onnx, inputs, place, cases, seed, task=task, how=how)
     say(describe(path))

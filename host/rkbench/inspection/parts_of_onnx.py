@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rkbench.errors import ModelError, NoModelError, UsageError
+from rkbench.onnx.runtime import load_onnxruntime
 from rkbench.rknn.identify import refuse_as_onnx
 
 NO_LIMITS = (-inf, inf)
@@ -123,8 +124,7 @@ class PartsOfOnnx:
 
     def run(self, nodes: Sequence[Any], feeds: Arrays, outputs: list[str]) -> Arrays:
         """Return `outputs` of a part of the graph; raises ModelError with onnxruntime's words."""
-        import onnxruntime
-
+        onnxruntime = load_onnxruntime()
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         try:

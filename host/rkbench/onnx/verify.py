@@ -12,6 +12,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from rkbench.errors import ModelError, UsageError
+from rkbench.onnx.runtime import load_onnxruntime
 
 TOLERANCE = 1e-3
 SEED = 20240607
@@ -72,8 +73,7 @@ def verify(original: Path, rewritten: Path, inputs: Path | None = None) -> Verif
 
 
 def _session(path: Path) -> Any:
-    import onnxruntime
-
+    onnxruntime = load_onnxruntime()
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 4
     try:

@@ -73,7 +73,7 @@ def sweep(options: SweepOptions, where: Where, listener: Listener, *, dry_run: b
     board = where.found[0]
     check_sweep(options)
     if not dry_run:
-        made = with_golden(PushOptions((), golden=options.golden), _expected(options))
+        made = with_golden(PushOptions((), golden=options.golden), _expected(options), listener)
         options = replace(options, golden=made.golden)
     asked, plan = plan_of(options, board, listener)
     outcome = SweepOutcome(options, asked.target, plan)

@@ -34,7 +34,7 @@ from rkbench.variants.golden_file import (
 )
 from rkbench.variants.golden_fit import NHWC, Kind, Wanted
 from rkbench.variants.golden_match import Match, match
-from rkbench.variants.golden_onnx import golden_from_onnx, make_golden
+from rkbench.variants.golden_onnx import make_golden
 from rkbench.variants.normalisation import Normalisation, normalisations
 from rkbench.variants.npz import NpzReader, NpzWriter
 from rkbench.variants.pictures import picture_text
@@ -43,7 +43,6 @@ from rkbench.variants.replay import find_replay
 __all__ = [
     "PreparedGolden",
     "find_replay",
-    "golden_from_onnx",
     "make_golden",
     "prepare",
     "prepare_golden",

@@ -1,7 +1,7 @@
 """Goldens computed with onnxruntime from the ONNX that a variant was made of (extra `onnx`).
 
-The result stands beside the model as MODEL.golden.npz, in the ONNX's own names and layout (NCHW), with a
-member `metadata` that tells how it came about; `golden.prepare` turns it into the board's form.
+The result has the ONNX's own names and layout (NCHW), with a member `metadata` that tells how it came about;
+`golden.prepare` turns it into the board's form.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 
 from rkbench.errors import GoldenError, ModelError, NoGoldenError, UsageError
 from rkbench.left_behind import working_folder
+from rkbench.onnx.runtime import load_onnxruntime
 from rkbench.rknn.identify import refuse_as_onnx
 from rkbench.variants.golden_file import METADATA, PICTURES, read_metadata
 from rkbench.variants.golden_fit import NCHW, Wanted
@@ -46,27 +47,9 @@ _DTYPES = {
 }
 
 
-def golden_from_onnx(onnx: Path, inputs: Path | None, shapes: Shapes | None = None) -> Path:
-    """Return the golden beside `onnx`, computed now unless one is there that was made of the same things.
-
-    `shapes` are of inputs that the ONNX leaves open. One that was made of other things is the user's, and
-    stays: then MODEL.DIGEST.golden.npz is ours.
-    Raises what `beside` and `make_golden` raise.
-    """
-    wanted = (_digest(onnx), _inputs_digest(inputs), None if inputs else RANDOM_SEED, _listed(shapes))
-    own = hashlib.sha256(repr(wanted).encode()).hexdigest()[:8]
-    for out in (beside(onnx), onnx.with_suffix(f".{own}.golden.npz")):
-        if not out.exists():
-            return make_golden(onnx, inputs, out, shapes=shapes)
-        known = read_metadata(out)
-        if tuple(map(known.get, ("onnx_sha256", "inputs_sha256", "seed", "input_shapes"))) == wanted:
-            return out
-    raise GoldenError(f"{out} is in the way: it was made of other things", hint="rename it")
-
-
-def beside(onnx: Path) -> Path:
-    """Return where the golden of `onnx` stands: MODEL.golden.npz; raises what `ours` raises."""
-    return ours(onnx.with_suffix(".golden.npz"))
+def golden_beside(onnx: Path) -> Path:
+    """Return where the golden of `onnx` that a user had made stands: MODEL.golden.npz."""
+    return onnx.with_suffix(".golden.npz")
 
 
 def ours(out: Path) -> Path:
@@ -118,9 +101,8 @@ def make_golden(
             spools.add({f"inputs/{name}": value for name, value in case.items()})
             answers = _run(session, names, case)
             spools.add({f"outputs/{name}": value for name, value in zip(names, answers, strict=True)})
-        told = {"task": task, "seed": None if inputs else seed, **_pictures_told(pictures)}
-        told |= {"input_shapes": _listed(shapes)} if shapes else {}
-        spools.write(out, {**_origin(onnx, inputs), **told}, compress)
+        told = {"task": task, **_pictures_told(pictures), **made_of(onnx, inputs, shapes, seed)}
+        spools.write(out, {**_origin(inputs), **told, "onnx": onnx.name}, compress)
     return out
 
 
@@ -140,22 +122,36 @@ def _pictures_told(pictures: PictureReader | None) -> dict[str, Any]:
     return {PICTURES: pictures.told()} if pictures else {}
 
 
-def _origin(onnx: Path, inputs: Path | None) -> dict[str, Any]:
+def made_of(
+    onnx: Path, inputs: Path | None, shapes: Shapes | None = None, seed: int = RANDOM_SEED
+) -> dict[str, Any]:
+    """Return what decides the values of a golden, as its metadata tells it; raises GoldenError."""
+    return {
+        "onnx_sha256": _digest(onnx),
+        "inputs_sha256": _inputs_digest(inputs),
+        "seed": None if inputs else seed,
+        **({"input_shapes": _listed(shapes)} if shapes else {}),
+    }
+
+
+def _origin(inputs: Path | None) -> dict[str, Any]:
     return {
         "schema": SCHEMA,
         "layout": NCHW,
         "inputs_domain": "onnx",
         "source": "onnxruntime",
         "onnxruntime_version": _version(),
-        "onnx": onnx.name,
-        "onnx_sha256": _digest(onnx),
         "inputs": inputs.name if inputs else "random: standard normal; whole numbers 0 or 1; bytes 0 to 255",
-        "inputs_sha256": _inputs_digest(inputs),
     }
 
 
 def describe(golden: Path) -> str:
     """Return one line about a golden that `make_golden` wrote: what is in it, and where from."""
+    return f"{golden}: {described(golden)}"
+
+
+def described(golden: Path) -> str:
+    """Return what is in a golden that `make_golden` wrote, and where from."""
     known = read_metadata(golden)
     count = known.get("cases")
     cases = "1 case" if count == 1 else f"{count} cases"
@@ -163,7 +159,7 @@ def describe(golden: Path) -> str:
     pictures = picture_text(known.get(PICTURES))
     source = f"{known.get('inputs')}" + (f" ({pictures})" if pictures else "")
     inputs = f"inputs from {source}" if seed is None else f"random inputs (seed {seed})"
-    return f"{golden}: {cases}, {inputs}, outputs by onnxruntime {known.get('onnxruntime_version')}"
+    return f"{cases}, {inputs}, outputs by onnxruntime {known.get('onnxruntime_version')}"
 
 
 @contextmanager
@@ -229,7 +225,7 @@ class _Spools:
 
 def _open_session(onnx: Path) -> Any:
     try:
-        import onnxruntime
+        onnxruntime = load_onnxruntime()
     except ImportError as error:
         hint = "pip install 'rkbench[onnx]'"
         raise GoldenError("onnxruntime is not installed, which computes goldens", hint=hint) from error
@@ -246,9 +242,9 @@ def _open_session(onnx: Path) -> Any:
         raise ModelError(f"{onnx}: onnxruntime cannot load it: {first}", hint=hint) from error
 
 
-def _listed(shapes: Shapes | None) -> dict[str, list[int]] | None:
-    """Return shapes as JSON has them; None where none were given."""
-    return {name: list(shape) for name, shape in sorted(shapes.items())} if shapes else None
+def _listed(shapes: Shapes) -> dict[str, list[int]]:
+    """Return shapes as JSON has them."""
+    return {name: list(shape) for name, shape in sorted(shapes.items())}
 
 
 def _wanted(node: Any, shapes: Shapes) -> Wanted:
@@ -287,6 +283,4 @@ def _digest(path: Path, read: Callable[[Path], str] = onnx_digest) -> str:
 
 
 def _version() -> str:
-    import onnxruntime
-
-    return str(onnxruntime.__version__)
+    return str(load_onnxruntime().__version__)

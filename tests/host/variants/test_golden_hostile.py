@@ -15,7 +15,7 @@ from rkbench.errors import BenchError, GoldenError
 from rkbench.variants.golden_file import metadata_of, read_metadata
 from rkbench.variants.golden_fit import Wanted
 from rkbench.variants.golden_inputs import cases_from, random_cases
-from rkbench.variants.golden_onnx import beside
+from rkbench.variants.golden_onnx import golden_beside, ours
 from rkbench.variants.npz import NpzReader, NpzWriter
 
 WANTED = [Wanted("inputs", "x", (1, 4), "float32")]
@@ -102,7 +102,7 @@ def test_a_name_that_is_too_long_is_told(tmp_path: Path) -> None:
     with pytest.raises(GoldenError, match="File name too long"):
         NpzWriter(tmp_path / f"{'g' * 252}.npz")
     with pytest.raises(GoldenError, match="File name too long"):
-        beside(tmp_path / f"{'m' * 250}.onnx")
+        ours(golden_beside(tmp_path / f"{'m' * 250}.onnx"))
     with NpzWriter(tmp_path / f"{'g' * 251}.npz") as writer:
         writer.add_text("metadata", "{}")
     assert [len(file.name) for file in tmp_path.iterdir()] == [255]

@@ -165,13 +165,19 @@ def test_a_local_inventory_that_hides_the_users_boards_says_so(tmp_path: Path) -
         assert (done.returncode, f"{own} has it, which that file hides" in done.stderr) == (2, told)
 
 
-def test_a_golden_that_is_made_beside_an_onnx_is_told(tmp_path: Path) -> None:
+@pytest.mark.parametrize("command", ["push", "sweep"])
+def test_what_an_onnx_expects_is_kept_in_the_cache_which_is_told_once(tmp_path: Path, command: str) -> None:
     onnx, rknn = tmp_path / "neck.onnx", tmp_path / "neck_rk3588_int8.rknn"
     for path in (onnx, rknn):
         path.write_bytes((Path("tests/data/npu").resolve() / path.name).read_bytes())
-    words = ("push", rknn, "--board", "virtual", "--onnx", onnx, "--quick", "--store", tmp_path / "s")
-    told = f"kept for the next push in {tmp_path / 'neck.golden.npz'}"
-    assert [told in run_bench(*words).stderr for _ in range(2)] == [True, False]
+    before, cache = set(tmp_path.iterdir()), tmp_path / "cache"
+    words = ("push", rknn, "--onnx", onnx) if command == "push" else ("sweep", onnx, "--recipe", "fp16")
+    words += ("--board", "virtual", "--quick", "--store", tmp_path / "s")
+    told = f"kept for the next push in {cache}/rkbench/host/expected/neck."
+    environment = {**os.environ, "XDG_CACHE_HOME": str(cache)}
+    ended = [run_bench(*words, environment=environment, folder=cache.parent).stderr for _ in range(2)]
+    assert [told in "".join(text.split("\n")) for text in ended] == [True, False]
+    assert {path.name for path in set(tmp_path.iterdir()) - before} == {"cache", "s"}
 
 
 def test_the_runs_of_the_demo_are_in_the_history(tmp_path: Path) -> None:
