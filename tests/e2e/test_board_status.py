@@ -55,11 +55,16 @@ def test_the_list_tells_who_holds_a_board_and_a_nightly_waits_for_it(lab: NightL
         assert "the board is held by" in refused.stderr
         lab.suite.write_text(SUITE.replace("WAIT", "600"))
         lab.behave("left")
-        waiting = lab.start("nightly", lab.suite)
+        waiting = lab.start("nightly", lab.suite, "--priority", "2")
         assert waiting.stderr is not None
         line = waiting.stderr.readline()
         assert "left: held by " in line
         assert " for nightly lab; waiting for it" in line
+        listed = lab.run("boards", "list", "--status").stdout.splitlines()
+        assert listed[1].startswith("  1. ")
+        assert " waits for nightly lab, priority 2 since 20" in listed[1]
+        status = json.loads(lab.run("boards", "list", "--status", "--json").stdout)[0]["status"]
+        assert [each["priority"] for each in status["waiting"]] == [2]
     finally:
         holder.kill()
         holder.communicate()

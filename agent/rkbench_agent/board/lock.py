@@ -88,6 +88,10 @@ class BoardLock:
             except OSError:
                 pass  # the lock itself is the kernel's
 
+    def holder(self) -> Optional[Holder]:
+        """Return who holds the board, without touching its locks."""
+        return read_holder((self._path, self._wide))
+
     def release(self) -> None:
         """Give the locks back, if they are held."""
         while self._fds:
@@ -134,13 +138,14 @@ def read_holder(paths: Iterable[Optional[Path]]) -> Optional[Holder]:
                 content = _content(fd)
             finally:
                 os.close(fd)
-            if _is_alive(content.get("pid")):
+            if is_alive(content.get("pid")):
                 return _holder(content)
     return None
 
 
-def _is_alive(pid: object) -> bool:
-    number = _count(pid, PID_LIMIT)
+def is_alive(pid: object) -> bool:
+    """Return whether the board has a process of that number; nonsense is none."""
+    number = as_count(pid, PID_LIMIT)
     if not number:
         return False
     try:
@@ -188,17 +193,20 @@ def _holder(value: Dict[str, Any]) -> Holder:
     owner, reason = value.get("owner"), value.get("reason")
     since, until = value.get("since_unix_ns"), value.get("until_unix_ns")
     return Holder(
-        (_printable(owner) if isinstance(owner, str) else "") or "unknown",
-        _count(since, TIME_LIMIT_NS),
-        _printable(reason) if isinstance(reason, str) else "",
-        _count(until, TIME_LIMIT_NS),
+        as_text(owner) or "unknown",
+        as_count(since, TIME_LIMIT_NS),
+        as_text(reason),
+        as_count(until, TIME_LIMIT_NS),
     )
 
 
-def _count(value: object, limit: int) -> Optional[int]:
+def as_count(value: object, limit: int) -> Optional[int]:
     """Return a whole number below `limit`, None for anything else (true and false are numbers in Python)."""
     return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value < limit else None
 
 
-def _printable(text: str) -> str:
-    return "".join(letter for letter in text if letter.isprintable())[:OWNER_LIMIT]
+def as_text(value: object) -> str:
+    """Return the printable part of a text of others, not all of a long one; "" for anything else."""
+    if not isinstance(value, str):
+        return ""
+    return "".join(letter for letter in value if letter.isprintable())[:OWNER_LIMIT]

@@ -23,6 +23,7 @@ from rkbench_agent.board.guard import LOCK_WAIT_S
 from rkbench_agent.board.lock import BoardLock, read_holder, wide_lock_file
 from rkbench_agent.board.pinning import Pin
 from rkbench_agent.board.sensors import Sensors
+from rkbench_agent.board.turns import BoardTurns
 from rkbench_agent.errors import CancelledError, HostGoneError, StorageError
 from rkbench_agent.line.board_busy import take_board
 from rkbench_agent.line.cache_query import look_up
@@ -144,7 +145,8 @@ class Supervisor:
         environment = read_environment(self._variables.root, runtime, cache)
         if not self._busy:
             held = read_holder((self._cache.lock_file, wide_lock_file(self._variables.root)))
-            environment = replace(environment, holder=held)
+            waiting = [ticket.waiter for ticket in self._turns().tickets()]
+            environment = replace(environment, holder=held, waiting=waiting or None)
         self._link.send(environment)
         return environment
 
@@ -202,7 +204,7 @@ class Supervisor:
             self._link.send(Refused(BAD_INPUT, problem))
             return
         limit_s = self._variables.silence_limit_s
-        if not take_board(lock, plan, self._link, limit_s, self._wait):
+        if not take_board(lock, self._turns(), plan, self._link, limit_s, self._wait):
             return
         renewing = self._loop.start(self._variables.beat_interval_s, lambda: lock.renew(limit_s))
         try:
@@ -215,6 +217,9 @@ class Supervisor:
                     self._link.send(pin.end())
         finally:
             self._loop.stop(renewing)
+
+    def _turns(self) -> BoardTurns:
+        return BoardTurns(self._cache.lock_file, wide_lock_file(self._variables.root))
 
     def _measure(self, plan: Plan, pin: Optional[Pin]) -> None:
         environment = self._send_environment(plan.settings.runtime)

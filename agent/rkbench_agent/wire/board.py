@@ -56,6 +56,16 @@ class Holder:
 
 
 @dataclass(frozen=True)
+class Waiter:
+    """Who waits for the board, for what and since when (the board's clock); a higher priority comes first."""
+
+    owner: str
+    reason: str = ""
+    priority: int = 0
+    since_unix_ns: Optional[int] = None
+
+
+@dataclass(frozen=True)
 class Environment:
     """What the board is, read once before a plan. Everything that cannot be read is None."""
 
@@ -118,6 +128,8 @@ class Environment:
     container_lacks: Optional[List[str]] = None
     #: Who runs a plan; None where nobody does.
     holder: Optional[Holder] = None
+    #: Who waits for it, the next one first; None where nobody does.
+    waiting: Optional[List[Waiter]] = None
 
 
 @dataclass(frozen=True)

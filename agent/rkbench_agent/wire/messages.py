@@ -92,12 +92,15 @@ class BoardCaveat:
 
 @dataclass(frozen=True)
 class Locked:
-    """Another push holds the board; the agent goes on waiting for `remaining_s` seconds."""
+    """Another push holds the board; the agent goes on waiting for `remaining_s` seconds, as number `place` of
+    `among` who wait (0: it does not know)."""
 
     owner: str
     since_unix_ns: Optional[int]
     remaining_s: float
     reason: str = ""
+    place: int = 0
+    among: int = 0
 
 
 @dataclass(frozen=True)

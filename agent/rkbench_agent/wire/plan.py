@@ -164,6 +164,8 @@ class Plan:
     lock_wait_s: float = 0.0
     owner: str = ""
     reason: str = ""
+    #: Of those who wait for the board the highest comes first.
+    priority: int = 0
     #: Load also what will not fit into the board's memory.
     force: bool = False
     #: Scenario `interference`: the model that every run has beside it. Its `run` is nobody's.

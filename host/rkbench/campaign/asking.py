@@ -56,6 +56,7 @@ class PushWords(TypedDict, total=False):
     baseline: str | None
     force: bool | None
     wait: float | None
+    priority: int | None
 
 
 def options_of(models: Sequence[Path], words: PushWords, golden: Path | None = None) -> PushOptions:
@@ -70,6 +71,7 @@ def options_of(models: Sequence[Path], words: PushWords, golden: Path | None = N
         words.get("baseline"),
         bool(words.get("force")),
         words.get("wait") or 0.0,
+        words.get("priority") or 0,
         other=Path(other) if other is not None else None,
         gates=gates,
         requirements=gates,

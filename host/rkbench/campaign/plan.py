@@ -177,6 +177,7 @@ def make_plan(
         lock_wait_s=options.wait_s,
         owner=owner(),
         reason=options.reason,
+        priority=options.priority,
         force=options.force,
         other=_spec("", other, None, asks_for_classes=False) if other else None,
     )

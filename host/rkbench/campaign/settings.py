@@ -60,7 +60,8 @@ class PushOptions:
     """The models of a push, in the order of the columns, and how to run them.
 
     `settings.core_mask` may be `sweep`. `baseline` is a variant's name; None: the first that ran. `wait_s` is
-    how long to wait where another push holds the board; `reason` tells others what it is held for.
+    how long to wait where another push holds the board, `priority` who of those that wait comes first;
+    `reason` tells others what it is held for.
     `gates`: what will be asked of the results, so that it is measured;
     `requirements`: those of them, budgets all, that every run is held against as it ends.
     `noise_floor`: run the one model beside itself, to learn how far equal files lie apart.
@@ -76,6 +77,7 @@ class PushOptions:
     baseline: str | None = None
     force: bool = False
     wait_s: float = 0.0
+    priority: int = 0
     reason: str = ""
     #: A second model that each of `models` is to have beside it.
     other: Path | None = None

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
+from rkbench_agent.wire.board import Waiter
+
 from rkbench.boards.model import Board
 from rkbench.campaign.check import Reached
 from rkbench.errors import BenchError, BoardQuarantinedError
@@ -19,7 +21,8 @@ AT_ONCE = 16
 class BoardStatus:
     """A board as it answered. `fault` is why it did not; `owner`, `reason` and the times (of the board's
     own clock) are those of its holder, None where it is free. `quarantined`: it is taken out, not asked;
-    `unready`: its hooks ready it only when it is used, so it was not asked either."""
+    `unready`: its hooks ready it only when it is used, so it was not asked either.
+    `waiting`: who waits for it, the next one first."""
 
     board: Board
     fault: str | None = None
@@ -29,10 +32,12 @@ class BoardStatus:
     until_unix_s: float | None = None
     quarantined: bool = False
     unready: bool = False
+    waiting: tuple[Waiter, ...] = ()
 
     def to_json(self) -> dict[str, object]:
         """Return what was found, as JSON values, under the keys of the board's own."""
-        found = {key: value for key, value in vars(self).items() if key != "board"}
+        found = {key: value for key, value in vars(self).items() if key not in ("board", "waiting")}
+        found["waiting"] = [vars(each) for each in self.waiting]
         return {**self.board.to_json(), "status": found}
 
 
@@ -53,13 +58,13 @@ def ask_boards(
 def _ask(board: Board, connect: Callable[[Board], AbstractContextManager[Reached]]) -> BoardStatus:
     try:
         with connect(board) as session:
-            holder = session.environment.holder
+            holder, waiting = session.environment.holder, tuple(session.environment.waiting or ())
     except BoardQuarantinedError as error:
         return BoardStatus(board, fault=error.message, quarantined=True)
     except BenchError as error:
         return BoardStatus(board, fault=error.message)
     if holder is None:
-        return BoardStatus(board)
+        return BoardStatus(board, waiting=waiting)
     since, until = holder.since_unix_ns, holder.until_unix_ns
     return BoardStatus(
         board,
@@ -67,4 +72,5 @@ def _ask(board: Board, connect: Callable[[Board], AbstractContextManager[Reached
         reason=holder.reason or None,
         since_unix_s=since / 1e9 if since else None,
         until_unix_s=until / 1e9 if until else None,
+        waiting=waiting,
     )

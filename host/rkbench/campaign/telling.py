@@ -24,7 +24,7 @@ class Telling:
         """Yield what is to be told of a message."""
         if isinstance(message, Locked):
             who = f"{message.owner} for {message.reason}" if message.reason else message.owner
-            yield Waiting(who, message.remaining_s)
+            yield Waiting(who, message.remaining_s, message.place, message.among)
         elif isinstance(message, Progress):
             yield self._progress(message)
         elif isinstance(message, Pinning):

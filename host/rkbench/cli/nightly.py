@@ -33,6 +33,7 @@ def nightly(
     comment: Annotated[
         bool, typer.Option("--comment", help="Comment on the merge request of this CI job.")
     ] = False,
+    priority: options.Priority = 0,
     store: options.Store = None,
     inventory: options.Inventory = None,
 ) -> int:
@@ -48,7 +49,7 @@ def nightly(
     from rkbench.views.running import heard_of_night
 
     check_outputs({"--junit": junit_file, "--markdown": markdown_file, "--json": json_file})
-    terms = Terms({True: RESUME, False: FRESH, None: ""}[resume], time_budget)
+    terms = Terms({True: RESUME, False: FRESH, None: ""}[resume], time_budget, priority=priority)
     with (
         voice_of(context).night_progress() as progress,
         Running("night", suite.name, store or default_address()) as running,

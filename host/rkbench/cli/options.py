@@ -37,6 +37,10 @@ Store = Annotated[
 Inventory = Annotated[
     Path | None, typer.Option("--inventory", help="The bench.toml to use; how it is found: README.md.")
 ]
+Priority = Annotated[
+    int,
+    typer.Option("--priority", min=-99, max=99, help="Of those who wait for a board the highest is next."),
+]
 Graph = Annotated[
     int, typer.Option("--graph", min=0, help="Which shape of a model with dynamic inputs, from 0.")
 ]

@@ -79,6 +79,7 @@ class HoldOptions:
 
     force: Annotated[bool, typer.Option(help="Send what the board cannot load, all the same.")] = False
     wait: Annotated[float, typer.Option(help="Seconds to wait for a board in use.")] = 0.0
+    priority: options.Priority = 0
 
 
 @dataclass(frozen=True)

@@ -24,12 +24,13 @@ BUDGET_GRACE_S = 15.0
 class Terms:
     """How a night is run. `start`: RESUME, FRESH, or "" to go on with a night of this very suite that its
     host did not end. `budget_s` None: no limit; cells that began are finished, if that takes no longer than
-    their duration and `budget_grace_s`."""
+    their duration and `budget_grace_s`. `priority`: who of those that wait for a board comes first."""
 
     start: str = ""
     budget_s: float | None = None
     retry_pause_s: float = RETRY_PAUSE_S
     budget_grace_s: float = BUDGET_GRACE_S
+    priority: int = 0
 
 
 def begin(name: str, fingerprint: str, store: Store, terms: Terms, unix_s: Callable[[], float]) -> Night:

@@ -65,9 +65,16 @@ class Attempt:
         return tuple(item for item in (self.beside, self.collected) if item is not None)
 
 
+@dataclass(frozen=True)
+class HeldFor:
+    """What others read who find the board held, and who of those that wait for it comes first."""
+
+    reason: str = ""
+    priority: int = 0
+
+
 class BoardLine:
-    """Runs cells on one board, one after the other. `stop` ends a run that is under way; `reason` is what
-    others read who find the board held."""
+    """Runs cells on one board, one after the other. `stop` ends a run that is under way."""
 
     def __init__(
         self,
@@ -76,11 +83,11 @@ class BoardLine:
         listener: NightListener,
         stop: Flag,
         unix_s: Callable[[], float],
-        reason: str = "",
+        asked: HeldFor = HeldFor(),
         variants: Variants | None = None,
     ) -> None:
         self.board = board
-        self._reason = reason
+        self._asked = asked
         self._variants = variants or Variants()
         self._connect = connect
         self._listener = listener
@@ -143,7 +150,7 @@ class BoardLine:
         try:
             pair, not_paired = self._prepared(cell)
             outcome = run_campaign(
-                _options(cell, self._reason, pair),
+                _options(cell, self._asked, pair),
                 self.board,
                 self.session,
                 _Saver(),
@@ -207,7 +214,7 @@ class BoardLine:
                 interrupted = True
                 raise KeyboardInterrupt
             if isinstance(event, Waiting):
-                self._listener(Told(self.board.name, f"held by {event.owner}; waiting for it"))
+                self._listener(Told(self.board.name, f"held by {event.owner}; waiting for it{event.turn}"))
             elif isinstance(event, Note):
                 self._listener(Told(self.board.name, event.text))
 
@@ -219,7 +226,7 @@ class _Saver:
         """Leave a run: it is written together with its cell."""
 
 
-def _options(cell: Cell, reason: str, variants: Sequence[PreparedVariant]) -> PushOptions:
+def _options(cell: Cell, asked: HeldFor, variants: Sequence[PreparedVariant]) -> PushOptions:
     settings = cell.plan.settings
     if len(variants) == 1:  # nothing takes turns with it
         settings = replace(settings, precision_percent=None, loads=None, quads=None)
@@ -228,7 +235,8 @@ def _options(cell: Cell, reason: str, variants: Sequence[PreparedVariant]) -> Pu
         settings,
         cell.golden,
         wait_s=cell.plan.wait_s,
-        reason=reason,
+        reason=asked.reason,
+        priority=asked.priority,
         gates=cell.gates,
         labels=cell.labels,
         metric=cell.metric,

@@ -13,7 +13,7 @@ from rkbench.campaign.prepared_once import Variants
 from rkbench.errors import StoreError
 from rkbench.interrupts import told_of_interrupts
 from rkbench.nightly.begin import Terms, begin, load_references
-from rkbench.nightly.board_session import BoardLine, Connect
+from rkbench.nightly.board_session import BoardLine, Connect, HeldFor
 from rkbench.nightly.by_history import ByHistory
 from rkbench.nightly.cells import Cell
 from rkbench.nightly.measuring import CellMeasurer, Measured, not_measured
@@ -22,10 +22,10 @@ from rkbench.nightly.pairing import longest_s, pairs_told, with_baselines
 from rkbench.nightly.pooled import with_history
 from rkbench.nightly.preflight import bug, check_boards, join, started
 from rkbench.nightly.rounds import by_history, in_rounds
+from rkbench.nightly.saving import SavedCells
 from rkbench.results.night import (
     BoardReport,
     CellEnded,
-    CellResult,
     Fault,
     Night,
     NightEvent,
@@ -90,24 +90,22 @@ class _NightRunner:
         self._unix_s = unix_s
         done = {cell.key: cell for cell in night.cells}
         self._todo = [cell for cell in cells if cell.key not in done]
-        self._results: dict[int, CellResult] = {
-            cell.position: done[cell.key] for cell in cells if cell.key in done
-        }
-        self._unsaved: list[Measured] = []
+        self._saved = SavedCells(store, {cell.position: done[cell.key] for cell in cells if cell.key in done})
         self._threads: list[threading.Thread] = []
         self._work = _Work()
         self._past = ByHistory()
         self._outlook = NightOutlook(cells, took_before(store, night.suite, night.id))
         variants = Variants()
+        asked = HeldFor(f"nightly {night.suite}", terms.priority)
         self._lines = [
-            BoardLine(board, connect, self._hear, self._work.stop, unix_s, f"nightly {night.suite}", variants)
+            BoardLine(board, connect, self._hear, self._work.stop, unix_s, asked, variants)
             for board in self._boards()
         ]
 
     def run(self) -> Night:
         """Check the boards, run the cells, and end the night."""
-        if self._results:
-            done = f"{len(self._results)} of {len(self._cells)} cells are done"
+        if self._saved.results:
+            done = f"{len(self._saved.results)} of {len(self._cells)} cells are done"
             self._listener(Told(None, f"going on with {self._night.id}: {done}"))
         if self._terms.budget_s is not None:
             self._work.deadline = time.monotonic() + self._terms.budget_s
@@ -210,7 +208,7 @@ class _NightRunner:
         for line in self._lines:
             line.abort()
         for cell in self._todo:
-            if cell.position not in self._results:
+            if cell.position not in self._saved.results:
                 self._take(not_measured(cell, self._out_of_time()))
 
     def _run_board(self, line: BoardLine, measurer: CellMeasurer, cells: Sequence[Cell]) -> None:
@@ -240,17 +238,11 @@ class _NightRunner:
 
     def _take(self, measured: Measured) -> None:
         """Save a cell and tell of it. A store that refuses must not cost the rest of the night."""
-        self._results[measured.cell.position] = measured.result
-        try:
-            self._save(measured)
-        except StoreError as error:
-            self._unsaved.append(measured)
-            self._listener(Told(None, f"not saved, tried again at the end: {error.message}"))
-        left_s = self._outlook.left_s(self._results)
-        self._listener(CellEnded(measured.result, len(self._results), len(self._cells), left_s))
-
-    def _save(self, measured: Measured) -> None:
-        self._store.save_cell(self._night, measured.cell.position, measured.result, measured.runs)
+        refused = self._saved.take(self._night, measured)
+        if refused is not None:
+            self._listener(Told(None, f"not saved, tried again at the end: {refused}"))
+        done = self._saved.results
+        self._listener(CellEnded(measured.result, len(done), len(self._cells), self._outlook.left_s(done)))
 
     # -- the end
 
@@ -259,9 +251,9 @@ class _NightRunner:
         self._work.stop.set()
         if interrupted:
             self._drain()
-        problems = self._save_rest()
-        over = not interrupted and len(self._results) == len(self._cells) and not problems
-        told = replace(self._night, cells=tuple(self._results[key] for key in sorted(self._results)))
+        problems = self._saved.save_rest(self._night)
+        over = not interrupted and len(self._saved.results) == len(self._cells) and not problems
+        told = replace(self._night, cells=self._saved.in_order())
         night = replace(
             with_history(told, self._cells, self._past.pasts) if over else told,
             ended_unix_s=self._unix_s() if over else None,
@@ -288,12 +280,3 @@ class _NightRunner:
             said = self._work.said.get()
             if isinstance(said, Measured):
                 self._take(said)
-
-    def _save_rest(self) -> tuple[str, ...]:
-        problems = []
-        for measured in self._unsaved:
-            try:
-                self._save(measured)
-            except StoreError as error:
-                problems.append(f"{' '.join(measured.result.key)}: not saved: {error.message}")
-        return tuple(problems)

@@ -42,10 +42,17 @@ class Sending:
 
 @dataclass(frozen=True)
 class Waiting:
-    """Another push holds the board."""
+    """Another push holds the board; this one is number `place` of `among` who wait (0: nobody knows)."""
 
     owner: str
     remaining_s: float
+    place: int = 0
+    among: int = 0
+
+    @property
+    def turn(self) -> str:
+        """Which of several who wait this one is, in words; "" for the only one."""
+        return f", {self.place} of {self.among} who wait" if self.among > 1 else ""
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,8 @@ import json
 from collections.abc import Sequence
 from datetime import datetime, timezone
 
+from rkbench_agent.wire.board import Waiter
+
 from rkbench.boards.model import Board
 from rkbench.campaign.status import BoardStatus
 from rkbench.units import printable
@@ -31,6 +33,21 @@ def show_states(states: Sequence[BoardStatus], *, as_json: bool) -> None:
         words = f"taken out: {state.fault}" if state.quarantined else words
         words = "free; its hooks ready it when it is used" if state.unready else words
         _print(board_line(board.name, board.soc, board.address, board.tags, words))
+        for place, waiter in enumerate(state.waiting, 1):
+            _print(f"  {place}. {waiter_words(waiter)}")
+
+
+def waiter_words(waiter: Waiter) -> str:
+    """Return who waits for a board, since when, for what and with what priority."""
+    what = f" for {waiter.reason}" if waiter.reason else ""
+    first = f", priority {waiter.priority}" if waiter.priority else ""
+    return f"{waiter.owner} waits{what}{first}{_since(waiter.since_unix_ns)}"
+
+
+def _since(unix_ns: int | None) -> str:
+    if unix_ns is None:
+        return ""
+    return datetime.fromtimestamp(unix_ns / 1e9, timezone.utc).strftime(" since %Y-%m-%d %H:%M:%S UTC")
 
 
 def _print(line: str) -> None:
@@ -48,7 +65,5 @@ def status_words(fault: str | None, owner: str | None, reason: str | None, since
         return f"no answer: {fault}"
     if owner is None:
         return "free"
-    since = ""
-    if since_unix_s is not None:
-        since = datetime.fromtimestamp(since_unix_s, timezone.utc).strftime(" since %Y-%m-%d %H:%M:%S UTC")
+    since = _since(None if since_unix_s is None else round(since_unix_s * 1e9))
     return f"held by {owner}{f' for {reason}' if reason else ''}{since}"

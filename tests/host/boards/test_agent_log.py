@@ -36,7 +36,8 @@ def test_minus_v_has_the_words_of_the_agent_and_of_its_workers(caplog: pytest.Lo
 def test_minus_vv_has_every_message_both_ways(caplog: pytest.LogCaptureFixture) -> None:
     said(caplog, logging.DEBUG)
     debug = [record.getMessage() for record in caplog.records if record.levelno == logging.DEBUG]
-    assert debug == ["desk < Locked(owner='ann@host', remaining_s=9.0, reason='')", "desk > Beat()"]
+    told = "desk < Locked(owner='ann@host', remaining_s=9.0, reason='', place=0, among=0)"
+    assert debug == [told, "desk > Beat()"]
 
 
 def test_without_either_nothing_is_said(caplog: pytest.LogCaptureFixture) -> None:

@@ -90,6 +90,8 @@ def test_a_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch) -> None:
         (Doing("comparing 12 runs"), "comparing 12 runs"),
         (Sending("a.rknn", 1_000_000, 4_000_000), "sending a.rknn, 1.00 MB of 4.00 MB"),
         (Waiting("anna@desk", 9.0), "the board is held by anna@desk, waiting"),
+        (Waiting("anna@desk", 9.0, 1, 1), "the board is held by anna@desk, waiting"),
+        (Waiting("anna@desk", 9.0, 2, 3), "the board is held by anna@desk, waiting, 2 of 3 who wait"),
         (Busy("desk", "a", "CPUs 100 %", 0.0, 5.0), "desk is busy (CPUs 100 %), waiting"),
         (
             Measuring("a", "cooling", 61.0, 50.0, "celsius", "soc-thermal"),

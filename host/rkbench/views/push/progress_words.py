@@ -71,7 +71,8 @@ def _note(event: Note) -> tuple[str, str]:
 
 
 def _waiting(event: Waiting) -> tuple[str, str]:
-    return f"wait {event.owner}", f"  the board is held by {event.owner}; waiting"
+    key = f"wait {event.owner} {event.place}"
+    return key, f"  the board is held by {event.owner}; waiting{event.turn}"
 
 
 def _busy(event: Busy) -> tuple[str, str]:
@@ -137,7 +138,7 @@ _ACTIVITIES: dict[type, Callable[[Any], str | None]] = {
     Step: lambda event: event.text,
     Doing: lambda event: event.text,
     Note: _nothing,
-    Waiting: lambda event: f"the board is held by {event.owner}, waiting",
+    Waiting: lambda event: f"the board is held by {event.owner}, waiting{event.turn}",
     Busy: lambda event: f"{event.board} is busy ({event.what}), waiting",
     Sending: _sent,
     Measuring: _active,
