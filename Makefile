@@ -6,7 +6,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help demo test test-agent-38 toolkit test-toolkit test-recipes test-npu calibrations check schema fuzz kills lies stalls stores truth scale bench-speed models clean
+.PHONY: help demo test messages test-agent-38 toolkit test-toolkit test-recipes test-npu calibrations check schema fuzz kills lies stalls stores truth scale bench-speed models clean
 
 help:
 	@echo "make demo    the story of the 3 MB that became 60 MB, on a virtual board"
@@ -17,6 +17,7 @@ help:
 	@echo "make calibrations   virtual boards calibrated whole, 20 seeds for each SoC: a table (ten minutes)"
 	@echo "make test-agent-38   the agent's tests on Python 3.8 alone"
 	@echo "make check   ruff, mypy --strict, import contracts"
+	@echo "make messages  the sentences that are told in other languages: catalogues brought up to date and compiled"
 	@echo "make schema  the JSON Schemas of what rkbench writes, made from its dataclasses"
 	@echo "make fuzz    100,000 mutated .rknn files read, 30,000 hostile ones shown (long)"
 	@echo "make truth   what the statistics claim, against staged truths, 2,000 trials each: a table (half an hour of CPU)"
@@ -98,6 +99,9 @@ check: $(STAMP)
 
 schema: $(STAMP)
 	$(BIN)/python tools/schemas.py
+
+messages: $(STAMP)
+	$(BIN)/python tools/messages.py
 
 lies: $(STAMP)
 	$(BIN)/python tests/lies.py

@@ -14,6 +14,8 @@ DATA = Path(__file__).parent / "data"
 IGNORED = "RKBENCH_TESTS_IGNORE"
 #: As `bench` does, before anything loads numpy; for what tests start, and workers, too.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+#: What is expected is English, whatever the locale of who runs the tests.
+os.environ["LC_ALL"] = "C.UTF-8"
 LONGEST_ID = 100
 LONG = ("T1", "T2", "T3", "prometheus", "staged", "readme")
 SHARED_MODELS = Path(__file__).parents[2] / "shared" / "data" / "models"

@@ -21,6 +21,7 @@ from rkbench.catalogue.check import VERDICTS
 from rkbench.catalogue.rows import SCOPES, SEVERITIES
 from rkbench.inspection import diff_document, document, npu_document, onnx_document
 from rkbench.inspection.document import Inspection
+from rkbench.language.said import Said
 from rkbench.results import latency_tests, model, night, profile
 from rkbench.results.night import Night
 from rkbench.results.side_by_side import SideBySide
@@ -148,7 +149,7 @@ def text(schema: Schema) -> str:
 def build(schema: Schema) -> dict[str, Any]:
     """Return the JSON Schema of a document and of all that it holds."""
     whole = (schema.document, *schema.lines.values())
-    _, parts = msgspec.json.schema_components(whole, ref_template="#/$defs/{name}")
+    _, parts = msgspec.json.schema_components(whole, schema_hook=_as_text, ref_template="#/$defs/{name}")
     classes = {cls.__name__: cls for kind in whole for cls in _dataclasses(kind)}
     told = {name: _part(classes[name], part, schema.computed.get(name, {})) for name, part in parts.items()}
     root = told.pop(schema.document.__name__)
@@ -163,6 +164,13 @@ def build(schema: Schema) -> dict[str, Any]:
         "description": _prose(f"{schema.what} {root['description']} {CONTRACT}"),
         "$defs": dict(sorted(told.items())),
     }
+
+
+def _as_text(kind: type[Any]) -> dict[str, Any]:
+    """Return what a sentence is in JSON: text."""
+    if kind is Said:
+        return {"type": "string"}
+    raise NotImplementedError
 
 
 def _line(event: str, kind: type[Any]) -> dict[str, Any]:

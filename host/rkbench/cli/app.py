@@ -186,6 +186,7 @@ def options(
     verbose: voice.Verbose = False,
     debug: voice.Debug = False,
     quiet: voice.Quiet = False,
+    lang: voice.Lang = None,
     version: Version = False,
     install_completion: InstallCompletion = False,
     show_completion: ShowCompletion = False,

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-VALUES = ("--onnx", "--target", "--dtype", "--diff", "--json", "--html", "--layers", "--tasks")
+VALUES = ("--onnx", "--target", "--dtype", "--diff", "--json", "--html", "--layers", "--tasks", "--lang")
 FLAGS = ("--myths",)
 
 
@@ -49,8 +49,11 @@ def inspect_arguments(arguments: Sequence[str]) -> dict[str, str] | None:
 def inspect_plain(arguments: dict[str, str]) -> None:
     """Inspect as `rkbench.cli.inspect` does."""
     from rkbench.inspection.inspect_file import Request, inspect_file
+    from rkbench.language.choice import ask
     from rkbench.views.inspect.show import show_inspection
 
+    if "lang" in arguments:
+        ask(arguments["lang"])
     onnx, diff = arguments.get("onnx"), arguments.get("diff")
     json, html = arguments.get("json"), arguments.get("html")
     request = Request(

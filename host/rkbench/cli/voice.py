@@ -15,6 +15,7 @@ import typer
 from typer.main import get_command
 
 from rkbench.errors import UsageError
+from rkbench.language.choice import ask, forget
 from rkbench.units import printable_lines
 
 if TYPE_CHECKING:
@@ -105,10 +106,31 @@ Quiet = Annotated[
 ]
 
 
+def _language(context: typer.Context, word: str | None) -> str | None:
+    """Let answers and advice be told in the language that is asked for."""
+    if word is not None and not context.resilient_parsing:
+        ask(word)
+        context.find_root().call_on_close(forget)
+    return word
+
+
+Lang = Annotated[
+    str | None,
+    typer.Option(
+        "--lang",
+        metavar="LANGUAGE",
+        callback=_language,
+        help="Answers of inspect, causes and advice: en or zh; default: as LANG says.",
+    ),
+]
+
+
 def parameters() -> list[Any]:
     """Return the options for a command of its own: the same, and its function does not see them."""
 
-    def options(verbose: Verbose = False, debug: Debug = False, quiet: Quiet = False) -> None:
+    def options(
+        verbose: Verbose = False, debug: Debug = False, quiet: Quiet = False, lang: Lang = None
+    ) -> None:
         """Stand for the options."""
 
     single = typer.Typer(add_completion=False)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
-from rkbench.inspection.causes.cause import Attribution, Cause
+from rkbench.inspection.causes.cause import Attribution, Cause, Verdict
 from rkbench.inspection.causes.constants import pooling_source
 from rkbench.inspection.causes.elsewhere import cpu_reason, float_reason
 from rkbench.inspection.causes.model_facts import CONSTANT_SECTIONS, ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.causes.unfused import coarse_sigmoids
 from rkbench.inspection.formatting import count, listing, percent
+from rkbench.language.said import NOTHING, Said, say, together
 from rkbench.rknn.placement import computes_in_float, runs_on_cpu
 from rkbench.units import format_bytes
 
@@ -37,7 +39,7 @@ class LayerElsewhere:
     type: str
     bytes: int
     """Its constants in the file."""
-    reason: str
+    reason: Said
     """What the shape, the dtype or the layers around it show; "not known: ..." where they show nothing."""
 
 
@@ -45,7 +47,7 @@ class LayerElsewhere:
 class PoolingAnswer:
     """Which convolutions were made from a GlobalAveragePool or ReduceMean."""
 
-    answer: str
+    answer: Said
     convolutions: tuple[PoolingConvolution, ...]
 
 
@@ -53,7 +55,7 @@ class PoolingAnswer:
 class PrecisionAnswer:
     """Which layers stayed float, which run on the CPU, and which are coarse in int8."""
 
-    answer: str
+    answer: Said
     float: tuple[LayerElsewhere, ...]
     """Empty in an all-float model: there every layer is float."""
     cpu: tuple[LayerElsewhere, ...]
@@ -65,8 +67,8 @@ class PrecisionAnswer:
 class SizeAnswer:
     """Why the file is as big as it is."""
 
-    answer: str
-    causes: tuple[str, ...]
+    answer: Said
+    causes: tuple[Said, ...]
     """The causes as sentences, the largest first."""
 
 
@@ -74,8 +76,8 @@ class SizeAnswer:
 class ChangeAnswer:
     """What exactly has to change."""
 
-    answer: str
-    steps: tuple[str, ...]
+    answer: Said
+    steps: tuple[Said, ...]
     """What to do, the best first: commands, config lines, changes to the network."""
 
 
@@ -97,17 +99,23 @@ def answer(facts: ModelFacts, attribution: Attribution) -> FourAnswers:
         _elsewhere(site, cpu_reason(facts, site)) for site in facts.sites if runs_on_cpu(site.node)
     )
     coarse = tuple(_elsewhere(site, why) for site, why in coarse_sigmoids(facts))
-    steps = _steps(attribution)
     return FourAnswers(
         PoolingAnswer(_pooling_answer(facts, pooling), pooling),
-        PrecisionAnswer(_precision_answer(facts, floats, on_cpu) + _coarse(coarse), floats, on_cpu, coarse),
+        PrecisionAnswer(
+            together(_precision_answer(facts, floats, on_cpu), _coarse(coarse)), floats, on_cpu, coarse
+        ),
         SizeAnswer(attribution.sentence, tuple(_named(cause) for cause in attribution.causes)),
-        ChangeAnswer(_change_answer(attribution, steps), steps),
+        what_to_change(attribution.verdict, attribution.causes),
     )
 
 
-def _named(cause: Cause) -> str:
-    return f"{cause.title}: {format_bytes(cause.bytes)} ({percent(cause.share)})"
+def _named(cause: Cause) -> Said:
+    return say(
+        "{title}: {bytes} ({share})",
+        title=cause.title,
+        bytes=format_bytes(cause.bytes),
+        share=percent(cause.share),
+    )
 
 
 def _pooling(site: Site) -> PoolingConvolution:
@@ -122,16 +130,19 @@ def _constants(site: Site) -> int:
     return sum(sections[name] for name in CONSTANT_SECTIONS)
 
 
-def _pooling_answer(facts: ModelFacts, pooling: tuple[PoolingConvolution, ...]) -> str:
+def _pooling_answer(facts: ModelFacts, pooling: tuple[PoolingConvolution, ...]) -> Said:
     if not pooling:
-        return "None: no convolution of this file was made from a GlobalAveragePool or ReduceMean."
+        return say("None: no convolution of this file was made from a GlobalAveragePool or ReduceMean.")
     total = sum(item.bytes for item in pooling)
     sources = len({item.source for item in pooling})
     widest = "x".join(map(str, max((item.kernel for item in pooling), key=prod)))
-    return (
-        f"{count(len(pooling), 'convolution')}, from {count(sources, 'pooling layer')}: kernels up to "
-        f"{widest}, together {format_bytes(total)} ({percent(total / facts.size_bytes)} of "
-        f"the file)."
+    return say(
+        "{pooling}, from {sources}: kernels up to {widest}, together {total} ({total_share} of the file).",
+        pooling=count(len(pooling), "convolution"),
+        sources=count(sources, "pooling layer"),
+        widest=widest,
+        total=format_bytes(total),
+        total_share=percent(total / facts.size_bytes),
     )
 
 
@@ -142,49 +153,66 @@ def _float_layers(facts: ModelFacts) -> tuple[LayerElsewhere, ...]:
     return tuple(_elsewhere(site, float_reason(facts, site)) for site in floats)
 
 
-def _elsewhere(site: Site, reason: str) -> LayerElsewhere:
+def _elsewhere(site: Site, reason: Said) -> LayerElsewhere:
     return LayerElsewhere(site.base, site.node.type, _constants(site), reason)
 
 
 def _precision_answer(
     facts: ModelFacts, floats: tuple[LayerElsewhere, ...], on_cpu: tuple[LayerElsewhere, ...]
-) -> str:
+) -> Said:
     if facts.precision == "w4a16":
-        precision = "The weights have 4 bits (w4a16), every layer computes in float."
+        precision = say("The weights have 4 bits (w4a16), every layer computes in float.")
     elif facts.dtype != "int8":
-        precision = "This is a float model: no layer is quantized."
+        precision = say("This is a float model: no layer is quantized.")
     elif floats:
         names = listing([item.name for item in floats], 4)
         size = format_bytes(sum(item.bytes for item in floats))
-        precision = f"{count(len(floats), 'layer')} stayed float: {names} ({size} of constants)."
+        precision = say(
+            "{floats} stayed float: {names} ({size} of constants).",
+            floats=count(len(floats), "layer"),
+            names=names,
+            size=size,
+        )
     else:
-        precision = "Every layer that computes is quantized; none stayed float."
+        precision = say("Every layer that computes is quantized; none stayed float.")
     if not on_cpu:
-        return f"{precision} No layer that computes runs on the CPU."
+        return say("{precision} No layer that computes runs on the CPU.", precision=precision)
     kinds = listing(sorted({item.type for item in on_cpu}), 4)
     names = listing([item.name for item in on_cpu], 4)
-    return f"{precision} {count(len(on_cpu), 'layer')} on the CPU ({kinds}): {names}."
+    return say(
+        "{precision} {on_cpu} on the CPU ({kinds}): {names}.",
+        precision=precision,
+        on_cpu=count(len(on_cpu), "layer"),
+        kinds=kinds,
+        names=names,
+    )
 
 
-def _coarse(layers: tuple[LayerElsewhere, ...]) -> str:
+def _coarse(layers: tuple[LayerElsewhere, ...]) -> Said:
     if not layers:
-        return ""
+        return NOTHING
     names = listing([item.name for item in layers], 4)
-    return f" {count(len(layers), 'Sigmoid')} not fused, with scores in coarse steps: {names}."
+    return say(
+        "{layers} not fused, with scores in coarse steps: {names}.",
+        layers=count(len(layers), "Sigmoid"),
+        names=names,
+    )
 
 
-def _steps(attribution: Attribution) -> tuple[str, ...]:
+def what_to_change(verdict: Verdict, causes: Iterable[Cause]) -> ChangeAnswer:
+    """Return what exactly has to change, the cures of all causes behind it."""
+    steps = _steps(causes)
+    if verdict == "healthy":
+        saving = say("What would still save bytes is listed.") if steps else NOTHING
+        return ChangeAnswer(together(say("Nothing has to change."), saving), steps)
+    return ChangeAnswer(steps[0] if steps else say("Nothing is known that cures it."), steps)
+
+
+def _steps(causes: Iterable[Cause]) -> tuple[Said, ...]:
     """Return the steps of all causes, the largest cause first; one command or line once."""
-    steps: dict[str, str] = {}
-    for cause in attribution.causes:
-        for fix in cause.fix:
-            if fix.kind != "nothing":
-                text = f"{fix.snippet}  ({fix.action})" if fix.snippet else fix.action
-                steps.setdefault(fix.snippet or fix.action, text)
+    steps: dict[str, Said] = {}
+    for fix in (fix for cause in causes for fix in cause.fix):
+        if fix.kind != "nothing":
+            text = say("{snippet}  ({action})", **vars(fix)) if fix.snippet else fix.action
+            steps.setdefault(fix.snippet or fix.action, text)
     return tuple(steps.values())
-
-
-def _change_answer(attribution: Attribution, steps: tuple[str, ...]) -> str:
-    if attribution.verdict == "healthy":
-        return "Nothing has to change." + (" What would still save bytes is listed." if steps else "")
-    return steps[0] if steps else "Nothing is known that cures it."

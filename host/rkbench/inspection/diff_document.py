@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rkbench.language.said import Said
+
 
 @dataclass(frozen=True)
 class ContentDiff:
@@ -54,7 +56,7 @@ class CauseChange:
     """One cause and the bytes that it owns before and after; None where a file does not have it."""
 
     code: str
-    title: str
+    title: Said
     before_bytes: int | None
     after_bytes: int | None
 
@@ -65,7 +67,7 @@ class FileDiff:
 
     other: str
     other_bytes: int
-    sentence: str
+    sentence: Said
     size_difference_bytes: int
     same_weights: bool
     sections: dict[str, int]

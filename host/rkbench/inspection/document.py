@@ -12,6 +12,7 @@ from rkbench.inspection.answers import FourAnswers
 from rkbench.inspection.causes import Cause
 from rkbench.inspection.myths import Myth
 from rkbench.inspection.output_scales import CoarseOutput
+from rkbench.language.said import Said
 from rkbench.rknn.contents import Sections
 from rkbench.rknn.targets import Precision
 
@@ -118,7 +119,7 @@ class Inspection:
     """One .rknn explained, or one .onnx predicted: what a converted file alone can tell is then empty."""
 
     schema: Literal["rkbench-inspect/1"]
-    sentence: str
+    sentence: Said
     """The answer in one sentence with numbers."""
     verdict: Literal["healthy", "bloated", "predicted"]
     lead_cause: str | None

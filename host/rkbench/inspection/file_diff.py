@@ -10,6 +10,7 @@ from rkbench.inspection.diff import LayerDiff, ModelDiff
 from rkbench.inspection.diff_document import CauseChange, FileDiff, LayerChange
 from rkbench.inspection.document import FileInspection
 from rkbench.inspection.node_diff import diff_nodes
+from rkbench.language.said import Said, say
 from rkbench.units import format_bytes
 
 
@@ -30,17 +31,25 @@ def diff_files(other: Path, diff: ModelDiff, before: FileInspection, after: File
     )
 
 
-def _sentence(diff: ModelDiff, name: str) -> str:
+def _sentence(diff: ModelDiff, name: str) -> Said:
     if diff.empty:
-        return "The same model: nothing that is compared differs."
+        return say("The same model: nothing that is compared differs.")
     change = diff.size_difference_bytes
     if change:
-        size = f"{name} is {format_bytes(abs(change))} {'larger' if change > 0 else 'smaller'}"
+        larger = say("{name} is {change} larger", name=name, change=format_bytes(change))
+        smaller = say("{name} is {change} smaller", name=name, change=format_bytes(abs(change)))
+        size = larger if change > 0 else smaller
     else:
-        size = f"{name} is of equal size"
+        size = say("{name} is of equal size", name=name)
+    layers = len(diff.layers)
     if diff.same_weights:
-        return f"{size}; the constants are the same, {len(diff.layers)} layers differ."
-    return f"{size}; {len(diff.contents)} constants hold other bytes, {len(diff.layers)} layers differ."
+        return say("{size}; the constants are the same, {layers} layers differ.", size=size, layers=layers)
+    return say(
+        "{size}; {constants} constants hold other bytes, {layers} layers differ.",
+        size=size,
+        constants=len(diff.contents),
+        layers=layers,
+    )
 
 
 def _causes(before: Iterable[Cause], after: Iterable[Cause]) -> tuple[CauseChange, ...]:

@@ -4,22 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from rkbench.language.said import Said, listed, say
+
 LONGEST_NAME = 120
 
 
-def count(number: int, noun: str) -> str:
-    """Return `1 layer`, `13 layers`."""
-    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+def count(number: int, noun: str) -> Said:
+    """Return `1 layer`, `13 layers`; translations are of the singular, `{number:,} layer`."""
+    said = say(f"{{number:,}} {noun}" if number == 1 else f"{{number:,}} {noun}s", number=number)
+    said.template = f"{{number:,}} {noun}"
+    return said
 
 
-def listing(items: Sequence[str], most: int = 3) -> str:
+def listing(items: Sequence[str], most: int = 3) -> Said:
     """Return `a, b, c and 10 more`; of a name longer than LONGEST_NAME only both ends."""
-    shown = [item if len(item) <= LONGEST_NAME else f"{item[:50]}…{item[-50:]}" for item in items[:most]]
+    shown = [shortened(item) for item in items[:most]]
     if len(items) > most:
-        return f"{', '.join(shown)} and {len(items) - most} more"
+        return say("{items} and {more} more", items=listed(shown), more=len(items) - most)
     if len(shown) > 1:
-        return f"{', '.join(shown[:-1])} and {shown[-1]}"
-    return shown[0] if shown else ""
+        return say("{items} and {last}", items=listed(shown[:-1]), last=shown[-1])
+    return listed(shown)
+
+
+def shortened(item: str) -> str:
+    """Return a name, of a longer one than LONGEST_NAME only both ends."""
+    return item if len(item) <= LONGEST_NAME else f"{item[:50]}…{item[-50:]}"
 
 
 def percent(share: float) -> str:

@@ -9,6 +9,7 @@ from rkbench.inspection.causes.cause import Attribution
 from rkbench.inspection.causes.model_facts import ModelFacts
 from rkbench.inspection.causes.weights import padding
 from rkbench.inspection.formatting import count, percent
+from rkbench.language.said import Said, say
 from rkbench.units import format_bytes
 
 
@@ -16,15 +17,14 @@ from rkbench.units import format_bytes
 class Myth:
     """One suspect: what people say, what it owns here, and what was measured."""
 
-    suspect: str
+    suspect: Said
     bytes: int
     """Bytes of this file that it owns."""
-    verdict: str
+    verdict: Said
 
 
 def judge_myths(facts: ModelFacts, attribution: Attribution, answers: FourAnswers) -> tuple[Myth, ...]:
     """Return one line for each popular suspect, with the bytes that it owns in this file."""
-    size = facts.size_bytes
     pooling = answers.convolutions_from_pooling.convolutions
     pooled = sum(item.bytes for item in pooling)
     means = sum(item.bytes for item in pooling if "mean" in item.name.lower())
@@ -33,34 +33,51 @@ def judge_myths(facts: ModelFacts, attribution: Attribution, answers: FourAnswer
     padded = _padding_bytes(facts)
     return (
         Myth(
-            "GlobalAveragePool becomes a convolution",
+            say("GlobalAveragePool becomes a convolution"),
             pooled,
-            f"true in form, harmless in size: {answers.convolutions_from_pooling.answer}",
+            say("true in form, harmless in size: {answer}", answer=answers.convolutions_from_pooling.answer),
         ),
-        Myth("a lost ReLU makes layers float", _without_relu(facts)[1], _relu(facts)),
+        Myth(say("a lost ReLU makes layers float"), _without_relu(facts)[1], _relu(facts)),
         Myth(
-            "alignment padding",
+            say("alignment padding"),
             padded,
-            f"{format_bytes(padded)} of {format_bytes(size)} ({percent(padded / size)}): more than "
-            f"double only on "
-            "layers with 1 to 3 channels",
+            _padding(padded, facts.size_bytes),
         ),
         Myth(
-            "hybrid quantization shrinks the file",
+            say("hybrid quantization shrinks the file"),
             extra,
-            f"false in direction: float layers add {format_bytes(extra)} here; each makes the file larger",
-        ),
-        Myth("keep_initializers_as_inputs", 0, "owns nothing: identical size with and without (measured)"),
-        Myth(
-            "torch.mean instead of GlobalAveragePool",
-            means,
-            f"the same rewriting, within 1,216 B in 66 pairs: {format_bytes(means)} is of means",
+            say(
+                "false in direction: float layers add {extra} here; each makes the file larger",
+                extra=format_bytes(extra),
+            ),
         ),
         Myth(
-            "AdaptiveAvgPool2d(1) instead of GlobalAveragePool",
+            say("keep_initializers_as_inputs"),
             0,
-            "owns nothing of its own: it exports as GlobalAveragePool or ReduceMean",
+            say("owns nothing: identical size with and without (measured)"),
         ),
+        Myth(
+            say("torch.mean instead of GlobalAveragePool"),
+            means,
+            say(
+                "the same rewriting, within 1,216 B in 66 pairs: {means} is of means",
+                means=format_bytes(means),
+            ),
+        ),
+        Myth(
+            say("AdaptiveAvgPool2d(1) instead of GlobalAveragePool"),
+            0,
+            say("owns nothing of its own: it exports as GlobalAveragePool or ReduceMean"),
+        ),
+    )
+
+
+def _padding(padded: int, size: int) -> Said:
+    return say(
+        "{padded} of {size} ({padded_share}): more than double only on layers with 1 to 3 channels",
+        padded=format_bytes(padded),
+        size=format_bytes(size),
+        padded_share=percent(padded / size),
     )
 
 
@@ -78,10 +95,17 @@ def _without_relu(facts: ModelFacts) -> tuple[int, int, int]:
     return len(plain), sum(site.layer.weight_bytes for site in floats), len(floats)
 
 
-def _relu(facts: ModelFacts) -> str:
+def _relu(facts: ModelFacts) -> Said:
     number, _, floats = _without_relu(facts)
     if facts.dtype != "int8":
-        return f"not a question here, the model is float; {count(number, 'convolution')} without ReLU"
+        return say(
+            "not a question here, the model is float; {number} without ReLU",
+            number=count(number, "convolution"),
+        )
     if floats:
-        return f"{floats} of {number} convolutions without ReLU are float, see the float layers for why"
-    return f"false: {number} convolutions have no ReLU behind them, all of them are INT8"
+        return say(
+            "{floats} of {number} convolutions without ReLU are float, see the float layers for why",
+            floats=floats,
+            number=number,
+        )
+    return say("false: {number} convolutions have no ReLU behind them, all of them are INT8", number=number)

@@ -8,10 +8,12 @@ from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
 
+from rkbench.inspection.answers import what_to_change
 from rkbench.inspection.causes import Cause, Fix
 from rkbench.inspection.document import SCHEMA, FileInspection, Inspection
 from rkbench.inspection.onnx_document import OnnxComparison, OnnxNode, PredictedFile
 from rkbench.inspection.prediction import fix_commands, predicted_sentence
+from rkbench.language.said import NOTHING, Said, say
 from rkbench.onnx.prediction import PredictedNode, Prediction
 from rkbench.units import format_bytes
 
@@ -26,21 +28,17 @@ def add_onnx(inspection: FileInspection, path: Path, prediction: Prediction) -> 
     """Return the inspection with its ONNX node by node, and with commands that name it."""
     size = inspection.file.size_bytes
     nodes = _nodes_in_file(inspection, prediction)
-    name = shlex.quote(str(path))
-    change = inspection.answers.what_to_change
     comparison = _comparison(path, prediction, nodes, size)
     useless = () if comparison.fix else (BENCH_FIX,)
-    kept = tuple(step for step in change.steps if not step.startswith(useless))
-    steps = tuple(step.replace(PLACEHOLDER, name) for step in kept)
-    answer = change.answer if kept == change.steps else (*kept, "Nothing is known that cures it.")[0]
-    change = replace(change, answer=answer.replace(PLACEHOLDER, name), steps=steps)
+    causes = tuple(
+        _with_fixes(cause, [fix for fix in cause.fix if not fix.snippet.startswith(useless)], path)
+        for cause in inspection.causes
+    )
+    change = what_to_change("bloated" if inspection.lead_cause else "healthy", causes)
     return replace(
         inspection,
         sentence=_artefact(inspection, path, prediction) or inspection.sentence,
-        causes=tuple(
-            _with_fixes(cause, [fix for fix in cause.fix if not fix.snippet.startswith(useless)], path)
-            for cause in inspection.causes
-        ),
+        causes=causes,
         answers=replace(inspection.answers, what_to_change=change),
         onnx=comparison,
     )
@@ -78,7 +76,7 @@ def source_node(name: str, names: set[str]) -> str:
 
 def _with_fixes(cause: Cause, fixes: list[Fix], path: Path) -> Cause:
     """Return a cause with those of its fixes that apply to the ONNX at `path`, which they name."""
-    useless = f"bench fix: it finds nothing to change in {path.name}"
+    useless = say("bench fix: it finds nothing to change in {path}", path=path.name)
     dropped = (useless,) if len(fixes) < len(cause.fix) else ()
     named = tuple(_named(fix, shlex.quote(str(path))) for fix in fixes)
     return replace(cause, fix=named, not_helping=(*dropped, *cause.not_helping))
@@ -143,22 +141,29 @@ def _node(node: PredictedNode) -> OnnxNode:
     )
 
 
-def _artefact(inspection: FileInspection, path: Path, prediction: Prediction) -> str:
+def _artefact(inspection: FileInspection, path: Path, prediction: Prediction) -> Said:
     """Return the sentence for a healthy file that is large only beside its ONNX, else ""."""
     size, onnx_bytes = inspection.file.size_bytes, max(prediction.onnx_bytes, 1)
     if inspection.verdict != "healthy" or size < ARTEFACT_RATIO * onnx_bytes:
-        return ""
+        return NOTHING
     elements = prediction.elements
     half = sum(number for dtype, number in elements.items() if dtype.upper() in HALF_TYPES)
     generated = prediction.weight_bytes > 2 * max(prediction.needed_weight_bytes, 1)
     if not generated and 2 * half < sum(elements.values()):
-        return ""
+        return NOTHING
     if generated:
-        why = "generates weights that the file has to store"
+        why = say("generates weights that the file has to store")
     else:
-        why = "stores its weights in half precision or less"
-    return (
-        f"{Path(inspection.file.path).name} is {format_bytes(size)}, {size / onnx_bytes:,.1f} times its "
-        f"ONNX, but nothing is unusual: {path.name} ({format_bytes(onnx_bytes)}) {why}; its constants take "
-        f"{format_bytes(prediction.weight_bytes)} at {prediction.dtype}."
+        why = say("stores its weights in half precision or less")
+    return say(
+        "{name} is {size}, {times:,.1f} times its ONNX, but nothing is unusual: {onnx} ({onnx_bytes}) "
+        "{why}; its constants take {constants} at {dtype}.",
+        name=Path(inspection.file.path).name,
+        size=format_bytes(size),
+        times=size / onnx_bytes,
+        onnx=path.name,
+        onnx_bytes=format_bytes(onnx_bytes),
+        why=why,
+        constants=format_bytes(prediction.weight_bytes),
+        dtype=prediction.dtype,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from rkbench.language.said import Said
 from rkbench.onnx.prediction import PredictedSizes
 from rkbench.rknn.targets import Dtype
 
@@ -15,14 +16,14 @@ class OnnxNode:
 
     name: str
     type: str
-    becomes: str
+    becomes: Said
     needed_bytes: int
     predicted_bytes: int
     """Constants that the prediction gives it."""
     file_bytes: int | None
     """Bytes of the layers that came from it; None where no layer names it (fused or folded away)."""
     layers: tuple[str, ...]
-    note: str
+    note: Said
     smaller_dtype: Dtype | None
 
 

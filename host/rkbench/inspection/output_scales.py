@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from rkbench.language.said import Said, listed, say
 from rkbench.rknn import RknnModel, Tensor
 from rkbench.rknn.contents import Node
 
@@ -37,8 +38,8 @@ class CoarseOutput:
     step: float
     range: float
     parts: tuple[CoarsePart, ...]
-    message: str
-    cure: str
+    message: Said
+    cure: Said
 
 
 def coarse_outputs(model: RknnModel) -> tuple[CoarseOutput, ...]:
@@ -61,16 +62,36 @@ def _coarse(model: RknnModel, output: Tensor, producers: dict[int, Node]) -> Coa
     if not parts or len(parts) == len(join.inputs):
         return None
     span = 255 * step
-    told = ", ".join(f"{part.name} {list(part.shape)} spans {part.range:.3g}" for part in parts[:3])
+    told = listed(
+        [
+            say(
+                "{part} {shape} spans {range:.3g}",
+                part=part.name,
+                shape=str(list(part.shape)),
+                range=part.range,
+            )
+            for part in parts[:3]
+        ]
+    )
     return CoarseOutput(
         output.name,
         step,
         span,
         parts,
-        f"output {output.name} has one {output.dtype.lower()} scale, {step:.3g} a step, over parts of very"
-        f" different range: {told}, {parts[0].steps:.2g} steps of it; what they say is lost",
-        f"end the ONNX before {join.name.split(':')[-1]}, so that each part is an output with a scale of its"
-        " own, convert again, and join them after the NPU",
+        say(
+            "output {output} has one {dtype} scale, {step:.3g} a step, over parts of very different "
+            "range: {told}, {steps:.2g} steps of it; what they say is lost",
+            output=output.name,
+            dtype=output.dtype.lower(),
+            step=step,
+            told=told,
+            steps=parts[0].steps,
+        ),
+        say(
+            "end the ONNX before {join}, so that each part is an output with a scale of its own, "
+            "convert again, and join them after the NPU",
+            join=join.name.split(":")[-1],
+        ),
     )
 
 

@@ -7,15 +7,16 @@ from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
+from rkbench.language.said import Said, say
 from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
 
-KEPT = "kept grouped"
-DENSE = "grouped, made dense"
-DEPTHWISE = "depthwise"
-MULTIPLIER = "depthwise multiplier, made dense"
-ORDINARY = "ordinary"
+KEPT = say("kept grouped")
+DENSE = say("grouped, made dense")
+DEPTHWISE = say("depthwise")
+MULTIPLIER = say("depthwise multiplier, made dense")
+ORDINARY = say("ordinary")
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def _spatial(value: ir.Value | None) -> tuple[int, ...] | None:
     return shape[2:] if shape is not None and len(shape) > 2 else None
 
 
-def fate(convolution: Convolution, target: str, dtype: Dtype, toolkit_version: str | None = None) -> str:
+def fate(convolution: Convolution, target: str, dtype: Dtype, toolkit_version: str | None = None) -> Said:
     """Return what the compiler makes of a convolution: one of the constants of this module.
 
     Unknown alignments (a SoC that nobody measured) count as kept. Source: conversions,

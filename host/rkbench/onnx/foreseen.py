@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from rkbench.language.said import Said
+
 FUNCTIONS = "functions"
 ORDER = "order"
 """What reading puts right: functions that a model defines itself, nodes that are not in order."""
@@ -18,9 +20,9 @@ class ForeseenRefusal:
     node: str
     sentence: str
     """What the converter will say."""
-    reason: str
+    reason: Said
     """What it stumbles over."""
-    way_around: str
+    way_around: Said
 
 
 @dataclass(frozen=True)

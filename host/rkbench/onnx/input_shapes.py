@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 import onnx_ir as ir
 
 from rkbench.errors import UsageError
+from rkbench.language.said import NOTHING, Said, say
 
 InputShapes = Mapping[str, tuple[int, ...]]
 """Sizes by the input's name."""
@@ -24,7 +25,7 @@ def parse_input_shapes(texts: Iterable[str]) -> dict[str, tuple[int, ...]]:
     return shapes
 
 
-def fix_input_shapes(graph: ir.Graph, given: InputShapes) -> list[str]:
+def fix_input_shapes(graph: ir.Graph, given: InputShapes) -> list[Said]:
     """Set the inputs of a graph to the given shapes, every other open size to 1.
 
     Returns a note for each input whose sizes were made up. Raises UsageError where a given shape names no
@@ -65,16 +66,21 @@ def _check_fits(value: ir.Value, shape: tuple[int, ...]) -> None:
         )
 
 
-def _count_as_one(value: ir.Value) -> str:
+def _count_as_one(value: ir.Value) -> Said:
     """Set open sizes of an input to 1; return a note that says so and how to give them, "" if none is
     open."""
     shape = list(value.shape or ())
     names = [str(size) for size in shape if not isinstance(size, int)]
     if not names:
-        return ""
+        return NOTHING
     value.shape = ir.Shape(size if isinstance(size, int) and size > 0 else 1 for size in shape)
     wanted = "x".join(str(size) if isinstance(size, int) else "N" for size in shape)
     how = (
         "" if len(names) == 1 and not isinstance(shape[0], int) else f" (--input-shape {value.name}={wanted})"
     )
-    return f"input {value.name}: dimensions {', '.join(names)} counted as 1{how}"
+    return say(
+        "input {input}: dimensions {names} counted as 1{how}",
+        input=value.name,
+        names=", ".join(names),
+        how=how,
+    )

@@ -15,6 +15,7 @@ from google.protobuf.message import DecodeError  # type: ignore[import-untyped] 
 from onnx_ir.passes.common import ShapeInferencePass
 
 from rkbench.errors import ModelError, NoModelError
+from rkbench.language.said import Said, say
 from rkbench.onnx.folding import Numbers, complete_shapes
 from rkbench.onnx.input_shapes import InputShapes, fix_input_shapes, forget_negative_sizes
 from rkbench.onnx.mending import mend
@@ -44,7 +45,7 @@ class OnnxFile:
     model: ir.Model
     elements: dict[str, int]
     """Elements of the stored weights by dtype, such as {"FLOAT": 830000, "INT64": 12}."""
-    notes: tuple[str, ...]
+    notes: tuple[Said, ...]
     """What was assumed, one sentence each."""
     declared: dict[str, Declared]
     """Type and shape of every value as the file declares them: nothing inferred, no symbol fixed but by the
@@ -85,7 +86,7 @@ def open_onnx(path: str | PathLike[str], input_shapes: InputShapes | None = None
     """
     path = Path(path)
     refuse_as_onnx(path)
-    notes: list[str] = []
+    notes: list[Said] = []
     try:
         with _logged() as complaints:
             model = _load(path)
@@ -109,10 +110,11 @@ def open_onnx(path: str | PathLike[str], input_shapes: InputShapes | None = None
     except (DecodeError, ValueError, TypeError, KeyError, RuntimeError, OverflowError) as error:
         hint = "check the file, export it again"
         raise ModelError(f"{path} is no readable ONNX: {_reason(error)}", hint=hint) from error
-    notes += [f"the graph is not sound: {text}" for text in dict.fromkeys(complaints)]
+    notes += [say("the graph is not sound: {text}", text=text) for text in dict.fromkeys(complaints)]
     external, missing = _external_files(path, model.graph)
     if missing:
-        notes.append(f"external weights are missing: {', '.join(missing)}; counted by their declared shapes")
+        lost = ", ".join(missing)
+        notes.append(say("external weights are missing: {lost}; counted by their declared shapes", lost=lost))
     size = path.stat().st_size
     return OnnxFile(
         path,

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from rkbench.language.said import NOTHING, Said, say
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.constants import float_elements, is_generated
@@ -57,11 +58,11 @@ class Context:
 class Share:
     """What a node owns at one dtype, in bytes; `commands` None means that no estimate can be made."""
 
-    becomes: str
+    becomes: Said
     weights: int
     needed: int
     commands: int | None
-    note: str = ""
+    note: Said = NOTHING
 
 
 Rule = Callable[[ir.Node, Context, Dtype], Share | None]
@@ -74,11 +75,13 @@ def _convolution(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
         return _other(node, context, dtype)
     share = _projected(geometry, context, dtype)
     if is_generated(weight):
-        note = f"its weights are computed by nodes ({weight.name}): the ONNX does not store them"
+        note = say(
+            "its weights are computed by nodes ({weight}): the ONNX does not store them", weight=weight.name
+        )
         becomes = FOLDED if share.becomes == conv.ORDINARY else share.becomes
         share = Share(becomes, share.weights, 0, share.commands, share.note or note)
     if context.owners[weight] is not node:
-        return Share(share.becomes, 0, 0, share.commands, "")
+        return Share(share.becomes, 0, 0, share.commands)
     return share
 
 
@@ -91,26 +94,50 @@ def _projected(geometry: Convolution, context: Context, dtype: Dtype) -> Share:
     size = commands.convolution_bytes(geometry, target, dtype, version)
     wide = geometry.dilated_extent >= commands.WIDE_DILATION and max(geometry.dilations) > 1
     if wide and (targets.TARGETS[target].npu_cores > 1 or geometry.groups == 1):
-        kernel = f"dilation {max(geometry.dilations)} makes a kernel {geometry.dilated_extent} pixels wide"
-        return Share(DILATED, weights, needed, None, f"{kernel}: 0.1 to 8 MB of commands were seen")
+        kernel = say(
+            "dilation {dilations} makes a kernel {dilated_extent} pixels wide",
+            dilations=max(geometry.dilations),
+            dilated_extent=geometry.dilated_extent,
+        )
+        return Share(
+            DILATED, weights, needed, None, say("{kernel}: 0.1 to 8 MB of commands were seen", kernel=kernel)
+        )
     if becomes == conv.KEPT and targets.kept_group_alignment(target, dtype, version) is None:
-        note = f"nobody has measured whether {target} keeps {geometry.groups} groups; counted as kept"
+        note = say(
+            "nobody has measured whether {target} keeps {groups} groups; counted as kept",
+            target=target,
+            groups=geometry.groups,
+        )
         return Share(UNMEASURED, weights, needed, size, note)
     return Share(becomes, weights, needed, size, note)
 
 
-def _grouping_note(geometry: Convolution, becomes: str, context: Context, dtype: Dtype) -> str:
+def _grouping_note(geometry: Convolution, becomes: str, context: Context, dtype: Dtype) -> Said:
     cpg = geometry.channels_per_group
     alignment = targets.kept_group_alignment(context.target, dtype, context.toolkit_version)
     if becomes == conv.DENSE:
-        rule = f"{context.target} {dtype} keeps multiples of {alignment}"
-        return f"{cpg} channels per group: {rule}, all else is stored as a dense block with zeros"
+        rule = say(
+            "{target} {dtype} keeps multiples of {alignment}",
+            target=context.target,
+            dtype=dtype,
+            alignment=alignment,
+        )
+        return say(
+            "{cpg} channels per group: {rule}, all else is stored as a dense block with zeros",
+            cpg=cpg,
+            rule=rule,
+        )
     if becomes == conv.MULTIPLIER:
         factor = geometry.output_channels // geometry.input_channels
-        return f"depthwise with {factor} outputs a channel is stored as a dense block with zeros"
+        return say(
+            "depthwise with {factor} outputs a channel is stored as a dense block with zeros", factor=factor
+        )
     if becomes == conv.KEPT and geometry.groups >= 32:
-        return f"{geometry.groups} groups are split into as many convolutions, each with commands of its own"
-    return ""
+        return say(
+            "{groups} groups are split into as many convolutions, each with commands of its own",
+            groups=geometry.groups,
+        )
+    return NOTHING
 
 
 def _product(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
@@ -162,7 +189,9 @@ def _reshape(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     if shape is None or not is_channel_shuffle(node):
         return None
     share = _projected(Convolution(shape[1], shape[1], has_bias=False), context, dtype)
-    note = f"reshape-transpose-reshape over {shape[1]} channels is stored as a dense 1x1 convolution"
+    note = say(
+        "reshape-transpose-reshape over {shape} channels is stored as a dense 1x1 convolution", shape=shape[1]
+    )
     return Share(SHUFFLE, share.weights, 0, share.commands, note)
 
 
@@ -175,8 +204,8 @@ def _recurrent(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     lstm = node.op_type == "LSTM"
     weights = elements * (ELEMENT_BYTES[dtype] if lstm else 2)
     width = node.attributes.get_int("hidden_size", 0)
-    stays = "" if lstm else "; stays FLOAT16"
-    note = f"one list of commands a time step{stays}"
+    stays = "" if lstm else say("; stays FLOAT16")
+    note = say("one list of commands a time step{stays}", stays=stays)
     return Share(RECURRENT, weights + 4 * lstm * width**2, weights, 0, note)
 
 
@@ -197,7 +226,10 @@ def _other(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     size = 0 if node.op_type in FUSED else commands.other_bytes(context.target)
     element = ELEMENT_BYTES[dtype]
     if generated > given:
-        note = f"{generated} constants are computed by nodes: stored in full in the .rknn, not in the ONNX"
+        note = say(
+            "{generated} constants are computed by nodes: stored in full in the .rknn, not in the ONNX",
+            generated=generated,
+        )
         return Share(FOLDED, (generated + given) * element, given * element, size, note)
     if given == 0 and size == 0:
         return None

@@ -12,6 +12,7 @@ from os import PathLike
 import onnx_ir as ir
 
 from rkbench.errors import UsageError
+from rkbench.language.said import Said, say
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.constants import stored_values
@@ -140,9 +141,9 @@ def _planned(node: ir.Node, share: Share | None, plan: LayerPlan) -> Share | Non
     if share is None:
         return None
     if node.op_type in ("Concat", "Split", "Slice") and added:
-        share = replace(share, becomes=JOINED, note="its parts begin or end within a block of channels")
+        share = replace(share, becomes=JOINED, note=say("its parts begin or end within a block of channels"))
     if node.op_type == "Transpose" and size > MOVED_BYTES:
-        share = replace(share, becomes=MOVED, note="the NPU takes a task for each position of the map")
+        share = replace(share, becomes=MOVED, note=say("the NPU takes a task for each position of the map"))
     commands_bytes = None if share.commands is None else size
     if node in plan.merged:
         return Share(MERGED, 0, share.needed, commands_bytes)
@@ -176,16 +177,24 @@ def _smaller_dtype(fp16: Share, int8: Share) -> Dtype | None:
     return "fp16" if fp16.weights < int8.weights else "int8"
 
 
-def _notes(network: OnnxFile, context: Context, nodes: list[PredictedNode], dtype: Dtype) -> list[str]:
+def _notes(network: OnnxFile, context: Context, nodes: list[PredictedNode], dtype: Dtype) -> list[Said]:
     notes = list(network.notes)
     if network.is_quantized:
-        notes.append("the graph is quantized already (QDQ): predicted as INT8")
+        notes.append(say("the graph is quantized already (QDQ): predicted as INT8"))
     if targets.kept_group_alignment(context.target, dtype) is None:
-        notes.append(f"{context.target}: nobody has measured which grouped convolutions it keeps")
+        notes.append(
+            say("{target}: nobody has measured which grouped convolutions it keeps", target=context.target)
+        )
     half = network.elements.get("FLOAT16", 0) + network.elements.get("BFLOAT16", 0)
     if half:
-        notes.append(f"{half} weights are stored in 16 bits: compare elements, not the bytes of the ONNX")
+        notes.append(
+            say(
+                "{half} weights are stored in 16 bits: compare elements, not the bytes of the ONNX", half=half
+            )
+        )
     unknown = [node.name for node in nodes if node.command_bytes is None]
     if unknown:
-        notes.append(f"commands that nobody can predict are not counted: {', '.join(unknown)}")
+        notes.append(
+            say("commands that nobody can predict are not counted: {unknown}", unknown=", ".join(unknown))
+        )
     return notes

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from rkbench.language.said import Said, say
 from rkbench.onnx.foreseen import ForeseenRefusal
 from rkbench.rknn.targets import Dtype
 
-FOLDED = "folded constants"
-SHUFFLE = "channel shuffle, made a dense 1x1"
-POOLING = "pooling, made depthwise convolutions"
-DILATED = "dilated, commands blow up"
-RECURRENT = "recurrent, commands blow up"
-RESIZE = "resize"
-UNMEASURED = "grouped, kept or not"
-OTHER = "other constants"
-JOINED = "parts that are no whole blocks, cut or joined by a dense 1x1"
-MOVED = "moved position by position"
-MERGED = "summed into the convolution beside it"
+FOLDED = say("folded constants")
+SHUFFLE = say("channel shuffle, made a dense 1x1")
+POOLING = say("pooling, made depthwise convolutions")
+DILATED = say("dilated, commands blow up")
+RECURRENT = say("recurrent, commands blow up")
+RESIZE = say("resize")
+UNMEASURED = say("grouped, kept or not")
+OTHER = say("other constants")
+JOINED = say("parts that are no whole blocks, cut or joined by a dense 1x1")
+MOVED = say("moved position by position")
+MERGED = say("summed into the convolution beside it")
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class PredictedNode:
 
     name: str
     type: str
-    becomes: str
+    becomes: Said
     """What the compiler makes of it, such as `grouped, made dense` or `ordinary`."""
     weight_bytes: int
     """Constants in the file at the asked dtype: weights and bias with their padding."""
@@ -37,7 +38,7 @@ class PredictedNode:
     command_bytes: int | None
     """Register commands, tasks and structure of the layer that bears this node's name; 0 where another
     node's layer computes it. None where no estimate can be made."""
-    note: str
+    note: Said
     """Why, in one sentence; "" for what is ordinary."""
     smaller_dtype: Dtype | None
     """The dtype whose constants are smaller; None if they are equal."""
@@ -78,7 +79,7 @@ class PredictedSizes:
     """The file is hardly smaller than this ..."""
     file_bytes_high: int | None = field(default=None, kw_only=True)
     """... and hardly larger than this; None where some of it cannot be predicted (`at least`)."""
-    notes: tuple[str, ...]
+    notes: tuple[Said, ...]
     refusals: tuple[ForeseenRefusal, ...] = field(default=(), kw_only=True)
     """What the converter will refuse; the sizes are those of a converter that would not."""
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.foreseen import Asked, ForeseenRefusal, name_of
 from rkbench.onnx.fusion.patterns import next_node, users
 from rkbench.onnx.refused_files import RULES as FILE_RULES
@@ -29,8 +30,8 @@ def _dynamic(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
             name_of(node),
             f"The DynamicQuantizeLinear('{name_of(node)}') will cause the graph to be a dynamic graph! "
             "Remove it manually and try again!",
-            "it quantizes by what each input holds, which the NPU cannot",
-            "convert the float ONNX that it was made of; the converter quantizes itself",
+            say("it quantizes by what each input holds, which the NPU cannot"),
+            say("convert the float ONNX that it was made of; the converter quantizes itself"),
         )
 
 
@@ -39,8 +40,8 @@ def _dropout(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
         yield ForeseenRefusal(
             name_of(node),
             "Not support 'Dropout' of opset-9!",
-            "the Dropout has a second output, its mask, and the ONNX is of opset 9",
-            "remove the Dropout, or take the mask from its outputs: it does nothing when a network runs",
+            say("the Dropout has a second output, its mask, and the ONNX is of opset 9"),
+            say("remove the Dropout, or take the mask from its outputs: it does nothing when a network runs"),
         )
 
 
@@ -50,8 +51,8 @@ def _hard_sigmoid(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
         yield ForeseenRefusal(
             name_of(node),
             "TypeError: ufunc 'isfinite' not supported for the input types",
-            "a HardSigmoid without alpha, whose default the converter does not fill in, before a Mul",
-            "write the defaults: alpha=0.2, beta=0.5",
+            say("a HardSigmoid without alpha, whose default the converter does not fill in, before a Mul"),
+            say("write the defaults: alpha=0.2, beta=0.5"),
         )
 
 
@@ -60,9 +61,11 @@ def _training_norm(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
         yield ForeseenRefusal(
             name_of(node),
             "Not support output mean/var/saved_mean/saved_var in 'BatchNormalization'(opset-9)!",
-            "a BatchNormalization with more outputs than one normalizes by what it is given, as in training: "
-            "weights that are standardized are exported so",
-            "export the network in evaluation mode, or with its standardized weights folded",
+            say(
+                "a BatchNormalization with more outputs than one normalizes by what it is given, as in "
+                "training: weights that are standardized are exported so"
+            ),
+            say("export the network in evaluation mode, or with its standardized weights folded"),
         )
 
 
@@ -71,8 +74,8 @@ def _quantized(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
         yield ForeseenRefusal(
             name_of(node),
             "If a quantized model has been import, please set do_quantization = False.",
-            "the graph is quantized already (QuantizeLinear, DequantizeLinear)",
-            "build with do_quantization=False: it stays INT8; or convert the float ONNX",
+            say("the graph is quantized already (QuantizeLinear, DequantizeLinear)"),
+            say("build with do_quantization=False: it stays INT8; or convert the float ONNX"),
         )
 
 
@@ -85,9 +88,11 @@ def _summed_products(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
         yield ForeseenRefusal(
             name_of(node),
             "TypeError: 'NoneType' object is unsliceable",
-            "it adds two matrix products of the same input, as heads that are averaged do",
-            "make one product of them: add weights and biases (a BatchNormalization before them goes into "
-            "those first)",
+            say("it adds two matrix products of the same input, as heads that are averaged do"),
+            say(
+                "make one product of them: add weights and biases (a BatchNormalization before them goes "
+                "into those first)"
+            ),
         )
 
 
@@ -114,8 +119,8 @@ def _turned_copies(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
         yield ForeseenRefusal(
             name_of(turned),
             "ValueError: 3 is not in list",
-            "the Transpose (0, 3, 1, 4, 2) of a map that an Expand repeats; the number may be another",
-            "leave the Expand out: an Add repeats such a map by itself",
+            say("the Transpose (0, 3, 1, 4, 2) of a map that an Expand repeats; the number may be another"),
+            say("leave the Expand out: an Add repeats such a map by itself"),
         )
 
 
@@ -138,10 +143,14 @@ def split_expectation(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
         yield ForeseenRefusal(
             name_of(node),
             "IndexError: list index out of range",
-            "the decoding of boxes: it cuts what a convolution to one channel makes after a Reshape, and the "
-            "converter cuts the convolution",
-            "leave the decoding out (export the maps before it, as the vendor does), or Split by axis 2 "
-            "first and Reshape each part",
+            say(
+                "the decoding of boxes: it cuts what a convolution to one channel makes after a Reshape, "
+                "and the converter cuts the convolution"
+            ),
+            say(
+                "leave the decoding out (export the maps before it, as the vendor does), or Split by "
+                "axis 2 first and Reshape each part"
+            ),
         )
 
 
@@ -181,8 +190,8 @@ def _branches(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
         yield ForeseenRefusal(
             name_of(node),
             f"KeyError: '{answer.name}'",
-            "which branch is taken is stored in the file, and the converter loses that",
-            "fold the If away before: onnxsim, or export the network with the branch that you need",
+            say("which branch is taken is stored in the file, and the converter loses that"),
+            say("fold the If away before: onnxsim, or export the network with the branch that you need"),
         )
         return
     if node.inputs[0] not in asked.constants:
@@ -190,8 +199,8 @@ def _branches(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
             name_of(node),
             f"The If('{name_of(node)}') will cause the graph to be a dynamic graph! "
             "Remove it manually and try again!",
-            "which branch is taken depends on the input",
-            "export the network with the branch that you need",
+            say("which branch is taken depends on the input"),
+            say("export the network with the branch that you need"),
         )
         return
     lost = next((value for value in _read_inside(node) if _is_read_inside_alone(value, asked)), None)
@@ -200,8 +209,10 @@ def _branches(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
             name_of(node),
             "InvalidGraph: [ONNXRuntimeError] : 10 : INVALID_GRAPH : This is an invalid model. ... "
             f"Nodes in a graph must be topologically sorted, however input '{lost.name}' of node ...",
-            f"the weight {lost.name} is read inside a branch alone, and the converter drops it",
-            "fold the If away before: onnxsim, or export the network with a fixed sample rate or shape",
+            say(
+                "the weight {lost} is read inside a branch alone, and the converter drops it", lost=lost.name
+            ),
+            say("fold the If away before: onnxsim, or export the network with a fixed sample rate or shape"),
         )
 
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 import onnx
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.foreseen import FUNCTIONS, ORDER, Asked, ForeseenRefusal, name_of
 
 NEWEST_OPSET = 19
@@ -26,8 +27,11 @@ def _opset(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
         yield ForeseenRefusal(
             name_of(node),
             f"Unsupport onnx opset {asked.opset}, need <= {NEWEST_OPSET}!",
-            f"the file is of opset {asked.opset}",
-            f"export it with opset {NEWEST_OPSET} or older; bench fix states it where no operator differs",
+            say("the file is of opset {opset}", opset=asked.opset),
+            say(
+                "export it with opset {newest_opset} or older; bench fix states it where no operator differs",
+                newest_opset=NEWEST_OPSET,
+            ),
         )
 
 
@@ -36,8 +40,8 @@ def _functions(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
         yield ForeseenRefusal(
             name_of(node),
             "InvalidGraph: [ONNXRuntimeError] : 10 : INVALID_GRAPH : This is an invalid model. ...",
-            "the file defines functions of its own, which the converter does not put in their places",
-            "bench fix does",
+            say("the file defines functions of its own, which the converter does not put in their places"),
+            say("bench fix does"),
         )
 
 
@@ -46,8 +50,8 @@ def _order(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
         yield ForeseenRefusal(
             name_of(node),
             "KeyError: ... (fold_constant)",
-            "its nodes are not in order: one reads what a later one makes",
-            "bench fix puts them in order",
+            say("its nodes are not in order: one reads what a later one makes"),
+            say("bench fix puts them in order"),
         )
 
 
@@ -57,8 +61,8 @@ def _loop(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
             name_of(node),
             f"The Loop('{name_of(node)}') will cause the graph to be a dynamic graph! "
             "Remove it manually and try again!",
-            "a loop runs as often as its input says",
-            "export the network with a fixed number of steps, which the exporter writes out",
+            say("a loop runs as often as its input says"),
+            say("export the network with a fixed number of steps, which the exporter writes out"),
         )
 
 
@@ -68,10 +72,10 @@ def _sequence(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
         yield ForeseenRefusal(
             name_of(node),
             said if node.op_type in SEQUENCES else "KeyError: 0",
-            "a tensor that may be left out is no tensor"
+            say("a tensor that may be left out is no tensor")
             if node.op_type in OPTIONALS
-            else "a sequence of tensors is no tensor",
-            "export the network without it: outputs one by one, Split and Concat instead",
+            else say("a sequence of tensors is no tensor"),
+            say("export the network without it: outputs one by one, Split and Concat instead"),
         )
 
 
@@ -80,8 +84,8 @@ def _strings(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
         yield ForeseenRefusal(
             name_of(node),
             "Not support input data type 'object'!",
-            "the network takes strings",
-            "turn them into numbers before, on the CPU",
+            say("the network takes strings"),
+            say("turn them into numbers before, on the CPU"),
         )
 
 
@@ -90,16 +94,20 @@ def _unknown(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
         yield ForeseenRefusal(
             name_of(node),
             "InvalidGraph: [ONNXRuntimeError] : 10 : INVALID_GRAPH : This is an invalid model. ...",
-            f"ONNX has no operator {node.op_type}",
-            "export the network with operators of ONNX",
+            say("ONNX has no operator {op_type}", op_type=node.op_type),
+            say("export the network with operators of ONNX"),
         )
     elif node.domain not in DOMAINS:
         yield ForeseenRefusal(
             name_of(node),
             "InvalidGraph: [ONNXRuntimeError] : 10 : INVALID_GRAPH : This is an invalid model. ... Error No "
             "opset import for domain ...",
-            f"{node.op_type} is an operator of {node.domain}, which onnxruntime does not have",
-            "export without it, or cut the network there and compute the rest on the CPU",
+            say(
+                "{op_type} is an operator of {domain}, which onnxruntime does not have",
+                op_type=node.op_type,
+                domain=node.domain,
+            ),
+            say("export without it, or cut the network there and compute the rest on the CPU"),
         )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.foreseen import Asked, ForeseenRefusal, name_of
 from rkbench.onnx.fusion.patterns import next_node, users
 from rkbench.onnx.values import static_shape
@@ -23,8 +24,8 @@ def _kept_as_one(node: ir.Node, axes: str) -> ForeseenRefusal:
     return ForeseenRefusal(
         name_of(node),
         f"ValueError: cannot reshape array of size 1 into shape ({axes},1,1)",
-        "the bias of query, key and value has one value throughout: the converter keeps one number",
-        "trained weights seldom do; change one number of that bias a little, or leave it out if it is 0",
+        say("the bias of query, key and value has one value throughout: the converter keeps one number"),
+        say("trained weights seldom do; change one number of that bias a little, or leave it out if it is 0"),
     )
 
 
@@ -77,8 +78,8 @@ def _constant_outputs(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
         yield ForeseenRefusal(
             name_of(node),
             f"ValueError: All outputs [{names}] of model are constants, The model is invalid!",
-            "no output depends on an input: somewhere all is multiplied by zeros, as layers begin",
-            "load trained weights before the export",
+            say("no output depends on an input: somewhere all is multiplied by zeros, as layers begin"),
+            say("load trained weights before the export"),
         )
 
 

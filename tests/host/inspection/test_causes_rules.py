@@ -81,7 +81,8 @@ def test_a_layer_without_outputs_has_core_lists_too() -> None:
         bare = replace(facts, sites=tuple(replace(site, outputs=()) for site in facts.sites))
         finding = core_lists(bare, facts.ledger())
     assert finding is not None
-    assert finding.because.endswith("a single core needs, most for Conv_3 ()")
+    said = finding.because(bytes="1 B", share="1 %")
+    assert said.endswith("a single core needs, most for Conv_3 ()")
 
 
 def test_pooling_owns_its_constants_only() -> None:

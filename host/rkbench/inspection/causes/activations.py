@@ -6,9 +6,10 @@ from rkbench.inspection.causes.cause import Claim, Finding, Fix
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import ModelFacts
 from rkbench.inspection.formatting import count, listing
+from rkbench.language.said import clause, say
 from rkbench.units import format_bytes
 
-_NO_TABLE = "ReLU, ReLU6 and LeakyReLU need no table; another activation wants another training"
+_NO_TABLE = say("ReLU, ReLU6 and LeakyReLU need no table; another activation wants another training")
 
 
 def table_commands(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -27,25 +28,36 @@ def table_commands(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     largest = max(layers, key=lambda site: sum(site.table_fills))
     return Finding(
         code="table_commands",
-        title="commands that fill the activation table",
-        because=f"{count(len(layers), 'layer')} {'fills' if len(layers) == 1 else 'fill'} the activation "
-        f"table (513 + 513 entries) before {'it runs' if len(layers) == 1 else 'they run'}: "
-        "{bytes} ({share}) of commands",
-        explanation="Sigmoid, Tanh, SiLU, HardSwish, Mish and others are read from a table on the chip. Each "
-        "layer with one fills it first, one command for every entry, in the list of every core. That "
-        "costs the same whatever the size of its map.",
+        title=say("commands that fill the activation table"),
+        because=clause(
+            "{layers} {fill_} the activation table (513 + 513 entries) before {run_}: {bytes} "
+            "({share}) of commands",
+            layers=count(len(layers), "layer"),
+            fill_="fills" if len(layers) == 1 else "fill",
+            run_="it runs" if len(layers) == 1 else "they run",
+        ),
+        explanation=say(
+            "Sigmoid, Tanh, SiLU, HardSwish, Mish and others are read from a table on the chip. Each "
+            "layer with one fills it first, one command for every entry, in the list of every core. "
+            "That costs the same whatever the size of its map."
+        ),
         layers=tuple(site.base for site in layers[:10]),
         claims=claims,
         evidence=tuple(
-            f"{site.base} ({site.node.type}): {format_bytes(sum(site.table_fills))} of its "
-            f"{format_bytes(site.layer.register_command_bytes)} of commands"
+            say(
+                "{site} ({type}): {table_fills} of its {register_command_bytes} of commands",
+                site=site.base,
+                type=site.node.type,
+                table_fills=format_bytes(sum(site.table_fills)),
+                register_command_bytes=format_bytes(site.layer.register_command_bytes),
+            )
             for site in dict.fromkeys((largest, *layers[:3]))
         ),
         fixes=(
-            Fix("nothing", "no cure needed: a fixed price for each such layer, it grows with nothing"),
+            Fix("nothing", say("no cure needed: a fixed price for each such layer, it grows with nothing")),
             Fix("network", _NO_TABLE),
         ),
-        not_helping=("a smaller input, int8: the table has as many entries",),
+        not_helping=(say("a smaller input, int8: the table has as many entries"),),
     )
 
 
@@ -61,11 +73,16 @@ def lookup_tables(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     names = [facts.sites[claim.layer].base for claim in claims if claim.layer is not None]
     return Finding(
         code="lookup_tables",
-        title="tables of activation functions",
-        because=f"{count(len(claims), 'lookup table')} of activation functions "
-        f"{'takes' if len(claims) == 1 else 'take'} {{bytes}} ({{share}})",
-        explanation="HardSwish, Sigmoid, SiLU and others are read from a table of about 9 kB each; "
-        "layers may share one.",
+        title=say("tables of activation functions"),
+        because=clause(
+            "{claims} of activation functions {take_} {bytes} ({share})",
+            claims=count(len(claims), "lookup table"),
+            take_="takes" if len(claims) == 1 else "take",
+        ),
+        explanation=say(
+            "HardSwish, Sigmoid, SiLU and others are read from a table of about 9 kB each; layers "
+            "may share one."
+        ),
         layers=tuple(names),
         claims=claims,
         evidence=(listing(names, 4),),

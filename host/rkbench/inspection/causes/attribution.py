@@ -13,6 +13,7 @@ from rkbench.inspection.causes import (
     dead_taps,
     fixed,
     grouped,
+    groups_apart,
     plain,
     relayout,
     repeated,
@@ -25,6 +26,7 @@ from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import ModelFacts, read_facts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, listing, percent
+from rkbench.language.said import Said, listed, say
 from rkbench.rknn.model import RknnModel
 from rkbench.rknn.placement import runs_on_cpu
 from rkbench.units import format_bytes
@@ -39,7 +41,7 @@ RULES: tuple[Rule, ...] = (
     constants.shuffle_dense,
     constants.folded_constants,
     command_lists.dynamic_shapes,
-    grouped.groups_kept_apart,
+    groups_apart.groups_kept_apart,
     taps.one_channel_kernel,
     branches.mergeable_layers,
     relayout.relayout_tables,
@@ -129,8 +131,7 @@ def _cause(facts: ModelFacts, finding: Finding, paid: tuple[Claim, ...]) -> Caus
         bytes=size,
         share=share,
         sections=sections,
-        # No str.format: names from the file stand in it, and theirs would be read as fields.
-        because=finding.because.replace("{bytes}", format_bytes(size)).replace("{share}", percent(share)),
+        because=finding.because(bytes=format_bytes(size), share=percent(share)),
         explanation=finding.explanation,
         evidence=finding.evidence,
         fix=finding.fixes,
@@ -186,44 +187,78 @@ def _lead(facts: ModelFacts, causes: list[Cause]) -> Cause | None:
     return excess[0] if too_large and excess else None
 
 
-def _sentence(facts: ModelFacts, causes: list[Cause], lead: Cause | None) -> str:
+def _sentence(facts: ModelFacts, causes: list[Cause], lead: Cause | None) -> Said:
     file = facts.model.file
-    name = f"{file.path.name} ({file.target or 'no target'} {facts.precision})"
+    name = say(
+        "{file} ({target} {precision})",
+        file=file.path.name,
+        target=file.target or say("no target"),
+        precision=facts.precision,
+    )
     if lead is None:
         return _healthy(facts, causes, name)
     if lead.code in GENERAL and lead.share < LARGE_SHARE:
         return _many(facts, causes, name)
     without = format_bytes(file.size_bytes - lead.bytes)
-    return f"{name} is {format_bytes(file.size_bytes)} because {lead.because}; without that, {without}."
-
-
-def _many(facts: ModelFacts, causes: list[Cause], name: str) -> str:
-    """Return the sentence of a file whose excess many causes share."""
-    needed = plain.plain_bytes(facts, causes)
-    excess = [cause for cause in causes if cause.code not in plain.PLAIN_CAUSES][:3]
-    shares = ", ".join(f"{cause.title} {format_bytes(cause.bytes)}" for cause in excess)
-    return (
-        f"{name} is {format_bytes(facts.size_bytes)}, {facts.size_bytes / needed:.1f} times the "
-        f"{format_bytes(needed)} that its layers need plainly: {shares}."
+    return say(
+        "{name} is {size_bytes} because {because}; without that, {without}.",
+        name=name,
+        size_bytes=format_bytes(file.size_bytes),
+        because=lead.because,
+        without=without,
     )
 
 
-def _healthy(facts: ModelFacts, causes: list[Cause], name: str) -> str:
+def _many(facts: ModelFacts, causes: list[Cause], name: str) -> Said:
+    """Return the sentence of a file whose excess many causes share."""
+    needed = plain.plain_bytes(facts, causes)
+    excess = [cause for cause in causes if cause.code not in plain.PLAIN_CAUSES][:3]
+    shares = [say("{title} {size}", title=cause.title, size=format_bytes(cause.bytes)) for cause in excess]
+    return say(
+        "{name} is {size_bytes}, {times:.1f} times the {needed} that its layers need plainly: {shares}.",
+        name=name,
+        size_bytes=format_bytes(facts.size_bytes),
+        times=facts.size_bytes / needed,
+        needed=format_bytes(needed),
+        shares=listed(shares),
+    )
+
+
+def _healthy(facts: ModelFacts, causes: list[Cause], name: str) -> Said:
     size, sections = facts.size_bytes, facts.model.sections
     if facts.weights_removed:
-        return (
-            f"{name} holds no weights (converted with remove_weight=True): its {format_bytes(size)} are "
-            f"commands, structure and pooling constants."
+        return say(
+            "{name} holds no weights (converted with remove_weight=True): its {size} are commands, "
+            "structure and pooling constants.",
+            name=name,
+            size=format_bytes(size),
         )
     floor = [cause for cause in causes if cause.code in FLOOR and cause.share >= NOTABLE_SHARE]
-    added = "".join(f", {format_bytes(cause.bytes)} {cause.title}" for cause in floor)
     stored = sections.weights + sections.cpu_constants - sum(c.sections.get("weights", 0) for c in floor)
+    weights = listed(
+        [
+            say("{size} ({share}) are weights", size=format_bytes(stored), share=percent(stored / size)),
+            *(say("{size} {title}", size=format_bytes(cause.bytes), title=cause.title) for cause in floor),
+        ]
+    )
     commands_bytes = sections.register_commands + sections.tasks + sections.kind7
     on_cpu = [site.node.type for site in facts.sites if runs_on_cpu(site.node)]
-    cpu = f"; {count(len(on_cpu), 'layer')} ({listing(sorted(set(on_cpu)))}) on the CPU" if on_cpu else ""
-    return (
-        f"{name} is healthy: of its {format_bytes(size)}, {format_bytes(stored)} "
-        f"({percent(stored / size)}) are "
-        f"weights{added}, {format_bytes(commands_bytes)} NPU commands, {format_bytes(sections.structure)} "
-        f"structure{cpu}."
+    cpu = (
+        say(
+            "; {on_cpu} ({on_cpu_types}) on the CPU",
+            on_cpu=count(len(on_cpu), "layer"),
+            on_cpu_types=listing(sorted(set(on_cpu))),
+        )
+        if on_cpu
+        else ""
+    )
+    return say(
+        "{name} is healthy: of its {size}, {weights}, "
+        "{commands_bytes} NPU commands, {structure} structure{cpu}.",
+        name=name,
+        size=format_bytes(size),
+        weights=weights,
+        commands_bytes=format_bytes(commands_bytes),
+        structure=format_bytes(sections.structure),
+        cpu=cpu,
     )

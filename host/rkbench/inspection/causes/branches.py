@@ -11,6 +11,7 @@ from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, listing
+from rkbench.language.said import Said, clause, say
 
 
 class Merge(NamedTuple):
@@ -18,18 +19,22 @@ class Merge(NamedTuple):
 
     gone: tuple[Site, ...]
     into: Site
-    how: str
+    how: Said
 
 
-_SUMMED = "parallel branches that are summed"
-_CHAINED = "1x1 convolutions one after the other without an activation"
-_BESIDE = "depthwise convolutions between a Split and a Concat"
+_SUMMED = say("parallel branches that are summed")
+_CHAINED = say("1x1 convolutions one after the other without an activation")
+_BESIDE = say("depthwise convolutions between a Split and a Concat")
 _CURES = {
-    _SUMMED: "sum the branches into one kernel: a 1x1 is the centre of a 3x3, a BatchNormalization of the "
-    "input a 1x1 of one weight a channel (exact; 75.0 -> 32.8 kB on a sample for rk3588)",
-    _CHAINED: "multiply the two kernels into one (exact; 40.2 -> 18.7 kB on a sample for rk3588)",
-    _BESIDE: "make them one depthwise convolution, the smaller kernels filled up with zeros (exact; "
-    "110 -> 51.4 kB on a sample for rk3588)",
+    _SUMMED: say(
+        "sum the branches into one kernel: a 1x1 is the centre of a 3x3, a BatchNormalization of "
+        "the input a 1x1 of one weight a channel (exact; 75.0 -> 32.8 kB on a sample for rk3588)"
+    ),
+    _CHAINED: say("multiply the two kernels into one (exact; 40.2 -> 18.7 kB on a sample for rk3588)"),
+    _BESIDE: say(
+        "make them one depthwise convolution, the smaller kernels filled up with zeros (exact; "
+        "110 -> 51.4 kB on a sample for rk3588)"
+    ),
 }
 _SUMS = ("Add", "AddRelu", "ConvAdd", "ConvAddRelu")
 _LINEAR = ("Conv", "BatchNormalization")
@@ -52,15 +57,28 @@ def mergeable_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     kinds = list(dict.fromkeys(merge.how for merge in merges))
     return Finding(
         code="mergeable_layers",
-        title="layers that one layer could do",
-        because=f"{count(len(gone), 'layer')} could be part of {count(len(merges), 'other layer')} "
-        f"({listing(kinds)}): {{bytes}} ({{share}}) of their commands, structure and constants",
-        explanation="The compiler folds a BatchNormalization into the convolution before it, but keeps "
-        "branches, chains and parts as the ONNX has them: each is a layer with commands of its own.",
+        title=say("layers that one layer could do"),
+        because=clause(
+            "{gone} could be part of {merges} ({kinds}): {bytes} ({share}) of their commands, "
+            "structure and constants",
+            gone=count(len(gone), "layer"),
+            merges=count(len(merges), "other layer"),
+            kinds=listing(kinds),
+        ),
+        explanation=say(
+            "The compiler folds a BatchNormalization into the convolution before it, but keeps "
+            "branches, chains and parts as the ONNX has them: each is a layer with commands of its "
+            "own."
+        ),
         layers=tuple(site.base for site in gone[:10]),
         claims=ledger.everything((site.index for site in gone), (*CONSTANT_SECTIONS, *COMMAND_SECTIONS)),
         evidence=tuple(
-            f"{listing([site.base for site in merge.gone], 4)} into {merge.into.base}: {merge.how}"
+            say(
+                "{site} into {into}: {how}",
+                site=listing([site.base for site in merge.gone], 4),
+                into=merge.into.base,
+                how=merge.how,
+            )
             for merge in merges[:4]
         ),
         fixes=tuple(Fix("network", _CURES[kind]) for kind in kinds),

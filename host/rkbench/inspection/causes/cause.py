@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
+
+from rkbench.language.said import Said
 
 FixKind = Literal["command", "config", "toolkit", "network", "nothing"]
 Verdict = Literal["healthy", "bloated"]
@@ -25,7 +28,7 @@ class Fix:
     """One thing to do; `kind` says where."""
 
     kind: FixKind
-    action: str
+    action: Said
     """What to do, in words."""
     snippet: str = ""
     """The exact command or `rknn.config` line; "" where the network has to change."""
@@ -36,15 +39,15 @@ class Finding:
     """What one rule found, before the ledger has settled how many bytes it gets."""
 
     code: str
-    title: str
-    because: str
-    """The clause of the one-sentence answer; `{bytes}` and `{share}` are filled in."""
-    explanation: str
+    title: Said
+    because: Callable[..., Said]
+    """The clause of the one-sentence answer; waits for `bytes` and `share`."""
+    explanation: Said
     layers: tuple[str, ...]
     claims: tuple[Claim, ...]
-    evidence: tuple[str, ...]
+    evidence: tuple[Said, ...]
     fixes: tuple[Fix, ...]
-    not_helping: tuple[str, ...] = ()
+    not_helping: tuple[Said, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ class Cause:
     """Why some bytes of this file are there, and what cures it."""
 
     code: str
-    title: str
+    title: Said
     layers: tuple[str, ...]
     """Names of the layers in the file that it concerns, in execution order."""
     bytes: int
@@ -61,12 +64,12 @@ class Cause:
     """Of the file, 0 to 1."""
     sections: dict[str, int]
     """The same bytes by section."""
-    because: str
-    explanation: str
-    evidence: tuple[str, ...]
+    because: Said
+    explanation: Said
+    evidence: tuple[Said, ...]
     """Facts of this file, with numbers."""
     fix: tuple[Fix, ...]
-    not_helping: tuple[str, ...]
+    not_helping: tuple[Said, ...]
     neighbours: tuple[str, ...]
     """`what feeds it → layer → what it feeds`, for its biggest layers."""
 
@@ -77,7 +80,7 @@ class Attribution:
 
     verdict: Verdict
     """`healthy`, or `bloated` where a cause owns a notable part of the file."""
-    sentence: str
+    sentence: Said
     """The answer in one sentence with numbers."""
     lead: str | None
     """Code of the cause that is the answer; None in a healthy file."""

@@ -11,6 +11,7 @@ from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims, listing
+from rkbench.language.said import clause, say
 from rkbench.rknn.file_format import TASK_BYTES
 from rkbench.units import format_bytes
 
@@ -34,22 +35,31 @@ def dynamic_shapes(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     shapes = [" ".join(dims(tensor.shape) for tensor in graph.inputs) for graph in graphs]
     return Finding(
         code="dynamic_shapes",
-        title="one graph with its own commands for every input shape",
-        because=(
-            f"{len(graphs)} input shapes ({listing(shapes)}) each have their own graph and commands: "
-            "{bytes} ({share}) for the further ones"
+        title=say("one graph with its own commands for every input shape"),
+        because=clause(
+            "{graphs} input shapes ({shapes}) each have their own graph and commands: {bytes} "
+            "({share}) for the further ones",
+            graphs=len(graphs),
+            shapes=listing(shapes),
         ),
-        explanation="dynamic_input stores one compiled graph per shape. Weights are shared, commands, tasks, "
-        "structure and the constants of pooling are not.",
+        explanation=say(
+            "dynamic_input stores one compiled graph per shape. Weights are shared, commands, tasks, "
+            "structure and the constants of pooling are not."
+        ),
         layers=(),
         claims=ledger.everything(
             further, (*COMMAND_SECTIONS, "compiler_constants", "weights", "cpu_constants")
         ),
         evidence=tuple(
-            f"graph {graph.index}: input {shape}, {len(graph.nodes)} layers"
+            say(
+                "graph {index}: input {shape}, {nodes} layers",
+                index=graph.index,
+                shape=shape,
+                nodes=len(graph.nodes),
+            )
             for graph, shape in zip(graphs[:6], shapes, strict=False)
         ),
-        fixes=(Fix("config", "list only the shapes that you feed", "rknn.config(dynamic_input=[...])"),),
+        fixes=(Fix("config", say("list only the shapes that you feed"), "rknn.config(dynamic_input=[...])"),),
     )
 
 
@@ -73,26 +83,29 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     largest = max(layers, key=command_bytes)
     return Finding(
         code="core_lists",
-        title="command lists for 2 and 3 cores beside the one for 1 core",
-        because=(
+        title=say("command lists for 2 and 3 cores beside the one for 1 core"),
+        because=clause(
             "the command lists for 2 and 3 NPU cores take {bytes} ({share}) beside the one that a "
-            "single core "
-            f"needs, most for {largest.base} ({dims(largest.output_shape)})"
+            "single core needs, most for {largest} ({output_shape})",
+            largest=largest.base,
+            output_shape=dims(largest.output_shape),
         ),
-        explanation="The compiler stores the register commands three times: for 1, 2 and 3 cores. They grow "
-        "with the size of the feature maps, not with the weights.",
+        explanation=say(
+            "The compiler stores the register commands three times: for 1, 2 and 3 cores. They grow "
+            "with the size of the feature maps, not with the weights."
+        ),
         layers=tuple(site.base for site in sorted(layers, key=command_bytes, reverse=True)[:10]),
         claims=tuple(claims),
         evidence=(
-            (
-                f"commands for 1 core {format_bytes(sum(site.commands[0] for site in layers))}, added for 2 "
-                f"cores "
-                f"{format_bytes(sum(site.commands[1] for site in layers))}, for 3 cores "
-                f"{format_bytes(sum(site.commands[2] for site in layers))}"
+            say(
+                "commands for 1 core {commands}, added for 2 cores {of_two}, for 3 cores {of_three}",
+                commands=format_bytes(sum(site.commands[0] for site in layers)),
+                of_two=format_bytes(sum(site.commands[1] for site in layers)),
+                of_three=format_bytes(sum(site.commands[2] for site in layers)),
             ),
         ),
         fixes=single_core(facts, layers, claims),
-        not_helping=("compress_weight, quantized weights: commands are no weights",),
+        not_helping=(say("compress_weight, quantized weights: commands are no weights"),),
     )
 
 
@@ -103,25 +116,35 @@ def large_maps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     if not claims:
         return None
     largest = max(layers, key=command_bytes)
-    quantized = Fix("config", "int8 halves the maps and about halves the tasks", QUANTIZE)
+    quantized = Fix("config", say("int8 halves the maps and about halves the tasks"), QUANTIZE)
     return Finding(
         code="large_maps",
-        title="large feature maps cut into several tasks per layer",
-        because=(
-            f"{count(len(layers), 'layer')} with large maps {'is' if len(layers) == 1 else 'are'} cut into "
-            f"several tasks: {{bytes}} ({{share}}) of commands, most for {largest.base} "
-            f"({dims(largest.output_shape)}, {largest.map_tasks} tasks on 1 core)"
+        title=say("large feature maps cut into several tasks per layer"),
+        because=clause(
+            "{layers} with large maps {are_} cut into several tasks: {bytes} ({share}) of commands, "
+            "most for {largest} ({output_shape}, {map_tasks} tasks on 1 core)",
+            layers=count(len(layers), "layer"),
+            are_="is" if len(layers) == 1 else "are",
+            largest=largest.base,
+            output_shape=dims(largest.output_shape),
+            map_tasks=largest.map_tasks,
         ),
-        explanation="A map that does not fit the NPU's buffer is worked through in stripes, each with "
-        "its commands.",
+        explanation=say(
+            "A map that does not fit the NPU's buffer is worked through in stripes, each with its commands."
+        ),
         layers=tuple(site.base for site in sorted(layers, key=command_bytes, reverse=True)[:10]),
         claims=claims,
         evidence=tuple(
-            f"{site.base}: {dims(site.output_shape)}, {site.map_tasks} tasks on 1 core"
+            say(
+                "{site}: {output_shape}, {map_tasks} tasks on 1 core",
+                site=site.base,
+                output_shape=dims(site.output_shape),
+                map_tasks=site.map_tasks,
+            )
             for site in sorted(layers, key=command_bytes, reverse=True)[:4]
         ),
         fixes=(
-            Fix("network", "a smaller input, or an earlier stride"),
+            Fix("network", say("a smaller input, or an earlier stride")),
             *((quantized,) if facts.dtype != "int8" else ()),
         ),
     )
@@ -139,20 +162,31 @@ def many_small_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     weights = facts.model.sections.weights
     return Finding(
         code="many_small_layers",
-        title="many layers, few weights: commands and structure dominate",
-        because=(
-            f"{len(layers)} layers of {format_bytes(total / len(layers))} commands and structure each make "
-            f"{{bytes}} ({{share}}) against {format_bytes(weights)} of weights"
+        title=say("many layers, few weights: commands and structure dominate"),
+        because=clause(
+            "{layers} layers of {total_times} commands and structure each make {bytes} ({share}) "
+            "against {weights} of weights",
+            layers=len(layers),
+            total_times=format_bytes(total / len(layers)),
+            weights=format_bytes(weights),
         ),
-        explanation="A layer costs about a kilobyte of commands and a kilobyte of structure however "
-        "small its "
-        "weights are. This is the floor of the format, not a fault of the conversion.",
+        explanation=say(
+            "A layer costs about a kilobyte of commands and a kilobyte of structure however small "
+            "its weights are. This is the floor of the format, not a fault of the conversion."
+        ),
         layers=(),
         claims=claims,
         evidence=(
-            f"{len(layers)} layers, weights {format_bytes(weights)} of {format_bytes(facts.size_bytes)}",
+            say(
+                "{layers} layers, weights {weights} of {size_bytes}",
+                layers=len(layers),
+                weights=format_bytes(weights),
+                size_bytes=format_bytes(facts.size_bytes),
+            ),
         ),
-        fixes=(Fix("network", "fewer, wider layers; fold what can be folded before the export (onnxsim)"),),
+        fixes=(
+            Fix("network", say("fewer, wider layers; fold what can be folded before the export (onnxsim)")),
+        ),
     )
 
 
@@ -202,13 +236,25 @@ def single_core(facts: ModelFacts, sites: Iterable[Site], claims: Iterable[Claim
     if not saved:
         return ()
     if facts.model.file.target != SINGLE_CORE_TARGET:
-        return (Fix("nothing", f"single_core_mode is known to work for {SINGLE_CORE_TARGET} only"),)
-    beyond = "" if saved <= sum(claim.size_bytes for claim in claims) else ", partly of other causes"
+        return (
+            Fix(
+                "nothing",
+                say(
+                    "single_core_mode is known to work for {single_core_target} only",
+                    single_core_target=SINGLE_CORE_TARGET,
+                ),
+            ),
+        )
+    beyond = "" if saved <= sum(claim.size_bytes for claim in claims) else say(", partly of other causes")
     return (
         Fix(
             "config",
-            f"store the commands for one core only (rk3588): saves {format_bytes(saved)}{beyond}; the "
-            "model then runs on one NPU core",
+            say(
+                "store the commands for one core only (rk3588): saves {saved}{beyond}; the model then "
+                "runs on one NPU core",
+                saved=format_bytes(saved),
+                beyond=beyond,
+            ),
             "rknn.config(target_platform='rk3588', single_core_mode=True)",
         ),
     )

@@ -9,6 +9,7 @@ from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims, listing
+from rkbench.language.said import Said, clause, say
 from rkbench.rknn.targets import kept_group_alignment
 from rkbench.units import format_bytes
 
@@ -28,31 +29,46 @@ def concat_realigned(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     uneven = [size for size in channels if size % block]
     return Finding(
         code="concat_realigned",
-        title="Concat whose parts are no whole blocks of channels",
-        because=f"the compiler added {count(len(layers), 'convolution')} (1x1) to realign parts of "
-        f"{_sizes(uneven or channels)} channels in {listing([concat.base for concat in concats])}: "
-        "{bytes} ({share})",
-        explanation="A Concat joins whole blocks of channels. Where a part ends inside a block, a dense 1x1 "
-        "convolution moves the channels to where they belong: one weight in each row, the rest is filler.",
+        title=say("Concat whose parts are no whole blocks of channels"),
+        because=clause(
+            "the compiler added {layers} (1x1) to realign parts of {sizes} channels in {concat}: "
+            "{bytes} ({share})",
+            layers=count(len(layers), "convolution"),
+            sizes=_sizes(uneven or channels),
+            concat=listing([concat.base for concat in concats]),
+        ),
+        explanation=say(
+            "A Concat joins whole blocks of channels. Where a part ends inside a block, a dense 1x1 "
+            "convolution moves the channels to where they belong: one weight in each row, the rest "
+            "is filler."
+        ),
         layers=tuple(site.base for site in layers),
         claims=_claims(facts, ledger),
         evidence=(
-            *(f"{site.base}: {_kernel(site)}, every sampled row reads one channel" for site in layers[:3]),
-            *((f"no multiple of {block}: {_sizes(uneven)}",) if uneven else ()),
+            *(
+                say(
+                    "{site}: {kernel}, every sampled row reads one channel",
+                    site=site.base,
+                    kernel=_kernel(site),
+                )
+                for site in layers[:3]
+            ),
+            *((say("no multiple of {block}: {sizes}", block=block, sizes=_sizes(uneven)),) if uneven else ()),
         ),
         fixes=(Fix("network", _cure(uneven, block)),),
     )
 
 
-def _cure(uneven: list[int], block: int) -> str:
+def _cure(uneven: list[int], block: int) -> Said:
     wider = _sizes([f"{size} -> {-(-size // block) * block}" for size in uneven])
-    return (
-        f"give every input of the Concat a multiple of {block} channels"
-        f"{f' ({wider})' if wider else ''}: it needs no convolution then"
+    return say(
+        "give every input of the Concat a multiple of {block} channels{wider}: it needs no convolution then",
+        block=block,
+        wider=f" ({wider})" if wider else "",
     )
 
 
-def _sizes(sizes: Sequence[int | str]) -> str:
+def _sizes(sizes: Sequence[int | str]) -> Said:
     return listing([str(size) for size in sizes], 6)
 
 

@@ -11,6 +11,7 @@ from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, SECTION_OF, ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims, listing
+from rkbench.language.said import Said, clause, listed, say
 from rkbench.rknn.contents import Tensor
 from rkbench.rknn.model import RknnModel
 from rkbench.units import format_bytes
@@ -43,22 +44,29 @@ def pooling(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     claims += ledger.everything(further, COMMAND_SECTIONS)
     return Finding(
         code="pooling_convolution",
-        title="average pooling run as depthwise convolutions",
-        because=f"{count(len(sources), 'average pooling')} became "
-        f"{count(len(layers), 'depthwise convolution')} "
-        "of {bytes} ({share})",
-        explanation="The NPU averages by a depthwise convolution with kernel up to 7; larger maps take "
-        "two or "
-        "three in a row. The weights are C x k x k, never C x C.",
+        title=say("average pooling run as depthwise convolutions"),
+        because=clause(
+            "{sources} became {layers} of {bytes} ({share})",
+            sources=count(len(sources), "average pooling"),
+            layers=count(len(layers), "depthwise convolution"),
+        ),
+        explanation=say(
+            "The NPU averages by a depthwise convolution with kernel up to 7; larger maps take two "
+            "or three in a row. The weights are C x k x k, never C x C."
+        ),
         layers=tuple(sources),
         claims=claims,
         evidence=tuple(
-            f"{name}: {' then '.join(_kernel(stage) for stage in stages)}"
+            say("{name}: {stages}", name=name, stages=listed([_kernel(stage) for stage in stages], " then "))
             for name, stages in list(sources.items())[:6]
         ),
-        fixes=(Fix("nothing", "harmless in size; end the network on a 7x7 map or smaller to save a stage"),),
+        fixes=(
+            Fix("nothing", say("harmless in size; end the network on a 7x7 map or smaller to save a stage")),
+        ),
         not_helping=(
-            "torch.mean or AdaptiveAvgPool2d(1) instead: the same rewriting, within 1,216 B over 66 pairs",
+            say(
+                "torch.mean or AdaptiveAvgPool2d(1) instead: the same rewriting, within 1,216 B over 66 pairs"
+            ),
         ),
     )
 
@@ -71,36 +79,44 @@ def shuffle_dense(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     kernels = [site.kernel for site in layers if site.kernel]
     widths = sorted({kernel.shape[0] for kernel in kernels})
     shuffles = _count_shuffles(layers)
-    made = "dense CxC" if shuffles == len(layers) else f"{len(layers)} dense"
+    made = "dense CxC" if shuffles == len(layers) else say("{layers} dense", layers=len(layers))
     return Finding(
         code="shuffle_dense",
-        title="channel shuffles stored as dense 1x1 convolutions",
-        because=(
-            f"{count(shuffles, 'channel shuffle')} (C = {listing([str(width) for width in widths])}) "
-            f"{'is' if shuffles == 1 else 'are'} stored as {made} 1x1 convolutions: {{bytes}} ({{share}})"
+        title=say("channel shuffles stored as dense 1x1 convolutions"),
+        because=clause(
+            "{shuffles} (C = {width}) {are_} stored as {made} 1x1 convolutions: {bytes} ({share})",
+            shuffles=count(shuffles, "channel shuffle"),
+            width=listing([str(width) for width in widths]),
+            are_="is" if shuffles == 1 else "are",
+            made=made,
         ),
-        explanation="Reshape-Transpose-Reshape over channels is a permutation without weights. The compiler "
-        "writes it as a 1x1 convolution with C x C weights, one 1 in every row; fused with a Concat, as one "
-        "for each part, whose sum is the shuffled map.",
+        explanation=say(
+            "Reshape-Transpose-Reshape over channels is a permutation without weights. The compiler "
+            "writes it as a 1x1 convolution with C x C weights, one 1 in every row; fused with a "
+            "Concat, as one for each part, whose sum is the shuffled map."
+        ),
         layers=tuple(site.base for site in layers),
         claims=ledger.everything((site.index for site in layers), (*CONSTANT_SECTIONS, *COMMAND_SECTIONS)),
         evidence=(
-            (
-                f"{len(layers)} kernels of {format_bytes(sum(kernel.buffer_bytes for kernel in kernels))}: "
-                "every sampled output channel is one input channel, or nothing"
+            say(
+                "{layers} kernels of {buffer_bytes}: every sampled output channel is one input channel, "
+                "or nothing",
+                layers=len(layers),
+                buffer_bytes=format_bytes(sum(kernel.buffer_bytes for kernel in kernels)),
             ),
-            *(f"{site.base}: {_shape_of(site)}" for site in layers[:3]),
+            *(say("{site}: {shape}", site=site.base, shape=_shape_of(site)) for site in layers[:3]),
         ),
         fixes=(
             Fix(
                 "network",
-                "permute the output channels of the 1x1 convolution before the shuffle (weights and "
-                "bias) and "
-                "drop the shuffle: exact, no retraining",
+                say(
+                    "permute the output channels of the 1x1 convolution before the shuffle (weights and "
+                    "bias) and drop the shuffle: exact, no retraining"
+                ),
             ),
-            Fix("network", "train without shuffles: plain 1x1 convolutions mix channels too"),
+            Fix("network", say("train without shuffles: plain 1x1 convolutions mix channels too")),
         ),
-        not_helping=("int8: halves the kernels, 911 -> 533 kB on the reference case, but keeps them",),
+        not_helping=(say("int8: halves the kernels, 911 -> 533 kB on the reference case, but keeps them"),),
     )
 
 
@@ -108,6 +124,22 @@ def _count_shuffles(layers: list[Site]) -> int:
     """Return how many shuffles there are: of parts the first alone sums nothing, halves read one map."""
     first = [site for site in layers if "Add" not in site.node.type]
     return len({site.node.inputs[0] for site in first}) or len(layers)
+
+
+_MAP_FIXES: tuple[Fix, ...] = (
+    Fix(
+        "network",
+        say(
+            "a constant map that is concatenated before a convolution is that convolution on the "
+            "rest plus a bias: drop the Concat (exact for 1x1; for 3x3 up to the border)"
+        ),
+    ),
+    Fix(
+        "network",
+        say("where the map is added or multiplied, keep it as [1, C, 1, 1] and let it broadcast"),
+    ),
+    Fix("network", say("feed the map as an input of the model")),
+)
 
 
 def folded_constants(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
@@ -126,36 +158,37 @@ def folded_constants(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
     largest = max((tensor for _, tensor in found), key=lambda tensor: tensor.buffer_bytes)
     return Finding(
         code="folded_constant",
-        title="generated constants stored whole",
-        because=f"{count(len(found), 'constant map')} ({largest.name}, {dims(largest.shape)}) that the ONNX "
-        f"generates {'is' if len(found) == 1 else 'are'} stored whole: {{bytes}} ({{share}})",
-        explanation="ConstantOfShape, Expand and constant Concat inputs take a few bytes in the ONNX. "
-        "Constant "
-        "folding turns them into full maps, in the layout of an activation.",
+        title=say("generated constants stored whole"),
+        because=clause(
+            "{found} ({largest}, {shape}) that the ONNX generates {are_} stored whole: {bytes} ({share})",
+            found=count(len(found), "constant map"),
+            largest=largest.name,
+            shape=dims(largest.shape),
+            are_="is" if len(found) == 1 else "are",
+        ),
+        explanation=say(
+            "ConstantOfShape, Expand and constant Concat inputs take a few bytes in the ONNX. "
+            "Constant folding turns them into full maps, in the layout of an activation."
+        ),
         layers=tuple(dict.fromkeys(site.base for site, _ in found)),
         claims=tuple(
             Claim(SECTION_OF[tensor.kind], site.index, tensor.buffer_bytes) for site, tensor in found
         ),
         evidence=tuple(
-            f"{tensor.name} {dims(tensor.shape)} ({tensor.dtype or 'no dtype'}), "
-            f"{format_bytes(tensor.buffer_bytes)}, "
-            f"read by {site.base} ({site.node.type}); {_repeats(facts.model, tensor)}"
+            say(
+                "{tensor} {shape} ({dtype}), {buffer_bytes}, read by {site} ({type}); {repeats}",
+                tensor=tensor.name,
+                shape=dims(tensor.shape),
+                dtype=tensor.dtype or say("no dtype"),
+                buffer_bytes=format_bytes(tensor.buffer_bytes),
+                site=site.base,
+                type=site.node.type,
+                repeats=_repeats(facts.model, tensor),
+            )
             for site, tensor in found[:4]
         ),
-        fixes=(
-            Fix(
-                "network",
-                "a constant map that is concatenated before a convolution is that convolution on the "
-                "rest plus a "
-                "bias: drop the Concat (exact for 1x1; for 3x3 up to the border)",
-            ),
-            Fix(
-                "network",
-                "where the map is added or multiplied, keep it as [1, C, 1, 1] and let it broadcast",
-            ),
-            Fix("network", "feed the map as an input of the model"),
-        ),
-        not_helping=("compress_weight: nothing on rk3588 (measured)",),
+        fixes=_MAP_FIXES,
+        not_helping=(say("compress_weight: nothing on rk3588 (measured)"),),
     )
 
 
@@ -176,19 +209,29 @@ def compiler_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     largest = sorted(tensors, key=lambda tensor: tensor.buffer_bytes, reverse=True)
     return Finding(
         code="compiler_constants",
-        title="constants that the compiler invented",
-        because="constants invented by the compiler take {bytes} ({share}), the largest "
-        f"{largest[0].name} {dims(largest[0].shape)}",
-        explanation="Some rewrites (Concat to Conv, LayerNorm, attention) need weights that the network does "
-        "not have; the compiler adds them.",
+        title=say("constants that the compiler invented"),
+        because=clause(
+            "constants invented by the compiler take {bytes} ({share}), the largest {largest} {shape}",
+            largest=largest[0].name,
+            shape=dims(largest[0].shape),
+        ),
+        explanation=say(
+            "Some rewrites (Concat to Conv, LayerNorm, attention) need weights that the network does "
+            "not have; the compiler adds them."
+        ),
         layers=tuple(site.base for site in layers),
         claims=claims,
         evidence=tuple(
-            f"{tensor.name} {dims(tensor.shape)}: {format_bytes(tensor.buffer_bytes)}"
+            say(
+                "{tensor} {shape}: {size}",
+                tensor=tensor.name,
+                shape=dims(tensor.shape),
+                size=format_bytes(tensor.buffer_bytes),
+            )
             for tensor in largest[:3]
         ),
         fixes=_invention_fixes(largest[0]),
-    )  # fmt: skip
+    )
 
 
 def is_repetitive(model: RknnModel, tensor: Tensor) -> bool:
@@ -198,10 +241,14 @@ def is_repetitive(model: RknnModel, tensor: Tensor) -> bool:
     return len(zlib.compress(sample, 1)) < REPETITIVE_RATIO * len(sample)
 
 
-def _repeats(model: RknnModel, tensor: Tensor) -> str:
+def _repeats(model: RknnModel, tensor: Tensor) -> Said:
     with model.read_buffer(tensor.buffer_index) as view:
         sample = bytes(view[:SAMPLE_BYTES])
-    return f"its first {format_bytes(len(sample))} compress to {format_bytes(len(zlib.compress(sample, 1)))}"
+    return say(
+        "its first {sample} compress to {compress}",
+        sample=format_bytes(len(sample)),
+        compress=format_bytes(len(zlib.compress(sample, 1))),
+    )
 
 
 def _kernel(site: Site) -> str:
@@ -219,10 +266,12 @@ def _shape_of(site: Site) -> str:
 def _invention_fixes(largest: Tensor) -> tuple[Fix, ...]:
     """Concat to Conv can be avoided; what LayerNorm, attention, recurrence and Resize need cannot."""
     if "concat" not in largest.name.lower():
-        return (Fix("nothing", "the rewritten operators need them"),)
+        return (Fix("nothing", say("the rewritten operators need them")),)
     return (
         Fix(
             "network",
-            "make the channels of every part of the Concat a multiple of 16: it needs no convolution then",
+            say(
+                "make the channels of every part of the Concat a multiple of 16: it needs no convolution then"
+            ),
         ),
     )

@@ -8,6 +8,7 @@ from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims
+from rkbench.language.said import clause, say
 
 
 def dead_taps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -22,27 +23,41 @@ def dead_taps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     largest = max(layers, key=lambda site: site.layer.weight_bytes)
     return Finding(
         code="dead_taps",
-        title="dilated kernels that reach beyond the map",
-        because=f"{count(len(layers), 'dilated convolution')} "
-        f"{'reaches' if len(layers) == 1 else 'reach'} beyond the map ({largest.base}: dilation "
-        f"{largest.dilation} on {dims(_map(facts, largest)[2:])}), so that all taps but the centre read "
-        "padding only: {bytes} ({share}) of weights and commands",
-        explanation="A tap that lies a whole map away reads zeros wherever the kernel stands: its weights "
-        "are stored and multiplied for nothing, and the padded map is cut into many tasks.",
+        title=say("dilated kernels that reach beyond the map"),
+        because=clause(
+            "{layers} {reach_} beyond the map ({largest}: dilation {dilation} on {map}), so that all "
+            "taps but the centre read padding only: {bytes} ({share}) of weights and commands",
+            layers=count(len(layers), "dilated convolution"),
+            reach_="reaches" if len(layers) == 1 else "reach",
+            largest=largest.base,
+            dilation=largest.dilation,
+            map=dims(_map(facts, largest)[2:]),
+        ),
+        explanation=say(
+            "A tap that lies a whole map away reads zeros wherever the kernel stands: its weights "
+            "are stored and multiplied for nothing, and the padded map is cut into many tasks."
+        ),
         layers=tuple(site.base for site in layers),
         claims=claims,
         evidence=tuple(
-            f"{site.base}: kernel {dims(site.kernel.shape) if site.kernel else '?'}, dilation "
-            f"{site.dilation}, map {dims(_map(facts, site)[2:])}"
+            say(
+                "{site}: kernel {shape}, dilation {dilation}, map {map}",
+                site=site.base,
+                shape=dims(site.kernel.shape) if site.kernel else "?",
+                dilation=site.dilation,
+                map=dims(_map(facts, site)[2:]),
+            )
             for site in layers[:4]
         ),
         fixes=(
             Fix(
                 "network",
-                "replace it by a 1x1 convolution of the centre taps (exact; 185 -> 37.3 kB on a sample for "
-                "rk3588)",
+                say(
+                    "replace it by a 1x1 convolution of the centre taps (exact; 185 -> 37.3 kB on a sample "
+                    "for rk3588)"
+                ),
             ),
-            Fix("network", "convert for the larger input that the dilations were chosen for"),
+            Fix("network", say("convert for the larger input that the dilations were chosen for")),
         ),
     )
 

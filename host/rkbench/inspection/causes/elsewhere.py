@@ -6,13 +6,14 @@ from math import prod
 
 from rkbench.inspection.causes.model_facts import ModelFacts
 from rkbench.inspection.causes.site import Site
-from rkbench.inspection.formatting import dims
+from rkbench.inspection.formatting import dims, listing
+from rkbench.language.said import Said, say
 from rkbench.rknn.placement import INTEGERS, RENAMING
 
 _TRANSPOSED_POSITIONS = 8192
 """H x W of a Transpose that the NPU still does: the operator list of rknn-toolkit2 2.3.2."""
 
-_WHO = "named in custom_quantize_layers, chosen by auto_hybrid, or left float by the toolkit"
+_WHO = say("named in custom_quantize_layers, chosen by auto_hybrid, or left float by the toolkit")
 _ALL = ("rk3566", "rk3568", "rk3576", "rk3588")
 SEEN_ON_NPU: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("Add", "AveragePool", "Concat", "Conv", "Mul", "Pad", "Reshape", "Resize"), _ALL),
@@ -25,41 +26,51 @@ FLOAT_ONLY = ("Div", "Sqrt")
 """On the NPU in float16 and on the CPU in int8, of one graph (rk3568 and rk3588, toolkit 2.5.0)."""
 
 
-def cpu_reason(facts: ModelFacts, site: Site) -> str:
+def cpu_reason(facts: ModelFacts, site: Site) -> Said:
     """Return why a layer runs on the CPU where its shape tells, else that it is not known."""
     kind, target = site.node.type, facts.model.file.target
     positions = prod(site.output_shape[2:])
     if kind == "Transpose" and positions > _TRANSPOSED_POSITIONS:
-        return (
-            f"a transpose of {positions:,} positions ({dims(site.output_shape[2:])}): "
-            f"the NPU does up to {_TRANSPOSED_POSITIONS:,}"
+        return say(
+            "a transpose of {positions:,} positions ({output_shape}): the NPU does up to {most:,}",
+            positions=positions,
+            output_shape=dims(site.output_shape[2:]),
+            most=_TRANSPOSED_POSITIONS,
         )
     if kind in FLOAT_ONLY and site.layer.dtype in INTEGERS:
-        return f"its dtype: the NPU runs {kind} in float16, not in int8"
+        return say("its dtype: the NPU runs {kind} in float16, not in int8", kind=kind)
     seen = SEEN_ON_NPU.get(kind, ())
     if target in seen:
-        return f"not known: the NPU runs {kind} in other files, so it is the shape, padding, order or dtype"
+        return say(
+            "not known: the NPU runs {kind} in other files, so it is the shape, padding, order or dtype",
+            kind=kind,
+        )
     if seen:
-        return f"not known: {' and '.join(seen)} runs {kind} on its NPU, no file seen does for {target}"
-    return f"not known: no file seen runs {kind} on an NPU"
+        return say(
+            "not known: {seen} runs {kind} on its NPU, no file seen does for {target}",
+            seen=listing(seen, 4),
+            kind=kind,
+            target=target,
+        )
+    return say("not known: no file seen runs {kind} on an NPU", kind=kind)
 
 
-def float_reason(facts: ModelFacts, site: Site) -> str:
+def float_reason(facts: ModelFacts, site: Site) -> Said:
     """Return why a layer of an int8 model is float, as far as the layers around it show it."""
     if site.node.type == "exDataConvert":
-        return "the conversion between float and int8 layers itself"
+        return say("the conversion between float and int8 layers itself")
     if "Softmax" in site.node.type and _ends_network(facts, site):
-        return "the toolkit leaves a softmax at the end float by itself"
+        return say("the toolkit leaves a softmax at the end float by itself")
     if _dilated_part(facts, site):
-        return "a part of a dilated convolution, which the toolkit sums in float by itself"
+        return say("a part of a dilated convolution, which the toolkit sums in float by itself")
     if "GRU" in site.node.type:
-        return "the compiler has no int8 form of a GRU"
+        return say("the compiler has no int8 form of a GRU")
     before = facts.before(site)
     if any(other.node.type == "exDataConvert" for other in before):
-        return f"a conversion to float stands before it; not known why: {_WHO}"
+        return say("a conversion to float stands before it; not known why: {who}", who=_WHO)
     if any(other.layer.dtype == "FLOAT16" for other in before):
-        return "it follows a float layer"
-    return f"not known: {_WHO}"
+        return say("it follows a float layer")
+    return say("not known: {who}", who=_WHO)
 
 
 def chosen_by_toolkit(facts: ModelFacts, site: Site) -> bool:

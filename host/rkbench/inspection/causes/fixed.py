@@ -8,14 +8,17 @@ from collections.abc import Iterable
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import SECTION_OF, ModelFacts
+from rkbench.language.said import NOTHING, clause, say, together
 from rkbench.rknn.contents import Tensor
 
 # Two small convolutions of its own (rk3576; of the first one only input and output on rk3588), and the
 # settings of a quantized output or of an activation (rk3576). No network has tensors of these names.
 _OWN = re.compile(r"^(?:tempMC\d+|fenceConv)_")
 _SETTINGS = re.compile(r"_B[NS]cfgTensor$")
-_OWN_TEXT = "Constants of convolutions that the compiler runs for itself: they do not grow with the network."
-_SETTINGS_TEXT = " Settings of outputs and activations, 512 B or more for each, are counted with them."
+_OWN_TEXT = say(
+    "Constants of convolutions that the compiler runs for itself: they do not grow with the network."
+)
+_SETTINGS_TEXT = say("Settings of outputs and activations, 512 B or more for each, are counted with them.")
 
 
 def compiler_fixed(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -39,13 +42,18 @@ def compiler_fixed(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     target = facts.model.file.target
     return Finding(
         code="compiler_fixed",
-        title=f"what the compiler adds to every {target} file",
-        because=f"the compiler adds {{bytes}} ({{share}}) to every {target} file, whatever the network",
-        explanation=_OWN_TEXT + (_SETTINGS_TEXT if _has_settings(found.values()) else ""),
+        title=say("what the compiler adds to every {target} file", target=target),
+        because=clause(
+            "the compiler adds {bytes} ({share}) to every {target} file, whatever the network", target=target
+        ),
+        explanation=together(_OWN_TEXT, _SETTINGS_TEXT if _has_settings(found.values()) else NOTHING),
         layers=(),
         claims=claims,
-        evidence=tuple(f"{name}: {sizes}" for name, sizes in _by_source(found.values()).items()),
-        fixes=(Fix("nothing", "no cure: a fixed price of every file for this SoC"),),
+        evidence=tuple(
+            say("{name}: {sizes}", name=name, sizes=sizes)
+            for name, sizes in _by_source(found.values()).items()
+        ),
+        fixes=(Fix("nothing", say("no cure: a fixed price of every file for this SoC")),),
     )
 
 

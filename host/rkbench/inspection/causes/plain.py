@@ -11,6 +11,7 @@ from rkbench.inspection.causes.model_facts import ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.causes.weights import unpadded_bytes
 from rkbench.inspection.formatting import count
+from rkbench.language.said import clause, say
 from rkbench.rknn.file_format import TASK_BYTES
 from rkbench.units import format_bytes
 
@@ -42,19 +43,32 @@ def oversized_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     site, beyond, needed = max(large, key=lambda item: item[1])
     return Finding(
         code="oversized_layers",
-        title="layers that are larger than they need, for a reason that is not known",
-        because=f"{count(len(large), 'layer')} {'takes' if len(large) == 1 else 'take'} {{bytes}} "
-        f"({{share}}) beyond what weights and one task need, most {site.base} ({site.node.type}: "
-        f"{format_bytes(beyond + needed)} in {count(site.tasks[0], 'task')} on one core, where "
-        f"{format_bytes(needed)} are needed); why is not known",
-        explanation="No rule of rkbench knows what these bytes are for.",
+        title=say("layers that are larger than they need, for a reason that is not known"),
+        because=clause(
+            "{large} {take_} {bytes} ({share}) beyond what weights and one task need, most {site} "
+            "({type}: {beyond} in {tasks} on one core, where {needed} are needed); why is not known",
+            large=count(len(large), "layer"),
+            take_="takes" if len(large) == 1 else "take",
+            site=site.base,
+            type=site.node.type,
+            beyond=format_bytes(beyond + needed),
+            tasks=count(site.tasks[0], "task"),
+            needed=format_bytes(needed),
+        ),
+        explanation=say("No rule of rkbench knows what these bytes are for."),
         layers=tuple(site.base for site, _, _ in large),
         claims=tuple(claim for site, beyond, _ in large for claim in _claims(ledger, site, beyond)),
         evidence=tuple(
-            f"{site.base} ({site.node.type}): {format_bytes(beyond + needed)}, needed {format_bytes(needed)}"
+            say(
+                "{site} ({type}): {beyond}, needed {needed}",
+                site=site.base,
+                type=site.node.type,
+                beyond=format_bytes(beyond + needed),
+                needed=format_bytes(needed),
+            )
             for site, beyond, needed in large[:4]
         ),
-        fixes=(Fix("nothing", "not known; a report with the file and its ONNX helps"),),
+        fixes=(Fix("nothing", say("not known; a report with the file and its ONNX helps")),),
     )
 
 

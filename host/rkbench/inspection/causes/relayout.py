@@ -8,6 +8,7 @@ from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import SECTION_OF, ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims, listing
+from rkbench.language.said import clause, say
 from rkbench.rknn.contents import Tensor
 from rkbench.units import format_bytes
 
@@ -25,25 +26,40 @@ def transposes(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     worst = max(layers, key=command_bytes)
     return Finding(
         code="transpose_commands",
-        title="transposes and reshapes unrolled into many NPU tasks",
-        because=f"{count(len(layers), 'layer')} that only {'moves' if len(layers) == 1 else 'move'} data "
-        f"{'takes' if len(layers) == 1 else 'take'} {{bytes}} ({{share}}) of commands and tasks, most "
-        f"{worst.base} ({_shapes(worst)}, {sum(worst.tasks):,} NPU tasks)",
-        explanation="The NPU keeps maps in blocks of channels. A view that cuts them elsewhere is moved "
-        "piece by piece, and every piece is a task in the list of every number of cores.",
+        title=say("transposes and reshapes unrolled into many NPU tasks"),
+        because=clause(
+            "{layers} that only {move_} data {take_} {bytes} ({share}) of commands and tasks, most "
+            "{worst} ({shapes}, {tasks:,} NPU tasks)",
+            layers=count(len(layers), "layer"),
+            move_="moves" if len(layers) == 1 else "move",
+            take_="takes" if len(layers) == 1 else "take",
+            worst=worst.base,
+            shapes=_shapes(worst),
+            tasks=sum(worst.tasks),
+        ),
+        explanation=say(
+            "The NPU keeps maps in blocks of channels. A view that cuts them elsewhere is moved "
+            "piece by piece, and every piece is a task in the list of every number of cores."
+        ),
         layers=tuple(site.base for site in sorted(layers, key=command_bytes, reverse=True)[:10]),
         claims=claims,
         evidence=tuple(
-            f"{site.base} ({site.node.type}): {_shapes(site)}, {sum(site.tasks):,} tasks, "
-            f"{format_bytes(command_bytes(site))} of commands"
+            say(
+                "{site} ({type}): {shapes}, {tasks:,} tasks, {command_bytes} of commands",
+                site=site.base,
+                type=site.node.type,
+                shapes=_shapes(site),
+                tasks=sum(site.tasks),
+                command_bytes=format_bytes(command_bytes(site)),
+            )
             for site in sorted(layers, key=command_bytes, reverse=True)[:4]
         ),
         fixes=(
             *_block_fix(facts, worst),
-            Fix("network", "keep four dimensions and the order of axes; transpose outside the model"),
+            Fix("network", say("keep four dimensions and the order of axes; transpose outside the model")),
             *single_core(facts, layers, claims),
         ),
-        not_helping=("int8: as many pieces", "quantized weights: commands are no weights"),
+        not_helping=(say("int8: as many pieces"), say("quantized weights: commands are no weights")),
     )
 
 
@@ -57,22 +73,35 @@ def output_layout(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     shape = worst.inputs[0].shape if worst.inputs else ()
     return Finding(
         code="output_layout",
-        title="outputs brought into their plain order by the NPU",
-        because=f"{count(len(layers), 'output')} {'is' if len(layers) == 1 else 'are'} brought from blocks "
-        f"of channels into NCHW by {sum(sum(site.tasks) for site in layers):,} NPU tasks: {{bytes}} "
-        f"({{share}}), most for {worst.base} ({dims(shape)})",
-        explanation="The NPU keeps maps in blocks of channels. The more positions (H x W) an output has, the "
-        "more tasks bring it into the order in which it is read.",
+        title=say("outputs brought into their plain order by the NPU"),
+        because=clause(
+            "{layers} {are_} brought from blocks of channels into NCHW by {tasks:,} NPU tasks: "
+            "{bytes} ({share}), most for {worst} ({shape})",
+            layers=count(len(layers), "output"),
+            are_="is" if len(layers) == 1 else "are",
+            tasks=sum(sum(site.tasks) for site in layers),
+            worst=worst.base,
+            shape=dims(shape),
+        ),
+        explanation=say(
+            "The NPU keeps maps in blocks of channels. The more positions (H x W) an output has, the "
+            "more tasks bring it into the order in which it is read."
+        ),
         layers=tuple(site.base for site in layers),
         claims=claims,
         evidence=tuple(
-            f"{site.base}: {dims(site.inputs[0].shape) if site.inputs else '?'}, {sum(site.tasks):,} tasks"
+            say(
+                "{site}: {shape}, {tasks:,} tasks",
+                site=site.base,
+                shape=dims(site.inputs[0].shape) if site.inputs else "?",
+                tasks=sum(site.tasks),
+            )
             for site in layers[:4]
         ),
         fixes=(
             Fix(
                 "network",
-                "end on fewer positions (H x W): about one task for 8 of them, however many channels",
+                say("end on fewer positions (H x W): about one task for 8 of them, however many channels"),
             ),
         ),
     )
@@ -88,24 +117,39 @@ def relayout_tables(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
     shape = dims(found[0][1].shape)
     return Finding(
         code="relayout_tables",
-        title="tables that bring maps into another order, stored for every layer",
-        because=f"{count(len(found), 'table')} of {listing([format_bytes(size) for size in sizes])} that "
-        f"only move data ({shape}) {'is' if len(found) == 1 else 'are'} stored for "
-        f"{count(len(layers), 'layer')}: {{bytes}} ({{share}})",
-        explanation="Around a MatMul, a normalization or a Reshape between blocks of channels the compiler "
-        "adds convolutions that only move data, with kernels eight times larger in int8 than in float16. It "
-        "stores the same kernel once for every layer.",
+        title=say("tables that bring maps into another order, stored for every layer"),
+        because=clause(
+            "{found} of {size} that only move data ({shape}) {are_} stored for {layers}: {bytes} ({share})",
+            found=count(len(found), "table"),
+            size=listing([format_bytes(size) for size in sizes]),
+            shape=shape,
+            are_="is" if len(found) == 1 else "are",
+            layers=count(len(layers), "layer"),
+        ),
+        explanation=say(
+            "Around a MatMul, a normalization or a Reshape between blocks of channels the compiler "
+            "adds convolutions that only move data, with kernels eight times larger in int8 than in "
+            "float16. It stores the same kernel once for every layer."
+        ),
         layers=layers,
         claims=tuple(
             Claim(SECTION_OF[tensor.kind], site.index, tensor.buffer_bytes) for site, tensor in found
         ),
-        evidence=tuple(f"{tensor.name} {dims(tensor.shape)}, for {site.base}" for site, tensor in found[:4]),
-        fixes=(
-            Fix("network", "four dimensions with the channels on axis 1 around such layers: no Reshape, "
-                "MatMul or normalization over other axes"),
+        evidence=tuple(
+            say("{tensor} {shape}, for {site}", tensor=tensor.name, shape=dims(tensor.shape), site=site.base)
+            for site, tensor in found[:4]
         ),
-        not_helping=("int8: 65,536 B a table against 8,192 in float16 (rk3588, measured)",),
-    )  # fmt: skip
+        fixes=(
+            Fix(
+                "network",
+                say(
+                    "four dimensions with the channels on axis 1 around such layers: no Reshape, MatMul or "
+                    "normalization over other axes"
+                ),
+            ),
+        ),
+        not_helping=(say("int8: 65,536 B a table against 8,192 in float16 (rk3588, measured)"),),
+    )
 
 
 def _is_relayout_table(tensor: Tensor) -> bool:
@@ -120,9 +164,14 @@ def _block_fix(facts: ModelFacts, worst: Site) -> tuple[Fix, ...]:
     if facts.model.file.target != "rk3588" or worst.output_shape.count(2) < 2:
         return ()
     return (
-        Fix("network", "a fold of 2x2 written as Reshape, Transpose, Reshape is one SpaceToDepth (exact; "
-            "384 -> 92 kB on a sample for rk3588; on rk3568 it does not pay)"),
-    )  # fmt: skip
+        Fix(
+            "network",
+            say(
+                "a fold of 2x2 written as Reshape, Transpose, Reshape is one SpaceToDepth (exact; 384 -> "
+                "92 kB on a sample for rk3588; on rk3568 it does not pay)"
+            ),
+        ),
+    )
 
 
 def _shapes(site: Site) -> str:

@@ -10,6 +10,7 @@ from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import SECTION_OF, ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims
+from rkbench.language.said import clause, say
 from rkbench.rknn.contents import Tensor
 from rkbench.units import format_bytes
 
@@ -34,24 +35,41 @@ def repeated_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     first, second = max(groups, key=lambda group: group[0][1].buffer_bytes * (len(group) - 1))[:2]
     return Finding(
         code="repeated_constants",
-        title="constants stored again",
-        because=f"{count(len(again), 'constant')} {'is' if len(again) == 1 else 'are'} stored again, byte "
-        f"for byte: {{bytes}} ({{share}}), the largest {second[1].name} ({dims(second[1].shape)}), the same "
-        f"as {first[1].name}",
-        explanation="The compiler keeps one constant for each initializer, not for each content. Weights "
-        "that two layers share in training are exported twice by some exporters.",
+        title=say("constants stored again"),
+        because=clause(
+            "{again} {are_} stored again, byte for byte: {bytes} ({share}), the largest {second} "
+            "({shape}), the same as {first}",
+            again=count(len(again), "constant"),
+            are_="is" if len(again) == 1 else "are",
+            second=second[1].name,
+            shape=dims(second[1].shape),
+            first=first[1].name,
+        ),
+        explanation=say(
+            "The compiler keeps one constant for each initializer, not for each content. Weights "
+            "that two layers share in training are exported twice by some exporters."
+        ),
         layers=tuple(dict.fromkeys(site.base for site, _ in again)),
         claims=claims,
         evidence=tuple(
-            f"{' = '.join(tensor.name for _, tensor in group[:3])}: {len(group)} x "
-            f"{format_bytes(group[0][1].buffer_bytes)}, identical"
+            say(
+                "{tensor}: {group} x {buffer_bytes}, identical",
+                tensor=" = ".join(tensor.name for _, tensor in group[:3]),
+                group=len(group),
+                buffer_bytes=format_bytes(group[0][1].buffer_bytes),
+            )
             for group in groups[:4]
         ),
         fixes=(
-            Fix("network", "let the layers read one initializer: merge initializers of equal content in the "
-                "ONNX (exact; 64.1 -> 45.3 kB on a sample for rk3588)"),
+            Fix(
+                "network",
+                say(
+                    "let the layers read one initializer: merge initializers of equal content in the ONNX "
+                    "(exact; 64.1 -> 45.3 kB on a sample for rk3588)"
+                ),
+            ),
         ),
-    )  # fmt: skip
+    )
 
 
 def _same_bytes(facts: ModelFacts, ledger: Ledger) -> list[list[Held]]:

@@ -11,10 +11,24 @@ from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims, listing
+from rkbench.language.said import clause, say
 from rkbench.units import format_bytes
 
 FEWEST_SLICES = 4
 _PARTS = ("Slice", "Conv", "Add")
+
+
+_TAP_FIXES: tuple[Fix, ...] = (
+    Fix(
+        "network",
+        say(
+            "a kernel that is a multiple of its stride: Reshape the signal to `stride` channels, "
+            "then a kernel of kernel / stride (exact; 486 -> 51.4 kB on a sample, kernel 256, stride "
+            "128, rk3588)"
+        ),
+    ),
+    Fix("network", say("compute the transform outside the model")),
+)
 
 
 def one_channel_kernel(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -30,30 +44,35 @@ def one_channel_kernel(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     sources = list(dict.fromkeys(site.base for group in found for site in facts.before(group[0])))
     return Finding(
         code="one_channel_kernel",
-        title="a long kernel over one channel, cut into short ones",
-        because=f"{count(len(found), 'convolution')} over one channel ({listing(sources)}) "
-        f"{'is' if len(found) == 1 else 'are'} cut into {slices} slices with a short kernel each "
-        f"({len(members)} layers): {{bytes}} ({{share}})",
-        explanation="The NPU's kernels are short and its blocks have several channels. A kernel longer than "
-        "that over one channel becomes slices, convolutions, steps of the stride, and their sums; every "
-        "kernel is padded to a block.",
+        title=say("a long kernel over one channel, cut into short ones"),
+        because=clause(
+            "{found} over one channel ({sources}) {are_} cut into {slices} slices with a short "
+            "kernel each ({members} layers): {bytes} ({share})",
+            found=count(len(found), "convolution"),
+            sources=listing(sources),
+            are_="is" if len(found) == 1 else "are",
+            slices=slices,
+            members=len(members),
+        ),
+        explanation=say(
+            "The NPU's kernels are short and its blocks have several channels. A kernel longer than "
+            "that over one channel becomes slices, convolutions, steps of the stride, and their "
+            "sums; every kernel is padded to a block."
+        ),
         layers=tuple(site.base for site in members[:10]),
         claims=_claims(ledger, members, kernels),
         evidence=(
-            (
-                f"{slices} slices, {len(kernels)} kernels of "
-                f"{listing(sorted({dims(site.kernel.shape) for site in kernels if site.kernel}))}, "
-                f"{format_bytes(sum(site.kernel.buffer_bytes for site in kernels if site.kernel))} stored"
+            say(
+                "{slices} slices, {kernels} kernels of {shape}, {buffer_bytes} stored",
+                slices=slices,
+                kernels=len(kernels),
+                shape=listing(sorted({dims(site.kernel.shape) for site in kernels if site.kernel})),
+                buffer_bytes=format_bytes(sum(site.kernel.buffer_bytes for site in kernels if site.kernel)),
             ),
         ),
-        fixes=(
-            Fix("network", "a kernel that is a multiple of its stride: Reshape the signal to `stride` "
-                "channels, then a kernel of kernel / stride (exact; 486 -> 51.4 kB on a sample, kernel 256, "
-                "stride 128, rk3588)"),
-            Fix("network", "compute the transform outside the model"),
-        ),
-        not_helping=("int8: the commands stay",),
-    )  # fmt: skip
+        fixes=_TAP_FIXES,
+        not_helping=(say("int8: the commands stay"),),
+    )
 
 
 def _claims(ledger: Ledger, members: list[Site], kernels: list[Site]) -> tuple[Claim, ...]:

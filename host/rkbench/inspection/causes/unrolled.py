@@ -11,6 +11,7 @@ from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims, listing
+from rkbench.language.said import clause, say
 from rkbench.units import format_bytes
 
 
@@ -30,27 +31,38 @@ def dilation(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     worst = max(layers, key=command_bytes)
     return Finding(
         code="dilation_commands",
-        title="dilated convolutions cut into many NPU tasks",
-        because=(
-            f"{count(len(layers), 'dilated convolution')} {'takes' if len(layers) == 1 else 'take'} "
-            f"{{bytes}} "
-            f"({{share}}) of NPU commands, {format_bytes(command_bytes(worst))} of it {worst.base} alone "
-            f"(dilation {worst.dilation}, {sum(worst.tasks):,} NPU tasks)"
+        title=say("dilated convolutions cut into many NPU tasks"),
+        because=clause(
+            "{layers} {take_} {bytes} ({share}) of NPU commands, {command_bytes} of it {worst} alone "
+            "(dilation {dilation}, {tasks:,} NPU tasks)",
+            layers=count(len(layers), "dilated convolution"),
+            take_="takes" if len(layers) == 1 else "take",
+            command_bytes=format_bytes(command_bytes(worst)),
+            worst=worst.base,
+            dilation=worst.dilation,
+            tasks=sum(worst.tasks),
         ),
-        explanation=(
-            "The NPU reads a dilated kernel's rows far apart; where the rows between do not fit its on-chip "
-            "buffer the compiler cuts the layer into many tasks, each with its own register commands."
+        explanation=say(
+            "The NPU reads a dilated kernel's rows far apart; where the rows between do not fit its "
+            "on-chip buffer the compiler cuts the layer into many tasks, each with its own register "
+            "commands."
         ),
         layers=tuple(site.base for site in layers),
         claims=claims,
         evidence=tuple(
-            f"{site.base}: dilation {site.dilation}, {sum(site.tasks):,} tasks "
-            f"(lists for 1, 2, 3 cores: {', '.join(str(tasks) for tasks in site.tasks)}), "
-            f"{format_bytes(command_bytes(site))} of commands"
+            say(
+                "{site}: dilation {dilation}, {tasks:,} tasks (lists for 1, 2, 3 cores: {lists}), "
+                "{command_bytes} of commands",
+                site=site.base,
+                dilation=site.dilation,
+                tasks=sum(site.tasks),
+                lists=", ".join(str(tasks) for tasks in site.tasks),
+                command_bytes=format_bytes(command_bytes(site)),
+            )
             for site in sorted(layers, key=command_bytes, reverse=True)[:6]
         ),
         fixes=_dilation_fixes(facts, layers, claims),
-        not_helping=("compress_weight and optimization_level: commands are no weights",),
+        not_helping=(say("compress_weight and optimization_level: commands are no weights"),),
     )
 
 
@@ -58,15 +70,23 @@ def _dilation_fixes(facts: ModelFacts, layers: list[Site], claims: tuple[Claim, 
     """The list for two cores is often the one that explodes: then one core is the first thing to try."""
     single = single_core(facts, layers, claims)
     if single and single[0].kind == "config" and further_bytes(layers) > facts.size_bytes / 3:
-        tried = "; 1.81 MB became 90.5 kB on the reference case"
-        single = (replace(single[0], action=single[0].action + tried),)
+        tried = say("{action}; 1.81 MB became 90.5 kB on the reference case", action=single[0].action)
+        single = (replace(single[0], action=tried),)
     network = Fix(
         "network",
-        "use smaller dilations (the cost jumps rather than grows: compare the layers), or reach the same "
-        "receptive field with stride or a smaller map",
+        say(
+            "use smaller dilations (the cost jumps rather than grows: compare the layers), or reach "
+            "the same receptive field with stride or a smaller map"
+        ),
     )
-    quantized = Fix("config", "int8 needs fewer tasks: 1.81 -> 0.60 MB on the reference case", QUANTIZE)
+    quantized = Fix("config", say("int8 needs fewer tasks: 1.81 -> 0.60 MB on the reference case"), QUANTIZE)
     return (*single, network, *(() if facts.dtype == "int8" else (quantized,)))
+
+
+_SHORTER_SEQUENCE = say(
+    "convert with a shorter sequence and call the model once per chunk, feeding the state"
+)
+_NO_RECURRENCE = say("replace the recurrence by convolutions over time, or run it on the CPU outside the NPU")
 
 
 def recurrence(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -80,37 +100,43 @@ def recurrence(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     claims = ledger.everything((site.index for site in layers), (*COMMAND_SECTIONS, "compiler_constants"))
     tasks = sum(sum(site.tasks) for site in layers)
     floats = [site for site in layers if site.layer.dtype == "FLOAT16"]
+    in_float = (say("{floats} of {layers} compute in FLOAT16", floats=len(floats), layers=len(layers)),)
     return Finding(
         code="recurrent_commands",
-        title="recurrent layers unrolled step by step",
-        because=(
-            f"{count(len(layers), 'recurrent layer')} ({listing([site.base for site in layers])}) "
-            f"{'is' if len(layers) == 1 else 'are'} unrolled over {steps} steps into {tasks:,} NPU tasks: "
-            "{bytes} ({share}) of commands"
+        title=say("recurrent layers unrolled step by step"),
+        because=clause(
+            "{layers} ({site}) {are_} unrolled over {steps} steps into {tasks:,} NPU tasks: {bytes} "
+            "({share}) of commands",
+            layers=count(len(layers), "recurrent layer"),
+            site=listing([site.base for site in layers]),
+            are_="is" if len(layers) == 1 else "are",
+            steps=steps,
+            tasks=tasks,
         ),
-        explanation="The NPU has no recurrence: every time step gets tasks and register commands of its own.",
+        explanation=say(
+            "The NPU has no recurrence: every time step gets tasks and register commands of its own."
+        ),
         layers=tuple(site.base for site in layers),
         claims=claims,
         evidence=(
             *(
-                f"{site.base} ({site.node.type}): {sum(site.tasks):,} tasks, "
-                f"{format_bytes(command_bytes(site))}"
+                say(
+                    "{site} ({type}): {tasks:,} tasks, {command_bytes}",
+                    site=site.base,
+                    type=site.node.type,
+                    tasks=sum(site.tasks),
+                    command_bytes=format_bytes(command_bytes(site)),
+                )
                 for site in layers[:4]
             ),
-            *((f"{len(floats)} of {len(layers)} compute in FLOAT16",) if floats else ()),
+            *in_float[: len(floats)],
         ),
         fixes=(
-            Fix(
-                "network",
-                "convert with a shorter sequence and call the model once per chunk, feeding the state",
-            ),
+            Fix("network", _SHORTER_SEQUENCE),
             *single_core(facts, layers, claims),
-            Fix(
-                "network",
-                "replace the recurrence by convolutions over time, or run it on the CPU outside the NPU",
-            ),
+            Fix("network", _NO_RECURRENCE),
         ),
-        not_helping=("int8: a GRU stays FLOAT16 and its commands stay",),
+        not_helping=(say("int8: a GRU stays FLOAT16 and its commands stay"),),
     )
 
 
@@ -124,24 +150,50 @@ def resize(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     tasks = sum(sum(site.tasks) for site in layers)
     return Finding(
         code="resize_commands",
-        title="resize layers cut into many NPU tasks",
-        because=f"{count(len(layers), 'Resize')} {'is' if len(layers) == 1 else 'are'} cut into {tasks:,} "
-        "NPU tasks: {bytes} ({share}) of commands",
-        explanation="Interpolation runs as many small copies and sums; a task list is stored for each "
-        "core mode.",
+        title=say("resize layers cut into many NPU tasks"),
+        because=clause(
+            "{layers} {are_} cut into {tasks:,} NPU tasks: {bytes} ({share}) of commands",
+            layers=count(len(layers), "Resize"),
+            are_="is" if len(layers) == 1 else "are",
+            tasks=tasks,
+        ),
+        explanation=say(
+            "Interpolation runs as many small copies and sums; a task list is stored for each core mode."
+        ),
         layers=tuple(site.base for site in layers),
         claims=claims,
         evidence=tuple(
-            f"{site.base}: {_shape(site.inputs)} -> {_shape(site.outputs)}, {sum(site.tasks):,} tasks, "
-            f"{format_bytes(command_bytes(site))} of commands"
+            say(
+                "{site}: {shape} -> {after}, {tasks:,} tasks, {command_bytes} of commands",
+                site=site.base,
+                shape=_shape(site.inputs),
+                after=_shape(site.outputs),
+                tasks=sum(site.tasks),
+                command_bytes=format_bytes(command_bytes(site)),
+            )
             for site in sorted(layers, key=command_bytes, reverse=True)[:4]
         ),
         fixes=(
-            Fix("network", "mode='nearest' or factors of 2, several in a row, instead of one large factor"),
-            Fix("network", "resize after the channels are reduced, or outside the model"),
+            Fix(
+                "network",
+                say("mode='nearest' or factors of 2, several in a row, instead of one large factor"),
+            ),
+            Fix("network", say("resize after the channels are reduced, or outside the model")),
             *single_core(facts, layers, claims),
         ),
     )
+
+
+_NORMALIZATION_FIXES = (
+    Fix("network", say("BatchNormalization instead: it is folded into the convolution before it")),
+    Fix(
+        "network",
+        say(
+            "an InstanceNormalization written as GlobalAveragePool, Sub, Mul, GlobalAveragePool, Sqrt, Mul "
+            "(exact; 181 -> 133 kB in float16, 358 -> 94.7 in int8 on a sample for rk3588)"
+        ),
+    ),
+)
 
 
 def normalization(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -154,33 +206,40 @@ def normalization(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     worst = max(layers, key=lambda site: site.layer.size_bytes)
     return Finding(
         code="normalization_unrolled",
-        title="normalizations written as sums, squares and roots",
-        because=f"{count(len(layers), 'normalization')} over a map "
-        f"{'takes' if len(layers) == 1 else 'take'} {{bytes}} ({{share}}) of commands and constants, most "
-        f"{worst.base} ({_shape(worst.inputs)}, {sum(worst.tasks):,} NPU tasks)",
-        explanation="The NPU has no mean and variance over a map: the compiler writes them as convolutions "
-        "and tables, whose constants grow with the number of positions.",
+        title=say("normalizations written as sums, squares and roots"),
+        because=clause(
+            "{layers} over a map {take_} {bytes} ({share}) of commands and constants, most {worst} "
+            "({shape}, {tasks:,} NPU tasks)",
+            layers=count(len(layers), "normalization"),
+            take_="takes" if len(layers) == 1 else "take",
+            worst=worst.base,
+            shape=_shape(worst.inputs),
+            tasks=sum(worst.tasks),
+        ),
+        explanation=say(
+            "The NPU has no mean and variance over a map: the compiler writes them as convolutions "
+            "and tables, whose constants grow with the number of positions."
+        ),
         layers=tuple(site.base for site in layers),
         claims=claims,
         evidence=tuple(
-            f"{site.base} ({site.node.type}): {_shape(site.inputs)}, {sum(site.tasks):,} tasks, "
-            f"{format_bytes(command_bytes(site))} of commands, "
-            f"{format_bytes(site.layer.compiler_constant_bytes)} of constants"
+            say(
+                "{site} ({type}): {shape}, {tasks:,} tasks, {command_bytes} of commands, "
+                "{compiler_constant_bytes} of constants",
+                site=site.base,
+                type=site.node.type,
+                shape=_shape(site.inputs),
+                tasks=sum(site.tasks),
+                command_bytes=format_bytes(command_bytes(site)),
+                compiler_constant_bytes=format_bytes(site.layer.compiler_constant_bytes),
+            )
             for site in layers[:4]
         ),
         fixes=(
-            Fix(
-                "network",
-                "BatchNormalization instead: it is folded into the convolution before it",
-            ),
-            Fix(
-                "network",
-                "an InstanceNormalization written as GlobalAveragePool, Sub, Mul, GlobalAveragePool, Sqrt, "
-                "Mul (exact; 181 -> 133 kB in float16, 358 -> 94.7 in int8 on a sample for rk3588)",
-            ),
+            *_NORMALIZATION_FIXES,
             *single_core(facts, layers, claims),
         ),
-        not_helping=("int8: it adds constants and transposes around them",),
+        not_helping=(say("int8: it adds constants and transposes around them"),),
     )
 
 

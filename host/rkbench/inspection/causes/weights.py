@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from math import prod
 
 from rkbench.inspection.causes.cause import QUANTIZE, Claim, Finding, Fix
@@ -12,6 +13,7 @@ from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, listing
+from rkbench.language.said import Said, clause, say
 from rkbench.rknn.contents import Tensor
 from rkbench.units import format_bytes
 
@@ -35,30 +37,41 @@ def float_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     stored = sum(site.kernel.buffer_bytes for site in layers if site.kernel)
     return Finding(
         code="float_layers",
-        title="float layers inside an int8 model",
-        because=f"{count(len(layers), 'layer')} ({listing([site.base for site in layers])}) "
-        f"{'stays' if len(layers) == 1 else 'stay'} FLOAT16 in an int8 model: {{bytes}} ({{share}})",
-        explanation="A float layer stores two bytes per weight instead of one, and needs conversions "
-        "around it.",
+        title=say("float layers inside an int8 model"),
+        because=clause(
+            "{layers} ({site}) {stay_} FLOAT16 in an int8 model: {bytes} ({share})",
+            layers=count(len(layers), "layer"),
+            site=listing([site.base for site in layers]),
+            stay_="stays" if len(layers) == 1 else "stay",
+        ),
+        explanation=say(
+            "A float layer stores two bytes per weight instead of one, and needs conversions around it."
+        ),
         layers=tuple(site.base for site in layers),
         claims=claims,
         evidence=(
-            f"kernels of {format_bytes(stored)} in FLOAT16, {format_bytes(stored / 2)} in INT8",
-            *(f"{site.base}: {float_reason(facts, site)}" for site in layers[:6]),
+            say(
+                "kernels of {stored} in FLOAT16, {half} in INT8",
+                stored=format_bytes(stored),
+                half=format_bytes(stored / 2),
+            ),
+            *(say("{site}: {why}", site=site.base, why=float_reason(facts, site)) for site in layers[:6]),
         ),
         fixes=_float_fixes(all(chosen_by_toolkit(facts, site) for site in layers)),
-        not_helping=("hybrid quantization as a way to shrink: every float layer makes the file larger",),
-    )  # fmt: skip
+        not_helping=(say("hybrid quantization as a way to shrink: every float layer makes the file larger"),),
+    )
 
 
 def _float_fixes(by_toolkit: bool) -> tuple[Fix, ...]:
     if by_toolkit:
-        return (Fix("nothing", "no setting made them float: the toolkit does it by itself"),)
+        return (Fix("nothing", say("no setting made them float: the toolkit does it by itself")),)
     return (
         Fix(
             "config",
-            "take these layers out of the hybrid configuration, or convert without auto_hybrid; then "
-            "compare the output error: bench push BOTH --golden FILE.npz --board BOARD",
+            say(
+                "take these layers out of the hybrid configuration, or convert without auto_hybrid; then "
+                "compare the output error: bench push BOTH --golden FILE.npz --board BOARD"
+            ),
             "custom_quantize_layers: {}",
         ),
     )
@@ -73,17 +86,19 @@ def float_file(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
         return None
     return Finding(
         code="float_file",
-        title="float weights where the name says int8",
-        because=f"none of its {len(layers)} weight layers is quantized although its name says int8: "
-        f"{{bytes}} ({{share}})",
-        explanation="build(do_quantization=False), or a calibration that did not happen.",
+        title=say("float weights where the name says int8"),
+        because=clause(
+            "none of its {layers} weight layers is quantized although its name says int8: {bytes} ({share})",
+            layers=len(layers),
+        ),
+        explanation=say("build(do_quantization=False), or a calibration that did not happen."),
         layers=tuple(site.base for site in layers),
         claims=_half_of_kernels(layers),
-        evidence=(f"{len(layers)} of {len(layers)} layers with weights compute in FLOAT16",),
+        evidence=(say("{layers} of {layers} layers with weights compute in FLOAT16", layers=len(layers)),),
         fixes=(
             Fix(
                 "config",
-                "quantize with a calibration list",
+                say("quantize with a calibration list"),
                 QUANTIZE,
             ),
         ),
@@ -108,14 +123,22 @@ def padding(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         return None
     return Finding(
         code="padding",
-        title="channels filled up to the NPU's blocks",
-        because="padding of channels takes {bytes} ({share})",
-        explanation="Input channels are filled up to blocks of 8, 16 or 32; more than 2x only with 1-3 "
-        "channels.",
+        title=say("channels filled up to the NPU's blocks"),
+        because=clause("padding of channels takes {bytes} ({share})"),
+        explanation=say(
+            "Input channels are filled up to blocks of 8, 16 or 32; more than 2x only with 1-3 channels."
+        ),
         layers=(),
         claims=tuple(claims),
-        evidence=(f"{count(len(claims), 'layer')} padded, the worst {worst[1]} by {worst[0]:.2f}x",),
-        fixes=(*_patch_fix(facts), Fix("network", "channels that are a multiple of 16")),
+        evidence=(
+            say(
+                "{claims} padded, the worst {worst} by {times:.2f}x",
+                claims=count(len(claims), "layer"),
+                worst=worst[1],
+                times=worst[0],
+            ),
+        ),
+        fixes=(*_patch_fix(facts), Fix("network", say("channels that are a multiple of 16"))),
     )
 
 
@@ -141,8 +164,12 @@ def _patch_fix(facts: ModelFacts) -> tuple[Fix, ...]:
             return (
                 Fix(
                     "network",
-                    f"{site.base} has kernel = stride = {step}: SpaceToDepth({step}), then a 1x1 convolution "
-                    "(exact; 98.1 -> 46.4 kB in int8 on a sample for rk3588)",
+                    say(
+                        "{site} has kernel = stride = {step}: SpaceToDepth({step}), then a 1x1 convolution "
+                        "(exact; 98.1 -> 46.4 kB in int8 on a sample for rk3588)",
+                        site=site.base,
+                        step=step,
+                    ),
                 ),
             )
     return ()
@@ -162,14 +189,16 @@ def metadata(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     trailing = ledger.left("trailing", None)
     if extra + json + trailing == 0:
         return None
-    behind = f", {format_bytes(trailing)} after the JSON" if trailing else ""
+    behind = say(", {trailing} after the JSON", trailing=format_bytes(trailing)) if trailing else ""
     return Finding(
         code="metadata",
-        title="text and tables that describe the model",
+        title=say("text and tables that describe the model"),
         because=_what_describes(facts, extra, json, trailing),
-        explanation="Per-channel mean and std are stored as text and as vectors; an input whose channel "
-        "axis is "
-        "mistaken (a sequence of 2048) gets thousands of them. Bytes after the JSON are read by nobody.",
+        explanation=say(
+            "Per-channel mean and std are stored as text and as vectors; an input whose channel axis "
+            "is mistaken (a sequence of 2048) gets thousands of them. Bytes after the JSON are read "
+            "by nobody."
+        ),
         layers=(),
         claims=(
             Claim("structure", None, extra),
@@ -177,34 +206,42 @@ def metadata(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             Claim("trailing", None, trailing),
         ),
         evidence=(
-            (
-                f"text and vectors of {format_bytes(facts.description_bytes)} in the structure, JSON of "
-                f"{format_bytes(facts.model.sections.json)}{behind}"
+            say(
+                "text and vectors of {description_bytes} in the structure, JSON of {json}{behind}",
+                description_bytes=format_bytes(facts.description_bytes),
+                json=format_bytes(facts.model.sections.json),
+                behind=behind,
             ),
         ),
         fixes=_description_fixes(extra + json, trailing),
     )
 
 
-def _what_describes(facts: ModelFacts, extra: int, json: int, trailing: int) -> str:
+def _what_describes(facts: ModelFacts, extra: int, json: int, trailing: int) -> Callable[..., Said]:
     if trailing > extra + json:
-        return "{bytes} ({share}) stand behind the end of the model, where nothing reads them"
+        return clause("{bytes} ({share}) stand behind the end of the model, where nothing reads them")
     channels = max((tensor.shape[1] for tensor in facts.model.inputs if len(tensor.shape) > 1), default=0)
-    return f"metadata takes {{bytes}} ({{share}}); an input has {channels:,} channels, each with mean and std"
+    return clause(
+        "metadata takes {bytes} ({share}); an input has {channels:,} channels, each with mean and std",
+        channels=channels,
+    )
 
 
 def _description_fixes(described: int, trailing: int) -> tuple[Fix, ...]:
     axis = Fix(
-        "network", "give the input four dimensions with the channels on axis 1 (NCHW), or few channels"
+        "network", say("give the input four dimensions with the channels on axis 1 (NCHW), or few channels")
     )
-    tail = Fix("network", "copy or convert the file again: no converter writes bytes there")
+    tail = Fix("network", say("copy or convert the file again: no converter writes bytes there"))
     return (*((axis,) if described else ()), *((tail,) if trailing else ()))
 
 
 def _half_of_kernels(layers: list[Site]) -> tuple[Claim, ...]:
     return tuple(
-        Claim("weights" if site.kernel.kind == "weight" else "compiler_constants", site.index,
-              site.kernel.buffer_bytes // 2)
+        Claim(
+            "weights" if site.kernel.kind == "weight" else "compiler_constants",
+            site.index,
+            site.kernel.buffer_bytes // 2,
+        )
         for site in layers
         if site.kernel
-    )  # fmt: skip
+    )

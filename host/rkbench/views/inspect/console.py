@@ -7,18 +7,29 @@ from collections.abc import Iterator
 from rkbench.inspection.causes import Cause
 from rkbench.inspection.document import FileInspection, InspectedLayer, InspectedMemory, Inspection
 from rkbench.inspection.formatting import percent
+from rkbench.language.language import ENGLISH, Language
+from rkbench.language.said import say
 from rkbench.units import UNKNOWN, format_bytes, printable
+from rkbench.views.columns import left, right
 from rkbench.views.inspect.labels import (
     SECTION_TITLES,
     answered_questions,
     board_fit,
     layer_title,
+    suspected,
     tensor_title,
 )
 from rkbench.views.inspect.terminal import Style, bar, heading, name_room, shorten, wrap
 
 TOP_LAYERS = 10
 NARROWEST = 60
+_LAYER_HEADS = (
+    (say("bytes"), 9),
+    (say("weights"), 9),
+    (say("commands"), 10),
+    (say("dtype"), 9),
+    (say("on"), 6),
+)
 
 
 def render_console(
@@ -29,12 +40,15 @@ def render_console(
     myths: bool = False,
     colour: bool = False,
     fold: bool = False,
+    language: Language = ENGLISH,
 ) -> str:
     """Return the view as text of at most `width` columns; `layers` None shows all of them.
 
+    The inspection is told in `language` already; the words of the view are told here.
+
     The first line, the answer, is that long only where `fold` asks for it.
     """
-    style = Style(colour)
+    style = Style(colour, language)
     width = max(width, NARROWEST)
     parts = [_sentence(inspection.sentence, width if fold else None, style)]
     if inspection.diff:
@@ -70,40 +84,43 @@ def _sentence(sentence: str, width: int | None, style: Style) -> str:
 def _facts(inspection: FileInspection, width: int, style: Style) -> str:
     file = inspection.file
     facts = [
-        f"{file.target or 'no target'} {file.dtype}",
-        f"toolkit {file.toolkit_version or UNKNOWN}",
-        f"container {file.container_version}{' (mini)' if file.mini else ''}",
-        f"{len(inspection.layers):,} layers",
-        f"{file.task_count:,} NPU tasks",
+        f"{file.target or style.say('no target')} {file.dtype}",
+        style.say("toolkit {version}", version=file.toolkit_version or UNKNOWN),
+        style.say("container {version}", version=f"{file.container_version}{' (mini)' if file.mini else ''}"),
+        style.say("{layers:,} layers", layers=len(inspection.layers)),
+        style.say("{tasks:,} NPU tasks", tasks=file.task_count),
     ]
-    facts += [f"input {tensor_title(tensor)}" for tensor in inspection.inputs]
-    facts += [f"output {tensor_title(tensor)}" for tensor in inspection.outputs]
+    facts += [style.say("input {tensor}", tensor=tensor_title(tensor)) for tensor in inspection.inputs]
+    facts += [style.say("output {tensor}", tensor=tensor_title(tensor)) for tensor in inspection.outputs]
     return "\n".join(f"{style.dim}{line}{style.end}" for line in wrap(" · ".join(facts), width).splitlines())
 
 
 def _sections(inspection: FileInspection, width: int, style: Style) -> str:
     size = inspection.file.size_bytes
-    lines = [heading("Sections", style)]
+    lines = [heading(style.say("Sections"), style)]
     room = width - 2 - 24 - 10 - 9
     for name, title in SECTION_TITLES.items():
         value = getattr(inspection.sections, name)
         if value:
             lines.append(
-                f"  {title:<24}{format_bytes(value):>9} {percent(value / size):>7}  "
+                f"  {left(style.tell(title), 24)}{format_bytes(value):>9} {percent(value / size):>7}  "
                 f"{style.accent}{bar(value / size, room)}{style.end}".rstrip()
             )
-    lines.append(f"  {'all':<24}{format_bytes(size):>9}")
+    lines.append(f"  {left(style.say('all'), 24)}{format_bytes(size):>9}")
     return "\n".join(lines)
 
 
 def _layers(inspection: FileInspection, width: int, style: Style, most: int | None) -> str:
     layers = sorted(inspection.layers, key=lambda layer: -layer.total_bytes)
     shown = layers if most is None else layers[:most]
-    title = "Layers by size"
+    title = style.say("Layers by size")
     if len(shown) < len(layers):
-        title += f" (first {len(shown)} of {len(layers)}; --layers all)"
+        title = style.say(
+            "Layers by size (first {shown} of {layers}; --layers all)", shown=len(shown), layers=len(layers)
+        )
     room = name_room(map(layer_title, shown), width - 2 - 9 - 9 - 10 - 9 - 6 - 2)
-    head = f"  {'layer':<{room}}{'bytes':>9}{'weights':>9}{'commands':>10}{'dtype':>9}{'on':>6}"
+    head = f"  {left(style.say('layer'), room)}"
+    head += "".join(right(style.tell(title), wide) for title, wide in _LAYER_HEADS)
     rows = (_layer(layer, room) for layer in shown)
     return "\n".join([heading(title, style), f"{style.dim}{head}{style.end}", *rows])
 
@@ -128,71 +145,77 @@ def _npu(inspection: FileInspection, width: int, style: Style, most: int | None)
 
 def _causes(inspection: FileInspection, width: int, style: Style) -> str:
     size = inspection.file.size_bytes
-    blocks = [heading("Causes", style)]
+    blocks = [heading(style.say("Causes"), style)]
     for number, cause in enumerate(inspection.causes, 1):
         blocks.append("\n".join(_cause(number, cause, width, style)))
     ordinary = inspection.ordinary.bytes
-    left = f"   ordinary: {format_bytes(ordinary)} ({percent(ordinary / size)}), what the network needs"
-    blocks.append(wrap(left.strip(), width, "   "))
+    rest = style.say(
+        "ordinary: {size} ({share}), what the network needs",
+        size=format_bytes(ordinary),
+        share=percent(ordinary / size),
+    )
+    blocks.append(wrap(rest, width, "   "))
     return "\n".join(blocks)
 
 
 def _cause(number: int, cause: Cause, width: int, style: Style) -> Iterator[str]:
     amount = f"{format_bytes(cause.bytes)}  {percent(cause.share)}"
     room = width - len(amount) - 5
-    yield f"{number:>2} {style.bold}{shorten(cause.title, room):<{room}}{style.end}  {amount}"
+    yield f"{number:>2} {style.bold}{left(shorten(cause.title, room), room)}{style.end}  {amount}"
     yield wrap(cause.explanation, width, "   ")
     if cause.layers:
-        yield wrap(f"layers: {', '.join(cause.layers)}", width, "     ", "   ")
+        yield wrap(style.say("layers: {layers}", layers=", ".join(cause.layers)), width, "     ", "   ")
     for line in cause.evidence:
         yield wrap(line, width, "     ", "   · ")
-    for line in cause.neighbours:
-        yield wrap(f"around it: {line}", width, "     ", "   · ")
+    for around in cause.neighbours:
+        yield wrap(style.say("around it: {line}", line=around), width, "     ", "   · ")
     for fix in cause.fix:
-        yield wrap(fix.action, width, "          ", "   fix  → ")
+        yield wrap(fix.action, width, "          ", style.say("   fix  → "))
         if fix.snippet:
             yield f"          {style.accent}{printable(fix.snippet)}{style.end}"
-    for line in cause.not_helping:
-        yield wrap(line, width, "          ", "   no help: ")
+    for useless in cause.not_helping:
+        yield wrap(useless, width, "          ", style.say("   no help: "))
 
 
 def _memory(memory: InspectedMemory, width: int, style: Style) -> str:
     share = memory.share_of_2_gb_board
     if share is None:
         known = format_bytes(memory.internal_bytes)
-        text = f"The file does not state its weights; activations take {known}."
+        text = style.say("The file does not state its weights; activations take {known}.", known=known)
     else:
-        text = (
-            f"{format_bytes(memory.total_bytes)} on the NPU for every loaded copy: weights "
-            f"{format_bytes(memory.weight_bytes)}, activations {format_bytes(memory.internal_bytes)}; "
-            f"{percent(share)} of a 2 GB board, {board_fit(share)}. "
-            "While it loads, the process holds the file beside it. (from the file, not measured)"
+        text = style.say(
+            "{total} on the NPU for every loaded copy: weights {weights}, activations {internal}; {share} of "
+            "a 2 GB board, {fit}. While it loads, the process holds the file beside it. (from the file, not "
+            "measured)",
+            total=format_bytes(memory.total_bytes),
+            weights=format_bytes(memory.weight_bytes),
+            internal=format_bytes(memory.internal_bytes),
+            share=percent(share),
+            fit=board_fit(share),
         )
-    return "\n".join([heading("Memory when loaded", style), wrap(text, width, "  ")])
+    return "\n".join([heading(style.say("Memory when loaded"), style), wrap(text, width, "  ")])
 
 
 def _answers(inspection: FileInspection, width: int, style: Style) -> str:
-    blocks = [heading("Four questions", style)]
+    blocks = [heading(style.say("Four questions"), style)]
     for answered in answered_questions(inspection.answers):
-        blocks.append(wrap(answered.question, width, "  "))
-        blocks.append(wrap(answered.answer, width, "    "))
-        blocks += [wrap(line, width, "      ", "    · ") for line in answered.details]
+        blocks.append(wrap(style.tell(answered.question), width, "  "))
+        blocks.append(wrap(style.tell(answered.answer), width, "    "))
+        blocks += [wrap(style.tell(line), width, "      ", "    · ") for line in answered.details]
     return "\n".join(blocks)
 
 
 def _outputs(inspection: Inspection, width: int, style: Style) -> str:
     if not inspection.coarse_outputs:
         return ""
-    lines = [heading("Outputs", style)]
+    lines = [heading(style.say("Outputs"), style)]
     for output in inspection.coarse_outputs:
         lines += [wrap(output.message, width, "    ", "  "), wrap(output.cure, width, "      ", "    → ")]
     return "\n".join(lines)
 
 
 def _myths(inspection: Inspection, width: int, style: Style) -> str:
-    lines = [heading("Popular suspects, in this file", style)]
+    lines = [heading(style.say("Popular suspects, in this file"), style)]
     for myth in inspection.myths:
-        lines.append(
-            wrap(f"{myth.suspect} — {format_bytes(myth.bytes)}: {myth.verdict}", width, "    ", "  ")
-        )
+        lines.append(wrap(style.tell(suspected(myth)), width, "    ", "  "))
     return "\n".join(lines)

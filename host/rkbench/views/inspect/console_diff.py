@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rkbench.inspection.diff_document import FileDiff, NodeChange
+from rkbench.language.said import say
 from rkbench.units import UNKNOWN, format_bytes, printable
+from rkbench.views.columns import left, right
 from rkbench.views.inspect.labels import SECTION_TITLES
 from rkbench.views.inspect.terminal import Style, heading, name_room, shorten, wrap
 
@@ -14,17 +16,27 @@ MOST = 20
 
 def render_diff(diff: FileDiff, width: int, style: Style) -> str:
     """Return what the other file has more or less, in what order of size."""
-    lines = [heading(printable(f"Against {diff.other}"), style), wrap(diff.sentence, width, "  ")]
+    lines = [
+        heading(printable(style.say("Against {other}", other=diff.other)), style),
+        wrap(diff.sentence, width, "  "),
+    ]
     for cause in diff.causes:
         sizes = f"{format_bytes(cause.before_bytes)} → {format_bytes(cause.after_bytes)}"
         lines.append(wrap(f"{cause.title}: {sizes}", width, "    ", "  "))
     for name, (before, after) in diff.file.items():
         lines.append(wrap(f"{name}: {before or UNKNOWN} → {after or UNKNOWN}", width, "    ", "  "))
     for name, change in sorted(diff.sections.items(), key=lambda item: -abs(item[1])):
-        lines.append(f"  {SECTION_TITLES.get(name, name):<24}{_signed(change):>10}")
+        lines.append(f"  {left(style.tell(SECTION_TITLES.get(name, name)), 24)}{_signed(change):>10}")
     lines += _nodes(diff.nodes, width, style)
     for content in diff.contents[:MOST]:
-        lines.append(wrap(f"other bytes: {content.name} ({content.kind})", width, "    ", "  "))
+        lines.append(
+            wrap(
+                style.say("other bytes: {name} ({kind})", name=content.name, kind=content.kind),
+                width,
+                "    ",
+                "  ",
+            )
+        )
     return "\n".join(lines)
 
 
@@ -33,8 +45,10 @@ def _nodes(nodes: Sequence[NodeChange], width: int, style: Style) -> list[str]:
     shown = nodes[:MOST]
     if not shown:
         return []
-    room = name_room(["ONNX node", *(node.name for node in shown)], width - 2 - 3 * 11 - 20)
-    heads = f"  {'ONNX node':<{room}}{'this file':>11}{'other file':>11}{'change':>11}{'computes in':>20}"
+    title = style.say("ONNX node")
+    room = name_room([title, *(node.name for node in shown)], width - 2 - 3 * 11 - 20)
+    columns = [(say("this file"), 11), (say("other file"), 11), (say("change"), 11), (say("computes in"), 20)]
+    heads = f"  {left(title, room)}" + "".join(right(style.tell(head), wide) for head, wide in columns)
     lines = [f"{style.dim}{heads}{style.end}"]
     for node in shown:
         dtypes = node.before_dtype or UNKNOWN
@@ -45,7 +59,7 @@ def _nodes(nodes: Sequence[NodeChange], width: int, style: Style) -> list[str]:
             f"{format_bytes(node.after_bytes):>11}{_signed(node.change_bytes):>11}{dtypes:>20}"
         )
     if len(nodes) > MOST:
-        lines.append(f"  {len(nodes) - MOST:,} more nodes differ: --json - has them")
+        lines.append(style.say("  {more:,} more nodes differ: --json - has them", more=len(nodes) - MOST))
     return lines
 
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from rkbench.inspection.onnx_document import OnnxComparison, PredictedFile
+from rkbench.language.said import Said, say
 from rkbench.units import format_bytes, printable
+from rkbench.views.columns import left, right
 from rkbench.views.inspect.labels import nodes_by_size
 from rkbench.views.inspect.terminal import Style, heading, name_room, shorten, wrap
 
@@ -14,37 +16,50 @@ def render_onnx(onnx: OnnxComparison, width: int, style: Style) -> str:
     """Return the lines about the ONNX, or about the prediction where there is no .rknn."""
     prediction = onnx.prediction
     elements = ", ".join(f"{number:,} {dtype}" for dtype, number in prediction.elements.items())
-    head = (
-        f"{onnx.path}: {format_bytes(prediction.onnx_bytes)}, stored weights "
-        f"{elements or 'none'}; they need "
-        f"{format_bytes(prediction.needed_weight_bytes)} at {prediction.dtype}."
+    head = style.say(
+        "{path}: {size}, stored weights {elements}; they need {needed} at {dtype}.",
+        path=onnx.path,
+        size=format_bytes(prediction.onnx_bytes),
+        elements=elements or say("none"),
+        needed=format_bytes(prediction.needed_weight_bytes),
+        dtype=prediction.dtype,
     )
     lines = [heading("ONNX", style), wrap(head, width, "  ")]
     if onnx.file_bytes is not None:
-        lines.append(wrap(_ratios(onnx), width, "  "))
-    lines.append(wrap(_prediction(prediction), width, "  "))
+        lines.append(wrap(style.tell(_ratios(onnx)), width, "  "))
+    lines.append(wrap(style.tell(_prediction(prediction)), width, "  "))
     lines += _nodes(onnx, width, style)
     lines += [wrap(note, width, "    ", "  · ") for note in prediction.notes]
     if onnx.file_bytes is None:  # beside a file, its causes say what to do
         for command in onnx.fix:
-            lines += ["  fix  → rewrite the ONNX before it is converted, where that makes the .rknn smaller"]
+            action = style.say("rewrite the ONNX before it is converted, where that makes the .rknn smaller")
+            lines.append(f"{style.say('  fix  → ')}{action}")
             lines.append(f"         {style.accent}{printable(command)}{style.end}")
     return "\n".join(lines)
 
 
-def _ratios(onnx: OnnxComparison) -> str:
+def _ratios(onnx: OnnxComparison) -> Said:
     needed = onnx.ratio_to_needed
-    against = f", {needed:,.1f} times what its weights need" if needed is not None else ""
-    return f"The file is {onnx.ratio_to_onnx:,.1f} times its ONNX{against}."
+    if needed is None:
+        return say("The file is {times:,.1f} times its ONNX.", times=onnx.ratio_to_onnx)
+    return say(
+        "The file is {times:,.1f} times its ONNX, {needed:,.1f} times what its weights need.",
+        times=onnx.ratio_to_onnx,
+        needed=needed,
+    )
 
 
-def _prediction(prediction: PredictedFile) -> str:
-    return (
-        f"Predicted for {prediction.target} {prediction.dtype}: constants "
-        f"{format_bytes(prediction.weight_bytes)}, commands and structure about "
-        f"{format_bytes(prediction.command_bytes)}; the smaller dtype is {prediction.smaller_dtype} "
-        f"(constants fp16 {format_bytes(prediction.weight_bytes_fp16)}, int8 "
-        f"{format_bytes(prediction.weight_bytes_int8)})."
+def _prediction(prediction: PredictedFile) -> Said:
+    return say(
+        "Predicted for {target} {dtype}: constants {constants}, commands and structure about {commands}; the "
+        "smaller dtype is {smaller} (constants fp16 {fp16}, int8 {int8}).",
+        target=prediction.target,
+        dtype=prediction.dtype,
+        constants=format_bytes(prediction.weight_bytes),
+        commands=format_bytes(prediction.command_bytes),
+        smaller=prediction.smaller_dtype,
+        fp16=format_bytes(prediction.weight_bytes_fp16),
+        int8=format_bytes(prediction.weight_bytes_int8),
     )
 
 
@@ -56,14 +71,16 @@ def _nodes(onnx: OnnxComparison, width: int, style: Style) -> list[str]:
     in_file = onnx.file_bytes is not None
     titles = [f"{node.name} ({node.becomes})" for node in told[:TOP_NODES]]
     room = name_room(titles, width - 2 - 9 - 11 - (9 if in_file else 0) - 9)
-    head = f"{'needs':>9}{'predicted':>11}{'  in file' if in_file else ''}{'smaller':>9}"
-    lines = [f"{style.dim}  {'node':<{room}}{head}{style.end}"]
+    heads = [(say("needs"), 9), (say("predicted"), 11), (say("in file"), 9 * in_file), (say("smaller"), 9)]
+    head = "".join(right(style.tell(title), wide) for title, wide in heads if wide)
+    lines = [f"{style.dim}  {left(style.say('node'), room)}{head}{style.end}"]
     for node, title in zip(told, titles, strict=False):
         stored = f"{format_bytes(node.file_bytes):>9}" if in_file else ""
         lines.append(
-            f"  {shorten(title, room - 1):<{room}}{format_bytes(node.needed_bytes):>9}"
-            f"{format_bytes(node.predicted_bytes):>11}{stored}{node.smaller_dtype or 'same':>9}"
+            f"  {left(shorten(title, room - 1), room)}{format_bytes(node.needed_bytes):>9}"
+            f"{format_bytes(node.predicted_bytes):>11}{stored}"
+            f"{right(node.smaller_dtype or style.say('same'), 9)}"
         )
     if len(told) > TOP_NODES:
-        lines.append(f"  and {len(told) - TOP_NODES} more (all nodes: --json)")
+        lines.append(style.say("  and {more} more (all nodes: --json)", more=len(told) - TOP_NODES))
     return lines

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from html import escape
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rkbench.inspection.diff_document import FileDiff, NodeChange
-from rkbench.units import UNKNOWN, format_bytes, printable_lines
+from rkbench.units import UNKNOWN, format_bytes
+from rkbench.views.inspect.html_parts import listed, text
 from rkbench.views.inspect.labels import SECTION_TITLES
 
 _MOST = 200
@@ -18,7 +18,7 @@ def diff_section(diff: FileDiff | None) -> str:
     """Return what the other file has more or less, the largest change first; "" without one."""
     if diff is None:
         return ""
-    name = _text(Path(diff.other).name)
+    name = text(Path(diff.other).name)
     causes = [(cause.title, cause.before_bytes, cause.after_bytes) for cause in diff.causes]
     more = len(diff.nodes) - _MOST
     said = [f"{word}: {_arrow(*(told or UNKNOWN for told in pair))}" for word, pair in diff.file.items()]
@@ -27,13 +27,13 @@ def diff_section(diff: FileDiff | None) -> str:
         contents.append(f"{len(diff.contents) - _MOST_CONTENTS:,} more constants hold other bytes")
     return "".join(
         (
-            f'<section id="diff"><h2>Against {name}</h2>\n<p><b>{_text(diff.sentence)}</b></p>\n',
-            _list(said),
+            f'<section id="diff"><h2>Against {name}</h2>\n<p><b>{text(diff.sentence)}</b></p>\n',
+            listed(said),
             _table("cause", causes) if causes else "",
             _table("section", list(_sections(diff))) if diff.sections else "",
             _nodes(diff.nodes[:_MOST]) if diff.nodes else "",
             f'<p class="soft">{more:,} more nodes differ: --json has them</p>' if more > 0 else "",
-            f"<details><summary>Constants</summary>{_list(contents)}</details>" if contents else "",
+            f"<details><summary>Constants</summary>{listed(contents)}</details>" if contents else "",
             "</section>",
         )
     )
@@ -44,7 +44,7 @@ def _sections(diff: FileDiff) -> Iterator[tuple[str, int | None, int | None]]:
         yield SECTION_TITLES.get(name, name), None, change
 
 
-def _table(what: str, rows: list[tuple[str, int | None, int | None]]) -> str:
+def _table(what: str, rows: Sequence[tuple[str, int | None, int | None]]) -> str:
     """Return a table of sizes before and after, or of changes alone."""
     is_change = what == "section"
     heads = ["change"] if is_change else ["this file", "other file", "change"]
@@ -55,7 +55,7 @@ def _table(what: str, rows: list[tuple[str, int | None, int | None]]) -> str:
             [_signed(change)] if is_change else [format_bytes(before), format_bytes(after), _signed(change)]
         )
         numbers = "".join(f"<td class=n>{cell}</td>" for cell in cells)
-        body += f"<tr><td class=name>{_text(title)}</td>{numbers}</tr>"
+        body += f"<tr><td class=name>{text(title)}</td>{numbers}</tr>"
     return _whole(what, heads, body)
 
 
@@ -66,9 +66,9 @@ def _nodes(nodes: tuple[NodeChange, ...]) -> str:
         numbers = "".join(f"<td class=n>{cell}</td>" for cell in sizes)
         layers = _arrow(str(node.before_layers), str(node.after_layers))
         body += (
-            f"<tr><td class=name>{_text(node.name)}</td>{numbers}<td class=n>{layers}</td>"
-            f"<td>{_text(_arrow(node.before_dtype or UNKNOWN, node.after_dtype or UNKNOWN))}</td>"
-            f"<td>{_text(_arrow(node.before_unit or UNKNOWN, node.after_unit or UNKNOWN))}</td></tr>"
+            f"<tr><td class=name>{text(node.name)}</td>{numbers}<td class=n>{layers}</td>"
+            f"<td>{text(_arrow(node.before_dtype or UNKNOWN, node.after_dtype or UNKNOWN))}</td>"
+            f"<td>{text(_arrow(node.before_unit or UNKNOWN, node.after_unit or UNKNOWN))}</td></tr>"
         )
     return _whole("ONNX node", ["this file", "other file", "change", "layers"], body, ["dtype", "unit"])
 
@@ -90,11 +90,3 @@ def _arrow(before: str, after: str) -> str:
 
 def _signed(change: int) -> str:
     return ("+" if change > 0 else "") + format_bytes(change)
-
-
-def _list(lines: list[str]) -> str:
-    return f"<ul>{''.join(f'<li>{_text(line)}</li>' for line in lines)}</ul>" if lines else ""
-
-
-def _text(value: object) -> str:
-    return escape(printable_lines(str(value)), quote=True)

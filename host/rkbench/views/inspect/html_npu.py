@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
 
 from rkbench.inspection.formatting import percent
 from rkbench.inspection.npu_document import InspectedNpu, InspectedTask, TensorLife, TrafficCause
-from rkbench.units import format_bytes, printable_lines
+from rkbench.units import format_bytes
+from rkbench.views.inspect.html_parts import text
 from rkbench.views.inspect.latency_lines import latency_doubts, latency_sentence
 
 MAP_WIDTH, MAP_HEIGHT = 1000, 300
@@ -23,13 +23,13 @@ COLOURS = ("--weights", "--constants", "--structure", "--commands")
 def npu_section(npu: InspectedNpu) -> str:
     """Return the section; "" where the commands could not be decoded, with the reason as text."""
     if npu.refused is not None or npu.latency is None:
-        return f'<h2>On the NPU</h2>\n<p class="soft">{_text(npu.refused or "")}</p>'
-    doubts = "".join(f"<li>{_text(line)}</li>" for line in latency_doubts(npu.latency))
+        return f'<h2>On the NPU</h2>\n<p class="soft">{text(npu.refused or "")}</p>'
+    doubts = "".join(f"<li>{text(line)}</li>" for line in latency_doubts(npu.latency))
     words = f"{npu.command_words:,} command words"
     return "\n".join(
         [
             f'<h2>On the NPU <span class="soft">predicted from {words}</span></h2>',
-            f"<p>{_text(latency_sentence(npu.latency))}.</p>",
+            f"<p>{text(latency_sentence(npu.latency))}.</p>",
             f'<ul class="soft">{doubts}</ul>' if doubts else "",
             *map(_cause, npu.traffic_causes),
             memory_map(npu.memory, {layer.index: layer.name for layer in npu.latency.layers}),
@@ -38,18 +38,14 @@ def npu_section(npu: InspectedNpu) -> str:
     )
 
 
-def _text(value: object) -> str:
-    return escape(printable_lines(str(value)), quote=True)
-
-
 def _cause(cause: TrafficCause) -> str:
-    names = "".join(f"<span>{_text(name)}</span>" for name in cause.layers)
+    names = "".join(f"<span>{text(name)}</span>" for name in cause.layers)
     return (
-        f'<details class="card traffic" data-traffic="{_text(cause.code)}">\n<summary>'
-        f'<h3>{_text(cause.title)}</h3><span class="amount">{format_bytes(cause.bytes)} '
+        f'<details class="card traffic" data-traffic="{text(cause.code)}">\n<summary>'
+        f'<h3>{text(cause.title)}</h3><span class="amount">{format_bytes(cause.bytes)} '
         f"<small>{percent(cause.share)} of the DDR bytes</small></span></summary>\n"
-        f'<p>{_text(cause.explanation)}</p>\n<div class="names">{names}</div>\n'
-        f"<p><b>Fix</b> — {_text(cause.fix)}</p></details>"
+        f'<p>{text(cause.explanation)}</p>\n<div class="names">{names}</div>\n'
+        f"<p><b>Fix</b> — {text(cause.fix)}</p></details>"
     )
 
 
@@ -67,7 +63,7 @@ def memory_map(lives: Sequence[TensorLife], layers: Mapping[int, str]) -> str:
     boxes = [_Box.of(life, top, start, end - start + 1) for life in shown]
     drawn = "".join(box.drawn(COLOURS[index % len(COLOURS)]) for index, box in enumerate(boxes))
     scale = "".join(f"<span>{format_bytes(size)}</span>" for size in (top, top // 2, 0))
-    ends = "".join(f"<span>{_text(layers.get(index, f'layer {index}'))}</span>" for index in (start, end))
+    ends = "".join(f"<span>{text(layers.get(index, f'layer {index}'))}</span>" for index in (start, end))
     layer, peak = _fullest(lives)
     return (
         f'<h3>Internal memory over time <span class="soft">{format_bytes(top)}</span></h3>\n'
@@ -77,7 +73,7 @@ def memory_map(lives: Sequence[TensorLife], layers: Mapping[int, str]) -> str:
         f'{"".join(box.named() for box in boxes)}</div><div class="ends">{ends}</div></div>\n'
         '<p class="soft">Left to right: the layers in their order; bottom to top: the addresses. Each box is '
         "a tensor, from the layer that writes it to the last one that reads it. Fullest at layer "
-        f"{layer}{_text(f' ({layers[layer]})' if layer in layers else '')}: {format_bytes(peak)}.</p>"
+        f"{layer}{text(f' ({layers[layer]})' if layer in layers else '')}: {format_bytes(peak)}.</p>"
     )
 
 
@@ -111,7 +107,7 @@ class _Box:
         )
         return (
             f'<rect x="{self.left:.1f}" y="{self.upper:.1f}" width="{self.width:.1f}" '
-            f'height="{self.height:.1f}" fill="var({colour})"><title>{_text(title)}</title></rect>'
+            f'height="{self.height:.1f}" fill="var({colour})"><title>{text(title)}</title></rect>'
         )
 
     def named(self) -> str:
@@ -127,7 +123,7 @@ class _Box:
             "height": self.height / MAP_HEIGHT,
         }
         style = ";".join(f"{side}:{100 * share:.2f}%" for side, share in places.items())
-        return f'<span{kind} style="{style}">{_text(self.life.name)}{size}</span>'
+        return f'<span{kind} style="{style}">{text(self.life.name)}{size}</span>'
 
 
 def _fullest(lives: Sequence[TensorLife]) -> tuple[int, int]:
@@ -145,5 +141,5 @@ def _fullest(lives: Sequence[TensorLife]) -> tuple[int, int]:
 
 def _tasks(tasks: Sequence[InspectedTask]) -> Iterator[str]:
     if tasks:
-        items = "".join(f'<li value="{task.index}">{_text(task.words)}</li>' for task in tasks)
+        items = "".join(f'<li value="{task.index}">{text(task.words)}</li>' for task in tasks)
         yield f"<h3>Tasks</h3>\n<ol>{items}</ol>"

@@ -8,23 +8,25 @@ from typing import TYPE_CHECKING
 
 from rkbench.inspection.answers import FourAnswers, LayerElsewhere, PoolingConvolution, PrecisionAnswer
 from rkbench.inspection.document import InspectedLayer, InspectedTensor
+from rkbench.inspection.myths import Myth
+from rkbench.language.said import Said, say
 from rkbench.units import format_bytes
 
 if TYPE_CHECKING:
     from rkbench.inspection.onnx_document import OnnxComparison, OnnxNode
 
 SECTION_TITLES = {
-    "weights": "weights",
-    "compiler_constants": "compiler's constants",
-    "cpu_constants": "CPU constants",
-    "lookup_tables": "lookup tables",
-    "register_commands": "register commands",
-    "tasks": "NPU tasks",
-    "kind7": "commands and tasks",
-    "structure": "structure and names",
-    "json": "JSON",
-    "header": "header",
-    "trailing": "after the JSON",
+    "weights": say("weights"),
+    "compiler_constants": say("compiler's constants"),
+    "cpu_constants": say("CPU constants"),
+    "lookup_tables": say("lookup tables"),
+    "register_commands": say("register commands"),
+    "tasks": say("NPU tasks"),
+    "kind7": say("commands and tasks"),
+    "structure": say("structure and names"),
+    "json": say("JSON"),
+    "header": say("header"),
+    "trailing": say("after the JSON"),
 }
 MOST_DETAILS = 12
 
@@ -34,9 +36,9 @@ class AnsweredQuestion:
     """One of the four questions with its answer and the lines behind it."""
 
     key: str
-    question: str
-    answer: str
-    details: tuple[str, ...]
+    question: Said
+    answer: Said
+    details: tuple[Said, ...]
 
 
 def answered_questions(answers: FourAnswers) -> tuple[AnsweredQuestion, ...]:
@@ -46,18 +48,18 @@ def answered_questions(answers: FourAnswers) -> tuple[AnsweredQuestion, ...]:
     return (
         _answered(
             "convolutions_from_pooling",
-            "Which convolutions were made from a GlobalAveragePool or ReduceMean?",
+            say("Which convolutions were made from a GlobalAveragePool or ReduceMean?"),
             pooling.answer,
             map(_convolution, pooling.convolutions[:MOST_DETAILS]),
         ),
         _answered(
             "float_or_cpu_layers",
-            "Which layers stayed float, and which run on the CPU?",
+            say("Which layers stayed float, and which run on the CPU?"),
             precision.answer,
             _precision_details(precision)[:MOST_DETAILS],
         ),
-        _answered("why_this_big", "Why is the file as big as it is?", size.answer, size.causes),
-        _answered("what_to_change", "What exactly has to change?", change.answer, change.steps),
+        _answered("why_this_big", say("Why is the file as big as it is?"), size.answer, size.causes),
+        _answered("what_to_change", say("What exactly has to change?"), change.answer, change.steps),
     )
 
 
@@ -71,11 +73,23 @@ def tensor_title(tensor: InspectedTensor) -> str:
     return f"{tensor.name} {'x'.join(map(str, tensor.shape))} {tensor.dtype or ''}".rstrip()
 
 
-def board_fit(share: float) -> str:
+def board_fit(share: float) -> Said:
     """Return what a share of a 2 GB board means."""
     if share < 0.1:
-        return "fits with room for several copies"
-    return "fits, mind other copies and buffers" if share < 0.4 else "tight beside the system and its buffers"
+        return say("fits with room for several copies")
+    if share < 0.4:
+        return say("fits, mind other copies and buffers")
+    return say("tight beside the system and its buffers")
+
+
+def suspected(myth: Myth) -> Said:
+    """Return a popular suspect with what it owns and what is to be said of it."""
+    return say(
+        "{suspect} — {size}: {verdict}",
+        suspect=myth.suspect,
+        size=format_bytes(myth.bytes),
+        verdict=myth.verdict,
+    )
 
 
 def nodes_by_size(onnx: OnnxComparison) -> list[OnnxNode]:
@@ -83,22 +97,38 @@ def nodes_by_size(onnx: OnnxComparison) -> list[OnnxNode]:
     return sorted(onnx.nodes, key=lambda node: -max(node.file_bytes or 0, node.predicted_bytes))
 
 
-def _answered(key: str, question: str, answer: str, details: Iterable[str]) -> AnsweredQuestion:
+def _answered(key: str, question: Said, answer: Said, details: Iterable[Said]) -> AnsweredQuestion:
     """Return the question with what its details add to its answer."""
     return AnsweredQuestion(key, question, answer, tuple(line for line in details if line != answer))
 
 
-def _convolution(item: PoolingConvolution) -> str:
+def _convolution(item: PoolingConvolution) -> Said:
     kernel = "x".join(map(str, item.kernel))
-    return f"{item.name}: {kernel}, {item.channels} channels, {format_bytes(item.bytes)}"
+    return say(
+        "{name}: {kernel}, {channels} channels, {size}",
+        name=item.name,
+        kernel=kernel,
+        channels=item.channels,
+        size=format_bytes(item.bytes),
+    )
 
 
-def _precision_details(precision: PrecisionAnswer) -> list[str]:
+def _precision_details(precision: PrecisionAnswer) -> list[Said]:
     """Return a line for each layer, those that cost accuracy first: there are few."""
-    kinds = {"int8, coarse": precision.coarse, "float": precision.float, "CPU": precision.cpu}
+    kinds = {
+        say("int8, coarse"): precision.coarse,
+        say("float"): precision.float,
+        say("CPU"): precision.cpu,
+    }
     return [line for kind, layers in kinds.items() for line in _elsewhere(kind, layers)]
 
 
-def _elsewhere(kind: str, layers: Iterable[LayerElsewhere]) -> Iterator[str]:
+def _elsewhere(kind: Said, layers: Iterable[LayerElsewhere]) -> Iterator[Said]:
     for layer in layers:
-        yield f"{layer.name} ({kind}, {format_bytes(layer.bytes)}): {layer.reason}"
+        yield say(
+            "{layer} ({kind}, {size}): {reason}",
+            layer=layer.name,
+            kind=kind,
+            size=format_bytes(layer.bytes),
+            reason=layer.reason,
+        )

@@ -5,6 +5,9 @@ from __future__ import annotations
 import sys
 
 from rkbench.inspection.document import Inspection
+from rkbench.language.choice import spoken
+from rkbench.language.documents import translated
+from rkbench.language.language import Language
 from rkbench.views.inspect.terminal import layer_limit
 from rkbench.views.output import STDOUT, all_of, check_output, write_text
 
@@ -34,14 +37,15 @@ def _write_json(inspection: Inspection, target: str) -> None:
 def _write_page(inspection: Inspection, target: str) -> None:
     from rkbench.views.inspect.html import render_html
 
-    write_text(target, render_html(inspection))
+    write_text(target, render_html(inspection, spoken()))
 
 
 def _print(inspection: Inspection, layers: int | None, myths: bool) -> None:
-    print(_on_terminal(inspection, layers, myths), end="")
+    language = spoken(sys.stdout.encoding)
+    print(_on_terminal(translated(inspection, language), layers, myths, language), end="")
 
 
-def _on_terminal(inspection: Inspection, layers: int | None, myths: bool) -> str:
+def _on_terminal(inspection: Inspection, layers: int | None, myths: bool, language: Language) -> str:
     from rkbench.views.inspect.console import render_console
     from rkbench.views.inspect.terminal import terminal_width, wants_colour
 
@@ -53,4 +57,5 @@ def _on_terminal(inspection: Inspection, layers: int | None, myths: bool) -> str
         myths=myths,
         colour=wants_colour(terminal),
         fold=terminal,
+        language=language,
     )

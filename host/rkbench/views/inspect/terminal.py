@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import os
 import sys
-import textwrap
 from collections.abc import Iterable
 
 from rkbench.errors import UsageError
+from rkbench.language.language import ENGLISH, Language
 from rkbench.units import printable
+from rkbench.views.columns import columns, folded, head, tail
 
 EIGHTHS = " ▏▎▍▌▋▊▉"
 FALLBACK_WIDTH = 100
@@ -16,9 +17,10 @@ NAME_GAP, LEAST_NAME = 2, 12
 
 
 class Style:
-    """Escape sequences, or nothing where colour is not wanted."""
+    """Escape sequences, or nothing where colour is not wanted; and the language of the view's own words."""
 
-    def __init__(self, colour: bool) -> None:
+    def __init__(self, colour: bool, language: Language = ENGLISH) -> None:
+        self.tell, self.say = language.tell, language.say
         self.bold, self.dim, self.accent, self.end = (
             ("\x1b[1m", "\x1b[2m", "\x1b[36m", "\x1b[0m") if colour else ("", "", "", "")
         )
@@ -40,27 +42,21 @@ def wants_colour(is_terminal: bool) -> bool:
 
 def wrap(text: str, width: int, indent: str = "", first: str | None = None) -> str:
     """Return text filled to `width`; names longer than a line are broken, control characters made visible."""
-    return textwrap.fill(
-        printable(text),
-        width,
-        initial_indent=indent if first is None else first,
-        subsequent_indent=indent,
-        break_on_hyphens=False,
-    )
+    return "\n".join(folded(printable(text), width, indent if first is None else first, indent))
 
 
 def shorten(text: str, width: int) -> str:
     """Return a name that fits `width`, its middle left out."""
     text = printable(text)
-    if len(text) <= width:
+    if columns(text) <= width:
         return text
     left = (width - 1) // 2
-    return f"{text[:left]}…{text[len(text) - (width - 1 - left) :]}"
+    return f"{head(text, left)}…{tail(text, width - 1 - left)}"
 
 
 def name_room(names: Iterable[str], most: int) -> int:
     """Return the columns of a table's names, as the longest needs: figures stand near; at most `most`."""
-    longest = max((len(printable(name)) for name in names), default=0)
+    longest = max((columns(printable(name)) for name in names), default=0)
     return min(most, max(longest + NAME_GAP, LEAST_NAME))
 
 

@@ -1,0 +1,105 @@
+"""Grouped convolutions that stay grouped: one small convolution per group, with commands for each."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+
+from rkbench.inspection.causes.cause import Finding, Fix
+from rkbench.inspection.causes.grouped import NOT_ACCEPTED, fix_command, sizes_of
+from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
+from rkbench.inspection.causes.site import Site
+from rkbench.inspection.formatting import count
+from rkbench.language.said import clause, say
+from rkbench.units import format_bytes
+
+_GROUP = re.compile(r"^(?P<source>.+)_group_\d+$")
+
+
+def groups_kept_apart(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """Grouped convolutions that stay grouped run as Split + one convolution per group: commands for each."""
+    by_source: dict[str, list[Site]] = defaultdict(list)
+    for site in facts.sites:
+        found = _GROUP.match(site.base)
+        if site.is_convolution and found:
+            by_source[found["source"]].append(site)
+    if not by_source:
+        return None
+    extra: list[int] = []
+    for groups in by_source.values():
+        extra += [site.index for site in groups[1:]]
+        extra += _around(facts, groups)
+    total = sum(len(groups) for groups in by_source.values())
+    commands = sum(ledger.left("register_commands", index) for index in extra)
+    return Finding(
+        code="groups_kept_apart",
+        title=say("grouped convolutions run as one convolution per group"),
+        because=clause(
+            "{by_source} {run_} as {total:,} small ones: {bytes} ({share}) is their NPU commands and "
+            "structure",
+            by_source=count(len(by_source), "grouped convolution"),
+            run_="runs" if len(by_source) == 1 else "run",
+            total=total,
+        ),
+        explanation=say(
+            "These groups are kept (their kernels are not padded with zeros), but the NPU has no "
+            "grouped convolution: each group is a layer with commands, tasks, tensors and names of "
+            "its own."
+        ),
+        layers=tuple(by_source),
+        claims=ledger.everything(dict.fromkeys(extra), COMMAND_SECTIONS),
+        evidence=(
+            say(
+                "{total} group layers of {commands_times} commands each, {extra} Split and Concat layers "
+                "around them",
+                total=total,
+                commands_times=format_bytes(commands / max(len(extra), 1)),
+                extra=len(extra) - total + len(by_source),
+            ),
+            *(
+                say("{name}: {groups} groups", name=name, groups=len(groups))
+                for name, groups in list(by_source.items())[:4]
+            ),
+        ),
+        fixes=_apart_fixes(facts, list(by_source.values())),
+        not_helping=(say("regrouping below the NPU's alignment: the kernels become dense"), *NOT_ACCEPTED),
+    )
+
+
+def _apart_fixes(facts: ModelFacts, sources: list[list[Site]]) -> tuple[Fix, ...]:
+    """Neighbours can be merged where their number has a factor; a prime number is filled up first."""
+    counts = sorted({len(groups) for groups in sources})
+    prime = [count for count in counts if all(count % factor for factor in range(2, count))]
+    fill = say(
+        "{sizes} groups cannot be halved: fill up with groups of zero filters to a number that can, ",
+        sizes=sizes_of(prime),
+    )
+    return (
+        *(
+            fix_command(facts, say("merges neighbouring groups where the file gets smaller by it"))
+            if len(prime) < len(counts)
+            else ()
+        ),
+        *(
+            (
+                Fix(
+                    "network",
+                    say(
+                        "{fill}then merge neighbours (exact; 202 -> 145 kB on a sample of 11 groups for "
+                        "rk3588)",
+                        fill=fill,
+                    ),
+                ),
+            )
+            if prime
+            else ()
+        ),
+        Fix("network", say("train with fewer, wider groups")),
+    )
+
+
+def _around(facts: ModelFacts, groups: list[Site]) -> list[int]:
+    before = {site.index for group in groups for site in facts.before(group) if site.node.type == "Split"}
+    after = {site.index for group in groups for site in facts.after(group) if site.node.type == "Concat"}
+    return sorted(before | after)

@@ -1,0 +1,69 @@
+"""A language, and what was said in English told in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from rkbench.language.said import Said, say
+
+LOCALES = Path(__file__).parent / "locale"
+DOMAIN = "rkbench"
+TAGS = {"zh": "zh-CN"}
+_BEFORE_PART = "([\u4e00-\u9fff])\\{(\\w+)"
+_LATIN = "[0-9A-Za-z]"
+
+
+@dataclass(frozen=True)
+class Language:
+    """A language: `code` is what a page and `--lang` call it."""
+
+    code: str
+    template_of: Callable[[str], str] | None = None
+    """What an English template is in it; None of English, where nothing has to be looked up."""
+
+    @property
+    def tag(self) -> str:
+        """What a page's `lang` says."""
+        return TAGS.get(self.code, self.code)
+
+    def tell(self, text: str) -> str:
+        """Return a sentence in this language; text that is no sentence (a name, a command) as it is."""
+        if not isinstance(text, Said) or self.template_of is None:
+            return text
+        # To gettext "" is the header of its file.
+        template = self.template_of(text.template) if text.template else ""
+        told = {
+            name: self.tell(value) if isinstance(value, str) else value for name, value in text.values.items()
+        }
+        return _spaced(template, told, text.values).format(**told)
+
+    def say(self, template: str, /, **values: object) -> str:
+        """Return a template filled in, told."""
+        return self.tell(say(template, **values))
+
+
+def _spaced(template: str, told: dict[str, object], values: dict[str, object]) -> str:
+    """Return the template with a blank between an ideograph and a part that begins with a letter or digit.
+
+    What a part begins with only who fills it in knows: `因为{because}` with `3 层 ...`, or with `编译器 ...`.
+    """
+
+    def spaced(found: re.Match[str]) -> str:
+        part = told.get(found[2])
+        is_part = isinstance(values.get(found[2]), Said) and isinstance(part, str)
+        return f"{found[1]} {found[0][1:]}" if is_part and re.match(_LATIN, str(part)) else found[0]
+
+    return re.sub(_BEFORE_PART, spaced, template)
+
+
+ENGLISH = Language("en")
+
+
+def load(code: str, folder: str) -> Language:
+    """Return the language whose compiled catalogue lies in `folder` of the locales."""
+    from gettext import translation  # English needs none of it
+
+    return Language(code, translation(DOMAIN, LOCALES, [folder]).gettext)

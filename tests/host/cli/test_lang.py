@@ -1,0 +1,91 @@
+"""`--lang`, and the locale: answers in Chinese, and all else as it was."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from bench_command import BENCH, Done
+from rkbench.cli.app import app
+from rkbench.errors import UsageError
+from rkbench.language.choice import spoken
+
+MODEL = str(Path(__file__).parents[2] / "data" / "models" / "mb_gap7_rk3588_i8.rknn")
+ENGLISH, CHINESE = "is healthy: of its 630 kB", "是正常的：在它的 630 kB 中"
+
+
+def bench(*arguments: str, **environment: str) -> Done:
+    told = {key: value for key, value in os.environ.items() if not re.match("LC_|LANG", key)}
+    done = subprocess.run(
+        [sys.executable, "-c", BENCH, *arguments],
+        env={**told, "PYTHONUTF8": "1", **environment},
+        capture_output=True,
+        check=False,
+    )
+    return Done(done.returncode, done.stdout.decode("utf-8", "replace"), done.stderr.decode())
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("inspect", MODEL, "--lang", "zh"),
+        ("inspect", MODEL, "--lang=zh_CN"),
+        ("--lang", "zh", "inspect", MODEL),
+        ("inspect", MODEL, "--lang", "zh", "--input-shape", "x=1"),
+    ],
+)
+def test_answers_are_told_in_the_language_that_is_asked_for(arguments: tuple[str, ...]) -> None:
+    done = bench(*arguments)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert CHINESE in done.stdout
+    assert "四个问题" in done.stdout
+
+
+@pytest.mark.parametrize(
+    ("environment", "words"),
+    [
+        ({"LANG": "zh_CN.UTF-8"}, CHINESE),
+        ({"LC_ALL": "zh_CN.UTF-8", "LANG": "en_US.UTF-8"}, CHINESE),
+        ({"LC_MESSAGES": "zh_CN.UTF-8"}, CHINESE),
+        ({"LANG": "xx_YY.UTF-8"}, ENGLISH),
+        ({"LANG": "C"}, ENGLISH),
+        ({}, ENGLISH),
+        ({"LANG": "zh_CN.UTF-8", "PYTHONUTF8": "0", "PYTHONIOENCODING": "ascii"}, ENGLISH),
+    ],
+)
+def test_without_the_option_the_locale_decides(environment: dict[str, str], words: str) -> None:
+    done = bench("inspect", MODEL, **environment)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert words in done.stdout
+
+
+def test_the_option_goes_before_the_locale() -> None:
+    assert ENGLISH in bench("inspect", MODEL, "--lang", "en", LANG="zh_CN.UTF-8").stdout
+
+
+def test_json_and_errors_are_english_in_any_language() -> None:
+    document = json.loads(bench("inspect", MODEL, "--json", "-", "--lang", "zh").stdout)
+    assert ENGLISH in document["sentence"]
+    done = bench("inspect", "no.rknn", LANG="zh_CN.UTF-8")
+    assert done.returncode == 2
+    assert "bench: cannot read no.rknn: No such file" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments", [("inspect", MODEL, "--lang", "fr"), ("--lang", "fr", "inspect", MODEL)]
+)
+def test_an_unknown_language_is_refused_with_those_that_there_are(arguments: tuple[str, ...]) -> None:
+    done = bench(*arguments)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "bench: --lang fr: no such language\n  → there are: en, zh\n"
+
+
+def test_a_language_is_asked_for_one_command_alone() -> None:
+    with pytest.raises(UsageError, match="No such file"):
+        app(["--lang", "zh", "explain", "no-such-log"], standalone_mode=False)
+    assert spoken("utf-8", {}).code == "en"
