@@ -10,6 +10,7 @@ from typer import completion
 
 from rkbench.cli import voice
 from rkbench.cli.lazy import PLAIN, Command, Group, LazyGroup
+from rkbench.cli.plain_values import read_plainly
 from rkbench.errors import BenchError, UsageError
 
 SHELLS = ("bash", "zsh", "fish", "powershell", "pwsh")
@@ -114,6 +115,7 @@ class Bench(LazyGroup):
 
     def __init__(self, **attributes: Any) -> None:
         super().__init__(tree=COMMANDS, **attributes)
+        read_plainly(self.params, options)
 
 
 app = typer.Typer(

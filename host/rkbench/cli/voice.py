@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from typer.main import get_command
 
+from rkbench.cli.plain_values import read_plainly
 from rkbench.errors import UsageError
-from rkbench.language.choice import ask, forget
 from rkbench.units import printable_lines
 
 if TYPE_CHECKING:
@@ -109,6 +109,8 @@ Quiet = Annotated[
 def _language(context: typer.Context, word: str | None) -> str | None:
     """Let answers and advice be told in the language that is asked for."""
     if word is not None and not context.resilient_parsing:
+        from rkbench.language.choice import ask, forget  # a help page needs neither
+
         ask(word)
         context.find_root().call_on_close(forget)
     return word
@@ -136,6 +138,7 @@ def parameters() -> list[Any]:
     single = typer.Typer(add_completion=False)
     single.command()(options)
     built: Any = get_command(single)
+    read_plainly(built.params, options)
     for parameter in built.params:
         parameter.expose_value = False
     return list(built.params)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from rkbench.language.said import Said, say
@@ -16,13 +15,15 @@ _BEFORE_PART = "([\u4e00-\u9fff])\\{(\\w+)"
 _LATIN = "[0-9A-Za-z]"
 
 
-@dataclass(frozen=True)
 class Language:
-    """A language: `code` is what a page and `--lang` call it."""
+    """A language: `code` is what `--lang` calls it, `template_of` what an English template is in it.
 
-    code: str
-    template_of: Callable[[str], str] | None = None
-    """What an English template is in it; None of English, where nothing has to be looked up."""
+    No dataclass, and `template_of` is None of English: an inspection in English pays nothing for this.
+    """
+
+    def __init__(self, code: str, template_of: Callable[[str], str] | None = None) -> None:
+        self.code = code
+        self._template_of = template_of
 
     @property
     def tag(self) -> str:
@@ -31,10 +32,10 @@ class Language:
 
     def tell(self, text: str) -> str:
         """Return a sentence in this language; text that is no sentence (a name, a command) as it is."""
-        if not isinstance(text, Said) or self.template_of is None:
+        if not isinstance(text, Said) or self._template_of is None:
             return text
         # To gettext "" is the header of its file.
-        template = self.template_of(text.template) if text.template else ""
+        template = self._template_of(text.template) if text.template else ""
         told = {
             name: self.tell(value) if isinstance(value, str) else value for name, value in text.values.items()
         }

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 import textwrap
 
-#: No character below takes two columns.
-_WIDE = "\u1100"
+#: No character below that a view prints takes two columns.
+_WIDE = "\u2e80"
 #: Ideographs, and punctuation as wide as they: a line may break before and behind each ...
 _IDEOGRAPH = "\u2e80-\uffdc"
 #: ... but begins with none of these, and ends with none of those.

@@ -6,8 +6,7 @@ import sys
 
 from rkbench.inspection.document import Inspection
 from rkbench.language.choice import spoken
-from rkbench.language.documents import translated
-from rkbench.language.language import Language
+from rkbench.language.language import ENGLISH, Language
 from rkbench.views.inspect.terminal import layer_limit
 from rkbench.views.output import STDOUT, all_of, check_output, write_text
 
@@ -42,7 +41,15 @@ def _write_page(inspection: Inspection, target: str) -> None:
 
 def _print(inspection: Inspection, layers: int | None, myths: bool) -> None:
     language = spoken(sys.stdout.encoding)
-    print(_on_terminal(translated(inspection, language), layers, myths, language), end="")
+    print(_on_terminal(_told(inspection, language), layers, myths, language), end="")
+
+
+def _told(inspection: Inspection, language: Language) -> Inspection:
+    if language is ENGLISH:
+        return inspection
+    from rkbench.language.documents import translated  # loaded for other languages alone
+
+    return translated(inspection, language)
 
 
 def _on_terminal(inspection: Inspection, layers: int | None, myths: bool, language: Language) -> str:
