@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timezone
@@ -44,14 +44,37 @@ def health_of(board: Board) -> Health:
     return _read(path).get(board.name, Health()) if path is not None else Health()
 
 
+def taken_out(boards: Iterable[Board]) -> dict[str, Health]:
+    """Return those of `boards` that are taken out, by their names; each file of health is read once."""
+    files: dict[Path, dict[str, Health]] = {}
+    found: dict[str, Health] = {}
+    for board in boards:
+        path = _path(board)
+        if path is None:
+            continue
+        if path not in files:
+            files[path] = _read(path)
+        health = files[path].get(board.name, Health())
+        if health.quarantined_unix_s is not None:
+            found[board.name] = health
+    return found
+
+
+def quarantine_words(health: Health) -> str:
+    """Return since when and why a board is taken out."""
+    since = datetime.fromtimestamp(health.quarantined_unix_s or 0.0, timezone.utc)
+    last = f", the last time: {health.faults[-1]}" if health.faults else ""
+    return (
+        f"in quarantine since {since:%Y-%m-%d %H:%M UTC}: it failed {len(health.faults)} times in a row{last}"
+    )
+
+
 def check_quarantine(board: Board) -> None:
     """Raise BoardQuarantinedError where a board is taken out."""
     health = health_of(board)
     if health.quarantined_unix_s is not None:
-        since = datetime.fromtimestamp(health.quarantined_unix_s, timezone.utc)
         raise BoardQuarantinedError(
-            f"board {board.name!r} is in quarantine since {since:%Y-%m-%d %H:%M UTC}: it failed"
-            f" {len(health.faults)} times in a row, the last time: {health.faults[-1]}",
+            f"board {board.name!r} is {quarantine_words(health)}",
             hint=f"it comes back when it passes: bench boards check {board.name}\n"
             f"or at once: bench boards release {board.name}",
         )
@@ -82,6 +105,11 @@ def release(board: Board) -> bool:
     """Let a board be used again, and return whether it was taken out."""
     before, _ = _change(board, lambda _: Health())
     return before.quarantined_unix_s is not None
+
+
+def health_file(inventory: Path) -> Path:
+    """Return where the health of an inventory's boards is kept."""
+    return inventory.with_name(_FILE)
 
 
 def _path(board: Board) -> Path | None:

@@ -12,6 +12,7 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
+from rkbench.boards.health import health_file, taken_out
 from rkbench.boards.model import Board
 from rkbench.boards.provider import Boards
 from rkbench.boards.ssh.config import SSH_CONFIG_FILES, resolve_destination
@@ -29,6 +30,7 @@ class Targets(Collector):
         self._lock = threading.Lock()
         self._signature: object = None
         self._targets: list[dict[str, object]] = []
+        self._boards: tuple[Board, ...] = ()
         self._is_up = True
         self._warned = ""
 
@@ -44,13 +46,23 @@ class Targets(Collector):
         text = "1 while the inventory can be read; at 0 the boards of before are kept."
         yield GaugeMetricFamily("rkbench_inventory_up", text, value=int(self._is_up))
         yield GaugeMetricFamily("rkbench_inventory_boards", "Boards of the inventory.", value=count)
+        text = "1 for a board that is taken out because it failed again and again; others are not named."
+        quarantined = GaugeMetricFamily("rkbench_board_quarantined", text, labels=["board"])
+        for name in taken_out(self._boards):
+            quarantined.add_metric([name], 1)
+        yield quarantined
 
     def _refresh(self) -> None:
-        signature = [_signature(path.expanduser()) for path in (self._path, *SSH_CONFIG_FILES)]
+        signature = [
+            _signature(path.expanduser()) for path in (self._path, health_file(self._path), *SSH_CONFIG_FILES)
+        ]
         if signature == self._signature:
             return
         try:
-            self._targets = [target_group(board) for board in Boards(self._path).listed()]
+            boards = Boards(self._path).listed()
+            out = taken_out(boards)
+            self._targets = [target_group(board, quarantined=board.name in out) for board in boards]
+            self._boards = boards
         except BenchError as error:
             self._signature, self._is_up = None, False
             self._warn(error.message)
@@ -67,7 +79,7 @@ class Targets(Collector):
             _log.warning("the boards stay as they were: %s", printable(problem))
 
 
-def target_group(board: Board) -> dict[str, object]:
+def target_group(board: Board, *, quarantined: bool = False) -> dict[str, object]:
     """Return one board as a target group. Its tags are one label, `,a,b,`, and a label each.
 
     Raises BenchError where ssh_config cannot be read.
@@ -79,6 +91,7 @@ def target_group(board: Board) -> dict[str, object]:
         "soc": board.soc or "",
         "runtime": board.runtime,
         "simulated": str(board.simulated).lower(),
+        "quarantined": "true" if quarantined else "",
         "tags": f",{','.join(board.tags)}," if board.tags else "",
         **{f"tag_{_label(tag)}": "true" for tag in board.tags},
     }

@@ -8,18 +8,22 @@ from datetime import datetime, timezone
 
 from rkbench_agent.wire.board import Waiter
 
+from rkbench.boards.health import quarantine_words, taken_out
 from rkbench.boards.model import Board
 from rkbench.campaign.status import BoardStatus
 from rkbench.units import printable
 
 
 def show_boards(boards: Sequence[Board], *, as_json: bool) -> None:
-    """Print the boards as the inventory knows them."""
+    """Print the boards as the inventory knows them, and which of them are taken out."""
+    out = taken_out(boards)
     if as_json:
-        print(json.dumps([board.to_json() for board in boards], indent=2))
+        told = [{**board.to_json(), "quarantined": board.name in out} for board in boards]
+        print(json.dumps(told, indent=2))
         return
     for board in boards:
-        _print(board_line(board.name, board.soc, board.address, board.tags))
+        words = f"taken out: {quarantine_words(out[board.name])}" if board.name in out else ""
+        _print(board_line(board.name, board.soc, board.address, board.tags, words))
 
 
 def show_states(states: Sequence[BoardStatus], *, as_json: bool) -> None:

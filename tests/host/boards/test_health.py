@@ -13,6 +13,7 @@ from rkbench.boards.health import Health, check_quarantine, health_of, note_heal
 from rkbench.boards.model import Board
 from rkbench.boards.provider import open_boards
 from rkbench.errors import BoardQuarantinedError
+from rkbench.metrics.discovery import Targets
 
 
 @pytest.fixture
@@ -89,6 +90,10 @@ def test_a_board_that_does_not_answer_is_taken_out_and_said_everywhere(
             assert "no answer:" in done.stdout
         listed = run_bench("boards", "list", "--status", "--inventory", inventory, folder=tmp_path)
         assert "taken out: board 'desk' is in quarantine" in listed.stdout
+        named = run_bench("boards", "list", "--inventory", inventory, folder=tmp_path)
+        assert "taken out: in quarantine since 20" in named.stdout.splitlines()[0]
+        document = run_bench("boards", "list", "--json", "--inventory", inventory, folder=tmp_path).document
+        assert [board["quarantined"] for board in document] == [True, False]
         (tmp_path / "x.rknn").write_bytes(b"")
         found = open_boards(inventory)
         with pytest.raises(BoardQuarantinedError):
@@ -152,3 +157,22 @@ def test_a_push_to_a_tag_takes_the_next_board(tmp_path: Path) -> None:
     named = lab.run(*asked, "--board", "left")
     assert named.returncode == 1
     assert "bench boards release left" in named.stderr
+
+
+def test_prometheus_learns_of_a_board_that_is_taken_out_and_that_it_is_back(
+    desk: Board, inventory: Path
+) -> None:
+    targets = Targets(inventory)
+    key = "__meta_rkbench_quarantined"
+
+    def told() -> tuple[list[bool], list[str]]:
+        labels = [key in group["labels"] for group in targets.targets()]  # type: ignore[operator]
+        families = {family.name: family for family in targets.collect()}
+        return labels, [sample.labels["board"] for sample in families["rkbench_board_quarantined"].samples]
+
+    assert told() == ([False, False], [])
+    for _ in range(3):
+        note_health(desk, "gone")
+    assert told() == ([True, False], ["desk"])
+    release(desk)
+    assert told() == ([False, False], [])
