@@ -1,4 +1,4 @@
-"""Run the benchmarks and print their ratios as a table; exit 1 if a limit is not kept."""
+"""Run the benchmarks and print their ratios as a table; exit 1 if a limit is not kept, 2 for a wrong name."""
 
 from __future__ import annotations
 
@@ -32,6 +32,9 @@ def main() -> int:
     # What is measured is an installed program, whose modules are compiled: the warm-up sees to it.
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     ratios: list[Ratio] = []
+    if unknown := [name for name in sys.argv[1:] if name not in MODULES]:
+        print(f"no benchmark {unknown[0]!r}; there are: {', '.join(MODULES)}", file=sys.stderr)
+        return 2
     for name in sys.argv[1:] or MODULES:
         print(f"{name} ...", file=sys.stderr, flush=True)
         found = run_alone(name)

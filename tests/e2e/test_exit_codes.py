@@ -37,6 +37,12 @@ CANNOT_BE: dict[str, tuple[object, ...]] = {
     "a golden of another model": (
         *("push", Path("tests/data/npu/neck_rk3588_int8.rknn").resolve(), *VIRTUAL, "--golden", GOLDEN),
     ),
+    "labels of no golden of theirs": ("push", RKNN, *VIRTUAL, "--golden", GOLDEN, "--labels", "labels.txt"),
+    "labels that are none": ("push", RKNN, *VIRTUAL, "--golden", GOLDEN, "--labels", "wrong.toml"),
+    "pictures for an ONNX that takes floats": ("golden", ONNX, "--inputs", "pictures", "-o", "x.npz"),
+    "a folder without inputs": ("golden", ONNX, "--inputs", "nothing", "-o", "x.npz"),
+    "a sweep on two boards": ("sweep", ONNX, "--board", "virtual,virtual:rk3568"),
+    "a bisection on two boards": ("bisect", ONNX, "--board", "virtual,virtual:rk3568"),
     "a wrong inventory": ("boards", "list", "--inventory", "wrong.toml"),
     "a wrong suite": ("nightly", "wrong.toml"),
     "a file where no folder is": ("push", RKNN, *VIRTUAL, "--json", "none/out.json"),
@@ -49,6 +55,9 @@ FAILED: dict[str, tuple[object, ...]] = {
     "a damaged model in a push": ("push", "damaged.rknn", *VIRTUAL),
     "a damaged ONNX": ("fix", "damaged.onnx", "--target", "rk3588", "-o", "x.onnx"),
     "a damaged golden": ("push", RKNN, *VIRTUAL, "--golden", "damaged.npz"),
+    "a damaged picture": (
+        *("golden", ONNX, "--inputs", "pictures", "--mean", "0", "--std", "255", "-o", "x.npz"),
+    ),
     "no answer": ("push", RKNN, "--board", "gone", "--inventory", "boards.toml"),
     "no answer to a check": ("boards", "check", "gone", "--inventory", "boards.toml"),
     "a damaged store": ("history", "--store", "damaged.rknn"),
@@ -62,6 +71,10 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "damaged.rknn").write_bytes(RKNN.read_bytes()[:5000])
     (tmp_path / "damaged.onnx").write_bytes(ONNX.read_bytes()[:5000])
     (tmp_path / "damaged.npz").write_bytes(GOLDEN.read_bytes()[:5000])
+    (tmp_path / "labels.txt").write_text("1\n2\n")
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures/a.png").write_bytes(b"not read")
     (tmp_path / "wrong.toml").write_text("[boreds.desk]\nhost = 1\n")
     (tmp_path / "boards.toml").write_text('[boards.gone]\nhost = "127.0.0.1"\nport = 9\n')
     return tmp_path

@@ -75,7 +75,7 @@ def test_outputs_that_a_virtual_board_has_not_cost_the_metrics_and_the_exit_code
 def test_labels_that_do_not_fit_are_refused_before_anything_is_sent(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("1\n2\n")
     result = push(tmp_path, "--golden", DATA / "golden.npz", "--labels", "labels.txt")
-    assert (result.returncode, "connecting" in result.stderr) == (1, False)
+    assert (result.returncode, "connecting" in result.stderr) == (2, False)
     assert "bench: labels labels.txt: 2 lines for 64 cases" in result.stderr
     nothing = push(tmp_path, "--labels", "labels.txt")
     assert (nothing.returncode, "there is none" in nothing.stderr) == (2, True)

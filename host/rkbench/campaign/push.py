@@ -63,6 +63,15 @@ def named_boards(words: str, store: str | None = None, inventory: Path | None = 
     return PushWhere(tuple(found.values()), boards.hold, address)
 
 
+def refuse_several(words: str, why: str) -> None:
+    """Raise UsageError where `words` names more than one board for what is done on one; `why` says why."""
+    if len(_parted(words)) > 1:
+        raise UsageError(
+            f"--board {words}: {why}",
+            hint="name one board, or a SoC or tag (the first that is free); then bench push to the others",
+        )
+
+
 def _parted(words: str) -> list[str]:
     """Return the words between commas; those of a place's tags (`labgrid:a=b,c=d`) belong together."""
     parted: list[str] = []

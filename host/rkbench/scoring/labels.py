@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from rkbench.errors import GoldenError, NoGoldenError
+from rkbench.errors import GoldenError, NoGoldenError, UnfitGoldenError
 from rkbench.files import read_small
 from rkbench.variants.golden_file import LABELS
 from rkbench.variants.npz import Array, NpzReader
@@ -60,14 +60,14 @@ def _text(path: Path) -> str:
 def _of_array(path: Path, cases: int) -> Labels:
     with NpzReader(path) as source:
         if LABELS not in source.headers:
-            raise GoldenError(f"labels {path}: it has no member {LABELS!r}", hint=_FORMS)
+            raise UnfitGoldenError(f"labels {path}: it has no member {LABELS!r}", hint=_FORMS)
         values = source.whole(LABELS)
     if values.dtype.kind not in "iub" or values.ndim not in (1, 3) or len(values) != cases:
         shape = f"{list(values.shape)} {values.dtype}"
-        raise GoldenError(f"labels {path}: {shape} for {cases} cases", hint=_FORMS)
+        raise UnfitGoldenError(f"labels {path}: {shape} for {cases} cases", hint=_FORMS)
     classes = values.astype(np.int64)  # a whole number that it does not hold comes out below 0
     if classes.size and classes.min() < 0:
-        raise GoldenError(
+        raise UnfitGoldenError(
             f"labels {path}: class {classes.min()}", hint="count from 0; 255 in masks: no class"
         )
     return Labels("classify" if classes.ndim == 1 else "segment", classes)
@@ -82,14 +82,14 @@ def _annotations(path: Path, text: str) -> Mapping[str, Any]:
         boxes = [_box(number, each) for number, each in enumerate(found["annotations"], 1)]
         lost = [box for box in boxes if box["image_id"] not in images or box["category_id"] not in categories]
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
-        raise GoldenError(f"labels {path}: no annotations of COCO: {error!r}", hint=_FORMS) from error
+        raise UnfitGoldenError(f"labels {path}: no annotations of COCO: {error!r}", hint=_FORMS) from error
     if not (images and categories):
-        raise GoldenError(f"labels {path}: no images, or no categories", hint=_FORMS)
+        raise UnfitGoldenError(f"labels {path}: no images, or no categories", hint=_FORMS)
     if len(set(categories)) < len(categories) or not all(type(each) is int for each in categories):
-        raise GoldenError(f"labels {path}: categories need numbers of their own as ids", hint=_FORMS)
+        raise UnfitGoldenError(f"labels {path}: categories need numbers of their own as ids", hint=_FORMS)
     if lost:
         told = f"annotation {lost[0]['id']} is of image {lost[0]['image_id']!r} and category"
-        raise GoldenError(
+        raise UnfitGoldenError(
             f"labels {path}: {told} {lost[0]['category_id']!r}, which are not both in the file",
             hint="a box of neither would be left out without a word: mend the file, or take the box out",
         )
@@ -111,15 +111,15 @@ def _classes(path: Path, text: str, cases: int, names: Sequence[str]) -> Array:
     wrong = next((row for row in rows if not (_CLASS.fullmatch(row[-1]) and len(row) <= 2)), None)
     if wrong is not None or not rows:
         told = f"no class in the line {' '.join(wrong)!r}" if wrong else "nothing in it"
-        raise GoldenError(f"labels {path}: {told}", hint=_FORMS)
+        raise UnfitGoldenError(f"labels {path}: {told}", hint=_FORMS)
     other = next((row for row in rows if len(row) != len(rows[0])), None)
     if other is not None:
         told = f"a line {' '.join(rows[0])!r}, and another {' '.join(other)!r}"
-        raise GoldenError(f"labels {path}: lines of both forms: {told}", hint=_FORMS)
+        raise UnfitGoldenError(f"labels {path}: lines of both forms: {told}", hint=_FORMS)
     if len(rows[0]) == 2:
         return _by_name(path, rows, names)
     if len(rows) != cases:
-        raise GoldenError(f"labels {path}: {len(rows)} lines for {cases} cases", hint=_FORMS)
+        raise UnfitGoldenError(f"labels {path}: {len(rows)} lines for {cases} cases", hint=_FORMS)
     return np.array([int(row[0]) for row in rows])
 
 
@@ -128,18 +128,18 @@ def _by_name(path: Path, rows: Sequence[Sequence[str]], names: Sequence[str]) ->
     for row in rows:
         name, each = row[0].rpartition("/")[2], int(row[1])
         if known.setdefault(name, each) != each:
-            raise GoldenError(
+            raise UnfitGoldenError(
                 f"labels {path}: {name!r} has the classes {known[name]} and {each}",
                 hint="pictures are found by their names without folders: give the labels of one folder",
             )
     if not names:
-        raise GoldenError(
+        raise UnfitGoldenError(
             f"labels {path}: they are of pictures, and the golden names none",
             hint="make it of them: bench golden MODEL.onnx --inputs DIR",
         )
     missing = [name for name in names if name not in known]
     if missing:
-        raise GoldenError(
+        raise UnfitGoldenError(
             f"labels {path}: no line for {missing[0]!r} ({len(missing)} of {len(names)} pictures)",
             hint=_FORMS,
         )

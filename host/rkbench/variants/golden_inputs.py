@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from rkbench.errors import GoldenError, NoGoldenError
+from rkbench.errors import GoldenError, NoGoldenError, UnfitGoldenError
 from rkbench.files import open_regular
 from rkbench.variants.golden_file import cases_of, layout_of, members_of
 from rkbench.variants.golden_fit import Wanted
@@ -70,10 +70,10 @@ def input_files(inputs: Path) -> list[Path]:
     pictures = [path for path in seen if is_picture(path)]
     if arrays and pictures:
         text = f"{inputs}: pictures and arrays, {pictures[0].name} and {arrays[0].name}"
-        raise GoldenError(text, hint="put one kind into a folder of its own")
+        raise UnfitGoldenError(text, hint="put one kind into a folder of its own")
     if not (arrays or pictures):
         kinds = ", ".join(SUFFIXES)
-        raise GoldenError(
+        raise UnfitGoldenError(
             f"{inputs}: no picture ({kinds}), .npy or .npz file in it",
             hint="save one case a file, or an .npz of all; folders in it are not looked into",
         )
@@ -104,7 +104,7 @@ def _from_file(path: Path, wanted: list[Wanted]) -> Iterator[Case]:
 def _from_npy(path: Path, wanted: list[Wanted]) -> Iterator[Case]:
     if len(wanted) != 1:
         names = ", ".join(tensor.name for tensor in wanted)
-        raise GoldenError(
+        raise UnfitGoldenError(
             f"{path}: one array for {len(wanted)} inputs ({names})", hint="save an .npz with these names"
         )
     with tempfile.TemporaryDirectory(prefix="rkbench-npy-") as folder:

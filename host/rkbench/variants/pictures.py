@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import numpy as np
 
-from rkbench.errors import GoldenError, UsageError, choice_hint
+from rkbench.errors import GoldenError, UnfitGoldenError, UsageError, choice_hint
 from rkbench.files import open_regular
 from rkbench.variants.golden_fit import Wanted
 
@@ -154,7 +154,7 @@ def _listed(values: Sequence[float]) -> str:
 def _target(wanted: Sequence[Wanted]) -> _Target:
     if len(wanted) != 1:
         names = ", ".join(tensor.name for tensor in wanted)
-        raise GoldenError(
+        raise UnfitGoldenError(
             f"pictures are for a model with one input, this one has {len(wanted)} ({names})",
             hint="save an .npz with these names",
         )
@@ -165,7 +165,7 @@ def _target(wanted: Sequence[Wanted]) -> _Target:
             return _Target(tensor.name, (shape[3], shape[2]), shape[1], False, tensor.dtype)
         if shape[3] in (1, 3):
             return _Target(tensor.name, (shape[2], shape[1]), shape[3], True, tensor.dtype)
-    raise GoldenError(
+    raise UnfitGoldenError(
         f"input {tensor.name!r} {list(shape)} takes no picture: that is one of 1 or 3 channels",
         hint="save an .npz of its values",
     )
@@ -175,12 +175,12 @@ def _scale(target: _Target, how: Preparation) -> tuple[Array, Array] | None:
     if how.mean is None or how.std is None:
         if target.dtype == "uint8":
             return None
-        raise GoldenError(
+        raise UnfitGoldenError(
             f"input {target.name!r} is {target.dtype}: how it wants pixels of 0 to 255 is not in the ONNX",
             hint=f"bench golden MODEL.onnx --inputs DIR with {_EXAMPLES}",
         )
     if not target.dtype.startswith("float"):
-        raise GoldenError(
+        raise UnfitGoldenError(
             f"input {target.name!r} is {target.dtype}: --mean and --std make fractions",
             hint="leave them out for bytes; save an .npz for other whole numbers",
         )
@@ -195,7 +195,7 @@ def _fitted(picture: Any, size: Size, how: Preparation, path: Path) -> Any:
         return picture
     if how.fit == EXACT:
         wide, high = picture.size
-        raise GoldenError(
+        raise UnfitGoldenError(
             f"{path}: {wide}x{high}, the model wants {size[0]}x{size[1]}",
             hint="--fit letterbox (detectors), crop (classifiers) or stretch, as the model was trained",
         )

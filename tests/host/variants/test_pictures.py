@@ -188,7 +188,7 @@ def test_the_command_takes_a_folder_of_pictures(model: Path, tmp_path: Path) -> 
     picture(tmp_path / "in/a.png")
     given = ("golden", str(model), "--inputs", str(tmp_path / "in"))
     refused = run_bench(*given)
-    assert (refused.returncode, "--mean 0 --std 255" in refused.stderr) == (1, True)
+    assert (refused.returncode, "--mean 0 --std 255" in refused.stderr) == (2, True)
     done = run_bench(*given, "--mean", "0", "--std", "1", "--bgr")
     assert (done.returncode, "a.png: 4x2, BGR, (x - 0) / 1)" in done.stdout) == (0, True)
     lost = run_bench("golden", str(model), "--bgr", "-o", str(tmp_path / "o.npz"))
