@@ -1,4 +1,4 @@
-"""A store of a million runs, on both engines: `make scale` prints the table of docs/postgresql.md.
+"""A store of a million runs, on both engines: `make scale` prints the table of docs/nightly.md.
 
 The runs are made inside the engine, of one that was saved as any run is: 40 variants on 25 boards, an hour
 apart. Times are the least of three, of calls in this process (a prune and a first scrape are one call), as
