@@ -1,8 +1,7 @@
 """GitLab's notes and GitHub's issue comments on this computer, stricter than either.
 
-Written after the documentation of both (GitHub REST: "Issue comments", 2022-11-28; GitLab REST: "Notes",
-"Merge requests"): paths, methods, headers, the one property of a body. Their machine-readable schemas were
-not at hand, so nothing is generated from them. What a request lacks, or holds besides, is an error.
+What each takes stands in data/merge_request_apis.json: facts of the two published descriptions, which it
+names. What a request lacks, or holds besides, is an error.
 """
 
 from __future__ import annotations
@@ -11,31 +10,60 @@ import json
 import re
 import threading
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from jsonschema import Draft202012Validator
 
 TOKEN = "secret-of-the-test"
-BODY = Draft202012Validator(
-    {
-        "type": "object",
-        "properties": {"body": {"type": "string", "minLength": 1, "maxLength": 65_536}},
-        "required": ["body"],
-        "additionalProperties": False,
-    }
-)
-GITLAB = (
-    r"/api/v4/projects/7/merge_requests/5/notes",
-    r"/api/v4/projects/7/merge_requests/5/notes/(\d+)",
-    "PUT",
-)
-GITHUB = (r"/repos/ann/nets/issues/5/comments", r"/repos/ann/nets/issues/comments/(\d+)", "PATCH")
+APIS = json.loads((Path(__file__).parent / "data/merge_request_apis.json").read_text())
+#: Most items of a page, of both.
+MOST_A_PAGE = 100
+#: What the jobs of these tests are for; numbers of comments are any.
+VALUES = {"owner": "ann", "repo": "nets", "issue_number": "5", "id": "7", "merge_request_iid": "5"}
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What one API does with one path."""
+
+    fact: dict[str, Any]
+    prefix: str
+
+    def number(self, method: str, path: str) -> int | None:
+        """Return the number of the comment that a request is for, 0 where for all; None: it is another's."""
+        template = re.escape(self.prefix + self.fact["path"]).replace(r"\{", "{").replace(r"\}", "}")
+        pattern = re.sub(r"{(\w+)}", lambda name: VALUES.get(name[1], r"(\d+)"), template)
+        found = re.fullmatch(pattern, path)
+        if found is None or method != self.fact["method"]:
+            return None
+        return int(found[1]) if found.groups() else 0
+
+    def faults_of_query(self, text: str) -> list[str]:
+        """Return what is wrong with the part behind the `?`."""
+        found = parse_qs(text, strict_parsing=True) if text else {}
+        known = self.fact.get("query", {})
+        wrong = [f"query {name}" for name in found if name not in known or len(found[name]) > 1]
+        numbers = [name for name in found if known.get(name) == "integer"]
+        wrong += [f"query {name}={found[name][0]}" for name in numbers if not found[name][0].isdigit()]
+        if int(found.get("per_page", ["1"])[0]) > MOST_A_PAGE:
+            wrong.append(f"per_page {found['per_page'][0]}")
+        return wrong
+
+    def faults_of_body(self, document: Any) -> list[str]:
+        """Return what is wrong with a document that was sent."""
+        properties: dict[str, Any] = {name: {"type": kind} for name, kind in self.fact["body"].items()}
+        properties["body"] |= {"minLength": 1, "maxLength": self.fact["longest"]}
+        schema = {"type": "object", "properties": properties, "required": self.fact["required"]}
+        strict = Draft202012Validator({**schema, "additionalProperties": False})
+        return [error.message for error in strict.iter_errors(document)]
 
 
 class MergeRequestServer(AbstractContextManager["MergeRequestServer"]):
-    """`comments` are those of the merge request; `wrong` is what neither documentation knows.
+    """`comments` are those of the merge request; `wrong` is what neither description knows.
 
     `answer` is sent instead of all answers, once set; 0 closes the connection without one.
     """
@@ -84,44 +112,44 @@ class MergeRequestServer(AbstractContextManager["MergeRequestServer"]):
                 request.send_header("Location", f"{self.url}/elsewhere")
                 request.end_headers()
             return
-        path, is_gitlab = urlsplit(request.path), request.path.startswith("/api/v4/")
-        collection, single, method = GITLAB if is_gitlab else GITHUB
-        self._check_headers(request, is_gitlab=is_gitlab)
-        if request.command == "GET" and re.fullmatch(collection, path.path):
-            self._list(request, parse_qs(path.query, strict_parsing=True))
-        elif request.command == "POST" and re.fullmatch(collection, path.path):
-            self._write(request, len(self.comments) + 1, data, 201)
-        elif request.command == method and (found := re.fullmatch(single, path.path)):
-            self._write(request, int(found[1]), data, 200)
-        else:
-            self.wrong.append(f"no such path: {request.command} {request.path}")
-            self._send(request, 404, {"message": "404"})
+        parts = urlsplit(request.path)
+        api = APIS["gitlab" if parts.path.startswith("/api/v4/") else "github"]
+        self._check_headers(request, api["headers"])
+        for fact in api["operations"]:
+            operation = Operation(fact, api.get("prefix", ""))
+            number = operation.number(request.command, parts.path)
+            if number is not None:
+                self.wrong += operation.faults_of_query(parts.query)
+                self._do(request, operation, number, parts.query, data)
+                return
+        self.wrong.append(f"no such path: {request.command} {request.path}")
+        self._send(request, 404, {"message": "404"})
 
-    def _check_headers(self, request: BaseHTTPRequestHandler, *, is_gitlab: bool) -> None:
-        wanted = {"PRIVATE-TOKEN": TOKEN}
-        if not is_gitlab:
-            wanted = {"Authorization": f"Bearer {TOKEN}", "X-GitHub-Api-Version": "2022-11-28"}
-            wanted |= {"Accept": "application/vnd.github+json"}
+    def _check_headers(self, request: BaseHTTPRequestHandler, wanted: dict[str, str]) -> None:
         for name, value in wanted.items():
-            if request.headers.get(name) != value:
+            if request.headers.get(name) != value.format(token=TOKEN):
                 self.wrong.append(f"{name}: {request.headers.get(name)}")
         if not request.headers.get("User-Agent"):
             self.wrong.append("no User-Agent")
 
-    def _list(self, request: BaseHTTPRequestHandler, query: dict[str, list[str]]) -> None:
-        if set(query) - {"per_page", "page"} or int(query["per_page"][0]) > 100:
-            self.wrong.append(f"query {query}")
-        count, page = int(query["per_page"][0]), int(query["page"][0])
-        items = [{"id": number, "body": body} for number, body in self.comments.items()]
-        self._send(request, 200, items[(page - 1) * count : page * count])
-
-    def _write(self, request: BaseHTTPRequestHandler, number: int, data: bytes, status: int) -> None:
+    def _do(
+        self, request: BaseHTTPRequestHandler, operation: Operation, number: int, query: str, data: bytes
+    ) -> None:
+        if "body" not in operation.fact:
+            asked = {name: int(values[0]) for name, values in parse_qs(query).items()}
+            count, page = asked.get("per_page", 30), asked.get("page", 1)
+            items = [{"id": number, "body": body} for number, body in self.comments.items()]
+            self._send(request, operation.fact["status"], items[(page - 1) * count : page * count])
+            return
         if request.headers.get("Content-Type") != "application/json":
             self.wrong.append(f"Content-Type: {request.headers.get('Content-Type')}")
         document = json.loads(data)
-        self.wrong += [error.message for error in BODY.iter_errors(document)]
+        self.wrong += operation.faults_of_body(document)
+        if number and number not in self.comments:
+            self.wrong.append(f"no comment {number}")
+        number = number or len(self.comments) + 1
         self.comments[number] = document["body"]
-        self._send(request, status, {"id": number, "body": document["body"]})
+        self._send(request, operation.fact["status"], {"id": number, "body": document["body"]})
 
     def _send(self, request: BaseHTTPRequestHandler, status: int, document: Any) -> None:
         data = json.dumps(document).encode()

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
-from merge_request_server import TOKEN, MergeRequestServer
+from merge_request_server import APIS, TOKEN, MergeRequestServer, Operation
 from rkbench.nightly.commenting import told_comment
 from rkbench.results.night import CellResult, GateResult, Night
 from rkbench.stats.judging import Judgement
@@ -104,3 +104,26 @@ def test_a_job_of_no_merge_request_has_no_comment() -> None:
     assert told({"GITHUB_REPOSITORY": "ann/nets", "GITHUB_REF": "refs/heads/main"}, RED).startswith(
         "no comment: this is no job of a merge request"
     )
+
+
+@pytest.mark.parametrize(
+    ("api", "method", "path", "wrong"),
+    [
+        ("github", "PUT", "/repos/ann/nets/issues/comments/1", None),
+        ("github", "PATCH", "/repos/ann/nets/issues/5/comments/1", None),
+        ("gitlab", "PATCH", "/api/v4/projects/7/merge_requests/5/notes/1", None),
+        ("gitlab", "POST", "/api/v4/projects/7/merge_requests/5/notes", []),
+        ("github", "POST", "/repos/ann/nets/issues/5/comments", []),
+    ],
+)
+def test_the_server_knows_the_paths_and_methods_of_either_api(
+    api: str, method: str, path: str, wrong: list[str] | None
+) -> None:
+    operations = [Operation(fact, APIS[api].get("prefix", "")) for fact in APIS[api]["operations"]]
+    (found, *_) = [*(item for item in operations if item.number(method, path) is not None), None]
+    assert (found is None) == (wrong is None)
+    if found is not None:
+        assert found.faults_of_body({"body": "news"}) == wrong
+        assert found.faults_of_body({"text": "news"}) != []
+        assert found.faults_of_query("per_page=100") == ["query per_page"]
+        assert operations[0].faults_of_query("per_page=101&page=1") == ["per_page 101"]
