@@ -1,7 +1,8 @@
 """Keeps the catalogues of languages: `make messages` adds what is said anew, and compiles them.
 
 A sentence is a literal in `say("...")`, `clause("...")` or `something.say("...")`, a noun one in
-`count(n, "noun")`. A catalogue is a .po beside its .mo under host/rkbench/language/locale; both are kept.
+`count(n, "noun")`; so are cause and advice of a known failure. A catalogue is a .po beside its .mo under
+host/rkbench/language/locale; both are kept.
 """
 
 from __future__ import annotations
@@ -12,6 +13,11 @@ from collections.abc import Iterator
 from io import BytesIO
 from pathlib import Path
 
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
@@ -20,6 +26,8 @@ SOURCES = Path(__file__).parents[1] / "host" / "rkbench"
 LOCALES = SOURCES / "language" / "locale"
 SAYING = ("say", "clause")
 COUNTING = "count"
+#: Of a known failure: what is told of it.
+MEANING = ("cause", "advice")
 #: What says sentences has this; others may have a `say` of their own.
 IMPORTED = "rkbench.language"
 WIDTH = 100
@@ -45,6 +53,12 @@ def said(sources: Path = SOURCES) -> dict[str, list[str]]:
         source = path.read_text(encoding="utf-8")
         for template in templates(source) if IMPORTED in source or path.parent == LOCALES.parent else ():
             found.setdefault(template, []).append(path.relative_to(sources).as_posix())
+    for path in sorted(sources.glob("catalogue/messages/*.toml")):
+        for row in tomllib.loads(path.read_text(encoding="utf-8"))["row"]:
+            for text in (
+                each[kind] for each in (row, *row.get("when", ())) for kind in MEANING if kind in each
+            ):
+                found.setdefault(text, []).append(path.relative_to(sources).as_posix())
     return found
 
 

@@ -12,6 +12,7 @@ from typing import Any
 
 from rkbench.catalogue.facts import BoardState
 from rkbench.errors import UsageError
+from rkbench.language.said import say
 from rkbench.versions import parse_version
 
 if sys.version_info >= (3, 11):
@@ -93,8 +94,8 @@ class Row:
         for circumstance in self.when:
             if circumstance.holds(state):
                 words = state.words()
-                cause = circumstance.cause or self.cause
-                return cause.format_map(words), (circumstance.advice or self.advice).format_map(words)
+                cause, advice = circumstance.cause or self.cause, circumstance.advice or self.advice
+                return say(cause, **words), say(advice, **words)
         return self.cause, self.advice
 
 

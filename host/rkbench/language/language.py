@@ -41,6 +41,12 @@ class Language:
         }
         return _spaced(template, told, text.values).format(**told)
 
+    def known(self, text: str) -> str:
+        """Return a sentence of the catalogue of failures, also one that came as plain text out of a store."""
+        if isinstance(text, Said) or self._template_of is None or not text:
+            return self.tell(text)
+        return self._template_of(text)
+
     def say(self, template: str, /, **values: object) -> str:
         """Return a template filled in, told."""
         return self.tell(say(template, **values))

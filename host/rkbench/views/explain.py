@@ -11,6 +11,9 @@ from rkbench.catalogue.explain import Explanation
 from rkbench.catalogue.facts import BoardState
 from rkbench.catalogue.match import Diagnosis
 from rkbench.catalogue.rows import SCOPES, Circumstance
+from rkbench.language.choice import spoken
+from rkbench.language.language import ENGLISH, Language
+from rkbench.language.said import say
 from rkbench.results.serialize import to_json
 from rkbench.units import format_bytes, printable
 from rkbench.views.output import ESCAPE, STDOUT, show_and_write
@@ -45,7 +48,7 @@ class ExplainDocument:
 def show_explanation(source: str, found: Explanation, json_file: str | None = None) -> None:
     """Show what was found on stdout, and write it as JSON where a file is named (`-`: JSON alone)."""
     show_and_write(
-        lambda: print_explanation(source, found, make_console(sys.stdout)),
+        lambda: print_explanation(source, found, make_console(sys.stdout), spoken(sys.stdout.encoding)),
         json_file,
         lambda: render_explanation(source, found),
     )
@@ -67,11 +70,13 @@ def render_explanation(source: str, found: Explanation) -> str:
     return text.encode("utf-8", ESCAPE).decode("utf-8")
 
 
-def print_explanation(source: str, found: Explanation, console: Console) -> None:
+def print_explanation(
+    source: str, found: Explanation, console: Console, language: Language = ENGLISH
+) -> None:
     """Print each known message with cause and cure, then what is harmless and what was not understood."""
     print_paragraph(console, "", _headline(source, found), style="bold", space=False)
     for item in found.diagnoses:
-        _print_diagnosis(item, found.row.when if found.row else (), console)
+        _print_diagnosis(item, found.row.when if found.row else (), console, language)
     if found.unknown:
         lead = "not understood, though it sounds like trouble"
         print_paragraph(console, "?  ", f"{lead} ({_count(found.unknown_count, 'line')}):", style="yellow")
@@ -82,13 +87,16 @@ def print_explanation(source: str, found: Explanation, console: Console) -> None
         print_paragraph(console, "   ", rest, style="dim", space=False)
 
 
-def _print_diagnosis(item: Diagnosis, when: tuple[Circumstance, ...], console: Console) -> None:
-    text = f"{item.severity}: {item.cause} (catalogue {item.number})"
+def _print_diagnosis(
+    item: Diagnosis, when: tuple[Circumstance, ...], console: Console, language: Language
+) -> None:
+    text = f"{item.severity}: {language.known(item.cause)} (catalogue {item.number})"
     print_paragraph(console, "•  ", text, style=STYLES[item.severity])
     print_paragraph(console, "   │ ", _clean(item.line), style="dim", space=False)
-    print_paragraph(console, "   → ", item.advice, style="", space=False)
+    print_paragraph(console, "   → ", language.known(item.advice), style="", space=False)
     for circumstance in when:
-        text = f"{circumstance}: {circumstance.advice}".format_map(dict.fromkeys(BoardState().words(), "…"))
+        advice = language.tell(say(circumstance.advice, **dict.fromkeys(BoardState().words(), "…")))
+        text = f"{circumstance}: {advice}"
         print_paragraph(console, "   → ", text, style="", space=False)
     said = f"said by {SCOPES[item.scope]}; " if SCOPES[item.scope] else ""
     print_paragraph(

@@ -64,6 +64,17 @@ def test_without_the_option_the_locale_decides(environment: dict[str, str], word
     assert words in done.stdout
 
 
+def test_a_known_failure_is_told_with_its_cure() -> None:
+    done = bench("explain", "31", "--lang", "zh")
+    assert done.returncode == 0
+    assert "驱动拒绝或丢失了一个任务" in done.stdout
+    words = "".join(done.stdout.split())
+    assert "更新驱动和工具包（rknpu0.9.8）" in words
+    assert "这块…有…内存" in words or "boot" not in words
+    document = json.loads(bench("explain", "31", "--lang", "zh", "--json", "-").stdout)
+    assert document["diagnoses"][0]["cause"].startswith("The driver refused or lost a job")
+
+
 def test_the_option_goes_before_the_locale() -> None:
     assert ENGLISH in bench("inspect", MODEL, "--lang", "en", LANG="zh_CN.UTF-8").stdout
 

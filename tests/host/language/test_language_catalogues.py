@@ -16,7 +16,7 @@ import messages
 CATALOGUES = sorted(messages.LOCALES.glob("*/LC_MESSAGES/*.po"))
 #: What is typed, or is called so in a file: a translation has it letter for letter.
 CODE = re.compile(
-    r"`[^`]+`|--[a-z][a-z-]*|\b[a-z0-9]+(?:_[a-z0-9]+)+\b|\bbench [a-z]+\b|\b[A-Z]\w*[a-z][A-Z]\w*\b"
+    r"`[^`]+`|--[a-z][a-z-]*|\b[a-z0-9]+(?:_[a-z0-9]+)+\b|\bbench [a-z]+\b|\b[A-Z]\w*[a-z][A-Z]\w*?(?=s?\b)"
 )
 
 

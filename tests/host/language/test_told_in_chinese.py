@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 from rich.cells import cell_len
+from rkbench.catalogue.facts import BoardState
+from rkbench.catalogue.rows import find_row
 from rkbench.inspection.document import Inspection
 from rkbench.inspection.inspect_file import Request, inspect_file
 from rkbench.language.choice import FOLDERS, forget, spoken
@@ -111,6 +113,19 @@ def test_a_list_is_told_item_by_item(chinese: Language) -> None:
     assert said == "Causes, b"
     assert chinese.tell(said) == "原因、b"
     assert together(say("Nothing has to change."), say("")) == "Nothing has to change."
+
+
+def test_a_known_failure_is_told_also_out_of_a_store(chinese: Language) -> None:
+    """There its text is plain; one that names facts of a board stays English."""
+    assert chinese.known("No memory left for the NPU") == "NPU 没有内存可用"
+    assert ENGLISH.known("No memory left for the NPU") == "No memory left for the NPU"
+    assert chinese.known("nobody knows this") == "nobody knows this"
+    row = find_row(31)
+    assert row is not None
+    cause, advice = row.meaning(BoardState(driver_version="0.8.2", runtime_version="2.3.0"))
+    assert cause.startswith("Driver 0.8.2 is too old for librknnrt 2.3.0")
+    assert chinese.known(cause).startswith("驱动 0.8.2 对 librknnrt 2.3.0 来说太旧")
+    assert "rknpu 0.9.8" in chinese.known(advice)
 
 
 def test_what_is_not_translated_is_told_in_english(chinese: Language) -> None:

@@ -9,6 +9,7 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.words import INTERRUPTED
 
 from rkbench.catalogue import SCOPES
+from rkbench.language.choice import spoken
 from rkbench.results.comparison import Comparison
 from rkbench.results.model import Failure, RunResult
 from rkbench.views.push.notes import noise_note, warnings_of, with_advice
@@ -47,10 +48,13 @@ def print_failure(name: str, failure: Failure, console: Console) -> None:
     print_paragraph(console, "   ", failure.message, style="", space=False)
     for line in failure.log_tail[-LOG_LINES:]:
         print_paragraph(console, "   │ ", line, style="dim", space=False)
+    language = spoken(console.encoding)
     for diagnosis in failure.diagnoses:
         other = f", said by {SCOPES[diagnosis.scope]}" if SCOPES.get(diagnosis.scope) else ""
         row = f" (catalogue {diagnosis.number}{other})" if diagnosis.number else ""
-        print_paragraph(console, "   = ", f"{diagnosis.cause}{row}", style="bold", space=False)
-        print_paragraph(console, "   → ", diagnosis.advice, style="", space=False)
+        print_paragraph(
+            console, "   = ", f"{language.known(diagnosis.cause)}{row}", style="bold", space=False
+        )
+        print_paragraph(console, "   → ", language.known(diagnosis.advice), style="", space=False)
     if failure.advice and not failure.diagnoses:
         print_paragraph(console, "   → ", failure.advice, style="", space=False)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rkbench.results.model import RunResult
 from rkbench.units import MARK
+from rkbench.views.columns import folded
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -21,9 +21,7 @@ def print_paragraph(console: Console, lead: str, text: str, *, style: str, space
         return
     if space:
         console.print()
-    lines = textwrap.wrap(
-        text.replace(" %", "\N{NO-BREAK SPACE}%"), max(20, console.width - len(lead)), break_on_hyphens=False
-    )
+    lines = folded(text.replace(" %", "\N{NO-BREAK SPACE}%"), max(20, console.width - len(lead)))
     for index, line in enumerate(lines):
         margin = lead if index == 0 else " " * len(lead)
         shown = line.replace("\N{NO-BREAK SPACE}", " ")
