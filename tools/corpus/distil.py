@@ -29,7 +29,8 @@ from networks import Network, networks
 from rkbench.rknn import open_model
 
 KEPT_BYTES = 1024
-"""Initializers up to this many bytes, or that compress to as many, are kept with their values."""
+"""Initializers up to this many bytes, or that compress to as many, are kept with their values; so are those
+whose bytes are all the same, as zeros are."""
 SECTIONS = (
     *("header", "structure", "weights", "cpu_constants", "lookup_tables", "kind7", "compiler_constants"),
     *("register_commands", "tasks", "json", "trailing"),
@@ -123,15 +124,18 @@ def _layer(outcome: dict[str, Any], layer: Any) -> dict[str, Any]:
 def _write_graph(corpus: Path, network: Network) -> None:
     """Write the graph of a network; raises SystemExit where the kept one is another."""
     path = DATA / "graphs" / f"{network.name}.onnx.gz"
-    graph = skeleton(onnx.load(corpus / "onnx" / f"{network.name}.onnx")).SerializeToString()
-    if path.exists() and gzip.decompress(path.read_bytes()) != graph:
+    source = corpus / "onnx" / f"{network.name}.onnx"
+    graph, old = (skeleton(onnx.load(source), uniform=kept).SerializeToString() for kept in (True, False))
+    if path.exists() and gzip.decompress(path.read_bytes()) not in (graph, old):
         sys.exit(f"{network.name}: CORPUS has another graph than {path}: its sizes cannot be set beside it")
     write(path, graph)
 
 
-def skeleton(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Return the model with its large weights named as data of a file that is not there; changes it in
-    place."""
+def skeleton(model: onnx.ModelProto, *, uniform: bool = True) -> onnx.ModelProto:
+    """Return the model with its large weights named as data of a file that is not there; changes it in place.
+
+    `uniform` says whether those stay whose bytes are all the same: once they did not.
+    """
     del model.metadata_props[:]
     model.doc_string = model.graph.doc_string = ""
     _constants_to_initializers(model.graph)
@@ -140,7 +144,8 @@ def skeleton(model: onnx.ModelProto) -> onnx.ModelProto:
         del node.metadata_props[:]
     for tensor in model.graph.initializer:
         data = tensor.raw_data or onnx.numpy_helper.to_array(tensor).tobytes()
-        if len(data) > KEPT_BYTES and len(zlib.compress(data)) > KEPT_BYTES:
+        is_large = len(data) > KEPT_BYTES and len(zlib.compress(data)) > KEPT_BYTES
+        if is_large and not (uniform and data.count(data[:1]) == len(data)):
             _take_out(tensor, len(data))
     return model
 

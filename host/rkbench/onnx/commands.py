@@ -50,9 +50,18 @@ _ONE_CORE = CommandModel(8 * BANK_BYTES, 5_500, 1_150, 1_200, 500, 3_060)
 _TWO_CORES = CommandModel(8 * BANK_BYTES, 7_000, 1_300, 3_500, 2_200, 7_400, 1_700)
 _BY_CORES = {1: _ONE_CORE, 2: _TWO_CORES, 3: _THREE_CORES}
 
-# A dilated kernel this wide makes the rk3588 cut rows into hundreds of tasks (measured on 56x56 maps); over
-# all channels the rk3568 too (DeepLabV3 at 320 pixels: 39.8 MB in fp16 and 33.3 MB in int8, of 15.7 and 9.0).
-WIDE_DILATION = 25
+WIDE_DILATION = {True: 25, False: 36}
+"""Pixels of a dilated kernel from which on the rk3588 cuts rows into hundreds of tasks, by whether it is
+depthwise (measured on 56x56 maps); over all channels the rk3568 too (DeepLabV3 at 320 pixels: 39.8 MB in fp16
+and 33.3 MB in int8, of 15.7 and 9.0). Kernels of 33 and 35 pixels over all channels are ordinary, and so are
+depthwise ones of one row or column (ESPCNet, LEDNet, DABNet)."""
+
+
+def is_widely_dilated(convolution: Convolution) -> bool:
+    """Return whether a kernel has holes so large that its commands cannot be told."""
+    flat = min(convolution.kernel) == 1
+    depthwise = convolution.groups > 1 and not flat
+    return max(convolution.dilations) > 1 and convolution.dilated_extent >= WIDE_DILATION[depthwise]
 
 
 def command_model(target: str) -> CommandModel:

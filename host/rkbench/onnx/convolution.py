@@ -92,6 +92,13 @@ LARGEST_WINDOW = 7
 """The side of the largest window that the NPU averages."""
 
 
+def averages_whole_map(node: ir.Node) -> bool:
+    """Return whether an AveragePool has a window as large as its map: it is a global one."""
+    if node.op_type != "AveragePool" or any(node.attributes.get_ints("pads", ())):
+        return False
+    return tuple(node.attributes.get_ints("kernel_shape", ())) == _spatial(node.inputs[0])
+
+
 def average_of(node: ir.Node) -> Convolution | None:
     """Return the depthwise convolution that an AveragePool with a larger window becomes; None for others."""
     if node.op_type != "AveragePool":

@@ -14,7 +14,7 @@ from rkbench.language.said import NOTHING, Said, say
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.constants import float_elements, is_generated
-from rkbench.onnx.convolution import Convolution, average_of, convolution_of
+from rkbench.onnx.convolution import Convolution, average_of, averages_whole_map, convolution_of
 from rkbench.onnx.fusion.reduced import picked_channels, reduction
 from rkbench.onnx.prediction import (
     DILATED,
@@ -92,8 +92,9 @@ def _projected(geometry: Convolution, context: Context, dtype: Dtype) -> Share:
     weights = conv.constant_bytes(geometry, target, dtype, version)
     note = _grouping_note(geometry, becomes, context, dtype)
     size = commands.convolution_bytes(geometry, target, dtype, version)
-    wide = geometry.dilated_extent >= commands.WIDE_DILATION and max(geometry.dilations) > 1
-    if wide and (targets.TARGETS[target].npu_cores > 1 or geometry.groups == 1):
+    if commands.is_widely_dilated(geometry) and (
+        targets.TARGETS[target].npu_cores > 1 or geometry.groups == 1
+    ):
         kernel = say(
             "dilation {dilations} makes a kernel {dilated_extent} pixels wide",
             dilations=max(geometry.dilations),
@@ -170,6 +171,8 @@ def _pooling(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
 
 def _average(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     """An AveragePool with a window that is larger than the NPU's becomes a depthwise convolution."""
+    if averages_whole_map(node):
+        return _pooling(node, context, dtype)
     geometry = average_of(node)
     if geometry is None:
         return _other(node, context, dtype)

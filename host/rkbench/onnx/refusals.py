@@ -69,6 +69,17 @@ def _training_norm(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
         )
 
 
+def _shape_of_a_number(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal]:
+    if node.op_type == "Shape" and static_shape(node.inputs[0]) == ():
+        name = node.outputs[0].name
+        yield ForeseenRefusal(
+            name_of(node),
+            f"ValueError: The shape of '{name}' is (0,), it is abnormal!",
+            "it asks for the shape of a single number, which has none, as looking places up one by one does",
+            "leave out what finds the best places in the maps (export the maps before it)",
+        )
+
+
 def _quantized(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     if asked.quantizes_again and node is asked.graph[0]:
         yield ForeseenRefusal(
@@ -236,6 +247,7 @@ RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
     _dropout,
     _hard_sigmoid,
     _training_norm,
+    _shape_of_a_number,
     _quantized,
     _summed_products,
     _turned_copies,

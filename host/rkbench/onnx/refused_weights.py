@@ -13,6 +13,8 @@ from rkbench.onnx.fusion.patterns import next_node, users
 from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
 
+PARTS_FIRST = frozenset({(2, 0, 3, 1, 4), (3, 0, 4, 1, 2, 5)})
+"""Orders that put query, key and value first: of positions, and of positions in blocks."""
 LONGEST_WAY = 4
 LARGEST_VECTOR = 2**16
 """Elements of a bias that is looked at."""
@@ -39,10 +41,11 @@ def _uniform_bias(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
     transpose = next_node(reshape.outputs[0], "Transpose") if reshape is not None else None
     shape = static_shape(transpose.outputs[0]) if transpose is not None else None
     order = transpose.attributes.get_ints("perm", ()) if transpose is not None else ()
-    if transpose is None or shape is None or tuple(order) != (2, 0, 3, 1, 4) or shape[1] != 1:
+    if transpose is None or shape is None or tuple(order) not in PARTS_FIRST or shape[1] != 1:
         return
     pieces = {user.op_type for user in users(transpose.outputs[0])}
-    if not all(_is_multiplied(value) for user in users(transpose.outputs[0]) for value in user.outputs):
+    multiplied = [_is_multiplied(value) for user in users(transpose.outputs[0]) for value in user.outputs]
+    if not any(multiplied) or (shape[0] == 2 and not all(multiplied)):
         return
     refuses = shape[0] == 3 or (shape[0] == 2 and (_has_several_cores(asked) or shape[2] == 1))
     axes = f"1,{shape[0]},newaxis" if shape[2] == 1 else f"1,newaxis,{shape[0]}"

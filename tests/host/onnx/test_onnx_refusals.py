@@ -94,6 +94,38 @@ def test_a_uniform_bias_of_heads_that_are_cut_is_refused(
     assert sentences(path, target) == said * refused
 
 
+def test_parts_in_blocks_and_rotated_ones_are_refused_alike(tmp_path: Path) -> None:
+    blocks = Network(1, 4, 49, 32)
+    blocks.add("MatMul", blocks.weights("w", 32, 96))
+    blocks.add("Add", blocks.constant("bias", np.zeros(96, "float32")))
+    blocks.add("Reshape", blocks.constant("six", np.array([1, 4, 49, 3, 2, 16])))
+    blocks.add("Transpose", perm=[3, 0, 4, 1, 2, 5])
+    blocks.add("Gather", blocks.constant("which", np.array(0)), axis=0)
+    blocks.add("MatMul", blocks.weights("other", 1, 2, 4, 16, 49))
+    assert len(sentences(blocks.save(tmp_path / "blocks.onnx"))) == 1
+    rotated = Network(1, 49, 32)
+    rotated.add("MatMul", rotated.weights("w", 32, 96))
+    rotated.add("Add", rotated.constant("bias", np.zeros(96, "float32")))
+    rotated.add("Reshape", rotated.constant("five", np.array([1, 49, 3, 2, 16])))
+    joint = rotated.add("Transpose", perm=[2, 0, 3, 1, 4]).value
+    rotated.add("Gather", rotated.constant("first", np.array(0)), axis=0).add("Neg")
+    query, rotated.value = rotated.value, joint
+    rotated.add("Gather", rotated.constant("second", np.array(1)), axis=0).add("Transpose", perm=[0, 1, 3, 2])
+    key, rotated.value = rotated.value, query
+    assert len(sentences(rotated.add("MatMul", key).save(tmp_path / "rotated.onnx"))) == 1
+
+
+def test_the_shape_of_a_number_is_refused(tmp_path: Path) -> None:
+    network = Network(1, 17, 64)
+    network.add("ReduceMax", keepdims=0, name="best")
+    best = network.value
+    zeros = network.add("Shape", name="asked").add("ConstantOfShape").value
+    network.value = best
+    network.add("Add", zeros)
+    said = sentences(network.save(tmp_path / "x.onnx"))
+    assert said == ["ValueError: The shape of 'asked_out' is (0,), it is abnormal!"]
+
+
 def test_a_normalization_by_what_it_is_given_is_refused(tmp_path: Path) -> None:
     network = Network(1, 16, 8, 8).conv(16, 16)
     ones = [network.constant(name, np.ones(16, "float32")) for name in "sbmv"]

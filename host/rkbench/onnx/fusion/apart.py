@@ -90,6 +90,10 @@ def merged_with_shuffle(node: ir.Node) -> ir.Node | None:
     A 1x1 that is all that reads the shuffled map has its filters permuted. The halves of a map are fetched by
     a 1x1 each where they are whole blocks, and one that goes on with a half is computed in it.
     """
+    source = shuffled(node)
+    maker = source.producer() if source is not None else None
+    if maker is not None and maker.op_type == "Conv" and _is_grouped(maker):
+        return node  # its filters are permuted; the vendor's simulator then differs from the ONNX
     behind = [user for user in users(node.outputs[0]) if user.op_type != "Shape"]
     if len(behind) == 1 and behind[0].op_type == "Conv" and _is_pointwise(behind[0]):
         return node
@@ -99,6 +103,11 @@ def merged_with_shuffle(node: ir.Node) -> ir.Node | None:
         return None
     found = [next_node(part, "Conv") for part in parts]
     return next((conv for conv in found if conv is not None and _is_pointwise(conv)), None)
+
+
+def _is_grouped(node: ir.Node) -> bool:
+    weight, groups = static_shape(node.inputs[1]), node.attributes.get_int("group", 1)
+    return weight is not None and 1 < groups < weight[0] and weight[1] > 1
 
 
 def _is_pointwise(node: ir.Node) -> bool:

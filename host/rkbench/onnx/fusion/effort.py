@@ -61,6 +61,15 @@ class Effort:
     copies: int = 0
     """Tasks that copy a few bytes each."""
 
+    def beside(self, other: Effort) -> Effort:
+        """Return both."""
+        return Effort(
+            self.register_bytes + other.register_bytes,
+            self.tasks + other.tasks,
+            self.tensors + other.tensors,
+            self.copies + other.copies,
+        )
+
     @property
     def file_bytes(self) -> int:
         """Commands, task records and structure."""
@@ -171,7 +180,7 @@ class _Chip:
         first = CONVOLUTION_BYTES[self.cores] - (not has_bias) * BIAS_BYTES[self.cores]
         tensors = 2 + has_bias + layer.vectors
         if becomes == conv.KEPT:
-            return self._branches(geometry, first, 2 + has_bias)
+            return self._branches(layer, geometry, first, 2 + has_bias)
         if layer.table:
             more = int(self.dtype == "fp16" and layer.table not in SHORT_TABLES) + (self.cores == 1)
             bytes_ = TABLE_BYTES + count * first + more * STAGE_BYTES
@@ -214,11 +223,18 @@ class _Chip:
             count * (short.tensors + add.tensors + 2 * picks),
         )
 
-    def _branches(self, geometry: Convolution, first: int, tensors: int) -> Effort:
-        """One convolution a group, between a Split and a Concat of the groups."""
+    def _branches(self, layer: FusedLayer, geometry: Convolution, first: int, tensors: int) -> Effort:
+        """One convolution a group, between a Split and a Concat of the groups.
+
+        An activation that a sum would take, and a sum, are layers behind the Concat.
+        """
         groups = geometry.groups
         split = _split(groups, self.cores)
-        joined = self._cut(2 * STAGE_BYTES + 128 * (groups - 2), groups * STAGE_BYTES, groups, 1)
+        layout = targets.weight_layout(self.target, self.dtype)
+        realigned = layout is not None and geometry.output_channels // groups % layout.minimum_input > 0
+        joined = self._concat(groups, realigned=realigned)
+        if layer.joins or layer.activated:
+            joined = joined.beside(self._map(geometry.batch, 1))
         lists = self.cores * (self.cores + 1) // 2
         each = first + (lists - 1) * SHARED_BYTES
         return Effort(

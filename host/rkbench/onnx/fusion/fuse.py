@@ -11,9 +11,20 @@ from collections.abc import Callable
 
 import onnx_ir as ir
 
-from rkbench.onnx.convolution import Convolution, average_of, convolution_of
+from rkbench.onnx.convolution import Convolution, average_of, averages_whole_map, convolution_of
 from rkbench.onnx.fusion.apart import apart, merged_with_shuffle, shuffled, taken_apart
-from rkbench.onnx.fusion.geometry import is_vector, joins_heads, parts_of, product_of, steps, turns_positions
+from rkbench.onnx.fusion.enlarged import is_enlarged_on_cpu
+from rkbench.onnx.fusion.geometry import (
+    attended_nodes,
+    is_padded_far,
+    is_vector,
+    joins_heads,
+    parts_of,
+    product_of,
+    steps,
+    turned_image,
+    turns_positions,
+)
 from rkbench.onnx.fusion.kinds import (
     ARITHMETIC,
     CONVOLUTIONS,
@@ -24,7 +35,15 @@ from rkbench.onnx.fusion.kinds import (
     RENAMING,
 )
 from rkbench.onnx.fusion.layer import FusedLayer, Kind
-from rkbench.onnx.fusion.patterns import Pattern, activation, layer_norm, length_norm, next_node, users
+from rkbench.onnx.fusion.patterns import (
+    Pattern,
+    activation,
+    does_nothing,
+    folds_forward,
+    layer_norm,
+    length_norm,
+    users,
+)
 from rkbench.onnx.fusion.reduced import is_turned, picked_channels, picked_rows, reduction
 from rkbench.onnx.fusion.unrolled import folds, unfolds
 from rkbench.onnx.shapes import is_channel_shuffle, pooled_size, pooling_kernels
@@ -46,6 +65,9 @@ class Fuser:
 
     def run(self) -> Fuser:
         """Fuse the whole graph; return it."""
+        for value in self.graph.inputs:
+            if (image := turned_image(value)) is not None:
+                self.layers.append(FusedLayer(users(value)[0], "convolution", value, image))
         for node in self.graph:
             if node not in self.of and not self.constants.issuperset(node.outputs):
                 self._step(node)
@@ -124,6 +146,8 @@ class Fuser:
         """Add a convolution; one of each part, and sums, where the Concat before it is taken apart."""
         channels = taken_apart(source, geometry.output_channels, geometry.kernel_area)
         pieces = apart(geometry, channels)
+        if is_padded_far(node):
+            self.layers.append(FusedLayer(node, "pad"))
         joined = self.maker(source)
         if not pieces or joined is None or joined.kind != "concat":
             self.add(node, "convolution", convolution=geometry)
@@ -134,28 +158,18 @@ class Fuser:
 
     def _attend(self, node: ir.Node) -> None:
         """A product of two maps; softmax(product) times a third map is one layer."""
-        scaled = next_node(node.outputs[0], "Mul", "Div", "Add")
-        inner = [node]
-        while scaled is not None and len(inner) < 4:
-            inner.append(scaled)
-            scaled = next_node(scaled.outputs[0], "Mul", "Div", "Add")
-        softmax = next_node(inner[-1].outputs[0], "Softmax")
-        product = next_node(softmax.outputs[0], "MatMul") if softmax is not None else None
-        layer = self.add(node, "attention")
-        if softmax is not None and product is not None:
+        layer, attended = self.add(node, "attention"), attended_nodes(node)
+        if attended:
             layer.parts = 2
-            self._take(layer, (*inner[1:], softmax, product), product.outputs[0])
+            self._take(layer, attended, attended[-1].outputs[0])
 
     def _plain(self, node: ir.Node) -> None:
         before = self.maker(node.inputs[0])
-        fits = (
-            before is not None
-            and before.kind in ("convolution", "map", "narrow", "concat")
-            and not before.table
-        )
+        takers = ("convolution",) if node.op_type == "PRelu" else ("convolution", "map", "narrow", "concat")
+        fits = before is not None and before.kind in takers and not before.table
         summed = before is not None and before.joins and node.op_type != "Relu"
         if before is None or not fits or summed or before.activated or len(users(node.inputs[0])) > 1:
-            before = self.add(node, "map")
+            before = self.add(node, "map", vectors=int(node.op_type == "PRelu"))
         before.activated = True
         self._take(before, (node,), node.outputs[0])
 
@@ -167,26 +181,17 @@ class Fuser:
         linear = before is not None and before.is_linear and before.kind in ("convolution", "narrow")
         if before is not None and alone and (linear or before.kind == "norm"):
             self._take(before, (node,), node.outputs[0])
-        elif self._folds_forward(node):
+        elif folds_forward(node, self.constants):
             self.add(node, "free")
         else:
             self.add(node, "narrow" if node.op_type == "BatchNormalization" else "map", vectors=1)
 
-    def _folds_forward(self, node: ir.Node) -> bool:
-        """Return whether the one convolution behind takes a scale into its weights; a shift only
-        without padding."""
-        behind = next_node(node.outputs[0], "Conv", "Gemm", "MatMul", "Mul", "BatchNormalization")
-        if behind is None:
-            return False
-        if behind.op_type in ("Mul", "BatchNormalization"):
-            return any(value in self.constants for value in behind.inputs) and self._folds_forward(behind)
-        pads = any(behind.attributes.get_ints("pads", ()))
-        return node.op_type in ("Mul", "Div") or (node.op_type == "BatchNormalization" and not pads)
-
     def _arithmetic(self, node: ir.Node) -> None:
         constant = [value for value in node.inputs if value in self.constants]
         if constant and len(node.inputs) == 2:
-            if is_vector(constant[0]) and node.op_type in ("Mul", "Add", "Sub", "Div"):
+            if does_nothing(node, constant[0]):
+                self._rename(node)
+            elif is_vector(constant[0]) and node.op_type in ("Mul", "Add", "Sub", "Div"):
                 self._scale(node)
             else:
                 self.add(node, "map" if node.op_type in ("Add", "Mul") else "narrow", vectors=1)
@@ -208,7 +213,7 @@ class Fuser:
                 continue
             if layer.joins or layer.table or layer.is_depthwise:
                 continue
-            layer.joins, layer.activated = True, False
+            layer.joins = True
             self._take(layer, (node,), node.outputs[0])
             return
         self.add(node, "map")
@@ -238,11 +243,7 @@ class Fuser:
         if node.op_type in ("GlobalMaxPool", "ReduceMax"):
             self.add(node, "pool", parts=len(pooling_kernels(size)))
             return
-        for index, side in enumerate(steps(size)):
-            outer = side[1]
-            step = Convolution(
-                shape[1], shape[1], shape[1], side[2], side[2], input_size=side[0], output_size=outer
-            )
+        for index, step in enumerate(steps(size, shape[1])):
             if index == 0:
                 self.add(node, "convolution", convolution=step)
             else:
@@ -264,8 +265,10 @@ class Fuser:
             self.add(node, "recurrent", parts=shape[0] if shape else 1)
         elif node.op_type in RENAMING:
             self._rename(node)
-        elif node.op_type in ON_CPU:
+        elif node.op_type in ON_CPU or is_enlarged_on_cpu(node):
             self.add(node, "cpu")
+        elif averages_whole_map(node):
+            self._pool(node)
         elif (window := average_of(node)) is not None:
             self.add(node, "convolution", convolution=window)
         else:

@@ -7,7 +7,8 @@ import math
 import onnx_ir as ir
 
 from rkbench.onnx.convolution import Convolution
-from rkbench.onnx.fusion.patterns import next_node
+from rkbench.onnx.fusion.patterns import next_node, users
+from rkbench.onnx.fusion.tasks import LARGEST_IMAGE
 from rkbench.onnx.shapes import pooling_kernels
 from rkbench.onnx.values import static_shape
 
@@ -36,15 +37,55 @@ def product_of(node: ir.Node) -> Convolution | None:
     return Convolution(outputs, inputs, input_size=size, output_size=size, batch=max(batch, 1))
 
 
-def steps(size: tuple[int, int]) -> list[tuple[tuple[int, int], tuple[int, int], tuple[int, int]]]:
-    """Return input size, output size and kernel of each step of the cascade that pools a map to one pixel."""
+def steps(size: tuple[int, int], channels: int) -> list[Convolution]:
+    """Return each step of the cascade of depthwise convolutions that pools a map to one pixel."""
     found, now = [], size
     for _ in pooling_kernels(size):
         kernel = (min(now[0], 7), min(now[1], 7))
         after = (math.ceil(now[0] / 7), math.ceil(now[1] / 7))
-        found.append((now, after, kernel))
+        found.append(
+            Convolution(channels, channels, channels, kernel, kernel, input_size=now, output_size=after)
+        )
         now = after
     return found
+
+
+def attended_nodes(node: ir.Node) -> tuple[ir.Node, ...]:
+    """Return what follows a product up to the second one of an attention, that included; () if it is none."""
+    inner, value = [], node.outputs[0]
+    for _ in range(3):
+        scaled = next_node(value, "Mul", "Div", "Add")
+        if scaled is None:
+            break
+        inner.append(scaled)
+        value = scaled.outputs[0]
+    softmax = next_node(value, "Softmax")
+    product = next_node(softmax.outputs[0], "MatMul") if softmax is not None else None
+    return () if softmax is None or product is None else (*inner, softmax, product)
+
+
+def is_padded_far(node: ir.Node) -> bool:
+    """Return whether a convolution's rim is wider than the NPU adds itself: a Pad before it does."""
+    return max(node.attributes.get_ints("pads", (0,))) > WIDEST_RIM
+
+
+WIDEST_RIM = 15
+"""Pixels; the register has four bits."""
+
+
+def turned_image(value: ir.Value) -> Convolution | None:
+    """Return the 1x1 that brings an image into the NPU's order where others than convolutions read it too;
+    None for other inputs.
+
+    Read from files of toolkit 2.5.0: four segmentation networks whose input is pooled as well, and one that
+    slices it.
+    """
+    shape, readers = static_shape(value), {user.op_type for user in users(value)}
+    image = shape is not None and len(shape) == 4 and 1 < shape[1] <= LARGEST_IMAGE
+    if not image or shape is None or not readers & {"MaxPool", "AveragePool", "Slice", "Split", "Concat"}:
+        return None
+    channels, size = shape[1], shape[2:]
+    return Convolution(channels, channels, channels, input_size=size, output_size=size, has_bias=False)
 
 
 def turns_positions(node: ir.Node) -> bool:

@@ -90,9 +90,15 @@ class FusedLayer:
         one, two = self.convolution, other.convolution
         if one is None or two is None or not self.is_biased or not other.is_biased:
             return False
-        return max(one.strides) == 1 and (
-            one.groups,
-            one.strides,
-            one.output_channels,
-            max(one.dilations),
-        ) == (*(two.groups, two.strides, two.output_channels, max(two.dilations)),)
+        nests = all(mine >= its for mine, its in zip(one.kernel, two.kernel, strict=False))
+        return (
+            max(one.strides) == 1
+            and nests
+            and (
+                one.groups,
+                one.strides,
+                one.output_channels,
+                max(one.dilations),
+            )
+            == (*(two.groups, two.strides, two.output_channels, max(two.dilations)),)
+        )

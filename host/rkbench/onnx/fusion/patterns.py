@@ -269,5 +269,23 @@ def scalar(value: ir.Value | None) -> float | None:
     return _number(value.const_value) if value is not None else None
 
 
+def folds_forward(node: ir.Node, constants: set[ir.Value]) -> bool:
+    """Return whether the one convolution behind takes a scale into its weights; a shift only without
+    padding."""
+    behind = next_node(node.outputs[0], "Conv", "Gemm", "MatMul", "Mul", "BatchNormalization")
+    if behind is None:
+        return False
+    if behind.op_type in ("Mul", "BatchNormalization"):
+        return any(value in constants for value in behind.inputs) and folds_forward(behind, constants)
+    pads = any(behind.attributes.get_ints("pads", ()))
+    return node.op_type in ("Mul", "Div") or (node.op_type == "BatchNormalization" and not pads)
+
+
+def does_nothing(node: ir.Node, constant: ir.Value) -> bool:
+    """Return whether zero is added, or a product is by one: the converter leaves that out."""
+    number = scalar(constant)
+    return number == 0 if node.op_type in ("Add", "Sub") else number == 1 and node.op_type == "Div"
+
+
 def _number(tensor: ir.TensorProtocol | None) -> float | None:
     return float(tensor.numpy().ravel()[0]) if tensor is not None and tensor.size == 1 else None
