@@ -95,13 +95,10 @@ class Fuser:
         self._makers[result] = layer
 
     def _step(self, node: ir.Node) -> None:
-        pattern = layer_norm(node, self.constants)
-        if pattern is not None:
-            self._take(self.add(node, "norm"), pattern.nodes[1:], pattern.result)
-            return
-        pattern = length_norm(node)
-        if pattern is not None:
-            self._take(self.add(node, "length"), pattern.nodes[1:], pattern.result)
+        norm = layer_norm(node, self.constants)
+        vectors = length_norm(node)
+        if (found := norm or vectors) is not None:
+            self._take(self.add(node, "norm" if norm else "length"), found.nodes[1:], found.result)
             return
         pattern = activation(node)
         if pattern is not None:
