@@ -75,8 +75,8 @@ def _shape_of_a_number(node: ir.Node, _asked: Asked) -> Iterator[ForeseenRefusal
         yield ForeseenRefusal(
             name_of(node),
             f"ValueError: The shape of '{name}' is (0,), it is abnormal!",
-            "it asks for the shape of a single number, which has none, as looking places up one by one does",
-            "leave out what finds the best places in the maps (export the maps before it)",
+            say("it asks for the shape of a single number, which has none, as a lookup of places does"),
+            say("leave out what finds the best places in the maps (export the maps before it)"),
         )
 
 
