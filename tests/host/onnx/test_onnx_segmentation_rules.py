@@ -112,9 +112,10 @@ def test_groups_that_are_kept_take_no_activation_with_them(tmp_path: Path) -> No
     assert sizes[1] - sizes[0] == 5120
 
 
-def test_a_shuffle_right_behind_groups_goes_into_their_filters(tmp_path: Path) -> None:
+@pytest.mark.parametrize("groups", [1, 2])
+def test_a_shuffle_right_behind_a_convolution_goes_into_its_filters(tmp_path: Path, groups: int) -> None:
     """As in IGCV3; behind an activation it stays a dense 1x1, as in ShuffleNet."""
-    network = Network(1, 64, 14, 14).conv(64, 64, (1, 1), 2)
+    network = Network(1, 64, 14, 14).conv(64, 64, (1, 1), groups)
     shuffle(network).conv(64, 64, group=64)
     assert kinds(network, tmp_path) == ["convolution", "convolution"]
     other = Network(1, 64, 14, 14).conv(64, 64, (1, 1), 2).add("Relu")

@@ -92,8 +92,8 @@ def merged_with_shuffle(node: ir.Node) -> ir.Node | None:
     """
     source = shuffled(node)
     maker = source.producer() if source is not None else None
-    if maker is not None and maker.op_type == "Conv" and _is_grouped(maker):
-        return node  # its filters are permuted; the vendor's simulator then differs from the ONNX
+    if maker is not None and source is not None and _takes_shuffles(maker) and len(users(source)) == 1:
+        return node  # its filters are permuted: right for one group, wrong for more (IGCV3)
     behind = [user for user in users(node.outputs[0]) if user.op_type != "Shape"]
     if len(behind) == 1 and behind[0].op_type == "Conv" and _is_pointwise(behind[0]):
         return node
@@ -105,9 +105,10 @@ def merged_with_shuffle(node: ir.Node) -> ir.Node | None:
     return next((conv for conv in found if conv is not None and _is_pointwise(conv)), None)
 
 
-def _is_grouped(node: ir.Node) -> bool:
-    weight, groups = static_shape(node.inputs[1]), node.attributes.get_int("group", 1)
-    return weight is not None and 1 < groups < weight[0] and weight[1] > 1
+def _takes_shuffles(node: ir.Node) -> bool:
+    """Return whether the compiler permutes the filters of what a shuffle follows."""
+    weight = static_shape(node.inputs[1]) if node.op_type == "Conv" else None
+    return weight is not None and node.attributes.get_int("group", 1) < weight[0]
 
 
 def _is_pointwise(node: ir.Node) -> bool:
