@@ -8,7 +8,7 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -21,6 +21,9 @@ from night_lab import DEMO
 from past_nights import add_nights
 from ports import free_port
 from postgres_server import PostgresServer
+from rkbench.nightly.begin import Terms
+from rkbench.nightly.run import run_suite
+from rkbench.results.night import CellBegun, Night, NightEvent
 from rkbench.store import open_store
 from sshd import Sshd
 
@@ -98,6 +101,34 @@ def test_a_night_by_a_place_is_stored_scraped_red_and_told(
             prometheus.close()
     finally:
         serve.close()
+
+
+def test_an_exporter_that_goes_in_a_night_costs_the_next_and_not_this_one(
+    place: LabgridLab, tmp_path: Path
+) -> None:
+    """A board that is connected to needs no exporter; the next night is told what is missing."""
+    suite, inventory = tmp_path / "suite.toml", tmp_path / "bench.toml"
+    suite.write_text(
+        'name = "lab"\nboards = ["labgrid:shelf7"]\ngates = ["size <= 10MB"]\n'
+        f'[plans.default]\niterations = 100\nduration = 0\n[[models]]\nfiles = ["{MODEL}"]\n'
+    )
+
+    def run(hear: Callable[[NightEvent], None]) -> Night:
+        return run_suite(
+            suite, hear, Terms(retry_pause_s=0.0), store=str(tmp_path / "s"), inventory=inventory
+        )
+
+    night = run(lambda event: place.stop_exporter() if isinstance(event, CellBegun) else None)
+    assert [cell.fault for cell in night.cells] == [None]
+    assert night.exit_code == 0
+    place.await_free("shelf7")
+    later = run(lambda _: None)
+    (fault,) = [board.fault for board in later.boards]
+    assert fault is not None
+    assert "has no address: a NetworkService is not " in fault.message
+    assert fault.hint.startswith("is its exporter running? labgrid-client -p shelf7 show")
+    assert later.exit_code == 1
+    place.await_free("shelf7")
 
 
 def steps() -> list[list[str]]:

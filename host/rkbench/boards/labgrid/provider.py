@@ -119,7 +119,8 @@ def _reached(board: Board, place: str, owner: str, told: Mapping[str, Any]) -> B
         lacks = "is not offered by its exporter now" if services else "is not among its resources"
         raise ConnectError(
             f"labgrid's place {place!r} has no address: a {SERVICE} {lacks}",
-            hint=f"labgrid-client -p {place} show; an exporter offers a {SERVICE} with address and username",
+            hint=f"is its exporter running? labgrid-client -p {place} show; an exporter offers a"
+            f" {SERVICE} with address and username",
         )
     if there[0]["proxy"]:
         raise ConnectError(

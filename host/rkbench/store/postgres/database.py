@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -30,6 +31,9 @@ RETRY_PAUSE_S = 0.25
 WRITERS = 0x726B6265
 #: What hosts hold by a word.
 HELD = 0x726B6268
+#: Who waits for a server for longer is told so when that begins.
+TOLD_FROM_S = 5.0
+_log = logging.getLogger("rkbench.store")
 
 
 class PatientConnection(psycopg.Connection[Any]):
@@ -70,6 +74,7 @@ class ServerDatabase:
         self.address = without_password(address)
         self._wait_s = wait_s
         self._answer_s = None if answer_s is None else max(answer_s, LEAST_PATIENCE_S, PATIENCE * wait_s)
+        self._is_told = False
         self._snapshot: Connection | None = None
         self._engine = create_engine(url, pool_pre_ping=True, pool_size=2, max_overflow=8)
         event.listen(self._engine, "do_connect", self._connect)
@@ -94,12 +99,21 @@ class ServerDatabase:
             except psycopg.OperationalError as error:
                 if not _may_come_back(error) or time.monotonic() + RETRY_PAUSE_S > end_s:
                     raise
+                self._tell_of_waiting()
                 time.sleep(RETRY_PAUSE_S)
         connection.answer_s = self._answer_s
         with contextlib.closing(connection.cursor()) as cursor:
             cursor.execute(f"SET lock_timeout = {max(1, round(1000 * self._wait_s))}")
         connection.commit()
         return connection  # type: ignore[return-value]  # one of psycopg is one, as its dialect says
+
+    def _tell_of_waiting(self) -> None:
+        """Say once that the server is waited for, where that takes so long that people wonder."""
+        if self._wait_s >= TOLD_FROM_S and not self._is_told:
+            self._is_told = True
+            _log.warning(
+                "result store %s does not answer: waiting for it, %g s at most", self.address, self._wait_s
+            )
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
