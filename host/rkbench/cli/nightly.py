@@ -5,12 +5,15 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from rkbench.cli import options
 from rkbench.cli.voice import voice_of
+
+if TYPE_CHECKING:
+    from rkbench.nightly.begin import Terms
 
 
 def nightly(
@@ -33,6 +36,9 @@ def nightly(
     comment: Annotated[
         bool, typer.Option("--comment", help="Comment on the merge request of this CI job.")
     ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Say what would be run, and how long it took; run nothing.")
+    ] = False,
     priority: options.Priority = 0,
     store: options.Store = None,
     inventory: options.Inventory = None,
@@ -48,8 +54,12 @@ def nightly(
     from rkbench.views.output import check_outputs
     from rkbench.views.running import heard_of_night
 
-    check_outputs({"--junit": junit_file, "--markdown": markdown_file, "--json": json_file})
+    outputs = {"--junit": junit_file, "--markdown": markdown_file, "--json": json_file}
+    check_outputs(outputs)
     terms = Terms({True: RESUME, False: FRESH, None: ""}[resume], time_budget, priority=priority)
+    if dry_run:
+        given = [*(name for name, value in outputs.items() if value), *(["--comment"] if comment else [])]
+        return _dry_run(suite, terms, given, store, inventory)
     with (
         voice_of(context).night_progress() as progress,
         Running("night", suite.name, store or default_address()) as running,
@@ -63,3 +73,16 @@ def nightly(
     if night.interrupted:
         raise KeyboardInterrupt
     return night.exit_code
+
+
+def _dry_run(suite: Path, terms: Terms, given: list[str], store: str | None, inventory: Path | None) -> int:
+    from rkbench.errors import UsageError
+    from rkbench.nightly.dry import look_at
+    from rkbench.views.nightly.dry_run import show_dry_night
+
+    if given:
+        raise UsageError(
+            f"--dry-run writes nothing, and {', '.join(given)} asks for it", hint="leave one of them away"
+        )
+    show_dry_night(look_at(suite, terms, store=store, inventory=inventory))
+    return 0

@@ -36,10 +36,8 @@ class Terms:
 def begin(name: str, fingerprint: str, store: Store, terms: Terms, unix_s: Callable[[], float]) -> Night:
     """Return the night to go on with, or a new one, written into the store."""
     now_s = unix_s()
-    open_night = _unfinished(store, name, fingerprint) if terms.start != FRESH else None
-    if open_night is not None and (
-        terms.start == RESUME or abs(now_s - open_night.started_unix_s) < RESUMED_WITHIN_S
-    ):
+    open_night = to_go_on_with(name, fingerprint, store, terms, now_s)
+    if open_night is not None:
         return replace(open_night, resumed=open_night.resumed + 1, interrupted=False, problems=())
     if terms.start == RESUME:
         raise UsageError(
@@ -49,6 +47,16 @@ def begin(name: str, fingerprint: str, store: Store, terms: Terms, unix_s: Calla
     night = Night(new_night_id(now_s), name, fingerprint, now_s)
     store.save_night(night)
     return night
+
+
+def to_go_on_with(name: str, fingerprint: str, store: Store, terms: Terms, now_s: float) -> Night | None:
+    """Return the night of this very suite that broke off, where `terms` say to go on with it."""
+    if terms.start == FRESH:
+        return None
+    found = _unfinished(store, name, fingerprint)
+    if found is None or terms.start == RESUME or abs(now_s - found.started_unix_s) < RESUMED_WITHIN_S:
+        return found
+    return None
 
 
 def load_references(

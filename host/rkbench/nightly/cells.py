@@ -63,6 +63,26 @@ class _File:
     target: str
 
 
+@dataclass(frozen=True)
+class LeftOut:
+    """A model that a board of its entry cannot run."""
+
+    file: str
+    target: str
+    board: Board
+
+
+def left_out(suite: Suite, find: Find) -> tuple[LeftOut, ...]:
+    """Return what `make_cells` leaves out: a model is for another NPU generation than the board's."""
+    return tuple(
+        LeftOut(file.path.name, file.target or file.generation, board)
+        for entry in suite.entries
+        for file in map(_read, entry.files)
+        for board in _boards(entry, find)
+        if not _fits(file, board)
+    )
+
+
 def make_cells(suite: Suite, find: Find) -> tuple[Cell, ...]:
     """Return the cells of `suite`, model by model.
 

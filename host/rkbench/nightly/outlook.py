@@ -15,8 +15,16 @@ CellKey = tuple[str, str, str]
 def took_before(store: Store, suite: str, night: str) -> dict[CellKey, float]:
     """Return how many seconds each cell took in the last night of `suite` before `night`."""
     earlier = [name for name in store.nights(suite=suite, limit=2) if name != night]
-    found = store.night(earlier[0]) if earlier else None
-    return dict(_durations(found.cells)) if found is not None else {}
+    return took_in(store, earlier[:1])
+
+
+def took_in(store: Store, nights: Sequence[str]) -> dict[CellKey, float]:
+    """Return how many seconds each cell took in the first of `nights` that measured it."""
+    took: dict[CellKey, float] = {}
+    for name in nights:
+        found = store.night(name)
+        took = {**(dict(_durations(found.cells)) if found is not None else {}), **took}
+    return took
 
 
 class NightOutlook:
