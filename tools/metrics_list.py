@@ -15,7 +15,9 @@ from dataclasses import fields, replace
 from pathlib import Path
 
 from prometheus_client.metrics_core import Metric
-from rkbench.boards.inventory import add_board
+from rkbench.boards.health import MOST_FAULTS, note_health
+from rkbench.boards.held import Hold
+from rkbench.boards.inventory import add_board, load_inventory
 from rkbench.boards.model import Board
 from rkbench.boards.virtual.trees import copy_tree
 from rkbench.metrics.discovery import Targets
@@ -72,6 +74,10 @@ def board_metrics(folder: Path) -> list[Metric]:
 def host_metrics(folder: Path) -> list[Metric]:
     """Return all that `bench serve` can tell."""
     add_board(folder / "bench.toml", Board("desk", "192.168.1.20"))
+    (desk,) = load_inventory(folder / "bench.toml").boards
+    Hold(desk, "").end()
+    for _ in range(MOST_FAULTS):
+        note_health(desk, "it did not answer")
     with open_store(folder / "store") as store:
         store.save(_full_run())
         _save_night(store)

@@ -6,27 +6,19 @@ one share the other. A board that no inventory names has none.
 
 from __future__ import annotations
 
-import fcntl
-import json
 import logging
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+from rkbench.boards.beside import KeptBeside
 from rkbench.boards.model import Board
-from rkbench.decoding.documents import read_document
-from rkbench.errors import BenchError, BoardQuarantinedError
-from rkbench.files import write_whole
+from rkbench.errors import BoardQuarantinedError
 
 #: A board that did not answer, or fell silent, so many times in a row is taken out.
 MOST_FAULTS = 3
-#: The file beside an inventory that a board of it has, and no other.
-KNOWN_HOSTS = "bench.known_hosts"
-_FILE = "bench.health.json"
 _log = logging.getLogger("rkbench.health")
 
 
@@ -38,22 +30,24 @@ class Health:
     quarantined_unix_s: float | None = None
 
 
+_KEPT = KeptBeside("bench.health.json", Health, Health(), "the health of boards", _log)
+
+
 def health_of(board: Board) -> Health:
     """Return what is known of a board; one that never failed is well."""
-    path = _path(board)
-    return _read(path).get(board.name, Health()) if path is not None else Health()
+    return _KEPT.of(board)
 
 
 def taken_out(boards: Iterable[Board]) -> dict[str, Health]:
     """Return those of `boards` that are taken out, by their names; each file of health is read once."""
-    files: dict[Path, dict[str, Health]] = {}
+    files: dict[Path, Mapping[str, Health]] = {}
     found: dict[str, Health] = {}
     for board in boards:
-        path = _path(board)
+        path = _KEPT.path(board)
         if path is None:
             continue
         if path not in files:
-            files[path] = _read(path)
+            files[path] = _KEPT.read(path)
         health = files[path].get(board.name, Health())
         if health.quarantined_unix_s is not None:
             found[board.name] = health
@@ -91,7 +85,7 @@ def note_health(board: Board, fault: str | None, *, unix_s: Callable[[], float] 
         since = health.quarantined_unix_s or (unix_s() if is_out else None)
         return replace(health, faults=faults, quarantined_unix_s=since)
 
-    before, after = _change(board, changed)
+    before, after = _KEPT.change(board, changed)
     if before.quarantined_unix_s is None and after.quarantined_unix_s is not None:
         _log.warning(
             "board %r failed %d times in a row and is taken out; back: bench boards release %s",
@@ -103,60 +97,10 @@ def note_health(board: Board, fault: str | None, *, unix_s: Callable[[], float] 
 
 def release(board: Board) -> bool:
     """Let a board be used again, and return whether it was taken out."""
-    before, _ = _change(board, lambda _: Health())
+    before, _ = _KEPT.change(board, lambda _: Health())
     return before.quarantined_unix_s is not None
 
 
 def health_file(inventory: Path) -> Path:
     """Return where the health of an inventory's boards is kept."""
-    return inventory.with_name(_FILE)
-
-
-def _path(board: Board) -> Path | None:
-    if set(board.name) & set("@:"):  # an address, a place of labgrid: no inventory names it
-        return None
-    beside = [path for path in board.known_hosts_files if path.name == KNOWN_HOSTS]
-    return beside[0].with_name(_FILE) if beside else None
-
-
-def _change(board: Board, changed: Callable[[Health], Health]) -> tuple[Health, Health]:
-    """Change what is known of a board, and return it before and after; of one that is not kept nothing."""
-    path = _path(board)
-    if path is None:
-        return Health(), Health()
-    try:
-        with _locked(path):
-            known = _read(path)
-            before = known.get(board.name, Health())
-            after = changed(before)
-            if after != before:
-                rest = {name: health for name, health in known.items() if name != board.name}
-                told = rest if after == Health() else {**rest, board.name: after}
-                write_whole(
-                    path, json.dumps({name: asdict(health) for name, health in told.items()}, indent=1)
-                )
-            return before, after
-    except OSError as error:
-        _log.info("the health of board %r is not kept: %s: %s", board.name, path, error.strerror)
-        return Health(), Health()
-
-
-def _read(path: Path) -> dict[str, Health]:
-    """Return what the file says; what cannot be read takes no board out."""
-    try:
-        return read_document(dict[str, Health], path.read_bytes(), str(path))
-    except FileNotFoundError:
-        return {}
-    except (OSError, BenchError) as error:
-        _log.warning("the health of boards cannot be read: %s", error)
-        return {}
-
-
-@contextmanager
-def _locked(path: Path) -> Iterator[None]:
-    fd = os.open(path.with_name(f".{_FILE}.lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
-    try:
-        fcntl.flock(fd, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(fd)
+    return _KEPT.file(inventory)

@@ -27,8 +27,8 @@ import tomlkit.exceptions
 from rkbench_agent.wire.words import RUNTIMES
 
 from rkbench.boards.address import PORTS, is_word
+from rkbench.boards.beside import KNOWN_HOSTS
 from rkbench.boards.finding import users_inventory
-from rkbench.boards.health import KNOWN_HOSTS
 from rkbench.boards.model import VIRTUAL_HOST, Board
 from rkbench.boards.virtual.provider import is_virtual, run_virtual
 from rkbench.decoding.tables import typed_values, unknown

@@ -16,6 +16,7 @@ from rkbench_agent.wire.plan import Plan
 from rkbench_agent.wire.words import VIRTUAL
 
 from rkbench.boards.health import note_health
+from rkbench.boards.held import Hold
 from rkbench.boards.model import Board
 from rkbench.campaign.ahead import load_ahead
 from rkbench.campaign.askable import check_outputs_named
@@ -205,9 +206,11 @@ class _Runner:
         hearer = hearer_of(plan.settings, session, stop, self._tell_of_run)
         load_ahead()
         interrupts = HeldInterrupts()
+        hold = Hold(self._after.board, self._after.options.reason)
         try:
             with interrupts.heard():
                 for message in session.run(plan):
+                    hold.take(message)
                     with interrupts.held():  # half a batch of latencies is none, half a save is a lost run
                         self._take(message)
                     forecast.take(message)
@@ -222,6 +225,8 @@ class _Runner:
                 session.cancel()
             self._end_rest(describe_interrupt(error))
             return self._outcome(interrupted=True)
+        finally:
+            hold.end()
         return self._outcome(interrupted=False)
 
     def _take(self, message: Message) -> None:

@@ -8,11 +8,12 @@ import threading
 from collections.abc import Iterable
 from pathlib import Path
 
-from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from rkbench.boards.health import health_file, taken_out
+from rkbench.boards.held import held_of
 from rkbench.boards.model import Board
 from rkbench.boards.provider import Boards
 from rkbench.boards.ssh.config import SSH_CONFIG_FILES, resolve_destination
@@ -51,6 +52,7 @@ class Targets(Collector):
         for name in taken_out(self._boards):
             quarantined.add_metric([name], 1)
         yield quarantined
+        yield from _held(self._boards)
 
     def _refresh(self) -> None:
         signature = [
@@ -77,6 +79,21 @@ class Targets(Collector):
         if problem != self._warned:
             self._warned = problem
             _log.warning("the boards stay as they were: %s", printable(problem))
+
+
+def _held(boards: Iterable[Board]) -> Iterable[Metric]:
+    """Return how long boards were held, and how often, by kind of command."""
+    labels = ["board", "command"]
+    text = "Seconds that pushes and nights of this inventory held a board; their waiting is not among them."
+    seconds = CounterMetricFamily("rkbench_board_held_seconds", text, labels=labels)
+    text = "How often pushes and nights of this inventory held a board; a night holds it for each cell."
+    times = CounterMetricFamily("rkbench_board_holds", text, labels=labels)
+    for name, held in held_of(boards).items():
+        for command, value in held.seconds.items():
+            seconds.add_metric([name, command], value)
+        for command, count in held.times.items():
+            times.add_metric([name, command], count)
+    return seconds, times
 
 
 def target_group(board: Board, *, quarantined: bool = False) -> dict[str, object]:

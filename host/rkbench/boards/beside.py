@@ -1,0 +1,99 @@
+"""What is kept of boards in a file beside their inventory, so that all who share the one share the other.
+
+A board that no inventory names has nothing kept: an address, a place of labgrid.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import logging
+import os
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
+
+from rkbench.boards.model import Board
+from rkbench.decoding.documents import read_document
+from rkbench.errors import BenchError
+from rkbench.files import write_whole
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    T = TypeVar("T", bound=DataclassInstance)
+else:
+    T = TypeVar("T")
+
+#: The file beside an inventory that a board of it has, and no other.
+KNOWN_HOSTS = "bench.known_hosts"
+
+
+class KeptBeside(Generic[T]):
+    """The file `name`: a `kind` for each board; `default` of those that it does not name. `what` in words."""
+
+    def __init__(self, name: str, kind: type[T], default: T, what: str, log: logging.Logger) -> None:
+        self._name = name
+        self._kind: Any = dict.__class_getitem__((str, kind))
+        self._default = default
+        self._what = what
+        self._log = log
+
+    def file(self, inventory: Path) -> Path:
+        """Return where it is kept of an inventory's boards."""
+        return inventory.with_name(self._name)
+
+    def path(self, board: Board) -> Path | None:
+        """Return where it is kept of a board; None where nothing is."""
+        if set(board.name) & set("@:"):  # an address, a place of labgrid: no inventory names it
+            return None
+        beside = [path for path in board.known_hosts_files if path.name == KNOWN_HOSTS]
+        return beside[0].with_name(self._name) if beside else None
+
+    def read(self, path: Path) -> Mapping[str, T]:
+        """Return what the file says; what cannot be read says nothing."""
+        try:
+            found: Mapping[str, T] = read_document(self._kind, path.read_bytes(), str(path))
+        except FileNotFoundError:
+            return {}
+        except (OSError, BenchError) as error:
+            self._log.warning("%s cannot be read: %s", self._what, error)
+            return {}
+        return found
+
+    def of(self, board: Board) -> T:
+        """Return what is kept of a board."""
+        path = self.path(board)
+        return self._default if path is None else self.read(path).get(board.name, self._default)
+
+    def change(self, board: Board, changed: Callable[[T], T]) -> tuple[T, T]:
+        """Change what is kept of a board, and return it before and after; of one that is not kept nothing."""
+        path = self.path(board)
+        if path is None:
+            return self._default, self._default
+        try:
+            with self._locked(path):
+                known = self.read(path)
+                before = known.get(board.name, self._default)
+                after = changed(before)
+                if after != before:
+                    rest = {name: found for name, found in known.items() if name != board.name}
+                    told = rest if after == self._default else {**rest, board.name: after}
+                    write_whole(
+                        path, json.dumps({name: asdict(found) for name, found in told.items()}, indent=1)
+                    )
+                return before, after
+        except OSError as error:
+            self._log.info("%s: board %r: not kept: %s: %s", self._what, board.name, path, error.strerror)
+            return self._default, self._default
+
+    @contextmanager
+    def _locked(self, path: Path) -> Iterator[None]:
+        fd = os.open(path.with_name(f".{self._name}.lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
+        try:
+            fcntl.flock(fd, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(fd)
