@@ -15,6 +15,15 @@ from rkbench.cli.voice import voice_of
 if TYPE_CHECKING:
     from rkbench.nightly.begin import Terms
 
+Resume = Annotated[
+    bool | None,
+    typer.Option("--resume/--fresh", help="Go on with the night that broke off (default), or begin anew."),
+]
+Comment = Annotated[bool, typer.Option("--comment", help="Comment on the merge request of this CI job.")]
+DryRun = Annotated[
+    bool, typer.Option("--dry-run", help="Say what would be run, and how long it took; run nothing.")
+]
+
 
 def nightly(
     context: typer.Context,
@@ -27,18 +36,9 @@ def nightly(
     time_budget: Annotated[
         float | None, typer.Option(min=0, help="Begin nothing after so many seconds.")
     ] = None,
-    resume: Annotated[
-        bool | None,
-        typer.Option(
-            "--resume/--fresh", help="Go on with the night that broke off (default), or begin anew."
-        ),
-    ] = None,
-    comment: Annotated[
-        bool, typer.Option("--comment", help="Comment on the merge request of this CI job.")
-    ] = False,
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Say what would be run, and how long it took; run nothing.")
-    ] = False,
+    resume: Resume = None,
+    comment: Comment = False,
+    dry_run: DryRun = False,
     priority: options.Priority = 0,
     store: options.Store = None,
     inventory: options.Inventory = None,

@@ -64,7 +64,7 @@ class _File:
 
 
 @dataclass(frozen=True)
-class LeftOut:
+class Unfit:
     """A model that a board of its entry cannot run."""
 
     file: str
@@ -72,10 +72,10 @@ class LeftOut:
     board: Board
 
 
-def left_out(suite: Suite, find: Find) -> tuple[LeftOut, ...]:
+def left_out(suite: Suite, find: Find) -> tuple[Unfit, ...]:
     """Return what `make_cells` leaves out: a model is for another NPU generation than the board's."""
     return tuple(
-        LeftOut(file.path.name, file.target or file.generation, board)
+        Unfit(file.path.name, file.target or file.generation, board)
         for entry in suite.entries
         for file in map(_read, entry.files)
         for board in _boards(entry, find)

@@ -14,7 +14,7 @@ from rkbench.boards.provider import open_boards
 from rkbench.campaign.running import read_running
 from rkbench.errors import StoreError, StoreUnavailableError
 from rkbench.nightly.begin import Terms, to_go_on_with
-from rkbench.nightly.cells import Cell, LeftOut, fingerprint, left_out, make_cells
+from rkbench.nightly.cells import Cell, Unfit, fingerprint, left_out, make_cells
 from rkbench.nightly.outlook import CellKey, took_in
 from rkbench.nightly.suite import Suite, load_suite
 from rkbench.store import Store, default_address, open_store
@@ -62,7 +62,7 @@ class DryNight:
 
     suite: str
     boards: tuple[DryBoard, ...]
-    left_out: tuple[LeftOut, ...]
+    left_out: tuple[Unfit, ...]
     goes_on: str = ""
     done: int = 0
     no_history: str = ""
@@ -110,7 +110,7 @@ def look_at(
 def _looked(
     suite: Suite,
     cells: Sequence[Cell],
-    without: tuple[LeftOut, ...],
+    without: tuple[Unfit, ...],
     address: str,
     store: Store,
     terms: Terms,
