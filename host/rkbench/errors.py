@@ -30,6 +30,7 @@ BenchError                  a failure that a user can act on: message, hint, exi
 │   └── ConversionError     it did not convert a model; says in which stage, and what is known of it
 ├── ProtocolError           the agent said something that is no message of ours
 └── StoreError              the result store cannot be read or written
+    ├── NoStoreError        no store is where one was asked for                       (exit 2)
     ├── StoreUnavailableError  the server of it does not answer, or not for this role
     └── DocumentError       one entry of it is damaged; the others can be read
 
@@ -204,6 +205,12 @@ class ProtocolError(BenchError):
 
 class StoreError(BenchError):
     """The result store cannot be read or written."""
+
+
+class NoStoreError(StoreError):
+    """There is no store where one was asked for."""
+
+    exit_code = 2
 
 
 class StoreUnavailableError(StoreError):

@@ -17,7 +17,7 @@ from rkbench.results.collect import Collected
 from rkbench.results.history import MEASURE_NAMES, HistoryRow, history_row
 from rkbench.results.measures import LATENCY_P50
 from rkbench.results.serialize import to_json
-from rkbench.store import default_address, open_store
+from rkbench.store import default_address, open_store, read_store
 from rkbench.store.lookup import find_runs
 from rkbench.units import MARK, format_seconds
 from rkbench.views.history_files import tags_by_run
@@ -236,7 +236,7 @@ def _named(names: Sequence[str], asked: AskedPast, address: str) -> Runs:
             "names, and model, board, since or limit: give one of them",
             hint="rkbench.runs('last'), or rkbench.runs(board='desk', since='7d')",
         )
-    with open_store(address) as store:
+    with read_store(address) as store:
         found = {run.id: run for name in names for run in find_runs(store, name)}
         tags = tags_by_run(store.tags())
     return Runs([Run(history_row(run), tags.get(run.id, ()), address) for run in found.values()])

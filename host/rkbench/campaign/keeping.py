@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from rkbench.errors import StoreError, StoreUnavailableError, UsageError
+from rkbench.errors import NoStoreError, StoreError, StoreUnavailableError, UsageError
 from rkbench.store import open_store
 from rkbench.store.addresses import without_password
 from rkbench.store.copying import Copied, batches, take_in, whole_run
@@ -105,7 +105,7 @@ def import_store(address: str | Path | None, source: Path) -> Copied:
     Accepted baselines are not taken: they belong to the lab that accepted them.
     """
     if not source.is_file():
-        raise StoreError(f"no result store at {source}", hint="name the file of a store")
+        raise NoStoreError(f"no result store at {source}", hint="name the file of a store")
     with tempfile.TemporaryDirectory(prefix="rkbench-import-") as folder:
         copy = Path(folder) / "source.sqlite"
         for suffix in ("", "-wal"):  # what the last writer has not moved into the file yet

@@ -13,7 +13,7 @@ from rkbench.errors import UsageError, choice_hint
 from rkbench.results.history import HistoryRow
 from rkbench.results.measure_types import Measure
 from rkbench.results.measures import GATED
-from rkbench.store import open_store
+from rkbench.store import read_store
 from rkbench.store.base import RunTag
 
 SHOWN = 20
@@ -58,7 +58,7 @@ def past_runs(
     since_unix_s = None if asked.since is None else moment_of(asked.since, unix_s())
     whole = asked.in_file or measure is not None
     limit = asked.limit if asked.limit is not None else None if whole else SHOWN
-    with open_store(address) as store:
+    with read_store(address) as store:
         rows = store.history(model=asked.model, board=asked.board, limit=limit, since_unix_s=since_unix_s)
         baselines = store.baselines() if measure is not None else []
         return Past(asked, tuple(rows), tuple(store.tags()), frozenset(b.run for b in baselines), measure)

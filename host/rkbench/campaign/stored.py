@@ -15,7 +15,7 @@ from rkbench.results.model import RunResult
 from rkbench.results.night import Night
 from rkbench.results.side_by_side import Side, SideBySide, side_by_side
 from rkbench.results.verdict import verdict_sentence
-from rkbench.store import Store, open_store
+from rkbench.store import Store, read_store
 from rkbench.store.lookup import find_night, find_runs, means_night
 
 
@@ -36,7 +36,7 @@ def load_several(
 
     Raises UsageError as `load_collected` does.
     """
-    with open_store(address) as store:
+    with read_store(address) as store:
         runs = list({run.id: run for name in names for run in find_runs(store, name)}.values())
         check_baseline(baseline, [run.variant.name for run in runs])
         collected = [_collected(store, run) for run in runs]
@@ -46,14 +46,14 @@ def load_several(
 
 def load_run(address: str | Path | None, name: str, sha256: str | None) -> RunResult:
     """Return the run that a name means; of several, the last of the file with this digest, or the last."""
-    with open_store(address) as store:
+    with read_store(address) as store:
         runs = find_runs(store, name)
     return next((run for run in runs[::-1] if run.variant.sha256 == sha256), runs[-1])
 
 
 def load_night(address: str | Path | None, name: str) -> Night | None:
     """Return the night that a name means; None where it means runs."""
-    with open_store(address) as store:
+    with read_store(address) as store:
         return find_night(store, name) if means_night(store, name) else None
 
 
@@ -71,7 +71,7 @@ def compare_stored(
 
     Raises UsageError where there is nothing to compare and, if `strict`, where conditions differ.
     """
-    with open_store(address) as store:
+    with read_store(address) as store:
         sides = [_side(store, name) for name in names]
         if len(sides) == 1:
             sides = _runs_as_sides(sides[0])

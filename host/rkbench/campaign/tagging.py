@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rkbench.errors import UsageError
-from rkbench.store import open_store
+from rkbench.store import read_store
 from rkbench.store.base import RunTag
 from rkbench.store.lookup import find_runs, is_reserved
 
@@ -30,7 +30,7 @@ def tag_runs(
     Raises UsageError for what is no tag: it would mean something else where a run is named.
     """
     _check(tag, note)
-    with open_store(address) as store:
+    with read_store(address) as store:
         runs = [run.id for run in find_runs(store, name)]
         if not remove:
             now_s = unix_s()
@@ -48,7 +48,7 @@ def list_tags(
         raise UsageError(
             "no tag is named", hint="bench tag RUN TAG --note TEXT, or bench tag RUN TAG --remove"
         )
-    with open_store(address) as store:
+    with read_store(address) as store:
         if name is None:
             return store.tags()
         runs = {run.id for run in find_runs(store, name)}

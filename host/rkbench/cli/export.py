@@ -28,7 +28,7 @@ def export(
 
     Exit 1 where a stored run is damaged; the others are written.
     """
-    from rkbench.store import open_store
+    from rkbench.store import read_store
     from rkbench.store.lookup import named_runs, raw_latencies
     from rkbench.views.output import open_output
     from rkbench.views.push.csv import write_latencies, write_runs
@@ -37,7 +37,7 @@ def export(
     if parquet is not None:
         _write_parquet(store, parquet, runs, damaged, raw=raw)
         return _tell(damaged)
-    with open_store(store) as opened:
+    with read_store(store) as opened:
         found = named_runs(opened, runs or (), damaged)
         with open_output(csv_file) as out:
             if raw:

@@ -15,9 +15,9 @@ def nights(
     store: options.Store = None,
 ) -> None:
     """List the nights that were run, the last first."""
-    from rkbench.store import open_store
+    from rkbench.store import read_store
     from rkbench.views.nightly.listed import print_nights
 
-    with open_store(store) as opened:
+    with read_store(store) as opened:
         found = (opened.night(night_id) for night_id in opened.nights(suite=suite, limit=limit))
         print_nights([night for night in found if night is not None], suite)

@@ -47,11 +47,11 @@ def report(
 
 
 def _write_site(folder: Path, address: str | None, *, alone: bool) -> None:
-    from rkbench.store import open_store
+    from rkbench.store import read_store
     from rkbench.views.site.build import build_site
 
     if not alone:
         raise UsageError("--site is of the whole store", hint="leave runs, -o, --trace and --baseline away")
-    with open_store(address) as store:
+    with read_store(address) as store:
         built = build_site(store, folder)
     typer.echo(f"{folder / 'index.html'}: {built.written:,} files written, {built.kept:,} as they were")

@@ -59,6 +59,16 @@ def open_store(address: str | Path | None = None, *, wait_s: float = WAIT_S, cre
     return _module(address).connect(address, wait_s=wait_s, create=create)
 
 
+def read_store(address: str | Path | None = None) -> Store:
+    """Return the store at `address` for who only asks: a file that somebody named must be there.
+
+    The user's own is made, as ever: a first `bench history` says that it is empty. Raises NoStoreError.
+    """
+    own = default_address()
+    address = own if address is None else str(address)
+    return open_store(address, create=address == own or bool(scheme_of(address)))
+
+
 def migrate_store(address: str) -> str:
     """Bring the store at `address` to the version that this rkbench writes, and return it."""
     return _module(address).migrate(address)

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 #: So many variants have a table each; more have a row each.
 MOST_TABLES = 2
+MOST_ALONE = 6
 _ROW_MEASURES = (SIZE, NPU_MEMORY, LATENCY_P50, LATENCY_P99, COSINE)
 
 
@@ -181,16 +182,33 @@ def _notes(found: SideBySide, runs: Mapping[str, RunResult]) -> list[str]:
             told.setdefault(text, []).append(who)
     every = len(found.variants)
     notes = [_folded(who, text, every) for text, who in told.items()]
-    alone = [runs[run_id].variant.name for run_id in found.alone]
-    if alone:
-        notes.append(f"in {found.sides[0].label} alone: {', '.join(alone)}")
+    for side, alone in _alone(found, runs):
+        rest = len(alone) - MOST_ALONE
+        more = f" and {rest} more" if rest > 0 else ""
+        notes.append(f"in {side} alone: {', '.join(alone[:MOST_ALONE])}{more}")
     return notes
+
+
+def _alone(found: SideBySide, runs: Mapping[str, RunResult]) -> Iterator[tuple[str, list[str]]]:
+    """Yield the sides that have variants which are held against none, and what these are called."""
+    if not found.variants:
+        return
+    base, *others = found.sides
+    if found.alone:
+        yield base.label, [runs[run_id].variant.name for run_id in found.alone]
+    compared = {runs[run_id].variant.name for item in found.variants for run_id in item.names}
+    for side in others:
+        names = list(dict.fromkeys(runs[run_id].variant.name for run_id in side.runs))
+        if alone := [name for name in names if name not in compared]:
+            yield side.label, alone
 
 
 _NOT_BESIDE = (
     "of latency nothing is judged: they are of different pushes, no block of one was measured beside one of"
-    " the other, and a day has a level of its own; to judge it: bench push OLD.rknn NEW.rknn"
+    " the other, and a day has a level of its own; "
 )
+_JUDGED_BY = "to judge it: bench push OLD.rknn NEW.rknn"
+_SAME_FILE = "the file is the same; how it went between: bench history --plot p50"
 
 
 def _folded(who: Sequence[str], text: str, every: int) -> str:
@@ -202,7 +220,8 @@ def _folded(who: Sequence[str], text: str, every: int) -> str:
 def _told(item: ComparedVariant, runs: Mapping[str, RunResult]) -> Iterator[tuple[str, str]]:
     for test in item.comparison.latency_tests:
         if test.reason == OTHER_PUSH:
-            yield item.variant, _NOT_BESIDE
+            files = {run.variant.sha256 for run in _of(item, runs)}
+            yield item.variant, _NOT_BESIDE + (_SAME_FILE if len(files) == 1 else _JUDGED_BY)
         elif test.judgement == CANNOT_TELL:
             for note in latency_notes(_of(item, runs), item.comparison, item.names):
                 yield item.variant, note

@@ -9,7 +9,7 @@ from typing import TextIO
 
 from rkbench.results.measure_types import Measure
 from rkbench.results.trend import Trend, TrendPoint
-from rkbench.units import MARK
+from rkbench.units import MARK, text_beside
 from rkbench.views.terminal import make_console
 
 HEIGHT = 10
@@ -43,8 +43,11 @@ def plot_lines(trend: Trend, measure: Measure, width: int) -> list[tuple[str, st
     values = [point.value for point in trend.points]
     low, high = min(values), max(values)
     mark = MARK if trend.simulated else ""
-    labels = [mark + measure.unit.text(high - (high - low) * row / (HEIGHT - 1)) for row in range(HEIGHT)]
-    shown = [label if row in (0, HEIGHT // 2, HEIGHT - 1) else "" for row, label in enumerate(labels)]
+    heights = {row: high - (high - low) * row / (HEIGHT - 1) for row in (0, HEIGHT // 2, HEIGHT - 1)}
+    labels = {row: mark + text_beside(measure.unit, value, low) for row, value in heights.items()}
+    labels[HEIGHT - 1] = mark + text_beside(measure.unit, low, high)
+    told = labels if high > low else {HEIGHT // 2: labels[0]}  # equal ones lie in the middle
+    shown = [told.get(row, "") for row in range(HEIGHT)]
     margin = max(map(len, shown))
     columns = max(20, width - margin - 3)
     grid = _grid(trend, low, high, columns)

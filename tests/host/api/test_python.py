@@ -199,6 +199,9 @@ def test_unknown_runs_an_empty_store_and_wrong_files_are_said(store: Path, tmp_p
         rkbench.runs(since="yesterday", store=store)
     with noted("no board"):
         rkbench.push(FP16, "no-such-board", store=tmp_path / "results.sqlite", progress=False)
+    with noted("no result store at"):
+        rkbench.runs(store=tmp_path / "typo.sqlite")
+    open_store(tmp_path / "empty.sqlite").close()
     assert list(rkbench.runs(store=tmp_path / "empty.sqlite")) == []
     with noted("none.rknn"):
         rkbench.inspect(tmp_path / "none.rknn")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from bench_command import Done, run_bench
-from made_runs import make_run
+from made_runs import collected, make_run
 from rkbench.results.collect import Collected
 from rkbench.results.latencies import RawLatencies
 from rkbench.store import open_store
@@ -51,6 +51,55 @@ def test_a_run_is_found_by_its_number_without_zeros(tmp_path: Path) -> None:
 def test_no_columns_are_as_many_as_without_a_word(tmp_path: Path) -> None:
     store_runs(tmp_path)
     assert bench(tmp_path, "history", COLUMNS="0").stdout == bench(tmp_path, "history", COLUMNS="100").stdout
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("history",),
+        ("nights",),
+        ("show", "last"),
+        ("compare", "last~1", "last"),
+        ("report", "last", "-o", "report.html"),
+        ("report", "--site", "site"),
+        ("export",),
+        ("tag",),
+        ("tag", "last", "word"),
+        ("baseline", "list"),
+        ("store", "check"),
+        ("store", "backup", "copy.sqlite"),
+    ],
+    ids=" ".join,
+)
+def test_a_store_that_was_named_and_is_not_there_is_not_made(
+    tmp_path: Path, arguments: tuple[str, ...]
+) -> None:
+    done = bench(tmp_path, *arguments, "--store", "typo.sqlite")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith("bench: no result store at typo.sqlite: No such file or directory")
+    assert list(tmp_path.glob("*typo*")) == []
+
+
+def test_the_first_history_of_all_says_that_nothing_is_stored_yet(tmp_path: Path) -> None:
+    done = bench(tmp_path, "history")
+    assert (done.returncode, done.stdout) == (
+        0,
+        "no runs stored yet: bench push MODEL.rknn --board virtual\n",
+    )
+
+
+def test_what_only_the_second_push_has_is_named_by_a_comparison(tmp_path: Path) -> None:
+    with open_store(str(tmp_path / "results.sqlite")) as store:
+        for push, names in (("01kazk00000000000000000abc", "a"), ("01kazk00000000000000000xyz", "abcdefghi")):
+            for number, name in enumerate(names, 1):
+                store.save(collected(make_run(number, name, push=push)))
+    done = bench(tmp_path, "compare", "last~1", "last", COLUMNS="200")
+    assert done.returncode == 0, done.stderr
+    assert "in last alone: b, c, d, e, f, g and 2 more" in done.stdout
+    said = " ".join(done.stdout.split())
+    assert "the file is the same; how it went between: bench history --plot p50" in said
+    back = bench(tmp_path, "compare", "last", "last~1", COLUMNS="200")
+    assert "in last alone: b, c, d, e, f, g and 2 more" in back.stdout
 
 
 def test_an_export_goes_on_behind_a_damaged_run(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import sqlite3
 import subprocess
@@ -200,6 +201,20 @@ def test_a_full_disk_says_so(path: Path) -> None:
             for number in range(1, 9):
                 store.save(collected(make_run(number)))
     assert caught.value.hint == "the disk is full: make room, or choose another place: --store FILE"
+
+
+def test_a_backup_without_room_names_its_own_way_out(path: Path, tmp_path: Path) -> None:
+    with open_store(path) as store:
+        store.save(collected(make_run()))
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (6000, before[1]))  # as a disk that is full after 6 kB
+        try:
+            with pytest.raises(StoreError, match=r"copy\.sqlite: ") as caught:
+                store.backup(tmp_path / "copy.sqlite")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert caught.value.hint.endswith("choose another place: bench store backup FILE")
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["folder"]
 
 
 def test_a_folder_in_the_way_is_named(tmp_path: Path) -> None:

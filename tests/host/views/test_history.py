@@ -164,6 +164,20 @@ def test_a_plot_of_one_run_or_of_equal_ones_is_one() -> None:
     assert sum("•" in line for line, _ in plot_lines(plotted(10, 11), LATENCY_P50, 80)) == 1
 
 
+def test_the_axis_of_a_plot_tells_its_ends_apart() -> None:
+    close = replace(
+        plotted(10, 11),
+        points=tuple(
+            replace(point, value=value)
+            for point, value in zip(plotted(10, 11).points, (964.72e-6, 964.78e-6), strict=True)
+        ),
+    )
+    plane = [line.split(" │")[0].strip() for line, _ in plot_lines(close, LATENCY_P50, 80)][1 : 1 + HEIGHT]
+    assert (plane[0], plane[-1]) == ("964.8 µs", "964.7 µs")
+    same = [line for line, _ in plot_lines(plotted(10, 11), LATENCY_P50, 80)][1 : 1 + HEIGHT]
+    assert [line for line in same if not line.startswith(" ")] == [same[HEIGHT // 2]]
+
+
 def test_the_drawing_of_it_has_units_and_all_points(store: Path, tmp_path: Path) -> None:
     (chart,) = trend_charts([plotted(10, 13, 14)], LATENCY_P50)
     line = chart.wide["layer"][0]
@@ -215,9 +229,9 @@ def test_a_damaged_run_is_named_and_the_others_are_saved(store: Path, tmp_path: 
 
 def test_a_store_is_not_taken_into_itself_nor_made_by_a_check(store: Path, tmp_path: Path) -> None:
     assert "that store itself" in bench(store, "store", "import", store).stderr
-    assert bench(tmp_path / "none.sqlite", "store", "check").returncode == 1
+    assert bench(tmp_path / "none.sqlite", "store", "check").returncode == 2
     assert not (tmp_path / "none.sqlite").exists()
-    assert bench(store, "store", "import", tmp_path / "none.sqlite").returncode == 1
+    assert bench(store, "store", "import", tmp_path / "none.sqlite").returncode == 2
 
 
 def test_an_import_leaves_an_older_store_as_it_is(store: Path, tmp_path: Path) -> None:

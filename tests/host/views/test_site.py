@@ -190,6 +190,7 @@ def test_a_damaged_run_takes_nothing_else_with_it(address: Path, tmp_path: Path)
 
 
 def test_an_empty_store_has_a_site_that_says_so(tmp_path: Path) -> None:
+    open_store(tmp_path / "empty.sqlite").close()
     ended = run_bench("report", "--site", str(tmp_path / "site"), "--store", str(tmp_path / "empty.sqlite"))
     assert ended.returncode == 0, ended.stderr
     assert "index.html: " in ended.stdout

@@ -28,9 +28,9 @@ def accept(
     """Hold the nights to come against the runs of this one."""
     from rkbench.nightly.accept import accept_night
     from rkbench.results.ids import short_ids
-    from rkbench.store import open_store
+    from rkbench.store import read_store
 
-    with open_store(store) as opened:
+    with read_store(store) as opened:
         accepted = accept_night(opened, night, note, force=force, keep_bytes=int(keep_limit * 1e9))
     shown = short_ids(baseline.run for baseline in accepted.baselines)
     for baseline in accepted.baselines:

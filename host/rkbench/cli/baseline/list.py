@@ -9,8 +9,8 @@ def list_baselines(store: options.Store = None) -> None:
     """List the baselines in force."""
     import sys
 
-    from rkbench.store import open_store
+    from rkbench.store import read_store
     from rkbench.views.nightly.console import print_baselines
 
-    with open_store(store) as opened:
+    with read_store(store) as opened:
         print_baselines(opened.baselines(), sys.stdout)

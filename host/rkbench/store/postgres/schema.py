@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, insert, select, text, update
 
-from rkbench.errors import StoreError
+from rkbench.errors import NoStoreError, StoreError
 from rkbench.results.history import MEASURE_NAMES, history_row
 from rkbench.store.documents import load_run
 from rkbench.store.postgres.database import ServerDatabase
@@ -47,7 +47,7 @@ def ensure(server: ServerDatabase, *, create: bool) -> None:
             hint="give rkbench a database of its own: createdb NAME, and --store postgresql+psycopg://.../NAME",
         )
     if found is None and not create:
-        raise StoreError(
+        raise NoStoreError(
             f"no result store at {server.address}: the database is empty",
             hint="push something first (bench push), or name another: --store",
         )

@@ -12,11 +12,15 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from rkbench.errors import StoreError
+from rkbench.errors import NoStoreError, StoreError
 from rkbench.store.sqlite.migrations import migrate
 
 Row = tuple[Any, ...]
 LOOK_AGAIN_S = 0.02
+
+
+#: What to do where the file of a backup cannot be written.
+_ANOTHER_BACKUP = "choose another place: bench store backup FILE"
 
 
 class Database:
@@ -58,9 +62,9 @@ class Database:
         """Write a copy of one moment to `target`, which appears once it is whole."""
         part = target.with_name(f".{target.name}.{os.getpid()}.part")
         try:
-            with explained(target), contextlib.closing(sqlite3.connect(part)) as copy:
+            with explained(target, _ANOTHER_BACKUP), contextlib.closing(sqlite3.connect(part)) as copy:
                 self._db.backup(copy)
-            with explained(target):
+            with explained(target, _ANOTHER_BACKUP):
                 part.replace(target)
         finally:
             part.unlink(missing_ok=True)
@@ -117,12 +121,12 @@ def _text(data: bytes) -> str:
 
 
 @contextmanager
-def explained(path: Path) -> Iterator[None]:
-    """Turn what SQLite and the file system say into a StoreError with the next step."""
+def explained(path: Path, elsewhere: str = "choose another place: --store FILE") -> Iterator[None]:
+    """Turn what SQLite and the file system say into a StoreError with the next step; `elsewhere` is one."""
     try:
         yield
     except sqlite3.Error as error:
-        raise StoreError(f"result store {path}: {error}", hint=_hint(error, path)) from error
+        raise StoreError(f"result store {path}: {error}", hint=_hint(error, path, elsewhere)) from error
     except UnicodeDecodeError as error:  # what SQLite says of a damaged schema may hold any byte of it
         raise StoreError(
             f"result store {path}: a damaged schema: {error}", hint=_CORRUPT.format(path)
@@ -132,16 +136,14 @@ def explained(path: Path) -> Iterator[None]:
             f"result store {path}: a damaged entry: {error}", hint=_CORRUPT.format(path)
         ) from error
     except OSError as error:
-        raise StoreError(
-            f"result store {path}: {error.strerror or error}", hint="choose another place: --store FILE"
-        ) from error
+        raise StoreError(f"result store {path}: {error.strerror or error}", hint=elsewhere) from error
 
 
 def _check_present(path: Path) -> None:
     try:
         path.stat()
     except OSError as error:
-        raise StoreError(
+        raise NoStoreError(
             f"no result store at {path}: {error.strerror}",
             hint="push something first (bench push), or name it: --store FILE",
         ) from error
@@ -153,12 +155,12 @@ _CORRUPT = (
 )
 
 
-def _hint(error: sqlite3.Error, path: Path) -> str:
+def _hint(error: sqlite3.Error, path: Path, elsewhere: str) -> str:
     name = getattr(error, "sqlite_errorname", "") or str(error).upper()
     if "BUSY" in name or "LOCKED" in name:
         return "another process is writing to it; wait, or choose another file: --store FILE"
     if "FULL" in name:
-        return "the disk is full: make room, or choose another place: --store FILE"
+        return f"the disk is full: make room, or {elsewhere}"
     if "CORRUPT" in name or "NOTADB" in name or "MALFORMED" in name:
         return _CORRUPT.format(path)
-    return "choose another place: --store FILE"
+    return elsewhere
