@@ -23,6 +23,7 @@ MODULES = (
     "nightly_load",
     "summarize",
     "comparison",
+    "compare_stored",
     "stored",
 )
 
