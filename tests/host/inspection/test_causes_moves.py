@@ -69,6 +69,19 @@ def test_a_kernel_that_scales_its_channels_is_no_shuffle() -> None:
     assert found(diagnose(fused_shuffle((ONE, HALF))), "shuffle_dense") is None
 
 
+@pytest.mark.parametrize(("name", "is_shuffle"), [("", False), ("Conv:gather_2conv", True)])
+def test_a_nameless_layer_that_lays_out_an_image_is_no_shuffle(name: str, *, is_shuffle: bool) -> None:
+    kernel = b"".join(ONE if row == column else ZERO for row in range(3) for column in range(3))
+    shape = (1, 3, 8, 8)
+    tensors = (
+        TensorSpec("x", kind="input", shape=shape),
+        constant("k", (3, 3, 1, 1), kernel),
+        TensorSpec("y", kind="output", shape=shape),
+    )
+    graph = GraphSpec(tensors, (NodeSpec(name, "Conv", 2, (0, 1), (2,)),), (0,), (2,))
+    assert (found(diagnose(FileSpec((graph,))), "shuffle_dense") is not None) is is_shuffle
+
+
 def moving(kind: str, tasks: int, shapes: tuple[tuple[int, ...], tuple[int, ...]]) -> FileSpec:
     """Return a file of one layer that only moves data, in this many tasks."""
     commands = COMMAND * 80

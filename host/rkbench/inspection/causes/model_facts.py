@@ -32,6 +32,7 @@ SECTION_OF = {
     "compiler_constant": "compiler_constants",
 }
 
+IMAGE_CHANNELS = 4
 MEAN_AND_STD_BYTES = 12
 _MEANS = re.compile(r"'mean': \[([^\]]*,[^\]]*)\]")
 _KEPT_GROUP = re.compile(r"_group_\d+$")
@@ -111,12 +112,14 @@ class ModelFacts:
         """Convolutions that the compiler made from a permutation of channels, whole or in parts.
 
         A shuffle that a Concat or a Split stands beside becomes several, each with rows that read nothing.
+        A nameless one of an image's few channels is how the compiler lays out an input of several layers.
         """
         aligned = {site.index for site in self.realigning}
         return tuple(
             site
             for site in self.sites
             if site.is_convolution and site.kernel and site.index not in aligned
+            if site.base or site.kernel.shape[0] > IMAGE_CHANNELS
             if "gather_2conv" in site.base or moves_channels(self.model, site.kernel)
         )
 
