@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from bench_command import run_bench
+from rkbench.store import open_store
 
 DATA = Path("host/rkbench/demo/data").resolve()
 RKNN, ONNX, GOLDEN = DATA / "digits.int8.rknn", DATA / "digits.onnx", DATA / "golden.npz"
@@ -77,6 +78,8 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "pictures/a.png").write_bytes(b"not read")
     (tmp_path / "wrong.toml").write_text("[boreds.desk]\nhost = 1\n")
     (tmp_path / "boards.toml").write_text('[boards.gone]\nhost = "127.0.0.1"\nport = 9\n')
+    with open_store(tmp_path / "empty"):
+        pass
     return tmp_path
 
 
@@ -87,7 +90,8 @@ def folder(tmp_path: Path) -> Path:
         *(pytest.param(words, 1, id=name) for name, words in FAILED.items()),
         pytest.param(("push", RKNN, *VIRTUAL, "--require", "size <= 1kB"), 3, id="a gate is crossed"),
         pytest.param(("push", RKNN, *VIRTUAL, "--require", "size <= 1GB"), 0, id="a gate is kept"),
-        pytest.param(("history",), 0, id="an empty history"),
+        pytest.param(("history", "--store", "empty"), 0, id="an empty history"),
+        pytest.param(("history",), 2, id="a store that is not there"),
     ],
 )
 def test_the_exit_code_says_whether_it_could_not_be_or_failed(

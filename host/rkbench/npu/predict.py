@@ -124,7 +124,12 @@ def predict_decoded(
     single = cores if what_if.cores == 1 else [_core(*decoded.tasks(), latency_model)]
     layers = tuple(_layers(graph, cores, single, latency_model))
     compressed = any(core.tasks.get(f.DECOMPRESSION).any() for core in cores)
-    outside = (*_outside(graph, layers, found, what_if), *([COMPRESSED] if compressed else []))
+    unknown = decoded.tasks()[0].unexplained
+    outside = (
+        *_outside(graph, layers, found, what_if),
+        *([COMPRESSED] if compressed else []),
+        *([f"its commands hold what nobody can explain: {unknown.what}"] if unknown else []),
+    )
     made = _prediction(latency_model, what_if.cores, layers, outside, _not_counted(graph, found))
     return replace(made, shape=graph_shape(decoded.model, graph.index))
 

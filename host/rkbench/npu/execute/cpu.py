@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from functools import reduce
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,12 @@ FUNCTIONS: Mapping[str, Callable[..., Array]] = {
     "Less": np.less,
     "LessOrEqual": np.less_equal,
 }
-"""Operators of one or two tensors, element by element."""
+"""Operators element by element."""
+ANY_NUMBER = ("Max", "Min")
+OF_TWO = ("Div", "Pow", "Equal", "Greater", "GreaterOrEqual", "Less", "LessOrEqual")
+"""How many tensors they take; all others take one."""
+WHOLE_BYTES = ("INT8", "BOOL", "UINT8")
+"""What a Cast may make: numbers cut off, or truths. The file calls both INT8 and does not say which."""
 
 
 def run_on_cpu(node: Node, tensors: Tensors, inputs: list[Tensor], outputs: list[Tensor]) -> None:
@@ -60,7 +66,7 @@ def run_on_cpu(node: Node, tensors: Tensors, inputs: list[Tensor], outputs: list
     elif node.type in COPIES:
         _copy(tensors, inputs[0], outputs[0])
     elif node.type in FUNCTIONS:
-        _compute(FUNCTIONS[node.type], tensors, inputs, outputs[0])
+        _compute(node.type, tensors, inputs, outputs[0])
     else:
         raise UnmodelledError(f"CPU operator {node.type}")
 
@@ -130,8 +136,16 @@ def _largest(tensors: Tensors, inputs: list[Tensor], target: Tensor) -> None:
     tensors.write(target, tensors.read(source).max(axis=tuple(sorted(gone)), keepdims=True))
 
 
-def _compute(function: Callable[..., Array], tensors: Tensors, inputs: list[Tensor], target: Tensor) -> None:
-    operands = [tensors.read(tensor) for tensor in inputs]
+def _compute(kind: str, tensors: Tensors, inputs: list[Tensor], target: Tensor) -> None:
+    taken = 2 if kind in OF_TWO else 1
+    if len(inputs) != taken and kind not in ANY_NUMBER:
+        raise UnmodelledError(f"a {kind} of {len(inputs)} tensors")
+    if kind == "Cast" and target.dtype in WHOLE_BYTES:
+        raise UnmodelledError(f"a Cast to {target.dtype}")
+    function, operands = FUNCTIONS[kind], [tensors.read(tensor) for tensor in inputs]
+    if kind in ANY_NUMBER:  # a third operand would be where numpy writes the result
+        operands = [reduce(function, operands)]
+        function = np.asarray
     try:
         with np.errstate(all="ignore"):
             result: Any = np.broadcast_to(function(*operands), target.shape)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 import numpy as np
 
-from rkbench.errors import NotModelledError
+from rkbench.errors import ModelError, NotModelledError
 from rkbench.npu.execute.convolution import read_kind
 from rkbench.npu.execute.core import NpuCore
 from rkbench.npu.execute.cpu import run_on_cpu
@@ -41,6 +42,7 @@ class Executor:
         self.model = model
         self._layout: Layout = lay_out(model, graph_index)
         _refuse_missing_weights(self._layout)
+        _refuse_endless_inputs(self._layout)
         self._tasks: TaskList = decode_tasks(self._layout)
         if CONVERSION in self._tasks.columns:  # inputs are quantized here: as the runtime says it then
             pictures = self._tasks.bits(*ARGB_IN) > 0
@@ -139,3 +141,14 @@ def _refuse_missing_weights(layout: Layout) -> None:
             f"{layout.model.file.path}: it does not hold {len(missing)} of its weights",
             hint="convert it without remove_weight",
         )
+
+
+def _refuse_endless_inputs(layout: Layout) -> None:
+    """Raise ModelError where an input's shape claims more values than its memory has bytes: before anybody
+    makes values of that shape."""
+    for tensor in layout.graph.inputs:
+        if math.prod(tensor.shape) > max(tensor.size_bytes, tensor.buffer_bytes):
+            raise ModelError(
+                f"{layout.model.file.path}: input {tensor.name!r} of {tensor.shape} in {tensor.size_bytes} B",
+                hint="the file is damaged: copy it again, or convert again",
+            )

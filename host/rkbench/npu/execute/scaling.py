@@ -19,8 +19,9 @@ Floats = NDArray[np.floating]
 Operand = Floats | float
 ADD, SUBTRACT = 2, 4
 MOST_SHIFT = 31
-LARGEST = (float(2**31 - 1), float(np.finfo(np.float32).max))
-"""What a Clip without a lower limit adds: the sums would leave 32 bits, and nobody knows how."""
+LARGEST = (float(2**31 - 1), float(np.finfo(np.float32).max), float(np.finfo(np.float16).max))
+"""What a Clip without a lower limit adds: the sums would leave 32 bits, and nobody knows how; in fp16
+they would lose all small digits, which the simulator's do not."""
 KINDS = {"add": (1, 4), "weight_offset": (2, 2), "multiply": (4, 2), "unused": (8, 2)}
 """Operands that follow each other in each group of channels: bit of DATA_USE, bytes of one channel."""
 

@@ -59,6 +59,8 @@ class Tensors:
         dtype = dtype_of_tensor(tensor)
         if dtype.kind in "iu" and tensor.scale:
             values = _quantized(values, dtype, *quantization(tensor))
+        elif dtype.kind in "iu" and values.dtype.kind in "iu" and not _holds(dtype, values):
+            raise UnmodelledError(f"numbers beyond {dtype}")
         with np.errstate(all="ignore"):  # beyond fp16's range is infinite there too
             self.write_stored(tensor, values.astype(dtype, copy=False))
 
@@ -130,6 +132,12 @@ class Tensors:
         return self._memory.read(self._addresses[tensor.index], size_bytes)
 
 
+def _holds(dtype: np.dtype[Any], values: Array) -> bool:
+    """Return whether whole numbers fit into a dtype."""
+    limits = np.iinfo(dtype)
+    return not values.size or bool(limits.min <= values.min() and values.max() <= limits.max)
+
+
 def _quantized(values: Array, dtype: np.dtype[Any], scale: np.float32, zero_point: int) -> Array:
     """Return integers, rounded to even; in parts, for the steps between are eight times as large."""
     flat, limits = values.reshape(-1), np.iinfo(dtype)
@@ -171,4 +179,8 @@ def quantization(tensor: Tensor) -> tuple[np.float32, int]:
     """Return scale and zero point of a tensor that has one of each."""
     if len(tensor.scale) != 1 or len(tensor.zero_point) > 1:
         raise UnmodelledError(f"tensor {tensor.name!r} with {len(tensor.scale)} scales")
-    return np.float32(tensor.scale[0]), tensor.zero_point[0] if tensor.zero_point else 0
+    scale, zero_point = np.float32(tensor.scale[0]), tensor.zero_point[0] if tensor.zero_point else 0
+    limits = np.iinfo(dtype_of_tensor(tensor)) if dtype_of_tensor(tensor).kind in "iu" else None
+    if not 0 < scale < np.inf or (limits is not None and not limits.min <= zero_point <= limits.max):
+        raise UnmodelledError(f"tensor {tensor.name!r} of steps of {scale} around {zero_point}")
+    return scale, zero_point
