@@ -31,9 +31,12 @@ def onnx(tmp_path: Path) -> Path:
 
 
 def test_the_winner_is_what_its_script_makes_without_rkbench(onnx: Path, tmp_path: Path) -> None:
+    cases = tmp_path / "cases.npz"
+    made_cases = run_bench("golden", onnx, "-o", cases)
+    assert made_cases.returncode == 0, made_cases.stderr
     done = run_bench(
         "sweep", onnx, "--board", "virtual:rk3588", "--random-calibration", "--duration", "0.1",
-        "--recipe", "fp16", "--recipe", "fix,int8-mmse", "--recipe", "int8",
+        "--recipe", "fp16", "--recipe", "fix,int8-mmse", "--recipe", "int8", "--golden", cases,
         "--require", "cosine >= 0.999", "--minimize", "size", "--json", "-",
         "--store", tmp_path / "store.sqlite", "-o", tmp_path,
     )  # fmt: skip
@@ -51,7 +54,7 @@ def test_the_winner_is_what_its_script_makes_without_rkbench(onnx: Path, tmp_pat
     asks = script.with_name("asks.py")
     asks.write_text(script.read_text().replace("rknn.release()", SIMULATOR))
     given = {"FED": str(tmp_path / "fed.npy"), "ANSWERS": str(tmp_path / "answers.npz")}
-    with np.load(tmp_path / "net.golden.npz") as golden:
+    with np.load(cases) as golden:
         np.save(given["FED"], np.moveaxis(golden["inputs/x"], 2, -1))
     subprocess.run([python, asks], check=True, env={**alone, **given}, timeout=300, cwd=tmp_path)
     made = script.with_name(Path(winner["path"]).name)
