@@ -72,7 +72,7 @@ def main() -> int:
     """Print the tables."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--held-back", action="store_true", help="judge by the held-back half")
-    parser.add_argument("--spent", action="store_true", help="those alone that were held back first")
+    parser.add_argument("--spent", action="store_true", help="those alone that were held back once")
     parser.add_argument("--misses", action="store_true", help="list conversions that are more than 5 %% off")
     parser.add_argument("--synthetic", action="store_true", help="the graphs of one operator instead")
     parser.add_argument("--only", default="", help="networks with this in their name")

@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from pathlib import Path
 
-from split import Half, half_of, was_held_back_first
+from split import Half, half_of, was_held_back
 
 HERE = Path(__file__).resolve().parent
 
@@ -33,8 +33,8 @@ class Network:
 
     @property
     def is_spent(self) -> bool:
-        """Whether it was of the half that was held back first."""
-        return was_held_back_first(self.family)
+        """Whether it was held back once, and has been judged."""
+        return was_held_back(self.family)
 
     @property
     def is_real(self) -> bool:
