@@ -11,8 +11,8 @@ from rkbench.language.said import Said, say
 LOCALES = Path(__file__).parent / "locale"
 DOMAIN = "rkbench"
 TAGS = {"zh": "zh-CN"}
-_BEFORE_PART = "([\u4e00-\u9fff])\\{(\\w+)"
-_LATIN = "[0-9A-Za-z]"
+_PART = "\\{(\\w+)[^{}]*\\}"
+_LATIN, _HAN = "[0-9A-Za-z]", "[\u4e00-\u9fff]"
 
 
 class Language:
@@ -53,17 +53,22 @@ class Language:
 
 
 def _spaced(template: str, told: dict[str, object], values: dict[str, object]) -> str:
-    """Return the template with a blank between an ideograph and a part that begins with a letter or digit.
+    """Return the template with a blank between an ideograph and a part that has a letter or digit there.
 
-    What a part begins with only who fills it in knows: `因为{because}` with `3 层 ...`, or with `编译器 ...`.
+    What a part begins and ends with only who fills it in knows: `因为{because}` with `3 层 ...`, or with
+    `编译器 ...`.
     """
 
     def spaced(found: re.Match[str]) -> str:
-        part = told.get(found[2])
-        is_part = isinstance(values.get(found[2]), Said) and isinstance(part, str)
-        return f"{found[1]} {found[0][1:]}" if is_part and re.match(_LATIN, str(part)) else found[0]
+        part = told.get(found[1])
+        if not isinstance(values.get(found[1]), Said) or not isinstance(part, str):
+            return found[0]
+        start, end = found.span()
+        before = " " if re.match(_LATIN, part) and re.match(_HAN, template[:start][-1:]) else ""
+        behind = " " if re.match(_LATIN, part[-1:]) and re.match(_HAN, template[end:]) else ""
+        return f"{before}{found[0]}{behind}"
 
-    return re.sub(_BEFORE_PART, spaced, template)
+    return re.sub(_PART, spaced, template)
 
 
 ENGLISH = Language("en")

@@ -75,9 +75,8 @@ def _count_as_one(value: ir.Value) -> Said:
         return NOTHING
     value.shape = ir.Shape(size if isinstance(size, int) and size > 0 else 1 for size in shape)
     wanted = "x".join(str(size) if isinstance(size, int) else "N" for size in shape)
-    how = (
-        "" if len(names) == 1 and not isinstance(shape[0], int) else f" (--input-shape {value.name}={wanted})"
-    )
+    is_batch = len(names) == 1 and not isinstance(shape[0], int)
+    how = NOTHING if is_batch else say(" (--input-shape {name}={wanted})", name=value.name, wanted=wanted)
     return say(
         "input {input}: dimensions {names} counted as 1{how}",
         input=value.name,

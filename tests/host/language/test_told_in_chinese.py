@@ -27,7 +27,11 @@ DEMO = Path(__file__).parents[3] / "host" / "rkbench" / "demo" / "data"
 SAMPLES = sorted((*MODELS.glob("*.rknn"), *MODELS.glob("*.onnx"), *DEMO.glob("*.rknn")))
 #: Words that a reader of English would miss in a sentence: none of them is left over.
 LEFT = re.compile(r"\b(?:the|of|is|are|and|with|that|its|for|not|which)\b")
-NAMES = re.compile(r"[A-Za-z0-9_./:#-]*[A-Za-z0-9_#]")
+#: Between a character and a letter or digit stands a blank, beside punctuation and twice none.
+TOUCHING = re.compile(
+    "[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9%][\u4e00-\u9fff]|[\u4e00-\u9fff][,;:()]|[,;:()][\u4e00-\u9fff]"
+    "|[，。；：、（）] | [，。；：、（）]|  "
+)
 
 
 @pytest.fixture(scope="module")
@@ -63,6 +67,13 @@ def test_no_english_is_left_in_the_sentences_of_a_file(path: Path, chinese: Lang
     for english in sentences(inspected(path)):
         text = chinese.tell(english)
         assert not LEFT.search(re.sub(r'"[^"]*"|`[^`]*`', "", text)), (english, text)
+
+
+@pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)
+def test_parts_of_a_sentence_stand_apart_as_its_words_do(path: Path, chinese: Language) -> None:
+    for english in sentences(inspected(path)):
+        text = chinese.tell(english)
+        assert not TOUCHING.search(re.sub(r'"[^"]*"|`[^`]*`', "", text)), text
 
 
 @pytest.mark.parametrize("path", SAMPLES, ids=lambda path: path.name)

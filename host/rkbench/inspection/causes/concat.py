@@ -64,7 +64,7 @@ def _cure(uneven: list[int], block: int) -> Said:
     return say(
         "give every input of the Concat a multiple of {block} channels{wider}: it needs no convolution then",
         block=block,
-        wider=f" ({wider})" if wider else "",
+        wider=say(" ({wider})", wider=wider) if wider else "",
     )
 
 

@@ -79,7 +79,7 @@ def shuffle_dense(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     kernels = [site.kernel for site in layers if site.kernel]
     widths = sorted({kernel.shape[0] for kernel in kernels})
     shuffles = _count_shuffles(layers)
-    made = "dense CxC" if shuffles == len(layers) else say("{layers} dense", layers=len(layers))
+    made = say("dense CxC") if shuffles == len(layers) else say("{layers} dense", layers=len(layers))
     return Finding(
         code="shuffle_dense",
         title=say("channel shuffles stored as dense 1x1 convolutions"),
@@ -251,11 +251,11 @@ def _repeats(model: RknnModel, tensor: Tensor) -> Said:
     )
 
 
-def _kernel(site: Site) -> str:
+def _kernel(site: Site) -> Said:
     kernel = site.kernel
     size = sum(tensor.buffer_bytes for tensor in site.inputs if tensor.kind in SECTION_OF)
     window = f"{kernel.shape[2]}x{kernel.shape[3]}" if kernel else "?"
-    return f"{window} ({format_bytes(size)})"
+    return say("{window} ({size})", window=window, size=format_bytes(size))
 
 
 def _shape_of(site: Site) -> str:

@@ -69,7 +69,9 @@ def _nodes(onnx: OnnxComparison, width: int, style: Style) -> list[str]:
     if not told:
         return []
     in_file = onnx.file_bytes is not None
-    titles = [f"{node.name} ({node.becomes})" for node in told[:TOP_NODES]]
+    titles = [
+        style.say("{name} ({becomes})", name=node.name, becomes=node.becomes) for node in told[:TOP_NODES]
+    ]
     room = name_room(titles, width - 2 - 9 - 11 - (9 if in_file else 0) - 9)
     heads = [(say("needs"), 9), (say("predicted"), 11), (say("in file"), 9 * in_file), (say("smaller"), 9)]
     head = "".join(right(style.tell(title), wide) for title, wide in heads if wide)
