@@ -19,6 +19,7 @@ from typing import Any, Callable, Dict, Iterable, Optional, Tuple, cast
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 CLIENT_LIMIT_S = 10.0
+_NOT_ENCRYPTED = b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\n\r\nask by https://\n"
 Application = Callable[..., Iterable[bytes]]
 
 
@@ -46,16 +47,71 @@ class _Until(io.RawIOBase):
             self._sock.settimeout(self._limit_s)
 
 
+class _Within(io.RawIOBase):
+    """A socket that takes an answer within a limit from its first byte on.
+
+    `sendall` of an encrypted socket bounds each piece by itself. Raises ConnectionAbortedError, which wsgiref
+    takes for a client that went away, after it has told why.
+    """
+
+    def __init__(self, sock: socket.socket, limit_s: float, tell: Callable[[object], None]) -> None:
+        self._sock = sock
+        self._limit_s = limit_s
+        self._tell = tell
+        self._end_s: Optional[float] = None
+
+    def writable(self) -> bool:
+        """Tell that it can be written."""
+        return True
+
+    def write(self, data: Any) -> int:
+        """Write all of `data`."""
+        if self._end_s is None:
+            self._end_s = time.monotonic() + self._limit_s
+        view = memoryview(data).cast("B")
+        try:
+            self._send(view, self._end_s)
+        except OSError as error:
+            slow = isinstance(error, (TimeoutError, socket.timeout))  # two classes before 3.10
+            self._tell(f"did not take its answer within {self._limit_s:g} s" if slow else error)
+            raise ConnectionAbortedError from error
+        return len(view)
+
+    def _send(self, view: memoryview, end_s: float) -> None:
+        done = 0
+        while done < len(view):
+            left_s = end_s - time.monotonic()
+            if left_s <= 0:
+                raise TimeoutError
+            self._sock.settimeout(left_s)
+            done += self._sock.send(view[done:])
+
+
 class QuietHandler(WSGIRequestHandler):
     """Waits CLIENT_LIMIT_S for a client's question, and says nothing of each request."""
 
     timeout = CLIENT_LIMIT_S
 
     def setup(self) -> None:
-        """Bound the whole question in time, not each of its bytes."""
+        """Bound the whole question in time, and the whole answer, not each of their bytes."""
         super().setup()
         self.rfile.close()
+        # Before the handshake, whose time counts.
         self.rfile = io.BufferedReader(_Until(self.connection, CLIENT_LIMIT_S))
+        self.wfile = cast(Any, _Within(self.connection, CLIENT_LIMIT_S, self._tell))
+        shake_hands = getattr(self.connection, "do_handshake", None)
+        if shake_hands is None:
+            return
+        try:
+            shake_hands()
+        except OSError as error:
+            if getattr(error, "reason", "") == "HTTP_REQUEST":
+                socket.socket.recv(self.connection, 65536)  # else closing would tear the answer away
+                socket.socket.send(self.connection, _NOT_ENCRYPTED)
+            raise
+
+    def _tell(self, what: object) -> None:
+        cast(BoundedServer, self.server).tell(self.client_address, what)
 
     def parse_request(self) -> bool:
         """Read the question; False where it is none, or where the seat is another's by now."""
@@ -68,15 +124,22 @@ class QuietHandler(WSGIRequestHandler):
 class BoundedServer(ThreadingMixIn, WSGIServer):
     """Serves `app` to at most `most_clients` at a time; see above for who is turned away.
 
-    Raises OSError where the address cannot be listened on.
+    `secure` makes an encrypted socket of a client's, whose handshake its own thread does. Raises OSError
+    where the address cannot be listened on.
     """
 
     daemon_threads = True
     request_queue_size = 64
 
     def __init__(
-        self, address: Tuple[str, int], app: Application, most_clients: int, log: logging.Logger
+        self,
+        address: Tuple[str, int],
+        app: Application,
+        most_clients: int,
+        log: logging.Logger,
+        secure: Optional[Callable[[socket.socket], socket.socket]] = None,
     ) -> None:
+        self._secure = secure
         self._most_clients = most_clients
         self._lock = threading.Lock()
         # Who has a seat, in the order of coming, and whether it has asked.
@@ -93,6 +156,22 @@ class BoundedServer(ThreadingMixIn, WSGIServer):
         self.server_address = self.socket.getsockname()
         self.server_name, self.server_port = "localhost", self.server_address[1]
         self.setup_environ()
+
+    def get_request(self) -> Tuple[socket.socket, Any]:
+        """Accept a client; raises OSError, which ends it alone."""
+        request, address = super().get_request()
+        if self._secure is None:
+            return request, address
+        try:
+            return self._secure(request), address
+        except OSError as error:
+            self.tell(address, error)
+            request.close()
+            raise
+
+    def tell(self, client_address: object, what: object) -> None:
+        """Say in one line that a client went away, or was too slow."""
+        self._log.info("client %s: %s", client_address, what)
 
     def process_request(self, request: Any, client_address: Any) -> None:
         """Answer in a thread, or turn the client away."""
@@ -129,7 +208,7 @@ class BoundedServer(ThreadingMixIn, WSGIServer):
             if is_full and idle is not None:
                 del self._asked[idle]
                 with suppress(OSError):  # it went by itself
-                    idle.shutdown(socket.SHUT_RDWR)
+                    socket.socket.shutdown(idle, socket.SHUT_RDWR)  # of an encrypted one its own, at once
             seated = not is_full or idle is not None
             if seated:
                 self._asked[request] = False
@@ -146,7 +225,7 @@ class BoundedServer(ThreadingMixIn, WSGIServer):
         del request
         error = sys.exc_info()[1]
         if isinstance(error, OSError):
-            self._log.info("client %s: %s", client_address, error)
+            self.tell(client_address, error)
         else:
             self._log.error("client %s", client_address, exc_info=True)
 

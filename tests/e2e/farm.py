@@ -115,12 +115,15 @@ class Serve:
 class Prometheus:
     """Debian's Prometheus with deploy/: other ports, shorter intervals, and alerts that do not wait."""
 
-    def __init__(self, folder: Path, serve_port: int) -> None:
+    def __init__(
+        self, folder: Path, serve_port: int, edit: Callable[[str], str] = lambda config: config
+    ) -> None:
+        """Start it; `edit` changes the configuration."""
         config = folder / "deploy"
         shutil.copytree(DEPLOY, config, ignore=shutil.ignore_patterns("__pycache__"))
         text = (config / "prometheus.yml").read_text().replace("127.0.0.1:9955", f"127.0.0.1:{serve_port}")
         text = re.sub(r"(interval|timeout): \d+s", r"\1: 3s", text)
-        (config / "prometheus.yml").write_text(text)
+        (config / "prometheus.yml").write_text(edit(text))
         alerts = config / "rules/alerts.yml"
         alerts.write_text(re.sub(r"for: \d+m", "for: 0s", alerts.read_text()))
         subprocess.run(["promtool", "check", "config", str(config / "prometheus.yml")], check=True)

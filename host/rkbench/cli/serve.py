@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -15,8 +16,19 @@ def serve(
     inventory: options.Inventory = None,
     simulated: Annotated[bool, typer.Option("--simulated", help="Results of virtual boards too.")] = False,
     max_series: Annotated[int, typer.Option(min=1, help="At most so many series of results.")] = 50_000,
+    web_config: Annotated[
+        Path | None,
+        typer.Option("--web-config", help="TLS, users and headers, in a file as Prometheus's own has."),
+    ] = None,
 ) -> None:
     """Serve results (/metrics) and boards (/sd) to Prometheus."""
     from rkbench.metrics.serve import serve as run_server
 
-    run_server(listen, store=store, inventory=inventory, simulated=simulated, max_series=max_series)
+    run_server(
+        listen,
+        store=store,
+        inventory=inventory,
+        simulated=simulated,
+        max_series=max_series,
+        web_config=web_config,
+    )

@@ -16,6 +16,7 @@ from rkbench.metrics.discovery import Targets
 from rkbench.metrics.results import DEFAULT_MAX_SERIES, StoreCollector
 from rkbench.metrics.site import ServedSite
 from rkbench.metrics.web import App, listen_at
+from rkbench.metrics.web_config import WebConfigFile
 from rkbench.store import default_address
 
 DEFAULT_LISTEN = "127.0.0.1:9955"
@@ -29,15 +30,17 @@ def make_server(
     simulated: bool = False,
     max_series: int = DEFAULT_MAX_SERIES,
     site: Path | None = None,
+    web_config: WebConfigFile | None = None,
 ) -> BoundedServer:
     """Return a server that listens, and answers once it is run. Raises UsageError.
 
-    `site`: where the pages of the store are made; None: in the cache.
+    `site`: where the pages of the store are made; None: in the cache. `web_config`: TLS and who may ask;
+    None: everybody, in plain text.
     """
     address = store or default_address()
     results = StoreCollector(address, simulated=simulated, max_series=max_series)
     app = App(results, Targets(find_inventory(inventory)), ServedSite(str(address), site), str(address))
-    return listen_at(parse_listen(listen), app)
+    return listen_at(parse_listen(listen), app, web_config)
 
 
 def serve(
@@ -47,14 +50,24 @@ def serve(
     inventory: Path | None = None,
     simulated: bool = False,
     max_series: int = DEFAULT_MAX_SERIES,
+    web_config: Path | None = None,
 ) -> None:
     """Answer Prometheus until SIGTERM or Ctrl-C. Raises UsageError."""
     logging.basicConfig(level=logging.INFO, format="bench serve: %(message)s", stream=sys.stderr)
-    server = make_server(listen, store=store, inventory=inventory, simulated=simulated, max_series=max_series)
+    config = WebConfigFile(web_config) if web_config else None
+    server = make_server(
+        listen,
+        store=store,
+        inventory=inventory,
+        simulated=simulated,
+        max_series=max_series,
+        web_config=config,
+    )
     signal.signal(signal.SIGTERM, _leave)
     host, port = listen.rpartition(":")[0], server.server_port
-    told = "http://%s:%d/ is the store as pages; /metrics and /sd are for Prometheus"
-    logging.getLogger("rkbench.serve").info(told, host or "0.0.0.0", port)
+    scheme = "https" if config and config.now().context else "http"
+    told = "%s://%s:%d/ is the store as pages; /metrics and /sd are for Prometheus"
+    logging.getLogger("rkbench.serve").info(told, scheme, host or "0.0.0.0", port)
     with server:
         server.serve_forever(poll_interval=3600)
 

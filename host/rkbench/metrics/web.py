@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
+import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import psutil
@@ -19,9 +20,11 @@ from rkbench_web.server import BoundedServer, answer
 from rkbench import __version__
 from rkbench.errors import UsageError
 from rkbench.metrics.discovery import Targets
+from rkbench.metrics.guarding import guarded
 from rkbench.metrics.results import StoreCollector
 from rkbench.metrics.running import running_json, running_page
 from rkbench.metrics.site import Answer, ServedSite
+from rkbench.metrics.web_config import WebConfigFile
 from rkbench.units import printable
 
 MAX_CLIENTS = 64
@@ -86,12 +89,26 @@ class App:
         return "503 Service Unavailable", _PLAIN, text.encode()
 
 
-def listen_at(address: tuple[str, int], app: App) -> BoundedServer:
-    """Return a server that listens, and answers once it is run; raises UsageError."""
+def listen_at(address: tuple[str, int], app: App, config: WebConfigFile | None = None) -> BoundedServer:
+    """Return a server that listens, and answers once it is run, as `config` says; raises UsageError."""
     try:
-        return BoundedServer(address, app, MAX_CLIENTS, _log)
+        if config is None:
+            return BoundedServer(address, app, MAX_CLIENTS, _log)
+        return BoundedServer(address, guarded(app, config.now), MAX_CLIENTS, _log, _encrypted(config))
     except OSError as error:
         raise UsageError(
             f"cannot listen on {address[0]} port {address[1]}: {error.strerror}",
             hint="is another bench serve running? choose another: --listen HOST:PORT",
         ) from error
+
+
+def _encrypted(config: WebConfigFile) -> Callable[[socket.socket], socket.socket]:
+    """Return what makes TLS of a client's socket where there is a certificate; nothing is read of it yet."""
+
+    def secure(client: socket.socket) -> socket.socket:
+        context = config.now().context
+        if context is None:
+            return client
+        return context.wrap_socket(client, server_side=True, do_handshake_on_connect=False)
+
+    return secure
