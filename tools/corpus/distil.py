@@ -1,9 +1,9 @@
 """Keep what the conversions say, small enough for the project: sizes by section and layer, and the graphs.
 
-    .venv/bin/python tools/corpus/distil.py CORPUS
+    .venv/bin/python tools/corpus/distil.py CORPUS [NAME ...]
 
 Reads CORPUS/onnx, CORPUS/outcomes and CORPUS/rknn and adds to what tools/corpus/data has; a conversion that
-is there already is replaced by CORPUS's, one that CORPUS does not have stays:
+is there already is replaced by CORPUS's, one that CORPUS does not have stays. With names, those networks alone:
   sizes.tsv         one line a conversion: bytes by section, or the converter's words where it refused
   layers/NAME.tsv.gz   one line a layer of each conversion of a network of the half that rules are fitted on
   graphs/NAME.onnx.gz  the graph without its large weights, enough to predict from
@@ -50,11 +50,12 @@ def main() -> int:
     """Write the data of every conversion that has an outcome, beside what is kept."""
     corpus = Path(sys.argv[1])
     known = {network.name: network for network in networks()}
+    asked = [name for name in known if not sys.argv[2:] or name in sys.argv[2:]]
     rows = {key_of(row): row for row in kept_rows() if row["network"] in known}
     before, layers = len(rows), defaultdict(list)
     for path in sorted((corpus / "outcomes").glob("*/*.json")):
         outcome = json.loads(path.read_text())
-        if outcome["network"] in known:
+        if outcome["network"] in asked:
             row, found = _read(corpus, outcome)
             rows[key_of(row)] = row
             layers[outcome["network"]] += found
