@@ -68,6 +68,9 @@ def convolution_of(node: ir.Node) -> Convolution | None:
     shape = static_shape(node.inputs[1]) if len(node.inputs) > 1 else None
     if shape is None or len(shape) < 3:
         return None
+    along = _along_channels(node, shape)
+    if along is not None:
+        return along
     groups = node.attributes.get_int("group", 1)
     transposed = node.op_type == "ConvTranspose"
     # Conv weights are (out, in / groups, *kernel), those of ConvTranspose (in, out / groups, *kernel).
@@ -86,6 +89,19 @@ def convolution_of(node: ir.Node) -> Convolution | None:
         (len(node.inputs) > 2 and node.inputs[2] is not None) or _is_normalized(node),
         (static_shape(node.inputs[0]) or (1,))[0],
     )
+
+
+def _along_channels(node: ir.Node, kernel: tuple[int, ...]) -> Convolution | None:
+    """Return the dense 1x1 that a 3-D convolution becomes which moves along the channels of a map alone.
+
+    The map is its one channel, of depth C: (1, 1, C, H, W). The compiler gives it a bias always.
+    """
+    before, after = static_shape(node.inputs[0]), static_shape(node.outputs[0])
+    deep = node.op_type == "Conv" and len(kernel) == 5 and kernel[1] == 1 and kernel[3:] == (1, 1)
+    if not deep or before is None or after is None or before[1] != 1 or before[3:] != after[3:]:
+        return None
+    sizes = before[3:]
+    return Convolution(after[1] * after[2], before[2], input_size=sizes, output_size=sizes, batch=before[0])
 
 
 LARGEST_WINDOW = 7

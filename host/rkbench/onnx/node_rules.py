@@ -26,7 +26,7 @@ from rkbench.onnx.prediction import (
     SHUFFLE,
     UNMEASURED,
 )
-from rkbench.onnx.shapes import is_channel_shuffle, pooled_size, pooling_kernels
+from rkbench.onnx.shapes import is_channel_shuffle, moved_positions, pooled_size, pooling_kernels
 from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
 from rkbench.rknn.targets import ELEMENT_BYTES, Dtype
@@ -187,6 +187,16 @@ def _gather(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     return Share(SHUFFLE, conv.constant_bytes(picked, context.target, dtype), 0, 0)
 
 
+def _einsum(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
+    """Positions that come out of a product in another order are put in theirs by a dense 1x1."""
+    positions = moved_positions(node)
+    if not positions:
+        return _other(node, context, dtype)
+    order = Convolution(positions, positions, has_bias=False)
+    note = say("its {count} positions are put in order by a dense 1x1 convolution", count=positions)
+    return Share(SHUFFLE, conv.constant_bytes(order, context.target, dtype), 0, 0, note)
+
+
 def _reshape(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     shape = static_shape(node.outputs[0])
     if shape is None or not is_channel_shuffle(node):
@@ -248,6 +258,7 @@ RULES: dict[str, Rule] = {
     "ReduceMean": _pooling,
     "ReduceSum": _pooling,
     "AveragePool": _average,
+    "Einsum": _einsum,
     "Gather": _gather,
     "Reshape": _reshape,
     "GRU": _recurrent,

@@ -32,6 +32,36 @@ def axes_of(node: ir.Node) -> tuple[int, ...]:
     return () if stored is None else tuple(int(axis) for axis in stored.numpy().ravel())
 
 
+MOST_ORDERED = 2048
+"""More positions are no convolution's channels. Seen at 1,568 and at 3,136."""
+
+
+def moved_positions(node: ir.Node) -> int:
+    """Return how many positions an Einsum of two maps has to put in order behind its product, else 0.
+
+    A product comes out with the labels first that both maps have; where the equation wants others before
+    them, its rows (all labels but the one that is summed over the second map's own) change places.
+    Seen on attention with relative positions, such as `byhwc,hkc->byhwk`.
+    """
+    if node.op_type != "Einsum" or len(node.inputs) != 2 or "equation" not in node.attributes:
+        return 0
+    text = node.attributes["equation"].as_string().replace(" ", "")
+    left, arrow, result = text.partition("->")
+    first, _, second = left.partition(",")
+    shape = static_shape(node.inputs[0])
+    if not arrow or "." in text or shape is None or len(first) != len(shape):
+        return 0
+    sizes = dict(zip(first, shape, strict=True))
+    rows = [label for label in result if label in first]
+    shared = [label for label in rows if label in second]
+    real = [label for label in rows if sizes[label] > 1]
+    ordered = real[: len([label for label in shared if sizes[label] > 1])]
+    if not shared or set(ordered) <= set(shared):
+        return 0
+    count = math.prod(sizes[label] for label in rows)
+    return count if count <= MOST_ORDERED else 0
+
+
 def pooling_kernels(size: tuple[int, int]) -> list[int]:
     """Return the kernel areas of the depthwise cascade that replaces a global pool.
 

@@ -64,9 +64,10 @@ def _joined(layer: FusedLayer, layout: targets.WeightLayout, dtype: Dtype) -> in
     bias = BIAS_BYTES if dtype == "int8" else 0
     if layer.kind == "split":
         return unaligned_split(layer.node, layout, bias)
-    elements, shape = unaligned_concat(layer.node, layout), static_shape(layer.node.outputs[0])
-    outputs = shape[1] if elements and shape is not None else 0
-    return elements * targets.ELEMENT_BYTES[dtype] + bias * outputs
+    joint = joining_kernel(layer.node, layout)
+    return (
+        0 if joint is None else joint.elements * targets.ELEMENT_BYTES[dtype] + bias * joint.output_channels
+    )
 
 
 BIAS_BYTES = 4
@@ -108,20 +109,21 @@ ORDER_BYTES = 65_536
 """A table of 256x16x1x16 that the compiler multiplies by to put a map into another order."""
 
 
-def unaligned_concat(node: ir.Node, layout: targets.WeightLayout) -> int:
-    """Return the elements of the 1x1 that joins maps whose channels are no whole blocks; 0 if all are.
+def joining_kernel(node: ir.Node, layout: targets.WeightLayout) -> Convolution | None:
+    """Return the 1x1 that joins maps whose channels are no whole blocks; None if all are.
 
-    One that is taken apart is no layer and is not asked for.
+    Its inputs are the blocks of all parts. A Concat that is taken apart is no layer and is not asked for.
     """
     shapes = [static_shape(value) for value in node.inputs]
     block = layout.minimum_input
     channels = [shape[1] for shape in shapes if shape is not None and len(shape) == 4]
     joined = static_shape(node.outputs[0])
     if len(channels) < len(shapes) or joined is None or joined[1] != sum(channels):
-        return 0
+        return None
     if all(count % block == 0 for count in channels):
-        return 0
-    return joined[1] * sum(_lines(count, block) for count in channels)
+        return None
+    read, size = sum(_lines(count, block) for count in channels), joined[2:]
+    return Convolution(joined[1], read, input_size=size, output_size=size, has_bias=False)
 
 
 def unaligned_split(node: ir.Node, layout: targets.WeightLayout, bias: int = 0) -> int:

@@ -14,7 +14,7 @@ from itertools import zip_longest
 
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution
-from rkbench.onnx.fusion.added import unaligned_concat
+from rkbench.onnx.fusion.added import joining_kernel
 from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.one_core import STAGE_BYTES, batch_of, one_core
 from rkbench.onnx.fusion.tasks import input_parts, row_tasks, shared_tasks
@@ -133,7 +133,8 @@ class _Chip:
         if layer.kind == "map":
             return self._map(batch_of(layer), 1 + layer.vectors)
         if layer.kind == "concat":
-            return self._concat(layer.parts, realigned=self._realigned(layer))
+            layout = targets.weight_layout(self.target, self.dtype)
+            return self._concat(layer.parts, None if layout is None else joining_kernel(layer.node, layout))
         if layer.kind == "recurrent":
             size, tasks = recurrent_tasks(layer)
             return Effort(size, tasks * self.cores, 8)
@@ -149,16 +150,15 @@ class _Chip:
         alone = min(batch, 2) * STAGE_BYTES + max(batch - 2, 0) * NEXT_STAGE_BYTES
         return self._cut(alone, batch * STAGE_BYTES, batch, tensors)
 
-    def _realigned(self, layer: FusedLayer) -> bool:
-        layout = targets.weight_layout(self.target, self.dtype)
-        return layout is not None and unaligned_concat(layer.node, layout) > 0
-
-    def _concat(self, parts: int, *, realigned: bool) -> Effort:
+    def _concat(self, parts: int, joint: Convolution | None) -> Effort:
         """Copies of all parts; where they are no whole blocks, a 1x1 after them."""
-        alone, shared = 2 * STAGE_BYTES + 128 * (parts - 2), parts * STAGE_BYTES
-        if realigned:
-            alone, shared, parts = alone + STAGE_BYTES - 64, shared + SHARED_BYTES - 128, parts + 1
-        return self._cut(alone, shared, parts, 1 + realigned)
+        copied = self._cut(2 * STAGE_BYTES + 128 * (parts - 2), parts * STAGE_BYTES, parts, 1)
+        if joint is None:
+            return copied
+        count = row_tasks(joint, conv.ORDINARY, self.cores, self.dtype)
+        shares = [cores * shared_tasks(count, joint, cores, self.dtype) for cores in range(2, self.cores + 1)]
+        bytes_ = STAGE_BYTES - 64 + (count - 1) * NEXT_BYTES + sum(shares) * (SHARED_BYTES - 128)
+        return copied.beside(Effort(bytes_, count + sum(shares), 1))
 
     def _cut(self, alone: int, shared: int, tasks: int, tensors: int) -> Effort:
         """Return the effort of a layer that every core does its part of, and then waits."""
@@ -230,9 +230,7 @@ class _Chip:
         """
         groups = geometry.groups
         split = _split(groups, self.cores)
-        layout = targets.weight_layout(self.target, self.dtype)
-        realigned = layout is not None and geometry.output_channels // groups % layout.minimum_input > 0
-        joined = self._concat(groups, realigned=realigned)
+        joined = self._concat(groups, self._joint_of_groups(geometry))
         if layer.joins or layer.activated:
             joined = joined.beside(self._map(geometry.batch, 1))
         lists = self.cores * (self.cores + 1) // 2
@@ -242,6 +240,17 @@ class _Chip:
             split.tasks + joined.tasks + groups * lists,
             split.tensors + joined.tensors + groups * tensors,
         )
+
+    def _joint_of_groups(self, geometry: Convolution) -> Convolution | None:
+        layout, each = (
+            targets.weight_layout(self.target, self.dtype),
+            geometry.output_channels // geometry.groups,
+        )
+        if layout is None or each % layout.minimum_input == 0:
+            return None
+        read, size = -(-each // layout.minimum_input) * layout.minimum_input, geometry.output_size
+        outputs = geometry.output_channels
+        return Convolution(outputs, read * geometry.groups, input_size=size, output_size=size, has_bias=False)
 
 
 def _split(parts: int, cores: int) -> Effort:

@@ -14,7 +14,13 @@ from rkbench.onnx.fusion.geometry import joins_heads
 from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.normed import group_norm
 from rkbench.onnx.fusion.patterns import next_node
-from rkbench.onnx.fusion.reduced import TURNED_TASKS
+from rkbench.onnx.fusion.reduced import (
+    SPREAD_BYTES,
+    STACKED_BYTES,
+    TURNED_TASKS,
+    spread_tasks,
+    stacked_pieces,
+)
 from rkbench.onnx.values import static_shape
 from rkbench.rknn.targets import Dtype
 
@@ -83,6 +89,13 @@ def one_core(layer: FusedLayer, target: str, cores: int, dtype: Dtype) -> tuple[
         return heads * tasks, bytes_ // tasks, 6
     if layer.kind == "attention":
         return _attention(layer, cores, fp16=fp16)
+    pieces = stacked_pieces(layer.node)
+    if pieces:
+        alone, each = STACKED_BYTES[cores > 1][dtype]
+        return pieces, (alone + (pieces - 1) * each) // pieces, 4
+    spread = spread_tasks(layer.node, dtype)
+    if spread:
+        return spread, (SPREAD_BYTES + spread * 128) // spread, 2
     batch = batch_of(layer)
     return batch, STAGE_BYTES if batch == 1 else 192, 1 + 4 * layer.vectors
 

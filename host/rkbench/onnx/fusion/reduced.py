@@ -5,11 +5,14 @@ Read from files of toolkit 2.5.0: graphs of one operator over 64 channels of 16 
 
 from __future__ import annotations
 
+import math
+
 import onnx_ir as ir
 
 from rkbench.onnx.convolution import Convolution
 from rkbench.onnx.shapes import axes_of
 from rkbench.onnx.values import static_shape
+from rkbench.rknn.targets import Dtype
 
 SUM_TABLE_BYTES = {True: {"fp16": 16_384, "int8": 131_072}, False: {"fp16": 512, "int8": 4_096}}
 """Tables that turn a map for a sum over its last axis, by whether there are several cores."""
@@ -32,6 +35,70 @@ def reduction(node: ir.Node) -> Convolution | None:
     channels, height, width = shape[1:]
     size = {1: (height, width), 2: (channels, width), 3: (height, channels)}[axis]
     return Convolution(1, shape[axis], input_size=size, output_size=size, has_bias=False)
+
+
+STACK_PIXELS = 2047
+"""Elements of a map that one task of a sum over stacked maps reads."""
+STACKED_BYTES: dict[bool, dict[Dtype, tuple[int, int]]] = {
+    True: {"fp16": (1_728, 128), "int8": (2_048, 192)},
+    False: {"fp16": (1_344, 576), "int8": (2_112, 256)},
+}
+"""Commands of the first of these tasks and of each after it, by whether there are several cores. Measured on
+two and three maps of 6,400 to 262,144 elements."""
+
+
+def stacked_pieces(node: ir.Node) -> int:
+    """Return the tasks of a sum or mean over maps that a Concat stacks on an axis of their own, else 0.
+
+    It is a 1x1 from the stack to one channel, over the elements of a map in one row.
+    """
+    shape = static_shape(node.inputs[0]) if node.inputs else None
+    if node.op_type not in ("ReduceMean", "ReduceSum") or shape is None or len(shape) != 5 or shape[0] != 1:
+        return 0
+    return -(-math.prod(shape[2:]) // STACK_PIXELS) if axes_of(node) in ((1,), (-4,)) else 0
+
+
+SPREAD_PIXELS = 8
+SPREAD_BYTES = 1_024
+
+
+def spread_tasks(node: ir.Node, dtype: Dtype) -> int:
+    """Return the tasks in which a map meets one of a single channel that was reduced to it, else 0.
+
+    In fp16 every eight pixels are a task, where nothing but 1x1 convolutions and activations lies between the
+    reduction over the channels and this; any larger kernel between, or int8, makes it two.
+    """
+    if node.op_type not in ("Add", "Mul", "Sub", "Div") or len(node.inputs) != 2:
+        return 0
+    shapes = [static_shape(value) for value in node.inputs]
+    if any(shape is None or len(shape) != 4 for shape in shapes):
+        return 0
+    one, two = (shape for shape in shapes if shape is not None)
+    if one[2:] != two[2:] or math.prod(one[2:]) == 1 or (one[1] == 1) == (two[1] == 1):
+        return 0
+    narrow = node.inputs[0] if one[1] == 1 else node.inputs[1]
+    if dtype == "int8" or not _is_reduced(narrow):
+        return 2
+    return -(-math.prod(one[2:]) // SPREAD_PIXELS)
+
+
+LONGEST_CHAIN = 8
+POINTWISE = frozenset({"Sigmoid", "Relu", "LeakyRelu", "HardSigmoid", "Tanh", "Clip", "BatchNormalization"})
+
+
+def _is_reduced(value: ir.Value | None) -> bool:
+    """Return whether a map of one channel comes from a reduction over the channels, pixel by pixel."""
+    for _ in range(LONGEST_CHAIN):
+        node = value.producer() if value is not None else None
+        if node is None:
+            return False
+        if reduction(node) is not None:
+            return axes_of(node)[0] % 4 == 1
+        kernel = static_shape(node.inputs[1]) if node.op_type == "Conv" else (1, 1, 1, 1)
+        if node.op_type not in (*POINTWISE, "Conv") or kernel is None or math.prod(kernel[1:]) > 1:
+            return False
+        value = node.inputs[0]
+    return False
 
 
 def is_turned(node: ir.Node) -> bool:

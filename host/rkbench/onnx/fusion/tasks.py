@@ -135,4 +135,5 @@ def shared_tasks(count: int, convolution: Convolution, cores: int, dtype: Dtype)
     if convolution.batch > 1 or (1, *(convolution.input_size or (1,)))[-2] == 1:
         return count
     block = 16 if dtype == "fp16" else 32
-    return count if convolution.output_channels % (cores * block) == 0 else math.ceil(count / cores)
+    blocks = math.ceil(convolution.output_channels / block)
+    return count if blocks % cores == 0 else math.ceil(count / cores)

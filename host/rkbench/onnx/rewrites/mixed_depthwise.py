@@ -12,7 +12,7 @@ import onnx_ir as ir
 
 from rkbench.onnx import commands
 from rkbench.onnx.convolution import Convolution, convolution_of
-from rkbench.onnx.fusion.added import unaligned_concat, unaligned_split
+from rkbench.onnx.fusion.added import joining_kernel, unaligned_split
 from rkbench.onnx.rewrites.geometry import Axis, axes_of, set_axes
 from rkbench.onnx.rewrites.proposal import (
     Proposal,
@@ -69,7 +69,8 @@ def _joining_bytes(concat: ir.Node, parts: list[DepthwisePart], context: Rewrite
     split = source.producer() if source is not None else None
     if layout is None or split is None:
         return 0
-    joined = unaligned_concat(concat, layout) * targets.ELEMENT_BYTES[context.dtype]
+    joint = joining_kernel(concat, layout)
+    joined = 0 if joint is None else joint.elements * targets.ELEMENT_BYTES[context.dtype]
     return joined + unaligned_split(split, layout)
 
 
