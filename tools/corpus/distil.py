@@ -3,7 +3,8 @@
     .venv/bin/python tools/corpus/distil.py CORPUS [NAME ...]
 
 Reads CORPUS/onnx, CORPUS/outcomes and CORPUS/rknn and adds to what tools/corpus/data has; a conversion that
-is there already is replaced by CORPUS's, one that CORPUS does not have stays. With names, those networks alone:
+is there already is replaced by CORPUS's, one that CORPUS does not have stays. With names, those
+networks alone:
   sizes.tsv         one line a conversion: bytes by section, or the converter's words where it refused
   layers/NAME.tsv.gz   one line a layer of each conversion of a network of the half that rules are fitted on
   graphs/NAME.onnx.gz  the graph without its large weights, enough to predict from
