@@ -27,6 +27,7 @@ from rkbench.npu.what_if import AS_FITTED, WhatIf
 from rkbench.rknn.contents import Graph, Node, Tensor
 from rkbench.rknn.graph_shape import GraphShape, graph_shape
 from rkbench.rknn.model import RknnModel
+from rkbench.rknn.placement import is_int16
 from rkbench.rknn.reader import open_model
 from rkbench.rknn.targets import npu_generation
 from rkbench.units import format_seconds
@@ -126,7 +127,7 @@ def predict_decoded(
     compressed = any(core.tasks.get(f.DECOMPRESSION).any() for core in cores)
     unknown = decoded.tasks()[0].unexplained
     outside = (
-        *_outside(graph, layers, found, what_if),
+        *_outside(decoded, layers, found, what_if),
         *([COMPRESSED] if compressed else []),
         *([f"its commands hold what nobody can explain: {unknown.what}"] if unknown else []),
     )
@@ -221,9 +222,10 @@ def _bound(parts: tuple[float, float, float, float]) -> Bound:
 
 
 def _outside(
-    graph: Graph, layers: tuple[LayerLatency, ...], fitted: FittedLatency, what_if: WhatIf
+    decoded: DecodedGraph, layers: tuple[LayerLatency, ...], fitted: FittedLatency, what_if: WhatIf
 ) -> Iterator[str]:
     """Yield what of the model or of the question was not in the fit, with its share of the time."""
+    graph = decoded.graph
     latency_s = sum(layer.latency_s for layer in layers) or 1.0
     foreign: dict[str, float] = {}
     for layer in layers:
@@ -235,7 +237,9 @@ def _outside(
     if share > FOREIGN_RATIO:
         names = ", ".join(sorted(foreign, key=lambda name: -foreign[name])[:4])
         yield f"{share:.0%} of the time is in kinds of layers that the fit has not seen: {names}"
-    if not any(tensor.dtype == "INT8" for node in graph.nodes for tensor in _read(graph, node.inputs)):
+    if is_int16(decoded.model.contents):
+        yield "it computes in int16, and the fit is of int8 models"
+    elif not any(tensor.dtype == "INT8" for node in graph.nodes for tensor in _read(graph, node.inputs)):
         yield "it computes in floats, and the fit is of int8 models"
     counts = Counter(node.type for node in _on_cpu(graph) if node.type not in VIEWS)
     if counts:

@@ -62,9 +62,23 @@ def is_quantized(contents: Contents) -> bool:
 
     Indices, and truth values (scale 1, zero point 0), are integers in float files too.
     """
+    return bool(_integers(contents))
+
+
+def is_int16(contents: Contents) -> bool:
+    """Return whether all kernels and maps that are quantized have 16 bits.
+
+    In int8 files of the rk3562, rk3576 and rv1126b the kernels of depthwise layers do.
+    """
+    return _integers(contents) == {"INT16"}
+
+
+def _integers(contents: Contents) -> set[str]:
+    """Return the dtypes of kernels and maps that are quantized."""
     tensors = contents.tensors
     kernels = (kernel_of([tensors[index] for index in node.inputs]) for node in contents.nodes)
-    return any(each.dtype in INTEGERS for each in kernels if each) or any(map(_is_quantized, tensors))
+    found = {each.dtype for each in kernels if each and each.dtype in INTEGERS}
+    return found | {each.dtype for each in tensors if _is_quantized(each)}
 
 
 def kernel_of(inputs: Sequence[Tensor]) -> Tensor | None:

@@ -15,7 +15,7 @@ from rkbench_agent.wire.socs import find_soc
 from rkbench.versions import parse_version
 
 Dtype = Literal["fp16", "int8"]
-Precision = Literal["fp16", "int8", "w4a16"]
+Precision = Literal["fp16", "int8", "int16", "w4a16"]
 """What a file is called; `w4a16` (rk3576) has weights of 4 bits and computes in float."""
 
 DTYPES: tuple[Dtype, ...] = ("fp16", "int8")

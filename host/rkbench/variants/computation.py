@@ -108,7 +108,8 @@ def fed_cases(source: NpzReader, model: RknnModel, graph: int = 0) -> Iterator[C
 
 
 def _wanted(tensor: Tensor) -> Wanted:
-    return Wanted("inputs", tensor.name, tensor.shape, tensor.dtype.lower(), len(tensor.shape) == 4)
+    is_picture = len(tensor.shape) == 4
+    return Wanted("inputs", tensor.name, tensor.shape, tensor.dtype.lower(), is_picture, tensor.step)
 
 
 def network_inputs(model: RknnModel, case: Case, graph: int = 0) -> dict[str, Array]:

@@ -25,7 +25,8 @@ FED = frozenset(
 class Wanted:
     """A tensor of the model: `shape` is the model's own (NCHW), `nhwc` says that it is fed transposed.
 
-    `scale` and `zero_point` are what an output is quantized with in the file; None for one of floats.
+    `scale` and `zero_point` are what it is quantized with in the file; None for one of floats, or of whole
+    numbers that stand for themselves.
     """
 
     kind: Kind
@@ -100,7 +101,7 @@ def check_kind(tensor: Wanted, member: Member) -> None:
             hint="save the outputs as float32, as the ONNX yields them",
         )
     whole = tensor.dtype.startswith(("int16", "int32", "int64", "uint16", "uint32", "bool"))
-    if tensor.kind == "inputs" and whole and member.dtype.startswith("float"):
+    if tensor.kind == "inputs" and whole and tensor.scale is None and member.dtype.startswith("float"):
         what = f"input {tensor.name!r} is {tensor.dtype}"
         raise GoldenError(
             f"{member.key} is {member.dtype}, {what}", hint=f"save it as {tensor.dtype}: whole numbers"
@@ -171,7 +172,7 @@ def _fed_dtype(tensor: Wanted, dtype: str) -> str:
     """
     if tensor.kind == "outputs":
         return "float32"
-    is_float = tensor.dtype.startswith(("float", "int8", "uint8"))
+    is_float = tensor.dtype.startswith(("float", "int8", "uint8")) or tensor.scale is not None
     if dtype not in FED or (is_float and dtype in ("int32", "uint32", "int64")):
         return "float32"
     return dtype

@@ -20,7 +20,7 @@ from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.site import STRUCTURE_BASE, STRUCTURE_TENSOR, Site, structure_weight
 from rkbench.rknn.contents import Tensor
 from rkbench.rknn.model import RknnModel
-from rkbench.rknn.placement import is_quantized
+from rkbench.rknn.placement import is_int16, is_quantized
 from rkbench.rknn.targets import Dtype, Precision
 
 CONSTANT_SECTIONS = ("weights", "cpu_constants", "compiler_constants")
@@ -78,7 +78,10 @@ class ModelFacts:
 
     @cached_property
     def precision(self) -> Precision:
-        """What the file is called: its dtype, or `w4a16` where weights of 4 bits meet float maps."""
+        """What the file is called: its dtype, `int16` where its integers have 16 bits, or `w4a16` where weights
+        of 4 bits meet float maps."""
+        if is_int16(self.model.contents):
+            return "int16"
         four = any(site.kernel and site.kernel.dtype == "INT4" for site in self.sites)
         return "w4a16" if four and self.dtype == "fp16" else self.dtype
 

@@ -21,6 +21,7 @@ from rkbench.npu.layout import BASE, Layout, holder, lay_out
 from rkbench.npu.tasks import CNA, TaskList, decode_tasks
 from rkbench.rknn.contents import Node, Tensor
 from rkbench.rknn.model import RknnModel
+from rkbench.rknn.placement import is_int16
 
 OF_THE_RUNTIME = ("InputOperator", "OutputOperator")
 """What the runtime does between a model and its caller: here the host quantizes, lays out, and back."""
@@ -41,6 +42,7 @@ class Executor:
     def __init__(self, model: RknnModel, graph_index: int = 0) -> None:
         self.model = model
         self._layout: Layout = lay_out(model, graph_index)
+        _refuse_int16(model)
         _refuse_missing_weights(self._layout)
         _refuse_endless_inputs(self._layout)
         self._tasks: TaskList = decode_tasks(self._layout)
@@ -131,6 +133,14 @@ class Executor:
                 f"{self.model.file.path}: {what} cannot be computed here: {error} is not modelled",
                 hint="docs/npu.md lists what is; a board, or the vendor's simulator, computes the rest",
             ) from error
+
+
+def _refuse_int16(model: RknnModel) -> None:
+    if is_int16(model.contents):
+        raise NotModelledError(
+            f"{model.file.path}: it computes in int16, which is not modelled",
+            hint="int8 and fp16 are: convert it so, or let a board or the vendor's simulator compute this one",
+        )
 
 
 def _refuse_missing_weights(layout: Layout) -> None:
