@@ -22,11 +22,16 @@ def run(
 
     rkbench's own model of the NPU executes the file's commands; what it does not model is refused by name.
     """
+    from rkbench.errors import UsageError
     from rkbench.rknn import open_model
     from rkbench.variants.computation import compute
     from rkbench.views.computation import show_computation
-    from rkbench.views.output import check_outputs
+    from rkbench.views.output import STDOUT, check_not_read, check_outputs
 
-    check_outputs({"--out": str(out) if out else None, "--json": json_file})
+    if out == Path(STDOUT):
+        raise UsageError("--out -: an .npz cannot go to stdout", hint="name a file; --json - goes there")
+    targets = {"--out": str(out) if out else None, "--json": json_file}
+    check_outputs(targets)
+    check_not_read(targets, {"the model": model, "the inputs": inputs})
     with open_model(model) as opened:
         show_computation(compute(opened, inputs, out, layers=layers, graph=graph), json_file)

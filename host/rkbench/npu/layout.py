@@ -42,6 +42,7 @@ RECORD = np.dtype(
     ]
 )
 """A task record: the `struct rknpu_task` of Rockchip's kernel driver; `address` is in bytes."""
+DAMAGED = "the file is damaged: convert it again"
 RELOCATION_SLOT = 7
 #: Real files hold up to 810,000 (RegNet, MobileViT).
 MOST_WORDS = 1 << 24
@@ -65,14 +66,28 @@ class Layout:
     """End of the address space; it begins at 0, and nothing lies below `BASE`."""
 
     def memory(self) -> NDArray[np.uint8]:
-        """Return the address space as bytes, with all constants in place and the arena zero."""
+        """Return the address space as bytes, with all constants in place and the arena zero.
+
+        Raises ModelError where a constant has more bytes than its place.
+        """
         memory = np.zeros(self.size_bytes, np.uint8)
         for index, address in self.addresses.items():
             tensor = self.model.tensors[index]
             if tensor.kind not in IN_ARENA:
                 with self.model.read_buffer(holder(self.model, tensor).buffer_index) as view:
+                    self._check_room(tensor, len(view))
                     memory[address : address + len(view)] = np.frombuffer(view, np.uint8)
         return memory
+
+    def _check_room(self, tensor: Tensor, held_bytes: int) -> None:
+        """Raise ModelError where a constant's bytes, perhaps another graph's, exceed its place."""
+        reserved_bytes = max(tensor.buffer_bytes, tensor.size_bytes)
+        if held_bytes > reserved_bytes:
+            raise ModelError(
+                f"{self.model.file.path}: {tensor.name!r} takes {reserved_bytes} bytes in graph "
+                f"{tensor.graph}, and the graph that holds it has {held_bytes}",
+                hint=DAMAGED,
+            )
 
 
 def holder(model: RknnModel, tensor: Tensor) -> Tensor:
@@ -161,7 +176,7 @@ def _place(model: RknnModel, graph: Graph) -> tuple[dict[int, int], int]:
     if end >= ADDRESS_LIMIT:
         raise ModelError(
             f"{model.file.path}: claims {end} bytes of NPU memory, more than its 32-bit addresses reach",
-            hint="the file is damaged: convert it again",
+            hint=DAMAGED,
         )
     return addresses, end + 4096
 
@@ -206,7 +221,14 @@ def _check_records(records: NDArray[np.void], word_count: int, node_count: int) 
         raise ModelError(
             f"task {wrong[0]} of {len(records)}: node {first['node']} of {node_count}, commands "
             f"{first['address'] // 8} to {first['address'] // 8 + first['amount']} of {word_count}",
-            hint="the file is damaged: convert it again",
+            hint=DAMAGED,
+        )
+    between = np.flatnonzero(records["address"] % 8)
+    if between.size:
+        raise ModelError(
+            f"task {between[0]} of {len(records)}: its commands begin at byte "
+            f"{records['address'][between[0]]}, which is inside a word of 8",
+            hint=DAMAGED,
         )
 
 
@@ -228,7 +250,7 @@ def _relocate(model: RknnModel, graph: Graph, addresses: dict[int, int], words: 
             if tensor is None or _beyond(at, len(words)) or _beyond(offset, _reach(tensor)):
                 raise ModelError(
                     f"{model.file.path}: relocations of {name!r} point outside of the model",
-                    hint="the file is damaged: convert it again",
+                    hint=DAMAGED,
                 )
             value = (offset + np.uint64(address)) & np.uint64(0xFFFF_FFFF)
             words[at] = words[at] & ~np.uint64(0xFFFF_FFFF_0000) | value << np.uint64(16)

@@ -19,7 +19,7 @@ from rkbench.errors import ModelError
 from rkbench.npu.activation_tables import ActivationTables, follow_tables
 from rkbench.npu.generations import Columns, Generation
 from rkbench.npu.inheritance import BLOCKS, Ints, States, Writes, follow, is_among, split_words
-from rkbench.npu.layout import Layout
+from rkbench.npu.layout import DAMAGED, Layout
 from rkbench.npu.registers import Field, register_map
 from rkbench.npu.unexplained import Unexplained, first_unexplained
 
@@ -174,15 +174,30 @@ def core_lists(layout: Layout) -> list[Ints]:
     """Return the record indices of the six lists, in the order of TaskCounts; a list may be empty.
 
     The records stand list by list. Nodes count the tasks of each, but for uploads of activation tables in the
-    first one.
+    first one. Raises ModelError where the records are not those that the nodes count: which list is whose
+    cannot be told then.
     """
     counts = np.array([node.task_counts or (0,) * 6 for node in layout.graph.nodes], np.int64).reshape(-1, 6)
     lengths = counts.sum(axis=0)
     total = len(layout.records)
     lengths[0] = total - lengths[1:].sum()
     if counts.min(initial=0) < 0 or lengths[0] < 0:
-        lengths = np.array([total, 0, 0, 0, 0, 0])
-    return np.split(np.arange(total), np.cumsum(lengths)[:-1])
+        raise _miscounted(layout, f"{counts.sum()} tasks, and it holds {total}")
+    lists = np.split(np.arange(total), np.cumsum(lengths)[:-1])
+    for number, chosen in enumerate(lists):
+        held = np.bincount(layout.records["node"][chosen].astype(np.int64), minlength=len(counts))
+        wrong = np.flatnonzero(held < counts[:, 0] if number == 0 else held != counts[:, number])
+        if wrong.size:
+            node = int(wrong[0])
+            told = f"{counts[node, number]} tasks of {layout.graph.nodes[node].name!r} in list {number + 1}"
+            raise _miscounted(layout, f"{told}, and it holds {held[node]}")
+    return lists
+
+
+def _miscounted(layout: Layout, what: str) -> ModelError:
+    return ModelError(
+        f"{layout.model.file.path}: it counts {what}: which cores run what cannot be told", hint=DAMAGED
+    )
 
 
 def decode(

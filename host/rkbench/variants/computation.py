@@ -21,11 +21,11 @@ from rkbench.npu.execute.executor import Executor
 from rkbench.rknn import RknnModel, Tensor
 from rkbench.rknn.contents import Node
 from rkbench.rknn.graph_shape import GraphShape, graph_shape
-from rkbench.variants.golden_file import layout_of, members_of, sound_cases
+from rkbench.variants.golden_file import finite_cases, layout_of, members_of
 from rkbench.variants.golden_fit import Wanted
 from rkbench.variants.golden_match import match
 from rkbench.variants.normalisation import Normalisation, normalisations
-from rkbench.variants.npz import Array, NpzReader, NpzWriter
+from rkbench.variants.npz import INPUTS, ArchiveWords, Array, NpzReader, NpzWriter
 
 Case = tuple[Array, ...]
 
@@ -63,15 +63,21 @@ class Computation:
 
 
 def compute(
-    model: RknnModel, inputs: Path, out: Path | None = None, *, layers: bool = False, graph: int = 0
+    model: RknnModel,
+    inputs: Path,
+    out: Path | None = None,
+    *,
+    layers: bool = False,
+    graph: int = 0,
+    words: ArchiveWords = INPUTS,
 ) -> Computation:
     """Return what the model makes of the cases in `inputs` (an .npz), and write it to `out`.
 
-    `graph` says which shape of a model with dynamic inputs.
+    `graph` says which shape of a model with dynamic inputs, `words` what errors call `inputs`.
     Raises GoldenError where the inputs do not fit, ModelError and NotModelledError as `Executor` does.
     """
     executor = Executor(model, graph)
-    with NpzReader(inputs) as source, tempfile.TemporaryDirectory(prefix="rkbench-run-") as folder:
+    with NpzReader(inputs, words) as source, tempfile.TemporaryDirectory(prefix="rkbench-run-") as folder:
         spool = _Spool(Path(folder), keeps=out is not None)
         duration_s = 0.0
         for case in fed_cases(source, model, graph):
@@ -101,9 +107,10 @@ def fed_cases(source: NpzReader, model: RknnModel, graph: int = 0) -> Iterator[C
     shape, inputs = graph_shape(model, graph), model.graphs[graph].inputs
     which = f" for {shape} (another: bench run --graph N)" if shape else ""
     sides = f"inputs {source.path} do not fit {model.file.path.name}{which}"
-    found = match([_wanted(tensor) for tensor in inputs], members_of(source), layout_of(source), sides=sides)
+    wanted, held = [_wanted(tensor) for tensor in inputs], members_of(source)
+    found = match(wanted, held, layout_of(source), sides=sides, words=source.words)
     with ExitStack() as stack:
-        streams = [stack.enter_context(closing(sound_cases(source, fit))) for fit in found.fits]
+        streams = [stack.enter_context(closing(finite_cases(source, fit))) for fit in found.fits]
         yield from zip(*streams, strict=True)
 
 

@@ -15,6 +15,7 @@ from rkbench.errors import GoldenError, ModelError
 from rkbench.files import cache_folder, local_file
 from rkbench.rknn import open_model
 from rkbench.variants.golden import evict, make_folder
+from rkbench.variants.npz import GOLDEN
 from rkbench.variants.variant import PreparedVariant
 
 ROOMS = Path(__file__).parents[1]
@@ -38,7 +39,7 @@ def with_computed_outputs(variant: PreparedVariant, tell: Callable[[str], None])
             from rkbench.variants.computation import compute  # numpy, and the model of the NPU
 
             with open_model(variant.model.path) as model:
-                compute(model, variant.golden.path, target)
+                compute(model, variant.golden.path, target, words=GOLDEN)
             evict(target.parent, keep=target)
         os.utime(target)
     except (ModelError, GoldenError) as error:

@@ -52,10 +52,10 @@ def cases_of(source: NpzReader, fit: Fit) -> Generator[Array, None, None]:
             case = fit.undo.undone(case, channel_axis=-1 if fit.wanted.nhwc else 1)
         if fit.dequantised and fit.wanted.scale is not None:
             case = (case.astype(np.float64) - fit.wanted.zero_point) * fit.wanted.scale
-        yield _as_fed(case, fit, source.path)
+        yield _as_fed(case, fit, source)
 
 
-def _as_fed(case: Array, fit: Fit, path: Path) -> Array:
+def _as_fed(case: Array, fit: Fit, source: NpzReader) -> Array:
     """Return a case in the dtype of the board's golden; raises GoldenError where that cannot hold it."""
     with np.errstate(over="ignore"):  # told below
         fed = np.ascontiguousarray(case, np.dtype(fit.dtype))
@@ -65,9 +65,9 @@ def _as_fed(case: Array, fit: Fit, path: Path) -> Array:
     largest = float(np.abs(case[finite]).max()) if finite.any() else 0.0
     if (largest and not fed.any()) or not np.isfinite(fed[finite]).all():
         raise GoldenError(
-            f"golden {path}: {fit.member.key}: values of {fit.member.dtype} up to {largest:.3g} are no"
-            f" {fit.dtype}, which the board is given",
-            hint="make the golden again with values of a network: float32 holds 1e-38 to 3e38",
+            f"{source.words.name} {source.path}: {fit.member.key}: values of {fit.member.dtype} up to"
+            f" {largest:.3g} are no {fit.dtype}, which the board is given",
+            hint=f"save the {source.words.name} again with values of a network: float32 holds 1e-38 to 3e38",
         )
     return fed
 
@@ -81,16 +81,34 @@ def sound_cases(source: NpzReader, fit: Fit) -> Generator[Array, None, None]:
     is_input = fit.wanted.kind == "inputs"
     for number, case in enumerate(cases_of(source, fit)):
         if case.dtype.kind == "f":
-            wrong = int((np.isnan(case) if is_input else ~np.isfinite(case)).sum())
-            if wrong and (is_input or wrong == case.size):
-                what = "NaN" if is_input else "NaN or infinite"
-                raise GoldenError(
-                    f"golden {source.path}: {fit.member.key}, case {number}: {wrong:,} of {case.size:,}"
-                    f" values are {what}",
-                    hint="no output can be held against it: make the golden again, from inputs and a model"
-                    " that yield numbers",
+            wrong = np.isnan(case) if is_input else ~np.isfinite(case)
+            if wrong.any() and (is_input or wrong.all()):
+                raise _no_numbers(source, fit, number, wrong, "NaN" if is_input else "NaN or infinite")
+        yield case
+
+
+def finite_cases(source: NpzReader, fit: Fit) -> Generator[Array, None, None]:
+    """Yield what `sound_cases` yields; of an input that is quantized no value may be infinite either."""
+    for number, case in enumerate(sound_cases(source, fit)):
+        if case.dtype.kind == "f" and fit.wanted.scale is not None:
+            wrong = np.isinf(case)
+            if wrong.any():
+                raise _no_numbers(
+                    source, fit, number, wrong, f"infinite, and the input is {fit.wanted.dtype}"
                 )
         yield case
+
+
+def _no_numbers(source: NpzReader, fit: Fit, case: int, wrong: Array, what: str) -> GoldenError:
+    """Return an error that says how many values are wrong, and where the first of them is in the file."""
+    if fit.permutation is not None:
+        wrong = wrong.transpose(np.argsort(fit.permutation))
+    first = [int(place) for place in np.unravel_index(np.argmax(wrong), wrong.shape)]
+    return GoldenError(
+        f"{source.words.name} {source.path}: {fit.member.key}, case {case}: {int(wrong.sum()):,} of"
+        f" {wrong.size:,} values are {what}; the first is at {first}",
+        hint=source.words.remedy,
+    )
 
 
 def domain_of(source: NpzReader) -> str:

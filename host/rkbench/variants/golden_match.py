@@ -23,6 +23,9 @@ from rkbench.variants.golden_fit import (
     check_kind,
     fits_of,
 )
+from rkbench.variants.npz import GOLDEN, ArchiveWords
+
+MODEL_WANTS = "the model wants:"
 
 
 @dataclass(frozen=True)
@@ -38,19 +41,27 @@ class Match:
     assumptions: tuple[str, ...] = ()
 
 
-def match(wanted: Sequence[Wanted], members: Sequence[Member], layout: str = "", *, sides: str = "") -> Match:
+def match(
+    wanted: Sequence[Wanted],
+    members: Sequence[Member],
+    layout: str = "",
+    *,
+    sides: str = "",
+    words: ArchiveWords = GOLDEN,
+) -> Match:
     """Return how `members` become the `wanted` tensors; raises UnfitGoldenError with both sides.
 
     `layout` is what the file's metadata says of its 4-D arrays ("" says nothing), `sides` the words that
-    name file and model in an error.
+    name file and model in an error, `words` those for what the file is.
     """
     try:
         pairs, notes = _pair(wanted, members)
         fits, layout_notes = _settle(pairs, layout)
         cases = _common_cases(fits)
     except GoldenError as error:
-        text = f"{sides}: {error.message}\n{_both_sides(wanted, members)}" if sides else error.message
-        raise UnfitGoldenError(text, hint=error.hint or _advice(wanted)) from error
+        told = _both_sides(wanted, members, words)
+        text = f"{sides}: {error.message}\n{told}" if sides else error.message
+        raise UnfitGoldenError(text, hint=error.hint or _advice(wanted, words)) from error
     used = {fit.member.key for fit in fits}
     unused = [member.key for member in members if member.key not in used]
     assumptions = (*notes, *layout_notes)
@@ -152,15 +163,17 @@ def _common_cases(fits: Sequence[Fit]) -> int:
     return counts.pop()
 
 
-def _both_sides(wanted: Sequence[Wanted], members: Sequence[Member]) -> str:
+def _both_sides(wanted: Sequence[Wanted], members: Sequence[Member], words: ArchiveWords) -> str:
     model = [f"{t.kind[:-1]} {t.name} {list(t.shape)} {t.dtype}" for t in wanted]
     file = [f"{m.key} {list(m.shape)} {m.dtype}" for m in members] or ["no arrays"]
-    return f"  the model wants: {'; '.join(model)}\n  the golden has:  {'; '.join(file)}"
+    return f"  {MODEL_WANTS} {'; '.join(model)}\n  {words.has:<{len(MODEL_WANTS)}} {'; '.join(file)}"
 
 
-def _advice(wanted: Sequence[Wanted]) -> str:
+def _advice(wanted: Sequence[Wanted], words: ArchiveWords) -> str:
     first = wanted[0]
     shape = "x".join(str(size) for size in first.shape)
     forms = f"{shape} (NCHW) or NHWC" if len(first.shape) == 4 else shape
     saved = f"save N cases of {forms} as {first.kind}/{first.name}"
-    return f"{saved}, or make one of the model's own ONNX: bench golden MODEL.onnx"
+    return (
+        f"{saved}, or make one of the model's own ONNX: bench golden MODEL.onnx" if words is GOLDEN else saved
+    )

@@ -63,25 +63,53 @@ class Header:
         return math.prod(self.shape) * self.dtype.itemsize
 
 
+@dataclass(frozen=True)
+class ArchiveWords:
+    """How messages speak of an archive, by what it is for."""
+
+    name: str
+    has: str
+    """Before what is in it."""
+    form: str
+    """How it is to be saved."""
+    remedy: str
+    """What to do about values that are no numbers."""
+
+
+GOLDEN = ArchiveWords(
+    "golden",
+    "the golden has:",
+    "a golden is an .npz as numpy.savez writes it, with members inputs/NAME and outputs/NAME",
+    "no output can be held against it: make the golden again, from inputs and a model that yield numbers",
+)
+INPUTS = ArchiveWords(
+    "inputs",
+    "the inputs have:",
+    "inputs are an .npz as numpy.savez writes it, with a member NAME or inputs/NAME for each input",
+    "no output means anything then: save the inputs again, with numbers",
+)
+
+
 class NpzReader:
     """An open .npz: `headers` by member name (without `.npy`), `chunks` of one member.
 
-    Raises GoldenError when the file is no archive of plain arrays.
+    Raises GoldenError, in the words of what the file is for, when it is no archive of plain arrays.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, words: ArchiveWords = GOLDEN) -> None:
         self.path = path
+        self.words = words
         try:
             self._file = open_regular(path)
         except OSError as error:
             kind = NoGoldenError if isinstance(error, FileNotFoundError) else GoldenError
-            raise kind(f"{path}: cannot be read: {error.strerror or error}", hint=_HINT) from error
+            raise kind(f"{path}: cannot be read: {error.strerror or error}", hint=words.form) from error
         try:
             self._zip = zipfile.ZipFile(self._file)
             self.headers = self._headers()
         except (*_REFUSALS, NotImplementedError) as error:
             self._file.close()
-            raise GoldenError(f"{path}: {_what_it_is(path, error)}", hint=_HINT) from error
+            raise GoldenError(f"{path}: {_what_it_is(path, error)}", hint=words.form) from error
         except BaseException:
             self._file.close()
             raise
@@ -98,7 +126,8 @@ class NpzReader:
     def _headers(self) -> dict[str, Header]:
         members = [info for info in self._zip.infolist() if info.filename.endswith(".npy")]
         if len(members) > MOST_MEMBERS:
-            raise GoldenError(f"{self.path}: {len(members):,} members, at most {MOST_MEMBERS:,}", hint=_HINT)
+            text = f"{self.path}: {len(members):,} members, at most {MOST_MEMBERS:,}"
+            raise GoldenError(text, hint=self.words.form)
         return {info.filename[:-4]: self._header(info) for info in members}
 
     def _header(self, info: zipfile.ZipInfo) -> Header:
@@ -112,7 +141,7 @@ class NpzReader:
         except _REFUSALS as error:
             raise GoldenError(
                 f"{self.path}: member {member!r} is no readable array: {str(error) or 'nested too deep'}",
-                hint=_HINT,
+                hint=self.words.form,
             ) from error
         if header.dtype.hasobject or header.dtype.fields is not None:
             text = f"{self.path}: member {member!r} holds {header.dtype}, not plain numbers"
@@ -156,15 +185,19 @@ class NpzReader:
 
 
 class NpzWriter:
-    """Writes an .npz beside its final place and moves it there when the `with` block ends well."""
+    """Writes an .npz beside its final place and moves it there when the `with` block ends well.
+
+    A pipe or a device (`/dev/null`) is written to as it is: no file may take its place.
+    """
 
     def __init__(self, path: Path, *, compress: bool = False) -> None:
         self.path = path
         self._method = zipfile.ZIP_DEFLATED if compress else zipfile.ZIP_STORED
         self._part = path.with_name(f".golden-{os.getpid()}.part")  # its own name may leave no room
         try:
-            path.exists()  # a name that is too long is told before hours of writing
-            self._zip = zipfile.ZipFile(self._part, "w")
+            # A name that is too long is told before hours of writing.
+            self._in_place = path.exists() and not path.is_file()
+            self._zip = zipfile.ZipFile(path if self._in_place else self._part, "w")
         except OSError as error:
             raise GoldenError(f"{path} cannot be written: {error.strerror}", hint=_ELSEWHERE) from error
 
@@ -180,7 +213,7 @@ class NpzWriter:
                     self._zip.close()
                 raise error
             self._zip.close()
-            if kind is None:
+            if kind is None and not self._in_place:
                 self._part.replace(self.path)
         except OSError as written:
             raise GoldenError(
@@ -207,8 +240,7 @@ class NpzWriter:
         self.add(name, (), array.dtype, [array])
 
 
-_ELSEWHERE = "name another file: bench golden MODEL.onnx -o FILE.npz"
-_HINT = "a golden is an .npz as numpy.savez writes it, with members inputs/NAME and outputs/NAME"
+_ELSEWHERE = "name another file: -o FILE.npz"
 
 
 def _read_header(stream: BinaryIO) -> Header:

@@ -69,6 +69,27 @@ def check_outputs(targets: Mapping[str, str | None]) -> None:
     for target in targets.values():
         if target is not None:
             check_output(target)
+    written = [(option, Path(target)) for option, target in targets.items() if target not in (None, STDOUT)]
+    for at, (option, path) in enumerate(written):
+        for other, same in written[:at]:
+            if _are_one(path, same):
+                raise UsageError(f"{other} and {option} are one file: {path}", hint="name another for one")
+
+
+def check_not_read(targets: Mapping[str, str | None], read: Mapping[str, Path]) -> None:
+    """Raise UsageError now where an option's target is one of the files that are `read`, by what they are."""
+    for option, target in targets.items():
+        for what, path in read.items():
+            if target not in (None, STDOUT) and _are_one(Path(target), path):
+                raise UsageError(f"{option} {target} would overwrite {what}", hint="name another file")
+
+
+def _are_one(path: Path, other: Path) -> bool:
+    """Return whether two names are of one file that can be overwritten, also by a link; or would be."""
+    try:
+        return path.samefile(other) and path.is_file()
+    except OSError:
+        return path.resolve() == other.resolve()
 
 
 def check_output(target: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -103,3 +104,67 @@ def test_bench_leaves_numpys_blas_one_thread_and_a_users_own_number() -> None:
         )
         found.append(done.stdout.split()[-1])
     assert found == ["1", "3"]
+
+
+def test_errors_speak_of_the_inputs_and_of_no_golden(tmp_path: Path) -> None:
+    sound = np.zeros((1, 3, 24, 24), "float32")
+    np.savez(tmp_path / "small.npz", x=np.zeros((1, 3, 8, 8), "float32"))
+    np.savez(tmp_path / "nan.npz", x=np.full_like(sound, np.nan))
+    np.savez(tmp_path / "wide.npz", x=np.full(sound.shape, 1e300))
+    np.save(tmp_path / "array.npy", sound)
+    (tmp_path / "text.npz").write_text("x")
+    for name in ("small.npz", "nan.npz", "wide.npz", "array.npy", "text.npz", "none.npz"):
+        done = bench_run(tmp_path, NET, "--inputs", name)
+        assert done.returncode in (1, 2)
+        assert "bench: " in done.stderr
+        assert "golden" not in done.stderr, name
+
+
+@pytest.mark.parametrize("channels_last", [True, False])
+@pytest.mark.parametrize(("wrong", "words"), [(np.nan, "NaN"), (-np.inf, "infinite, and the input is int8")])
+def test_what_is_no_number_is_refused_with_its_first_place(
+    tmp_path: Path, wrong: float, words: str, *, channels_last: bool
+) -> None:
+    cases = np.zeros((2, 24, 24, 3) if channels_last else (2, 3, 24, 24), "float32")
+    first = (1, 5, 7, 2) if channels_last else (1, 2, 5, 7)
+    cases[first] = cases[-1, -1, -1, -1] = wrong
+    np.savez(tmp_path / "in.npz", **{"inputs/x": cases})
+    done = bench_run(tmp_path, NET, "--inputs", "in.npz", "-o", "out.npz")
+    told = " ".join(done.stderr.split())
+    assert done.returncode == 1
+    assert f"inputs in.npz: inputs/x, case 1: 2 of 1,728 values are {words};" in told
+    assert f"the first is at {[0, *first[1:]]}" in told
+    assert not (tmp_path / "out.npz").exists()
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("-o", "in.npz"), "--out in.npz would overwrite the inputs"),
+        (("-o", "./link.npz"), "--out link.npz would overwrite the inputs"),
+        (("-o", "net.rknn"), "--out net.rknn would overwrite the model"),
+        (("--json", "in.npz"), "--json in.npz would overwrite the inputs"),
+        (("-o", "new", "--json", "new"), "--out and --json are one file: new"),
+        (("-o", "-"), "--out -: an .npz cannot go to stdout"),
+    ],
+)
+def test_no_file_that_is_read_is_overwritten(tmp_path: Path, given: tuple[str, ...], words: str) -> None:
+    shutil.copy(INPUTS, tmp_path / "in.npz")
+    shutil.copy(NET, tmp_path / "net.rknn")
+    (tmp_path / "link.npz").symlink_to("in.npz")
+    done = bench_run(tmp_path, "net.rknn", "--inputs", "in.npz", *given)
+    assert (done.returncode, words in done.stderr) == (2, True), done.stderr
+    assert (tmp_path / "in.npz").read_bytes() == INPUTS.read_bytes()
+    assert (tmp_path / "net.rknn").read_bytes() == NET.read_bytes()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in.npz", "link.npz", "net.rknn"]
+
+
+def test_outputs_may_go_into_a_pipe_which_stays_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with (tmp_path / "read.npz").open("wb") as kept:
+        reader = subprocess.Popen(["cat", "pipe"], cwd=tmp_path, stdout=kept)
+        done = bench_run(tmp_path, NET, "--inputs", INPUTS, "-o", "pipe")
+        assert (tmp_path / "pipe").is_fifo(), "a file has taken its place"
+        assert (done.returncode, reader.wait(timeout=30)) == (0, 0), done.stderr
+    with np.load(tmp_path / "read.npz") as archive:
+        assert archive["outputs/LeakyRelu_7"].shape == (2, 1, 16, 12, 12)

@@ -16,7 +16,6 @@ from rkbench.npu.execute.executor import Executor
 from rkbench.npu.predict import predict_latency
 from rkbench.rknn import open_model
 from rkbench.rknn.placement import is_int16
-
 from rkbench.variants.golden_fit import Member, Wanted, check_kind, fits_of
 
 NPU = Path(__file__).resolve().parents[2] / "data/npu"
@@ -51,7 +50,10 @@ def test_predict_says_why_there_is_no_band(soc: str) -> None:
 
 @pytest.mark.parametrize("soc", ["rk3588", "rk3568"])
 def test_execution_is_refused_as_a_whole(soc: str) -> None:
-    with open_model(int16(soc)) as model, pytest.raises(NotModelledError, match="it computes in int16, which"):
+    with (
+        open_model(int16(soc)) as model,
+        pytest.raises(NotModelledError, match="it computes in int16, which"),
+    ):
         Executor(model)
 
 

@@ -11,9 +11,11 @@ from made_nets import Net
 from npu_words import word
 from rkbench.errors import ModelError, NotModelledError
 from rkbench.npu.decoded import DecodedGraph
+from rkbench.npu.execute.cubes import AddressSpace
 from rkbench.npu.execute.executor import Executor
 from rkbench.npu.execute.fields import UnmodelledError
-from rkbench.npu.execute.tensors import quantization
+from rkbench.npu.execute.tensors import Tensors, quantization
+from rkbench.npu.layout import BASE, lay_out
 from rkbench.npu.predict import predict_decoded
 from rkbench.npu.tasks import decode_tasks
 from rkbench.rknn import open_model
@@ -107,3 +109,30 @@ def test_commands_that_nobody_can_explain_are_predicted_without_a_band() -> None
     assert not any("explain" in reason for reason in whole.outside)
     assert any("0x40c4" in reason for reason in damaged.outside)
     assert damaged.low_s is None
+
+
+@pytest.mark.parametrize("wrong", [np.nan, np.inf])
+def test_no_step_is_made_up_for_an_input_that_is_no_number(wrong: float) -> None:
+    net = Net("pools", "rk3588", "int8")
+    with open_model(net.path) as model:
+        executor = Executor(model)
+        (tensor,) = executor.inputs
+        values = np.zeros(tensor.shape, "float32")
+        values[0, 1, 2, 3] = values[0, 2, 0, 0] = wrong
+        words = r"input 'x' .* int8 of NaN or infinity \(2 of \d+ values, the first at \[0, 1, 2, 3\]\)"
+        with pytest.raises(NotModelledError, match=words):
+            executor.run({"x": values})
+
+
+def test_what_a_layer_makes_of_nothing_is_no_step_and_what_is_infinite_the_last() -> None:
+    with open_model(FOLDER.parent / "largest_rk3588_int8.rknn") as model:
+        layout = lay_out(model)
+        tensor = next(each for each in model.tensors if each.kind == "activation" and each.step)
+        memory = AddressSpace(layout.memory(), layout.generation.atom_bytes, BASE)
+        tensors = Tensors(memory, layout.addresses)
+        values = np.full(tensor.shape, np.inf, "float32")
+        tensors.write(tensor, values)
+        assert set(tensors.stored(tensor).ravel().tolist()) == {127}
+        values[...] = np.nan
+        with pytest.raises(UnmodelledError, match="int8 of NaN or infinity"):
+            tensors.write(tensor, values)

@@ -78,8 +78,8 @@ class ModelFacts:
 
     @cached_property
     def precision(self) -> Precision:
-        """What the file is called: its dtype, `int16` where its integers have 16 bits, or `w4a16` where weights
-        of 4 bits meet float maps."""
+        """What the file is called: its dtype, `int16` where its integers have 16 bits, or `w4a16` where
+        weights of 4 bits meet float maps."""
         if is_int16(self.model.contents):
             return "int16"
         four = any(site.kernel and site.kernel.dtype == "INT4" for site in self.sites)

@@ -1,4 +1,8 @@
-"""The operators that a .rknn leaves to the CPU, as the runtime computes them: in float32."""
+"""The operators that a .rknn leaves to the CPU.
+
+Floats, and what is quantized, are computed in float32 (numpy's and scipy's functions, which may differ from
+the runtime's in the last place); indices and shapes in their own integers. What only moves is not computed.
+"""
 
 from __future__ import annotations
 

@@ -139,7 +139,7 @@ def _refuse_int16(model: RknnModel) -> None:
     if is_int16(model.contents):
         raise NotModelledError(
             f"{model.file.path}: it computes in int16, which is not modelled",
-            hint="int8 and fp16 are: convert it so, or let a board or the vendor's simulator compute this one",
+            hint="int8 and fp16 are: convert it so; a board, or the vendor's simulator, computes this one",
         )
 
 

@@ -42,7 +42,8 @@ class Tensors:
         self._lines = lines or {}
 
     def read(self, tensor: Tensor) -> Array:
-        """Return a tensor as floats in the source model's shape, int64 where it is an index or a shape."""
+        """Return a tensor as float32 in the source model's shape; INT32 and INT64 without a scale, which are
+        indices and shapes, as they are stored."""
         stored = self.stored(tensor)
         whole = stored.dtype.kind in "iu"
         if whole and stored.dtype.itemsize >= 4 and not tensor.scale:
@@ -55,9 +56,13 @@ class Tensors:
         return values
 
     def write(self, tensor: Tensor, values: Array) -> None:
-        """Write real values (source model's shape), quantized where the tensor is; rounded to even."""
+        """Write real values (source model's shape), quantized where the tensor is; rounded to even.
+
+        What is infinite becomes the largest step where a layer of the CPU yields it; of inputs it is refused.
+        """
         dtype = dtype_of_tensor(tensor)
         if dtype.kind in "iu" and tensor.scale:
+            _refuse_no_numbers(dtype, ~np.isfinite(values) if tensor.kind == "input" else np.isnan(values))
             values = _quantized(values, dtype, *quantization(tensor))
         elif dtype.kind in "iu" and values.dtype.kind in "iu" and not _holds(dtype, values):
             raise UnmodelledError(f"numbers beyond {dtype}")
@@ -132,6 +137,14 @@ class Tensors:
         return self._memory.read(self._addresses[tensor.index], size_bytes)
 
 
+def _refuse_no_numbers(dtype: np.dtype[Any], wrong: NDArray[np.bool_]) -> None:
+    if wrong.any():
+        first = [int(place) for place in np.unravel_index(np.argmax(wrong), wrong.shape)]
+        raise UnmodelledError(
+            f"{dtype} of NaN or infinity ({int(wrong.sum())} of {wrong.size} values, the first at {first})"
+        )
+
+
 def _holds(dtype: np.dtype[Any], values: Array) -> bool:
     """Return whether whole numbers fit into a dtype."""
     limits = np.iinfo(dtype)
@@ -148,7 +161,6 @@ def _quantized(values: Array, dtype: np.dtype[Any], scale: np.float32, zero_poin
             part /= scale
             np.rint(part, out=part)
         part += zero_point
-        np.nan_to_num(part, copy=False)
         result[first : first + PART_VALUES] = np.clip(part, limits.min, limits.max, out=part)
     return result.reshape(values.shape)
 
