@@ -105,7 +105,7 @@ def test_an_onnx_alone_is_predicted() -> None:
     document = check(inspect_file(request))
     assert (document["verdict"], document["file"], document["layers"]) == ("predicted", None, [])
     assert document["sentence"] == (
-        "bloat3M_groupconv_cpg4.onnx (3.34 MB) will become about 31.5 MB (30.3 MB to 32.6 MB) for rk3568 "
+        "bloat3M_groupconv_cpg4.onnx (3.34 MB) will become about 31.5 MB (30.1 MB to 32.9 MB) for rk3568 "
         "int8 (predicted): 13 nodes (Conv_19, Conv_32, Conv_45 and 10 more) take 30.5 MB more "
         "than the weights need: grouped, made dense."
     )
