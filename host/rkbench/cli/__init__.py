@@ -48,6 +48,10 @@ def main() -> None:
         # `bench history | head`: the reader left; nothing more to say, and no traceback at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(0)
+    except MemoryError as error:
+        print(f"bench: memory is too short: {error or 'nothing more could be taken'}", file=sys.stderr)
+        print("  → end other programs, raise the limit (ulimit -v), or take a smaller model", file=sys.stderr)
+        sys.exit(1)
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise

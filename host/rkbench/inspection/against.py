@@ -14,13 +14,16 @@ from itertools import accumulate
 from math import prod
 from operator import mul
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from rkbench.errors import ModelError
 from rkbench.inspection.parts_of_onnx import Arrays, PartsOfOnnx
-from rkbench.npu.execute.executor import Executor
+from rkbench.left_behind import working_folder
+from rkbench.npu.execute.executor import OF_THE_RUNTIME, Executor
 from rkbench.rknn import RknnModel
 from rkbench.rknn.contents import Node
 from rkbench.rknn.graph_shape import GraphShape, graph_shape
@@ -29,6 +32,7 @@ from rkbench.stats.similarity import cosine
 BAD_COSINE = 0.99
 """Below it a layer is called bad: int8 layers of sound models stay above (docs/npu.md)."""
 SEED = 0
+MOST_NAMES = 4
 
 
 @dataclass(frozen=True)
@@ -65,6 +69,8 @@ class AgainstOnnx:
     """Layers whose output the ONNX has no tensor of the name and size for: the compiler's own."""
     shape: GraphShape | None = None
     """Which of several input shapes was compared; None where the file holds one."""
+    whole_inputs: tuple[str, ...] = ()
+    """Inputs of whole numbers: 0 or 1, and bytes 0 to 255, instead of standard normal values."""
 
     @property
     def first_bad(self) -> LayerError | None:
@@ -73,15 +79,19 @@ class AgainstOnnx:
 
 
 def compare_with_onnx(model: RknnModel, onnx_path: Path) -> AgainstOnnx:
-    """Return the error of each layer, on standard normal inputs.
+    """Return the error of each layer, on standard normal inputs; whole numbers are 0 or 1, bytes 0 to 255.
 
     Raises NotModelledError as `Executor` does, UsageError without onnxruntime, ModelError for an ONNX that
-    cannot be run or has other inputs.
+    cannot be run, has other inputs, or no tensor of the name of any layer's.
     """
-    reference = PartsOfOnnx(onnx_path)
+    with working_folder(Path(gettempdir()), "rkbench-against-") as folder:
+        return _compared(model, PartsOfOnnx(onnx_path, folder), onnx_path)
+
+
+def _compared(model: RknnModel, reference: PartsOfOnnx, onnx_path: Path) -> AgainstOnnx:
     executor = Executor(model)
     random = np.random.default_rng(SEED)
-    feeds: Arrays = {t.name: random.standard_normal(t.shape).astype(np.float32) for t in executor.inputs}
+    feeds: Arrays = {t.name: _values(random, t.shape, reference.dtype(t.name)) for t in executor.inputs}
     watched: dict[str, tuple[str, NDArray[Any]]] = {}
     unmatched: list[str] = []
 
@@ -93,6 +103,8 @@ def compare_with_onnx(model: RknnModel, onnx_path: Path) -> AgainstOnnx:
                 unmatched.append(node.name)
 
     executor.run(feeds, watch)
+    if not watched:
+        raise _of_another_net(model, reference, onnx_path)
     so_far = reference.run(reference.nodes, feeds, list(watched))
     turned = {name: in_order_of(so_far[name].shape, values) for name, (_, values) in watched.items()}
     unmatched += [layer for name, (layer, _) in watched.items() if turned[name] is None]
@@ -100,7 +112,31 @@ def compare_with_onnx(model: RknnModel, onnx_path: Path) -> AgainstOnnx:
     layer_of = {name: layer for name, (layer, _) in watched.items() if name in computed}
     layers = _errors(reference, computed, so_far, layer_of)
     return AgainstOnnx(
-        model.file.path, onnx_path, _without_blame(reference, layers), tuple(unmatched), graph_shape(model)
+        model.file.path,
+        onnx_path,
+        _without_blame(reference, layers),
+        tuple(unmatched),
+        graph_shape(model),
+        tuple(name for name, values in feeds.items() if values.dtype.kind != "f"),
+    )
+
+
+def _values(random: np.random.Generator, shape: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Return an input as `bench golden` makes one; 0 and 1 are places in any table, and truths."""
+    if dtype.kind == "f":
+        return random.standard_normal(shape).astype(np.float32)
+    return random.integers(0, 256 if dtype == np.uint8 else 2, shape).astype(dtype)
+
+
+def _of_another_net(model: RknnModel, reference: PartsOfOnnx, onnx_path: Path) -> ModelError:
+    computing = [node for node in model.graphs[0].nodes if node.type not in OF_THE_RUNTIME]
+    written = [model.tensors[index].name for node in computing for index in node.outputs]
+    sides = ("the .rknn writes:", written), ("the ONNX has:", list(reference.producers))
+    told = "".join(f"\n  {side:<18}{', '.join(names[:MOST_NAMES])}" for side, names in sides)
+    return ModelError(
+        f"{onnx_path} has no tensor of the name of any layer's output in {model.file.path.name}{told}",
+        hint="it is another network's, or was made anew with other names: name the ONNX that the .rknn was "
+        "converted from",
     )
 
 

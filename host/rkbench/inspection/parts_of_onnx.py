@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Sequence
+import errno
+from collections.abc import Container, Iterable, Sequence
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -13,18 +14,25 @@ from numpy.typing import NDArray
 from rkbench.errors import ModelError, NoModelError, UsageError
 from rkbench.onnx.runtime import load_onnxruntime
 from rkbench.rknn.identify import refuse_as_onnx
+from rkbench.units import format_bytes
 
 NO_LIMITS = (-inf, inf)
 Arrays = dict[str, NDArray[Any]]
+WEIGHTS = "weights"
+#: Smaller ones stay in the graph: shapes, limits, scales, which onnx wants to see.
+LEAST_APART_BYTES = 4096
+#: What onnx, protobuf and onnxruntime say where memory is short.
+SHORT = ("bad alloc", "bad_alloc", "allocate memory", "Failed to serialize proto", "out of memory")
 
 
 class PartsOfOnnx:
-    """An ONNX, whole or in parts.
+    """An ONNX, whole or in parts; its weights are put into a file in `folder`, which every part reads.
 
-    Raises UsageError without onnx or onnxruntime, NoModelError and ModelError for a file that cannot be read.
+    Raises UsageError without onnx or onnxruntime, NoModelError and ModelError for a file that cannot be read,
+    also where memory is too short for it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, folder: Path) -> None:
         try:
             import onnx
         except ModuleNotFoundError as error:
@@ -36,11 +44,13 @@ class PartsOfOnnx:
                 f"{path}: no such file", hint="name the ONNX that the .rknn was converted from"
             )
         refuse_as_onnx(path)
-        self._path = path
+        self._path, self._folder = path, folder
         try:
-            self._model = onnx.shape_inference.infer_shapes(onnx.load(str(path)))
+            network = onnx.load(str(path))
+            _put_apart(network.graph.initializer, folder / WEIGHTS)
+            self._model = onnx.shape_inference.infer_shapes(network)
         except Exception as error:  # protobuf's and onnx's exceptions share no base but Exception
-            raise ModelError(
+            raise _short_of(path, error) or ModelError(
                 f"{path}: no ONNX that can be read: {error}", hint="name the model's ONNX"
             ) from error
         graph = self._model.graph
@@ -56,6 +66,17 @@ class PartsOfOnnx:
             value.name: [dim.dim_value for dim in value.type.tensor_type.shape.dim]
             for value in (*graph.input, *graph.value_info, *graph.output)
         }
+        self._kinds = {
+            value.name: value.type.tensor_type.elem_type
+            for value in (*graph.input, *graph.value_info, *graph.output)
+        }
+
+    def dtype(self, name: str) -> np.dtype[Any]:
+        """Return the dtype of a tensor; float32 where the ONNX does not tell."""
+        from onnx import TensorProto, helper
+
+        found: np.dtype[Any] = helper.tensor_dtype_to_np_dtype(self._kinds.get(name) or TensorProto.FLOAT)
+        return found
 
     def alone(self, name: str, known: Arrays) -> NDArray[Any]:
         """Return a tensor as onnxruntime computes it from the nearest tensors that are `known`."""
@@ -128,29 +149,35 @@ class PartsOfOnnx:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4
         try:
-            session = onnxruntime.InferenceSession(
-                self._part(nodes, feeds, outputs), options, providers=["CPUExecutionProvider"]
-            )
+            part = self._part(nodes, feeds, outputs)
+            session = onnxruntime.InferenceSession(str(part), options, providers=["CPUExecutionProvider"])
             shaped = {key: np.ascontiguousarray(self._shaped(key, value)) for key, value in feeds.items()}
             found = session.run(outputs, shaped)
         except Exception as error:  # onnxruntime's exceptions share no base but Exception
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise ModelError(
+            raise _short_of(self._path, error) or ModelError(
                 f"onnxruntime cannot run {self._path} beside the .rknn: {reason}",
                 hint="is it the ONNX that the .rknn was converted from?",
             ) from error
         return dict(zip(outputs, found, strict=True))
 
     def _shaped(self, name: str, values: NDArray[Any]) -> NDArray[Any]:
-        shape = self._shapes.get(name)
+        """Return values as the ONNX has them: its shape where it tells one, and its dtype."""
+        shape, dtype = self._shapes.get(name), self.dtype(name)
+        if dtype.kind in "iu" and values.dtype.kind == "f":
+            values = np.rint(values)
+        values = values.astype(dtype, copy=False)
         return values.reshape(shape) if shape and all(shape) else values
 
-    def _part(self, nodes: Sequence[Any], feeds: Arrays, outputs: list[str]) -> bytes:
+    def _part(self, nodes: Sequence[Any], feeds: Arrays, outputs: list[str]) -> Path:
+        """Write a part of the graph as an ONNX beside the weights."""
         from onnx import TensorProto, helper
 
         used = {source for node in nodes for source in node.input}
         given = [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, self._shaped(name, value).shape)
+            helper.make_tensor_value_info(
+                name, self._kinds.get(name) or TensorProto.FLOAT, self._shaped(name, value).shape
+            )
             for name, value in feeds.items()
         ]
         wanted = [helper.make_empty_tensor_value_info(name) for name in outputs]
@@ -159,5 +186,52 @@ class PartsOfOnnx:
         model = helper.make_model(
             graph, opset_imports=self._model.opset_import, ir_version=self._model.ir_version
         )
-        part: bytes = model.SerializeToString()
+        part = self._folder / "part.onnx"
+        part.write_bytes(model.SerializeToString())
         return part
+
+
+def _put_apart(constants: Iterable[Any], target: Path) -> None:
+    """Move the bytes of large constants into a file: a part of the graph then names them, and holds no copy.
+
+    So memory holds an ONNX once while it is read, however many of its layers are computed.
+    """
+    from onnx import TensorProto
+
+    with target.open("wb") as file:
+        for constant in constants:
+            if len(constant.raw_data) < LEAST_APART_BYTES:
+                continue
+            place = {"location": WEIGHTS, "offset": file.tell(), "length": file.write(constant.raw_data)}
+            constant.ClearField("raw_data")
+            constant.data_location = TensorProto.EXTERNAL
+            del constant.external_data[:]
+            for key, value in place.items():
+                constant.external_data.add(key=key, value=str(value))
+
+
+def _short_of(path: Path, error: Exception) -> ModelError | None:
+    """Return what to tell of an error that says that memory or disk are too small; None for any other."""
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        where = error.filename or "the temporary folder"
+        return ModelError(
+            f"{where}: {error.strerror}: the weights of {path} are put there",
+            hint="make room, or name a folder that has some: TMPDIR=FOLDER bench inspect ...",
+        )
+    size_bytes, said = path.stat().st_size, str(error)
+    if isinstance(error, MemoryError) or any(words in said for words in SHORT) or _too_much(2 * size_bytes):
+        return ModelError(
+            f"{path}: memory is too short to compute it beside the .rknn: it has {format_bytes(size_bytes)}, "
+            "and reading takes twice that",
+            hint="end other programs, raise the limit (ulimit -v), or use a computer with more memory",
+        )
+    return None
+
+
+def _too_much(size_bytes: int) -> bool:
+    """Return whether so many bytes cannot be had: protobuf calls a file damaged that it finds no room for."""
+    try:
+        np.empty(size_bytes, np.uint8)
+    except MemoryError:
+        return True
+    return False

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from bench_command import BENCH, Done, run_bench
+from rknn_writer import FileSpec, GraphSpec, NodeSpec, TensorSpec, write_model
 
 DATA = Path(__file__).parents[2] / "data"
 NET = DATA / "npu/neck_rk3588_int8.rknn"
@@ -168,3 +169,27 @@ def test_outputs_may_go_into_a_pipe_which_stays_one(tmp_path: Path) -> None:
         assert (done.returncode, reader.wait(timeout=30)) == (0, 0), done.stderr
     with np.load(tmp_path / "read.npz") as archive:
         assert archive["outputs/LeakyRelu_7"].shape == (2, 1, 16, 12, 12)
+
+
+def test_too_little_memory_is_told_without_a_traceback(tmp_path: Path) -> None:
+    far = TensorSpec("y", "output", arena_offset=3 << 30)
+    tensors = (
+        TensorSpec("x", "input", size_bytes=256),
+        far,
+        TensorSpec("c", "register_commands", data=bytes(64)),
+        TensorSpec("t", "tasks", data=bytes(40)),
+    )
+    graph = GraphSpec(tensors, (NodeSpec("Conv:y", inputs=(0,), outputs=(1,)),), inputs=(0,), outputs=(1,))
+    (tmp_path / "far.rknn").write_bytes(write_model(FileSpec((graph,))))
+    script = f"import resource\nresource.setrlimit(resource.RLIMIT_AS, (2 << 30, 2 << 30))\n{BENCH}"
+    done = subprocess.run(
+        [sys.executable, "-c", script, "run", "far.rknn", "--inputs", str(INPUTS)],
+        env={**os.environ, "OPENBLAS_NUM_THREADS": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("bench: memory is too short: Unable to allocate 3.00 GiB")
+    assert "  → end other programs" in done.stderr

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
+import sys
 from io import StringIO
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import onnx
 import pytest
 from bench_command import run_bench
 from onnx import numpy_helper
+from rkbench.errors import ModelError
 from rkbench.inspection.against import AgainstOnnx, compare_with_onnx, in_order_of
 from rkbench.rknn import open_model
 from rkbench.stats.similarity import cosine
@@ -126,7 +129,7 @@ def test_the_json_holds_every_layer(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("onnx_file", "words", "exit_code"),
     [
-        ("dense.onnx", "is it the ONNX that the .rknn was converted from?", 1),
+        ("residual.onnx", "it is another network's, or was made anew with other names", 1),
         ("none.onnx", "no such file", 2),
     ],
 )
@@ -134,6 +137,18 @@ def test_another_onnx_is_told(tmp_path: Path, onnx_file: str, words: str, exit_c
     done = run_bench("inspect", str(NPU / "neck_rk3588_int8.rknn"), "--against", str(NPU / onnx_file))
     assert done.returncode == exit_code
     assert words in done.stderr
+
+
+def test_an_onnx_of_other_inputs_is_told(tmp_path: Path) -> None:
+    network = onnx.load(str(NPU / "neck.onnx"))
+    network.graph.input[0].name = network.graph.node[0].input[0] = "y"
+    onnx.save(network, tmp_path / "other.onnx")
+    with (
+        open_model(NPU / "neck_rk3588_int8.rknn") as model,
+        pytest.raises(ModelError, match=r"onnxruntime cannot run .*other.onnx beside the .rknn") as caught,
+    ):
+        compare_with_onnx(model, tmp_path / "other.onnx")
+    assert caught.value.hint == "is it the ONNX that the .rknn was converted from?"
 
 
 def test_against_stands_alone() -> None:
@@ -184,3 +199,74 @@ def test_on_a_terminal_its_sentences_are_broken_at_blanks(monkeypatch: pytest.Mo
     )
     assert max(map(len, out.getvalue().splitlines())) <= 40
     assert "\nlayer alone, fed with" in out.getvalue()
+
+
+def test_what_both_name_is_told_where_no_name_is_the_same() -> None:
+    with open_model(NPU / "neck_rk3588_int8.rknn") as model, pytest.raises(ModelError) as caught:
+        compare_with_onnx(model, NPU / "residual.onnx")
+    assert caught.value.message.splitlines()[1:] == [
+        "  the .rknn writes: LeakyRelu_1, LeakyRelu_3, Resize_4, Resize_4_conv",
+        "  the ONNX has:     Conv_0, Relu_1, Conv_2, Relu_3",
+    ]
+
+
+def test_an_input_of_whole_numbers_is_fed_whole_numbers() -> None:
+    with open_model(NPU.parent / "models/causes/int_input_onehot.rk3568.fp16.rknn") as model:
+        found = compare_with_onnx(model, NPU.parent / "cases/int_input_onehot.onnx")
+    assert found.whole_inputs == ("i",)
+    assert found.first_bad is None
+    assert found.layers[-1].range > 1
+    show_against(found, out=(out := StringIO()))
+    assert "on standard normal inputs (i: whole numbers); own" in out.getvalue()
+
+
+def with_weights(folder: Path, megabytes: int) -> Path:
+    """The ONNX of `neck` with a constant that only its own Shape reads."""
+    network = onnx.load(str(NPU / "neck.onnx"))
+    constant = onnx.TensorProto(name="more", dims=[megabytes, 1 << 18], data_type=onnx.TensorProto.FLOAT)
+    constant.raw_data = bytes(megabytes << 20)
+    network.graph.initializer.append(constant)
+    network.graph.node.append(onnx.helper.make_node("Shape", ["more"], ["size of more"]))
+    onnx.save(network, folder / f"{megabytes}.onnx")
+    return folder / f"{megabytes}.onnx"
+
+
+IN_MEMORY = """
+import os, resource, sys
+from pathlib import Path
+import numpy, onnx, onnx.shape_inference, onnxruntime, rkbench.inspection.against as against
+from rkbench.errors import BenchError
+from rkbench.rknn import open_model
+limit = int(sys.argv[3])
+if limit:
+    taken = int(Path("/proc/self/statm").read_text().split()[0]) * os.sysconf("SC_PAGE_SIZE")
+    resource.setrlimit(resource.RLIMIT_AS, (taken + limit, resource.getrlimit(resource.RLIMIT_AS)[1]))
+try:
+    with open_model(sys.argv[1]) as model:
+        against.compare_with_onnx(model, Path(sys.argv[2]))
+except BenchError as error:
+    print(type(error).__name__, error.message, error.hint)
+(peak,) = (line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM"))
+print(int(peak) // 1024)
+"""
+
+
+def told_with(onnx_path: Path, limit: int = 0) -> list[str]:
+    arguments = (str(NPU / "neck_rk3588_int8.rknn"), str(onnx_path), str(limit))
+    done = subprocess.run(
+        [sys.executable, "-c", IN_MEMORY, *arguments], capture_output=True, text=True, check=True
+    )
+    return done.stdout.splitlines()
+
+
+def test_memory_holds_an_onnx_little_more_than_twice(tmp_path: Path) -> None:
+    few, many = (int(told_with(with_weights(tmp_path, size))[-1]) for size in (1, 129))
+    assert many - few < 2.5 * 128
+
+
+@pytest.mark.parametrize("limit", [64, 160])
+def test_too_little_memory_is_told_with_what_to_do(tmp_path: Path, limit: int) -> None:
+    told = told_with(with_weights(tmp_path, 128), limit << 20)
+    assert told[0].startswith("ModelError")
+    assert "memory is too short to compute it beside the .rknn: it has 134 MB" in told[0]
+    assert "use a computer with more memory" in told[0]

@@ -103,4 +103,4 @@ def test_errors_of_layers_are_shown_all_the_same() -> None:
     found = AgainstOnnx(Path("net.rknn"), Path("net.onnx"), (), ())
     with pytest.raises(BenchError, match="No space left"):
         show_against(found, FULL, out)
-    assert "net.rknn: no layer has the name" in out.getvalue()
+    assert "net.rknn: no layer is of the size" in out.getvalue()

@@ -63,8 +63,9 @@ def _print_against(found: AgainstOnnx, console: Console) -> None:
         say(f"not in the ONNX by name: {', '.join(found.unmatched)}")
     if found.shape:
         say(f"for {found.shape}")
+    whole = f" ({', '.join(found.whole_inputs)}: whole numbers)" if found.whole_inputs else ""
     say(
-        "computed by rkbench's model of the NPU, on standard normal inputs; own: the layer alone, "
+        f"computed by rkbench's model of the NPU, on standard normal inputs{whole}; own: the layer alone, "
         "fed with what the .rknn computed before it; so far: from the inputs on"
     )
 
@@ -73,7 +74,7 @@ def answer(found: AgainstOnnx) -> str:
     """Return the first line: which layer is bad, or how good the worst is."""
     name, bad = found.model.name, found.first_bad
     if not found.layers:
-        return f"{name}: no layer has the name of a tensor in {found.onnx.name}"
+        return f"{name}: no layer is of the size that {found.onnx.name} has for its name"
     if bad is not None:
         how = f"cosine {bad.own_cosine:.5f} by itself" if isfinite(bad.own_cosine) else "its values overflow"
         return f"{name}: the first bad layer is {bad.layer}: {how}"
