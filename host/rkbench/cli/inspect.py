@@ -96,7 +96,7 @@ def inspect(
         _write_graph(inspection, drawn.graph, drawn.run, drawn.store)
     elif drawn.run is not None:
         raise UsageError("--run times the layers of a graph", hint="name its file: --graph graph.json")
-    show_inspection(inspection, json_to=json, html_to=html, layers=layers, myths=myths)
+    show_inspection(inspection, json_to=json, html_to=html, layers=layers, myths=myths, read=request.files)
 
 
 def _write_graph(inspection: Inspection, target: Path, name: str | None, store: str | None) -> None:
@@ -117,8 +117,10 @@ def _inspect_against(model: Path, onnx: Path, json: str | None, *, alone: bool) 
     from rkbench.inspection.against import compare_with_onnx
     from rkbench.rknn import open_model
     from rkbench.views.inspect.against import show_against
+    from rkbench.views.output import check_not_read
 
     if not alone:
         raise UsageError("--against stands alone, with --json at most", hint="inspect the file without it")
+    check_not_read({"--json": json}, {"the model": model, "the ONNX": onnx})
     with open_model(model) as opened:
         show_against(compare_with_onnx(opened, onnx), json)

@@ -35,8 +35,10 @@ def predict(
     """
     from rkbench.inspection.latency import predict_models
     from rkbench.npu.what_if import parse_what_if
+    from rkbench.views.output import check_not_read
     from rkbench.views.predict import show_predictions
 
+    check_not_read({"--json": json}, {f"the model {path.name}": path for path in models})
     soc, fitted = _board(board, inventory) if board else (None, None)
     predicted = predict_models(models, what_if=parse_what_if(what_if), soc=soc, fitted=fitted, graph=graph)
     show_predictions(predicted, layers=layers or ("10" if len(models) == 1 else "0"), json_to=json)

@@ -67,4 +67,11 @@ def inspect_plain(arguments: dict[str, str]) -> None:
         tasks=arguments.get("tasks"),
     )
     layers, myths = arguments.get("layers", "10"), "myths" in arguments
-    show_inspection(inspect_file(request), json_to=json, html_to=html, layers=layers, myths=myths)
+    show_inspection(
+        inspect_file(request),
+        json_to=json,
+        html_to=html,
+        layers=layers,
+        myths=myths,
+        read=request.files,
+    )

@@ -37,6 +37,11 @@ class Request:
     input_shapes: tuple[str, ...] = ()
     """Of the ONNX, where it leaves sizes open: `NAME=SIZES`."""
 
+    @property
+    def files(self) -> dict[str, Path | None]:
+        """What is read, by what it is."""
+        return {"the model": self.model, "the ONNX": self.onnx, "the other model": self.other}
+
 
 def inspect_file(request: Request) -> Inspection:
     """Return the inspection of a file; raises ModelError or UsageError for what it cannot be made of."""

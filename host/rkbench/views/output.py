@@ -76,11 +76,11 @@ def check_outputs(targets: Mapping[str, str | None]) -> None:
                 raise UsageError(f"{other} and {option} are one file: {path}", hint="name another for one")
 
 
-def check_not_read(targets: Mapping[str, str | None], read: Mapping[str, Path]) -> None:
+def check_not_read(targets: Mapping[str, str | None], read: Mapping[str, Path | None]) -> None:
     """Raise UsageError now where an option's target is one of the files that are `read`, by what they are."""
     for option, target in targets.items():
         for what, path in read.items():
-            if target not in (None, STDOUT) and _are_one(Path(target), path):
+            if target not in (None, STDOUT) and path is not None and _are_one(Path(target), path):
                 raise UsageError(f"{option} {target} would overwrite {what}", hint="name another file")
 
 

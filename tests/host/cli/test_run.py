@@ -193,3 +193,26 @@ def test_too_little_memory_is_told_without_a_traceback(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.startswith("bench: memory is too short: Unable to allocate 3.00 GiB")
     assert "  → end other programs" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        ("predict", "net.rknn", "--json", "net.rknn"),
+        ("inspect", "net.rknn", "--json", "./net.rknn"),
+        ("inspect", "--html", "net.rknn", "net.rknn"),
+        ("inspect", "net.rknn", "--tasks", "Conv", "--lang", "en", "--json=net.rknn", "--layers", "3"),
+        ("inspect", "net.rknn", "--input-shape", "x=1", "--json", "net.rknn"),
+        ("inspect", "net.rknn", "--against", "net.onnx", "--json", "net.rknn"),
+        ("inspect", "net.rknn", "--against", "net.onnx", "--json", "net.onnx"),
+        ("inspect", "net.onnx", "--json", "net.onnx"),
+    ],
+)
+def test_no_model_is_overwritten_by_what_is_told_of_it(tmp_path: Path, given: tuple[str, ...]) -> None:
+    onnx = DATA / "npu/neck.onnx"
+    shutil.copy(NET, tmp_path / "net.rknn")
+    shutil.copy(onnx, tmp_path / "net.onnx")
+    done = run_bench(*given, environment={**os.environ, "HOME": str(tmp_path)}, folder=tmp_path)
+    assert (done.returncode, "would overwrite the " in done.stderr) == (2, True), done.stderr
+    assert (tmp_path / "net.rknn").read_bytes() == NET.read_bytes()
+    assert (tmp_path / "net.onnx").read_bytes() == onnx.read_bytes()

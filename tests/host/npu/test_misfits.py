@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from made_nets import Net
 from rkbench.errors import ModelError
+from rkbench.npu.execute.executor import Executor
 from rkbench.npu.layout import RECORD, lay_out
 from rkbench.npu.predict import predict_latency
 from rkbench.npu.tasks import decode_tasks
@@ -81,3 +82,21 @@ def test_a_constant_that_is_larger_than_its_place_in_another_graph_is_refused(
         else:
             with pytest.raises(ModelError, match=r"'w' takes 4096 bytes in graph 1, and .* has 4160"):
                 layout.memory()
+
+
+@pytest.mark.parametrize("version", [1, 2, 3, 4, 5])
+def test_an_older_container_is_refused_by_its_number(tmp_path: Path, version: int) -> None:
+    path = tmp_path / "older.rknn"
+    path.write_bytes(write_model(FileSpec(version=version)))
+    words = f"its container is version {version}, tasks are read of 6"
+    with open_model(path) as model, pytest.raises(ModelError, match=words):
+        Executor(model)
+    with pytest.raises(ModelError, match=words):
+        predict_latency(path)
+
+
+def test_weights_of_four_bits_are_refused_by_their_soc_which_alone_has_them() -> None:
+    """The toolkit (2.5.0) makes them for the rk3576 and refuses the rk3588 and rk3568."""
+    path = Path(__file__).parents[2] / "data/models/causes/conv1x1_conv1x1.rk3576.w4a16.rknn"
+    with open_model(path) as model, pytest.raises(ModelError, match="cannot be decoded: it is for rk3576"):
+        Executor(model)

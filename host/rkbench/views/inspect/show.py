@@ -3,22 +3,36 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
+from pathlib import Path
 
 from rkbench.inspection.document import Inspection
 from rkbench.language.choice import spoken
 from rkbench.language.language import ENGLISH, Language
 from rkbench.views.inspect.terminal import layer_limit
-from rkbench.views.output import STDOUT, all_of, check_output, write_text
+from rkbench.views.output import STDOUT, all_of, check_not_read, check_output, write_text
+
+NOTHING: Mapping[str, Path | None] = {}
 
 
 def show_inspection(
-    inspection: Inspection, *, json_to: str | None, html_to: str | None, layers: str, myths: bool
+    inspection: Inspection,
+    *,
+    json_to: str | None,
+    html_to: str | None,
+    layers: str,
+    myths: bool,
+    read: Mapping[str, Path | None] = NOTHING,
 ) -> None:
-    """Write the inspection where it was asked for, and to the terminal unless stdout is taken."""
+    """Write the inspection where it was asked for, and to the terminal unless stdout is taken.
+
+    `read` are the files that were read, by what they are: they are not overwritten.
+    """
     most = layer_limit(layers)
     for target in (json_to, html_to):
         if target:
             check_output(target)
+    check_not_read({"--json": json_to, "--html": html_to}, read)
     steps = [] if STDOUT in (json_to, html_to) else [lambda: _print(inspection, most, myths)]
     if json_to:
         steps.append(lambda: _write_json(inspection, json_to))
