@@ -123,7 +123,7 @@ def _compared(model: RknnModel, reference: PartsOfOnnx, onnx_path: Path) -> Agai
 
 def _values(random: np.random.Generator, shape: Sequence[int], dtype: np.dtype[Any]) -> NDArray[Any]:
     """Return an input as `bench golden` makes one; 0 and 1 are places in any table, and truths."""
-    if dtype.kind == "f":
+    if dtype.kind not in "iub":
         return random.standard_normal(shape).astype(np.float32)
     return random.integers(0, 256 if dtype == np.uint8 else 2, shape).astype(dtype)
 

@@ -42,8 +42,8 @@ def with_computed_outputs(variant: PreparedVariant, tell: Callable[[str], None])
                 compute(model, variant.golden.path, target, words=GOLDEN)
             evict(target.parent, keep=target)
         os.utime(target)
-    except MemoryError as error:
-        tell(f"no outputs of {name} on a virtual board: memory is too short for computing them: {error}")
+    except MemoryError:
+        tell(f"no outputs of {name} on a virtual board: memory is too short for computing them")
         return variant
     except (ModelError, GoldenError) as error:
         tell(f"no outputs of {name} on a virtual board: {error.message}")
