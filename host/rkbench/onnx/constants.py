@@ -49,9 +49,21 @@ def stored_values(graph: ir.Graph) -> set[ir.Value]:
 
 def zeros_of(node: ir.Node) -> ir.Value | None:
     """Return the stored zeros that a product is made with, or what hands them on; None for all else."""
-    if node.op_type != "Mul":
+    if node.op_type != "Mul" or any(map(_is_normed, node.inputs)):
         return None
     return next((value for value in node.inputs if _is_zero(value)), None)
+
+
+def _is_normed(value: ir.Value | None) -> bool:
+    """Return whether a value is a norm's, before its scale: that is one layer, and nothing in it is left out.
+
+    Seen on SwinV2-CR, whose norms begin with scales of zero.
+    """
+    divided = value.producer() if value is not None else None
+    if divided is None or divided.op_type != "Div":
+        return False
+    root = divided.inputs[1].producer() if divided.inputs[1] is not None else None
+    return root is not None and root.op_type == "Sqrt"
 
 
 def _is_zero(value: ir.Value | None) -> bool:

@@ -74,6 +74,8 @@ def _convolution(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     if geometry is None or weight not in context.constants:
         return _other(node, context, dtype)
     share = _projected(geometry, context, dtype)
+    if len(geometry.kernel) > 2:  # taken apart along the third axis, in ways that nobody has measured
+        share = Share(share.becomes, share.weights, share.needed, None, share.note)
     if is_generated(weight):
         note = say(
             "its weights are computed by nodes ({weight}): the ONNX does not store them", weight=weight.name

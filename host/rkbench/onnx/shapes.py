@@ -41,7 +41,8 @@ def moved_positions(node: ir.Node) -> int:
 
     A product comes out with the labels first that both maps have; where the equation wants others before
     them, its rows (all labels but the one that is summed over the second map's own) change places.
-    Seen on attention with relative positions, such as `byhwc,hkc->byhwk`.
+    Seen on attention with relative positions, such as `byhwc,hkc->byhwk` (MViTv2). Of four dimensions, as in
+    SAM's `bhwc,hkc->bhwk`, it is a Transpose, which stores nothing.
     """
     if node.op_type != "Einsum" or len(node.inputs) != 2 or "equation" not in node.attributes:
         return 0
@@ -49,7 +50,7 @@ def moved_positions(node: ir.Node) -> int:
     left, arrow, result = text.partition("->")
     first, _, second = left.partition(",")
     shape = static_shape(node.inputs[0])
-    if not arrow or "." in text or shape is None or len(first) != len(shape):
+    if not arrow or "." in text or shape is None or not 4 < len(first) == len(shape):
         return 0
     sizes = dict(zip(first, shape, strict=True))
     rows = [label for label in result if label in first]

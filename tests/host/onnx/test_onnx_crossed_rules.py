@@ -128,7 +128,12 @@ def test_a_convolution_along_the_channels_is_a_dense_1x1(
 
 @pytest.mark.parametrize(
     ("equation", "elements"),
-    [("byhwc,hkc->byhwk", 64 * 64), ("hbwyc,hkc->hbwyk", 0), ("byhwc,zkc->byhwzk", 0)],
+    [
+        ("byhwc,hkc->byhwk", 64 * 64),
+        ("hbwyc,hkc->hbwyk", 0),
+        ("byhwc,zkc->byhwzk", 0),
+        ("yhwc,hkc->yhwk", 0),  # of four dimensions it is a Transpose
+    ],
 )
 def test_positions_that_a_product_moved_are_put_in_order_by_a_dense_1x1(
     tmp_path: Path, equation: str, elements: int
@@ -139,3 +144,46 @@ def test_positions_that_a_product_moved_are_put_in_order_by_a_dense_1x1(
     network.add("Einsum", network.weights("table", *right), equation=equation, name="product")
     found = weighted(network, tmp_path, "rk3588", "fp16", "product")
     assert found == pytest.approx(elements * 2, abs=700)  # beside the stored table itself
+
+
+def test_a_sum_over_every_few_channels_is_a_convolution_for_each_of_them(tmp_path: Path) -> None:
+    network = Network(1, 8, 28, 28).conv(8, 512, (1, 1))
+    network.add("Reshape", network.constant("apart", np.array([1, 256, 2, 28, 28])))
+    network.add("ReduceSum", network.constant("axis", np.array([2])), keepdims=0, name="sum")
+    network.conv(256, 8, (1, 1))
+    found = register_bytes(network, tmp_path, "rk3588", "fp16", "sum")
+    assert found == pytest.approx(1_182_464, rel=0.04)
+
+
+def test_a_concat_copies_every_map_of_a_batch(tmp_path: Path) -> None:
+    network = Network(16, 8, 8, 8)
+    start, maps = network.value, []
+    for _ in range(8):
+        network.value = start
+        maps.append(network.conv(8, 8).value)
+    network.value = maps[0]
+    network.add("Concat", *maps[1:], axis=2, name="join").add("Relu")
+    assert register_bytes(network, tmp_path, "rk3588", "fp16", "join") == 428_288
+
+
+def test_the_scale_of_a_norm_is_no_product_with_zeros(tmp_path: Path) -> None:
+    network = Network(1, 8, 8, 8).conv(8, 64)
+    start = network.value
+    network.add("ReduceMean", axes=[1], keepdims=1)
+    mean, network.value = network.value, start
+    network.add("Sub", mean)
+    centred = network.value
+    network.add("Mul", centred).add("ReduceMean", axes=[1], keepdims=1).add("Sqrt")
+    deviation, network.value = network.value, centred
+    network.add("Div", deviation).add("Mul", network.constant("scale", np.zeros((1, 64, 1, 1), "float32")))
+    network.add("Add", network.constant("shift", np.ones((1, 64, 1, 1), "float32"))).conv(64, 8, name="last")
+    predicted = predict_size(network.save(tmp_path / "x.onnx"), "rk3588", "fp16")
+    assert [node.type for node in predicted.nodes].count("Conv") == 2
+
+
+def test_a_convolution_along_time_too_has_no_upper_bound(tmp_path: Path) -> None:
+    network = Network(1, 3, 8, 28, 28)
+    network.add("Conv", network.weights("w", 16, 3, 3, 3, 3), pads=[1] * 6)
+    predicted = predict_size(network.save(tmp_path / "x.onnx"), "rk3588", "fp16")
+    assert predicted.file_bytes_high is None
+    assert predicted.weight_bytes > 16 * 3 * 27 * 2

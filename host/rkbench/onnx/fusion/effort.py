@@ -16,7 +16,7 @@ from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution
 from rkbench.onnx.fusion.added import joining_kernel
 from rkbench.onnx.fusion.layer import FusedLayer
-from rkbench.onnx.fusion.one_core import STAGE_BYTES, batch_of, one_core
+from rkbench.onnx.fusion.one_core import STAGE_BYTES, batch_of, batches, one_core
 from rkbench.onnx.fusion.tasks import input_parts, row_tasks, shared_tasks
 from rkbench.onnx.fusion.unrolled import MOVE_BYTES, Pieces, moved_tasks, pieces_of, recurrent_tasks
 from rkbench.rknn import targets
@@ -134,7 +134,8 @@ class _Chip:
             return self._map(batch_of(layer), 1 + layer.vectors)
         if layer.kind == "concat":
             layout = targets.weight_layout(self.target, self.dtype)
-            return self._concat(layer.parts, None if layout is None else joining_kernel(layer.node, layout))
+            joint = None if layout is None else joining_kernel(layer.node, layout)
+            return self._concat(layer.parts * batches(layer.node), joint)
         if layer.kind == "recurrent":
             size, tasks = recurrent_tasks(layer)
             return Effort(size, tasks * self.cores, 8)

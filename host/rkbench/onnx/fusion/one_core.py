@@ -41,6 +41,17 @@ def batch_of(layer: FusedLayer) -> int:
     return max(shape[0], 1) * heads
 
 
+def batches(node: ir.Node) -> int:
+    """Return how many times a Concat or Split copies each part: once for every map of a batch.
+
+    A map is what the last three axes are.
+    """
+    shape, axis = static_shape(node.outputs[0]), node.attributes.get_int("axis", 0)
+    if shape is None or len(shape) < 4 or axis % len(shape) < len(shape) - 3:
+        return 1
+    return max(math.prod(shape[:-3]), 1)
+
+
 def _is_multiplied(value: ir.Value) -> bool:
     """Return whether a map goes into a product with another map, in another order at most."""
     for _ in range(2):
@@ -68,7 +79,12 @@ def one_core(layer: FusedLayer, target: str, cores: int, dtype: Dtype) -> tuple[
     if layer.kind == "softmax":
         return (13, 320, 4) if fp16 else (15, 312, 4)
     if layer.kind == "split":
-        return layer.parts, STAGE_BYTES, layer.parts + 1
+        moved = layer.parts * batches(layer.node)
+        return (
+            moved,
+            (2 * STAGE_BYTES + 128 * (moved - 2)) // moved if moved > 2 else STAGE_BYTES,
+            layer.parts + 1,
+        )
     factor = factor_of(layer.node) if layer.kind == "resize" else None
     if factor is not None:
         tasks, bytes_ = enlarged_tasks(layer.node, factor, cores, dtype)

@@ -27,6 +27,9 @@ def reduction(node: ir.Node) -> Convolution | None:
     """
     shape = static_shape(node.inputs[0]) if node.inputs else None
     axes = axes_of(node) if node.op_type in ("ReduceMean", "ReduceSum") else ()
+    if shape is not None and len(shape) == 5 and shape[0] == 1 and axes in ((2,), (-3,)):
+        size = shape[3:]  # each few channels in turn: those are a map each
+        return Convolution(1, shape[2], input_size=size, output_size=size, has_bias=False, batch=shape[1])
     if shape is None or len(shape) != 4 or shape[0] != 1 or len(axes) != 1:
         return None
     axis = axes[0] % 4
@@ -93,7 +96,7 @@ def _is_reduced(value: ir.Value | None) -> bool:
         if node is None:
             return False
         if reduction(node) is not None:
-            return axes_of(node)[0] % 4 == 1
+            return not is_turned(node)
         kernel = static_shape(node.inputs[1]) if node.op_type == "Conv" else (1, 1, 1, 1)
         if node.op_type not in (*POINTWISE, "Conv") or kernel is None or math.prod(kernel[1:]) > 1:
             return False
@@ -103,7 +106,7 @@ def _is_reduced(value: ir.Value | None) -> bool:
 
 def is_turned(node: ir.Node) -> bool:
     """Return whether a reduction reads a map that is turned first: over its rows or columns."""
-    return axes_of(node)[0] % 4 != 1
+    return len(static_shape(node.inputs[0]) or ()) == 4 and axes_of(node)[0] % 4 != 1
 
 
 def picked_channels(node: ir.Node, constants: set[ir.Value]) -> Convolution | None:
