@@ -120,16 +120,22 @@ class InventoryBoards:
 
 
 def add_board(path: Path, board: Board) -> None:
-    """Write `board` into the inventory, in place of one of the same name; the rest stays as it is."""
+    """Write `board` into the inventory, over one of the same name; what is as it was stays as written."""
+    known = next((found for found in load_inventory(path).boards if found.name == board.name), None)
     document = _read(path)
     boards = document.setdefault("boards", tomlkit.table(is_super_table=True))
-    entry = tomlkit.table()
+    if known is None:
+        boards[board.name] = tomlkit.table()
+    entry = boards[board.name]
     default = Board(name=board.name, host=board.host)
     for key in KEYS:
         value = getattr(board, key)
+        if known is not None and value == getattr(known, key):
+            continue
         if value != getattr(default, key) or key == "host":
             entry[key] = [str(item) for item in value] if isinstance(value, tuple) else _plain(value)
-    boards[board.name] = entry
+        elif key in entry:
+            del entry[key]
     _write(path, document)
 
 

@@ -55,16 +55,22 @@ def board_told(name: str, address: str, path: Path, told: Mapping[str, object]) 
     """Return the board with what is `told` of it; of one that is known by that name, with the rest as it was.
 
     A value None is not told. A board that was virtual and is none any more, or the other way round, keeps
-    nothing. Raises UsageError.
+    what is of no machine: its SoC, where there is a virtual one, and tags, and limits. Raises UsageError.
     """
     given = {key: value for key, value in told.items() if value is not None}
     board = board_at(name, address, **given)
     known = _known(name, path)
-    if known is None or known.simulated != board.simulated:
+    if known is None:
         return board
     own = {field.name for field in fields(Board)} - {"name", "host", "port", "user", "simulated", *given}
+    if known.simulated != board.simulated:
+        own &= set(_OF_NO_MACHINE if known.soc in VIRTUAL_SOCS else _OF_NO_MACHINE[1:])
     kept = {key: getattr(known, key) for key in own if getattr(board, key) == _DEFAULTS.get(key)}
     return replace(board, **kept)
+
+
+#: What stays true of a board that becomes a virtual one, or is none any more; the rest is of its machine.
+_OF_NO_MACHINE = ("soc", "tags", "cache_limit_bytes", "exporter_port")
 
 
 #: What a board is that is told nothing of; those without a default are always told.
@@ -78,7 +84,7 @@ def _known(name: str, path: Path) -> Board | None:
 def _changes(before: Board | None, board: Board) -> tuple[str, ...]:
     """Return in words what is not as it was."""
     old, new = (item.to_json() if item else {} for item in (before, board))
-    changed = [key for key in new if key in old and old[key] != new[key]]
+    changed = [key for key in inventory.KEYS if key in old and old[key] != new[key]]
     return tuple(f"{key} {_word(old[key])} → {_word(new[key])}" for key in changed)
 
 

@@ -153,6 +153,39 @@ def test_a_board_of_a_known_name_keeps_what_it_is_not_told_and_says_what_changes
     assert 'soc = "rk3568"' in inventory.read_text()
 
 
+def test_a_board_that_becomes_virtual_keeps_its_tags_and_loses_in_words_what_was_its_machines(
+    tmp_path: Path,
+) -> None:
+    inventory = tmp_path / "bench.toml"
+    inventory.write_text(
+        '[boards.desk]\nhost = "192.0.2.1"\nsoc = "rk3568"\n# whose it is\ntags = ["lab"]\n'
+        'python = "~/lite/bin/python"\nidentity_files = ["keys/lab"]\nafter_hold = ["relay", "off"]\n'
+    )
+    done = run_bench("boards", "add", "desk", "virtual", "--inventory", inventory)
+    told = (
+        "(host 192.0.2.1 → virtual; python ~/lite/bin/python → python3; runtime lite → virtual;"
+        " identity_files keys/lab → none; after_hold relay, off → none)"
+    )
+    assert told in done.stdout
+    assert inventory.read_text() == (
+        '[boards.desk]\nhost = "virtual"\nsoc = "rk3568"\n# whose it is\ntags = ["lab"]\n'
+        'runtime = "virtual"\n'
+    )
+
+
+def test_what_stays_as_it_was_stays_as_it_was_written(tmp_path: Path) -> None:
+    inventory = tmp_path / "bench.toml"
+    text = (
+        '# the lab\n[boards.desk]\nhost = "virtual"  # for now\n# whose it is\ntags = ["lab"]\n'
+        'python = "~/lite/bin/python"\nbehaviour = "slow.json"\nidentity_files = ["~/.ssh/lab"]\n\n'
+        '[boards.other]\nhost = "virtual"\n'
+    )
+    inventory.write_text(text)
+    done = run_bench("boards", "add", "desk", "virtual", "--tag", "far", "--inventory", inventory)
+    assert "in place of the one before (tags lab → far);" in done.stdout
+    assert inventory.read_text() == text.replace('"lab"', '"far"')
+
+
 def test_a_local_inventory_that_hides_the_users_boards_says_so(tmp_path: Path) -> None:
     own, folder = tmp_path / "config/rkbench/bench.toml", tmp_path / "work"
     own.parent.mkdir(parents=True)
