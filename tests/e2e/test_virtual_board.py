@@ -8,11 +8,13 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import paramiko
 import pytest
 from rkbench.boards.model import Board
+from rkbench.boards.ssh.connection import connect
 from rkbench.boards.ssh.server import CommandServer
 from rkbench.boards.virtual.board import VirtualBoard
 from rkbench.boards.virtual.trees import copy_tree
@@ -33,6 +35,11 @@ def test_the_agent_says_what_the_virtual_board_is(virtual: VirtualBoard) -> None
         assert session.hello.magic == "rkbench-agent"
         assert session.environment.soc == "rk3588"
         assert session.environment.simulated is True
+
+
+def test_commands_of_a_board_leave_the_processors_to_the_host_that_drives_it(virtual: VirtualBoard) -> None:
+    with closing(connect(virtual.board)) as transport, closing(transport.open(["nice"])) as channel:
+        assert int(channel.recv(100)) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
 
 
 def test_what_is_on_the_board_is_not_sent_again(virtual: VirtualBoard, tmp_path: Path) -> None:

@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_type_hints
 from rkbench.api.stored import Run, Runs, in_words, of_push
 from rkbench.api.told import with_hint
 from rkbench.campaign.asking import PushWords, StrPath, options_of
+from rkbench.campaign.outcome import Outcome
 from rkbench.campaign.push import Expected, push_to
-from rkbench.campaign.run import Outcome
 from rkbench.conversion.words import ConvertWords
 from rkbench.decoding.tables import typed_values
 from rkbench.errors import StoreError, UsageError

@@ -45,10 +45,10 @@ class Hold:
         elif isinstance(message, Refused):
             self._since_s = None
 
-    def end(self) -> None:
-        """Keep how long it was."""
+    def end(self) -> float | None:
+        """Keep how long it was, and return that; None where we did not get the board."""
         if self._since_s is None:
-            return
+            return None
         took_s = self._clock_s() - self._since_s
         self._since_s = None
 
@@ -60,6 +60,7 @@ class Hold:
             )
 
         _KEPT.change(self._board, added)
+        return took_s
 
 
 def held_of(boards: Iterable[Board]) -> Mapping[str, Held]:

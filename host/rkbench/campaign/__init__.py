@@ -5,7 +5,8 @@ stored as a partial run.
 """
 
 from rkbench.campaign.interfaces import Conversation
-from rkbench.campaign.run import Outcome, compare_collected, run_campaign
+from rkbench.campaign.outcome import Outcome
+from rkbench.campaign.run import compare_collected, run_campaign
 from rkbench.campaign.settings import PushOptions
 
 __all__ = ["Conversation", "Outcome", "PushOptions", "compare_collected", "run_campaign"]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
-from rkbench.campaign.run import Outcome
+from rkbench.campaign.outcome import Outcome
 from rkbench.errors import DocumentError, StoreError
 from rkbench.results.comparison import Comparison
 from rkbench.results.model import RunResult

@@ -16,7 +16,8 @@ from rkbench.boards.provider import Hold, open_boards
 from rkbench.campaign.duration import Cost
 from rkbench.campaign.interfaces import Prepare
 from rkbench.campaign.noise import with_noise_floor
-from rkbench.campaign.run import Outcome, run_campaign
+from rkbench.campaign.outcome import Outcome
+from rkbench.campaign.run import run_campaign
 from rkbench.campaign.settings import PushOptions
 from rkbench.conversion.words import ConvertWords, onnx_among
 from rkbench.errors import BenchError, BoardBusyError, BoardQuarantinedError, ConnectError, UsageError

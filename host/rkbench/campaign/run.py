@@ -37,6 +37,7 @@ from rkbench.campaign.failure import (
 )
 from rkbench.campaign.foretelling import Foretelling, with_outputs
 from rkbench.campaign.interfaces import Conversation, Prepare, Saver
+from rkbench.campaign.outcome import Outcome
 from rkbench.campaign.plan import Place, make_headers, make_plan, runtime_of
 from rkbench.campaign.rate_search import hearer_of
 from rkbench.campaign.scored import Scoring, scorer_for
@@ -58,26 +59,6 @@ from rkbench.results.names import run_names
 from rkbench.results.verdict import verdict_sentence
 from rkbench.variants.preflight import check_soc
 from rkbench.variants.variant import PreparedVariant, beside_itself, prepare_variants
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """What a campaign yielded. `interrupted`: Ctrl-C ended it; `store_error`: a run could not be saved."""
-
-    collected: tuple[Collected, ...]
-    comparison: Comparison
-    interrupted: bool = False
-    store_error: StoreError | None = None
-
-    @property
-    def runs(self) -> tuple[RunResult, ...]:
-        """The results, in the order of the models."""
-        return tuple(item.run for item in self.collected)
-
-    @property
-    def failed(self) -> bool:
-        """Whether a run ended early."""
-        return any(run.failure is not None for run in self.runs)
 
 
 def run_campaign(
@@ -226,8 +207,8 @@ class _Runner:
             self._end_rest(describe_interrupt(error))
             return self._outcome(interrupted=True)
         finally:
-            hold.end()
-        return self._outcome(interrupted=False)
+            held_s = hold.end()
+        return replace(self._outcome(interrupted=False), held_s=held_s)
 
     def _take(self, message: Message) -> None:
         self._hear(message)

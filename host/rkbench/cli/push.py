@@ -14,8 +14,8 @@ from rkbench.cli.voice import Voice, voice_of
 
 if TYPE_CHECKING:
     from rkbench.campaign.many_boards import ManyOutcome
+    from rkbench.campaign.outcome import Outcome
     from rkbench.campaign.push import Expected, PushWhere
-    from rkbench.campaign.run import Outcome
     from rkbench.campaign.settings import PushOptions
     from rkbench.conversion.words import ConvertWords
     from rkbench.results.events import Event

@@ -29,7 +29,7 @@ from rkbench.files import LocalFile
 from rkbench.nightly.cells import Cell
 from rkbench.results.collect import Collected
 from rkbench.results.events import Event, Note, Waiting
-from rkbench.results.night import CellBegun, Fault, NightListener, Told
+from rkbench.results.night import BoardHold, CellBegun, Fault, NightListener, Told
 from rkbench.variants.variant import PreparedVariant
 
 #: What the run of the baseline's model is called, behind the name of its model.
@@ -50,7 +50,8 @@ class Attempt:
     """One try at a cell: its run as far as it came (None: no plan began), and what broke, if something did.
 
     `infrastructure`: link, board or agent broke, not the model. `beside` is the run of the baseline's model,
-    where it was asked for; `not_paired` why there is none to hold the other against.
+    where it was asked for; `not_paired` why there is none to hold the other against. `hold`: when the board
+    was held for it.
     """
 
     collected: Collected | None
@@ -58,6 +59,7 @@ class Attempt:
     infrastructure: bool = False
     beside: Collected | None = None
     not_paired: str = ""
+    hold: BoardHold | None = None
 
     @property
     def runs(self) -> tuple[Collected, ...]:
@@ -164,7 +166,10 @@ class BoardLine:
             return Attempt(None, Fault(error.message, error.hint), infrastructure=tried_again(error))
         if outcome.interrupted:
             raise KeyboardInterrupt
-        return self._attempted(outcome.collected, not_paired)
+        hold = None
+        if outcome.held_s is not None:
+            hold = BoardHold(self._unix_s() - outcome.held_s, outcome.held_s)
+        return replace(self._attempted(outcome.collected, not_paired), hold=hold)
 
     def _prepared(self, cell: Cell) -> tuple[tuple[PreparedVariant, ...], str]:
         """Return what a cell measures, the baseline's model first, and why that is not among them.

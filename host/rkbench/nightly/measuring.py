@@ -16,7 +16,7 @@ from rkbench.nightly.past import epoch_of
 from rkbench.results.collect import Collected
 from rkbench.results.measures import LATENCY_P50, LATENCY_P99, NPU_MEMORY
 from rkbench.results.model import RunResult
-from rkbench.results.night import HISTORY, PAIRED, CellResult, Fault, GateResult
+from rkbench.results.night import HISTORY, PAIRED, BoardHold, CellResult, Fault, GateResult
 
 #: A board that crashed needs a while to come back.
 RETRY_PAUSE_S = 5.0
@@ -103,6 +103,7 @@ class CellMeasurer:
             beside=_beside_ids(tries),
             not_paired=last.not_paired,
             epoch=epoch_of(run) if any(gate.of_history for gate in cell.gates) else None,
+            holds=_holds(tries),
         )
         return Measured(cell, result, runs, self._past.further(cell.gates, gates, cell.key))
 
@@ -114,7 +115,8 @@ class CellMeasurer:
         cell, result = measured.cell, measured.result
         attempt = self._line.attempt(cell)
         runs = (*measured.runs, *attempt.runs)
-        told = replace(result, runs=tuple(item.run.id for item in runs))
+        holds = (*result.holds, *_holds([attempt]))
+        told = replace(result, runs=tuple(item.run.id for item in runs), holds=holds)
         if attempt.collected is None or attempt.fault is not None:
             return Measured(cell, told, runs)
         again, further = (*measured.again, attempt.collected), measured.further - 1
@@ -136,6 +138,7 @@ class CellMeasurer:
             fault=fault,
             file=_path(cell),
             beside=_beside_ids(tries),
+            holds=_holds(tries),
         )
         return Measured(cell, result, runs)
 
@@ -186,6 +189,10 @@ def _runs(tries: list[Attempt]) -> tuple[Collected, ...]:
 
 def _beside_ids(tries: list[Attempt]) -> tuple[str, ...]:
     return tuple(attempt.beside.run.id for attempt in tries if attempt.beside is not None)
+
+
+def _holds(tries: list[Attempt]) -> tuple[BoardHold, ...]:
+    return tuple(attempt.hold for attempt in tries if attempt.hold is not None)
 
 
 def _path(cell: Cell) -> str:

@@ -16,11 +16,12 @@ from rkbench.nightly.begin import Terms, begin, load_references
 from rkbench.nightly.board_session import BoardLine, Connect, HeldFor
 from rkbench.nightly.by_history import ByHistory
 from rkbench.nightly.cells import Cell
+from rkbench.nightly.idle import with_idle
 from rkbench.nightly.measuring import CellMeasurer, Measured, not_measured
 from rkbench.nightly.outlook import NightOutlook, took_before
 from rkbench.nightly.pairing import longest_s, pairs_told, with_baselines
 from rkbench.nightly.pooled import with_history
-from rkbench.nightly.preflight import bug, check_boards, join, started
+from rkbench.nightly.preflight import at_fault, bug, join, look_at_board, started
 from rkbench.nightly.rounds import by_history, in_rounds
 from rkbench.nightly.saving import SavedCells
 from rkbench.results.night import (
@@ -47,7 +48,9 @@ class _Work:
 
     stop: threading.Event = field(default_factory=threading.Event)
     #: What the boards' threads say; None is Ctrl-C.
-    said: queue.SimpleQueue[NightEvent | Measured | Board | None] = field(default_factory=queue.SimpleQueue)
+    said: queue.SimpleQueue[NightEvent | Measured | BoardReport | Board | None] = field(
+        default_factory=queue.SimpleQueue
+    )
     deadline: float | None = None
 
 
@@ -118,14 +121,13 @@ class _NightRunner:
             self._work.stop.set()
 
     def _prepared(self) -> bool:
-        """Find what to judge by, and check the boards; False after Ctrl-C."""
+        """Find what to judge by; False after Ctrl-C."""
         try:
             references = load_references(self._store, self._night.suite, self._listener)
             self._past = by_history(self._store, self._night, self._cells, self._todo, self._listener)
             self._todo = with_baselines(self._todo, references, self._past)
             if pairs := pairs_told(self._todo):
                 self._listener(Told(None, pairs))
-            self._night = replace(self._night, boards=self._preflight())
         except KeyboardInterrupt:
             return False
         return True
@@ -140,17 +142,6 @@ class _NightRunner:
     def _cells_of(self, line: BoardLine) -> list[Cell]:
         return [cell for cell in self._todo if cell.board.name == line.board.name]
 
-    # -- pre-flight
-
-    def _preflight(self) -> tuple[BoardReport, ...]:
-        """Connect to all boards at once and send the models; returns what the boards are, or their faults."""
-        lines = {line: self._cells_of(line) for line in self._lines}
-        reports = check_boards(lines, self._pause, self._work.deadline, self._out_of_time())
-        for report in reports.values():
-            if report.fault:
-                self._listener(Told(report.name, f"takes no part: {report.fault.message}"))
-        return tuple({**{report.name: report for report in self._night.boards}, **reports}.values())
-
     def _pause(self) -> None:
         """Give a board that broke the time to come back; raises KeyboardInterrupt once told to stop."""
         if self._work.stop.wait(self._terms.retry_pause_s):
@@ -164,21 +155,14 @@ class _NightRunner:
 
     def _measure(self) -> bool:
         """Run the cells; return False where Ctrl-C ended that."""
-        faults = {report.name: report.fault for report in self._night.boards}
-        running = set()
         for line in self._lines:
             mine = self._cells_of(line)
-            fault = faults.get(line.board.name)
-            if fault is not None:
-                for cell in mine:
-                    self._take(not_measured(cell, fault))
-                continue
             measurer = CellMeasurer(
                 line, self._work.stop, self._unix_s, self._terms.retry_pause_s, self._past
             )
             name = f"night {line.board.name}"
             self._threads.append(started(self._run_board, line, measurer, mine, name=name))
-            running.add(line.board.name)
+        running = {line.board.name for line in self._lines}
         while running:
             try:
                 said = self._work.said.get(timeout=self._left_s())
@@ -191,9 +175,19 @@ class _NightRunner:
                 running.discard(said.name)
             elif isinstance(said, Measured):
                 self._take(said)
+            elif isinstance(said, BoardReport):
+                self._report(said)
             else:
                 self._listener(said)
         return True
+
+    def _report(self, report: BoardReport) -> None:
+        """Note what a board is, and tell of one that takes no part."""
+        known = {found.name: found for found in (*self._night.boards, report)}
+        names = dict.fromkeys(cell.board.name for cell in self._cells)
+        self._night = replace(self._night, boards=tuple(known[name] for name in names if name in known))
+        if report.fault:
+            self._listener(Told(report.name, f"takes no part: {report.fault.message}"))
 
     def _left_s(self) -> float | None:
         """Return how long boards may still take, None without a budget: what began may come to its end."""
@@ -207,22 +201,31 @@ class _NightRunner:
         self._work.stop.set()
         for line in self._lines:
             line.abort()
+            if line.board.name not in {report.name for report in self._night.boards}:
+                self._report(at_fault(line.board, self._out_of_time()))
         for cell in self._todo:
             if cell.position not in self._saved.results:
                 self._take(not_measured(cell, self._out_of_time()))
 
     def _run_board(self, line: BoardLine, measurer: CellMeasurer, cells: Sequence[Cell]) -> None:
-        """Run the cells of one board; a thread's body. A bug costs the rest of this board, and no other."""
-        left = list(cells)
+        """Look at one board and run its cells; a thread's body. A bug costs this board, and no other."""
+        left, report = list(cells), None
         try:
-            for measured in in_rounds(measurer, cells, self._work.stop, self._late):
+            report = look_at_board(line, cells, self._pause)
+            if self._work.stop.is_set():
+                return  # what broke by then is nothing that the board did
+            self._work.said.put(report)
+            fault = report.fault
+            why_not = self._late if fault is None else lambda: fault
+            for measured in in_rounds(measurer, cells, self._work.stop, why_not):
                 self._work.said.put(measured)
                 left.remove(measured.cell)
         except KeyboardInterrupt:
             pass  # told to stop
         except Exception as error:  # noqa: BLE001 - a bug: it is told, and must not cost the other boards
             fault = bug(line.board.name, error)
-            self._work.said.put(Told(line.board.name, fault.message))
+            said = Told(line.board.name, fault.message) if report else at_fault(line.board, fault)
+            self._work.said.put(said)
             for cell in left:
                 self._work.said.put(not_measured(cell, fault))
         finally:
@@ -255,7 +258,7 @@ class _NightRunner:
         over = not interrupted and len(self._saved.results) == len(self._cells) and not problems
         told = replace(self._night, cells=self._saved.in_order())
         night = replace(
-            with_history(told, self._cells, self._past.pasts) if over else told,
+            with_history(with_idle(told), self._cells, self._past.pasts) if over else told,
             ended_unix_s=self._unix_s() if over else None,
             interrupted=interrupted,
             problems=problems,

@@ -1,4 +1,4 @@
-"""Before a night measures: are the boards there, and do they have the models? All of them at once."""
+"""Before a board of a night measures: is it there, and does it have the models?"""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
+from rkbench.boards.model import Board
 from rkbench.errors import BenchError
 from rkbench.nightly.board_session import BoardLine, tried_again
 from rkbench.nightly.cells import Cell
@@ -15,33 +16,6 @@ from rkbench.results.night import BoardReport, Fault
 
 LOG = logging.getLogger("rkbench.nightly")
 Wait = Callable[[], None]
-
-
-def check_boards(
-    lines: Mapping[BoardLine, Sequence[Cell]], wait: Wait, deadline_s: float | None, late: Fault
-) -> dict[str, BoardReport]:
-    """Connect to all boards and send them the models of their cells; returns what each is, or its fault.
-
-    A board whose line broke is tried once more, after `wait`. One that is not done by `deadline_s` of the
-    monotonic clock is cut off, and `late` is its fault.
-    """
-    reports: dict[str, BoardReport] = {}
-
-    def check(line: BoardLine, cells: Sequence[Cell]) -> None:
-        reports[line.board.name] = _report(line, cells, wait)
-
-    threads = {
-        line: started(check, line, cells, name=f"check {line.board.name}") for line, cells in lines.items()
-    }
-    join(threads.values(), deadline_s)
-    for line, thread in threads.items():
-        if thread.is_alive():
-            line.abort()
-    board_of = {line.board.name: line.board for line in lines}
-    return {
-        name: reports.get(name) or BoardReport(name, board.soc, board.simulated, fault=late)
-        for name, board in board_of.items()
-    }
 
 
 def bug(board: str, error: Exception) -> Fault:
@@ -66,8 +40,11 @@ def join(threads: Iterable[threading.Thread], deadline_s: float | None) -> None:
         thread.join(max(0.0, min(left_s, threading.TIMEOUT_MAX)))
 
 
-def _report(line: BoardLine, cells: Sequence[Cell], wait: Wait) -> BoardReport:
-    board = line.board
+def look_at_board(line: BoardLine, cells: Sequence[Cell], wait: Wait) -> BoardReport:
+    """Connect to a board and send it the models of its cells; returns what it is, or its fault.
+
+    A board whose line broke is tried once more, after `wait`, which may raise KeyboardInterrupt.
+    """
     try:
         try:
             return _look(line, cells)
@@ -77,11 +54,11 @@ def _report(line: BoardLine, cells: Sequence[Cell], wait: Wait) -> BoardReport:
             wait()
             return _look(line, cells)
     except BenchError as error:
-        fault = Fault(error.message, error.hint)
-    except KeyboardInterrupt:  # told to stop
-        fault = Fault("the night was stopped")
-    except Exception as error:  # noqa: BLE001 - a bug: it is told, and must not cost the other boards
-        fault = bug(board.name, error)
+        return at_fault(line.board, Fault(error.message, error.hint))
+
+
+def at_fault(board: Board, fault: Fault) -> BoardReport:
+    """Return what is known of a board that takes no part."""
     return BoardReport(board.name, board.soc, board.simulated, fault=fault)
 
 

@@ -79,6 +79,14 @@ class Fault:
 
 
 @dataclass(frozen=True)
+class BoardHold:
+    """A board held for a cell: from when it was no longer waited for to the end of the cell's runs."""
+
+    since_unix_s: float
+    duration_s: float
+
+
+@dataclass(frozen=True)
 class Epoch:
     """What a series keeps as long as its nights are one epoch; None where unknown, which is as any other."""
 
@@ -143,7 +151,7 @@ class CellResult:
     `compared` says how: `beside` are then those of `runs` that measured the baseline's model in this night,
     or `not_paired` why none did. `file` is where the model lay; all three are unknown of older nights, as are
     `p99_s` and `load_npu_total_bytes`, which are the judged run's. `epoch` is what its history hangs on,
-    where a gate asks for one."""
+    where a gate asks for one. `holds`: once for each time that it was measured."""
 
     model: str
     variant: str
@@ -168,6 +176,7 @@ class CellResult:
     epoch: Epoch | None = None
     p99_s: float | None = None
     load_npu_total_bytes: float | None = None
+    holds: tuple[BoardHold, ...] = ()
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -188,7 +197,10 @@ class CellResult:
 
 @dataclass(frozen=True)
 class BoardReport:
-    """A board of the night, as the pre-flight found it; `fault` is why it cannot take part."""
+    """A board of the night, as the pre-flight found it; `fault` is why it cannot take part.
+
+    `idle_ratio`: the share of its night, from the night's begin to the end of its last cell, in which it was
+    not held though a cell waited for it; None while the night runs, and of one that was gone on with."""
 
     name: str
     soc: str | None = None
@@ -197,6 +209,7 @@ class BoardReport:
     driver_version: str | None = None
     kernel: str | None = None
     fault: Fault | None = None
+    idle_ratio: float | None = None
 
 
 @dataclass(frozen=True)

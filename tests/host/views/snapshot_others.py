@@ -12,7 +12,7 @@ from pathlib import Path
 from made_runs import collected
 from rkbench.boards.model import Board
 from rkbench.campaign import compare_collected
-from rkbench.campaign.run import Outcome
+from rkbench.campaign.outcome import Outcome
 from rkbench.campaign.status import BoardStatus
 from rkbench.catalogue.check import FAIL, OK, WARN, Check
 from rkbench.demo.run import demo_data, read_facts
