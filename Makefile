@@ -82,7 +82,8 @@ test-toolkit: toolkit
 # Part of CI: every recipe on small made networks, and a sweep.
 test-recipes: toolkit
 	$(BIN)/python -m pytest -m toolkit --timeout 400 tests/toolkit/test_toolkit_recipes.py \
-	  tests/toolkit/test_toolkit_detector.py tests/toolkit/test_toolkit_sweep.py $(ARGS)
+	  tests/toolkit/test_toolkit_detector.py tests/toolkit/test_toolkit_sweep.py \
+	  tests/toolkit/test_toolkit_night.py $(ARGS)
 
 test-npu: toolkit
 	RKBENCH_ALL_NETS=1 $(BIN)/python -m pytest -q --timeout 3600 tests/emulated/test_npu_emulated.py tests/host/npu/test_every_bit.py $(ARGS)

@@ -54,15 +54,18 @@ def check_gates(
 
 def check_outputs_named(gates: Sequence[Gate], variants: Sequence[PreparedVariant]) -> None:
     """Raise UsageError for a gate on an output that a variant has not."""
+    for variant in variants:
+        check_outputs_of(gates, variant.description.name, [output.name for output in variant.outputs])
+
+
+def check_outputs_of(gates: Sequence[Gate], name: str, outputs: Sequence[str]) -> None:
+    """Raise UsageError for a gate on an output that is none of those of the model `name`."""
     for gate in gates:
-        for variant in variants:
-            names = [output.name for output in variant.outputs]
-            if gate.output is not None and gate.output not in names:
-                name = variant.description.name
-                raise UsageError(
-                    f"no output {gate.output!r} in {name}: {gate.text!r} cannot be told",
-                    hint=choice_hint(gate.output, names),
-                )
+        if gate.output is not None and gate.output not in outputs:
+            raise UsageError(
+                f"no output {gate.output!r} in {name}: {gate.text!r} cannot be told",
+                hint=choice_hint(gate.output, outputs),
+            )
 
 
 def _missing(word: str, settings: RunSettings, given: Given, words: Words) -> tuple[str, str] | None:

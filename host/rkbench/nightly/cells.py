@@ -8,9 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rkbench.boards.model import Board
+from rkbench.campaign.askable import check_outputs_of
 from rkbench.errors import UsageError
+from rkbench.nightly.converting import NightModel, NightModels
 from rkbench.nightly.judge import AcceptedRun
 from rkbench.nightly.suite import Entry, NightPlan, Suite
+from rkbench.nightly.suite_lines import located
 from rkbench.results.night import PAIRED, Compared
 from rkbench.rknn.targets import npu_generation
 from rkbench.stats.gates import Gate
@@ -26,7 +29,8 @@ class Cell:
     """One variant on one board by one plan. `position` is its place in the night.
 
     `accepted` are its baselines, real and simulated; `beside` is the one whose model is to be measured in
-    turns with its own (see `pairing`), `not_paired` why none is though that could be.
+    turns with its own (see `pairing`), `not_paired` why none is though that could be. `made`: how its file
+    was converted for the night, or why it was not.
     """
 
     position: int
@@ -43,6 +47,7 @@ class Cell:
     not_paired: str = ""
     labels: Path | None = None
     metric: str | None = None
+    made: NightModel | None = None
 
     @property
     def variant(self) -> str:
@@ -61,6 +66,8 @@ class _File:
     sha256: str
     generation: str
     target: str
+    outputs: tuple[str, ...] = ()
+    made: NightModel | None = None
 
 
 @dataclass(frozen=True)
@@ -83,17 +90,24 @@ def left_out(suite: Suite, find: Find) -> tuple[Unfit, ...]:
     )
 
 
-def make_cells(suite: Suite, find: Find) -> tuple[Cell, ...]:
-    """Return the cells of `suite`, model by model.
+def boards_of(suite: Suite, find: Find) -> list[list[Board]]:
+    """Return the boards of each entry of `suite`; raises InventoryError for those that are unknown."""
+    return [_boards(entry, find) for entry in suite.entries]
+
+
+def make_cells(suite: Suite, find: Find, models: NightModels | None = None) -> tuple[Cell, ...]:
+    """Return the cells of `suite`, model by model; `models` are those of its ONNX files.
 
     A board of another NPU generation is left out; a model that no board is left for, and two cells of one
     name, are UsageErrors. Raises InventoryError for unknown boards, ModelError for what is no model.
     """
     cells: list[Cell] = []
     seen: dict[tuple[str, str, str], Path] = {}
-    for entry in suite.entries:
+    for number, entry in enumerate(suite.entries):
         boards = _boards(entry, find)
-        for file in map(_read, entry.files):
+        made = models[number] if models else ()
+        for file in (*map(_read, entry.files), *map(_made, made)):
+            _check_outputs(suite, number, entry, file)
             for board, plan in _fitting(suite, entry, file, boards):
                 cell = Cell(
                     len(cells),
@@ -107,6 +121,7 @@ def make_cells(suite: Suite, find: Find) -> tuple[Cell, ...]:
                     suite.compare,
                     labels=entry.labels,
                     metric=entry.metric,
+                    made=file.made,
                 )
                 other = seen.setdefault(cell.key, file.path)
                 if other is not file.path:
@@ -126,6 +141,17 @@ def fingerprint(suite: Suite, cells: Sequence[Cell]) -> str:
         digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in beside if path]
         digest.update("\0".join((*cell.key, cell.sha256, *(digests or [""]))).encode())
     return digest.hexdigest()
+
+
+def _check_outputs(suite: Suite, number: int, entry: Entry, file: _File) -> None:
+    """Raise UsageError for a gate on an output that a file has not, as far as its outputs are known."""
+    if not file.outputs:
+        return
+    try:
+        check_outputs_of(entry.gates, file.path.name, file.outputs)
+    except UsageError as error:
+        told = UsageError(f"{suite.path}: [[models]] {number + 1}: {error.message}", hint=error.hint)
+        raise located(told, suite.path, suite.text) from error
 
 
 def _boards(entry: Entry, find: Find) -> list[Board]:
@@ -150,6 +176,8 @@ def _fitting(
 
 
 def _fits(file: _File, board: Board) -> bool:
+    if file.made is not None:  # rk3588s: the same NPU
+        return (board.soc or "").removesuffix("s") == file.target
     wanted = npu_generation(board.soc)
     return wanted is None or not file.generation or file.generation == wanted
 
@@ -157,4 +185,12 @@ def _fits(file: _File, board: Board) -> bool:
 def _read(path: Path) -> _File:
     with open_variant(path) as model:
         file = model.file
-        return _File(path, file.sha256, file.npu_generation or "", file.target or "")
+        outputs = tuple(tensor.name for tensor in model.outputs)
+        return _File(path, file.sha256, file.npu_generation or "", file.target or "", outputs)
+
+
+def _made(model: NightModel) -> _File:
+    """Return a conversion as a file; one that failed stands where its file would."""
+    known = _read(model.path) if model.is_made and model.path.exists() else None
+    outputs = known.outputs if known else ()
+    return _File(model.path, model.sha256, "", model.made_by.target, outputs, model)

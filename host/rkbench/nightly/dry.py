@@ -14,9 +14,11 @@ from rkbench.boards.provider import open_boards
 from rkbench.campaign.running import read_running
 from rkbench.errors import StoreError, StoreUnavailableError
 from rkbench.nightly.begin import Terms, to_go_on_with
-from rkbench.nightly.cells import Cell, Unfit, fingerprint, left_out, make_cells
+from rkbench.nightly.cells import Cell, Unfit, boards_of, fingerprint, left_out, make_cells
+from rkbench.nightly.converting import NightModel, foresee_models
 from rkbench.nightly.outlook import CellKey, took_in
-from rkbench.nightly.suite import Suite, load_suite
+from rkbench.nightly.suite import NightPlan, Suite, load_suite
+from rkbench.stats.gates import Gate
 from rkbench.store import Store, default_address, open_store
 
 #: What a cell took is looked for in so many nights of its suite, the newest first.
@@ -27,11 +29,14 @@ STORE_WAIT_S = 2.0
 
 @dataclass(frozen=True)
 class DryCell:
-    """A cell that would be measured; `took_s` in the newest night that measured it, None where none did."""
+    """A cell that would be measured by `plan`; `took_s` in the newest night that measured it, None where none
+    did. `made`: of a model that is converted first."""
 
     variant: str
-    plan: str
+    plan: NightPlan
     took_s: float | None
+    gates: tuple[Gate, ...] = ()
+    made: NightModel | None = None
 
 
 @dataclass(frozen=True)
@@ -92,7 +97,8 @@ def look_at(
     but of a store that cannot be read or is not there yet nothing is known."""
     suite = load_suite(path)
     boards = open_boards(inventory)
-    cells = make_cells(suite, boards.find)
+    models = foresee_models(suite, boards_of(suite, boards.find))
+    cells = make_cells(suite, boards.find, models)
     without = left_out(suite, boards.find)
     address = store or default_address()
     try:
@@ -133,7 +139,10 @@ def _boards(cells: Sequence[Cell], took: dict[CellKey, float], address: str) -> 
     return tuple(
         DryBoard(
             board,
-            tuple(DryCell(cell.variant, cell.plan.name, took.get(cell.key)) for cell in of_board[board.name]),
+            tuple(
+                DryCell(cell.variant, cell.plan, took.get(cell.key), cell.gates, cell.made)
+                for cell in of_board[board.name]
+            ),
             quarantine_words(out[board.name]) if board.name in out else "",
             tuple(users.get(board.name, ())),
         )

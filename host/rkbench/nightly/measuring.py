@@ -16,7 +16,18 @@ from rkbench.nightly.past import epoch_of
 from rkbench.results.collect import Collected
 from rkbench.results.measures import LATENCY_P50, LATENCY_P99, NPU_MEMORY
 from rkbench.results.model import RunResult
-from rkbench.results.night import HISTORY, PAIRED, BoardHold, CellResult, Fault, GateResult
+from rkbench.results.night import (
+    CONVERTS,
+    HISTORY,
+    PAIRED,
+    BoardHold,
+    CellResult,
+    Fault,
+    GateResult,
+    MadeBy,
+)
+from rkbench.stats.gates import FAIL
+from rkbench.stats.judging import Judgement
 
 #: A board that crashed needs a while to come back.
 RETRY_PAUSE_S = 5.0
@@ -38,10 +49,17 @@ class Measured:
 
 
 def not_measured(cell: Cell, fault: Fault) -> Measured:
-    """Return the result of a cell that was never begun."""
+    """Return the result of a cell that was never begun; that the converter refused it is a gate."""
     gates = unmeasured(cell.gates, fault.message)
+    if cell.made is not None and cell.made.is_refused:
+        failed = Judgement(FAIL, detail=fault.message)
+        gates = (GateResult(CONVERTS, CONVERTS, "", FAIL, (failed,), fault.message), *gates)
     result = CellResult(cell.model, *cell.key, cell.board.simulated, gates=gates, fault=fault)
-    return Measured(cell, result)
+    return Measured(cell, replace(result, made_by=_made_by(cell)))
+
+
+def _made_by(cell: Cell) -> MadeBy | None:
+    return cell.made.made_by if cell.made is not None else None
 
 
 class CellMeasurer:
@@ -64,6 +82,8 @@ class CellMeasurer:
 
     def measure(self, cell: Cell) -> Measured:
         """Return what came of a cell; raises KeyboardInterrupt once the night is to stop."""
+        if cell.made is not None and cell.made.fault is not None:
+            return not_measured(cell, cell.made.fault)
         started, unix_s = time.monotonic(), self._unix_s()
         tries = [self._line.attempt(cell)]
         if tries[0].infrastructure and not self._gone:
@@ -104,6 +124,7 @@ class CellMeasurer:
             not_paired=last.not_paired,
             epoch=epoch_of(run) if any(gate.of_history for gate in cell.gates) else None,
             holds=_holds(tries),
+            made_by=_made_by(cell),
         )
         return Measured(cell, result, runs, self._past.further(cell.gates, gates, cell.key))
 
@@ -139,6 +160,7 @@ class CellMeasurer:
             file=_path(cell),
             beside=_beside_ids(tries),
             holds=_holds(tries),
+            made_by=_made_by(cell),
         )
         return Measured(cell, result, runs)
 

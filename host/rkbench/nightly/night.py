@@ -29,6 +29,7 @@ from rkbench.results.night import (
     CellEnded,
     Fault,
     Night,
+    NightBegun,
     NightEvent,
     NightListener,
     Told,
@@ -155,6 +156,8 @@ class _NightRunner:
 
     def _measure(self) -> bool:
         """Run the cells; return False where Ctrl-C ended that."""
+        done = self._saved.results
+        self._listener(NightBegun(len(self._cells), len(done), self._outlook.left_s(done)))
         for line in self._lines:
             mine = self._cells_of(line)
             measurer = CellMeasurer(

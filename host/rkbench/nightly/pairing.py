@@ -71,7 +71,8 @@ def _with_baseline(cell: Cell, accepted: tuple[AcceptedRun, ...], past: ByHistor
         is_by_pairs(gate) and not (gate.of_history and past.knows(cell.key, gate.quantity.word))
         for gate in cell.gates
     )
-    if fitting is None or not asked:
+    is_there = cell.made is None or cell.made.is_made
+    if fitting is None or not asked or not is_there:
         return replace(cell, accepted=accepted)
     why_not = _why_not(cell, fitting)
     beside = None if why_not else fitting

@@ -11,7 +11,8 @@ from rkbench.boards.provider import open_boards
 from rkbench.campaign.plan import owner
 from rkbench.errors import NightlyBusyError, StoreUnavailableError
 from rkbench.nightly.begin import Terms
-from rkbench.nightly.cells import fingerprint, make_cells
+from rkbench.nightly.cells import boards_of, fingerprint, make_cells
+from rkbench.nightly.converting import convert_models
 from rkbench.nightly.lock import run_lock
 from rkbench.nightly.night import run_night
 from rkbench.nightly.suite import load_suite
@@ -35,21 +36,23 @@ def run_suite(
     """Run the suite in the file `path`, and return its night; raises what `run_night` raises."""
     suite = load_suite(path)
     boards = open_boards(inventory)
-    cells = make_cells(suite, boards.find)
+    found = boards_of(suite, boards.find)
     address = store or default_address()
-    with (
-        run_lock(address, suite.name, owner()),
-        _opened(address, path) as opened,
-        opened.holding(f"night of {suite.name}") as is_alone,
-        Sessions(boards.hold) as sessions,
-    ):
-        if not is_alone:
-            raise NightlyBusyError(
-                f"another host runs the suite {suite.name!r} with this store",
-                hint="wait for its end, or give the suite of this host a name of its own",
-            )
-        mark = fingerprint(suite, cells)
-        return run_night(suite.name, mark, cells, opened, sessions.open, listener, terms)
+    with run_lock(address, suite.name, owner()):
+        models = convert_models(suite, found, listener)
+        cells = make_cells(suite, boards.find, models)
+        with (
+            _opened(address, path) as opened,
+            opened.holding(f"night of {suite.name}") as is_alone,
+            Sessions(boards.hold) as sessions,
+        ):
+            if not is_alone:
+                raise NightlyBusyError(
+                    f"another host runs the suite {suite.name!r} with this store",
+                    hint="wait for its end, or give the suite of this host a name of its own",
+                )
+            mark = fingerprint(suite, cells)
+            return run_night(suite.name, mark, cells, opened, sessions.open, listener, terms)
 
 
 @contextmanager

@@ -16,13 +16,11 @@ Unknown keys are errors: a gate that is not read must not look green.
 
 from __future__ import annotations
 
-import errno
 import math
-import os
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar, get_type_hints
+from typing import Annotated, Any, TypeVar, get_type_hints
 
 from rkbench_agent.wire.plan import RunSettings
 
@@ -30,10 +28,14 @@ from rkbench.campaign.askable import Given, check_gates
 from rkbench.campaign.demands import carrying, reads_of
 from rkbench.campaign.scenarios import with_calls_of_search
 from rkbench.campaign.settings import check_settings, settings_of
+from rkbench.conversion.words import ConvertWords
 from rkbench.decoding.tables import Word, read_table, typed_values, unknown
 from rkbench.decoding.toml import read_toml
 from rkbench.errors import UsageError
 from rkbench.nightly.judge import is_by_pairs
+from rkbench.nightly.suite_convert import converting_of
+from rkbench.nightly.suite_files import expand
+from rkbench.nightly.suite_lines import located
 from rkbench.nightly.suite_words import PLAN_TYPES, WORDS, OwnMetric, check_words, own_metric
 from rkbench.results.gating import meant
 from rkbench.results.measures import QUANTITIES
@@ -47,8 +49,6 @@ T = TypeVar("T")
 
 #: No model answers faster: what is given less time than its iterations of this length never has them.
 SHORTEST_CALL_S = 1e-4
-#: What Linux allows for one part of a path.
-LONGEST_NAME_BYTES = 255
 _HINT = "how to write one: docs/nightly.md"
 
 
@@ -71,6 +71,18 @@ class ModelTable:
 
     name: str | None = None
     files: Word | tuple[Word, ...] = ()
+    #: Instead of files: it is converted by each of `recipes`; how, with the words of `bench convert`.
+    onnx: Path | None = None
+    recipes: Annotated[tuple[Word, ...], "a list of recipes, as ['fp16', 'int8,toolkit=2.3.2']"] = ()
+    calibration: Path | None = None
+    random_calibration: bool = False
+    mean: str | None = None
+    std: str | None = None
+    fit: str = ConvertWords.fit
+    bgr: bool = False
+    input_shape: tuple[Word, ...] | None = None
+    time_limit: float = ConvertWords.time_limit
+    memory_limit: float = ConvertWords.memory_limit
     golden: Path | None = None
     labels: Path | None = None
     metric: OwnMetric | None = None
@@ -94,7 +106,8 @@ class NightPlan:
 
 @dataclass(frozen=True)
 class Entry:
-    """One `[[models]]`: files with the same golden, boards, plans and gates."""
+    """One `[[models]]`: files with the same golden, boards, plans and gates; or an ONNX that is converted as
+    `converting` says."""
 
     name: str | None
     files: tuple[Path, ...]
@@ -104,6 +117,8 @@ class Entry:
     gates: tuple[Gate, ...]
     labels: Path | None = None
     metric: str | None = None
+    onnx: Path | None = None
+    converting: ConvertWords = field(default_factory=ConvertWords)
 
 
 @dataclass(frozen=True)
@@ -118,12 +133,15 @@ class Suite:
 
 
 def load_suite(path: Path) -> Suite:
-    """Read `path`. Raises UsageError with the place and, for a key that is unknown, what was meant."""
+    """Read `path`. Raises UsageError with the line, the place and, for an unknown key, what was meant."""
     try:
         text, document = read_toml(path, UsageError, hint=_HINT)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise UsageError(f"no suite {path}", hint=_HINT) from error
-    return _Reader(path, document).suite(text)
+    try:
+        return _Reader(path, document).suite(text)
+    except UsageError as error:
+        raise located(error, path, text) from error
 
 
 class _Reader:
@@ -167,7 +185,11 @@ class _Reader:
         if metric is not None:
             self._checked(place, lambda: read_metric(metric))
         self._checked(place, lambda: _check_plans(plans, gates, given))
-        return Entry(table.name, self._files(place, table), golden, boards, plans, gates, labels, metric)
+        onnx = self._file(place, "onnx", table.onnx, "{} is to be an ONNX file")
+        converting = self._checked(place, lambda: converting_of(vars(table), self._path.parent))
+        files = () if onnx else self._files(place, table)
+        told = (golden, boards, plans, gates, labels, metric, onnx, converting)
+        return Entry(table.name, files, *told)
 
     def _file(self, place: str, word: str, told: Path | None, make: str) -> Path | None:
         """Return a file as seen from the suite; raises UsageError where it is not there."""
@@ -196,7 +218,7 @@ class _Reader:
         found: dict[Path, None] = {}
         for pattern in patterns:
             try:
-                matches = _expand(self._path.parent, pattern)
+                matches = expand(self._path.parent, pattern)
             except OSError as error:
                 raise self._error(f"{place}: {pattern!r}: {error.strerror}", "name folders closer") from error
             if not matches:
@@ -264,27 +286,3 @@ class _Reader:
 def _check_plans(plans: Sequence[NightPlan], gates: Sequence[Gate], given: Given) -> None:
     for plan in plans:
         check_gates(gates, plan.settings, given, WORDS, f"plan {plan.name!r}")
-
-
-def _is_too_long(part: str) -> bool:
-    return not set("*?[") & set(part) and len(os.fsencode(part)) > LONGEST_NAME_BYTES
-
-
-def _expand(folder: Path, pattern: str) -> list[Path]:
-    """Return the files that `pattern` means, sorted; an absolute pattern is one too.
-
-    Raises OSError where a folder refuses to be read, or where there is too much to look through.
-    """
-    try:
-        path = Path(pattern).expanduser()
-        if path.is_absolute():
-            folder, path = Path("/"), path.relative_to("/")
-        if "**" in path.parts[:2] and folder.absolute() == Path("/"):
-            raise OSError(errno.E2BIG, "the whole disk would be looked through")
-        if any(
-            _is_too_long(part) for part in path.parts
-        ):  # from Python 3.12 on, glob finds nothing and is silent
-            raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
-        return sorted(found for found in folder.glob(str(path)) if found.is_file())
-    except (ValueError, IndexError, RuntimeError, NotImplementedError):
-        return []  # `.`, `**x`, a user who is not there: no pattern of files

@@ -18,6 +18,8 @@ Compared = Literal["paired", "history"]
 #: Beside the baseline's model, in the same night; or against what the baseline's night had measured.
 PAIRED: Final = "paired"
 HISTORY: Final = "history"
+#: The gate of a cell whose model the converter refused, and what it is of.
+CONVERTS: Final = "converts"
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,16 @@ class Fault:
 
     message: str
     hint: str = ""
+
+
+@dataclass(frozen=True)
+class MadeBy:
+    """How the model of a cell was converted for its night; `toolkit_version` is the converter's."""
+
+    onnx: str
+    recipe: str
+    target: str
+    toolkit_version: str
 
 
 @dataclass(frozen=True)
@@ -151,7 +163,8 @@ class CellResult:
     `compared` says how: `beside` are then those of `runs` that measured the baseline's model in this night,
     or `not_paired` why none did. `file` is where the model lay; all three are unknown of older nights, as are
     `p99_s` and `load_npu_total_bytes`, which are the judged run's. `epoch` is what its history hangs on,
-    where a gate asks for one. `holds`: once for each time that it was measured."""
+    where a gate asks for one. `holds`: once for each time that it was measured. `made_by`: of a model that
+    was converted for the night; where the converter refused it, that is a gate of its own (CONVERTS)."""
 
     model: str
     variant: str
@@ -177,6 +190,7 @@ class CellResult:
     p99_s: float | None = None
     load_npu_total_bytes: float | None = None
     holds: tuple[BoardHold, ...] = ()
+    made_by: MadeBy | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -255,6 +269,15 @@ class Told:
 
 
 @dataclass(frozen=True)
+class NightBegun:
+    """All cells are known, `done` of them from before it was gone on with; the rest takes about `left_s`."""
+
+    total: int
+    done: int = 0
+    left_s: float | None = None
+
+
+@dataclass(frozen=True)
 class CellBegun:
     """A board begins to measure a cell."""
 
@@ -273,5 +296,5 @@ class CellEnded:
     left_s: float | None = None
 
 
-NightEvent = Told | CellBegun | CellEnded
+NightEvent = Told | NightBegun | CellBegun | CellEnded
 NightListener = Callable[[NightEvent], None]

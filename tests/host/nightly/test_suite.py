@@ -146,7 +146,7 @@ def test_a_pattern_may_be_absolute(lab: Path) -> None:
         ("boards =", "bords =", "key 'bords' is unknown | did you mean boards?"),
         ("boards =", "compare = 'pairs'\nboards =", "compare 'pairs' is unknown | did you mean paired?"),
         ("files =", "file =", "[[models]] 1: key 'file' is unknown | did you mean files?"),
-        ("files =", "zzz =", "known: name, files, golden, labels, metric, boards, plans, gates"),
+        ("files =", "zzz =", "known: name, files, onnx, recipes, calibration,"),
         ("[[models]]", "[plans.x]\niteration = 3\n[[models]]", "did you mean iterations"),
         ("[[models]]", "[plans.x]\ncores = '7'\n[[models]]", "no core mask '7'"),
         ("[[models]]", "[plans.x]\ncores = 'sweep'\n[[models]]", "no core mask 'sweep'"),
@@ -192,7 +192,22 @@ def test_a_pattern_may_be_absolute(lab: Path) -> None:
         ),
         ("[[models]]", "[plans.x]\nloads = 1\nquads = 4\n[[models]]", "has too few quads of one load for"),
         ("[[models]]", "[[models]]\nloads = 7", "it is of plans: loads = ... in [plans.NAME]"),
-        ("[[models]]", "[[models]]\nonnx = 'm.onnx'", "onnx means nothing here | bench golden"),
+        ("[[models]]", "[[models]]\nonnx = 'm.onnx'", "no onnx"),
+        ("[[models]]", "[[models]]\nonnx = 'suite.toml'\nrecipes = ['fp16']", "files and an onnx at once"),
+        ("[[models]]", "[[models]]\nrecipes = ['fp16']", "recipes is of an ONNX, and none is named"),
+        ("[[models]]", "[[models]]\nbgr = true", "bgr is of an ONNX, and none is named"),
+        ("files = ", "onnx = 'suite.toml'\n#", "an onnx needs recipes | recipes = ['fp16'"),
+        ("files = ", "onnx = 'suite.toml'\nrecipes = ['fp8']\n#", "no recipe is called 'fp8' | known"),
+        ("files = ", "onnx = 'suite.toml'\nrecipes = ['int8']\n#", "recipe int8 needs calibration | cal"),
+        ("files = ", "onnx = 'suite.toml'\nrecipes = 'fp16'\n#", "recipes must be a list of recipes"),
+        ("files = ", "onnx = 'suite.toml'\nrecipes = ['fp16,toolkit=9']\n#", "toolkit"),
+        ("files = ", "onnx = 'suite.toml'\nrecipes = ['fp16']\ntime_limit = nan\n#", "both more than 0"),
+        (
+            "[[models]]",
+            "[plans.x]\nrecipe = 'fp16'\n[[models]]",
+            "recipe means nothing here | recipes =",
+        ),
+        ("files = ", "onnx = 'suite.toml'\nrecipes = ['fp16,target=rk3568']\n#", "its boards say for which"),
         ("[[models]]", "[[models]]\nmetric = 'own.py:f'", "score the outputs of a golden, and there is none"),
         ("[[models]]", "[[models]]\nlabels = 'no.txt'", "no labels"),
         (
@@ -257,3 +272,31 @@ def test_a_model_whose_name_is_no_text_has_a_name_that_is(lab: Path) -> None:
     made = make_cells(suite, open_boards(lab / "bench.toml").find)
     assert {cell.variant for cell in made} == {"digits.fp16", "odd\\udcff"}
     assert len(fingerprint(suite, made)) == 64
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (SUITE.replace("boards =", "bords ="), "line 2: the suite: key 'bords' is unknown"),
+        (SUITE.replace("p50 within", "p51 within"), "line 3: [[models]] 1: gate 'p51 within 5%': 'p51' is"),
+        (SUITE.replace("files =", "file ="), "line 5: [[models]] 1: key 'file' is unknown"),
+        (SUITE.replace("size <= 10MB", "size <= 10"), "line 6: [[models]] 1:"),
+        (SUITE.replace("models/*.rknn", "none/*.rknn"), "line 5: [[models]] 1: no model fits 'none/*.rknn'"),
+        (SUITE + "[plans.x]\n# cores = '7'\nwarmup = 3\ncores = '7'\n", "line 10: [plans.x]: no core mask"),
+        (SUITE + "[plans.x]\niterations = 0\n", "line 8: [plans.x]: iterations 0: must be"),
+        (SUITE + "[plans.x]\nscenario = 'serve'\n", "line 8: [plans.x]: scenario 'serve' is"),
+        (SUITE + "[plans.x]\nscenario = 'server'\n", "line 7: [plans.x]: --scenario server needs one of"),
+        (SUITE + "[[models]]\nfiles = 'models/*.rknn'\nplans = ['y']\n", "line 9: [[models]] 2: plan 'y' is"),
+    ],
+)  # fmt: skip
+def test_a_complaint_names_its_line(lab: Path, text: str, said: str) -> None:
+    assert f"{lab}/suite.toml: {said}" in refused(lab, text)
+
+
+def test_an_output_that_no_model_has_is_refused_before_the_night(lab: Path) -> None:
+    (lab / "g.npz").write_text("")
+    text = SUITE.replace("size <= 10MB", "cosine[logit] >= 0.9") + "golden = 'g.npz'\n"
+    said = refused(lab, text)
+    assert f"{lab}/suite.toml: line 6: [[models]] 1: no output 'logit' in digits.fp16.rknn" in said
+    assert "'cosine[logit] >= 0.9' cannot be told | did you mean logits?" in said
+    assert len(cells(lab, text.replace("[logit]", "[logits]"))) == 2

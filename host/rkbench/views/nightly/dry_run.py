@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from rkbench.nightly.dry import DryBoard, DryNight
+from rkbench_agent.wire.words import SINGLE_STREAM
+
+from rkbench.nightly.dry import DryBoard, DryCell, DryNight
+from rkbench.nightly.suite import NightPlan
 from rkbench.units import format_about_seconds, format_seconds, printable
 
 
@@ -25,10 +28,45 @@ def dry_lines(night: DryNight) -> Iterator[str]:
         one = board.board
         yield f"{one.name} ({one.soc or 'SoC not told'}, {one.address}): {_state(board)}"
         for cell in board.cells:
-            yield f"  {cell.variant} ({cell.plan}): {_about(cell.took_s)}"
+            yield f"  {cell.variant} ({_plan(cell)}): {_about(cell.took_s)}{_made(cell)}"
+    yield from _gates(night)
     for item in night.left_out:
         yield f"left out: {item.file} on {item.board.name} ({item.board.soc}): it is for {item.target}"
     yield _in_all(night)
+
+
+def _plan(cell: DryCell) -> str:
+    """Return a plan by its name, with its scenario and what that asks for, where it is not the usual one."""
+    settings = cell.plan.settings
+    if settings.scenario == SINGLE_STREAM:
+        return cell.plan.name
+    told = {
+        "contexts": ",".join(map(str, settings.contexts)),
+        "placement": ",".join(settings.placements),
+        "rate": f"{settings.rate_per_s:g}/s" if settings.rate_per_s is not None else "",
+        "goodput of": settings.slo or "" if settings.find_rate else "",
+    }
+    parts = [f"{word} {value}" for word, value in told.items() if value]
+    return f"{cell.plan.name}: {', '.join([settings.scenario, *parts])}"
+
+
+def _made(cell: DryCell) -> str:
+    if cell.made is None:
+        return ""
+    made = cell.made.made_by
+    by = f"{made.onnx} by {made.recipe} with rknn-toolkit2 {made.toolkit_version}"
+    return f"; {by}: {'converted before' if cell.made.is_made else 'to be converted'}"
+
+
+def _gates(night: DryNight) -> Iterator[str]:
+    """Yield what the cells are held to, a line for all that are held to the same."""
+    held: dict[tuple[str, ...], dict[str, None]] = {}
+    for board in night.boards:
+        for cell in board.cells:
+            plan = "" if cell.plan.name == NightPlan().name else f" ({cell.plan.name})"
+            held.setdefault(tuple(gate.text for gate in cell.gates), {})[f"{cell.variant}{plan}"] = None
+    for gates, cells in held.items():
+        yield f"gates of {'all' if len(held) == 1 else ', '.join(cells)}: {', '.join(gates)}"
 
 
 def _begins(night: DryNight) -> str:

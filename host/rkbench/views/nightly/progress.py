@@ -6,15 +6,15 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TextIO
 
-from rkbench.results.night import CellBegun, CellEnded, CellResult, NightEvent
-from rkbench.stats.gates import NOT_MEASURED
+from rkbench.results.night import CellBegun, CellEnded, CellResult, NightBegun, NightEvent
+from rkbench.stats.gates import FAIL, NOT_MEASURED
 from rkbench.units import format_about_seconds, format_seconds, printable
 from rkbench.views.nightly.sentences import counted, where
 from rkbench.views.terminal import make_console
 
 if TYPE_CHECKING:
+    from rich.console import Group
     from rich.live import Live
-    from rich.text import Text
 
 
 class NightProgress:
@@ -32,7 +32,7 @@ class NightProgress:
 
     def __call__(self, event: NightEvent) -> None:
         """Show one event."""
-        if isinstance(event, CellBegun):
+        if isinstance(event, CellBegun | NightBegun):
             return
         if isinstance(event, CellEnded):
             text = f"[{event.done}/{event.total}] {_cell_words(event.cell)}"
@@ -55,10 +55,11 @@ class LiveNightProgress(NightProgress):
         super().__init__(out)
         self._clock = clock
         self._cells: dict[str, tuple[str, float]] = {}
-        self._done: CellEnded | None = None
+        self._total, self._done = 0, 0
         self._end_s: float | None = None
+        self._console = make_console(out)
         self._live: Live = Live(
-            get_renderable=self._bottom, console=make_console(out), transient=True, refresh_per_second=4
+            get_renderable=self._bottom, console=self._console, transient=True, refresh_per_second=4
         )
 
     def __enter__(self) -> LiveNightProgress:
@@ -72,32 +73,45 @@ class LiveNightProgress(NightProgress):
         """Show one event."""
         if isinstance(event, CellBegun):
             self._cells[event.board] = f"{event.variant} ({event.plan})", self._clock()
-        elif isinstance(event, CellEnded):
-            self._cells.pop(event.cell.board, None)
-            self._done = event
+        elif isinstance(event, CellEnded | NightBegun):
+            self._total, self._done = event.total, event.done
             self._end_s = None if event.left_s is None else self._clock() + event.left_s
+        if isinstance(event, CellEnded):
+            self._cells.pop(event.cell.board, None)
         super().__call__(event)
 
-    def lines(self) -> list[str]:
-        """Return what stands at the bottom now: how far the night is, and what each board does."""
+    def lines(self, room: int | None = None) -> list[str]:
+        """Return what stands at the bottom now: how far the night is, and what each board does.
+
+        Boards that `room` lines do not hold are counted; those that are longest at their cells are named.
+        """
         now_s = self._clock()
-        if self._done is None:
-            head = "no cell is done yet"
-        else:
-            left = "" if self._end_s is None else f", {_about(self._end_s - now_s)}"
-            head = f"{self._done.done} of {self._done.total} cells{left}"
+        left = "" if self._end_s is None else f", {_about(self._end_s - now_s)}"
+        head = f"{self._done} of {self._total} cells{left}" if self._total else "no cell is done yet"
         boards = [
             f"  {board}: {what}, {int(now_s - since)} s" for board, (what, since) in self._cells.items()
         ]
-        return [head, *boards]
+        if room is None or len(boards) < room:
+            return [head, *boards]
+        shown = boards[: max(0, room - 2)]
+        return [head, *shown, f"  and {len(boards) - len(shown)} boards more"]
 
-    def _bottom(self) -> Text:
+    def _bottom(self) -> Group:
+        from rich.console import Group
+        from rich.progress_bar import ProgressBar
+        from rich.table import Table
         from rich.text import Text
 
-        return Text("\n".join(map(printable, self.lines())), "cyan", no_wrap=True, overflow="ellipsis")
+        # What has ended stays in sight, however many boards there are.
+        head, *boards = map(printable, self.lines(self._console.height * 2 // 3))
+        bar = ProgressBar(self._total or 1, self._done, width=20)
+        first = Table.grid(padding=(0, 1))
+        first.add_row(bar, Text(head, "cyan", no_wrap=True, overflow="ellipsis"))
+        rest = Text("\n".join(boards), "cyan", no_wrap=True, overflow="ellipsis")
+        return Group(first, rest) if boards else Group(first)
 
     def _print(self, text: str) -> None:
-        self._live.console.print(printable(text), soft_wrap=True)
+        self._console.print(printable(text), soft_wrap=True)
 
 
 def make_night_progress(out: TextIO, *, plain: bool = False) -> NightProgress:
@@ -109,7 +123,7 @@ def make_night_progress(out: TextIO, *, plain: bool = False) -> NightProgress:
 
 def gate_words(cell: CellResult) -> str:
     """Return how the gates of a cell ended, counted."""
-    if cell.fault:
+    if cell.fault and cell.state != FAIL:
         return NOT_MEASURED
     return ", ".join(counted(cell.gates)) or f"pass ({len(cell.gates)})"
 

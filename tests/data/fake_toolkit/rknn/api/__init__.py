@@ -4,7 +4,8 @@ Its simulator is onnxruntime, with outputs in steps where it quantizes: finer on
 digits it exports the demo's own files, where RKBENCH_FAKE_TOOLKIT_DIGITS names their folder.
 Where RKBENCH_FAKE_TOOLKIT_WRITER names folders with `onnx_as_rknn` and all that it imports, the .rknn has the
 ONNX's own inputs and outputs.
-RKBENCH_FAKE_TOOLKIT stages a fault: hang, grow, refuse, abort, exit, broken, numpy2;
+RKBENCH_FAKE_TOOLKIT stages a fault: hang, grow, refuse, abort, exit, broken, numpy2; of the version
+RKBENCH_FAKE_TOOLKIT_OF alone, where that is set;
 RKBENCH_FAKE_TOOLKIT_CALLS is a file that each build writes a line to.
 """
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import os
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +23,8 @@ import torch  # noqa: F401 - as the real one does, at the top
 
 SAMPLE = Path(os.environ["RKBENCH_FAKE_TOOLKIT_SAMPLE"])
 FAULT = os.environ.get("RKBENCH_FAKE_TOOLKIT", "")
+if os.environ.get("RKBENCH_FAKE_TOOLKIT_OF", version("rknn-toolkit2")) != version("rknn-toolkit2"):
+    FAULT = ""
 if FAULT == "broken":
     raise ImportError("libfake.so: cannot open shared object file")
 if FAULT == "numpy2":  # as a module says it that was compiled for another numpy
