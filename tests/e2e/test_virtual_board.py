@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import ExitStack, closing
 from pathlib import Path
 
 import paramiko
@@ -37,9 +37,15 @@ def test_the_agent_says_what_the_virtual_board_is(virtual: VirtualBoard) -> None
         assert session.environment.simulated is True
 
 
-def test_commands_of_a_board_leave_the_processors_to_the_host_that_drives_it(virtual: VirtualBoard) -> None:
-    with closing(connect(virtual.board)) as transport, closing(transport.open(["nice"])) as channel:
-        assert int(channel.recv(100)) == min(19, os.getpriority(os.PRIO_PROCESS, 0) + 5)
+def test_commands_leave_the_processors_to_the_host_where_there_are_more_boards(virtual: VirtualBoard) -> None:
+    own = os.getpriority(os.PRIO_PROCESS, 0)
+    with ExitStack() as more:
+        for number in range((os.cpu_count() or 1) + 1):
+            transport = more.enter_context(closing(connect(virtual.board)))
+            with closing(transport.open(["nice"])) as channel:
+                is_many = number >= (os.cpu_count() or 1)
+                assert int(channel.recv(100)) == (min(19, own + 5) if is_many else own)
+            more.enter_context(VirtualBoard(Board(f"b{number}", "virtual", soc="rk3588", simulated=True)))
 
 
 def test_what_is_on_the_board_is_not_sent_again(virtual: VirtualBoard, tmp_path: Path) -> None:

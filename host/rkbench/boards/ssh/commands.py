@@ -18,19 +18,20 @@ CHUNK_BYTES = 64 * 1024
 GRACE_S = 10.0
 POLL_S = 0.05
 CANNOT_EXECUTE = 126
-#: Commands leave the computer to the host that drives their board: a real board has processors of its own,
-#: and one that waits for a host which waits for fifty agents stands idle.
+#: So much lower is the priority of commands that are to leave the computer to the host that drives them.
 NICER = 5
 
 
-def run_command(channel: paramiko.Channel, command: str, environment: Mapping[str, str], home: Path) -> None:
+def run_command(
+    channel: paramiko.Channel, command: str, environment: Mapping[str, str], home: Path, niceness: int = 0
+) -> None:
     """Run `command` as sshd does: /bin/sh, streams piped with flow control, then the exit status.
 
     When the channel closes first, the command sees the end of its stdin; what of its process group is
     left after GRACE_S is killed.
     """
     try:
-        process = _start(command, environment, home)
+        process = _start(command, environment, home, niceness)
     except OSError as error:  # no descriptors, no memory: said, and ended, or the other side would wait
         _end(channel, CANNOT_EXECUTE, f"cannot run a command: {error.strerror}\n")
         return
@@ -45,9 +46,12 @@ def run_command(channel: paramiko.Channel, command: str, environment: Mapping[st
     _end(channel, status if status >= 0 else 128 - status)
 
 
-def _start(command: str, environment: Mapping[str, str], home: Path) -> subprocess.Popen[bytes]:
+def _start(
+    command: str, environment: Mapping[str, str], home: Path, niceness: int
+) -> subprocess.Popen[bytes]:
+    nicer = ["nice", "-n", str(niceness)] if niceness else []
     return subprocess.Popen(
-        ["nice", "-n", str(NICER), "/bin/sh", "-c", command],
+        [*nicer, "/bin/sh", "-c", command],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,

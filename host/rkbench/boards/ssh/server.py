@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import socket
 import threading
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from paramiko.common import (
     OPEN_SUCCEEDED,
 )
 
-from rkbench.boards.ssh.commands import run_command
+from rkbench.boards.ssh.commands import NICER, run_command
 from rkbench.boards.ssh.host_keys import record_host_key
 
 HOST = "127.0.0.1"
@@ -39,9 +40,11 @@ class SshServer:
         record_host_key(self.known_hosts_file, HOST, self.port, self._host_key)
         self._thread = threading.Thread(target=self._accept, name="virtual board", daemon=True)
         self._thread.start()
+        _RUNNING.add(self)
 
     def close(self) -> None:
         """Stop the server, and end what runs."""
+        _RUNNING.discard(self)
         try:
             self._listener.shutdown(socket.SHUT_RDWR)
         except OSError:
@@ -88,9 +91,21 @@ class CommandServer(paramiko.ServerInterface):
         return OPEN_SUCCEEDED if kind == "session" else OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        arguments = (channel, command.decode(), self._environment, self._home)
+        arguments = (channel, command.decode(), self._environment, self._home, _niceness())
         threading.Thread(target=run_command, args=arguments, name="virtual exec", daemon=True).start()
         return True
+
+
+#: The servers of this process.
+_RUNNING: set[SshServer] = set()
+
+
+def _niceness() -> int:
+    """Return how much a command leaves the computer to this process, where more boards run than processors.
+
+    A real board has its own: here a host that competes with fifty agents keeps all of them waiting.
+    """
+    return NICER if len(_RUNNING) > (os.cpu_count() or 1) else 0
 
 
 def _new_key(path: Path) -> paramiko.PKey:
