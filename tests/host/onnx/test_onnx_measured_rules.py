@@ -149,3 +149,83 @@ def test_align_corners_is_another_interpolation(tmp_path: Path) -> None:
     scales = network.constant("scales", np.array([1, 1, 2, 2], "float32"))
     network.add("Resize", "", scales, mode="linear", coordinate_transformation_mode="align_corners")
     assert rewrites(network, tmp_path) == []
+
+
+def gated(channels: int, side: int) -> Network:
+    """Return a map that the mean over its channels gates."""
+    network = Network(1, 4, side, side).conv(4, channels, (1, 1)).add("Relu")
+    source = network.value
+    network.add("ReduceMean", name="mean", axes=[1], keepdims=1).conv(1, 1, (1, 1)).add("Sigmoid")
+    return network.add("Mul", source).conv(channels, 4, (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("side", "target", "dtype", "pays"),
+    [
+        (20, "rk3588", "fp16", True),
+        (14, "rk3588", "fp16", False),
+        (40, "rk3588", "int8", True),
+        (28, "rk3588", "int8", False),
+        (14, "rk3568", "fp16", True),
+        (7, "rk3568", "fp16", False),
+        (7, "rk3568", "int8", True),
+    ],
+)
+def test_a_mean_over_channels_that_gates_a_map_becomes_a_convolution_where_that_was_measured_to_pay(
+    tmp_path: Path, side: int, target: str, dtype: str, *, pays: bool
+) -> None:
+    path = gated(16, side).save(tmp_path / "x.onnx")
+    report = fix(path, target, dtype, tmp_path / "fixed.onnx")
+    assert ("channel_mean" in [change.rewrite for change in report.changes]) is pays
+
+
+def test_a_mean_that_begins_a_normalization_is_left_to_the_compiler(tmp_path: Path) -> None:
+    network = Network(1, 4, 32, 32).conv(4, 16, (1, 1))
+    source = network.value
+    network.add("ReduceMean", name="mean", axes=[1], keepdims=1)
+    mean, network.value = network.value, source
+    network.add("Sub", mean)
+    assert rewrites(network, tmp_path) == []
+
+
+def stack(kind: str, channels: int, *, read_again: bool = False) -> Network:
+    """Return two maps that are stacked along a new axis and reduced over it."""
+    network = Network(1, 4, 32, 32).conv(4, channels, (1, 1)).add("Relu")
+    maps, axis = [network.value], network.constant("axis", np.array([1], "int64"))
+    maps.append(network.conv(channels, channels, (3, 3)).value)
+    views = []
+    for value in maps:
+        network.value = value
+        views.append(network.add("Unsqueeze", axis).value)
+    network.value = views[0]
+    network.add("Concat", views[1], name="stack", axis=1)
+    joined = network.value
+    if kind == "ReduceSum":
+        network.add("ReduceSum", axis, name="sum", keepdims=0)
+    else:
+        network.add("ReduceMean", name="sum", axes=[1], keepdims=0)
+    summed = network.value
+    if read_again:
+        network.value = joined
+        network.add("Mul", network.constant("two", np.array(2, "float32"))).add(
+            "ReduceMax", axes=[1], keepdims=0
+        )
+        network.add("Add", summed)
+    return network.conv(channels, 4, (1, 1))
+
+
+@pytest.mark.parametrize("kind", ["ReduceSum", "ReduceMean"])
+def test_stacked_maps_that_are_summed_are_added(tmp_path: Path, kind: str) -> None:
+    assert rewrites(stack(kind, 32), tmp_path) == ["stacked_sum"]
+    kinds = [node.op_type for node in onnx.load(tmp_path / "fixed.onnx").graph.node]
+    assert "Concat" not in kinds
+    assert kinds.count("Add") == 1
+    assert kinds.count("Mul") == (kind == "ReduceMean")
+
+
+def test_a_stack_that_others_read_too_stays(tmp_path: Path) -> None:
+    assert rewrites(stack("ReduceSum", 32, read_again=True), tmp_path) == []
+
+
+def test_a_mean_of_few_channels_stays(tmp_path: Path) -> None:
+    assert rewrites(stack("ReduceMean", 16), tmp_path) == []
