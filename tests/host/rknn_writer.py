@@ -51,6 +51,8 @@ class TensorSpec:
     same_buffer_as: int | None = None
     native_shape: tuple[int, ...] = ()
     """As stored for the NPU; () is the plain shape."""
+    layout: int = 0
+    """64: blocks of channels."""
 
 
 @dataclass(frozen=True)
@@ -165,6 +167,7 @@ def _graph_table(graph: GraphSpec, tensors: list[Table], version: int) -> Table:
 def _tensor(tensor: TensorSpec, numbers: dict[int, int], scale_slot: int) -> Table:
     slots: dict[int, Value] = {
         0: Scalar("B", DTYPE_NUMBERS[tensor.dtype]),
+        1: Scalar("B", tensor.layout),
         2: Scalar("B", KIND_NUMBERS[tensor.kind]),
         3: Vector("i", tensor.native_shape or tensor.shape),
         4: Vector("i", tensor.shape),

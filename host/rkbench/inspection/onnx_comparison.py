@@ -9,11 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from rkbench.inspection.answers import what_to_change
-from rkbench.inspection.causes import Cause, Fix
+from rkbench.inspection.causes import Cause
+from rkbench.inspection.cures import cured, without_bench_fix
 from rkbench.inspection.document import SCHEMA, FileInspection, Inspection
 from rkbench.inspection.onnx_document import OnnxComparison, OnnxNode, PredictedFile
-from rkbench.inspection.prediction import fix_commands, predicted_sentence
+from rkbench.inspection.prediction import fix_command, predicted_sentence
 from rkbench.language.said import NOTHING, Said, say
+from rkbench.onnx.fixing import proposed
 from rkbench.onnx.prediction import PredictedNode, Prediction
 from rkbench.units import format_bytes
 
@@ -21,26 +23,26 @@ ARTEFACT_RATIO = 1.5
 HALF_TYPES = ("FLOAT16", "BFLOAT16", "INT8", "UINT8", "FLOAT8E4M3FN")
 PLACEHOLDER = "MODEL.onnx"
 """What a command says where the ONNX is not known."""
-BENCH_FIX = "bench fix "
 
 
 def add_onnx(inspection: FileInspection, path: Path, prediction: Prediction) -> FileInspection:
-    """Return the inspection with its ONNX node by node, and with commands that name it."""
+    """Return the inspection with its ONNX node by node, and with what `bench fix` cures in it."""
     size = inspection.file.size_bytes
     nodes = _nodes_in_file(inspection, prediction)
-    comparison = _comparison(path, prediction, nodes, size)
-    useless = () if comparison.fix else (BENCH_FIX,)
-    causes = tuple(
-        _with_fixes(cause, [fix for fix in cause.fix if not fix.snippet.startswith(useless)], path)
-        for cause in inspection.causes
-    )
-    change = what_to_change("bloated" if inspection.lead_cause else "healthy", causes)
+    found = _found(path, prediction)
+    command = fix_command(path, prediction, found or ())
+    if found is None:
+        causes = without_bench_fix(inspection.causes, path)
+    else:
+        causes = cured(inspection.causes, found, command, path)
+    causes = tuple(_named(cause, shlex.quote(str(path))) for cause in causes)
+    change = what_to_change("bloated" if inspection.lead_cause else "healthy", causes, command)
     return replace(
         inspection,
         sentence=_artefact(inspection, path, prediction) or inspection.sentence,
         causes=causes,
         answers=replace(inspection.answers, what_to_change=change),
-        onnx=comparison,
+        onnx=_comparison(path, prediction, nodes, size, command),
     )
 
 
@@ -64,7 +66,9 @@ def inspect_prediction(path: Path, prediction: Prediction) -> Inspection:
         answers=None,
         myths=(),
         diff=None,
-        onnx=_comparison(path, prediction, nodes, None),
+        onnx=_comparison(
+            path, prediction, nodes, None, fix_command(path, prediction, _found(path, prediction) or ())
+        ),
     )
 
 
@@ -74,20 +78,18 @@ def source_node(name: str, names: set[str]) -> str:
     return whole if name not in names and whole in names else name
 
 
-def _with_fixes(cause: Cause, fixes: list[Fix], path: Path) -> Cause:
-    """Return a cause with those of its fixes that apply to the ONNX at `path`, which they name."""
-    useless = say("bench fix: it finds nothing to change in {path}", path=path.name)
-    dropped = (useless,) if len(fixes) < len(cause.fix) else ()
-    named = tuple(_named(fix, shlex.quote(str(path))) for fix in fixes)
-    return replace(cause, fix=named, not_helping=(*dropped, *cause.not_helping))
+def _found(path: Path, prediction: Prediction) -> dict[str, tuple[str, ...]] | None:
+    return proposed(path, prediction) if prediction.nodes else {}
 
 
-def _named(fix: Fix, name: str) -> Fix:
-    return replace(fix, snippet=fix.snippet.replace(PLACEHOLDER, name))
+def _named(cause: Cause, name: str) -> Cause:
+    """Return a cause whose commands name the ONNX."""
+    fixes = (replace(fix, snippet=fix.snippet.replace(PLACEHOLDER, name)) for fix in cause.fix)
+    return replace(cause, fix=tuple(fixes))
 
 
 def _comparison(
-    path: Path, prediction: Prediction, nodes: tuple[OnnxNode, ...], file_bytes: int | None
+    path: Path, prediction: Prediction, nodes: tuple[OnnxNode, ...], file_bytes: int | None, command: str
 ) -> OnnxComparison:
     needed = prediction.needed_weight_bytes
     return OnnxComparison(
@@ -97,7 +99,7 @@ def _comparison(
         ratio_to_needed=file_bytes / needed if file_bytes is not None and needed else None,
         nodes=nodes,
         prediction=_predicted_file(prediction),
-        fix=fix_commands(path, prediction),
+        fix=(command,) if command else (),
     )
 
 

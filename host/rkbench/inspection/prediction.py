@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import shlex
+from collections.abc import Iterable
 from pathlib import Path
 
 from rkbench.inspection.formatting import count, listing
 from rkbench.language.said import NOTHING, Said, listed, say
 from rkbench.onnx.convolution import KEPT
-from rkbench.onnx.fixing import proposed
 from rkbench.onnx.prediction import MOVED, UNMEASURED, PredictedNode, Prediction
 from rkbench.rknn.targets import kept_group_alignment
 from rkbench.units import format_bytes
@@ -65,14 +65,12 @@ def _refused(path: Path, prediction: Prediction) -> Said:
     )
 
 
-def fix_commands(path: Path, prediction: Prediction) -> tuple[str, ...]:
-    """Return the command that rewrites the network and what it finds; none where it finds nothing."""
-    found = proposed(path, prediction) if prediction.nodes else ()
-    if not found:
-        return ()
+def fix_command(path: Path, prediction: Prediction, rewrites: Iterable[str]) -> str:
+    """Return the command that rewrites the network, and which rewrites it takes; "" where there are none."""
+    names = ", ".join(rewrites)
     asked = f"--target {prediction.target} --dtype {prediction.dtype}"
     written = shlex.quote(f"{path.stem}.fixed.onnx")
-    return (f"bench fix {shlex.quote(str(path))} {asked} -o {written} # {', '.join(found)}",)
+    return f"bench fix {shlex.quote(str(path))} {asked} -o {written} # {names}" if names else ""
 
 
 def _weights(prediction: Prediction) -> Said:

@@ -129,19 +129,26 @@ def fix(
     return FixReport(path, output, changes, skipped, before, after, verification)
 
 
-def proposed(path: str | PathLike[str], prediction: Prediction) -> tuple[str, ...]:
-    """Return the names of the rewrites that `fix` would begin with in the ONNX of `prediction`.
+def proposed(path: str | PathLike[str], prediction: Prediction) -> dict[str, tuple[str, ...]] | None:
+    """Return the rewrites that `fix` would make in the ONNX of `prediction`, each with its nodes.
 
-    Nothing is written; none where it would find nothing to change.
+    Nothing is written. What it makes of nodes that it made itself is left out; so is all but its first
+    round where the weights are not at hand. Empty where it would find nothing to change, None where it
+    changes nothing at all: in a quantized graph, or for a SoC whose rules nobody has measured.
     """
     target, dtype, version = prediction.target, prediction.dtype, prediction.toolkit_version
     network = open_onnx(path)
     if network.is_quantized or targets.kept_group_alignment(target, dtype, version) is None:
-        return ()
+        return None
     context = context_of(network, target, dtype, version)
-    mended = [change.rewrite for change in _mended(network, ALL)]
-    found = first_proposals(context, _paying(Path(path), prediction, context, ALL))
-    return tuple(dict.fromkeys((*mended, *(proposal.rewrite for proposal in found))))
+    paying = _paying(Path(path), prediction, context, ALL)
+    known = {network.path.name, *(node.name or "" for node in network.graph)}
+    made = first_proposals if network.missing_files else rewrite_until_done
+    found = (*_mended(network, ALL), *(_change(proposal) for proposal in made(context, paying)))
+    nodes: dict[str, list[str]] = {}
+    for change in (each for each in found if each.node in known):
+        nodes.setdefault(change.rewrite, []).append(change.node)
+    return {rewrite: tuple(dict.fromkeys(names)) for rewrite, names in nodes.items()}
 
 
 def _paying(

@@ -53,7 +53,7 @@ CONVERTED_SINCE = {("shufflenetv2_unit", "rk3588", "int8"): 117_004}
 def rewrites_for(name: str, target: str, dtype: str) -> tuple[str, ...]:
     """Return what `bench fix` would begin with."""
     path = CASES / f"{name}.onnx"
-    return proposed(path, predict_size(path, target, dtype))
+    return tuple(proposed(path, predict_size(path, target, dtype)) or ())
 
 
 @pytest.mark.parametrize(("target", "dtype"), TARGETS)

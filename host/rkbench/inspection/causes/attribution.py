@@ -11,12 +11,14 @@ from rkbench.inspection.causes import (
     concat,
     constants,
     dead_taps,
+    detours,
     fixed,
     grouped,
     groups_apart,
     plain,
     relayout,
     repeated,
+    shuffles,
     taps,
     unrolled,
     weights,
@@ -38,9 +40,11 @@ RULES: tuple[Rule, ...] = (
     concat.concat_realigned,
     grouped.grouped_convolution_dense,
     grouped.depthwise_multiplier,
-    constants.shuffle_dense,
+    shuffles.shuffle_dense,
+    shuffles.permuted_views,
     constants.folded_constants,
     command_lists.dynamic_shapes,
+    detours.stacked_sums,
     groups_apart.groups_kept_apart,
     taps.one_channel_kernel,
     branches.mergeable_layers,
@@ -57,6 +61,7 @@ RULES: tuple[Rule, ...] = (
     weights.float_file,
     constants.pooling,
     repeated.repeated_constants,
+    detours.plain_operands,
     command_lists.core_lists,
     command_lists.large_maps,
     constants.compiler_constants,
@@ -83,6 +88,7 @@ GENERAL = {
 }
 # The floor of the format for a SoC: told, but never why this file is larger than another.
 FLOOR = {"compiler_fixed"}
+_NEVER_LEADS = FLOOR | plain.PLAIN_CAUSES
 SMALLEST_SHARE = 0.003
 NOTABLE_SHARE = 0.10
 LARGE_SHARE = 0.25
@@ -199,14 +205,17 @@ def _sentence(facts: ModelFacts, causes: list[Cause], lead: Cause | None) -> Sai
         return _healthy(facts, causes, name)
     if lead.code in GENERAL and lead.share < LARGE_SHARE:
         return _many(facts, causes, name)
-    without = format_bytes(file.size_bytes - lead.bytes)
-    return say(
-        "{name} is {size_bytes} because {because}; without that, {without}.",
-        name=name,
-        size_bytes=format_bytes(file.size_bytes),
-        because=lead.because,
-        without=without,
-    )
+    larger = [cause for cause in causes if cause.bytes > lead.bytes and cause.code not in _NEVER_LEADS]
+    told = (lead, *larger)
+    shown = {
+        "name": name,
+        "size_bytes": format_bytes(file.size_bytes),
+        "because": listed([cause.because for cause in told], "; "),
+        "without": format_bytes(file.size_bytes - sum(cause.bytes for cause in told)),
+    }
+    if larger:
+        return say("{name} is {size_bytes} because {because}; without all of that, {without}.", **shown)
+    return say("{name} is {size_bytes} because {because}; without that, {without}.", **shown)
 
 
 def _many(facts: ModelFacts, causes: list[Cause], name: str) -> Said:

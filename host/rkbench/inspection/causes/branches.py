@@ -36,6 +36,7 @@ _CURES = {
         "110 -> 51.4 kB on a sample for rk3588)"
     ),
 }
+_REWRITES = {_SUMMED: "parallel_branches", _CHAINED: "pointwise_pair", _BESIDE: "mixed_depthwise"}
 _SUMS = ("Add", "AddRelu", "ConvAdd", "ConvAddRelu")
 _LINEAR = ("Conv", "BatchNormalization")
 
@@ -81,7 +82,7 @@ def mergeable_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             )
             for merge in merges[:4]
         ),
-        fixes=tuple(Fix("network", _CURES[kind]) for kind in kinds),
+        fixes=tuple(Fix("network", _CURES[kind], rewrites=(_REWRITES[kind],)) for kind in kinds),
     )
 
 

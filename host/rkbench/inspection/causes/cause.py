@@ -32,6 +32,8 @@ class Fix:
     """What to do, in words."""
     snippet: str = ""
     """The exact command or `rknn.config` line; "" where the network has to change."""
+    rewrites: tuple[str, ...] = ()
+    """The rewrites of `bench fix` that do it, where they apply: with the ONNX at hand that is known."""
 
 
 @dataclass(frozen=True)

@@ -80,7 +80,8 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         )
     if not claims:
         return None
-    largest = max(layers, key=command_bytes)
+    owned = {claim.layer: claim.size_bytes for claim in claims if claim.section == "register_commands"}
+    largest = max(layers, key=lambda site: owned[site.index])
     return Finding(
         code="core_lists",
         title=say("command lists for 2 and 3 cores beside the one for 1 core"),
@@ -111,11 +112,13 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
 
 def large_maps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Feature maps that do not fit the on-chip buffer are cut into several tasks per layer."""
-    layers = [site for site in facts.sites if site.map_tasks > 1 and _map_bytes(site) > SMALL_MAP_BYTES]
+    large = [site for site in facts.sites if site.map_tasks > 1 and _map_bytes(site) > SMALL_MAP_BYTES]
+    layers = [site for site in large if beyond_plain(ledger, [site])]
     claims = beyond_plain(ledger, layers)
     if not claims:
         return None
-    largest = max(layers, key=command_bytes)
+    by_commands = sorted(layers, key=lambda site: -ledger.left("register_commands", site.index))
+    largest = by_commands[0]
     quantized = Fix("config", say("int8 halves the maps and about halves the tasks"), QUANTIZE)
     return Finding(
         code="large_maps",
@@ -132,7 +135,7 @@ def large_maps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         explanation=say(
             "A map that does not fit the NPU's buffer is worked through in stripes, each with its commands."
         ),
-        layers=tuple(site.base for site in sorted(layers, key=command_bytes, reverse=True)[:10]),
+        layers=tuple(site.base for site in by_commands[:10]),
         claims=claims,
         evidence=tuple(
             say(
@@ -141,7 +144,7 @@ def large_maps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
                 output_shape=dims(site.output_shape),
                 map_tasks=site.map_tasks,
             )
-            for site in sorted(layers, key=command_bytes, reverse=True)[:4]
+            for site in by_commands[:4]
         ),
         fixes=(
             Fix("network", say("a smaller input, or an earlier stride")),

@@ -1,4 +1,4 @@
-"""Constants that the network does not have: pooling and shuffles as convolutions, folded maps, inventions."""
+"""Constants that the network does not have: pooling as convolutions, folded maps, inventions."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rkbench.inspection.causes.cause import Claim, Finding, Fix
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, SECTION_OF, ModelFacts
 from rkbench.inspection.causes.site import Site
-from rkbench.inspection.formatting import count, dims, listing
+from rkbench.inspection.formatting import count, dims
 from rkbench.language.said import Said, clause, listed, say
 from rkbench.rknn.contents import Tensor
 from rkbench.rknn.model import RknnModel
@@ -71,61 +71,6 @@ def pooling(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     )
 
 
-def shuffle_dense(facts: ModelFacts, ledger: Ledger) -> Finding | None:
-    """A channel shuffle becomes a dense C x C convolution that copies channels."""
-    layers = list(facts.shuffling)
-    if not layers:
-        return None
-    kernels = [site.kernel for site in layers if site.kernel]
-    widths = sorted({kernel.shape[0] for kernel in kernels})
-    shuffles = _count_shuffles(layers)
-    made = say("dense CxC") if shuffles == len(layers) else say("{layers} dense", layers=len(layers))
-    return Finding(
-        code="shuffle_dense",
-        title=say("channel shuffles stored as dense 1x1 convolutions"),
-        because=clause(
-            "{shuffles} (C = {width}) {are_} stored as {made} 1x1 convolutions: {bytes} ({share})",
-            shuffles=count(shuffles, "channel shuffle"),
-            width=listing([str(width) for width in widths]),
-            are_="is" if shuffles == 1 else "are",
-            made=made,
-        ),
-        explanation=say(
-            "Reshape-Transpose-Reshape over channels is a permutation without weights. The compiler "
-            "writes it as a 1x1 convolution with C x C weights, one 1 in every row; fused with a "
-            "Concat, as one for each part, whose sum is the shuffled map."
-        ),
-        layers=tuple(site.base for site in layers),
-        claims=ledger.everything((site.index for site in layers), (*CONSTANT_SECTIONS, *COMMAND_SECTIONS)),
-        evidence=(
-            say(
-                "{layers} kernels of {buffer_bytes}: every sampled output channel is one input channel, "
-                "or nothing",
-                layers=len(layers),
-                buffer_bytes=format_bytes(sum(kernel.buffer_bytes for kernel in kernels)),
-            ),
-            *(say("{site}: {shape}", site=site.base, shape=_shape_of(site)) for site in layers[:3]),
-        ),
-        fixes=(
-            Fix(
-                "network",
-                say(
-                    "permute the output channels of the 1x1 convolution before the shuffle (weights and "
-                    "bias) and drop the shuffle: exact, no retraining"
-                ),
-            ),
-            Fix("network", say("train without shuffles: plain 1x1 convolutions mix channels too")),
-        ),
-        not_helping=(say("int8: halves the kernels, 911 -> 533 kB on the reference case, but keeps them"),),
-    )
-
-
-def _count_shuffles(layers: list[Site]) -> int:
-    """Return how many shuffles there are: of parts the first alone sums nothing, halves read one map."""
-    first = [site for site in layers if "Add" not in site.node.type]
-    return len({site.node.inputs[0] for site in first}) or len(layers)
-
-
 _MAP_FIXES: tuple[Fix, ...] = (
     Fix(
         "network",
@@ -133,6 +78,7 @@ _MAP_FIXES: tuple[Fix, ...] = (
             "a constant map that is concatenated before a convolution is that convolution on the "
             "rest plus a bias: drop the Concat (exact for 1x1; for 3x3 up to the border)"
         ),
+        rewrites=("constant_part",),
     ),
     Fix(
         "network",
@@ -201,9 +147,7 @@ def compiler_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         for index in everywhere
         if ledger.left("compiler_constants", index)
     )
-    tensors = [
-        tensor for tensor in facts.model.tensors if tensor.kind == "compiler_constant" and tensor.buffer_bytes
-    ]
+    tensors = _unclaimed(facts, ledger)
     if not claims or not tensors:
         return None
     largest = sorted(tensors, key=lambda tensor: tensor.buffer_bytes, reverse=True)
@@ -234,6 +178,21 @@ def compiler_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     )
 
 
+def _unclaimed(facts: ModelFacts, ledger: Ledger) -> list[Tensor]:
+    """Return the constants of the compiler that are left of each layer, and those of no layer."""
+    owned = {tensor.index: site.index for site, tensor in facts.owned}
+    made = [tensor for tensor in facts.model.tensors if tensor.kind == "compiler_constant"]
+    left: dict[int | None, int] = {}
+    found = []
+    for tensor in sorted(made, key=lambda tensor: tensor.buffer_bytes, reverse=True):
+        owner = owned.get(tensor.index)
+        room = left.setdefault(owner, ledger.left("compiler_constants", owner))
+        if 0 < tensor.buffer_bytes <= room:
+            left[owner] = room - tensor.buffer_bytes
+            found.append(tensor)
+    return found
+
+
 def is_repetitive(model: RknnModel, tensor: Tensor) -> bool:
     """Return whether the start of a constant says the same over and over: it compresses 20-fold or better."""
     with model.read_buffer(tensor.buffer_index) as view:
@@ -256,11 +215,6 @@ def _kernel(site: Site) -> Said:
     size = sum(tensor.buffer_bytes for tensor in site.inputs if tensor.kind in SECTION_OF)
     window = f"{kernel.shape[2]}x{kernel.shape[3]}" if kernel else "?"
     return say("{window} ({size})", window=window, size=format_bytes(size))
-
-
-def _shape_of(site: Site) -> str:
-    kernel = site.kernel
-    return f"{dims(kernel.shape)}, {format_bytes(kernel.buffer_bytes)}" if kernel else "?"
 
 
 def _invention_fixes(largest: Tensor) -> tuple[Fix, ...]:

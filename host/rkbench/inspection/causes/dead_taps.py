@@ -56,6 +56,7 @@ def dead_taps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
                     "replace it by a 1x1 convolution of the centre taps (exact; 185 -> 37.3 kB on a sample "
                     "for rk3588)"
                 ),
+                rewrites=("dead_taps",),
             ),
             Fix("network", say("convert for the larger input that the dilations were chosen for")),
         ),

@@ -102,7 +102,9 @@ def depthwise_multiplier(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         ),
         fixes=(
             *fix_command(
-                facts, say("splits each into m plain depthwise convolutions, verified by onnxruntime")
+                facts,
+                say("splits each into m plain depthwise convolutions, verified by onnxruntime"),
+                "depthwise_multiplier",
             ),
             Fix(
                 "network",
@@ -198,12 +200,18 @@ def _failing(sizes: list[int], alignment: int) -> Said:
     return listing([f"{size} % {alignment} = {size % alignment}" for size in sizes], 4)
 
 
-def fix_command(facts: ModelFacts, effect: Said) -> tuple[Fix, ...]:
+def is_measured(facts: ModelFacts) -> bool:
+    """Return whether it is known which groups the SoC of a file keeps: `bench fix` works for these."""
+    return _alignment(facts) is not None
+
+
+def fix_command(facts: ModelFacts, effect: Said, *rewrites: str) -> tuple[Fix, ...]:
     """Return the command that rewrites the ONNX; none for a SoC whose rules nobody has measured."""
-    if _alignment(facts) is None:
+    if not is_measured(facts):
         return ()
     command = f"bench fix MODEL.onnx --target {facts.model.file.target} --dtype {facts.dtype} -o FIXED.onnx"
-    return (Fix("command", say("rewrite the ONNX, then convert it again: {effect}", effect=effect), command),)
+    action = say("rewrite the ONNX, then convert it again: {effect}", effect=effect)
+    return (Fix("command", action, command, rewrites),)
 
 
 def _can_merge(groups: Groups, alignment: int) -> bool:
@@ -223,6 +231,8 @@ def _fixes(facts: ModelFacts, dense: list[DenseGroups], alignment: int | None) -
                 "merges neighbouring groups into block-diagonal ones that the NPU keeps (exact: max "
                 "difference 6.1e-5 on values up to 262; 63.3 -> 8.8 MB on the reference case)"
             ),
+            "regroup",
+            "padded_groups",
         )
     file = facts.model.file
     newest = kept_group_alignment(file.target, _dtype(facts))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import re
+import shlex
 from collections import defaultdict
 
 from rkbench.inspection.causes.cause import Finding, Fix
-from rkbench.inspection.causes.grouped import NOT_ACCEPTED, fix_command, sizes_of
+from rkbench.inspection.causes.grouped import NOT_ACCEPTED, is_measured, sizes_of
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
 from rkbench.inspection.causes.site import Site
@@ -68,35 +69,29 @@ def groups_kept_apart(facts: ModelFacts, ledger: Ledger) -> Finding | None:
 
 
 def _apart_fixes(facts: ModelFacts, sources: list[list[Site]]) -> tuple[Fix, ...]:
-    """Neighbours can be merged where their number has a factor; a prime number is filled up first."""
+    """Whether zeros between groups weigh less than their commands, the ONNX has to tell."""
     counts = sorted({len(groups) for groups in sources})
     prime = [count for count in counts if all(count % factor for factor in range(2, count))]
-    fill = say(
-        "{sizes} groups cannot be halved: fill up with groups of zero filters to a number that can, ",
-        sizes=sizes_of(prime),
-    )
-    return (
-        *(
-            fix_command(facts, say("merges neighbouring groups where the file gets smaller by it"))
-            if len(prime) < len(counts)
-            else ()
+    merged = Fix(
+        "command",
+        say(
+            "merge neighbouring groups, or all of them into a dense convolution, where the zeros weigh less "
+            "than the commands (exact)"
         ),
-        *(
-            (
-                Fix(
-                    "network",
-                    say(
-                        "{fill}then merge neighbours (exact; 202 -> 145 kB on a sample of 11 groups for "
-                        "rk3588)",
-                        fill=fill,
-                    ),
-                ),
-            )
-            if prime
-            else ()
-        ),
-        Fix("network", say("train with fewer, wider groups")),
+        f"bench inspect {shlex.quote(facts.model.file.path.name)} --onnx MODEL.onnx",
+        ("regroup", "padded_groups"),
     )
+    filled = Fix(
+        "network",
+        say(
+            "{sizes} groups cannot be halved: groups of zero filters make it a number that can be (exact; "
+            "202 -> 145 kB on a sample of 11 groups for rk3588)",
+            sizes=sizes_of(prime),
+        ),
+        rewrites=("padded_groups",),
+    )
+    known = (merged, *((filled,) if prime else ())) if is_measured(facts) else ()
+    return (*known, Fix("network", say("train with fewer, wider groups")))
 
 
 def _around(facts: ModelFacts, groups: list[Site]) -> list[int]:

@@ -75,21 +75,24 @@ def find_groups(model: RknnModel, kernels: Sequence[Tensor]) -> Groups | None:
 def moves_channels(model: RknnModel, kernel: Tensor) -> bool:
     """Return whether a 1x1 kernel only moves channels: each output is one input times the same, or nothing.
 
-    In int8 the same is the largest number of the row, which a row of one weight always has: there only the
-    zeros tell, and learned kernels of one weight a row do not occur.
+    One that hands every channel on to its own place moves none: weights may begin so. In int8 the same is
+    the largest number of the row, which a row of one weight always has: there only the zeros tell, and
+    learned kernels of one weight a row do not occur.
     """
     if not _is_packed(kernel) or kernel.shape[2:] != (1, 1):
         return False
     sampled = {row + further for row in _spread(kernel.shape[0], ROWS) for further in range(NEIGHBOURS)}
     read: list[tuple[int, bytes]] = []
+    moved = False
     with model.file.path.open("rb", buffering=0) as stream:
         for row in sorted(sampled):
             entries = _read_entries(stream, model, kernel, row) if row < kernel.shape[0] else {}
             if len(entries) > 1:
                 return False
             read += entries.items()
+            moved |= bool(entries.keys() - {row})
     channels, values = {channel for channel, _ in read}, {value for _, value in read}
-    return 2 * len(read) >= ROWS // 2 and len(channels) == len(read) and len(values) == 1
+    return moved and 2 * len(read) >= ROWS // 2 and len(channels) == len(read) and len(values) == 1
 
 
 def copies_in_order(model: RknnModel, kernel: Tensor) -> bool:

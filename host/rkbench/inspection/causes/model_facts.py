@@ -7,6 +7,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 
 from rkbench.inspection.causes.averages import is_average
 from rkbench.inspection.causes.kernel_groups import (
@@ -88,12 +89,32 @@ class ModelFacts:
     @cached_property
     def averages(self) -> tuple[Site, ...]:
         """Convolutions that the compiler made from a pooling or a mean: every weight is the same."""
-        return tuple(site for site in self.sites if is_average(self.model, site))
+        stacks = {site.index for stack in self.stacked for site in stack}
+        found = (site for site in self.sites if site.index not in stacks)
+        return tuple(site for site in found if is_average(self.model, site))
+
+    @cached_property
+    def stacked(self) -> tuple[tuple[Site, ...], ...]:
+        """Sums over stacked maps, each with all its layers: the stack, a Reshape, the sum, a Reshape back."""
+        return tuple(layers for site in self.sites if (layers := self._stack(site)))
+
+    def _stack(self, site: Site) -> tuple[Site, ...]:
+        kernel, read = site.kernel, site.layer.input_shapes[:1]
+        if kernel is None or not site.is_convolution or kernel.shape[0] != 1 or kernel.shape[2:] != (1, 1):
+            return ()
+        rows = [before for before in self.before(site) if before.node.type == "Reshape"]
+        stacks = [before for row in rows for before in self.before(row) if before.node.type == "Concat"]
+        if len(stacks) != 1 or read != ((1, kernel.shape[1], 1, prod(stacks[0].output_shape[1:])),):
+            return ()
+        if stacks[0].output_shape[:1] != (kernel.shape[1],) or len(stacks[0].layer.input_shapes) < 2:
+            return ()
+        back = (after for after in self.after(site) if after.node.type == "Reshape")
+        return (stacks[0], *rows, site, *back)
 
     @cached_property
     def dense_groups(self) -> tuple[DenseGroups, ...]:
         """Convolutions that were grouped in the source model and are stored dense, in execution order."""
-        moving = {site.index for site in (*self.realigning, *self.shuffling)}
+        moving = {site.index for site in (*self.realigning, *self.moving)}
         candidates = [site for site in self.sites if site.index not in moving]
         found = (_dense_groups(self.model, parts) for parts in _by_source(candidates))
         return tuple(dense for dense in found if dense)
@@ -111,7 +132,24 @@ class ModelFacts:
         )
 
     @cached_property
+    def permuting(self) -> tuple[Site, ...]:
+        """Those of `moving` whose input a Reshape made: what they order are no channels of a map."""
+        return tuple(site for site in self.moving if self._reads_view(site))
+
+    @cached_property
     def shuffling(self) -> tuple[Site, ...]:
+        """Those of `moving` that order the channels of a map."""
+        views = {site.index for site in self.permuting}
+        return tuple(site for site in self.moving if site.index not in views)
+
+    def _reads_view(self, site: Site) -> bool:
+        """Return whether a Reshape stands before a layer, before the Split of a layer in parts too."""
+        before = self.before(site)
+        cut = [further for other in before if other.node.type == "Split" for further in self.before(other)]
+        return any(other.node.type in ("Reshape", "Transpose") for other in (*before, *cut))
+
+    @cached_property
+    def moving(self) -> tuple[Site, ...]:
         """Convolutions that the compiler made from a permutation of channels, whole or in parts.
 
         A shuffle that a Concat or a Split stands beside becomes several, each with rows that read nothing.
@@ -208,8 +246,8 @@ def _by_source(sites: Iterable[Site]) -> list[list[Site]]:
 def _dense_groups(model: RknnModel, parts: list[Site]) -> DenseGroups | None:
     kernels = tuple(part.kernel for part in parts if part.kernel)
     groups = find_groups(model, kernels)
-    if groups is None:
-        return None
+    if groups is None or groups.channels == groups.outputs == 1:
+        return None  # a diagonal: the weights of the network are so, a depthwise convolution is stored as one
     outputs, _, height, width = kernels[0].shape
     needed = outputs * groups.channels * height * width * ELEMENT_BYTES[kernels[0].dtype]
     stored = sum(kernel.buffer_bytes for kernel in kernels)

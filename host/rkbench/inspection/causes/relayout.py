@@ -170,6 +170,7 @@ def _block_fix(facts: ModelFacts, worst: Site) -> tuple[Fix, ...]:
                 "a fold of 2x2 written as Reshape, Transpose, Reshape is one SpaceToDepth (exact; 384 -> "
                 "92 kB on a sample for rk3588; on rk3568 it does not pay)"
             ),
+            rewrites=("unfold",),
         ),
     )
 

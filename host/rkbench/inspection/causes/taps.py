@@ -26,6 +26,7 @@ _TAP_FIXES: tuple[Fix, ...] = (
             "then a kernel of kernel / stride (exact; 486 -> 51.4 kB on a sample, kernel 256, stride "
             "128, rk3588)"
         ),
+        rewrites=("strided_signal",),
     ),
     Fix("network", say("compute the transform outside the model")),
 )

@@ -170,6 +170,7 @@ def _patch_fix(facts: ModelFacts) -> tuple[Fix, ...]:
                         site=site.base,
                         step=step,
                     ),
+                    rewrites=("patchify",),
                 ),
             )
     return ()

@@ -1,0 +1,90 @@
+"""What is said of `bench fix` beside an ONNX: the rewrites that it does there, and where."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+
+from onnx_networks import Network
+from rkbench.inspection.causes import Cause, Fix
+from rkbench.inspection.cures import cured, without_bench_fix
+from rkbench.inspection.document import FileInspection
+from rkbench.inspection.inspect_file import Request, inspect_file
+from rkbench.language.said import say
+
+MODELS = Path(__file__).parents[2] / "data/models"
+PATH = Path("net.onnx")
+COMMAND = "bench fix net.onnx --target rk3588 --dtype fp16 -o net.fixed.onnx # regroup"
+
+
+def cause(code: str, *fixes: Fix, layers: tuple[str, ...] = ()) -> Cause:
+    """Return a cause of which only code, layers and cures matter."""
+    text = say("text")
+    return Cause(code, text, layers, 1000, 0.1, {}, text, text, (), fixes, (), ())
+
+
+MERGE = Fix("command", say("merge groups"), "bench inspect X.rknn", ("regroup", "padded_groups"))
+FILL = Fix("network", say("fill up"), rewrites=("padded_groups",))
+TRAIN = Fix("network", say("train otherwise"))
+
+
+def test_a_rewrite_is_told_of_the_cause_whose_layers_it_changes() -> None:
+    apart = cause("groups_kept_apart", MERGE, TRAIN, layers=("a", "b"))
+    dense = cause("grouped_conv_dense", MERGE, TRAIN, layers=("c",))
+    first, second = cured((apart, dense), {"regroup": ("a", "b")}, COMMAND, PATH)
+    assert [(fix.kind, fix.action, fix.snippet) for fix in first.fix] == [
+        ("command", "merge groups; bench fix does it: regroup in 2 nodes (a and b)", COMMAND),
+        ("network", "train otherwise", ""),
+    ]
+    assert second.fix == (TRAIN,)
+    assert second.not_helping == (
+        "bench fix: regroup and padded_groups would make nothing of net.onnx smaller",
+    )
+
+
+def test_advice_that_a_rewrite_does_not_take_is_dropped() -> None:
+    apart = cause("groups_kept_apart", MERGE, FILL, TRAIN, layers=("a",))
+    (told,) = cured((apart,), {"two_means": ("pool",)}, COMMAND, PATH)
+    assert told.fix == (TRAIN,)
+    (nothing,) = cured((apart,), {}, "", PATH)
+    assert nothing.not_helping == ("bench fix: it finds nothing to change in net.onnx",)
+
+
+def test_a_rewrite_that_no_advice_speaks_of_is_told_first() -> None:
+    (told,) = cured((cause("resize_commands", TRAIN),), {"bilinear": ("up",)}, COMMAND, PATH)
+    assert [fix.action for fix in told.fix] == [
+        "rewrite the ONNX, then convert it again: bilinear in 1 node (up)",
+        "train otherwise",
+    ]
+
+
+def test_a_quantized_onnx_keeps_advice_but_no_command() -> None:
+    (told,) = without_bench_fix((cause("groups_kept_apart", MERGE, FILL, TRAIN),), PATH)
+    assert told.fix == (FILL, TRAIN)
+    assert told.not_helping == (
+        "bench fix: it changes nothing in net.onnx, whose graph is quantized already",
+    )
+
+
+def beside_its_onnx(name: str, onnx: Path) -> FileInspection:
+    """Return the inspection of a sample beside an ONNX."""
+    inspection = inspect_file(Request(MODELS / f"{name}.rknn", onnx=onnx))
+    assert isinstance(inspection, FileInspection)
+    return inspection
+
+
+def test_the_shuffles_that_go_into_their_filters_are_counted() -> None:
+    inspection = beside_its_onnx("chshuffle6_rk3588_fp", MODELS / "chshuffle6.onnx")
+    shuffles = next(cause for cause in inspection.causes if cause.code == "shuffle_dense")
+    assert "; bench fix does it: channel_shuffle in 1 node (Reshape_50)" in shuffles.fix[0].action
+    assert shlex.split(shuffles.fix[0].snippet)[:2] == ["bench", "fix"]
+
+
+def test_a_command_that_no_cause_speaks_of_is_still_a_step(tmp_path: Path) -> None:
+    network = (
+        Network(1, 8, 56, 56).conv(8, 64, (1, 1)).add("GlobalAveragePool", name="pool").conv(64, 8, (1, 1))
+    )
+    inspection = beside_its_onnx("erf_rk3588_i8", network.save(tmp_path / "other.onnx"))
+    assert inspection.onnx is not None
+    (command,) = inspection.onnx.fix
+    assert inspection.answers.what_to_change.steps[-1].startswith(command)
