@@ -23,10 +23,6 @@ CURED = "_cured"
 NOTABLE_RATIO = 0.02
 OWNED_RATIO = 0.49
 """Of what a cure saves where it saves a notable share of the file: the bytes of the named cause that go."""
-NAMED_ELSEWHERE = {
-    ("avgpool16", "rk3588", "int8"): 0.3,  # the lists for more cores are larger still (34 %), and shrink too
-    ("patch16", "rk3568", "fp16"): 0.0,  # 1.2 times what it needs plainly: called healthy, `bench fix` knows
-}
 
 
 def lead_of(key: tuple[str, str, str], convert: Convert) -> tuple[int, Attribution]:
@@ -57,4 +53,4 @@ def test_the_lead_of_a_case_owns_the_bytes_that_go_with_its_cure(
     cured_size, after = lead_of(cured, convert)
     gone = bytes_of(before.lead, before) - bytes_of(before.lead, after)
     if size - cured_size > NOTABLE_RATIO * size:
-        assert gone >= NAMED_ELSEWHERE.get(key, OWNED_RATIO) * (size - cured_size)
+        assert gone >= OWNED_RATIO * (size - cured_size)

@@ -22,7 +22,7 @@ CURES: dict[str, tuple[str, ...]] = {
     "mergeable_layers": ("mixed_depthwise", "parallel_branches", "pointwise_pair"),
     "normalization_unrolled": ("pooled_norm", "zero_product"),
     "one_channel_kernel": ("strided_signal",),
-    "padding": ("patchify",),
+    "patch_kernel": ("patchify",),
     "pooling_convolution": ("pool_in_steps", "two_means"),
     "repeated_constants": ("shared_weights",),
     "plain_operands": ("channel_mean",),

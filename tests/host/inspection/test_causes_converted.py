@@ -51,7 +51,8 @@ SENTENCES = {
         "constants; without that, 33.0 kB."
     ),
     "patch16.rk3568.int8": (
-        "(rk3568 int8) is 50.6 kB because padding of channels takes 20.5 kB (40 %); without that, 30.1 kB."
+        "(rk3568 int8) is 50.6 kB because Conv_2_split has kernel = stride = 16 over 3 channels: 24.3 kB "
+        "(48 %) pad its channels to a block and take it in smaller steps; without that, 26.3 kB."
     ),
     "repvgg_branches.rk3568.int8": (
         "(rk3568 int8) is 47.9 kB because 6 layers could be part of 2 other layers (parallel branches"
@@ -119,5 +120,5 @@ def test_the_answer_names_what_owns_the_bytes(name: str) -> None:
 
 def test_a_kernel_as_wide_as_its_steps_is_told_to_be_a_pointwise_one() -> None:
     with open_model(CONVERTED / "patch16.rk3568.int8.rknn") as model:
-        cause = next(cause for cause in find_causes(model).causes if cause.code == "padding")
+        cause = next(cause for cause in find_causes(model).causes if cause.code == "patch_kernel")
     assert cause.fix[0].action.startswith("Conv_2_split has kernel = stride = 16: SpaceToDepth(16)")

@@ -45,8 +45,10 @@ def test_an_average_is_known_by_its_weights(weights: bytes, shape: tuple[int, ..
     tensors = (
         TensorSpec("x", kind="input", dtype="INT8", shape=(1, 8, 9, 9)),
         TensorSpec("w", kind="weight", dtype="INT8", shape=shape, data=weights),
-        TensorSpec("y", kind="output", dtype="INT8", shape=(1, 8, 9, 9)),
+        TensorSpec("y", kind="output", dtype="INT8", shape=(1, 8, 3, 3)),
     )
-    node = NodeSpec("Conv:features", "Conv", 2, (0, 1), (2,), options_type=CONVOLUTION, groups=8)
+    node = NodeSpec(
+        "Conv:features", "Conv", 2, (0, 1), (2,), options_type=CONVOLUTION, groups=8, strides=(3, 3)
+    )
     told = causes(write_model(FileSpec((GraphSpec(tensors, (node,), (0,), (2,)),))))
     assert ("pooling_convolution" in {cause.code for cause in told.causes}) == is_average

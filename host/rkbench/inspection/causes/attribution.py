@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from rkbench.inspection.causes import (
     activations,
+    batches,
     branches,
     command_lists,
     concat,
@@ -15,6 +16,7 @@ from rkbench.inspection.causes import (
     fixed,
     grouped,
     groups_apart,
+    patches,
     plain,
     relayout,
     repeated,
@@ -47,6 +49,7 @@ RULES: tuple[Rule, ...] = (
     detours.stacked_sums,
     groups_apart.groups_kept_apart,
     taps.one_channel_kernel,
+    patches.patch_kernels,
     branches.mergeable_layers,
     relayout.relayout_tables,
     dead_taps.dead_taps,
@@ -63,6 +66,7 @@ RULES: tuple[Rule, ...] = (
     repeated.repeated_constants,
     detours.plain_operands,
     command_lists.core_lists,
+    batches.batched_layers,
     command_lists.large_maps,
     constants.compiler_constants,
     activations.lookup_tables,
@@ -76,6 +80,7 @@ RULES: tuple[Rule, ...] = (
 # What every file has some of: such a cause is the answer only when it is large.
 GENERAL = {
     "core_lists",
+    "batched_layers",
     "large_maps",
     "padding",
     "pooling_convolution",

@@ -13,6 +13,8 @@ ELEMENT_CODES = {"FLOAT16": "H", "INT8": "b"}
 FILLERS = {0, -128}
 """What a block is filled up with; symmetric int8 weights end at -127."""
 SAMPLE = 64
+WIDEST_POOL = 7
+"""Windows up to this the NPU pools as they are; wider ones become convolutions."""
 COMPRESSED = 20
 """Compressed this many times (`compress_weight`), a kernel has one value: learned ones reach 2."""
 
@@ -20,16 +22,26 @@ COMPRESSED = 20
 def is_average(model: RknnModel, site: Site) -> bool:
     """Return whether a layer averages: one output channel from each, or from all, with one weight throughout.
 
-    A depthwise kernel of one position only scales its map.
+    A depthwise kernel of one position only scales its map, and a small one that slides over it is the
+    network's own, with weights that began all the same: the NPU averages such windows by itself.
     """
     kernel = site.kernel
     if not site.is_convolution or kernel is None or kernel.shape[0] != 1 or not kernel.buffer_bytes:
         return False
     if kernel.shape[2:] == (1, 1) and (_is_depthwise(site) or kernel.shape[1] == 1):
         return False
+    if _slides(site, kernel):
+        return False
     if not kernel.dtype:
         return kernel.buffer_bytes * COMPRESSED < prod(kernel.shape)
     return kernel.dtype in ELEMENT_CODES and _has_one_value(model, kernel)
+
+
+def _slides(site: Site, kernel: Tensor) -> bool:
+    """Return whether a small window moves on by less than its width, over a map that has more positions."""
+    steps = site.node.convolution.strides if site.node.convolution else ()
+    small = max(kernel.shape[2:]) <= WIDEST_POOL
+    return small and prod(site.output_shape[2:]) > 1 and max(steps, default=0) < max(kernel.shape[2:])
 
 
 def _is_depthwise(site: Site) -> bool:

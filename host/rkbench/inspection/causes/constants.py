@@ -6,6 +6,7 @@ import re
 import zlib
 from collections import defaultdict
 
+from rkbench.inspection.causes.averages import WIDEST_POOL
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, SECTION_OF, ModelFacts
@@ -39,9 +40,12 @@ def pooling(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     sources: dict[str, list[Site]] = defaultdict(list)
     for site in layers:
         sources[pooling_source(site)].append(site)
-    further = [site.index for stages in sources.values() for site in stages[1:]]
-    claims = ledger.everything((site.index for site in layers), CONSTANT_SECTIONS)
-    claims += ledger.everything(further, COMMAND_SECTIONS)
+    further = [site for stages in sources.values() for site in stages[1:]]
+    wide = [site for site in layers if site.kernel and max(site.kernel.shape[2:]) > WIDEST_POOL]
+    thinning = [after for site in wide for after in facts.after(site) if after.thinning > 1]
+    gone = {site.index: site for site in (*further, *wide, *thinning)}
+    claims = ledger.everything({site.index for site in (*layers, *thinning)}, CONSTANT_SECTIONS)
+    claims += ledger.everything(gone, COMMAND_SECTIONS)
     return Finding(
         code="pooling_convolution",
         title=say("average pooling run as depthwise convolutions"),
@@ -52,7 +56,8 @@ def pooling(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         ),
         explanation=say(
             "The NPU averages by a depthwise convolution with kernel up to 7; larger maps take two "
-            "or three in a row. The weights are C x k x k, never C x C."
+            "or three in a row. The weights are C x k x k, never C x C. A wider window that moves on by "
+            "its own width is one convolution of smaller steps, and one that takes every nth position."
         ),
         layers=tuple(sources),
         claims=claims,

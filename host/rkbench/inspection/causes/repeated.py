@@ -25,6 +25,7 @@ _SHARE = Fix(
     ),
     rewrites=("shared_weights",),
 )
+_INVENTED = Fix("nothing", say("the compiler makes one for each layer that needs it"))
 Held = tuple[Site, Tensor]
 
 
@@ -68,7 +69,7 @@ def repeated_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             )
             for group in groups[:4]
         ),
-        fixes=(_SHARE,),
+        fixes=(_SHARE,) if any(tensor.kind == "weight" for _, tensor in again) else (_INVENTED,),
     )
 
 

@@ -61,6 +61,14 @@ class Site:
         return max(self.node.convolution.dilations, default=1) if self.node.convolution else 1
 
     @property
+    def thinning(self) -> int:
+        """The stride of a depthwise 1x1 convolution, 1 of anything else."""
+        kernel, options = self.kernel, self.node.convolution
+        if kernel is None or options is None or kernel.shape[2:] != (1, 1) or options.groups < 2:
+            return 1
+        return max(options.strides, default=1)
+
+    @property
     def tasks(self) -> tuple[int, int, int]:
         """NPU tasks in the lists for 1, 2 and 3 cores."""
         return _by_list(self.layer.task_counts)

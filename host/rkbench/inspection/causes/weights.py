@@ -10,7 +10,7 @@ from rkbench.inspection.causes.cause import QUANTIZE, Claim, Finding, Fix
 from rkbench.inspection.causes.elsewhere import chosen_by_toolkit, float_reason
 from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspection.causes.ledger import Ledger
-from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
+from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, SECTION_OF, ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, listing
 from rkbench.language.said import Said, clause, say
@@ -18,8 +18,6 @@ from rkbench.rknn.contents import Tensor
 from rkbench.units import format_bytes
 
 INT8_NAME = re.compile(r"(?<![a-z0-9])(int8|i8|w8a8|quant\w*)(?![a-z0-9])", re.IGNORECASE)
-FEW_CHANNELS = 4
-"""Input channels of which a block of the NPU is mostly padding."""
 ORDINARY_JSON_BYTES = 4096
 ORDINARY_TEXT_BYTES = 2048
 
@@ -114,8 +112,14 @@ def padding(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         if kernel is None or kernel not in site.constants:
             continue
         needed = unpadded_bytes(kernel)
-        section = "weights" if kernel.kind == "weight" else "compiler_constants"
-        extra = min(kernel.buffer_bytes - needed, ledger.left(section, site.index))
+        section = SECTION_OF[kernel.kind]
+        beside = sum(
+            each.buffer_bytes
+            for each in site.constants
+            if each is not kernel and SECTION_OF[each.kind] == section
+        )
+        unclaimed = ledger.left(section, site.index) - needed - beside
+        extra = min(kernel.buffer_bytes - needed, unclaimed)
         if needed > 0 and extra > 0:
             claims.append(Claim(section, site.index, extra))
             worst = max(worst, (kernel.buffer_bytes / needed, site.base))
@@ -138,7 +142,7 @@ def padding(facts: ModelFacts, ledger: Ledger) -> Finding | None:
                 times=worst[0],
             ),
         ),
-        fixes=(*_patch_fix(facts), Fix("network", say("channels that are a multiple of 16"))),
+        fixes=(Fix("network", say("channels that are a multiple of 16")),),
     )
 
 
@@ -147,40 +151,6 @@ def unpadded_bytes(kernel: Tensor) -> int:
     if kernel.dtype == "INT4":
         return (prod(kernel.shape) + 1) // 2
     return prod(kernel.shape) * ELEMENT_BYTES.get(kernel.dtype, 0)
-
-
-def _patch_fix(facts: ModelFacts) -> tuple[Fix, ...]:
-    """Return the cure of a kernel over few channels that is as wide as its steps, if there is one.
-
-    The NPU steps by 4 at most: a depthwise 1x1 convolution behind it takes every nth position.
-    """
-    for site in facts.sites:
-        kernel, options = site.kernel, site.node.convolution
-        if not kernel or not options or kernel.kind != "weight" or not 1 < kernel.shape[1] <= FEW_CHANNELS:
-            continue
-        step = max(options.strides, default=1)
-        step *= max((_thinning(other) for other in facts.after(site)), default=1)
-        if kernel.shape[2:] == (step, step) and step > 1:
-            return (
-                Fix(
-                    "network",
-                    say(
-                        "{site} has kernel = stride = {step}: SpaceToDepth({step}), then a 1x1 convolution "
-                        "(exact; 98.1 -> 46.4 kB in int8 on a sample for rk3588)",
-                        site=site.base,
-                        step=step,
-                    ),
-                    rewrites=("patchify",),
-                ),
-            )
-    return ()
-
-
-def _thinning(site: Site) -> int:
-    """Return the stride of a depthwise 1x1 convolution, 1 of anything else."""
-    kernel, options = site.kernel, site.node.convolution
-    is_one = kernel is not None and options is not None and kernel.shape[2:] == (1, 1) and options.groups > 1
-    return max(options.strides, default=1) if is_one and options else 1
 
 
 def metadata(facts: ModelFacts, ledger: Ledger) -> Finding | None:

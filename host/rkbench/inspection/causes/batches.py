@@ -1,0 +1,65 @@
+"""Layers over many maps at once (windows, heads, patches): the NPU takes them one after the other."""
+
+from __future__ import annotations
+
+from rkbench.inspection.causes.cause import Finding, Fix
+from rkbench.inspection.causes.command_lists import beyond_plain
+from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.model_facts import ModelFacts
+from rkbench.inspection.causes.site import Site
+from rkbench.inspection.formatting import count, dims
+from rkbench.language.said import clause, say
+
+
+def batched_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """A layer whose maps are many has a task for each of them at least, however small they are."""
+    found = [site for site in facts.sites if _maps(site) > 1 and site.map_tasks >= _maps(site)]
+    layers = [site for site in found if beyond_plain(ledger, [site])]
+    claims = beyond_plain(ledger, layers)
+    if not claims:
+        return None
+    layers = sorted(layers, key=lambda site: -ledger.left("register_commands", site.index))
+    worst = layers[0]
+    return Finding(
+        code="batched_layers",
+        title=say("layers over many maps at once, with tasks for each of them"),
+        because=clause(
+            "{layers} over many maps at once {take_} tasks for each of them: {bytes} ({share}) of commands, "
+            "most {worst} ({maps:,} maps of {shape}, {tasks:,} tasks on 1 core)",
+            layers=count(len(layers), "layer"),
+            take_="takes" if len(layers) == 1 else "take",
+            worst=worst.base,
+            maps=_maps(worst),
+            shape=dims(_largest(worst)[1:]),
+            tasks=worst.map_tasks,
+        ),
+        explanation=say(
+            "The NPU knows one map at a time. Windows, heads or patches that stand where a batch does are "
+            "worked through one after the other, each with commands of its own, however small they are."
+        ),
+        layers=tuple(site.base for site in layers[:10]),
+        claims=claims,
+        evidence=tuple(
+            say(
+                "{site} ({type}): {maps:,} maps of {shape}, {tasks:,} tasks on 1 core",
+                site=site.base,
+                type=site.node.type,
+                maps=_maps(site),
+                shape=dims(_largest(site)[1:]),
+                tasks=site.map_tasks,
+            )
+            for site in layers[:4]
+        ),
+        fixes=(Fix("network", say("fewer and larger windows, heads or patches: tasks follow their number")),),
+        not_helping=(say("int8: as many maps"),),
+    )
+
+
+def _largest(site: Site) -> tuple[int, ...]:
+    """Return the shape of four dimensions with the most maps that a layer reads or writes; () without one."""
+    shapes = (*site.layer.input_shapes, *site.layer.output_shapes)
+    return max((shape for shape in shapes if len(shape) == 4), key=lambda shape: shape[0], default=())
+
+
+def _maps(site: Site) -> int:
+    return max(_largest(site)[:1], default=0)

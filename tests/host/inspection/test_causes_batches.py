@@ -1,0 +1,93 @@
+"""Layers over many maps, whole patches, wide windows, and weights that began all the same."""
+
+from __future__ import annotations
+
+import pytest
+from rkbench.inspection.causes import Attribution, Cause
+from rknn_writer import NodeSpec, TensorSpec
+from test_causes_detours import diagnose, found, tasks
+from test_causes_moves import HALF, ONE, constant
+
+
+def layer(kind: str, shape: tuple[int, ...], number: int) -> Attribution:
+    """Return what is said of one layer whose map has this shape, in this many tasks."""
+    tensors = (TensorSpec("x", kind="input", shape=shape), TensorSpec("y", kind="output", shape=shape))
+    return diagnose(tensors, (NodeSpec(f"{kind}:m", kind, 2, (0,), (1,), tasks(number)),))
+
+
+def test_a_task_for_every_map_of_many_is_no_large_map() -> None:
+    attribution = layer("exMatMul", (128, 32, 16, 49), 130)
+    cause = found(attribution, "batched_layers")
+    assert cause is not None
+    assert attribution.lead == "batched_layers"
+    assert "most m (128 maps of 32x16x49, 130 tasks on 1 core)" in cause.because
+    assert found(attribution, "large_maps") is None
+
+
+@pytest.mark.parametrize(("shape", "number"), [((128, 32, 16, 49), 100), ((1, 128, 64, 49), 130)])
+def test_fewer_tasks_than_maps_are_those_of_large_maps(shape: tuple[int, ...], number: int) -> None:
+    attribution = layer("exMatMul", shape, number)
+    assert found(attribution, "batched_layers") is None
+    assert found(attribution, "large_maps") is not None
+
+
+def patches(step: int, channels: int) -> Cause | None:
+    """Return the cause of a convolution of whole patches of 16, in steps of 4, padded to 8 channels."""
+    kernel = TensorSpec(
+        "k", kind="weight", shape=(4, channels, 16, 16), native_shape=(1, 1, 16, 16, 4, 8), data=ONE * 8192
+    )
+    tensors = (
+        TensorSpec("x", kind="input", shape=(1, channels, 64, 64)),
+        kernel,
+        TensorSpec("a", shape=(1, 4, 13, 13)),
+        constant("select", (1, 4, 1, 1), ONE * 4),
+        TensorSpec("y", kind="output", shape=(1, 4, 4, 4)),
+    )
+    nodes = (
+        NodeSpec("Conv:c_split", "Conv", 2, (0, 1), (2,), tasks(3), options_type=1, strides=(4, 4), groups=1),
+        NodeSpec(
+            "Conv:c_select", "Conv", 2, (2, 3), (4,), tasks(1), options_type=1, strides=(step, step), groups=4
+        ),
+    )
+    return found(diagnose(tensors, nodes), "patch_kernel")
+
+
+def test_a_kernel_of_whole_patches_owns_its_padding_and_what_thins_its_map() -> None:
+    cause = patches(4, 3)
+    assert cause is not None
+    assert cause.layers == ("c_split", "c_select")
+    assert cause.sections["weights"] == (8 - 3) * 4 * 16 * 16 * 2
+    assert cause.fix[0].rewrites == ("patchify",)
+
+
+@pytest.mark.parametrize(("step", "channels"), [(2, 3), (4, 8)])
+def test_a_kernel_that_is_wider_than_its_steps_or_has_channels_enough_is_none(
+    step: int, channels: int
+) -> None:
+    assert patches(step, channels) is None
+
+
+@pytest.mark.parametrize(
+    ("side", "step", "out", "averages"),
+    [(3, 1, 8, False), (3, 3, 3, True), (3, 1, 1, True), (9, 1, 8, True)],
+)
+def test_a_small_window_that_slides_is_the_networks_own(
+    side: int, step: int, out: int, *, averages: bool
+) -> None:
+    tensors = (
+        TensorSpec("x", kind="input", shape=(1, 64, 8, 8)),
+        TensorSpec(
+            "k",
+            kind="weight",
+            shape=(1, 64, side, side),
+            native_shape=(1, 8, side, side, 1, 8),
+            data=HALF * 64 * side * side,
+        ),
+        TensorSpec("y", kind="output", shape=(1, 64, out, out)),
+    )
+    nodes = (
+        NodeSpec(
+            "Conv:d", "Conv", 2, (0, 1), (2,), tasks(1), options_type=1, strides=(step, step), groups=64
+        ),
+    )
+    assert (found(diagnose(tensors, nodes), "pooling_convolution") is not None) is averages
