@@ -154,6 +154,6 @@ def test_commands_name_the_onnx_where_it_is_known() -> None:
     request = Request(MODELS / "g1_c512_cpg4_rk3568_fp.rknn", onnx=MODELS / "g1_c512_cpg4.onnx")
     document = check(inspect_file(request))
     asked = f"{MODELS / 'g1_c512_cpg4.onnx'} --target rk3568 --dtype fp16"
-    command = f"bench fix {asked} -o g1_c512_cpg4.fixed.onnx # regroup"
+    command = f"bench fix {asked} -o g1_c512_cpg4.fixed.onnx # regroup, two_means"
     assert document["causes"][0]["fix"][0]["snippet"] == command
     assert document["answers"]["what_to_change"]["steps"][0].startswith(command)

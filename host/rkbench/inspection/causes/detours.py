@@ -16,6 +16,15 @@ from rkbench.rknn.contents import Tensor
 _IN_BLOCKS = "NC1HWC2"
 _ELEMENTWISE = ("Mul", "Add", "Sub", "Div", "Max", "Min")
 _POSITIONS_OF_A_TASK = 8
+_IN_INT8 = Fix("config", say("in int8 such a map lies in blocks: two or three tasks"), QUANTIZE)
+_MEAN = Fix(
+    "network",
+    say(
+        "where a mean over channels makes that map: a 1x1 convolution of equal weights instead "
+        "(exact; 366 -> 60.7 kB on a sample of 32 channels, 64x128, for rk3588)"
+    ),
+    rewrites=("channel_mean",),
+)
 
 
 def stacked_sums(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -72,7 +81,6 @@ def plain_operands(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     if not claims:
         return None
     worst, operand = max(found, key=lambda pair: command_bytes(pair[0]))
-    in_int8 = Fix("config", say("in int8 such a map lies in blocks: two or three tasks"), QUANTIZE)
     return Finding(
         code="plain_operands",
         title=say("maps combined with a map of one channel that lies in plain order"),
@@ -106,15 +114,8 @@ def plain_operands(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             for site, other in found[:4]
         ),
         fixes=(
-            Fix(
-                "network",
-                say(
-                    "where a mean over channels makes that map: a 1x1 convolution of equal weights instead "
-                    "(exact; 366 -> 60.7 kB on a sample of 32 channels, 64x128, for rk3588)"
-                ),
-                rewrites=("channel_mean",),
-            ),
-            *((in_int8,) if facts.dtype != "int8" else ()),
+            _MEAN,
+            *((_IN_INT8,) if facts.dtype != "int8" else ()),
         ),
     )
 

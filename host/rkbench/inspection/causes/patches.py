@@ -59,18 +59,20 @@ def patch_kernels(facts: ModelFacts, ledger: Ledger) -> Finding | None:
                 needed=format_bytes(unpadded_bytes(kernel)),
             ),
         ),
-        fixes=(
-            Fix(
-                "network",
-                say(
-                    "{site} has kernel = stride = {step}: SpaceToDepth({step}), then a 1x1 convolution "
-                    "(exact; 98.1 -> 46.4 kB in int8 on a sample for rk3588)",
-                    site=site.base,
-                    step=step,
-                ),
-                rewrites=("patchify",),
-            ),
+        fixes=(_as_depth(site, step),),
+    )
+
+
+def _as_depth(site: Site, step: int) -> Fix:
+    return Fix(
+        "network",
+        say(
+            "{site} has kernel = stride = {step}: SpaceToDepth({step}), then a 1x1 convolution "
+            "(exact; 98.1 -> 46.4 kB in int8 on a sample for rk3588)",
+            site=site.base,
+            step=step,
         ),
+        rewrites=("patchify",),
     )
 
 
