@@ -91,3 +91,21 @@ def test_a_small_window_that_slides_is_the_networks_own(
         ),
     )
     assert (found(diagnose(tensors, nodes), "pooling_convolution") is not None) is averages
+
+
+@pytest.mark.parametrize("maps", [1, 16])
+def test_of_a_concat_over_many_maps_the_tasks_of_its_parts_are_no_convolution(maps: int) -> None:
+    rows = [ONE if column == row + 8 * (row > 7) else bytes(2) for row in range(16) for column in range(24)]
+    tensors = (
+        TensorSpec("x", kind="input", shape=(maps, 8, 8, 8)),
+        TensorSpec("a", shape=(maps, 8, 8, 8)),
+        constant("k", (16, 24, 1, 1), b"".join(rows), kind="compiler_constant"),
+        TensorSpec("y", kind="output", shape=(maps, 16, 8, 8)),
+    )
+    nodes = (
+        NodeSpec("Relu:r", "Relu", 2, (0,), (1,), tasks(1)),
+        NodeSpec("Concat:c", "Concat", 2, (0, 1, 2), (3,), tasks(3 * maps)),
+    )
+    cause = found(diagnose(tensors, nodes), "concat_realigned")
+    assert cause is not None
+    assert cause.sections["register_commands"] == 640 * maps

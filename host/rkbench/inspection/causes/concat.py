@@ -106,8 +106,9 @@ def _claims(facts: ModelFacts, ledger: Ledger) -> tuple[Claim, ...]:
 
 
 def _beyond_parts(facts: ModelFacts, ledger: Ledger, concat: Site) -> tuple[Claim, ...]:
-    """Return what of a Concat's commands is its convolution: it has a task for each part besides."""
-    tasks, parts = concat.tasks[0], len(_parts(facts, concat))
+    """Return what of a Concat's commands is its convolution: each part of each map has a task besides."""
+    maps = max(concat.output_shape[:1], default=1)
+    tasks, parts = concat.tasks[0], len(_parts(facts, concat)) * max(maps, 1)
     share = max(0, tasks - parts) / max(tasks, 1)
     return tuple(
         Claim(section, concat.index, int(ledger.left(section, concat.index) * share))
