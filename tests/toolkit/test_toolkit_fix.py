@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 from onnx import helper
@@ -96,3 +97,37 @@ def test_what_the_converter_refuses_converts_once_it_is_cured(
     assert not convert(path, "rk3588", "fp16")["ok"]
     fix(path, "rk3588", "fp16", tmp_path / "fixed.onnx")
     assert convert(tmp_path / "fixed.onnx", "rk3588", "fp16")["ok"]
+
+
+def gated() -> Network:
+    """Return a map that the mean over its channels gates."""
+    network = Network(1, 4, 48, 48).conv(4, 32, (1, 1)).add("Relu")
+    source = network.value
+    network.add("ReduceMean", name="mean", axes=[1], keepdims=1).conv(1, 1, (1, 1)).add("Sigmoid")
+    return network.add("Mul", source).conv(32, 4, (1, 1))
+
+
+def stacked() -> Network:
+    """Return two maps that are stacked along a new axis and summed over it."""
+    network = Network(1, 4, 32, 32).conv(4, 64, (1, 1)).add("Relu")
+    maps, axis = [network.value], network.constant("axis", np.array([1], "int64"))
+    maps.append(network.conv(64, 64, (3, 3)).value)
+    views = []
+    for value in maps:
+        network.value = value
+        views.append(network.add("Unsqueeze", axis).value)
+    network.value = views[0]
+    network.add("Concat", views[1], axis=1).add("ReduceSum", axis, name="sum", keepdims=0)
+    return network.conv(64, 4, (1, 1))
+
+
+@pytest.mark.parametrize(("target", "dtype"), TARGETS)
+@pytest.mark.parametrize(("make", "rewrite"), [(gated, "channel_mean"), (stacked, "stacked_sum")])
+def test_maps_that_stay_in_their_blocks_convert_smaller(
+    tmp_path: Path, convert: Convert, make: Callable[[], Network], rewrite: str, target: str, dtype: str
+) -> None:
+    path = make().save(tmp_path / "maps.onnx")
+    report = fix(path, target, dtype, tmp_path / "fixed.onnx")
+    assert report.changes[0].rewrite == rewrite
+    before = convert(path, target, dtype)["size_bytes"]
+    assert convert(tmp_path / "fixed.onnx", target, dtype)["size_bytes"] < before
