@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -65,6 +66,20 @@ class PostgresServer:
         )
         with (self.data / "postgresql.conf").open("a") as file:
             file.write("\n".join(settings) + "\n")
+        self.start()
+
+    def secure(self, certificate: Path, key: Path) -> None:
+        """Start it again with TLS, and let nobody in without it but by the socket."""
+        self.stop()
+        for path, name in ((certificate, "server.crt"), (key, "server.key")):
+            copied = Path(shutil.copy(path, self.data / name))
+            copied.chmod(0o600)
+            if self._as_nobody:
+                shutil.chown(copied, "nobody", "nogroup")
+        with (self.data / "postgresql.conf").open("a") as file:
+            file.write("ssl = on\n")
+        access = self.data / "pg_hba.conf"
+        access.write_text(re.sub(r"^host\b", "hostssl", access.read_text(), flags=re.MULTILINE))
         self.start()
 
     def _command(self, program: str, *words: str) -> list[str]:

@@ -38,6 +38,9 @@ _BY_WORDS = (
 )
 _NO_DATABASE = 'database "'
 _TLS = ("certificate", "SSL", "TLS")
+_PLAIN = (
+    "nobody is let in from here without TLS (?sslmode=verify-full), or at all: see its pg_hba.conf"
+)
 _UNREACHABLE = (
     "is it running, and reachable from here? what it was told: its host, port and sslmode in the URL"
 )
@@ -80,6 +83,8 @@ def _first_line(text: str) -> str:
 
 
 def _hint(state: str, text: str) -> str:
+    if "no encryption" in text:
+        return _PLAIN
     state = state or next((code for words, code in _BY_WORDS if words in text), "")
     if not state and _NO_DATABASE in text and "does not exist" in text:
         state = "3D000"
