@@ -102,7 +102,9 @@ class Serve:
         words = ["--listen", f"127.0.0.1:{port}", "--store", str(farm.store), "--simulated"]
         command = [sys.executable, "-c", code, "serve", *words, "--inventory", str(farm.inventory), *options]
         with (farm.folder / "serve.log").open("ab") as log:
-            self._process = subprocess.Popen(command, stderr=log)
+            # Nobody listens there: an alert tells of it.
+            environment = {**os.environ, "LG_COORDINATOR": "127.0.0.1:9"}
+            self._process = subprocess.Popen(command, stderr=log, env=environment)
         self.url = f"http://127.0.0.1:{port}"
         poll(lambda: get(self.url + "/-/healthy"))
 

@@ -20,6 +20,8 @@ from farm import DEPLOY, Farm, Prometheus, Serve, get, metric_names, poll
 from ports import free_port
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from rkbench.boards.exporter.installation import uninstall_exporter
+from rkbench.boards.health import MOST_FAULTS, note_health
+from rkbench.boards.inventory import load_inventory
 from rkbench.results.night import CellResult, GateResult, Night
 from rkbench.results.records import BoardRecord, Variant
 from rkbench.stats.gates import FAIL, NOT_MEASURED, PASS
@@ -53,6 +55,9 @@ def farm(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Farm]:
         assert lock.acquire("eve") is None
         farm.write("b09", "sys/kernel/debug/rknpu/load", "NPU load:  Core0: 80%, Core1:  0%, Core2:  0%,")
         farm.write("b09", f"{NPU}/cur_freq", "600000000")
+        (broken,) = (board for board in load_inventory(farm.inventory).boards if board.name == "b11")
+        for _ in range(MOST_FAULTS):
+            note_health(broken, "it did not answer")
         fill(farm.store)
         yield farm
     finally:
@@ -101,13 +106,15 @@ def test_every_alert_that_has_a_cause_fires_and_no_other(prometheus: Prometheus)
         ("RkbenchRegressionRed", "desk"),
         ("RkbenchGateNotMeasured", "desk"),
         ("RkbenchResultsDropped", ""),
+        ("RkbenchBoardQuarantined", "b11"),
+        ("RkbenchLabgridDown", ""),
     }
     poll(lambda: prometheus.firing() == expected)
 
 
 def test_every_metric_that_an_alert_or_a_rule_names_has_data(prometheus: Prometheus) -> None:
     expressions = [rule["query"] for rule in rules(prometheus)]
-    assert len(expressions) == 18
+    assert len(expressions) == 21
     for expression in expressions:
         prometheus.query(expression)
         names = list(metric_names(expression))

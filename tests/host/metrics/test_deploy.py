@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from certificates import Authority
 
 DEPLOY = Path(__file__).parents[3] / "deploy"
 
@@ -43,14 +44,51 @@ def test_panels_of_a_dashboard_do_not_overlap(name: str) -> None:
     assert max(x for x, _ in cells) == 23
 
 
-def test_promtool_accepts_the_configuration(promtool: str) -> None:
-    done = subprocess.run(
-        [promtool, "check", "config", str(DEPLOY / "prometheus.yml")],
-        check=False,
-        capture_output=True,
-        text=True,
-    )
+@pytest.mark.parametrize("commented", [True, False])
+def test_promtool_accepts_the_configuration(promtool: str, tmp_path: Path, commented: bool) -> None:
+    """Also with the lines that wait as comments: alerts, TLS, one tag only."""
+    shutil.copytree(DEPLOY / "rules", tmp_path / "rules")
+    text = (DEPLOY / "prometheus.yml").read_text()
+    if not commented:
+        text = re.sub(r"# (alerting|tls_config|basic_auth|scheme|- source_labels)(:)", r"\1\2", text)
+        text = re.sub(r"^#(   +[-\w])|# (  (?:regex|action):)", r"\1\2", text, flags=re.MULTILINE)
+        text = text.replace("/etc/prometheus/rkbench-ca.pem", "ca.pem")
+        assert text.count("#") == 9
+    (tmp_path / "prometheus.yml").write_text(text)
+    Authority(tmp_path)
+    command = [promtool, "check", "config", str(tmp_path / "prometheus.yml")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def amtool(*words: str) -> str:
+    """Run Alertmanager's own checker, and return what it says."""
+    path = shutil.which("amtool")
+    if path is None:
+        pytest.skip("amtool is not installed (Debian: prometheus-alertmanager)")
+    done = subprocess.run([path, *words], check=False, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_amtool_accepts_the_example_of_alertmanager() -> None:
+    told = amtool("check-config", str(DEPLOY / "alertmanager.yml"))
+    assert "SUCCESS" in told
+    assert "2 inhibit rules" in told
+
+
+def test_critical_alerts_are_told_at_once_and_warnings_once_a_day() -> None:
+    words = ("config", "routes", "test", f"--config.file={DEPLOY / 'alertmanager.yml'}")
+    severities = set(re.findall(r"severity: (\w+)", (DEPLOY / "rules/alerts.yml").read_text()))
+    told = {severity: amtool(*words, f"severity={severity}").strip() for severity in severities}
+    assert told == {"critical": "lab-now", "warning": "lab-daily"}
+
+
+def test_every_alert_that_the_example_names_is_there() -> None:
+    alerts = set(re.findall(r"- alert: (\w+)", (DEPLOY / "rules/alerts.yml").read_text()))
+    named = set(re.findall(r"Rkbench\w+", (DEPLOY / "alertmanager.yml").read_text()))
+    assert named
+    assert named - alerts == set()
 
 
 def test_the_cases_of_the_alerts_hold(promtool: str) -> None:
@@ -68,7 +106,7 @@ def test_each_alert_has_a_case_that_fires_and_one_that_does_not() -> None:
     cases = (DEPLOY / "rules/alerts_test.yml").read_text().split("alertname: ")[1:]
     fires = {case.split()[0] for case in cases if re.search(r"exp_alerts:\n", case)}
     stays_silent = {case.split()[0] for case in cases if "exp_alerts: []" in case}
-    assert len(alerts) == 13
+    assert len(alerts) == 16
     assert fires == stays_silent == set(alerts)
 
 
