@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -139,6 +141,58 @@ def test_two_hosts_after_one_place_have_it_one_after_the_other(lab: LabgridLab, 
     assert lab.owner("rock") == ""
 
 
+def test_who_waits_stands_in_the_queue_of_labgrid_and_says_where(
+    lab: LabgridLab, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Each begins to wait once the one before it has said that it does."""
+    lab.client("-p", "rock", "acquire")
+    order: list[int] = []
+
+    def hold(number: int) -> None:
+        with boards(tmp_path, 200.0).hold("labgrid:rock"):
+            order.append(number)
+
+    threads = [threading.Thread(target=hold, args=(number,)) for number in range(3)]
+    for number, thread in enumerate(threads):
+        thread.start()
+        await_text(caplog, f"waiting for it: {number + 1} of {number + 1} who wait")
+    lab.client("-p", "rock", "release")
+    for thread in threads:
+        thread.join()
+    assert order == [0, 1, 2]
+    assert "reservation" not in lab.client("reservations").lower()
+
+
+def test_a_place_that_is_kept_for_somebody_else_is_not_taken(
+    lab: LabgridLab, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    token = re.findall(r"token: (\w+)", lab.client("reserve", "name=rock"))[0]
+    with (
+        pytest.raises(BoardBusyError, match="is reserved by desk/bob"),
+        boards(tmp_path, 0.0).hold("labgrid:rock"),
+    ):
+        pass
+    owners: list[str] = []
+
+    def hold() -> None:
+        with boards(tmp_path, 200.0).hold("labgrid:rock"):
+            owners.append(lab.owner("rock"))
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    await_text(caplog, "labgrid's place rock is reserved by desk/bob; waiting for it: 1 of 1 who wait")
+    lab.client("cancel-reservation", token)
+    holder.join()
+    assert ":rkbench-" in owners[0]
+
+
+def await_text(caplog: pytest.LogCaptureFixture, text: str) -> None:
+    deadline = time.monotonic() + 100
+    while text not in caplog.text:
+        assert time.monotonic() < deadline, caplog.text
+        time.sleep(0.05)
+
+
 def start_holder(tmp_path: Path) -> subprocess.Popen[str]:
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER],
@@ -246,6 +300,28 @@ def inventory(lab: LabgridLab, tmp_path: Path, sshd: Sshd) -> Path:
 def test_a_place_is_checked_and_released(lab: LabgridLab, inventory: Path) -> None:
     done = run_bench("boards", "check", "labgrid:rock", "--inventory", inventory)
     assert "labgrid:rock" in done.stdout, done.stderr
+    assert lab.owner("rock") == ""
+
+
+def test_a_place_behind_an_isolating_exporter_is_reached_through_it(
+    lab: LabgridLab, inventory: Path, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The exporter names its own host as the way; ssh_config knows how that is reached."""
+    lab.stop_exporter()
+    service = {"address": "127.0.0.1", "username": sshd.board.user, "port": sshd.port}
+    lab.export({"rock": {"NetworkService": service}}, "--isolated")
+    with boards(tmp_path).hold("labgrid:rock") as board:
+        gate = board.proxy_jump
+    assert gate == socket.getfqdn()
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".ssh").mkdir()
+    keys = f"  IdentityFile {sshd.client_key}\n  User {sshd.board.user}\n"
+    told = f"Host {gate}\n  HostName 127.0.0.1\n  Port {sshd.port}\n{keys}"
+    (tmp_path / ".ssh/config").write_text(told)
+    done = run_bench("boards", "check", "labgrid:rock", "--inventory", inventory)
+    assert "labgrid:rock" in done.stdout, done.stderr
+    log = (sshd.folder / "log").read_text()
+    assert "direct-tcpip" in log or log.count("Accepted publickey") >= 2
     assert lab.owner("rock") == ""
 
 

@@ -9,7 +9,7 @@ import fcntl
 import json
 import logging
 import os
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
@@ -67,6 +67,18 @@ class KeptBeside(Generic[T]):
         """Return what is kept of a board."""
         path = self.path(board)
         return self._default if path is None else self.read(path).get(board.name, self._default)
+
+    def of_all(self, boards: Iterable[Board]) -> Iterator[tuple[str, T]]:
+        """Yield what is kept of boards, each with its name; a file that several share is read once."""
+        files: dict[Path, Mapping[str, T]] = {}
+        for board in boards:
+            path = self.path(board)
+            if path is None:
+                continue
+            if path not in files:
+                files[path] = self.read(path)
+            if board.name in files[path]:
+                yield board.name, files[path][board.name]
 
     def change(self, board: Board, changed: Callable[[T], T]) -> tuple[T, T]:
         """Change what is kept of a board, and return it before and after; of one that is not kept nothing."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -39,19 +39,8 @@ def health_of(board: Board) -> Health:
 
 
 def taken_out(boards: Iterable[Board]) -> dict[str, Health]:
-    """Return those of `boards` that are taken out, by their names; each file of health is read once."""
-    files: dict[Path, Mapping[str, Health]] = {}
-    found: dict[str, Health] = {}
-    for board in boards:
-        path = _KEPT.path(board)
-        if path is None:
-            continue
-        if path not in files:
-            files[path] = _KEPT.read(path)
-        health = files[path].get(board.name, Health())
-        if health.quarantined_unix_s is not None:
-            found[board.name] = health
-    return found
+    """Return those of `boards` that are taken out, by their names."""
+    return {name: health for name, health in _KEPT.of_all(boards) if health.quarantined_unix_s is not None}
 
 
 def quarantine_words(health: Health) -> str:

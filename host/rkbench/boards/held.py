@@ -65,5 +65,4 @@ class Hold:
 
 def held_of(boards: Iterable[Board]) -> Mapping[str, Held]:
     """Return how long each of `boards` was held, by its name; those that never were are not named."""
-    found = {board.name: _KEPT.of(board) for board in boards}
-    return {name: held for name, held in found.items() if held != Held()}
+    return {name: held for name, held in _KEPT.of_all(boards) if held != Held()}

@@ -36,6 +36,8 @@ from rkbench.decoding.toml import line_of, read_toml
 from rkbench.errors import InventoryError, NoBoardError
 from rkbench.files import write_whole
 
+#: Programs write inventories too: some fifty thousand boards.
+LIMIT_BYTES = 8_000_000
 #: Sections of bench.toml, and what may be written of a board: fields of `Board`.
 SECTIONS = ("boards",)
 KEYS = (
@@ -58,6 +60,7 @@ KEYS = (
     "after_hold",
     "hook_limit_s",
     "boot_limit_s",
+    "proxy_jump",
 )
 _log = logging.getLogger("rkbench.inventory")
 
@@ -102,14 +105,19 @@ class InventoryBoards:
     def _boards(self) -> tuple[Board, ...]:
         return load_inventory(self._path).boards
 
+    @cached_property
+    def _named(self) -> dict[str, Board]:
+        return {board.name: board for board in self._boards}
+
     def names(self) -> tuple[str, ...]:
         """Return their names; raises InventoryError."""
         return tuple(board.name for board in self._boards)
 
     def find(self, word: str) -> tuple[Board, ...]:
         """Return the board of that name, else those of that SoC or tag; raises InventoryError."""
-        named = tuple(board for board in self._boards if board.name == word)
-        return named or tuple(
+        if word in self._named:
+            return (self._named[word],)
+        return tuple(
             board for board in self._boards if word.lower() == (board.soc or "").lower() or word in board.tags
         )
 
@@ -211,7 +219,7 @@ def board_problems(board: Board) -> Iterator[tuple[str, str]]:
     for key, text in texts.items():
         if not text.isprintable():
             yield key, f"has a control character: {text!r}"
-    for key, word in (("host", board.host), ("user", board.user)):
+    for key, word in (("host", board.host), ("user", board.user), ("proxy_jump", board.proxy_jump or None)):
         if word is not None and not is_word(word):
             yield key, f"{word!r} is not one word of letters, digits and signs"
     for key, port in (("port", board.port), ("exporter_port", board.exporter_port)):
@@ -268,7 +276,8 @@ def _plain(value: Any) -> Any:
 def _read_values(path: Path) -> tuple[str, dict[str, Any]]:
     """Return the text and what it says; nothing where there is no file."""
     try:
-        return read_toml(path, InventoryError, hint="mend it there, or name another: --inventory FILE")
+        hint = "mend it there, or name another: --inventory FILE"
+        return read_toml(path, InventoryError, hint=hint, limit_bytes=LIMIT_BYTES)
     except (FileNotFoundError, NotADirectoryError):
         return "", {}
 

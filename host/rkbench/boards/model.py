@@ -21,7 +21,7 @@ class Board:
     `home` the folder that a virtual board's user lives in (None: a temporary one). `power_cycle` is a command
     of this computer that switches the board off and on; `before_hold` and `after_hold` are commands before
     the first and after the last use, of `hook_limit_s` at most each; after the former SSH may take
-    `boot_limit_s` to answer.
+    `boot_limit_s` to answer. `proxy_jump` is a host to go through, as ssh_config has it.
     """
 
     name: str
@@ -46,6 +46,7 @@ class Board:
     after_hold: tuple[str, ...] = ()
     hook_limit_s: float = 60.0
     boot_limit_s: float = 0.0
+    proxy_jump: str = ""
 
     @property
     def address(self) -> str:

@@ -23,13 +23,15 @@ _PART = r"""(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*"""
 _LONG_KEY = re.compile(rf"(?<![\w-]){_PART}(?:\.[ \t]*{_PART}){{32}}", re.ASCII)
 
 
-def read_toml(path: Path, error: type[BenchError], *, hint: str = _MEND) -> tuple[str, dict[str, Any]]:
+def read_toml(
+    path: Path, error: type[BenchError], *, hint: str = _MEND, limit_bytes: int = LIMIT_BYTES
+) -> tuple[str, dict[str, Any]]:
     """Return the text of `path` and the table that it is.
 
     Raises `error` with the line that is wrong; FileNotFoundError and NotADirectoryError are the caller's.
     """
     try:
-        text = read_small(path, LIMIT_BYTES).decode("utf-8").replace("\r\n", "\n")
+        text = read_small(path, limit_bytes).decode("utf-8").replace("\r\n", "\n")
         _check_keys(text)
         return text, tomllib.loads(text)
     except (FileNotFoundError, NotADirectoryError):  # the latter where HOME is /dev/null

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
 import sys
 from pathlib import Path
@@ -11,6 +12,8 @@ from types import FrameType
 from rkbench_web.server import BoundedServer, parse_address
 
 from rkbench.boards.finding import find_inventory
+from rkbench.boards.labgrid.provider import ADDRESS
+from rkbench.boards.labgrid.watching import WatchedPlaces
 from rkbench.errors import UsageError
 from rkbench.metrics.discovery import Targets
 from rkbench.metrics.results import DEFAULT_MAX_SERIES, StoreCollector
@@ -31,15 +34,17 @@ def make_server(
     max_series: int = DEFAULT_MAX_SERIES,
     site: Path | None = None,
     web_config: WebConfigFile | None = None,
+    places: WatchedPlaces | None = None,
 ) -> BoundedServer:
     """Return a server that listens, and answers once it is run. Raises UsageError.
 
     `site`: where the pages of the store are made; None: in the cache. `web_config`: TLS and who may ask;
-    None: everybody, in plain text.
+    None: everybody, in plain text. `places`: of a labgrid lab, which the caller starts and closes.
     """
     address = store or default_address()
     results = StoreCollector(address, simulated=simulated, max_series=max_series)
-    app = App(results, Targets(find_inventory(inventory)), ServedSite(str(address), site), str(address))
+    targets = Targets(find_inventory(inventory), places)
+    app = App(results, targets, ServedSite(str(address), site), str(address))
     return listen_at(parse_listen(listen), app, web_config)
 
 
@@ -55,6 +60,8 @@ def serve(
     """Answer Prometheus until SIGTERM or Ctrl-C. Raises UsageError."""
     logging.basicConfig(level=logging.INFO, format="bench serve: %(message)s", stream=sys.stderr)
     config = WebConfigFile(web_config) if web_config else None
+    coordinator = os.environ.get(ADDRESS)
+    places = WatchedPlaces(coordinator) if coordinator else None
     server = make_server(
         listen,
         store=store,
@@ -62,12 +69,15 @@ def serve(
         simulated=simulated,
         max_series=max_series,
         web_config=config,
+        places=places,
     )
     signal.signal(signal.SIGTERM, _leave)
     host, port = listen.rpartition(":")[0], server.server_port
     scheme = "https" if config and config.now().context else "http"
     told = "%s://%s:%d/ is the store as pages; /metrics and /sd are for Prometheus"
     logging.getLogger("rkbench.serve").info(told, scheme, host or "0.0.0.0", port)
+    if places:
+        places.start()
     with server:
         server.serve_forever(poll_interval=3600)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import socket
 import time
@@ -68,7 +67,7 @@ class App:
             encode, content_type = choose_encoder(accept)
             return "200 OK", content_type, encode(self._shown)
         if path == "/sd":
-            return "200 OK", "application/json", json.dumps(self._targets.targets(), indent=1).encode()
+            return "200 OK", "application/json", self._targets.document()
         if path == "/running":
             return "200 OK", "text/html; charset=utf-8", running_page(self._address)
         if path == "/running.json":

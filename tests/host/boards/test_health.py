@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from dataclasses import replace
 from pathlib import Path
@@ -166,7 +167,7 @@ def test_prometheus_learns_of_a_board_that_is_taken_out_and_that_it_is_back(
     key = "__meta_rkbench_quarantined"
 
     def told() -> tuple[list[bool], list[str]]:
-        labels = [key in group["labels"] for group in targets.targets()]  # type: ignore[operator]
+        labels = [key in group["labels"] for group in json.loads(targets.document())]
         families = {family.name: family for family in targets.collect()}
         return labels, [sample.labels["board"] for sample in families["rkbench_board_quarantined"].samples]
 

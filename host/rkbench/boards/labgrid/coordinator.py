@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import queue
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import Any
 
 from rkbench.errors import LabgridError, NoCoordinatorError, UsageError
 
@@ -15,7 +16,8 @@ ANSWER_LIMIT_S = 30.0
 #: An exporter that does not answer holds an acquiring or releasing coordinator for 10 s a resource.
 ACQUIRE_LIMIT_S = 60.0
 NOT_INSTALLED = "boards of labgrid need the extra `labgrid`"
-Answer = TypeVar("Answer")
+#: States of a reservation, by labgrid's numbers: it waits, it has its place, which is acquired.
+_WAITING, _HAS_PLACE = 0, (1, 2)
 
 
 @dataclass(frozen=True)
@@ -31,11 +33,26 @@ class Resource:
 
 @dataclass(frozen=True)
 class LabPlace:
-    """A place: `acquired` is who has it ("": nobody)."""
+    """A place: `acquired` is who has it, `reservation` the token of one for which it is kept ("": none)."""
 
     name: str
     acquired: str = ""
+    reservation: str = ""
     tags: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Reserved:
+    """Somebody's reservation of any place that has these tags; a tag `name` is the place's name."""
+
+    token: str
+    owner: str
+    is_waiting: bool
+    wanted: dict[str, str]
+
+    def may_have(self, place: LabPlace) -> bool:
+        """Return whether the place can become theirs."""
+        return self.wanted.items() <= {**place.tags, "name": place.name}.items()
 
 
 class Coordinator:
@@ -70,7 +87,7 @@ class Coordinator:
     def places(self) -> tuple[LabPlace, ...]:
         """Return all places, by name."""
         found = sorted(self._places.values(), key=lambda place: str(place.name))
-        return tuple(LabPlace(item.name, item.acquired, dict(item.tags)) for item in found)
+        return tuple(LabPlace(item.name, item.acquired, item.reservation, dict(item.tags)) for item in found)
 
     def place(self, name: str) -> LabPlace | None:
         """Return the place of that name."""
@@ -79,7 +96,7 @@ class Coordinator:
     def resources(self, name: str) -> tuple[Resource, ...]:
         """Return what the place of that name has by its matches."""
         matches = [tuple(map(str, (m.exporter, m.group, m.cls, m.name))) for m in self._places[name].matches]
-        found = [item for path, item in self._resources.items() if any(_fits(path, m) for m in matches)]
+        found = [item for path, item in list(self._resources.items()) if any(_fits(path, m) for m in matches)]
         return tuple(map(self._resource, found))
 
     def acquire(self, name: str) -> None:
@@ -91,6 +108,39 @@ class Coordinator:
         """Release a place if `owner` has it."""
         request = self._pb2.ReleasePlaceRequest(placename=name, fromuser=owner)
         self._asked(lambda: self._stub.ReleasePlace(request, timeout=ACQUIRE_LIMIT_S))
+
+    def reserve(self, name: str) -> str:
+        """Ask for a place that is not free: who reserves first has it next. Returns the token of it.
+
+        A reservation that is not polled for a minute is gone.
+        """
+        request = self._pb2.CreateReservationRequest()
+        request.filters["main"].filter["name"] = name
+        answer = self._asked(lambda: self._stub.CreateReservation(request, timeout=ANSWER_LIMIT_S))
+        return str(answer.reservation.token)
+
+    def poll(self, token: str) -> bool:
+        """Return whether a reservation has its place by now, and keep it; raises LabgridError: it is gone."""
+        request = self._pb2.PollReservationRequest(token=token)
+        found = self._asked(lambda: self._stub.PollReservation(request, timeout=ANSWER_LIMIT_S)).reservation
+        if found.state not in (_WAITING, *_HAS_PLACE):
+            raise LabgridError(f"labgrid: reservation {token} has expired")
+        return found.state in _HAS_PLACE
+
+    def cancel(self, token: str) -> None:
+        """Give a reservation up."""
+        request = self._pb2.CancelReservationRequest(token=token)
+        self._asked(lambda: self._stub.CancelReservation(request, timeout=ANSWER_LIMIT_S))
+
+    def reservations(self) -> tuple[Reserved, ...]:
+        """Return all reservations, in the order in which they are served."""
+        request = self._pb2.GetReservationsRequest()
+        found = self._asked(lambda: self._stub.GetReservations(request, timeout=ANSWER_LIMIT_S)).reservations
+        ordered = sorted(found, key=lambda item: (-item.prio, item.created))
+        return tuple(
+            Reserved(item.token, item.owner, item.state == _WAITING, dict(item.filters["main"].filter))
+            for item in ordered
+        )
 
     def sync(self) -> None:
         """Return once all is known that the coordinator knew when asked; raises NoCoordinatorError."""
@@ -143,9 +193,9 @@ class Coordinator:
         needed = bool(extra.get("proxy_required"))
         return Resource(item.cls, params, bool(item.avail), str(extra.get("proxy", "")) if needed else "")
 
-    def _asked(self, ask: Any) -> None:
+    def _asked(self, ask: Callable[[], Any]) -> Any:
         try:
-            ask()
+            return ask()
         except self._grpc.RpcError as error:
             codes = self._grpc.StatusCode
             if error.code() in (codes.UNAVAILABLE, codes.DEADLINE_EXCEEDED, codes.CANCELLED):

@@ -1,13 +1,15 @@
 """A process of its own that acquires a place, and releases it once whoever started it is gone.
 
 It is told nothing but the end of its standard input: a process that is killed closes its pipes. It says
-one JSON object a line: {"waiting_for": owner}, {"acquired": {...}}, {"lost": why}, {"back": true}.
+one JSON object a line: {"waiting_for": words, "queue": words}, {"acquired": {...}}, {"lost": why} or
+{"back": true}.
 What it acquires is on disk before it asks, so that the next keeper releases what none was left to release.
 """
 
 from __future__ import annotations
 
 import json
+import os
 import signal
 import sys
 import threading
@@ -17,7 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from rkbench.boards.labgrid import records
-from rkbench.boards.labgrid.coordinator import Coordinator
+from rkbench.boards.labgrid.coordinator import Coordinator, LabPlace
+from rkbench.boards.labgrid.turn import Turn
 from rkbench.errors import BenchError, BoardBusyError, LabgridError, NoBoardError, NoCoordinatorError
 
 #: Pauses between asking again: for a place that somebody has, for a coordinator that is gone.
@@ -51,33 +54,46 @@ class Keeper:
             self._release(coordinator)
 
     def _acquired(self, coordinator: Coordinator) -> bool:
-        """Acquire the place once nobody has it; False where that is no longer wanted."""
-        deadline, told = time.monotonic() + self._wait_s, ""
+        """Acquire the place, at once or after those who wait for it; False where that is no longer wanted."""
+        place = self._place_now(coordinator)
+        if not place.acquired and not place.reservation:
+            with suppress(LabgridError):  # somebody was faster, or it cannot be had: the second time says so
+                coordinator.acquire(self._place)
+                return True
+        turn = Turn(coordinator, self._place)
+        try:
+            return self._waited(coordinator, turn)
+        finally:
+            turn.end()
+
+    def _waited(self, coordinator: Coordinator, turn: Turn) -> bool:
+        deadline, told = time.monotonic() + self._wait_s, None
         while not self.ended.is_set():
-            coordinator.sync()
-            place = coordinator.place(self._place)
-            if place is None:
-                names = ", ".join(item.name for item in coordinator.places()) or "none"
-                raise NoBoardError(f"labgrid has no place {self._place!r}", hint=f"its places: {names}")
-            if not place.acquired:
-                with suppress(LabgridError):
-                    coordinator.acquire(self._place)
-                    return True
-                coordinator.sync()
-                place = coordinator.place(self._place) or place
-                if not place.acquired:  # nobody was faster: it cannot be acquired
-                    coordinator.acquire(self._place)
-                    return True
+            has_it = turn.has_come()
+            place = self._place_now(coordinator)
+            if has_it and not place.acquired:
+                coordinator.acquire(self._place)
+                return True
+            state = {"waiting_for": turn.holder(place), "queue": turn.position(place)}
             if time.monotonic() >= deadline:
                 raise BoardBusyError(
-                    f"labgrid's place {self._place!r} is acquired by {place.acquired}",
+                    f"labgrid's place {self._place!r} is {state['waiting_for'] or 'not given to anybody'}",
                     hint=f"wait for them; or: labgrid-client -p {self._place} release --kick",
                 )
-            if place.acquired != told:
-                told = place.acquired
-                _say({"waiting_for": told})
+            if state != told and state["waiting_for"]:
+                told = state
+                _say(state)
             self.ended.wait(ASK_AGAIN_S)
         return False
+
+    def _place_now(self, coordinator: Coordinator) -> LabPlace:
+        """Return the place as it is now; raises NoBoardError."""
+        coordinator.sync()
+        place = coordinator.place(self._place)
+        if place is None:
+            names = ", ".join(item.name for item in coordinator.places()) or "none"
+            raise NoBoardError(f"labgrid has no place {self._place!r}", hint=f"its places: {names}")
+        return place
 
     def _back(self) -> Coordinator:
         """Return a new conversation, with the place acquired again: a coordinator forgets who had what."""
@@ -143,7 +159,9 @@ def main() -> int:
     keeper = Keeper(address, place, owner, float(wait_s))
 
     def listen() -> None:
-        sys.stdin.buffer.read()
+        # Not by sys.stdin, whose lock this thread would still have when the interpreter ends.
+        while os.read(sys.stdin.fileno(), 4096):
+            pass
         keeper.ended.set()
 
     threading.Thread(target=listen, name="end", daemon=True).start()

@@ -92,11 +92,15 @@ class LabgridBoards:
         return tuple(map(self._board, found))
 
     def _board(self, place: LabPlace) -> Board:
-        entries = [board for board in load_inventory(self._inventory).boards if board.name == place.name]
-        known_hosts = (known_hosts_of(self._inventory),)
-        board = entries[0] if entries else Board(place.name, place.name, known_hosts_files=known_hosts)
-        soc = place.tags.get("soc") or board.soc
-        return replace(board, name=f"{SCHEME}{place.name}", soc=soc, tags=tuple(sorted(place.tags.values())))
+        entries = {board.name: board for board in load_inventory(self._inventory).boards}
+        return board_of(place, entries.get(place.name), known_hosts_of(self._inventory))
+
+
+def board_of(place: LabPlace, entry: Board | None, known_hosts: Path) -> Board:
+    """Return a place as a board, as far as it is known without being acquired; `entry`: of the inventory."""
+    board = entry or Board(place.name, place.name, known_hosts_files=(known_hosts,))
+    soc = place.tags.get("soc") or board.soc
+    return replace(board, name=f"{SCHEME}{place.name}", soc=soc, tags=tuple(sorted(place.tags.values())))
 
 
 def _address() -> str:
@@ -122,11 +126,6 @@ def _reached(board: Board, place: str, owner: str, told: Mapping[str, Any]) -> B
             hint=f"is its exporter running? labgrid-client -p {place} show; an exporter offers a"
             f" {SERVICE} with address and username",
         )
-    if there[0]["proxy"]:
-        raise ConnectError(
-            f"labgrid's place {place!r} is reached through {there[0]['proxy']} alone",
-            hint=f"say so in ~/.ssh/config, and name it in bench.toml: ProxyJump {there[0]['proxy']}",
-        )
     params = there[0]["params"]
     power = any(word in item["cls"] for item in told["resources"] for word in _POWER)
     return replace(
@@ -134,6 +133,7 @@ def _reached(board: Board, place: str, owner: str, told: Mapping[str, Any]) -> B
         host=str(params["address"]),
         port=int(params.get("port", 22)),
         user=str(params["username"]),
+        proxy_jump=there[0]["proxy"] or board.proxy_jump,
         power_cycle=_cycle_command(place, owner) if power else (),
     )
 
@@ -186,9 +186,9 @@ def _hear(process: subprocess.Popen[str], place: str, said: queue.SimpleQueue[di
         for line in process.stdout:
             told = json.loads(line)
             if "waiting_for" in told:
-                _log.warning(
-                    "labgrid's place %s is acquired by %s; waiting for it", place, told["waiting_for"]
-                )
+                queue_words = f": {told['queue']}" if told["queue"] else ""
+                told_words = "labgrid's place %s is %s; waiting for it%s"
+                _log.warning(told_words, place, told["waiting_for"], queue_words)
             elif "lost" in told:
                 _log.warning("%s: %s is used on", told["lost"], place)
             elif "back" in told:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import getpass
+import stat
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import paramiko
@@ -53,6 +55,13 @@ def resolve_destination(board: Board, config_files: tuple[Path, ...] = SSH_CONFI
     )
 
 
+def host_of(board: Board, config_files: tuple[Path, ...] = SSH_CONFIG_FILES) -> str:
+    """Return the host of `board` as its destination has it; raises ConnectError."""
+    options = {} if board.simulated else _lookup(board, config_files)
+    _port(board, options.get("port", board.port or 22))  # a file that says nonsense is told
+    return str(options.get("hostname", board.host))
+
+
 def _port(board: Board, port: str | int) -> int:
     """Return the port as a number; raises ConnectError for what ssh_config has that is none."""
     if str(port).isascii() and str(port).isdigit() and len(str(port)) < 6 and int(port) in PORTS:
@@ -64,24 +73,12 @@ def _port(board: Board, port: str | int) -> int:
 
 
 def _lookup(board: Board, files: tuple[Path, ...]) -> paramiko.SSHConfigDict:
-    for word in (board.host, board.user):
+    for word in (board.host, board.user, board.proxy_jump or None):
         if word is not None and not is_word(word):  # a newline would begin an option of its own
             raise ConnectError(f"board {board.name!r}: {word!r} is no host and no user", hint="[user@]host")
-    # First wins, as in OpenSSH: what the board names stands before what the files say.
-    own = {"Port": board.port, "User": board.user}
-    lines = [f"  {name} {value}" for name, value in own.items() if value is not None]
-    config = paramiko.SSHConfig.from_text("\n".join(["Host *", *lines]) + "\n")
-    for file in files:
-        path = file.expanduser()
-        if not path.is_file():
-            continue
-        try:
-            with path.open() as stream:
-                config.parse(stream)
-        except (paramiko.ConfigParseError, OSError, UnicodeDecodeError) as error:
-            raise ConnectError(
-                f"{path} cannot be read: {error}", hint="ssh -G HOST checks the file"
-            ) from error
+    own = {"Port": board.port, "User": board.user, "ProxyJump": board.proxy_jump or None}
+    lines = tuple(f"  {name} {value}" for name, value in own.items() if value is not None)
+    config = _parsed(lines, tuple(map(_state, files)))
     try:
         return config.lookup(board.host)
     except (paramiko.SSHException, ImportError) as error:
@@ -89,3 +86,42 @@ def _lookup(board: Board, files: tuple[Path, ...]) -> paramiko.SSHConfigDict:
             f"board {board.name!r}: ssh_config has something for {board.host} that is not supported: {error}",
             hint="name host, port and user in bench.toml instead",
         ) from error
+
+
+@lru_cache(maxsize=16)
+def _parsed(lines: tuple[str, ...], files: tuple[_State | None, ...]) -> paramiko.SSHConfig:
+    """Return what the files say, below the lines of a board's own; `files` say when they were changed.
+
+    Many boards have the same lines, as none; a lookup changes nothing.
+    """
+    # First wins, as in OpenSSH: what the board names stands before what the files say.
+    config = paramiko.SSHConfig.from_text("\n".join(["Host *", *lines]) + "\n")
+    for path in (file.path for file in files if file is not None):
+        try:
+            with path.open() as stream:
+                config.parse(stream)
+        except (paramiko.ConfigParseError, OSError, UnicodeDecodeError) as error:
+            raise ConnectError(
+                f"{path} cannot be read: {error}", hint="ssh -G HOST checks the file"
+            ) from error
+    return config
+
+
+@dataclass(frozen=True)
+class _State:
+    """A file, and what tells whether it is another by now."""
+
+    path: Path
+    changed_ns: int
+    size_bytes: int
+    inode: int
+
+
+def _state(file: Path) -> _State | None:
+    path = file.expanduser()
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    regular = stat.S_ISREG(found.st_mode)
+    return _State(path, found.st_mtime_ns, found.st_size, found.st_ino) if regular else None
