@@ -38,9 +38,7 @@ _BY_WORDS = (
 )
 _NO_DATABASE = 'database "'
 _TLS = ("certificate", "SSL", "TLS")
-_PLAIN = (
-    "nobody is let in from here without TLS (?sslmode=verify-full), or at all: see its pg_hba.conf"
-)
+_PLAIN = "nobody is let in from here without TLS (?sslmode=verify-full), or at all: see its pg_hba.conf"
 _UNREACHABLE = (
     "is it running, and reachable from here? what it was told: its host, port and sslmode in the URL"
 )
