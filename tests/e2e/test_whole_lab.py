@@ -147,7 +147,10 @@ def test_the_page_of_a_lab_is_typed(place: LabgridLab, database: str, tmp_path: 
     stand_ins = {
         **dict.fromkeys(("root@192.168.1.20", "root@192.168.1.21"), "virtual"),
         "lab.example:20408": place.address,
-        "postgresql+psycopg://rkbench_writer@db.lab/rkbench?sslmode=verify-full": database,
+        **{
+            f"postgresql+psycopg://rkbench_{role}@db.lab/rkbench?sslmode=verify-full": database
+            for role in ("owner", "writer")
+        },
     }
     environment = {**os.environ, "HOME": str(tmp_path), "XDG_DATA_HOME": str(tmp_path / ".local/share")}
     typed = 0

@@ -101,7 +101,8 @@ def test_a_reader_is_told_that_it_may_not_write(
 def test_a_writer_cannot_make_the_store(server: PostgresServer, database: str, passwords: None) -> None:
     with pytest.raises(StoreError, match="permission denied for schema public") as caught:
         open_store(server.url(database, WRITER))
-    assert "roles.sql" in caught.value.hint
+    assert "this role may not make one: bench store migrate --store URL, as the owner" in caught.value.hint
+    assert "only read" not in caught.value.hint
 
 
 # -- passwords

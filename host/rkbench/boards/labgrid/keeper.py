@@ -20,7 +20,7 @@ from typing import Any
 
 from rkbench.boards.labgrid import records
 from rkbench.boards.labgrid.coordinator import Coordinator, LabPlace
-from rkbench.boards.labgrid.turn import Turn
+from rkbench.boards.labgrid.turn import PlaceTurn
 from rkbench.errors import BenchError, BoardBusyError, LabgridError, NoBoardError, NoCoordinatorError
 
 #: Pauses between asking again: for a place that somebody has, for a coordinator that is gone.
@@ -60,13 +60,13 @@ class Keeper:
             with suppress(LabgridError):  # somebody was faster, or it cannot be had: the second time says so
                 coordinator.acquire(self._place)
                 return True
-        turn = Turn(coordinator, self._place)
+        turn = PlaceTurn(coordinator, self._place)
         try:
             return self._waited(coordinator, turn)
         finally:
             turn.end()
 
-    def _waited(self, coordinator: Coordinator, turn: Turn) -> bool:
+    def _waited(self, coordinator: Coordinator, turn: PlaceTurn) -> bool:
         deadline, told = time.monotonic() + self._wait_s, None
         while not self.ended.is_set():
             has_it = turn.has_come()

@@ -8,7 +8,7 @@ from rkbench.boards.labgrid.coordinator import Coordinator, LabPlace
 from rkbench.errors import BenchError, LabgridError
 
 
-class Turn:
+class PlaceTurn:
     """A turn at the place of that name. It is asked for by reserving, and ended by giving that up."""
 
     def __init__(self, coordinator: Coordinator, name: str) -> None:

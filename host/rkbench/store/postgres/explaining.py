@@ -39,6 +39,10 @@ _BY_WORDS = (
 _NO_DATABASE = 'database "'
 _TLS = ("certificate", "SSL", "TLS")
 _PLAIN = "nobody is let in from here without TLS (?sslmode=verify-full), or at all: see its pg_hba.conf"
+_NO_STORE = (
+    "no store is there yet, and this role may not make one: bench store migrate --store URL, as the owner"
+    " of the database (deploy/postgresql/roles.sql)"
+)
 _UNREACHABLE = (
     "is it running, and reachable from here? what it was told: its host, port and sslmode in the URL"
 )
@@ -83,6 +87,8 @@ def _first_line(text: str) -> str:
 def _hint(state: str, text: str) -> str:
     if "no encryption" in text:
         return _PLAIN
+    if "denied for schema" in text:
+        return _NO_STORE
     state = state or next((code for words, code in _BY_WORDS if words in text), "")
     if not state and _NO_DATABASE in text and "does not exist" in text:
         state = "3D000"
