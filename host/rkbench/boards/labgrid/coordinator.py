@@ -95,7 +95,10 @@ class Coordinator:
 
     def resources(self, name: str) -> tuple[Resource, ...]:
         """Return what the place of that name has by its matches."""
-        matches = [tuple(map(str, (m.exporter, m.group, m.cls, m.name))) for m in self._places[name].matches]
+        place = self._places.get(name)  # it may have been deleted just now
+        if place is None:
+            return ()
+        matches = [tuple(map(str, (m.exporter, m.group, m.cls, m.name))) for m in place.matches]
         found = [item for path, item in list(self._resources.items()) if any(_fits(path, m) for m in matches)]
         return tuple(map(self._resource, found))
 

@@ -68,7 +68,10 @@ class WatchedPlaces:
             while True:
                 self.places = tuple(
                     # Who has it is not told, and would make all targets anew at every use.
-                    KnownPlace(replace(place, acquired=""), _address_of(coordinator.resources(place.name)))
+                    KnownPlace(
+                        replace(place, acquired="", reservation=""),
+                        _address_of(coordinator.resources(place.name)),
+                    )
                     for place in coordinator.places()
                 )
                 if not self.is_up:
