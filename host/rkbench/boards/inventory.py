@@ -102,24 +102,19 @@ class InventoryBoards:
         self._path = path
 
     @cached_property
-    def _boards(self) -> tuple[Board, ...]:
-        return load_inventory(self._path).boards
-
-    @cached_property
     def _named(self) -> dict[str, Board]:
-        return {board.name: board for board in self._boards}
+        return {board.name: board for board in load_inventory(self._path).boards}
 
     def names(self) -> tuple[str, ...]:
         """Return their names; raises InventoryError."""
-        return tuple(board.name for board in self._boards)
+        return tuple(self._named)
 
     def find(self, word: str) -> tuple[Board, ...]:
         """Return the board of that name, else those of that SoC or tag; raises InventoryError."""
         if word in self._named:
             return (self._named[word],)
-        return tuple(
-            board for board in self._boards if word.lower() == (board.soc or "").lower() or word in board.tags
-        )
+        boards = self._named.values()
+        return tuple(b for b in boards if word.lower() == (b.soc or "").lower() or word in b.tags)
 
     def hold(self, name: str) -> AbstractContextManager[Board]:
         """Yield the board: it is there without us, unless it is a virtual one."""
