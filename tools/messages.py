@@ -1,13 +1,14 @@
 """Keeps the catalogues of languages: `make messages` adds what is said anew, and compiles them.
 
 A sentence is a literal in `say("...")`, `clause("...")` or `something.say("...")`, a noun one in
-`count(n, "noun")`; so are cause and advice of a known failure. A catalogue is a .po beside its .mo under
-host/rkbench/language/locale; both are kept.
+`count(n, "noun")`; so are cause and advice of a known failure, what the agent advises, and why a fit is
+provisional. A catalogue is a .po beside its .mo under host/rkbench/language/locale; both are kept.
 """
 
 from __future__ import annotations
 
 import ast
+import re
 import sys
 from collections.abc import Iterator
 from io import BytesIO
@@ -18,9 +19,11 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+import agent_words
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
+from rkbench.views.inspect.html import SAID_BY_SCRIPTS
 
 SOURCES = Path(__file__).parents[1] / "host" / "rkbench"
 LOCALES = SOURCES / "language" / "locale"
@@ -53,6 +56,15 @@ def said(sources: Path = SOURCES) -> dict[str, list[str]]:
         source = path.read_text(encoding="utf-8")
         for template in templates(source) if IMPORTED in source or path.parent == LOCALES.parent else ():
             found.setdefault(template, []).append(path.relative_to(sources).as_posix())
+    for path in sorted(sources.glob("views/inspect/page/*.js")):
+        for template in SAID_BY_SCRIPTS.findall(path.read_text(encoding="utf-8")):
+            found.setdefault(template, []).append(path.relative_to(sources).as_posix())
+    for path in sorted(agent_words.AGENT.rglob("*.py")):
+        for advice in agent_words.advised(path.read_text(encoding="utf-8")):
+            found.setdefault(advice, []).append(f"agent/{path.relative_to(agent_words.AGENT).as_posix()}")
+    fitted = sources / "npu" / "reference" / "latency_models.json"
+    for provisional in re.findall(r'"provisional": "([^"]*)"', fitted.read_text(encoding="utf-8")):
+        found.setdefault(provisional, []).append(fitted.relative_to(sources).as_posix())
     for path in sorted(sources.glob("catalogue/messages/*.toml")):
         for row in tomllib.loads(path.read_text(encoding="utf-8"))["row"]:
             for text in (

@@ -17,6 +17,7 @@ from rkbench_agent.wire.plan import Plan
 
 from rkbench.campaign.settings import PushOptions
 from rkbench.errors import ProtocolError, UsageError
+from rkbench.language.said import say
 from rkbench.results.collect import Collected
 from rkbench.results.events import Listener, Note
 from rkbench.units import format_bytes
@@ -48,8 +49,10 @@ def scorer_for(options: PushOptions, variants: Sequence[PreparedVariant]) -> Sco
 
 
 _NONE_CAME = "the outputs of its cases did not come back"
-_OF_VIRTUAL = "a virtual board has those of recorded inputs, and of what bench run computes: push to a board"
-_OF_BOARD = "look at the log: bench push ... --debug"
+_OF_VIRTUAL = say(
+    "a virtual board has those of recorded inputs, and of what bench run computes: push to a board"
+)
+_OF_BOARD = say("look at the log: bench push ... --debug")
 
 
 class Scoring:

@@ -12,7 +12,7 @@ from typing import Any
 
 from rkbench.catalogue.facts import BoardState
 from rkbench.errors import UsageError
-from rkbench.language.said import say
+from rkbench.language.said import Said, clause, listed, say
 from rkbench.versions import parse_version
 
 if sys.version_info >= (3, 11):
@@ -38,15 +38,15 @@ TAIL = "tail"
 RANKS = ("cause", "symptom", TAIL)
 
 #: What a condition of a circumstance is, in words.
-_WORDS = {
-    "driver_below": "driver below {}",
-    "driver_from": "driver {} or newer",
-    "runtime_below": "librknnrt below {}",
-    "runtime_from": "librknnrt {} or newer",
-    "socs": "{}",
-    "memory_above_gb": "more than {} GB of memory",
-    "iommu": "the NPU's iommu {}",
-    "several_runtimes": "several librknnrt",
+_WORDS: dict[str, Callable[..., Said]] = {
+    "driver_below": clause("driver below {value}"),
+    "driver_from": clause("driver {value} or newer"),
+    "runtime_below": clause("librknnrt below {value}"),
+    "runtime_from": clause("librknnrt {value} or newer"),
+    "socs": clause("{value}"),
+    "memory_above_gb": clause("more than {value} GB of memory"),
+    "iommu": lambda value: say("the NPU's iommu on") if value else say("the NPU's iommu off"),
+    "several_runtimes": clause("several librknnrt"),
 }
 
 
@@ -58,9 +58,9 @@ class Circumstance:
     cause: str
     advice: str
 
-    def __str__(self) -> str:
+    def words(self) -> Said:
         """Return the conditions in words: `driver below 0.9.6, librknnrt 1.6.0 or newer`."""
-        return ", ".join(_WORDS[name].format(_spelled(value)) for name, value in self.conditions)
+        return listed([_WORDS[name](value=_spelled(value)) for name, value in self.conditions])
 
     def holds(self, state: BoardState) -> bool:
         """Tell whether every condition is known to hold."""
@@ -151,10 +151,13 @@ def _circumstance(value: dict[str, Any]) -> Circumstance:
     return Circumstance(conditions, value.get("cause", ""), value.get("advice", ""))
 
 
-def _spelled(value: Any) -> str:
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    return " or ".join(value) if isinstance(value, list) else str(value)
+def _spelled(value: Any) -> Any:
+    if not isinstance(value, list):
+        return value
+    told = say("{item}", item=value[0])
+    for item in value[1:]:
+        told = say("{items} or {item}", items=told, item=item)
+    return told
 
 
 def _holds(name: str, value: Any, state: BoardState) -> bool:

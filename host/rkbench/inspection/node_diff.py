@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 
 from rkbench.inspection.diff_document import NodeChange
 from rkbench.inspection.document import InspectedLayer
+from rkbench.inspection.formatting import listing
 
 
 def diff_nodes(before: Sequence[InspectedLayer], after: Sequence[InspectedLayer]) -> tuple[NodeChange, ...]:
@@ -45,7 +46,8 @@ def _bytes(layers: Sequence[InspectedLayer]) -> int | None:
 
 
 def _all(words: Iterable[str | None]) -> str | None:
-    return " and ".join(sorted({word for word in words if word})) or None
+    found = sorted({word for word in words if word})
+    return listing(found, len(found)) or None
 
 
 def _before(change: NodeChange) -> tuple[object, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rkbench.language.said import Said
 from rkbench.npu.coverage import UnknownWords
 from rkbench.npu.outline import TaskOutline
 from rkbench.npu.predict import LatencyPrediction
@@ -18,7 +19,7 @@ class InspectedTask:
     """In the task records of the file."""
     layer: int
     """In `layers`."""
-    words: str
+    words: Said
     """What it computes, where its buffers lie, and what becomes of the values."""
     macs: int
     mac_cycles: int
@@ -34,14 +35,14 @@ class TrafficCause:
     """Bytes that cross the memory bus without need, of one kind, in an inference on one core."""
 
     code: TrafficCode
-    title: str
+    title: Said
     bytes: int
     share: float
     """Of all bytes of DDR."""
     layers: tuple[str, ...]
     """The most of it first."""
-    explanation: str
-    fix: str
+    explanation: Said
+    fix: Said
 
 
 @dataclass(frozen=True)

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rkbench.inspection.npu_document import TrafficCause
+from rkbench.language.said import Said, say
 from rkbench.npu.traffic import LayerTraffic, TrafficCode
 from rkbench.rknn.contents import Graph
 
@@ -18,26 +19,30 @@ class _TrafficWords:
     """What is said of one kind of needless bytes, whatever the model."""
 
     field: str
-    title: str
-    explanation: str
-    fix: str
+    title: Said
+    explanation: Said
+    fix: Said
 
 
 KINDS: dict[TrafficCode, _TrafficWords] = {
     "padding_traffic": _TrafficWords(
         "padding_bytes",
-        "channels written that the layers do not have",
-        "The output stage writes whole groups of channels: on the rk3588 an int8 depthwise convolution"
-        " writes 64 at a time and a dense one 32, so 16 channels cost four or two times their bytes, and the"
-        " same in the internal memory.",
-        "give these layers channels that fill a group (32, 64), or fewer pixels: a stride earlier on",
+        say("channels written that the layers do not have"),
+        say(
+            "The output stage writes whole groups of channels: on the rk3588 an int8 depthwise convolution"
+            " writes 64 at a time and a dense one 32, so 16 channels cost four or two times their bytes, and"
+            " the same in the internal memory."
+        ),
+        say("give these layers channels that fill a group (32, 64), or fewer pixels: a stride earlier on"),
     ),
     "weights_refetched": _TrafficWords(
         "refetched_bytes",
-        "weights fetched again for each tile",
-        "Features and weights share the banks of the convolution buffer. Where both do not fit, the layer is"
-        " cut into tiles, and weights that cannot stay are read from memory again for each of them.",
-        "make these layers narrower, or their maps smaller, so that weights or features fit the buffer",
+        say("weights fetched again for each tile"),
+        say(
+            "Features and weights share the banks of the convolution buffer. Where both do not fit, the layer"
+            " is cut into tiles, and weights that cannot stay are read from memory again for each of them."
+        ),
+        say("make these layers narrower, or their maps smaller, so that weights or features fit the buffer"),
     ),
 }
 

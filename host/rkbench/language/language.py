@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from rkbench.language.said import Said, say
@@ -21,9 +21,15 @@ class Language:
     No dataclass, and `template_of` is None of English: an inspection in English pays nothing for this.
     """
 
-    def __init__(self, code: str, template_of: Callable[[str], str] | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        template_of: Callable[[str], str] | None = None,
+        templates: Callable[[], Iterable[str]] = tuple,
+    ) -> None:
         self.code = code
         self._template_of = template_of
+        self._templates = templates
 
     @property
     def tag(self) -> str:
@@ -42,10 +48,24 @@ class Language:
         return _spaced(template, told, text.values).format(**told)
 
     def known(self, text: str) -> str:
-        """Return a sentence of the catalogue of failures, also one that came as plain text out of a store."""
+        """Return a sentence told that may have come as plain text, out of a store or from a board.
+
+        It is told where some template of the catalogue has its form, and else stays as it is.
+        """
         if isinstance(text, Said) or self._template_of is None or not text:
             return self.tell(text)
-        return self._template_of(text)
+        return self._recognised(text)
+
+    def _recognised(self, text: str) -> str:
+        from rkbench.language.recognised import recognised  # for stored texts in another language alone
+
+        said = recognised(text, self._templates())
+        return text if said is None else self.tell(said)
+
+    def templates(self, english: Iterable[str]) -> dict[str, str]:
+        """Return templates in this language, for whoever fills them in: a script of a page."""
+        told = self._template_of or str
+        return {template: told(template) for template in english}
 
     def say(self, template: str, /, **values: object) -> str:
         """Return a template filled in, told."""
@@ -78,4 +98,7 @@ def load(code: str, folder: str) -> Language:
     """Return the language whose compiled catalogue lies in `folder` of the locales."""
     from gettext import translation  # English needs none of it
 
-    return Language(code, translation(DOMAIN, LOCALES, [folder]).gettext)
+    from rkbench.language.catalogue import Catalogue
+
+    catalogue = translation(DOMAIN, LOCALES, [folder], class_=Catalogue)
+    return Language(code, catalogue.gettext, catalogue.templates)

@@ -30,6 +30,11 @@ def say(template: str, /, **values: object) -> Said:
     return said
 
 
+def literal(text: str) -> Said:
+    """Return a sentence that stands in data of ours as it is said, without placeholders."""
+    return say(text.replace("{", "{{").replace("}", "}}"))
+
+
 def clause(template: str, /, **values: object) -> Callable[..., Said]:
     """Return a sentence that waits for the rest of its values."""
     return partial(say, template, **values)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rkbench.errors import ModelError
+from rkbench.language.said import Said, say
 from rkbench.npu.generations import GENERATIONS, Generation
 from rkbench.rknn.contents import Graph, Tensor
 from rkbench.rknn.file_format import TASK_BYTES
@@ -132,31 +133,33 @@ def readable_generation(model: RknnModel) -> Generation:
     file = model.file
     generation = GENERATIONS.get(file.npu_generation)
     if generation is None:
-        raise _unread(model, f"it is for {file.target or 'an unnamed SoC'} ({file.npu_generation})")
+        soc = file.target or say("an unnamed SoC")
+        raise _unread(model, say("it is for {soc} ({generation})", soc=soc, generation=file.npu_generation))
     return generation
 
 
 def refuse_old_or_mini(model: RknnModel) -> None:
     """Raise ModelError where tasks are not laid down as in container 6."""
     if model.file.mini:
-        raise _unread(model, "its payload is of the RV1103/RV1106 kind")
+        raise _unread(model, say("its payload is of the RV1103/RV1106 kind"))
     version = model.file.container_version
     if version != 6:
-        raise _unread(model, f"its container is version {version}, tasks are read of 6")
+        why = say("its container is version {version}, tasks are read of 6", version=version)
+        raise _unread(model, why)
 
 
 def _no_such_graph(model: RknnModel, asked: int) -> ModelError:
     count = len(model.graphs)
     if not count:
-        return _unread(model, "it holds 0 graphs")
+        return _unread(model, say("it holds 0 graphs"))
     held = f"graphs 0 to {count - 1}, one for each input shape" if count > 1 else "graph 0 alone"
     return ModelError(f"{model.file.path}: there is no graph {asked}; it holds {held}")
 
 
-def _unread(model: RknnModel, why: str) -> ModelError:
+def _unread(model: RknnModel, why: Said) -> ModelError:
     known = "rk3588, and rk3566/rk3568"
     return ModelError(
-        f"{model.file.path}: its NPU commands cannot be decoded: {why}",
+        say("{path}: its NPU commands cannot be decoded: {why}", path=model.file.path, why=why),
         hint=f"they can for {known}, converted with rknn-toolkit2 1.6 or newer",
     )
 
@@ -205,10 +208,10 @@ def _bytes_of(model: RknnModel, graph: Graph, kind: str) -> bytes:
                 return bytes(view[: len(view) // 8 * 8])
     if not model.task_count:
         raise ModelError(
-            f"{model.file.path}: it holds no NPU tasks: all its layers compute on the CPU",
+            say("{path}: it holds no NPU tasks: all its layers compute on the CPU", path=model.file.path),
             hint="what the CPU computes is not foretold; a board measures it: bench push",
         )
-    raise _unread(model, f"it holds no {kind.replace('_', ' ')}")
+    raise _unread(model, say("it holds no {kind}", kind=kind.replace("_", " ")))
 
 
 def _check_records(records: NDArray[np.void], word_count: int, node_count: int) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rkbench.language.said import Said, say
 from rkbench.npu.activation_tables import ACCESS_DATA
 from rkbench.npu.layout import read_commands, refuse_old_or_mini
 from rkbench.npu.tasks import CNA, DPU, DPU_RDMA, PPU, PPU_RDMA
@@ -18,11 +19,11 @@ from rkbench.rknn.model import RknnModel
 
 #: In the order in which values pass them.
 BLOCKS = (
-    (CNA, "convolution"),
-    (DPU, "output stage"),
-    (DPU_RDMA, "the output stage's reader"),
-    (PPU, "pooling"),
-    (PPU_RDMA, "pooling's reader"),
+    (CNA, say("convolution")),
+    (DPU, say("output stage")),
+    (DPU_RDMA, say("the output stage's reader")),
+    (PPU, say("pooling")),
+    (PPU_RDMA, say("pooling's reader")),
 )
 
 
@@ -33,7 +34,7 @@ class TaskOutline:
     index: int
     layer: int
     """In `layers`."""
-    blocks: tuple[str, ...]
+    blocks: tuple[Said, ...]
     command_words: int
     fills_table: bool
     """Whether it fills the activation table."""

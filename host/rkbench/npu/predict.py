@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from os import PathLike
@@ -11,9 +10,11 @@ from typing import Literal
 import numpy as np
 
 from rkbench.errors import ModelError
+from rkbench.language.said import Said
 from rkbench.npu import fields as f
 from rkbench.npu.costs import CostSums, Floats, TaskCosts, total
 from rkbench.npu.decoded import DecodedGraph
+from rkbench.npu.doubts import COMPRESSED, not_counted_of, outside_of, unexplained, wider_above
 from rkbench.npu.inheritance import Ints
 from rkbench.npu.latency_model import (
     FittedLatency,
@@ -24,28 +25,14 @@ from rkbench.npu.latency_model import (
 )
 from rkbench.npu.tasks import TaskList
 from rkbench.npu.what_if import AS_FITTED, WhatIf
-from rkbench.rknn.contents import Graph, Node, Tensor
+from rkbench.rknn.contents import Graph
 from rkbench.rknn.graph_shape import GraphShape, graph_shape
 from rkbench.rknn.model import RknnModel
-from rkbench.rknn.placement import is_int16
 from rkbench.rknn.reader import open_model
 from rkbench.rknn.targets import npu_generation
-from rkbench.units import format_seconds
 
 Bound = Literal["macs", "memory", "tables", "tasks"]
 BOUNDS: tuple[Bound, ...] = ("macs", "memory", "tables", "tasks")
-#: No band where layers of kinds that were not in the fit take more than this of the time.
-FOREIGN_RATIO = 0.1
-#: Elementwise work that was not in the fit by name; its tasks are those of `Add` (an operand) and of
-#: `exSwish` (a table), which were.
-SAME_TASKS = frozenset(
-    {"Mul", "Sub", "Max", "Min", "Relu", "Clip", "LeakyRelu", "Sigmoid", "HardSigmoid", "Tanh"}
-)
-#: Operators at the border of the graph: copies that rknn_run does not time.
-BORDER = ("InputOperator", "OutputOperator")
-#: Operators of the CPU that name a shape and move nothing.
-VIEWS = frozenset({"Reshape", "Flatten", "Squeeze", "Unsqueeze", "Identity"})
-COMPRESSED = "its weights are compressed, and how many bytes of them are fetched is not decoded"
 #: Lists of tasks by the number of cores that share the work.
 LISTS = {1: (0,), 2: (1, 2), 3: (3, 4, 5)}
 
@@ -79,7 +66,7 @@ class LatencyPrediction:
     low_s: float | None
     """The band; None where the model or the question is outside of what was fitted."""
     high_s: float | None
-    outside: tuple[str, ...]
+    outside: tuple[Said, ...]
     """Why there is no band; empty where there is one."""
     provisional: str | None
     """Why the SoC's fit is to be trusted less."""
@@ -87,10 +74,10 @@ class LatencyPrediction:
     bound: Bound
     layers: tuple[LayerLatency, ...]
     """Those with tasks, in the order of execution."""
-    not_counted: tuple[str, ...]
+    not_counted: tuple[Said, ...]
     """Layers that take time and are not in the sum: what runs on the CPU, and what was not in the fit."""
     provenance: Literal["predicted"] = "predicted"
-    wider: str | None = None
+    wider: Said | None = None
     """Why the band is wider than that of the fit; None where it is not."""
     shape: GraphShape | None = None
     """Which of several input shapes it is for; None where the file holds one."""
@@ -127,11 +114,12 @@ def predict_decoded(
     compressed = any(core.tasks.get(f.DECOMPRESSION).any() for core in cores)
     unknown = decoded.tasks()[0].unexplained
     outside = (
-        *_outside(decoded, layers, found, what_if),
+        *outside_of(decoded, [(layer.type, layer.latency_s) for layer in layers], found),
+        *what_if.reasons(),
         *([COMPRESSED] if compressed else []),
-        *([f"its commands hold what nobody can explain: {unknown.what}"] if unknown else []),
+        *([unexplained(unknown.what)] if unknown else []),
     )
-    made = _prediction(latency_model, what_if.cores, layers, outside, _not_counted(graph, found))
+    made = _prediction(latency_model, what_if.cores, layers, outside, not_counted_of(graph, found))
     return replace(made, shape=graph_shape(decoded.model, graph.index))
 
 
@@ -221,56 +209,12 @@ def _bound(parts: tuple[float, float, float, float]) -> Bound:
     return BOUNDS[int(np.argmax(parts))]
 
 
-def _outside(
-    decoded: DecodedGraph, layers: tuple[LayerLatency, ...], fitted: FittedLatency, what_if: WhatIf
-) -> Iterator[str]:
-    """Yield what of the model or of the question was not in the fit, with its share of the time."""
-    graph = decoded.graph
-    latency_s = sum(layer.latency_s for layer in layers) or 1.0
-    foreign: dict[str, float] = {}
-    for layer in layers:
-        # Whatever follows a convolution in the same task is counted in its tables and operands.
-        known = layer.type in fitted.fitted_types or layer.type in SAME_TASKS
-        if not known and not layer.type.startswith("Conv"):
-            foreign[layer.type] = foreign.get(layer.type, 0.0) + layer.latency_s
-    share = sum(foreign.values()) / latency_s
-    if share > FOREIGN_RATIO:
-        names = ", ".join(sorted(foreign, key=lambda name: -foreign[name])[:4])
-        yield f"{share:.0%} of the time is in kinds of layers that the fit has not seen: {names}"
-    if is_int16(decoded.model.contents):
-        yield "it computes in int16, and the fit is of int8 models"
-    elif not any(tensor.dtype == "INT8" for node in graph.nodes for tensor in _read(graph, node.inputs)):
-        yield "it computes in floats, and the fit is of int8 models"
-    counts = Counter(node.type for node in _on_cpu(graph) if node.type not in VIEWS)
-    if counts:
-        names = ", ".join(f"{count} {name}" for name, count in counts.most_common(4))
-        yield f"{names}{' and others' if len(counts) > 4 else ''} on the CPU: their time is not counted"
-    yield from what_if.reasons()
-
-
-def _on_cpu(graph: Graph) -> list[Node]:
-    return [node for node in graph.nodes if node.target == "CPU" and node.type not in BORDER]
-
-
-def _read(graph: Graph, indices: tuple[int, ...]) -> Iterator[Tensor]:
-    first = graph.tensors[0].index if graph.tensors else 0
-    return (graph.tensors[i - first] for i in indices)
-
-
-def _not_counted(graph: Graph, fitted: FittedLatency) -> tuple[str, ...]:
-    on_cpu = [f"{node.name} (CPU)" for node in _on_cpu(graph)]
-    skipped = {
-        node.type for node in graph.nodes if node.type in fitted.skipped_types and any(node.task_counts)
-    }
-    return (*on_cpu, *(f"{name} (left out of the fit)" for name in sorted(skipped)))
-
-
 def _prediction(
     fitted: FittedLatency,
     cores: int,
     layers: tuple[LayerLatency, ...],
-    outside: tuple[str, ...],
-    not_counted: tuple[str, ...],
+    outside: tuple[Said, ...],
+    not_counted: tuple[Said, ...],
 ) -> LatencyPrediction:
     latency_s = sum(layer.latency_s for layer in layers)
     parts = tuple(sum(getattr(layer, f"{name}_s") for layer in layers) for name in BOUNDS)
@@ -289,10 +233,5 @@ def _prediction(
         bound=_bound((macs_s, memory_s, tables_s, tasks_s)),
         layers=layers,
         not_counted=not_counted,
-        wider=_wider(fitted, call_s) if call_s and not outside else None,
+        wider=wider_above(fitted, call_s) if call_s and not outside else None,
     )
-
-
-def _wider(fitted: FittedLatency, call_s: float) -> str:
-    fastest, call = format_seconds(fitted.fastest_s), format_seconds(call_s)
-    return f"the fit, of models from {fastest} on, leaves up to {call} open for a call by itself"

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 from rkbench.errors import UsageError
+from rkbench.language.said import Said, say
 from rkbench.npu.latency_model import Machine
 from rkbench.units import format_hertz, parse_hertz
 
@@ -31,14 +32,18 @@ class WhatIf:
         ddr = self.ddr_bytes_per_s or machine.ddr_bytes_per_s * (self.ddr_ratio or 1.0)
         return replace(machine, clock_hz=self.clock_hz or machine.clock_hz, ddr_bytes_per_s=ddr)
 
-    def reasons(self) -> Iterator[str]:
+    def reasons(self) -> Iterator[Said]:
         """Yield why there is no band under these conditions."""
         if self.clock_hz:
-            yield f"the clock of {format_hertz(self.clock_hz)} was not measured, the fit is of the highest"
+            clock = format_hertz(self.clock_hz)
+            yield say("the clock of {clock} was not measured, the fit is of the highest", clock=clock)
         if self.cores > 1:
-            yield f"{self.cores} cores: the fit is of one, and how they share the memory is not known"
+            yield say(
+                "{cores} cores: the fit is of one, and how they share the memory is not known",
+                cores=self.cores,
+            )
         if self.ddr_bytes_per_s or self.ddr_ratio:
-            yield "another memory bandwidth than the fit's"
+            yield say("another memory bandwidth than the fit's")
 
 
 AS_FITTED = WhatIf()

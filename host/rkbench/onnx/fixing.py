@@ -12,6 +12,7 @@ from typing import Any
 import onnx_ir as ir
 
 from rkbench.errors import ModelError, UsageError
+from rkbench.language.said import Said, say
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import convolution_of
 from rkbench.onnx.foreseen import FUNCTIONS, ORDER
@@ -36,7 +37,7 @@ class Change:
 
     node: str
     rewrite: str
-    description: str
+    description: Said
     before_bytes: int | None
     after_bytes: int | None
 
@@ -46,7 +47,7 @@ class Skipped:
     """A node that would profit and could not be changed."""
 
     node: str
-    reason: str
+    reason: Said
 
 
 @dataclass(frozen=True)
@@ -183,15 +184,20 @@ def _skipped(network: OnnxFile, context: RewriteContext) -> list[Skipped]:
         if becomes not in (conv.DENSE, conv.MULTIPLIER):
             continue
         if network.is_quantized:
-            found.append(Skipped(node.name or "", "the graph is quantized already (QDQ): fix the float one"))
+            found.append(
+                Skipped(node.name or "", say("the graph is quantized already (QDQ): fix the float one"))
+            )
         elif not is_stored(node.inputs[1]):
-            found.append(Skipped(node.name or "", "its weights are computed by nodes, not stored"))
+            found.append(Skipped(node.name or "", say("its weights are computed by nodes, not stored")))
     return found
 
 
 def _mended(network: OnnxFile, rewrites: Sequence[Rewrite]) -> tuple[Change, ...]:
     """Return what reading has put right already, and the converter would refuse."""
-    words = {FUNCTIONS: "functions of the file's own -> the nodes that they are", ORDER: "nodes -> in order"}
+    words = {
+        FUNCTIONS: say("functions of the file's own -> the nodes that they are"),
+        ORDER: say("nodes -> in order"),
+    }
     wanted = any(rewrite.name == spelled_out.NAME for rewrite in rewrites)
     found = [each for each in words if each in network.mended and wanted]
     return tuple(Change(network.path.name, spelled_out.NAME, words[each], None, None) for each in found)

@@ -12,6 +12,7 @@ from zipfile import BadZipFile
 import numpy as np
 
 from rkbench.errors import ModelError, UsageError
+from rkbench.language.said import Said, say
 from rkbench.onnx.runtime import load_onnxruntime
 
 TOLERANCE = 1e-3
@@ -20,10 +21,10 @@ SEED = 20240607
 Arrays = dict[str, np.ndarray]
 
 # Three kinds of numbers that networks are fed: normalised images, images of 0 to 1, raw images of 0 to 255.
-RANGES: dict[str, Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]] = {
-    "normal, mean 0, deviation 1": lambda random, shape: random.standard_normal(shape),
-    "uniform, 0 to 1": lambda random, shape: random.random(shape),
-    "uniform, 0 to 255": lambda random, shape: random.random(shape) * 255,
+RANGES: dict[Said, Callable[[np.random.Generator, tuple[int, ...]], np.ndarray]] = {
+    say("normal, mean 0, deviation 1"): lambda random, shape: random.standard_normal(shape),
+    say("uniform, 0 to 1"): lambda random, shape: random.random(shape),
+    say("uniform, 0 to 255"): lambda random, shape: random.random(shape) * 255,
 }
 DTYPES = {
     "tensor(float)": "float32",
@@ -45,7 +46,7 @@ class Verification:
     """Largest absolute difference of an output tensor over that tensor's largest absolute value."""
     tolerance: float
     seed: int
-    cases: tuple[str, ...]
+    cases: tuple[Said, ...]
     """What was fed, in words."""
 
     @property
@@ -98,7 +99,7 @@ def _cannot_run(path: Path, error: Exception) -> ModelError:
     )
 
 
-def _cases(session: Any, inputs: Path | None) -> Iterator[tuple[str, Arrays]]:
+def _cases(session: Any, inputs: Path | None) -> Iterator[tuple[Said, Arrays]]:
     random = np.random.default_rng(SEED)
     wanted = {value.name: (_shape(value.shape), DTYPES.get(value.type)) for value in session.get_inputs()}
     for name, (_, dtype) in wanted.items():
@@ -115,7 +116,7 @@ def _cases(session: Any, inputs: Path | None) -> Iterator[tuple[str, Arrays]]:
         cases = _read_cases(inputs, {name: shape for name, (shape, _) in wanted.items()})
         for number, case in enumerate(cases):
             yield (
-                f"{inputs.name}, case {number}",
+                say("{name}, case {number}", name=inputs.name, number=number),
                 {name: _cast(case[name], wanted[name][1]) for name in wanted},
             )
 

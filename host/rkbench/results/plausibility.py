@@ -18,6 +18,7 @@ from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.socs import find_soc
 from rkbench_agent.wire.words import AUTO
 
+from rkbench.language.said import Said, listed, say
 from rkbench.results.model import NPU_CLOCK, RUN_ALONE, WHOLE_CALL, Reference, ReferenceStage, RunResult
 from rkbench.results.records import Variant
 from rkbench.units import UNKNOWN, format_hertz, format_rate, format_ratio, format_seconds
@@ -108,7 +109,9 @@ def implausible(run: RunResult, reference: Reference | None) -> Iterator[Caveat]
         f" {format_rate(reference.rate_per_s)} for {reference.model} on this SoC, which means rknn_run alone"
     )
     causes = [*_slow(run, reference.stage), _version(run)] if reference.ratio < 1 else [*_fast(run)]
-    yield caveat("implausible_rate", message, "likely, in this order: " + "; ".join(causes))
+    yield caveat(
+        "implausible_rate", message, say("likely, in this order: {causes}", causes=listed(causes, "; "))
+    )
 
 
 def predicted_ratio(run: RunResult) -> float | None:
@@ -149,48 +152,62 @@ def _unforeseen(run: RunResult) -> Iterator[Caveat]:
     )
     causes = list(_slow(run, stage) if ratio > 1 else _fast(run))
     if predicted.provisional:
-        causes.append(f"the prediction itself is provisional: {predicted.provisional}")
-    yield caveat("implausible_rate", message, "likely, in this order: " + "; ".join(causes))
+        causes.append(say("the prediction itself is provisional: {why}", why=predicted.provisional))
+    yield caveat(
+        "implausible_rate", message, say("likely, in this order: {causes}", causes=listed(causes, "; "))
+    )
 
 
-def _slow(run: RunResult, stage: ReferenceStage) -> Iterator[str]:
+def _slow(run: RunResult, stage: ReferenceStage) -> Iterator[Said]:
     board, pinned = run.board, run.conditions is not None and run.conditions.pinned
     clock, top = _mean(run, NPU_CLOCK) or board.npu_clock_hz, board.npu_max_clock_hz
     if clock and top and clock < _FULL_CLOCK_RATIO * top:
-        yield f"the NPU ran at {format_hertz(clock)} of {format_hertz(top)}: hold it still with --pin"
+        yield say(
+            "the NPU ran at {clock} of {top}: hold it still with --pin",
+            clock=format_hertz(clock),
+            top=format_hertz(top),
+        )
     elif not clock:
-        yield "the NPU's clock is not known: log in as root, and hold it still with --pin"
+        yield say("the NPU's clock is not known: log in as root, and hold it still with --pin")
     elif not pinned and board.npu_governor not in ("performance", None):
-        yield f"the NPU governor {board.npu_governor} lets the clock fall between readings: --pin"
+        yield say(
+            "the NPU governor {governor} lets the clock fall between readings: --pin",
+            governor=board.npu_governor,
+        )
     if stage == WHOLE_CALL:
-        yield "the figure is of rknn_run alone, and this is the whole call with its Python: --runtime capi"
+        yield say(
+            "the figure is of rknn_run alone, and this is the whole call with its Python: --runtime capi"
+        )
     if not pinned and board.ddr_governor not in ("performance", "userspace"):
         told = (
-            f"the DDR governor is {board.ddr_governor}"
+            say("the DDR governor is {governor}", governor=board.ddr_governor)
             if board.ddr_governor
-            else "the DDR clock is not known"
+            else say("the DDR clock is not known")
         )
-        yield f"{told}, and most layers wait for memory: --pin"
+        yield say("{told}, and most layers wait for memory: --pin", told=told)
     if any(found.code == "single_core_fallback" for found in run.caveats) or run.plan.core_mask not in (
         AUTO,
         "0",
     ):
-        yield f"cores {run.plan.core_mask}: measure with --cores 0"
-    yield "other load on the NPU or on memory; heat"
+        yield say("cores {mask}: measure with --cores 0", mask=run.plan.core_mask)
+    yield say("other load on the NPU or on memory; heat")
 
 
-def _version(run: RunResult) -> str:
-    return (
-        f"another version than the figure's 2.3.2: librknnrt {run.board.runtime_version or '?'},"
-        f" toolkit {run.variant.toolkit_version or '?'}"
+def _version(run: RunResult) -> Said:
+    return say(
+        "another version than the figure's 2.3.2: librknnrt {runtime}, toolkit {toolkit}",
+        runtime=run.board.runtime_version or "?",
+        toolkit=run.variant.toolkit_version or "?",
     )
 
 
-def _fast(run: RunResult) -> Iterator[str]:
+def _fast(run: RunResult) -> Iterator[Said]:
     if run.plan.core_mask not in ("0", "1", "2"):
-        yield f"several cores at work (cores {run.plan.core_mask}; the figure is of one): --cores 0"
-    yield "the file is not that model (fewer layers, pruned, another input): bench inspect MODEL.rknn"
-    yield "a newer toolkit or librknnrt than 2.3.2; an over-clocked NPU"
+        yield say(
+            "several cores at work (cores {mask}; the figure is of one): --cores 0", mask=run.plan.core_mask
+        )
+    yield say("the file is not that model (fewer layers, pruned, another input): bench inspect MODEL.rknn")
+    yield say("a newer toolkit or librknnrt than 2.3.2; an over-clocked NPU")
 
 
 def _mean(run: RunResult, quantity: str) -> float | None:

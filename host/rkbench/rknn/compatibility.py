@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass, replace
 
 from rkbench.catalogue.check import FAIL, OK, WARN, Check
+from rkbench.language.said import say
 from rkbench.rknn.contents import FileInfo
 from rkbench.versions import parse_version
 
@@ -47,7 +48,7 @@ def check_driver(runtime_version: str | None, driver_version: str | None) -> Che
     if runtime is None or driver is None:
         return None
     needed, recommended = _least(OLDEST_DRIVER, runtime), _least(RECOMMENDED_DRIVER, runtime)
-    fix = "update the board's kernel (vendor 5.10 or 6.1 with rknpu 0.9.x): the driver is part of it"
+    fix = say("update the board's kernel (vendor 5.10 or 6.1 with rknpu 0.9.x): the driver is part of it")
     if needed is not None and driver < needed:
         found = f"{driver_version}; librknnrt {runtime_version} requires {_text(needed)} or newer"
         return Check("driver", FAIL, "NPU driver", found, fix)
@@ -79,7 +80,7 @@ def _container(model: FileInfo, board: BoardFacts) -> Check:
     runtime, oldest = parse_version(board.runtime_version), OLDEST_RUNTIME.get(version)
     if model.mini:
         found = "a mini container (0x1004, mini_rknn=True): made for librknnmrt; librknnrt may refuse it"
-        return Check("model_container", WARN, subject, found, "convert it without mini_rknn")
+        return Check("model_container", WARN, subject, found, say("convert it without mini_rknn"))
     if oldest is None:
         return Check("model_container", WARN, subject, f"version {version}: newer than any that is known")
     if version == 1:
@@ -111,7 +112,11 @@ def _toolkit(model: FileInfo, board: BoardFacts) -> Check:
 def _install(version: str) -> str:
     plain = re.match(r"[\d.]+", version)
     wanted = plain.group().rstrip(".") if plain else version
-    return f"install librknnrt.so {wanted} or newer as /usr/lib/librknnrt.so ({RUNTIME_SOURCE})"
+    return say(
+        "install librknnrt.so {wanted} or newer as /usr/lib/librknnrt.so ({source})",
+        wanted=wanted,
+        source=RUNTIME_SOURCE,
+    )
 
 
 def _least(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rkbench.language.said import Said, say
 from rkbench.rknn.model import RknnModel
 
 
@@ -19,8 +20,17 @@ class GraphShape:
     """The shapes of its inputs, as in the source model."""
 
     def __str__(self) -> str:
+        return str(self.words())
+
+    def words(self) -> Said:
+        """Return the shape and the number of its graph."""
         shapes = " and ".join("x".join(map(str, shape)) for shape in self.inputs)
-        return f"input {shapes}, graph {self.graph} of 0 to {self.graphs - 1} in the file"
+        return say(
+            "input {shapes}, graph {graph} of 0 to {last} in the file",
+            shapes=shapes,
+            graph=self.graph,
+            last=self.graphs - 1,
+        )
 
 
 def graph_shape(model: RknnModel, graph_index: int = 0) -> GraphShape | None:

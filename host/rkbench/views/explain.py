@@ -96,7 +96,7 @@ def _print_diagnosis(
     print_paragraph(console, "   → ", language.known(item.advice), style="", space=False)
     for circumstance in when:
         advice = language.tell(say(circumstance.advice, **dict.fromkeys(BoardState().words(), "…")))
-        text = f"{circumstance}: {advice}"
+        text = language.say("{when}: {advice}", when=circumstance.words(), advice=advice)
         print_paragraph(console, "   → ", text, style="", space=False)
     said = f"said by {SCOPES[item.scope]}; " if SCOPES[item.scope] else ""
     print_paragraph(

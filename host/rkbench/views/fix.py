@@ -5,12 +5,16 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
+from rkbench.language.choice import spoken
+from rkbench.language.language import ENGLISH, Language
+from rkbench.language.said import Said, listed, say
 from rkbench.onnx import FixReport
 from rkbench.onnx.fixing import Change
 from rkbench.onnx.rewrites import ALL
 from rkbench.onnx.rewrites.proposal import Rewrite
+from rkbench.onnx.verify import Verification
 from rkbench.units import format_bytes, printable
 from rkbench.views.inspect.terminal import wrap
 from rkbench.views.output import show_and_write
@@ -24,7 +28,7 @@ def show_fix(report: FixReport, json_file: str | None = None) -> None:
 
 
 def _print_fix(report: FixReport) -> None:
-    lines = [printable(line) for line in describe_fix(report)]
+    lines = [printable(line) for line in describe_fix(report, spoken(sys.stdout.encoding))]
     if sys.stdout.isatty():  # elsewhere a line stays a line: scripts read them
         width = shutil.get_terminal_size().columns
         lines = [wrap(line, width, "  ", "") for line in lines]
@@ -40,56 +44,87 @@ def show_rewrites(rewrites: Sequence[Rewrite]) -> None:
         sys.stdout.write("".join(f"{line}\n" for line in told))
 
 
-def describe_fix(report: FixReport) -> list[str]:
+def describe_fix(report: FixReport, language: Language = ENGLISH) -> list[str]:
     """Return the lines that tell what was changed, what it saves and how it was proved."""
+    return [language.tell(line) for line in _lines(report)]
+
+
+def _lines(report: FixReport) -> list[Said]:
     target = f"{report.before.target} {report.before.dtype}"
-    lines = [f"skipped {skip.node}: {skip.reason}" for skip in report.skipped]
-    lines += [f"note: {note}" for note in report.before.notes]
+    lines = [say("skipped {node}: {reason}", node=skip.node, reason=skip.reason) for skip in report.skipped]
+    lines += [say("note: {note}", note=note) for note in report.before.notes]
     if report.written is None or report.verification is None:
         return [
             *lines,
-            f"nothing to fix for {target}: no change would make the .rknn smaller; nothing written",
+            say(
+                "nothing to fix for {target}: no change would make the .rknn smaller; nothing written",
+                target=target,
+            ),
         ]
     if report.before.refusals and not report.after.refusals:
-        lines.append(
-            f'the converter would have refused it (foreseen): "{report.before.refusals[0].sentence}"'
-        )
-    for change in report.changes:
-        lines.append(f"{change.node}: {change.description} ({change.rewrite}; {_sizes(change)})")
+        sentence = report.before.refusals[0].sentence
+        lines.append(say('the converter would have refused it (foreseen): "{sentence}"', sentence=sentence))
+    lines += map(_changed, report.changes)
+    return [*lines, _predicted(report), _verified(report.verification), *_written(report)]
+
+
+def _changed(change: Change) -> Said:
+    return say(
+        "{node}: {description} ({rewrite}; {sizes})",
+        node=change.node,
+        description=change.description,
+        rewrite=change.rewrite,
+        sizes=_sizes(change),
+    )
+
+
+def _predicted(report: FixReport) -> Said:
     before, after = report.before, report.after
-    checked = report.verification
-    lines += [
-        (
-            f"predicted .rknn for {target}: {format_bytes(before.file_bytes)} -> "
-            f"{format_bytes(after.file_bytes)} (weights {format_bytes(before.weight_bytes)} -> "
-            f"{format_bytes(after.weight_bytes)}, commands and structure, a rough estimate, "
-            f"{format_bytes(before.command_bytes)} -> {format_bytes(after.command_bytes)})"
-        ),
-        (
-            f"verified with onnxruntime: relative difference {checked.relative_difference:.1e},"
-            f" tolerance {checked.tolerance:g}; inputs, seed {checked.seed}: {'; '.join(checked.cases)}"
-        ),
-        f"wrote {report.written}",
-    ]
-    return lines + _larger(report)
+    return say(
+        "predicted .rknn for {target} {dtype}: {file} -> {new_file} (weights {weights} -> {new_weights}, "
+        "commands and structure, a rough estimate, {commands} -> {new_commands})",
+        target=before.target,
+        dtype=before.dtype,
+        file=format_bytes(before.file_bytes),
+        new_file=format_bytes(after.file_bytes),
+        weights=format_bytes(before.weight_bytes),
+        new_weights=format_bytes(after.weight_bytes),
+        commands=format_bytes(before.command_bytes),
+        new_commands=format_bytes(after.command_bytes),
+    )
 
 
-def _sizes(change: Change) -> str:
+def _verified(checked: Verification) -> Said:
+    return say(
+        "verified with onnxruntime: relative difference {difference:.1e}, tolerance {tolerance:g}; inputs, "
+        "seed {seed}: {cases}",
+        difference=checked.relative_difference,
+        tolerance=checked.tolerance,
+        seed=checked.seed,
+        cases=listed(checked.cases, "; "),
+    )
+
+
+def _sizes(change: Change) -> Said:
     if any(rewrite.name == change.rewrite and rewrite.lifts_refusal for rewrite in ALL):
-        return "the converter refuses it as it is"
+        return say("the converter refuses it as it is")
     if change.before_bytes is None or change.after_bytes is None:
-        return "smaller by measurement"
-    return f"predicted {format_bytes(change.before_bytes)} -> {format_bytes(change.after_bytes)}"
+        return say("smaller by measurement")
+    return say(
+        "predicted {before} -> {after}",
+        before=format_bytes(change.before_bytes),
+        after=format_bytes(change.after_bytes),
+    )
 
 
-def _larger(report: FixReport) -> list[str]:
+def _written(report: FixReport) -> Iterator[Said]:
     """Block-diagonal kernels carry zeros: the ONNX grows while the .rknn shrinks."""
+    yield say("wrote {path}", path=report.written)
     before, after = report.before.onnx_bytes, report.after.onnx_bytes
-    if after <= before:
-        return []
-    return [
-        (
-            f"the ONNX itself grows, {format_bytes(before)} -> {format_bytes(after)}: its kernels now hold "
-            "the zeros between merged groups; only the .rknn goes to the board"
+    if after > before:
+        yield say(
+            "the ONNX itself grows, {before} -> {after}: its kernels now hold the zeros between merged"
+            " groups; only the .rknn goes to the board",
+            before=format_bytes(before),
+            after=format_bytes(after),
         )
-    ]

@@ -28,7 +28,7 @@ WRONG = {
     "a unit without a blank": r"\d(?:[kMG]?B|%|dB|ms)(?![A-Za-z])",
 }
 #: Beside these a bracket of code ends: `config(optimization_level=2 或更低)`.
-CODE = re.compile(r"`[^`]*`|\w+\([^()（）]*\)|\"[^\"]*\"|https?://\S+")
+CODE = re.compile(r"`[^`]*`|\w+\([^()（）]*\)|\"[^\"]*\"|'[^']*'|https?://\S+")
 
 
 class Term(NamedTuple):

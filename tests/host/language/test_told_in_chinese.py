@@ -30,7 +30,7 @@ LEFT = re.compile(r"\b(?:the|of|is|are|and|with|that|its|for|not|which)\b")
 #: Between a character and a letter or digit stands a blank, beside punctuation and twice none.
 TOUCHING = re.compile(
     "[\u4e00-\u9fff][A-Za-z0-9]|[A-Za-z0-9%][\u4e00-\u9fff]|[\u4e00-\u9fff][,;:()]|[,;:()][\u4e00-\u9fff]"
-    "|[，。；：、（）] | [，。；：、（）]|  "
+    "|[，。；：、（）] (?!→)| [，。；：、（）]|  "
 )
 
 

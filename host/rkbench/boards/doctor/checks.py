@@ -24,6 +24,7 @@ from rkbench.errors import (
     NoPythonError,
     NoSpaceError,
 )
+from rkbench.language.said import say
 from rkbench.rknn.targets import npu_generation
 
 
@@ -112,7 +113,7 @@ def _driver(environment: Environment, runtime: str) -> Iterator[Check]:
         yield judged or Check("driver", OK, "NPU driver", f"rknpu {environment.driver_version}")
     elif environment.npu_driver == "rknpu":
         found = "rknpu is there; its version cannot be read"
-        fix = "as root: dmesg | grep -i 'initialized rknpu'"
+        fix = say("as root: dmesg | grep -i 'initialized rknpu'")
         yield Check("driver", OK if environment.is_root is False else WARN, "NPU driver", found, fix)
     else:
         fix = (

@@ -9,6 +9,7 @@ from rkbench_agent.wire.words import LITE, VIRTUAL
 
 from rkbench.boards.doctor.container import LIBRARY, container_checks
 from rkbench.catalogue.check import FAIL, OK, WARN, Check
+from rkbench.language.said import say
 from rkbench.rknn.compatibility import RUNTIME_SOURCE
 
 UNKNOWN_VERSION = "installed"
@@ -56,7 +57,7 @@ def _libraries(environment: Environment) -> Iterator[Check]:
     places = ", ".join(f"{library.version or '?'} in {library.path}" for library in fit)
     if len(versions) > 1:
         found = f"several versions: {places}; which one is loaded depends on who loads it"
-        fix = f"keep one: RKNNLite loads {LIBRARY}"
+        fix = say("keep one: RKNNLite loads {library}", library=LIBRARY)
         yield Check("runtime", WARN, "librknnrt", found, fix)
     elif fit:
         yield Check("runtime", OK, "librknnrt", places)

@@ -10,6 +10,7 @@ from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.words import VIRTUAL
 
 from rkbench.catalogue.check import FAIL, OK, WARN, Check
+from rkbench.language.said import say
 from rkbench.units import format_bytes, format_seconds
 
 #: Below this the cache has hardly room for one bloated model; nothing at all fits below the agent's reserve.
@@ -129,7 +130,7 @@ def _readable(environment: Environment, absent: Sequence[str]) -> str:
         return ""
     if environment.is_root:
         return "mount -t debugfs none /sys/kernel/debug"
-    return (
+    return say(
         "log in as root (debugfs is root's alone); if that is not enough: mount -t debugfs none"
         " /sys/kernel/debug"
     )

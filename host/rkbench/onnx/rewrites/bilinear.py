@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, constant_array, measured
 from rkbench.onnx.rewrites.surgery import add_constant, make_node, replace
 from rkbench.onnx.values import static_shape
@@ -25,7 +26,7 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     factor = _factor(node) if context.has_fixed_sizes and context.opset >= PADDING_OPSET else None
     if factor is None or not 1 < factor <= LARGEST_FACTOR:
         return None
-    description = f"bilinear x{factor} -> edge Pad and a depthwise ConvTranspose"
+    description = say("bilinear x{factor} -> edge Pad and a depthwise ConvTranspose", factor=factor)
     return measured(node, NAME, description, lambda: _apply(node, factor, context.graph))
 
 

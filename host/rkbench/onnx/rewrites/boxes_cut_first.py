@@ -12,6 +12,7 @@ from itertools import pairwise
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.foreseen import Asked
 from rkbench.onnx.refusals import split_expectation
 from rkbench.onnx.rewrites.cuts import Cut, cuts_of
@@ -38,7 +39,7 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     return measured(
         node,
         NAME,
-        f"boxes reshaped, then cut in {len(cuts)} -> cut, then reshaped",
+        say("boxes reshaped, then cut in {parts} -> cut, then reshaped", parts=len(cuts)),
         lambda: _apply(node, cuts, before, context),
     )
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.rewrites.channels import ChannelClass, channel_class
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, constant_array, measured
 from rkbench.onnx.rewrites.surgery import bypass
@@ -35,7 +36,11 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     return measured(
         node,
         NAME,
-        f"shuffle of {len(order)} channels -> the order of {len(carried.edits)} constants",
+        say(
+            "shuffle of {channels} channels -> the order of {constants} constants",
+            channels=len(order),
+            constants=len(carried.edits),
+        ),
         lambda: _apply(node, before, carried, order, context.graph),
     )
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.convolution import convolution_of
 from rkbench.onnx.rewrites.geometry import axes_of
 from rkbench.onnx.rewrites.proposal import (
@@ -39,7 +40,7 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     return measured(
         node,
         NAME,
-        f"{constant} constant channels -> the bias of {user.name}",
+        say("{constant} constant channels -> the bias of {name}", constant=constant, name=user.name),
         lambda: _apply(node, user, parts, context.graph),
     )
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.rewrites.geometry import Axis, axes_of, set_axes
 from rkbench.onnx.rewrites.proposal import (
     Proposal,
@@ -40,7 +41,11 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     return measured(
         node,
         NAME,
-        f"kernel {sizes[0]} -> {sizes[1]}: the other taps lie outside the map",
+        say(
+            "kernel {before} -> {after}: the other taps lie outside the map",
+            before=sizes[0],
+            after=sizes[1],
+        ),
         lambda: _apply(node, kept, cut, context.graph),
     )
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution, convolution_of
@@ -46,7 +47,12 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     return estimated(
         node,
         NAME,
-        f"depthwise {channels} -> {geometry.output_channels} channels as {factor} plain ones",
+        say(
+            "depthwise {channels} -> {output_channels} channels as {factor} plain ones",
+            channels=channels,
+            output_channels=geometry.output_channels,
+            factor=factor,
+        ),
         context.predicted_bytes(geometry),
         after,
         lambda: apply(node, factor, carried, context.graph),

@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.convolution import convolution_of
 from rkbench.onnx.rewrites.geometry import Axis, axes_of
 from rkbench.onnx.rewrites.proposal import (
@@ -38,7 +39,9 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     if axes is None:
         return None
     rows = axes[0].kernel
-    description = f"depthwise kernel, dilation {axes[0].dilation} -> {rows} rows, added"
+    description = say(
+        "depthwise kernel, dilation {dilation} -> {rows} rows, added", dilation=axes[0].dilation, rows=rows
+    )
     return measured(node, NAME, description, lambda: _apply(node, axes, context.graph))
 
 

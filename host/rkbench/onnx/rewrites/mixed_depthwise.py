@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx import commands
 from rkbench.onnx.convolution import Convolution, convolution_of
 from rkbench.onnx.fusion.added import joining_kernel, unaligned_split
@@ -55,7 +56,12 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     return estimated(
         node,
         NAME,
-        f"{len(parts)} depthwise convolutions ({kernels}) -> one, {'x'.join(map(str, kernel))}",
+        say(
+            "{parts} depthwise convolutions ({kernels}) -> one, {kernel}",
+            parts=len(parts),
+            kernels=kernels,
+            kernel="x".join(map(str, kernel)),
+        ),
         sum(context.predicted_bytes(part.geometry) for part in parts) + around,
         context.predicted_bytes(whole),
         lambda: _apply(node, parts, axes, context.graph),

@@ -13,6 +13,7 @@ import numpy as np
 import onnx
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.refused_files import NEWEST_OPSET
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, measured
 from rkbench.onnx.rewrites.surgery import add_constant, make_node, replace
@@ -33,7 +34,11 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     return measured(
         node,
         NAME,
-        f"opset {stated} -> {NEWEST_OPSET}, in which its operators are the same",
+        say(
+            "opset {stated} -> {newest}, in which its operators are the same",
+            stated=stated,
+            newest=NEWEST_OPSET,
+        ),
         lambda: _apply(nodes, context.graph),
     )
 

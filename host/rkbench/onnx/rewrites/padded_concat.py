@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.convolution import Convolution, convolution_of
 from rkbench.onnx.rewrites.channels import CHANNELWISE, ChannelClass, channel_class
 from rkbench.onnx.rewrites.padded_groups import widened
@@ -49,7 +50,12 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     return estimated(
         node,
         NAME,
-        f"Concat of {sizes[0]} channels -> {sizes[1]}, whole blocks of {block}",
+        say(
+            "Concat of {before} channels -> {after}, whole blocks of {block}",
+            before=sizes[0],
+            after=sizes[1],
+            block=block,
+        ),
         context.predicted_bytes(Convolution(channels, channels, has_bias=False)),
         _widening([*(part.shared for part in parts), joined], padded / channels - 1, context),
         lambda: _apply(parts, joined, context.graph),

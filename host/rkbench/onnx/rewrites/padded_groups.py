@@ -13,6 +13,7 @@ from functools import partial
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution, convolution_of
 from rkbench.onnx.rewrites.channels import ChannelClass, channel_class
@@ -52,7 +53,13 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     return estimated(
         node,
         NAME,
-        f"{geometry.groups} groups, {added} of zeros added -> {after.groups} of {after.channels_per_group}",
+        say(
+            "{groups} groups, {added} of zeros added -> {new_groups} of {channels_per_group}",
+            groups=geometry.groups,
+            added=added,
+            new_groups=after.groups,
+            channels_per_group=after.channels_per_group,
+        ),
         context.predicted_bytes(geometry),
         context.predicted_bytes(after) + around,
         lambda: _apply(node, sides, best, geometry, context.graph),

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.convolution import convolution_of
 from rkbench.onnx.rewrites.geometry import Axis, axes_of, set_axes
 from rkbench.onnx.rewrites.mixed_depthwise import common_axes, rims
@@ -51,7 +52,11 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     if axes is None or static_shape(branches[0].node.outputs[0]) != static_shape(branches[1].node.outputs[0]):
         return None
     (count,) = groups
-    description = f"sum of two branches ({branches[0].node.op_type}, {branches[1].node.op_type}) -> one"
+    description = say(
+        "sum of two branches ({op_type}, {other_op_type}) -> one",
+        op_type=branches[0].node.op_type,
+        other_op_type=branches[1].node.op_type,
+    )
     return measured(node, NAME, description, lambda: _apply(node, branches, axes, count or 1, context.graph))
 
 

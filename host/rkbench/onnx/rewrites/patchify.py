@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.convolution import Convolution, convolution_of
 from rkbench.onnx.rewrites.geometry import axes_of
 from rkbench.onnx.rewrites.proposal import (
@@ -32,7 +33,11 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
         return None
     patch = geometry.kernel[0]
     channels = geometry.input_channels * patch * patch
-    description = f"patches of {patch}x{patch} -> SpaceToDepth and a 1x1 over {channels} channels"
+    description = say(
+        "patches of {patch}x{patch} -> SpaceToDepth and a 1x1 over {channels} channels",
+        patch=patch,
+        channels=channels,
+    )
     return measured(node, NAME, description, lambda: _apply(node, patch, context.graph))
 
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.convolution import Convolution, convolution_of
 from rkbench.onnx.rewrites.geometry import axes_of
 from rkbench.onnx.rewrites.proposal import (
@@ -40,8 +41,13 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     return estimated(
         node,
         NAME,
-        f"1x1 of {one.input_channels} -> {one.output_channels} -> {two.output_channels} channels "
-        f"-> one of {one.input_channels} -> {two.output_channels}",
+        say(
+            "1x1 of {input_channels} -> {output_channels} -> {last_channels} channels "
+            "-> one of {input_channels} -> {last_channels}",
+            input_channels=one.input_channels,
+            output_channels=one.output_channels,
+            last_channels=two.output_channels,
+        ),
         context.predicted_bytes(one) + context.predicted_bytes(two),
         context.predicted_bytes(merged),
         lambda: _apply(first, node, context.graph),

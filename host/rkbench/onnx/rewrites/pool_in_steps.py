@@ -11,6 +11,7 @@ import math
 
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, measured
 from rkbench.onnx.rewrites.surgery import make_node, replace
 from rkbench.onnx.values import static_shape
@@ -31,7 +32,12 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     return measured(
         node,
         NAME,
-        f"average over {window}x{window} -> {sizes[0]}x{sizes[0]}, then {sizes[1]}x{sizes[1]}",
+        say(
+            "average over {window}x{window} -> {before}x{before}, then {after}x{after}",
+            window=window,
+            before=sizes[0],
+            after=sizes[1],
+        ),
         lambda: _apply(node, sizes, context.graph),
     )
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.rewrites.proposal import (
     Proposal,
     Rewrite,
@@ -32,7 +33,10 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
         return None
     if not all(is_stored(value) for value in node.inputs[1:]):
         return None
-    description = f"normalization of {shape[1]} channels -> two global averages and a quotient"
+    description = say(
+        "normalization of {channels} channels -> two global averages and a quotient",
+        channels=shape[1],
+    )
     return measured(node, NAME, description, lambda: _apply(node, shape, context.graph))
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import Said
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution
@@ -55,19 +56,19 @@ class Proposal:
 
     node: str
     rewrite: str
-    description: str
+    description: Said
     before_bytes: int | None
     after_bytes: int | None
     apply: Callable[[], None]
 
 
-def measured(node: ir.Node, rewrite: str, description: str, apply: Callable[[], None]) -> Proposal:
+def measured(node: ir.Node, rewrite: str, description: Said, apply: Callable[[], None]) -> Proposal:
     """Return a proposal without sizes: the rule that made it was measured to pay."""
     return Proposal(node.name or "", rewrite, description, None, None, apply)
 
 
 def estimated(
-    node: ir.Node, rewrite: str, description: str, before: int, after: int, apply: Callable[[], None]
+    node: ir.Node, rewrite: str, description: Said, before: int, after: int, apply: Callable[[], None]
 ) -> Proposal:
     """Return a proposal whose sizes `before` and `after` are predicted, in bytes."""
     return Proposal(node.name or "", rewrite, description, before, after, apply)

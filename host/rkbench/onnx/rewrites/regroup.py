@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.convolution import Convolution, convolution_of
 from rkbench.onnx.rewrites.proposal import (
@@ -40,8 +41,13 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
         node,
         NAME,
         (
-            f"{geometry.groups} groups of {geometry.channels_per_group} channels -> "
-            f"{after.groups} of {after.channels_per_group}"
+            say(
+                "{groups} groups of {channels_per_group} channels -> {new_groups} of {new_channels}",
+                groups=geometry.groups,
+                channels_per_group=geometry.channels_per_group,
+                new_groups=after.groups,
+                new_channels=after.channels_per_group,
+            )
         ),
         context.predicted_bytes(geometry),
         context.predicted_bytes(after),

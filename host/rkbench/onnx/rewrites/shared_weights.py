@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, constant_array, estimated
 from rkbench.onnx.rewrites.surgery import drop_unused
 from rkbench.onnx.values import static_shape
@@ -32,7 +33,7 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     return estimated(
         node,
         NAME,
-        f"its weights are those of {twin.name}: stored once",
+        say("its weights are those of {name}: stored once", name=twin.name),
         2 * size,
         size,
         lambda: _apply(own, twin, context.graph),

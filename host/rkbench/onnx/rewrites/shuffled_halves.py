@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.convolution import Convolution, convolution_of
 from rkbench.onnx.fusion.apart import CUT_BLOCK
 from rkbench.onnx.rewrites.channel_shuffle import shuffle_of
@@ -66,7 +67,10 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     return estimated(
         node,
         NAME,
-        f"Concat, shuffle and Split of {len(found[1])} channels -> 1x1 convolutions of the joined maps",
+        say(
+            "Concat, shuffle and Split of {channels} channels -> 1x1 convolutions of the joined maps",
+            channels=len(found[1]),
+        ),
         _bytes_now(parts, pieces, context),
         _bytes_then(parts, pieces, context),
         lambda: _apply(joined, pieces, context.graph),

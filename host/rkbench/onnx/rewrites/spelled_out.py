@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, measured
 from rkbench.onnx.rewrites.surgery import bypass
 
@@ -25,10 +26,14 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
         idle = not any(mask.uses() or mask.is_graph_output() for mask in node.outputs[1:])
         source = node.inputs[0]
         if idle and source is not None and not node.outputs[0].is_graph_output():
-            words = "Dropout with a mask that nobody reads -> nothing"
+            words = say("Dropout with a mask that nobody reads -> nothing")
             return measured(node, NAME, words, lambda: bypass(context.graph, node, source))
     if node.op_type == "HardSigmoid" and "alpha" not in node.attributes:
-        words = f"HardSigmoid without alpha -> alpha={SLOPE}, beta={SHIFT} if it has none"
+        words = say(
+            "HardSigmoid without alpha -> alpha={slope}, beta={shift} if it has none",
+            slope=SLOPE,
+            shift=SHIFT,
+        )
         return measured(node, NAME, words, lambda: _spell_out(node))
     return None
 

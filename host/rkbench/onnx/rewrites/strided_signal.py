@@ -11,6 +11,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.convolution import convolution_of
 from rkbench.onnx.rewrites.geometry import Axis, axes_of
 from rkbench.onnx.rewrites.proposal import (
@@ -42,8 +43,14 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
         node,
         NAME,
         (
-            f"kernel {axis.kernel}, stride {axis.stride} over 1 channel -> "
-            f"kernel {axis.kernel // axis.stride} over {frames} frames of {axis.stride} channels"
+            say(
+                "kernel {kernel}, stride {stride} over 1 channel -> kernel {short_kernel} over "
+                "{frames} frames of {stride} channels",
+                kernel=axis.kernel,
+                stride=axis.stride,
+                short_kernel=axis.kernel // axis.stride,
+                frames=frames,
+            )
         ),
         lambda: _apply(node, axis, frames, context.graph),
     )

@@ -15,6 +15,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, measured
 from rkbench.onnx.rewrites.surgery import add_constant, make_node, replace
 from rkbench.onnx.values import static_shape
@@ -40,8 +41,13 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     axes = None if shape is None or len(shape) != 4 else _axes(node, shape, context)
     if shape is None or axes is None:
         return None
-    order = "the height, then the width" if axes[0] == HEIGHT else "the width, then the height"
-    description = f"average over {shape[2]}x{shape[3]} -> over {order}"
+    order = say("the height, then the width") if axes[0] == HEIGHT else say("the width, then the height")
+    description = say(
+        "average over {height}x{width} -> over {order}",
+        height=shape[2],
+        width=shape[3],
+        order=order,
+    )
     return measured(node, NAME, description, lambda: _apply(node, shape, axes, context))
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, constant_array, measured
 from rkbench.onnx.rewrites.surgery import add_constant, make_node, replace, sole_user
 from rkbench.onnx.values import static_shape
@@ -64,7 +65,7 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     if fold is None:
         return None
     block, one = fold.block, "SpaceToDepth" if fold.splits else "DepthToSpace"
-    description = f"pixels of {block}x{block} by phase, five nodes -> {one}"
+    description = say("pixels of {block}x{block} by phase, five nodes -> {one}", block=block, one=one)
     return measured(node, NAME, description, lambda: _apply(fold, context.graph))
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.constants import zeros_of
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, measured
 from rkbench.onnx.rewrites.surgery import drop_unused
@@ -22,7 +23,7 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     zeros = zeros_of(node)
     if zeros is None or zeros.producer() is None:
         return None
-    words = "zeros behind an Identity -> the zeros: no map of zeros is stored"
+    words = say("zeros behind an Identity -> the zeros: no map of zeros is stored")
     return measured(node, NAME, words, lambda: _apply(node, zeros, context.graph))
 
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.caveats import Caveat, caveat
 
+from rkbench.language.said import say
 from rkbench.results.caveats.clocks import CLOCK_RULES
 from rkbench.results.caveats.heat import HEAT_RULES
 from rkbench.results.caveats.impossible import impossible_latencies, impossible_numbers
@@ -50,8 +51,10 @@ def golden_caveats(assumptions: Sequence[str]) -> tuple[Caveat, ...]:
         caveat(
             "golden_assumed",
             f"golden: {assumed}",
-            "if that is wrong, so is the output error: name the members inputs/NAME and outputs/NAME as the"
-            " model does, or let bench golden MODEL.onnx make it",
+            say(
+                "if that is wrong, so is the output error: name the members inputs/NAME and outputs/NAME as"
+                " the model does, or let bench golden MODEL.onnx make it"
+            ),
         )
         for assumed in assumptions
     )

@@ -9,6 +9,7 @@ from shlex import quote
 from rkbench_agent.wire.caveats import CLOCKS, INFORMATION, Caveat, caveat
 from rkbench_agent.wire.words import CPU, DDR, FROM_FILE, NPU
 
+from rkbench.language.said import Said, say
 from rkbench.results.caveats.cures import heat_and_power, is_held, not_held
 from rkbench.results.caveats.rule import Evidence, Rule
 from rkbench.results.model import CPU_CLOCK, DDR_CLOCK, NPU_CLOCK, RunResult, Sensor
@@ -19,8 +20,10 @@ PIN_TOLERANCE_RATIO = 0.03
 #: Governors under which a clock follows no load.
 HELD = ("performance", "userspace")
 
-_NO_PIN_FOLLOWED = "the driver or firmware does not follow: pin a clock that its available_frequencies list"
-_NO_PIN_REPLAYED = "a virtual board shows example sensors, which follow no pin: keep --pin for real ones"
+_NO_PIN_FOLLOWED = say(
+    "the driver or firmware does not follow: pin a clock that its available_frequencies list"
+)
+_NO_PIN_REPLAYED = say("a virtual board shows example sensors, which follow no pin: keep --pin for real ones")
 
 
 def shows_examples(run: RunResult) -> bool:
@@ -39,7 +42,10 @@ def _governor(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "governor",
             f"{told}: clocks may follow the load",
-            f"--pin; or as root there: for d in {folders}; do echo performance > $d/governor; done",
+            say(
+                "--pin; or as root there: for d in {folders}; do echo performance > $d/governor; done",
+                folders=folders,
+            ),
         )
 
 
@@ -89,7 +95,7 @@ def _clocks(run: RunResult, _: Evidence) -> Iterator[Caveat]:
                 f"{part} clock moved between {format_hertz(clock.min)} and {format_hertz(clock.max)}",
                 not_held(run)
                 if is_held(run)
-                else "hold the clocks still: --pin; or compare only runs at one clock",
+                else say("hold the clocks still: --pin; or compare only runs at one clock"),
             )
             # With a governor that follows the load this is what it is there for.
             yield replace(found, weight=CLOCKS) if part in free_governors(run) else found
@@ -118,9 +124,12 @@ def _below_maximum(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "below_max_clock",
             f"the NPU ran at {_clock_range(clock)}, never at its {format_hertz(top)}",
-            ("" if is_held(run) else "hold it at its highest clock: --pin; if that does not help, ")
-            + heat_and_power(run),
+            heat_and_power(run) if is_held(run) else _highest(heat_and_power(run)),
         )
+
+
+def _highest(look: Said) -> Said:
+    return say("hold it at its highest clock: --pin; if that does not help, {look}", look=look)
 
 
 def _cpu_governors(run: RunResult, _: Evidence) -> Iterator[Caveat]:
@@ -136,8 +145,10 @@ def _cpu_governors(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     yield caveat(
         "cpu_governor",
         f"CPU governor {told}: the part of the call that is no NPU may follow the load{tail}",
-        "--pin; or as root there: for d in /sys/devices/system/cpu/cpufreq/policy*; do echo performance >"
-        " $d/scaling_governor; done",
+        say(
+            "--pin; or as root there: for d in /sys/devices/system/cpu/cpufreq/policy*; do echo performance >"
+            " $d/scaling_governor; done"
+        ),
     )
 
 

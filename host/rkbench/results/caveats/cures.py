@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from rkbench.language.said import NOTHING, Said, listed, say
 from rkbench.results.model import RunResult
 
 #: Said where a push ended by its own limit of time: more of anything else would not be measured either.
-MORE_TIME = "give it more time: a longer --max-duration, or leave that away"
+MORE_TIME = say("give it more time: a longer --max-duration, or leave that away")
 #: Said where it ended before its plan did: nothing is known against the plan.
-TO_ITS_END = "run it again to its end"
+TO_ITS_END = say("run it again to its end")
 LEAST_DURATION_S, LEAST_WARMUP = 30, 50
 #: What a push had is asked for so many times over.
 _TIMES = 4
@@ -22,30 +23,33 @@ def is_held(run: RunResult) -> bool:
     return run.conditions is not None and run.conditions.pinned
 
 
-def not_held(run: RunResult) -> str:
+def not_held(run: RunResult) -> Said:
     """Return what is said of what the board itself does, where its clocks were held already."""
-    return f"pinned, the clocks moved all the same: look for heat{_rested(run)}, weak power and firmware"
+    return say(
+        "pinned, the clocks moved all the same: look for heat{rest}, weak power and firmware",
+        rest=_rested(run),
+    )
 
 
-def heat_and_power(run: RunResult) -> str:
+def heat_and_power(run: RunResult) -> Said:
     """Return what to look for where a clock stays lower than it should."""
-    return f"look for heat{_rested(run)} and weak power"
+    return say("look for heat{rest} and weak power", rest=_rested(run))
 
 
-def cooler(run: RunResult) -> str:
+def cooler(run: RunResult) -> Said:
     """Return what keeps a board from its heat: rest before each run, or a fan where that was had."""
     if run.plan.cool_below_celsius is None:
-        return "cool the board, or let it rest before each run: --cool-below 50"
-    return "cool the board while it works (fan, heat sink): rest before the run was not enough"
+        return say("cool the board, or let it rest before each run: --cool-below 50")
+    return say("cool the board while it works (fan, heat sink): rest before the run was not enough")
 
 
-def one_core(run: RunResult) -> str:
+def one_core(run: RunResult) -> Said:
     """Return the option that leaves several cores out of it, "" where one core was named already."""
-    return "" if run.plan.core_mask in _SINGLE else "; try --cores 0"
+    return NOTHING if run.plan.core_mask in _SINGLE else say("; try --cores 0")
 
 
-def _rested(run: RunResult) -> str:
-    return "" if run.plan.cool_below_celsius is not None else " (--cool-below 50)"
+def _rested(run: RunResult) -> Said:
+    return NOTHING if run.plan.cool_below_celsius is not None else say(" (--cool-below 50)")
 
 
 def is_out_of_time(run: RunResult) -> bool:
@@ -64,7 +68,7 @@ def longer_soak(run: RunResult, times: float) -> str:
     return f"--duration {max(LEAST_DURATION_S, math.ceil(1.5 * times * elapsed_s))}"
 
 
-def ended_early(run: RunResult) -> str | None:
+def ended_early(run: RunResult) -> Said | None:
     """Return what is said where the run did not come to the end of its plan; None where it did."""
     if is_out_of_time(run):
         return MORE_TIME
@@ -76,21 +80,21 @@ def warmer(run: RunResult) -> str:
     return f"--warmup {max(LEAST_WARMUP, _TIMES * run.plan.warmup_iterations)}"
 
 
-def steadier(run: RunResult) -> str:
+def steadier(run: RunResult) -> Said:
     """Return what steadies a level that moves."""
-    return _either((*_stiller(run), ended_early(run) or f"measure longer ({longer(run)})"))
+    return _either((*_stiller(run), ended_early(run) or say("measure longer ({longer})", longer=longer(run))))
 
 
-def stiller(run: RunResult) -> str:
+def stiller(run: RunResult) -> Said:
     """Return what keeps a board at one level, where more calls would not help."""
-    return _either(_stiller(run) or ("look for weak power, firmware and what else loads the board",))
+    return _either(_stiller(run) or (say("look for weak power, firmware and what else loads the board"),))
 
 
-def _stiller(run: RunResult) -> tuple[str, ...]:
-    held = () if is_held(run) else ("hold the clocks still (--pin)",)
-    cooled = () if run.plan.cool_below_celsius is not None else ("let the board rest (--cool-below 50)",)
+def _stiller(run: RunResult) -> tuple[Said, ...]:
+    held = () if is_held(run) else (say("hold the clocks still (--pin)"),)
+    cooled = () if run.plan.cool_below_celsius is not None else (say("let the board rest (--cool-below 50)"),)
     return (*held, *cooled)
 
 
-def _either(ways: Sequence[str]) -> str:
-    return f"{', '.join(ways[:-1])}, or {ways[-1]}" if len(ways) > 1 else ways[0]
+def _either(ways: Sequence[Said]) -> Said:
+    return say("{ways}, or {way}", ways=listed(ways[:-1]), way=ways[-1]) if len(ways) > 1 else ways[0]

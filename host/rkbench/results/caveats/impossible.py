@@ -7,6 +7,7 @@ from dataclasses import fields
 
 from rkbench_agent.wire.caveats import Caveat, caveat
 
+from rkbench.language.said import say
 from rkbench.results.caveats.rule import Evidence
 from rkbench.results.latencies import RawLatencies
 from rkbench.results.loads import LoadPhase
@@ -14,7 +15,9 @@ from rkbench.results.model import RunResult
 
 #: A single inference of a day is none.
 MOST_NS = 86_400 * 10**9
-_ADVICE = "do not trust this run: look at the board's clock and driver, and report it with the run's JSON"
+_ADVICE = say(
+    "do not trust this run: look at the board's clock and driver, and report it with the run's JSON"
+)
 
 
 def impossible_numbers(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:

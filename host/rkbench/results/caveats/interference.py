@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.words import CAPI, CAPI_ZERO_COPY, SPREAD
 
+from rkbench.language.said import NOTHING, Said, say
 from rkbench.results.caveats.rule import Evidence, Rule
 from rkbench.results.interference import Interference, InterferencePlacement, Shared
 from rkbench.results.model import RunResult
 
-_APART = "give each model cores of its own: --placement spread; "
-_ADVICE = "look at driver and runtime versions (bench boards check NAME)"
+_APART = say("give each model cores of its own: --placement spread; ")
 
 
 def _outputs_beside(run: RunResult, _: Evidence) -> Iterator[Caveat]:
@@ -24,10 +24,14 @@ def _outputs_beside(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         )
 
 
-def _advice(run: RunResult, found: Interference) -> str:
+def _advice(run: RunResult, found: Interference) -> Said:
     """Return what may help: not to lie apart, where they did."""
-    apart = "" if any(item.placement == SPREAD and _differs(item) for item in found.placements) else _APART
-    return f"{apart}{_ADVICE}{'' if run.plan.runtime in (CAPI, CAPI_ZERO_COPY) else '; try --runtime capi'}"
+    lay_apart = any(item.placement == SPREAD and _differs(item) for item in found.placements)
+    return say(
+        "{apart}look at driver and runtime versions (bench boards check NAME){capi}",
+        apart=NOTHING if lay_apart else _APART,
+        capi=NOTHING if run.plan.runtime in (CAPI, CAPI_ZERO_COPY) else say("; try --runtime capi"),
+    )
 
 
 def _differs(item: InterferencePlacement) -> bool:

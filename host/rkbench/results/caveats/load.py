@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.words import CAPI, CAPI_ZERO_COPY, SERVER, SINGLE_STREAM
 
+from rkbench.language.said import NOTHING, say
 from rkbench.results.caveats.clocks import shows_examples
 from rkbench.results.caveats.rule import Evidence, Rule
 from rkbench.results.model import CPU_LOAD, NPU_LOAD, RunResult
@@ -29,7 +30,10 @@ def _load_before(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "npu_busy",
             f"the NPU was {format_ratio(before)} busy before the run: somebody else uses it",
-            "find who, as root on the board: lsof /dev/dri/renderD* /dev/rknpu; and measure when it is over",
+            say(
+                "find who, as root on the board: lsof /dev/dri/renderD* /dev/rknpu; and measure when it is"
+                " over"
+            ),
         )
 
 
@@ -52,7 +56,7 @@ def _load_during(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "busy_during",
             f"others loaded the board during the run: {' and '.join(told)}",
-            "find who (on the board: top), and measure when it is over",
+            say("find who (on the board: top), and measure when it is over"),
         )
 
 
@@ -77,7 +81,11 @@ def _host_bound(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         "host_bound",
         f"the call takes {format_seconds(whole.p50_s)}, rknn_run alone {format_seconds(inner.p50_s)}: the"
         " rest is Python, copies and conversion on the CPU",
-        f"see what a program in C would get{' on a board' if run.simulated else ''}: --runtime {better}",
+        say(
+            "see what a program in C would get{where}: --runtime {better}",
+            where=say(" on a board") if run.simulated else NOTHING,
+            better=better,
+        ),
     )
 
 
@@ -87,11 +95,11 @@ def _growth(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     if growth is None or not count or growth < max(LEAST_GROWTH_BYTES, LEAST_GROWTH_EACH_BYTES * count):
         return
     why, advice = (
-        ("something leaks", "try another librknnrt and driver; load anew every few thousand inferences")
+        ("something leaks", say("try another librknnrt and driver; load anew every few thousand inferences"))
         if run.plan.runtime in (CAPI, CAPI_ZERO_COPY)
         else (
             "RKNNLite leaves a cycle of references behind each, or something leaks",
-            "in your program call gc.collect() every few hundred inferences; or --runtime capi",
+            say("in your program call gc.collect() every few hundred inferences; or --runtime capi"),
         )
     )
     yield caveat(
@@ -110,8 +118,10 @@ def _leak(run: RunResult, _: Evidence) -> Iterator[Caveat]:
             yield caveat(
                 "memory_leak",
                 f"{what} grows by {format_bytes(leak.bytes_per_cycle)} with every load ({bounds})",
-                "load once and keep the model; try another librknnrt; in few cycles an allocator that"
-                " settles looks so too: --load-cycles 50",
+                say(
+                    "load once and keep the model; try another librknnrt; in few cycles an allocator that"
+                    " settles looks so too: --load-cycles 50"
+                ),
             )
 
 

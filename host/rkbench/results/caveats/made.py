@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rkbench_agent.wire.caveats import Caveat, caveat
 
+from rkbench.language.said import say
 from rkbench.results.caveats.outputs import LAYERS
 from rkbench.results.caveats.rule import Evidence, Rule
 from rkbench.results.model import RunResult
@@ -21,7 +22,7 @@ def _random_calibration(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "random_calibration",
             "calibrated on random inputs: size, memory and latency hold, outputs do not for real inputs",
-            "convert with inputs like those that it will see: bench push MODEL.onnx --calibration DIR",
+            say("convert with inputs like those that it will see: bench push MODEL.onnx --calibration DIR"),
         )
 
 
@@ -37,7 +38,10 @@ def _differs_from_simulator(run: RunResult, _: Evidence) -> Iterator[Caveat]:
                 "differs_from_simulator",
                 f"output {output.name!r}: cosine {output.cosine:.5f} on the board, {expected:.5f} in the"
                 " vendor's simulator",
-                f"are runtime and toolkit of one version? if so, which layer is it: {LAYERS}",
+                say(
+                    "are runtime and toolkit of one version? if so, which layer is it: {command}",
+                    command=LAYERS,
+                ),
             )
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.words import AUTO
 
+from rkbench.language.said import Said, say
 from rkbench.results.caveats.cures import is_held, not_held
 from rkbench.results.caveats.rule import Evidence
 from rkbench.results.model import RunResult
@@ -17,8 +18,8 @@ from rkbench.units import format_hertz, format_ratio, format_seconds
 if TYPE_CHECKING:
     from rkbench.stats.modes import Mode
 
-_BY_CLOCK = "the clock makes them: hold it still with --pin"
-_SEE = "see when: bench export --raw --csv FILE.csv"
+_BY_CLOCK = say("the clock makes them: hold it still with --pin")
+_SEE = say("see when: bench export --raw --csv FILE.csv")
 
 
 def modes_caveat(run: RunResult, evidence: Evidence) -> Caveat | None:
@@ -36,12 +37,15 @@ def modes_caveat(run: RunResult, evidence: Evidence) -> Caveat | None:
     return caveat("modes", message, _advice(run, by_clock=by_clock))
 
 
-def _advice(run: RunResult, *, by_clock: bool) -> str:
+def _advice(run: RunResult, *, by_clock: bool) -> Said:
     if by_clock:
         return not_held(run) if is_held(run) else _BY_CLOCK
-    tried = ("one core (--cores 0)", run.plan.core_mask == AUTO), ("held clocks (--pin)", not is_held(run))
-    ways = [what for what, is_new in tried if is_new]
-    return f"try {' and '.join(ways)}; {_SEE}" if ways else _SEE
+    one, held = say("one core (--cores 0)"), say("held clocks (--pin)")
+    ways = [what for what, is_new in ((one, run.plan.core_mask == AUTO), (held, not is_held(run))) if is_new]
+    if not ways:
+        return _SEE
+    told = say("one core (--cores 0) and held clocks (--pin)") if len(ways) > 1 else ways[0]
+    return say("try {ways}; {see}", ways=told, see=_SEE)
 
 
 def _mode(mode: Mode, clocks: Sequence[int]) -> str:

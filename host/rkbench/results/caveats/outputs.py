@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from rkbench_agent.wire.caveats import Caveat, caveat
 
+from rkbench.language.said import say
 from rkbench.results.caveats.cures import one_core
 from rkbench.results.caveats.rule import Evidence, Rule
 from rkbench.results.model import RunResult
@@ -20,21 +21,25 @@ def _not_finite(run: RunResult, _: Evidence) -> Iterator[Caveat]:
             yield caveat(
                 "not_finite",
                 f"output {output.name!r} holds {output.nan_count} NaN and {output.inf_count} infinite values",
-                f"fp16 overflows above 65504: quantize, or scale the layer before it, which tells: {LAYERS}",
+                say(
+                    "fp16 overflows above 65504: quantize, or scale the layer before it, which tells:"
+                    " {command}",
+                    command=LAYERS,
+                ),
             )
         elif output.golden_nonfinite:
             yield caveat(
                 "not_finite",
                 f"output {output.name!r} has numbers where the golden holds"
                 f" {output.golden_nonfinite} infinite values",
-                "if they are a mask, give the golden the number that stands for it, as -65504 in fp16",
+                say("if they are a mask, give the golden the number that stands for it, as -65504 in fp16"),
             )
         elif output.equal_nonfinite:
             yield caveat(
                 "equal_nonfinite",
                 f"output {output.name!r}: {output.equal_nonfinite} values are NaN or infinite in the"
                 " golden as well; they count as equal and are in no figure",
-                "nothing to do where they are a mask",
+                say("nothing to do where they are a mask"),
             )
 
 
@@ -44,7 +49,11 @@ def _constant(run: RunResult, _: Evidence) -> Iterator[Caveat]:
             yield caveat(
                 "constant_output",
                 f"output {output.name!r} has one value only, whatever the input",
-                f"its numbers mean nothing: check input layout and quantization, layer by layer: {LAYERS}",
+                say(
+                    "its numbers mean nothing: check input layout and quantization, layer by layer:"
+                    " {command}",
+                    command=LAYERS,
+                ),
             )
 
 
@@ -54,7 +63,7 @@ def _repeatable(run: RunResult, _: Evidence) -> Iterator[Caveat]:
             yield caveat(
                 "nondeterministic",
                 f"output {output.name!r} differs bitwise when the same input is fed twice",
-                f"check driver and runtime versions{one_core(run)}",
+                say("check driver and runtime versions{one_core}", one_core=one_core(run)),
             )
 
 
@@ -65,7 +74,7 @@ def _ties(run: RunResult, _: Evidence) -> Iterator[Caveat]:
                 "ties",
                 f"output {output.name!r}: in {output.tied_count} of {output.case_count} cases several classes"
                 " share the highest value; they count as agreeing where the golden's class is among them",
-                "what takes the first of them may answer otherwise: keep the last layer in float16",
+                say("what takes the first of them may answer otherwise: keep the last layer in float16"),
             )
 
 

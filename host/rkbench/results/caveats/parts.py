@@ -7,6 +7,7 @@ from itertools import groupby
 
 from rkbench_agent.wire.caveats import Caveat, caveat
 
+from rkbench.language.said import Said, say
 from rkbench.results.caveats.outputs import LAYERS
 from rkbench.results.caveats.rule import Evidence, Rule
 from rkbench.results.model import RunResult
@@ -18,7 +19,7 @@ FEWEST_STEPS, UNEVEN_RATIO = 4.0, 16.0
 #: The smallest normal number of float16: what spans less, of an output of 1 or of its own size where that is
 #: smaller, is rounded away wherever float16 computes, and was next to nothing.
 LEAST_SPAN = 2.0**-14
-_SPLIT = (
+_SPLIT = say(
     "give each part a scale of its own: end the ONNX before the Concat that joins them"
     " (bench inspect MODEL.rknn names it), convert again, and join them after the NPU"
 )
@@ -38,8 +39,12 @@ def _dead_parts(run: RunResult, _: Evidence) -> Iterator[Caveat]:
             "dead_part",
             f"output {output.name!r}: {_listed(dead, parts)} never change, where the golden does"
             f" ({_ranges(parts, dead)}){because}",
-            _SPLIT if lost else f"keep the layers that only they come from in float16; which: {LAYERS}",
+            _SPLIT if lost else _in_float(),
         )
+
+
+def _in_float() -> Said:
+    return say("keep the layers that only they come from in float16; which: {command}", command=LAYERS)
 
 
 def _one_scale(run: RunResult, _: Evidence) -> Iterator[Caveat]:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.words import SINGLE_STREAM, SOAK
 
+from rkbench.language.said import NOTHING, Said, say
 from rkbench.results.caveats.cures import MORE_TIME, ended_early, is_out_of_time, longer, longer_soak
 from rkbench.results.caveats.rule import Evidence, Rule
 from rkbench.results.model import Latency, RunResult
@@ -35,7 +36,7 @@ def simulated(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "simulated",
             "no real NPU ran this: latency and sensors are not a board's",
-            "repeat it on a board: --board NAME",
+            say("repeat it on a board: --board NAME"),
         )
 
 
@@ -43,7 +44,7 @@ def _iterations(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     count = run.latency.count if run.latency else 0
     if 0 < count < MINIMUM_ITERATIONS:
         more = longer_soak(run, MINIMUM_ITERATIONS / count) if _is_soak(run) else "--iterations 100"
-        advice = ended_early(run) or f"measure more: {more}"
+        advice = ended_early(run) or say("measure more: {more}", more=more)
         yield caveat("too_few_iterations", f"only {count} timed iterations", advice)
     elif run.latency and run.latency.p99_s is not None and not is_overloaded(run.server):
         found = _p99(run, run.latency, len(set(evidence.latencies.block_loads())))
@@ -66,12 +67,17 @@ def _p99(run: RunResult, latency: Latency, loads: int) -> Iterator[Caveat]:
         if _is_soak(run):
             more = longer_soak(run, max(needed.calls / latency.count, needed.blocks / max(1, blocks)))
         few_loads = f", --loads {loads_for(1)}" if in_loads and loads < needed.loads else ""
-        yield caveat("p99_rough", lack, f"give it more: {more}{few_loads}")
+        yield caveat(
+            "p99_rough", lack, say("give it more: {more}{few_loads}", more=more, few_loads=few_loads)
+        )
     elif latency.bounds_unit == BUSY_PERIOD and latency.bounds and latency.within(99.0).high_s is None:
         yield caveat(
             "p99_rough",
             "too few busy periods reach p99: its upper bound lies beyond what was seen",
-            f"more calls see further: --iterations {TIMES_TO_SEE_FURTHER * latency.count}",
+            say(
+                "more calls see further: --iterations {iterations}",
+                iterations=TIMES_TO_SEE_FURTHER * latency.count,
+            ),
         )
 
 
@@ -85,7 +91,7 @@ def _blocks(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "few_blocks",
             f"only {blocks} blocks: whether they differ, or the level moves, cannot be told",
-            ended_early(run) or f"measure longer: {longer(run)}",
+            ended_early(run) or say("measure longer: {longer}", longer=longer(run)),
         )
     elif 1 < loads < FEWEST_BLOCKS:
         yield caveat(
@@ -95,9 +101,9 @@ def _blocks(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
         )
 
 
-def _more_loads(run: RunResult) -> str:
-    default = f"leave --loads and --quads away, or: --loads {loads_for(run.plan.variants_in_push - 1)}"
-    return ended_early(run) or default
+def _more_loads(run: RunResult) -> Said:
+    loads = loads_for(run.plan.variants_in_push - 1)
+    return ended_early(run) or say("leave --loads and --quads away, or: --loads {loads}", loads=loads)
 
 
 def _quads(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
@@ -129,15 +135,16 @@ def _precision(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     is_at_end = len(blocks) >= 2 * (plan.loads or 1) * (plan.quads or 1)
     if is_at_end or is_out_of_time(run):
         more = MORE_TIME if is_out_of_time(run) else _more_units(run, width)
-        less = f"ask for less: --precision {_less_precise(plan.precision_percent, width)}"
+        percent = _less_precise(plan.precision_percent, width)
+        less = say("ask for less: --precision {percent}", percent=percent)
         yield caveat(
             "precision_not_reached",
             f"the plan ended before every difference was known to ±{plan.precision_percent:g} %",
-            f"{more}; or {less}" if more else less,
+            say("{more}; or {less}", more=more, less=less) if more else less,
         )
 
 
-def _more_units(run: RunResult, width: float | None) -> str:
+def _more_units(run: RunResult, width: float | None) -> Said:
     """Return how many loads, or quads of one, make intervals of `width` percent as narrow as was asked.
 
     As many times as the square of the widths' ratio, and those measured beyond; "" where that is no number
@@ -147,11 +154,12 @@ def _more_units(run: RunResult, width: float | None) -> str:
     times = 2.0 if width is None else (width / (plan.precision_percent or width)) ** 2
     beyond = 0 if width is None else UNITS_BEYOND
     if times > _MOST_TIMES:
-        return ""
+        return NOTHING
     if plan.loads and plan.loads > 1:
-        return f"give it more: --loads {math.ceil(times * plan.loads) + beyond}"
+        return say("give it more: --loads {loads}", loads=math.ceil(times * plan.loads) + beyond)
     # Two loads would be no more than four quads and carry no interval: one load grows by its quads.
-    return f"give it more: --quads {math.ceil(times * (plan.quads or 1)) + beyond}, leave --loads away"
+    quads = math.ceil(times * (plan.quads or 1)) + beyond
+    return say("give it more: --quads {quads}, leave --loads away", quads=quads)
 
 
 def _less_precise(asked: float, width: float | None) -> str:
@@ -181,7 +189,7 @@ def _readings(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "few_readings",
             "the timed part was too short to sample clocks and temperatures twice inside it",
-            ended_early(run) or f"measure longer: {longer(run, 3)}",
+            ended_early(run) or say("measure longer: {longer}", longer=longer(run, 3)),
         )
 
 
@@ -190,7 +198,7 @@ def _golden(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "no_golden",
             "no golden given: the outputs were not checked",
-            "--golden FILE.npz, or --onnx MODEL.onnx",
+            say("--golden FILE.npz, or --onnx MODEL.onnx"),
         )
 
 
@@ -200,7 +208,7 @@ def _board_clock(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "board_clock",
             "the board's clock was never set; times here are the host's",
-            "on the board: timedatectl set-ntp true",
+            say("on the board: timedatectl set-ntp true"),
         )
 
 

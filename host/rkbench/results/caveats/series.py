@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from rkbench_agent.wire.caveats import INFORMATION, Caveat, caveat
 from rkbench_agent.wire.words import SINGLE_STREAM
 
+from rkbench.language.said import NOTHING, say
 from rkbench.results.caveats.cures import is_held, steadier, warmer
 from rkbench.results.caveats.modes import modes_caveat
 from rkbench.results.caveats.rule import Evidence, Rule
@@ -103,8 +104,10 @@ def _autocorrelated(run: RunResult, unit: Unit) -> Caveat:
     return caveat(
         "autocorrelated",
         f"{units} resemble those before: the level wanders, and percentiles have no bounds",
-        ("" if is_held(run) else "hold the clocks still (--pin), or ")
-        + "look for what changes slowly: heat, clocks, other load",
+        say(
+            "{pin}look for what changes slowly: heat, clocks, other load",
+            pin=NOTHING if is_held(run) else say("hold the clocks still (--pin), or "),
+        ),
     )
 
 
@@ -113,7 +116,7 @@ def _slow_start(run: RunResult, starts: Sequence[Start]) -> Caveat:
     return caveat(
         "slow_start",
         f"the first calls took {least * 100:.0f} % longer than the blocks of the second half",
-        f"give it more calls to warm up: {warmer(run)}",
+        say("give it more calls to warm up: {warmer}", warmer=warmer(run)),
     )
 
 
@@ -126,7 +129,7 @@ def _turns(blocks: Sequence[Sequence[int]]) -> Iterator[Caveat]:
             "slow_turns",
             f"the first call of a block takes {(turns.ratio - 1) * 100:.0f} % longer than its others: p99"
             " depends on how long a turn is",
-            "measure one variant alone, or one after the other: --no-interleave",
+            say("measure one variant alone, or one after the other: --no-interleave"),
         )
 
 
@@ -140,7 +143,7 @@ def _periodic(_: RunResult, evidence: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "periodic",
             f"slow calls come every {format_seconds(period_ns / 1e9)}: something else runs in that rhythm",
-            "find what the board does so often (top, systemctl list-timers), and stop it meanwhile",
+            say("find what the board does so often (top, systemctl list-timers), and stop it meanwhile"),
         )
 
 

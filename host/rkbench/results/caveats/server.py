@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from rkbench_agent.wire.caveats import CLOCKS, Caveat, caveat
 
+from rkbench.language.said import say
 from rkbench.results.caveats.clocks import free_governors, shows_examples
 from rkbench.results.caveats.cures import stiller
 from rkbench.results.caveats.rule import Evidence, Rule
@@ -30,8 +31,11 @@ def _overloaded(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         yield caveat(
             "overloaded",
             f"{due} were due and {served} served: the queue grew, and latencies tell for how long",
-            f"ask for what can be served (--rate {_SETTLED * tried.served_per_s:.3g}), or have it found:"
-            " --find-rate --slo 'p99 <= 30ms'",
+            say(
+                "ask for what can be served (--rate {rate:.3g}), or have it found:"
+                " --find-rate --slo 'p99 <= 30ms'",
+                rate=_SETTLED * tried.served_per_s,
+            ),
         )
 
 

@@ -16,6 +16,7 @@ from rkbench_agent.wire.words import (
     OUTPUT_LAYOUT,
 )
 
+from rkbench.language.said import Said, say
 from rkbench.results.caveats.outputs import LAYERS
 from rkbench.results.caveats.rule import Evidence
 from rkbench.results.caveats.wrong_cases import WRONG_COSINE, WRONG_SNR_DB, tell_cases, wrong_cases
@@ -39,12 +40,14 @@ _NAMES = {
     OTHER_MODEL: "a golden of another model",
 }
 _CURES = {
-    INPUT_LAYOUT: "save the golden's inputs as the ONNX takes them (NCHW), or say its layout in its metadata",
-    OUTPUT_LAYOUT: "save the golden's outputs as the ONNX yields them (NCHW)",
-    NORMALISATION: "convert again with the mean_values and std_values that the network was trained with",
-    CHANNEL_ORDER: "convert again with the other quant_img_RGB2BGR, or swap the channels of what is fed",
-    CASE_ORDER: "make the golden again, its outputs in the order of its inputs",
-    OTHER_MODEL: "make the golden from the ONNX of this very file (bench golden MODEL.onnx)",
+    INPUT_LAYOUT: say(
+        "save the golden's inputs as the ONNX takes them (NCHW), or say its layout in its metadata"
+    ),
+    OUTPUT_LAYOUT: say("save the golden's outputs as the ONNX yields them (NCHW)"),
+    NORMALISATION: say("convert again with the mean_values and std_values that the network was trained with"),
+    CHANNEL_ORDER: say("convert again with the other quant_img_RGB2BGR, or swap the channels of what is fed"),
+    CASE_ORDER: say("make the golden again, its outputs in the order of its inputs"),
+    OTHER_MODEL: say("make the golden from the ONNX of this very file (bench golden MODEL.onnx)"),
 }
 
 
@@ -76,8 +79,13 @@ def wrong_outputs(run: RunResult, _: Evidence) -> Iterator[Caveat]:
                 "outputs_wrong",
                 f"output {output.name!r}: {tell_cases(wrong, output.case_count)}; no layout, mean or std"
                 " would spoil these alone",
-                "its speed means nothing until this is known: look at what these cases are fed and expect,"
-                f" and for the layer that loses them: {LAYERS}",
+                _until(
+                    say(
+                        "look at what these cases are fed and expect, and for the layer that loses them:"
+                        " {command}",
+                        command=LAYERS,
+                    )
+                ),
             )
 
 
@@ -86,12 +94,16 @@ def _wrong_throughout(output: Output) -> Caveat:
     return caveat(
         "outputs_wrong",
         f"output {output.name!r} is not what was expected: {_figures(output)}; {_told(output, causes)}",
-        f"its speed means nothing until this is known: {_cure(causes)}",
+        _until(_cure(causes)),
     )
 
 
-def _cure(causes: tuple[str, ...]) -> str:
-    return _CURES[causes[0]] if causes else f"which layer loses it: {LAYERS}"
+def _until(cure: Said) -> Said:
+    return say("its speed means nothing until this is known: {cure}", cure=cure)
+
+
+def _cure(causes: tuple[str, ...]) -> Said:
+    return _CURES[causes[0]] if causes else say("which layer loses it: {command}", command=LAYERS)
 
 
 def likely_causes(output: Output) -> tuple[str, ...]:

@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Literal, TextIO
 from rkbench_agent.wire.words import COMPUTED
 
 from rkbench.inspection.against import AgainstOnnx, LayerError
+from rkbench.language.choice import spoken
+from rkbench.language.language import Language
+from rkbench.language.said import NOTHING, Said, say
 from rkbench.views.inspect.terminal import wrap
 from rkbench.views.output import show_and_write
 from rkbench.views.terminal import make_console
@@ -18,36 +21,37 @@ from rkbench.views.terminal import make_console
 if TYPE_CHECKING:
     from rich.console import Console
 
-_COLUMNS: tuple[tuple[str, Literal["left", "right"]], ...] = (
-    ("layer", "left"),
-    ("tensor", "left"),
-    ("own cosine", "right"),
-    ("so far", "right"),
-    ("max. error", "right"),
-    ("range", "right"),
+_COLUMNS: tuple[tuple[Said, Literal["left", "right"]], ...] = (
+    (say("layer"), "left"),
+    (say("tensor"), "left"),
+    (say("own cosine"), "right"),
+    (say("so far"), "right"),
+    (say("max. error"), "right"),
+    (say("range"), "right"),
 )
 
 
 def show_against(found: AgainstOnnx, json_file: str | None = None, out: TextIO | None = None) -> None:
     """Print the answer, then a line for each layer; with `-` stdout holds the JSON alone."""
     show_and_write(
-        lambda: _print_against(found, make_console(out or sys.stdout)),
+        lambda: _print_against(found, make_console(out or sys.stdout), spoken((out or sys.stdout).encoding)),
         json_file,
         lambda: json.dumps(against_document(found), indent=2, allow_nan=False) + "\n",
     )
 
 
-def _print_against(found: AgainstOnnx, console: Console) -> None:
+def _print_against(found: AgainstOnnx, console: Console, language: Language) -> None:
     from rich.table import Table
     from rich.text import Text
 
-    def say(line: str) -> None:  # elsewhere than on a terminal a line stays a line: scripts read them
-        console.print(Text(wrap(line, console.width) if console.is_terminal else line), soft_wrap=True)
+    def put(line: Said) -> None:  # elsewhere than on a terminal a line stays a line: scripts read them
+        told = language.tell(line)
+        console.print(Text(wrap(told, console.width) if console.is_terminal else told), soft_wrap=True)
 
-    say(answer(found))
+    put(answer(found))
     table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
     for title, side in _COLUMNS:
-        table.add_column(title, justify=side, overflow="fold", no_wrap=side == "right")
+        table.add_column(language.tell(title), justify=side, overflow="fold", no_wrap=side == "right")
     for each in found.layers:
         numbers = (
             f"{each.own_cosine:.5f}",
@@ -60,28 +64,40 @@ def _print_against(found: AgainstOnnx, console: Console) -> None:
     if found.layers:
         console.print(table)
     if found.unmatched:
-        say(f"not in the ONNX by name: {', '.join(found.unmatched)}")
+        put(say("not in the ONNX by name: {names}", names=", ".join(found.unmatched)))
     if found.shape:
-        say(f"for {found.shape}")
-    whole = f" ({', '.join(found.whole_inputs)}: whole numbers)" if found.whole_inputs else ""
-    say(
-        f"computed by rkbench's model of the NPU, on standard normal inputs{whole}; own: the layer alone, "
-        "fed with what the .rknn computed before it; so far: from the inputs on"
+        put(say("for {shape}", shape=found.shape.words()))
+    put(_how(found))
+
+
+def _how(found: AgainstOnnx) -> Said:
+    names = ", ".join(found.whole_inputs)
+    return say(
+        "computed by rkbench's model of the NPU, on standard normal inputs{whole}; own: the layer alone, fed "
+        "with what the .rknn computed before it; so far: from the inputs on",
+        whole=say(" ({names}: whole numbers)", names=names) if names else NOTHING,
     )
 
 
-def answer(found: AgainstOnnx) -> str:
+def answer(found: AgainstOnnx) -> Said:
     """Return the first line: which layer is bad, or how good the worst is."""
     name, bad = found.model.name, found.first_bad
     if not found.layers:
-        return f"{name}: no layer is of the size that {found.onnx.name} has for its name"
+        return say(
+            "{name}: no layer is of the size that {onnx} has for its name", name=name, onnx=found.onnx.name
+        )
     if bad is not None:
-        how = f"cosine {bad.own_cosine:.5f} by itself" if isfinite(bad.own_cosine) else "its values overflow"
-        return f"{name}: the first bad layer is {bad.layer}: {how}"
+        how = say("its values overflow")
+        if isfinite(bad.own_cosine):
+            how = say("cosine {cosine:.5f} by itself", cosine=bad.own_cosine)
+        return say("{name}: the first bad layer is {layer}: {how}", name=name, layer=bad.layer, how=how)
     worst = min(found.layers, key=lambda each: each.own_cosine)
-    unread = ", where nothing reads it" if worst.is_harmless else ""
-    return (
-        f"{name}: no bad layer; the worst by itself is {worst.layer}: cosine {worst.own_cosine:.5f}{unread}"
+    return say(
+        "{name}: no bad layer; the worst by itself is {layer}: cosine {cosine:.5f}{unread}",
+        name=name,
+        layer=worst.layer,
+        cosine=worst.own_cosine,
+        unread=say(", where nothing reads it") if worst.is_harmless else NOTHING,
     )
 
 

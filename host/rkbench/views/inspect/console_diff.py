@@ -22,7 +22,8 @@ def render_diff(diff: FileDiff, width: int, style: Style) -> str:
     ]
     for cause in diff.causes:
         sizes = f"{format_bytes(cause.before_bytes)} → {format_bytes(cause.after_bytes)}"
-        lines.append(wrap(f"{cause.title}: {sizes}", width, "    ", "  "))
+        told = style.say("{title}: {sizes}", title=cause.title, sizes=sizes)
+        lines.append(wrap(told, width, "    ", "  "))
     for name, (before, after) in diff.file.items():
         lines.append(wrap(f"{name}: {before or UNKNOWN} → {after or UNKNOWN}", width, "    ", "  "))
     for name, change in sorted(diff.sections.items(), key=lambda item: -abs(item[1])):

@@ -6,6 +6,7 @@ icicle and the layer table are drawn from the JSON that the page carries.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,14 +51,16 @@ COLOURS = {
 def render_html(original: Inspection, language: Language = ENGLISH) -> str:
     """Return the page; of an ONNX alone it holds the prediction's table instead of layers.
 
-    The JSON in it, and what scripts draw of that, stays English.
+    The JSON in it stays English; what scripts draw of that they say by the templates that the page has, told.
     """
     inspection = translated(original, language)
     if isinstance(inspection, FileInspection):
-        body, script = _converted(inspection, language), _read("page.js") + _read("copy.js")
+        body, drawing = _converted(inspection, language), _read("page.js")
     else:
-        body, script = _predicted(inspection, language), _read("copy.js")
+        body, drawing = _predicted(inspection, language), ""
+    script = _read("words.js") + drawing + _read("copy.js")
     style = style_of(PARTS / "page.css")
+    told = _told(script, original, language)
     return (
         f'<!doctype html>\n<html lang="{language.tag}">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
@@ -66,8 +69,20 @@ def render_html(original: Inspection, language: Language = ENGLISH) -> str:
         f"<title>{text(_name(inspection))} · bench inspect</title>\n<style>\n{style}</style>\n"
         f"</head>\n<body>\n<main>\n{body}\n</main>\n"
         f'<script type="application/json" id="data">{_embedded(original)}</script>\n'
+        f'<script type="application/json" id="told">{embedded(told)}</script>\n'
         f"<script>\n{script}</script>\n</body>\n</html>\n"
     )
+
+
+#: What a script says: a literal, found as `tools/messages.py` finds it.
+SAID_BY_SCRIPTS = re.compile(r"\bsay\(\s*\"([^\"]+)\"")
+
+
+def _told(script: str, inspection: Inspection, language: Language) -> dict[str, str]:
+    """Return what the scripts say, by its English; nothing of English itself."""
+    titles = [cause.title for cause in inspection.causes] if isinstance(inspection, FileInspection) else []
+    named = {str(title): language.tell(title) for title in titles}
+    return {} if language is ENGLISH else {**language.templates(SAID_BY_SCRIPTS.findall(script)), **named}
 
 
 def _read(name: str) -> str:
@@ -92,15 +107,15 @@ def _converted(inspection: FileInspection, language: Language) -> str:
         part
         for part in (
             _header(inspection, language),
-            diff_section(inspection.diff),
+            diff_section(inspection.diff, language),
             _sections(inspection, language),
             (
-                f'<h2>{text(language.say("Where the bytes are"))}</h2>\n<div id="icicle" lang="en" '
-                'role="group" aria-label="bytes by section '
-                'and layer"></div>\n<div id="hint" lang="en" aria-live="polite"></div>'
+                f'<h2>{text(language.say("Where the bytes are"))}</h2>\n<div id="icicle" '
+                f'role="group" aria-label="{text(language.say("bytes by section and layer"))}"></div>\n'
+                '<div id="hint" aria-live="polite"></div>'
             ),
             _causes(inspection, language),
-            npu_section(inspection.npu) if inspection.npu else "",
+            npu_section(inspection.npu, language) if inspection.npu else "",
             _questions(inspection, language),
             _memory(inspection.memory, language),
             _outputs(inspection, language),
@@ -122,7 +137,9 @@ def _header(inspection: FileInspection, language: Language) -> str:
     facts = [
         f"{file.target or language.say('no target')} {file.dtype}",
         f"rknn-toolkit2 {file.toolkit_version or UNKNOWN}",
-        f"container {file.container_version}{' (mini)' if file.mini else ''}",
+        language.say(
+            "container {version}", version=f"{file.container_version}{' (mini)' if file.mini else ''}"
+        ),
         language.say("{layers:,} layers", layers=len(inspection.layers)),
         language.say("{tasks:,} NPU tasks", tasks=file.task_count),
         *(language.say("input {tensor}", tensor=tensor_title(tensor)) for tensor in inspection.inputs),
@@ -224,11 +241,11 @@ def _memory(memory: InspectedMemory, language: Language) -> str:
 
 def _table(language: Language) -> str:
     return (
-        f'<h2>{text(language.say("Layers"))}</h2>\n<div class="tools" lang="en">'
-        '<input id="words" type="search" placeholder="name, type, '
-        'dtype, CPU …" '
-        'aria-label="search layers"><select id="pick" aria-label="cause"><option value="">every '
-        "cause</option></select>"
+        f'<h2>{text(language.say("Layers"))}</h2>\n<div class="tools">'
+        f'<input id="words" type="search" placeholder="{text(language.say("name, type, dtype, CPU …"))}" '
+        f'aria-label="{text(language.say("search layers"))}"><select id="pick" '
+        f'aria-label="{text(language.say("cause"))}">'
+        f'<option value="">{text(language.say("every cause"))}</option></select>'
         '<span id="found" class="soft"></span></div>\n<div class="scroll"><table><thead><tr '
         'id="head"></tr></thead>'
         '<tbody id="rows"></tbody></table></div>'

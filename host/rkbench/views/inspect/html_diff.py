@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rkbench.inspection.diff_document import FileDiff, NodeChange
+from rkbench.language.language import Language
+from rkbench.language.said import Said, say
 from rkbench.units import UNKNOWN, format_bytes
 from rkbench.views.inspect.html_parts import listed, text
 from rkbench.views.inspect.labels import SECTION_TITLES
@@ -14,40 +16,46 @@ _MOST = 200
 _MOST_CONTENTS = 40
 
 
-def diff_section(diff: FileDiff | None) -> str:
+def diff_section(diff: FileDiff | None, language: Language) -> str:
     """Return what the other file has more or less, the largest change first; "" without one."""
     if diff is None:
         return ""
-    name = text(Path(diff.other).name)
+    against = language.say("Against {other}", other=Path(diff.other).name)
     causes = [(cause.title, cause.before_bytes, cause.after_bytes) for cause in diff.causes]
     more = len(diff.nodes) - _MOST
+    left_out = language.say("{more:,} more nodes differ: --json has them", more=more)
+    constants = language.say("Constants")
     said = [f"{word}: {_arrow(*(told or UNKNOWN for told in pair))}" for word, pair in diff.file.items()]
-    contents = [f"{item.name} ({item.kind}) holds other bytes" for item in diff.contents[:_MOST_CONTENTS]]
+    contents = [
+        language.say("{name} ({kind}) holds other bytes", name=item.name, kind=item.kind)
+        for item in diff.contents[:_MOST_CONTENTS]
+    ]
     if len(diff.contents) > _MOST_CONTENTS:
-        contents.append(f"{len(diff.contents) - _MOST_CONTENTS:,} more constants hold other bytes")
+        rest = len(diff.contents) - _MOST_CONTENTS
+        contents.append(language.say("{rest:,} more constants hold other bytes", rest=rest))
     return "".join(
         (
-            f'<section id="diff"><h2>Against {name}</h2>\n<p><b>{text(diff.sentence)}</b></p>\n',
+            f'<section id="diff"><h2>{text(against)}</h2>\n<p><b>{text(diff.sentence)}</b></p>\n',
             listed(said),
-            _table("cause", causes) if causes else "",
-            _table("section", list(_sections(diff))) if diff.sections else "",
-            _nodes(diff.nodes[:_MOST]) if diff.nodes else "",
-            f'<p class="soft">{more:,} more nodes differ: --json has them</p>' if more > 0 else "",
-            f"<details><summary>Constants</summary>{listed(contents)}</details>" if contents else "",
+            _table(say("cause"), causes, language) if causes else "",
+            _table(say("section"), list(_sections(diff, language)), language) if diff.sections else "",
+            _nodes(diff.nodes[:_MOST], language) if diff.nodes else "",
+            f'<p class="soft">{text(left_out)}</p>' if more > 0 else "",
+            f"<details><summary>{text(constants)}</summary>{listed(contents)}</details>" if contents else "",
             "</section>",
         )
     )
 
 
-def _sections(diff: FileDiff) -> Iterator[tuple[str, int | None, int | None]]:
+def _sections(diff: FileDiff, language: Language) -> Iterator[tuple[str, int | None, int | None]]:
     for name, change in sorted(diff.sections.items(), key=lambda item: -abs(item[1])):
-        yield SECTION_TITLES.get(name, name), None, change
+        yield language.tell(SECTION_TITLES.get(name, name)), None, change
 
 
-def _table(what: str, rows: Sequence[tuple[str, int | None, int | None]]) -> str:
+def _table(what: Said, rows: Sequence[tuple[str, int | None, int | None]], language: Language) -> str:
     """Return a table of sizes before and after, or of changes alone."""
     is_change = what == "section"
-    heads = ["change"] if is_change else ["this file", "other file", "change"]
+    heads = [say("change")] if is_change else [say("this file"), say("other file"), say("change")]
     body = ""
     for title, before, after in rows:
         change = (after or 0) - (before or 0)
@@ -56,10 +64,10 @@ def _table(what: str, rows: Sequence[tuple[str, int | None, int | None]]) -> str
         )
         numbers = "".join(f"<td class=n>{cell}</td>" for cell in cells)
         body += f"<tr><td class=name>{text(title)}</td>{numbers}</tr>"
-    return _whole(what, heads, body)
+    return _whole(what, heads, body, language)
 
 
-def _nodes(nodes: tuple[NodeChange, ...]) -> str:
+def _nodes(nodes: tuple[NodeChange, ...], language: Language) -> str:
     body = ""
     for node in nodes:
         sizes = [format_bytes(node.before_bytes), format_bytes(node.after_bytes), _signed(node.change_bytes)]
@@ -70,16 +78,20 @@ def _nodes(nodes: tuple[NodeChange, ...]) -> str:
             f"<td>{text(_arrow(node.before_dtype or UNKNOWN, node.after_dtype or UNKNOWN))}</td>"
             f"<td>{text(_arrow(node.before_unit or UNKNOWN, node.after_unit or UNKNOWN))}</td></tr>"
         )
-    return _whole("ONNX node", ["this file", "other file", "change", "layers"], body, ["dtype", "unit"])
+    heads = [say("this file"), say("other file"), say("change"), say("layers")]
+    return _whole(say("ONNX node"), heads, body, language, (say("dtype"), say("unit")))
 
 
-def _whole(what: str, numbers: list[str], body: str, words: list[str] | None = None) -> str:
-    heads = f'<th scope="col">{what}</th>'
-    heads += "".join(f'<th scope="col" class=n>{head}</th>' for head in numbers)
-    heads += "".join(f'<th scope="col">{head}</th>' for head in words or ())
+def _whole(
+    what: Said, numbers: Sequence[Said], body: str, language: Language, words: Sequence[Said] = ()
+) -> str:
+    label = text(language.say("differences by {what}", what=what))
+    heads = f'<th scope="col">{text(language.tell(what))}</th>'
+    heads += "".join(f'<th scope="col" class=n>{text(language.tell(head))}</th>' for head in numbers)
+    heads += "".join(f'<th scope="col">{text(language.tell(head))}</th>' for head in words)
     slim = "" if len(numbers) > 1 else " slim"
     return (
-        f'<div class="scroll{slim}" tabindex="0" role="region" aria-label="differences by {what}"><table>'
+        f'<div class="scroll{slim}" tabindex="0" role="region" aria-label="{label}"><table>'
         f"<thead><tr>{heads}</tr></thead><tbody>{body}</tbody></table></div>\n"
     )
 

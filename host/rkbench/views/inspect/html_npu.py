@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 from rkbench.inspection.formatting import percent
 from rkbench.inspection.npu_document import InspectedNpu, InspectedTask, TensorLife, TrafficCause
+from rkbench.language.language import ENGLISH, Language
+from rkbench.language.said import NOTHING, say
 from rkbench.units import format_bytes
 from rkbench.views.inspect.html_parts import text
 from rkbench.views.inspect.latency_lines import latency_doubts, latency_sentence
@@ -20,36 +22,38 @@ MOST_BOXES = 4000
 COLOURS = ("--weights", "--constants", "--structure", "--commands")
 
 
-def npu_section(npu: InspectedNpu) -> str:
+def npu_section(npu: InspectedNpu, language: Language) -> str:
     """Return the section; "" where the commands could not be decoded, with the reason as text."""
     if npu.refused is not None or npu.latency is None:
-        return f'<h2>On the NPU</h2>\n<p class="soft">{text(npu.refused or "")}</p>'
-    doubts = "".join(f"<li>{text(line)}</li>" for line in latency_doubts(npu.latency))
-    words = f"{npu.command_words:,} command words"
+        title = text(language.say("On the NPU"))
+        return f'<h2>{title}</h2>\n<p class="soft">{text(npu.refused or "")}</p>'
+    doubts = "".join(f"<li>{text(language.tell(line))}</li>" for line in latency_doubts(npu.latency))
+    words = language.say("predicted from {words:,} command words", words=npu.command_words)
     return "\n".join(
         [
-            f'<h2>On the NPU <span class="soft">predicted from {words}</span></h2>',
-            f"<p>{text(latency_sentence(npu.latency))}.</p>",
+            f'<h2>{text(language.say("On the NPU"))} <span class="soft">{text(words)}</span></h2>',
+            f"<p>{text(language.say('{sentence}.', sentence=latency_sentence(npu.latency)))}</p>",
             f'<ul class="soft">{doubts}</ul>' if doubts else "",
-            *map(_cause, npu.traffic_causes),
-            memory_map(npu.memory, {layer.index: layer.name for layer in npu.latency.layers}),
-            *_tasks(npu.tasks),
+            *(_cause(cause, language) for cause in npu.traffic_causes),
+            memory_map(npu.memory, {layer.index: layer.name for layer in npu.latency.layers}, language),
+            *_tasks(npu.tasks, language),
         ]
     )
 
 
-def _cause(cause: TrafficCause) -> str:
+def _cause(cause: TrafficCause, language: Language) -> str:
     names = "".join(f"<span>{text(name)}</span>" for name in cause.layers)
+    share = language.say("{share} of the DDR bytes", share=percent(cause.share))
     return (
         f'<details class="card traffic" data-traffic="{text(cause.code)}">\n<summary>'
         f'<h3>{text(cause.title)}</h3><span class="amount">{format_bytes(cause.bytes)} '
-        f"<small>{percent(cause.share)} of the DDR bytes</small></span></summary>\n"
+        f"<small>{text(share)}</small></span></summary>\n"
         f'<p>{text(cause.explanation)}</p>\n<div class="names">{names}</div>\n'
-        f"<p><b>Fix</b> — {text(cause.fix)}</p></details>"
+        f"<p><b>{text(language.say('Fix'))}</b> — {text(cause.fix)}</p></details>"
     )
 
 
-def memory_map(lives: Sequence[TensorLife], layers: Mapping[int, str]) -> str:
+def memory_map(lives: Sequence[TensorLife], layers: Mapping[int, str], language: Language = ENGLISH) -> str:
     """Return the picture of the internal memory over time, "" without tensors; `layers` are names by index.
 
     Left to right are the layers in their order, bottom to top the addresses; each box is one tensor.
@@ -61,19 +65,27 @@ def memory_map(lives: Sequence[TensorLife], layers: Mapping[int, str]) -> str:
     start = min(life.first_layer for life in lives)
     end = max(life.last_layer for life in lives)
     boxes = [_Box.of(life, top, start, end - start + 1) for life in shown]
-    drawn = "".join(box.drawn(COLOURS[index % len(COLOURS)]) for index, box in enumerate(boxes))
+    drawn = "".join(box.drawn(COLOURS[index % len(COLOURS)], language) for index, box in enumerate(boxes))
     scale = "".join(f"<span>{format_bytes(size)}</span>" for size in (top, top // 2, 0))
-    ends = "".join(f"<span>{text(layers.get(index, f'layer {index}'))}</span>" for index in (start, end))
+    named = (layers.get(index, language.say("layer {index}", index=index)) for index in (start, end))
+    ends = "".join(f"<span>{text(name)}</span>" for name in named)
     layer, peak = _fullest(lives)
+    title = language.say("Internal memory over time")
+    label = language.say("which tensor lies where in the internal memory at which layer")
+    told = language.say(
+        "Left to right: the layers in their order; bottom to top: the addresses. Each box is a tensor, from "
+        "the layer that writes it to the last one that reads it. Fullest at layer {layer}{name}: {peak}.",
+        layer=layer,
+        name=say(" ({name})", name=layers[layer]) if layer in layers else NOTHING,
+        peak=format_bytes(peak),
+    )
     return (
-        f'<h3>Internal memory over time <span class="soft">{format_bytes(top)}</span></h3>\n'
+        f'<h3>{text(title)} <span class="soft">{format_bytes(top)}</span></h3>\n'
         f'<div class="memory"><div class="scale">{scale}</div><div class="field">'
         f'<svg viewBox="0 0 {MAP_WIDTH} {MAP_HEIGHT}" preserveAspectRatio="none" role="img" '
-        f'aria-label="which tensor lies where in the internal memory at which layer">{drawn}</svg>'
+        f'aria-label="{text(label)}">{drawn}</svg>'
         f'{"".join(box.named() for box in boxes)}</div><div class="ends">{ends}</div></div>\n'
-        '<p class="soft">Left to right: the layers in their order; bottom to top: the addresses. Each box is '
-        "a tensor, from the layer that writes it to the last one that reads it. Fullest at layer "
-        f"{layer}{text(f' ({layers[layer]})' if layer in layers else '')}: {format_bytes(peak)}.</p>"
+        f'<p class="soft">{text(told)}</p>'
     )
 
 
@@ -98,12 +110,16 @@ class _Box:
             height=life.size_bytes / top * MAP_HEIGHT,
         )
 
-    def drawn(self, colour: str) -> str:
+    def drawn(self, colour: str, language: Language) -> str:
         """Return it as a rectangle that says what it is when it is pointed at."""
         life = self.life
-        title = (
-            f"{life.name}: {format_bytes(life.size_bytes)} at {life.offset_bytes:#x}, "
-            f"layers {life.first_layer} to {life.last_layer}"
+        title = language.say(
+            "{name}: {size} at {offset:#x}, layers {first} to {last}",
+            name=life.name,
+            size=format_bytes(life.size_bytes),
+            offset=life.offset_bytes,
+            first=life.first_layer,
+            last=life.last_layer,
         )
         return (
             f'<rect x="{self.left:.1f}" y="{self.upper:.1f}" width="{self.width:.1f}" '
@@ -139,7 +155,7 @@ def _fullest(lives: Sequence[TensorLife]) -> tuple[int, int]:
     return best
 
 
-def _tasks(tasks: Sequence[InspectedTask]) -> Iterator[str]:
+def _tasks(tasks: Sequence[InspectedTask], language: Language) -> Iterator[str]:
     if tasks:
         items = "".join(f'<li value="{task.index}">{text(task.words)}</li>' for task in tasks)
-        yield f"<h3>Tasks</h3>\n<ol>{items}</ol>"
+        yield f"<h3>{text(language.say('Tasks'))}</h3>\n<ol>{items}</ol>"

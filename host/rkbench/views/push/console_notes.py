@@ -28,8 +28,9 @@ def print_notes(
     """Print what to doubt, what is not compared, and which conditions differ."""
     if legend(runs):
         print_paragraph(console, "", legend(runs), style="yellow")
+    language = spoken(console.encoding)
     for index, (caveat, number) in enumerate(numbers.items()):
-        print_paragraph(console, f"{number:>2}  ", with_advice(caveat), style="", space=index == 0)
+        print_paragraph(console, f"{number:>2}  ", with_advice(caveat, language), style="", space=index == 0)
     print_paragraph(console, "", noise_note(runs, comparison), style="")
     for text in warnings_of(runs, comparison):
         print_paragraph(console, "", text, style="yellow")
@@ -57,4 +58,4 @@ def print_failure(name: str, failure: Failure, console: Console) -> None:
         )
         print_paragraph(console, "   → ", language.known(diagnosis.advice), style="", space=False)
     if failure.advice and not failure.diagnoses:
-        print_paragraph(console, "   → ", failure.advice, style="", space=False)
+        print_paragraph(console, "   → ", language.known(failure.advice), style="", space=False)

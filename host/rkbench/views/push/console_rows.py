@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.caveats import Caveat
 
+from rkbench.language.choice import spoken
+from rkbench.language.language import ENGLISH, Language
 from rkbench.results.comparison import Comparison
 from rkbench.results.model import RunResult
 from rkbench.results.names import FoldedNames, folded_names
@@ -43,29 +45,29 @@ def print_rows(
     print_grid(console, found.titles, found.rows)
     print_paragraph(console, "", found.told, style="dim", space=False)
     print_paragraph(console, "", legend(runs), style="yellow")
-    for place, text in enumerate([*doubts(called), noise_note(called, comparison)]):
+    for place, text in enumerate([*doubts(called, spoken(console.encoding)), noise_note(called, comparison)]):
         print_paragraph(console, "", text, style="", space=place == 0)
     for place, text in enumerate(warnings_of(called, comparison)):
         print_paragraph(console, "", text, style="yellow", space=place == 0)
 
 
-def doubts(runs: Sequence[RunResult]) -> list[str]:
+def doubts(runs: Sequence[RunResult], language: Language = ENGLISH) -> list[str]:
     """Return a line for each kind of caveat: whom it concerns, and its words for the first of them."""
     kinds: dict[str, list[tuple[RunResult, Caveat]]] = {}
     for run in runs:
         for caveat in run.caveats:
             if caveat.code != "simulated":
                 kinds.setdefault(caveat.code, []).append((run, caveat))
-    return [_doubt(found, len(runs)) for found in kinds.values()]
+    return [_doubt(found, len(runs), language) for found in kinds.values()]
 
 
-def _doubt(found: Sequence[tuple[RunResult, Caveat]], every: int) -> str:
+def _doubt(found: Sequence[tuple[RunResult, Caveat]], every: int, language: Language) -> str:
     who = list(dict.fromkeys(run.variant.name for run, _ in found))
     concerned = f"all {every}" if len({run.id for run, _ in found}) == every else ", ".join(who)
     first = found[0][1]
     differs = len({caveat.message for _, caveat in found}) > 1
     of = f" (of {who[0]}; the others alike)" if differs else ""
-    return f"{concerned}: {with_advice(first)}{of}"
+    return f"{concerned}: {with_advice(first, language)}{of}"
 
 
 def shortened(text: str, names: FoldedNames) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from rkbench_agent.wire.caveats import Caveat
 
+from rkbench.language.language import ENGLISH, Language
 from rkbench.results.caveats.cures import is_out_of_time
 from rkbench.results.comparison import Comparison
 from rkbench.results.conditions import CORE_MASK, is_of_other_conditions
@@ -65,6 +66,7 @@ def _conditions(runs: Sequence[RunResult], comparison: Comparison, names: Mappin
         )
 
 
-def with_advice(caveat: Caveat) -> str:
+def with_advice(caveat: Caveat, language: Language = ENGLISH) -> str:
     """Return a caveat and what to do about it in one line."""
-    return f"{caveat.message} → {caveat.advice}" if caveat.advice else caveat.message
+    message = language.known(caveat.message)
+    return f"{message} → {language.known(caveat.advice)}" if caveat.advice else message

@@ -1,11 +1,10 @@
-"use strict";
 /* A button beside each command that can be typed: without scripts the text can be marked all the same. */
 document.querySelectorAll(".code").forEach((code) => {
   const text = code.querySelector("pre").textContent;
   const button = document.createElement("button");
   button.type = "button";
   button.className = "copy";
-  const say = (word) => { button.textContent = word; button.setAttribute("aria-label", `${word}: ${text.split("\n")[0]}`); };
+  const show = (word) => { button.textContent = word; button.setAttribute("aria-label", `${word}: ${text.split("\n")[0]}`); };
   const mark = () => {
     const range = document.createRange();
     range.selectNodeContents(code.querySelector("pre"));
@@ -15,13 +14,13 @@ document.querySelectorAll(".code").forEach((code) => {
   button.addEventListener("click", async () => {
     try {
       await navigator.clipboard.writeText(text);
-      say("Copied");
+      show(say("Copied"));
     } catch {
       mark();
-      say("Marked: press Ctrl-C");
+      show(say("Marked: press Ctrl-C"));
     }
-    setTimeout(() => say("Copy"), 2000);
+    setTimeout(() => show(say("Copy")), 2000);
   });
-  say("Copy");
+  show(say("Copy"));
   code.append(button);
 });

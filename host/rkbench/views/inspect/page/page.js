@@ -1,4 +1,3 @@
-"use strict";
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const UNITS = ["kB", "MB", "GB"];
@@ -15,10 +14,12 @@
     return node;
   };
   const PARTS = [
-    ["weights", "weight_bytes", "--weights"], ["compiler's constants", "compiler_constant_bytes", "--constants"],
-    ["CPU constants", "cpu_constant_bytes", "--constants"], ["lookup tables", "lookup_table_bytes", "--constants"],
-    ["register commands", "register_command_bytes", "--commands"], ["tasks", "task_bytes", "--commands"],
-    ["commands and tasks", "kind7_bytes", "--commands"], ["structure", "structure_bytes", "--structure"],
+    [say("weights"), "weight_bytes", "--weights"],
+    [say("compiler's constants"), "compiler_constant_bytes", "--constants"],
+    [say("CPU constants"), "cpu_constant_bytes", "--constants"],
+    [say("lookup tables"), "lookup_table_bytes", "--constants"],
+    [say("register commands"), "register_command_bytes", "--commands"], [say("tasks"), "task_bytes", "--commands"],
+    [say("commands and tasks"), "kind7_bytes", "--commands"], [say("structure"), "structure_bytes", "--structure"],
   ];
   const SECTION = {
     weight_bytes: "weights", compiler_constant_bytes: "compiler_constants", cpu_constant_bytes: "cpu_constants",
@@ -41,7 +42,10 @@
       found.layers.push(layer);
       nodes.set(name, found);
     }
-    for (const node of nodes.values()) if (node.layers.length > 1) node.title += ` (${node.layers.length} layers)`;
+    for (const node of nodes.values()) {
+      const { title, layers } = node;
+      if (layers.length > 1) node.title = say("{title} ({layers} layers)", { title, layers: layers.length });
+    }
     return [...nodes.values()];
   };
   const icicle = document.getElementById("icicle"), hint = document.getElementById("hint");
@@ -55,11 +59,11 @@
       const children = grouped(data.layers, key, colour);
       children.sort((a, b) => b.size - a.size);
       const rest = size - children.reduce((sum, c) => sum + c.size, 0);
-      if (rest > 0) children.push({ title: "of no layer", size: rest, colour: "--other" });
+      if (rest > 0) children.push({ title: say("of no layer"), size: rest, colour: "--other" });
       groups.push({ title, size, colour, children });
     }
     const small = data.sections.header + data.sections.json + data.sections.trailing;
-    if (small) groups.push({ title: "header and JSON", size: small, colour: "--other", children: [] });
+    if (small) groups.push({ title: say("header and JSON"), size: small, colour: "--other", children: [] });
     return { title: data.file.name, size: total, colour: "--other", children: groups };
   };
   const root = tree();
@@ -87,13 +91,15 @@
       left += w;
     }
     const size = thin.reduce((sum, n) => sum + n.size, 0);
-    const title = `${thin.length.toLocaleString("en")} small nodes`;
+    const title = say("{count} small nodes", { count: thin.length.toLocaleString("en") });
     if (size) box(thin.length === 1 ? thin[0] : { title, size, colour: thin[0].colour }, left, size / zoom.size * width, level, levels);
   };
-  const all = (layers, of) => [...new Set(layers.map(of))].slice(0, 4).join(" and ");
-  const describe = (layers) => !layers ? "" : ` — ${all(layers, (l) => l.type)}, ${all(layers, (l) => l.dtype || "no dtype")}, ` +
-    all(layers, (l) => l.target) + (layers[0].cause ? `; most of it: ${titleOf(layers[0].cause)}` : "");
-  const titleOf = (code) => (data.causes.find((c) => c.code === code) || { title: code }).title;
+  const all = (layers, of) => [...new Set(layers.map(of))].slice(0, 4)
+    .reduce((items, last) => say("{items} and {last}", { items, last }));
+  const describe = (layers) => !layers ? "" :
+    ` — ${all(layers, (l) => l.type)}, ${all(layers, (l) => l.dtype || say("no dtype"))}, ${all(layers, (l) => l.target)}` +
+    (layers[0].cause ? say("; most of it: {cause}", { cause: titleOf(layers[0].cause) }) : "");
+  const titleOf = (code) => say((data.causes.find((c) => c.code === code) || { title: code }).title);
   const draw = () => {
     icicle.replaceChildren();
     const width = icicle.clientWidth, levels = zoom === root ? 3 : 2;
@@ -109,8 +115,9 @@
     }
     if (levels === 2) row(zoom.children, 0, width, 1, levels);
     hint.textContent = zoom === root
-      ? "Every byte by section and node of the ONNX" + (lead ? `; in red: ${titleOf(lead)}` : "") + ". Click a section to zoom in, a node to find its layers below."
-      : "Click the top bar to zoom out, a node to find its layers in the table.";
+      ? say("Every byte by section and node of the ONNX{red}. Click a section to zoom in, a node to find its layers below.",
+        { red: lead ? say("; in red: {cause}", { cause: titleOf(lead) }) : "" })
+      : say("Click the top bar to zoom out, a node to find its layers in the table.");
   };
   window.addEventListener("resize", draw);
   draw();
@@ -124,26 +131,27 @@
     : kind.includes("ratio") ? (v * 100).toFixed(0) + " %" : bytes(v);
 
   // Layer table: filtered by words and cause, sorted by a click on a heading.
+  const BOUNDS = { macs: say("MACs"), memory: say("memory"), tables: say("tables"), tasks: say("tasks") };
   const COLUMNS = [
-    ["layer", plain, "name"], ["type", (l) => l.type, "wide kind"], ["computes in", (l) => l.dtype || "–", ""],
-    ["runs on", (l) => l.target, "wide"], ["bytes", (l) => l.total_bytes, "n"],
-    ["constants", (l) => l.weight_bytes + l.cpu_constant_bytes + l.compiler_constant_bytes + l.lookup_table_bytes, "n"],
-    ["commands", (l) => l.register_command_bytes + l.task_bytes + l.kind7_bytes, "n"],
-    ["tasks", (l) => l.task_counts.reduce((a, b) => a + b, 0), "n wide count"],
+    [say("layer"), plain, "name"], [say("type"), (l) => l.type, "wide kind"], [say("computes in"), (l) => l.dtype || "–", ""],
+    [say("runs on"), (l) => l.target, "wide"], [say("bytes"), (l) => l.total_bytes, "n"],
+    [say("constants"), (l) => l.weight_bytes + l.cpu_constant_bytes + l.compiler_constant_bytes + l.lookup_table_bytes, "n"],
+    [say("commands"), (l) => l.register_command_bytes + l.task_bytes + l.kind7_bytes, "n"],
+    [say("tasks"), (l) => l.task_counts.reduce((a, b) => a + b, 0), "n wide count"],
     ...(costs.size ? [
-      ["predicted", (l) => cost(l, (c) => c.latency_s), "n time"],
-      ["bound by", (l) => (cost(l, (c) => c.bound) || "–").replace("macs", "MACs"), "wide"],
-      ["MACs", (l) => cost(l, (c) => c.costs.macs), "n wide macs"],
-      ["MAC array full", (l) => cost(l, (c) => c.costs.mac_cycles && c.costs.full_mac_cycles / c.costs.mac_cycles), "n wide ratio"],
-      ["DDR bytes", (l) => cost(l, (c) => c.costs.feature_bytes + c.costs.weight_bytes + c.costs.read_bytes +
+      [say("predicted"), (l) => cost(l, (c) => c.latency_s), "n time"],
+      [say("bound by"), (l) => cost(l, (c) => BOUNDS[c.bound]) || "–", "wide"],
+      [say("MACs"), (l) => cost(l, (c) => c.costs.macs), "n wide macs"],
+      [say("MAC array full"), (l) => cost(l, (c) => c.costs.mac_cycles && c.costs.full_mac_cycles / c.costs.mac_cycles), "n wide ratio"],
+      [say("DDR bytes"), (l) => cost(l, (c) => c.costs.feature_bytes + c.costs.weight_bytes + c.costs.read_bytes +
         c.costs.command_bytes + c.costs.written_bytes), "n wide"],
     ] : []),
-    ["source node", (l) => l.onnx_node || "–", "wide said"], ["cause", (l) => l.cause ? titleOf(l.cause) : "–", "wide said"],
+    [say("source node"), (l) => l.onnx_node || "–", "wide said"], [say("cause"), (l) => l.cause ? titleOf(l.cause) : "–", "wide said"],
   ];
   const head = document.getElementById("head"), body = document.getElementById("rows");
   const words = document.getElementById("words"), pick = document.getElementById("pick"), found = document.getElementById("found");
   let by = 4, down = true;
-  for (const cause of data.causes) pick.append(el("option", { value: cause.code, textContent: cause.title }));
+  for (const cause of data.causes) pick.append(el("option", { value: cause.code, textContent: titleOf(cause.code) }));
   COLUMNS.forEach(([title, , kind], index) => {
     const button = el("button", { type: "button", textContent: title });
     button.onclick = () => { down = index === by ? !down : COLUMNS[index][2].startsWith("n "); by = index; fill(); };
@@ -164,8 +172,9 @@
         return el("td", { className: kind, textContent: kind.startsWith("n") && kind !== "name" ? shown(v, kind) : v });
       }))));
     const sum = rows.reduce((s, l) => s + l.total_bytes, 0);
-    found.textContent = `${rows.length.toLocaleString("en")} of ${data.layers.length.toLocaleString("en")} layers, ${bytes(sum)}` +
-      (rows.length > 2000 ? " (first 2,000 shown)" : "");
+    const counted = { shown: rows.length.toLocaleString("en"), layers: data.layers.length.toLocaleString("en"), bytes: bytes(sum) };
+    found.textContent = say("{shown} of {layers} layers, {bytes}", counted) +
+      (rows.length > 2000 ? say(" (first 2,000 shown)") : "");
     found.dataset.bytes = sum;
     found.dataset.layers = rows.length;
   };
