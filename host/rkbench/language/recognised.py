@@ -14,9 +14,10 @@ from rkbench.language.said import NOTHING, Said, say
 
 #: Longer texts are none of ours, and would take long to look at.
 LONGEST = 700
-#: A template by which a text may be recognised has a word of its own ...
-_WORD = re.compile(r"[a-z]{2}")
-#: ... or joins texts that are recognised, each of them.
+#: A template by which a text may be recognised has a word of its own; with a single one (`{a} and {b}`) its
+#: parts have to be recognised, each of them ...
+_WORD = re.compile(r"[a-z]{2,}")
+#: ... as those of texts that are only joined.
 JOINED = {"; ": "{items}; {item}", ", ": "{items}, {item}"}
 _COMMAND = re.compile(r"\bbench [a-z]+(?: [a-z]+)?\b")
 #: What nobody but English says: two words of lower case, one after the other.
@@ -48,7 +49,8 @@ class _Recogniser:
             return say(text)
         for template in _with_words(self._known):
             values = _values(text, template)
-            parts = {name: self._part(value) for name, value in (values or {}).items()}
+            read = self._part if _says_much(template) else self.read
+            parts = {name: read(value) for name, value in (values or {}).items()}
             if values is not None and None not in parts.values():
                 return _said(text, template, parts)
         return None
@@ -101,6 +103,12 @@ def _with_words(templates: frozenset[str]) -> tuple[str, ...]:
     own = {each: "".join(literal for literal, _ in _pieces(each)) for each in templates if "{" in each}
     worded = (each for each, text in own.items() if _WORD.search(text))
     return tuple(sorted(worded, key=lambda each: (-len(own[each]), each)))
+
+
+@cache
+def _says_much(template: str) -> bool:
+    """Return whether a template has more than a single word of its own."""
+    return len(_WORD.findall("".join(literal for literal, _ in _pieces(template)))) > 1
 
 
 @cache

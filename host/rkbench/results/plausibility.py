@@ -18,7 +18,7 @@ from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.socs import find_soc
 from rkbench_agent.wire.words import AUTO
 
-from rkbench.language.said import Said, listed, say
+from rkbench.language.said import Said, listed, literal, say
 from rkbench.results.model import NPU_CLOCK, RUN_ALONE, WHOLE_CALL, Reference, ReferenceStage, RunResult
 from rkbench.results.records import Variant
 from rkbench.units import UNKNOWN, format_hertz, format_rate, format_ratio, format_seconds
@@ -152,7 +152,7 @@ def _unforeseen(run: RunResult) -> Iterator[Caveat]:
     )
     causes = list(_slow(run, stage) if ratio > 1 else _fast(run))
     if predicted.provisional:
-        causes.append(say("the prediction itself is provisional: {why}", why=predicted.provisional))
+        causes.append(say("the prediction itself is provisional: {why}", why=literal(predicted.provisional)))
     yield caveat(
         "implausible_rate", message, say("likely, in this order: {causes}", causes=listed(causes, "; "))
     )

@@ -14,6 +14,8 @@ from rkbench.results.collect import Collected
 from rkbench.results.latencies import RawLatencies
 from rkbench.results.model import Failure, RunResult
 from rkbench.views.push.console import print_push
+from rkbench.views.report.markdown import render_report_markdown
+from rkbench.views.report.page import render_page
 from rkbench.views.terminal import make_console
 from rkbench_agent.wire.caveats import Caveat, caveat
 from view_runs import story
@@ -73,3 +75,22 @@ def test_what_an_agent_advises_against_a_failure_is_told() -> None:
     failure = Failure("load", "missing", "no", "put librknnrt.so of the toolkit's version into /usr/lib")
     run = replace(story()[0][0], failure=failure, partial=True)
     assert "→ 把与工具包同版本的 librknnrt.so 放到 /usr/lib" in shown([run], 100)
+
+
+def test_a_report_says_what_to_do_in_chinese_and_its_data_stay() -> None:
+    run = replace(story()[0][0], caveats=STORED)
+    collected = [Collected(run, RawLatencies(), ())]
+    page = render_page(collected, compare_collected(collected))
+    doubts = page.split('<ol class="caveats" lang="zh-CN">')[1].split("</ol>")[0]
+    assert "→ 固定频率（--pin），或者测久一点（--duration 40）" in doubts
+    assert "or measure longer (--duration 40)" in page.split('type="application/json"')[1]
+    markdown = render_report_markdown(collected, compare_collected(collected))
+    assert "要求用三个核，只用了两个 → 在 rk3576 上推送时用" in markdown
+
+
+def test_a_report_in_english_says_so() -> None:
+    forget()
+    run = replace(story()[0][0], caveats=STORED)
+    collected = [Collected(run, RawLatencies(), ())]
+    page = render_page(collected, compare_collected(collected))
+    assert '<ol class="caveats" lang="en">' in page

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from rkbench_agent.wire.caveats import Caveat
 
@@ -68,5 +69,10 @@ def _conditions(runs: Sequence[RunResult], comparison: Comparison, names: Mappin
 
 def with_advice(caveat: Caveat, language: Language = ENGLISH) -> str:
     """Return a caveat and what to do about it in one line."""
-    message = language.known(caveat.message)
-    return f"{message} → {language.known(caveat.advice)}" if caveat.advice else message
+    told = told_caveat(caveat, language)
+    return f"{told.message} → {told.advice}" if told.advice else told.message
+
+
+def told_caveat(caveat: Caveat, language: Language) -> Caveat:
+    """Return a caveat with what it says in a language, as far as that is known."""
+    return replace(caveat, message=language.known(caveat.message), advice=language.known(caveat.advice))

@@ -7,13 +7,14 @@ from dataclasses import dataclass
 
 from rkbench_agent.wire.caveats import Caveat
 
+from rkbench.language.language import ENGLISH, Language
 from rkbench.results.collect import Collected
 from rkbench.results.comparison import Comparison
 from rkbench.results.extras import LayerTime
 from rkbench.results.model import RunResult
 from rkbench.units import MARK, UNKNOWN, format_bytes, format_ratio, format_seconds
 from rkbench.views.push.console import describe_board
-from rkbench.views.push.notes import noise_note, warnings_of
+from rkbench.views.push.notes import noise_note, told_caveat, warnings_of
 from rkbench.views.push.overview import Overview, overview
 from rkbench.views.push.requirements import requirement_lines
 from rkbench.views.push.table import TableRow, legend, number_caveats, ordered_runs, table_rows
@@ -48,10 +49,14 @@ class ReportContent:
     requirements: tuple[str, ...]
     layers: tuple[LayerTable, ...]
     identities: tuple[tuple[tuple[str, str], ...], ...]
+    lang: str = ENGLISH.tag
+    """Of the caveats: all else is English."""
 
 
-def content_of(collected: Sequence[Collected], comparison: Comparison) -> ReportContent:
-    """Return what a report of these runs says."""
+def content_of(
+    collected: Sequence[Collected], comparison: Comparison, language: Language = ENGLISH
+) -> ReportContent:
+    """Return what a report of these runs says, its caveats with their advice in `language`."""
     by_id = {item.run.id: item for item in collected}
     order = [by_id[run.id] for run in ordered_runs([item.run for item in collected], comparison)]
     runs = [item.run for item in order]
@@ -66,11 +71,12 @@ def content_of(collected: Sequence[Collected], comparison: Comparison) -> Report
         rows=tuple(table_rows(runs, comparison, numbers)),
         legend=legend(runs),
         overview=overview(runs, comparison),
-        caveats=tuple((number, caveat) for caveat, number in numbers.items()),
+        caveats=tuple((number, told_caveat(caveat, language)) for caveat, number in numbers.items()),
         notes=(*([note] if note else []), *warnings_of(runs, comparison)),
         requirements=tuple(f"{line.lead.strip()} {line.text}" for line in requirement_lines(runs)),
         layers=tuple(_layers(members)),
         identities=tuple(tuple(_identity(item)) for item in members),
+        lang=language.tag,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from rkbench.language.choice import spoken
 from rkbench.results.collect import Collected
 from rkbench.results.comparison import Comparison
 from rkbench.results.night import Night
@@ -20,7 +21,7 @@ def render_report_markdown(
     collected: Sequence[Collected], comparison: Comparison, nights: Sequence[Night] = ()
 ) -> str:
     """Return the report of these runs, below that of the nights."""
-    content = content_of(collected, comparison)
+    content = content_of(collected, comparison, spoken())
     parts = [render_markdown(night).rstrip("\n") for night in nights]
     parts += [f"### {escaped(content.title)}", _summary(content)]
     if content.requirements:

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
+from rkbench.language.choice import spoken
 from rkbench.results.collect import Collected
 from rkbench.results.comparison import Comparison
 from rkbench.results.night import Night
@@ -35,7 +36,7 @@ def render_page(collected: Sequence[Collected], comparison: Comparison, nights: 
     drawings need."""
     from markupsafe import Markup, escape
 
-    content = content_of(collected, comparison)
+    content = content_of(collected, comparison, spoken())
     charts = charts_of(content.runs)
     draw = partial(_drawn, escape=lambda text: str(escape(printable_lines(text))))
     return (
