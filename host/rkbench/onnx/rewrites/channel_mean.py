@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, measured
 from rkbench.onnx.rewrites.surgery import add_constant, make_node, replace
 from rkbench.onnx.shapes import axes_of
@@ -36,7 +37,12 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
         return None
     if shape[1] == 1 or not _is_spread(out):
         return None
-    description = f"mean over {shape[1]} channels of {shape[2]}x{shape[3]} -> a 1x1 convolution"
+    description = say(
+        "mean over {channels} channels of {height}x{width} -> a 1x1 convolution",
+        channels=shape[1],
+        height=shape[2],
+        width=shape[3],
+    )
     return measured(node, NAME, description, lambda: _apply(node, shape[1], context.graph))
 
 

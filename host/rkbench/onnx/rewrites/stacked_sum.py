@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 import onnx_ir as ir
 
+from rkbench.language.said import say
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, measured
 from rkbench.onnx.rewrites.surgery import add_constant, make_node, only_feeds, replace
 from rkbench.onnx.shapes import axes_of
@@ -29,8 +30,13 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
         return None
     if node.op_type == "ReduceMean" and shape[1] < LEAST_CHANNELS_OF_MEAN:
         return None
-    kind = "sum" if node.op_type == "ReduceSum" else "mean"
-    description = f"{kind} over {len(maps)} stacked maps -> {len(maps) - 1} additions"
+    kind = say("sum") if node.op_type == "ReduceSum" else say("mean")
+    description = say(
+        "{kind} over {maps} stacked maps -> {additions} additions",
+        kind=kind,
+        maps=len(maps),
+        additions=len(maps) - 1,
+    )
     return measured(node, NAME, description, lambda: _apply(node, maps, shape, context.graph))
 
 
