@@ -23,9 +23,12 @@ NOTABLE_SHARE = 0.02
 def predicted_sentence(path: Path, prediction: Prediction) -> Said:
     """Return the answer about an ONNX alone: what it will become, and which nodes make it large."""
     found = [_weights(prediction), _commands(prediction), _uncounted(prediction), _unmeasured(prediction)]
+    found.append(_unfamiliar(prediction))
     told = listed([text for text in found if text], "; ")
     between = _between(prediction)
-    about = say("at least") if _uncounted(prediction) or _unmeasured(prediction) else say("about")
+    about = say("roughly") if prediction.unfamiliar else say("about")
+    if _uncounted(prediction) or _unmeasured(prediction):
+        about = say("at least")
     if prediction.refusals:
         return _refused(path, prediction)
     return say(
@@ -48,6 +51,22 @@ def _between(prediction: Prediction) -> Said:
     if low is None or high is None or _unmeasured(prediction):
         return NOTHING
     return say(" ({low} to {high})", low=format_bytes(low), high=format_bytes(high))
+
+
+def _unfamiliar(prediction: Prediction) -> Said:
+    """Return that the rules were read from networks of other operators, which ones are new, or ""."""
+    new = prediction.unfamiliar
+    if not new:
+        return NOTHING
+    return say(
+        "{new} operators in forms that no network had which these rules were read from ({named}), so the "
+        "size may be far off",
+        new=len(new),
+        named=listing(new, SHOWN_FORMS),
+    )
+
+
+SHOWN_FORMS = 2
 
 
 def _refused(path: Path, prediction: Prediction) -> Said:

@@ -16,6 +16,7 @@ from rkbench.language.said import Said, say
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
 from rkbench.onnx.constants import stored_values
+from rkbench.onnx.familiar import MANY, WIDTH, unfamiliar_forms
 from rkbench.onnx.foreseen import Asked
 from rkbench.onnx.input_shapes import InputShapes
 from rkbench.onnx.model import OnnxFile, open_onnx
@@ -76,6 +77,10 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
     size = weights[dtype] + command_bytes[dtype]
     asked = Asked(network.graph, network.opset, context.constants, target, quantizes_again, network.mended)
     unsure = round(plans[dtype].unsure_bytes + UNSURE_CONSTANTS * weights[dtype])
+    low, high = max(size - unsure, round(weights[dtype] * (1 - UNSURE_CONSTANTS))), size + unsure
+    unfamiliar = unfamiliar_forms(network.graph, context.constants)
+    if len(unfamiliar) >= MANY:
+        low, high = min(low, round(size / WIDTH)), max(high, round(size * WIDTH))
     return Prediction(
         target=target,
         dtype=dtype,
@@ -90,8 +95,9 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
         weight_bytes_int8=weights["int8"],
         command_bytes_fp16=command_bytes["fp16"],
         command_bytes_int8=command_bytes["int8"],
-        file_bytes_low=max(size - unsure, round(weights[dtype] * (1 - UNSURE_CONSTANTS))),
-        file_bytes_high=None if any(node.command_bytes is None for node in nodes) else size + unsure,
+        file_bytes_low=low,
+        file_bytes_high=None if any(node.command_bytes is None for node in nodes) else high,
+        unfamiliar=unfamiliar if len(unfamiliar) >= MANY else (),
         notes=tuple(_notes(network, context, nodes, dtype)),
         refusals=foreseen_refusals(asked),
     )

@@ -80,6 +80,8 @@ class PredictedSizes:
     file_bytes_high: int | None = field(default=None, kw_only=True)
     """... and hardly larger than this; None where some of it cannot be predicted (`at least`)."""
     notes: tuple[Said, ...]
+    unfamiliar: tuple[str, ...] = field(default=(), kw_only=True)
+    """Forms of operators that no network had which the rules were read from, where they are many; else ()."""
     refusals: tuple[ForeseenRefusal, ...] = field(default=(), kw_only=True)
     """What the converter will refuse; the sizes are those of a converter that would not."""
 

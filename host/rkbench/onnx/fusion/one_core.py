@@ -79,12 +79,7 @@ def one_core(layer: FusedLayer, target: str, cores: int, dtype: Dtype) -> tuple[
     if layer.kind == "softmax":
         return (13, 320, 4) if fp16 else (15, 312, 4)
     if layer.kind == "split":
-        moved = layer.parts * batches(layer.node)
-        return (
-            moved,
-            (2 * STAGE_BYTES + 128 * (moved - 2)) // moved if moved > 2 else STAGE_BYTES,
-            layer.parts + 1,
-        )
+        return _copied(layer)
     factor = factor_of(layer.node) if layer.kind == "resize" else None
     if factor is not None:
         tasks, bytes_ = enlarged_tasks(layer.node, factor, cores, dtype)
@@ -105,6 +100,10 @@ def one_core(layer: FusedLayer, target: str, cores: int, dtype: Dtype) -> tuple[
         return heads * tasks, bytes_ // tasks, 6
     if layer.kind == "attention":
         return _attention(layer, cores, fp16=fp16)
+    return _arithmetic(layer, cores, dtype)
+
+
+def _arithmetic(layer: FusedLayer, cores: int, dtype: Dtype) -> tuple[int, int, int]:
     pieces = stacked_pieces(layer.node)
     if pieces:
         alone, each = STACKED_BYTES[cores > 1][dtype]
@@ -114,6 +113,13 @@ def one_core(layer: FusedLayer, target: str, cores: int, dtype: Dtype) -> tuple[
         return spread, (SPREAD_BYTES + spread * 128) // spread, 2
     batch = batch_of(layer)
     return batch, STAGE_BYTES if batch == 1 else 192, 1 + 4 * layer.vectors
+
+
+def _copied(layer: FusedLayer) -> tuple[int, int, int]:
+    """A Split copies every part of every map of a batch."""
+    moved = layer.parts * batches(layer.node)
+    each = (2 * STAGE_BYTES + 128 * (moved - 2)) // moved if moved > 2 else STAGE_BYTES
+    return moved, each, layer.parts + 1
 
 
 LENGTH_TASKS: dict[Dtype, int] = {"fp16": 13, "int8": 16}
