@@ -31,11 +31,9 @@ def add_onnx(inspection: FileInspection, path: Path, prediction: Prediction) -> 
     nodes = _nodes_in_file(inspection, prediction)
     found = _found(path, prediction)
     command = fix_command(path, prediction, found or ())
-    if found is None:
-        causes = without_bench_fix(inspection.causes, path)
-    else:
-        causes = cured(inspection.causes, found, command, path)
-    causes = tuple(_named(cause, shlex.quote(str(path))) for cause in causes)
+    told = inspection.causes
+    told = without_bench_fix(told, path) if found is None else cured(told, found, command, path)
+    causes = tuple(_named(cause, shlex.quote(str(path))) for cause in told)
     change = what_to_change("bloated" if inspection.lead_cause else "healthy", causes, command)
     return replace(
         inspection,

@@ -153,11 +153,8 @@ def fate(convolution: Convolution, target: str, dtype: Dtype, toolkit_version: s
     if convolution.groups == 1:
         return ORDINARY
     if convolution.transposed:
-        return (
-            DEPTHWISE
-            if convolution.elements == convolution.input_channels * convolution.kernel_area
-            else KEPT
-        )
+        plain = convolution.elements == convolution.input_channels * convolution.kernel_area
+        return DEPTHWISE if plain else KEPT
     if convolution.channels_per_group == 1:
         plain = convolution.output_channels == convolution.input_channels
         return DEPTHWISE if plain else MULTIPLIER

@@ -158,23 +158,21 @@ def _planned(node: ir.Node, share: Share | None, plan: LayerPlan) -> Share | Non
 
 def _predict_nodes(owned: dict[Dtype, dict[ir.Node, Share]], dtype: Dtype) -> list[PredictedNode]:
     fp16, int8 = owned["fp16"], owned["int8"]
-    found = []
-    for node, share in (fp16 if dtype == "fp16" else int8).items():
-        found.append(
-            PredictedNode(
-                name=node.name or node.outputs[0].name or "",
-                type=node.op_type,
-                becomes=share.becomes,
-                weight_bytes=share.weights,
-                needed_bytes=share.needed,
-                weight_bytes_fp16=fp16[node].weights,
-                weight_bytes_int8=int8[node].weights,
-                command_bytes=share.commands,
-                note=share.note,
-                smaller_dtype=_smaller_dtype(fp16[node], int8[node]),
-            )
+    return [
+        PredictedNode(
+            name=node.name or node.outputs[0].name or "",
+            type=node.op_type,
+            becomes=share.becomes,
+            weight_bytes=share.weights,
+            needed_bytes=share.needed,
+            weight_bytes_fp16=fp16[node].weights,
+            weight_bytes_int8=int8[node].weights,
+            command_bytes=share.commands,
+            note=share.note,
+            smaller_dtype=_smaller_dtype(fp16[node], int8[node]),
         )
-    return found
+        for node, share in owned[dtype].items()
+    ]
 
 
 def _smaller_dtype(fp16: Share, int8: Share) -> Dtype | None:

@@ -44,23 +44,27 @@ def moved_positions(node: ir.Node) -> int:
     Seen on attention with relative positions, such as `byhwc,hkc->byhwk` (MViTv2). Of four dimensions, as in
     SAM's `bhwc,hkc->bhwk`, it is a Transpose, which stores nothing.
     """
-    if node.op_type != "Einsum" or len(node.inputs) != 2 or "equation" not in node.attributes:
-        return 0
-    text = node.attributes["equation"].as_string().replace(" ", "")
-    left, arrow, result = text.partition("->")
-    first, _, second = left.partition(",")
     shape = static_shape(node.inputs[0])
-    if not arrow or "." in text or shape is None or not 4 < len(first) == len(shape):
+    first, second, result = _labels(node)
+    if shape is None or not 4 < len(first) == len(shape):
         return 0
     sizes = dict(zip(first, shape, strict=True))
     rows = [label for label in result if label in first]
-    shared = [label for label in rows if label in second]
+    shared = {label for label in rows if label in second}
     real = [label for label in rows if sizes[label] > 1]
-    ordered = real[: len([label for label in shared if sizes[label] > 1])]
-    if not shared or set(ordered) <= set(shared):
+    if not shared or shared.issuperset(real[: len(shared.intersection(real))]):
         return 0
     count = math.prod(sizes[label] for label in rows)
     return count if count <= MOST_ORDERED else 0
+
+
+def _labels(node: ir.Node) -> tuple[str, str, str]:
+    """Return the labels of an Einsum's two operands and its result; "" three times for any other."""
+    equation = node.attributes["equation"].as_string() if "equation" in node.attributes else ""
+    left, arrow, result = equation.replace(" ", "").partition("->")
+    first, comma, second = left.partition(",")
+    plain = node.op_type == "Einsum" and arrow and comma and "." not in left and "," not in second
+    return (first, second, result) if plain else ("", "", "")
 
 
 def pooling_kernels(size: tuple[int, int]) -> list[int]:

@@ -217,10 +217,9 @@ def _deviation(centred: ir.Node) -> tuple[list[ir.Node], ir.Node] | None:
     """Return the nodes from x - mean to its quotient by the deviation, and that quotient."""
     value = centred.outputs[0]
     squares = [user for user in users(value) if user.op_type == "Pow" or _squares(user, value)]
-    chain = [centred]
     if len(squares) != 1:
         return None
-    chain.append(squares[0])
+    chain = [centred, squares[0]]
     for kinds in (("ReduceMean",), ("Add",), ("Sqrt",), ("Div", "Reciprocal")):
         step = next_node(chain[-1].outputs[0], *kinds)
         if step is None:

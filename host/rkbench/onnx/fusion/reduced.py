@@ -71,18 +71,23 @@ def spread_tasks(node: ir.Node, dtype: Dtype) -> int:
     In fp16 every eight pixels are a task, where nothing but 1x1 convolutions and activations lies between the
     reduction over the channels and this; any larger kernel between, or int8, makes it two.
     """
-    if node.op_type not in ("Add", "Mul", "Sub", "Div") or len(node.inputs) != 2:
+    narrow = _one_channel(node)
+    if narrow is None:
         return 0
+    pixels = math.prod((static_shape(narrow) or ())[2:])
+    return 2 if dtype == "int8" or not _is_reduced(narrow) else -(-pixels // SPREAD_PIXELS)
+
+
+def _one_channel(node: ir.Node) -> ir.Value | None:
+    """Return the operand of one channel that a map of several is combined with, pixel by pixel."""
     shapes = [static_shape(value) for value in node.inputs]
-    if any(shape is None or len(shape) != 4 for shape in shapes):
-        return 0
-    one, two = (shape for shape in shapes if shape is not None)
+    sizes = [shape for shape in shapes if shape is not None and len(shape) == 4]
+    if node.op_type not in ("Add", "Mul", "Sub", "Div") or len(shapes) != 2 or len(sizes) != 2:
+        return None
+    one, two = sizes
     if one[2:] != two[2:] or math.prod(one[2:]) == 1 or (one[1] == 1) == (two[1] == 1):
-        return 0
-    narrow = node.inputs[0] if one[1] == 1 else node.inputs[1]
-    if dtype == "int8" or not _is_reduced(narrow):
-        return 2
-    return -(-math.prod(one[2:]) // SPREAD_PIXELS)
+        return None
+    return node.inputs[0] if one[1] == 1 else node.inputs[1]
 
 
 LONGEST_CHAIN = 8

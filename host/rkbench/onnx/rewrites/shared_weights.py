@@ -21,11 +21,10 @@ LEAST_ELEMENTS = 2048
 
 def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     """Propose the earlier twin of a node's weights."""
-    if node.op_type not in ("Conv", "ConvTranspose", "Gemm", "MatMul") or len(node.inputs) < 2:
+    shares = node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul") and len(node.inputs) > 1
+    if not shares or _has_wide_groups(node):
         return None
     own = node.inputs[1]
-    if _has_wide_groups(node):
-        return None
     twin = _twin(own, context.graph) if own is not None and own.is_initializer() else None
     if own is None or twin is None or own.const_value is None:
         return None
