@@ -25,7 +25,7 @@ help:
 	@echo "make lies    every value in every field that a board's agent could lie in, and floods (long)"
 	@echo "make stores  every command on 3,000 damaged result stores (long)"
 	@echo "make stalls  a push through links that stall or break off at 64 points (long)"
-	@echo "make scale   bench serve with 100,000 series and 10,000 boards; a store of a million runs, SQLite and PostgreSQL: tables (15 GB of disk, 20 minutes)"
+	@echo "make scale   bench serve with 100,000 series and 10,000 boards; a store of a million runs, SQLite and PostgreSQL; nights of 50 boards: tables (15 GB of disk, 25 minutes)"
 	@echo "make bench-speed   our speed against scp, ssh, rknncli: ratios in one run"
 
 $(STAMP): pyproject.toml
@@ -125,6 +125,7 @@ truth: $(STAMP)
 scale: $(STAMP)
 	$(BIN)/python -m benchmarks.many_series
 	$(BIN)/python -m benchmarks.million
+	$(BIN)/python -m benchmarks.nightly_load 50
 
 bench-speed: $(STAMP)
 	$(BIN)/python -m benchmarks

@@ -45,7 +45,11 @@ NO_BASELINE = 1
 
 @dataclass(frozen=True)
 class Load:
-    """What a night took. Idle shares are those of the board that stood idle longest, and of all together."""
+    """What a night took. Idle shares are those of the board that stood idle longest, and of all together.
+
+    `begun_s`: when the last board was held for the first time; `idle_after`: the greatest idle share from a
+    board's own first hold on.
+    """
 
     boards: int
     cells: int
@@ -56,6 +60,8 @@ class Load:
     idle_most: float
     idle_mean: float
     idle_recorded: float
+    begun_s: float
+    idle_after: float
 
 
 def run() -> list[Ratio]:
@@ -98,6 +104,7 @@ def _measured(folder: Path, boards: list[str]) -> Load:
         raise RuntimeError(f"bench nightly ended with {process.returncode}: {(folder / 'said').read_text()}")
     night = json.loads((folder / "night.json").read_text())
     idle = [_idle_ratio(looks, board, night["started_unix_s"]) for board in boards]
+    firsts = [min(unix_s for unix_s, held in looks if board in held) for board in boards]
     cells = night["cells"]
     return Load(
         len(boards),
@@ -109,6 +116,8 @@ def _measured(folder: Path, boards: list[str]) -> Load:
         round(max(idle), 3),
         round(sum(idle) / len(idle), 3),
         round(max(board["idle_ratio"] for board in night["boards"]), 3),
+        round(max(firsts) - night["started_unix_s"], 1),
+        round(max(_idle_ratio(looks, *item) for item in zip(boards, firsts, strict=True)), 3),
     )
 
 
