@@ -19,7 +19,7 @@ WORDS = (
     "beginning",
     "checking 2 models",
     "connecting to desk",
-    "looking which of 5 files the board lacks",
+    "bringing what it lacks of 5 files to the board",
     "sending",
     "foretelling latencies",
     "measuring 2 variants",

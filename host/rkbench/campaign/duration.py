@@ -92,6 +92,7 @@ class Forecast:
         self._load_s: dict[str, float] = {}
         self._call_s: dict[str, float] = {}
         self._is_told = plan.settings.scenario != SINGLE_STREAM
+        self._together = len(plan.runs) if plan_text(plan) else 1
         self._what = ""
 
     def begin(self, what: str) -> None:
@@ -102,7 +103,7 @@ class Forecast:
         if not self._is_told and len(costs) == len(self._plan.runs):
             how += f", {self._duration(costs)}"
             self._is_told = True
-        self._listener(Step(f"measuring {what}{how}"))
+        self._listener(Step(f"measuring {what}{how}", self._together))
 
     def take(self, message: Message) -> None:
         """Take a message of the stream: how far the runs are, and what loads and first calls cost."""
@@ -124,7 +125,7 @@ class Forecast:
         if all(run in self._call_s for run in runs):
             self._is_told = True
             costs = [Cost(self._call_s[run], self._load_s.get(run, 0.0)) for run in runs]
-            self._listener(Step(f"measuring {self._what}, {self._duration(costs)} in all"))
+            self._listener(Step(f"measuring {self._what}, {self._duration(costs)} in all", self._together))
 
     def _duration(self, costs: Sequence[Cost]) -> str:
         settings = self._plan.settings

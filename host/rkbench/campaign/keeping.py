@@ -49,14 +49,17 @@ def _fault(read: Callable[[], object]) -> Iterator[str]:
         yield error.message
 
 
-def backup_store(address: str | Path | None, target: Path) -> None:
-    """Copy a store, as it is at one moment, to a file that is not there yet; others may write meanwhile."""
+def backup_store(address: str | Path | None, target: Path) -> tuple[str, ...]:
+    """Copy a store, as it is at one moment, to a file that is not there yet; others may write meanwhile.
+
+    Returns what could not be read, and is not in the copy.
+    """
     if target.exists():
         raise UsageError(f"{target} is there already", hint="choose another name: a backup replaces nothing")
     if not target.parent.is_dir():
         raise UsageError(f"{target}: no folder {target.parent}", hint="make it first")
     with open_store(address, create=False) as store:
-        store.backup(target)
+        return store.backup(target)
 
 
 @dataclass(frozen=True)

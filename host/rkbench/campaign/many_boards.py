@@ -13,10 +13,10 @@ from pathlib import Path
 from rkbench_agent.wire.messages import Message
 
 from rkbench.boards.model import Board
+from rkbench.campaign.compared import compare_collected
 from rkbench.campaign.outcome import Outcome
 from rkbench.campaign.prepared_once import Variants
 from rkbench.campaign.push import Expected, PushWhere, checked, run_on, with_golden, without_onnx
-from rkbench.campaign.run import compare_collected
 from rkbench.campaign.settings import PushOptions
 from rkbench.conversion.words import ConvertWords, is_onnx
 from rkbench.errors import BenchError, StoreError, UsageError

@@ -23,6 +23,7 @@ from rkbench.campaign.askable import check_outputs_named
 from rkbench.campaign.beside import beside, prepare_other
 from rkbench.campaign.board_fit import with_fit
 from rkbench.campaign.check import PushChecks, check_clock, check_for_push
+from rkbench.campaign.compared import check_baseline, compare_collected
 from rkbench.campaign.core_sweep import core_masks
 from rkbench.campaign.demands import complete_settings
 from rkbench.campaign.describe import name_layers, notes_of
@@ -46,17 +47,15 @@ from rkbench.campaign.stopping import NewStop, PlanEnd, Precise, Stop, may_end_e
 from rkbench.campaign.telling import Telling
 from rkbench.campaign.upload import upload
 from rkbench.catalogue.check import Check
-from rkbench.errors import ConnectionLostError, ProtocolError, StoreError, UsageError, choice_hint
+from rkbench.errors import ConnectionLostError, ProtocolError, StoreError
 from rkbench.interrupts import HeldInterrupts
 from rkbench.results.caveats import golden_caveats
 from rkbench.results.collect import Collected, Collector
-from rkbench.results.comparison import Comparison, compare_runs
 from rkbench.results.events import Doing, Ended, Hear, Listener, Note, Step, deaf, ignore
 from rkbench.results.gating import with_requirements
 from rkbench.results.ids import new_push_id
 from rkbench.results.model import Failure, RunResult
 from rkbench.results.names import run_names
-from rkbench.results.verdict import verdict_sentence
 from rkbench.variants.preflight import check_soc
 from rkbench.variants.variant import PreparedVariant, beside_itself, prepare_variants
 
@@ -82,7 +81,7 @@ def run_campaign(
     was measured; what fails later is in the runs.
     """
     check_push(options)
-    listener(Step(f"checking {_count(len(options.models), 'model')}"))
+    listener(Step(f"checking {_count(len(options.models), 'model')}", len(options.models)))
     variants, other = _prepared(options, board, prepare, listener)
     for told in notes_of(options, variants):
         listener(Note(told))
@@ -129,20 +128,6 @@ def _prepared(
 
 def _doubts(variant: PreparedVariant, checks: PushChecks) -> tuple[Caveat, ...]:
     return (*checks.of(variant.file.path.name), *golden_caveats(variant.golden_assumptions))
-
-
-def check_baseline(baseline: str | None, names: Sequence[str]) -> None:
-    """Raise UsageError where a variant is asked for as the baseline that is none of `names`."""
-    if baseline is not None and baseline not in names:
-        raise UsageError(f"no variant {baseline!r} for --baseline", hint=choice_hint(baseline, names))
-
-
-def compare_collected(collected: Sequence[Collected], baseline: str | None = None) -> Comparison:
-    """Return the comparison of runs; `baseline` is a variant's name, None the first that did not fail."""
-    runs = [item.run for item in collected]
-    base = next((run.id for run in runs if run.variant.name == baseline), None)
-    latencies = {item.run.id: item.latencies for item in collected}
-    return compare_runs(runs, latencies, verdict_sentence, base)
 
 
 @dataclass(frozen=True)

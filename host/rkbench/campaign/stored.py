@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from rkbench.campaign.compared import check_baseline, compare_collected
 from rkbench.campaign.noise import with_known_floor
-from rkbench.campaign.run import check_baseline, compare_collected
 from rkbench.errors import UsageError
 from rkbench.results.collect import Collected
 from rkbench.results.comparison import Comparison

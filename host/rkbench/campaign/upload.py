@@ -19,7 +19,8 @@ def upload(
     A file that several variants share was sent for the first of them.
     """
     files = {file.sha256: file for variant in variants for file in variant.files}
-    listener(Step(f"looking which of {len(files)} file{'s' * (len(files) != 1)} the board lacks"))
+    count = f"{len(files)} file{'s' * (len(files) != 1)}"
+    listener(Step(f"bringing what it lacks of {count} to the board"))
 
     def tell(file: LocalFile, sent_bytes: int) -> None:
         listener(Sending(file.label, sent_bytes, file.size_bytes))

@@ -15,6 +15,8 @@ class Step:
     """The push begins its next step; `text` says which (no full stop)."""
 
     text: str
+    together: int = 0
+    """So many models go through the push together from here on; 0: it says nothing of that."""
 
 
 @dataclass(frozen=True)

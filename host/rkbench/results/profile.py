@@ -15,7 +15,6 @@ from dataclasses import replace
 from rkbench_agent.wire.words import MEASURED
 
 from rkbench.results.extras import LayerTime, Profile
-from rkbench.rknn.names import origin_of
 
 _LOG_PREFIX = re.compile(r"^[DIWE] RKNN: (\[[^\]]*\] ?)?")
 _COLUMN = re.compile(r"(?:DDR|NPU|Total|Max|Task|Lut|Regcmd) (?:Cycles|Number|Size)|\S+")
@@ -54,6 +53,8 @@ def parse_layers(text: str) -> tuple[LayerTime, ...]:
 
 def map_layers(profile: Profile, node_names: Sequence[str]) -> Profile:
     """Return `profile` with the .rknn's nodes: of one name, in their order."""
+    from rkbench.rknn.names import origin_of  # not at the top: who reads stored runs reads no .rknn
+
     places: dict[str, list[int]] = {}
     for index, name in enumerate(node_names):
         places.setdefault(name, []).append(index)

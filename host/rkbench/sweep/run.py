@@ -10,10 +10,10 @@ import psutil
 
 from rkbench.boards.model import Board
 from rkbench.boards.provider import Hold
+from rkbench.campaign.compared import compare_collected
 from rkbench.campaign.converting import target_of, told
 from rkbench.campaign.outcome import Outcome
 from rkbench.campaign.push import Expected, run_on_first, with_golden
-from rkbench.campaign.run import compare_collected
 from rkbench.campaign.settings import SWEEP, PushOptions, check_push
 from rkbench.conversion.graphs import counted
 from rkbench.conversion.plan import AskedConversions, requests_of

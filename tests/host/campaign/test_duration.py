@@ -51,20 +51,20 @@ def heard(costs: dict[str, Cost], settings: RunSettings = TURNS) -> list[Event]:
 
 def test_a_plan_of_known_models_says_its_duration_before_it_starts() -> None:
     known = {run * 64: Cost(0.01, 0.1) for run in "ab"}
-    assert heard(known) == [Step("measuring 2 variants: 7 loads of 2 quads, about 26 s")]
+    assert heard(known) == [Step("measuring 2 variants: 7 loads of 2 quads, about 26 s", 2)]
 
 
 def test_a_plan_of_new_models_says_it_once_with_the_first_calls() -> None:
     assert heard({}) == [
-        Step("measuring 2 variants: 7 loads of 2 quads"),
-        Step("measuring 2 variants, about 26 s in all"),
+        Step("measuring 2 variants: 7 loads of 2 quads", 2),
+        Step("measuring 2 variants, about 26 s in all", 2),
     ]
 
 
 def test_a_plan_that_goes_on_to_a_precision_says_the_least() -> None:
     settings = RunSettings(loads=100, quads=2, precision_percent=0.5)
     assert heard({}, settings) == [
-        Step("measuring 2 variants until differences are known to ±0.5 %"),
-        Step("measuring 2 variants, at least about 26 s in all"),
+        Step("measuring 2 variants until differences are known to ±0.5 %", 2),
+        Step("measuring 2 variants, at least about 26 s in all", 2),
     ]
     assert unknown("a") is None

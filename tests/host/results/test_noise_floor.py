@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from made_runs import collected, make_run
 from rkbench.campaign import Outcome, PushOptions
+from rkbench.campaign.compared import compare_collected
 from rkbench.campaign.noise import with_noise_floor
-from rkbench.campaign.run import compare_collected
 from rkbench.campaign.settings import check_push
 from rkbench.errors import UsageError
 from rkbench.results.collect import Collected

@@ -149,3 +149,20 @@ def test_what_nobody_can_sort_by_is_refused() -> None:
 def test_what_names_share_is_folded(names: list[str], told: str, short: list[str]) -> None:
     found = folded_names(names)
     assert (found.told, list(found.short.values())) == (told, short)
+
+
+def test_all_that_read_as_the_best_are_marked() -> None:
+    items = variants(5)
+    items = [
+        collected(replace(i.run, latency=make_latency(0.00147004 + n * 1e-9)), 1_470_040)
+        for n, i in enumerate(items)
+    ]
+    items[4] = collected(replace(items[4].run, latency=make_latency(0.00226)), 2_260_000)
+    assert [("*1.47 ms" in line) for line in shown(items, 140) if line.startswith("recipe-")] == [
+        True
+    ] * 4 + [False]
+
+
+def test_nothing_is_said_of_marks_where_all_read_alike() -> None:
+    items = [collected(make_run(number, f"recipe-{number}"), 2_260_000) for number in range(1, 6)]
+    assert "best of its column" not in " ".join(shown(items, 140))

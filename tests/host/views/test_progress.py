@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from io import StringIO
 
 import pytest
+from made_runs import make_run
 from rkbench.results.events import (
     Busy,
     Doing,
@@ -20,6 +22,7 @@ from rkbench.results.events import (
 )
 from rkbench.views.push.progress import Activity, BarProgress, PlainProgress, make_progress
 from rkbench.views.push.progress_boards import LiveBoards, make_boards_progress
+from terminal_screen import shown_lines
 from view_runs import Terminal, story
 
 EVENTS: list[Event] = [
@@ -68,6 +71,63 @@ def test_what_may_end_before_is_no_percentage() -> None:
         for done in (40, 80, 120):
             progress(Measuring("a", "inference", done, 400, "blocks at most"))
     assert out.getvalue().splitlines() == ["  a: inference, 400 blocks at most"]
+
+
+def many_events() -> list[Event]:
+    """Return what a push of twelve tells of, the fifth of which fails."""
+    runs = [make_run(number, f"recipe-{number}.rknn") for number in range(1, 13)]
+    runs[4] = replace(story()[0][3], id="fifth")
+    stages = [("load", 0, 9, "loads"), ("warmup", 0, 5, "iterations"), ("inference", 1, 36, "blocks")]
+    return [
+        Step("checking 12 models", 12),
+        Step("connecting to desk"),
+        *(Sending(f"{run.variant.name}.rknn", 0, 1_000_000) for run in runs),
+        Step("measuring 12 variants", 12),
+        *(Measuring(run.variant.name, *stage) for stage in stages for run in runs),
+        Measuring("recipe-7.rknn", "cooling", 61.0, 50.0, "celsius"),
+        *map(Ended, runs),
+    ]
+
+
+def test_many_that_go_together_are_told_as_one() -> None:
+    out = StringIO()
+    with make_progress(out) as progress:
+        for event in many_events():
+            progress(event)
+    assert out.getvalue().splitlines() == [
+        "checking 12 models ...",
+        "connecting to desk ...",
+        "measuring 12 variants ...",
+        "  recipe-7.rknn: cooling, 61.0 °C, waiting for less than 50.0 °C",
+        "  4 runs: done",
+        "  digits.regrouped.fp16: failed in load: the worker was killed by SIGSEGV while it loaded the model",
+        "  7 runs: done",
+    ]
+
+
+def test_of_many_a_terminal_keeps_what_went_wrong_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TERM", "xterm-256color")
+    monkeypatch.setenv("COLUMNS", "120")
+    out = Terminal()
+    with make_progress(out) as progress:
+        for event in many_events():
+            progress(event)
+    kept = [line for line in shown_lines(out.getvalue()) if line]
+    assert kept == [
+        "  digits.regrouped.fp16: failed in load: the worker was killed by SIGSEGV while it loaded the model"
+    ]
+
+
+def test_models_that_follow_one_another_have_a_line_each() -> None:
+    out = StringIO()
+    with make_progress(out) as progress:
+        for event in [*many_events()[:2], Step("measuring 12 variants", 1), *map(Ended, story()[0][:2])]:
+            progress(event)
+    assert out.getvalue().splitlines()[2:] == [
+        "measuring 12 variants ...",
+        "  digits.fp16: done, p50 2.26 ms (simulated)",
+        "  digits.int8: done, p50 1.43 ms (simulated)",
+    ]
 
 
 def test_a_terminal_gets_bars(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,8 +17,8 @@ from rkbench.views.push.console_rows import folded, print_rows, shortened
 from rkbench.views.push.console_table import print_table
 from rkbench.views.push.extras import aligned_sweep, cycles_text, is_sweep, profile_lines
 from rkbench.views.push.interference import interference_lines, interference_text
+from rkbench.views.push.many import FEWEST_ROWS
 from rkbench.views.push.offline import TableLine, offline_lines, offline_text
-from rkbench.views.push.overview import FEWEST_ROWS
 from rkbench.views.push.paragraphs import mark_of, print_lines, print_paragraph
 from rkbench.views.push.ranking import ranking_lines
 from rkbench.views.push.requirements import requirement_lines

@@ -14,8 +14,9 @@ from rkbench.results.comparison import Comparison
 from rkbench.results.model import RunResult
 from rkbench.results.names import FoldedNames, folded_names
 from rkbench.views.push.grid import print_grid
+from rkbench.views.push.many import FEWEST_ROWS
 from rkbench.views.push.notes import noise_note, warnings_of, with_advice
-from rkbench.views.push.overview import FEWEST_ROWS, overview
+from rkbench.views.push.overview import overview
 from rkbench.views.push.paragraphs import print_paragraph
 from rkbench.views.push.table import legend, ordered_runs
 
@@ -41,7 +42,8 @@ def print_rows(
     assert found is not None
     if names.told:
         print_paragraph(console, "", f"variants {names.told}", style="dim")
-    console.print()
+    else:
+        console.print()
     print_grid(console, found.titles, found.rows)
     print_paragraph(console, "", found.told, style="dim", space=False)
     print_paragraph(console, "", legend(runs), style="yellow")

@@ -46,7 +46,11 @@ def latency_notes(runs: Sequence[RunResult], comparison: Comparison, names: Mapp
             option = "in a longer --max-duration" if out_of_time else f"--{test.unit}s {test.needed}"
             way = f" ({option})" if test.needed else ""
             untold.setdefault(f"{needed_text(test)}{way}", []).append(names[test.run])
-    return [f"latency of {', '.join(who)} can't be told: {why}" for why, who in untold.items()]
+    every = len(comparison.latency_tests)
+    return [
+        f"latency of {f'all {every}' if len(who) == every > 1 else ', '.join(who)} can't be told: {why}"
+        for why, who in untold.items()
+    ]
 
 
 def _refusals(runs: Sequence[RunResult], comparison: Comparison, names: Mapping[str, str]) -> Iterator[str]:

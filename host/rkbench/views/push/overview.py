@@ -12,10 +12,9 @@ from rkbench.results.measures import COSINE, GATED, LATENCY_P50, LATENCY_P99, NP
 from rkbench.results.model import FAILED, STOPPED, SUSPECT, RunResult
 from rkbench.results.names import run_names
 from rkbench.units import MARK, UNKNOWN
+from rkbench.views.push.many import FEWEST_ROWS
 from rkbench.views.push.table import JUDGEMENT_TONES, TableCell, Tone, difference_text
 
-#: From so many runs on a row each is read more easily than a column each.
-FEWEST_ROWS = 5
 BEST = "*"
 _GAP = 2
 _COLUMNS = (SIZE, NPU_MEMORY, LATENCY_P50, LATENCY_P99, COSINE)
@@ -41,7 +40,8 @@ def overview(
 ) -> Overview | None:
     """Return a row for each of many runs, in their order or sorted by a measure's word; None of few.
 
-    The best of a column is marked where it is not shared by all; runs that failed are the best of nothing.
+    The best of a column is marked, with all that read as it does, where it is not shared by all; runs that
+    failed are the best of nothing.
     A column that is equal in all rows is told below. The slowest calls and the memory have none where rows
     would be wider than `width`.
     """
@@ -59,8 +59,9 @@ def overview(
     first = [TableCell(names[run.id]) for run in ordered]
     hidden = [] if width is None else _narrowed(columns, first, width, {sort})
     base = names.get(comparison.baseline or "", "")
+    marked = any(cell.value.startswith(BEST) for cells in columns.values() for cell in cells)
     told = [
-        f"{BEST} the best of its column",
+        *([f"{BEST} the best of its column"] if marked else []),
         *([f"p50 against {base}, coloured where it is proven"] if comparison.latency_tests else []),
         *([f"the same in all: {', '.join(alike)}"] if alike else []),
         *([f"on a wider terminal: {', '.join(hidden)}"] if hidden else []),
@@ -99,22 +100,22 @@ def _rank(measure: Measure, run: RunResult) -> tuple[bool, float]:
     return value is None, 0.0 if value is None else -value if measure.higher_is_better else value
 
 
-def _best(measure: Measure, runs: Sequence[RunResult]) -> float | None:
-    """Return the best value of a column; None where all that are known read alike."""
+def _best(measure: Measure, runs: Sequence[RunResult]) -> str | None:
+    """Return how the best of a column reads; None where all that are known read alike."""
     known = {
         run.id: value for run in runs if run.failure is None and (value := measure.value(run)) is not None
     }
     if len({measure.unit.text(value) for value in known.values()}) < 2:
         return None
-    return max(known.values()) if measure.higher_is_better else min(known.values())
+    return measure.unit.text((max if measure.higher_is_better else min)(known.values()))
 
 
-def _cell(measure: Measure, run: RunResult, comparison: Comparison, best: float | None) -> TableCell:
+def _cell(measure: Measure, run: RunResult, comparison: Comparison, best: str | None) -> TableCell:
     value, text = measure.value(run), measure.text(run)
     if value is None:
         return TableCell(UNKNOWN)
     mark = MARK if run.simulated and measure.group is not NumberGroup.FILE else ""
-    sign = BEST if run.failure is None and value == best else ""
+    sign = BEST if run.failure is None and measure.unit.text(value) == best else ""
     if measure is not LATENCY_P50:
         return TableCell(f"{sign}{mark}{text}")
     test = comparison.test_of(run.id)

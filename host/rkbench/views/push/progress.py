@@ -7,11 +7,14 @@ from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, TextIO
 
 from rkbench.results.events import Busy, Ended, Event, Measuring, Outlook, Sending, Step
+from rkbench.results.model import RunResult
 from rkbench.units import format_bytes, printable
+from rkbench.views.push.many import Crowd
 from rkbench.views.push.progress_words import (
     CELSIUS,
     activity_of,
     amount_of,
+    ended_text,
     line_of,
     outlook_text,
     stage_of,
@@ -32,7 +35,10 @@ MOST_BARS = 6
 
 
 class PlainProgress:
-    """One line for every step, for every file and stage, and for every end; never a line twice."""
+    """One line for every step, for every file and stage, and for every end; never a line twice.
+
+    Many that go through a step together have none for each file and stage, and one for those that ended well.
+    """
 
     def __init__(self, out: TextIO, *, lead: str = "", show: Show | None = None) -> None:
         """Show lines, `lead` before each of them, on `out`, or by `show` where one is given."""
@@ -41,23 +47,40 @@ class PlainProgress:
         self._show = show or self._print
         self._told: set[str] = set()
         self._step = ""
+        self._crowd = Crowd()
+        self._well: list[RunResult] = []
 
     def __enter__(self) -> PlainProgress:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._tell_ended()
         self._out.flush()
 
     def __call__(self, event: Event) -> None:
         """Show one event."""
-        line = line_of(event)
+        self._crowd.take(event)
+        if (run := self._crowd.ended_well(event)) is not None:
+            self._well.append(run)
+            return
+        line = None if self._crowd.covers(event) else line_of(event)
         if line is None or line[0] in self._told or line[1] == self._step:
             return
         if isinstance(event, Step):
             self._step = line[1]
         else:
             self._told.add(line[0])
-        self._show(f"{self._lead}{line[1].lstrip() if self._lead else line[1]}")
+        self._tell_ended()
+        self._show_line(line[1])
+
+    def _tell_ended(self) -> None:
+        """Tell in one line which of many have ended well since the last line."""
+        if self._well:
+            self._show_line(ended_text(self._well))
+            self._well.clear()
+
+    def _show_line(self, line: str) -> None:
+        self._show(f"{self._lead}{line.lstrip() if self._lead else line}")
 
     def _print(self, line: str) -> None:
         print(printable(line), file=self._out, flush=True)
@@ -108,12 +131,16 @@ class Activity:
 
 
 class BarProgress:
-    """A bar for every transfer and every variant, and below what goes on; gone when the push ends."""
+    """A bar for every transfer and every variant, and below what goes on; gone when the push ends.
+
+    What many go through together is said by the line below alone: what came of them stands in the table.
+    """
 
     def __init__(self, out: TextIO, clock: Callable[[], float] = time.monotonic) -> None:
         self.activity = Activity(clock)
         self._progress = _bars(out, self.activity)
         self._tasks: dict[str, TaskID] = {}
+        self._crowd = Crowd()
 
     def __enter__(self) -> BarProgress:
         self._progress.start()
@@ -125,6 +152,7 @@ class BarProgress:
     def __call__(self, event: Event) -> None:
         """Show one event."""
         self.activity.take(event)
+        self._crowd.take(event)
         if isinstance(event, Sending):
             detail = f"{format_bytes(event.sent_bytes)} of {format_bytes(event.total_bytes)}"
             self._bar(event.name, SENDING, event.sent_bytes, event.total_bytes, detail)
@@ -135,7 +163,9 @@ class BarProgress:
             detail = f"{stage_of(event)}{', ' * bool(much)}{much}"
             self._bar(event.name, event.stage, done, event.total, detail)
         elif not isinstance(event, Busy) and (line := line_of(event)) is not None:
-            self._print(line[1], style="dim" if isinstance(event, Step) else "")
+            is_step = isinstance(event, Step)
+            if not ((self._crowd.is_one and is_step) or self._crowd.ended_well(event)):
+                self._print(line[1], style="dim" if is_step else "")
             if isinstance(event, Ended) and event.run.variant.name in self._tasks:
                 self._progress.remove_task(self._tasks.pop(event.run.variant.name))
 

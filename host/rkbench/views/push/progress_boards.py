@@ -28,7 +28,9 @@ class PlainBoards:
     def __enter__(self) -> PlainBoards:
         return self
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, *told: object) -> None:
+        for lines in self._boards.values():
+            lines.__exit__(*told)
         self._out.flush()
 
     def __call__(self, board: str, event: Event) -> None:
@@ -59,6 +61,7 @@ class LiveBoards:
 
     def __exit__(self, *_: object) -> None:
         self._live.stop()
+        self._lines.__exit__()
 
     def __call__(self, board: str, event: Event) -> None:
         """Show one event of a board."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from rkbench_agent.wire.words import INFERENCE, LOAD, WARMUP
@@ -19,7 +19,7 @@ from rkbench.results.events import (
     Step,
     Waiting,
 )
-from rkbench.results.model import STOPPED
+from rkbench.results.model import STOPPED, RunResult
 from rkbench.units import format_about_seconds, format_bytes, format_celsius, format_seconds
 
 CELSIUS = "celsius"
@@ -49,6 +49,13 @@ def outlook_text(left_s: float, *, at_most: bool) -> str:
 def stage_of(event: Measuring) -> str:
     """Return what a run does, in words."""
     return _STAGES.get(event.stage, event.stage.replace("_", " "))
+
+
+def ended_text(runs: Sequence[RunResult]) -> str:
+    """Return the line of runs that ended well one after the other."""
+    if len(runs) == 1:
+        return _ended(Ended(runs[0]))[1]
+    return f"  {len(runs)} runs: done{' (simulated)' * any(run.simulated for run in runs)}"
 
 
 def amount_of(event: Measuring) -> str:

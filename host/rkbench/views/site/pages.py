@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from rkbench import __version__
-from rkbench.campaign.run import compare_collected
+from rkbench.campaign.compared import compare_collected
 from rkbench.errors import DocumentError
 from rkbench.results.collect import Collected
 from rkbench.results.history import HistoryRow
