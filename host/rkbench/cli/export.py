@@ -44,6 +44,8 @@ def export(
                 write_latencies(raw_latencies(opened, found, None if runs else damaged), out)
             else:
                 write_runs(found, out)
+    if not found and not damaged:
+        typer.echo("bench: no runs stored yet", err=True)
     return _tell(damaged)
 
 

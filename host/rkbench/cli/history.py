@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from rkbench.cli import completion, options
+from rkbench.cli.voice import say_written
 
 
 def history(
+    context: typer.Context,
     model: Annotated[
         str | None,
         typer.Option(
@@ -45,3 +47,4 @@ def history(
 
     asked = AskedPast(model, board, since, limit, plot, in_file=json_file is not None or csv_file is not None)
     show_past(past_runs(store, asked), json_file=json_file, csv_file=csv_file, picture=output)
+    say_written(context, output)

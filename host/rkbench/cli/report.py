@@ -8,10 +8,12 @@ from typing import Annotated
 import typer
 
 from rkbench.cli import completion, options
+from rkbench.cli.voice import say_written
 from rkbench.errors import UsageError
 
 
 def report(
+    context: typer.Context,
     runs: Annotated[
         list[str] | None,
         typer.Argument(
@@ -44,6 +46,7 @@ def report(
     collected, comparison = load_several(store, runs, baseline)
     nights = [night for name in runs if (night := load_night(store, name)) is not None]
     write_report(collected, comparison, output, trace, nights)
+    say_written(context, output, trace)
 
 
 def _write_site(folder: Path, address: str | None, *, alone: bool) -> None:

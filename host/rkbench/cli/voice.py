@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -72,6 +73,15 @@ class Voice:
 def say(text: str, *, err: bool = False) -> None:
     """Print lines that may hold words of others, on stdout or stderr."""
     typer.echo(printable_lines(text), err=err)
+
+
+def say_written(context: typer.Context, *paths: Path | None) -> None:
+    """Say on stderr which files were written, and how large they are, unless nothing is to be said there."""
+    from rkbench.units import format_bytes
+
+    for path in paths:
+        if path is not None and path.is_file() and not voice_of(context).quiet:
+            say(f"wrote {path}, {format_bytes(path.stat().st_size)}", err=True)
 
 
 def voice_of(context: typer.Context) -> Voice:

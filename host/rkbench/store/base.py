@@ -206,8 +206,11 @@ class Store(Protocol):
     def faults(self) -> list[str]:
         """Return what is wrong with what lies behind, beyond single entries; none where it is whole."""
 
-    def backup(self, target: Path) -> None:
-        """Write a copy of all of it, of one moment, to a file that is not there yet."""
+    def backup(self, target: Path) -> tuple[str, ...]:
+        """Write a copy of all of it, of one moment, to a file that is not there yet.
+
+        Returns what could not be read, and is not in it.
+        """
 
     # -- the newest of it
 

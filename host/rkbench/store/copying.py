@@ -10,7 +10,8 @@ from pathlib import Path
 from rkbench.errors import StoreError, StoreUnavailableError
 from rkbench.results.collect import Collected
 from rkbench.store.base import Store
-from rkbench.store.sqlite.store import connect
+from rkbench.store.sqlite.database import ANOTHER_BACKUP, explained
+from rkbench.store.sqlite.store import connect_backup
 
 #: Runs that are read, and written in one transaction, at once.
 AT_ONCE = 50
@@ -77,16 +78,19 @@ def whole_run(store: Store, run_id: str) -> Collected | None:
     return None if run is None else Collected(run, store.latencies(run_id), tuple(store.readings(run_id)))
 
 
-def copy_to_file(source: Store, target: Path) -> None:
-    """Write a store to a file of SQLite, which appears once it is whole."""
+def copy_to_file(source: Store, target: Path) -> tuple[str, ...]:
+    """Write a store to a file of SQLite, which appears once it is whole; return what could not be read."""
     part = target.with_name(f".{target.name}.{os.getpid()}.part")
     try:
-        with connect(str(part), wait_s=0.0, create=True) as store:
-            take_in(source, store, accepted=True, at_once=10 * AT_ONCE)
-        part.replace(target)
+        with connect_backup(part, target) as store:
+            copied = take_in(source, store, accepted=True, at_once=10 * AT_ONCE)
+        with explained(target, ANOTHER_BACKUP):
+            part.replace(target)
+        return tuple(copied.faults)
     finally:
-        for suffix in ("", "-wal", "-shm"):
-            part.with_name(part.name + suffix).unlink(missing_ok=True)
+        for file in (part.with_name(part.name + suffix) for suffix in ("", "-wal", "-shm")):
+            if file.exists():  # to unlink what is not there is an error on a disk that is read-only
+                file.unlink()
 
 
 def _read(source: Store, run_id: str, copied: Copied) -> Collected | None:

@@ -31,8 +31,15 @@ def find_runs(store: Store, name: str) -> list[RunResult]:
     """
     runs = [run for run_id in find_ids(store, name) if (run := store.run(run_id)) is not None]
     if not runs:
-        raise UsageError(f"no run {name!r} in {store.address}", hint="list them: bench history")
+        raise UsageError(f"no run {name!r} in {store.address}", hint=_instead(store))
     return runs
+
+
+def _instead(store: Store) -> str:
+    """Return what to do where a name means no run."""
+    if not store.pushes(limit=1, skip=0):
+        return "it holds none yet: bench push MODEL.rknn --board virtual"
+    return "list them: bench history"
 
 
 def find_ids(store: Store, name: str) -> list[str]:

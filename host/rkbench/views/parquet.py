@@ -6,6 +6,9 @@ not grow with the store.
 
 from __future__ import annotations
 
+import io
+import os
+import shutil
 from array import array
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import fields
@@ -17,6 +20,7 @@ from rkbench.results.history import MEASURE_NAMES, HistoryRow
 from rkbench.results.latencies import RawLatencies
 from rkbench.store import Store
 from rkbench.store.copying import batches
+from rkbench.views.output import explained
 
 if TYPE_CHECKING:
     import polars
@@ -37,34 +41,36 @@ def write_parquet(
     told: Callable[[int], None] = lambda _: None,
     runs_a_file: int = RUNS_A_FILE,
 ) -> list[Path]:
-    """Write every run, and its raw latencies if `raw`, into a new folder; returns the files."""
+    """Write every run, and its raw latencies if `raw`, into a new folder; returns the files.
+
+    The folder appears once all of it is there. Raises UsageError where it cannot be made, and BenchError
+    where its disk is full.
+    """
     _polars()
-    try:
-        folder.mkdir(parents=True)
-    except FileExistsError:
+    if folder.exists() or folder.is_symlink():
         hint = "name a folder that is not there: nothing is written over"
-        raise UsageError(f"{folder} is there already", hint=hint) from None
-    except OSError as error:
-        raise UsageError(f"{folder}: {error.strerror}", hint="name another folder") from error
-    written = []
-    for number, ids in enumerate(batches(store, runs_a_file), 1):
-        rows = store.rows(ids)
-        path = folder / f"runs-{number:05d}.parquet"
-        _frame(_columns(rows), _schema()).write_parquet(path)
-        written.append(path)
-        told(number * runs_a_file)
-    if raw:
-        written += _write_latencies(store, folder, damaged)
-    return written
+        raise UsageError(f"{folder} is there already", hint=hint)
+    with explained(folder):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
+        try:
+            part.mkdir()
+            for number, ids in enumerate(batches(store, runs_a_file), 1):
+                _write(_frame(_columns(store.rows(ids)), _schema()), part / f"runs-{number:05d}.parquet")
+                told(number * runs_a_file)
+            for number, columns in enumerate(_iterations(store, damaged) if raw else (), 1):
+                _write(_frame(columns, _raw_schema()), part / f"latencies-{number:05d}.parquet")
+            part.rename(folder)
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
+    return sorted(folder.iterdir(), key=lambda path: (path.name.startswith("latencies"), path.name))
 
 
-def _write_latencies(store: Store, folder: Path, damaged: list[StoreError]) -> list[Path]:
-    written = []
-    for number, columns in enumerate(_iterations(store, damaged), 1):
-        path = folder / f"latencies-{number:05d}.parquet"
-        _frame(columns, _raw_schema()).write_parquet(path)
-        written.append(path)
-    return written
+def _write(frame: polars.DataFrame, path: Path) -> None:
+    """Write a file by way of the memory: what the disk says is an OSError, which polars makes text of."""
+    packed = io.BytesIO()
+    frame.write_parquet(packed)
+    path.write_bytes(packed.getbuffer())
 
 
 def _iterations(store: Store, damaged: list[StoreError]) -> Iterator[dict[str, list[Any]]]:

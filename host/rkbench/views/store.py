@@ -26,9 +26,12 @@ def show_check(found: StoreCheck, out: TextIO | None = None) -> None:
         _print(["the rest is usable; what can be saved: bench store import FILE --store NEW"], out)
 
 
-def show_backup(target: Path, out: TextIO | None = None) -> None:
-    """Print where the copy is, and how large."""
-    _print([f"wrote {target}, {format_bytes(target.stat().st_size)}; to use it: --store {target}"], out)
+def show_backup(target: Path, lacking: Sequence[str] = (), out: TextIO | None = None) -> None:
+    """Print where the copy is, how large, and what it lacks."""
+    are = "is" if len(lacking) == 1 else "are"
+    what = f"; {_count(len(lacking), 'entry', 'entries')} could not be read and {are} not in it"
+    told = f"wrote {target}, {format_bytes(target.stat().st_size)}{what if lacking else ''}"
+    _print([f"{told}; to use it: --store {target}", *_shown(lacking)], out)
 
 
 def show_imported(found: Copied, source: Path | str, out: TextIO | None = None) -> None:
@@ -64,8 +67,8 @@ def _shown(faults: Sequence[str]) -> list[str]:
     return [f"  {text}" for text in faults[:MOST_FAULTS]] + ([f"  and {more} more"] if more > 0 else [])
 
 
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+def _count(number: int, noun: str, plural: str = "") -> str:
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def _print(lines: Sequence[str], out: TextIO | None) -> None:

@@ -199,7 +199,7 @@ class MemoryStore:
     def faults(self) -> list[str]:
         return []
 
-    def backup(self, target: Path) -> None:
+    def backup(self, target: Path) -> tuple[str, ...]:
         raise StoreError(f"result store {self.address}: no file to copy")
 
     def mark(self) -> Mark:

@@ -13,10 +13,11 @@ from rkbench.cli import options
 def backup(
     target: Annotated[Path, typer.Argument(help="The file to write, which is not there yet.")],
     store: options.Store = None,
-) -> None:
+) -> int:
     """Copy the store as it is at one moment, also while others write to it."""
     from rkbench.campaign.keeping import backup_store
     from rkbench.views.store import show_backup
 
-    backup_store(store, target)
-    show_backup(target)
+    lacking = backup_store(store, target)
+    show_backup(target, lacking)
+    return 1 if lacking else 0

@@ -160,11 +160,11 @@ class PostgresStore:
     def faults(self) -> list[str]:
         return schema.faults(self._server)
 
-    def backup(self, target: Path) -> None:
+    def backup(self, target: Path) -> tuple[str, ...]:
         from rkbench.store.copying import copy_to_file
 
         with self._server.snapshot():
-            copy_to_file(self, target)
+            return copy_to_file(self, target)
 
     # -- the newest of it
 

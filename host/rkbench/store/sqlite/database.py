@@ -8,7 +8,7 @@ import sqlite3
 import time
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -20,22 +20,26 @@ LOOK_AGAIN_S = 0.02
 
 
 #: What to do where the file of a backup cannot be written.
-_ANOTHER_BACKUP = "choose another place: bench store backup FILE"
+ANOTHER_BACKUP = "choose another place: bench store backup FILE"
 
 
 class Database:
-    """An open file of the newest schema. Raises StoreError where SQLite or the file system refuses."""
+    """An open file of the newest schema. Raises StoreError where SQLite or the file system refuses.
 
-    def __init__(self, path: Path, wait_s: float, *, create: bool) -> None:
+    One that is to become the backup `backup` once it is whole says that of itself in its errors.
+    """
+
+    def __init__(self, path: Path, wait_s: float, *, create: bool, backup: Path | None = None) -> None:
         self.path = path
+        self._backup = backup
         if not create:
             _check_present(path)
-        with explained(path):
+        with self._explained():
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, timeout=wait_s, isolation_level=None)
         self._db.text_factory = _text
         try:
-            with explained(path):
+            with self._explained():
                 _write_ahead(self._db, wait_s)
                 self._db.execute("PRAGMA synchronous = FULL")
                 self._db.execute("PRAGMA foreign_keys = ON")
@@ -60,25 +64,29 @@ class Database:
 
     def backup(self, target: Path) -> None:
         """Write a copy of one moment to `target`, which appears once it is whole."""
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        try:
-            with explained(target, _ANOTHER_BACKUP), contextlib.closing(sqlite3.connect(part)) as copy:
-                self._db.backup(copy)
-            with explained(target, _ANOTHER_BACKUP):
+        with explained(target, ANOTHER_BACKUP):
+            part = target.with_name(f".{target.name}.{os.getpid()}.part")
+            try:
+                with contextlib.closing(sqlite3.connect(part)) as copy:
+                    self._db.backup(copy)
                 part.replace(target)
-        finally:
-            part.unlink(missing_ok=True)
+            finally:
+                if part.exists():
+                    part.unlink()
+
+    def _explained(self) -> AbstractContextManager[None]:
+        return explained(self.path) if self._backup is None else explained(self._backup, ANOTHER_BACKUP)
 
     def identity(self) -> tuple[int, int]:
         """Return what changes when another file takes the place of this one."""
-        with explained(self.path):
+        with self._explained():
             status = os.stat(self.path)  # noqa: PTH116  # one call, no object
         return (status.st_dev, status.st_ino)
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Yield the connection inside one transaction: all or nothing."""
-        with explained(self.path):
+        with self._explained():
             self._db.execute("BEGIN IMMEDIATE")
             try:
                 yield self._db
@@ -90,7 +98,7 @@ class Database:
 
     def rows(self, sql: str, values: tuple[object, ...] = ()) -> list[Row]:
         """Return the rows of a query."""
-        with explained(self.path):
+        with self._explained():
             return self._db.execute(sql, values).fetchall()
 
     def row(self, sql: str, values: tuple[object, ...] = ()) -> Row | None:

@@ -26,6 +26,11 @@ def connect(address: str, *, wait_s: float, create: bool) -> SqliteStore:
     return SqliteStore(Database(Path(address), wait_s, create=create))
 
 
+def connect_backup(part: Path, target: Path) -> SqliteStore:
+    """Return a new store in `part`, which is to be the backup `target`; raises StoreError that names it."""
+    return SqliteStore(Database(part, 0.0, create=True, backup=target))
+
+
 def migrate(address: str) -> str:
     """Bring the file `address` to today's version, as every opening does, and return it."""
     connect(address, wait_s=10.0, create=False).close()
@@ -133,8 +138,9 @@ class SqliteStore:
     def faults(self) -> list[str]:
         return self._database.faults()
 
-    def backup(self, target: Path) -> None:
+    def backup(self, target: Path) -> tuple[str, ...]:
         self._database.backup(target)
+        return ()
 
     # -- the newest of it
 

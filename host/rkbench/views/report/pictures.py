@@ -14,10 +14,12 @@ _PIXELS = 2
 
 
 def has_pictures() -> bool:
-    """Return whether drawings can be made here."""
-    from importlib.util import find_spec
-
-    return find_spec("vl_convert") is not None
+    """Return whether drawings can be made here; a vl-convert that is broken makes none either."""
+    try:
+        _converter()
+    except UsageError:
+        return False
+    return True
 
 
 def inline_svg(spec: Spec, key: str, label: str) -> str:
@@ -63,6 +65,8 @@ def render_picture(charts: Sequence[Chart], kind: str, palette: Mapping[str, str
 def _converter() -> ModuleType:
     try:
         import vl_convert
-    except ImportError as error:
+    except ModuleNotFoundError as error:
         raise UsageError("pictures need vl-convert, which is not installed", hint=HINT) from error
+    except ImportError as error:  # a library that it needs, or a build for another computer
+        raise UsageError(f"pictures need vl-convert, which cannot be loaded: {error}", hint=HINT) from error
     return vl_convert
