@@ -24,6 +24,11 @@ class Effect(Enum):
     FORBIDS = 2
 
 
+def _word(value: object) -> object:
+    """Return a value as sentences have it."""
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
+
+
 @dataclass(frozen=True)
 class Condition:
     """One condition of a run. `of_board`: of the board and its software, not of the model or of rkbench.
@@ -48,7 +53,8 @@ class Condition:
 
     def reason(self, base: RunResult, run: RunResult) -> str:
         """Return in words why it forbids to compare."""
-        return f"{self.night_name or self.name} differs: {self.value(run)}, baseline {self.value(base)}"
+        ours, theirs = _word(self.value(run)), _word(self.value(base))
+        return f"{self.night_name or self.name} differs: {ours}, baseline {theirs}"
 
 
 def _highest_clock(run: RunResult, quantity: str) -> str | None:

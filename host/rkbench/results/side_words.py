@@ -61,7 +61,10 @@ def _slower(item: BoardLevel, mark: str) -> str:
 def _two_sentence(found: AcrossBoards, mark: str) -> str:
     first, second = found.boards
     word = "slower" if second.difference_percent > 0 else "faster"
-    apart = f"{second.board} is {mark}{abs(second.difference_percent):.1f} % {word} than {first.board}"
+    percent = f"{mark}{abs(second.difference_percent):.1f} %"
+    apart = f"{second.board} is {percent} {word} than {first.board}"
+    if percent == f"{mark}0.0 %":  # faster by nothing is no word for it
+        apart = f"{first.board} and {second.board} lie {percent} apart"
     low, high = found.two_low_percent, found.two_high_percent
     if low is None or high is None:
         return (

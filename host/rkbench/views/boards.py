@@ -11,7 +11,8 @@ from rkbench_agent.wire.board import Waiter
 from rkbench.boards.health import quarantine_words, taken_out
 from rkbench.boards.model import Board
 from rkbench.campaign.status import BoardStatus
-from rkbench.units import printable
+from rkbench.units import UNKNOWN, printable
+from rkbench.views.columns import left
 
 
 def show_boards(boards: Sequence[Board], *, as_json: bool) -> None:
@@ -21,9 +22,12 @@ def show_boards(boards: Sequence[Board], *, as_json: bool) -> None:
         told = [{**board.to_json(), "quarantined": board.name in out} for board in boards]
         print(json.dumps(told, indent=2))
         return
-    for board in boards:
-        words = f"taken out: {quarantine_words(out[board.name])}" if board.name in out else ""
-        _print(board_line(board.name, board.soc, board.address, board.tags, words))
+    states = [
+        (board, f"taken out: {quarantine_words(out[board.name])}" if board.name in out else "")
+        for board in boards
+    ]
+    for line in board_lines(states):
+        _print(line)
 
 
 def show_states(states: Sequence[BoardStatus], *, as_json: bool) -> None:
@@ -31,14 +35,21 @@ def show_states(states: Sequence[BoardStatus], *, as_json: bool) -> None:
     if as_json:
         print(json.dumps([state.to_json() for state in states], indent=2))
         return
-    for state in states:
-        board = state.board
-        words = status_words(state.fault, state.owner, state.reason, state.since_unix_s)
-        words = f"taken out: {state.fault}" if state.quarantined else words
-        words = "free; its hooks ready it when it is used" if state.unready else words
-        _print(board_line(board.name, board.soc, board.address, board.tags, words))
+    lines = board_lines([(state.board, _state_words(state)) for state in states])
+    for state, line in zip(states, lines, strict=True):
+        _print(line)
         for place, waiter in enumerate(state.waiting, 1):
             _print(f"  {place}. {waiter_words(waiter)}")
+
+
+def _state_words(state: BoardStatus) -> str:
+    if state.quarantined:
+        return f"taken out: {state.fault}"
+    if state.unready:
+        return "free; its hooks ready it when it is used"
+    # The board is named in front.
+    fault = state.fault and state.fault.removeprefix(f"board {state.board.name!r}: ")
+    return status_words(fault, state.owner, state.reason, state.since_unix_s)
 
 
 def waiter_words(waiter: Waiter) -> str:
@@ -58,9 +69,16 @@ def _print(line: str) -> None:
     print(printable(line))
 
 
-def board_line(name: str, soc: str | None, address: str, tags: tuple[str, ...], status: str = "") -> str:
-    """Return one board; `status` is what `bench boards list --status` found."""
-    return f"{name:16} {soc or '–':8} {address:28} {' '.join(tags):16} {status}".rstrip()
+def board_lines(boards: Sequence[tuple[Board, str]]) -> list[str]:
+    """Return a line for each board, in columns as wide as they are filled, and behind it its state."""
+    cells = [(board.name, board.soc or UNKNOWN, board.address, " ".join(board.tags)) for board, _ in boards]
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    return [
+        "  ".join(
+            [*(left(text, width) for text, width in zip(row, widths, strict=True) if width), state]
+        ).rstrip()
+        for row, (_, state) in zip(cells, boards, strict=True)
+    ]
 
 
 def status_words(fault: str | None, owner: str | None, reason: str | None, since_unix_s: float | None) -> str:

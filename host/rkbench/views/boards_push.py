@@ -38,7 +38,7 @@ def show_boards_push(
 
 def print_boards_push(outcome: ManyOutcome, console: Console, *, sort: str = "") -> None:
     """Print one table for each board, then each variant over all boards, and which boards have no runs."""
-    from rkbench.views.compare import print_across
+    from rkbench.views.across import across_text, print_across
     from rkbench.views.push.console import print_push
     from rkbench.views.push.paragraphs import print_paragraph
 
@@ -48,7 +48,7 @@ def print_boards_push(outcome: ManyOutcome, console: Console, *, sort: str = "")
             print_push(runs, board.comparison, console, sort=sort)
             console.print()
     for across in outcome.across:
-        print_across(across, console)
+        print_across(across_text(across), console)
     for (text, advice), who in _lacking(outcome).items():
         failed = any(error.message == text for error in outcome.errors)
         style = "bold red" if failed else "yellow"

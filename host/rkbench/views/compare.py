@@ -8,7 +8,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
-from rkbench.results.across_boards import AcrossBoards, BoardCondition
 from rkbench.results.across_runtimes import AcrossRuntimes
 from rkbench.results.comparison import ComparedMeasure, ConditionDifference
 from rkbench.results.latency_tests import OTHER_PUSH
@@ -18,9 +17,10 @@ from rkbench.results.model import RunResult
 from rkbench.results.names import folded_names
 from rkbench.results.serialize import to_json
 from rkbench.results.side_by_side import ComparedVariant, SideBySide
-from rkbench.results.side_words import odd_sentence, runtime_word, runtimes_sentence, spread_sentence
+from rkbench.results.side_words import runtime_word, runtimes_sentence
 from rkbench.stats.gates import CANNOT_TELL
-from rkbench.units import MARK, UNKNOWN, format_seconds, signed
+from rkbench.units import MARK, UNKNOWN
+from rkbench.views.across import across_text, print_across
 from rkbench.views.output import show_and_write
 from rkbench.views.push.console import describe_board
 from rkbench.views.push.console_table import print_table
@@ -67,7 +67,7 @@ def print_side_by_side(found: SideBySide, runs: Mapping[str, RunResult], console
     for text in _notes(found, runs):
         print_paragraph(console, "", text, style="yellow")
     for across in found.boards:
-        print_across(across, console)
+        print_across(across_text(across), console)
     for runtimes in found.runtimes:
         _print_runtimes(runtimes, console)
     if len(found.variants) <= MOST_TABLES:
@@ -235,42 +235,6 @@ def _condition_text(item: ComparedVariant, condition: ConditionDifference) -> st
     values = f"{condition.baseline or UNKNOWN} → {condition.value or UNKNOWN}"
     who = f"{item.names[condition.run]}: " if len(item.names) > 2 else ""
     return f"{who}{condition.name} differs: {values}"
-
-
-def print_across(found: AcrossBoards, console: Console) -> None:
-    """Print the boards that one variant ran on, the slowest last, and how far they lie apart."""
-    mark = MARK if found.simulated else ""
-    words = f"{found.soc or UNKNOWN}, {found.runtime or UNKNOWN}, cores {found.core_mask}"
-    print_paragraph(console, "", f"{found.variant} on {len(found.boards)} boards ({words})", style="bold")
-    rows = [
-        [
-            plain(item.board),
-            plain(str(len(item.runs))),
-            plain(f"{mark}{format_seconds(item.p50_s)}"),
-            TableCell(
-                f"{mark}{signed(item.difference_percent)} %", tone=Tone.BAD if item.is_odd else Tone.PLAIN
-            ),
-            TableCell("odd" if item.is_odd else "", tone=Tone.BAD),
-        ]
-        for item in sorted(found.boards, key=lambda item: item.p50_s)
-    ]
-    print_grid(console, ("board", "runs", "p50", "to the others", ""), rows)
-    print_paragraph(console, "", spread_sentence(found), style="", space=False)
-    for condition in found.conditions:
-        print_paragraph(
-            console, "", f"{condition.name} differs: {_by_value(condition)}", style="yellow", space=False
-        )
-    print_paragraph(console, "", odd_sentence(found), style="bold", space=False)
-
-
-def _by_value(condition: BoardCondition) -> str:
-    """Return who has which value: those whose value fewest have first, by name; the largest group last."""
-    groups: dict[str, list[str]] = {}
-    for board, value in condition.values.items():
-        groups.setdefault(value or UNKNOWN, []).append(board)
-    *few, (most, boards) = sorted(groups.items(), key=lambda item: len(item[1]))
-    told = [f"{value} on {', '.join(who)}" for value, who in few]
-    return "; ".join([*told, f"{most} on {boards[0] if len(boards) == 1 else f'the {len(boards)} others'}"])
 
 
 def _print_runtimes(found: AcrossRuntimes, console: Console) -> None:

@@ -96,7 +96,7 @@ def test_without_a_baseline_a_relative_gate_is_not_measured() -> None:
 @pytest.mark.parametrize(
     ("base", "words"),
     [
-        (replace(make_run(), simulated=True), "simulated differs: False, baseline True"),
+        (replace(make_run(), simulated=True), "simulated differs: no, baseline yes"),
         (
             replace(make_run(), plan=replace(make_run().plan, core_mask="all")),
             "core mask differs: auto, baseline all",

@@ -175,7 +175,7 @@ def test_the_fastest_is_who_beats_the_second_too() -> None:
 @pytest.mark.parametrize(
     ("other", "reason"),
     [
-        (replace(INT8, simulated=True), "simulated differs: True, baseline False"),
+        (replace(INT8, simulated=True), "simulated differs: yes, baseline no"),
         (replace(INT8, board=replace(INT8.board, name="lab")), "board differs: lab, baseline desk"),
         (replace(INT8, board=replace(INT8.board, soc="rk3568")), "SoC differs: rk3568, baseline rk3588"),
         (

@@ -187,7 +187,7 @@ def test_blocks_and_loads_stand_where_they_were_measured() -> None:
     begun, _, points = blocks["layer"]
     assert [row["at"] for row in begun["data"]["values"]] == pytest.approx([32.0 - 0.09], abs=0.1)
     assert [row["mid"] for row in points["data"]["values"]] == pytest.approx([2.25] * 8, abs=0.02)
-    assert [part["encoding"]["y"]["title"] for part in sensors] == ["clock (MHz)", "heat (°C)", "load (%)"]
+    assert [part["encoding"]["y"]["title"] for part in sensors] == ["clock (MHz)", "temp. (°C)", "load (%)"]
     assert {row["value"] for row in sensors[0]["data"]["values"]} == {1000, 600, 528}
 
 

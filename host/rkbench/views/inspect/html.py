@@ -20,7 +20,7 @@ from rkbench.units import UNKNOWN, format_bytes
 from rkbench.views.inspect.html_diff import diff_section
 from rkbench.views.inspect.html_npu import npu_section
 from rkbench.views.inspect.html_onnx import onnx_section
-from rkbench.views.inspect.html_parts import fix_lines, listed, text
+from rkbench.views.inspect.html_parts import fix_lines, listed, scrolled, text
 from rkbench.views.inspect.json import to_json
 from rkbench.views.inspect.labels import (
     SECTION_TITLES,
@@ -246,7 +246,8 @@ def _table(language: Language) -> str:
         f'aria-label="{text(language.say("search layers"))}"><select id="pick" '
         f'aria-label="{text(language.say("cause"))}">'
         f'<option value="">{text(language.say("every cause"))}</option></select>'
-        '<span id="found" class="soft"></span></div>\n<div class="scroll"><table><thead><tr '
+        f'<span id="found" class="soft"></span></div>\n<div {scrolled(language.say("Layers"))}><table><thead>'
+        "<tr "
         'id="head"></tr></thead>'
         '<tbody id="rows"></tbody></table></div>'
     )

@@ -9,7 +9,7 @@ from rkbench.inspection.onnx_document import OnnxComparison, OnnxNode
 from rkbench.language.language import Language
 from rkbench.language.said import say
 from rkbench.units import format_bytes
-from rkbench.views.inspect.html_parts import fix_lines, listed, text
+from rkbench.views.inspect.html_parts import fix_lines, listed, scrolled, text
 from rkbench.views.inspect.labels import nodes_by_size
 
 
@@ -49,7 +49,8 @@ def _onnx_table(onnx: OnnxComparison, language: Language) -> str:
     heads += "".join(f"<th class=n>{language.tell(name)}</th>" for name in numbers)
     same = language.say("same")
     rows = "".join(_onnx_row(node, onnx.file_bytes is not None, same) for node in nodes[:500])
-    return f"<div class=scroll><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+    label = scrolled(language.say("ONNX node by node"))
+    return f"<div {label}><table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
 
 
 def _onnx_row(node: OnnxNode, in_file: bool, same: str) -> str:

@@ -15,6 +15,11 @@ def text(value: object) -> str:
     return escape(printable_lines(str(value)), quote=True)
 
 
+def scrolled(label: str) -> str:
+    """Return the attributes of what may be wider or longer than its place: keys reach and scroll it."""
+    return f'class="scroll" tabindex="0" role="region" aria-label="{text(label)}"'
+
+
 def fix_lines(fix: Fix, language: Language) -> str:
     """Return a cure with what is to be typed."""
     snippet = f'<div class="code"><pre>{text(fix.snippet)}</pre></div>' if fix.snippet else ""

@@ -32,7 +32,7 @@ def print_nights(nights: Sequence[Night], suite: str | None = None, out: TextIO 
         [
             plain(shown[night.id]),
             plain(night.suite),
-            plain(utc(night.started_unix_s)),
+            plain(utc(night.started_unix_s)[: len("2026-01-31 02:00")]),
             plain(_duration(night)),
             plain(str(len(night.boards))),
             plain(f"{len(night.cells)}{f' {MARK}' if night.simulated else ''}"),

@@ -103,7 +103,8 @@ def _print_head(runs: Sequence[RunResult], console: Console) -> None:
 def _how_long(plan: PlanRecord) -> str:
     """Return how long each run goes on; a soak as its duration says, however many calls that is."""
     took = format_seconds(plan.min_duration_s)
-    calls = "" if plan.scenario == SOAK else f"at least {plan.min_iterations} iterations and "
+    fewest = f"{plan.min_iterations} iteration{'s' * (plan.min_iterations != 1)}"
+    calls = "" if plan.scenario == SOAK else f"at least {fewest} and "
     return f"{calls}{took} each"
 
 

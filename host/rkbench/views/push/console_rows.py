@@ -24,6 +24,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+#: So many of those that a doubt concerns are named.
+_NAMED = 3
+
+
 def folded(runs: Sequence[RunResult]) -> FoldedNames:
     """Return the variants' names as rows show them: in full where there are few."""
     names = [run.variant.name for run in runs]
@@ -65,11 +69,17 @@ def doubts(runs: Sequence[RunResult], language: Language = ENGLISH) -> list[str]
 
 def _doubt(found: Sequence[tuple[RunResult, Caveat]], every: int, language: Language) -> str:
     who = list(dict.fromkeys(run.variant.name for run, _ in found))
-    concerned = f"all {every}" if len({run.id for run, _ in found}) == every else ", ".join(who)
+    concerned = f"all {every}" if len({run.id for run, _ in found}) == every else _some(who)
     first = found[0][1]
     differs = len({caveat.message for _, caveat in found}) > 1
     of = f" (of {who[0]}; the others alike)" if differs else ""
     return f"{concerned}: {with_advice(first, language)}{of}"
+
+
+def _some(who: Sequence[str]) -> str:
+    """Return names, of many the first of them."""
+    more = len(who) - _NAMED
+    return ", ".join(who) if more < 2 else f"{', '.join(who[:_NAMED])} and {more} more"
 
 
 def shortened(text: str, names: FoldedNames) -> str:

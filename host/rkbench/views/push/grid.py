@@ -35,7 +35,7 @@ def print_grid(
         if number:
             console.print()
         room = max(NARROWEST, console.width - sum(widths[place] + GAP for place in part[1:]))
-        table = _table(part, titles, left)
+        table = _table(part, titles, left, _broken(part, widths, left, console.width))
         for row in rows:
             first = Text("\n".join(split_name(row[0].value, room)), style=STYLES[row[0].tone])
             table.add_row(first, *(_cell(row[place]) for place in part[1:]))
@@ -59,13 +59,23 @@ def _parts(widths: Sequence[int], left: int, width: int) -> list[list[int]]:
     return [[*heads, *part] for part in parts]
 
 
-def _table(part: Sequence[int], titles: Sequence[str], left: int) -> Table:
+def _broken(part: Sequence[int], widths: Sequence[int], left: int, width: int) -> int | None:
+    """Return the column that is broken into lines, because the left columns leave no room for it."""
+    widest = max(part[left:], key=lambda place: widths[place], default=None)
+    return (
+        widest
+        if sum(min(widths[0], NARROWEST) if not place else widths[place] + GAP for place in part) > width
+        else None
+    )
+
+
+def _table(part: Sequence[int], titles: Sequence[str], left: int, broken: int | None) -> Table:
     from rich.table import Table
 
     table = Table(box=None, padding=(0, 0, 0, GAP), pad_edge=False, collapse_padding=True, header_style="dim")
     for place in part:
         justify: Literal["left", "right"] = "left" if place < left else "right"
-        table.add_column(titles[place], justify=justify, no_wrap=place > 0)
+        table.add_column(titles[place], justify=justify, no_wrap=place not in (0, broken))
     return table
 
 

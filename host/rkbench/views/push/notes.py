@@ -55,20 +55,29 @@ def latency_notes(runs: Sequence[RunResult], comparison: Comparison, names: Mapp
 
 def _refusals(runs: Sequence[RunResult], comparison: Comparison, names: Mapping[str, str]) -> Iterator[str]:
     by_id = {run.id: run for run in runs}
+    told: dict[str, list[str]] = {}
     for refusal in comparison.refused:
         base = by_id[comparison.baseline or refusal.run]
         if is_of_other_conditions(base, by_id[refusal.run]):
-            yield f"{names[refusal.run]} is not compared: {'; '.join(refusal.reasons)}"
+            told.setdefault("; ".join(refusal.reasons), []).append(names[refusal.run])
+    for why, who in told.items():
+        yield f"{_listed(who, len(runs))} {'is' if len(who) == 1 else 'are'} not compared: {why}"
 
 
 def _conditions(runs: Sequence[RunResult], comparison: Comparison, names: Mapping[str, str]) -> Iterator[str]:
+    told: dict[str, list[str]] = {}
     for condition in comparison.conditions:
         if condition.name == CORE_MASK.name and is_sweep(runs):
             continue  # the table is about nothing else
-        yield (
-            f"{names[condition.run]}: {condition.name} is {condition.value or UNKNOWN}, "
-            f"the baseline's {condition.baseline or UNKNOWN}"
-        )
+        values = f"{condition.value or UNKNOWN}, the baseline's {condition.baseline or UNKNOWN}"
+        told.setdefault(f"{condition.name} is {values}", []).append(names[condition.run])
+    for differs, who in told.items():
+        yield f"{_listed(who, len(runs))}: {differs}"
+
+
+def _listed(who: Sequence[str], every: int) -> str:
+    """Return whom a note concerns: all but the baseline in a word, where these are several."""
+    return f"all {len(who)} others" if len(who) == every - 1 > 1 else ", ".join(who)
 
 
 def with_advice(caveat: Caveat, language: Language = ENGLISH) -> str:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rkbench_agent.wire.caveats import Caveat
 
 from rkbench.language.language import ENGLISH, Language
+from rkbench.results.across_boards import across_boards
 from rkbench.results.collect import Collected
 from rkbench.results.comparison import Comparison
 from rkbench.results.extras import LayerTime
 from rkbench.results.model import RunResult
 from rkbench.units import MARK, UNKNOWN, format_bytes, format_ratio, format_seconds
+from rkbench.views.across import AcrossText, across_text
 from rkbench.views.push.console import describe_board
+from rkbench.views.push.console_rows import shortened
 from rkbench.views.push.notes import noise_note, told_caveat, warnings_of
 from rkbench.views.push.overview import Overview, overview
 from rkbench.views.push.requirements import requirement_lines
@@ -51,6 +54,7 @@ class ReportContent:
     identities: tuple[tuple[tuple[str, str], ...], ...]
     lang: str = ENGLISH.tag
     """Of the caveats: all else is English."""
+    across: tuple[AcrossText, ...] = ()
 
 
 def content_of(
@@ -63,21 +67,31 @@ def content_of(
     numbers = number_caveats(runs)
     note = noise_note(runs, comparison)
     members = tuple(named(order))
+    folded = shared_name(order)
+    called = [_called(item) for item in members]
+    latencies = {item.run.id: item.latencies for item in order}
     return ReportContent(
-        title=comparison.verdict,
-        facts=(*_facts(runs), *([f"variants {shared_name(order).told}"] if shared_name(order).told else [])),
+        title=shortened(comparison.verdict, folded),
+        facts=(*_facts(runs), *([f"variants {folded.told}"] if folded.told else [])),
         runs=members,
         baseline=comparison.baseline if comparison.has_candidates else None,
         rows=tuple(table_rows(runs, comparison, numbers)),
         legend=legend(runs),
-        overview=overview(runs, comparison),
+        overview=overview(called, comparison),
         caveats=tuple((number, told_caveat(caveat, language)) for caveat, number in numbers.items()),
-        notes=(*([note] if note else []), *warnings_of(runs, comparison)),
+        notes=(*([note] if note else []), *warnings_of(called, comparison)),
         requirements=tuple(f"{line.lead.strip()} {line.text}" for line in requirement_lines(runs)),
         layers=tuple(_layers(members)),
         identities=tuple(tuple(_identity(item)) for item in members),
+        across=tuple(map(across_text, across_boards(runs, latencies))),
         lang=language.tag,
     )
+
+
+def _called(item: Named) -> RunResult:
+    """Return a run whose variant is called as the report calls it."""
+    run = item.collected.run
+    return replace(run, variant=replace(run.variant, name=item.name))
 
 
 def _facts(runs: Sequence[RunResult]) -> Iterator[str]:

@@ -8,6 +8,7 @@ from rkbench.language.choice import spoken
 from rkbench.results.collect import Collected
 from rkbench.results.comparison import Comparison
 from rkbench.results.night import Night
+from rkbench.views.across import AcrossText
 from rkbench.views.markdown import escaped, table
 from rkbench.views.nightly.markdown import render_markdown
 from rkbench.views.push.table import TableCell, TableRow, Tone
@@ -28,6 +29,7 @@ def render_report_markdown(
         parts.append("\n".join(f"- {escaped(line)}" for line in content.requirements))
     parts += [f"> {escaped(content.legend)}"] if content.legend else []
     parts += [_folded("All figures", _figures(content))]
+    parts += [_folded(told.title, _across(told)) for told in content.across]
     doubts = list(_doubts(content))
     if doubts:
         parts.append(_folded(f"What to doubt ({len(doubts)})", "\n".join(doubts)))
@@ -71,6 +73,12 @@ def _figures(content: ReportContent) -> str:
 
 def _filled(rows: Sequence[TableRow]) -> Iterator[TableRow]:
     return (row for row in rows if any(cell.value for cell in row.cells))
+
+
+def _across(told: AcrossText) -> str:
+    rows = [[escaped(cell.value) for cell in row] for row in told.rows]
+    lines = (told.verdict, told.spread, *told.conditions)
+    return "\n\n".join([table(told.titles, rows), *map(escaped, lines)])
 
 
 def _doubts(content: ReportContent) -> Iterator[str]:

@@ -1,12 +1,13 @@
 (() => {
   const data = JSON.parse(document.getElementById("data").textContent);
   const UNITS = ["kB", "MB", "GB"];
+  const digits = (n) => n >= 99.95 ? n.toFixed(0) : n >= 9.995 ? n.toFixed(1) : n.toFixed(2);
   const bytes = (n) => {
     if (n === null || n === undefined) return "–";
     if (Math.abs(n) < 1000) return n + " B";
     let size = Math.abs(n), unit = "";
     for (unit of UNITS) { size /= 1000; if (size < 999.5 || unit === "GB") break; }
-    return (n < 0 ? "-" : "") + (size >= 99.95 ? size.toFixed(0) : size >= 9.995 ? size.toFixed(1) : size.toFixed(2)) + " " + unit;
+    return (n < 0 ? "-" : "") + digits(size) + " " + unit;
   };
   const el = (tag, props, ...children) => {
     const node = Object.assign(document.createElement(tag), props || {});
@@ -125,9 +126,9 @@
   // What the NPU's tasks of a layer cost, where they could be decoded; null of a layer without any.
   const costs = new Map(data.npu && data.npu.latency ? data.npu.latency.layers.map((l) => [l.index, l]) : []);
   const cost = (l, of) => { const c = costs.get(l.index); return c ? of(c) : null; };
-  const seconds = (s) => s < 1e-3 ? (s * 1e6).toFixed(s < 1e-4 ? 1 : 0) + " µs" : (s * 1e3).toFixed(2) + " ms";
+  const seconds = (s) => s < 1e-3 ? digits(s * 1e6) + " µs" : digits(s * 1e3) + " ms";
   const shown = (v, kind) => v === null ? "–" : kind.includes("time") ? seconds(v) : kind.includes("count") ? v.toLocaleString("en")
-    : kind.includes("macs") ? (v >= 1e9 ? (v / 1e9).toFixed(2) + " G" : v >= 1e6 ? (v / 1e6).toFixed(1) + " M" : (v / 1e3).toFixed(1) + " k")
+    : kind.includes("macs") ? (v >= 1e9 ? digits(v / 1e9) + " G" : v >= 1e6 ? digits(v / 1e6) + " M" : digits(v / 1e3) + " k")
     : kind.includes("ratio") ? (v * 100).toFixed(0) + " %" : bytes(v);
 
   // Layer table: filtered by words and cause, sorted by a click on a heading.

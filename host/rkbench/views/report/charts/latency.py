@@ -102,7 +102,7 @@ def _histogram(calls: dict[str, NDArray[Any]], scale: Scale, mark: str) -> Chart
             "row": {"field": "series", "type": "nominal", "title": None, "sort": list(calls), "spacing": 14,
                     "header": {"labelAnchor": "start", "labelOrient": "top", "labelPadding": 2}},
             "x": quantity("from", f"{mark}latency of a call ({scale.unit})", scale={"zero": False},
-                          bin={"binned": True}),
+                          bin={"binned": True}, axis={"labelOverlap": True, "labelSeparation": 6}),
             "x2": {"field": "to"},
             "y": quantity("share", "share", axis={"format": ".0%", "tickCount": 3}),
             "color": {**series(list(calls))["color"], "legend": None},

@@ -32,8 +32,9 @@ def memory_charts(runs: Sequence[Named]) -> list[Chart]:
             )
     if not panels:
         return []
-    panels[0]["encoding"]["color"]["legend"] = series([item.name for item in runs])["color"]["legend"]
-    spec: Spec = {"vconcat": panels, "spacing": 22, "resolve": {"scale": {"color": "independent"}}}
+    panels[0]["encoding"].update(series([item.name for item in runs]))
+    apart = {"color": "independent", "strokeDash": "independent"}
+    spec: Spec = {"vconcat": panels, "spacing": 22, "resolve": {"scale": apart}}
     note = "At the end of each phase of the first load, from before the file is read to the last inference."
     return [drawn("memory", "Memory while loading", note, spec)]
 
@@ -45,7 +46,7 @@ def _phases(runs: Sequence[Named]) -> list[str]:
 
 
 def _panel(rows: list[dict[str, object]], title: str, phases: Sequence[str], names: Sequence[str]) -> Spec:
-    colour = {**series(names)["color"], "legend": None}
+    told = {channel: {**encoding, "legend": None} for channel, encoding in series(names).items()}
     return {
         "height": 120,
         "data": {"values": rows},
@@ -54,6 +55,6 @@ def _panel(rows: list[dict[str, object]], title: str, phases: Sequence[str], nam
             "x": {"field": "phase", "type": "ordinal", "title": None, "axis": {"labelAngle": -25},
                   "scale": {"type": "point", "padding": 0.4, "domain": list(phases)}},
             "y": quantity("memory", title, scale={"zero": True}),
-            "color": colour,
+            **told,
         },
     }  # fmt: skip

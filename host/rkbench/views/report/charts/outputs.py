@@ -40,15 +40,17 @@ def _cases(runs: Sequence[Named], outputs: Sequence[tuple[Named, Output]], *, se
         "data": {"values": rows},
         "mark": {"type": "tick", "thickness": 1.5, "opacity": 0.75},
         "encoding": {
-            "x": quantity("snr", f"{mark_of_any(runs)}signal to error of a case (SNR, dB): more is nearer",
-                          scale={"zero": False}),
+            "x": quantity("snr", f"{mark_of_any(runs)}SNR of a case (dB)", scale={"zero": False}),
             "y": {"field": "row", "type": "nominal", "sort": order, "title": None},
             "color": {**series([item.name for item in runs])["color"], "legend": None},
         },
     }  # fmt: skip
-    note = "A stroke is a case of the golden; 20 dB is an error of a tenth, 40 dB of a hundredth."
+    note = (
+        "A stroke is a case of the golden: signal to error, more is nearer."
+        " 20 dB is an error of a tenth, 40 dB of a hundredth."
+    )
     note += f" {exact} more are bit-exact, or expected to be zero throughout." if exact else ""
-    return [drawn("cases", "Output error: case by case", note, spec)]
+    return [drawn("cases", "Output error: case by case", note, spec, long_names=True)]
 
 
 def _parts(runs: Sequence[Named], outputs: Sequence[tuple[Named, Output]]) -> list[Chart]:

@@ -14,9 +14,12 @@ Spec = dict[str, Any]
 #: Vega-Lite's version that the specifications are written for.
 VEGA_LITE = "5.20"
 WIDE, NARROW = 1010, 300
+#: What a narrow drawing has with its axis.
+_NARROW_WHOLE = 352
 INK, SOFT, LINE = "var(--ink)", "var(--soft)", "var(--line)"
 _SERIES = 8
 _DASHES = ([1, 0], [6, 3], [2, 3])
+_SHAPES = ("circle", "square", "triangle-up")
 
 #: Series in an order that those who see two colours tell apart too, 3:1 or more on the ground (WCAG 1.4.11).
 LIGHT: Mapping[str, str] = {
@@ -78,6 +81,12 @@ def series_dashes(names: Sequence[str]) -> Spec:
     return {"domain": list(names), "range": dashes}
 
 
+def series_shapes(names: Sequence[str]) -> Spec:
+    """Return the scale of shapes of points, which tells series apart whose colours come again."""
+    shapes = [_SHAPES[place // _SERIES % len(_SHAPES)] for place in range(len(names))]
+    return {"domain": list(names), "range": shapes}
+
+
 def quantity(field: str, title: str | None, **more: Any) -> Spec:
     """Return the encoding of a number on an axis with its title and unit."""
     return {"field": field, "type": "quantitative", "title": title, **more}
@@ -93,9 +102,25 @@ def series(names: Sequence[str], field: str = "series") -> Spec:
     }
 
 
-def drawn(key: str, title: str, note: str, spec: Spec) -> Chart:
-    """Return a drawing of a specification that has no width yet."""
-    return Chart(key, title, note, _whole(spec, WIDE), _whole(spec, NARROW))
+def points(names: Sequence[str], field: str = "series") -> Spec:
+    """Return the encodings that tell series of points apart, with a legend of their signs."""
+    legend = {"title": None, "orient": "top", "labelLimit": 0, "symbolOpacity": 1}
+    shown = legend if len(names) > 1 else None
+    return {
+        "color": {"field": field, "type": "nominal", "scale": series_colours(names), "legend": shown},
+        "shape": {"field": field, "type": "nominal", "scale": series_shapes(names), "legend": shown},
+    }
+
+
+def drawn(key: str, title: str, note: str, spec: Spec, *, long_names: bool = False) -> Chart:
+    """Return a drawing of a specification that has no width yet.
+
+    One with `long_names` on its left has, where it is narrow, room for them within its width: else it would
+    be shrunk, names and all.
+    """
+    fitted = {"autosize": {"type": "fit-x", "contains": "padding"}} if long_names else {}
+    narrow = {**_whole(spec, _NARROW_WHOLE if long_names else NARROW), **fitted}
+    return Chart(key, title, note, _whole(spec, WIDE), narrow)
 
 
 def _whole(spec: Spec, width: int) -> Spec:

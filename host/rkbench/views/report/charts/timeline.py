@@ -1,4 +1,4 @@
-"""A push over time: the latency of its blocks, and beneath on the same axis clocks, heat and load."""
+"""A push over time: the latency of its blocks, and beneath on the same axis clocks, temperature and load."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rkbench.views.report.charts.spec import (
     Scale,
     Spec,
     drawn,
+    points,
     quantity,
     seconds_scale,
     series,
@@ -57,7 +58,7 @@ def _timeline(runs: Sequence[Named], push: str) -> Chart | None:
     spec: Spec = {
         "vconcat": parts,
         "spacing": 12,
-        "resolve": {"scale": {"x": "shared", "color": "independent"}},
+        "resolve": {"scale": {"x": "shared", "color": "independent", "shape": "independent"}},
     }
     title = "Latency over time" + (f": push {push}" if push else "")
     note = (
@@ -117,8 +118,8 @@ def _latencies(
     blocks: Sequence[Row], loads: Sequence[Row], names: Sequence[str], scale: Scale, mark: str
 ) -> Spec:
     title = f"{mark}latency ({scale.unit})"
-    legend = {"title": None, "orient": "top", "labelLimit": 0} if len(names) > 1 else None
-    colour = {**series(names)["color"], "legend": legend}
+    told = points(names)
+    colour = told["color"]
     return {
         "height": 220,
         "layer": [
@@ -143,7 +144,7 @@ def _latencies(
                 "encoding": {
                     "x": _x(),
                     "y": quantity("mid", title, scale={"zero": False}),
-                    "color": colour,
+                    **told,
                 },
             },
         ],
@@ -151,7 +152,7 @@ def _latencies(
 
 
 def _sensors(readings: Sequence[Reading], begin_ns: int, mark: str) -> Iterator[Spec]:
-    """Yield a drawing for each kind of sensor that was read: clocks, heat, load."""
+    """Yield a drawing for each kind of sensor that was read: clocks, temperature, load."""
     step = max(1, len(readings) // _MOST_SAMPLES)
     told = [(round((sample.time_ns - begin_ns) / 1e9, 4), sample) for sample in readings[::step]]
     for title, read, scale in _KINDS:
@@ -187,7 +188,7 @@ def _clocks(sample: Reading) -> Iterator[tuple[str, float]]:
             yield part, hertz / 1e6
 
 
-def _heat(sample: Reading) -> Iterator[tuple[str, float]]:
+def _temperature(sample: Reading) -> Iterator[tuple[str, float]]:
     zones = sample.temperature_celsius or {}
     if zones:
         hottest = max(zones, key=lambda zone: zones[zone])
@@ -203,6 +204,6 @@ def _load(sample: Reading) -> Iterator[tuple[str, float]]:
 
 _KINDS: tuple[tuple[str, Callable[[Reading], Iterator[tuple[str, float]]], Spec], ...] = (
     ("clock (MHz)", _clocks, {"zero": True}),
-    ("heat (°C)", _heat, {"zero": False}),
+    ("temp. (°C)", _temperature, {"zero": False}),
     ("load (%)", _load, {"domain": [0, 100]}),
 )

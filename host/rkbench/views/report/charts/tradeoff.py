@@ -13,9 +13,9 @@ from rkbench.views.report.charts.spec import (
     Scale,
     Spec,
     drawn,
+    points,
     quantity,
     seconds_scale,
-    series,
 )
 from rkbench.views.report.names import Named, mark_of_any
 
@@ -30,10 +30,10 @@ def tradeoff_charts(runs: Sequence[Named]) -> list[Chart]:
     if len(latencies) < 2:
         return []
     scale = seconds_scale(max(latency.p50_s for _, latency in latencies))
-    points = [(item.collected.run.variant.size_bytes, latency.p50_s) for item, latency in latencies]
+    places = [(item.collected.run.variant.size_bytes, latency.p50_s) for item, latency in latencies]
     rows = [
-        _row(item, latency, scale, in_front=not any(_beats(other, point) for other in points))
-        for (item, latency), point in zip(latencies, points, strict=True)
+        _row(item, latency, scale, in_front=not any(_beats(other, place) for other in places))
+        for (item, latency), place in zip(latencies, places, strict=True)
     ]
     mark = mark_of_any(runs)
     y = f"{mark}latency p50 ({scale.unit})"
@@ -67,23 +67,16 @@ def _front(rows: Sequence[Row], title: str) -> Spec:
 
 
 def _points(rows: Sequence[Row], title: str, names: Sequence[str]) -> list[Spec]:
-    colour = series(names)["color"]
-    shape = {
-        "field": "kept",
-        "type": "nominal",
-        "legend": None,
-        "scale": {"domain": [True, False], "range": ["circle", "cross"]},
-    }
-    bounds = {"x": _SIZE, "y": quantity("low", title), "y2": {"field": "high"}, "color": colour}
-    middle = {"x": _SIZE, "y": quantity("latency", title), "color": colour, "shape": shape}
-    values = {"values": list(rows)}
+    told = points(names)
+    bounds = {"x": _SIZE, "y": quantity("low", title), "y2": {"field": "high"}, "color": told["color"]}
+    middle = {"x": _SIZE, "y": quantity("latency", title)}
+    kept, crossed = ({"values": [row for row in rows if row["kept"] is held]} for held in (True, False))
+    mark = {"type": "point", "filled": True, "size": 90, "opacity": 1}
+    missed = {"data": crossed, "mark": {**mark, "shape": "cross"}}
     return [
-        {"data": values, "mark": {"type": "rule", "strokeWidth": 2}, "encoding": bounds},
-        {
-            "data": values,
-            "mark": {"type": "point", "filled": True, "size": 90, "opacity": 1},
-            "encoding": middle,
-        },
+        {"data": {"values": list(rows)}, "mark": {"type": "rule", "strokeWidth": 2}, "encoding": bounds},
+        {"data": kept, "mark": mark, "encoding": {**middle, **told}},
+        *([{**missed, "encoding": {**middle, "color": told["color"]}}] if crossed["values"] else []),
     ]
 
 
