@@ -9,7 +9,7 @@ from typing import Literal, TextIO
 
 from rkbench_agent.wire.words import SINGLE_STREAM
 
-from rkbench.campaign.past import Past
+from rkbench.campaign.past import SHOWN, Past
 from rkbench.errors import UsageError
 from rkbench.results.history import HistoryRow
 from rkbench.results.ids import short_ids
@@ -17,8 +17,8 @@ from rkbench.results.measures import LATENCY_P50, SIZE
 from rkbench.results.model import FAILED, STOPPED
 from rkbench.results.trend import trends
 from rkbench.units import MARK, UNKNOWN
-from rkbench.views.history_files import render_history, tags_by_run, write_history
-from rkbench.views.output import STDOUT, all_of, check_output, write_bytes, write_text
+from rkbench.views.history_files import tags_by_run, write_history_csv, write_history_json
+from rkbench.views.output import STDOUT, all_of, check_output, write_bytes
 from rkbench.views.push.console_table import split_name
 from rkbench.views.report.files import PICTURES
 from rkbench.views.terminal import make_console
@@ -39,12 +39,20 @@ def show_past(
     elif past.measure is not None:
         steps.append(lambda: _plot(past))
     elif STDOUT not in (json_file, csv_file) and (json_file is None or csv_file is None):
-        steps.append(lambda: show_history(past.rows, asked=past.asked.words, tags=tags))
+        steps.append(lambda: _list(past, tags, csv_file if json_file is None else json_file))
     if json_file is not None:
-        steps.append(lambda: write_text(json_file, render_history(past.rows, tags)))
+        steps.append(lambda: write_history_json(past.rows, tags, json_file))
     if csv_file is not None:
-        steps.append(lambda: write_history(past.rows, tags, csv_file))
+        steps.append(lambda: write_history_csv(past.rows, tags, csv_file))
     all_of(*steps)
+
+
+def _list(past: Past, tags: Mapping[str, tuple[str, ...]], file: str | None) -> None:
+    """Print the runs; beside a file that has all, as many as without it."""
+    shown = past.rows if past.asked.limit is not None else past.rows[:SHOWN]
+    show_history(shown, asked=past.asked.words, tags=tags)
+    if len(shown) < len(past.rows):
+        print(f"the newest {len(shown)} of {len(past.rows):,}: {file} has them all")
 
 
 def _plot(past: Past) -> None:

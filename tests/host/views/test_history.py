@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 import sqlite3
 from contextlib import closing
 from dataclasses import replace
@@ -249,3 +250,18 @@ def test_an_import_leaves_an_older_store_as_it_is(store: Path, tmp_path: Path) -
     done = bench(tmp_path / "new.sqlite", "store", "import", store, columns=300)
     assert "6 runs, 2 nights, 0 tags taken in" in done.stdout
     assert store.read_bytes() == before
+
+
+def test_beside_a_file_the_terminal_shows_the_newest_and_the_file_has_all(tmp_path: Path) -> None:
+    path = tmp_path / "many.sqlite"
+    with open_store(path) as store:
+        for number in range(1, 31):
+            store.save(collected(make_run(number, f"net-{number}")))
+    done = bench(path, "history", "--json", tmp_path / "h.json")
+    assert done.stdout.count("net-") == 20
+    assert done.stdout.splitlines()[-1] == f"the newest 20 of 30: {tmp_path / 'h.json'} has them all"
+    text = (tmp_path / "h.json").read_text()
+    found = json.loads(text)
+    assert (found["schema"], len(found["runs"])) == ("rkbench-history/1", 30)
+    assert text == json.dumps(found, indent=1, ensure_ascii=False) + "\n"
+    assert bench(path, "history", "--json", "-", "--model", "none").stdout.splitlines()[-2] == ' "runs": []'

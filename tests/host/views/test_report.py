@@ -338,3 +338,37 @@ def test_the_browser_shows_one_width_and_offers_the_data(tmp_path: Path) -> None
     drawn = [attributes for tag, attributes in page.elements if attributes.get("class") == "chart"]
     assert len(drawn) == 2 * 7
     assert all(attributes["aria-label"] for attributes in drawn)
+
+
+def test_many_are_called_by_short_names_in_sentences_too() -> None:
+    items, comparison = report_of(*(f"mobilenetv2.rk3588.recipe-{number}.rknn" for number in range(1, 6)))
+    content = content_of(items, comparison)
+    assert content.overview is not None
+    assert "mobilenetv2" not in content.title + content.overview.told + " ".join(content.notes)
+    assert "variants mobilenetv2.rk3588.….rknn" in " ".join(content.facts)
+
+
+def test_runs_of_several_boards_say_how_far_these_lie_apart() -> None:
+    items, _ = report_of("net", "net")
+    other = replace(
+        items[1].run, board=replace(items[1].run.board, name="shelf"), push="other", id="other-01"
+    )
+    sha256 = items[0].run.variant.sha256
+    items[1] = replace(items[1], run=replace(other, variant=replace(other.variant, sha256=sha256)))
+    comparison = compare_collected(items)
+    (told,) = content_of(items, comparison).across
+    assert told.title == "net on 2 boards (rk3588, lite, cores auto)"
+    assert [row[0].value for row in told.rows] == ["desk", "shelf"]
+    page, text = render_page(items, comparison), render_report_markdown(items, comparison)
+    assert told.verdict in unescape(page)
+    assert "<summary>net on 2 boards" in text
+    assert "net · shelf is not compared: board differs: shelf, baseline desk" in unescape(page)
+
+
+def test_colours_that_come_again_have_another_shape_and_dash() -> None:
+    items, _ = report_of(*(f"net-{number}" for number in range(1, 11)))
+    charts = {chart.key: json.dumps(chart.wide) for chart in charts_of(named(items))}
+    ten = [*["circle"] * 8, *["square"] * 2]
+    assert json.dumps(ten) in charts["tradeoff"]
+    assert json.dumps(ten) in next(text for key, text in charts.items() if key.startswith("timeline"))
+    assert json.dumps([*[[1, 0]] * 8, *[[6, 3]] * 2]) in charts["memory"]
