@@ -54,6 +54,8 @@ def past_runs(
     address: str | Path | None, asked: AskedPast, *, unix_s: Callable[[], float] = time.time
 ) -> Past:
     """Return what the store holds of it. Raises UsageError for a time or a measure that is none."""
+    if asked.limit is not None and asked.limit < 1:
+        raise UsageError(f"a limit of {asked.limit} runs", hint="give 1 or more, or none for all")
     measure = None if asked.plot is None else _measure(asked.plot)
     since_unix_s = None if asked.since is None else moment_of(asked.since, unix_s())
     whole = asked.in_file or measure is not None

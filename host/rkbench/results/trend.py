@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -72,9 +73,16 @@ def trends(rows: Sequence[HistoryRow], measure: Measure, baselines: Collection[s
 
 
 def _names(keys: Sequence[tuple[object, ...]]) -> dict[tuple[object, ...], str]:
-    """Return what each series is called: variant and board, and the words in which any two differ."""
+    """Return what each series is called: variant and board, and the words in which any two differ.
+
+    No two are called alike: what a board of one name simulated stands apart from what it measured.
+    """
     told = [place for place in range(2, 5) if len({key[place] for key in keys}) > 1]
-    return {key: ", ".join([f"{key[0]} on {key[1]}", *(str(key[place]) for place in told)]) for key in keys}
+    names = {key: ", ".join([f"{key[0]} on {key[1]}", *(str(key[place]) for place in told)]) for key in keys}
+    counts = Counter(names.values())
+    return {
+        key: f"{name}, simulated" if key[-1] and counts[name] > 1 else name for key, name in names.items()
+    }
 
 
 def _point(row: HistoryRow, measure: Measure, baselines: Collection[str]) -> TrendPoint:

@@ -197,6 +197,8 @@ def test_unknown_runs_an_empty_store_and_wrong_files_are_said(store: Path, tmp_p
         rkbench.runs("last", limit=3, store=store)
     with noted("no time"):
         rkbench.runs(since="yesterday", store=store)
+    with pytest.raises(rkbench.BenchError, match="a limit of -5 runs"):
+        rkbench.runs(limit=-5, store=store)
     with noted("no board"):
         rkbench.push(FP16, "no-such-board", store=tmp_path / "results.sqlite", progress=False)
     with noted("no result store at"):

@@ -265,3 +265,9 @@ def test_beside_a_file_the_terminal_shows_the_newest_and_the_file_has_all(tmp_pa
     assert (found["schema"], len(found["runs"])) == ("rkbench-history/1", 30)
     assert text == json.dumps(found, indent=1, ensure_ascii=False) + "\n"
     assert bench(path, "history", "--json", "-", "--model", "none").stdout.splitlines()[-2] == ' "runs": []'
+
+
+def test_what_was_simulated_and_what_was_measured_are_no_one_series() -> None:
+    runs = [make_run(1, "net", push="p1"), make_run(1, "net", push="p2", simulated=True)]
+    found = trends([history_row(run) for run in runs], LATENCY_P50)
+    assert [trend.name for trend in found] == ["net on desk", "net on desk, simulated"]

@@ -311,8 +311,23 @@ def test_a_trace_holds_every_call_and_the_sensors() -> None:
     clocks = [item["args"] for item in events if item["ph"] == "C" and item["name"] == "clock (MHz)"]
     assert clocks[-1] == {"NPU": 600.0, "DDR": 528.0}
     names = [item["args"]["name"] for item in events if item["ph"] == "M" and item["name"] == "process_name"]
-    assert names == ["≈ simulated: fp16", "≈ simulated: int8", "board"]
+    assert names == ["≈ simulated: fp16", "≈ simulated: int8", "board desk"]
     assert trace["otherData"]["simulated"] is True
+
+
+def test_pushes_of_boards_with_other_clocks_begin_together_in_a_trace() -> None:
+    items, _ = report_of("net", "net")
+    run, raw = items[1].run, RawLatencies()
+    days_ns = 9 * 86_400 * 10**9
+    raw.append(Latencies("r", 0, False, [days_ns], [2 * MS]))
+    sample = Reading(days_ns + MS, [0.5], 1_000_000_000, None, None, temperature_celsius={"soc": 40.0})
+    shelf = replace(run, id="p2-01", push="p2", board=replace(run.board, name="shelf"))
+    items[1] = replace(items[1], run=shelf, latencies=raw, readings=(sample,))
+    events = json.loads(render_trace(items))["traceEvents"]
+    assert [item["ts"] for item in events if item["ph"] == "X" and item["pid"] == 2] == [0, 0]
+    named_pids = {item["args"]["name"]: item["pid"] for item in events if item.get("name") == "process_name"}
+    assert [named_pids["board desk"], named_pids["board shelf"]] == [0, 3]
+    assert {item["ts"] for item in events if item["ph"] == "C" and item["pid"] == 3} == {1000.0}
 
 
 def test_markdown_has_the_sentence_first_and_the_rest_folded() -> None:

@@ -1,4 +1,4 @@
-"""Runs as a trace that Perfetto and Chrome open: blocks, calls with their stages, clocks, heat and load.
+"""Runs as a trace that Perfetto and Chrome open: blocks, calls with their stages, clocks, heat, load.
 
 The format is Chrome's "Trace Event Format" (JSON): complete events `X` with begin and duration in µs,
 counters `C`, names of processes and threads as metadata `M`.
@@ -23,15 +23,20 @@ _NS_PER_US = 1e3
 
 
 def render_trace(collected: Sequence[Collected]) -> str:
-    """Return the trace of these runs; each is a process of its own, the board's sensors another."""
-    runs = named(collected)
-    begins = [min(item.collected.latencies.start_ns, default=None) for item in runs]
-    begin_ns = min((begin for begin in begins if begin is not None), default=0)
-    events = [event for pid, item in enumerate(runs, 1) for event in _run_events(pid, item, begin_ns)]
-    readings = {sample.time_ns: sample for item in collected for sample in item.readings}
-    if readings:
-        events.append(_name(0, "board", "process_name"))
-        events += [event for time in sorted(readings) for event in _counters(readings[time], begin_ns)]
+    """Return the trace of these runs; each is a process of its own, the sensors of each push another.
+
+    Each push begins at 0: times are of its board's own clock, which says nothing of another's.
+    """
+    pushes: dict[str, list[tuple[int, Named]]] = {}
+    for pid, item in enumerate(named(collected), 1):
+        pushes.setdefault(item.collected.run.push, []).append((pid, item))
+    events: list[Event] = []
+    for place, runs in enumerate(pushes.values()):
+        begins = [min(item.collected.latencies.start_ns, default=None) for _, item in runs]
+        begin_ns = min((begin for begin in begins if begin is not None), default=0)
+        events += [event for pid, item in runs for event in _run_events(pid, item, begin_ns)]
+        pid = 0 if place == 0 else len(collected) + place
+        events += _sensors(pid, [item.collected for _, item in runs], begin_ns)
     simulated = any(item.run.simulated for item in collected)
     return json.dumps(
         {
@@ -76,7 +81,16 @@ def _stages(pid: int, raw: RawLatencies, place: int, start_ns: int) -> Iterator[
         start_ns += column[place]
 
 
-def _counters(sample: Reading, begin_ns: int) -> Iterator[Event]:
+def _sensors(pid: int, collected: Sequence[Collected], begin_ns: int) -> Iterator[Event]:
+    """Yield what the sensors of a push's board said."""
+    readings = {sample.time_ns: sample for item in collected for sample in item.readings}
+    if readings:
+        yield _name(pid, f"board {collected[0].run.board.name}", "process_name")
+    for time in sorted(readings):
+        yield from _counters(pid, readings[time], begin_ns)
+
+
+def _counters(pid: int, sample: Reading, begin_ns: int) -> Iterator[Event]:
     clocks = (("NPU", sample.npu_clock_hz), ("DDR", sample.ddr_clock_hz))
     loads = enumerate(sample.npu_load_ratio or ())
     found: dict[str, dict[str, float]] = {
@@ -88,7 +102,7 @@ def _counters(sample: Reading, begin_ns: int) -> Iterator[Event]:
     at = (sample.time_ns - begin_ns) / _NS_PER_US
     for name, values in found.items():
         if values:
-            yield {"ph": "C", "pid": 0, "ts": at, "name": name, "args": values}
+            yield {"ph": "C", "pid": pid, "ts": at, "name": name, "args": values}
 
 
 def _slice(pid: int, tid: int, name: str, start_ns: int, duration_ns: int) -> Event:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterator, Sequence
 from functools import partial
 
-from rkbench.units import printable
+from rkbench.units import MARK, printable
 from rkbench.views.nightly.markdown import utc
 from rkbench.views.nightly.sentences import headline
 from rkbench.views.page import embedded
@@ -63,7 +63,7 @@ def _pushes(listing: Listing) -> list[Entry]:
     found = []
     for push in listing.pushes[::-1]:
         more = f" and {len(push.variants) - _NAMED} more" if len(push.variants) > _NAMED else ""
-        verdicts = dict.fromkeys(row.verdict or "" for row in push.rows)
+        verdicts = dict.fromkeys(f"{MARK * row.simulated}{row.verdict or ''}" for row in push.rows)
         tags = [tag for row in push.rows for tag in listing.tags.get(row.run, ())]
         words = [push.id, *push.variants[_NAMED:], *tags, *(row.soc or "" for row in push.rows[:1])]
         found.append(
