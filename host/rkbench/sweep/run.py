@@ -110,6 +110,8 @@ def _build(
     """Convert what the plan has, as many at once as fit; every finished one is delivered, whatever fails."""
     jobs = options.words.jobs or side_by_side(plan, os.cpu_count() or 1, psutil.virtual_memory().available)
     requests = tuple(each.request for each in plan.variants)
+    at_once = f", {jobs} at once" if min(jobs, len(requests)) > 1 else ""
+    listener(Step(f"converting {counted(len(requests), 'variant')}{at_once}"))
     return deliver_all(
         asked, requests, plan.left_out, options.folder, lambda *made: listener(Note(told(*made))), jobs
     )
