@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from bench_command import Done, run_bench
 from made_runs import collected, make_run
+from rkbench.errors import StoreError
 from rkbench.results.model import RunResult
 from rkbench.store import open_store
 from rkbench.store.copying import copy_to_file
@@ -212,3 +213,10 @@ def test_a_backup_by_way_of_documents_says_what_it_lacks(store: Path, tmp_path: 
         lacking = copy_to_file(opened, tmp_path / "copy.sqlite")
     assert len(lacking) == 1
     assert "1qmv0w0v1-02" in lacking[0]
+
+
+def test_such_a_backup_on_a_full_disk_names_itself(store: Path, full: Path) -> None:
+    with open_store(store) as opened, pytest.raises(StoreError, match=r"/copy\.sqlite: ") as caught:
+        copy_to_file(opened, full / "copy.sqlite")
+    assert caught.value.hint.endswith("choose another place: bench store backup FILE")
+    assert sorted(path.name for path in full.iterdir()) == ["filling", "r.html"]
