@@ -48,7 +48,6 @@ def test_the_smallest_that_keeps_what_is_required_wins_and_nothing_is_done_twice
 ) -> None:
     done = first
     assert done.returncode == 0, done.stderr
-    assert "\nconverting 3 variants" in done.stderr
     document = done.document
     assert document["winner"] == "fix,int8-mmse"
     assert document["measured"] == 3

@@ -21,7 +21,7 @@ from rkbench.conversion.typed import ConvertOutcome, Delivered, asked_of, delive
 from rkbench.errors import BenchError, UsageError
 from rkbench.inspection.causes import find_causes
 from rkbench.results.collect import Collected
-from rkbench.results.events import Listener, Note, Step
+from rkbench.results.events import Doing, Listener, Note, Step
 from rkbench.results.measures import GATED, LATENCY_P50
 from rkbench.results.ranking import Ranking
 from rkbench.rknn import open_model
@@ -111,7 +111,7 @@ def _build(
     jobs = options.words.jobs or side_by_side(plan, os.cpu_count() or 1, psutil.virtual_memory().available)
     requests = tuple(each.request for each in plan.variants)
     at_once = f", {jobs} at once" if min(jobs, len(requests)) > 1 else ""
-    listener(Step(f"converting {counted(len(requests), 'variant')}{at_once}"))
+    listener(Doing(f"converting {counted(len(requests), 'variant')}{at_once}"))
     return deliver_all(
         asked, requests, plan.left_out, options.folder, lambda *made: listener(Note(told(*made))), jobs
     )
