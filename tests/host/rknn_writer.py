@@ -167,7 +167,7 @@ def _graph_table(graph: GraphSpec, tensors: list[Table], version: int) -> Table:
 def _tensor(tensor: TensorSpec, numbers: dict[int, int], scale_slot: int) -> Table:
     slots: dict[int, Value] = {
         0: Scalar("B", DTYPE_NUMBERS[tensor.dtype]),
-        1: Scalar("B", tensor.layout),
+        1: Scalar("B", tensor.layout & 0xFF),  # a fuzz may ask for more than a byte holds
         2: Scalar("B", KIND_NUMBERS[tensor.kind]),
         3: Vector("i", tensor.native_shape or tensor.shape),
         4: Vector("i", tensor.shape),
