@@ -13,8 +13,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 PACKAGES = {"rkbench": ROOT / "host/rkbench", "rkbench_agent": ROOT / "agent/rkbench_agent"}
 #: The wire is the one part of the agent that the host imports, and raises what both of them can read. What
-#: the NPU's parts refuse never leaves their room: the executor makes a NotModelledError of it. Too many logins
-#: are an answer of 503.
+#: the NPU's parts refuse never leaves their room: the executor makes a NotModelledError of it. Too many
+#: logins are an answer of 503.
 ELSEWHERE = {
     "rkbench": {
         ("metrics/guarding.py", "TooManyLoginsError"),
