@@ -197,7 +197,9 @@ class NpzWriter:
         try:
             # A name that is too long is told before hours of writing.
             self._in_place = path.exists() and not path.is_file()
-            self._zip = zipfile.ZipFile(path if self._in_place else self._part, "w")
+            # Opened once: zipfile would try to read it too, and who reads a pipe takes that for its end.
+            self._file = (path if self._in_place else self._part).open("wb")
+            self._zip = zipfile.ZipFile(self._file, "w")
         except OSError as error:
             raise GoldenError(f"{path} cannot be written: {error.strerror}", hint=_ELSEWHERE) from error
 
@@ -213,6 +215,7 @@ class NpzWriter:
                     self._zip.close()
                 raise error
             self._zip.close()
+            self._file.close()
             if kind is None and not self._in_place:
                 self._part.replace(self.path)
         except OSError as written:
@@ -220,6 +223,8 @@ class NpzWriter:
                 f"{self.path} cannot be written: {written.strerror}", hint=_ELSEWHERE
             ) from written
         finally:
+            with suppress(OSError):  # told above; what is left to flush goes the same way
+                self._file.close()
             self._part.unlink(missing_ok=True)
 
     def add(self, name: str, shape: tuple[int, ...], dtype: np.dtype[Any], parts: Iterable[Array]) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -73,7 +74,7 @@ def test_what_typer_refuses_is_refused_in_its_words(name: str, arguments: list[s
     "words",
     [["predict", "nowhere.rknn"], ["push", "nowhere.rknn", "--any", "--board", "virtual", "--store", "s"]],
 )
-def test_a_plain_command_line_is_read_without_pydantic(words: list[str]) -> None:
+def test_a_plain_command_line_is_read_without_pydantic(tmp_path: Path, words: list[str]) -> None:
     code = (
         "import sys\n"
         "from rkbench.cli import main\n"
@@ -83,6 +84,8 @@ def test_a_plain_command_line_is_read_without_pydantic(words: list[str]) -> None
         "finally:\n"
         "    print('pydantic' in sys.modules)\n"
     )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
     assert "nowhere.rknn" in done.stderr
     assert done.stdout == "False\n"
