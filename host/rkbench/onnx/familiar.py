@@ -1,9 +1,10 @@
 """Which forms of operators the rules have seen converted: a network of others is predicted, but not trusted.
 
 `forms.tsv` holds the forms of every network of the corpus that is predicted within 15 %
-(`tools/corpus/forms.py` writes it). Of 226 real networks, each looked at with the forms of its own family
-left out, 22 have three new ones or more. Of the five whose size was missed by more than 30 % when they were
-judged first they are three: MViTv2, SAM-ViT, bilinear attention.
+(`tools/corpus/forms.py` writes it). Of 226 real networks, each held against the forms of all networks but
+its own family (those that are predicted worse among them), 22 have three new ones or more. Of the five
+whose size was missed by more than 30 % when they were judged first they are three: MViTv2, SAM-ViT,
+bilinear attention.
 """
 
 from __future__ import annotations
