@@ -13,6 +13,7 @@ import json
 import sys
 import zipfile
 import zlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -140,13 +141,54 @@ def _smp(entry: str, arguments: dict[str, Any]) -> Any:
     return getattr(smp, entry)(encoder_weights=None, **arguments)
 
 
+def _package(entry: str, arguments: dict[str, Any]) -> Any:
+    module, _, name = entry.rpartition(".")
+    return getattr(importlib.import_module(module), name)(**arguments)
+
+
+def _transformers(entry: str, arguments: dict[str, Any]) -> Any:
+    import transformers
+
+    kind = getattr(transformers, entry)
+    return kind(kind.config_class(**arguments, attn_implementation="eager"))
+
+
 ZOOS = {
     "timm": _timm,
     "torchvision": _torchvision,
     "pytorchcv": _pytorchcv,
     "ultralytics": _ultralytics,
     "smp": _smp,
+    "package": _package,
+    "transformers": _transformers,
 }
+
+
+def with_tensors_alone(model: Any) -> Any:
+    """Return the model with its tensors as outputs, whatever object holds them."""
+    import torch
+
+    class TensorsAlone(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.inner = model
+
+        def forward(self, *inputs: Any) -> Any:
+            return tuple(tensors_of(self.inner(*inputs)))
+
+    return TensorsAlone().eval()
+
+
+def tensors_of(value: Any) -> Iterator[Any]:
+    """Yield the floating tensors in an answer of nested tuples and dictionaries, in their order."""
+    if hasattr(value, "is_floating_point"):
+        if value.is_floating_point():
+            yield value
+    elif isinstance(value, Mapping):
+        yield from tensors_of(tuple(value.values()))
+    elif isinstance(value, (tuple, list)):
+        for part in value:
+            yield from tensors_of(part)
 
 
 def export(model: Any, network: Network, path: Path) -> None:
@@ -154,6 +196,8 @@ def export(model: Any, network: Network, path: Path) -> None:
     import torch
 
     inputs = tuple(torch.randn(shape) for shape in network.shapes.values())
+    if network.source in ("package", "transformers"):
+        model = with_tensors_alone(model)
     part = path.with_suffix(".part")
     with torch.no_grad():
         options: dict[str, Any] = {

@@ -19,7 +19,7 @@ class Network:
     family: str
     """Its architecture family, by which the corpus is split."""
     source: str
-    """`timm`, `torchvision`, `pytorchcv`, `ultralytics`, `smp` (random weights), `wheel`, `installed`
+    """`timm`, `torchvision`, `pytorchcv`, `ultralytics`, `smp`, `package`, `transformers` (random weights), `wheel`, `installed`
     (a file of an installed package) or `synthetic`."""
     entry: str
     """Its name there, with arguments as JSON behind a colon; of a wheel its file pattern and the member."""
