@@ -143,7 +143,14 @@ def _smp(entry: str, arguments: dict[str, Any]) -> Any:
 
 def _package(entry: str, arguments: dict[str, Any]) -> Any:
     module, _, name = entry.rpartition(".")
-    return getattr(importlib.import_module(module), name)(**arguments)
+    return getattr(importlib.import_module(module), name)(**as_tuples(arguments))
+
+
+def as_tuples(value: Any) -> Any:
+    """Return JSON's lists as tuples, which some zoos insist on."""
+    if isinstance(value, dict):
+        return {key: as_tuples(part) for key, part in value.items()}
+    return tuple(map(as_tuples, value)) if isinstance(value, list) else value
 
 
 def _transformers(entry: str, arguments: dict[str, Any]) -> Any:
