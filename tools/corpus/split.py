@@ -77,7 +77,7 @@ FOURTH = frozenset(
 """Families that were written down on 27 November 2026, after the third set was judged, by reading the lists
 of six packages of other people than the first three sets come from (spandrel, MONAI, kornia, transformers,
 vit-pytorch, torchaudio): networks for pictures and sound that the corpus had not, cut to a few megabytes,
-before one of them was exported or converted. Those that can be exported (54 of 63) are judged, all of them."""
+before one of them was exported or converted. All that can be exported (54 of 63) are judged."""
 
 
 HELD_BACK: frozenset[str] = FOURTH
