@@ -116,8 +116,21 @@ def test_warm_up_and_what_follows_a_switch_are_in_no_block(tmp_path: Path) -> No
 
 
 def test_a_file_that_cannot_be_written_is_said_at_the_end() -> None:
-    with pytest.raises(BenchError, match="--jsonl /dev/full"), PushStream("/dev/full") as stream:
+    with PushStream("/dev/full") as stream:
         stream.hear(Reading(1))
+    with pytest.raises(BenchError, match="--jsonl /dev/full"):
+        stream.check()
+
+
+def test_a_reader_of_a_pipe_may_leave(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with PushStream(str(pipe)) as stream:
+        reader = os.open(pipe, os.O_RDONLY)  # returns once the stream has opened it as well
+        os.close(reader)
+        stream.hear(Reading(1))
+    stream.check()
+    assert capsys.readouterr().err == f"bench: --jsonl {pipe}: nobody read to the end\n"
 
 
 def test_a_place_that_cannot_be_written_is_refused_at_once(tmp_path: Path) -> None:

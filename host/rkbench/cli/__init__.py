@@ -12,11 +12,11 @@ import os
 import re
 import signal
 import sys
-from io import TextIOWrapper
 from pathlib import Path
 
 from rkbench.cli.quick import inspect_arguments, inspect_plain, with_all_tasks
 from rkbench.errors import BenchError, SettingError, UsageError
+from rkbench.streams import open_standard_streams
 from rkbench.units import printable
 
 __all__ = ["main"]
@@ -28,40 +28,49 @@ COMPLETING = "_BENCH_COMPLETE"
 
 def main() -> None:
     """Run `bench` and exit: 0 fine, 1 failed, 2 usage, 3 a gate was crossed, 130 interrupted."""
-    _open_standard_streams()
-    _write_what_can_be_encoded()
+    open_standard_streams()
     _multiply_on_one_thread()
+    status = _ended(sys.argv[1:])
+    try:
+        sys.stdout.flush()
+    except OSError as error:
+        status = status or _cannot_write(error)
+    sys.exit(status)
+
+
+def _ended(arguments: list[str]) -> int:
+    """Run `bench` to its end, say in words why it ended early, and return the exit code."""
     heard: list[str] = []
     try:
         _end_by_unwinding(heard)
         _check_home()
-        status = _run(sys.argv[1:])
+        status = _run(arguments)
         if status == INTERRUPTED:  # which typer has made of a KeyboardInterrupt
             raise KeyboardInterrupt
-        sys.stdout.flush()
     except BenchError as error:
         _explain(error)
-        sys.exit(error.exit_code)
+        return error.exit_code
     except KeyboardInterrupt:
-        sys.exit(_interrupted(heard))
-    except BrokenPipeError:
-        # `bench history | head`: the reader left; nothing more to say, and no traceback at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(0)
+        return _interrupted(heard)
     except MemoryError as error:
         print(f"bench: memory is too short: {error or 'nothing more could be taken'}", file=sys.stderr)
         print("  → end other programs, raise the limit (ulimit -v), or take a smaller model", file=sys.stderr)
-        sys.exit(1)
+        return 1
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
-        print(f"bench: cannot write: {error.strerror}", file=sys.stderr)
-        print("  → make room, or write to a place that has some", file=sys.stderr)
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
+        return _cannot_write(error)
     except Exception as error:  # noqa: BLE001 - typer's own errors; what is none goes on
-        sys.exit(_usage(error))
-    sys.exit(status if isinstance(status, int) else 0)
+        return _usage(error)
+    return status if isinstance(status, int) else 0
+
+
+def _cannot_write(error: OSError) -> int:
+    """Say that stdout took no more, let the rest go nowhere, and return the exit code."""
+    print(f"bench: cannot write: {error.strerror}", file=sys.stderr)
+    print("  → make room, or write to a place that has some", file=sys.stderr)
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 1
 
 
 def _multiply_on_one_thread() -> None:
@@ -98,13 +107,6 @@ def _check_home() -> None:
         raise UsageError(
             f"HOME is {home!r}, which is no folder", hint="set HOME to the path of your home folder"
         )
-
-
-def _open_standard_streams() -> None:
-    """Give a stream that was closed (`>&-`) to the null device: else a socket would take its place."""
-    for name, mode in (("stdin", "r"), ("stdout", "w"), ("stderr", "w")):
-        if getattr(sys, name) is None:
-            setattr(sys, name, os.fdopen(os.open(os.devnull, os.O_RDWR), mode, encoding="utf-8"))
 
 
 def _run(arguments: list[str]) -> object:
@@ -154,13 +156,6 @@ def _explain(error: BenchError) -> None:
         print(f"{'' if number else 'bench: '}{printable(line)}", file=sys.stderr)
     for line in error.hint.splitlines():
         print(f"  → {printable(line)}", file=sys.stderr)
-
-
-def _write_what_can_be_encoded() -> None:
-    """Let what a terminal cannot show be `?`, and names that are no UTF-8 be escapes, instead of an error."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace" if stream.encoding == "utf-8" else "replace")
 
 
 def _interrupted(heard: list[str]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -168,7 +169,7 @@ class _Push:
                 self.where, self.asked, self.expected, listener, conversion=self.words, hear=told.hear
             )
             told.compared(outcome.comparison)
-        _show(outcome, writing)
+        _show(outcome, writing, told.check)
         return _ended(outcome)
 
     def on_each(self, voice: Voice, writing: OutcomeOptions) -> int:
@@ -192,7 +193,7 @@ class _Push:
                 self.where, self.asked, self.expected, listen, told.hear, conversion=self.words
             )
             told.compared(outcome.boards, outcome.across)
-        _show_boards(outcome, writing)
+        _show_boards(outcome, writing, told.check)
         if outcome.interrupted:
             raise KeyboardInterrupt
         if outcome.store_error is not None:
@@ -211,8 +212,8 @@ def _check_outputs(writing: OutcomeOptions) -> None:
     check_sort(writing.sort)
 
 
-def _show(outcome: Outcome, writing: OutcomeOptions) -> None:
-    """Show the outcome, and write the files that are asked for."""
+def _show(outcome: Outcome, writing: OutcomeOptions, check_stream: Callable[[], None]) -> None:
+    """Show the outcome, write the files that are asked for, and say where the stream was not written."""
     from rkbench.views.output import STDOUT, all_of
     from rkbench.views.push.show import show_push
     from rkbench.views.report.files import write_report
@@ -227,11 +228,12 @@ def _show(outcome: Outcome, writing: OutcomeOptions) -> None:
             quiet=writing.jsonl == STDOUT,
         ),
         lambda: write_report(outcome.collected, outcome.comparison, writing.html),
+        check_stream,
     )
 
 
-def _show_boards(outcome: ManyOutcome, writing: OutcomeOptions) -> None:
-    """Show what came of several boards, and write the files that are asked for."""
+def _show_boards(outcome: ManyOutcome, writing: OutcomeOptions, check_stream: Callable[[], None]) -> None:
+    """Do the same with what came of several boards."""
     from rkbench.views.boards_push import show_boards_push
     from rkbench.views.output import STDOUT, all_of
     from rkbench.views.report.files import write_report
@@ -245,6 +247,7 @@ def _show_boards(outcome: ManyOutcome, writing: OutcomeOptions) -> None:
             quiet=writing.jsonl == STDOUT,
         ),
         lambda: write_report(outcome.collected, outcome.comparison, writing.html),
+        check_stream,
     )
 
 

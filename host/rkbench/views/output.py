@@ -35,7 +35,8 @@ def _placed(path: Path) -> Iterator[Path]:
     """Yield where to write what shall stand at `path` once it is whole."""
     with explained(path):
         if path.exists() and not path.is_file():  # a pipe or a device: /dev/null, >(command)
-            yield path
+            with contextlib.suppress(BrokenPipeError):  # whose reader had enough
+                yield path
             return
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
@@ -108,13 +109,14 @@ def check_output(target: str) -> None:
 def all_of(*steps: Callable[[], None]) -> None:
     """Take every step, also after one that failed, and raise the first failure at the end.
 
-    A disk that is too full for a file takes neither the other files nor the table on the terminal.
+    A disk that is too full for a file takes neither the other files nor the table on the terminal; nor does
+    one that is too full for stdout take the files.
     """
-    failures = []
+    failures: list[BenchError | OSError] = []
     for step in steps:
         try:
             step()
-        except BenchError as error:
+        except (BenchError, OSError) as error:
             failures.append(error)
     if failures:
         raise failures[0]
@@ -136,8 +138,6 @@ def explained(path: Path) -> Iterator[None]:
     """Make of what a disk refuses an error that names the file and the next step."""
     try:
         yield
-    except BrokenPipeError:
-        raise
     except OSError as error:
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
             message = f"{path}: {error.strerror}"

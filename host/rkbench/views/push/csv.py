@@ -11,6 +11,7 @@ from rkbench.results.latencies import RawLatencies
 from rkbench.results.measure_types import Measure
 from rkbench.results.measures import MEASURES
 from rkbench.results.model import NPU_CLOCK, TEMPERATURE, PercentileBounds, RunResult
+from rkbench.streams import has_lost_reader
 from rkbench.units import printable
 
 #: How a cell begins that a spreadsheet computes, once tabs and line ends are escaped.
@@ -93,9 +94,14 @@ def _raw_rows(raw: Iterable[tuple[RunResult, RawLatencies]]) -> Iterator[_Row]:
 
 
 def write_rows(rows: Iterable[_Row], out: TextIO) -> None:
-    """Write rows of the same columns under their names; what a spreadsheet would compute is text."""
+    """Write rows of the same columns under their names, while somebody reads them.
+
+    What a spreadsheet would compute is text.
+    """
     writer: csv.DictWriter[str] | None = None
     for row in rows:
+        if has_lost_reader(out):
+            return
         if writer is None:
             writer = csv.DictWriter(out, list(row), lineterminator="\n")
             writer.writeheader()

@@ -13,7 +13,6 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from types import TracebackType
 from typing import Final, TextIO
 
 from rkbench_agent.wire.board import Reading
@@ -39,18 +38,22 @@ _NS_PER_S = 1e9
 
 @dataclass(frozen=True)
 class Streamed:
-    """Who is told of a push: of its events, of the board's messages, of its end."""
+    """Who is told of a push: of its events, of the board's messages, of its end.
+
+    `check` raises BenchError where the stream could not be written; it knows once the stream has ended.
+    """
 
     listener: Listener
     hear: Hear
     compared: Callable[[Comparison], None]
+    check: Callable[[], None]
 
 
 @contextmanager
 def streamed(listener: Listener, target: str | None) -> Iterator[Streamed]:
     """Yield whom to tell of a push: `listener`, and the stream at `target` where one is named."""
     if target is None:
-        yield Streamed(listener, deaf, lambda _: None)
+        yield Streamed(listener, deaf, _unheard, _unheard)
         return
     with PushStream(target) as stream:
 
@@ -58,23 +61,24 @@ def streamed(listener: Listener, target: str | None) -> Iterator[Streamed]:
             stream(event)
             listener(event)
 
-        yield Streamed(both, stream.hear, stream.compared)
+        yield Streamed(both, stream.hear, stream.compared, stream.check)
 
 
 @dataclass(frozen=True)
 class StreamedBoards:
-    """Who is told of a push on several boards, each time with the board's name."""
+    """Who is told of a push on several boards, each time with the board's name; `check` as of one board."""
 
     listener: Callable[[str, Event], None]
     hear: Callable[[str, Message], None]
     compared: Callable[[Sequence[PushedBoard], Sequence[AcrossBoards]], None]
+    check: Callable[[], None]
 
 
 @contextmanager
 def streamed_boards(listener: Callable[[str, Event], None], target: str | None) -> Iterator[StreamedBoards]:
     """Yield whom to tell of a push on several boards; a line of the stream has its board."""
     if target is None:
-        yield StreamedBoards(listener, _unheard, _unheard)
+        yield StreamedBoards(listener, _unheard, _unheard, _unheard)
         return
     with PushStream(target) as stream:
 
@@ -85,7 +89,7 @@ def streamed_boards(listener: Callable[[str, Event], None], target: str | None) 
         def hear(board: str, message: Message) -> None:
             stream.hear(message, board)
 
-        yield StreamedBoards(both, hear, stream.compared_boards)
+        yield StreamedBoards(both, hear, stream.compared_boards, stream.check)
 
 
 @dataclass
@@ -115,24 +119,25 @@ class PushStream:
         self._put("begin", {"schema": SCHEMA})
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """End the stream; raises BenchError where it could not be written, unless something else failed."""
+    def __exit__(self, *_: object) -> None:
+        """End the stream; where it could not be written `check` says so."""
         try:
             self._lines.put(None, timeout=self._patience_s)
         except queue.Full:
             self._lost += self._lines.qsize()
         self._thread.join(self._patience_s)
-        if kind is not None:
-            return
-        if self._error is not None:
+        if self._thread.is_alive():
+            print(f"bench: --jsonl {self._target}: nobody read to the end", file=sys.stderr)
+
+    def check(self) -> None:
+        """Raise BenchError where the stream, which has ended, could not be written."""
+        if isinstance(self._error, BrokenPipeError):
+            print(f"bench: --jsonl {self._target}: nobody read to the end", file=sys.stderr)
+        elif self._error is not None:
             raise BenchError(
                 f"--jsonl {self._target}: {self._error.strerror or self._error}",
                 hint="the push itself is stored: bench show last",
             )
-        if self._thread.is_alive():
-            print(f"bench: --jsonl {self._target}: nobody read to the end", file=sys.stderr)
 
     def hear(self, message: Message, board: str | None = None) -> None:
         """Take what the board says; `board` where there are several."""
