@@ -16,7 +16,7 @@ from rkbench.errors import UsageError
 from rkbench.language.choice import spoken
 
 MODEL = str(Path(__file__).parents[2] / "data" / "models" / "mb_gap7_rk3588_i8.rknn")
-ENGLISH, CHINESE = "is healthy: of its 630 kB", "是正常的：共 630 kB，其中权重"
+ENGLISH, CHINESE = "is healthy: of its 630 kB", "没有异常：共 630 kB，其中权重"
 
 
 def bench(*arguments: str, **environment: str) -> Done:

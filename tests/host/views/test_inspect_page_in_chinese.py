@@ -55,7 +55,7 @@ def test_what_scripts_draw_is_told(browser: Browser) -> None:
     heads = browser.value("[...document.querySelectorAll('#head th')].map((e) => e.innerText.trim())")
     assert heads[:8] == ["层", "算子", "计算类型", "运行单元", "字节", "常量", "命令", "任务"]
     assert browser.value("document.querySelector('.copy').textContent") == "复制"
-    assert "每个字节按部分和 ONNX 节点列出；红色：分组卷积按稠密卷积存储。" in browser.value(
+    assert "每个字节按部分和 ONNX 节点列出；红色部分：分组卷积按稠密卷积存储。" in browser.value(
         "document.getElementById('hint').textContent"
     )
     assert re.fullmatch(r"(\d+) 层中的 \1 层，14\.\d MB", browser.value("found.textContent"))

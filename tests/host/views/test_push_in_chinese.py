@@ -62,7 +62,7 @@ def test_stored_advice_is_told_within_the_width(count: int, width: int) -> None:
     plain = "".join(text.split())
     for told in (
         "→--pin；或者在板子上以root执行：fordin/sys/class/devfreq/*.npu;doecho",
-        "→给更多时间：--max-duration60，或者去掉这个选项",
+        "→延长测量时间：--max-duration60，或者去掉这个选项",
         "→固定频率（--pin），或者测久一点（--duration40）",
         "要求用三个核，只用了两个→在rk3576上推送时用--cores0-1",
         "→lookatwhatmyownfunctionsaysofit",
