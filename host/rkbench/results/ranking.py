@@ -120,6 +120,9 @@ def _undecided(measure: Measure, counted: Sequence[RunResult], evidence: Latency
     if not counted:
         return "none counts"
     first, others = counted[0], counted[1:]
+    if equal := [other for other in others if _are_equal(measure, first, other)]:
+        *names, last = [run.variant.name for run in (first, *equal)]
+        return f"{', '.join(names)} and {last} are equal"
     confidence = joint_confidence(len(others))
     told = (_not_below(measure, first, other, evidence, confidence) for other in others)
     return next((reason for reason in told if reason), "")
@@ -153,13 +156,23 @@ def _by_pairs(test: LatencyTest | None, first: RunResult, names: str) -> str:
 def _by_values(measure: Measure, first: RunResult, other: RunResult, names: str) -> str:
     """Compare what has no test: exactly, or by all loads where these differ."""
     below, above = _loads(measure, first), _loads(measure, other)
-    if len({*below}) == len({*above}) == 1 and (len(below) > 1 or measure.group in _EXACT):
-        return "" if below[0] < above[0] else f"{names} are equal"
+    if _do_not_scatter(measure, below, above):
+        return ""  # not equal either: see `_undecided`
     if min(len(below), len(above)) < 2:
         return f"one load of {names} tells nothing of others: leave --loads away"
     if math.comb(len(below) + len(above), len(below)) * (1 - CONFIDENCE) / 2 < 1:
         return f"{len(below)} loads of {names} are too few: leave --loads away"
     return "" if max(below) < min(above) else f"loads of {names} overlap"
+
+
+def _are_equal(measure: Measure, first: RunResult, other: RunResult) -> bool:
+    """Return whether two runs are the same in what has no test and does not scatter."""
+    below, above = _loads(measure, first), _loads(measure, other)
+    return measure.statistic is None and _do_not_scatter(measure, below, above) and below[0] == above[0]
+
+
+def _do_not_scatter(measure: Measure, below: Sequence[float], above: Sequence[float]) -> bool:
+    return len({*below}) == len({*above}) == 1 and (len(below) > 1 or measure.group in _EXACT)
 
 
 #: What is the same in every load.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rkbench.results.caveats import is_wrong
-from rkbench.results.comparison import ComparedMeasure, Comparison
+from rkbench.results.comparison import Comparison
 from rkbench.results.latency_tests import LatencyTest
-from rkbench.results.latency_words import describe_latency, load_sentence, mean_sentence
+from rkbench.results.latency_words import LatencyWords, describe_latency, load_sentence, mean_sentence
+from rkbench.results.measure_types import Measure
 from rkbench.results.measures import COSINE, LATENCY_P50, MAX_ERROR, NPU_MEMORY, SIZE, TOP1
 from rkbench.results.model import STOPPED, RunResult
 from rkbench.results.names import told_apart
@@ -19,6 +20,8 @@ from rkbench.units import MARK
 
 #: More than so many that are just faster are counted, not named.
 MOST_NAMED = 4
+#: So many of those that share a figure are named; of one more than that all are.
+MOST_SHARED = 6
 
 
 def verdict_sentence(runs: Sequence[RunResult], comparison: Comparison) -> str:
@@ -88,30 +91,55 @@ def _alone(run: RunResult) -> str:
 def _compared(base: RunResult, candidates: Sequence[RunResult], comparison: Comparison) -> str:
     """Say who is smallest, lightest and fastest, and what the outputs of the ones named are worth."""
     praise: dict[str, list[str]] = {}
+    shared: dict[tuple[str, ...], list[str]] = {}
     for words, measure in (("smallest", SIZE), ("lightest to load", NPU_MEMORY)):
-        best = _best(base, candidates, comparison.of(measure))
-        if best:
-            run, percent = best
-            mark = MARK if run.simulated and measure is not SIZE else ""
-            praise.setdefault(run.id, []).append(f"the {words} ({mark}{percent:+.1f} %)")
+        best, percent = _best(candidates, measure, comparison)
+        mark = MARK if measure is not SIZE and any(run.simulated for run in best) else ""
+        told = f"the {words} ({mark}{percent:+.1f} %)"
+        if len(best) == 1:
+            praise.setdefault(best[0].id, []).append(told)
+        elif best:
+            shared.setdefault(tuple(run.id for run in best), []).append(told)
     latency = describe_latency(base, candidates, comparison)
     for run_id, words in latency.faster.items():
         praise.setdefault(run_id, []).append(words)
-    named = [run for run in candidates if run.id in praise]
+    sharing = {run_id for ids in shared for run_id in ids}
+    named = [run for run in candidates if run.id in praise or run.id in sharing]
     if not named:
         tail = f"{latency.rest}; " if latency.rest else ""
         return f"{base.variant.name} is not beaten in size or memory: {tail}{_words(base)}."
-    told = _told(named, praise)
-    claims = [
+    claims = [f"{_several(ids, candidates)} are {_listed(words)}" for ids, words in shared.items()]
+    praised = [run for run in named if run.id in praise]
+    told_of = _told(praised, praise)
+    claims += [
         f"{run.variant.name} is {_listed(praise[run.id])}"
         + (f", but {latency.slower[run.id]}" if run.id in latency.slower else "")
-        for run in told
+        for run in told_of
     ]
-    if len(told) < len(named):
-        claims.append(f"{len(named) - len(told)} others are faster, too")
+    if len(told_of) < len(praised):
+        claims.append(f"{len(praised) - len(told_of)} others are faster, too")
+    claims += _slower([run for run in named if run.id not in praise], latency)
     if latency.rest and not any(run.id in latency.slower for run in named):
         claims.append(latency.rest)
-    return f"Against {base.variant.name}: {'; '.join(claims)}; {_accuracies([base, *told])}."
+    shown = [run for run in named if run in told_of or run.id in sharing]
+    return f"Against {base.variant.name}: {'; '.join(claims)}; {_accuracies([base, *shown])}."
+
+
+def _several(ids: Sequence[str], candidates: Sequence[RunResult]) -> str:
+    """Return the names of runs that share a figure; of many how many more there are, of all just that."""
+    if len(ids) == len(candidates) > MOST_NAMED:
+        return f"all {len(ids)} others"
+    names = [run.variant.name for run in candidates if run.id in ids]
+    more = len(names) - MOST_SHARED
+    return _listed(names if more < 2 else [*names[:MOST_SHARED], f"{more} more"])
+
+
+def _slower(runs: Sequence[RunResult], latency: LatencyWords) -> list[str]:
+    """Return which of those that share what is best are slower than the baseline, as clauses."""
+    slower = [run for run in runs if run.id in latency.slower]
+    if len(slower) > MOST_NAMED:
+        return [f"{len(slower)} of them are slower"]
+    return [f"{run.variant.name} is {latency.slower[run.id]}" for run in slower]
 
 
 def _told(named: Sequence[RunResult], praise: Mapping[str, Sequence[str]]) -> Sequence[RunResult]:
@@ -127,12 +155,19 @@ def _mark(run: RunResult) -> str:
 
 
 def _accuracies(runs: Sequence[RunResult]) -> str:
-    """Return what the outputs of the runs are worth: once where it is the same, the kind said once."""
+    """Return what the outputs of the runs are worth: once where it is the same, the kind said once.
+
+    Of many that differ: between what they lie, and whose those are.
+    """
     named: dict[tuple[str, str], list[str]] = {}
     for run in runs:
         named.setdefault(_accuracy(run), []).append(run.variant.name)
     if len(named) == 1:
         return f"{_words(runs[0])} in all of them"
+    return _range(runs) or _each(named)
+
+
+def _each(named: Mapping[tuple[str, str], Sequence[str]]) -> str:
     told, last = [], ""
     for (kind, value), names in named.items():
         told.append(f"{value if kind == last else f'{kind} {value}'.strip()} in {_listed(names)}")
@@ -140,15 +175,30 @@ def _accuracies(runs: Sequence[RunResult]) -> str:
     return ", ".join(told)
 
 
+def _range(runs: Sequence[RunResult]) -> str:
+    """Return the worst and the best outputs of many that all have a cosine; "" of few, or without."""
+    known = [(value, run) for run in runs if (value := COSINE.value(run)) is not None]
+    if len(known) < len(runs) or len({_accuracy(run) for run in runs}) <= MOST_SHARED:
+        return ""
+    pick = (min, max) if COSINE.higher_is_better else (max, min)
+    worst, best = (of(known, key=lambda pair: pair[0])[1] for of in pick)
+    return f"{_words(worst)} in {worst.variant.name} to {_accuracy(best)[1]} in {best.variant.name}"
+
+
 def _best(
-    base: RunResult, candidates: Sequence[RunResult], metric: ComparedMeasure
-) -> tuple[RunResult, float] | None:
-    """Return the candidate with the lowest value, if it lies more than one percent below the baseline."""
-    known = [(percent, run) for run in candidates if (percent := metric.differences.get(run.id)) is not None]
+    candidates: Sequence[RunResult], measure: Measure, comparison: Comparison
+) -> tuple[list[RunResult], float]:
+    """Return the candidates with the lowest value, and how far that lies below the baseline.
+
+    Several where they read alike; none where it is not more than one percent.
+    """
+    differences = comparison.of(measure).differences
+    known = [(percent, run) for run in candidates if (percent := differences.get(run.id)) is not None]
     if not known:
-        return None
-    percent, run = min(known, key=lambda pair: pair[0])
-    return (run, percent) if percent < -1 and run.id != base.id else None
+        return [], 0.0
+    percent, lowest = min(known, key=lambda pair: pair[0])
+    alike = [run for _, run in known if measure.text(run) == measure.text(lowest)]
+    return (alike, percent) if percent < -1 else ([], percent)
 
 
 def _words(run: RunResult) -> str:

@@ -112,10 +112,28 @@ def _lost_by(
         return passed[run.id]
     measure = GATED[minimize]
     value = measure.value(run)
-    best = next((measure.value(each.run) for each in variants if each.run.id == winner), None)
-    if value is None or best is None:
+    best = next((each.run for each in variants if each.run.id == winner), None)
+    best_value = measure.value(best) if best else None
+    if value is None or best is None or best_value is None:
         return f"no {minimize} was measured"
-    return f"{minimize} {measure.unit.text(value)}, the winner has {measure.unit.text(best)}"
+    if value == best_value:
+        return f"{minimize} {measure.unit.text(value)} like the winner, {_apart(run, best)}"
+    if measure.unit.text(value) == measure.unit.text(best_value):
+        return f"{minimize} {measure.unit.text(value)}, hardly more than the winner"
+    return f"{minimize} {measure.unit.text(value)}, the winner has {measure.unit.text(best_value)}"
+
+
+def _apart(run: RunResult, best: RunResult) -> str:
+    """Return what tells a run from the winner, which is no lower in what is to be small; see `_order`."""
+    for measure in (COSINE, LATENCY_P50):
+        if _is_better(measure, best, run):
+            return f"whose {measure.gate} is better ({measure.text(best)}, not {measure.text(run)})"
+    return "and nothing tells them apart"
+
+
+def _is_better(measure: Measure, one: RunResult, other: RunResult) -> bool:
+    mine, theirs = _costs(measure, one), _costs(measure, other)
+    return mine is not None and theirs is not None and mine < theirs
 
 
 def _is_in_front(run: RunResult, runs: Sequence[RunResult]) -> bool:

@@ -206,6 +206,33 @@ def test_outputs_are_not_compared_where_one_run_had_no_golden() -> None:
     assert found["size_bytes"] is not None
 
 
+def _sized(number: int, size: int, cosine: float) -> RunResult:
+    run = make_run(number, f"v{number}")
+    outputs = (replace(run.outputs[0], cosine=cosine, top1_agreement=None),)
+    return replace(run, variant=replace(run.variant, size_bytes=size), outputs=outputs)
+
+
+def test_all_that_share_what_is_best_are_named_and_each_that_is_more_by_itself() -> None:
+    runs = [_sized(1, 14_000_000, 0.99), _sized(2, 7_000_000, 0.98), _sized(3, 7_000_064, 0.98)]
+    times = (2_260_000, 2_000_000, 2_500_000)
+    assert compare(*zip(runs, times, strict=True)).verdict == (
+        "Against v1: v2 and v3 are the smallest (-50.0 %); v2 is the fastest, -11.6 % (-11.6 to -11.3);"
+        " v3 is slower, +10.6 % (+10.4 to +10.8); lowest cosine 0.99000 in v1, 0.98000 in v2 and v3."
+    )
+
+
+def test_of_many_that_share_it_some_are_named_and_their_outputs_lie_between() -> None:
+    def verdict(count: int) -> str:
+        runs = [_sized(n, 14_000_000 if n == 1 else 7_000_000, 0.99 - n / 1000) for n in range(1, count)]
+        apart = [_sized(n, 8_000_000, 0.99 - n / 1000) for n in range(count, count + 2)]
+        return compare(*((run, 2_260_000) for run in [*runs, *apart])).verdict
+
+    assert "v2, v3, v4, v5, v6, v7 and v8 are the smallest (-50.0 %); " in verdict(9)
+    found = verdict(10)
+    assert "v2, v3, v4, v5, v6, v7 and 2 more are the smallest (-50.0 %); " in found
+    assert found.endswith("; lowest cosine 0.98100 in v9 to 0.98900 in v1.")
+
+
 def test_the_first_run_that_did_not_fail_is_the_baseline() -> None:
     broken = replace(BASE, failure=Failure("load", "crash", "died"))
     assert compare((broken, 1), (INT8, 1_130_000)).baseline == INT8.id

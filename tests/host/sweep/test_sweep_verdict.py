@@ -68,6 +68,19 @@ def test_of_equal_ones_the_nearer_wins_and_it_is_said_that_they_are_equal() -> N
     verdict = judged(other, FINE)
     assert verdict.winner == "fix,int8-mmse"
     assert verdict.doubt == "fix,int8-kl and fix,int8-mmse are equal"
+    assert verdict.lost == {
+        "fix,int8-kl": "size 5.70 MB like the winner, whose cosine is better (0.99990, not 0.99980)"
+    }
+
+
+def test_of_three_that_are_equal_all_are_named_and_what_reads_alike_is_not_called_equal() -> None:
+    names = ("int8-kl", "int8-mmse", "int8-absmax")
+    same = [variant(number, name, 5_700_000, 0.9998) for number, name in enumerate(names, 5)]
+    more = variant(9, "int8", 5_700_064, 0.9998)
+    verdict = judged(more, *same)
+    assert verdict.doubt == "int8-kl, int8-mmse and int8-absmax are equal"
+    assert verdict.lost["int8"] == "size 5.70 MB, hardly more than the winner"
+    assert verdict.lost["int8-mmse"] == "size 5.70 MB like the winner, and nothing tells them apart"
 
 
 def test_recipes_that_come_to_one_file_are_said_to() -> None:

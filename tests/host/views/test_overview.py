@@ -163,6 +163,15 @@ def test_all_that_read_as_the_best_are_marked() -> None:
     ] * 4 + [False]
 
 
+def test_who_yields_wrong_outputs_is_the_best_of_nothing() -> None:
+    items = variants(5)
+    run = items[4].run
+    wrong = replace(run.outputs[0], cosine_mean=-0.5)
+    items[4] = replace(items[4], run=replace(run, outputs=(wrong,)))
+    rows = {line.split()[0]: line for line in shown(items, 140) if line.startswith("recipe-")}
+    assert ("*" in rows["recipe-5"], "*11.0" in rows["recipe-4"]) == (False, True), rows
+
+
 def test_nothing_is_said_of_marks_where_all_read_alike() -> None:
     items = [collected(make_run(number, f"recipe-{number}"), 2_260_000) for number in range(1, 6)]
     assert "best of its column" not in " ".join(shown(items, 140))

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from rkbench.errors import UsageError, choice_hint
+from rkbench.results.caveats import is_wrong
 from rkbench.results.comparison import Comparison
 from rkbench.results.measure_types import Measure, NumberGroup
 from rkbench.results.measures import COSINE, GATED, LATENCY_P50, LATENCY_P99, NPU_MEMORY, SIZE
@@ -41,7 +42,7 @@ def overview(
     """Return a row for each of many runs, in their order or sorted by a measure's word; None of few.
 
     The best of a column is marked, with all that read as it does, where it is not shared by all; runs that
-    failed are the best of nothing.
+    failed, or whose outputs are wrong, are the best of nothing.
     A column that is equal in all rows is told below. The slowest calls and the memory have none where rows
     would be wider than `width`.
     """
@@ -102,12 +103,15 @@ def _rank(measure: Measure, run: RunResult) -> tuple[bool, float]:
 
 def _best(measure: Measure, runs: Sequence[RunResult]) -> str | None:
     """Return how the best of a column reads; None where all that are known read alike."""
-    known = {
-        run.id: value for run in runs if run.failure is None and (value := measure.value(run)) is not None
-    }
+    known = {run.id: value for run in runs if _counts(run) and (value := measure.value(run)) is not None}
     if len({measure.unit.text(value) for value in known.values()}) < 2:
         return None
     return measure.unit.text((max if measure.higher_is_better else min)(known.values()))
+
+
+def _counts(run: RunResult) -> bool:
+    """Return whether a run may be the best of anything: who yields wrong outputs wins nothing."""
+    return run.failure is None and not any(map(is_wrong, run.outputs))
 
 
 def _cell(measure: Measure, run: RunResult, comparison: Comparison, best: str | None) -> TableCell:
@@ -115,7 +119,7 @@ def _cell(measure: Measure, run: RunResult, comparison: Comparison, best: str | 
     if value is None:
         return TableCell(UNKNOWN)
     mark = MARK if run.simulated and measure.group is not NumberGroup.FILE else ""
-    sign = BEST if run.failure is None and measure.unit.text(value) == best else ""
+    sign = BEST if _counts(run) and measure.unit.text(value) == best else ""
     if measure is not LATENCY_P50:
         return TableCell(f"{sign}{mark}{text}")
     test = comparison.test_of(run.id)
