@@ -30,7 +30,7 @@ from rkbench_agent.wire.words import BEAT_INTERVAL_S, SILENCE_LIMIT_S
 from rkbench.boards.agent.boot import boot_argv, build_agent
 from rkbench.boards.agent.link import AgentLink
 from rkbench.boards.agent.patience import ANSWER_LIMIT_S, Patience, have_limit_s
-from rkbench.boards.agent.upload import OnProgress, check_room, send_file
+from rkbench.boards.agent.upload import OnProgress, Uploader, check_room
 from rkbench.boards.model import Board
 from rkbench.boards.power import cycled_once
 from rkbench.boards.provider import Hold
@@ -87,7 +87,7 @@ class Session:
         """Have the files on the board, sending what its cache lacks; what each took, in order.
 
         The board verifies what it gets. Raises NoSpaceError before anything is sent, and what
-        `upload.send_file` raises.
+        `Uploader.send` raises.
         """
         wanted = list(dict.fromkeys(file.sha256 for file in files))
         self._link.send(Want(wanted))
@@ -97,12 +97,13 @@ class Session:
         missing = {file.sha256: file for file in files if file.sha256 not in present}
         check_room(self.board.name, list(missing.values()), have.partial, have.free_bytes)
         transfers = []
-        for file in files:
-            if file.sha256 in present:
-                transfers.append(TransferRecord(file.size_bytes, 0, True, 0.0))
-                continue
-            transfers.append(self._send_file(file, have.partial.get(file.sha256, 0), wanted, on_progress))
-            present.add(file.sha256)
+        with self._uploader(wanted, on_progress) as uploader:
+            for file in files:
+                if file.sha256 in present:
+                    transfers.append(TransferRecord(file.size_bytes, 0, True, 0.0))
+                    continue
+                transfers.append(self._send_file(uploader, file, have.partial.get(file.sha256, 0)))
+                present.add(file.sha256)
         return transfers
 
     def run(self, plan: Plan) -> Iterator[Message]:
@@ -177,19 +178,15 @@ class Session:
             self.abort()  # who presses Ctrl-C does not wait for a line that may be stuck
         self.close()
 
-    def _send_file(
-        self, file: LocalFile, offset: int, keep: Sequence[str], on_progress: OnProgress | None
-    ) -> TransferRecord:
+    def _uploader(self, keep: Sequence[str], on_progress: OnProgress | None) -> Uploader:
+        limit_s = self._silence_limit_s
+        return Uploader(
+            self.board, self._transport, keep=keep, silence_limit_s=limit_s, on_progress=on_progress
+        )
+
+    def _send_file(self, uploader: Uploader, file: LocalFile, offset: int) -> TransferRecord:
         try:
-            return send_file(
-                self.board,
-                self._transport,
-                file,
-                offset=offset,
-                keep=keep,
-                silence_limit_s=self._silence_limit_s,
-                on_progress=on_progress,
-            )
+            return uploader.send(file, offset)
         except ConnectionLostError:
             self._link.abort()
             raise
@@ -237,7 +234,7 @@ def open_session(
     is too old, a home that cannot be written, no space.
     """
     ask = ask or terminal_ask()
-    packing = threading.Thread(target=lambda: build_agent().sent, daemon=True)
+    packing = threading.Thread(target=build_agent, daemon=True)
     packing.start()  # while the board is waited for
     transport = connect(board, timeout_s=connect_timeout_s, ask=ask)
     packing.join()

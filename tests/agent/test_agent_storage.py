@@ -265,3 +265,35 @@ def test_the_file_system_is_that_of_the_longest_mount_point(tmp_path: Path) -> N
     assert file_system(Path("/tmp/x"), mounts) == "tmpfs"
     assert file_system(Path("/tmpfoo"), mounts) == "xfs"
     assert file_system(Path("/usr/x"), mounts) == "ext4"
+
+
+def put_and_say(cache: Path, line: bytes) -> List[Any]:
+    """Have `put` take DATA, say `line` once it has, and return its answers."""
+    environment = {**os.environ, "PYTHONPATH": str(AGENT)}
+    arguments = [DIGEST, str(len(DATA)), "0", "stored", str(cache), "0", "-"]
+    command = [sys.executable, "-m", "rkbench_agent", "put", *arguments]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as process:
+        assert process.stdin is not None and process.stdout is not None
+        process.stdin.write(DATA)
+        process.stdin.flush()
+        assert process.stdout.readline() == b"rkbench-put ready\n"
+        said = process.stdout.readline() + process.communicate(line)[0]
+    return [json.loads(answer) for answer in said.splitlines() if answer.startswith(b"{")]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"\n",
+        b"nonsense\n",
+        b"a b c d e f\n",
+        b"x" * 10_000,
+        b"\xff\xfe\n",
+        b"../../etc/passwd 4 0 stored -\nroot",
+    ],
+)
+def test_what_is_no_name_of_a_file_ends_put_and_what_it_took_stays(tmp_path: Path, line: bytes) -> None:
+    first, *others = put_and_say(tmp_path, line)
+    assert first == {"ok": True, "cached": False}
+    assert [reply["error"] for reply in others] == ([] if line == b"\n" or len(line) > 5000 else ["usage"])
+    assert [path.name for path in Cache(str(tmp_path)).objects.iterdir()] == [DIGEST]

@@ -60,6 +60,10 @@ class PipeChannel:
             except OSError:
                 pass  # closed at the other end
 
+    def kill(self) -> None:
+        """Kill the command."""
+        self._process.kill()
+
     def release(self) -> None:
         """Wait for the command's end, and give back what it held."""
         self._process.wait()

@@ -1,4 +1,4 @@
-"""`put`: takes one file from stdin into the cache, in a process and an SSH channel of its own.
+"""`put`: takes files from stdin into the cache, in a process and an SSH channel of its own.
 
     put SHA256 SIZE OFFSET CODEC CACHE LIMIT_BYTES [PREFIX_SHA256|- [KEEP_SHA256...]]
 
@@ -6,6 +6,9 @@ stdin carries the file from byte OFFSET on: as it is (CODEC `stored`) or as one 
 The line `rkbench-put ready` on stdout says that the bytes are welcome; a host that resumes waits for
 it. The answer is one line of JSON: `{"ok": true, "cached": bool}` or
 `{"error": KIND, "message": ..., "received": N, ...}` with the kinds of `storage.StorageError`.
+
+A file that was taken may be followed by another: a line `SHA256 SIZE OFFSET CODEC PREFIX_SHA256|-`, and
+its bytes. After any other answer the process ends, for bytes that nobody wants may be under way.
 """
 
 from __future__ import annotations
@@ -27,37 +30,52 @@ from rkbench_agent.own_files import claim, sync_folder
 from rkbench_agent.wire.words import SILENCE_LIMIT_S
 
 PIPE_BYTES = 1 << 20
+#: More is no line that names a file: a digest, two numbers, a codec, and a digest.
+LINE_LIMIT_BYTES, LINE_WORDS = 4096, 5
 _F_SETPIPE_SZ = 1031
 
 
 def main(args: List[str]) -> int:
     """Run the `put` sub-command on stdin and stdout; return the exit code."""
     silence_limit_s = float(os.environ.get("RKBENCH_SILENCE_LIMIT_S", SILENCE_LIMIT_S))
-    reply: Dict[str, Any]
+    stream = HostStream(0, silence_limit_s)
+    _enlarge_pipe(0)
+    while True:
+        reply = _answer(args, stream)
+        sys.stdout.write(json.dumps(reply) + "\n")
+        sys.stdout.flush()
+        if reply.get("cached", True):
+            return 0 if "ok" in reply else 1
+        try:
+            words = stream.line().split()
+        except StorageError as error:
+            sys.stderr.write(f"put: {error}\n")
+            return 1
+        if not words:
+            return 0
+        args = [*words[:4], *args[4:6], words[4], *args[7:]] if len(words) == LINE_WORDS else []
+
+
+def _answer(args: List[str], stream: HostStream) -> Dict[str, Any]:
     try:
-        reply = _put(args, silence_limit_s)
+        return _put(args, stream)
     except StorageError as error:
-        reply = {"error": error.kind, "message": str(error)}
-        reply.update(error.details)
-    sys.stdout.write(json.dumps(reply) + "\n")
-    sys.stdout.flush()
-    return 0 if "ok" in reply else 1
+        return {"error": error.kind, "message": str(error), **error.details}
 
 
-def _put(args: List[str], silence_limit_s: float) -> Dict[str, Any]:
+def _put(args: List[str], stream: HostStream) -> Dict[str, Any]:
     try:
         digest, size, offset, codec, folder, limit = args[:6]
         numbers = int(size), int(offset), int(limit)
     except ValueError as error:
         raise StorageError("usage", f"put: {error}") from error
     prefix = args[6] if len(args) > 6 else "-"
-    _enlarge_pipe(0)
     cache = Cache(folder)
     received = store(
         cache,
         digest,
         numbers[0],
-        lambda count: read_or_stall(0, count, silence_limit_s),
+        stream.read,
         _say_ready,
         offset=numbers[1],
         codec=codec,
@@ -67,6 +85,34 @@ def _put(args: List[str], silence_limit_s: float) -> Dict[str, Any]:
     )
     cache.purge()
     return {"ok": True, "cached": not received}
+
+
+class HostStream:
+    """What the host sends: lines, and bytes behind them. Raises StorageError(stalled) where nothing comes."""
+
+    def __init__(self, descriptor: int, silence_limit_s: float) -> None:
+        self._descriptor = descriptor
+        self._silence_limit_s = silence_limit_s
+        self._rest = b""
+
+    def read(self, count: int) -> bytes:
+        """Return at most `count` bytes, none at the end."""
+        if not self._rest:
+            return read_or_stall(self._descriptor, count, self._silence_limit_s)
+        data, self._rest = self._rest[:count], self._rest[count:]
+        return data
+
+    def line(self) -> str:
+        """Return the next line; empty at the end. Raises StorageError(usage) for one that is none of ours."""
+        while b"\n" not in self._rest:
+            data = read_or_stall(self._descriptor, LINE_LIMIT_BYTES, self._silence_limit_s)
+            if not data:
+                return ""
+            self._rest += data
+            if len(self._rest) > LINE_LIMIT_BYTES and b"\n" not in self._rest:
+                raise StorageError("usage", "what followed a file is no line that names another")
+        line, _, self._rest = self._rest.partition(b"\n")
+        return line.decode("ascii", "replace")
 
 
 def store(
@@ -102,7 +148,8 @@ def store(
             hasher = _resume(partial, digest, offset, prefix_digest)
             cache.make_room(size_bytes - offset, limit_bytes, [digest, *keep])
             on_ready()
-            _receive(partial, hasher, _decoded(read, codec), offset, size_bytes)
+            chunks = _decoded(read, codec)
+            _receive(partial, hasher, chunks, offset, size_bytes, has_end=codec == "zlib")
             _complete(partial, hasher, path, cache.path(digest))
     except OSError as error:
         if error.errno in DISK_FULL:
@@ -154,15 +201,20 @@ def _resume(partial: BinaryIO, digest: str, offset: int, prefix_digest: str) -> 
     return hasher
 
 
-def _receive(partial: BinaryIO, hasher: Any, chunks: Iterator[bytes], offset: int, size: int) -> None:
+def _receive(
+    partial: BinaryIO, hasher: Any, chunks: Iterator[bytes], offset: int, size: int, *, has_end: bool
+) -> None:
+    """Write what comes; a stream that says itself where it ends (`has_end`) is read up to there."""
     received = offset
     try:
-        while received < size:
+        while received < size or has_end:
             chunk = next(chunks, b"")
-            if not chunk:
+            if not chunk and received < size:
                 raise StorageError("cut", f"the stream ended after {received} of {size} bytes")
             if received + len(chunk) > size:
                 raise StorageError("damaged", f"more than the announced {size} bytes came")
+            if not chunk:
+                return
             partial.write(chunk)
             hasher.update(chunk)
             received += len(chunk)

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import shlex
+import threading
 import zipfile
 import zlib
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from rkbench.boards.transport import Argument, InHome
 #: The oldest time that a zip can hold; the same for every file, so that equal sources give equal bytes.
 EPOCH = (1980, 1, 1, 0, 0, 0)
 
+_BUILDING = threading.Lock()
 _MAIN = "import sys\nfrom rkbench_agent.__main__ import main\n\nsys.exit(main())\n"
 
 
@@ -40,9 +42,17 @@ class AgentZip:
         return zlib.compress(self.data, 6)
 
 
-@cache
 def build_agent() -> AgentZip:
-    """Return the installed agent as a zipapp; equal sources give equal bytes, however installed."""
+    """Return the installed agent as a zipapp; equal sources give equal bytes, however installed.
+
+    It is made once, also where fifty boards are begun at the same time.
+    """
+    with _BUILDING:
+        return _built_agent()
+
+
+@cache
+def _built_agent() -> AgentZip:
     import rkbench_agent
 
     texts = python_sources(Path(rkbench_agent.__file__).parent)
@@ -57,7 +67,9 @@ def build_agent() -> AgentZip:
         sources,
         f"rkbench agent {rkbench_agent.__version__}: runs RKNN models for `bench push`; safe to delete",
     )
-    return AgentZip(hashlib.sha256(data).hexdigest(), data)
+    agent = AgentZip(hashlib.sha256(data).hexdigest(), data)
+    len(agent.sent)  # who begins a board needs it next, and none of the others is to make it anew
+    return agent
 
 
 def python_sources(folder: Path) -> dict[str, str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rkbench.boards.agent.start import BOOT_ERROR
-from rkbench.boards.transport import Channel
 from rkbench.decoding.messages import answer
 from rkbench.errors import (
     BenchError,
@@ -17,8 +16,8 @@ from rkbench.errors import (
 )
 from rkbench.units import format_bytes
 
-#: More is no answer of ours.
-REPLY_LIMIT_BYTES = 1 << 20
+#: Where an answer begins.
+REPLY_STARTS = ('{"ok":', '{"error":')
 
 
 @dataclass(frozen=True)
@@ -37,22 +36,27 @@ class PutReply:
     free_bytes: int | None = None
 
 
-def read_reply(channel: Channel, board: str, received: bytes) -> PutReply:
-    """Return the answer of `put` that follows `received`: the last line that is a JSON object."""
-    while len(received) < REPLY_LIMIT_BYTES and (data := channel.recv(65536)):
-        received += data
-    for line in reversed(received.splitlines()):
-        if line.startswith(BOOT_ERROR.encode()):
-            kind, _, text = line.decode("utf-8", "replace")[len(BOOT_ERROR) :].partition(" ")
-            return PutReply(error=kind, message=text)
-        if line.startswith(b"{"):
-            try:
-                return answer(PutReply, line)
-            except ProtocolError as error:
-                raise ProtocolError(f"board {board!r}: `put` answered {error.message}") from error
-    status = channel.exit_status(1.0)
+def find_reply(line: str) -> PutReply | None:
+    """Return the answer that a line of `put` holds; raises ProtocolError for one that makes no sense.
+
+    What a login prints without a newline may stand before it.
+    """
+    if BOOT_ERROR in line:
+        kind, _, text = line.partition(BOOT_ERROR)[2].partition(" ")
+        return PutReply(error=kind, message=text)
+    starts = [line.find(start) for start in REPLY_STARTS if start in line]
+    if not starts:
+        return None
+    try:
+        return answer(PutReply, line[min(starts) :].encode())
+    except ProtocolError as error:
+        raise ProtocolError(f"`put` answered {error.message}") from error
+
+
+def no_reply(board: str, status: int | None) -> ConnectionLostError:
+    """Return what it means that `put` ended, with that exit status, without an answer."""
     cut = "the connection broke off" if status is None else f"exit status {status}"
-    raise ConnectionLostError(
+    return ConnectionLostError(
         f"board {board!r}: the upload ended without an answer ({cut})",
         hint="push again: it goes on where it stopped",
     )

@@ -34,10 +34,11 @@ class LineReader:
         self.rest = b""
         self.restart()
 
-    def restart(self) -> None:
-        """Wait for the limit from now on."""
-        self._deadline = time.monotonic() + self._limit_s
-        self._channel.settimeout(self._limit_s)
+    def restart(self, limit_s: float | None = None) -> None:
+        """Wait from now on, for the limit, or for another one."""
+        limit_s = self._limit_s if limit_s is None else limit_s
+        self._deadline = time.monotonic() + limit_s
+        self._channel.settimeout(limit_s)
 
     def next(self) -> str | None:
         """Return the next line, None at the end.

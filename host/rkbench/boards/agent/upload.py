@@ -1,6 +1,6 @@
 """Sending files to a board's cache: each under its SHA-256, only what is missing, compressed if it pays.
 
-The receiving end is the agent's `put` command, in an SSH channel of its own.
+The receiving end is the agent's `put` command, in an SSH channel of its own (`put_line`).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from rkbench.boards.agent.boot import boot_argv, build_agent
-from rkbench.boards.agent.put_reply import PutReply, no_space, read_reply, refusal
+from rkbench.boards.agent.put_line import PutLine
+from rkbench.boards.agent.put_reply import PutReply, no_space, refusal
 from rkbench.boards.model import Board
-from rkbench.boards.transport import Channel, Transport
+from rkbench.boards.transport import Transport
 from rkbench.errors import ConnectionLostError
 from rkbench.files import LocalFile
 from rkbench.results.records import TransferRecord
@@ -26,11 +26,7 @@ CHUNK_BYTES = 256 * 1024
 PAYS_RATIO = 0.7
 SAMPLES = 16
 SAMPLE_BYTES = 32 * 1024
-#: After the last byte the board still syncs to its disk: a slow SD card takes its time.
-SYNC_LIMIT_S = 180.0
 BUSY_RETRY_S = 0.5
-#: What `put` prints when it has looked at its partial and wants the rest.
-READY = b"rkbench-put ready"
 
 #: Called with the file and the bytes of it that the board has.
 OnProgress = Callable[[LocalFile, int], None]
@@ -56,43 +52,61 @@ def check_room(board: str, files: Sequence[LocalFile], partial: dict[str, int], 
         raise no_space(board, needed, free_bytes)
 
 
-def send_file(
-    board: Board,
-    transport: Transport,
-    file: LocalFile,
-    *,
-    offset: int = 0,
-    keep: Sequence[str] = (),
-    silence_limit_s: float = 15.0,
-    on_progress: OnProgress | None = None,
-) -> TransferRecord:
-    """Send `file` from `offset` on (what the board has of it already) and have it verified there.
+class Uploader:
+    """Sends files to a board, one after another; use it in a `with`.
 
-    While another upload of it goes on, this one waits, and is done when the other is. Raises NoSpaceError,
-    BoardBusyError where the other stands still, BoardError, or ConnectionLostError where the link broke off
-    or nothing moved for `silence_limit_s`; the board then keeps what it got.
+    One `put` there takes them all: where many boards start at once, or a board is slow, starting Python for
+    each file takes longer than sending small ones. `keep` are the digests that must not make room for others.
     """
-    start = time.monotonic()
-    sender = _Sender(board, transport, file, tuple(keep), silence_limit_s, on_progress)
-    offset = offset if offset <= file.size_bytes else 0
-    reply = sender.attempt(offset)
-    wait = _OthersUpload(silence_limit_s)
-    while reply.error == "prefix" or (reply.error == "busy" and wait.goes_on(reply.received)):
-        if reply.error == "prefix":
-            offset = 0
-        else:
-            time.sleep(BUSY_RETRY_S)
-        reply = sender.attempt(offset, asks_first=reply.error == "busy")
-    if not reply.ok:
-        raise refusal(board.name, file.path.name, reply)
-    return TransferRecord(
-        file.size_bytes,
-        sender.sent_bytes,
-        reply.cached,
-        time.monotonic() - start,
-        offset,
-        sender.codec,
-    )
+
+    def __init__(
+        self,
+        board: Board,
+        transport: Transport,
+        *,
+        keep: Sequence[str] = (),
+        silence_limit_s: float = 15.0,
+        on_progress: OnProgress | None = None,
+    ) -> None:
+        self._board = board
+        self._silence_limit_s = silence_limit_s
+        self._on_progress = on_progress
+        self._line = PutLine(board, transport, keep, silence_limit_s)
+
+    def __enter__(self) -> Uploader:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._line.close()
+
+    def send(self, file: LocalFile, offset: int = 0) -> TransferRecord:
+        """Send `file` from `offset` on (what the board has of it already) and have it verified there.
+
+        While another upload of it goes on, this one waits, and is done when the other is. Raises
+        NoSpaceError, BoardBusyError where the other stands still, BoardError, or ConnectionLostError where
+        the link broke off or nothing moved for `silence_limit_s`; the board then keeps what it got.
+        """
+        start = time.monotonic()
+        sending = _Sending(self._line, file, choose_codec(file.path), self._on_progress)
+        offset = offset if offset <= file.size_bytes else 0
+        reply = sending.attempt(offset)
+        wait = _OthersUpload(self._silence_limit_s)
+        while reply.error == "prefix" or (reply.error == "busy" and wait.goes_on(reply.received)):
+            if reply.error == "prefix":
+                offset = 0
+            else:
+                time.sleep(BUSY_RETRY_S)
+            reply = sending.attempt(offset, asks_first=reply.error == "busy")
+        if not reply.ok:
+            raise refusal(self._board.name, file.path.name, reply)
+        return TransferRecord(
+            file.size_bytes,
+            sending.sent_bytes,
+            reply.cached,
+            time.monotonic() - start,
+            offset,
+            sending.codec,
+        )
 
 
 class _OthersUpload:
@@ -111,69 +125,45 @@ class _OthersUpload:
         return now - self._grew_at < self._silence_limit_s
 
 
-class _Sender:
+class _Sending:
     """Attempts to send one file; counts what went over the wire."""
 
-    def __init__(
-        self,
-        board: Board,
-        transport: Transport,
-        file: LocalFile,
-        keep: tuple[str, ...],
-        silence_limit_s: float,
-        on_progress: OnProgress | None,
-    ) -> None:
-        self._board = board
-        self._transport = transport
+    def __init__(self, line: PutLine, file: LocalFile, codec: str, on_progress: OnProgress | None) -> None:
+        self._line = line
         self._file = file
-        self._keep = keep
-        self._silence_limit_s = silence_limit_s
         self._on_progress = on_progress
-        self.codec = choose_codec(file.path)
+        self.codec = codec
         self.sent_bytes = 0
 
     def attempt(self, offset: int, *, asks_first: bool = False) -> PutReply:
-        """Run `put` once and return its reply; with an offset, or if asked to, send only once it is ready."""
-        board = self._board
+        """Ask once and return the reply; with an offset, or if asked to, send only once `put` is ready."""
         with self._file.path.open("rb") as stream:
             prefix = hashlib.sha256()
             _hash_bytes(stream, prefix, offset)
-            arguments = ["put", self._file.sha256, str(self._file.size_bytes), str(offset), self.codec]
-            arguments += [board.cache_dir, str(board.cache_limit_bytes), prefix.hexdigest(), *self._keep]
-            channel = self._transport.open(boot_argv(board, build_agent(), *arguments))
+            file = self._file
             try:
-                channel.settimeout(self._silence_limit_s)
-                waits = bool(offset) or asks_first
-                head = _read_until_ready(channel) if waits else b""
-                if not waits or READY in head.splitlines():
-                    self._send(channel, stream, offset)
-                channel.settimeout(max(SYNC_LIMIT_S, self._silence_limit_s))
-                return read_reply(channel, board.name, head)
+                self._line.name(file.sha256, file.size_bytes, offset, self.codec, prefix.hexdigest())
+                if not (offset or asks_first) or self._line.is_ready():
+                    self._send(stream, offset)
+                return self._line.reply()
             except OSError as error:
                 raise self._lost(error) from error
-            finally:
-                channel.close()
 
-    def _send(self, channel: Channel, stream: BinaryIO, offset: int) -> None:
+    def _send(self, stream: BinaryIO, offset: int) -> None:
         """Send the rest of `stream`; returns early where the board has closed its end (it says why)."""
         done = offset
         for taken, data in _encoded(stream, self.codec):
-            try:
-                channel.send(data)
-            except TimeoutError:
-                raise
-            except OSError:
-                if not self._transport.is_alive:
-                    raise
+            if not self._line.send(data):
                 return
             self.sent_bytes += len(data)
             done += taken
             if self._on_progress is not None:
                 self._on_progress(self._file, done)
-        channel.shutdown_write()
+        if done != self._file.size_bytes:  # it was changed meanwhile: `put` would wait for the rest
+            self._line.end()
 
     def _lost(self, error: Exception) -> ConnectionLostError:
-        name, file = self._board.name, self._file
+        name, file = self._line.board.name, self._file
         what = "stopped moving" if isinstance(error, TimeoutError) else "broke off"
         return ConnectionLostError(
             f"board {name!r}: the upload of {file.path.name} {what} after {format_bytes(self.sent_bytes)}",
@@ -195,17 +185,6 @@ def _encoded(stream: BinaryIO, codec: str) -> Iterator[tuple[int, bytes]]:
             yield taken, piece
             taken = 0
     yield taken, packer.flush()
-
-
-def _read_until_ready(channel: Channel) -> bytes:
-    """Return what `put` prints up to `ready`, or all that it prints when it refuses."""
-    received = b""
-    while READY not in received.splitlines():
-        data = channel.recv(65536)
-        if not data:
-            break
-        received += data
-    return received
 
 
 def _hash_bytes(stream: BinaryIO, hasher: Any, limit: int) -> None:

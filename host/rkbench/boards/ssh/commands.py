@@ -36,11 +36,13 @@ def run_command(
         _end(channel, CANNOT_EXECUTE, f"cannot run a command: {error.strerror}\n")
         return
     assert process.stdin and process.stdout and process.stderr
-    _thread(_feed, channel, process.stdin)
+    ended = threading.Event()
+    _thread(ended, _feed, channel, process.stdin)
     pumps = [
-        _thread(_drain, process.stdout, channel.sendall),
-        _thread(_drain, process.stderr, channel.sendall_stderr),
+        _thread(ended, _drain, process.stdout, channel.sendall),
+        _thread(ended, _drain, process.stderr, channel.sendall_stderr),
     ]
+    ended.wait()  # nothing is looked at while all three streams are open: a night keeps fifty agents
     _await_end(process, pumps, channel)
     status = process.wait()
     _end(channel, status if status >= 0 else 128 - status)
@@ -130,7 +132,15 @@ def _drain(stream: BinaryIO, send: Callable[[bytes], object]) -> None:
                 return
 
 
-def _thread(target: Callable[..., None], *arguments: object) -> threading.Thread:
-    thread = threading.Thread(target=target, args=arguments, daemon=True)
+def _thread(ended: threading.Event, target: Callable[..., None], *arguments: object) -> threading.Thread:
+    """Run `target` in a thread, and set `ended` behind it."""
+
+    def run() -> None:
+        try:
+            target(*arguments)
+        finally:
+            ended.set()
+
+    thread = threading.Thread(target=run, daemon=True)
     thread.start()
     return thread
