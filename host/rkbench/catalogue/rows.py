@@ -24,11 +24,11 @@ RK35XX = "rk35xx"
 #: Who says a message, and how it is told of those that are not of the board itself.
 SCOPES = {
     RK35XX: "",
-    "rv11xx": "RV1103 and RV1106",
+    "rv11xx": say("RV1103 and RV1106"),
     "rknn1": "RKNN1",
     "rkllm": "rkllm",
-    "converter": "rknn-toolkit2 on a PC",
-    "server": "a PC with rknn_server",
+    "converter": say("rknn-toolkit2 on a PC"),
+    "server": say("a PC with rknn_server"),
 }
 HARMLESS = "harmless"
 #: From worst to none.

@@ -13,7 +13,7 @@ from rkbench.catalogue.match import Diagnosis
 from rkbench.catalogue.rows import SCOPES, Circumstance
 from rkbench.language.choice import spoken
 from rkbench.language.language import ENGLISH, Language
-from rkbench.language.said import say
+from rkbench.language.said import Said, listed, say
 from rkbench.results.serialize import to_json
 from rkbench.units import format_bytes, printable
 from rkbench.views.output import ESCAPE, STDOUT, show_and_write
@@ -25,6 +25,12 @@ if TYPE_CHECKING:
 
 SCHEMA: Literal["rkbench-explain/1"] = "rkbench-explain/1"
 STYLES = {"fatal": "red", "error": "red", "warning": "yellow", "harmless": "green"}
+SEVERITIES = {
+    "fatal": say("fatal"),
+    "error": say("error"),
+    "warning": say("warning"),
+    "harmless": say("harmless"),
+}
 
 
 @dataclass(frozen=True)
@@ -74,63 +80,79 @@ def print_explanation(
     source: str, found: Explanation, console: Console, language: Language = ENGLISH
 ) -> None:
     """Print each known message with cause and cure, then what is harmless and what was not understood."""
-    print_paragraph(console, "", _headline(source, found), style="bold", space=False)
+    print_paragraph(console, "", language.tell(_headline(source, found)), style="bold", space=False)
     for item in found.diagnoses:
         _print_diagnosis(item, found.row.when if found.row else (), console, language)
     if found.unknown:
-        lead = "not understood, though it sounds like trouble"
-        print_paragraph(console, "?  ", f"{lead} ({_count(found.unknown_count, 'line')}):", style="yellow")
+        lines = _lines(found.unknown_count)
+        lead = language.say("not understood, though it sounds like trouble ({lines}):", lines=lines)
+        print_paragraph(console, "?  ", lead, style="yellow")
         for line in found.unknown:
             print_paragraph(console, "   │ ", _clean(line), style="dim", space=False)
     if found.unknown_count > len(found.unknown):
-        rest = f"… and {found.unknown_count - len(found.unknown)} more"
+        rest = language.say("… and {number} more", number=found.unknown_count - len(found.unknown))
         print_paragraph(console, "   ", rest, style="dim", space=False)
 
 
 def _print_diagnosis(
     item: Diagnosis, when: tuple[Circumstance, ...], console: Console, language: Language
 ) -> None:
-    text = f"{item.severity}: {language.known(item.cause)} (catalogue {item.number})"
-    print_paragraph(console, "•  ", text, style=STYLES[item.severity])
+    heard = language.say(
+        "{severity}: {cause} (catalogue {number})",
+        severity=SEVERITIES[item.severity],
+        cause=language.known(item.cause),
+        number=item.number,
+    )
+    print_paragraph(console, "•  ", heard, style=STYLES[item.severity])
     print_paragraph(console, "   │ ", _clean(item.line), style="dim", space=False)
     print_paragraph(console, "   → ", language.known(item.advice), style="", space=False)
     for circumstance in when:
         advice = language.tell(say(circumstance.advice, **dict.fromkeys(BoardState().words(), "…")))
         text = language.say("{when}: {advice}", when=circumstance.words(), advice=advice)
         print_paragraph(console, "   → ", text, style="", space=False)
-    said = f"said by {SCOPES[item.scope]}; " if SCOPES[item.scope] else ""
-    print_paragraph(
-        console, "   ", f"{said}seen with {item.seen}; source: {item.source}", style="dim", space=False
-    )
+    print_paragraph(console, "   ", language.tell(_seen(item)), style="dim", space=False)
 
 
-def _headline(source: str, found: Explanation) -> str:
+def _seen(item: Diagnosis) -> Said:
+    seen = say("seen with {seen}; source: {source}", seen=item.seen, source=item.source)
+    scope = SCOPES[item.scope]
+    return say("said by {scope}; {seen}", scope=scope, seen=seen) if scope else seen
+
+
+def _headline(source: str, found: Explanation) -> Said:
     if found.row:
-        return source
-    known = _count(len(found.diagnoses), "known message") if found.diagnoses else "no known failure"
+        return say("catalogue {number}", number=found.row.number)
     name = "stdin" if source == STDOUT else printable(source)
-    parts = [f"{name}: {known} in {_count(found.line_count, 'line')}"]
+    known = _known(len(found.diagnoses))
+    told = say("{name}: {known} in {lines}", name=name, known=known, lines=_lines(found.line_count))
     if found.harmless_count:
-        parts.append(f"{found.harmless_count} harmless")
-    board = ", ".join(_facts(found.state))
-    return ", ".join(parts) + (f"; the log tells of {board}" if board else "")
+        told = say("{told}, {number} harmless", told=told, number=found.harmless_count)
+    board = _facts(found.state)
+    return say("{told}; the log tells of {board}", told=told, board=listed(board)) if board else told
+
+
+def _known(number: int) -> Said:
+    if not number:
+        return say("no known failure")
+    return say("1 known message") if number == 1 else say("{number} known messages", number=number)
+
+
+def _lines(number: int) -> Said:
+    return say("1 line") if number == 1 else say("{number} lines", number=number)
 
 
 def _facts(state: BoardState) -> list[str]:
-    iommu = {None: "", True: "iommu on", False: "iommu off"}[state.iommu]
+    iommu = {None: "", True: say("iommu on"), False: say("iommu off")}[state.iommu]
     memory = state.memory_total_bytes
+    driver, runtime = (printable(version or "") for version in (state.driver_version, state.runtime_version))
     told = (
-        state.soc or "",
-        f"driver {state.driver_version}" if state.driver_version else "",
-        f"librknnrt {state.runtime_version}" if state.runtime_version else "",
+        printable(state.soc or ""),
+        say("driver {version}", version=driver) if driver else "",
+        f"librknnrt {runtime}" if runtime else "",
         format_bytes(memory) if memory else "",
         iommu,
     )
-    return [printable(item) for item in told if item]
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}{'' if number == 1 else 's'}"
+    return [item for item in told if item]
 
 
 def _clean(line: str) -> str:

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from rkbench.inspection.latency import DEFAULT_TARGET, DTYPE, PredictedModel
+from rkbench.language.choice import spoken
+from rkbench.language.said import say
 from rkbench.results.serialize import to_json
 from rkbench.units import MARK, format_bytes, printable
 from rkbench.views.inspect.latency_lines import latency_lines, wrapped
@@ -34,7 +36,7 @@ def show_predictions(models: Sequence[PredictedModel], *, layers: str, json_to: 
     most = layer_limit(layers)
 
     def show() -> None:
-        style = Style(wants_colour(sys.stdout.isatty()))
+        style = Style(wants_colour(sys.stdout.isatty()), spoken(sys.stdout.encoding))
         print(render_predictions(models, max(terminal_width(), NARROWEST), most, style), end="")
 
     def document() -> str:
@@ -58,8 +60,13 @@ def _model(model: PredictedModel, width: int, layers: int | None, style: Style) 
             yield from wrapped(printable(model.hint), width, "  → ")
         return
     if latency is None:
-        size = f"{MARK} {format_bytes(model.converted_bytes)} for {model.target} at int8"
-        yield from wrapped(f"{name}: no latency before it is converted; the .rknn will have {size}", width)
+        told = say(
+            "{name}: no latency before it is converted; the .rknn will have {size} for {target} at int8",
+            name=name,
+            size=f"{MARK} {format_bytes(model.converted_bytes)}",
+            target=model.target,
+        )
+        yield from wrapped(style.tell(told), width)
         yield from _conversion(model.path, model.target or DEFAULT_TARGET)
         return
     yield f"{style.bold}{shorten(name, width - 2)}{style.end}"

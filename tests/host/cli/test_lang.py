@@ -67,12 +67,30 @@ def test_without_the_option_the_locale_decides(environment: dict[str, str], word
 def test_a_known_failure_is_told_with_its_cure() -> None:
     done = bench("explain", "31", "--lang", "zh")
     assert done.returncode == 0
-    assert "驱动拒绝或丢失了一个任务" in done.stdout
+    assert "• 致命：驱动拒绝或丢失了一个任务" in re.sub(" +", " ", done.stdout)
     words = "".join(done.stdout.split())
+    assert words.startswith("故障目录第31条") and "（故障目录第31条）" in words
     assert "更新驱动和工具包（rknpu0.9.8）" in words
     assert "这块…有…内存" in words or "boot" not in words
     document = json.loads(bench("explain", "31", "--lang", "zh", "--json", "-").stdout)
     assert document["diagnoses"][0]["cause"].startswith("The driver refused or lost a job")
+
+
+def test_what_a_log_tells_is_counted_in_the_language(tmp_path: Path) -> None:
+    log = tmp_path / "boot.log"
+    log.write_text("E RKNN: failed to open rknpu module\nrknpu: Initialized rknpu 0.9.3\nit failed: 77\n")
+    words = "".join(bench("explain", str(log), "--lang", "zh").stdout.split())
+    assert f"{log}：3行日志中有1条已知消息" in words
+    assert "日志里的板子信息：驱动0.9.3•致命：打不开NPU设备" in words
+    assert "未能识别、但像是出了问题的内容（1行）：│itfailed:77" in words
+
+
+def test_a_prediction_is_told() -> None:
+    done = bench("predict", MODEL, "--layers", "1", "--lang", "zh", COLUMNS="100")
+    assert done.returncode == 0
+    assert "预测 rknn_run 在 rk3588（1.00 GHz）上用单核运行的时间" in done.stdout
+    assert "各层预测时间（21 层中的前 1 层；全部：--layers all）" in done.stdout
+    assert not re.search(r"predicted|bound|band", done.stdout)
 
 
 def test_the_option_goes_before_the_locale() -> None:

@@ -10,6 +10,7 @@ from rkbench_agent.wire.words import INTERRUPTED
 
 from rkbench.catalogue import SCOPES
 from rkbench.language.choice import spoken
+from rkbench.language.said import NOTHING, say
 from rkbench.results.comparison import Comparison
 from rkbench.results.model import Failure, RunResult
 from rkbench.views.push.notes import noise_note, warnings_of, with_advice
@@ -51,11 +52,15 @@ def print_failure(name: str, failure: Failure, console: Console) -> None:
         print_paragraph(console, "   │ ", line, style="dim", space=False)
     language = spoken(console.encoding)
     for diagnosis in failure.diagnoses:
-        other = f", said by {SCOPES[diagnosis.scope]}" if SCOPES.get(diagnosis.scope) else ""
-        row = f" (catalogue {diagnosis.number}{other})" if diagnosis.number else ""
-        print_paragraph(
-            console, "   = ", f"{language.known(diagnosis.cause)}{row}", style="bold", space=False
-        )
+        cause, row, scope = language.known(diagnosis.cause), diagnosis.number, SCOPES.get(diagnosis.scope)
+        if row:
+            cause = language.say(
+                "{cause} (catalogue {number}{other})",
+                cause=cause,
+                number=row,
+                other=say(", said by {scope}", scope=scope) if scope else NOTHING,
+            )
+        print_paragraph(console, "   = ", cause, style="bold", space=False)
         print_paragraph(console, "   → ", language.known(diagnosis.advice), style="", space=False)
     if failure.advice and not failure.diagnoses:
         print_paragraph(console, "   → ", language.known(failure.advice), style="", space=False)
