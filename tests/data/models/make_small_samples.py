@@ -114,6 +114,29 @@ def on_cpu() -> Network:
     return network
 
 
+def windows() -> Network:
+    """Attention of 2 heads in 8 windows of 25 positions, with one bias for all windows."""
+    network = Network([1, 16, 10, 20])
+    network.convolve(16, 16, 1)
+    network.add("Reshape", network.constant(np.array([8, 25, 16])))
+    positions, heads = network.current, {}
+    for name, order in (("query", (0, 2, 1, 3)), ("key", (0, 2, 3, 1)), ("value", (0, 2, 1, 3))):
+        network.current = positions
+        network.add("MatMul", network.weight(16, 16))
+        network.add("Reshape", network.constant(np.array([8, 25, 2, 8])))
+        network.add("Transpose", perm=order)
+        heads[name] = network.current
+    network.current = heads["query"]
+    network.add("MatMul", heads["key"])
+    network.add("Add", network.weight(1, 2, 25, 25))
+    network.add("Softmax", axis=-1)
+    network.add("MatMul", heads["value"])
+    network.add("Transpose", perm=(0, 2, 1, 3))
+    network.add("Reshape", network.constant(np.array([8, 25, 16])))
+    network.add("MatMul", network.weight(16, 16))
+    return network
+
+
 SAMPLES = (
     (multiplier, "rk3588", "int8", "dwm_c64_m2_rk3588_i8"),
     (grouped, "rk3588", "fp16", "grouped_c64_g16_rk3588_fp"),
@@ -121,6 +144,7 @@ SAMPLES = (
     (recurrent, "rk3588", "fp16", "gru_h16_rk3588_fp"),
     (resized, "rk3588", "int8", "resize8_c16_rk3588_i8"),
     (on_cpu, "rk3588", "int8", "erf_rk3588_i8"),
+    (windows, "rk3568", "int8", "windows_rk3568_i8"),
 )
 
 

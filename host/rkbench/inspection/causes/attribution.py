@@ -22,6 +22,7 @@ from rkbench.inspection.causes import (
     repeated,
     shuffles,
     taps,
+    tiled,
     unrolled,
     weights,
 )
@@ -63,6 +64,7 @@ RULES: tuple[Rule, ...] = (
     weights.float_layers,
     weights.float_file,
     constants.pooling,
+    tiled.tiled_constants,
     repeated.repeated_constants,
     detours.plain_operands,
     command_lists.core_lists,

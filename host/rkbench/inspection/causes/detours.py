@@ -8,12 +8,11 @@ from rkbench.inspection.causes.cause import QUANTIZE, Finding, Fix
 from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, ModelFacts
-from rkbench.inspection.causes.site import Site
+from rkbench.inspection.causes.site import IN_BLOCKS, Site
 from rkbench.inspection.formatting import count, dims, listing
 from rkbench.language.said import clause, say
 from rkbench.rknn.contents import Tensor
 
-_IN_BLOCKS = "NC1HWC2"
 _ELEMENTWISE = ("Mul", "Add", "Sub", "Div", "Max", "Min")
 _POSITIONS_OF_A_TASK = 8
 _IN_INT8 = Fix("config", say("in int8 such a map lies in blocks: two or three tasks"), QUANTIZE)
@@ -125,7 +124,7 @@ def _plain_operand(site: Site) -> Tensor | None:
     if not site.node.type.startswith(_ELEMENTWISE) or len(site.output_shape) != 4 or site.output_shape[1] < 2:
         return None
     positions = prod(site.output_shape[2:])
-    if not any(tensor.layout == _IN_BLOCKS for tensor in site.inputs):
+    if not any(tensor.layout == IN_BLOCKS for tensor in site.inputs):
         return None
     if site.tasks[0] * _POSITIONS_OF_A_TASK < positions or positions <= _POSITIONS_OF_A_TASK:
         return None
@@ -134,7 +133,7 @@ def _plain_operand(site: Site) -> Tensor | None:
             tensor
             for tensor in site.inputs
             if tensor.kind in ("input", "activation")
-            and tensor.layout != _IN_BLOCKS
+            and tensor.layout != IN_BLOCKS
             and tensor.shape[1:] == (1, *site.output_shape[2:])
         ),
         None,

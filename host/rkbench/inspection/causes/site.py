@@ -21,6 +21,9 @@ STRUCTURE_TASK = 10
 STRUCTURE_COMMAND = 0.0526
 STRUCTURE_INPUT_TASK = 213
 
+IN_BLOCKS = "NC1HWC2"
+"""The layout of maps in blocks of channels, and of constants that are read like maps."""
+
 _FUSED = re.compile(r"_(?:Conv|BatchNormalization|Add|Mul)[A-Z]\w*$")
 
 
