@@ -95,6 +95,17 @@ def recurrent() -> Network:
     return network
 
 
+def gated() -> Network:
+    """An LSTM of 64 states over 2 steps."""
+    network = Network([2, 1, 64])
+    network.add(
+        "LSTM", network.weight(1, 256, 64), network.weight(1, 256, 64), network.weight(1, 512),
+        outputs=3, hidden_size=64,
+    )  # fmt: skip
+    network.add("Squeeze", network.constant(np.array([1])))
+    return network
+
+
 def resized() -> Network:
     """A bilinear resize by 8."""
     network = Network([1, 16, 16, 16])
@@ -142,6 +153,7 @@ SAMPLES = (
     (grouped, "rk3588", "fp16", "grouped_c64_g16_rk3588_fp"),
     (grouped, "rk3568", "int8", "grouped_c64_g16_rk3568_i8"),
     (recurrent, "rk3588", "fp16", "gru_h16_rk3588_fp"),
+    (gated, "rk3568", "fp16", "lstm_h64_rk3568_fp"),
     (resized, "rk3588", "int8", "resize8_c16_rk3588_i8"),
     (on_cpu, "rk3588", "int8", "erf_rk3588_i8"),
     (windows, "rk3568", "int8", "windows_rk3568_i8"),

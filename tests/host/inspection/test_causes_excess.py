@@ -6,8 +6,10 @@ import struct
 
 import pytest
 from rkbench.inspection.causes import Attribution, Cause, find_causes
+from rkbench.rknn import open_model
 from rknn_writer import (
     CONVOLUTION,
+    MODELS,
     FileSpec,
     GraphSpec,
     NodeSpec,
@@ -58,6 +60,14 @@ def test_taps_a_whole_map_away_are_dead(split: bool) -> None:
     assert found(diagnose(dilated(19, 20, split)), "dead_taps") is None
 
 
+def test_a_map_of_one_position_has_dead_taps_without_any_dilation() -> None:
+    cause = found(diagnose(dilated(1, 1, split=False)), "dead_taps")
+    assert cause is not None
+    assert cause.title == "kernels that reach beyond the map"
+    assert cause.because.startswith("1 convolution reaches beyond the map (c: dilation 1 on 1x1)")
+    assert "the size that the network is run at" in cause.fix[-1].action
+
+
 def layer(kind: str, commands: int, weights: int) -> FileSpec:
     """Return a file of one layer without attributes, with this many bytes of commands and weights."""
     tensors = (
@@ -99,3 +109,14 @@ def test_a_normalization_owns_its_constants_whatever_its_name() -> None:
     assert cause.layers == ("l",)
     assert cause.sections["register_commands"] == 400_000 - 1152
     assert found(diagnose(layer("BatchNormalization", 400_000, 1024)), "normalization_unrolled") is None
+
+
+def test_the_weights_of_an_lstm_are_no_padding_and_its_missing_projection_is_not_its_own() -> None:
+    with open_model(MODELS / "lstm_h64_rk3568_fp.rknn") as model:
+        attribution = find_causes(model)
+    assert [cause.code for cause in attribution.causes] == ["recurrent_commands", "lookup_tables"]
+    # The projection of 64 x 64 in two copies, and its bias of zeros is too small to look at.
+    assert attribution.causes[0].sections["weights"] == 2 * 64 * 64 * 2
+    zeros = "LSTM_0_input_proj 64x64x1x1: 16.4 kB of zeros, a projection that the layer does not have"
+    assert zeros in attribution.causes[0].evidence
+    assert attribution.ordinary["weights"] > 2 * 4 * 64 * 64 * 2

@@ -155,11 +155,12 @@ def test_tables_that_move_blocks_are_told_from_weights(block: int, kind: str, is
         assert cause.bytes == 2 * len(data)
 
 
-def test_the_same_weights_twice_are_one_too_many() -> None:
+@pytest.mark.parametrize("kind", ["weight", "cpu_constant"])
+def test_the_same_constant_twice_is_one_too_many(kind: str) -> None:
     same, other = bytes(range(256)) * 32, bytes(reversed(range(256))) * 32
-    first = TensorSpec("w_1", kind="weight", shape=(64, 64, 1, 1), data=same)
+    first = TensorSpec("w_1", kind=kind, shape=(64, 64, 1, 1), data=same)
     cause = found(
-        diagnose(with_constants(first, TensorSpec("w_2", kind="weight", shape=(64, 64, 1, 1), data=same))),
+        diagnose(with_constants(first, TensorSpec("w_2", kind=kind, shape=(64, 64, 1, 1), data=same))),
         "repeated_constants",
     )
     assert cause is not None
@@ -167,5 +168,5 @@ def test_the_same_weights_twice_are_one_too_many() -> None:
     assert cause.evidence == ("w_1 = w_2: 2 x 8.19 kB, identical",)
     late = same[:-1] + b"!"
     for unlike in (other, late):
-        spec = with_constants(first, TensorSpec("w_2", kind="weight", shape=(64, 64, 1, 1), data=unlike))
+        spec = with_constants(first, TensorSpec("w_2", kind=kind, shape=(64, 64, 1, 1), data=unlike))
         assert found(diagnose(spec), "repeated_constants") is None

@@ -30,7 +30,9 @@ SENTENCES = {
     "g1_c512_cpg4_rk3568_fp": "is 543 kB because 1 grouped convolution runs as 128 small ones: 394 kB (72 %) "
     "is their NPU commands and structure; without that, 149 kB.",
     "gru_h16_rk3588_fp": "is 257 kB because 1 recurrent layer (GRU_0) is unrolled over 8 steps into 417 NPU "
-    "tasks: 233 kB (90 %) of commands; without that, 24.5 kB.",
+    "tasks: 233 kB (90 %) of commands and constants; without that, 24.5 kB.",
+    "lstm_h64_rk3568_fp": "is 192 kB because 1 recurrent layer (LSTM_0) is unrolled over 2 steps into 51 NPU "
+    "tasks: 99.3 kB (52 %) of commands and constants; without that, 92.7 kB.",
     "resize8_c16_rk3588_i8": "is 117 kB because 1 Resize is cut into 207 NPU tasks: 28.3 kB (24 %) of "
     "commands; without that, 88.8 kB.",
     "windows_rk3568_i8": "is 102 kB because 1 constant that repeats from map to map is stored for each: "

@@ -10,6 +10,12 @@ from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims
 from rkbench.language.said import clause, say
 
+_LARGER = say("convert for the larger input that the dilations were chosen for")
+_AS_RUN = say(
+    "convert for the size that the network is run at: rknn.load_onnx(inputs=..., input_size_list=[...]), "
+    "where the ONNX leaves its sizes open"
+)
+
 
 def dead_taps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Where the dilation is no less than the map, only the centre of a 3x3 kernel lies on it."""
@@ -21,13 +27,15 @@ def dead_taps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     claims += ledger.everything(sorted(around), COMMAND_SECTIONS)
     claims += beyond_plain(ledger, layers)
     largest = max(layers, key=lambda site: site.layer.weight_bytes)
+    dilated = largest.dilation > 1
+    reaching = count(len(layers), "dilated convolution") if dilated else count(len(layers), "convolution")
     return Finding(
         code="dead_taps",
-        title=say("dilated kernels that reach beyond the map"),
+        title=say("kernels that reach beyond the map"),
         because=clause(
             "{layers} {reach_} beyond the map ({largest}: dilation {dilation} on {map}), so that all "
             "taps but the centre read padding only: {bytes} ({share}) of weights and commands",
-            layers=count(len(layers), "dilated convolution"),
+            layers=reaching,
             reach_="reaches" if len(layers) == 1 else "reach",
             largest=largest.base,
             dilation=largest.dilation,
@@ -58,7 +66,7 @@ def dead_taps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
                 ),
                 rewrites=("dead_taps",),
             ),
-            Fix("network", say("convert for the larger input that the dilations were chosen for")),
+            Fix("network", _LARGER if dilated else _AS_RUN),
         ),
     )
 

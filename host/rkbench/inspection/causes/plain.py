@@ -8,7 +8,7 @@ from rkbench.inspection.causes.cause import Cause, Claim, Finding, Fix
 from rkbench.inspection.causes.command_lists import PLAIN_TASK_BYTES
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import ModelFacts
-from rkbench.inspection.causes.site import Site
+from rkbench.inspection.causes.site import WEIGHT_BLOCKS, Site
 from rkbench.inspection.causes.weights import unpadded_bytes
 from rkbench.inspection.formatting import count
 from rkbench.language.said import clause, say
@@ -75,7 +75,9 @@ def oversized_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
 def _left_and_needed(ledger: Ledger, site: Site) -> tuple[int, int]:
     left = sum(ledger.left(section, site.index) for section in _SECTIONS)
     kernel = 0
-    if site.kernel and site.kernel in site.constants:
+    if site.is_recurrent:
+        kernel = sum(tensor.buffer_bytes for tensor in site.constants if tensor.layout == WEIGHT_BLOCKS)
+    elif site.kernel and site.kernel in site.constants:
         kernel = unpadded_bytes(site.kernel) or site.kernel.buffer_bytes
     small = sum(tensor.buffer_bytes for tensor in site.constants if len(tensor.shape) < 3)
     return left, kernel + small + PLAIN_TASK_BYTES + TASK_BYTES

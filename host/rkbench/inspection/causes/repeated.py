@@ -16,6 +16,7 @@ from rkbench.units import format_bytes
 
 SMALLEST_BYTES = 1024
 _SAMPLE_BYTES = 4096
+_STORED = ("weight", "cpu_constant", "compiler_constant")
 
 _SHARE = Fix(
     "network",
@@ -81,7 +82,7 @@ def _same_bytes(facts: ModelFacts, ledger: Ledger) -> list[list[Held]]:
     alike: dict[tuple[object, ...], list[Held]] = defaultdict(list)
     averages = {site.index for site in facts.averages}
     for site, tensor in facts.owned:
-        is_large = tensor.kind in ("weight", "compiler_constant") and tensor.buffer_bytes >= SMALLEST_BYTES
+        is_large = tensor.kind in _STORED and tensor.buffer_bytes >= SMALLEST_BYTES
         is_left = 2 * ledger.left(SECTION_OF.get(tensor.kind, ""), site.index) >= tensor.buffer_bytes
         if is_large and is_left and site.index not in averages:
             key = (tensor.kind, tensor.dtype, tensor.native_shape, tensor.buffer_bytes)

@@ -24,6 +24,9 @@ STRUCTURE_INPUT_TASK = 213
 IN_BLOCKS = "NC1HWC2"
 """The layout of maps in blocks of channels, and of constants that are read like maps."""
 
+WEIGHT_BLOCKS = "WEIGHT_BLOCKS"
+"""The layout of what the network multiplies by."""
+
 _FUSED = re.compile(r"_(?:Conv|BatchNormalization|Add|Mul)[A-Z]\w*$")
 
 
@@ -57,6 +60,11 @@ class Site:
     def is_convolution(self) -> bool:
         """Whether it is a convolution, transposed ones left aside."""
         return self.node.type.startswith("Conv") and not self.node.type.startswith("ConvTranspose")
+
+    @property
+    def is_recurrent(self) -> bool:
+        """Whether it is a GRU, LSTM or RNN; the shape of its weights in the file is that of one gate."""
+        return any(kind in self.node.type for kind in ("GRU", "LSTM", "RNN"))
 
     @property
     def dilation(self) -> int:

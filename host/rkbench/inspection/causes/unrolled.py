@@ -8,10 +8,11 @@ from dataclasses import replace
 from rkbench.inspection.causes.cause import QUANTIZE, Claim, Finding, Fix
 from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes, further_bytes, single_core
 from rkbench.inspection.causes.ledger import Ledger
-from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
+from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, SECTION_OF, ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims, listing
-from rkbench.language.said import clause, say
+from rkbench.language.said import Said, clause, say
+from rkbench.rknn.contents import Tensor
 from rkbench.units import format_bytes
 
 
@@ -91,22 +92,24 @@ _NO_RECURRENCE = say("replace the recurrence by convolutions over time, or run i
 
 def recurrence(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """GRU and LSTM are unrolled: commands for every step of the sequence."""
-    layers = [site for site in facts.sites if any(kind in site.node.type for kind in ("GRU", "LSTM", "RNN"))]
+    layers = [site for site in facts.sites if site.is_recurrent]
     if not layers:
         return None
     steps = max(
         (tensor.shape[0] for site in layers for tensor in site.outputs[:1] if tensor.shape), default=0
     )
     claims = ledger.everything((site.index for site in layers), (*COMMAND_SECTIONS, "compiler_constants"))
+    absent = [(site, tensor) for site in layers for tensor in site.constants if _is_absent(facts, tensor)]
+    claims += tuple(
+        Claim(SECTION_OF[tensor.kind], site.index, tensor.buffer_bytes) for site, tensor in absent
+    )
     tasks = sum(sum(site.tasks) for site in layers)
-    floats = [site for site in layers if site.layer.dtype == "FLOAT16"]
-    in_float = (say("{floats} of {layers} compute in FLOAT16", floats=len(floats), layers=len(layers)),)
     return Finding(
         code="recurrent_commands",
         title=say("recurrent layers unrolled step by step"),
         because=clause(
             "{layers} ({site}) {are_} unrolled over {steps} steps into {tasks:,} NPU tasks: {bytes} "
-            "({share}) of commands",
+            "({share}) of commands and constants",
             layers=count(len(layers), "recurrent layer"),
             site=listing([site.base for site in layers]),
             are_="is" if len(layers) == 1 else "are",
@@ -118,19 +121,7 @@ def recurrence(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         ),
         layers=tuple(site.base for site in layers),
         claims=claims,
-        evidence=(
-            *(
-                say(
-                    "{site} ({type}): {tasks:,} tasks, {command_bytes}",
-                    site=site.base,
-                    type=site.node.type,
-                    tasks=sum(site.tasks),
-                    command_bytes=format_bytes(command_bytes(site)),
-                )
-                for site in layers[:4]
-            ),
-            *in_float[: len(floats)],
-        ),
+        evidence=_recurrent_evidence(layers, [tensor for _, tensor in absent]),
         fixes=(
             Fix("network", _SHORTER_SEQUENCE),
             *single_core(facts, layers, claims),
@@ -138,6 +129,41 @@ def recurrence(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         ),
         not_helping=(say("int8: a GRU stays FLOAT16 and its commands stay"),),
     )
+
+
+def _recurrent_evidence(layers: list[Site], absent: list[Tensor]) -> tuple[Said, ...]:
+    floats = [site for site in layers if site.layer.dtype == "FLOAT16"]
+    in_float = (say("{floats} of {layers} compute in FLOAT16", floats=len(floats), layers=len(layers)),)
+    return (
+        *(
+            say(
+                "{site} ({type}): {tasks:,} tasks, {command_bytes}",
+                site=site.base,
+                type=site.node.type,
+                tasks=sum(site.tasks),
+                command_bytes=format_bytes(command_bytes(site)),
+            )
+            for site in layers[:4]
+        ),
+        *(
+            say(
+                "{tensor} {shape}: {size} of zeros, a projection that the layer does not have",
+                tensor=tensor.name,
+                shape=dims(tensor.shape),
+                size=format_bytes(tensor.buffer_bytes),
+            )
+            for tensor in absent[:4]
+        ),
+        *in_float[: len(floats)],
+    )
+
+
+def _is_absent(facts: ModelFacts, tensor: Tensor) -> bool:
+    """Return whether a matrix is zeros in plain order: what the compiler adds for a projection."""
+    if len(tensor.shape) != 4 or tensor.layout or tensor.kind not in SECTION_OF:
+        return False
+    with facts.model.read_buffer(tensor.buffer_index) as view:
+        return bytes(view).count(0) == tensor.buffer_bytes
 
 
 def resize(facts: ModelFacts, ledger: Ledger) -> Finding | None:

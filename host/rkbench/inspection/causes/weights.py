@@ -109,7 +109,7 @@ def padding(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     worst: tuple[float, str] = (1.0, "")
     for site in facts.sites:
         kernel = site.kernel
-        if kernel is None or kernel not in site.constants:
+        if kernel is None or kernel not in site.constants or site.is_recurrent:
             continue
         needed = unpadded_bytes(kernel)
         section = SECTION_OF[kernel.kind]
