@@ -109,3 +109,23 @@ def test_of_a_concat_over_many_maps_the_tasks_of_its_parts_are_no_convolution(ma
     cause = found(diagnose(tensors, nodes), "concat_realigned")
     assert cause is not None
     assert cause.sections["register_commands"] == 640 * maps
+
+
+def test_a_layer_without_a_name_is_told_by_what_it_makes_and_an_output_is_no_map_cut_in_tasks() -> None:
+    shape = (1, 16, 128, 128)
+    tensors = (
+        TensorSpec("x", kind="input", shape=shape),
+        TensorSpec("made", shape=shape),
+        TensorSpec("y", kind="output", shape=shape),
+    )
+    nodes = (
+        NodeSpec("", "Conv", 2, (0,), (1,), tasks(9)),
+        NodeSpec("Relu:r", "Relu", 2, (1,), (2,), tasks(2)),
+        NodeSpec("OutputOperator:y", "OutputOperator", 2, (2,), (), tasks(12)),
+    )
+    attribution = diagnose(tensors, nodes)
+    cause = found(attribution, "large_maps")
+    assert cause is not None
+    assert cause.layers == ("made", "r")
+    assert "most for made (1x16x128x128, 9 tasks on 1 core)" in cause.because
+    assert found(attribution, "output_layout") is not None

@@ -112,7 +112,8 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
 
 def large_maps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Feature maps that do not fit the on-chip buffer are cut into several tasks per layer."""
-    large = [site for site in facts.sites if site.map_tasks > 1 and _map_bytes(site) > SMALL_MAP_BYTES]
+    work = (site for site in facts.sites if site.node.type != "OutputOperator")
+    large = [site for site in work if site.map_tasks > 1 and _map_bytes(site) > SMALL_MAP_BYTES]
     layers = [site for site in large if beyond_plain(ledger, [site])]
     claims = beyond_plain(ledger, layers)
     if not claims:

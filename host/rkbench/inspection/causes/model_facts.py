@@ -160,7 +160,7 @@ class ModelFacts:
             site
             for site in self.sites
             if site.is_convolution and site.kernel and site.index not in aligned
-            if site.base or site.kernel.shape[0] > IMAGE_CHANNELS
+            if site.is_named or site.kernel.shape[0] > IMAGE_CHANNELS
             if "gather_2conv" in site.base or moves_channels(self.model, site.kernel)
         )
 

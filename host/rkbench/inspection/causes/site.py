@@ -48,8 +48,17 @@ class Site:
 
     @cached_property
     def base(self) -> str:
-        """The name without type and fusion: `Conv_19#1_tile0` of `Conv:Conv_19#1_tile0_ConvAdd`."""
-        return _FUSED.sub("", self.layer.name.split(":", 1)[-1])
+        """The name without type and fusion: `Conv_19#1_tile0` of `Conv:Conv_19#1_tile0_ConvAdd`.
+
+        Of one that the file gives no name the tensor that it makes, else its type.
+        """
+        made = self.outputs[0].name if self.outputs else ""
+        return _FUSED.sub("", self.layer.name.split(":", 1)[-1]) or made or self.node.type
+
+    @property
+    def is_named(self) -> bool:
+        """Whether the file gives it a name: a layer of the compiler's own may have none."""
+        return bool(self.layer.name.split(":", 1)[-1])
 
     @cached_property
     def kernel(self) -> Tensor | None:
