@@ -67,7 +67,7 @@ def _predict(request: Request) -> Inspection:
     target, dtype = request.target or DEFAULT_TARGET, request.dtype or DEFAULT_DTYPE
     shapes = parse_input_shapes(request.input_shapes)
     prediction = predict_size(request.model, target, dtype, input_shapes=shapes)
-    return inspect_prediction(request.model, prediction)
+    return inspect_prediction(request.model, prediction, shapes)
 
 
 def _npu(model: RknnModel, request: Request) -> InspectedNpu:
@@ -87,11 +87,12 @@ def _compare(before: RknnModel, inspection: FileInspection, other: Path) -> File
 
 def _with_onnx(inspection: FileInspection, path: Path, request: Request) -> FileInspection:
     from rkbench.inspection.onnx_comparison import add_onnx  # imports onnx, an extra
-    from rkbench.onnx import parse_input_shapes, predict_size
+    from rkbench.onnx import filled_in, parse_input_shapes, predict_size
 
-    shapes = parse_input_shapes(request.input_shapes)
+    converted = filled_in(path, {tensor.name: tensor.shape for tensor in inspection.inputs})
+    shapes = converted | parse_input_shapes(request.input_shapes)
     target = request.target or inspection.file.target or DEFAULT_TARGET
     # Weights of int16 take as much as halves; of w4a16 nothing was measured.
     dtype = request.dtype or ("int8" if inspection.file.dtype == "int8" else "fp16")
     prediction = predict_size(path, target, dtype, inspection.file.toolkit_version, shapes)
-    return add_onnx(inspection, path, prediction)
+    return add_onnx(inspection, path, prediction, shapes)

@@ -7,6 +7,7 @@ import shlex
 from collections import defaultdict
 from dataclasses import replace
 from pathlib import Path
+from types import MappingProxyType
 
 from rkbench.inspection.answers import what_to_change
 from rkbench.inspection.causes import Cause
@@ -16,21 +17,28 @@ from rkbench.inspection.onnx_document import OnnxComparison, OnnxNode, Predicted
 from rkbench.inspection.prediction import fix_command, predicted_sentence
 from rkbench.language.said import NOTHING, Said, say
 from rkbench.onnx.fixing import proposed
+from rkbench.onnx.input_shapes import InputShapes
 from rkbench.onnx.prediction import PredictedNode, Prediction
 from rkbench.units import format_bytes
 
 ARTEFACT_RATIO = 1.5
 HALF_TYPES = ("FLOAT16", "BFLOAT16", "INT8", "UINT8", "FLOAT8E4M3FN")
+NONE_GIVEN: InputShapes = MappingProxyType({})
 PLACEHOLDER = "MODEL.onnx"
 """What a command says where the ONNX is not known."""
 
 
-def add_onnx(inspection: FileInspection, path: Path, prediction: Prediction) -> FileInspection:
-    """Return the inspection with its ONNX node by node, and with what `bench fix` cures in it."""
+def add_onnx(
+    inspection: FileInspection, path: Path, prediction: Prediction, shapes: InputShapes = NONE_GIVEN
+) -> FileInspection:
+    """Return the inspection with its ONNX node by node, and with what `bench fix` cures in it.
+
+    `shapes` are those of inputs that the ONNX leaves open, as in the prediction.
+    """
     size = inspection.file.size_bytes
     nodes = _nodes_in_file(inspection, prediction)
-    found = _found(path, prediction)
-    command = fix_command(path, prediction, found or ())
+    found = _found(path, prediction, shapes)
+    command = fix_command(path, prediction, found or (), shapes)
     told = inspection.causes
     told = without_bench_fix(told, path) if found is None else cured(told, found, command, path)
     causes = tuple(_named(cause, shlex.quote(str(path))) for cause in told)
@@ -44,8 +52,9 @@ def add_onnx(inspection: FileInspection, path: Path, prediction: Prediction) -> 
     )
 
 
-def inspect_prediction(path: Path, prediction: Prediction) -> Inspection:
-    """Return the inspection of an ONNX that has not been converted."""
+def inspect_prediction(path: Path, prediction: Prediction, shapes: InputShapes = NONE_GIVEN) -> Inspection:
+    """Return the inspection of an ONNX that has not been converted; `shapes` as for `add_onnx`."""
+    found = _found(path, prediction, shapes) or ()
     nodes = tuple(_node(node) for node in prediction.nodes)
     return Inspection(
         schema=SCHEMA,
@@ -64,9 +73,7 @@ def inspect_prediction(path: Path, prediction: Prediction) -> Inspection:
         answers=None,
         myths=(),
         diff=None,
-        onnx=_comparison(
-            path, prediction, nodes, None, fix_command(path, prediction, _found(path, prediction) or ())
-        ),
+        onnx=_comparison(path, prediction, nodes, None, fix_command(path, prediction, found, shapes)),
     )
 
 
@@ -76,8 +83,8 @@ def source_node(name: str, names: set[str]) -> str:
     return whole if name not in names and whole in names else name
 
 
-def _found(path: Path, prediction: Prediction) -> dict[str, tuple[str, ...]] | None:
-    return proposed(path, prediction) if prediction.nodes else {}
+def _found(path: Path, prediction: Prediction, shapes: InputShapes) -> dict[str, tuple[str, ...]] | None:
+    return proposed(path, prediction, shapes) if prediction.nodes else {}
 
 
 def _named(cause: Cause, name: str) -> Cause:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from rkbench.inspection.formatting import count, listing
+from rkbench.inspection.formatting import count, dims, listing
 from rkbench.language.said import NOTHING, Said, listed, say
 from rkbench.onnx.convolution import KEPT
 from rkbench.onnx.prediction import MOVED, UNMEASURED, PredictedNode, Prediction
@@ -84,10 +84,14 @@ def _refused(path: Path, prediction: Prediction) -> Said:
     )
 
 
-def fix_command(path: Path, prediction: Prediction, rewrites: Iterable[str]) -> str:
+def fix_command(
+    path: Path, prediction: Prediction, rewrites: Iterable[str], shapes: Mapping[str, tuple[int, ...]]
+) -> str:
     """Return the command that rewrites the network, and which rewrites it takes; "" where there are none."""
     names = ", ".join(rewrites)
     asked = f"--target {prediction.target} --dtype {prediction.dtype}"
+    for name, shape in shapes.items():
+        asked += f" --input-shape {shlex.quote(f'{name}={dims(shape)}')}"
     written = shlex.quote(f"{path.stem}.fixed.onnx")
     return f"bench fix {shlex.quote(str(path))} {asked} -o {written} # {names}" if names else ""
 

@@ -24,7 +24,7 @@ except ImportError as error:
 
 from rkbench.onnx.fixing import FixReport, fix
 from rkbench.onnx.input_shapes import parse_input_shapes
-from rkbench.onnx.model import OnnxFile, open_onnx
+from rkbench.onnx.model import OnnxFile, filled_in, open_onnx
 from rkbench.onnx.predict import predict, predict_size
 from rkbench.onnx.prediction import PredictedNode, Prediction
 
@@ -33,6 +33,7 @@ __all__ = [
     "OnnxFile",
     "PredictedNode",
     "Prediction",
+    "filled_in",
     "fix",
     "open_onnx",
     "parse_input_shapes",

@@ -130,7 +130,9 @@ def fix(
     return FixReport(path, output, changes, skipped, before, after, verification)
 
 
-def proposed(path: str | PathLike[str], prediction: Prediction) -> dict[str, tuple[str, ...]] | None:
+def proposed(
+    path: str | PathLike[str], prediction: Prediction, input_shapes: InputShapes | None = None
+) -> dict[str, tuple[str, ...]] | None:
     """Return the rewrites that `fix` would make in the ONNX of `prediction`, each with its nodes.
 
     Nothing is written. What it makes of nodes that it made itself is left out; so is all but its first
@@ -138,11 +140,11 @@ def proposed(path: str | PathLike[str], prediction: Prediction) -> dict[str, tup
     changes nothing at all: in a quantized graph, or for a SoC whose rules nobody has measured.
     """
     target, dtype, version = prediction.target, prediction.dtype, prediction.toolkit_version
-    network = open_onnx(path)
+    network = open_onnx(path, input_shapes)
     if network.is_quantized or targets.kept_group_alignment(target, dtype, version) is None:
         return None
     context = context_of(network, target, dtype, version)
-    paying = _paying(Path(path), prediction, context, ALL)
+    paying = _paying(Path(path), prediction, context, ALL, input_shapes)
     known = {network.path.name, *(node.name or "" for node in network.graph)}
     made = first_proposals if network.missing_files else rewrite_until_done
     found = (*_mended(network, ALL), *(_change(proposal) for proposal in made(context, paying)))

@@ -49,13 +49,37 @@ def forget_negative_sizes(graph: ir.Graph) -> None:
             value.shape = ir.Shape(None if isinstance(size, int) and size < 0 else size for size in shape)
 
 
-def _check_fits(value: ir.Value, shape: tuple[int, ...]) -> None:
+def shapes_that_fill(graph: ir.Graph, offered: InputShapes) -> dict[str, tuple[int, ...]]:
+    """Return those of `offered` that fill in an input of this name whose sizes the file leaves open."""
+    inputs = {value.name or "": value for value in graph.inputs if not value.is_initializer()}
+    return {
+        name: shape
+        for name, shape in offered.items()
+        if name in inputs
+        and _leaves_open(inputs[name])
+        and min(shape, default=0) > 0
+        and _fits(inputs[name], shape)
+    }
+
+
+def _leaves_open(value: ir.Value) -> bool:
+    return any(not isinstance(size, int) for size in value.shape or ())
+
+
+def _fits(value: ir.Value, shape: tuple[int, ...]) -> bool:
+    """Return whether a shape contradicts nothing that the file says of an input."""
     declared = value.shape
     if declared is None:
-        return
+        return True
     sizes = zip(declared, shape, strict=False)
-    fits = all(not isinstance(size, int) or size < 1 or size == ours for size, ours in sizes)
-    if len(declared) != len(shape) or not fits:
+    return len(declared) == len(shape) and all(
+        not isinstance(size, int) or size < 1 or size == ours for size, ours in sizes
+    )
+
+
+def _check_fits(value: ir.Value, shape: tuple[int, ...]) -> None:
+    declared = value.shape
+    if declared is not None and not _fits(value, shape):
         says = "x".join(str(size) if isinstance(size, int) else str(size.value or "?") for size in declared)
         given = "x".join(map(str, shape))
         if not declared:

@@ -17,7 +17,12 @@ from onnx_ir.passes.common import ShapeInferencePass
 from rkbench.errors import ModelError, NoModelError
 from rkbench.language.said import Said, say
 from rkbench.onnx.folding import Numbers, complete_shapes
-from rkbench.onnx.input_shapes import InputShapes, fix_input_shapes, forget_negative_sizes
+from rkbench.onnx.input_shapes import (
+    InputShapes,
+    fix_input_shapes,
+    forget_negative_sizes,
+    shapes_that_fill,
+)
 from rkbench.onnx.mending import mend
 from rkbench.onnx.soundness import check_sound
 from rkbench.onnx.values import static_shape
@@ -79,6 +84,23 @@ class OnnxFile:
         return any(node.op_type in QUANTIZERS for node in self.graph)
 
 
+_UNREADABLE = (DecodeError, ValueError, TypeError, KeyError, RuntimeError, OverflowError)
+
+
+def filled_in(path: Path, offered: InputShapes) -> dict[str, tuple[int, ...]]:
+    """Return those of `offered` that fill in inputs whose sizes an ONNX leaves open.
+
+    None of a file that cannot be read: `open_onnx` says what is wrong with it.
+    """
+    try:
+        refuse_as_onnx(path)
+        graph = _load(path).graph
+    except (ModelError, *_UNREADABLE):
+        return {}
+    forget_negative_sizes(graph)
+    return shapes_that_fill(graph, offered)
+
+
 def open_onnx(path: str | PathLike[str], input_shapes: InputShapes | None = None) -> OnnxFile:
     """Read an ONNX and infer its shapes; an open input size that is not given counts as 1: a note says so.
 
@@ -107,7 +129,7 @@ def open_onnx(path: str | PathLike[str], input_shapes: InputShapes | None = None
             raise
         how = "give the sizes that the file leaves open: --input-shape NAME=SIZES, such as images=1x3x320x320"
         raise ModelError(f"{error.message} ({'; '.join(notes)})", hint=how, field=error.field) from error
-    except (DecodeError, ValueError, TypeError, KeyError, RuntimeError, OverflowError) as error:
+    except _UNREADABLE as error:
         hint = "check the file, export it again"
         raise ModelError(f"{path} is no readable ONNX: {_reason(error)}", hint=hint) from error
     notes += [say("the graph is not sound: {text}", text=text) for text in dict.fromkeys(complaints)]

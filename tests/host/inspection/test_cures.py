@@ -88,3 +88,36 @@ def test_a_command_that_no_cause_speaks_of_is_still_a_step(tmp_path: Path) -> No
     assert inspection.onnx is not None
     (command,) = inspection.onnx.fix
     assert inspection.answers.what_to_change.steps[-1].startswith(command)
+
+
+def open_network(path: Path) -> Path:
+    """Write a network of 64 channels whose height and width are open."""
+    network = Network(1, 64, "high", "wide").conv(64, 64, (3, 3)).add("GlobalAveragePool", name="pool")
+    return network.save(path)
+
+
+def test_sizes_that_the_onnx_leaves_open_are_those_of_the_converted_file(tmp_path: Path) -> None:
+    path = open_network(tmp_path / "open.onnx")
+    inspection = beside_its_onnx("erf_rk3588_i8", path)
+    assert inspection.inputs[0].shape == (1, 64, 14, 14)
+    assert inspection.onnx is not None
+    assert inspection.onnx.prediction.notes == ()
+    asked = Request(MODELS / "erf_rk3588_i8.rknn", onnx=path, input_shapes=("x=1x64x28x28",))
+    larger = inspect_file(asked).onnx
+    assert larger is not None
+    assert larger.prediction.file_bytes > inspection.onnx.prediction.file_bytes
+
+
+def test_sizes_of_another_network_are_not_taken(tmp_path: Path) -> None:
+    inspection = beside_its_onnx("dyn3_rk3588_fp", open_network(tmp_path / "open.onnx"))
+    assert inspection.onnx is not None
+    (note,) = inspection.onnx.prediction.notes
+    assert "dimensions high, wide counted as 1" in note
+
+
+def test_the_command_says_which_sizes_were_filled_in(tmp_path: Path) -> None:
+    network = Network(1, 64, "high", 14).conv(64, 128, (3, 3), group=64)
+    inspection = beside_its_onnx("dwm_c64_m2_rk3588_i8", network.save(tmp_path / "dw.onnx"))
+    assert inspection.onnx is not None
+    (command,) = inspection.onnx.fix
+    assert "--dtype int8 --input-shape x=1x64x14x14 -o dw.fixed.onnx" in command
