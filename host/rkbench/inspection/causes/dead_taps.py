@@ -8,7 +8,7 @@ from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims
-from rkbench.language.said import clause, say
+from rkbench.language.said import Said, clause, say
 
 _LARGER = say("convert for the larger input that the dilations were chosen for")
 _AS_RUN = say(
@@ -27,15 +27,13 @@ def dead_taps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     claims += ledger.everything(sorted(around), COMMAND_SECTIONS)
     claims += beyond_plain(ledger, layers)
     largest = max(layers, key=lambda site: site.layer.weight_bytes)
-    dilated = largest.dilation > 1
-    reaching = count(len(layers), "dilated convolution") if dilated else count(len(layers), "convolution")
     return Finding(
         code="dead_taps",
         title=say("kernels that reach beyond the map"),
         because=clause(
             "{layers} {reach_} beyond the map ({largest}: dilation {dilation} on {map}), so that all "
             "taps but the centre read padding only: {bytes} ({share}) of weights and commands",
-            layers=reaching,
+            layers=_counted(layers, largest),
             reach_="reaches" if len(layers) == 1 else "reach",
             largest=largest.base,
             dilation=largest.dilation,
@@ -66,9 +64,15 @@ def dead_taps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
                 ),
                 rewrites=("dead_taps",),
             ),
-            Fix("network", _LARGER if dilated else _AS_RUN),
+            Fix("network", _LARGER if largest.dilation > 1 else _AS_RUN),
         ),
     )
+
+
+def _counted(layers: list[Site], largest: Site) -> Said:
+    if largest.dilation > 1:
+        return count(len(layers), "dilated convolution")
+    return count(len(layers), "convolution")
 
 
 def _is_dead(facts: ModelFacts, site: Site) -> bool:
