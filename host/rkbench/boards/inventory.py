@@ -113,8 +113,7 @@ class InventoryBoards:
         """Return the board of that name, else those of that SoC or tag; raises InventoryError."""
         if word in self._named:
             return (self._named[word],)
-        boards = self._named.values()
-        return tuple(b for b in boards if word.lower() == (b.soc or "").lower() or word in b.tags)
+        return tuple(board for board in self._named.values() if board.is_of(word))
 
     def hold(self, name: str) -> AbstractContextManager[Board]:
         """Yield the board: it is there without us, unless it is a virtual one."""
@@ -244,9 +243,11 @@ def no_board(name: str, boards: Sequence[Board], path: Path) -> NoBoardError:
     """Return the error that there is no board `name`, with what `boards` have that is near to it."""
     names = [board.name for board in boards]
     words = {word for board in boards for word in (board.name, *board.tags, board.soc or "") if word}
-    close = difflib.get_close_matches(name, sorted(words | {VIRTUAL_HOST}), 3)
+    close = difflib.get_close_matches(name, sorted((words | {VIRTUAL_HOST}) - {name}), 3)
     known = f"{path} has: {', '.join(names)}" if names else f"{path} has no boards yet"
     meant = f"did you mean {' or '.join(close)}?\n" if close else ""
+    if grouped := [board.name for board in boards if board.is_of(name)]:
+        meant = f"{name} is a tag or SoC, of {', '.join(grouped)}: name the board\n"
     known += _hidden(name, path)
     return NoBoardError(
         f"no board {name!r}",

@@ -55,6 +55,10 @@ class Board:
         port = f":{self.port}" if self.port else ""
         return f"{user}{self.host}{port}"
 
+    def is_of(self, word: str) -> bool:
+        """Return whether `word` is the SoC of the board, or one of its tags."""
+        return word.lower() == (self.soc or "").lower() or word in self.tags
+
     def to_json(self) -> dict[str, object]:
         """Return what the inventory says of the board, as JSON values."""
         plain: dict[str, object] = {}

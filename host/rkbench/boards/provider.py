@@ -61,6 +61,14 @@ class Boards:
         """Return the boards that `word` can mean, in the order to try: never none; raises InventoryError."""
         return tuple(self._of(word).find(word))
 
+    def one(self, word: str) -> Board:
+        """Return the board that `word` means; raises UsageError where it means several, and as `find`."""
+        found = self.find(word)
+        if len(found) > 1:
+            names = ", ".join(board.name for board in found)
+            raise UsageError(f"{word!r} is not one board but {len(found)}: {names}", hint="name one of them")
+        return found[0]
+
     def hold(self, name: str) -> AbstractContextManager[Board]:
         """Hold the board `name`, one of `find`, and yield how it is reached meanwhile.
 

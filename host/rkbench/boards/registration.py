@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import MISSING, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -132,6 +132,24 @@ def register_board(board: Board, path: Path, *, fingerprint: str | None, confirm
     record_host_key(inventory.known_hosts_of(path), destination.key_name, destination.port, key)
     inventory.add_board(path, board)
     return Registration(board, key.fingerprint, path, known is not None, changes)
+
+
+def double_meanings(board: Board, path: Path) -> Iterator[tuple[str, str]]:
+    """Yield what a word means no longer, or not, beside `board` in the inventory, and what helps.
+
+    A name goes before SoCs and tags: a suite for fifty boards of a tag would be green of the one so called.
+    """
+    others = [other for other in inventory.load_inventory(path).boards if other.name != board.name]
+    if hidden := [other.name for other in others if other.is_of(board.name)]:
+        tagged = f"{board.name} is also a tag or SoC of {', '.join(hidden)}"
+        cure = f"bench boards remove {board.name}, and add it by another name"
+        yield f"{tagged}: --board {board.name} means this board alone from now on", cure
+    for tag in board.tags:
+        if any(tag == other.name for other in others):
+            yield (
+                f"the tag {tag} is also the name of a board: --board {tag} means that one alone",
+                "choose another tag",
+            )
 
 
 def unregister_board(name: str, path: Path) -> Board:

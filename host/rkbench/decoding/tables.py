@@ -55,7 +55,20 @@ def _typed(value: Any, kind: Any, place: str, error: type[BenchError]) -> Any:
     try:
         return msgspec.convert(value, kind, dec_hook=_path)
     except msgspec.ValidationError as wrong:
-        raise error(f"{place} must be {in_words(kind)}, not {value!r}") from wrong
+        what = "a table" if isinstance(value, dict) else repr(value)
+        raise error(
+            f"{place} must be {in_words(kind)}, not {what}", hint=_as_list(value, kind, place)
+        ) from wrong
+
+
+def _as_list(value: Any, kind: Any, place: str) -> str:
+    """Return how a lone value is written where a list is wanted; "" for all else."""
+    if get_origin(kind) is not tuple:
+        return ""
+    key, part = place.rpartition(" ")[2], _plain(get_args(kind)[0])
+    if isinstance(value, str):
+        return f'in brackets: {key} = ["{"..." if " " in value else value}"]'
+    return f"with two brackets: [[{key}]]" if isinstance(value, dict) and part not in (str, Path) else ""
 
 
 def in_words(kind: Any) -> str:

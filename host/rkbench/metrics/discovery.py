@@ -75,7 +75,8 @@ class Targets(Collector):
             boards = Boards(self._path).listed()
             out = taken_out(boards)
             hidden = {item.place.name for item in places}  # what is said there adds to the place
-            groups = [target_group(b, quarantined=b.name in out) for b in boards if b.name not in hidden]
+            shown = [board for board in boards if board.name not in hidden and not _is_fleeting(board)]
+            groups = [target_group(board, quarantined=board.name in out) for board in shown]
             self._body = json.dumps([*groups, *self._of_places(boards, places)], indent=1).encode()
             self._boards = boards
         except BenchError as error:
@@ -148,6 +149,11 @@ def target_group(board: Board, *, quarantined: bool = False) -> dict[str, object
         "targets": [f"{address}:{board.exporter_port}"],
         "labels": {f"__meta_rkbench_{name}": value for name, value in labels.items() if value},
     }
+
+
+def _is_fleeting(board: Board) -> bool:
+    """Return whether a board lives no longer than a command: what answers at its address is another's."""
+    return board.simulated and board.home is None
 
 
 def _label(tag: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import socket
 import time
@@ -88,6 +89,13 @@ class App:
         return "503 Service Unavailable", _PLAIN, text.encode()
 
 
+_IN_USE = "is another bench serve running? choose another: --listen HOST:PORT"
+_LISTEN_HINTS = {
+    errno.EADDRNOTAVAIL: "that is no address of this computer: --listen 0.0.0.0:PORT means all that it has",
+    errno.EACCES: "ports below 1024 are root's: choose another: --listen HOST:PORT",
+}
+
+
 def listen_at(address: tuple[str, int], app: App, config: WebConfigFile | None = None) -> BoundedServer:
     """Return a server that listens, and answers once it is run, as `config` says; raises UsageError."""
     try:
@@ -97,7 +105,7 @@ def listen_at(address: tuple[str, int], app: App, config: WebConfigFile | None =
     except OSError as error:
         raise UsageError(
             f"cannot listen on {address[0]} port {address[1]}: {error.strerror}",
-            hint="is another bench serve running? choose another: --listen HOST:PORT",
+            hint=_LISTEN_HINTS.get(error.errno or 0, _IN_USE),
         ) from error
 
 

@@ -8,12 +8,18 @@ HIDDEN = "***"
 #: `USER:PASSWORD@` of a URL; a password with an `@` in it reaches to the last one.
 _IN_PLACE = re.compile(r"(?P<before>://[^:/@?]*:)(?P<secret>[^?]*)(?=@)")
 _IN_QUERY = re.compile(r"(?P<before>[?&](?:password|sslpassword)=)(?P<secret>[^&]*)")
+_TORN = re.compile(r"postgres\w*(\+\w+)?(:/|//)", re.IGNORECASE)
 
 
 def scheme_of(address: str) -> str:
     """Return the scheme of a URL; "" for a path."""
     scheme, separator, _ = address.partition("://")
     return scheme.lower() if separator and scheme.replace("+", "").isidentifier() else ""
+
+
+def is_torn_url(address: str) -> bool:
+    """Return whether an address is meant as a URL of PostgreSQL, but lacks a part of its `://`."""
+    return not scheme_of(address) and _TORN.match(address) is not None
 
 
 def without_password(address: str) -> str:

@@ -132,6 +132,9 @@ def _or_damage(read: Callable[[str], T], run_id: str, damaged: list[StoreError] 
         return None
 
 
+_NO_NIGHT = "run one: bench nightly SUITE.toml"
+
+
 def find_night(store: Store, name: str) -> Night:
     """Return the night that `name` means: by its id or that of a run of it, `night` or `last`, or
     `night~N`, the one begun N nights before that."""
@@ -142,5 +145,6 @@ def find_night(store: Store, name: str) -> Night:
         raise UsageError(f"{name!r} fits several nights: {', '.join(ids[:4])}", hint="give more of the id")
     night = store.night(ids[0]) if ids else None
     if night is None:
-        raise UsageError(f"no night {name!r} in {store.address}", hint="run one: bench nightly SUITE.toml")
+        hint = "bench nights lists them; the newest is called last" if store.nights() else _NO_NIGHT
+        raise UsageError(f"no night {name!r} in {store.address}", hint=hint)
     return night

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, cast
 
 from rkbench.errors import UsageError
-from rkbench.store.addresses import scheme_of, without_password
+from rkbench.store.addresses import is_torn_url, scheme_of, without_password
 from rkbench.store.base import Store
 
 #: How long to wait for somebody else who writes.
@@ -75,6 +75,15 @@ def migrate_store(address: str) -> str:
 
 
 def _module(address: str) -> StoreModule:
+    if not address:
+        raise UsageError(
+            "the address of a store is empty", hint="a variable that is not set? echo $RKBENCH_STORE"
+        )
+    if is_torn_url(address):
+        raise UsageError(
+            f"{address.partition('/')[0]}/... is neither the URL of a store nor the path of one",
+            hint="postgresql+psycopg://ROLE@HOST/DATABASE, with :// behind its first word",
+        )
     scheme = scheme_of(address)
     if scheme not in STORES:
         known = ", ".join(f"{name}://..." for name in STORES if name)

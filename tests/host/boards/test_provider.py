@@ -8,9 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from bench_command import run_bench
+from rkbench.boards.inventory import remove_board
 from rkbench.boards.model import Board
 from rkbench.boards.provider import PROVIDERS, Boards, open_boards
-from rkbench.errors import InventoryError, UsageError
+from rkbench.errors import InventoryError, NoBoardError, UsageError
 
 TEXT = """\
 [boards.rock5b]
@@ -50,6 +52,44 @@ def test_a_name_means_a_board_then_a_soc_or_tag_then_an_address(
     path: Path, name: str, boards: list[str]
 ) -> None:
     assert [board.name for board in open_boards(path).find(name)] == boards
+
+
+def test_what_is_for_one_board_takes_no_word_that_means_several(path: Path) -> None:
+    boards = open_boards(path)
+    assert boards.one("desk").name == "opi5"
+    with pytest.raises(UsageError, match="'rk3588' is not one board but 2: rock5b, opi5") as caught:
+        boards.one("rk3588")
+    assert caught.value.hint == "name one of them"
+
+
+def test_a_board_is_not_removed_by_its_tag_and_the_tag_is_told(path: Path) -> None:
+    with pytest.raises(NoBoardError, match="no board 'lab'") as caught:
+        remove_board(path, "lab")
+    assert "lab is a tag or SoC, of rock5b: name the board" in caught.value.hint
+    assert "did you mean lab" not in caught.value.hint
+
+
+@pytest.mark.parametrize("words", [("release", "rk3588"), ("check", "rk3588"), ("calibrate", "rk3588")])
+def test_a_command_for_one_board_does_not_pick_the_first_of_several(
+    path: Path, words: tuple[str, str]
+) -> None:
+    done = run_bench("boards", *words, "--inventory", path, folder=path.parent)
+    assert (done.returncode, "is not one board but 2: rock5b, opi5" in done.stderr) == (2, True)
+
+
+def test_a_board_that_is_called_as_a_tag_hides_what_has_the_tag_and_that_is_told(path: Path) -> None:
+    done = run_bench("boards", "add", "lab", "virtual", "--inventory", path, folder=path.parent)
+    assert done.returncode == 0
+    assert "lab is also a tag or SoC of rock5b: --board lab means this board alone from now on" in done.stderr
+    assert "bench boards remove lab" in done.stderr
+    done = run_bench(
+        "boards", "add", "new", "virtual", "--tag", "opi5", "--inventory", path, folder=path.parent
+    )
+    assert "the tag opi5 is also the name of a board: --board opi5 means that one alone" in done.stderr
+    done = run_bench(
+        "boards", "add", "toy", "virtual", "--tag", "toys", "--inventory", path, folder=path.parent
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_an_address_is_a_board_with_the_host_keys_of_the_inventory(path: Path) -> None:

@@ -38,6 +38,10 @@ exporter_port = 9999
 
 [boards.toy]
 host = "virtual"
+home = "/tmp/rkbench-toy"
+
+[boards.fleeting]
+host = "virtual"
 """
 
 
@@ -60,6 +64,16 @@ def test_every_board_is_a_target_with_its_tags(serve: Callable[..., str], tmp_pa
     assert other["labels"]["__meta_rkbench_board"] == "v6 and 模型"
     assert toy["targets"] == ["127.0.0.1:9954"]
     assert toy["labels"]["__meta_rkbench_simulated"] == "true"
+
+
+def test_a_virtual_board_without_a_home_is_no_target(serve: Callable[..., str], tmp_path: Path) -> None:
+    (tmp_path / "bench.toml").write_text(
+        INVENTORY
+    )  # at its address another one's exporter would answer for it
+    url = serve()
+    names = [item["labels"]["__meta_rkbench_board"] for item in json.loads(get(url + "/sd")[1])]
+    assert names == ["desk", "v6 and 模型", "toy"]
+    assert metrics(url)["rkbench_inventory_boards"] == 4
 
 
 def test_an_edited_inventory_is_read_again_and_a_broken_edit_keeps_the_boards(
@@ -191,6 +205,12 @@ def test_a_port_that_is_taken_is_named(serve: Callable[..., str]) -> None:
     with pytest.raises(UsageError, match=f"127.0.0.1 port {port}: Address already in use") as error:
         make_server(f"127.0.0.1:{port}")
     assert "another bench serve" in error.value.hint
+
+
+def test_an_address_of_another_computer_is_said_to_be_one() -> None:
+    with pytest.raises(UsageError, match="port 0: Cannot assign requested address") as error:
+        make_server("192.0.2.1:0")
+    assert error.value.hint.startswith("that is no address of this computer: --listen 0.0.0.0:PORT")
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,34 @@ def test_a_scheme_that_nobody_knows_is_named(monkeypatch: pytest.MonkeyPatch) ->
     assert "memory://..." in caught.value.hint
 
 
+@pytest.mark.parametrize(
+    "address",
+    ["postgresql+psycopg//w@db.lab/rkbench", "postgresql:/w:secret@db.lab/rkbench", "Postgres//db.lab/x"],
+)
+def test_a_url_without_its_colon_or_slashes_makes_no_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, address: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="neither the URL of a store nor the path of one") as caught:
+        open_store(address)
+    assert caught.value.hint.startswith("postgresql+psycopg://ROLE@HOST/DATABASE")
+    assert "secret" not in caught.value.message
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_called_postgres_may_have_a_store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with open_store("postgres/results.sqlite"):
+        assert (tmp_path / "postgres/results.sqlite").exists()
+
+
+def test_an_address_that_is_empty_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match="the address of a store is empty") as caught:
+        open_store("")
+    assert "$RKBENCH_STORE" in caught.value.hint
+
+
 def test_the_lock_of_a_night_lies_beside_a_file_and_at_home_for_a_url(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -94,7 +94,7 @@ def test_a_reader_is_told_that_it_may_not_write(
     with open_store(server.url(database, READER), create=False) as store:
         with pytest.raises(StoreUnavailableError, match="permission denied for table runs") as caught:
             store.save(collected(make_run()))
-        assert caught.value.hint.startswith("this role may only read")
+        assert caught.value.hint.startswith("this role may not do that: rkbench_writer adds rows")
         assert store.history() == []
 
 
@@ -102,7 +102,16 @@ def test_a_writer_cannot_make_the_store(server: PostgresServer, database: str, p
     with pytest.raises(StoreError, match="permission denied for schema public") as caught:
         open_store(server.url(database, WRITER))
     assert "this role may not make one: bench store migrate --store URL, as the owner" in caught.value.hint
-    assert "only read" not in caught.value.hint
+    assert "rkbench_writer" not in caught.value.hint
+
+
+def test_a_writer_who_prunes_is_told_who_may(server: PostgresServer, database: str, passwords: None) -> None:
+    migrate_store(server.url(database, OWNER))
+    with open_store(server.url(database, WRITER), create=False) as store:
+        store.save(collected(make_run()))
+        with pytest.raises(StoreUnavailableError, match="permission denied for table") as caught:
+            store.remove([collected(make_run()).run.id], raw_only=True)
+    assert "rkbench_owner alone removes them" in caught.value.hint
 
 
 # -- passwords

@@ -44,11 +44,11 @@ def remove(name: str, inventory: Path | None) -> str:
 
 
 def _board(name: str, boards: Boards) -> Board:
-    board = boards.find(name)[0]
+    board = boards.one(name)
     if board.simulated and board.home is None:
         raise UsageError(
-            f"board {name!r}: a virtual board without a home lives no longer than the command",
-            hint=f'give it one in {boards.path}: [boards.{name}] with home = "/some/folder"',
+            f"board {board.name!r}: a virtual board without a home lives no longer than the command",
+            hint=f'give it one in {boards.path}: [boards.{board.name}] with home = "/some/folder"',
         )
     return board
 

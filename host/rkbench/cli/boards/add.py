@@ -35,7 +35,7 @@ def add(
     Of a board that is known by that name, what is not told stays as it is.
     """
     from rkbench.boards.finding import find_inventory
-    from rkbench.boards.registration import board_told, register_board
+    from rkbench.boards.registration import board_told, double_meanings, register_board
 
     path = find_inventory(inventory)
     told = {"soc": soc, "tags": tuple(tag) if tag else None, "python": python, "become": become}
@@ -45,6 +45,8 @@ def add(
     changed = f" ({'; '.join(done.changes)})" if done.changes else " (nothing else is changed)"
     where = f"{done.path}{f', in place of the one before{changed}' if done.replaced else ''}"
     say(f"{name} is in {where}; host key {done.fingerprint}")
+    for meaning, cure in double_meanings(done.board, path):
+        say(f"note: {meaning}\n  → {cure}", err=True)
 
 
 def _confirm(question: str) -> bool:

@@ -31,7 +31,7 @@ def calibrate(
     from rkbench.views.calibration import show_calibration
 
     boards = open_boards(inventory)
-    board = boards.find(name)[0]
+    board = boards.one(name)
     with open_store(store) as kept, Sessions(boards.hold) as sessions:
         found = calibrate_board(board, lambda: sessions.open(board), kept)
     saved = save_calibration(found.board, found.fitted, simulated=found.simulated) if found.fitted else None

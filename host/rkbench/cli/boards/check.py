@@ -37,7 +37,7 @@ def check(
     from rkbench.views.doctor import show_checks
 
     boards = open_boards(inventory)
-    board = boards.find(name)[0]
+    board = boards.one(name)
     with Sessions(boards.reach) as sessions:
         found = check_board(board, models or [], partial(sessions.open, board), runtime=runtime)
     if found.environment is not None and found.verdict != FAIL and release(board):

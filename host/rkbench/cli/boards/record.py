@@ -31,7 +31,7 @@ def record(
 
     check_target(output)
     boards = open_boards(inventory)
-    with boards.hold(boards.find(name)[0].name) as board:
+    with boards.hold(boards.one(name).name) as board:
         recording = ask_recording(board)
     write_recording(recording, output)
     links, sources = beside(output)

@@ -20,6 +20,6 @@ def release(
     from rkbench.boards import health
     from rkbench.boards.provider import open_boards
 
-    board = open_boards(inventory).find(name)[0]
+    board = open_boards(inventory).one(name)
     was_out = health.release(board)
     say(f"{board.name} is used again" if was_out else f"{board.name} was not taken out")

@@ -13,7 +13,8 @@ from rkbench.errors import StoreError, StoreUnavailableError
 _ELSEWHERE = "or choose another place: --store"
 #: By the code of the SQL standard and PostgreSQL, or its first two characters.
 _BY_STATE = {
-    "42501": "this role may only read: give it the rights of a writer (deploy/postgresql/roles.sql)",
+    "42501": "this role may not do that: rkbench_writer adds rows, rkbench_owner alone removes them"
+    " (deploy/postgresql/roles.sql)",
     "25006": "the server only reads now (a standby?): name the one that writes",
     "53100": f"the server's disk is full: make room there (bench store prune), {_ELSEWHERE}",
     "53": f"the server is at its limits: see its log, {_ELSEWHERE}",
@@ -37,7 +38,7 @@ _BY_WORDS = (
     ("recovery mode", "57"),
 )
 _NO_DATABASE = 'database "'
-_TLS = ("certificate", "SSL", "TLS")
+_TLS = ("certificate", "SSL", "TLS", "sslmode")
 _PLAIN = "nobody is let in from here without TLS (?sslmode=verify-full), or at all: see its pg_hba.conf"
 _NO_STORE = (
     "no store is there yet, and this role may not make one: bench store migrate --store URL, as the owner"

@@ -121,3 +121,13 @@ def test_the_history_is_asked_by_patterns_and_time(store: Store) -> None:
 def test_pushes_come_by_time(store: Store) -> None:
     assert store.pushes() == [NEW, OLD]
     assert store.pushes(limit=1, skip=1) == [OLD]
+
+
+def test_a_night_that_is_not_there_is_told_with_what_shows_those_that_are(store: Store) -> None:
+    with pytest.raises(UsageError, match="no night 'lst'") as caught:
+        find_night(store, "lst")
+    assert caught.value.hint == "run one: bench nightly SUITE.toml"
+    store.save_night(Night(NIGHT, "lab", "f", 1000.0))
+    with pytest.raises(UsageError, match="no night 'lst'") as caught:
+        find_night(store, "lst")
+    assert caught.value.hint == "bench nights lists them; the newest is called last"
