@@ -166,6 +166,7 @@ def test_the_same_constant_twice_is_one_too_many(kind: str) -> None:
     assert cause is not None
     assert cause.bytes == len(same)
     assert cause.evidence == ("w_1 = w_2: 2 x 8.19 kB, identical",)
+    assert cause.fix[0].rewrites == ("shared_weights",)
     late = same[:-1] + b"!"
     for unlike in (other, late):
         spec = with_constants(first, TensorSpec("w_2", kind=kind, shape=(64, 64, 1, 1), data=unlike))

@@ -70,7 +70,7 @@ def repeated_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             )
             for group in groups[:4]
         ),
-        fixes=(_SHARE,) if any(tensor.kind == "weight" for _, tensor in again) else (_INVENTED,),
+        fixes=(_SHARE,) if any(tensor.kind != "compiler_constant" for _, tensor in again) else (_INVENTED,),
     )
 
 
