@@ -12,7 +12,7 @@ from typing import Literal
 
 from rkbench.inspection.latency import DEFAULT_TARGET, DTYPE, PredictedModel
 from rkbench.language.choice import spoken
-from rkbench.language.said import say
+from rkbench.language.said import Said, say
 from rkbench.results.serialize import to_json
 from rkbench.units import MARK, format_bytes, printable
 from rkbench.views.inspect.latency_lines import latency_lines, wrapped
@@ -60,17 +60,20 @@ def _model(model: PredictedModel, width: int, layers: int | None, style: Style) 
             yield from wrapped(printable(model.hint), width, "  → ")
         return
     if latency is None:
-        told = say(
-            "{name}: no latency before it is converted; the .rknn will have {size} for {target} at int8",
-            name=name,
-            size=f"{MARK} {format_bytes(model.converted_bytes)}",
-            target=model.target,
-        )
-        yield from wrapped(style.tell(told), width)
+        yield from wrapped(style.tell(_before_conversion(model)), width)
         yield from _conversion(model.path, model.target or DEFAULT_TARGET)
         return
     yield f"{style.bold}{shorten(name, width - 2)}{style.end}"
     yield from latency_lines(latency, width, layers, style)
+
+
+def _before_conversion(model: PredictedModel) -> Said:
+    return say(
+        "{name}: no latency before it is converted; the .rknn will have {size} for {target} at int8",
+        name=Path(model.path).name,
+        size=f"{MARK} {format_bytes(model.converted_bytes)}",
+        target=model.target,
+    )
 
 
 def _conversion(path: str, target: str) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""What a push advises, in Chinese: also of a stored run, whose texts are plain; the rest stays English."""
+"""What a push doubts and advises, in Chinese: also of a stored run, whose texts are plain."""
 
 from __future__ import annotations
 
@@ -61,6 +61,7 @@ def test_stored_advice_is_told_within_the_width(count: int, width: int) -> None:
     assert [line for line in text.splitlines() if cell_len(line) > width] == []
     plain = "".join(text.split())
     for told in (
+        "NPU的调频策略是rknpu_ondemand：频率可能随负载变化→",
         "→--pin；或者在板子上以root执行：fordin/sys/class/devfreq/*.npu;doecho",
         "→延长测量时间：--max-duration60，或者去掉这个选项",
         "→固定频率（--pin），或者测久一点（--duration40）",

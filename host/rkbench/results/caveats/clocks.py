@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from shlex import quote
 
 from rkbench_agent.wire.caveats import CLOCKS, INFORMATION, Caveat, caveat
 from rkbench_agent.wire.words import CPU, DDR, FROM_FILE, NPU
 
-from rkbench.language.said import Said, say
+from rkbench.language.said import NOTHING, Said, clause, say
 from rkbench.results.caveats.cures import heat_and_power, is_held, not_held
 from rkbench.results.caveats.rule import Evidence, Rule
 from rkbench.results.model import CPU_CLOCK, DDR_CLOCK, NPU_CLOCK, RunResult, Sensor
@@ -25,6 +25,13 @@ _NO_PIN_FOLLOWED = say(
 )
 _NO_PIN_REPLAYED = say("a virtual board shows example sensors, which follow no pin: keep --pin for real ones")
 
+_CPU_BY_HAND = say(
+    "--pin; or as root there: for d in /sys/devices/system/cpu/cpufreq/policy*; do echo performance >"
+    " $d/scaling_governor; done"
+)
+_CPU_FOLLOWS = clause("CPU governor {told}: the part of the call that is no NPU may follow the load{tail}")
+_PINNED = clause("{part} clock pinned to {wanted}, but it read {read}")
+
 
 def shows_examples(run: RunResult) -> bool:
     """Return whether its sensors are the files of a virtual board, which nothing moves."""
@@ -36,17 +43,29 @@ def _governor(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         return
     free = free_governors(run)
     if free:
-        told = " and ".join(f"{part} governor {governor}" for part, (governor, _) in free.items())
         # A pattern is expanded by the loop; in a redirection dash and busybox would take it as a name.
         folders = " ".join(f"/sys/class/devfreq/{folder}" for _, folder in free.values())
         yield caveat(
             "governor",
-            f"{told}: clocks may follow the load",
+            _following(free),
             say(
                 "--pin; or as root there: for d in {folders}; do echo performance > $d/governor; done",
                 folders=folders,
             ),
         )
+
+
+def _following(free: Mapping[str, tuple[str, str]]) -> Said:
+    (part, (governor, _)), *others = free.items()
+    for other, (second, _) in others:
+        return say(
+            "{part} governor {governor} and {other} governor {second}: clocks may follow the load",
+            part=part,
+            governor=governor,
+            other=other,
+            second=second,
+        )
+    return say("{part} governor {governor}: clocks may follow the load", part=part, governor=governor)
 
 
 def free_governors(run: RunResult) -> dict[str, tuple[str, str]]:
@@ -75,7 +94,7 @@ def _pin(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         if wanted is None:
             continue
         if max(abs(clock.min - wanted), abs(clock.max - wanted)) > PIN_TOLERANCE_RATIO * wanted:
-            text = f"{part} clock pinned to {format_hertz(wanted)}, but it read {_clock_range(clock)}"
+            text = _PINNED(part=part, wanted=format_hertz(wanted), read=_clock_range(clock))
             if shows_examples(run):
                 yield replace(caveat("pin_without_effect", text, _NO_PIN_REPLAYED), weight=INFORMATION)
             else:
@@ -84,7 +103,7 @@ def _pin(run: RunResult, _: Evidence) -> Iterator[Caveat]:
 
 def _clock_range(clock: Sensor) -> str:
     lowest, highest = format_hertz(clock.min), format_hertz(clock.max)
-    return lowest if lowest == highest else f"{lowest} to {highest}"
+    return lowest if lowest == highest else say("{low} to {high}", low=lowest, high=highest)
 
 
 def _clocks(run: RunResult, _: Evidence) -> Iterator[Caveat]:
@@ -92,7 +111,12 @@ def _clocks(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         if clock.min != clock.max:
             found = caveat(
                 "clock_changed",
-                f"{part} clock moved between {format_hertz(clock.min)} and {format_hertz(clock.max)}",
+                say(
+                    "{part} clock moved between {low} and {high}",
+                    part=part,
+                    low=format_hertz(clock.min),
+                    high=format_hertz(clock.max),
+                ),
                 not_held(run)
                 if is_held(run)
                 else say("hold the clocks still: --pin; or compare only runs at one clock"),
@@ -123,7 +147,11 @@ def _below_maximum(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     if clock.max < (1 - PIN_TOLERANCE_RATIO) * top:
         yield caveat(
             "below_max_clock",
-            f"the NPU ran at {_clock_range(clock)}, never at its {format_hertz(top)}",
+            say(
+                "the NPU ran at {clock}, never at its {top}",
+                clock=_clock_range(clock),
+                top=format_hertz(top),
+            ),
             heat_and_power(run) if is_held(run) else _highest(heat_and_power(run)),
         )
 
@@ -141,14 +169,11 @@ def _cpu_governors(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     same = len(set(governors.values())) == 1
     told = next(iter(free.values())) if same else ", ".join(" ".join(item) for item in sorted(free.items()))
     moved = [part for part, clock in cpu_clock_sensors(run) if clock.min != clock.max]
-    tail = f"; {', '.join(moved)} moved" if moved else ""
+    tail = say("; {parts} moved", parts=", ".join(moved)) if moved else NOTHING
     yield caveat(
         "cpu_governor",
-        f"CPU governor {told}: the part of the call that is no NPU may follow the load{tail}",
-        say(
-            "--pin; or as root there: for d in /sys/devices/system/cpu/cpufreq/policy*; do echo performance >"
-            " $d/scaling_governor; done"
-        ),
+        _CPU_FOLLOWS(told=told, tail=tail),
+        _CPU_BY_HAND,
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rkbench_agent.wire.caveats import Caveat, caveat
 
-from rkbench.language.said import say
+from rkbench.language.said import clause, say
 from rkbench.results.caveats.outputs import LAYERS
 from rkbench.results.caveats.rule import Evidence, Rule
 from rkbench.results.model import RunResult
@@ -15,13 +15,16 @@ from rkbench.results.model import RunResult
 ERROR_TIMES = 2.0
 #: ... and so much more besides is no rounding.
 ERROR_MORE = 1e-3
+_ON_BOARD = clause(
+    "output {output}: cosine {cosine:.5f} on the board, {expected:.5f} in the vendor's simulator"
+)
 
 
 def _random_calibration(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     if run.variant.made is not None and run.variant.made.is_calibrated_on_noise:
         yield caveat(
             "random_calibration",
-            "calibrated on random inputs: size, memory and latency hold, outputs do not for real inputs",
+            say("calibrated on random inputs: size, memory and latency hold, outputs do not for real inputs"),
             say("convert with inputs like those that it will see: bench push MODEL.onnx --calibration DIR"),
         )
 
@@ -36,8 +39,7 @@ def _differs_from_simulator(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         if 1 - output.cosine > ERROR_TIMES * (1 - expected) + ERROR_MORE:
             yield caveat(
                 "differs_from_simulator",
-                f"output {output.name!r}: cosine {output.cosine:.5f} on the board, {expected:.5f} in the"
-                " vendor's simulator",
+                _ON_BOARD(output=repr(output.name), cosine=output.cosine, expected=expected),
                 say(
                     "are runtime and toolkit of one version? if so, which layer is it: {command}",
                     command=LAYERS,

@@ -20,7 +20,12 @@ def _not_finite(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         if output.nan_count + output.inf_count > output.equal_nonfinite:
             yield caveat(
                 "not_finite",
-                f"output {output.name!r} holds {output.nan_count} NaN and {output.inf_count} infinite values",
+                say(
+                    "output {output} holds {nans} NaN and {infinite} infinite values",
+                    output=repr(output.name),
+                    nans=output.nan_count,
+                    infinite=output.inf_count,
+                ),
                 say(
                     "fp16 overflows above 65504: quantize, or scale the layer before it, which tells:"
                     " {command}",
@@ -30,15 +35,22 @@ def _not_finite(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         elif output.golden_nonfinite:
             yield caveat(
                 "not_finite",
-                f"output {output.name!r} has numbers where the golden holds"
-                f" {output.golden_nonfinite} infinite values",
+                say(
+                    "output {output} has numbers where the golden holds {count} infinite values",
+                    output=repr(output.name),
+                    count=output.golden_nonfinite,
+                ),
                 say("if they are a mask, give the golden the number that stands for it, as -65504 in fp16"),
             )
         elif output.equal_nonfinite:
             yield caveat(
                 "equal_nonfinite",
-                f"output {output.name!r}: {output.equal_nonfinite} values are NaN or infinite in the"
-                " golden as well; they count as equal and are in no figure",
+                say(
+                    "output {output}: {count} values are NaN or infinite in the golden as well; they count as"
+                    " equal and are in no figure",
+                    output=repr(output.name),
+                    count=output.equal_nonfinite,
+                ),
                 say("nothing to do where they are a mask"),
             )
 
@@ -48,7 +60,7 @@ def _constant(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         if output.constant and not (output.nan_count or output.inf_count):  # told as that, with its own cure
             yield caveat(
                 "constant_output",
-                f"output {output.name!r} has one value only, whatever the input",
+                say("output {output} has one value only, whatever the input", output=repr(output.name)),
                 say(
                     "its numbers mean nothing: check input layout and quantization, layer by layer:"
                     " {command}",
@@ -62,7 +74,10 @@ def _repeatable(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         if output.deterministic is False:
             yield caveat(
                 "nondeterministic",
-                f"output {output.name!r} differs bitwise when the same input is fed twice",
+                say(
+                    "output {output} differs bitwise when the same input is fed twice",
+                    output=repr(output.name),
+                ),
                 say("check driver and runtime versions{one_core}", one_core=one_core(run)),
             )
 
@@ -72,8 +87,13 @@ def _ties(run: RunResult, _: Evidence) -> Iterator[Caveat]:
         if output.tied_count and not output.constant:  # which ties everything, and is told as that
             yield caveat(
                 "ties",
-                f"output {output.name!r}: in {output.tied_count} of {output.case_count} cases several classes"
-                " share the highest value; they count as agreeing where the golden's class is among them",
+                say(
+                    "output {output}: in {tied} of {cases} cases several classes share the highest value;"
+                    " they count as agreeing where the golden's class is among them",
+                    output=repr(output.name),
+                    tied=output.tied_count,
+                    cases=output.case_count,
+                ),
                 say("what takes the first of them may answer otherwise: keep the last layer in float16"),
             )
 

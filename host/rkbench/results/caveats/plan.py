@@ -9,7 +9,7 @@ from dataclasses import replace
 from rkbench_agent.wire.caveats import Caveat, caveat
 from rkbench_agent.wire.words import SINGLE_STREAM, SOAK
 
-from rkbench.language.said import NOTHING, Said, say
+from rkbench.language.said import NOTHING, Said, clause, say
 from rkbench.results.caveats.cures import MORE_TIME, ended_early, is_out_of_time, longer, longer_soak
 from rkbench.results.caveats.rule import Evidence, Rule
 from rkbench.results.model import Latency, RunResult
@@ -28,6 +28,10 @@ FEWEST_BLOCKS = 6
 _MOST_TIMES = 100
 #: A wall clock before 2020 was never set: the board has no battery-backed clock and no network time.
 CLOCK_SET_UNIX_NS = 1_577_836_800_000_000_000
+_FEW_BLOCKS = clause("only {blocks} blocks: whether they differ, or the level moves, cannot be told")
+_FEW_LOADS = clause("only {loads} loads: whether the level moves from load to load cannot be told")
+_HAD_TOO_FEW = clause("{had}: {needed} are needed to say which is faster")
+_NOT_PRECISE = clause("the plan ended before every difference was known to ±{percent:g} %")
 
 
 def simulated(run: RunResult, _: Evidence) -> Iterator[Caveat]:
@@ -35,7 +39,7 @@ def simulated(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     if run.simulated:
         yield caveat(
             "simulated",
-            "no real NPU ran this: latency and sensors are not a board's",
+            say("no real NPU ran this: latency and sensors are not a board's"),
             say("repeat it on a board: --board NAME"),
         )
 
@@ -45,7 +49,7 @@ def _iterations(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     if 0 < count < MINIMUM_ITERATIONS:
         more = longer_soak(run, MINIMUM_ITERATIONS / count) if _is_soak(run) else "--iterations 100"
         advice = ended_early(run) or say("measure more: {more}", more=more)
-        yield caveat("too_few_iterations", f"only {count} timed iterations", advice)
+        yield caveat("too_few_iterations", say("only {count} timed iterations", count=count), advice)
     elif run.latency and run.latency.p99_s is not None and not is_overloaded(run.server):
         found = _p99(run, run.latency, len(set(evidence.latencies.block_loads())))
         yield from (replace(item, advice=ended_early(run) or item.advice) for item in found)
@@ -73,7 +77,7 @@ def _p99(run: RunResult, latency: Latency, loads: int) -> Iterator[Caveat]:
     elif latency.bounds_unit == BUSY_PERIOD and latency.bounds and latency.within(99.0).high_s is None:
         yield caveat(
             "p99_rough",
-            "too few busy periods reach p99: its upper bound lies beyond what was seen",
+            say("too few busy periods reach p99: its upper bound lies beyond what was seen"),
             say(
                 "more calls see further: --iterations {iterations}",
                 iterations=TIMES_TO_SEE_FURTHER * latency.count,
@@ -90,13 +94,13 @@ def _blocks(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     if blocks < FEWEST_BLOCKS:
         yield caveat(
             "few_blocks",
-            f"only {blocks} blocks: whether they differ, or the level moves, cannot be told",
+            _FEW_BLOCKS(blocks=blocks),
             ended_early(run) or say("measure longer: {longer}", longer=longer(run)),
         )
     elif 1 < loads < FEWEST_BLOCKS:
         yield caveat(
             "few_blocks",
-            f"only {loads} loads: whether the level moves from load to load cannot be told",
+            _FEW_LOADS(loads=loads),
             _more_loads(run),
         )
 
@@ -114,14 +118,19 @@ def _quads(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     if not blocks or not in_turns or plan.loads is None:  # which plans of the first version had not
         return
     loads, needed = len(set(blocks)), fewest_differences(joint_confidence(candidates))
-    units, noun = (len(blocks) // 2, "quad") if loads == 1 else (loads, "load")
+    units = len(blocks) // 2 if loads == 1 else loads
     if units < needed:
-        had = f"only {units} {noun}{'s' * (units != 1)} of the variants in turns"
         yield caveat(
             "few_quads",
-            f"{had}: {needed} are needed to say which is faster",
+            _HAD_TOO_FEW(had=_had(units, are_quads=loads == 1), needed=needed),
             _more_loads(run),
         )
+
+
+def _had(units: int, *, are_quads: bool) -> Said:
+    if are_quads:
+        return say("only {units} quad{s_} of the variants in turns", units=units, s_="s" * (units != 1))
+    return say("only {units} loads of the variants in turns", units=units)
 
 
 def _precision(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
@@ -139,7 +148,7 @@ def _precision(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
         less = say("ask for less: --precision {percent}", percent=percent)
         yield caveat(
             "precision_not_reached",
-            f"the plan ended before every difference was known to ±{plan.precision_percent:g} %",
+            _NOT_PRECISE(percent=plan.precision_percent),
             say("{more}; or {less}", more=more, less=less) if more else less,
         )
 
@@ -188,7 +197,7 @@ def _readings(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     if run.latency is not None and inside is not None and inside < 2:
         yield caveat(
             "few_readings",
-            "the timed part was too short to sample clocks and temperatures twice inside it",
+            say("the timed part was too short to sample clocks and temperatures twice inside it"),
             ended_early(run) or say("measure longer: {longer}", longer=longer(run, 3)),
         )
 
@@ -197,7 +206,7 @@ def _golden(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     if run.plan.golden_sha256 is None:
         yield caveat(
             "no_golden",
-            "no golden given: the outputs were not checked",
+            say("no golden given: the outputs were not checked"),
             say("--golden FILE.npz, or --onnx MODEL.onnx"),
         )
 
@@ -207,7 +216,7 @@ def _board_clock(run: RunResult, _: Evidence) -> Iterator[Caveat]:
     if clock is not None and clock < CLOCK_SET_UNIX_NS:
         yield caveat(
             "board_clock",
-            "the board's clock was never set; times here are the host's",
+            say("the board's clock was never set; times here are the host's"),
             say("on the board: timedatectl set-ntp true"),
         )
 

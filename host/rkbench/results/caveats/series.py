@@ -80,8 +80,14 @@ def _moving(run: RunResult, loads: Sequence[Sequence[Sequence[int]]]) -> Iterato
     if drift is not None and drift.matters:
         yield caveat(
             "drift",
-            f"latency drifted by {drift.ratio * 100:+.1f} % from the first block to the last"
-            f" ({'99' if len(loads) > 1 else '95'} %: {drift.low * 100:+.1f} to {drift.high * 100:+.1f} %)",
+            say(
+                "latency drifted by {ratio:+.1f} % from the first block to the last ({sure} %: {low:+.1f} to"
+                " {high:+.1f} %)",
+                ratio=drift.ratio * 100,
+                sure="99" if len(loads) > 1 else "95",
+                low=drift.low * 100,
+                high=drift.high * 100,
+            ),
             steadier(run),
         )
     rest = levels.without_drift(heights, drift) if drifts else heights
@@ -91,7 +97,10 @@ def _moving(run: RunResult, loads: Sequence[Sequence[Sequence[int]]]) -> Iterato
     if spread.p_value < levels.RARE and spread.sd >= SMALLEST_SPREAD and not drifts:
         yield caveat(
             "blocks_differ",
-            f"blocks lie apart by {spread.sd * 100:.1f} % (standard deviation) more than their calls explain",
+            say(
+                "blocks lie apart by {sd:.1f} % (standard deviation) more than their calls explain",
+                sd=spread.sd * 100,
+            ),
             steadier(run),
         )
     wanders = len(rest) >= FEWEST_BLOCKS and serial_z(rest) > LIMIT_Z
@@ -100,10 +109,15 @@ def _moving(run: RunResult, loads: Sequence[Sequence[Sequence[int]]]) -> Iterato
 
 
 def _autocorrelated(run: RunResult, unit: Unit) -> Caveat:
-    units = "calls that waited for none" if unit == BUSY_PERIOD else f"{unit}s"
+    units = say("blocks") if unit == BLOCK else say("loads")
+    if unit == BUSY_PERIOD:
+        units = say("calls that waited for none")
     return caveat(
         "autocorrelated",
-        f"{units} resemble those before: the level wanders, and percentiles have no bounds",
+        say(
+            "{units} resemble those before: the level wanders, and percentiles have no bounds",
+            units=units,
+        ),
         say(
             "{pin}look for what changes slowly: heat, clocks, other load",
             pin=NOTHING if is_held(run) else say("hold the clocks still (--pin), or "),
@@ -115,7 +129,10 @@ def _slow_start(run: RunResult, starts: Sequence[Start]) -> Caveat:
     least = min(start.ratio for start in starts) - 1
     return caveat(
         "slow_start",
-        f"the first calls took {least * 100:.0f} % longer than the blocks of the second half",
+        say(
+            "the first calls took {least:.0f} % longer than the blocks of the second half",
+            least=least * 100,
+        ),
         say("give it more calls to warm up: {warmer}", warmer=warmer(run)),
     )
 
@@ -127,8 +144,11 @@ def _turns(blocks: Sequence[Sequence[int]]) -> Iterator[Caveat]:
     if turns is not None and turns.p_value < levels.RARE and turns.ratio > 1 + levels.SMALLEST_RATIO:
         yield caveat(
             "slow_turns",
-            f"the first call of a block takes {(turns.ratio - 1) * 100:.0f} % longer than its others: p99"
-            " depends on how long a turn is",
+            say(
+                "the first call of a block takes {longer:.0f} % longer than its others: p99 depends on how"
+                " long a turn is",
+                longer=(turns.ratio - 1) * 100,
+            ),
             say("measure one variant alone, or one after the other: --no-interleave"),
         )
 
@@ -142,7 +162,10 @@ def _periodic(_: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     if period_ns is not None:
         yield caveat(
             "periodic",
-            f"slow calls come every {format_seconds(period_ns / 1e9)}: something else runs in that rhythm",
+            say(
+                "slow calls come every {period}: something else runs in that rhythm",
+                period=format_seconds(period_ns / 1e9),
+            ),
             say("find what the board does so often (top, systemctl list-timers), and stop it meanwhile"),
         )
 
