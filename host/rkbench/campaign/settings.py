@@ -116,7 +116,7 @@ def settings_of(given: Mapping[str, object], base: RunSettings | None = None) ->
     if isinstance(slow_s, (int, float)):  # the first inference takes longer than others, never less
         first_s = (base or RunSettings()).first_inference_timeout_s
         values.setdefault("first_inference_timeout_s", max(first_s, slow_s))
-    if given.get("interfere_with") and values.get("scenario") == SINGLE_STREAM:
+    if given.get("interfere_with") and values.get("scenario", SINGLE_STREAM) == SINGLE_STREAM:
         values.update(scenario=INTERFERENCE)
     if given.get("quick"):
         if values.get("loads", 1) != 1:

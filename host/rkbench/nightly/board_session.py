@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from threading import Event as Flag
 
 from rkbench_agent.wire.words import CONNECTION
 
 from rkbench.boards.model import Board
 from rkbench.campaign import Conversation, PushOptions, run_campaign
+from rkbench.campaign.beside import prepare_other
+from rkbench.campaign.interfaces import Prepare
 from rkbench.campaign.prepared_once import Variants
 from rkbench.campaign.stopping import PlanEnd, Precise
 from rkbench.errors import (
@@ -136,7 +139,8 @@ class BoardLine:
                 pair, _ = self._prepared(cell)
             except BenchError:
                 continue
-            files.update({file.sha256: file for variant in pair for file in variant.files})
+            other = self._other(cell, pair)
+            files.update({file.sha256: file for variant in (*pair, *other) for file in variant.files})
         with self.session() as session:
             try:
                 session.upload(list(files.values()), lambda *_: None)
@@ -158,7 +162,7 @@ class BoardLine:
                 _Saver(),
                 self._tell(),
                 unix_s=self._unix_s,
-                prepare=lambda *_, **__: pair,
+                prepare=self._preparing(cell, pair),
                 new_stop=Precise if cell.plan.settings.precision_percent else PlanEnd,
             )
         except BenchError as error:
@@ -188,6 +192,23 @@ class BoardLine:
         name = f"{own.description.name} ({BASELINE})"
         beside = replace(base.description, name=name, is_baseline=True)
         return (replace(base, description=beside), own), ""
+
+    def _preparing(self, cell: Cell, pair: tuple[PreparedVariant, ...]) -> Prepare:
+        """Return what answers a campaign: `pair` for the cell's own, and its plan's second model."""
+
+        def prepare(
+            paths: Sequence[Path], *, golden: Path | None = None, soc: str | None = None, force: bool = False
+        ) -> tuple[PreparedVariant, ...]:
+            if cell.plan.other is not None and tuple(paths) == (cell.plan.other,):
+                return self._variants(paths, golden=golden, soc=soc, force=force)
+            return pair
+
+        return prepare
+
+    def _other(self, cell: Cell, pair: tuple[PreparedVariant, ...]) -> tuple[PreparedVariant, ...]:
+        """Return the second model of the cell's plan, if it has one. Raises BenchErrors."""
+        asked = _options(cell, self._asked, pair)
+        return prepare_other(asked, self.board, pair, self._preparing(cell, pair), lambda _: None)
 
     def _attempted(self, ended: Sequence[Collected], not_paired: str) -> Attempt:
         *others, collected = ended
@@ -242,6 +263,7 @@ def _options(cell: Cell, asked: HeldFor, variants: Sequence[PreparedVariant]) ->
         wait_s=cell.plan.wait_s,
         reason=asked.reason,
         priority=asked.priority,
+        other=cell.plan.other,
         gates=cell.gates,
         labels=cell.labels,
         metric=cell.metric,

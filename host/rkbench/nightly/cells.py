@@ -137,7 +137,8 @@ def fingerprint(suite: Suite, cells: Sequence[Cell]) -> str:
     """Return what a night must agree in to be resumed: the suite, its boards, its models and goldens."""
     digest = hashlib.sha256(suite.text.encode())
     for cell in cells:
-        beside = (cell.golden, cell.labels, Path(cell.metric.rpartition(":")[0]) if cell.metric else None)
+        own = Path(cell.metric.rpartition(":")[0]) if cell.metric else None
+        beside = (cell.golden, cell.labels, own, cell.plan.other)
         digests = [hashlib.sha256(path.read_bytes()).hexdigest() for path in beside if path]
         digest.update("\0".join((*cell.key, cell.sha256, *(digests or [""]))).encode())
     return digest.hexdigest()
@@ -172,7 +173,19 @@ def _fitting(
         )
     for board in fitting:
         for plan in entry.plans:
+            _check_other(suite, plan, board)
             yield board, plan
+
+
+def _check_other(suite: Suite, plan: NightPlan, board: Board) -> None:
+    """Raise UsageError where a board cannot run the second model of a plan, ModelError where it is none."""
+    other = None if plan.other is None else _read(plan.other)
+    if other is not None and not _fits(other, board):
+        raise UsageError(
+            f"{suite.path}: [plans.{plan.name}]: interfere_with {other.path.name} is for "
+            f"{other.target or other.generation}, and {board.name} is {board.soc}",
+            hint="give the models of its boards a plan with another one: plans = [...] in [[models]]",
+        )
 
 
 def _fits(file: _File, board: Board) -> bool:

@@ -125,6 +125,7 @@ def epoch_of(run: RunResult) -> Epoch:
         golden_sha256=run.plan.golden_sha256,
         runtime=run.plan.runtime,
         core_mask=run.plan.core_mask,
+        other_sha256=run.plan.other_sha256,
     )
 
 

@@ -41,6 +41,7 @@ _WORDS = {
     "golden_sha256": "golden",
     "runtime": "runtime's name",
     "core_mask": "cores",
+    "other_sha256": "model beside it",
 }
 
 

@@ -33,6 +33,7 @@ from rkbench.decoding.tables import Word, read_table, typed_values, unknown
 from rkbench.decoding.toml import read_toml
 from rkbench.errors import UsageError
 from rkbench.nightly.judge import is_by_pairs
+from rkbench.nightly.suite_beside import other_of
 from rkbench.nightly.suite_convert import converting_of
 from rkbench.nightly.suite_files import expand
 from rkbench.nightly.suite_lines import located
@@ -97,11 +98,12 @@ NIGHTLY = RunSettings(min_iterations=300, min_duration_s=1.0, warmup_iterations=
 
 @dataclass(frozen=True)
 class NightPlan:
-    """How to run a model; `wait_s` for a board that is held."""
+    """How to run a model; `wait_s` for a board that is held, `other` a second model that it has beside it."""
 
     name: str = "default"
     settings: RunSettings = NIGHTLY
     wait_s: float = 600.0
+    other: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -242,9 +244,10 @@ class _Reader:
         wait_s = values.get("wait", NightPlan.wait_s)
         if not 0 <= wait_s < math.inf:
             raise self._error(f"{place}: wait {wait_s:g}: must be 0 or more")
+        other = self._checked(place, lambda: other_of(values, self._path.parent))
         settings = self._checked(place, lambda: settings_of(values, NIGHTLY))
-        self._checked(place, lambda: check_settings(settings))
-        return NightPlan(name, settings, wait_s)
+        self._checked(place, lambda: check_settings(settings, has_other=other is not None))
+        return NightPlan(name, settings, wait_s, other)
 
     def _gates(self, place: str, given: Sequence[Any], *, labelled: bool) -> tuple[Gate, ...]:
         told = [meant(item, labelled=labelled) for item in given]

@@ -29,17 +29,21 @@ REFUSED = {
     "onnx": "it is of models: onnx = ... in [[models]]",
     "recipe": "recipes = [...] beside onnx = ... in [[models]]",
     "inputs": "bench golden MODEL.onnx --inputs DIR -o golden.npz, and golden = 'golden.npz'",
-    "interfere_with": "a night has no model beside another: bench push MODEL --interfere-with OTHER",
     "force": "what a board cannot load is no cell of its night: leave it out of its boards",
+    "any": "a night runs on every board that a word of boards means",
+    "sort": "a night's table stands in the order of the suite",
+    "priority": _OPTION,
     "json": _OPTION,
     "csv": "bench export NIGHT, of what the night stored",
+    "html": "bench report NIGHT -o night.html, of what the night stored",
+    "jsonl": "bench nightly says on stderr what happens, and --json writes all at its end",
     "store": _OPTION,
     "inventory": _OPTION,
 }
 #: What a gate needs, as a suite has it.
 WORDS = Words(
     goodput='scenario = "server", find_rate = true and slo = "p99 <= 30ms" in its plan',
-    loss="bench push MODEL --interfere-with OTHER tells it",
+    loss='interfere_with = "OTHER.rknn" in its plan',
     golden='golden = "FILE.npz" in its [[models]]',
     labels='labels = "FILE" in its [[models]]',
     metric='metric = "FILE.py:function" in its [[models]]',
@@ -57,8 +61,13 @@ def _setting_types() -> dict[str, Any]:
 
 #: What older suites call by the name of the setting.
 _OLDER = ("max_duration_s", "load_timeout_s", "inference_timeout_s")
-#: Settings of a plan by the words of the command line; `wait` for a held board.
-PLAN_TYPES: dict[str, Any] = {**_setting_types(), "wait": float, **dict.fromkeys(_OLDER, float)}
+#: Settings of a plan by the words of the command line; `wait` for a held board, a second model's file.
+PLAN_TYPES: dict[str, Any] = {
+    **_setting_types(),
+    "wait": float,
+    "interfere_with": Path,
+    **dict.fromkeys(_OLDER, float),
+}
 
 
 def refused(word: str, *, of_plan: bool) -> str | None:

@@ -109,6 +109,7 @@ class Epoch:
     golden_sha256: str | None = None
     runtime: str | None = None
     core_mask: str | None = None
+    other_sha256: str | None = None
 
 
 @dataclass(frozen=True)
@@ -142,10 +143,8 @@ class PooledGate:
 @dataclass(frozen=True)
 class Scatter:
     """How far the nights of a quantity lie apart, as the reference knows it: one standard deviation.
-
     `shared_ratio`: how much of its variance two measurements of one night have in common, by `pairs` of
-    them; None where these are too few.
-    """
+    them; None where these are too few."""
 
     quantity: str
     deviation_percent: float

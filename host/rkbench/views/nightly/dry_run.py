@@ -41,6 +41,7 @@ def _plan(cell: DryCell) -> str:
     if settings.scenario == SINGLE_STREAM:
         return cell.plan.name
     told = {
+        "beside": cell.plan.other.name if cell.plan.other else "",
         "contexts": ",".join(map(str, settings.contexts)),
         "placement": ",".join(settings.placements),
         "rate": f"{settings.rate_per_s:g}/s" if settings.rate_per_s is not None else "",
