@@ -117,6 +117,23 @@ class LabgridLab(AbstractContextManager["LabgridLab"]):
             assert time.monotonic() < deadline, f"{place} is still acquired by {owner}"
             time.sleep(0.2)
 
+    def release(self, place: str, owner: str) -> None:
+        """Release what `owner` has, sooner than labgrid's own client starts."""
+        self._asked(lambda coordinator: coordinator.release(place, owner))
+
+    def await_reservations(self, count: int) -> None:
+        """Return once there are so many; one that nobody asks after any more is gone within two minutes."""
+        _await(lambda: self._asked(lambda coordinator: len(coordinator.reservations())) == count)
+
+    def await_reserved(self, place: str) -> None:
+        """Return once a place is kept for somebody, who has not acquired it."""
+
+        def is_reserved(coordinator: Coordinator) -> bool:
+            found = coordinator.place(place)
+            return found is not None and bool(found.reservation) and not found.acquired
+
+        _await(lambda: self._asked(is_reserved))
+
     def __exit__(self, *_: object) -> None:
         _kill(self._exporter)
         _kill(self._coordinator)
@@ -137,6 +154,13 @@ def _place(name: str, tags: Mapping[str, str]) -> dict[str, Any]:
     """Return what a coordinator writes down of a place that has all resources of its own group."""
     match = {"exporter": "*", "group": name, "cls": "*", "name": None, "rename": None}
     return {"aliases": [], "comment": "", "tags": dict(tags), "matches": [match]}
+
+
+def _await(holds: Callable[[], bool], limit_s: float = 150.0) -> None:
+    deadline = time.monotonic() + limit_s
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
 
 
 def _kill(process: subprocess.Popen[bytes] | None) -> None:

@@ -15,6 +15,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import psutil
 import pytest
 from bench_command import run_bench
 from labgrid_lab import LabgridLab, PowerSwitch
@@ -41,6 +42,14 @@ from pathlib import Path
 from rkbench.boards.labgrid.provider import LabgridBoards
 with LabgridBoards(Path("bench.toml")).hold("labgrid:rock") as board:
     print(board.address, flush=True)
+    time.sleep(600)
+"""
+#: One that holds the first free one of two places.
+ANY_HOLDER = """
+import time
+from rkbench.boards.provider import open_boards
+boards = open_boards()
+with boards.first(boards.find("labgrid:shelf=2")):
     time.sleep(600)
 """
 
@@ -186,6 +195,62 @@ def test_a_place_that_is_kept_for_somebody_else_is_not_taken(
     assert ":rkbench-" in owners[0]
 
 
+def test_of_the_places_with_a_tag_the_free_one_is_first_and_held_meanwhile(
+    lab: LabgridLab, tmp_path: Path
+) -> None:
+    """The place whose name comes first is somebody's."""
+    lab.client("-p", "bare", "acquire", "--allow-unmatched")
+    found = boards(tmp_path)
+    with found.first(found.find("labgrid:shelf=2")) as (one, other):
+        owner = lab.owner("rock")
+        assert (one.name, other.name) == ("labgrid:rock", "labgrid:bare")
+        assert ":rkbench-" in owner
+        for _ in range(2):
+            with found.hold(one.name) as board:
+                assert (board.address, lab.owner("rock")) == ("ann@127.0.0.1:9", owner)
+        assert lab.owner("rock") == owner
+    assert (lab.owner("rock"), lab.owner("bare")) == ("", "desk/bob")
+    assert "reservation" not in lab.client("reservations").lower()
+
+
+def test_where_none_of_the_places_is_free_the_first_that_becomes_free_is_taken(
+    lab: LabgridLab, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for place in ("rock", "bare"):
+        lab.client("-p", place, "acquire", "--allow-unmatched")
+    found = boards(tmp_path, 0.0)
+    held = "bare acquired by desk/bob, rock acquired by desk/bob"
+    with (
+        pytest.raises(BoardBusyError, match=f"of labgrid's places with shelf=2 none is free: {held}"),
+        found.first(found.find("labgrid:shelf=2")),
+    ):
+        pass
+    names: list[str] = []
+
+    def hold() -> None:
+        late = boards(tmp_path, 200.0)
+        with late.first(late.find("labgrid:shelf=2")) as places:
+            names.extend([places[0].name, lab.owner("rock")])
+
+    holder = threading.Thread(target=hold)
+    holder.start()
+    told = f"labgrid's places with shelf=2: {held}; waiting for the first that is free: 1 of 1 who wait"
+    await_text(caplog, told)
+    lab.client("-p", "rock", "release")
+    holder.join()
+    assert names[0] == "labgrid:rock"
+    assert ":rkbench-" in names[1]
+    assert (lab.owner("rock"), lab.owner("bare")) == ("", "desk/bob")
+
+
+def test_boards_that_are_named_one_by_one_stay_as_they_are(lab: LabgridLab, tmp_path: Path) -> None:
+    found = boards(tmp_path)
+    for asked in (found.find("labgrid:rock"), [*found.find("labgrid:rock"), *found.find("labgrid:bare")]):
+        with found.first(asked) as told:
+            assert list(told) == list(asked)
+            assert lab.owner("rock") == ""
+
+
 def await_text(caplog: pytest.LogCaptureFixture, text: str) -> None:
     deadline = time.monotonic() + 100
     while text not in caplog.text:
@@ -325,6 +390,33 @@ def test_a_place_behind_an_isolating_exporter_is_reached_through_it(
     assert lab.owner("rock") == ""
 
 
+def test_a_push_to_any_place_of_a_tag_runs_on_the_free_one(
+    lab: LabgridLab, inventory: Path, tmp_path: Path
+) -> None:
+    lab.client("-p", "bare", "acquire", "--allow-unmatched")
+    places = ("--board", "labgrid:shelf=2", "--any", "--inventory", inventory)
+    run = ("--iterations", "20", "--duration", "0", "--json", tmp_path / "push.json")
+    done = run_bench("push", MODEL, *places, "--store", tmp_path / "results.sqlite", *run)
+    assert done.returncode == 0, done.stderr
+    (made,) = json.loads((tmp_path / "push.json").read_text())["runs"]
+    assert made["board"]["name"] == "labgrid:rock"
+    assert "trying the next board" not in done.stderr
+    assert (lab.owner("rock"), lab.owner("bare")) == ("", "desk/bob")
+
+
+def test_a_push_that_no_board_can_run_waits_for_none(
+    lab: LabgridLab, inventory: Path, tmp_path: Path
+) -> None:
+    for place in ("rock", "bare"):
+        lab.client("-p", place, "acquire", "--allow-unmatched")
+    (tmp_path / "no.rknn").write_bytes(b"no model")
+    places = ("--board", "labgrid:shelf=2", "--any", "--inventory", inventory)
+    done = run_bench("push", tmp_path / "no.rknn", *places, "--store", tmp_path / "results.sqlite")
+    assert done.returncode != 0
+    assert "no.rknn" in done.stderr
+    assert "waiting for" not in done.stderr
+
+
 def test_a_night_by_a_place_is_red_for_a_step_and_tells_its_merge_request(
     lab: LabgridLab, inventory: Path, tmp_path: Path
 ) -> None:
@@ -351,13 +443,17 @@ def test_a_night_by_a_place_is_red_for_a_step_and_tells_its_merge_request(
     assert (server.wrong, lab.owner("rock")) == ([], "")
 
 
+#: `make kills` has 20 moments: 10 while a host starts, asks or holds, 5 while it waits its turn, and 5
+#: when its turn has come and the place is not acquired yet.
+MOMENTS = (10, 5, 5) if os.environ.get("RKBENCH_KILLS") else (2, 1, 1)
+
+
+@pytest.mark.timeout(1200)
 def test_a_host_killed_at_any_moment_leaves_no_place_acquired(lab: LabgridLab, tmp_path: Path) -> None:
-    """`make kills` does it at 20 moments: while it starts, asks, waits, holds."""
+    """While it starts, asks, holds."""
     source = random.Random(3588)
-    for _ in range(20 if os.environ.get("RKBENCH_KILLS") else 2):
-        holder = subprocess.Popen(
-            [sys.executable, "-c", HOLDER], cwd=tmp_path, stdout=subprocess.DEVNULL, stdin=subprocess.DEVNULL
-        )
+    for _ in range(MOMENTS[0]):
+        holder = start_waiting(tmp_path)
         time.sleep(source.uniform(0.0, 3.0))
         holder.kill()
         holder.wait()
@@ -365,3 +461,55 @@ def test_a_host_killed_at_any_moment_leaves_no_place_acquired(lab: LabgridLab, t
     with boards(tmp_path).hold("labgrid:rock"):
         assert ":rkbench-" in lab.owner("rock")
     lab.await_free("rock")
+
+
+@pytest.mark.timeout(1200)
+def test_a_host_killed_while_it_waits_its_turn_leaves_neither_place_nor_reservation(
+    lab: LabgridLab, tmp_path: Path
+) -> None:
+    source = random.Random(3588)
+    for number in range(MOMENTS[1]):
+        for place in ("rock", "bare"):
+            lab.client("-p", place, "acquire", "--allow-unmatched")
+        holder = start_waiting(tmp_path, (HOLDER, ANY_HOLDER)[number % 2])
+        lab.await_reservations(1)
+        time.sleep(source.uniform(0.0, 1.0))
+        holder.kill()
+        holder.wait()
+        for place in ("rock", "bare"):
+            lab.release(place, "desk/bob")
+        lab.await_reservations(0)
+        lab.await_free("rock")
+        lab.await_free("bare")
+    assert list(records.folder().glob("*")) == []
+
+
+@pytest.mark.timeout(1200)
+def test_a_host_killed_when_its_turn_has_come_leaves_no_place_acquired(
+    lab: LabgridLab, tmp_path: Path
+) -> None:
+    """The keeper is stopped meanwhile, so that only the moment decides; now and then killed as well."""
+    for number in range(MOMENTS[2]):
+        lab.client("-p", "rock", "acquire")
+        holder = start_waiting(tmp_path)
+        lab.await_reservations(1)
+        (keeper,) = psutil.Process(holder.pid).children()
+        keeper.suspend()
+        lab.release("rock", "desk/bob")
+        lab.await_reserved("rock")
+        holder.kill()
+        if number % 2:
+            keeper.kill()
+        keeper.resume()
+        holder.wait()
+        lab.await_free("rock")
+        with boards(tmp_path, 200.0).hold("labgrid:rock"):
+            assert ":rkbench-" in lab.owner("rock")
+        lab.await_free("rock")
+        lab.await_reservations(0)
+
+
+def start_waiting(tmp_path: Path, program: str = HOLDER) -> subprocess.Popen[bytes]:
+    """Start a host that wants a place, whenever it gets it."""
+    null = subprocess.DEVNULL
+    return subprocess.Popen([sys.executable, "-c", program], cwd=tmp_path, stdout=null, stdin=null)

@@ -36,6 +36,8 @@ class BoardProvider(Protocol):
 
 #: Holds the board of a name and yields how it is reached.
 Hold = Callable[[str], AbstractContextManager[Board]]
+#: Yields boards in the order to try for who wants one of them.
+First = Callable[[Sequence[Board]], AbstractContextManager[Sequence[Board]]]
 #: The providers, in the order of asking; each is given the path of the inventory in use. A new one is its
 #: file and a line here. No inventory can take the name of the virtual board for something else.
 PROVIDERS: tuple[Callable[[Path], BoardProvider], ...] = (
@@ -86,6 +88,19 @@ class Boards:
         provider = self._of(name)
         check_quarantine(provider.find(name)[0])
         return provider.hold(name)
+
+    @contextmanager
+    def first(self, found: Sequence[Board]) -> Iterator[Sequence[Board]]:
+        """Yield the boards of one `find` in the order to try for who wants the first that is free.
+
+        Where a queue elsewhere hands them out, as labgrid's does, the first one is ours meanwhile. Raises
+        BoardBusyError where it gives none.
+        """
+        with ExitStack() as use:
+            for provider in self._providers:
+                if isinstance(provider, LabgridBoards):
+                    found = use.enter_context(provider.first(found))
+            yield found
 
     def is_ready(self, board: Board) -> bool:
         """Return whether a board can be reached now without its hooks."""

@@ -12,13 +12,13 @@ from rkbench_agent.wire.words import SINGLE_STREAM
 
 from rkbench.boards.labgrid.provider import SCHEME
 from rkbench.boards.model import Board
-from rkbench.boards.provider import Hold, open_boards
+from rkbench.boards.provider import First, Hold, open_boards
 from rkbench.campaign.duration import Cost
 from rkbench.campaign.interfaces import Prepare
 from rkbench.campaign.noise import with_noise_floor
 from rkbench.campaign.outcome import Outcome
 from rkbench.campaign.run import run_campaign
-from rkbench.campaign.settings import PushOptions
+from rkbench.campaign.settings import PushOptions, check_push
 from rkbench.conversion.words import ConvertWords, onnx_among
 from rkbench.errors import BenchError, BoardBusyError, BoardQuarantinedError, ConnectError, UsageError
 from rkbench.results.events import Doing, Hear, Listener, Note, deaf, ignore
@@ -46,11 +46,13 @@ class Expected:
 
 @dataclass(frozen=True)
 class PushWhere:
-    """Where a push goes: the boards that were named, who holds them, the address of the store."""
+    """Where a push goes: the boards that were named, who holds them, the address of the store; `first` says
+    which of them comes first for who wants one."""
 
     found: tuple[Board, ...]
     hold: Hold
     store: str
+    first: First
 
 
 def named_boards(words: str, store: str | None = None, inventory: Path | None = None) -> PushWhere:
@@ -61,7 +63,7 @@ def named_boards(words: str, store: str | None = None, inventory: Path | None = 
     address, boards = store or default_address(), open_boards(inventory)
     LOG.info("boards from %s, results to %s", boards.path, without_password(address))
     found = {board.name: board for word in _parted(words) for board in boards.find(word)}
-    return PushWhere(tuple(found.values()), boards.hold, address)
+    return PushWhere(tuple(found.values()), boards.hold, address, boards.first)
 
 
 def refuse_several(words: str, why: str) -> None:
@@ -118,8 +120,11 @@ def push_to_first(
     expected = checked(options, expected, conversion)
     options = with_golden(options, expected, listener)
     options = without_onnx(options, conversion, where.found[0], listener)
-    with open_store(where.store) as opened:
-        return run_on_first(options, where.found, where.hold, opened, listener, hear)
+    if len(where.found) > 1:  # what no board can run is said before one is waited for
+        check_push(options)
+        prepare_variants(options.models, golden=options.golden, force=options.force)
+    with open_store(where.store) as opened, where.first(where.found) as found:
+        return run_on_first(options, found, where.hold, opened, listener, hear)
 
 
 def checked(options: PushOptions, expected: Expected, conversion: ConvertWords) -> Expected:

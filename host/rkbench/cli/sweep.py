@@ -82,4 +82,4 @@ def _swept(
     boards = open_boards(places.inventory)
     found = boards.find(board)
     with open_store(places.store or default_address()) as store, voice.push_progress() as progress:
-        return sweep(asked, Where(found, boards.hold, store), progress, dry_run=dry_run)
+        return sweep(asked, Where(found, boards.hold, store, boards.first), progress, dry_run=dry_run)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 
 import psutil
 
 from rkbench.boards.model import Board
-from rkbench.boards.provider import Hold
+from rkbench.boards.provider import First, Hold
 from rkbench.campaign.compared import compare_collected
 from rkbench.campaign.converting import target_of, told
 from rkbench.campaign.outcome import Outcome
@@ -41,11 +42,13 @@ FINALISTS = 4
 
 @dataclass(frozen=True)
 class Where:
-    """Where a sweep measures and what it knows: boards that can serve, how they are held, the store."""
+    """Where a sweep measures and what it knows: boards that can serve, how they are held, the store, and
+    which board comes first while it measures."""
 
     found: Sequence[Board]
     hold: Hold
     store: Store
+    first: First = nullcontext
 
     @property
     def names(self) -> frozenset[str]:
@@ -189,7 +192,9 @@ class _Measuring:
         return known
 
     def _run(self, push: PushOptions) -> Outcome:
-        outcome = run_on_first(push, self._where.found, self._where.hold, self._where.store, self._listener)
+        where = self._where
+        with where.first(where.found) as found:
+            outcome = run_on_first(push, found, where.hold, where.store, self._listener)
         self._made += len(outcome.collected)
         self._interrupted = self._interrupted or outcome.interrupted
         if outcome.store_error is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +40,10 @@ class LabPlace:
     reservation: str = ""
     tags: dict[str, str] = field(default_factory=dict)
 
+    def fits(self, wanted: Mapping[str, str]) -> bool:
+        """Return whether it has all these tags; `name` is its name."""
+        return wanted.items() <= {**self.tags, "name": self.name}.items()
+
 
 @dataclass(frozen=True)
 class Reserved:
@@ -52,7 +56,7 @@ class Reserved:
 
     def may_have(self, place: LabPlace) -> bool:
         """Return whether the place can become theirs."""
-        return self.wanted.items() <= {**place.tags, "name": place.name}.items()
+        return place.fits(self.wanted)
 
 
 class Coordinator:
@@ -112,23 +116,23 @@ class Coordinator:
         request = self._pb2.ReleasePlaceRequest(placename=name, fromuser=owner)
         self._asked(lambda: self._stub.ReleasePlace(request, timeout=ACQUIRE_LIMIT_S))
 
-    def reserve(self, name: str) -> str:
-        """Ask for a place that is not free: who reserves first has it next. Returns the token of it.
+    def reserve(self, wanted: Mapping[str, str]) -> str:
+        """Ask for a place with these tags (`name` is its name), which who reserves first has next.
 
-        A reservation that is not polled for a minute is gone.
+        Returns the token of the reservation; one that is not polled for a minute is gone.
         """
         request = self._pb2.CreateReservationRequest()
-        request.filters["main"].filter["name"] = name
+        request.filters["main"].filter.update(wanted)
         answer = self._asked(lambda: self._stub.CreateReservation(request, timeout=ANSWER_LIMIT_S))
         return str(answer.reservation.token)
 
-    def poll(self, token: str) -> bool:
-        """Return whether a reservation has its place by now, and keep it; raises LabgridError: it is gone."""
+    def poll(self, token: str) -> str:
+        """Return the place that a reservation has by now ("": none yet), and keep it; LabgridError: gone."""
         request = self._pb2.PollReservationRequest(token=token)
         found = self._asked(lambda: self._stub.PollReservation(request, timeout=ANSWER_LIMIT_S)).reservation
         if found.state not in (_WAITING, *_HAS_PLACE):
             raise LabgridError(f"labgrid: reservation {token} has expired")
-        return found.state in _HAS_PLACE
+        return str(found.allocations["main"]) if found.state in _HAS_PLACE else ""
 
     def cancel(self, token: str) -> None:
         """Give a reservation up."""

@@ -1,5 +1,7 @@
 """A process of its own that acquires a place, and releases it once whoever started it is gone.
 
+The place has a name, or is any with the tags `KEY=VALUE,...`: then whichever is free first.
+
 It is told nothing but the end of its standard input: a process that is killed closes its pipes. It says
 one JSON object a line: {"waiting_for": words, "queue": words}, {"acquired": {...}}, {"lost": why} or
 {"back": true}.
@@ -14,13 +16,14 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from rkbench.boards.labgrid import records
 from rkbench.boards.labgrid.coordinator import Coordinator, LabPlace
-from rkbench.boards.labgrid.turn import PlaceTurn
+from rkbench.boards.labgrid.turn import PlaceTurn, wanted_of
 from rkbench.errors import BenchError, BoardBusyError, LabgridError, NoBoardError, NoCoordinatorError
 
 #: Pauses between asking again: for a place that somebody has, for a coordinator that is gone.
@@ -30,10 +33,11 @@ RELEASE_LIMIT_S = 50.0
 
 
 class Keeper:
-    """Keeps one place for one owner until `ended`."""
+    """Keeps one place, that is or has what is `wanted`, for one owner until `ended`."""
 
-    def __init__(self, address: str, place: str, owner: str, wait_s: float) -> None:
-        self._address, self._place, self._owner, self._wait_s = address, place, owner, wait_s
+    def __init__(self, address: str, wanted: str, owner: str, wait_s: float) -> None:
+        self._address, self._wanted, self._owner, self._wait_s = address, wanted, owner, wait_s
+        self._place = ""
         self.ended = threading.Event()
         self._record: Path | None = None
 
@@ -42,7 +46,6 @@ class Keeper:
         coordinator = Coordinator(self._address, self._owner)
         try:
             release_left(coordinator)
-            self._record = records.write(self._address, self._place, self._owner)
             if self._acquired(coordinator):
                 _say({"acquired": _described(coordinator, self._place)})
             while not self.ended.wait(ASK_AGAIN_S):
@@ -54,31 +57,35 @@ class Keeper:
             self._release(coordinator)
 
     def _acquired(self, coordinator: Coordinator) -> bool:
-        """Acquire the place, at once or after those who wait for it; False where that is no longer wanted."""
-        place = self._place_now(coordinator)
-        if not place.acquired and not place.reservation:
+        """Acquire a place, at once or after those who wait for it; False where that is no longer wanted."""
+        wanted = wanted_of(self._wanted)
+        (first, *others) = self._places_now(coordinator, wanted)
+        if not (others or first.acquired or first.reservation):
             with suppress(LabgridError):  # somebody was faster, or it cannot be had: the second time says so
-                coordinator.acquire(self._place)
+                self._acquire(coordinator, first.name)
                 return True
-        turn = PlaceTurn(coordinator, self._place)
+        turn = PlaceTurn(coordinator, wanted)
         try:
-            return self._waited(coordinator, turn)
+            return self._waited(coordinator, turn, wanted)
         finally:
             turn.end()
 
-    def _waited(self, coordinator: Coordinator, turn: PlaceTurn) -> bool:
+    def _waited(self, coordinator: Coordinator, turn: PlaceTurn, wanted: Mapping[str, str]) -> bool:
         deadline, told = time.monotonic() + self._wait_s, None
         while not self.ended.is_set():
-            has_it = turn.has_come()
-            place = self._place_now(coordinator)
-            if has_it and not place.acquired:
-                coordinator.acquire(self._place)
+            ours = turn.place()
+            places = self._places_now(coordinator, wanted)
+            if any(place.name == ours and not place.acquired for place in places):
+                self._acquire(coordinator, ours)
                 return True
-            state = {"waiting_for": turn.holder(place), "queue": turn.position(place)}
+            state = {"waiting_for": turn.holders(), "queue": turn.position()}
             if time.monotonic() >= deadline:
+                what, them = f"labgrid's place {self._wanted!r} is", "wait for them"
+                kick = f"; or: labgrid-client -p {self._wanted} release --kick"
+                if "name" not in wanted:
+                    what, kick = f"of labgrid's places with {self._wanted} none is free:", ""
                 raise BoardBusyError(
-                    f"labgrid's place {self._place!r} is {state['waiting_for'] or 'not given to anybody'}",
-                    hint=f"wait for them; or: labgrid-client -p {self._place} release --kick",
+                    f"{what} {state['waiting_for'] or 'not given to anybody'}", hint=them + kick
                 )
             if state != told and state["waiting_for"]:
                 told = state
@@ -86,14 +93,21 @@ class Keeper:
             self.ended.wait(ASK_AGAIN_S)
         return False
 
-    def _place_now(self, coordinator: Coordinator) -> LabPlace:
-        """Return the place as it is now; raises NoBoardError."""
+    def _acquire(self, coordinator: Coordinator, place: str) -> None:
+        """Acquire a place; that it is ours to release is on disk before."""
+        if self._record is None or place != self._place:
+            self._place = place
+            self._record = records.write(self._address, place, self._owner)
+        coordinator.acquire(place)
+
+    def _places_now(self, coordinator: Coordinator, wanted: Mapping[str, str]) -> tuple[LabPlace, ...]:
+        """Return the places that would do as they are now, at least one; raises NoBoardError."""
         coordinator.sync()
-        place = coordinator.place(self._place)
-        if place is None:
+        found = tuple(place for place in coordinator.places() if place.fits(wanted))
+        if not found:
             names = ", ".join(item.name for item in coordinator.places()) or "none"
-            raise NoBoardError(f"labgrid has no place {self._place!r}", hint=f"its places: {names}")
-        return place
+            raise NoBoardError(f"labgrid has no place {self._wanted!r}", hint=f"its places: {names}")
+        return found
 
     def _back(self) -> Coordinator:
         """Return a new conversation, with the place acquired again: a coordinator forgets who had what."""
@@ -143,7 +157,7 @@ def _described(coordinator: Coordinator, name: str) -> dict[str, Any]:
     coordinator.sync()
     place = coordinator.place(name)
     found = [vars(resource) for resource in coordinator.resources(name)]
-    return {"tags": place.tags if place else {}, "resources": found}
+    return {"place": name, "tags": place.tags if place else {}, "resources": found}
 
 
 def _say(what: dict[str, Any]) -> None:
@@ -152,11 +166,11 @@ def _say(what: dict[str, Any]) -> None:
 
 
 def main() -> int:
-    """Keep the place that the command line names until standard input ends."""
+    """Keep a place that the command line names until standard input ends."""
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the end of the pipe is what counts
-    address, place, owner, wait_s = sys.argv[1:]
-    keeper = Keeper(address, place, owner, float(wait_s))
+    address, wanted, owner, wait_s = sys.argv[1:]
+    keeper = Keeper(address, wanted, owner, float(wait_s))
 
     def listen() -> None:
         # Not by sys.stdin, whose lock this thread would still have when the interpreter ends.

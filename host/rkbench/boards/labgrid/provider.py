@@ -14,14 +14,15 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rkbench.boards.inventory import known_hosts_of, load_inventory
 from rkbench.boards.labgrid.coordinator import Coordinator, LabPlace
+from rkbench.boards.labgrid.turn import wanted_of
 from rkbench.boards.model import Board
 from rkbench.errors import (
     BenchError,
@@ -61,6 +62,8 @@ class LabgridBoards:
         self._inventory = inventory
         self._wait_s = wait_s
         self._found: dict[str, tuple[Board, ...]] = {}
+        #: What is acquired until the end of a `first`, by its place: owner, and what the keeper told.
+        self._mine: dict[str, tuple[str, Mapping[str, Any]]] = {}
 
     def names(self) -> tuple[str, ...]:
         """Return nothing: a coordinator is asked when one of its places is."""
@@ -78,14 +81,42 @@ class LabgridBoards:
     def hold(self, name: str) -> Iterator[Board]:
         """Acquire the place of a board and yield how it is reached; it is released in any case."""
         described, place = self.find(name)[0], name.removeprefix(SCHEME)
-        owner = f"{socket.gethostname()}/{getpass.getuser()}:rkbench-{secrets.token_hex(4)}"
+        if place in self._mine:
+            yield _reached(described, place, *self._mine[place])
+            return
+        owner = _new_owner()
         with _keeper(_address(), place, owner, self._wait_s) as told:
             yield _reached(described, place, owner, told)
+
+    @contextmanager
+    def first(self, boards: Sequence[Board]) -> Iterator[Sequence[Board]]:
+        """Yield the boards of places of a few tags with the first that is free in front, acquired meanwhile.
+
+        labgrid's queue says which that is: one reservation for all of them. Others stay as they are.
+        """
+        names = [board.name for board in boards]
+        tags = [word for word, found in self._found.items() if [board.name for board in found] == names]
+        if len(names) < 2 or not tags:
+            yield boards
+            return
+        owner = _new_owner()
+        with ExitStack() as use:
+            keeper = _keeper(_address(), tags[0].removeprefix(SCHEME), owner, self._wait_s)
+            try:
+                told = use.enter_context(keeper)
+            except LabgridError as error:  # as where the exporter of the one that is free is gone
+                _log.warning("%s; trying its places one by one", error.message)
+                yield boards
+                return
+            place = str(told["place"])
+            self._mine[place] = (owner, told)
+            use.callback(self._mine.pop, place)
+            yield sorted(boards, key=lambda board: board.name != f"{SCHEME}{place}")
 
     def _ask(self, wanted: str) -> tuple[Board, ...]:
         with Coordinator(_address(), f"{socket.gethostname()}/{getpass.getuser()}:rkbench") as coordinator:
             places = coordinator.places()
-        found = [place for place in places if _means(wanted, place)]
+        found = [place for place in places if place.fits(wanted_of(wanted))]
         if not found:
             names = ", ".join(place.name for place in places) or "none"
             raise NoBoardError(f"labgrid has no place {wanted!r}", hint=f"its places: {names}")
@@ -107,12 +138,9 @@ def _address() -> str:
     return os.environ.get(ADDRESS) or DEFAULT_ADDRESS
 
 
-def _means(wanted: str, place: LabPlace) -> bool:
-    """Return whether `rock`, or `soc=rk3588,shelf=2`, means a place."""
-    if "=" not in wanted:
-        return place.name == wanted
-    pairs = (pair.partition("=") for pair in wanted.split(","))
-    return all(place.tags.get(key) == value for key, _, value in pairs)
+def _new_owner() -> str:
+    """Return who acquires: this host and user, and eight digits, others for every hold."""
+    return f"{socket.gethostname()}/{getpass.getuser()}:rkbench-{secrets.token_hex(4)}"
 
 
 def _reached(board: Board, place: str, owner: str, told: Mapping[str, Any]) -> Board:
@@ -188,6 +216,8 @@ def _hear(process: subprocess.Popen[str], place: str, said: queue.SimpleQueue[di
             if "waiting_for" in told:
                 queue_words = f": {told['queue']}" if told["queue"] else ""
                 told_words = "labgrid's place %s is %s; waiting for it%s"
+                if "=" in place:
+                    told_words = "labgrid's places with %s: %s; waiting for the first that is free%s"
                 _log.warning(told_words, place, told["waiting_for"], queue_words)
             elif "lost" in told:
                 _log.warning("%s: %s is used on", told["lost"], place)
