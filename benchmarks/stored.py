@@ -17,6 +17,7 @@ from benchmarks.ratio import Ratio
 
 HISTORY_LIMIT_S, REPORT_LIMIT_S, PAGE_LIMIT_MB = 1.0, 3.0, 3.0
 SITE_LIMIT_S, SITE_AGAIN_LIMIT_S, VIEW_LIMIT_KB = 60.0, 5.0, 100.0
+EXPORT_LIMIT_MB = 100.0
 REPEATS = 3
 _HISTORY = """
 import datetime, sqlite3, sys
@@ -84,11 +85,15 @@ def run() -> list[Ratio]:
         for code, path in ((_HISTORY, past), (_REPORT, push)):
             subprocess.run([sys.executable, "-c", code, path], check=True)
         listed = _cpu_seconds("history", "--model", "net1*", "--store", past)
+        exported = _peak_mb("export", "--csv", os.devnull, "--store", past)
         drawn = _cpu_seconds("report", "last", "--store", push, "-o", page)
         size_mb = os.stat(page).st_size / 1e6  # noqa: PTH116 - one call, no object
     return [
         *_site(),
         Ratio("bench history, 100,000 runs (CPU)", listed, 0.0, "s", HISTORY_LIMIT_S, absolute=True),
+        Ratio(
+            "bench export --csv, 100,000 runs (memory)", exported, 0.0, "MB", EXPORT_LIMIT_MB, absolute=True
+        ),
         Ratio("bench report, 12 variants x 12 quads (CPU)", drawn, 0.0, "s", REPORT_LIMIT_S, absolute=True),
         Ratio("... its page", size_mb, 0.0, "MB", PAGE_LIMIT_MB, absolute=True),
     ]
@@ -121,6 +126,16 @@ def _cpu_seconds(*words: str, repeats: int = REPEATS) -> float:
         subprocess.run([sys.executable, "-m", "rkbench", *words], check=True, capture_output=True)
         found.append(_children_s() - before)
     return min(found[1:] or found)
+
+
+def _peak_mb(*words: str) -> float:
+    """Return the most memory that a command in a process of its own held."""
+    code = "import sys; from rkbench.cli import main; from peak_memory import peak_bytes\n"
+    code += "try: main()\nexcept SystemExit: print(peak_bytes(), file=sys.stderr)"
+    command = [sys.executable, "-c", code, *words]
+    environment = {**os.environ, "PYTHONPATH": "tests"}
+    done = subprocess.run(command, check=True, capture_output=True, text=True, env=environment)
+    return int(done.stderr.split()[-1]) / 1e6
 
 
 def _children_s() -> float:

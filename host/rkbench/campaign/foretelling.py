@@ -14,17 +14,29 @@ from rkbench.variants.variant import PreparedVariant
 Variants = tuple[PreparedVariant, ...]
 
 
-def with_outputs(variant: PreparedVariant, listener: Listener) -> PreparedVariant:
-    """Return the variant with its outputs, computed here where no simulator's are at hand."""
-    if variant.golden is None:
-        return variant
+#: Of so many models the wait for outputs that are computed here has one note, and what goes on the rest.
+MANY = 5
+
+
+def with_outputs(variants: Variants, listener: Listener) -> Variants:
+    """Return the variants with their outputs, computed here where no simulator's are at hand."""
+    if all(variant.golden is None for variant in variants):
+        return variants
     from rkbench.variants.computed_replay import with_computed_outputs  # numpy
 
-    def tell(text: str) -> None:
-        listener(Note(text))
-        listener(Doing(text))
+    computed: list[str] = []
 
-    return with_computed_outputs(variant, tell)
+    def begin(name: str) -> None:
+        what, others = f"computing the outputs of {name}", len(variants) >= MANY
+        if not others or not computed:
+            which = "and of others that have none beside them" if others else "no simulator's are beside it"
+            listener(Note(f"{what}{' ' if others else ': '}{which}"))
+        computed.append(name)
+        listener(Doing(what))
+
+    return tuple(
+        with_computed_outputs(variant, begin, lambda text: listener(Note(text))) for variant in variants
+    )
 
 
 class Foretelling:

@@ -121,8 +121,7 @@ def _prepared(
     check_outputs_named(options.requirements, variants)
     other = prepare_other(options, board, variants, prepare, listener)
     if runtime_of(options.settings, board) == VIRTUAL:
-        variants = tuple(with_outputs(variant, listener) for variant in variants)
-        other = tuple(with_outputs(variant, listener) for variant in other)
+        variants, other = with_outputs(variants, listener), with_outputs(other, listener)
     return variants, other
 
 

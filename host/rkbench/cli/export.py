@@ -41,10 +41,11 @@ def export(
         found = named_runs(opened, runs or (), damaged)
         with open_output(csv_file) as out:
             if raw:
-                write_latencies(raw_latencies(opened, found, None if runs else damaged), out)
+                written = write_latencies(raw_latencies(opened, found, None if runs else damaged), out)
             else:
-                write_runs(found, out)
-    if not found and not damaged:
+                written = write_runs(found, out)
+        is_empty = not written and not opened.pushes(limit=1, skip=0)
+    if is_empty:
         typer.echo("bench: no runs stored yet", err=True)
     return _tell(damaged)
 

@@ -16,7 +16,7 @@ from rkbench.results.offline_words import offline_sentences
 from rkbench.results.ranking_words import ranking_sentence
 from rkbench.results.tail_tests import TailTest, tail_sentence
 from rkbench.stats.paired import FASTER, SLOWER
-from rkbench.units import MARK
+from rkbench.units import MARK, signed
 
 #: More than so many that are just faster are counted, not named.
 MOST_NAMED = 4
@@ -101,28 +101,45 @@ def _compared(base: RunResult, candidates: Sequence[RunResult], comparison: Comp
         elif best:
             shared.setdefault(tuple(run.id for run in best), []).append(told)
     latency = describe_latency(base, candidates, comparison)
-    for run_id, words in latency.faster.items():
-        praise.setdefault(run_id, []).append(words)
+    together = {ids for ids in shared if all(_is_faster(run_id, comparison) for run_id in ids)}
+    for ids in together:
+        shared[ids].append(f"faster, {_range_of(ids, candidates, comparison)}")
     sharing = {run_id for ids in shared for run_id in ids}
+    for run_id, words in latency.faster.items():
+        if not any(run_id in ids for ids in together) or words.startswith("the"):
+            praise.setdefault(run_id, []).append(words)
     named = [run for run in candidates if run.id in praise or run.id in sharing]
     if not named:
         tail = f"{latency.rest}; " if latency.rest else ""
         return f"{base.variant.name} is not beaten in size or memory: {tail}{_words(base)}."
     claims = [f"{_several(ids, candidates)} are {_listed(words)}" for ids, words in shared.items()]
     praised = [run for run in named if run.id in praise]
-    told_of = _told(praised, praise)
+    known = _told(praised, praise, is_told_anyway=bool(shared))
     claims += [
         f"{run.variant.name} is {_listed(praise[run.id])}"
         + (f", but {latency.slower[run.id]}" if run.id in latency.slower else "")
-        for run in told_of
+        for run in known
     ]
-    if len(told_of) < len(praised):
-        claims.append(f"{len(praised) - len(told_of)} others are faster, too")
+    if len(known) < len(praised):
+        claims.append(f"{len(praised) - len(known)} others are faster, too")
     claims += _slower([run for run in named if run.id not in praise], latency)
     if latency.rest and not any(run.id in latency.slower for run in named):
         claims.append(latency.rest)
-    shown = [run for run in named if run in told_of or run.id in sharing]
+    shown = [run for run in named if run in known or run.id in sharing]
     return f"Against {base.variant.name}: {'; '.join(claims)}; {_accuracies([base, *shown])}."
+
+
+def _is_faster(run_id: str, comparison: Comparison) -> bool:
+    test = comparison.test_of(run_id)
+    return test is not None and test.judgement == FASTER
+
+
+def _range_of(ids: Sequence[str], candidates: Sequence[RunResult], comparison: Comparison) -> str:
+    """Return between what the differences of several runs that are all faster lie, with their intervals."""
+    tests = [test for run_id in ids if (test := comparison.test_of(run_id))]
+    lows, highs = [test.low_percent or 0.0 for test in tests], [test.high_percent or 0.0 for test in tests]
+    mark = MARK if any(run.simulated for run in candidates) else ""
+    return f"{mark}{signed(min(lows))} to {signed(max(highs))} %"
 
 
 def _several(ids: Sequence[str], candidates: Sequence[RunResult]) -> str:
@@ -142,12 +159,17 @@ def _slower(runs: Sequence[RunResult], latency: LatencyWords) -> list[str]:
     return [f"{run.variant.name} is {latency.slower[run.id]}" for run in slower]
 
 
-def _told(named: Sequence[RunResult], praise: Mapping[str, Sequence[str]]) -> Sequence[RunResult]:
-    """Return who is told of by name: all where they are few, else who is more than just faster."""
+def _told(
+    named: Sequence[RunResult], praise: Mapping[str, Sequence[str]], *, is_told_anyway: bool
+) -> Sequence[RunResult]:
+    """Return who is told of by name: all where they are few, else who is more than just faster.
+
+    Somebody is, unless others are.
+    """
     if len(named) <= MOST_NAMED:
         return named
     best = [run for run in named if any(not words.startswith("faster") for words in praise[run.id])]
-    return best or named[:MOST_NAMED]
+    return best if best or is_told_anyway else named[:MOST_NAMED]
 
 
 def _mark(run: RunResult) -> str:

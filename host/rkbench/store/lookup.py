@@ -7,8 +7,9 @@ night by its id (or `night`, `night~N`), a day (2026-11-26).
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
+from itertools import chain
 from typing import TypeVar
 
 from rkbench.errors import DocumentError, StoreError, UsageError
@@ -16,6 +17,7 @@ from rkbench.results.latencies import RawLatencies
 from rkbench.results.model import RunResult
 from rkbench.results.night import Night
 from rkbench.store.base import Store
+from rkbench.store.copying import batches
 
 T = TypeVar("T")
 LAST = "last"
@@ -31,15 +33,17 @@ def find_runs(store: Store, name: str) -> list[RunResult]:
     """
     runs = [run for run_id in find_ids(store, name) if (run := store.run(run_id)) is not None]
     if not runs:
-        raise UsageError(f"no run {name!r} in {store.address}", hint=_instead(store))
+        raise _no_run(store, name)
     return runs
 
 
-def _instead(store: Store) -> str:
-    """Return what to do where a name means no run."""
-    if not store.pushes(limit=1, skip=0):
-        return "it holds none yet: bench push MODEL.rknn --board virtual"
-    return "list them: bench history"
+def _no_run(store: Store, name: str) -> UsageError:
+    """Return the error of a name that means no run, with what to do."""
+    is_empty = not store.pushes(limit=1, skip=0)
+    hint = (
+        "it holds none yet: bench push MODEL.rknn --board virtual" if is_empty else "list them: bench history"
+    )
+    return UsageError(f"no run {name!r} in {store.address}", hint=hint)
 
 
 def find_ids(store: Store, name: str) -> list[str]:
@@ -101,19 +105,29 @@ def _with_two_digits(name: str) -> str:
 
 def named_runs(
     store: Store, names: Sequence[str], damaged: list[StoreError] | None = None
-) -> list[RunResult]:
-    """Return the runs that `names` mean, each as in `find_runs`; every run, the oldest first, without any.
+) -> Iterator[RunResult]:
+    """Return the runs that `names` mean, each as in `find_runs`; every run, as stored, without any.
 
-    Of all runs, those whose document is damaged are left out where `damaged` takes their errors.
+    They are read one by one, as they are asked for: a store may hold more than a computer's memory. What a
+    name means is looked up at once. Of all runs, those whose document is damaged are left out where
+    `damaged` takes their errors.
     """
-    if names:
-        return [run for name in names for run in find_runs(store, name)]
-    found = (_or_damage(store.run, row.run, damaged) for row in store.history()[::-1])
-    return [run for run in found if run is not None]
+    if not names:
+        return _each_run(store, (run_id for ids in batches(store) for run_id in ids), damaged)
+    found = [find_ids(store, name) for name in names]
+    for name, ids in zip(names, found, strict=True):
+        if not ids:
+            raise _no_run(store, name)
+    return _each_run(store, chain.from_iterable(found), None)
+
+
+def _each_run(store: Store, ids: Iterable[str], damaged: list[StoreError] | None) -> Iterator[RunResult]:
+    found = (_or_damage(store.run, run_id, damaged) for run_id in ids)
+    return (run for run in found if run is not None)
 
 
 def raw_latencies(
-    store: Store, runs: Sequence[RunResult], damaged: list[StoreError] | None
+    store: Store, runs: Iterable[RunResult], damaged: list[StoreError] | None
 ) -> Iterator[tuple[RunResult, RawLatencies]]:
     """Yield runs with their latencies; damaged ones are left out where `damaged` takes their errors."""
     for run in runs:

@@ -23,10 +23,13 @@ SOURCES = ("npu/**/*.py", "npu/*.tsv", "rknn/**/*.py", "variants/*.py")
 """What computes a replay, reading the file and its inputs included: another version makes it again."""
 
 
-def with_computed_outputs(variant: PreparedVariant, tell: Callable[[str], None]) -> PreparedVariant:
+def with_computed_outputs(
+    variant: PreparedVariant, begin: Callable[[str], None], tell: Callable[[str], None]
+) -> PreparedVariant:
     """Return the variant with outputs for its golden's inputs, computed now or found in the cache.
 
-    What has a replay, or no golden, is returned as it is; what is not covered too, once told why.
+    `begin` hears whose outputs are computed before they are. What has a replay, or no golden, is returned as
+    it is; what is not covered too, once `tell` was told why.
     """
     if variant.replay is not None or variant.golden is None:
         return variant
@@ -34,7 +37,7 @@ def with_computed_outputs(variant: PreparedVariant, tell: Callable[[str], None])
     target = cache_folder("replays") / f"{replay_key(variant.model.sha256, variant.golden.sha256)}.npz"
     try:
         if not target.exists():
-            tell(f"computing the outputs of {name}: no simulator's are beside it")
+            begin(name)
             make_folder(target.parent)
             from rkbench.variants.computation import compute  # numpy, and the model of the NPU
 

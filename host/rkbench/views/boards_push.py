@@ -45,7 +45,7 @@ def print_boards_push(outcome: ManyOutcome, console: Console, *, sort: str = "")
     for board in outcome.boards:
         if board.comparison is not None:
             runs = [run for run in outcome.runs if run.id in board.runs]
-            print_push(runs, board.comparison, console, sort=sort)
+            print_push(runs, board.comparison, console, sort=sort, fits_screen=True)
             console.print()
     for across in outcome.across:
         print_across(across_text(across), console)

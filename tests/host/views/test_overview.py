@@ -16,9 +16,10 @@ from rkbench.results.model import Failure
 from rkbench.results.names import folded_names
 from rkbench.views.push.console import print_push
 from rkbench.views.push.overview import check_sort, overview
+from rkbench.views.push.paragraphs import print_paragraph
 from rkbench.views.push.table import Tone
 from rkbench.views.terminal import make_console
-from rkbench_agent.wire.caveats import Caveat
+from rkbench_agent.wire.caveats import INFORMATION, WEIGHTS, Caveat
 from view_runs import Terminal
 
 GOVERNOR = Caveat("governor", "NPU governor ondemand: clocks may follow the load", "set performance")
@@ -89,6 +90,57 @@ def test_many_that_are_just_faster_are_counted() -> None:
     assert "; 10 others are faster, too; which of them is the fastest can't be told" in text
     assert "recipe-7 is faster" not in text
     assert len(lines) <= 40
+
+
+def fitted(items: list[Collected], out: StringIO) -> list[str]:
+    print_push([i.run for i in items], compare_collected(items), make_console(out, 80), fits_screen=True)
+    return out.getvalue().splitlines()
+
+
+def doubtful(kinds: int) -> list[Collected]:
+    """Return twelve variants with so many kinds of caveats of two lines each, the last one a doubt."""
+    codes = [*sorted(code for code, weight in WEIGHTS.items() if weight == INFORMATION)[: kinds - 1], "drift"]
+    codes = [code if code != "simulated" else "ties" for code in codes]
+    told = tuple(Caveat(code, f"of {code}: " + "it wanders " * 8, "measure longer") for code in codes)
+    return [replace(i, run=replace(i.run, caveats=told)) for i in variants(12)]
+
+
+@pytest.mark.parametrize(("out", "room"), [(StringIO(), 33), (Terminal(), 38)], ids=["pipe", "terminal"])
+@pytest.mark.parametrize("kinds", [1, 3, 6, 14])
+def test_what_is_too_much_for_a_screen_is_folded_with_the_number_of_runs(
+    kinds: int, out: StringIO, room: int
+) -> None:
+    items = doubtful(kinds)
+    lines = fitted(items, type(out)())
+    text = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", " ".join(lines)).split())
+    assert len(lines) <= room
+    for caveat in items[0].run.caveats:
+        assert caveat.message.strip() in text or f"{caveat.code.replace('_', ' ')} (all 12)" in text
+
+
+def test_what_doubts_a_number_is_folded_last() -> None:
+    text = " ".join(fitted(doubtful(6), Terminal()))
+    assert "of drift: it wanders" in text
+    assert "drift (all 12)" not in text
+
+
+def test_what_is_shown_again_is_shown_in_full() -> None:
+    assert "in words:" not in " ".join(shown(doubtful(14)))
+
+
+def test_equal_failures_are_told_once() -> None:
+    items = variants(6)
+    failure = Failure("load", "crash", "it died", log_tail=("E RKNN: no", "E RKNN: way"))
+    items[1:4] = [replace(i, run=replace(i.run, failure=failure)) for i in items[1:4]]
+    text = "\n".join(shown(items))
+    assert "recipe-2, recipe-3, recipe-4 failed in load (crash)" in text
+    assert text.count("E RKNN: way") == 1
+
+
+def test_a_paragraph_is_as_bright_as_its_style() -> None:
+    out = Terminal()
+    print_paragraph(make_console(out, 80), "", "the verdict", style="bold", space=False)
+    assert out.getvalue() == "\x1b[1mthe verdict\x1b[0m\n"
 
 
 def test_a_suspect_run_is_seen() -> None:

@@ -9,13 +9,15 @@ from rkbench_agent.wire.words import INTERFERENCE, OFFLINE, SERVER, SINGLE_STREA
 
 from rkbench.results.comparison import Comparison
 from rkbench.results.extras import held_text
+from rkbench.results.ids import short_ids
 from rkbench.results.model import RunResult
 from rkbench.results.records import BoardRecord, PlanRecord
 from rkbench.units import MARK, format_bytes, format_hertz, format_seconds
-from rkbench.views.push.console_notes import print_failure, print_notes
-from rkbench.views.push.console_rows import folded, print_rows, shortened
+from rkbench.views.push.console_notes import failures, print_failure, print_notes
+from rkbench.views.push.console_rows import folded, kinds_of, print_rows, shortened
 from rkbench.views.push.console_table import print_table
 from rkbench.views.push.extras import aligned_sweep, cycles_text, is_sweep, profile_lines
+from rkbench.views.push.fitting import WHOLE, Fold, print_fitting
 from rkbench.views.push.interference import interference_lines, interference_text
 from rkbench.views.push.many import FEWEST_ROWS
 from rkbench.views.push.offline import TableLine, offline_lines, offline_text
@@ -31,22 +33,44 @@ if TYPE_CHECKING:
 
 
 def print_push(
-    runs: Sequence[RunResult], comparison: Comparison, console: Console, *, sort: str = ""
+    runs: Sequence[RunResult],
+    comparison: Comparison,
+    console: Console,
+    *,
+    sort: str = "",
+    fits_screen: bool = False,
 ) -> None:
-    """Print the whole view of a push; of many variants a row each, by what is to be sorted."""
+    """Print the whole view of a push; of many variants a row each, by what is to be sorted.
+
+    Where it is to fit a screen, what many say besides their rows is folded as far as that takes.
+    """
     runs = ordered_runs(runs, comparison)
     if not runs:
         return
+
+    def show(fold: Fold) -> None:
+        _print_push(runs, comparison, console, sort, fold)
+
+    if fits_screen and len(runs) >= FEWEST_ROWS and not is_sweep(runs):
+        push = short_ids([runs[0].id])[runs[0].id].rpartition("-")[0]
+        print_fitting(console, show, runs=len(runs), kinds=len(kinds_of(runs)), whole=f"bench show {push}")
+    else:
+        show(WHOLE)
+
+
+def _print_push(
+    runs: Sequence[RunResult], comparison: Comparison, console: Console, sort: str, fold: Fold
+) -> None:
     numbers = number_caveats(runs)
     if console.is_terminal:
         console.print()
-    _print_head(runs, console)
+    _print_head(runs, console, fold)
     _print_steps(runs, console)
     names = folded(runs)
     if is_sweep(runs):
         print_lines(console, aligned_sweep(runs, MARK))
     elif len(runs) >= FEWEST_ROWS:
-        print_rows(runs, comparison, names, console, sort)
+        print_rows(runs, comparison, names, console, sort, fold)
     else:
         print_table(runs, comparison, numbers, console)
     _print_extras(runs, console)
@@ -56,10 +80,10 @@ def print_push(
         print_paragraph(console, line.lead, line.text, style=line.style, space=line.is_first)
     if comparison.ranking is not None:
         print_lines(console, ranking_lines(comparison.ranking, runs))
-    for run in runs:
-        if run.failure is not None:
-            print_failure(run.variant.name, run.failure, console)
-    print_paragraph(console, "", shortened(comparison.verdict, names), style="bold")
+    for failure, who in failures(runs).items():
+        print_failure(", ".join(dict.fromkeys(names.short[name] for name in who)), failure, console)
+    verdict = shortened(comparison.verdict, names)
+    print_paragraph(console, "", verdict, style="bold", space=not fold.is_dense)
 
 
 def describe_board(board: BoardRecord) -> str:
@@ -76,7 +100,7 @@ def describe_board(board: BoardRecord) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _print_head(runs: Sequence[RunResult], console: Console) -> None:
+def _print_head(runs: Sequence[RunResult], console: Console, fold: Fold) -> None:
     first = runs[0]
     plan = first.plan
     in_turns = plan.interleave and len(runs) > 1 and plan.scenario == SINGLE_STREAM
@@ -93,7 +117,7 @@ def _print_head(runs: Sequence[RunResult], console: Console) -> None:
         print_paragraph(console, "pinned ", told + worker, style="", space=False)
     # A file that several runs share was sent for the first of them.
     sent = list({run.variant.sha256: run.transfer for run in reversed(runs) if run.transfer}.values())
-    if sent:
+    if sent and not fold.is_dense:
         total, over = sum(item.model_bytes for item in sent), sum(item.sent_bytes for item in sent)
         how = f"{format_bytes(over)} on the line" if over else "all of them on the board before"
         text = f"{format_bytes(total)} of models, {how}"

@@ -37,6 +37,15 @@ def print_notes(
         print_paragraph(console, "", text, style="yellow")
 
 
+def failures(runs: Sequence[RunResult]) -> dict[Failure, list[str]]:
+    """Return how runs failed, each with the variants that failed so: equal failures once."""
+    found: dict[Failure, list[str]] = {}
+    for run in runs:
+        if run.failure is not None:
+            found.setdefault(run.failure, []).append(run.variant.name)
+    return found
+
+
 def print_failure(name: str, failure: Failure, console: Console) -> None:
     """Print where and why a run failed, the end of its log, and what helps."""
     if failure.reason == INTERRUPTED:

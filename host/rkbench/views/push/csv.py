@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from typing import TextIO
 
@@ -19,14 +19,17 @@ _FORMULA = ("=", "+", "-", "@")
 _Row = dict[str, object]
 
 
-def write_runs(runs: Sequence[RunResult], out: TextIO) -> None:
-    """Write one line a run: who, where, every measure that is compared, and how it ended."""
-    write_rows((_row(run) for run in runs), out)
+def write_runs(runs: Iterable[RunResult], out: TextIO) -> int:
+    """Write one line a run: who, where, every measure that is compared, and how it ended.
+
+    Returns how many lines were written.
+    """
+    return write_rows((_row(run) for run in runs), out)
 
 
-def write_latencies(raw: Iterable[tuple[RunResult, RawLatencies]], out: TextIO) -> None:
-    """Write one line an iteration of every run, warm-up included and marked (1)."""
-    write_rows(_raw_rows(raw), out)
+def write_latencies(raw: Iterable[tuple[RunResult, RawLatencies]], out: TextIO) -> int:
+    """Write one line an iteration of every run, warm-up included and marked (1); return how many."""
+    return write_rows(_raw_rows(raw), out)
 
 
 def _row(run: RunResult) -> _Row:
@@ -93,19 +96,22 @@ def _raw_rows(raw: Iterable[tuple[RunResult, RawLatencies]]) -> Iterator[_Row]:
             }
 
 
-def write_rows(rows: Iterable[_Row], out: TextIO) -> None:
-    """Write rows of the same columns under their names, while somebody reads them.
+def write_rows(rows: Iterable[_Row], out: TextIO) -> int:
+    """Write rows of the same columns under their names, one by one while somebody reads; return how many.
 
     What a spreadsheet would compute is text.
     """
     writer: csv.DictWriter[str] | None = None
+    written = 0
     for row in rows:
         if has_lost_reader(out):
-            return
+            break
         if writer is None:
             writer = csv.DictWriter(out, list(row), lineterminator="\n")
             writer.writeheader()
         writer.writerow({name: _cell(value) for name, value in row.items()})
+        written += 1
+    return written
 
 
 def _cell(value: object) -> object:

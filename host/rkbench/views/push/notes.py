@@ -11,7 +11,7 @@ from rkbench.language.language import ENGLISH, Language
 from rkbench.results.caveats.cures import is_out_of_time
 from rkbench.results.comparison import Comparison
 from rkbench.results.conditions import CORE_MASK, is_of_other_conditions
-from rkbench.results.latency_tests import needed_text
+from rkbench.results.latency_tests import LatencyTest, needed_text
 from rkbench.results.model import RunResult
 from rkbench.results.names import run_names
 from rkbench.results.noise_words import floor_note
@@ -38,19 +38,56 @@ def warnings_of(runs: Sequence[RunResult], comparison: Comparison) -> list[str]:
 
 
 def latency_notes(runs: Sequence[RunResult], comparison: Comparison, names: Mapping[str, str]) -> list[str]:
-    """Return why latency could not be told, and what would tell."""
+    """Return why latency could not be told, and what would tell: of several of one kind the most it takes."""
     out_of_time = any(map(is_out_of_time, runs))
-    untold: dict[str, list[str]] = {}
+    untold: dict[str | None, list[LatencyTest]] = {}
     for test in comparison.latency_tests:
         if test.judgement == CANNOT_TELL:
-            option = "in a longer --max-duration" if out_of_time else f"--{test.unit}s {test.needed}"
-            way = f" ({option})" if test.needed else ""
-            untold.setdefault(f"{needed_text(test)}{way}", []).append(names[test.run])
-    every = len(comparison.latency_tests)
+            untold.setdefault(test.unit if test.needed else None, []).append(test)
     return [
-        f"latency of {f'all {every}' if len(who) == every > 1 else ', '.join(who)} can't be told: {why}"
-        for why, who in untold.items()
+        note
+        for unit, tests in untold.items()
+        for note in (
+            _each_needed(tests, comparison, names, out_of_time=out_of_time)
+            if unit is None or len({test.needed for test in tests}) < FEWEST_TOGETHER
+            else [_together(tests, comparison, names, out_of_time=out_of_time)]
+        )
     ]
+
+
+#: From so many different figures on what is needed is told as a range.
+FEWEST_TOGETHER = 3
+
+
+def _each_needed(
+    tests: Sequence[LatencyTest], comparison: Comparison, names: Mapping[str, str], *, out_of_time: bool
+) -> Iterator[str]:
+    """Yield a sentence for each thing that would tell."""
+    untold: dict[str, list[LatencyTest]] = {}
+    for test in tests:
+        untold.setdefault(f"{needed_text(test)}{_way(test, out_of_time=out_of_time)}", []).append(test)
+    for why, found in untold.items():
+        yield f"latency of {_untold(found, comparison, names)} can't be told: {why}"
+
+
+def _together(
+    tests: Sequence[LatencyTest], comparison: Comparison, names: Mapping[str, str], *, out_of_time: bool
+) -> str:
+    """Return one sentence for all that need more of the same."""
+    *_, most = ordered = sorted(tests, key=lambda test: test.needed or 0)
+    needed = f"{ordered[0].needed} to {needed_text(most)}{_way(most, out_of_time=out_of_time)}"
+    return f"latency of {_untold(tests, comparison, names)} can't be told: {needed}"
+
+
+def _way(test: LatencyTest, *, out_of_time: bool) -> str:
+    option = "in a longer --max-duration" if out_of_time else f"--{test.unit}s {test.needed}"
+    return f" ({option})" if test.needed else ""
+
+
+def _untold(tests: Sequence[LatencyTest], comparison: Comparison, names: Mapping[str, str]) -> str:
+    every = len(comparison.latency_tests)
+    who = [names[test.run] for test in tests]
+    return f"all {every}" if len(who) == every > 1 else ", ".join(who)
 
 
 def _refusals(runs: Sequence[RunResult], comparison: Comparison, names: Mapping[str, str]) -> Iterator[str]:

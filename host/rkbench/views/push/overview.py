@@ -19,6 +19,8 @@ from rkbench.views.push.table import JUDGEMENT_TONES, TableCell, Tone, differenc
 BEST = "*"
 _GAP = 2
 _COLUMNS = (SIZE, NPU_MEMORY, LATENCY_P50, LATENCY_P99, COSINE)
+#: What the figures of rows are of.
+GROUPS = frozenset(measure.group for measure in _COLUMNS)
 
 
 @dataclass(frozen=True)

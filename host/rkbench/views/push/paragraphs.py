@@ -25,7 +25,8 @@ def print_paragraph(console: Console, lead: str, text: str, *, style: str, space
     for index, line in enumerate(lines):
         margin = lead if index == 0 else " " * len(lead)
         shown = line.replace("\N{NO-BREAK SPACE}", " ")
-        console.print(Text(margin, style="dim") + Text(shown, style=style), soft_wrap=True)
+        # Assembled, not added: a sum has the style of its first part throughout, and all of it would be dim.
+        console.print(Text.assemble((margin, "dim"), (shown, style)), soft_wrap=True)
 
 
 def mark_of(run: RunResult) -> str:

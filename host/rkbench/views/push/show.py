@@ -18,11 +18,12 @@ def show_push(
     csv_file: str | None = None,
     sort: str = "",
     quiet: bool = False,
+    fits_screen: bool = False,
 ) -> None:
     """Show runs side by side; with a file `-` stdout holds that format and nothing else.
 
     Nothing is on the terminal where it is `quiet`: another format has stdout. Many variants are sorted by
-    the measure `sort`, where one is named.
+    the measure `sort`, where one is named, and folded where they are to fit a screen.
     """
     from rkbench.views.push.console import print_push
     from rkbench.views.push.json import render_json
@@ -30,7 +31,9 @@ def show_push(
 
     steps = []
     if not quiet and STDOUT not in (json_file, csv_file):
-        steps.append(lambda: print_push(runs, comparison, make_console(sys.stdout), sort=sort))
+        steps.append(
+            lambda: print_push(runs, comparison, make_console(sys.stdout), sort=sort, fits_screen=fits_screen)
+        )
     if json_file is not None:
         steps.append(lambda: write_text(json_file, render_json(runs, comparison)))
     if csv_file is not None:

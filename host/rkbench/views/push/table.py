@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from itertools import groupby
@@ -132,13 +132,16 @@ def difference_text(percent: float | None) -> str:
     return f"{signed(percent, 0 if percent >= 99.95 else 1)} %"
 
 
-def legend(runs: Sequence[RunResult]) -> str:
-    """Return what the mark means for these runs, with the source of each number; "" if none is marked."""
+def legend(runs: Sequence[RunResult], groups: Collection[NumberGroup] = frozenset(NumberGroup)) -> str:
+    """Return what the mark means for these runs, with the source of each number; "" if none is marked.
+
+    `groups` are those that are shown.
+    """
     simulated = [run for run in runs if run.simulated]
     if not simulated:
         return ""
     sources: dict[str, list[str]] = {}
-    for group, words in _GROUPS:
+    for group, words in (item for item in _GROUPS if item[0] in groups):
         for source in sorted({found for run in simulated if (found := group.source(run.provenance))}):
             sources.setdefault(_SOURCES.get(source, source), []).append(words)
     told = "; ".join(f"{', '.join(words)}: {source}" for source, words in sources.items())

@@ -11,7 +11,7 @@ from rkbench.errors import StoreError, UsageError
 from rkbench.results.night import CellResult, Night
 from rkbench.store import Store, open_store
 from rkbench.store.base import RunTag
-from rkbench.store.lookup import find_ids, find_night, find_runs
+from rkbench.store.lookup import find_ids, find_night, find_runs, named_runs
 
 OLD, NEW = "01kazk00000000000000000abc", "01kazk00000000000000000xyz"
 NIGHT = "night-01kazjrv6g3yxqb5d8hn4t2wce"
@@ -131,3 +131,15 @@ def test_a_night_that_is_not_there_is_told_with_what_shows_those_that_are(store:
     with pytest.raises(UsageError, match="no night 'lst'") as caught:
         find_night(store, "lst")
     assert caught.value.hint == "bench nights lists them; the newest is called last"
+
+
+def test_runs_are_read_as_they_are_asked_for_in_the_order_of_storing(store: Store) -> None:
+    found = named_runs(store, ())
+    assert next(found).id == f"{OLD}-01"
+    store.remove([f"{NEW}-01"], raw_only=False)  # it was not read yet
+    assert [run.id for run in found] == [f"{OLD}-02", f"{NEW}-02"]
+
+
+def test_a_name_of_several_that_means_nothing_is_told_before_any_run_is_read(store: Store) -> None:
+    with pytest.raises(UsageError, match="no run 'nothing'"):
+        named_runs(store, ("last", "nothing"))
