@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from rkbench_agent.wire.words import SINGLE_STREAM
 
@@ -15,6 +16,7 @@ from rkbench.results.history import HistoryRow
 from rkbench.results.ids import short_ids
 from rkbench.results.measures import LATENCY_P50, SIZE
 from rkbench.results.model import FAILED, STOPPED
+from rkbench.results.names import folded_names
 from rkbench.results.trend import trends
 from rkbench.units import MARK, UNKNOWN
 from rkbench.views.history_files import tags_by_run, write_history_csv, write_history_json
@@ -22,6 +24,9 @@ from rkbench.views.output import STDOUT, all_of, check_output, write_bytes
 from rkbench.views.push.console_table import split_name
 from rkbench.views.report.files import PICTURES
 from rkbench.views.terminal import make_console
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 def show_past(
@@ -95,7 +100,6 @@ def show_history(
     A scenario has a column where any run has another than one call after the other, and tags stand below the
     variant. `asked` are the options that chose the runs, for where they chose none.
     """
-    from rich.table import Table
     from rich.text import Text
 
     console = make_console(out or sys.stdout)
@@ -107,21 +111,19 @@ def show_history(
         return
     extras = _extras(rows)
     columns = (*_COLUMNS, *((title, False) for title in extras))
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for title, right in columns:
-        justify: Literal["left", "right"] = "right" if right else "left"
-        table.add_column(title, justify=justify, overflow="fold", no_wrap=title != "variant")
     shown = short_ids(row.run for row in rows)
     lines = [
         (shown[row.run], *_cells(row), *(cells[place] for cells in extras.values()))
         for place, row in enumerate(rows)
     ]
-    broken = _broken(lines, [title for title, _ in columns], console.width)
-    for row, cells in zip(rows, broken, strict=True):
-        variant = Text(cells[_VARIANT])
-        variant.append("".join(f"\n#{tag}" for tag in (tags or {}).get(row.run, ())), style="cyan")
-        table.add_row(*(variant if place == _VARIANT else Text(cell) for place, cell in enumerate(cells)))
-    console.print(table)
+    titles = [title for title, _ in columns]
+    lines, told = _folded(lines, titles, console.width)
+    hidden = {_BOARD} if told.board else set()
+    if told.names:
+        console.print(Text(f"variants {told.names}", "dim"))
+    console.print(_table(rows, lines, columns, hidden, tags or {}, console.width))
+    if told.board:
+        console.print(Text(f"all on board {told.board}", "dim"))
     if any(row.night for row in rows):
         console.print(Text(f"{OF_NIGHT} measured by a night, {BESIDE} as the baseline beside another", "dim"))
     if any(row.simulated for row in rows):
@@ -134,10 +136,65 @@ def _extras(rows: Sequence[HistoryRow]) -> dict[str, list[str]]:
     return {"scenario": scenarios} if any(scenarios) else {}
 
 
-def _broken(rows: Sequence[tuple[str, ...]], titles: Sequence[str], width: int) -> list[list[str]]:
+def _table(
+    rows: Sequence[HistoryRow],
+    lines: list[tuple[str, ...]],
+    columns: Sequence[tuple[str, bool]],
+    hidden: Collection[int],
+    tags: Mapping[str, Sequence[str]],
+    width: int,
+) -> Table:
+    """Return the table without what is hidden, tags below the variants."""
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for place, (title, right) in enumerate(columns):
+        justify: Literal["left", "right"] = "right" if right else "left"
+        if place not in hidden:
+            table.add_column(title, justify=justify, overflow="fold", no_wrap=title != "variant")
+    for row, cells in zip(rows, _broken(lines, [title for title, _ in columns], width, hidden), strict=True):
+        variant = Text(cells[_VARIANT])
+        variant.append("".join(f"\n#{tag}" for tag in tags.get(row.run, ())), style="cyan")
+        words = (variant if place == _VARIANT else Text(cell) for place, cell in enumerate(cells))
+        table.add_row(*(text for place, text in enumerate(words) if place not in hidden))
+    return table
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What all lines share and is told once: their board, and parts of the variants' names ("": nothing)."""
+
+    board: str = ""
+    names: str = ""
+
+
+def _folded(
+    lines: list[tuple[str, ...]], titles: Sequence[str], width: int
+) -> tuple[list[tuple[str, ...]], _Shared]:
+    """Return lines, and what all of them share, told once where names would be broken for it."""
+    if _room(lines, titles, width) >= max(len(line[_VARIANT]) for line in lines):
+        return lines, _Shared()
+    boards = {line[_BOARD] for line in lines}
+    names = folded_names([line[_VARIANT] for line in lines])
+    told = _Shared(boards.pop() if len(boards) == 1 < len(lines) else "", names.told)
+    return [(*line[:_VARIANT], names.short[line[_VARIANT]], *line[_VARIANT + 1 :]) for line in lines], told
+
+
+def _room(
+    lines: Sequence[Sequence[str]], titles: Sequence[str], width: int, hidden: Collection[int] = ()
+) -> int:
+    """Return how many columns of a terminal are left for a variant."""
+    columns = enumerate(zip(titles, *lines, strict=True))
+    widths = {place: max(map(len, column)) for place, column in columns if place not in hidden}
+    return max(8, width - sum(widths.values()) - 2 * (len(widths) - 1) + widths[_VARIANT])
+
+
+def _broken(
+    rows: Sequence[tuple[str, ...]], titles: Sequence[str], width: int, hidden: Collection[int]
+) -> list[list[str]]:
     """Return the rows with variants broken where their words end, where a line has no room for them."""
-    widths = [max(map(len, column)) for column in zip(titles, *rows, strict=True)]
-    room = max(8, width - sum(widths) - 2 * (len(widths) - 1) + widths[_VARIANT])
+    room = _room(rows, titles, width, hidden)
     return [
         ["\n".join(split_name(cell, room)) if place == _VARIANT else cell for place, cell in enumerate(row)]
         for row in rows
@@ -152,7 +209,7 @@ _COLUMNS = (
     *((measure.gate, True) for measure in (SIZE, LATENCY_P50)),
     ("verdict", False),
 )
-_VARIANT = 3
+_BOARD, _VARIANT = 2, 3
 #: What stands behind the verdict of a run that a night measured.
 OF_NIGHT, BESIDE = "○", "◌"
 

@@ -267,6 +267,20 @@ def test_beside_a_file_the_terminal_shows_the_newest_and_the_file_has_all(tmp_pa
     assert bench(path, "history", "--json", "-", "--model", "none").stdout.splitlines()[-2] == ' "runs": []'
 
 
+def test_a_narrow_list_tells_once_what_all_runs_share_and_breaks_no_name_for_it(tmp_path: Path) -> None:
+    path = tmp_path / "names.sqlite"
+    names = ("digits.regrouped.rk3588.int8", "digits.regrouped.rk3588.fp16")
+    with open_store(path) as opened:
+        opened.save_all([collected(make_run(number, name)) for number, name in enumerate(names, 1)])
+    lines = bench(path, "history").stdout.splitlines()
+    assert lines[0] == "variants digits.regrouped.rk3588.…"
+    assert ["board" in lines[1], lines[4]] == [False, "all on board desk"]
+    assert [line.split()[3] for line in lines[2:4]] == ["fp16", "int8"]
+    wide = bench(path, "history", columns=120).stdout.splitlines()
+    assert all(name in " ".join(wide) for name in names)
+    assert "board" in wide[0]
+
+
 def test_what_was_simulated_and_what_was_measured_are_no_one_series() -> None:
     runs = [make_run(1, "net", push="p1"), make_run(1, "net", push="p2", simulated=True)]
     found = trends([history_row(run) for run in runs], LATENCY_P50)

@@ -6,6 +6,7 @@ import io
 from dataclasses import replace
 from xml.etree import ElementTree
 
+import pytest
 from rkbench.results.night import BoardReport, CellResult, ConditionChange, Fault, GateResult, Night
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
 from rkbench.stats.judging import Judgement
@@ -174,3 +175,25 @@ def test_the_json_has_null_for_nan_and_the_exit_code() -> None:
     assert document["exit_code"] == 3
     assert document["cells"][0]["gates"][0]["measurements"][0]["value"] is None
     assert document["cells"][0]["state"] == "fail"
+
+
+def test_a_narrow_terminal_breaks_names_where_words_end_and_tells_once_what_all_cells_share(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("COLUMNS", "56")
+    cells = [
+        replace(CELL, variant=f"digits.regrouped.{dtype}", board="shelf", gates=(KEPT,))
+        for dtype in ("fp16", "int8")
+    ]
+    out = io.StringIO()
+    print_night(replace(NIGHT, cells=tuple(cells)), out)
+    assert out.getvalue().splitlines()[:4] == [
+        "model                  gates         p50  p99  memory",
+        "digits.regrouped.fp16  pass (1)  4.50 ms    –       –",
+        "digits.regrouped.int8  pass (1)  4.50 ms    –       –",
+        "all cells: board shelf, plan default",
+    ]
+    monkeypatch.setenv("COLUMNS", "48")
+    out = io.StringIO()
+    print_night(replace(NIGHT, cells=tuple(cells)), out)
+    assert [line.split()[0] for line in out.getvalue().splitlines()[1:3]] == ["digits.", "regrouped.fp16"]

@@ -143,6 +143,18 @@ def test_a_paragraph_is_as_bright_as_its_style() -> None:
     assert out.getvalue() == "\x1b[1mthe verdict\x1b[0m\n"
 
 
+@pytest.mark.parametrize(
+    "amount", ["38.3 kB", "1.08 ms", "965 µs", "1.00 GHz", "90.0 °C", "28.5 dB", "12.3 %"]
+)
+def test_no_line_ends_between_a_number_and_its_unit(amount: str) -> None:
+    for width in range(20, 60):
+        out = StringIO()
+        print_paragraph(
+            make_console(out, width), "", f"the same in all of them: size {amount} as told", style=""
+        )
+        assert amount in out.getvalue()
+
+
 def test_a_suspect_run_is_seen() -> None:
     items = variants(5)
     items[2] = replace(items[2], run=replace(items[2].run, verdict="SUSPECT"))

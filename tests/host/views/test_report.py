@@ -37,6 +37,7 @@ from rkbench.views.report.names import named
 from rkbench.views.report.page import render_page
 from rkbench.views.report.trace import render_trace
 from rkbench_agent.wire.board import Reading
+from rkbench_agent.wire.caveats import Caveat
 from rkbench_agent.wire.messages import Latencies
 from test_inspect_html import Page, dump_dom
 
@@ -108,6 +109,20 @@ def test_every_figure_of_the_table_stands_in_the_page() -> None:
             assert f">{cell.value}" in page, row.label
     assert comparison.verdict in page
     assert "digits" not in page
+
+
+def test_a_doubt_says_whose_it_is() -> None:
+    items, _ = report_of("fp16", "int8", "int16")
+    ties, drift = Caveat("ties", "equal latencies"), Caveat("drift", "it drifted")
+    told = ((ties,), (ties, drift), (ties, drift))
+    runs = [
+        replace(item, run=replace(item.run, caveats=found)) for item, found in zip(items, told, strict=True)
+    ]
+    page = unescape(re.sub(r"<[^>]+>", "", render_page(runs, compare_collected(runs))))
+    assert "all 3: equal latencies" in page
+    assert "int8, int16: it drifted" in page
+    alone = render_page(runs[:1], compare_collected(runs[:1]))
+    assert "all 1" not in alone
 
 
 def test_the_page_needs_nothing_from_elsewhere() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from rkbench.results.ids import short_ids
@@ -13,8 +13,8 @@ from rkbench.results.serialize import to_json
 from rkbench.schema import SCHEMAS
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS, State
 from rkbench.store.base import Baseline
-from rkbench.units import MARK, printable
-from rkbench.views.nightly.figures import FIGURES, figures_of
+from rkbench.units import MARK, UNKNOWN, printable
+from rkbench.views.nightly.figures import CHANGE, FIGURES, figures_of
 from rkbench.views.nightly.progress import gate_words
 from rkbench.views.nightly.sentences import (
     NOT_GREEN,
@@ -35,10 +35,18 @@ from rkbench.views.nightly.sentences import (
     too_few_nights,
 )
 from rkbench.views.output import STDOUT, all_of, write_text
+from rkbench.views.push.console_table import split_name
+from rkbench.views.push.paragraphs import print_paragraph
 from rkbench.views.terminal import make_console
 
 SCHEMA_FILE = SCHEMAS / "rkbench-nightly-1.schema.json"
 STYLES = {PASS: "green", FAIL: "bold red", CANNOT_TELL: "yellow", NOT_MEASURED: "red"}
+
+
+_MODEL, _GATES = "model", "gates"
+_GAP = 2
+#: A name of a model is broken into no shorter parts.
+_NARROWEST = 12
 
 
 def night_document(night: Night) -> dict[str, Any]:
@@ -83,22 +91,57 @@ def print_night(night: Night, out: TextIO) -> None:
     from rich.text import Text
 
     console = make_console(out)
-    table = Table(box=None, padding=(0, 2, 0, 0), pad_edge=False)
-    for title in ("model", "board", "plan", "gates"):
-        table.add_column(title, overflow="fold")
-    for title in FIGURES:
-        table.add_column(title, justify="right", no_wrap=True)
-    for cell in night.cells:
+    columns, told = _narrowed(_columns(night), console.width)
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False)
+    for title in columns:
+        table.add_column(title, justify="right" if title in FIGURES else "left", no_wrap=title in FIGURES)
+    for cell, values in zip(night.cells, zip(*columns.values(), strict=True), strict=True):
         style = STYLES[cell.state]
-        figures = map(Text, figures_of(cell))
-        words = (Text(cell.variant), Text(cell.board), Text(cell.plan), Text(gate_words(cell), style))
-        table.add_row(*words, *figures)
+        named = zip(columns, values, strict=True)
+        table.add_row(*(Text(value, style if title == _GATES else "") for title, value in named))
     console.print(table)
+    if told:
+        console.print(Text(told, "dim"))
     if night.simulated:
         console.print(Text(f"{MARK} {SIMULATED}", "yellow"))
     console.print()
     for line, style in [*_lines(night), (headline(night), STYLES[_worst(night)])]:
-        console.print(Text(printable(line), style), soft_wrap=not console.is_terminal)
+        if console.is_terminal:
+            print_paragraph(console, "", printable(line), style=style, space=False)
+        else:
+            console.print(Text(printable(line), style), soft_wrap=True)
+
+
+def _columns(night: Night) -> dict[str, list[str]]:
+    """Return the columns of the table by their titles."""
+    words = [
+        (cell.variant, cell.board, cell.plan, gate_words(cell), *figures_of(cell)) for cell in night.cells
+    ]
+    titles = (_MODEL, "board", "plan", _GATES, *FIGURES)
+    return {title: [row[place] for row in words] for place, title in enumerate(titles)}
+
+
+def _narrowed(columns: dict[str, list[str]], width: int) -> tuple[dict[str, list[str]], str]:
+    """Return columns that fit a width, and in words what all cells share and lost its column for it.
+
+    A column that says the same everywhere, or nothing, goes first; then names of models are broken where
+    their words end.
+    """
+    told = []
+    for title in (CHANGE, "plan", "board"):
+        shared = {*columns[title]}
+        if _width(columns) > width and len(shared) == 1:
+            (value,) = shared
+            columns = {name: column for name, column in columns.items() if name != title}
+            told += [f"{title} {value}"] if value != UNKNOWN else []
+    room = max(_NARROWEST, width - _width({**columns, _MODEL: []}) + len(_MODEL))
+    names = ["\n".join(split_name(name, room)) for name in columns[_MODEL]]
+    return {**columns, _MODEL: names}, f"all cells: {', '.join(reversed(told))}" if told else ""
+
+
+def _width(columns: Mapping[str, Sequence[str]]) -> int:
+    """Return how wide a table is that breaks nothing."""
+    return sum(max(len(title), *map(len, column), 0) + _GAP for title, column in columns.items()) - _GAP
 
 
 def _lines(night: Night) -> Iterator[tuple[str, str]]:

@@ -6,7 +6,8 @@ from rkbench.results.measures import LATENCY_P50, LATENCY_P99, NPU_MEMORY
 from rkbench.results.night import CellResult
 from rkbench.units import MARK, UNKNOWN, signed
 
-FIGURES = ("p50", "change", "p99", "memory")
+CHANGE = "change"
+FIGURES = ("p50", CHANGE, "p99", "memory")
 
 
 def change_of_p50(cell: CellResult) -> str:

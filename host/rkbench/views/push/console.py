@@ -17,7 +17,7 @@ from rkbench.views.push.console_notes import failures, print_failure, print_note
 from rkbench.views.push.console_rows import folded, kinds_of, print_rows, shortened
 from rkbench.views.push.console_table import print_table
 from rkbench.views.push.extras import aligned_sweep, cycles_text, is_sweep, profile_lines
-from rkbench.views.push.fitting import WHOLE, Fold, print_fitting
+from rkbench.views.push.fitting import WHOLE, Screenful, print_fitting
 from rkbench.views.push.interference import interference_lines, interference_text
 from rkbench.views.push.many import FEWEST_ROWS
 from rkbench.views.push.offline import TableLine, offline_lines, offline_text
@@ -48,7 +48,7 @@ def print_push(
     if not runs:
         return
 
-    def show(fold: Fold) -> None:
+    def show(fold: Screenful) -> None:
         _print_push(runs, comparison, console, sort, fold)
 
     if fits_screen and len(runs) >= FEWEST_ROWS and not is_sweep(runs):
@@ -59,7 +59,7 @@ def print_push(
 
 
 def _print_push(
-    runs: Sequence[RunResult], comparison: Comparison, console: Console, sort: str, fold: Fold
+    runs: Sequence[RunResult], comparison: Comparison, console: Console, sort: str, fold: Screenful
 ) -> None:
     numbers = number_caveats(runs)
     if console.is_terminal:
@@ -100,7 +100,7 @@ def describe_board(board: BoardRecord) -> str:
     return " · ".join(part for part in parts if part)
 
 
-def _print_head(runs: Sequence[RunResult], console: Console, fold: Fold) -> None:
+def _print_head(runs: Sequence[RunResult], console: Console, fold: Screenful) -> None:
     first = runs[0]
     plan = first.plan
     in_turns = plan.interleave and len(runs) > 1 and plan.scenario == SINGLE_STREAM

@@ -13,7 +13,7 @@ from rkbench.language.language import ENGLISH, Language
 from rkbench.results.comparison import Comparison
 from rkbench.results.model import RunResult
 from rkbench.results.names import FoldedNames, folded_names
-from rkbench.views.push.fitting import WHOLE, Fold
+from rkbench.views.push.fitting import WHOLE, Screenful
 from rkbench.views.push.grid import print_grid
 from rkbench.views.push.many import FEWEST_ROWS
 from rkbench.views.push.notes import noise_note, warnings_of, with_advice
@@ -43,7 +43,7 @@ def print_rows(
     names: FoldedNames,
     console: Console,
     sort: str,
-    fold: Fold = WHOLE,
+    fold: Screenful = WHOLE,
 ) -> None:
     """Print a row for each run, and below what to doubt and what differs, folded as is asked for."""
     called = [replace(run, variant=replace(run.variant, name=names.short[run.variant.name])) for run in runs]
@@ -65,7 +65,7 @@ def print_rows(
         print_paragraph(console, "", text, style="yellow", space=apart and place == 0)
 
 
-def _folded_notes(notes: Sequence[str], fold: Fold) -> list[str]:
+def _folded_notes(notes: Sequence[str], fold: Screenful) -> list[str]:
     more = 0 if fold.notes is None else len(notes) - fold.notes
     if more < 2:
         return list(notes)
@@ -85,7 +85,7 @@ def kinds_of(runs: Sequence[RunResult]) -> dict[str, list[tuple[RunResult, Cavea
     return kinds
 
 
-def doubts(runs: Sequence[RunResult], language: Language = ENGLISH, fold: Fold = WHOLE) -> list[str]:
+def doubts(runs: Sequence[RunResult], language: Language = ENGLISH, fold: Screenful = WHOLE) -> list[str]:
     """Return a line for each kind of caveat: whom it concerns, and its words for the first of them.
 
     Where not all are told in full those are that doubt a number; one line names the others.

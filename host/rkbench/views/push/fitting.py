@@ -20,7 +20,7 @@ NOTED, TOLD = 2, 7
 
 
 @dataclass(frozen=True)
-class Fold:
+class Screenful:
     """What is told in full: so many kinds of doubts and so many notes, None for all of them.
 
     `is_dense`: no blank lines between paragraphs, and not what was sent. `whole` is what shows all of it.
@@ -32,11 +32,11 @@ class Fold:
     whole: str = ""
 
 
-WHOLE = Fold()
+WHOLE = Screenful()
 
 
 def print_fitting(
-    console: Console, show: Callable[[Fold], None], *, runs: int, kinds: int, whole: str
+    console: Console, show: Callable[[Screenful], None], *, runs: int, kinds: int, whole: str
 ) -> None:
     """Let `show` print as much as fits a screen; of all ways the first that does, else the shortest."""
     room = LINES - (NOTED if console.is_terminal else TOLD) + max(0, runs - VARIANTS)
@@ -48,9 +48,9 @@ def print_fitting(
     console.file.write(captured.get())
 
 
-def _folds(kinds: int, whole: str) -> Iterator[Fold]:
+def _folds(kinds: int, whole: str) -> Iterator[Screenful]:
     yield WHOLE
     for doubts in range(kinds - 1, -1, -1):
-        yield Fold(doubts, whole=whole)
-    yield Fold(0, 1, whole=whole)
-    yield Fold(0, 1, is_dense=True, whole=whole)
+        yield Screenful(doubts, whole=whole)
+    yield Screenful(0, 1, whole=whole)
+    yield Screenful(0, 1, is_dense=True, whole=whole)

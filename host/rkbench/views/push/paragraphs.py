@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+#: The blank between a number and its unit, at which no line ends.
+_UNIT = re.compile(r" (?=%)|(?<=\d) (?=(?:[kMG]?B|[nµm]?s|[kMG]?Hz|°C|dB|/s|min|h)(?![A-Za-z]))")
+
+
 def print_paragraph(console: Console, lead: str, text: str, *, style: str, space: bool = True) -> None:
     """Print `text` wrapped behind `lead`, its further lines indented as far."""
     from rich.text import Text
@@ -21,7 +26,7 @@ def print_paragraph(console: Console, lead: str, text: str, *, style: str, space
         return
     if space:
         console.print()
-    lines = folded(text.replace(" %", "\N{NO-BREAK SPACE}%"), max(20, console.width - len(lead)))
+    lines = folded(_UNIT.sub("\N{NO-BREAK SPACE}", text), max(20, console.width - len(lead)))
     for index, line in enumerate(lines):
         margin = lead if index == 0 else " " * len(lead)
         shown = line.replace("\N{NO-BREAK SPACE}", " ")

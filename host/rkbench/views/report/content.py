@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 from rkbench_agent.wire.caveats import Caveat
 
@@ -54,6 +54,8 @@ class ReportContent:
     identities: tuple[tuple[tuple[str, str], ...], ...]
     lang: str = ENGLISH.tag
     """Of the caveats: all else is English."""
+    concerned: Mapping[int, str] = field(default_factory=dict)
+    """Whom a caveat, by its number, is of; nothing where there is one run."""
     across: tuple[AcrossText, ...] = ()
 
 
@@ -85,7 +87,22 @@ def content_of(
         identities=tuple(tuple(_identity(item)) for item in members),
         across=tuple(map(across_text, across_boards(runs, latencies))),
         lang=language.tag,
+        concerned=_concerned(called, numbers),
     )
+
+
+def _concerned(runs: Sequence[RunResult], numbers: Mapping[Caveat, int]) -> dict[int, str]:
+    """Return whom each caveat is of, in words, where there are several."""
+    if len(runs) < 2:
+        return {}
+    who = {
+        number: [run.variant.name for run in runs if caveat in run.caveats]
+        for caveat, number in numbers.items()
+    }
+    return {
+        number: f"all {len(runs)}" if len(names) == len(runs) else ", ".join(dict.fromkeys(names))
+        for number, names in who.items()
+    }
 
 
 def _called(item: Named) -> RunResult:

@@ -60,7 +60,8 @@ def _timeline(runs: Sequence[Named], push: str) -> Chart | None:
         "spacing": 12,
         "resolve": {"scale": {"x": "shared", "color": "independent", "shape": "independent"}},
     }
-    title = "Latency over time" + (f": push {push}" if push else "")
+    whose = runs[0].name if len(runs) == 1 else f"push {push}"
+    title = "Latency over time" + (f": {whose}" if push else "")
     note = (
         "Above, whose block was timed when. A dot is the median of a block, its line 10 to 90 % of its calls;"
         " upright lines are new loads of the models. Beneath, what the board's sensors said meanwhile."
