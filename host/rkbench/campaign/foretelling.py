@@ -27,16 +27,20 @@ def with_outputs(variants: Variants, listener: Listener) -> Variants:
     computed: list[str] = []
 
     def begin(name: str) -> None:
-        what, others = f"computing the outputs of {name}", len(variants) >= MANY
-        if not others or not computed:
-            which = "and of others that have none beside them" if others else "no simulator's are beside it"
-            listener(Note(f"{what}{' ' if others else ': '}{which}"))
+        if len(variants) < MANY or not computed:
+            listener(Note(_computing(name, others=len(variants) >= MANY)))
         computed.append(name)
-        listener(Doing(what))
+        listener(Doing(f"computing the outputs of {name}"))
 
     return tuple(
         with_computed_outputs(variant, begin, lambda text: listener(Note(text))) for variant in variants
     )
+
+
+def _computing(name: str, *, others: bool) -> str:
+    """Return that outputs are computed here, of one model or of many."""
+    why = " and of others that have none beside them" if others else ": no simulator's are beside it"
+    return f"computing the outputs of {name}{why}"
 
 
 class Foretelling:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, TextIO
+from typing import TYPE_CHECKING, Any, TextIO
 
 from rkbench.results.ids import short_ids
 from rkbench.results.night import GREEN, RED, SCHEMA, Night
@@ -38,6 +38,9 @@ from rkbench.views.output import STDOUT, all_of, write_text
 from rkbench.views.push.console_table import split_name
 from rkbench.views.push.paragraphs import print_paragraph
 from rkbench.views.terminal import make_console
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 SCHEMA_FILE = SCHEMAS / "rkbench-nightly-1.schema.json"
 STYLES = {PASS: "green", FAIL: "bold red", CANNOT_TELL: "yellow", NOT_MEASURED: "red"}
@@ -87,19 +90,11 @@ def _night_json(night: Night) -> str:
 
 def print_night(night: Night, out: TextIO) -> None:
     """Print the night: a table, then one line for everything that is not green."""
-    from rich.table import Table
     from rich.text import Text
 
     console = make_console(out)
     columns, told = _narrowed(_columns(night), console.width)
-    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False)
-    for title in columns:
-        table.add_column(title, justify="right" if title in FIGURES else "left", no_wrap=title in FIGURES)
-    for cell, values in zip(night.cells, zip(*columns.values(), strict=True), strict=True):
-        style = STYLES[cell.state]
-        named = zip(columns, values, strict=True)
-        table.add_row(*(Text(value, style if title == _GATES else "") for title, value in named))
-    console.print(table)
+    console.print(_table(night, columns))
     if told:
         console.print(Text(told, "dim"))
     if night.simulated:
@@ -110,6 +105,19 @@ def print_night(night: Night, out: TextIO) -> None:
             print_paragraph(console, "", printable(line), style=style, space=False)
         else:
             console.print(Text(printable(line), style), soft_wrap=True)
+
+
+def _table(night: Night, columns: Mapping[str, Sequence[str]]) -> Table:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, padding=(0, _GAP, 0, 0), pad_edge=False)
+    for title in columns:
+        table.add_column(title, justify="right" if title in FIGURES else "left", no_wrap=title in FIGURES)
+    for cell, values in zip(night.cells, zip(*columns.values(), strict=True), strict=True):
+        named = zip(columns, values, strict=True)
+        table.add_row(*(Text(value, STYLES[cell.state] if title == _GATES else "") for title, value in named))
+    return table
 
 
 def _columns(night: Night) -> dict[str, list[str]]:

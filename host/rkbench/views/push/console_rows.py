@@ -56,12 +56,17 @@ def print_rows(
         console.print()
     print_grid(console, found.titles, found.rows)
     print_paragraph(console, "", found.told, style="dim", space=False)
+    print_paragraph(console, "", legend(runs, GROUPS), style="yellow", space=not fold.is_dense)
+    _print_told(called, comparison, console, fold)
+
+
+def _print_told(runs: Sequence[RunResult], comparison: Comparison, console: Console, fold: Screenful) -> None:
+    """Print what to doubt and what differs."""
     apart = not fold.is_dense
-    print_paragraph(console, "", legend(runs, GROUPS), style="yellow", space=apart)
-    told = [*doubts(called, spoken(console.encoding), fold), noise_note(called, comparison)]
+    told = [*doubts(runs, spoken(console.encoding), fold), noise_note(runs, comparison)]
     for place, text in enumerate(text for text in told if text):
         print_paragraph(console, "", text, style="", space=apart and place == 0)
-    for place, text in enumerate(_folded_notes(warnings_of(called, comparison), fold)):
+    for place, text in enumerate(_folded_notes(warnings_of(runs, comparison), fold)):
         print_paragraph(console, "", text, style="yellow", space=apart and place == 0)
 
 
