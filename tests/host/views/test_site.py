@@ -158,6 +158,28 @@ def test_what_a_killed_build_left_goes_with_the_next(address: Path, tmp_path: Pa
     assert mine.exists(), "another that still builds keeps its folder"
 
 
+_KILLED_AT_THE_FIRST_FILE = """
+import os, sys
+from pathlib import Path
+from rkbench.store import open_store
+from rkbench.views.site.build import build_site
+sys.addaudithook(lambda event, args: event == "os.rename" and ".new-" in str(args[0]) and os._exit(9))
+with open_store(Path(sys.argv[1])) as store:
+    build_site(store, Path(sys.argv[2]))
+"""
+
+
+def test_a_first_build_that_was_killed_stands_in_no_ones_way(address: Path, tmp_path: Path) -> None:
+    begun, placing = tmp_path / "begun", tmp_path / "placing"
+    (begun / ".new-4000000000").mkdir(parents=True)
+    build(address, begun)
+    argv = [sys.executable, "-c", _KILLED_AT_THE_FIRST_FILE, str(address), str(placing)]
+    assert subprocess.run(argv, check=False).returncode == 9
+    assert any(placing.iterdir())
+    build(address, placing)
+    assert files(placing) == files(begun)
+
+
 def test_a_name_breaks_behind_its_dots_and_shows_what_it_holds() -> None:
     assert breakable("digits.fp16-a/b") == "digits.<wbr>fp16-<wbr>a/<wbr>b"
     assert str(breakable("<b>.x</b>")) == "&lt;b&gt;.<wbr>x&lt;/<wbr>b&gt;"

@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,6 +27,7 @@ from rkbench.views.site.pages import PARTS, SitePage, pages_of
 from rkbench.views.site.search import search_pages
 
 MANIFEST = "site.json"
+_NEW = re.compile(r"\.new-\d+")
 SCHEMA = "rkbench-site/1"
 
 
@@ -53,6 +55,8 @@ def build_site(store: Store, target: Path) -> BuiltSite:
     with explained(target), _beside(target) as fresh:
         for page in stale:
             _write(fresh / page.path, page.render())
+        if not before and not (target / MANIFEST).exists():  # what is killed from here on is known as a site
+            _write(target / MANIFEST, json.dumps({"schema": SCHEMA, "files": {}}) + "\n")
         _write(fresh / MANIFEST, json.dumps({"schema": SCHEMA, "files": wanted}, indent=0) + "\n")
         _place(fresh, target, [*(page.path for page in stale), MANIFEST])
         for path in gone:
@@ -84,7 +88,7 @@ def _read(target: Path) -> dict[str, str]:
     manifest = target / MANIFEST
     try:
         if not manifest.exists():
-            if target.exists() and any(target.iterdir()):
+            if target.exists() and any(not _NEW.fullmatch(entry.name) for entry in target.iterdir()):
                 hint = "name a new folder, or an empty one: a site removes what it no longer holds"
                 raise UsageError(f"{target}: a folder that holds something else than a site", hint=hint)
             return {}
