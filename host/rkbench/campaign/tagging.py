@@ -62,6 +62,7 @@ def _check(tag: str, note: str) -> None:
             hint=f"letters, digits and . _ + -, at most {LONGEST_TAG}: before-driver-0.9.8",
         )
     if is_reserved(tag):
-        raise UsageError(f"{tag!r} means something else where a run is named", hint="choose another word")
+        hint = "choose another word; the run comes first, then its tag: bench tag RUN TAG"
+        raise UsageError(f"{tag!r} means something else where a run is named", hint=hint)
     if len(note) > LONGEST_NOTE:
         raise UsageError(f"a note of {len(note)} characters", hint=f"at most {LONGEST_NOTE}")

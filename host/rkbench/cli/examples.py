@@ -21,7 +21,7 @@ EXAMPLES: Final[dict[str, tuple[str, ...]]] = {
     "golden": ("bench golden model.onnx --cases 16 -o cases.npz",),
     "run": ("bench run model.rknn --inputs cases.npz -o outputs.npz",),
     "show": ("bench show last", "bench show last~1 --json -"),
-    "compare": ("bench compare last~1 last",),
+    "compare": ("bench compare last~1 last", "bench report last~1 last -o compared.html"),
     "history": ("bench history --since 7d", 'bench history --model "model*" --plot p50'),
     "tag": ('bench tag last before-the-update --note "driver 0.9.8"',),
     "report": ("bench report last -o report.html", "bench report last~1 last -o report.md"),

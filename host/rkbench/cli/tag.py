@@ -31,4 +31,4 @@ def tag(
     if run is not None and word is not None:
         show_tagged(tag_runs(store, run, word, note, remove=remove), word, remove=remove)
     else:
-        show_tags(list_tags(store, run, note=note, remove=remove))
+        show_tags(list_tags(store, run, note=note, remove=remove), name=run)

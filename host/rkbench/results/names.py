@@ -10,8 +10,9 @@ from rkbench.results.model import RunResult
 
 
 def run_names(runs: Sequence[RunResult]) -> dict[str, str]:
-    """Return by run id what its variant is called, with its cores where those differ."""
-    several = len({run.plan.core_mask for run in runs}) > 1
+    """Return by run id what its variant is called, with its cores where those differ and tell runs apart."""
+    alike = len({run.variant.name for run in runs}) < len(runs)
+    several = alike and len({run.plan.core_mask for run in runs}) > 1
     return {
         run.id: f"{run.variant.name}, cores {run.plan.core_mask}" if several else run.variant.name
         for run in runs

@@ -6,7 +6,9 @@ night by its id (or `night`, `night~N`), a day (2026-11-26).
 
 from __future__ import annotations
 
+import difflib
 import re
+import shlex
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from itertools import chain
@@ -39,11 +41,20 @@ def find_runs(store: Store, name: str) -> list[RunResult]:
 
 def _no_run(store: Store, name: str) -> UsageError:
     """Return the error of a name that means no run, with what to do."""
-    is_empty = not store.pushes(limit=1, skip=0)
-    hint = (
-        "it holds none yet: bench push MODEL.rknn --board virtual" if is_empty else "list them: bench history"
-    )
-    return UsageError(f"no run {name!r} in {store.address}", hint=hint)
+    return UsageError(f"no run {name!r} in {store.address}", hint=_instead(store, name))
+
+
+def _instead(store: Store, name: str) -> str:
+    """Return what to do where a name means no run: a tag that is near, the runs of a model, or all."""
+    if not store.pushes(limit=1, skip=0):
+        return "it holds none yet: bench push MODEL.rknn --board virtual"
+    if store.history(model=name, limit=1):
+        return f"it is a model; its runs: bench history --model {shlex.quote(name)}"
+    words = sorted({item.tag for item in store.tags()} | {LAST})
+    begun = [word for word in words if name and word.startswith(name)]
+    near = begun[:2] or difflib.get_close_matches(name, words, 2)
+    meant = f"did you mean {' or '.join(near)}?\n" if near else ""
+    return f"{meant}list them: bench history"
 
 
 def find_ids(store: Store, name: str) -> list[str]:

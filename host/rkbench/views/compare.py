@@ -218,6 +218,11 @@ def _folded(who: Sequence[str], text: str, every: int) -> str:
 
 
 def _told(item: ComparedVariant, runs: Mapping[str, RunResult]) -> Iterator[tuple[str, str]]:
+    if len(item.names) == 1:
+        yield (
+            item.variant,
+            "one run of it is meant by every name, and held against none; others: bench history",
+        )
     for test in item.comparison.latency_tests:
         if test.reason == OTHER_PUSH:
             files = {run.variant.sha256 for run in _of(item, runs)}

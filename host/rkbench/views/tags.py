@@ -22,13 +22,17 @@ def show_tagged(runs: Sequence[str], tag: str, *, remove: bool, out: TextIO | No
     console.print(Text(f"{tag} {'taken from' if remove else 'given to'} {which}"))
 
 
-def show_tags(tags: Sequence[RunTag], out: TextIO | None = None) -> None:
-    """Print a line for each tag and note: its runs, when it was given last, why."""
+def show_tags(tags: Sequence[RunTag], out: TextIO | None = None, *, name: str | None = None) -> None:
+    """Print a line for each tag and note: its runs, when it was given last, why.
+
+    `name` is what names the runs whose tags these are (None: of all), for where there are none.
+    """
     from rich.text import Text
 
     console = make_console(out or sys.stdout)
     if not tags:
-        console.print(Text("no tags yet: bench tag last before-the-update --note 'driver 0.9.6'"))
+        none = "no tags yet" if name is None else f"no tag of {name}"
+        console.print(Text(f"{none}: bench tag {name or 'last'} before-the-update --note 'driver 0.9.8'"))
         return
     groups: dict[tuple[str, str], list[RunTag]] = {}
     for item in tags:

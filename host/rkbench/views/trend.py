@@ -52,7 +52,14 @@ def plot_lines(trend: Trend, measure: Measure, width: int) -> list[tuple[str, st
     columns = max(20, width - margin - 3)
     grid = _grid(trend, low, high, columns)
     last = mark + measure.unit.text(values[-1])
-    lines = [(f"{trend.name}: {measure.gate}, {len(values)} runs, the last {last}"[: max(20, width)], "bold")]
+    lines = [
+        (
+            f"{trend.name}: {measure.gate}, {len(values)} run{'s' * (len(values) > 1)}, the last {last}"[
+                : max(20, width)
+            ],
+            "bold",
+        )
+    ]
     lines += [(f"{label.rjust(margin)} │{''.join(row)}", "") for label, row in zip(shown, grid, strict=True)]
     begin, end = (_day(trend.points[place].unix_s) for place in (0, -1))
     lines.append((f"{' ' * margin} └{'─' * columns}", "dim"))

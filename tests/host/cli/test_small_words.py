@@ -102,6 +102,36 @@ def test_what_only_the_second_push_has_is_named_by_a_comparison(tmp_path: Path) 
     assert "in last alone: b, c, d, e, f, g and 2 more" in back.stdout
 
 
+def test_a_run_that_is_meant_by_both_names_is_said_to_be_compared_with_nothing(tmp_path: Path) -> None:
+    with open_store(str(tmp_path / "results.sqlite")) as store:
+        for number, name in enumerate("ab", 1):
+            store.save(collected(make_run(number, name)))
+    done = bench(tmp_path, "compare", "last", "last", COLUMNS="200")
+    assert "all 2: one run of it is meant by every name, and held against none; others: bench history" in (
+        done.stdout
+    )
+
+
+def test_what_names_no_run_is_told_what_was_perhaps_meant(tmp_path: Path) -> None:
+    store_runs(tmp_path)
+    assert bench(tmp_path, "tag", "last").stdout == (
+        "no tag of last: bench tag last before-the-update --note 'driver 0.9.8'\n"
+    )
+    bench(tmp_path, "tag", "last", "before-the-update")
+    model = make_run(1).variant.name
+    for typed, said in (
+        ("before", "did you mean before-the-update?"),
+        ("befor-the-update", "did you mean before-the-update?"),
+        ("lst", "did you mean last?"),
+        (model, f"it is a model; its runs: bench history --model {model}"),
+    ):
+        done = bench(tmp_path, "show", typed)
+        assert (done.returncode, f"  → {said}" in done.stderr.splitlines()) == (2, True), done.stderr
+    assert "did you mean" not in bench(tmp_path, "show", "nosuch").stderr
+    turned = bench(tmp_path, "tag", "before-the-update", "last")
+    assert "the run comes first, then its tag: bench tag RUN TAG" in turned.stderr
+
+
 def test_an_export_goes_on_behind_a_damaged_run(tmp_path: Path) -> None:
     store_runs(tmp_path, 3)
     with sqlite3.connect(tmp_path / "results.sqlite") as database:

@@ -184,6 +184,9 @@ def test_the_drawing_of_it_has_units_and_all_points(store: Path, tmp_path: Path)
     line = chart.wide["layer"][0]
     assert line["encoding"]["y"]["title"] == "p50 (ms)"
     assert [row["value"] for row in line["data"]["values"]] == pytest.approx([2.2, 2.0, 2.0])
+    assert chart.title == f"p50 over time: {plotted(10).name}"
+    assert line["encoding"]["x"]["axis"]["format"].startswith("%Y-%m-%d"), "hours alone tell no day"
+    assert plot_lines(plotted(10), LATENCY_P50, 80)[0][0].count(" 1 run, ") == 1
     assert trend_charts([], LATENCY_P50) == []
     done = bench(store, "history", "--plot", "p50", "-o", tmp_path / "p50.svg")
     assert (done.returncode, done.stdout) == (0, "")

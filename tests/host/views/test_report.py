@@ -242,6 +242,30 @@ def test_runs_of_one_variant_are_told_apart() -> None:
     assert len({item.name for item in named([items[0], items[0], items[2]])}) == 2
 
 
+def test_runs_of_two_weeks_are_called_once_by_their_cores_and_both_days_are_said() -> None:
+    items, _ = report_of("fp16", "int8")
+    later = replace(
+        items[0].run,
+        id="1qmv0w0v2-01",
+        push="1qmv0w0v2",
+        started_at="2026-11-27T12:00:00+00:00",
+        plan=replace(items[0].run.plan, core_mask="all"),
+    )
+    both = [items[0], replace(items[0], run=later)]
+    content = content_of(both, compare_collected(both))
+    assert not any(", cores" in note for note in content.notes), content.notes
+    assert any(fact.endswith(" to 2026-11-27 12:00 UTC") for fact in content.facts)
+    one = content_of(items, compare_collected(items))
+    assert not any(" to " in fact for fact in one.facts if fact.startswith("measured"))
+
+
+def test_the_legend_of_points_has_their_signs() -> None:
+    items, _ = report_of("fp16", "int8")
+    (chart,) = [chart for chart in charts_of(named(items)) if chart.key == "parts-scores"]
+    legend = chart.wide["layer"][1]["encoding"]["color"]["legend"]
+    assert "symbolType" not in legend, "a point has no stroke to show"
+
+
 def test_colours_of_both_palettes_are_those_of_the_page() -> None:
     items, _ = report_of("fp16", "int8")
     text = render_page(items, compare_collected(items))

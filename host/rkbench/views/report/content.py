@@ -116,7 +116,8 @@ def _facts(runs: Sequence[RunResult]) -> Iterator[str]:
     pushes = list(dict.fromkeys(run.push for run in runs))
     yield f"push {', '.join(pushes)}" if len(pushes) < 4 else f"{len(pushes)} pushes"
     begun = sorted(run.started_at for run in runs)
-    yield f"measured {begun[0][:16].replace('T', ' ')} UTC"
+    first, last = (begun[place][:16].replace("T", " ") for place in (0, -1))
+    yield f"measured {first} UTC" if len(set(pushes)) == 1 else f"measured {first} to {last} UTC"
     yield f"rkbench {', '.join(dict.fromkeys(run.rkbench_version for run in runs))}"
 
 

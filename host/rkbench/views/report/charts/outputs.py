@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from rkbench.results.output import Output, snr_of
-from rkbench.views.report.charts.spec import SOFT, WHOLE_NUMBERS, Chart, Spec, drawn, quantity, series
+from rkbench.views.report.charts.spec import SOFT, WHOLE_NUMBERS, Chart, Spec, drawn, points, quantity, series
 from rkbench.views.report.names import Named, mark_of_any
 
 Rows = list[dict[str, object]]
@@ -83,7 +83,7 @@ def _part_chart(runs: Sequence[Named], name: str, rows: Rows) -> Chart:
                 "encoding": {
                     "x": quantity("part", f"part (channel) of {name}", axis=WHOLE_NUMBERS),
                     "y": quantity("snr", f"{mark_of_any(runs)}SNR (dB)"),
-                    "color": series([item.name for item in runs])["color"],
+                    **points([item.name for item in runs]),
                 },
             },
         ],

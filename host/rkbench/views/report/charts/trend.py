@@ -20,6 +20,8 @@ from rkbench.views.report.charts.spec import (
     series,
 )
 
+#: From so many days on no label of the axis falls between two midnights.
+_DAYS_ALONE = 14
 _MARKS: dict[str, Spec] = {
     "run": {"type": "point", "filled": True, "size": 50, "opacity": 1},
     "night": {"type": "point", "filled": False, "size": 60, "strokeWidth": 2, "opacity": 1},
@@ -37,8 +39,25 @@ def trend_charts(trends: Sequence[Trend], measure: Measure) -> list[Chart]:
     unit = f" ({scale.unit})" if scale.unit else ""
     y = quantity("value", f"{mark}{measure.gate}{unit}", scale={"zero": False, "padding": 30})
     note = "A diamond is an accepted baseline, an open circle a night's run; dashed lines mark new versions."
-    spec = {"height": 320, "layer": [*_lines(trends, scale, y, names), *_changes(trends)]}
-    return [drawn("trend", f"{measure.gate} over time", note, spec)]
+    x = _time_axis(trends)
+    spec = {"height": 320, "layer": [*_lines(trends, scale, x, y, names), *_changes(trends, x)]}
+    title = f"{measure.gate} over time" + (f": {names[0]}" if len(names) == 1 else "")
+    return [drawn("trend", title, note, spec)]
+
+
+def _time_axis(trends: Sequence[Trend]) -> Spec:
+    """Return the axis of time, each of whose labels has its day: Vega's own would have hours alone."""
+    times_s = [point.unix_s for trend in trends for point in trend.points]
+    days = (max(times_s) - min(times_s)) / 86400
+    form = "%Y-%m-%d" if days >= _DAYS_ALONE else "%Y-%m-%d %H:%M"
+    axis = {"format": form, "tickCount": 7, "labelSeparation": 10}
+    return {
+        "field": "at",
+        "type": "temporal",
+        "title": "started (UTC)",
+        "scale": {"type": "utc"},
+        "axis": axis,
+    }
 
 
 def _scale(trends: Sequence[Trend], measure: Measure) -> Scale:
@@ -48,7 +67,7 @@ def _scale(trends: Sequence[Trend], measure: Measure) -> Scale:
     return Scale("MB", 1e-6) if measure.unit is BYTES else Scale(measure.unit.name.strip("1"), 1.0)
 
 
-def _lines(trends: Sequence[Trend], scale: Scale, y: Spec, names: Sequence[str]) -> list[Spec]:
+def _lines(trends: Sequence[Trend], scale: Scale, x: Spec, y: Spec, names: Sequence[str]) -> list[Spec]:
     rows = [
         {
             "series": name,
@@ -60,7 +79,6 @@ def _lines(trends: Sequence[Trend], scale: Scale, y: Spec, names: Sequence[str])
         for point in trend.points
     ]
     data = {"values": rows}
-    x = {"field": "at", "type": "temporal", "title": "started (UTC)", "scale": {"type": "utc"}}
     told = series(names)
     points = {"x": x, "y": y, "color": told["color"]}
     return [
@@ -77,13 +95,12 @@ def _lines(trends: Sequence[Trend], scale: Scale, y: Spec, names: Sequence[str])
     ]
 
 
-def _changes(trends: Sequence[Trend]) -> list[Spec]:
+def _changes(trends: Sequence[Trend], x: Spec) -> list[Spec]:
     """Return lines where something changed; with words where there is one series, which they are of."""
     changes = {(change.unix_s, change.words) for trend in trends for change in trend.changes}
     rows = [{"at": _moment(unix_s), "words": printable(words)} for unix_s, words in sorted(changes)]
     if not rows:
         return []
-    x = {"field": "at", "type": "temporal", "title": "started (UTC)", "scale": {"type": "utc"}}
     rule = {"type": "rule", "strokeDash": [4, 4], "color": SOFT}
     found: list[dict[str, Any]] = [{"data": {"values": rows}, "mark": rule, "encoding": {"x": x}}]
     if len(trends) == 1:
