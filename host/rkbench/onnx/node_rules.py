@@ -211,7 +211,7 @@ def _reshape(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
 
 
 def _recurrent(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
-    """GRU and RNN stay FLOAT16 in an int8 model; commands grow with the sequence.
+    """A GRU stays FLOAT16 in an int8 model; commands grow with the sequence.
 
     An LSTM is quantized, and holds a matrix of its own of four times the square of its width.
     """
@@ -222,6 +222,17 @@ def _recurrent(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     stays = "" if lstm else say("; stays FLOAT16")
     note = say("one list of commands a time step{stays}", stays=stays)
     return Share(RECURRENT, weights + 4 * lstm * width**2, weights, 0, note)
+
+
+def _on_cpu_recurrent(node: ir.Node, context: Context, _dtype: Dtype) -> Share | None:
+    """An RNN is the CPU's, with its matrices in float32 (DeepSpeech)."""
+    elements = sum(float_elements(value) for value in context.constant_inputs(node))
+    return Share(
+        OTHER, elements * FLOAT_BYTES, elements * FLOAT_BYTES, 0, say("the CPU computes it, in float32")
+    )
+
+
+FLOAT_BYTES = 4
 
 
 def _resize(_node: ir.Node, context: Context, _dtype: Dtype) -> Share | None:
@@ -265,7 +276,7 @@ RULES: dict[str, Rule] = {
     "Reshape": _reshape,
     "GRU": _recurrent,
     "LSTM": _recurrent,
-    "RNN": _recurrent,
+    "RNN": _on_cpu_recurrent,
     "Resize": _resize,
     "Upsample": _resize,
     "QuantizeLinear": _scale,

@@ -11,7 +11,7 @@ from rkbench.onnx.convolution import Convolution, constant_bytes
 from rkbench.onnx.fusion.apart import cut_parts
 from rkbench.onnx.fusion.enlarged import enlarged_constants, factor_of
 from rkbench.onnx.fusion.layer import FusedLayer
-from rkbench.onnx.fusion.normed import Norm, group_norm
+from rkbench.onnx.fusion.normed import group_norm, pixel_norm
 from rkbench.onnx.fusion.normed import table_bytes as norm_table_bytes
 from rkbench.onnx.fusion.reduced import SUM_TABLE_BYTES
 from rkbench.onnx.fusion.unrolled import pieces_of
@@ -33,6 +33,8 @@ def added_constant_bytes(layer: FusedLayer, target: str, dtype: Dtype) -> int:
     layout = targets.weight_layout(target, dtype)
     if layer.kind in ("concat", "split") and layout is not None:
         return _joined(layer, layout, dtype)
+    if layer.node.op_type == "DepthToSpace" and layout is not None:
+        return _depth_to_space(layer.node, layout, dtype)
     if layer.kind == "convolution" and layer.convolution is not None:
         return _pieces(layer.convolution, target, dtype) + _parts(layer, target, dtype)
     factor = factor_of(layer.node) if layer.kind == "resize" else None
@@ -45,8 +47,9 @@ def added_constant_bytes(layer: FusedLayer, target: str, dtype: Dtype) -> int:
     grouped = group_norm(layer.node, target, dtype)
     if grouped is not None:
         return norm_table_bytes(grouped, lite=lite)
-    if layer.node.op_type == "InstanceNormalization":
-        return _instance_norm(static_shape(layer.node.inputs[0]), lite=lite, int8=dtype == "int8")
+    pixels = pixel_norm(layer.node)
+    if pixels is not None:
+        return pixels.table_bytes(target, dtype)
     channels = _channels(layer)
     if layer.kind == "length":
         return _lines(channels, 8) * NORM_BYTES.get(generation, OTHER_NORM_BYTES) // 2
@@ -95,18 +98,20 @@ def _parts(layer: FusedLayer, target: str, dtype: Dtype) -> int:
     return sum(each) - constant_bytes(whole, target, dtype)
 
 
-def _instance_norm(shape: tuple[int, ...] | None, *, lite: bool, int8: bool) -> int:
-    """Return the tables of norms over the pixels of each channel; in int8 two more put the map in order.
+def _depth_to_space(node: ir.Node, layout: targets.WeightLayout, dtype: Dtype) -> int:
+    """Return the kernels of the transposed convolution that a DepthToSpace becomes; in int8 each has a bias.
 
-    Measured on 64 channels of 56 x 56, toolkit 2.5.0.
+    Read from 12 to 512 channels and blocks of 2 x 2 (toolkit 2.5.0).
     """
-    pixels = math.prod(shape[2:]) if shape is not None and len(shape) > 2 else 1
-    orders = ORDER_BYTES * 2 if int8 and not lite else 0
-    return norm_table_bytes(Norm(1, pixels, pixels), lite=lite) + orders
+    before, after = static_shape(node.inputs[0]), static_shape(node.outputs[0])
+    if before is None or after is None or len(before) != 4:
+        return 0
+    taps = node.attributes.get_int("blocksize", 1) ** 2
+    bias = TURNED_BIAS_BYTES * after[1] if dtype == "int8" else 0
+    return targets.convolution_weight_bytes(after[1], before[1], taps, layout, dtype) + bias
 
 
-ORDER_BYTES = 65_536
-"""A table of 256x16x1x16 that the compiler multiplies by to put a map into another order."""
+TURNED_BIAS_BYTES = 8
 
 
 def joining_kernel(node: ir.Node, layout: targets.WeightLayout) -> Convolution | None:
@@ -114,16 +119,40 @@ def joining_kernel(node: ir.Node, layout: targets.WeightLayout) -> Convolution |
 
     Its inputs are the blocks of all parts. A Concat that is taken apart is no layer and is not asked for.
     """
-    shapes = [static_shape(value) for value in node.inputs]
     block = layout.minimum_input
-    channels = [shape[1] for shape in shapes if shape is not None and len(shape) == 4]
-    joined = static_shape(node.outputs[0])
-    if len(channels) < len(shapes) or joined is None or joined[1] != sum(channels):
+    joined, channels = _joined_channels(node)
+    if not channels or joined is None or joined[1] != sum(channels):
         return None
     if all(count % block == 0 for count in channels):
         return None
     read, size = sum(_lines(count, block) for count in channels), joined[2:]
     return Convolution(joined[1], read, input_size=size, output_size=size, has_bias=False)
+
+
+def _joined_channels(node: ir.Node) -> tuple[tuple[int, ...] | None, list[int]]:
+    """Return the shape that a Concat makes and the channels of its parts; none where it joins no channels.
+
+    Lists of what a network found are joined too, an item a row, flat or not: their rows are channels (YuNet).
+    """
+    shapes = [static_shape(value) or () for value in node.inputs]
+    joined = static_shape(node.outputs[0])
+    if all(len(shape) == 4 for shape in shapes):
+        return joined, [shape[1] for shape in shapes]
+    behind = [use.node for use in node.outputs[0].uses()]
+    flat = len(behind) == 1 and behind[0].op_type == "Reshape" and len(joined or ()) == 2
+    listed = static_shape(behind[0].outputs[0]) if flat else joined
+    makers = [value.producer() if value is not None else None for value in node.inputs]
+    made = {maker.op_type if maker is not None else "" for maker in makers}
+    used = {user.op_type for user in (behind[0].outputs[0].consumers() if flat else behind)}
+    if listed is None or len(listed) != 3 or made != {"Reshape"} or used - NOT_COMPUTED or listed[0] != 1:
+        return joined, []
+    if node.attributes.get_int("axis", 0) != 1 or any(math.prod(shape) % listed[2] for shape in shapes):
+        return joined, []
+    return listed, [math.prod(shape) // listed[2] for shape in shapes]
+
+
+NOT_COMPUTED = frozenset({"Split", "Slice", "Sigmoid", "Identity"})
+"""What may stand behind a list of found items; where tokens are computed on, the last axis holds them."""
 
 
 def unaligned_split(node: ir.Node, layout: targets.WeightLayout, bias: int = 0) -> int:

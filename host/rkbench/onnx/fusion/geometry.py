@@ -31,7 +31,8 @@ def product_of(node: ir.Node) -> Convolution | None:
     if shape is None or len(shape) != 2:
         return None
     inputs, outputs = shape[::-1] if node.attributes.get_int("transB", 0) else shape
-    batch = data[0] if data is not None and len(data) > 2 else 1
+    # [steps, 1, features] is one map, a step a row.
+    batch = data[0] if data is not None and len(data) > 2 and data[1:-1] != (1,) else 1
     pixels = math.prod(data) // inputs // batch if data and inputs and batch else 1
     size = data[1:3] if data is not None and len(data) == 4 else (1, pixels)
     return Convolution(outputs, inputs, input_size=size, output_size=size, batch=max(batch, 1))

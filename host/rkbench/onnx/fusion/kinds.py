@@ -18,6 +18,7 @@ ON_CPU = frozenset(
             "Exp",
             "Log",
             "SpaceToDepth",
+            "RNN",
             "ArgMax",
             "ArgMin",
             "TopK",
@@ -59,5 +60,5 @@ KINDS: dict[str, Kind] = {
     "Pad": "pad",
 }
 ARITHMETIC = frozenset({"Add", "Mul", "Sub", "Div", "Max", "Min", "Pow", "Sum"})
-RECURRENT = frozenset({"GRU", "LSTM", "RNN"})
+RECURRENT = frozenset({"GRU", "LSTM"})
 CONVOLUTIONS = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})

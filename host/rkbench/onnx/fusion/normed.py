@@ -1,6 +1,7 @@
 """Norms over groups of channels and over maps: how many the NPU computes, and the tables of each.
 
-Read from files of toolkit 2.5.0: 32 to 64 channels of 8 x 8 to 56 x 56 in 1, 4 and 8 groups, MobileViTv2.
+Read from files of toolkit 2.5.0: 32 to 64 channels of 8 x 8 to 56 x 56 in 1, 4 and 8 groups, MobileViTv2;
+norms of each channel over 36 to 16,384 pixels (networks of MONAI), of one channel, of vectors (ConvTasNet).
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ CHANNEL_BYTES = {True: 16, False: 32}
 """Tables a channel, by whether the NPU is the rk3566's."""
 ELEMENT_BYTES = 4
 MOST_ELEMENTS = {True: 8_192, False: 16_368}
-MOST_CHANNELS = {True: 2**31, False: 8_160}
+MOST_CHANNELS = {True: 4_096, False: 8_160}
 """Tables are no longer than for so many; a norm over more reads them again."""
 
 
@@ -44,30 +45,91 @@ def group_norm(node: ir.Node, target: str, dtype: Dtype) -> Norm | None:
     """Return the norms over groups of channels that a node computes; None where it computes others.
 
     A GroupNormalization, or an InstanceNormalization of a map in groups. Groups that are no whole blocks of
-    channels are made vectors first.
+    channels are made vectors first; a group of one channel is a norm over pixels (`pixel_norm`).
     """
     found = _groups(node)
-    if found is None:
+    if found is None or 1 < found[0] == found[1]:
         return None
     groups, channels, pixels = found
     each = channels // groups
     block = targets.kept_group_alignment(target, dtype)
+    if block is not None and channels == 1:
+        each = block  # a map of one channel is computed as a block of them
     whole = groups == 1 or (block is not None and each % block == 0)
     return Norm(groups, each if whole else each * pixels, each * pixels)
 
 
+@dataclass(frozen=True)
+class PixelNorm:
+    """Norms of each channel over its pixels, of a map with rows or of pixels in one row."""
+
+    pixels: int
+    width: int | None
+    """None where the map was made one row for the norm, and is a map again behind it."""
+
+    def turns(self, target: str, dtype: Dtype) -> int:
+        """Return how often the map is multiplied by tables, for pixels and channels to change places.
+
+        Rows of whole blocks keep their order, as do maps that are no whole blocks at all or that the tables
+        are too short for. Read from 23 x 23 to 56 x 56.
+        """
+        block = TURNED_BLOCK[_is_lite(target)][dtype == "fp16"]
+        if self.pixels % block or self.pixels > MOST_CHANNELS[False]:
+            return 0
+        return 2 if self.width is None else int(self.width % block != 0)
+
+    def turn_bytes(self, target: str, dtype: Dtype) -> int:
+        """Return the commands of that, before the norm and behind it (the rk3566's: behind it)."""
+        lite, fp16 = _is_lite(target), dtype == "fp16"
+        each = self.pixels // TURNED_BLOCK[lite][fp16] * TURNED_BYTES[lite][fp16]
+        return (1 if lite else 2) * each if self.turns(target, dtype) else 0
+
+    def table_bytes(self, target: str, dtype: Dtype) -> int:
+        """Return the tables of the norm and those that turn the map."""
+        lite = _is_lite(target)
+        orders = self.turns(target, dtype) * ORDER_BYTES[lite][dtype == "fp16"]
+        return table_bytes(Norm(1, self.pixels, self.pixels), lite=lite) + orders
+
+
+TURNED_BLOCK = {True: {True: 4, False: 8}, False: {True: 8, False: 16}}
+TURNED_BYTES = {True: {True: 577, False: 200}, False: {True: 134, False: 140}}
+ORDER_BYTES = {True: {True: 512, False: 4_096}, False: {True: 16_384, False: 131_072}}
+"""By whether the NPU is the rk3566's and whether it computes in fp16: pixels that one task turns, its
+commands, and the two tables that a map is multiplied by to be put into another order."""
+
+
+def pixel_norm(node: ir.Node) -> PixelNorm | None:
+    """Return how a node norms each channel over its pixels; None where it computes another norm."""
+    if node.op_type not in ("GroupNormalization", "InstanceNormalization"):
+        return None
+    found, shape = _groups(node), static_shape(node.inputs[0])
+    if found is not None:
+        return PixelNorm(found[2], None) if 1 < found[0] == found[1] else None
+    if shape is None or len(shape) < 3:
+        return PixelNorm(1, 1)
+    return PixelNorm(math.prod(shape[2:]), shape[-1])
+
+
+def _is_lite(target: str) -> bool:
+    known = targets.TARGETS.get(target)
+    return known is not None and known.generation == "RKNPU lite"
+
+
 def _groups(node: ir.Node) -> tuple[int, int, int] | None:
-    """Return groups, channels and pixels of a norm over groups."""
+    """Return groups, channels and pixels of a norm over groups of a map, or of channels of vectors."""
+    source = node.inputs[0] if node.inputs else None
     if node.op_type == "GroupNormalization":
-        shape, groups = static_shape(node.inputs[0]), node.attributes.get_int("num_groups", 0)
+        shape, groups = static_shape(source), node.attributes.get_int("num_groups", 0)
     elif node.op_type == "InstanceNormalization":
-        grouped = static_shape(node.inputs[0])
-        maker = node.inputs[0].producer() if node.inputs[0] is not None else None
+        grouped = static_shape(source)
+        maker = source.producer() if source is not None else None
         flat = maker is not None and maker.op_type == "Reshape" and grouped is not None and len(grouped) == 3
         shape = static_shape(maker.inputs[0]) if maker is not None and flat else None
         groups = grouped[1] if grouped is not None and flat else 0
+        if grouped is not None and len(grouped) == 4 and grouped[1] == 1:
+            shape, groups = grouped, 1
     else:
         return None
-    if shape is None or len(shape) != 4 or shape[0] != 1 or groups < 1 or shape[1] % groups:
+    if shape is None or len(shape) not in (3, 4) or shape[0] != 1 or groups < 1 or shape[1] % groups:
         return None
     return groups, shape[1], math.prod(shape[2:])

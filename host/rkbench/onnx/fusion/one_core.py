@@ -12,7 +12,7 @@ import onnx_ir as ir
 from rkbench.onnx.fusion.enlarged import enlarged_tasks, factor_of
 from rkbench.onnx.fusion.geometry import joins_heads
 from rkbench.onnx.fusion.layer import FusedLayer
-from rkbench.onnx.fusion.normed import group_norm
+from rkbench.onnx.fusion.normed import group_norm, pixel_norm
 from rkbench.onnx.fusion.patterns import next_node
 from rkbench.onnx.fusion.reduced import (
     SPREAD_BYTES,
@@ -32,10 +32,10 @@ POOL_BYTES = {1: 320, 2: 256, 3: 256}
 def batch_of(layer: FusedLayer) -> int:
     """Return how many maps a layer computes one after the other: the first size of three or four.
 
-    What goes into a product has one for each head."""
+    What goes into a product has one for each head; in [steps, 1, features] the steps are one map's rows."""
     value = layer.node.outputs[0]
     shape = static_shape(value)
-    if shape is None or len(shape) not in (3, 4):
+    if shape is None or len(shape) not in (3, 4) or shape[1:-1] == (1,):
         return 1
     heads = shape[1] if len(shape) == 4 and layer.kind == "map" and _is_multiplied(value) else 1
     return max(shape[0], 1) * heads
@@ -71,7 +71,11 @@ def one_core(layer: FusedLayer, target: str, cores: int, dtype: Dtype) -> tuple[
         return layer.parts, POOL_BYTES[cores], layer.parts
     if layer.kind == "norm":
         norms = group_norm(layer.node, target, dtype)
-        return _norm(batch_of(layer) if norms is None else norms.count, cores, fp16=fp16)
+        count = batch_of(layer) if norms is None else norms.count
+        tasks, bytes_, tensors = _norm(count, cores, fp16=fp16)
+        pixels = pixel_norm(layer.node)
+        turned = 0 if pixels is None else pixels.turn_bytes(target, dtype)
+        return tasks, bytes_ + turned // tasks, tensors
     if layer.kind in ("means", "sums", "rows"):
         return _turned(layer, cores, fp16=fp16)
     if layer.node.op_type == "Sqrt" and fp16:

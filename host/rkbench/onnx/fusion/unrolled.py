@@ -15,13 +15,13 @@ from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.patterns import next_node
 from rkbench.onnx.values import static_shape
 
-STEP_BYTES = {"GRU": 26_000, "LSTM": 3_100, "RNN": 3_100}
+STEP_BYTES = {"GRU": 26_000, "LSTM": 3_100}
 """Commands of one time step in one direction."""
-START_BYTES = {"GRU": 0, "LSTM": 38_300, "RNN": 38_300}
+START_BYTES = {"GRU": 0, "LSTM": 38_300}
 """Commands before the first step, its two tables included."""
 MOVE_BYTES = 128
 """Commands of a task that moves one position of a map."""
-STEP_TASKS = {"GRU": 30, "LSTM": 42, "RNN": 42}
+STEP_TASKS = {"GRU": 30, "LSTM": 42}
 PIECE_TAPS = 16
 """Taps of the convolutions that a long kernel is cut into."""
 LONGEST_KERNEL, LARGEST_STRIDE = 32, 8
