@@ -130,25 +130,28 @@ def joining_kernel(node: ir.Node, layout: targets.WeightLayout) -> Convolution |
 
 
 def _joined_channels(node: ir.Node) -> tuple[tuple[int, ...] | None, list[int]]:
-    """Return the shape that a Concat makes and the channels of its parts; none where it joins no channels.
-
-    Lists of what a network found are joined too, an item a row, flat or not: their rows are channels (YuNet).
-    """
+    """Return the shape that a Concat makes and the channels of its parts; none where it joins no channels."""
     shapes = [static_shape(value) or () for value in node.inputs]
-    joined = static_shape(node.outputs[0])
     if all(len(shape) == 4 for shape in shapes):
-        return joined, [shape[1] for shape in shapes]
-    behind = [use.node for use in node.outputs[0].uses()]
-    flat = len(behind) == 1 and behind[0].op_type == "Reshape" and len(joined or ()) == 2
-    listed = static_shape(behind[0].outputs[0]) if flat else joined
-    makers = [value.producer() if value is not None else None for value in node.inputs]
-    made = {maker.op_type if maker is not None else "" for maker in makers}
-    used = {user.op_type for user in (behind[0].outputs[0].consumers() if flat else behind)}
-    if listed is None or len(listed) != 3 or made != {"Reshape"} or used - NOT_COMPUTED or listed[0] != 1:
-        return joined, []
-    if node.attributes.get_int("axis", 0) != 1 or any(math.prod(shape) % listed[2] for shape in shapes):
-        return joined, []
+        return static_shape(node.outputs[0]), [shape[1] for shape in shapes]
+    listed = _list_shape(node)
+    if listed is None or any(math.prod(shape) % listed[2] for shape in shapes):
+        return None, []
     return listed, [math.prod(shape) // listed[2] for shape in shapes]
+
+
+def _list_shape(node: ir.Node) -> tuple[int, ...] | None:
+    """Return the shape of the list of found items that a Concat makes, flat or not; None where it makes none.
+
+    An item is a row, and rows are channels (YuNet).
+    """
+    joined, behind = static_shape(node.outputs[0]) or (), [use.node for use in node.outputs[0].uses()]
+    if len(behind) == 1 and behind[0].op_type == "Reshape" and len(joined) == 2:
+        joined, behind = static_shape(behind[0].outputs[0]) or (), [*behind[0].outputs[0].consumers()]
+    makers = [value.producer() if value is not None else None for value in node.inputs]
+    made = all(maker is not None and maker.op_type == "Reshape" for maker in makers)
+    is_list = len(joined) == 3 and joined[0] == 1 and node.attributes.get_int("axis", 0) == 1
+    return joined if made and is_list and {user.op_type for user in behind} <= NOT_COMPUTED else None
 
 
 NOT_COMPUTED = frozenset({"Split", "Slice", "Sigmoid", "Identity"})
