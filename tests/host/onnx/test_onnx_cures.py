@@ -70,14 +70,16 @@ def test_a_cure_is_proposed_exactly_where_it_makes_the_file_smaller(
 OTHERS = sorted({name for name, _, _ in SIZES} - set(CURES))
 
 
-STILL_SMALLER = {"instancenorm_cured": ("two_means",)}
+STILL_SMALLER = {("instancenorm_cured", target, "fp16"): ("two_means",) for target in ("rk3588", "rk3568")}
 """Converted again, that is 119,217, 91,211, 129,521 and 126,091 bytes (rk3588 fp16, int8, rk3568 fp16, int8)
-instead of 132,977, 94,667, 161,649 and 144,267."""
+instead of 132,977, 94,667, 161,649 and 144,267. In int8 it is left alone all the same: there the averages of
+other norms grow by it, to twice the file."""
 
 
 @pytest.mark.parametrize("name", OTHERS)
 def test_where_no_cure_was_measured_nothing_is_proposed(name: str) -> None:
-    assert [rewrites_for(name, *each) for each in TARGETS] == [STILL_SMALLER.get(name, ())] * len(TARGETS)
+    expected = [STILL_SMALLER.get((name, *each), ()) for each in TARGETS]
+    assert [rewrites_for(name, *each) for each in TARGETS] == expected
 
 
 @pytest.mark.parametrize("name", CURES)
