@@ -121,8 +121,16 @@ def stacked() -> Network:
     return network.conv(64, 4, (1, 1))
 
 
+def enlarged() -> Network:
+    """Return a map whose channels become pixels."""
+    network = Network(1, 8, 16, 16).conv(8, 32, (3, 3)).add("Relu").conv(32, 128, (1, 1), bias=False)
+    return network.add("DepthToSpace", blocksize=2, mode="CRD").conv(32, 8, (1, 1))
+
+
 @pytest.mark.parametrize(("target", "dtype"), TARGETS)
-@pytest.mark.parametrize(("make", "rewrite"), [(gated, "channel_mean"), (stacked, "stacked_sum")])
+@pytest.mark.parametrize(
+    ("make", "rewrite"), [(gated, "channel_mean"), (stacked, "stacked_sum"), (enlarged, "pixel_shuffle")]
+)
 def test_maps_that_stay_in_their_blocks_convert_smaller(
     tmp_path: Path, convert: Convert, make: Callable[[], Network], rewrite: str, target: str, dtype: str
 ) -> None:

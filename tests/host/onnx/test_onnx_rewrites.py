@@ -259,3 +259,34 @@ def test_in_int8_the_averages_of_a_norm_are_not_taken_in_two_steps(target: str, 
 
 def test_a_norm_of_a_small_map_of_one_channel_stays(tmp_path: Path) -> None:
     assert fix(normed(1, 32, 32), tmp_path, "rk3588", "fp16").changes == ()
+
+
+def shuffled_pixels(mode: str, *, bias: bool) -> Network:
+    network = Network(1, 8, 12, 12).conv(8, 16, (1, 1)).add("Relu").conv(16, 32, (1, 1), bias=bias)
+    return network.add("DepthToSpace", blocksize=2, mode=mode).conv(8, 8, (1, 1))
+
+
+@pytest.mark.parametrize("mode", ["DCR", "CRD"])
+def test_a_pointwise_convolution_and_depth_to_space_become_a_transposed_one(
+    mode: str, tmp_path: Path
+) -> None:
+    report = fix(shuffled_pixels(mode, bias=False), tmp_path)
+    assert [change.rewrite for change in report.changes] == ["pixel_shuffle"]
+    assert is_exact(report)
+    kinds = [node.op_type for node in onnx.load(tmp_path / "fixed.onnx").graph.node]
+    assert kinds == ["Conv", "Relu", "ConvTranspose", "Conv"]
+
+
+def test_pixels_of_a_block_that_have_their_own_biases_are_not_joined(tmp_path: Path) -> None:
+    assert fix(shuffled_pixels("CRD", bias=True), tmp_path).changes == ()
+
+
+def test_pixels_of_a_block_that_share_a_bias_are_joined(tmp_path: Path) -> None:
+    network = shuffled_pixels("CRD", bias=True)
+    shared = np.repeat(np.arange(8, dtype="float32"), 4)
+    for place, tensor in enumerate(network.initializers):
+        if tensor.dims == [32]:
+            network.initializers[place] = numpy_helper.from_array(shared, tensor.name)
+    report = fix(network, tmp_path)
+    assert [change.rewrite for change in report.changes] == ["pixel_shuffle"]
+    assert is_exact(report)

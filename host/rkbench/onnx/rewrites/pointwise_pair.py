@@ -30,7 +30,7 @@ NAME = "pointwise_pair"
 def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     """Propose the merged 1x1 for the second of two."""
     first = node.inputs[0].producer() if node.inputs and node.inputs[0] is not None else None
-    two, one = _pointwise(node), _pointwise(first)
+    two, one = pointwise_of(node), pointwise_of(first)
     if first is None or one is None or two is None or not only_feeds(first, node):
         return None
     if set(one.strides) != {1}:
@@ -54,7 +54,8 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     )
 
 
-def _pointwise(node: ir.Node | None) -> Convolution | None:
+def pointwise_of(node: ir.Node | None) -> Convolution | None:
+    """Return the 1x1 convolution by stored weights that a node is, of one group and no pads, else None."""
     axes = axes_of(node) if node is not None else None
     geometry = convolution_of(node) if node is not None and axes is not None else None
     if node is None or axes is None or geometry is None or geometry.groups != 1:
