@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import prod
+
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
 from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes, single_core
 from rkbench.inspection.causes.ledger import Ledger
@@ -64,7 +66,7 @@ def transposes(facts: ModelFacts, ledger: Ledger) -> Finding | None:
 
 
 def output_layout(facts: ModelFacts, ledger: Ledger) -> Finding | None:
-    """On SoCs with one core the NPU brings an output into NCHW itself: a task for about 8 positions."""
+    """On SoCs with one core the NPU brings an output into NCHW itself: small ones 8 positions a task."""
     layers = [site for site in facts.sites if site.node.type == "OutputOperator" and site.tasks[0] > 1]
     claims = beyond_plain(ledger, layers)
     if not claims:
@@ -84,8 +86,9 @@ def output_layout(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             shape=dims(shape),
         ),
         explanation=say(
-            "The NPU keeps maps in blocks of channels. The more positions (H x W) an output has, the "
-            "more tasks bring it into the order in which it is read."
+            "The NPU keeps maps in blocks of channels. An output of up to 79x79 positions (H x W) is brought "
+            "into the order in which it is read by a task for about 8 of them, one of 96x96 or more by few "
+            "(measured)."
         ),
         layers=tuple(site.base for site in layers),
         claims=claims,
@@ -98,13 +101,24 @@ def output_layout(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             )
             for site in layers[:4]
         ),
-        fixes=(
-            Fix(
-                "network",
-                say("end on fewer positions (H x W): about one task for 8 of them, however many channels"),
-            ),
-        ),
+        fixes=(_FEWER_POSITIONS if _in_small_tasks(worst) else _FEW_TASKS,),
     )
+
+
+_FEWER_POSITIONS = Fix(
+    "network",
+    say(
+        "end on fewer positions (H x W): about one task for 8 of them here, however many channels; an "
+        "output of 96x96 or more takes few tasks too"
+    ),
+)
+_FEW_TASKS = Fix("nothing", say("few tasks do it for an output of this size: fewer positions may take more"))
+
+
+def _in_small_tasks(site: Site) -> bool:
+    """Return whether an output has a task for 8 of its positions, or more."""
+    shape = site.inputs[0].shape if site.inputs else ()
+    return 8 * site.tasks[0] >= prod(shape[2:])
 
 
 def relayout_tables(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
