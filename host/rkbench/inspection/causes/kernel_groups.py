@@ -33,6 +33,8 @@ ELEMENT_BYTES = {
 
 ROWS = 8
 KERNEL_POINTS = 2
+MOST_ROWS = 4096
+"""Of a kernel with more a few rows have to do."""
 NEIGHBOURS = 3
 """Rows side by side: of a shuffle in parts, every second or third row belongs to one of them."""
 
@@ -93,6 +95,22 @@ def moves_channels(model: RknnModel, kernel: Tensor) -> bool:
             moved |= bool(entries.keys() - {row})
     channels, values = {channel for channel, _ in read}, {value for _, value in read}
     return moved and 2 * len(read) >= ROWS // 2 and len(channels) == len(read) and len(values) == 1
+
+
+def copies_channels(model: RknnModel, kernel: Tensor) -> bool:
+    """Return whether a 1x1 kernel repeats channels, or moves all of them by the same number of rows.
+
+    Every row is read: of a permutation, or a part of one, no two rows read the same.
+    """
+    if not _is_packed(kernel) or kernel.shape[2:] != (1, 1) or kernel.shape[0] > MOST_ROWS:
+        return False
+    with model.file.path.open("rb", buffering=0) as stream:
+        rows = [_read_channels(stream, model, kernel, row) for row in range(kernel.shape[0])]
+    read = [(row, channels[0]) for row, channels in enumerate(rows) if len(channels) == 1]
+    if not read or any(len(channels) > 1 for channels in rows):
+        return False
+    moved = {row - channel for row, channel in read}
+    return len({channel for _, channel in read}) < len(read) or (len(moved) == 1 and moved != {0})
 
 
 def copies_in_order(model: RknnModel, kernel: Tensor) -> bool:

@@ -13,6 +13,7 @@ from rkbench.inspection.causes.averages import is_average
 from rkbench.inspection.causes.kernel_groups import (
     ELEMENT_BYTES,
     Groups,
+    copies_channels,
     copies_in_order,
     find_groups,
     moves_channels,
@@ -139,8 +140,26 @@ class ModelFacts:
     @cached_property
     def shuffling(self) -> tuple[Site, ...]:
         """Those of `moving` that order the channels of a map."""
+        others = {site.index for site in (*self.permuting, *self.copying)}
+        return tuple(site for site in self.moving if site.index not in others)
+
+    @cached_property
+    def copying(self) -> tuple[Site, ...]:
+        """Those of `moving` that repeat channels, put zeros beside them or unfold a map: no shuffles."""
         views = {site.index for site in self.permuting}
-        return tuple(site for site in self.moving if site.index not in views)
+        return tuple(
+            site
+            for site in self.moving
+            if site.index not in views
+            if self.is_unfold(site) or (site.kernel and copies_channels(self.model, site.kernel))
+        )
+
+    def is_unfold(self, site: Site) -> bool:
+        """Return whether a layer reads a Concat of nothing but pieces of one map."""
+        stacks = [other for other in self.before(site) if other.node.type == "Concat"]
+        pieces = [piece for stack in stacks for piece in self.before(stack)]
+        maps = {piece.node.inputs[:1] for piece in pieces}
+        return len(maps) == 1 and all(p.node.type in ("Split", "Slice") for p in pieces)
 
     def _reads_view(self, site: Site) -> bool:
         """Return whether a Reshape stands before a layer, before the Split of a layer in parts too."""

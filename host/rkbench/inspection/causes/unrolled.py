@@ -15,10 +15,13 @@ from rkbench.language.said import Said, clause, say
 from rkbench.rknn.contents import Tensor
 from rkbench.units import format_bytes
 
+_PLAIN_TASKS = (1, 4, 6)
+"""Tasks for 1, 2 and 3 cores that layers without dilation have too."""
+
 
 def dilation(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """A dilated convolution is cut into one task per few rows, or even per row and channel block."""
-    layers = [site for site in facts.sites if site.dilation > 1]
+    layers = [site for site in facts.sites if site.dilation > 1 and _is_cut(site)]
     claims = beyond_plain(ledger, layers)
     pads = [
         before.index
@@ -65,6 +68,11 @@ def dilation(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         fixes=_dilation_fixes(facts, layers, claims),
         not_helping=(say("compress_weight and optimization_level: commands are no weights"),),
     )
+
+
+def _is_cut(site: Site) -> bool:
+    """Return whether a layer has more tasks than one a core, or the two that many plain ones have there."""
+    return any(tasks > most for tasks, most in zip(site.tasks, _PLAIN_TASKS, strict=True))
 
 
 def _dilation_fixes(facts: ModelFacts, layers: list[Site], claims: tuple[Claim, ...]) -> tuple[Fix, ...]:

@@ -1,0 +1,128 @@
+"""Operators without weights that the compiler writes as kernels of zeros and ones: DepthToSpace, copies."""
+
+from __future__ import annotations
+
+from array import array
+from math import prod
+
+from rkbench.inspection.causes.cause import Finding, Fix
+from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
+from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, ModelFacts
+from rkbench.inspection.causes.site import Site
+from rkbench.inspection.formatting import count, dims, listing
+from rkbench.language.said import Said, clause, say
+from rkbench.rknn.contents import Tensor
+from rkbench.rknn.model import RknnModel
+from rkbench.units import format_bytes
+
+_INTEGERS = {1: "B", 2: "H"}
+_JOINED = Fix(
+    "network",
+    say(
+        "a 1x1 convolution before it can be joined with it to one ConvTranspose whose kernel and stride "
+        "are the factor, 2 for 2x2 (exact; 1.32 MB -> 955 kB on a network for rk3568 in int8)"
+    ),
+)
+_ONE_STEP = Fix(
+    "network",
+    say(
+        "an unfold written as Slices and a Concat is one Reshape, Transpose, Reshape, or SpaceToDepth "
+        "(exact; 1.26 -> 1.10 MB on a network for rk3588 in int8)"
+    ),
+)
+
+
+def depth_to_space(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """A DepthToSpace becomes a transposed convolution with one 1 for each of its input channels."""
+    layers = [site for site in facts.sites if _is_depth_to_space(facts.model, site)]
+    if not layers:
+        return None
+    worst = max(layers, key=lambda site: site.layer.weight_bytes)
+    return Finding(
+        code="depth_to_space_dense",
+        title=say("DepthToSpace stored as dense transposed convolutions"),
+        because=clause(
+            "{layers} of zeros and ones {do_} what DepthToSpace does without weights: {bytes} ({share}), "
+            "most {worst} ({kernel})",
+            layers=count(len(layers), "transposed convolution"),
+            do_="does" if len(layers) == 1 else "do",
+            worst=worst.base,
+            kernel=_shape_of(worst),
+        ),
+        explanation=say(
+            "DepthToSpace (PixelShuffle) only moves channels to positions. The compiler writes it as a "
+            "transposed convolution whose kernel has a single 1 for each input channel: it grows with the "
+            "square of the channels."
+        ),
+        layers=tuple(site.base for site in layers),
+        claims=ledger.everything((site.index for site in layers), CONSTANT_SECTIONS),
+        evidence=tuple(
+            say(
+                "{site}: {kernel}, one value that is no zero for each input",
+                site=site.base,
+                kernel=_shape_of(site),
+            )
+            for site in layers[:4]
+        ),
+        fixes=(_JOINED, Fix("network", say("DepthToSpace on fewer channels"))),
+        not_helping=(say("int8: it halves the kernels, but keeps them"),),
+    )
+
+
+def _is_depth_to_space(model: RknnModel, site: Site) -> bool:
+    kernel = site.kernel
+    if kernel is None or not site.node.type.startswith("ConvTranspose") or kernel not in site.constants:
+        return False
+    outputs, area = kernel.shape[1], prod(kernel.shape[2:])
+    return area > 1 and outputs > 1 and kernel.shape[0] <= outputs * area and _is_one_hot(model, kernel)
+
+
+def _is_one_hot(model: RknnModel, kernel: Tensor) -> bool:
+    """Return whether a kernel has two values only, one of them once for each input channel."""
+    code = _INTEGERS.get(ELEMENT_BYTES.get(kernel.dtype, 0))
+    if code is None or kernel.buffer_bytes < prod(kernel.shape) * ELEMENT_BYTES[kernel.dtype]:
+        return False
+    with model.read_buffer(kernel.buffer_index) as view:
+        elements = array(code, bytes(view))
+    low, high = min(elements), max(elements)
+    counts = (elements.count(low), elements.count(high))
+    return low != high and sum(counts) == len(elements) and min(counts) == kernel.shape[0]
+
+
+def moved_channels(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """Channels that are repeated, filled up or unfolded: a dense 1x1 convolution that is no shuffle."""
+    layers = list(facts.copying)
+    if not layers:
+        return None
+    kernels = [site.kernel for site in layers if site.kernel]
+    unfolds = any(facts.is_unfold(site) for site in layers)
+    return Finding(
+        code="moved_channels",
+        title=say("channels repeated, filled up or put into another order by dense 1x1 convolutions"),
+        because=clause(
+            "{layers} only {put_} channels into another place or order ({kernels}): {bytes} ({share})",
+            layers=count(len(layers), "1x1 convolution"),
+            put_="puts" if len(layers) == 1 else "put",
+            kernels=listing(sorted({dims(kernel.shape[:2]) for kernel in kernels})),
+        ),
+        explanation=say(
+            "A Pad or Expand of channels, or an unfold by Slices and a Concat, has no weights. The compiler "
+            "writes it as a 1x1 convolution with no more than one 1 in a row."
+        ),
+        layers=tuple(site.base for site in layers),
+        claims=ledger.everything((site.index for site in layers), (*CONSTANT_SECTIONS, *COMMAND_SECTIONS)),
+        evidence=tuple(say("{site}: {shape}", site=site.base, shape=_shape_of(site)) for site in layers[:4]),
+        fixes=(*((_ONE_STEP,) if unfolds else ()), *(() if unfolds else (_NO_COPY,))),
+        not_helping=(say("int8: it halves the kernels, but keeps them"),),
+    )
+
+
+_NO_COPY = Fix(
+    "network", say("let the convolution before it make as many channels as are wanted, in their order")
+)
+
+
+def _shape_of(site: Site) -> Said | str:
+    kernel = site.kernel
+    return f"{dims(kernel.shape)}, {format_bytes(kernel.buffer_bytes)}" if kernel else "?"

@@ -1,0 +1,99 @@
+"""Kernels of zeros and ones, and paddings: what they are called is told by values and tasks, not by names."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from rknn_writer import FileSpec, GraphSpec, NodeSpec, TensorSpec
+from test_causes_moves import HALF, ONE, ZERO, constant, diagnose, found, moving
+
+
+def one_layer(
+    kind: str, kernel: TensorSpec, *, before: tuple[NodeSpec, ...] = (), name: str = "n"
+) -> FileSpec:
+    """Return a file of one layer with a kernel, behind others that make tensor 2 of tensor 0."""
+    tensors = (
+        TensorSpec("x", kind="input", shape=(1, 16, 8, 8)),
+        kernel,
+        TensorSpec("read", shape=(1, 16, 8, 8)),
+        TensorSpec("y", kind="output", shape=(1, 16, 8, 8)),
+        TensorSpec("piece", shape=(1, 8, 8, 8)),
+        TensorSpec("other", shape=(1, 8, 8, 8)),
+    )
+    nodes = (*before, NodeSpec(f"{kind}:{name}", kind, 2, (2 if before else 0, 1), (3,)))
+    return FileSpec((GraphSpec(tensors, nodes, (0,), (3,)),))
+
+
+def transposed(values: dict[int, bytes]) -> FileSpec:
+    """Return a file of a ConvTranspose of 64 inputs, 16 outputs and 2x2 whose kernel has these values."""
+    data = b"".join(values.get(place, ZERO) for place in range(64 * 16 * 4))
+    kernel = constant("k", (64, 16, 2, 2), data)
+    return one_layer("ConvTranspose", replace(kernel, native_shape=(1, 4, 2, 2, 16, 16)))
+
+
+ONCE = {64 * each + each % 64: ONE for each in range(64)}
+
+
+def test_a_transposed_convolution_of_single_ones_is_a_depth_to_space() -> None:
+    cause = found(diagnose(transposed(ONCE)), "depth_to_space_dense")
+    assert cause is not None
+    assert (cause.layers, cause.bytes) == (("n",), 64 * 16 * 4 * 2)
+    assert "1 transposed convolution of zeros and ones does" in cause.because
+    assert "one ConvTranspose whose kernel and stride" in cause.fix[0].action
+
+
+@pytest.mark.parametrize("values", [ONCE | {0: HALF}, ONCE | {1: ONE}, {}])
+def test_a_transposed_convolution_of_other_weights_is_none(values: dict[int, bytes]) -> None:
+    assert found(diagnose(transposed(values)), "depth_to_space_dense") is None
+
+
+def rows(reads: list[int | None], inputs: int) -> TensorSpec:
+    """Return a 1x1 kernel whose rows read one input each, or nothing."""
+    ones = (ONE if column == read else ZERO for read in reads for column in range(inputs))
+    return replace(constant("k", (len(reads), inputs, 1, 1), b"".join(ones)), name="weights")
+
+
+@pytest.mark.parametrize(
+    ("reads", "inputs", "code"),
+    [
+        ([(row + 4) % 16 for row in range(16)], 16, "shuffle_dense"),
+        ([*[None] * 8, *range(16), *[None] * 8], 16, "moved_channels"),  # filled up with zeros
+        ([row // 4 for row in range(16)], 4, "moved_channels"),  # each four times
+    ],
+)
+def test_only_a_permutation_is_a_shuffle(reads: list[int | None], inputs: int, code: str) -> None:
+    attribution = diagnose(one_layer("Conv", rows(reads, inputs), name="gather_2conv"))
+    codes = {cause.code for cause in attribution.causes}
+    assert codes & {"shuffle_dense", "moved_channels", "depthwise_multiplier", "grouped_conv_dense"} == {code}
+
+
+def test_a_permutation_of_pieces_of_one_map_is_an_unfold() -> None:
+    pieces = (
+        NodeSpec("Split:s", "Split", 2, (0,), (4, 5)),
+        NodeSpec("Concat:c", "Concat", 2, (4, 5), (2,)),
+    )
+    order = rows([(row + 4) % 16 for row in range(16)], 16)
+    attribution = diagnose(one_layer("Conv", order, before=pieces))
+    cause = found(attribution, "moved_channels")
+    assert cause is not None
+    assert "SpaceToDepth" in cause.fix[0].action
+    assert found(attribution, "shuffle_dense") is None
+
+
+SIDES = ((1, 16, 64, 64), (1, 16, 82, 82))
+
+
+@pytest.mark.parametrize(("tasks", "is_copied"), [(37, True), (5, False)])
+def test_a_pad_with_a_task_for_each_row_it_adds_is_told(tasks: int, *, is_copied: bool) -> None:
+    cause = found(diagnose(moving("Pad", tasks, SIDES)), "pad_copies")
+    assert (cause is not None) is is_copied
+    assert cause is None or "m (1x16x64x64 -> 1x16x82x82, 37 tasks on 1 core)" in cause.because
+
+
+@pytest.mark.parametrize(("tasks", "kind"), [(2048, "network"), (8, "nothing")])
+def test_fewer_positions_are_advised_where_tasks_go_by_them(tasks: int, kind: str) -> None:
+    shape = (1, 2, 128, 128)
+    cause = found(diagnose(moving("OutputOperator", tasks, (shape, shape))), "output_layout")
+    assert cause is not None
+    assert cause.fix[0].kind == kind
