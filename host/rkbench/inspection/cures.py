@@ -17,6 +17,7 @@ CURES: dict[str, tuple[str, ...]] = {
     "depthwise_multiplier": ("depthwise_multiplier",),
     "dilation_commands": ("dead_taps", "dilated_rows"),
     "folded_constant": ("constant_part", "zero_product"),
+    "depth_to_space_dense": ("pixel_shuffle",),
     "grouped_conv_dense": ("padded_groups", "regroup"),
     "groups_kept_apart": ("padded_groups", "regroup"),
     "mergeable_layers": ("mixed_depthwise", "parallel_branches", "pointwise_pair"),

@@ -23,6 +23,7 @@ _JOINED = Fix(
         "a 1x1 convolution before it can be joined with it to one ConvTranspose whose kernel and stride "
         "are the factor, 2 for 2x2 (exact; 1.32 MB -> 955 kB on a network for rk3568 in int8)"
     ),
+    rewrites=("pixel_shuffle",),
 )
 _ONE_STEP = Fix(
     "network",

@@ -22,6 +22,7 @@ from rkbench.onnx.values import static_shape
 
 NAME = "pixel_shuffle"
 BLOCK = 2
+SIDES: dict[str, int | float | str | list[int]] = {"kernel_shape": [BLOCK, BLOCK], "strides": [BLOCK, BLOCK]}
 
 
 def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
@@ -33,9 +34,8 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     if first is None or geometry is None or set(geometry.strides) != {1} or not only_feeds(first, node):
         return None
     bias = constant_array(first.inputs[2]) if len(first.inputs) > 2 else None
-    if static_shape(node.outputs[0]) is None or (
-        bias is not None and np.ptp(_blocks(bias, node), axis=0).any()
-    ):
+    apart = bias is not None and np.ptp(_blocks(bias, node), axis=0).any()
+    if apart or static_shape(node.outputs[0]) is None:
         return None
     description = say(
         "1x1 of {input_channels} -> {output_channels} channels and DepthToSpace -> a transposed convolution",
@@ -61,15 +61,10 @@ def _apply(first: ir.Node, node: ir.Node, bias: NDArray[Any] | None, graph: ir.G
     inputs = [first.inputs[0], add_constant(graph, f"{node.name}_kernel", np.ascontiguousarray(kernel))]
     if bias is not None:
         inputs.append(add_constant(graph, f"{node.name}_bias", _blocks(bias, node)[0].copy()))
-    attributes: dict[str, int | float | str | list[int]] = {
-        "kernel_shape": [BLOCK, BLOCK],
-        "strides": [BLOCK, BLOCK],
-    }
-    out = node.outputs[0]
-    shape = static_shape(out)
+    out, shape = node.outputs[0], static_shape(node.outputs[0])
     assert shape is not None
     new = make_node(
-        graph, "ConvTranspose", inputs, attributes, name=f"{node.name}_joined", shape=shape, like=out
+        graph, "ConvTranspose", inputs, dict(SIDES), name=f"{node.name}_joined", shape=shape, like=out
     )
     replace(graph, [node], [new])
     drop_unused(graph)
