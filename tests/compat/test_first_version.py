@@ -122,6 +122,10 @@ def test_a_store_of_an_older_schema_is_brought_forward(home: Home, version: int)
     assert home.bench("baseline", "list", *options).returncode == 0
 
 
+def has_exporter(target: Any) -> bool:
+    return target["labels"].get("__meta_rkbench_runtime") != "virtual"
+
+
 def test_prometheus_is_told_the_series_that_the_first_version_told(shared: Home) -> None:
     (then,), (targets,) = printed("serve", "metrics"), printed("serve", "sd")
     metrics, found = serve(shared, "metrics", "sd")
@@ -129,7 +133,10 @@ def test_prometheus_is_told_the_series_that_the_first_version_told(shared: Home)
     wanted = {name: value for name, value in wanted.items() if 'quantile="0.99"' not in name}
     assert {name: told.get(name) for name in wanted} == wanted
     assert len(wanted) > 800
-    assert lacking(targets.document, json.loads(found)) == []
+    # A virtual board without a home has no exporter: at its address another board's answered for it.
+    old, new = ([one for one in told if has_exporter(one)] for told in (targets.document, json.loads(found)))
+    assert lacking(old, new) == []
+    assert old
 
 
 # -- the inventory --------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from terminal_screen import shown_lines
 #: Twelve processes start and load three times each, on however busy a computer.
 pytestmark = pytest.mark.timeout(400)
 LINES, COLUMNS = 40, 80
-ROW = re.compile(r"\S+ +.*≈(VALID|SUSPECT)$")
+ROW = re.compile(r"\S+ +.*≈(VALID|SUSPECT|UNPINNED)$")
 DEMO = Path("host/rkbench/demo/data").resolve()
 NET = Path("tests/data/models/mb_gap7_rk3588_i8.rknn").resolve()
 THIRDS = [{"share": 0.34, "factor": 1}, {"share": 0.33, "factor": 1.15}, {"share": 0.33, "factor": 1.3}]

@@ -19,7 +19,6 @@ from rkbench.results.latencies import RawLatencies
 from rkbench.results.model import RunResult
 from rkbench.results.night import Night
 from rkbench.store.base import Store
-from rkbench.store.copying import batches
 
 T = TypeVar("T")
 LAST = "last"
@@ -117,14 +116,14 @@ def _with_two_digits(name: str) -> str:
 def named_runs(
     store: Store, names: Sequence[str], damaged: list[StoreError] | None = None
 ) -> Iterator[RunResult]:
-    """Return the runs that `names` mean, each as in `find_runs`; every run, as stored, without any.
+    """Return the runs that `names` mean, each as in `find_runs`; every run, the oldest first, without any.
 
     They are read one by one, as they are asked for: a store may hold more than a computer's memory. What a
     name means is looked up at once. Of all runs, those whose document is damaged are left out where
     `damaged` takes their errors.
     """
     if not names:
-        return _each_run(store, (run_id for ids in batches(store) for run_id in ids), damaged)
+        return _each_run(store, [row.run for row in reversed(store.history())], damaged)
     found = [find_ids(store, name) for name in names]
     for name, ids in zip(names, found, strict=True):
         if not ids:

@@ -64,7 +64,8 @@ def test_values_have_the_type_of_their_key() -> None:
 def test_another_type_is_told_in_words(key: str, value: object, kind: str) -> None:
     with pytest.raises(UsageError) as caught:
         read({key: value})
-    assert caught.value.message == f"lab.toml: [form]: {key} must be {kind}, not {value!r}"
+    what = "a table" if isinstance(value, dict) else repr(value)
+    assert caught.value.message == f"lab.toml: [form]: {key} must be {kind}, not {what}"
 
 
 def test_an_unknown_key_says_what_was_meant() -> None:
