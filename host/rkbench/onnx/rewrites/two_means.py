@@ -9,7 +9,7 @@ head), or by a product too (squeeze and excite), 4 to 128 pixels wide, 24 to 1,2
   (64 of 64 conversions), else the height first from so many channels on as `LEAST_CHANNELS` says (48 of 48).
   Of what is left, 30 of 32 grew either way, by up to 150 %. The limits were set on these;
 - in int8 never where the average is subtracted or rooted, as in a norm: four networks of norms grew by it, to
-  two times (SegResNet 1,339,021 -> 2,745,677 bytes, rk3568), in fp16 four of six shrank by 1 to 10 %.
+  two times (SegResNet 1,339,021 -> 2,745,677 bytes, rk3568), in fp16 four of five shrank, by up to 10 %.
 """
 
 from __future__ import annotations
