@@ -19,6 +19,9 @@ from typing import Any, Callable, Dict, Iterable, Optional, Tuple, cast
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer
 
 CLIENT_LIMIT_S = 10.0
+#: For `serve_forever`: Python hears of a signal that comes just before the wait, or that another thread
+#: takes, only when the wait is over.
+SIGNAL_POLL_S = 1.0
 _NOT_ENCRYPTED = b"HTTP/1.0 400 Bad Request\r\nContent-Type: text/plain\r\n\r\nask by https://\n"
 Application = Callable[..., Iterable[bytes]]
 

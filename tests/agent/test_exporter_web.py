@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import signal
 import socket
@@ -54,6 +55,17 @@ def test_it_tells_who_it_is_and_ends_when_it_is_told_to(
     assert get(port, "/-/healthy") == identity() + "\n"
     os.kill(process.pid, signal.SIGTERM)
     assert process.wait(60) == 0
+
+
+def test_it_ends_too_where_another_thread_takes_the_signal(
+    exporter: Tuple[subprocess.Popen[str], int],
+) -> None:
+    process, port = exporter
+    with socket.create_connection(("127.0.0.1", port)):  # whose thread waits for the question
+        assert get(port, "/-/healthy")
+        second = sorted(int(task.name) for task in Path(f"/proc/{process.pid}/task").iterdir())[1]
+        assert ctypes.CDLL(None).tgkill(process.pid, second, signal.SIGTERM) == 0
+        assert process.wait(30) == 0
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, Dict, List, Optional
 
 from prometheus_client.registry import CollectorRegistry
+from rkbench_web.server import SIGNAL_POLL_S
 
 from rkbench_agent import __version__
 from rkbench_agent.errors import ListenError, ServiceError
@@ -72,7 +73,7 @@ def serve(options: argparse.Namespace) -> int:
     signal.signal(signal.SIGINT, _leave)
     _log.info("serving port %d", server.server_port)
     with server:
-        server.serve_forever(poll_interval=3600)
+        server.serve_forever(poll_interval=SIGNAL_POLL_S)
     return 0
 
 

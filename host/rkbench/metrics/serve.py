@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from types import FrameType
 
-from rkbench_web.server import BoundedServer, parse_address
+from rkbench_web.server import SIGNAL_POLL_S, BoundedServer, parse_address
 
 from rkbench.boards.finding import find_inventory
 from rkbench.boards.labgrid.provider import ADDRESS
@@ -79,7 +79,7 @@ def serve(
     if places:
         places.start()
     with server:
-        server.serve_forever(poll_interval=3600)
+        server.serve_forever(poll_interval=SIGNAL_POLL_S)
 
 
 def parse_listen(text: str) -> tuple[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -241,6 +242,25 @@ def test_the_command_serves_on_loopback_until_it_is_told_to_stop(tmp_path: Path)
         os.kill(process.pid, signal.SIGTERM)
         said = f"bench serve: 0 boards in {tmp_path / 'bench.toml'}\n"
         assert (process.wait(30), process.stderr.read()) == (0, said)
+
+
+def test_the_command_ends_too_where_another_thread_takes_the_signal(tmp_path: Path) -> None:
+    save(tmp_path)
+    code = "from rkbench.cli import main; main()"
+    options = ["--listen", "127.0.0.1:0", "--store", str(tmp_path / "store")]
+    command = [sys.executable, "-c", code, "serve", *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        url = process.stderr.readline().split()[2].rstrip("/")
+        port = int(url.rpartition(":")[2])
+        with socket.create_connection(("127.0.0.1", port)):  # whose thread waits for the question
+            assert metrics(url)["rkbench_results"] == 1
+            second = sorted(int(task.name) for task in Path(f"/proc/{process.pid}/task").iterdir())[1]
+            assert ctypes.CDLL(None).tgkill(process.pid, second, signal.SIGTERM) == 0
+            try:
+                assert process.wait(30) == 0
+            finally:
+                process.kill()
 
 
 @pytest.fixture
