@@ -71,6 +71,15 @@ def refused_gate(folder: Path) -> Path:
     return network.add("HardSigmoid").add("Mul", before).save(folder / "model.onnx")
 
 
+def enlarging(folder: Path, channels: int, kernel: int = 3, added: int = 1) -> Path:
+    """Save a transposed convolution that doubles a map, to 16 channels."""
+    network = Network(1, 16, 8, 8).conv(16, channels, (1, 1)).add("Relu")
+    weights = network.weights("kernel", channels, 16, kernel, kernel)
+    pads, sides = [(kernel - 1) // 2 + added - 1] * 4, {"output_padding": [added, added]} if added else {}
+    network.add("ConvTranspose", weights, name="twice", strides=[2, 2], pads=pads, **sides)
+    return network.conv(16, 8, (1, 1)).save(folder / "x.onnx")
+
+
 def boxes(folder: Path) -> Path:
     """Save the decoding of boxes as YOLO 8 does it: 16 bins a side, 4 sides, 50 places."""
     network = Network(1, 16, 5, 10).conv(16, 64, (1, 1)).add("Relu")

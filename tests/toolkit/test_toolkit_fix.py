@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import helper
 from onnx_networks import Network
-from onnx_units import boxes, refused_dropout, refused_gate, unit
+from onnx_units import boxes, enlarging, refused_dropout, refused_gate, unit
 from rkbench.onnx import fix
 from toolkit_jobs import Convert
 
@@ -86,7 +86,12 @@ def with_a_function(folder: Path) -> Path:
     return folder / "called.onnx"
 
 
-REFUSED = (refused_dropout, refused_gate, boxes, newer_opset, out_of_order, with_a_function)
+def largely_enlarging(folder: Path) -> Path:
+    """Save a transposed convolution that the converter cuts."""
+    return enlarging(folder, 200)
+
+
+REFUSED = (refused_dropout, largely_enlarging, refused_gate, boxes, newer_opset, out_of_order, with_a_function)
 
 
 @pytest.mark.parametrize("make", REFUSED)

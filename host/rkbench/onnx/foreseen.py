@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import onnx_ir as ir
 
 from rkbench.language.said import Said
+from rkbench.rknn.targets import Dtype
 
 FUNCTIONS = "functions"
 ORDER = "order"
@@ -35,6 +36,7 @@ class Asked:
     target: str
     quantizes_again: bool = False
     """Whether int8 is asked for, and the graph is quantized already."""
+    dtype: Dtype = "fp16"
     mended: frozenset[str] = frozenset()
     """What reading the file has put right, and the converter does not: `FUNCTIONS`, `ORDER`."""
 

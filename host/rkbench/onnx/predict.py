@@ -75,7 +75,9 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
         for each in DTYPES
     }
     size = weights[dtype] + command_bytes[dtype]
-    asked = Asked(network.graph, network.opset, context.constants, target, quantizes_again, network.mended)
+    asked = Asked(
+        network.graph, network.opset, context.constants, target, quantizes_again, dtype, network.mended
+    )
     unsure = round(plans[dtype].unsure_bytes + UNSURE_CONSTANTS * weights[dtype])
     low, high = max(size - unsure, round(weights[dtype] * (1 - UNSURE_CONSTANTS))), size + unsure
     unfamiliar = unfamiliar_forms(network.graph, context.constants)

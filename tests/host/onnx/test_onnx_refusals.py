@@ -9,6 +9,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx_networks import Network
+from onnx_units import enlarging
 from rkbench.inspection.prediction import predicted_sentence
 from rkbench.onnx import open_onnx, predict_size
 from rkbench.onnx.constants import constant_values
@@ -291,6 +292,31 @@ def test_boxes_that_are_reshaped_and_then_cut_are_refused(tmp_path: Path, joined
 def test_boxes_that_are_cut_first_or_of_two_channels_convert(tmp_path: Path) -> None:
     assert sentences(box_decoder(tmp_path, cut_first=True)) == []
     assert sentences(box_decoder(tmp_path, outputs=2)) == []
+
+
+@pytest.mark.parametrize(
+    ("channels", "kernel", "target", "dtype", "refused"),
+    [
+        (160, 3, "rk3588", "fp16", False),
+        (168, 3, "rk3588", "fp16", True),
+        (336, 3, "rk3588", "int8", False),
+        (341, 3, "rk3588", "int8", True),
+        (336, 3, "rk3568", "fp16", False),
+        (341, 3, "rk3568", "fp16", True),
+        (384, 3, "rk3568", "int8", False),
+        (48, 5, "rk3588", "fp16", False),
+        (64, 5, "rk3588", "fp16", True),
+    ],
+)
+def test_a_large_transposed_convolution_with_output_padding_is_refused(
+    tmp_path: Path, channels: int, kernel: int, target: str, dtype: str, *, refused: bool
+) -> None:
+    found = sentences(enlarging(tmp_path, channels, kernel), target, dtype)
+    assert [sentence.partition(" : ")[0] for sentence in found] == ["[ONNXRuntimeError]"] * refused
+
+
+def test_without_output_padding_it_converts(tmp_path: Path) -> None:
+    assert sentences(enlarging(tmp_path, 384, 4, added=0)) == []
 
 
 KNOWN = {

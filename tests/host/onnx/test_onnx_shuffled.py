@@ -8,7 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx_networks import Network
-from onnx_units import boxes, refused_dropout, refused_gate, unit
+from onnx_units import boxes, enlarging, refused_dropout, refused_gate, unit
 from rkbench.onnx import FixReport, fix, open_onnx, predict_size
 from rkbench.onnx.preparing import prepare
 from rkbench.onnx.rewrites import chosen
@@ -143,3 +143,18 @@ def test_boxes_are_cut_before_they_are_reshaped(tmp_path: Path) -> None:
     assert report.verification is not None
     assert report.verification.relative_difference == 0
     assert predict_size(tmp_path / "fixed.onnx", "rk3588", "fp16").refusals == ()
+
+
+@pytest.mark.parametrize(("kernel", "added"), [(3, 1), (5, 1)])
+def test_a_lost_output_padding_becomes_a_larger_kernel(tmp_path: Path, kernel: int, added: int) -> None:
+    path = enlarging(tmp_path, 200, kernel, added)
+    report = fix(path, "rk3588", "fp16", tmp_path / "fixed.onnx")
+    assert [change.rewrite for change in report.changes] == ["output_padding"]
+    assert report.verification is not None
+    assert report.verification.relative_difference < CLOSE
+    assert predict_size(tmp_path / "fixed.onnx", "rk3588", "fp16").refusals == ()
+
+
+def test_an_output_padding_that_is_kept_is_left_alone(tmp_path: Path) -> None:
+    report = fix(enlarging(tmp_path, 64), "rk3588", "fp16", tmp_path / "fixed.onnx")
+    assert "output_padding" not in [change.rewrite for change in report.changes]

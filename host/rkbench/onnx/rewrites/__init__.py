@@ -23,6 +23,7 @@ from rkbench.onnx.rewrites import (
     dilated_rows,
     mixed_depthwise,
     older_opset,
+    output_padding,
     padded_concat,
     padded_groups,
     parallel_branches,
@@ -70,6 +71,7 @@ ALL: tuple[Rewrite, ...] = (
     spelled_out.REWRITE,
     older_opset.REWRITE,
     boxes_cut_first.REWRITE,
+    output_padding.REWRITE,
     zero_product.REWRITE,
 )
 
