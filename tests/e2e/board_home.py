@@ -5,6 +5,23 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+#: Of `/` these hold the folders where all who use this computer find one board's lock and queue.
+SHARED = ("run", "tmp")
+
+
+def own_root(folder: Path) -> Path:
+    """Make `folder` what an agent takes for `/`: all that this computer has, and a board's lock of its own.
+
+    Without it whatever runs here at the same time, as another worker of the tests, holds the same board.
+    """
+    lock = folder / "run/lock"
+    lock.mkdir(parents=True)
+    lock.chmod(0o1777)
+    for entry in Path("/").iterdir():
+        if entry.name not in SHARED:
+            (folder / entry.name).symlink_to(entry)
+    return folder
+
 
 class BoardHome:
     """The home folder `home`, the cache in it, and the processes that have it as $HOME."""

@@ -9,7 +9,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from board_home import BoardHome
+from board_home import BoardHome, own_root
 from rkbench.boards.model import Board
 from rkbench.boards.transport import Argument, InHome
 from rkbench.session import Session, start_session
@@ -106,12 +106,13 @@ class PipeTransport:
 
 
 class PipeBoard(BoardHome):
-    """A board that is this computer, with a home of its own."""
+    """A board that is this computer, with a home and a root of its own."""
 
     def __init__(self, home: Path, environment: Mapping[str, str] | None = None) -> None:
         home.mkdir(parents=True, exist_ok=True)
         self.home = home
-        self.environment = dict(environment or {})
+        root = str(own_root(home.with_name(f"{home.name}.root")))
+        self.environment = {"RKBENCH_SYS_ROOT": root, **(environment or {})}
         self.board = Board("bench-board", "here", python=sys.executable, runtime="virtual")
 
     def session(self, board: Board | None = None, *, rules: str = "", **limits: float) -> Session:

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from board_home import BoardHome
+from board_home import BoardHome, own_root
 from ports import free_port
 from rkbench.boards.model import Board
 
@@ -40,7 +40,10 @@ SetEnv {environment}
 
 
 class Sshd(BoardHome):
-    """A running sshd; `board` is what a user who trusts it would write. Its logins live in `home`."""
+    """A running sshd; `board` is what a user who trusts it would write. Its logins live in `home`.
+
+    Their agents see this computer under a root of their own, unless `environment` names another.
+    """
 
     def __init__(
         self,
@@ -61,7 +64,8 @@ class Sshd(BoardHome):
         self.client_key = folder / "client"
         make_key(self.client_key, "ed25519")
         shutil.copy(folder / "client.pub", folder / "authorized_keys")
-        words = {"HOME": str(self.home), **(environment or {})}
+        root = str(own_root(folder / "root"))
+        words = {"HOME": str(self.home), "RKBENCH_SYS_ROOT": root, **(environment or {})}
         text = CONFIG.format(
             port=self.port,
             folder=folder,

@@ -32,8 +32,7 @@ from sshd import Sshd
 
 pytest.importorskip("labgrid", reason="labgrid is not installed: pip install 'rkbench[labgrid]'")
 #: Coordinator, exporter and keepers are interpreters that start, on a busy computer.
-# In test_whole_lab.py's group: boards over SSH are this computer, where a user holds one board at a time.
-pytestmark = [pytest.mark.timeout(400), pytest.mark.xdist_group("prometheus")]
+pytestmark = pytest.mark.timeout(400)
 
 MODEL = DEMO / "digits.regrouped.int8.rknn"
 #: A host that holds a place until it is killed.

@@ -22,7 +22,7 @@ def inventory(tmp_path: Path) -> Path:
     path = tmp_path / "bench.toml"
     path.write_text(
         '[boards.desk]\nhost = "127.0.0.1"\nport = 1\nsoc = "rk3588"\n'
-        '[boards.rack]\nhost = "virtual"\nhome = "/tmp/rkbench-rack"\nsoc = "rk3588"\n'
+        f'[boards.rack]\nhost = "virtual"\nhome = "{tmp_path}/rack"\nsoc = "rk3588"\n'
     )
     return path
 
