@@ -73,11 +73,11 @@ def test_a_silent_host_ends_everything(start: Start, bench: Bench) -> None:
 def test_a_test_that_only_reads_is_no_silent_host(start: Start, bench: Bench) -> None:
     agent = start(
         RKBENCH_VIRTUAL_BEHAVIOUR=bench.behaviour(hang={"stage": "load"}),
-        RKBENCH_SILENCE_LIMIT_S="1",
+        RKBENCH_SILENCE_LIMIT_S="2",
         RKBENCH_BEAT_INTERVAL_S="0.1",
     )
     agent.send(bench.plan(bench.spec("a")))
-    for _ in range(20):
+    for _ in range(40):  # in twice its limit
         agent.until(Beat)
 
 
@@ -85,9 +85,7 @@ def test_a_host_that_beats_but_does_not_read_is_dead_too(start: Start, bench: Be
     flood = bench.behaviour(
         log=[{"stage": "inference", "text": "x" * 60_000, "iteration": n} for n in range(900)]
     )
-    agent = start(
-        RKBENCH_VIRTUAL_BEHAVIOUR=flood, RKBENCH_SILENCE_LIMIT_S="1.5", RKBENCH_BEAT_INTERVAL_S="0.1"
-    )
+    agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=flood, RKBENCH_SILENCE_LIMIT_S="3", RKBENCH_BEAT_INTERVAL_S="0.1")
     agent.send(bench.plan(bench.spec("a"), min_iterations=1000))
     assert agent.process.stdin is not None
     try:

@@ -189,7 +189,7 @@ def test_clocks_are_given_back_when_the_line_is_cut(board: Bench, start: Callabl
 def test_clocks_are_given_back_when_the_line_stalls(board: Bench, start: Callable[..., AgentProcess]) -> None:
     before = clocks(board.root)
     behaviour = board.behaviour(hang={"stage": "inference"})
-    agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=behaviour, RKBENCH_SILENCE_LIMIT_S="1.0")
+    agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=behaviour, RKBENCH_SILENCE_LIMIT_S="2.0")
     agent.send(board.plan(board.spec(), pin=True))
     assert agent.until(Pinning).pinned
     assert agent.wait() == 0  # it heard nothing more from us, and we have not closed the line
@@ -202,7 +202,7 @@ def test_clocks_are_given_back_when_the_supervisor_hangs(
 ) -> None:
     before = clocks(board.root)
     behaviour = board.behaviour(hang={"stage": "inference"})
-    agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=behaviour, RKBENCH_SILENCE_LIMIT_S="0.5")
+    agent = start(RKBENCH_VIRTUAL_BEHAVIOUR=behaviour, RKBENCH_SILENCE_LIMIT_S="2.0")
     agent.send(board.plan(board.spec(), pin=True))
     assert agent.until(Pinning).pinned
     agent.process.send_signal(signal.SIGSTOP)

@@ -218,7 +218,7 @@ def dashboard_queries(path: Path) -> Iterator[str]:
 
 def has_data(prometheus: Prometheus, query: str) -> bool:
     try:
-        return bool(poll(lambda: prometheus.query(query), limit_s=20.0))
+        return bool(poll(lambda: prometheus.query(query), limit_s=60.0))
     except AssertionError:
         return False
 

@@ -23,6 +23,8 @@ from rkbench_agent.wire.words import MAGIC, PROTOCOL
 
 BOARD = Board("shelf", "192.0.2.1")
 AGENT = AgentZip("d" * 64, b"")
+#: A wait lasts so long: a busy computer must not use it up before it begins.
+LAPSE_S = 0.1
 HELLO = encode(Hello(MAGIC, PROTOCOL, AGENT.digest, "1", "3.8.18", 7, 1_790_000_000_000_000_000))
 
 
@@ -126,7 +128,7 @@ def interrupted_wait(inbox: Inbox, line: int) -> int:
     def wait() -> None:
         sys.settrace(interrupt)
         try:
-            inbox.next(time.monotonic() + 0.001)
+            inbox.next(time.monotonic() + LAPSE_S)
         except (KeyboardInterrupt, TimeoutError, RuntimeError) as error:
             raised.append(error)
         finally:

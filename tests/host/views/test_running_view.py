@@ -27,8 +27,8 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def until(found: Callable[[], Any]) -> Any:
-    """Return what `found` returns once it is something; fails after ten seconds."""
-    end = time.monotonic() + 10
+    """Return what `found` returns once it is something; fails after a minute."""
+    end = time.monotonic() + 60
     while not (value := found()):
         assert time.monotonic() < end, "it never came"
         time.sleep(0.01)
