@@ -80,6 +80,19 @@ def enlarging(folder: Path, channels: int, kernel: int = 3, added: int = 1) -> P
     return network.conv(16, 8, (1, 1)).save(folder / "x.onnx")
 
 
+def called_twice(folder: Path, *, behind: str | None = "Identity") -> Path:
+    """Save a 3x3 that is called on two maps, as torch exports it: an Identity hands its weights on."""
+    network = Network(1, 64, 16, 16)
+    weights = again = network.weights("w", 64, 64, 3, 3)
+    if behind is not None:
+        network.value = weights
+        again = network.add(behind, name="again").value
+        network.value = "x"
+    sides = {"kernel_shape": [3, 3], "pads": [1] * 4}
+    network.add("Conv", weights, name="one", **sides).add("MaxPool", kernel_shape=[2, 2], strides=[2, 2])
+    return network.add("Conv", again, name="two", **sides).add("Relu").save(folder / "model.onnx")
+
+
 def boxes(folder: Path) -> Path:
     """Save the decoding of boxes as YOLO 8 does it: 16 bins a side, 4 sides, 50 places."""
     network = Network(1, 16, 5, 10).conv(16, 64, (1, 1)).add("Relu")

@@ -91,7 +91,15 @@ def largely_enlarging(folder: Path) -> Path:
     return enlarging(folder, 200)
 
 
-REFUSED = (refused_dropout, largely_enlarging, refused_gate, boxes, newer_opset, out_of_order, with_a_function)
+REFUSED = (
+    refused_dropout,
+    largely_enlarging,
+    refused_gate,
+    boxes,
+    newer_opset,
+    out_of_order,
+    with_a_function,
+)
 
 
 @pytest.mark.parametrize("make", REFUSED)

@@ -117,11 +117,13 @@ def check_target(target: str, dtype: str) -> Dtype:
 
 def _context(network: OnnxFile, target: str, toolkit_version: str | None) -> Context:
     owners: dict[ir.Value, ir.Node] = {}
+    constants = stored_values(network.graph)
     for node in network.graph:
-        for value in node.inputs:
-            if value is not None:
-                owners.setdefault(value, node)
-    return Context(target, toolkit_version, stored_values(network.graph), owners)
+        if not constants.issuperset(node.outputs):  # an Identity of weights stores nothing itself
+            for value in node.inputs:
+                if value is not None:
+                    owners.setdefault(value, node)
+    return Context(target, toolkit_version, constants, owners)
 
 
 def _plan(network: OnnxFile, context: Context, dtype: Dtype) -> LayerPlan:

@@ -13,6 +13,7 @@ import onnx_ir as ir
 from rkbench.onnx.constants import zeros_of
 from rkbench.onnx.convolution import convolution_of
 from rkbench.onnx.rewrites.proposal import constant_array, is_stored, replace_constant
+from rkbench.onnx.rewrites.shared_weights import LEAST_ELEMENTS, WEIGHED
 from rkbench.onnx.rewrites.surgery import add_constant, drop_unused, only_feeds
 from rkbench.onnx.stored import store_computed_weights
 from rkbench.onnx.values import static_shape
@@ -23,7 +24,7 @@ def prepare(model: ir.Model) -> None:
     graph = model.graph
     store_computed_weights(graph, dict(model.opset_imports))
     for node in list(graph):
-        source = _handed_on(node)
+        source = _own_copy(node, graph) or _handed_on(node)
         if source is not None and not node.outputs[0].is_graph_output():
             ir.convenience.replace_all_uses_with(node.outputs[0], source)
         elif node.op_type == "BatchNormalization":
@@ -42,6 +43,19 @@ def _handed_on(node: ir.Node) -> ir.Value | None:
     if _is_idle_dropout(node):
         return node.inputs[0]
     return _rejoined(node) if node.op_type == "Concat" else None
+
+
+def _own_copy(node: ir.Node, graph: ir.Graph) -> ir.Value | None:
+    """Return a copy of the weights that an Identity hands on: the compiler stores them again.
+
+    So torch writes a module that is called twice; `rewrites/shared_weights.py` finds the twin.
+    """
+    source = node.inputs[0] if node.op_type == "Identity" else None
+    weighs = {(user.op_type, at) for user, at in node.outputs[0].uses()} <= {(op, 1) for op in WEIGHED}
+    array = constant_array(source) if weighs else None
+    if source is None or array is None or array.size < LEAST_ELEMENTS:
+        return None
+    return add_constant(graph, f"{source.name}_again", array)
 
 
 def _is_idle_dropout(node: ir.Node) -> bool:

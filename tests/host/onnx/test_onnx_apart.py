@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx_networks import Network
+from onnx_units import called_twice
 from rkbench.onnx import predict_size
 from test_onnx_fusion import layers
 
@@ -94,6 +95,14 @@ def test_a_product_with_zeros_is_stored_as_a_map_behind_an_identity_alone(
     path = network.add("Mul", zeros).add("Add", "x", name="sum").save(tmp_path / "x.onnx")
     nodes = predict_size(path, "rk3588", "fp16").nodes
     assert sum(node.weight_bytes for node in nodes if node.name == "sum") == size
+
+
+@pytest.mark.parametrize(("behind", "size"), [("Identity", 73_728), (None, 0)])
+def test_weights_behind_an_identity_are_stored_again(tmp_path: Path, behind: str | None, size: int) -> None:
+    """Converted: 173,938 bytes against 99,826."""
+    path = called_twice(tmp_path, behind=behind)
+    assert weights_of(path, "one") == 73_728
+    assert weights_of(path, "two") == size
 
 
 def test_a_window_above_7_pixels_becomes_a_depthwise_convolution(tmp_path: Path) -> None:

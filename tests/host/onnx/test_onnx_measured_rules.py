@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 from onnx_networks import Network
+from onnx_units import called_twice
 from rkbench.onnx import fix, predict_size
 
 
@@ -32,6 +33,15 @@ def test_patches_become_channels_from_8_pixels_on(tmp_path: Path, patch: int, fo
     weights = network.weights("w", 32, 3, patch, patch)
     network.add("Conv", weights, kernel_shape=[patch] * 2, strides=[patch] * 2)
     assert rewrites(network, tmp_path) == found
+
+
+def test_weights_behind_an_identity_are_shared(tmp_path: Path) -> None:
+    report = fix(called_twice(tmp_path), "rk3588", "fp16", tmp_path / "fixed.onnx")
+    assert [change.rewrite for change in report.changes] == ["shared_weights"]
+    assert report.verification is not None
+    assert report.verification.relative_difference == 0
+    fixed = predict_size(tmp_path / "fixed.onnx", "rk3588", "fp16")
+    assert [node.weight_bytes for node in fixed.nodes if node.type == "Conv"] == [73_728, 0]
 
 
 @pytest.mark.parametrize(("groups", "found"), [(1, ["shared_weights"]), (64, []), (4, []), (2, [])])

@@ -1,7 +1,8 @@
 """Store equal weights once: initializers with the same numbers become one that all their users read.
 
-Exact. The compiler stores each initializer for itself; one that two layers share is stored once. Not for
-groups of more than one channel: where they fill whole blocks, the converter (2.5.0) dies of it (6 of 10).
+Exact. The compiler stores each initializer for itself; one that two layers share is stored once, but again
+for each that reads it through an Identity, as torch writes a module that is called twice. Not for groups of
+more than one channel: where they fill whole blocks, the converter (2.5.0) dies of it (6 of 10).
 """
 
 from __future__ import annotations
@@ -17,11 +18,13 @@ from rkbench.rknn.targets import ELEMENT_BYTES
 
 NAME = "shared_weights"
 LEAST_ELEMENTS = 2048
+WEIGHED = ("Conv", "ConvTranspose", "Gemm", "MatMul")
+"""Operators whose second input is weights."""
 
 
 def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     """Propose the earlier twin of a node's weights."""
-    shares = node.op_type in ("Conv", "ConvTranspose", "Gemm", "MatMul") and len(node.inputs) > 1
+    shares = node.op_type in WEIGHED and len(node.inputs) > 1
     if not shares or _has_wide_groups(node):
         return None
     own = node.inputs[1]
