@@ -10,6 +10,7 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from decimal import Decimal, InvalidOperation
 
 from rkbench_agent.wire.text import encodable as encodable
@@ -130,6 +131,14 @@ def format_difference(value: float | None) -> str:
 def signed(value: float, digits: int = 1) -> str:
     """Return a difference with its sign: `+12.3`, `-0.05`; what rounds to nothing is `+0.0`."""
     return f"{round(value, digits) + 0.0:+.{digits}f}"
+
+
+def format_moment(unix_s: float, form: str = "%Y-%m-%d %H:%M:%S UTC") -> str:
+    """Return a moment in UTC, in a form of strftime; a dash for what a damaged store holds instead of one."""
+    try:
+        return datetime.fromtimestamp(unix_s, timezone.utc).strftime(form)
+    except (OverflowError, ValueError, OSError):
+        return UNKNOWN
 
 
 def _three_digits(value: float) -> str:

@@ -10,12 +10,12 @@ import logging
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 
 from rkbench.boards.beside import KeptBeside
 from rkbench.boards.model import Board
 from rkbench.errors import BoardQuarantinedError
+from rkbench.units import format_moment
 
 #: A board that did not answer, or fell silent, so many times in a row is taken out.
 MOST_FAULTS = 3
@@ -45,11 +45,9 @@ def taken_out(boards: Iterable[Board]) -> dict[str, Health]:
 
 def quarantine_words(health: Health) -> str:
     """Return since when and why a board is taken out."""
-    since = datetime.fromtimestamp(health.quarantined_unix_s or 0.0, timezone.utc)
+    since = format_moment(health.quarantined_unix_s or 0.0, "%Y-%m-%d %H:%M UTC")
     last = f", the last time: {health.faults[-1]}" if health.faults else ""
-    return (
-        f"in quarantine since {since:%Y-%m-%d %H:%M UTC}: it failed {len(health.faults)} times in a row{last}"
-    )
+    return f"in quarantine since {since}: it failed {len(health.faults)} times in a row{last}"
 
 
 def check_quarantine(board: Board) -> None:

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import datetime, timezone
 
 from rkbench_agent.wire.board import Waiter
 
 from rkbench.boards.health import quarantine_words, taken_out
 from rkbench.boards.model import Board
 from rkbench.campaign.status import BoardStatus
-from rkbench.units import UNKNOWN, printable
+from rkbench.units import UNKNOWN, format_moment, printable
 from rkbench.views.columns import left
 
 
@@ -62,7 +61,7 @@ def waiter_words(waiter: Waiter) -> str:
 def _since(unix_ns: int | None) -> str:
     if unix_ns is None:
         return ""
-    return datetime.fromtimestamp(unix_ns / 1e9, timezone.utc).strftime(" since %Y-%m-%d %H:%M:%S UTC")
+    return f" since {format_moment(unix_ns / 1e9)}"
 
 
 def _print(line: str) -> None:

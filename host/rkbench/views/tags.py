@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from typing import TextIO
 
 from rkbench.results.ids import short_ids
 from rkbench.store.base import RunTag
+from rkbench.units import format_moment
 from rkbench.views.push.grid import plain, print_grid
 from rkbench.views.terminal import make_console
 
@@ -40,8 +40,8 @@ def show_tags(tags: Sequence[RunTag], out: TextIO | None = None, *, name: str | 
     shown = short_ids(item.run for item in tags)
     rows = []
     for (tag, note), items in groups.items():
-        day = datetime.fromtimestamp(max(item.tagged_unix_s for item in items), timezone.utc)
+        day = format_moment(max(item.tagged_unix_s for item in items), "%Y-%m-%d")
         which = ", ".join(shown[item.run] for item in items[:3])
         more = f" and {len(items) - 3} more" if len(items) > 3 else ""
-        rows.append([plain(cell) for cell in (tag, f"{day:%Y-%m-%d}", which + more, note)])
+        rows.append([plain(cell) for cell in (tag, day, which + more, note)])
     print_grid(console, ("tag", "given (UTC)", "runs", "note"), rows, left=4)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from typing import TextIO
 
 from rkbench.results.measure_types import Measure
 from rkbench.results.trend import Trend, TrendPoint
-from rkbench.units import MARK, text_beside
+from rkbench.units import MARK, format_moment, text_beside
 from rkbench.views.terminal import make_console
 
 HEIGHT = 10
@@ -104,4 +103,4 @@ def _legend(trend: Trend) -> list[tuple[str, str]]:
 
 
 def _day(unix_s: float) -> str:
-    return f"{datetime.fromtimestamp(unix_s, timezone.utc):%Y-%m-%d %H:%M}"
+    return format_moment(unix_s, "%Y-%m-%d %H:%M")

@@ -21,6 +21,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from rkbench.cli import main
 from rkbench.errors import DocumentError
 from rkbench.metrics.results import StoreCollector
+from rkbench.results.night import Night
 from rkbench.results.noise_floor import floor_conditions
 from rkbench.store import open_store
 
@@ -201,6 +202,18 @@ def test_a_baseline_accepted_when_no_calendar_has_a_day_is_listed(path: Path) ->
     damage(path, f"INSERT INTO baselines VALUES ({values})", 2**63 - 1)
     done = run_bench("baseline", "list", "--store", path)
     assert (done.returncode, "1970-01-01" in done.stdout) == (0, True)
+
+
+@pytest.mark.parametrize("when", [1e308, -1e308, 2.0**63])
+@pytest.mark.parametrize("words", [("nights",), ("show", "night-1"), ("nights", "--suite", "lab")])
+def test_a_night_that_began_when_no_calendar_has_a_day_is_shown(
+    path: Path, when: float, words: tuple[str, ...]
+) -> None:
+    with open_store(path) as store:
+        store.save_night(Night("night-1", "lab", "f", when, ended_unix_s=when))
+    done = run_bench(*words, "--store", path)
+    assert done.returncode in (0, 1)
+    assert (done.stderr, "lab" in done.stdout) == ("", True)
 
 
 @pytest.mark.parametrize("kind", DOCUMENTS)

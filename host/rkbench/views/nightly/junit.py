@@ -7,23 +7,24 @@ show the first two red.
 from __future__ import annotations
 
 import re
-from datetime import datetime, timezone
 from xml.etree import ElementTree
 
 from rkbench.results.night import CellResult, GateResult, Night, PooledGate
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED
+from rkbench.units import format_moment
 from rkbench.views.nightly.sentences import count, gate_line, pooled_in, pooled_line
 
 #: What XML 1.0 cannot hold, not even escaped.
 _FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
+_ISO = "%Y-%m-%dT%H:%M:%S+00:00"
 _TAGS = {FAIL: "failure", NOT_MEASURED: "error", CANNOT_TELL: "skipped"}
 
 
 def render_junit(night: Night) -> str:
     """Return `night` as one test suite."""
     total = sum(len(cell.gates) for cell in night.cells) + len(night.pooled)
-    started = datetime.fromtimestamp(night.started_unix_s, timezone.utc).isoformat(timespec="seconds")
+    started = format_moment(night.started_unix_s, _ISO)
     figures = {
         "name": _clean(night.suite),
         "tests": str(total),
@@ -88,9 +89,7 @@ def _pooled_case(night: Night, item: PooledGate) -> ElementTree.Element:
 def _figures(cell: CellResult, gate: GateResult) -> dict[str, str]:
     """Return what a gate looked at, in the base unit of its quantity; without what is unknown."""
     last = gate.measurements[-1] if gate.measurements else None
-    measured = (
-        None if cell.measured_unix_s is None else datetime.fromtimestamp(cell.measured_unix_s, timezone.utc)
-    )
+    measured = cell.measured_unix_s
     figures = {
         "verdict": cell.verdict,
         "unit": gate.unit or None,
@@ -98,7 +97,7 @@ def _figures(cell: CellResult, gate: GateResult) -> dict[str, str]:
         "baseline": last.baseline if last else None,
         "difference_percent": last.difference_percent if last else None,
         "p50_s": cell.p50_s,
-        "measured_at": measured.isoformat(timespec="seconds") if measured else None,
+        "measured_at": None if measured is None else format_moment(measured, _ISO),
         "simulated": "true" if cell.simulated else None,
     }
     return {

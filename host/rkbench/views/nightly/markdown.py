@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
 
 from rkbench.results.night import CellResult, GateResult, Night
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, PASS
+from rkbench.units import format_moment
 from rkbench.views.markdown import escaped
 from rkbench.views.nightly.figures import FIGURES, figures_of
 from rkbench.views.nightly.sentences import (
@@ -66,7 +66,7 @@ def _sections(night: Night) -> Iterator[tuple[str, Sequence[str]]]:
 
 def utc(unix_s: float) -> str:
     """Return a time as `2026-01-31 02:00:00 UTC`."""
-    return datetime.fromtimestamp(unix_s, timezone.utc).strftime("%Y-%m-%d %H:%M:%S UTC")
+    return format_moment(unix_s)
 
 
 def _passed_second(night: Night) -> list[tuple[CellResult, GateResult]]:

@@ -6,7 +6,6 @@ import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timezone
 
 from rkbench_agent.wire.caveats import DOUBT, WEIGHTS
 
@@ -26,7 +25,7 @@ from rkbench.results.night import (
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, Gate, State, is_relative, parse_gate
 from rkbench.stats.history.verdicts import NOT_ENOUGH_DATA
 from rkbench.stats.judging import Judgement
-from rkbench.units import BYTES, SECONDS, UNKNOWN, Unit, format_between, text_beside
+from rkbench.units import BYTES, SECONDS, UNKNOWN, Unit, format_between, format_moment, text_beside
 
 SIMULATED = "simulated by virtual boards"
 #: What is not green, the worst first, in the words of headlines and lines.
@@ -103,7 +102,7 @@ def against_history(gate: GateResult) -> str:
 
 
 def _on_day(unix_s: float | None) -> str:
-    return "" if unix_s is None else f" ({datetime.fromtimestamp(unix_s, timezone.utc):%Y-%m-%d})"
+    return "" if unix_s is None else f" ({format_moment(unix_s, '%Y-%m-%d')})"
 
 
 def pooled_line(item: PooledGate) -> str:

@@ -7,11 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 
 from rkbench.results.measure_types import Measure
 from rkbench.results.trend import Trend
-from rkbench.units import MARK
+from rkbench.units import MARK, format_moment
 
 MOST_SERIES, MOST_CHANGES = 8, 6
 _MARGIN_X, _MARGIN_Y = 1.0, 6.0
@@ -98,4 +97,4 @@ def _place(value: float, low: float, high: float, margin: float) -> float:
 
 
 def _day(unix_s: float) -> str:
-    return f"{datetime.fromtimestamp(unix_s, timezone.utc):%Y-%m-%d}"
+    return format_moment(unix_s, "%Y-%m-%d")

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime, timezone
 from typing import Any
 
 from rkbench.results.measure_types import Measure
 from rkbench.results.trend import Trend
-from rkbench.units import BYTES, MARK, SECONDS, printable
+from rkbench.units import BYTES, MARK, SECONDS, format_moment, printable
 from rkbench.views.report.charts.spec import (
     SOFT,
     Chart,
@@ -111,4 +110,4 @@ def _changes(trends: Sequence[Trend], x: Spec) -> list[Spec]:
 
 
 def _moment(unix_s: float) -> str:
-    return f"{datetime.fromtimestamp(unix_s, timezone.utc):%Y-%m-%dT%H:%M:%SZ}"
+    return format_moment(unix_s, "%Y-%m-%dT%H:%M:%SZ")
