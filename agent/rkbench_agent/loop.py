@@ -7,6 +7,9 @@ import time
 from dataclasses import dataclass
 from typing import Callable, List
 
+#: Python hears of a signal that comes just before a wait, or that another thread takes, after the wait.
+SIGNAL_POLL_S = 1.0
+
 
 @dataclass
 class Timer:
@@ -45,7 +48,8 @@ class Loop:
 
     def turn(self, timeout_s: float) -> bool:
         """Wait at most `timeout_s`, handle what came; True if any descriptor had something to read."""
-        due = min([timer.due for timer in self._timers] + [time.monotonic() + timeout_s])
+        wait_s = min(timeout_s, SIGNAL_POLL_S)
+        due = min([timer.due for timer in self._timers] + [time.monotonic() + wait_s])
         events = self._selector.select(max(0.0, due - time.monotonic()))
         for key, _mask in events:
             # An action may close a descriptor that this same turn has found readable.

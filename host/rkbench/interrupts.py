@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -12,7 +14,64 @@ from types import FrameType
 #: The end takes a second; who asks a third time does not want to wait for it.
 IMPATIENT = 3
 
+#: The main thread is woken again after so long, until it has heard: its wait may begin between two times.
+WAKE_AGAIN_S = 0.1
+
 _Handler = Callable[[int, FrameType | None], object]
+
+
+@contextmanager
+def woken_by_signals() -> Iterator[None]:
+    """Let the main thread hear of signals at once, whatever it waits for in the block.
+
+    Python runs handlers between two steps of the main thread. A wait is one step: where it begins just
+    after the signal has come, or another thread has taken that, the handlers wait for its end, be it never.
+    So a thread that is told of every signal interrupts the wait with SIGURG, which means nothing else here.
+    Elsewhere than in the main thread nothing changes.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    waker = _Waker()
+    before = signal.signal(signal.SIGURG, waker.heard)
+    told = signal.set_wakeup_fd(waker.told_fd, warn_on_full_buffer=False)
+    try:
+        yield
+    finally:
+        signal.set_wakeup_fd(told)
+        waker.end()
+        signal.signal(signal.SIGURG, before if before is not None else signal.SIG_DFL)
+
+
+class _Waker:
+    """A thread that interrupts the one that makes it for each signal whose number comes by `told_fd`."""
+
+    def __init__(self) -> None:
+        self._reading_fd, self.told_fd = os.pipe()
+        os.set_blocking(self.told_fd, False)
+        self._sleeper = threading.get_ident()
+        self._times_heard = 0
+        self._thread = threading.Thread(target=self._wake, name="waker", daemon=True)
+        self._thread.start()
+
+    def heard(self, number: int, frame: FrameType | None) -> None:
+        """Note that handlers are run: those of Ctrl-C, SIGTERM and SIGHUP, lower numbers, come before."""
+        del number, frame
+        self._times_heard += 1
+
+    def end(self) -> None:
+        """Wake nobody any more."""
+        os.close(self.told_fd)
+        self._times_heard += 1
+        self._thread.join()
+        os.close(self._reading_fd)
+
+    def _wake(self) -> None:
+        while told := os.read(self._reading_fd, 1 << 12):
+            before = self._times_heard
+            while set(told) != {signal.SIGURG} and self._times_heard == before:
+                signal.pthread_kill(self._sleeper, signal.SIGURG)
+                time.sleep(WAKE_AGAIN_S)
 
 
 @contextmanager

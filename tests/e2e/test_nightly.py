@@ -14,6 +14,7 @@ from xml.etree import ElementTree
 import pytest
 from fake_boards import FakeSession
 from night_lab import BOARDS, DEMO, GATES, MODELS, NightLab
+from other_thread import signal_another_thread
 from relay import Relay
 from rkbench.boards.model import Board
 from rkbench.boards.ssh.connection import CONNECT_TIMEOUT_S
@@ -148,6 +149,19 @@ def test_ctrl_c_does_not_wait_for_boards_that_are_being_connected_to(lab: NightL
             _, err = process.communicate(timeout=CONNECT_TIMEOUT_S - 1)
     assert (process.returncode, "stopping: what was measured is kept" in err) == (130, True), err
     assert "Traceback" not in err
+
+
+def test_a_night_hears_a_signal_that_another_thread_has_taken_while_it_waits(lab: NightLab) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        nothing = Path(os.devnull)
+        lab.reach("left", "ann", deaf.getsockname()[1], nothing, nothing)
+        lab.suite.write_text(lab.suite.read_text().replace('boards = ["shelf"]', 'boards = ["left"]'))
+        process = lab.start("nightly", lab.suite)
+        silent, _ = deaf.accept()
+        with silent:
+            signal_another_thread(process.pid, signal.SIGTERM)
+            _, err = process.communicate(timeout=CONNECT_TIMEOUT_S - 1)
+    assert (process.returncode, "stopping: what was measured is kept" in err) == (130, True), err
 
 
 def test_a_board_behind_a_link_that_flips_bits_costs_the_others_nothing(

@@ -117,9 +117,11 @@ def _run(arguments: list[str]) -> object:
         inspect_plain(plain)
         return None
     from rkbench.cli.app import app
+    from rkbench.interrupts import woken_by_signals
 
     try:
-        return app(part_pin(arguments), complete_var=COMPLETING, standalone_mode=False)
+        with woken_by_signals():
+            return app(part_pin(arguments), complete_var=COMPLETING, standalone_mode=False)
     except Exception:
         if COMPLETING not in os.environ:
             raise
