@@ -66,7 +66,8 @@ class StoreCollector(Collector):
             self._read()
         except StoreError as error:
             if self._problem is None or self._problem.message != error.message:
-                _log.warning("%s", printable(error.message))
+                for number, line in enumerate((error.message, *error.hint.splitlines())):
+                    _log.warning("%s%s", "  → " if number else "", printable(line))
             self._problem = error
             return
         if self._problem is not None:

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +22,7 @@ from rkbench.metrics.site import ServedSite
 from rkbench.metrics.web import App, listen_at
 from rkbench.metrics.web_config import WebConfigFile
 from rkbench.store import default_address
+from rkbench.store.opening import check_address
 
 DEFAULT_LISTEN = "127.0.0.1:9955"
 
@@ -35,14 +37,16 @@ def make_server(
     site: Path | None = None,
     web_config: WebConfigFile | None = None,
     places: WatchedPlaces | None = None,
+    results: StoreCollector | None = None,
 ) -> BoundedServer:
     """Return a server that listens, and answers once it is run. Raises UsageError.
 
     `site`: where the pages of the store are made; None: in the cache. `web_config`: TLS and who may ask;
     None: everybody, in plain text. `places`: of a labgrid lab, which the caller starts and closes.
+    `results`: what reads the store, where the caller has it.
     """
     address = store or default_address()
-    results = StoreCollector(address, simulated=simulated, max_series=max_series)
+    results = results or StoreCollector(address, simulated=simulated, max_series=max_series)
     targets = Targets(find_inventory(inventory), places)
     app = App(results, targets, ServedSite(str(address), site), str(address))
     return listen_at(parse_listen(listen), app, web_config)
@@ -57,25 +61,26 @@ def serve(
     max_series: int = DEFAULT_MAX_SERIES,
     web_config: Path | None = None,
 ) -> None:
-    """Answer Prometheus until SIGTERM or Ctrl-C. Raises UsageError."""
+    """Answer Prometheus until SIGTERM or Ctrl-C. What is wrong with the store is said at once.
+
+    Raises UsageError, also where there is no such kind of store.
+    """
     logging.basicConfig(level=logging.INFO, format="bench serve: %(message)s", stream=sys.stderr)
     config = WebConfigFile(web_config) if web_config else None
     coordinator = os.environ.get(ADDRESS)
     places = WatchedPlaces(coordinator) if coordinator else None
+    address = store or default_address()
+    check_address(address)
+    results = StoreCollector(address, simulated=simulated, max_series=max_series)
     server = make_server(
-        listen,
-        store=store,
-        inventory=inventory,
-        simulated=simulated,
-        max_series=max_series,
-        web_config=config,
-        places=places,
+        listen, store=store, inventory=inventory, web_config=config, places=places, results=results
     )
     signal.signal(signal.SIGTERM, _leave)
     host, port = listen.rpartition(":")[0], server.server_port
     scheme = "https" if config and config.now().context else "http"
     told = "%s://%s:%d/ is the store as pages; /metrics and /sd are for Prometheus"
     logging.getLogger("rkbench.serve").info(told, scheme, host or "0.0.0.0", port)
+    threading.Thread(target=results.problem, name="store", daemon=True).start()
     if places:
         places.start()
     with server:

@@ -29,6 +29,9 @@ class StoreModule(Protocol):
 
     connect: Connect
 
+    def check(self, address: str) -> None:
+        """Raise UsageError for what is no address of such a store."""
+
     def migrate(self, address: str) -> str:
         """Bring the store at `address` to today's version, and return it; raises StoreError."""
 
@@ -72,6 +75,11 @@ def read_store(address: str | Path | None = None) -> Store:
 def migrate_store(address: str) -> str:
     """Bring the store at `address` to the version that this rkbench writes, and return it."""
     return _module(address).migrate(address)
+
+
+def check_address(address: str | Path) -> None:
+    """Raise UsageError where there can be no store at `address`; none is opened."""
+    _module(str(address)).check(str(address))
 
 
 def _module(address: str) -> StoreModule:

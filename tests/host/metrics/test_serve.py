@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -20,8 +19,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from bench_command import run_bench
 from made_runs import collected, make_run
 from metrics_values import parse
+from other_thread import signal_another_thread
 from rkbench.errors import UsageError
 from rkbench.metrics.serve import make_server, parse_listen
 from rkbench.store import open_store
@@ -244,6 +245,35 @@ def test_the_command_serves_on_loopback_until_it_is_told_to_stop(tmp_path: Path)
         assert (process.wait(30), process.stderr.read()) == (0, said)
 
 
+def test_the_command_says_at_once_that_there_is_no_store_and_serves_all_the_same(tmp_path: Path) -> None:
+    options = ["--listen", "127.0.0.1:0", "--store", str(tmp_path / "store")]
+    command = [sys.executable, "-c", "from rkbench.cli import main; main()", "serve", *options]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stderr is not None
+        url, *said = (process.stderr.readline() for _ in range(3))
+        assert said == [
+            f"bench serve: no result store at {tmp_path / 'store'}: No such file or directory\n",
+            "bench serve:   → push something first (bench push), or name it: --store FILE\n",
+        ]
+        save(tmp_path)
+        assert metrics(url.split()[2].rstrip("/"))["rkbench_results"] == 1
+        process.terminate()
+        assert "the result store can be read again" in process.stderr.read()
+
+
+@pytest.mark.parametrize(
+    ("address", "said"),
+    [
+        ("foo://x", "no kind of result store is called 'foo': foo://x"),
+        ("postgresql://ann@x:y/z", "the address of the result store is no URL of PostgreSQL"),
+    ],
+)
+def test_an_address_that_no_store_can_have_is_refused(address: str, said: str) -> None:
+    done = run_bench("serve", "--listen", "127.0.0.1:0", "--store", address)
+    assert done.returncode == 2
+    assert done.stderr.startswith(f"bench: {said}\n")
+
+
 def test_the_command_ends_too_where_another_thread_takes_the_signal(tmp_path: Path) -> None:
     save(tmp_path)
     code = "from rkbench.cli import main; main()"
@@ -255,8 +285,7 @@ def test_the_command_ends_too_where_another_thread_takes_the_signal(tmp_path: Pa
         port = int(url.rpartition(":")[2])
         with socket.create_connection(("127.0.0.1", port)):  # whose thread waits for the question
             assert metrics(url)["rkbench_results"] == 1
-            second = sorted(int(task.name) for task in Path(f"/proc/{process.pid}/task").iterdir())[1]
-            assert ctypes.CDLL(None).tgkill(process.pid, second, signal.SIGTERM) == 0
+            signal_another_thread(process.pid, signal.SIGTERM)
             try:
                 assert process.wait(30) == 0
             finally:

@@ -38,6 +38,11 @@ def connect(address: str, *, wait_s: float, create: bool) -> PostgresStore:
     return PostgresStore(server, PatientWriter(Spool(address, data_folder())) if create else None)
 
 
+def check(address: str) -> None:
+    """Raise UsageError where `address` is no URL of a database."""
+    server_url(address)
+
+
 def migrate(address: str) -> str:
     """Bring the database of the URL `address` to today's version, and return it."""
     server = ServerDatabase(server_url(address), address, MIGRATION_WAIT_S, answer_s=None)
