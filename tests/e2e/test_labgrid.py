@@ -332,6 +332,18 @@ def test_a_coordinator_that_is_down_is_named(tmp_path: Path, monkeypatch: pytest
         boards(tmp_path).find("labgrid:rock")
 
 
+def test_a_coordinator_that_says_nothing_is_said_to_be_waited_for_and_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("rkbench.boards.labgrid.coordinator.ANSWER_LIMIT_S", 3.0)
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        address = f"127.0.0.1:{deaf.getsockname()[1]}"
+        monkeypatch.setenv("LG_COORDINATOR", address)
+        with pytest.raises(ConnectError, match=f"labgrid's coordinator {address} does not answer"):
+            boards(tmp_path).find("labgrid:rock")
+    assert f"labgrid's coordinator {address} has not answered yet; waiting for it up to 30 s" in caplog.text
+
+
 def test_a_board_that_does_not_answer_is_cycled_once(
     lab: LabgridLab,
     tmp_path: Path,
@@ -402,6 +414,30 @@ def test_a_push_to_any_place_of_a_tag_runs_on_the_free_one(
     assert made["board"]["name"] == "labgrid:rock"
     assert "trying the next board" not in done.stderr
     assert (lab.owner("rock"), lab.owner("bare")) == ("", "desk/bob")
+
+
+def test_a_push_waits_for_a_place_as_long_as_it_is_told(
+    lab: LabgridLab, inventory: Path, tmp_path: Path
+) -> None:
+    lab.client("-p", "rock", "acquire")
+    places = ("--inventory", inventory, "--store", tmp_path / "results.sqlite")
+    done = run_bench("push", MODEL, "--board", "labgrid:rock", "--wait", "1", *places)
+    assert done.returncode == 1
+    assert "bench: labgrid's place 'rock' is acquired by desk/bob" in done.stderr
+
+
+def test_a_night_waits_for_a_place_as_long_as_its_suite_says(
+    lab: LabgridLab, inventory: Path, tmp_path: Path
+) -> None:
+    lab.client("-p", "rock", "acquire")
+    suite = tmp_path / "suite.toml"
+    suite.write_text(
+        'name = "lab"\nboards = ["labgrid:rock"]\ngates = ["size <= 10MB"]\n'
+        f'[plans.default]\nwait = 1\n[[models]]\nfiles = ["{MODEL}"]\n'
+    )
+    done = run_bench("nightly", suite, "--store", tmp_path / "results.sqlite", "--inventory", inventory)
+    assert done.returncode == 1
+    assert "takes no part: labgrid's place 'rock' is acquired by desk/bob" in done.stderr
 
 
 def test_a_push_that_no_board_can_run_waits_for_none(

@@ -160,7 +160,14 @@ def push(
         expected = Expected(_path(onnx), _path(inputs))
         with _listening(progress) as listener:
             outcome = push_to(
-                board, options, expected, listener, conversion=conversion, store=address, inventory=boards
+                board,
+                options,
+                expected,
+                listener,
+                conversion=conversion,
+                store=address,
+                inventory=boards,
+                wait_s=asked.get("wait"),
             )
     if outcome.interrupted:
         raise KeyboardInterrupt

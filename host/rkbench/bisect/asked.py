@@ -29,6 +29,7 @@ class BisectOptions:
     """One bisection as it is asked for.
 
     `golden` None: its inputs are random. `folder` takes the smallest part that fails.
+    `wait_s` is for a board in use; None: no time, and labgrid's own for one of its places.
     """
 
     onnx: Path
@@ -37,7 +38,7 @@ class BisectOptions:
     golden: Path | None = None
     cases: int = CASES
     folder: Path | None = None
-    wait_s: float = 0.0
+    wait_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,8 @@ class BoardProber:
         """Return what a part did on the board; raises ConversionError, BoardError, and what stops a push."""
         built = self._built(prepared)
         rknn = deliver(built, self.folder, prepared.name)
-        push = PushOptions((rknn,), self.options.settings, prepared.golden, wait_s=self.options.wait_s)
+        wait_s = self.options.wait_s or 0.0
+        push = PushOptions((rknn,), self.options.settings, prepared.golden, wait_s=wait_s)
         connect = partial(self.sessions.open, self.board)
         outcome = run_campaign(push, self.board, connect, self.store, self._without_notes)
         if outcome.interrupted:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -124,9 +125,10 @@ class Boards:
         raise no_board(word, self.listed(), self.path)
 
 
-def open_boards(inventory: Path | None = None) -> Boards:
+def open_boards(inventory: Path | None = None, wait_s: float | None = None) -> Boards:
     """Return the boards that can be named, by the inventory that is named or found.
 
+    A place of labgrid's that somebody has is waited for for `wait_s`; None: as long as labgrid's users do.
     Raises UsageError for a named one that is not there: it would be read as one without boards.
     """
     if inventory is not None and not inventory.expanduser().exists():
@@ -134,4 +136,7 @@ def open_boards(inventory: Path | None = None) -> Boards:
             f"{inventory}: there is no such file",
             hint=f"look how it is spelled; or make it: bench boards add NAME ADDRESS --inventory {inventory}",
         )
-    return Boards(find_inventory(inventory))
+    if wait_s is None:
+        return Boards(find_inventory(inventory))
+    waiting = [partial(LabgridBoards, wait_s=wait_s) if one is LabgridBoards else one for one in PROVIDERS]
+    return Boards(find_inventory(inventory), waiting)

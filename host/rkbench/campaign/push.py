@@ -55,12 +55,15 @@ class PushWhere:
     first: First
 
 
-def named_boards(words: str, store: str | None = None, inventory: Path | None = None) -> PushWhere:
+def named_boards(
+    words: str, store: str | None = None, inventory: Path | None = None, wait_s: float | None = None
+) -> PushWhere:
     """Return all boards that any of `words` (with commas between) can mean, each once.
 
+    A place of labgrid's that somebody has is waited for for `wait_s`, see `open_boards`.
     Raises InventoryError and UsageError.
     """
-    address, boards = store or default_address(), open_boards(inventory)
+    address, boards = store or default_address(), open_boards(inventory, wait_s)
     LOG.info("boards from %s, results to %s", boards.path, without_password(address))
     found = {board.name: board for word in _parted(words) for board in boards.find(word)}
     return PushWhere(tuple(found.values()), boards.hold, address, boards.first)
@@ -95,14 +98,15 @@ def push_to(
     conversion: ConvertWords | None = None,
     store: str | None = None,
     inventory: Path | None = None,
+    wait_s: float | None = None,
     hear: Hear = deaf,
 ) -> Outcome:
     """Run `options` on the first free one of the boards that `board` names, and keep every run in `store`.
 
-    `hear` takes every message of the board as it comes.
+    `hear` takes every message of the board as it comes; `wait_s` is for `named_boards`.
     Raises BenchErrors for what stops it before anything was measured; what fails later is in the outcome.
     """
-    where = named_boards(board, store, inventory)
+    where = named_boards(board, store, inventory, wait_s)
     return push_to_first(where, options, expected, listener, conversion=conversion, hear=hear)
 
 

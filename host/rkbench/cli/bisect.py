@@ -40,7 +40,7 @@ def bisect(
     save: Annotated[
         Path | None, typer.Option(help="Folder for the smallest part that fails, with its inputs.")
     ] = None,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for a board in use.")] = 0.0,
+    wait: options.Wait = None,
     json_file: options.JsonFile = None,
 ) -> int:
     """Find the first layer that a board computes wrong.
@@ -72,7 +72,7 @@ def _bisected(
     from rkbench.store import default_address, open_store
 
     refuse_several(board, "a bisection goes from layer to layer by what one board computes")
-    boards = open_boards(places.inventory)
+    boards = open_boards(places.inventory, asked.wait_s)
     (first, *_) = boards.find(board)
     with open_store(places.store or default_address()) as store, voice.push_progress() as progress:
         return bisect(asked, required, first, boards.hold, store, progress)

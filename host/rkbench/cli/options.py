@@ -41,6 +41,10 @@ Priority = Annotated[
     int,
     typer.Option("--priority", min=-99, max=99, help="Of those who wait for a board the highest is next."),
 ]
+Wait = Annotated[
+    float | None,
+    typer.Option("--wait", help="Seconds to wait for a board in use; default: 0, for a labgrid place 600."),
+]
 Graph = Annotated[
     int, typer.Option("--graph", min=0, help="Which shape of a model with dynamic inputs, from 0.")
 ]

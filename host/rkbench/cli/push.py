@@ -79,7 +79,7 @@ class HoldOptions:
     """How the board is held."""
 
     force: Annotated[bool, typer.Option(help="Send what the board cannot load, all the same.")] = False
-    wait: Annotated[float, typer.Option(help="Seconds to wait for a board in use.")] = 0.0
+    wait: options.Wait = None
     priority: options.Priority = 0
 
 
@@ -130,7 +130,7 @@ def push(
     words = ConvertWords(**vars(converting), **vars(pictures))
     _check_outputs(writing)
     expected = Expected(onnx, inputs)
-    where = named_boards(board, **vars(places))
+    where = named_boards(board, **vars(places), wait_s=holding.wait)
     todo = _Push(asked, expected, words, where)
     if any_board or len(where.found) == 1:
         return todo.on_one(voice_of(context), writing)

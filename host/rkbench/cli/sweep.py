@@ -36,7 +36,7 @@ def sweep(
         Path | None, typer.Option("-o", "--output", help="Folder of the variants; default: this one.")
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Plan, and build nothing.")] = False,
-    wait: Annotated[float, typer.Option(help="Seconds to wait for a board in use.")] = 0.0,
+    wait: options.Wait = None,
     json_file: options.JsonFile = None,
 ) -> int:
     """Build variants of an ONNX, measure, and name the one to ship.
@@ -79,7 +79,7 @@ def _swept(
     from rkbench.sweep.run import Where, sweep
 
     refuse_several(board, "a sweep compares variants of one SoC with each other, on one board")
-    boards = open_boards(places.inventory)
+    boards = open_boards(places.inventory, asked.wait_s)
     found = boards.find(board)
     with open_store(places.store or default_address()) as store, voice.push_progress() as progress:
         return sweep(asked, Where(found, boards.hold, store, boards.first), progress, dry_run=dry_run)

@@ -35,7 +35,7 @@ def run_suite(
 ) -> Night:
     """Run the suite in the file `path`, and return its night; raises what `run_night` raises."""
     suite = load_suite(path)
-    boards = open_boards(inventory)
+    boards = open_boards(inventory, suite.wait_s)
     found = boards_of(suite, boards.find)
     address = store or default_address()
     with run_lock(address, suite.name, owner()):

@@ -133,6 +133,11 @@ class Suite:
     entries: tuple[Entry, ...]
     compare: Compared = PAIRED
 
+    @property
+    def wait_s(self) -> float:
+        """The longest that one of its plans waits for a board."""
+        return max(plan.wait_s for entry in self.entries for plan in entry.plans)
+
 
 def load_suite(path: Path) -> Suite:
     """Read `path`. Raises UsageError with the line, the place and, for an unknown key, what was meant."""

@@ -20,6 +20,7 @@ class SweepOptions:
     """One sweep as it is asked for. `minimize` is a measure by its word in gates.
 
     `folder` takes the variants. `golden` None: one is computed from the ONNX, of `inputs`, or of random ones.
+    `wait_s` is for a board in use; None: no time, and labgrid's own for one of its places.
     """
 
     onnx: Path
@@ -30,7 +31,7 @@ class SweepOptions:
     gates: tuple[Gate, ...] = ()
     minimize: str = "p50"
     folder: Path = field(default_factory=Path)
-    wait_s: float = 0.0
+    wait_s: float | None = None
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,7 @@ class _Measuring:
             tuple(each.path for each in delivered),
             settings,  # type: ignore[arg-type]
             self._options.golden,
-            wait_s=self._options.wait_s,
+            wait_s=self._options.wait_s or 0.0,
             gates=self._options.gates,
             requirements=self._options.gates,
             minimize=minimize,

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from rkbench.boards.inventory import known_hosts_of, load_inventory
-from rkbench.boards.labgrid.coordinator import Coordinator, LabPlace
+from rkbench.boards.labgrid.coordinator import ANSWER_LIMIT_S, Coordinator, LabPlace
 from rkbench.boards.labgrid.turn import wanted_of
 from rkbench.boards.model import Board
 from rkbench.errors import (
@@ -42,6 +42,8 @@ DEFAULT_ADDRESS = "127.0.0.1:20408"
 WAIT_S = 600.0
 #: The keeper that does not answer is asked no longer; acquiring takes 10 s a resource of a deaf exporter.
 _ANSWER_LIMIT_S = 120.0
+#: A coordinator that has not answered by then is said to be waited for.
+_TOLD_FROM_S = 1.0
 #: A keeper releases before it ends.
 _FAREWELL_S = 30.0
 SERVICE = "NetworkService"
@@ -114,7 +116,8 @@ class LabgridBoards:
             yield sorted(boards, key=lambda board: board.name != f"{SCHEME}{place}")
 
     def _ask(self, wanted: str) -> tuple[Board, ...]:
-        with Coordinator(_address(), f"{socket.gethostname()}/{getpass.getuser()}:rkbench") as coordinator:
+        who, address = f"{socket.gethostname()}/{getpass.getuser()}:rkbench", _address()
+        with _told_of_silence(address), Coordinator(address, who) as coordinator:
             places = coordinator.places()
         found = [place for place in places if place.fits(wanted_of(wanted))]
         if not found:
@@ -132,6 +135,19 @@ def board_of(place: LabPlace, entry: Board | None, known_hosts: Path) -> Board:
     board = entry or Board(place.name, place.name, known_hosts_files=(known_hosts,))
     soc = place.tags.get("soc") or board.soc
     return replace(board, name=f"{SCHEME}{place.name}", soc=soc, tags=tuple(sorted(place.tags.values())))
+
+
+@contextmanager
+def _told_of_silence(address: str) -> Iterator[None]:
+    """Say that a coordinator is waited for, where the body takes its time."""
+    told = "labgrid's coordinator %s has not answered yet; waiting for it up to %.0f s"
+    timer = threading.Timer(_TOLD_FROM_S, _log.warning, (told, address, ANSWER_LIMIT_S))
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
 
 
 def _address() -> str:

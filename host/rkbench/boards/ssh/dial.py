@@ -39,7 +39,8 @@ def dial(destination: Destination, board: str, timeout_s: float) -> Line:
         told = getattr(error, "strerror", None) or error
         raise ConnectError(
             f"board {board!r}: no such host: {destination.host} ({told})",
-            hint="check the name in bench.toml, ~/.ssh/config and DNS; an IP address works too",
+            hint="check the name where it is written (bench.toml, ~/.ssh/config, a labgrid place's"
+            " NetworkService) and DNS; an IP address works too",
         ) from error
     except TimeoutError as error:
         raise ConnectError(
