@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from relay import Relay
-from sshd import BEAT_INTERVAL_S, SILENCE_LIMIT_S, SSHD, Sshd
+from sshd import BEAT_INTERVAL_S, SILENCE_LIMIT_S, SSHD, USUAL_LIMITS, Sshd
 
 #: What every agent of these tests is told.
 LIMITS = {"RKBENCH_SILENCE_LIMIT_S": f"{SILENCE_LIMIT_S}", "RKBENCH_BEAT_INTERVAL_S": f"{BEAT_INTERVAL_S}"}
@@ -40,6 +40,12 @@ def start_sshd(tmp_path: Path) -> Iterator[Callable[..., Sshd]]:
 def sshd(start_sshd: Callable[..., Sshd]) -> Sshd:
     """One real OpenSSH server."""
     return start_sshd()
+
+
+@pytest.fixture
+def patient_sshd(start_sshd: Callable[..., Sshd]) -> Sshd:
+    """One whose agents bear a host as busy as any may be: for tests of whole nights, not of silence."""
+    return start_sshd(environment=USUAL_LIMITS)
 
 
 @pytest.fixture

@@ -15,12 +15,18 @@ from pathlib import Path
 from board_home import BoardHome, own_root
 from ports import free_port
 from rkbench.boards.model import Board
+from rkbench_agent.wire import words
 
 SSHD = "/usr/sbin/sshd"
 START_LIMIT_S = 20.0
 #: Short limits for the tests of stalls; both sides get them.
 SILENCE_LIMIT_S = 2.0
 BEAT_INTERVAL_S = 0.3
+#: What `bench` expects of an agent.
+USUAL_LIMITS = {
+    "RKBENCH_SILENCE_LIMIT_S": f"{words.SILENCE_LIMIT_S}",
+    "RKBENCH_BEAT_INTERVAL_S": f"{words.BEAT_INTERVAL_S}",
+}
 CONFIG = """\
 Port {port}
 ListenAddress 127.0.0.1
@@ -65,12 +71,12 @@ class Sshd(BoardHome):
         make_key(self.client_key, "ed25519")
         shutil.copy(folder / "client.pub", folder / "authorized_keys")
         root = str(own_root(folder / "root"))
-        words = {"HOME": str(self.home), "RKBENCH_SYS_ROOT": root, **(environment or {})}
+        variables = {"HOME": str(self.home), "RKBENCH_SYS_ROOT": root, **(environment or {})}
         text = CONFIG.format(
             port=self.port,
             folder=folder,
             host_keys="\n".join(f"HostKey {folder}/host_{kind}" for kind in key_types),
-            environment=" ".join(f"{name}={value}" for name, value in words.items()),
+            environment=" ".join(f"{name}={value}" for name, value in variables.items()),
             more=more,
         )
         (folder / "sshd_config").write_text(text)

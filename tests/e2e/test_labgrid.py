@@ -362,15 +362,15 @@ def test_a_board_that_does_not_answer_is_cycled_once(
 
 
 @pytest.fixture
-def inventory(lab: LabgridLab, tmp_path: Path, sshd: Sshd) -> Path:
+def inventory(lab: LabgridLab, tmp_path: Path, patient_sshd: Sshd) -> Path:
     """Let `rock` be a server of this computer with the virtual runtime."""
     lab.stop_exporter()
-    service = {"address": "127.0.0.1", "username": sshd.board.user, "port": sshd.port}
+    service = {"address": "127.0.0.1", "username": patient_sshd.board.user, "port": patient_sshd.port}
     lab.export({"rock": {"NetworkService": service}})
     found = tmp_path / "bench.toml"
-    keys = f'identity_files = ["{sshd.client_key}"]\npython = "{sys.executable}"\n'
+    keys = f'identity_files = ["{patient_sshd.client_key}"]\npython = "{sys.executable}"\n'
     found.write_text(f'[boards.rock]\nhost = "x"\n{keys}runtime = "virtual"\n')
-    found.with_name("bench.known_hosts").write_bytes((sshd.folder / "known_hosts").read_bytes())
+    found.with_name("bench.known_hosts").write_bytes((patient_sshd.folder / "known_hosts").read_bytes())
     return found
 
 
@@ -381,23 +381,23 @@ def test_a_place_is_checked_and_released(lab: LabgridLab, inventory: Path) -> No
 
 
 def test_a_place_behind_an_isolating_exporter_is_reached_through_it(
-    lab: LabgridLab, inventory: Path, sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    lab: LabgridLab, inventory: Path, patient_sshd: Sshd, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The exporter names its own host as the way; ssh_config knows how that is reached."""
     lab.stop_exporter()
-    service = {"address": "127.0.0.1", "username": sshd.board.user, "port": sshd.port}
+    service = {"address": "127.0.0.1", "username": patient_sshd.board.user, "port": patient_sshd.port}
     lab.export({"rock": {"NetworkService": service}}, "--isolated")
     with boards(tmp_path).hold("labgrid:rock") as board:
         gate = board.proxy_jump
     assert gate == socket.getfqdn()
     monkeypatch.setenv("HOME", str(tmp_path))
     (tmp_path / ".ssh").mkdir()
-    keys = f"  IdentityFile {sshd.client_key}\n  User {sshd.board.user}\n"
-    told = f"Host {gate}\n  HostName 127.0.0.1\n  Port {sshd.port}\n{keys}"
+    keys = f"  IdentityFile {patient_sshd.client_key}\n  User {patient_sshd.board.user}\n"
+    told = f"Host {gate}\n  HostName 127.0.0.1\n  Port {patient_sshd.port}\n{keys}"
     (tmp_path / ".ssh/config").write_text(told)
     done = run_bench("boards", "check", "labgrid:rock", "--inventory", inventory)
     assert "labgrid:rock" in done.stdout, done.stderr
-    log = (sshd.folder / "log").read_text()
+    log = (patient_sshd.folder / "log").read_text()
     assert "direct-tcpip" in log or log.count("Accepted publickey") >= 2
     assert lab.owner("rock") == ""
 

@@ -30,9 +30,8 @@ from rkbench.session import open_session
 from rkbench.store import Store, open_store
 from rkbench.store.lookup import find_runs
 from rkbench.views.push.json import SCHEMA_FILE
-from rkbench_agent.wire import words
 from rkbench_agent.wire.plan import RunSettings
-from sshd import BEAT_INTERVAL_S, SILENCE_LIMIT_S, Sshd
+from sshd import BEAT_INTERVAL_S, SILENCE_LIMIT_S, USUAL_LIMITS, Sshd
 from strict_schema import strict_validator
 
 DEMO = Path(__file__).parents[2] / "host/rkbench/demo/data"
@@ -41,11 +40,6 @@ FP16, INT8 = DEMO / "digits.regrouped.fp16.rknn", DEMO / "digits.regrouped.int8.
 GOLDEN = DEMO / "golden.npz"
 #: Seconds on the virtual clock: minutes of real time, unless something ends it.
 LONG = "36000"
-#: What `bench` expects of an agent; the tests of broken lines have shorter ones.
-USUAL_LIMITS = {
-    "RKBENCH_SILENCE_LIMIT_S": f"{words.SILENCE_LIMIT_S}",
-    "RKBENCH_BEAT_INTERVAL_S": f"{words.BEAT_INTERVAL_S}",
-}
 SHORT_LIMITS = {
     "RKBENCH_SILENCE_LIMIT_S": f"{SILENCE_LIMIT_S}",
     "RKBENCH_BEAT_INTERVAL_S": f"{BEAT_INTERVAL_S}",

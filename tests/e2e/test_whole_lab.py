@@ -42,17 +42,19 @@ def database() -> Iterator[str]:
 
 
 @pytest.fixture
-def place(tmp_path: Path, sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[LabgridLab]:
+def place(tmp_path: Path, patient_sshd: Sshd, monkeypatch: pytest.MonkeyPatch) -> Iterator[LabgridLab]:
     """A labgrid lab whose place `shelf7` is a server of this computer with the virtual runtime."""
     pytest.importorskip("labgrid", reason="labgrid is not installed: pip install 'rkbench[labgrid]'")
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
-    keys = f'identity_files = ["{sshd.client_key}"]\npython = "{sys.executable}"\nruntime = "virtual"\n'
-    keys += f'port = {sshd.port}\nuser = "{sshd.board.user}"\n'
+    keys = (
+        f'identity_files = ["{patient_sshd.client_key}"]\npython = "{sys.executable}"\nruntime = "virtual"\n'
+    )
+    keys += f'port = {patient_sshd.port}\nuser = "{patient_sshd.board.user}"\n'
     (tmp_path / "bench.toml").write_text(f'[boards.shelf7]\nhost = "127.0.0.1"\n{keys}')
-    shutil.copy(sshd.folder / "known_hosts", tmp_path / "bench.known_hosts")
+    shutil.copy(patient_sshd.folder / "known_hosts", tmp_path / "bench.known_hosts")
     with LabgridLab(tmp_path / "labgrid", {"shelf7": {"soc": "rk3588"}}) as lab:
         monkeypatch.setenv("LG_COORDINATOR", lab.address)
-        service = {"address": "127.0.0.1", "username": sshd.board.user, "port": sshd.port}
+        service = {"address": "127.0.0.1", "username": patient_sshd.board.user, "port": patient_sshd.port}
         lab.export({"shelf7": {"NetworkService": service}})
         yield lab
 
