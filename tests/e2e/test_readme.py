@@ -73,6 +73,7 @@ def test_all_other_commands_are_ours() -> None:
     assert len(RUN_HERE) >= 10
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.xdist_group("readme")
 def test_the_commands_run_one_after_the_other(desk: Path) -> None:
     first = bench(desk, *shlex.split(RUN_HERE[0])[1:])

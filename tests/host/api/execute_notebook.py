@@ -20,7 +20,7 @@ def main(source: str, target: str) -> None:
         # By sockets of this computer, whose names are short: other users of it cannot read along.
         manager = AsyncKernelManager(kernel_name="python3", transport="ipc", ip=f"{folder}/kernel")
         resources = {"metadata": {"path": folder}}
-        NotebookClient(notebook, timeout=80, km=manager, resources=resources).execute()
+        NotebookClient(notebook, timeout=240, km=manager, resources=resources).execute()
     for cell in notebook.cells:
         cell.metadata = {}
     Path(target).write_text(nbformat.writes(notebook) + "\n", encoding="utf-8")

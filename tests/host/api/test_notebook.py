@@ -24,7 +24,7 @@ def test_the_example_notebook_yields_what_it_shows(tmp_path: Path) -> None:
     home = {name: str(tmp_path / name) for name in ("IPYTHONDIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR")}
     program = [sys.executable, Path(__file__).with_name("execute_notebook.py"), NOTEBOOK, executed]
     ended = subprocess.run(
-        program, env={**os.environ, **home}, timeout=100, check=False, capture_output=True, text=True
+        program, env={**os.environ, **home}, timeout=280, check=False, capture_output=True, text=True
     )
     assert ended.returncode == 0, ended.stderr
     yielded, committed = (json.loads(file.read_text("utf-8"))["cells"] for file in (executed, NOTEBOOK))
