@@ -7,7 +7,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
 
@@ -51,6 +51,7 @@ class _Waker:
         os.set_blocking(self.told_fd, False)
         self._sleeper = threading.get_ident()
         self._times_heard = 0
+        self._is_over = False
         self._thread = threading.Thread(target=self._wake, name="waker", daemon=True)
         self._thread.start()
 
@@ -60,16 +61,19 @@ class _Waker:
         self._times_heard += 1
 
     def end(self) -> None:
-        """Wake nobody any more."""
-        os.close(self.told_fd)
-        self._times_heard += 1
+        """Wake nobody any more. A fork may have the pipe open for long: so no end of file is waited for."""
+        self._is_over = True
+        with suppress(BlockingIOError):  # it is full, so there is enough to read
+            os.write(self.told_fd, bytes([signal.SIGURG]))
         self._thread.join()
+        os.close(self.told_fd)
         os.close(self._reading_fd)
 
     def _wake(self) -> None:
-        while told := os.read(self._reading_fd, 1 << 12):
+        while not self._is_over:
+            told = os.read(self._reading_fd, 1 << 12)
             before = self._times_heard
-            while set(told) != {signal.SIGURG} and self._times_heard == before:
+            while set(told) != {signal.SIGURG} and self._times_heard == before and not self._is_over:
                 signal.pthread_kill(self._sleeper, signal.SIGURG)
                 time.sleep(WAKE_AGAIN_S)
 

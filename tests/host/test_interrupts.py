@@ -67,6 +67,19 @@ def test_all_is_as_before_afterwards() -> None:
     assert state() == before
 
 
+def test_its_end_waits_for_no_fork_that_has_the_pipe_too() -> None:
+    reading, writing = os.pipe()
+    with woken_by_signals():
+        child = os.fork()
+        if not child:
+            os.read(reading, 1)
+            os._exit(0)
+    os.write(writing, b"x")
+    assert os.waitpid(child, 0) == (child, 0)
+    os.close(reading)
+    os.close(writing)
+
+
 def test_elsewhere_than_in_the_main_thread_it_changes_nothing() -> None:
     said: list[bool] = []
 
