@@ -15,6 +15,7 @@ from rkbench.results.measure_types import Measure
 from rkbench.results.measures import GATED
 from rkbench.store import read_store
 from rkbench.store.base import RunTag
+from rkbench.units import encodable
 
 SHOWN = 20
 _SPAN = re.compile(r"(?P<count>\d{1,6})(?P<unit>[mhdw])")
@@ -61,7 +62,8 @@ def past_runs(
     whole = asked.in_file or measure is not None
     limit = asked.limit if asked.limit is not None else None if whole else SHOWN
     with read_store(address) as store:
-        rows = store.history(model=asked.model, board=asked.board, limit=limit, since_unix_s=since_unix_s)
+        model, board = (None if word is None else encodable(word) for word in (asked.model, asked.board))
+        rows = store.history(model=model, board=board, limit=limit, since_unix_s=since_unix_s)
         baselines = store.baselines() if measure is not None else []
         return Past(asked, tuple(rows), tuple(store.tags()), frozenset(b.run for b in baselines), measure)
 

@@ -8,7 +8,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rkbench.errors import UsageError
-from rkbench.store import read_store
+from rkbench.results.ids import SHOWN_CHARACTERS
+from rkbench.store import Store, read_store
 from rkbench.store.base import RunTag
 from rkbench.store.lookup import find_runs, is_reserved
 
@@ -33,11 +34,20 @@ def tag_runs(
     with read_store(address) as store:
         runs = [run.id for run in find_runs(store, name)]
         if not remove:
+            _check_means_no_other(store, tag, runs)
             now_s = unix_s()
             store.save_tags([RunTag(run, tag, note, now_s) for run in runs])
         elif not store.remove_tag(tag, runs):
             raise UsageError(f"{name} has no tag {tag!r}", hint="list them: bench tag")
         return runs
+
+
+def _check_means_no_other(store: Store, tag: str, runs: Sequence[str]) -> None:
+    """Raise UsageError for a tag that is another run's id, as shown or longer: it would hide that run."""
+    others = sorted(set(store.find(tag)) - set(runs)) if len(tag) >= SHOWN_CHARACTERS else []
+    if others:
+        hint = "choose another word; the run comes first, then its tag: bench tag RUN TAG"
+        raise UsageError(f"{tag!r} means the run {others[0]}", hint=hint)
 
 
 def list_tags(

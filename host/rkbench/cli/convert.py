@@ -43,12 +43,13 @@ def convert(
     from rkbench.conversion.typed import asked_of, converted, with_layers
     from rkbench.conversion.words import ConvertWords
     from rkbench.views.convert import show_conversions, show_recipes
-    from rkbench.views.output import check_outputs
+    from rkbench.views.output import check_not_read, check_outputs
 
     if shows_list:
         show_recipes(ALL)
         return 0
     check_outputs({"--json": json_file})
+    check_not_read({"--json": json_file}, {"the model": model, "the golden": golden})
     words = ConvertWords(**vars(converting), **vars(pictures))
     asked = with_layers(asked_of(model, target and target.lower(), words, golden), by_layer=by_layer)
     with voice_of(context).convert_progress() as progress:

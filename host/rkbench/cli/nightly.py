@@ -51,11 +51,12 @@ def nightly(
     from rkbench.store import default_address
     from rkbench.views.nightly.comment import comment_body, is_news, mark_of
     from rkbench.views.nightly.console import show_night
-    from rkbench.views.output import check_outputs
+    from rkbench.views.output import check_not_read, check_outputs
     from rkbench.views.running import heard_of_night
 
     outputs = {"--junit": junit_file, "--markdown": markdown_file, "--json": json_file}
     check_outputs(outputs)
+    check_not_read(outputs, {"the suite": suite})
     terms = Terms({True: RESUME, False: FRESH, None: ""}[resume], time_budget, priority=priority)
     if dry_run:
         given = [*(name for name, value in outputs.items() if value), *(["--comment"] if comment else [])]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, cast
@@ -128,7 +128,9 @@ def push(
 
     asked = asked_of(models, measuring, scenario_words, judging, holding, golden)
     words = ConvertWords(**vars(converting), **vars(pictures))
-    _check_outputs(writing)
+    read = {"the golden": golden, "the ONNX": onnx, "the inputs": inputs, "the labels": judging.labels}
+    read |= {f"the model {model.name}": model for model in models}
+    _check_outputs(writing, {**read, "the result store": Path(places.store) if places.store else None})
     expected = Expected(onnx, inputs)
     where = named_boards(board, **vars(places), wait_s=holding.wait)
     todo = _Push(asked, expected, words, where)
@@ -201,13 +203,15 @@ class _Push:
         return outcome.exit_code
 
 
-def _check_outputs(writing: OutcomeOptions) -> None:
+def _check_outputs(writing: OutcomeOptions, read: Mapping[str, Path | None]) -> None:
     """Raise UsageError now for what could not be written or sorted by after an hour of measuring."""
-    from rkbench.views.output import check_outputs
+    from rkbench.views.output import check_not_read, check_outputs, typed
     from rkbench.views.push.overview import check_sort
     from rkbench.views.report.files import check_page
 
-    check_outputs({"--json": writing.json_file, "--csv": writing.csv_file, "--jsonl": writing.jsonl})
+    targets = {"--json": writing.json_file, "--csv": writing.csv_file, "--jsonl": writing.jsonl}
+    check_outputs({**targets, "--html": typed(writing.html)})
+    check_not_read(targets, read)
     check_page(writing.html)
     check_sort(writing.sort)
 

@@ -47,10 +47,11 @@ def sweep(
     from rkbench.conversion.words import ConvertWords
     from rkbench.results.gating import parse_minimize, parse_requirements
     from rkbench.sweep.asked import SweepOptions
-    from rkbench.views.output import check_outputs
+    from rkbench.views.output import check_not_read, check_outputs
     from rkbench.views.sweep import show_sweep
 
     check_outputs({"--json": json_file})
+    check_not_read({"--json": json_file}, {"the model": model, "the golden": golden, "the inputs": inputs})
     asked = SweepOptions(
         model,
         ConvertWords(**vars(converting), **vars(pictures)),

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from rkbench.results.history import HistoryRow
-from rkbench.results.measure_types import Measure
+from rkbench.results.measure_types import Measure, NumberGroup
 
 #: What a change of is marked, with its word.
 _VERSIONS: tuple[tuple[str, Callable[[HistoryRow], str | None]], ...] = (
@@ -63,7 +63,7 @@ def trends(rows: Sequence[HistoryRow], measure: Measure, baselines: Collection[s
     found = [
         Trend(
             names[key],
-            members[0].simulated,
+            members[0].simulated and measure.group is not NumberGroup.FILE,
             tuple(_point(row, measure, baselines) for row in members),
             tuple(_changes(members)),
         )

@@ -19,6 +19,7 @@ from rkbench.results.latencies import RawLatencies
 from rkbench.results.model import RunResult
 from rkbench.results.night import Night
 from rkbench.store.base import Store
+from rkbench.units import encodable
 
 T = TypeVar("T")
 LAST = "last"
@@ -45,6 +46,7 @@ def _no_run(store: Store, name: str) -> UsageError:
 
 def _instead(store: Store, name: str) -> str:
     """Return what to do where a name means no run: a tag that is near, the runs of a model, or all."""
+    name = encodable(name)
     if not store.pushes(limit=1, skip=0):
         return "it holds none yet: bench push MODEL.rknn --board virtual"
     if store.history(model=name, limit=1):
@@ -58,6 +60,7 @@ def _instead(store: Store, name: str) -> str:
 
 def find_ids(store: Store, name: str) -> list[str]:
     """Return the ids of the runs that a name means, as `find_runs` does; none where nothing fits."""
+    name = encodable(name)
     before = _BEFORE.fullmatch(name)
     if before is not None and before["word"] == LAST:
         pushes = store.pushes(limit=1, skip=int(before["back"] or 0))
@@ -88,6 +91,7 @@ def _is_night(name: str) -> bool:
 
 def means_night(store: Store, name: str) -> bool:
     """Return whether a name is that of a night, and of nothing that comes before it."""
+    name = encodable(name)
     return _is_night(name) and not store.tags(name) and not store.find(name)
 
 
@@ -100,10 +104,10 @@ def _of_day(store: Store, name: str) -> list[str]:
     """Return the runs that started on a day of this computer's time zone, without baselines of nights."""
     try:
         begin = datetime.fromisoformat(name)
-    except ValueError:
+        since_s, before_s = begin.timestamp(), (begin + timedelta(days=1)).timestamp()
+    except (ValueError, OverflowError, OSError):  # no calendar's day, or the first or last of all
         raise UsageError(f"{name} is no day", hint="as 2026-11-26") from None
-    end = begin + timedelta(days=1)
-    rows = store.history(since_unix_s=begin.timestamp(), before_unix_s=end.timestamp())
+    rows = store.history(since_unix_s=since_s, before_unix_s=before_s)
     return sorted(row.run for row in rows if not row.beside)
 
 
@@ -162,6 +166,7 @@ _NO_NIGHT = "run one: bench nightly SUITE.toml"
 def find_night(store: Store, name: str) -> Night:
     """Return the night that `name` means: by its id or that of a run of it, `night` or `last`, or
     `night~N`, the one begun N nights before that."""
+    name = encodable(name)
     before = _BEFORE.fullmatch(name)
     back = int(before["back"] or 0) if before is not None else 0
     ids = store.nights()[back : back + 1] if before is not None else store.find_nights(name)

@@ -20,7 +20,7 @@ from rkbench.results.names import folded_names
 from rkbench.results.trend import trends
 from rkbench.units import MARK, UNKNOWN
 from rkbench.views.history_files import tags_by_run, write_history_csv, write_history_json
-from rkbench.views.output import STDOUT, all_of, check_output, write_bytes
+from rkbench.views.output import STDOUT, all_of, check_outputs, typed, write_bytes
 from rkbench.views.push.console_table import split_name
 from rkbench.views.report.files import PICTURES
 from rkbench.views.terminal import make_console
@@ -36,6 +36,7 @@ def show_past(
 
     Raises UsageError for a picture of nothing, or of no known kind.
     """
+    check_outputs({"-o": typed(picture), "--json": json_file, "--csv": csv_file})
     tags = tags_by_run(past.tags)
     steps = []
     if picture is not None:
@@ -71,7 +72,6 @@ def check_picture(picture: Path, past: Past) -> None:
     """Raise UsageError now where no measure is asked for, or a picture of no known kind."""
     if past.measure is None:
         raise UsageError(f"-o {picture}: a picture of what?", hint="name a measure: --plot p50")
-    check_output(str(picture))
     if picture.suffix.lower() not in PICTURES:
         raise UsageError(f"{picture}: no kind of picture", hint=f"its name says which: {', '.join(PICTURES)}")
 

@@ -13,6 +13,8 @@ from typing import TextIO
 from rkbench.errors import BenchError, UsageError
 
 STDOUT = "-"
+#: How files begin that a result must not replace: typed there by mistake, they would be lost.
+_KEPT = {b"SQLite format 3": "a database, such as a result store", b"RKNN": "a model", b"CRYPT": "a model"}
 ESCAPE = "backslashreplace"
 """A file name that is no UTF-8 is written as `\\udcff`, which JSON reads back as the same name."""
 
@@ -38,6 +40,7 @@ def _placed(path: Path) -> Iterator[Path]:
             with contextlib.suppress(BrokenPipeError):  # whose reader had enough
                 yield path
             return
+        _check_kept(path)
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             yield part
@@ -60,6 +63,11 @@ def write_bytes(target: str, data: bytes) -> None:
         return
     with _placed(Path(target)) as path:
         path.write_bytes(data)
+
+
+def typed(path: Path | None) -> str | None:
+    """Return a path as it was typed."""
+    return None if path is None else str(path)
 
 
 def check_outputs(targets: Mapping[str, str | None]) -> None:
@@ -104,6 +112,19 @@ def check_output(target: str) -> None:
         raise UsageError(f"{target}: no folder {path.parent}", hint="make it first")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise UsageError(f"{target}: no permission to write", hint="choose another file")
+    with explained(path):
+        _check_kept(path)
+
+
+def _check_kept(path: Path) -> None:
+    """Raise UsageError where a result would replace a result store or a model."""
+    if not path.is_file():
+        return
+    with path.open("rb") as file:
+        begin = file.read(16)
+    for magic, what in _KEPT.items():
+        if begin.startswith(magic):
+            raise UsageError(f"{path}: {what}, which this would overwrite", hint="name another file")
 
 
 def all_of(*steps: Callable[[], None]) -> None:

@@ -9,7 +9,6 @@ from typing import TextIO
 from rkbench.results.ids import short_ids
 from rkbench.store.base import RunTag
 from rkbench.units import format_moment
-from rkbench.views.push.grid import plain, print_grid
 from rkbench.views.terminal import make_console
 
 
@@ -27,6 +26,7 @@ def show_tags(tags: Sequence[RunTag], out: TextIO | None = None, *, name: str | 
 
     `name` is what names the runs whose tags these are (None: of all), for where there are none.
     """
+    from rich.table import Table
     from rich.text import Text
 
     console = make_console(out or sys.stdout)
@@ -38,10 +38,14 @@ def show_tags(tags: Sequence[RunTag], out: TextIO | None = None, *, name: str | 
     for item in tags:
         groups.setdefault((item.tag, item.note), []).append(item)
     shown = short_ids(item.run for item in tags)
-    rows = []
+    table = Table("tag", "given (UTC)", "runs", "note", box=None, padding=(0, 2, 0, 0), pad_edge=False)
+    for column in table.columns:  # in lines where a terminal is too narrow; a day in one
+        column.overflow, column.header_style, column.min_width = "fold", "dim", 6
+    table.columns[0].min_width = min(24, max(len(item.tag) for item in tags))
+    table.columns[1].no_wrap = True
     for (tag, note), items in groups.items():
         day = format_moment(max(item.tagged_unix_s for item in items), "%Y-%m-%d")
         which = ", ".join(shown[item.run] for item in items[:3])
         more = f" and {len(items) - 3} more" if len(items) > 3 else ""
-        rows.append([plain(cell) for cell in (tag, day, which + more, note)])
-    print_grid(console, ("tag", "given (UTC)", "runs", "note"), rows, left=4)
+        table.add_row(*(Text(cell) for cell in (tag, day, which + more, note)))
+    console.print(table)

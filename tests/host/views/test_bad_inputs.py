@@ -76,6 +76,20 @@ def test_a_run_that_is_not_there_is_named(store: Path, tmp_path: Path, words: tu
     assert done.stderr == f"bench: no run 'none' in {store}\n  → list them: bench history\n"
 
 
+@pytest.mark.parametrize("name", ["0001-01-01", "9999-12-31", "\udcff", "night-\udcff", "nul\0"], ids=ascii)
+@pytest.mark.parametrize("words", NAMED, ids=" ".join)
+def test_no_name_is_too_odd_to_be_refused(store: Path, words: tuple[str, ...], name: str) -> None:
+    done = bench(store, *(name if word == "none" else word for word in words), folder=store.parent)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "Traceback" not in done.stderr
+
+
+def test_a_history_of_an_odd_name_is_empty(store: Path) -> None:
+    done = bench(store, "history", "--model", "\udcff", "--board", "\udcff*")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("no stored run fits --model")
+
+
 @pytest.mark.parametrize("words", NAMED, ids=" ".join)
 def test_a_store_without_runs_says_that_it_has_none(tmp_path: Path, words: tuple[str, ...]) -> None:
     open_store(tmp_path / "empty.sqlite").close()

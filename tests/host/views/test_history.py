@@ -17,7 +17,7 @@ from made_runs import collected, make_latency, make_run
 from rkbench.campaign.past import moment_of
 from rkbench.errors import UsageError
 from rkbench.results.history import history_row
-from rkbench.results.measures import LATENCY_P50
+from rkbench.results.measures import LATENCY_P50, SIZE
 from rkbench.results.night import BoardReport, CellResult, GateResult, Night
 from rkbench.results.trend import trends
 from rkbench.schema import SCHEMAS
@@ -135,6 +135,12 @@ def test_a_measure_over_time_tells_what_changed() -> None:
     assert [round(point.value * 1e6) for point in found.points] == [2200, 2000, 2000]
     assert [change.words for change in found.changes] == ["driver 0.9.6 → 0.9.8"]
     assert [point.is_baseline for point in found.points] == [False, True, False]
+
+
+def test_what_a_file_says_is_not_simulated_where_its_latency_is() -> None:
+    rows = [history_row(run_of(10, simulated=True).run)]
+    assert [found.simulated for found in trends(rows, LATENCY_P50)] == [True]
+    assert [found.simulated for found in trends(rows, SIZE)] == [False]
 
 
 def test_failed_runs_and_other_boards_are_not_in_a_series() -> None:

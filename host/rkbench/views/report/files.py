@@ -9,7 +9,7 @@ from rkbench.errors import UsageError
 from rkbench.results.collect import Collected
 from rkbench.results.comparison import Comparison
 from rkbench.results.night import Night
-from rkbench.views.output import all_of, check_output, write_bytes, write_text
+from rkbench.views.output import all_of, check_output, check_outputs, typed, write_bytes, write_text
 
 PAGE, MARKDOWN = ".html", ".md"
 PICTURES = (".png", ".svg", ".pdf")
@@ -19,9 +19,7 @@ def check_report(output: Path | None, trace: Path | None) -> None:
     """Raise UsageError now where no file is named, one of no known kind, or one that cannot be written."""
     if output is None and trace is None:
         raise UsageError("no file to write", hint="name one: -o report.html")
-    for path in (output, trace):
-        if path is not None:
-            check_output(str(path))
+    check_outputs({"-o": typed(output), "--trace": typed(trace)})
     if output is not None and output.suffix.lower() not in (PAGE, MARKDOWN, *PICTURES):
         kinds = ", ".join((PAGE, MARKDOWN, *PICTURES))
         raise UsageError(f"{output}: no kind of report", hint=f"its name says which: one of {kinds}")
