@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from rkbench.api.frames import Columns, pandas_frame, polars_frame
-from rkbench.api.told import with_hint
+from rkbench.api.told import check_types, with_hint
 from rkbench.campaign.asking import StrPath
 from rkbench.inspection.document import InspectedLayer, Inspection
 from rkbench.inspection.formatting import percent
@@ -118,6 +118,9 @@ def inspect(
     >>> import rkbench
     >>> rkbench.inspect("model.rknn").causes[0].fix  # doctest: +SKIP
     """
+    with with_hint():
+        types = {"target": str, "dtype": str, "tasks": str}
+        check_types("inspect", types, target=target, dtype=dtype, tasks=tasks)
     shapes = (input_shape,) if isinstance(input_shape, str) else tuple(input_shape)
     request = Request(
         Path(model),

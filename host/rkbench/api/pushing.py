@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias, cast, get_type_hints
 
 from rkbench.api.stored import Run, Runs, in_words, of_push
-from rkbench.api.told import with_hint
+from rkbench.api.told import check_types, with_hint
 from rkbench.campaign.asking import PushWords, StrPath, options_of
 from rkbench.campaign.outcome import Outcome
 from rkbench.campaign.push import Expected, push_to
@@ -153,6 +153,7 @@ def push(
     >>> rkbench.push(["a.rknn", "b.rknn"], board="virtual", duration=0.5)  # doctest: +SKIP
     """
     with with_hint():
+        check_types("push", {"board": str, "store": Path}, board=board, store=store)
         found = [Path(item) for item in ([models] if isinstance(models, (str, os.PathLike)) else models)]
         asked, conversion = _asked(words)
         options = options_of(found, asked, _path(golden))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, overload
 
 from rkbench.api.frames import TIME, Columns, pandas_frame, polars_frame
-from rkbench.api.told import with_hint
+from rkbench.api.told import check_types, with_hint
 from rkbench.campaign.past import AskedPast, past_runs
 from rkbench.errors import UsageError
 from rkbench.results.collect import Collected
@@ -120,6 +120,9 @@ class Run:
         document: dict[str, Any] = to_json(self.result)
         return document
 
+    def __hash__(self) -> int:
+        return hash(self.id)
+
     def __repr__(self) -> str:
         return f"<Run {self.id[-9:]} on {self.board!r}: {in_words(self)}>"
 
@@ -202,6 +205,9 @@ _IDENTITY: dict[str, type] = {
 }
 
 
+_TYPES = {"names": tuple[str, ...], "model": str, "board": str, "since": str, "limit": int, "store": Path}
+
+
 def runs(
     *names: str,
     model: str | None = None,
@@ -219,8 +225,11 @@ def runs(
     >>> frame = rkbench.runs(board="desk", since="7d").to_pandas()  # doctest: +SKIP
     >>> rkbench.runs("last")[0].latencies_s.mean()  # doctest: +SKIP
     """
-    address = str(store) if store is not None else default_address()
     with with_hint():
+        check_types(
+            "runs", _TYPES, names=names, model=model, board=board, since=since, limit=limit, store=store
+        )
+        address = str(store) if store is not None else default_address()
         if names:
             return _named(names, AskedPast(model, board, since, limit), address)
         asked = AskedPast(model, board, since, limit, in_file=True)

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import os
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
 
-from rkbench.errors import BenchError
+from rkbench.decoding.tables import typed_values
+from rkbench.errors import BenchError, UsageError
 
 
 @contextmanager
@@ -17,3 +21,13 @@ def with_hint() -> Iterator[None]:
         if error.hint and hasattr(error, "add_note"):
             error.add_note(f"→ {error.hint}")
         raise
+
+
+def check_types(function: str, types: Mapping[str, Any], **given: object) -> None:
+    """Raise UsageError where a function was given another type than `types` say; None is nothing."""
+    plain = {
+        word: os.fspath(value) if isinstance(value, os.PathLike) and types[word] is Path else value
+        for word, value in given.items()
+        if value is not None
+    }
+    typed_values(plain, types, f"rkbench.{function}", UsageError)

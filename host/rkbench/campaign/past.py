@@ -17,7 +17,7 @@ from rkbench.store import read_store
 from rkbench.store.base import RunTag
 from rkbench.units import encodable
 
-SHOWN = 20
+SHOWN, MOST = 20, 10**9
 _SPAN = re.compile(r"(?P<count>\d{1,6})(?P<unit>[mhdw])")
 _SECONDS = {"m": 60.0, "h": 3600.0, "d": 86400.0, "w": 7 * 86400.0}
 
@@ -55,7 +55,7 @@ def past_runs(
     address: str | Path | None, asked: AskedPast, *, unix_s: Callable[[], float] = time.time
 ) -> Past:
     """Return what the store holds of it. Raises UsageError for a time or a measure that is none."""
-    if asked.limit is not None and asked.limit < 1:
+    if asked.limit is not None and not 1 <= asked.limit <= MOST:
         raise UsageError(f"a limit of {asked.limit} runs", hint="give 1 or more, or none for all")
     measure = None if asked.plot is None else _measure(asked.plot)
     since_unix_s = None if asked.since is None else moment_of(asked.since, unix_s())

@@ -57,6 +57,9 @@ def _ended(arguments: list[str]) -> int:
         print("  → end other programs, raise the limit (ulimit -v), or take a smaller model", file=sys.stderr)
         return 1
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            _explain(UsageError(f"{error.filename}: {error.strerror}", hint="name a shorter path"))
+            return UsageError.exit_code
         if error.errno != errno.ENOSPC:
             raise
         return _cannot_write(error)

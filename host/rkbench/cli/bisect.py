@@ -54,8 +54,8 @@ def bisect(
     from rkbench.views.bisect import show_bisect
     from rkbench.views.output import check_not_read, check_outputs
 
-    check_outputs({"--json": json_file})
     check_not_read({"--json": json_file}, {"the model": model, "the golden": golden})
+    check_outputs({"--json": json_file})
     words = ConvertWords(**vars(converting), **vars(pictures))
     asked = BisectOptions(model, words, bisect_settings(cores, runtime), golden, cases, save, wait)
     outcome = _bisected(asked, require or (), board, places, voice_of(context))

@@ -48,8 +48,8 @@ def convert(
     if shows_list:
         show_recipes(ALL)
         return 0
-    check_outputs({"--json": json_file})
     check_not_read({"--json": json_file}, {"the model": model, "the golden": golden})
+    check_outputs({"--json": json_file})
     words = ConvertWords(**vars(converting), **vars(pictures))
     asked = with_layers(asked_of(model, target and target.lower(), words, golden), by_layer=by_layer)
     with voice_of(context).convert_progress() as progress:

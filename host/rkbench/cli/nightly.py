@@ -55,8 +55,8 @@ def nightly(
     from rkbench.views.running import heard_of_night
 
     outputs = {"--junit": junit_file, "--markdown": markdown_file, "--json": json_file}
-    check_outputs(outputs)
     check_not_read(outputs, {"the suite": suite})
+    check_outputs(outputs)
     terms = Terms({True: RESUME, False: FRESH, None: ""}[resume], time_budget, priority=priority)
     if dry_run:
         given = [*(name for name, value in outputs.items() if value), *(["--comment"] if comment else [])]

@@ -210,8 +210,8 @@ def _check_outputs(writing: OutcomeOptions, read: Mapping[str, Path | None]) -> 
     from rkbench.views.report.files import check_page
 
     targets = {"--json": writing.json_file, "--csv": writing.csv_file, "--jsonl": writing.jsonl}
-    check_outputs({**targets, "--html": typed(writing.html)})
     check_not_read(targets, read)
+    check_outputs({**targets, "--html": typed(writing.html)})
     check_page(writing.html)
     check_sort(writing.sort)
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from rkbench.cli import completion, options
-from rkbench.cli.voice import say_written
+from rkbench.cli.voice import say_written, voice_of
 from rkbench.errors import UsageError
 
 
@@ -35,7 +35,7 @@ def report(
 ) -> None:
     """Write stored runs as a page, Markdown, a picture or a trace."""
     if site is not None:
-        _write_site(site, store, alone=not (runs or output or trace or baseline))
+        _write_site(context, site, store, alone=not (runs or output or trace or baseline))
         return
     from rkbench.campaign.stored import load_night, load_several
     from rkbench.views.report.files import check_report, write_report
@@ -49,12 +49,14 @@ def report(
     say_written(context, output, trace)
 
 
-def _write_site(folder: Path, address: str | None, *, alone: bool) -> None:
+def _write_site(context: typer.Context, folder: Path, address: str | None, *, alone: bool) -> None:
     from rkbench.store import read_store
     from rkbench.views.site.build import build_site
+    from rkbench.views.store import show_files_so_far
 
     if not alone:
         raise UsageError("--site is of the whole store", hint="leave runs, -o, --trace and --baseline away")
     with read_store(address) as store:
-        built = build_site(store, folder)
+        quiet = voice_of(context).quiet
+        built = build_site(store, folder, lambda done, of: None if quiet else show_files_so_far(done, of))
     typer.echo(f"{folder / 'index.html'}: {built.written:,} files written, {built.kept:,} as they were")

@@ -31,7 +31,7 @@ def run(
     if out == Path(STDOUT):
         raise UsageError("--out -: an .npz cannot go to stdout", hint="name a file; --json - goes there")
     targets = {"--out": str(out) if out else None, "--json": json_file}
-    check_outputs(targets)
     check_not_read(targets, {"the model": model, "the inputs": inputs})
+    check_outputs(targets)
     with open_model(model) as opened:
         show_computation(compute(opened, inputs, out, layers=layers, graph=graph), json_file)

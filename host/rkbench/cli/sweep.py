@@ -50,8 +50,8 @@ def sweep(
     from rkbench.views.output import check_not_read, check_outputs
     from rkbench.views.sweep import show_sweep
 
-    check_outputs({"--json": json_file})
     check_not_read({"--json": json_file}, {"the model": model, "the golden": golden, "the inputs": inputs})
+    check_outputs({"--json": json_file})
     asked = SweepOptions(
         model,
         ConvertWords(**vars(converting), **vars(pictures)),

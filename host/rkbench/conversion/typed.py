@@ -23,7 +23,7 @@ from rkbench.conversion.words import ConvertWords
 from rkbench.conversion.workers import workers_at
 from rkbench.errors import BenchError, NoGoldenError, NoModelError, UsageError
 from rkbench.onnx.input_shapes import parse_input_shapes
-from rkbench.onnx.predict import check_target
+from rkbench.rknn.targets import check_target
 from rkbench.toolkit.environment import given_environment
 from rkbench.toolkit.jobs import Limits
 from rkbench.variants.pictures import FILL, preparation

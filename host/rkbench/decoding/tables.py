@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import UnionType
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin, get_type_hints
@@ -76,7 +76,7 @@ def in_words(kind: Any) -> str:
     parts = [part for part in get_args(kind) if part is not type(None)]
     if get_origin(kind) is Annotated:
         return next((note for note in parts if isinstance(note, str)), in_words(parts[0]))
-    if get_origin(kind) is tuple:
+    if get_origin(kind) in (tuple, Sequence):
         return f"a list{_SEVERAL[_plain(parts[0])]}"
     if get_origin(kind) in (Union, UnionType):
         return " or ".join(map(in_words, parts))

@@ -10,6 +10,7 @@ from rkbench.errors import UsageError
 from rkbench.inspection.document import FileInspection, Inspection
 from rkbench.inspection.inspect_model import inspect_model
 from rkbench.rknn import RknnModel, open_model
+from rkbench.rknn.targets import check_target
 
 if TYPE_CHECKING:
     from rkbench.inspection.diff_document import FileDiff
@@ -47,6 +48,7 @@ def inspect_file(request: Request) -> Inspection:
     """Return the inspection of a file; raises ModelError or UsageError for what it cannot be made of."""
     if request.model.suffix.lower() == ".onnx":
         return _predict(request)
+    check_target(request.target or DEFAULT_TARGET, request.dtype or DEFAULT_DTYPE)
     with open_model(request.model) as model:
         inspection = inspect_model(model, digest=request.digest)
         diff = _compare(model, inspection, request.other) if request.other else None

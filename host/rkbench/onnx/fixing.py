@@ -18,7 +18,7 @@ from rkbench.onnx.convolution import convolution_of
 from rkbench.onnx.foreseen import FUNCTIONS, ORDER
 from rkbench.onnx.input_shapes import InputShapes
 from rkbench.onnx.model import OnnxFile, open_onnx, restore_declarations
-from rkbench.onnx.predict import check_target, predict
+from rkbench.onnx.predict import predict
 from rkbench.onnx.prediction import Prediction
 from rkbench.onnx.rewrites import ALL, spelled_out
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, is_stored
@@ -26,6 +26,7 @@ from rkbench.onnx.rewriting import context_of, first_proposals, rewrite_until_do
 from rkbench.onnx.verify import Verification, verify
 from rkbench.onnx.whole import dearer_kinds
 from rkbench.rknn import targets
+from rkbench.rknn.targets import check_target
 
 
 @dataclass(frozen=True)

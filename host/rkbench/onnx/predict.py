@@ -11,7 +11,6 @@ from os import PathLike
 
 import onnx_ir as ir
 
-from rkbench.errors import UsageError
 from rkbench.language.said import Said, say
 from rkbench.onnx import commands
 from rkbench.onnx import convolution as conv
@@ -25,7 +24,7 @@ from rkbench.onnx.planning import LayerPlan, plan_layers
 from rkbench.onnx.prediction import JOINED, MERGED, MOVED, PredictedNode, Prediction
 from rkbench.onnx.refusals import foreseen_refusals
 from rkbench.rknn import targets
-from rkbench.rknn.targets import DTYPES, ELEMENT_BYTES, Dtype
+from rkbench.rknn.targets import DTYPES, ELEMENT_BYTES, Dtype, check_target
 
 CONVOLVED = frozenset(("Conv", "ConvTranspose", "Gemm", "MatMul", "GlobalAveragePool", "ReduceMean"))
 """What becomes a convolution: a file with none of them lacks the constants that the compiler adds."""
@@ -103,16 +102,6 @@ def predict(network: OnnxFile, target: str, dtype: Dtype, toolkit_version: str |
         notes=tuple(_notes(network, context, nodes, dtype)),
         refusals=foreseen_refusals(asked),
     )
-
-
-def check_target(target: str, dtype: str) -> Dtype:
-    """Return the dtype; raise UsageError unless it and the target are ones that we know."""
-    if target not in targets.TARGETS:
-        raise UsageError(f"unknown target {target!r}", hint=f"known: {', '.join(targets.TARGETS)}")
-    for known in DTYPES:
-        if dtype == known:
-            return known
-    raise UsageError(f"unknown dtype {dtype!r}", hint=f"known: {', '.join(DTYPES)}")
 
 
 def _context(network: OnnxFile, target: str, toolkit_version: str | None) -> Context:

@@ -12,6 +12,7 @@ from typing import Literal
 
 from rkbench_agent.wire.socs import find_soc
 
+from rkbench.errors import UsageError
 from rkbench.versions import parse_version
 
 Dtype = Literal["fp16", "int8"]
@@ -174,3 +175,13 @@ def npu_generation(soc: str | None) -> str | None:
     known = find_soc(soc)
     target = TARGETS.get(known.name) if known else None
     return target.generation if target and target.generation else None
+
+
+def check_target(target: str, dtype: str) -> Dtype:
+    """Return the dtype; raise UsageError unless it and the target are ones that we know."""
+    if target not in TARGETS:
+        raise UsageError(f"unknown target {target!r}", hint=f"known: {', '.join(TARGETS)}")
+    for known in DTYPES:
+        if dtype == known:
+            return known
+    raise UsageError(f"unknown dtype {dtype!r}", hint=f"known: {', '.join(DTYPES)}")

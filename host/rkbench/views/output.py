@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TextIO
 
 from rkbench.errors import BenchError, UsageError
+from rkbench.units import printable
 
 STDOUT = "-"
 #: How files begin that a result must not replace: typed there by mistake, they would be lost.
@@ -37,16 +38,37 @@ def _placed(path: Path) -> Iterator[Path]:
     """Yield where to write what shall stand at `path` once it is whole."""
     with explained(path):
         if path.exists() and not path.is_file():  # a pipe or a device: /dev/null, >(command)
-            with contextlib.suppress(BrokenPipeError):  # whose reader had enough
+            with contextlib.suppress(BrokenPipeError), _read_by_another(path):  # who may have enough of it
                 yield path
             return
         _check_kept(path)
+        path = Path(os.path.realpath(path))  # of a link what it leads to, and the link stays
         part = path.with_name(f".{path.name}.{os.getpid()}.part")
         try:
             yield part
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _read_by_another(path: Path) -> Iterator[None]:
+    """Hold a pipe open where it has a reader already; where it has none say what is waited for."""
+    if not path.is_fifo():
+        yield
+        return
+    try:
+        held = os.open(path, os.O_WRONLY | os.O_NONBLOCK)
+    except OSError as error:
+        if error.errno != errno.ENXIO:
+            raise
+        print(
+            f"bench: {printable(str(path))} is a pipe: waiting until it is read", file=sys.stderr, flush=True
+        )
+        yield
+    else:
+        with os.fdopen(held, "wb"):
+            yield
 
 
 def write_text(target: str, text: str) -> None:

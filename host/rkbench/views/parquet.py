@@ -55,9 +55,11 @@ def write_parquet(
         part = folder.with_name(f".{folder.name}.{os.getpid()}.part")
         try:
             part.mkdir()
+            seen = 0
             for number, ids in enumerate(batches(store, runs_a_file), 1):
                 _write(_frame(_columns(store.rows(ids)), _schema()), part / f"runs-{number:05d}.parquet")
-                told(number * runs_a_file)
+                seen += len(ids)
+                told(seen)
             for number, columns in enumerate(_iterations(store, damaged) if raw else (), 1):
                 _write(_frame(columns, _raw_schema()), part / f"latencies-{number:05d}.parquet")
             part.rename(folder)

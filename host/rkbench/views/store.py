@@ -14,7 +14,7 @@ from rkbench.units import format_bytes
 from rkbench.views.terminal import make_console
 
 MOST_FAULTS = 20
-SO_FAR_EVERY = 10_000
+SO_FAR_EVERY, FILES_EVERY = 10_000, 1000
 
 
 def show_check(found: StoreCheck, out: TextIO | None = None) -> None:
@@ -60,6 +60,14 @@ def show_so_far(runs: int, done: str) -> None:
     """Tell on stderr how far something long has come, now and then."""
     if runs and runs % SO_FAR_EVERY == 0:
         print(f"{runs} runs {done} so far", file=sys.stderr, flush=True)
+
+
+def show_files_so_far(written: int, of: int) -> None:
+    """Tell on stderr that files are written, and now and then how many of them are."""
+    if written == 0:
+        print(f"writing {_count(of, 'file')} ...", file=sys.stderr, flush=True)
+    elif written % FILES_EVERY == 0:
+        print(f"{written} of {of} files written so far", file=sys.stderr, flush=True)
 
 
 def _shown(faults: Sequence[str]) -> list[str]:

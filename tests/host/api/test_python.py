@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import fields
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,8 @@ def noted(hint: str) -> Iterator[None]:
         ({"iteration": 3}, "did you mean iterations"),
         ({"iterations": "many"}, "iterations must be a whole number, not 'many'"),
         ({"pin": 3}, "pin must be true or false, not 3"),
+        ({"require": 5}, "require must be a list of strings or a string, not 5"),
+        ({"store": 5}, "store must be a string, not 5"),
         ({"require": "p99 < < 3"}, "gate 'p99 < < 3' is not understood"),
         ({"contexts": [1, 2]}, "it goes with --scenario offline"),
         ({"recipe": "fp16"}, "there is no ONNX to convert"),
@@ -187,7 +190,43 @@ def test_a_wrong_word_is_refused_before_a_board_is_asked(
     words: dict[str, Any], told: str, tmp_path: Path
 ) -> None:
     with noted(told):
-        rkbench.push(FP16, "virtual", store=tmp_path / "results.sqlite", progress=False, **words)
+        rkbench.push(FP16, "virtual", **{"store": tmp_path / "results.sqlite", "progress": False, **words})
+
+
+@pytest.mark.parametrize(
+    ("names", "words", "told"),
+    [
+        ((), {"since": datetime(2026, 11, 1, tzinfo=timezone.utc)}, "rkbench.runs: since must be a string"),
+        ((), {"since": 7}, "since must be a string, not 7"),
+        ((), {"board": ["desk"]}, "board must be a string"),
+        ((), {"limit": "5"}, "limit must be a whole number, not '5'"),
+        ((), {"limit": 2.5}, "limit must be a whole number, not 2.5"),
+        ((), {"limit": True}, "limit must be a whole number, not True"),
+        ((), {"limit": 10**30}, "give 1 or more"),
+        ((5,), {}, "names must be a list of strings"),
+        ((["last"],), {}, "names must be a list of strings"),
+        ((), {"store": b"results.sqlite"}, "store must be a string"),
+    ],
+)
+def test_what_is_asked_of_the_past_in_another_type_is_refused(
+    store: Path, names: tuple[Any, ...], words: dict[str, Any], told: str
+) -> None:
+    with noted(told):
+        rkbench.runs(*names, **{"store": store, **words})
+
+
+def test_an_inspection_refuses_another_type_and_what_is_no_target() -> None:
+    with noted("target must be a string, not 5"):
+        rkbench.inspect(FP16, target=5)  # type: ignore[arg-type]  # as in a notebook
+    with noted("unknown target 'rk9999'"):
+        rkbench.inspect(FP16, target="rk9999")
+    with noted("unknown dtype 'int3'"):
+        rkbench.inspect(FP16, dtype="int3")
+
+
+def test_runs_go_into_a_set(store: Path) -> None:
+    found = rkbench.runs(store=store)
+    assert len({*found, *rkbench.runs(store=store)}) == len(found)
 
 
 def test_unknown_runs_an_empty_store_and_wrong_files_are_said(store: Path, tmp_path: Path) -> None:

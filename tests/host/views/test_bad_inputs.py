@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from rkbench.errors import StoreError
 from rkbench.results.model import RunResult
 from rkbench.store import open_store
 from rkbench.store.copying import copy_to_file
+from rkbench.views.parquet import write_parquet
 
 HOSTILE = "=cmd|' C calc'!A0<img src=x onerror=alert(1)>\x1b[31m" + "x" * 200
 #: Every command that reads runs by a name, and every one that writes.
@@ -82,6 +84,48 @@ def test_no_name_is_too_odd_to_be_refused(store: Path, words: tuple[str, ...], n
     done = bench(store, *(name if word == "none" else word for word in words), folder=store.parent)
     assert (done.returncode, done.stdout) == (2, "")
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("report", "last", "-o", f"{'x' * 300}.html"),
+        ("history", "--csv", f"{'x' * 300}.csv"),
+        ("push", f"{'x' * 300}.rknn", "--board", "virtual"),
+        ("report", "--site", "x" * 300),
+        ("export", "--parquet", "x" * 300),
+        ("store", "backup", "x" * 300),
+    ],
+    ids=lambda words: words[0],
+)
+def test_a_path_that_is_too_long_is_named(store: Path, words: tuple[str, ...]) -> None:
+    done = bench(store, *words, folder=store.parent)
+    assert done.returncode in (1, 2)
+    assert "File name too long" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_a_store_on_a_full_disk_that_cannot_be_read_either_says_why(store: Path, tmpfs: Path) -> None:
+    shutil.copy(store, tmpfs / "s.sqlite")
+    room = os.statvfs(tmpfs)
+    (tmpfs / "filling").write_bytes(bytes(room.f_bavail * room.f_bsize))
+    done = bench(tmpfs / "s.sqlite", "history")
+    assert (done.returncode, done.stdout) == (1, "")
+    assert "the disk is full: make room" in done.stderr
+
+
+def test_what_an_export_has_written_so_far_is_counted(store: Path, tmp_path: Path) -> None:
+    told: list[int] = []
+    with open_store(store) as opened:
+        write_parquet(opened, tmp_path / "pq", raw=False, damaged=[], told=told.append, runs_a_file=1)
+        write_parquet(opened, tmp_path / "all", raw=False, damaged=[], told=told.append)
+    assert told == [1, 2, 2]
+
+
+def test_a_site_says_that_it_is_written(store: Path, tmp_path: Path) -> None:
+    done = bench(store, "report", "--site", tmp_path / "site")
+    assert done.stderr.startswith("writing ")
+    assert bench(store, "--quiet", "report", "--site", tmp_path / "other").stderr == ""
 
 
 def test_a_history_of_an_odd_name_is_empty(store: Path) -> None:

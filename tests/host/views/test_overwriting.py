@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import threading
 from pathlib import Path
 
 import pytest
@@ -90,6 +92,42 @@ def test_an_older_result_and_an_empty_file_are_replaced(tmp_path: Path) -> None:
         check_output(str(tmp_path / name))
         write_text(str(tmp_path / name), "[1]")
         assert (tmp_path / name).read_text() == "[1]"
+
+
+def test_a_result_goes_where_a_link_leads(tmp_path: Path) -> None:
+    for name in ("there.json", "new.json"):
+        (tmp_path / f"link.{name}").symlink_to(name)
+    (tmp_path / "there.json").write_text("older")
+    for name in ("there.json", "new.json"):
+        write_text(str(tmp_path / f"link.{name}"), "[1]")
+        assert (tmp_path / name).read_text() == "[1]"
+        assert (tmp_path / f"link.{name}").is_symlink()
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_who_waits_for_the_reader_of_a_pipe_says_so(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    writer = threading.Thread(target=write_text, args=(str(pipe), "[1]"), daemon=True)
+    writer.start()
+    told = ""
+    while "waiting" not in told and writer.is_alive():
+        told += capsys.readouterr().err
+    assert told == f"bench: {pipe} is a pipe: waiting until it is read\n"
+    assert pipe.read_text() == "[1]"
+    writer.join()
+
+
+def test_nothing_is_said_of_a_pipe_that_is_read(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    write_text(str(pipe), "[1]")
+    assert (os.read(reader, 9), os.read(reader, 9)) == (b"[1]", b"")
+    os.close(reader)
+    assert capsys.readouterr().err == ""
 
 
 def test_a_link_to_a_store_is_that_store(folder: Path) -> None:

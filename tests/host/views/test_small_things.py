@@ -66,7 +66,9 @@ def test_a_soc_is_written_in_any_case(target: str, tmp_path: Path) -> None:
     assert "desk" in run_bench("history", "--store", tmp_path / "s").stdout
 
 
-@pytest.mark.parametrize("words", [("inspect", ONNX), ("fix", ONNX, "-o", "x.onnx"), ("convert", ONNX)])
+@pytest.mark.parametrize(
+    "words", [("inspect", ONNX), ("inspect", RKNN), ("fix", ONNX, "-o", "x.onnx"), ("convert", ONNX)]
+)
 def test_a_soc_that_nobody_knows_is_refused(words: tuple[object, ...], tmp_path: Path) -> None:
     done = run_bench(*words, "--target", "rk9999", folder=tmp_path)
     assert (done.returncode, "unknown target 'rk9999'" in done.stderr) == (2, True)

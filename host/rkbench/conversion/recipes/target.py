@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from rkbench.conversion.draft import Draft, Recipe
-from rkbench.onnx.predict import check_target
+from rkbench.rknn.targets import check_target
 
 
 def _apply(draft: Draft, value: str) -> Draft:

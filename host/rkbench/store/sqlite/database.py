@@ -167,7 +167,7 @@ def _hint(error: sqlite3.Error, path: Path, elsewhere: str) -> str:
     name = getattr(error, "sqlite_errorname", "") or str(error).upper()
     if "BUSY" in name or "LOCKED" in name:
         return "another process is writing to it; wait, or choose another file: --store FILE"
-    if "FULL" in name:
+    if "FULL" in name or name == "SQLITE_IOERR_SHMSIZE":  # 32 kB beside the file, also for who only reads
         return f"the disk is full: make room, or {elsewhere}"
     if "CORRUPT" in name or "NOTADB" in name or "MALFORMED" in name:
         return _CORRUPT.format(path)

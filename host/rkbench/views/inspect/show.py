@@ -29,10 +29,10 @@ def show_inspection(
     `read` are the files that were read, by what they are: they are not overwritten.
     """
     most = layer_limit(layers)
+    check_not_read({"--json": json_to, "--html": html_to}, read)
     for target in (json_to, html_to):
         if target:
             check_output(target)
-    check_not_read({"--json": json_to, "--html": html_to}, read)
     steps = [] if STDOUT in (json_to, html_to) else [lambda: _print(inspection, most, myths)]
     if json_to:
         steps.append(lambda: _write_json(inspection, json_to))

@@ -12,7 +12,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -40,8 +40,10 @@ class BuiltSite:
     removed: int
 
 
-def build_site(store: Store, target: Path) -> BuiltSite:
+def build_site(store: Store, target: Path, told: Callable[[int, int], None] = lambda *_: None) -> BuiltSite:
     """Write the site of a store to the folder `target`; what is there and shows the same is left.
+
+    `told` hears before each file how many are written, and of how many that have to be.
 
     Raises UsageError for a folder that holds something else, or cannot be written, BenchError for a full
     disk: the site is then as it was.
@@ -53,7 +55,8 @@ def build_site(store: Store, target: Path) -> BuiltSite:
     stale = [page for page in pages if not _is_there(page, before, target)]
     gone = sorted(set(before) - set(wanted))
     with explained(target), _beside(target) as fresh:
-        for page in stale:
+        for number, page in enumerate(stale):
+            told(number, len(stale))
             _write(fresh / page.path, page.render())
         if not before and not (target / MANIFEST).exists():  # what is killed from here on is known as a site
             _write(target / MANIFEST, json.dumps({"schema": SCHEMA, "files": {}}) + "\n")
