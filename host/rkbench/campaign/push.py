@@ -12,13 +12,13 @@ from rkbench_agent.wire.words import SINGLE_STREAM
 
 from rkbench.boards.labgrid.provider import SCHEME
 from rkbench.boards.model import Board
-from rkbench.boards.provider import First, Hold, open_boards
+from rkbench.boards.provider import Boards, First, Hold, open_boards
 from rkbench.campaign.duration import Cost
 from rkbench.campaign.interfaces import Prepare
 from rkbench.campaign.noise import with_noise_floor
 from rkbench.campaign.outcome import Outcome
 from rkbench.campaign.run import run_campaign
-from rkbench.campaign.settings import PushOptions, check_push
+from rkbench.campaign.settings import PushOptions, check_push, check_wait
 from rkbench.conversion.words import ConvertWords, onnx_among
 from rkbench.errors import BenchError, BoardBusyError, BoardQuarantinedError, ConnectError, UsageError
 from rkbench.results.events import Doing, Hear, Listener, Note, deaf, ignore
@@ -63,10 +63,16 @@ def named_boards(
     A place of labgrid's that somebody has is waited for for `wait_s`, see `open_boards`.
     Raises InventoryError and UsageError.
     """
-    address, boards = store or default_address(), open_boards(inventory, wait_s)
+    address, boards = store or default_address(), waiting_boards(inventory, wait_s)
     LOG.info("boards from %s, results to %s", boards.path, without_password(address))
     found = {board.name: board for word in _parted(words) for board in boards.find(word)}
     return PushWhere(tuple(found.values()), boards.hold, address, boards.first)
+
+
+def waiting_boards(inventory: Path | None, wait_s: float | None) -> Boards:
+    """Return the boards that can be named, for who waits so long for one; raises UsageError."""
+    check_wait(wait_s or 0.0)
+    return open_boards(inventory, wait_s)
 
 
 def refuse_several(words: str, why: str) -> None:

@@ -141,7 +141,12 @@ def check_push(options: PushOptions) -> None:
     _check_noise_floor(options)
     given = Given(options.golden is not None, options.labels is not None, options.metric is not None)
     check_gates(options.gates, options.settings, given, Words())
-    _check_number("wait", "wait_s", options.wait_s)
+    check_wait(options.wait_s)
+
+
+def check_wait(wait_s: float) -> None:
+    """Raise SettingError where nobody can wait so long for a board."""
+    _check_number("wait", "wait_s", wait_s)
 
 
 def _check_turns(options: PushOptions) -> None:

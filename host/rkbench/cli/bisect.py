@@ -68,12 +68,11 @@ def _bisected(
 ) -> BisectOutcome:
     """Bisect on the board of a name, with the store that was named."""
     from rkbench.bisect.run import bisect
-    from rkbench.boards.provider import open_boards
-    from rkbench.campaign.push import refuse_several
+    from rkbench.campaign.push import refuse_several, waiting_boards
     from rkbench.store import default_address, open_store
 
     refuse_several(board, "a bisection goes from layer to layer by what one board computes")
-    boards = open_boards(places.inventory, asked.wait_s)
+    boards = waiting_boards(places.inventory, asked.wait_s)
     (first, *_) = boards.find(board)
     with open_store(places.store or default_address()) as store, voice.push_progress() as progress:
         return bisect(asked, required, first, boards.hold, store, progress)

@@ -74,13 +74,12 @@ def _swept(
     asked: SweepOptions, board: str, places: options.PlaceOptions, voice: Voice, *, dry_run: bool
 ) -> SweepOutcome:
     """Sweep on the board of a name, with the store that was named."""
-    from rkbench.boards.provider import open_boards
-    from rkbench.campaign.push import refuse_several
+    from rkbench.campaign.push import refuse_several, waiting_boards
     from rkbench.store import default_address, open_store
     from rkbench.sweep.run import Where, sweep
 
     refuse_several(board, "a sweep compares variants of one SoC with each other, on one board")
-    boards = open_boards(places.inventory, asked.wait_s)
+    boards = waiting_boards(places.inventory, asked.wait_s)
     found = boards.find(board)
     with open_store(places.store or default_address()) as store, voice.push_progress() as progress:
         return sweep(asked, Where(found, boards.hold, store, boards.first), progress, dry_run=dry_run)

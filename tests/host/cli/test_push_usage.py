@@ -34,6 +34,7 @@ def bench(tmp_path: Path, *arguments: str) -> Done:
         ([MODEL, "--board", "virtual", "--npu-clock", "600"], "→ write it with its unit: 600MHz"),
         ([MODEL, "--board", "virtual", "--pin", "600"], "→ write it with its unit: 600MHz"),
         ([MODEL, "--board", "virtual", "--wait", "inf"], "--wait inf: must be a finite number"),
+        ([MODEL, "--board", "virtual", "--wait", "-1"], "--wait -1: must be 0 or more"),
         ([MODEL, "--board", "virtual", "--golden", "g.npz", "--onnx", "m.onnx"], "both name the expected"),
         ([MODEL, "--board", "virtual", "--inputs", "g.npz"], "--inputs needs --onnx"),
         ([MODEL, "--board", "virtual", "--json", "-", "--csv", "-"], "cannot both have stdout"),
@@ -134,3 +135,11 @@ def test_streams_that_are_closed_cost_nothing(tmp_path: Path) -> None:
     command = "\"$0\" -c 'from rkbench.cli import main; main()' boards list <&- >&- 2>&-"
     result = subprocess.run(["sh", "-c", command, sys.executable], env=environment, cwd=tmp_path, check=False)
     assert result.returncode == 0
+
+
+@pytest.mark.parametrize("command", ["sweep", "bisect"])
+def test_a_time_that_nobody_can_wait_is_refused_before_anything_is_converted(
+    command: str, tmp_path: Path
+) -> None:
+    done = bench(tmp_path, command, str(DEMO / "digits.onnx"), "--board", "virtual", "--wait", "nan")
+    assert (done.returncode, done.stderr) == (2, "bench: --wait nan: must be a finite number\n")
