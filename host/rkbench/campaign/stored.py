@@ -68,7 +68,6 @@ def compare_stored(
 
     Of one name that means a single push, its runs are held against each other.
 
-
     Raises UsageError where there is nothing to compare and, if `strict`, where conditions differ.
     """
     with read_store(address) as store:

@@ -35,7 +35,7 @@ class Condition:
 
     `of_noise`: a noise floor holds only where it is alike (see `noise_floor`). `of_file`: it is that of the
     model's file, which may be what two pushes are about.
-    `name` is its word in a push, `night_name` in a night, where it has another.
+    `name` is what the JSON of a push calls it, `night_name` that of a night, where it has another.
     """
 
     name: str

@@ -13,6 +13,7 @@ from typing import Final, Literal
 from rkbench.results.across_boards import AcrossBoards, across_boards
 from rkbench.results.across_runtimes import AcrossRuntimes, across_runtimes
 from rkbench.results.comparison import Comparison, ConditionDifference, compare_runs
+from rkbench.results.condition_words import as_it_is
 from rkbench.results.conditions import differing_apart
 from rkbench.results.latencies import RawLatencies
 from rkbench.results.model import RunResult
@@ -65,7 +66,7 @@ class SideBySide:
     def differing(self) -> list[str]:
         """Return every condition that differs and every refusal, in words: what `--strict` refuses."""
         told = [
-            f"{item.names[condition.run]}: {condition.name} is {condition.value}, before {condition.baseline}"
+            f"{item.names[condition.run]}: {as_it_is(condition)}"
             for item in self.variants
             for condition in item.conditions
         ]

@@ -49,7 +49,8 @@ def odd_sentence(found: AcrossBoards) -> str:
         told = " and ".join(f"{item.board} ({_slower(item, mark)})" for item in odd)
         verb = "is odd" if len(odd) == 1 else "are odd"
         advice = f"look at cooling, clocks and power: bench boards check {odd[0].board}"
-        return f"{told} {verb}: beyond what the other {others} boards differ by (5 %); {advice}"
+        rare = f"among boards like the other {others} one lies so far off by chance in at most 5 of 100 cases"
+        return f"{told} {verb}: {rare}; {advice}"
     return f"none of the {len(found.boards)} boards is odd by more than {found.effect_percent:g} %"
 
 

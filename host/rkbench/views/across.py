@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from rkbench.results.across_boards import AcrossBoards, BoardCondition
+from rkbench.results.condition_words import value_in_words
 from rkbench.results.side_words import odd_sentence, spread_sentence
 from rkbench.units import MARK, UNKNOWN, format_seconds, signed
 from rkbench.views.push.grid import plain, print_grid
@@ -70,7 +71,7 @@ def _by_value(condition: BoardCondition) -> str:
     """Return who has which value: those whose value fewest have first, by name; the largest group last."""
     groups: dict[str, list[str]] = {}
     for board, value in condition.values.items():
-        groups.setdefault(value or UNKNOWN, []).append(board)
+        groups.setdefault(value_in_words(condition.name, value), []).append(board)
     *few, (most, boards) = sorted(groups.items(), key=lambda item: len(item[1]))
     told = [f"{value} on {', '.join(who)}" for value, who in few]
     return "; ".join([*told, f"{most} on {boards[0] if len(boards) == 1 else f'the {len(boards)} others'}"])

@@ -8,12 +8,15 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, TextIO
 
+from rkbench_agent.wire.caveats import DOUBT
+
 from rkbench.results.across_runtimes import AcrossRuntimes
 from rkbench.results.comparison import ComparedMeasure, ConditionDifference
+from rkbench.results.condition_words import in_words
 from rkbench.results.latency_tests import OTHER_PUSH
 from rkbench.results.measure_types import Measure
 from rkbench.results.measures import COSINE, LATENCY_P50, LATENCY_P99, MAX_ERROR, NPU_MEMORY, SIZE, SNR
-from rkbench.results.model import RunResult
+from rkbench.results.model import SUSPECT, RunResult
 from rkbench.results.names import folded_names
 from rkbench.results.serialize import to_json
 from rkbench.results.side_by_side import ComparedVariant, SideBySide
@@ -116,7 +119,9 @@ def _print_rows(variants: Sequence[ComparedVariant], runs: Mapping[str, RunResul
         measure.name: [_cell(item, run, measure) for item, run in members] for measure in _ROW_MEASURES
     }
     judged = [_judgement(item, run) for item, run in members]
-    moved = [m for m in _ROW_MEASURES if m is LATENCY_P50 or any(map(_moves, columns[m.name]))]
+    moved = [
+        m for m in _ROW_MEASURES if m is LATENCY_P50 or any(_moves(item, run, m) for item, run in members)
+    ]
     is_judged = len(set(judged)) > 1
     rows = [
         [
@@ -137,24 +142,31 @@ def _print_rows(variants: Sequence[ComparedVariant], runs: Mapping[str, RunResul
     print_paragraph(console, "", f"the same in all: {', '.join(alike)}" if alike else "", style="")
 
 
-def _moves(cell: TableCell) -> bool:
-    """Return whether a figure is told to differ, or has no difference to tell."""
-    return cell.difference.strip(MARK) not in ("", "+0.0 %", "-0.0 %")
+def _moves(item: ComparedVariant, run: RunResult, measure: Measure) -> bool:
+    """Return whether a figure reads otherwise than the baseline's, or is told to differ from it."""
+    found = item.comparison.of(measure)
+    told = difference_text(found.differences.get(run.id)) if measure.unit.in_percent else ""
+    return told not in _EVEN if told else _before(item, measure) != measure.text(run)
+
+
+_EVEN = ("+0.0 %", "-0.0 %")
+
+
+def _before(item: ComparedVariant, measure: Measure) -> str:
+    """Return how the baseline's figure reads."""
+    return measure.unit.text(item.comparison.of(measure).values.get(item.comparison.baseline or ""))
 
 
 def _cell(item: ComparedVariant, run: RunResult, measure: Measure) -> TableCell:
-    value = measure.text(run)
+    value, before = measure.text(run), _before(item, measure)
     mark = MARK if run.simulated and measure is not SIZE else ""
     found = item.comparison.of(measure)
     shown = difference_text(found.differences.get(run.id)) if measure.unit.in_percent else ""
-    before = found.values.get(item.comparison.baseline or "")
-    if not measure.unit.in_percent and measure.unit.text(before) != value:
-        shown = f"from {measure.unit.text(before)}"
-    return TableCell(
-        value if value.startswith(UNKNOWN) else mark + value,
-        f"{mark}{shown}" if shown else "",
-        _tone(measure, run, found),
-    )
+    if shown:
+        shown = f"{mark}{shown}"
+    elif before != value and not any(refusal.run == run.id for refusal in item.comparison.refused):
+        shown = f"from {before if before.startswith(UNKNOWN) else mark + before}"
+    return TableCell(value if value.startswith(UNKNOWN) else mark + value, shown, _tone(measure, run, found))
 
 
 def _tone(measure: Measure, run: RunResult, found: ComparedMeasure) -> Tone:
@@ -174,12 +186,20 @@ def _judgement(item: ComparedVariant, run: RunResult) -> TableCell:
     )
 
 
+def _doubts(item: ComparedVariant, runs: Mapping[str, RunResult]) -> Iterator[str]:
+    """Yield which runs of a variant are SUSPECT, and by which caveats."""
+    for run in _of(item, runs):
+        if run.verdict == SUSPECT:
+            codes = [caveat.code.replace("_", " ") for caveat in run.caveats if caveat.weight == DOUBT]
+            yield f"{item.names[run.id]} is {MARK * run.simulated}{SUSPECT}: {', '.join(codes) or UNKNOWN}"
+
+
 def _notes(found: SideBySide, runs: Mapping[str, RunResult]) -> list[str]:
     """Return what can't be told, is refused or differs: equal sentences once, with whom they are of."""
     told: dict[str, list[str]] = {}
     for item in found.variants:
-        for who, text in _told(item, runs):
-            told.setdefault(text, []).append(who)
+        for text in _told(item, runs):
+            told.setdefault(text, []).append(item.variant)
     every = len(found.variants)
     notes = [_folded(who, text, every) for text, who in told.items()]
     for side, alone in _alone(found, runs):
@@ -217,29 +237,26 @@ def _folded(who: Sequence[str], text: str, every: int) -> str:
     return f"all {every}: {text}" if len(who) >= every else f"{', '.join(who)}: {text}"
 
 
-def _told(item: ComparedVariant, runs: Mapping[str, RunResult]) -> Iterator[tuple[str, str]]:
+def _told(item: ComparedVariant, runs: Mapping[str, RunResult]) -> Iterator[str]:
     if len(item.names) == 1:
-        yield (
-            item.variant,
-            "one run of it is meant by every name, and held against none; others: bench history",
-        )
+        yield "one run of it is meant by every name, and held against none; others: bench history"
     for test in item.comparison.latency_tests:
         if test.reason == OTHER_PUSH:
             files = {run.variant.sha256 for run in _of(item, runs)}
-            yield item.variant, _NOT_BESIDE + (_SAME_FILE if len(files) == 1 else _JUDGED_BY)
+            yield _NOT_BESIDE + (_SAME_FILE if len(files) == 1 else _JUDGED_BY)
         elif test.judgement == CANNOT_TELL:
-            for note in latency_notes(_of(item, runs), item.comparison, item.names):
-                yield item.variant, note
+            yield from latency_notes(_of(item, runs), item.comparison, item.names)
     for refusal in item.comparison.refused:
-        yield item.variant, f"{item.names[refusal.run]} is not compared: {'; '.join(refusal.reasons)}"
+        yield f"{item.names[refusal.run]} is not compared: {'; '.join(refusal.reasons)}"
     for condition in (*item.differing_files, *item.conditions):
-        yield item.variant, _condition_text(item, condition)
+        yield _condition_text(item, condition)
+    yield from _doubts(item, runs)
 
 
 def _condition_text(item: ComparedVariant, condition: ConditionDifference) -> str:
-    values = f"{condition.baseline or UNKNOWN} → {condition.value or UNKNOWN}"
+    word, before, after = in_words(condition)
     who = f"{item.names[condition.run]}: " if len(item.names) > 2 else ""
-    return f"{who}{condition.name} differs: {values}"
+    return f"{who}{word} differs: {before} → {after}"
 
 
 def _print_runtimes(found: AcrossRuntimes, console: Console) -> None:

@@ -18,6 +18,7 @@ from rkbench.results.side_words import odd_sentence, runtimes_sentence, spread_s
 from rkbench.results.verdict import verdict_sentence
 from rkbench.schema import SCHEMAS
 from rkbench.store import open_store
+from rkbench_agent.wire.caveats import caveat
 from rkbench_agent.wire.provenance import Provenance
 from strict_schema import strict_validator
 
@@ -114,7 +115,7 @@ def test_the_odd_board_of_five_is_named() -> None:
     (found,) = sides(boards(FIVE)).boards
     assert [item.board for item in found.boards if item.is_odd] == ["r4"]
     assert odd_sentence(found).startswith(
-        "r4 (5.9 % slower) is odd: beyond what the other 4 boards differ by"
+        "r4 (5.9 % slower) is odd: among boards like the other 4 one lies so far off by chance"
     )
     assert found.boards[0].p50_s == pytest.approx(0.0020005, rel=1e-3)
     assert spread_sentence(found).startswith("standard deviations: boards 2.58 % (")
@@ -208,6 +209,57 @@ def test_last_weeks_push_is_compared_with_the_last(store: Path) -> None:
     assert "all 2: driver differs: 0.9.8 → 0.9.9" in done.stdout
     assert "of latency nothing is judged" in done.stdout
     assert done.stdout.count("latency p50") == 2
+
+
+def rows_compared(tmp_path: Path, *changed: RunResult) -> str:
+    """Return what is said of three variants: those of one push against `changed`, two of another."""
+    with open_store(tmp_path / "s") as opened:
+        for number, name in enumerate(("net.fp16", "net.int8", "net.int4"), 1):
+            opened.save(run(number, name, OLD))
+        for item in (*changed, make_run(3, "net.int4", push=NEW)):
+            opened.save(replace(run(1, "net.int4", NEW), run=item))
+    done = run_bench("compare", "last~1", "last", "--store", tmp_path / "s")
+    assert done.returncode == 0, done.stderr
+    return " ".join(done.stdout.split())
+
+
+def test_a_row_of_what_is_not_compared_claims_no_equal_figures(tmp_path: Path) -> None:
+    one, two = make_run(1, "net.fp16", push=NEW), make_run(2, "net.int8", push=NEW)
+    load = replace(one.load, npu_total_bytes=99_000_000) if one.load else None
+    shelf = replace(one, load=load, board=replace(one.board, name="shelf"))
+    told = rows_compared(tmp_path, shelf, two)
+    assert "net.fp16: last is not compared: board differs: shelf, baseline desk" in told
+    assert "99.0 MB" in told
+    assert "the same in all: size, p99, cosine" in told
+
+
+def test_a_figure_that_is_unknown_on_one_side_has_its_column(tmp_path: Path) -> None:
+    one = make_run(1, "net.fp16", push=NEW, load=None, outputs=())
+    told = rows_compared(tmp_path, replace(one, simulated=False), make_run(2, "net.int8", push=NEW))
+    assert "– from 14.6 MB" in told
+    assert "– from 0.99999" in told
+
+
+def test_a_doubted_run_is_named_with_its_doubts(tmp_path: Path) -> None:
+    doubts = (caveat("drift", "it drifted"), caveat("ties", "equal latencies"))
+    one = make_run(1, "net.fp16", push=NEW, verdict="SUSPECT", caveats=doubts)
+    told = rows_compared(tmp_path, one, make_run(2, "net.int8", push=NEW))
+    assert "net.fp16: last is SUSPECT: drift" in told
+
+
+def test_what_differs_is_told_in_words(tmp_path: Path) -> None:
+    with open_store(tmp_path / "s") as opened:
+        for push, source, clock in ((OLD, "computed", 1_000_000_000), (NEW, "vendor_simulator", 600_000_000)):
+            item = run(1, "fp16", push)
+            provenance = replace(item.run.provenance, outputs=source)
+            item = replace(item, run=replace(item.run, provenance=provenance))
+            opened.save(on_board(item, "desk", npu_clock_hz=clock))
+    words = ("compare", "last~1", "last", "--store", tmp_path / "s")
+    told = " ".join(run_bench(*words).stdout.split())
+    assert "source of the outputs differs: rkbench's NPU model → the vendor's simulator" in told
+    assert "NPU clock differs: 1.00 GHz → 600 MHz" in told
+    refused = run_bench(*words, "--strict").stderr
+    assert "last: source of the outputs is the vendor's simulator, before rkbench's NPU model" in refused
 
 
 def test_strict_refuses_what_differs(store: Path) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
+import pytest
 from made_runs import collected, make_run
 from rkbench.boards.model import Board
 from rkbench.campaign import compare_collected
@@ -20,7 +22,27 @@ def test_a_condition_under_which_all_others_differ_is_one_line() -> None:
         items[place] = replace(items[place], run=replace(run, plan=replace(run.plan, core_mask="0")))
     runs = [item.run for item in items]
     told = [line for line in warnings_of(runs, compare_collected(items)) if "core" in line]
-    assert told == ["all 3 others: core_mask is 0, the baseline's auto"]
+    assert told == ["all 3 others: core mask is 0, the baseline's auto"]
+
+
+@pytest.mark.parametrize(
+    ("changed", "told"),
+    [
+        ({"provenance": {"outputs": "computed"}}, "source of the outputs is rkbench's NPU model"),
+        ({"board": {"runtime_version": "2.4.0"}}, "version of the runtime is 2.4.0, the baseline's 2.3.2"),
+        ({"board": {"npu_clock_hz": 600_000_000}}, "NPU clock is 600 MHz, the baseline's 1.00 GHz"),
+        ({"board": {"agent_digest": "b" * 64}}, "agent is bbbbbbbbbbbb, the baseline's –"),
+        ({"plan": {"golden_sha256": None}}, "golden is none, the baseline's given"),
+    ],
+)
+def test_a_condition_is_told_in_words_with_units(changed: dict[str, dict[str, Any]], told: str) -> None:
+    one, two = collected(make_run(1, "a")), collected(make_run(2, "b"))
+    parts = {name: replace(getattr(two.run, name), **part) for name, part in changed.items()}
+    two = replace(two, run=replace(two.run, **parts))
+    (note,) = [
+        line for line in warnings_of([one.run, two.run], compare_collected([one, two])) if " is " in line
+    ]
+    assert note.startswith(f"b: {told}")
 
 
 def test_runs_that_are_not_compared_for_one_reason_are_one_line() -> None:

@@ -10,13 +10,13 @@ from rkbench_agent.wire.caveats import Caveat
 from rkbench.language.language import ENGLISH, Language
 from rkbench.results.caveats.cures import is_out_of_time
 from rkbench.results.comparison import Comparison
+from rkbench.results.condition_words import in_words
 from rkbench.results.conditions import CORE_MASK, is_of_other_conditions
 from rkbench.results.latency_tests import LatencyTest, needed_text
 from rkbench.results.model import RunResult
 from rkbench.results.names import run_names
 from rkbench.results.noise_words import floor_note
 from rkbench.stats.gates import CANNOT_TELL
-from rkbench.units import UNKNOWN
 from rkbench.views.push.extras import is_sweep
 
 
@@ -106,8 +106,8 @@ def _conditions(runs: Sequence[RunResult], comparison: Comparison, names: Mappin
     for condition in comparison.conditions:
         if condition.name == CORE_MASK.name and is_sweep(runs):
             continue  # the table is about nothing else
-        values = f"{condition.value or UNKNOWN}, the baseline's {condition.baseline or UNKNOWN}"
-        told.setdefault(f"{condition.name} is {values}", []).append(names[condition.run])
+        word, before, after = in_words(condition)
+        told.setdefault(f"{word} is {after}, the baseline's {before}", []).append(names[condition.run])
     for differs, who in told.items():
         yield f"{_listed(who, len(runs))}: {differs}"
 
