@@ -26,7 +26,8 @@ BenchError                  a failure that a user can act on: message, hint, exi
 │   └── NoPythonError       no Python that the agent could run in is there
 ├── NightlyBusyError        another nightly runs with the same store
 ├── CommentError            no comment on a merge request came about; a night is what it is all the same
-├── ToolkitError            rknn-toolkit2 is not installed, or its environment is broken
+├── ToolkitError            the environment of rknn-toolkit2 is broken
+│   ├── NoToolkitError      it is not installed                                       (exit 2)
 │   └── ConversionError     it did not convert a model; says in which stage, and what is known of it
 ├── ProtocolError           the agent said something that is no message of ours
 └── StoreError              the result store cannot be read or written
@@ -183,7 +184,13 @@ class CommentError(BenchError):
 
 
 class ToolkitError(BenchError):
-    """The vendor's converter is not installed, or its environment is broken."""
+    """The environment of the vendor's converter is broken."""
+
+
+class NoToolkitError(ToolkitError):
+    """The vendor's converter is not installed: nothing was begun."""
+
+    exit_code = 2
 
 
 class ConversionError(ToolkitError):

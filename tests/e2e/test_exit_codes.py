@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -42,6 +43,10 @@ CANNOT_BE: dict[str, tuple[object, ...]] = {
     "labels that are none": ("push", RKNN, *VIRTUAL, "--golden", GOLDEN, "--labels", "wrong.toml"),
     "pictures for an ONNX that takes floats": ("golden", ONNX, "--inputs", "pictures", "-o", "x.npz"),
     "a folder without inputs": ("golden", ONNX, "--inputs", "nothing", "-o", "x.npz"),
+    "an ONNX to push without the converter": ("push", ONNX, *VIRTUAL),
+    "an ONNX to convert without the converter": ("convert", ONNX, "--target", "rk3588"),
+    "an ONNX to sweep without the converter": ("sweep", ONNX, "--board", "virtual", "--recipe", "fp16"),
+    "an ONNX to bisect without the converter": ("bisect", ONNX, "--board", "virtual"),
     "a sweep on two boards": ("sweep", ONNX, "--board", "virtual,virtual:rk3568"),
     "a bisection on two boards": ("bisect", ONNX, "--board", "virtual,virtual:rk3568"),
     "a wrong inventory": ("boards", "list", "--inventory", "wrong.toml"),
@@ -98,7 +103,8 @@ def test_the_exit_code_says_whether_it_could_not_be_or_failed(
     words: tuple[object, ...], code: int, folder: Path
 ) -> None:
     store = () if "--store" in words or words[0] not in STORED else ("--store", folder / "s")
-    done = run_bench(*words, *store, folder=folder)
+    own = {name: str(folder / name) for name in ("XDG_CACHE_HOME", "XDG_DATA_HOME")}
+    done = run_bench(*words, *store, folder=folder, environment={**os.environ, **own})
     assert (done.returncode, "Traceback" in done.stderr) == (code, False), done.stderr
 
 

@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from rkbench.decoding.documents import read_document
-from rkbench.errors import DocumentError, ToolkitError, UsageError
+from rkbench.errors import DocumentError, NoToolkitError, ToolkitError, UsageError
 from rkbench.files import cache_folder, write_whole
 from rkbench.toolkit.versions import DEFAULT, VERSIONS
 
@@ -109,12 +109,17 @@ def installed_versions() -> tuple[str, ...]:
 
 
 def find_environment(version: str = DEFAULT) -> ToolkitEnvironment:
-    """Return the environment of a version; raises ToolkitError, which says how it is made."""
+    """Return the environment of a version; raises ToolkitError, which says how it is made.
+
+    It is a NoToolkitError where there is none at all.
+    """
     folder = folder_of(version)
     record = read_record(folder)
     if record is None or not is_whole(folder):
-        state = "is not whole" if folder.exists() else "is not installed"
-        raise ToolkitError(f"rknn-toolkit2 {version} {state}", hint=f"bench toolkit install {version}")
+        broken, state = (
+            (ToolkitError, "is not whole") if folder.exists() else (NoToolkitError, "is not installed")
+        )
+        raise broken(f"rknn-toolkit2 {version} {state}", hint=f"bench toolkit install {version}")
     return ToolkitEnvironment(python_of(folder), version, record.has_torch, folder)
 
 
