@@ -116,7 +116,8 @@ def test_a_line_of_the_stream_has_its_board(places: tuple[object, ...]) -> None:
     push = ("push", INT8, "--board", "desk,gone", "--quick", *places, "--jsonl", "-", "--quiet")
     told = [json.loads(line) for line in run_bench(*push).stdout.splitlines()]
     assert {line.get("board") for line in told if line["event"] == "step"} == {"desk", "gone"}
-    assert {line["board"] for line in told if line["event"] == "reading"} == {"desk"}
+    for event in ("reading", "block", "caveat", "verdict", "run"):
+        assert {line.get("board") for line in told if line["event"] == event} == {"desk"}, event
     assert [board["board"] for board in told[-1]["boards"]] == ["desk", "gone"]
 
 

@@ -96,6 +96,7 @@ def streamed_boards(listener: Callable[[str, Event], None], target: str | None) 
 class _Block:
     """The calls of a run's block that have come so far."""
 
+    board: str | None
     number: int
     load: int
     start_ns: int
@@ -144,7 +145,7 @@ class PushStream:
         if isinstance(message, Reading):
             self._put("reading", {**_of(board), **vars(message)})
         elif isinstance(message, Latencies) and not message.warmup:
-            self._take_calls(message)
+            self._take_calls(message, board)
         elif isinstance(message, BoardCaveat):
             self._put("caveat", {**_of(board), "run": None, **vars(message.caveat)})
 
@@ -156,9 +157,9 @@ class PushStream:
         run = event.run
         self._end_block(run.id)
         for caveat in run.caveats:
-            self._put("caveat", {"run": run.id, **vars(caveat)})
-        self._put("verdict", {"run": run.id, "verdict": run.verdict})
-        self._put("run", {"run": run})
+            self._put("caveat", {**_of(board), "run": run.id, **vars(caveat)})
+        self._put("verdict", {**_of(board), "run": run.id, "verdict": run.verdict})
+        self._put("run", {**_of(board), "run": run})
 
     def compared(self, comparison: Comparison) -> None:
         """Take what all runs together come to."""
@@ -168,11 +169,11 @@ class PushStream:
         """Take what came of each of several boards, and how far they lie apart."""
         self._put("boards", {"boards": boards, "across_boards": across})
 
-    def _take_calls(self, batch: Latencies) -> None:
+    def _take_calls(self, batch: Latencies, board: str | None) -> None:
         block = self._blocks.get(batch.run)
         if block is None or (block.load, block.number) != (batch.load, batch.block):
             self._end_block(batch.run)
-            block = _Block(batch.block, batch.load, batch.start_ns[0] if batch.start_ns else 0)
+            block = _Block(board, batch.block, batch.load, batch.start_ns[0] if batch.start_ns else 0)
             self._blocks[batch.run] = block
         block.durations_ns += batch.duration_ns[batch.unread :]
 
@@ -185,7 +186,13 @@ class PushStream:
             "min_s": found.min, "mean_s": found.mean, "p50_s": median(block.durations_ns), "max_s": found.max,
         }  # fmt: skip
         told = {name: value / _NS_PER_S for name, value in figures.items()}
-        where = {"run": run, "block": block.number, "load": block.load, "start_ns": block.start_ns}
+        where = {
+            **_of(block.board),
+            "run": run,
+            "block": block.number,
+            "load": block.load,
+            "start_ns": block.start_ns,
+        }
         self._put("block", {**where, "count": found.count, **told})
 
     def _put(self, event: str, values: Mapping[str, object]) -> None:
