@@ -57,7 +57,7 @@ def test_a_regression_is_one_line_with_what_where_how_much_how_sure_and_what_cha
         "changed since the baseline: runtime 2.3.0 → 2.3.2, model aaa → bbb"
     )
     assert gate_line(CELL, BROKEN) == (
-        "digits.fp16 on rock: cosine >= 0.999: 0.99998 → 0.31; "
+        "digits.fp16 on rock: cosine >= 0.999: 0.99998 → 0.31000; "
         "changed since the baseline: nothing that is recorded"
     )
     assert gate_line(replace(CELL, baseline=None), NAN) == "digits.fp16 on rock: cosine >= 0.999: NaN"
@@ -197,3 +197,8 @@ def test_a_narrow_terminal_breaks_names_where_words_end_and_tells_once_what_all_
     out = io.StringIO()
     print_night(replace(NIGHT, cells=tuple(cells)), out)
     assert [line.split()[0] for line in out.getvalue().splitlines()[1:3]] == ["digits.", "regrouped.fp16"]
+
+
+def test_a_cosine_that_is_not_one_never_reads_as_one() -> None:
+    near = replace(BROKEN, state=PASS, measurements=(Judgement(PASS, 0.9999986, 0.9999991),))
+    assert ": cosine >= 0.999: 0.999999 → 0.999999; " in gate_line(CELL, near)

@@ -193,12 +193,13 @@ def test_the_time_left_goes_down_between_two_words_of_it() -> None:
     activity.take(Step("measuring 2 variants"))
     activity.take(Outlook(20.0, at_most=True))
     said = []
-    for now[0] in (0.0, 5.0, 30.0):
+    for now[0] in (0.0, 5.0, 22.0, 30.0):
         said.append(activity.line())
     assert said == [
         "at most 20 s left · measuring 2 variants",
         "at most 15 s left · measuring 2 variants, 5 s",
-        "a moment left · measuring 2 variants, 30 s",
+        "a moment left · measuring 2 variants, 22 s",
+        "longer than foretold · measuring 2 variants, 30 s",
     ]
 
 

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, TextIO
 
 from rkbench.results.night import CellBegun, CellEnded, CellResult, NightBegun, NightEvent
 from rkbench.stats.gates import FAIL, NOT_MEASURED
-from rkbench.units import format_about_seconds, format_seconds, printable
+from rkbench.units import format_seconds, printable
 from rkbench.views.nightly.sentences import counted, where
+from rkbench.views.push.progress_words import outlook_text
 from rkbench.views.terminal import make_console
 
 if TYPE_CHECKING:
@@ -86,7 +87,7 @@ class LiveNightProgress(NightProgress):
         Boards that `room` lines do not hold are counted; those that are longest at their cells are named.
         """
         now_s = self._clock()
-        left = "" if self._end_s is None else f", {_about(self._end_s - now_s)}"
+        left = "" if self._end_s is None else f", {outlook_text(self._end_s - now_s, at_most=False)}"
         head = f"{self._done} of {self._total} cells{left}" if self._total else "no cell is done yet"
         boards = [
             f"  {board}: {what}, {int(now_s - since)} s" for board, (what, since) in self._cells.items()
@@ -131,11 +132,7 @@ def gate_words(cell: CellResult) -> str:
 def _left(event: NightEvent) -> str:
     if not isinstance(event, CellEnded) or event.left_s is None or event.done == event.total:
         return ""
-    return f" · {_about(event.left_s)}"
-
-
-def _about(left_s: float) -> str:
-    return f"about {format_about_seconds(left_s)} left" if left_s >= 1 else "a moment left"
+    return f" · {outlook_text(event.left_s, at_most=False)}"
 
 
 def _cell_words(cell: CellResult) -> str:

@@ -25,7 +25,16 @@ from rkbench.results.night import (
 from rkbench.stats.gates import CANNOT_TELL, FAIL, NOT_MEASURED, Gate, State, is_relative, parse_gate
 from rkbench.stats.history.verdicts import NOT_ENOUGH_DATA
 from rkbench.stats.judging import Judgement
-from rkbench.units import BYTES, SECONDS, UNKNOWN, Unit, format_between, format_moment, text_beside
+from rkbench.units import (
+    BYTES,
+    SECONDS,
+    SIMILARITY,
+    UNKNOWN,
+    Unit,
+    format_between,
+    format_moment,
+    text_beside,
+)
 
 SIMULATED = "simulated by virtual boards"
 #: What is not green, the worst first, in the words of headlines and lines.
@@ -215,7 +224,7 @@ def _unit(gate: GateResult) -> Unit:
     if gate.quantity not in GATED:
         return Unit(gate.unit, {gate.unit: 1.0}, lambda value: f"{value:.5g}{gate.unit and ' '}{gate.unit}")
     unit = GATED[gate.quantity].unit
-    if unit in (SECONDS, BYTES) or unit.is_ratio:
+    if unit in (SECONDS, BYTES, SIMILARITY) or unit.is_ratio:
         return unit
     return replace(unit, text=lambda value: f"{value:.5g}{gate.unit and ' '}{gate.unit}")
 

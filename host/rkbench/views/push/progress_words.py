@@ -39,8 +39,14 @@ def activity_of(event: Event) -> str | None:
     return _ACTIVITIES[type(event)](event)
 
 
+#: What ends so much later than was foretold has more than a moment left.
+_OVERDUE_S = 3.0
+
+
 def outlook_text(left_s: float, *, at_most: bool) -> str:
     """Return how long all runs take yet."""
+    if left_s < -_OVERDUE_S:
+        return "longer than foretold"
     if left_s < 1:
         return "a moment left"
     return f"{'at most' if at_most else 'about'} {format_about_seconds(left_s)} left"
