@@ -17,6 +17,14 @@ _UNIT = (
     rf"|[{_OPENING}{_CLOSING}]"
 )
 
+#: The blank between a number and its unit, at which no line ends.
+_BEFORE_UNIT = re.compile(r" (?=%)|(?<=\d) (?=(?:[kMG]?B|[nµm]?s|[kMG]?Hz|°C|dB|/s|min|h)(?![A-Za-z]))")
+
+
+def kept_together(text: str) -> str:
+    """Return a text that has a no-break space before each unit of a number."""
+    return _BEFORE_UNIT.sub("\N{NO-BREAK SPACE}", text)
+
 
 def columns(text: str) -> int:
     """Return how many columns a text takes."""

@@ -16,17 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_runs import make_run
+from made_runs import make_latency, make_run
 from rkbench.campaign import compare_collected
 from rkbench.errors import BenchError, UsageError
 from rkbench.results.collect import Collected
 from rkbench.results.comparison import Comparison
+from rkbench.results.extras import Requirement
 from rkbench.results.latencies import RawLatencies
 from rkbench.results.loads import Load, LoadPhase
 from rkbench.results.model import RunResult
 from rkbench.results.offline import Offline, OfflineRate, Saturation
 from rkbench.results.output import Output, OutputCase, PartFigures
 from rkbench.results.server import Server, ServerTry
+from rkbench.stats.gates import FAIL
 from rkbench.views.push.table import table_rows
 from rkbench.views.report.charts import charts_of
 from rkbench.views.report.charts.spec import DARK, LIGHT, coloured
@@ -171,7 +173,7 @@ def test_every_axis_has_a_title_with_its_unit() -> None:
             if encoding and encoding["type"] == "quantitative" and encoding["title"] is not None:
                 seen += 1
                 assert re.search(
-                    r"\((µs|ms|s|MB|MHz|°C|%|dB|1/s|.*dB.*|channel)\)|share|contexts", encoding["title"]
+                    r"\((µs|ms|s|kB|MB|MHz|°C|%|dB|1/s|.*dB.*|channel)\)|share|contexts", encoding["title"]
                 )
     assert seen > 20
 
@@ -190,6 +192,81 @@ def test_the_drawings_are_of_all_that_was_measured() -> None:
     items, _ = report_of("fp16", "int8")
     keys = [chart.key for chart in charts_of(named(items))]
     assert keys == ["tradeoff", "ecdf", "histogram", "timeline", "memory", "cases", "parts-scores"]
+
+
+def colours_of(part: dict[str, Any]) -> dict[str, str]:
+    scale = part["encoding"]["color"]["scale"]
+    return dict(zip(scale["domain"], scale["range"], strict=True))
+
+
+def test_a_variant_has_one_colour_in_all_drawings_of_several_pushes() -> None:
+    first, _ = report_of("fp16", "int8")
+    second = [
+        replace(
+            item, run=replace(item.run, id=f"01k-{place}", push="01k", started_at="2026-11-24T14:00:00+00:00")
+        )
+        for place, item in enumerate(first)
+    ]
+    items = [*first, *second, *report_of("late", push="01m")[0]]
+    items[1] = replace(items[1], latencies=RawLatencies())
+    charts = charts_of(named(items))
+    assert sum(chart.key.startswith("timeline") for chart in charts) == 3
+    found: dict[str, set[str]] = {}
+    for part in specs(charts):
+        if part["encoding"].get("color", {}).get("field") == "series":
+            for name, colour in colours_of(part).items():
+                found.setdefault(name, set()).add(colour)
+    assert {name: len(colours) for name, colours in found.items()} == dict.fromkeys(
+        [item.name for item in named(items)], 1
+    )
+    assert len(set.union(*found.values())) == 5
+
+
+def test_what_misses_a_requirement_beats_nobody() -> None:
+    items, _ = report_of("fp16", "int8", "int4")
+    crossed = (Requirement("cosine >= 0.999", "cosine", "", FAIL),)
+    sizes = (30_000, 20_000, 10_000)
+    items = [
+        replace(
+            item,
+            run=replace(
+                item.run,
+                variant=replace(item.run.variant, size_bytes=size),
+                latency=make_latency(size / 1e7),
+                requirements=crossed if size == 10_000 else (),
+            ),
+        )
+        for item, size in zip(items, sizes, strict=True)
+    ]
+    (chart,) = [chart for chart in charts_of(named(items)) if chart.key == "tradeoff"]
+    front = chart.wide["layer"][0]["data"]["values"]
+    assert [(row["series"], row["size"]) for row in front] == [("int8", 20.0)]
+    assert chart.wide["layer"][0]["encoding"]["x"]["title"] == "file size (kB)"
+    assert "no other beats int8." in chart.note
+    assert "the line joins" not in chart.note
+
+
+def test_of_many_pushes_the_first_are_drawn_over_time_and_the_others_are_told() -> None:
+    items = [item for number in range(20) for item in report_of("fp16", push=f"01k{number:02d}")[0]]
+    charts = [chart for chart in charts_of(named(items)) if chart.key.startswith("timeline")]
+    assert len(charts) == 16
+    assert charts[-1].note.endswith("4 pushes more have none here: bench report RUN draws each.")
+
+
+def test_a_temperature_that_never_changes_is_no_label_of_the_axis() -> None:
+    items, _ = report_of("fp16")
+    steady = tuple(replace(sample, temperature_celsius={"soc": 45.3}) for sample in readings())
+    (chart,) = [c for c in charts_of(named([replace(items[0], readings=steady)])) if c.key == "timeline"]
+    _, _, _, heat, _ = chart.wide["vconcat"]
+    assert heat["encoding"]["y"]["scale"] == {"domain": [44.3, 46.3]}
+
+
+def test_no_line_of_a_sentence_ends_between_a_number_and_its_unit() -> None:
+    items, comparison = report_of("fp16", "int8")
+    (head,) = re.findall(
+        r"<h1>(.*?)</h1>", render_page(items, replace(comparison, verdict="12.5 % and 3.0 MB"))
+    )
+    assert head == "12.5\u00a0% and 3.0\u00a0MB"
 
 
 def test_blocks_and_loads_stand_where_they_were_measured() -> None:
@@ -414,7 +491,7 @@ def test_runs_of_several_boards_say_how_far_these_lie_apart() -> None:
     assert told.title == "net on 2 boards (rk3588, lite, cores auto)"
     assert [row[0].value for row in told.rows] == ["desk", "shelf"]
     page, text = render_page(items, comparison), render_report_markdown(items, comparison)
-    assert told.verdict in unescape(page)
+    assert told.verdict in unescape(page).replace("\u00a0", " ")
     assert "<summary>net on 2 boards" in text
     assert "net · shelf is not compared: board differs: shelf, baseline desk" in unescape(page)
 

@@ -11,12 +11,16 @@ from pathlib import Path
 
 import pytest
 from bench_command import run_bench
+from made_runs import make_run
 from rkbench.errors import BenchError, UsageError
+from rkbench.results.history import history_row
 from rkbench.results.measures import LATENCY_P50
+from rkbench.results.trend import Trend, TrendPoint
 from rkbench.store import open_store
 from rkbench.views.page import breakable
 from rkbench.views.site.build import BuiltSite, build_site
-from rkbench.views.site.listing import slug
+from rkbench.views.site.listing import slug, states
+from rkbench.views.site.trend_line import drawn_trend
 from site_store import HOSTILE, add_push, fill, push_id
 
 
@@ -44,6 +48,22 @@ def build(address: Path, target: Path) -> BuiltSite:
 def files(target: Path) -> dict[str, bytes]:
     found = [path for path in target.rglob("*") if path.is_file()]
     return {str(path.relative_to(target)): path.read_bytes() for path in found}
+
+
+def test_the_ends_of_a_trends_axes_never_read_alike() -> None:
+    points = [
+        TrendPoint(str(number), 1_796_000_000.0 + 600 * number, 0.0020691 + number * 1e-7, False, False)
+        for number in range(3)
+    ]
+    found = drawn_trend([Trend("net on desk", True, tuple(points), ())], LATENCY_P50, "net")
+    assert found is not None
+    assert (found.low, found.high) == ("≈2.0691 ms", "≈2.0693 ms")
+    assert (found.first, found.last) == ("2026-11-30 00:53", "2026-11-30 01:13")
+
+
+def test_verdicts_of_simulated_runs_are_counted_by_themselves() -> None:
+    rows = [history_row(make_run(number, simulated=number > 1)) for number in (1, 2, 3)]
+    assert states(rows) == [("VALID", True, 2), ("VALID", False, 1)]
 
 
 def test_a_site_has_a_page_for_everything_and_every_link_leads_somewhere(

@@ -23,6 +23,7 @@ from rkbench.stats.judging import Judgement
 from rkbench.views.nightly.console import print_night
 from rkbench.views.nightly.junit import render_junit
 from rkbench.views.nightly.markdown import render_markdown
+from rkbench.views.nightly.sentences import headline
 from rkbench.views.push.csv import write_runs
 from rkbench.views.report.markdown import render_report_markdown
 from rkbench.views.report.page import render_page
@@ -127,6 +128,10 @@ def test_the_report_of_a_night_shows_its_gates_those_that_were_crossed_first() -
     assert '<td class="bad">crossed</td>' in page[: crossed + 1]
     assert crossed < other
     assert "Gates of the night" not in render_page(items, comparison)
+    assert f"<h1>{headline(night)}</h1>" in page.replace("\u00a0", " ")
+    assert "<details open><summary>1 kept</summary>" in page
+    many = replace(night, cells=(replace(CELL, gates=(SLOW, *(kept for _ in range(9)))),))
+    assert "<details><summary>9 kept</summary>" in render_page(items, comparison, [many])
     assert "### Gates crossed" in render_report_markdown(items, comparison, [night])
 
 

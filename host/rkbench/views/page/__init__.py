@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rkbench.units import printable_lines
+from rkbench.views.columns import kept_together
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -33,7 +34,7 @@ def page_environment(*folders: Path) -> Environment:
         lstrip_blocks=True,
         finalize=lambda value: value if isinstance(value, Markup) else printable_lines(str(value)),
     )
-    environment.filters["breakable"] = breakable
+    environment.filters.update(breakable=breakable, unbroken=unbroken)
     return environment
 
 
@@ -42,6 +43,13 @@ def breakable(name: str) -> Markup:
     from markupsafe import Markup, escape
 
     return Markup(_JOINTS.sub(r"\1<wbr>", str(escape(printable_lines(name)))))
+
+
+def unbroken(text: str) -> Markup:
+    """Return a sentence, escaped, in which no line ends between a number and its unit."""
+    from markupsafe import Markup, escape
+
+    return Markup(kept_together(str(escape(printable_lines(text)))))
 
 
 _JOINTS = re.compile(r"([._/-])(?=\w)")

@@ -2,20 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from rkbench.results.model import RunResult
 from rkbench.units import MARK
-from rkbench.views.columns import folded
+from rkbench.views.columns import folded, kept_together
 
 if TYPE_CHECKING:
     from rich.console import Console
-
-
-#: The blank between a number and its unit, at which no line ends.
-_UNIT = re.compile(r" (?=%)|(?<=\d) (?=(?:[kMG]?B|[nµm]?s|[kMG]?Hz|°C|dB|/s|min|h)(?![A-Za-z]))")
 
 
 def print_paragraph(console: Console, lead: str, text: str, *, style: str, space: bool = True) -> None:
@@ -26,7 +21,7 @@ def print_paragraph(console: Console, lead: str, text: str, *, style: str, space
         return
     if space:
         console.print()
-    lines = folded(_UNIT.sub("\N{NO-BREAK SPACE}", text), max(20, console.width - len(lead)))
+    lines = folded(kept_together(text), max(20, console.width - len(lead)))
     for index, line in enumerate(lines):
         margin = lead if index == 0 else " " * len(lead)
         shown = line.replace("\N{NO-BREAK SPACE}", " ")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from rkbench.results.night import Night
@@ -14,7 +14,6 @@ _STATES: tuple[tuple[State, str, Tone], ...] = (
     (FAIL, "crossed", Tone.BAD),
     (NOT_MEASURED, "not measured", Tone.BAD),
     (CANNOT_TELL, "cannot tell", Tone.EVEN),
-    (PASS, "kept", Tone.PLAIN),
 )
 
 
@@ -29,11 +28,12 @@ class GateRow:
 
 @dataclass(frozen=True)
 class NightGates:
-    """A night's gates. `failed`: what was not measured at all, and why."""
+    """A night's gates: those that ask for a look, those that were kept; `failed` says what, and why."""
 
     night: str
     headline: str
     rows: tuple[GateRow, ...]
+    kept: tuple[GateRow, ...]
     failed: tuple[str, ...]
 
 
@@ -43,12 +43,14 @@ def gates_of(nights: Sequence[Night]) -> tuple[NightGates, ...]:
         NightGates(
             night.id,
             headline(night),
-            tuple(
-                GateRow(word, tone, gate_line(cell, gate))
-                for state, word, tone in _STATES
-                for cell, gate in gates_in(night, state)
-            ),
+            tuple(row for state, word, tone in _STATES for row in _rows(night, state, word, tone)),
+            tuple(_rows(night, PASS, "kept", Tone.PLAIN)),
             tuple(faults(night)),
         )
         for night in nights
     )
+
+
+def _rows(night: Night, state: State, word: str, tone: Tone) -> Iterator[GateRow]:
+    for cell, gate in gates_in(night, state):
+        yield GateRow(word, tone, gate_line(cell, gate))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import base64
 import gzip
 import io
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -24,10 +24,13 @@ from rkbench.views.push.json import push_document
 from rkbench.views.report.charts import charts_of
 from rkbench.views.report.charts.spec import DARK, LIGHT, Chart
 from rkbench.views.report.content import content_of
+from rkbench.views.report.names import Named
 from rkbench.views.report.nights import gates_of
 from rkbench.views.report.pictures import HINT, has_pictures, inline_svg
 
 PARTS = Path(__file__).parent / "page"
+#: More gates that were kept than these are folded: nobody looks for them first.
+FEW_KEPT = 8
 _SERIES = ("s1", "s2", "s3", "s4", "s5", "s6", "s7", "s8")
 
 
@@ -45,6 +48,7 @@ def render_page(collected: Sequence[Collected], comparison: Comparison, nights: 
         .render(
             content=content,
             nights=gates_of(nights),
+            few=FEW_KEPT,
             charts=charts,
             drawn={chart.key: Markup(draw(chart)) for chart in charts} if has_pictures() else {},
             hint=HINT,
@@ -56,8 +60,7 @@ def render_page(collected: Sequence[Collected], comparison: Comparison, nights: 
     )
 
 
-def _drawn(chart: Chart, escape: object) -> str:
-    assert callable(escape)
+def _drawn(chart: Chart, escape: Callable[[str], str]) -> str:
     label = escape(f"{chart.title}. {chart.note}")
     wide = inline_svg(chart.wide, f"{chart.key}-wide", label)
     narrow = inline_svg(chart.narrow, f"{chart.key}-narrow", label)
@@ -71,11 +74,9 @@ def report_style() -> str:
     return series + style_of(PARTS / "report.css")
 
 
-def _packed_latencies(runs: Sequence[object]) -> str:
+def _packed_latencies(runs: Sequence[Named]) -> str:
     """Return every iteration of the runs as CSV, in gzip and base64; "" where none was kept."""
-    from rkbench.views.report.names import Named
-
-    members = [item.collected for item in runs if isinstance(item, Named)]
+    members = [item.collected for item in runs]
     if not any(len(item.latencies.duration_ns) for item in members):
         return ""
     text = io.StringIO(newline="")

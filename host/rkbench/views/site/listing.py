@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -119,7 +120,7 @@ def night_path(night: str) -> str:
     return f"nights/{slug(night)}.html"
 
 
-def states(rows: Sequence[HistoryRow]) -> dict[str, int]:
-    """Return how many runs have each verdict, the commonest first."""
-    words = [row.verdict or "unknown" for row in rows]
-    return dict(sorted(((word, words.count(word)) for word in set(words)), key=lambda item: -item[1]))
+def states(rows: Sequence[HistoryRow]) -> list[tuple[str, bool, int]]:
+    """Return verdicts, whether they are of simulated runs, and how many have them: the commonest first."""
+    counts = Counter((row.verdict or "unknown", row.simulated) for row in rows)
+    return [(word, simulated, count) for (word, simulated), count in counts.most_common()]

@@ -7,9 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 
+from rkbench.results.history import HistoryRow
 from rkbench.units import MARK, printable
 from rkbench.views.nightly.markdown import utc
 from rkbench.views.nightly.sentences import headline
@@ -50,12 +51,11 @@ def _entries(listing: Listing) -> dict[str, Sequence[Entry]]:
     }
 
 
-def _oldest(groups: object) -> list[tuple[str, Sequence[object]]]:
-    assert isinstance(groups, dict)
+def _oldest(groups: Mapping[str, Sequence[HistoryRow]]) -> list[tuple[str, Sequence[HistoryRow]]]:
     return list(groups.items())[::-1]
 
 
-def _named(kind: str, name: str, rows: Sequence[object], path: str) -> Entry:
+def _named(kind: str, name: str, rows: Sequence[HistoryRow], path: str) -> Entry:
     return (printable(name), f"{kind}, {len(rows):,} run{'' if len(rows) == 1 else 's'}", path, "")
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from rkbench.results.measure_types import Measure
 from rkbench.results.trend import Trend
-from rkbench.units import MARK, format_moment
+from rkbench.units import MARK, format_moment, text_beside
 
 MOST_SERIES, MOST_CHANGES = 8, 6
 _MARGIN_X, _MARGIN_Y = 1.0, 6.0
@@ -48,13 +48,15 @@ def drawn_trend(trends: Sequence[Trend], measure: Measure, of: str) -> DrawnTren
     values = [point.value for trend in shown for point in trend.points]
     times = [point.unix_s for trend in shown for point in trend.points]
     mark = MARK if any(trend.simulated for trend in shown) else ""
+    (low, high), (begin, end) = ((min(found), max(found)) for found in (values, times))
+    day = _day if _day(begin) != _day(end) else _minute
     return DrawnTrend(
         f"{measure.gate} over time",
         tuple(_series(trend, measure, times, values) for trend in shown),
-        mark + measure.unit.text(max(values)),
-        mark + measure.unit.text(min(values)),
-        _day(min(times)),
-        _day(max(times)),
+        mark + text_beside(measure.unit, high, low),
+        mark + text_beside(measure.unit, low, high),
+        day(begin),
+        day(end),
         len(trends) - len(shown),
         _changes(shown),
     )
@@ -98,3 +100,7 @@ def _place(value: float, low: float, high: float, margin: float) -> float:
 
 def _day(unix_s: float) -> str:
     return format_moment(unix_s, "%Y-%m-%d")
+
+
+def _minute(unix_s: float) -> str:
+    return format_moment(unix_s, "%Y-%m-%d %H:%M")

@@ -37,7 +37,8 @@ def latency_charts(runs: Sequence[Named]) -> list[Chart]:
         return []
     mark = mark_of_any(runs)
     scale = seconds_scale(max(float(values.max()) for values in calls.values()))
-    return [_shares(calls, scale, mark), _histogram(calls, scale, mark)]
+    told = series(list(calls), [item.name for item in runs])
+    return [_shares(calls, scale, mark, told), _histogram(calls, scale, mark, told)]
 
 
 def _seconds(collected: Collected) -> NDArray[Any]:
@@ -47,7 +48,7 @@ def _seconds(collected: Collected) -> NDArray[Any]:
     return np.concatenate(blocks) / 1e9 if blocks else np.zeros(0)
 
 
-def _shares(calls: dict[str, NDArray[Any]], scale: Scale, mark: str) -> Chart:
+def _shares(calls: dict[str, NDArray[Any]], scale: Scale, mark: str, told: Spec) -> Chart:
     """Return the empirical distribution: which share of the calls took at most so long."""
     import numpy as np
 
@@ -64,7 +65,7 @@ def _shares(calls: dict[str, NDArray[Any]], scale: Scale, mark: str) -> Chart:
         "encoding": {
             "x": quantity("latency", f"{mark}latency of a call ({scale.unit})", scale={"zero": False}),
             "y": quantity("share", "share of the calls that took at most so long", axis={"format": ".0%"}),
-            **series(list(calls)),
+            **told,
         },
     }
     note = (
@@ -74,7 +75,7 @@ def _shares(calls: dict[str, NDArray[Any]], scale: Scale, mark: str) -> Chart:
     return drawn("ecdf", "Latency: share of the calls", note, spec)
 
 
-def _histogram(calls: dict[str, NDArray[Any]], scale: Scale, mark: str) -> Chart:
+def _histogram(calls: dict[str, NDArray[Any]], scale: Scale, mark: str, told: Spec) -> Chart:
     """Return which share of the calls took how long, in bins that all variants share."""
     import numpy as np
 
@@ -105,7 +106,7 @@ def _histogram(calls: dict[str, NDArray[Any]], scale: Scale, mark: str) -> Chart
                           bin={"binned": True}, axis={"labelOverlap": True, "labelSeparation": 6}),
             "x2": {"field": "to"},
             "y": quantity("share", "share", axis={"format": ".0%", "tickCount": 3}),
-            "color": {**series(list(calls))["color"], "legend": None},
+            "color": {**told["color"], "legend": None},
         },
     }  # fmt: skip
     left_out = f"the longest {(1 - _SHOWN) * 1000:.0f} call in 1,000 is left out"

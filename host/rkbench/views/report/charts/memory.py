@@ -4,32 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rkbench.views.report.charts.spec import Chart, Spec, drawn, quantity, series
+from rkbench.views.report.charts.spec import Chart, Spec, bytes_scale, drawn, quantity, series
 from rkbench.views.report.names import Named, mark_of_any
 
 _KINDS = (("process memory (RSS)", "rss_bytes"), ("NPU memory", "npu_total_bytes"))
-_BYTES_PER_MB = 1e6
 
 
 def memory_charts(runs: Sequence[Named]) -> list[Chart]:
     """Return one drawing with a panel for each kind of memory that was read."""
     panels, phases = [], _phases(runs)
     for title, field in _KINDS:
-        rows = [
-            {
-                "series": item.name,
-                "phase": phase.name.replace("_", " "),
-                "memory": round(getattr(phase, field) / _BYTES_PER_MB, 4),
-            }
+        found = [
+            (item.name, phase.name.replace("_", " "), size)
             for item in runs
             if (load := item.collected.run.load) is not None
             for phase in load.phases
-            if getattr(phase, field) is not None
+            if (size := getattr(phase, field)) is not None
         ]
-        if rows:
-            panels.append(
-                _panel(rows, f"{mark_of_any(runs)}{title} (MB)", phases, [item.name for item in runs])
-            )
+        if not found:
+            continue
+        scale = bytes_scale(max(size for _, _, size in found))
+        rows = [
+            {"series": name, "phase": phase, "memory": round(scale.of(size), 4)}
+            for name, phase, size in found
+        ]
+        words = f"{mark_of_any(runs)}{title} ({scale.unit})"
+        panels.append(_panel(rows, words, phases, [item.name for item in runs]))
     if not panels:
         return []
     panels[0]["encoding"].update(series([item.name for item in runs]))

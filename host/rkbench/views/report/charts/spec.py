@@ -69,22 +69,33 @@ def seconds_scale(largest_s: float) -> Scale:
     return Scale("s", 1.0)
 
 
-def series_colours(names: Sequence[str]) -> Spec:
-    """Return the scale of colours of these series, in their order."""
-    colours = [f"var(--s{1 + place % _SERIES})" for place in range(len(names))]
-    return {"domain": list(names), "range": colours}
+def bytes_scale(largest_bytes: float) -> Scale:
+    """Return the unit in which sizes up to `largest_bytes` are read most easily."""
+    return Scale("kB", 1e-3) if largest_bytes < 1e6 else Scale("MB", 1e-6)
 
 
-def series_dashes(names: Sequence[str]) -> Spec:
+def series_colours(names: Sequence[str], every: Sequence[str] = ()) -> Spec:
+    """Return the scale of colours of these series, which keep those that they have among `every`."""
+    return _scale(names, every, [f"var(--s{1 + place})" for place in range(_SERIES)], 1)
+
+
+def series_dashes(names: Sequence[str], every: Sequence[str] = ()) -> Spec:
     """Return the scale of dashes, which tells series apart whose colours come again."""
-    dashes = [_DASHES[place // _SERIES % len(_DASHES)] for place in range(len(names))]
-    return {"domain": list(names), "range": dashes}
+    return _scale(names, every, _DASHES, _SERIES)
 
 
-def series_shapes(names: Sequence[str]) -> Spec:
+def series_shapes(names: Sequence[str], every: Sequence[str] = ()) -> Spec:
     """Return the scale of shapes of points, which tells series apart whose colours come again."""
-    shapes = [_SHAPES[place // _SERIES % len(_SHAPES)] for place in range(len(names))]
-    return {"domain": list(names), "range": shapes}
+    return _scale(names, every, _SHAPES, _SERIES)
+
+
+def _scale(names: Sequence[str], every: Sequence[str], signs: Sequence[object], times: int) -> Spec:
+    """Return a scale of signs in turn, each for so many neighbours of `every` (else of `names`)."""
+    places = {name: place for place, name in enumerate(every or names)}
+    return {
+        "domain": list(names),
+        "range": [signs[places[name] // times % len(signs)] for name in names],
+    }
 
 
 def quantity(field: str, title: str | None, **more: Any) -> Spec:
@@ -92,23 +103,26 @@ def quantity(field: str, title: str | None, **more: Any) -> Spec:
     return {"field": field, "type": "quantitative", "title": title, **more}
 
 
-def series(names: Sequence[str], field: str = "series") -> Spec:
-    """Return the encodings that tell series apart; without a legend where there is only one."""
-    legend = {"title": None, "orient": "top", "labelLimit": 0, "symbolType": "stroke"}
-    shown = legend if len(names) > 1 else None
-    return {
-        "color": {"field": field, "type": "nominal", "scale": series_colours(names), "legend": shown},
-        "strokeDash": {"field": field, "type": "nominal", "scale": series_dashes(names), "legend": shown},
-    }
+def series(names: Sequence[str], every: Sequence[str] = ()) -> Spec:
+    """Return the encodings that tell series apart; without a legend where there is only one.
+
+    `every` are all series of a report, where a drawing has some of them: each has one colour in all drawings.
+    """
+    colours, dashes = series_colours(names, every), series_dashes(names, every)
+    return _apart(names, {"symbolType": "stroke"}, color=colours, strokeDash=dashes)
 
 
-def points(names: Sequence[str], field: str = "series") -> Spec:
+def points(names: Sequence[str], every: Sequence[str] = ()) -> Spec:
     """Return the encodings that tell series of points apart, with a legend of their signs."""
-    legend = {"title": None, "orient": "top", "labelLimit": 0, "symbolOpacity": 1}
-    shown = legend if len(names) > 1 else None
+    colours, shapes = series_colours(names, every), series_shapes(names, every)
+    return _apart(names, {"symbolOpacity": 1}, color=colours, shape=shapes)
+
+
+def _apart(names: Sequence[str], legend: Spec, **scales: Spec) -> Spec:
+    shown = {"title": None, "orient": "top", "labelLimit": 0, **legend} if len(names) > 1 else None
     return {
-        "color": {"field": field, "type": "nominal", "scale": series_colours(names), "legend": shown},
-        "shape": {"field": field, "type": "nominal", "scale": series_shapes(names), "legend": shown},
+        channel: {"field": "series", "type": "nominal", "scale": scale, "legend": shown}
+        for channel, scale in scales.items()
     }
 
 
@@ -151,6 +165,7 @@ def _config(width: int) -> Spec:
             "labelColor": SOFT, "titleColor": INK, "gridColor": LINE, "domainColor": LINE, "tickColor": LINE,
             "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": 500, "labelLimit": 220,
         },
+        "axisY": {"minExtent": 36},  # titles of panels stand below each other
         "legend": {
             "labelColor": INK, "titleColor": INK, "labelFontSize": 12, "columns": legend_columns,
             "symbolStrokeWidth": 3,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from rkbench_agent.wire.board import Reading
@@ -12,17 +13,17 @@ from rkbench.views.report.charts.spec import (
     LINE,
     SOFT,
     Chart,
-    Scale,
     Spec,
     drawn,
     points,
     quantity,
     seconds_scale,
-    series,
 )
 from rkbench.views.report.names import Named, mark_of_any
 
 Row = dict[str, Any]
+#: So many pushes have a drawing of their own; a night has one for each of its cells.
+_MOST_PUSHES = 16
 #: So many blocks a run are drawn at most, neighbours taken together; so many samples of a sensor.
 _MOST_BLOCKS, _MOST_SAMPLES = 240, 400
 _SENSORS = [INK, SOFT, *(f"var(--s{number})" for number in (2, 1, 3, 4, 5, 6))]
@@ -30,15 +31,21 @@ _TIME = "time since the first timed call (s)"
 
 
 def timeline_charts(runs: Sequence[Named]) -> list[Chart]:
-    """Return a drawing for each push of the runs, in which their blocks took turns."""
+    """Return a drawing for each push of the runs, in which their blocks took turns; of many the first."""
     pushes: dict[str, list[Named]] = {}
     for item in runs:
         pushes.setdefault(item.collected.run.push, []).append(item)
-    charts = [_timeline(members, push if len(pushes) > 1 else "") for push, members in pushes.items()]
-    return [chart for chart in charts if chart is not None]
+    every = [item.name for item in runs]
+    drawn_of = list(pushes.items())[:_MOST_PUSHES]
+    charts = [_timeline(told, push if len(pushes) > 1 else "", every) for push, told in drawn_of]
+    found = [chart for chart in charts if chart is not None]
+    if found and len(pushes) > _MOST_PUSHES:
+        rest = f" {len(pushes) - _MOST_PUSHES} pushes more have none here: bench report RUN draws each."
+        found[-1] = replace(found[-1], note=found[-1].note + rest)
+    return found
 
 
-def _timeline(runs: Sequence[Named], push: str) -> Chart | None:
+def _timeline(runs: Sequence[Named], push: str, every: Sequence[str]) -> Chart | None:
     windows = [item.collected.latencies.window_ns() for item in runs]
     begin_ns = min((window[0] for window in windows if window), default=None)
     if begin_ns is None:
@@ -51,7 +58,8 @@ def _timeline(runs: Sequence[Named], push: str) -> Chart | None:
     mark = mark_of_any(runs)
     readings = [sample for item in runs for sample in item.collected.readings]
     readings = list({sample.time_ns: sample for sample in readings}.values())
-    parts = [_turns(blocks, names), _latencies(blocks, _loads(runs, begin_ns), names, scale, mark)]
+    told, title = points(names, every), f"{mark}latency ({scale.unit})"
+    parts = [_turns(blocks, names, told), _latencies(blocks, _loads(runs, begin_ns), told, title)]
     parts += list(_sensors(sorted(readings, key=lambda sample: sample.time_ns), begin_ns, mark))
     last = parts[-1].get("layer", [parts[-1]])[-1]
     last["encoding"]["x"] = {**last["encoding"]["x"], "title": _TIME, "axis": {}}
@@ -100,7 +108,7 @@ def _x(field: str = "at") -> Spec:
     return quantity(field, None, axis={"labels": False, "ticks": False}, scale={"zero": False, "nice": False})
 
 
-def _turns(blocks: Sequence[Row], names: Sequence[str]) -> Spec:
+def _turns(blocks: Sequence[Row], names: Sequence[str], told: Spec) -> Spec:
     return {
         "height": max(10, 8 * len(names)),
         "data": {"values": list(blocks)},
@@ -110,17 +118,12 @@ def _turns(blocks: Sequence[Row], names: Sequence[str]) -> Spec:
             "x2": {"field": "to"},
             "y": {"field": "series", "type": "nominal", "sort": list(names), "title": None,
                   "axis": {"labels": False, "ticks": False, "domain": False}},
-            "color": {**series(names)["color"], "legend": None},
+            "color": {**told["color"], "legend": None},
         },
     }  # fmt: skip
 
 
-def _latencies(
-    blocks: Sequence[Row], loads: Sequence[Row], names: Sequence[str], scale: Scale, mark: str
-) -> Spec:
-    title = f"{mark}latency ({scale.unit})"
-    told = points(names)
-    colour = told["color"]
+def _latencies(blocks: Sequence[Row], loads: Sequence[Row], told: Spec, title: str) -> Spec:
     return {
         "height": 220,
         "layer": [
@@ -136,7 +139,7 @@ def _latencies(
                     "x": _x(),
                     "y": quantity("low", title, scale={"zero": False}),
                     "y2": {"field": "high"},
-                    "color": colour,
+                    "color": told["color"],
                 },
             },
             {
@@ -168,6 +171,8 @@ def _sensors(readings: Sequence[Reading], begin_ns: int, mark: str) -> Iterator[
 
 def _lines(rows: Sequence[Row], title: str, scale: Spec) -> Spec:
     parts = list(dict.fromkeys(row["part"] for row in rows))
+    if scale == _FREE and len({row["value"] for row in rows}) == 1:  # else the one label reads as its value
+        scale = {"domain": [rows[0]["value"] - 1, rows[0]["value"] + 1]}
     several = len(parts) > 1
     return {
         "height": 64,
@@ -203,8 +208,9 @@ def _load(sample: Reading) -> Iterator[tuple[str, float]]:
         yield "CPUs", sample.cpu_load_ratio * 100
 
 
+_FREE: Spec = {"zero": False}
 _KINDS: tuple[tuple[str, Callable[[Reading], Iterator[tuple[str, float]]], Spec], ...] = (
     ("clock (MHz)", _clocks, {"zero": True}),
-    ("temp. (°C)", _temperature, {"zero": False}),
+    ("temp. (°C)", _temperature, _FREE),
     ("load (%)", _load, {"domain": [0, 100]}),
 )

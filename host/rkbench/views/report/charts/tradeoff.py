@@ -12,6 +12,7 @@ from rkbench.views.report.charts.spec import (
     Chart,
     Scale,
     Spec,
+    bytes_scale,
     drawn,
     points,
     quantity,
@@ -20,8 +21,6 @@ from rkbench.views.report.charts.spec import (
 from rkbench.views.report.names import Named, mark_of_any
 
 Row = dict[str, Any]
-_SIZE = quantity("size", "file size (MB)")
-_BYTES_PER_MB = 1e6
 
 
 def tradeoff_charts(runs: Sequence[Named]) -> list[Chart]:
@@ -29,57 +28,74 @@ def tradeoff_charts(runs: Sequence[Named]) -> list[Chart]:
     latencies = [(item, latency) for item in runs if (latency := item.collected.run.latency) is not None]
     if len(latencies) < 2:
         return []
-    scale = seconds_scale(max(latency.p50_s for _, latency in latencies))
-    places = [(item.collected.run.variant.size_bytes, latency.p50_s) for item, latency in latencies]
-    rows = [
-        _row(item, latency, scale, in_front=not any(_beats(other, place) for other in places))
-        for (item, latency), place in zip(latencies, places, strict=True)
-    ]
-    mark = mark_of_any(runs)
-    y = f"{mark}latency p50 ({scale.unit})"
-    note = "Nearer to the lower left is better; the line joins those that no other beats in both."
-    if not all(row["kept"] for row in rows):
-        note += " A cross misses a requirement of the push."
-    layers = [_front(rows, y), *_points(rows, y, [item.name for item, _ in latencies])]
+    times = seconds_scale(max(latency.p50_s for _, latency in latencies))
+    sizes = bytes_scale(max(item.collected.run.variant.size_bytes for item, _ in latencies))
+    rows = [_row(item, latency, sizes, times) for item, latency in latencies]
+    front, mark = _front(rows), mark_of_any(runs)
+    axes = {
+        "x": quantity("size", f"file size ({sizes.unit})"),
+        "y": quantity("latency", f"{mark}latency p50 ({times.unit})"),
+    }
+    told = points([item.name for item, _ in latencies], [item.name for item in runs])
+    layers = [_line(front, axes), *_points(rows, axes, told)]
+    note = _note(rows, front)
     return [drawn("tradeoff", "Size against latency", note, {"height": 260, "layer": layers})]
 
 
-def _row(item: Named, latency: Latency, scale: Scale, *, in_front: bool) -> Row:
+def _note(rows: Sequence[Row], front: Sequence[Row]) -> str:
+    """Return how to read the drawing: of its line only where there is one."""
+    parts = ["Nearer to the lower left is better"]
+    if len(front) > 1:
+        parts.append("the line joins those that no other beats in both")
+    elif front:
+        parts.append(f"no other beats {front[0]['series']}")
+    crossed = any(not row["kept"] for row in rows)
+    return f"{'; '.join(parts)}." + " A cross misses a requirement of the push, and beats nothing." * crossed
+
+
+def _row(item: Named, latency: Latency, sizes: Scale, times: Scale) -> Row:
     within, run = latency.within(50.0), item.collected.run
-    kept = all(requirement.state != FAIL for requirement in run.requirements)
     return {
         "series": item.name,
-        "size": round(run.variant.size_bytes / _BYTES_PER_MB, 4),
-        "latency": scale.of(latency.p50_s),
-        "low": scale.of(within.low_s or latency.p50_s),
-        "high": scale.of(within.high_s or latency.p50_s),
-        "kept": kept,
-        "front": kept and in_front,
+        "size": round(sizes.of(run.variant.size_bytes), 4),
+        "latency": times.of(latency.p50_s),
+        "low": times.of(within.low_s or latency.p50_s),
+        "high": times.of(within.high_s or latency.p50_s),
+        "kept": all(requirement.state != FAIL for requirement in run.requirements),
     }
 
 
-def _front(rows: Sequence[Row], title: str) -> Spec:
+def _front(rows: Sequence[Row]) -> list[Row]:
+    """Return those that keep every requirement, and that no other of these beats, the smallest first."""
+    kept = sorted((row for row in rows if row["kept"]), key=lambda row: float(row["size"]))
+    return [row for row in kept if not any(_beats(other, row) for other in kept)]
+
+
+def _line(front: Sequence[Row], axes: Spec) -> Spec:
     return {
-        "data": {"values": sorted((row for row in rows if row["front"]), key=lambda row: float(row["size"]))},
+        "data": {"values": list(front)},
         "mark": {"type": "line", "interpolate": "step-after", "color": INK, "opacity": 0.35},
-        "encoding": {"x": _SIZE, "y": quantity("latency", title)},
+        "encoding": axes,
     }
 
 
-def _points(rows: Sequence[Row], title: str, names: Sequence[str]) -> list[Spec]:
-    told = points(names)
-    bounds = {"x": _SIZE, "y": quantity("low", title), "y2": {"field": "high"}, "color": told["color"]}
-    middle = {"x": _SIZE, "y": quantity("latency", title)}
+def _points(rows: Sequence[Row], axes: Spec, told: Spec) -> list[Spec]:
+    bounds = {"x": axes["x"], "y": {**axes["y"], "field": "low"}, "y2": {"field": "high"}}
     kept, crossed = ({"values": [row for row in rows if row["kept"] is held]} for held in (True, False))
     mark = {"type": "point", "filled": True, "size": 90, "opacity": 1}
     missed = {"data": crossed, "mark": {**mark, "shape": "cross"}}
     return [
-        {"data": {"values": list(rows)}, "mark": {"type": "rule", "strokeWidth": 2}, "encoding": bounds},
-        {"data": kept, "mark": mark, "encoding": {**middle, **told}},
-        *([{**missed, "encoding": {**middle, "color": told["color"]}}] if crossed["values"] else []),
+        {
+            "data": {"values": list(rows)},
+            "mark": {"type": "rule", "strokeWidth": 2},
+            "encoding": {**bounds, "color": told["color"]},
+        },
+        {"data": kept, "mark": mark, "encoding": {**axes, **told}},
+        *([{**missed, "encoding": {**axes, "color": told["color"]}}] if crossed["values"] else []),
     ]
 
 
-def _beats(other: tuple[float, float], point: tuple[float, float]) -> bool:
+def _beats(other: Row, row: Row) -> bool:
     """Return whether `other` is no worse in both, and better in one."""
-    return other != point and all(one <= two for one, two in zip(other, point, strict=True))
+    one, two = ((found["size"], found["latency"]) for found in (other, row))
+    return one != two and all(ours <= theirs for ours, theirs in zip(one, two, strict=True))

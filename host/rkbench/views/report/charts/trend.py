@@ -13,6 +13,7 @@ from rkbench.views.report.charts.spec import (
     Chart,
     Scale,
     Spec,
+    bytes_scale,
     drawn,
     quantity,
     seconds_scale,
@@ -63,7 +64,7 @@ def _scale(trends: Sequence[Trend], measure: Measure) -> Scale:
     largest = max(point.value for trend in trends for point in trend.points)
     if measure.unit is SECONDS:
         return seconds_scale(largest)
-    return Scale("MB", 1e-6) if measure.unit is BYTES else Scale(measure.unit.name.strip("1"), 1.0)
+    return bytes_scale(largest) if measure.unit is BYTES else Scale(measure.unit.name.strip("1"), 1.0)
 
 
 def _lines(trends: Sequence[Trend], scale: Scale, x: Spec, y: Spec, names: Sequence[str]) -> list[Spec]:
