@@ -68,9 +68,9 @@ def _two_sentence(found: AcrossBoards, mark: str) -> str:
         apart = f"{first.board} and {second.board} lie {percent} apart"
     low, high = found.two_low_percent, found.two_high_percent
     if low is None or high is None:
-        return (
-            f"{apart}, of one run each: another may show something else; which of two is odd nobody can tell"
-        )
+        alone = [item.board for item in found.boards if len(item.runs) == 1]
+        of = "of one run each" if len(alone) == 2 else f"of one run on {alone[0]}"
+        return f"{apart}, {of}: another may show something else; which of two is odd nobody can tell"
     within = f"{mark}{signed(low)} to {mark}{signed(high)} %"
     if low <= 0 <= high:
         return f"no difference between {first.board} and {second.board} is shown ({within})"

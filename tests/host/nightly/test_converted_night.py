@@ -100,7 +100,7 @@ def test_the_toolkit_that_breaks_a_model_is_a_red_cell_with_its_cause(
 def test_a_toolkit_that_is_not_there_is_said_before_any_board_is_touched(lab: Path) -> None:
     (lab / "suite.toml").write_text(SUITE.replace(OTHER, "2.3.0"))
     done = run_bench("nightly", lab / "suite.toml", "--inventory", lab / "bench.toml", "--store", lab / "s")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert "rknn-toolkit2 2.3.0 is not installed" in " ".join(done.stderr.split())
     assert "bench toolkit install 2.3.0" in done.stderr
     assert not (lab / "s").exists()

@@ -67,3 +67,5 @@ def test_two_boards_that_read_alike_are_not_faster_than_each_other() -> None:
     levels = tuple(BoardLevel(name, (name,), 0.002, percent) for name, percent in (("a", 0.01), ("b", -0.01)))
     found = AcrossBoards("net", "", "rk3588", "lite", "auto", False, levels, None, None, None, None, None)
     assert odd_sentence(found).startswith("a and b lie 0.0 % apart, of one run each")
+    several = replace(found, boards=(replace(levels[0], runs=("a", "a2")), levels[1]))
+    assert odd_sentence(several).startswith("a and b lie 0.0 % apart, of one run on b:")
