@@ -221,9 +221,7 @@ def _percent_beside(percent: float, gate: GateResult) -> str:
 
 def _unit(gate: GateResult) -> Unit:
     """Return the unit of a gate; that of a quantity which is no longer known has no spellings but its own."""
-    if gate.quantity not in GATED:
-        return Unit(gate.unit, {gate.unit: 1.0}, lambda value: f"{value:.5g}{gate.unit and ' '}{gate.unit}")
-    unit = GATED[gate.quantity].unit
+    unit = GATED[gate.quantity].unit if gate.quantity in GATED else Unit(gate.unit, {gate.unit: 1.0}, str)
     if unit in (SECONDS, BYTES, SIMILARITY) or unit.is_ratio:
         return unit
     return replace(unit, text=lambda value: f"{value:.5g}{gate.unit and ' '}{gate.unit}")
