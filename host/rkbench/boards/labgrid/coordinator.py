@@ -155,7 +155,8 @@ class Coordinator:
         message = self._pb2.ClientInMessage()
         message.sync.id = 1
         self._said.put(message)
-        if not self._synced.wait(ANSWER_LIMIT_S) or self.ended.is_set():
+        # It may have been gone before `clear`, which then took what `_listen` sets at its end.
+        if self.ended.is_set() or not self._synced.wait(ANSWER_LIMIT_S) or self.ended.is_set():
             raise self._down()
 
     def _begin(self, owner: str) -> None:
