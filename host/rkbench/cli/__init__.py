@@ -57,15 +57,33 @@ def _ended(arguments: list[str]) -> int:
         print("  → end other programs, raise the limit (ulimit -v), or take a smaller model", file=sys.stderr)
         return 1
     except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            _explain(UsageError(f"{error.filename}: {error.strerror}", hint="name a shorter path"))
-            return UsageError.exit_code
-        if error.errno != errno.ENOSPC:
-            raise
-        return _cannot_write(error)
+        return _of_the_system(error)
     except Exception as error:  # noqa: BLE001 - typer's own errors; what is none goes on
         return _usage(error)
     return status if isinstance(status, int) else 0
+
+
+def _of_the_system(error: OSError) -> int:
+    """Say what the system refused where it has to do with what was typed, and return the exit code."""
+    if error.errno == errno.ENOSPC:
+        return _cannot_write(error)
+    if error.errno == errno.ENAMETOOLONG:
+        problem = UsageError(f"{error.filename}: {error.strerror}", hint="name a shorter path")
+    elif error.errno == errno.ENOENT and error.filename is None and not _has_folder():
+        problem = UsageError("the folder that this is typed in is gone", hint="cd to one that is there")
+    else:
+        raise error
+    _explain(problem)
+    return problem.exit_code
+
+
+def _has_folder() -> bool:
+    """Return whether the working folder is there."""
+    try:
+        Path.cwd()
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def _cannot_write(error: OSError) -> int:

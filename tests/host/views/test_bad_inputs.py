@@ -14,7 +14,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 
 import pytest
-from bench_command import Done, run_bench
+from bench_command import BENCH, Done, run_bench
 from made_runs import collected, make_run
 from rkbench.errors import StoreError
 from rkbench.results.model import RunResult
@@ -103,6 +103,19 @@ def test_a_path_that_is_too_long_is_named(store: Path, words: tuple[str, ...]) -
     assert done.returncode in (1, 2)
     assert "File name too long" in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_folder_that_is_gone_is_said(tmp_path: Path) -> None:
+    (tmp_path / "gone").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", f"import os, sys; os.rmdir(os.getcwd())\n{BENCH}", "boards", "list"],
+        cwd=tmp_path / "gone",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines()[0] == "bench: the folder that this is typed in is gone"
 
 
 def test_a_store_on_a_full_disk_that_cannot_be_read_either_says_why(store: Path, tmpfs: Path) -> None:
