@@ -307,7 +307,9 @@ def test_a_jump_host_with_an_unknown_key_is_refused(start_sshd: Callable[..., Ss
         connect(replace(board.board, host="inner"))
 
 
-def test_a_proxy_command_carries_the_connection(sshd: Sshd, tmp_path: Path) -> None:
+def test_a_proxy_command_carries_the_connection(start_sshd: Callable[..., Sshd], tmp_path: Path) -> None:
+    """The agent sees the root of this computer, so the board is a real one; no plan runs there."""
+    sshd = start_sshd(environment={"RKBENCH_SYS_ROOT": "/"})
     relay = tmp_path / "relay.py"
     relay.write_text(PROXY)
     config = f"Host inner\n HostName 127.0.0.1\n ProxyCommand {sys.executable} {relay} %h %p\n"
