@@ -63,7 +63,7 @@ def _compute(node: ir.Node, numbers: Numbers, opsets: dict[str, int]) -> bool:
         missing = any(value is not None and value not in numbers for value in node.inputs)
         if missing or not _is_small(node):
             return False
-        results = _run(node, given, opsets)
+        results = run_node(node, given, opsets)
     else:
         return False
     for value, result in zip(node.outputs, results, strict=False):
@@ -82,7 +82,8 @@ def _is_small(node: ir.Node) -> bool:
     return all(shape is None or int(np.prod(shape)) <= LARGEST_NUMBERS for shape in shapes)
 
 
-def _run(node: ir.Node, given: list[Any], opsets: dict[str, int]) -> list[Any]:
+def run_node(node: ir.Node, given: list[Any], opsets: dict[str, int]) -> list[Any]:
+    """Return what a node makes of its inputs' arrays, None for one it has not; [] where it cannot be told."""
     proto = ir.serde.serialize_node(node)
     feeds = {
         name: array for name, array in zip(proto.input, given, strict=True) if name and array is not None
