@@ -1,7 +1,8 @@
 """Average a whole map in two steps: over its height, then over its width, or the other way round.
 
 Exact up to rounding. What pays was measured with toolkit 2.5.0, the map read by nothing else (a classifier's
-head), or by a product too (squeeze and excite), 4 to 128 pixels wide, 24 to 1,280 channels:
+head), or by a product too (squeeze and excite), 4 to 128 pixels wide, 24 to 1,280 channels; an AveragePool
+of one window, which is such an average, shrank as much (HarDNet, NASNet, rk3568):
 
 - on SoCs with one core always, the height first (12 of 12 conversions; the width first is up to 4 % larger
   where the map is read again); below 7 pixels nothing is saved (888,238 -> 888,302 bytes);
@@ -39,7 +40,7 @@ WIDTH, HEIGHT = 3, 2
 
 def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     """Propose two ReduceMean for a GlobalAveragePool of seven pixels and more each way."""
-    shape = static_shape(node.inputs[0]) if node.op_type == "GlobalAveragePool" else None
+    shape = static_shape(node.inputs[0]) if _is_global(node) else None
     axes = None if shape is None or len(shape) != 4 else _axes(node, shape, context)
     if shape is None or axes is None:
         return None
@@ -51,6 +52,15 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
         order=order,
     )
     return measured(node, NAME, description, lambda: _apply(node, shape, axes, context))
+
+
+def _is_global(node: ir.Node) -> bool:
+    """Return whether a node averages a whole map: also an AveragePool whose one window is the map."""
+    shape = static_shape(node.inputs[0]) if node.op_type == "AveragePool" else None
+    if shape is None or len(shape) != 4:
+        return node.op_type == "GlobalAveragePool"
+    window, made = tuple(node.attributes.get_ints("kernel_shape", ())), static_shape(node.outputs[0])
+    return window == shape[2:] and made is not None and made[2:] == (1, 1)
 
 
 def _axes(node: ir.Node, shape: tuple[int, ...], context: RewriteContext) -> tuple[int, int] | None:
