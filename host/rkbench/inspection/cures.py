@@ -23,14 +23,19 @@ CURES: dict[str, tuple[str, ...]] = {
     "mergeable_layers": ("mixed_depthwise", "parallel_branches", "pointwise_pair"),
     "normalization_unrolled": ("pooled_norm", "zero_product"),
     "one_channel_kernel": ("strided_signal",),
-    "patch_kernel": ("patchify",),
+    "patch_kernel": ("patchify", "halved_stride"),
     "pooling_convolution": ("pool_in_steps", "two_means"),
     "repeated_constants": ("shared_weights",),
     "plain_operands": ("channel_mean",),
     "resize_commands": ("bilinear",),
     "shuffle_dense": ("channel_shuffle", "shuffled_halves"),
     "stacked_sums": ("stacked_sum",),
-    "transpose_commands": ("unfold",),
+    "padding": ("halved_stride",),
+    "relayout_tables": ("pooled_norm",),
+    "moved_channels": ("space_to_depth",),
+    "large_maps": ("space_to_depth",),
+    "permuted_views": ("rolled_map",),
+    "transpose_commands": ("unfold", "space_to_depth", "pooled_norm"),
 }
 Found = Mapping[str, tuple[str, ...]]
 """The nodes that each rewrite would change."""

@@ -59,6 +59,16 @@ def test_a_branch_with_an_activation_or_a_stride_is_its_own_layer() -> None:
     assert mergeable(branches(stride=2)) is None
 
 
+def test_branches_of_one_stride_are_one_convolution_too() -> None:
+    file = branches(stride=2)
+    first, _, second, _ = file.graphs[0].nodes
+    strided = replace(second, strides=(2, 2))
+    file = replace(file, graphs=(replace(file.graphs[0], nodes=(first, strided)),))
+    cause = mergeable(file)
+    assert cause is not None
+    assert cause.layers == ("one",)
+
+
 def test_a_sum_over_two_layers_is_a_residual_and_no_branch() -> None:
     file = branches()
     first, identity, second, last = file.graphs[0].nodes

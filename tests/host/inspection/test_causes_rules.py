@@ -182,7 +182,7 @@ def test_a_single_input_channel_is_padded_eightfold() -> None:
     with opened(write_model(FileSpec((GraphSpec(tensors, nodes, (0,), (2,)),)))) as model:
         attribution = find_causes(model)
     assert (attribution.lead, attribution.causes[0].bytes) == ("padding", 256 * 7 * 7 * (8 - 1) * 2)
-    assert attribution.causes[0].evidence == ("1 layer padded, the worst Conv_0 by 8.00x",)
+    assert attribution.causes[0].evidence == ("1 layer padded, most Conv_0 by 8.00x",)
 
 
 def test_old_containers_and_synthetic_files_are_diagnosed() -> None:

@@ -13,7 +13,7 @@ from rkbench.language.said import clause, say
 
 def batched_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """A layer whose maps are many has a task for each of them at least, however small they are."""
-    found = [site for site in facts.sites if _maps(site) > 1 and site.map_tasks >= _maps(site)]
+    found = [site for site in facts.sites if is_batched(site)]
     layers = [site for site in found if beyond_plain(ledger, [site])]
     claims = beyond_plain(ledger, layers)
     if not claims:
@@ -53,6 +53,11 @@ def batched_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         fixes=(Fix("network", say("fewer and larger windows, heads or patches: tasks follow their number")),),
         not_helping=(say("int8: as many maps"),),
     )
+
+
+def is_batched(site: Site) -> bool:
+    """Return whether a layer has many maps, and a task for each of them at least."""
+    return 1 < _maps(site) <= site.map_tasks
 
 
 def _largest(site: Site) -> tuple[int, ...]:

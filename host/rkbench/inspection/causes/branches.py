@@ -101,8 +101,8 @@ def _branches(facts: ModelFacts, site: Site) -> Merge | None:
     return Merge(tuple(other for other in tree if other is not into), into, _SUMMED)
 
 
-def _linear_root(facts: ModelFacts, site: Site, tree: list[Site]) -> int | None:
-    """Return the tensor in which a layer is linear, and add the layers between; None where it is not.
+def _linear_root(facts: ModelFacts, site: Site, tree: list[Site]) -> tuple[int, int] | None:
+    """Return the tensor in which a layer is linear with the stride, and add the layers between; else None.
 
     The sum itself may end in an activation; what it sums may not, and may feed nothing else.
     """
@@ -114,10 +114,10 @@ def _linear_root(facts: ModelFacts, site: Site, tree: list[Site]) -> int | None:
     tree.append(site)
     maps = _maps(site)
     if kind in _LINEAR or kind.startswith("ConvAdd"):
-        if _stride(site) != 1 or not maps:
+        if not maps:
             return None
         others = maps[1:]
-        roots: set[int | None] = {maps[0]}
+        roots: set[tuple[int, int] | None] = {(maps[0], _stride(site))}
     else:
         others, roots = maps, set()
     for tensor in others:

@@ -116,7 +116,7 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
 def large_maps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Feature maps that do not fit the on-chip buffer are cut into several tasks per layer."""
     work = (site for site in facts.sites if site.node.type != "OutputOperator")
-    large = [site for site in work if site.map_tasks > 1 and _map_bytes(site) > SMALL_MAP_BYTES]
+    large = [site for site in work if site.map_tasks > _pieces(site) and _map_bytes(site) > SMALL_MAP_BYTES]
     layers = [site for site in large if beyond_plain(ledger, [site])]
     claims = beyond_plain(ledger, layers)
     if not claims:
@@ -213,6 +213,13 @@ def beyond_plain(ledger: Ledger, layers: Iterable[Site]) -> tuple[Claim, ...]:
             Claim("structure", site.index, int(ledger.left("structure", site.index) * share / 2)),
         )
     return tuple(claims)
+
+
+def _pieces(site: Site) -> int:
+    """Return how many maps a layer joins or cuts: each has a task of its own, however small it is."""
+    if site.node.type == "Concat":
+        return max(1, len(site.layer.input_shapes))
+    return max(1, len(site.outputs)) if site.node.type in ("Split", "Slice") else 1
 
 
 def _map_bytes(site: Site) -> int:

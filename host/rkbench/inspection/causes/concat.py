@@ -55,7 +55,7 @@ def concat_realigned(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             ),
             *((say("no multiple of {block}: {sizes}", block=block, sizes=_sizes(uneven)),) if uneven else ()),
         ),
-        fixes=(Fix("network", _cure(uneven, block)),),
+        fixes=(Fix("network", _AS_OUTPUTS if _joins_views(facts, concats) else _cure(uneven, block)),),
     )
 
 
@@ -66,6 +66,18 @@ def _cure(uneven: list[int], block: int) -> Said:
         block=block,
         wider=say(" ({wider})", wider=wider) if wider else "",
     )
+
+
+_AS_OUTPUTS = say(
+    "the parts are reshaped maps, whose sizes are numbers of positions: return each as an output of its "
+    "own and join them outside the model"
+)
+
+
+def _joins_views(facts: ModelFacts, concats: Sequence[Site]) -> bool:
+    """Return whether all that is joined comes out of a Reshape or Transpose: no layer chose its size."""
+    parts = [part for concat in concats for part in facts.before(concat)]
+    return bool(parts) and all(part.node.type in ("Reshape", "Transpose") for part in parts)
 
 
 def _sizes(sizes: Sequence[int | str]) -> Said:

@@ -65,15 +65,27 @@ def pooling(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             say("{name}: {stages}", name=name, stages=listed([_kernel(stage) for stage in stages], " then "))
             for name, stages in list(sources.items())[:6]
         ),
-        fixes=(
-            Fix("nothing", say("harmless in size; end the network on a 7x7 map or smaller to save a stage")),
-        ),
+        fixes=_pooling_fixes(any(len(stages) > 1 for stages in sources.values())),
         not_helping=(
             say(
                 "torch.mean or AdaptiveAvgPool2d(1) instead: the same rewriting, within 1,216 B over 66 pairs"
             ),
         ),
     )
+
+
+def _pooling_fixes(in_stages: bool) -> tuple[Fix, ...]:
+    """Return what makes an average smaller: two means where they pay, fewer stages where there are some."""
+    halves = Fix(
+        "network",
+        say(
+            "a global average over the height, then over the width, where that pays (exact; 265 -> 230 kB on "
+            "a head of 1,280 channels for rk3588 in int8)"
+        ),
+        rewrites=("two_means",),
+    )
+    stages = Fix("nothing", say("a map of 7x7 or smaller is averaged in one stage"))
+    return (halves, *((stages,) if in_stages else ()))
 
 
 _MAP_FIXES: tuple[Fix, ...] = (
@@ -118,8 +130,9 @@ def folded_constants(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
             are_="is" if len(found) == 1 else "are",
         ),
         explanation=say(
-            "ConstantOfShape, Expand and constant Concat inputs take a few bytes in the ONNX. "
-            "Constant folding turns them into full maps, in the layout of an activation."
+            "ConstantOfShape, Expand and constant Concat inputs take a few bytes in the ONNX. Constant "
+            "folding turns them, and what the converter takes for such, into full maps, in the layout of an "
+            "activation."
         ),
         layers=tuple(dict.fromkeys(site.base for site, _ in found)),
         claims=tuple(

@@ -248,7 +248,7 @@ def _fixes(facts: ModelFacts, dense: list[DenseGroups], alignment: int | None) -
             )
         )
     half = kept_group_alignment(file.target, "fp16")
-    if facts.dtype == "int8" and half and _all_fit(dense, half):
+    if facts.dtype == "int8" and half and _all_fit(dense, half) and _is_smaller_in_halves(facts, dense):
         fixes.append(
             Fix(
                 "config",
@@ -267,6 +267,14 @@ def _fixes(facts: ModelFacts, dense: list[DenseGroups], alignment: int | None) -
             )
         )
     return tuple(fixes)
+
+
+def _is_smaller_in_halves(facts: ModelFacts, dense: list[DenseGroups]) -> bool:
+    """Return whether all weights at two bytes, these without filler, are fewer than what is stored."""
+    stored = sum(
+        tensor.buffer_bytes for _, tensor in facts.owned if tensor.kind in ("weight", "compiler_constant")
+    )
+    return 2 * (stored - _stored(dense) + _needed(dense)) < stored
 
 
 def _all_fit(dense: list[DenseGroups], alignment: int) -> bool:

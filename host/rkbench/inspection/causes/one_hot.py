@@ -31,6 +31,7 @@ _ONE_STEP = Fix(
         "an unfold written as Slices and a Concat is one Reshape, Transpose, Reshape, or SpaceToDepth "
         "(exact; 1.26 -> 1.10 MB on a network for rk3588 in int8)"
     ),
+    rewrites=("space_to_depth",),
 )
 
 

@@ -8,13 +8,14 @@ from rkbench.inspection.causes.cause import Claim, Finding, Fix
 from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes, single_core
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import SECTION_OF, ModelFacts
+from rkbench.inspection.causes.norms import POOLED
 from rkbench.inspection.causes.site import Site
 from rkbench.inspection.formatting import count, dims, listing
 from rkbench.language.said import clause, say
 from rkbench.rknn.contents import Tensor
 from rkbench.units import format_bytes
 
-_MOVING = ("Transpose", "Reshape")
+_MOVING = ("Transpose", "Reshape", "exWindow")
 _TABLE_BLOCKS = (8, 16)
 """Channels of a block: 8 in float16, 16 in int8 (rk3588)."""
 
@@ -58,7 +59,7 @@ def transposes(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         ),
         fixes=(
             *_block_fix(facts, worst),
-            Fix("network", say("keep four dimensions and the order of axes; transpose outside the model")),
+            *_order_fixes(facts, layers),
             *single_core(facts, layers, claims),
         ),
         not_helping=(say("int8: as many pieces"), say("quantized weights: commands are no weights")),
@@ -153,17 +154,22 @@ def relayout_tables(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
             say("{tensor} {shape}, for {site}", tensor=tensor.name, shape=dims(tensor.shape), site=site.base)
             for site, tensor in found[:4]
         ),
-        fixes=(
-            Fix(
-                "network",
-                say(
-                    "four dimensions with the channels on axis 1 around such layers: no Reshape, MatMul or "
-                    "normalization over other axes"
-                ),
-            ),
-        ),
+        fixes=_table_fixes([site for site, _ in found]),
         not_helping=(say("int8: 65,536 B a table against 8,192 in float16 (rk3588, measured)"),),
     )
+
+
+def _table_fixes(layers: list[Site]) -> tuple[Fix, ...]:
+    """Return the cures of norms, and those of what works on other axes than a map's."""
+    norms = [site for site in layers if "Norm" in site.node.type]
+    others = Fix(
+        "network",
+        say(
+            "four dimensions with the channels on axis 1 around such layers: no Reshape, MatMul or "
+            "normalization over other axes"
+        ),
+    )
+    return (*((POOLED,) if norms else ()), *(() if len(norms) == len(layers) else (others,)))
 
 
 def _is_relayout_table(tensor: Tensor) -> bool:
@@ -171,6 +177,19 @@ def _is_relayout_table(tensor: Tensor) -> bool:
     return tensor.kind == "compiler_constant" and any(
         tensor.shape == (block * block, block, 1, block) for block in _TABLE_BLOCKS
     )
+
+
+def _order_fixes(facts: ModelFacts, layers: list[Site]) -> tuple[Fix, ...]:
+    """Return the cure of what stands beside a norm, which wants another order, and that of others."""
+    beside = [site for site in layers if _is_beside_norm(facts, site)]
+    others = Fix("network", say("keep four dimensions and the order of axes; transpose outside the model"))
+    return (*((POOLED,) if beside else ()), *(() if len(beside) == len(layers) else (others,)))
+
+
+def _is_beside_norm(facts: ModelFacts, site: Site) -> bool:
+    near = (*facts.before(site), *facts.after(site))
+    behind = [further for other in near if other.node.type in _MOVING for further in facts.before(other)]
+    return any(other.node.type == "exNorm" for other in (*near, *behind))
 
 
 def _block_fix(facts: ModelFacts, worst: Site) -> tuple[Fix, ...]:

@@ -63,6 +63,16 @@ def shuffle_dense(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     )
 
 
+_ROLL = Fix(
+    "network",
+    say(
+        "a roll (Slices and a Concat) of a map whose channels stand last: roll it with the channels on axis "
+        "1 (exact; 97.4 -> 29.9 MB on a network for rk3568 in float16)"
+    ),
+    rewrites=("rolled_map",),
+)
+
+
 def permuted_views(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """A reshaped tensor that is brought into another order: a dense convolution, whatever it consists of."""
     layers = list(facts.permuting)
@@ -82,9 +92,9 @@ def permuted_views(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             layers=count(len(layers), "1x1 convolution"),
         ),
         explanation=say(
-            "An Einsum or a Transpose over other axes than channels is a permutation without weights. "
-            "Where it fits into one axis of a view, the compiler writes it as a 1x1 convolution over that "
-            "axis, one 1 in every row: its size is the square of the axis."
+            "An Einsum, a Transpose over other axes than channels or a roll is a permutation without "
+            "weights. Where it fits into one axis of a view, the compiler writes it as a 1x1 convolution "
+            "over that axis, one 1 in every row: its size is the square of the axis."
         ),
         layers=tuple(site.base for site in layers),
         claims=ledger.everything((site.index for site in layers), (*CONSTANT_SECTIONS, *COMMAND_SECTIONS)),
@@ -97,8 +107,11 @@ def permuted_views(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             *(say("{site}: {shape}", site=site.base, shape=_shape_of(site)) for site in layers[:3]),
         ),
         fixes=(
-            Fix("network", say("give the operator before it the order of axes in which its result is read")),
-            Fix("nothing", say("no exact rewrite is known that is smaller")),
+            _ROLL,
+            Fix(
+                "network",
+                say("else give the operator before it the order of axes in which its result is read"),
+            ),
         ),
         not_helping=(say("int8: it halves the kernels, but keeps them"),),
     )

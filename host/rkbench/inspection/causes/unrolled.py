@@ -22,7 +22,7 @@ _PLAIN_TASKS = (1, 4, 6)
 def dilation(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """A dilated convolution is cut into one task per few rows, or even per row and channel block."""
     layers = [site for site in facts.sites if site.dilation > 1 and _is_cut(site)]
-    claims = beyond_plain(ledger, layers)
+    claims = tuple(claim for site in layers for claim in _beyond_twin(facts, ledger, site))
     pads = [
         before.index
         for site in layers
@@ -67,6 +67,28 @@ def dilation(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         ),
         fixes=_dilation_fixes(facts, layers, claims),
         not_helping=(say("compress_weight and optimization_level: commands are no weights"),),
+    )
+
+
+def _beyond_twin(facts: ModelFacts, ledger: Ledger, site: Site) -> tuple[Claim, ...]:
+    """Return the claims to what a dilated convolution takes beyond its like without dilation, if any."""
+    twins = [command_bytes(other) for other in facts.sites if _is_twin(site, other)]
+    claims, own = beyond_plain(ledger, [site]), command_bytes(site)
+    share = max(0.0, 1 - max(twins) / own) if twins and own else 1.0
+    left = (replace(claim, size_bytes=int(claim.size_bytes * share)) for claim in claims)
+    return tuple(claim for claim in left if claim.size_bytes)
+
+
+def _is_twin(site: Site, other: Site) -> bool:
+    """Return whether a layer is another one without its dilation: the same sizes of weights and maps."""
+    kernels = site.kernel, other.kernel
+    return (
+        other.is_convolution
+        and other.dilation == 1
+        and all(kernel is not None for kernel in kernels)
+        and sorted(kernels[0].shape) == sorted(kernels[1].shape)  # type: ignore[union-attr] # seen just now
+        and site.layer.input_shapes[:1] == other.layer.input_shapes[:1]
+        and site.output_shape == other.output_shape
     )
 
 
@@ -200,85 +222,37 @@ def resize(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             say(
                 "{site}: {shape} -> {after}, {tasks:,} tasks, {command_bytes} of commands",
                 site=site.base,
-                shape=_shape(site.inputs),
-                after=_shape(site.outputs),
+                shape=shape_of(site.inputs),
+                after=shape_of(site.outputs),
                 tasks=sum(site.tasks),
                 command_bytes=format_bytes(command_bytes(site)),
             )
             for site in sorted(layers, key=command_bytes, reverse=True)[:4]
         ),
         fixes=(
-            Fix(
-                "network",
-                say("mode='nearest' or factors of 2, several in a row, instead of one large factor"),
-            ),
+            _SMALL_STEPS if any(_factor(site) > 2 for site in layers) else _NEAREST,
             Fix("network", say("resize after the channels are reduced, or outside the model")),
             *single_core(facts, layers, claims),
         ),
     )
 
 
-_NORMALIZATION_FIXES = (
-    Fix("network", say("BatchNormalization instead: it is folded into the convolution before it")),
-    Fix(
-        "network",
-        say(
-            "an InstanceNormalization written as GlobalAveragePool, Sub, Mul, GlobalAveragePool, Sqrt, Mul "
-            "(exact; 181 -> 133 kB in float16, 358 -> 94.7 in int8 on a sample for rk3588)"
-        ),
-        rewrites=("pooled_norm",),
-    ),
+_SMALL_STEPS = Fix(
+    "network", say("mode='nearest' or factors of 2, several in a row, instead of one large factor")
 )
+_NEAREST = Fix("network", say("mode='nearest', where it interpolates"))
 
 
-def normalization(facts: ModelFacts, ledger: Ledger) -> Finding | None:
-    """Normalizations over a map are written as sums, squares and roots, with constants for each of them."""
-    layers = [site for site in facts.sites if "Norm" in site.node.type and "Batch" not in site.node.type]
-    claims = beyond_plain(ledger, layers)
-    claims += ledger.everything((site.index for site in layers), ("compiler_constants",))
-    if not claims:
-        return None
-    worst = max(layers, key=lambda site: site.layer.size_bytes)
-    return Finding(
-        code="normalization_unrolled",
-        title=say("normalizations written as sums, squares and roots"),
-        because=clause(
-            "{layers} over a map {take_} {bytes} ({share}) of commands and constants, most {worst} "
-            "({shape}, {tasks:,} NPU tasks)",
-            layers=count(len(layers), "normalization"),
-            take_="takes" if len(layers) == 1 else "take",
-            worst=worst.base,
-            shape=_shape(worst.inputs),
-            tasks=sum(worst.tasks),
-        ),
-        explanation=say(
-            "The NPU has no mean and variance over a map: the compiler writes them as convolutions "
-            "and tables, whose constants grow with the number of positions."
-        ),
-        layers=tuple(site.base for site in layers),
-        claims=claims,
-        evidence=tuple(
-            say(
-                "{site} ({type}): {shape}, {tasks:,} tasks, {command_bytes} of commands, "
-                "{compiler_constant_bytes} of constants",
-                site=site.base,
-                type=site.node.type,
-                shape=_shape(site.inputs),
-                tasks=sum(site.tasks),
-                command_bytes=format_bytes(command_bytes(site)),
-                compiler_constant_bytes=format_bytes(site.layer.compiler_constant_bytes),
-            )
-            for site in layers[:4]
-        ),
-        fixes=(
-            *_NORMALIZATION_FIXES,
-            *single_core(facts, layers, claims),
-        ),
-        not_helping=(say("int8: it adds constants and transposes around them"),),
-    )
+def _factor(site: Site) -> float:
+    """Return by how much a Resize enlarges the longer side; 1 where its shapes are not known."""
+    shapes = (*site.layer.input_shapes[:1], site.output_shape)
+    if any(len(shape) != 4 or not min(shape) for shape in shapes) or len(shapes) != 2:
+        return 1.0
+    return max(after / before for before, after in zip(shapes[0][2:], shapes[1][2:], strict=True))
 
 
-def _shape(tensors: Iterable[object]) -> str:
+def shape_of(tensors: Iterable[object]) -> str:
+    """Return the first shape of four dimensions, in words; "?" where there is none."""
     for tensor in tensors:
         shape = getattr(tensor, "shape", ())
         if len(shape) == 4:

@@ -1,0 +1,121 @@
+"""Normalizations that the compiler writes as sums, squares and roots, and what stands before them."""
+
+from __future__ import annotations
+
+from rkbench.inspection.causes.batches import is_batched
+from rkbench.inspection.causes.cause import Finding, Fix
+from rkbench.inspection.causes.command_lists import beyond_plain, command_bytes, single_core
+from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.model_facts import ModelFacts
+from rkbench.inspection.causes.site import Site
+from rkbench.inspection.causes.unrolled import shape_of
+from rkbench.inspection.formatting import count
+from rkbench.language.said import clause, say
+from rkbench.units import format_bytes
+
+POOLED = Fix(
+    "network",
+    say(
+        "an InstanceNormalization written as GlobalAveragePool, Sub, Mul, GlobalAveragePool, Sqrt, Mul "
+        "(exact; 181 -> 133 kB in float16, 358 -> 94.7 in int8 on a sample for rk3588)"
+    ),
+    rewrites=("pooled_norm",),
+)
+
+
+def _normalization_fixes(facts: ModelFacts, layers: list[Site]) -> tuple[Fix, ...]:
+    """Return the cures that fit what stands before the norms: a convolution, an input, or something else."""
+    makers = {site.index: _maker(facts, site) for site in layers}
+    folded = [site for site in layers if (maker := makers[site.index]) and _has_weights(maker)]
+    first = [site for site in layers if makers[site.index] is None]
+    return (
+        POOLED,
+        *(_folded(len(folded), len(layers)) if folded else ()),
+        *(_outside(site) for site in first[:1]),
+    )
+
+
+def _folded(count_of: int, layers: int) -> tuple[Fix, ...]:
+    action = say(
+        "train with BatchNormalization instead: {folded} of {layers} stand behind a convolution, into which "
+        "it is folded",
+        folded=count_of,
+        layers=layers,
+    )
+    return (Fix("network", action),)
+
+
+def _outside(site: Site) -> Fix:
+    return Fix("network", say("{layer} normalizes an input: do that before the model", layer=site.base))
+
+
+def _has_weights(site: Site) -> bool:
+    """Return whether it is a convolution of the network, none that the compiler made of something else."""
+    return site.node.type == "Conv" and site.kernel is not None and site.kernel.kind == "weight"
+
+
+_MOVING = ("Transpose", "Reshape", "exDataConvert")
+
+
+def _lays_out(site: Site) -> bool:
+    """Return whether it is a convolution of the compiler's own that lays out an input: it has no name."""
+    return site.is_convolution and not site.is_named
+
+
+def _maker(facts: ModelFacts, site: Site) -> Site | None:
+    """Return the layer that computes what a norm reads, behind what only moves it; None for an input."""
+    before = facts.before(site)
+    while before and (before[0].node.type in _MOVING or _lays_out(before[0])):
+        before = facts.before(before[0])
+    return None if not before or before[0].node.type == "InputOperator" else before[0]
+
+
+def _is_norm(site: Site) -> bool:
+    return "Norm" in site.node.type and "Batch" not in site.node.type
+
+
+def normalization(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """Normalizations over a map are written as sums, squares and roots, with constants for each of them."""
+    layers = [site for site in facts.sites if _is_norm(site) and not is_batched(site)]
+    claims = beyond_plain(ledger, layers)
+    claims += ledger.everything((site.index for site in layers), ("compiler_constants",))
+    if not claims:
+        return None
+    worst = max(layers, key=lambda site: site.layer.size_bytes)
+    return Finding(
+        code="normalization_unrolled",
+        title=say("normalizations written as sums, squares and roots"),
+        because=clause(
+            "{layers} over a map {take_} {bytes} ({share}) of commands and constants, most {worst} "
+            "({shape}, {tasks:,} NPU tasks)",
+            layers=count(len(layers), "normalization"),
+            take_="takes" if len(layers) == 1 else "take",
+            worst=worst.base,
+            shape=shape_of(worst.inputs),
+            tasks=sum(worst.tasks),
+        ),
+        explanation=say(
+            "The NPU has no mean and variance over a map: the compiler writes them as convolutions "
+            "and tables, whose constants grow with the number of positions."
+        ),
+        layers=tuple(site.base for site in layers),
+        claims=claims,
+        evidence=tuple(
+            say(
+                "{site} ({type}): {shape}, {tasks:,} tasks, {command_bytes} of commands, "
+                "{compiler_constant_bytes} of constants",
+                site=site.base,
+                type=site.node.type,
+                shape=shape_of(site.inputs),
+                tasks=sum(site.tasks),
+                command_bytes=format_bytes(command_bytes(site)),
+                compiler_constant_bytes=format_bytes(site.layer.compiler_constant_bytes),
+            )
+            for site in layers[:4]
+        ),
+        fixes=(
+            *_normalization_fixes(facts, layers),
+            *single_core(facts, layers, claims),
+        ),
+        not_helping=(say("int8: it adds constants and transposes around them"),),
+    )

@@ -1,0 +1,201 @@
+"""A cure fits what stands in the file: it asks for nothing that is so already, or that nobody can choose."""
+
+from __future__ import annotations
+
+import pytest
+from rkbench.inspection.causes import Attribution, Cause
+from rknn_writer import CONVOLUTION, NodeSpec, TensorSpec
+from test_causes_detours import diagnose, found, tasks
+from test_causes_moves import ONE, constant
+
+
+def actions(attribution: Attribution, code: str) -> list[str]:
+    cause = found(attribution, code)
+    assert cause is not None
+    return [str(fix.action) for fix in cause.fix]
+
+
+def map_of(name: str, *shape: int, kind: str = "activation") -> TensorSpec:
+    return TensorSpec(name, kind=kind, shape=shape)
+
+
+def norm(before: str, maps: int = 1, number: int = 40) -> Attribution:
+    """Return what is said of a norm behind a layer of this kind; behind the input where it is ""."""
+    shape = (maps, 16, 8, 8)
+    tensors = (
+        map_of("x", *shape, kind="input"),
+        constant("k", (16, 16, 1, 1), ONE * 256),
+        map_of("m", *shape),
+        map_of("y", *shape, kind="output"),
+    )
+    first = (NodeSpec(f"{before}:c", before, 2, (0, 1), (2,), tasks(1)),) if before else ()
+    return diagnose(
+        tensors, (*first, NodeSpec("exNorm:n", "exNorm", 2, (2 if before else 0,), (3,), tasks(number)))
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "said"),
+    [
+        ("Conv", "train with BatchNormalization instead: 1 of 1 stand behind a convolution"),
+        ("", "n normalizes an input: do that before the model"),
+    ],
+)
+def test_a_norm_is_folded_only_behind_a_convolution(before: str, said: str) -> None:
+    first, second = actions(norm(before), "normalization_unrolled")[:2]
+    assert first.startswith("an InstanceNormalization written as GlobalAveragePool")
+    assert second.startswith(said)
+
+
+def test_a_norm_behind_anything_else_is_not_folded() -> None:
+    told = actions(norm("AveragePool"), "normalization_unrolled")
+    assert not any("BatchNormalization" in action or "input" in action for action in told)
+
+
+def test_a_norm_of_many_maps_has_a_task_for_each_of_them() -> None:
+    attribution = norm("", maps=32, number=64)
+    assert found(attribution, "normalization_unrolled") is None
+    cause = found(attribution, "batched_layers")
+    assert cause is not None
+    assert cause.layers == ("n",)
+
+
+@pytest.mark.parametrize(("factor", "asks"), [(2, False), (4, True)])
+def test_factors_of_two_are_asked_for_where_they_are_larger(factor: int, *, asks: bool) -> None:
+    tensors = (
+        map_of("x", 1, 16, 8, 8, kind="input"),
+        map_of("y", 1, 16, 8 * factor, 8 * factor, kind="output"),
+    )
+    told = actions(
+        diagnose(tensors, (NodeSpec("Resize:r", "Resize", 2, (0,), (1,), tasks(40)),)), "resize_commands"
+    )
+    assert any("factors of 2" in action for action in told) is asks
+
+
+@pytest.mark.parametrize(("number", "is_large"), [(2, False), (9, True)])
+def test_a_concat_has_a_task_for_each_part(number: int, *, is_large: bool) -> None:
+    tensors = (
+        map_of("x", 1, 64, 32, 32, kind="input"),
+        map_of("a", 1, 64, 32, 32),
+        map_of("y", 1, 128, 32, 32, kind="output"),
+    )
+    nodes = (
+        NodeSpec("Relu:a", "Relu", 2, (0,), (1,), tasks(1)),
+        NodeSpec("Concat:c", "Concat", 2, (0, 1), (2,), tasks(number)),
+    )
+    assert (found(diagnose(tensors, nodes), "large_maps") is not None) is is_large
+
+
+def padded(channels: int, stride: int) -> Attribution:
+    """Return what is said of a 7x7 convolution of few channels that are filled up to 32."""
+    kernel = TensorSpec(
+        "k", kind="weight", shape=(16, channels, 7, 7), native_shape=(1, 1, 7, 7, 16, 32), data=ONE * 25_088
+    )
+    tensors = (
+        map_of("x", 1, channels, 32, 32, kind="input"),
+        kernel,
+        map_of("y", 1, 16, 32, 32, kind="output"),
+    )
+    strides = (stride, stride)
+    node = NodeSpec(
+        "Conv:c", "Conv", 2, (0, 1), (2,), tasks(1), options_type=CONVOLUTION, strides=strides, groups=1
+    )
+    return diagnose(tensors, (node,))
+
+
+@pytest.mark.parametrize(
+    ("channels", "stride", "said"),
+    [
+        (1, 2, "a strided kernel over one channel: SpaceToDepth(2)"),
+        (1, 1, "an input of 1 to 4 channels fills no block"),
+        (3, 2, "an input of 1 to 4 channels fills no block"),
+        (24, 1, "channels that are a multiple of 16"),
+    ],
+)
+def test_nobody_chooses_the_channels_of_an_image(channels: int, stride: int, said: str) -> None:
+    attribution = padded(channels, stride)
+    (told,) = actions(attribution, "padding")
+    assert told.startswith(said)
+    cause = found(attribution, "padding")
+    assert cause is not None
+    assert f"most for c (16x{channels}x7x7)" in cause.because
+
+
+def turned(beside: str) -> Attribution:
+    """Return what is said of a Transpose in many tasks behind a layer of this kind."""
+    tensors = (
+        map_of("x", 1, 16, 64, 64, kind="input"),
+        map_of("m", 1, 4096, 1, 16),
+        map_of("y", 1, 16, 1, 4096, kind="output"),
+    )
+    nodes = (
+        NodeSpec(f"{beside}:n", beside, 2, (0,), (1,), tasks(1)),
+        NodeSpec("Transpose:t", "Transpose", 2, (1,), (2,), tasks(512)),
+    )
+    return diagnose(tensors, nodes)
+
+
+@pytest.mark.parametrize(("beside", "rewrites"), [("exNorm", ("pooled_norm",)), ("Relu", ())])
+def test_a_transpose_that_a_norm_wants_is_cured_with_the_norm(beside: str, rewrites: tuple[str, ...]) -> None:
+    cause = found(turned(beside), "transpose_commands")
+    assert cause is not None
+    assert [fix.rewrites for fix in cause.fix] == [rewrites]
+
+
+def test_windows_are_only_moved() -> None:
+    tensors = (map_of("x", 1, 48, 56, 56, kind="input"), map_of("y", 1, 48, 64, 49, kind="output"))
+    attribution = diagnose(tensors, (NodeSpec("exWindow:w", "exWindow", 2, (0,), (1,), tasks(96)),))
+    assert found(attribution, "large_maps") is None
+    assert found(attribution, "transpose_commands") is not None
+
+
+def dilated(commands: int) -> Cause | None:
+    """Return the cause of a dilated convolution in 60 tasks, beside its like in so many without dilation."""
+    tensors = (
+        map_of("x", 1, 16, 8, 8, kind="input"),
+        constant("k", (16, 16, 1, 1), ONE * 256),
+        constant("l", (16, 16, 1, 1), ONE * 256),
+        map_of("m", 1, 16, 8, 8),
+        map_of("y", 1, 16, 8, 8, kind="output"),
+    )
+    options = {"options_type": CONVOLUTION, "groups": 1}
+    nodes = (
+        NodeSpec("Conv:plain", "Conv", 2, (0, 1), (3,), tasks(commands), **options),
+        NodeSpec("Conv:wide", "Conv", 2, (3, 2), (4,), tasks(60), dilations=(4, 4), **options),
+    )
+    return found(diagnose(tensors, nodes), "dilation_commands")
+
+
+def test_what_the_like_without_dilation_takes_too_is_not_dilation() -> None:
+    assert dilated(60) is None
+    alone, half = dilated(1), dilated(30)
+    assert alone is not None
+    assert half is not None
+    assert 0.45 < half.bytes / alone.bytes < 0.55
+
+
+def joined(kind: str) -> Attribution:
+    """Return what is said of a Concat that moves 12 and 20 rows, made by layers of this kind."""
+    rows = b"".join(ONE if row == column else b"\0\0" for row in range(32) for column in range(32))
+    tensors = (
+        map_of("x", 1, 12, 1, 16, kind="input"),
+        map_of("z", 1, 20, 1, 16, kind="input"),
+        map_of("a", 1, 12, 1, 16),
+        map_of("b", 1, 20, 1, 16),
+        constant("k", (32, 32, 1, 1), rows, "compiler_constant"),
+        map_of("y", 1, 32, 1, 16, kind="output"),
+    )
+    nodes = (
+        NodeSpec(f"{kind}:a", kind, 2, (0,), (2,), tasks(1)),
+        NodeSpec(f"{kind}:b", kind, 2, (1,), (3,), tasks(1)),
+        NodeSpec("Concat:c", "Concat", 2, (2, 3, 4), (5,), tasks(3)),
+    )
+    return diagnose(tensors, nodes)
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"), [("Reshape", "the parts are reshaped maps"), ("Relu", "give every input of the Concat")]
+)
+def test_positions_are_no_channels_that_anybody_chose(kind: str, said: str) -> None:
+    (told,) = actions(joined(kind), "concat_realigned")
+    assert told.startswith(said)
