@@ -1,0 +1,38 @@
+"""Norms of small maps and many channels: to write them as averages made files larger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx_networks import Network
+from rkbench.onnx import fix
+
+
+def rewritten(folder: Path, channels: int, size: int, target: str, dtype: str) -> set[str]:
+    """Return the rewrites that are made of one norm of a map between convolutions."""
+    network = Network(1, channels, size, size).conv(channels, channels, (3, 3)).add("Relu")
+    scale = network.constant("scale", np.ones(channels, "float32"))
+    bias = network.constant("bias", np.zeros(channels, "float32"))
+    network.add("InstanceNormalization", scale, bias).add("Relu").conv(channels, channels, (3, 3))
+    report = fix(network.save(folder / "model.onnx"), target, dtype, folder / "fixed.onnx")
+    return {change.rewrite for change in report.changes}
+
+
+@pytest.mark.parametrize(
+    ("channels", "size", "target", "dtype", "made"),
+    [
+        (64, 16, "rk3568", "fp16", set()),  # 181,300 -> 207,476 bytes
+        (64, 16, "rk3588", "fp16", set()),  # 208,244 -> 235,700
+        (64, 16, "rk3588", "int8", set()),  # 141,966 -> 144,974
+        (64, 16, "rk3568", "int8", set()),  # 123,022 -> 134,222
+        (64, 8, "rk3588", "int8", {"pooled_norm"}),  # 265,162 -> 136,714
+        (16, 64, "rk3568", "fp16", {"pooled_norm"}),  # 209,076 -> 152,052, and 334,260 in two means
+        (32, 64, "rk3568", "fp16", {"pooled_norm", "two_means"}),  # 240,756 -> 193,268 -> 175,348
+    ],
+)
+def test_a_norm_is_written_as_averages_where_that_was_smaller(
+    tmp_path: Path, channels: int, size: int, target: str, dtype: str, made: set[str]
+) -> None:
+    assert rewritten(tmp_path, channels, size, target, dtype) == made
