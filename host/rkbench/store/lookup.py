@@ -24,6 +24,7 @@ from rkbench.units import encodable
 T = TypeVar("T")
 LAST = "last"
 NIGHT = "night"
+PAGE_RUNS = 1000
 _BEFORE = re.compile(r"(?P<word>last|night)(?:~(?P<back>\d{1,9}))?")
 _DAY = re.compile(r"\d{4}-\d\d-\d\d")
 
@@ -127,12 +128,22 @@ def named_runs(
     `damaged` takes their errors.
     """
     if not names:
-        return _each_run(store, [row.run for row in reversed(store.history())], damaged)
+        return _each_run(store, _by_start(store), damaged)
     found = [find_ids(store, name) for name in names]
     for name, ids in zip(names, found, strict=True):
         if not ids:
             raise _no_run(store, name)
     return _each_run(store, chain.from_iterable(found), None)
+
+
+def _by_start(store: Store) -> list[str]:
+    """Return the ids of all runs, those that started first first; rows are held a page at a time."""
+    begun: list[tuple[str, str]] = []
+    after = 0
+    while page := store.stored(after=after, limit=PAGE_RUNS):
+        begun += [(row.started_at, row.run) for row in store.rows([item.run_id for item in page])]
+        after = page[-1].position
+    return [run for _, run in sorted(begun)]
 
 
 def _each_run(store: Store, ids: Iterable[str], damaged: list[StoreError] | None) -> Iterator[RunResult]:
