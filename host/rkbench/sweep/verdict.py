@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from rkbench.conversion.plan import FailedConversion
 from rkbench.conversion.typed import Delivered
 from rkbench.results.collect import Collected
-from rkbench.results.measure_types import Measure
+from rkbench.results.measure_types import Measure, NumberGroup
 from rkbench.results.measures import COSINE, GATED, LATENCY_P50, SIZE
 from rkbench.results.model import RunResult
 from rkbench.results.ranking import LatencyEvidence, Ranking, rank
 from rkbench.stats.gates import PASS
+from rkbench.units import MARK
 
 #: What the front is made of.
 FRONT = (SIZE, LATENCY_P50, COSINE)
@@ -102,7 +103,7 @@ def _lost_by(
 ) -> str:
     """Return the requirement, or the figure, that a run lost by."""
     crossed = [
-        f"{told.gate}: {GATED[told.quantity].unit.text(told.value) if told.value is not None else told.state}"
+        f"{told.gate}: {told.state if told.value is None else _marked(GATED[told.quantity], run, told.value)}"
         for told in run.requirements
         if told.state != PASS
     ]
@@ -116,19 +117,30 @@ def _lost_by(
     best_value = measure.value(best) if best else None
     if value is None or best is None or best_value is None:
         return f"no {minimize} was measured"
+    text, best_text = _marked(measure, run, value), _marked(measure, best, best_value)
     if value == best_value:
-        return f"{minimize} {measure.unit.text(value)} like the winner, {_apart(run, best)}"
-    if measure.unit.text(value) == measure.unit.text(best_value):
-        return f"{minimize} {measure.unit.text(value)}, hardly more than the winner"
-    return f"{minimize} {measure.unit.text(value)}, the winner has {measure.unit.text(best_value)}"
+        return f"{minimize} {text} like the winner, {_apart(run, best)}"
+    if text == best_text:
+        return f"{minimize} {text}, hardly more than the winner"
+    return f"{minimize} {text}, the winner has {best_text}"
+
+
+def _marked(measure: Measure, run: RunResult, value: float) -> str:
+    """Return a figure of a run with its unit, marked where no real board measured it."""
+    is_of_file = measure.group is NumberGroup.FILE
+    return f"{MARK if run.simulated and not is_of_file else ''}{measure.unit.text(value)}"
 
 
 def _apart(run: RunResult, best: RunResult) -> str:
     """Return what tells a run from the winner, which is no lower in what is to be small; see `_order`."""
     for measure in (COSINE, LATENCY_P50):
         if _is_better(measure, best, run):
-            return f"whose {measure.gate} is better ({measure.text(best)}, not {measure.text(run)})"
+            return f"whose {measure.gate} is better ({_text(measure, best)}, not {_text(measure, run)})"
     return "and nothing tells them apart"
+
+
+def _text(measure: Measure, run: RunResult) -> str:
+    return f"{MARK if run.simulated else ''}{measure.text(run)}"
 
 
 def _is_better(measure: Measure, one: RunResult, other: RunResult) -> bool:

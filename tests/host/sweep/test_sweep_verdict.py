@@ -58,6 +58,24 @@ def test_the_smallest_of_those_that_keep_it_wins_and_each_other_is_told_why_not(
     assert verdict.doubt == ""
 
 
+def test_what_no_board_measured_is_marked_and_what_is_of_the_file_is_not() -> None:
+    fast, slow, coarse = (
+        of_run(each.recipe, replace(each.run, simulated=True))
+        for each in (
+            variant(5, "fp16", 9_000_000, 1.0, 0.001),
+            variant(6, "other", 9_000_000, 1.0, 0.002),
+            COARSE,
+        )
+    )
+    assert judge("p50", (fast, slow, coarse), (), {}, None).lost == {
+        "other": "p50 ≈2.00 ms, the winner has ≈1.00 ms",
+        "int8": "cosine >= 0.9995: ≈0.99000",
+    }
+    assert judged(fast, slow).lost == {
+        "other": "size 9.00 MB like the winner, whose p50 is better (≈1.00 ms, not ≈2.00 ms)"
+    }
+
+
 def test_the_front_holds_what_nothing_beats_in_size_latency_and_cosine_at_once() -> None:
     slow = variant(5, "int16", 9_000_000, 0.99998, 0.003)  # fix,fp16 is smaller, faster and nearer
     assert judged(BIG, FIXED, COARSE, FINE, slow).front == ("fp16", "fix,fp16", "int8", "fix,int8-mmse")
