@@ -54,7 +54,7 @@ def test_the_smallest_that_keeps_what_is_required_wins_and_nothing_is_done_twice
     assert "grouped" in document["cause"]
     variants = variants_of(done)
     assert variants["fp16"]["lost_by"] == "size 14.6 MB, the winner has 1.71 MB"
-    assert variants["int8"]["lost_by"].startswith("cosine >= 0.999: 0.9")
+    assert variants["int8"]["lost_by"].startswith("cosine >= 0.999: ≈0.9")
     assert variants["fix,int8-mmse"]["lost_by"] is None
     for each in variants.values():  # a virtual board answers what the simulator did
         assert each["cosine"] == pytest.approx(each["simulator"][0]["cosine"], abs=1e-6)
