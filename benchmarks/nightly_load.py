@@ -1,8 +1,8 @@
 """`bench nightly` on many virtual boards x 4 models: how long do boards stand idle, in how much memory?
 
 A board is idle while it is not held though a cell of it waits: from the night's begin to the end of its own
-last hold. That is told twice: by the holds that the night records, which are the host's view, and by looking
-twenty times a second whether the agent's lock is taken on the board. The latter is what counts.
+last hold. That is looked at twenty times a second: is the agent's lock taken on the board? Beside it stands
+what the night records, `idle_recorded`: the share in which none of the board's cells runs, held or not.
 
 All boards, their SSH servers and their agents are on this computer, so it computes for them as well: the
 night takes as long as it has cores, and the memory of the host process holds the servers too. The first night

@@ -33,6 +33,7 @@ class FakeSession(RecordedSession):
     def __init__(self, board: Board) -> None:
         super().__init__(read_recording("two_variants"))
         self._board = board
+        self.kept: list[tuple[str, str]] = []
 
     def run(self, plan: Plan) -> Iterator[Message]:
         """Yield what was recorded for each variant, behaving as the board is told to by now."""
@@ -46,6 +47,10 @@ class FakeSession(RecordedSession):
             for message in messages:
                 if not (isinstance(message, Latencies) and spec.run in self.ended):
                     yield message
+
+    def keep_board(self, owner: str, reason: str) -> None:
+        """Note who keeps the board, and what for."""
+        self.kept.append((owner, reason))
 
     def try_rate(self, run: str, rate_per_s: float) -> None:
         """Nobody asks for a rate here."""

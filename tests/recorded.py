@@ -71,6 +71,10 @@ class RecordedSession:
         if self._error is not None:
             raise self._error
 
+    def keep_board(self, owner: str, reason: str) -> None:
+        """Nobody keeps the board here."""
+        raise NotImplementedError(f"{owner}: {reason}")
+
     def try_rate(self, run: str, rate_per_s: float) -> None:
         """Nobody asks for a rate here."""
         raise NotImplementedError(f"{run}: {rate_per_s}")

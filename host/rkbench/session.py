@@ -19,6 +19,7 @@ from rkbench_agent.wire.messages import (
     Enough,
     Have,
     Hello,
+    KeepBoard,
     Log,
     Message,
     Want,
@@ -86,8 +87,7 @@ class Session:
     ) -> list[TransferRecord]:
         """Have the files on the board, sending what its cache lacks; what each took, in order.
 
-        The board verifies what it gets. Raises NoSpaceError before anything is sent, and what
-        `Uploader.send` raises.
+        The board verifies what it gets. Raises NoSpaceError before any is sent, and what `Uploader` raises.
         """
         wanted = list(dict.fromkeys(file.sha256 for file in files))
         self._link.send(Want(wanted))
@@ -110,10 +110,9 @@ class Session:
         """Run `plan` and yield what the agent says, until it is done; beats are left out.
 
         What it doubted of the board before comes first, with every plan: it is true of each run. Then what it
-        logged before, once.
-        When the caller stops early, or is interrupted, the plan is cancelled. Raises
-        ConnectionLostError where the link breaks off or falls silent, ProtocolError on nonsense and where the
-        agent lives, but its runs do not go on.
+        logged before, once. When the caller stops early, or is interrupted, the plan is cancelled. Raises
+        ConnectionLostError where the link breaks off or falls silent, ProtocolError on nonsense and where
+        the agent lives, but its runs do not go on.
         """
         self._running, self._farewell_s = True, FAREWELL_S
         patience = Patience(plan, self._answer_limit_s)
@@ -133,6 +132,10 @@ class Session:
             if self._running and self._link.is_alive:
                 with suppress(ConnectionLostError, ProtocolError):  # then there is nothing left to cancel
                     self.cancel()
+
+    def keep_board(self, owner: str, reason: str) -> None:
+        """Keep the board from plan to plan, while nobody else waits for it. Neither waits nor raises."""
+        self._link.post(KeepBoard(owner, reason))
 
     def enough(self, run: str) -> None:
         """Have the timed part of a run end with its present block. Neither waits nor raises."""
@@ -293,5 +296,4 @@ def start_session(
         link.start(agent, beat_interval_s, max(answer_limit_s, silence_limit_s))
         session = Session(board, transport, link, silence_limit_s, answer_limit_s)
         resources.pop_all()
-        return session
-    raise AssertionError("unreachable")
+    return session

@@ -50,6 +50,10 @@ class RecordingSession:
             self._lines.append(encode(message))
             yield message
 
+    def keep_board(self, owner: str, reason: str) -> None:
+        """Nobody keeps the board here."""
+        raise NotImplementedError(f"{owner}: {reason}")
+
     def try_rate(self, run: str, rate_per_s: float) -> None:
         """Nobody asks for a rate here."""
         raise NotImplementedError(f"{run}: {rate_per_s}")

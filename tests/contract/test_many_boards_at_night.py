@@ -15,6 +15,7 @@ from night_lab import DEMO, MODELS
 from rkbench.boards.model import Board
 from rkbench.boards.provider import open_boards
 from rkbench.campaign import Conversation
+from rkbench.campaign.plan import owner
 from rkbench.nightly.begin import Terms
 from rkbench.nightly.board_session import Connect
 from rkbench.nightly.cells import fingerprint, make_cells
@@ -85,6 +86,17 @@ def test_a_board_that_is_slow_to_answer_keeps_no_other_waiting(folder: Path) -> 
     night = run(folder, connect, listen)
     assert [cell.fault for cell in night.cells] == [None] * 12
     assert [event.cell.board for event in ended[10:]] == ["b3", "b3"]
+
+
+def test_each_board_is_kept_from_cell_to_cell(folder: Path) -> None:
+    sessions: list[FakeSession] = []
+
+    def connect(board: Board) -> AbstractContextManager[Conversation]:
+        sessions.append(FakeSession(board))
+        return sessions[-1]
+
+    run(folder, connect)
+    assert [session.kept for session in sessions] == [[(owner(), "nightly suite")]] * len(BOARDS)
 
 
 def test_the_share_that_each_board_stood_idle_follows_from_its_holds(folder: Path) -> None:

@@ -136,6 +136,7 @@ class _Watched:
         self._on_message = on_message
         self.upload = session.upload
         self.cancel = session.cancel
+        self.keep_board = session.keep_board
         self.enough = session.enough
 
     @property

@@ -88,6 +88,11 @@ class BoardLock:
             except OSError:
                 pass  # the lock itself is the kernel's
 
+    @property
+    def is_held(self) -> bool:
+        """Whether it is this one that holds the board."""
+        return bool(self._fds)
+
     def holder(self) -> Optional[Holder]:
         """Return who holds the board, without touching its locks."""
         return read_holder((self._path, self._wide))

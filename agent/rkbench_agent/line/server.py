@@ -27,6 +27,7 @@ from rkbench_agent.board.turns import BoardTurns
 from rkbench_agent.errors import CancelledError, HostGoneError, StorageError
 from rkbench_agent.line.board_busy import take_board
 from rkbench_agent.line.cache_query import look_up
+from rkbench_agent.line.kept_board import KeptBoard
 from rkbench_agent.line.link import HostLink
 from rkbench_agent.line.settling import settle_clocks
 from rkbench_agent.line.storage import Cache
@@ -43,6 +44,7 @@ from rkbench_agent.wire.messages import (
     Done,
     Enough,
     Hello,
+    KeepBoard,
     Message,
     Refused,
     Want,
@@ -103,6 +105,9 @@ class Supervisor:
         self._busy = False
         self._cancelled = False
         self._conductor: Optional[Conductor] = None
+        lock = BoardLock(cache.lock_file, wide_lock_file(environment.root))
+        limit_s, beat_s = environment.silence_limit_s, environment.beat_interval_s
+        self._board = KeptBoard(lock, lambda: self._turns().tickets(), self._loop, limit_s, beat_s)
         self._wanted: List[str] = []
         link.on_message = self._on_message
         link.arrived = self._arrived
@@ -114,12 +119,15 @@ class Supervisor:
         self._send_environment(None)
         self._loop.watch(self._link.in_fd, self._link.receive)
         self._loop.start(self._variables.beat_interval_s, lambda: self._link.send(Beat()))
-        while True:
-            self._loop.turn(self._variables.beat_interval_s)
-            while self._wants:
-                self._answer(self._wants.popleft())
-            while self._plans:
-                self._run_plan(self._plans.popleft())
+        try:
+            while True:
+                self._loop.turn(self._variables.beat_interval_s)
+                while self._wants:
+                    self._answer(self._wants.popleft())
+                while self._plans:
+                    self._run_plan(self._plans.popleft())
+        finally:
+            self._board.release()
 
     def _answer(self, want: Want) -> None:
         mounts = self._variables.root / "proc/self/mounts"
@@ -154,6 +162,8 @@ class Supervisor:
         if isinstance(message, Want):
             self._wants.append(message)
             self._wanted = message.digests
+        elif isinstance(message, KeepBoard):
+            self._board.keep(message)
         elif isinstance(message, Enough):
             # One that crosses the end of its plan on the line has nothing to end any more.
             if self._conductor is not None:
@@ -187,26 +197,26 @@ class Supervisor:
             raise CancelledError
 
     def _run_plan(self, plan: Plan) -> None:
-        lock = BoardLock(self._cache.lock_file, wide_lock_file(self._variables.root))
         self._busy = True
         try:
-            self._conduct(plan, lock)
+            self._conduct(plan)
         except CancelledError:
             self._link.log("cancelled by the host")
         finally:
             self._busy = self._cancelled = False
-            lock.release()
+            self._board.end_plan()
         self._link.send(Done())
 
-    def _conduct(self, plan: Plan, lock: BoardLock) -> None:
+    def _conduct(self, plan: Plan) -> None:
         problem = find_problem(plan)
         if problem:
             self._link.send(Refused(BAD_INPUT, problem))
             return
-        limit_s = self._variables.silence_limit_s
-        if not take_board(lock, self._turns(), plan, self._link, limit_s, self._wait):
+        lock, limit_s = self._board.lock, self._variables.silence_limit_s
+        has_board = self._board.begin_plan()
+        if not has_board and not take_board(lock, self._turns(), plan, self._link, limit_s, self._wait):
             return
-        renewing = self._loop.start(self._variables.beat_interval_s, lambda: lock.renew(limit_s))
+        renewing = self._loop.start(self._variables.beat_interval_s, self._board.renew)
         try:
             settle_clocks(self._link, self._cache.folder, self._variables.root, LOCK_WAIT_S)
             pin = self._pin(plan) if plan.settings.pin else None

@@ -5,8 +5,8 @@ Unknown is None, never 0. Fields that come later have defaults: a decoder ignore
 that host and agent of neighbouring versions still talk.
 
 The agent's first line is a `Hello` that carries `MAGIC`; whatever a login shell prints before it is
-skipped. Then the host asks (`Want`, `Plan`, `Enough`, `TryRate`, `Cancel`; every other message is the
-agent's), and both sides send a `Beat` every `BEAT_INTERVAL_S`; a side that hears nothing for
+skipped. Then the host asks (`Want`, `KeepBoard`, `Plan`, `Enough`, `TryRate`, `Cancel`; every other
+message is the agent's), and both sides send a `Beat` every `BEAT_INTERVAL_S`; a side that hears nothing for
 `SILENCE_LIMIT_S` takes the other for dead.
 """
 
@@ -36,6 +36,14 @@ class Want:
     """Which of these digests (SHA-256, hex) are in the cache? Answered by `Have`."""
 
     digests: List[str]
+
+
+@dataclass(frozen=True)
+class KeepBoard:
+    """Keep the board from now on, also between plans, while nobody else waits for it. Not answered."""
+
+    owner: str
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -250,11 +258,12 @@ class Refused:
 
 @dataclass(frozen=True)
 class Done:
-    """The plan is over, all workers are gone, the lock is released."""
+    """The plan is over, all workers are gone, the lock is released (but see `KeepBoard`)."""
 
 
 Message = Union[
     Want,
+    KeepBoard,
     Plan,
     Enough,
     TryRate,

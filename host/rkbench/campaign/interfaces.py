@@ -53,6 +53,9 @@ class Conversation(Protocol):
         `on_progress` gets the file and its bytes there.
         """
 
+    def keep_board(self, owner: str, reason: str) -> None:
+        """Keep the board from plan to plan, while nobody else waits for it; returns at once."""
+
     def run(self, plan: Plan) -> Iterator[Message]:
         """Yield the messages of a plan until it is done; raises ConnectionLostError."""
 

@@ -14,6 +14,7 @@ from rkbench.boards.model import Board
 from rkbench.campaign import Conversation, PushOptions, run_campaign
 from rkbench.campaign.beside import prepare_other
 from rkbench.campaign.interfaces import Prepare
+from rkbench.campaign.plan import owner
 from rkbench.campaign.prepared_once import Variants
 from rkbench.campaign.stopping import PlanEnd, Precise
 from rkbench.errors import (
@@ -105,11 +106,13 @@ class BoardLine:
     def session(self) -> Iterator[Conversation]:
         """Yield the conversation that is open, or a new one; an error inside ends it.
 
+        The board is kept for all of it, while nobody else waits: what judges a cell must not leave it idle.
         Raises KeyboardInterrupt instead of beginning a new one once `stop` is set.
         """
         if self._session is None:
             self._leave_if_stopped()
             self._session = self._open.enter_context(self._connect(self.board))
+            self._session.keep_board(owner(), self._asked.reason)
         try:
             yield self._session
         except BaseException:

@@ -212,8 +212,8 @@ class CellResult:
 class BoardReport:
     """A board of the night, as the pre-flight found it; `fault` is why it cannot take part.
 
-    `idle_ratio`: the share of its night, from the night's begin to the end of its last cell, in which it was
-    not held though a cell waited for it; None while the night runs, and of one that was gone on with."""
+    `idle_ratio`: the share of its night, from the night's begin to the end of its last cell, in which none
+    of its cells ran though one waited; None while the night runs, and of one that was gone on with."""
 
     name: str
     soc: str | None = None
