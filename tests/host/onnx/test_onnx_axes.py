@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from onnx_networks import Network
 from rkbench.onnx import predict_size
+from rkbench.rknn.targets import Dtype
 
 TARGETS = [(target, dtype) for target in ("rk3588", "rk3568") for dtype in ("fp16", "int8")]
 
@@ -72,3 +73,55 @@ def test_what_goes_along_one_axis_is_predicted_within_a_tenth(
     path = make().save(tmp_path / "m.onnx")
     predicted = tuple(predict_size(path, *each).file_bytes for each in TARGETS)
     assert predicted == tuple(pytest.approx(size, rel=0.1) for size in sizes)
+
+
+def two_means(channels: int, side: int, first: int) -> Network:
+    network = Network(1, 16, side, side).conv(16, channels, (1, 1)).add("Relu")
+    for axis in (first, 5 - first):
+        network.add("ReduceMean", axes=[axis], keepdims=1)
+    return network.conv(channels, 8, (1, 1))
+
+
+def column(channels: int) -> Network:
+    network = Network(1, 16, 14, 1).conv(16, channels, (1, 1)).add("Relu")
+    return network.add("ReduceMean", axes=[2], keepdims=1).conv(channels, 8, (1, 1))
+
+
+@pytest.mark.parametrize(
+    ("make", "sizes"),
+    [
+        (partial(two_means, 1024, 14, 2), (130_922, 92_740, 70_186, 51_268)),
+        (partial(two_means, 256, 14, 2), (62_506, 54_724, 29_226, 26_692)),
+        (partial(two_means, 1024, 14, 3), (381_610, 379_652, 70_186, 51_268)),
+        (partial(two_means, 256, 28, 3), (126_378, 127_172, 30_378, 26_628)),
+        (partial(column, 1024), (81_385, 62_403)),
+    ],
+)
+def test_maps_that_are_turned_for_means_take_a_task_for_every_few_channels(
+    make: Callable[[], Network], sizes: tuple[int, ...], tmp_path: Path
+) -> None:
+    path = make().save(tmp_path / "m.onnx")
+    predicted = tuple(predict_size(path, *each).file_bytes for each in TARGETS[: len(sizes)])
+    assert predicted == tuple(pytest.approx(size, rel=0.07) for size in sizes)
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_means_of_whole_blocks_stay_in_a_row_where_the_map_is_read_again(
+    beside: bool, tmp_path: Path
+) -> None:
+    """With a gate the compiler puts 256 channels of 16x16 in a row; without, every channel is a task."""
+    network = Network(1, 16, 16, 16).conv(16, 256, (1, 1)).add("Relu")
+    read = network.value
+    network.add("ReduceMean", axes=[3], keepdims=1).add("ReduceMean", axes=[2], keepdims=1)
+    if beside:
+        network.conv(256, 64, (1, 1)).add("Relu").conv(64, 256, (1, 1)).add("Sigmoid").add("Mul", read)
+    path = network.conv(256, 8, (1, 1)).save(tmp_path / "m.onnx")
+    size = 155_116 if beside else 123_690
+    assert predict_size(path, "rk3588", "fp16").file_bytes == pytest.approx(size, rel=0.06)
+
+
+@pytest.mark.parametrize(("dtype", "size"), [("fp16", 45_616), ("int8", 43_914)])
+def test_a_pooling_step_of_two_rows_is_shared_by_two_cores(dtype: Dtype, size: int, tmp_path: Path) -> None:
+    network = Network(1, 8, 64, 64).conv(8, 32, (1, 1)).add("GlobalAveragePool").conv(32, 8, (1, 1))
+    path = network.save(tmp_path / "m.onnx")
+    assert predict_size(path, "rk3588", dtype).file_bytes == pytest.approx(size, rel=0.05)

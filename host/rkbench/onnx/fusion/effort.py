@@ -17,6 +17,7 @@ from rkbench.onnx.convolution import Convolution
 from rkbench.onnx.fusion.added import joining_kernel
 from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.one_core import STAGE_BYTES, batch_of, batches, one_core
+from rkbench.onnx.fusion.reduced import stays_in_a_row
 from rkbench.onnx.fusion.tasks import input_parts, row_tasks, shared_tasks
 from rkbench.onnx.fusion.unrolled import MOVE_BYTES, Pieces, moved_tasks, pieces_of, recurrent_tasks
 from rkbench.rknn import targets
@@ -87,7 +88,7 @@ def efforts(
     real = [layer for layer in layers if layer.kind != "free"]
     found = {}
     for layer, after in zip_longest(real, real[1:]):
-        goes_on = after is not None and chip.shares(after) > 1 and chip.shares(layer) > 1
+        goes_on = 0 if after is None else min(chip.shares(after), chip.shares(layer))
         found[id(layer)] = chip.effort(layer, goes_on=goes_on)
     return [found.get(id(layer), _renamed(layer)) for layer in layers]
 
@@ -112,11 +113,13 @@ class _Chip:
             return 1
         if conv.fate(geometry, self.target, self.dtype, self.toolkit_version) == conv.KEPT:
             return 1
+        if stays_in_a_row(layer.node, self._block // 2):
+            return 1
         rows = (1, *(geometry.output_size or (1, 1)))[-2]
         depthwise = geometry.groups > 1 and geometry.groups == geometry.output_channels
         if depthwise:
             overlaps = (1, *geometry.strides)[-2] == 1 and (1, *geometry.kernel)[-2] > rows
-            return 1 if rows < 3 or overlaps else self.cores
+            return 1 if overlaps else min(rows, self.cores)
         blocks = self.cores if rows >= 3 else math.ceil(geometry.output_channels / self._block)
         return min(self.cores, blocks)
 
@@ -124,8 +127,8 @@ class _Chip:
     def _block(self) -> int:
         return 16 if self.dtype == "fp16" else 32
 
-    def effort(self, layer: FusedLayer, *, goes_on: bool) -> Effort:
-        """Return what a layer takes; `goes_on` says whether the next one continues its lists."""
+    def effort(self, layer: FusedLayer, *, goes_on: int) -> Effort:
+        """Return what a layer takes; the next one continues its lists of up to `goes_on` cores."""
         if layer.kind == "convolution" and layer.convolution is not None:
             return self._convolution(layer, layer.convolution, goes_on=goes_on)
         if layer.kind == "cpu":
@@ -168,7 +171,7 @@ class _Chip:
         lists = self.cores * (self.cores + 1) // 2 - 1
         return Effort(alone + lists * (shared + WAIT_BYTES), tasks + lists * (tasks + 1), tensors)
 
-    def _convolution(self, layer: FusedLayer, geometry: Convolution, *, goes_on: bool) -> Effort:
+    def _convolution(self, layer: FusedLayer, geometry: Convolution, *, goes_on: int) -> Effort:
         pieces = pieces_of(geometry)
         if pieces is not None:
             return self._pieces(layer, pieces)
@@ -193,14 +196,14 @@ class _Chip:
         total, tasks = alone, count
         for cores in range(2, shares + 1):
             each = shared_tasks(count, geometry, cores, self.dtype)
-            total += cores * (each * (SHARED_BYTES - (not has_bias) * 128) + (not goes_on) * WAIT_BYTES)
-            tasks += cores * (each + (not goes_on))
+            total += cores * (each * (SHARED_BYTES - (not has_bias) * 128) + (cores > goes_on) * WAIT_BYTES)
+            tasks += cores * (each + (cores > goes_on))
         return Effort(total, tasks, tensors)
 
-    def _parts(self, layer: FusedLayer, geometry: Convolution, parts: int, *, goes_on: bool) -> Effort:
+    def _parts(self, layer: FusedLayer, geometry: Convolution, parts: int, *, goes_on: int) -> Effort:
         """A Split, and a convolution of each part that adds the sum so far; the first has no bias."""
         each = replace(geometry, groups=1, input_channels=math.ceil(geometry.input_channels / parts))
-        inner = self._convolution(replace(layer, convolution=each, table=""), each, goes_on=True)
+        inner = self._convolution(replace(layer, convolution=each, table=""), each, goes_on=self.cores)
         last = self._convolution(replace(layer, convolution=each), each, goes_on=goes_on)
         split = _split(parts, self.cores)
         bare = BIAS_BYTES[self.cores] + (self.cores * (self.cores + 1) // 2 - 1) * 128
@@ -214,7 +217,7 @@ class _Chip:
         """A Slice, a short convolution, its thinning and an Add for each piece of a long kernel."""
         batch, count = pieces.first.batch, pieces.count
         inner = replace(layer, convolution=pieces.first, table="")
-        short = self._convolution(inner, pieces.first, goes_on=False)
+        short = self._convolution(inner, pieces.first, goes_on=0)
         add = self._map(batch, 1)
         picks = pieces.selects + 1  # the Slice is as large as a thinning
         pick_bytes = min(batch, 2) * 900 + max(batch - 2, 0) * NEXT_STAGE_BYTES

@@ -44,7 +44,7 @@ from rkbench.onnx.fusion.patterns import (
     length_norm,
     users,
 )
-from rkbench.onnx.fusion.reduced import is_turned, picked_channels, picked_rows, reduction
+from rkbench.onnx.fusion.reduced import picked_channels, picked_rows, reduction, turns_of
 from rkbench.onnx.fusion.unrolled import folds, unfolds
 from rkbench.onnx.shapes import is_channel_shuffle, pooled_size, pooling_kernels
 from rkbench.onnx.values import static_shape
@@ -240,17 +240,17 @@ class Fuser:
         if node.op_type in ("GlobalMaxPool", "ReduceMax"):
             self.add(node, "pool", parts=len(pooling_kernels(size)))
             return
-        for index, step in enumerate(steps(size, shape[1])):
-            if index == 0:
-                self.add(node, "convolution", convolution=step)
-            else:
-                self.layers.append(FusedLayer(node, "convolution", convolution=step))
+        found = steps(size, shape[1])
+        for step in found[:1]:
+            self.add(node, "convolution", convolution=step)
+        self.layers += [FusedLayer(node, "convolution", convolution=step) for step in found[1:]]
 
     def _reduce(self, node: ir.Node) -> None:
         """A sum or mean over one axis is a convolution, of a turned map where it is not over channels."""
+        before, behind = turns_of(node)
+        self.layers += [FusedLayer(node, kind) for kind in before]
         self.add(node, "convolution", convolution=reduction(node))
-        if is_turned(node):
-            self.layers.append(FusedLayer(node, "sums" if node.op_type == "ReduceSum" else "means"))
+        self.layers += [FusedLayer(node, kind) for kind in behind]
 
     def _other(self, node: ir.Node) -> None:
         if (picked := picked_channels(node, self.constants)) is not None:

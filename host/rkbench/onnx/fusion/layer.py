@@ -24,7 +24,8 @@ Kind = Literal[
     "resize",
     "pad",
     "turn",  # a Transpose of positions and channels of every head, position by position
-    "means",  # what turns a map for means over its rows or columns, and back
+    "means",  # what turns a map for means over its rows or columns
+    "back",  # what turns the means back
     "sums",  # what turns a map for sums over its last axis
     "rows",  # rows or columns of a map, fetched one by one
     "unfold",  # a Transpose of a map's pixels by phase, position by position

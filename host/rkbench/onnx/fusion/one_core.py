@@ -17,7 +17,8 @@ from rkbench.onnx.fusion.patterns import next_node
 from rkbench.onnx.fusion.reduced import (
     SPREAD_BYTES,
     STACKED_BYTES,
-    TURNED_TASKS,
+    mean_pieces,
+    pieces_back,
     spread_tasks,
     stacked_pieces,
 )
@@ -76,7 +77,9 @@ def one_core(layer: FusedLayer, target: str, cores: int, dtype: Dtype) -> tuple[
         pixels = pixel_norm(layer.node)
         turned = 0 if pixels is None else pixels.turn_bytes(target, dtype)
         return tasks, bytes_ + turned // tasks, tensors
-    if layer.kind in ("means", "sums", "rows"):
+    if layer.kind in ("means", "back"):
+        return _turned_for_means(layer, cores, fp16=fp16)
+    if layer.kind in ("sums", "rows"):
         return _turned(layer, cores, fp16=fp16)
     if layer.node.op_type == "Sqrt" and fp16:
         return 31, 202, 1
@@ -140,18 +143,32 @@ TURN_BYTES = {True: 578, False: 240}
 
 
 def _turned(layer: FusedLayer, cores: int, *, fp16: bool) -> tuple[int, int, int]:
-    """A map turned for sums over its last axis takes a task for every few channels of every row; for means
-    hardly any. Rows are fetched by a task each. The rk3566/rk3568 turns small maps on its CPU."""
+    """A map turned for sums over its last axis takes a task for every few channels of every row. Rows are
+    fetched by a task each. The rk3566/rk3568 turns small maps on its CPU."""
     if layer.kind == "rows":
         return layer.parts, 128 + 1024 // layer.parts, 2
-    if layer.kind == "means":
-        return (0 if cores == 1 else TURNED_TASKS), STAGE_BYTES, 2
     _, channels, height, _ = static_shape(layer.node.inputs[0]) or (1, 1, 1, 1)
     tasks = channels * height // TURN_LANES[cores > 1][fp16]
     return (tasks, TURN_BYTES[fp16], 2) if cores == 1 else (tasks + SUM_START_TASKS, 128, 2)
 
 
 SUM_START_TASKS = 14
+
+
+MEANS_START = {"means": (4, 1_800), "back": (3, 1_500)}
+"""Tasks and bytes of turning a map for means over its rows or columns on several cores, and of turning the
+means back ..."""
+PIECE_BYTES = 148
+"""... and the bytes of each piece more."""
+
+
+def _turned_for_means(layer: FusedLayer, cores: int, *, fp16: bool) -> tuple[int, int, int]:
+    """A map turned for means over its rows or columns, or the means turned back; a single core leaves it to
+    the CPU."""
+    lanes = TURN_LANES[True][fp16]
+    pieces = mean_pieces(layer.node, lanes) if layer.kind == "means" else pieces_back(layer.node, lanes)
+    start, size = MEANS_START[layer.kind]
+    return (start + pieces) * (cores > 1), (size + pieces * PIECE_BYTES) // (start + pieces), 1
 
 
 def _turn(layer: FusedLayer, cores: int, *, fp16: bool) -> tuple[int, int, int]:
