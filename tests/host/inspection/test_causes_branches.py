@@ -76,6 +76,27 @@ def test_a_sum_over_two_layers_is_a_residual_and_no_branch() -> None:
     assert mergeable(replace(file, graphs=(replace(file.graphs[0], nodes=nodes),))) is None
 
 
+def with_offset(offset: tuple[int, ...]) -> FileSpec:
+    """Return a convolution, and the sum of its result and a stored constant."""
+    tensors = [
+        TensorSpec("x", kind="input", shape=MAP),
+        kernel("w3", (16, 16, 3, 3)),
+        TensorSpec("conv", shape=MAP),
+        TensorSpec("offset", kind="cpu_constant", shape=offset, data=bytes(2048)),
+        TensorSpec("y", kind="output", shape=MAP),
+    ]
+    nodes = [
+        NodeSpec("Conv:conv", "Conv", 2, (0, 1), (2,), **DENSE),
+        NodeSpec("Add:y", "Add", 2, (2, 3), (4,)),
+    ]
+    return spec(tensors, nodes)
+
+
+def test_a_stored_offset_is_no_branch() -> None:
+    assert mergeable(with_offset(MAP)) is None
+    assert mergeable(with_offset((1, 16, 1, 1))) is None
+
+
 def chain(middle: int, between: str = "Conv", size: int = 1) -> FileSpec:
     tensors = [
         TensorSpec("x", kind="input", shape=MAP),

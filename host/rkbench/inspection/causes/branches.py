@@ -113,9 +113,9 @@ def _linear_root(facts: ModelFacts, site: Site, tree: list[Site]) -> tuple[int, 
         return None
     tree.append(site)
     maps = _maps(site)
+    if len(maps) < (2 if kind in _SUMS else 1):
+        return None  # a stored offset is added: no branch
     if kind in _LINEAR or kind.startswith("ConvAdd"):
-        if not maps:
-            return None
         others = maps[1:]
         roots: set[tuple[int, int] | None] = {(maps[0], _stride(site))}
     else:
