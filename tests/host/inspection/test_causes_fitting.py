@@ -19,8 +19,11 @@ def map_of(name: str, *shape: int, kind: str = "activation") -> TensorSpec:
     return TensorSpec(name, kind=kind, shape=shape)
 
 
-def norm(before: str, maps: int = 1, number: int = 40) -> Attribution:
-    """Return what is said of a norm behind a layer of this kind; behind the input where it is ""."""
+def norm(before: str, maps: int = 1, number: int = 40, *, further: bool = False) -> Attribution:
+    """Return what is said of a norm behind a layer of this kind; behind the input where it is "".
+
+    A `further` layer reads the same map as the norm.
+    """
     shape = (maps, 16, 8, 8)
     tensors = (
         map_of("x", *shape, kind="input"),
@@ -29,8 +32,10 @@ def norm(before: str, maps: int = 1, number: int = 40) -> Attribution:
         map_of("y", *shape, kind="output"),
     )
     first = (NodeSpec(f"{before}:c", before, 2, (0, 1), (2,), tasks(1)),) if before else ()
+    last = (NodeSpec("Relu:r", "Relu", 2, (2,), (), tasks(1)),) if further else ()
     return diagnose(
-        tensors, (*first, NodeSpec("exNorm:n", "exNorm", 2, (2 if before else 0,), (3,), tasks(number)))
+        tensors,
+        (*first, NodeSpec("exNorm:n", "exNorm", 2, (2 if before else 0,), (3,), tasks(number)), *last),
     )
 
 
@@ -45,6 +50,11 @@ def test_a_norm_is_folded_only_behind_a_convolution(before: str, said: str) -> N
     first, second = actions(norm(before), "normalization_unrolled")[:2]
     assert first.startswith("an InstanceNormalization written as GlobalAveragePool")
     assert second.startswith(said)
+
+
+def test_a_convolution_that_others_read_too_takes_no_norm() -> None:
+    told = actions(norm("Conv", further=True), "normalization_unrolled")
+    assert not any("BatchNormalization" in action for action in told)
 
 
 def test_a_norm_behind_anything_else_is_not_folded() -> None:
@@ -119,6 +129,37 @@ def test_nobody_chooses_the_channels_of_an_image(channels: int, stride: int, sai
     cause = found(attribution, "padding")
     assert cause is not None
     assert f"most for c (16x{channels}x7x7)" in cause.because
+
+
+def stored_map(kind: str, *, flat: bool) -> list[str]:
+    """Return the cures of a stored map of 16 channels in two blocks, read by a layer of this kind."""
+    channels = [bytes(range(start, start + 16)) for start in (0, 16)]
+    last = channels[1] if flat else bytes(16)
+    data = channels[0] * 1024 + channels[1] * 1023 + last
+    stored = TensorSpec(
+        "mask", kind="weight", shape=(1, 16, 32, 32), native_shape=(1, 2, 32, 32, 8), data=data
+    )
+    tensors = (
+        map_of("x", 1, 16, 32, 32, kind="input"),
+        stored,
+        map_of("y", 1, 32 if kind == "Concat" else 16, 32, 32, kind="output"),
+    )
+    return actions(
+        diagnose(tensors, (NodeSpec(f"{kind}:m", kind, 2, (0, 1), (2,), tasks(1)),)), "folded_constant"
+    )
+
+
+@pytest.mark.parametrize(("kind", "flat"), [("Add", True), ("Where", True), ("Where", False), ("Add", False)])
+def test_a_map_is_kept_small_where_every_position_of_it_is_the_same(kind: str, *, flat: bool) -> None:
+    told = stored_map(kind, flat=flat)
+    assert any("[1, C, 1, 1]" in action for action in told) is flat
+    assert not any("concatenated" in action for action in told)
+
+
+def test_a_map_that_is_concatenated_is_a_bias() -> None:
+    told = stored_map("Concat", flat=True)
+    assert told[0].startswith("a constant map that is concatenated")
+    assert not any("[1, C, 1, 1]" in action for action in told)
 
 
 def turned(beside: str) -> Attribution:

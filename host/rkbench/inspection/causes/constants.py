@@ -5,9 +5,11 @@ from __future__ import annotations
 import re
 import zlib
 from collections import defaultdict
+from math import prod
 
 from rkbench.inspection.causes.averages import WIDEST_POOL
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
+from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, CONSTANT_SECTIONS, SECTION_OF, ModelFacts
 from rkbench.inspection.causes.site import Site
@@ -18,7 +20,11 @@ from rkbench.rknn.model import RknnModel
 from rkbench.units import format_bytes
 
 # Operators that read a map beside an activation; what others read are weights.
-MAP_READERS = {"Concat", "Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Where", "Expand", "Equal", "Less"}
+_BROADCASTING = {"Add", "Sub", "Mul", "Div", "Pow", "Max", "Min", "Where", "Equal", "Less"}
+MAP_READERS = _BROADCASTING | {"Concat", "Expand"}
+IN_BLOCKS_RANK = 5
+"""Of the stored shape of a map in blocks of channels: N, blocks, height, width, channels of a block."""
+Held = tuple[Site, Tensor]
 LARGE_CONSTANT_BYTES = 4096
 SAMPLE_BYTES = 16384
 REPETITIVE_RATIO = 0.05
@@ -88,21 +94,39 @@ def _pooling_fixes(in_stages: bool) -> tuple[Fix, ...]:
     return (halves, *((stages,) if in_stages else ()))
 
 
-_MAP_FIXES: tuple[Fix, ...] = (
-    Fix(
-        "network",
-        say(
-            "a constant map that is concatenated before a convolution is that convolution on the "
-            "rest plus a bias: drop the Concat (exact for 1x1; for 3x3 up to the border)"
-        ),
-        rewrites=("constant_part",),
+_NO_CONCAT = Fix(
+    "network",
+    say(
+        "a constant map that is concatenated before a convolution is that convolution on the "
+        "rest plus a bias: drop the Concat (exact for 1x1; for 3x3 up to the border)"
     ),
-    Fix(
-        "network",
-        say("where the map is added or multiplied, keep it as [1, C, 1, 1] and let it broadcast"),
-    ),
-    Fix("network", say("feed the map as an input of the model")),
+    rewrites=("constant_part",),
 )
+_BROADCAST = Fix(
+    "network",
+    say("where the map is added or multiplied, keep it as [1, C, 1, 1] and let it broadcast"),
+)
+_AS_INPUT = Fix("network", say("feed the map as an input of the model"))
+
+
+def _map_fixes(facts: ModelFacts, found: list[Held]) -> tuple[Fix, ...]:
+    """Return what cures these maps: one broadcasts that says the same at every position."""
+    joined = any(site.node.type == "Concat" for site, _ in found)
+    flat = any(site.node.type in _BROADCASTING and _is_flat(facts.model, tensor) for site, tensor in found)
+    return (*((_NO_CONCAT,) if joined else ()), *((_BROADCAST,) if flat else ()), _AS_INPUT)
+
+
+def _is_flat(model: RknnModel, tensor: Tensor) -> bool:
+    """Return whether each channel of a stored map has one value: over all positions of its block."""
+    native, element = tensor.native_shape or tensor.shape, ELEMENT_BYTES.get(tensor.dtype, 0)
+    blocks, inner = prod(native[:2]), native[4] if len(native) == IN_BLOCKS_RANK else 1
+    positions = prod(native[2:]) // max(inner, 1)
+    stride, one = tensor.buffer_bytes // max(blocks, 1), inner * element
+    if len(native) < 4 or min(native) < 1 or not one or positions < 2 or positions * one > stride:
+        return False
+    with model.read_buffer(tensor.buffer_index) as view:
+        starts = range(0, blocks * stride, stride)
+        return all(view[at : at + positions * one] == bytes(view[at : at + one]) * positions for at in starts)
 
 
 def folded_constants(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
@@ -151,7 +175,7 @@ def folded_constants(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
             )
             for site, tensor in found[:4]
         ),
-        fixes=_MAP_FIXES,
+        fixes=_map_fixes(facts, found),
         not_helping=(say("compress_weight: nothing on rk3588 (measured)"),),
     )
 

@@ -25,9 +25,9 @@ POOLED = Fix(
 
 def _normalization_fixes(facts: ModelFacts, layers: list[Site]) -> tuple[Fix, ...]:
     """Return the cures that fit what stands before the norms: a convolution, an input, or something else."""
-    makers = {site.index: _maker(facts, site) for site in layers}
-    folded = [site for site in layers if (maker := makers[site.index]) and _has_weights(maker)]
-    first = [site for site in layers if makers[site.index] is None]
+    paths = {site.index: _path(facts, site) for site in layers}
+    folded = [site for site in layers if _takes_a_scaling(paths[site.index])]
+    first = [site for site in layers if _from_input(paths[site.index])]
     return (
         POOLED,
         *(_folded(len(folded), len(layers)) if folded else ()),
@@ -37,8 +37,8 @@ def _normalization_fixes(facts: ModelFacts, layers: list[Site]) -> tuple[Fix, ..
 
 def _folded(count_of: int, layers: int) -> tuple[Fix, ...]:
     action = say(
-        "train with BatchNormalization instead: {folded} of {layers} stand behind a convolution, into which "
-        "it is folded",
+        "train with BatchNormalization instead: {folded} of {layers} stand behind a convolution that feeds "
+        "nothing else, into which it is folded",
         folded=count_of,
         layers=layers,
     )
@@ -49,11 +49,6 @@ def _outside(site: Site) -> Fix:
     return Fix("network", say("{layer} normalizes an input: do that before the model", layer=site.base))
 
 
-def _has_weights(site: Site) -> bool:
-    """Return whether it is a convolution of the network, none that the compiler made of something else."""
-    return site.node.type == "Conv" and site.kernel is not None and site.kernel.kind == "weight"
-
-
 _MOVING = ("Transpose", "Reshape", "exDataConvert")
 
 
@@ -62,12 +57,31 @@ def _lays_out(site: Site) -> bool:
     return site.is_convolution and not site.is_named
 
 
-def _maker(facts: ModelFacts, site: Site) -> Site | None:
-    """Return the layer that computes what a norm reads, behind what only moves it; None for an input."""
-    before = facts.before(site)
-    while before and (before[0].node.type in _MOVING or _lays_out(before[0])):
-        before = facts.before(before[0])
-    return None if not before or before[0].node.type == "InputOperator" else before[0]
+def _path(facts: ModelFacts, site: Site) -> list[Site]:
+    """Return what only moves the map that a norm reads, and the layer that computes it, if one does."""
+    path = list(facts.before(site)[:1])
+    while path and (path[-1].node.type in _MOVING or _lays_out(path[-1])):
+        before = facts.before(path[-1])[:1]
+        if not before:
+            break
+        path += before
+    return path
+
+
+def _from_input(path: list[Site]) -> bool:
+    last = path[-1] if path else None
+    return last is None or last.node.type in (*_MOVING, "InputOperator") or _lays_out(last)
+
+
+def _takes_a_scaling(path: list[Site]) -> bool:
+    """Return whether a convolution of the network, none of the compiler's, makes the map for the norm alone.
+
+    What others read too has to stay as it is.
+    """
+    if not path or any(len(site.layer.feeds) != 1 for site in path):
+        return False
+    kernel = path[-1].kernel
+    return path[-1].node.type == "Conv" and kernel is not None and kernel.kind == "weight"
 
 
 def _is_norm(site: Site) -> bool:
