@@ -81,6 +81,12 @@ HEIGHT_FIRST, WIDTH_FIRST = [2, 3], [3, 2]
         ("rk3588", "fp16", (32, 8, 8), True, None),
         ("rk3588", "int8", (32, 32, 40), True, None),
         ("rk3588", "int8", (128, 32, 64), True, WIDTH_FIRST),
+        ("rk3588", "int8", (64, 32, 32), True, None),  # 75,084 -> 76,940
+        ("rk3588", "fp16", (16, 16, 16), True, None),  # grew by 8.6 %
+        ("rk3588", "fp16", (32, 64, 64), True, WIDTH_FIRST),
+        ("rk3568", "fp16", (10, 8, 8), False, None),  # NiN grew by 1,088 bytes
+        ("rk3568", "int8", (64, 7, 7), True, None),
+        ("rk3568", "int8", (128, 7, 7), True, HEIGHT_FIRST),
     ],
 )
 def test_a_global_average_is_two_means_in_the_order_that_was_measured(
@@ -102,6 +108,23 @@ def test_a_global_average_is_two_means_in_the_order_that_was_measured(
     means = [node for node in written if node.op_type == "ReduceMean"]
     found = [attribute.ints[0] for node in means for attribute in node.attribute if attribute.name == "axes"]
     assert found == (axes or [])
+
+
+@pytest.mark.parametrize("keepdims", [0, 1])
+@pytest.mark.parametrize("axes", [[2, 3], [-1, -2]])
+def test_a_mean_over_both_sides_is_a_global_average(tmp_path: Path, keepdims: int, axes: list[int]) -> None:
+    network = Network(1, 16, 14, 14).conv(16, 480, (1, 1))
+    network.add("ReduceMean", name="mean", axes=axes, keepdims=keepdims)
+    if keepdims:
+        network.add("Flatten", axis=1)
+    network.add("Gemm", network.weights("head", 480, 10), network.weights("bias", 10))
+    assert rewrites(network, tmp_path) == ["two_means"]
+
+
+@pytest.mark.parametrize("axes", [[1, 2], [3], [1, 2, 3]])
+def test_means_over_other_axes_are_left(tmp_path: Path, axes: list[int]) -> None:
+    network = Network(1, 16, 14, 14).conv(16, 480, (1, 1)).add("ReduceMean", axes=axes, keepdims=1)
+    assert rewrites(network, tmp_path) == []
 
 
 @pytest.mark.parametrize("bias", [None, 0.0, 1.0])

@@ -4,11 +4,15 @@ Exact up to rounding. What pays was measured with toolkit 2.5.0, the map read by
 head), or by a product too (squeeze and excite), 4 to 128 pixels wide, 24 to 1,280 channels; an AveragePool
 of one window, which is such an average, shrank as much (HarDNet, NASNet, rk3568):
 
-- on SoCs with one core always, the height first (12 of 12 conversions; the width first is up to 4 % larger
-  where the map is read again); below 7 pixels nothing is saved (888,238 -> 888,302 bytes);
-- on the rk3588 the width first where the map is read again and both its sides fill whole blocks of channels
-  (64 of 64 conversions), else the height first from so many channels on as `LEAST_CHANNELS` says (48 of 48).
-  Of what is left, 30 of 32 grew either way, by up to 150 %. The limits were set on these;
+- on SoCs with one core the height first (the width first is up to 4 % larger where the map is read again),
+  from so many channels on as `LEAST_ON_ONE_CORE` says: a map of 7 pixels each way is one kernel, larger
+  ones are more (240 conversions; 10 channels of 8x8 had grown NiN by 1,088 bytes). Below 7 pixels nothing
+  is saved;
+- on the rk3588 the width first where the map is read again, both its sides fill whole blocks of channels and
+  it is as large as `LEAST_FILLING` says (70 conversions), else the height first from so many channels on as
+  `LEAST_CHANNELS` says (48 of 48). Of what is left, 30 of 32 grew either way, by up to 150 %. The limits were
+  set on these;
+- a ReduceMean over both axes is such an average to the byte (30 conversions, four SoCs and dtypes);
 - in int8 never where the average is subtracted or rooted, as in a norm: four networks of norms grew by it, to
   two times (SegResNet 1,339,021 -> 2,745,677 bytes, rk3568), in fp16 four of five shrank, by up to 10 %.
 """
@@ -21,6 +25,7 @@ import onnx_ir as ir
 from rkbench.language.said import say
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, measured
 from rkbench.onnx.rewrites.surgery import add_constant, make_node, replace
+from rkbench.onnx.shapes import axes_of
 from rkbench.onnx.values import static_shape
 
 NAME = "two_means"
@@ -33,8 +38,11 @@ LEAST_CHANNELS = {
 """On several cores: from so many pixels on, so many channels."""
 BLOCK_CHANNELS = {"fp16": 8, "int8": 16}
 """Of the RK3588: what its NPU takes at once."""
-LEAST_FILLING, LEAST_PIXELS = 48, 256
-"""Of maps that fill whole blocks: from so many channels on, or so many pixels."""
+LEAST_FILLING = {"fp16": ((4096, 16), (256, 32), (0, 48)), "int8": ((4096, 32), (0, 96))}
+"""Of maps that fill whole blocks and are read again: from so many pixels on, so many channels. Below, files
+grew: 16 channels of 16x16 by 8.6 %, 64 of 32x32 in int8 by 2.5 %."""
+LEAST_ON_ONE_CORE = {"fp16": ((50, 24), (49, 32)), "int8": ((50, 24), (49, 80))}
+"""The same of SoCs with one core."""
 LEAST_IN_NORMS = 32
 """Channels of a norm on one core in fp16: with 16 the file grew, to twice (75,700 -> 181,428 bytes)."""
 WIDTH, HEIGHT = 3, 2
@@ -57,10 +65,13 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
 
 
 def _is_global(node: ir.Node) -> bool:
-    """Return whether a node averages a whole map: also an AveragePool whose one window is the map."""
-    shape = static_shape(node.inputs[0]) if node.op_type == "AveragePool" else None
+    """Return whether a node averages a whole map: so does a ReduceMean over both sides, and an AveragePool
+    whose one window is the map."""
+    shape = static_shape(node.inputs[0]) if node.op_type in ("AveragePool", "ReduceMean") else None
     if shape is None or len(shape) != 4:
         return node.op_type == "GlobalAveragePool"
+    if node.op_type == "ReduceMean":
+        return sorted(axis % 4 for axis in axes_of(node)) == [HEIGHT, WIDTH]
     window, made = tuple(node.attributes.get_ints("kernel_shape", ())), static_shape(node.outputs[0])
     return window == shape[2:] and made is not None and made[2:] == (1, 1)
 
@@ -73,11 +84,16 @@ def _axes(node: ir.Node, shape: tuple[int, ...], context: RewriteContext) -> tup
     source = node.inputs[0]
     is_read_again = source is not None and len(source.uses()) > 1
     block, pixels = BLOCK_CHANNELS[context.dtype], height * width
-    fills = height % block == width % block == 0 and (channels >= LEAST_FILLING or pixels >= LEAST_PIXELS)
-    if context.cores > 1 and is_read_again and fills:
+    if context.cores == 1:
+        return (HEIGHT, WIDTH) if _is_enough(LEAST_ON_ONE_CORE[context.dtype], pixels, channels) else None
+    fills = height % block == width % block == 0
+    if is_read_again and fills and _is_enough(LEAST_FILLING[context.dtype], pixels, channels):
         return WIDTH, HEIGHT
-    many = any(pixels >= least and channels >= c for least, c in LEAST_CHANNELS[context.dtype])
-    return (HEIGHT, WIDTH) if context.cores == 1 or many else None
+    return (HEIGHT, WIDTH) if _is_enough(LEAST_CHANNELS[context.dtype], pixels, channels) else None
+
+
+def _is_enough(least: tuple[tuple[int, int], ...], pixels: int, channels: int) -> bool:
+    return any(pixels >= some and channels >= many for some, many in least)
 
 
 def _pays_in_norms(channels: int, context: RewriteContext) -> bool:
@@ -104,6 +120,9 @@ def _apply(node: ir.Node, shape: tuple[int, ...], axes: tuple[int, int], context
         called = f"{name}_axis{axis}_mean"
         new.append(make_node(graph, "ReduceMean", inputs, attributes, name=called, shape=size, like=out))
         value = new[-1].outputs[0]
+    if node.attributes.get_int("keepdims", 1) == 0:
+        flat = f"{name}_flat"
+        new.append(make_node(graph, "Flatten", [value], {"axis": 1}, name=flat, shape=size[:2], like=out))
     replace(graph, [node], new)
 
 
