@@ -195,7 +195,7 @@ if WHOLE:
             where = killed(home, *moment)
             death = AtDeath.of(home)
             faults = [*death.faults(home), *faults_at_end(home, home.run(*ASKED))]
-            others = {*home.names} ^ {*reference.names} - {"changes"}
+            others = ({*home.names} ^ {*reference.names}) - {"changes"}  # that of one killed behind its end
             faults += [f"other files: {sorted(others)}"] if others else []
             with capsys.disabled():
                 kept = f"{len(death.kept)} conversions and {len(death.runs)} runs were kept"

@@ -43,6 +43,33 @@ def test_what_a_killed_owner_left_is_cleared_by_the_next_and_what_lives_stays(te
     assert list(temporary.iterdir()) == []
 
 
+@pytest.mark.parametrize("deletion", range(1, 9))
+def test_what_is_left_of_one_that_was_killed_while_it_was_removed_goes_with_the_next(
+    temporary: Path, deletion: int
+) -> None:
+    code = (
+        "import os, signal, sys\n"
+        "from rkbench.boards.virtual.folder import BoardFolder\n"
+        "folder, deleted = BoardFolder(), 0\n"
+        "(folder.path / 'home/cache').mkdir(parents=True)\n"
+        "for name in ('model', 'client_key', 'home/note', 'home/cache/lock'):\n"
+        "    (folder.path / name).write_text('x')\n"
+        "def count(event, words):\n"
+        "    global deleted\n"
+        "    if event in ('os.remove', 'os.rmdir'):\n"
+        "        deleted += 1\n"
+        f"        if deleted == {deletion}: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "sys.addaudithook(count)\n"
+        "folder.remove()\n"
+    )
+    environment = {**os.environ, "TMPDIR": str(temporary)}
+    ended = subprocess.run([sys.executable, "-c", code], check=False, env=environment)
+    assert ended.returncode == -signal.SIGKILL
+    clear_left_behind(temporary)
+    # Between its last file and itself it is as empty as one that has just been made.
+    assert [path for folder in temporary.iterdir() for path in folder.iterdir()] == []
+
+
 def test_what_is_a_link_open_to_others_or_without_an_owner_is_left_alone(temporary: Path) -> None:
     victim = temporary / "victim"
     victim.mkdir(mode=0o700)

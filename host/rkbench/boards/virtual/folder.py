@@ -8,6 +8,7 @@ import shutil
 import stat
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 
 PREFIX = "rkbench-virtual-"
@@ -32,9 +33,9 @@ class BoardFolder:
     def remove(self) -> None:
         """Delete it, also where a signal comes in between."""
         try:
-            shutil.rmtree(self.path, ignore_errors=True)
+            _delete(self.path)
         except BaseException:
-            shutil.rmtree(self.path, ignore_errors=True)
+            _delete(self.path)
             raise
         finally:
             fd, self._fd = self._fd, -1
@@ -46,7 +47,18 @@ def clear_left_behind(folder: Path) -> None:
     """Delete this user's folders of virtual boards in `folder` whose owners are gone."""
     for path in folder.glob(f"{PREFIX}*"):
         if _is_private(path) and (_is_left(path / OWNER) or _never_had(path)):
-            shutil.rmtree(path, ignore_errors=True)
+            _delete(path)
+
+
+def _delete(path: Path) -> None:
+    """Delete a board's folder, its owner last: who is killed meanwhile leaves what the next one clears."""
+    for inside in path.glob("*"):
+        if inside.is_dir() and not inside.is_symlink():
+            shutil.rmtree(inside, ignore_errors=True)
+        elif inside.name != OWNER:
+            with suppress(OSError):
+                inside.unlink()
+    shutil.rmtree(path, ignore_errors=True)
 
 
 def _never_had(path: Path) -> bool:
