@@ -17,11 +17,12 @@ from rkbench.onnx import convolution as conv
 from rkbench.onnx.constants import stored_values
 from rkbench.onnx.familiar import MANY, WIDTH, unfamiliar_forms
 from rkbench.onnx.foreseen import Asked
+from rkbench.onnx.fusion.rolled import rolled_positions
 from rkbench.onnx.input_shapes import InputShapes
 from rkbench.onnx.model import OnnxFile, open_onnx
 from rkbench.onnx.node_rules import Context, Share, share_of
 from rkbench.onnx.planning import LayerPlan, plan_layers
-from rkbench.onnx.prediction import JOINED, MERGED, MOVED, PredictedNode, Prediction
+from rkbench.onnx.prediction import JOINED, MERGED, MOVED, ROLLED, PredictedNode, Prediction
 from rkbench.onnx.refusals import foreseen_refusals
 from rkbench.rknn import targets
 from rkbench.rknn.targets import DTYPES, ELEMENT_BYTES, Dtype, check_target
@@ -139,7 +140,9 @@ def _planned(node: ir.Node, share: Share | None, plan: LayerPlan) -> Share | Non
         share = Share(conv.ORDINARY, 0, 0, 0) if size or added else None
     if share is None:
         return None
-    if node.op_type in ("Concat", "Split", "Slice") and added:
+    if added and (positions := rolled_positions(node)):
+        share = replace(share, becomes=ROLLED, note=say("{count} positions, windows before", count=positions))
+    elif node.op_type in ("Concat", "Split", "Slice") and added:
         share = replace(share, becomes=JOINED, note=say("its parts begin or end within a block of channels"))
     if node.op_type == "Transpose" and size > MOVED_BYTES:
         share = replace(share, becomes=MOVED, note=say("the NPU takes a task for each position of the map"))

@@ -18,6 +18,7 @@ UNMEASURED = say("grouped, kept or not")
 OTHER = say("other constants")
 JOINED = say("parts that are no whole blocks, cut or joined by a dense 1x1")
 MOVED = say("moved position by position")
+ROLLED = say("rolled back, as a dense kernel over all positions")
 MERGED = say("summed into the convolution beside it")
 
 

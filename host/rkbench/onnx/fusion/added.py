@@ -14,6 +14,7 @@ from rkbench.onnx.fusion.layer import FusedLayer
 from rkbench.onnx.fusion.normed import group_norm, pixel_norm
 from rkbench.onnx.fusion.normed import table_bytes as norm_table_bytes
 from rkbench.onnx.fusion.reduced import SUM_TABLE_BYTES
+from rkbench.onnx.fusion.rolled import rolled_positions
 from rkbench.onnx.fusion.unrolled import pieces_of
 from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
@@ -63,10 +64,13 @@ def added_constant_bytes(layer: FusedLayer, target: str, dtype: Dtype) -> int:
 
 
 def _joined(layer: FusedLayer, layout: targets.WeightLayout, dtype: Dtype) -> int:
-    """Return the 1x1s of a Concat or a Split; in int8 each has a bias."""
+    """Return the 1x1s of a Concat or a Split, or the kernel of a roll; in int8 each has a bias."""
     bias = BIAS_BYTES if dtype == "int8" else 0
     if layer.kind == "split":
         return unaligned_split(layer.node, layout, bias)
+    positions = rolled_positions(layer.node)
+    if positions:
+        return positions * (positions * targets.ELEMENT_BYTES[dtype] + bias)
     joint = joining_kernel(layer.node, layout)
     return (
         0 if joint is None else joint.elements * targets.ELEMENT_BYTES[dtype] + bias * joint.output_channels

@@ -1,18 +1,19 @@
 """Roll a map whose channels stand last (shifted windows rolled back) with its channels on axis 1.
 
 Exact: the same Slices and Concats, between two Transposes. The compiler makes a dense N x N convolution of a
-roll over H and W that a Reshape to N = H x W positions follows.
+roll over H and W where windows were put together and a Reshape to N = H x W positions follows
+(`fusion/rolled.py`).
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import prod
 
 import numpy as np
 import onnx_ir as ir
 
 from rkbench.language.said import say
+from rkbench.onnx.fusion.rolled import rolled_positions
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, measured
 from rkbench.onnx.rewrites.surgery import add_constant, make_node, replace, sole_user
 from rkbench.onnx.values import static_shape
@@ -39,10 +40,8 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     if node.op_type != "Concat" or context.opset < SLICE_OPSET or not context.has_fixed_sizes:
         return None
     shape = static_shape(node.outputs[0])
-    if shape is None or len(shape) != 4 or shape[0] != 1 or not _becomes_positions(node, shape):
-        return None
-    rolls = _rolls(node, context)
-    if not rolls or not _joins_windows(rolls[0].source):
+    rolls = _rolls(node, context) if rolled_positions(node) else ()
+    if shape is None or len(rolls) != 2:
         return None
     description = say(
         "roll of {height}x{width} positions, channels last -> channels on axis 1",
@@ -52,37 +51,14 @@ def propose(node: ir.Node, context: RewriteContext) -> Proposal | None:
     return measured(node, NAME, description, lambda: _apply(node, shape, rolls, context.graph))
 
 
-def _becomes_positions(node: ir.Node, shape: tuple[int, ...]) -> bool:
-    """Return whether all that reads a map makes one axis of its height and width."""
-    user = sole_user(node.outputs[0])
-    after = static_shape(user.outputs[0]) if user is not None and user.op_type == "Reshape" else None
-    return after is not None and after[-2:] == (shape[1] * shape[2], shape[3]) and prod(after[:-2]) == 1
-
-
-def _joins_windows(value: ir.Value | None) -> bool:
-    """Return whether a map is put together of several windows: before the Transpose they stand as a batch."""
-    turned, maker = False, value.producer() if value is not None else None
-    while maker is not None and maker.op_type in ("Reshape", "Transpose"):
-        turned |= maker.op_type == "Transpose"
-        value = maker.inputs[0]
-        shape = static_shape(value)
-        if turned and shape is not None and shape[0] > 1:
-            return True
-        maker = value.producer() if value is not None else None
-    return False
-
-
 def _rolls(node: ir.Node, context: RewriteContext) -> tuple[Roll, ...]:
-    """Return the roll that ends in a node, behind the one over the other axis that it reads alone."""
+    """Return the roll that ends in a node and the one before it, over the other axis; or none."""
     last = _roll(node, context)
-    if last is None:
-        return ()
-    maker = last.source.producer()
+    maker = last.source.producer() if last is not None else None
     first = _roll(maker, context) if maker is not None else None
-    pieces = set(last.nodes[:2])
-    if first is None or first.axis == last.axis or {use.node for use in last.source.uses()} != pieces:
-        return (last,)
-    return (first, last)
+    if last is None or first is None or first.axis == last.axis:
+        return ()
+    return (first, last) if {use.node for use in last.source.uses()} == set(last.nodes[:2]) else ()
 
 
 def _roll(node: ir.Node, context: RewriteContext) -> Roll | None:
