@@ -14,7 +14,7 @@ from rkbench.language.said import Said, listed, say
 CURES: dict[str, tuple[str, ...]] = {
     "concat_realigned": ("padded_concat", "constant_part", "mixed_depthwise"),
     "dead_taps": ("dead_taps",),
-    "depthwise_multiplier": ("depthwise_multiplier",),
+    "depthwise_multiplier": ("depthwise_multiplier", "regroup"),
     "dilation_commands": ("dead_taps", "dilated_rows"),
     "folded_constant": ("constant_part", "zero_product"),
     "depth_to_space_dense": ("pixel_shuffle",),
@@ -96,6 +96,8 @@ def _cured(cause: Cause, own: Found, command: str, path: Path) -> Cause:
             fixes.append(fix)
         elif not set(fix.rewrites) & told:
             dropped += fix.rewrites
+    if own:
+        dropped = []  # the cause is cured, by another rewrite than that
     untold = [rewrite for rewrite in own if rewrite not in told]
     if untold:
         action = say("rewrite the ONNX, then convert it again: {found}", found=_places(own, untold))
@@ -127,7 +129,7 @@ def _useless(dropped: Iterable[str], command: str, path: Path) -> tuple[Said, ..
         return (say("bench fix: it finds nothing to change in {path}", path=path.name),)
     return (
         say(
-            "bench fix: {rewrites} would make nothing of {path} smaller",
+            "bench fix: {rewrites} would make none of these layers of {path} smaller",
             rewrites=listing(names),
             path=path.name,
         ),

@@ -38,8 +38,25 @@ def test_a_rewrite_is_told_of_the_cause_whose_layers_it_changes() -> None:
     ]
     assert second.fix == (TRAIN,)
     assert second.not_helping == (
-        "bench fix: regroup and padded_groups would make nothing of net.onnx smaller",
+        "bench fix: regroup and padded_groups would make none of these layers of net.onnx smaller",
     )
+
+
+SPLIT = Fix("command", say("split"), "bench fix X.onnx", ("depthwise_multiplier", "regroup"))
+
+
+def test_channels_with_several_filters_are_cured_by_merging_them_too() -> None:
+    several = cause("depthwise_multiplier", SPLIT, TRAIN, layers=("a",))
+    (told,) = cured((several,), {"regroup": ("a",)}, COMMAND, PATH)
+    assert told.fix[0].action == "split; bench fix does it: regroup in 1 node (a)"
+    assert told.not_helping == ()
+
+
+def test_what_another_rewrite_cures_is_not_called_incurable() -> None:
+    norms = cause("normalization_unrolled", Fix("network", say("pool"), rewrites=("pooled_norm",)))
+    (told,) = cured((norms,), {"zero_product": ("n",)}, COMMAND, PATH)
+    assert [fix.rewrites for fix in told.fix] == [("zero_product",)]
+    assert told.not_helping == ()
 
 
 def test_advice_that_a_rewrite_does_not_take_is_dropped() -> None:

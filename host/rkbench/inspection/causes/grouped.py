@@ -103,8 +103,12 @@ def depthwise_multiplier(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         fixes=(
             *fix_command(
                 facts,
-                say("splits each into m plain depthwise convolutions, verified by onnxruntime"),
+                say(
+                    "splits each into m plain depthwise convolutions, or merges neighbouring channels into "
+                    "block-diagonal groups that the NPU keeps, verified by onnxruntime"
+                ),
                 "depthwise_multiplier",
+                "regroup",
             ),
             Fix(
                 "network",
