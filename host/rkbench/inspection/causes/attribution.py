@@ -16,6 +16,7 @@ from rkbench.inspection.causes import (
     fixed,
     grouped,
     groups_apart,
+    idle_statistics,
     norms,
     one_hot,
     pads,
@@ -71,6 +72,7 @@ RULES: tuple[Rule, ...] = (
     weights.float_file,
     constants.pooling,
     tiled.tiled_constants,
+    idle_statistics.idle_statistics,
     repeated.repeated_constants,
     detours.plain_operands,
     command_lists.core_lists,
@@ -98,6 +100,7 @@ GENERAL = {
     "compiler_constants",
     "table_commands",
     "output_layout",
+    "idle_statistics",
 }
 # The floor of the format for a SoC: told, but never why this file is larger than another.
 FLOOR = {"compiler_fixed"}

@@ -6,6 +6,8 @@ import zlib
 from collections import defaultdict
 
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
+from rkbench.inspection.causes.idle_statistics import statistics_of
+from rkbench.inspection.causes.kernel_groups import moves_channels
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import SECTION_OF, ModelFacts
 from rkbench.inspection.causes.site import Site
@@ -27,6 +29,11 @@ _SHARE = Fix(
     rewrites=("shared_weights",),
 )
 _INVENTED = Fix("nothing", say("the compiler makes one for each layer that needs it"))
+_SHARED_IN_TRAINING = say(
+    "The compiler keeps one constant for each initializer, not for each content. Weights "
+    "that two layers share in training are exported twice by some exporters."
+)
+_MADE = say("The compiler makes constants of its own for each layer, also where another has the same ones.")
 Held = tuple[Site, Tensor]
 
 
@@ -42,6 +49,7 @@ def repeated_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     )
     if not claims:
         return None
+    is_made = all(_is_made(facts, tensor) for _, tensor in again)
     first, second = max(groups, key=lambda group: group[0][1].buffer_bytes * (len(group) - 1))[:2]
     return Finding(
         code="repeated_constants",
@@ -55,10 +63,7 @@ def repeated_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             shape=dims(second[1].shape),
             first=first[1].name,
         ),
-        explanation=say(
-            "The compiler keeps one constant for each initializer, not for each content. Weights "
-            "that two layers share in training are exported twice by some exporters."
-        ),
+        explanation=_MADE if is_made else _SHARED_IN_TRAINING,
         layers=tuple(dict.fromkeys(site.base for site, _ in again)),
         claims=claims,
         evidence=tuple(
@@ -70,7 +75,14 @@ def repeated_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             )
             for group in groups[:4]
         ),
-        fixes=(_SHARE,) if any(tensor.kind != "compiler_constant" for _, tensor in again) else (_INVENTED,),
+        fixes=(_INVENTED,) if is_made else (_SHARE,),
+    )
+
+
+def _is_made(facts: ModelFacts, tensor: Tensor) -> bool:
+    """Return whether the compiler made a constant: it is marked so, or selects channels of a map."""
+    return tensor.kind == "compiler_constant" or (
+        tensor.kind == "weight" and len(tensor.shape) == len("OIHW") and moves_channels(facts.model, tensor)
     )
 
 
@@ -81,10 +93,11 @@ def _same_bytes(facts: ModelFacts, ledger: Ledger) -> list[list[Held]]:
     """
     alike: dict[tuple[object, ...], list[Held]] = defaultdict(list)
     averages = {site.index for site in facts.averages}
+    idle = {tensor.index for site in facts.sites for tensor in statistics_of(facts, site)}
     for site, tensor in facts.owned:
         is_large = tensor.kind in _STORED and tensor.buffer_bytes >= SMALLEST_BYTES
         is_left = 2 * ledger.left(SECTION_OF.get(tensor.kind, ""), site.index) >= tensor.buffer_bytes
-        if is_large and is_left and site.index not in averages:
+        if is_large and is_left and site.index not in averages and tensor.index not in idle:
             key = (tensor.kind, tensor.dtype, tensor.native_shape, tensor.buffer_bytes)
             alike[key].append((site, tensor))
     for limit in (_SAMPLE_BYTES, None):
