@@ -14,7 +14,9 @@ import sys
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from networks import Network, networks
@@ -79,7 +81,8 @@ def torch_model(network: Network) -> Any:
             if module.weight is not None:
                 torch.nn.init.uniform_(module.weight, 0.5, 1.5)
                 torch.nn.init.normal_(module.bias, 0, 0.1)
-    return model.eval()
+    model.eval()  # which mmpretrain's networks answer with nothing
+    return model
 
 
 def declare_operators() -> None:
@@ -142,8 +145,37 @@ def _smp(entry: str, arguments: dict[str, Any]) -> Any:
 
 
 def _package(entry: str, arguments: dict[str, Any]) -> Any:
+    put_stand_ins()
     module, _, name = entry.rpartition(".")
-    return getattr(importlib.import_module(module), name)(**as_tuples(arguments))
+    said = arguments.pop("forward", {})
+    model = getattr(importlib.import_module(module), name)(**as_tuples(arguments))
+    if said:
+        model.forward = partial(model.forward, **said)
+    return model
+
+
+def put_stand_ins() -> None:
+    """Put empty modules in place of those that packages import and no network here runs.
+
+    mmcv-lite has no compiled operators; basicsr's augmentation asks for a module that torchvision has
+    renamed; effdet asks for a package of measures beside which mmpretrain would load its language models.
+    """
+    import torch
+
+    class StandIn(ModuleType):
+        def __getattr__(self, name: str) -> Any:
+            if name.startswith("__"):
+                raise AttributeError(name)
+            return type(name, (torch.nn.Module,), {})
+
+    for name in STAND_INS:
+        sys.modules.setdefault(name, StandIn(name))
+
+
+STAND_INS = (
+    *("mmcv.ops", "torchvision.transforms.functional_tensor"),
+    *("pycocotools", "pycocotools.coco", "pycocotools.cocoeval"),
+)
 
 
 def as_tuples(value: Any) -> Any:
@@ -160,6 +192,37 @@ def _transformers(entry: str, arguments: dict[str, Any]) -> Any:
     return kind(kind.config_class(**arguments, attn_implementation="eager"))
 
 
+def _mmseg(entry: str, arguments: dict[str, Any]) -> Any:
+    """Return what a configuration of mmsegmentation's describes, without heads that only training has."""
+    put_stand_ins()
+    import mmseg.models
+    from mmengine.config import Config
+    from mmengine.registry import init_default_scope
+
+    init_default_scope("mmseg")
+    config = Config.fromfile(Path(mmseg.__file__).parent / ".mim/configs" / f"{entry}.py")
+    config.merge_from_dict({f"model.{key}": value for key, value in as_tuples(arguments).items()})
+    config.model.update({"pretrained": None, "auxiliary_head": None})
+    config.model.backbone.pop("init_cfg", None)
+    return mmseg.models.build_segmentor(_with_plain_norms(config.model.to_dict()))
+
+
+def _with_plain_norms(value: Any) -> Any:
+    """Return a configuration with batch norms in place of those that several cards share."""
+    if isinstance(value, dict):
+        return {key: _with_plain_norms(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(_with_plain_norms, value))
+    return "BN" if value == "SyncBN" else value
+
+
+def _super_image(entry: str, arguments: dict[str, Any]) -> Any:
+    import super_image
+
+    kind = getattr(super_image, entry)
+    return kind(kind.config_class(**arguments))
+
+
 ZOOS = {
     "timm": _timm,
     "torchvision": _torchvision,
@@ -168,6 +231,8 @@ ZOOS = {
     "smp": _smp,
     "package": _package,
     "transformers": _transformers,
+    "mmseg": _mmseg,
+    "super_image": _super_image,
 }
 
 
@@ -198,12 +263,16 @@ def tensors_of(value: Any) -> Iterator[Any]:
             yield from tensors_of(part)
 
 
+OBJECTS = ("package", "transformers", "mmseg", "super_image")
+"""Sources whose networks may answer with an object of their own."""
+
+
 def export(model: Any, network: Network, path: Path) -> None:
     """Write a torch model by the exporter that traces."""
     import torch
 
     inputs = tuple(torch.randn(shape) for shape in network.shapes.values())
-    if network.source in ("package", "transformers"):
+    if network.source in OBJECTS:
         model = with_tensors_alone(model)
     part = path.with_suffix(".part")
     with torch.no_grad():
