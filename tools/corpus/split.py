@@ -131,10 +131,10 @@ Left out are siblings of families above and of one another: known backbones with
 NIMA, ARNIQA), FaceNet's Inception-ResNet, nnU-Net from a second package, 3-D ResNets, ResNets for series,
 PhysicsSR (EDSR three times), mWDN (InceptionTime behind wavelets), and all of geffnet and pretrainedmodels.
 Larger than the bound are MuDeep, BASNet, Tracer, CascadePSP, SAR, MASTER, PieAPP, TReS, MANIQA, RepLKNet,
-RepMLP, MixMIM, SETR, CNN14 and SEGAN. Of others the package fetches weights (HyperIQA, DBCNN, LPIPS),
-brings its own (Resemblyzer, PoseNet), needs compiled operators (CCNet, PSANet, PointRend, EDVR, StyleGAN2),
-or fails in torch itself (SMSR, RNAN, HiViT, DCCRNet); LIIF, JIIF, MASA, SlowFast and CKDN take more than
-the tensors of one picture."""
+RepMLP, MixMIM, SETR, CNN14 and SEGAN. Of others the package fetches weights (HyperIQA, DBCNN, LPIPS,
+PoseNet), brings its own (Resemblyzer), needs compiled operators (CCNet, PSANet, PointRend, EDVR,
+StyleGAN2), or fails in torch itself (SMSR, RNAN, HiViT, DCCRNet); LIIF, JIIF, MASA, SlowFast and CKDN take
+more than the tensors of one picture."""
 
 
 HELD_BACK: frozenset[str] = SIXTH
