@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Callable, Optional, Tuple
+from typing import Callable, List, Optional, Tuple
 
 from agent_bench import AgentProcess, Bench, of_kind
 from rkbench_agent.board.turns import BoardTurns
 from rkbench_agent.wire.board import Environment
-from rkbench_agent.wire.messages import Cancel, Finished, Have, KeepBoard, Latencies, Locked, Refused, Want
+from rkbench_agent.wire.messages import (
+    BoardCaveat,
+    Cancel,
+    Done,
+    Finished,
+    Have,
+    KeepBoard,
+    Latencies,
+    Locked,
+    Message,
+    Refused,
+    Want,
+)
 
 Start = Callable[..., AgentProcess]
 NIGHT = ("night@lab", "nightly farm")
@@ -28,6 +40,16 @@ def answered(agent: AgentProcess) -> None:
     """Return when all that was sent before is done."""
     agent.send(Want([]))
     agent.until(Have)
+
+
+def answers(agent: AgentProcess) -> List[Message]:
+    """Return what an agent says of its plan, up to the last word."""
+    said: List[Message] = []
+    while not said or not isinstance(said[-1], (Done, Latencies)):
+        message = agent.receive()
+        assert message is not None, agent.errors()
+        said.append(message)
+    return said
 
 
 def holder(start: Start) -> Optional[Tuple[str, str]]:
@@ -112,3 +134,40 @@ def test_a_cache_that_cannot_be_locked_is_told_with_the_plan(start: Start, bench
     (refused,) = of_kind(night.run(bench.plan(bench.spec("a"), owner="night@lab")), Refused)
     assert refused.message.startswith("cannot lock the board")
     assert Path(bench.cache / "lock").is_dir()
+
+
+def test_a_plan_that_makes_no_sense_costs_the_next_one_nothing(start: Start, bench: Bench) -> None:
+    night = start(RKBENCH_VIRTUAL_BEHAVIOUR=bench.behaviour(hang={"stage": "inference"}))
+    night.send(KEEP)
+    (refused,) = of_kind(night.run(bench.plan()), Refused)
+    assert refused.message == "the plan has no runs"
+    night.send(bench.plan(bench.spec("a"), owner="night@lab"))
+    night.until(Latencies)
+    ann = start()
+    ann.send(bench.plan(bench.spec("a"), owner="ann", lock_wait_s=2.0))
+    (refused,) = of_kind(answers(ann), Refused)
+    assert "held by night@lab" in refused.message
+
+
+def test_that_other_users_are_not_seen_is_told_with_every_plan(start: Start, board: Bench) -> None:
+    (board.root / "run/lock/rkbench-board.lock").mkdir(parents=True)
+    (board.root / "run/lock").chmod(0o1777)
+    night = keeping(start)
+    for _ in range(2):
+        told = of_kind(night.run(board.plan(board.spec("a"))), BoardCaveat)
+        assert [message.caveat.code for message in told] == ["other_users_unseen"]
+
+
+def test_who_came_before_a_plan_is_before_it(start: Start, bench: Bench) -> None:
+    night = keeping(start)
+    BoardTurns(bench.cache / "lock", None).wait("ann", "a test", 5, 60.0)
+    (refused,) = of_kind(night.run(bench.plan(bench.spec("a"), owner="night@lab", priority=4)), Refused)
+    assert "held by ann" in refused.message
+
+
+def test_a_board_on_which_nobody_can_have_a_ticket_is_given_back(start: Start, bench: Bench) -> None:
+    (bench.cache / "queue").write_text("in the way")
+    night = keeping(start)
+    assert of_kind(night.run(bench.plan(bench.spec("a"), owner="night@lab")), Finished)
+    ann = start()
+    assert of_kind(ann.run(bench.plan(bench.spec("a"), owner="ann", lock_wait_s=2.0)), Finished)

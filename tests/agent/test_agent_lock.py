@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 import shutil
 import stat
 from pathlib import Path
@@ -24,6 +25,27 @@ def test_a_lock_names_its_holder_and_is_free_after_release(tmp_path: Path) -> No
     assert second.acquire("bob") is None
     second.release()
     assert (tmp_path / "cache/lock").read_bytes() == b""
+
+
+def test_a_lock_that_could_not_be_written_is_not_held(tmp_path: Path) -> None:
+    first, second = BoardLock(tmp_path / "lock"), BoardLock(tmp_path / "lock")
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, limits[1]))  # as on a full disk
+    try:
+        with pytest.raises(OSError):
+            first.acquire("ann")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert second.acquire("bob") is None
+    second.release()
+
+
+def test_a_lock_that_is_held_is_not_taken_twice(tmp_path: Path) -> None:
+    first, second = BoardLock(tmp_path / "lock"), BoardLock(tmp_path / "lock")
+    assert first.acquire("ann") is None
+    assert first.acquire("ann") is None
+    assert second.acquire("bob") is not None
+    first.release()
 
 
 @pytest.fixture

@@ -98,6 +98,18 @@ def test_users_of_a_board_wait_in_one_queue(tmp_path: Path) -> None:
     assert bob.tickets() == []
 
 
+def test_a_queue_is_open_where_all_users_can_join_it(tmp_path: Path) -> None:
+    wide = tmp_path / "run/lock/rkbench-board.lock"
+    wide.parent.mkdir(parents=True)
+    turns, own = BoardTurns(tmp_path / "ann/lock", wide), BoardTurns(tmp_path / "ann/lock", None)
+    assert turns.is_open() and own.is_open()
+    wide.with_name("rkbench-board.queue").chmod(0o755)
+    own_folder = tmp_path / "ann/queue"
+    own_folder.rmdir()
+    own_folder.write_text("in the way")
+    assert not turns.is_open() and not own.is_open()
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -12,6 +12,7 @@ import json
 import os
 import stat
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Dict, Iterable, List, Optional
 
@@ -57,7 +58,23 @@ class BoardLock:
         self.doubt: Optional[str] = None
 
     def acquire(self, owner: str, reason: str = "", lasting_s: float = 0.0) -> Optional[Holder]:
-        """Take the locks for `lasting_s`, and return None, or return who holds one. Raises OSError."""
+        """Take the locks for `lasting_s` unless they are held, and return None, or return who else holds one.
+
+        Raises OSError, and has none of them then.
+        """
+        if self._fds:
+            return None
+        self.doubt = None
+        try:
+            holder = self._acquire(owner, reason, lasting_s)
+        except OSError:
+            self.release()
+            raise
+        if holder is not None:
+            self.release()
+        return holder
+
+    def _acquire(self, owner: str, reason: str, lasting_s: float) -> Optional[Holder]:
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._content = {
             "owner": owner,
@@ -74,10 +91,7 @@ class BoardLock:
         except OSError as error:
             self.doubt = f"other users of the board are not seen: {error}"
             return None
-        holder = self._take(fd)
-        if holder is not None:
-            self.release()
-        return holder
+        return self._take(fd)
 
     def renew(self, lasting_s: float) -> None:
         """Say that the holder is alive, for `lasting_s` more; a disk that is full by now changes nothing."""
@@ -101,7 +115,8 @@ class BoardLock:
         """Give the locks back, if they are held."""
         while self._fds:
             fd = self._fds.pop()
-            os.ftruncate(fd, 0)
+            with suppress(OSError):  # a disk that is read-only by now: the lock itself is the kernel's
+                os.ftruncate(fd, 0)
             os.close(fd)
 
     def _take(self, fd: int) -> Optional[Holder]:
@@ -113,8 +128,8 @@ class BoardLock:
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise
             return holder
-        self._write(fd)
         self._fds.append(fd)
+        self._write(fd)
         return None
 
     def _last(self, lasting_s: float) -> None:

@@ -76,6 +76,15 @@ class BoardTurns:
         with suppress(OSError):  # there was none, or the folder is gone
             self._own.unlink()
 
+    def is_open(self) -> bool:
+        """Whether all who come can have a ticket; their folder is made where it is missing."""
+        try:
+            self._make_folder()
+            mode = self._folder.lstat().st_mode
+        except OSError:
+            return False
+        return not self._is_shared or mode & 0o1777 == 0o1777
+
     def ahead(self, priority: int) -> List[Ticket]:
         """Return who comes before this process, the next one first."""
         own = (-priority, self._came_ns, os.getpid())

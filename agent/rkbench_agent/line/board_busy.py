@@ -54,8 +54,6 @@ def _take(
             link.send(Refused(BAD_INPUT, message, "the cache folder must be writable"))
             return False
         if holder is None:
-            if lock.doubt is not None:
-                link.doubt("other_users_unseen", lock.doubt)
             return True
         remaining_s = deadline - time.monotonic()
         if remaining_s <= 0:

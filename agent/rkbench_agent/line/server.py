@@ -107,7 +107,7 @@ class Supervisor:
         self._conductor: Optional[Conductor] = None
         lock = BoardLock(cache.lock_file, wide_lock_file(environment.root))
         limit_s, beat_s = environment.silence_limit_s, environment.beat_interval_s
-        self._board = KeptBoard(lock, lambda: self._turns().tickets(), self._loop, limit_s, beat_s)
+        self._board = KeptBoard(lock, self._turns, self._loop, limit_s, beat_s)
         self._wanted: List[str] = []
         link.on_message = self._on_message
         link.arrived = self._arrived
@@ -213,9 +213,11 @@ class Supervisor:
             self._link.send(Refused(BAD_INPUT, problem))
             return
         lock, limit_s = self._board.lock, self._variables.silence_limit_s
-        has_board = self._board.begin_plan()
+        has_board = self._board.begin_plan(plan.priority)
         if not has_board and not take_board(lock, self._turns(), plan, self._link, limit_s, self._wait):
             return
+        if lock.doubt is not None:
+            self._link.doubt("other_users_unseen", lock.doubt)
         renewing = self._loop.start(self._variables.beat_interval_s, self._board.renew)
         try:
             settle_clocks(self._link, self._cache.folder, self._variables.root, LOCK_WAIT_S)
