@@ -11,8 +11,9 @@ import random
 import signal
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -126,7 +127,7 @@ class _Watched:
         self,
         session: Any,
         *,
-        before_plan: Callable[[], None] = lambda: None,
+        before_plan: Callable[[Plan], None] = lambda _: None,
         after_plan: Callable[[], None] = lambda: None,
         on_message: Callable[[Message], None] = lambda _: None,
     ) -> None:
@@ -150,7 +151,7 @@ class _Watched:
         return environment
 
     def run(self, plan: Plan) -> Iterator[Message]:
-        self._before_plan()
+        self._before_plan(plan)
         for message in self._session.run(plan):
             self._on_message(message)
             yield message
@@ -164,25 +165,38 @@ class _Watched:
 
 
 class _Flaky:
-    """Connects to boards; the link of `left` breaks with every plan from `breaks_from` to `breaks_until`."""
+    """Connects to boards; the link of `left` breaks with every plan from `breaks_from` to `breaks_until`.
 
-    def __init__(self, breaks_from: int, breaks_until: int, *, and_stays_away: bool = False) -> None:
+    `boots` are the boot ids that it has one after the other, for each connection.
+    """
+
+    def __init__(
+        self,
+        breaks_from: int,
+        breaks_until: int,
+        *,
+        and_stays_away: bool = False,
+        boots: Sequence[str] = (),
+    ) -> None:
+        self._boots = iter(boots)
         self._breaks = range(breaks_from, breaks_until + 1)
         self._stays_away = and_stays_away
-        self._plans = 0
+        self.plans: list[Plan] = []
         self.connections = 0
 
     def __call__(self, board: Board) -> AbstractContextManager[Conversation]:
         if board.name != "left":
             return FakeSession(board)
         self.connections += 1
-        if self._stays_away and self._plans >= self._breaks.start:
+        if self._stays_away and len(self.plans) >= self._breaks.start:
             raise ConnectError("board 'left': no SSH answer", hint="check power and network")
-        return _Watched(FakeSession(board), before_plan=self._break)
+        session = FakeSession(board)
+        session.environment = replace(session.environment, boot_id=next(self._boots, None))
+        return _Watched(session, before_plan=self._break)
 
-    def _break(self) -> None:
-        self._plans += 1
-        if self._plans in self._breaks:
+    def _break(self, plan: Plan) -> None:
+        self.plans.append(plan)
+        if len(self.plans) in self._breaks:
             raise ConnectionLostError("board 'left': the connection broke off", hint="check the cable")
 
 
@@ -197,6 +211,32 @@ def test_a_link_that_breaks_once_is_tried_again(lab: NightLab, store: Store) -> 
     assert len(cell.runs) == 2
     assert find_runs(store, cell.runs[0])[0].partial
     assert connect.connections == 2
+
+
+@pytest.mark.parametrize(
+    ("boots", "told"), [(["one", "one"], "has not rebooted"), (["one", "two"], "has REBOOTED meanwhile")]
+)
+def test_a_board_whose_link_broke_is_asked_anew_whether_it_rebooted(
+    lab: NightLab, store: Store, boots: list[str], told: str
+) -> None:
+    connect = _Flaky(1, 1, boots=boots)
+    night = run(lab, store, connect=connect)
+    assert [told in cell.retried for cell in night.cells if cell.board == "left"] == [True, False]
+
+
+def test_a_board_that_is_gone_is_not_said_to_answer(lab: NightLab, store: Store) -> None:
+    night = run(lab, store, connect=_Flaky(1, 1, and_stays_away=True, boots=["one"]))
+    told = [cell.retried.partition(";")[2] for cell in night.cells if cell.board == "left"]
+    assert told == [" the board does not answer now: it may be off, or on its way up again", ""]
+
+
+def test_after_a_break_the_agent_left_behind_is_waited_for_also_by_who_never_waits(
+    lab: NightLab, store: Store
+) -> None:
+    lab.suite.write_text(lab.suite.read_text().replace("[plans.default]", "[plans.default]\nwait = 0"))
+    connect = _Flaky(1, 1)
+    run(lab, store, connect=connect)
+    assert [plan.lock_wait_s for plan in connect.plans] == [0.0, 20.0, 0.0]
 
 
 def test_an_agent_that_is_killed_in_a_run_is_started_again(lab: NightLab, store: Store) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from threading import Event as Flag
 
-from rkbench_agent.wire.words import CONNECTION
+from rkbench_agent.wire.words import BEAT_INTERVAL_S, CONNECTION, SILENCE_LIMIT_S
 
 from rkbench.boards.model import Board
 from rkbench.campaign import Conversation, PushOptions, run_campaign
@@ -38,6 +38,9 @@ from rkbench.variants.variant import PreparedVariant
 
 #: What the run of the baseline's model is called, behind the name of its model.
 BASELINE = "baseline"
+
+#: So long an agent whose line broke may still hold its board; its host hears of that sooner than it does.
+LEFT_BEHIND_S = SILENCE_LIMIT_S + BEAT_INTERVAL_S
 
 Connect = Callable[[Board], AbstractContextManager[Conversation]]
 _TRIED_AGAIN = (ConnectError, ConnectionLostError, ProtocolError, BoardError)
@@ -101,23 +104,38 @@ class BoardLine:
         self._unix_s = unix_s
         self._open = ExitStack()
         self._session: Conversation | None = None
+        self._is_lent = False
+        self._left_behind_s = 0.0
 
     @contextmanager
     def session(self) -> Iterator[Conversation]:
         """Yield the conversation that is open, or a new one; an error inside ends it.
 
         The board is kept for all of it, while nobody else waits: what judges a cell must not leave it idle.
-        Raises KeyboardInterrupt instead of beginning a new one once `stop` is set.
+        Who asks for one within one has lost that, and gets another. Raises KeyboardInterrupt instead of
+        beginning a new one once `stop` is set.
         """
+        if self._is_lent:
+            self._break()
         if self._session is None:
             self._leave_if_stopped()
             self._session = self._open.enter_context(self._connect(self.board))
             self._session.keep_board(owner(), self._asked.reason)
+        self._is_lent = True
         try:
             yield self._session
-        except BaseException:
+        except BaseException as error:
+            if isinstance(error, BenchError) and tried_again(error):
+                self._break()
             self.close()
             raise
+        finally:
+            self._is_lent = False
+
+    def _break(self) -> None:
+        """End a conversation whose line or agent broke, which the board may hear of later."""
+        self._left_behind_s = LEFT_BEHIND_S
+        self.close()
 
     def close(self) -> None:
         """End the conversation, if there is one."""
@@ -158,8 +176,9 @@ class BoardLine:
         self._listener(CellBegun(self.board.name, cell.variant, cell.plan.name))
         try:
             pair, not_paired = self._prepared(cell)
+            options = _options(cell, self._asked, pair)
             outcome = run_campaign(
-                _options(cell, self._asked, pair),
+                replace(options, wait_s=max(options.wait_s, self._left_behind_s)),
                 self.board,
                 self.session,
                 _Saver(),
@@ -173,7 +192,7 @@ class BoardLine:
             return Attempt(None, Fault(error.message, error.hint), infrastructure=tried_again(error))
         if outcome.interrupted:
             raise KeyboardInterrupt
-        hold = None
+        hold, self._left_behind_s = None, 0.0
         if outcome.held_s is not None:
             hold = BoardHold(self._unix_s() - outcome.held_s, outcome.held_s)
         return replace(self._attempted(outcome.collected, not_paired), hold=hold)
@@ -224,7 +243,7 @@ class BoardLine:
         self._leave_if_stopped()
         broken = failure.stage == CONNECTION
         if broken:
-            self.close()
+            self._break()
         fault = Fault(f"failed in {failure.stage}: {failure.message}", failure.advice)
         return Attempt(collected, fault, broken, beside, not_paired)
 
