@@ -116,3 +116,28 @@ def test_steps_of_a_sequence_are_rows_of_one_map_and_no_batch(tmp_path: Path) ->
         for name, network in (("tall", tall), ("wide", wide))
     ]
     assert sizes[0] == sizes[1]
+
+
+def scaled_norm(channels: int, side: int, *, scale: float, offset: float) -> Network:
+    network = Network(1, 16, side, side).conv(16, channels, (3, 3))
+    scales = network.constant("scales", np.full(channels, scale, "float32"))
+    network.add("InstanceNormalization", scales, network.constant("offsets", np.full(channels, offset, "f")))
+    return network.add("Relu").conv(channels, 16, (3, 3))
+
+
+@pytest.mark.parametrize(
+    ("make", "sizes"),
+    [
+        (partial(scaled_norm, 32, 64, scale=2.0, offset=0.5), (351_476, 450_318, 292_596, 328_590)),
+        (partial(scaled_norm, 64, 56, scale=2.0, offset=0.5), (308_340, 511_374, 256_948, 276_494)),
+        (partial(scaled_norm, 64, 32, scale=1.0, offset=0.5), (140_212, 147_342, 116_148, 114_638)),
+        (partial(scaled_norm, 32, 64, scale=1.0, offset=0.0), (219_252, 284_046, 221_492, 223_502)),
+    ],
+    ids=["scaled", "rows that are no whole blocks", "an offset alone", "neither"],
+)
+def test_scales_and_offsets_of_a_norm_are_tasks_for_its_pixels(
+    make: Callable[[], Network], sizes: tuple[int, ...], tmp_path: Path
+) -> None:
+    path = make().save(tmp_path / "m.onnx")
+    predicted = tuple(predict_size(path, *each).file_bytes for each in TARGETS)
+    assert predicted == tuple(pytest.approx(size, rel=0.08) for size in sizes)

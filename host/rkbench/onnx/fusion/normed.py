@@ -11,6 +11,8 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
+from rkbench.onnx.fusion.kinds import PLAIN_ACTIVATIONS
+from rkbench.onnx.fusion.patterns import TABLES
 from rkbench.onnx.values import static_shape
 from rkbench.rknn import targets
 from rkbench.rknn.targets import Dtype
@@ -59,6 +61,9 @@ def group_norm(node: ir.Node, target: str, dtype: Dtype) -> Norm | None:
     return Norm(groups, each if whole else each * pixels, each * pixels)
 
 
+ACTIVATIONS = (PLAIN_ACTIVATIONS | set(TABLES)) - {"PRelu"}
+
+
 @dataclass(frozen=True)
 class PixelNorm:
     """Norms of each channel over its pixels, of a map with rows or of pixels in one row."""
@@ -66,6 +71,9 @@ class PixelNorm:
     pixels: int
     width: int | None
     """None where the map was made one row for the norm, and is a map again behind it."""
+    vectors: int = 0
+    """Scales that are not all 1, and offsets that are not all 0."""
+    is_activated: bool = False
 
     def turns(self, target: str, dtype: Dtype) -> int:
         """Return how often the map is multiplied by tables, for pixels and channels to change places.
@@ -79,10 +87,15 @@ class PixelNorm:
         return 2 if self.width is None else int(self.width % block != 0)
 
     def turn_bytes(self, target: str, dtype: Dtype) -> int:
-        """Return the commands of that, before the norm and behind it (the rk3566's: behind it)."""
+        """Return the commands of that, before the norm and behind it (the rk3566's: behind), and of vectors.
+
+        In int8 several cores turn maps of whole rows that an activation reads too, without tables."""
         lite, fp16 = _is_lite(target), dtype == "fp16"
-        each = self.pixels // TURNED_BLOCK[lite][fp16] * TURNED_BYTES[lite][fp16]
-        return (1 if lite else 2) * each if self.turns(target, dtype) else 0
+        block, vector = TURNED_BLOCK[lite][fp16], VECTOR_BYTES[lite][fp16]
+        each = self.pixels // block * TURNED_BYTES[lite][fp16]
+        copied = self.is_activated and not (lite or fp16 or self.pixels % block)
+        turned = (1 if lite else 2) * each if copied or self.turns(target, dtype) else 0
+        return turned + self.vectors * round(vector * self.pixels + VECTOR_START_BYTES[lite])
 
     def table_bytes(self, target: str, dtype: Dtype) -> int:
         """Return the tables of the norm and those that turn the map."""
@@ -93,21 +106,33 @@ class PixelNorm:
 
 TURNED_BLOCK = {True: {True: 4, False: 8}, False: {True: 8, False: 16}}
 TURNED_BYTES = {True: {True: 577, False: 200}, False: {True: 134, False: 140}}
+VECTOR_BYTES = {True: {True: 7.5, False: 11}, False: {True: 14.5, False: 18}}
+VECTOR_START_BYTES = {True: 2_000, False: 600}
 ORDER_BYTES = {True: {True: 512, False: 4_096}, False: {True: 16_384, False: 131_072}}
 """By whether the NPU is the rk3566's and whether it computes in fp16: pixels that one task turns, its
-commands, and the two tables that a map is multiplied by to be put into another order."""
+commands, those of a scale or an offset for each pixel and beside them, and the two tables that a map is
+multiplied by to be put into another order."""
 
 
 def pixel_norm(node: ir.Node) -> PixelNorm | None:
     """Return how a node norms each channel over its pixels; None where it computes another norm."""
     if node.op_type not in ("GroupNormalization", "InstanceNormalization"):
         return None
-    found, shape = _groups(node), static_shape(node.inputs[0])
+    found, shape, vectors = _groups(node), static_shape(node.inputs[0]), _vectors(node)
     if found is not None:
-        return PixelNorm(found[2], None) if 1 < found[0] == found[1] else None
+        return PixelNorm(found[2], None, vectors) if 1 < found[0] == found[1] else None
     if shape is None or len(shape) < 3:
         return PixelNorm(1, 1)
-    return PixelNorm(math.prod(shape[2:]), shape[-1])
+    activated = any(user.op_type in ACTIVATIONS for user in node.outputs[0].consumers())
+    return PixelNorm(math.prod(shape[2:]), shape[-1], vectors, activated)
+
+
+def _vectors(node: ir.Node) -> int:
+    """Return how many of a norm's scale and offset change its result, of those that the ONNX itself holds."""
+    stored = [None if value is None else ir.convenience.get_const_tensor(value) for value in node.inputs[1:3]]
+    held = [None if tensor is None or isinstance(tensor, ir.ExternalTensor) else tensor for tensor in stored]
+    pairs = zip(held, (1, 0), strict=False)
+    return sum(tensor is not None and bool((tensor.numpy() != neutral).any()) for tensor, neutral in pairs)
 
 
 def _is_lite(target: str) -> bool:

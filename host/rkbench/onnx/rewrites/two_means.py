@@ -14,7 +14,8 @@ of one window, which is such an average, shrank as much (HarDNet, NASNet, rk3568
   set on these;
 - a ReduceMean over both axes is such an average to the byte (30 conversions, four SoCs and dtypes);
 - in int8 never where the average is subtracted or rooted, as in a norm: four networks of norms grew by it, to
-  two times (SegResNet 1,339,021 -> 2,745,677 bytes, rk3568), in fp16 four of five shrank, by up to 10 %.
+  two times (SegResNet 1,339,021 -> 2,745,677 bytes, rk3568), in fp16 four of five shrank, by up to 10 %; nor
+  where a PReLU reads the normed map without a scale: 8 of 8 grew, up to five times (120 -> 486 kB, rk3568).
 """
 
 from __future__ import annotations
@@ -45,6 +46,8 @@ LEAST_ON_ONE_CORE = {"fp16": ((50, 24), (49, 32)), "int8": ((50, 24), (49, 80))}
 """The same of SoCs with one core."""
 LEAST_IN_NORMS = 32
 """Channels of a norm on one core in fp16: with 16 the file grew, to twice (75,700 -> 181,428 bytes)."""
+LONGEST_NORM = 6
+NORMING = frozenset({"Sub", "Add", "Sqrt", "Div", "Reciprocal", "Mul"})
 WIDTH, HEIGHT = 3, 2
 
 
@@ -79,7 +82,9 @@ def _is_global(node: ir.Node) -> bool:
 def _axes(node: ir.Node, shape: tuple[int, ...], context: RewriteContext) -> tuple[int, int] | None:
     """Return the axes in the order that was measured to pay; None where neither does."""
     _, channels, height, width = shape
-    if min(height, width) < LEAST_SIDE or (_is_of_a_norm(node) and not _pays_in_norms(channels, context)):
+    if min(height, width) < LEAST_SIDE:
+        return None
+    if _is_of_a_norm(node) and not _pays_in_norms(node, channels, context):
         return None
     source = node.inputs[0]
     is_read_again = source is not None and len(source.uses()) > 1
@@ -96,8 +101,26 @@ def _is_enough(least: tuple[tuple[int, int], ...], pixels: int, channels: int) -
     return any(pixels >= some and channels >= many for some, many in least)
 
 
-def _pays_in_norms(channels: int, context: RewriteContext) -> bool:
-    return context.dtype != "int8" and (context.cores > 1 or channels >= LEAST_IN_NORMS)
+def _pays_in_norms(node: ir.Node, channels: int, context: RewriteContext) -> bool:
+    if context.dtype == "int8" or (context.cores == 1 and channels < LEAST_IN_NORMS):
+        return False
+    return not _meets_slopes(node)
+
+
+def _meets_slopes(node: ir.Node) -> bool:
+    """Return whether a PReLU reads what a norm makes of its averages, and no scale or offset is between."""
+    found = [node]
+    for _ in range(LONGEST_NORM):
+        users = [use.node for each in found for use in each.outputs[0].uses()]
+        if any(user.op_type == "PRelu" for user in users):
+            return True
+        found = [user for user in users if user.op_type in NORMING and not _reads_a_vector(user)]
+    return False
+
+
+def _reads_a_vector(node: ir.Node) -> bool:
+    stored = [ir.convenience.get_const_tensor(value) for value in node.inputs if value is not None]
+    return any(tensor is not None and tensor.size > 1 for tensor in stored)
 
 
 def _is_of_a_norm(node: ir.Node) -> bool:
