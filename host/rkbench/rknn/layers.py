@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import struct
 from collections import defaultdict
 from collections.abc import Iterable
@@ -119,15 +120,16 @@ def _table_owners(graph: Graph) -> dict[str, int]:
     """Return the first node that each lookup table serves.
 
     A table bears the name of an activation; it serves the layers whose type ends with it (`ConvHardSwish`),
-    but not where another table's longer name fits (`Sigmoid` does not serve `ConvHardSigmoid`). The tables
-    of recurrent layers are called `sigmoid` and `tanh`.
+    but not where another table's longer name fits (`Sigmoid` does not serve `ConvHardSigmoid`). One of the
+    compiler's own has a capital where it is fused (`exGelu` serves `ConvExGelu`). The tables of recurrent
+    layers are called `sigmoid` and `tanh`.
     """
     names = sorted((t.name for t in graph.tensors if t.kind == "lookup_table" and t.name), key=len)
     owners: dict[str, int] = {}
     for node in graph.nodes[::-1] if len(names) <= MOST_TABLES else ():
         if node.type in RECURRENT:
             owners.update({"sigmoid": node.index, "tanh": node.index})
-        fitting = [name for name in names if node.type.endswith(name)]
+        fitting = [name for name in names if node.type.endswith((name, re.sub("^ex", "Ex", name)))]
         if fitting:
             owners[fitting[-1]] = node.index
     return owners

@@ -290,16 +290,18 @@ def test_constants_that_no_node_reads_go_to_the_node_that_their_name_speaks_of()
         TensorSpec("tanh", "lookup_table", "OPAQUE", data=b"t" * 8),
         TensorSpec("Sigmoid", "lookup_table", "OPAQUE", data=b"u" * 4),
         TensorSpec("HardSigmoid", "lookup_table", "OPAQUE", data=b"v" * 2),
+        TensorSpec("exGelu", "lookup_table", "OPAQUE", data=b"x" * 6),
         TensorSpec("tempMC11_input", "weight", data=b"z" * 128),
     )
     nodes = (
         NodeSpec("Conv:a", "ConvHardSigmoid", inputs=(1,), outputs=(2,)),
         NodeSpec("exGRU:g", "exGRU"),
         NodeSpec("Sigmoid:s", "Sigmoid"),
+        NodeSpec("Conv:e", "ConvExGelu"),
     )
     with opened(write_model(FileSpec((GraphSpec(tensors, nodes),)))) as model:
-        assert [layer.compiler_constant_bytes for layer in model.layers] == [48, 0, 0]
-        assert [layer.lookup_table_bytes for layer in model.layers] == [2, 8, 4]
+        assert [layer.compiler_constant_bytes for layer in model.layers] == [48, 0, 0, 0]
+        assert [layer.lookup_table_bytes for layer in model.layers] == [2, 8, 4, 6]
         assert (model.layers[0].weight_bytes, model.unattributed.weights) == (64, 128)
 
 
