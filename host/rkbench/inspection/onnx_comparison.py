@@ -77,9 +77,13 @@ def inspect_prediction(path: Path, prediction: Prediction, shapes: InputShapes =
     )
 
 
+_PARTED = re.compile(r"(_tile\d+|_branch\d+|_2gavg|_2deconv)+$")
+"""What the compiler appends to the name of a node that it cuts, or makes another operator of."""
+
+
 def source_node(name: str, names: set[str]) -> str:
-    """Return the node of the ONNX that a layer came from; only its names tell whether a tile is meant."""
-    whole = re.sub(r"_tile\d+$", "", name)
+    """Return the node of the ONNX that a layer came from; only its names tell whether a part is meant."""
+    whole = _PARTED.sub("", name)
     return whole if name not in names and whole in names else name
 
 

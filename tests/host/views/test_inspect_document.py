@@ -91,10 +91,13 @@ def test_an_onnx_beside_the_file_is_mapped_node_by_node() -> None:
         ("Conv_0_tile1", {"Conv_0"}, "Conv_0"),
         ("Conv_0_tile1", {"Conv_0", "Conv_0_tile1"}, "Conv_0_tile1"),
         ("Conv_0_tile1", {"other"}, "Conv_0_tile1"),
+        ("Conv_0_branch1", {"Conv_0"}, "Conv_0"),
+        ("pool_2gavg", {"pool"}, "pool"),
+        ("up_2deconv_tile0", {"up"}, "up"),
         ("Conv_0", {"Conv_0"}, "Conv_0"),
     ],
 )
-def test_a_tile_belongs_to_its_node_unless_a_node_is_called_so(
+def test_a_part_belongs_to_its_node_unless_a_node_is_called_so(
     layer: str, names: set[str], node: str
 ) -> None:
     assert source_node(layer, names) == node
