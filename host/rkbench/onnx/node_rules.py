@@ -224,12 +224,11 @@ def _recurrent(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     return Share(RECURRENT, weights + 4 * lstm * width**2, weights, 0, note)
 
 
-def _on_cpu_recurrent(node: ir.Node, context: Context, _dtype: Dtype) -> Share | None:
+def _on_cpu_recurrent(node: ir.Node, context: Context, dtype: Dtype) -> Share | None:
     """An RNN is the CPU's, with its matrices in float32 (DeepSpeech)."""
     elements = sum(float_elements(value) for value in context.constant_inputs(node))
-    return Share(
-        OTHER, elements * FLOAT_BYTES, elements * FLOAT_BYTES, 0, say("the CPU computes it, in float32")
-    )
+    needed = elements * ELEMENT_BYTES[dtype]
+    return Share(OTHER, elements * FLOAT_BYTES, needed, 0, say("the CPU computes it, in float32"))
 
 
 FLOAT_BYTES = 4

@@ -141,3 +141,13 @@ def test_scales_and_offsets_of_a_norm_are_tasks_for_its_pixels(
     path = make().save(tmp_path / "m.onnx")
     predicted = tuple(predict_size(path, *each).file_bytes for each in TARGETS)
     assert predicted == tuple(pytest.approx(size, rel=0.08) for size in sizes)
+
+
+@pytest.mark.parametrize(("dtype", "element_bytes"), [("fp16", 2), ("int8", 1)])
+def test_matrices_of_an_rnn_need_what_their_dtype_takes_and_lie_there_in_float32(
+    dtype: str, element_bytes: int, tmp_path: Path
+) -> None:
+    path = recurrent(40, 32, 96).save(tmp_path / "m.onnx")
+    (node,) = [node for node in predict_size(path, "rk3588", dtype).nodes if node.type == "RNN"]
+    elements = 96 * (32 + 96)
+    assert (node.needed_bytes, node.weight_bytes) == (elements * element_bytes, elements * 4)

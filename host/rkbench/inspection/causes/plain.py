@@ -13,6 +13,7 @@ from rkbench.inspection.causes.weights import unpadded_bytes
 from rkbench.inspection.formatting import count
 from rkbench.language.said import clause, say
 from rkbench.rknn.file_format import TASK_BYTES
+from rkbench.rknn.placement import runs_on_cpu
 from rkbench.units import format_bytes
 
 HEALTHY_RATIO = 1.5
@@ -75,7 +76,9 @@ def oversized_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
 def _left_and_needed(ledger: Ledger, site: Site) -> tuple[int, int]:
     left = sum(ledger.left(section, site.index) for section in _SECTIONS)
     kernel = 0
-    if site.is_recurrent:
+    if runs_on_cpu(site.node):
+        kernel = sum(tensor.buffer_bytes for tensor in site.constants if len(tensor.shape) > 2)
+    elif site.is_recurrent:
         kernel = sum(tensor.buffer_bytes for tensor in site.constants if tensor.layout == WEIGHT_BLOCKS)
     elif site.kernel and site.kernel in site.constants:
         kernel = unpadded_bytes(site.kernel) or site.kernel.buffer_bytes
