@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from rkbench.inspection.answers import FourAnswers
 from rkbench.inspection.inspect_model import inspect_model
@@ -24,6 +26,17 @@ def layer(kind: str, dtype: str, shape: tuple[int, ...], target: int = 0, after:
         else NodeSpec("Reshape:y", "Reshape", 0, (1,), (2,))
     )
     return FileSpec((GraphSpec(tensors, tuple(nodes), (0,), (2,)),), target="rk3568")
+
+
+@pytest.mark.parametrize("dtype", ["FLOAT16", "INT8"])
+def test_a_stored_number_is_divided_by_a_map_on_the_cpu_at_either_dtype(dtype: str) -> None:
+    spec = layer("Div", dtype, (1, 8, 1, 1))
+    graph = spec.graphs[0]
+    one = TensorSpec("one", kind="cpu_constant", dtype=dtype, shape=(1, 1, 1, 1), data=bytes(4))
+    divided = replace(graph.nodes[0], inputs=(4, 0))
+    graph = replace(graph, tensors=(*graph.tensors, one), nodes=(divided, *graph.nodes[1:]))
+    (found,) = answers(replace(spec, graphs=(graph,))).float_or_cpu_layers.cpu
+    assert found.reason.startswith("not known: no file seen divides a stored number by a map")
 
 
 def answers(spec: FileSpec) -> FourAnswers:

@@ -215,8 +215,11 @@ def test_what_the_like_without_dilation_takes_too_is_not_dilation() -> None:
     assert 0.45 < half.bytes / alone.bytes < 0.55
 
 
-def joined(kind: str) -> Attribution:
-    """Return what is said of a Concat that moves 12 and 20 rows, made by layers of this kind."""
+def joined(kind: str, reader: str = "") -> Attribution:
+    """Return what is said of a Concat that moves 12 and 20 rows, made by layers of this kind.
+
+    A `reader` stands behind an activation, with a kernel where it is a convolution.
+    """
     rows = b"".join(ONE if row == column else b"\0\0" for row in range(32) for column in range(32))
     tensors = (
         map_of("x", 1, 12, 1, 16, kind="input"),
@@ -231,7 +234,15 @@ def joined(kind: str) -> Attribution:
         NodeSpec(f"{kind}:b", kind, 2, (1,), (3,), tasks(1)),
         NodeSpec("Concat:c", "Concat", 2, (2, 3, 4), (5,), tasks(3)),
     )
-    return diagnose(tensors, nodes)
+    if not reader:
+        return diagnose(tensors, nodes)
+    behind = (
+        map_of("r", 1, 32, 1, 16),
+        constant("w", (16, 32, 1, 1), bytes(range(256)) * 4),
+        map_of("z", 1, 16, 1, 32, kind="output"),
+    )
+    last = NodeSpec(f"{reader}:l", reader, 2, (6, 7) if reader == "Conv" else (6,), (8,), tasks(1))
+    return diagnose((*tensors, *behind), (*nodes, NodeSpec("Relu:r", "Relu", 2, (5,), (6,), tasks(1)), last))
 
 
 @pytest.mark.parametrize(
@@ -239,4 +250,13 @@ def joined(kind: str) -> Attribution:
 )
 def test_positions_are_no_channels_that_anybody_chose(kind: str, said: str) -> None:
     (told,) = actions(joined(kind), "concat_realigned")
+    assert told.startswith(said)
+
+
+@pytest.mark.parametrize(
+    ("reader", "said"),
+    [("Transpose", "no cure known: what is joined is turned"), ("Conv", "give every input")],
+)
+def test_what_is_turned_before_it_is_mixed_are_positions(reader: str, said: str) -> None:
+    (told,) = actions(joined("Relu", reader), "concat_realigned")
     assert told.startswith(said)

@@ -38,8 +38,8 @@ def table_commands(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         ),
         explanation=say(
             "Sigmoid, Tanh, SiLU, HardSwish, Mish and others are read from a table on the chip. Each "
-            "layer with one fills it first, one command for every entry, in the list of every core. "
-            "That costs the same whatever the size of its map."
+            "layer with one fills it first, one command for every entry. The commands are stored once for "
+            "all cores, and cost the same whatever the size of the layer's map."
         ),
         layers=tuple(site.base for site in layers[:10]),
         claims=claims,

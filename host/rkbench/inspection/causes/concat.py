@@ -55,8 +55,16 @@ def concat_realigned(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             ),
             *((say("no multiple of {block}: {sizes}", block=block, sizes=_sizes(uneven)),) if uneven else ()),
         ),
-        fixes=(Fix("network", _AS_OUTPUTS if _joins_views(facts, concats) else _cure(uneven, block)),),
+        fixes=_fixes(facts, concats, uneven, block),
     )
+
+
+def _fixes(facts: ModelFacts, concats: Sequence[Site], uneven: list[int], block: int) -> tuple[Fix, ...]:
+    if _joins_views(facts, concats):
+        return (Fix("network", _AS_OUTPUTS),)
+    if _is_turned(facts, concats):
+        return (Fix("nothing", _POSITIONS),)
+    return (Fix("network", _cure(uneven, block)),)
 
 
 def _cure(uneven: list[int], block: int) -> Said:
@@ -72,6 +80,30 @@ _AS_OUTPUTS = say(
     "the parts are reshaped maps, whose sizes are numbers of positions: return each as an output of its "
     "own and join them outside the model"
 )
+
+
+_POSITIONS = say(
+    "no cure known: what is joined is turned before a layer mixes it, so its channels are positions of the "
+    "network, and more of them would change the result"
+)
+
+
+def _is_turned(facts: ModelFacts, concats: Sequence[Site]) -> bool:
+    """Return whether a Transpose or Reshape reads what is joined, and no convolution of the network does."""
+    moving = {site.index for site in (*facts.realigning, *facts.moving)}
+    ahead, seen, turned = list(concats), set[int](), False
+    while ahead:
+        for site in facts.after(ahead.pop()):
+            if site.index in seen:
+                continue
+            seen.add(site.index)
+            if site.node.type in ("Transpose", "Reshape"):
+                turned = True
+            elif site.kernel and site.kernel.kind == "weight" and site.index not in moving:
+                return False
+            else:
+                ahead.append(site)
+    return turned
 
 
 def _joins_views(facts: ModelFacts, concats: Sequence[Site]) -> bool:

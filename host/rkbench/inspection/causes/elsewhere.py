@@ -37,6 +37,8 @@ def cpu_reason(facts: ModelFacts, site: Site) -> Said:
             output_shape=dims(site.output_shape[2:]),
             most=_TRANSPOSED_POSITIONS,
         )
+    if kind == "Div" and _divides_a_constant(site):
+        return say("not known: no file seen divides a stored number by a map on an NPU, float16 or int8")
     if kind in FLOAT_ONLY and site.layer.dtype in INTEGERS:
         return say("its dtype: the NPU runs {kind} in float16, not in int8", kind=kind)
     seen = SEEN_ON_NPU.get(kind, ())
@@ -53,6 +55,10 @@ def cpu_reason(facts: ModelFacts, site: Site) -> Said:
             target=target,
         )
     return say("not known: no file seen runs {kind} on an NPU", kind=kind)
+
+
+def _divides_a_constant(site: Site) -> bool:
+    return bool(site.inputs) and site.inputs[0].kind not in ("input", "activation", "output")
 
 
 def float_reason(facts: ModelFacts, site: Site) -> Said:
