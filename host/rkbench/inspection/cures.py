@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -37,6 +38,12 @@ CURES: dict[str, tuple[str, ...]] = {
     "permuted_views": ("rolled_map",),
     "transpose_commands": ("unfold", "space_to_depth", "pooled_norm"),
 }
+#: Rewrites that take bytes of a cause too, in those of its layers that came from their nodes alone.
+BY_LAYER: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("repeated_constants", "compiler_constants", "batched_layers"), ("pooled_norm",)),
+}
+_MADE_OF = re.compile(r"(#\d+|_2[a-z]+)+$")
+"""What the compiler appends to the name of a node where one layer is made of it."""
 Found = Mapping[str, tuple[str, ...]]
 """The nodes that each rewrite would change."""
 
@@ -77,6 +84,11 @@ def _own(cause: Cause, causes: Iterable[Cause], found: Found) -> dict[str, tuple
             for name in other.layers
         }
         nodes = tuple(node for node in found.get(rewrite, ()) if node in cause.layers or node not in others)
+        if nodes:
+            own[rewrite] = nodes
+    sources = {_MADE_OF.sub("", layer) for layer in cause.layers}
+    for rewrite in BY_LAYER.get(cause.code, ()):
+        nodes = tuple(node for node in found.get(rewrite, ()) if node in sources)
         if nodes:
             own[rewrite] = nodes
     return own

@@ -68,6 +68,17 @@ def test_only_a_permutation_is_a_shuffle(reads: list[int | None], inputs: int, c
     assert codes & {"shuffle_dense", "moved_channels", "depthwise_multiplier", "grouped_conv_dense"} == {code}
 
 
+@pytest.mark.parametrize(
+    ("behind", "said"), [((), "let the model's input"), (("Conv",), "let the convolution before it")]
+)
+def test_channels_that_are_copied_come_from_a_layer_or_the_input(behind: tuple[str, ...], said: str) -> None:
+    before = tuple(NodeSpec(f"{kind}:b", kind, 2, (0,), (2,)) for kind in behind)
+    order = rows([row // 4 for row in range(16)], 4)
+    cause = found(diagnose(one_layer("Conv", order, before=before, name="gather_2conv")), "moved_channels")
+    assert cause is not None
+    assert [str(fix.action)[: len(said)] for fix in cause.fix] == [said]
+
+
 def test_a_permutation_of_pieces_of_one_map_is_an_unfold() -> None:
     pieces = (
         NodeSpec("Split:s", "Split", 2, (0,), (4, 5)),

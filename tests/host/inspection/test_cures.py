@@ -52,6 +52,16 @@ def test_channels_with_several_filters_are_cured_by_merging_them_too() -> None:
     assert told.not_helping == ()
 
 
+def test_constants_of_norms_that_are_rewritten_go_with_them() -> None:
+    again = cause("repeated_constants", Fix("nothing", say("none")), layers=("a/Norm#1", "b/ReduceMean_2ln"))
+    (told,) = cured((again,), {"pooled_norm": ("a/Norm", "b/ReduceMean", "b/Other")}, COMMAND, PATH)
+    assert told.fix[0].action == (
+        "rewrite the ONNX, then convert it again: pooled_norm in 2 nodes (a/Norm and b/ReduceMean)"
+    )
+    others = cause("repeated_constants", Fix("nothing", say("none")), layers=("a/Norm_1",))
+    assert cured((others,), {"pooled_norm": ("a/Norm",)}, COMMAND, PATH) == (others,)
+
+
 def test_what_another_rewrite_cures_is_not_called_incurable() -> None:
     norms = cause("normalization_unrolled", Fix("network", say("pool"), rewrites=("pooled_norm",)))
     (told,) = cured((norms,), {"zero_product": ("n",)}, COMMAND, PATH)

@@ -115,7 +115,7 @@ def moved_channels(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         layers=tuple(site.base for site in layers),
         claims=ledger.everything((site.index for site in layers), (*CONSTANT_SECTIONS, *COMMAND_SECTIONS)),
         evidence=tuple(say("{site}: {shape}", site=site.base, shape=_shape_of(site)) for site in layers[:4]),
-        fixes=(*((_ONE_STEP,) if unfolds else ()), *(() if unfolds else (_NO_COPY,))),
+        fixes=(_ONE_STEP,) if unfolds else _without_copies(layers),
         not_helping=(say("int8: it halves the kernels, but keeps them"),),
     )
 
@@ -123,6 +123,15 @@ def moved_channels(facts: ModelFacts, ledger: Ledger) -> Finding | None:
 _NO_COPY = Fix(
     "network", say("let the convolution before it make as many channels as are wanted, in their order")
 )
+
+
+_IN_INPUT = Fix("network", say("let the model's input have as many channels as are wanted, in their order"))
+
+
+def _without_copies(layers: list[Site]) -> tuple[Fix, ...]:
+    """Return who makes the channels that are copied: a layer, or whoever feeds the model."""
+    fed = [any(tensor.kind == "input" for tensor in site.inputs) for site in layers]
+    return (*(() if all(fed) else (_NO_COPY,)), *((_IN_INPUT,) if any(fed) else ()))
 
 
 def _shape_of(site: Site) -> Said | str:

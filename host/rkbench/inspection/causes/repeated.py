@@ -29,11 +29,6 @@ _SHARE = Fix(
     rewrites=("shared_weights",),
 )
 _INVENTED = Fix("nothing", say("the compiler makes one for each layer that needs it"))
-_SHARED_IN_TRAINING = say(
-    "The compiler keeps one constant for each initializer, not for each content. Weights "
-    "that two layers share in training are exported twice by some exporters."
-)
-_MADE = say("The compiler makes constants of its own for each layer, also where another has the same ones.")
 Held = tuple[Site, Tensor]
 
 
@@ -63,7 +58,11 @@ def repeated_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             shape=dims(second[1].shape),
             first=first[1].name,
         ),
-        explanation=_MADE if is_made else _SHARED_IN_TRAINING,
+        explanation=say(
+            "The compiler keeps a constant for each that a layer reads, not for each content: weights that "
+            "layers share and an exporter writes twice, maps that the ONNX computes for every layer, and "
+            "what it makes itself."
+        ),
         layers=tuple(dict.fromkeys(site.base for site, _ in again)),
         claims=claims,
         evidence=tuple(

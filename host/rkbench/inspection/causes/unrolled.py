@@ -117,6 +117,8 @@ def _dilation_fixes(facts: ModelFacts, layers: list[Site], claims: tuple[Claim, 
 _SHORTER_SEQUENCE = say(
     "convert with a shorter sequence and call the model once per chunk, feeding the state"
 )
+_INT8_FOR_A_GRU = say("int8: a GRU stays FLOAT16 and its commands stay")
+_INT8 = say("int8: it halves the weights, but the commands stay")
 _NO_RECURRENCE = say("replace the recurrence by convolutions over time, or run it on the CPU outside the NPU")
 
 
@@ -157,7 +159,7 @@ def recurrence(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             *single_core(facts, layers, claims),
             Fix("network", _NO_RECURRENCE),
         ),
-        not_helping=(say("int8: a GRU stays FLOAT16 and its commands stay"),),
+        not_helping=(_INT8_FOR_A_GRU if any("GRU" in site.node.type for site in layers) else _INT8,),
     )
 
 
