@@ -79,11 +79,15 @@ def inspect_prediction(path: Path, prediction: Prediction, shapes: InputShapes =
 
 _PARTED = re.compile(r"(_tile\d+|_branch\d+|_2gavg|_2deconv)+$")
 """What the compiler appends to the name of a node that it cuts, or makes another operator of."""
+_MADE = re.compile(r"_output_\d+$")
 
 
-def source_node(name: str, names: set[str]) -> str:
-    """Return the node of the ONNX that a layer came from; only its names tell whether a part is meant."""
-    whole = _PARTED.sub("", name)
+def source_node(name: str, names: set[str], rewrite: str | None = None) -> str:
+    """Return the node of the ONNX that a layer came from; only its names tell whether a part is meant.
+
+    A shuffle is named after the tensor that it makes, as torch names it.
+    """
+    whole = (_MADE if rewrite == "gather_to_conv" else _PARTED).sub("", name)
     return whole if name not in names and whole in names else name
 
 
@@ -129,7 +133,7 @@ def _nodes_in_file(inspection: FileInspection, prediction: Prediction) -> tuple[
     by_node: dict[str, list[int]] = defaultdict(list)
     for layer in inspection.layers:
         if layer.onnx_node:
-            by_node[source_node(layer.onnx_node, names)].append(layer.index)
+            by_node[source_node(layer.onnx_node, names, layer.rewrite)].append(layer.index)
     nodes = []
     for node in prediction.nodes:
         layers = [inspection.layers[index] for index in by_node.get(node.name, ())]

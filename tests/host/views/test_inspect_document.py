@@ -103,6 +103,11 @@ def test_a_part_belongs_to_its_node_unless_a_node_is_called_so(
     assert source_node(layer, names) == node
 
 
+def test_a_shuffle_belongs_to_the_node_whose_result_it_makes() -> None:
+    assert source_node("a/Reshape_output_0", {"a/Reshape"}, "gather_to_conv") == "a/Reshape"
+    assert source_node("a/Reshape_output_0", {"a/Reshape"}) == "a/Reshape_output_0"
+
+
 def test_an_onnx_alone_is_predicted() -> None:
     request = Request(MODELS / "bloat3M_groupconv_cpg4.onnx", target="rk3568", dtype="int8")
     document = check(inspect_file(request))
