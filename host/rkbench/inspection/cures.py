@@ -40,7 +40,7 @@ CURES: dict[str, tuple[str, ...]] = {
 }
 #: Rewrites that take bytes of a cause too, in those of its layers that came from their nodes alone.
 BY_LAYER: dict[str, tuple[str, ...]] = {
-    **dict.fromkeys(("repeated_constants", "compiler_constants", "batched_layers"), ("pooled_norm",)),
+    **dict.fromkeys(("repeated_constants", "compiler_constants"), ("pooled_norm",)),
 }
 _MADE_OF = re.compile(r"(#\d+|_2[a-z]+)+$")
 """What the compiler appends to the name of a node where one layer is made of it."""
@@ -76,22 +76,33 @@ def _runs_it(fix: Fix) -> bool:
 def _own(cause: Cause, causes: Iterable[Cause], found: Found) -> dict[str, tuple[str, ...]]:
     """Return the nodes that are of this cause: those that are layers of another one are not."""
     own = {}
-    for rewrite in CURES.get(cause.code, ()):
+    sources = _sources(cause)
+    for rewrite in _rewrites(cause):
         others = {
             name
             for other in causes
-            if other is not cause and rewrite in CURES.get(other.code, ())
-            for name in other.layers
+            if other is not cause and rewrite in _rewrites(other)
+            for name in _sources(other)
         }
-        nodes = tuple(node for node in found.get(rewrite, ()) if node in cause.layers or node not in others)
+        nodes = tuple(node for node in found.get(rewrite, ()) if node in sources or node not in others)
         if nodes:
             own[rewrite] = nodes
-    sources = {_MADE_OF.sub("", layer) for layer in cause.layers}
     for rewrite in BY_LAYER.get(cause.code, ()):
         nodes = tuple(node for node in found.get(rewrite, ()) if node in sources)
         if nodes:
             own[rewrite] = nodes
     return own
+
+
+def _rewrites(cause: Cause) -> dict[str, None]:
+    """Return the rewrites that may take bytes of a cause: those of its kind, and those that it speaks of."""
+    spoken_of = (name for fix in cause.fix for name in fix.rewrites)
+    return dict.fromkeys((*CURES.get(cause.code, ()), *spoken_of))
+
+
+def _sources(cause: Cause) -> set[str]:
+    """Return the names of a cause's layers, as they are and as the nodes are called that they came from."""
+    return {name for layer in cause.layers for name in (layer, _MADE_OF.sub("", layer))}
 
 
 def _cured(cause: Cause, own: Found, command: str, path: Path) -> Cause:

@@ -68,6 +68,8 @@ def test_a_norm_of_many_maps_has_a_task_for_each_of_them() -> None:
     cause = found(attribution, "batched_layers")
     assert cause is not None
     assert cause.layers == ("n",)
+    assert actions(attribution, "batched_layers")[0] == "fewer groups in a norm, where they are its maps"
+    assert cause.fix[1].rewrites == ("pooled_norm",)
 
 
 @pytest.mark.parametrize(("factor", "asks"), [(2, False), (4, True)])

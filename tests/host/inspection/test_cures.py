@@ -62,6 +62,18 @@ def test_constants_of_norms_that_are_rewritten_go_with_them() -> None:
     assert cured((others,), {"pooled_norm": ("a/Norm",)}, COMMAND, PATH) == (others,)
 
 
+def test_a_node_is_not_told_of_a_cause_when_its_layer_is_of_another() -> None:
+    pooled = Fix("network", say("pool"), rewrites=("pooled_norm",))
+    apart, together = (
+        cause("batched_layers", pooled),
+        cause("normalization_unrolled", pooled, layers=("b#1",)),
+    )
+    found = {"pooled_norm": ("a", "b")}
+    first, second = cured((apart, together), found, COMMAND, PATH)
+    assert first.fix[0].action.endswith("pooled_norm in 1 node (a)")
+    assert second.fix[0].action.endswith("pooled_norm in 2 nodes (a and b)")
+
+
 def test_what_another_rewrite_cures_is_not_called_incurable() -> None:
     norms = cause("normalization_unrolled", Fix("network", say("pool"), rewrites=("pooled_norm",)))
     (told,) = cured((norms,), {"zero_product": ("n",)}, COMMAND, PATH)

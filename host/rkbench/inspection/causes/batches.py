@@ -50,9 +50,32 @@ def batched_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             )
             for site in layers[:4]
         ),
-        fixes=(Fix("network", say("fewer and larger windows, heads or patches: tasks follow their number")),),
+        fixes=_fixes(layers),
         not_helping=(say("int8: as many maps"),),
     )
+
+
+def _fixes(layers: list[Site]) -> tuple[Fix, ...]:
+    """Return who can have fewer maps: windows, heads and patches, or the groups of a norm."""
+    types = [site.node.type for site in layers]
+    has_norms = any("Norm" in kind for kind in types)
+    attends = any(word in kind for kind in types for word in _ATTENTION)
+    return (
+        *((_FEWER,) if attends or not has_norms else ()),
+        *((_FEWER_GROUPS, _POOLED) if has_norms else ()),
+    )
+
+
+_ATTENTION = ("MatMul", "Softmax", "SDPA")
+
+
+_FEWER = Fix("network", say("fewer and larger windows, heads or patches: tasks follow their number"))
+_FEWER_GROUPS = Fix("network", say("fewer groups in a norm, where they are its maps"))
+_POOLED = Fix(
+    "network",
+    say("a norm written as GlobalAveragePool, Sub, Mul, GlobalAveragePool, Sqrt, Mul knows one map alone"),
+    rewrites=("pooled_norm",),
+)
 
 
 def is_batched(site: Site) -> bool:
