@@ -45,8 +45,9 @@ def idle_statistics(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             store_="stores" if len(found) == 1 else "store",
         ),
         explanation=say(
-            "The compiler folds a BatchNormalization into the convolution before it. One that stays a layer "
-            "becomes a scale and an offset, and its mean and variance are stored beside them all the same."
+            "The compiler folds a BatchNormalization into the convolution before it. One that stays a layer, "
+            "or that it makes of another operator (a Neg), becomes a scale and an offset, and its mean and "
+            "variance are stored beside them all the same."
         ),
         layers=tuple(site.base for site, _ in found),
         claims=claims,
