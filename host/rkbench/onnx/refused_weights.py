@@ -1,4 +1,4 @@
-"""What the converter refuses for the numbers that are stored: biases of one value, products with zeros."""
+"""What the converter refuses for stored numbers: biases of one value or of scores, products with zeros."""
 
 from __future__ import annotations
 
@@ -138,8 +138,42 @@ def _is_zero_throughout(value: ir.Value | None, largest: int) -> bool:
     return numbers is not None and not numbers.any()
 
 
+def _biased_scores(node: ir.Node, asked: Asked) -> Iterator[ForeseenRefusal]:
+    """Attention that adds a stored bias to its scores before it scales them, on several cores.
+
+    24 of 24 conversions, 1 to 8 heads of 8 to 64 channels, 16 to 196 positions, a bias for all, each head or
+    each row; a bias that is an input, or that is added behind the scale, converts.
+    """
+    if node.op_type != "Add" or targets.TARGETS[asked.target].npu_cores == 1:
+        return
+    scaled = next_node(node.outputs[0], "Mul", "Div")
+    softmax = next_node(scaled.outputs[0], "Softmax") if scaled is not None else None
+    if softmax is None or next_node(softmax.outputs[0], "MatMul") is None or not _adds_stored(node, asked):
+        return
+    yield ForeseenRefusal(
+        name_of(node),
+        "ValueError: output array is read-only",
+        say("attention that adds a stored bias to its scores and scales them behind it"),
+        say(
+            "scale the query and the stored bias instead, so that the bias is added last, or give "
+            "rknn.config(disable_rules=['fuse_matmul_softmax_matmul_to_sdpa'])"
+        ),
+    )
+
+
+def _adds_stored(node: ir.Node, asked: Asked) -> bool:
+    """Return whether an Add gives a product of two maps a stored map."""
+    stored = [value for value in node.inputs if value in asked.constants]
+    makers = [value.producer() for value in node.inputs if value is not None and value not in stored]
+    product = makers[0] if len(stored) == len(makers) == 1 else None
+    if product is None or product.op_type != "MatMul" or asked.constants.intersection(product.inputs):
+        return False
+    return len(static_shape(stored[0]) or ()) > 1
+
+
 RULES: tuple[Callable[[ir.Node, Asked], Iterator[ForeseenRefusal]], ...] = (
     _uniform_bias,
     _uniform_bias_of_heads,
     _constant_outputs,
+    _biased_scores,
 )

@@ -347,3 +347,39 @@ def test_of_the_36_refusals_that_were_known_30_are_foreseen(tmp_path: Path) -> N
             foreseen += [(name, target, dtype)] if foreseen_refusals(asked) else []
     assert sum(map(len, KNOWN.values())) == 36
     assert len(foreseen) >= 30, foreseen
+
+
+def scored(folder: Path, order: str, bias: tuple[int, ...] | None) -> Path:
+    """Save attention of 2 heads whose scores are scaled and get a bias, stored or, with None, an input."""
+    network = Network(1, 2, 16, 8)
+    network.add("Transpose", perm=[0, 1, 3, 2])
+    turned, network.value = network.value, "x"
+    network.add("MatMul", turned)
+    for step in order.split():
+        if step != "Add":
+            network.add(step, network.constant("scale", np.array(4.0, "float32")))
+        elif bias is None:
+            given = onnx.helper.make_tensor_value_info("bias", onnx.TensorProto.FLOAT, (1, 1, 16, 16))
+            network.extra_inputs.append(given)
+            network.add("Add", "bias")
+        else:
+            network.add("Add", network.weights("bias", *bias))
+    network.add("Softmax", axis=-1).add("MatMul", "x")
+    return network.save(folder / "x.onnx")
+
+
+@pytest.mark.parametrize("order", ["Add Mul", "Add Div"])
+@pytest.mark.parametrize("bias", [(1, 1, 16, 16), (1, 2, 16, 16), (1, 1, 1, 16)])
+def test_a_stored_bias_before_the_scale_is_refused_on_several_cores(
+    tmp_path: Path, order: str, bias: tuple[int, ...]
+) -> None:
+    path = scored(tmp_path, order, bias)
+    assert sentences(path) == sentences(path, "rk3588", "int8") == ["ValueError: output array is read-only"]
+    assert sentences(path, "rk3568") == []
+
+
+@pytest.mark.parametrize(
+    ("order", "bias"), [("Mul Add", (1, 1, 16, 16)), ("Add", (1, 1, 16, 16)), ("Add Mul", None)]
+)
+def test_other_biases_of_scores_convert(tmp_path: Path, order: str, bias: tuple[int, ...] | None) -> None:
+    assert sentences(scored(tmp_path, order, bias)) == []
