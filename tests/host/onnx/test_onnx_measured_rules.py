@@ -84,6 +84,7 @@ HEIGHT_FIRST, WIDTH_FIRST = [2, 3], [3, 2]
         ("rk3588", "int8", (64, 32, 32), True, None),  # 75,084 -> 76,940
         ("rk3588", "fp16", (16, 16, 16), True, None),  # grew by 8.6 %
         ("rk3588", "fp16", (32, 64, 64), True, WIDTH_FIRST),
+        ("rk3588", "int8", (32, 64, 64), True, None),  # RCAN grew by 1,024 bytes
         ("rk3568", "fp16", (10, 8, 8), False, None),  # NiN grew by 1,088 bytes
         ("rk3568", "int8", (64, 7, 7), True, None),
         ("rk3568", "int8", (128, 7, 7), True, HEIGHT_FIRST),
