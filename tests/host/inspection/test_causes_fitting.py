@@ -62,14 +62,15 @@ def test_a_norm_behind_anything_else_is_not_folded() -> None:
     assert not any("BatchNormalization" in action or "input" in action for action in told)
 
 
-def test_a_norm_of_many_maps_has_a_task_for_each_of_them() -> None:
+def test_a_norm_of_many_maps_has_its_tasks_and_its_constants_told_together() -> None:
     attribution = norm("", maps=32, number=64)
-    assert found(attribution, "normalization_unrolled") is None
-    cause = found(attribution, "batched_layers")
+    assert found(attribution, "batched_layers") is None
+    cause = found(attribution, "normalization_unrolled")
     assert cause is not None
     assert cause.layers == ("n",)
-    assert actions(attribution, "batched_layers")[0] == "fewer groups in a norm, where they are its maps"
-    assert cause.fix[1].rewrites == ("pooled_norm",)
+    assert (
+        actions(attribution, "normalization_unrolled")[1] == "fewer groups in a norm, where they are its maps"
+    )
 
 
 @pytest.mark.parametrize(("factor", "asks"), [(2, False), (4, True)])

@@ -12,8 +12,8 @@ from rkbench.language.said import clause, say
 
 
 def batched_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
-    """A layer whose maps are many has a task for each of them at least, however small they are."""
-    found = [site for site in facts.sites if is_batched(site)]
+    """A layer whose maps are many has a task for each of them at least, however small; but for norms."""
+    found = [site for site in facts.sites if is_batched(site) and not site.is_norm]
     layers = [site for site in found if beyond_plain(ledger, [site])]
     claims = beyond_plain(ledger, layers)
     if not claims:
@@ -50,32 +50,9 @@ def batched_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             )
             for site in layers[:4]
         ),
-        fixes=_fixes(layers),
+        fixes=(Fix("network", say("fewer and larger windows, heads or patches: tasks follow their number")),),
         not_helping=(say("int8: as many maps"),),
     )
-
-
-def _fixes(layers: list[Site]) -> tuple[Fix, ...]:
-    """Return who can have fewer maps: windows, heads and patches, or the groups of a norm."""
-    types = [site.node.type for site in layers]
-    has_norms = any("Norm" in kind for kind in types)
-    attends = any(word in kind for kind in types for word in _ATTENTION)
-    return (
-        *((_FEWER,) if attends or not has_norms else ()),
-        *((_FEWER_GROUPS, _POOLED) if has_norms else ()),
-    )
-
-
-_ATTENTION = ("MatMul", "Softmax", "SDPA")
-
-
-_FEWER = Fix("network", say("fewer and larger windows, heads or patches: tasks follow their number"))
-_FEWER_GROUPS = Fix("network", say("fewer groups in a norm, where they are its maps"))
-_POOLED = Fix(
-    "network",
-    say("a norm written as GlobalAveragePool, Sub, Mul, GlobalAveragePool, Sqrt, Mul knows one map alone"),
-    rewrites=("pooled_norm",),
-)
 
 
 def is_batched(site: Site) -> bool:

@@ -21,6 +21,7 @@ POOLED = Fix(
     ),
     rewrites=("pooled_norm",),
 )
+_FEWER_GROUPS = Fix("network", say("fewer groups in a norm, where they are its maps"))
 
 
 def _normalization_fixes(facts: ModelFacts, layers: list[Site]) -> tuple[Fix, ...]:
@@ -30,6 +31,7 @@ def _normalization_fixes(facts: ModelFacts, layers: list[Site]) -> tuple[Fix, ..
     first = [site for site in layers if _from_input(paths[site.index])]
     return (
         POOLED,
+        *((_FEWER_GROUPS,) if any(is_batched(site) for site in layers) else ()),
         *(_folded(len(folded), len(layers)) if folded else ()),
         *(_outside(site) for site in first[:1]),
     )
@@ -84,13 +86,9 @@ def _takes_a_scaling(path: list[Site]) -> bool:
     return path[-1].node.type == "Conv" and kernel is not None and kernel.kind == "weight"
 
 
-def _is_norm(site: Site) -> bool:
-    return "Norm" in site.node.type and "Batch" not in site.node.type
-
-
 def normalization(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """Normalizations over a map are written as sums, squares and roots, with constants for each of them."""
-    layers = [site for site in facts.sites if _is_norm(site) and not is_batched(site)]
+    layers = [site for site in facts.sites if site.is_norm]
     claims = beyond_plain(ledger, layers)
     claims += ledger.everything((site.index for site in layers), ("compiler_constants",))
     if not claims:
@@ -110,7 +108,8 @@ def normalization(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         ),
         explanation=say(
             "The NPU has no mean and variance over a map: the compiler writes them as convolutions "
-            "and tables, whose constants grow with the number of positions."
+            "and tables, whose constants grow with the number of positions. One over many maps (groups, "
+            "windows) has tasks for each of them."
         ),
         layers=tuple(site.base for site in layers),
         claims=claims,

@@ -56,6 +56,11 @@ class Site:
         return _FUSED.sub("", self.layer.name.split(":", 1)[-1]) or made or self.node.type
 
     @property
+    def is_norm(self) -> bool:
+        """Whether it norms its maps; a batch normalization only scales them."""
+        return "Norm" in self.node.type and "Batch" not in self.node.type
+
+    @property
     def is_named(self) -> bool:
         """Whether the file gives it a name: a layer of the compiler's own may have none."""
         return bool(self.layer.name.split(":", 1)[-1])
