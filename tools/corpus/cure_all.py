@@ -10,9 +10,9 @@ dtype), all of them together, and what `bench fix` itself would do; for one that
 last alone. Every result is verified against the original with onnxruntime. An outcome is a JSON in
 CORPUS/cures/VERSION, named by digests of the ONNX and of the rewrites' sources; a finished one is never made
 again, so the run can be stopped and started at will, and new rules are new outcomes. A rewritten ONNX that
-equals another is converted once (CORPUS/cures/VERSION/converted), whatever rules made it. The half that
-rules are fitted on comes first, small networks first. `--keep` adds the outcomes of that half to
-`data/cures.tsv`.
+equals another is converted once (CORPUS/cures/VERSION/converted), whatever rules made it. Small networks come
+first; those that are held back are left out, for nobody looks at them before they are judged. `--keep` adds
+the outcomes to `data/cures.tsv`.
 """
 
 from __future__ import annotations
@@ -85,9 +85,10 @@ def main() -> int:
 
 
 def ordered(corpus: Path) -> list[Network]:
-    """Return the real networks that have an ONNX: the half to fit on first, in it small ones first."""
-    real = [network for network in networks() if network.is_real and onnx_path(corpus, network).exists()]
-    return sorted(real, key=lambda network: (network.half, turn(corpus, (network, COMBINATIONS[0]))))
+    """Return the real networks that have an ONNX and are not held back, small ones first."""
+    real = [network for network in networks() if network.is_real and network.half == "fit"]
+    made = [network for network in real if onnx_path(corpus, network).exists()]
+    return sorted(made, key=lambda network: turn(corpus, (network, COMBINATIONS[0])))
 
 
 def cure(corpus: Path, network: Network, python: Path, limit_s: int) -> None:
@@ -235,9 +236,9 @@ def converted(corpus: Path, job: Job, onnx: Path, python: Path, limit_s: int) ->
 
 
 def keep(corpus: Path) -> None:
-    """Add the newest outcomes of the half to fit on to what the project keeps, whatever rules they are of."""
+    """Add the newest outcomes to what the project keeps, whatever rules they are of."""
     rows = {cured_key(row): row for row in cured_rows()}
-    for network in (each for each in ordered(corpus) if each.half == "fit"):
+    for network in ordered(corpus):
         start = digest(network, onnx_path(corpus, network))[:12]
         found = (corpus / "cures" / VERSION).glob(f"{start}.*.{network.name}.*.json")
         for path in sorted(found, key=lambda path: path.stat().st_mtime_ns):
