@@ -11,8 +11,9 @@ import logging
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from rkbench.boards.model import Board
@@ -31,6 +32,15 @@ else:
 KNOWN_HOSTS = "bench.known_hosts"
 
 
+@dataclass
+class _Asked(Generic[T]):
+    """What a thread asks to be changed of a board, which must not raise; before and after, once it was."""
+
+    name: str
+    changed: Callable[[T], T]
+    found: tuple[T, T] | None = None
+
+
 class KeptBeside(Generic[T]):
     """The file `name`: a `kind` for each board; `default` of those that it does not name. `what` in words."""
 
@@ -40,6 +50,8 @@ class KeptBeside(Generic[T]):
         self._default = default
         self._what = what
         self._log = log
+        self._waiting: dict[Path, list[_Asked[T]]] = {}
+        self._one_writes = Lock()
 
     def file(self, inventory: Path) -> Path:
         """Return where it is kept of an inventory's boards."""
@@ -81,25 +93,47 @@ class KeptBeside(Generic[T]):
                 yield board.name, files[path][board.name]
 
     def change(self, board: Board, changed: Callable[[T], T]) -> tuple[T, T]:
-        """Change what is kept of a board, and return it before and after; of one that is not kept nothing."""
+        """Change what is kept of a board, and return it before and after; of one that is not kept nothing.
+
+        Threads that come while the file is being written have theirs written together, by the first of them.
+        """
         path = self.path(board)
         if path is None:
             return self._default, self._default
+        asked = _Asked(board.name, changed)
+        waiting = self._waiting.setdefault(path, [])
+        waiting.append(asked)
+        with self._one_writes:
+            if asked.found is None:
+                together = list(waiting)
+                self._change_all(path, together)
+                del waiting[: len(together)]
+        return asked.found or (self._default, self._default)
+
+    def _change_all(self, path: Path, together: list[_Asked[T]]) -> None:
         try:
             with self._locked(path):
-                known = self.read(path)
-                before = known.get(board.name, self._default)
-                after = changed(before)
-                if after != before:
-                    rest = {name: found for name, found in known.items() if name != board.name}
-                    told = rest if after == self._default else {**rest, board.name: after}
-                    write_whole(
-                        path, json.dumps({name: asdict(found) for name, found in told.items()}, indent=1)
-                    )
-                return before, after
+                known = dict(self.read(path))
+                kept = [(asked, *self._changed(known, asked)) for asked in together]
+                if any(after != before for _, before, after in kept):
+                    told = {name: asdict(found) for name, found in known.items()}
+                    write_whole(path, json.dumps(told, indent=1))
         except OSError as error:
-            self._log.info("%s: board %r: not kept: %s: %s", self._what, board.name, path, error.strerror)
-            return self._default, self._default
+            names = ", ".join(asked.name for asked in together)
+            self._log.info("%s: board %s: not kept: %s: %s", self._what, names, path, error.strerror)
+            kept = [(asked, self._default, self._default) for asked in together]
+        for asked, before, after in kept:
+            asked.found = before, after
+
+    def _changed(self, known: dict[str, T], asked: _Asked[T]) -> tuple[T, T]:
+        """Change `known` as a board asks; the one that was changed last stands last."""
+        before = known.get(asked.name, self._default)
+        after = asked.changed(before)
+        if after != before:
+            known.pop(asked.name, None)
+            if after != self._default:
+                known[asked.name] = after
+        return before, after
 
     @contextmanager
     def _locked(self, path: Path) -> Iterator[None]:

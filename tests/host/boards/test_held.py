@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 from bench_command import run_bench
@@ -54,6 +56,26 @@ def test_seconds_add_up_by_kind_of_command_and_no_other_label_comes(desk: Board)
         Hold(desk, reason, lambda now=now: next(now)).end()  # type: ignore[misc]
     held = held_of([desk])["desk"]
     assert (held.seconds, held.times) == ({"nightly": 4.0, "push": 2.0}, {"nightly": 2, "push": 1})
+
+
+def test_of_threads_that_end_their_holds_at_once_none_is_lost(inventory: Path) -> None:
+    inventory.write_text(
+        "".join(f'[boards.b{number}]\nhost = "virtual"\nsoc = "rk3588"\n' for number in range(8))
+    )
+    boards = load_inventory(inventory).boards
+    together = Barrier(40)
+
+    def hold(number: int) -> None:
+        now = clock(0.0, 1.0 + number)
+        used = Hold(boards[number % 8], "nightly", lambda: next(now))
+        together.wait()
+        used.end()
+
+    with ThreadPoolExecutor(40) as pool:
+        list(pool.map(hold, range(40)))
+    held = held_of(boards)
+    assert {name: found.times for name, found in held.items()} == {f"b{n}": {"nightly": 5} for n in range(8)}
+    assert sum(found.seconds["nightly"] for found in held.values()) == sum(range(1, 41))
 
 
 def test_an_address_has_nothing_kept(desk: Board) -> None:
