@@ -109,7 +109,7 @@ def interference(
     latencies: RawLatencies,
 ) -> Interference | None:
     """Return what the rounds of a run yielded; None without any that has calls."""
-    lanes = latencies.lanes()
+    lanes = latencies.lanes() if rounds else {}
     names = dict.fromkeys(item.placement for item in rounds)
     of_each = {name: [item for item in rounds if item.placement == name] for name in names}
     found = [item for name in names if (item := _placement(of_each[name], outputs, lanes)) is not None]

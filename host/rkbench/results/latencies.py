@@ -6,6 +6,7 @@ import operator
 from array import array
 from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field, replace
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from rkbench_agent.wire.messages import Latencies
@@ -95,12 +96,13 @@ class RawLatencies:
 
     def lanes(self) -> dict[int, list[tuple[int, int]]]:
         """Return start and duration (ns) of the timed calls of each block, in order."""
-        found: dict[int, list[tuple[int, int]]] = {}
-        columns = zip(self.start_ns, self.duration_ns, self.block, self._left_out(), strict=True)
-        for start, duration, block, left in columns:
-            if not left:
-                found.setdefault(block, []).append((start, duration))
-        return found
+        order, numbers, bounds = self._timed_by_block()
+        starts, durations = self._column("start_ns")[order], self._column("duration_ns")[order]
+        calls = list(zip(starts.tolist(), durations.tolist(), strict=True))
+        return {
+            block: calls[first:end]
+            for block, (first, end) in zip(numbers, pairwise(bounds.tolist()), strict=True)
+        }
 
     def only(self, blocks: Container[int]) -> RawLatencies:
         """Return the entries of these blocks."""
@@ -187,13 +189,12 @@ class RawLatencies:
 
     def block_windows_ns(self) -> list[tuple[int, int]]:
         """Return when the first iteration of each timed block began and its last one ended."""
-        windows: dict[int, tuple[int, int]] = {}
-        columns = zip(self.start_ns, self.duration_ns, self.block, self._left_out(), strict=True)
-        for start, duration, block, left in columns:
-            if not left:
-                first, _ = windows.get(block, (start, 0))
-                windows[block] = (first, start + duration)
-        return list(windows.values())
+        order, _, bounds = self._timed_by_block()
+        starts, durations = self._column("start_ns")[order], self._column("duration_ns")[order]
+        lasts = bounds[1:] - 1
+        return list(
+            zip(starts[bounds[:-1]].tolist(), (starts[lasts] + durations[lasts]).tolist(), strict=True)
+        )
 
     def block_loads(self) -> list[int]:
         """Return the load of each timed block, in order."""
@@ -211,6 +212,20 @@ class RawLatencies:
         """Yield one dict an iteration, with all columns by name; None where a column is empty."""
         for index in range(len(self.duration_ns)):
             yield {name: column[index] if column else None for name, column in vars(self).items()}
+
+    def _timed_by_block(self) -> tuple[NDArray[np.int64], list[int], NDArray[np.int64]]:
+        """Return the places of the timed entries, block by block as they first come; the blocks' numbers; and
+        where each of them begins there, with the end of the last."""
+        import numpy as np
+
+        timed = np.flatnonzero(self._is_timed())
+        numbers, firsts, of_which = np.unique(
+            self._column("block")[timed], return_index=True, return_inverse=True
+        )
+        by_coming = np.argsort(firsts)
+        turn = np.argsort(by_coming)[of_which]
+        bounds = np.concatenate([[0], np.cumsum(np.bincount(turn))]).astype(np.int64)
+        return timed[np.argsort(turn, kind="stable")], numbers[by_coming].tolist(), bounds
 
     def _at(self, indices: NDArray[np.int64]) -> RawLatencies:
         columns = {

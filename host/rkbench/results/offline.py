@@ -86,7 +86,7 @@ def offline(
     steps: Sequence[OfflineStep], latencies: RawLatencies, readings: Sequence[Reading]
 ) -> Offline | None:
     """Return what the steps of a run yielded; None without any that has calls."""
-    blocks = latencies.lanes()
+    blocks = latencies.lanes() if steps else {}
     rates = tuple(rate for step in steps if (rate := _rate(step, blocks, readings)) is not None)
     if not rates:
         return None

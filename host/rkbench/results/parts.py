@@ -22,6 +22,7 @@ from rkbench.results.model import (
     percentile_field,
 )
 from rkbench.stats.clusters import Clusters, clusters_of
+from rkbench.stats.middle import medians
 from rkbench.stats.quantiles import Quantile, quantiles
 from rkbench.stats.serial import wanders
 from rkbench.stats.summary import summarize
@@ -100,11 +101,9 @@ def latency(raw: RawLatencies, clusters: Clusters | None = None) -> Latency | No
 
 
 def _wander_ratio(groups: Sequence[Sequence[float] | NDArray[Any]]) -> float:
-    import numpy as np
-
     from rkbench.stats.levels import relative_deviation
 
-    return relative_deviation([float(np.median(group)) for group in groups])
+    return relative_deviation(medians(groups))
 
 
 def _stage(blocks: Blocks) -> LatencySummary | None:

@@ -18,10 +18,10 @@ def split_readings(
 
     Where too few lie in the timed part, the last one before is kept too, and without any all of them.
     """
-    window, blocks = latencies.window_ns(), latencies.block_windows_ns()
-    if window is None:
+    blocks = latencies.block_windows_ns()
+    if not blocks:
         return [], list(all_readings)
-    first, last = window
+    first, last = min(start for start, _ in blocks), max(end for _, end in blocks)
     around = [reading for reading in all_readings if first <= reading.time_ns <= last]
     inside = [item for item in around if any(start <= item.time_ns <= end for start, end in blocks)]
     if len(around) < 2:

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from rkbench.stats.middle import medians, quartile_ranges
 from rkbench.stats.signed_rank import chance_of_ranks
 from rkbench.stats.slope import find_slope
 
@@ -33,7 +34,7 @@ _QUANTILES = (1.959963984540054, 2.5758293035489004)
 
 def block_levels(blocks: Blocks) -> list[float]:
     """Return the median of each block; of neighbours together where there are many."""
-    return [float(np.median(np.concatenate(part))) for part in _neighbours(blocks)]
+    return medians([np.concatenate(part) for part in _neighbours(blocks)])
 
 
 def joined_levels(levels: Sequence[float]) -> list[float]:
@@ -102,7 +103,7 @@ def find_start(blocks: Blocks, smallest: float) -> Start | None:
     """Return what the first ten calls say, and how many blocks lie `smallest` above; None with one block."""
     if len(blocks) < 2:
         return None
-    levels = [float(np.median(block)) for block in blocks]
+    levels = medians(blocks)
     later = max(levels[len(blocks) // 2 :])
     high = next((place for place, level in enumerate(levels) if level <= later * (1 + smallest)), len(levels))
     return Start(float(np.median(blocks[0][:START_CALLS])) / later, high)
@@ -125,7 +126,8 @@ def find_slow_turns(blocks: Blocks) -> Turns | None:
     whole = [block for block in blocks if len(block) >= 3]
     if len(whole) < FEWEST_TURNS:
         return None
-    ratios = np.array([block[0] / float(np.median(block[1:])) for block in whole])
+    others = medians([block[1:] for block in whole])
+    ratios = np.array([block[0] / other for block, other in zip(whole, others, strict=True)])
     logs = np.log(ratios)
     logs = logs[logs != 0]
     count = len(logs)
@@ -163,10 +165,14 @@ def find_spread(loads: Sequence[Blocks]) -> Spread | None:
             continue
         statistic += _kruskal(blocks)
         freedom += len(blocks) - 1
-        medians = np.array([np.median(block) for block in blocks])
-        center = float(np.median(medians))
-        between.append((float(np.var(medians, ddof=1)) / center**2, len(blocks) - 1))
-        within += [float(_robust_variance(block)) / center**2 * math.pi / 2 / len(block) for block in blocks]
+        levels = medians(blocks)
+        center = float(np.median(levels))
+        between.append((float(np.var(levels, ddof=1)) / center**2, len(blocks) - 1))
+        variances = _robust_variances(blocks)
+        within += [
+            variance / center**2 * math.pi / 2 / len(block)
+            for variance, block in zip(variances, blocks, strict=True)
+        ]
     if not freedom:
         return None
     variance = sum(value * weight for value, weight in between) / freedom - float(np.mean(within))
@@ -195,10 +201,9 @@ def ranks_of(values: Any) -> Any:
     return (ends - (counts - 1) / 2)[places]
 
 
-def _robust_variance(values: Any) -> Any:
-    """Return the variance of a normal distribution with the same quartiles: tails count for nothing."""
-    low, high = np.percentile(values, [25, 75])
-    return ((high - low) / 1.349) ** 2
+def _robust_variances(blocks: Sequence[Any]) -> list[float]:
+    """Return the variances of normal distributions with the blocks' quartiles: tails count for nothing."""
+    return [(distance / 1.349) ** 2 for distance in quartile_ranges(blocks)]
 
 
 def _upper_tail(z: float) -> float:

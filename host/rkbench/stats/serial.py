@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
+from rkbench.stats.middle import medians
+
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
@@ -22,23 +24,8 @@ FEWEST_BLOCKS = 12
 
 def wanders(blocks: Sequence[Sequence[float] | NDArray[Any]]) -> bool:
     """Return whether block medians resemble their neighbours; False with fewer than twelve blocks."""
-    levels = _medians([block for block in blocks if len(block)])
+    levels = medians([block for block in blocks if len(block)])
     return len(levels) >= FEWEST_BLOCKS and serial_z(levels) > LIMIT_Z
-
-
-def _medians(blocks: Sequence[Sequence[float] | NDArray[Any]]) -> list[float]:
-    """Return the median of each block, in order; blocks of one length are taken together."""
-    import numpy as np  # not at the top: a help page and an inspection need none
-
-    places: dict[int, list[int]] = {}
-    for place, block in enumerate(blocks):
-        places.setdefault(len(block), []).append(place)
-    levels = [0.0] * len(blocks)
-    for length, alike in places.items():
-        table = np.concatenate([blocks[place] for place in alike]).reshape(-1, length)
-        for place, level in zip(alike, np.median(table, axis=1).tolist(), strict=True):
-            levels[place] = level
-    return levels
 
 
 def serial_z(levels: Sequence[float]) -> float:

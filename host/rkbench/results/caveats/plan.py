@@ -51,7 +51,7 @@ def _iterations(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
         advice = ended_early(run) or say("measure more: {more}", more=more)
         yield caveat("too_few_iterations", say("only {count} timed iterations", count=count), advice)
     elif run.latency and run.latency.p99_s is not None and not is_overloaded(run.server):
-        found = _p99(run, run.latency, len(set(evidence.latencies.block_loads())))
+        found = _p99(run, run.latency, len(set(evidence.block_loads)))
         yield from (replace(item, advice=ended_early(run) or item.advice) for item in found)
 
 
@@ -88,7 +88,7 @@ def _p99(run: RunResult, latency: Latency, loads: int) -> Iterator[Caveat]:
 def _blocks(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     """Say that no drift could be seen: each load has a level of its own, so of several loads it is theirs."""
     blocks = run.latency.block_count if run.latency else 0
-    loads = len(set(evidence.latencies.block_loads()))
+    loads = len(set(evidence.block_loads))
     if not blocks or run.plan.scenario != SINGLE_STREAM:
         return
     if blocks < FEWEST_BLOCKS:
@@ -114,7 +114,7 @@ def _quads(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     """Say that no interval of a difference can be exact: fewer loads, or quads of one load, than it takes."""
     plan, candidates = run.plan, run.plan.variants_in_push - 1
     in_turns = plan.interleave and candidates > 0 and plan.scenario == SINGLE_STREAM
-    blocks = evidence.latencies.block_loads()
+    blocks = evidence.block_loads
     if not blocks or not in_turns or plan.loads is None:  # which plans of the first version had not
         return
     loads, needed = len(set(blocks)), fewest_differences(joint_confidence(candidates))
@@ -135,7 +135,7 @@ def _had(units: int, *, are_quads: bool) -> Said:
 
 def _precision(run: RunResult, evidence: Evidence) -> Iterator[Caveat]:
     """Say that a plan with a precision went to its end, or to its time, before that was reached."""
-    plan, blocks = run.plan, evidence.latencies.block_loads()
+    plan, blocks = run.plan, evidence.block_loads
     if plan.precision_percent is None or run.latency is None:
         return
     width = _widest_percent(evidence)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 
 from rkbench_agent.wire.board import Reading
 from rkbench_agent.wire.caveats import Caveat
@@ -20,6 +21,11 @@ class Evidence:
     latencies: RawLatencies
     readings: tuple[Reading, ...] = ()
     beside: tuple[RawLatencies, ...] = ()
+
+    @cached_property
+    def block_loads(self) -> list[int]:
+        """The load of each timed block, in order."""
+        return self.latencies.block_loads()
 
 
 Rule = Callable[[RunResult, Evidence], Iterator[Caveat]]
