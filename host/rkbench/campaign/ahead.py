@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib import import_module
+from sys import modules
 from threading import Thread
 from typing import Generic, TypeVar
 
@@ -37,6 +38,7 @@ class Ahead(Generic[Result]):
             self._errors.append(error)
 
 
-def load_ahead() -> Ahead[object]:
+def load_ahead() -> None:
     """Begin to load what is needed; whoever imports it before it is there waits for the rest alone."""
-    return Ahead(lambda: import_module(NEEDED))
+    if NEEDED not in modules:
+        Ahead(lambda: import_module(NEEDED))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from threading import Lock
 
 from rkbench_agent.wire.board import Environment
 from rkbench_agent.wire.caveats import Caveat
@@ -58,6 +59,10 @@ from rkbench.results.model import Failure, RunResult
 from rkbench.results.names import run_names
 from rkbench.variants.preflight import check_soc
 from rkbench.variants.variant import PreparedVariant, beside_itself, prepare_variants
+
+#: Boards of a night whose runs end at the same moment go on one by one, each once its own is summed up: would
+#: all be summed up at once, all would stand still until the last is.
+_ONE_AT_A_TIME = Lock()
 
 
 def run_campaign(
@@ -204,7 +209,11 @@ class _Runner:
         self._after.scoring.take(message)
         ended = self._collector.add(message)
         if ended is not None:
-            self._save(self._collector.result(ended))
+            self._save(self._result(ended))
+
+    def _result(self, run_id: str, failure: Failure | None = None) -> Collected:
+        with _ONE_AT_A_TIME:
+            return self._collector.result(run_id, failure)
 
     def _tell_of_run(self, run: str, text: str) -> None:
         self._listener(self._telling.of_run(run, text))
@@ -214,7 +223,7 @@ class _Runner:
         unfinished = self._collector.unfinished()
         for run_id in self._names:
             if run_id not in self._ended:
-                self._save(self._collector.result(run_id, failure if run_id in unfinished else None))
+                self._save(self._result(run_id, failure if run_id in unfinished else None))
 
     def _save(self, collected: Collected) -> None:
         """Save one run. A store that refuses must not cost what is still to be measured: told at the end."""
