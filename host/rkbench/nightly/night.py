@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
 from rkbench.boards.model import Board
+from rkbench.campaign.ahead import Ahead
 from rkbench.campaign.prepared_once import Variants
 from rkbench.errors import StoreError
 from rkbench.interrupts import told_of_interrupts
+from rkbench.nightly.ahead import make_ahead
 from rkbench.nightly.begin import Terms, begin, load_references
 from rkbench.nightly.board_session import BoardLine, Connect, HeldFor
 from rkbench.nightly.by_history import ByHistory
@@ -99,10 +101,10 @@ class _NightRunner:
         self._work = _Work()
         self._past = ByHistory()
         self._outlook = NightOutlook(cells, took_before(store, night.suite, night.id))
-        variants = Variants()
+        self._variants = Variants()
         asked = HeldFor(f"nightly {night.suite}", terms.priority)
         self._lines = [
-            BoardLine(board, connect, self._hear, self._work.stop, unix_s, asked, variants)
+            BoardLine(board, connect, self._hear, self._work.stop, unix_s, asked, self._variants)
             for board in self._boards()
         ]
 
@@ -158,6 +160,7 @@ class _NightRunner:
         """Run the cells; return False where Ctrl-C ended that."""
         done = self._saved.results
         self._listener(NightBegun(len(self._cells), len(done), self._outlook.left_s(done)))
+        Ahead(lambda: make_ahead(self._variants, self._todo, self._work.stop))
         for line in self._lines:
             mine = self._cells_of(line)
             measurer = CellMeasurer(
