@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, List, Optional
 
@@ -23,6 +25,8 @@ if TYPE_CHECKING:
     from rkbench_agent.run.answers import AnswerStream, Counter
 
 SEED = 20240229
+#: Hundreds of cases may take no time: how far they are is told no more often than anybody reads it.
+TOLD_EVERY_S = 0.2
 
 
 def first_inputs(spec: RunSpec, golden_path: Optional[str]) -> List[Any]:
@@ -40,12 +44,14 @@ def compare(
     spec: RunSpec, golden_path: str, runtime: Runtime, answers: AnswerStream, counter: Counter
 ) -> None:
     """Run all golden cases, one in memory at a time, and send an OutputError per case and output."""
-    watch, first = OutputWatch(), None
+    watch, first, told_s = OutputWatch(), None, -math.inf
     try:
         with NpzFile(golden_path) as file:
             golden = Golden(file, spec.inputs, spec.outputs)
-            answers.send(Progress(spec.run, GOLDEN, 0, golden.count, "cases"))
             for case in golden.cases():
+                if time.monotonic() - told_s >= TOLD_EVERY_S:
+                    told_s = time.monotonic()
+                    answers.send(Progress(spec.run, GOLDEN, case.index, golden.count, "cases"))
                 outputs = _run(runtime, case.inputs, counter)
                 if outputs is not None:
                     _send_errors(spec, case, outputs, runtime.provenance().outputs, answers)
@@ -55,8 +61,8 @@ def compare(
                         watch.repeat(outputs, _run(runtime, case.inputs, counter) or [])
                     if case.index == 0:
                         first = case, outputs
-                answers.send(Progress(spec.run, GOLDEN, case.index + 1, golden.count, "cases"))
                 answers.mark()
+            answers.send(Progress(spec.run, GOLDEN, golden.count, golden.count, "cases"))
             if first is not None:
                 for suspect in suspects(spec, *first, golden, _attempt(runtime, answers, counter)):
                     answers.send(suspect)
