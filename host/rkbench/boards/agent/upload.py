@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import hashlib
 import time
-import zlib
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Sequence
 from typing import Any, BinaryIO
 
+from rkbench.boards.agent.packing import PACKED, PackedFile, choose_codec, encoded
 from rkbench.boards.agent.put_line import PutLine
 from rkbench.boards.agent.put_reply import PutReply, no_space, refusal
 from rkbench.boards.model import Board
@@ -21,28 +20,10 @@ from rkbench.files import LocalFile
 from rkbench.results.records import TransferRecord
 from rkbench.units import format_bytes
 
-CHUNK_BYTES = 256 * 1024
-#: Where samples shrink to less than this, zlib level 1 is faster than the wire even on Gigabit Ethernet.
-PAYS_RATIO = 0.7
-SAMPLES = 16
-SAMPLE_BYTES = 32 * 1024
 BUSY_RETRY_S = 0.5
 
 #: Called with the file and the bytes of it that the board has.
 OnProgress = Callable[[LocalFile, int], None]
-
-
-def choose_codec(path: Path) -> str:
-    """Return `zlib` where samples spread over the file shrink enough, else `stored`."""
-    size = path.stat().st_size
-    plain = packed = 0
-    with path.open("rb") as stream:
-        for index in range(SAMPLES):
-            stream.seek(index * max(0, size - SAMPLE_BYTES) // max(1, SAMPLES - 1))
-            sample = stream.read(SAMPLE_BYTES)
-            plain += len(sample)
-            packed += len(zlib.compress(sample, 1))
-    return "zlib" if packed < plain * PAYS_RATIO else "stored"
 
 
 def check_room(board: str, files: Sequence[LocalFile], partial: dict[str, int], free_bytes: int) -> None:
@@ -87,16 +68,9 @@ class Uploader:
         the link broke off or nothing moved for `silence_limit_s`; the board then keeps what it got.
         """
         start = time.monotonic()
-        sending = _Sending(self._line, file, choose_codec(file.path), self._on_progress)
-        offset = offset if offset <= file.size_bytes else 0
-        reply = sending.attempt(offset)
-        wait = _OthersUpload(self._silence_limit_s)
-        while reply.error == "prefix" or (reply.error == "busy" and wait.goes_on(reply.received)):
-            if reply.error == "prefix":
-                offset = 0
-            else:
-                time.sleep(BUSY_RETRY_S)
-            reply = sending.attempt(offset, asks_first=reply.error == "busy")
+        with PACKED.use(file) as packed:
+            sending = _Sending(self._line, file, packed, self._on_progress)
+            reply, offset = self._settled(sending, offset if offset <= file.size_bytes else 0)
         if not reply.ok:
             raise refusal(self._board.name, file.path.name, reply)
         return TransferRecord(
@@ -107,6 +81,18 @@ class Uploader:
             offset,
             sending.codec,
         )
+
+    def _settled(self, sending: _Sending, offset: int) -> tuple[PutReply, int]:
+        """Return the last reply, and from where on the file was sent then."""
+        reply = sending.attempt(offset)
+        wait = _OthersUpload(self._silence_limit_s)
+        while reply.error == "prefix" or (reply.error == "busy" and wait.goes_on(reply.received)):
+            if reply.error == "prefix":
+                offset = 0
+            else:
+                time.sleep(BUSY_RETRY_S)
+            reply = sending.attempt(offset, asks_first=reply.error == "busy")
+        return reply, offset
 
 
 class _OthersUpload:
@@ -128,11 +114,14 @@ class _OthersUpload:
 class _Sending:
     """Attempts to send one file; counts what went over the wire."""
 
-    def __init__(self, line: PutLine, file: LocalFile, codec: str, on_progress: OnProgress | None) -> None:
+    def __init__(
+        self, line: PutLine, file: LocalFile, packed: PackedFile | None, on_progress: OnProgress | None
+    ) -> None:
         self._line = line
         self._file = file
+        self._packed = packed
         self._on_progress = on_progress
-        self.codec = codec
+        self.codec = packed.codec if packed else choose_codec(file.path)
         self.sent_bytes = 0
 
     def attempt(self, offset: int, *, asks_first: bool = False) -> PutReply:
@@ -152,7 +141,8 @@ class _Sending:
     def _send(self, stream: BinaryIO, offset: int) -> None:
         """Send the rest of `stream`; returns early where the board has closed its end (it says why)."""
         done = offset
-        for taken, data in _encoded(stream, self.codec):
+        whole = self._packed if self.codec == "zlib" and not offset else None  # a rest is a stream of its own
+        for taken, data in whole.pieces() if whole else encoded(stream, self.codec):
             if not self._line.send(data):
                 return
             self.sent_bytes += len(data)
@@ -169,22 +159,6 @@ class _Sending:
             f"board {name!r}: the upload of {file.path.name} {what} after {format_bytes(self.sent_bytes)}",
             hint="check board and network, then push again: it goes on where it stopped",
         )
-
-
-def _encoded(stream: BinaryIO, codec: str) -> Iterator[tuple[int, bytes]]:
-    """Yield the rest of `stream` in pieces: how many of its bytes a piece stands for, and the piece."""
-    if codec == "stored":
-        while data := stream.read(CHUNK_BYTES):
-            yield len(data), data
-        return
-    packer = zlib.compressobj(1)
-    taken = 0
-    while data := stream.read(CHUNK_BYTES):
-        taken += len(data)
-        if piece := packer.compress(data):
-            yield taken, piece
-            taken = 0
-    yield taken, packer.flush()
 
 
 def _hash_bytes(stream: BinaryIO, hasher: Any, limit: int) -> None:
