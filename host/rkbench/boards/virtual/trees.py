@@ -12,10 +12,22 @@ are listed in `<soc>.links`, and made when a tree is copied out.
 from __future__ import annotations
 
 import os
-import shutil
+import threading
+from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 TREES = Path(__file__).parent / "trees"
+_READING = threading.Lock()
+
+
+@dataclass(frozen=True)
+class _Tree:
+    """A tree as a whole: folders, outer ones first; what is in each file; where each link leads to."""
+
+    folders: tuple[str, ...]
+    files: dict[str, bytes]
+    links: dict[str, str]
 
 
 def recorded_socs() -> tuple[str, ...]:
@@ -25,21 +37,51 @@ def recorded_socs() -> tuple[str, ...]:
 
 def copy_tree(name: str, target: Path, trees: Path = TREES) -> None:
     """Write the tree `name` of the folder `trees` into the folder `target`, which must not be there yet."""
+    if trees == TREES:
+        with _READING:  # fifty boards of a night begin at the same time, and are given what is read once
+            tree = _kept_tree(name)
+    else:
+        tree = _read_tree(name, trees)
+    target.mkdir(parents=True)
+    for folder in tree.folders:
+        (target / folder).mkdir(exist_ok=True)
+    for path, content in tree.files.items():
+        (target / path).write_bytes(content)
+    for path, to in tree.links.items():
+        (target / path).symlink_to(to)
+
+
+@cache
+def _kept_tree(name: str) -> _Tree:
+    return _read_tree(name, TREES)
+
+
+def _read_tree(name: str, trees: Path) -> _Tree:
+    """Read a tree; a folder that stands under the name of a link is found where the link leads to."""
     links = recorded_links(name, trees)
     source = trees / name
+    folders, files = dict.fromkeys(place for path in links for place in _above(path)), {}
 
-    def leave_out(folder: str, names: list[str]) -> set[str]:
-        place = Path(folder).relative_to(source)
-        return {name for name in names if (place / name).as_posix() in links}
+    def read(folder: Path, real: Path) -> None:
+        folders.update(dict.fromkeys(_above((real / "any").as_posix())))
+        for path in folder.iterdir():
+            if path.relative_to(source).as_posix() in links:
+                continue
+            if path.is_dir():
+                read(path, real / path.name)
+            else:
+                files[(real / path.name).as_posix()] = path.read_bytes()
 
-    shutil.copytree(source, target, ignore=leave_out)
+    read(source, Path())
     for path, to in links.items():
         if (source / path).is_dir() and not (source / path).is_symlink():
-            real = Path(os.path.normpath((target / path).parent / to))
-            shutil.copytree(source / path, real, ignore=leave_out, dirs_exist_ok=True)
-    for path, to in links.items():
-        (target / path).parent.mkdir(parents=True, exist_ok=True)
-        (target / path).symlink_to(to)
+            read(source / path, Path(os.path.normpath(Path(path).parent / to)))
+    return _Tree(tuple(folders), files, links)
+
+
+def _above(path: str) -> list[str]:
+    """Return the folders that a path of a tree lies in, the outer ones first."""
+    return [folder.as_posix() for folder in reversed(Path(path).parents)]
 
 
 def recorded_links(name: str, trees: Path = TREES) -> dict[str, str]:
