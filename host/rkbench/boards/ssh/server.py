@@ -100,12 +100,17 @@ class CommandServer(paramiko.ServerInterface):
 _RUNNING: set[SshServer] = set()
 
 
+def servers_running() -> int:
+    """Return how many servers run in this process."""
+    return len(_RUNNING)
+
+
 def _niceness() -> int:
     """Return how much a command leaves the computer to this process, where more boards run than processors.
 
     A real board has its own: here a host that competes with fifty agents keeps all of them waiting.
     """
-    return NICER if len(_RUNNING) > (os.cpu_count() or 1) else 0
+    return NICER if servers_running() > (os.cpu_count() or 1) else 0
 
 
 def _new_key(path: Path) -> paramiko.PKey:

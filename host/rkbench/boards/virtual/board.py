@@ -15,7 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from rkbench.boards.model import Board
-from rkbench.boards.ssh.server import HOST, SshServer
+from rkbench.boards.ssh.server import HOST, SshServer, servers_running
+from rkbench.boards.virtual.compiled import give_compiled
 from rkbench.boards.virtual.folder import BoardFolder
 from rkbench.boards.virtual.trees import copy_tree, recorded_socs
 from rkbench.errors import InventoryError, UsageError
@@ -49,6 +50,8 @@ class VirtualBoard:
                 f"board {board.name!r}: its home {self.home} cannot be made: {error.strerror or error}",
                 hint="name a folder of your own as its home",
             ) from error
+        if servers_running():
+            give_compiled(board, self.home)
         self._server = SshServer(
             self.folder, USER, self.home, _environment(tree, self.home, board.behaviour, environment)
         )
