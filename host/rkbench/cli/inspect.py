@@ -64,6 +64,9 @@ def inspect(
     html: Annotated[str | None, typer.Option(help="Write one self-contained page to FILE.")] = None,
     myths: Annotated[bool, typer.Option("--myths", help="Judge the popular suspects in this file.")] = False,
     layers: Annotated[str, typer.Option(help="How many layers to list, or all.")] = "10",
+    causes: Annotated[
+        str, typer.Option(help="notable: causes of a hundredth of the file, the rest in one line; or all.")
+    ] = "notable",
     tasks: Annotated[
         str | None, typer.Option(help="Tell the NPU tasks of layers with this in their name; alone: of all.")
     ] = None,
@@ -96,7 +99,15 @@ def inspect(
         _write_graph(inspection, drawn.graph, drawn.run, drawn.store)
     elif drawn.run is not None:
         raise UsageError("--run times the layers of a graph", hint="name its file: --graph graph.json")
-    show_inspection(inspection, json_to=json, html_to=html, layers=layers, myths=myths, read=request.files)
+    show_inspection(
+        inspection,
+        json_to=json,
+        html_to=html,
+        layers=layers,
+        causes=causes,
+        myths=myths,
+        read=request.files,
+    )
 
 
 def _write_graph(inspection: Inspection, target: Path, name: str | None, store: str | None) -> None:

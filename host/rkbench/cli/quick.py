@@ -11,7 +11,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-VALUES = ("--onnx", "--target", "--dtype", "--diff", "--json", "--html", "--layers", "--tasks", "--lang")
+VALUES = (
+    *("--onnx", "--target", "--dtype", "--diff", "--json", "--html", "--layers", "--causes", "--tasks"),
+    "--lang",
+)
 FLAGS = ("--myths",)
 
 
@@ -72,6 +75,7 @@ def inspect_plain(arguments: dict[str, str]) -> None:
         json_to=json,
         html_to=html,
         layers=layers,
+        causes=arguments.get("causes", "notable"),
         myths=myths,
         read=request.files,
     )

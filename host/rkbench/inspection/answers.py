@@ -199,30 +199,32 @@ def _coarse(layers: tuple[LayerElsewhere, ...]) -> Said:
     )
 
 
-def what_to_change(verdict: Verdict, causes: Iterable[Cause], command: str = "") -> ChangeAnswer:
+def what_to_change(
+    verdict: Verdict, causes: Iterable[Cause], command: str = "", does: Said = NOTHING
+) -> ChangeAnswer:
     """Return what exactly has to change, the cures of all causes behind it.
 
-    `command` runs `bench fix`, and is the last step where no cause speaks of it.
+    `command` runs `bench fix`, which `does` more than one cause may speak of; it is the last step where none
+    does.
     """
-    steps = _steps(causes, command)
+    steps = _steps(causes, command, does)
     if verdict == "healthy":
         saving = say("What would still save bytes is listed.") if steps else NOTHING
         return ChangeAnswer(together(say("Nothing has to change."), saving), steps)
     return ChangeAnswer(steps[0] if steps else say("Nothing is known that cures it."), steps)
 
 
-def _steps(causes: Iterable[Cause], command: str) -> tuple[Said, ...]:
-    """Return the steps of all causes, the largest cause first; one command or line once."""
+def _steps(causes: Iterable[Cause], command: str, does: Said) -> tuple[Said, ...]:
+    """Return the steps of all causes, the largest cause first; one command or line once.
+
+    `command` is as in `what_to_change`.
+    """
     steps: dict[str, Said] = {}
     for fix in (fix for cause in causes for fix in cause.fix):
         if fix.kind != "nothing":
-            text = (
-                say("{snippet}  ({action})", snippet=fix.snippet, action=fix.action)
-                if fix.snippet
-                else fix.action
-            )
+            action = does if does and fix.snippet == command else fix.action
+            text = say("{snippet}  ({action})", snippet=fix.snippet, action=action) if fix.snippet else action
             steps.setdefault(fix.snippet or fix.action, text)
     if command:
-        saves = say("rewrite the ONNX before it is converted, where that makes the .rknn smaller")
-        steps.setdefault(command, say("{snippet}  ({action})", snippet=command, action=saves))
+        steps.setdefault(command, say("{snippet}  ({action})", snippet=command, action=does))
     return tuple(steps.values())

@@ -6,10 +6,12 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import Protocol
 
 from rkbench.inspection.causes import Cause, Fix
 from rkbench.inspection.formatting import count, listing
 from rkbench.language.said import Said, listed, say
+from rkbench.units import format_bytes
 
 #: The rewrites that take bytes of a cause. A rewrite may be named by several causes: nodes tell them apart.
 CURES: dict[str, tuple[str, ...]] = {
@@ -44,8 +46,26 @@ BY_LAYER: dict[str, tuple[str, ...]] = {
 }
 _MADE_OF = re.compile(r"(#\d+|_2[a-z]+)+$")
 """What the compiler appends to the name of a node where one layer is made of it."""
-Found = Mapping[str, tuple[str, ...]]
-"""The nodes that each rewrite would change."""
+SLIGHT_SHARE = 0.05
+"""Of a cause: a rewrite that saves less than this is told behind what does more."""
+Own = Mapping[str, tuple[str, ...]]
+"""The nodes of a cause that each rewrite would change."""
+
+
+class Rewritten(Protocol):
+    """What a rewrite would do in an ONNX; the room of rewrites is loaded where there is one alone."""
+
+    @property
+    def nodes(self) -> tuple[str, ...]:
+        """Names of the nodes that it would change."""
+
+    @property
+    def saved_bytes(self) -> int | None:
+        """What it alone is predicted to save of the file; None where no prediction tells."""
+
+
+Found = Mapping[str, Rewritten]
+"""What each rewrite would do."""
 
 
 def cured(causes: tuple[Cause, ...], found: Found, command: str, path: Path) -> tuple[Cause, ...]:
@@ -54,7 +74,12 @@ def cured(causes: tuple[Cause, ...], found: Found, command: str, path: Path) -> 
 
     `command` runs it; "" where it finds nothing at all.
     """
-    return tuple(_cured(cause, _own(cause, causes, found), command, path) for cause in causes)
+    return tuple(_cured(cause, _own(cause, causes, found), found, command, path) for cause in causes)
+
+
+def what_it_does(found: Found) -> Said:
+    """Return the rewrites of one command, each with its nodes and what it is predicted to save."""
+    return say("rewrite the ONNX: {found}", found=_places({name: found[name].nodes for name in found}, found))
 
 
 def without_bench_fix(causes: tuple[Cause, ...], path: Path) -> tuple[Cause, ...]:
@@ -73,10 +98,11 @@ def _runs_it(fix: Fix) -> bool:
     return fix.kind == "command" and bool(fix.rewrites)
 
 
-def _own(cause: Cause, causes: Iterable[Cause], found: Found) -> dict[str, tuple[str, ...]]:
+def _own(cause: Cause, causes: Iterable[Cause], rewritten: Found) -> dict[str, tuple[str, ...]]:
     """Return the nodes that are of this cause: those that are layers of another one are not."""
     own = {}
     sources = _sources(cause)
+    found = {name: each.nodes for name, each in rewritten.items()}
     for rewrite in _rewrites(cause):
         others = {
             name
@@ -105,15 +131,14 @@ def _sources(cause: Cause) -> set[str]:
     return {name for layer in cause.layers for name in (layer, _MADE_OF.sub("", layer))}
 
 
-def _cured(cause: Cause, own: Found, command: str, path: Path) -> Cause:
+def _cured(cause: Cause, own: Own, found: Found, command: str, path: Path) -> Cause:
     fixes: list[Fix] = []
     dropped: list[str] = []
     told: set[str] = set()
     for fix in cause.fix:
         does = [rewrite for rewrite in fix.rewrites if rewrite in own and rewrite not in told]
         if does:
-            action = say("{action}; bench fix does it: {found}", action=fix.action, found=_places(own, does))
-            fixes.append(replace(fix, kind="command", action=action, snippet=command))
+            fixes.append(_done(fix, {name: own[name] for name in does}, found, command))
             told.update(does)
         elif not fix.rewrites:
             fixes.append(fix)
@@ -121,27 +146,40 @@ def _cured(cause: Cause, own: Found, command: str, path: Path) -> Cause:
             dropped += fix.rewrites
     if own:
         dropped = []  # the cause is cured, by another rewrite than that
-    untold = [rewrite for rewrite in own if rewrite not in told]
+    untold = {rewrite: own[rewrite] for rewrite in own if rewrite not in told}
     if untold:
-        action = say("rewrite the ONNX, then convert it again: {found}", found=_places(own, untold))
-        fixes.insert(0, Fix("command", action, command, tuple(untold)))
+        action = say("rewrite the ONNX, then convert it again: {found}", found=_places(untold, found))
+        fixes.insert(0, Fix("command", action, command, tuple(untold), _saved(untold, found)))
+    fixes.sort(key=lambda fix: fix.saved_bytes is not None and fix.saved_bytes < SLIGHT_SHARE * cause.bytes)
     return replace(
         cause, fix=tuple(fixes), not_helping=(*_useless(dropped, command, path), *cause.not_helping)
     )
 
 
-def _places(own: Found, rewrites: Iterable[str]) -> Said:
-    return listed(
-        [
-            say(
-                "{rewrite} in {nodes} ({names})",
-                rewrite=rewrite,
-                nodes=count(len(own[rewrite]), "node"),
-                names=listing(own[rewrite]),
-            )
-            for rewrite in rewrites
-        ]
-    )
+def _done(fix: Fix, own: Own, found: Found, command: str) -> Fix:
+    """Return a fix as what `bench fix` does."""
+    action = say("{action}; bench fix does it: {found}", action=fix.action, found=_places(own, found))
+    return replace(fix, kind="command", action=action, snippet=command, saved_bytes=_saved(own, found))
+
+
+def _saved(own: Own, found: Found) -> int | None:
+    known = [saved for name in own if (saved := found[name].saved_bytes) is not None]
+    return sum(known) if len(known) == len(own) else None
+
+
+def _places(own: Own, found: Found) -> Said:
+    return listed([_place(name, nodes, found[name]) for name, nodes in own.items()])
+
+
+def _place(name: str, nodes: tuple[str, ...], rewritten: Rewritten) -> Said:
+    told: dict[str, object] = {"rewrite": name, "nodes": count(len(nodes), "node"), "names": listing(nodes)}
+    if rewritten.saved_bytes is None:
+        return say("{rewrite} in {nodes} ({names})", **told)
+    told["saved"] = format_bytes(rewritten.saved_bytes)
+    if len(nodes) == len(rewritten.nodes):
+        return say("{rewrite} in {nodes} ({names}; predicted to save {saved})", **told)
+    told["all"] = len(rewritten.nodes)
+    return say("{rewrite} in {nodes} ({names}; in all {all} it is predicted to save {saved})", **told)
 
 
 def _useless(dropped: Iterable[str], command: str, path: Path) -> tuple[Said, ...]:

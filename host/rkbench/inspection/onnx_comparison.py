@@ -11,12 +11,13 @@ from types import MappingProxyType
 
 from rkbench.inspection.answers import what_to_change
 from rkbench.inspection.causes import Cause
-from rkbench.inspection.cures import cured, without_bench_fix
+from rkbench.inspection.causes.cause import Verdict
+from rkbench.inspection.cures import cured, what_it_does, without_bench_fix
 from rkbench.inspection.document import SCHEMA, FileInspection, Inspection
 from rkbench.inspection.onnx_document import OnnxComparison, OnnxNode, PredictedFile
 from rkbench.inspection.prediction import fix_command, predicted_sentence
 from rkbench.language.said import NOTHING, Said, say
-from rkbench.onnx.fixing import proposed
+from rkbench.onnx.fixing import ProposedRewrite, proposed
 from rkbench.onnx.input_shapes import InputShapes
 from rkbench.onnx.prediction import PredictedNode, Prediction
 from rkbench.units import format_bytes
@@ -42,19 +43,22 @@ def add_onnx(
     told = inspection.causes
     told = without_bench_fix(told, path) if found is None else cured(told, found, command, path)
     causes = tuple(_named(cause, shlex.quote(str(path))) for cause in told)
-    change = what_to_change("bloated" if inspection.lead_cause else "healthy", causes, command)
+    verdict: Verdict = "bloated" if inspection.lead_cause else "healthy"
+    does = what_it_does(found or {})
+    change = what_to_change(verdict, causes, command, does)
     return replace(
         inspection,
         sentence=_artefact(inspection, path, prediction) or inspection.sentence,
         causes=causes,
         answers=replace(inspection.answers, what_to_change=change),
-        onnx=_comparison(path, prediction, nodes, size, command),
+        onnx=_comparison(path, prediction, nodes, size, (command, does)),
     )
 
 
 def inspect_prediction(path: Path, prediction: Prediction, shapes: InputShapes = NONE_GIVEN) -> Inspection:
     """Return the inspection of an ONNX that has not been converted; `shapes` as for `add_onnx`."""
-    found = _found(path, prediction, shapes) or ()
+    found = _found(path, prediction, shapes) or {}
+    command = fix_command(path, prediction, found, shapes)
     nodes = tuple(_node(node) for node in prediction.nodes)
     return Inspection(
         schema=SCHEMA,
@@ -73,7 +77,7 @@ def inspect_prediction(path: Path, prediction: Prediction, shapes: InputShapes =
         answers=None,
         myths=(),
         diff=None,
-        onnx=_comparison(path, prediction, nodes, None, fix_command(path, prediction, found, shapes)),
+        onnx=_comparison(path, prediction, nodes, None, (command, what_it_does(found))),
     )
 
 
@@ -91,7 +95,7 @@ def source_node(name: str, names: set[str], rewrite: str | None = None) -> str:
     return whole if name not in names and whole in names else name
 
 
-def _found(path: Path, prediction: Prediction, shapes: InputShapes) -> dict[str, tuple[str, ...]] | None:
+def _found(path: Path, prediction: Prediction, shapes: InputShapes) -> dict[str, ProposedRewrite] | None:
     return proposed(path, prediction, shapes) if prediction.nodes else {}
 
 
@@ -102,8 +106,13 @@ def _named(cause: Cause, name: str) -> Cause:
 
 
 def _comparison(
-    path: Path, prediction: Prediction, nodes: tuple[OnnxNode, ...], file_bytes: int | None, command: str
+    path: Path,
+    prediction: Prediction,
+    nodes: tuple[OnnxNode, ...],
+    file_bytes: int | None,
+    fix: tuple[str, Said],
 ) -> OnnxComparison:
+    command, does = fix
     needed = prediction.needed_weight_bytes
     return OnnxComparison(
         path=str(path),
@@ -113,6 +122,7 @@ def _comparison(
         nodes=nodes,
         prediction=_predicted_file(prediction),
         fix=(command,) if command else (),
+        does=does if command else NOTHING,
     )
 
 

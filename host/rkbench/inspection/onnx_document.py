@@ -53,3 +53,5 @@ class OnnxComparison:
     prediction: PredictedFile
     fix: tuple[str, ...]
     """Commands that rewrite the network."""
+    does: Said
+    """The rewrites of these commands: their nodes, and what each is predicted to save; "" without any."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
@@ -24,7 +24,7 @@ from rkbench.onnx.rewrites import ALL, spelled_out
 from rkbench.onnx.rewrites.proposal import Proposal, Rewrite, RewriteContext, is_stored
 from rkbench.onnx.rewriting import context_of, first_proposals, rewrite_until_done
 from rkbench.onnx.verify import Verification, verify
-from rkbench.onnx.whole import dearer_kinds
+from rkbench.onnx.whole import TriedAlone, tried_alone
 from rkbench.rknn import targets
 from rkbench.rknn.targets import check_target
 
@@ -118,7 +118,8 @@ def fix(
     context = context_of(network, target, known, toolkit_version)
     skipped = tuple(_skipped(network, context))
     if judges_whole and not network.is_quantized:
-        rewrites = _paying(path, before, context, rewrites, input_shapes)
+        alone = tried_alone(path, before, first_proposals(context, rewrites), rewrites, input_shapes)
+        rewrites = _paying(rewrites, alone)
     mended = _mended(network, rewrites)
     if network.is_quantized or not (mended or first_proposals(context, rewrites)):
         return FixReport(path, None, (), skipped, before, before, None)
@@ -131,9 +132,18 @@ def fix(
     return FixReport(path, output, changes, skipped, before, after, verification)
 
 
+@dataclass(frozen=True)
+class ProposedRewrite:
+    """A kind of change that `fix` would make."""
+
+    nodes: tuple[str, ...]
+    saved_bytes: int | None = None
+    """What it alone is predicted to save of the whole file; None where no prediction sees a gain."""
+
+
 def proposed(
     path: str | PathLike[str], prediction: Prediction, input_shapes: InputShapes | None = None
-) -> dict[str, tuple[str, ...]] | None:
+) -> dict[str, ProposedRewrite] | None:
     """Return the rewrites that `fix` would make in the ONNX of `prediction`, each with its nodes.
 
     Nothing is written. What it makes of nodes that it made itself is left out; so is all but its first
@@ -145,25 +155,20 @@ def proposed(
     if network.is_quantized or targets.kept_group_alignment(target, dtype, version) is None:
         return None
     context = context_of(network, target, dtype, version)
-    paying = _paying(Path(path), prediction, context, ALL, input_shapes)
+    alone = tried_alone(Path(path), prediction, first_proposals(context, ALL), ALL, input_shapes)
     known = {network.path.name, *(node.name or "" for node in network.graph)}
     made = first_proposals if network.missing_files else rewrite_until_done
-    found = (*_mended(network, ALL), *(_change(proposal) for proposal in made(context, paying)))
+    found = (*_mended(network, ALL), *(_change(proposal) for proposal in made(context, _paying(ALL, alone))))
     nodes: dict[str, list[str]] = {}
     for change in (each for each in found if each.node in known):
         nodes.setdefault(change.rewrite, []).append(change.node)
-    return {rewrite: tuple(dict.fromkeys(names)) for rewrite, names in nodes.items()}
+    saved = {name: each.saved_bytes for name, each in alone.items()}
+    return {name: ProposedRewrite(tuple(dict.fromkeys(own)), saved.get(name)) for name, own in nodes.items()}
 
 
-def _paying(
-    path: Path,
-    before: Prediction,
-    context: RewriteContext,
-    rewrites: Sequence[Rewrite],
-    input_shapes: InputShapes | None = None,
-) -> tuple[Rewrite, ...]:
+def _paying(rewrites: Sequence[Rewrite], alone: Mapping[str, TriedAlone]) -> tuple[Rewrite, ...]:
     """Return the rewrites without those kinds that are predicted to save nothing of the whole file."""
-    dearer = dearer_kinds(path, before, first_proposals(context, rewrites), rewrites, input_shapes)
+    dearer = {name for name, each in alone.items() if each.is_dearer}
     return tuple(rewrite for rewrite in rewrites if rewrite.name not in dearer)
 
 

@@ -7,6 +7,7 @@ joined) only the prediction of the whole network knows.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from rkbench.onnx.input_shapes import InputShapes
@@ -22,28 +23,36 @@ MOST_ADDED_RATIO = 0.02
 """What a kind that was measured to pay may be predicted to add, as a share of the file."""
 
 
-def dearer_kinds(
+@dataclass(frozen=True)
+class TriedAlone:
+    """A kind of rewrite as the only one: what is predicted of the whole file."""
+
+    is_dearer: bool
+    """Whether it saves nothing. Of a kind that a measured rule proposes prediction may not see the gain: then
+    only where much would be added, and not where the file as it is cannot be predicted."""
+    saved_bytes: int | None
+    """None where no gain is seen, or nothing can be predicted."""
+
+
+def tried_alone(
     path: Path,
     before: Prediction,
     proposals: Sequence[Proposal],
     rewrites: Sequence[Rewrite],
     input_shapes: InputShapes | None = None,
-) -> frozenset[str]:
-    """Return the names of those proposed kinds that, alone, are predicted to save nothing.
-
-    Of a kind that a measured rule proposes prediction may not see the gain; it goes only where much would
-    be added, and not where the file as it is cannot be predicted.
-    """
-    found = set()
+) -> dict[str, TriedAlone]:
+    """Return what each of those kinds that are proposed is predicted to save, by its name."""
+    found = {}
     for rewrite in rewrites:
         own = [proposal for proposal in proposals if proposal.rewrite == rewrite.name]
         if own:
             estimated = any(proposal.before_bytes is not None for proposal in own)
             most = 1 - LEAST_SAVED_RATIO if estimated else 1 + MOST_ADDED_RATIO
             unknown = not estimated and before.file_bytes_high is None
-            if not unknown and _ratio(open_onnx(path, input_shapes), before, rewrite) > most:
-                found.add(rewrite.name)
-    return frozenset(found)
+            ratio = 0.0 if unknown else _ratio(open_onnx(path, input_shapes), before, rewrite)
+            saved = int((1 - ratio) * before.file_bytes) if 0 < ratio < 1 else None
+            found[rewrite.name] = TriedAlone(not unknown and ratio > most, saved)
+    return found
 
 
 def _ratio(network: OnnxFile, before: Prediction, rewrite: Rewrite) -> float:

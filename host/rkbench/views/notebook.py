@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rkbench.inspection.document import Inspection
 from rkbench.inspection.formatting import percent
+from rkbench.inspection.shown import shown_causes
 from rkbench.results.collect import Collected
 from rkbench.results.comparison import Comparison
 from rkbench.results.history import HistoryRow
@@ -66,16 +67,18 @@ def _figure(row: HistoryRow, measure: Measure) -> str:
 
 def inspection_html(inspection: Inspection) -> str:
     """Return the answer and the causes of an inspection, with what to type."""
+    causes = shown_causes(inspection)
     rows = [
         (cause.title, format_bytes(cause.bytes), percent(cause.share), f"{len(cause.layers):,}")
-        for cause in inspection.causes
+        for cause in causes.told
     ]
     fixes = [
         f"→ {fix.action}: {fix.snippet}" if fix.snippet else f"→ {fix.action}"
-        for cause in inspection.causes[:1]
+        for cause in causes.told[:1]
         for fix in cause.fix
     ]
-    return _table(inspection.sentence, ["cause", "bytes", "of the file", "layers"], rows, fixes)
+    notes = [causes.rest, *fixes] if causes.rest else fixes
+    return _table(inspection.sentence, ["cause", "bytes", "of the file", "layers"], rows, notes)
 
 
 def _table(sentence: str, heads: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str]) -> str:

@@ -141,6 +141,8 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[tuple[Any, Any]]:
         ["m.rknn", "--onnx", "m.onnx", "--json", "-", "--myths"],
         ["--html=page.html", "m.rknn", "--layers", "all", "--diff=o.rknn"],
         ["m.onnx", "--target", "rk3568", "--dtype", "int8"],
+        ["m.rknn", "--causes", "all"],
+        ["m.rknn", "--causes=notable"],
     ],
 )
 def test_the_short_cut_and_typer_call_the_same(arguments: list[str], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from onnx_networks import Network
 from rkbench.inspection.causes import Cause, Fix
-from rkbench.inspection.cures import cured, without_bench_fix
+from rkbench.inspection.cures import cured, what_it_does, without_bench_fix
 from rkbench.inspection.document import FileInspection
 from rkbench.inspection.inspect_file import Request, inspect_file
 from rkbench.language.said import say
+from rkbench.onnx.fixing import ProposedRewrite
 
 MODELS = Path(__file__).parents[2] / "data/models"
 PATH = Path("net.onnx")
@@ -23,6 +24,11 @@ def cause(code: str, *fixes: Fix, layers: tuple[str, ...] = ()) -> Cause:
     return Cause(code, text, layers, 1000, 0.1, {}, text, text, (), fixes, (), ())
 
 
+def found(nodes: dict[str, tuple[str, ...]], **saved: int) -> dict[str, ProposedRewrite]:
+    """Return what rewrites would do: their nodes, and what each is predicted to save, where that is known."""
+    return {name: ProposedRewrite(own, saved.get(name)) for name, own in nodes.items()}
+
+
 MERGE = Fix("command", say("merge groups"), "bench inspect X.rknn", ("regroup", "padded_groups"))
 FILL = Fix("network", say("fill up"), rewrites=("padded_groups",))
 TRAIN = Fix("network", say("train otherwise"))
@@ -31,7 +37,7 @@ TRAIN = Fix("network", say("train otherwise"))
 def test_a_rewrite_is_told_of_the_cause_whose_layers_it_changes() -> None:
     apart = cause("groups_kept_apart", MERGE, TRAIN, layers=("a", "b"))
     dense = cause("grouped_conv_dense", MERGE, TRAIN, layers=("c",))
-    first, second = cured((apart, dense), {"regroup": ("a", "b")}, COMMAND, PATH)
+    first, second = cured((apart, dense), found({"regroup": ("a", "b")}), COMMAND, PATH)
     assert [(fix.kind, fix.action, fix.snippet) for fix in first.fix] == [
         ("command", "merge groups; bench fix does it: regroup in 2 nodes (a and b)", COMMAND),
         ("network", "train otherwise", ""),
@@ -47,19 +53,19 @@ SPLIT = Fix("command", say("split"), "bench fix X.onnx", ("depthwise_multiplier"
 
 def test_channels_with_several_filters_are_cured_by_merging_them_too() -> None:
     several = cause("depthwise_multiplier", SPLIT, TRAIN, layers=("a",))
-    (told,) = cured((several,), {"regroup": ("a",)}, COMMAND, PATH)
+    (told,) = cured((several,), found({"regroup": ("a",)}), COMMAND, PATH)
     assert told.fix[0].action == "split; bench fix does it: regroup in 1 node (a)"
     assert told.not_helping == ()
 
 
 def test_constants_of_norms_that_are_rewritten_go_with_them() -> None:
     again = cause("repeated_constants", Fix("nothing", say("none")), layers=("a/Norm#1", "b/ReduceMean_2ln"))
-    (told,) = cured((again,), {"pooled_norm": ("a/Norm", "b/ReduceMean", "b/Other")}, COMMAND, PATH)
+    (told,) = cured((again,), found({"pooled_norm": ("a/Norm", "b/ReduceMean", "b/Other")}), COMMAND, PATH)
     assert told.fix[0].action == (
         "rewrite the ONNX, then convert it again: pooled_norm in 2 nodes (a/Norm and b/ReduceMean)"
     )
     others = cause("repeated_constants", Fix("nothing", say("none")), layers=("a/Norm_1",))
-    assert cured((others,), {"pooled_norm": ("a/Norm",)}, COMMAND, PATH) == (others,)
+    assert cured((others,), found({"pooled_norm": ("a/Norm",)}), COMMAND, PATH) == (others,)
 
 
 def test_a_node_is_not_told_of_a_cause_when_its_layer_is_of_another() -> None:
@@ -68,33 +74,55 @@ def test_a_node_is_not_told_of_a_cause_when_its_layer_is_of_another() -> None:
         cause("batched_layers", pooled),
         cause("normalization_unrolled", pooled, layers=("b#1",)),
     )
-    found = {"pooled_norm": ("a", "b")}
-    first, second = cured((apart, together), found, COMMAND, PATH)
+    pooled_norm = found({"pooled_norm": ("a", "b")})
+    first, second = cured((apart, together), pooled_norm, COMMAND, PATH)
     assert first.fix[0].action.endswith("pooled_norm in 1 node (a)")
     assert second.fix[0].action.endswith("pooled_norm in 2 nodes (a and b)")
 
 
 def test_what_another_rewrite_cures_is_not_called_incurable() -> None:
     norms = cause("normalization_unrolled", Fix("network", say("pool"), rewrites=("pooled_norm",)))
-    (told,) = cured((norms,), {"zero_product": ("n",)}, COMMAND, PATH)
+    (told,) = cured((norms,), found({"zero_product": ("n",)}), COMMAND, PATH)
     assert [fix.rewrites for fix in told.fix] == [("zero_product",)]
     assert told.not_helping == ()
 
 
 def test_advice_that_a_rewrite_does_not_take_is_dropped() -> None:
     apart = cause("groups_kept_apart", MERGE, FILL, TRAIN, layers=("a",))
-    (told,) = cured((apart,), {"two_means": ("pool",)}, COMMAND, PATH)
+    (told,) = cured((apart,), found({"two_means": ("pool",)}), COMMAND, PATH)
     assert told.fix == (TRAIN,)
     (nothing,) = cured((apart,), {}, "", PATH)
     assert nothing.not_helping == ("bench fix: it finds nothing to change in net.onnx",)
 
 
 def test_a_rewrite_that_no_advice_speaks_of_is_told_first() -> None:
-    (told,) = cured((cause("resize_commands", TRAIN),), {"bilinear": ("up",)}, COMMAND, PATH)
+    (told,) = cured((cause("resize_commands", TRAIN),), found({"bilinear": ("up",)}), COMMAND, PATH)
     assert [fix.action for fix in told.fix] == [
         "rewrite the ONNX, then convert it again: bilinear in 1 node (up)",
         "train otherwise",
     ]
+
+
+def test_a_rewrite_is_told_with_what_it_saves_and_in_which_of_its_nodes() -> None:
+    apart = cause("groups_kept_apart", MERGE, layers=("a",))
+    dense = cause("grouped_conv_dense", MERGE, layers=("b",))
+    regroup = found({"regroup": ("a", "b")}, regroup=900)
+    first, second = cured((apart, dense), regroup, COMMAND, PATH)
+    assert first.fix[0].action == (
+        "merge groups; bench fix does it: regroup in 1 node (a; in all 2 it is predicted to save 900 B)"
+    )
+    assert (first.fix[0].saved_bytes, second.fix[0].saved_bytes) == (900, 900)
+    assert what_it_does(regroup) == (
+        "rewrite the ONNX: regroup in 2 nodes (a and b; predicted to save 900 B)"
+    )
+
+
+def test_a_rewrite_that_does_little_for_a_cause_is_told_behind_what_does_more() -> None:
+    padded = cause("padding", Fix("network", say("halve"), rewrites=("halved_stride",)), TRAIN)
+    (told,) = cured((padded,), found({"halved_stride": ("first",)}, halved_stride=49), COMMAND, PATH)
+    assert [fix.kind for fix in told.fix] == ["network", "command"]
+    (told,) = cured((padded,), found({"halved_stride": ("first",)}, halved_stride=50), COMMAND, PATH)
+    assert [fix.kind for fix in told.fix] == ["command", "network"]
 
 
 def test_a_quantized_onnx_keeps_advice_but_no_command() -> None:
@@ -115,7 +143,8 @@ def beside_its_onnx(name: str, onnx: Path) -> FileInspection:
 def test_the_shuffles_that_go_into_their_filters_are_counted() -> None:
     inspection = beside_its_onnx("chshuffle6_rk3588_fp", MODELS / "chshuffle6.onnx")
     shuffles = next(cause for cause in inspection.causes if cause.code == "shuffle_dense")
-    assert "; bench fix does it: channel_shuffle in 1 node (Reshape_50)" in shuffles.fix[0].action
+    does = "; bench fix does it: channel_shuffle in 1 node (Reshape_50; predicted to save "
+    assert does in shuffles.fix[0].action
     assert shlex.split(shuffles.fix[0].snippet)[:2] == ["bench", "fix"]
 
 

@@ -34,6 +34,8 @@ class Fix:
     """The exact command or `rknn.config` line; "" where the network has to change."""
     rewrites: tuple[str, ...] = ()
     """The rewrites of `bench fix` that do it, where they apply: with the ONNX at hand that is known."""
+    saved_bytes: int | None = None
+    """What these rewrites are predicted to save of the file; None where no ONNX or no prediction tells."""
 
 
 @dataclass(frozen=True)

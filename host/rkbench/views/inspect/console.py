@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rkbench.inspection.answers import FourAnswers
 from rkbench.inspection.causes import Cause
 from rkbench.inspection.document import FileInspection, InspectedLayer, InspectedMemory, Inspection
 from rkbench.inspection.formatting import percent
+from rkbench.inspection.shown import ShownCauses, answers_of, shown_causes
 from rkbench.language.language import ENGLISH, Language
 from rkbench.language.said import say
 from rkbench.units import UNKNOWN, format_bytes, printable
@@ -37,12 +39,15 @@ def render_console(
     width: int = 100,
     *,
     layers: int | None = TOP_LAYERS,
+    all_causes: bool = False,
     myths: bool = False,
     colour: bool = False,
     fold: bool = False,
     language: Language = ENGLISH,
 ) -> str:
     """Return the view as text of at most `width` columns; `layers` None shows all of them.
+
+    Causes that matter little for the file are one line, but where `all_causes` asks for them.
 
     The inspection is told in `language` already; the words of the view are told here.
 
@@ -56,15 +61,16 @@ def render_console(
 
         parts.append(render_diff(inspection.diff, width, style))
     if isinstance(inspection, FileInspection):
+        causes = shown_causes(inspection, all_causes)
         parts += [
             _facts(inspection, width, style),
             _sections(inspection, width, style),
             _layers(inspection, width, style, layers),
             _npu(inspection, width, style, layers),
-            _causes(inspection, width, style),
+            _causes(inspection, causes, width, style),
             _memory(inspection.memory, width, style),
             _outputs(inspection, width, style),
-            _answers(inspection, width, style),
+            _answers(answers_of(inspection, causes.told), width, style),
         ]
     if inspection.onnx:
         from rkbench.views.inspect.console_onnx import render_onnx
@@ -143,11 +149,14 @@ def _npu(inspection: FileInspection, width: int, style: Style, most: int | None)
     return render_npu(inspection, inspection.npu, width, style, most)
 
 
-def _causes(inspection: FileInspection, width: int, style: Style) -> str:
+def _causes(inspection: FileInspection, causes: ShownCauses, width: int, style: Style) -> str:
     size = inspection.file.size_bytes
     blocks = [heading(style.say("Causes"), style)]
-    for number, cause in enumerate(inspection.causes, 1):
+    for number, cause in enumerate(causes.told, 1):
         blocks.append("\n".join(_cause(number, cause, width, style)))
+    if causes.smaller:
+        smaller = style.say("{smaller}; --causes all tells of them", smaller=causes.rest)
+        blocks.append(wrap(smaller, width, "   "))
     ordinary = inspection.ordinary.bytes
     rest = style.say(
         "ordinary: {size} ({share}), what the network needs",
@@ -196,9 +205,9 @@ def _memory(memory: InspectedMemory, width: int, style: Style) -> str:
     return "\n".join([heading(style.say("Memory when loaded"), style), wrap(text, width, "  ")])
 
 
-def _answers(inspection: FileInspection, width: int, style: Style) -> str:
+def _answers(answers: FourAnswers, width: int, style: Style) -> str:
     blocks = [heading(style.say("Four questions"), style)]
-    for answered in answered_questions(inspection.answers):
+    for answered in answered_questions(answers):
         blocks.append(wrap(style.tell(answered.question), width, "  "))
         blocks.append(wrap(style.tell(answered.answer), width, "    "))
         blocks += [wrap(style.tell(line), width, "      ", "    · ") for line in answered.details]

@@ -32,8 +32,7 @@ def render_onnx(onnx: OnnxComparison, width: int, style: Style) -> str:
     lines += [wrap(note, width, "    ", "  · ") for note in prediction.notes]
     if onnx.file_bytes is None:  # beside a file, its causes say what to do
         for command in onnx.fix:
-            action = style.say("rewrite the ONNX before it is converted, where that makes the .rknn smaller")
-            lines.append(f"{style.say('  fix  → ')}{action}")
+            lines.append(wrap(style.tell(onnx.does), width, "         ", style.say("  fix  → ")))
             lines.append(f"         {style.accent}{printable(command)}{style.end}")
     return "\n".join(lines)
 

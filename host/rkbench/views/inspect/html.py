@@ -7,12 +7,14 @@ icicle and the layer table are drawn from the JSON that the page carries.
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rkbench.inspection.causes import Cause
 from rkbench.inspection.document import FileInspection, InspectedMemory, Inspection
 from rkbench.inspection.formatting import percent
+from rkbench.inspection.shown import ShownCauses, answers_of, shown_causes
 from rkbench.language.documents import translated
 from rkbench.language.language import ENGLISH, Language
 from rkbench.language.said import say
@@ -183,12 +185,21 @@ def _causes(inspection: FileInspection, language: Language) -> str:
         size=format_bytes(ordinary),
         share=percent(ordinary / size),
     )
-    cards = [_cause(cause, number == 0, language) for number, cause in enumerate(inspection.causes)]
+    causes = shown_causes(inspection)
+    cards = [_cause(cause, number == 0, language) for number, cause in enumerate(causes.told)]
     return (
         f"<h2>{text(language.say('Causes'))}</h2>\n"
-        + "\n".join(cards)
+        + "\n".join([*cards, *_smaller(causes, language)])
         + f'\n<p class="soft" data-ordinary="{ordinary}">{text(rest)}</p>'
     )
+
+
+def _smaller(causes: ShownCauses, language: Language) -> Iterator[str]:
+    """Yield the causes that matter little, folded into one line."""
+    if causes.smaller:
+        line = text(language.tell(causes.rest))
+        cards = "\n".join(_cause(cause, False, language) for cause in causes.smaller)
+        yield f'<details class="smaller"><summary>{line}</summary>\n{cards}</details>'
 
 
 def _cause(cause: Cause, is_open: bool, language: Language) -> str:
@@ -215,7 +226,7 @@ def _questions(inspection: FileInspection, language: Language) -> str:
         f'<div class="card" data-answer="{item.key}"><h3>{text(language.tell(item.question))}</h3>'
         f"<p>{text(language.tell(item.answer))}</p>"
         f"{listed([language.tell(line) for line in item.details])}</div>"
-        for item in answered_questions(inspection.answers)
+        for item in answered_questions(answers_of(inspection, shown_causes(inspection).told))
     ]
     return f'<h2>{text(language.say("Four questions"))}</h2>\n<div class="questions">{"".join(cards)}</div>'
 

@@ -19,7 +19,6 @@ def onnx_section(onnx: OnnxComparison | None, language: Language) -> str:
         return ""
     prediction = onnx.prediction
     commands = onnx.fix if onnx.file_bytes is None else []  # beside a file, its causes say what to do
-    action = say("rewrite the ONNX before it is converted, where that makes the .rknn smaller")
     head = language.say(
         "{onnx}: {size}; its weights need {needed} at {dtype}. Predicted for {target}: constants "
         "{constants}, commands and structure about {commands}; the smaller dtype is {smaller}.",
@@ -34,7 +33,7 @@ def onnx_section(onnx: OnnxComparison | None, language: Language) -> str:
     )
     return (
         f"<h2>{text(language.say('ONNX node by node'))}</h2>\n<p>{text(head)}</p>\n"
-        + "".join(fix_lines(Fix("command", action, command), language) for command in commands)
+        + "".join(fix_lines(Fix("command", onnx.does, command), language) for command in commands)
         + listed(prediction.notes)
         + _onnx_table(onnx, language)
     )

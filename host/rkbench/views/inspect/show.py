@@ -5,14 +5,24 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from rkbench.inspection.document import Inspection
 from rkbench.language.choice import spoken
 from rkbench.language.language import ENGLISH, Language
-from rkbench.views.inspect.terminal import layer_limit
+from rkbench.views.inspect.terminal import NOTABLE, layer_limit, wants_all
 from rkbench.views.output import STDOUT, all_of, check_not_read, check_output, write_text
 
 NOTHING: Mapping[str, Path | None] = {}
+
+
+class Limits(NamedTuple):
+    """How much a terminal shows."""
+
+    layers: int | None
+    """How many; None for all."""
+    all_causes: bool
+    myths: bool
 
 
 def show_inspection(
@@ -22,18 +32,19 @@ def show_inspection(
     html_to: str | None,
     layers: str,
     myths: bool,
+    causes: str = NOTABLE,
     read: Mapping[str, Path | None] = NOTHING,
 ) -> None:
     """Write the inspection where it was asked for, and to the terminal unless stdout is taken.
 
     `read` are the files that were read, by what they are: they are not overwritten.
     """
-    most = layer_limit(layers)
+    limits = Limits(layer_limit(layers), wants_all(causes), myths)
     check_not_read({"--json": json_to, "--html": html_to}, read)
     for target in (json_to, html_to):
         if target:
             check_output(target)
-    steps = [] if STDOUT in (json_to, html_to) else [lambda: _print(inspection, most, myths)]
+    steps = [] if STDOUT in (json_to, html_to) else [lambda: _print(inspection, limits)]
     if json_to:
         steps.append(lambda: _write_json(inspection, json_to))
     if html_to:
@@ -53,9 +64,9 @@ def _write_page(inspection: Inspection, target: str) -> None:
     write_text(target, render_html(inspection, spoken()))
 
 
-def _print(inspection: Inspection, layers: int | None, myths: bool) -> None:
+def _print(inspection: Inspection, limits: Limits) -> None:
     language = spoken(sys.stdout.encoding)
-    print(_on_terminal(_told(inspection, language), layers, myths, language), end="")
+    print(_on_terminal(_told(inspection, language), limits, language), end="")
 
 
 def _told(inspection: Inspection, language: Language) -> Inspection:
@@ -66,7 +77,7 @@ def _told(inspection: Inspection, language: Language) -> Inspection:
     return translated(inspection, language)
 
 
-def _on_terminal(inspection: Inspection, layers: int | None, myths: bool, language: Language) -> str:
+def _on_terminal(inspection: Inspection, limits: Limits, language: Language) -> str:
     from rkbench.views.inspect.console import render_console
     from rkbench.views.inspect.terminal import terminal_width, wants_colour
 
@@ -74,8 +85,9 @@ def _on_terminal(inspection: Inspection, layers: int | None, myths: bool, langua
     return render_console(
         inspection,
         terminal_width(),
-        layers=layers,
-        myths=myths,
+        layers=limits.layers,
+        all_causes=limits.all_causes,
+        myths=limits.myths,
         colour=wants_colour(terminal),
         fold=terminal,
         language=language,

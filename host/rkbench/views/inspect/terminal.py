@@ -14,6 +14,8 @@ from rkbench.views.columns import columns, folded, head, tail
 EIGHTHS = " ▏▎▍▌▋▊▉"
 FALLBACK_WIDTH = 100
 NAME_GAP, LEAST_NAME = 2, 12
+NOTABLE = "notable"
+"""What `--causes` says of those that matter for the file."""
 
 
 class Style:
@@ -33,6 +35,13 @@ def layer_limit(text: str) -> int | None:
     if text.isdecimal():
         return int(text)
     raise UsageError(f"--layers {text}: no number", hint="a number, or all")
+
+
+def wants_all(text: str) -> bool:
+    """Return whether `--causes` asks for all of them; raises UsageError."""
+    if text not in (NOTABLE, "all"):
+        raise UsageError(f"--causes {text}: which causes?", hint=f"{NOTABLE}, or all")
+    return text == "all"
 
 
 def wants_colour(is_terminal: bool) -> bool:
