@@ -53,20 +53,27 @@ class GraphOptions:
     store: options.Store = None
 
 
+@dataclass(frozen=True)
+class ToldParts:
+    """How much the terminal is told."""
+
+    myths: Annotated[bool, typer.Option("--myths", help="Judge the popular suspects in this file.")] = False
+    layers: Annotated[str, typer.Option(help="How many layers to list, or all.")] = "10"
+    causes: Annotated[
+        str, typer.Option(help="notable: causes of a hundredth of the file, the rest in one line; or all.")
+    ] = "notable"
+
+
 @grouped
 def inspect(
     model: Annotated[Path, typer.Argument(help="A .rknn, or an .onnx to predict before conversion.")],
     asked: ForWhat,
     drawn: GraphOptions,
+    told: ToldParts,
     onnx: Annotated[Path | None, typer.Option(help="The ONNX that the .rknn was converted from.")] = None,
     diff: Annotated[Path | None, typer.Option(help="Another .rknn to compare with.")] = None,
     json: options.JsonFile = None,
     html: Annotated[str | None, typer.Option(help="Write one self-contained page to FILE.")] = None,
-    myths: Annotated[bool, typer.Option("--myths", help="Judge the popular suspects in this file.")] = False,
-    layers: Annotated[str, typer.Option(help="How many layers to list, or all.")] = "10",
-    causes: Annotated[
-        str, typer.Option(help="notable: causes of a hundredth of the file, the rest in one line; or all.")
-    ] = "notable",
     tasks: Annotated[
         str | None, typer.Option(help="Tell the NPU tasks of layers with this in their name; alone: of all.")
     ] = None,
@@ -103,9 +110,9 @@ def inspect(
         inspection,
         json_to=json,
         html_to=html,
-        layers=layers,
-        causes=causes,
-        myths=myths,
+        layers=told.layers,
+        causes=told.causes,
+        myths=told.myths,
         read=request.files,
     )
 

@@ -24,7 +24,7 @@ CURES: dict[str, tuple[str, ...]] = {
     "grouped_conv_dense": ("padded_groups", "regroup"),
     "groups_kept_apart": ("padded_groups", "regroup"),
     "mergeable_layers": ("mixed_depthwise", "parallel_branches", "pointwise_pair"),
-    "normalization_unrolled": ("pooled_norm", "zero_product"),
+    "normalization_unrolled": ("pooled_norm",),
     "one_channel_kernel": ("strided_signal",),
     "patch_kernel": ("patchify", "halved_stride"),
     "pooling_convolution": ("pool_in_steps", "two_means"),
@@ -43,8 +43,9 @@ CURES: dict[str, tuple[str, ...]] = {
 #: Rewrites that take bytes of a cause too, in those of its layers that came from their nodes alone.
 BY_LAYER: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("repeated_constants", "compiler_constants"), ("pooled_norm",)),
+    "normalization_unrolled": ("zero_product",),
 }
-_MADE_OF = re.compile(r"(#\d+|_2[a-z]+)+$")
+_MADE_OF = re.compile(r"(#\d+|_2[a-z]+|_rs|_tp)+$")
 """What the compiler appends to the name of a node where one layer is made of it."""
 SLIGHT_SHARE = 0.05
 """Of a cause: a rewrite that saves less than this is told behind what does more."""

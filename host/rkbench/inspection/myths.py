@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from rkbench.inspection.answers import FourAnswers
 from rkbench.inspection.causes.cause import Attribution
 from rkbench.inspection.causes.model_facts import ModelFacts
-from rkbench.inspection.causes.weights import padding
+from rkbench.inspection.causes.padding import padding
 from rkbench.inspection.formatting import count, percent
 from rkbench.language.said import Said, say
 from rkbench.units import format_bytes

@@ -112,8 +112,7 @@ def _comparison(
     file_bytes: int | None,
     fix: tuple[str, Said],
 ) -> OnnxComparison:
-    command, does = fix
-    needed = prediction.needed_weight_bytes
+    (command, does), needed = fix, prediction.needed_weight_bytes
     return OnnxComparison(
         path=str(path),
         file_bytes=file_bytes,

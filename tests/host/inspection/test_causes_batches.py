@@ -25,10 +25,11 @@ def test_a_task_for_every_map_of_many_is_no_large_map() -> None:
 
 
 @pytest.mark.parametrize(("shape", "number"), [((128, 32, 16, 49), 100), ((1, 128, 64, 49), 130)])
-def test_fewer_tasks_than_maps_are_those_of_large_maps(shape: tuple[int, ...], number: int) -> None:
+def test_fewer_tasks_than_maps_are_strips_of_a_product(shape: tuple[int, ...], number: int) -> None:
     attribution = layer("exMatMul", shape, number)
     assert found(attribution, "batched_layers") is None
-    assert found(attribution, "large_maps") is not None
+    assert found(attribution, "large_maps") is None
+    assert found(attribution, "map_products") is not None
 
 
 def patches(step: int, channels: int) -> Cause | None:
@@ -89,6 +90,26 @@ def test_a_small_window_that_slides_is_the_networks_own(
         NodeSpec(
             "Conv:d", "Conv", 2, (0, 1), (2,), tasks(1), options_type=1, strides=(step, step), groups=64
         ),
+    )
+    assert (found(diagnose(tensors, nodes), "pooling_convolution") is not None) is averages
+
+
+@pytest.mark.parametrize(
+    ("weight", "dead", "averages"),
+    [(HALF, 0, True), (HALF, 1, True), (HALF, 16, False), (ONE, 0, False)],
+    ids=["all alike", "a channel of zeros", "a quarter of the channels", "ones are a sum"],
+)
+def test_an_average_may_have_a_channel_that_nothing_reads_and_a_sum_is_none(
+    weight: bytes, dead: int, *, averages: bool
+) -> None:
+    weights = b"".join((bytes(2) if channel < dead else weight) for _ in range(9) for channel in range(64))
+    tensors = (
+        TensorSpec("x", kind="input", shape=(1, 64, 3, 3)),
+        TensorSpec("k", kind="weight", shape=(1, 64, 3, 3), native_shape=(1, 8, 3, 3, 1, 8), data=weights),
+        TensorSpec("y", kind="output", shape=(1, 64, 1, 1)),
+    )
+    nodes = (
+        NodeSpec("Conv:d", "Conv", 2, (0, 1), (2,), tasks(1), options_type=1, strides=(1, 1), groups=64),
     )
     assert (found(diagnose(tensors, nodes), "pooling_convolution") is not None) is averages
 

@@ -57,10 +57,17 @@ def test_a_row_that_is_filled_up_and_a_rest_at_the_end_count_as_they_are_stored(
     [
         (MAP * 8 + OTHER[:1], 32, BLOCKS),
         (MAP * 7 + MAP[:-1] + b"!", 64, BLOCKS),
+        (bytes(len(MAP) * 8), 64, BLOCKS),
         (MAP * 8, 64, WEIGHTS),
         (MAP * 8, 128, BLOCKS),
     ],
-    ids=["bytes that do not add up", "one byte differs", "weights", "fewer bytes than maps"],
+    ids=[
+        "bytes that do not add up",
+        "one byte differs",
+        "a table of zeros",
+        "weights",
+        "fewer bytes than maps",
+    ],
 )
 def test_what_differs_or_is_no_map_is_none(data: bytes, positions: int, layout: int) -> None:
     assert bias(data, positions, layout) is None

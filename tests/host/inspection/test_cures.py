@@ -81,10 +81,22 @@ def test_a_node_is_not_told_of_a_cause_when_its_layer_is_of_another() -> None:
 
 
 def test_what_another_rewrite_cures_is_not_called_incurable() -> None:
-    norms = cause("normalization_unrolled", Fix("network", say("pool"), rewrites=("pooled_norm",)))
+    pooled = Fix("network", say("pool"), rewrites=("pooled_norm",))
+    norms = cause("normalization_unrolled", pooled, layers=("n#1",))
     (told,) = cured((norms,), found({"zero_product": ("n",)}), COMMAND, PATH)
     assert [fix.rewrites for fix in told.fix] == [("zero_product",)]
     assert told.not_helping == ()
+    (others,) = cured((norms,), found({"zero_product": ("grn/Mul",)}), COMMAND, PATH)
+    assert others.fix == ()
+
+
+def test_transposes_that_go_with_a_norm_name_the_node_of_that_norm() -> None:
+    turned = cause("transpose_commands", TRAIN, layers=("norm1/Norm#1_rs_tp",))
+    norms = cause("normalization_unrolled", TRAIN, layers=("norm1/Norm#1",))
+    pooled_norm = found({"pooled_norm": ("norm1/Norm",)}, pooled_norm=900)
+    first, second = cured((turned, norms), pooled_norm, COMMAND, PATH)
+    assert [fix.rewrites for fix in first.fix] == [("pooled_norm",), ()]
+    assert first.not_helping == second.not_helping == ()
 
 
 def test_advice_that_a_rewrite_does_not_take_is_dropped() -> None:

@@ -11,8 +11,10 @@ from rkbench.inspection.causes import (
     command_lists,
     concat,
     constants,
+    cut_layers,
     dead_taps,
     detours,
+    expanded,
     fixed,
     grouped,
     groups_apart,
@@ -20,12 +22,15 @@ from rkbench.inspection.causes import (
     norms,
     on_cpu,
     one_hot,
+    padding,
     pads,
     patches,
     plain,
     relayout,
     repeated,
+    resizing,
     shuffles,
+    tap_copies,
     taps,
     tiled,
     unrolled,
@@ -64,9 +69,11 @@ RULES: tuple[Rule, ...] = (
     unrolled.recurrence,
     activations.table_commands,
     unrolled.dilation,
+    tap_copies.tap_copies,
     pads.pad_copies,
-    unrolled.resize,
+    resizing.resize,
     norms.normalization,
+    expanded.expanded_maps,
     relayout.transposes,
     relayout.output_layout,
     weights.float_layers,
@@ -79,34 +86,31 @@ RULES: tuple[Rule, ...] = (
     detours.plain_operands,
     command_lists.core_lists,
     batches.batched_layers,
-    command_lists.large_maps,
+    cut_layers.large_maps,
+    cut_layers.cut_weights,
+    cut_layers.map_products,
+    cut_layers.copied_maps,
     constants.compiler_constants,
     activations.lookup_tables,
     weights.metadata,
-    weights.padding,
+    padding.padding,
     plain.oversized_layers,
     command_lists.many_small_layers,
+    plain.layer_structure,
 )
 """In this order they are paid: a byte that two rules want goes to the one that stands first."""
 
 # What every file has some of: such a cause is the answer only when it is large.
 GENERAL = {
-    "core_lists",
-    "batched_layers",
-    "large_maps",
-    "padding",
-    "pooling_convolution",
-    "lookup_tables",
-    "metadata",
-    "many_small_layers",
-    "compiler_constants",
-    "table_commands",
-    "output_layout",
-    "idle_statistics",
+    *("core_lists", "batched_layers", "large_maps", "cut_weights", "map_products"),
+    *("copied_maps", "padding", "pooling_convolution", "lookup_tables"),
+    *("metadata", "many_small_layers", "compiler_constants"),
+    *("table_commands", "output_layout", "idle_statistics"),
+    "layer_structure",
 }
 # The floor of the format for a SoC: told, but never why this file is larger than another.
 FLOOR = {"compiler_fixed"}
-_NEVER_LEADS = FLOOR | plain.PLAIN_CAUSES
+_NEVER_LEADS = FLOOR | plain.PLAIN_CAUSES | {"layer_structure"}
 SMALLEST_SHARE = 0.003
 NOTABLE_SHARE = 0.10
 LARGE_SHARE = 0.25
@@ -126,10 +130,11 @@ def find_causes(model: RknnModel, facts: ModelFacts | None = None) -> Attributio
         paid_to += ((finding.code, claim) for claim in paid)
         causes.append(_cause(facts, finding, paid))
     causes.sort(key=lambda cause: cause.bytes, reverse=True)
-    lead = None if facts.weights_removed else _lead(facts, causes)
+    needed = plain.plain_bytes(facts.size_bytes, ledger.rest(), causes)
+    lead = None if facts.weights_removed else _lead(facts, causes, needed)
     return Attribution(
         verdict="bloated" if lead else "healthy",
-        sentence=_sentence(facts, causes, lead),
+        sentence=_sentence(facts, causes, lead, needed),
         lead=lead.code if lead else None,
         causes=tuple(causes),
         ordinary_bytes=sum(ledger.rest().values()),
@@ -195,7 +200,7 @@ def _owners(facts: ModelFacts, paid_to: list[tuple[str, Claim]]) -> dict[int, st
     return owners
 
 
-def _lead(facts: ModelFacts, causes: list[Cause]) -> Cause | None:
+def _lead(facts: ModelFacts, causes: list[Cause], needed: int) -> Cause | None:
     """Return the cause that is the answer: the largest that is notable, general ones only when large.
 
     A file of 1.5 times its plain size or more has one in any case: many causes may share what is too much.
@@ -206,12 +211,12 @@ def _lead(facts: ModelFacts, causes: list[Cause]) -> Cause | None:
             return cause
     if answers and answers[0].share >= LARGE_SHARE:
         return answers[0]
-    too_large = facts.size_bytes >= plain.HEALTHY_RATIO * plain.plain_bytes(facts, causes)
+    too_large = facts.size_bytes >= plain.HEALTHY_RATIO * needed
     excess = [cause for cause in answers if cause.code not in plain.PLAIN_CAUSES]
     return excess[0] if too_large and excess else None
 
 
-def _sentence(facts: ModelFacts, causes: list[Cause], lead: Cause | None) -> Said:
+def _sentence(facts: ModelFacts, causes: list[Cause], lead: Cause | None, needed: int) -> Said:
     file = facts.model.file
     name = say(
         "{file} ({target} {precision})",
@@ -221,8 +226,8 @@ def _sentence(facts: ModelFacts, causes: list[Cause], lead: Cause | None) -> Sai
     )
     if lead is None:
         return _healthy(facts, causes, name)
-    if lead.code in GENERAL and lead.share < LARGE_SHARE:
-        return _many(facts, causes, name)
+    if lead.share < (LARGE_SHARE if lead.code in GENERAL else NOTABLE_SHARE):
+        return _many(facts, causes, name, needed)
     larger = [cause for cause in causes if cause.bytes > lead.bytes and cause.code not in _NEVER_LEADS]
     told = (lead, *larger)
     shown = {
@@ -236,9 +241,8 @@ def _sentence(facts: ModelFacts, causes: list[Cause], lead: Cause | None) -> Sai
     return say("{name} is {size_bytes} because {because}; without that, {without}.", **shown)
 
 
-def _many(facts: ModelFacts, causes: list[Cause], name: str) -> Said:
+def _many(facts: ModelFacts, causes: list[Cause], name: str, needed: int) -> Said:
     """Return the sentence of a file whose excess many causes share."""
-    needed = plain.plain_bytes(facts, causes)
     excess = [cause for cause in causes if cause.code not in plain.PLAIN_CAUSES][:3]
     shares = [say("{title} {size}", title=cause.title, size=format_bytes(cause.bytes)) for cause in excess]
     return say(

@@ -13,6 +13,10 @@ ELEMENT_CODES = {"FLOAT16": "H", "INT8": "b"}
 FILLERS = {0, -128}
 """What a block is filled up with; symmetric int8 weights end at -127."""
 SAMPLE = 64
+MOST_DEAD = 8
+"""Of so many channels one may be zeros: of a learned kernel that is all the same hardly any is."""
+ONE_IN_HALF = 0x3C00
+ROUNDED = 0.01
 WIDEST_POOL = 7
 """Windows up to this the NPU pools as they are; wider ones become convolutions."""
 COMPRESSED = 20
@@ -49,7 +53,10 @@ def _is_depthwise(site: Site) -> bool:
 
 
 def _has_one_value(model: RknnModel, kernel: Tensor) -> bool:
-    """Return whether every weight is the same, and all else padding."""
+    """Return whether every weight is the same and no one, but of channels that nothing reads: they are zeros.
+
+    Ones are a sum.
+    """
     values = array(ELEMENT_CODES[kernel.dtype])
     with model.file.path.open("rb", buffering=0) as stream:
         stream.seek(model.buffers[kernel.buffer_index].offset)
@@ -59,4 +66,15 @@ def _has_one_value(model: RknnModel, kernel: Tensor) -> bool:
         rest = kernel.buffer_bytes // values.itemsize - SAMPLE
         values.frombytes(stream.read(max(0, rest) * values.itemsize))
     found = set(values) - FILLERS
-    return len(found) == 1 and values.count(found.pop()) == prod(kernel.shape)
+    if len(found) != 1:
+        return False
+    value = found.pop()
+    missing = prod(kernel.shape) - values.count(value)
+    in_whole_channels = missing % prod(kernel.shape[2:]) == 0
+    return in_whole_channels and 0 <= MOST_DEAD * missing <= prod(kernel.shape) and not _is_one(kernel, value)
+
+
+def _is_one(kernel: Tensor, value: int) -> bool:
+    if kernel.dtype == "FLOAT16":
+        return value == ONE_IN_HALF
+    return bool(kernel.scale) and abs(value * kernel.scale[0] - 1) < ROUNDED

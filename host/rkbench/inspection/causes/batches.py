@@ -34,8 +34,10 @@ def batched_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             tasks=worst.map_tasks,
         ),
         explanation=say(
-            "The NPU knows one map at a time. Windows, heads or patches that stand where a batch does are "
-            "worked through one after the other, each with commands of its own, however small they are."
+            "The NPU knows one map at a time. What stands where a batch does (windows, heads, patches, "
+            "groups, rows, pixels) is worked through one after the other, each map with commands of its own, "
+            "however small it is. A product of two maps has several tasks for each map, on the rk3568 one "
+            "for every 4 rows."
         ),
         layers=tuple(site.base for site in layers[:10]),
         claims=claims,
@@ -50,7 +52,12 @@ def batched_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
             )
             for site in layers[:4]
         ),
-        fixes=(Fix("network", say("fewer and larger windows, heads or patches: tasks follow their number")),),
+        fixes=(
+            Fix(
+                "network",
+                say("fewer and larger of these maps, whatever they are here: tasks follow their number"),
+            ),
+        ),
         not_helping=(say("int8: as many maps"),),
     )
 

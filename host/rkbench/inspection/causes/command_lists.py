@@ -1,16 +1,14 @@
-"""Command lists: for every core count, for large maps, for every input shape, for many small layers."""
+"""Command lists: for every core count, for every input shape, for many small layers."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from math import prod
 
-from rkbench.inspection.causes.cause import QUANTIZE, Claim, Finding, Fix
-from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
+from rkbench.inspection.causes.cause import Claim, Finding, Fix
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
 from rkbench.inspection.causes.site import Site
-from rkbench.inspection.formatting import count, dims, listing
+from rkbench.inspection.formatting import dims, listing
 from rkbench.language.said import Said, clause, say
 from rkbench.rknn.file_format import TASK_BYTES
 from rkbench.units import format_bytes
@@ -25,8 +23,6 @@ SINGLE_CORE_TARGET = "rk3588"
 SAVED_STRUCTURE = 0.08
 """Structure that goes with the commands of further lists: 7.7 to 10.1 % of them on seven networks that were
 converted for one core too; the whole saving comes out within 1.6 %."""
-SMALL_MAP_BYTES = 32 * 1024
-"""A map of no more than this fits one bank of the on-chip buffer (8 on rk3568, 12 on rk3588)."""
 
 
 def dynamic_shapes(facts: ModelFacts, ledger: Ledger) -> Finding | None:
@@ -113,50 +109,6 @@ def core_lists(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     )
 
 
-def large_maps(facts: ModelFacts, ledger: Ledger) -> Finding | None:
-    """Feature maps that do not fit the on-chip buffer are cut into several tasks per layer."""
-    work = (site for site in facts.sites if site.node.type != "OutputOperator")
-    large = [site for site in work if site.map_tasks > _pieces(site) and _map_bytes(site) > SMALL_MAP_BYTES]
-    layers = [site for site in large if beyond_plain(ledger, [site])]
-    claims = beyond_plain(ledger, layers)
-    if not claims:
-        return None
-    by_commands = sorted(layers, key=lambda site: -ledger.left("register_commands", site.index))
-    largest = by_commands[0]
-    quantized = Fix("config", say("int8 halves the maps and about halves the tasks"), QUANTIZE)
-    return Finding(
-        code="large_maps",
-        title=say("large feature maps cut into several tasks per layer"),
-        because=clause(
-            "{layers} with large maps {are_} cut into several tasks: {bytes} ({share}) of commands, "
-            "most for {largest} ({output_shape}, {map_tasks} tasks on 1 core)",
-            layers=count(len(layers), "layer"),
-            are_="is" if len(layers) == 1 else "are",
-            largest=largest.base,
-            output_shape=dims(largest.output_shape),
-            map_tasks=largest.map_tasks,
-        ),
-        explanation=say(
-            "A map that does not fit the NPU's buffer is worked through in stripes, each with its commands."
-        ),
-        layers=tuple(site.base for site in by_commands[:10]),
-        claims=claims,
-        evidence=tuple(
-            say(
-                "{site}: {output_shape}, {map_tasks} tasks on 1 core",
-                site=site.base,
-                output_shape=dims(site.output_shape),
-                map_tasks=site.map_tasks,
-            )
-            for site in by_commands[:4]
-        ),
-        fixes=(
-            Fix("network", say("a smaller input, or an earlier stride")),
-            *((quantized,) if facts.dtype != "int8" else ()),
-        ),
-    )
-
-
 def many_small_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """What is left of commands and structure dominates the file: many layers, few weights."""
     layers = [site for site in facts.sites if site.node.type not in ("InputOperator", "OutputOperator")]
@@ -213,21 +165,6 @@ def beyond_plain(ledger: Ledger, layers: Iterable[Site]) -> tuple[Claim, ...]:
             Claim("structure", site.index, int(ledger.left("structure", site.index) * share / 2)),
         )
     return tuple(claims)
-
-
-def _pieces(site: Site) -> int:
-    """Return how many maps a layer joins or cuts: each has a task of its own, however small it is."""
-    if site.node.type == "Concat":
-        return max(1, len(site.layer.input_shapes))
-    return max(1, len(site.outputs)) if site.node.type in ("Split", "Slice") else 1
-
-
-def _map_bytes(site: Site) -> int:
-    """Return the size of the largest map that a layer reads or writes."""
-    width = ELEMENT_BYTES.get(site.layer.dtype, 2)
-    return width * max(
-        (prod(shape) for shape in (*site.layer.input_shapes, *site.layer.output_shapes)), default=0
-    )
 
 
 def _relocations(ledger: Ledger, site: Site, share: float) -> int:

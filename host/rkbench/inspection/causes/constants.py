@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import zlib
 from collections import defaultdict
+from collections.abc import Iterable
 from math import prod
 
 from rkbench.inspection.causes.averages import WIDEST_POOL
@@ -40,9 +41,9 @@ def pooling_source(site: Site) -> str:
 
 def pooling(facts: ModelFacts, ledger: Ledger) -> Finding | None:
     """GlobalAveragePool and ReduceMean run as depthwise convolutions, in stages of kernel <= 7."""
-    layers = facts.averages
+    layers = [site for site in facts.averages if site.kernel and site.kernel.shape[2:] != (1, 1)]
     if not layers:
-        return None
+        return None  # a mean over channels is a dense convolution of few bytes
     sources: dict[str, list[Site]] = defaultdict(list)
     for site in layers:
         sources[pooling_source(site)].append(site)
@@ -207,16 +208,21 @@ def compiler_constants(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         ),
         layers=tuple(site.base for site in layers),
         claims=claims,
-        evidence=tuple(
-            say(
-                "{tensor} {shape}: {size}",
-                tensor=tensor.name,
-                shape=dims(tensor.shape),
-                size=format_bytes(tensor.buffer_bytes),
-            )
-            for tensor in largest[:3]
-        ),
+        evidence=sized(largest[:3]),
         fixes=_invention_fixes(largest[0]),
+    )
+
+
+def sized(tensors: Iterable[Tensor]) -> tuple[Said, ...]:
+    """Return constants with their shapes and sizes."""
+    return tuple(
+        say(
+            "{tensor} {shape}: {size}",
+            tensor=tensor.name,
+            shape=dims(tensor.shape),
+            size=format_bytes(tensor.buffer_bytes),
+        )
+        for tensor in tensors
     )
 
 

@@ -19,7 +19,7 @@ class Ledger:
         """Return the unclaimed bytes of a section that belong to a layer (None: to no layer)."""
         return self._left.get((section, layer), 0)
 
-    def everything(self, layers: Iterable[int], sections: Iterable[str]) -> tuple[Claim, ...]:
+    def everything(self, layers: Iterable[int | None], sections: Iterable[str]) -> tuple[Claim, ...]:
         """Return the claims to all that is left of `sections` in `layers`."""
         wanted = tuple(sections)
         return tuple(

@@ -24,6 +24,7 @@ from rkbench.rknn.contents import Tensor
 from rkbench.rknn.model import RknnModel
 from rkbench.rknn.placement import is_int16, is_quantized
 from rkbench.rknn.targets import Dtype, Precision
+from rkbench.rknn.tiles import GENERATIONS, Tile, Tiles
 
 CONSTANT_SECTIONS = ("weights", "cpu_constants", "compiler_constants")
 COMMAND_SECTIONS = ("register_commands", "tasks", "structure", "kind7")
@@ -182,6 +183,15 @@ class ModelFacts:
             if site.is_named or site.kernel.shape[0] > IMAGE_CHANNELS
             if "gather_2conv" in site.base or moves_channels(self.model, site.kernel)
         )
+
+    @cached_property
+    def _tiles(self) -> Tiles:
+        return Tiles(self.model.contents)
+
+    def tiles_of(self, site: Site) -> tuple[Tile, ...] | None:
+        """Return what the convolution tasks of a layer fetch; None where its tasks cannot be read."""
+        known = self.model.file.npu_generation in GENERATIONS and site.lists_known
+        return self._tiles.of(site.node) if known and site.layer.register_command_bytes else None
 
     @cached_property
     def weights_removed(self) -> bool:

@@ -24,15 +24,34 @@ POOLED = Fix(
 _FEWER_GROUPS = Fix("network", say("fewer groups in a norm, where they are its maps"))
 
 
+_ONE_SIDE = Fix(
+    "network",
+    say(
+        "rows of a channels-last picture [1, H, W, C] are taken for a batch: keep both sides as one, "
+        "[1, H x W, C], through the norms and the products behind them (exact; 13.6 -> 9.46 MB on a network "
+        "for rk3588 in int8)"
+    ),
+)
+
+
+def _has_rows(site: Site) -> bool:
+    """Return whether the maps of a norm are the rows of a square picture, channels first: H x C x 1 x W."""
+    read = site.layer.input_shapes[0] if site.layer.input_shapes else ()
+    return len(read) == 4 and read[2] == 1 and read[0] == read[3]
+
+
 def _normalization_fixes(facts: ModelFacts, layers: list[Site]) -> tuple[Fix, ...]:
     """Return the cures that fit what stands before the norms: a convolution, an input, or something else."""
     paths = {site.index: _path(facts, site) for site in layers}
-    folded = [site for site in layers if _takes_a_scaling(paths[site.index])]
+    means = {site.index for site in facts.averages}
+    norms = [site for site in layers if not _is_length(site)]
+    folded = [site for site in norms if _takes_a_scaling(paths[site.index], means)]
     first = [site for site in layers if _from_input(paths[site.index])]
     return (
         POOLED,
-        *((_FEWER_GROUPS,) if any(is_batched(site) for site in layers) else ()),
-        *(_folded(len(folded), len(layers)) if folded else ()),
+        *((_FEWER_GROUPS,) if any(is_batched(site) and not _has_rows(site) for site in layers) else ()),
+        *((_ONE_SIDE,) if any(is_batched(site) and _has_rows(site) for site in layers) else ()),
+        *(_folded(len(folded), len(norms)) if folded else ()),
         *(_outside(site) for site in first[:1]),
     )
 
@@ -75,12 +94,17 @@ def _from_input(path: list[Site]) -> bool:
     return last is None or last.node.type in (*_MOVING, "InputOperator") or _lays_out(last)
 
 
-def _takes_a_scaling(path: list[Site]) -> bool:
+def _is_length(site: Site) -> bool:
+    """Return whether a layer only divides by a length (ReduceL2): no mean, and no variance either."""
+    return "_2lpnorm" in site.base
+
+
+def _takes_a_scaling(path: list[Site], means: set[int]) -> bool:
     """Return whether a convolution of the network, none of the compiler's, makes the map for the norm alone.
 
     What others read too has to stay as it is.
     """
-    if not path or any(len(site.layer.feeds) != 1 for site in path):
+    if not path or path[-1].index in means or any(len(site.layer.feeds) != 1 for site in path):
         return False
     kernel = path[-1].kernel
     return path[-1].node.type == "Conv" and kernel is not None and kernel.kind == "weight"

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from rkbench.inspection.causes.cause import Claim, Finding, Fix
+from rkbench.inspection.causes.constants import sized
 from rkbench.inspection.causes.ledger import Ledger
 from rkbench.inspection.causes.model_facts import SECTION_OF, ModelFacts
 from rkbench.inspection.causes.site import Site
-from rkbench.inspection.formatting import count, dims, listing
+from rkbench.inspection.formatting import count, listing
 from rkbench.language.said import clause, say
 from rkbench.rknn.contents import Tensor
 from rkbench.rknn.placement import runs_on_cpu
 from rkbench.rknn.targets import ELEMENT_BYTES
-from rkbench.units import format_bytes
 
 FLOAT_BYTES = 4
 
@@ -46,15 +46,7 @@ def float32_weights(facts: ModelFacts, ledger: Ledger) -> Finding | None:
         ),
         layers=layers,
         claims=claims,
-        evidence=tuple(
-            say(
-                "{tensor} {shape}: {size}",
-                tensor=tensor.name,
-                shape=dims(tensor.shape),
-                size=format_bytes(tensor.buffer_bytes),
-            )
-            for _, tensor in held[:4]
-        ),
+        evidence=sized(tensor for _, tensor in held[:4]),
         fixes=(Fix("nothing", say("no cure known: the CPU computes these layers in float32")),),
     )
 

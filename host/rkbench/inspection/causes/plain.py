@@ -1,8 +1,11 @@
-"""What a file would be plainly: weights at their dtype and one task a layer, undivided, without padding."""
+"""What a file would be plainly: weights at their dtype and the commands of its layers on one core.
+
+Undivided, without padding and without tables; what describes the layers is not counted either.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from rkbench.inspection.causes.cause import Cause, Claim, Finding, Fix
 from rkbench.inspection.causes.command_lists import PLAIN_TASK_BYTES
@@ -26,9 +29,56 @@ _SECTIONS = ("weights", "cpu_constants", "compiler_constants", "register_command
 PLAIN_CAUSES = {"compiler_fixed", "many_small_layers"}
 
 
-def plain_bytes(facts: ModelFacts, causes: Iterable[Cause]) -> int:
-    """Return the bytes of the file without what its causes own."""
-    return facts.size_bytes - sum(cause.bytes for cause in causes if cause.code not in PLAIN_CAUSES)
+SMALL_FILE_BYTES = 200_000
+_COMMANDS = ("register_commands", "tasks", "kind7")
+_PLAIN_SECTIONS = ("weights", "cpu_constants", *_COMMANDS)
+
+
+def plain_bytes(size_bytes: int, ordinary: Mapping[str, int], causes: Iterable[Cause]) -> int:
+    """Return what weights and commands take that no cause owns; `ordinary` is that by section.
+
+    Layers that are many and small are no excess: their commands count, what describes them does not. Of a
+    file of few layers the format's own structure is a large part, and counts as plain.
+    """
+    causes = list(causes)
+    if size_bytes < SMALL_FILE_BYTES:
+        return size_bytes - sum(cause.bytes for cause in causes if cause.code not in PLAIN_CAUSES)
+    small = [cause for cause in causes if cause.code == "many_small_layers"]
+    commands = sum(cause.sections.get(section, 0) for cause in small for section in _COMMANDS)
+    return max(1, commands + sum(ordinary.get(section, 0) for section in _PLAIN_SECTIONS))
+
+
+def layer_structure(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """What describes layers and tensors: a tenth of the file or more where weights are few."""
+    claims = ledger.everything((*(site.index for site in facts.sites), None), ("structure",))
+    size = facts.size_bytes
+    if size < SMALL_FILE_BYTES or sum(claim.size_bytes for claim in claims) < LARGE_SHARE * size:
+        return None
+    layers, tensors = len(facts.sites), len(facts.model.tensors)
+    return Finding(
+        code="layer_structure",
+        title=say("names, shapes and addresses of the layers"),
+        because=clause(
+            "what describes {layers} layers and {tensors} tensors takes {bytes} ({share})",
+            layers=layers,
+            tensors=tensors,
+        ),
+        explanation=say(
+            "Each layer and tensor has a name and shapes in the file, and each address in its commands an "
+            "entry that says of what it is: that grows with layers, tasks and commands, not with weights."
+        ),
+        layers=(),
+        claims=claims,
+        evidence=(
+            say(
+                "{layers} layers, {tensors} tensors, {commands} of register commands",
+                layers=layers,
+                tensors=tensors,
+                commands=format_bytes(facts.model.sections.register_commands),
+            ),
+        ),
+        fixes=(Fix("nothing", say("it goes with the layers and commands that go")),),
+    )
 
 
 def oversized_layers(facts: ModelFacts, ledger: Ledger) -> Finding | None:

@@ -110,7 +110,6 @@ def _parted(
     """Return the groups of two or more, parted by two checksums of their first `limit` bytes.
 
     No digest of hashlib: it costs milliseconds to import, and nobody forges weights to look shared.
-
     Bytes are read from the file, not over the map: pages of a map stay in the process's memory.
     """
     parted: dict[tuple[object, ...], list[Held]] = defaultdict(list)
@@ -119,6 +118,7 @@ def _parted(
             for site, tensor in group if len(group) > 1 else ():
                 stream.seek(facts.model.buffers[tensor.buffer_index].offset)
                 data = stream.read(min(tensor.buffer_bytes, limit or tensor.buffer_bytes))
-                content = (*key, zlib.crc32(data), zlib.adler32(data))
-                parted[content].append((site, tensor))
+                if limit or data.count(0) < len(data):  # zeros are alike by chance: nothing was trained
+                    content = (*key, zlib.crc32(data), zlib.adler32(data))
+                    parted[content].append((site, tensor))
     return {key: group for key, group in parted.items() if len(group) > 1}

@@ -111,6 +111,8 @@ def _tiled(facts: ModelFacts, ledger: Ledger, site: Site, tensor: Tensor) -> _Ti
     with facts.model.file.path.open("rb", buffering=0) as stream:
         stream.seek(facts.model.buffers[tensor.buffer_index].offset)
         data = stream.read(maps * map_bytes)
+    if not any(data):
+        return None  # a table that was not trained yet: all of its maps are alike by chance
     period = _period(data, maps, map_bytes)
     return _Tiled(site, tensor, period, (maps - period) * map_bytes) if period < maps else None
 

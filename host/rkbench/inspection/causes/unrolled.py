@@ -1,4 +1,4 @@
-"""Operators that the compiler unrolls into many NPU tasks: dilation, recurrence, resize."""
+"""Operators that the compiler unrolls into many NPU tasks: dilation, recurrence."""
 
 from __future__ import annotations
 
@@ -196,61 +196,6 @@ def _is_absent(facts: ModelFacts, tensor: Tensor) -> bool:
         return False
     with facts.model.read_buffer(tensor.buffer_index) as view:
         return bytes(view).count(0) == tensor.buffer_bytes
-
-
-def resize(facts: ModelFacts, ledger: Ledger) -> Finding | None:
-    """Resize by a large factor is cut into many small copies."""
-    layers = [site for site in facts.sites if site.node.type.startswith(("Resize", "Upsample"))]
-    claims = beyond_plain(ledger, layers)
-    if not claims:
-        return None
-    claims += ledger.everything((site.index for site in layers), ("compiler_constants",))
-    tasks = sum(sum(site.tasks) for site in layers)
-    return Finding(
-        code="resize_commands",
-        title=say("resize layers cut into many NPU tasks"),
-        because=clause(
-            "{layers} {are_} cut into {tasks:,} NPU tasks: {bytes} ({share}) of commands",
-            layers=count(len(layers), "Resize"),
-            are_="is" if len(layers) == 1 else "are",
-            tasks=tasks,
-        ),
-        explanation=say(
-            "Interpolation runs as many small copies and sums; a task list is stored for each core mode."
-        ),
-        layers=tuple(site.base for site in layers),
-        claims=claims,
-        evidence=tuple(
-            say(
-                "{site}: {shape} -> {after}, {tasks:,} tasks, {command_bytes} of commands",
-                site=site.base,
-                shape=shape_of(site.inputs),
-                after=shape_of(site.outputs),
-                tasks=sum(site.tasks),
-                command_bytes=format_bytes(command_bytes(site)),
-            )
-            for site in sorted(layers, key=command_bytes, reverse=True)[:4]
-        ),
-        fixes=(
-            _SMALL_STEPS if any(_factor(site) > 2 for site in layers) else _NEAREST,
-            Fix("network", say("resize after the channels are reduced, or outside the model")),
-            *single_core(facts, layers, claims),
-        ),
-    )
-
-
-_SMALL_STEPS = Fix(
-    "network", say("mode='nearest' or factors of 2, several in a row, instead of one large factor")
-)
-_NEAREST = Fix("network", say("mode='nearest', where it interpolates"))
-
-
-def _factor(site: Site) -> float:
-    """Return by how much a Resize enlarges the longer side; 1 where its shapes are not known."""
-    shapes = (*site.layer.input_shapes[:1], site.output_shape)
-    if any(len(shape) != 4 or not min(shape) for shape in shapes) or len(shapes) != 2:
-        return 1.0
-    return max(after / before for before, after in zip(shapes[0][2:], shapes[1][2:], strict=True))
 
 
 def shape_of(tensors: Iterable[object]) -> str:

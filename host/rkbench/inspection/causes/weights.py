@@ -10,9 +10,9 @@ from rkbench.inspection.causes.cause import QUANTIZE, Claim, Finding, Fix
 from rkbench.inspection.causes.elsewhere import chosen_by_toolkit, float_reason
 from rkbench.inspection.causes.kernel_groups import ELEMENT_BYTES
 from rkbench.inspection.causes.ledger import Ledger
-from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, SECTION_OF, ModelFacts
+from rkbench.inspection.causes.model_facts import COMMAND_SECTIONS, ModelFacts
 from rkbench.inspection.causes.site import Site
-from rkbench.inspection.formatting import count, dims, listing
+from rkbench.inspection.formatting import count, listing
 from rkbench.language.said import Said, clause, say
 from rkbench.rknn.contents import Tensor
 from rkbench.units import format_bytes
@@ -100,85 +100,6 @@ def float_file(facts: ModelFacts, _ledger: Ledger) -> Finding | None:
                 QUANTIZE,
             ),
         ),
-    )
-
-
-def padding(facts: ModelFacts, ledger: Ledger) -> Finding | None:
-    """Channels filled up to the NPU's blocks."""
-    claims, padded = list[Claim](), list[tuple[int, Site, Tensor]]()
-    for site in facts.sites:
-        kernel = site.kernel
-        if kernel is None or kernel not in site.constants or site.is_recurrent:
-            continue
-        needed = unpadded_bytes(kernel)
-        section = SECTION_OF[kernel.kind]
-        beside = sum(
-            each.buffer_bytes
-            for each in site.constants
-            if each is not kernel and SECTION_OF[each.kind] == section
-        )
-        unclaimed = ledger.left(section, site.index) - needed - beside
-        extra = min(kernel.buffer_bytes - needed, unclaimed)
-        if needed > 0 and extra > 0:
-            claims.append(Claim(section, site.index, extra))
-            padded.append((extra, site, kernel))
-    if not padded:
-        return None
-    _, worst, widest = max(padded, key=lambda item: item[0])
-    return Finding(
-        code="padding",
-        title=say("channels filled up to the NPU's blocks"),
-        because=clause(
-            "padding of channels takes {bytes} ({share}), most for {worst} ({kernel})",
-            worst=worst.base,
-            kernel=dims(widest.shape),
-        ),
-        explanation=say(
-            "Input channels are filled up to blocks of 8, 16 or 32; more than 2x only with 1-3 channels."
-        ),
-        layers=(),
-        claims=tuple(claims),
-        evidence=(
-            say(
-                "{claims} padded, most {worst} by {times:.2f}x",
-                claims=count(len(claims), "layer"),
-                worst=worst.base,
-                times=widest.buffer_bytes / unpadded_bytes(widest),
-            ),
-        ),
-        fixes=_padding_fixes([(site, kernel) for _, site, kernel in padded]),
-    )
-
-
-FEW_CHANNELS = 4
-"""Input channels of an image or a signal, which nobody can choose."""
-_MULTIPLE = Fix("network", say("channels that are a multiple of 16"))
-_GIVEN = Fix("nothing", say("an input of 1 to 4 channels fills no block; nothing is known that avoids it"))
-_HALVED = Fix(
-    "network",
-    say(
-        "a strided kernel over one channel: SpaceToDepth(2), then a kernel half as wide over 4 channels with "
-        "half the stride (exact; 1.37 -> 1.05 MB on a network for rk3588 in float16)"
-    ),
-    rewrites=("halved_stride",),
-)
-
-
-def _padding_fixes(padded: list[tuple[Site, Tensor]]) -> tuple[Fix, ...]:
-    """Return what can be done about channels that are to be filled up: of an input's nothing, or half."""
-    chosen = any(kernel.shape[1] > FEW_CHANNELS for _, kernel in padded)
-    halved = any(_can_be_halved(site, kernel) for site, kernel in padded)
-    found = (*((_HALVED,) if halved else ()), *((_MULTIPLE,) if chosen else ()))
-    return found or (_GIVEN,)
-
-
-def _can_be_halved(site: Site, kernel: Tensor) -> bool:
-    strides = site.node.convolution.strides if site.node.convolution else ()
-    return (
-        kernel.shape[1] == 1
-        and len(strides) == 2
-        and all(stride % 2 == 0 for stride in strides)
-        and min(kernel.shape[2:], default=0) > 2
     )
 
 

@@ -16,7 +16,7 @@ from rkbench.views.output import STDOUT, all_of, check_not_read, check_output, w
 NOTHING: Mapping[str, Path | None] = {}
 
 
-class Limits(NamedTuple):
+class HowMuch(NamedTuple):
     """How much a terminal shows."""
 
     layers: int | None
@@ -39,7 +39,7 @@ def show_inspection(
 
     `read` are the files that were read, by what they are: they are not overwritten.
     """
-    limits = Limits(layer_limit(layers), wants_all(causes), myths)
+    limits = HowMuch(layer_limit(layers), wants_all(causes), myths)
     check_not_read({"--json": json_to, "--html": html_to}, read)
     for target in (json_to, html_to):
         if target:
@@ -64,7 +64,7 @@ def _write_page(inspection: Inspection, target: str) -> None:
     write_text(target, render_html(inspection, spoken()))
 
 
-def _print(inspection: Inspection, limits: Limits) -> None:
+def _print(inspection: Inspection, limits: HowMuch) -> None:
     language = spoken(sys.stdout.encoding)
     print(_on_terminal(_told(inspection, language), limits, language), end="")
 
@@ -77,7 +77,7 @@ def _told(inspection: Inspection, language: Language) -> Inspection:
     return translated(inspection, language)
 
 
-def _on_terminal(inspection: Inspection, limits: Limits, language: Language) -> str:
+def _on_terminal(inspection: Inspection, limits: HowMuch, language: Language) -> str:
     from rkbench.views.inspect.console import render_console
     from rkbench.views.inspect.terminal import terminal_width, wants_colour
 

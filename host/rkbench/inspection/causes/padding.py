@@ -1,0 +1,152 @@
+"""Channels that are filled up to the NPU's blocks, and whose they are: a designer's, an image's, nobody's."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from rkbench.inspection.causes.cause import Claim, Finding, Fix
+from rkbench.inspection.causes.ledger import Ledger
+from rkbench.inspection.causes.model_facts import SECTION_OF, ModelFacts
+from rkbench.inspection.causes.site import Site
+from rkbench.inspection.causes.weights import unpadded_bytes
+from rkbench.inspection.formatting import count, dims
+from rkbench.language.said import Said, clause, say
+from rkbench.rknn.contents import Tensor
+from rkbench.rknn.targets import weight_layout
+from rkbench.units import format_bytes
+
+FEW_CHANNELS = 4
+"""Input channels of an image or a signal, which nobody can choose."""
+_SAFE_MULTIPLE = 16
+_LEAST_SHARE = 0.05
+"""Of the cause: what less of it is of one kind is not spoken of."""
+Padded = tuple[int, Site, Tensor]
+_HALVED = Fix(
+    "network",
+    say(
+        "a strided kernel over one channel: SpaceToDepth(2), then a kernel half as wide over 4 channels with "
+        "half the stride (exact; 1.37 -> 1.05 MB on a network for rk3588 in float16)"
+    ),
+    rewrites=("halved_stride",),
+)
+
+
+def padding(facts: ModelFacts, ledger: Ledger) -> Finding | None:
+    """Channels filled up to the NPU's blocks."""
+    claims, padded = list[Claim](), list[Padded]()
+    for site in facts.sites:
+        kernel = site.kernel
+        if kernel is None or kernel not in site.constants or site.is_recurrent:
+            continue
+        needed = unpadded_bytes(kernel)
+        section = SECTION_OF[kernel.kind]
+        beside = sum(
+            each.buffer_bytes
+            for each in site.constants
+            if each is not kernel and SECTION_OF[each.kind] == section
+        )
+        unclaimed = ledger.left(section, site.index) - needed - beside
+        extra = min(kernel.buffer_bytes - needed, unclaimed)
+        if needed > 0 and extra > 0:
+            claims.append(Claim(section, site.index, extra))
+            padded.append((extra, site, kernel))
+    if not padded:
+        return None
+    _, worst, widest = max(padded, key=lambda item: item[0])
+    return Finding(
+        code="padding",
+        title=say("channels filled up to the NPU's blocks"),
+        because=clause(
+            "padding of channels takes {bytes} ({share}), most for {worst} ({kernel})",
+            worst=worst.base,
+            kernel=dims(widest.shape),
+        ),
+        explanation=say(
+            "Input channels are filled up to blocks of 8, 16 or 32; more than 2x only with 1-3 channels."
+        ),
+        layers=(),
+        claims=tuple(claims),
+        evidence=(
+            say(
+                "{claims} padded, most {worst} by {times:.2f}x",
+                claims=count(len(claims), "layer"),
+                worst=worst.base,
+                times=widest.buffer_bytes / unpadded_bytes(widest),
+            ),
+        ),
+        fixes=_padding_fixes(facts, padded),
+    )
+
+
+def _padding_fixes(facts: ModelFacts, padded: list[Padded]) -> tuple[Fix, ...]:
+    """Return what can be done about each kind of channels, that with most bytes first."""
+    parts: dict[str, list[Padded]] = {}
+    for each in (each for each in padded if not _can_be_halved(*each[1:])):
+        parts.setdefault(_whose(facts, each[1], each[2]), []).append(each)
+    least = _LEAST_SHARE * sum(extra for extra, _, _ in padded)
+    halved = any(_can_be_halved(site, kernel) for _, site, kernel in padded)
+    return (
+        *((_HALVED,) if halved else ()),
+        *(
+            Fix("network" if whose in ("chosen", "positions") else "nothing", _told(facts, whose, own))
+            for whose, own in sorted(parts.items(), key=lambda part: -_bytes(part[1]))
+            if _bytes(own) >= least
+        ),
+    )
+
+
+def _bytes(padded: Iterable[Padded]) -> int:
+    return sum(extra for extra, _, _ in padded)
+
+
+def _whose(facts: ModelFacts, site: Site, kernel: Tensor) -> str:
+    """Return whose the channels are: the compiler's, an input's, positions of attention, or to be chosen."""
+    if kernel.kind == "compiler_constant" or site.index in {other.index for other in facts.averages}:
+        return "made"
+    if not site.node.type.startswith("Conv"):
+        return "positions"
+    inputs = {tensor.shape[1] for tensor in facts.model.inputs if len(tensor.shape) > 1}
+    given = kernel.shape[1] <= FEW_CHANNELS and kernel.shape[1] in inputs
+    return "given" if given else "chosen"
+
+
+def _told(facts: ModelFacts, whose: str, padded: list[Padded]) -> Said:
+    size, layers = format_bytes(_bytes(padded)), count(len(padded), "layer")
+    if whose == "made":
+        return say(
+            "{size} in {layers}: constants of the compiler's own, nobody's to choose",
+            size=size,
+            layers=layers,
+        )
+    if whose == "given":
+        return say("{size} in {layers}: an input of 1 to 4 channels fills no block", size=size, layers=layers)
+    if whose == "positions":
+        return say(
+            "{size} in {layers}: positions in stored operands of attention; windows of a multiple of "
+            "{block} positions fill the blocks",
+            size=size,
+            layers=layers,
+            block=_multiple(facts),
+        )
+    return say(
+        "{size} in {layers}: channels that are a multiple of {block} fill the blocks",
+        size=size,
+        layers=layers,
+        block=_multiple(facts),
+    )
+
+
+def _multiple(facts: ModelFacts) -> int:
+    """Return of what multiples channels need no padding: the last part of a block is half of one at least."""
+    layout = weight_layout(facts.model.file.target, facts.dtype)
+    return layout.input_block // 2 if layout else _SAFE_MULTIPLE
+
+
+def _can_be_halved(site: Site, kernel: Tensor) -> bool:
+    strides = site.node.convolution.strides if site.node.convolution else ()
+    return (
+        kernel.shape[1] == 1
+        and len(strides) == 2
+        and all(stride % 2 == 0 for stride in strides)
+        and min(kernel.shape[2:], default=0) > 2
+    )
