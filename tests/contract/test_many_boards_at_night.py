@@ -110,7 +110,8 @@ def test_the_share_that_each_board_stood_idle_follows_from_its_holds(folder: Pat
         assert len(holds) == 2
         assert holds[0].since_unix_s + holds[0].duration_s <= holds[1].since_unix_s + 1e-3
         took_s = holds[1].since_unix_s + holds[1].duration_s - night.started_unix_s
-        held_s = holds[0].duration_s + holds[1].duration_s
+        assert report.sending is not None and report.sending.since_unix_s >= night.started_unix_s
+        held_s = report.sending.duration_s + holds[0].duration_s + holds[1].duration_s
         assert report.idle_ratio == pytest.approx(1 - held_s / took_s, abs=1e-3)
 
 
@@ -130,6 +131,12 @@ NIGHT = Night(
 
 def test_a_board_is_idle_from_the_begin_of_the_night_to_the_end_of_its_last_hold() -> None:
     assert [board.idle_ratio for board in with_idle(NIGHT).boards] == [pytest.approx(0.3), None]
+
+
+def test_a_board_that_is_sent_models_is_not_idle() -> None:
+    desk = replace(NIGHT.boards[0], sending=BoardHold(1000.0, 10.0))
+    (told,) = with_idle(replace(NIGHT, boards=(desk,))).boards
+    assert told.idle_ratio == pytest.approx(0.2)
 
 
 def test_of_a_night_that_was_gone_on_with_and_of_a_clock_that_was_set_back_nothing_is_told() -> None:

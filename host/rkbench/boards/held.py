@@ -30,18 +30,20 @@ _KEPT = KeptBeside(
 
 
 class Hold:
-    """Measures one use of a board: from when it is no longer waited for, by what it says, to its end."""
+    """Measures one use of a board: from when it is no longer waited for to the last that it says."""
 
     def __init__(self, board: Board, reason: str, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._board = board
         self._kind = NIGHTLY if reason.partition(" ")[0] == NIGHTLY else PUSH
         self._clock_s = clock_s
         self._since_s: float | None = clock_s()
+        self._heard_s: float | None = None
 
     def take(self, message: Message) -> None:
         """Take a message of the board: somebody else has it, or we do not get it."""
+        self._heard_s = self._clock_s()
         if isinstance(message, Locked):
-            self._since_s = self._clock_s()
+            self._since_s = self._heard_s
         elif isinstance(message, Refused):
             self._since_s = None
 
@@ -49,7 +51,7 @@ class Hold:
         """Keep how long it was, and return that; None where we did not get the board."""
         if self._since_s is None:
             return None
-        took_s = self._clock_s() - self._since_s
+        took_s = (self._clock_s() if self._heard_s is None else self._heard_s) - self._since_s
         self._since_s = None
 
         def added(held: Held) -> Held:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, replace
@@ -148,7 +149,7 @@ class BoardLine:
         if session is not None:
             session.abort()
 
-    def send(self, cells: Sequence[Cell]) -> None:
+    def send(self, cells: Sequence[Cell]) -> BoardHold:
         """Have the files of all cells on the board before anything is measured, while no link is timed.
 
         What is wrong with a single model is its cell's affair; where there is no room for all models at
@@ -163,10 +164,12 @@ class BoardLine:
             other = self._other(cell, pair)
             files.update({file.sha256: file for variant in (*pair, *other) for file in variant.files})
         with self.session() as session:
+            began_s, unix_s = time.monotonic(), self._unix_s()
             try:
                 session.upload(list(files.values()), lambda *_: None)
             except NoSpaceError as error:
                 self._listener(Told(self.board.name, f"not all models at once: {error.message}"))
+            return BoardHold(unix_s, time.monotonic() - began_s)
 
     def attempt(self, cell: Cell) -> Attempt:
         """Run a cell once, in turns with the model of its baseline where it has one to stand beside.

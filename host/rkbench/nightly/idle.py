@@ -15,6 +15,8 @@ def with_idle(night: Night) -> Night:
     holds: dict[str, list[BoardHold]] = defaultdict(list)
     for cell in night.cells:
         holds[cell.board].extend(cell.holds)
+    for board in night.boards:
+        holds[board.name].extend([board.sending] if board.sending else [])
     boards = (
         replace(board, idle_ratio=_idle_ratio(night.started_unix_s, holds[board.name]))
         for board in night.boards

@@ -66,7 +66,7 @@ def _look(line: BoardLine, cells: Sequence[Cell]) -> BoardReport:
     """Return what a board is once it has the files of `cells`; raises BenchErrors."""
     with line.session() as session:
         there = session.environment
-    line.send(cells)
+    sending = line.send(cells)
     return BoardReport(
         line.board.name,
         there.soc or line.board.soc,
@@ -74,4 +74,5 @@ def _look(line: BoardLine, cells: Sequence[Cell]) -> BoardReport:
         there.runtime_version,
         there.driver_version,
         there.kernel,
+        sending=sending,
     )

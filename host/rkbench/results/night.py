@@ -14,8 +14,8 @@ from rkbench.stats.judging import Judgement
 SCHEMA = "rkbench-nightly/1"
 GREEN, FAILED, RED = 0, 1, 3
 
-Compared = Literal["paired", "history"]
 #: Beside the baseline's model, in the same night; or against what the baseline's night had measured.
+Compared = Literal["paired", "history"]
 PAIRED: Final = "paired"
 HISTORY: Final = "history"
 #: The gate of a cell whose model the converter refused, and what it is of.
@@ -92,7 +92,7 @@ class MadeBy:
 
 @dataclass(frozen=True)
 class BoardHold:
-    """A board held for a cell: from when it was no longer waited for to the end of the cell's runs."""
+    """A board in use: from when it was no longer waited for to the end of a cell's runs, or of sending."""
 
     since_unix_s: float
     duration_s: float
@@ -210,10 +210,9 @@ class CellResult:
 
 @dataclass(frozen=True)
 class BoardReport:
-    """A board of the night, as the pre-flight found it; `fault` is why it cannot take part.
-
-    `idle_ratio`: the share of its night, from the night's begin to the end of its last cell, in which none
-    of its cells ran though one waited; None while the night runs, and of one that was gone on with."""
+    """A board of the night, as the pre-flight found it, and when it was sent models; `fault`: why it is out.
+    `idle_ratio`: the share of its night, to the end of its last cell, in which it was neither sent models nor
+    ran a cell; None while the night runs, and of one that was gone on with."""
 
     name: str
     soc: str | None = None
@@ -223,6 +222,7 @@ class BoardReport:
     kernel: str | None = None
     fault: Fault | None = None
     idle_ratio: float | None = None
+    sending: BoardHold | None = None
 
 
 @dataclass(frozen=True)

@@ -50,6 +50,14 @@ def test_what_was_waited_is_not_held_and_what_is_refused_neither(desk: Board) ->
     assert (held.seconds, held.times) == ({"push": 7.0}, {"push": 1})
 
 
+def test_what_the_host_does_after_the_last_word_of_a_board_is_no_part_of_its_hold(desk: Board) -> None:
+    now = clock(0.0, 1.0, 6.0, 9.0)
+    hold = Hold(desk, "nightly", lambda: next(now))
+    for message in (LOCKED, Done()):
+        hold.take(message)
+    assert hold.end() == 5.0
+
+
 def test_seconds_add_up_by_kind_of_command_and_no_other_label_comes(desk: Board) -> None:
     for reason in ("nightly lab", "nightly other", "whatever people write"):
         now = clock(0.0, 2.0)
