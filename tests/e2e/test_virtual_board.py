@@ -15,7 +15,7 @@ import paramiko
 import pytest
 from rkbench.boards.model import Board
 from rkbench.boards.ssh.connection import connect
-from rkbench.boards.ssh.server import CommandServer
+from rkbench.boards.ssh.server import CommandServer, niceness
 from rkbench.boards.virtual.board import VirtualBoard
 from rkbench.boards.virtual.trees import copy_tree
 from rkbench.files import local_file
@@ -38,14 +38,21 @@ def test_the_agent_says_what_the_virtual_board_is(virtual: VirtualBoard) -> None
 
 
 def test_commands_leave_the_processors_to_the_host_where_there_are_more_boards(virtual: VirtualBoard) -> None:
-    own = os.getpriority(os.PRIO_PROCESS, 0)
+    own, processors = os.getpriority(os.PRIO_PROCESS, 0), os.cpu_count() or 1
     with ExitStack() as more:
-        for number in range((os.cpu_count() or 1) + 1):
-            transport = more.enter_context(closing(connect(virtual.board)))
-            with closing(transport.open(["nice"])) as channel:
-                is_many = number >= (os.cpu_count() or 1)
-                assert int(channel.recv(100)) == (min(19, own + 5) if is_many else own)
+        transport = more.enter_context(closing(connect(virtual.board)))
+        first = more.enter_context(closing(transport.open(["sh", "-c", "echo $$; exec cat"])))
+        pid = int(first.recv(100))
+        for number in range(1, 4 * processors):
             more.enter_context(VirtualBoard(Board(f"b{number}", "virtual", soc="rk3588", simulated=True)))
+            with closing(transport.open(["nice"])) as channel:
+                said = int(channel.recv(100))
+            assert said == min(19, own + niceness(number + 1, processors))
+        assert os.getpriority(os.PRIO_PROCESS, pid) == said == min(19, own + 6)
+
+
+def test_all_boards_of_a_processor_weigh_as_much_as_one_process() -> None:
+    assert [niceness(boards, 2) for boards in (0, 1, 2, 3, 50, 10_000)] == [0, 0, 0, 2, 14, 19]
 
 
 def test_what_is_on_the_board_is_not_sent_again(virtual: VirtualBoard, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -18,8 +19,8 @@ CHUNK_BYTES = 64 * 1024
 GRACE_S = 10.0
 POLL_S = 0.05
 CANNOT_EXECUTE = 126
-#: So much lower is the priority of commands that are to leave the computer to the host that drives them.
-NICER = 5
+#: The commands of this process that run.
+_RUNNING: set[int] = set()
 
 
 def run_command(
@@ -35,6 +36,8 @@ def run_command(
     except OSError as error:  # no descriptors, no memory: said, and ended, or the other side would wait
         _end(channel, CANNOT_EXECUTE, f"cannot run a command: {error.strerror}\n")
         return
+    _lower_all(niceness)
+    _RUNNING.add(process.pid)
     assert process.stdin and process.stdout and process.stderr
     ended = threading.Event()
     _thread(ended, _feed, channel, process.stdin)
@@ -45,6 +48,7 @@ def run_command(
     ended.wait()  # nothing is looked at while all three streams are open: a night keeps fifty agents
     _await_end(process, pumps, channel)
     status = process.wait()
+    _RUNNING.discard(process.pid)
     _end(channel, status if status >= 0 else 128 - status)
 
 
@@ -62,6 +66,15 @@ def _start(
         start_new_session=True,
         bufsize=0,
     )
+
+
+def _lower_all(niceness: int) -> None:
+    """Let commands that run have the priority of a new one: a board that came first is not to be faster."""
+    wanted = os.getpriority(os.PRIO_PROCESS, 0) + niceness
+    for pid in tuple(_RUNNING):
+        with suppress(ProcessLookupError, PermissionError):  # it has ended, and another's has its number
+            if os.getpriority(os.PRIO_PROCESS, pid) < wanted:
+                os.setpriority(os.PRIO_PROCESS, pid, wanted)
 
 
 def _end(channel: paramiko.Channel, status: int, words: str = "") -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import os
 import socket
 import threading
@@ -19,10 +20,11 @@ from paramiko.common import (
     OPEN_SUCCEEDED,
 )
 
-from rkbench.boards.ssh.commands import NICER, run_command
+from rkbench.boards.ssh.commands import run_command
 from rkbench.boards.ssh.host_keys import record_host_key
 
 HOST = "127.0.0.1"
+MOST_NICER = 19
 
 
 class SshServer:
@@ -91,7 +93,8 @@ class CommandServer(paramiko.ServerInterface):
         return OPEN_SUCCEEDED if kind == "session" else OPEN_FAILED_ADMINISTRATIVELY_PROHIBITED
 
     def check_channel_exec_request(self, channel: paramiko.Channel, command: bytes) -> bool:
-        arguments = (channel, command.decode(), self._environment, self._home, _niceness())
+        nicer = niceness(servers_running(), os.cpu_count() or 1)
+        arguments = (channel, command.decode(), self._environment, self._home, nicer)
         threading.Thread(target=run_command, args=arguments, name="virtual exec", daemon=True).start()
         return True
 
@@ -105,12 +108,14 @@ def servers_running() -> int:
     return len(_RUNNING)
 
 
-def _niceness() -> int:
-    """Return how much a command leaves the computer to this process, where more boards run than processors.
+def niceness(boards: int, processors: int) -> int:
+    """Return how much commands leave the computer to this process, where more boards run than processors.
 
-    A real board has its own: here a host that competes with fifty agents keeps all of them waiting.
+    A real board has its own: here all boards of a processor weigh as much as one process together, or a host
+    that competes with fifty of them keeps all waiting. A step of `nice` is a factor of 1.25 (Linux,
+    sched_prio_to_weight).
     """
-    return NICER if servers_running() > (os.cpu_count() or 1) else 0
+    return min(MOST_NICER, max(0, round(math.log(boards / processors, 1.25)))) if boards else 0
 
 
 def _new_key(path: Path) -> paramiko.PKey:
