@@ -105,3 +105,38 @@ def boxes(folder: Path) -> Path:
     first = network.add("Slice", places[0], places[1], one).value
     network.value = source
     return network.add("Slice", places[1], places[2], one).add("Sub", first).save(folder / "model.onnx")
+
+
+def sized_by_its_map(batch: int | str = 1, *, channels: int = 32) -> Network:
+    """Return a bilinear enlargement by 8 as torch exports it: batch and channels are read off the map."""
+    network = Network(batch, 4, 16, 16).conv(4, channels, (1, 1)).add("Relu")
+    source = network.value
+    ends = [network.constant(f"at{place}", np.array([place])) for place in (0, 2)]
+    network.add("Shape").add("Slice", *ends, ends[0])
+    network.add("Concat", network.constant("sides", np.array([128, 128])), axis=0)
+    sizes, network.value = network.value, source
+    modes = {"mode": "linear", "coordinate_transformation_mode": "half_pixel"}
+    return network.add("Resize", "", "", sizes, name="enlarged", **modes).conv(channels, 4, (1, 1))
+
+
+def summed_from_zero(*, first: float = 0.0) -> Network:
+    """Return three branches of a map as MobileOne sums them: `out = 0; out += one`; the last is a norm."""
+    network = Network(1, 4, 16, 16).conv(4, 32, (1, 1)).add("Relu")
+    source = network.value
+    network.conv(32, 32, (1, 1)).add("Add", network.constant("begin", np.array(first, "float32")))
+    total, network.value = network.value, source
+    network.conv(32, 32, (1, 1)).add("Add", total)
+    total, network.value = network.value, source
+    numbers = [network.weights(f"norm_{part}", 32) for part in ("scale", "shift", "mean")]
+    variance = network.constant("norm_variance", np.ones(32, "float32"))
+    return network.add("BatchNormalization", *numbers, variance).add("Add", total).add("Relu")
+
+
+def along_channels(batch: int | str = 1, *, channels: int = 256) -> Network:
+    """Return a 3-D convolution along the channels of a map, as ChannelNet has two."""
+    network = Network(batch, 4, 14, 14).conv(4, channels, (1, 1)).add("Relu")
+    network.add("Unsqueeze", network.constant("depth", np.array([1])))
+    kernel, sides = network.weights("kernel", 2, 1, 8, 1, 1), {"kernel_shape": [8, 1, 1]}
+    network.add("Conv", kernel, name="along", pads=[3, 0, 0, 3, 0, 0], strides=[2, 1, 1], **sides)
+    network.add("Reshape", network.constant("map", np.array([-1, channels, 14, 14])))
+    return network.conv(channels, 4, (1, 1))

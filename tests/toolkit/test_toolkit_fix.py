@@ -10,7 +10,16 @@ import onnx
 import pytest
 from onnx import helper
 from onnx_networks import Network
-from onnx_units import boxes, enlarging, refused_dropout, refused_gate, unit
+from onnx_units import (
+    along_channels,
+    boxes,
+    enlarging,
+    refused_dropout,
+    refused_gate,
+    sized_by_its_map,
+    summed_from_zero,
+    unit,
+)
 from rkbench.onnx import fix
 from toolkit_jobs import Convert
 
@@ -142,7 +151,15 @@ def enlarged() -> Network:
 
 @pytest.mark.parametrize(("target", "dtype"), TARGETS)
 @pytest.mark.parametrize(
-    ("make", "rewrite"), [(gated, "channel_mean"), (stacked, "stacked_sum"), (enlarged, "pixel_shuffle")]
+    ("make", "rewrite"),
+    [
+        (gated, "channel_mean"),
+        (stacked, "stacked_sum"),
+        (enlarged, "pixel_shuffle"),
+        (sized_by_its_map, "bilinear"),
+        (summed_from_zero, "parallel_branches"),
+        (along_channels, "channel_rows"),
+    ],
 )
 def test_maps_that_stay_in_their_blocks_convert_smaller(
     tmp_path: Path, convert: Convert, make: Callable[[], Network], rewrite: str, target: str, dtype: str

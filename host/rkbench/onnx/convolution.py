@@ -68,9 +68,8 @@ def convolution_of(node: ir.Node) -> Convolution | None:
     shape = static_shape(node.inputs[1]) if len(node.inputs) > 1 else None
     if shape is None or len(shape) < 3:
         return None
-    along = _along_channels(node, shape)
-    if along is not None:
-        return along
+    if moves_along_channels(node):
+        return _along_channels(node)
     groups = node.attributes.get_int("group", 1)
     transposed = node.op_type == "ConvTranspose"
     # Conv weights are (out, in / groups, *kernel), those of ConvTranspose (in, out / groups, *kernel).
@@ -91,15 +90,22 @@ def convolution_of(node: ir.Node) -> Convolution | None:
     )
 
 
-def _along_channels(node: ir.Node, kernel: tuple[int, ...]) -> Convolution | None:
-    """Return the dense 1x1 that a 3-D convolution becomes which moves along the channels of a map alone.
+def moves_along_channels(node: ir.Node) -> bool:
+    """Return whether a node is a 3-D convolution that moves along the channels of a map alone.
 
-    The map is its one channel, of depth C: (1, 1, C, H, W). The compiler gives it a bias always.
+    The map is its one channel, of depth C: (1, 1, C, H, W).
     """
-    before, after = static_shape(node.inputs[0]), static_shape(node.outputs[0])
-    deep = node.op_type == "Conv" and len(kernel) == 5 and kernel[1] == 1 and kernel[3:] == (1, 1)
-    if not deep or before is None or after is None or before[1] != 1 or before[3:] != after[3:]:
-        return None
+    if node.op_type != "Conv" or len(node.inputs) < 2:
+        return False
+    kernel, before, after = (static_shape(value) for value in (*node.inputs[:2][::-1], node.outputs[0]))
+    if kernel is None or len(kernel) != 5 or before is None or after is None:
+        return False
+    return kernel[1] == before[1] == 1 and kernel[3:] == (1, 1) and before[3:] == after[3:]
+
+
+def _along_channels(node: ir.Node) -> Convolution:
+    """Return the dense 1x1 that a convolution along channels becomes; the compiler gives it a bias always."""
+    before, after = static_shape(node.inputs[0]) or (), static_shape(node.outputs[0]) or ()
     sizes = before[3:]
     return Convolution(after[1] * after[2], before[2], input_size=sizes, output_size=sizes, batch=before[0])
 

@@ -1,8 +1,9 @@
 """What is done to a graph before any rewrite looks at it: no size changes, but rewrites see through.
 
-Weights that nodes compute are stored, nodes that do nothing go, and normalizations go into the convolutions
-before them, as the compiler does anyway. An Identity that hands zeros to a product stays: that changes a size
-(`rewrites/zero_product.py`). A graph in which no rewrite pays is not written: it stays as it was.
+Weights that nodes compute are stored, and so are the sizes of a Resize. Nodes that do nothing go, and
+normalizations go into the convolutions before them, as the compiler does anyway. An Identity that hands zeros
+to a product stays: that changes a size (`rewrites/zero_product.py`). A graph in which no rewrite pays is not
+written: it stays as it was.
 """
 
 from __future__ import annotations
@@ -12,17 +13,23 @@ import onnx_ir as ir
 
 from rkbench.onnx.constants import zeros_of
 from rkbench.onnx.convolution import convolution_of
+from rkbench.onnx.folding import Numbers
+from rkbench.onnx.idle import left_as_it_is
 from rkbench.onnx.rewrites.proposal import constant_array, is_stored, replace_constant
 from rkbench.onnx.rewrites.shared_weights import LEAST_ELEMENTS, WEIGHED
 from rkbench.onnx.rewrites.surgery import add_constant, drop_unused, only_feeds
-from rkbench.onnx.stored import store_computed_weights
+from rkbench.onnx.stored import store_computed_sizes, store_computed_weights
 from rkbench.onnx.values import static_shape
 
 
-def prepare(model: ir.Model) -> None:
-    """Store computed weights, drop what does nothing, fold normalizations; in place."""
+def prepare(model: ir.Model, numbers: Numbers) -> None:
+    """Store computed weights and sizes of Resizes, drop what does nothing, fold normalizations; in place.
+
+    `numbers` are the short values that follow from sizes; none where the file leaves a size open.
+    """
     graph = model.graph
     store_computed_weights(graph, dict(model.opset_imports))
+    store_computed_sizes(graph, numbers)
     for node in list(graph):
         source = _own_copy(node, graph) or _handed_on(node)
         if source is not None and not node.outputs[0].is_graph_output():
@@ -33,7 +40,7 @@ def prepare(model: ir.Model) -> None:
 
 
 def _handed_on(node: ir.Node) -> ir.Value | None:
-    """Return the value that a node hands on as it is: an Identity, an idle Dropout, a Split joined again."""
+    """Return the value that a node hands on as it is; None for a node that does something."""
     if node.op_type == "Identity":
         return (
             None
@@ -42,6 +49,8 @@ def _handed_on(node: ir.Node) -> ir.Value | None:
         )
     if _is_idle_dropout(node):
         return node.inputs[0]
+    if (source := left_as_it_is(node)) is not None:
+        return source
     return _rejoined(node) if node.op_type == "Concat" else None
 
 

@@ -21,7 +21,7 @@ def context_of(
     network: OnnxFile, target: str, dtype: str, toolkit_version: str | None = None
 ) -> RewriteContext:
     """Return what rewrites may know about a network; it is prepared for them first."""
-    prepare(network.model)
+    prepare(network.model, network.numbers)
     opset = network.model.opset_imports.get("", 0)
     return RewriteContext(
         network.graph,

@@ -1,6 +1,7 @@
-"""Weights that nodes compute are computed once and stored, so that rewrites can change them.
+"""What nodes compute is computed once and stored, so that rewrites can read it: weights, and sizes.
 
-Only those of grouped convolutions: what the converter makes of the others does not depend on it.
+Of weights only those of grouped convolutions: what the converter makes of the others does not depend on it.
+Of sizes those of a Resize, which exporters compute from the Shape of a map whose size is known.
 """
 
 from __future__ import annotations
@@ -13,12 +14,16 @@ import onnx_ir as ir
 from onnx.reference import ReferenceEvaluator
 
 from rkbench.onnx.constants import constant_values
+from rkbench.onnx.folding import Numbers
+from rkbench.onnx.rewrites.surgery import add_constant
 from rkbench.onnx.values import static_shape
 
 LARGEST_WEIGHT = 2**26
 """Elements of a weight that is computed."""
 MOST_NODES = 32
 """Nodes that one weight is computed by."""
+SIZED = ("Resize",)
+"""What asks for a size that nodes may compute, and has rewrites that read it."""
 
 
 def store_computed_weights(graph: ir.Graph, opset_imports: dict[str, int]) -> None:
@@ -34,6 +39,21 @@ def store_computed_weights(graph: ir.Graph, opset_imports: dict[str, int]) -> No
         makers = _makers(weight) if ir.convenience.get_const_tensor(weight) is None else []
         if makers and math.prod(static_shape(weight) or (0,)) <= LARGEST_WEIGHT:
             _store(node, weight, makers, graph, opset_imports)
+
+
+def store_computed_sizes(graph: ir.Graph, numbers: Numbers) -> None:
+    """Give a Resize the sizes that follow from the Shapes of maps as numbers, in place.
+
+    Only that: a Reshape is known by its shapes, and the prediction asks who reads a map.
+    """
+    stored: dict[ir.Value, ir.Value] = {}
+    for node in [node for node in graph if node.op_type in SIZED]:
+        for place, value in enumerate(node.inputs):
+            if value is None or value not in numbers or ir.convenience.get_const_tensor(value) is not None:
+                continue
+            if value not in stored:
+                stored[value] = add_constant(graph, f"{value.name}_stored", numbers[value])
+            node.replace_input_with(place, stored[value])
 
 
 def _makers(value: ir.Value) -> list[ir.Node]:

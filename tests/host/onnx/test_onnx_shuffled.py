@@ -64,7 +64,7 @@ def test_a_shuffled_map_that_others_read_too_stays(tmp_path: Path) -> None:
 def prepared(network: Network, folder: Path) -> list[str]:
     """Return the kinds of nodes that rewrites see."""
     opened = open_onnx(network.save(folder / "model.onnx"))
-    prepare(opened.model)
+    prepare(opened.model, opened.numbers)
     return [node.op_type for node in opened.graph]
 
 
