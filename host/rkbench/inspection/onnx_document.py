@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
-from rkbench.language.said import Said
+from rkbench.language.said import NOTHING, Said
 from rkbench.onnx.prediction import PredictedSizes
 from rkbench.rknn.targets import Dtype
 
@@ -53,5 +53,5 @@ class OnnxComparison:
     prediction: PredictedFile
     fix: tuple[str, ...]
     """Commands that rewrite the network."""
-    does: Said
+    does: Said = field(default_factory=lambda: NOTHING)
     """The rewrites of these commands: their nodes, and what each is predicted to save; "" without any."""
