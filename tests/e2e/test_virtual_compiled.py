@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -82,3 +84,44 @@ def test_a_cache_that_cannot_be_made_is_no_reason_not_to_start(other: VirtualBoa
     (tmp_path / "home/.cache").write_text("a file")
     with VirtualBoard(replace(BOARD, name="two", home=tmp_path / "home")) as board:
         assert board.board.port > 0
+
+
+def test_a_cache_named_with_two_slashes_lies_in_the_home_of_the_board(
+    other: VirtualBoard, tmp_path: Path
+) -> None:
+    with VirtualBoard(replace(BOARD, name="two", cache_dir=f"~/{tmp_path}/cache")) as board:
+        assert not list(tmp_path.iterdir())
+        with open_session(board.board):
+            pass
+        assert [path.suffix for path in (board.home / str(tmp_path)[1:]).glob("cache/agents/*")] == [
+            ".zip",
+            ".pyz",
+        ]
+
+
+#: Gives the compiled agent to two boards, behind something that happens to the disk before one of them.
+GIVING = """
+import resource, signal, sys, tempfile
+from pathlib import Path
+from rkbench.boards.model import Board
+from rkbench.boards.virtual.compiled import give_compiled
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+for name in ("one", "two"):
+    if name == sys.argv[1]:
+        exec(sys.argv[2])
+    home = Path(sys.argv[3], name)
+    home.mkdir()
+    give_compiled(Board(name, "virtual"), home)
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "fault"),
+    [
+        ("one", "tempfile.tempdir = '/nonexistent'"),
+        ("two", "resource.setrlimit(resource.RLIMIT_FSIZE, (1000, 1000))"),
+    ],
+)
+def test_a_disk_without_room_leaves_the_work_to_the_board(before: str, fault: str, tmp_path: Path) -> None:
+    subprocess.run([sys.executable, "-c", GIVING, before, fault, str(tmp_path)], check=True)
+    assert not list((tmp_path / "two/.cache/rkbench").glob("agents/*"))

@@ -5,10 +5,12 @@ A board that no inventory names has nothing kept: an address, a place of labgrid
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import logging
 import os
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -30,6 +32,9 @@ else:
 
 #: The file beside an inventory that a board of it has, and no other.
 KNOWN_HOSTS = "bench.known_hosts"
+#: Writing takes milliseconds: who has the file for longer was stopped, or its disk hangs.
+PATIENCE_S = 15.0
+POLL_S = 0.02
 
 
 @dataclass
@@ -44,12 +49,21 @@ class _Asked(Generic[T]):
 class KeptBeside(Generic[T]):
     """The file `name`: a `kind` for each board; `default` of those that it does not name. `what` in words."""
 
-    def __init__(self, name: str, kind: type[T], default: T, what: str, log: logging.Logger) -> None:
+    def __init__(
+        self,
+        name: str,
+        kind: type[T],
+        default: T,
+        what: str,
+        log: logging.Logger,
+        patience_s: float = PATIENCE_S,
+    ) -> None:
         self._name = name
         self._kind: Any = dict.__class_getitem__((str, kind))
         self._default = default
         self._what = what
         self._log = log
+        self._patience_s = patience_s
         self._waiting: dict[Path, list[_Asked[T]]] = {}
         self._one_writes = Lock()
 
@@ -139,7 +153,19 @@ class KeptBeside(Generic[T]):
     def _locked(self, path: Path) -> Iterator[None]:
         fd = os.open(path.with_name(f".{self._name}.lock"), os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o666)
         try:
-            fcntl.flock(fd, fcntl.LOCK_EX)
+            self._lock(fd)
             yield
         finally:
             os.close(fd)
+
+    def _lock(self, fd: int) -> None:
+        """Lock the file; raises TimeoutError where another process keeps it."""
+        deadline_s = time.monotonic() + self._patience_s
+        while True:
+            try:
+                return fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if time.monotonic() >= deadline_s:
+                    why = f"another process has had it locked for {self._patience_s:g} s"
+                    raise TimeoutError(errno.ETIMEDOUT, why) from None
+            time.sleep(POLL_S)

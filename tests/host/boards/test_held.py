@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -9,7 +13,8 @@ from threading import Barrier
 
 import pytest
 from bench_command import run_bench
-from rkbench.boards.held import Hold, held_of
+from rkbench.boards.beside import KeptBeside
+from rkbench.boards.held import Held, Hold, held_of
 from rkbench.boards.inventory import load_inventory
 from rkbench.boards.model import Board
 from rkbench.metrics.discovery import Targets
@@ -113,3 +118,27 @@ def test_a_push_and_a_night_are_scraped_by_board_and_command(inventory: Path, tm
     for command in ("push", "nightly"):
         assert samples["rkbench_board_holds_total", "desk", command] == 1
         assert 0 < samples["rkbench_board_held_seconds_total", "desk", command] < 600
+
+
+def test_a_process_that_was_stopped_while_it_writes_keeps_no_push_waiting(
+    desk: Board, inventory: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept = KeptBeside(
+        "bench.held.json", Held, Held(), "how long", logging.getLogger("rkbench.held"), patience_s=0.1
+    )
+    script = (
+        "import fcntl, sys; file = open(sys.argv[1], 'w'); fcntl.flock(file, 2); print(flush=True); input()"
+    )
+    words = [sys.executable, "-c", script, str(inventory.with_name(".bench.held.json.lock"))]
+    with (
+        subprocess.Popen(words, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other,
+        caplog.at_level(logging.INFO),
+    ):
+        assert other.stdout and other.stdout.readline()
+        other.send_signal(signal.SIGSTOP)
+        with ThreadPoolExecutor(4) as pool:
+            together = list(pool.map(lambda _: kept.change(desk, lambda _: Held({}, {"push": 1})), range(4)))
+        other.kill()
+    assert together == 4 * [(Held(), Held())]
+    assert "another process has had it locked for 0.1 s" in caplog.text
+    assert kept.change(desk, lambda _: Held({}, {"push": 1})) == (Held(), Held({}, {"push": 1}))

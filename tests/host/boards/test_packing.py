@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import threading
 import zlib
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -136,3 +138,42 @@ def test_a_packed_file_counts_with_what_it_takes(model: LocalFile, tmp_path: Pat
     path.write_bytes(Random(1).randbytes(1 << 20))
     stored = PackedFile(local_file(path))
     assert stored.codec == "stored" and stored.held_bytes == 0
+
+
+def test_a_file_too_large_for_the_memory_sends_nothing_away(tmp_path: Path) -> None:
+    small, large = made(tmp_path / "1.rknn", b"one "), made(tmp_path / "2.rknn", b"two ", chunks=12)
+    files, content = PackedFiles(kept_bytes=small.size_bytes + 1), small.path.read_bytes()
+    with files.use(small) as packed:
+        assert packed and plain(packed.pieces()) == content
+    with files.use(large) as packed:
+        assert packed is None
+    small.path.unlink()
+    with files.use(small) as packed:
+        assert packed and plain(packed.pieces()) == content
+
+
+class Stream(io.RawIOBase):
+    """A file behind whose first bytes there is no memory left."""
+
+    def __init__(self) -> None:
+        self._is_begun = False
+
+    def read(self, size: int = -1) -> bytes:
+        if self._is_begun:
+            raise MemoryError
+        self._is_begun = True
+        return bytes(size)
+
+
+class Short(type(Path())):  # type: ignore[misc]
+    def open(self, *_: object) -> Stream:
+        return Stream()
+
+
+def test_what_breaks_while_one_board_packs_is_no_end_of_the_file_for_the_others(model: LocalFile) -> None:
+    with PackedFiles().use(replace(model, path=Short(model.path))) as packed:
+        assert packed
+        for _ in range(2):
+            with pytest.raises(MemoryError):
+                list(packed.pieces())
+        assert packed.is_bad

@@ -70,7 +70,7 @@ class PackedFile:
         self._codec = ""
         self._making = self._made()
         self._pieces: list[Piece] = []
-        self._error: OSError | None = None
+        self._error: BaseException | None = None
         self._is_whole: bool | None = None
         self.users = 0
 
@@ -113,7 +113,7 @@ class PackedFile:
             if index == len(self._pieces):
                 try:
                     self._pieces.extend([piece] if (piece := next(self._making, None)) else [])
-                except OSError as error:
+                except BaseException as error:  # no memory, Ctrl-C: what is made ends there, and is no whole
                     self._error = error
                     raise
             return self._pieces[index] if index < len(self._pieces) else None
@@ -160,6 +160,8 @@ class PackedFiles:
         """Let go of those that nobody uses, as far as it takes, the longest unused first."""
         if self._fits(bytes_):
             return True
+        if bytes_ > self._kept_bytes:
+            return False  # nor would it fit if all others went
         for digest in [digest for digest, packed in self._files.items() if not packed.users]:
             del self._files[digest]
             if self._fits(bytes_):

@@ -33,16 +33,19 @@ def give_compiled(board: Board, home: Path) -> None:
         return  # another Python compiles otherwise
     with _COMPILING:
         found = _compiled()
-    agents = home / board.cache_dir[2:] / "agents"
+    agents = home / board.cache_dir[2:].lstrip("/") / "agents"  # `~//x` is no folder of the computer
     if found is None or agents.exists():
         return
     name, content = found
+    part = agents / f"{name}.{os.getpid()}"
     with suppress(OSError):  # no space, or no folder there: the board says so itself
         _make_own(agents)
-        part = agents / f"{name}.{os.getpid()}"
-        part.touch(0o644)
-        part.write_bytes(content)
-        part.rename(agents / name)
+        try:
+            part.touch(0o644)
+            part.write_bytes(content)
+            part.rename(agents / name)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def _make_own(folder: Path) -> None:
@@ -54,20 +57,25 @@ def _make_own(folder: Path) -> None:
 
 @cache
 def _compiled() -> tuple[str, bytes] | None:
-    """Return name and content of what the agent's start makes; None where it made nothing."""
-    agent = build_agent()
-    with tempfile.TemporaryDirectory(prefix=f"{PREFIX}compiled-") as folder:
-        board = Board("compiled", "virtual", python=sys.executable, cache_dir=folder)
-        command = [str(word) for word in boot_argv(board, agent, "version")]
-        with suppress(OSError, subprocess.SubprocessError):
-            subprocess.run(
-                command,
-                input=agent.sent,
-                stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-                check=True,
-                timeout=LIMIT_S,
-            )
+    """Return name and content of what the agent's start makes; None where it made nothing, or could not."""
+    with (
+        suppress(OSError, subprocess.SubprocessError),
+        tempfile.TemporaryDirectory(prefix=f"{PREFIX}compiled-") as folder,
+    ):
+        _compile_into(folder)
         for path in Path(folder, "agents").glob("*.zip"):
             return path.name, path.read_bytes()
     return None
+
+
+def _compile_into(cache_dir: str) -> None:
+    agent = build_agent()
+    board = Board("compiled", "virtual", python=sys.executable, cache_dir=cache_dir)
+    subprocess.run(
+        [str(word) for word in boot_argv(board, agent, "version")],
+        input=agent.sent,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        check=True,
+        timeout=LIMIT_S,
+    )
