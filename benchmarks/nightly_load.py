@@ -2,7 +2,8 @@
 
 A board is idle while it is not held though a cell of it waits: from the night's begin to the end of its own
 last hold. That is looked at twenty times a second: is the agent's lock taken on the board? Beside it stands
-what the night records, `idle_recorded`: the share in which none of the board's cells runs, held or not.
+what the night records, `idle_recorded`: the share in which the board is neither sent models nor
+runs a cell, held or not.
 
 All boards, their SSH servers and their agents are on this computer, so it computes for them as well: the
 night takes as long as it has cores, and the memory of the host process holds the servers too. The first night

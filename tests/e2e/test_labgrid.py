@@ -100,8 +100,17 @@ def test_tags_name_every_place_that_has_them(lab: LabgridLab, tmp_path: Path) ->
         for word in ("labgrid:shelf=2", "labgrid:soc=rk3568,shelf=2")
     ]
     assert names == [["labgrid:bare", "labgrid:rock"], ["labgrid:bare"]]
-    with pytest.raises(NoBoardError, match=r"labgrid has no place 'shelf=9'"):
-        boards(tmp_path).find("labgrid:shelf=9")
+    with pytest.raises(NoBoardError, match=r"labgrid has no place with soc=rk3568,shelf=9") as refused:
+        boards(tmp_path).find("labgrid:soc=rk3568,shelf=9")
+    assert refused.value.hint == (
+        "its places: bare, rock; to tag one: labgrid-client -p PLACE set-tags soc=rk3568 shelf=9"
+    )
+
+
+def test_a_place_that_is_not_there_is_refused_with_how_to_make_it(lab: LabgridLab, tmp_path: Path) -> None:
+    with pytest.raises(NoBoardError, match=r"labgrid has no place 'shelf7'") as refused:
+        boards(tmp_path).find("labgrid:shelf7")
+    assert refused.value.hint == "its places: bare, rock; to make it: labgrid-client -p shelf7 create"
 
 
 def test_an_entry_of_the_inventory_says_what_labgrid_does_not(lab: LabgridLab, tmp_path: Path) -> None:

@@ -23,8 +23,8 @@ from typing import Any
 
 from rkbench.boards.labgrid import records
 from rkbench.boards.labgrid.coordinator import Coordinator, LabPlace
-from rkbench.boards.labgrid.turn import PlaceTurn, wanted_of
-from rkbench.errors import BenchError, BoardBusyError, LabgridError, NoBoardError, NoCoordinatorError
+from rkbench.boards.labgrid.turn import PlaceTurn, no_place, wanted_of
+from rkbench.errors import BenchError, BoardBusyError, LabgridError, NoCoordinatorError
 
 #: Pauses between asking again: for a place that somebody has, for a coordinator that is gone.
 ASK_AGAIN_S = 0.5
@@ -105,8 +105,7 @@ class Keeper:
         coordinator.sync()
         found = tuple(place for place in coordinator.places() if place.fits(wanted))
         if not found:
-            names = ", ".join(item.name for item in coordinator.places()) or "none"
-            raise NoBoardError(f"labgrid has no place {self._wanted!r}", hint=f"its places: {names}")
+            raise no_place(self._wanted, coordinator.places())
         return found
 
     def _back(self) -> Coordinator:

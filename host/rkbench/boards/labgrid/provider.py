@@ -22,7 +22,7 @@ from typing import Any
 
 from rkbench.boards.inventory import known_hosts_of, load_inventory
 from rkbench.boards.labgrid.coordinator import ANSWER_LIMIT_S, Coordinator, LabPlace
-from rkbench.boards.labgrid.turn import wanted_of
+from rkbench.boards.labgrid.turn import no_place, wanted_of
 from rkbench.boards.model import Board
 from rkbench.errors import (
     BenchError,
@@ -121,8 +121,7 @@ class LabgridBoards:
             places = coordinator.places()
         found = [place for place in places if place.fits(wanted_of(wanted))]
         if not found:
-            names = ", ".join(place.name for place in places) or "none"
-            raise NoBoardError(f"labgrid has no place {wanted!r}", hint=f"its places: {names}")
+            raise no_place(wanted, places)
         return tuple(map(self._board, found))
 
     def _board(self, place: LabPlace) -> Board:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 
 from rkbench.boards.labgrid.coordinator import Coordinator, LabPlace
-from rkbench.errors import BenchError, LabgridError
+from rkbench.errors import BenchError, LabgridError, NoBoardError
 
 
 def wanted_of(word: str) -> dict[str, str]:
@@ -15,6 +15,20 @@ def wanted_of(word: str) -> dict[str, str]:
         return {"name": word}
     pairs = (pair.partition("=") for pair in word.split(","))
     return {key: value for key, _, value in pairs}
+
+
+def no_place(word: str, places: Iterable[LabPlace]) -> NoBoardError:
+    """Return the error that none of `places` is what `word` means."""
+    names = ", ".join(place.name for place in places) or "none"
+    if "=" not in word:
+        return NoBoardError(
+            f"labgrid has no place {word!r}",
+            hint=f"its places: {names}; to make it: labgrid-client -p {word} create",
+        )
+    return NoBoardError(
+        f"labgrid has no place with {word}",
+        hint=f"its places: {names}; to tag one: labgrid-client -p PLACE set-tags {word.replace(',', ' ')}",
+    )
 
 
 class PlaceTurn:
