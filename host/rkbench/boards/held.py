@@ -30,7 +30,10 @@ _KEPT = KeptBeside(
 
 
 class Hold:
-    """Measures one use of a board: from when it is no longer waited for to the last that it says."""
+    """Measures one use of a board: from when it is no longer waited for to the last that it says.
+
+    `ended_s`: when that was, by the clock, once it has ended.
+    """
 
     def __init__(self, board: Board, reason: str, clock_s: Callable[[], float] = time.monotonic) -> None:
         self._board = board
@@ -38,6 +41,7 @@ class Hold:
         self._clock_s = clock_s
         self._since_s: float | None = clock_s()
         self._heard_s: float | None = None
+        self.ended_s = 0.0
 
     def take(self, message: Message) -> None:
         """Take a message of the board: somebody else has it, or we do not get it."""
@@ -51,7 +55,8 @@ class Hold:
         """Keep how long it was, and return that; None where we did not get the board."""
         if self._since_s is None:
             return None
-        took_s = (self._clock_s() if self._heard_s is None else self._heard_s) - self._since_s
+        self.ended_s = self._clock_s() if self._heard_s is None else self._heard_s
+        took_s = self.ended_s - self._since_s
         self._since_s = None
 
         def added(held: Held) -> Held:

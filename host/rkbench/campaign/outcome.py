@@ -14,7 +14,8 @@ from rkbench.results.model import RunResult
 class Outcome:
     """What a campaign yielded. `interrupted`: Ctrl-C ended it; `store_error`: a run could not be saved.
 
-    `held_s`: how long the board, given back just now, was held for it; None where that is not known.
+    `held_s`: how long the board was held for it, to its last word at `hold_ended_s` (monotonic clock); None
+    where that is not known.
     """
 
     collected: tuple[Collected, ...]
@@ -22,6 +23,7 @@ class Outcome:
     interrupted: bool = False
     store_error: StoreError | None = None
     held_s: float | None = None
+    hold_ended_s: float = 0.0
 
     @property
     def runs(self) -> tuple[RunResult, ...]:

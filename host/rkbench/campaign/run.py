@@ -197,7 +197,7 @@ class _Runner:
             return self._outcome(interrupted=True)
         finally:
             held_s = hold.end()
-        return replace(self._outcome(interrupted=False), held_s=held_s)
+        return replace(self._outcome(interrupted=False), held_s=held_s, hold_ended_s=hold.ended_s)
 
     def _take(self, message: Message) -> None:
         self._hear(message)

@@ -197,7 +197,8 @@ class BoardLine:
             raise KeyboardInterrupt
         hold, self._left_behind_s = None, 0.0
         if outcome.held_s is not None:
-            hold = BoardHold(self._unix_s() - outcome.held_s, outcome.held_s)
+            ago_s = time.monotonic() - outcome.hold_ended_s
+            hold = BoardHold(self._unix_s() - ago_s - outcome.held_s, outcome.held_s)
         return replace(self._attempted(outcome.collected, not_paired), hold=hold)
 
     def _prepared(self, cell: Cell) -> tuple[tuple[PreparedVariant, ...], str]:
